@@ -1,0 +1,33 @@
+# tests/unit/FOLDER/test_FILE.c tests src/FOLDER/FILE.c: one program and one ctest each.
+file(GLOB unit_tests CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}/tests/unit"
+  "tests/unit/*/test_*.c")
+foreach(source ${unit_tests})
+  string(REGEX REPLACE "^(.*)/test_(.*)\\.c$" "\\1_\\2" name "${source}")
+  string(REGEX REPLACE "/.*" "" folder "${source}")
+  add_executable(unit_${name} "tests/unit/${source}")
+  target_include_directories(unit_${name} PRIVATE tests/unit)
+  target_link_libraries(unit_${name} PRIVATE PkgConfig::cmocka keystore_flags)
+  if(folder STREQUAL "client")
+    target_link_libraries(unit_${name} PRIVATE ks_client_internals)
+  else()
+    target_link_libraries(unit_${name} PRIVATE ks_${folder})
+  endif()
+  set_target_properties(unit_${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  add_test(NAME unit/${name} COMMAND unit_${name})
+  set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
+endforeach()
+
+# The client's sources once more without the symbol limits of the shared library.
+add_library(ks_client_internals STATIC EXCLUDE_FROM_ALL ${client_sources})
+target_include_directories(ks_client_internals PUBLIC include src)
+target_link_libraries(ks_client_internals PUBLIC keystore_flags PkgConfig::libnghttp2 ks_base
+  keystore_proto)
+
+# Debian's Python, whatever stands first on the PATH: its packages are what bootstrap installed.
+set(KEYSTORE_PYTHON /usr/bin/python3 CACHE FILEPATH "A Python with grpcio and pytest")
+add_test(NAME e2e COMMAND ${KEYSTORE_PYTHON} -m pytest -ra -p no:cacheprovider
+  "${CMAKE_SOURCE_DIR}/tests/e2e")
+set_tests_properties(e2e PROPERTIES TIMEOUT 1500 ENVIRONMENT
+  "KEYSTORE_BIN=${KEYSTORE_BIN_DIR};KEYSTORE_STUBS=${CMAKE_BINARY_DIR}/python;KEYSTORE_BUILD=${CMAKE_BINARY_DIR};KEYSTORE_SANITIZE=${KEYSTORE_SANITIZE}")
+add_test(NAME tidy COMMAND "${CMAKE_SOURCE_DIR}/script/tidy")

@@ -1,0 +1,66 @@
+/* Growable bytes with a limit. Grows by doubling, so that appending is amortised constant. */
+#include "base/buf.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define FIRST_CAPACITY 256
+
+void buf_init(struct buf *buf, size_t limit)
+{
+    *buf = (struct buf){.limit = limit};
+}
+
+void buf_deinit(struct buf *buf)
+{
+    free(buf->data);
+    buf->data = NULL;
+    buf->len = 0;
+    buf->cap = 0;
+}
+
+static void grow(struct buf *buf, size_t needed)
+{
+    size_t cap = buf->cap > 0 ? buf->cap : FIRST_CAPACITY;
+    while (cap < needed)
+        cap *= 2;
+    if (cap > buf->limit)
+        cap = buf->limit;
+    buf->data = mem_realloc(buf->data, cap);
+    buf->cap = cap;
+}
+
+uint8_t *buf_reserve(struct buf *buf, size_t count)
+{
+    if (count > buf->limit - buf->len)
+        return NULL;
+    if (buf->len + count > buf->cap || buf->data == NULL)
+        grow(buf, buf->len + count);
+    return buf->data + buf->len;
+}
+
+bool buf_append(struct buf *buf, struct slice bytes)
+{
+    uint8_t *end = buf_reserve(buf, bytes.len);
+    if (end == NULL)
+        return false;
+    if (bytes.len > 0)
+        memcpy(end, bytes.data, bytes.len);
+    buf->len += bytes.len;
+    return true;
+}
+
+void buf_clear(struct buf *buf, size_t keep)
+{
+    if (buf->cap > keep)
+        buf_deinit(buf);
+    buf->len = 0;
+}
+
+void buf_consume(struct buf *buf, size_t count)
+{
+    buf->len -= count;
+    if (buf->len > 0)
+        memmove(buf->data, buf->data + count, buf->len);
+}

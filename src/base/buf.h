@@ -1,0 +1,41 @@
+/* A growable byte buffer that is born with a limit. */
+#ifndef KEYSTORE_BASE_BUF_H
+#define KEYSTORE_BASE_BUF_H
+
+#include "base/slice.h"
+
+struct buf {
+    uint8_t *data;
+    size_t len;
+    size_t cap;
+    size_t limit; /* bytes; `len` never exceeds it */
+};
+
+/* An empty buffer that holds no memory yet. */
+void buf_init(struct buf *buf, size_t limit);
+
+/* Gives the memory back; the buffer is empty and usable afterwards. */
+void buf_deinit(struct buf *buf);
+
+/*
+ * Room for `count` more bytes behind `len`: returns where they go, or NULL, with nothing changed,
+ * when that would pass the limit. The caller writes and then adds to `len`. The pointer is valid
+ * until the next call on this buffer.
+ */
+uint8_t *buf_reserve(struct buf *buf, size_t count) __attribute__((warn_unused_result));
+
+/* Appends a copy; false, with nothing changed, when that would pass the limit. */
+bool buf_append(struct buf *buf, struct slice bytes) __attribute__((warn_unused_result));
+
+/* Empties the buffer; keeps its memory only if that is at most `keep` bytes. */
+void buf_clear(struct buf *buf, size_t keep);
+
+/* Drops the first `count` bytes (at most `len`). */
+void buf_consume(struct buf *buf, size_t count);
+
+static inline struct slice buf_slice(const struct buf *buf)
+{
+    return slice_make(buf->data, buf->len);
+}
+
+#endif

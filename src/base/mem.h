@@ -1,0 +1,20 @@
+/*
+ * Heap memory that is there or the process is not. What a client may ask for is bounded before it
+ * comes here, so a failing allocation means that the machine is out of memory: abort with a message
+ * instead of an error path in every caller.
+ */
+#ifndef KEYSTORE_BASE_MEM_H
+#define KEYSTORE_BASE_MEM_H
+
+#include <stddef.h>
+
+/* `size` bytes, not initialised; never NULL. Free with free(). */
+void *mem_alloc(size_t size) __attribute__((malloc, returns_nonnull));
+
+/* `size` zeroed bytes; never NULL. Free with free(). */
+void *mem_alloc_zero(size_t size) __attribute__((malloc, returns_nonnull));
+
+/* As realloc(), never NULL. */
+void *mem_realloc(void *memory, size_t size) __attribute__((returns_nonnull));
+
+#endif

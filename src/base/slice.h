@@ -1,0 +1,46 @@
+/* A borrowed run of bytes: pointer and length, never owned, never zero-terminated. */
+#ifndef KEYSTORE_BASE_SLICE_H
+#define KEYSTORE_BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct slice {
+    const uint8_t *data; /* may be NULL when len is 0 */
+    size_t len;
+};
+
+/* A slice of a string literal (or any array of char), without its terminating zero. */
+#define SLICE_LITERAL(text)                                                                        \
+    ((struct slice){.data = (const uint8_t *)(text), .len = sizeof(text) - 1})
+
+static inline struct slice slice_make(const void *data, size_t len)
+{
+    return (struct slice){.data = (const uint8_t *)data, .len = len};
+}
+
+static inline struct slice slice_from_string(const char *text)
+{
+    return slice_make(text, strlen(text));
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool slice_starts_with(struct slice text, struct slice prefix)
+{
+    return text.len >= prefix.len &&
+           (prefix.len == 0 || memcmp(text.data, prefix.data, prefix.len) == 0);
+}
+
+/* What follows the first `count` bytes; `count` is at most text.len. */
+static inline struct slice slice_skip(struct slice text, size_t count)
+{
+    return slice_make(text.data + count, text.len - count);
+}
+
+#endif

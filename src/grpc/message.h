@@ -1,0 +1,45 @@
+/*
+ * Cutting the one message of a unary request out of its DATA: a 5-byte prefix (flag, length), then
+ * the message. A message that arrives in one piece is not copied.
+ */
+#ifndef KEYSTORE_GRPC_MESSAGE_H
+#define KEYSTORE_GRPC_MESSAGE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define GRPC_PREFIX_SIZE 5
+
+/* All zero is a message of which nothing has arrived. */
+struct grpc_message {
+    uint8_t prefix[GRPC_PREFIX_SIZE];
+    uint8_t prefix_len;
+    size_t expected;       /* bytes of message, once the prefix is complete */
+    struct slice borrowed; /* the whole message, where the caller's bytes are */
+    struct buf gathered;   /* else what has arrived of it */
+};
+
+void grpc_message_deinit(struct grpc_message *message);
+
+/*
+ * Takes the next bytes. ERR_TOO_LARGE as soon as the prefix says more than `max`, ERR_NOT_SERVED
+ * for a compressed or a second message, ERR_BAD_MESSAGE for a malformed prefix; *why is then a
+ * sentence.
+ */
+enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
+                           const char **why) __attribute__((warn_unused_result));
+
+/* To be called when the request has ended: ERR_NONE if exactly one message has arrived. */
+enum err grpc_message_check_complete(const struct grpc_message *message, const char **why)
+    __attribute__((warn_unused_result));
+
+/* Copies what is borrowed, because its memory is about to go. */
+void grpc_message_keep(struct grpc_message *message);
+
+/* The complete message. */
+struct slice grpc_message_bytes(const struct grpc_message *message);
+
+/* Writes the prefix of an uncompressed message of `size` bytes (below 4 GiB) to `out`. */
+void grpc_message_write_prefix(uint8_t out[GRPC_PREFIX_SIZE], size_t size);
+
+#endif

@@ -1,0 +1,93 @@
+/* Reading a gRPC request's header fields. Knows nothing of streams or methods. */
+#include "grpc/request.h"
+
+#include "http2/http2.h"
+
+/* The specification: "at most 8 digits". */
+#define MAX_TIMEOUT_DIGITS 8
+
+/* Milliseconds, rounded up, of `digits` in the unit; false for an unknown unit. */
+static bool scale_timeout(int64_t number, uint8_t unit, int64_t *timeout_ms)
+{
+    switch (unit) {
+    case 'H':
+        *timeout_ms = number * 3600 * 1000;
+        return true;
+    case 'M':
+        *timeout_ms = number * 60 * 1000;
+        return true;
+    case 'S':
+        *timeout_ms = number * 1000;
+        return true;
+    case 'm':
+        *timeout_ms = number;
+        return true;
+    case 'u':
+        *timeout_ms = (number + 999) / 1000;
+        return true;
+    case 'n':
+        *timeout_ms = (number + 999999) / 1000000;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool parse_timeout(struct slice text, int64_t *timeout_ms)
+{
+    if (text.len < 2 || text.len > MAX_TIMEOUT_DIGITS + 1)
+        return false;
+    int64_t number = 0;
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        number = number * 10 + (text.data[i] - '0');
+    }
+    return scale_timeout(number, text.data[text.len - 1], timeout_ms);
+}
+
+static void read_field(const struct http2_field *field, struct grpc_request *request)
+{
+    /* The length tells nearly all names apart, so that most fields cost one comparison. */
+    switch (field->name.len) {
+    case sizeof ":path" - 1:
+        if (slice_equal(field->name, SLICE_LITERAL(":path")))
+            request->path = field->value;
+        break;
+    case sizeof ":method" - 1:
+        if (slice_equal(field->name, SLICE_LITERAL(":method")))
+            request->method = field->value;
+        break;
+    case sizeof "content-type" - 1: /* and grpc-timeout */
+        if (slice_equal(field->name, SLICE_LITERAL("content-type")))
+            request->content_type = field->value;
+        else if (slice_equal(field->name, SLICE_LITERAL("grpc-timeout")))
+            request->timeout_valid = parse_timeout(field->value, &request->timeout_ms);
+        break;
+    case sizeof "grpc-encoding" - 1:
+        if (slice_equal(field->name, SLICE_LITERAL("grpc-encoding")))
+            request->encoding = field->value;
+        break;
+    default:
+        break;
+    }
+}
+
+void grpc_request_parse(const struct http2_field *fields, size_t count,
+                        struct grpc_request *request)
+{
+    *request = (struct grpc_request){.timeout_ms = GRPC_NO_TIMEOUT, .timeout_valid = true};
+    for (size_t i = 0; i < count; i++)
+        read_field(&fields[i], request);
+}
+
+bool grpc_request_content_type_valid(struct slice content_type)
+{
+    struct slice base = SLICE_LITERAL("application/grpc");
+    if (!slice_starts_with(content_type, base))
+        return false;
+    struct slice rest = slice_skip(content_type, base.len);
+    if (slice_starts_with(rest, SLICE_LITERAL("+proto")))
+        rest = slice_skip(rest, sizeof "+proto" - 1);
+    return rest.len == 0 || rest.data[0] == ';';
+}

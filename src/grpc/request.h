@@ -1,0 +1,28 @@
+/* The header block of a gRPC request, checked against the protocol (PROTOCOL-HTTP2.md of gRPC). */
+#ifndef KEYSTORE_GRPC_REQUEST_H
+#define KEYSTORE_GRPC_REQUEST_H
+
+#include "base/slice.h"
+
+struct http2_field;
+
+#define GRPC_NO_TIMEOUT INT64_MAX
+
+/* What the fields say; slices are borrowed from them. */
+struct grpc_request {
+    struct slice method; /* of HTTP: POST */
+    struct slice path;
+    struct slice content_type;
+    struct slice encoding; /* grpc-encoding; empty = identity */
+    int64_t timeout_ms;    /* rounded up; GRPC_NO_TIMEOUT if there is none */
+    bool timeout_valid;    /* false if grpc-timeout is malformed */
+};
+
+/* Reads the fields that gRPC knows; the rest is custom metadata and not looked at. */
+void grpc_request_parse(const struct http2_field *fields, size_t count,
+                        struct grpc_request *request);
+
+/* "application/grpc", alone or followed by "+proto" (the only format here) or parameters. */
+bool grpc_request_content_type_valid(struct slice content_type);
+
+#endif

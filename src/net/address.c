@@ -1,0 +1,109 @@
+/* Addresses to listen on, without any name service: the answer does not depend on the network. */
+#include "net/address.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+static bool fail(const char *sentence, const char **why)
+{
+    *why = sentence;
+    return false;
+}
+
+static bool parse_port(const char *text, in_port_t *port)
+{
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || number > 65535)
+        return false;
+    *port = htons((in_port_t)number);
+    return true;
+}
+
+static bool parse_unix(const char *path, struct net_address *address, const char **why)
+{
+    struct sockaddr_un *un = (struct sockaddr_un *)&address->socket;
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof un->sun_path)
+        return fail("after unix: stands the path of the socket, 1 to 107 bytes", why);
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, path, len + 1);
+    address->size = sizeof *un;
+    return true;
+}
+
+/* `host` is without its brackets. */
+static bool parse_host(const char *host, in_port_t port, struct net_address *address)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)&address->socket;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address->socket;
+    if (strcmp(host, "localhost") == 0)
+        host = "127.0.0.1";
+    if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = port;
+        address->size = sizeof *in;
+        return true;
+    }
+    if (inet_pton(AF_INET6, host, &in6->sin6_addr) == 1) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = port;
+        address->size = sizeof *in6;
+        return true;
+    }
+    return false;
+}
+
+bool net_address_parse(const char *text, struct net_address *address, const char **why)
+{
+    *address = (struct net_address){0};
+    if (strlen(text) >= sizeof address->text)
+        return fail("an address has at most 127 bytes", why);
+    strcpy(address->text, text);
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_unix(text + 5, address, why);
+
+    char host[sizeof address->text];
+    strcpy(host, text);
+    char *colon = strrchr(host, ':');
+    in_port_t port;
+    if (colon == NULL || !parse_port(colon + 1, &port))
+        return fail("an address is HOST:PORT with a port of 0 to 65535, or unix:PATH", why);
+    *colon = '\0';
+    char *name = host;
+    if (host[0] == '[' && colon > host + 1 && colon[-1] == ']') {
+        colon[-1] = '\0';
+        name = host + 1;
+    } else if (strchr(host, ':') != NULL) {
+        return fail("an IPv6 address stands in brackets: [::1]:50051", why);
+    }
+    if (!parse_host(name, port, address))
+        return fail("the host is not an IPv4 or IPv6 address or localhost, as in 127.0.0.1:50051",
+                    why);
+    return true;
+}
+
+bool net_address_is_unix(const struct net_address *address)
+{
+    return address->socket.ss_family == AF_UNIX;
+}
+
+int net_address_port(const struct net_address *address)
+{
+    if (address->socket.ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)&address->socket)->sin_port);
+    if (address->socket.ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)&address->socket)->sin6_port);
+    return 0;
+}
+
+const char *net_address_path(const struct net_address *address)
+{
+    return ((const struct sockaddr_un *)&address->socket)->sun_path;
+}

@@ -1,0 +1,34 @@
+/* One connection of a loop; private to net. */
+#ifndef KEYSTORE_NET_CONNECTION_H
+#define KEYSTORE_NET_CONNECTION_H
+
+#include "net/loop.h"
+
+#include <uv.h>
+
+/* Bytes that are read at once, and that are written at once (plus a frame). */
+#define READ_CHUNK   ((size_t)64 * 1024)
+#define OUTPUT_CHUNK ((size_t)256 * 1024)
+
+/* What the connections of a loop share. */
+struct net_shared {
+    uv_loop_t uv;
+    const struct net_protocol *protocol;
+    struct net_connection *first; /* of the open ones */
+    struct buf output;            /* filled and written within one callback */
+    uint8_t input[READ_CHUNK];
+};
+
+/* Accepts the connection that waits at the listening stream. */
+void connection_accept(struct net_shared *shared, uv_stream_t *listener);
+
+/* Asks the protocol to finish what is under way. */
+void connection_drain(struct net_connection *connection);
+
+/* Closes at once. */
+void connection_close(struct net_connection *connection);
+
+/* The next in the list that `net_shared.first` begins; NULL at its end. */
+struct net_connection *connection_next(const struct net_connection *connection);
+
+#endif

@@ -1,0 +1,105 @@
+/* Binding sockets to addresses. Does not accept. */
+#include "net/listener.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool set_option(int descriptor, int option)
+{
+    int on = 1;
+    return setsockopt(descriptor, SOL_SOCKET, option, &on, sizeof on) == 0;
+}
+
+static int open_socket(const struct net_address *address)
+{
+    return socket(address->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+static void close_keeping_errno(int descriptor)
+{
+    int saved = errno;
+    close(descriptor);
+    errno = saved;
+}
+
+/*
+ * The first socket is bound before it shares its port, so that a port which is in use is refused;
+ * the others find it sharing.
+ */
+static int bind_tcp(struct net_address *address, bool first)
+{
+    int descriptor = open_socket(address);
+    if (descriptor < 0)
+        return -1;
+    bool bound = set_option(descriptor, SO_REUSEADDR) &&
+                 (first || set_option(descriptor, SO_REUSEPORT)) &&
+                 bind(descriptor, (struct sockaddr *)&address->socket, address->size) == 0 &&
+                 set_option(descriptor, SO_REUSEPORT);
+    socklen_t size = sizeof address->socket;
+    if (bound && getsockname(descriptor, (struct sockaddr *)&address->socket, &size) == 0)
+        return descriptor;
+    close_keeping_errno(descriptor);
+    return -1;
+}
+
+/* True if a server answers at the unix socket. */
+static bool is_served(const struct net_address *address)
+{
+    int descriptor = open_socket(address);
+    if (descriptor < 0)
+        return true;
+    bool refused =
+        connect(descriptor, (const struct sockaddr *)&address->socket, address->size) < 0 &&
+        errno == ECONNREFUSED;
+    close(descriptor);
+    return !refused;
+}
+
+static bool is_socket(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+static int bind_unix(const struct net_address *address)
+{
+    const char *path = net_address_path(address);
+    if (is_socket(path) && !is_served(address))
+        unlink(path);
+    int descriptor = open_socket(address);
+    if (descriptor < 0)
+        return -1;
+    if (bind(descriptor, (const struct sockaddr *)&address->socket, address->size) == 0)
+        return descriptor;
+    close_keeping_errno(descriptor);
+    return -1;
+}
+
+static int bind_one(struct net_address *address, const int *descriptors, size_t index)
+{
+    if (!net_address_is_unix(address))
+        return bind_tcp(address, index == 0);
+    return index == 0 ? bind_unix(address) : dup(descriptors[0]);
+}
+
+bool listener_bind(struct net_address *address, int *descriptors, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        descriptors[i] = bind_one(address, descriptors, i);
+        if (descriptors[i] >= 0)
+            continue;
+        if (i > 0 && net_address_is_unix(address))
+            listener_unlink(address);
+        while (i > 0)
+            close_keeping_errno(descriptors[--i]);
+        return false;
+    }
+    return true;
+}
+
+void listener_unlink(const struct net_address *address)
+{
+    if (net_address_is_unix(address))
+        unlink(net_address_path(address));
+}

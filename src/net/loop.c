@@ -1,0 +1,139 @@
+/* The loop of one worker: listening, and the orderly end. */
+#include "net/loop.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/connection.h"
+
+#include <stdlib.h>
+
+/* Connections that the kernel holds for us while we are busy; it caps this at somaxconn. */
+#define BACKLOG 4096
+
+struct listening {
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    struct listening *next;
+};
+
+struct net_loop {
+    struct net_shared shared;
+    struct listening *listening;
+    uv_async_t stop;
+    uv_timer_t drain_timer;
+    int64_t drain_timeout_ms;
+};
+
+static void free_listening(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct net_shared *shared = stream->loop->data;
+    if (status < 0)
+        log_warning("a connection could not be accepted: %s", uv_strerror(status));
+    else
+        connection_accept(shared, stream);
+}
+
+static void on_drain_timeout(uv_timer_t *timer)
+{
+    struct net_loop *loop = timer->data;
+    size_t count = 0;
+    while (loop->shared.first != NULL) {
+        connection_close(loop->shared.first);
+        count++;
+    }
+    if (count > 0)
+        log_warning("%zu connections did not end in time and were closed", count);
+}
+
+static void close_listening(struct net_loop *loop)
+{
+    while (loop->listening != NULL) {
+        struct listening *listening = loop->listening;
+        loop->listening = listening->next;
+        uv_close(&listening->uv.handle, free_listening);
+    }
+}
+
+static void on_stop(uv_async_t *async)
+{
+    struct net_loop *loop = async->data;
+    uv_close((uv_handle_t *)&loop->stop, NULL);
+    close_listening(loop);
+    uv_timer_start(&loop->drain_timer, on_drain_timeout, (uint64_t)loop->drain_timeout_ms, 0);
+    /* The timer bounds the wait; connections alone keep the loop alive. */
+    uv_unref((uv_handle_t *)&loop->drain_timer);
+    for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
+        next = connection_next(at);
+        connection_drain(at);
+    }
+}
+
+struct net_loop *net_loop_new(const struct net_protocol *protocol, int64_t drain_timeout_ms)
+{
+    struct net_loop *loop = mem_alloc_zero(sizeof *loop);
+    loop->shared.protocol = protocol;
+    loop->drain_timeout_ms = drain_timeout_ms;
+    buf_init(&loop->shared.output, OUTPUT_CHUNK + protocol->max_frame);
+    if (uv_loop_init(&loop->shared.uv) < 0)
+        abort();
+    loop->shared.uv.data = &loop->shared;
+    if (uv_async_init(&loop->shared.uv, &loop->stop, on_stop) < 0)
+        abort();
+    loop->stop.data = loop;
+    uv_timer_init(&loop->shared.uv, &loop->drain_timer);
+    loop->drain_timer.data = loop;
+    return loop;
+}
+
+void net_loop_free(struct net_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    close_listening(loop);
+    if (!uv_is_closing((uv_handle_t *)&loop->stop))
+        uv_close((uv_handle_t *)&loop->stop, NULL);
+    uv_close((uv_handle_t *)&loop->drain_timer, NULL);
+    uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
+    if (uv_loop_close(&loop->shared.uv) < 0)
+        abort();
+    buf_deinit(&loop->shared.output);
+    free(loop);
+}
+
+int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix)
+{
+    struct listening *listening = mem_alloc_zero(sizeof *listening);
+    int result;
+    if (is_unix) {
+        uv_pipe_init(&loop->shared.uv, &listening->uv.pipe, 0);
+        result = uv_pipe_open(&listening->uv.pipe, descriptor);
+    } else {
+        uv_tcp_init(&loop->shared.uv, &listening->uv.tcp);
+        result = uv_tcp_open(&listening->uv.tcp, descriptor);
+    }
+    listening->uv.handle.data = listening;
+    listening->next = loop->listening;
+    loop->listening = listening;
+    if (result < 0)
+        return result;
+    return uv_listen(&listening->uv.stream, BACKLOG, on_connection);
+}
+
+void net_loop_run(struct net_loop *loop)
+{
+    uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
+}
+
+void net_loop_stop(struct net_loop *loop)
+{
+    uv_async_send(&loop->stop);
+}

@@ -1,0 +1,137 @@
+/* keystore-server: reads the settings, starts the workers, waits for a signal, ends in order. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/embedded.h"
+#include "net/listener.h"
+#include "server/config.h"
+#include "server/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define DATABASES 16
+
+struct server {
+    struct config config;
+    struct engine *engine;
+    struct worker **workers;
+    size_t listening; /* addresses of the configuration that are bound */
+};
+
+/* Each connection is a descriptor: takes as many as the system lets us have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warning("the limit of open files stays as it is: %s", strerror(errno));
+}
+
+/* The workers' threads inherit this, so that signals come to main's sigwait() only. */
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static bool serve_address(struct server *server, struct net_address *address)
+{
+    unsigned threads = server->config.threads;
+    int *descriptors = mem_alloc(threads * sizeof *descriptors);
+    bool bound = listener_bind(address, descriptors, threads);
+    int result = bound ? 0 : -errno;
+    for (unsigned i = 0; i < threads && result == 0; i++)
+        result = worker_listen(server->workers[i], descriptors[i], address);
+    free(descriptors);
+    if (bound)
+        server->listening++;
+    if (result == 0)
+        return true;
+    fprintf(stderr, "keystore-server: cannot listen on %s: %s\n", address->text,
+            result == -EADDRINUSE ? "the address is in use by another server; stop that one or "
+                                    "choose another with --listen"
+                                  : strerror(-result));
+    return false;
+}
+
+static void announce(const struct net_address *address)
+{
+    if (net_address_is_unix(address))
+        printf("Server started on %s\n", address->text);
+    else
+        printf("Server started on port %d\n", net_address_port(address));
+}
+
+static bool start(struct server *server)
+{
+    struct config *config = &server->config;
+    server->engine = embedded_new(DATABASES);
+    server->workers = mem_alloc_zero(config->threads * sizeof(struct worker *));
+    for (unsigned i = 0; i < config->threads; i++)
+        server->workers[i] = worker_new(config, server->engine);
+    for (size_t i = 0; i < config->listen_count; i++) {
+        if (!serve_address(server, &config->listen[i]))
+            return false;
+    }
+    for (unsigned i = 0; i < config->threads; i++)
+        worker_start(server->workers[i]);
+    for (size_t i = 0; i < config->listen_count; i++)
+        announce(&config->listen[i]);
+    fflush(stdout);
+    return true;
+}
+
+/* A second signal while the workers finish ends the process at once. */
+static void wait_and_drain(struct server *server, const sigset_t *signals)
+{
+    int received;
+    while (sigwait(signals, &received) != 0)
+        continue;
+    log_info("%s received: finishing the calls under way", strsignal(received));
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+    for (unsigned i = 0; i < server->config.threads; i++)
+        worker_stop(server->workers[i]);
+}
+
+static void stop(struct server *server)
+{
+    for (unsigned i = 0; i < server->config.threads; i++)
+        worker_free(server->workers[i]);
+    free(server->workers);
+    for (size_t i = 0; i < server->listening; i++)
+        listener_unlink(&server->config.listen[i]);
+    embedded_free(server->engine);
+}
+
+int main(int argc, char **argv)
+{
+    struct server server = {0};
+    switch (config_read(argc, argv, &server.config)) {
+    case CONFIG_RUN:
+        break;
+    case CONFIG_EXIT:
+        return 0;
+    case CONFIG_BAD:
+        return 2;
+    }
+    sigset_t signals;
+    log_set_level(server.config.log_level);
+    raise_descriptor_limit();
+    block_signals(&signals);
+    bool started = start(&server);
+    if (started)
+        wait_and_drain(&server, &signals);
+    stop(&server);
+    if (started)
+        log_info("stopped");
+    return started ? 0 : 1;
+}

@@ -1,0 +1,23 @@
+/*
+ * The RPCs: a request message becomes an operation, the engine answers it, the result becomes the
+ * reply. One service per thread; all of its calls belong to that thread.
+ */
+#ifndef KEYSTORE_SERVICE_SERVICE_H
+#define KEYSTORE_SERVICE_SERVICE_H
+
+#include <stddef.h>
+
+struct engine;
+struct grpc_service;
+struct service;
+
+/* `engine` is borrowed. `max_value` is the longest value in bytes. Free with service_free(). */
+struct service *service_new(struct engine *engine, size_t max_value);
+
+/* No call may be under way. NULL is allowed. */
+void service_free(struct service *service);
+
+/* What a grpc_connection asks for; owned by the service. */
+const struct grpc_service *service_grpc(const struct service *service);
+
+#endif

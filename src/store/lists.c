@@ -1,0 +1,105 @@
+/* The operations on lists. */
+#include "base/arena.h"
+#include "store/apply.h"
+#include "store/entry.h"
+#include "store/list.h"
+
+/* The list entry of the key, or NULL if there is none; a string is an error in the result. */
+static struct entry *find_list(struct keyspace *space, const struct op *op,
+                               struct op_result *result)
+{
+    struct entry *entry = apply_find(space, op);
+    if (entry != NULL && entry->type != ENTRY_LIST) {
+        apply_wrong_type(entry, result);
+        return NULL;
+    }
+    return entry;
+}
+
+void apply_lpush(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct entry *entry = find_list(space, op, result);
+    if (result->err != ERR_NONE || !apply_condition(space, op, entry, result))
+        return;
+    if (entry == NULL) {
+        entry = entry_new_list(op->key);
+        dict_put(space->dict, op->hash, entry);
+    }
+    for (size_t i = 0; i < op->value_count; i++)
+        list_push_head(entry->list, op->values[i]);
+    while (op->max_length > 0 && list_length(entry->list) > op->max_length)
+        list_drop_tail(entry->list);
+    entry->version = apply_next_revision(space);
+    result->ok = true;
+    result->count = (int64_t)list_length(entry->list);
+    result->version = entry->version;
+}
+
+/* Redis' rules: negative indexes count from the tail, then both ends are clipped to the list. */
+static void clip(int64_t *start, int64_t *stop, int64_t length)
+{
+    if (*start < 0)
+        *start += length;
+    if (*stop < 0)
+        *stop += length;
+    if (*start < 0)
+        *start = 0;
+    if (*stop >= length)
+        *stop = length - 1;
+}
+
+/* Copies elements first..first+count-1; false if they are more bytes than the answer may hold. */
+static bool copy_elements(struct keyspace *space, const struct op *op, const struct list *list,
+                          size_t first, size_t count, struct op_result *result)
+{
+    size_t bytes = 0;
+    result->values = arena_alloc(space->arena, count * sizeof *result->values);
+    for (size_t i = 0; i < count; i++) {
+        result->values[i] = list_at(list, first + i);
+        bytes += result->values[i].len;
+        if (op->max_answer > 0 && bytes > op->max_answer)
+            return false;
+    }
+    for (size_t i = 0; i < count; i++)
+        result->values[i] = arena_copy(space->arena, result->values[i]);
+    result->value_count = count;
+    return true;
+}
+
+void apply_lrange(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    const struct entry *entry = find_list(space, op, result);
+    if (entry == NULL)
+        return;
+    int64_t start = op->start, stop = op->stop;
+    int64_t length = (int64_t)list_length(entry->list);
+    clip(&start, &stop, length);
+    result->ok = true;
+    result->length = length;
+    result->version = entry->version;
+    if (start > stop)
+        return;
+    result->offset = start;
+    if (!copy_elements(space, op, entry->list, (size_t)start, (size_t)(stop - start + 1), result)) {
+        result->err = ERR_TOO_LARGE;
+        result->why = "the elements do not fit into one answer; ask for a smaller range, or for "
+                      "pages with StreamList";
+    }
+}
+
+void apply_lpop(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct entry *entry = find_list(space, op, result);
+    if (entry == NULL)
+        return;
+    result->value.bytes = arena_copy(space->arena, list_at(entry->list, 0));
+    result->value.found = true;
+    list_drop_head(entry->list);
+    uint64_t revision = apply_next_revision(space);
+    if (list_length(entry->list) == 0) {
+        dict_remove(space->dict, op->hash, op->key);
+        return;
+    }
+    entry->version = revision;
+    result->value.version = revision;
+}
