@@ -46,6 +46,15 @@ static size_t print_prefix(char *line, size_t size, enum log_level level)
     return len + (size_t)rest;
 }
 
+/* What a client sent may be part of a line; it must not be able to forge a second one. */
+static void blank_controls(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = '?';
+    }
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
     if (level > atomic_load_explicit(&threshold, memory_order_relaxed))
@@ -56,9 +65,11 @@ void log_write(enum log_level level, const char *format, ...)
     va_start(args, format);
     int wanted = vsnprintf(line + len, sizeof line - 1 - len, format, args);
     va_end(args);
+    size_t begin = len;
     len += wanted < 0 ? 0 : (size_t)wanted;
     if (len > sizeof line - 2)
         len = sizeof line - 2;
+    blank_controls(line + begin, len - begin);
     line[len++] = '\n';
     /* A log that cannot be written is nobody's to repair: there is nowhere left to say so. */
     ssize_t written = write(STDERR_FILENO, line, len);

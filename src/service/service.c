@@ -10,7 +10,6 @@
 #include "grpc/server.h"
 #include "service/route.h"
 #include "service/status.h"
-#include "store/store.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,7 +86,7 @@ static enum err check(struct request *request, const char **why)
         *why = "the key is empty; a key is 1 byte to 64 KiB";
         return ERR_BAD_ARGUMENT;
     }
-    if (op->key.len > STORE_MAX_KEY) {
+    if (op->key.len > OP_MAX_KEY) {
         *why = sentence(request, "the key has %zu bytes; a key is 1 byte to 64 KiB", op->key.len);
         return ERR_TOO_LARGE;
     }

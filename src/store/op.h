@@ -12,6 +12,9 @@ enum op_kind {
     OP_COUNT,
 };
 
+/* Longest key in bytes. */
+#define OP_MAX_KEY ((size_t)64 * 1024)
+
 enum op_access { OP_READ, OP_WRITE };
 enum op_category { OP_CATEGORY_STRING, OP_CATEGORY_LIST, OP_CATEGORY_KEY };
 
@@ -39,7 +42,7 @@ struct condition {
 struct op {
     enum op_kind kind;
     uint32_t db;
-    struct slice key;           /* 1 byte to STORE_MAX_KEY */
+    struct slice key;           /* 1 byte to OP_MAX_KEY */
     struct slice value;         /* Set */
     const struct slice *values; /* LPush, at least one */
     size_t value_count;

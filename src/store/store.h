@@ -17,9 +17,6 @@ struct op_result;
 struct store;
 struct shard;
 
-/* Longest key in bytes. */
-#define STORE_MAX_KEY ((size_t)64 * 1024)
-
 /* An empty store with databases 0 to databases - 1 and a fresh secret for its key hash. */
 struct store *store_new(uint32_t databases);
 

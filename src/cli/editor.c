@@ -1,0 +1,285 @@
+/*
+ * libedit and the terminal. Hints are drawn by the function that reads a character: it is called
+ * when libedit has drawn the line and waits, so it writes the hint behind the cursor, waits, and
+ * wipes it out before libedit goes on. libedit never knows that it was there. Refuses to know what
+ * commands do.
+ */
+#include "cli/editor.h"
+
+#include "base/mem.h"
+#include "cli/hint.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* Lines beyond this get no hints; there is no room for them anyway. */
+#define HINTED_SIZE 2048
+
+struct editor {
+    EditLine *edit;
+    char *line; /* the last one, without newline */
+    char prompt[320];
+    bool hint_shown;
+};
+
+/* Signals that arrive while a line is edited; set by handlers, read by read_char(). */
+static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t resized;
+static volatile sig_atomic_t continued;
+
+static void on_signal(int number)
+{
+    if (number == SIGINT)
+        interrupted = 1;
+    else if (number == SIGWINCH)
+        resized = 1;
+    else
+        continued = 1;
+}
+
+static struct editor *editor_of(EditLine *edit)
+{
+    struct editor *editor;
+    el_get(edit, EL_CLIENTDATA, &editor);
+    return editor;
+}
+
+static char *show_prompt(EditLine *edit)
+{
+    return editor_of(edit)->prompt;
+}
+
+/* The part of the line before the cursor as a string; false if it is too long. */
+static bool text_before_cursor(EditLine *edit, char text[static HINTED_SIZE])
+{
+    const LineInfo *info = el_line(edit);
+    size_t len = (size_t)(info->cursor - info->buffer);
+    if (len >= HINTED_SIZE)
+        return false;
+    memcpy(text, info->buffer, len);
+    text[len] = '\0';
+    return true;
+}
+
+/* Columns from the left edge to the cursor when the cursor is at the end of the line; -1 if it is
+ * not, or if the line holds what libedit draws in its own way. */
+static int columns_used(struct editor *editor)
+{
+    const LineInfoW *info = el_wline(editor->edit);
+    if (info->cursor != info->lastchar)
+        return -1;
+    int columns = (int)strlen(editor->prompt);
+    for (const wchar_t *at = info->buffer; at < info->cursor; at++) {
+        int width = wcwidth(*at);
+        if (width < 0)
+            return -1;
+        columns += width;
+    }
+    return columns;
+}
+
+/* Columns that are free behind the cursor on its row. */
+static int columns_left(struct editor *editor)
+{
+    struct winsize size;
+    int used = columns_used(editor);
+    if (used < 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return 0;
+    /* The last column stays free: writing there makes some terminals scroll. */
+    return size.ws_col - used % size.ws_col - 1;
+}
+
+static void show_hint(struct editor *editor)
+{
+    char text[HINTED_SIZE];
+    char hint[HINT_SIZE];
+    int room = columns_left(editor);
+    if (room < 2 || !text_before_cursor(editor->edit, text))
+        return;
+    hint_arguments(text, hint);
+    if (hint[0] == '\0')
+        return;
+    /* Save the cursor, grey, text, plain, restore the cursor. */
+    printf("\0337\033[90m%.*s\033[0m\0338", room, hint);
+    fflush(stdout);
+    editor->hint_shown = true;
+}
+
+static void wipe_hint(struct editor *editor)
+{
+    if (editor->hint_shown)
+        fputs("\033[K", stdout);
+    fflush(stdout);
+    editor->hint_shown = false;
+}
+
+/* Reads one byte; -1 with errno EINTR when Ctrl-C was hit, 0 at the end of the input. */
+static ssize_t read_byte(struct editor *editor, char *byte)
+{
+    for (;;) {
+        ssize_t got = read(STDIN_FILENO, byte, 1);
+        if (got >= 0 || errno != EINTR || interrupted)
+            return got;
+        wipe_hint(editor);
+        if (resized)
+            el_resize(editor->edit);
+        if (continued) /* the shell has changed the terminal's mode in between */
+            el_set(editor->edit, EL_PREP_TERM, 1);
+        el_set(editor->edit, EL_REFRESH);
+        resized = 0;
+        continued = 0;
+        show_hint(editor);
+    }
+}
+
+/* Reads one character in the encoding of the locale; bytes that are none are dropped. */
+static int read_wide(struct editor *editor, wchar_t *out)
+{
+    mbstate_t state = {0};
+    for (;;) {
+        char byte;
+        ssize_t got = read_byte(editor, &byte);
+        if (got <= 0)
+            return (int)got;
+        size_t len = mbrtowc(out, &byte, 1, &state);
+        if (len == 0 || len == 1)
+            return 1;
+        if (len == (size_t)-1)
+            state = (mbstate_t){0};
+    }
+}
+
+static int read_char(EditLine *edit, wchar_t *out)
+{
+    struct editor *editor = editor_of(edit);
+    show_hint(editor);
+    int got = read_wide(editor, out);
+    int cause = errno;
+    wipe_hint(editor);
+    errno = cause;
+    return got;
+}
+
+static void list_matches(const struct hint_matches *matches)
+{
+    putchar('\n');
+    for (size_t i = 0; i < matches->count; i++)
+        printf("%s%s", i > 0 ? "  " : "", matches->names[i]);
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* Puts the first `len` letters of a command in place of the unfinished word. */
+static void replace_word(EditLine *edit, const struct hint_matches *matches, size_t len,
+                         const char *ending)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.*s%s", (int)len, matches->names[0], ending);
+    el_deletestr(edit, (int)matches->word_len);
+    el_insertstr(edit, text);
+}
+
+static unsigned char on_tab(EditLine *edit, int key)
+{
+    (void)key;
+    char text[HINTED_SIZE];
+    struct hint_matches matches;
+    if (!text_before_cursor(edit, text))
+        return CC_ERROR;
+    hint_commands(text, &matches);
+    if (matches.count == 0)
+        return CC_ERROR;
+    if (matches.count == 1) {
+        replace_word(edit, &matches, matches.common_len, " ");
+        return CC_REFRESH;
+    }
+    if (matches.common_len > matches.word_len) {
+        replace_word(edit, &matches, matches.common_len, "");
+        return CC_REFRESH;
+    }
+    list_matches(&matches);
+    return CC_REDISPLAY;
+}
+
+static void set_up(struct editor *editor, struct lines *lines)
+{
+    EditLine *edit = editor->edit;
+    el_set(edit, EL_CLIENTDATA, editor);
+    el_set(edit, EL_PROMPT, show_prompt);
+    el_set(edit, EL_EDITOR, "emacs");
+    el_set(edit, EL_SIGNAL, 0);
+    el_set(edit, EL_HIST, history, lines->history);
+    el_set(edit, EL_ADDFN, "keystore-complete", "Complete a command", on_tab);
+    el_set(edit, EL_BIND, "^I", "keystore-complete", NULL);
+    el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
+    el_wset(edit, EL_GETCFN, read_char);
+    el_source(edit, NULL); /* the user's ~/.editrc has the last word */
+}
+
+struct editor *editor_new(struct lines *lines)
+{
+    /* Text needs a locale in which bytes above 127 are characters. */
+    if (setlocale(LC_CTYPE, "") == NULL || MB_CUR_MAX == 1)
+        setlocale(LC_CTYPE, "C.UTF-8");
+    EditLine *edit = el_init("keystore-cli", stdin, stdout, stderr);
+    if (edit == NULL)
+        return NULL;
+    struct editor *editor = mem_alloc_zero(sizeof *editor);
+    editor->edit = edit;
+    set_up(editor, lines);
+    return editor;
+}
+
+void editor_free(struct editor *editor)
+{
+    if (editor == NULL)
+        return;
+    el_end(editor->edit);
+    free(editor->line);
+    free(editor);
+}
+
+/* The handlers stand only while a line is edited: Ctrl-C during a command ends the program. */
+static const int handled[] = {SIGINT, SIGWINCH, SIGCONT};
+#define HANDLED_COUNT (sizeof handled / sizeof *handled)
+
+static void catch_signals(struct sigaction before[static HANDLED_COUNT])
+{
+    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: read() must return */
+    interrupted = 0;
+    for (size_t i = 0; i < HANDLED_COUNT; i++)
+        sigaction(handled[i], &action, &before[i]);
+}
+
+static void release_signals(const struct sigaction before[static HANDLED_COUNT])
+{
+    for (size_t i = 0; i < HANDLED_COUNT; i++)
+        sigaction(handled[i], &before[i], NULL);
+}
+
+enum editor_result editor_read(struct editor *editor, const char *prompt, const char **line)
+{
+    struct sigaction before[HANDLED_COUNT];
+    int len = 0;
+    snprintf(editor->prompt, sizeof editor->prompt, "%s", prompt);
+    catch_signals(before);
+    const char *text = el_gets(editor->edit, &len);
+    release_signals(before);
+    if (interrupted) {
+        el_reset(editor->edit);
+        puts("^C");
+        return EDITOR_INTERRUPTED;
+    }
+    if (text == NULL || len <= 0)
+        return EDITOR_END;
+    size_t keep = (size_t)len - (text[len - 1] == '\n' ? 1 : 0);
+    editor->line = mem_realloc(editor->line, keep + 1);
+    memcpy(editor->line, text, keep);
+    editor->line[keep] = '\0';
+    *line = editor->line;
+    return EDITOR_LINE;
+}

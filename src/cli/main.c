@@ -1,0 +1,84 @@
+/* keystore-cli: reads its options and lets the right part work. */
+#include "cli/batch.h"
+#include "cli/commands.h"
+#include "cli/prompt.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <unistd.h>
+
+#define EXIT_FAILED 1
+#define EXIT_USAGE  2
+
+static int run_one(struct session *session)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct words words = {.count = (size_t)session->options->command_count};
+    words.items = arena_alloc(&arena, words.count * sizeof *words.items);
+    for (size_t i = 0; i < words.count; i++)
+        words.items[i] = keystore_text(session->options->command[i]);
+    enum session_result result = session_run(session, words, "");
+    arena_deinit(&arena);
+    return result == SESSION_OK ? 0 : EXIT_FAILED;
+}
+
+static int run_batch(struct session *session)
+{
+    struct batch_counts counts = batch_run(session, stdin);
+    if (session->options->pipe)
+        fprintf(stderr, "%" PRIu64 " commands, %" PRIu64 " errors\n", counts.commands,
+                counts.errors);
+    return counts.errors == 0 ? 0 : EXIT_FAILED;
+}
+
+static int run_prompt(struct session *session)
+{
+    if (prompt_run(session))
+        return 0;
+    fputs("This terminal cannot be used for a prompt: set TERM, or give a command.\n", stderr);
+    return EXIT_FAILED;
+}
+
+static int run(const struct options *options)
+{
+    struct session session;
+    session_init(&session, options);
+    int code;
+    if (options->command_count > 0)
+        code = run_one(&session);
+    else if (options->pipe || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        code = run_batch(&session);
+    else
+        code = run_prompt(&session);
+    session_deinit(&session);
+    return code;
+}
+
+static void print_help(void)
+{
+    options_print_help(stdout);
+    commands_print_help(stdout, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    char problem[OPTIONS_PROBLEM_SIZE];
+    int code = 0;
+    if (!options_parse(argc, argv, &options, problem)) {
+        fprintf(stderr, "keystore-cli: %s. Try --help.\n", problem);
+        return EXIT_USAGE;
+    }
+    if (options.help)
+        print_help();
+    else if (options.version)
+        puts("keystore-cli " KEYSTORE_VERSION);
+    else
+        code = run(&options);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "keystore-cli: cannot write the answer: %s\n", strerror(errno));
+        return EXIT_FAILED;
+    }
+    return code;
+}

@@ -1,0 +1,32 @@
+/* The options of the program. */
+#ifndef KEYSTORE_CLI_OPTIONS_H
+#define KEYSTORE_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTIONS_PROBLEM_SIZE 400
+
+enum options_form { OPTIONS_FORM_AUTO, OPTIONS_FORM_RAW, OPTIONS_FORM_QUOTED };
+
+struct options {
+    char target[300]; /* as keystore_connect() takes it */
+    uint32_t db;
+    int64_t timeout_ms; /* 0 = the library's default */
+    enum options_form form;
+    bool pipe;
+    bool help;
+    bool version;
+    char **command; /* the rest of argv */
+    int command_count;
+};
+
+/* False, with a sentence in `problem`, for options that make no sense. */
+bool options_parse(int argc, char **argv, struct options *options,
+                   char problem[static OPTIONS_PROBLEM_SIZE]);
+
+/* What --help prints about the options. */
+void options_print_help(FILE *out);
+
+#endif

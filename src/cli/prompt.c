@@ -1,0 +1,60 @@
+/* Reads a line, runs it, reads the next. */
+#include "cli/prompt.h"
+
+#include "cli/editor.h"
+#include "cli/format.h"
+
+static void write_prompt(const struct session *session, char *out, size_t size)
+{
+    const char *name = session->options->target;
+    if (strncmp(name, "unix:", strlen("unix:")) == 0)
+        name += strlen("unix:");
+    if (session->db == 0)
+        snprintf(out, size, "%s> ", name);
+    else
+        snprintf(out, size, "%s[%u]> ", name, session->db);
+}
+
+static void run_line(struct session *session, struct lines *lines, const char *line)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct words words;
+    const char *problem = split_line(slice_from_string(line), &arena, &words);
+    if (problem != NULL || words.count > 0)
+        lines_add(lines, line);
+    if (problem != NULL) {
+        format_problem(stderr, problem);
+    } else if (words.count > 0) {
+        bool was_connected = session->client != NULL;
+        (void)session_run(session, words, "");
+        if (was_connected && session->client == NULL)
+            fputs("The next command connects again.\n", stderr);
+    }
+    arena_deinit(&arena);
+}
+
+bool prompt_run(struct session *session)
+{
+    struct lines lines;
+    lines_init(&lines);
+    struct editor *editor = editor_new(&lines);
+    bool usable = editor != NULL;
+    /* A server that is not there is worth knowing before the first command is typed. */
+    if (usable)
+        (void)session_connect(session);
+    enum editor_result result = EDITOR_LINE;
+    while (usable && !session->quit && result != EDITOR_END) {
+        char text[320];
+        const char *line;
+        write_prompt(session, text, sizeof text);
+        result = editor_read(editor, text, &line);
+        if (result == EDITOR_LINE)
+            run_line(session, &lines, line);
+    }
+    if (result == EDITOR_END)
+        putchar('\n');
+    editor_free(editor);
+    lines_deinit(&lines);
+    return usable;
+}

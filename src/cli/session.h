@@ -1,0 +1,35 @@
+/* A conversation with one server: where it is, the chosen database, how answers are printed. */
+#ifndef KEYSTORE_CLI_SESSION_H
+#define KEYSTORE_CLI_SESSION_H
+
+#include "cli/options.h"
+#include "cli/split.h"
+
+struct session {
+    const struct options *options;
+    struct keystore_client *client; /* NULL until connected, or after the connection was lost */
+    uint32_t db;
+    bool raw;  /* bare values */
+    bool quit; /* QUIT or EXIT was given */
+};
+
+enum session_result {
+    SESSION_OK,
+    SESSION_FAILED, /* the command was wrong or the server refused it; standard error says so */
+    SESSION_UNREACHABLE, /* there is no connection to the server; standard error says so */
+};
+
+/* Not connected yet: the first command that needs the server connects. Borrows the options. */
+void session_init(struct session *session, const struct options *options);
+void session_deinit(struct session *session);
+
+/* Connects if there is no connection. */
+enum session_result session_connect(struct session *session);
+
+/*
+ * Runs the command in `words` (at least one) and prints its answer. `label` is put before each line
+ * of complaint, such as "line 3: ".
+ */
+enum session_result session_run(struct session *session, struct words words, const char *label);
+
+#endif

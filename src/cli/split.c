@@ -1,0 +1,125 @@
+/* The quoting rules of a command line. Refuses to know commands. */
+#include "cli/split.h"
+
+static const char unbalanced[] = "unbalanced quotes: close each \" and ', and leave a space behind "
+                                 "the closing quote";
+
+/* A place in the line, and where the bytes of the current word go. */
+struct cursor {
+    struct slice rest;
+    uint8_t *out;
+};
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+static bool take_hex_escape(struct cursor *cursor)
+{
+    const uint8_t *at = cursor->rest.data;
+    if (cursor->rest.len < 4 || at[1] != 'x' || hex_digit(at[2]) < 0 || hex_digit(at[3]) < 0)
+        return false;
+    *cursor->out++ = (uint8_t)(hex_digit(at[2]) * 16 + hex_digit(at[3]));
+    cursor->rest = slice_skip(cursor->rest, 4);
+    return true;
+}
+
+static uint8_t meaning_of_escape(uint8_t c)
+{
+    switch (c) {
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'b':
+        return '\b';
+    case 'a':
+        return '\a';
+    default:
+        return c;
+    }
+}
+
+/* An escape inside double quotes; the cursor is at the backslash. */
+static void take_escape(struct cursor *cursor)
+{
+    if (take_hex_escape(cursor))
+        return;
+    *cursor->out++ = meaning_of_escape(cursor->rest.data[1]);
+    cursor->rest = slice_skip(cursor->rest, 2);
+}
+
+/* What stands between quotes; the cursor is behind the opening one. */
+static bool take_quoted(struct cursor *cursor, uint8_t quote)
+{
+    while (cursor->rest.len > 0) {
+        const uint8_t *at = cursor->rest.data;
+        bool two = cursor->rest.len >= 2;
+        if (*at == quote) {
+            cursor->rest = slice_skip(cursor->rest, 1);
+            return cursor->rest.len == 0 || is_space(*cursor->rest.data);
+        }
+        if (*at == '\\' && two && quote == '"') {
+            take_escape(cursor);
+        } else if (*at == '\\' && two && at[1] == '\'') {
+            *cursor->out++ = '\'';
+            cursor->rest = slice_skip(cursor->rest, 2);
+        } else {
+            *cursor->out++ = *at;
+            cursor->rest = slice_skip(cursor->rest, 1);
+        }
+    }
+    return false;
+}
+
+/* One word; quotes may start anywhere in it. */
+static bool take_word(struct cursor *cursor)
+{
+    while (cursor->rest.len > 0 && !is_space(*cursor->rest.data)) {
+        uint8_t c = *cursor->rest.data;
+        cursor->rest = slice_skip(cursor->rest, 1);
+        if (c != '"' && c != '\'')
+            *cursor->out++ = c;
+        else if (!take_quoted(cursor, c))
+            return false;
+    }
+    return true;
+}
+
+static void skip_space(struct cursor *cursor)
+{
+    while (cursor->rest.len > 0 && is_space(*cursor->rest.data))
+        cursor->rest = slice_skip(cursor->rest, 1);
+}
+
+const char *split_line(struct slice line, struct arena *arena, struct words *words)
+{
+    /* No word is longer than its text, and each takes a character and a space at least. */
+    struct cursor cursor = {.rest = line, .out = arena_alloc(arena, line.len + 1)};
+    words->items = arena_alloc(arena, (line.len / 2 + 1) * sizeof *words->items);
+    words->count = 0;
+    for (;;) {
+        skip_space(&cursor);
+        if (cursor.rest.len == 0)
+            return NULL;
+        const uint8_t *start = cursor.out;
+        if (!take_word(&cursor))
+            return unbalanced;
+        words->items[words->count++] =
+            (struct keystore_slice){.data = start, .len = (size_t)(cursor.out - start)};
+    }
+}

@@ -1,0 +1,21 @@
+/* Cuts a command line into words, by the quoting rules of redis-cli. */
+#ifndef KEYSTORE_CLI_SPLIT_H
+#define KEYSTORE_CLI_SPLIT_H
+
+#include "base/arena.h"
+#include "keystore/client.h"
+
+struct words {
+    struct keystore_slice *items;
+    size_t count;
+};
+
+/*
+ * Splits at white space. In double quotes \n \r \t \b \a and \xHH stand for bytes and a backslash
+ * takes away the meaning of what follows; in single quotes only \' does. A closing quote must end
+ * its word. The words live in the arena. Returns NULL, or a sentence (static) that says what is
+ * wrong with the line.
+ */
+const char *split_line(struct slice line, struct arena *arena, struct words *words);
+
+#endif

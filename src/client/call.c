@@ -1,0 +1,193 @@
+/*
+ * gRPC's side of a unary call: message framing, headers and trailers. Refuses to know HTTP/2
+ * frames, sockets, and what the messages mean.
+ */
+#include "client/call.h"
+
+#include "client/status.h"
+
+#include <stdio.h>
+
+void call_write_prefix(uint8_t prefix[static CALL_PREFIX_SIZE], uint32_t len)
+{
+    prefix[0] = 0; /* not compressed */
+    prefix[1] = (uint8_t)(len >> 24);
+    prefix[2] = (uint8_t)(len >> 16);
+    prefix[3] = (uint8_t)(len >> 8);
+    prefix[4] = (uint8_t)len;
+}
+
+void call_write_timeout(char out[static CALL_TIMEOUT_SIZE], int64_t timeout_ms)
+{
+    static const struct {
+        int64_t milliseconds;
+        char name;
+    } units[] = {{1, 'm'}, {1000, 'S'}, {60 * 1000, 'M'}, {60 * 60 * 1000, 'H'}};
+    size_t i = 0;
+    while (i < 3 && timeout_ms / units[i].milliseconds > 99999999)
+        i++;
+    int64_t amount = timeout_ms / units[i].milliseconds;
+    if (amount > 99999999)
+        amount = 99999999;
+    snprintf(out, CALL_TIMEOUT_SIZE, "%u%c", (unsigned)amount, units[i].name);
+}
+
+void call_init(struct call *call, struct slice request, struct buf *answer, size_t max_message)
+{
+    *call = (struct call){.request = request, .answer = answer, .max_message = max_message};
+    answer->len = 0;
+}
+
+size_t call_take_request(struct call *call, uint8_t *out, size_t size)
+{
+    size_t count = size < call->request.len ? size : call->request.len;
+    memcpy(out, call->request.data, count);
+    call->request = slice_skip(call->request, count);
+    return count;
+}
+
+static void copy_text(char *out, size_t size, struct slice text)
+{
+    size_t len = text.len < size ? text.len : size - 1;
+    memcpy(out, text.data, len);
+    out[len] = '\0';
+}
+
+static void on_http_status(struct call *call, struct slice value)
+{
+    call->http_status = 0;
+    for (size_t i = 0; i < value.len && i < 3; i++)
+        call->http_status = call->http_status * 10 + (value.data[i] - '0');
+}
+
+static void on_content_type(struct call *call, struct slice value)
+{
+    call->not_grpc = !slice_starts_with(value, SLICE_LITERAL("application/grpc"));
+    copy_text(call->content_type, sizeof call->content_type, value);
+}
+
+static void on_grpc_status(struct call *call, struct slice value)
+{
+    call->has_status = true;
+    call->error.code = status_parse(value);
+}
+
+static void on_grpc_message(struct call *call, struct slice value)
+{
+    status_decode_message(value, call->error.message, sizeof call->error.message);
+}
+
+static void on_reason(struct call *call, struct slice value)
+{
+    copy_text(call->error.reason, sizeof call->error.reason, value);
+}
+
+void call_on_header(struct call *call, struct slice name, struct slice value)
+{
+    static const struct {
+        const char *name;
+        void (*on_value)(struct call *call, struct slice value);
+    } known[] = {
+        {":status", on_http_status},     {"content-type", on_content_type},
+        {"grpc-status", on_grpc_status}, {"grpc-message", on_grpc_message},
+        {"keystore-reason", on_reason},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (slice_equal(name, slice_from_string(known[i].name)))
+            known[i].on_value(call, value);
+}
+
+static bool refuse_too_large(struct call *call)
+{
+    status_set(
+        &call->error, KEYSTORE_RESOURCE_EXHAUSTED,
+        "the answer has %zu bytes, but this client takes at most %zu: ask for less at a time "
+        "or raise max_message",
+        call->announced_len, call->max_message);
+    copy_text(call->error.reason, sizeof call->error.reason,
+              SLICE_LITERAL("ERROR_REASON_TOO_LARGE"));
+    return false;
+}
+
+static bool refuse(struct call *call, const char *what)
+{
+    status_set(&call->error, KEYSTORE_INTERNAL, "the server's answer %s", what);
+    return false;
+}
+
+/* Whether the body of this answer is gRPC's; the page of some web server is read over. */
+static bool carries_messages(const struct call *call)
+{
+    return !call->not_grpc && call->http_status == 200;
+}
+
+static bool on_prefix_complete(struct call *call)
+{
+    if (call->prefix[0] == 1)
+        return refuse(call, "is compressed, though this client did not offer that");
+    if (call->prefix[0] != 0)
+        return refuse(call, "starts with a flag that gRPC does not know");
+    call->announced_len = (size_t)call->prefix[1] << 24 | (size_t)call->prefix[2] << 16 |
+                          (size_t)call->prefix[3] << 8 | call->prefix[4];
+    /* Refused from the length alone, before memory is taken. */
+    if (call->announced_len > call->max_message)
+        return refuse_too_large(call);
+    return true;
+}
+
+/* Takes the part of the prefix that is in `bytes`; returns how many bytes that was. */
+static size_t take_prefix(struct call *call, struct slice bytes)
+{
+    size_t missing = CALL_PREFIX_SIZE - call->prefix_len;
+    size_t count = bytes.len < missing ? bytes.len : missing;
+    memcpy(call->prefix + call->prefix_len, bytes.data, count);
+    call->prefix_len += count;
+    return count;
+}
+
+bool call_on_data(struct call *call, struct slice bytes)
+{
+    if (!carries_messages(call) || bytes.len == 0)
+        return true;
+    if (call->prefix_len < CALL_PREFIX_SIZE) {
+        bytes = slice_skip(bytes, take_prefix(call, bytes));
+        if (call->prefix_len < CALL_PREFIX_SIZE)
+            return true;
+        if (!on_prefix_complete(call))
+            return false;
+    }
+    if (bytes.len > call->announced_len - call->answer->len)
+        return refuse(call, "has more than one message");
+    if (!buf_append(call->answer, bytes))
+        return refuse_too_large(call);
+    return true;
+}
+
+static enum keystore_code finish_without_status(struct call *call)
+{
+    enum keystore_code code = status_from_http(call->http_status);
+    if (call->not_grpc)
+        status_set(&call->error, code,
+                   "no gRPC server answered but one that speaks HTTP (status %d, content-type %s): "
+                   "check host and port",
+                   call->http_status, call->content_type);
+    else
+        status_set(&call->error, code, "the server's answer has HTTP status %d and no grpc-status",
+                   call->http_status);
+    return code;
+}
+
+enum keystore_code call_finish(struct call *call)
+{
+    if (!call->has_status)
+        return finish_without_status(call);
+    if (call->error.code != KEYSTORE_OK) {
+        if (call->error.message[0] == '\0')
+            copy_text(call->error.message, sizeof call->error.message,
+                      SLICE_LITERAL("the server gave no explanation"));
+        return call->error.code;
+    }
+    if (call->prefix_len < CALL_PREFIX_SIZE || call->answer->len < call->announced_len)
+        refuse(call, "says OK, but its message is missing or cut off");
+    return call->error.code;
+}

@@ -1,0 +1,486 @@
+/*
+ * Drives nghttp2's client session over a socket: greeting, one call at a time, going away, coming
+ * back. Refuses to know what the messages mean; gRPC's rules for one call are in call.c.
+ */
+#include "client/channel.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "client/call.h"
+#include "client/socket.h"
+#include "client/status.h"
+
+#include <errno.h>
+#include <nghttp2/nghttp2.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Large enough that a big answer seldom waits for a window update; memory is bounded by
+ * max_message, not by these. */
+#define STREAM_WINDOW     (16 << 20)
+#define CONNECTION_WINDOW (32 << 20)
+
+/* Bytes of a server's answer headers that are worth decoding. */
+#define HEADER_LIST_LIMIT (32 << 10)
+
+/* Bytes gathered before they are sent, so that a small call is one send. The limit leaves room for
+ * the one frame that passes the goal. */
+#define OUT_GOAL  ((size_t)128 << 10)
+#define OUT_LIMIT ((size_t)256 << 10)
+
+#define IN_SIZE ((size_t)64 << 10)
+
+/* Room for what a server says when it goes away, such as "too_many_pings". */
+#define FAREWELL_SIZE 100
+
+struct channel {
+    struct target target;
+    struct channel_limits limits;
+    int fd;                       /* -1 when not connected */
+    nghttp2_session *session;     /* NULL when not connected */
+    struct buf out;               /* bytes on their way to the server */
+    bool greeted;                 /* the server's SETTINGS came */
+    char farewell[FAREWELL_SIZE]; /* the debug text of its GOAWAY */
+    struct call *call;            /* the call in flight, or NULL */
+    int32_t stream_id;            /* of the call in flight */
+    bool ended;                   /* the answer is complete */
+    bool refused;                 /* the answer was refused; call->error says why */
+    bool closed;                  /* the stream ended before the answer was complete */
+    uint32_t close_code;          /* HTTP/2 error code of that */
+    uint8_t in[IN_SIZE];
+};
+
+static bool is_current(const struct channel *channel, int32_t stream_id)
+{
+    return channel->call != NULL && channel->stream_id == stream_id;
+}
+
+static bool is_over(const struct channel *channel)
+{
+    return channel->ended || channel->refused || channel->closed;
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *user_data)
+{
+    struct channel *channel = user_data;
+    (void)session;
+    (void)flags;
+    if (is_current(channel, frame->hd.stream_id))
+        call_on_header(channel->call, slice_make(name, name_len), slice_make(value, value_len));
+    return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
+                   size_t len, void *user_data)
+{
+    struct channel *channel = user_data;
+    (void)session;
+    (void)flags;
+    if (!is_current(channel, stream_id) || is_over(channel))
+        return 0;
+    if (!call_on_data(channel->call, slice_make(data, len)))
+        channel->refused = true;
+    return 0;
+}
+
+static void on_goaway(struct channel *channel, const nghttp2_goaway *frame)
+{
+    if (frame->opaque_data_len == 0)
+        snprintf(channel->farewell, FAREWELL_SIZE, "%s", nghttp2_http2_strerror(frame->error_code));
+    else
+        snprintf(channel->farewell, FAREWELL_SIZE, "%s: %.*s",
+                 nghttp2_http2_strerror(frame->error_code), (int)frame->opaque_data_len,
+                 (const char *)frame->opaque_data);
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+{
+    struct channel *channel = user_data;
+    (void)session;
+    if (frame->hd.type == NGHTTP2_SETTINGS)
+        channel->greeted = true;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        on_goaway(channel, &frame->goaway);
+    bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+    if (carries_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
+        is_current(channel, frame->hd.stream_id) && !is_over(channel))
+        channel->ended = true;
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
+                           void *user_data)
+{
+    struct channel *channel = user_data;
+    (void)session;
+    if (is_current(channel, stream_id) && !is_over(channel)) {
+        channel->closed = true;
+        channel->close_code = error_code;
+    }
+    return 0;
+}
+
+/* nghttp2 asks for the next bytes of a request. */
+static ssize_t on_request_wanted(nghttp2_session *session, int32_t stream_id, uint8_t *out,
+                                 size_t size, uint32_t *flags, nghttp2_data_source *source,
+                                 void *user_data)
+{
+    struct channel *channel = user_data;
+    (void)session;
+    (void)source;
+    /* The bytes of a call that has ended are gone; its stream is being reset. */
+    if (!is_current(channel, stream_id))
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    size_t count = call_take_request(channel->call, out, size);
+    if (channel->call->request.len == 0)
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+    return (ssize_t)count;
+}
+
+/* A request that could not even start, because the server went away before, closes no stream. */
+static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int failure,
+                             void *user_data)
+{
+    (void)failure;
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        on_stream_close(session, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM, user_data);
+    return 0;
+}
+
+static void out_of_memory(int failure)
+{
+    fprintf(stderr, "keystore: nghttp2: %s\n", nghttp2_strerror(failure));
+    abort();
+}
+
+/* Of the calls that go through here only a lack of memory is a failure that can happen. */
+static void must(int result)
+{
+    if (result != 0)
+        out_of_memory(result);
+}
+
+static void start_session(struct channel *channel)
+{
+    nghttp2_session_callbacks *callbacks;
+    must(nghttp2_session_callbacks_new(&callbacks));
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
+    must(nghttp2_session_client_new(&channel->session, callbacks, channel));
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_LIMIT},
+    };
+    must(nghttp2_submit_settings(channel->session, NGHTTP2_FLAG_NONE, settings,
+                                 sizeof settings / sizeof *settings));
+    must(nghttp2_session_set_local_window_size(channel->session, NGHTTP2_FLAG_NONE, 0,
+                                               CONNECTION_WINDOW));
+}
+
+static void disconnect(struct channel *channel)
+{
+    if (channel->session != NULL)
+        nghttp2_session_del(channel->session);
+    if (channel->fd >= 0)
+        close(channel->fd);
+    channel->session = NULL;
+    channel->fd = -1;
+    channel->greeted = false;
+    channel->farewell[0] = '\0';
+    buf_clear(&channel->out, OUT_LIMIT);
+}
+
+/* The connection ended by itself; says so in *error. */
+static bool lose(struct channel *channel, const char *cause, struct keystore_error *error)
+{
+    const char *separator = channel->farewell[0] != '\0' ? ", saying " : "";
+    if (channel->greeted)
+        status_set(error, KEYSTORE_UNAVAILABLE, "lost the connection to %s: %s%s%s",
+                   channel->target.name, cause, separator, channel->farewell);
+    else
+        status_set(error, KEYSTORE_UNAVAILABLE,
+                   "no HTTP/2 server answers at %s (%s): check that a KeyStore server without TLS "
+                   "listens there",
+                   channel->target.name, cause);
+    disconnect(channel);
+    return false;
+}
+
+/* Moves bytes from nghttp2 to the output buffer; false if nghttp2 gave up. */
+static bool fill_output(struct channel *channel)
+{
+    while (channel->out.len < OUT_GOAL) {
+        const uint8_t *bytes;
+        ssize_t len = nghttp2_session_mem_send(channel->session, &bytes);
+        if (len < 0)
+            return false;
+        if (len == 0)
+            return true;
+        if (!buf_append(&channel->out, slice_make(bytes, (size_t)len)))
+            return false;
+    }
+    return true;
+}
+
+enum received { RECEIVED_SOME, RECEIVED_NOTHING, RECEIVED_END };
+
+/* Reads once and lets nghttp2 digest it. RECEIVED_END: the connection is lost, *error is filled. */
+static enum received receive(struct channel *channel, struct keystore_error *error)
+{
+    ssize_t got = socket_receive(channel->fd, channel->in, IN_SIZE);
+    if (got < 0 && socket_would_block())
+        return RECEIVED_NOTHING;
+    if (got <= 0) {
+        lose(channel, got == 0 ? "the server closed it" : strerror(errno), error);
+        return RECEIVED_END;
+    }
+    ssize_t digested = nghttp2_session_mem_recv(channel->session, channel->in, (size_t)got);
+    if (digested < 0) {
+        lose(channel, nghttp2_strerror((int)digested), error);
+        return RECEIVED_END;
+    }
+    return RECEIVED_SOME;
+}
+
+/* Sending failed. A server that refuses a large request may have answered before it hung up. */
+static bool read_last_words(struct channel *channel, const char *cause,
+                            struct keystore_error *error)
+{
+    enum received received;
+    do
+        received = receive(channel, error);
+    while (received == RECEIVED_SOME);
+    return received == RECEIVED_NOTHING && lose(channel, cause, error);
+}
+
+/* Sends all that is ready and that the socket takes now. */
+static bool flush(struct channel *channel, struct keystore_error *error)
+{
+    for (;;) {
+        if (!fill_output(channel))
+            return lose(channel, "a frame could not be written", error);
+        if (channel->out.len == 0)
+            return true;
+        ssize_t sent = socket_send(channel->fd, buf_slice(&channel->out));
+        if (sent < 0)
+            return socket_would_block() || read_last_words(channel, strerror(errno), error);
+        buf_consume(&channel->out, (size_t)sent);
+    }
+}
+
+/* After a GOAWAY or a protocol error nghttp2 has nothing more to read or write. */
+static bool is_finished(const struct channel *channel)
+{
+    return channel->out.len == 0 && !nghttp2_session_want_read(channel->session) &&
+           !nghttp2_session_want_write(channel->session);
+}
+
+enum step { STEP_PROGRESS, STEP_TIMEOUT, STEP_LOST };
+
+/* One round: send, wait, receive. */
+static enum step step(struct channel *channel, int64_t deadline_ms, struct keystore_error *error)
+{
+    if (!flush(channel, error))
+        return STEP_LOST;
+    if (is_finished(channel)) {
+        lose(channel, "it breaks the rules of HTTP/2", error);
+        return STEP_LOST;
+    }
+    short events = channel->out.len > 0 ? POLLIN | POLLOUT : POLLIN;
+    short ready = socket_wait(channel->fd, events, deadline_ms);
+    if (ready == 0)
+        return STEP_TIMEOUT;
+    if ((ready & (POLLIN | POLLHUP | POLLERR)) != 0 && receive(channel, error) == RECEIVED_END)
+        return STEP_LOST;
+    return STEP_PROGRESS;
+}
+
+struct channel *channel_new(const struct target *target, const struct channel_limits *limits)
+{
+    struct channel *channel = mem_alloc_zero(sizeof *channel);
+    channel->target = *target;
+    channel->limits = *limits;
+    channel->fd = -1;
+    buf_init(&channel->out, OUT_LIMIT);
+    return channel;
+}
+
+void channel_free(struct channel *channel)
+{
+    if (channel == NULL)
+        return;
+    disconnect(channel);
+    buf_deinit(&channel->out);
+    free(channel);
+}
+
+/* Opens a connection and waits for the server's greeting. */
+static bool open_connection(struct channel *channel, int64_t deadline_ms,
+                            struct keystore_error *error)
+{
+    channel->fd = socket_connect(&channel->target, deadline_ms, error);
+    if (channel->fd < 0)
+        return false;
+    start_session(channel);
+    while (!channel->greeted) {
+        switch (step(channel, deadline_ms, error)) {
+        case STEP_PROGRESS:
+            break;
+        case STEP_TIMEOUT:
+            status_set(error, KEYSTORE_DEADLINE_EXCEEDED,
+                       "%s took the connection but sent no HTTP/2 greeting in time",
+                       channel->target.name);
+            disconnect(channel);
+            return false;
+        case STEP_LOST:
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Digests what came since the last call: pings, settings, a farewell. */
+static void catch_up(struct channel *channel, int64_t deadline_ms)
+{
+    struct keystore_error ignored; /* a lost connection is simply opened again */
+    while (receive(channel, &ignored) == RECEIVED_SOME && clock_monotonic_ms() < deadline_ms)
+        continue;
+}
+
+static int64_t deadline_in(int64_t timeout_ms)
+{
+    return timeout_ms == INT64_MAX ? INT64_MAX : clock_monotonic_ms() + timeout_ms;
+}
+
+static bool connect_until(struct channel *channel, int64_t deadline_ms,
+                          struct keystore_error *error)
+{
+    if (channel->session != NULL)
+        catch_up(channel, deadline_ms);
+    if (channel->session != NULL && nghttp2_session_check_request_allowed(channel->session))
+        return true;
+    disconnect(channel);
+    int64_t connect_deadline_ms = deadline_in(channel->limits.connect_timeout_ms);
+    if (connect_deadline_ms > deadline_ms)
+        connect_deadline_ms = deadline_ms;
+    return open_connection(channel, connect_deadline_ms, error);
+}
+
+bool channel_connect(struct channel *channel, struct keystore_error *error)
+{
+    return connect_until(channel, INT64_MAX, error);
+}
+
+static nghttp2_nv header(const char *name, const char *value)
+{
+    /* nghttp2 copies both: it may send them after the call has timed out. */
+    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value),
+                        NGHTTP2_NV_FLAG_NONE};
+}
+
+static void submit(struct channel *channel, const char *path, int64_t deadline_ms)
+{
+    nghttp2_nv headers[8] = {
+        header(":method", "POST"),
+        header(":scheme", "http"),
+        header(":path", path),
+        header(":authority", channel->target.authority),
+        header("content-type", "application/grpc"),
+        header("te", "trailers"),
+        header("user-agent", "keystore-c/" KEYSTORE_VERSION),
+    };
+    size_t count = 7;
+    char timeout[CALL_TIMEOUT_SIZE];
+    if (deadline_ms != INT64_MAX) {
+        int64_t left_ms = deadline_ms - clock_monotonic_ms();
+        call_write_timeout(timeout, left_ms > 0 ? left_ms : 1);
+        headers[count++] = header("grpc-timeout", timeout);
+    }
+    nghttp2_data_provider body = {.read_callback = on_request_wanted};
+    int32_t id = nghttp2_submit_request(channel->session, NULL, headers, count, &body, NULL);
+    if (id < 0)
+        out_of_memory(id); /* stream ids are known to be left: see connect_until() */
+    channel->stream_id = id;
+}
+
+/* The answer came whole, or its stream was closed before. */
+static enum keystore_code conclude(struct channel *channel, struct keystore_error *error)
+{
+    struct call *call = channel->call;
+    enum keystore_code code;
+    if (channel->refused) {
+        code = call->error.code;
+    } else if (channel->ended) {
+        code = call_finish(call);
+    } else {
+        code = status_from_http2(channel->close_code);
+        status_set(&call->error, code, "the server ended the call without an answer (%s)",
+                   nghttp2_http2_strerror(channel->close_code));
+    }
+    *error = call->error;
+    return code;
+}
+
+/* Leaves no trace of the call: an open stream is reset, late frames find no call. */
+static void end_call(struct channel *channel)
+{
+    channel->call = NULL;
+    if (channel->session == NULL)
+        return;
+    /* A request that has not started yet has no stream either, but must be taken back. */
+    if (is_over(channel) &&
+        nghttp2_session_find_stream(channel->session, channel->stream_id) == NULL)
+        return;
+    struct keystore_error ignored; /* a connection lost now matters to the next call only */
+    uint32_t code = channel->ended ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
+    must(nghttp2_submit_rst_stream(channel->session, NGHTTP2_FLAG_NONE, channel->stream_id, code));
+    (void)flush(channel, &ignored);
+}
+
+static enum keystore_code run(struct channel *channel, int64_t deadline_ms,
+                              struct keystore_error *error)
+{
+    while (!is_over(channel)) {
+        switch (step(channel, deadline_ms, error)) {
+        case STEP_PROGRESS:
+            break;
+        case STEP_TIMEOUT:
+            status_set(error, KEYSTORE_DEADLINE_EXCEEDED, "%s did not answer within %lld ms",
+                       channel->target.name, (long long)channel->limits.call_timeout_ms);
+            return error->code;
+        case STEP_LOST:
+            /* The answer may have come with the last bytes before the end. */
+            if (!is_over(channel))
+                return error->code;
+            break;
+        }
+    }
+    return conclude(channel, error);
+}
+
+enum keystore_code channel_call(struct channel *channel, const char *path, struct slice request,
+                                struct buf *answer, struct keystore_error *error)
+{
+    int64_t deadline_ms = deadline_in(channel->limits.call_timeout_ms);
+    if (!connect_until(channel, deadline_ms, error))
+        return error->code;
+    struct call call;
+    call_init(&call, request, answer, channel->limits.max_message);
+    channel->call = &call;
+    channel->ended = false;
+    channel->refused = false;
+    channel->closed = false;
+    submit(channel, path, deadline_ms);
+    enum keystore_code code = run(channel, deadline_ms, error);
+    end_call(channel);
+    return code;
+}

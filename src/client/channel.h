@@ -1,0 +1,39 @@
+/*
+ * One HTTP/2 connection to one server, opened when a call needs it, and one unary call at a time on
+ * it. Blocks; for one thread at a time.
+ */
+#ifndef KEYSTORE_CLIENT_CHANNEL_H
+#define KEYSTORE_CLIENT_CHANNEL_H
+
+#include "base/buf.h"
+#include "client/target.h"
+
+struct channel;
+
+struct channel_limits {
+    int64_t connect_timeout_ms; /* positive */
+    int64_t call_timeout_ms;    /* positive, or INT64_MAX for none */
+    size_t max_message;         /* bytes of an answer's message */
+};
+
+/* A channel that is not connected yet; free with channel_free(). Copies its arguments. */
+struct channel *channel_new(const struct target *target, const struct channel_limits *limits);
+
+/* Closes the connection. NULL is allowed. */
+void channel_free(struct channel *channel);
+
+/*
+ * Makes sure that there is a connection on which a call can start, opening one if the last was
+ * lost, closed by the server or told to go away. True, or false with *error filled.
+ */
+bool channel_connect(struct channel *channel, struct keystore_error *error);
+
+/*
+ * Calls the method `path` with `request` (gRPC prefix and message). On KEYSTORE_OK `answer` holds
+ * the message without its prefix; otherwise *error says why. A call that times out is cancelled and
+ * leaves the connection usable.
+ */
+enum keystore_code channel_call(struct channel *channel, const char *path, struct slice request,
+                                struct buf *answer, struct keystore_error *error);
+
+#endif

@@ -1,0 +1,178 @@
+/* Connects, waits, sends and receives. Refuses to know what the bytes mean. */
+#include "client/socket.h"
+
+#include "base/clock.h"
+#include "client/status.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Sent bytes that nobody acknowledges for this long mean that the server's machine is gone. */
+#define UNACKNOWLEDGED_LIMIT_MS 30000
+
+short socket_wait(int fd, short events, int64_t deadline_ms)
+{
+    struct pollfd entry = {.fd = fd, .events = events};
+    for (;;) {
+        int timeout = -1;
+        if (deadline_ms != INT64_MAX) {
+            int64_t left_ms = deadline_ms - clock_monotonic_ms();
+            if (left_ms <= 0)
+                return 0;
+            timeout = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+        }
+        int ready = poll(&entry, 1, timeout);
+        if (ready > 0)
+            return entry.revents;
+        if (ready < 0 && errno != EINTR)
+            return POLLERR; /* the send or receive that follows names the cause */
+    }
+}
+
+bool socket_would_block(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK;
+}
+
+ssize_t socket_send(int fd, struct slice bytes)
+{
+    ssize_t sent;
+    do
+        sent = send(fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent;
+}
+
+ssize_t socket_receive(int fd, void *out, size_t size)
+{
+    ssize_t got;
+    do
+        got = recv(fd, out, size, MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+static int pending_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+        return errno;
+    return error;
+}
+
+/* Connects one address; 0 or an errno value (ETIMEDOUT when the deadline has passed). */
+static int connect_address(int fd, const struct sockaddr *address, socklen_t len,
+                           int64_t deadline_ms)
+{
+    if (connect(fd, address, len) == 0)
+        return 0;
+    if (errno != EINPROGRESS && errno != EINTR)
+        return errno;
+    if (socket_wait(fd, POLLOUT, deadline_ms) == 0)
+        return ETIMEDOUT;
+    return pending_error(fd);
+}
+
+/* A connected descriptor, or -1 with *cause an errno value. */
+static int open_address(int family, const struct sockaddr *address, socklen_t len,
+                        int64_t deadline_ms, int *cause)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        *cause = errno;
+        return -1;
+    }
+    *cause = connect_address(fd, address, len, deadline_ms);
+    if (*cause != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int connect_unix(const struct target *target, int64_t deadline_ms, int *cause)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, target->path, strlen(target->path));
+    return open_address(AF_UNIX, (const struct sockaddr *)&address, sizeof address, deadline_ms,
+                        cause);
+}
+
+/* The part of the time that one of `count` addresses may use. */
+static int64_t share_of(int64_t deadline_ms, int64_t count)
+{
+    if (deadline_ms == INT64_MAX)
+        return deadline_ms;
+    int64_t now_ms = clock_monotonic_ms();
+    return now_ms + (deadline_ms - now_ms) / count;
+}
+
+static void tune_tcp(int fd)
+{
+    /* Without these a call is slower or notices a dead machine later, so failures are ignored. */
+    int on = 1;
+    int limit_ms = UNACKNOWLEDGED_LIMIT_MS;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms);
+}
+
+static int connect_list(const struct addrinfo *list, int64_t deadline_ms, int *cause)
+{
+    int64_t count = 0;
+    for (const struct addrinfo *at = list; at != NULL; at = at->ai_next)
+        count++;
+    for (const struct addrinfo *at = list; at != NULL; at = at->ai_next) {
+        int fd = open_address(at->ai_family, at->ai_addr, at->ai_addrlen,
+                              share_of(deadline_ms, count--), cause);
+        if (fd >= 0) {
+            tune_tcp(fd);
+            return fd;
+        }
+    }
+    return -1;
+}
+
+static int fail(const struct target *target, int cause, struct keystore_error *error)
+{
+    if (cause == ETIMEDOUT)
+        status_set(error, KEYSTORE_DEADLINE_EXCEEDED,
+                   "cannot connect to %s: it did not answer in time", target->name);
+    else
+        status_set(error, KEYSTORE_UNAVAILABLE, "cannot connect to %s: %s", target->name,
+                   strerror(cause));
+    return -1;
+}
+
+static int connect_tcp(const struct target *target, int64_t deadline_ms,
+                       struct keystore_error *error)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *list = NULL;
+    int failure = getaddrinfo(target->host, target->port, &hints, &list);
+    if (failure != 0) {
+        status_set(error, KEYSTORE_UNAVAILABLE, "cannot find the host '%s': %s", target->host,
+                   gai_strerror(failure));
+        return -1;
+    }
+    int cause = 0;
+    int fd = connect_list(list, deadline_ms, &cause);
+    freeaddrinfo(list);
+    return fd >= 0 ? fd : fail(target, cause, error);
+}
+
+int socket_connect(const struct target *target, int64_t deadline_ms, struct keystore_error *error)
+{
+    if (!target->is_unix)
+        return connect_tcp(target, deadline_ms, error);
+    int cause = 0;
+    int fd = connect_unix(target, deadline_ms, &cause);
+    return fd >= 0 ? fd : fail(target, cause, error);
+}

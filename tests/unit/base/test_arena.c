@@ -1,0 +1,123 @@
+/* Tests of base/arena.c: memory of every size that stays apart, and what a reset keeps. */
+#include "base/arena.h"
+
+#include <setjmp.h>
+#include <stdalign.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void test_starts_without_memory(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    assert_null(arena.first);
+    arena_reset(&arena);
+    arena_deinit(&arena);
+}
+
+/* Fills each piece with its number; a piece that overlaps another loses its bytes. */
+static void test_pieces_are_aligned_and_apart(void **state)
+{
+    (void)state;
+    enum { PIECES = 3000 };
+    static uint8_t *pieces[PIECES];
+    struct arena arena;
+    arena_init(&arena);
+    for (size_t i = 0; i < PIECES; i++) {
+        pieces[i] = arena_alloc(&arena, i * 7 % 9001);
+        assert_int_equal((uintptr_t)pieces[i] % alignof(max_align_t), 0);
+        memset(pieces[i], (int)(i % 251), i * 7 % 9001);
+    }
+    for (size_t i = 0; i < PIECES; i++) {
+        for (size_t at = 0; at < i * 7 % 9001; at++)
+            assert_int_equal(pieces[i][at], i % 251);
+    }
+    arena_deinit(&arena);
+}
+
+static void test_an_empty_piece_is_a_place_of_its_own(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    assert_non_null(arena_alloc(&arena, 0));
+    uint8_t *one = arena_alloc(&arena, 1);
+    uint8_t *other = arena_alloc(&arena, 1);
+    assert_ptr_not_equal(one, other);
+    arena_deinit(&arena);
+}
+
+static void test_a_piece_of_several_megabytes(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    uint8_t *before = arena_alloc(&arena, 10);
+    memset(before, 'b', 10);
+    size_t size = 5000001;
+    uint8_t *big = arena_alloc(&arena, size);
+    memset(big, 'B', size);
+    uint8_t *after = arena_alloc(&arena, 10);
+    memset(after, 'a', 10);
+    assert_memory_equal(before, "bbbbbbbbbb", 10);
+    assert_int_equal(big[0], 'B');
+    assert_int_equal(big[size - 1], 'B');
+    arena_deinit(&arena);
+}
+
+static void test_reset_hands_out_the_same_block_again(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    void *first = arena_alloc(&arena, 100);
+    for (int round = 0; round < 100; round++) {
+        arena_alloc(&arena, 20000);
+        arena_alloc(&arena, 3000);
+        arena_reset(&arena);
+        assert_ptr_equal(arena_alloc(&arena, 100), first);
+        assert_ptr_equal(arena.current, arena.first);
+    }
+    arena_deinit(&arena);
+}
+
+static void test_is_usable_after_deinit(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    arena_alloc(&arena, 10);
+    arena_deinit(&arena);
+    assert_null(arena.first);
+    memset(arena_alloc(&arena, 10), 0, 10);
+    arena_deinit(&arena);
+}
+
+static void test_copy_does_not_follow_the_original(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    char text[] = "a\0b";
+    struct slice copy = arena_copy(&arena, slice_make(text, 3));
+    text[0] = 'z';
+    assert_true(slice_equal(copy, SLICE_LITERAL("a\0b")));
+    assert_int_equal(arena_copy(&arena, slice_make(NULL, 0)).len, 0);
+    arena_deinit(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_starts_without_memory),
+        cmocka_unit_test(test_pieces_are_aligned_and_apart),
+        cmocka_unit_test(test_an_empty_piece_is_a_place_of_its_own),
+        cmocka_unit_test(test_a_piece_of_several_megabytes),
+        cmocka_unit_test(test_reset_hands_out_the_same_block_again),
+        cmocka_unit_test(test_is_usable_after_deinit),
+        cmocka_unit_test(test_copy_does_not_follow_the_original),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/* Tests of base/log.c: what reaches standard error, read back from a file. */
+#include "base/log.h"
+
+#include <pthread.h>
+#include <regex.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define THREADS          4
+#define LINES_PER_THREAD 1000
+
+/* Standard error as it was, while a temporary file stands in its place. */
+struct capture {
+    FILE *file;
+    int saved_fd;
+};
+
+static struct capture capture_start(void)
+{
+    struct capture capture = {.file = tmpfile(), .saved_fd = dup(STDERR_FILENO)};
+    assert_non_null(capture.file);
+    assert_true(capture.saved_fd >= 0);
+    assert_true(dup2(fileno(capture.file), STDERR_FILENO) >= 0);
+    return capture;
+}
+
+/* What was written since, zero-terminated; the caller frees it. Standard error is itself again. */
+static char *capture_end(struct capture *capture)
+{
+    off_t size = lseek(fileno(capture->file), 0, SEEK_END);
+    dup2(capture->saved_fd, STDERR_FILENO);
+    close(capture->saved_fd);
+    char *text = calloc(1, (size_t)size + 1);
+    assert_non_null(text);
+    assert_int_equal(pread(fileno(capture->file), text, (size_t)size, 0), size);
+    assert_int_equal(strlen(text), size);
+    fclose(capture->file);
+    return text;
+}
+
+static void assert_matches(const char *text, const char *pattern)
+{
+    regex_t regex;
+    assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    int result = regexec(&regex, text, 0, NULL, 0);
+    regfree(&regex);
+    if (result != 0)
+        fail_msg("\"%s\" does not match %s", text, pattern);
+}
+
+static int reset_level(void **state)
+{
+    (void)state;
+    log_set_level(LOG_INFO);
+    return 0;
+}
+
+static void test_a_line_has_time_level_and_text(void **state)
+{
+    (void)state;
+    struct capture capture = capture_start();
+    log_warning("port %d is %s", 50051, "busy");
+    char *text = capture_end(&capture);
+    assert_matches(text,
+                   "^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\\.[0-9]{3}Z"
+                   " warning +port 50051 is busy\n$");
+    free(text);
+}
+
+static char *write_one_of_each(enum log_level level)
+{
+    struct capture capture = capture_start();
+    log_set_level(level);
+    log_error("E");
+    log_warning("W");
+    log_info("I");
+    log_debug("D");
+    return capture_end(&capture);
+}
+
+static void test_levels_above_the_threshold_are_dropped(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {
+        "^[^\n]+ E\n$",
+        "^[^\n]+ E\n[^\n]+ W\n$",
+        "^[^\n]+ E\n[^\n]+ W\n[^\n]+ I\n$",
+        "^[^\n]+ E\n[^\n]+ W\n[^\n]+ I\n[^\n]+ D\n$",
+    };
+    for (enum log_level level = LOG_ERROR; level <= LOG_DEBUG; level++) {
+        char *text = write_one_of_each(level);
+        assert_matches(text, patterns[level]);
+        free(text);
+    }
+}
+
+static void test_info_is_the_level_until_set(void **state)
+{
+    (void)state;
+    struct capture capture = capture_start();
+    log_debug("hidden");
+    log_info("shown");
+    char *text = capture_end(&capture);
+    assert_matches(text, "^[^\n]+ shown\n$");
+    free(text);
+}
+
+static void test_long_lines_are_cut_and_still_end(void **state)
+{
+    (void)state;
+    enum { LONGEST = 1300 };
+    char long_text[LONGEST];
+    memset(long_text, 'x', sizeof long_text);
+    struct capture capture = capture_start();
+    for (int len = 1; len < LONGEST; len++)
+        log_info("%.*s", len, long_text);
+    char *text = capture_end(&capture);
+    char *line = text;
+    for (int len = 1; len < LONGEST; len++) {
+        char *first = strchr(line, 'x');
+        assert_non_null(first);
+        size_t written = strspn(first, "x");
+        assert_int_equal(first[written], '\n');
+        assert_true(len > 1000 ? written >= 1000 && written <= (size_t)len
+                               : written == (size_t)len);
+        line = first + written + 1;
+    }
+    assert_int_equal(*line, '\0');
+    free(text);
+}
+
+/* A datagram socket in the place of standard error keeps the writes apart. */
+static void test_a_line_is_one_write(void **state)
+{
+    (void)state;
+    int sockets[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets), 0);
+    int saved_fd = dup(STDERR_FILENO);
+    dup2(sockets[0], STDERR_FILENO);
+    log_info("one %s", "line");
+    dup2(saved_fd, STDERR_FILENO);
+    close(saved_fd);
+    char datagram[100] = "";
+    ssize_t size = recv(sockets[1], datagram, sizeof datagram - 1, MSG_DONTWAIT);
+    assert_true(size > 0);
+    assert_matches(datagram, "^20[^\n]+ info +one line\n$");
+    assert_int_equal(recv(sockets[1], datagram, sizeof datagram, MSG_DONTWAIT), -1);
+    close(sockets[0]);
+    close(sockets[1]);
+}
+
+static void test_names_of_levels_parse_back(void **state)
+{
+    (void)state;
+    for (enum log_level level = LOG_ERROR; level <= LOG_DEBUG; level++) {
+        enum log_level parsed = level == LOG_ERROR ? LOG_DEBUG : LOG_ERROR;
+        assert_true(log_level_parse(log_level_name(level), &parsed));
+        assert_int_equal(parsed, level);
+    }
+    assert_string_equal(log_level_name(LOG_WARNING), "warning");
+}
+
+static void test_unknown_levels_change_nothing(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"", "INFO", "inf", "infos", "warn", "3"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        enum log_level level = LOG_WARNING;
+        assert_false(log_level_parse(names[i], &level));
+        assert_int_equal(level, LOG_WARNING);
+    }
+}
+
+static void *write_lines(void *number)
+{
+    for (int i = 0; i < LINES_PER_THREAD; i++)
+        log_info("thread %d line %d end", *(int *)number, i);
+    return NULL;
+}
+
+/* Every line arrives whole and each thread's lines arrive in its order. */
+static void test_control_characters_cannot_forge_a_line(void **state)
+{
+    (void)state;
+    struct capture capture = capture_start();
+    log_info("key %s", "a\nb\x1b[0m\x7f");
+    char *text = capture_end(&capture);
+    assert_non_null(strstr(text, "key a?b?[0m?\n"));
+    assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1);
+    free(text);
+}
+
+static void test_threads_do_not_mix_their_lines(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    int numbers[THREADS];
+    struct capture capture = capture_start();
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        pthread_create(&threads[i], NULL, write_lines, &numbers[i]);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    char *text = capture_end(&capture);
+    int next_line[THREADS] = {0};
+    char *rest = text;
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        int thread, number, length = 0;
+        sscanf(line, "%*s info thread %d line %d end%n", &thread, &number, &length);
+        assert_int_equal(length, strlen(line));
+        assert_int_equal(number, next_line[thread]++);
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(next_line[i], LINES_PER_THREAD);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_info_is_the_level_until_set),
+        cmocka_unit_test(test_a_line_has_time_level_and_text),
+        cmocka_unit_test_teardown(test_levels_above_the_threshold_are_dropped, reset_level),
+        cmocka_unit_test(test_long_lines_are_cut_and_still_end),
+        cmocka_unit_test(test_a_line_is_one_write),
+        cmocka_unit_test(test_names_of_levels_parse_back),
+        cmocka_unit_test(test_unknown_levels_change_nothing),
+        cmocka_unit_test(test_control_characters_cannot_forge_a_line),
+        cmocka_unit_test(test_threads_do_not_mix_their_lines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

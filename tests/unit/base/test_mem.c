@@ -1,0 +1,141 @@
+/* Tests of base/mem.c: memory that is there, or a process that ends saying why. */
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* Sanitizers stop the program at an allocation that cannot be; here NULL is what is tested. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+    return "allocator_may_return_null=1";
+}
+
+static void test_alloc_gives_usable_memory(void **state)
+{
+    (void)state;
+    uint8_t *memory = mem_alloc(100000);
+    memset(memory, 0xab, 100000);
+    assert_int_equal(memory[99999], 0xab);
+    free(memory);
+}
+
+static void test_no_bytes_are_memory_too(void **state)
+{
+    (void)state;
+    free(mem_alloc(0));
+    free(mem_alloc_zero(0));
+    free(mem_realloc(NULL, 0));
+    void *memory = mem_alloc(10);
+    memory = mem_realloc(memory, 0);
+    assert_non_null(memory);
+    free(memory);
+}
+
+static void test_alloc_zero_is_zero_where_memory_was_used_before(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 10; round++) {
+        uint8_t *memory = mem_alloc_zero(500);
+        for (size_t i = 0; i < 500; i++)
+            assert_int_equal(memory[i], 0);
+        memset(memory, 0xff, 500);
+        free(memory);
+    }
+}
+
+static void test_realloc_keeps_the_contents(void **state)
+{
+    (void)state;
+    char *memory = mem_realloc(NULL, 4);
+    memcpy(memory, "abc", 4);
+    memory = mem_realloc(memory, 1000000);
+    assert_string_equal(memory, "abc");
+    free(memory);
+}
+
+/* More than any machine has; volatile, so that the compiler does not object. */
+static volatile size_t impossible = SIZE_MAX / 2;
+
+static void ask_alloc(void)
+{
+    free(mem_alloc(impossible));
+}
+
+static void ask_alloc_zero(void)
+{
+    free(mem_alloc_zero(impossible));
+}
+
+static void ask_realloc(void)
+{
+    free(mem_realloc(malloc(10), impossible));
+}
+
+/* Runs `ask` in a process of its own; what that wrote to standard error goes to `said`. */
+static int status_of_child(void (*ask)(void), char *said, size_t size)
+{
+    int pipe_fds[2];
+    assert_int_equal(pipe(pipe_fds), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+        dup2(pipe_fds[1], STDERR_FILENO);
+        close(pipe_fds[0]);
+        close(pipe_fds[1]);
+        ask();
+        _exit(0);
+    }
+    close(pipe_fds[1]);
+    size_t len = 0;
+    ssize_t got;
+    while ((got = read(pipe_fds[0], said + len, size - 1 - len)) > 0)
+        len += (size_t)got;
+    said[len] = '\0';
+    close(pipe_fds[0]);
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void test_memory_that_is_not_there_aborts_with_a_sentence(void **state)
+{
+    (void)state;
+    void (*const asks[])(void) = {ask_alloc, ask_alloc_zero, ask_realloc};
+    for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+        static char said[1 << 16];
+        int status = status_of_child(asks[i], said, sizeof said);
+        assert_true(WIFSIGNALED(status));
+        assert_int_equal(WTERMSIG(status), SIGABRT);
+        assert_non_null(strstr(said, "out of memory while allocating 9223372036854775807 bytes"));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alloc_gives_usable_memory),
+        cmocka_unit_test(test_no_bytes_are_memory_too),
+        cmocka_unit_test(test_alloc_zero_is_zero_where_memory_was_used_before),
+        cmocka_unit_test(test_realloc_keeps_the_contents),
+        cmocka_unit_test(test_memory_that_is_not_there_aborts_with_a_sentence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
