@@ -12,9 +12,9 @@ static enum err check_prefix(struct grpc_message *message, size_t max, const cha
 {
     const uint8_t *prefix = message->prefix;
     if (prefix[0] == 1) {
-        *why = "the message is compressed; this server takes only uncompressed ones "
-               "(grpc-encoding: identity)";
-        return ERR_NOT_SERVED;
+        *why = "the message is marked as compressed, but grpc-encoding is identity; send it "
+               "uncompressed";
+        return ERR_BAD_MESSAGE;
     }
     if (prefix[0] != 0) {
         *why = "the message's compressed-flag is neither 0 nor 1; a gRPC message is a flag byte, "

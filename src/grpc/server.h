@@ -65,7 +65,8 @@ size_t grpc_connection_queued(const struct grpc_connection *connection);
 /* True when the connection has nothing left to do and can be closed. */
 bool grpc_connection_finished(const struct grpc_connection *connection);
 
-/* Lets the calls under way finish and takes no new ones (two-step GOAWAY). */
+/* Lets the calls under way finish and takes no new ones (two-step GOAWAY). Called again, it takes
+ * the second step without waiting for the peer. */
 void grpc_connection_drain(struct grpc_connection *connection);
 
 /* The service's own pointer in a call; NULL at first. */

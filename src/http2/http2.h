@@ -72,6 +72,7 @@ bool http2_session_finished(const struct http2_session *session);
 /*
  * Begins the two-step shutdown (RFC 9113, 6.8): a GOAWAY that names no stream, and once a PING
  * shows that the peer has seen it, one that names the last stream taken. Streams under way go on.
+ * Called again, it does not wait for the PING any longer.
  */
 void http2_session_drain(struct http2_session *session);
 

@@ -43,7 +43,8 @@ struct http2_session {
     size_t kept_count;
     struct fields request; /* the header block being received */
     size_t header_bytes;
-    size_t queued; /* bytes of finished bodies not sent yet */
+    int drain_steps; /* GOAWAYs of the shutdown submitted */
+    size_t queued;   /* bytes of finished bodies not sent yet */
     bool broken;
 };
 
@@ -159,8 +160,9 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
     return 0;
 }
 
-static void on_drain_ping_answered(struct http2_session *session)
+static void end_drain(struct http2_session *session)
 {
+    session->drain_steps = 2;
     int32_t last = nghttp2_session_get_last_proc_stream_id(session->session);
     checked(nghttp2_submit_goaway(session->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL,
                                   0));
@@ -172,9 +174,10 @@ static const uint8_t drain_ping[8] = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct http2_session *session = user;
-    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
+    if (session->drain_steps == 1 && frame->hd.type == NGHTTP2_PING &&
+        (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
         memcmp(frame->ping.opaque_data, drain_ping, sizeof drain_ping) == 0)
-        on_drain_ping_answered(session);
+        end_drain(session);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
@@ -191,10 +194,12 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
     return 0;
 }
 
-/* A reset that was submitted earlier would overtake the answer and cancel it. */
+/* What would overtake the frame, had it been submitted together with it. */
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     (void)user;
+    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.last_stream_id == INT32_MAX)
+        checked(nghttp2_submit_ping(ng, NGHTTP2_FLAG_NONE, drain_ping));
     if (frame->hd.type != NGHTTP2_HEADERS || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
     struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
@@ -275,12 +280,23 @@ void http2_session_free(struct http2_session *session)
     free(session);
 }
 
+/* What nghttp2 gives up on without a GOAWAY of its own gets one here. */
+static void give_up(struct http2_session *session, ssize_t error)
+{
+    uint32_t code = error == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
+                    : error == NGHTTP2_ERR_FLOODED        ? NGHTTP2_ENHANCE_YOUR_CALM
+                                                          : NGHTTP2_INTERNAL_ERROR;
+    session->broken = true;
+    checked(nghttp2_session_terminate_session(session->session, code));
+}
+
 bool http2_session_feed(struct http2_session *session, struct slice bytes)
 {
     if (session->broken)
         return false;
     ssize_t taken = nghttp2_session_mem_recv(session->session, bytes.data, bytes.len);
-    session->broken = taken < 0 || (size_t)taken < bytes.len;
+    if (taken < 0 || (size_t)taken < bytes.len)
+        give_up(session, taken);
     return !session->broken;
 }
 
@@ -311,8 +327,12 @@ bool http2_session_finished(const struct http2_session *session)
 
 void http2_session_drain(struct http2_session *session)
 {
-    checked(nghttp2_submit_shutdown_notice(session->session));
-    checked(nghttp2_submit_ping(session->session, NGHTTP2_FLAG_NONE, drain_ping));
+    if (session->drain_steps == 1)
+        end_drain(session);
+    if (session->drain_steps > 0)
+        return;
+    session->drain_steps = 1;
+    checked(nghttp2_submit_shutdown_notice(session->session)); /* on_frame_sent adds the PING */
 }
 
 /* Answers. */

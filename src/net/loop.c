@@ -24,7 +24,7 @@ struct net_loop {
     struct net_shared shared;
     struct listening *listening;
     uv_async_t stop;
-    uv_timer_t drain_timer;
+    uv_timer_t drain_timer; /* first for the patience, then for the rest of the timeout */
     int64_t drain_timeout_ms;
 };
 
@@ -63,18 +63,31 @@ static void close_listening(struct net_loop *loop)
     }
 }
 
+static void drain_all(struct net_loop *loop)
+{
+    for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
+        next = connection_next(at);
+        connection_drain(at);
+    }
+}
+
+static void on_patience_over(uv_timer_t *timer)
+{
+    struct net_loop *loop = timer->data;
+    int64_t rest = loop->drain_timeout_ms - NET_DRAIN_PATIENCE_MS;
+    drain_all(loop);
+    uv_timer_start(timer, on_drain_timeout, rest > 0 ? (uint64_t)rest : 0, 0);
+}
+
 static void on_stop(uv_async_t *async)
 {
     struct net_loop *loop = async->data;
     uv_close((uv_handle_t *)&loop->stop, NULL);
     close_listening(loop);
-    uv_timer_start(&loop->drain_timer, on_drain_timeout, (uint64_t)loop->drain_timeout_ms, 0);
+    uv_timer_start(&loop->drain_timer, on_patience_over, NET_DRAIN_PATIENCE_MS, 0);
     /* The timer bounds the wait; connections alone keep the loop alive. */
     uv_unref((uv_handle_t *)&loop->drain_timer);
-    for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
-        next = connection_next(at);
-        connection_drain(at);
-    }
+    drain_all(loop);
 }
 
 struct net_loop *net_loop_new(const struct net_protocol *protocol, int64_t drain_timeout_ms)

@@ -11,6 +11,8 @@
 
 #include "base/buf.h"
 
+#define NET_DRAIN_PATIENCE_MS 500
+
 struct net_connection;
 struct net_loop;
 
@@ -27,7 +29,8 @@ struct net_protocol {
     size_t max_frame;
     size_t (*queued)(const void *session); /* bytes of output that wait to be pulled */
     bool (*finished)(const void *session); /* nothing left to do: close */
-    void (*drain)(void *session);          /* finish what is under way, take nothing new */
+    /* Finish what is under way, take nothing new. Called again later: do not wait for the peer. */
+    void (*drain)(void *session);
 };
 
 /* `protocol` is borrowed for the loop's life. Free with net_loop_free() after it has run. */
@@ -42,8 +45,9 @@ int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix)
 void net_loop_run(struct net_loop *loop);
 
 /*
- * Ends the loop, from any thread: it accepts no more, drains every connection, and closes what is
- * left after the drain timeout.
+ * Ends the loop, from any thread: it accepts no more, drains every connection, does so again after
+ * NET_DRAIN_PATIENCE_MS (a peer without calls may not be reading), and closes what is left after
+ * the drain timeout.
  */
 void net_loop_stop(struct net_loop *loop);
 

@@ -74,7 +74,7 @@ struct worker *worker_new(const struct config *config, struct engine *engine)
                                              .finished = finished,
                                              .drain = drain};
     worker->limits = grpc_limits_for(config->max_value);
-    worker->service = service_new(engine, config->max_value);
+    worker->service = service_new(engine, config->max_value, worker->limits.max_message);
     worker->loop = net_loop_new(&worker->protocol, config->drain_timeout_ms);
     return worker;
 }

@@ -31,6 +31,7 @@ struct service {
     struct grpc_service grpc;
     struct engine *engine;
     size_t max_value;
+    size_t max_answer;
     struct request *idle;
 };
 
@@ -133,7 +134,7 @@ static void on_request(void *user, struct grpc_call *call, const void *method, s
     const char *why;
     request->call = call;
     request->method = method;
-    task->op = (struct op){.kind = request->method->kind, .max_answer = service->max_value};
+    task->op = (struct op){.kind = request->method->kind, .max_answer = service->max_answer};
     task->arena = &request->arena;
     task->on_done = on_done;
     enum err err = request->method->decode(message, &request->arena, &task->op, &why);
@@ -163,12 +164,13 @@ static const void *find_method(void *user, struct slice path)
     return route_find(path);
 }
 
-struct service *service_new(struct engine *engine, size_t max_value)
+struct service *service_new(struct engine *engine, size_t max_value, size_t max_answer)
 {
     struct service *service = mem_alloc(sizeof *service);
     *service = (struct service){
         .engine = engine,
         .max_value = max_value,
+        .max_answer = max_answer,
         .grpc = {.user = service,
                  .find_method = find_method,
                  .unknown_method = "this server has no such method; the path is "

@@ -11,8 +11,9 @@ struct engine;
 struct grpc_service;
 struct service;
 
-/* `engine` is borrowed. `max_value` is the longest value in bytes. Free with service_free(). */
-struct service *service_new(struct engine *engine, size_t max_value);
+/* `engine` is borrowed. `max_value` is the longest value in bytes, `max_answer` the most that the
+ * elements of one answer may take. Free with service_free(). */
+struct service *service_new(struct engine *engine, size_t max_value, size_t max_answer);
 
 /* No call may be under way. NULL is allowed. */
 void service_free(struct service *service);

@@ -48,22 +48,25 @@ static void clip(int64_t *start, int64_t *stop, int64_t length)
         *stop = length - 1;
 }
 
-/* Copies elements first..first+count-1; false if they are more bytes than the answer may hold. */
-static bool copy_elements(struct keyspace *space, const struct op *op, const struct list *list,
-                          size_t first, size_t count, struct op_result *result)
+/* True if elements first..first+count-1 are no more than the answer may hold. */
+static bool fit(const struct op *op, const struct list *list, size_t first, size_t count)
 {
     size_t bytes = 0;
-    result->values = arena_alloc(space->arena, count * sizeof *result->values);
-    for (size_t i = 0; i < count; i++) {
-        result->values[i] = list_at(list, first + i);
-        bytes += result->values[i].len;
-        if (op->max_answer > 0 && bytes > op->max_answer)
+    for (size_t i = 0; i < count && op->max_answer > 0; i++) {
+        bytes += op_answer_size(list_at(list, first + i).len);
+        if (bytes > op->max_answer)
             return false;
     }
-    for (size_t i = 0; i < count; i++)
-        result->values[i] = arena_copy(space->arena, result->values[i]);
-    result->value_count = count;
     return true;
+}
+
+static void copy_elements(struct keyspace *space, const struct list *list, size_t first,
+                          size_t count, struct op_result *result)
+{
+    result->values = arena_alloc(space->arena, count * sizeof *result->values);
+    for (size_t i = 0; i < count; i++)
+        result->values[i] = arena_copy(space->arena, list_at(list, first + i));
+    result->value_count = count;
 }
 
 void apply_lrange(struct keyspace *space, const struct op *op, struct op_result *result)
@@ -79,12 +82,15 @@ void apply_lrange(struct keyspace *space, const struct op *op, struct op_result 
     result->version = entry->version;
     if (start > stop)
         return;
-    result->offset = start;
-    if (!copy_elements(space, op, entry->list, (size_t)start, (size_t)(stop - start + 1), result)) {
+    size_t first = (size_t)start, count = (size_t)(stop - start + 1);
+    if (!fit(op, entry->list, first, count)) {
         result->err = ERR_TOO_LARGE;
         result->why = "the elements do not fit into one answer; ask for a smaller range, or for "
                       "pages with StreamList";
+        return;
     }
+    result->offset = start;
+    copy_elements(space, entry->list, first, count, result);
 }
 
 void apply_lpop(struct keyspace *space, const struct op *op, struct op_result *result)

@@ -51,9 +51,15 @@ struct op {
     uint64_t max_length;        /* LPush: elements past it are dropped at the tail; 0 = no cap */
     bool return_previous;       /* Set */
     struct condition condition; /* Set, Delete, LPush */
-    size_t max_answer;          /* bytes of values the answer may hold; 0 = no limit */
+    size_t max_answer;          /* bytes the answer may have, as op_answer_size() counts; 0 = any */
     uint64_t hash;              /* of the key: filled by store_lock() */
 };
+
+/* What an element of that length takes in an answer, whatever its coding: at least this. */
+static inline size_t op_answer_size(size_t len)
+{
+    return len + 2;
+}
 
 /* A string or element in an answer. */
 struct op_value {

@@ -1,0 +1,106 @@
+"""A keystore-server of our own, from its first line to its exit code."""
+
+import queue
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+from keystore_env import SERVER
+
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 60
+SANITIZER_REPORT = re.compile(
+    r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|: runtime error:")
+
+
+def run_server(*arguments, timeout_s=START_TIMEOUT_S):
+    """Runs the program to its end, for starts that must fail or only print something."""
+    try:
+        return subprocess.run([str(SERVER), *map(str, arguments)], capture_output=True, text=True,
+                              timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired as ran:
+        raise AssertionError(f"runs on with the arguments {arguments}: {ran.stdout}") from None
+
+
+class Server:
+    """Starts on a port that the system chose; ready once it says so on standard output."""
+
+    def __init__(self, *arguments, listen=("127.0.0.1:0",), threads=2):
+        command = [str(SERVER)]
+        for address in listen:
+            command += ["--listen", str(address)]
+        if threads is not None:
+            command += ["--threads", str(threads)]
+        self._stderr = tempfile.TemporaryFile()
+        self._lines = queue.Queue()
+        self.stdout = []
+        self.process = subprocess.Popen([*command, *map(str, arguments)], stderr=self._stderr,
+                                        stdout=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read_stdout, daemon=True)
+        self._reader.start()
+        self.port = int(self.wait_for_line(r"Server started on port (\d+)$").group(1))
+
+    def _read_stdout(self):
+        for line in self.process.stdout:
+            self.stdout.append(line.rstrip("\n"))
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def wait_for_line(self, pattern):
+        """The match of the next line of standard output that has the pattern."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0, deadline - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
+                self.kill()
+                raise AssertionError(f"no line like {pattern!r} on standard output; it said: "
+                                     f"{self.stdout}; standard error: {self.stderr}")
+            match = re.search(pattern, line)
+            if match:
+                return match
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def stderr(self):
+        self._stderr.seek(0)
+        return self._stderr.read().decode(errors="replace")
+
+    @property
+    def running(self):
+        return self.process.poll() is None
+
+    def send_signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def wait(self, timeout_s=STOP_TIMEOUT_S):
+        """Waits for an exit that must be clean: code 0 and nothing found by a sanitizer."""
+        try:
+            code = self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"still running {timeout_s} s after it was told to stop; "
+                                 f"standard error: {self.stderr}") from None
+        report = SANITIZER_REPORT.search(self.stderr)
+        assert code == 0 and not report, f"exit code {code}, standard error:\n{self.stderr}"
+
+    def stop(self, number=signal.SIGTERM):
+        self.send_signal(number)
+        self.wait()
+
+    def kill(self):
+        if self.running:
+            self.process.kill()
+            self.process.wait()

@@ -1,0 +1,260 @@
+"""Every error: its status, its reason, its sentence; and that it disturbs no other call."""
+
+import grpc
+import pytest
+
+import mini_redis_pb2 as pb
+from clients import PACKAGE_PATH, SHORT_PATH, Stub, open_channel, raw_method
+from h2conn import H2Conn, prefixed
+from rpc_status import check_error, check_rpc_error
+from server_process import Server
+
+WRONG_TYPE = (grpc.StatusCode.FAILED_PRECONDITION, "ERROR_REASON_WRONG_TYPE")
+BAD_ARGUMENT = (grpc.StatusCode.INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT")
+TOO_LARGE = (grpc.StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_TOO_LARGE")
+BAD_MESSAGE = (grpc.StatusCode.INTERNAL, "ERROR_REASON_BAD_MESSAGE")
+NOT_SERVED = (grpc.StatusCode.UNIMPLEMENTED, "ERROR_REASON_NOT_SERVED")
+DEADLINE = (grpc.StatusCode.DEADLINE_EXCEEDED, "ERROR_REASON_DEADLINE")
+
+STRING, LIST = b"errors: a string", b"errors: a list"
+LONG = b"k" * 65537
+VERSION, MATCH = pb.Condition(version=1), pb.Condition(match_value=True, value=b"v")
+PRESENT = pb.Condition(existence=pb.EXISTENCE_PRESENT)
+ABSENT = pb.EXISTENCE_ABSENT
+# A request of each method that would be served.
+GOOD = {
+    "Set": pb.KeyValue(key=b"errors: k", value=b"v"),
+    "Get": pb.Key(key=b"errors: k"),
+    "Delete": pb.Key(key=b"errors: k"),
+    "LPush": pb.ListInsert(key=b"errors: l", values=[b"v"]),
+    "LRange": pb.ListRange(key=b"errors: l", stop=-1),
+    "LPop": pb.Key(key=b"errors: l"),
+}
+GARBAGE = {
+    "cut-tag": b"\x80", "cut-length": b"\x0a\x80", "cut-field": b"\x0a\x05ab",
+    "endless-varint": b"\x78" + b"\xff" * 11, "field-zero": b"\x02\x01a", "wire-type-7": b"\x0f",
+    "text": b"GET / HTTP/1.1\r\n\r\n", "negative-length": b"\x0a" + b"\xff" * 9 + b"\x01",
+}
+
+
+def changed(method, **fields):
+    request = type(GOOD[method])()
+    request.CopyFrom(GOOD[method])
+    for name in fields:
+        request.ClearField(name)
+    request.MergeFrom(type(request)(**fields))
+    return request
+
+
+def case(name, method, request, expected):
+    data = request if isinstance(request, bytes) else request.SerializeToString()
+    path = method if method.startswith("/") else PACKAGE_PATH + method
+    return pytest.param(path, data, expected, id=name)
+
+
+def wrong_type_cases():
+    for method in ("LPush", "LRange", "LPop"):
+        yield case(f"{method}-of-a-string", method, changed(method, key=STRING), WRONG_TYPE)
+    yield case("Get-of-a-list", "Get", pb.Key(key=LIST), WRONG_TYPE)
+    needs_string = {"previous": {"return_previous": True}, "match": {"condition": MATCH}}
+    for name, fields in needs_string.items():
+        yield case(f"Set-{name}-of-a-list", "Set", changed("Set", key=LIST, **fields), WRONG_TYPE)
+    yield case("LPushX-of-a-string", "LPush",
+               changed("LPush", key=STRING, condition=PRESENT), WRONG_TYPE)
+
+
+def argument_cases():
+    for method in GOOD:
+        yield case(f"{method}-empty-key", method, changed(method, key=b""), BAD_ARGUMENT)
+        yield case(f"{method}-long-key", method, changed(method, key=LONG), TOO_LARGE)
+        for db in (16, 17, 2**31, 2**32 - 1):
+            yield case(f"{method}-db-{db}", method, changed(method, db=db), BAD_ARGUMENT)
+    yield case("LPush-no-values", "LPush", changed("LPush", values=[]), BAD_ARGUMENT)
+    yield case("LPush-match-value", "LPush", changed("LPush", condition=MATCH), BAD_ARGUMENT)
+    yield case("LRange-page-bytes", "LRange", changed("LRange", page_bytes=1), BAD_ARGUMENT)
+    for method in ("Get", "LPop"):
+        yield case(f"{method}-condition", method, changed(method, condition=PRESENT), BAD_ARGUMENT)
+    contradictions = {
+        "absent-version": pb.Condition(existence=ABSENT, version=1),
+        "absent-match": pb.Condition(existence=ABSENT, match_value=True, value=b"v"),
+        "value-without-match": pb.Condition(value=b"v"),
+        "unknown-existence": pb.Condition(existence=99),
+    }
+    for name, condition in contradictions.items():
+        for method in ("Set", "Delete", "LPush"):
+            yield case(f"{method}-{name}", method, changed(method, condition=condition),
+                       BAD_ARGUMENT)
+
+
+def not_served_cases():
+    for name, value in {"ttl_ms": 1000, "expire_at_ms": 2**41, "keep_ttl": True}.items():
+        yield case(f"Set-{name}", "Set", changed("Set", **{name: value}), NOT_SERVED)
+    yield case("LPush-ttl_ms", "LPush", changed("LPush", ttl_ms=1000), NOT_SERVED)
+    good = GOOD["Get"]
+    paths = ["/keystore.v1.KeyStore/MGet", "/KeyStore/Incr", "/keystore.v1.KeyStore/Nothing",
+             "/keystore.v1.KeyStoreAdmin/Info", "/keystore.v1.Other/Get", "/Get", "/",
+             "/keystore.v1.KeyStore/", "/keystore.v1.KeyStore/get", "/keystore.v1.KeyStore/Get/",
+             "//keystore.v1.KeyStore/Get", "/KeyStore/Get?", "/KeyStore/GetX", "/KeyStore/Ge",
+             "/keystore.v1.keystore/Get", "/KeyStore/%47et", "/" + "x" * 3000]
+    for path in paths:
+        yield case(f"path-{path[:40]}", path, good, NOT_SERVED)
+    for path in ("/KeyStore/StreamList", "/KeyStore/Scan"):
+        yield case(f"path-{path}", path, good, NOT_SERVED)
+
+
+def garbage_cases():
+    for method in GOOD:
+        for name, data in GARBAGE.items():
+            yield case(f"{method}-{name}", method, data, BAD_MESSAGE)
+    good = GOOD["Set"].SerializeToString()
+    yield case("Set-cut-short", "Set", good[:-1], BAD_MESSAGE)
+    yield case("Set-garbage-after", "Set", good + b"\xff", BAD_MESSAGE)
+    yield case("Set-garbage-in-condition", "Set", good + b"\x3a\x02\x10\x80", BAD_MESSAGE)
+
+
+CASES = [*wrong_type_cases(), *argument_cases(), *not_served_cases(), *garbage_cases()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def data_of_both_types(stub):
+    stub.Set(pb.KeyValue(key=STRING, value=b"v"))
+    stub.LPush(pb.ListInsert(key=LIST, values=[b"1", b"2"]))
+    yield
+    # None of the errors has changed anything.
+    assert stub.Get(pb.Key(key=STRING)).value == b"v"
+    assert list(stub.LRange(pb.ListRange(key=LIST, stop=-1)).values) == [b"2", b"1"]
+    assert not stub.Get(GOOD["Get"]).found
+    assert not stub.LRange(GOOD["LRange"]).found
+
+
+def grpc_error(call, *arguments, **options):
+    with pytest.raises(grpc.RpcError) as caught:
+        call(*arguments, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize("path,data,expected", CASES)
+def test_error(stub, channel, path, data, expected):
+    around = [stub.Get.future(pb.Key(key=STRING)) for _ in range(2)]
+    check_rpc_error(grpc_error(raw_method(channel, path), data), *expected)
+    assert [call.result().value for call in around] == [b"v"] * 2
+    assert stub.Get(pb.Key(key=STRING)).value == b"v"
+
+
+def test_errors_leave_the_connection_and_its_calls(server, counts):
+    """All of the above on one connection, between the two halves of a call that then succeeds."""
+    request = prefixed(pb.Key(key=STRING).SerializeToString())
+    with H2Conn(server.address) as connection:
+        half = connection.open(PACKAGE_PATH + "Get")
+        connection.send(half, request[:7])
+        streams = [(connection.start(each.values[0], each.values[1]), each) for each in CASES]
+        for stream_id, each in streams:
+            answer = connection.wait(stream_id)
+            code, reason = each.values[2]
+            check_error(code.value[0], reason, got_code=answer.grpc_status,
+                        sentence=answer.sentence, trailers=answer.plain_trailers)
+            assert answer.http_status == 200 and not answer.body
+            assert answer.headers["content-type"].startswith("application/grpc")
+        assert not connection.answers[half].blocks
+        connection.send(half, request[7:], end=True)
+        assert pb.Value.FromString(connection.wait(half).message()).value == b"v"
+        assert not connection.goaways
+    counts(f"{len(CASES)} errors on one connection")
+
+
+@pytest.mark.parametrize("path", [PACKAGE_PATH, SHORT_PATH])
+def test_errors_are_the_same_on_both_paths(channel, path):
+    error = grpc_error(raw_method(channel, path + "Get"), b"")
+    check_rpc_error(error, *BAD_ARGUMENT)
+    assert "key" in error.details()
+
+
+def test_a_sentence_says_what_would_be_right(stub):
+    error = grpc_error(stub.Get, pb.Key(key=b"k", db=16))
+    assert "15" in error.details()
+    error = grpc_error(stub.Get, pb.Key(key=LONG))
+    assert "65536" in error.details() or "64 KiB" in error.details()
+    assert "list" in grpc_error(stub.Get, pb.Key(key=LIST)).details()
+    assert "string" in grpc_error(stub.LPop, pb.Key(key=STRING)).details()
+
+
+@pytest.mark.parametrize("messages", [0, 2, 3])
+def test_not_exactly_one_message(stub, channel, messages):
+    """Through a client that takes the method for a stream of requests."""
+    method = channel.stream_unary(PACKAGE_PATH + "Set", request_serializer=None,
+                                  response_deserializer=None)
+    request = GOOD["Set"].SerializeToString()
+    check_rpc_error(grpc_error(method, iter([request] * messages), timeout=60), *NOT_SERVED)
+    assert stub.Get(pb.Key(key=STRING)).value == b"v"
+
+
+def test_one_message_from_a_stream_is_served(channel, stub, key):
+    """On the wire it is the same call, so a generic proxy may send it so."""
+    method = channel.stream_stream(PACKAGE_PATH + "Set", request_serializer=None,
+                                   response_deserializer=pb.Status.FromString)
+    request = pb.KeyValue(key=key, value=b"v").SerializeToString()
+    assert [answer.ok for answer in method(iter([request]), timeout=60)] == [True]
+    assert stub.Get(pb.Key(key=key)).value == b"v"
+
+
+def test_gzip_from_grpcio(stub, key):
+    large = pb.KeyValue(key=key, value=b"v" * 100000)
+    error = grpc_error(stub.Set, large, compression=grpc.Compression.Gzip)
+    check_rpc_error(error, *NOT_SERVED)
+    assert not stub.Get(pb.Key(key=key)).found
+
+
+@pytest.fixture(scope="module")
+def small_server():
+    server = Server("--max-value", 1000)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def small(small_server):
+    with open_channel(small_server.address) as channel:
+        yield Stub(channel)
+
+
+def test_value_over_its_limit(small, key):
+    assert small.Set(pb.KeyValue(key=key, value=b"v" * 1000)).ok
+    error = grpc_error(small.Set, pb.KeyValue(key=key, value=b"v" * 1001))
+    check_rpc_error(error, *TOO_LARGE)
+    assert "1000" in error.details()
+    check_rpc_error(grpc_error(small.LPush, pb.ListInsert(
+        key=key + b":list", values=[b"1", b"v" * 1001])), *TOO_LARGE)
+    assert not small.LRange(pb.ListRange(key=key + b":list")).found
+    assert len(small.Get(pb.Key(key=key)).value) == 1000
+
+
+def test_message_over_the_limit(small, small_server, key):
+    large = pb.KeyValue(key=key, value=b"v" * 4000000)
+    around = small.Get.future(pb.Key(key=key))
+    check_rpc_error(grpc_error(small.Set, large), *TOO_LARGE)
+    assert not around.result().found
+    assert not small.Get(pb.Key(key=key)).found
+    # The prefix is enough to refuse it: not one byte of the message is sent.
+    with H2Conn(small_server.address) as connection:
+        stream_id = connection.open(PACKAGE_PATH + "Set")
+        connection.send(stream_id, prefixed(b"", length=2**32 - 1))
+        answer = connection.wait(stream_id)
+        check_error(TOO_LARGE[0].value[0], TOO_LARGE[1], got_code=answer.grpc_status,
+                    sentence=answer.sentence, trailers=answer.plain_trailers)
+        assert pb.Status.FromString(connection.call(
+            PACKAGE_PATH + "Set", pb.KeyValue(key=key).SerializeToString()).message()).ok
+
+
+@pytest.mark.parametrize("size,count", [(1000, 2000), (1, 1000000), (0, 1000000)])
+def test_answer_over_the_limit(small, key, size, count):
+    """Small elements count with what they cost on the wire: an answer, too, keeps to the limit
+    of messages, which is far below what these lists need."""
+    step = 20000 if size <= 1 else 50
+    for _ in range(count // step):
+        small.LPush(pb.ListInsert(key=key, values=[b"v" * size] * step))
+    error = grpc_error(small.LRange, pb.ListRange(key=key, stop=-1))
+    check_rpc_error(error, *TOO_LARGE)
+    assert "StreamList" in error.details()
+    assert list(small.LRange(pb.ListRange(key=key, stop=9)).values) == [b"v" * size] * 10
+    assert small.LRange(pb.ListRange(key=key, start=-10, stop=-1)).length == count
+    assert small.Delete(pb.Key(key=key)).ok
