@@ -95,7 +95,13 @@ struct reading {
     struct config *config;
     const char *file;      /* of --config, or NULL */
     bool given[ROW_COUNT]; /* on the command line, which wins */
-    char bad[512];         /* the sentence on the first bad line of the file */
+    FILE *stream;          /* the file, while it is read */
+    char *line;            /* its newest line, from getline() */
+    size_t line_size;
+    int line_number;
+    int read_errno; /* of a failed read, or 0 */
+    int bad_line;   /* of the first bad setting, and the sentence on it */
+    char bad[512];
 };
 
 static void print_help(void)
@@ -108,8 +114,8 @@ static void print_help(void)
         printf("  %-26s %s\n", left, rows[i].help);
     }
     printf("\nA configuration file has the same names without the dashes, `listen` once per "
-           "address,\nand comments after #. The command line wins over it. SIGTERM and SIGINT "
-           "finish the\ncalls under way and exit.\n");
+           "address,\nand comments on lines that begin with #. The command line wins over it. "
+           "SIGTERM and\nSIGINT finish the calls under way and exit.\n");
 }
 
 static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -135,8 +141,49 @@ static const struct option_row *find_row(const char *name)
     return NULL;
 }
 
-/* inih's handler: 1 = good, 0 = bad, which makes ini_parse() return the line of the first bad one.
+/* Keeps the sentence on the newest line, if it is the first bad one. */
+static void note(struct reading *reading, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void note(struct reading *reading, const char *format, ...)
+{
+    if (reading->bad_line != 0)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reading->bad, sizeof reading->bad, format, args);
+    va_end(args);
+    reading->bad_line = reading->line_number;
+}
+
+/*
+ * inih's reader. Its own would cut a long line in several, which counts lines wrongly and takes the
+ * rest of a long comment for a setting.
  */
+static char *on_read(char *out, int size, void *user)
+{
+    struct reading *reading = user;
+    ssize_t len = getline(&reading->line, &reading->line_size, reading->stream);
+    if (len < 0) {
+        reading->read_errno = ferror(reading->stream) ? errno : 0;
+        return NULL;
+    }
+    reading->line_number++;
+    if (len < size) {
+        memcpy(out, reading->line, (size_t)len + 1);
+        return out;
+    }
+    char first = reading->line[strspn(reading->line, " \t")];
+    bool is_comment = first == '#' || first == ';';
+    if (!is_comment)
+        note(reading, "the line is longer than any setting; only comments may have %d bytes", size);
+    /* A comment becomes an empty line; the other one inih refuses, as it is no setting. */
+    snprintf(out, (size_t)size, "%s\n", is_comment ? "" : "!");
+    return out;
+}
+
+/* inih's handler: 1 = good, 0 = bad, which makes ini_parse_stream() return the line of the first
+ * bad one. */
 static int on_line(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *reading = user;
@@ -146,30 +193,35 @@ static int on_line(void *user, const char *section, const char *name, const char
         return 1;
     if (row != NULL && row->set(reading->config, value, &why))
         return 1;
-    if (reading->bad[0] != '\0')
-        return 0;
     if (section[0] != '\0')
-        snprintf(reading->bad, sizeof reading->bad,
-                 "there are no sections here; remove the line [%s]", section);
+        note(reading, "there are no sections here; remove the line [%s]", section);
     else if (row == NULL)
-        snprintf(reading->bad, sizeof reading->bad,
-                 "there is no setting `%s`; see keystore-server --help", name);
+        note(reading, "there is no setting `%s`; see keystore-server --help", name);
     else
-        snprintf(reading->bad, sizeof reading->bad, "bad value `%s` for %s: %s", value, name, why);
+        note(reading, "bad value `%s` for %s: %s", value, name, why);
     return 0;
 }
 
 static bool read_file(struct reading *reading)
 {
-    int line = ini_parse(reading->file, on_line, reading);
+    int line = -1;
+    reading->stream = fopen(reading->file, "r");
+    if (reading->stream == NULL) {
+        reading->read_errno = errno;
+    } else {
+        line = ini_parse_stream(on_read, reading, on_line, reading);
+        fclose(reading->stream);
+        free(reading->line);
+    }
+    if (reading->read_errno != 0) {
+        complain("cannot read the configuration file %s: %s", reading->file,
+                 strerror(reading->read_errno));
+        return false;
+    }
     if (line == 0)
         return true;
-    if (line < 0)
-        complain("cannot read the configuration file %s: %s", reading->file, strerror(errno));
-    else
-        complain("%s:%d: %s", reading->file, line,
-                 reading->bad[0] != '\0' ? reading->bad
-                                         : "a line is `name = value` or # a comment");
+    complain("%s:%d: %s", reading->file, line,
+             reading->bad_line == line ? reading->bad : "a line is `name = value` or # a comment");
     return false;
 }
 

@@ -1,0 +1,149 @@
+/* Tests of engine/embedded.c: every task is answered at once, from any thread. */
+#include "engine/embedded.h"
+
+#include "base/arena.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void on_done_must_not_come(struct engine_task *task)
+{
+    (void)task;
+    abort();
+}
+
+/* Submits the operation; what the result points to lies in `arena`. */
+static struct op_result submit(struct engine *engine, struct op op, struct arena *arena)
+{
+    struct engine_task task = {.op = op, .arena = arena, .on_done = on_done_must_not_come};
+    memset(&task.result, 0xaa, sizeof task.result);
+    if (engine_submit(engine, &task) != ENGINE_DONE)
+        abort();
+    return task.result;
+}
+
+static void test_answers_at_once(void **state)
+{
+    (void)state;
+    struct engine *engine = embedded_new(16);
+    struct arena arena;
+    arena_init(&arena);
+    char value[] = "value";
+    struct op op = {.kind = OP_SET, .key = SLICE_LITERAL("key"), .value = slice_from_string(value)};
+    struct op_result result = submit(engine, op, &arena);
+    assert_int_equal(result.err, ERR_NONE);
+    assert_true(result.ok);
+    memset(value, 'x', sizeof value - 1);
+
+    op.kind = OP_GET;
+    result = submit(engine, op, &arena);
+    embedded_free(engine);
+    assert_true(result.value.found);
+    assert_true(slice_equal(result.value.bytes, SLICE_LITERAL("value")));
+    arena_deinit(&arena);
+}
+
+static void test_reports_errors_in_the_result(void **state)
+{
+    (void)state;
+    struct engine *engine = embedded_new(1);
+    struct arena arena;
+    arena_init(&arena);
+    struct op op = {.kind = OP_SET, .key = SLICE_LITERAL("key")};
+    submit(engine, op, &arena);
+    op.kind = OP_LPOP;
+    struct op_result result = submit(engine, op, &arena);
+    assert_int_equal(result.err, ERR_WRONG_TYPE);
+    assert_non_null(result.why);
+    arena_deinit(&arena);
+    embedded_free(engine);
+}
+
+static void test_has_the_databases_it_was_made_with(void **state)
+{
+    (void)state;
+    struct engine *engine = embedded_new(5);
+    struct arena arena;
+    arena_init(&arena);
+    assert_int_equal(engine->databases, 5);
+    struct op op = {.kind = OP_SET, .key = SLICE_LITERAL("key"), .db = 4};
+    submit(engine, op, &arena);
+    op.kind = OP_GET;
+    assert_true(submit(engine, op, &arena).value.found);
+    op.db = 3;
+    assert_false(submit(engine, op, &arena).value.found);
+    arena_deinit(&arena);
+    embedded_free(engine);
+}
+
+static void test_engines_share_nothing(void **state)
+{
+    (void)state;
+    struct engine *one = embedded_new(1), *other = embedded_new(1);
+    struct arena arena;
+    arena_init(&arena);
+    struct op op = {.kind = OP_SET, .key = SLICE_LITERAL("key")};
+    submit(one, op, &arena);
+    op.kind = OP_GET;
+    assert_false(submit(other, op, &arena).value.found);
+    arena_deinit(&arena);
+    embedded_free(one);
+    embedded_free(other);
+    embedded_free(NULL);
+}
+
+#define THREADS 4
+#define PUSHES  3000
+
+static void *run_pushing(void *user)
+{
+    struct engine *engine = user;
+    struct arena arena;
+    arena_init(&arena);
+    static const struct slice values[] = {SLICE_LITERAL("a"), SLICE_LITERAL("b")};
+    for (int i = 0; i < PUSHES; i++) {
+        submit(
+            engine,
+            (struct op){
+                .kind = OP_LPUSH, .key = SLICE_LITERAL("list"), .values = values, .value_count = 2},
+            &arena);
+        submit(engine, (struct op){.kind = OP_LPOP, .key = SLICE_LITERAL("list")}, &arena);
+        arena_reset(&arena);
+    }
+    arena_deinit(&arena);
+    return NULL;
+}
+
+static void test_threads_submit_to_one_engine(void **state)
+{
+    (void)state;
+    struct engine *engine = embedded_new(1);
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, run_pushing, engine), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    struct arena arena;
+    arena_init(&arena);
+    struct op_result result =
+        submit(engine, (struct op){.kind = OP_LRANGE, .key = SLICE_LITERAL("list")}, &arena);
+    assert_int_equal(result.length, THREADS * PUSHES);
+    arena_deinit(&arena);
+    embedded_free(engine);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers_at_once),
+        cmocka_unit_test(test_reports_errors_in_the_result),
+        cmocka_unit_test(test_has_the_databases_it_was_made_with),
+        cmocka_unit_test(test_engines_share_nothing),
+        cmocka_unit_test(test_threads_submit_to_one_engine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

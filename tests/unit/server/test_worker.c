@@ -1,0 +1,432 @@
+/* Tests of server/worker.c: sockets, loop, gRPC and service wired together, and how a worker ends.
+ */
+#include "server/worker.h"
+
+#include "engine/embedded.h"
+#include "net/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "service/h2_client.h"
+#include "service/messages.h"
+
+/* How long a test waits for bytes before it fails. */
+#define PATIENCE_S 30
+
+static struct config make_config(void)
+{
+    return (struct config){
+        .threads = 1, .max_value = 1 << 20, .drain_timeout_ms = 60000, .log_level = LOG_ERROR};
+}
+
+static struct net_address parse_address(const char *text)
+{
+    struct net_address address;
+    const char *why;
+    assert_true(net_address_parse(text, &address, &why));
+    return address;
+}
+
+/* `count` workers that share the address; *address learns the port. */
+static void start_workers(struct worker **workers, size_t count, const struct config *config,
+                          struct engine *engine, struct net_address *address)
+{
+    int descriptors[8];
+    assert_true(count <= 8);
+    assert_true(listener_bind(address, descriptors, count));
+    for (size_t i = 0; i < count; i++) {
+        workers[i] = worker_new(config, engine);
+        assert_int_equal(worker_listen(workers[i], descriptors[i], address), 0);
+    }
+    for (size_t i = 0; i < count; i++)
+        worker_start(workers[i]);
+}
+
+/* A client on a socket. */
+struct peer {
+    struct h2_client client;
+    int descriptor;
+    bool ended; /* the server closed the connection */
+};
+
+static void connect_peer(struct peer *peer, const struct net_address *address)
+{
+    const struct timeval patience = {.tv_sec = PATIENCE_S};
+    *peer = (struct peer){.descriptor = socket(address->socket.ss_family, SOCK_STREAM, 0)};
+    assert_true(peer->descriptor >= 0);
+    assert_int_equal(
+        connect(peer->descriptor, (const struct sockaddr *)&address->socket, address->size), 0);
+    assert_int_equal(
+        setsockopt(peer->descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
+    h2_client_init(&peer->client);
+}
+
+static void disconnect_peer(struct peer *peer)
+{
+    close(peer->descriptor);
+    h2_client_deinit(&peer->client);
+}
+
+/* Sends what the client has to say. A server that has closed is found by receive(). */
+static void send_all(struct peer *peer)
+{
+    struct buf wire;
+    buf_init(&wire, SIZE_MAX);
+    h2_client_pull(&peer->client, &wire);
+    while (wire.len > 0) {
+        ssize_t sent = send(peer->descriptor, wire.data, wire.len, MSG_NOSIGNAL);
+        if (sent < 0)
+            break;
+        buf_consume(&wire, (size_t)sent);
+    }
+    buf_deinit(&wire);
+}
+
+/* Waits for bytes and takes them. */
+static void receive(struct peer *peer)
+{
+    uint8_t bytes[16384];
+    ssize_t len = recv(peer->descriptor, bytes, sizeof bytes, 0);
+    if (len < 0)
+        fail_msg("nothing came from the server: %s", strerror(errno));
+    peer->ended = len == 0;
+    h2_client_feed(&peer->client, slice_make(bytes, (size_t)len));
+}
+
+static void wait_for_end(struct peer *peer)
+{
+    while (!peer->ended) {
+        send_all(peer);
+        receive(peer);
+    }
+}
+
+static void wait_for_answer(struct peer *peer, const struct h2_call *call)
+{
+    send_all(peer);
+    while (!call->closed) {
+        assert_false(peer->ended);
+        receive(peer);
+        send_all(peer);
+    }
+}
+
+/* Waits until the server has read all that the client has to say: it answers a PING after it. */
+static void wait_until_taken(struct peer *peer)
+{
+    do {
+        int pongs = peer->client.pongs;
+        assert_int_equal(nghttp2_submit_ping(peer->client.session, NGHTTP2_FLAG_NONE, NULL), 0);
+        send_all(peer);
+        while (peer->client.pongs == pongs) {
+            assert_false(peer->ended);
+            receive(peer);
+        }
+    } while (nghttp2_session_want_write(peer->client.session));
+}
+
+static struct h2_call *begin_get(struct peer *peer, const char *key)
+{
+    Keystore__V1__Key message = KEYSTORE__V1__KEY__INIT;
+    message.key = message_text(key);
+    struct slice packed = message_pack(&message);
+    struct h2_call *call = h2_client_call(&peer->client, "/keystore.v1.KeyStore/Get", packed);
+    message_free_packed(packed);
+    send_all(peer);
+    return call;
+}
+
+static void set(struct peer *peer, const char *key, struct slice value)
+{
+    Keystore__V1__KeyValue message = KEYSTORE__V1__KEY_VALUE__INIT;
+    message.key = message_text(key);
+    message.value = message_bytes(value);
+    struct slice packed = message_pack(&message);
+    struct h2_call *call = h2_client_call(&peer->client, "/keystore.v1.KeyStore/Set", packed);
+    message_free_packed(packed);
+    wait_for_answer(peer, call);
+    h2_client_reply(call);
+}
+
+static void assert_got(const struct h2_call *call, struct slice expected)
+{
+    struct slice reply = h2_client_reply(call);
+    Keystore__V1__Value *value = keystore__v1__value__unpack(NULL, reply.len, reply.data);
+    assert_non_null(value);
+    assert_true(value->found);
+    assert_true(slice_equal(message_slice(value->value), expected));
+    keystore__v1__value__free_unpacked(value, NULL);
+}
+
+static void test_serves_calls_over_tcp(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct engine *engine = embedded_new(16);
+    struct net_address address = parse_address("127.0.0.1:0");
+    struct worker *worker;
+    struct peer peer;
+    start_workers(&worker, 1, &config, engine, &address);
+    connect_peer(&peer, &address);
+    set(&peer, "key", SLICE_LITERAL("value"));
+    struct h2_call *get = begin_get(&peer, "key");
+    wait_for_answer(&peer, get);
+    assert_got(get, SLICE_LITERAL("value"));
+    disconnect_peer(&peer);
+    worker_stop(worker);
+    worker_free(worker);
+    embedded_free(engine);
+}
+
+static void test_serves_calls_over_a_unix_socket(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/keystore-test-XXXXXX", text[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(text, sizeof text, "unix:%s/socket", folder);
+    struct config config = make_config();
+    struct engine *engine = embedded_new(16);
+    struct net_address address = parse_address(text);
+    struct worker *workers[2];
+    struct peer peer;
+    start_workers(workers, 2, &config, engine, &address);
+    connect_peer(&peer, &address);
+    set(&peer, "key", SLICE_LITERAL("value"));
+    disconnect_peer(&peer);
+    for (size_t i = 0; i < 2; i++)
+        worker_stop(workers[i]);
+    for (size_t i = 0; i < 2; i++)
+        worker_free(workers[i]);
+    listener_unlink(&address);
+    assert_int_equal(rmdir(folder), 0);
+    embedded_free(engine);
+}
+
+/* Whichever worker has the connection, the data is the engine's. */
+static void test_workers_share_the_engine(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct engine *engine = embedded_new(16);
+    struct net_address address = parse_address("127.0.0.1:0");
+    struct worker *workers[3];
+    struct peer peers[20];
+    start_workers(workers, 3, &config, engine, &address);
+    for (size_t i = 0; i < 20; i++)
+        connect_peer(&peers[i], &address);
+    for (size_t i = 0; i < 20; i++) {
+        char key[12];
+        snprintf(key, sizeof key, "%zu", i);
+        set(&peers[i], key, slice_from_string(key));
+        struct h2_call *get = begin_get(&peers[19 - i], key);
+        wait_for_answer(&peers[19 - i], get);
+        assert_got(get, slice_from_string(key));
+    }
+    for (size_t i = 0; i < 20; i++)
+        disconnect_peer(&peers[i]);
+    for (size_t i = 0; i < 3; i++)
+        worker_stop(workers[i]);
+    for (size_t i = 0; i < 3; i++)
+        worker_free(workers[i]);
+    embedded_free(engine);
+}
+
+static void test_the_largest_value_there_and_back(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct engine *engine = embedded_new(16);
+    struct net_address address = parse_address("127.0.0.1:0");
+    struct worker *worker;
+    struct peer peer;
+    uint8_t *bytes = malloc(config.max_value);
+    for (size_t i = 0; i < config.max_value; i++)
+        bytes[i] = (uint8_t)(i * 31 >> 3);
+    start_workers(&worker, 1, &config, engine, &address);
+    connect_peer(&peer, &address);
+    set(&peer, "key", slice_make(bytes, config.max_value));
+    struct h2_call *get = begin_get(&peer, "key");
+    wait_for_answer(&peer, get);
+    assert_got(get, slice_make(bytes, config.max_value));
+    disconnect_peer(&peer);
+    worker_stop(worker);
+    worker_free(worker);
+    embedded_free(engine);
+    free(bytes);
+}
+
+/* An engine that answers no Get until the next one comes, and then the former one. */
+struct late_engine {
+    struct engine engine; /* first */
+    struct engine_task *pending;
+    size_t cancelled;
+};
+
+static enum engine_answer late_submit(struct engine *engine, struct engine_task *task)
+{
+    struct late_engine *late = (struct late_engine *)engine;
+    struct engine_task *former = late->pending;
+    late->pending = task;
+    if (former != NULL) {
+        former->result =
+            (struct op_result){.value = {.bytes = SLICE_LITERAL("late"), .found = true}};
+        former->on_done(former);
+    }
+    return ENGINE_PENDING;
+}
+
+static void late_cancel(struct engine *engine, struct engine_task *task)
+{
+    struct late_engine *late = (struct late_engine *)engine;
+    if (task == late->pending)
+        late->pending = NULL;
+    late->cancelled++;
+}
+
+static struct late_engine make_late(void)
+{
+    return (struct late_engine){
+        .engine = {.submit = late_submit, .cancel = late_cancel, .databases = 1}};
+}
+
+/* The worker writes it though that connection has sent nothing just now. */
+static void test_a_late_answer_is_written_at_once(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct late_engine late = make_late();
+    struct net_address address = parse_address("127.0.0.1:0");
+    struct worker *worker;
+    struct peer first, second;
+    start_workers(&worker, 1, &config, &late.engine, &address);
+    connect_peer(&first, &address);
+    connect_peer(&second, &address);
+    struct h2_call *get = begin_get(&first, "key");
+    wait_until_taken(&first);
+    begin_get(&second, "key");
+    wait_for_answer(&first, get);
+    assert_got(get, SLICE_LITERAL("late"));
+    disconnect_peer(&first);
+    disconnect_peer(&second);
+    worker_stop(worker);
+    worker_free(worker);
+    assert_int_equal(late.cancelled, 1);
+}
+
+static void test_stopping_says_goodbye_to_idle_connections(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct engine *engine = embedded_new(16);
+    struct net_address address = parse_address("127.0.0.1:0");
+    struct worker *worker;
+    struct peer peer;
+    start_workers(&worker, 1, &config, engine, &address);
+    connect_peer(&peer, &address);
+    set(&peer, "key", SLICE_LITERAL("value"));
+    worker_stop(worker);
+    wait_for_end(&peer);
+    assert_true(peer.client.going_away);
+    worker_free(worker);
+    disconnect_peer(&peer);
+    embedded_free(engine);
+}
+
+/* The drain timeout bounds the wait; the engine is told to forget the call. */
+static void test_stopping_ends_calls_that_take_too_long(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct late_engine late = make_late();
+    struct net_address address = parse_address("127.0.0.1:0");
+    struct worker *worker;
+    struct peer peer;
+    config.drain_timeout_ms = 50;
+    start_workers(&worker, 1, &config, &late.engine, &address);
+    connect_peer(&peer, &address);
+    struct h2_call *first = begin_get(&peer, "key");
+    struct h2_call *second = begin_get(&peer, "key");
+    wait_for_answer(&peer, first);
+    worker_stop(worker);
+    worker_free(worker);
+    assert_int_equal(late.cancelled, 1);
+    assert_null(late.pending);
+    assert_false(second->closed);
+    disconnect_peer(&peer);
+}
+
+static void test_a_client_that_leaves_cancels_its_call(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct late_engine late = make_late();
+    struct net_address address = parse_address("127.0.0.1:0");
+    struct worker *worker;
+    struct peer peer;
+    start_workers(&worker, 1, &config, &late.engine, &address);
+    connect_peer(&peer, &address);
+    struct h2_call *first = begin_get(&peer, "key");
+    begin_get(&peer, "key");
+    wait_for_answer(&peer, first);
+    disconnect_peer(&peer);
+    /* With a minute of drain timeout this returns only because the connection is gone. */
+    worker_stop(worker);
+    worker_free(worker);
+    assert_int_equal(late.cancelled, 1);
+}
+
+static void test_a_descriptor_that_is_no_socket_is_refused(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct engine *engine = embedded_new(1);
+    struct net_address address = parse_address("127.0.0.1:0");
+    struct worker *worker = worker_new(&config, engine);
+    int descriptor = open("/dev/null", O_RDWR);
+    assert_true(worker_listen(worker, descriptor, &address) < 0);
+    worker_free(worker);
+    assert_int_equal(fcntl(descriptor, F_GETFD), -1);
+    embedded_free(engine);
+}
+
+static void test_free_takes_what_never_ran_and_null(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct engine *engine = embedded_new(1);
+    struct net_address address = parse_address("127.0.0.1:0");
+    int descriptor;
+    struct worker *worker = worker_new(&config, engine);
+    assert_true(listener_bind(&address, &descriptor, 1));
+    assert_int_equal(worker_listen(worker, descriptor, &address), 0);
+    worker_free(worker);
+    worker_free(NULL);
+    embedded_free(engine);
+}
+
+int main(void)
+{
+    log_set_level(LOG_ERROR); /* that a stop was not patient is wanted here */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_serves_calls_over_tcp),
+        cmocka_unit_test(test_serves_calls_over_a_unix_socket),
+        cmocka_unit_test(test_workers_share_the_engine),
+        cmocka_unit_test(test_the_largest_value_there_and_back),
+        cmocka_unit_test(test_a_late_answer_is_written_at_once),
+        cmocka_unit_test(test_stopping_says_goodbye_to_idle_connections),
+        cmocka_unit_test(test_stopping_ends_calls_that_take_too_long),
+        cmocka_unit_test(test_a_client_that_leaves_cancels_its_call),
+        cmocka_unit_test(test_a_descriptor_that_is_no_socket_is_refused),
+        cmocka_unit_test(test_free_takes_what_never_ran_and_null),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

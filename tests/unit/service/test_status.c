@@ -1,0 +1,53 @@
+/* Tests of service/status.c: every error has the status and reason that the API promises. */
+#include "service/status.h"
+
+#include <mini_redis.pb-c.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void test_every_error_has_its_status(void **state)
+{
+    (void)state;
+    static const struct {
+        enum err err;
+        enum grpc_code code;
+        const char *reason;
+    } expected[] = {
+        {ERR_WRONG_TYPE, GRPC_FAILED_PRECONDITION, "ERROR_REASON_WRONG_TYPE"},
+        {ERR_BAD_ARGUMENT, GRPC_INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT"},
+        {ERR_TOO_LARGE, GRPC_RESOURCE_EXHAUSTED, "ERROR_REASON_TOO_LARGE"},
+        {ERR_BAD_MESSAGE, GRPC_INTERNAL, "ERROR_REASON_BAD_MESSAGE"},
+        {ERR_NOT_SERVED, GRPC_UNIMPLEMENTED, "ERROR_REASON_NOT_SERVED"},
+        {ERR_DEADLINE, GRPC_DEADLINE_EXCEEDED, "ERROR_REASON_DEADLINE"},
+    };
+    assert_int_equal(ERR_COUNT - 1, sizeof expected / sizeof expected[0]);
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        struct grpc_status status = status_of(expected[i].err, "a sentence");
+        assert_int_equal(status.code, expected[i].code);
+        assert_string_equal(status.reason, expected[i].reason);
+        assert_true(slice_equal(status.message, SLICE_LITERAL("a sentence")));
+    }
+}
+
+static void test_every_reason_is_in_the_proto(void **state)
+{
+    (void)state;
+    for (enum err err = ERR_NONE + 1; err < ERR_COUNT; err++) {
+        struct grpc_status status = status_of(err, "");
+        const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value_by_name(
+            &keystore__v1__error_reason__descriptor, status.reason);
+        assert_non_null(value);
+        assert_int_not_equal(value->value, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_error_has_its_status),
+        cmocka_unit_test(test_every_reason_is_in_the_proto),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

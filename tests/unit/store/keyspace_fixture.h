@@ -1,0 +1,137 @@
+/*
+ * A keyspace to apply operations to, without a store around it. A test uses keyspace_setup and
+ * keyspace_teardown, which keep a struct keyspace_fixture in *state. Included after <cmocka.h>.
+ */
+#ifndef KEYSTORE_TESTS_KEYSPACE_FIXTURE_H
+#define KEYSTORE_TESTS_KEYSPACE_FIXTURE_H
+
+#include "base/arena.h"
+#include "store/apply.h"
+#include "store/entry.h"
+#include "store/list.h"
+
+#include <stdlib.h>
+
+struct keyspace_fixture {
+    struct dict dict;
+    uint64_t revision;
+    struct arena arena;
+    struct keyspace space;
+    struct op_result result; /* of the newest operation */
+};
+
+static inline int keyspace_setup(void **state)
+{
+    struct keyspace_fixture *fixture = calloc(1, sizeof *fixture);
+    dict_init(&fixture->dict);
+    arena_init(&fixture->arena);
+    fixture->revision = 100;
+    fixture->space = (struct keyspace){.dict = &fixture->dict,
+                                       .revision = &fixture->revision,
+                                       .arena = &fixture->arena,
+                                       .now_ms = 1700000000000};
+    *state = fixture;
+    return 0;
+}
+
+static inline int keyspace_teardown(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    dict_deinit(&fixture->dict);
+    arena_deinit(&fixture->arena);
+    free(fixture);
+    return 0;
+}
+
+/* Any function of the key will do. */
+static inline uint64_t keyspace_hash(struct slice key)
+{
+    uint64_t hash = 5381;
+    for (size_t i = 0; i < key.len; i++)
+        hash = hash * 33 + key.data[i];
+    return hash;
+}
+
+/* Carries out the operation; the answer is valid until the next one. */
+static inline const struct op_result *keyspace_apply(struct keyspace_fixture *fixture, struct op op)
+{
+    static apply_function *const functions[OP_COUNT] = {
+#define OPERATION(kind, method, request, reply, access, category, apply) [OP_##kind] = apply,
+#include "store/operations.def"
+#undef OPERATION
+    };
+    op.hash = keyspace_hash(op.key);
+    arena_reset(&fixture->arena);
+    fixture->result = (struct op_result){0};
+    functions[op.kind](&fixture->space, &op, &fixture->result);
+    return &fixture->result;
+}
+
+static inline struct entry *keyspace_find(struct keyspace_fixture *fixture, const char *key)
+{
+    struct slice name = slice_from_string(key);
+    return dict_find(&fixture->dict, keyspace_hash(name), name);
+}
+
+/* Stores a string under the key, past all operations; its version. */
+static inline uint64_t keyspace_put_string(struct keyspace_fixture *fixture, const char *key,
+                                           const char *value)
+{
+    struct slice name = slice_from_string(key);
+    struct entry *entry = entry_new_string(name, slice_from_string(value));
+    entry->version = ++fixture->revision;
+    dict_put(&fixture->dict, keyspace_hash(name), entry);
+    return entry->version;
+}
+
+/* Stores a list of `length` elements "0", "1" and so on under the key; its version. */
+static inline uint64_t keyspace_put_list(struct keyspace_fixture *fixture, const char *key,
+                                         unsigned length)
+{
+    struct slice name = slice_from_string(key);
+    struct entry *entry = entry_new_list(name);
+    for (unsigned i = length; i > 0; i--) {
+        char text[12];
+        snprintf(text, sizeof text, "%u", i - 1);
+        list_push_head(entry->list, slice_from_string(text));
+    }
+    entry->version = ++fixture->revision;
+    dict_put(&fixture->dict, keyspace_hash(name), entry);
+    return entry->version;
+}
+
+static inline void assert_slice_is(struct slice bytes, const char *text)
+{
+    assert_int_equal(bytes.len, strlen(text));
+    if (bytes.len > 0)
+        assert_memory_equal(bytes.data, text, bytes.len);
+}
+
+/* The key holds a list of just these elements, separated by blanks. */
+static inline void assert_list_is(struct keyspace_fixture *fixture, const char *key,
+                                  const char *elements)
+{
+    const struct entry *entry = keyspace_find(fixture, key);
+    char text[1000] = "";
+    assert_non_null(entry);
+    assert_int_equal(entry->type, ENTRY_LIST);
+    for (size_t i = 0; i < list_length(entry->list); i++) {
+        struct slice element = list_at(entry->list, i);
+        size_t len = strlen(text);
+        snprintf(text + len, sizeof text - len, "%s%.*s", i > 0 ? " " : "", (int)element.len,
+                 (const char *)element.data);
+    }
+    assert_string_equal(text, elements);
+}
+
+/* The operation failed for the key's type, and so changed nothing. */
+static inline void assert_wrong_type(const struct keyspace_fixture *fixture, uint64_t revision,
+                                     const char *held)
+{
+    assert_int_equal(fixture->result.err, ERR_WRONG_TYPE);
+    assert_non_null(strstr(fixture->result.why, held));
+    assert_false(fixture->result.ok);
+    assert_int_equal(fixture->revision, revision);
+}
+
+#endif
