@@ -199,6 +199,13 @@ static void release_borrower(struct grpc_connection *connection)
     grpc_message_keep(&call->message);
 }
 
+/* Gives back what was gathered of a message that nobody needs any more. */
+static void drop_message(struct grpc_call *call)
+{
+    call->connection->unfinished -= call->message.gathered.len;
+    grpc_message_deinit(&call->message);
+}
+
 static void on_data(void *user, struct http2_stream *stream, struct slice data)
 {
     struct grpc_connection *connection = user;
@@ -214,10 +221,12 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
         err = ERR_TOO_LARGE;
         why = "too many large requests are under way on this connection; send fewer at once";
     }
-    if (err != ERR_NONE)
+    if (err != ERR_NONE) {
+        drop_message(call);
         fail(call, err, why);
-    else if (call->message.borrowed.len > 0)
+    } else if (call->message.borrowed.len > 0) {
         connection->borrower = call;
+    }
 }
 
 static void on_end(void *user, struct http2_stream *stream)
@@ -242,6 +251,7 @@ static void on_end(void *user, struct http2_stream *stream)
     call->state = CALL_SUBMITTED;
     connection->service->on_request(connection->service->user, call, call->method,
                                     grpc_message_bytes(&call->message));
+    drop_message(call);
 }
 
 static void on_close(void *user, struct http2_stream *stream)
@@ -252,8 +262,7 @@ static void on_close(void *user, struct http2_stream *stream)
         connection->borrower = NULL;
     if (call->state == CALL_SUBMITTED)
         connection->service->on_cancel(connection->service->user, call);
-    connection->unfinished -= call->message.gathered.len;
-    grpc_message_deinit(&call->message);
+    drop_message(call);
 }
 
 static const struct http2_handler handler = {

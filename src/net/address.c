@@ -38,14 +38,15 @@ static bool parse_unix(const char *path, struct net_address *address, const char
     return true;
 }
 
-/* `host` is without its brackets. */
-static bool parse_host(const char *host, in_port_t port, struct net_address *address)
+/* `host` is without its brackets, in which only an IPv6 address may stand. */
+static bool parse_host(const char *host, bool bracketed, in_port_t port,
+                       struct net_address *address)
 {
     struct sockaddr_in *in = (struct sockaddr_in *)&address->socket;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address->socket;
-    if (strcmp(host, "localhost") == 0)
+    if (!bracketed && strcmp(host, "localhost") == 0)
         host = "127.0.0.1";
-    if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+    if (!bracketed && inet_pton(AF_INET, host, &in->sin_addr) == 1) {
         in->sin_family = AF_INET;
         in->sin_port = port;
         address->size = sizeof *in;
@@ -76,14 +77,13 @@ bool net_address_parse(const char *text, struct net_address *address, const char
     if (colon == NULL || !parse_port(colon + 1, &port))
         return fail("an address is HOST:PORT with a port of 0 to 65535, or unix:PATH", why);
     *colon = '\0';
-    char *name = host;
-    if (host[0] == '[' && colon > host + 1 && colon[-1] == ']') {
+    bool bracketed = host[0] == '[' && colon > host + 1 && colon[-1] == ']';
+    if (bracketed) {
         colon[-1] = '\0';
-        name = host + 1;
     } else if (strchr(host, ':') != NULL) {
         return fail("an IPv6 address stands in brackets: [::1]:50051", why);
     }
-    if (!parse_host(name, port, address))
+    if (!parse_host(bracketed ? host + 1 : host, bracketed, port, address))
         return fail("the host is not an IPv4 or IPv6 address or localhost, as in 127.0.0.1:50051",
                     why);
     return true;

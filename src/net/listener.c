@@ -1,7 +1,8 @@
-/* Binding sockets to addresses. Does not accept. */
+/* Binding sockets to addresses and listening. Does not accept. */
 #include "net/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,8 +25,9 @@ static void close_keeping_errno(int descriptor)
 }
 
 /*
- * The first socket is bound before it shares its port, so that a port which is in use is refused;
- * the others find it sharing.
+ * The first socket is bound and listens before it shares its port, so that a port which is in use
+ * is refused, to others too from then on (two that do not listen may have one address, because of
+ * SO_REUSEADDR); the others find it sharing.
  */
 static int bind_tcp(struct net_address *address, bool first)
 {
@@ -35,7 +37,7 @@ static int bind_tcp(struct net_address *address, bool first)
     bool bound = set_option(descriptor, SO_REUSEADDR) &&
                  (first || set_option(descriptor, SO_REUSEPORT)) &&
                  bind(descriptor, (struct sockaddr *)&address->socket, address->size) == 0 &&
-                 set_option(descriptor, SO_REUSEPORT);
+                 listen(descriptor, SOMAXCONN) == 0 && set_option(descriptor, SO_REUSEPORT);
     socklen_t size = sizeof address->socket;
     if (bound && getsockname(descriptor, (struct sockaddr *)&address->socket, &size) == 0)
         return descriptor;
@@ -70,7 +72,8 @@ static int bind_unix(const struct net_address *address)
     int descriptor = open_socket(address);
     if (descriptor < 0)
         return -1;
-    if (bind(descriptor, (const struct sockaddr *)&address->socket, address->size) == 0)
+    if (bind(descriptor, (const struct sockaddr *)&address->socket, address->size) == 0 &&
+        listen(descriptor, SOMAXCONN) == 0)
         return descriptor;
     close_keeping_errno(descriptor);
     return -1;
@@ -80,7 +83,7 @@ static int bind_one(struct net_address *address, const int *descriptors, size_t 
 {
     if (!net_address_is_unix(address))
         return bind_tcp(address, index == 0);
-    return index == 0 ? bind_unix(address) : dup(descriptors[0]);
+    return index == 0 ? bind_unix(address) : fcntl(descriptors[0], F_DUPFD_CLOEXEC, 0);
 }
 
 bool listener_bind(struct net_address *address, int *descriptors, size_t count)

@@ -1,0 +1,233 @@
+/*
+ * A gRPC service for tests that answers with the message it got, at once or when the test says so,
+ * on a connection to nghttp2's client in memory.
+ */
+#ifndef KEYSTORE_TESTS_GRPC_ECHO_SERVICE_H
+#define KEYSTORE_TESTS_GRPC_ECHO_SERVICE_H
+
+#include "base/mem.h"
+#include "grpc/server.h"
+#include "http2/ng_client.h"
+
+#define ECHO_NOW   "/test.Echo/Now"
+#define ECHO_LATER "/test.Echo/Later"
+#define ECHO_MAX   ((size_t)1000) /* bytes of a message */
+
+/* A call that waits for echo_answer(). */
+struct echo_pending {
+    struct grpc_call *call; /* NULL once it is answered or cancelled */
+    struct buf message;
+};
+
+struct echo {
+    struct grpc_service service;
+    struct grpc_connection *connection;
+    struct ng_client *client;
+    struct ng_peer peer;
+    struct echo_pending pending[200];
+    size_t pending_count;
+    size_t requests; /* on_request, both methods */
+    size_t cancels;
+    size_t outputs;
+    struct echo_pending *answer_within; /* to be answered by the next request, within its feed */
+};
+
+static inline const void *echo_find_method(void *user, struct slice path)
+{
+    (void)user;
+    if (slice_equal(path, SLICE_LITERAL(ECHO_NOW)))
+        return ECHO_NOW;
+    return slice_equal(path, SLICE_LITERAL(ECHO_LATER)) ? ECHO_LATER : NULL;
+}
+
+static inline void echo_reply(struct grpc_call *call, struct slice message)
+{
+    uint8_t *out = grpc_call_reply_begin(call, message.len);
+    if (message.len > 0)
+        memcpy(out, message.data, message.len);
+    grpc_call_reply_end(call);
+}
+
+static inline void echo_answer(struct echo_pending *pending)
+{
+    struct grpc_call *call = pending->call;
+    assert_non_null(call);
+    assert_ptr_equal(grpc_call_user(call), pending);
+    pending->call = NULL;
+    echo_reply(call, buf_slice(&pending->message));
+}
+
+static inline void echo_on_request(void *user, struct grpc_call *call, const void *method,
+                                   struct slice message)
+{
+    struct echo *echo = user;
+    echo->requests++;
+    assert_null(grpc_call_user(call));
+    if (echo->answer_within != NULL) {
+        echo_answer(echo->answer_within);
+        echo->answer_within = NULL;
+    }
+    if (strcmp(method, ECHO_NOW) == 0) {
+        echo_reply(call, message);
+        return;
+    }
+    assert_true(echo->pending_count < sizeof echo->pending / sizeof echo->pending[0]);
+    struct echo_pending *pending = &echo->pending[echo->pending_count++];
+    pending->call = call;
+    buf_init(&pending->message, SIZE_MAX);
+    ng_client_append(&pending->message, message);
+    grpc_call_set_user(call, pending);
+}
+
+static inline void echo_on_cancel(void *user, struct grpc_call *call)
+{
+    struct echo *echo = user;
+    struct echo_pending *pending = grpc_call_user(call);
+    assert_non_null(pending);
+    assert_ptr_equal(pending->call, call); /* neither answered nor cancelled before */
+    pending->call = NULL;
+    echo->cancels++;
+}
+
+static inline struct grpc_status echo_status_of(enum err err, const char *why)
+{
+    static const enum grpc_code codes[ERR_COUNT] = {
+        [ERR_BAD_ARGUMENT] = GRPC_INVALID_ARGUMENT, [ERR_TOO_LARGE] = GRPC_RESOURCE_EXHAUSTED,
+        [ERR_BAD_MESSAGE] = GRPC_INTERNAL,          [ERR_NOT_SERVED] = GRPC_UNIMPLEMENTED,
+        [ERR_DEADLINE] = GRPC_DEADLINE_EXCEEDED,
+    };
+    static const char *const reasons[ERR_COUNT] = {
+        [ERR_BAD_ARGUMENT] = "BAD_ARGUMENT", [ERR_TOO_LARGE] = "TOO_LARGE",
+        [ERR_BAD_MESSAGE] = "BAD_MESSAGE",   [ERR_NOT_SERVED] = "NOT_SERVED",
+        [ERR_DEADLINE] = "DEADLINE",
+    };
+    assert_non_null(reasons[err]);
+    return (struct grpc_status){
+        .code = codes[err], .reason = reasons[err], .message = slice_from_string(why)};
+}
+
+static inline void echo_on_output(void *user)
+{
+    struct echo *echo = user;
+    echo->outputs++;
+}
+
+static inline bool echo_feed(void *connection, struct slice bytes)
+{
+    return grpc_connection_feed(connection, bytes);
+}
+
+static inline void echo_pull(void *connection, struct buf *out, size_t enough)
+{
+    grpc_connection_pull(connection, out, enough);
+}
+
+/* `window` as in ng_options; both have exchanged their SETTINGS. */
+static inline struct echo *echo_new(const struct grpc_limits *limits,
+                                    const struct ng_options *options)
+{
+    struct echo *echo = mem_alloc_zero(sizeof *echo);
+    echo->service = (struct grpc_service){.user = echo,
+                                          .find_method = echo_find_method,
+                                          .unknown_method = "there is no such method, try another",
+                                          .on_request = echo_on_request,
+                                          .on_cancel = echo_on_cancel,
+                                          .status_of = echo_status_of};
+    echo->connection = grpc_connection_new(limits, &echo->service, echo_on_output, echo);
+    echo->client = ng_client_new(options);
+    echo->peer = (struct ng_peer){echo->connection, echo_feed, echo_pull};
+    assert_true(ng_client_exchange(echo->client, &echo->peer));
+    return echo;
+}
+
+static inline void echo_free_connection(struct echo *echo)
+{
+    grpc_connection_free(echo->connection);
+    echo->connection = NULL;
+}
+
+static inline void echo_free(struct echo *echo)
+{
+    echo_free_connection(echo);
+    ng_client_free(echo->client);
+    for (size_t i = 0; i < echo->pending_count; i++)
+        buf_deinit(&echo->pending[i].message);
+    free(echo);
+}
+
+static inline bool echo_exchange(struct echo *echo)
+{
+    return ng_client_exchange(echo->client, &echo->peer);
+}
+
+/* Begins a call of the path with one more field, if it has a name. */
+static inline struct ng_stream *echo_call_with(struct echo *echo, const char *path,
+                                               const char *name, const char *value)
+{
+    const struct http2_field fields[] = {
+        {.name = SLICE_LITERAL(":method"), .value = SLICE_LITERAL("POST")},
+        {.name = SLICE_LITERAL(":scheme"), .value = SLICE_LITERAL("http")},
+        {.name = SLICE_LITERAL(":path"), .value = slice_from_string(path)},
+        {.name = SLICE_LITERAL(":authority"), .value = SLICE_LITERAL("host")},
+        {.name = SLICE_LITERAL("te"), .value = SLICE_LITERAL("trailers")},
+        {.name = SLICE_LITERAL("content-type"), .value = SLICE_LITERAL("application/grpc")},
+        {.name = slice_from_string(name), .value = slice_from_string(value)},
+    };
+    size_t count = sizeof fields / sizeof fields[0];
+    return ng_client_request(echo->client, fields, name[0] != '\0' ? count : count - 1, false);
+}
+
+static inline struct ng_stream *echo_call(struct echo *echo, const char *path)
+{
+    return echo_call_with(echo, path, "", "");
+}
+
+/* Bytes of the request; with `end` it is complete. They leave with the next push or exchange. */
+static inline void echo_send(struct echo *echo, struct ng_stream *stream, struct slice bytes,
+                             bool end)
+{
+    ng_client_send(echo->client, stream, bytes, end);
+}
+
+/* The message with its prefix; to be freed with buf_deinit(). */
+static inline struct buf echo_framed(struct slice message)
+{
+    const uint8_t prefix[5] = {0, (uint8_t)(message.len >> 24), (uint8_t)(message.len >> 16),
+                               (uint8_t)(message.len >> 8), (uint8_t)message.len};
+    struct buf framed;
+    buf_init(&framed, SIZE_MAX);
+    ng_client_append(&framed, slice_make(prefix, sizeof prefix));
+    ng_client_append(&framed, message);
+    return framed;
+}
+
+static inline void echo_send_message(struct echo *echo, struct ng_stream *stream,
+                                     struct slice message)
+{
+    struct buf framed = echo_framed(message);
+    echo_send(echo, stream, buf_slice(&framed), true);
+    buf_deinit(&framed);
+}
+
+/* The call ended with status 0 and this message. */
+static inline void echo_assert_reply(const struct ng_stream *stream, struct slice message)
+{
+    struct buf framed = echo_framed(message);
+    assert_true(stream->ended && stream->closed);
+    ng_assert_slice(buf_slice(&stream->headers), ":status: 200\ncontent-type: application/grpc\n");
+    assert_int_equal(stream->body.len, framed.len);
+    assert_memory_equal(stream->body.data, framed.data, framed.len);
+    ng_assert_slice(buf_slice(&stream->trailers), "grpc-status: 0\n");
+    buf_deinit(&framed);
+}
+
+/* Another call goes well: what happened before harmed nobody else. */
+static inline void echo_assert_works(struct echo *echo)
+{
+    struct ng_stream *stream = echo_call(echo, ECHO_NOW);
+    echo_send_message(echo, stream, SLICE_LITERAL("still there?"));
+    assert_true(echo_exchange(echo));
+    echo_assert_reply(stream, SLICE_LITERAL("still there?"));
+}
+
+#endif

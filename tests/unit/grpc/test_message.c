@@ -1,0 +1,221 @@
+/* Tests of grpc/message.c: a message in one piece, in many, and what is not one message. */
+#include "grpc/message.h"
+
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MAX ((size_t)1000)
+
+static const uint8_t framed[] = "\0\0\0\0\x0b"
+                                "the message";
+#define FRAMED_LEN (sizeof framed - 1)
+
+/* Takes a copy of the bytes, which is gone afterwards: what is not kept then cannot be read. */
+static void take_copy(struct grpc_message *message, const uint8_t *bytes, size_t len)
+{
+    const char *why = NULL;
+    uint8_t *copy = mem_alloc(len);
+    memcpy(copy, bytes, len);
+    assert_int_equal(grpc_message_take(message, slice_make(copy, len), MAX, &why), ERR_NONE);
+    grpc_message_keep(message);
+    free(copy);
+}
+
+static void assert_complete(const struct grpc_message *message)
+{
+    const char *why = NULL;
+    assert_int_equal(grpc_message_check_complete(message, &why), ERR_NONE);
+    assert_true(slice_equal(grpc_message_bytes(message), SLICE_LITERAL("the message")));
+}
+
+static void test_whole_message_is_not_copied(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    struct grpc_message message = {0};
+    assert_int_equal(grpc_message_take(&message, slice_make(framed, FRAMED_LEN), MAX, &why),
+                     ERR_NONE);
+    assert_complete(&message);
+    assert_ptr_equal(grpc_message_bytes(&message).data, framed + GRPC_PREFIX_SIZE);
+    assert_int_equal(message.gathered.len, 0);
+    grpc_message_deinit(&message);
+}
+
+static void test_message_after_its_prefix_is_not_copied_either(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    struct grpc_message message = {0};
+    assert_int_equal(grpc_message_take(&message, slice_make(framed, 5), MAX, &why), ERR_NONE);
+    assert_int_equal(grpc_message_take(&message, slice_make(framed + 5, FRAMED_LEN - 5), MAX, &why),
+                     ERR_NONE);
+    assert_complete(&message);
+    assert_ptr_equal(grpc_message_bytes(&message).data, framed + GRPC_PREFIX_SIZE);
+    grpc_message_deinit(&message);
+}
+
+static void test_keep_copies_what_is_borrowed(void **state)
+{
+    (void)state;
+    struct grpc_message message = {0};
+    take_copy(&message, framed, FRAMED_LEN);
+    assert_complete(&message);
+    grpc_message_keep(&message); /* nothing more to copy */
+    assert_complete(&message);
+    grpc_message_deinit(&message);
+}
+
+static void test_three_pieces_cut_anywhere(void **state)
+{
+    (void)state;
+    for (size_t one = 0; one <= FRAMED_LEN; one++) {
+        for (size_t two = one; two <= FRAMED_LEN; two++) {
+            struct grpc_message message = {0};
+            take_copy(&message, framed, one);
+            take_copy(&message, framed + one, two - one);
+            take_copy(&message, framed + two, FRAMED_LEN - two);
+            assert_complete(&message);
+            grpc_message_deinit(&message);
+        }
+    }
+}
+
+static void test_byte_by_byte_is_complete_only_at_the_end(void **state)
+{
+    (void)state;
+    struct grpc_message message = {0};
+    for (size_t i = 0; i < FRAMED_LEN; i++) {
+        const char *why = NULL;
+        enum err expected = i == 0 ? ERR_NOT_SERVED : ERR_BAD_MESSAGE;
+        assert_int_equal(grpc_message_check_complete(&message, &why), expected);
+        assert_non_null(why);
+        take_copy(&message, framed + i, 1);
+    }
+    assert_complete(&message);
+    grpc_message_deinit(&message);
+}
+
+static void test_empty_message(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    struct grpc_message message = {0};
+    assert_int_equal(grpc_message_take(&message, slice_make("\0\0\0\0\0", 5), MAX, &why), ERR_NONE);
+    assert_int_equal(grpc_message_check_complete(&message, &why), ERR_NONE);
+    assert_int_equal(grpc_message_bytes(&message).len, 0);
+    assert_int_equal(grpc_message_take(&message, SLICE_LITERAL("x"), MAX, &why), ERR_NOT_SERVED);
+    grpc_message_deinit(&message);
+}
+
+/* The error of the bytes in one piece; the sentence must contain `word`. */
+static void assert_error(struct slice bytes, enum err expected, const char *word)
+{
+    const char *why = NULL;
+    struct grpc_message message = {0};
+    assert_int_equal(grpc_message_take(&message, bytes, MAX, &why), expected);
+    assert_non_null(why);
+    assert_non_null(strstr(why, word));
+    grpc_message_deinit(&message);
+}
+
+static void test_faults(void **state)
+{
+    (void)state;
+    assert_error(slice_make("\1\0\0\0\1x", 6), ERR_BAD_MESSAGE, "compressed");
+    assert_error(slice_make("\2\0\0\0\1x", 6), ERR_BAD_MESSAGE, "neither 0 nor 1");
+    assert_error(slice_make("\xff\0\0\0\0", 5), ERR_BAD_MESSAGE, "neither 0 nor 1");
+    assert_error(slice_make("\0\0\0\0\1xy", 7), ERR_NOT_SERVED, "more than one");
+    assert_error(slice_make("\0\0\0\0\0\0", 6), ERR_NOT_SERVED, "more than one");
+    assert_error(slice_make("\0\0\0\0\1x\0\0\0\0\1x", 12), ERR_NOT_SERVED, "more than one");
+}
+
+static void test_second_message_in_another_piece(void **state)
+{
+    (void)state;
+    for (size_t kept = 0; kept < 2; kept++) {
+        const char *why = NULL;
+        struct grpc_message message = {0};
+        assert_int_equal(grpc_message_take(&message, slice_make(framed, FRAMED_LEN), MAX, &why),
+                         ERR_NONE);
+        if (kept == 1)
+            grpc_message_keep(&message);
+        assert_int_equal(grpc_message_take(&message, SLICE_LITERAL("x"), MAX, &why),
+                         ERR_NOT_SERVED);
+        grpc_message_deinit(&message);
+    }
+}
+
+static void test_size_is_checked_at_the_prefix(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    struct grpc_message fits = {0}, big = {0}, biggest = {0};
+    uint8_t prefix[GRPC_PREFIX_SIZE];
+    grpc_message_write_prefix(prefix, MAX);
+    assert_int_equal(grpc_message_take(&fits, slice_make(prefix, sizeof prefix), MAX, &why),
+                     ERR_NONE);
+    grpc_message_write_prefix(prefix, MAX + 1);
+    assert_int_equal(grpc_message_take(&big, slice_make(prefix, 4), MAX, &why), ERR_NONE);
+    assert_int_equal(grpc_message_take(&big, slice_make(prefix + 4, 1), MAX, &why), ERR_TOO_LARGE);
+    assert_int_equal(big.gathered.cap, 0); /* no memory was taken */
+    assert_int_equal(grpc_message_take(&biggest, slice_make("\0\xff\xff\xff\xff", 5), MAX, &why),
+                     ERR_TOO_LARGE);
+    grpc_message_deinit(&fits);
+    grpc_message_deinit(&big);
+    grpc_message_deinit(&biggest);
+}
+
+static void test_memory_grows_with_what_arrives(void **state)
+{
+    (void)state;
+    const size_t size = 64 * 1024 * 1024;
+    const char *why = NULL;
+    struct grpc_message message = {0};
+    uint8_t prefix[GRPC_PREFIX_SIZE];
+    grpc_message_write_prefix(prefix, size);
+    assert_int_equal(grpc_message_take(&message, slice_make(prefix, sizeof prefix), size, &why),
+                     ERR_NONE);
+    assert_int_equal(grpc_message_take(&message, SLICE_LITERAL("only this"), size, &why), ERR_NONE);
+    assert_true(message.gathered.cap < 4096);
+    assert_int_equal(grpc_message_check_complete(&message, &why), ERR_BAD_MESSAGE);
+    grpc_message_deinit(&message);
+}
+
+static void test_prefix_that_is_written(void **state)
+{
+    (void)state;
+    uint8_t prefix[GRPC_PREFIX_SIZE];
+    memset(prefix, 0x5a, sizeof prefix);
+    grpc_message_write_prefix(prefix, 0);
+    assert_memory_equal(prefix, "\0\0\0\0\0", sizeof prefix);
+    grpc_message_write_prefix(prefix, 0x01020304);
+    assert_memory_equal(prefix, "\0\1\2\3\4", sizeof prefix);
+    grpc_message_write_prefix(prefix, 0xfffefdfc);
+    assert_memory_equal(prefix, "\0\xff\xfe\xfd\xfc", sizeof prefix);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole_message_is_not_copied),
+        cmocka_unit_test(test_message_after_its_prefix_is_not_copied_either),
+        cmocka_unit_test(test_keep_copies_what_is_borrowed),
+        cmocka_unit_test(test_three_pieces_cut_anywhere),
+        cmocka_unit_test(test_byte_by_byte_is_complete_only_at_the_end),
+        cmocka_unit_test(test_empty_message),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_second_message_in_another_piece),
+        cmocka_unit_test(test_size_is_checked_at_the_prefix),
+        cmocka_unit_test(test_memory_grows_with_what_arrives),
+        cmocka_unit_test(test_prefix_that_is_written),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,170 @@
+/*
+ * An application on a session that writes down what it is told, for tests: per stream, and as one
+ * log in which pieces of a body that follow each other are one.
+ */
+#ifndef KEYSTORE_TESTS_HTTP2_RECORDER_H
+#define KEYSTORE_TESTS_HTTP2_RECORDER_H
+
+#include "base/mem.h"
+#include "http2/http2.h"
+#include "http2/ng_client.h"
+
+#include <stdio.h>
+
+#define RECORDER_STREAMS 2048
+
+/* What is kept of a stream after it is gone. */
+struct seen {
+    struct http2_stream *stream; /* NULL once it is closed */
+    struct buf fields;           /* as "name: value\n" */
+    struct buf body;
+    unsigned ends;
+    unsigned closes;
+};
+
+struct recorder {
+    struct http2_session *session;
+    struct http2_handler handler;
+    struct ng_peer peer;
+    struct seen seen[RECORDER_STREAMS]; /* in the order of their requests */
+    size_t count;
+    size_t open;
+    size_t peak_open;
+    struct buf log;
+    size_t data_of; /* whose data the log ends with; RECORDER_STREAMS: nobody's */
+    /* What to do besides; may be NULL. */
+    void (*on_request)(struct seen *seen);
+    void (*on_data)(struct seen *seen);
+    void (*on_end)(struct seen *seen);
+    void (*on_close)(struct seen *seen);
+};
+
+/* The application's memory in a stream. */
+struct recorder_user {
+    size_t index;
+    uint8_t filler[64]; /* must be zero when the stream begins, also when it is used again */
+};
+
+static inline void recorder_log(struct recorder *recorder, const char *event, size_t index)
+{
+    char line[64];
+    snprintf(line, sizeof line, "\n%s %zu ", event, index);
+    ng_client_append(&recorder->log, slice_from_string(line));
+    recorder->data_of = RECORDER_STREAMS;
+}
+
+static inline struct seen *recorder_seen(struct recorder *recorder, struct http2_stream *stream)
+{
+    const struct recorder_user *user = http2_stream_user(stream);
+    assert_ptr_equal(http2_stream_from_user((void *)(uintptr_t)user), stream);
+    assert_true(user->index < recorder->count);
+    assert_ptr_equal(recorder->seen[user->index].stream, stream);
+    return &recorder->seen[user->index];
+}
+
+static inline void recorder_on_request(void *user, struct http2_stream *stream,
+                                       const struct http2_field *fields, size_t count)
+{
+    static const struct recorder_user zero;
+    struct recorder *recorder = user;
+    struct recorder_user *own = http2_stream_user(stream);
+    assert_memory_equal(own, &zero, sizeof zero);
+    assert_true(recorder->count < RECORDER_STREAMS);
+    memset(own->filler, 0xff, sizeof own->filler);
+    own->index = recorder->count++;
+    struct seen *seen = &recorder->seen[own->index];
+    seen->stream = stream;
+    buf_init(&seen->fields, SIZE_MAX);
+    buf_init(&seen->body, SIZE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        ng_client_append(&seen->fields, fields[i].name);
+        ng_client_append(&seen->fields, SLICE_LITERAL(": "));
+        ng_client_append(&seen->fields, fields[i].value);
+        ng_client_append(&seen->fields, SLICE_LITERAL("\n"));
+    }
+    recorder_log(recorder, "request", own->index);
+    ng_client_append(&recorder->log, buf_slice(&seen->fields));
+    if (++recorder->open > recorder->peak_open)
+        recorder->peak_open = recorder->open;
+    if (recorder->on_request != NULL)
+        recorder->on_request(seen);
+}
+
+static inline void recorder_on_data(void *user, struct http2_stream *stream, struct slice data)
+{
+    struct recorder *recorder = user;
+    struct seen *seen = recorder_seen(recorder, stream);
+    size_t index = (size_t)(seen - recorder->seen);
+    assert_int_equal(seen->ends, 0);
+    ng_client_append(&seen->body, data);
+    if (data.len > 0 && recorder->data_of != index) {
+        recorder_log(recorder, "data", index);
+        recorder->data_of = index;
+    }
+    ng_client_append(&recorder->log, data);
+    if (recorder->on_data != NULL)
+        recorder->on_data(seen);
+}
+
+static inline void recorder_on_end(void *user, struct http2_stream *stream)
+{
+    struct recorder *recorder = user;
+    struct seen *seen = recorder_seen(recorder, stream);
+    assert_int_equal(seen->ends, 0);
+    seen->ends++;
+    recorder_log(recorder, "end", (size_t)(seen - recorder->seen));
+    if (recorder->on_end != NULL)
+        recorder->on_end(seen);
+}
+
+static inline void recorder_on_close(void *user, struct http2_stream *stream)
+{
+    struct recorder *recorder = user;
+    struct seen *seen = recorder_seen(recorder, stream);
+    if (recorder->on_close != NULL)
+        recorder->on_close(seen);
+    seen->closes++;
+    seen->stream = NULL;
+    recorder->open--;
+    recorder_log(recorder, "close", (size_t)(seen - recorder->seen));
+}
+
+static inline bool recorder_feed(void *session, struct slice bytes)
+{
+    return http2_session_feed(session, bytes);
+}
+
+static inline void recorder_pull(void *session, struct buf *out, size_t enough)
+{
+    http2_session_pull(session, out, enough);
+}
+
+static inline struct recorder *recorder_new(const struct http2_settings *settings)
+{
+    struct recorder *recorder = mem_alloc_zero(sizeof *recorder);
+    recorder->handler = (struct http2_handler){.stream_user_size = sizeof(struct recorder_user),
+                                               .on_request = recorder_on_request,
+                                               .on_data = recorder_on_data,
+                                               .on_end = recorder_on_end,
+                                               .on_close = recorder_on_close};
+    recorder->session = http2_session_new(settings, &recorder->handler, recorder);
+    recorder->peer = (struct ng_peer){recorder->session, recorder_feed, recorder_pull};
+    buf_init(&recorder->log, SIZE_MAX);
+    recorder->data_of = RECORDER_STREAMS;
+    return recorder;
+}
+
+/* Frees the session; each stream must have been closed exactly once by then. */
+static inline void recorder_free(struct recorder *recorder)
+{
+    http2_session_free(recorder->session);
+    for (size_t i = 0; i < recorder->count; i++) {
+        assert_int_equal(recorder->seen[i].closes, 1);
+        buf_deinit(&recorder->seen[i].fields);
+        buf_deinit(&recorder->seen[i].body);
+    }
+    buf_deinit(&recorder->log);
+    free(recorder);
+}
+
+#endif

@@ -1,0 +1,324 @@
+/*
+ * A loop in a thread of its own whose protocol sends back what it gets, with what tests of loops
+ * and connections want to see and to change; and a client with real sockets.
+ */
+#ifndef KEYSTORE_TESTS_NET_ECHO_SERVER_H
+#define KEYSTORE_TESTS_NET_ECHO_SERVER_H
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/listener.h"
+#include "net/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define ECHO_FRAME ((size_t)1000) /* pull() hands out as much at once */
+/* Nothing here takes as long, unless it never comes. */
+#define ECHO_PATIENCE_MS 60000
+
+struct echo_session;
+
+struct echo_server {
+    struct net_protocol protocol;
+    struct net_address address; /* of the first listening socket */
+    struct net_loop *loop;
+    pthread_t thread;
+    bool started;
+    /* To be set before the start. */
+    bool (*on_feed)(struct echo_session *session, struct slice bytes); /* NULL: echo */
+    size_t drains_to_finish; /* a session is finished when it was drained so often */
+    /* What the sessions did. */
+    atomic_size_t opened;
+    atomic_size_t closed;
+    atomic_size_t fed;         /* bytes */
+    atomic_size_t peak_queued; /* bytes of one session */
+    atomic_size_t drains;
+    atomic_size_t errors; /* calls that the contract forbids */
+    atomic_bool ended;
+    struct echo_session *registered; /* for on_feed */
+};
+
+struct echo_session {
+    struct echo_server *server;
+    struct net_connection *connection;
+    struct buf out; /* bytes before `sent` are gone */
+    size_t sent;
+    size_t drains;
+    bool done;  /* finished when all is sent */
+    bool ended; /* feed has returned false */
+};
+
+static inline size_t echo_server_queued(const void *user)
+{
+    const struct echo_session *session = user;
+    return session->out.len - session->sent;
+}
+
+/* Adds to what the session sends. */
+static inline void echo_server_append(struct echo_session *session, struct slice bytes)
+{
+    if (!buf_append(&session->out, bytes))
+        abort();
+    size_t queued = echo_server_queued(session);
+    if (queued > atomic_load(&session->server->peak_queued))
+        atomic_store(&session->server->peak_queued, queued);
+}
+
+static inline void *echo_server_on_open(void *user, struct net_connection *connection)
+{
+    struct echo_session *session = mem_alloc_zero(sizeof *session);
+    session->server = user;
+    session->connection = connection;
+    buf_init(&session->out, SIZE_MAX);
+    atomic_fetch_add(&session->server->opened, 1);
+    return session;
+}
+
+static inline void echo_server_on_close(void *user)
+{
+    struct echo_session *session = user;
+    atomic_fetch_add(&session->server->closed, 1);
+    buf_deinit(&session->out);
+    free(session);
+}
+
+static inline bool echo_server_feed(void *user, struct slice bytes)
+{
+    struct echo_session *session = user;
+    struct echo_server *server = session->server;
+    if (session->ended || bytes.len == 0)
+        atomic_fetch_add(&server->errors, 1);
+    bool alive = true;
+    if (server->on_feed != NULL)
+        alive = server->on_feed(session, bytes);
+    else
+        echo_server_append(session, bytes);
+    session->ended = !alive;
+    atomic_fetch_add(&server->fed, bytes.len);
+    return alive;
+}
+
+static inline void echo_server_pull(void *user, struct buf *out, size_t enough)
+{
+    struct echo_session *session = user;
+    while (out->len < enough && session->sent < session->out.len) {
+        size_t left = session->out.len - session->sent;
+        size_t len = left < ECHO_FRAME ? left : ECHO_FRAME;
+        if (!buf_append(out, slice_make(session->out.data + session->sent, len))) {
+            atomic_fetch_add(&session->server->errors, 1);
+            return;
+        }
+        session->sent += len;
+    }
+    if (session->sent >= session->out.len / 2) {
+        buf_consume(&session->out, session->sent);
+        session->sent = 0;
+    }
+}
+
+static inline bool echo_server_finished(const void *user)
+{
+    const struct echo_session *session = user;
+    bool drained = session->drains > 0 && session->drains >= session->server->drains_to_finish;
+    return (session->done || drained) && echo_server_queued(session) == 0;
+}
+
+static inline void echo_server_drain(void *user)
+{
+    struct echo_session *session = user;
+    session->drains++;
+    atomic_fetch_add(&session->server->drains, 1);
+}
+
+/* An echo server that does not listen yet. */
+static inline struct echo_server *echo_server_new(int64_t drain_timeout_ms)
+{
+    struct echo_server *server = mem_alloc_zero(sizeof *server);
+    server->protocol = (struct net_protocol){.user = server,
+                                             .on_open = echo_server_on_open,
+                                             .on_close = echo_server_on_close,
+                                             .feed = echo_server_feed,
+                                             .pull = echo_server_pull,
+                                             .max_frame = ECHO_FRAME,
+                                             .queued = echo_server_queued,
+                                             .finished = echo_server_finished,
+                                             .drain = echo_server_drain};
+    server->drains_to_finish = 1;
+    server->loop = net_loop_new(&server->protocol, drain_timeout_ms);
+    return server;
+}
+
+/* Listens at the address also; the address with its port. */
+static inline struct net_address echo_server_listen(struct echo_server *server, const char *text)
+{
+    struct net_address address;
+    const char *why = NULL;
+    int descriptor;
+    if (!net_address_parse(text, &address, &why))
+        fail_msg("%s: %s", text, why);
+    if (!listener_bind(&address, &descriptor, 1))
+        fail_msg("%s: %s", text, strerror(errno));
+    assert_int_equal(net_loop_listen(server->loop, descriptor, net_address_is_unix(&address)), 0);
+    return address;
+}
+
+static inline void *echo_server_run(void *user)
+{
+    struct echo_server *server = user;
+    net_loop_run(server->loop);
+    atomic_store(&server->ended, true);
+    return NULL;
+}
+
+static inline void echo_server_start(struct echo_server *server)
+{
+    server->address = echo_server_listen(server, "127.0.0.1:0");
+    assert_int_equal(pthread_create(&server->thread, NULL, echo_server_run, server), 0);
+    server->started = true;
+}
+
+/* Waits for what another thread makes true. */
+#define echo_wait_until(condition)                                                                 \
+    do {                                                                                           \
+        int64_t until_ms = clock_monotonic_ms() + ECHO_PATIENCE_MS;                                \
+        while (!(condition)) {                                                                     \
+            if (clock_monotonic_ms() > until_ms)                                                   \
+                fail_msg("in vain waited for: %s", #condition);                                    \
+            sched_yield();                                                                         \
+        }                                                                                          \
+    } while (false)
+
+/* The loop has ended or ends by itself. Every session was closed, and none misused. */
+static inline void echo_server_free(struct echo_server *server)
+{
+    if (server->started) {
+        echo_wait_until(atomic_load(&server->ended));
+        pthread_join(server->thread, NULL);
+    }
+    net_loop_free(server->loop);
+    assert_int_equal(atomic_load(&server->opened), atomic_load(&server->closed));
+    assert_int_equal(atomic_load(&server->errors), 0);
+    free(server);
+}
+
+static inline void echo_server_stop_and_free(struct echo_server *server)
+{
+    net_loop_stop(server->loop);
+    echo_server_free(server);
+}
+
+/* The client: descriptors that do not block. */
+
+/* `buffer` bytes that the kernel keeps in each direction; 0: as it likes. */
+static inline int echo_connect(const struct net_address *address, int buffer)
+{
+    int fd = socket(address->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    if (buffer > 0) {
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer), 0);
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer), 0);
+    }
+    if (connect(fd, (const struct sockaddr *)&address->socket, address->size) != 0)
+        fail_msg("connect: %s", strerror(errno));
+    return fd;
+}
+
+/* Waits for one of the events. Those that came. */
+static inline short echo_poll(int fd, short events)
+{
+    struct pollfd polled = {.fd = fd, .events = events};
+    if (poll(&polled, 1, ECHO_PATIENCE_MS) != 1)
+        fail_msg("the server does nothing");
+    return polled.revents;
+}
+
+/* What stands at an offset of the stream that clients send. */
+static inline uint8_t echo_byte_at(size_t offset)
+{
+    return (uint8_t)(offset % 251 + offset / 251 % 7);
+}
+
+static inline void echo_fill(uint8_t *bytes, size_t len, size_t offset)
+{
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = echo_byte_at(offset + i);
+}
+
+/* Writes what the socket takes at once of the stream, from the offset to `end`. How much. */
+static inline size_t echo_write_some(int fd, size_t offset, size_t end)
+{
+    uint8_t bytes[65536];
+    size_t len = end - offset < sizeof bytes ? end - offset : sizeof bytes;
+    echo_fill(bytes, len, offset);
+    ssize_t written = send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (written < 0 && errno != EAGAIN)
+        fail_msg("send: %s", strerror(errno));
+    return written < 0 ? 0 : (size_t)written;
+}
+
+/* Reads what is there of the stream, which must go on at the offset. How much; 0 is its end. */
+static inline size_t echo_read_some(int fd, size_t offset)
+{
+    uint8_t bytes[65536];
+    ssize_t len = recv(fd, bytes, sizeof bytes, 0);
+    if (len < 0)
+        fail_msg("recv: %s", strerror(errno));
+    for (size_t i = 0; i < (size_t)len; i++) {
+        if (bytes[i] != echo_byte_at(offset + i))
+            fail_msg("another byte came at %zu", offset + i);
+    }
+    return (size_t)len;
+}
+
+/* Sends the stream from *written to `end`, and reads it back from *read_back to `end`. */
+static inline void echo_exchange(int fd, size_t *written, size_t *read_back, size_t end)
+{
+    while (*read_back < end) {
+        short events = echo_poll(fd, *written < end ? POLLIN | POLLOUT : POLLIN);
+        if ((events & POLLOUT) != 0)
+            *written += echo_write_some(fd, *written, end);
+        if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) {
+            size_t len = echo_read_some(fd, *read_back);
+            assert_true(len > 0);
+            *read_back += len;
+        }
+    }
+    assert_int_equal(*read_back, end);
+}
+
+static inline void echo_assert_echoes(int fd)
+{
+    size_t written = 0, read_back = 0;
+    echo_exchange(fd, &written, &read_back, 10);
+}
+
+static inline void echo_send(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* The connection ends, orderly or not, after what may still come. */
+static inline void echo_wait_for_end(int fd)
+{
+    char bytes[65536];
+    ssize_t len;
+    do {
+        echo_poll(fd, POLLIN);
+        len = recv(fd, bytes, sizeof bytes, 0);
+    } while (len > 0);
+    assert_true(len == 0 || errno == ECONNRESET);
+}
+
+#endif

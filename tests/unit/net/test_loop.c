@@ -1,0 +1,221 @@
+/* Tests of net/loop.c: where it listens, how it ends, and that it may be used in any order. */
+#include "net/loop.h"
+
+#include "net/echo_server.h"
+
+#include <fcntl.h>
+
+#define LONG_MS  600000 /* a drain timeout that no test reaches */
+#define SHORT_MS 20
+
+static void test_serves_all_its_sockets(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    char folder[] = "/tmp/keystore-loop-XXXXXX", text[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(text, sizeof text, "unix:%s/socket", folder);
+    const struct net_address addresses[] = {echo_server_listen(server, text),
+                                            echo_server_listen(server, "127.0.0.1:0")};
+    echo_server_start(server);
+    for (size_t round = 1; round <= 3; round++) {
+        int fds[] = {echo_connect(&addresses[0], 0), echo_connect(&addresses[1], 0),
+                     echo_connect(&server->address, 0)};
+        for (size_t i = 0; i < 3; i++)
+            echo_assert_echoes(fds[i]);
+        assert_int_equal(atomic_load(&server->opened), 3 * round);
+        for (size_t i = 0; i < 3; i++)
+            close(fds[i]);
+    }
+    echo_server_stop_and_free(server);
+    listener_unlink(&addresses[0]);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+static void test_many_connections_at_once(void **state)
+{
+    (void)state;
+    enum { CONNECTIONS = 300 };
+    struct echo_server *server = echo_server_new(LONG_MS);
+    int fds[CONNECTIONS];
+    echo_server_start(server);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        fds[i] = echo_connect(&server->address, 0);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        echo_assert_echoes(fds[i]);
+    for (size_t i = 0; i < CONNECTIONS; i += 2) /* from the middle of the loop's list too */
+        close(fds[i]);
+    echo_wait_until(atomic_load(&server->closed) == CONNECTIONS / 2);
+    for (size_t i = 1; i < CONNECTIONS; i += 2)
+        echo_assert_echoes(fds[i]);
+    net_loop_stop(server->loop);
+    for (size_t i = 1; i < CONNECTIONS; i += 2) {
+        echo_wait_for_end(fds[i]);
+        close(fds[i]);
+    }
+    echo_server_free(server);
+}
+
+static void test_descriptor_that_is_no_socket(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    int descriptor = open("/dev/null", O_RDWR | O_CLOEXEC);
+    assert_true(descriptor >= 0);
+    assert_int_equal(net_loop_listen(server->loop, descriptor, false), -ENOTSOCK);
+    echo_server_free(server);
+}
+
+static void test_free_of_a_loop_that_never_ran(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    struct net_address address = echo_server_listen(server, "127.0.0.1:0");
+    int fd = echo_connect(&address, 0); /* never accepted */
+    echo_server_free(server);
+    echo_wait_for_end(fd);
+    close(fd);
+    net_loop_free(NULL);
+}
+
+static void test_stop_before_the_run(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    net_loop_stop(server->loop);
+    echo_server_start(server);
+    echo_server_free(server);
+}
+
+static void test_stop_of_an_idle_loop(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    echo_server_start(server);
+    int fd = echo_connect(&server->address, 0);
+    echo_assert_echoes(fd);
+    close(fd);
+    echo_wait_until(atomic_load(&server->closed) == 1);
+    assert_false(atomic_load(&server->ended)); /* it does not end by itself */
+    echo_server_stop_and_free(server);
+}
+
+static void test_stop_accepts_no_more(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    server->drains_to_finish = 1000;
+    echo_server_start(server);
+    struct net_address address = server->address;
+    int fd = echo_connect(&address, 0);
+    echo_assert_echoes(fd);
+    net_loop_stop(server->loop);
+    echo_wait_until(atomic_load(&server->drains) > 0);
+    echo_assert_echoes(fd); /* while it is drained it is served */
+    int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(late, (struct sockaddr *)&address.socket, address.size), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(late);
+    close(fd);
+    echo_server_free(server);
+}
+
+static bool answer_at_length(struct echo_session *session, struct slice bytes)
+{
+    uint8_t *long_answer = mem_alloc(8 * 1024 * 1024);
+    (void)bytes;
+    echo_fill(long_answer, 8 * 1024 * 1024, 0);
+    echo_server_append(session, slice_make(long_answer, 8 * 1024 * 1024));
+    free(long_answer);
+    return true;
+}
+
+static void test_drain_sends_what_is_under_way(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    server->on_feed = answer_at_length;
+    echo_server_start(server);
+    int fd = echo_connect(&server->address, 65536);
+    echo_send(fd, "x");
+    echo_poll(fd, POLLIN);
+    net_loop_stop(server->loop);
+    echo_wait_until(atomic_load(&server->drains) > 0);
+    assert_false(atomic_load(&server->ended));
+    size_t read_back = 0, len;
+    while ((len = echo_read_some(fd, read_back)) > 0)
+        read_back += len;
+    assert_int_equal(read_back, 8 * 1024 * 1024);
+    echo_server_free(server);
+    close(fd);
+}
+
+static void test_drain_is_repeated(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    server->drains_to_finish = 2;
+    echo_server_start(server);
+    int fd = echo_connect(&server->address, 0);
+    echo_assert_echoes(fd);
+    int64_t begun_ms = clock_monotonic_ms();
+    net_loop_stop(server->loop);
+    echo_wait_for_end(fd);
+    assert_true(clock_monotonic_ms() - begun_ms >= NET_DRAIN_PATIENCE_MS / 2);
+    assert_int_equal(atomic_load(&server->drains), 2);
+    close(fd);
+    echo_server_free(server);
+}
+
+static void test_drain_timeout_closes_the_rest(void **state)
+{
+    (void)state;
+    enum { CONNECTIONS = 5 };
+    struct echo_server *server = echo_server_new(SHORT_MS);
+    int fds[CONNECTIONS];
+    server->drains_to_finish = 1000;
+    echo_server_start(server);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        fds[i] = echo_connect(&server->address, 0);
+        echo_assert_echoes(fds[i]);
+    }
+    net_loop_stop(server->loop);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        echo_wait_for_end(fds[i]);
+        close(fds[i]);
+    }
+    echo_server_free(server);
+}
+
+/* The timeout reaches those too that are written to and do not read. */
+static void test_drain_timeout_closes_who_does_not_read(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(SHORT_MS);
+    server->on_feed = answer_at_length;
+    echo_server_start(server);
+    int fd = echo_connect(&server->address, 65536);
+    echo_send(fd, "x");
+    echo_poll(fd, POLLIN);
+    net_loop_stop(server->loop);
+    echo_server_free(server); /* waits for the end */
+    close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_serves_all_its_sockets),
+        cmocka_unit_test(test_many_connections_at_once),
+        cmocka_unit_test(test_descriptor_that_is_no_socket),
+        cmocka_unit_test(test_free_of_a_loop_that_never_ran),
+        cmocka_unit_test(test_stop_before_the_run),
+        cmocka_unit_test(test_stop_of_an_idle_loop),
+        cmocka_unit_test(test_stop_accepts_no_more),
+        cmocka_unit_test(test_drain_sends_what_is_under_way),
+        cmocka_unit_test(test_drain_is_repeated),
+        cmocka_unit_test(test_drain_timeout_closes_the_rest),
+        cmocka_unit_test(test_drain_timeout_closes_who_does_not_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
