@@ -149,9 +149,8 @@ static bool build_help(const struct command *command, struct words args, struct 
 
 static const struct command table[] = {
     {"SET", "key value [NX|XX] [GET]",
-     "Store a value; NX: only if the key is absent, XX: only if "
-     "present, GET: answer the old value",
-     2, 4, REQUEST_SET, build_set},
+     "Store a value; NX: if absent, XX: if present, GET: answer the old one", 2, 4, REQUEST_SET,
+     build_set},
     {"GET", "key", "The value of a key", 1, 1, REQUEST_GET, build_key},
     {"DELETE", "key", "Remove one key of any type", 1, 1, REQUEST_DELETE, build_key},
     {"DEL", "key", "The same as DELETE", 1, 1, REQUEST_DELETE, build_key},
@@ -214,7 +213,7 @@ static size_t distance(struct keystore_slice word, const char *name)
 static const struct command *nearest(struct keystore_slice name)
 {
     const struct command *best = NULL;
-    size_t best_distance = name.len <= 3 ? 2 : 3; /* must be below */
+    size_t best_distance = name.len < 3 ? 2 : 3; /* must be below */
     if (name.len > NAME_LIMIT)
         return NULL;
     for (size_t i = 0; i < TABLE_SIZE; i++) {

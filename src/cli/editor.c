@@ -11,9 +11,11 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 /* Lines beyond this get no hints; there is no room for them anyway. */
@@ -23,10 +25,16 @@ struct editor {
     EditLine *edit;
     char *line; /* the last one, without newline */
     char prompt[320];
+    bool hints; /* the terminal understands the escapes that draw them */
     bool hint_shown;
+    sigset_t waiting_mask; /* of blocked signals while waiting for a key */
 };
 
-/* Signals that arrive while a line is edited; set by handlers, read by read_char(). */
+/* The handlers stand only while a line is edited: Ctrl-C during a command ends the program. */
+static const int handled[] = {SIGINT, SIGWINCH, SIGCONT};
+#define HANDLED_COUNT (sizeof handled / sizeof *handled)
+
+/* Signals that arrive while a line is edited; set by handlers, read by read_byte(). */
 static volatile sig_atomic_t interrupted;
 static volatile sig_atomic_t resized;
 static volatile sig_atomic_t continued;
@@ -98,7 +106,7 @@ static void show_hint(struct editor *editor)
     char text[HINTED_SIZE];
     char hint[HINT_SIZE];
     int room = columns_left(editor);
-    if (room < 2 || !text_before_cursor(editor->edit, text))
+    if (!editor->hints || room < 2 || !text_before_cursor(editor->edit, text))
         return;
     hint_arguments(text, hint);
     if (hint[0] == '\0')
@@ -117,22 +125,62 @@ static void wipe_hint(struct editor *editor)
     editor->hint_shown = false;
 }
 
-/* Reads one byte; -1 with errno EINTR when Ctrl-C was hit, 0 at the end of the input. */
+/* libedit's mode, in which each key comes at once, but without waiting: read_byte() does that,
+ * where signals can end it. */
+static void prepare_terminal(struct editor *editor)
+{
+    struct termios mode;
+    el_set(editor->edit, EL_PREP_TERM, 1);
+    if (tcgetattr(STDIN_FILENO, &mode) != 0)
+        return;
+    mode.c_cc[VMIN] = 0;
+    tcsetattr(STDIN_FILENO, TCSADRAIN, &mode);
+}
+
+/* The terminal changed its size or its mode: draws the line again. */
+static void redraw(struct editor *editor)
+{
+    wipe_hint(editor);
+    if (resized)
+        el_resize(editor->edit);
+    if (continued) {
+        /* The shell has changed the mode behind libedit's back. */
+        el_set(editor->edit, EL_PREP_TERM, 0);
+        prepare_terminal(editor);
+    }
+    resized = 0;
+    continued = 0;
+    /* libedit draws from where the cursor is as if the row were empty. */
+    fputs("\r\033[J", stdout);
+    el_set(editor->edit, EL_REFRESH);
+    show_hint(editor);
+}
+
+/* Lets the handlers of signals that came in the meantime run. */
+static void take_signals(const struct editor *editor)
+{
+    sigset_t blocked;
+    sigprocmask(SIG_SETMASK, &editor->waiting_mask, &blocked);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
+/* Reads one byte; -1 when Ctrl-C was hit, 0 at the end of the input. */
 static ssize_t read_byte(struct editor *editor, char *byte)
 {
     for (;;) {
-        ssize_t got = read(STDIN_FILENO, byte, 1);
-        if (got >= 0 || errno != EINTR || interrupted)
+        struct pollfd entry = {.fd = STDIN_FILENO, .events = POLLIN};
+        int ready = ppoll(&entry, 1, NULL, &editor->waiting_mask);
+        if (ready < 0 && errno != EINTR)
+            return -1;
+        take_signals(editor);
+        if (interrupted)
+            return -1;
+        if (resized || continued)
+            redraw(editor);
+        ssize_t got = ready > 0 ? read(STDIN_FILENO, byte, 1) : 0;
+        /* Nothing to read and nobody gone: a signal has flushed what was typed before it. */
+        if (got != 0 || (entry.revents & (POLLHUP | POLLERR)) != 0)
             return got;
-        wipe_hint(editor);
-        if (resized)
-            el_resize(editor->edit);
-        if (continued) /* the shell has changed the terminal's mode in between */
-            el_set(editor->edit, EL_PREP_TERM, 1);
-        el_set(editor->edit, EL_REFRESH);
-        resized = 0;
-        continued = 0;
-        show_hint(editor);
     }
 }
 
@@ -213,7 +261,8 @@ static void set_up(struct editor *editor, struct lines *lines)
     el_set(edit, EL_EDITOR, "emacs");
     el_set(edit, EL_SIGNAL, 0);
     el_set(edit, EL_HIST, history, lines->history);
-    el_set(edit, EL_ADDFN, "keystore-complete", "Complete a command", on_tab);
+    /* The wide form: the narrow one leaks its copies of the names. */
+    el_wset(edit, EL_ADDFN, L"keystore-complete", L"Complete a command", on_tab);
     el_set(edit, EL_BIND, "^I", "keystore-complete", NULL);
     el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
     el_wset(edit, EL_GETCFN, read_char);
@@ -230,6 +279,8 @@ struct editor *editor_new(struct lines *lines)
         return NULL;
     struct editor *editor = mem_alloc_zero(sizeof *editor);
     editor->edit = edit;
+    const char *terminal = getenv("TERM");
+    editor->hints = terminal != NULL && terminal[0] != '\0' && strcmp(terminal, "dumb") != 0;
     set_up(editor, lines);
     return editor;
 }
@@ -243,20 +294,25 @@ void editor_free(struct editor *editor)
     free(editor);
 }
 
-/* The handlers stand only while a line is edited: Ctrl-C during a command ends the program. */
-static const int handled[] = {SIGINT, SIGWINCH, SIGCONT};
-#define HANDLED_COUNT (sizeof handled / sizeof *handled)
-
-static void catch_signals(struct sigaction before[static HANDLED_COUNT])
+/* The signals are blocked but for the time in which read_byte() waits, so that none can slip in
+ * between looking at its flag and waiting. */
+static void catch_signals(struct editor *editor, struct sigaction before[static HANDLED_COUNT])
 {
-    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: read() must return */
+    struct sigaction action = {.sa_handler = on_signal};
+    sigset_t blocked;
+    sigemptyset(&blocked);
     interrupted = 0;
-    for (size_t i = 0; i < HANDLED_COUNT; i++)
+    for (size_t i = 0; i < HANDLED_COUNT; i++) {
         sigaction(handled[i], &action, &before[i]);
+        sigaddset(&blocked, handled[i]);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, &editor->waiting_mask);
 }
 
-static void release_signals(const struct sigaction before[static HANDLED_COUNT])
+static void release_signals(struct editor *editor,
+                            const struct sigaction before[static HANDLED_COUNT])
 {
+    sigprocmask(SIG_SETMASK, &editor->waiting_mask, NULL);
     for (size_t i = 0; i < HANDLED_COUNT; i++)
         sigaction(handled[i], &before[i], NULL);
 }
@@ -266,9 +322,11 @@ enum editor_result editor_read(struct editor *editor, const char *prompt, const 
     struct sigaction before[HANDLED_COUNT];
     int len = 0;
     snprintf(editor->prompt, sizeof editor->prompt, "%s", prompt);
-    catch_signals(before);
+    catch_signals(editor, before);
+    /* libedit would show the prompt first, and what is typed in between would be lost to it. */
+    prepare_terminal(editor);
     const char *text = el_gets(editor->edit, &len);
-    release_signals(before);
+    release_signals(editor, before);
     if (interrupted) {
         el_reset(editor->edit);
         puts("^C");

@@ -69,7 +69,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     struct channel *channel = user_data;
     (void)session;
     (void)flags;
-    if (is_current(channel, frame->hd.stream_id))
+    /* The trailers behind a refused answer do not make it better. */
+    if (is_current(channel, frame->hd.stream_id) && !is_over(channel))
         call_on_header(channel->call, slice_make(name, name_len), slice_make(value, value_len));
     return 0;
 }

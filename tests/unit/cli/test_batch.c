@@ -1,0 +1,61 @@
+/* Which lines count, and where a batch ends. Answers of a server: tests/e2e. */
+#include "cli/batch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct options nowhere = {.target = "unix:/nonexistent/keystore.sock"};
+
+static void assert_counts(const char *input, uint64_t commands, uint64_t errors)
+{
+    struct session session;
+    session_init(&session, &nowhere);
+    FILE *in = fmemopen((void *)(uintptr_t)input, strlen(input), "r");
+    assert_non_null(in);
+    struct batch_counts counts = batch_run(&session, in);
+    fclose(in);
+    session_deinit(&session);
+    assert_int_equal(counts.commands, commands);
+    assert_int_equal(counts.errors, errors);
+}
+
+static void blank_lines_and_comments_are_skipped(void **state)
+{
+    (void)state;
+    assert_counts("\n   \n# SELECT 1\n\t\r\n", 0, 0);
+    assert_counts("SELECT 1\n\nSELECT 2", 2, 0);
+}
+
+static void errors_are_counted_and_the_rest_runs(void **state)
+{
+    (void)state;
+    assert_counts("SELECT 99\nNONSENSE\nGET \"\nSELECT 3\n", 4, 3);
+}
+
+static void quit_ends_it(void **state)
+{
+    (void)state;
+    assert_counts("SELECT 1\nQUIT\nNONSENSE\n", 2, 0);
+}
+
+static void a_missing_server_ends_it(void **state)
+{
+    (void)state;
+    assert_counts("SELECT 1\nGET x\nGET y\nGET z\n", 2, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(blank_lines_and_comments_are_skipped),
+        cmocka_unit_test(errors_are_counted_and_the_rest_runs),
+        cmocka_unit_test(quit_ends_it),
+        cmocka_unit_test(a_missing_server_ends_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

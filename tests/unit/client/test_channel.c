@@ -1,0 +1,368 @@
+/* A connection and its calls against a server that behaves well or badly on demand. */
+#include "client/channel.h"
+
+#include "base/clock.h"
+#include "client/call.h"
+
+#include "fake_server.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define MAX_MESSAGE ((size_t)1 << 20)
+#define MESSAGE     SLICE_LITERAL("\0\0\0\0\5hello")
+
+/* Long enough that a slow machine with sanitizers does not meet it. */
+#define PATIENT_MS 60000
+
+struct fixture {
+    struct fake_server server;
+    struct channel *channel;
+    struct buf answer;
+    struct keystore_error error;
+};
+
+static struct fixture fixture;
+
+static void open_channel(int64_t connect_timeout_ms, int64_t call_timeout_ms, size_t max_message)
+{
+    struct target target;
+    struct channel_limits limits = {connect_timeout_ms, call_timeout_ms, max_message};
+    assert_true(target_parse(fixture.server.address, &target, &fixture.error));
+    fixture.channel = channel_new(&target, &limits);
+    buf_init(&fixture.answer, max_message);
+}
+
+/* Starts the server with these scripts and a patient channel to it. */
+static void start(const struct fake_script *scripts, size_t count)
+{
+    fixture = (struct fixture){.server = {.scripts = scripts, .script_count = count}};
+    fake_start(&fixture.server);
+    open_channel(PATIENT_MS, PATIENT_MS, MAX_MESSAGE);
+}
+
+#define START(...)                                                                                 \
+    static const struct fake_script scripts[] = {__VA_ARGS__};                                     \
+    start(scripts, sizeof scripts / sizeof *scripts)
+
+/* Replaces the patient channel by one with other limits. */
+static void reopen(int64_t connect_timeout_ms, int64_t call_timeout_ms, size_t max_message)
+{
+    channel_free(fixture.channel);
+    buf_deinit(&fixture.answer);
+    open_channel(connect_timeout_ms, call_timeout_ms, max_message);
+}
+
+static void finish(void)
+{
+    channel_free(fixture.channel);
+    fake_stop(&fixture.server);
+    buf_deinit(&fixture.server.body);
+    buf_deinit(&fixture.answer);
+}
+
+static enum keystore_code call(void)
+{
+    return channel_call(fixture.channel, "/x.Service/Method", MESSAGE, &fixture.answer,
+                        &fixture.error);
+}
+
+static void assert_answer(const char *text)
+{
+    int code = (int)call();
+    if (code != KEYSTORE_OK)
+        fail_msg("%d: %s", code, fixture.error.message);
+    assert_true(slice_equal(buf_slice(&fixture.answer), slice_from_string(text)));
+}
+
+static void assert_fails(enum keystore_code code, const char *text)
+{
+    assert_int_equal(call(), code);
+    assert_int_equal(fixture.error.code, code);
+    if (strstr(fixture.error.message, text) == NULL)
+        fail_msg("'%s' should contain '%s'", fixture.error.message, text);
+}
+
+#define GOOD .grpc_status = "0", .body = {(const uint8_t *)"\0\0\0\0\2hi", 7}
+
+static void calls_share_a_connection(void **state)
+{
+    (void)state;
+    START({GOOD});
+    for (int i = 0; i < 20; i++)
+        assert_answer("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 1);
+    assert_int_equal(fixture.server.requests, 20);
+    assert_int_equal(fixture.server.resets, 0);
+}
+
+static void request_has_the_headers_of_grpc(void **state)
+{
+    (void)state;
+    START({.echo = true, .grpc_status = "0"});
+    assert_answer("hello");
+    finish();
+    assert_string_equal(fixture.server.path, "/x.Service/Method");
+    assert_string_equal(fixture.server.user_agent, "keystore-c/" KEYSTORE_VERSION);
+    long timeout_ms = strtol(fixture.server.timeout, NULL, 10);
+    assert_true(timeout_ms > 0 && timeout_ms <= PATIENT_MS);
+}
+
+static void no_timeout_means_no_header(void **state)
+{
+    (void)state;
+    START({GOOD});
+    reopen(PATIENT_MS, INT64_MAX, MAX_MESSAGE);
+    assert_answer("hi");
+    finish();
+    assert_string_equal(fixture.server.timeout, "");
+}
+
+static void prefix_split_over_frames(void **state)
+{
+    (void)state;
+    START({GOOD, .frame_size = 1}, {GOOD, .frame_size = 3}, {GOOD, .frame_size = 6});
+    assert_answer("hi");
+    assert_answer("hi");
+    assert_answer("hi");
+    finish();
+}
+
+static void errors_with_and_without_body(void **state)
+{
+    (void)state;
+    START({.grpc_status = "3", .grpc_message = "no%20key", .reason = "ERROR_REASON_BAD_ARGUMENT"},
+          {.grpc_status = "5", .grpc_message = "gone", .body = {(const uint8_t *)"\0\0\0\0\0", 5}},
+          {GOOD});
+    assert_fails(KEYSTORE_INVALID_ARGUMENT, "no key");
+    assert_string_equal(fixture.error.reason, "ERROR_REASON_BAD_ARGUMENT");
+    assert_fails(KEYSTORE_NOT_FOUND, "gone");
+    assert_string_equal(fixture.error.reason, "");
+    assert_answer("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 1);
+}
+
+static void answers_without_grpc_status(void **state)
+{
+    (void)state;
+    START({.http_status = "503"}, {.http_status = "404", .content_type = "text/html"},
+          {.body = {(const uint8_t *)"\0\0\0\0\2hi", 7}}, {GOOD});
+    assert_fails(KEYSTORE_UNAVAILABLE, "HTTP status 503");
+    assert_fails(KEYSTORE_UNIMPLEMENTED, "no gRPC server");
+    assert_fails(KEYSTORE_UNKNOWN, "no grpc-status");
+    assert_answer("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 1);
+}
+
+static void goaway_behind_an_answer_reconnects(void **state)
+{
+    (void)state;
+    START({GOOD, .goaway = true}, {GOOD});
+    assert_answer("hi");
+    assert_answer("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 2);
+}
+
+static void refused_by_goaway(void **state)
+{
+    (void)state;
+    START({GOOD}, {.behaviour = FAKE_REFUSE}, {GOOD});
+    assert_answer("hi");
+    assert_fails(KEYSTORE_UNAVAILABLE, "REFUSED_STREAM");
+    assert_answer("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 2);
+}
+
+static void reset_by_the_server(void **state)
+{
+    (void)state;
+    START({.behaviour = FAKE_RESET, .reset_code = NGHTTP2_ENHANCE_YOUR_CALM},
+          {.behaviour = FAKE_RESET, .reset_code = NGHTTP2_CANCEL}, {GOOD});
+    assert_fails(KEYSTORE_RESOURCE_EXHAUSTED, "ENHANCE_YOUR_CALM");
+    assert_fails(KEYSTORE_CANCELLED, "CANCEL");
+    assert_answer("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 1);
+}
+
+static void timeout_cancels_the_stream_only(void **state)
+{
+    (void)state;
+    START({.behaviour = FAKE_SILENT}, {GOOD});
+    reopen(PATIENT_MS, 1000, MAX_MESSAGE);
+    int64_t before_ms = clock_monotonic_ms();
+    assert_fails(KEYSTORE_DEADLINE_EXCEEDED, "1000 ms");
+    assert_true(clock_monotonic_ms() - before_ms >= 1000);
+    assert_answer("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 1);
+    assert_int_equal(fixture.server.resets, 1);
+    assert_int_equal(fixture.server.last_reset_code, NGHTTP2_CANCEL);
+}
+
+static void connection_closed_during_a_call(void **state)
+{
+    (void)state;
+    START({.behaviour = FAKE_SILENT, .close_after = true}, {GOOD});
+    assert_fails(KEYSTORE_UNAVAILABLE, "the server closed it");
+    assert_answer("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 2);
+}
+
+/* The end of a connection may be on its way still when the next call starts: then that call fails,
+ * and the one behind it connects. */
+static void assert_answer_at_the_latest_in_two(const char *text)
+{
+    if (call() == KEYSTORE_OK)
+        assert_true(slice_equal(buf_slice(&fixture.answer), slice_from_string(text)));
+    else
+        assert_answer(text);
+}
+
+static void connection_closed_between_calls(void **state)
+{
+    (void)state;
+    START({GOOD, .close_after = true}, {GOOD});
+    assert_answer("hi");
+    assert_answer_at_the_latest_in_two("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 2);
+}
+
+static void too_large_an_answer_is_cancelled(void **state)
+{
+    (void)state;
+    START({.grpc_status = "0", .body = {(const uint8_t *)"\0\0\0\0\100aaaaaaaaaa", 15}}, {GOOD});
+    reopen(PATIENT_MS, PATIENT_MS, 63);
+    assert_fails(KEYSTORE_RESOURCE_EXHAUSTED, "64 bytes");
+    assert_answer("hi");
+    finish();
+    assert_int_equal(fixture.server.connections, 1);
+}
+
+static void two_messages_are_refused(void **state)
+{
+    (void)state;
+    START({.grpc_status = "0", .body = {(const uint8_t *)"\0\0\0\0\1a\0\0\0\0\1b", 12}}, {GOOD});
+    assert_fails(KEYSTORE_INTERNAL, "more than one message");
+    assert_answer("hi");
+    finish();
+}
+
+static void large_request_and_answer(void **state)
+{
+    (void)state;
+    static const size_t len = (size_t)64 << 20;
+    START({.echo = true, .grpc_status = "0"});
+    reopen(PATIENT_MS, PATIENT_MS, len);
+    uint8_t *request = malloc(CALL_PREFIX_SIZE + len);
+    call_write_prefix(request, (uint32_t)len);
+    for (size_t i = 0; i < len; i++)
+        request[CALL_PREFIX_SIZE + i] = (uint8_t)(i * 31 ^ i >> 13);
+    struct slice bytes = slice_make(request, CALL_PREFIX_SIZE + len);
+    assert_int_equal(channel_call(fixture.channel, "/x/y", bytes, &fixture.answer, &fixture.error),
+                     KEYSTORE_OK);
+    assert_true(slice_equal(buf_slice(&fixture.answer), slice_skip(bytes, CALL_PREFIX_SIZE)));
+    assert_answer("hello");
+    free(request);
+    finish();
+    assert_int_equal(fixture.server.connections, 1);
+}
+
+/* A server may refuse a request before it has read it, and even hang up. */
+static void answered_before_the_request_was_sent(void **state)
+{
+    (void)state;
+    static const size_t len = (size_t)32 << 20;
+    START({.behaviour = FAKE_EARLY, .grpc_status = "8", .grpc_message = "too large"}, {GOOD},
+          {.behaviour = FAKE_EARLY, .grpc_status = "8", .close_after = true}, {GOOD});
+    uint8_t *request = calloc(1, CALL_PREFIX_SIZE + len);
+    call_write_prefix(request, (uint32_t)len);
+    struct slice bytes = slice_make(request, CALL_PREFIX_SIZE + len);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            channel_call(fixture.channel, "/x/y", bytes, &fixture.answer, &fixture.error),
+            KEYSTORE_RESOURCE_EXHAUSTED);
+        assert_answer_at_the_latest_in_two("hi");
+    }
+    free(request);
+    finish();
+    assert_int_equal(fixture.server.connections, 2);
+}
+
+static void silent_server_ends_the_greeting(void **state)
+{
+    (void)state;
+    fixture = (struct fixture){.server = {.mute = true}};
+    fake_start(&fixture.server);
+    open_channel(100, PATIENT_MS, MAX_MESSAGE);
+    assert_false(channel_connect(fixture.channel, &fixture.error));
+    assert_int_equal(fixture.error.code, KEYSTORE_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(fixture.error.message, "greeting"));
+    finish();
+}
+
+static void another_protocol_is_recognised(void **state)
+{
+    (void)state;
+    fixture = (struct fixture){
+        .server = {.raw = SLICE_LITERAL("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")}};
+    fake_start(&fixture.server);
+    open_channel(PATIENT_MS, PATIENT_MS, MAX_MESSAGE);
+    assert_false(channel_connect(fixture.channel, &fixture.error));
+    assert_int_equal(fixture.error.code, KEYSTORE_UNAVAILABLE);
+    assert_non_null(strstr(fixture.error.message, "no HTTP/2 server"));
+    assert_fails(KEYSTORE_UNAVAILABLE, "no HTTP/2 server");
+    finish();
+    assert_int_equal(fixture.server.connections, 2);
+}
+
+static void nobody_listens(void **state)
+{
+    (void)state;
+    START({GOOD});
+    assert_answer("hi");
+    char address[sizeof fixture.server.address];
+    memcpy(address, fixture.server.address, sizeof address);
+    fake_stop(&fixture.server);
+    assert_fails(KEYSTORE_UNAVAILABLE, address);
+    assert_fails(KEYSTORE_UNAVAILABLE, "refused");
+    channel_free(fixture.channel);
+    buf_deinit(&fixture.server.body);
+    buf_deinit(&fixture.answer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_share_a_connection),
+        cmocka_unit_test(request_has_the_headers_of_grpc),
+        cmocka_unit_test(no_timeout_means_no_header),
+        cmocka_unit_test(prefix_split_over_frames),
+        cmocka_unit_test(errors_with_and_without_body),
+        cmocka_unit_test(answers_without_grpc_status),
+        cmocka_unit_test(goaway_behind_an_answer_reconnects),
+        cmocka_unit_test(refused_by_goaway),
+        cmocka_unit_test(reset_by_the_server),
+        cmocka_unit_test(timeout_cancels_the_stream_only),
+        cmocka_unit_test(connection_closed_during_a_call),
+        cmocka_unit_test(connection_closed_between_calls),
+        cmocka_unit_test(too_large_an_answer_is_cancelled),
+        cmocka_unit_test(two_messages_are_refused),
+        cmocka_unit_test(large_request_and_answer),
+        cmocka_unit_test(answered_before_the_request_was_sent),
+        cmocka_unit_test(silent_server_ends_the_greeting),
+        cmocka_unit_test(another_protocol_is_recognised),
+        cmocka_unit_test(nobody_listens),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
