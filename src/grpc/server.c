@@ -1,23 +1,23 @@
 /*
- * Calls on the streams of one HTTP/2 connection. Checks each request against the protocol of gRPC,
+ * Calls on the streams of HTTP/2 connections. Checks each request against the protocol of gRPC,
  * hands it to the service when it is complete, and writes the reply. Knows no method and no
  * message.
  */
 #include "grpc/server.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "grpc/message.h"
 #include "grpc/request.h"
-#include "http2/http2.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 /* Bytes of one error's trailers: bounds the sentence that is sent. */
-#define MAX_STATUS_BYTES ((size_t)16384)
+#define MAX_STATUS_BYTES ((size_t)4096)
 /* Room for keys, tags and lengths beside the largest value in a message. */
 #define MESSAGE_OVERHEAD ((size_t)1024 * 1024)
+/* Header blocks whose meaning a connection remembers: as many as its session does. */
+#define KNOWN_REQUESTS 4
 
 enum call_state {
     CALL_RECEIVING, /* the request is not complete */
@@ -32,32 +32,55 @@ struct grpc_call {
     int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
     enum call_state state;
     struct grpc_message message;
+    bool complete;           /* it does not count as unfinished any more */
+    struct grpc_call *next;  /* of those submitted in the feed under way */
+    struct grpc_call **link; /* what points to this one there; NULL if it is none */
+};
+
+struct grpc_server {
+    struct http2_context *http2;
+    const struct grpc_service *service;
+    struct grpc_limits limits;
+};
+
+/* What a header block that will come again means, if it is a good request. */
+struct known_request {
+    uint32_t block_id; /* 0 = unused */
+    const void *method;
+    int64_t timeout_ms;
 };
 
 struct grpc_connection {
     struct http2_session *session;
-    const struct grpc_service *service;
-    struct grpc_limits limits;
+    struct grpc_server *server;
     void (*on_output)(void *user);
     void *user;
-    bool feeding;               /* what is answered now is pulled after the feed */
-    size_t unfinished;          /* bytes gathered of incomplete requests */
-    struct grpc_call *borrower; /* whose message lies in the bytes being fed */
+    int64_t now_ms;
+    bool feeding;                /* what is answered now leaves with the feed */
+    size_t unfinished;           /* bytes gathered of incomplete requests */
+    struct grpc_call *borrower;  /* whose message lies in the bytes being fed */
+    struct grpc_call *submitted; /* in the feed under way: their messages last until its end */
+    struct known_request known[KNOWN_REQUESTS];
 };
 
 static const struct http2_field answer_fields[] = {
-    {SLICE_LITERAL(":status"), SLICE_LITERAL("200"), true},
-    {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc"), true},
+    {SLICE_LITERAL(":status"), SLICE_LITERAL("200")},
+    {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc")},
 };
 static const struct http2_field ok_trailers[] = {
-    {SLICE_LITERAL("grpc-status"), SLICE_LITERAL("0"), true},
+    {SLICE_LITERAL("grpc-status"), SLICE_LITERAL("0")},
 };
 
-struct grpc_limits grpc_limits_for(size_t max_message)
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *http2)
 {
-    size_t with_overhead = max_message + MESSAGE_OVERHEAD;
-    return (struct grpc_limits){
-        .max_message = with_overhead, .max_unfinished = 2 * with_overhead, .max_streams = 1000};
+    struct grpc_limits limits = {.max_message = max_value + MESSAGE_OVERHEAD, .http2 = *http2};
+    limits.max_unfinished = 2 * limits.max_message;
+    /* Room for one answer of each kind beside the largest, before new requests are refused. */
+    if (limits.http2.max_queued < 2 * limits.max_message)
+        limits.http2.max_queued = 2 * limits.max_message;
+    return limits;
 }
 
 /* The call lives in the stream's user memory: one is found from the other. */
@@ -68,35 +91,46 @@ static struct http2_stream *stream_of(struct grpc_call *call)
 
 /* Answers. */
 
-static void answered(struct grpc_call *call)
+/* Notes that the last part of the answer follows, after which the call is gone. */
+static struct grpc_connection *begin_last(struct grpc_call *call)
 {
-    struct grpc_connection *connection = call->connection;
     call->state = CALL_ANSWERED;
+    return call->connection;
+}
+
+static void tell_output(struct grpc_connection *connection)
+{
     if (!connection->feeding)
         connection->on_output(connection->user);
 }
 
-uint8_t *grpc_call_reply_begin(struct grpc_call *call, size_t size)
+void grpc_call_reply_begin(struct grpc_call *call, size_t size)
 {
     struct http2_stream *stream = stream_of(call);
-    http2_respond(stream, answer_fields, sizeof answer_fields / sizeof answer_fields[0], false);
-    struct buf *body = http2_body(stream);
-    uint8_t *out = buf_reserve(body, GRPC_PREFIX_SIZE + size);
-    if (out == NULL)
-        abort(); /* the body of a stream has no limit of its own */
-    grpc_message_write_prefix(out, size);
-    body->len += GRPC_PREFIX_SIZE + size;
-    return out + GRPC_PREFIX_SIZE;
+    http2_answer_begin(stream, answer_fields, COUNT(answer_fields), GRPC_PREFIX_SIZE + size);
+    grpc_message_write_prefix(http2_answer_bytes(stream, GRPC_PREFIX_SIZE), size);
+}
+
+uint8_t *grpc_call_reply_bytes(struct grpc_call *call, size_t size)
+{
+    return http2_answer_bytes(stream_of(call), size);
+}
+
+void grpc_call_reply_blob(struct grpc_call *call, struct blob *blob, struct slice part)
+{
+    http2_answer_blob(stream_of(call), blob, part);
 }
 
 void grpc_call_reply_end(struct grpc_call *call)
 {
-    http2_finish(stream_of(call), ok_trailers, 1);
-    answered(call);
+    struct grpc_connection *connection = begin_last(call);
+    http2_answer_end(stream_of(call), ok_trailers, COUNT(ok_trailers));
+    tell_output(connection);
 }
 
 void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
 {
+    struct grpc_connection *connection = begin_last(call);
     char code[4];
     snprintf(code, sizeof code, "%d", (int)status->code);
     struct buf message, details;
@@ -107,33 +141,31 @@ void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
     const struct http2_field fields[] = {
         answer_fields[0],
         answer_fields[1],
-        {.name = SLICE_LITERAL("grpc-status"), .value = slice_from_string(code)},
-        {.name = SLICE_LITERAL("grpc-message"), .value = buf_slice(&message)},
-        {.name = SLICE_LITERAL("keystore-reason"), .value = slice_from_string(status->reason)},
-        {.name = SLICE_LITERAL("grpc-status-details-bin"), .value = buf_slice(&details)},
-        {.name = SLICE_LITERAL("grpc-accept-encoding"), .value = SLICE_LITERAL("identity")},
+        {SLICE_LITERAL("grpc-status"), slice_from_string(code)},
+        {SLICE_LITERAL("grpc-message"), buf_slice(&message)},
+        {SLICE_LITERAL("keystore-reason"), slice_from_string(status->reason)},
+        {SLICE_LITERAL("grpc-status-details-bin"), buf_slice(&details)},
+        {SLICE_LITERAL("grpc-accept-encoding"), SLICE_LITERAL("identity")},
     };
-    http2_respond(stream_of(call), fields, sizeof fields / sizeof fields[0], true);
-    http2_refuse_rest(stream_of(call));
+    http2_answer_without_body(stream_of(call), fields, COUNT(fields));
     buf_deinit(&message);
     buf_deinit(&details);
-    answered(call);
+    tell_output(connection);
 }
 
 static void fail(struct grpc_call *call, enum err err, const char *why)
 {
-    struct grpc_status status = call->connection->service->status_of(err, why);
+    struct grpc_status status = call->connection->server->service->status_of(err, why);
     grpc_call_fail(call, &status);
 }
 
 /* What is not gRPC at all gets an answer of plain HTTP. */
 static void fail_http(struct grpc_call *call, const char *http_status)
 {
-    const struct http2_field field = {.name = SLICE_LITERAL(":status"),
-                                      .value = slice_from_string(http_status)};
-    http2_respond(stream_of(call), &field, 1, true);
-    http2_refuse_rest(stream_of(call));
-    answered(call);
+    struct grpc_connection *connection = begin_last(call);
+    const struct http2_field field = {SLICE_LITERAL(":status"), slice_from_string(http_status)};
+    http2_answer_without_body(stream_of(call), &field, 1);
+    tell_output(connection);
 }
 
 void grpc_call_set_user(struct grpc_call *call, void *user)
@@ -148,16 +180,16 @@ void *grpc_call_user(const struct grpc_call *call)
 
 /* Requests. */
 
-static void check_encoding(struct grpc_call *call, struct slice encoding)
+static void set_deadline(struct grpc_call *call, int64_t timeout_ms)
 {
-    if (encoding.len > 0 && !slice_equal(encoding, SLICE_LITERAL("identity")))
-        fail(call, ERR_NOT_SERVED,
-             "the request's grpc-encoding is not supported; this server takes only identity");
+    call->deadline_ms =
+        timeout_ms == GRPC_NO_TIMEOUT ? GRPC_NO_TIMEOUT : call->connection->now_ms + timeout_ms;
 }
 
-static void begin_call(struct grpc_call *call, const struct grpc_request *request)
+/* True if the call goes on; else it is answered. */
+static bool begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
-    const struct grpc_service *service = call->connection->service;
+    const struct grpc_service *service = call->connection->server->service;
     call->method = service->find_method(service->user, request->path);
     if (call->method == NULL)
         fail(call, ERR_NOT_SERVED, service->unknown_method);
@@ -166,26 +198,44 @@ static void begin_call(struct grpc_call *call, const struct grpc_request *reques
              "grpc-timeout is malformed; it is 1 to 8 digits and a unit of H, M, S, m, u or n");
     else if (request->timeout_ms == 0)
         fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
-    else
-        check_encoding(call, request->encoding);
-    call->deadline_ms = request->timeout_ms == GRPC_NO_TIMEOUT
-                            ? GRPC_NO_TIMEOUT
-                            : clock_monotonic_ms() + request->timeout_ms;
+    else if (request->encoding.len > 0 &&
+             !slice_equal(request->encoding, SLICE_LITERAL("identity")))
+        fail(call, ERR_NOT_SERVED,
+             "the request's grpc-encoding is not supported; this server takes only identity");
+    else {
+        set_deadline(call, request->timeout_ms);
+        return true;
+    }
+    return false;
 }
 
-static void on_request(void *user, struct http2_stream *stream, const struct http2_field *fields,
-                       size_t count)
+static void remember(struct grpc_connection *connection, uint32_t block_id,
+                     const struct grpc_call *call, const struct grpc_request *request)
 {
+    if (block_id != 0)
+        connection->known[block_id % KNOWN_REQUESTS] = (struct known_request){
+            .block_id = block_id, .method = call->method, .timeout_ms = request->timeout_ms};
+}
+
+static void on_request(void *user, struct http2_stream *stream, const struct http2_request *request)
+{
+    struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
-    struct grpc_request request;
-    call->connection = user;
-    grpc_request_parse(fields, count, &request);
-    if (!slice_equal(request.method, SLICE_LITERAL("POST")))
+    const struct known_request *known = &connection->known[request->block_id % KNOWN_REQUESTS];
+    call->connection = connection;
+    if (request->block_id != 0 && known->block_id == request->block_id) {
+        call->method = known->method;
+        set_deadline(call, known->timeout_ms);
+        return;
+    }
+    struct grpc_request parsed;
+    grpc_request_parse(request->fields, request->count, &parsed);
+    if (!slice_equal(parsed.method, SLICE_LITERAL("POST")))
         fail_http(call, "405");
-    else if (!grpc_request_content_type_valid(request.content_type))
+    else if (!grpc_request_content_type_valid(parsed.content_type))
         fail_http(call, "415");
-    else
-        begin_call(call, &request);
+    else if (begin_call(call, &parsed))
+        remember(connection, request->block_id, call, &parsed);
 }
 
 /* Copies the message that lies in bytes which are about to be gone or passed over. */
@@ -202,22 +252,42 @@ static void release_borrower(struct grpc_connection *connection)
 /* Gives back what was gathered of a message that nobody needs any more. */
 static void drop_message(struct grpc_call *call)
 {
-    call->connection->unfinished -= call->message.gathered.len;
+    if (!call->complete)
+        call->connection->unfinished -= call->message.gathered.len;
     grpc_message_deinit(&call->message);
+}
+
+static void enlist(struct grpc_call *call)
+{
+    struct grpc_call **first = &call->connection->submitted;
+    call->next = *first;
+    call->link = first;
+    if (call->next != NULL)
+        call->next->link = &call->next;
+    *first = call;
+}
+
+static void delist(struct grpc_call *call)
+{
+    if (call->link == NULL)
+        return;
+    *call->link = call->next;
+    if (call->next != NULL)
+        call->next->link = call->link;
+    call->link = NULL;
 }
 
 static void on_data(void *user, struct http2_stream *stream, struct slice data)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
-    if (call->state != CALL_RECEIVING)
-        return;
+    const struct grpc_limits *limits = &connection->server->limits;
     release_borrower(connection);
     size_t before = call->message.gathered.len;
     const char *why;
-    enum err err = grpc_message_take(&call->message, data, connection->limits.max_message, &why);
+    enum err err = grpc_message_take(&call->message, data, limits->max_message, &why);
     connection->unfinished += call->message.gathered.len - before;
-    if (err == ERR_NONE && connection->unfinished > connection->limits.max_unfinished) {
+    if (err == ERR_NONE && connection->unfinished > limits->max_unfinished) {
         err = ERR_TOO_LARGE;
         why = "too many large requests are under way on this connection; send fewer at once";
     }
@@ -233,12 +303,10 @@ static void on_end(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
-    if (call->state != CALL_RECEIVING)
-        return;
+    const struct grpc_service *service = connection->server->service;
     const char *why;
     enum err err = grpc_message_check_complete(&call->message, &why);
-    if (err == ERR_NONE && call->deadline_ms != GRPC_NO_TIMEOUT &&
-        clock_monotonic_ms() >= call->deadline_ms) {
+    if (err == ERR_NONE && connection->now_ms >= call->deadline_ms) {
         err = ERR_DEADLINE;
         why = "the deadline passed before the request was complete";
     }
@@ -248,21 +316,37 @@ static void on_end(void *user, struct http2_stream *stream)
     }
     if (connection->borrower == call)
         connection->borrower = NULL;
+    connection->unfinished -= call->message.gathered.len;
+    call->complete = true;
     call->state = CALL_SUBMITTED;
-    connection->service->on_request(connection->service->user, call, call->method,
-                                    grpc_message_bytes(&call->message));
-    drop_message(call);
+    enlist(call);
+    service->on_request(service->user, call, call->method, grpc_message_bytes(&call->message));
 }
 
 static void on_close(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
+    const struct grpc_service *service = connection->server->service;
     if (connection->borrower == call)
         connection->borrower = NULL;
     if (call->state == CALL_SUBMITTED)
-        connection->service->on_cancel(connection->service->user, call);
+        service->on_cancel(service->user, call);
+    delist(call);
     drop_message(call);
+}
+
+static void on_feed_end(void *user)
+{
+    struct grpc_connection *connection = user;
+    const struct grpc_service *service = connection->server->service;
+    service->on_batch_end(service->user);
+    while (connection->submitted != NULL) { /* whose answers take longer */
+        struct grpc_call *call = connection->submitted;
+        delist(call);
+        drop_message(call);
+    }
+    release_borrower(connection);
 }
 
 static const struct http2_handler handler = {
@@ -271,22 +355,36 @@ static const struct http2_handler handler = {
     .on_data = on_data,
     .on_end = on_end,
     .on_close = on_close,
+    .on_feed_end = on_feed_end,
 };
 
-/* Connections. */
+/* Servers and connections. */
 
-struct grpc_connection *grpc_connection_new(const struct grpc_limits *limits,
-                                            const struct grpc_service *service,
-                                            void (*on_output)(void *user), void *user)
+struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
+                                    const struct grpc_service *service)
 {
-    const struct http2_settings settings = {.max_streams = limits->max_streams,
-                                            .stream_window = 1024 * 1024,
-                                            .connection_window = 16 * 1024 * 1024,
-                                            .max_header_bytes = 16 * 1024};
+    struct grpc_server *server = mem_alloc(sizeof *server);
+    *server = (struct grpc_server){.service = service, .limits = *limits};
+    server->http2 = http2_context_new(&limits->http2, &handler);
+    return server;
+}
+
+void grpc_server_free(struct grpc_server *server)
+{
+    if (server == NULL)
+        return;
+    http2_context_free(server->http2);
+    free(server);
+}
+
+struct grpc_connection *grpc_connection_new(struct grpc_server *server,
+                                            void (*on_output)(void *user), void *user,
+                                            int64_t now_ms)
+{
     struct grpc_connection *connection = mem_alloc(sizeof *connection);
     *connection = (struct grpc_connection){
-        .service = service, .limits = *limits, .on_output = on_output, .user = user};
-    connection->session = http2_session_new(&settings, &handler, connection);
+        .server = server, .on_output = on_output, .user = user, .now_ms = now_ms};
+    connection->session = http2_session_new(server->http2, connection, now_ms);
     return connection;
 }
 
@@ -298,18 +396,19 @@ void grpc_connection_free(struct grpc_connection *connection)
     free(connection);
 }
 
-bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes)
+bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes, struct chain *out,
+                          int64_t now_ms)
 {
+    connection->now_ms = now_ms;
     connection->feeding = true;
-    bool alive = http2_session_feed(connection->session, bytes);
+    bool alive = http2_session_feed(connection->session, bytes, out, now_ms);
     connection->feeding = false;
-    release_borrower(connection);
     return alive;
 }
 
-void grpc_connection_pull(struct grpc_connection *connection, struct buf *out, size_t enough)
+void grpc_connection_pull(struct grpc_connection *connection, struct chain *out, int64_t now_ms)
 {
-    http2_session_pull(connection->session, out, enough);
+    http2_session_pull(connection->session, out, now_ms);
 }
 
 size_t grpc_connection_queued(const struct grpc_connection *connection)
@@ -320,6 +419,11 @@ size_t grpc_connection_queued(const struct grpc_connection *connection)
 bool grpc_connection_finished(const struct grpc_connection *connection)
 {
     return http2_session_finished(connection->session);
+}
+
+const char *grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms)
+{
+    return http2_session_expired(connection->session, now_ms);
 }
 
 void grpc_connection_drain(struct grpc_connection *connection)

@@ -1,7 +1,7 @@
 /*
- * Unary gRPC calls over one HTTP/2 connection: bytes in, complete requests out; replies in, bytes
+ * Unary gRPC calls over HTTP/2 connections: bytes in, complete requests out; replies in, bytes
  * out. It checks what the protocol of gRPC demands, so that the service sees only well-formed calls
- * of methods it knows. No I/O; all calls and callbacks belong to one thread.
+ * of methods it knows. No I/O; a server, its connections and their callbacks belong to one thread.
  */
 #ifndef KEYSTORE_GRPC_SERVER_H
 #define KEYSTORE_GRPC_SERVER_H
@@ -9,19 +9,23 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "grpc/status.h"
+#include "http2/http2.h"
 
-struct grpc_connection;
 struct grpc_call;
+struct grpc_connection;
+struct grpc_server;
+struct blob;
+struct chain;
 
 /* Limits; each says which abuse it stops. Sizes in bytes. */
 struct grpc_limits {
     size_t max_message;    /* of a request: refused from its prefix, before memory is taken */
     size_t max_unfinished; /* of all incomplete requests of a connection together */
-    uint32_t max_streams;  /* calls at once per connection */
+    struct http2_limits http2;
 };
 
-/* The limits of a server that accepts messages of that size. */
-struct grpc_limits grpc_limits_for(size_t max_message);
+/* The limits of a server that accepts values of that size. */
+struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *http2);
 
 /* Who answers calls. Shared by all connections of a thread. */
 struct grpc_service {
@@ -30,40 +34,56 @@ struct grpc_service {
     const void *(*find_method)(void *user, struct slice path);
     const char *unknown_method; /* the sentence for a path that has none */
     /*
-     * A complete request, answered now or later with grpc_call_reply() or grpc_call_fail().
-     * `message` is valid during the callback only.
+     * A complete request, answered now or later with grpc_call_reply_begin() or grpc_call_fail().
+     * `message` is valid until on_batch_end returns.
      */
     void (*on_request)(void *user, struct grpc_call *call, const void *method,
                        struct slice message);
+    /* All requests that arrived together were handed over: answers that were put off until now, so
+     * that the requests can be worked off together, still leave in one write. */
+    void (*on_batch_end)(void *user);
     /* The caller went away or its connection did, before the answer: it must not be answered. */
     void (*on_cancel)(void *user, struct grpc_call *call);
     /* The status of a call that broke the protocol; `why` is a sentence. */
     struct grpc_status (*status_of)(enum err err, const char *why);
 };
 
+/* What the connections of a thread share. `limits` is copied, `service` borrowed. */
+struct grpc_server *grpc_server_new(const struct grpc_limits *limits,
+                                    const struct grpc_service *service);
+
+/* All its connections are freed. NULL is allowed. */
+void grpc_server_free(struct grpc_server *server);
+
 /*
- * `limits` is copied, `service` borrowed for the connection's life. `on_output(user)` is called
- * when a call is answered later than in grpc_connection_feed(), so that there is something to pull.
+ * `now_ms`, here and below, is a monotonic clock's. `on_output(user)` is called when a call is
+ * answered later than in grpc_connection_feed(), so that there is something to pull.
  */
-struct grpc_connection *grpc_connection_new(const struct grpc_limits *limits,
-                                            const struct grpc_service *service,
-                                            void (*on_output)(void *user), void *user);
+struct grpc_connection *grpc_connection_new(struct grpc_server *server,
+                                            void (*on_output)(void *user), void *user,
+                                            int64_t now_ms);
 
 /* Cancels the calls under way (on_cancel) and frees. NULL is allowed. */
 void grpc_connection_free(struct grpc_connection *connection);
 
-/* Takes all the bytes. False if the connection must end: pull what is left, write it and close. */
-bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes)
-    __attribute__((warn_unused_result));
+/*
+ * Takes all the bytes and appends what they call for to `out`; with NULL that waits to be pulled.
+ * False if the connection must end: write what is left and close.
+ */
+bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes, struct chain *out,
+                          int64_t now_ms) __attribute__((warn_unused_result));
 
-/* Appends what is to be sent until `out` holds `enough` bytes (or HTTP2_MAX_FRAME more). */
-void grpc_connection_pull(struct grpc_connection *connection, struct buf *out, size_t enough);
+/* Appends what waits, as far as the peer's windows and the limit of output allow. */
+void grpc_connection_pull(struct grpc_connection *connection, struct chain *out, int64_t now_ms);
 
-/* Bytes of complete answers that wait to be pulled: the peer does not take them. */
+/* Bytes of answers that wait to be pulled: the peer does not take them. */
 size_t grpc_connection_queued(const struct grpc_connection *connection);
 
 /* True when the connection has nothing left to do and can be closed. */
 bool grpc_connection_finished(const struct grpc_connection *connection);
+
+/* Why the connection must be closed now because of a timeout; NULL if it need not. */
+const char *grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms);
 
 /* Lets the calls under way finish and takes no new ones (two-step GOAWAY). Called again, it takes
  * the second step without waiting for the peer. */
@@ -74,10 +94,14 @@ void grpc_call_set_user(struct grpc_call *call, void *user);
 void *grpc_call_user(const struct grpc_call *call);
 
 /*
- * Begins the reply: returns where exactly `size` bytes of message go, to be followed at once by
- * grpc_call_reply_end(). The call must not be used after that.
+ * The reply, all at once: its size in bytes, then the message in any number of pieces that make up
+ * exactly that size, then the end. The call must not be used after that.
  */
-uint8_t *grpc_call_reply_begin(struct grpc_call *call, size_t size);
+void grpc_call_reply_begin(struct grpc_call *call, size_t size);
+/* Where the next `size` bytes go, to be written before the next call. */
+uint8_t *grpc_call_reply_bytes(struct grpc_call *call, size_t size);
+/* A part of a blob as the next piece, not copied; takes over one reference. */
+void grpc_call_reply_blob(struct grpc_call *call, struct blob *blob, struct slice part);
 void grpc_call_reply_end(struct grpc_call *call);
 
 /* Ends the call with an error. The call must not be used after this. */

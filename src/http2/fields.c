@@ -1,4 +1,4 @@
-/* Lists of header fields, and their form for nghttp2. */
+/* Lists of header fields with their bytes in one buffer. */
 #include "http2/fields.h"
 
 #include "base/mem.h"
@@ -48,18 +48,4 @@ void fields_add(struct fields *fields, struct slice name, struct slice value)
                              .value = slice_make(end - value.len, value.len)};
     if (fields->bytes.data != before)
         rebase(fields);
-}
-
-void fields_to_nv(const struct http2_field *fields, size_t count, nghttp2_nv *nv)
-{
-    for (size_t i = 0; i < count; i++)
-        nv[i] = (nghttp2_nv){
-            .name = (uint8_t *)fields[i].name.data,
-            .namelen = fields[i].name.len,
-            .value = (uint8_t *)fields[i].value.data,
-            .valuelen = fields[i].value.len,
-            .flags = fields[i].is_static
-                         ? NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE
-                         : NGHTTP2_NV_FLAG_NONE,
-        };
 }

@@ -4,8 +4,6 @@
 
 #include "http2/http2.h"
 
-#include <nghttp2/nghttp2.h>
-
 /* All zero is an empty list. */
 struct fields {
     struct http2_field *items; /* slices into `bytes`, valid until the next fields_add() */
@@ -21,8 +19,5 @@ void fields_clear(struct fields *fields);
 
 /* Appends copies of both. */
 void fields_add(struct fields *fields, struct slice name, struct slice value);
-
-/* As nghttp2 wants them; `nv` has room for `count` and borrows from the fields. */
-void fields_to_nv(const struct http2_field *fields, size_t count, nghttp2_nv *nv);
 
 #endif

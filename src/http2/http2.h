@@ -1,73 +1,115 @@
 /*
- * The server's side of an HTTP/2 connection (RFC 9113): bytes in, stream events out; events in,
- * bytes out. No I/O. All calls and callbacks of a session belong to one thread.
+ * The server's side of HTTP/2 connections (RFC 9113): bytes in, stream events out; events in, bytes
+ * out. No I/O, no clock. A context and its sessions belong to one thread.
  *
- * A stream begins with on_request and ends with on_close, always, also when the peer resets it or
- * the session is freed. In between the application answers it once: http2_respond(), bytes in
- * http2_body(), http2_finish(). Frames are queued and leave with http2_session_pull().
+ * Invariants, which the tests hold it to:
+ *  1. A request begins with on_request and ends with one on_close, whatever happens in between.
+ *  2. Events depend on the bytes only, not on how they are cut into feeds.
+ *  3. No DATA leaves beyond the peer's windows or its SETTINGS; a peer that goes beyond ours is
+ *     refused.
+ *  4. A peer's mistake costs it the stream or the connection, as RFC 9113 says, and nobody else
+ *     anything. No assertion depends on what a peer sends.
+ *  5. Memory per connection is bounded by the limits below, whatever the peer sends or does not
+ * read.
+ *  6. A request and its answer allocate nothing, once the connection has seen a few.
  */
 #ifndef KEYSTORE_HTTP2_HTTP2_H
 #define KEYSTORE_HTTP2_HTTP2_H
 
-#include "base/buf.h"
+#include "base/chain.h"
 #include "base/slice.h"
 
+struct http2_context;
 struct http2_session;
 struct http2_stream;
 
 struct http2_field {
     struct slice name; /* lower case */
     struct slice value;
-    bool is_static; /* both outlive the session, so they need not be copied */
 };
 
 /* Limits; each says which abuse it stops. */
-struct http2_settings {
-    uint32_t max_streams;       /* open at once: stream exhaustion */
-    uint32_t stream_window;     /* bytes a stream may send ahead of us */
-    uint32_t connection_window; /* the same for all its streams together */
-    size_t max_header_bytes;    /* name + value + 32 summed over a header block: HPACK bombs */
+struct http2_limits {
+    uint32_t max_streams;        /* open at once per connection: stream exhaustion */
+    uint32_t stream_window;      /* bytes a stream may send ahead of us, at least 65535 */
+    uint32_t connection_window;  /* the same for a connection, at least 65535 */
+    size_t max_header_bytes;     /* of a block, name + value + 32 summed: HPACK bombs */
+    uint32_t max_continuations;  /* CONTINUATION frames of a header block: CONTINUATION flood */
+    uint32_t max_settings;       /* entries of a SETTINGS frame: SETTINGS flood */
+    uint32_t max_idle_frames;    /* frames without progress between two requests: floods of empty
+                                    DATA, PRIORITY, SETTINGS, late RST_STREAM */
+    uint32_t reset_burst;        /* resets, by the peer or forced by it, of requests that were not
+                                    answered: rapid reset (CVE-2023-44487), MadeYouReset
+                                    (CVE-2025-8671). An answered request gives one back, */
+    uint32_t resets_per_s;       /* and so does time. */
+    size_t max_output;           /* bytes of answers that are written ahead of the socket */
+    size_t max_queued;           /* bytes of answers that wait for the peer's windows or to be
+                                    pulled, beyond which new requests are refused (REFUSED_STREAM:
+                                    safe to repeat) */
+    size_t max_unsent_control;   /* bytes of acknowledgements that wait to be pulled: PING and
+                                    SETTINGS floods by a peer that does not read */
+    int64_t greeting_timeout_ms; /* for preface and SETTINGS: half-open connections */
+    int64_t header_timeout_ms;   /* for the rest of a header block: slowloris */
+    int64_t stall_timeout_ms;    /* without any output taken while some waits: zero windows */
+};
+
+/* The limits of a server for trusted or authenticated peers. */
+extern const struct http2_limits http2_default_limits;
+
+/* The header block of a request; valid during the callback. */
+struct http2_request {
+    const struct http2_field
+        *fields; /* pseudo-header fields first; checked as RFC 9113, 8.3 asks */
+    size_t count;
+    uint32_t block_id; /* not 0: the same fields as before under that id in this session */
 };
 
 struct http2_handler {
     size_t stream_user_size; /* bytes per stream for the application: http2_stream_user() */
-    /* The header block of a request; fields are valid during the callback. */
-    void (*on_request)(void *user, struct http2_stream *stream, const struct http2_field *fields,
-                       size_t count);
+    void (*on_request)(void *user, struct http2_stream *stream,
+                       const struct http2_request *request);
     /* Part of the request's body; valid until http2_session_feed() returns. */
     void (*on_data)(void *user, struct http2_stream *stream, struct slice data);
-    /* The request is complete. */
+    /* The request is complete. Not called once it was answered. */
     void (*on_end)(void *user, struct http2_stream *stream);
     /* The stream is gone; it must not be used after this. */
     void (*on_close)(void *user, struct http2_stream *stream);
+    /* All bytes of a feed are handled: the last chance for answers to leave with it. */
+    void (*on_feed_end)(void *user);
 };
 
-/* `settings` is copied, `handler` borrowed for the session's life. */
-struct http2_session *http2_session_new(const struct http2_settings *settings,
-                                        const struct http2_handler *handler, void *user);
+/* What the sessions of a thread share: limits, handler, streams for reuse. Both are borrowed. */
+struct http2_context *http2_context_new(const struct http2_limits *limits,
+                                        const struct http2_handler *handler);
+
+/* All its sessions are freed. NULL is allowed. */
+void http2_context_free(struct http2_context *context);
+
+/* `now_ms`, here and below, is a monotonic clock's. */
+struct http2_session *http2_session_new(struct http2_context *context, void *user, int64_t now_ms);
 
 /* Closes all streams (on_close) and frees the session. NULL is allowed. */
 void http2_session_free(struct http2_session *session);
 
 /*
- * Takes all the bytes. False if the peer broke the protocol so that the connection must end: pull
- * what is left (a GOAWAY), write it and close.
+ * Takes all the bytes and appends what they call for to `out`; with NULL, while `out` is being
+ * written, that waits for http2_session_pull(). False if the peer broke the protocol so that the
+ * connection must end: write what is left (a GOAWAY) and close.
  */
-bool http2_session_feed(struct http2_session *session, struct slice bytes)
-    __attribute__((warn_unused_result));
+bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
+                        int64_t now_ms) __attribute__((warn_unused_result));
 
-/* Appends queued frames to `out` until it holds `enough` bytes (or a frame more) or none is left.
- */
-void http2_session_pull(struct http2_session *session, struct buf *out, size_t enough);
+/* Appends what waits to `out`, as much as windows and max_output allow. */
+void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms);
 
-/* The most that one frame can add to a buffer beyond `enough`. */
-#define HTTP2_MAX_FRAME ((size_t)16384 + 9)
-
-/* Bytes of finished answers' bodies that wait to be pulled. */
+/* Bytes that wait to be pulled, whether the peer's windows allow them or not. */
 size_t http2_session_queued(const struct http2_session *session);
 
 /* True when nothing is left to be read or sent, so that the connection can be closed. */
 bool http2_session_finished(const struct http2_session *session);
+
+/* Why the connection must be closed now because of a timeout; NULL if it need not. */
+const char *http2_session_expired(const struct http2_session *session, int64_t now_ms);
 
 /*
  * Begins the two-step shutdown (RFC 9113, 6.8): a GOAWAY that names no stream, and once a PING
@@ -82,20 +124,26 @@ void *http2_stream_user(struct http2_stream *stream);
 /* The stream whose http2_stream_user() that is. */
 struct http2_stream *http2_stream_from_user(void *user);
 
-/* Answers with a header block; with `end` it is all there is. Fields are copied unless static. */
-void http2_respond(struct http2_stream *stream, const struct http2_field *fields, size_t count,
-                   bool end);
+/*
+ * An answer with a body of exactly `size` bytes (not 0) and trailers: begin, then the body in any
+ * number of pieces, then end, all at once. The stream must not be used after the end. Fields that
+ * repeat from answer to answer must lie in the same memory each time, outliving the session: those
+ * are kept in the peer's HPACK table and cost a byte.
+ */
+void http2_answer_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count,
+                        size_t size);
+/* The next `size` bytes of the body, to be written before the next call. */
+uint8_t *http2_answer_bytes(struct http2_stream *stream, size_t size);
+/* A part of a blob as the next piece of the body; takes over one reference. */
+void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct slice part);
+void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers,
+                      size_t count);
 
-/* Where the answer's body is appended, between http2_respond() and http2_finish(). */
-struct buf *http2_body(struct http2_stream *stream);
-
-/* Ends the answer after its body with trailers. At most HTTP2_MAX_TRAILERS, copied. */
-void http2_finish(struct http2_stream *stream, const struct http2_field *trailers, size_t count);
-
-#define HTTP2_MAX_TRAILERS 4
-
-/* After a complete answer: if the request is not complete yet, tells the peer to stop sending the
- * rest of it (RFC 9113, 8.1). */
-void http2_refuse_rest(struct http2_stream *stream);
+/*
+ * An answer of header fields alone, which may lie anywhere. If the request is not complete yet, the
+ * peer is told not to send the rest of it. The stream must not be used after this.
+ */
+void http2_answer_without_body(struct http2_stream *stream, const struct http2_field *fields,
+                               size_t count);
 
 #endif

@@ -1,263 +1,92 @@
 /*
- * An HTTP/2 server session on nghttp2's. It turns nghttp2's callbacks into http2.h's events, keeps
- * streams and their buffers for reuse, and refuses to know what the requests mean.
+ * A session's life, and the way of bytes through it: preface, frames, output. What frames mean
+ * stands in receive.c, what answers become in send.c.
  */
-#include "http2/http2.h"
+#include "http2/session.h"
 
-#include "base/arena.h"
 #include "base/mem.h"
-#include "http2/fields.h"
 
-#include <nghttp2/nghttp2.h>
-#include <stdalign.h>
 #include <stdlib.h>
 
-/* Bytes of buffer that a stream keeps for its successor. */
-#define KEPT_BODY ((size_t)4096)
-/* Streams that a session keeps for reuse: the memory of an idle connection. */
-#define KEPT_STREAMS 64
+/* RFC 9113, 3.4. */
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+#define PREFACE_SIZE (sizeof preface - 1)
+/* A header block that is refused for its size is still decoded, for the table's sake, while its
+ * coded form is no larger than this many times the limit. */
+#define CODED_BLOCKS 4
+/* Bytes that an idle connection keeps for the next frame that comes in two reads. */
+#define KEPT_PARTIAL ((size_t)512)
 
-struct http2_stream {
-    struct http2_session *session;
-    struct http2_stream *next; /* in the list of open streams, or of kept ones */
-    struct http2_stream *previous;
-    int32_t id;
-    bool requested;  /* on_request was called, so on_close must be */
-    bool refusing;   /* http2_refuse_rest() was called */
-    bool ended;      /* the request is complete */
-    bool finished;   /* http2_finish() was called: what is in `body` is all */
-    bool deferred;   /* nghttp2 waits for more body */
-    struct buf body; /* of the answer; bytes before `sent` are gone */
-    size_t sent;
-    struct fields trailers;
-    alignas(max_align_t) uint8_t user[];
+const struct http2_limits http2_default_limits = {
+    .max_streams = 1000,
+    .stream_window = 1024 * 1024,
+    .connection_window = 16 * 1024 * 1024,
+    .max_header_bytes = 16 * 1024,
+    .max_continuations = 8,
+    .max_settings = 64,
+    .max_idle_frames = 1000,
+    .reset_burst = 200,
+    .resets_per_s = 20,
+    .max_output = 256 * 1024,
+    .max_queued = 64 * 1024 * 1024,
+    .max_unsent_control = 4096,
+    .greeting_timeout_ms = 10 * 1000,
+    .header_timeout_ms = 10 * 1000,
+    .stall_timeout_ms = 60 * 1000,
 };
 
-struct http2_session {
-    nghttp2_session *session;
-    const struct http2_handler *handler;
-    void *user;
-    struct http2_settings settings;
-    struct http2_stream *open;
-    struct http2_stream *kept;
-    size_t kept_count;
-    struct fields request; /* the header block being received */
-    size_t header_bytes;
-    int drain_steps; /* GOAWAYs of the shutdown submitted */
-    size_t queued;   /* bytes of finished bodies not sent yet */
-    bool broken;
-};
-
-/* Every failure left to these calls is a lack of memory or our own misuse: nobody to tell. */
-static void checked(int result)
+struct http2_context *http2_context_new(const struct http2_limits *limits,
+                                        const struct http2_handler *handler)
 {
-    if (result < 0)
-        abort();
+    struct http2_context *context = mem_alloc_zero(sizeof *context);
+    context->limits = *limits;
+    context->handler = handler;
+    return context;
 }
 
-static struct http2_stream *take_stream(struct http2_session *session, int32_t id)
+void http2_context_free(struct http2_context *context)
 {
-    size_t user_size = session->handler->stream_user_size;
-    struct http2_stream *stream = session->kept;
-    if (stream != NULL) {
-        session->kept = stream->next;
-        session->kept_count--;
-    } else {
-        stream = mem_alloc_zero(sizeof *stream + user_size);
-        stream->session = session;
-        buf_init(&stream->body, SIZE_MAX);
-    }
-    memset(stream->user, 0, user_size);
-    stream->id = id;
-    stream->previous = NULL;
-    stream->next = session->open;
-    if (session->open != NULL)
-        session->open->previous = stream;
-    session->open = stream;
-    return stream;
-}
-
-/* Takes the stream from the open ones and tells the application. */
-static void close_stream(struct http2_stream *stream)
-{
-    struct http2_session *session = stream->session;
-    if (stream->requested)
-        session->handler->on_close(session->user, stream);
-    if (stream->finished)
-        session->queued -= stream->body.len - stream->sent;
-    if (stream->previous != NULL)
-        stream->previous->next = stream->next;
-    else
-        session->open = stream->next;
-    if (stream->next != NULL)
-        stream->next->previous = stream->previous;
-}
-
-static void free_stream(struct http2_stream *stream)
-{
-    buf_deinit(&stream->body);
-    fields_deinit(&stream->trailers);
-    free(stream);
-}
-
-static void keep_stream(struct http2_session *session, struct http2_stream *stream)
-{
-    if (session->kept_count == KEPT_STREAMS) {
-        free_stream(stream);
+    if (context == NULL)
         return;
+    while (context->free_streams != NULL) {
+        struct http2_stream *stream = context->free_streams;
+        context->free_streams = stream->next;
+        chain_deinit(&stream->body);
+        free(stream);
     }
-    buf_clear(&stream->body, KEPT_BODY);
-    fields_clear(&stream->trailers);
-    stream->sent = 0;
-    stream->requested = false;
-    stream->refusing = false;
-    stream->ended = false;
-    stream->finished = false;
-    stream->deferred = false;
-    stream->next = session->kept;
-    session->kept = stream;
-    session->kept_count++;
+    fields_deinit(&context->scratch);
+    free(context);
 }
 
-/* nghttp2's callbacks. */
-
-static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+/* The connection's window begins at RFC 9113's size and is raised to ours. */
+static void greet(struct http2_session *session)
 {
-    struct http2_session *session = user;
-    fields_clear(&session->request);
-    session->header_bytes = 0;
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        return 0;
-    struct http2_stream *stream = take_stream(session, frame->hd.stream_id);
-    checked(nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, stream));
-    return 0;
+    uint32_t window = session->context->limits.connection_window;
+    send_settings(session);
+    if (window > FRAME_FIRST_WINDOW)
+        send_window_update(session, 0, window - FRAME_FIRST_WINDOW);
+    session->receive_window = (int32_t)window;
 }
 
-static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                     void *user)
+struct http2_session *http2_session_new(struct http2_context *context, void *user, int64_t now_ms)
 {
-    (void)ng;
-    (void)frame;
-    (void)flags;
-    struct http2_session *session = user;
-    session->header_bytes += name_len + value_len + 32;
-    if (session->header_bytes > session->settings.max_header_bytes)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    fields_add(&session->request, slice_make(name, name_len), slice_make(value, value_len));
-    return 0;
-}
-
-static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,
-                         size_t len, void *user)
-{
-    struct http2_session *session = user;
-    struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
-    if (stream == NULL)
-        return 0;
-    stream->ended = (flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    session->handler->on_data(session->user, stream, slice_make(data, len));
-    return 0;
-}
-
-static void end_drain(struct http2_session *session)
-{
-    session->drain_steps = 2;
-    int32_t last = nghttp2_session_get_last_proc_stream_id(session->session);
-    checked(nghttp2_submit_goaway(session->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL,
-                                  0));
-}
-
-/* The payload of the PING that follows the first GOAWAY, so that its answer can be told apart. */
-static const uint8_t drain_ping[8] = {'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'};
-
-static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
-{
-    struct http2_session *session = user;
-    if (session->drain_steps == 1 && frame->hd.type == NGHTTP2_PING &&
-        (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 &&
-        memcmp(frame->ping.opaque_data, drain_ping, sizeof drain_ping) == 0)
-        end_drain(session);
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
-        return 0;
-    struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
-    if (stream == NULL)
-        return 0;
-    stream->ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-        stream->requested = true;
-        session->handler->on_request(session->user, stream, session->request.items,
-                                     session->request.count);
-    }
-    if (stream->ended)
-        session->handler->on_end(session->user, stream);
-    return 0;
-}
-
-/* What would overtake the frame, had it been submitted together with it. */
-static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
-{
-    (void)user;
-    if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.last_stream_id == INT32_MAX)
-        checked(nghttp2_submit_ping(ng, NGHTTP2_FLAG_NONE, drain_ping));
-    if (frame->hd.type != NGHTTP2_HEADERS || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
-        return 0;
-    struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
-    if (stream != NULL && stream->refusing && !stream->ended)
-        checked(nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR));
-    return 0;
-}
-
-static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error_code, void *user)
-{
-    (void)error_code;
-    struct http2_session *session = user;
-    struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
-    if (stream == NULL)
-        return 0;
-    close_stream(stream);
-    keep_stream(session, stream);
-    return 0;
-}
-
-static nghttp2_session_callbacks *make_callbacks(void)
-{
-    nghttp2_session_callbacks *callbacks;
-    checked(nghttp2_session_callbacks_new(&callbacks));
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-    return callbacks;
-}
-
-static void submit_settings(struct http2_session *session)
-{
-    const struct http2_settings *settings = &session->settings;
-    const nghttp2_settings_entry entries[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, settings->max_streams},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, settings->stream_window},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)settings->max_header_bytes},
-    };
-    checked(nghttp2_submit_settings(session->session, NGHTTP2_FLAG_NONE, entries,
-                                    sizeof entries / sizeof entries[0]));
-    checked(nghttp2_session_set_local_window_size(session->session, NGHTTP2_FLAG_NONE, 0,
-                                                  (int32_t)settings->connection_window));
-}
-
-struct http2_session *http2_session_new(const struct http2_settings *settings,
-                                        const struct http2_handler *handler, void *user)
-{
+    const struct http2_limits *limits = &context->limits;
     struct http2_session *session = mem_alloc_zero(sizeof *session);
-    session->handler = handler;
+    session->context = context;
     session->user = user;
-    session->settings = *settings;
-    nghttp2_session_callbacks *callbacks = make_callbacks();
-    checked(nghttp2_session_server_new(&session->session, callbacks, session));
-    nghttp2_session_callbacks_del(callbacks);
-    submit_settings(session);
+    session->now_ms = now_ms;
+    session->begun_ms = now_ms;
+    session->progress_ms = now_ms;
+    session->out = &session->backlog;
+    session->send_window = FRAME_FIRST_WINDOW;
+    session->first_send_window = FRAME_FIRST_WINDOW;
+    buf_init(&session->partial, FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD);
+    buf_init(&session->completed, FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD);
+    buf_init(&session->block, CODED_BLOCKS * limits->max_header_bytes);
+    bucket_init(&session->resets, limits->reset_burst, limits->resets_per_s, now_ms);
+    decoder_init(&session->decoder);
+    encoder_init(&session->encoder);
+    greet(session);
     return session;
 }
 
@@ -265,77 +94,210 @@ void http2_session_free(struct http2_session *session)
 {
     if (session == NULL)
         return;
-    while (session->open != NULL) {
-        struct http2_stream *stream = session->open;
-        close_stream(stream);
-        free_stream(stream);
-    }
-    nghttp2_session_del(session->session);
-    while (session->kept != NULL) {
-        struct http2_stream *stream = session->kept;
-        session->kept = stream->next;
-        free_stream(stream);
-    }
-    fields_deinit(&session->request);
+    stream_close_all(session);
+    free(session->streams.buckets);
+    decoder_deinit(&session->decoder);
+    buf_deinit(&session->partial);
+    buf_deinit(&session->completed);
+    buf_deinit(&session->block);
+    chain_deinit(&session->backlog);
     free(session);
 }
 
-/* What nghttp2 gives up on without a GOAWAY of its own gets one here. */
-static void give_up(struct http2_session *session, ssize_t error)
+/* Receiving. */
+
+static enum http2_error take_preface(struct http2_session *session, struct slice *bytes)
 {
-    uint32_t code = error == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
-                    : error == NGHTTP2_ERR_FLOODED        ? NGHTTP2_ENHANCE_YOUR_CALM
-                                                          : NGHTTP2_INTERNAL_ERROR;
-    session->broken = true;
-    checked(nghttp2_session_terminate_session(session->session, code));
+    size_t left = PREFACE_SIZE - session->preface_seen;
+    size_t len = bytes->len < left ? bytes->len : left;
+    if (memcmp(bytes->data, preface + session->preface_seen, len) != 0)
+        return HTTP2_PROTOCOL_ERROR;
+    session->preface_seen += len;
+    *bytes = slice_skip(*bytes, len);
+    return HTTP2_NO_ERROR;
 }
 
-bool http2_session_feed(struct http2_session *session, struct slice bytes)
+/* The size of the whole frame that begins with these bytes, 0 if they do not tell yet. */
+static enum http2_error frame_size(struct slice bytes, size_t *size)
 {
-    if (session->broken)
-        return false;
-    ssize_t taken = nghttp2_session_mem_recv(session->session, bytes.data, bytes.len);
-    if (taken < 0 || (size_t)taken < bytes.len)
-        give_up(session, taken);
-    return !session->broken;
+    *size = 0;
+    if (bytes.len < FRAME_HEADER_SIZE)
+        return HTTP2_NO_ERROR;
+    size_t length = frame_read_length(bytes.data);
+    *size = FRAME_HEADER_SIZE + length;
+    return length <= FRAME_MAX_PAYLOAD ? HTTP2_NO_ERROR : HTTP2_FRAME_SIZE_ERROR;
 }
 
-void http2_session_pull(struct http2_session *session, struct buf *out, size_t enough)
+static enum http2_error take_frame(struct http2_session *session, const uint8_t *bytes, size_t size)
 {
-    while (out->len < enough) {
-        const uint8_t *frame;
-        ssize_t len = nghttp2_session_mem_send(session->session, &frame);
-        if (len <= 0) {
-            session->broken = session->broken || len < 0;
-            return;
+    struct frame frame = frame_read(bytes, size - FRAME_HEADER_SIZE);
+    return receive_frame(session, &frame);
+}
+
+/* Moves bytes to the frame that has begun, until it is `size` long; true if it is. */
+static bool fill_partial(struct http2_session *session, struct slice *bytes, size_t size)
+{
+    size_t left = size - session->partial.len;
+    size_t len = bytes->len < left ? bytes->len : left;
+    if (!buf_append(&session->partial, slice_make(bytes->data, len)))
+        abort(); /* its limit is the largest frame */
+    *bytes = slice_skip(*bytes, len);
+    return len == left;
+}
+
+/* Completes and handles the frame whose beginning an earlier feed brought. */
+static enum http2_error continue_partial(struct http2_session *session, struct slice *bytes)
+{
+    size_t size;
+    if (session->partial.len < FRAME_HEADER_SIZE &&
+        !fill_partial(session, bytes, FRAME_HEADER_SIZE))
+        return HTTP2_NO_ERROR;
+    enum http2_error error = frame_size(buf_slice(&session->partial), &size);
+    if (error != HTTP2_NO_ERROR || !fill_partial(session, bytes, size))
+        return error;
+    /* What the frame's events point to must last as long as the feed, which may begin another. */
+    struct buf completed = session->partial;
+    session->partial = session->completed;
+    session->completed = completed;
+    return take_frame(session, completed.data, size);
+}
+
+static enum http2_error take_frames(struct http2_session *session, struct slice bytes)
+{
+    enum http2_error error = HTTP2_NO_ERROR;
+    if (session->partial.len > 0)
+        error = continue_partial(session, &bytes);
+    while (error == HTTP2_NO_ERROR && bytes.len > 0) {
+        size_t size;
+        error = frame_size(bytes, &size);
+        if (error != HTTP2_NO_ERROR)
+            break;
+        if (size == 0 || size > bytes.len) {
+            fill_partial(session, &bytes, bytes.len + session->partial.len);
+            break;
         }
-        if (!buf_append(out, slice_make(frame, (size_t)len)))
-            abort(); /* the caller's buffer has no room for `enough` and a frame */
+        error = take_frame(session, bytes.data, size);
+        bytes = slice_skip(bytes, size);
     }
+    return error;
+}
+
+static void fail(struct http2_session *session, enum http2_error error)
+{
+    session->failed = true;
+    send_goaway(session, session->last_stream, error);
+}
+
+/* Notes since when a header block is incomplete. */
+static void watch_header_block(struct http2_session *session)
+{
+    const struct buf *partial = &session->partial;
+    bool in_header = partial->len > 3 &&
+                     (partial->data[3] == FRAME_HEADERS || partial->data[3] == FRAME_CONTINUATION);
+    if (session->block_stream == 0 && !in_header)
+        session->block_begun_ms = 0;
+    else if (session->block_begun_ms == 0)
+        session->block_begun_ms = session->now_ms;
+}
+
+static bool waits(const struct http2_session *session)
+{
+    return session->queued > 0 || chain_length(&session->backlog) > 0;
+}
+
+/* Output goes to `out` from here on, and what has waited goes first; NULL: it waits. */
+static void direct_output(struct http2_session *session, struct chain *out, int64_t now_ms)
+{
+    session->now_ms = now_ms;
+    if (!waits(session))
+        session->progress_ms = now_ms;
+    if (out == NULL)
+        return;
+    session->out = out;
+    if (chain_length(&session->backlog) == 0)
+        return;
+    chain_append_chain(out, &session->backlog);
+    session->unsent_acks = 0;
+    session->progress_ms = now_ms;
+}
+
+static void finish_output(struct http2_session *session)
+{
+    if (!session->failed)
+        send_queued(session);
+    session->out = &session->backlog;
+    if (!waits(session))
+        session->progress_ms = session->now_ms;
+}
+
+bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
+                        int64_t now_ms)
+{
+    const struct http2_limits *limits = &session->context->limits;
+    enum http2_error error = HTTP2_NO_ERROR;
+    if (session->failed)
+        return false;
+    direct_output(session, out, now_ms);
+    if (session->preface_seen < PREFACE_SIZE)
+        error = take_preface(session, &bytes);
+    if (error == HTTP2_NO_ERROR)
+        error = take_frames(session, bytes);
+    session->context->handler->on_feed_end(session->user);
+    buf_clear(&session->completed, KEPT_PARTIAL);
+    if (error == HTTP2_NO_ERROR && session->unsent_acks > limits->max_unsent_control)
+        error = HTTP2_ENHANCE_YOUR_CALM;
+    if (error != HTTP2_NO_ERROR)
+        fail(session, error);
+    else
+        watch_header_block(session);
+    finish_output(session);
+    return !session->failed;
+}
+
+void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms)
+{
+    direct_output(session, out, now_ms);
+    finish_output(session);
 }
 
 size_t http2_session_queued(const struct http2_session *session)
 {
-    return session->queued;
+    return session->queued + chain_length(&session->backlog);
 }
 
 bool http2_session_finished(const struct http2_session *session)
 {
-    return session->broken || (nghttp2_session_want_read(session->session) == 0 &&
-                               nghttp2_session_want_write(session->session) == 0);
+    bool drained = session->drain_steps == 2 && session->streams.count == 0;
+    return (session->failed || drained) && chain_length(&session->backlog) == 0;
+}
+
+const char *http2_session_expired(const struct http2_session *session, int64_t now_ms)
+{
+    const struct http2_limits *limits = &session->context->limits;
+    if (!session->greeted && now_ms - session->begun_ms > limits->greeting_timeout_ms)
+        return "it did not begin HTTP/2 in time";
+    if (session->block_begun_ms != 0 &&
+        now_ms - session->block_begun_ms > limits->header_timeout_ms)
+        return "it did not complete a header block in time";
+    if (waits(session) && now_ms - session->progress_ms > limits->stall_timeout_ms)
+        return "it did not take its answers in time";
+    return NULL;
 }
 
 void http2_session_drain(struct http2_session *session)
 {
-    if (session->drain_steps == 1)
-        end_drain(session);
-    if (session->drain_steps > 0)
+    static const uint8_t ping[8] = "drain";
+    if (session->drain_steps == 2 || session->failed)
         return;
-    session->drain_steps = 1;
-    checked(nghttp2_submit_shutdown_notice(session->session)); /* on_frame_sent adds the PING */
+    if (++session->drain_steps == 1) {
+        send_goaway(session, INT32_MAX, HTTP2_NO_ERROR);
+        send_ping(session, ping, false);
+    } else {
+        send_goaway(session, session->last_stream, HTTP2_NO_ERROR);
+    }
 }
 
-/* Answers. */
+/* Streams as the application sees them. */
 
 void *http2_stream_user(struct http2_stream *stream)
 {
@@ -345,75 +307,4 @@ void *http2_stream_user(struct http2_stream *stream)
 struct http2_stream *http2_stream_from_user(void *user)
 {
     return (struct http2_stream *)(void *)((char *)user - offsetof(struct http2_stream, user));
-}
-
-struct buf *http2_body(struct http2_stream *stream)
-{
-    return &stream->body;
-}
-
-static void send_trailers(struct http2_stream *stream)
-{
-    nghttp2_nv nv[HTTP2_MAX_TRAILERS];
-    fields_to_nv(stream->trailers.items, stream->trailers.count, nv);
-    checked(
-        nghttp2_submit_trailer(stream->session->session, stream->id, nv, stream->trailers.count));
-}
-
-static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *out, size_t room,
-                         uint32_t *flags, nghttp2_data_source *source, void *user)
-{
-    (void)ng;
-    (void)id;
-    (void)user;
-    struct http2_stream *stream = source->ptr;
-    size_t left = stream->body.len - stream->sent;
-    size_t len = left < room ? left : room;
-    if (len == 0 && !stream->finished) {
-        stream->deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    if (len > 0)
-        memcpy(out, stream->body.data + stream->sent, len);
-    stream->sent += len;
-    if (stream->finished)
-        stream->session->queued -= len;
-    if (stream->sent == stream->body.len && stream->finished) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        send_trailers(stream);
-    }
-    return (ssize_t)len;
-}
-
-#define MAX_ANSWER_FIELDS 16
-
-void http2_respond(struct http2_stream *stream, const struct http2_field *fields, size_t count,
-                   bool end)
-{
-    if (count > MAX_ANSWER_FIELDS)
-        abort();
-    nghttp2_nv nv[MAX_ANSWER_FIELDS];
-    fields_to_nv(fields, count, nv);
-    nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
-    checked(nghttp2_submit_response(stream->session->session, stream->id, nv, count,
-                                    end ? NULL : &body));
-}
-
-void http2_finish(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
-{
-    if (count > HTTP2_MAX_TRAILERS)
-        abort();
-    for (size_t i = 0; i < count; i++)
-        fields_add(&stream->trailers, trailers[i].name, trailers[i].value);
-    stream->finished = true;
-    stream->session->queued += stream->body.len - stream->sent;
-    if (stream->deferred) {
-        stream->deferred = false;
-        checked(nghttp2_session_resume_data(stream->session->session, stream->id));
-    }
-}
-
-void http2_refuse_rest(struct http2_stream *stream)
-{
-    stream->refusing = true;
 }

@@ -1,6 +1,11 @@
 /*
- * Reading, feeding, pulling and writing for one connection. Output goes through a buffer that the
- * loop's connections share; only what the socket does not take at once is copied to the connection.
+ * Reading, feeding, pulling and writing for one connection. Output is gathered in a chain that the
+ * loop's connections share; only when the socket does not take all of it, the chain becomes the
+ * connection's own until it does.
+ *
+ * The end, when nothing is left to say: closing while bytes of the peer are unread would make the
+ * kernel reset the connection, and the peer could lose what was said last. So our side ends first,
+ * and what the peer still sends is passed over until it ends its side, within bounds.
  */
 #include "net/connection.h"
 
@@ -8,9 +13,18 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 
-/* Above this many bytes in the protocol's queue a peer that does not read is not read either. */
-#define QUEUE_LIMIT ((size_t)4 * 1024 * 1024)
+/* How long the end may take, and the bytes that are passed over: what windows of HTTP/2 and the
+ * kernel's buffers may hold, but no flood. */
+#define LINGER_MS    1000
+#define LINGER_BYTES ((size_t)16 * 1024 * 1024)
+/* The most that write_timeout_ms is for a peer with which the protocol has ended. */
+#define LAST_WRITE_MS 5000
+/* Pieces of output in one write: copied bytes and blobs take turns. */
+#define MAX_PIECES 64
+/* Output memory that a loop keeps for the next write. */
+#define KEPT_OUTPUT ((size_t)512 * 1024)
 
 struct net_connection {
     union {
@@ -23,14 +37,29 @@ struct net_connection {
     struct net_connection *next;
     struct net_connection *previous;
     void *session;
-    struct buf unsent; /* what uv_write() is busy with */
+    struct net_peer peer;
+    struct chain unsent; /* what uv_write() is busy with, from `sent` on */
+    struct chain_cursor sent;
+    size_t write_size;      /* bytes of the write under way */
+    size_t write_left;      /* of it, when that was last looked at */
+    int64_t write_moved_ms; /* when it began, or was last seen to go on */
+    int64_t linger_begun_ms;
+    size_t passed_over; /* bytes */
+    size_t queued;      /* as counted in queued_total */
     uv_write_t write;
     bool writing;
     bool reading;
-    bool ending; /* the protocol is done with it: close when all is written */
+    bool ending;    /* nothing more is fed: it ends when all that can be pulled is written */
+    bool hung_up;   /* the peer has ended its side */
+    bool lingering; /* we have ended ours */
 };
 
 static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
+
+static int64_t now_of(const struct net_connection *connection)
+{
+    return (int64_t)uv_now(&connection->shared->uv);
+}
 
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
@@ -39,12 +68,20 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init((char *)connection->shared->input, (unsigned)READ_CHUNK);
 }
 
-/* Reads, or stops reading, as the length of the output queue demands. */
+static void count_queued(struct net_connection *connection, size_t queued)
+{
+    connection->shared->queued_total += queued - connection->queued;
+    connection->queued = queued;
+}
+
+/* Reads, or stops reading, as the output that waits demands. */
 static void regulate(struct net_connection *connection)
 {
-    const struct net_protocol *protocol = connection->shared->protocol;
-    bool wanted = !connection->ending &&
-                  !(connection->writing && protocol->queued(connection->session) > QUEUE_LIMIT);
+    const struct net_shared *shared = connection->shared;
+    count_queued(connection, shared->protocol->queued(connection->session));
+    size_t limit =
+        shared->queued_total > shared->limits.max_queued_total ? 0 : shared->limits.max_queued;
+    bool wanted = !connection->ending && !(connection->writing && connection->queued > limit);
     if (wanted == connection->reading)
         return;
     connection->reading = wanted;
@@ -54,67 +91,159 @@ static void regulate(struct net_connection *connection)
         uv_read_stop(&connection->uv.stream);
 }
 
+/* Writing. */
+
+static void write_unsent(struct net_connection *connection);
+static void flush(struct net_connection *connection);
+
 static void on_written(uv_write_t *write, int status)
 {
     struct net_connection *connection = write->handle->data;
     connection->writing = false;
-    buf_clear(&connection->unsent, 0);
     if (uv_is_closing(&connection->uv.handle))
         return;
-    if (status < 0)
+    if (status < 0) {
         connection_close(connection);
-    else
-        net_connection_flush(connection);
+        return;
+    }
+    chain_skip(&connection->unsent, &connection->sent, connection->write_size);
+    write_unsent(connection);
+    flush(connection);
 }
 
-/* Hands what the socket did not take to libuv, which writes it when it can. */
-static void write_later(struct net_connection *connection, struct slice rest)
+/* libuv's buffers are iovecs on every Unix; pieces of a chain are. */
+_Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec), "uv_buf_t is struct iovec");
+
+static unsigned gather(const struct chain *chain, struct chain_cursor cursor, uv_buf_t *buffers,
+                       size_t *size)
 {
-    buf_init(&connection->unsent, rest.len);
-    if (!buf_append(&connection->unsent, rest))
-        abort(); /* its limit is the length */
-    uv_buf_t buffer = uv_buf_init((char *)connection->unsent.data, (unsigned)rest.len);
-    if (uv_write(&connection->write, &connection->uv.stream, &buffer, 1, on_written) < 0) {
+    struct iovec pieces[MAX_PIECES];
+    size_t count = chain_pieces(chain, cursor, pieces, MAX_PIECES);
+    *size = 0;
+    for (size_t i = 0; i < count; i++) {
+        buffers[i] = (uv_buf_t){.base = pieces[i].iov_base, .len = pieces[i].iov_len};
+        *size += pieces[i].iov_len;
+    }
+    return (unsigned)count;
+}
+
+/* Hands the next pieces of what the socket did not take to libuv, which writes them when it can. */
+static void write_unsent(struct net_connection *connection)
+{
+    uv_buf_t buffers[MAX_PIECES];
+    unsigned count =
+        gather(&connection->unsent, connection->sent, buffers, &connection->write_size);
+    if (count == 0) {
+        chain_deinit(&connection->unsent);
+        return;
+    }
+    if (uv_write(&connection->write, &connection->uv.stream, buffers, count, on_written) < 0) {
         connection_close(connection);
         return;
     }
     connection->writing = true;
+    connection->write_left = connection->write_size;
+    connection->write_moved_ms = now_of(connection);
 }
 
-/* Writes one chunk of output. True if there may be more and the socket took all of it. */
-static bool write_chunk(struct net_connection *connection)
+/* Writes the shared output. True if the socket took all of it. */
+static bool write_output(struct net_connection *connection)
+{
+    struct chain *output = &connection->shared->output;
+    uv_buf_t buffers[MAX_PIECES];
+    size_t size;
+    unsigned count = gather(output, (struct chain_cursor){0}, buffers, &size);
+    int written = uv_try_write(&connection->uv.stream, buffers, count);
+    if (written == (int)chain_length(output)) {
+        chain_clear(output, KEPT_OUTPUT);
+        return true;
+    }
+    if (written < 0 && written != UV_EAGAIN) {
+        chain_clear(output, KEPT_OUTPUT);
+        connection_close(connection);
+        return false;
+    }
+    connection->unsent = *output;
+    connection->sent = (struct chain_cursor){0};
+    *output = (struct chain){0};
+    chain_skip(&connection->unsent, &connection->sent, written > 0 ? (size_t)written : 0);
+    write_unsent(connection);
+    return false;
+}
+
+/* All is said. */
+static void end(struct net_connection *connection)
+{
+    int descriptor;
+    if (connection->hung_up || uv_fileno(&connection->uv.handle, &descriptor) != 0 ||
+        shutdown(descriptor, SHUT_WR) != 0) {
+        connection_close(connection);
+        return;
+    }
+    connection->ending = true;
+    connection->lingering = true;
+    connection->linger_begun_ms = now_of(connection);
+    count_queued(connection, 0);
+    if (!connection->reading)
+        uv_read_start(&connection->uv.stream, on_allocate, on_readable);
+}
+
+/* Writes until the socket or the protocol has enough; the shared output is empty afterwards. */
+static void flush(struct net_connection *connection)
 {
     struct net_shared *shared = connection->shared;
-    struct buf *output = &shared->output;
-    shared->protocol->pull(connection->session, output, OUTPUT_CHUNK);
-    if (output->len == 0)
-        return false;
-    uv_buf_t buffer = uv_buf_init((char *)output->data, (unsigned)output->len);
-    int written = uv_try_write(&connection->uv.stream, &buffer, 1);
-    if (written == UV_EAGAIN)
-        written = 0;
-    bool all = written >= 0 && (size_t)written == output->len;
-    if (written < 0)
-        connection_close(connection);
-    else if (!all)
-        write_later(connection, slice_skip(buf_slice(output), (size_t)written));
-    buf_clear(output, SIZE_MAX);
-    return all;
-}
-
-void net_connection_flush(struct net_connection *connection)
-{
-    const struct net_protocol *protocol = connection->shared->protocol;
+    if (connection->lingering)
+        return;
     while (!connection->writing && !uv_is_closing(&connection->uv.handle)) {
-        if (!write_chunk(connection))
+        if (chain_length(&shared->output) == 0)
+            shared->protocol->pull(connection->session, &shared->output, now_of(connection));
+        if (chain_length(&shared->output) == 0 || !write_output(connection))
             break;
     }
     if (uv_is_closing(&connection->uv.handle))
         return;
-    if (!connection->writing && (connection->ending || protocol->finished(connection->session)))
-        connection_close(connection);
+    if (!connection->writing &&
+        (connection->ending || shared->protocol->finished(connection->session)))
+        end(connection);
     else
         regulate(connection);
+}
+
+void net_connection_flush(struct net_connection *connection)
+{
+    struct net_shared *shared = connection->shared;
+    if (!shared->feeding) {
+        flush(connection);
+        return;
+    }
+    /* What the shared output holds is another connection's, which is being fed. */
+    struct chain fed = shared->output;
+    shared->output = (struct chain){0};
+    flush(connection);
+    chain_deinit(&shared->output);
+    shared->output = fed;
+}
+
+/* False if the connection is to end. */
+static bool feed(struct net_connection *connection, struct slice bytes)
+{
+    struct net_shared *shared = connection->shared;
+    const struct net_protocol *protocol = shared->protocol;
+    struct chain *out = connection->writing ? NULL : &shared->output;
+    shared->feeding = true;
+    bool alive =
+        protocol->feed(protocol->user, connection->session, bytes, out, now_of(connection));
+    shared->feeding = false;
+    return alive;
+}
+
+/* Reads on to the end of a connection with which nothing more is done. */
+static void pass_over(struct net_connection *connection, ssize_t count)
+{
+    if (count > 0)
+        connection->passed_over += (size_t)count;
+    if (count < 0 || connection->passed_over > LINGER_BYTES)
+        connection_close(connection);
 }
 
 static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
@@ -122,21 +251,25 @@ static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buff
     struct net_connection *connection = stream->data;
     if (count == 0)
         return;
-    if (count < 0) {
-        connection_close(connection);
+    if (connection->lingering || (count < 0 && count != UV_EOF)) {
+        pass_over(connection, count);
         return;
     }
-    struct slice bytes = slice_make(buffer->base, (size_t)count);
-    if (!connection->shared->protocol->feed(connection->session, bytes))
+    connection->hung_up = count == UV_EOF;
+    if (connection->hung_up || !feed(connection, slice_make(buffer->base, (size_t)count)))
         connection->ending = true;
-    net_connection_flush(connection);
+    flush(connection);
 }
+
+/* Life. */
 
 static void on_closed(uv_handle_t *handle)
 {
     struct net_connection *connection = handle->data;
-    connection->shared->protocol->on_close(connection->session);
-    buf_deinit(&connection->unsent);
+    struct net_shared *shared = connection->shared;
+    shared->protocol->on_close(connection->session);
+    net_admission_leave(shared->admission, &connection->peer);
+    chain_deinit(&connection->unsent);
     free(connection);
 }
 
@@ -144,6 +277,7 @@ void connection_close(struct net_connection *connection)
 {
     if (uv_is_closing(&connection->uv.handle))
         return;
+    count_queued(connection, 0);
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
     else
@@ -153,42 +287,96 @@ void connection_close(struct net_connection *connection)
     uv_close(&connection->uv.handle, on_closed);
 }
 
-static struct net_connection *new_connection(struct net_shared *shared, bool is_tcp)
+static void free_refused(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+/* A connection that waits at the listener, without session, or NULL if it is gone again. */
+static struct net_connection *accept_handle(struct net_shared *shared, uv_stream_t *listener)
 {
     struct net_connection *connection = mem_alloc_zero(sizeof *connection);
     connection->shared = shared;
-    if (is_tcp)
+    if (listener->type == UV_TCP)
         uv_tcp_init(&shared->uv, &connection->uv.tcp);
     else
         uv_pipe_init(&shared->uv, &connection->uv.pipe, 0);
     connection->uv.handle.data = connection;
-    connection->session = shared->protocol->on_open(shared->protocol->user, connection);
-    connection->next = shared->first;
-    if (shared->first != NULL)
-        shared->first->previous = connection;
-    shared->first = connection;
-    return connection;
+    if (uv_accept(listener, &connection->uv.stream) == 0)
+        return connection;
+    uv_close(&connection->uv.handle, free_refused);
+    return NULL;
+}
+
+static void identify(struct net_connection *connection)
+{
+    struct sockaddr_storage address = {0};
+    int size = sizeof address;
+    if (connection->uv.handle.type == UV_TCP) {
+        uv_tcp_nodelay(&connection->uv.tcp, 1);
+        uv_tcp_getpeername(&connection->uv.tcp, (struct sockaddr *)&address, &size);
+    }
+    connection->peer = net_peer_of(&address);
 }
 
 void connection_accept(struct net_shared *shared, uv_stream_t *listener)
 {
-    bool is_tcp = listener->type == UV_TCP;
-    struct net_connection *connection = new_connection(shared, is_tcp);
-    int result = uv_accept(listener, &connection->uv.stream);
-    if (result < 0) {
-        log_warning("a connection could not be accepted: %s", uv_strerror(result));
-        connection_close(connection);
+    struct net_connection *connection = accept_handle(shared, listener);
+    if (connection == NULL)
+        return;
+    identify(connection);
+    if (!net_admission_enter(shared->admission, &connection->peer)) {
+        uv_close(&connection->uv.handle, free_refused);
         return;
     }
-    if (is_tcp)
-        uv_tcp_nodelay(&connection->uv.tcp, 1);
-    net_connection_flush(connection);
+    connection->session =
+        shared->protocol->on_open(shared->protocol->user, connection, now_of(connection));
+    connection->next = shared->first;
+    if (shared->first != NULL)
+        shared->first->previous = connection;
+    shared->first = connection;
+    flush(connection);
 }
 
 void connection_drain(struct net_connection *connection)
 {
     connection->shared->protocol->drain(connection->session);
-    net_connection_flush(connection);
+    flush(connection);
+}
+
+/* How long the peer may take nothing of what is written. */
+static int64_t write_timeout_ms(const struct net_connection *connection)
+{
+    int64_t timeout_ms = connection->shared->limits.write_timeout_ms;
+    bool is_refused = connection->ending && !connection->hung_up;
+    return is_refused && timeout_ms > LAST_WRITE_MS ? LAST_WRITE_MS : timeout_ms;
+}
+
+/* True if a write is under way and the peer has taken nothing of it for too long. */
+static bool write_is_stuck(struct net_connection *connection, int64_t now_ms)
+{
+    size_t left = uv_stream_get_write_queue_size(&connection->uv.stream);
+    if (left != connection->write_left) {
+        connection->write_left = left;
+        connection->write_moved_ms = now_ms;
+    }
+    return connection->writing &&
+           now_ms - connection->write_moved_ms > write_timeout_ms(connection);
+}
+
+void connection_check_timeouts(struct net_connection *connection)
+{
+    const struct net_shared *shared = connection->shared;
+    int64_t now_ms = now_of(connection);
+    const char *why = shared->protocol->expired(connection->session, now_ms);
+    if (write_is_stuck(connection, now_ms))
+        why = "it did not read in time";
+    if (connection->lingering)
+        why = now_ms - connection->linger_begun_ms >= LINGER_MS ? "it did not end its side" : NULL;
+    if (why == NULL)
+        return;
+    log_debug("a connection was closed: %s", why);
+    connection_close(connection);
 }
 
 struct net_connection *connection_next(const struct net_connection *connection)

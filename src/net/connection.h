@@ -2,20 +2,24 @@
 #ifndef KEYSTORE_NET_CONNECTION_H
 #define KEYSTORE_NET_CONNECTION_H
 
+#include "net/admission.h"
 #include "net/loop.h"
 
 #include <uv.h>
 
-/* Bytes that are read at once, and that are written at once (plus a frame). */
-#define READ_CHUNK   ((size_t)64 * 1024)
-#define OUTPUT_CHUNK ((size_t)256 * 1024)
+/* Bytes that are read at once. */
+#define READ_CHUNK ((size_t)64 * 1024)
 
 /* What the connections of a loop share. */
 struct net_shared {
     uv_loop_t uv;
     const struct net_protocol *protocol;
+    struct net_admission *admission;
+    struct net_limits limits;
     struct net_connection *first; /* of the open ones */
-    struct buf output;            /* filled and written within one callback */
+    size_t queued_total;          /* bytes that wait in their protocols */
+    struct chain output;          /* filled and written within one callback */
+    bool feeding;                 /* a connection is being fed: the output is its own */
     uint8_t input[READ_CHUNK];
 };
 
@@ -24,6 +28,9 @@ void connection_accept(struct net_shared *shared, uv_stream_t *listener);
 
 /* Asks the protocol to finish what is under way. */
 void connection_drain(struct net_connection *connection);
+
+/* Closes the connection if one of its timeouts has passed. To be called every second or so. */
+void connection_check_timeouts(struct net_connection *connection);
 
 /* Closes at once. */
 void connection_close(struct net_connection *connection);

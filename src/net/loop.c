@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 /* Connections that the kernel holds for us while we are busy; it caps this at somaxconn. */
-#define BACKLOG 4096
+#define BACKLOG  4096
+#define SWEEP_MS 1000
 
 struct listening {
     union {
@@ -25,7 +26,14 @@ struct net_loop {
     struct listening *listening;
     uv_async_t stop;
     uv_timer_t drain_timer; /* first for the patience, then for the rest of the timeout */
-    int64_t drain_timeout_ms;
+    uv_timer_t sweep_timer; /* once a second, for timeouts */
+};
+
+const struct net_limits net_default_limits = {
+    .drain_timeout_ms = 10 * 1000,
+    .write_timeout_ms = 60 * 1000,
+    .max_queued = (size_t)4 * 1024 * 1024,
+    .max_queued_total = (size_t)256 * 1024 * 1024,
 };
 
 static void free_listening(uv_handle_t *handle)
@@ -63,6 +71,19 @@ static void close_listening(struct net_loop *loop)
     }
 }
 
+static void on_sweep(uv_timer_t *timer)
+{
+    struct net_loop *loop = timer->data;
+    for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
+        next = connection_next(at);
+        connection_check_timeouts(at);
+    }
+    uint64_t refused = net_admission_take_refused(loop->shared.admission);
+    if (refused > 0)
+        log_warning("%llu connections were refused: there are too many (see --max-connections)",
+                    (unsigned long long)refused);
+}
+
 static void drain_all(struct net_loop *loop)
 {
     for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
@@ -71,12 +92,18 @@ static void drain_all(struct net_loop *loop)
     }
 }
 
+static int64_t patience_ms(const struct net_loop *loop)
+{
+    int64_t timeout_ms = loop->shared.limits.drain_timeout_ms;
+    return timeout_ms < NET_DRAIN_PATIENCE_MS ? timeout_ms : NET_DRAIN_PATIENCE_MS;
+}
+
 static void on_patience_over(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
-    int64_t rest = loop->drain_timeout_ms - NET_DRAIN_PATIENCE_MS;
+    int64_t rest = loop->shared.limits.drain_timeout_ms - patience_ms(loop);
     drain_all(loop);
-    uv_timer_start(timer, on_drain_timeout, rest > 0 ? (uint64_t)rest : 0, 0);
+    uv_timer_start(timer, on_drain_timeout, (uint64_t)rest, 0);
 }
 
 static void on_stop(uv_async_t *async)
@@ -84,18 +111,19 @@ static void on_stop(uv_async_t *async)
     struct net_loop *loop = async->data;
     uv_close((uv_handle_t *)&loop->stop, NULL);
     close_listening(loop);
-    uv_timer_start(&loop->drain_timer, on_patience_over, NET_DRAIN_PATIENCE_MS, 0);
+    uv_timer_start(&loop->drain_timer, on_patience_over, (uint64_t)patience_ms(loop), 0);
     /* The timer bounds the wait; connections alone keep the loop alive. */
     uv_unref((uv_handle_t *)&loop->drain_timer);
     drain_all(loop);
 }
 
-struct net_loop *net_loop_new(const struct net_protocol *protocol, int64_t drain_timeout_ms)
+struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_admission *admission,
+                              const struct net_limits *limits)
 {
     struct net_loop *loop = mem_alloc_zero(sizeof *loop);
     loop->shared.protocol = protocol;
-    loop->drain_timeout_ms = drain_timeout_ms;
-    buf_init(&loop->shared.output, OUTPUT_CHUNK + protocol->max_frame);
+    loop->shared.admission = admission;
+    loop->shared.limits = *limits;
     if (uv_loop_init(&loop->shared.uv) < 0)
         abort();
     loop->shared.uv.data = &loop->shared;
@@ -104,6 +132,10 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, int64_t drain
     loop->stop.data = loop;
     uv_timer_init(&loop->shared.uv, &loop->drain_timer);
     loop->drain_timer.data = loop;
+    uv_timer_init(&loop->shared.uv, &loop->sweep_timer);
+    loop->sweep_timer.data = loop;
+    uv_timer_start(&loop->sweep_timer, on_sweep, SWEEP_MS, SWEEP_MS);
+    uv_unref((uv_handle_t *)&loop->sweep_timer);
     return loop;
 }
 
@@ -115,10 +147,11 @@ void net_loop_free(struct net_loop *loop)
     if (!uv_is_closing((uv_handle_t *)&loop->stop))
         uv_close((uv_handle_t *)&loop->stop, NULL);
     uv_close((uv_handle_t *)&loop->drain_timer, NULL);
+    uv_close((uv_handle_t *)&loop->sweep_timer, NULL);
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
     if (uv_loop_close(&loop->shared.uv) < 0)
         abort();
-    buf_deinit(&loop->shared.output);
+    chain_deinit(&loop->shared.output);
     free(loop);
 }
 

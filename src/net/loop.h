@@ -2,39 +2,61 @@
  * One worker's event loop: its listening sockets, its connections, and the bytes that go in and out
  * of them. What the bytes mean is the protocol's business.
  *
- * One read is fed whole to the protocol, and all that it answers leaves in one write. While the
- * peer does not read, at most OUTPUT_CHUNK bytes wait here; the rest waits in the protocol's own
- * queue, and when that is long too, nothing more is read from the peer.
+ * One read is fed whole to the protocol, and all that it answers leaves in one write. What the
+ * socket does not take at once waits here; meanwhile the protocol keeps its output to itself, and
+ * when that becomes too much, nothing more is read from the peer. A peer that ends its side still
+ * gets what can be pulled then.
  */
 #ifndef KEYSTORE_NET_LOOP_H
 #define KEYSTORE_NET_LOOP_H
 
-#include "base/buf.h"
+#include "base/chain.h"
 
+/* How long a peer may take to notice that the server shuts down, before drain() is called again. */
 #define NET_DRAIN_PATIENCE_MS 500
 
+struct net_admission;
 struct net_connection;
 struct net_loop;
 
-/* What is spoken on the connections of a loop. `session` is what on_open returned. */
+/* What is spoken on the connections of a loop. `session` is what on_open returned; `now_ms` is the
+ * loop's monotonic time. */
 struct net_protocol {
     void *user;
-    void *(*on_open)(void *user, struct net_connection *connection);
+    void *(*on_open)(void *user, struct net_connection *connection, int64_t now_ms);
     /* The connection is closed; frees the session. */
     void (*on_close)(void *session);
-    /* False if the connection is to end after what can be pulled is written. */
-    bool (*feed)(void *session, struct slice bytes);
-    /* Appends output until `out` holds `enough` bytes or `max_frame` more. */
-    void (*pull)(void *session, struct buf *out, size_t enough);
-    size_t max_frame;
+    /* Appends answers to `out`; with NULL they wait to be pulled. False if the connection is to end
+     * after what can be pulled is written. */
+    bool (*feed)(void *user, void *session, struct slice bytes, struct chain *out, int64_t now_ms);
+    /* Appends a bounded amount of what waits; nothing if nothing can go now. */
+    void (*pull)(void *session, struct chain *out, int64_t now_ms);
     size_t (*queued)(const void *session); /* bytes of output that wait to be pulled */
     bool (*finished)(const void *session); /* nothing left to do: close */
+    /* Why the connection must be closed because of a timeout, or NULL. Asked once a second. */
+    const char *(*expired)(const void *session, int64_t now_ms);
     /* Finish what is under way, take nothing new. Called again later: do not wait for the peer. */
     void (*drain)(void *session);
 };
 
-/* `protocol` is borrowed for the loop's life. Free with net_loop_free() after it has run. */
-struct net_loop *net_loop_new(const struct net_protocol *protocol, int64_t drain_timeout_ms);
+struct net_limits {
+    int64_t drain_timeout_ms; /* connections that do not end */
+    int64_t write_timeout_ms; /* without the peer taking a byte: slow readers. At most 5 seconds
+                                 once feed() has ended the connection */
+    size_t max_queued;        /* bytes a connection may have waiting; above it, and while the socket
+                                 takes nothing, it is not read: answers without a reader */
+    size_t max_queued_total; /* of a loop's connections together, above which any with bytes waiting
+                                is treated so */
+};
+
+extern const struct net_limits net_default_limits;
+
+/*
+ * `protocol` and `admission` are borrowed for the loop's life, `limits` is copied; several loops
+ * share an admission. Free with net_loop_free() after it has run.
+ */
+struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_admission *admission,
+                              const struct net_limits *limits);
 void net_loop_free(struct net_loop *loop);
 
 /* Serves a bound socket, whose descriptor the loop takes over. 0, or a negative errno. */
@@ -51,7 +73,8 @@ void net_loop_run(struct net_loop *loop);
  */
 void net_loop_stop(struct net_loop *loop);
 
-/* To be called on the loop's thread when a session has output though it was not fed. */
+/* To be called on the loop's thread when a session has output though it was not fed; also while
+ * another one is. */
 void net_connection_flush(struct net_connection *connection);
 
 #endif

@@ -1,7 +1,8 @@
-/* Reading settings. Each option is a row with a setter; getopt_long and inih do the parsing. */
+/* Reading settings from the command line (getopt_long) and a file (inih). Which settings there are
+ * stands in options.c. */
 #include "server/config.h"
 
-#include "server/values.h"
+#include "server/options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -10,91 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define DEFAULT_LISTEN "127.0.0.1:50051"
 /* Where getopt_long's numbers for long options begin: above every character. */
 #define FIRST_CODE 256
-
-/* Sets one value; false with a sentence in *why (static memory) if it is bad. */
-typedef bool set_function(struct config *config, const char *value, const char **why);
-
-struct option_row {
-    const char *name;
-    const char *argument; /* as --help shows it */
-    const char *help;
-    set_function *set; /* NULL: handled by config_read() itself, and only on the command line */
-};
-
-static bool set_listen(struct config *config, const char *value, const char **why)
-{
-    if (config->listen_count == CONFIG_MAX_LISTEN) {
-        *why = "at most 16 addresses can be listened on";
-        return false;
-    }
-    if (!net_address_parse(value, &config->listen[config->listen_count], why))
-        return false;
-    config->listen_count++;
-    return true;
-}
-
-static bool set_threads(struct config *config, const char *value, const char **why)
-{
-    uint64_t threads;
-    *why = "it is a number of threads, 1 to 1024";
-    if (!values_parse_number(value, 1, 1024, &threads))
-        return false;
-    config->threads = (unsigned)threads;
-    return true;
-}
-
-static bool set_max_value(struct config *config, const char *value, const char **why)
-{
-    *why = "it is a number of bytes, 1 to 1GiB; KiB, MiB and GiB may follow it";
-    uint64_t bytes;
-    if (!values_parse_size(value, 1, (uint64_t)1 << 30, &bytes))
-        return false;
-    config->max_value = (size_t)bytes;
-    return true;
-}
-
-static bool set_drain_timeout(struct config *config, const char *value, const char **why)
-{
-    *why = "it is a number of seconds, 0 to 3600";
-    uint64_t seconds;
-    if (!values_parse_number(value, 0, 3600, &seconds))
-        return false;
-    config->drain_timeout_ms = (int64_t)seconds * 1000;
-    return true;
-}
-
-static bool set_log_level(struct config *config, const char *value, const char **why)
-{
-    *why = "it is error, warning, info or debug";
-    return log_level_parse(value, &config->log_level);
-}
-
-enum { ROW_CONFIG, ROW_LISTEN, ROW_HELP = 6, ROW_VERSION, ROW_COUNT };
-
-static const struct option_row rows[ROW_COUNT] = {
-    [ROW_CONFIG] = {"config", "FILE", "read settings from FILE, lines of `name = value`", NULL},
-    [ROW_LISTEN] = {"listen", "ADDRESS",
-                    "serve on HOST:PORT or unix:PATH; may be repeated (default " DEFAULT_LISTEN ")",
-                    set_listen},
-    {"threads", "N", "worker threads (default: one per processor)", set_threads},
-    {"max-value", "BYTES", "longest value, such as 512KiB (default 64MiB)", set_max_value},
-    {"drain-timeout", "SECONDS", "how long calls may take to finish on shutdown (default 10)",
-     set_drain_timeout},
-    {"log-level", "LEVEL", "error, warning, info or debug (default info)", set_log_level},
-    [ROW_HELP] = {"help", NULL, "print this and exit", NULL},
-    [ROW_VERSION] = {"version", NULL, "print the version and exit", NULL},
-};
+/* More rows than the table has. */
+#define MAX_ROWS 64
 
 /* What the parsers share while one command line is read. */
 struct reading {
     struct config *config;
     const char *file;      /* of --config, or NULL */
-    bool given[ROW_COUNT]; /* on the command line, which wins */
+    bool given[MAX_ROWS];  /* on the command line, which wins */
+    struct config ignored; /* takes what loses */
     FILE *stream;          /* the file, while it is read */
     char *line;            /* its newest line, from getline() */
     size_t line_size;
@@ -107,13 +35,15 @@ struct reading {
 static void print_help(void)
 {
     printf("Usage: keystore-server [OPTION...]\n\nServes a key-value store over gRPC.\n\n");
-    for (size_t i = 0; i < ROW_COUNT; i++) {
+    const struct option_row *rows = options_rows();
+    for (size_t i = 0; i < options_count(); i++) {
         char left[64];
         snprintf(left, sizeof left, "--%s %s", rows[i].name,
                  rows[i].argument != NULL ? rows[i].argument : "");
-        printf("  %-26s %s\n", left, rows[i].help);
+        printf("  %-34s %s\n", left, rows[i].help);
     }
-    printf("\nA configuration file has the same names without the dashes, `listen` once per "
+    printf("\nThe value in brackets holds unless another is given. A configuration file has the "
+           "same names without the dashes, `listen` once per "
            "address,\nand comments on lines that begin with #. The command line wins over it. "
            "SIGTERM and\nSIGINT finish the calls under way and exit.\n");
 }
@@ -132,13 +62,14 @@ static void complain(const char *format, ...)
 
 /* The file. */
 
-static const struct option_row *find_row(const char *name)
+/* The row of that setting; 0, which is none, if there is no such setting. */
+static size_t find_setting(const char *name)
 {
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        if (rows[i].set != NULL && strcmp(rows[i].name, name) == 0)
-            return &rows[i];
+    for (size_t i = OPTION_FIRST_SETTING; i < options_count(); i++) {
+        if (strcmp(options_rows()[i].name, name) == 0)
+            return i;
     }
-    return NULL;
+    return 0;
 }
 
 /* Keeps the sentence on the newest line, if it is the first bad one. */
@@ -187,15 +118,15 @@ static char *on_read(char *out, int size, void *user)
 static int on_line(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *reading = user;
-    const struct option_row *row = section[0] == '\0' ? find_row(name) : NULL;
+    size_t row = section[0] == '\0' ? find_setting(name) : 0;
     const char *why = NULL;
-    if (row != NULL && reading->given[row - rows])
-        return 1;
-    if (row != NULL && row->set(reading->config, value, &why))
+    /* What the command line says wins, but a bad value is bad all the same. */
+    struct config *target = reading->given[row] ? &reading->ignored : reading->config;
+    if (row != 0 && options_set(row, target, value, &why))
         return 1;
     if (section[0] != '\0')
         note(reading, "there are no sections here; remove the line [%s]", section);
-    else if (row == NULL)
+    else if (row == 0)
         note(reading, "there is no setting `%s`; see keystore-server --help", name);
     else
         note(reading, "bad value `%s` for %s: %s", value, name, why);
@@ -231,22 +162,22 @@ static bool set_from_command_line(struct reading *reading, size_t index, const c
 {
     const char *why = NULL;
     reading->given[index] = true;
-    if (rows[index].set(reading->config, value, &why))
+    if (options_set(index, reading->config, value, &why))
         return true;
-    complain("bad value `%s` for --%s: %s", value, rows[index].name, why);
+    complain("bad value `%s` for --%s: %s", value, options_rows()[index].name, why);
     return false;
 }
 
 static enum config_answer on_option(struct reading *reading, size_t index)
 {
     switch (index) {
-    case ROW_HELP:
+    case OPTION_HELP:
         print_help();
         return CONFIG_EXIT;
-    case ROW_VERSION:
+    case OPTION_VERSION:
         printf("keystore-server %s\n", KEYSTORE_VERSION);
         return CONFIG_EXIT;
-    case ROW_CONFIG:
+    case OPTION_CONFIG:
         reading->file = optarg;
         return CONFIG_RUN;
     default:
@@ -266,8 +197,11 @@ static enum config_answer bad_option(int code, char **argv, int index)
 
 static enum config_answer read_command_line(int argc, char **argv, struct reading *reading)
 {
-    struct option options[ROW_COUNT + 1] = {0};
-    for (size_t i = 0; i < ROW_COUNT; i++)
+    const struct option_row *rows = options_rows();
+    struct option options[MAX_ROWS + 1] = {0};
+    if (options_count() > MAX_ROWS)
+        abort();
+    for (size_t i = 0; i < options_count(); i++)
         options[i] = (struct option){
             .name = rows[i].name, .has_arg = rows[i].argument != NULL, .val = FIRST_CODE + (int)i};
     optind = 0; /* begins anew, also when it was used before */
@@ -289,26 +223,19 @@ static enum config_answer read_command_line(int argc, char **argv, struct readin
     return CONFIG_BAD;
 }
 
-static void fill_defaults(struct config *config)
-{
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    *config = (struct config){.threads = processors > 0 ? (unsigned)processors : 1,
-                              .max_value = (size_t)64 * 1024 * 1024,
-                              .drain_timeout_ms = 10000,
-                              .log_level = LOG_INFO};
-}
-
 enum config_answer config_read(int argc, char **argv, struct config *config)
 {
     struct reading reading = {.config = config};
     const char *why;
-    fill_defaults(config);
+    options_fill_defaults(config);
+    options_fill_defaults(&reading.ignored);
     enum config_answer answer = read_command_line(argc, argv, &reading);
     if (answer != CONFIG_RUN)
         return answer;
     if (reading.file != NULL && !read_file(&reading))
         return CONFIG_BAD;
-    if (config->listen_count == 0 && !set_listen(config, DEFAULT_LISTEN, &why))
+    if (config->listen_count == 0 &&
+        !options_set(OPTION_FIRST_SETTING, config, OPTIONS_DEFAULT_LISTEN, &why))
         abort();
     return CONFIG_RUN;
 }

@@ -6,7 +6,9 @@
 #define KEYSTORE_SERVER_CONFIG_H
 
 #include "base/log.h"
+#include "http2/http2.h"
 #include "net/address.h"
+#include "net/loop.h"
 
 #include <stdint.h>
 
@@ -15,10 +17,13 @@
 struct config {
     struct net_address listen[CONFIG_MAX_LISTEN];
     size_t listen_count;
-    unsigned threads;
-    size_t max_value; /* bytes */
-    int64_t drain_timeout_ms;
+    uint32_t threads;
+    uint32_t max_connections;
+    uint32_t max_per_address; /* connections; 0 = any number */
+    size_t max_value;         /* bytes */
     enum log_level log_level;
+    struct http2_limits http2;
+    struct net_limits net;
 };
 
 enum config_answer {

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/embedded.h"
+#include "net/admission.h"
 #include "net/listener.h"
 #include "server/config.h"
 #include "server/worker.h"
@@ -18,6 +19,7 @@
 struct server {
     struct config config;
     struct engine *engine;
+    struct net_admission *admission;
     struct worker **workers;
     size_t listening; /* addresses of the configuration that are bound */
 };
@@ -75,9 +77,10 @@ static bool start(struct server *server)
 {
     struct config *config = &server->config;
     server->engine = embedded_new(DATABASES);
+    server->admission = net_admission_new(config->max_connections, config->max_per_address);
     server->workers = mem_alloc_zero(config->threads * sizeof(struct worker *));
     for (unsigned i = 0; i < config->threads; i++)
-        server->workers[i] = worker_new(config, server->engine);
+        server->workers[i] = worker_new(config, server->engine, server->admission);
     for (size_t i = 0; i < config->listen_count; i++) {
         if (!serve_address(server, &config->listen[i]))
             return false;
@@ -107,6 +110,7 @@ static void stop(struct server *server)
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_free(server->workers[i]);
     free(server->workers);
+    net_admission_free(server->admission);
     for (size_t i = 0; i < server->listening; i++)
         listener_unlink(&server->config.listen[i]);
     embedded_free(server->engine);

@@ -1,9 +1,9 @@
 /* Wiring: the loop's connections speak gRPC, and the calls go to the service. */
 #include "server/worker.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "grpc/server.h"
-#include "http2/http2.h"
 #include "net/loop.h"
 #include "service/service.h"
 
@@ -12,8 +12,8 @@
 
 struct worker {
     struct net_protocol protocol;
-    struct grpc_limits limits;
     struct service *service;
+    struct grpc_server *grpc;
     struct net_loop *loop;
     pthread_t thread;
     bool started;
@@ -24,11 +24,10 @@ static void on_output(void *connection)
     net_connection_flush(connection);
 }
 
-static void *on_open(void *user, struct net_connection *connection)
+static void *on_open(void *user, struct net_connection *connection, int64_t now_ms)
 {
     struct worker *worker = user;
-    return grpc_connection_new(&worker->limits, service_grpc(worker->service), on_output,
-                               connection);
+    return grpc_connection_new(worker->grpc, on_output, connection, now_ms);
 }
 
 static void on_close(void *session)
@@ -36,14 +35,16 @@ static void on_close(void *session)
     grpc_connection_free(session);
 }
 
-static bool feed(void *session, struct slice bytes)
+static bool feed(void *user, void *session, struct slice bytes, struct chain *out, int64_t now_ms)
 {
-    return grpc_connection_feed(session, bytes);
+    struct worker *worker = user;
+    service_set_time(worker->service, clock_unix_ms());
+    return grpc_connection_feed(session, bytes, out, now_ms);
 }
 
-static void pull(void *session, struct buf *out, size_t enough)
+static void pull(void *session, struct chain *out, int64_t now_ms)
 {
-    grpc_connection_pull(session, out, enough);
+    grpc_connection_pull(session, out, now_ms);
 }
 
 static size_t queued(const void *session)
@@ -56,12 +57,18 @@ static bool finished(const void *session)
     return grpc_connection_finished(session);
 }
 
+static const char *expired(const void *session, int64_t now_ms)
+{
+    return grpc_connection_expired(session, now_ms);
+}
+
 static void drain(void *session)
 {
     grpc_connection_drain(session);
 }
 
-struct worker *worker_new(const struct config *config, struct engine *engine)
+struct worker *worker_new(const struct config *config, struct engine *engine,
+                          struct net_admission *admission)
 {
     struct worker *worker = mem_alloc_zero(sizeof *worker);
     worker->protocol = (struct net_protocol){.user = worker,
@@ -69,13 +76,17 @@ struct worker *worker_new(const struct config *config, struct engine *engine)
                                              .on_close = on_close,
                                              .feed = feed,
                                              .pull = pull,
-                                             .max_frame = HTTP2_MAX_FRAME,
                                              .queued = queued,
                                              .finished = finished,
+                                             .expired = expired,
                                              .drain = drain};
-    worker->limits = grpc_limits_for(config->max_value);
-    worker->service = service_new(engine, config->max_value, worker->limits.max_message);
-    worker->loop = net_loop_new(&worker->protocol, config->drain_timeout_ms);
+    struct http2_limits http2 = config->http2;
+    /* A client takes nothing by not reading, or by not opening its windows. */
+    http2.stall_timeout_ms = config->net.write_timeout_ms;
+    struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
+    worker->service = service_new(engine, config->max_value, limits.max_message);
+    worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
+    worker->loop = net_loop_new(&worker->protocol, admission, &config->net);
     return worker;
 }
 
@@ -110,6 +121,7 @@ void worker_free(struct worker *worker)
     if (worker->started)
         pthread_join(worker->thread, NULL);
     net_loop_free(worker->loop);
+    grpc_server_free(worker->grpc);
     service_free(worker->service);
     free(worker);
 }

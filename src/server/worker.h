@@ -5,10 +5,12 @@
 #include "server/config.h"
 
 struct engine;
+struct net_admission;
 struct worker;
 
-/* `config` and `engine` are borrowed for the worker's life. Not running yet. */
-struct worker *worker_new(const struct config *config, struct engine *engine);
+/* All three are borrowed for the worker's life. Not running yet. */
+struct worker *worker_new(const struct config *config, struct engine *engine,
+                          struct net_admission *admission);
 
 /* Serves a bound socket, whose descriptor the worker takes over. 0, or a negative errno. */
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)

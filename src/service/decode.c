@@ -1,32 +1,14 @@
 /* From protobuf-c's messages to struct op. Knows the wire's form of requests and nothing else. */
 #include "service/decode.h"
 
+#include "service/wire.h"
+
 #include <mini_redis.pb-c.h>
 
 static const char not_decodable[] =
     "the message does not decode as this method's request; see proto/mini_redis.proto";
 static const char no_ttl[] = "time to live is not served yet; leave ttl_ms, expire_at_ms and "
                              "keep_ttl unset";
-
-static void *allocate(void *arena, size_t size)
-{
-    return arena_alloc(arena, size);
-}
-
-static void release(void *arena, void *memory)
-{
-    /* The arena gives it back with everything else. */
-    (void)arena;
-    (void)memory;
-}
-
-/* NULL if the bytes are not such a message. */
-static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *descriptor, struct slice message,
-                                struct arena *arena)
-{
-    ProtobufCAllocator allocator = {.alloc = allocate, .free = release, .allocator_data = arena};
-    return protobuf_c_message_unpack(descriptor, &allocator, message.len, message.data);
-}
 
 static struct slice to_slice(ProtobufCBinaryData bytes)
 {
@@ -63,8 +45,7 @@ static enum err to_condition(const Keystore__V1__Condition *message, struct cond
 
 enum err decode_key(struct slice message, struct arena *arena, struct op *op, const char **why)
 {
-    const Keystore__V1__Key *request =
-        (Keystore__V1__Key *)unpack(&keystore__v1__key__descriptor, message, arena);
+    const Keystore__V1__Key *request = wire_decode(&keystore__v1__key__descriptor, message, arena);
     if (request == NULL) {
         *why = not_decodable;
         return ERR_BAD_MESSAGE;
@@ -80,7 +61,7 @@ enum err decode_key_value(struct slice message, struct arena *arena, struct op *
                           const char **why)
 {
     const Keystore__V1__KeyValue *request =
-        (Keystore__V1__KeyValue *)unpack(&keystore__v1__key_value__descriptor, message, arena);
+        wire_decode(&keystore__v1__key_value__descriptor, message, arena);
     if (request == NULL) {
         *why = not_decodable;
         return ERR_BAD_MESSAGE;
@@ -100,7 +81,7 @@ enum err decode_list_insert(struct slice message, struct arena *arena, struct op
                             const char **why)
 {
     const Keystore__V1__ListInsert *request =
-        (Keystore__V1__ListInsert *)unpack(&keystore__v1__list_insert__descriptor, message, arena);
+        wire_decode(&keystore__v1__list_insert__descriptor, message, arena);
     if (request == NULL) {
         *why = not_decodable;
         return ERR_BAD_MESSAGE;
@@ -128,7 +109,7 @@ enum err decode_list_range(struct slice message, struct arena *arena, struct op 
                            const char **why)
 {
     const Keystore__V1__ListRange *request =
-        (Keystore__V1__ListRange *)unpack(&keystore__v1__list_range__descriptor, message, arena);
+        wire_decode(&keystore__v1__list_range__descriptor, message, arena);
     if (request == NULL) {
         *why = not_decodable;
         return ERR_BAD_MESSAGE;

@@ -1,7 +1,6 @@
 /*
  * Request messages to operations. One function per request message, named in operations.def. Each
- * decodes into the arena, so that the operation's slices outlive the request's bytes, and refuses
- * what the message cannot mean; what every operation must obey is checked in service.c.
+ * refuses what the message cannot mean; what every operation must obey is checked in service.c.
  */
 #ifndef KEYSTORE_SERVICE_DECODE_H
 #define KEYSTORE_SERVICE_DECODE_H
@@ -9,7 +8,8 @@
 #include "base/arena.h"
 #include "store/op.h"
 
-/* Fills `op`, whose kind is set and which is zeroed otherwise. On error *why is a sentence. */
+/* Fills `op`, whose kind is set and which is zeroed otherwise; its slices point into the message
+ * and the arena. On error *why is a sentence. */
 typedef enum err decode_function(struct slice message, struct arena *arena, struct op *op,
                                  const char **why);
 

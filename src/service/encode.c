@@ -1,64 +1,102 @@
-/* From struct op_result to protobuf-c's messages, packed where they leave. */
+/*
+ * From struct op_result to messages on the wire, written where they leave. Knows the field numbers
+ * of the replies in proto/mini_redis.proto; large values are passed on by reference.
+ */
 #include "service/encode.h"
 
+#include "base/blob.h"
 #include "grpc/server.h"
+#include "service/wire.h"
 
-#include <mini_redis.pb-c.h>
+enum { VALUE_VALUE = 1, VALUE_FOUND = 2, VALUE_VERSION = 3 };
+enum { STATUS_OK = 1, STATUS_COUNT = 2, STATUS_VERSION = 3, STATUS_PREVIOUS = 4 };
+enum { LIST_VALUES = 1, LIST_FOUND = 2, LIST_LENGTH = 3, LIST_OFFSET = 4, LIST_VERSION = 5 };
 
-static void reply(struct grpc_call *call, const ProtobufCMessage *message)
+/* A bytes field; `blob`, if not NULL, holds its bytes. */
+static void reply_bytes(struct grpc_call *call, unsigned field, struct slice bytes,
+                        struct blob *blob)
 {
-    uint8_t *out = grpc_call_reply_begin(call, protobuf_c_message_get_packed_size(message));
-    protobuf_c_message_pack(message, out);
+    size_t head = wire_head_size(bytes.len);
+    if (blob != NULL) {
+        wire_write_head(grpc_call_reply_bytes(call, head), field, bytes.len);
+        grpc_call_reply_blob(call, blob_retain(blob), bytes);
+        return;
+    }
+    uint8_t *out = grpc_call_reply_bytes(call, head + bytes.len);
+    out = wire_write_head(out, field, bytes.len);
+    if (bytes.len > 0)
+        memcpy(out, bytes.data, bytes.len);
+}
+
+static size_t bytes_size(struct slice bytes)
+{
+    return wire_head_size(bytes.len) + bytes.len;
+}
+
+/* The numbers behind a Value's bytes. */
+static size_t value_rest_size(const struct op_value *value)
+{
+    return wire_number_size(value->found) + wire_number_size(value->version);
+}
+
+static size_t value_size(const struct op_value *value)
+{
+    return (value->bytes.len > 0 ? bytes_size(value->bytes) : 0) + value_rest_size(value);
+}
+
+static void reply_value(struct grpc_call *call, const struct op_value *value)
+{
+    if (value->bytes.len > 0)
+        reply_bytes(call, VALUE_VALUE, value->bytes, value->blob);
+    uint8_t *out = grpc_call_reply_bytes(call, value_rest_size(value));
+    out = wire_write_number(out, VALUE_FOUND, value->found);
+    wire_write_number(out, VALUE_VERSION, value->version);
+}
+
+void encode_value(const struct op_result *result, struct grpc_call *call)
+{
+    grpc_call_reply_begin(call, value_size(&result->value));
+    reply_value(call, &result->value);
     grpc_call_reply_end(call);
 }
 
-static ProtobufCBinaryData to_binary(struct slice bytes)
+void encode_status(const struct op_result *result, struct grpc_call *call)
 {
-    /* protobuf-c has no const: packing only reads. */
-    return (ProtobufCBinaryData){.len = bytes.len, .data = (uint8_t *)bytes.data};
-}
+    uint64_t count = (uint64_t)result->count;
+    size_t numbers =
+        wire_number_size(result->ok) + wire_number_size(count) + wire_number_size(result->version);
+    size_t previous = result->has_previous ? value_size(&result->value) : 0;
+    size_t previous_head = result->has_previous ? wire_head_size(previous) : 0;
 
-static void fill_value(Keystore__V1__Value *message, const struct op_value *value)
-{
-    keystore__v1__value__init(message);
-    message->value = to_binary(value->bytes);
-    message->found = value->found;
-    message->version = value->version;
-}
-
-void encode_value(const struct op_result *result, struct arena *arena, struct grpc_call *call)
-{
-    (void)arena;
-    Keystore__V1__Value message;
-    fill_value(&message, &result->value);
-    reply(call, &message.base);
-}
-
-void encode_status(const struct op_result *result, struct arena *arena, struct grpc_call *call)
-{
-    (void)arena;
-    Keystore__V1__Value previous;
-    Keystore__V1__Status message = KEYSTORE__V1__STATUS__INIT;
-    message.ok = result->ok;
-    message.count = result->count;
-    message.version = result->version;
+    grpc_call_reply_begin(call, numbers + previous_head + previous);
+    uint8_t *out = grpc_call_reply_bytes(call, numbers + previous_head);
+    out = wire_write_number(out, STATUS_OK, result->ok);
+    out = wire_write_number(out, STATUS_COUNT, count);
+    out = wire_write_number(out, STATUS_VERSION, result->version);
     if (result->has_previous) {
-        fill_value(&previous, &result->value);
-        message.previous = &previous;
+        wire_write_head(out, STATUS_PREVIOUS, previous);
+        reply_value(call, &result->value);
     }
-    reply(call, &message.base);
+    grpc_call_reply_end(call);
 }
 
-void encode_list_values(const struct op_result *result, struct arena *arena, struct grpc_call *call)
+void encode_list_values(const struct op_result *result, struct grpc_call *call)
 {
-    Keystore__V1__ListValues message = KEYSTORE__V1__LIST_VALUES__INIT;
-    message.n_values = result->value_count;
-    message.values = arena_alloc(arena, result->value_count * sizeof *message.values);
+    uint64_t length = (uint64_t)result->length, offset = (uint64_t)result->offset;
+    size_t numbers = wire_number_size(result->ok) + wire_number_size(length) +
+                     wire_number_size(offset) + wire_number_size(result->version);
+    size_t elements = 0;
     for (size_t i = 0; i < result->value_count; i++)
-        message.values[i] = to_binary(result->values[i]);
-    message.found = result->ok;
-    message.length = result->length;
-    message.offset = result->offset;
-    message.version = result->version;
-    reply(call, &message.base);
+        elements += bytes_size(result->values[i]);
+
+    grpc_call_reply_begin(call, elements + numbers);
+    for (size_t i = 0; i < result->value_count; i++)
+        reply_bytes(call, LIST_VALUES, result->values[i],
+                    result->blobs != NULL ? result->blobs[i] : NULL);
+    uint8_t *out = grpc_call_reply_bytes(call, numbers);
+    out = wire_write_number(out, LIST_FOUND, result->ok);
+    out = wire_write_number(out, LIST_LENGTH, length);
+    out = wire_write_number(out, LIST_OFFSET, offset);
+    wire_write_number(out, LIST_VERSION, result->version);
+    grpc_call_reply_end(call);
 }

@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Requests that are worked off together, so that the engine can fetch their data ahead. */
+#define MAX_BATCH 16
 /* Longest sentence that is made from numbers. */
 #define MAX_SENTENCE 200
 
@@ -23,7 +25,8 @@ struct request {
     struct arena arena;
     struct service *service;
     const struct method *method;
-    struct grpc_call *call;
+    struct grpc_call *call; /* NULL: it was cancelled while it waited in the batch */
+    bool batched;
     struct request *next; /* while it waits for use */
 };
 
@@ -33,6 +36,9 @@ struct service {
     size_t max_value;
     size_t max_answer;
     struct request *idle;
+    struct request *batch[MAX_BATCH]; /* decoded and checked, in order of arrival */
+    size_t batch_count;
+    int64_t now_ms; /* the wall clock */
 };
 
 static struct request *take_request(struct service *service)
@@ -50,6 +56,7 @@ static struct request *take_request(struct service *service)
 
 static void give_back(struct request *request)
 {
+    op_result_release(&request->task.result);
     arena_reset(&request->arena);
     request->next = request->service->idle;
     request->service->idle = request;
@@ -117,13 +124,47 @@ static void answer(struct request *request)
     if (result->err != ERR_NONE)
         fail(request, result->err, result->why);
     else
-        request->method->encode(result, &request->arena, request->call);
+        request->method->encode(result, request->call);
     give_back(request);
 }
 
 static void on_done(struct engine_task *task)
 {
     answer((struct request *)task);
+}
+
+static void submit(struct request *request)
+{
+    request->batched = false;
+    if (engine_submit(request->service->engine, &request->task) == ENGINE_DONE)
+        answer(request);
+}
+
+/* Takes out of the batch what was cancelled since, for its message is gone. What is left. */
+static size_t drop_cancelled(struct service *service)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < service->batch_count; i++) {
+        if (service->batch[i]->call == NULL)
+            give_back(service->batch[i]);
+        else
+            service->batch[count++] = service->batch[i];
+    }
+    return count;
+}
+
+static void on_batch_end(void *user)
+{
+    struct service *service = user;
+    struct engine_task *tasks[MAX_BATCH];
+    size_t count = drop_cancelled(service);
+    for (size_t i = 0; i < count; i++)
+        tasks[i] = &service->batch[i]->task;
+    if (count > 1)
+        engine_prepare(service->engine, tasks, count);
+    service->batch_count = 0;
+    for (size_t i = 0; i < count; i++)
+        submit(service->batch[i]);
 }
 
 static void on_request(void *user, struct grpc_call *call, const void *method, struct slice message)
@@ -135,7 +176,9 @@ static void on_request(void *user, struct grpc_call *call, const void *method, s
     request->call = call;
     request->method = method;
     task->op = (struct op){.kind = request->method->kind, .max_answer = service->max_answer};
+    task->result = (struct op_result){0};
     task->arena = &request->arena;
+    task->now_ms = service->now_ms;
     task->on_done = on_done;
     enum err err = request->method->decode(message, &request->arena, &task->op, &why);
     if (err == ERR_NONE)
@@ -146,14 +189,20 @@ static void on_request(void *user, struct grpc_call *call, const void *method, s
         return;
     }
     grpc_call_set_user(call, request);
-    if (engine_submit(service->engine, task) == ENGINE_DONE)
-        answer(request);
+    request->batched = true;
+    service->batch[service->batch_count++] = request;
+    if (service->batch_count == MAX_BATCH)
+        on_batch_end(service);
 }
 
 static void on_cancel(void *user, struct grpc_call *call)
 {
     struct service *service = user;
     struct request *request = grpc_call_user(call);
+    if (request->batched) {
+        request->call = NULL; /* the batch lets it go */
+        return;
+    }
     engine_cancel(service->engine, &request->task);
     give_back(request);
 }
@@ -177,6 +226,7 @@ struct service *service_new(struct engine *engine, size_t max_value, size_t max_
                                    "/keystore.v1.KeyStore/ and one of Set, Get, Delete, LPush, "
                                    "LRange, LPop",
                  .on_request = on_request,
+                 .on_batch_end = on_batch_end,
                  .on_cancel = on_cancel,
                  .status_of = status_of},
     };
@@ -194,6 +244,11 @@ void service_free(struct service *service)
         free(request);
     }
     free(service);
+}
+
+void service_set_time(struct service *service, int64_t now_ms)
+{
+    service->now_ms = now_ms;
 }
 
 const struct grpc_service *service_grpc(const struct service *service)

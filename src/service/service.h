@@ -6,6 +6,7 @@
 #define KEYSTORE_SERVICE_SERVICE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct engine;
 struct grpc_service;
@@ -17,6 +18,9 @@ struct service *service_new(struct engine *engine, size_t max_value, size_t max_
 
 /* No call may be under way. NULL is allowed. */
 void service_free(struct service *service);
+
+/* The wall clock as the next requests see it: Unix time. To be told before they come. */
+void service_set_time(struct service *service, int64_t now_ms);
 
 /* What a grpc_connection asks for; owned by the service. */
 const struct grpc_service *service_grpc(const struct service *service);

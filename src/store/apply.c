@@ -2,6 +2,7 @@
 #include "store/apply.h"
 
 #include "base/arena.h"
+#include "base/blob.h"
 #include "store/entry.h"
 
 struct entry *apply_find(const struct keyspace *space, const struct op *op)
@@ -9,12 +10,19 @@ struct entry *apply_find(const struct keyspace *space, const struct op *op)
     return dict_find(space->dict, op->hash, op->key);
 }
 
+void apply_return_bytes(struct keyspace *space, struct slice bytes, struct blob *blob,
+                        struct op_result *result)
+{
+    result->value.found = true;
+    result->value.bytes = blob != NULL ? bytes : arena_copy(space->arena, bytes);
+    result->value.blob = blob != NULL ? blob_retain(blob) : NULL;
+}
+
 void apply_return_string(struct keyspace *space, const struct entry *entry,
                          struct op_result *result)
 {
-    result->value = (struct op_value){.bytes = arena_copy(space->arena, entry_string(entry)),
-                                      .found = true,
-                                      .version = entry->version};
+    apply_return_bytes(space, entry_string(entry), entry->blob, result);
+    result->value.version = entry->version;
 }
 
 void apply_wrong_type(const struct entry *entry, struct op_result *result)

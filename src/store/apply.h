@@ -34,7 +34,11 @@ static inline uint64_t apply_next_revision(struct keyspace *space)
 /* The entry of the operation's key, or NULL. */
 struct entry *apply_find(const struct keyspace *space, const struct op *op);
 
-/* Copies an entry's string into the result's value. */
+/* Puts bytes into the result's value: shared if a blob (borrowed) holds them, else copied. */
+void apply_return_bytes(struct keyspace *space, struct slice bytes, struct blob *blob,
+                        struct op_result *result);
+
+/* Puts an entry's string into the result's value. */
 void apply_return_string(struct keyspace *space, const struct entry *entry,
                          struct op_result *result);
 

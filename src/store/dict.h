@@ -14,9 +14,9 @@ struct entry;
 struct dict_slot;
 
 struct dict {
-    struct dict_slot *slots; /* NULL while nothing was ever stored */
-    size_t capacity;         /* slots, a power of two, or 0 */
-    size_t count;            /* entries */
+    struct dict_slot *_Atomic slots; /* NULL while nothing was ever stored */
+    _Atomic size_t capacity;         /* slots, a power of two, or 0 */
+    size_t count;                    /* entries */
 };
 
 /* An empty dictionary that holds no memory yet. */
@@ -27,6 +27,13 @@ void dict_deinit(struct dict *dict);
 
 /* The entry with that key, borrowed; NULL if there is none. */
 struct entry *dict_find(const struct dict *dict, uint64_t hash, struct slice key);
+
+/* Begins to fetch the slot where a search for the hash begins. The only function that needs no
+ * lock. */
+void dict_prefetch_slot(const struct dict *dict, uint64_t hash);
+
+/* Begins to fetch the entry with that hash, if its slot is near. */
+void dict_prefetch_entry(const struct dict *dict, uint64_t hash);
 
 /* Stores the entry under its key and takes ownership; an entry that had the key is freed. */
 void dict_put(struct dict *dict, uint64_t hash, struct entry *entry);

@@ -1,6 +1,7 @@
 /* Making and freeing entries. Knows nothing of dictionaries or operations. */
 #include "store/entry.h"
 
+#include "base/blob.h"
 #include "base/mem.h"
 #include "store/list.h"
 
@@ -16,9 +17,12 @@ static struct entry *new_entry(enum entry_type type, struct slice key, size_t ex
 
 struct entry *entry_new_string(struct slice key, struct slice value)
 {
-    struct entry *entry = new_entry(ENTRY_STRING, key, value.len);
+    bool is_inline = value.len < ENTRY_MIN_BLOB;
+    struct entry *entry = new_entry(ENTRY_STRING, key, is_inline ? value.len : 0);
     entry->value_len = (uint32_t)value.len;
-    if (value.len > 0)
+    if (!is_inline)
+        entry->blob = blob_copy(value);
+    else if (value.len > 0)
         memcpy(entry->bytes + key.len, value.data, value.len);
     return entry;
 }
@@ -36,5 +40,14 @@ void entry_free(struct entry *entry)
         return;
     if (entry->type == ENTRY_LIST)
         list_free(entry->list);
+    else
+        blob_release(entry->blob);
     free(entry);
+}
+
+struct slice entry_string(const struct entry *entry)
+{
+    if (entry->blob != NULL)
+        return blob_slice(entry->blob);
+    return slice_make(entry->bytes + entry->key_len, entry->value_len);
 }

@@ -7,6 +7,7 @@
 
 #include "base/slice.h"
 
+struct blob;
 struct list;
 
 struct list *list_new(void);
@@ -21,6 +22,9 @@ void list_push_head(struct list *list, struct slice value);
 
 /* The element at `index`, below list_length(); borrowed until the list changes. */
 struct slice list_at(const struct list *list, size_t index);
+
+/* The blob that holds that element, borrowed; NULL if it is too short for one (ENTRY_MIN_BLOB). */
+struct blob *list_blob_at(const struct list *list, size_t index);
 
 /* Removes the head, or the tail, of a list that is not empty. */
 void list_drop_head(struct list *list);

@@ -1,5 +1,6 @@
 /* The operations on lists. */
 #include "base/arena.h"
+#include "base/blob.h"
 #include "store/apply.h"
 #include "store/entry.h"
 #include "store/list.h"
@@ -60,13 +61,31 @@ static bool fit(const struct op *op, const struct list *list, size_t first, size
     return true;
 }
 
+/* Element i of the result stays in its blob. */
+static void share_element(struct keyspace *space, struct op_result *result, size_t i,
+                          struct blob *blob)
+{
+    if (result->blobs == NULL) {
+        size_t size = result->value_count * sizeof(struct blob *);
+        result->blobs = arena_alloc(space->arena, size);
+        memset(result->blobs, 0, size);
+    }
+    result->blobs[i] = blob_retain(blob);
+}
+
 static void copy_elements(struct keyspace *space, const struct list *list, size_t first,
                           size_t count, struct op_result *result)
 {
     result->values = arena_alloc(space->arena, count * sizeof *result->values);
-    for (size_t i = 0; i < count; i++)
-        result->values[i] = arena_copy(space->arena, list_at(list, first + i));
     result->value_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct blob *blob = list_blob_at(list, first + i);
+        result->values[i] = list_at(list, first + i);
+        if (blob != NULL)
+            share_element(space, result, i, blob);
+        else
+            result->values[i] = arena_copy(space->arena, result->values[i]);
+    }
 }
 
 void apply_lrange(struct keyspace *space, const struct op *op, struct op_result *result)
@@ -98,8 +117,7 @@ void apply_lpop(struct keyspace *space, const struct op *op, struct op_result *r
     struct entry *entry = find_list(space, op, result);
     if (entry == NULL)
         return;
-    result->value.bytes = arena_copy(space->arena, list_at(entry->list, 0));
-    result->value.found = true;
+    apply_return_bytes(space, list_at(entry->list, 0), list_blob_at(entry->list, 0), result);
     list_drop_head(entry->list);
     uint64_t revision = apply_next_revision(space);
     if (list_length(entry->list) == 0) {

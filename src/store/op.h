@@ -15,6 +15,8 @@ enum op_kind {
 /* Longest key in bytes. */
 #define OP_MAX_KEY ((size_t)64 * 1024)
 
+struct blob;
+
 enum op_access { OP_READ, OP_WRITE };
 enum op_category { OP_CATEGORY_STRING, OP_CATEGORY_LIST, OP_CATEGORY_KEY };
 
@@ -52,7 +54,7 @@ struct op {
     bool return_previous;       /* Set */
     struct condition condition; /* Set, Delete, LPush */
     size_t max_answer;          /* bytes the answer may have, as op_answer_size() counts; 0 = any */
-    uint64_t hash;              /* of the key: filled by store_lock() */
+    uint64_t hash;              /* of the key, filled in by the store; 0 = not yet */
 };
 
 /* What an element of that length takes in an answer, whatever its coding: at least this. */
@@ -64,11 +66,13 @@ static inline size_t op_answer_size(size_t len)
 /* A string or element in an answer. */
 struct op_value {
     struct slice bytes;
+    struct blob *blob; /* holds the bytes, one reference; NULL: they lie in the arena */
     bool found;
     uint64_t version;
 };
 
-/* Slices lie in the arena that was given to store_apply(). All zero before the operation. */
+/* Slices lie in the arena that was given to store_apply(), or in blobs, to which the result has a
+ * reference until op_result_release(). All zero before the operation. */
 struct op_result {
     enum err err;
     const char *why; /* with err: a sentence in static memory */
@@ -78,9 +82,14 @@ struct op_result {
     uint64_t version;      /* of the key after the operation; 0 = no such key */
     struct op_value value; /* the value asked for, or with has_previous the former one */
     struct slice *values;  /* LRange */
+    struct blob **blobs; /* of the values; an element is NULL if its value lies in the arena, all of
+                            it NULL if each does */
     size_t value_count;
     int64_t length; /* LRange: of the whole list */
     int64_t offset; /* LRange: index of values[0] */
 };
+
+/* Gives the references to blobs back; the result must not be used after that. */
+void op_result_release(struct op_result *result);
 
 #endif

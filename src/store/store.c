@@ -89,11 +89,36 @@ size_t store_count(struct store *store, uint32_t db)
     return count;
 }
 
+static void hash(const struct store *store, struct op *op)
+{
+    if (op->hash == 0)
+        op->hash = XXH3_64bits_withSecret(op->key.data, op->key.len, store->secret, SECRET_SIZE);
+}
+
+/* The dictionaries take their slots from the low bits of the hash, the shard from the high ones. */
+static struct shard *shard_of(struct store *store, const struct op *op)
+{
+    return &store->shards[op->hash >> 56];
+}
+
+void store_prefetch_slot(struct store *store, struct op *op)
+{
+    hash(store, op);
+    dict_prefetch_slot(&shard_of(store, op)->databases[op->db], op->hash);
+}
+
+void store_prefetch_entry(struct store *store, const struct op *op)
+{
+    struct shard *shard = shard_of(store, op);
+    pthread_mutex_lock(&shard->lock);
+    dict_prefetch_entry(&shard->databases[op->db], op->hash);
+    pthread_mutex_unlock(&shard->lock);
+}
+
 struct shard *store_lock(struct store *store, struct op *op)
 {
-    op->hash = XXH3_64bits_withSecret(op->key.data, op->key.len, store->secret, SECRET_SIZE);
-    /* The dictionaries take their slots from the low bits, the shard comes from the high ones. */
-    struct shard *shard = &store->shards[op->hash >> 56];
+    hash(store, op);
+    struct shard *shard = shard_of(store, op);
     pthread_mutex_lock(&shard->lock);
     return shard;
 }
@@ -114,4 +139,4 @@ void store_apply(struct shard *shard, const struct op *op, int64_t now_ms, struc
     functions[op->kind](&space, op, result);
 }
 
-_Static_assert(SHARD_COUNT == 256, "store_lock takes the shard from the hash's top 8 bits");
+_Static_assert(SHARD_COUNT == 256, "shard_of takes the shard from the hash's top 8 bits");

@@ -28,6 +28,14 @@ uint32_t store_databases(const struct store *store);
 /* Keys in a database, over all shards; each shard is counted at its own instant. */
 size_t store_count(struct store *store, uint32_t db);
 
+/*
+ * Two hints for a batch of operations that come next: first the slot of each key's place is fetched
+ * into the cache, then, when those have arrived, each key's entry, so that the operations do not
+ * wait for memory one after the other.
+ */
+void store_prefetch_slot(struct store *store, struct op *op);
+void store_prefetch_entry(struct store *store, const struct op *op);
+
 /* Locks the shard of the operation's key and notes the key's hash in the operation. */
 struct shard *store_lock(struct store *store, struct op *op);
 void store_unlock(struct shard *shard);

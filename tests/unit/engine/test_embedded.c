@@ -2,6 +2,7 @@
 #include "engine/embedded.h"
 
 #include "base/arena.h"
+#include "base/blob.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -136,6 +137,82 @@ static void test_threads_submit_to_one_engine(void **state)
     embedded_free(engine);
 }
 
+#define TASKS 20
+
+/* Tasks that are prepared together do what they do alone, prepared before or not. */
+static void test_prepared_tasks(void **state)
+{
+    (void)state;
+    struct engine *engine = embedded_new(2);
+    struct engine_task tasks[TASKS], *pointers[TASKS];
+    struct arena arena;
+    char keys[TASKS][4];
+    arena_init(&arena);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < TASKS; i++) {
+            keys[i][0] = (char)('a' + i);
+            tasks[i] = (struct engine_task){.op = {.kind = round == 0 ? OP_SET : OP_GET,
+                                                   .db = i % 2,
+                                                   .key = slice_make(keys[i], 1),
+                                                   .value = slice_make(keys[i], 1)},
+                                            .arena = &arena,
+                                            .on_done = on_done_must_not_come};
+            pointers[i] = &tasks[i];
+        }
+        if (round < 2)
+            engine_prepare(engine, pointers, TASKS);
+        for (size_t i = 0; i < TASKS; i++) {
+            assert_int_equal(engine_submit(engine, &tasks[i]), ENGINE_DONE);
+            assert_int_equal(tasks[i].result.err, ERR_NONE);
+            if (round > 0)
+                assert_true(slice_equal(tasks[i].result.value.bytes, slice_make(keys[i], 1)));
+            op_result_release(&tasks[i].result);
+        }
+    }
+    engine_prepare(engine, pointers, 0);
+    arena_deinit(&arena);
+    embedded_free(engine);
+}
+
+/* An engine need not care. */
+static void test_prepare_is_optional(void **state)
+{
+    (void)state;
+    struct engine engine = {.databases = 1};
+    struct engine_task task = {.op = {.key = SLICE_LITERAL("key")}}, *pointer = &task;
+    engine_prepare(&engine, &pointer, 1);
+    assert_int_equal(task.op.hash, 0);
+}
+
+/* The bytes of the operation may go as soon as it is submitted; a long answer lasts longer than
+ * the engine. */
+static void test_long_values_are_shared(void **state)
+{
+    (void)state;
+    struct engine *engine = embedded_new(1);
+    struct arena arena;
+    size_t len = 100000;
+    char *value = malloc(len);
+    arena_init(&arena);
+    memset(value, 'v', len);
+    submit(
+        engine,
+        (struct op){.kind = OP_SET, .key = SLICE_LITERAL("key"), .value = slice_make(value, len)},
+        &arena);
+    free(value);
+    struct op get = {.kind = OP_GET, .key = SLICE_LITERAL("key")};
+    struct op_result one = submit(engine, get, &arena), two = submit(engine, get, &arena);
+    assert_non_null(one.value.blob);
+    assert_ptr_equal(one.value.blob, two.value.blob);
+    embedded_free(engine);
+    assert_int_equal(atomic_load(&one.value.blob->holders), 2);
+    op_result_release(&one);
+    for (size_t i = 0; i < len; i++)
+        assert_int_equal(two.value.bytes.data[i], 'v');
+    op_result_release(&two);
+    arena_deinit(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +221,9 @@ int main(void)
         cmocka_unit_test(test_has_the_databases_it_was_made_with),
         cmocka_unit_test(test_engines_share_nothing),
         cmocka_unit_test(test_threads_submit_to_one_engine),
+        cmocka_unit_test(test_prepared_tasks),
+        cmocka_unit_test(test_prepare_is_optional),
+        cmocka_unit_test(test_long_values_are_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

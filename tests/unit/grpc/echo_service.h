@@ -9,24 +9,33 @@
 #include "grpc/server.h"
 #include "http2/ng_client.h"
 
+#include <stdio.h>
+
 #define ECHO_NOW   "/test.Echo/Now"
 #define ECHO_LATER "/test.Echo/Later"
-#define ECHO_MAX   ((size_t)1000) /* bytes of a message */
+#define ECHO_BATCH "/test.Echo/Batch" /* answered when all that came together is there */
+#define ECHO_MAX   ((size_t)1000)     /* bytes of a message */
 
-/* A call that waits for echo_answer(). */
+/* A call that waits for echo_answer(), or for the end of its batch. */
 struct echo_pending {
     struct grpc_call *call; /* NULL once it is answered or cancelled */
     struct buf message;
+    struct slice borrowed; /* the same, until the end of the batch */
+    bool batched;
 };
 
 struct echo {
     struct grpc_service service;
+    struct grpc_server *server;
     struct grpc_connection *connection;
+    struct chain out; /* what feeds have brought */
+    int64_t now_ms;
     struct ng_client *client;
     struct ng_peer peer;
     struct echo_pending pending[200];
     size_t pending_count;
     size_t requests; /* on_request, both methods */
+    size_t batches;
     size_t cancels;
     size_t outputs;
     struct echo_pending *answer_within; /* to be answered by the next request, within its feed */
@@ -37,14 +46,20 @@ static inline const void *echo_find_method(void *user, struct slice path)
     (void)user;
     if (slice_equal(path, SLICE_LITERAL(ECHO_NOW)))
         return ECHO_NOW;
+    if (slice_equal(path, SLICE_LITERAL(ECHO_BATCH)))
+        return ECHO_BATCH;
     return slice_equal(path, SLICE_LITERAL(ECHO_LATER)) ? ECHO_LATER : NULL;
 }
 
 static inline void echo_reply(struct grpc_call *call, struct slice message)
 {
-    uint8_t *out = grpc_call_reply_begin(call, message.len);
+    size_t half = message.len / 2;
+    grpc_call_reply_begin(call, message.len);
+    if (half > 0)
+        memcpy(grpc_call_reply_bytes(call, half), message.data, half);
+    uint8_t *out = grpc_call_reply_bytes(call, message.len - half);
     if (message.len > 0)
-        memcpy(out, message.data, message.len);
+        memcpy(out, message.data + half, message.len - half);
     grpc_call_reply_end(call);
 }
 
@@ -76,7 +91,24 @@ static inline void echo_on_request(void *user, struct grpc_call *call, const voi
     pending->call = call;
     buf_init(&pending->message, SIZE_MAX);
     ng_client_append(&pending->message, message);
+    pending->batched = strcmp(method, ECHO_BATCH) == 0;
+    pending->borrowed = message;
     grpc_call_set_user(call, pending);
+}
+
+/* The messages of all calls are still where they were; the batched ones are answered. */
+static inline void echo_on_batch_end(void *user)
+{
+    struct echo *echo = user;
+    echo->batches++;
+    for (size_t i = 0; i < echo->pending_count; i++) {
+        struct echo_pending *pending = &echo->pending[i];
+        if (pending->call != NULL && pending->borrowed.len > 0)
+            assert_true(slice_equal(pending->borrowed, buf_slice(&pending->message)));
+        pending->borrowed = (struct slice){0};
+        if (pending->call != NULL && pending->batched)
+            echo_answer(pending);
+    }
 }
 
 static inline void echo_on_cancel(void *user, struct grpc_call *call)
@@ -112,14 +144,17 @@ static inline void echo_on_output(void *user)
     echo->outputs++;
 }
 
-static inline bool echo_feed(void *connection, struct slice bytes)
+static inline bool echo_feed(void *user, struct slice bytes)
 {
-    return grpc_connection_feed(connection, bytes);
+    struct echo *echo = user;
+    return grpc_connection_feed(echo->connection, bytes, &echo->out, echo->now_ms);
 }
 
-static inline void echo_pull(void *connection, struct buf *out, size_t enough)
+static inline void echo_pull(void *user, struct buf *out)
 {
-    grpc_connection_pull(connection, out, enough);
+    struct echo *echo = user;
+    grpc_connection_pull(echo->connection, &echo->out, echo->now_ms);
+    ng_client_flatten(&echo->out, out);
 }
 
 /* `window` as in ng_options; both have exchanged their SETTINGS. */
@@ -131,13 +166,33 @@ static inline struct echo *echo_new(const struct grpc_limits *limits,
                                           .find_method = echo_find_method,
                                           .unknown_method = "there is no such method, try another",
                                           .on_request = echo_on_request,
+                                          .on_batch_end = echo_on_batch_end,
                                           .on_cancel = echo_on_cancel,
                                           .status_of = echo_status_of};
-    echo->connection = grpc_connection_new(limits, &echo->service, echo_on_output, echo);
+    echo->now_ms = 1000000;
+    echo->server = grpc_server_new(limits, &echo->service);
+    echo->connection = grpc_connection_new(echo->server, echo_on_output, echo, echo->now_ms);
     echo->client = ng_client_new(options);
-    echo->peer = (struct ng_peer){echo->connection, echo_feed, echo_pull};
+    echo->peer = (struct ng_peer){echo, echo_feed, echo_pull};
     assert_true(ng_client_exchange(echo->client, &echo->peer));
     return echo;
+}
+
+static inline struct grpc_limits echo_limits(void)
+{
+    return (struct grpc_limits){
+        .max_message = ECHO_MAX, .max_unfinished = 2 * ECHO_MAX, .http2 = http2_default_limits};
+}
+
+static inline struct echo *echo_connected_with(const struct ng_options *options)
+{
+    const struct grpc_limits limits = echo_limits();
+    return echo_new(&limits, options);
+}
+
+static inline struct echo *echo_connected(void)
+{
+    return echo_connected_with(&(struct ng_options){.stream_window = 0});
 }
 
 static inline void echo_free_connection(struct echo *echo)
@@ -149,6 +204,8 @@ static inline void echo_free_connection(struct echo *echo)
 static inline void echo_free(struct echo *echo)
 {
     echo_free_connection(echo);
+    grpc_server_free(echo->server);
+    chain_deinit(&echo->out);
     ng_client_free(echo->client);
     for (size_t i = 0; i < echo->pending_count; i++)
         buf_deinit(&echo->pending[i].message);
@@ -219,6 +276,42 @@ static inline void echo_assert_reply(const struct ng_stream *stream, struct slic
     assert_memory_equal(stream->body.data, framed.data, framed.len);
     ng_assert_slice(buf_slice(&stream->trailers), "grpc-status: 0\n");
     buf_deinit(&framed);
+}
+
+/* The status of a call that ended without a message. */
+static inline void echo_assert_failed(const struct ng_stream *stream, int code, const char *reason)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", code);
+    assert_true(stream->ended && stream->closed);
+    assert_int_equal(stream->body.len, 0);
+    assert_int_equal(stream->trailers.len, 0); /* one header block is all */
+    ng_assert_slice(ng_client_field(&stream->headers, ":status"), "200");
+    ng_assert_slice(ng_client_field(&stream->headers, "content-type"), "application/grpc");
+    ng_assert_slice(ng_client_field(&stream->headers, "grpc-status"), text);
+    ng_assert_slice(ng_client_field(&stream->headers, "keystore-reason"), reason);
+    struct slice message = ng_client_field(&stream->headers, "grpc-message");
+    assert_true(message.len > 10);
+    const struct grpc_status status = {
+        .code = (enum grpc_code)code, .reason = reason, .message = message};
+    struct buf details;
+    buf_init(&details, 65536);
+    grpc_status_encode_details(&status, &details);
+    assert_true(slice_equal(ng_client_field(&stream->headers, "grpc-status-details-bin"),
+                            buf_slice(&details)));
+    buf_deinit(&details);
+}
+
+/* A call that waits for echo_answer(); it is the newest of `pending`. */
+static inline struct ng_stream *echo_call_later(struct echo *echo, struct slice message)
+{
+    struct ng_stream *stream = echo_call(echo, ECHO_LATER);
+    size_t before = echo->pending_count;
+    echo_send_message(echo, stream, message);
+    assert_true(echo_exchange(echo));
+    assert_int_equal(echo->pending_count, before + 1);
+    assert_int_equal(stream->headers.len, 0);
+    return stream;
 }
 
 /* Another call goes well: what happened before harmed nobody else. */

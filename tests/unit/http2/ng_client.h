@@ -6,6 +6,7 @@
 #define KEYSTORE_TESTS_HTTP2_NG_CLIENT_H
 
 #include "base/buf.h"
+#include "base/chain.h"
 #include "base/mem.h"
 #include "http2/http2.h"
 
@@ -50,9 +51,9 @@ struct ng_options {
 
 /* Where the client's bytes go and come from. */
 struct ng_peer {
-    void *session;
-    bool (*feed)(void *session, struct slice bytes);
-    void (*pull)(void *session, struct buf *out, size_t enough);
+    void *server;
+    bool (*feed)(void *server, struct slice bytes);
+    void (*pull)(void *server, struct buf *out); /* appends all that has come and can come now */
 };
 
 static inline struct ng_stream *ng_client_stream(struct ng_client *client, int32_t id)
@@ -67,6 +68,18 @@ static inline struct ng_stream *ng_client_stream(struct ng_client *client, int32
 static inline void ng_client_append(struct buf *buf, struct slice bytes)
 {
     assert_true(buf_append(buf, bytes));
+}
+
+/* Moves what the chain holds to the buffer. */
+static inline void ng_client_flatten(struct chain *chain, struct buf *out)
+{
+    struct chain_cursor cursor = {0};
+    struct iovec piece;
+    while (chain_pieces(chain, cursor, &piece, 1) == 1) {
+        ng_client_append(out, slice_make(piece.iov_base, piece.iov_len));
+        chain_skip(chain, &cursor, piece.iov_len);
+    }
+    chain_clear(chain, 0);
 }
 
 /* nghttp2's callbacks. */
@@ -310,7 +323,7 @@ static inline bool ng_client_push(struct ng_client *client, const struct ng_peer
     struct buf bytes;
     buf_init(&bytes, SIZE_MAX);
     ng_client_output(client, &bytes);
-    bool alive = bytes.len == 0 || peer->feed(peer->session, buf_slice(&bytes));
+    bool alive = bytes.len == 0 || peer->feed(peer->server, buf_slice(&bytes));
     buf_deinit(&bytes);
     return alive;
 }
@@ -320,7 +333,7 @@ static inline bool ng_client_pull(struct ng_client *client, const struct ng_peer
 {
     struct buf bytes;
     buf_init(&bytes, SIZE_MAX);
-    peer->pull(peer->session, &bytes, SIZE_MAX);
+    peer->pull(peer->server, &bytes);
     bool any = bytes.len > 0;
     if (any)
         ng_client_input(client, buf_slice(&bytes));

@@ -18,12 +18,8 @@ enum {
     REFUSED_STREAM = 7,
     CANCEL = 8,
     COMPRESSION_ERROR = 9,
+    ENHANCE_YOUR_CALM = 11,
 };
-
-static const struct http2_settings pair_settings = {.max_streams = 1000,
-                                                    .stream_window = 1024 * 1024,
-                                                    .connection_window = 16 * 1024 * 1024,
-                                                    .max_header_bytes = 16 * 1024};
 
 #define PAIR_REQUEST_FIELDS 4
 static const struct http2_field pair_request[PAIR_REQUEST_FIELDS] = {
@@ -38,10 +34,10 @@ static const struct http2_field pair_request[PAIR_REQUEST_FIELDS] = {
 #define PAIR_BLOCK "\x83\x86\x84\x01\x04host"
 
 static const struct http2_field pair_status[] = {
-    {SLICE_LITERAL(":status"), SLICE_LITERAL("200"), true},
+    {SLICE_LITERAL(":status"), SLICE_LITERAL("200")},
 };
 static const struct http2_field pair_trailers[] = {
-    {SLICE_LITERAL("x-done"), SLICE_LITERAL("yes"), true},
+    {SLICE_LITERAL("x-done"), SLICE_LITERAL("yes")},
 };
 
 /* A server that records and a client, connected. */
@@ -50,16 +46,16 @@ struct pair {
     struct ng_client *client;
 };
 
-static inline struct pair pair_new(const struct http2_settings *settings,
+static inline struct pair pair_new(const struct http2_limits *limits,
                                    const struct ng_options *options)
 {
-    return (struct pair){recorder_new(settings), ng_client_new(options)};
+    return (struct pair){recorder_new(limits), ng_client_new(options)};
 }
 
 /* The usual pair, past the exchange of SETTINGS. */
 static inline struct pair pair_connected(void)
 {
-    struct pair pair = pair_new(&pair_settings, &(struct ng_options){.stream_window = 0});
+    struct pair pair = pair_new(&http2_default_limits, &(struct ng_options){.stream_window = 0});
     assert_true(ng_client_exchange(pair.client, &pair.server->peer));
     return pair;
 }
@@ -95,19 +91,20 @@ static inline struct ng_stream *pair_newest(struct pair pair)
     return pair.client->streams[pair.client->count - 1];
 }
 
-static inline void pair_append(struct http2_stream *stream, struct slice bytes)
-{
-    assert_true(buf_append(http2_body(stream), bytes));
-}
-
-/* A whole answer: fields, a body, trailers. */
+/* A whole answer: fields, a body, trailers; without a body, all fields at once. */
 static inline void pair_answer(struct http2_stream *stream, struct slice body)
 {
-    http2_respond(stream, pair_status, 1, false);
-    pair_append(stream, body);
-    http2_finish(stream, pair_trailers, 1);
+    const struct http2_field both[] = {pair_status[0], pair_trailers[0]};
+    if (body.len == 0) {
+        http2_answer_without_body(stream, both, 2);
+        return;
+    }
+    http2_answer_begin(stream, pair_status, 1, body.len);
+    memcpy(http2_answer_bytes(stream, body.len), body.data, body.len);
+    http2_answer_end(stream, pair_trailers, 1);
 }
 
+/* Answers with the request's body. */
 static inline void pair_answer_seen(struct seen *seen)
 {
     pair_answer(seen->stream, buf_slice(&seen->body));
@@ -116,9 +113,10 @@ static inline void pair_answer_seen(struct seen *seen)
 static inline void pair_assert_answered(const struct ng_stream *stream, struct slice body)
 {
     assert_true(stream->ended);
-    ng_assert_slice(buf_slice(&stream->headers), ":status: 200\n");
+    ng_assert_slice(buf_slice(&stream->headers),
+                    body.len > 0 ? ":status: 200\n" : ":status: 200\nx-done: yes\n");
     assert_true(slice_equal(buf_slice(&stream->body), body));
-    ng_assert_slice(buf_slice(&stream->trailers), "x-done: yes\n");
+    ng_assert_slice(buf_slice(&stream->trailers), body.len > 0 ? "x-done: yes\n" : "");
 }
 
 /* Bytes of which no two neighbouring parts are the same. */
@@ -133,12 +131,12 @@ static inline struct slice pair_pattern(size_t len)
     return slice_make(bytes, len);
 }
 
-/* All that the session has to send. */
-static inline struct buf pair_pulled(struct http2_session *session)
+/* All that feeds have brought and the session has to send, to be freed with buf_deinit(). */
+static inline struct buf pair_pulled(struct recorder *server)
 {
     struct buf out;
     buf_init(&out, SIZE_MAX);
-    http2_session_pull(session, &out, SIZE_MAX);
+    recorder_pull(server, &out);
     return out;
 }
 
@@ -148,9 +146,32 @@ static inline bool pair_feed_frame(struct recorder *server, unsigned type, unsig
     struct buf bytes;
     buf_init(&bytes, SIZE_MAX);
     frames_append(&bytes, type, flags, stream, payload);
-    bool alive = http2_session_feed(server->session, buf_slice(&bytes));
+    bool alive = recorder_feed(server, buf_slice(&bytes));
     buf_deinit(&bytes);
     return alive;
+}
+
+/*
+ * After the error there is a GOAWAY with the code and the connection ends: feed() said so, and
+ * finished() does once the GOAWAY is out. More bytes do no harm.
+ */
+static inline void pair_assert_ended(struct recorder *server, bool alive, uint32_t code)
+{
+    assert_false(alive);
+    struct buf out = pair_pulled(server);
+    struct slice rest = buf_slice(&out);
+    struct frame frame;
+    assert_true(frames_find(&rest, FRAME_GOAWAY, &frame));
+    assert_int_equal(frames_u32(frame.payload.data + 4), code);
+    assert_int_equal(rest.len, 0); /* nothing comes after it */
+    assert_true(http2_session_finished(server->session));
+    size_t before = server->log.len;
+    assert_false(recorder_feed(server, SLICE_LITERAL("whatever else may come")));
+    assert_int_equal(server->log.len, before);
+    buf_deinit(&out);
+    out = pair_pulled(server);
+    assert_int_equal(out.len, 0);
+    buf_deinit(&out);
 }
 
 #endif

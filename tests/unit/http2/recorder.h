@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #define RECORDER_STREAMS 2048
+#define RECORDER_PIECES  4096 /* of bodies in one feed */
 
 /* What is kept of a stream after it is gone. */
 struct seen {
@@ -22,10 +23,25 @@ struct seen {
     unsigned closes;
 };
 
+/* A piece of a body that must last until the end of the feed. */
+struct recorder_piece {
+    struct slice data;
+    const struct seen *seen;
+    size_t at; /* in its body */
+};
+
 struct recorder {
+    struct http2_context *context;
     struct http2_session *session;
     struct http2_handler handler;
     struct ng_peer peer;
+    int64_t now_ms;   /* what the session is told */
+    struct chain out; /* what feeds have brought */
+    bool writing;     /* feeds get no chain, as while a socket is busy */
+    size_t feeds;
+    size_t feed_ends;
+    struct recorder_piece pieces[RECORDER_PIECES]; /* of the feed under way */
+    size_t piece_count;
     struct seen seen[RECORDER_STREAMS]; /* in the order of their requests */
     size_t count;
     size_t open;
@@ -37,6 +53,7 @@ struct recorder {
     void (*on_data)(struct seen *seen);
     void (*on_end)(struct seen *seen);
     void (*on_close)(struct seen *seen);
+    void (*on_feed_end)(struct recorder *recorder);
 };
 
 /* The application's memory in a stream. */
@@ -63,7 +80,7 @@ static inline struct seen *recorder_seen(struct recorder *recorder, struct http2
 }
 
 static inline void recorder_on_request(void *user, struct http2_stream *stream,
-                                       const struct http2_field *fields, size_t count)
+                                       const struct http2_request *request)
 {
     static const struct recorder_user zero;
     struct recorder *recorder = user;
@@ -76,10 +93,10 @@ static inline void recorder_on_request(void *user, struct http2_stream *stream,
     seen->stream = stream;
     buf_init(&seen->fields, SIZE_MAX);
     buf_init(&seen->body, SIZE_MAX);
-    for (size_t i = 0; i < count; i++) {
-        ng_client_append(&seen->fields, fields[i].name);
+    for (size_t i = 0; i < request->count; i++) {
+        ng_client_append(&seen->fields, request->fields[i].name);
         ng_client_append(&seen->fields, SLICE_LITERAL(": "));
-        ng_client_append(&seen->fields, fields[i].value);
+        ng_client_append(&seen->fields, request->fields[i].value);
         ng_client_append(&seen->fields, SLICE_LITERAL("\n"));
     }
     recorder_log(recorder, "request", own->index);
@@ -96,6 +113,9 @@ static inline void recorder_on_data(void *user, struct http2_stream *stream, str
     struct seen *seen = recorder_seen(recorder, stream);
     size_t index = (size_t)(seen - recorder->seen);
     assert_int_equal(seen->ends, 0);
+    if (recorder->piece_count < RECORDER_PIECES)
+        recorder->pieces[recorder->piece_count++] =
+            (struct recorder_piece){.data = data, .seen = seen, .at = seen->body.len};
     ng_client_append(&seen->body, data);
     if (data.len > 0 && recorder->data_of != index) {
         recorder_log(recorder, "data", index);
@@ -129,26 +149,50 @@ static inline void recorder_on_close(void *user, struct http2_stream *stream)
     recorder_log(recorder, "close", (size_t)(seen - recorder->seen));
 }
 
-static inline bool recorder_feed(void *session, struct slice bytes)
+/* Every piece of a body lies where it lay, also when its stream is gone. */
+static inline void recorder_on_feed_end(void *user)
 {
-    return http2_session_feed(session, bytes);
+    struct recorder *recorder = user;
+    for (size_t i = 0; i < recorder->piece_count; i++) {
+        const struct recorder_piece *piece = &recorder->pieces[i];
+        if (piece->data.len > 0)
+            assert_memory_equal(piece->data.data, piece->seen->body.data + piece->at,
+                                piece->data.len);
+    }
+    recorder->piece_count = 0;
+    recorder->feed_ends++;
+    if (recorder->on_feed_end != NULL)
+        recorder->on_feed_end(recorder);
 }
 
-static inline void recorder_pull(void *session, struct buf *out, size_t enough)
+static inline bool recorder_feed(void *server, struct slice bytes)
 {
-    http2_session_pull(session, out, enough);
+    struct recorder *recorder = server;
+    recorder->feeds++;
+    return http2_session_feed(recorder->session, bytes, recorder->writing ? NULL : &recorder->out,
+                              recorder->now_ms);
 }
 
-static inline struct recorder *recorder_new(const struct http2_settings *settings)
+static inline void recorder_pull(void *server, struct buf *out)
+{
+    struct recorder *recorder = server;
+    http2_session_pull(recorder->session, &recorder->out, recorder->now_ms);
+    ng_client_flatten(&recorder->out, out);
+}
+
+static inline struct recorder *recorder_new(const struct http2_limits *limits)
 {
     struct recorder *recorder = mem_alloc_zero(sizeof *recorder);
     recorder->handler = (struct http2_handler){.stream_user_size = sizeof(struct recorder_user),
                                                .on_request = recorder_on_request,
                                                .on_data = recorder_on_data,
                                                .on_end = recorder_on_end,
-                                               .on_close = recorder_on_close};
-    recorder->session = http2_session_new(settings, &recorder->handler, recorder);
-    recorder->peer = (struct ng_peer){recorder->session, recorder_feed, recorder_pull};
+                                               .on_close = recorder_on_close,
+                                               .on_feed_end = recorder_on_feed_end};
+    recorder->now_ms = 1000000;
+    recorder->context = http2_context_new(limits, &recorder->handler);
+    recorder->session = http2_session_new(recorder->context, recorder, recorder->now_ms);
+    recorder->peer = (struct ng_peer){recorder, recorder_feed, recorder_pull};
     buf_init(&recorder->log, SIZE_MAX);
     recorder->data_of = RECORDER_STREAMS;
     return recorder;
@@ -158,12 +202,14 @@ static inline struct recorder *recorder_new(const struct http2_settings *setting
 static inline void recorder_free(struct recorder *recorder)
 {
     http2_session_free(recorder->session);
+    http2_context_free(recorder->context);
     for (size_t i = 0; i < recorder->count; i++) {
         assert_int_equal(recorder->seen[i].closes, 1);
         buf_deinit(&recorder->seen[i].fields);
         buf_deinit(&recorder->seen[i].body);
     }
     buf_deinit(&recorder->log);
+    chain_deinit(&recorder->out);
     free(recorder);
 }
 

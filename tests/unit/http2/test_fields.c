@@ -26,7 +26,6 @@ static void test_owns_copies(void **state)
     memset(value, 'x', sizeof value - 1);
     assert_int_equal(fields.count, 1);
     assert_field(&fields.items[0], "name", "value");
-    assert_false(fields.items[0].is_static);
     fields_deinit(&fields);
 }
 
@@ -99,27 +98,6 @@ static void test_deinit_leaves_an_empty_list(void **state)
     fields_deinit(&fields);
 }
 
-static void test_to_nv(void **state)
-{
-    (void)state;
-    const struct http2_field fields[] = {
-        {SLICE_LITERAL(":status"), SLICE_LITERAL("200"), true},
-        {SLICE_LITERAL("x-made"), SLICE_LITERAL(""), false},
-    };
-    nghttp2_nv nv[3];
-    memset(nv, 0x5a, sizeof nv);
-    fields_to_nv(fields, 2, nv);
-    for (size_t i = 0; i < 2; i++) {
-        assert_ptr_equal(nv[i].name, fields[i].name.data);
-        assert_int_equal(nv[i].namelen, fields[i].name.len);
-        assert_ptr_equal(nv[i].value, fields[i].value.data);
-        assert_int_equal(nv[i].valuelen, fields[i].value.len);
-    }
-    assert_int_equal(nv[0].flags, NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE);
-    assert_int_equal(nv[1].flags, NGHTTP2_NV_FLAG_NONE);
-    assert_int_equal(nv[2].namelen, 0x5a5a5a5a5a5a5a5aULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,7 +106,6 @@ int main(void)
         cmocka_unit_test(test_empty_values_and_big_ones),
         cmocka_unit_test(test_clear_empties_and_keeps_the_memory),
         cmocka_unit_test(test_deinit_leaves_an_empty_list),
-        cmocka_unit_test(test_to_nv),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/admission.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
@@ -24,7 +25,7 @@
 
 #include <cmocka.h>
 
-#define ECHO_FRAME ((size_t)1000) /* pull() hands out as much at once */
+#define ECHO_PULL ((size_t)50000) /* pull() hands out as much at once, unless a test says more */
 /* Nothing here takes as long, unless it never comes. */
 #define ECHO_PATIENCE_MS 60000
 
@@ -32,6 +33,7 @@ struct echo_session;
 
 struct echo_server {
     struct net_protocol protocol;
+    struct net_admission *admission;
     struct net_address address; /* of the first listening socket */
     struct net_loop *loop;
     pthread_t thread;
@@ -39,10 +41,12 @@ struct echo_server {
     /* To be set before the start. */
     bool (*on_feed)(struct echo_session *session, struct slice bytes); /* NULL: echo */
     size_t drains_to_finish; /* a session is finished when it was drained so often */
+    size_t pull;             /* bytes at most */
     /* What the sessions did. */
     atomic_size_t opened;
     atomic_size_t closed;
     atomic_size_t fed;         /* bytes */
+    atomic_size_t feeds;       /* of them, how often */
     atomic_size_t peak_queued; /* bytes of one session */
     atomic_size_t drains;
     atomic_size_t errors; /* calls that the contract forbids */
@@ -53,35 +57,59 @@ struct echo_server {
 struct echo_session {
     struct echo_server *server;
     struct net_connection *connection;
-    struct buf out; /* bytes before `sent` are gone */
-    size_t sent;
+    struct chain waiting; /* to be pulled, from `pulled` on */
+    struct chain_cursor pulled;
+    size_t queued;     /* bytes behind it */
+    struct chain *out; /* of the feed under way; may be NULL */
+    size_t feeds;
     size_t drains;
-    bool done;  /* finished when all is sent */
-    bool ended; /* feed has returned false */
+    int64_t now_ms;
+    bool done;    /* finished when all is sent */
+    bool ended;   /* feed has returned false */
+    bool expired; /* as if by a timeout */
 };
 
 static inline size_t echo_server_queued(const void *user)
 {
     const struct echo_session *session = user;
-    return session->out.len - session->sent;
+    return session->queued;
+}
+
+static inline void echo_server_count(struct echo_session *session, size_t len)
+{
+    session->queued += len;
+    if (session->queued > atomic_load(&session->server->peak_queued))
+        atomic_store(&session->server->peak_queued, session->queued);
 }
 
 /* Adds to what the session sends. */
 static inline void echo_server_append(struct echo_session *session, struct slice bytes)
 {
-    if (!buf_append(&session->out, bytes))
-        abort();
-    size_t queued = echo_server_queued(session);
-    if (queued > atomic_load(&session->server->peak_queued))
-        atomic_store(&session->server->peak_queued, queued);
+    memcpy(chain_append(&session->waiting, bytes.len), bytes.data, bytes.len);
+    echo_server_count(session, bytes.len);
 }
 
-static inline void *echo_server_on_open(void *user, struct net_connection *connection)
+static inline void echo_server_append_blob(struct echo_session *session, struct blob *blob)
+{
+    chain_append_blob(&session->waiting, blob_retain(blob), blob_slice(blob));
+    echo_server_count(session, blob->len);
+}
+
+/* The clock of the loop, which never goes back. */
+static inline void echo_server_note_time(struct echo_session *session, int64_t now_ms)
+{
+    if (now_ms < session->now_ms)
+        atomic_fetch_add(&session->server->errors, 1);
+    session->now_ms = now_ms;
+}
+
+static inline void *echo_server_on_open(void *user, struct net_connection *connection,
+                                        int64_t now_ms)
 {
     struct echo_session *session = mem_alloc_zero(sizeof *session);
     session->server = user;
     session->connection = connection;
-    buf_init(&session->out, SIZE_MAX);
+    session->now_ms = now_ms;
     atomic_fetch_add(&session->server->opened, 1);
     return session;
 }
@@ -89,50 +117,62 @@ static inline void *echo_server_on_open(void *user, struct net_connection *conne
 static inline void echo_server_on_close(void *user)
 {
     struct echo_session *session = user;
-    atomic_fetch_add(&session->server->closed, 1);
-    buf_deinit(&session->out);
+    atomic_size_t *closed = &session->server->closed;
+    chain_deinit(&session->waiting);
     free(session);
+    atomic_fetch_add(closed, 1);
 }
 
-static inline bool echo_server_feed(void *user, struct slice bytes)
+static inline void echo_server_pull(void *user, struct chain *out, int64_t now_ms)
 {
     struct echo_session *session = user;
+    size_t most = session->server->pull;
+    size_t len = session->queued < most ? session->queued : most;
+    echo_server_note_time(session, now_ms);
+    chain_append_range(out, &session->waiting, &session->pulled, len);
+    session->queued -= len;
+    if (session->queued > 0)
+        return;
+    chain_clear(&session->waiting, 0);
+    session->pulled = (struct chain_cursor){0};
+}
+
+static inline bool echo_server_feed(void *user, void *fed, struct slice bytes, struct chain *out,
+                                    int64_t now_ms)
+{
+    struct echo_session *session = fed;
     struct echo_server *server = session->server;
-    if (session->ended || bytes.len == 0)
+    if (user != server || session->ended || bytes.len == 0)
         atomic_fetch_add(&server->errors, 1);
+    session->feeds++;
+    session->out = out;
+    echo_server_note_time(session, now_ms);
     bool alive = true;
     if (server->on_feed != NULL)
         alive = server->on_feed(session, bytes);
     else
         echo_server_append(session, bytes);
+    if (out != NULL)
+        echo_server_pull(session, out, now_ms);
+    session->out = NULL;
     session->ended = !alive;
     atomic_fetch_add(&server->fed, bytes.len);
+    atomic_fetch_add(&server->feeds, 1);
     return alive;
-}
-
-static inline void echo_server_pull(void *user, struct buf *out, size_t enough)
-{
-    struct echo_session *session = user;
-    while (out->len < enough && session->sent < session->out.len) {
-        size_t left = session->out.len - session->sent;
-        size_t len = left < ECHO_FRAME ? left : ECHO_FRAME;
-        if (!buf_append(out, slice_make(session->out.data + session->sent, len))) {
-            atomic_fetch_add(&session->server->errors, 1);
-            return;
-        }
-        session->sent += len;
-    }
-    if (session->sent >= session->out.len / 2) {
-        buf_consume(&session->out, session->sent);
-        session->sent = 0;
-    }
 }
 
 static inline bool echo_server_finished(const void *user)
 {
     const struct echo_session *session = user;
     bool drained = session->drains > 0 && session->drains >= session->server->drains_to_finish;
-    return (session->done || drained) && echo_server_queued(session) == 0;
+    return (session->done || drained) && session->queued == 0;
+}
+
+static inline const char *echo_server_expired(const void *user, int64_t now_ms)
+{
+    const struct echo_session *session = user;
+    (void)now_ms;
+    return session->expired ? "a test wanted it" : NULL;
 }
 
 static inline void echo_server_drain(void *user)
@@ -142,8 +182,15 @@ static inline void echo_server_drain(void *user)
     atomic_fetch_add(&session->server->drains, 1);
 }
 
+/* How many connections an echo server admits. */
+struct echo_admission {
+    uint32_t all;
+    uint32_t per_address;
+};
+
 /* An echo server that does not listen yet. */
-static inline struct echo_server *echo_server_new(int64_t drain_timeout_ms)
+static inline struct echo_server *echo_server_new_with(const struct net_limits *limits,
+                                                       struct echo_admission admission)
 {
     struct echo_server *server = mem_alloc_zero(sizeof *server);
     server->protocol = (struct net_protocol){.user = server,
@@ -151,13 +198,22 @@ static inline struct echo_server *echo_server_new(int64_t drain_timeout_ms)
                                              .on_close = echo_server_on_close,
                                              .feed = echo_server_feed,
                                              .pull = echo_server_pull,
-                                             .max_frame = ECHO_FRAME,
                                              .queued = echo_server_queued,
                                              .finished = echo_server_finished,
+                                             .expired = echo_server_expired,
                                              .drain = echo_server_drain};
     server->drains_to_finish = 1;
-    server->loop = net_loop_new(&server->protocol, drain_timeout_ms);
+    server->pull = ECHO_PULL;
+    server->admission = net_admission_new(admission.all, admission.per_address);
+    server->loop = net_loop_new(&server->protocol, server->admission, limits);
     return server;
+}
+
+static inline struct echo_server *echo_server_new(int64_t drain_timeout_ms)
+{
+    struct net_limits limits = net_default_limits;
+    limits.drain_timeout_ms = drain_timeout_ms;
+    return echo_server_new_with(&limits, (struct echo_admission){.all = 100000});
 }
 
 /* Listens at the address also; the address with its port. */
@@ -208,6 +264,7 @@ static inline void echo_server_free(struct echo_server *server)
         pthread_join(server->thread, NULL);
     }
     net_loop_free(server->loop);
+    net_admission_free(server->admission);
     assert_int_equal(atomic_load(&server->opened), atomic_load(&server->closed));
     assert_int_equal(atomic_load(&server->errors), 0);
     free(server);

@@ -134,7 +134,7 @@ static void test_defaults(void **state)
     assert_int_equal(net_address_port(&reading.config.listen[0]), 50051);
     assert_int_equal(reading.config.threads, sysconf(_SC_NPROCESSORS_ONLN));
     assert_int_equal(reading.config.max_value, 64 * 1024 * 1024);
-    assert_int_equal(reading.config.drain_timeout_ms, 10000);
+    assert_int_equal(reading.config.net.drain_timeout_ms, 10000);
     assert_int_equal(reading.config.log_level, LOG_INFO);
 }
 
@@ -149,7 +149,7 @@ static void test_the_command_line(void **state)
     assert_true(net_address_is_unix(&reading.config.listen[1]));
     assert_int_equal(reading.config.threads, 3);
     assert_int_equal(reading.config.max_value, 512 * 1024);
-    assert_int_equal(reading.config.drain_timeout_ms, 7000);
+    assert_int_equal(reading.config.net.drain_timeout_ms, 7000);
     assert_int_equal(reading.config.log_level, LOG_DEBUG);
 }
 
@@ -161,12 +161,12 @@ static void test_values_at_their_bounds(void **state)
     assert_good(&reading);
     assert_int_equal(reading.config.threads, 1);
     assert_int_equal(reading.config.max_value, 1);
-    assert_int_equal(reading.config.drain_timeout_ms, 0);
+    assert_int_equal(reading.config.net.drain_timeout_ms, 0);
     READ(&reading, "--threads", "1024", "--max-value", "1GiB", "--drain-timeout", "3600");
     assert_good(&reading);
     assert_int_equal(reading.config.threads, 1024);
     assert_int_equal(reading.config.max_value, 1 << 30);
-    assert_int_equal(reading.config.drain_timeout_ms, 3600000);
+    assert_int_equal(reading.config.net.drain_timeout_ms, 3600000);
 }
 
 static void test_bad_values_on_the_command_line(void **state)
@@ -182,12 +182,14 @@ static void test_bad_values_on_the_command_line(void **state)
         {"--threads=", "bad value `` for --threads: it is a number of threads, 1 to 1024"},
         {"--threads=-1", "bad value `-1` for --threads: it is a number of threads, 1 to 1024"},
         {"--threads=two", "bad value `two` for --threads: it is a number of threads, 1 to 1024"},
-        {"--max-value=0", "bad value `0` for --max-value: it is a number of bytes, 1 to 1GiB; "
-                          "KiB, MiB and GiB may follow it"},
+        {"--max-value=0",
+         "bad value `0` for --max-value: it is a number of bytes, 1 to 1073741824; "
+         "KiB, MiB and GiB may follow it"},
         {"--max-value=1073741825", "bad value `1073741825` for --max-value: it is a number of "
-                                   "bytes, 1 to 1GiB; KiB, MiB and GiB may follow it"},
-        {"--max-value=2G", "bad value `2G` for --max-value: it is a number of bytes, 1 to 1GiB; "
-                           "KiB, MiB and GiB may follow it"},
+                                   "bytes, 1 to 1073741824; KiB, MiB and GiB may follow it"},
+        {"--max-value=2G",
+         "bad value `2G` for --max-value: it is a number of bytes, 1 to 1073741824; "
+         "KiB, MiB and GiB may follow it"},
         {"--drain-timeout=3601",
          "bad value `3601` for --drain-timeout: it is a number of seconds, 0 to 3600"},
         {"--drain-timeout=1s",
@@ -323,7 +325,7 @@ static void test_a_file(void **state)
     ASSERT_LISTENS(&reading.config, "127.0.0.1:0", "[::1]:7000");
     assert_int_equal(reading.config.threads, 5);
     assert_int_equal(reading.config.max_value, 1 << 20);
-    assert_int_equal(reading.config.drain_timeout_ms, 0);
+    assert_int_equal(reading.config.net.drain_timeout_ms, 0);
     assert_int_equal(reading.config.log_level, LOG_WARNING);
 }
 

@@ -3,6 +3,7 @@
 #include "server/worker.h"
 
 #include "engine/embedded.h"
+#include "net/admission.h"
 #include "net/listener.h"
 
 #include <errno.h>
@@ -24,8 +25,31 @@
 
 static struct config make_config(void)
 {
-    return (struct config){
-        .threads = 1, .max_value = 1 << 20, .drain_timeout_ms = 60000, .log_level = LOG_ERROR};
+    struct config config = {.threads = 1,
+                            .max_value = 1 << 20,
+                            .max_connections = 100,
+                            .log_level = LOG_ERROR,
+                            .http2 = http2_default_limits,
+                            .net = net_default_limits};
+    config.net.drain_timeout_ms = 60000;
+    return config;
+}
+
+/* Shared by the workers of a test. */
+static struct net_admission *admission;
+
+static int make_admission(void **state)
+{
+    (void)state;
+    admission = net_admission_new(make_config().max_connections, 0);
+    return 0;
+}
+
+static int free_admission(void **state)
+{
+    (void)state;
+    net_admission_free(admission);
+    return 0;
 }
 
 static struct net_address parse_address(const char *text)
@@ -44,7 +68,7 @@ static void start_workers(struct worker **workers, size_t count, const struct co
     assert_true(count <= 8);
     assert_true(listener_bind(address, descriptors, count));
     for (size_t i = 0; i < count; i++) {
-        workers[i] = worker_new(config, engine);
+        workers[i] = worker_new(config, engine, admission);
         assert_int_equal(worker_listen(workers[i], descriptors[i], address), 0);
     }
     for (size_t i = 0; i < count; i++)
@@ -336,8 +360,8 @@ static void test_stopping_says_goodbye_to_idle_connections(void **state)
     worker_stop(worker);
     wait_for_end(&peer);
     assert_true(peer.client.going_away);
-    worker_free(worker);
     disconnect_peer(&peer);
+    worker_free(worker);
     embedded_free(engine);
 }
 
@@ -350,7 +374,7 @@ static void test_stopping_ends_calls_that_take_too_long(void **state)
     struct net_address address = parse_address("127.0.0.1:0");
     struct worker *worker;
     struct peer peer;
-    config.drain_timeout_ms = 50;
+    config.net.drain_timeout_ms = 50;
     start_workers(&worker, 1, &config, &late.engine, &address);
     connect_peer(&peer, &address);
     struct h2_call *first = begin_get(&peer, "key");
@@ -390,7 +414,7 @@ static void test_a_descriptor_that_is_no_socket_is_refused(void **state)
     struct config config = make_config();
     struct engine *engine = embedded_new(1);
     struct net_address address = parse_address("127.0.0.1:0");
-    struct worker *worker = worker_new(&config, engine);
+    struct worker *worker = worker_new(&config, engine, admission);
     int descriptor = open("/dev/null", O_RDWR);
     assert_true(worker_listen(worker, descriptor, &address) < 0);
     worker_free(worker);
@@ -405,7 +429,7 @@ static void test_free_takes_what_never_ran_and_null(void **state)
     struct engine *engine = embedded_new(1);
     struct net_address address = parse_address("127.0.0.1:0");
     int descriptor;
-    struct worker *worker = worker_new(&config, engine);
+    struct worker *worker = worker_new(&config, engine, admission);
     assert_true(listener_bind(&address, &descriptor, 1));
     assert_int_equal(worker_listen(worker, descriptor, &address), 0);
     worker_free(worker);
@@ -413,20 +437,22 @@ static void test_free_takes_what_never_ran_and_null(void **state)
     embedded_free(engine);
 }
 
+#define WORKER(function) cmocka_unit_test_setup_teardown(function, make_admission, free_admission)
+
 int main(void)
 {
     log_set_level(LOG_ERROR); /* that a stop was not patient is wanted here */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_serves_calls_over_tcp),
-        cmocka_unit_test(test_serves_calls_over_a_unix_socket),
-        cmocka_unit_test(test_workers_share_the_engine),
-        cmocka_unit_test(test_the_largest_value_there_and_back),
-        cmocka_unit_test(test_a_late_answer_is_written_at_once),
-        cmocka_unit_test(test_stopping_says_goodbye_to_idle_connections),
-        cmocka_unit_test(test_stopping_ends_calls_that_take_too_long),
-        cmocka_unit_test(test_a_client_that_leaves_cancels_its_call),
-        cmocka_unit_test(test_a_descriptor_that_is_no_socket_is_refused),
-        cmocka_unit_test(test_free_takes_what_never_ran_and_null),
+        WORKER(test_serves_calls_over_tcp),
+        WORKER(test_serves_calls_over_a_unix_socket),
+        WORKER(test_workers_share_the_engine),
+        WORKER(test_the_largest_value_there_and_back),
+        WORKER(test_a_late_answer_is_written_at_once),
+        WORKER(test_stopping_says_goodbye_to_idle_connections),
+        WORKER(test_stopping_ends_calls_that_take_too_long),
+        WORKER(test_a_client_that_leaves_cancels_its_call),
+        WORKER(test_a_descriptor_that_is_no_socket_is_refused),
+        WORKER(test_free_takes_what_never_ran_and_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

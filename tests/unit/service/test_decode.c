@@ -9,9 +9,10 @@
 #include "service/messages.h"
 #include "store/seeded.h"
 
-/* One decoding; the message is gone before its operation is looked at. */
+/* One decoding; the message lasts as long as its operation. */
 struct decoding {
     struct arena arena;
+    struct slice packed; /* freed with it; may be empty */
     struct op op;
     enum err err;
     const char *why;
@@ -21,6 +22,7 @@ static void decode_packed(struct decoding *decoding, decode_function *decode, en
                           struct slice message)
 {
     arena_init(&decoding->arena);
+    decoding->packed = (struct slice){0};
     decoding->op = (struct op){.kind = kind};
     decoding->why = NULL;
     decoding->err = decode(message, &decoding->arena, &decoding->op, &decoding->why);
@@ -31,8 +33,13 @@ static void decode(struct decoding *decoding, decode_function *function, enum op
 {
     struct slice packed = message_pack(message);
     decode_packed(decoding, function, kind, packed);
-    memset((void *)packed.data, 0xee, packed.len);
-    message_free_packed(packed);
+    decoding->packed = packed;
+}
+
+static void end(struct decoding *decoding)
+{
+    message_free_packed(decoding->packed);
+    arena_deinit(&decoding->arena);
 }
 
 static void assert_refused(struct decoding *decoding, enum err err, const char *words)
@@ -41,7 +48,7 @@ static void assert_refused(struct decoding *decoding, enum err err, const char *
     assert_non_null(decoding->why);
     if (strstr(decoding->why, words) == NULL)
         fail_msg("`%s` does not say `%s`", decoding->why, words);
-    arena_deinit(&decoding->arena);
+    end(decoding);
 }
 
 static void assert_decoded(const struct decoding *decoding)
@@ -67,7 +74,7 @@ static void test_key(void **state)
     assert_true(slice_equal(decoding.op.key, SLICE_LITERAL("k\0y")));
     assert_int_equal(decoding.op.db, 7);
     assert_int_equal(decoding.op.kind, OP_GET);
-    arena_deinit(&decoding.arena);
+    end(&decoding);
 }
 
 static void test_zero_bytes_are_a_message_of_defaults(void **state)
@@ -78,12 +85,12 @@ static void test_zero_bytes_are_a_message_of_defaults(void **state)
     assert_decoded(&decoding);
     assert_int_equal(decoding.op.key.len, 0);
     assert_int_equal(decoding.op.db, 0);
-    arena_deinit(&decoding.arena);
+    end(&decoding);
     decode_packed(&decoding, decode_list_range, OP_LRANGE, slice_make(NULL, 0));
     assert_decoded(&decoding);
     assert_int_equal(decoding.op.start, 0);
     assert_int_equal(decoding.op.stop, 0);
-    arena_deinit(&decoding.arena);
+    end(&decoding);
 }
 
 static void test_a_condition_is_for_delete_only(void **state)
@@ -98,7 +105,7 @@ static void test_a_condition_is_for_delete_only(void **state)
     decode(&decoding, decode_key, OP_DELETE, &message);
     assert_decoded(&decoding);
     assert_int_equal(decoding.op.condition.version, 99);
-    arena_deinit(&decoding.arena);
+    end(&decoding);
     decode(&decoding, decode_key, OP_GET, &message);
     assert_refused(&decoding, ERR_BAD_ARGUMENT, "condition is for Delete");
     decode(&decoding, decode_key, OP_LPOP, &message);
@@ -123,7 +130,44 @@ static void test_key_value(void **state)
     assert_int_equal(decoding.op.condition.existence, EXISTENCE_ANY);
     assert_int_equal(decoding.op.condition.version, 0);
     assert_false(decoding.op.condition.match_value);
-    arena_deinit(&decoding.arena);
+    end(&decoding);
+}
+
+/* Where the message lies, not copied. */
+static bool is_within(struct slice part, struct slice whole)
+{
+    return part.data >= whole.data && part.data + part.len <= whole.data + whole.len;
+}
+
+static void test_bytes_stay_in_the_message(void **state)
+{
+    (void)state;
+    Keystore__V1__KeyValue message = KEYSTORE__V1__KEY_VALUE__INIT;
+    Keystore__V1__Condition condition = KEYSTORE__V1__CONDITION__INIT;
+    struct decoding decoding;
+    condition.match_value = true;
+    condition.value = message_text("old");
+    message.key = message_text("key");
+    message.value = message_text("value");
+    message.condition = &condition;
+    decode(&decoding, decode_key_value, OP_SET, &message);
+    assert_decoded(&decoding);
+    assert_true(is_within(decoding.op.key, decoding.packed));
+    assert_true(is_within(decoding.op.value, decoding.packed));
+    assert_true(is_within(decoding.op.condition.value, decoding.packed));
+    assert_is(decoding.op.condition.value, "old");
+    end(&decoding);
+
+    Keystore__V1__ListInsert insert = KEYSTORE__V1__LIST_INSERT__INIT;
+    ProtobufCBinaryData values[] = {message_text("one"), message_text("two")};
+    insert.key = message_text("list");
+    insert.values = values;
+    insert.n_values = 2;
+    decode(&decoding, decode_list_insert, OP_LPUSH, &insert);
+    assert_decoded(&decoding);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(is_within(decoding.op.values[i], decoding.packed));
+    end(&decoding);
 }
 
 static void test_time_to_live_is_refused(void **state)
@@ -181,7 +225,7 @@ static void test_conditions(void **state)
             assert_int_equal(decoding.op.condition.version, version ? UINT64_MAX : 0);
             assert_int_equal(decoding.op.condition.match_value, match);
             assert_is(decoding.op.condition.value, value ? "value" : "");
-            arena_deinit(&decoding.arena);
+            end(&decoding);
         }
     }
 }
@@ -223,7 +267,7 @@ static void test_list_insert(void **state)
     assert_int_equal(decoding.op.max_length, UINT64_MAX);
     assert_int_equal(decoding.op.db, 15);
     assert_int_equal(decoding.op.condition.existence, EXISTENCE_PRESENT);
-    arena_deinit(&decoding.arena);
+    end(&decoding);
 }
 
 static void test_list_insert_of_many_values(void **state)
@@ -243,7 +287,7 @@ static void test_list_insert_of_many_values(void **state)
     assert_int_equal(decoding.op.value_count, COUNT);
     for (size_t i = 0; i < COUNT; i++)
         assert_is(decoding.op.values[i], i % 2 == 0 ? "even" : "odd");
-    arena_deinit(&decoding.arena);
+    end(&decoding);
 }
 
 static void test_list_insert_refuses_what_it_cannot_mean(void **state)
@@ -286,7 +330,7 @@ static void test_list_range(void **state)
         assert_true(decoding.op.start == ends[i]);
         assert_true(decoding.op.stop == ends[6 - i]);
         assert_int_equal(decoding.op.db, 2);
-        arena_deinit(&decoding.arena);
+        end(&decoding);
     }
 }
 
@@ -349,7 +393,7 @@ static void test_unknown_fields_are_passed_over(void **state)
                           : SLICE_LITERAL("\xc0\x3e\x01\x0a\x03key\xc2\x3e\x01x"));
         assert_decoded(&decoding);
         assert_is(decoding.op.key, "key");
-        arena_deinit(&decoding.arena);
+        end(&decoding);
     }
 }
 
@@ -362,7 +406,7 @@ static void test_of_a_repeated_field_the_last_one_counts(void **state)
     assert_decoded(&decoding);
     assert_is(decoding.op.key, "new");
     assert_int_equal(decoding.op.condition.version, 9);
-    arena_deinit(&decoding.arena);
+    end(&decoding);
 }
 
 static size_t sum(struct slice bytes)
@@ -389,14 +433,14 @@ static void decode_by_chance(uint64_t *random, const uint8_t *bytes, size_t len)
     struct decoding decoding;
     memcpy(exact, bytes, len);
     decode_packed(&decoding, decoders[d].decode, decoders[d].kind, slice_make(exact, len));
-    free(exact);
+    decoding.packed = slice_make(exact, len);
     if (decoding.err == ERR_NONE) {
         assert_true(touch(&decoding.op) <= len * 255);
         assert_true(decoding.op.condition.existence <= EXISTENCE_PRESENT);
     } else {
         assert_non_null(decoding.why);
     }
-    arena_deinit(&decoding.arena);
+    end(&decoding);
 }
 
 static void test_random_bytes(void **state)
@@ -444,6 +488,7 @@ int main(void)
         cmocka_unit_test(test_zero_bytes_are_a_message_of_defaults),
         cmocka_unit_test(test_a_condition_is_for_delete_only),
         cmocka_unit_test(test_key_value),
+        cmocka_unit_test(test_bytes_stay_in_the_message),
         cmocka_unit_test(test_time_to_live_is_refused),
         cmocka_unit_test(test_conditions),
         cmocka_unit_test(test_an_unknown_existence_is_refused),

@@ -4,6 +4,7 @@
  */
 #include "service/encode.h"
 
+#include "base/blob.h"
 #include "grpc/server.h"
 
 #include <setjmp.h>
@@ -17,37 +18,54 @@
 struct grpc_call {
     uint8_t *reply; /* of exactly the announced size, so that a sanitizer sees what passes it */
     size_t size;
+    size_t written;
+    size_t blob_bytes; /* of them, not copied */
     bool ended;
 };
 
-uint8_t *grpc_call_reply_begin(struct grpc_call *call, size_t size)
+void grpc_call_reply_begin(struct grpc_call *call, size_t size)
 {
     assert_null(call->reply);
     call->reply = malloc(size > 0 ? size : 1);
     call->size = size;
-    return call->reply;
+}
+
+uint8_t *grpc_call_reply_bytes(struct grpc_call *call, size_t size)
+{
+    assert_non_null(call->reply);
+    assert_true(size <= call->size - call->written);
+    call->written += size;
+    return call->reply + call->written - size;
+}
+
+void grpc_call_reply_blob(struct grpc_call *call, struct blob *blob, struct slice part)
+{
+    assert_true(part.data >= blob->data && part.len <= blob->len);
+    memcpy(grpc_call_reply_bytes(call, part.len), part.data, part.len);
+    call->blob_bytes += part.len;
+    blob_release(blob);
 }
 
 void grpc_call_reply_end(struct grpc_call *call)
 {
-    assert_non_null(call->reply);
+    assert_int_equal(call->written, call->size);
     assert_false(call->ended);
     call->ended = true;
 }
+
+static size_t blob_bytes; /* of the newest encoding */
 
 /* Encodes the result and reads it back as such a message, to be freed by the caller. */
 static void *encode(encode_function *function, const struct op_result *result,
                     const ProtobufCMessageDescriptor *descriptor)
 {
     struct grpc_call call = {0};
-    struct arena arena;
-    arena_init(&arena);
-    function(result, &arena, &call);
+    function(result, &call);
     assert_true(call.ended);
+    blob_bytes = call.blob_bytes;
     void *message = protobuf_c_message_unpack(descriptor, NULL, call.size, call.reply);
     assert_non_null(message);
     free(call.reply);
-    arena_deinit(&arena);
     return message;
 }
 
@@ -173,6 +191,60 @@ static void test_no_list(void **state)
     protobuf_c_message_free_unpacked(&message->base, NULL);
 }
 
+static struct blob *patterned_blob(size_t len)
+{
+    struct blob *blob = blob_new(len);
+    for (size_t i = 0; i < len; i++)
+        blob->data[i] = (uint8_t)(i * 31 >> 3);
+    return blob;
+}
+
+/* Bytes that a blob holds are passed on, and the result keeps its reference. */
+static void test_blobs_are_not_copied(void **state)
+{
+    (void)state;
+    struct blob *blob = patterned_blob(100000);
+    struct op_result result = {
+        .ok = true,
+        .has_previous = true,
+        .value = {.bytes = blob_slice(blob), .blob = blob, .found = true, .version = 3}};
+    Keystore__V1__Value *value = encode(encode_value, &result, &keystore__v1__value__descriptor);
+    assert_int_equal(blob_bytes, blob->len);
+    assert_true(slice_equal(message_slice(value->value), blob_slice(blob)));
+    assert_true(value->found);
+    assert_int_equal(value->version, 3);
+    assert_int_equal(atomic_load(&blob->holders), 1);
+    protobuf_c_message_free_unpacked(&value->base, NULL);
+
+    Keystore__V1__Status *status =
+        encode(encode_status, &result, &keystore__v1__status__descriptor);
+    assert_int_equal(blob_bytes, blob->len);
+    assert_true(slice_equal(message_slice(status->previous->value), blob_slice(blob)));
+    assert_int_equal(atomic_load(&blob->holders), 1);
+    protobuf_c_message_free_unpacked(&status->base, NULL);
+    blob_release(blob);
+}
+
+static void test_a_list_of_blobs_and_others(void **state)
+{
+    (void)state;
+    struct blob *blob = patterned_blob(20000);
+    struct slice values[] = {SLICE_LITERAL("one"), blob_slice(blob), SLICE_LITERAL(""),
+                             blob_slice(blob)};
+    struct blob *blobs[] = {NULL, blob, NULL, blob};
+    struct op_result result = {
+        .ok = true, .values = values, .blobs = blobs, .value_count = 4, .length = 4};
+    Keystore__V1__ListValues *message =
+        encode(encode_list_values, &result, &keystore__v1__list_values__descriptor);
+    assert_int_equal(blob_bytes, 2 * blob->len);
+    assert_int_equal(message->n_values, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(slice_equal(message_slice(message->values[i]), values[i]));
+    assert_int_equal(atomic_load(&blob->holders), 1);
+    protobuf_c_message_free_unpacked(&message->base, NULL);
+    blob_release(blob);
+}
+
 #define MAX_VALUES 300
 
 static void test_random_lists_come_back(void **state)
@@ -207,6 +279,8 @@ int main(void)
         cmocka_unit_test(test_status_with_no_previous_value_though_asked_for),
         cmocka_unit_test(test_list_values),
         cmocka_unit_test(test_no_list),
+        cmocka_unit_test(test_blobs_are_not_copied),
+        cmocka_unit_test(test_a_list_of_blobs_and_others),
         cmocka_unit_test(test_random_lists_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #define KEYSTORE_TESTS_KEYSPACE_FIXTURE_H
 
 #include "base/arena.h"
+#include "base/blob.h"
 #include "store/apply.h"
 #include "store/entry.h"
 #include "store/list.h"
@@ -37,6 +38,7 @@ static inline int keyspace_setup(void **state)
 static inline int keyspace_teardown(void **state)
 {
     struct keyspace_fixture *fixture = *state;
+    op_result_release(&fixture->result);
     dict_deinit(&fixture->dict);
     arena_deinit(&fixture->arena);
     free(fixture);
@@ -61,6 +63,7 @@ static inline const struct op_result *keyspace_apply(struct keyspace_fixture *fi
 #undef OPERATION
     };
     op.hash = keyspace_hash(op.key);
+    op_result_release(&fixture->result);
     arena_reset(&fixture->arena);
     fixture->result = (struct op_result){0};
     functions[op.kind](&fixture->space, &op, &fixture->result);
@@ -98,6 +101,14 @@ static inline uint64_t keyspace_put_list(struct keyspace_fixture *fixture, const
     entry->version = ++fixture->revision;
     dict_put(&fixture->dict, keyspace_hash(name), entry);
     return entry->version;
+}
+
+/* Bytes that are long enough to be kept in a blob, and differ by `which`. */
+static inline struct slice keyspace_long_bytes(unsigned which)
+{
+    static uint8_t bytes[4][ENTRY_MIN_BLOB + 4];
+    memset(bytes[which], 'a' + (int)which, sizeof bytes[which]);
+    return slice_make(bytes[which], sizeof bytes[which] - which);
 }
 
 static inline void assert_slice_is(struct slice bytes, const char *text)

@@ -167,6 +167,24 @@ static void test_a_value_is_matched_in_full(void **state)
     }
 }
 
+/* A long one is shared, and lasts as long as the result. */
+static void test_a_returned_long_string_is_shared(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct slice key = SLICE_LITERAL("key"), value = keyspace_long_bytes(0);
+    struct entry *entry = entry_new_string(key, value);
+    struct op_result result = {0};
+    dict_put(&fixture->dict, keyspace_hash(key), entry);
+    apply_return_string(&fixture->space, entry, &result);
+    assert_ptr_equal(result.value.bytes.data, entry_string(entry).data);
+    assert_int_equal(atomic_load(&entry->blob->holders), 2);
+    dict_remove(&fixture->dict, keyspace_hash(key), key);
+    assert_true(slice_equal(result.value.bytes, value));
+    assert_int_equal(atomic_load(&result.value.blob->holders), 1);
+    op_result_release(&result); /* the last one: the sanitizer sees whether it goes */
+    assert_null(result.value.blob);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
 
 int main(void)
@@ -175,6 +193,7 @@ int main(void)
         TEST(test_find_gives_the_entry_of_the_key),     TEST(test_a_returned_string_is_a_copy),
         TEST(test_wrong_type_names_what_the_key_holds), TEST(test_revisions_grow_by_one),
         TEST(test_every_combination_of_a_condition),    TEST(test_a_value_is_matched_in_full),
+        TEST(test_a_returned_long_string_is_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,6 +246,33 @@ static void test_is_usable_after_deinit(void **state)
     dict_deinit(&dict);
 }
 
+/* Hints change nothing, whatever is there or not. */
+static void test_prefetches_are_only_hints(void **state)
+{
+    (void)state;
+    hash_function *const hashes[] = {hash_well, hash_all_equal, hash_at_the_end,
+                                     hash_around_the_end};
+    for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++) {
+        struct model model = {.count = 0};
+        struct dict dict;
+        dict_init(&dict);
+        for (uint32_t key = 0; key < 50; key++) {
+            for (uint32_t other = 0; other < 60; other++) {
+                dict_prefetch_slot(&dict, hashes[i](other));
+                dict_prefetch_entry(&dict, hashes[i](other));
+            }
+            if (key < 40)
+                put(&dict, &model, hashes[i], key, key + 1);
+            else
+                take(&dict, &model, hashes[i], key - 40);
+        }
+        assert_equal(&dict, &model, hashes[i]);
+        dict_deinit(&dict);
+        dict_prefetch_slot(&dict, 1);
+        dict_prefetch_entry(&dict, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_keys_are_told_apart_by_every_byte_and_their_length),
         cmocka_unit_test(test_gives_memory_back_when_it_empties),
         cmocka_unit_test(test_is_usable_after_deinit),
+        cmocka_unit_test(test_prefetches_are_only_hints),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

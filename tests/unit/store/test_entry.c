@@ -1,6 +1,7 @@
 /* Tests of store/entry.c: entries own copies of what they were made of. */
 #include "store/entry.h"
 
+#include "base/blob.h"
 #include "store/list.h"
 
 #include <setjmp.h>
@@ -66,6 +67,30 @@ static void test_free_takes_null(void **state)
     entry_free(NULL);
 }
 
+/* A long string is shared with who answers with it, and outlives its entry there. */
+static void test_a_long_string_is_a_blob(void **state)
+{
+    (void)state;
+    static uint8_t bytes[ENTRY_MIN_BLOB + 1];
+    memset(bytes, 'v', sizeof bytes);
+    struct slice value = slice_make(bytes, sizeof bytes);
+    for (size_t len = ENTRY_MIN_BLOB - 1; len <= ENTRY_MIN_BLOB + 1; len++) {
+        struct entry *entry = entry_new_string(SLICE_LITERAL("key"), slice_make(bytes, len));
+        assert_int_equal(entry->blob != NULL, len >= ENTRY_MIN_BLOB);
+        assert_true(slice_equal(entry_string(entry), slice_make(bytes, len)));
+        assert_true(slice_equal(entry_key(entry), SLICE_LITERAL("key")));
+        if (entry->blob != NULL)
+            assert_int_equal(atomic_load(&entry->blob->holders), 1);
+        entry_free(entry);
+    }
+    struct entry *entry = entry_new_string(SLICE_LITERAL("key"), value);
+    struct blob *blob = blob_retain(entry->blob);
+    entry_free(entry);
+    assert_int_equal(atomic_load(&blob->holders), 1);
+    assert_true(slice_equal(blob_slice(blob), value));
+    blob_release(blob);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -74,6 +99,7 @@ int main(void)
         cmocka_unit_test(test_a_long_key_and_value),
         cmocka_unit_test(test_a_list_begins_empty_and_is_freed_with_its_elements),
         cmocka_unit_test(test_free_takes_null),
+        cmocka_unit_test(test_a_long_string_is_a_blob),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,9 @@
 /* Tests of store/list.c: against an array that is moved by hand, through growing and shrinking. */
 #include "store/list.h"
 
+#include "base/blob.h"
+#include "store/entry.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -133,6 +136,37 @@ static void test_free_takes_null(void **state)
     list_free(NULL);
 }
 
+/* Short elements and long ones, which are blobs, turn round the ring together. */
+static void test_long_elements_are_blobs(void **state)
+{
+    (void)state;
+    static uint8_t bytes[ENTRY_MIN_BLOB + 20];
+    struct list *list = list_new();
+    memset(bytes, 'e', sizeof bytes);
+    for (size_t i = 0; i < 40; i++) /* the element at the head is the longest */
+        list_push_head(list, slice_make(bytes, ENTRY_MIN_BLOB - 20 + i));
+    for (size_t i = 0; i < 40; i++) {
+        size_t len = ENTRY_MIN_BLOB + 19 - i;
+        struct blob *blob = list_blob_at(list, i);
+        assert_true(slice_equal(list_at(list, i), slice_make(bytes, len)));
+        assert_int_equal(blob != NULL, len >= ENTRY_MIN_BLOB);
+        if (blob != NULL)
+            assert_ptr_equal(blob->data, list_at(list, i).data);
+    }
+    struct blob *first = blob_retain(list_blob_at(list, 0));
+    struct blob *second = blob_retain(list_blob_at(list, 1));
+    list_drop_head(list);
+    assert_int_equal(atomic_load(&first->holders), 1);
+    while (list_length(list) > 5)
+        list_drop_tail(list);
+    assert_int_equal(atomic_load(&second->holders), 2);
+    list_free(list);
+    assert_int_equal(atomic_load(&second->holders), 1);
+    assert_int_equal(second->len, ENTRY_MIN_BLOB + 18);
+    blob_release(first);
+    blob_release(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +175,7 @@ int main(void)
         cmocka_unit_test(test_elements_are_copies_and_may_be_empty),
         cmocka_unit_test(test_an_empty_list_is_usable_again),
         cmocka_unit_test(test_free_takes_null),
+        cmocka_unit_test(test_long_elements_are_blobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

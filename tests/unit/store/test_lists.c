@@ -394,6 +394,50 @@ static void test_random_steps_match_an_array(void **state)
     }
 }
 
+/* Short and long elements in one list; the long ones are shared and last as long as the result. */
+static void test_long_elements(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct slice values[] = {keyspace_long_bytes(2), SLICE_LITERAL("short"), keyspace_long_bytes(1),
+                             keyspace_long_bytes(0)};
+    keyspace_apply(fixture, (struct op){.kind = OP_LPUSH,
+                                        .key = SLICE_LITERAL("list"),
+                                        .values = values,
+                                        .value_count = 4});
+    struct op_result all = *range(fixture, "list", 0, -1);
+    fixture->result = (struct op_result){0}; /* ours now, though not what lies in the arena */
+    assert_int_equal(all.value_count, 4);
+    struct slice shared[4];
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(slice_equal(all.values[i], values[3 - i]));
+        assert_int_equal(all.blobs[i] != NULL, i != 2);
+        shared[i] = all.values[i];
+    }
+    struct blob *blobs[4];
+    memcpy(blobs, all.blobs, sizeof blobs);
+    all.blobs = blobs;
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(slice_equal(pop(fixture, "list")->value.bytes, values[3 - i]));
+        assert_int_equal(fixture->result.value.blob != NULL, i != 2);
+    }
+    assert_null(keyspace_find(fixture, "list"));
+    op_result_release(&fixture->result);
+    for (size_t i = 0; i < 4; i++) {
+        if (blobs[i] == NULL)
+            continue;
+        assert_true(slice_equal(shared[i], values[3 - i]));
+        assert_int_equal(atomic_load(&blobs[i]->holders), 1);
+    }
+    op_result_release(&all);
+}
+
+static void test_a_range_of_short_elements_needs_no_blobs(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    keyspace_put_list(fixture, "list", 3);
+    assert_null(range(fixture, "list", 0, -1)->blobs);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
 
 int main(void)
@@ -414,6 +458,8 @@ int main(void)
         TEST(test_range_refuses_what_exceeds_the_answer),
         TEST(test_range_bounds_empty_elements_too),
         TEST(test_random_steps_match_an_array),
+        TEST(test_long_elements),
+        TEST(test_a_range_of_short_elements_needs_no_blobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* Tests of store/op.c: the table says of every kind what it is. */
 #include "store/op.h"
 
+#include "base/blob.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -38,11 +40,39 @@ static void test_names_differ(void **state)
     }
 }
 
+static void test_release_gives_references_back(void **state)
+{
+    (void)state;
+    struct blob *one = blob_copy(SLICE_LITERAL("one")), *two = blob_copy(SLICE_LITERAL("two"));
+    struct blob *blobs[] = {blob_retain(one), NULL, blob_retain(two), blob_retain(one)};
+    struct op_result result = {
+        .value = {.bytes = blob_slice(two), .blob = blob_retain(two), .found = true},
+        .blobs = blobs,
+        .value_count = 4};
+    op_result_release(&result);
+    assert_int_equal(atomic_load(&one->holders), 1);
+    assert_int_equal(atomic_load(&two->holders), 1);
+    blob_release(one);
+    blob_release(two);
+}
+
+static void test_release_of_a_result_without_blobs(void **state)
+{
+    (void)state;
+    struct slice values[] = {SLICE_LITERAL("one")};
+    struct op_result result = {0};
+    op_result_release(&result);
+    result = (struct op_result){.values = values, .value_count = 1};
+    op_result_release(&result);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_table_has_the_six_operations),
         cmocka_unit_test(test_names_differ),
+        cmocka_unit_test(test_release_gives_references_back),
+        cmocka_unit_test(test_release_of_a_result_without_blobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -356,6 +357,99 @@ static void test_threads_never_see_half_a_value(void **state)
     store_free(store);
 }
 
+static void test_prefetch_notes_the_hash_that_is_used(void **state)
+{
+    (void)state;
+    struct store *store = store_new(2);
+    struct arena arena;
+    arena_init(&arena);
+    for (int round = 0; round < 2; round++) {
+        struct op op = set_op(1, "key", "value");
+        store_prefetch_slot(store, &op);
+        uint64_t hash = op.hash;
+        store_prefetch_entry(store, &op);
+        struct op_result result = apply(store, op, &arena);
+        assert_true(result.ok);
+        struct op get = key_op(OP_GET, 1, "key"); /* not prefetched */
+        store_unlock(store_lock(store, &get));
+        assert_true(hash != 0 && get.hash == hash);
+        result = apply(store, get, &arena);
+        assert_value(&result, "value");
+    }
+    arena_deinit(&arena);
+    store_free(store);
+}
+
+/* Hints while others write, without a lock where none is needed: for the thread sanitizer. */
+static void *run_prefetching(void *user)
+{
+    struct thread *thread = user;
+    struct arena arena;
+    arena_init(&arena);
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        char key[12];
+        snprintf(key, sizeof key, "%u", i * 7 % 500);
+        struct op op = i % 3 == 0 ? key_op(OP_DELETE, 0, key) : set_op(0, key, key);
+        arena_reset(&arena);
+        store_prefetch_slot(thread->store, &op);
+        store_prefetch_entry(thread->store, &op);
+        thread->whole &= apply(thread->store, op, &arena).err == ERR_NONE;
+    }
+    arena_deinit(&arena);
+    return NULL;
+}
+
+static void test_threads_prefetch_what_others_change(void **state)
+{
+    (void)state;
+    struct thread threads[THREADS];
+    struct store *store = store_new(1);
+    run_threads(threads, store, run_prefetching);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_true(threads[i].whole);
+    store_free(store);
+}
+
+/* A long value that one thread reads while others replace it. */
+static void *run_sharing(void *user)
+{
+    struct thread *thread = user;
+    struct arena arena;
+    arena_init(&arena);
+    static const size_t len = 20000;
+    uint8_t *value = malloc(len);
+    for (uint32_t i = 0; i < ROUNDS / 10; i++) {
+        struct op op = key_op(OP_SET, 0, "key");
+        memset(value, 'a' + (int)((thread->number + i) % 26), len);
+        op.value = slice_make(value, len);
+        op.return_previous = true;
+        arena_reset(&arena);
+        struct op_result former = apply(thread->store, op, &arena);
+        struct op_result now = apply(thread->store, key_op(OP_GET, 0, "key"), &arena);
+        for (size_t at = 0; at < len; at += 100) {
+            thread->whole &= now.value.bytes.data[at] == now.value.bytes.data[0];
+            thread->whole &=
+                !former.value.found || former.value.bytes.data[at] == former.value.bytes.data[0];
+        }
+        op_result_release(&former);
+        op_result_release(&now);
+    }
+    free(value);
+    arena_deinit(&arena);
+    return NULL;
+}
+
+static void test_threads_share_long_values(void **state)
+{
+    (void)state;
+    struct thread threads[THREADS];
+    struct store *store = store_new(1);
+    run_threads(threads, store, run_sharing);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_true(threads[i].whole);
+    store_free(store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +463,9 @@ int main(void)
         cmocka_unit_test(test_threads_count_without_losing_one),
         cmocka_unit_test(test_threads_pop_every_element_once),
         cmocka_unit_test(test_threads_never_see_half_a_value),
+        cmocka_unit_test(test_prefetch_notes_the_hash_that_is_used),
+        cmocka_unit_test(test_threads_prefetch_what_others_change),
+        cmocka_unit_test(test_threads_share_long_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,6 +238,44 @@ static void test_a_refused_set_returns_the_current_string_once(void **state)
     assert_get(fixture, "key", "old");
 }
 
+static struct op set_long_op(unsigned which)
+{
+    return (struct op){
+        .kind = OP_SET, .key = SLICE_LITERAL("key"), .value = keyspace_long_bytes(which)};
+}
+
+/* Who reads a long value keeps it as it was, whatever becomes of the key. */
+static void test_a_long_value_outlives_its_replacement(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    keyspace_apply(fixture, set_long_op(0));
+    struct op_result before = *get(fixture, "key");
+    fixture->result = (struct op_result){0}; /* ours now */
+    assert_non_null(before.value.blob);
+    keyspace_apply(fixture, set_long_op(1));
+    const struct op_result *after = get(fixture, "key");
+    assert_true(slice_equal(before.value.bytes, keyspace_long_bytes(0)));
+    assert_true(slice_equal(after->value.bytes, keyspace_long_bytes(1)));
+    op_result_release(&before);
+}
+
+static void test_a_long_previous_value(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    keyspace_apply(fixture, set_long_op(0));
+    struct op op = set_long_op(1);
+    op.return_previous = true;
+    const struct op_result *result = keyspace_apply(fixture, op);
+    assert_true(result->has_previous);
+    assert_true(slice_equal(result->value.bytes, keyspace_long_bytes(0)));
+    op.condition.existence = EXISTENCE_ABSENT;
+    result = keyspace_apply(fixture, op);
+    assert_false(result->ok); /* with the current one */
+    assert_true(slice_equal(result->value.bytes, keyspace_long_bytes(1)));
+    op.condition = (struct condition){.match_value = true, .value = keyspace_long_bytes(1)};
+    assert_true(keyspace_apply(fixture, op)->ok);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
 
 int main(void)
@@ -257,6 +295,8 @@ int main(void)
         TEST(test_compare_and_set_by_version),
         TEST(test_compare_and_set_by_value),
         TEST(test_a_refused_set_returns_the_current_string_once),
+        TEST(test_a_long_value_outlives_its_replacement),
+        TEST(test_a_long_previous_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

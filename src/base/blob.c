@@ -1,0 +1,34 @@
+/* Reference-counted bytes. */
+#include "base/blob.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct blob *blob_new(size_t len)
+{
+    struct blob *blob = mem_alloc(sizeof *blob + len);
+    atomic_init(&blob->holders, 1);
+    blob->len = len;
+    return blob;
+}
+
+struct blob *blob_copy(struct slice bytes)
+{
+    struct blob *blob = blob_new(bytes.len);
+    if (bytes.len > 0)
+        memcpy(blob->data, bytes.data, bytes.len);
+    return blob;
+}
+
+struct blob *blob_retain(struct blob *blob)
+{
+    atomic_fetch_add_explicit(&blob->holders, 1, memory_order_relaxed);
+    return blob;
+}
+
+void blob_release(struct blob *blob)
+{
+    if (blob != NULL && atomic_fetch_sub_explicit(&blob->holders, 1, memory_order_acq_rel) == 1)
+        free(blob);
+}

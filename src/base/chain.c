@@ -1,0 +1,149 @@
+/* Output of copied and referenced bytes. Knows nothing of who reads or writes it. */
+#include "base/chain.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define FIRST_CAPACITY 4
+/* Bytes above which a chain is taken over instead of copied. */
+#define WORTH_MOVING ((size_t)16 * 1024)
+
+static void release_blobs(struct chain *chain)
+{
+    for (size_t i = 0; i < chain->count; i++)
+        blob_release(chain->references[i].blob);
+    chain->count = 0;
+    chain->referenced = 0;
+}
+
+void chain_deinit(struct chain *chain)
+{
+    release_blobs(chain);
+    free(chain->references);
+    buf_deinit(&chain->bytes);
+    *chain = (struct chain){0};
+}
+
+void chain_clear(struct chain *chain, size_t keep)
+{
+    release_blobs(chain);
+    if (chain->bytes.cap > keep || chain->capacity * sizeof *chain->references > keep)
+        chain_deinit(chain);
+    chain->bytes.len = 0;
+}
+
+uint8_t *chain_append(struct chain *chain, size_t size)
+{
+    chain->bytes.limit = SIZE_MAX; /* who fills the chain bounds it */
+    uint8_t *out = buf_reserve(&chain->bytes, size);
+    if (out == NULL)
+        abort();
+    chain->bytes.len += size;
+    return out;
+}
+
+void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part)
+{
+    if (part.len == 0) {
+        blob_release(blob);
+        return;
+    }
+    if (chain->count == chain->capacity) {
+        chain->capacity = chain->capacity > 0 ? chain->capacity * 2 : FIRST_CAPACITY;
+        chain->references =
+            mem_realloc(chain->references, chain->capacity * sizeof *chain->references);
+    }
+    chain->references[chain->count++] =
+        (struct chain_reference){.blob = blob, .part = part, .at = chain->bytes.len};
+    chain->referenced += part.len;
+}
+
+/* The piece right behind the cursor; its blob, or NULL for copied bytes. Empty at the end. */
+static struct slice next_piece(const struct chain *chain, const struct chain_cursor *cursor,
+                               struct blob **blob)
+{
+    size_t stop = chain->bytes.len;
+    *blob = NULL;
+    if (cursor->reference < chain->count) {
+        const struct chain_reference *next = &chain->references[cursor->reference];
+        if (next->at == cursor->bytes) {
+            *blob = next->blob;
+            return slice_skip(next->part, cursor->within);
+        }
+        stop = next->at;
+    }
+    return slice_make(chain->bytes.data + cursor->bytes, stop - cursor->bytes);
+}
+
+/* Moves the cursor on within the piece that next_piece() returned, at most to its end. */
+static void pass(const struct chain *chain, struct chain_cursor *cursor, const struct blob *blob,
+                 size_t size)
+{
+    if (blob == NULL) {
+        cursor->bytes += size;
+        return;
+    }
+    cursor->within += size;
+    if (cursor->within == chain->references[cursor->reference].part.len) {
+        cursor->reference++;
+        cursor->within = 0;
+    }
+}
+
+void chain_append_range(struct chain *chain, const struct chain *from, struct chain_cursor *cursor,
+                        size_t size)
+{
+    while (size > 0) {
+        struct blob *blob;
+        struct slice piece = next_piece(from, cursor, &blob);
+        if (piece.len > size)
+            piece.len = size;
+        if (blob != NULL)
+            chain_append_blob(chain, blob_retain(blob), piece);
+        else
+            memcpy(chain_append(chain, piece.len), piece.data, piece.len);
+        pass(from, cursor, blob, piece.len);
+        size -= piece.len;
+    }
+}
+
+void chain_append_chain(struct chain *chain, struct chain *from)
+{
+    if (chain_length(chain) == 0 && chain_length(from) > WORTH_MOVING) {
+        chain_deinit(chain);
+        *chain = *from;
+        *from = (struct chain){0};
+        return;
+    }
+    struct chain_cursor cursor = {0};
+    chain_append_range(chain, from, &cursor, chain_length(from));
+    chain_clear(from, 0);
+}
+
+void chain_skip(const struct chain *chain, struct chain_cursor *cursor, size_t size)
+{
+    while (size > 0) {
+        struct blob *blob;
+        size_t len = next_piece(chain, cursor, &blob).len;
+        if (len > size)
+            len = size;
+        pass(chain, cursor, blob, len);
+        size -= len;
+    }
+}
+
+size_t chain_pieces(const struct chain *chain, struct chain_cursor cursor, struct iovec *pieces,
+                    size_t max)
+{
+    size_t count = 0;
+    while (count < max) {
+        struct blob *blob;
+        struct slice piece = next_piece(chain, &cursor, &blob);
+        if (piece.len == 0)
+            break;
+        pieces[count++] = (struct iovec){.iov_base = (void *)piece.data, .iov_len = piece.len};
+        pass(chain, &cursor, blob, piece.len);
+    }
+    return count;
+}

@@ -1,0 +1,194 @@
+/* Inflating header blocks, or recognising them. Knows nothing of streams. */
+#include "http2/decoder.h"
+
+#include "http2/rules.h"
+
+#include <stdlib.h>
+
+/* RFC 9113, 6.5.2: what a field counts beyond its bytes. */
+#define FIELD_OVERHEAD 32
+
+void decoder_init(struct decoder *decoder)
+{
+    *decoder = (struct decoder){0};
+    if (nghttp2_hd_inflate_new(&decoder->inflater) != 0)
+        abort(); /* it fails only for lack of memory */
+}
+
+void decoder_deinit(struct decoder *decoder)
+{
+    nghttp2_hd_inflate_del(decoder->inflater);
+    for (size_t i = 0; i < DECODER_MEMOS; i++)
+        fields_deinit(&decoder->memos[i].fields);
+}
+
+/* RFC 7541, 5.1: passes over an integer whose first byte has `bits` bits for it. */
+static bool skip_integer(struct slice *bytes, unsigned bits, size_t *number)
+{
+    size_t limit = ((size_t)1 << bits) - 1;
+    if (bytes->len == 0)
+        return false;
+    *number = bytes->data[0] & limit;
+    *bytes = slice_skip(*bytes, 1);
+    if (*number < limit)
+        return true;
+    for (unsigned shift = 0; bytes->len > 0 && shift < 28; shift += 7) {
+        uint8_t byte = bytes->data[0];
+        *number += (size_t)(byte & 0x7f) << shift;
+        *bytes = slice_skip(*bytes, 1);
+        if ((byte & 0x80) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool skip_string(struct slice *bytes)
+{
+    size_t len;
+    if (!skip_integer(bytes, 7, &len) || len > bytes->len)
+        return false;
+    *bytes = slice_skip(*bytes, len);
+    return true;
+}
+
+/* A literal that stays out of the dynamic table (RFC 7541, 6.2.2 and 6.2.3). */
+static bool skip_literal(struct slice *bytes)
+{
+    size_t name;
+    return skip_integer(bytes, 4, &name) && (name > 0 || skip_string(bytes)) && skip_string(bytes);
+}
+
+/* True if the block changes no table: it is made of indexed fields and of literals that stay out.
+ */
+static bool is_stable(struct slice bytes)
+{
+    while (bytes.len > 0) {
+        size_t index;
+        uint8_t first = bytes.data[0];
+        bool skipped = (first & 0x80) != 0   ? skip_integer(&bytes, 7, &index)
+                       : (first & 0xe0) == 0 ? skip_literal(&bytes)
+                                             : false;
+        if (!skipped)
+            return false;
+    }
+    return true;
+}
+
+/* True from the second time on that a block comes, unless too many others came between. */
+static bool comes_again(struct decoder *decoder, struct slice bytes)
+{
+    uint32_t hash = 2166136261u; /* FNV-1a: it only has to tell a few blocks apart */
+    for (size_t i = 0; i < bytes.len; i++)
+        hash = (hash ^ bytes.data[i]) * 16777619u;
+    uint32_t *seen = &decoder->seen[hash % DECODER_SEEN];
+    bool again = *seen == hash;
+    *seen = hash;
+    return again;
+}
+
+static const struct decoder_memo *find_memo(const struct decoder *decoder, struct slice bytes)
+{
+    for (size_t i = 0; i < DECODER_MEMOS; i++) {
+        const struct decoder_memo *memo = &decoder->memos[i];
+        if (memo->len == bytes.len && memo->table_version == decoder->table_version &&
+            memo->id != 0 && memcmp(memo->block, bytes.data, bytes.len) == 0)
+            return memo;
+    }
+    return NULL;
+}
+
+static void remember(struct decoder *decoder, struct slice bytes, struct fields *scratch,
+                     struct decoder_block *block)
+{
+    decoder->last_id = decoder->last_id == UINT32_MAX ? 1 : decoder->last_id + 1;
+    struct decoder_memo *memo = &decoder->memos[decoder->last_id % DECODER_MEMOS];
+    fields_deinit(&memo->fields);
+    memcpy(memo->block, bytes.data, bytes.len);
+    memo->len = (uint8_t)bytes.len;
+    memo->id = decoder->last_id;
+    memo->table_version = decoder->table_version;
+    memo->content_length = block->content_length;
+    memo->fields = *scratch;
+    *scratch = (struct fields){0};
+    block->fields = memo->fields.items;
+    block->id = memo->id;
+}
+
+/* One block on its way through the inflater. */
+struct inflating {
+    struct rules rules;
+    size_t bytes_left; /* of what the fields may count */
+    enum decoder_verdict verdict;
+    struct fields *fields;
+};
+
+/* Judges and keeps one field. After a verdict the rest is inflated only for the table's sake. */
+static void take_field(struct inflating *inflating, const nghttp2_nv *nv)
+{
+    struct slice name = slice_make(nv->name, nv->namelen);
+    struct slice value = slice_make(nv->value, nv->valuelen);
+    size_t size = name.len + value.len + FIELD_OVERHEAD;
+    if (inflating->verdict != DECODER_GOOD)
+        return;
+    if (size > inflating->bytes_left) {
+        inflating->verdict = DECODER_TOO_LARGE;
+        return;
+    }
+    inflating->bytes_left -= size;
+    if (rules_check_field(&inflating->rules, name, value) == RULES_GOOD)
+        fields_add(inflating->fields, name, value);
+    else
+        inflating->verdict = DECODER_MALFORMED;
+}
+
+static void inflate(struct decoder *decoder, struct slice bytes, struct inflating *inflating)
+{
+    for (;;) {
+        nghttp2_nv nv;
+        int flags = 0;
+        ssize_t used =
+            nghttp2_hd_inflate_hd2(decoder->inflater, &nv, &flags, bytes.data, bytes.len, 1);
+        if (used < 0) {
+            inflating->verdict = DECODER_BROKEN;
+            return;
+        }
+        bytes = slice_skip(bytes, (size_t)used);
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0)
+            take_field(inflating, &nv);
+        if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0)
+            break;
+    }
+    nghttp2_hd_inflate_end_headers(decoder->inflater);
+    if (inflating->verdict == DECODER_GOOD && !rules_check_end(&inflating->rules))
+        inflating->verdict = DECODER_MALFORMED;
+}
+
+enum decoder_verdict decoder_read(struct decoder *decoder, struct slice bytes, bool trailers,
+                                  size_t max_bytes, struct fields *scratch,
+                                  struct decoder_block *block)
+{
+    const struct decoder_memo *memo = trailers ? NULL : find_memo(decoder, bytes);
+    if (memo != NULL) {
+        *block = (struct decoder_block){.fields = memo->fields.items,
+                                        .count = memo->fields.count,
+                                        .id = memo->id,
+                                        .content_length = memo->content_length};
+        return DECODER_GOOD;
+    }
+    bool stable = is_stable(bytes);
+    if (!stable)
+        decoder->table_version++;
+    struct inflating inflating = {.bytes_left = max_bytes, .fields = scratch};
+    fields_clear(scratch);
+    rules_init(&inflating.rules, trailers);
+    inflate(decoder, bytes, &inflating);
+    *block = (struct decoder_block){.fields = scratch->items,
+                                    .count = scratch->count,
+                                    .content_length = inflating.rules.content_length};
+    if (inflating.rules.connect)
+        block->content_length = -1;
+    if (inflating.verdict == DECODER_GOOD && stable && !trailers &&
+        bytes.len <= DECODER_MEMO_BYTES && comes_again(decoder, bytes))
+        remember(decoder, bytes, scratch, block);
+    return inflating.verdict;
+}

@@ -1,0 +1,134 @@
+/* HPACK coding for the few field sets of a server. No Huffman coding: what repeats costs a byte. */
+#include "http2/encoder.h"
+
+/* RFC 7541: entries of the static table, and the overhead of one in the dynamic table. */
+#define STATIC_ENTRIES 61
+#define STATIC_STATUS  8 /* ":status: 200"; its name serves other statuses too */
+#define ENTRY_OVERHEAD 32
+/* Bytes that an integer of HPACK takes at most here, and a table size update. */
+#define MAX_INTEGER 6
+
+void encoder_init(struct encoder *encoder)
+{
+    *encoder = (struct encoder){.table_size = ENCODER_TABLE_SIZE,
+                                .smallest = ENCODER_TABLE_SIZE,
+                                .allowed = ENCODER_TABLE_SIZE};
+}
+
+void encoder_set_allowed(struct encoder *encoder, uint32_t size)
+{
+    encoder->allowed = size;
+    if (size < encoder->smallest)
+        encoder->smallest = size;
+}
+
+size_t encoder_bound(const struct http2_field *fields, size_t count)
+{
+    size_t bound = 2 * MAX_INTEGER;
+    for (size_t i = 0; i < count; i++)
+        bound += 1 + 2 * MAX_INTEGER + fields[i].name.len + fields[i].value.len;
+    return bound;
+}
+
+/* RFC 7541, 5.1: an integer whose first byte has `bits` bits for it below `pattern`. */
+static uint8_t *write_integer(uint8_t *out, unsigned pattern, unsigned bits, size_t number)
+{
+    size_t limit = ((size_t)1 << bits) - 1;
+    if (number < limit) {
+        *out++ = (uint8_t)(pattern | number);
+        return out;
+    }
+    *out++ = (uint8_t)(pattern | limit);
+    for (number -= limit; number >= 128; number >>= 7)
+        *out++ = (uint8_t)(number | 128);
+    *out++ = (uint8_t)number;
+    return out;
+}
+
+static uint8_t *write_string(uint8_t *out, struct slice text)
+{
+    out = write_integer(out, 0, 7, text.len);
+    if (text.len > 0)
+        memcpy(out, text.data, text.len);
+    return out + text.len;
+}
+
+/* A literal; `pattern` says whether it enters the table (0x40, 6 bits) or not (0, 4 bits). */
+static uint8_t *write_literal(uint8_t *out, const struct http2_field *field, unsigned pattern,
+                              unsigned bits)
+{
+    if (slice_equal(field->name, SLICE_LITERAL(":status"))) {
+        out = write_integer(out, pattern, bits, STATIC_STATUS);
+    } else {
+        out = write_integer(out, pattern, bits, 0);
+        out = write_string(out, field->name);
+    }
+    return write_string(out, field->value);
+}
+
+static uint32_t wanted_size(const struct encoder *encoder)
+{
+    return encoder->allowed < ENCODER_TABLE_SIZE ? encoder->allowed : ENCODER_TABLE_SIZE;
+}
+
+/*
+ * RFC 7541, 4.2: changes of the table's size are said at the beginning of the next block, first the
+ * smallest that it had to have. If that evicts any entry, all are given up, by saying 0.
+ */
+static uint8_t *write_size_updates(struct encoder *encoder, uint8_t *out)
+{
+    uint32_t wanted = wanted_size(encoder);
+    if (encoder->smallest < encoder->table_size) {
+        if (encoder->smallest < encoder->kept_bytes)
+            encoder->smallest = 0;
+        out = write_integer(out, 0x20, 5, encoder->smallest);
+        encoder->table_size = encoder->smallest;
+        if (encoder->table_size == 0) {
+            encoder->kept_count = 0;
+            encoder->kept_bytes = 0;
+        }
+    }
+    if (wanted != encoder->table_size)
+        out = write_integer(out, 0x20, 5, wanted);
+    encoder->table_size = wanted;
+    encoder->smallest = wanted;
+    return out;
+}
+
+static bool keep(struct encoder *encoder, const struct http2_field *field)
+{
+    size_t size = field->name.len + field->value.len + ENTRY_OVERHEAD;
+    if (!encoder->settled || encoder->kept_count == ENCODER_MAX_KEPT ||
+        encoder->kept_bytes + size > encoder->table_size)
+        return false;
+    encoder->kept[encoder->kept_count++] = field;
+    encoder->kept_bytes += (uint32_t)size;
+    return true;
+}
+
+static uint8_t *write_lasting(struct encoder *encoder, const struct http2_field *field,
+                              uint8_t *out)
+{
+    for (uint32_t i = 0; i < encoder->kept_count; i++) {
+        /* The newest entry has the first index of the dynamic table. */
+        if (encoder->kept[i] == field)
+            return write_integer(out, 0x80, 7, STATIC_ENTRIES + encoder->kept_count - i);
+    }
+    if (field->value.len == 3 && slice_equal(field->name, SLICE_LITERAL(":status")) &&
+        slice_equal(field->value, SLICE_LITERAL("200")))
+        return write_integer(out, 0x80, 7, STATIC_STATUS);
+    if (keep(encoder, field))
+        return write_literal(out, field, 0x40, 6);
+    return write_literal(out, field, 0, 4);
+}
+
+uint8_t *encoder_write(struct encoder *encoder, const struct http2_field *fields, size_t count,
+                       bool lasting, uint8_t *out)
+{
+    if (encoder->smallest < encoder->table_size || wanted_size(encoder) != encoder->table_size)
+        out = write_size_updates(encoder, out);
+    for (size_t i = 0; i < count; i++)
+        out = lasting ? write_lasting(encoder, &fields[i], out)
+                      : write_literal(out, &fields[i], 0, 4);
+    return out;
+}

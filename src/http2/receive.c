@@ -1,0 +1,469 @@
+/*
+ * What each frame of a client means (RFC 9113, 5 and 6): a table of small handlers. A handler
+ * returns the error that ends the connection, or none; errors of a stream are dealt with here.
+ */
+#include "http2/session.h"
+
+typedef enum http2_error frame_handler(struct http2_session *session, struct frame *frame);
+
+static bool is_client_stream(uint32_t id)
+{
+    return (id & 1) == 1;
+}
+
+/* A frame that brings nothing forward. */
+static enum http2_error note_idle_frame(struct http2_session *session)
+{
+    return ++session->idle_frames > session->context->limits.max_idle_frames
+               ? HTTP2_ENHANCE_YOUR_CALM
+               : HTTP2_NO_ERROR;
+}
+
+/* A request that the peer, or its mistake, has ended before its answer. */
+static enum http2_error note_reset(struct http2_session *session)
+{
+    return bucket_take(&session->resets, session->now_ms) ? HTTP2_NO_ERROR
+                                                          : HTTP2_ENHANCE_YOUR_CALM;
+}
+
+/* A stream error where there is no stream, or not any more. */
+static enum http2_error refuse(struct http2_session *session, uint32_t id, enum http2_error error)
+{
+    send_reset(session, id, error);
+    stream_note_past(session, id, PAST_RESET);
+    return note_reset(session);
+}
+
+/* A stream error: the stream is gone afterwards. */
+static enum http2_error reset(struct http2_stream *stream, enum http2_error error)
+{
+    struct http2_session *session = stream->session;
+    uint32_t id = stream->id;
+    stream_close(stream);
+    return refuse(session, id, error);
+}
+
+/* Ends a handler's hold on the stream, and the stream if both sides are done with it. */
+static enum http2_error let_go(struct http2_stream *stream)
+{
+    stream->held = false;
+    if (stream->ended && stream->sent)
+        stream_close(stream);
+    return HTTP2_NO_ERROR;
+}
+
+/* The request is complete. */
+static void end_request(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    session->idle_frames = 0;
+    if (!stream->answered)
+        session->context->handler->on_end(session->user, stream);
+}
+
+/* HEADERS and CONTINUATION. */
+
+static enum decoder_verdict decode(struct http2_session *session, struct slice bytes, bool trailers,
+                                   struct decoder_block *block)
+{
+    return decoder_read(&session->decoder, bytes, trailers,
+                        session->context->limits.max_header_bytes, &session->context->scratch,
+                        block);
+}
+
+/* A header block for a stream that is open: trailers. */
+static enum http2_error take_trailers(struct http2_stream *stream, struct slice bytes, bool end)
+{
+    struct decoder_block block;
+    enum decoder_verdict verdict = decode(stream->session, bytes, true, &block);
+    if (verdict == DECODER_BROKEN)
+        return HTTP2_COMPRESSION_ERROR;
+    if (stream->ended)
+        return HTTP2_STREAM_CLOSED;
+    if (verdict != DECODER_GOOD || !end || stream->content_left > 0)
+        return reset(stream, HTTP2_PROTOCOL_ERROR);
+    stream->ended = true;
+    stream->held = true;
+    end_request(stream);
+    return let_go(stream);
+}
+
+/* A header block for a stream that was, or was passed over. */
+static enum http2_error take_late_block(struct http2_session *session, uint32_t id,
+                                        struct slice bytes)
+{
+    struct decoder_block block;
+    if (decode(session, bytes, true, &block) == DECODER_BROKEN)
+        return HTTP2_COMPRESSION_ERROR;
+    switch (stream_past(session, id)) {
+    case PAST_RESET:
+        return note_idle_frame(session);
+    case PAST_CLOSED:
+        return HTTP2_STREAM_CLOSED;
+    default:
+        return HTTP2_PROTOCOL_ERROR;
+    }
+}
+
+/* Whether a well-formed request is turned away; it is then safe to repeat elsewhere. */
+static bool must_turn_away(const struct http2_session *session)
+{
+    const struct http2_limits *limits = &session->context->limits;
+    return session->drain_steps == 2 || session->streams.count >= limits->max_streams ||
+           http2_session_queued(session) > limits->max_queued;
+}
+
+/* Only a peer that has seen our SETTINGS is to blame for opening more streams than they allow. */
+static enum http2_error turn_away(struct http2_session *session, uint32_t id)
+{
+    bool too_many = session->streams.count >= session->context->limits.max_streams;
+    if (too_many && session->pending_settings == 0)
+        return refuse(session, id, HTTP2_REFUSED_STREAM);
+    send_reset(session, id, HTTP2_REFUSED_STREAM);
+    stream_note_past(session, id, PAST_RESET);
+    return note_idle_frame(session);
+}
+
+static enum http2_error take_request(struct http2_session *session, uint32_t id, struct slice bytes,
+                                     bool end)
+{
+    struct decoder_block block;
+    enum decoder_verdict verdict = decode(session, bytes, false, &block);
+    session->last_stream = id;
+    if (verdict == DECODER_BROKEN)
+        return HTTP2_COMPRESSION_ERROR;
+    if (verdict == DECODER_TOO_LARGE)
+        return refuse(session, id, HTTP2_ENHANCE_YOUR_CALM);
+    if (verdict == DECODER_MALFORMED || (end && block.content_length > 0))
+        return refuse(session, id, HTTP2_PROTOCOL_ERROR);
+    if (must_turn_away(session))
+        return turn_away(session, id);
+    const struct http2_request request = {
+        .fields = block.fields, .count = block.count, .block_id = block.id};
+    struct http2_stream *stream = stream_open(session, id);
+    session->idle_frames = 0;
+    stream->content_left = block.content_length;
+    stream->ended = end;
+    stream->held = true;
+    session->context->handler->on_request(session->user, stream, &request);
+    if (end)
+        end_request(stream);
+    return let_go(stream);
+}
+
+static enum http2_error take_block(struct http2_session *session, uint32_t id, struct slice bytes,
+                                   bool end)
+{
+    session->block_begun_ms = 0; /* this one is complete */
+    struct http2_stream *stream = stream_find(session, id);
+    if (stream != NULL)
+        return take_trailers(stream, bytes, end);
+    if (id <= session->last_stream)
+        return take_late_block(session, id, bytes);
+    return take_request(session, id, bytes, end);
+}
+
+static enum http2_error gather(struct http2_session *session, struct slice bytes)
+{
+    return buf_append(&session->block, bytes) ? HTTP2_NO_ERROR : HTTP2_ENHANCE_YOUR_CALM;
+}
+
+static enum http2_error on_headers(struct http2_session *session, struct frame *frame)
+{
+    if (!is_client_stream(frame->stream_id) || !frame_strip(frame))
+        return HTTP2_PROTOCOL_ERROR;
+    if ((frame->flags & FRAME_END_HEADERS) != 0)
+        return take_block(session, frame->stream_id, frame->payload,
+                          (frame->flags & FRAME_END_STREAM) != 0);
+    session->block_stream = frame->stream_id;
+    session->block_flags = frame->flags;
+    session->continuations = 0;
+    buf_clear(&session->block, session->block.limit);
+    return gather(session, frame->payload);
+}
+
+static enum http2_error on_continuation(struct http2_session *session, struct frame *frame)
+{
+    if (session->block_stream == 0 || frame->stream_id != session->block_stream)
+        return HTTP2_PROTOCOL_ERROR;
+    if (++session->continuations > session->context->limits.max_continuations)
+        return HTTP2_ENHANCE_YOUR_CALM;
+    enum http2_error error = gather(session, frame->payload);
+    if (error != HTTP2_NO_ERROR || (frame->flags & FRAME_END_HEADERS) == 0)
+        return error;
+    uint32_t id = session->block_stream;
+    session->block_stream = 0;
+    error = take_block(session, id, buf_slice(&session->block),
+                       (session->block_flags & FRAME_END_STREAM) != 0);
+    buf_clear(&session->block, 0);
+    return error;
+}
+
+/* DATA. */
+
+/* Gives a window back in large pieces, so that it costs few frames. */
+static void give_back(struct http2_session *session, uint32_t id, uint32_t *unacknowledged,
+                      int32_t *window, uint32_t full)
+{
+    if (*unacknowledged < full / 2)
+        return;
+    send_window_update(session, id, *unacknowledged);
+    *window += (int32_t)*unacknowledged;
+    *unacknowledged = 0;
+}
+
+static enum http2_error take_connection_window(struct http2_session *session, size_t size)
+{
+    if ((int64_t)size > session->receive_window)
+        return HTTP2_FLOW_CONTROL_ERROR;
+    session->receive_window -= (int32_t)size;
+    session->unacknowledged += (uint32_t)size;
+    give_back(session, 0, &session->unacknowledged, &session->receive_window,
+              session->context->limits.connection_window);
+    return HTTP2_NO_ERROR;
+}
+
+/* DATA for a stream that is not open. Of one that we reset the peer may not know yet; it may also
+ * have been too long ago to be remembered. */
+static enum http2_error take_late_data(struct http2_session *session, const struct frame *frame)
+{
+    uint32_t id = frame->stream_id;
+    if (id > session->last_stream)
+        return HTTP2_PROTOCOL_ERROR;
+    if (stream_past(session, id) == PAST_CLOSED)
+        return refuse(session, id, HTTP2_STREAM_CLOSED);
+    return frame->payload.len == 0 ? note_idle_frame(session) : HTTP2_NO_ERROR;
+}
+
+static enum http2_error take_data(struct http2_stream *stream, struct slice data, bool end)
+{
+    struct http2_session *session = stream->session;
+    bool counted = stream->content_left >= 0;
+    if (counted && (int64_t)data.len > stream->content_left)
+        return reset(stream, HTTP2_PROTOCOL_ERROR);
+    if (counted)
+        stream->content_left -= (int64_t)data.len;
+    bool cut_off = end && stream->content_left > 0;
+    stream->ended = end && !cut_off;
+    stream->held = true;
+    if (data.len > 0 && !stream->answered)
+        session->context->handler->on_data(session->user, stream, data);
+    if (cut_off && !stream->ended) /* by an answer, which has reset it */
+        return reset(stream, HTTP2_PROTOCOL_ERROR);
+    if (stream->ended)
+        end_request(stream);
+    else
+        give_back(session, stream->id, &stream->unacknowledged, &stream->receive_window,
+                  session->context->limits.stream_window);
+    let_go(stream);
+    return data.len == 0 && !end ? note_idle_frame(session) : HTTP2_NO_ERROR;
+}
+
+static enum http2_error on_data(struct http2_session *session, struct frame *frame)
+{
+    size_t size = frame->payload.len; /* padding counts too */
+    if (!is_client_stream(frame->stream_id) || !frame_strip(frame))
+        return HTTP2_PROTOCOL_ERROR;
+    struct http2_stream *stream = stream_find(session, frame->stream_id);
+    enum http2_error error = stream != NULL || frame->stream_id <= session->last_stream
+                                 ? take_connection_window(session, size)
+                                 : HTTP2_NO_ERROR;
+    if (error != HTTP2_NO_ERROR)
+        return error;
+    if (stream == NULL)
+        return take_late_data(session, frame);
+    if (stream->ended)
+        return HTTP2_STREAM_CLOSED;
+    if ((int64_t)size > stream->receive_window)
+        return reset(stream, HTTP2_FLOW_CONTROL_ERROR);
+    stream->receive_window -= (int32_t)size;
+    stream->unacknowledged += (uint32_t)size;
+    return take_data(stream, frame->payload, (frame->flags & FRAME_END_STREAM) != 0);
+}
+
+/* RST_STREAM and PRIORITY. */
+
+static enum http2_error on_reset(struct http2_session *session, struct frame *frame)
+{
+    if (frame->payload.len != 4)
+        return HTTP2_FRAME_SIZE_ERROR;
+    if (!is_client_stream(frame->stream_id) || frame->stream_id > session->last_stream)
+        return HTTP2_PROTOCOL_ERROR;
+    struct http2_stream *stream = stream_find(session, frame->stream_id);
+    if (stream == NULL)
+        return note_idle_frame(session);
+    bool answered = stream->answered;
+    stream_close(stream);
+    stream_note_past(session, frame->stream_id, PAST_CLOSED);
+    return answered ? note_idle_frame(session) : note_reset(session);
+}
+
+static enum http2_error on_priority(struct http2_session *session, struct frame *frame)
+{
+    if (frame->stream_id == 0)
+        return HTTP2_PROTOCOL_ERROR;
+    if (frame->payload.len != 5)
+        return HTTP2_FRAME_SIZE_ERROR;
+    return note_idle_frame(session);
+}
+
+/* SETTINGS. */
+
+static bool grow_stream_window(struct http2_stream *stream, int32_t by)
+{
+    int64_t window = (int64_t)stream->send_window + by;
+    if (window > FRAME_MAX_WINDOW)
+        return false;
+    stream->send_window = (int32_t)window;
+    send_resume(stream);
+    return true;
+}
+
+static enum http2_error set_first_window(struct http2_session *session, uint32_t size)
+{
+    if (size > FRAME_MAX_WINDOW)
+        return HTTP2_FLOW_CONTROL_ERROR;
+    int32_t by = (int32_t)size - session->first_send_window;
+    session->first_send_window = (int32_t)size;
+    return stream_visit(session, grow_stream_window, by) ? HTTP2_NO_ERROR
+                                                         : HTTP2_FLOW_CONTROL_ERROR;
+}
+
+static enum http2_error apply_setting(struct http2_session *session, unsigned id, uint32_t value)
+{
+    switch (id) {
+    case SETTING_HEADER_TABLE_SIZE:
+        encoder_set_allowed(&session->encoder, value);
+        return HTTP2_NO_ERROR;
+    case SETTING_ENABLE_PUSH:
+    case SETTING_NO_RFC7540_PRIORITIES:
+        return value <= 1 ? HTTP2_NO_ERROR : HTTP2_PROTOCOL_ERROR;
+    case SETTING_INITIAL_WINDOW_SIZE:
+        return set_first_window(session, value);
+    case SETTING_MAX_FRAME_SIZE:
+        return value >= FRAME_MAX_PAYLOAD && value <= 0xffffff ? HTTP2_NO_ERROR
+                                                               : HTTP2_PROTOCOL_ERROR;
+    default:
+        return HTTP2_NO_ERROR;
+    }
+}
+
+static enum http2_error take_settings_ack(struct http2_session *session, size_t size)
+{
+    if (size != 0)
+        return HTTP2_FRAME_SIZE_ERROR;
+    if (session->pending_settings == 0)
+        return HTTP2_PROTOCOL_ERROR;
+    session->pending_settings--;
+    return HTTP2_NO_ERROR;
+}
+
+static enum http2_error on_settings(struct http2_session *session, struct frame *frame)
+{
+    struct slice entries = frame->payload;
+    if (frame->stream_id != 0)
+        return HTTP2_PROTOCOL_ERROR;
+    if ((frame->flags & FRAME_ACK) != 0)
+        return take_settings_ack(session, entries.len);
+    if (entries.len % 6 != 0)
+        return HTTP2_FRAME_SIZE_ERROR;
+    if (entries.len / 6 > session->context->limits.max_settings)
+        return HTTP2_ENHANCE_YOUR_CALM;
+    for (; entries.len > 0; entries = slice_skip(entries, 6)) {
+        unsigned id = (unsigned)entries.data[0] << 8 | entries.data[1];
+        enum http2_error error = apply_setting(session, id, frame_read_u32(entries.data + 2));
+        if (error != HTTP2_NO_ERROR)
+            return error;
+    }
+    session->greeted = true;
+    session->encoder.settled = true;
+    send_settings_ack(session);
+    return note_idle_frame(session);
+}
+
+/* PING, GOAWAY, WINDOW_UPDATE, PUSH_PROMISE. */
+
+static enum http2_error on_ping(struct http2_session *session, struct frame *frame)
+{
+    if (frame->stream_id != 0)
+        return HTTP2_PROTOCOL_ERROR;
+    if (frame->payload.len != 8)
+        return HTTP2_FRAME_SIZE_ERROR;
+    if ((frame->flags & FRAME_ACK) == 0)
+        send_ping(session, frame->payload.data, true);
+    else if (session->drain_steps == 1)
+        http2_session_drain(session); /* the only PING that we send */
+    return HTTP2_NO_ERROR;
+}
+
+static enum http2_error on_goaway(struct http2_session *session, struct frame *frame)
+{
+    (void)session; /* a client's GOAWAY concerns pushed streams; it closes when it is done */
+    if (frame->stream_id != 0)
+        return HTTP2_PROTOCOL_ERROR;
+    return frame->payload.len >= 8 ? HTTP2_NO_ERROR : HTTP2_FRAME_SIZE_ERROR;
+}
+
+static enum http2_error grow_connection_window(struct http2_session *session, uint32_t by)
+{
+    int64_t window = (int64_t)session->send_window + by;
+    if (by == 0)
+        return HTTP2_PROTOCOL_ERROR;
+    if (window > FRAME_MAX_WINDOW)
+        return HTTP2_FLOW_CONTROL_ERROR;
+    session->send_window = (int32_t)window;
+    return HTTP2_NO_ERROR;
+}
+
+static enum http2_error grow_window_of(struct http2_session *session, uint32_t id, uint32_t by)
+{
+    struct http2_stream *stream = stream_find(session, id);
+    if (stream == NULL) /* it may have closed since */
+        return is_client_stream(id) && id <= session->last_stream ? HTTP2_NO_ERROR
+                                                                  : HTTP2_PROTOCOL_ERROR;
+    if (by == 0)
+        return reset(stream, HTTP2_PROTOCOL_ERROR);
+    return grow_stream_window(stream, (int32_t)by) ? HTTP2_NO_ERROR
+                                                   : reset(stream, HTTP2_FLOW_CONTROL_ERROR);
+}
+
+static enum http2_error on_window_update(struct http2_session *session, struct frame *frame)
+{
+    if (frame->payload.len != 4)
+        return HTTP2_FRAME_SIZE_ERROR;
+    uint32_t by = frame_read_u32(frame->payload.data) & INT32_MAX;
+    return frame->stream_id == 0 ? grow_connection_window(session, by)
+                                 : grow_window_of(session, frame->stream_id, by);
+}
+
+static enum http2_error on_push_promise(struct http2_session *session, struct frame *frame)
+{
+    (void)session;
+    (void)frame;
+    return HTTP2_PROTOCOL_ERROR; /* only servers push */
+}
+
+static frame_handler *const handlers[FRAME_TYPE_COUNT] = {
+    [FRAME_DATA] = on_data,
+    [FRAME_HEADERS] = on_headers,
+    [FRAME_PRIORITY] = on_priority,
+    [FRAME_RST_STREAM] = on_reset,
+    [FRAME_SETTINGS] = on_settings,
+    [FRAME_PUSH_PROMISE] = on_push_promise,
+    [FRAME_PING] = on_ping,
+    [FRAME_GOAWAY] = on_goaway,
+    [FRAME_WINDOW_UPDATE] = on_window_update,
+    [FRAME_CONTINUATION] = on_continuation,
+};
+
+enum http2_error receive_frame(struct http2_session *session, struct frame *frame)
+{
+    bool is_settings = frame->type == FRAME_SETTINGS && (frame->flags & FRAME_ACK) == 0;
+    if (!session->greeted && !is_settings)
+        return HTTP2_PROTOCOL_ERROR;
+    if (session->block_stream != 0 && frame->type != FRAME_CONTINUATION)
+        return HTTP2_PROTOCOL_ERROR;
+    if (frame->type >= FRAME_TYPE_COUNT)
+        return note_idle_frame(session); /* RFC 9113, 5.5: unknown types are ignored */
+    return handlers[frame->type](session, frame);
+}

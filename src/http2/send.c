@@ -1,0 +1,264 @@
+/*
+ * Everything that a session sends. An answer goes straight to the output if the windows let it;
+ * otherwise its body waits in the stream, and streams take turns, a frame each.
+ */
+#include "http2/session.h"
+
+#include <stdlib.h>
+
+static uint8_t *append_frame(struct http2_session *session, size_t length, enum frame_type type,
+                             unsigned flags, uint32_t stream_id)
+{
+    uint8_t *at = chain_append(session->out, FRAME_HEADER_SIZE + length);
+    frame_write_header(at, length, type, flags, stream_id);
+    return at + FRAME_HEADER_SIZE;
+}
+
+/* Control frames. */
+
+void send_settings(struct http2_session *session)
+{
+    const struct http2_limits *limits = &session->context->limits;
+    const struct {
+        uint16_t id;
+        uint32_t value;
+    } entries[] = {
+        {SETTING_MAX_CONCURRENT_STREAMS, limits->max_streams},
+        {SETTING_INITIAL_WINDOW_SIZE, limits->stream_window},
+        {SETTING_MAX_HEADER_LIST_SIZE, (uint32_t)limits->max_header_bytes},
+        {SETTING_NO_RFC7540_PRIORITIES, 1},
+    };
+    const size_t count = sizeof entries / sizeof entries[0];
+    uint8_t *at = append_frame(session, count * 6, FRAME_SETTINGS, 0, 0);
+    for (size_t i = 0; i < count; i++) {
+        at[6 * i] = (uint8_t)(entries[i].id >> 8);
+        at[6 * i + 1] = (uint8_t)entries[i].id;
+        frame_write_u32(at + 6 * i + 2, entries[i].value);
+    }
+    session->pending_settings++;
+}
+
+/* An answer to a control frame. Whoever makes us write them must read them. */
+static uint8_t *append_ack(struct http2_session *session, size_t length, enum frame_type type)
+{
+    if (session->out == &session->backlog)
+        session->unsent_acks += FRAME_HEADER_SIZE + length;
+    return append_frame(session, length, type, FRAME_ACK, 0);
+}
+
+void send_settings_ack(struct http2_session *session)
+{
+    append_ack(session, 0, FRAME_SETTINGS);
+}
+
+void send_ping(struct http2_session *session, const uint8_t data[8], bool ack)
+{
+    uint8_t *at =
+        ack ? append_ack(session, 8, FRAME_PING) : append_frame(session, 8, FRAME_PING, 0, 0);
+    memcpy(at, data, 8);
+}
+
+void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2_error error)
+{
+    uint8_t *at = append_frame(session, 8, FRAME_GOAWAY, 0, 0);
+    frame_write_u32(at, last_stream);
+    frame_write_u32(at + 4, error);
+}
+
+void send_window_update(struct http2_session *session, uint32_t stream_id, uint32_t bytes)
+{
+    frame_write_u32(append_frame(session, 4, FRAME_WINDOW_UPDATE, 0, stream_id), bytes);
+}
+
+void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_error error)
+{
+    frame_write_u32(append_frame(session, 4, FRAME_RST_STREAM, 0, stream_id), error);
+}
+
+/* Answers. */
+
+static void append_headers(struct http2_stream *stream, const struct http2_field *fields,
+                           size_t count, bool lasting, bool end)
+{
+    struct http2_session *session = stream->session;
+    struct chain *out = session->out;
+    size_t bound = encoder_bound(fields, count);
+    unsigned flags = FRAME_END_HEADERS | (end ? FRAME_END_STREAM : 0u);
+    uint8_t *header = chain_append(out, FRAME_HEADER_SIZE + bound);
+    uint8_t *block = header + FRAME_HEADER_SIZE;
+    size_t length =
+        (size_t)(encoder_write(&session->encoder, fields, count, lasting, block) - block);
+    if (length > FRAME_MAX_PAYLOAD)
+        abort(); /* the application's fields, which it keeps short */
+    frame_write_header(header, length, FRAME_HEADERS, flags, stream->id);
+    out->bytes.len -= bound - length;
+}
+
+/* All of the answer is sent. */
+static void complete(struct http2_stream *stream)
+{
+    stream->sent = true;
+    stream_note_past(stream->session, stream->id, PAST_CLOSED);
+    if (stream->ended && !stream->held)
+        stream_close(stream);
+}
+
+static bool can_go_straight(const struct http2_stream *stream, size_t size)
+{
+    const struct http2_session *session = stream->session;
+    return session->queue_head == NULL && size <= FRAME_MAX_PAYLOAD &&
+           (int64_t)size <= session->send_window && (int64_t)size <= stream->send_window &&
+           chain_length(session->out) < session->context->limits.max_output;
+}
+
+void http2_answer_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count,
+                        size_t size)
+{
+    struct http2_session *session = stream->session;
+    append_headers(stream, fields, count, true, false);
+    stream->direct = can_go_straight(stream, size);
+    if (stream->direct) {
+        frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
+                           stream->id);
+        session->send_window -= (int32_t)size;
+        stream->send_window -= (int32_t)size;
+    } else {
+        stream->body_left = size;
+        session->queued += size;
+    }
+}
+
+static struct chain *body_of(struct http2_stream *stream)
+{
+    return stream->direct ? stream->session->out : &stream->body;
+}
+
+uint8_t *http2_answer_bytes(struct http2_stream *stream, size_t size)
+{
+    return chain_append(body_of(stream), size);
+}
+
+void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct slice part)
+{
+    chain_append_blob(body_of(stream), blob, part);
+}
+
+static void enqueue(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    stream->queued = true;
+    stream->queue_next = NULL;
+    if (session->queue_tail != NULL)
+        session->queue_tail->queue_next = stream;
+    else
+        session->queue_head = stream;
+    session->queue_tail = stream;
+}
+
+static void dequeue(struct http2_session *session)
+{
+    struct http2_stream *stream = session->queue_head;
+    session->queue_head = stream->queue_next;
+    if (session->queue_head == NULL)
+        session->queue_tail = NULL;
+    stream->queued = false;
+}
+
+void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
+{
+    stream->answered = true;
+    bucket_give(&stream->session->resets);
+    if (stream->direct) {
+        append_headers(stream, trailers, count, true, true);
+        complete(stream);
+        return;
+    }
+    stream->trailers = trailers;
+    stream->trailer_count = count;
+    if (stream->send_window > 0)
+        enqueue(stream);
+}
+
+void http2_answer_without_body(struct http2_stream *stream, const struct http2_field *fields,
+                               size_t count)
+{
+    stream->answered = true;
+    append_headers(stream, fields, count, false, true);
+    if (!stream->ended) {
+        send_reset(stream->session, stream->id, HTTP2_NO_ERROR);
+        stream_note_past(stream->session, stream->id, PAST_RESET);
+        stream->ended = true;
+        stream->sent = true;
+        if (!stream->held)
+            stream_close(stream);
+        return;
+    }
+    complete(stream);
+}
+
+/* Bodies that had to wait. */
+
+static size_t smaller(size_t a, int32_t b)
+{
+    return b < 0 ? 0 : a < (size_t)b ? a : (size_t)b;
+}
+
+/* Sends the next frame of the first stream in the queue. */
+static void send_turn(struct http2_session *session)
+{
+    struct http2_stream *stream = session->queue_head;
+    size_t size = smaller(stream->body_left, FRAME_MAX_PAYLOAD);
+    size = smaller(smaller(size, session->send_window), stream->send_window);
+    dequeue(session);
+    if (size == 0)
+        return; /* SETTINGS have shrunk its window since; send_resume() brings it back */
+    frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
+                       stream->id);
+    chain_append_range(session->out, &stream->body, &stream->body_sent, size);
+    session->send_window -= (int32_t)size;
+    stream->send_window -= (int32_t)size;
+    stream->body_left -= size;
+    session->queued -= size;
+    session->progress_ms = session->now_ms;
+    if (stream->body_left == 0) {
+        append_headers(stream, stream->trailers, stream->trailer_count, true, true);
+        complete(stream);
+    } else if (stream->send_window > 0) {
+        enqueue(stream);
+    }
+}
+
+void send_queued(struct http2_session *session)
+{
+    const struct http2_limits *limits = &session->context->limits;
+    while (session->queue_head != NULL && session->send_window > 0 &&
+           chain_length(session->out) < limits->max_output)
+        send_turn(session);
+}
+
+void send_resume(struct http2_stream *stream)
+{
+    if (stream->answered && stream->body_left > 0 && !stream->queued && stream->send_window > 0)
+        enqueue(stream);
+}
+
+void send_forget(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    if (!stream->queued)
+        return;
+    struct http2_stream *previous = NULL;
+    struct http2_stream *at = session->queue_head;
+    while (at != stream) {
+        previous = at;
+        at = at->queue_next;
+    }
+    if (previous == NULL) {
+        dequeue(session);
+        return;
+    }
+    previous->queue_next = stream->queue_next;
+    if (session->queue_tail == stream)
+        session->queue_tail = previous;
+    stream->queued = false;
+}

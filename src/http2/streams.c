@@ -1,0 +1,158 @@
+/*
+ * The streams of a session: a small hash table by id, memory from the context for reuse, and a
+ * short memory of those that have closed.
+ */
+#include "http2/session.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define FIRST_BUCKETS 16
+/* Streams that a thread keeps for reuse, and the bytes of answer buffer that each may keep. */
+#define MAX_FREE_STREAMS 4096
+#define KEPT_BODY        ((size_t)4096)
+/* Stream ids have 31 bits; the highest marks those that we reset. */
+#define CLOSED_BY_RESET 0x80000000u
+
+static struct http2_stream **bucket_of(const struct stream_table *table, uint32_t id)
+{
+    /* Ids of clients are odd. */
+    return &table->buckets[(id >> 1) & (table->bucket_count - 1)];
+}
+
+static void grow(struct stream_table *table)
+{
+    struct stream_table larger = *table;
+    larger.bucket_count = table->bucket_count > 0 ? table->bucket_count * 2 : FIRST_BUCKETS;
+    larger.buckets = mem_alloc_zero(larger.bucket_count * sizeof *larger.buckets);
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        struct http2_stream *next;
+        for (struct http2_stream *at = table->buckets[i]; at != NULL; at = next) {
+            struct http2_stream **bucket = bucket_of(&larger, at->id);
+            next = at->next;
+            at->next = *bucket;
+            *bucket = at;
+        }
+    }
+    free(table->buckets);
+    *table = larger;
+}
+
+static struct http2_stream *take_memory(struct http2_context *context)
+{
+    size_t user_size = context->handler->stream_user_size;
+    struct http2_stream *stream = context->free_streams;
+    if (stream == NULL)
+        return mem_alloc_zero(sizeof *stream + user_size);
+    context->free_streams = stream->next;
+    context->free_count--;
+    struct chain body = stream->body; /* empty, with memory */
+    memset(stream, 0, sizeof *stream + user_size);
+    stream->body = body;
+    return stream;
+}
+
+static void give_memory(struct http2_context *context, struct http2_stream *stream)
+{
+    if (context->free_count == MAX_FREE_STREAMS) {
+        chain_deinit(&stream->body);
+        free(stream);
+        return;
+    }
+    chain_clear(&stream->body, KEPT_BODY);
+    stream->next = context->free_streams;
+    context->free_streams = stream;
+    context->free_count++;
+}
+
+struct http2_stream *stream_open(struct http2_session *session, uint32_t id)
+{
+    struct stream_table *table = &session->streams;
+    if (table->count == table->bucket_count)
+        grow(table);
+    struct http2_stream *stream = take_memory(session->context);
+    struct http2_stream **bucket = bucket_of(table, id);
+    stream->session = session;
+    stream->id = id;
+    stream->send_window = session->first_send_window;
+    stream->receive_window = (int32_t)session->context->limits.stream_window;
+    stream->content_left = -1;
+    stream->next = *bucket;
+    *bucket = stream;
+    table->count++;
+    table->last = stream;
+    return stream;
+}
+
+struct http2_stream *stream_find(struct http2_session *session, uint32_t id)
+{
+    struct stream_table *table = &session->streams;
+    if (table->last != NULL && table->last->id == id)
+        return table->last;
+    if (table->count == 0)
+        return NULL;
+    for (struct http2_stream *at = *bucket_of(table, id); at != NULL; at = at->next) {
+        if (at->id == id) {
+            table->last = at;
+            return at;
+        }
+    }
+    return NULL;
+}
+
+void stream_close(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    struct stream_table *table = &session->streams;
+    session->context->handler->on_close(session->user, stream);
+    send_forget(stream);
+    session->queued -= stream->body_left;
+    struct http2_stream **link = bucket_of(table, stream->id);
+    while (*link != stream)
+        link = &(*link)->next;
+    *link = stream->next;
+    table->count--;
+    if (table->last == stream)
+        table->last = NULL;
+    give_memory(session->context, stream);
+}
+
+void stream_close_all(struct http2_session *session)
+{
+    for (size_t i = 0; i < session->streams.bucket_count; i++) {
+        while (session->streams.buckets[i] != NULL)
+            stream_close(session->streams.buckets[i]);
+    }
+}
+
+bool stream_visit(struct http2_session *session,
+                  bool (*visit)(struct http2_stream *stream, int32_t argument), int32_t argument)
+{
+    for (size_t i = 0; i < session->streams.bucket_count; i++) {
+        for (struct http2_stream *at = session->streams.buckets[i]; at != NULL; at = at->next) {
+            if (!visit(at, argument))
+                return false;
+        }
+    }
+    return true;
+}
+
+enum stream_past stream_past(const struct http2_session *session, uint32_t id)
+{
+    /* Newest first: a stream may have closed and then been reset for a late frame. */
+    for (uint32_t i = 1; i <= SESSION_CLOSED_KEPT; i++) {
+        uint32_t note = session->closed[(session->closed_next - i) % SESSION_CLOSED_KEPT];
+        if (note == id)
+            return PAST_CLOSED;
+        if (note == (id | CLOSED_BY_RESET))
+            return PAST_RESET;
+    }
+    return PAST_UNKNOWN;
+}
+
+void stream_note_past(struct http2_session *session, uint32_t id, enum stream_past past)
+{
+    session->closed[session->closed_next] = past == PAST_RESET ? id | CLOSED_BY_RESET : id;
+    session->closed_next = (session->closed_next + 1) % SESSION_CLOSED_KEPT;
+}

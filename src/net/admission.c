@@ -1,0 +1,137 @@
+/* Counting connections: one number, and one per address in a small hash table. */
+#include "net/admission.h"
+
+#include "base/mem.h"
+#include "base/random.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 1024
+
+struct counted {
+    struct counted *next;
+    uint8_t address[16];
+    uint32_t connections;
+};
+
+struct net_admission {
+    pthread_mutex_t lock;
+    uint32_t max_connections;
+    uint32_t max_per_address;
+    uint32_t connections;
+    uint64_t refused;
+    uint64_t secret; /* so that nobody can choose addresses of one bucket */
+    struct counted *buckets[BUCKETS];
+};
+
+struct net_peer net_peer_of(const struct sockaddr_storage *address)
+{
+    struct net_peer peer = {.is_counted = true};
+    if (address->ss_family == AF_INET6) {
+        memcpy(peer.address, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
+    } else if (address->ss_family == AF_INET) {
+        memset(peer.address + 10, 0xff, 2);
+        memcpy(peer.address + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
+    } else {
+        peer.is_counted = false;
+    }
+    return peer;
+}
+
+struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_per_address)
+{
+    struct net_admission *admission = mem_alloc_zero(sizeof *admission);
+    pthread_mutex_init(&admission->lock, NULL);
+    admission->max_connections = max_connections;
+    admission->max_per_address = max_per_address;
+    random_fill(&admission->secret, sizeof admission->secret);
+    return admission;
+}
+
+void net_admission_free(struct net_admission *admission)
+{
+    if (admission == NULL)
+        return;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        while (admission->buckets[i] != NULL) {
+            struct counted *counted = admission->buckets[i];
+            admission->buckets[i] = counted->next;
+            free(counted);
+        }
+    }
+    pthread_mutex_destroy(&admission->lock);
+    free(admission);
+}
+
+static struct counted **find(struct net_admission *admission, const uint8_t address[16])
+{
+    uint64_t halves[2];
+    memcpy(halves, address, sizeof halves);
+    uint64_t hash = (halves[0] ^ admission->secret) * 0x9e3779b97f4a7c15u;
+    hash = (hash ^ (hash >> 32) ^ halves[1] ^ admission->secret) * 0x9e3779b97f4a7c15u;
+    struct counted **link = &admission->buckets[(hash >> 40) % BUCKETS];
+    while (*link != NULL && memcmp((*link)->address, address, 16) != 0)
+        link = &(*link)->next;
+    return link;
+}
+
+/* Counts the connection for its address; false if that has enough. */
+static bool enter_address(struct net_admission *admission, const struct net_peer *peer)
+{
+    if (admission->max_per_address == 0 || !peer->is_counted)
+        return true;
+    struct counted **link = find(admission, peer->address);
+    if (*link == NULL) {
+        *link = mem_alloc_zero(sizeof **link);
+        memcpy((*link)->address, peer->address, 16);
+    }
+    if ((*link)->connections >= admission->max_per_address)
+        return false;
+    (*link)->connections++;
+    return true;
+}
+
+bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
+{
+    pthread_mutex_lock(&admission->lock);
+    bool admitted =
+        admission->connections < admission->max_connections && enter_address(admission, peer);
+    if (admitted)
+        admission->connections++;
+    else
+        admission->refused++;
+    pthread_mutex_unlock(&admission->lock);
+    return admitted;
+}
+
+static void leave_address(struct net_admission *admission, const struct net_peer *peer)
+{
+    if (admission->max_per_address == 0 || !peer->is_counted)
+        return;
+    struct counted **link = find(admission, peer->address);
+    struct counted *counted = *link;
+    if (--counted->connections > 0)
+        return;
+    *link = counted->next;
+    free(counted);
+}
+
+void net_admission_leave(struct net_admission *admission, const struct net_peer *peer)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->connections--;
+    leave_address(admission, peer);
+    pthread_mutex_unlock(&admission->lock);
+}
+
+uint64_t net_admission_take_refused(struct net_admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    uint64_t refused = admission->refused;
+    admission->refused = 0;
+    pthread_mutex_unlock(&admission->lock);
+    return refused;
+}

@@ -1,0 +1,33 @@
+/* How many connections there may be, in all and from one address. Shared by all loops. */
+#ifndef KEYSTORE_NET_ADMISSION_H
+#define KEYSTORE_NET_ADMISSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct net_admission;
+struct sockaddr_storage;
+
+/* Who a connection comes from. */
+struct net_peer {
+    uint8_t address[16]; /* IPv6, or IPv4 mapped to it */
+    bool is_counted;     /* false for unix sockets, which have no address */
+};
+
+struct net_peer net_peer_of(const struct sockaddr_storage *address);
+
+/* `max_per_address` of 0 means no limit. Free with net_admission_free(). */
+struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_per_address);
+void net_admission_free(struct net_admission *admission);
+
+/* Counts a new connection; false if it is one too many. Thread-safe. */
+bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
+    __attribute__((warn_unused_result));
+
+/* The connection that was let in is gone. Thread-safe. */
+void net_admission_leave(struct net_admission *admission, const struct net_peer *peer);
+
+/* Connections turned away since the last call. Thread-safe. */
+uint64_t net_admission_take_refused(struct net_admission *admission);
+
+#endif

@@ -1,0 +1,142 @@
+/* Settings as rows: most are a number with bounds at some place of struct config. */
+#include "server/options.h"
+
+#include "server/values.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* How a setting is written, and what it is in struct config. */
+enum option_type {
+    TYPE_NONE,
+    TYPE_LISTEN,
+    TYPE_LOG_LEVEL,
+    TYPE_COUNT,   /* uint32_t */
+    TYPE_BYTES,   /* size_t */
+    TYPE_SECONDS, /* int64_t, in milliseconds */
+};
+
+struct setting {
+    enum option_type type;
+    size_t offset; /* in struct config */
+    uint64_t low, high;
+    const char *what; /* of the sentence on a bad value */
+};
+
+#define AT(member) offsetof(struct config, member)
+
+static const struct option_row rows[] = {
+    {"config", "FILE", "read settings from FILE, lines of `name = value`"},
+    {"help", NULL, "print this and exit"},
+    {"version", NULL, "print the version and exit"},
+    {"listen", "ADDRESS",
+     "serve on HOST:PORT or unix:PATH; may be repeated (" OPTIONS_DEFAULT_LISTEN ")"},
+    {"threads", "N", "worker threads (one per processor)"},
+    {"max-value", "BYTES", "longest value, such as 512KiB (64MiB)"},
+    {"log-level", "LEVEL", "error, warning, info or debug (info)"},
+    {"drain-timeout", "SECONDS", "for calls to finish on shutdown (10)"},
+    {"max-connections", "N", "open at once (50000)"},
+    {"max-connections-per-address", "N", "open at once from one IP address; 0: any (0)"},
+    {"max-streams", "N", "calls at once on a connection (1000)"},
+    {"max-header-size", "BYTES", "of a call's metadata (16KiB)"},
+    {"max-continuations", "N", "frames that continue a header block (8)"},
+    {"max-settings-entries", "N", "in one SETTINGS frame (64)"},
+    {"max-idle-frames", "N", "frames without progress between two calls (1000)"},
+    {"reset-burst", "N", "resets of unanswered calls at once (200)"},
+    {"resets-per-second", "N", "the same in the long run, beyond those of answered calls (20)"},
+    {"greeting-timeout", "SECONDS", "for a new connection to begin HTTP/2 (10)"},
+    {"header-timeout", "SECONDS", "for the rest of a header block (10)"},
+    {"write-timeout", "SECONDS", "for a client to take any of its answers (60)"},
+};
+
+static const struct setting settings[] = {
+    [OPTION_FIRST_SETTING] = {.type = TYPE_LISTEN},
+    {TYPE_COUNT, AT(threads), 1, 1024, "a number of threads"},
+    {TYPE_BYTES, AT(max_value), 1, (uint64_t)1 << 30, "a number of bytes"},
+    {.type = TYPE_LOG_LEVEL},
+    {TYPE_SECONDS, AT(net.drain_timeout_ms), 0, 3600, "a number of seconds"},
+    {TYPE_COUNT, AT(max_connections), 1, 10000000, "a number of connections"},
+    {TYPE_COUNT, AT(max_per_address), 0, 10000000, "a number of connections"},
+    {TYPE_COUNT, AT(http2.max_streams), 1, 1000000, "a number of calls"},
+    {TYPE_BYTES, AT(http2.max_header_bytes), 1024, 64 << 10, "a number of bytes"},
+    {TYPE_COUNT, AT(http2.max_continuations), 0, 1024, "a number of frames"},
+    {TYPE_COUNT, AT(http2.max_settings), 6, 2730, "a number of entries"},
+    {TYPE_COUNT, AT(http2.max_idle_frames), 10, 1000000000, "a number of frames"},
+    {TYPE_COUNT, AT(http2.reset_burst), 1, 1000000000, "a number of resets"},
+    {TYPE_COUNT, AT(http2.resets_per_s), 0, 1000000000, "a number of resets"},
+    {TYPE_SECONDS, AT(http2.greeting_timeout_ms), 1, 3600, "a number of seconds"},
+    {TYPE_SECONDS, AT(http2.header_timeout_ms), 1, 3600, "a number of seconds"},
+    {TYPE_SECONDS, AT(net.write_timeout_ms), 1, 3600, "a number of seconds"},
+};
+
+_Static_assert(sizeof settings / sizeof settings[0] == sizeof rows / sizeof rows[0],
+               "each row has its setting at the same index");
+
+const struct option_row *options_rows(void)
+{
+    return rows;
+}
+
+size_t options_count(void)
+{
+    return sizeof rows / sizeof rows[0];
+}
+
+void options_fill_defaults(struct config *config)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    *config = (struct config){.threads = processors > 0 ? (uint32_t)processors : 1,
+                              .max_value = (size_t)64 * 1024 * 1024,
+                              .max_connections = 50000,
+                              .log_level = LOG_INFO,
+                              .http2 = http2_default_limits,
+                              .net = net_default_limits};
+}
+
+static bool set_listen(struct config *config, const char *value, const char **why)
+{
+    if (config->listen_count == CONFIG_MAX_LISTEN) {
+        *why = "at most 16 addresses can be listened on";
+        return false;
+    }
+    if (!net_address_parse(value, &config->listen[config->listen_count], why))
+        return false;
+    config->listen_count++;
+    return true;
+}
+
+static bool set_number(const struct setting *setting, void *member, const char *value,
+                       const char **why)
+{
+    static _Thread_local char sentence[120];
+    bool bytes = setting->type == TYPE_BYTES;
+    uint64_t number;
+    snprintf(sentence, sizeof sentence, "it is %s, %llu to %llu%s", setting->what,
+             (unsigned long long)setting->low, (unsigned long long)setting->high,
+             bytes ? "; KiB, MiB and GiB may follow it" : "");
+    *why = sentence;
+    if (bytes ? !values_parse_size(value, setting->low, setting->high, &number)
+              : !values_parse_number(value, setting->low, setting->high, &number))
+        return false;
+    if (bytes)
+        *(size_t *)member = (size_t)number;
+    else if (setting->type == TYPE_SECONDS)
+        *(int64_t *)member = (int64_t)number * 1000;
+    else
+        *(uint32_t *)member = (uint32_t)number;
+    return true;
+}
+
+bool options_set(size_t row, struct config *config, const char *value, const char **why)
+{
+    const struct setting *setting = &settings[row];
+    switch (setting->type) {
+    case TYPE_LISTEN:
+        return set_listen(config, value, why);
+    case TYPE_LOG_LEVEL:
+        *why = "it is error, warning, info or debug";
+        return log_level_parse(value, &config->log_level);
+    default:
+        return set_number(setting, (char *)config + setting->offset, value, why);
+    }
+}

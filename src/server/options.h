@@ -1,0 +1,32 @@
+/* The table of settings: names, help, and what each value must be. Private to server. */
+#ifndef KEYSTORE_SERVER_OPTIONS_H
+#define KEYSTORE_SERVER_OPTIONS_H
+
+#include "server/config.h"
+
+#define OPTIONS_DEFAULT_LISTEN "127.0.0.1:50051"
+
+/* The rows that are no settings, but of the command line only; settings follow them. */
+enum option_index { OPTION_CONFIG, OPTION_HELP, OPTION_VERSION, OPTION_FIRST_SETTING };
+
+struct option_row {
+    const char *name;
+    const char *argument; /* as --help shows it; NULL: the option takes none */
+    const char *help;
+};
+
+/* All rows, OPTION_CONFIG and so on first. Static memory. */
+const struct option_row *options_rows(void);
+size_t options_count(void);
+
+/* What every setting is unless it is set, but for `listen`, which has none then. */
+void options_fill_defaults(struct config *config);
+
+/*
+ * Sets the row's setting. On a bad value false, with *why a sentence that is valid until the next
+ * call.
+ */
+bool options_set(size_t row, struct config *config, const char *value, const char **why)
+    __attribute__((warn_unused_result));
+
+#endif

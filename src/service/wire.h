@@ -1,0 +1,67 @@
+/*
+ * The wire format of protobuf (https://protobuf.dev/programming-guides/encoding/), without copies:
+ * requests are decoded into protobuf-c's structs with their bytes left where they are, and replies
+ * are written where they leave.
+ */
+#ifndef KEYSTORE_SERVICE_WIRE_H
+#define KEYSTORE_SERVICE_WIRE_H
+
+#include "base/arena.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
+
+/*
+ * Decodes a message of that type into the arena; NULL if the bytes are not one. `bytes` fields
+ * point into `bytes`. Fields of other types than bytes, message, bool, enum, 32 and 64 bit varints
+ * and double are not supported in requests. Unknown fields are skipped; groups are refused.
+ */
+void *wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
+                  struct arena *arena);
+
+/* Bytes of a varint. */
+static inline size_t wire_varint_size(uint64_t number)
+{
+    return (70 - (size_t)__builtin_clzll(number | 1)) / 7;
+}
+
+/* Bytes of a field with a number below 16 whose value, if not 0, is a varint. */
+static inline size_t wire_number_size(uint64_t number)
+{
+    return number == 0 ? 0 : 1 + wire_varint_size(number);
+}
+
+/* Bytes of the tag and length before `len` bytes of a field with a number below 16. */
+static inline size_t wire_head_size(size_t len)
+{
+    return 1 + wire_varint_size(len);
+}
+
+/* The writers return where the next byte goes; numbers of fields are below 16. */
+
+static inline uint8_t *wire_write_varint(uint8_t *out, uint64_t number)
+{
+    for (; number > 0x7f; number >>= 7)
+        *out++ = (uint8_t)(number | 0x80);
+    *out++ = (uint8_t)number;
+    return out;
+}
+
+/* A varint field; nothing if it is 0, the default. */
+static inline uint8_t *wire_write_number(uint8_t *out, unsigned field, uint64_t number)
+{
+    if (number == 0)
+        return out;
+    *out++ = (uint8_t)(field << 3 | WIRE_VARINT);
+    return wire_write_varint(out, number);
+}
+
+/* Tag and length of a bytes or message field. */
+static inline uint8_t *wire_write_head(uint8_t *out, unsigned field, size_t len)
+{
+    *out++ = (uint8_t)(field << 3 | WIRE_BYTES);
+    return wire_write_varint(out, len);
+}
+
+#endif

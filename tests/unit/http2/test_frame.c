@@ -1,0 +1,110 @@
+/* Tests of http2/frame.c: headers there and back, and padding of every size. */
+#include "http2/frame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "store/seeded.h"
+
+static void test_headers_are_read_as_they_were_written(void **state)
+{
+    (void)state;
+    uint64_t random = seeded_start();
+    for (int i = 0; i < 1000; i++) {
+        uint8_t header[FRAME_HEADER_SIZE];
+        size_t length = seeded_below(&random, 1 << 24);
+        unsigned type = seeded_below(&random, 256), flags = seeded_below(&random, 256);
+        uint32_t id = seeded_below(&random, INT32_MAX);
+        frame_write_header(header, length, (enum frame_type)type, flags, id);
+        struct frame frame = frame_read(header, length);
+        assert_int_equal(frame_read_length(header), length);
+        assert_int_equal(frame.type, type);
+        assert_int_equal(frame.flags, flags);
+        assert_int_equal(frame.stream_id, id);
+        assert_ptr_equal(frame.payload.data, header + FRAME_HEADER_SIZE);
+        assert_int_equal(frame.payload.len, length);
+    }
+}
+
+static void test_a_header_is_laid_out_as_the_rfc_says(void **state)
+{
+    (void)state;
+    uint8_t header[FRAME_HEADER_SIZE];
+    frame_write_header(header, 0x010203, FRAME_CONTINUATION, FRAME_END_HEADERS, 0x04050607);
+    assert_memory_equal(header, "\1\2\3\x9\x4\4\5\6\7", sizeof header);
+}
+
+static void test_the_reserved_bit_of_the_stream_is_ignored(void **state)
+{
+    (void)state;
+    const uint8_t header[] = {0, 0, 0, FRAME_PING, 0, 0x80, 0, 0, 1};
+    assert_int_equal(frame_read(header, 0).stream_id, 1);
+}
+
+/* Strips a frame of those bytes; REFUSED, or the length of what is left. */
+#define REFUSED (-100)
+
+static int strip(enum frame_type type, unsigned flags, const char *bytes, size_t len,
+                 struct slice *left)
+{
+    struct frame frame = {
+        .type = (uint8_t)type, .flags = (uint8_t)flags, .payload = slice_make(bytes, len)};
+    if (!frame_strip(&frame))
+        return REFUSED;
+    *left = frame.payload;
+    return (int)frame.payload.len;
+}
+
+static void test_padding_and_priority_are_stripped(void **state)
+{
+    (void)state;
+    const unsigned padded = FRAME_PADDED, both = FRAME_PADDED | FRAME_PRIORITIZED;
+    struct slice left;
+    assert_int_equal(strip(FRAME_DATA, 0, "body", 4, &left), 4);
+    assert_int_equal(strip(FRAME_DATA, padded, "\2bodyxx", 7, &left), 4);
+    assert_memory_equal(left.data, "body", 4);
+    assert_int_equal(strip(FRAME_DATA, padded, "\0body", 5, &left), 4);
+    assert_int_equal(strip(FRAME_DATA, padded, "\2xx", 3, &left), 0);
+    assert_int_equal(strip(FRAME_HEADERS, FRAME_PRIORITIZED,
+                           "\0\0\0\1\xf"
+                           "block",
+                           10, &left),
+                     5);
+    assert_memory_equal(left.data, "block", 5);
+    assert_int_equal(strip(FRAME_HEADERS, both,
+                           "\1\0\0\0\1\xf"
+                           "blockx",
+                           12, &left),
+                     5);
+    assert_memory_equal(left.data, "block", 5);
+    /* The flag means nothing to DATA. */
+    assert_int_equal(strip(FRAME_DATA, FRAME_PRIORITIZED, "body", 4, &left), 4);
+    assert_int_equal(strip(FRAME_DATA, 0, NULL, 0, &left), 0);
+}
+
+static void test_more_padding_than_payload_is_refused(void **state)
+{
+    (void)state;
+    const unsigned padded = FRAME_PADDED, both = FRAME_PADDED | FRAME_PRIORITIZED;
+    struct slice left;
+    assert_int_equal(strip(FRAME_DATA, padded, NULL, 0, &left), REFUSED);
+    assert_int_equal(strip(FRAME_DATA, padded, "\1", 1, &left), REFUSED);
+    assert_int_equal(strip(FRAME_DATA, padded, "\5body", 5, &left), REFUSED);
+    assert_int_equal(strip(FRAME_HEADERS, FRAME_PRIORITIZED, "\0\0\0\1", 4, &left), REFUSED);
+    assert_int_equal(strip(FRAME_HEADERS, both, "\0\0\0\0\1", 5, &left), REFUSED);
+    assert_int_equal(strip(FRAME_HEADERS, both, "\1\0\0\0\1\xf", 6, &left), REFUSED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_headers_are_read_as_they_were_written),
+        cmocka_unit_test(test_a_header_is_laid_out_as_the_rfc_says),
+        cmocka_unit_test(test_the_reserved_bit_of_the_stream_is_ignored),
+        cmocka_unit_test(test_padding_and_priority_are_stripped),
+        cmocka_unit_test(test_more_padding_than_payload_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

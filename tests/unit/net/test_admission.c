@@ -1,0 +1,230 @@
+/* Tests of net/admission.c: both limits, who counts as whom, and many threads at once. */
+#include "net/admission.h"
+
+#include <arpa/inet.h>
+#include <malloc.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#define THREADS 4
+#define ROUNDS  20000
+
+static struct net_peer peer_of(int family, const char *text)
+{
+    struct sockaddr_storage address = {.ss_family = (sa_family_t)family};
+    void *at = family == AF_INET ? (void *)&((struct sockaddr_in *)&address)->sin_addr
+                                 : (void *)&((struct sockaddr_in6 *)&address)->sin6_addr;
+    assert_int_equal(inet_pton(family, text, at), 1);
+    return net_peer_of(&address);
+}
+
+static void test_peers_are_told_apart_by_address(void **state)
+{
+    (void)state;
+    struct net_peer four = peer_of(AF_INET, "10.1.2.3");
+    struct net_peer other = peer_of(AF_INET, "10.1.2.4");
+    struct net_peer mapped = peer_of(AF_INET6, "::ffff:10.1.2.3");
+    struct net_peer six = peer_of(AF_INET6, "2001:db8::1");
+    assert_true(four.is_counted && six.is_counted);
+    assert_memory_equal(four.address, mapped.address, 16);
+    assert_memory_not_equal(four.address, other.address, 16);
+    assert_memory_not_equal(four.address, six.address, 16);
+}
+
+static void test_ports_do_not_matter(void **state)
+{
+    (void)state;
+    struct sockaddr_storage one = {.ss_family = AF_INET}, other = {.ss_family = AF_INET};
+    ((struct sockaddr_in *)&one)->sin_port = htons(1);
+    ((struct sockaddr_in *)&other)->sin_port = htons(2);
+    assert_memory_equal(net_peer_of(&one).address, net_peer_of(&other).address, 16);
+}
+
+static void test_the_limit_of_all(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(3, 0);
+    struct net_peer peer = peer_of(AF_INET, "127.0.0.1");
+    for (int i = 0; i < 3; i++)
+        assert_true(net_admission_enter(admission, &peer));
+    assert_false(net_admission_enter(admission, &peer));
+    assert_false(net_admission_enter(admission, &peer));
+    net_admission_leave(admission, &peer);
+    assert_true(net_admission_enter(admission, &peer));
+    assert_false(net_admission_enter(admission, &peer));
+    net_admission_free(admission);
+}
+
+static void test_the_limit_of_an_address(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(100, 2);
+    struct net_peer one = peer_of(AF_INET, "127.0.0.1"), other = peer_of(AF_INET6, "::1");
+    assert_true(net_admission_enter(admission, &one));
+    assert_true(net_admission_enter(admission, &one));
+    assert_false(net_admission_enter(admission, &one));
+    assert_true(net_admission_enter(admission, &other));
+    net_admission_leave(admission, &one);
+    assert_true(net_admission_enter(admission, &one));
+    assert_false(net_admission_enter(admission, &one));
+    assert_true(net_admission_enter(admission, &other));
+    assert_false(net_admission_enter(admission, &other));
+    net_admission_free(admission);
+}
+
+/* Who was refused for its address takes no place of the others, and the other way round. */
+static void test_a_refused_connection_counts_nowhere(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(2, 1);
+    struct net_peer one = peer_of(AF_INET, "10.0.0.1"), two = peer_of(AF_INET, "10.0.0.2"),
+                    three = peer_of(AF_INET, "10.0.0.3");
+    assert_true(net_admission_enter(admission, &one));
+    for (int i = 0; i < 10; i++)
+        assert_false(net_admission_enter(admission, &one));
+    assert_true(net_admission_enter(admission, &two));
+    assert_false(net_admission_enter(admission, &three));
+    net_admission_leave(admission, &two);
+    assert_true(net_admission_enter(admission, &three));
+    net_admission_free(admission);
+}
+
+static void test_unix_sockets_have_no_address(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(5, 1);
+    const struct sockaddr_storage address = {.ss_family = AF_UNIX}, none = {0};
+    struct net_peer peer = net_peer_of(&address);
+    assert_false(peer.is_counted);
+    assert_false(net_peer_of(&none).is_counted);
+    for (int i = 0; i < 5; i++)
+        assert_true(net_admission_enter(admission, &peer));
+    assert_false(net_admission_enter(admission, &peer));
+    for (int i = 0; i < 5; i++)
+        net_admission_leave(admission, &peer);
+    assert_true(net_admission_enter(admission, &peer));
+    net_admission_free(admission);
+}
+
+static void test_refusals_are_told_once(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(2, 1);
+    struct net_peer peer = peer_of(AF_INET, "127.0.0.1");
+    assert_int_equal(net_admission_take_refused(admission), 0);
+    assert_true(net_admission_enter(admission, &peer));
+    for (int i = 0; i < 7; i++)
+        assert_false(net_admission_enter(admission, &peer));
+    assert_int_equal(net_admission_take_refused(admission), 7);
+    assert_int_equal(net_admission_take_refused(admission), 0);
+    net_admission_free(admission);
+}
+
+static struct net_peer numbered_peer(uint32_t number)
+{
+    struct net_peer peer = {.is_counted = true};
+    memcpy(peer.address + 12, &number, sizeof number);
+    return peer;
+}
+
+/* More addresses than the table has buckets. */
+static void test_many_addresses(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(100000, 1);
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 5000; i++) {
+            struct net_peer peer = numbered_peer(i);
+            assert_true(net_admission_enter(admission, &peer));
+            assert_false(net_admission_enter(admission, &peer));
+        }
+        for (uint32_t i = 0; i < 5000; i++) {
+            struct net_peer peer = numbered_peer(round == 0 ? i : 4999 - i);
+            net_admission_leave(admission, &peer);
+        }
+    }
+    net_admission_free(admission);
+    net_admission_free(NULL);
+}
+
+/* Addresses that have gone take no memory. (Under a sanitizer the heap does not tell.) */
+static void test_who_has_left_is_forgotten(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(100, 1);
+    size_t before = mallinfo2().uordblks;
+    for (uint32_t i = 0; i < 20000; i++) {
+        struct net_peer peer = numbered_peer(i);
+        assert_true(net_admission_enter(admission, &peer));
+        net_admission_leave(admission, &peer);
+    }
+    assert_true(mallinfo2().uordblks <= before + 1000);
+    net_admission_free(admission);
+}
+
+/* What the threads share. */
+static struct net_admission *shared;
+static atomic_int inside, most_inside, refused;
+
+static void *come_and_go(void *user)
+{
+    struct net_peer peer = numbered_peer(*(uint32_t *)user % 2);
+    for (int i = 0; i < ROUNDS; i++) {
+        if (!net_admission_enter(shared, &peer)) {
+            atomic_fetch_add(&refused, 1);
+            continue;
+        }
+        int now = atomic_fetch_add(&inside, 1) + 1;
+        int most = atomic_load(&most_inside);
+        while (now > most && !atomic_compare_exchange_weak(&most_inside, &most, now))
+            continue;
+        atomic_fetch_sub(&inside, 1);
+        net_admission_leave(shared, &peer);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    uint32_t numbers[THREADS];
+    shared = net_admission_new(2, 1);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &numbers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_true(most_inside <= 2);
+    assert_int_equal(net_admission_take_refused(shared), refused);
+    struct net_peer one = numbered_peer(0), other = numbered_peer(1);
+    assert_true(net_admission_enter(shared, &one)); /* every place is free again */
+    assert_true(net_admission_enter(shared, &other));
+    net_admission_free(shared);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_peers_are_told_apart_by_address),
+        cmocka_unit_test(test_ports_do_not_matter),
+        cmocka_unit_test(test_the_limit_of_all),
+        cmocka_unit_test(test_the_limit_of_an_address),
+        cmocka_unit_test(test_a_refused_connection_counts_nowhere),
+        cmocka_unit_test(test_unix_sockets_have_no_address),
+        cmocka_unit_test(test_refusals_are_told_once),
+        cmocka_unit_test(test_many_addresses),
+        cmocka_unit_test(test_who_has_left_is_forgotten),
+        cmocka_unit_test(test_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,253 @@
+/* Tests of server/options.c: what each row sets, its bounds, and the sentence beyond them. */
+#include "server/options.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* A setting that is a number: what the manual says of it. */
+struct number {
+    const char *name;
+    uint64_t low, high, by_default;
+    uint64_t unit; /* what 1 means in the field */
+    size_t offset, size;
+    const char *what; /* its sentence calls it */
+};
+
+#define FIELD(member) offsetof(struct config, member), sizeof((struct config *)NULL)->member
+
+static const struct number numbers[] = {
+    {"threads", 1, 1024, 0, 1, FIELD(threads), "threads"},
+    {"max-value", 1, 1 << 30, 64 << 20, 1, FIELD(max_value), "bytes"},
+    {"drain-timeout", 0, 3600, 10, 1000, FIELD(net.drain_timeout_ms), "seconds"},
+    {"max-connections", 1, 10000000, 50000, 1, FIELD(max_connections), "connections"},
+    {"max-connections-per-address", 0, 10000000, 0, 1, FIELD(max_per_address), "connections"},
+    {"max-streams", 1, 1000000, 1000, 1, FIELD(http2.max_streams), "calls"},
+    {"max-header-size", 1024, 64 << 10, 16384, 1, FIELD(http2.max_header_bytes), "bytes"},
+    {"max-continuations", 0, 1024, 8, 1, FIELD(http2.max_continuations), "frames"},
+    {"max-settings-entries", 6, 2730, 64, 1, FIELD(http2.max_settings), "entries"},
+    {"max-idle-frames", 10, 1000000000, 1000, 1, FIELD(http2.max_idle_frames), "frames"},
+    {"reset-burst", 1, 1000000000, 200, 1, FIELD(http2.reset_burst), "resets"},
+    {"resets-per-second", 0, 1000000000, 20, 1, FIELD(http2.resets_per_s), "resets"},
+    {"greeting-timeout", 1, 3600, 10, 1000, FIELD(http2.greeting_timeout_ms), "seconds"},
+    {"header-timeout", 1, 3600, 10, 1000, FIELD(http2.header_timeout_ms), "seconds"},
+    {"write-timeout", 1, 3600, 60, 1000, FIELD(net.write_timeout_ms), "seconds"},
+};
+
+static size_t row_of(const char *name)
+{
+    for (size_t i = 0; i < options_count(); i++) {
+        if (strcmp(options_rows()[i].name, name) == 0)
+            return i;
+    }
+    fail_msg("there is no row %s", name);
+    return 0;
+}
+
+static uint64_t read_field(const struct config *config, const struct number *number)
+{
+    const char *at = (const char *)config + number->offset;
+    uint32_t small;
+    uint64_t large;
+    if (number->size == sizeof large) {
+        memcpy(&large, at, sizeof large);
+        return large;
+    }
+    assert_int_equal(number->size, sizeof small);
+    memcpy(&small, at, sizeof small);
+    return small;
+}
+
+/* Sets the row; no other byte of the settings may change. */
+static bool set(const struct number *number, const char *value, struct config *config,
+                const char **why)
+{
+    struct config before;
+    memcpy(&before, config, sizeof before);
+    *why = NULL;
+    bool good = options_set(row_of(number->name), config, value, why);
+    memcpy((char *)&before + number->offset, (char *)config + number->offset, number->size);
+    assert_memory_equal(&before, config, sizeof before);
+    return good;
+}
+
+static void assert_sets(const struct number *number, uint64_t value, struct config *config)
+{
+    char text[32];
+    const char *why;
+    snprintf(text, sizeof text, "%" PRIu64, value);
+    if (!set(number, text, config, &why))
+        fail_msg("--%s %s is refused: %s", number->name, text, why);
+    assert_int_equal(read_field(config, number), value * number->unit);
+}
+
+static void assert_refuses(const struct number *number, const char *text, struct config *config)
+{
+    char expected[120];
+    const char *why;
+    uint64_t before = read_field(config, number);
+    if (set(number, text, config, &why))
+        fail_msg("--%s %s is accepted", number->name, text);
+    assert_int_equal(read_field(config, number), before);
+    snprintf(expected, sizeof expected, "it is a number of %s, %" PRIu64 " to %" PRIu64 "%s",
+             number->what, number->low, number->high,
+             strcmp(number->what, "bytes") == 0 ? "; KiB, MiB and GiB may follow it" : "");
+    assert_string_equal(why, expected);
+}
+
+static void test_numbers_and_their_bounds(void **state)
+{
+    (void)state;
+    struct config config;
+    options_fill_defaults(&config);
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        const struct number *number = &numbers[i];
+        char text[32];
+        assert_sets(number, number->low, &config);
+        assert_sets(number, number->high, &config);
+        assert_sets(number, number->low + 3, &config);
+        snprintf(text, sizeof text, "%" PRIu64, number->high + 1);
+        assert_refuses(number, text, &config);
+        if (number->low > 0) {
+            snprintf(text, sizeof text, "%" PRIu64, number->low - 1);
+            assert_refuses(number, text, &config);
+        }
+        assert_refuses(number, "", &config);
+        assert_refuses(number, "-1", &config);
+        assert_refuses(number, "1x", &config);
+        assert_refuses(number, "18446744073709551617", &config);
+    }
+}
+
+static void test_units_are_for_bytes_only(void **state)
+{
+    (void)state;
+    struct config config;
+    options_fill_defaults(&config);
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        const char *why;
+        if (strcmp(numbers[i].what, "bytes") != 0) {
+            assert_refuses(&numbers[i], "8K", &config);
+            continue;
+        }
+        assert_true(set(&numbers[i], "32KiB", &config, &why));
+        assert_int_equal(read_field(&config, &numbers[i]), 32 * 1024);
+    }
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct config config;
+    options_fill_defaults(&config);
+    assert_true(config.threads >= 1);
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        if (numbers[i].by_default != 0)
+            assert_int_equal(read_field(&config, &numbers[i]),
+                             numbers[i].by_default * numbers[i].unit);
+    }
+    assert_int_equal(config.max_per_address, 0);
+    assert_int_equal(config.log_level, LOG_INFO);
+    assert_int_equal(config.listen_count, 0);
+    assert_int_equal(config.http2.stream_window, http2_default_limits.stream_window);
+    assert_int_equal(config.net.max_queued, net_default_limits.max_queued);
+}
+
+/* The default in brackets, as --help shows it, is the default. */
+static void test_help_tells_the_default(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        const char *help = options_rows()[row_of(numbers[i].name)].help;
+        const char *bracket = strrchr(help, '(');
+        char expected[40];
+        uint64_t number = numbers[i].by_default;
+        const char *unit = "";
+        if (strcmp(numbers[i].name, "threads") == 0)
+            continue;
+        if (strcmp(numbers[i].what, "bytes") == 0) {
+            unit = number >= 1 << 20 ? "MiB" : "KiB";
+            number >>= number >= 1 << 20 ? 20 : 10;
+        }
+        snprintf(expected, sizeof expected, "(%" PRIu64 "%s)", number, unit);
+        assert_non_null(bracket);
+        assert_string_equal(bracket, expected);
+    }
+}
+
+static void test_the_log_level(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("log-level");
+    options_fill_defaults(&config);
+    assert_true(options_set(row, &config, "error", &why));
+    assert_int_equal(config.log_level, LOG_ERROR);
+    assert_true(options_set(row, &config, "debug", &why));
+    assert_int_equal(config.log_level, LOG_DEBUG);
+    assert_false(options_set(row, &config, "loud", &why));
+    assert_string_equal(why, "it is error, warning, info or debug");
+    assert_int_equal(config.log_level, LOG_DEBUG);
+}
+
+static void test_addresses_add_up(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("listen");
+    assert_int_equal(row, OPTION_FIRST_SETTING);
+    options_fill_defaults(&config);
+    assert_true(options_set(row, &config, OPTIONS_DEFAULT_LISTEN, &why));
+    assert_false(options_set(row, &config, "nonsense", &why));
+    assert_non_null(why);
+    assert_int_equal(config.listen_count, 1);
+    for (size_t i = 1; i < CONFIG_MAX_LISTEN; i++)
+        assert_true(options_set(row, &config, i % 2 == 0 ? "127.0.0.1:0" : "unix:/x", &why));
+    assert_int_equal(config.listen_count, CONFIG_MAX_LISTEN);
+    assert_true(net_address_is_unix(&config.listen[1]));
+    assert_false(net_address_is_unix(&config.listen[2]));
+    assert_false(options_set(row, &config, "127.0.0.1:0", &why));
+    assert_string_equal(why, "at most 16 addresses can be listened on");
+    assert_int_equal(config.listen_count, CONFIG_MAX_LISTEN);
+}
+
+/* A row that is added needs a test above. */
+static void test_every_row_is_known_here(void **state)
+{
+    (void)state;
+    const struct option_row *rows = options_rows();
+    assert_int_equal(options_count(), OPTION_FIRST_SETTING + 2 + COUNT(numbers));
+    assert_string_equal(rows[OPTION_CONFIG].name, "config");
+    assert_string_equal(rows[OPTION_HELP].name, "help");
+    assert_string_equal(rows[OPTION_VERSION].name, "version");
+    assert_null(rows[OPTION_HELP].argument);
+    assert_null(rows[OPTION_VERSION].argument);
+    for (size_t i = 0; i < options_count(); i++) {
+        assert_int_equal(row_of(rows[i].name), i); /* no name comes twice */
+        assert_true(strlen(rows[i].help) > 0);
+        if (i >= OPTION_FIRST_SETTING)
+            assert_non_null(rows[i].argument);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers_and_their_bounds),
+        cmocka_unit_test(test_units_are_for_bytes_only),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_help_tells_the_default),
+        cmocka_unit_test(test_the_log_level),
+        cmocka_unit_test(test_addresses_add_up),
+        cmocka_unit_test(test_every_row_is_known_here),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
