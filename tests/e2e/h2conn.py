@@ -77,11 +77,13 @@ class Answer:
 
 class H2Conn:
     """One connection. `credit` = give windows back by itself. With `begin` off, nothing is sent
-    before begin()."""
+    before begin(). `source` = the IP address that it comes from."""
 
-    def __init__(self, address, *, credit=True, initial_window=DEFAULT_WINDOW, begin=True):
+    def __init__(self, address, *, credit=True, initial_window=DEFAULT_WINDOW, begin=True,
+                 source=""):
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=TIMEOUT_S)
+        self.socket = socket.create_connection((host, int(port)), timeout=TIMEOUT_S,
+                                               source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.authority = address
         self.credit = credit
