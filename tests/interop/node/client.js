@@ -1,0 +1,171 @@
+// grpc-js against the server; how it talks to script/interop stands there.
+'use strict';
+
+const assert = require('node:assert');
+const readline = require('node:readline');
+const grpc = require('@grpc/grpc-js');
+const loader = require('@grpc/proto-loader');
+
+const [address, proto] = process.argv.slice(2);
+const TIMEOUT_MS = 30000;
+const MIB = 1 << 20;
+
+const definition = loader.loadSync(proto, {longs: Number, enums: String, defaults: true});
+const {KeyStore} = grpc.loadPackageDefinition(definition).keystore.v1;
+const client = new KeyStore(address, grpc.credentials.createInsecure());
+const answers = readline.createInterface({input: process.stdin})[Symbol.asyncIterator]();
+
+// Asks script/interop for something; what it answers.
+async function server(what) {
+    process.stdout.write(`server ${what}\n`);
+    return (await answers.next()).value;
+}
+
+// Starts a call: its promise, and the call to cancel. An error has the trailers in `metadata`.
+function start(method, request, timeoutMs = TIMEOUT_MS, metadata = new grpc.Metadata()) {
+    let call;
+    const done = new Promise((resolve, reject) => {
+        call = client[method](request, metadata, {deadline: Date.now() + timeoutMs},
+            (error, answer) => error ? reject(error) : resolve(answer));
+    });
+    done.catch(() => {});
+    return {done, call};
+}
+
+const run = (...call) => start(...call).done;
+
+async function failure(done) {
+    try {
+        await done;
+    } catch (error) {
+        return error;
+    }
+    assert.fail('the call succeeded');
+}
+
+function values() {
+    const all = Buffer.from(Array.from({length: 256}, (_, byte) => byte));
+    return [all, Buffer.alloc(0), Buffer.alloc(MIB, all)];
+}
+
+async function strings() {
+    for (const value of values()) {
+        const key = Buffer.from([0, 255, 10, ...Buffer.from('node string')]);
+        assert.equal((await run('Set', {key, value})).ok, true);
+        const got = await run('Get', {key});
+        assert.equal(got.found, true);
+        assert.ok(value.equals(got.value));
+        assert.equal((await run('Delete', {key})).count, 1);
+        assert.equal((await run('Get', {key})).found, false);
+    }
+}
+
+async function lists() {
+    const key = Buffer.from('node list');
+    assert.equal((await run('LPush', {key, values: values()})).count, 3);
+    const reversed = values().reverse();
+    const all = await run('LRange', {key, start: 0, stop: -1});
+    assert.equal(all.length, 3);
+    assert.ok(all.values.every((value, number) => value.equals(reversed[number])));
+    for (const value of reversed)
+        assert.ok((await run('LPop', {key})).value.equals(value));
+    assert.equal((await run('LPop', {key})).found, false);
+}
+
+async function errors() {
+    const key = Buffer.from('node error');
+    await run('Set', {key, value: key});
+    const cases = [
+        ['LPop', {key}, grpc.status.FAILED_PRECONDITION, 'ERROR_REASON_WRONG_TYPE'],
+        ['Get', {}, grpc.status.INVALID_ARGUMENT, 'ERROR_REASON_BAD_ARGUMENT'],
+        ['Incr', {key}, grpc.status.UNIMPLEMENTED, 'ERROR_REASON_NOT_SERVED'],
+    ];
+    for (const [method, request, code, reason] of cases) {
+        const error = await failure(run(method, request));
+        assert.equal(error.code, code);
+        assert.deepEqual(error.metadata.get('keystore-reason'), [reason]);
+        assert.ok(error.metadata.get('grpc-status-details-bin')[0].includes(reason));
+        assert.match(error.details, /\w+ \w+/);
+    }
+}
+
+async function metadata() {
+    const given = new grpc.Metadata();
+    given.set('x-text', 'a'.repeat(4000));
+    given.set('x-binary-bin', values()[0]);
+    assert.equal((await run('Get', {key: Buffer.from('none')}, TIMEOUT_MS, given)).found, false);
+}
+
+async function thousandAtOnce() {
+    const numbers = Array.from({length: 1000}, (_, number) => number);
+    const key = number => Buffer.from(`node many ${number}`);
+    const set = await Promise.all(numbers.map(
+        number => run('Set', {key: key(number), value: Buffer.from(`${number}`)})));
+    assert.ok(set.every(status => status.ok));
+    const got = await Promise.all(numbers.map(number => run('Get', {key: key(number)})));
+    assert.deepEqual(got.map(value => Number(value.value.toString())), numbers);
+    assert.match(await server('peers'), /^\w+$/, 'not one connection');
+}
+
+async function deadlines() {
+    const key = Buffer.from('node deadline');
+    for (const timeoutMs of [1000, 100 * 1000, 24 * 3600 * 1000, 1000 * 24 * 3600 * 1000])
+        await run('Get', {key}, timeoutMs);
+    assert.equal((await failure(run('Get', {key}, -1000))).code, grpc.status.DEADLINE_EXCEEDED);
+    await server('pause');
+    const error = await failure(run('Get', {key}, 300));
+    await server('resume');
+    assert.equal(error.code, grpc.status.DEADLINE_EXCEEDED);
+    await run('Get', {key});
+}
+
+async function cancellation() {
+    const key = Buffer.from('node cancel');
+    const before = await server('peers');
+    await server('pause');
+    const calls = Array.from({length: 50}, (_, number) => start(
+        'LPush', {key, values: [Buffer.from(`${number}`)]}));
+    // Once this one has failed, those before it are on their way.
+    await failure(run('Get', {key}, 300));
+    for (const {call} of calls)
+        call.cancel();
+    const codes = await Promise.all(calls.map(async ({done}) => (await failure(done)).code));
+    await server('resume');
+    assert.ok(codes.every(code => code === grpc.status.CANCELLED));
+    const pushed = (await run('LRange', {key, stop: -1})).values.map(value => value.toString());
+    assert.equal(new Set(pushed).size, pushed.length);
+    assert.equal((await run('LPush', {key, values: [key]})).count, pushed.length + 1);
+    assert.equal(await server('peers'), before, 'not the same connection');
+}
+
+async function reconnection() {
+    const key = Buffer.from('node restart');
+    await run('Set', {key, value: key});
+    await server('restart');
+    const waiting = grpc.waitForClientReady.bind(null, client, Date.now() + TIMEOUT_MS);
+    await new Promise((resolve, reject) => waiting(error => error ? reject(error) : resolve()));
+    assert.equal((await run('Get', {key})).found, false);
+    assert.equal((await run('Set', {key, value: key})).ok, true);
+}
+
+async function main() {
+    const checks = {strings, lists, errors, metadata, 'a thousand calls at once': thousandAtOnce,
+        deadlines, cancellation, reconnection};
+    process.stdout.write(`1..${Object.keys(checks).length}\n`);
+    let number = 0;
+    for (const [name, check] of Object.entries(checks)) {
+        number++;
+        try {
+            await check();
+            process.stdout.write(`ok ${number} ${name}\n`);
+        } catch (error) {
+            process.exitCode = 1;
+            const why = String(error.stack).replace(/\s*\n\s*/g, '; ');
+            process.stdout.write(`not ok ${number} ${name}: ${why}\n`);
+        }
+    }
+    client.close();
+    process.stdin.destroy();
+}
+
+main();
