@@ -1,0 +1,509 @@
+/*
+ * The contract of http2/http2.h once more, on nghttp2's server session: what our own session is
+ * compared with, in verdicts by tests/differential and in speed by script/bench. It refuses to know
+ * the clock: of the limits it keeps those that nghttp2 can count.
+ */
+#include "http2/http2.h"
+
+#include "base/mem.h"
+#include "http2/fields.h"
+
+#include <nghttp2/nghttp2.h>
+#include <stdalign.h>
+#include <stdlib.h>
+
+/* Bytes of answer buffer that a stream keeps for its successor. */
+#define KEPT_BODY ((size_t)4096)
+/* Streams that a context keeps for reuse. */
+#define KEPT_STREAMS 4096
+/* Header fields of an answer. */
+#define MAX_FIELDS 16
+/* What a field counts beyond its bytes (RFC 9113, 6.5.2). */
+#define FIELD_OVERHEAD 32
+
+struct http2_context {
+    struct http2_limits limits;
+    const struct http2_handler *handler;
+    nghttp2_session_callbacks *callbacks;
+    nghttp2_option *options;
+    struct http2_stream *kept; /* for reuse, linked by `next` */
+    size_t kept_count;
+};
+
+struct http2_stream {
+    struct http2_session *session;
+    struct http2_stream *next; /* in the list of open streams, or of kept ones */
+    struct http2_stream *previous;
+    int32_t id;
+    bool requested; /* on_request was called, so on_close must be */
+    bool ended;     /* the request is complete */
+    bool answered;
+    bool refusing; /* answered without a body, so the rest of the request is not wanted */
+    struct chain body;
+    struct chain_cursor sent;
+    size_t left; /* bytes of the body behind `sent` */
+    const struct http2_field *fields;
+    size_t field_count;
+    const struct http2_field *trailers;
+    size_t trailer_count;
+    alignas(max_align_t) uint8_t user[];
+};
+
+struct http2_session {
+    nghttp2_session *session;
+    struct http2_context *context;
+    void *user;
+    struct http2_stream *open;
+    struct fields fields; /* of the header block being received */
+    size_t header_bytes;
+    size_t queued;   /* bytes of bodies not sent yet */
+    int drain_steps; /* GOAWAYs of the shutdown submitted */
+    bool broken;
+};
+
+const struct http2_limits http2_default_limits = {
+    .max_streams = 1000,
+    .stream_window = 1024 * 1024,
+    .connection_window = 16 * 1024 * 1024,
+    .max_header_bytes = 16 * 1024,
+    .max_continuations = 8,
+    .max_settings = 64,
+    .max_idle_frames = 1000,
+    .reset_burst = 200,
+    .resets_per_s = 20,
+    .max_output = 256 * 1024,
+    .max_queued = 64 * 1024 * 1024,
+    .max_unsent_control = 4096,
+    .greeting_timeout_ms = 10 * 1000,
+    .header_timeout_ms = 10 * 1000,
+    .stall_timeout_ms = 60 * 1000,
+};
+
+/* Every failure left to these calls is a lack of memory or our own misuse: nobody to tell. */
+static void checked(int result)
+{
+    if (result < 0)
+        abort();
+}
+
+/* Streams. */
+
+static struct http2_stream *open_stream(struct http2_session *session, int32_t id)
+{
+    struct http2_context *context = session->context;
+    size_t size = sizeof(struct http2_stream) + context->handler->stream_user_size;
+    struct http2_stream *stream = context->kept;
+    if (stream != NULL) {
+        struct chain body = stream->body; /* empty, with memory */
+        context->kept = stream->next;
+        context->kept_count--;
+        memset(stream, 0, size);
+        stream->body = body;
+    } else {
+        stream = mem_alloc_zero(size);
+    }
+    stream->session = session;
+    stream->id = id;
+    stream->next = session->open;
+    if (session->open != NULL)
+        session->open->previous = stream;
+    session->open = stream;
+    return stream;
+}
+
+static void keep_stream(struct http2_context *context, struct http2_stream *stream)
+{
+    if (context->kept_count == KEPT_STREAMS) {
+        chain_deinit(&stream->body);
+        free(stream);
+        return;
+    }
+    chain_clear(&stream->body, KEPT_BODY);
+    stream->next = context->kept;
+    context->kept = stream;
+    context->kept_count++;
+}
+
+/* Tells the application, takes the stream from the open ones and keeps its memory. */
+static void close_stream(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    if (stream->requested)
+        session->context->handler->on_close(session->user, stream);
+    session->queued -= stream->left;
+    if (stream->previous != NULL)
+        stream->previous->next = stream->next;
+    else
+        session->open = stream->next;
+    if (stream->next != NULL)
+        stream->next->previous = stream->previous;
+    keep_stream(session->context, stream);
+}
+
+/* nghttp2's callbacks. */
+
+static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    struct http2_session *session = user;
+    fields_clear(&session->fields);
+    session->header_bytes = 0;
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    struct http2_stream *stream = open_stream(session, frame->hd.stream_id);
+    checked(nghttp2_session_set_stream_user_data(ng, frame->hd.stream_id, stream));
+    return 0;
+}
+
+static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *user)
+{
+    (void)ng;
+    (void)frame;
+    (void)flags;
+    struct http2_session *session = user;
+    session->header_bytes += name_len + value_len + FIELD_OVERHEAD;
+    if (session->header_bytes > session->context->limits.max_header_bytes)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    fields_add(&session->fields, slice_make(name, name_len), slice_make(value, value_len));
+    return 0;
+}
+
+static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *data,
+                         size_t len, void *user)
+{
+    (void)flags;
+    struct http2_session *session = user;
+    struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
+    if (stream != NULL && !stream->answered)
+        session->context->handler->on_data(session->user, stream, slice_make(data, len));
+    return 0;
+}
+
+static void end_drain(struct http2_session *session)
+{
+    session->drain_steps = 2;
+    int32_t last = nghttp2_session_get_last_proc_stream_id(session->session);
+    checked(nghttp2_submit_goaway(session->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL,
+                                  0));
+}
+
+static void begin_request(struct http2_session *session, struct http2_stream *stream)
+{
+    const struct http2_request request = {.fields = session->fields.items,
+                                          .count = session->fields.count};
+    stream->requested = true;
+    session->context->handler->on_request(session->user, stream, &request);
+}
+
+static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    struct http2_session *session = user;
+    if (session->drain_steps == 1 && frame->hd.type == NGHTTP2_PING &&
+        (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        end_drain(session);
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+        return 0;
+    struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+    if (stream == NULL)
+        return 0;
+    stream->ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        begin_request(session, stream);
+    if (stream->ended && !stream->answered)
+        session->context->handler->on_end(session->user, stream);
+    return 0;
+}
+
+/* What would overtake the frame, had it been submitted together with it. */
+static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
+{
+    struct http2_session *session = user;
+    if (frame->hd.type == NGHTTP2_GOAWAY) {
+        if (frame->goaway.error_code != NGHTTP2_NO_ERROR)
+            session->broken = true;
+        else if (frame->goaway.last_stream_id == INT32_MAX)
+            checked(nghttp2_submit_ping(ng, NGHTTP2_FLAG_NONE, (const uint8_t *)"drain\0\0"));
+    }
+    if (frame->hd.type != NGHTTP2_HEADERS || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+        return 0;
+    struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+    if (stream != NULL && stream->refusing && !stream->ended)
+        checked(nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR));
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error_code, void *user)
+{
+    (void)error_code;
+    (void)user;
+    struct http2_stream *stream = nghttp2_session_get_stream_user_data(ng, id);
+    if (stream != NULL)
+        close_stream(stream);
+    return 0;
+}
+
+static nghttp2_session_callbacks *make_callbacks(void)
+{
+    nghttp2_session_callbacks *callbacks;
+    checked(nghttp2_session_callbacks_new(&callbacks));
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    return callbacks;
+}
+
+static nghttp2_option *make_options(const struct http2_limits *limits)
+{
+    nghttp2_option *options;
+    checked(nghttp2_option_new(&options));
+    nghttp2_option_set_max_settings(options, limits->max_settings);
+    nghttp2_option_set_max_continuations(options, limits->max_continuations);
+    nghttp2_option_set_stream_reset_rate_limit(options, limits->reset_burst, limits->resets_per_s);
+    return options;
+}
+
+/* Contexts and sessions. */
+
+struct http2_context *http2_context_new(const struct http2_limits *limits,
+                                        const struct http2_handler *handler)
+{
+    struct http2_context *context = mem_alloc_zero(sizeof *context);
+    context->limits = *limits;
+    context->handler = handler;
+    context->callbacks = make_callbacks();
+    context->options = make_options(limits);
+    return context;
+}
+
+void http2_context_free(struct http2_context *context)
+{
+    if (context == NULL)
+        return;
+    while (context->kept != NULL) {
+        struct http2_stream *stream = context->kept;
+        context->kept = stream->next;
+        chain_deinit(&stream->body);
+        free(stream);
+    }
+    nghttp2_session_callbacks_del(context->callbacks);
+    nghttp2_option_del(context->options);
+    free(context);
+}
+
+static void submit_settings(struct http2_session *session)
+{
+    const struct http2_limits *limits = &session->context->limits;
+    const nghttp2_settings_entry entries[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits->max_streams},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, limits->stream_window},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)limits->max_header_bytes},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+    checked(nghttp2_submit_settings(session->session, NGHTTP2_FLAG_NONE, entries,
+                                    sizeof entries / sizeof entries[0]));
+    checked(nghttp2_session_set_local_window_size(session->session, NGHTTP2_FLAG_NONE, 0,
+                                                  (int32_t)limits->connection_window));
+}
+
+struct http2_session *http2_session_new(struct http2_context *context, void *user, int64_t now_ms)
+{
+    (void)now_ms;
+    struct http2_session *session = mem_alloc_zero(sizeof *session);
+    session->context = context;
+    session->user = user;
+    checked(nghttp2_session_server_new2(&session->session, context->callbacks, session,
+                                        context->options));
+    submit_settings(session);
+    return session;
+}
+
+void http2_session_free(struct http2_session *session)
+{
+    if (session == NULL)
+        return;
+    while (session->open != NULL)
+        close_stream(session->open);
+    nghttp2_session_del(session->session);
+    fields_deinit(&session->fields);
+    free(session);
+}
+
+/* What nghttp2 gives up on without a GOAWAY of its own gets one here. */
+static void give_up(struct http2_session *session, ssize_t error)
+{
+    uint32_t code = error == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
+                    : error == NGHTTP2_ERR_FLOODED || error == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS
+                        ? NGHTTP2_ENHANCE_YOUR_CALM
+                        : NGHTTP2_INTERNAL_ERROR;
+    session->broken = true;
+    checked(nghttp2_session_terminate_session(session->session, code));
+}
+
+bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
+                        int64_t now_ms)
+{
+    if (session->broken)
+        return false;
+    ssize_t taken = nghttp2_session_mem_recv(session->session, bytes.data, bytes.len);
+    session->context->handler->on_feed_end(session->user);
+    if (taken < 0 || (size_t)taken < bytes.len)
+        give_up(session, taken);
+    if (out != NULL)
+        http2_session_pull(session, out, now_ms);
+    return !session->broken;
+}
+
+void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms)
+{
+    (void)now_ms;
+    while (chain_length(out) < session->context->limits.max_output) {
+        const uint8_t *frame;
+        ssize_t len = nghttp2_session_mem_send(session->session, &frame);
+        if (len <= 0) {
+            session->broken = session->broken || len < 0;
+            return;
+        }
+        memcpy(chain_append(out, (size_t)len), frame, (size_t)len);
+    }
+}
+
+size_t http2_session_queued(const struct http2_session *session)
+{
+    return session->queued;
+}
+
+bool http2_session_finished(const struct http2_session *session)
+{
+    return session->broken || (nghttp2_session_want_read(session->session) == 0 &&
+                               nghttp2_session_want_write(session->session) == 0);
+}
+
+const char *http2_session_expired(const struct http2_session *session, int64_t now_ms)
+{
+    (void)session;
+    (void)now_ms;
+    return NULL;
+}
+
+void http2_session_drain(struct http2_session *session)
+{
+    if (session->drain_steps == 1)
+        end_drain(session);
+    if (session->drain_steps > 0 || session->broken)
+        return;
+    session->drain_steps = 1;
+    checked(nghttp2_submit_shutdown_notice(session->session)); /* on_frame_sent adds the PING */
+}
+
+/* Answers. */
+
+void *http2_stream_user(struct http2_stream *stream)
+{
+    return stream->user;
+}
+
+struct http2_stream *http2_stream_from_user(void *user)
+{
+    return (struct http2_stream *)(void *)((char *)user - offsetof(struct http2_stream, user));
+}
+
+static void fields_to_nv(const struct http2_field *fields, size_t count, nghttp2_nv *nv)
+{
+    if (count > MAX_FIELDS)
+        abort();
+    for (size_t i = 0; i < count; i++)
+        nv[i] = (nghttp2_nv){.name = (uint8_t *)fields[i].name.data,
+                             .namelen = fields[i].name.len,
+                             .value = (uint8_t *)fields[i].value.data,
+                             .valuelen = fields[i].value.len,
+                             .flags = NGHTTP2_NV_FLAG_NONE};
+}
+
+static void send_trailers(struct http2_stream *stream)
+{
+    nghttp2_nv nv[MAX_FIELDS];
+    fields_to_nv(stream->trailers, stream->trailer_count, nv);
+    checked(
+        nghttp2_submit_trailer(stream->session->session, stream->id, nv, stream->trailer_count));
+}
+
+/* Copies the next `len` bytes of the answer's body. */
+static void copy_body(struct http2_stream *stream, uint8_t *out, size_t len)
+{
+    while (len > 0) {
+        struct iovec piece;
+        if (chain_pieces(&stream->body, stream->sent, &piece, 1) == 0)
+            abort(); /* the application wrote less than it announced */
+        size_t part = piece.iov_len < len ? piece.iov_len : len;
+        memcpy(out, piece.iov_base, part);
+        chain_skip(&stream->body, &stream->sent, part);
+        out += part;
+        len -= part;
+    }
+}
+
+static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *out, size_t room,
+                         uint32_t *flags, nghttp2_data_source *source, void *user)
+{
+    (void)ng;
+    (void)id;
+    (void)user;
+    struct http2_stream *stream = source->ptr;
+    size_t len = stream->left < room ? stream->left : room;
+    copy_body(stream, out, len);
+    stream->left -= len;
+    stream->session->queued -= len;
+    if (stream->left == 0) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        send_trailers(stream);
+    }
+    return (ssize_t)len;
+}
+
+static void submit_answer(struct http2_stream *stream, const struct http2_field *fields,
+                          size_t count, const nghttp2_data_provider *body)
+{
+    nghttp2_nv nv[MAX_FIELDS];
+    fields_to_nv(fields, count, nv);
+    checked(nghttp2_submit_response(stream->session->session, stream->id, nv, count, body));
+}
+
+void http2_answer_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count,
+                        size_t size)
+{
+    stream->fields = fields;
+    stream->field_count = count;
+    stream->left = size;
+    stream->session->queued += size;
+}
+
+uint8_t *http2_answer_bytes(struct http2_stream *stream, size_t size)
+{
+    return chain_append(&stream->body, size);
+}
+
+void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct slice part)
+{
+    chain_append_blob(&stream->body, blob, part);
+}
+
+void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
+{
+    nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
+    stream->answered = true;
+    stream->trailers = trailers;
+    stream->trailer_count = count;
+    submit_answer(stream, stream->fields, stream->field_count, &body);
+}
+
+void http2_answer_without_body(struct http2_stream *stream, const struct http2_field *fields,
+                               size_t count)
+{
+    stream->answered = true;
+    stream->refusing = true;
+    submit_answer(stream, fields, count, NULL);
+}

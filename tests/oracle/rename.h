@@ -1,0 +1,25 @@
+/* Other names for everything that http2/http2.h declares, so that nghttp2_session.c can stand in
+ * one program with src/http2. Included before anything else (gcc -include). */
+#ifndef KEYSTORE_TESTS_ORACLE_RENAME_H
+#define KEYSTORE_TESTS_ORACLE_RENAME_H
+
+#define http2_default_limits      oracle_http2_default_limits
+#define http2_context_new         oracle_http2_context_new
+#define http2_context_free        oracle_http2_context_free
+#define http2_session_new         oracle_http2_session_new
+#define http2_session_free        oracle_http2_session_free
+#define http2_session_feed        oracle_http2_session_feed
+#define http2_session_pull        oracle_http2_session_pull
+#define http2_session_queued      oracle_http2_session_queued
+#define http2_session_finished    oracle_http2_session_finished
+#define http2_session_expired     oracle_http2_session_expired
+#define http2_session_drain       oracle_http2_session_drain
+#define http2_stream_user         oracle_http2_stream_user
+#define http2_stream_from_user    oracle_http2_stream_from_user
+#define http2_answer_begin        oracle_http2_answer_begin
+#define http2_answer_bytes        oracle_http2_answer_bytes
+#define http2_answer_blob         oracle_http2_answer_blob
+#define http2_answer_end          oracle_http2_answer_end
+#define http2_answer_without_body oracle_http2_answer_without_body
+
+#endif
