@@ -12,6 +12,9 @@ foreach(source ${unit_tests})
   else()
     target_link_libraries(unit_${name} PRIVATE ks_${folder})
   endif()
+  if(folder STREQUAL "bench") # protobuf-c is the oracle of its templates
+    target_link_libraries(unit_${name} PRIVATE keystore_proto)
+  endif()
   set_target_properties(unit_${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   add_test(NAME unit/${name} COMMAND unit_${name})

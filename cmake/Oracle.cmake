@@ -1,0 +1,40 @@
+# nghttp2's server session behind the contract of src/http2: what ours is compared with.
+
+# In speed: the server with that session instead of ours. Its object defines everything that
+# http2/http2.h declares, so the linker takes nothing that would clash from ks_http2; were anything
+# missing, it would report a symbol defined twice. Only script/bench needs it.
+add_executable(keystore-server-nghttp2 EXCLUDE_FROM_ALL src/server/main.c
+  tests/oracle/nghttp2_session.c)
+target_link_libraries(keystore-server-nghttp2 PRIVATE ks_server)
+set_target_properties(keystore-server-nghttp2 PROPERTIES
+  RUNTIME_OUTPUT_DIRECTORY "${KEYSTORE_BIN_DIR}")
+
+# In verdicts: both in one program, the oracle under other names.
+add_library(ks_oracle STATIC tests/oracle/nghttp2_session.c tests/differential/side.c)
+target_compile_options(ks_oracle PRIVATE -include "${CMAKE_SOURCE_DIR}/tests/oracle/rename.h")
+target_compile_definitions(ks_oracle PRIVATE SIDE=side_oracle SIDE_NAME="nghttp2")
+target_link_libraries(ks_oracle PUBLIC ks_http2)
+
+file(GLOB differential_sources CONFIGURE_DEPENDS "tests/differential/*.c")
+list(FILTER differential_sources EXCLUDE REGEX "/(main|fuzz)\\.c$")
+add_library(ks_differential STATIC ${differential_sources})
+target_compile_definitions(ks_differential PRIVATE SIDE=side_own SIDE_NAME="ours")
+target_link_libraries(ks_differential PUBLIC ks_oracle ks_http2)
+add_executable(differential tests/differential/main.c)
+target_link_libraries(differential PRIVATE ks_differential)
+set_target_properties(differential PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+if(KEYSTORE_SANITIZE)
+  set(differential_seconds 20)
+else()
+  set(differential_seconds 60)
+endif()
+add_test(NAME differential COMMAND differential --seconds ${differential_seconds})
+set_tests_properties(differential PROPERTIES TIMEOUT 300)
+
+# The head of tests/differential/fuzz.c says how to build it.
+if(CMAKE_C_COMPILER_ID STREQUAL "Clang")
+  add_executable(fuzz_http2 EXCLUDE_FROM_ALL tests/differential/fuzz.c)
+  target_link_libraries(fuzz_http2 PRIVATE ks_differential)
+  target_link_options(fuzz_http2 PRIVATE -fsanitize=fuzzer)
+  set_target_properties(fuzz_http2 PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+endif()

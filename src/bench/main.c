@@ -1,0 +1,120 @@
+/* keystore-bench: reads its options, fills, measures, reports. */
+#include "bench/report.h"
+
+#include "base/mem.h"
+#include "bench/now.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define EXIT_FAILED 1
+#define EXIT_USAGE  2
+
+static int complain(const char *problem)
+{
+    fprintf(stderr, "keystore-bench: %s\n", problem);
+    return EXIT_FAILED;
+}
+
+static struct progress begin_progress(const struct options *options, const char *what)
+{
+    struct progress progress;
+    bool terminal = isatty(STDERR_FILENO) != 0;
+    bool wanted = options->progress || (terminal && !options->quiet);
+    progress_init(&progress, wanted ? stderr : NULL, terminal, what, now_ns());
+    return progress;
+}
+
+/* How the program ends after such a run; complains if there is reason to. */
+static int exit_code(const struct run_result *result)
+{
+    if (result->problem[0] != '\0')
+        return complain(result->problem);
+    return tally_errors(&result->tally) > 0 ? EXIT_FAILED : 0;
+}
+
+static int fill(const struct options *options, const struct target *target)
+{
+    struct plan plan;
+    struct run_result *result = mem_alloc(sizeof *result);
+    plan_init_fill(&plan, options, target);
+    struct progress progress = begin_progress(options, "fill");
+    FILE *out = options->csv ? stderr : stdout;
+    if (run_plan(&plan, &progress, result)) {
+        report_fill(out, options, result);
+        report_errors(out, result);
+    }
+    int code = exit_code(result);
+    plan_deinit(&plan);
+    free(result);
+    return code;
+}
+
+static void report(const struct options *options, const struct run_result *result)
+{
+    if (options->csv)
+        report_csv(stdout, options, result);
+    else if (options->quiet)
+        report_line(stdout, options, result);
+    else
+        report_table(stdout, options, result);
+    fflush(stdout); /* before what goes to standard error */
+    if (options->csv || options->quiet)
+        report_errors(stderr, result);
+    report_warnings(stderr, options, result);
+}
+
+static int measure(const struct options *options, const struct target *target)
+{
+    struct plan plan;
+    struct run_result *result = mem_alloc(sizeof *result);
+    plan_init_measure(&plan, options, target);
+    struct progress progress = begin_progress(options, "bench");
+    if (run_plan(&plan, &progress, result))
+        report(options, result);
+    int code = exit_code(result);
+    plan_deinit(&plan);
+    free(result);
+    return code;
+}
+
+static int run(const struct options *options)
+{
+    struct target target;
+    char problem[TARGET_PROBLEM_SIZE];
+    if (!target_find(&target, options->host, options->port, options->unix_path, options->timeout_ns,
+                     problem))
+        return complain(problem);
+    int code = options->fill ? fill(options, &target) : 0;
+    if (code == 0 && options->requests > 0)
+        code = measure(options, &target);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct cpu_time time;
+    char problem[OPTIONS_PROBLEM_SIZE];
+    int code = 0;
+    if (!options_parse(argc, argv, &options, problem)) {
+        fprintf(stderr, "keystore-bench: %s. Try --help.\n", problem);
+        return EXIT_USAGE;
+    }
+    if (options.help) {
+        options_print_help(stdout);
+    } else if (options.version) {
+        puts("keystore-bench " KEYSTORE_VERSION);
+    } else if (options.server_pid != 0 && !cpu_of_process(options.server_pid, &time)) {
+        fprintf(stderr, "keystore-bench: there is no process %" PRId64 " for --server-pid.\n",
+                options.server_pid);
+        return EXIT_USAGE;
+    } else {
+        code = run(&options);
+    }
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return complain("cannot write the report");
+    return code;
+}

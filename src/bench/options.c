@@ -1,0 +1,390 @@
+/*
+ * Reads the command line. A table has a row for each option with its help and what it sets; refuses
+ * to know what the options do.
+ */
+#include "bench/options.h"
+
+#include "bench/now.h"
+#include "bench/payload.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where getopt_long's numbers for options without a letter begin: above every character. */
+#define FIRST_CODE  256
+#define MAX_SECONDS 1e6
+
+/* Sets one option; false if the text is not what the row wants. */
+typedef bool set_function(struct options *options, const char *text);
+
+struct option_row {
+    char letter;      /* or 0 */
+    const char *name; /* or NULL */
+    const char *argument;
+    const char *help;
+    const char *wants; /* what the argument must be, for messages */
+    set_function *set; /* NULL: a number or a flag */
+    size_t at;         /* offset in struct options of the number... */
+    size_t size;       /* ...its bytes, 1 for a flag... */
+    uint64_t min;      /* ...and its limits */
+    uint64_t max;
+};
+
+static bool parse_u64(const char *text, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0';
+}
+
+/* Seconds with a fraction, as nanoseconds. */
+static bool parse_seconds(const char *text, uint64_t *out_ns)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+    if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= MAX_SECONDS))
+        return false; /* not a number is none of both */
+    *out_ns = (uint64_t)(seconds * (double)NS_PER_S);
+    return true;
+}
+
+static bool set_host(struct options *options, const char *text)
+{
+    options->host = text;
+    return text[0] != '\0' && strlen(text) <= 255;
+}
+
+static bool set_port(struct options *options, const char *text)
+{
+    uint64_t port;
+    options->port = text;
+    return parse_u64(text, &port) && port >= 1 && port <= 65535;
+}
+
+static bool set_unix_path(struct options *options, const char *text)
+{
+    options->unix_path = text;
+    return text[0] != '\0' && strlen(text) <= 107;
+}
+
+static bool set_duration(struct options *options, const char *text)
+{
+    return parse_seconds(text, &options->duration_ns) && options->duration_ns > 0;
+}
+
+static bool set_warmup(struct options *options, const char *text)
+{
+    return parse_seconds(text, &options->warmup_ns);
+}
+
+static bool set_timeout(struct options *options, const char *text)
+{
+    return parse_seconds(text, &options->timeout_ns) && options->timeout_ns > 0;
+}
+
+static bool set_op(struct options *options, const char *text)
+{
+    options->op_count = 1;
+    options->weights[0] = 1;
+    return op_parse(text, &options->ops[0]);
+}
+
+/* "9:1" is nine Gets to one Set; an operation that is never called is left out. */
+static bool set_mix(struct options *options, const char *text)
+{
+    const enum op ops[OPTIONS_MAX_OPS] = {OP_GET, OP_SET};
+    unsigned weights[OPTIONS_MAX_OPS];
+    int used = 0;
+    if (strspn(text, "0123456789:") != strlen(text) || strlen(text) > 15 ||
+        sscanf(text, "%u:%u%n", &weights[0], &weights[1], &used) != 2 || text[used] != '\0' ||
+        weights[0] > 1000000 || weights[1] > 1000000)
+        return false;
+    options->op_count = 0;
+    for (size_t i = 0; i < OPTIONS_MAX_OPS; i++) {
+        if (weights[i] == 0)
+            continue;
+        options->ops[options->op_count] = ops[i];
+        options->weights[options->op_count++] = weights[i];
+    }
+    return options->op_count > 0;
+}
+
+static bool set_range(struct options *options, const char *text)
+{
+    char *end;
+    errno = 0;
+    options->range_start = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != ':')
+        return false;
+    const char *stop = end + 1;
+    options->range_stop = strtoll(stop, &end, 10);
+    return errno == 0 && end != stop && *end == '\0';
+}
+
+#define NUMBER(field)                                                                              \
+    .at = offsetof(struct options, field), .size = sizeof((struct options *)0)->field
+
+static const struct option_row rows[] = {
+    {'h', NULL, "HOST", "the server's host name or address (127.0.0.1)",
+     "a host name or an address, 1 to 255 bytes long", .set = set_host},
+    {'p', NULL, "PORT", "the server's port (50051)", "a port from 1 to 65535", .set = set_port},
+    {'s', NULL, "PATH", "the server's unix socket, instead of host and port",
+     "the path of a unix socket, 1 to 107 bytes long", .set = set_unix_path},
+    {'c', NULL, "N", "connections (50)", "a number of connections, 1 to 100000",
+     NUMBER(connections), .min = 1, .max = 100000},
+    {'m', NULL, "N", "calls in flight on each connection (1)", "a number of calls, 1 to 1000000",
+     NUMBER(streams), .min = 1, .max = 1000000},
+    {'n', NULL, "N", "calls to make (100000); 0 with --fill only fills",
+     "a number of calls, 0 to 10^15", NUMBER(requests), .max = 1000000000000000},
+    {'t', NULL, "SECONDS", "how long to make calls, instead of -n", "a number of seconds above 0",
+     .set = set_duration},
+    {'d', NULL, "BYTES", "size of values (32)", "a number of bytes, 0 to 1073741824",
+     NUMBER(value_size), .max = 1 << 30},
+    {'k', NULL, "BYTES", "size of keys (16)", "a number of bytes, 1 to 65536", NUMBER(key_size),
+     .min = 1, .max = 65536},
+    {'r', NULL, "N", "number of keys, called at random (1000000)", "a number of keys, 1 to 10^15",
+     NUMBER(keyspace), .min = 1, .max = 1000000000000000},
+    {0, "op", "OP", "what to call: get, set, lpush, lpop or lrange (get)",
+     "one of get, set, lpush, lpop, lrange", .set = set_op},
+    {0, "mix", "GET:SET", "Gets and Sets at random in this ratio, such as 9:1",
+     "two whole numbers up to 1000000, not both 0, such as 9:1", .set = set_mix},
+    {0, "range", "START:STOP", "what lrange asks for (0:9)",
+     "two whole numbers, such as 0:9 or -10:-1", .set = set_range},
+    {0, "fill", NULL, "before that store all the keys, strings or lists as --op wants them",
+     .size = sizeof(bool), .at = offsetof(struct options, fill)},
+    {0, "elements", "N", "elements of each list that --fill makes, by LPush of one (10)",
+     "a number of elements, 1 to 10^12", NUMBER(elements), .min = 1, .max = 1000000000000},
+    {0, "rate", "N",
+     "calls per second on a fixed schedule; latency counts from the\nscheduled time, whatever "
+     "delayed the call",
+     "a number of calls per second, 1 to 10^9", NUMBER(rate), .min = 1, .max = 1000000000},
+    {0, "warmup", "SECONDS", "make calls that are not measured before (0)", "a number of seconds",
+     .set = set_warmup},
+    {0, "timeout", "SECONDS", "give up when nothing is answered for so long (30)",
+     "a number of seconds above 0", .set = set_timeout},
+    {0, "threads", "N", "threads that share the connections (1)", "a number of threads, 1 to 1024",
+     NUMBER(threads), .min = 1, .max = 1024},
+    {0, "seed", "N", "where the random keys begin (1)", "a whole number from 0 on", NUMBER(seed),
+     .max = UINT64_MAX},
+    {0, "server-pid", "PID", "report the CPU time of this process too", "a process id",
+     NUMBER(server_pid), .min = 1, .max = INT32_MAX},
+    {0, "verify", NULL, "check the values in the answers; costs some speed", .size = sizeof(bool),
+     .at = offsetof(struct options, verify)},
+    {0, "csv", NULL, "print a line of column names and a line of numbers", .size = sizeof(bool),
+     .at = offsetof(struct options, csv)},
+    {'q', NULL, NULL, "print one line only", .size = sizeof(bool),
+     .at = offsetof(struct options, quiet)},
+    {0, "progress", NULL, "say how it goes also where standard error is no terminal",
+     .size = sizeof(bool), .at = offsetof(struct options, progress)},
+    {0, "help", NULL, "print this and leave", .size = sizeof(bool),
+     .at = offsetof(struct options, help)},
+    {0, "version", NULL, "print the version and leave", .size = sizeof(bool),
+     .at = offsetof(struct options, version)},
+};
+#define ROWS (sizeof rows / sizeof rows[0])
+
+/* The words after `problem` are those of printf; always false. */
+#define refuse(problem, ...) (snprintf(problem, OPTIONS_PROBLEM_SIZE, __VA_ARGS__), false)
+
+static bool set_number(struct options *options, const struct option_row *row, const char *text)
+{
+    uint64_t number;
+    if (!parse_u64(text, &number) || number < row->min || number > row->max)
+        return false;
+    uint8_t *field = (uint8_t *)options + row->at;
+    uint32_t small = (uint32_t)number;
+    if (row->size == sizeof small)
+        memcpy(field, &small, sizeof small);
+    else
+        memcpy(field, &number, sizeof number);
+    return true;
+}
+
+static bool take_row(struct options *options, const struct option_row *row, const char *text,
+                     char problem[static OPTIONS_PROBLEM_SIZE])
+{
+    if (row->argument == NULL) {
+        *(bool *)((uint8_t *)options + row->at) = true;
+        return true;
+    }
+    if (row->set != NULL ? row->set(options, text) : set_number(options, row, text))
+        return true;
+    char name[32];
+    if (row->name != NULL)
+        snprintf(name, sizeof name, "--%s", row->name);
+    else
+        snprintf(name, sizeof name, "-%c", row->letter);
+    return refuse(problem, "%s takes %s, not '%.100s'", name, row->wants, text);
+}
+
+static bool refuse_option(int answer, char *const *argv, char problem[static OPTIONS_PROBLEM_SIZE])
+{
+    /* getopt leaves a short option in optopt, and 0 or our code there for a long one. */
+    bool is_long = optopt == 0 || optopt >= FIRST_CODE;
+    char name[100];
+    if (is_long)
+        snprintf(name, sizeof name, "%s", argv[optind - 1]);
+    else
+        snprintf(name, sizeof name, "-%c", optopt);
+    if (answer == ':')
+        return refuse(problem, "the option %s needs a value behind it", name);
+    if (optopt >= FIRST_CODE)
+        return refuse(problem, "the option %s takes no value", name);
+    return refuse(problem, "there is no option %s", name);
+}
+
+/* Finds the row of what getopt_long answered; NULL if there is none. */
+static const struct option_row *find_row(int answer)
+{
+    if (answer >= FIRST_CODE)
+        return &rows[answer - FIRST_CODE];
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].letter != 0 && rows[i].letter == answer)
+            return &rows[i];
+    return NULL;
+}
+
+/* The rows as getopt_long wants them. */
+static void make_tables(struct option longs[static ROWS + 1], char letters[static 2 * ROWS + 3])
+{
+    size_t count = 0;
+    *letters++ = '+'; /* no options behind the first other word... */
+    *letters++ = ':'; /* ...and missing values answered with ':' */
+    for (size_t i = 0; i < ROWS; i++) {
+        int has_argument = rows[i].argument != NULL ? required_argument : no_argument;
+        if (rows[i].name != NULL)
+            longs[count++] = (struct option){rows[i].name, has_argument, NULL, FIRST_CODE + (int)i};
+        if (rows[i].letter != 0) {
+            *letters++ = rows[i].letter;
+            if (has_argument == required_argument)
+                *letters++ = ':';
+        }
+    }
+    longs[count] = (struct option){NULL, 0, NULL, 0};
+    *letters = '\0';
+}
+
+/* What only makes sense, or none, together. */
+struct given {
+    bool letters[128];
+    bool codes[ROWS];
+};
+
+static bool is_given(const struct given *given, const char *name)
+{
+    for (size_t i = 0; i < ROWS; i++)
+        if (rows[i].name != NULL && strcmp(rows[i].name, name) == 0)
+            return given->codes[i];
+    return given->letters[(unsigned char)name[0] & 127];
+}
+
+static bool check_together(const struct options *options, const struct given *given,
+                           char problem[static OPTIONS_PROBLEM_SIZE])
+{
+    size_t digits = payload_digits(options->keyspace);
+    if (options->unix_path != NULL && (is_given(given, "h") || is_given(given, "p")))
+        return refuse(problem, "-s names a unix socket, so -h and -p cannot be given as well");
+    if (is_given(given, "n") && is_given(given, "t"))
+        return refuse(problem, "-n counts calls and -t limits the time; give one of them");
+    if (is_given(given, "op") && is_given(given, "mix"))
+        return refuse(problem, "--mix says what to call, so --op cannot be given as well");
+    if (options->requests == 0 && !options->fill)
+        return refuse(problem, "-n 0 makes no calls, which only makes sense with --fill");
+    if (options->threads > options->connections)
+        return refuse(problem,
+                      "%" PRIu32 " threads cannot share %" PRIu32
+                      " connections; give at least as many with -c",
+                      options->threads, options->connections);
+    if (options->key_size < digits)
+        return refuse(problem, "%" PRIu64 " keys need %zu digits, but -k allows only %zu bytes",
+                      options->keyspace, digits, options->key_size);
+    return true;
+}
+
+static void set_defaults(struct options *options)
+{
+    *options = (struct options){
+        .host = "127.0.0.1",
+        .port = "50051",
+        .connections = 50,
+        .streams = 1,
+        .threads = 1,
+        .requests = 100000,
+        .value_size = 32,
+        .key_size = 16,
+        .keyspace = 1000000,
+        .ops = {OP_GET},
+        .weights = {1},
+        .op_count = 1,
+        .elements = 10,
+        .range_stop = 9,
+        .timeout_ns = 30 * NS_PER_S,
+        .seed = 1,
+    };
+}
+
+bool options_parse(int argc, char **argv, struct options *options,
+                   char problem[static OPTIONS_PROBLEM_SIZE])
+{
+    struct option longs[ROWS + 1];
+    char letters[2 * ROWS + 3];
+    struct given given = {.letters = {false}};
+    make_tables(longs, letters);
+    set_defaults(options);
+    optind = 0; /* start over, so that a test may parse twice */
+    opterr = 0;
+    int answer;
+    while ((answer = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        const struct option_row *row = find_row(answer);
+        if (row == NULL)
+            return refuse_option(answer, argv, problem);
+        if (!take_row(options, row, optarg, problem))
+            return false;
+        given.codes[row - rows] = true;
+        given.letters[(unsigned char)row->letter & 127] = true;
+    }
+    if (optind < argc)
+        return refuse(problem, "'%.100s' is no option; options begin with a dash", argv[optind]);
+    if (is_given(&given, "t"))
+        options->requests = UINT64_MAX;
+    return check_together(options, &given, problem);
+}
+
+static void print_row(FILE *out, const struct option_row *row)
+{
+    char left[32];
+    if (row->name != NULL)
+        snprintf(left, sizeof left, "--%s %s", row->name,
+                 row->argument != NULL ? row->argument : "");
+    else
+        snprintf(left, sizeof left, "-%c %s", row->letter,
+                 row->argument != NULL ? row->argument : "");
+    const char *line_end = strchr(row->help, '\n');
+    if (line_end == NULL)
+        fprintf(out, "  %-20s %s\n", left, row->help);
+    else
+        fprintf(out, "  %-20s %.*s\n  %-20s %s\n", left, (int)(line_end - row->help), row->help, "",
+                line_end + 1);
+}
+
+void options_print_help(FILE *out)
+{
+    fputs("Usage: keystore-bench [OPTION]...\n"
+          "\n"
+          "Calls a server that speaks gRPC and keystore.v1 as fast as it answers, or at a fixed\n"
+          "rate, and reports throughput and latency.\n"
+          "\n"
+          "Options:\n",
+          out);
+    for (size_t i = 0; i < ROWS; i++)
+        print_row(out, &rows[i]);
+    fputs("\n"
+          "A get, lpop or lrange that finds nothing is OK, and counted as a miss: store the keys\n"
+          "first, with --fill. The exit code is 1 if a call failed or the server could not be\n"
+          "called, 2 for bad options.\n",
+          out);
+}

@@ -1,0 +1,53 @@
+/* The command line of keystore-bench. */
+#ifndef KEYSTORE_BENCH_OPTIONS_H
+#define KEYSTORE_BENCH_OPTIONS_H
+
+#include "bench/op.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define OPTIONS_PROBLEM_SIZE 400
+#define OPTIONS_MAX_OPS      2
+
+struct options {
+    const char *host;
+    const char *port;
+    const char *unix_path; /* NULL: host and port */
+    uint32_t connections;
+    uint32_t streams; /* calls in flight on each connection */
+    uint32_t threads;
+    uint64_t requests;    /* UINT64_MAX: as many as there is time for */
+    uint64_t duration_ns; /* 0: until the requests are done */
+    size_t value_size;
+    size_t key_size;
+    uint64_t keyspace;
+    enum op ops[OPTIONS_MAX_OPS];
+    uint32_t weights[OPTIONS_MAX_OPS]; /* how often each is called */
+    size_t op_count;
+    bool fill;
+    uint64_t elements; /* of each list that is filled */
+    int64_t range_start;
+    int64_t range_stop;
+    uint64_t rate; /* calls per second; 0: as soon as an answer makes room */
+    uint64_t warmup_ns;
+    uint64_t timeout_ns;
+    uint64_t seed;
+    int64_t server_pid; /* 0: none */
+    bool verify;
+    bool csv;
+    bool quiet;
+    bool progress; /* also when standard error is no terminal */
+    bool help;
+    bool version;
+};
+
+/* False with a sentence in `problem`, without full stop, if something is wrong. Texts are borrowed
+ * from argv. */
+bool options_parse(int argc, char **argv, struct options *options,
+                   char problem[static OPTIONS_PROBLEM_SIZE]) __attribute__((warn_unused_result));
+
+void options_print_help(FILE *out);
+
+#endif

@@ -1,0 +1,65 @@
+/* Keys and values made of numbers. Refuses to know messages. */
+#include "bench/payload.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+#define PREFIX_SIZE ((size_t)4)
+
+size_t payload_digits(uint64_t keyspace)
+{
+    size_t digits = 1;
+    for (uint64_t rest = (keyspace - 1) / 10; rest > 0; rest /= 10)
+        digits++;
+    return digits;
+}
+
+/* Letters that no compression on the way makes much shorter, the same in every run. */
+static void fill_with_letters(uint8_t *out, size_t size)
+{
+    uint64_t state = 1;
+    for (size_t i = 0; i < size; i++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        out[i] = (uint8_t)('a' + (state >> 33) % 26);
+    }
+}
+
+void payload_init(struct payload *payload, size_t key_size, size_t value_size, uint64_t keyspace)
+{
+    size_t digits = payload_digits(keyspace);
+    *payload = (struct payload){
+        .key_size = key_size,
+        .value_size = value_size,
+        .digits = digits,
+        .value_digits = digits < value_size ? digits : value_size,
+        .filler = mem_alloc(value_size + 1),
+    };
+    fill_with_letters(payload->filler, value_size);
+}
+
+void payload_deinit(struct payload *payload)
+{
+    free(payload->filler);
+    payload->filler = NULL;
+}
+
+void payload_first_key(const struct payload *payload, bool is_list, uint8_t *out)
+{
+    memset(out, '0', payload->key_size);
+    if (payload->key_size >= payload->digits + PREFIX_SIZE)
+        memcpy(out, is_list ? "lst:" : "key:", PREFIX_SIZE);
+}
+
+bool payload_matches(const struct payload *payload, uint64_t key, struct slice value)
+{
+    if (value.len != payload->value_size)
+        return false;
+    if (value.len == 0)
+        return true;
+    uint8_t digits[PAYLOAD_MAX_DIGITS];
+    payload_put_digits(payload, key, digits);
+    size_t count = payload->value_digits;
+    return memcmp(value.data, digits + payload->digits - count, count) == 0 &&
+           memcmp(value.data + count, payload->filler + count, value.len - count) == 0;
+}

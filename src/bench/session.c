@@ -1,0 +1,221 @@
+/*
+ * Begins calls and sends their requests within the limits that the server set. Refuses to know
+ * sockets, and which calls are made.
+ */
+#include "bench/session.h"
+
+#include "bench/hpack.h"
+#include "bench/wire.h"
+
+#include <stdlib.h>
+
+/* No call begins and no message goes on while so much waits to be written. */
+#define OUT_HIGH ((size_t)256 * 1024)
+/* Stops a server whose PINGs and SETTINGS we answer but which never reads. */
+#define OUT_LIMIT   (OUT_HIGH + (size_t)16 * 1024 * 1024)
+#define BLOCK_LIMIT ((size_t)64 * 1024)
+#define MAX_UPDATES ((size_t)12) /* bytes of two table size updates */
+
+static void put(struct session *session, struct slice bytes)
+{
+    if (!buf_append(&session->out, bytes))
+        abort(); /* receive_bytes() ends the connection long before */
+}
+
+void session_put_frame(struct session *session, enum wire_frame type, uint8_t flags,
+                       uint32_t stream, struct slice payload)
+{
+    uint8_t header[WIRE_FRAME_HEADER];
+    wire_put_frame(header, payload.len, type, flags, stream);
+    put(session, slice_make(header, sizeof header));
+    put(session, payload);
+}
+
+/* Windows as large as they can be, so that updates are rare. */
+static void put_preface(struct session *session)
+{
+    put(session, SLICE_LITERAL(WIRE_PREFACE));
+    uint8_t settings[12] = {0, WIRE_ENABLE_PUSH, 0, 0, 0, 0, 0, WIRE_INITIAL_WINDOW_SIZE};
+    wire_put_u32(settings + 8, WIRE_MAX_WINDOW);
+    session_put_frame(session, WIRE_SETTINGS, 0, 0, slice_make(settings, sizeof settings));
+    uint8_t update[4];
+    wire_put_u32(update, WIRE_MAX_WINDOW - WIRE_DEFAULT_WINDOW);
+    session_put_frame(session, WIRE_WINDOW_UPDATE, 0, 0, slice_make(update, sizeof update));
+}
+
+void session_init(struct session *session, const struct session_setup *setup)
+{
+    *session = (struct session){
+        .setup = setup,
+        .limit = setup->max_streams,
+        .window = WIRE_DEFAULT_WINDOW,
+        .initial_window = WIRE_DEFAULT_WINDOW,
+        .table_size = HPACK_DEFAULT_SIZE,
+    };
+    streams_init(&session->streams, setup->max_streams, setup->first_id, setup->verify);
+    answers_init(&session->answers);
+    buf_init(&session->out, OUT_LIMIT);
+    buf_init(&session->carry, WIRE_FRAME_HEADER + WIRE_MAX_FRAME);
+    buf_init(&session->block, BLOCK_LIMIT);
+    put_preface(session);
+}
+
+void session_deinit(struct session *session)
+{
+    streams_deinit(&session->streams);
+    answers_deinit(&session->answers);
+    buf_deinit(&session->out);
+    buf_deinit(&session->carry);
+    buf_deinit(&session->block);
+}
+
+bool session_can_begin(const struct session *session)
+{
+    return session->ready && !session->draining && session->sending.stream == 0 &&
+           session->streams.open < session->limit && session->out.len < OUT_HIGH &&
+           streams_left(&session->streams);
+}
+
+bool session_is_spent(const struct session *session)
+{
+    return (session->draining || !streams_left(&session->streams)) && session->streams.open == 0;
+}
+
+/* Both updates that a shrunk table needs: zero empties the peer's table, so that it is as new. */
+static size_t put_table_updates(struct session *session, uint8_t out[static MAX_UPDATES])
+{
+    struct buf updates;
+    buf_init(&updates, MAX_UPDATES);
+    hpack_put_table_size(&updates, 0);
+    hpack_put_table_size(&updates, session->table_size);
+    size_t len = updates.len;
+    memcpy(out, updates.data, len);
+    buf_deinit(&updates);
+    session->table_shrunk = false;
+    session->first_ops = 0;
+    return len;
+}
+
+/*
+ * The header block of a request while not all operations had their first one, which go in the order
+ * of templates->ops; those that come out of turn use no table.
+ */
+static struct slice choose_block(struct session *session, const struct template *template)
+{
+    const struct templates *templates = session->setup->templates;
+    if (session->table_size < templates->table_size)
+        return buf_slice(&template->stateless);
+    if (session->first_ops < templates->count) {
+        if (templates->ops[session->first_ops] != template->op)
+            return buf_slice(&template->stateless);
+        session->first_ops++;
+        session->steady = session->first_ops == templates->count;
+        return buf_slice(&template->first);
+    }
+    return slice_make(template->frames.data + template->block_at, template->block_len);
+}
+
+static void put_headers(struct session *session, const struct template *template, uint32_t stream)
+{
+    uint8_t updates[MAX_UPDATES];
+    size_t updates_len = session->table_shrunk ? put_table_updates(session, updates) : 0;
+    struct slice block = choose_block(session, template);
+    uint8_t header[WIRE_FRAME_HEADER];
+    wire_put_frame(header, updates_len + block.len, WIRE_HEADERS, WIRE_FLAG_END_HEADERS, stream);
+    put(session, slice_make(header, sizeof header));
+    put(session, slice_make(updates, updates_len));
+    put(session, block);
+}
+
+/* How much of the message may go now; 0 if it has to wait. */
+static size_t sendable(const struct session *session, size_t left)
+{
+    int64_t window =
+        session->sending.window < session->window ? session->sending.window : session->window;
+    if (window <= 0 || session->out.len >= OUT_HIGH)
+        return 0;
+    size_t len = (uint64_t)window < left ? (size_t)window : left;
+    return len < WIRE_MAX_FRAME ? len : WIRE_MAX_FRAME;
+}
+
+void session_continue(struct session *session)
+{
+    if (session->sending.stream == 0)
+        return;
+    const struct session_call *call = &session->sending.call;
+    const struct template *template = &session->setup->templates->of[call->op];
+    size_t left = template->message.len - session->sending.sent;
+    size_t len;
+    while (left > 0 && (len = sendable(session, left)) > 0) {
+        uint8_t *out = buf_reserve(&session->out, WIRE_FRAME_HEADER + len);
+        if (out == NULL)
+            abort(); /* sendable() keeps far below the limit */
+        wire_put_frame(out, len, WIRE_DATA, len == left ? WIRE_FLAG_END_STREAM : 0,
+                       session->sending.stream);
+        template_put_part(session->setup->templates, call->op, call->key, session->sending.sent,
+                          len, out + WIRE_FRAME_HEADER);
+        session->out.len += WIRE_FRAME_HEADER + len;
+        session->sending.sent += len;
+        session->sending.window -= (int64_t)len;
+        session->window -= (int64_t)len;
+        left -= len;
+    }
+    if (left == 0)
+        session->sending.stream = 0;
+}
+
+/* Any request, also a connection's first and one that windows or frames cut into pieces. */
+static void begin_slowly(struct session *session, const struct session_call *call, uint32_t stream)
+{
+    put_headers(session, &session->setup->templates->of[call->op], stream);
+    session->sending.call = *call;
+    session->sending.stream = stream;
+    session->sending.sent = 0;
+    session->sending.window = session->initial_window;
+    session_continue(session);
+}
+
+void session_begin(struct session *session, const struct session_call *call)
+{
+    struct stream *stream = streams_open(&session->streams);
+    stream->begin_ns = call->begin_ns;
+    stream->key = call->key;
+    stream->op = call->op;
+    const struct template *template = &session->setup->templates->of[call->op];
+    int64_t message_len = (int64_t) template->message.len;
+    if (!session->steady || message_len > session->window ||
+        message_len > session->initial_window || message_len > (int64_t)WIRE_MAX_FRAME) {
+        begin_slowly(session, call, stream->id);
+        return;
+    }
+    uint8_t *out = buf_reserve(&session->out, template->frames.len);
+    if (out == NULL)
+        abort(); /* session_can_begin() keeps far below the limit */
+    template_put(session->setup->templates, call->op, call->key, stream->id, out);
+    session->out.len += template->frames.len;
+    session->window -= message_len;
+}
+
+void session_end_call(struct session *session, struct stream *stream, enum tally_end end,
+                      uint64_t now_ns)
+{
+    if (session->sending.stream == stream->id) {
+        /* An answer before the request's end: the rest of the request is not wanted. */
+        uint8_t code[4];
+        wire_put_u32(code, WIRE_CANCEL);
+        session->sending.stream = 0;
+        session_put_frame(session, WIRE_RST_STREAM, 0, stream->id, slice_make(code, sizeof code));
+    }
+    tally_count(session->setup->tally, end, stream->begin_ns, now_ns);
+    session->finished++;
+    streams_close(&session->streams, stream);
+}
+
+void session_end_calls(struct session *session, uint32_t id, enum tally_end end, uint64_t now_ns)
+{
+    uint32_t cursor = 0;
+    struct stream *stream;
+    while ((stream = streams_next(&session->streams, &cursor)) != NULL)
+        if (stream->id > id)
+            session_end_call(session, stream, end, now_ns);
+}

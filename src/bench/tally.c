@@ -1,0 +1,53 @@
+/* Sums of tallies and names of ends. Refuses to know who counts. */
+#include "bench/tally.h"
+
+#include <keystore/client.h>
+
+void tally_init(struct tally *tally)
+{
+    *tally = (struct tally){.stream_limit = UINT32_MAX};
+}
+
+void tally_merge(struct tally *into, const struct tally *from)
+{
+    into->finished += from->finished;
+    into->misses += from->misses;
+    for (int i = 0; i < TALLY_ENDS; i++)
+        into->ends[i] += from->ends[i];
+    if (from->last_ns > into->last_ns)
+        into->last_ns = from->last_ns;
+    if (from->stream_limit < into->stream_limit)
+        into->stream_limit = from->stream_limit;
+    histogram_merge(&into->latency_ns, &from->latency_ns);
+    histogram_merge(&into->late_ns, &from->late_ns);
+}
+
+uint64_t tally_errors(const struct tally *tally)
+{
+    uint64_t errors = 0;
+    for (int i = TALLY_OK + 1; i < TALLY_ENDS; i++)
+        errors += tally->ends[i];
+    return errors;
+}
+
+const char *tally_end_name(enum tally_end end)
+{
+    switch (end) {
+    case TALLY_HTTP_STATUS:
+        return "HTTP status other than 200";
+    case TALLY_NO_STATUS:
+        return "answer without grpc-status";
+    case TALLY_WRONG_VALUE:
+        return "wrong value";
+    case TALLY_RESET:
+        return "reset by the server";
+    case TALLY_REFUSED:
+        return "refused by GOAWAY";
+    case TALLY_LOST:
+        return "connection lost";
+    case TALLY_NO_ANSWER:
+        return "no answer in time";
+    default:
+        return keystore_code_name((enum keystore_code)end);
+    }
+}

@@ -1,0 +1,218 @@
+/* Encodes requests once and patches copies. Refuses to know connections and their limits. */
+#include "bench/template.h"
+
+#include "bench/hpack.h"
+#include "bench/wire.h"
+
+#include <stdlib.h>
+
+#define MESSAGE_PREFIX ((size_t)5) /* gRPC's: a flag and the length */
+#define MAX_VARINT     ((size_t)10)
+#define MAX_FIELDS     8
+
+/* The fields of mini_redis.proto that requests use. */
+enum { FIELD_KEY = 1, FIELD_VALUE = 2, FIELD_START = 2, FIELD_STOP = 3 };
+enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
+
+struct field {
+    struct slice name;
+    struct slice value;
+};
+
+static size_t make_fields(struct slice authority, enum op op, struct field *fields)
+{
+    const struct field all[] = {
+        {SLICE_LITERAL(":method"), SLICE_LITERAL("POST")},
+        {SLICE_LITERAL(":scheme"), SLICE_LITERAL("http")},
+        {SLICE_LITERAL(":path"), slice_from_string(op_row(op)->path)},
+        {SLICE_LITERAL(":authority"), authority},
+        {SLICE_LITERAL("te"), SLICE_LITERAL("trailers")},
+        {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc")},
+        {SLICE_LITERAL("user-agent"), SLICE_LITERAL("keystore-bench/" KEYSTORE_VERSION)},
+    };
+    memcpy(fields, all, sizeof all);
+    return sizeof all / sizeof all[0];
+}
+
+static void put_varint(struct buf *out, uint64_t number)
+{
+    uint8_t *to = buf_reserve(out, MAX_VARINT);
+    if (to == NULL)
+        abort();
+    size_t len = 0;
+    for (; number >= 128; number >>= 7)
+        to[len++] = (uint8_t)(0x80 | (number & 0x7f));
+    to[len++] = (uint8_t)number;
+    out->len += len;
+}
+
+/* Appends a field of bytes; returns where the caller must write them, valid until the next append.
+ */
+static uint8_t *put_bytes(struct buf *out, unsigned field, size_t len)
+{
+    put_varint(out, field << 3 | TYPE_BYTES);
+    put_varint(out, len);
+    uint8_t *bytes = buf_reserve(out, len);
+    if (bytes == NULL)
+        abort();
+    out->len += len;
+    return bytes;
+}
+
+/* A sint64; zero is what a missing field means. */
+static void put_sint64(struct buf *out, unsigned field, int64_t number)
+{
+    if (number == 0)
+        return;
+    put_varint(out, field << 3 | TYPE_VARINT);
+    put_varint(out, (uint64_t)number << 1 ^ (uint64_t)(number >> 63));
+}
+
+static void put_key(struct template *template, const struct payload *payload)
+{
+    uint8_t *key = put_bytes(&template->message, FIELD_KEY, payload->key_size);
+    payload_first_key(payload, op_row(template->op)->is_list, key);
+    template->key_at = template->message.len - payload->digits;
+}
+
+/* A pushed value must be there even when it is empty: LPush without values is an error. */
+static void put_value(struct template *template, const struct payload *payload)
+{
+    if (payload->value_size == 0 && !op_row(template->op)->is_list)
+        return;
+    uint8_t *value = put_bytes(&template->message, FIELD_VALUE, payload->value_size);
+    memcpy(value, payload->filler, payload->value_size);
+    memset(value, '0', payload->value_digits);
+    template->value_at = template->message.len - payload->value_size;
+    template->value_len = payload->value_digits;
+}
+
+static void make_message(struct template *template, const struct template_settings *settings)
+{
+    struct buf *message = &template->message;
+    buf_init(message, SIZE_MAX);
+    uint8_t *prefix = buf_reserve(message, MESSAGE_PREFIX);
+    if (prefix == NULL)
+        abort();
+    message->len = MESSAGE_PREFIX;
+    put_key(template, settings->payload);
+    if (op_row(template->op)->sends_value)
+        put_value(template, settings->payload);
+    if (template->op == OP_LRANGE) {
+        put_sint64(message, FIELD_START, settings->range_start);
+        put_sint64(message, FIELD_STOP, settings->range_stop);
+    }
+    message->data[0] = 0; /* not compressed */
+    wire_put_u32(message->data + 1, (uint32_t)(message->len - MESSAGE_PREFIX));
+}
+
+/* The block of one request, through the table or, if that is NULL, without one. */
+static void make_block(struct buf *out, struct hpack *table, struct slice authority, enum op op)
+{
+    struct field fields[MAX_FIELDS];
+    size_t count = make_fields(authority, op, fields);
+    for (size_t i = 0; i < count; i++) {
+        if (table != NULL)
+            hpack_put(table, out, fields[i].name, fields[i].value);
+        else
+            hpack_put_stateless(out, fields[i].name, fields[i].value);
+    }
+}
+
+static void put_frame(struct buf *out, enum wire_frame type, uint8_t flags, struct slice payload)
+{
+    uint8_t *header = buf_reserve(out, WIRE_FRAME_HEADER);
+    if (header == NULL)
+        abort();
+    wire_put_frame(header, payload.len, type, flags, 0);
+    out->len += WIRE_FRAME_HEADER;
+    if (!buf_append(out, payload))
+        abort();
+}
+
+static void make_frames(struct template *template, struct hpack *table, struct slice authority)
+{
+    struct buf block;
+    buf_init(&block, WIRE_MAX_FRAME);
+    make_block(&block, table, authority, template->op);
+    struct buf *frames = &template->frames;
+    buf_init(frames, SIZE_MAX);
+    put_frame(frames, WIRE_HEADERS, WIRE_FLAG_END_HEADERS, buf_slice(&block));
+    template->block_at = WIRE_FRAME_HEADER;
+    template->block_len = block.len;
+    template->data_at = frames->len;
+    put_frame(frames, WIRE_DATA, WIRE_FLAG_END_STREAM, buf_slice(&template->message));
+    buf_deinit(&block);
+}
+
+void templates_init(struct templates *templates, const struct template_settings *settings)
+{
+    *templates = (struct templates){.count = settings->count, .payload = settings->payload};
+    struct hpack table = {.count = 0};
+    for (size_t i = 0; i < settings->count; i++) {
+        enum op op = settings->ops[i];
+        struct template *template = &templates->of[op];
+        templates->ops[i] = op;
+        template->op = op;
+        make_message(template, settings);
+        buf_init(&template->first, WIRE_MAX_FRAME);
+        make_block(&template->first, &table, settings->authority, op);
+        buf_init(&template->stateless, WIRE_MAX_FRAME);
+        make_block(&template->stateless, NULL, settings->authority, op);
+    }
+    for (size_t i = 0; i < settings->count; i++)
+        make_frames(&templates->of[settings->ops[i]], &table, settings->authority);
+    templates->table_size = table.size;
+}
+
+void templates_deinit(struct templates *templates)
+{
+    for (size_t i = 0; i < templates->count; i++) {
+        struct template *template = &templates->of[templates->ops[i]];
+        buf_deinit(&template->first);
+        buf_deinit(&template->stateless);
+        buf_deinit(&template->message);
+        buf_deinit(&template->frames);
+    }
+    templates->count = 0;
+}
+
+void template_put(const struct templates *templates, enum op op, uint64_t key, uint32_t stream,
+                  uint8_t *out)
+{
+    const struct template *template = &templates->of[op];
+    const struct payload *payload = templates->payload;
+    memcpy(out, template->frames.data, template->frames.len);
+    wire_put_u32(out + 5, stream);
+    uint8_t *data = out + template->data_at;
+    wire_put_u32(data + 5, stream);
+    uint8_t *message = data + WIRE_FRAME_HEADER;
+    uint8_t *digits = message + template->key_at;
+    payload_put_digits(payload, key, digits);
+    if (template->value_len > 0)
+        memcpy(message + template->value_at, digits + payload->digits - template->value_len,
+               template->value_len);
+}
+
+/* Writes those of the patch's bytes, which belong at `at` of the message, that are in the part. */
+static void patch_part(struct slice patch, size_t at, size_t begin, size_t len, uint8_t *out)
+{
+    size_t from = at > begin ? at : begin;
+    size_t to = at + patch.len < begin + len ? at + patch.len : begin + len;
+    if (from < to)
+        memcpy(out + (from - begin), patch.data + (from - at), to - from);
+}
+
+void template_put_part(const struct templates *templates, enum op op, uint64_t key, size_t begin,
+                       size_t len, uint8_t *out)
+{
+    const struct template *template = &templates->of[op];
+    const struct payload *payload = templates->payload;
+    uint8_t digits[PAYLOAD_MAX_DIGITS];
+    payload_put_digits(payload, key, digits);
+    struct slice all = slice_make(digits, payload->digits);
+    memcpy(out, template->message.data + begin, len);
+    patch_part(all, template->key_at, begin, len, out);
+    patch_part(slice_skip(all, payload->digits - template->value_len), template->value_at, begin,
+               len, out);
+}

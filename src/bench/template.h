@@ -1,0 +1,62 @@
+/*
+ * Requests encoded before the run. A request differs from the others of its operation only in the
+ * stream's number, the digits of the key and the digits at the beginning of the value.
+ *
+ * The first request of an operation on a connection puts its header fields into the server's
+ * dynamic table, all later ones name them by index. That works with one set of blocks for all
+ * connections because every connection sends its first requests in the same order: that of `ops`.
+ */
+#ifndef KEYSTORE_BENCH_TEMPLATE_H
+#define KEYSTORE_BENCH_TEMPLATE_H
+
+#include "base/buf.h"
+#include "bench/op.h"
+#include "bench/payload.h"
+
+struct template
+{
+    enum op op;
+    struct buf first;     /* header block of the operation's first request on a connection */
+    struct buf stateless; /* header block that uses no dynamic table */
+    struct buf message;   /* gRPC's prefix and the protobuf message, of key 0 */
+    struct buf frames; /* HEADERS and DATA of the later requests; the DATA is the whole message */
+    size_t block_at;   /* where in `frames` the header block begins, and how long it is... */
+    size_t block_len;
+    size_t data_at;   /* ...and where the DATA frame begins */
+    size_t key_at;    /* where in `message` the key's digits are... */
+    size_t value_at;  /* ...and those of the value... */
+    size_t value_len; /* ...of which there may be none */
+};
+
+struct templates {
+    struct template of[OP_COUNT]; /* by enum op; those of `ops` are set */
+    enum op ops[OP_COUNT];
+    size_t count;
+    size_t table_size; /* bytes of dynamic table that the server needs for the blocks */
+    const struct payload *payload;
+};
+
+struct template_settings {
+    struct slice authority;
+    const enum op *ops; /* without repetition */
+    size_t count;
+    const struct payload *payload; /* borrowed for the templates' life */
+    int64_t range_start;           /* of LRange */
+    int64_t range_stop;
+};
+
+/* Only `payload` is borrowed for longer than the call. */
+void templates_init(struct templates *templates, const struct template_settings *settings);
+
+void templates_deinit(struct templates *templates);
+
+/* Writes the `frames.len` bytes of a request that is not the operation's first on its connection.
+ * The message must fit into one frame of WIRE_MAX_FRAME. */
+void template_put(const struct templates *templates, enum op op, uint64_t key, uint32_t stream,
+                  uint8_t *out);
+
+/* Writes the part [begin, begin + len) of the message with that key. */
+void template_put_part(const struct templates *templates, enum op op, uint64_t key, size_t begin,
+                       size_t len, uint8_t *out);
+
+#endif

@@ -1,0 +1,369 @@
+/*
+ * Makes calls until they are done or the time is over: each round waits for answers, counts them
+ * and begins new calls, with one read and one write per connection. Refuses to know frames and
+ * reports.
+ */
+#include "bench/worker.h"
+
+#include "base/mem.h"
+#include "bench/now.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define INPUT_SIZE ((size_t)256 * 1024)
+#define MAX_EVENTS 256
+/* How long a round waits at most, so that the stop flag, time and stalls are noticed. */
+#define ROUND_NS (NS_PER_S / 10)
+/* How much later than scheduled the last calls may begin. */
+#define LATE_NS NS_PER_S
+
+void worker_init(struct worker *worker, const struct plan *plan, uint32_t number, atomic_bool *stop)
+{
+    const struct options *options = plan->options;
+    *worker = (struct worker){.plan = plan, .number = number, .epoll = -1, .stop = stop};
+    tally_init(&worker->tally);
+    worker->setup = (struct session_setup){
+        .templates = &plan->templates,
+        .tally = &worker->tally,
+        .max_streams = options->streams,
+        .first_id = 1,
+        .verify = plan->verify,
+    };
+    if (plan->in_turn)
+        workload_init_in_turn(&worker->workload, plan->ops[0], options->keyspace, number,
+                              options->threads);
+    else
+        workload_init_random(&worker->workload, plan->ops, plan->weights, plan->op_count,
+                             options->keyspace, options->seed, number);
+    worker->count = (uint32_t)plan_share(options->connections, number, options->threads);
+    worker->left = plan_share(plan->calls, number, options->threads);
+    worker->connections = mem_alloc_zero(worker->count * sizeof *worker->connections);
+    worker->dirty = mem_alloc_zero(worker->count * sizeof *worker->dirty);
+    worker->input = mem_alloc(INPUT_SIZE);
+    for (uint32_t i = 0; i < worker->count; i++)
+        worker->connections[i].fd = -1;
+}
+
+void worker_deinit(struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->count; i++)
+        connection_close(&worker->connections[i]);
+    if (worker->epoll >= 0)
+        close(worker->epoll);
+    free(worker->connections);
+    free(worker->dirty);
+    free(worker->input);
+}
+
+/* Ends the run for this reason; the first one counts. Always false. */
+#define fail(worker, ...)                                                                          \
+    ((worker)->problem[0] == '\0'                                                                  \
+         ? (void)snprintf((worker)->problem, WORKER_PROBLEM_SIZE, __VA_ARGS__)                     \
+         : (void)0,                                                                                \
+     false)
+
+static bool open_connection(struct worker *worker, struct connection *connection)
+{
+    char problem[TARGET_PROBLEM_SIZE];
+    if (connection_open(connection, &worker->setup, worker->plan->target,
+                        worker->plan->options->timeout_ns, worker->epoll, problem))
+        return true;
+    return fail(worker, "%s", problem);
+}
+
+/*
+ * The connection is gone, or can make no more calls: counts what was lost with it and opens another
+ * one. A server that answers nothing before it closes would be called for ever, so that is the end.
+ */
+static bool replace(struct worker *worker, struct connection *connection)
+{
+    struct session *session = &connection->session;
+    bool answered = session->finished > 0;
+    session_end_calls(session, 0, TALLY_LOST, now_ns());
+    if (session->problem != NULL)
+        return fail(worker, "%s", session->problem);
+    if (!answered)
+        return fail(worker, "%s closed a connection before it answered a call on it%s",
+                    worker->plan->target->name,
+                    session->ready ? "" : "; is it gRPC without TLS that listens there?");
+    connection_close(connection);
+    worker->reconnects++;
+    return open_connection(worker, connection);
+}
+
+/* Waits for events, `wait_ns` at most; their number, 0 for none. */
+static int wait_for_events(struct worker *worker, struct epoll_event *events, uint64_t wait_ns)
+{
+    struct timespec time = {.tv_sec = (time_t)(wait_ns / NS_PER_S),
+                            .tv_nsec = (long)(wait_ns % NS_PER_S)};
+    int count = epoll_pwait2(worker->epoll, events, MAX_EVENTS, &time, NULL);
+    return count > 0 ? count : 0;
+}
+
+/* Connecting. */
+
+static uint32_t count_ready(struct worker *worker, const struct epoll_event *events, int count,
+                            bool *good)
+{
+    uint32_t ready = 0;
+    for (int i = 0; i < count && *good; i++) {
+        struct connection *connection = events[i].data.ptr;
+        bool was_ready = connection->session.ready;
+        if (!connection_read(connection, worker->input, INPUT_SIZE) ||
+            !connection_flush(connection))
+            *good = replace(worker, connection);
+        else if (connection->session.ready && !was_ready)
+            ready++;
+    }
+    return ready;
+}
+
+static bool wait_until_ready(struct worker *worker)
+{
+    uint64_t deadline_ns = now_ns() + worker->plan->options->timeout_ns;
+    uint32_t ready = 0;
+    bool good = true;
+    while (good && ready < worker->count) {
+        if (now_ns() >= deadline_ns)
+            return fail(worker,
+                        "%s accepted %" PRIu32 " connections but said nothing on %" PRIu32
+                        " of them; is it gRPC without TLS that listens there?",
+                        worker->plan->target->name, worker->count, worker->count - ready);
+        struct epoll_event events[MAX_EVENTS];
+        int count = wait_for_events(worker, events, ROUND_NS);
+        ready += count_ready(worker, events, count, &good);
+    }
+    return good;
+}
+
+bool worker_connect(struct worker *worker)
+{
+    worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (worker->epoll < 0)
+        return fail(worker, "cannot wait for sockets: %s", strerror(errno));
+    /* Sleeps shall end when the schedule says, not up to 50 us later. */
+    (void)prctl(PR_SET_TIMERSLACK, 1);
+    for (uint32_t i = 0; i < worker->count; i++)
+        if (!open_connection(worker, &worker->connections[i]))
+            return false;
+    return wait_until_ready(worker);
+}
+
+/* Calling. */
+
+static void begin_call(struct worker *worker, struct connection *connection, uint64_t begin_ns)
+{
+    struct session_call call = {.begin_ns = begin_ns};
+    call.op = workload_next(&worker->workload, &call.key);
+    session_begin(&connection->session, &call);
+    worker->begun++;
+    if (begin_ns >= worker->tally.from_ns && worker->left != UINT64_MAX)
+        worker->left--;
+}
+
+static bool may_begin_more(const struct worker *worker, uint64_t now)
+{
+    if (worker->left == 0 || worker->plan->rate == 0)
+        return worker->left > 0 && now < worker->stop_ns;
+    bool too_late = worker->stop_ns < UINT64_MAX - LATE_NS && now >= worker->stop_ns + LATE_NS;
+    return !too_late && schedule_peek_ns(&worker->schedule) < worker->stop_ns;
+}
+
+/* Closed loop: begins as many calls as the connection takes, and writes them. */
+static bool refill(struct worker *worker, struct connection *connection)
+{
+    struct session *session = &connection->session;
+    uint64_t now = now_ns();
+    bool more;
+    do {
+        while (may_begin_more(worker, now) && session_can_begin(session))
+            begin_call(worker, connection, now);
+        if (!connection_flush(connection))
+            return false;
+        more = session->out.len == 0 && may_begin_more(worker, now) && session_can_begin(session);
+    } while (more);
+    return true;
+}
+
+static void mark_dirty(struct worker *worker, struct connection *connection)
+{
+    if (connection->dirty)
+        return;
+    connection->dirty = true;
+    worker->dirty[worker->dirty_count++] = connection;
+}
+
+static bool flush_dirty(struct worker *worker)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < worker->dirty_count; i++) {
+        struct connection *connection = worker->dirty[i];
+        connection->dirty = false;
+        if (good && !connection_flush(connection))
+            good = replace(worker, connection);
+    }
+    worker->dirty_count = 0;
+    return good;
+}
+
+/* The next connection in turn that can begin a call; NULL if none can. */
+static struct connection *pick(struct worker *worker)
+{
+    for (uint32_t tried = 0; tried < worker->count; tried++) {
+        struct connection *connection = &worker->connections[worker->cursor];
+        if (++worker->cursor == worker->count)
+            worker->cursor = 0;
+        if (session_can_begin(&connection->session))
+            return connection;
+    }
+    return NULL;
+}
+
+/* Open loop: begins the calls whose time has come, each counted from its intended time. */
+static bool begin_due(struct worker *worker)
+{
+    uint64_t now = now_ns();
+    while (may_begin_more(worker, now)) {
+        uint64_t intended_ns = schedule_peek_ns(&worker->schedule);
+        if (intended_ns > now)
+            break;
+        struct connection *connection = pick(worker);
+        worker->blocked = connection == NULL;
+        if (worker->blocked)
+            break;
+        if (intended_ns >= worker->tally.from_ns)
+            histogram_record(&worker->tally.late_ns, now - intended_ns);
+        begin_call(worker, connection, intended_ns);
+        schedule_advance(&worker->schedule);
+        mark_dirty(worker, connection);
+    }
+    return flush_dirty(worker);
+}
+
+static bool handle_event(struct worker *worker, const struct epoll_event *event)
+{
+    struct connection *connection = event->data.ptr;
+    bool good = true;
+    if ((event->events & ~(uint32_t)EPOLLOUT) != 0)
+        good = connection_read(connection, worker->input, INPUT_SIZE);
+    if (good && session_is_spent(&connection->session))
+        good = false;
+    if (!good)
+        return replace(worker, connection);
+    good = worker->plan->rate == 0 ? refill(worker, connection) : connection_flush(connection);
+    return good || replace(worker, connection);
+}
+
+static bool is_finished(const struct worker *worker, uint64_t now)
+{
+    return worker->begun == worker->tally.finished && !may_begin_more(worker, now);
+}
+
+/* The warmup is over: from here on CPU time counts, as calls do that begin after it. */
+static void begin_measuring(struct worker *worker)
+{
+    worker->measuring = true;
+    worker->cpu = cpu_of_thread();
+    worker->run_ns = now_ns();
+}
+
+/* True while there is hope: calls ended within the timeout, or none is due. */
+static bool is_alive(struct worker *worker, uint64_t now)
+{
+    const uint64_t timeout_ns = worker->plan->options->timeout_ns;
+    bool waiting = worker->begun != worker->tally.finished || worker->plan->rate == 0 ||
+                   schedule_peek_ns(&worker->schedule) + timeout_ns < now;
+    if (worker->tally.finished != worker->finished || !waiting) {
+        worker->finished = worker->tally.finished;
+        worker->changed_ns = now;
+    }
+    return now - worker->changed_ns < timeout_ns;
+}
+
+static void give_up(struct worker *worker)
+{
+    if (worker->begun == worker->tally.finished)
+        (void)fail(worker, "%s takes no calls", worker->plan->target->name);
+    for (uint32_t i = 0; i < worker->count; i++)
+        session_end_calls(&worker->connections[i].session, 0, TALLY_NO_ANSWER, now_ns());
+}
+
+static void show(struct worker *worker)
+{
+    atomic_store_explicit(&worker->shown_finished, worker->tally.finished, memory_order_relaxed);
+    atomic_store_explicit(&worker->shown_errors, tally_errors(&worker->tally),
+                          memory_order_relaxed);
+}
+
+static uint64_t time_to_wait(const struct worker *worker, uint64_t now)
+{
+    if (worker->plan->rate == 0 || !may_begin_more(worker, now))
+        return ROUND_NS;
+    return schedule_wait_ns(&worker->schedule, now, worker->blocked, ROUND_NS);
+}
+
+/* One round; false if the run must end. */
+static bool run_round(struct worker *worker)
+{
+    struct epoll_event events[MAX_EVENTS];
+    int count = wait_for_events(worker, events, time_to_wait(worker, now_ns()));
+    for (int i = 0; i < count; i++)
+        if (!handle_event(worker, &events[i]))
+            return false;
+    return worker->plan->rate == 0 || begin_due(worker);
+}
+
+static bool begin_first_calls(struct worker *worker)
+{
+    if (worker->plan->rate != 0)
+        return begin_due(worker);
+    for (uint32_t i = 0; i < worker->count; i++)
+        if (!refill(worker, &worker->connections[i]) && !replace(worker, &worker->connections[i]))
+            return false;
+    return true;
+}
+
+static void finish(struct worker *worker)
+{
+    if (worker->plan->rate != 0 && worker->stop_ns != UINT64_MAX)
+        worker->unsent = schedule_count_before(&worker->schedule, worker->stop_ns);
+    worker->cpu = cpu_between(worker->cpu, cpu_of_thread());
+    worker->run_ns = now_ns() - worker->run_ns;
+    show(worker);
+}
+
+void worker_run(struct worker *worker, uint64_t start_ns)
+{
+    const struct plan *plan = worker->plan;
+    uint64_t from_ns = start_ns + plan->warmup_ns;
+    worker->tally.from_ns = from_ns;
+    worker->stop_ns = plan->duration_ns > 0 ? from_ns + plan->duration_ns : UINT64_MAX;
+    worker->changed_ns = start_ns;
+    if (plan->rate != 0)
+        schedule_init(&worker->schedule, start_ns, plan->rate, worker->number,
+                      plan->options->threads);
+    if (plan->warmup_ns == 0)
+        begin_measuring(worker);
+    bool good = begin_first_calls(worker);
+    uint64_t now = now_ns();
+    while (good && !is_finished(worker, now) && !atomic_load(worker->stop)) {
+        good = run_round(worker);
+        now = now_ns();
+        if (!worker->measuring && now >= from_ns)
+            begin_measuring(worker);
+        show(worker);
+        if (good && !is_alive(worker, now)) {
+            give_up(worker);
+            good = false;
+        }
+    }
+    if (!worker->measuring)
+        begin_measuring(worker);
+    finish(worker);
+}

@@ -1,0 +1,109 @@
+/* A session of ours and a peer, with a wire between them. Included after <cmocka.h>. */
+#ifndef KEYSTORE_TESTS_BENCH_LINKED_H
+#define KEYSTORE_TESTS_BENCH_LINKED_H
+
+#include "bench/peer.h"
+#include "bench/receive.h"
+
+#define LINKED_STREAMS 8
+
+static const enum op linked_ops[] = {OP_GET, OP_SET, OP_LPUSH, OP_LPOP, OP_LRANGE};
+
+struct linked {
+    struct payload payload;
+    struct templates templates;
+    struct tally tally;
+    struct session_setup setup;
+    struct session session;
+    struct peer peer;
+    uint64_t now_ns;
+    bool broken; /* receive_bytes() refused */
+};
+
+/* Lets bytes go both ways until neither side has any; at most `chunk` at once to the session. */
+static inline void linked_run_in_chunks(struct linked *linked, size_t chunk)
+{
+    struct buf wire;
+    buf_init(&wire, SIZE_MAX);
+    for (bool moving = true; moving && !linked->broken;) {
+        struct slice out = buf_slice(&linked->session.out);
+        assert_true(peer_feed(&linked->peer, out));
+        moving = out.len > 0;
+        buf_clear(&linked->session.out, SIZE_MAX);
+        session_continue(&linked->session);
+        moving |= peer_pull(&linked->peer, &wire);
+        struct slice in = buf_slice(&wire);
+        while (in.len > 0 && !linked->broken) {
+            size_t len = in.len < chunk ? in.len : chunk;
+            linked->broken =
+                !receive_bytes(&linked->session, slice_make(in.data, len), linked->now_ns);
+            in = slice_skip(in, len);
+        }
+        buf_clear(&wire, SIZE_MAX);
+    }
+    buf_deinit(&wire);
+}
+
+static inline void linked_run(struct linked *linked)
+{
+    linked_run_in_chunks(linked, SIZE_MAX);
+}
+
+/* Sessions whose settings are as `linked->setup` says. */
+static inline void linked_begin(struct linked *linked, const nghttp2_settings_entry *settings,
+                                size_t count)
+{
+    peer_init(&linked->peer, settings, count);
+    session_init(&linked->session, &linked->setup);
+    linked_run(linked);
+}
+
+static inline void linked_init(struct linked *linked, size_t value_size)
+{
+    *linked = (struct linked){.now_ns = 1000};
+    payload_init(&linked->payload, 16, value_size, 1000000);
+    const struct template_settings settings = {
+        .authority = SLICE_LITERAL("peer"),
+        .ops = linked_ops,
+        .count = sizeof linked_ops / sizeof linked_ops[0],
+        .payload = &linked->payload,
+        .range_stop = 9,
+    };
+    templates_init(&linked->templates, &settings);
+    tally_init(&linked->tally);
+    linked->setup = (struct session_setup){
+        .templates = &linked->templates,
+        .tally = &linked->tally,
+        .max_streams = LINKED_STREAMS,
+        .first_id = 1,
+    };
+}
+
+static inline void linked_deinit(struct linked *linked)
+{
+    session_deinit(&linked->session);
+    peer_deinit(&linked->peer);
+    templates_deinit(&linked->templates);
+    payload_deinit(&linked->payload);
+}
+
+static inline void linked_call(struct linked *linked, enum op op, uint64_t key)
+{
+    assert_true(session_can_begin(&linked->session));
+    struct session_call call = {.op = op, .key = key, .begin_ns = linked->now_ns};
+    session_begin(&linked->session, &call);
+}
+
+/* The peer's last request is this one. */
+static inline void linked_assert_request(const struct linked *linked, enum op op, uint64_t key)
+{
+    size_t len = linked->templates.of[op].message.len;
+    uint8_t *message = malloc(len);
+    template_put_part(&linked->templates, op, key, 0, len, message);
+    assert_string_equal(linked->peer.last_path, op_row(op)->path);
+    assert_int_equal(linked->peer.last_body.len, len);
+    assert_memory_equal(linked->peer.last_body.data, message, len);
+    free(message);
+}
+
+#endif

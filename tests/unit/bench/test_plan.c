@@ -1,0 +1,91 @@
+/* Tests of bench/plan.c: what is filled and what is measured. */
+#include "bench/plan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "bench/bench_options.h"
+
+static const struct target target = {.authority = "here"};
+
+static void test_strings_are_filled_by_one_set_per_key(void **state)
+{
+    (void)state;
+    char words[] = "bench --fill --mix 9:1 -r 1234 --rate 5 --warmup 1 -t 1 --verify";
+    struct options options = options_of(words);
+    struct plan plan;
+    plan_init_fill(&plan, &options, &target);
+    assert_int_equal(plan.op_count, 1);
+    assert_int_equal(plan.ops[0], OP_SET);
+    assert_true(plan.in_turn);
+    assert_int_equal(plan.calls, 1234);
+    assert_int_equal(plan.rate + plan.warmup_ns + plan.duration_ns, 0);
+    assert_int_equal(plan.templates.count, 1);
+    plan_deinit(&plan);
+}
+
+static void test_lists_are_filled_by_one_push_per_element(void **state)
+{
+    (void)state;
+    char words[] = "bench --fill --op lrange -r 100 --elements 7";
+    struct options options = options_of(words);
+    struct plan plan;
+    plan_init_fill(&plan, &options, &target);
+    assert_int_equal(plan.ops[0], OP_LPUSH);
+    assert_int_equal(plan.calls, 700);
+    plan_deinit(&plan);
+}
+
+static void test_what_is_measured_is_what_the_options_say(void **state)
+{
+    (void)state;
+    char words[] = "bench --mix 3:2 --rate 5 --warmup 1 -t 2 --verify";
+    struct options options = options_of(words);
+    struct plan plan;
+    plan_init_measure(&plan, &options, &target);
+    assert_int_equal(plan.op_count, 2);
+    assert_int_equal(plan.ops[0], OP_GET);
+    assert_int_equal(plan.ops[1], OP_SET);
+    assert_int_equal(plan.weights[0], 3);
+    assert_int_equal(plan.weights[1], 2);
+    assert_false(plan.in_turn);
+    assert_int_equal(plan.calls, UINT64_MAX);
+    assert_int_equal(plan.duration_ns, 2000000000);
+    assert_int_equal(plan.warmup_ns, 1000000000);
+    assert_int_equal(plan.rate, 5);
+    assert_true(plan.verify);
+    assert_int_equal(plan.templates.count, 2);
+    plan_deinit(&plan);
+}
+
+static void test_shares_add_up(void **state)
+{
+    (void)state;
+    for (uint32_t threads = 1; threads < 10; threads++) {
+        for (uint64_t number = 0; number < 50; number++) {
+            uint64_t sum = 0;
+            for (uint32_t i = 0; i < threads; i++) {
+                assert_in_range(plan_share(number, i, threads), number / threads,
+                                number / threads + 1);
+                sum += plan_share(number, i, threads);
+            }
+            assert_int_equal(sum, number);
+        }
+    }
+    assert_int_equal(plan_share(UINT64_MAX, 1, 2), UINT64_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_strings_are_filled_by_one_set_per_key),
+        cmocka_unit_test(test_lists_are_filled_by_one_push_per_element),
+        cmocka_unit_test(test_what_is_measured_is_what_the_options_say),
+        cmocka_unit_test(test_shares_add_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
