@@ -1,0 +1,1 @@
+"""What the suites of script/bench share: servers under measurement, loads, statistics, reports."""

@@ -1,0 +1,117 @@
+"""Many idle HTTP/2 connections: greeted, acknowledged, and then silent.
+
+It knows the frames of the greeting and one fixed request, and takes no library's word for them.
+"""
+import socket
+import struct
+
+from harness.process import Failure
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
+ACK, END_STREAM, END_HEADERS = 1, 1, 4
+# A port of 127.0.0.1 serves one connection to a server; further addresses bring more of them, and
+# keep a limit of connections per address out of the measurement.
+PER_ADDRESS = 500
+
+
+def frame(kind, flags=0, stream=0, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def literal(name, value):
+    """A header field, never indexed: it costs the server no memory for its table."""
+    return b"\x10" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+def get_request(key):
+    message = b"\x0a" + bytes([len(key)]) + key
+    block = b"".join(literal(*field) for field in (
+        (b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/keystore.v1.KeyStore/Get"),
+        (b":authority", b"localhost"), (b"content-type", b"application/grpc"),
+        (b"te", b"trailers")))
+    return (frame(HEADERS, END_HEADERS, 1, block) +
+            frame(DATA, END_STREAM, 1, b"\0" + struct.pack(">I", len(message)) + message))
+
+
+class Connection:
+    def __init__(self, source, port):
+        self.socket = socket.socket()
+        self.socket.settimeout(10)
+        self.socket.bind((source, 0))
+        self.socket.connect(("127.0.0.1", port))
+        self.received = b""
+
+    def next_frame(self):
+        """(kind, flags, stream) of the next frame; payloads do not matter here."""
+        while len(self.received) < 9 or len(self.received) < 9 + self._length():
+            chunk = self.socket.recv(4096)
+            if not chunk:
+                raise Failure("the server closed a connection that should stay idle")
+            self.received += chunk
+        kind, flags, stream = struct.unpack(">BBI", self.received[3:9])
+        self.received = self.received[9 + self._length():]
+        if kind == GOAWAY:
+            raise Failure("the server sent GOAWAY on a connection that should stay idle")
+        return kind, flags, stream
+
+    def _length(self):
+        return int.from_bytes(self.received[:3], "big")
+
+    def send_greeting(self):
+        self.socket.sendall(PREFACE + frame(SETTINGS))
+
+    def finish_greeting(self):
+        """Until both sides have each other's SETTINGS and its acknowledgement."""
+        settings = acknowledged = False
+        while not (settings and acknowledged):
+            kind, flags, _ = self.next_frame()
+            if kind == SETTINGS and flags & ACK:
+                acknowledged = True
+            elif kind == SETTINGS:
+                self.socket.sendall(frame(SETTINGS, ACK))
+                settings = True
+
+    def get(self):
+        self.socket.sendall(get_request(b"0123456789abcdef"))
+        while True:
+            kind, flags, stream = self.next_frame()
+            if kind == RST_STREAM:
+                raise Failure("the server reset the stream of a Get")
+            if kind == HEADERS and stream == 1 and flags & END_STREAM:
+                return
+
+
+class IdleConnections:
+    """Use with `with`: leaving it closes them all."""
+
+    def __init__(self, port, count):
+        self.connections = []
+        try:
+            for i in range(count):
+                self.connections.append(Connection(f"127.0.1.{1 + i // PER_ADDRESS}", port))
+                self.connections[-1].send_greeting()
+            for connection in self.connections:
+                connection.finish_greeting()
+        except OSError as error:
+            self.close()
+            raise Failure(f"connection {len(self.connections) + 1} of {count} failed: {error}")
+        except Failure:
+            self.close()
+            raise
+
+    def get_once(self):
+        """One call on each, one after the other."""
+        for connection in self.connections:
+            connection.get()
+
+    def close(self):
+        for connection in self.connections:
+            connection.socket.close()
+        self.connections = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
