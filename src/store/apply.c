@@ -21,14 +21,14 @@ void apply_return_bytes(struct keyspace *space, struct slice bytes, struct blob 
 void apply_return_string(struct keyspace *space, const struct entry *entry,
                          struct op_result *result)
 {
-    apply_return_bytes(space, entry_string(entry), entry->blob, result);
-    result->value.version = entry->version;
+    apply_return_bytes(space, entry_string(entry), entry_blob(entry), result);
+    result->value.version = entry_version(entry);
 }
 
 void apply_wrong_type(const struct entry *entry, struct op_result *result)
 {
     result->err = ERR_WRONG_TYPE;
-    result->why = entry->type == ENTRY_LIST
+    result->why = entry_type(entry) == ENTRY_LIST
                       ? "the key holds a list; this operation needs a string (or no such key)"
                       : "the key holds a string; this operation needs a list (or no such key)";
 }
@@ -40,7 +40,7 @@ static bool holds(const struct condition *condition, const struct entry *entry)
                !condition->match_value;
     if (condition->existence == EXISTENCE_ABSENT)
         return false;
-    if (condition->version != 0 && condition->version != entry->version)
+    if (condition->version != 0 && condition->version != entry_version(entry))
         return false;
     return !condition->match_value || slice_equal(entry_string(entry), condition->value);
 }
@@ -48,15 +48,15 @@ static bool holds(const struct condition *condition, const struct entry *entry)
 bool apply_condition(struct keyspace *space, const struct op *op, const struct entry *entry,
                      struct op_result *result)
 {
-    if (op->condition.match_value && entry != NULL && entry->type != ENTRY_STRING) {
+    if (op->condition.match_value && entry != NULL && entry_type(entry) != ENTRY_STRING) {
         apply_wrong_type(entry, result);
         return false;
     }
     if (holds(&op->condition, entry))
         return true;
     if (entry != NULL) {
-        result->version = entry->version;
-        if (entry->type == ENTRY_STRING) {
+        result->version = entry_version(entry);
+        if (entry_type(entry) == ENTRY_STRING) {
             result->has_previous = true;
             apply_return_string(space, entry, result);
         }

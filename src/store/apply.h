@@ -13,7 +13,7 @@ struct entry;
 
 /* Where one operation works: the keys of its database in its shard. */
 struct keyspace {
-    struct dict *dict;
+    struct dict *dict;   /* its entries come from dict->slab */
     uint64_t *revision;  /* of the shard's last write */
     struct arena *arena; /* for what the result points to */
     int64_t now_ms;

@@ -1,44 +1,99 @@
 /*
- * A hash table of entries by key. The caller hashes (one hash serves shard and dictionary) and must
- * give the same key the same hash always. The table owns its entries.
+ * A hash table of entries by key that grows and shrinks by one bucket at a time (linear hashing),
+ * so that no operation ever waits for a rehash. The caller hashes the keys that it asks for; those
+ * that must move when a bucket is split are hashed again with the hasher. The table owns its
+ * entries.
  *
- * Invariants: at most 3/4 of the slots are used; every entry is reachable by linear probing from
- * its home slot without crossing an empty one.
+ * A bucket is a cache line:
+ *
+ *     0   nine pointers to entries, 6 bytes each, little-endian
+ *     54  nine tags: bits 48-55 of the hashes
+ *     63  bits 0-3: entries here; bit 7: the last pointer leads to another bucket, not to an entry
+ *
+ * Buckets 0 to n - 1 lie in pages of 64, which a directory of pointers leads to. With h the largest
+ * power of two up to n, a key is at home in bucket hash mod 2h, or if there is no such bucket yet,
+ * in hash mod h. Bits 56-63 of the hash are left to whoever spreads keys over several tables.
+ *
+ * Invariants:
+ * 1. Every entry is in its home bucket or one linked from there.
+ * 2. Only the last bucket of a chain has free slots, which follow the used ones; a bucket is linked
+ *    only when what it holds would not fit into the ones before: it has two entries or more.
+ * 3. There are at most 29/4 entries per bucket after a put that found its key absent, and at least
+ *    22/4 per bucket but one after a removal; no buckets if there are no entries.
+ * 4. A directory once published is not freed before dict_deinit(), even when a larger one follows:
+ *    dict_prefetch_slot() reads it without lock.
  */
 #ifndef KEYSTORE_STORE_DICT_H
 #define KEYSTORE_STORE_DICT_H
 
 #include "base/slice.h"
 
-struct entry;
-struct dict_slot;
+#include <stdatomic.h>
 
-struct dict {
-    struct dict_slot *_Atomic slots; /* NULL while nothing was ever stored */
-    _Atomic size_t capacity;         /* slots, a power of two, or 0 */
-    size_t count;                    /* entries */
+struct dict_directory;
+struct entry;
+struct slab;
+
+/* How keys are hashed; a key has always the same hash. */
+struct dict_hasher {
+    uint64_t (*hash)(const void *context, struct slice key);
+    const void *context;
 };
 
-/* An empty dictionary that holds no memory yet. */
-void dict_init(struct dict *dict);
+struct dict {
+    struct dict_directory *_Atomic directory; /* NULL while nothing was ever stored */
+    atomic_size_t buckets;
+    size_t overflows; /* buckets linked from others */
+    size_t count;     /* entries */
+    struct slab *slab;
+    const struct dict_hasher *hasher;
+};
+
+/* An empty dictionary that holds no memory yet. The entries come from the slab, which is borrowed,
+ * as is the hasher; a slab serves any number of dictionaries under the same lock. */
+void dict_init(struct dict *dict, struct slab *slab, const struct dict_hasher *hasher);
 
 /* Frees all entries and the table; the dictionary is empty and usable afterwards. */
 void dict_deinit(struct dict *dict);
 
+/* Frees all entries; unlike dict_deinit() not a threat to those who prefetch without lock. */
+void dict_clear(struct dict *dict);
+
 /* The entry with that key, borrowed; NULL if there is none. */
 struct entry *dict_find(const struct dict *dict, uint64_t hash, struct slice key);
 
-/* Begins to fetch the slot where a search for the hash begins. The only function that needs no
+/* Begins to fetch the bucket where a search for the hash begins. The only function that needs no
  * lock. */
 void dict_prefetch_slot(const struct dict *dict, uint64_t hash);
 
-/* Begins to fetch the entry with that hash, if its slot is near. */
+/* Begins to fetch the entries that a search for the hash would look at first. */
 void dict_prefetch_entry(const struct dict *dict, uint64_t hash);
 
 /* Stores the entry under its key and takes ownership; an entry that had the key is freed. */
 void dict_put(struct dict *dict, uint64_t hash, struct entry *entry);
 
+/* `entry` takes the place of `former`, which the dictionary holds or held under the same key and
+ * hash; `former` is only compared as a pointer, and may have been freed. */
+void dict_replace(struct dict *dict, uint64_t hash, const struct entry *former,
+                  struct entry *entry);
+
 /* Removes and frees the entry with that key; false if there is none. */
 bool dict_remove(struct dict *dict, uint64_t hash, struct slice key);
+
+/* An entry that the number, which has 64 random bits, selects, each equally likely; NULL if there
+ * is none. */
+struct entry *dict_random(const struct dict *dict, uint64_t random);
+
+/*
+ * Calls back with the entries of some bucket and returns the cursor for the next call. Begin with
+ * cursor 0; the scan is done when 0 is returned. An entry that is there from the first call to the
+ * last is reported at least once (seldom twice), whatever happens to the table between the calls.
+ * The callback must not change the dictionary. The low 16 bits of a cursor are zero.
+ */
+uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
+                   void (*on_entry)(void *context, struct entry *entry), void *context);
+
+/* Bytes that the table takes, without the entries. */
+size_t dict_memory(const struct dict *dict);
 
 #endif

@@ -1,7 +1,26 @@
 /*
- * What the dictionary holds: a key with its value, in one allocation for a string below
- * ENTRY_MIN_BLOB bytes. A longer string is a blob, which answers share; a list's entry owns a
- * struct list.
+ * What the dictionary holds: a key with its value, version and deadline, in one object of the slab.
+ * A string below ENTRY_MIN_BLOB bytes is inline; a longer one is a blob, which answers share; a
+ * list's entry owns a struct list. Only entry.h and entry.c know the layout.
+ *
+ * Layout, nothing aligned but the whole to 8 bytes, numbers little-endian:
+ *
+ *     0  flags           1 byte: kind of value, and which of the parts in brackets are there
+ *     1  version         5 bytes, the low ones
+ *     6  key length      1 byte, the low one
+ *     7  value length    1 byte, the low one; only of an inline string
+ *     8 [deadline        6 bytes: Unix ms]
+ *       [version         3 bytes more; always there in a list, whose version changes in place]
+ *       [key length      3 bytes more]
+ *       [value length    1 byte more]
+ *        key
+ *        value           inline string, or pointer to the blob or list
+ *
+ * So a key of 16 bytes with a value of 32 takes 56 bytes, and 62 with a deadline.
+ *
+ * Invariants:
+ * 1. A part is there exactly if the number does not fit without it (or as said above).
+ * 2. Blobs' bytes are charged to the slab that the entry lies in.
  */
 #ifndef KEYSTORE_STORE_ENTRY_H
 #define KEYSTORE_STORE_ENTRY_H
@@ -10,42 +29,178 @@
 
 struct blob;
 struct list;
+struct slab;
 
 enum entry_type { ENTRY_STRING, ENTRY_LIST };
 
+/* Private, see above; always used by pointer. */
 struct entry {
-    uint64_t version; /* revision of the last write */
-    union {
-        struct blob *blob; /* of a string that is not inline, else NULL */
-        struct list *list; /* ENTRY_LIST only */
-    };
-    uint32_t key_len;
-    uint32_t value_len; /* ENTRY_STRING only */
-    enum entry_type type;
-    uint8_t bytes[]; /* the key, then a string that is no blob */
+    uint8_t head[8];
+    uint8_t rest[];
+};
+
+/* When an entry was written, and until when it is valid. */
+struct entry_stamp {
+    uint64_t version;     /* revision of the last write */
+    int64_t expire_at_ms; /* Unix time, 0 = never; beyond ENTRY_MAX_EXPIRE_AT_MS it is that */
 };
 
 /* Strings and elements from this many bytes on are sent without being copied. */
 #define ENTRY_MIN_BLOB ((size_t)16 * 1024)
 
-/* Longest string in bytes: what value_len can hold. */
+/* Longest string in bytes. */
 #define ENTRY_MAX_VALUE UINT32_MAX
 
-/* A string entry with copies of both; value.len is at most ENTRY_MAX_VALUE. */
-struct entry *entry_new_string(struct slice key, struct slice value);
+/* In the year 10889. */
+#define ENTRY_MAX_EXPIRE_AT_MS (((int64_t)1 << 48) - 1)
 
-/* A list entry with a copy of the key and an empty list. */
-struct entry *entry_new_list(struct slice key);
+/* A string entry with copies of both; value.len is at most ENTRY_MAX_VALUE. */
+struct entry *entry_new_string(struct slab *slab, struct slice key, struct slice value,
+                               struct entry_stamp stamp);
+
+/* A list entry with a copy of the key, which takes ownership of the list. */
+struct entry *entry_new_list(struct slab *slab, struct slice key, struct list *list,
+                             struct entry_stamp stamp);
 
 /* Frees the entry and what it owns. NULL is allowed. */
-void entry_free(struct entry *entry);
+void entry_free(struct slab *slab, struct entry *entry);
+
+/*
+ * The two below change an entry, whatever it held, and return it: the same if the new one takes as
+ * much memory, in which case nothing is allocated, else another one while the former is freed; then
+ * the dictionary must be told with dict_replace().
+ */
+
+/* With this string, which lies elsewhere, and stamp. */
+struct entry *entry_replace_string(struct slab *slab, struct entry *entry, struct slice value,
+                                   struct entry_stamp stamp) __attribute__((warn_unused_result));
+
+/* With the same value and this stamp. */
+struct entry *entry_restamp(struct slab *slab, struct entry *entry, struct entry_stamp stamp)
+    __attribute__((warn_unused_result));
+
+/* Changes the version of an ENTRY_LIST where it is. */
+void entry_set_version(struct entry *entry, uint64_t version);
+
+/* The list of an ENTRY_LIST passes to the caller; the entry is good for entry_free() only. */
+struct list *entry_take_list(struct entry *entry);
+
+/* ---- the layout: for what is inline below, and entry.c ---- */
+
+#define ENTRY_HEAD       ((size_t)8)
+#define ENTRY_KIND       0x03u /* one of the next three */
+#define ENTRY_INLINE     0x00u
+#define ENTRY_BLOB       0x01u
+#define ENTRY_LISTED     0x02u
+#define ENTRY_EXPIRES    0x04u /* the parts in brackets, in their order */
+#define ENTRY_WIDE       0x08u
+#define ENTRY_LONG_KEY   0x10u
+#define ENTRY_LONG_VALUE 0x20u
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied from the front");
+
+/* The number in `size` bytes, at most 8. */
+static inline uint64_t entry_load(const uint8_t *bytes, size_t size)
+{
+    uint64_t number = 0;
+    memcpy(&number, bytes, size);
+    return number;
+}
+
+static inline unsigned entry_flags(const struct entry *entry)
+{
+    return entry->head[0];
+}
+
+/* Where the parts begin, or would. */
+static inline size_t entry_version_at(unsigned flags)
+{
+    return ENTRY_HEAD + (flags & ENTRY_EXPIRES ? 6 : 0);
+}
+
+static inline size_t entry_key_length_at(unsigned flags)
+{
+    return entry_version_at(flags) + (flags & ENTRY_WIDE ? 3 : 0);
+}
+
+static inline size_t entry_value_length_at(unsigned flags)
+{
+    return entry_key_length_at(flags) + (flags & ENTRY_LONG_KEY ? 3 : 0);
+}
+
+static inline size_t entry_key_at(unsigned flags)
+{
+    return entry_value_length_at(flags) + (flags & ENTRY_LONG_VALUE ? 1 : 0);
+}
+
+static inline const uint8_t *entry_bytes(const struct entry *entry)
+{
+    return (const uint8_t *)entry;
+}
+
+static inline size_t entry_key_length(const struct entry *entry)
+{
+    unsigned flags = entry_flags(entry);
+    size_t length = entry->head[6];
+    if (flags & ENTRY_LONG_KEY)
+        length |= (size_t)entry_load(entry_bytes(entry) + entry_key_length_at(flags), 3) << 8;
+    return length;
+}
+
+static inline const uint8_t *entry_value(const struct entry *entry)
+{
+    return entry_bytes(entry) + entry_key_at(entry_flags(entry)) + entry_key_length(entry);
+}
+
+/* ---- reading an entry ---- */
+
+static inline enum entry_type entry_type(const struct entry *entry)
+{
+    return (entry_flags(entry) & ENTRY_KIND) == ENTRY_LISTED ? ENTRY_LIST : ENTRY_STRING;
+}
 
 static inline struct slice entry_key(const struct entry *entry)
 {
-    return slice_make(entry->bytes, entry->key_len);
+    return slice_make(entry_bytes(entry) + entry_key_at(entry_flags(entry)),
+                      entry_key_length(entry));
+}
+
+static inline uint64_t entry_version(const struct entry *entry)
+{
+    unsigned flags = entry_flags(entry);
+    uint64_t version = entry_load(entry->head + 1, 5);
+    if (flags & ENTRY_WIDE)
+        version |= entry_load(entry_bytes(entry) + entry_version_at(flags), 3) << 40;
+    return version;
+}
+
+/* The deadline in Unix milliseconds, 0 = never. */
+static inline int64_t entry_expire_at_ms(const struct entry *entry)
+{
+    return entry_flags(entry) & ENTRY_EXPIRES ? (int64_t)entry_load(entry->rest, 6) : 0;
 }
 
 /* The string of an ENTRY_STRING, borrowed. */
 struct slice entry_string(const struct entry *entry);
+
+/* The blob that holds the string, borrowed; NULL if none does. */
+static inline struct blob *entry_blob(const struct entry *entry)
+{
+    struct blob *blob = NULL;
+    if ((entry_flags(entry) & ENTRY_KIND) == ENTRY_BLOB)
+        memcpy(&blob, entry_value(entry), sizeof blob);
+    return blob;
+}
+
+/* The list of an ENTRY_LIST, borrowed. */
+static inline struct list *entry_list(const struct entry *entry)
+{
+    struct list *list;
+    memcpy(&list, entry_value(entry), sizeof list);
+    return list;
+}
+
+/* Offset of the last byte to fetch ahead; most entries are not longer. */
+#define ENTRY_FETCH ((size_t)63)
 
 #endif

@@ -10,7 +10,7 @@ static struct entry *find_list(struct keyspace *space, const struct op *op,
                                struct op_result *result)
 {
     struct entry *entry = apply_find(space, op);
-    if (entry != NULL && entry->type != ENTRY_LIST) {
+    if (entry != NULL && entry_type(entry) != ENTRY_LIST) {
         apply_wrong_type(entry, result);
         return NULL;
     }
@@ -23,17 +23,18 @@ void apply_lpush(struct keyspace *space, const struct op *op, struct op_result *
     if (result->err != ERR_NONE || !apply_condition(space, op, entry, result))
         return;
     if (entry == NULL) {
-        entry = entry_new_list(op->key);
+        entry = entry_new_list(space->dict->slab, op->key, list_new(), (struct entry_stamp){0});
         dict_put(space->dict, op->hash, entry);
     }
+    struct list *list = entry_list(entry);
     for (size_t i = 0; i < op->value_count; i++)
-        list_push_head(entry->list, op->values[i]);
-    while (op->max_length > 0 && list_length(entry->list) > op->max_length)
-        list_drop_tail(entry->list);
-    entry->version = apply_next_revision(space);
+        list_push_head(list, op->values[i]);
+    while (op->max_length > 0 && list_length(list) > op->max_length)
+        list_drop_tail(list);
+    entry_set_version(entry, apply_next_revision(space));
     result->ok = true;
-    result->count = (int64_t)list_length(entry->list);
-    result->version = entry->version;
+    result->count = (int64_t)list_length(list);
+    result->version = entry_version(entry);
 }
 
 /* Redis' rules: negative indexes count from the tail, then both ends are clipped to the list. */
@@ -93,23 +94,24 @@ void apply_lrange(struct keyspace *space, const struct op *op, struct op_result 
     const struct entry *entry = find_list(space, op, result);
     if (entry == NULL)
         return;
+    const struct list *list = entry_list(entry);
     int64_t start = op->start, stop = op->stop;
-    int64_t length = (int64_t)list_length(entry->list);
+    int64_t length = (int64_t)list_length(list);
     clip(&start, &stop, length);
     result->ok = true;
     result->length = length;
-    result->version = entry->version;
+    result->version = entry_version(entry);
     if (start > stop)
         return;
     size_t first = (size_t)start, count = (size_t)(stop - start + 1);
-    if (!fit(op, entry->list, first, count)) {
+    if (!fit(op, list, first, count)) {
         result->err = ERR_TOO_LARGE;
         result->why = "the elements do not fit into one answer; ask for a smaller range, or for "
                       "pages with StreamList";
         return;
     }
     result->offset = start;
-    copy_elements(space, entry->list, first, count, result);
+    copy_elements(space, list, first, count, result);
 }
 
 void apply_lpop(struct keyspace *space, const struct op *op, struct op_result *result)
@@ -117,13 +119,14 @@ void apply_lpop(struct keyspace *space, const struct op *op, struct op_result *r
     struct entry *entry = find_list(space, op, result);
     if (entry == NULL)
         return;
-    apply_return_bytes(space, list_at(entry->list, 0), list_blob_at(entry->list, 0), result);
-    list_drop_head(entry->list);
+    struct list *list = entry_list(entry);
+    apply_return_bytes(space, list_at(list, 0), list_blob_at(list, 0), result);
+    list_drop_head(list);
     uint64_t revision = apply_next_revision(space);
-    if (list_length(entry->list) == 0) {
+    if (list_length(list) == 0) {
         dict_remove(space->dict, op->hash, op->key);
         return;
     }
-    entry->version = revision;
+    entry_set_version(entry, revision);
     result->value.version = revision;
 }

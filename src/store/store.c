@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "store/apply.h"
+#include "store/pages.h"
+#include "store/slab.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,11 +21,14 @@
 struct shard {
     pthread_mutex_t lock;
     uint64_t revision;
+    struct slab slab;       /* what the databases' memory comes from */
     struct dict *databases; /* one per database */
 } __attribute__((aligned(CACHE_LINE)));
 
 struct store {
     struct shard shards[SHARD_COUNT];
+    struct pages pages; /* of all shards */
+    struct dict_hasher hasher;
     uint32_t databases;
     uint8_t secret[SECRET_SIZE]; /* keys cannot be made to collide without it */
 };
@@ -34,13 +39,19 @@ static apply_function *const functions[OP_COUNT] = {
 #undef OPERATION
 };
 
-static void init_shard(struct shard *shard, uint32_t databases)
+static uint64_t hash_key(const void *secret, struct slice key)
+{
+    return XXH3_64bits_withSecret(key.data, key.len, secret, SECRET_SIZE);
+}
+
+static void init_shard(struct store *store, struct shard *shard)
 {
     pthread_mutex_init(&shard->lock, NULL);
     shard->revision = 0;
-    shard->databases = mem_alloc(databases * sizeof *shard->databases);
-    for (uint32_t db = 0; db < databases; db++)
-        dict_init(&shard->databases[db]);
+    slab_init(&shard->slab, &store->pages);
+    shard->databases = mem_alloc(store->databases * sizeof *shard->databases);
+    for (uint32_t db = 0; db < store->databases; db++)
+        dict_init(&shard->databases[db], &shard->slab, &store->hasher);
 }
 
 static void deinit_shard(struct shard *shard, uint32_t databases)
@@ -48,6 +59,7 @@ static void deinit_shard(struct shard *shard, uint32_t databases)
     for (uint32_t db = 0; db < databases; db++)
         dict_deinit(&shard->databases[db]);
     free(shard->databases);
+    slab_deinit(&shard->slab);
     pthread_mutex_destroy(&shard->lock);
 }
 
@@ -59,8 +71,11 @@ struct store *store_new(uint32_t databases)
     struct store *store = memory;
     store->databases = databases;
     random_fill(store->secret, sizeof store->secret);
+    store->hasher = (struct dict_hasher){.hash = hash_key, .context = store->secret};
+    /* No huge pages: no single insertion shall take a millisecond. */
+    pages_init(&store->pages, false);
     for (size_t i = 0; i < SHARD_COUNT; i++)
-        init_shard(&store->shards[i], databases);
+        init_shard(store, &store->shards[i]);
     return store;
 }
 
@@ -70,6 +85,7 @@ void store_free(struct store *store)
         return;
     for (size_t i = 0; i < SHARD_COUNT; i++)
         deinit_shard(&store->shards[i], store->databases);
+    pages_deinit(&store->pages);
     free(store);
 }
 
@@ -92,10 +108,11 @@ size_t store_count(struct store *store, uint32_t db)
 static void hash(const struct store *store, struct op *op)
 {
     if (op->hash == 0)
-        op->hash = XXH3_64bits_withSecret(op->key.data, op->key.len, store->secret, SECRET_SIZE);
+        op->hash = hash_key(store->secret, op->key);
 }
 
-/* The dictionaries take their slots from the low bits of the hash, the shard from the high ones. */
+/* The dictionaries take buckets and tags from the hash's lower bits, the shard is in the top ones.
+ */
 static struct shard *shard_of(struct store *store, const struct op *op)
 {
     return &store->shards[op->hash >> 56];

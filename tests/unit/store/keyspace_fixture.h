@@ -10,10 +10,14 @@
 #include "store/apply.h"
 #include "store/entry.h"
 #include "store/list.h"
+#include "store/pages.h"
+#include "store/slab.h"
 
 #include <stdlib.h>
 
 struct keyspace_fixture {
+    struct pages pages;
+    struct slab slab;
     struct dict dict;
     uint64_t revision;
     struct arena arena;
@@ -21,10 +25,28 @@ struct keyspace_fixture {
     struct op_result result; /* of the newest operation */
 };
 
+/* Any function of the key will do. */
+static inline uint64_t keyspace_hash(struct slice key)
+{
+    uint64_t hash = 5381;
+    for (size_t i = 0; i < key.len; i++)
+        hash = hash * 33 + key.data[i];
+    return hash;
+}
+
+static inline uint64_t keyspace_hash_again(const void *context, struct slice key)
+{
+    (void)context;
+    return keyspace_hash(key);
+}
+
 static inline int keyspace_setup(void **state)
 {
+    static const struct dict_hasher hasher = {.hash = keyspace_hash_again};
     struct keyspace_fixture *fixture = calloc(1, sizeof *fixture);
-    dict_init(&fixture->dict);
+    pages_init(&fixture->pages, false);
+    slab_init(&fixture->slab, &fixture->pages);
+    dict_init(&fixture->dict, &fixture->slab, &hasher);
     arena_init(&fixture->arena);
     fixture->revision = 100;
     fixture->space = (struct keyspace){.dict = &fixture->dict,
@@ -40,18 +62,12 @@ static inline int keyspace_teardown(void **state)
     struct keyspace_fixture *fixture = *state;
     op_result_release(&fixture->result);
     dict_deinit(&fixture->dict);
+    assert_int_equal(slab_used(&fixture->slab), 0);
+    slab_deinit(&fixture->slab);
+    pages_deinit(&fixture->pages);
     arena_deinit(&fixture->arena);
     free(fixture);
     return 0;
-}
-
-/* Any function of the key will do. */
-static inline uint64_t keyspace_hash(struct slice key)
-{
-    uint64_t hash = 5381;
-    for (size_t i = 0; i < key.len; i++)
-        hash = hash * 33 + key.data[i];
-    return hash;
 }
 
 /* Carries out the operation; the answer is valid until the next one. */
@@ -81,10 +97,10 @@ static inline uint64_t keyspace_put_string(struct keyspace_fixture *fixture, con
                                            const char *value)
 {
     struct slice name = slice_from_string(key);
-    struct entry *entry = entry_new_string(name, slice_from_string(value));
-    entry->version = ++fixture->revision;
-    dict_put(&fixture->dict, keyspace_hash(name), entry);
-    return entry->version;
+    struct entry_stamp stamp = {.version = ++fixture->revision};
+    dict_put(&fixture->dict, keyspace_hash(name),
+             entry_new_string(&fixture->slab, name, slice_from_string(value), stamp));
+    return stamp.version;
 }
 
 /* Stores a list of `length` elements "0", "1" and so on under the key; its version. */
@@ -92,15 +108,16 @@ static inline uint64_t keyspace_put_list(struct keyspace_fixture *fixture, const
                                          unsigned length)
 {
     struct slice name = slice_from_string(key);
-    struct entry *entry = entry_new_list(name);
+    struct list *list = list_new();
     for (unsigned i = length; i > 0; i--) {
         char text[12];
         snprintf(text, sizeof text, "%u", i - 1);
-        list_push_head(entry->list, slice_from_string(text));
+        list_push_head(list, slice_from_string(text));
     }
-    entry->version = ++fixture->revision;
-    dict_put(&fixture->dict, keyspace_hash(name), entry);
-    return entry->version;
+    struct entry_stamp stamp = {.version = ++fixture->revision};
+    dict_put(&fixture->dict, keyspace_hash(name),
+             entry_new_list(&fixture->slab, name, list, stamp));
+    return stamp.version;
 }
 
 /* Bytes that are long enough to be kept in a blob, and differ by `which`. */
@@ -125,9 +142,10 @@ static inline void assert_list_is(struct keyspace_fixture *fixture, const char *
     const struct entry *entry = keyspace_find(fixture, key);
     char text[1000] = "";
     assert_non_null(entry);
-    assert_int_equal(entry->type, ENTRY_LIST);
-    for (size_t i = 0; i < list_length(entry->list); i++) {
-        struct slice element = list_at(entry->list, i);
+    assert_int_equal(entry_type(entry), ENTRY_LIST);
+    const struct list *list = entry_list(entry);
+    for (size_t i = 0; i < list_length(list); i++) {
+        struct slice element = list_at(list, i);
         size_t len = strlen(text);
         snprintf(text + len, sizeof text - len, "%s%.*s", i > 0 ? " " : "", (int)element.len,
                  (const char *)element.data);

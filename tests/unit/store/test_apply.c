@@ -87,7 +87,7 @@ static struct entry *put_held(struct keyspace_fixture *fixture, enum held held)
 
 static struct condition make_condition(const struct combination *c, const struct entry *entry)
 {
-    uint64_t version = entry != NULL ? entry->version : 77;
+    uint64_t version = entry != NULL ? entry_version(entry) : 77;
     return (struct condition){
         .existence = c->existence,
         .version =
@@ -102,14 +102,14 @@ static void assert_says_current(const struct op_result *result, const struct ent
     assert_int_equal(result->err, ERR_NONE);
     assert_false(result->ok);
     assert_int_equal(result->count, 0);
-    assert_int_equal(result->version, entry != NULL ? entry->version : 0);
-    bool string = entry != NULL && entry->type == ENTRY_STRING;
+    assert_int_equal(result->version, entry != NULL ? entry_version(entry) : 0);
+    bool string = entry != NULL && entry_type(entry) == ENTRY_STRING;
     assert_int_equal(result->has_previous, string);
     assert_int_equal(result->value.found, string);
     if (!string)
         return;
     assert_slice_is(result->value.bytes, "value");
-    assert_int_equal(result->value.version, entry->version);
+    assert_int_equal(result->value.version, entry_version(entry));
 }
 
 static void check(struct keyspace_fixture *fixture, const struct combination *c)
@@ -172,12 +172,12 @@ static void test_a_returned_long_string_is_shared(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     struct slice key = SLICE_LITERAL("key"), value = keyspace_long_bytes(0);
-    struct entry *entry = entry_new_string(key, value);
+    struct entry *entry = entry_new_string(&fixture->slab, key, value, (struct entry_stamp){0});
     struct op_result result = {0};
     dict_put(&fixture->dict, keyspace_hash(key), entry);
     apply_return_string(&fixture->space, entry, &result);
     assert_ptr_equal(result.value.bytes.data, entry_string(entry).data);
-    assert_int_equal(atomic_load(&entry->blob->holders), 2);
+    assert_int_equal(atomic_load(&entry_blob(entry)->holders), 2);
     dict_remove(&fixture->dict, keyspace_hash(key), key);
     assert_true(slice_equal(result.value.bytes, value));
     assert_int_equal(atomic_load(&result.value.blob->holders), 1);

@@ -1,24 +1,32 @@
-/* Tests of store/dict.c: against an array that is searched, with the worst of hashes. */
+/* Tests of store/dict.c: against an array that is searched, with the worst of hashes, and that a
+ * scan misses nothing while the table changes. */
 #include "store/dict.h"
 
 #include "store/entry.h"
+#include "store/list.h"
+#include "store/pages.h"
+#include "store/slab.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "store/seeded.h"
 
 #define KEYS 400
+#define MANY ((uint32_t)200000)
 
 typedef uint64_t hash_function(uint32_t key);
 
 static uint64_t hash_well(uint32_t key)
 {
     uint64_t hash = (key + 1) * 0x9e3779b97f4a7c15u;
-    return hash ^ hash >> 29;
+    hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9u;
+    return hash ^ hash >> 31;
 }
 
 static uint64_t hash_all_equal(uint32_t key)
@@ -27,28 +35,28 @@ static uint64_t hash_all_equal(uint32_t key)
     return 42;
 }
 
-/* All at home in the last slot of any table, so that every chain goes round its end. */
-static uint64_t hash_at_the_end(uint32_t key)
+/* Every key has the same tag: that of an empty slot that was never written, too. */
+static uint64_t hash_with_equal_tags(uint32_t key)
 {
-    return UINT64_MAX - ((uint64_t)(key % 3) << 40);
+    return hash_well(key) & ~((uint64_t)0xff << 48);
 }
 
-/* Clusters of neighbours around the end of the table: followers must move back, or must not. */
-static uint64_t hash_around_the_end(uint32_t key)
+/* Always the last bucket, and three tags. */
+static uint64_t hash_at_the_end(uint32_t key)
 {
-    return (uint64_t)0 - 4 + key % 9;
+    return UINT64_MAX - ((uint64_t)(key % 3) << 48);
 }
 
 static uint64_t hash_in_three_homes(uint32_t key)
 {
-    return key % 3 + ((uint64_t)key << 32);
+    return key % 3 + ((uint64_t)key << 48);
 }
 
-/* What the dictionary must hold: value[key], 0 = not there. */
-struct model {
-    uint32_t values[KEYS];
-    size_t count;
-};
+/* Buckets whose numbers differ in high bits only: a split must look at the right one. */
+static uint64_t hash_in_multiples(uint32_t key)
+{
+    return (uint64_t)key << 5;
+}
 
 struct text {
     char bytes[16];
@@ -61,230 +69,467 @@ static struct text text_of(uint32_t number)
     return text;
 }
 
-static void put(struct dict *dict, struct model *model, hash_function *hash, uint32_t key,
-                uint32_t value)
+static uint32_t number_of(struct slice text)
+{
+    uint32_t number = 0;
+    for (size_t i = 0; i < text.len; i++)
+        number = number * 10 + (uint32_t)(text.data[i] - '0');
+    return number;
+}
+
+struct fixture {
+    struct pages pages;
+    struct slab slab;
+    struct dict dict;
+    struct dict_hasher hasher;
+    hash_function *hash;
+    uint32_t values[MANY]; /* what the dictionary must hold: values[key], 0 = not there */
+    size_t count;
+};
+
+static uint64_t hash_again(const void *context, struct slice key)
+{
+    const struct fixture *fixture = context;
+    return fixture->hash(number_of(key));
+}
+
+static struct fixture *start(struct fixture *fixture, hash_function *hash)
+{
+    fixture->hash = hash;
+    memset(fixture->values, 0, sizeof fixture->values);
+    fixture->count = 0;
+    dict_init(&fixture->dict, &fixture->slab, &fixture->hasher);
+    return fixture;
+}
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    pages_init(&fixture.pages, false);
+    slab_init(&fixture.slab, &fixture.pages);
+    fixture.hasher = (struct dict_hasher){.hash = hash_again, .context = &fixture};
+    *state = start(&fixture, hash_well);
+    return 0;
+}
+
+/* Whatever a test did, nothing is left when the dictionary is gone. */
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    dict_deinit(&fixture->dict);
+    assert_int_equal(slab_used(&fixture->slab), 0);
+    slab_deinit(&fixture->slab);
+    pages_deinit(&fixture->pages);
+    return 0;
+}
+
+static struct entry *new_string(struct fixture *fixture, struct slice key, struct slice value)
+{
+    return entry_new_string(&fixture->slab, key, value, (struct entry_stamp){0});
+}
+
+static void put(struct fixture *fixture, uint32_t key, uint32_t value)
 {
     struct text name = text_of(key), string = text_of(value);
-    dict_put(dict, hash(key),
-             entry_new_string(slice_from_string(name.bytes), slice_from_string(string.bytes)));
-    model->count += model->values[key] == 0;
-    model->values[key] = value;
+    dict_put(&fixture->dict, fixture->hash(key),
+             new_string(fixture, slice_from_string(name.bytes), slice_from_string(string.bytes)));
+    fixture->count += fixture->values[key] == 0;
+    fixture->values[key] = value;
 }
 
-static void take(struct dict *dict, struct model *model, hash_function *hash, uint32_t key)
+static void take(struct fixture *fixture, uint32_t key)
 {
     struct text name = text_of(key);
-    bool there = model->values[key] != 0;
-    assert_int_equal(dict_remove(dict, hash(key), slice_from_string(name.bytes)), there);
-    model->count -= there;
-    model->values[key] = 0;
+    bool there = fixture->values[key] != 0;
+    assert_int_equal(dict_remove(&fixture->dict, fixture->hash(key), slice_from_string(name.bytes)),
+                     there);
+    fixture->count -= there;
+    fixture->values[key] = 0;
 }
 
-static void assert_holds(const struct dict *dict, const struct model *model, hash_function *hash,
-                         uint32_t key)
+static struct entry *find(struct fixture *fixture, uint32_t key)
 {
-    struct text name = text_of(key), string = text_of(model->values[key]);
-    const struct entry *entry = dict_find(dict, hash(key), slice_from_string(name.bytes));
-    assert_int_equal(entry != NULL, model->values[key] != 0);
+    struct text name = text_of(key);
+    return dict_find(&fixture->dict, fixture->hash(key), slice_from_string(name.bytes));
+}
+
+static void assert_holds(struct fixture *fixture, uint32_t key)
+{
+    const struct entry *entry = find(fixture, key);
+    assert_int_equal(entry != NULL, fixture->values[key] != 0);
     if (entry == NULL)
         return;
+    struct text name = text_of(key), string = text_of(fixture->values[key]);
     assert_true(slice_equal(entry_key(entry), slice_from_string(name.bytes)));
     assert_true(slice_equal(entry_string(entry), slice_from_string(string.bytes)));
 }
 
-static void assert_equal(const struct dict *dict, const struct model *model, hash_function *hash)
+static void assert_equal(struct fixture *fixture, uint32_t keys)
 {
-    assert_int_equal(dict->count, model->count);
-    assert_true(dict->count <= dict->capacity / 4 * 3);
-    assert_int_equal(dict->capacity & (dict->capacity - 1), 0);
-    for (uint32_t key = 0; key < KEYS; key++)
-        assert_holds(dict, model, hash, key);
+    assert_int_equal(fixture->dict.count, fixture->count);
+    for (uint32_t key = 0; key < keys; key++)
+        assert_holds(fixture, key);
+}
+
+/* Invariant 3 of dict.h. */
+static void assert_buckets_fit(const struct dict *dict)
+{
+    assert_true(dict->count * 4 <= dict->buckets * 29);
+    assert_true(dict->count == 0 || dict->count * 4 >= (dict->buckets - 1) * 22);
+    assert_int_equal(dict->buckets == 0, dict->count == 0);
 }
 
 /* Puts and removals prevail by turns over `keys` keys. */
-static void run_random(uint64_t *random, hash_function *hash, uint32_t keys, int steps)
+static void run_random(struct fixture *fixture, uint64_t *random, uint32_t keys, int steps)
 {
-    struct model model = {.count = 0};
-    struct dict dict;
-    dict_init(&dict);
     for (int step = 1; step <= steps; step++) {
         uint32_t puts = step / 500 % 2 == 0 ? 70 : 30;
         uint32_t key = seeded_below(random, keys);
         if (seeded_below(random, 100) < puts)
-            put(&dict, &model, hash, key, (uint32_t)step);
+            put(fixture, key, (uint32_t)step);
         else
-            take(&dict, &model, hash, key);
-        assert_holds(&dict, &model, hash, seeded_below(random, keys));
+            take(fixture, key);
+        assert_holds(fixture, seeded_below(random, keys));
+        assert_buckets_fit(&fixture->dict);
         if (step % 10 == 0)
-            assert_equal(&dict, &model, hash);
+            assert_equal(fixture, keys);
     }
-    assert_equal(&dict, &model, hash);
-    dict_deinit(&dict);
+    assert_equal(fixture, keys);
 }
 
 static void test_random_steps_match_an_array(void **state)
 {
-    (void)state;
     uint64_t random = seeded_start();
-    run_random(&random, hash_well, KEYS, 10000);
+    run_random(*state, &random, KEYS, 10000);
 }
 
-static void test_colliding_hashes_match_an_array(void **state)
+static void test_bad_hashes_match_an_array(void **state)
 {
-    (void)state;
-    hash_function *const worst[] = {hash_all_equal, hash_at_the_end, hash_around_the_end,
-                                    hash_in_three_homes};
+    struct fixture *fixture = *state;
+    hash_function *const worst[] = {hash_all_equal, hash_with_equal_tags, hash_at_the_end,
+                                    hash_in_three_homes, hash_in_multiples};
     uint64_t random = seeded_start();
-    for (size_t i = 0; i < sizeof worst / sizeof worst[0]; i++)
-        run_random(&random, worst[i], 60, 4000);
+    for (size_t i = 0; i < sizeof worst / sizeof worst[0]; i++) {
+        run_random(start(fixture, worst[i]), &random, 100, 4000);
+        dict_deinit(&fixture->dict);
+        assert_int_equal(slab_used(&fixture->slab), 0);
+    }
 }
 
-/* Five keys with these homes in a table of 8 slots, of which one is removed. */
-static void remove_one_of_five(const uint64_t home[5], uint32_t gone)
+static void test_a_chain_of_thousands_grows_and_shrinks(void **state)
 {
-    struct text name;
-    struct dict dict;
-    dict_init(&dict);
-    for (uint32_t i = 0; i < 5; i++) {
-        name = text_of(i);
-        dict_put(&dict, home[i],
-                 entry_new_string(slice_from_string(name.bytes), SLICE_LITERAL("v")));
-    }
-    assert_int_equal(dict.capacity, 8);
-    name = text_of(gone);
-    assert_true(dict_remove(&dict, home[gone], slice_from_string(name.bytes)));
-    for (uint32_t i = 0; i < 5; i++) {
-        name = text_of(i);
-        bool found = dict_find(&dict, home[i], slice_from_string(name.bytes)) != NULL;
-        assert_int_equal(found, i != gone);
-    }
-    dict_deinit(&dict);
+    struct fixture *fixture = start(*state, hash_all_equal);
+    enum { CHAIN = 2000 };
+    for (uint32_t key = 0; key < CHAIN; key++)
+        put(fixture, key, key + 1);
+    assert_equal(fixture, CHAIN);
+    /* No more buckets are linked than that many entries need. */
+    assert_int_equal(fixture->dict.overflows, (CHAIN - 9 + 7) / 8);
+    for (uint32_t key = 0; key < CHAIN; key += 2)
+        take(fixture, key);
+    assert_equal(fixture, CHAIN);
+    for (uint32_t key = 1; key < CHAIN; key += 2)
+        take(fixture, key);
+    assert_int_equal(fixture->dict.overflows, 0);
 }
 
-static void test_removal_closes_the_gap_in_every_small_table(void **state)
+static void test_grows_to_many_and_shrinks_to_nothing(void **state)
 {
-    (void)state;
-    for (uint32_t homes = 0; homes < 6 * 6 * 6 * 6 * 6; homes++) {
-        uint64_t home[5];
-        for (uint32_t rest = homes, i = 0; i < 5; i++, rest /= 6)
-            home[i] = (6 + rest % 6) & 7;
-        for (uint32_t gone = 0; gone < 5; gone++)
-            remove_one_of_five(home, gone);
+    struct fixture *fixture = *state;
+    for (uint32_t key = 0; key < MANY; key++) {
+        put(fixture, key, key + 1);
+        assert_buckets_fit(&fixture->dict);
     }
+    assert_equal(fixture, MANY);
+    size_t full = dict_memory(&fixture->dict);
+    assert_true(full <= MANY * 12);
+    /* Keys of up to six digits with values as long. */
+    assert_true(slab_memory(&fixture->slab) <= MANY * (12 + 24 + 1));
+    for (uint32_t i = 0; i < MANY; i++) {
+        take(fixture, (uint32_t)((uint64_t)i * 7919 % MANY));
+        assert_buckets_fit(&fixture->dict);
+        if (i % 60000 == 0)
+            assert_equal(fixture, MANY);
+    }
+    assert_int_equal(fixture->dict.overflows, 0);
+    assert_true(dict_memory(&fixture->dict) < full / 100);
 }
 
 static void test_begins_without_memory(void **state)
 {
-    (void)state;
-    struct dict dict;
-    dict_init(&dict);
-    assert_null(dict.slots);
-    assert_null(dict_find(&dict, 1, SLICE_LITERAL("key")));
-    assert_false(dict_remove(&dict, 1, SLICE_LITERAL("key")));
-    dict_deinit(&dict);
+    struct fixture *fixture = *state;
+    assert_int_equal(slab_memory(&fixture->slab), 0);
+    assert_int_equal(dict_memory(&fixture->dict), 0);
+    assert_null(dict_find(&fixture->dict, 1, SLICE_LITERAL("key")));
+    assert_null(dict_random(&fixture->dict, 1));
+    assert_false(dict_remove(&fixture->dict, 1, SLICE_LITERAL("key")));
+    dict_prefetch_slot(&fixture->dict, 1);
+    dict_prefetch_entry(&fixture->dict, 1);
+    dict_clear(&fixture->dict);
 }
 
 static void test_put_replaces_the_entry_of_the_key(void **state)
 {
-    (void)state;
-    struct dict dict;
-    dict_init(&dict);
-    dict_put(&dict, 7, entry_new_string(SLICE_LITERAL("key"), SLICE_LITERAL("old")));
-    struct entry *list = entry_new_list(SLICE_LITERAL("key"));
-    dict_put(&dict, 7, list);
-    assert_int_equal(dict.count, 1);
-    assert_ptr_equal(dict_find(&dict, 7, SLICE_LITERAL("key")), list);
-    dict_deinit(&dict);
+    struct fixture *fixture = *state;
+    struct slice key = SLICE_LITERAL("key");
+    dict_put(&fixture->dict, 7, new_string(fixture, key, SLICE_LITERAL("old")));
+    struct entry *list = entry_new_list(&fixture->slab, key, list_new(), (struct entry_stamp){0});
+    dict_put(&fixture->dict, 7, list);
+    assert_int_equal(fixture->dict.count, 1);
+    assert_ptr_equal(dict_find(&fixture->dict, 7, key), list);
+}
+
+static void test_replace_finds_the_former_by_its_address(void **state)
+{
+    struct fixture *fixture = start(*state, hash_all_equal);
+    struct slice longer = SLICE_LITERAL("a value that needs another place");
+    for (uint32_t key = 0; key < 30; key++)
+        put(fixture, key, key + 1);
+    for (uint32_t key = 0; key < 30; key++) {
+        struct entry *former = find(fixture, key);
+        struct entry *entry = entry_replace_string(&fixture->slab, former, longer,
+                                                   (struct entry_stamp){.version = key});
+        assert_ptr_not_equal(entry, former);
+        dict_replace(&fixture->dict, fixture->hash(key), former, entry);
+        assert_ptr_equal(find(fixture, key), entry);
+    }
+    for (uint32_t key = 0; key < 30; key++)
+        assert_int_equal(entry_version(find(fixture, key)), key);
+    assert_int_equal(fixture->dict.count, 30);
 }
 
 static void test_keys_are_told_apart_by_every_byte_and_their_length(void **state)
 {
-    (void)state;
+    struct fixture *fixture = *state;
     static const struct slice keys[] = {SLICE_LITERAL("a"), SLICE_LITERAL("a\0"),
                                         SLICE_LITERAL("a\0b"), SLICE_LITERAL("b"),
                                         SLICE_LITERAL("aa")};
     struct entry *entries[5];
-    struct dict dict;
-    dict_init(&dict);
     for (size_t i = 0; i < 5; i++) {
-        entries[i] = entry_new_string(keys[i], SLICE_LITERAL("v"));
-        dict_put(&dict, 1, entries[i]);
+        entries[i] = new_string(fixture, keys[i], SLICE_LITERAL("v"));
+        dict_put(&fixture->dict, 1, entries[i]);
     }
     for (size_t i = 0; i < 5; i++)
-        assert_ptr_equal(dict_find(&dict, 1, keys[i]), entries[i]);
-    assert_null(dict_find(&dict, 1, SLICE_LITERAL("a\0c")));
-    dict_deinit(&dict);
+        assert_ptr_equal(dict_find(&fixture->dict, 1, keys[i]), entries[i]);
+    assert_null(dict_find(&fixture->dict, 1, SLICE_LITERAL("a\0c")));
 }
 
-static void test_gives_memory_back_when_it_empties(void **state)
+static void test_is_usable_after_clear_and_deinit(void **state)
 {
-    (void)state;
-    struct model model = {.count = 0};
-    struct dict dict;
-    dict_init(&dict);
-    for (uint32_t key = 0; key < KEYS; key++)
-        put(&dict, &model, hash_well, key, key + 1);
-    size_t full = dict.capacity;
-    for (uint32_t key = 0; key < KEYS; key++)
-        take(&dict, &model, hash_well, key);
-    assert_true(full >= KEYS);
-    assert_true(dict.capacity <= 8);
-    dict_deinit(&dict);
+    struct fixture *fixture = *state;
+    void (*const ways[])(struct dict *) = {dict_clear, dict_deinit, dict_clear};
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        for (uint32_t key = 0; key < KEYS; key++)
+            put(fixture, key, key + 1);
+        ways[i](&fixture->dict);
+        memset(fixture->values, 0, sizeof fixture->values);
+        fixture->count = 0;
+        assert_equal(fixture, KEYS);
+    }
 }
 
-static void test_is_usable_after_deinit(void **state)
+/* ---- scanning ---- */
+
+struct seen {
+    uint32_t times[MANY];
+};
+
+static void on_entry(void *context, struct entry *entry)
 {
-    (void)state;
-    struct dict dict;
-    dict_init(&dict);
-    dict_put(&dict, 7, entry_new_string(SLICE_LITERAL("key"), SLICE_LITERAL("value")));
-    dict_deinit(&dict);
-    assert_int_equal(dict.count, 0);
-    assert_null(dict_find(&dict, 7, SLICE_LITERAL("key")));
-    dict_put(&dict, 7, entry_new_string(SLICE_LITERAL("key"), SLICE_LITERAL("value")));
-    assert_non_null(dict_find(&dict, 7, SLICE_LITERAL("key")));
-    dict_deinit(&dict);
+    struct seen *seen = context;
+    seen->times[number_of(entry_key(entry))]++;
 }
+
+static void test_a_scan_at_rest_reports_each_once(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct seen seen;
+    for (uint32_t keys = 0; keys <= 1000; keys++) {
+        memset(&seen, 0, sizeof seen);
+        uint64_t cursor = 0;
+        do {
+            cursor = dict_scan(&fixture->dict, cursor, on_entry, &seen);
+            assert_int_equal(cursor & 0xffff, 0);
+        } while (cursor != 0);
+        for (uint32_t key = 0; key < 1000; key++)
+            assert_int_equal(seen.times[key], key < keys);
+        if (keys < 1000)
+            put(fixture, keys, 1);
+    }
+}
+
+/* Keys below `stable` stay; those above come and go, so that the table has between `stable` and
+ * `keys` entries. */
+static void scan_while_changing(struct fixture *fixture, uint64_t *random, uint32_t stable,
+                                uint32_t keys)
+{
+    static struct seen seen;
+    memset(&seen, 0, sizeof seen);
+    uint64_t cursor = 0;
+    bool growing = seeded_below(random, 2) == 0;
+    size_t reports = 0, steps = 0;
+    do {
+        cursor = dict_scan(&fixture->dict, cursor, on_entry, &seen);
+        steps++;
+        if (seeded_below(random, 50) == 0)
+            growing = !growing;
+        for (uint32_t i = seeded_below(random, 60); i > 0; i--) {
+            uint32_t key = stable + seeded_below(random, keys - stable);
+            if (growing)
+                put(fixture, key, 1);
+            else
+                take(fixture, key);
+        }
+    } while (cursor != 0);
+    for (uint32_t key = 0; key < stable; key++) {
+        assert_true(seen.times[key] > 0);
+        reports += seen.times[key];
+    }
+    assert_true(steps <= keys);
+    assert_true(reports < 3 * (size_t)stable);
+}
+
+static void test_a_scan_misses_nothing_while_the_table_changes(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { STABLE = 300, ALL = 10000 };
+    uint64_t random = seeded_start();
+    for (uint32_t key = 0; key < STABLE; key++)
+        put(fixture, key, 1);
+    for (int round = 0; round < 100; round++)
+        scan_while_changing(fixture, &random, STABLE, ALL);
+}
+
+/* ---- random entries ---- */
+
+static uint64_t random_number(uint64_t *random)
+{
+    uint64_t high = seeded_below(random, UINT32_MAX);
+    return high << 32 | seeded_below(random, UINT32_MAX);
+}
+
+/* 2,000 draws of each on average: far more than 15 % off would be a wonder. */
+static void test_random_entries_are_equally_likely(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct seen seen;
+    uint64_t random = seeded_start();
+    static const uint32_t sizes[] = {1, 2, 7, 9, 30, 100};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        for (uint32_t key = 0; key < sizes[i]; key++)
+            put(fixture, key, 1);
+        memset(&seen, 0, sizeof seen);
+        for (uint32_t draw = 0; draw < 2000 * sizes[i]; draw++) {
+            on_entry(&seen, dict_random(&fixture->dict, random_number(&random)));
+        }
+        for (uint32_t key = 0; key < sizes[i]; key++)
+            assert_in_range(seen.times[key], 1700, 2300);
+    }
+}
+
+static void test_a_random_entry_is_what_the_number_selects(void **state)
+{
+    struct fixture *fixture = *state;
+    for (uint32_t key = 0; key < KEYS; key++)
+        put(fixture, key, 1);
+    for (uint64_t number = 0; number < 100; number++)
+        assert_ptr_equal(dict_random(&fixture->dict, number), dict_random(&fixture->dict, number));
+}
+
+/* Also in a chain longer than what the draws reach. */
+static void test_every_entry_of_a_long_chain_is_drawn(void **state)
+{
+    struct fixture *fixture = start(*state, hash_all_equal);
+    static struct seen seen;
+    memset(&seen, 0, sizeof seen);
+    for (uint32_t key = 0; key < 200; key++)
+        put(fixture, key, 1);
+    uint64_t random = seeded_start();
+    for (int draw = 0; draw < 20000; draw++)
+        on_entry(&seen, dict_random(&fixture->dict, random_number(&random)));
+    for (uint32_t key = 0; key < 200; key++)
+        assert_true(seen.times[key] > 0);
+}
+
+/* ---- prefetching ---- */
 
 /* Hints change nothing, whatever is there or not. */
 static void test_prefetches_are_only_hints(void **state)
 {
-    (void)state;
-    hash_function *const hashes[] = {hash_well, hash_all_equal, hash_at_the_end,
-                                     hash_around_the_end};
+    struct fixture *fixture = *state;
+    hash_function *const hashes[] = {hash_well, hash_all_equal, hash_at_the_end};
     for (size_t i = 0; i < sizeof hashes / sizeof hashes[0]; i++) {
-        struct model model = {.count = 0};
-        struct dict dict;
-        dict_init(&dict);
+        start(fixture, hashes[i]);
         for (uint32_t key = 0; key < 50; key++) {
             for (uint32_t other = 0; other < 60; other++) {
-                dict_prefetch_slot(&dict, hashes[i](other));
-                dict_prefetch_entry(&dict, hashes[i](other));
+                dict_prefetch_slot(&fixture->dict, hashes[i](other));
+                dict_prefetch_entry(&fixture->dict, hashes[i](other));
             }
             if (key < 40)
-                put(&dict, &model, hashes[i], key, key + 1);
+                put(fixture, key, key + 1);
             else
-                take(&dict, &model, hashes[i], key - 40);
+                take(fixture, key - 40);
         }
-        assert_equal(&dict, &model, hashes[i]);
-        dict_deinit(&dict);
-        dict_prefetch_slot(&dict, 1);
-        dict_prefetch_entry(&dict, 1);
+        assert_equal(fixture, KEYS);
+        dict_deinit(&fixture->dict);
+        dict_prefetch_slot(&fixture->dict, 1);
+        dict_prefetch_entry(&fixture->dict, 1);
     }
 }
+
+struct prefetcher {
+    const struct fixture *fixture;
+    atomic_bool done;
+};
+
+static void *prefetch(void *context)
+{
+    struct prefetcher *prefetcher = context;
+    for (uint32_t key = 0; !atomic_load(&prefetcher->done); key = (key + 1) % MANY)
+        dict_prefetch_slot(&prefetcher->fixture->dict, hash_well(key));
+    return NULL;
+}
+
+static void test_slots_are_prefetched_while_another_thread_writes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct prefetcher prefetcher = {.fixture = fixture};
+    pthread_t thread;
+    pthread_create(&thread, NULL, prefetch, &prefetcher);
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t key = 0; key < 30000; key++)
+            put(fixture, key, 1);
+        for (uint32_t key = 0; key < 20000; key++)
+            take(fixture, key);
+        dict_clear(&fixture->dict);
+        memset(fixture->values, 0, sizeof fixture->values);
+        fixture->count = 0;
+    }
+    atomic_store(&prefetcher.done, true);
+    pthread_join(thread, NULL);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_steps_match_an_array),
-        cmocka_unit_test(test_colliding_hashes_match_an_array),
-        cmocka_unit_test(test_removal_closes_the_gap_in_every_small_table),
-        cmocka_unit_test(test_begins_without_memory),
-        cmocka_unit_test(test_put_replaces_the_entry_of_the_key),
-        cmocka_unit_test(test_keys_are_told_apart_by_every_byte_and_their_length),
-        cmocka_unit_test(test_gives_memory_back_when_it_empties),
-        cmocka_unit_test(test_is_usable_after_deinit),
-        cmocka_unit_test(test_prefetches_are_only_hints),
+        TEST(test_random_steps_match_an_array),
+        TEST(test_bad_hashes_match_an_array),
+        TEST(test_a_chain_of_thousands_grows_and_shrinks),
+        TEST(test_grows_to_many_and_shrinks_to_nothing),
+        TEST(test_begins_without_memory),
+        TEST(test_put_replaces_the_entry_of_the_key),
+        TEST(test_replace_finds_the_former_by_its_address),
+        TEST(test_keys_are_told_apart_by_every_byte_and_their_length),
+        TEST(test_is_usable_after_clear_and_deinit),
+        TEST(test_a_scan_at_rest_reports_each_once),
+        TEST(test_a_scan_misses_nothing_while_the_table_changes),
+        TEST(test_random_entries_are_equally_likely),
+        TEST(test_a_random_entry_is_what_the_number_selects),
+        TEST(test_every_entry_of_a_long_chain_is_drawn),
+        TEST(test_prefetches_are_only_hints),
+        TEST(test_slots_are_prefetched_while_another_thread_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

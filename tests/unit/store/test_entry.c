@@ -1,8 +1,10 @@
-/* Tests of store/entry.c: entries own copies of what they were made of. */
+/* Tests of store/entry.c: entries own copies of what they were made of, in as few bytes as said. */
 #include "store/entry.h"
 
 #include "base/blob.h"
 #include "store/list.h"
+#include "store/pages.h"
+#include "store/slab.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,96 +12,309 @@
 
 #include <cmocka.h>
 
+#include "store/seeded.h"
+
+#define LARGEST ((size_t)100000)
+
+struct fixture {
+    struct pages pages;
+    struct slab slab;
+    uint8_t bytes[LARGEST];
+};
+
+static int setup(void **state)
+{
+    static struct fixture fixture;
+    pages_init(&fixture.pages, false);
+    slab_init(&fixture.slab, &fixture.pages);
+    for (size_t i = 0; i < LARGEST; i++)
+        fixture.bytes[i] = (uint8_t)(i * 31 >> 3);
+    *state = &fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(slab_used(&fixture->slab), 0);
+    slab_deinit(&fixture->slab);
+    pages_deinit(&fixture->pages);
+    return 0;
+}
+
+static void assert_stamp(const struct entry *entry, struct entry_stamp stamp)
+{
+    assert_true(entry_version(entry) == stamp.version);
+    assert_true(entry_expire_at_ms(entry) == stamp.expire_at_ms);
+}
+
+static void assert_string(const struct entry *entry, struct slice key, struct slice value,
+                          struct entry_stamp stamp)
+{
+    assert_int_equal(entry_type(entry), ENTRY_STRING);
+    assert_true(slice_equal(entry_key(entry), key));
+    assert_true(slice_equal(entry_string(entry), value));
+    assert_int_equal(entry_blob(entry) != NULL, value.len >= ENTRY_MIN_BLOB);
+    assert_stamp(entry, stamp);
+}
+
 static void test_a_string_is_a_copy_of_key_and_value(void **state)
 {
-    (void)state;
+    struct fixture *fixture = *state;
     char key[] = "k\0y", value[] = "va\0ue";
-    struct entry *entry = entry_new_string(slice_make(key, 3), slice_make(value, 5));
+    struct entry_stamp stamp = {.version = 1};
+    struct entry *entry =
+        entry_new_string(&fixture->slab, slice_make(key, 3), slice_make(value, 5), stamp);
     memset(key, 'x', sizeof key);
     memset(value, 'x', sizeof value);
-    assert_int_equal(entry->type, ENTRY_STRING);
-    assert_true(slice_equal(entry_key(entry), SLICE_LITERAL("k\0y")));
-    assert_true(slice_equal(entry_string(entry), SLICE_LITERAL("va\0ue")));
-    assert_int_equal(entry->version, 0);
-    entry_free(entry);
+    assert_string(entry, SLICE_LITERAL("k\0y"), SLICE_LITERAL("va\0ue"), stamp);
+    entry_free(&fixture->slab, entry);
 }
 
 static void test_the_empty_string_is_a_value(void **state)
 {
-    (void)state;
-    struct entry *entry = entry_new_string(SLICE_LITERAL("k"), slice_make(NULL, 0));
-    assert_true(slice_equal(entry_key(entry), SLICE_LITERAL("k")));
-    assert_int_equal(entry_string(entry).len, 0);
-    entry_free(entry);
-}
-
-static void test_a_long_key_and_value(void **state)
-{
-    (void)state;
-    size_t key_len = 64 * 1024, value_len = 5000001;
-    uint8_t *bytes = malloc(value_len);
-    for (size_t i = 0; i < value_len; i++)
-        bytes[i] = (uint8_t)(i * 31 >> 3);
+    struct fixture *fixture = *state;
+    struct entry_stamp stamp = {0};
     struct entry *entry =
-        entry_new_string(slice_make(bytes, key_len), slice_make(bytes, value_len));
-    assert_true(slice_equal(entry_key(entry), slice_make(bytes, key_len)));
-    assert_true(slice_equal(entry_string(entry), slice_make(bytes, value_len)));
-    entry_free(entry);
-    free(bytes);
+        entry_new_string(&fixture->slab, SLICE_LITERAL("k"), slice_make(NULL, 0), stamp);
+    assert_string(entry, SLICE_LITERAL("k"), SLICE_LITERAL(""), stamp);
+    entry_free(&fixture->slab, entry);
 }
 
-static void test_a_list_begins_empty_and_is_freed_with_its_elements(void **state)
+static size_t size_with(struct fixture *fixture, size_t key, size_t value, struct entry_stamp stamp)
 {
-    (void)state;
-    char key[] = "list";
-    struct entry *entry = entry_new_list(slice_from_string(key));
-    memset(key, 'x', sizeof key - 1);
-    assert_int_equal(entry->type, ENTRY_LIST);
-    assert_true(slice_equal(entry_key(entry), SLICE_LITERAL("list")));
-    assert_int_equal(list_length(entry->list), 0);
-    list_push_head(entry->list, SLICE_LITERAL("element"));
-    entry_free(entry);
+    size_t before = slab_used(&fixture->slab);
+    struct entry *entry = entry_new_string(&fixture->slab, slice_make(fixture->bytes, key),
+                                           slice_make(fixture->bytes, value), stamp);
+    size_t size = slab_used(&fixture->slab) - before;
+    entry_free(&fixture->slab, entry);
+    return size;
+}
+
+static void test_common_entries_are_small(void **state)
+{
+    struct fixture *fixture = *state;
+    struct entry_stamp plain = {.version = ((uint64_t)1 << 40) - 1};
+    struct entry_stamp expiring = {.version = 1, .expire_at_ms = 1900000000000};
+    struct entry_stamp late = {.version = (uint64_t)1 << 40, .expire_at_ms = 1900000000000};
+    assert_int_equal(size_with(fixture, 16, 32, plain), 56);
+    assert_int_equal(size_with(fixture, 16, 32, expiring), 64);
+    assert_int_equal(size_with(fixture, 16, 8, plain), 32);
+    assert_int_equal(size_with(fixture, 16, 8, expiring), 40);
+    assert_int_equal(size_with(fixture, 16, 39, late), 72);
+    assert_int_equal(size_with(fixture, 1, 0, plain), 16);
+}
+
+static const uint64_t versions[] = {
+    0, 1, ((uint64_t)1 << 40) - 1, (uint64_t)1 << 40, 0x123456789abcdef0, UINT64_MAX};
+static const int64_t deadlines[] = {0, 1, 1900000000000, ENTRY_MAX_EXPIRE_AT_MS};
+static const size_t lengths[] = {1, 2, 7, 254, 255, 256, 257, 1000, 65535, 65536};
+static const size_t value_lengths[] = {0,     1,      255, 256, ENTRY_MIN_BLOB - 1, ENTRY_MIN_BLOB,
+                                       65536, LARGEST};
+
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+static void test_every_part_in_every_combination(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t combinations =
+        COUNT(versions) * COUNT(deadlines) * COUNT(lengths) * COUNT(value_lengths);
+    for (size_t i = 0; i < combinations; i++) {
+        size_t rest = i;
+        struct entry_stamp stamp = {.version = versions[rest % COUNT(versions)]};
+        rest /= COUNT(versions);
+        stamp.expire_at_ms = deadlines[rest % COUNT(deadlines)];
+        rest /= COUNT(deadlines);
+        struct slice key = slice_make(fixture->bytes, lengths[rest % COUNT(lengths)]);
+        struct slice value = slice_make(fixture->bytes, value_lengths[rest / COUNT(lengths)]);
+        struct entry *entry = entry_new_string(&fixture->slab, key, value, stamp);
+        assert_string(entry, key, value, stamp);
+        entry_free(&fixture->slab, entry);
+    }
+}
+
+static void test_a_deadline_beyond_the_last_is_the_last(void **state)
+{
+    struct fixture *fixture = *state;
+    struct entry_stamp stamp = {.expire_at_ms = INT64_MAX};
+    struct entry *entry =
+        entry_new_string(&fixture->slab, SLICE_LITERAL("k"), SLICE_LITERAL("v"), stamp);
+    assert_true(entry_expire_at_ms(entry) == ENTRY_MAX_EXPIRE_AT_MS);
+    entry_free(&fixture->slab, entry);
+}
+
+static void test_a_string_of_the_same_size_stays_where_it_is(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 1};
+    struct slice key = slice_make(fixture->bytes, 16);
+    struct entry *entry = entry_new_string(slab, key, slice_make(fixture->bytes, 32), stamp);
+    for (size_t length = 25; length <= 32; length++) {
+        stamp.version++;
+        struct slice value = slice_make(fixture->bytes + length, length);
+        assert_ptr_equal(entry_replace_string(slab, entry, value, stamp), entry);
+        assert_string(entry, key, value, stamp);
+    }
+    struct slice longer = slice_make(fixture->bytes, 33);
+    struct entry *other = entry_new_string(slab, key, longer, stamp);
+    entry = entry_replace_string(slab, entry, longer, stamp);
+    assert_string(entry, key, longer, stamp);
+    entry_free(slab, other);
+    entry_free(slab, entry);
+}
+
+static size_t random_length(uint64_t *random)
+{
+    switch (seeded_below(random, 3)) {
+    case 0:
+        return seeded_below(random, 50);
+    case 1:
+        return seeded_below(random, 2000);
+    default:
+        return ENTRY_MIN_BLOB - 1000 + seeded_below(random, 2000);
+    }
+}
+
+static struct entry_stamp random_stamp(uint64_t *random)
+{
+    return (struct entry_stamp){.version = versions[seeded_below(random, COUNT(versions))],
+                                .expire_at_ms = deadlines[seeded_below(random, COUNT(deadlines))]};
+}
+
+static void test_random_changes_of_a_string(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    uint64_t random = seeded_start();
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        struct slice key = slice_make(fixture->bytes, lengths[i]), value = SLICE_LITERAL("first");
+        struct entry_stamp stamp = {.version = 1};
+        struct entry *entry = entry_new_string(slab, key, value, stamp);
+        for (int step = 0; step < 2000; step++) {
+            stamp = random_stamp(&random);
+            if (seeded_below(&random, 2) == 0) {
+                entry = entry_restamp(slab, entry, stamp);
+            } else {
+                value = slice_make(fixture->bytes + seeded_below(&random, 1000),
+                                   random_length(&random));
+                entry = entry_replace_string(slab, entry, value, stamp);
+            }
+            assert_string(entry, key, value, stamp);
+        }
+        entry_free(slab, entry);
+        assert_int_equal(slab_used(slab), 0);
+    }
+}
+
+static void test_a_long_string_is_a_shared_blob_and_charged(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 1};
+    struct entry *entry =
+        entry_new_string(slab, SLICE_LITERAL("key"), slice_make(fixture->bytes, LARGEST), stamp);
+    assert_true(slab_used(slab) >= LARGEST);
+    assert_true(slab_used(slab) <= LARGEST + 100);
+    assert_int_equal(atomic_load(&entry_blob(entry)->holders), 1);
+    struct blob *blob = blob_retain(entry_blob(entry));
+    entry = entry_replace_string(slab, entry, SLICE_LITERAL("short"), stamp);
+    assert_true(slab_used(slab) <= 100);
+    assert_int_equal(atomic_load(&blob->holders), 1);
+    assert_memory_equal(blob->data, fixture->bytes, LARGEST);
+    blob_release(blob);
+    entry_free(slab, entry);
+}
+
+static struct entry *new_list(struct slab *slab, struct slice key, struct entry_stamp stamp)
+{
+    struct list *list = list_new();
+    list_push_head(list, SLICE_LITERAL("element"));
+    return entry_new_list(slab, key, list, stamp);
+}
+
+static void assert_list(const struct entry *entry, struct slice key, struct entry_stamp stamp)
+{
+    assert_int_equal(entry_type(entry), ENTRY_LIST);
+    assert_null(entry_blob(entry));
+    assert_true(slice_equal(entry_key(entry), key));
+    assert_int_equal(list_length(entry_list(entry)), 1);
+    assert_true(slice_equal(list_at(entry_list(entry), 0), SLICE_LITERAL("element")));
+    assert_stamp(entry, stamp);
+}
+
+static void test_a_list_keeps_its_elements_and_is_freed_with_them(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    uint64_t random = seeded_start();
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        struct slice key = slice_make(fixture->bytes, lengths[i]);
+        struct entry_stamp stamp = {0};
+        struct entry *entry = new_list(slab, key, stamp);
+        for (int step = 0; step < 100; step++) {
+            stamp = random_stamp(&random);
+            entry = entry_restamp(slab, entry, stamp);
+            assert_list(entry, key, stamp);
+            stamp.version = versions[seeded_below(&random, COUNT(versions))];
+            entry_set_version(entry, stamp.version);
+            assert_list(entry, key, stamp);
+        }
+        entry_free(slab, entry);
+    }
+}
+
+static void test_a_list_becomes_a_string(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 7, .expire_at_ms = 8};
+    static const struct slice values[] = {SLICE_LITERAL(""), SLICE_LITERAL("8 bytes."),
+                                          SLICE_LITERAL("something longer than a pointer")};
+    for (size_t i = 0; i < COUNT(values); i++) {
+        struct entry *entry = new_list(slab, SLICE_LITERAL("key"), stamp);
+        entry = entry_replace_string(slab, entry, values[i], stamp);
+        assert_string(entry, SLICE_LITERAL("key"), values[i], stamp);
+        entry_free(slab, entry);
+    }
+}
+
+static void test_a_list_is_taken_out(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 7};
+    struct entry *entry = new_list(slab, SLICE_LITERAL("former"), stamp);
+    struct list *list = entry_take_list(entry);
+    entry_free(slab, entry);
+    entry = entry_new_list(slab, SLICE_LITERAL("latter"), list, stamp);
+    assert_list(entry, SLICE_LITERAL("latter"), stamp);
+    entry_free(slab, entry);
 }
 
 static void test_free_takes_null(void **state)
 {
-    (void)state;
-    entry_free(NULL);
+    struct fixture *fixture = *state;
+    entry_free(&fixture->slab, NULL);
 }
 
-/* A long string is shared with who answers with it, and outlives its entry there. */
-static void test_a_long_string_is_a_blob(void **state)
-{
-    (void)state;
-    static uint8_t bytes[ENTRY_MIN_BLOB + 1];
-    memset(bytes, 'v', sizeof bytes);
-    struct slice value = slice_make(bytes, sizeof bytes);
-    for (size_t len = ENTRY_MIN_BLOB - 1; len <= ENTRY_MIN_BLOB + 1; len++) {
-        struct entry *entry = entry_new_string(SLICE_LITERAL("key"), slice_make(bytes, len));
-        assert_int_equal(entry->blob != NULL, len >= ENTRY_MIN_BLOB);
-        assert_true(slice_equal(entry_string(entry), slice_make(bytes, len)));
-        assert_true(slice_equal(entry_key(entry), SLICE_LITERAL("key")));
-        if (entry->blob != NULL)
-            assert_int_equal(atomic_load(&entry->blob->holders), 1);
-        entry_free(entry);
-    }
-    struct entry *entry = entry_new_string(SLICE_LITERAL("key"), value);
-    struct blob *blob = blob_retain(entry->blob);
-    entry_free(entry);
-    assert_int_equal(atomic_load(&blob->holders), 1);
-    assert_true(slice_equal(blob_slice(blob), value));
-    blob_release(blob);
-}
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_string_is_a_copy_of_key_and_value),
-        cmocka_unit_test(test_the_empty_string_is_a_value),
-        cmocka_unit_test(test_a_long_key_and_value),
-        cmocka_unit_test(test_a_list_begins_empty_and_is_freed_with_its_elements),
-        cmocka_unit_test(test_free_takes_null),
-        cmocka_unit_test(test_a_long_string_is_a_blob),
+        TEST(test_a_string_is_a_copy_of_key_and_value),
+        TEST(test_the_empty_string_is_a_value),
+        TEST(test_common_entries_are_small),
+        TEST(test_every_part_in_every_combination),
+        TEST(test_a_deadline_beyond_the_last_is_the_last),
+        TEST(test_a_string_of_the_same_size_stays_where_it_is),
+        TEST(test_random_changes_of_a_string),
+        TEST(test_a_long_string_is_a_shared_blob_and_charged),
+        TEST(test_a_list_keeps_its_elements_and_is_freed_with_them),
+        TEST(test_a_list_becomes_a_string),
+        TEST(test_a_list_is_taken_out),
+        TEST(test_free_takes_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,7 @@ static void assert_pushed(struct keyspace_fixture *fixture, const char *key, int
     assert_true(fixture->result.ok);
     assert_int_equal(fixture->result.count, length);
     assert_int_equal(fixture->result.version, fixture->revision);
-    assert_int_equal(keyspace_find(fixture, key)->version, fixture->revision);
+    assert_int_equal(entry_version(keyspace_find(fixture, key)), fixture->revision);
 }
 
 static void test_push_puts_the_last_value_first(void **state)
@@ -167,7 +167,7 @@ static void test_pop_takes_the_head_and_removes_an_empty_list(void **state)
     assert_true(result->value.found);
     assert_slice_is(result->value.bytes, "2");
     assert_int_equal(result->value.version, revision + 1);
-    assert_int_equal(keyspace_find(fixture, "list")->version, revision + 1);
+    assert_int_equal(entry_version(keyspace_find(fixture, "list")), revision + 1);
 
     result = pop(fixture, "list");
     assert_true(result->value.found);

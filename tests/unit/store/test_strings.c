@@ -34,7 +34,7 @@ static void assert_get(struct keyspace_fixture *fixture, const char *key, const 
     assert_int_equal(result->err, ERR_NONE);
     assert_true(result->value.found);
     assert_slice_is(result->value.bytes, value);
-    assert_int_equal(result->value.version, keyspace_find(fixture, key)->version);
+    assert_int_equal(result->value.version, entry_version(keyspace_find(fixture, key)));
 }
 
 static void test_get_returns_what_set_stored(void **state)

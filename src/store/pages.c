@@ -1,0 +1,260 @@
+/* Regions of pages with a bit per free page. Refuses to know what lies in a page. */
+#include "store/pages.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define REGION_SIZE  ((size_t)2 * 1024 * 1024)
+#define REGION_PAGES (REGION_SIZE / PAGES_PAGE_SIZE)
+#define WORD_BITS    64
+#define WORDS        (REGION_PAGES / WORD_BITS)
+
+struct pages_region {
+    struct pages_region *next, *prev; /* in one of the lists */
+    size_t free_count;
+    size_t idle_count;
+    uint64_t idle[WORDS]; /* a bit per page */
+    uint64_t purged[WORDS];
+};
+
+_Static_assert(sizeof(struct pages_region) <= PAGES_PAGE_SIZE, "a region is described by a page");
+
+void pages_init(struct pages *pages, bool huge)
+{
+    pthread_mutex_init(&pages->lock, NULL);
+    pages->idle = pages->purged = (struct pages_list){NULL, NULL};
+    pages->regions = pages->used_count = pages->idle_count = 0;
+    pages->huge = huge;
+    atomic_init(&pages->memory, 0);
+}
+
+/* Counts pages that begin, or with a negative number cease, to occupy memory. */
+static void count_memory(struct pages *pages, ptrdiff_t count)
+{
+    atomic_fetch_add_explicit(&pages->memory, (size_t)count * PAGES_PAGE_SIZE,
+                              memory_order_relaxed);
+}
+
+static void link_first(struct pages_list *list, struct pages_region *region)
+{
+    region->prev = NULL;
+    region->next = list->first;
+    if (region->next != NULL)
+        region->next->prev = region;
+    else
+        list->last = region;
+    list->first = region;
+}
+
+static void unlink_from(struct pages_list *list, struct pages_region *region)
+{
+    if (region->prev != NULL)
+        region->prev->next = region->next;
+    else
+        list->first = region->next;
+    if (region->next != NULL)
+        region->next->prev = region->prev;
+    else
+        list->last = region->prev;
+}
+
+/* The list that invariant 2 asks for; NULL = none. */
+static struct pages_list *list_of(struct pages *pages, const struct pages_region *region)
+{
+    if (region->idle_count > 0)
+        return &pages->idle;
+    return region->free_count > 0 ? &pages->purged : NULL;
+}
+
+/* Changes the counts and with them the list. */
+static void recount(struct pages *pages, struct pages_region *region, ptrdiff_t free,
+                    ptrdiff_t idle)
+{
+    struct pages_list *from = list_of(pages, region);
+    region->free_count += (size_t)free;
+    region->idle_count += (size_t)idle;
+    pages->idle_count += (size_t)idle;
+    struct pages_list *to = list_of(pages, region);
+    if (from == to)
+        return;
+    if (from != NULL)
+        unlink_from(from, region);
+    if (to != NULL)
+        link_first(to, region);
+}
+
+/* Maps twice as much as needed and cuts the aligned region out. */
+static void *map_aligned(void)
+{
+    uint8_t *memory = mmap(NULL, 2 * REGION_SIZE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", REGION_SIZE);
+        abort();
+    }
+    size_t before = -(uintptr_t)memory & (REGION_SIZE - 1);
+    if (before > 0)
+        munmap(memory, before);
+    munmap(memory + before + REGION_SIZE, REGION_SIZE - before);
+    return memory + before;
+}
+
+static struct pages_region *new_region(bool huge)
+{
+    struct pages_region *region = map_aligned();
+    /* Hints only. Where huge pages are the rule, they must be refused to avoid the waiting. */
+    madvise(region, REGION_SIZE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    for (size_t i = 0; i < WORDS; i++)
+        region->idle[i] = UINT64_MAX;
+    region->idle[0] &= ~(uint64_t)1;
+    return region;
+}
+
+static void unmap_all(struct pages_list *list)
+{
+    while (list->first != NULL) {
+        struct pages_region *region = list->first;
+        unlink_from(list, region);
+        munmap(region, REGION_SIZE);
+    }
+}
+
+void pages_deinit(struct pages *pages)
+{
+    unmap_all(&pages->idle);
+    unmap_all(&pages->purged);
+    pthread_mutex_destroy(&pages->lock);
+}
+
+/* Mapping a region takes time, in which others may take and give. */
+static struct pages_region *add_region(struct pages *pages)
+{
+    pthread_mutex_unlock(&pages->lock);
+    struct pages_region *region = new_region(pages->huge);
+    pthread_mutex_lock(&pages->lock);
+    pages->regions++;
+    count_memory(pages, REGION_PAGES);
+    recount(pages, region, REGION_PAGES - 1, REGION_PAGES - 1);
+    return region;
+}
+
+/* The first page of a set that is not empty leaves it. */
+static size_t take_first(uint64_t *set)
+{
+    size_t word = 0;
+    while (set[word] == 0)
+        word++;
+    size_t bit = (size_t)__builtin_ctzll(set[word]);
+    set[word] &= set[word] - 1;
+    return word * WORD_BITS + bit;
+}
+
+/* Preferably a page that occupies memory already. */
+static void *take(struct pages *pages)
+{
+    struct pages_region *region = pages->idle.first;
+    size_t index;
+    if (region == NULL && pages->purged.first != NULL) {
+        region = pages->purged.first;
+        index = take_first(region->purged);
+        recount(pages, region, -1, 0);
+        count_memory(pages, 1);
+    } else {
+        if (region == NULL)
+            region = add_region(pages);
+        index = take_first(region->idle);
+        recount(pages, region, -1, -1);
+    }
+    return (uint8_t *)region + index * PAGES_PAGE_SIZE;
+}
+
+void *pages_take(struct pages *pages)
+{
+    pthread_mutex_lock(&pages->lock);
+    void *page = take(pages);
+    pages->used_count++;
+    pthread_mutex_unlock(&pages->lock);
+    return page;
+}
+
+static bool holds(const uint64_t *set, size_t index)
+{
+    return set[index / WORD_BITS] >> index % WORD_BITS & 1;
+}
+
+/* Gives the memory of the region's idle pages to the system, neighbours in one call. */
+static void purge(struct pages *pages, struct pages_region *region)
+{
+    for (size_t begin = 1, end; begin < REGION_PAGES; begin = end + 1) {
+        for (end = begin; end < REGION_PAGES && holds(region->idle, end);)
+            end++;
+        if (end > begin)
+            madvise((uint8_t *)region + begin * PAGES_PAGE_SIZE, (end - begin) * PAGES_PAGE_SIZE,
+                    MADV_DONTNEED);
+    }
+    for (size_t i = 0; i < WORDS; i++) {
+        region->purged[i] |= region->idle[i];
+        region->idle[i] = 0;
+    }
+    count_memory(pages, -(ptrdiff_t)region->idle_count);
+    recount(pages, region, 0, -(ptrdiff_t)region->idle_count);
+}
+
+static bool is_empty(const struct pages_region *region)
+{
+    return region->free_count == REGION_PAGES - 1;
+}
+
+/* The empty region leaves the pool and is put before those to unmap. */
+static void forget(struct pages *pages, struct pages_region *region, struct pages_region **unused)
+{
+    pages->regions--;
+    count_memory(pages, -(ptrdiff_t)region->idle_count - 1);
+    recount(pages, region, -(ptrdiff_t)region->free_count, -(ptrdiff_t)region->idle_count);
+    region->next = *unused;
+    *unused = region;
+}
+
+/* Keeps invariant 3 after a page of the region was given back; returns what is to be unmapped. An
+ * empty region goes before others lose pages, of which those go that were not needed for longest.
+ */
+static struct pages_region *trim(struct pages *pages, struct pages_region *region)
+{
+    struct pages_region *unused = NULL;
+    size_t most = REGION_PAGES - 1 + pages->used_count / 8;
+    if (pages->idle_count > most && is_empty(region))
+        forget(pages, region, &unused);
+    while (pages->idle_count > most) {
+        region = pages->idle.last;
+        if (is_empty(region))
+            forget(pages, region, &unused);
+        else
+            purge(pages, region);
+    }
+    return unused;
+}
+
+void pages_give(struct pages *pages, void *page)
+{
+    uintptr_t address = (uintptr_t)page;
+    struct pages_region *region = (struct pages_region *)(address & ~(REGION_SIZE - 1));
+    size_t index = (address & (REGION_SIZE - 1)) / PAGES_PAGE_SIZE;
+    pthread_mutex_lock(&pages->lock);
+    region->idle[index / WORD_BITS] |= (uint64_t)1 << index % WORD_BITS;
+    pages->used_count--;
+    recount(pages, region, 1, 1);
+    struct pages_region *unused = trim(pages, region);
+    pthread_mutex_unlock(&pages->lock);
+    while (unused != NULL) {
+        region = unused;
+        unused = region->next;
+        munmap(region, REGION_SIZE);
+    }
+}
+
+size_t pages_memory(const struct pages *pages)
+{
+    return atomic_load_explicit(&pages->memory, memory_order_relaxed);
+}

@@ -1,0 +1,79 @@
+/*
+ * Memory for the small objects of one shard, without a header per object: whoever frees an object
+ * says how long it is. Used under the shard's lock. Larger objects come from the heap.
+ *
+ * Layout of a page (4 KiB, see store/pages.h), all of whose objects have one size:
+ *
+ *     0   struct slab_page: neighbours in the list, size, counters
+ *     at  objects, packed to the page's end, so that one of a size that is a power of two lies at a
+ *         multiple of its size. A free one begins with the offset (16 bits) of the next free one.
+ *
+ * Invariants:
+ * 1. Objects have sizes that are multiples of 8; between two such sizes with equally many objects
+ *    per page the larger is used.
+ * 2. A page is in the list of its size exactly while it has a free object and one in use.
+ * 3. A page without objects in use goes back to the pool, but for SLAB_SPARES kept for any size.
+ * 4. slab_memory() is the sum of: pages held, heap memory with the heap's own overhead, charges.
+ */
+#ifndef KEYSTORE_STORE_SLAB_H
+#define KEYSTORE_STORE_SLAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct pages;
+struct slab_page;
+
+#define SLAB_UNIT    ((size_t)8)
+#define SLAB_LARGEST ((size_t)1016) /* larger objects come from the heap */
+#define SLAB_SPARES  2
+
+struct slab {
+    struct pages *pages;
+    struct slab_page *open[SLAB_LARGEST / SLAB_UNIT + 1]; /* by size in units */
+    struct slab_page *spares;
+    size_t spare_count;
+    size_t used;
+    size_t memory;
+};
+
+/* An empty slab that holds no memory yet; `pages` is borrowed and shared with others. */
+void slab_init(struct slab *slab, struct pages *pages);
+
+/* All objects and pages must have been freed. */
+void slab_deinit(struct slab *slab);
+
+/* What an object of `size` bytes takes: two lengths with the same result are one size. */
+size_t slab_round(size_t size);
+
+/* `size` bytes, at least 1, at a multiple of 8; not initialised, never NULL. */
+void *slab_alloc(struct slab *slab, size_t size) __attribute__((returns_nonnull));
+
+/* Frees what slab_alloc() gave for that size. */
+void slab_free(struct slab *slab, void *memory, size_t size);
+
+/* Makes an object of `old_size` one of `new_size` where it is, if both take the same; else false,
+ * and nothing has changed. */
+bool slab_resize(void *memory, size_t old_size, size_t new_size);
+
+/* A whole page, not initialised. */
+void *slab_take_page(struct slab *slab) __attribute__((returns_nonnull));
+void slab_give_page(struct slab *slab, void *page);
+
+/* Counts memory that belongs to the shard's data, but was taken elsewhere. */
+void slab_charge(struct slab *slab, size_t size);
+void slab_refund(struct slab *slab, size_t size);
+
+/* Bytes that are held, with what is free in pages. */
+static inline size_t slab_memory(const struct slab *slab)
+{
+    return slab->memory;
+}
+
+/* Bytes in objects, pages and charges, as rounded. */
+static inline size_t slab_used(const struct slab *slab)
+{
+    return slab->used;
+}
+
+#endif
