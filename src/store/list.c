@@ -1,142 +1,681 @@
-/* A list as a ring of pointers to elements; the ring's size is a power of two and doubles. */
+/*
+ * A list as chunks in a spine: which chunk an operation concerns, when one is added, split, merged
+ * or dropped, and what all that weighs. Refuses to know how elements lie in a chunk.
+ */
 #include "store/list.h"
 
 #include "base/blob.h"
 #include "base/mem.h"
-#include "store/entry.h"
 
 #include <stdlib.h>
 
-#define FIRST_CAPACITY 4
+/* From this many chunks on, one that is not full is little beside the others: the ends get their
+ * full size at once and keep it. */
+#define MANY_CHUNKS 16
 
-/* A short element has its bytes inline, a long one is a blob. */
-struct element {
-    uint32_t len;
-    uint8_t bytes[]; /* or a struct blob * */
+/* Neighbours with no more than that together become one. */
+#define MERGE_MAX (CHUNK_MAX / 2)
+
+/* What only a list of two chunks or more needs. */
+struct body {
+    struct chunk *tail;
+    size_t length;
+    struct spine spine;
 };
 
-static bool is_inline(size_t len)
-{
-    return len < ENTRY_MIN_BLOB;
-}
-
-static struct blob *blob_of(const struct element *element)
-{
-    struct blob *blob;
-    memcpy(&blob, element->bytes, sizeof blob);
-    return blob;
-}
-
-static struct element *new_element(struct slice value)
-{
-    size_t size = is_inline(value.len) ? value.len : sizeof(struct blob *);
-    struct element *element = mem_alloc(sizeof *element + size);
-    element->len = (uint32_t)value.len;
-    if (is_inline(value.len)) {
-        if (value.len > 0)
-            memcpy(element->bytes, value.data, value.len);
-    } else {
-        struct blob *blob = blob_copy(value);
-        memcpy(element->bytes, &blob, sizeof blob);
-    }
-    return element;
-}
-
-static void free_element(struct element *element)
-{
-    if (!is_inline(element->len))
-        blob_release(blob_of(element));
-    free(element);
-}
-
 struct list {
-    struct element **ring;
-    size_t capacity; /* a power of two */
-    size_t head;     /* slot of element 0 */
-    size_t length;
+    struct chunk *head; /* NULL if empty */
+    struct body *body;  /* NULL if there is no chunk but the head */
+    size_t bytes;       /* of the chunks and blobs */
+};
+
+/* Where a chunk is. The path is set only if the list has a body. */
+struct place {
+    struct chunk *chunk;
+    size_t base; /* index of its first element */
+    bool is_head;
+    bool is_tail;
+    struct spine_path path;
 };
 
 struct list *list_new(void)
 {
     struct list *list = mem_alloc(sizeof *list);
-    *list = (struct list){.ring = mem_alloc(FIRST_CAPACITY * sizeof(struct element *)),
-                          .capacity = FIRST_CAPACITY};
+    *list = (struct list){.head = NULL};
     return list;
 }
 
-static size_t slot_of(const struct list *list, size_t index)
+size_t list_length(const struct list *list)
 {
-    return (list->head + index) & (list->capacity - 1);
+    if (list->body != NULL)
+        return list->body->length;
+    return list->head != NULL ? list->head->count : 0;
+}
+
+size_t list_memory(const struct list *list)
+{
+    size_t bytes = chunk_heap_bytes(sizeof *list) + list->bytes;
+    if (list->body != NULL)
+        bytes += chunk_heap_bytes(sizeof *list->body) + list->body->spine.bytes;
+    return bytes;
+}
+
+static struct chunk *chunk_at_end(const struct list *list, enum list_end end)
+{
+    return end == LIST_TAIL && list->body != NULL ? list->body->tail : list->head;
+}
+
+static bool has_many_chunks(const struct list *list)
+{
+    return list->body != NULL && list->body->spine.chunks >= MANY_CHUNKS;
+}
+
+/* What a chunk of a list with a body weighs in the spine. */
+static size_t weight_of(const struct list *list, const struct chunk *chunk)
+{
+    return chunk == list->head || chunk == list->body->tail ? 0 : chunk->count;
+}
+
+/* The chunk at that end of the spine and the way to it. */
+static struct chunk *way_to_end(const struct list *list, enum list_end end, struct spine_path *path)
+{
+    const struct spine *spine = &list->body->spine;
+    return end == LIST_HEAD ? spine_first(spine, path) : spine_last(spine, path);
+}
+
+/* Of a list that is not empty. */
+static void locate_end(const struct list *list, enum list_end end, struct place *place)
+{
+    place->chunk = chunk_at_end(list, end);
+    place->base = end == LIST_HEAD ? 0 : list_length(list) - place->chunk->count;
+    place->is_head = end == LIST_HEAD || list->body == NULL;
+    place->is_tail = end == LIST_TAIL || list->body == NULL;
+    if (list->body != NULL)
+        way_to_end(list, end, &place->path);
+}
+
+/* The chunk with the element at `index`, below the length. */
+static void locate(const struct list *list, size_t index, struct place *place)
+{
+    if (index < list->head->count) {
+        locate_end(list, LIST_HEAD, place);
+    } else if (index >= list->body->length - list->body->tail->count) {
+        locate_end(list, LIST_TAIL, place);
+    } else {
+        size_t rest = index - list->head->count;
+        place->chunk = spine_find(&list->body->spine, &rest, &place->path);
+        place->base = index - rest;
+        place->is_head = place->is_tail = false;
+    }
+}
+
+static void add_length(struct list *list, size_t count)
+{
+    if (list->body != NULL)
+        list->body->length += count;
+}
+
+/*
+ * The chunk at the place, which had `footprint` bytes, has changed and may have moved: it is
+ * `chunk` now.
+ */
+static void put_back(struct list *list, struct place *place, size_t footprint, struct chunk *chunk)
+{
+    list->bytes += chunk_footprint(chunk) - footprint;
+    place->chunk = chunk;
+    if (place->is_head)
+        list->head = chunk;
+    if (list->body == NULL)
+        return;
+    if (place->is_tail)
+        list->body->tail = chunk;
+    spine_set(&list->body->spine, &place->path, chunk, weight_of(list, chunk));
+}
+
+static void fit(struct list *list, struct place *place)
+{
+    size_t footprint = chunk_footprint(place->chunk), capacity = place->chunk->capacity;
+    struct chunk *chunk = chunk_fit(place->chunk, place->is_tail ? LIST_TAIL : LIST_HEAD);
+    if (chunk->capacity != capacity)
+        put_back(list, place, footprint, chunk);
+}
+
+static void fit_ends(struct list *list)
+{
+    struct place place;
+    locate_end(list, LIST_TAIL, &place);
+    fit(list, &place);
+    if (list->body == NULL)
+        return;
+    locate_end(list, LIST_HEAD, &place);
+    fit(list, &place);
+}
+
+/* For the second chunk that is to come. */
+static void grow_body(struct list *list)
+{
+    list->body = mem_alloc(sizeof *list->body);
+    *list->body = (struct body){.tail = list->head, .length = list->head->count};
+    spine_init(&list->body->spine, list->head, 0);
+}
+
+/* Puts a chunk that is not yet counted in the length behind, or before, the one at that end. */
+static void attach(struct list *list, enum list_end end, struct chunk *chunk)
+{
+    list->bytes += chunk_footprint(chunk);
+    if (list->head == NULL) {
+        list->head = chunk;
+        return;
+    }
+    if (list->body == NULL)
+        grow_body(list);
+    struct spine_path path;
+    struct chunk *former = way_to_end(list, end, &path);
+    *(end == LIST_HEAD ? &list->head : &list->body->tail) = chunk;
+    spine_set(&list->body->spine, &path, former, weight_of(list, former));
+    if (end == LIST_HEAD)
+        spine_insert_before(&list->body->spine, &path, chunk, 0);
+    else
+        spine_insert_after(&list->body->spine, &path, chunk, 0);
+}
+
+/* With one chunk left there is no need of a body. */
+static void drop_body(struct list *list)
+{
+    spine_deinit(&list->body->spine);
+    free(list->body);
+    list->body = NULL;
+}
+
+/* The chunk at that end of the spine has become the end. */
+static void adopt_end(struct list *list, enum list_end end)
+{
+    struct spine_path path;
+    struct chunk *chunk = way_to_end(list, end, &path);
+    *(end == LIST_HEAD ? &list->head : &list->body->tail) = chunk;
+    spine_set(&list->body->spine, &path, chunk, 0);
+}
+
+/* Takes the chunk at the place out, frees it and what it still holds. */
+static void remove_chunk(struct list *list, struct place *place)
+{
+    add_length(list, -(size_t)place->chunk->count);
+    list->bytes -= chunk_footprint(place->chunk);
+    list->bytes -= chunk_free(place->chunk);
+    if (list->body == NULL) {
+        list->head = NULL;
+        return;
+    }
+    spine_remove(&list->body->spine, &place->path);
+    if (place->is_head)
+        adopt_end(list, LIST_HEAD);
+    if (place->is_tail)
+        adopt_end(list, LIST_TAIL);
+    if (list->body->spine.chunks == 1)
+        drop_body(list);
+    if (!has_many_chunks(list))
+        fit_ends(list);
+}
+
+/* Makes one chunk of that at the place and the next, which exists, if they are small enough. */
+static bool merge_with_next(struct list *list, struct place *place)
+{
+    struct spine *spine = &list->body->spine;
+    struct spine_path path = place->path;
+    struct chunk *next = spine_next(spine, &path);
+    if (chunk_used(place->chunk) + chunk_used(next) > MERGE_MAX)
+        return false;
+    size_t footprint = chunk_footprint(place->chunk) + chunk_footprint(next);
+    place->is_tail = next == list->body->tail;
+    put_back(list, place, footprint, chunk_merge(place->chunk, next));
+    spine_remove(spine, &path);
+    if (spine->chunks == 1)
+        drop_body(list);
+    return true;
+}
+
+static bool merge_with_previous(struct list *list, const struct place *place)
+{
+    struct place previous = {.path = place->path};
+    previous.chunk = spine_previous(&list->body->spine, &previous.path);
+    previous.is_head = previous.chunk == list->head;
+    return merge_with_next(list, &previous);
+}
+
+/* Merges the chunk with the element at `index` with its neighbours, while they are small. */
+static void mend(struct list *list, size_t index)
+{
+    struct place place;
+    bool merged = true;
+    while (merged && list->body != NULL) {
+        locate(list, index, &place);
+        if (chunk_used(place.chunk) >= MERGE_MAX)
+            return;
+        merged = (!place.is_tail && merge_with_next(list, &place)) ||
+                 (!place.is_head && merge_with_previous(list, &place));
+    }
+}
+
+/* The chunk next to that end was an end until now. */
+static void mend_former_end(struct list *list, enum list_end end)
+{
+    struct place place;
+    size_t index =
+        end == LIST_HEAD ? list->head->count : list->body->length - list->body->tail->count - 1;
+    locate(list, index, &place);
+    if (!place.is_head && !place.is_tail)
+        fit(list, &place);
+    mend(list, index);
+}
+
+/* An empty chunk at that end. */
+static struct chunk *add_chunk(struct list *list, enum list_end end, size_t size)
+{
+    if (has_many_chunks(list) && size < CHUNK_MAX)
+        size = CHUNK_MAX;
+    struct chunk *chunk = chunk_new(size, end);
+    attach(list, end, chunk);
+    return chunk;
+}
+
+/* The chunk at that end, which had that footprint, has moved. */
+static void move_end(struct list *list, enum list_end end, size_t footprint, struct chunk *chunk)
+{
+    struct place place = {.is_head = end == LIST_HEAD || list->body == NULL,
+                          .is_tail = end == LIST_TAIL};
+    if (list->body != NULL)
+        way_to_end(list, end, &place.path);
+    put_back(list, &place, footprint, chunk);
+}
+
+static void push(struct list *list, enum list_end end, const struct element *element)
+{
+    struct chunk *chunk = chunk_at_end(list, end);
+    size_t size = element_size(element);
+    bool is_new = chunk == NULL || !chunk_takes(chunk, end, size);
+    if (is_new)
+        chunk = add_chunk(list, end, size);
+    size_t footprint = chunk_footprint(chunk), capacity = chunk->capacity;
+    chunk = chunk_insert(chunk, end == LIST_HEAD ? chunk->begin : chunk->end, element);
+    if (chunk->capacity != capacity)
+        move_end(list, end, footprint, chunk);
+    add_length(list, 1);
+    list->bytes += element_blob_bytes(element);
+    if (is_new && list->body != NULL)
+        mend_former_end(list, end);
+}
+
+void list_push(struct list *list, enum list_end end, struct slice value)
+{
+    struct element element = element_make(value);
+    push(list, end, &element);
+}
+
+void list_push_blob(struct list *list, enum list_end end, struct blob *blob)
+{
+    struct element element = {.value = blob_slice(blob), .blob = blob_retain(blob)};
+    push(list, end, &element);
+}
+
+void list_drop(struct list *list, enum list_end end, size_t count)
+{
+    struct place place;
+    while (count > 0 && count >= chunk_at_end(list, end)->count) {
+        count -= chunk_at_end(list, end)->count;
+        locate_end(list, end, &place);
+        remove_chunk(list, &place);
+    }
+    if (count == 0)
+        return;
+    list->bytes -= chunk_drop(chunk_at_end(list, end), end, count);
+    add_length(list, -count);
+    if (!has_many_chunks(list)) {
+        locate_end(list, end, &place);
+        fit(list, &place);
+    }
+}
+
+void list_trim(struct list *list, size_t first, size_t count)
+{
+    list_drop(list, LIST_TAIL, list_length(list) - first - count);
+    list_drop(list, LIST_HEAD, first);
+}
+
+static struct element read_at(const struct list *list, size_t index)
+{
+    struct place place;
+    struct element element;
+    locate(list, index, &place);
+    chunk_read(place.chunk, chunk_position(place.chunk, index - place.base), &element);
+    return element;
+}
+
+struct slice list_at(const struct list *list, size_t index)
+{
+    return read_at(list, index).value;
+}
+
+struct blob *list_blob_at(const struct list *list, size_t index)
+{
+    return read_at(list, index).blob;
+}
+
+/* Puts the element into the chunk at the place, before its element `index`. */
+static void put_element(struct list *list, struct place *place, size_t index,
+                        const struct element *element)
+{
+    size_t footprint = chunk_footprint(place->chunk);
+    size_t position = chunk_position(place->chunk, index);
+    struct chunk *chunk = chunk_insert(place->chunk, position, element);
+    put_back(list, place, footprint, chunk);
+    add_length(list, 1);
+}
+
+/* Splits the chunk so that the element at `index`, not its first, begins another. */
+static void split(struct list *list, struct place *place, size_t index)
+{
+    if (list->body == NULL) {
+        grow_body(list);
+        way_to_end(list, LIST_HEAD, &place->path);
+    }
+    struct chunk *left = place->chunk;
+    size_t footprint = chunk_footprint(left);
+    size_t in_chunk = index - place->base;
+    struct chunk *right = chunk_split(left, chunk_position(left, in_chunk), in_chunk);
+    list->bytes += chunk_footprint(right);
+    if (place->is_tail)
+        list->body->tail = right;
+    place->is_tail = false;
+    put_back(list, place, footprint, chunk_fit(left, place->is_head ? LIST_HEAD : LIST_TAIL));
+    spine_insert_after(&list->body->spine, &place->path, right, weight_of(list, right));
+}
+
+/* Puts the element as a chunk of its own behind the one that ends before `index`. */
+static void put_chunk(struct list *list, size_t index, const struct element *element)
+{
+    struct place place;
+    locate(list, index - 1, &place);
+    struct chunk *chunk = chunk_new(element_size(element), LIST_TAIL);
+    chunk = chunk_insert(chunk, 0, element);
+    list->bytes += chunk_footprint(chunk);
+    spine_insert_after(&list->body->spine, &place.path, chunk, chunk->count);
+    add_length(list, 1);
+}
+
+/* Puts the element between two chunks, into the one that has room for it. */
+static void put_between(struct list *list, size_t index, const struct element *element)
+{
+    struct place place;
+    size_t size = element_size(element);
+    locate(list, index - 1, &place);
+    if (chunk_used(place.chunk) + size <= CHUNK_MAX) {
+        put_element(list, &place, place.chunk->count, element);
+        return;
+    }
+    locate(list, index, &place);
+    if (chunk_used(place.chunk) + size <= CHUNK_MAX)
+        put_element(list, &place, 0, element);
+    else
+        put_chunk(list, index, element);
+}
+
+static void insert(struct list *list, size_t index, const struct element *element)
+{
+    struct place place;
+    list->bytes += element_blob_bytes(element);
+    locate(list, index, &place);
+    if (chunk_used(place.chunk) + element_size(element) <= CHUNK_MAX) {
+        put_element(list, &place, index - place.base, element);
+        return;
+    }
+    if (index > place.base)
+        split(list, &place, index);
+    put_between(list, index, element);
+    mend(list, index - 1);
+    if (index + 1 < list_length(list))
+        mend(list, index + 1);
+    mend(list, index);
+}
+
+void list_insert(struct list *list, size_t index, struct slice value)
+{
+    if (index == 0) {
+        list_push(list, LIST_HEAD, value);
+    } else if (index == list_length(list)) {
+        list_push(list, LIST_TAIL, value);
+    } else {
+        struct element element = element_make(value);
+        insert(list, index, &element);
+    }
+}
+
+/* The chunk at the place has fewer bytes than before, perhaps none; true if the place still
+ * holds. */
+static bool settle(struct list *list, struct place *place)
+{
+    size_t base = place->base, length = list_length(list);
+    if (place->chunk->count == 0) {
+        remove_chunk(list, place);
+        if (base > 0)
+            mend(list, base - 1);
+        if (base < length)
+            mend(list, base);
+        return false;
+    }
+    fit(list, place);
+    if (list->body == NULL || chunk_used(place->chunk) >= MERGE_MAX)
+        return true;
+    mend(list, base);
+    return false;
+}
+
+/* Removes the element at the position, which then is its follower's; as settle(). */
+static bool remove_at(struct list *list, struct place *place, size_t *position)
+{
+    struct element element;
+    struct chunk *chunk = place->chunk;
+    chunk_read(chunk, *position, &element);
+    list->bytes -= element_blob_bytes(&element);
+    size_t follower = chunk_remove(chunk, *position);
+    size_t offset = follower - chunk->begin;
+    add_length(list, (size_t)-1);
+    put_back(list, place, chunk_footprint(chunk), chunk);
+    bool holds = settle(list, place);
+    if (holds)
+        *position = place->chunk->begin + offset;
+    return holds;
+}
+
+void list_remove(struct list *list, size_t index)
+{
+    struct place place;
+    locate(list, index, &place);
+    size_t position = chunk_position(place.chunk, index - place.base);
+    remove_at(list, &place, &position);
+}
+
+void list_replace(struct list *list, size_t index, struct slice value)
+{
+    struct place place;
+    struct element former, element = element_make(value);
+    locate(list, index, &place);
+    struct chunk *chunk = place.chunk;
+    size_t position = chunk_position(chunk, index - place.base);
+    size_t former_size = chunk_read(chunk, position, &former) - position;
+    if (chunk->count > 1 && chunk_used(chunk) - former_size + element_size(&element) > CHUNK_MAX) {
+        remove_at(list, &place, &position);
+        if (index == 0 || index == list_length(list))
+            push(list, index == 0 ? LIST_HEAD : LIST_TAIL, &element);
+        else
+            insert(list, index, &element);
+        return;
+    }
+    size_t footprint = chunk_footprint(chunk);
+    list->bytes += element_blob_bytes(&element) - element_blob_bytes(&former);
+    position = chunk_remove(chunk, position);
+    put_back(list, &place, footprint, chunk_insert(chunk, position, &element));
+    settle(list, &place);
+}
+
+struct list *list_copy(const struct list *list)
+{
+    struct list *copy = list_new();
+    struct list_cursor cursor;
+    size_t blob_bytes = list->bytes;
+    for (bool on = list_seek(list, &cursor, 0); on;
+         on = list_seek(list, &cursor, cursor.base + cursor.chunk->count)) {
+        struct chunk *chunk = chunk_copy(cursor.chunk);
+        attach(copy, LIST_TAIL, chunk);
+        if (copy->head != chunk)
+            add_length(copy, chunk->count);
+        blob_bytes -= chunk_footprint(cursor.chunk);
+    }
+    copy->bytes += blob_bytes;
+    return copy;
 }
 
 void list_free(struct list *list)
 {
     if (list == NULL)
         return;
-    for (size_t i = 0; i < list->length; i++)
-        free_element(list->ring[slot_of(list, i)]);
-    free(list->ring);
+    if (list->body == NULL) {
+        if (list->head != NULL)
+            chunk_free(list->head);
+    } else {
+        struct spine_path path;
+        struct chunk *chunk = spine_first(&list->body->spine, &path);
+        for (; chunk != NULL; chunk = spine_next(&list->body->spine, &path))
+            chunk_free(chunk);
+        drop_body(list);
+    }
     free(list);
 }
 
-size_t list_length(const struct list *list)
+/* Reads the element that the cursor has been placed on. */
+static void read_here(struct list_cursor *cursor)
 {
-    return list->length;
+    struct element element;
+    cursor->behind = chunk_read(cursor->chunk, cursor->position, &element);
+    cursor->value = element.value;
+    cursor->blob = element.blob;
 }
 
-/* Moves the elements to a ring of another size, the head to slot 0. */
-static void resize(struct list *list, size_t capacity)
+bool list_seek(const struct list *list, struct list_cursor *cursor, size_t index)
 {
-    struct element **ring = mem_alloc(capacity * sizeof(struct element *));
-    for (size_t i = 0; i < list->length; i++)
-        ring[i] = list->ring[slot_of(list, i)];
-    free(list->ring);
-    list->ring = ring;
-    list->capacity = capacity;
-    list->head = 0;
+    if (index >= list_length(list))
+        return false;
+    struct place place;
+    locate(list, index, &place);
+    cursor->list = list;
+    cursor->index = index;
+    cursor->chunk = place.chunk;
+    cursor->base = place.base;
+    cursor->path = place.path;
+    cursor->position = chunk_position(place.chunk, index - place.base);
+    read_here(cursor);
+    return true;
 }
 
-void list_push_head(struct list *list, struct slice value)
+bool list_next(struct list_cursor *cursor)
 {
-    if (list->length == list->capacity)
-        resize(list, list->capacity * 2);
-    list->head = (list->head - 1) & (list->capacity - 1);
-    list->ring[list->head] = new_element(value);
-    list->length++;
+    if (cursor->behind == cursor->chunk->end) {
+        if (cursor->list->body == NULL)
+            return false;
+        const struct chunk *next = spine_next(&cursor->list->body->spine, &cursor->path);
+        if (next == NULL)
+            return false;
+        cursor->base += cursor->chunk->count;
+        cursor->chunk = next;
+        cursor->behind = next->begin;
+    }
+    cursor->index++;
+    cursor->position = cursor->behind;
+    read_here(cursor);
+    return true;
 }
 
-struct slice list_at(const struct list *list, size_t index)
+bool list_previous(struct list_cursor *cursor)
 {
-    const struct element *element = list->ring[slot_of(list, index)];
-    if (!is_inline(element->len))
-        return blob_slice(blob_of(element));
-    return slice_make(element->bytes, element->len);
+    if (cursor->position == cursor->chunk->begin) {
+        if (cursor->list->body == NULL)
+            return false;
+        const struct chunk *previous = spine_previous(&cursor->list->body->spine, &cursor->path);
+        if (previous == NULL)
+            return false;
+        cursor->base -= previous->count;
+        cursor->chunk = previous;
+        cursor->position = previous->end;
+    }
+    cursor->index--;
+    cursor->position = chunk_before(cursor->chunk, cursor->position);
+    read_here(cursor);
+    return true;
 }
 
-struct blob *list_blob_at(const struct list *list, size_t index)
+bool list_remove_here(struct list *list, struct list_cursor *cursor, enum list_end towards)
 {
-    const struct element *element = list->ring[slot_of(list, index)];
-    return is_inline(element->len) ? NULL : blob_of(element);
+    struct place place = {.base = cursor->base, .path = cursor->path};
+    place.is_head = cursor->chunk == list->head;
+    place.is_tail = cursor->chunk == chunk_at_end(list, LIST_TAIL);
+    place.chunk = (struct chunk *)cursor->chunk;
+    bool holds = remove_at(list, &place, &cursor->position);
+    if (towards == LIST_HEAD && cursor->index == 0)
+        return false;
+    if (!holds)
+        return list_seek(list, cursor, cursor->index - (towards == LIST_HEAD));
+    cursor->chunk = place.chunk;
+    /* The cursor now stands between two elements: just before the follower. */
+    if (towards == LIST_HEAD)
+        return list_previous(cursor);
+    cursor->behind = cursor->position;
+    cursor->index--;
+    return list_next(cursor);
 }
 
-/* A quarter full is small enough that the next pushes do not grow it again at once. */
-static void shrink_if_sparse(struct list *list)
+/* What list_is_sound() has seen so far. */
+struct census {
+    size_t length;
+    size_t bytes;
+    size_t chunks;
+    size_t used; /* by the chunk before, CHUNK_MAX if that is the head */
+};
+
+static bool is_sound_chunk(const struct list *list, const struct chunk *chunk,
+                           struct census *census)
 {
-    if (list->capacity > FIRST_CAPACITY && list->length <= list->capacity / 4)
-        resize(list, list->capacity / 2);
+    bool is_end = chunk == list->head || chunk == chunk_at_end(list, LIST_TAIL);
+    struct element element;
+    for (size_t at = chunk->begin; at < chunk->end;) {
+        at = chunk_read(chunk, at, &element);
+        census->bytes += element_blob_bytes(&element);
+    }
+    size_t used = is_end ? CHUNK_MAX : chunk_used(chunk);
+    bool sound = chunk->count > 0 && chunk_is_sound(chunk) && (is_end || chunk_is_dense(chunk)) &&
+                 census->used + used > MERGE_MAX;
+    census->used = used;
+    census->length += chunk->count;
+    census->bytes += chunk_footprint(chunk);
+    census->chunks++;
+    return sound;
 }
 
-void list_drop_head(struct list *list)
+bool list_is_sound(const struct list *list)
 {
-    free_element(list->ring[list->head]);
-    list->head = (list->head + 1) & (list->capacity - 1);
-    list->length--;
-    shrink_if_sparse(list);
-}
-
-void list_drop_tail(struct list *list)
-{
-    free_element(list->ring[slot_of(list, list->length - 1)]);
-    list->length--;
-    shrink_if_sparse(list);
+    struct census census = {.used = CHUNK_MAX};
+    if (list->body == NULL) {
+        bool sound = list->head == NULL || is_sound_chunk(list, list->head, &census);
+        return sound && census.bytes == list->bytes;
+    }
+    const struct spine *spine = &list->body->spine;
+    struct spine_path path;
+    if (!spine_is_sound(spine) || spine_first(spine, &path) != list->head)
+        return false;
+    const struct chunk *chunk = list->head, *last = NULL;
+    for (; chunk != NULL; chunk = spine_next(spine, &path)) {
+        if (!is_sound_chunk(list, chunk, &census) || spine_weight(&path) != weight_of(list, chunk))
+            return false;
+        last = chunk;
+    }
+    return last == list->body->tail && census.chunks > 1 && census.chunks == spine->chunks &&
+           census.length == list->body->length && census.bytes == list->bytes;
 }

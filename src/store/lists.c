@@ -28,9 +28,10 @@ void apply_lpush(struct keyspace *space, const struct op *op, struct op_result *
     }
     struct list *list = entry_list(entry);
     for (size_t i = 0; i < op->value_count; i++)
-        list_push_head(list, op->values[i]);
-    while (op->max_length > 0 && list_length(list) > op->max_length)
-        list_drop_tail(list);
+        list_push(list, LIST_HEAD, op->values[i]);
+    size_t length = list_length(list);
+    if (op->max_length > 0 && length > op->max_length)
+        list_drop(list, LIST_TAIL, length - op->max_length);
     entry_set_version(entry, apply_next_revision(space));
     result->ok = true;
     result->count = (int64_t)list_length(list);
@@ -53,9 +54,13 @@ static void clip(int64_t *start, int64_t *stop, int64_t length)
 /* True if elements first..first+count-1 are no more than the answer may hold. */
 static bool fit(const struct op *op, const struct list *list, size_t first, size_t count)
 {
+    if (op->max_answer == 0)
+        return true;
+    struct list_cursor cursor;
     size_t bytes = 0;
-    for (size_t i = 0; i < count && op->max_answer > 0; i++) {
-        bytes += op_answer_size(list_at(list, first + i).len);
+    bool on = list_seek(list, &cursor, first);
+    for (size_t i = 0; on && i < count; i++, on = list_next(&cursor)) {
+        bytes += op_answer_size(cursor.value.len);
         if (bytes > op->max_answer)
             return false;
     }
@@ -79,13 +84,14 @@ static void copy_elements(struct keyspace *space, const struct list *list, size_
 {
     result->values = arena_alloc(space->arena, count * sizeof *result->values);
     result->value_count = count;
-    for (size_t i = 0; i < count; i++) {
-        struct blob *blob = list_blob_at(list, first + i);
-        result->values[i] = list_at(list, first + i);
-        if (blob != NULL)
-            share_element(space, result, i, blob);
+    struct list_cursor cursor;
+    bool on = list_seek(list, &cursor, first);
+    for (size_t i = 0; on && i < count; i++, on = list_next(&cursor)) {
+        result->values[i] = cursor.value;
+        if (cursor.blob != NULL)
+            share_element(space, result, i, cursor.blob);
         else
-            result->values[i] = arena_copy(space->arena, result->values[i]);
+            result->values[i] = arena_copy(space->arena, cursor.value);
     }
 }
 
@@ -121,7 +127,7 @@ void apply_lpop(struct keyspace *space, const struct op *op, struct op_result *r
         return;
     struct list *list = entry_list(entry);
     apply_return_bytes(space, list_at(list, 0), list_blob_at(list, 0), result);
-    list_drop_head(list);
+    list_drop(list, LIST_HEAD, 1);
     uint64_t revision = apply_next_revision(space);
     if (list_length(list) == 0) {
         dict_remove(space->dict, op->hash, op->key);

@@ -112,7 +112,7 @@ static inline uint64_t keyspace_put_list(struct keyspace_fixture *fixture, const
     for (unsigned i = length; i > 0; i--) {
         char text[12];
         snprintf(text, sizeof text, "%u", i - 1);
-        list_push_head(list, slice_from_string(text));
+        list_push(list, LIST_HEAD, slice_from_string(text));
     }
     struct entry_stamp stamp = {.version = ++fixture->revision};
     dict_put(&fixture->dict, keyspace_hash(name),

@@ -229,7 +229,7 @@ static void test_a_long_string_is_a_shared_blob_and_charged(void **state)
 static struct entry *new_list(struct slab *slab, struct slice key, struct entry_stamp stamp)
 {
     struct list *list = list_new();
-    list_push_head(list, SLICE_LITERAL("element"));
+    list_push(list, LIST_HEAD, SLICE_LITERAL("element"));
     return entry_new_list(slab, key, list, stamp);
 }
 

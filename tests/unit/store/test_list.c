@@ -1,4 +1,7 @@
-/* Tests of store/list.c: against an array that is moved by hand, through growing and shrinking. */
+/*
+ * Tests of store/list.c: random operations against an array of copies that is moved by hand, with
+ * the list's invariants checked on the way, and the edges of each function.
+ */
 #include "store/list.h"
 
 #include "base/blob.h"
@@ -9,95 +12,447 @@
 
 #include <cmocka.h>
 
+#include "base/blob.h"
+#include "store/entry.h"
 #include "store/seeded.h"
 
-#define MODEL_SIZE   600
-#define ELEMENT_SIZE 20
+#define MODEL_SIZE 8192
+#define LONG_BYTES (ENTRY_MIN_BLOB + 100)
 
-struct element {
-    uint8_t bytes[ELEMENT_SIZE];
-    size_t len;
-};
-
-/* What the list must hold, in the plainest form. */
+/* What the list must hold, in the plainest form, and how it is being tried. */
 struct model {
-    struct element elements[MODEL_SIZE];
+    struct list *list;
+    struct slice elements[MODEL_SIZE]; /* malloc'ed */
     size_t length;
+    size_t most;        /* elements that the list shall not exceed */
+    uint32_t mid_share; /* of 1000 elements, how many have up to 6000 bytes */
+    uint64_t random;
 };
 
-static void push(struct list *list, struct model *model, uint64_t *random)
+static uint8_t long_bytes[LONG_BYTES];
+
+static uint32_t below(struct model *model, size_t bound)
 {
-    struct element element = {.len = seeded_below(random, ELEMENT_SIZE + 1)};
-    seeded_fill(random, element.bytes, element.len);
-    list_push_head(list, slice_make(element.bytes, element.len));
-    memmove(model->elements + 1, model->elements, model->length * sizeof element);
-    model->elements[0] = element;
+    return seeded_below(&model->random, (uint32_t)bound);
+}
+
+/* Mostly short, some of 300 bytes, some that fill a chunk or more, few blobs. */
+static size_t random_size(struct model *model)
+{
+    uint32_t choice = below(model, 1000);
+    if (choice < 2)
+        return ENTRY_MIN_BLOB - 1 + below(model, 100);
+    if (choice < 2 + model->mid_share)
+        return below(model, 6000);
+    if (choice < 100)
+        return 250 + below(model, 100);
+    if (choice < 130)
+        return 120 + below(model, 16);
+    return below(model, 41);
+}
+
+/* Bytes for an element, valid until the next call. */
+static struct slice random_value(struct model *model)
+{
+    size_t size = random_size(model);
+    seeded_fill(&model->random, long_bytes, size < 40 ? size : 40);
+    if (below(model, 4) == 0) /* some values come again */
+        memset(long_bytes, 'a', size < 40 ? size : 40);
+    return slice_make(long_bytes, size);
+}
+
+static void model_insert(struct model *model, size_t index, struct slice value)
+{
+    uint8_t *copy = malloc(value.len + 1);
+    assert_non_null(copy);
+    memcpy(copy, value.data, value.len);
+    memmove(&model->elements[index + 1], &model->elements[index],
+            (model->length - index) * sizeof value);
+    model->elements[index] = slice_make(copy, value.len);
     model->length++;
 }
 
-static void drop_head(struct list *list, struct model *model)
+static void model_remove(struct model *model, size_t index, size_t count)
 {
-    list_drop_head(list);
-    model->length--;
-    memmove(model->elements, model->elements + 1, model->length * sizeof(struct element));
+    for (size_t i = index; i < index + count; i++)
+        free((void *)model->elements[i].data);
+    model->length -= count;
+    memmove(&model->elements[index], &model->elements[index + count],
+            (model->length - index) * sizeof(struct slice));
 }
 
-static void drop_tail(struct list *list, struct model *model)
+static struct model *model_new(uint64_t random, size_t most, uint32_t mid_share)
 {
-    list_drop_tail(list);
-    model->length--;
+    struct model *model = calloc(1, sizeof *model);
+    assert_non_null(model);
+    model->list = list_new();
+    model->most = most;
+    model->mid_share = mid_share;
+    model->random = random;
+    return model;
 }
 
-static void assert_equal(const struct list *list, const struct model *model)
+static void model_free(struct model *model)
 {
+    list_free(model->list);
+    model_remove(model, 0, model->length);
+    free(model);
+}
+
+static void assert_at(const struct model *model, const struct list_cursor *cursor, size_t index)
+{
+    struct slice expected = model->elements[index];
+    assert_int_equal(cursor->index, index);
+    assert_true(slice_equal(cursor->value, expected));
+    assert_int_equal(cursor->blob != NULL, expected.len >= ENTRY_MIN_BLOB);
+    if (cursor->blob != NULL)
+        assert_ptr_equal(cursor->blob->data, cursor->value.data);
+}
+
+static void assert_equal(const struct model *model, const struct list *list)
+{
+    struct list_cursor cursor;
+    assert_true(list_is_sound(list));
     assert_int_equal(list_length(list), model->length);
-    for (size_t i = 0; i < model->length; i++) {
-        const struct element *element = &model->elements[i];
-        assert_true(slice_equal(list_at(list, i), slice_make(element->bytes, element->len)));
-    }
+    assert_false(list_seek(list, &cursor, model->length));
+    size_t i = 0;
+    for (bool on = list_seek(list, &cursor, 0); on; on = list_next(&cursor))
+        assert_at(model, &cursor, i++);
+    assert_int_equal(i, model->length);
+    bool on = i > 0 && list_seek(list, &cursor, i - 1);
+    for (; on; on = list_previous(&cursor))
+        assert_at(model, &cursor, --i);
+    assert_int_equal(i, 0);
 }
 
-/* Phases in which pushes and drops prevail by turns, so that the ring grows, wraps and shrinks. */
-static void test_random_steps_match_an_array(void **state)
+static void step_push(struct model *model)
+{
+    enum list_end end = below(model, 2) == 0 ? LIST_HEAD : LIST_TAIL;
+    struct slice value = random_value(model);
+    size_t index = end == LIST_HEAD ? 0 : model->length;
+    if (value.len >= ENTRY_MIN_BLOB && below(model, 2) == 0) {
+        struct blob *blob = blob_copy(value);
+        list_push_blob(model->list, end, blob);
+        blob_release(blob);
+    } else {
+        list_push(model->list, end, value);
+    }
+    model_insert(model, index, value);
+}
+
+static void step_insert(struct model *model)
+{
+    size_t index = below(model, model->length + 1);
+    struct slice value = random_value(model);
+    list_insert(model->list, index, value);
+    model_insert(model, index, value);
+}
+
+static void step_drop(struct model *model)
+{
+    enum list_end end = below(model, 2) == 0 ? LIST_HEAD : LIST_TAIL;
+    size_t count = below(model, 50) == 0 ? below(model, 400) : 1;
+    if (count > model->length)
+        count = model->length;
+    list_drop(model->list, end, count);
+    model_remove(model, end == LIST_HEAD ? 0 : model->length - count, count);
+}
+
+static void step_remove(struct model *model)
+{
+    size_t index = below(model, model->length);
+    list_remove(model->list, index);
+    model_remove(model, index, 1);
+}
+
+static void step_replace(struct model *model)
+{
+    size_t index = below(model, model->length);
+    struct slice value = random_value(model);
+    list_replace(model->list, index, value);
+    model_remove(model, index, 1);
+    model_insert(model, index, value);
+}
+
+static void step_trim(struct model *model)
+{
+    size_t first = below(model, model->length / 8 + 1);
+    size_t count = model->length - first - below(model, (model->length - first) / 8 + 1);
+    if (below(model, 20) == 0)
+        count = below(model, count + 1);
+    list_trim(model->list, first, count);
+    model_remove(model, first + count, model->length - first - count);
+    model_remove(model, 0, first);
+}
+
+/* Removes some of a stretch of elements while walking in a random direction. */
+static void step_walk_and_remove(struct model *model)
+{
+    enum list_end towards = below(model, 2) == 0 ? LIST_HEAD : LIST_TAIL;
+    size_t index = below(model, model->length), steps = below(model, 300);
+    uint32_t share = below(model, 101);
+    struct list_cursor cursor;
+    bool on = list_seek(model->list, &cursor, index);
+    for (; on && steps > 0; steps--) {
+        assert_at(model, &cursor, cursor.index);
+        if (below(model, 100) < share) {
+            model_remove(model, cursor.index, 1);
+            on = list_remove_here(model->list, &cursor, towards);
+        } else {
+            on = towards == LIST_HEAD ? list_previous(&cursor) : list_next(&cursor);
+        }
+    }
+    if (on)
+        assert_at(model, &cursor, cursor.index);
+}
+
+static void step_read(struct model *model)
+{
+    size_t index = below(model, model->length);
+    struct slice expected = model->elements[index];
+    assert_true(slice_equal(list_at(model->list, index), expected));
+    assert_int_equal(list_blob_at(model->list, index) != NULL, expected.len >= ENTRY_MIN_BLOB);
+}
+
+/* The copy stands for the list from then on; the former list is freed first. */
+static void step_copy(struct model *model)
+{
+    struct list *copy = list_copy(model->list);
+    list_free(model->list);
+    model->list = copy;
+}
+
+/* `growth` of 100 steps add an element. */
+static void random_step(struct model *model, uint32_t growth)
+{
+    uint32_t choice = below(model, 100);
+    if (choice < growth || model->length == 0) {
+        if (model->length == model->most)
+            return;
+        if (choice % 2 == 0)
+            step_push(model);
+        else
+            step_insert(model);
+        return;
+    }
+    void (*const steps[])(struct model *) = {step_drop,    step_remove, step_drop, step_remove,
+                                             step_replace, step_read,   step_read};
+    uint32_t rare = below(model, 1000);
+    if (rare < 4)
+        step_trim(model);
+    else if (rare < 8)
+        step_walk_and_remove(model);
+    else if (rare == 8)
+        step_copy(model);
+    else
+        steps[below(model, sizeof steps / sizeof *steps)](model);
+}
+
+static void run_random_steps(struct model *model, int count, int between_checks)
+{
+    for (int step = 0; step < count; step++) {
+        bool grows = step / (int)model->most / 2 % 2 == 0;
+        random_step(model, grows ? 75 : 35);
+        if (step % between_checks == 0)
+            assert_equal(model, model->list);
+    }
+    assert_equal(model, model->list);
+    model_free(model);
+}
+
+static void test_random_steps_on_short_lists(void **state)
 {
     (void)state;
     uint64_t random = seeded_start();
-    struct model model = {.length = 0};
-    struct list *list = list_new();
-    for (int step = 0; step < 20000; step++) {
-        uint32_t pushes = step / 1000 % 2 == 0 ? 70 : 30;
-        uint32_t choice = seeded_below(&random, 100);
-        if (choice < pushes && model.length < MODEL_SIZE)
-            push(list, &model, &random);
-        else if (model.length > 0 && choice % 2 == 0)
-            drop_head(list, &model);
-        else if (model.length > 0)
-            drop_tail(list, &model);
-        if (step % 7 == 0 || model.length < 10)
-            assert_equal(list, &model);
-    }
-    list_free(list);
+    for (uint32_t most = 1; most <= 40; most++)
+        run_random_steps(model_new(random + most, most, most % 3 * 20), 1000, 1);
 }
 
-static void test_every_length_keeps_its_order_up_and_down(void **state)
+static void test_random_steps_on_lists_of_some_chunks(void **state)
+{
+    (void)state;
+    run_random_steps(model_new(seeded_start(), 2000, 5), 30000, 61);
+}
+
+static void test_random_steps_on_lists_of_many_chunks(void **state)
+{
+    (void)state;
+    run_random_steps(model_new(seeded_start(), MODEL_SIZE - 1, 500), 60000, 997);
+}
+
+/* Every element is put at one index, and taken from another, so that one chunk is split and merged
+ * for ever while its neighbours stay. */
+static void test_inserts_and_removes_in_one_place(void **state)
+{
+    (void)state;
+    struct model *model = model_new(seeded_start(), MODEL_SIZE - 1, 300);
+    for (int i = 0; i < 1000; i++)
+        step_push(model);
+    for (size_t i = 0; i < 4000; i++) {
+        struct slice value = random_value(model);
+        list_insert(model->list, 500, value);
+        model_insert(model, 500, value);
+        if (i % 97 == 0)
+            assert_equal(model, model->list);
+    }
+    while (model->length > 500) {
+        list_remove(model->list, 400 + model->length % 2);
+        model_remove(model, 400 + model->length % 2, 1);
+        if (model->length % 97 == 0)
+            assert_equal(model, model->list);
+    }
+    model_free(model);
+}
+
+/* A queue of any length, in either direction, goes on for ever and stays small. */
+static void test_queues_do_not_grow(void **state)
+{
+    (void)state;
+    const uint32_t lengths[] = {1, 2, 10, 300, 390, 400, 5000};
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        enum list_end in = i % 2 == 0 ? LIST_TAIL : LIST_HEAD;
+        enum list_end out = in == LIST_HEAD ? LIST_TAIL : LIST_HEAD;
+        struct list *list = list_new();
+        for (uint64_t n = 0; n < lengths[i]; n++)
+            list_push(list, in, slice_make(&n, sizeof n));
+        size_t bytes = list_memory(list);
+        for (uint64_t n = 0; n < 20000; n++) {
+            uint64_t next = n + lengths[i];
+            size_t last = out == LIST_HEAD ? 0 : list_length(list) - 1;
+            assert_true(slice_equal(list_at(list, last), slice_make(&n, sizeof n)));
+            list_drop(list, out, 1);
+            list_push(list, in, slice_make(&next, sizeof next));
+        }
+        assert_true(list_is_sound(list));
+        assert_int_equal(list_length(list), lengths[i]);
+        assert_in_range(list_memory(list), 1, bytes + 2 * 4096 + 256);
+        list_free(list);
+    }
+}
+
+/* As an adversary would: long elements everywhere, then short ones between, then none of the
+ * long. */
+static void test_a_thinned_out_list_gives_its_memory_back(void **state)
 {
     (void)state;
     struct list *list = list_new();
-    for (uint32_t i = 0; i < 300; i++) {
-        list_push_head(list, slice_make(&i, sizeof i));
-        for (uint32_t at = 0; at <= i; at++) {
-            uint32_t expected = i - at;
-            assert_true(slice_equal(list_at(list, at), slice_make(&expected, sizeof expected)));
+    const uint32_t count = 4000;
+    for (uint32_t i = 0; i < count; i++) {
+        list_push(list, LIST_TAIL, slice_make(long_bytes, 3000));
+        list_push(list, LIST_TAIL, slice_make(&i, sizeof i));
+    }
+    assert_true(list_is_sound(list));
+    struct list_cursor cursor;
+    bool on = list_seek(list, &cursor, 0);
+    while (on)
+        on = cursor.value.len == 3000 ? list_remove_here(list, &cursor, LIST_TAIL)
+                                      : list_next(&cursor);
+    assert_true(list_is_sound(list));
+    assert_int_equal(list_length(list), count);
+    for (uint32_t i = 0; i < count; i++)
+        assert_true(slice_equal(list_at(list, i), slice_make(&i, sizeof i)));
+    assert_in_range(list_memory(list), count * 6, count * 6 * 5 / 4);
+    list_free(list);
+}
+
+static void test_small_lists_are_small(void **state)
+{
+    (void)state;
+    struct list *list = list_new();
+    assert_in_range(list_memory(list), sizeof(void *), 32);
+    for (uint64_t i = 0; i < 10; i++)
+        list_push(list, LIST_TAIL, slice_make(&i, sizeof i));
+    assert_in_range(list_memory(list), 10 * 10, 32 + 128);
+    for (uint64_t i = 10; i < 1000; i++)
+        list_push(list, LIST_TAIL, slice_make(&i, sizeof i));
+    assert_in_range(list_memory(list), 1000 * 10, 1000 * 10 + 512);
+    list_drop(list, LIST_TAIL, 990);
+    assert_in_range(list_memory(list), 10 * 10, 32 + 160);
+    list_free(list);
+}
+
+static void test_a_long_list_shrinks_from_any_side(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        struct list *list = list_new();
+        for (uint32_t i = 0; i < 300000; i++)
+            list_push(list, LIST_HEAD, slice_make(&i, sizeof i));
+        assert_true(list_is_sound(list));
+        for (size_t length = list_length(list); length > 3; length = list_length(list)) {
+            size_t count = length / 3;
+            if (way == 2)
+                list_trim(list, count, length - 2 * count);
+            else
+                list_drop(list, way == 0 ? LIST_HEAD : LIST_TAIL, count);
+            assert_true(list_is_sound(list));
         }
+        assert_in_range(list_memory(list), 1, 128);
+        list_free(list);
     }
-    for (uint32_t left = 300; left > 0; left--) {
-        uint32_t first = left - 1, last = 0;
-        assert_int_equal(list_length(list), left);
-        assert_true(slice_equal(list_at(list, 0), slice_make(&first, sizeof first)));
-        assert_true(slice_equal(list_at(list, left - 1), slice_make(&last, sizeof last)));
-        list_drop_head(list);
+}
+
+static void test_blobs_are_shared_and_counted(void **state)
+{
+    (void)state;
+    struct blob *blob = blob_copy(slice_make(long_bytes, LONG_BYTES));
+    struct list *list = list_new();
+    list_push_blob(list, LIST_TAIL, blob);
+    assert_ptr_equal(list_blob_at(list, 0), blob);
+    assert_in_range(list_memory(list), LONG_BYTES, LONG_BYTES + 256);
+    struct list *copy = list_copy(list);
+    assert_ptr_equal(list_blob_at(copy, 0), blob);
+    assert_int_equal(list_memory(copy), list_memory(list));
+    assert_int_equal(atomic_load(&blob->holders), 3);
+    list_replace(list, 0, SLICE_LITERAL("short"));
+    assert_int_equal(atomic_load(&blob->holders), 2);
+    assert_in_range(list_memory(list), 1, 128);
+    list_drop(copy, LIST_HEAD, 1);
+    assert_int_equal(atomic_load(&blob->holders), 1);
+    list_free(copy);
+    list_free(list);
+    blob_release(blob);
+}
+
+static void test_a_copy_is_independent(void **state)
+{
+    (void)state;
+    struct model *model = model_new(seeded_start(), MODEL_SIZE, 50);
+    struct list *empty = list_copy(model->list);
+    assert_int_equal(list_length(empty), 0);
+    list_free(empty);
+    for (int i = 0; i < 2000; i++)
+        step_push(model);
+    struct list *copy = list_copy(model->list);
+    list_trim(copy, 700, 10);
+    list_replace(copy, 5, SLICE_LITERAL("other"));
+    assert_true(list_is_sound(copy));
+    list_free(copy);
+    assert_equal(model, model->list);
+    model_free(model);
+}
+
+static void test_every_length_of_an_element(void **state)
+{
+    (void)state;
+    struct list *list = list_new();
+    const size_t sizes[] = {0,    1,    126,  127,   128,   129,   255,   256,
+                            4074, 4075, 4076, 16382, 16383, 16384, 16385, LONG_BYTES};
+    const size_t count = sizeof sizes / sizeof *sizes;
+    for (size_t i = 0; i < LONG_BYTES; i++)
+        long_bytes[i] = (uint8_t)(i * 7);
+    for (size_t i = 0; i < count; i++)
+        list_insert(list, i / 2, slice_make(long_bytes, sizes[i]));
+    assert_true(list_is_sound(list));
+    size_t seen = 0;
+    struct list_cursor cursor;
+    for (bool on = list_seek(list, &cursor, 0); on; on = list_next(&cursor)) {
+        assert_true(slice_equal(cursor.value, slice_make(long_bytes, cursor.value.len)));
+        seen += cursor.value.len;
     }
-    assert_int_equal(list_length(list), 0);
+    for (size_t i = 0; i < count; i++)
+        seen -= sizes[i];
+    assert_int_equal(seen, 0);
     list_free(list);
 }
 
@@ -106,26 +461,32 @@ static void test_elements_are_copies_and_may_be_empty(void **state)
     (void)state;
     char bytes[] = "a\0b";
     struct list *list = list_new();
-    list_push_head(list, slice_make(NULL, 0));
-    list_push_head(list, slice_make(bytes, 3));
+    list_push(list, LIST_HEAD, slice_make(NULL, 0));
+    list_push(list, LIST_HEAD, slice_make(bytes, 3));
     memset(bytes, 'x', 3);
     assert_true(slice_equal(list_at(list, 0), SLICE_LITERAL("a\0b")));
     assert_int_equal(list_at(list, 1).len, 0);
     list_free(list);
 }
 
-/* A list used as a queue turns round its ring for ever. */
 static void test_an_empty_list_is_usable_again(void **state)
 {
     (void)state;
+    struct list_cursor cursor;
     struct list *list = list_new();
     for (int round = 0; round < 100; round++) {
-        list_push_head(list, SLICE_LITERAL("one"));
-        list_push_head(list, SLICE_LITERAL("two"));
-        list_drop_tail(list);
+        assert_false(list_seek(list, &cursor, 0));
+        list_insert(list, 0, SLICE_LITERAL("one"));
+        list_push(list, LIST_HEAD, SLICE_LITERAL("two"));
+        list_drop(list, LIST_TAIL, 1);
         assert_true(slice_equal(list_at(list, 0), SLICE_LITERAL("two")));
-        list_drop_tail(list);
+        assert_true(list_seek(list, &cursor, 0));
+        assert_false(list_next(&cursor));
+        assert_false(list_previous(&cursor));
+        assert_false(list_remove_here(list, &cursor, round % 2 == 0 ? LIST_HEAD : LIST_TAIL));
         assert_int_equal(list_length(list), 0);
+        list_drop(list, LIST_HEAD, 0);
+        list_trim(list, 0, 0);
     }
     list_free(list);
 }
@@ -144,7 +505,7 @@ static void test_long_elements_are_blobs(void **state)
     struct list *list = list_new();
     memset(bytes, 'e', sizeof bytes);
     for (size_t i = 0; i < 40; i++) /* the element at the head is the longest */
-        list_push_head(list, slice_make(bytes, ENTRY_MIN_BLOB - 20 + i));
+        list_push(list, LIST_HEAD, slice_make(bytes, ENTRY_MIN_BLOB - 20 + i));
     for (size_t i = 0; i < 40; i++) {
         size_t len = ENTRY_MIN_BLOB + 19 - i;
         struct blob *blob = list_blob_at(list, i);
@@ -155,10 +516,10 @@ static void test_long_elements_are_blobs(void **state)
     }
     struct blob *first = blob_retain(list_blob_at(list, 0));
     struct blob *second = blob_retain(list_blob_at(list, 1));
-    list_drop_head(list);
+    list_drop(list, LIST_HEAD, 1);
     assert_int_equal(atomic_load(&first->holders), 1);
     while (list_length(list) > 5)
-        list_drop_tail(list);
+        list_drop(list, LIST_TAIL, 1);
     assert_int_equal(atomic_load(&second->holders), 2);
     list_free(list);
     assert_int_equal(atomic_load(&second->holders), 1);
@@ -170,8 +531,17 @@ static void test_long_elements_are_blobs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_steps_match_an_array),
-        cmocka_unit_test(test_every_length_keeps_its_order_up_and_down),
+        cmocka_unit_test(test_random_steps_on_short_lists),
+        cmocka_unit_test(test_random_steps_on_lists_of_some_chunks),
+        cmocka_unit_test(test_random_steps_on_lists_of_many_chunks),
+        cmocka_unit_test(test_inserts_and_removes_in_one_place),
+        cmocka_unit_test(test_queues_do_not_grow),
+        cmocka_unit_test(test_a_thinned_out_list_gives_its_memory_back),
+        cmocka_unit_test(test_small_lists_are_small),
+        cmocka_unit_test(test_a_long_list_shrinks_from_any_side),
+        cmocka_unit_test(test_blobs_are_shared_and_counted),
+        cmocka_unit_test(test_a_copy_is_independent),
+        cmocka_unit_test(test_every_length_of_an_element),
         cmocka_unit_test(test_elements_are_copies_and_may_be_empty),
         cmocka_unit_test(test_an_empty_list_is_usable_again),
         cmocka_unit_test(test_free_takes_null),

@@ -1,0 +1,182 @@
+/*
+ * What the list alone costs: pushes and drops on short and long lists, access in the middle, the
+ * longest single push, and memory per element. Each time is the least of several rounds, because
+ * other work on the machine can only add to it.
+ *
+ * usage: bench-list            all times
+ *        bench-list memory LISTS LENGTH
+ *                              RSS of that many lists of that many 8-byte elements
+ */
+#include "store/list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ROUNDS  9
+#define STEPS   200000
+#define LONGEST ((size_t)10 * 1000 * 1000)
+
+/* Of this thread: time in which others had the processor does not count. */
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t next_random(uint64_t *random)
+{
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return *random >> 33;
+}
+
+static size_t resident_bytes(void)
+{
+    unsigned long total = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%lu %lu", &total, &resident) != 2)
+        abort();
+    fclose(file);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Eight bytes that no encoding of small integers could shorten. */
+static void push_number(struct list *list, enum list_end end, uint64_t number)
+{
+    char text[32];
+    snprintf(text, sizeof text, "e%07u", (unsigned)(number % 10000000));
+    list_push(list, end, slice_make(text, 8));
+}
+
+static struct list *new_filled(size_t length)
+{
+    struct list *list = list_new();
+    for (size_t i = 0; i < length; i++)
+        push_number(list, LIST_TAIL, i);
+    return list;
+}
+
+static const char element[] = "abcdefgh";
+
+/* What follows takes STEPS steps on a list and leaves its length as it was. */
+static void as_stack(struct list *list, uint64_t *random)
+{
+    (void)random;
+    for (int i = 0; i < STEPS; i++)
+        list_push(list, LIST_HEAD, slice_make(element, 8));
+    for (int i = 0; i < STEPS; i++)
+        list_drop(list, LIST_HEAD, 1);
+}
+
+static void as_queue(struct list *list, uint64_t *random)
+{
+    (void)random;
+    for (int i = 0; i < STEPS; i++) {
+        list_push(list, LIST_TAIL, slice_make(element, 8));
+        list_drop(list, LIST_HEAD, 1);
+    }
+}
+
+static void seek(struct list *list, uint64_t *random)
+{
+    struct list_cursor cursor;
+    for (int i = 0; i < STEPS; i++) {
+        if (!list_seek(list, &cursor, next_random(random) % list_length(list)))
+            abort();
+    }
+}
+
+static void range_of_ten(struct list *list, uint64_t *random)
+{
+    struct list_cursor cursor;
+    size_t bytes = 0;
+    for (int i = 0; i < STEPS; i++) {
+        bool on = list_seek(list, &cursor, next_random(random) % list_length(list));
+        for (int n = 0; on && n < 10; n++, on = list_next(&cursor))
+            bytes += cursor.value.len;
+    }
+    if (bytes == 0)
+        abort();
+}
+
+static void insert_and_remove(struct list *list, uint64_t *random)
+{
+    for (int i = 0; i < STEPS; i++) {
+        list_insert(list, next_random(random) % list_length(list), slice_make(element, 8));
+        list_remove(list, next_random(random) % list_length(list));
+    }
+}
+
+static double least_ns(struct list *list, void (*work)(struct list *list, uint64_t *random))
+{
+    uint64_t least = UINT64_MAX, random = 1;
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t start = now_ns();
+        work(list, &random);
+        uint64_t taken = now_ns() - start;
+        least = taken < least ? taken : least;
+    }
+    return (double)least / STEPS;
+}
+
+static void show_times(void)
+{
+    const size_t lengths[] = {1, 10, 1000, 1000 * 1000, LONGEST};
+    printf("%-10s %12s %12s %10s %10s %14s   ns\n", "length", "push+drop", "queue", "seek",
+           "range 10", "insert+remove");
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        struct list *list = new_filled(lengths[i]);
+        printf("%-10zu %12.1f %12.1f", lengths[i], least_ns(list, as_stack),
+               least_ns(list, as_queue));
+        printf(" %10.1f %10.1f", least_ns(list, seek), least_ns(list, range_of_ten));
+        printf(" %14.1f\n", least_ns(list, insert_and_remove));
+        list_free(list);
+    }
+}
+
+static void show_longest_push(void)
+{
+    uint64_t least = UINT64_MAX;
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t longest = 0;
+        struct list *list = list_new();
+        for (size_t i = 0; i < LONGEST; i++) {
+            uint64_t start = now_ns();
+            list_push(list, i % 2 == 0 ? LIST_HEAD : LIST_TAIL, slice_make(element, 8));
+            uint64_t taken = now_ns() - start;
+            longest = taken > longest ? taken : longest;
+        }
+        list_free(list);
+        least = longest < least ? longest : least;
+    }
+    printf("longest of 10 M pushes: %.1f us (least of %d rounds)\n", (double)least / 1e3, ROUNDS);
+}
+
+static void show_memory(size_t lists, size_t length)
+{
+    struct list **all = calloc(lists, sizeof *all);
+    size_t before = resident_bytes(), accounted = 0;
+    for (size_t i = 0; i < lists; i++) {
+        all[i] = new_filled(length);
+        accounted += list_memory(all[i]);
+    }
+    double resident = (double)(resident_bytes() - before);
+    printf("%zu lists of %zu: %.1f B per list by RSS, %.1f accounted\n", lists, length,
+           resident / (double)lists, (double)accounted / (double)lists);
+    for (size_t i = 0; i < lists; i++)
+        list_free(all[i]);
+    free(all);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 4) {
+        show_memory(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
+        return 0;
+    }
+    show_times();
+    show_longest_push();
+    return 0;
+}

@@ -1,0 +1,130 @@
+/*
+ * Elements of a list packed one behind the other in one allocation of up to some 4 KiB. A chunk
+ * knows nothing of the list around it; whoever calls keeps the pointer that is returned, because
+ * growing and shrinking move it.
+ *
+ * The allocation, in bytes (integers as the machine has them; a chunk never leaves its memory):
+ *
+ *    0  u16  capacity    bytes behind this header
+ *    2  u16  begin       where the first element begins, counted from behind the header
+ *    4  u16  end         where the last element ends
+ *    6  u16  count       elements
+ *    8  u8   has_blobs   0: no element is a blob
+ *    9       free bytes, the elements, free bytes
+ *
+ * An element is a mark, its body, and the mark again with its bytes in reverse order, so that the
+ * chunk is walked from either end:
+ *
+ *    0nnnnnnn            a body of n = 0 to 127 bytes
+ *    10nnnnnn nnnnnnnn   a body of n = 128 to 16383 bytes, high bits first
+ *    11000000            the body is a struct blob *, not aligned, which owns one reference
+ *
+ * Invariants:
+ *  1. begin <= end <= capacity; `count` elements fill begin to end without a hole.
+ *  2. An element is a blob if and only if it has ENTRY_MIN_BLOB bytes or more.
+ *  3. A chunk with more than CHUNK_MAX bytes of elements has a single one.
+ *  4. The allocation takes a whole number of the heap's steps: no byte of it is lost to rounding.
+ *  5. No blob is in a chunk whose has_blobs is 0.
+ */
+#ifndef KEYSTORE_STORE_CHUNK_H
+#define KEYSTORE_STORE_CHUNK_H
+
+#include "base/slice.h"
+
+struct blob;
+
+/* An end of a list, and so of a chunk. */
+enum list_end { LIST_HEAD, LIST_TAIL };
+
+struct chunk {
+    uint16_t capacity;
+    uint16_t begin;
+    uint16_t end;
+    uint16_t count;
+    uint8_t has_blobs;
+    uint8_t bytes[];
+};
+
+/* Most bytes of elements that a chunk takes, unless a single one is longer. With the header it
+ * fills 4 KiB of the heap. */
+#define CHUNK_MAX ((size_t)4079)
+
+/* One element: of a blob, `value` are its bytes. */
+struct element {
+    struct slice value;
+    struct blob *blob; /* NULL for a short one */
+};
+
+/* An element with these bytes, up to UINT32_MAX; a long one as a new blob with one reference. */
+struct element element_make(struct slice value);
+
+/* Bytes that the element takes in a chunk. */
+size_t element_size(const struct element *element);
+
+/* Heap bytes that an allocation of `size` bytes takes, its bookkeeping included. */
+size_t chunk_heap_bytes(size_t size);
+
+/* Heap bytes of an element's blob; 0 if it has none. */
+size_t element_blob_bytes(const struct element *element);
+
+/* An empty chunk for at least `size` bytes whose free bytes are where that end pushes. */
+struct chunk *chunk_new(size_t size, enum list_end end);
+
+/* Frees the chunk and gives its blobs back; returns their heap bytes. */
+size_t chunk_free(struct chunk *chunk);
+
+/* A chunk with the same elements; the blobs are shared. */
+struct chunk *chunk_copy(const struct chunk *chunk);
+
+/* Heap bytes of the chunk without its blobs. */
+size_t chunk_footprint(const struct chunk *chunk);
+
+/* Bytes of elements. */
+static inline size_t chunk_used(const struct chunk *chunk)
+{
+    return (size_t)(chunk->end - chunk->begin);
+}
+
+/* Positions are offsets into chunk->bytes. The element at a position below chunk->end; the slice is
+ * borrowed until the chunk changes. Returns the position behind it. */
+size_t chunk_read(const struct chunk *chunk, size_t position, struct element *element);
+
+/* Where the element ends before `position` begins; `position` is above chunk->begin. */
+size_t chunk_before(const struct chunk *chunk, size_t position);
+
+/* Where element `index` begins; chunk->end for index == count. Walks from the nearer end. */
+size_t chunk_position(const struct chunk *chunk, size_t index);
+
+/* True if a push of `size` bytes at that end should go here: it fits without moving bytes too
+ * often. */
+bool chunk_takes(const struct chunk *chunk, enum list_end end, size_t size);
+
+/* Puts the element, whose blob reference it takes over, at the position. The elements have then at
+ * most CHUNK_MAX bytes, or it is the only one. Returns the chunk, perhaps moved: then, and only
+ * then, its capacity has changed. */
+struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct element *element);
+
+/* Removes the element at the position and gives its blob back; returns where its follower is. */
+size_t chunk_remove(struct chunk *chunk, size_t position);
+
+/* Removes `count` elements, at most all, at that end; returns the heap bytes of blobs given back.
+ */
+size_t chunk_drop(struct chunk *chunk, enum list_end end, size_t count);
+
+/* Returns the chunk, in a smaller allocation if more than a quarter of the old one was free; free
+ * bytes are then where that end pushes. */
+struct chunk *chunk_fit(struct chunk *chunk, enum list_end end);
+
+/* Moves the elements from `position` on, where element `index` begins, to a new chunk. */
+struct chunk *chunk_split(struct chunk *chunk, size_t position, size_t index);
+
+/* One chunk with the elements of both, at most CHUNK_MAX bytes, in place of them. */
+struct chunk *chunk_merge(struct chunk *left, struct chunk *right);
+
+/* True if at most a quarter, or some 32 bytes, of the chunk are free. */
+bool chunk_is_dense(const struct chunk *chunk);
+
+/* For tests: true if the invariants hold. Walks all elements. */
+bool chunk_is_sound(const struct chunk *chunk);
+
+#endif
