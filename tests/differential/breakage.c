@@ -192,7 +192,7 @@ void breakage_soup(struct dice *dice, struct conversation *conversation)
 
 void breakage_noise(struct dice *dice, struct conversation *conversation)
 {
-    size_t count = dice_below(dice, 300);
+    size_t count = 1 + dice_below(dice, 300);
     if (dice_once_in(dice, 4))
         conversation_add(conversation, SLICE_LITERAL(PREFACE));
     else if (!dice_once_in(dice, 20))

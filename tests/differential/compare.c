@@ -310,6 +310,8 @@ static void describe_moment(struct pair *pair)
     *moment = (struct moment){.step = pair->step};
     moment->is_new = pair->step->first.stream_id > pair->last_id;
     moment->was_greeted = pair->greeted;
+    pair->goaway_came =
+        pair->goaway_came || (!pair->step->is_preface && pair->step->first.type == FRAME_GOAWAY);
     moment->goaway_came = pair->goaway_came;
     moment->counts_trailers = counts_trailers(pair);
     moment->few_streams = run->conversation->few_streams;
@@ -359,7 +361,6 @@ static bool compare_step(struct pair *pair)
     }
     if (pair->step->first.type == FRAME_HEADERS && pair->moment.is_new)
         pair->last_id = pair->step->first.stream_id;
-    pair->goaway_came = pair->goaway_came || pair->step->first.type == FRAME_GOAWAY;
     pair->greeted = pair->greeted || !pair->step->is_preface;
     return true;
 }
