@@ -5,7 +5,7 @@ file(GLOB micro_benchmarks CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}/bench
 foreach(source ${micro_benchmarks})
   string(REGEX REPLACE "\\.c$" "" name "${source}")
   add_executable(micro_${name} EXCLUDE_FROM_ALL "bench/micro/${source}")
-  target_link_libraries(micro_${name} PRIVATE keystore_flags ks_store)
+  target_link_libraries(micro_${name} PRIVATE keystore_flags ks_store ks_journal)
   set_target_properties(micro_${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/micro")
 endforeach()

@@ -1,7 +1,7 @@
 # nghttp2's server session behind the contract of src/http2: what ours is compared with.
 
-# In speed: the server with that session instead of ours. Its object defines everything that
-# http2/http2.h declares, so the linker takes nothing that would clash from ks_http2; were anything
+# In speed: the server with that session instead of ours. Its object defines every function that
+# http2/http2.h declares, so the linker takes nothing that would clash from ks_http2; were one
 # missing, it would report a symbol defined twice. Only script/bench needs it.
 add_executable(keystore-server-nghttp2 EXCLUDE_FROM_ALL src/server/main.c
   tests/oracle/nghttp2_session.c)

@@ -33,4 +33,6 @@ add_test(NAME e2e COMMAND ${KEYSTORE_PYTHON} -m pytest -ra -p no:cacheprovider
   "${CMAKE_SOURCE_DIR}/tests/e2e")
 set_tests_properties(e2e PROPERTIES TIMEOUT 1500 ENVIRONMENT
   "KEYSTORE_BIN=${KEYSTORE_BIN_DIR};KEYSTORE_STUBS=${CMAKE_BINARY_DIR}/python;KEYSTORE_BUILD=${CMAKE_BINARY_DIR};KEYSTORE_SANITIZE=${KEYSTORE_SANITIZE}")
+# docs/operations.md is what script/docs makes of the proto and the operation table.
+add_test(NAME docs COMMAND "${CMAKE_SOURCE_DIR}/script/docs" --check)
 add_test(NAME tidy COMMAND "${CMAKE_SOURCE_DIR}/script/tidy")

@@ -1,0 +1,30 @@
+# tests/model/: random steps on keystore-server and a real redis-server, which must answer alike;
+# and many clients at once, whose sums must be right.
+pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
+file(GLOB model_sources CONFIGURE_DEPENDS "tests/model/*.c")
+list(FILTER model_sources EXCLUDE REGEX "/concurrency\\.c$")
+add_executable(model ${model_sources})
+target_link_libraries(model PRIVATE keystore_client ks_base PkgConfig::hiredis m)
+
+add_executable(concurrency tests/model/concurrency.c tests/model/servers.c)
+target_link_libraries(concurrency PRIVATE keystore_client Threads::Threads)
+
+foreach(program model concurrency)
+  target_include_directories(${program} PRIVATE include src tests)
+  target_link_libraries(${program} PRIVATE keystore_flags)
+  set_target_properties(${program} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+endforeach()
+
+# Fewer steps under a sanitizer. KEYSTORE_MODEL_STEPS in the environment is for longer runs.
+if(KEYSTORE_SANITIZE)
+  target_compile_definitions(model PRIVATE MODEL_STEPS=150000)
+else()
+  target_compile_definitions(model PRIVATE MODEL_STEPS=1000000)
+endif()
+add_test(NAME model COMMAND model)
+add_test(NAME model_killed COMMAND model --durability always --steps 40000)
+add_test(NAME concurrency COMMAND concurrency 10)
+set_tests_properties(model model_killed concurrency PROPERTIES ENVIRONMENT "KEYSTORE_BIN=${KEYSTORE_BIN_DIR}")
+set_tests_properties(model PROPERTIES TIMEOUT 1500)
+set_tests_properties(model_killed concurrency PROPERTIES TIMEOUT 300)
