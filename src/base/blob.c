@@ -5,12 +5,18 @@
 
 #include <stdlib.h>
 
+struct blob *blob_new_roomy(size_t len, size_t capacity)
+{
+    struct blob *blob = mem_alloc(sizeof *blob + capacity);
+    atomic_init(&blob->holders, 1);
+    atomic_init(&blob->len, len);
+    blob->capacity = capacity;
+    return blob;
+}
+
 struct blob *blob_new(size_t len)
 {
-    struct blob *blob = mem_alloc(sizeof *blob + len);
-    atomic_init(&blob->holders, 1);
-    blob->len = len;
-    return blob;
+    return blob_new_roomy(len, len);
 }
 
 struct blob *blob_copy(struct slice bytes)
@@ -31,4 +37,11 @@ void blob_release(struct blob *blob)
 {
     if (blob != NULL && atomic_fetch_sub_explicit(&blob->holders, 1, memory_order_acq_rel) == 1)
         free(blob);
+}
+
+bool blob_extend(struct blob *blob, size_t len, size_t count)
+{
+    if (count > blob->capacity - len)
+        return false;
+    return count == 0 || atomic_compare_exchange_strong(&blob->len, &len, len + count);
 }

@@ -1,6 +1,9 @@
 /*
- * Immutable bytes that several holders share: a large value is kept once, whether the store holds
- * it or an answer on its way out does. Retain and release may happen on different threads.
+ * Bytes that several holders share: a large value is kept once, whether the store holds it or an
+ * answer on its way out does. Retain and release may happen on different threads.
+ *
+ * Bytes in use do not change while there is more than one holder, but there may come more of them
+ * behind: a holder who knows of fewer keeps its own length.
  */
 #ifndef KEYSTORE_BASE_BLOB_H
 #define KEYSTORE_BASE_BLOB_H
@@ -11,12 +14,16 @@
 
 struct blob {
     atomic_size_t holders;
-    size_t len;
+    atomic_size_t len; /* bytes in use */
+    size_t capacity;   /* bytes there are */
     uint8_t data[];
 };
 
 /* A blob of `len` bytes with one holder; the caller fills `data` before it shares it. */
 struct blob *blob_new(size_t len);
+
+/* The same with room for `capacity` bytes, at least len. */
+struct blob *blob_new_roomy(size_t len, size_t capacity);
 
 /* A blob with a copy of the bytes. */
 struct blob *blob_copy(struct slice bytes);
@@ -27,9 +34,22 @@ struct blob *blob_retain(struct blob *blob);
 /* One holder less; the last one frees it. NULL is allowed. */
 void blob_release(struct blob *blob);
 
+/*
+ * Takes `count` bytes into use behind the first `len`, of which the calling holder knows; they are
+ * the caller's to fill. False if there is no room, or another holder has taken it.
+ */
+bool blob_extend(struct blob *blob, size_t len, size_t count);
+
+/* True if the calling holder is the only one, and so may change the bytes. */
+static inline bool blob_is_sole(const struct blob *blob)
+{
+    return atomic_load_explicit(&blob->holders, memory_order_acquire) == 1;
+}
+
+/* All bytes in use. */
 static inline struct slice blob_slice(const struct blob *blob)
 {
-    return slice_make(blob->data, blob->len);
+    return slice_make(blob->data, atomic_load_explicit(&blob->len, memory_order_relaxed));
 }
 
 #endif

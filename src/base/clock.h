@@ -7,7 +7,8 @@
 /* Wall clock: milliseconds since 1970-01-01 UTC. */
 int64_t clock_unix_ms(void);
 
-/* Monotonic clock: milliseconds since some fixed instant; never goes back. */
+/* Monotonic clock: milli- or microseconds since some fixed instant; never goes back. */
 int64_t clock_monotonic_ms(void);
+int64_t clock_monotonic_us(void);
 
 #endif

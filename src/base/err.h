@@ -4,12 +4,18 @@
 
 enum err {
     ERR_NONE = 0,
-    ERR_WRONG_TYPE,   /* the key holds another type than the operation needs */
-    ERR_BAD_ARGUMENT, /* empty key, database out of range, contradictory fields */
-    ERR_TOO_LARGE,    /* key, value, message or answer over its limit */
-    ERR_BAD_MESSAGE,  /* the request does not decode */
-    ERR_NOT_SERVED,   /* unknown method, field or compression; not exactly one message */
-    ERR_DEADLINE,     /* the caller's deadline passed before anything was done */
+    ERR_WRONG_TYPE,    /* the key holds another type than the operation needs */
+    ERR_BAD_ARGUMENT,  /* empty key, database out of range, contradictory fields */
+    ERR_NOT_A_NUMBER,  /* the string is not an integer, or not a real number */
+    ERR_OUT_OF_RANGE,  /* a number would overflow; no element has that index */
+    ERR_OUT_OF_MEMORY, /* the memory limit; reads and removals still work */
+    ERR_TOO_LARGE,     /* key, value, message or answer over its limit */
+    ERR_BAD_MESSAGE,   /* the request does not decode */
+    ERR_NOT_SERVED,    /* unknown method, field or compression; not exactly one message */
+    ERR_DEADLINE,      /* the caller's deadline passed before anything was done */
+    ERR_LOADING,       /* the data is not there yet */
+    ERR_READ_ONLY,     /* the disk takes no more: writes are refused */
+    ERR_NOT_DURABLE,   /* done, or seen, but the disk failed: a restart may take it back */
     ERR_COUNT,
 };
 

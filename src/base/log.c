@@ -29,11 +29,6 @@ bool log_level_parse(const char *name, enum log_level *level)
     return false;
 }
 
-const char *log_level_name(enum log_level level)
-{
-    return level_names[level];
-}
-
 static size_t print_prefix(char *line, size_t size, enum log_level level)
 {
     struct timespec now;

@@ -12,9 +12,6 @@ void log_set_level(enum log_level level);
 /* "error", "warning", "info", "debug"; false for anything else, with *level unchanged. */
 bool log_level_parse(const char *name, enum log_level *level);
 
-/* The name of the level, as log_level_parse takes it. */
-const char *log_level_name(enum log_level level);
-
 /* A printf-style line without newline; at most some 1,000 bytes, the rest is cut. Control
  * characters in it become '?', so that one call is one line. */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -59,6 +59,78 @@ static void test_retain_and_release_count_holders(void **state)
     blob_release(blob);
 }
 
+static void test_it_grows_behind_what_a_holder_knows(void **state)
+{
+    (void)state;
+    struct blob *blob = blob_new_roomy(3, 10);
+    memcpy(blob->data, "abc", 3);
+    assert_int_equal(blob_slice(blob).len, 3);
+    assert_true(blob_extend(blob, 3, 4));
+    memcpy(blob->data + 3, "defg", 4);
+    assert_true(slice_equal(blob_slice(blob), SLICE_LITERAL("abcdefg")));
+    assert_false(blob_extend(blob, 3, 1)); /* is taken */
+    assert_true(blob_extend(blob, 3, 0));
+    assert_false(blob_extend(blob, 7, 4)); /* no room */
+    assert_true(blob_extend(blob, 7, 3));
+    assert_false(blob_extend(blob, 10, 1));
+    assert_int_equal(blob->capacity, 10);
+    blob_release(blob);
+    blob = blob_copy(SLICE_LITERAL("abc"));
+    assert_false(blob_extend(blob, 3, 1));
+    blob_release(blob);
+}
+
+static void test_who_is_the_only_holder_knows_it(void **state)
+{
+    (void)state;
+    struct blob *blob = blob_copy(SLICE_LITERAL("abc"));
+    assert_true(blob_is_sole(blob));
+    blob_retain(blob);
+    assert_false(blob_is_sole(blob));
+    blob_release(blob);
+    assert_true(blob_is_sole(blob));
+    blob_release(blob);
+}
+
+/* Each thread writes its letter into whatever bytes it gets. */
+struct racer {
+    struct blob *blob;
+    uint8_t letter;
+    size_t won;
+};
+
+static void *race_for_room(void *user)
+{
+    struct racer *racer = user;
+    struct blob *blob = racer->blob;
+    for (size_t len = 0; len < blob->capacity; len = blob_slice(blob).len)
+        if (blob_extend(blob, len, 1)) {
+            blob->data[len] = racer->letter;
+            racer->won++;
+        }
+    return NULL;
+}
+
+static void test_only_one_gets_the_room(void **state)
+{
+    (void)state;
+    struct blob *blob = blob_new_roomy(0, ROUNDS);
+    struct racer racers[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        racers[i] = (struct racer){.blob = blob, .letter = (uint8_t)('a' + i)};
+        assert_int_equal(pthread_create(&threads[i], NULL, race_for_room, &racers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    size_t counts[256] = {0};
+    for (size_t i = 0; i < ROUNDS; i++)
+        counts[blob->data[i]]++;
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(counts[racers[i].letter], racers[i].won);
+    blob_release(blob);
+}
+
 static void *hold_and_let_go(void *user)
 {
     for (int i = 0; i < ROUNDS; i++) {
@@ -91,6 +163,9 @@ int main(void)
         cmocka_unit_test(test_a_copy_stands_for_itself),
         cmocka_unit_test(test_it_may_be_empty),
         cmocka_unit_test(test_retain_and_release_count_holders),
+        cmocka_unit_test(test_it_grows_behind_what_a_holder_knows),
+        cmocka_unit_test(test_who_is_the_only_holder_knows_it),
+        cmocka_unit_test(test_only_one_gets_the_room),
         cmocka_unit_test(test_holders_on_several_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
