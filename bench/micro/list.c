@@ -4,11 +4,13 @@
  * other work on the machine can only add to it.
  *
  * usage: bench-list            all times
- *        bench-list memory LISTS LENGTH
- *                              RSS of that many lists of that many 8-byte elements
+ *        bench-list memory LISTS LENGTH KIND
+ *                              what that many lists of that many elements take: "text" of 8 bytes,
+ *                              "small" numbers 0, 1, 2..., or "nine" digits
  */
 #include "store/list.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -95,7 +97,7 @@ static void range_of_ten(struct list *list, uint64_t *random)
     for (int i = 0; i < STEPS; i++) {
         bool on = list_seek(list, &cursor, next_random(random) % list_length(list));
         for (int n = 0; on && n < 10; n++, on = list_next(&cursor))
-            bytes += cursor.value.len;
+            bytes += list_cursor_value(&cursor).len;
     }
     if (bytes == 0)
         abort();
@@ -164,17 +166,40 @@ static void show_longest_push(void)
            (double)least / 1e3, (double)least_of_nothing / 1e3);
 }
 
-static void show_memory(size_t lists, size_t length)
+/* The nine digits are scattered, so that they have every size that nine digits can have. */
+static void push_kind(struct list *list, char kind, uint64_t number)
+{
+    char text[32];
+    if (kind == 't') {
+        push_number(list, LIST_TAIL, number);
+        return;
+    }
+    uint64_t printed = kind == 's' ? number : 100000000 + number * 7919 * 7919 % 900000000;
+    int len = snprintf(text, sizeof text, "%lu", (unsigned long)printed);
+    list_push(list, LIST_TAIL, slice_make(text, (size_t)len));
+}
+
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+static void show_memory(size_t lists, size_t length, char kind)
 {
     struct list **all = calloc(lists, sizeof *all);
-    size_t before = resident_bytes(), accounted = 0;
+    size_t resident = resident_bytes(), heap = heap_bytes(), accounted = 0;
     for (size_t i = 0; i < lists; i++) {
-        all[i] = new_filled(length);
+        all[i] = list_new();
+        for (size_t n = 0; n < length; n++)
+            push_kind(all[i], kind, n);
         accounted += list_memory(all[i]);
     }
-    double resident = (double)(resident_bytes() - before);
-    printf("%zu lists of %zu: %.1f B per list by RSS, %.1f accounted\n", lists, length,
-           resident / (double)lists, (double)accounted / (double)lists);
+    resident = resident_bytes() - resident;
+    heap = heap_bytes() - heap;
+    printf("%zu lists of %zu: per list %.1f B by RSS, %.1f of the heap, %.1f accounted\n", lists,
+           length, (double)resident / (double)lists, (double)heap / (double)lists,
+           (double)accounted / (double)lists);
     for (size_t i = 0; i < lists; i++)
         list_free(all[i]);
     free(all);
@@ -182,8 +207,8 @@ static void show_memory(size_t lists, size_t length)
 
 int main(int argc, char **argv)
 {
-    if (argc == 4) {
-        show_memory(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
+    if (argc == 5) {
+        show_memory(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10), argv[4][0]);
         return 0;
     }
     show_times();

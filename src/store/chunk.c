@@ -8,12 +8,19 @@
 #include "base/mem.h"
 #include "store/entry.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #define HEADER    offsetof(struct chunk, bytes)
 #define MARK_TWO  0x80
 #define MARK_BLOB 0xC0
 #define BLOB_SIZE (2 + sizeof(struct blob *))
+
+/* The form of a number is how many zeros stand behind the first two bits of its marks; this is the
+ * last one. A blob is as large. */
+#define FORM_LONGEST 5u
+
+_Static_assert(BLOB_SIZE == 10, "a blob is as large as a number of the longest form");
 
 /* What glibc's malloc does with a size: 8 bytes of its own, whole steps of 16, at least 32. */
 #define HEAP_OWN   ((size_t)8)
@@ -27,36 +34,106 @@
 /* Below this capacity there is too little to win for shrinking a chunk. */
 #define TINY ((size_t)64)
 
-size_t chunk_heap_bytes(size_t size)
+size_t chunk_heap_bytes(const void *memory)
 {
-    size_t bytes = (size + HEAP_OWN + HEAP_STEP - 1) / HEAP_STEP * HEAP_STEP;
-    return bytes < HEAP_LEAST ? HEAP_LEAST : bytes;
+    return malloc_usable_size((void *)memory) + HEAP_OWN;
+}
+
+static struct element element_in(struct blob *blob)
+{
+    return (struct element){.value = blob_slice(blob), .blob = blob};
+}
+
+static inline struct element borrow(struct slice value)
+{
+    int64_t number = 0;
+    bool is_number = decimal_may_be(value) && decimal_parse(value, &number);
+    return (struct element){.value = value, .number = number, .is_number = is_number};
+}
+
+struct element element_of(struct slice value)
+{
+    return borrow(value);
 }
 
 struct element element_make(struct slice value)
 {
-    if (value.len < ENTRY_MIN_BLOB)
-        return (struct element){.value = value};
-    struct blob *blob = blob_copy(value);
-    return (struct element){.value = blob_slice(blob), .blob = blob};
+    return value.len < ENTRY_MIN_BLOB ? borrow(value) : element_in(blob_copy(value));
+}
+
+struct element element_share(struct blob *blob)
+{
+    return element_in(blob_retain(blob));
+}
+
+bool element_equal(const struct element *a, const struct element *b)
+{
+    if (a->is_number || b->is_number)
+        return a->is_number && b->is_number && a->number == b->number;
+    return slice_equal(a->value, b->value);
+}
+
+/* 0, -1, 1, -2, ... are 0, 1, 2, 3, ... */
+static uint64_t code_of(int64_t number)
+{
+    return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
+}
+
+static int64_t number_of(uint64_t code)
+{
+    return (int64_t)(code >> 1 ^ (code & 1 ? UINT64_MAX : 0));
+}
+
+/* Of a mark of a number or blob. Tried one after the other, because then the processor guesses it
+ * from the elements before and need not wait for the mark. */
+static inline unsigned form_of_mark(uint8_t mark)
+{
+    unsigned form = 0;
+    while (form <= FORM_LONGEST && (mark & 0x20u >> form) == 0)
+        form++;
+    return form;
+}
+
+/* The shortest form for that code: each takes six bits more than the one before. */
+static unsigned form_of_code(uint64_t code)
+{
+    unsigned form = 0;
+    while (form < FORM_LONGEST && code >> (10 + 6 * form) != 0)
+        form++;
+    return form;
+}
+
+/* Bytes between the marks. */
+static size_t body_size(unsigned form)
+{
+    return form < FORM_LONGEST ? form : 8;
+}
+
+/* Bits of the code that each mark holds. */
+static unsigned bits_in_mark(unsigned form)
+{
+    return FORM_LONGEST - form;
 }
 
 size_t element_size(const struct element *element)
 {
     if (element->blob != NULL)
         return BLOB_SIZE;
+    if (element->is_number)
+        return body_size(form_of_code(code_of(element->number))) + 2;
     return element->value.len + (element->value.len < MARK_TWO ? 2 : 4);
 }
 
 size_t element_blob_bytes(const struct element *element)
 {
-    return element->blob != NULL ? chunk_heap_bytes(sizeof(struct blob) + element->value.len) : 0;
+    return element->blob != NULL ? chunk_heap_bytes(element->blob) : 0;
 }
 
 /* The capacity of an allocation for `size` bytes, exact but for the heap's rounding. */
 static size_t capacity_for(size_t size)
 {
-    return chunk_heap_bytes(HEADER + size) - HEAP_OWN - HEADER;
+    size_t bytes = (HEADER + size + HEAP_OWN + HEAP_STEP - 1) / HEAP_STEP * HEAP_STEP;
+    return (bytes < HEAP_LEAST ? HEAP_LEAST : bytes) - HEAP_OWN - HEADER;
 }
 
 /* The same with room for the next elements. */
@@ -68,12 +145,19 @@ static size_t capacity_to_grow(size_t size)
     return capacity_for(wanted);
 }
 
-/* `capacity` comes from capacity_for(). */
-static struct chunk *new_chunk(size_t capacity, size_t begin)
+/* What the heap gave beyond what was asked for is of use too, and is counted. */
+static void take_capacity(struct chunk *chunk)
+{
+    chunk->capacity = (uint16_t)(malloc_usable_size(chunk) - HEADER);
+}
+
+/* Without elements, but `used` bytes of them will begin, or end, so that the room is at that end.
+ * `capacity` comes from capacity_for(). */
+static struct chunk *new_chunk(size_t capacity, size_t used, enum list_end room)
 {
     struct chunk *chunk = mem_alloc(HEADER + capacity);
-    chunk->capacity = (uint16_t)capacity;
-    chunk->begin = chunk->end = (uint16_t)begin;
+    take_capacity(chunk);
+    chunk->begin = chunk->end = (uint16_t)(room == LIST_HEAD ? chunk->capacity - used : 0);
     chunk->count = 0;
     chunk->has_blobs = 0;
     return chunk;
@@ -81,8 +165,7 @@ static struct chunk *new_chunk(size_t capacity, size_t begin)
 
 struct chunk *chunk_new(size_t size, enum list_end end)
 {
-    size_t capacity = capacity_for(size);
-    return new_chunk(capacity, end == LIST_HEAD ? capacity : 0);
+    return new_chunk(capacity_for(size), 0, end);
 }
 
 size_t chunk_footprint(const struct chunk *chunk)
@@ -97,6 +180,19 @@ static struct blob *blob_at(const uint8_t *body)
     return blob;
 }
 
+/* Returns its size. */
+static size_t read_number(const uint8_t *at, struct element *element)
+{
+    unsigned form = form_of_mark(at[0]), bits = bits_in_mark(form), mask = (1u << bits) - 1;
+    size_t size = body_size(form);
+    uint64_t code = at[0] & mask;
+    for (size_t i = size; i > 0; i--)
+        code = code << 8 | at[i];
+    code = code << bits | (at[size + 1] & mask);
+    *element = (struct element){.number = number_of(code), .is_number = true};
+    return size + 2;
+}
+
 size_t chunk_read(const struct chunk *chunk, size_t position, struct element *element)
 {
     const uint8_t *at = chunk->bytes + position;
@@ -105,32 +201,47 @@ size_t chunk_read(const struct chunk *chunk, size_t position, struct element *el
         return position + at[0] + 2u;
     }
     if (at[0] == MARK_BLOB) {
-        struct blob *blob = blob_at(at + 1);
-        *element = (struct element){.value = blob_slice(blob), .blob = blob};
+        *element = element_in(blob_at(at + 1));
         return position + BLOB_SIZE;
     }
+    if (at[0] > MARK_BLOB)
+        return position + read_number(at, element);
     size_t len = (size_t)(at[0] & 0x3F) << 8 | at[1];
     *element = (struct element){.value = slice_make(at + 2, len)};
     return position + len + 4;
 }
 
-/* Bytes of the element whose mark's first byte is `mark` and second, if it has one, `low`. */
-static size_t marked_size(uint8_t mark, uint8_t low)
+/* Bytes of the element whose mark's first byte is `mark`, from MARK_TWO on, and second, if it has
+ * one, `low`. */
+static inline size_t long_size(uint8_t mark, uint8_t low)
 {
-    if (mark < MARK_TWO)
-        return mark + 2u;
-    return mark == MARK_BLOB ? BLOB_SIZE : ((size_t)(mark & 0x3F) << 8 | low) + 4;
+    if (mark >= MARK_BLOB)
+        return body_size(form_of_mark(mark)) + 2;
+    return ((size_t)(mark & 0x3F) << 8 | low) + 4;
 }
 
-/* An element has two bytes at least, so that there is always a second one to look at. */
-static size_t after(const struct chunk *chunk, size_t position)
+/* The two below are all that a search for an index does: each step waits for the mark, so that
+ * nothing but a single addition may follow on it. An element has two bytes at least, so that there
+ * is always a second one to look at. */
+static inline size_t after(const struct chunk *chunk, size_t position)
 {
-    return position + marked_size(chunk->bytes[position], chunk->bytes[position + 1]);
+    const uint8_t *at = chunk->bytes + position;
+    if (at[0] < MARK_TWO)
+        return position + 2 + at[0];
+    return position + long_size(at[0], at[1]);
+}
+
+static inline size_t before(const struct chunk *chunk, size_t position)
+{
+    const uint8_t *end = chunk->bytes + position;
+    if (end[-1] < MARK_TWO)
+        return position - 2 - end[-1];
+    return position - long_size(end[-1], end[-2]);
 }
 
 size_t chunk_before(const struct chunk *chunk, size_t position)
 {
-    return position - marked_size(chunk->bytes[position - 1], chunk->bytes[position - 2]);
+    return before(chunk, position);
 }
 
 size_t chunk_position(const struct chunk *chunk, size_t index)
@@ -143,13 +254,30 @@ size_t chunk_position(const struct chunk *chunk, size_t index)
     }
     position = chunk->end;
     for (size_t i = chunk->count; i > index; i--)
-        position = chunk_before(chunk, position);
+        position = before(chunk, position);
     return position;
+}
+
+static void write_number(uint8_t *at, int64_t number)
+{
+    uint64_t code = code_of(number);
+    unsigned form = form_of_code(code), bits = bits_in_mark(form);
+    unsigned lead = MARK_BLOB | 1u << bits;
+    size_t size = body_size(form);
+    at[size + 1] = (uint8_t)(lead | (code & ((1u << bits) - 1)));
+    code >>= bits;
+    for (size_t i = 1; i <= size; i++, code >>= 8)
+        at[i] = (uint8_t)code;
+    at[0] = (uint8_t)(lead | code);
 }
 
 static void write_element(uint8_t *at, const struct element *element)
 {
     size_t len = element->value.len;
+    if (element->is_number) {
+        write_number(at, element->number);
+        return;
+    }
     if (element->blob != NULL) {
         at[0] = at[BLOB_SIZE - 1] = MARK_BLOB;
         memcpy(at + 1, &element->blob, sizeof element->blob);
@@ -180,7 +308,7 @@ static void slide(struct chunk *chunk, size_t begin)
 static struct chunk *move(struct chunk *chunk, size_t capacity, enum list_end room)
 {
     size_t used = chunk_used(chunk);
-    struct chunk *moved = new_chunk(capacity, room == LIST_HEAD ? capacity - used : 0);
+    struct chunk *moved = new_chunk(capacity, used, room);
     memcpy(moved->bytes + moved->begin, chunk->bytes + chunk->begin, used);
     moved->end = (uint16_t)(moved->begin + used);
     moved->count = chunk->count;
@@ -198,7 +326,7 @@ static struct chunk *make_room(struct chunk *chunk, size_t size, enum list_end e
         return move(chunk, capacity, end);
     if (capacity > chunk->capacity) {
         chunk = mem_realloc(chunk, HEADER + capacity);
-        chunk->capacity = (uint16_t)capacity;
+        take_capacity(chunk);
         return chunk;
     }
     slide(chunk, end == LIST_HEAD ? chunk->capacity - chunk_used(chunk) : 0);
@@ -331,7 +459,9 @@ size_t chunk_drop(struct chunk *chunk, enum list_end end, size_t count)
 struct chunk *chunk_fit(struct chunk *chunk, enum list_end end)
 {
     size_t used = chunk_used(chunk), capacity = capacity_for(used);
-    if (capacity >= chunk->capacity || chunk->capacity < TINY || used + used / 3 >= chunk->capacity)
+    /* The heap may give a step more, which then must be less than before. */
+    if (capacity + HEAP_STEP >= chunk->capacity || chunk->capacity < TINY ||
+        used + used / 3 >= chunk->capacity)
         return chunk;
     return move(chunk, capacity, end);
 }
@@ -391,6 +521,8 @@ static bool is_sound_at(const struct chunk *chunk, size_t *position)
     struct element element;
     size_t next = chunk_read(chunk, *position, &element);
     bool is_long = element.value.len >= ENTRY_MIN_BLOB;
+    if (!element.is_number && element_of(element.value).is_number)
+        return false;
     bool sound = next <= chunk->end && next - *position == element_size(&element) &&
                  chunk_before(chunk, next) == *position && is_long == (element.blob != NULL) &&
                  (element.blob == NULL || chunk->has_blobs);
@@ -402,7 +534,7 @@ bool chunk_is_sound(const struct chunk *chunk)
 {
     if (chunk->begin > chunk->end || chunk->end > chunk->capacity ||
         (chunk_used(chunk) > CHUNK_MAX && chunk->count != 1) ||
-        chunk_heap_bytes(HEADER + chunk->capacity) != chunk_footprint(chunk))
+        chunk_heap_bytes(chunk) != chunk_footprint(chunk))
         return false;
     size_t count = 0, position = chunk->begin;
     for (; position < chunk->end; count++) {

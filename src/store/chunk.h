@@ -19,16 +19,29 @@
  *    10nnnnnn nnnnnnnn   a body of n = 128 to 16383 bytes, high bits first
  *    11000000            the body is a struct blob *, not aligned, which owns one reference
  *
+ * An element whose bytes are a number n in canonical form (base/decimal.h) is the code 2n, or
+ * -2n - 1 if n is negative. Its highest bits (h) are in the first mark, its lowest (l) in the
+ * second, those between them in the body, low byte first:
+ *
+ *    111hhhhh            111lllll    -512 to 511
+ *    1101hhhh  1 byte    1101llll    -2^15 to 2^15 - 1
+ *    11001hhh  2 bytes   11001lll    -2^21 to 2^21 - 1
+ *    110001hh  3 bytes   110001ll    -2^27 to 2^27 - 1
+ *    1100001h  4 bytes   1100001l    -2^33 to 2^33 - 1
+ *    11000001  8 bytes   11000001    any other
+ *
  * Invariants:
  *  1. begin <= end <= capacity; `count` elements fill begin to end without a hole.
  *  2. An element is a blob if and only if it has ENTRY_MIN_BLOB bytes or more.
  *  3. A chunk with more than CHUNK_MAX bytes of elements has a single one.
- *  4. The allocation takes a whole number of the heap's steps: no byte of it is lost to rounding.
+ *  4. The capacity is all that the heap gave: no byte of it is lost to rounding.
  *  5. No blob is in a chunk whose has_blobs is 0.
+ *  6. An element that can be a number is one, in its shortest form.
  */
 #ifndef KEYSTORE_STORE_CHUNK_H
 #define KEYSTORE_STORE_CHUNK_H
 
+#include "base/decimal.h"
 #include "base/slice.h"
 
 struct blob;
@@ -49,20 +62,44 @@ struct chunk {
  * fills 4 KiB of the heap. */
 #define CHUNK_MAX ((size_t)4079)
 
-/* One element: of a blob, `value` are its bytes. */
+/* One element: of a blob, `value` are its bytes; of a number read from a chunk there are none. */
 struct element {
     struct slice value;
     struct blob *blob; /* NULL for a short one */
+    int64_t number;    /* if is_number */
+    bool is_number;
 };
+
+/* The element with these bytes, borrowed, to compare with others. */
+struct element element_of(struct slice value);
 
 /* An element with these bytes, up to UINT32_MAX; a long one as a new blob with one reference. */
 struct element element_make(struct slice value);
 
+/* The element with the bytes of this blob of at least ENTRY_MIN_BLOB bytes, and one more reference.
+ */
+struct element element_share(struct blob *blob);
+
+/* True if both have the same bytes. */
+bool element_equal(const struct element *a, const struct element *b);
+
+/* The element's bytes: borrowed from where they are, or in `digits` if it is a number. */
+static inline struct slice element_value(const struct element *element, uint8_t digits[DECIMAL_MAX])
+{
+    return element->is_number ? decimal_write(element->number, digits) : element->value;
+}
+
+/* How many they are. */
+static inline size_t element_length(const struct element *element)
+{
+    return element->is_number ? decimal_size(element->number) : element->value.len;
+}
+
 /* Bytes that the element takes in a chunk. */
 size_t element_size(const struct element *element);
 
-/* Heap bytes that an allocation of `size` bytes takes, its bookkeeping included. */
-size_t chunk_heap_bytes(size_t size);
+/* Heap bytes of an allocation, with what the heap needs for itself. */
+size_t chunk_heap_bytes(const void *memory);
 
 /* Heap bytes of an element's blob; 0 if it has none. */
 size_t element_blob_bytes(const struct element *element);
@@ -111,8 +148,8 @@ size_t chunk_remove(struct chunk *chunk, size_t position);
  */
 size_t chunk_drop(struct chunk *chunk, enum list_end end, size_t count);
 
-/* Returns the chunk, in a smaller allocation if more than a quarter of the old one was free; free
- * bytes are then where that end pushes. */
+/* Returns the chunk, in a smaller allocation if more than a quarter of the old one was free: then,
+ * and only then, its capacity has changed, and its free bytes are where that end pushes. */
 struct chunk *chunk_fit(struct chunk *chunk, enum list_end end);
 
 /* Moves the elements from `position` on, where element `index` begins, to a new chunk. */

@@ -54,9 +54,9 @@ size_t list_length(const struct list *list)
 
 size_t list_memory(const struct list *list)
 {
-    size_t bytes = chunk_heap_bytes(sizeof *list) + list->bytes;
+    size_t bytes = chunk_heap_bytes(list) + list->bytes;
     if (list->body != NULL)
-        bytes += chunk_heap_bytes(sizeof *list->body) + list->body->spine.bytes;
+        bytes += chunk_heap_bytes(list->body) + list->body->spine.bytes;
     return bytes;
 }
 
@@ -300,7 +300,8 @@ static void push(struct list *list, enum list_end end, const struct element *ele
     if (chunk->capacity != capacity)
         move_end(list, end, footprint, chunk);
     add_length(list, 1);
-    list->bytes += element_blob_bytes(element);
+    if (element->blob != NULL)
+        list->bytes += element_blob_bytes(element);
     if (is_new && list->body != NULL)
         mend_former_end(list, end);
 }
@@ -313,7 +314,7 @@ void list_push(struct list *list, enum list_end end, struct slice value)
 
 void list_push_blob(struct list *list, enum list_end end, struct blob *blob)
 {
-    struct element element = {.value = blob_slice(blob), .blob = blob_retain(blob)};
+    struct element element = element_share(blob);
     push(list, end, &element);
 }
 
@@ -333,31 +334,6 @@ void list_drop(struct list *list, enum list_end end, size_t count)
         locate_end(list, end, &place);
         fit(list, &place);
     }
-}
-
-void list_trim(struct list *list, size_t first, size_t count)
-{
-    list_drop(list, LIST_TAIL, list_length(list) - first - count);
-    list_drop(list, LIST_HEAD, first);
-}
-
-static struct element read_at(const struct list *list, size_t index)
-{
-    struct place place;
-    struct element element;
-    locate(list, index, &place);
-    chunk_read(place.chunk, chunk_position(place.chunk, index - place.base), &element);
-    return element;
-}
-
-struct slice list_at(const struct list *list, size_t index)
-{
-    return read_at(list, index).value;
-}
-
-struct blob *list_blob_at(const struct list *list, size_t index)
-{
-    return read_at(list, index).blob;
 }
 
 /* Puts the element into the chunk at the place, before its element `index`. */
@@ -419,7 +395,8 @@ static void put_between(struct list *list, size_t index, const struct element *e
         put_chunk(list, index, element);
 }
 
-static void insert(struct list *list, size_t index, const struct element *element)
+/* The element, neither first nor last, comes to be at `index`. */
+static void insert_inside(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
     list->bytes += element_blob_bytes(element);
@@ -437,16 +414,26 @@ static void insert(struct list *list, size_t index, const struct element *elemen
     mend(list, index);
 }
 
+static void insert(struct list *list, size_t index, const struct element *element)
+{
+    if (index == 0)
+        push(list, LIST_HEAD, element);
+    else if (index == list_length(list))
+        push(list, LIST_TAIL, element);
+    else
+        insert_inside(list, index, element);
+}
+
 void list_insert(struct list *list, size_t index, struct slice value)
 {
-    if (index == 0) {
-        list_push(list, LIST_HEAD, value);
-    } else if (index == list_length(list)) {
-        list_push(list, LIST_TAIL, value);
-    } else {
-        struct element element = element_make(value);
-        insert(list, index, &element);
-    }
+    struct element element = element_make(value);
+    insert(list, index, &element);
+}
+
+void list_insert_blob(struct list *list, size_t index, struct blob *blob)
+{
+    struct element element = element_share(blob);
+    insert(list, index, &element);
 }
 
 /* The chunk at the place has fewer bytes than before, perhaps none; true if the place still
@@ -494,27 +481,36 @@ void list_remove(struct list *list, size_t index)
     remove_at(list, &place, &position);
 }
 
-void list_replace(struct list *list, size_t index, struct slice value)
+static void replace(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
-    struct element former, element = element_make(value);
+    struct element former;
     locate(list, index, &place);
     struct chunk *chunk = place.chunk;
     size_t position = chunk_position(chunk, index - place.base);
     size_t former_size = chunk_read(chunk, position, &former) - position;
-    if (chunk->count > 1 && chunk_used(chunk) - former_size + element_size(&element) > CHUNK_MAX) {
+    if (chunk->count > 1 && chunk_used(chunk) - former_size + element_size(element) > CHUNK_MAX) {
         remove_at(list, &place, &position);
-        if (index == 0 || index == list_length(list))
-            push(list, index == 0 ? LIST_HEAD : LIST_TAIL, &element);
-        else
-            insert(list, index, &element);
+        insert(list, index, element);
         return;
     }
     size_t footprint = chunk_footprint(chunk);
-    list->bytes += element_blob_bytes(&element) - element_blob_bytes(&former);
+    list->bytes += element_blob_bytes(element) - element_blob_bytes(&former);
     position = chunk_remove(chunk, position);
-    put_back(list, &place, footprint, chunk_insert(chunk, position, &element));
+    put_back(list, &place, footprint, chunk_insert(chunk, position, element));
     settle(list, &place);
+}
+
+void list_replace(struct list *list, size_t index, struct slice value)
+{
+    struct element element = element_make(value);
+    replace(list, index, &element);
+}
+
+void list_replace_blob(struct list *list, size_t index, struct blob *blob)
+{
+    struct element element = element_share(blob);
+    replace(list, index, &element);
 }
 
 struct list *list_copy(const struct list *list)
@@ -554,10 +550,8 @@ void list_free(struct list *list)
 /* Reads the element that the cursor has been placed on. */
 static void read_here(struct list_cursor *cursor)
 {
-    struct element element;
-    cursor->behind = chunk_read(cursor->chunk, cursor->position, &element);
-    cursor->value = element.value;
-    cursor->blob = element.blob;
+    cursor->behind = chunk_read(cursor->chunk, cursor->position, &cursor->element);
+    cursor->blob = cursor->element.blob;
 }
 
 bool list_seek(const struct list *list, struct list_cursor *cursor, size_t index)

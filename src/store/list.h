@@ -19,7 +19,8 @@
  * a quarter of it, or 32 bytes, are free.
  *
  * Elements from ENTRY_MIN_BLOB on are blobs, which answers and copies of the list share; shorter
- * ones are copied into the chunks. A `value` that is given must not lie in the same list.
+ * ones are copied into the chunks, numbers in canonical form (base/decimal.h) as a few bytes, whose
+ * text is made anew when it is read. A `value` that is given must not lie in the same list.
  */
 #ifndef KEYSTORE_STORE_LIST_H
 #define KEYSTORE_STORE_LIST_H
@@ -40,8 +41,9 @@ struct list *list_copy(const struct list *list);
 
 size_t list_length(const struct list *list);
 
-/* Heap bytes that the list holds, its own structures and blobs included: a blob that others share
- * counts in full. Constant time. */
+/* Heap bytes that the list holds, its own structures, blobs and what malloc adds included: a blob
+ * that others share counts in full. As malloc now and then gives a few bytes more, equal lists may
+ * differ by those. Constant time. */
 size_t list_memory(const struct list *list);
 
 /* A copy of `value` (at most UINT32_MAX bytes) becomes the first or last element. */
@@ -53,34 +55,31 @@ void list_push_blob(struct list *list, enum list_end end, struct blob *blob);
 /* Removes `count` elements, at most all, at that end. */
 void list_drop(struct list *list, enum list_end end, size_t count);
 
-/* The element at `index`, below list_length(); borrowed until the list changes. */
-struct slice list_at(const struct list *list, size_t index);
-
-/* The blob that holds that element, borrowed; NULL if it is too short for one (ENTRY_MIN_BLOB). */
-struct blob *list_blob_at(const struct list *list, size_t index);
-
-/* A copy of `value` comes to be the element at `index`, at most list_length(). */
+/* A copy of `value`, or the blob as above, comes to be the element at `index`, at most
+ * list_length(). */
 void list_insert(struct list *list, size_t index, struct slice value);
+void list_insert_blob(struct list *list, size_t index, struct blob *blob);
 
 /* Removes the element at `index`, below list_length(). */
 void list_remove(struct list *list, size_t index);
 
-/* A copy of `value` takes the place of the element at `index`, below list_length(). */
+/* A copy of `value`, or the blob as above, takes the place of the element at `index`, below
+ * list_length(). */
 void list_replace(struct list *list, size_t index, struct slice value);
-
-/* Keeps the `count` elements from `first` on, all of which exist, and removes the others. */
-void list_trim(struct list *list, size_t first, size_t count);
+void list_replace_blob(struct list *list, size_t index, struct blob *blob);
 
 /*
  * Walks a list:
  *     for (bool on = list_seek(list, &cursor, first); on; on = list_next(&cursor))
- * The first three members may be read while it stands on an element; they are borrowed until the
- * list changes, which ends the walk unless list_remove_here() did it.
+ * While it stands on an element, the first two members may be read, and what the functions below
+ * tell of it; the value is borrowed until the cursor moves or the list changes. A change ends the
+ * walk unless list_remove_here() did it.
  */
 struct list_cursor {
     size_t index;
-    struct slice value;
     struct blob *blob; /* holds the value; NULL for a short one */
+    struct element element;
+    uint8_t digits[DECIMAL_MAX]; /* for the text of a number, once it is asked for */
     const struct list *list;
     const struct chunk *chunk;
     size_t base;     /* index of the chunk's first element */
@@ -88,6 +87,25 @@ struct list_cursor {
     size_t behind;   /* where it ends */
     struct spine_path path;
 };
+
+/* The element's bytes. */
+static inline struct slice list_cursor_value(struct list_cursor *cursor)
+{
+    return element_value(&cursor->element, cursor->digits);
+}
+
+/* How many they are: for a number less work than the bytes. */
+static inline size_t list_cursor_length(const struct list_cursor *cursor)
+{
+    return element_length(&cursor->element);
+}
+
+/* True if they are the needle's, from element_of(): made once, it is compared without making text
+ * of numbers. */
+static inline bool list_cursor_equal(const struct list_cursor *cursor, const struct element *needle)
+{
+    return element_equal(&cursor->element, needle);
+}
 
 /* Places the cursor on the element at `index`; false if there is none. */
 bool list_seek(const struct list *list, struct list_cursor *cursor, size_t index);

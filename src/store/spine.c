@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAPACITY 4
+#define FIRST_CAPACITY 2
 
 struct slot {
     union {
@@ -44,13 +44,13 @@ static struct spine_node *new_node(struct spine *spine, size_t count)
     size_t capacity = capacity_for(count);
     struct spine_node *node = mem_alloc(node_size(capacity));
     *node = (struct spine_node){.count = 0, .capacity = (uint16_t)capacity};
-    spine->bytes += chunk_heap_bytes(node_size(capacity));
+    spine->bytes += chunk_heap_bytes(node);
     return node;
 }
 
 static void free_node(struct spine *spine, struct spine_node *node)
 {
-    spine->bytes -= chunk_heap_bytes(node_size(node->capacity));
+    spine->bytes -= chunk_heap_bytes(node);
     free(node);
 }
 
@@ -193,9 +193,9 @@ static void resize_node(struct spine *spine, struct spine_path *path, unsigned l
 {
     struct spine_node *node = path->node[level];
     size_t capacity = capacity_for(count);
-    spine->bytes -= chunk_heap_bytes(node_size(node->capacity));
-    spine->bytes += chunk_heap_bytes(node_size(capacity));
+    spine->bytes -= chunk_heap_bytes(node);
     node = mem_realloc(node, node_size(capacity));
+    spine->bytes += chunk_heap_bytes(node);
     node->capacity = (uint16_t)capacity;
     replace_node(spine, path, level, node);
 }
@@ -382,7 +382,7 @@ static bool is_sound_below(const struct spine_node *node, unsigned level, struct
     if (node->count == 0 || node->count > node->capacity || node->capacity > SPINE_FANOUT ||
         (node->capacity > FIRST_CAPACITY && node->count < node->capacity / 4))
         return false;
-    census->bytes += chunk_heap_bytes(node_size(node->capacity));
+    census->bytes += chunk_heap_bytes(node);
     census->chunks += level == 0 ? node->count : 0;
     for (size_t i = 0; level > 0 && i < node->count; i++) {
         const struct spine_node *child = node->slots[i].node;

@@ -6,8 +6,8 @@
  * Invariants:
  *  1. All leaves are at one height; a slot's weight is the sum of the weights in the node below.
  *  2. No node is empty; the root has at least two slots unless it is a leaf.
- *  3. A node has room for 4, 8, 16 or SPINE_FANOUT slots, and for more than 4 only if a quarter of
- *     it is in use. So the spine of a short list is small, and no growth copies more than a node.
+ *  3. A node has room for 2, 4, 8, 16 or SPINE_FANOUT slots, and for more than 2 only if a quarter
+ *     of it is in use. So the spine of a short list is small, and growth copies one node at most.
  *
  * A node is split when it is full and merged with a neighbour when it is nearly empty. Between two
  * such events it takes and loses at least SPINE_FANOUT / 4 slots, so each level is touched that
@@ -30,7 +30,7 @@ struct spine_node;
 struct spine {
     struct spine_node *root;
     unsigned height; /* levels of nodes, at least 1 */
-    size_t chunks;   /* at least 1 */
+    uint32_t chunks; /* at least 1; more of them would be terabytes */
     size_t bytes;    /* heap bytes of the nodes */
 };
 

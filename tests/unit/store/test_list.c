@@ -4,20 +4,21 @@
  */
 #include "store/list.h"
 
-#include "base/blob.h"
-#include "store/entry.h"
-
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
 #include "base/blob.h"
 #include "store/entry.h"
+#include "store/list_peek.h"
 #include "store/seeded.h"
 
 #define MODEL_SIZE 8192
 #define LONG_BYTES (ENTRY_MIN_BLOB + 100)
+#define HUGE_BYTES ((size_t)33 * 4096) /* the heap gives it pages of its own */
 
 /* What the list must hold, in the plainest form, and how it is being tried. */
 struct model {
@@ -30,6 +31,7 @@ struct model {
 };
 
 static uint8_t long_bytes[LONG_BYTES];
+static uint8_t huge_bytes[HUGE_BYTES];
 
 static uint32_t below(struct model *model, size_t bound)
 {
@@ -51,9 +53,21 @@ static size_t random_size(struct model *model)
     return below(model, 41);
 }
 
+/* A number of any size, or text that only looks like one. */
+static struct slice random_number(struct model *model)
+{
+    uint64_t bits = (uint64_t)below(model, UINT32_MAX) << 32 | below(model, UINT32_MAX);
+    int64_t number = (int64_t)bits >> below(model, 64);
+    const char *format = below(model, 10) > 0 ? "%ld" : below(model, 2) == 0 ? "0%ld" : "%ld ";
+    int len = snprintf((char *)long_bytes, LONG_BYTES, format, (long)number);
+    return slice_make(long_bytes, (size_t)len);
+}
+
 /* Bytes for an element, valid until the next call. */
 static struct slice random_value(struct model *model)
 {
+    if (below(model, 3) == 0)
+        return random_number(model);
     size_t size = random_size(model);
     seeded_fill(&model->random, long_bytes, size < 40 ? size : 40);
     if (below(model, 4) == 0) /* some values come again */
@@ -99,14 +113,19 @@ static void model_free(struct model *model)
     free(model);
 }
 
-static void assert_at(const struct model *model, const struct list_cursor *cursor, size_t index)
+static void assert_at(const struct model *model, struct list_cursor *cursor, size_t index)
 {
     struct slice expected = model->elements[index];
+    struct element same = element_of(expected), neighbour = element_of(model->elements[index / 2]);
+    bool is_like_neighbour = slice_equal(expected, model->elements[index / 2]);
     assert_int_equal(cursor->index, index);
-    assert_true(slice_equal(cursor->value, expected));
+    assert_true(slice_equal(list_cursor_value(cursor), expected));
+    assert_int_equal(list_cursor_length(cursor), expected.len);
+    assert_true(list_cursor_equal(cursor, &same));
+    assert_int_equal(list_cursor_equal(cursor, &neighbour), is_like_neighbour);
     assert_int_equal(cursor->blob != NULL, expected.len >= ENTRY_MIN_BLOB);
     if (cursor->blob != NULL)
-        assert_ptr_equal(cursor->blob->data, cursor->value.data);
+        assert_ptr_equal(cursor->blob->data, list_cursor_value(cursor).data);
 }
 
 static void assert_equal(const struct model *model, const struct list *list)
@@ -144,7 +163,13 @@ static void step_insert(struct model *model)
 {
     size_t index = below(model, model->length + 1);
     struct slice value = random_value(model);
-    list_insert(model->list, index, value);
+    if (value.len >= ENTRY_MIN_BLOB && below(model, 2) == 0) {
+        struct blob *blob = blob_copy(value);
+        list_insert_blob(model->list, index, blob);
+        blob_release(blob);
+    } else {
+        list_insert(model->list, index, value);
+    }
     model_insert(model, index, value);
 }
 
@@ -169,7 +194,13 @@ static void step_replace(struct model *model)
 {
     size_t index = below(model, model->length);
     struct slice value = random_value(model);
-    list_replace(model->list, index, value);
+    if (value.len >= ENTRY_MIN_BLOB && below(model, 2) == 0) {
+        struct blob *blob = blob_copy(value);
+        list_replace_blob(model->list, index, blob);
+        blob_release(blob);
+    } else {
+        list_replace(model->list, index, value);
+    }
     model_remove(model, index, 1);
     model_insert(model, index, value);
 }
@@ -180,7 +211,7 @@ static void step_trim(struct model *model)
     size_t count = model->length - first - below(model, (model->length - first) / 8 + 1);
     if (below(model, 20) == 0)
         count = below(model, count + 1);
-    list_trim(model->list, first, count);
+    list_peek_only(model->list, first, count);
     model_remove(model, first + count, model->length - first - count);
     model_remove(model, 0, first);
 }
@@ -210,8 +241,8 @@ static void step_read(struct model *model)
 {
     size_t index = below(model, model->length);
     struct slice expected = model->elements[index];
-    assert_true(slice_equal(list_at(model->list, index), expected));
-    assert_int_equal(list_blob_at(model->list, index) != NULL, expected.len >= ENTRY_MIN_BLOB);
+    assert_true(slice_equal(list_peek(model->list, index), expected));
+    assert_int_equal(list_peek_blob(model->list, index) != NULL, expected.len >= ENTRY_MIN_BLOB);
 }
 
 /* The copy stands for the list from then on; the former list is freed first. */
@@ -319,7 +350,7 @@ static void test_queues_do_not_grow(void **state)
         for (uint64_t n = 0; n < 20000; n++) {
             uint64_t next = n + lengths[i];
             size_t last = out == LIST_HEAD ? 0 : list_length(list) - 1;
-            assert_true(slice_equal(list_at(list, last), slice_make(&n, sizeof n)));
+            assert_true(slice_equal(list_peek(list, last), slice_make(&n, sizeof n)));
             list_drop(list, out, 1);
             list_push(list, in, slice_make(&next, sizeof next));
         }
@@ -345,12 +376,12 @@ static void test_a_thinned_out_list_gives_its_memory_back(void **state)
     struct list_cursor cursor;
     bool on = list_seek(list, &cursor, 0);
     while (on)
-        on = cursor.value.len == 3000 ? list_remove_here(list, &cursor, LIST_TAIL)
-                                      : list_next(&cursor);
+        on = list_cursor_length(&cursor) == 3000 ? list_remove_here(list, &cursor, LIST_TAIL)
+                                                 : list_next(&cursor);
     assert_true(list_is_sound(list));
     assert_int_equal(list_length(list), count);
     for (uint32_t i = 0; i < count; i++)
-        assert_true(slice_equal(list_at(list, i), slice_make(&i, sizeof i)));
+        assert_true(slice_equal(list_peek(list, i), slice_make(&i, sizeof i)));
     assert_in_range(list_memory(list), count * 6, count * 6 * 5 / 4);
     list_free(list);
 }
@@ -359,10 +390,10 @@ static void test_small_lists_are_small(void **state)
 {
     (void)state;
     struct list *list = list_new();
-    assert_in_range(list_memory(list), sizeof(void *), 32);
+    assert_in_range(list_memory(list), sizeof(void *), 32 + 16);
     for (uint64_t i = 0; i < 10; i++)
         list_push(list, LIST_TAIL, slice_make(&i, sizeof i));
-    assert_in_range(list_memory(list), 10 * 10, 32 + 128);
+    assert_in_range(list_memory(list), 10 * 10, 32 + 128 + 2 * 16);
     for (uint64_t i = 10; i < 1000; i++)
         list_push(list, LIST_TAIL, slice_make(&i, sizeof i));
     assert_in_range(list_memory(list), 1000 * 10, 1000 * 10 + 512);
@@ -382,7 +413,7 @@ static void test_a_long_list_shrinks_from_any_side(void **state)
         for (size_t length = list_length(list); length > 3; length = list_length(list)) {
             size_t count = length / 3;
             if (way == 2)
-                list_trim(list, count, length - 2 * count);
+                list_peek_only(list, count, length - 2 * count);
             else
                 list_drop(list, way == 0 ? LIST_HEAD : LIST_TAIL, count);
             assert_true(list_is_sound(list));
@@ -398,11 +429,11 @@ static void test_blobs_are_shared_and_counted(void **state)
     struct blob *blob = blob_copy(slice_make(long_bytes, LONG_BYTES));
     struct list *list = list_new();
     list_push_blob(list, LIST_TAIL, blob);
-    assert_ptr_equal(list_blob_at(list, 0), blob);
+    assert_ptr_equal(list_peek_blob(list, 0), blob);
     assert_in_range(list_memory(list), LONG_BYTES, LONG_BYTES + 256);
     struct list *copy = list_copy(list);
-    assert_ptr_equal(list_blob_at(copy, 0), blob);
-    assert_int_equal(list_memory(copy), list_memory(list));
+    assert_ptr_equal(list_peek_blob(copy, 0), blob);
+    assert_in_range(list_memory(copy), list_memory(list) - 100, list_memory(list) + 100);
     assert_int_equal(atomic_load(&blob->holders), 3);
     list_replace(list, 0, SLICE_LITERAL("short"));
     assert_int_equal(atomic_load(&blob->holders), 2);
@@ -412,6 +443,131 @@ static void test_blobs_are_shared_and_counted(void **state)
     list_free(copy);
     list_free(list);
     blob_release(blob);
+}
+
+/* As LRem and LPos do: by value, in both directions, whatever form the element has. */
+static void test_elements_are_found_by_value(void **state)
+{
+    (void)state;
+    const char *values[] = {"7", "07", "text", "-1000000", "7", "", "9223372036854775808", "7 "};
+    const size_t count = sizeof values / sizeof *values;
+    struct list *list = list_new();
+    for (size_t i = 0; i < 1000 * count; i++)
+        list_push(list, LIST_TAIL, slice_from_string(values[i % count]));
+    for (size_t wanted = 0; wanted < count; wanted++) {
+        struct element needle = element_of(slice_from_string(values[wanted]));
+        struct list_cursor cursor;
+        size_t found = 0, found_backwards = 0;
+        for (bool on = list_seek(list, &cursor, 0); on; on = list_next(&cursor))
+            found += list_cursor_equal(&cursor, &needle);
+        for (bool on = list_seek(list, &cursor, 1000 * count - 1); on; on = list_previous(&cursor))
+            found_backwards += list_cursor_equal(&cursor, &needle);
+        assert_int_equal(found, strcmp(values[wanted], "7") == 0 ? 2000 : 1000);
+        assert_int_equal(found_backwards, found);
+    }
+    list_free(list);
+}
+
+static void test_a_blob_is_equal_to_its_bytes(void **state)
+{
+    (void)state;
+    struct list *list = list_new();
+    struct list_cursor cursor;
+    struct element needle = element_of(slice_make(long_bytes, LONG_BYTES));
+    list_push(list, LIST_HEAD, needle.value);
+    assert_true(list_seek(list, &cursor, 0));
+    assert_true(list_cursor_equal(&cursor, &needle));
+    needle.value.len--;
+    assert_false(list_cursor_equal(&cursor, &needle));
+    list_free(list);
+}
+
+static struct slice number_text(uint64_t number, char text[32])
+{
+    return slice_make(text, (size_t)snprintf(text, 32, "%lu", (unsigned long)number));
+}
+
+static struct slice short_text(uint64_t number, char text[32])
+{
+    return slice_make(text, (size_t)snprintf(text, 32, "e%07lu", (unsigned long)number));
+}
+
+/* Heap bytes in use, with what the allocator needs for itself. */
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* How lists are made whose memory is measured. */
+struct plan {
+    size_t lists;
+    size_t length;
+    struct slice (*text_of)(uint64_t number, char text[32]);
+    size_t blob_size; /* of one element more; 0 = none */
+    size_t first;     /* if `kept` is not 0, all but so many are removed at the end */
+    size_t kept;
+    bool thinned; /* some are removed within */
+};
+
+static struct list *make_planned(const struct plan *plan)
+{
+    struct list *list = list_new();
+    char text[32];
+    for (size_t n = 0; n < plan->length; n++)
+        list_push(list, LIST_TAIL, plan->text_of(n * 12345, text));
+    if (plan->blob_size > 0)
+        list_push(list, LIST_HEAD, slice_make(huge_bytes, plan->blob_size));
+    for (size_t n = 1; plan->thinned && n < list_length(list); n += 3)
+        list_remove(list, n);
+    if (plan->kept > 0)
+        list_peek_only(list, plan->first, plan->kept);
+    assert_true(list_is_sound(list));
+    return list;
+}
+
+/* What the lists account for is what the heap has given away for them. */
+static void assert_memory_is_accounted(const struct plan *plan)
+{
+    struct list **lists = calloc(plan->lists, sizeof *lists);
+    size_t before = heap_bytes(), accounted = 0;
+    for (size_t i = 0; i < plan->lists; i++)
+        lists[i] = make_planned(plan);
+    for (size_t i = 0; i < plan->lists; i++)
+        accounted += list_memory(lists[i]);
+    size_t taken = heap_bytes() - before;
+    print_message("%zu lists of %zu: %zu bytes taken, %zu accounted\n", plan->lists, plan->length,
+                  taken, accounted);
+    assert_in_range(accounted, taken - taken / 50, taken + taken / 50);
+    for (size_t i = 0; i < plan->lists; i++)
+        list_free(lists[i]);
+    free(lists);
+}
+
+static void test_memory_is_what_the_heap_gave(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* they have a heap of their own */
+#endif
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024); /* else it rises by and by */
+    const struct plan plans[] = {
+        {.lists = 30, .length = 10, .text_of = number_text, .blob_size = HUGE_BYTES},
+        {.lists = 5000, .length = 0, .text_of = number_text},
+        {.lists = 4000, .length = 10, .text_of = number_text},
+        {.lists = 4000, .length = 10, .text_of = short_text},
+        {.lists = 4000, .length = 1000, .text_of = number_text},
+        {.lists = 4000, .length = 1000, .text_of = short_text},
+        {.lists = 4000, .length = 1000, .text_of = short_text, .thinned = true},
+        {.lists = 4000, .length = 20, .text_of = number_text, .thinned = true},
+        {.lists = 2, .length = 300000, .text_of = short_text},
+        {.lists = 2, .length = 300000, .text_of = number_text, .thinned = true},
+        /* two chunks with little in them, whose border is between 340 and 408 */
+        {.lists = 4000, .length = 420, .text_of = short_text, .first = 330, .kept = 80},
+        {.lists = 100, .length = 100, .text_of = number_text, .blob_size = ENTRY_MIN_BLOB},
+    };
+    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++)
+        assert_memory_is_accounted(&plans[i]);
 }
 
 static void test_a_copy_is_independent(void **state)
@@ -424,7 +580,7 @@ static void test_a_copy_is_independent(void **state)
     for (int i = 0; i < 2000; i++)
         step_push(model);
     struct list *copy = list_copy(model->list);
-    list_trim(copy, 700, 10);
+    list_peek_only(copy, 700, 10);
     list_replace(copy, 5, SLICE_LITERAL("other"));
     assert_true(list_is_sound(copy));
     list_free(copy);
@@ -447,8 +603,9 @@ static void test_every_length_of_an_element(void **state)
     size_t seen = 0;
     struct list_cursor cursor;
     for (bool on = list_seek(list, &cursor, 0); on; on = list_next(&cursor)) {
-        assert_true(slice_equal(cursor.value, slice_make(long_bytes, cursor.value.len)));
-        seen += cursor.value.len;
+        size_t len = list_cursor_length(&cursor);
+        assert_true(slice_equal(list_cursor_value(&cursor), slice_make(long_bytes, len)));
+        seen += len;
     }
     for (size_t i = 0; i < count; i++)
         seen -= sizes[i];
@@ -464,8 +621,8 @@ static void test_elements_are_copies_and_may_be_empty(void **state)
     list_push(list, LIST_HEAD, slice_make(NULL, 0));
     list_push(list, LIST_HEAD, slice_make(bytes, 3));
     memset(bytes, 'x', 3);
-    assert_true(slice_equal(list_at(list, 0), SLICE_LITERAL("a\0b")));
-    assert_int_equal(list_at(list, 1).len, 0);
+    assert_true(slice_equal(list_peek(list, 0), SLICE_LITERAL("a\0b")));
+    assert_int_equal(list_peek(list, 1).len, 0);
     list_free(list);
 }
 
@@ -479,14 +636,14 @@ static void test_an_empty_list_is_usable_again(void **state)
         list_insert(list, 0, SLICE_LITERAL("one"));
         list_push(list, LIST_HEAD, SLICE_LITERAL("two"));
         list_drop(list, LIST_TAIL, 1);
-        assert_true(slice_equal(list_at(list, 0), SLICE_LITERAL("two")));
+        assert_true(slice_equal(list_peek(list, 0), SLICE_LITERAL("two")));
         assert_true(list_seek(list, &cursor, 0));
         assert_false(list_next(&cursor));
         assert_false(list_previous(&cursor));
         assert_false(list_remove_here(list, &cursor, round % 2 == 0 ? LIST_HEAD : LIST_TAIL));
         assert_int_equal(list_length(list), 0);
         list_drop(list, LIST_HEAD, 0);
-        list_trim(list, 0, 0);
+        list_peek_only(list, 0, 0);
     }
     list_free(list);
 }
@@ -508,14 +665,14 @@ static void test_long_elements_are_blobs(void **state)
         list_push(list, LIST_HEAD, slice_make(bytes, ENTRY_MIN_BLOB - 20 + i));
     for (size_t i = 0; i < 40; i++) {
         size_t len = ENTRY_MIN_BLOB + 19 - i;
-        struct blob *blob = list_blob_at(list, i);
-        assert_true(slice_equal(list_at(list, i), slice_make(bytes, len)));
+        struct blob *blob = list_peek_blob(list, i);
+        assert_true(slice_equal(list_peek(list, i), slice_make(bytes, len)));
         assert_int_equal(blob != NULL, len >= ENTRY_MIN_BLOB);
         if (blob != NULL)
-            assert_ptr_equal(blob->data, list_at(list, i).data);
+            assert_ptr_equal(blob->data, list_peek(list, i).data);
     }
-    struct blob *first = blob_retain(list_blob_at(list, 0));
-    struct blob *second = blob_retain(list_blob_at(list, 1));
+    struct blob *first = blob_retain(list_peek_blob(list, 0));
+    struct blob *second = blob_retain(list_peek_blob(list, 1));
     list_drop(list, LIST_HEAD, 1);
     assert_int_equal(atomic_load(&first->holders), 1);
     while (list_length(list) > 5)
@@ -531,6 +688,7 @@ static void test_long_elements_are_blobs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_memory_is_what_the_heap_gave),
         cmocka_unit_test(test_random_steps_on_short_lists),
         cmocka_unit_test(test_random_steps_on_lists_of_some_chunks),
         cmocka_unit_test(test_random_steps_on_lists_of_many_chunks),
@@ -540,6 +698,8 @@ int main(void)
         cmocka_unit_test(test_small_lists_are_small),
         cmocka_unit_test(test_a_long_list_shrinks_from_any_side),
         cmocka_unit_test(test_blobs_are_shared_and_counted),
+        cmocka_unit_test(test_elements_are_found_by_value),
+        cmocka_unit_test(test_a_blob_is_equal_to_its_bytes),
         cmocka_unit_test(test_a_copy_is_independent),
         cmocka_unit_test(test_every_length_of_an_element),
         cmocka_unit_test(test_elements_are_copies_and_may_be_empty),
