@@ -1,0 +1,157 @@
+/* Choosing and removing keys when memory is short. Knows no operation but its size. */
+#include "store/evict.h"
+
+#include "store/apply.h"
+#include "store/change.h"
+#include "store/entry.h"
+#include "store/flush.h"
+#include "store/shard.h"
+#include "store/store.h"
+
+/* Buckets that the hand passes in one shard before it goes on to the next. */
+#define HAND_BUCKETS 16
+/* Entries that are freed for FlushDb in one turn, instead of evicting one. */
+#define TURN_GARBAGE 50
+/* What a key costs beside its bytes, roughly. */
+#define KEY_OVERHEAD 32
+
+/* What the hand has found. */
+struct search {
+    enum store_policy policy;
+    struct entry *victim; /* NULL = none yet; with STORE_VOLATILE_TTL the nearest so far */
+};
+
+static bool goes_by_deadline(enum store_policy policy)
+{
+    return policy == STORE_VOLATILE_LRU || policy == STORE_VOLATILE_TTL;
+}
+
+static bool is_nearer(const struct entry *entry, const struct entry *than)
+{
+    return than == NULL || entry_expire_at_ms(entry) < entry_expire_at_ms(than);
+}
+
+static void consider(void *context, struct entry *entry)
+{
+    struct search *search = context;
+    if (goes_by_deadline(search->policy) && entry_expire_at_ms(entry) == 0)
+        return;
+    if (search->policy == STORE_VOLATILE_TTL) {
+        if (is_nearer(entry, search->victim))
+            search->victim = entry;
+    } else if (search->victim == NULL) {
+        /* The hash is keyed, so the first one here is a random one. */
+        if (search->policy == STORE_ALLKEYS_RANDOM || !entry_is_visited(entry))
+            search->victim = entry;
+        else
+            entry_set_visited(entry, false);
+    }
+}
+
+static void evict(struct store *store, struct shard *shard, uint32_t db, struct entry *entry)
+{
+    struct slice key = entry_key(entry);
+    struct keyspace space = {.store = store};
+    struct lookup at = {.shard = shard,
+                        .database = &shard->databases[db],
+                        .entry = entry,
+                        .key = key,
+                        .hash = store_hash(store, key),
+                        .db = db};
+    apply_drop(&space, &at);
+    apply_end(&space);
+    shard->evicted_keys++;
+    slab_report(&shard->slab); /* else many more would go before it is known that one has */
+}
+
+static bool has_candidates(const struct store *store, const struct database *database)
+{
+    return goes_by_deadline(store->policy) ? database->expiring > 0 : database->dict.count > 0;
+}
+
+/* The hand goes on in one database of a locked shard; false if it evicted nothing. For the nearest
+ * deadline it looks at all its buckets, for the others it stops behind the first find: a mark
+ * that it has just taken away counts until the next round. */
+static bool move_hand(struct store *store, struct shard *shard, uint32_t db)
+{
+    struct database *database = &shard->databases[db];
+    struct search search = {.policy = store->policy};
+    for (size_t i = 0; i < HAND_BUCKETS; i++) {
+        database->hand = dict_scan(&database->dict, database->hand, consider, &search);
+        if (search.victim != NULL && search.policy != STORE_VOLATILE_TTL)
+            break;
+    }
+    if (search.victim == NULL)
+        return false;
+    evict(store, shard, db, search.victim);
+    return true;
+}
+
+/* One turn of the hand in a shard; false if it evicted nothing. */
+static bool turn(struct store *store, struct shard *shard, bool *candidates)
+{
+    bool evicted = false;
+    pthread_mutex_lock(&shard->lock);
+    if (flush_collect(shard, TURN_GARBAGE) > 0) {
+        slab_report(&shard->slab);
+        evicted = true;
+    }
+    for (uint32_t i = 0; i < store->databases && !evicted; i++) {
+        uint32_t db = shard->hand;
+        shard->hand = (db + 1) % store->databases;
+        if (!has_candidates(store, &shard->databases[db]))
+            continue;
+        *candidates = true;
+        evicted = move_hand(store, shard, db);
+    }
+    pthread_mutex_unlock(&shard->lock);
+    return evicted;
+}
+
+/* Evicts a key; false if a whole round met nothing that may be evicted. */
+static bool evict_one(struct store *store)
+{
+    for (;;) {
+        bool candidates = false;
+        for (size_t i = 0; i < SHARD_COUNT; i++) {
+            unsigned shard = atomic_fetch_add_explicit(&store->hand, 1, memory_order_relaxed);
+            if (turn(store, &store->shards[shard % SHARD_COUNT], &candidates))
+                return true;
+        }
+        if (!candidates)
+            return false;
+    }
+}
+
+/* Bytes that the operation brings along. */
+static size_t size_of(const struct op *op)
+{
+    size_t size = KEY_OVERHEAD + op->key.len + op->value.len;
+    for (size_t i = 0; i < op->value_count; i++)
+        size += op->values[i].len;
+    for (size_t i = 0; i < op->op_count; i++)
+        size += size_of(&op->ops[i]);
+    if (op->kind == OP_SET_RANGE && op->start > 0)
+        size += (size_t)op->start;
+    return size;
+}
+
+static bool may_grow(const struct op *op)
+{
+    for (size_t i = 0; i < op->op_count; i++)
+        if (may_grow(&op->ops[i]))
+            return true;
+    return op_info(op->kind)->access == OP_GROW;
+}
+
+bool evict_for(struct store *store, const struct op *op)
+{
+    if (store->max_memory == 0 || !may_grow(op))
+        return true;
+    size_t need = size_of(op);
+    while (pages_used(&store->pages) + need > store->max_memory) {
+        if (need > store->max_memory || store->policy == STORE_NOEVICTION || !evict_one(store))
+            return false;
+    }
+    return true;
+}

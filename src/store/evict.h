@@ -1,0 +1,22 @@
+/*
+ * Making room under the memory limit. Private to the store.
+ *
+ * A hand goes round over all shards, databases and buckets. The LRU policies are "second chance"
+ * (Corbato 1968; SIEVE, Zhang et al., NSDI 2024, is its newest relative): a read marks the entry as
+ * visited, the hand takes the mark away, and evicts what it finds without. So nothing is kept per
+ * entry but the mark, and a key that is read once per round of the hand stays.
+ */
+#ifndef KEYSTORE_STORE_EVICT_H
+#define KEYSTORE_STORE_EVICT_H
+
+#include "store/op.h"
+
+struct store;
+
+/*
+ * Makes room for what the operation may need, as far as that can be told beforehand. False if there
+ * is a limit and no room, and the policy has nothing to evict. No shard may be locked.
+ */
+bool evict_for(struct store *store, const struct op *op);
+
+#endif

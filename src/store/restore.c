@@ -1,0 +1,158 @@
+/*
+ * Entries from their parts, past all operations. Knows nothing of files.
+ *
+ * Many strings are put back shard by shard. Their keys come in any order, and the tables together
+ * are far larger than the caches, of data as of addresses, but the table of one shard is not.
+ */
+#include "store/restore.h"
+
+#include "base/mem.h"
+#include "store/entry.h"
+#include "store/flush.h"
+#include "store/list.h"
+#include "store/shard.h"
+
+#include <stdlib.h>
+
+/* So many strings before it is put back, the memory that one needs begins to come. */
+#define AHEAD 8
+
+/* Where a key goes. */
+struct target {
+    struct slab *slab;
+    struct database *database;
+    uint64_t hash;
+    struct entry_stamp stamp;
+};
+
+/* False if the key is there already. */
+static bool find_target(struct store *store, const struct restore_key *key, uint64_t hash,
+                        struct target *target)
+{
+    struct shard *shard = shard_of(store, hash);
+    uint64_t version = key->version != 0 ? key->version : atomic_load(&store->revision);
+    *target = (struct target){
+        .slab = &shard->slab,
+        .database = &shard->databases[key->db],
+        .hash = hash,
+        .stamp = {.version = version, .expire_at_ms = key->expire_at_ms},
+    };
+    return dict_find(&target->database->dict, hash, key->name) == NULL;
+}
+
+static void put(const struct target *target, struct entry *entry)
+{
+    dict_add(&target->database->dict, target->hash, entry);
+    target->database->expiring += target->stamp.expire_at_ms != 0;
+}
+
+/* restore_string() of a key with that hash. */
+static bool restore_hashed(struct store *store, const struct restore_key *key, uint64_t hash,
+                           struct slice value)
+{
+    struct target target;
+    if (!find_target(store, key, hash, &target))
+        return false;
+    put(&target, entry_new_string(target.slab, key->name, value, target.stamp));
+    return true;
+}
+
+void restore_reserve(struct store *store, uint32_t db, uint64_t keys)
+{
+    for (size_t i = 0; i < SHARD_COUNT; i++)
+        dict_reserve(&store->shards[i].databases[db].dict, keys / SHARD_COUNT);
+}
+
+bool restore_string(struct store *store, const struct restore_key *key, struct slice value)
+{
+    return restore_hashed(store, key, store_hash(store, key->name), value);
+}
+
+static size_t shard_number(struct store *store, uint64_t hash)
+{
+    return (size_t)(shard_of(store, hash) - store->shards);
+}
+
+/* The indices of the strings in the order of their shards; freed with free(). */
+static uint32_t *order_by_shard(struct store *store, const struct restore_string *strings,
+                                size_t count)
+{
+    uint32_t *order = mem_alloc(count * sizeof *order);
+    size_t begins[SHARD_COUNT + 1] = {0};
+    for (size_t i = 0; i < count; i++)
+        begins[shard_number(store, strings[i].hash) + 1]++;
+    for (size_t i = 0; i < SHARD_COUNT; i++)
+        begins[i + 1] += begins[i];
+    for (size_t i = 0; i < count; i++)
+        order[begins[shard_number(store, strings[i].hash)]++] = (uint32_t)i;
+    return order;
+}
+
+static void prefetch(struct store *store, const struct restore_string *string)
+{
+    struct shard *shard = shard_of(store, string->hash);
+    dict_prefetch_slot(&shard->databases[string->key.db].dict, string->hash);
+    __builtin_prefetch(string->key.name.data);
+    __builtin_prefetch(string->value.data);
+}
+
+/* As restore_strings(), with the indices in the order in which they are put back. */
+static size_t put_in_order(struct store *store, const struct restore_string *strings,
+                           const uint32_t *order, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i + 2 * AHEAD < count)
+            __builtin_prefetch(&strings[order[i + 2 * AHEAD]]);
+        if (i + AHEAD < count)
+            prefetch(store, &strings[order[i + AHEAD]]);
+        const struct restore_string *string = &strings[order[i]];
+        if (!restore_hashed(store, &string->key, string->hash, string->value))
+            return order[i];
+    }
+    return count;
+}
+
+size_t restore_strings(struct store *store, struct restore_string *strings, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        strings[i].hash = store_hash(store, strings[i].key.name);
+    uint32_t *order = order_by_shard(store, strings, count);
+    size_t failed = put_in_order(store, strings, order, count);
+    free(order);
+    return failed;
+}
+
+bool restore_list(struct store *store, const struct restore_key *key, struct list *list)
+{
+    struct target target;
+    if (!find_target(store, key, store_hash(store, key->name), &target))
+        return false;
+    put(&target, entry_new_list(target.slab, key->name, list, target.stamp));
+    return true;
+}
+
+void restore_revision(struct store *store, uint64_t revision)
+{
+    atomic_store(&store->revision, revision);
+}
+
+uint64_t restore_newest(struct store *store)
+{
+    return atomic_load(&store->revision);
+}
+
+void restore_collect(struct store *store)
+{
+    for (size_t i = 0; i < SHARD_COUNT; i++) {
+        struct shard *shard = &store->shards[i];
+        if (shard->garbage != NULL)
+            flush_collect(shard, SIZE_MAX);
+    }
+}
+
+size_t restore_limit(struct store *store, size_t max_memory)
+{
+    size_t former = store->max_memory;
+    store->max_memory = max_memory;
+    return former;
+}

@@ -1,0 +1,104 @@
+/* Removing what has expired, a few buckets at a time. Knows no clock, and no operation. */
+#include "store/apply.h"
+#include "store/change.h"
+#include "store/entry.h"
+#include "store/flush.h"
+#include "store/shard.h"
+#include "store/store.h"
+
+/* Buckets, of some seven keys each, that are looked at while the shard is locked. */
+#define STEP_BUCKETS 16
+/* Entries that are freed for FlushDb while the shard is locked. */
+#define STEP_GARBAGE 100
+/* Shards and databases without deadlines that one step passes over. */
+#define STEP_PLACES 1024
+/* Expired keys that are noted in one bucket; if there are more, they wait for the next lap. */
+#define MAX_DUE 64
+
+/* The expired keys of a bucket. */
+struct due {
+    int64_t now_ms;
+    size_t visited;
+    size_t count;
+    struct entry *entries[MAX_DUE];
+};
+
+static void visit(void *context, struct entry *entry)
+{
+    struct due *due = context;
+    int64_t expire_at_ms = entry_expire_at_ms(entry);
+    due->visited++;
+    if (expire_at_ms != 0 && expire_at_ms <= due->now_ms && due->count < MAX_DUE)
+        due->entries[due->count++] = entry;
+}
+
+/* Each removal is a unit of its own. */
+static void remove_due(struct store *store, struct shard *shard, uint32_t db, struct due *due)
+{
+    for (size_t i = 0; i < due->count; i++) {
+        struct slice key = entry_key(due->entries[i]);
+        struct keyspace space = {.store = store, .now_ms = due->now_ms};
+        struct lookup at = {.shard = shard,
+                            .database = &shard->databases[db],
+                            .entry = due->entries[i],
+                            .key = key,
+                            .hash = store_hash(store, key),
+                            .db = db};
+        apply_drop(&space, &at);
+        shard->expired_keys++;
+        apply_end(&space);
+    }
+}
+
+static void next_database(const struct store *store, struct store_sweep *sweep,
+                          struct store_swept *swept)
+{
+    sweep->cursor = 0;
+    if (++sweep->db < store->databases)
+        return;
+    sweep->db = 0;
+    sweep->shard += sweep->parts;
+    if (sweep->shard < SHARD_COUNT)
+        return;
+    sweep->shard = sweep->part;
+    swept->lap = true;
+}
+
+/* The shard is locked. */
+static void sweep_database(struct store *store, struct store_sweep *sweep, int64_t now_ms,
+                           struct store_swept *swept)
+{
+    struct shard *shard = &store->shards[sweep->shard];
+    const struct database *database = &shard->databases[sweep->db];
+    for (size_t i = 0; i < STEP_BUCKETS; i++) {
+        struct due due = {.now_ms = now_ms};
+        sweep->cursor = dict_scan(&database->dict, sweep->cursor, visit, &due);
+        remove_due(store, shard, sweep->db, &due);
+        swept->visited += due.visited;
+        swept->removed += due.count;
+        if (sweep->cursor == 0 || database->expiring == 0) {
+            next_database(store, sweep, swept);
+            return;
+        }
+    }
+}
+
+struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, int64_t now_ms)
+{
+    struct store_swept swept = {.lap = sweep->part >= SHARD_COUNT};
+    if (sweep->shard % sweep->parts != sweep->part)
+        sweep->shard = sweep->part;
+    for (size_t i = 0; i < STEP_PLACES && swept.visited == 0 && !swept.lap; i++) {
+        struct shard *shard = &store->shards[sweep->shard];
+        pthread_mutex_lock(&shard->lock);
+        swept.visited = swept.removed = flush_collect(shard, STEP_GARBAGE);
+        if (swept.visited > 0)
+            swept.lap = false; /* there may be more */
+        else if (shard->databases[sweep->db].expiring > 0)
+            sweep_database(store, sweep, now_ms, &swept);
+        else
+            next_database(store, sweep, &swept);
+        pthread_mutex_unlock(&shard->lock);
+    }
+    return swept;
+}

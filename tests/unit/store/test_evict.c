@@ -1,0 +1,221 @@
+/* Tests of store/evict.c: the limit holds, the policies choose, and what is refused is untouched.
+ */
+#include "store/evict.h"
+
+#include "base/arena.h"
+#include "store/op.h"
+#include "store/store.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "store/seeded.h"
+
+#define NOW_MS 1700000000000
+#define LIMIT  ((size_t)8 * 1024 * 1024)
+/* What the shards together may not have reported yet: see slab.h. */
+#define UNREPORTED (LIMIT / 64)
+/* Bytes of value; with the key and all, 1,000 of these take about 120 kB. */
+#define VALUE_SIZE 64
+/* More keys than fit. */
+#define MANY 200000
+
+struct fixture {
+    struct store *store;
+    struct arena arena;
+    struct op_result result;
+};
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    arena_init(&fixture->arena);
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    op_result_release(&fixture->result);
+    store_free(fixture->store);
+    arena_deinit(&fixture->arena);
+    free(fixture);
+    return 0;
+}
+
+static void open_store(struct fixture *fixture, enum store_policy policy)
+{
+    fixture->store =
+        store_new(&(struct store_options){.databases = 2, .max_memory = LIMIT, .policy = policy});
+}
+
+static const struct op_result *apply(struct fixture *fixture, struct op op)
+{
+    op.now_ms = NOW_MS;
+    op_result_release(&fixture->result);
+    arena_reset(&fixture->arena);
+    store_apply(fixture->store, &op, &fixture->arena, &fixture->result);
+    return &fixture->result;
+}
+
+static enum err set(struct fixture *fixture, unsigned number, int64_t expire_at_ms)
+{
+    static const uint8_t value[VALUE_SIZE];
+    return apply(fixture, (struct op){.kind = OP_SET,
+                                      .key = slice_make(&number, sizeof number),
+                                      .value = slice_make(value, sizeof value),
+                                      .expire_at_ms = expire_at_ms})
+        ->err;
+}
+
+static bool has(struct fixture *fixture, unsigned number)
+{
+    const struct op_result *result =
+        apply(fixture, (struct op){.kind = OP_GET, .key = slice_make(&number, sizeof number)});
+    assert_int_equal(result->err, ERR_NONE);
+    return result->value.found;
+}
+
+static size_t used(struct fixture *fixture)
+{
+    return store_stats(fixture->store).used_memory;
+}
+
+static void test_noeviction_refuses_and_loses_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture, STORE_NOEVICTION);
+    unsigned count = 0;
+    while (set(fixture, count, 0) == ERR_NONE)
+        count++;
+    assert_int_equal(fixture->result.err, ERR_OUT_OF_MEMORY);
+    assert_non_null(strstr(fixture->result.why, "--max-memory"));
+    assert_true(used(fixture) <= LIMIT + UNREPORTED);
+    assert_true(used(fixture) > LIMIT / 2);
+    for (unsigned i = 0; i < count; i++)
+        assert_true(has(fixture, i));
+    assert_false(has(fixture, count));
+    /* Removing is allowed, and makes room again. */
+    for (unsigned i = 0; i < count; i++)
+        apply(fixture, (struct op){.kind = OP_DELETE, .key = slice_make(&i, sizeof i)});
+    assert_int_equal(set(fixture, count, 0), ERR_NONE);
+}
+
+static void test_a_value_that_can_never_fit_evicts_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture, STORE_ALLKEYS_LRU);
+    for (unsigned i = 0; i < 100; i++)
+        set(fixture, i, 0);
+    uint8_t *value = calloc(1, LIMIT + 1);
+    const struct op_result *result = apply(
+        fixture,
+        (struct op){.kind = OP_SET, .key = SLICE_LITERAL("large"), .value = {value, LIMIT + 1}});
+    assert_int_equal(result->err, ERR_OUT_OF_MEMORY);
+    assert_int_equal(store_count(fixture->store, 0), 100);
+    free(value);
+}
+
+static void test_lru_keeps_what_is_read(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture, STORE_ALLKEYS_LRU);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(set(fixture, i, 0), ERR_NONE);
+        assert_true(has(fixture, i % 1000 < i ? i % 1000 : i)); /* the first thousand, in turn */
+    }
+    assert_true(used(fixture) <= LIMIT + UNREPORTED);
+    assert_true(store_stats(fixture->store).evicted_keys > MANY / 2);
+    assert_int_equal(store_count(fixture->store, 0),
+                     MANY - store_stats(fixture->store).evicted_keys);
+}
+
+static void test_random_takes_any(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture, STORE_ALLKEYS_RANDOM);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(set(fixture, i, i % 2 == 0 ? NOW_MS + 1000000 : 0), ERR_NONE);
+    assert_true(used(fixture) <= LIMIT + UNREPORTED);
+    size_t lasting = 0, all = store_count(fixture->store, 0);
+    for (unsigned i = 1; i < MANY; i += 2)
+        lasting += has(fixture, i);
+    assert_in_range(lasting, all * 4 / 10, all * 6 / 10);
+}
+
+static void test_volatile_lru_takes_only_keys_with_a_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture, STORE_VOLATILE_LRU);
+    for (unsigned i = 0; i < 10000; i++)
+        assert_int_equal(set(fixture, i, 0), ERR_NONE);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(set(fixture, 1000000 + i, NOW_MS + 1000000), ERR_NONE);
+    for (unsigned i = 0; i < 10000; i++)
+        assert_true(has(fixture, i));
+    assert_true(used(fixture) <= LIMIT + UNREPORTED);
+    /* When only lasting keys are left, it refuses. */
+    unsigned more = 2000000;
+    while (set(fixture, more, 0) == ERR_NONE)
+        more++;
+    assert_int_equal(fixture->result.err, ERR_OUT_OF_MEMORY);
+    assert_int_equal(store_expiring(fixture->store, 0), 0);
+    for (unsigned i = 2000000; i < more; i++)
+        assert_true(has(fixture, i));
+}
+
+static void test_volatile_ttl_takes_those_that_go_soon(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture, STORE_VOLATILE_TTL);
+    for (unsigned i = 0; i < 10000; i++)
+        assert_int_equal(set(fixture, i, NOW_MS + 1000000000), ERR_NONE);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(set(fixture, 1000000 + i, NOW_MS + 1000000), ERR_NONE);
+    size_t late = 0;
+    for (unsigned i = 0; i < 10000; i++)
+        late += has(fixture, i);
+    assert_true(late > 9900);
+    assert_true(used(fixture) <= LIMIT + UNREPORTED);
+}
+
+static void test_sizes_that_change(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint8_t value[100000];
+    open_store(fixture, STORE_ALLKEYS_LRU);
+    uint64_t random = seeded_start();
+    for (unsigned i = 0; i < 100000; i++) {
+        unsigned number = seeded_below(&random, 50000);
+        size_t len = seeded_below(&random, 100) == 0 ? seeded_below(&random, sizeof value)
+                                                     : seeded_below(&random, 300);
+        assert_int_equal(apply(fixture, (struct op){.kind = OP_SET,
+                                                    .key = slice_make(&number, sizeof number),
+                                                    .value = slice_make(value, len)})
+                             ->err,
+                         ERR_NONE);
+        assert_true(used(fixture) <= LIMIT + UNREPORTED);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_noeviction_refuses_and_loses_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_value_that_can_never_fit_evicts_nothing, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_lru_keeps_what_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_random_takes_any, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_volatile_lru_takes_only_keys_with_a_deadline, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_volatile_ttl_takes_those_that_go_soon, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_sizes_that_change, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/* Tests of store/flush.c: a database is empty at once, and its memory is free by and by. */
+#include "store/flush.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "store/key_ops.h"
+#include "store/keyspace_fixture.h"
+
+#define KEYS 2000
+
+static void fill(struct keyspace_fixture *fixture, uint32_t db)
+{
+    char name[12];
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        struct op op = set_op(name, name);
+        op.db = db;
+        op.expire_at_ms = i % 3 == 0 ? fixture->now_ms + 1000 : 0;
+        keyspace_apply(fixture, op);
+    }
+}
+
+static const struct op_result *flush(struct keyspace_fixture *fixture, uint32_t db)
+{
+    return keyspace_apply(fixture, (struct op){.kind = OP_FLUSH_DB, .db = db});
+}
+
+static size_t used(const struct keyspace_fixture *fixture)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < SHARD_COUNT; i++)
+        bytes += slab_used(&fixture->store->shards[i].slab);
+    return bytes;
+}
+
+/* Entries freed. */
+static size_t collect_all(struct keyspace_fixture *fixture, size_t max_entries)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < SHARD_COUNT; i++) {
+        size_t freed;
+        do {
+            freed = flush_collect(&fixture->store->shards[i], max_entries);
+            count += freed;
+            assert_true(freed <= max_entries + 30); /* to the end of a bucket */
+        } while (freed >= max_entries);
+        assert_null(fixture->store->shards[i].garbage);
+    }
+    return count;
+}
+
+static void test_a_flush_empties_one_database(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    fill(fixture, 1);
+    keyspace_put_string(fixture, "0", "here");
+    uint64_t revision = fixture->revision;
+    const struct op_result *result = flush(fixture, 1);
+    assert_true(result->ok);
+    assert_int_equal(result->count, KEYS);
+    assert_int_equal(result->seen, revision + 1);
+    assert_int_equal(fixture->revision, revision + 1);
+    assert_int_equal(fixture->changes[fixture->change_count - 1].op.kind, OP_FLUSH_DB);
+    assert_int_equal(fixture->changes[fixture->change_count - 1].op.db, 1);
+    assert_int_equal(store_count(fixture->store, 1), 0);
+    for (size_t i = 0; i < SHARD_COUNT; i++)
+        assert_int_equal(fixture->store->shards[i].databases[1].expiring, 0);
+    struct op get = key_op(OP_GET, "0");
+    assert_true(keyspace_apply(fixture, get)->value.found);
+    get.db = 1;
+    assert_false(keyspace_apply(fixture, get)->value.found);
+    assert_int_equal(fixture->result.seen, revision + 1);
+}
+
+static void test_a_flush_of_nothing_is_no_write(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    uint64_t revision = keyspace_put_string(fixture, "key", "value");
+    const struct op_result *result = flush(fixture, 1);
+    assert_int_equal(result->err, ERR_NONE);
+    assert_false(result->ok);
+    assert_int_equal(result->count, 0);
+    assert_int_equal(fixture->revision, revision);
+}
+
+static void test_garbage_counts_until_it_is_collected(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    fill(fixture, 0);
+    size_t full = used(fixture);
+    flush(fixture, 0);
+    assert_in_range(used(fixture), full, full + SHARD_COUNT * 100);
+    assert_int_equal(collect_all(fixture, 3), KEYS);
+    assert_true(used(fixture) < full / 50);
+    assert_int_equal(collect_all(fixture, 3), 0);
+}
+
+static void test_collecting_stops_where_it_should(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    fill(fixture, 0);
+    fill(fixture, 1);
+    flush(fixture, 0);
+    flush(fixture, 1); /* two pieces of garbage in each shard */
+    struct shard *shard = &fixture->store->shards[0];
+    assert_int_equal(flush_collect(shard, 0), 0);
+    assert_non_null(shard->garbage);
+    size_t first = flush_collect(shard, 1);
+    assert_in_range(first, 1, 30);
+    assert_non_null(shard->garbage);
+    assert_int_equal(collect_all(fixture, 100), 2 * KEYS - first);
+}
+
+/* Also what is written before, between and after is unharmed. */
+static void test_the_database_is_in_use_while_garbage_is_collected(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    fill(fixture, 0);
+    flush(fixture, 0);
+    struct op get = key_op(OP_GET, "7");
+    keyspace_put_string(fixture, "7", "new");
+    for (size_t i = 0; i < SHARD_COUNT; i++) {
+        flush_collect(&fixture->store->shards[i], 2);
+        assert_slice_is(keyspace_apply(fixture, get)->value.bytes, "new");
+    }
+    collect_all(fixture, 5);
+    assert_slice_is(keyspace_apply(fixture, get)->value.bytes, "new");
+    assert_int_equal(keyspace_count(fixture), 1);
+    assert_int_equal(flush(fixture, 0)->count, 1); /* left to be freed with the store */
+}
+
+static void test_flushing_again_and_again_needs_no_more_memory(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    size_t first = 0;
+    store_set_sink(fixture->store, NULL); /* more writes than the fixture keeps changes */
+    for (int round = 0; round < 5; round++) {
+        fill(fixture, 0);
+        flush(fixture, 0);
+        collect_all(fixture, 100);
+        if (round == 0)
+            first = used(fixture);
+        assert_int_equal(used(fixture), first);
+    }
+}
+
+static void test_lists_and_long_values_are_freed(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct op op = key_op(OP_SET, "long");
+    op.value = keyspace_long_bytes(0);
+    keyspace_apply(fixture, op);
+    keyspace_put_list(fixture, "list", 10);
+    struct op_result result = *keyspace_apply(fixture, key_op(OP_GET, "long"));
+    fixture->result = (struct op_result){0}; /* ours now */
+    assert_int_equal(flush(fixture, 0)->count, 2);
+    assert_int_equal(collect_all(fixture, 1), 2);
+    assert_int_equal(atomic_load(&result.value.blob->holders), 1);
+    assert_true(slice_equal(result.value.bytes, keyspace_long_bytes(0)));
+    op_result_release(&result);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_flush_empties_one_database),
+        TEST(test_a_flush_of_nothing_is_no_write),
+        TEST(test_garbage_counts_until_it_is_collected),
+        TEST(test_collecting_stops_where_it_should),
+        TEST(test_the_database_is_in_use_while_garbage_is_collected),
+        TEST(test_flushing_again_and_again_needs_no_more_memory),
+        TEST(test_lists_and_long_values_are_freed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
