@@ -1,49 +1,138 @@
 /*
  * How the operations reach the data; private to the store. One function per row of operations.def.
- * Each runs under the lock of its key's shard, fills a zeroed result, and on error changes nothing.
+ * Each runs under the locks of its keys' shards, fills a zeroed result, and on error changes
+ * nothing.
+ *
+ * An apply function finds its keys with apply_find() if it only reads, else with apply_open(). It
+ * changes the data with the functions below alone (lists: edit.h), and tells what it did with
+ * apply_change(); so that every write has a revision, is logged, and can be undone in a Txn.
  */
 #ifndef KEYSTORE_STORE_APPLY_H
 #define KEYSTORE_STORE_APPLY_H
 
-#include "store/dict.h"
 #include "store/op.h"
 
 struct arena;
+struct blob;
+struct database;
 struct entry;
+struct shard;
+struct store;
+struct undo;
 
-/* Where one operation works: the keys of its database in its shard. */
+/* One operation on its way, over the whole store. */
 struct keyspace {
-    struct dict *dict;   /* its entries come from dict->slab */
-    uint64_t *revision;  /* of the shard's last write */
+    struct store *store;
     struct arena *arena; /* for what the result points to */
+    struct undo *undo;   /* what would take the writes back; NULL if nothing will */
     int64_t now_ms;
+    uint64_t revision; /* of this unit; 0 until its first write */
+    uint64_t seen;     /* newest revision that it has seen the effects of */
+};
+
+/* A key's place, and what is there. */
+struct lookup {
+    struct shard *shard;
+    struct database *database;
+    struct entry *entry; /* NULL = no such key */
+    struct slice key;    /* borrowed from the operation */
+    uint64_t hash;
+    uint32_t db;
+    bool preserved; /* a snapshot need not be minded any more */
 };
 
 typedef void apply_function(struct keyspace *space, const struct op *op, struct op_result *result);
 
-#define OPERATION(kind, method, request, reply, access, category, apply) apply_function apply;
+#define OPERATION(kind, method, request, reply, access, category, keys, apply) apply_function apply;
 #include "store/operations.def"
 #undef OPERATION
 
-/* The revision of a write that takes place now. */
-static inline uint64_t apply_next_revision(struct keyspace *space)
+/* Carries out an operation whose shards are locked, with the function of its row. */
+void apply_op(struct keyspace *space, const struct op *op, struct op_result *result);
+
+/* ---- finding ---- */
+
+/* Looks a key up to read it: what has expired is not there. `hash` 0 = not known. */
+struct lookup apply_find(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash);
+
+/* Looks a key up to write it: what has expired is removed. */
+struct lookup apply_open(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash);
+
+/* The same for the operation's key. */
+static inline struct lookup apply_find_key(struct keyspace *space, const struct op *op)
 {
-    return ++*space->revision;
+    return apply_find(space, op->db, op->key, op->hash);
 }
 
-/* The entry of the operation's key, or NULL. */
-struct entry *apply_find(const struct keyspace *space, const struct op *op);
+static inline struct lookup apply_open_key(struct keyspace *space, const struct op *op)
+{
+    return apply_open(space, op->db, op->key, op->hash);
+}
 
-/* Puts bytes into the result's value: shared if a blob (borrowed) holds them, else copied. */
+/* Notes that the answer shows what the unit with this revision did; the functions above do so. */
+void apply_see(struct keyspace *space, uint64_t revision);
+
+/* True if the deadline has come; 0 never does. */
+static inline bool apply_is_due(const struct keyspace *space, int64_t expire_at_ms)
+{
+    return expire_at_ms != 0 && expire_at_ms <= space->now_ms;
+}
+
+/* ---- writing; `at` tells afterwards what is there ---- */
+
+/* The revision of this unit, which begins with the first call. Every function below calls it. */
+uint64_t apply_revision(struct keyspace *space);
+
+/* What a snapshot needs of the entry is saved; to be called before its value is changed. Every
+ * function below calls it. */
+void apply_preserve(struct keyspace *space, struct lookup *at);
+
+/* The entry, whose key is at->key and which comes from at->shard's slab, takes the place of what
+ * was there. It passes to the store. */
+void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry);
+
+/* A string that lies elsewhere takes the place of what was there, in place if that has its size. */
+void apply_put_string(struct keyspace *space, struct lookup *at, struct slice value,
+                      int64_t expire_at_ms);
+
+/* The entry gets this unit's version and the deadline, 0 = none. */
+void apply_restamp(struct keyspace *space, struct lookup *at, int64_t expire_at_ms);
+
+/* Removes the entry. */
+void apply_remove(struct keyspace *space, struct lookup *at);
+
+/* Removes an entry that nobody asked to remove, and tells so. */
+void apply_drop(struct keyspace *space, struct lookup *at);
+
+/* Ends the unit, if there is one; its changes stand. */
+void apply_end(struct keyspace *space);
+
+/* Tells the change stream (change.h) what was done. Fields that mean nothing there are ignored. */
+void apply_change(struct keyspace *space, const struct op *change);
+
+/* Tells that the key is gone. */
+void apply_change_delete(struct keyspace *space, const struct lookup *at);
+
+/* ---- answering ---- */
+
+/* Puts bytes into the value: shared if a blob (borrowed) holds them, else copied. */
 void apply_return_bytes(struct keyspace *space, struct slice bytes, struct blob *blob,
-                        struct op_result *result);
+                        struct op_value *value);
 
-/* Puts an entry's string into the result's value. */
-void apply_return_string(struct keyspace *space, const struct entry *entry,
-                         struct op_result *result);
+/* Puts an entry's string, version and deadline into the value. */
+void apply_return_string(struct keyspace *space, const struct entry *entry, struct op_value *value);
 
-/* Fails the operation with ERR_WRONG_TYPE; `entry` holds the type that it did not want. */
-void apply_wrong_type(const struct entry *entry, struct op_result *result);
+/* Fails the operation. `why` is static or lies in the arena. */
+void apply_fail(struct op_result *result, enum err err, const char *why);
+
+/* True if there is no entry or it holds a string; else the operation has failed. */
+bool apply_wants_string(const struct entry *entry, struct op_result *result);
+
+/* True if there is no entry or it holds a list; else the operation has failed. */
+bool apply_wants_list(const struct entry *entry, struct op_result *result);
+
+/* True if the condition holds for the entry (NULL = no such key); a list matches no value. */
+bool apply_condition_holds(const struct condition *condition, const struct entry *entry);
 
 /*
  * True if the operation's condition holds for the entry (NULL = no such key). Else the result says

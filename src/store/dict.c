@@ -179,19 +179,34 @@ static size_t directory_size(size_t capacity)
     return sizeof(struct dict_directory) + capacity * sizeof(struct dict_bucket *);
 }
 
+/* Of a spare one nothing but the pages may be written, since somebody may still read it. */
+static struct dict_directory *new_directory(struct dict *dict, size_t capacity)
+{
+    struct dict_directory **at = &dict->spares;
+    while (*at != NULL && (*at)->capacity != capacity)
+        at = &(*at)->former;
+    struct dict_directory *directory = *at;
+    if (directory != NULL) {
+        *at = directory->former;
+        return directory;
+    }
+    directory = slab_alloc(dict->slab, directory_size(capacity));
+    directory->capacity = capacity;
+    return directory;
+}
+
 static struct dict_directory *grow_directory(struct dict *dict)
 {
     struct dict_directory *former = directory_of(dict);
     size_t old = former != NULL ? former->capacity : 0;
     size_t capacity = old > 0 ? 2 * old : FIRST_CAPACITY;
-    struct dict_directory *directory = slab_alloc(dict->slab, directory_size(capacity));
+    struct dict_directory *directory = new_directory(dict, capacity);
     directory->former = former;
-    directory->capacity = capacity;
     for (size_t i = 0; i < capacity; i++) {
         struct dict_bucket *page = NULL;
         if (i < old)
             page = atomic_load_explicit(&former->pages[i], memory_order_relaxed);
-        atomic_init(&directory->pages[i], page);
+        atomic_store_explicit(&directory->pages[i], page, memory_order_relaxed);
     }
     /* Who sees the directory without lock sees its contents. */
     atomic_store_explicit(&dict->directory, directory, memory_order_release);
@@ -232,6 +247,7 @@ void dict_init(struct dict *dict, struct slab *slab, const struct dict_hasher *h
 {
     atomic_init(&dict->directory, NULL);
     atomic_init(&dict->buckets, 0);
+    dict->spares = NULL;
     dict->overflows = dict->count = 0;
     dict->slab = slab;
     dict->hasher = hasher;
@@ -243,42 +259,88 @@ static void clear_chain(struct dict *dict, struct dict_bucket *home)
         next = next_of(bucket);
         for (unsigned slot = 0; slot < count_of(bucket); slot++)
             entry_free(dict->slab, load_pointer(bucket, slot));
+        dict->count -= count_of(bucket);
         if (bucket != home)
             free_overflow(dict, bucket);
     }
 }
 
-void dict_clear(struct dict *dict)
+/* No other bucket becomes the home of an entry that was in the last one. */
+size_t dict_clear_some(struct dict *dict, size_t count)
 {
-    size_t buckets = buckets_of(dict);
-    set_buckets(dict, 0);
-    while (buckets-- > 0) {
+    size_t before = dict->count, buckets = buckets_of(dict);
+    while (buckets > 0 && (before - dict->count < count || dict->count == 0)) {
+        set_buckets(dict, --buckets);
         clear_chain(dict, bucket_at(dict, buckets));
         drop_bucket(dict, buckets);
     }
-    dict->count = 0;
+    return before - dict->count;
 }
 
-void dict_deinit(struct dict *dict)
+void dict_clear(struct dict *dict)
 {
-    dict_clear(dict);
-    struct dict_directory *directory = directory_of(dict);
+    dict_clear_some(dict, SIZE_MAX);
+}
+
+void dict_take_all(struct dict *dict, struct dict *taken)
+{
+    dict_init(taken, dict->slab, dict->hasher);
+    atomic_init(&taken->directory, directory_of(dict));
+    atomic_init(&taken->buckets, buckets_of(dict));
+    taken->overflows = dict->overflows;
+    taken->count = dict->count;
+    dict->overflows = dict->count = 0;
+    set_buckets(dict, 0);
+    atomic_store_explicit(&dict->directory, NULL, memory_order_relaxed);
+}
+
+void dict_give_back(struct dict *dict, struct dict *taken)
+{
+    for (struct dict_directory *at = directory_of(taken), *former; at != NULL; at = former) {
+        former = at->former;
+        at->former = dict->spares;
+        dict->spares = at;
+    }
+}
+
+static void free_directories(struct dict *dict, struct dict_directory *directory)
+{
     while (directory != NULL) {
         struct dict_directory *former = directory->former;
         slab_free(dict->slab, directory, directory_size(directory->capacity));
         directory = former;
     }
+}
+
+void dict_deinit(struct dict *dict)
+{
+    dict_clear(dict);
+    free_directories(dict, directory_of(dict));
+    free_directories(dict, dict->spares);
     dict_init(dict, dict->slab, dict->hasher);
+}
+
+static size_t directories_memory(const struct dict_directory *directory)
+{
+    size_t size = 0;
+    for (; directory != NULL; directory = directory->former)
+        size += slab_round(directory_size(directory->capacity));
+    return size;
 }
 
 size_t dict_memory(const struct dict *dict)
 {
     size_t pages = (buckets_of(dict) + PAGE_BUCKETS - 1) / PAGE_BUCKETS;
-    size_t size = pages * PAGES_PAGE_SIZE + dict->overflows * BUCKET_SIZE;
-    for (const struct dict_directory *directory = directory_of(dict); directory != NULL;
-         directory = directory->former)
-        size += slab_round(directory_size(directory->capacity));
-    return size;
+    return pages * PAGES_PAGE_SIZE + dict->overflows * BUCKET_SIZE +
+           directories_memory(directory_of(dict)) + directories_memory(dict->spares);
+}
+
+size_t dict_memory_per_entry(const struct dict *dict)
+{
+    if (dict->count == 0)
+        return 0;
+    size_t size = (buckets_of(dict) + dict->overflows) * BUCKET_SIZE;
+    return (size + dict->count - 1) / dict->count;
 }
 
 /* ---- searching ---- */
@@ -421,8 +483,13 @@ void dict_put(struct dict *dict, uint64_t hash, struct entry *entry)
     if (place.bucket != NULL) {
         entry_free(dict->slab, load_pointer(place.bucket, place.slot));
         store_pointer(place.bucket, place.slot, entry);
-        return;
+    } else {
+        dict_add(dict, hash, entry);
     }
+}
+
+void dict_add(struct dict *dict, uint64_t hash, struct entry *entry)
+{
     if (buckets_of(dict) == 0) {
         add_bucket(dict, 0);
         set_buckets(dict, 1);
@@ -430,6 +497,17 @@ void dict_put(struct dict *dict, uint64_t hash, struct entry *entry)
     append(dict, last_of(home_of(dict, hash)), tag_of(hash), entry);
     dict->count++;
     grow(dict);
+}
+
+void dict_reserve(struct dict *dict, size_t entries)
+{
+    size_t wanted = entries / GROW_ABOVE * 4;
+    if (dict->count > 0)
+        return;
+    for (size_t index = buckets_of(dict); index < wanted; index++) {
+        add_bucket(dict, index);
+        set_buckets(dict, index + 1);
+    }
 }
 
 void dict_replace(struct dict *dict, uint64_t hash, const struct entry *former, struct entry *entry)
@@ -464,17 +542,23 @@ static void close_gap(struct dict *dict, struct dict_bucket *home, struct place 
     free_overflow(dict, last);
 }
 
-bool dict_remove(struct dict *dict, uint64_t hash, struct slice key)
+struct entry *dict_take(struct dict *dict, uint64_t hash, struct slice key)
 {
     struct place place = find(dict, hash, key);
     if (place.bucket == NULL)
-        return false;
-    /* The key may be that of the entry itself: it is not used any more. */
-    entry_free(dict->slab, load_pointer(place.bucket, place.slot));
+        return NULL;
+    struct entry *entry = load_pointer(place.bucket, place.slot);
     close_gap(dict, home_of(dict, hash), place);
     dict->count--;
     shrink(dict);
-    return true;
+    return entry;
+}
+
+bool dict_remove(struct dict *dict, uint64_t hash, struct slice key)
+{
+    struct entry *entry = dict_take(dict, hash, key);
+    entry_free(dict->slab, entry);
+    return entry != NULL;
 }
 
 /* ---- going through the table ---- */
@@ -538,6 +622,11 @@ static uint64_t reverse_bits(uint64_t number)
     number = (number >> 2 & pairs) | (number & pairs) << 2;
     number = (number >> 4 & nibbles) | (number & nibbles) << 4;
     return __builtin_bswap64(number);
+}
+
+uint64_t dict_scan_position(uint64_t hash)
+{
+    return reverse_bits(hash);
 }
 
 /* How many low bits of the hash all entries of the bucket have in common with its number. */

@@ -20,8 +20,8 @@
  *    only when what it holds would not fit into the ones before: it has two entries or more.
  * 3. There are at most 29/4 entries per bucket after a put that found its key absent, and at least
  *    22/4 per bucket but one after a removal; no buckets if there are no entries.
- * 4. A directory once published is not freed before dict_deinit(), even when a larger one follows:
- *    dict_prefetch_slot() reads it without lock.
+ * 4. A directory once published is not freed before dict_deinit(), even when a larger one follows
+ * or another dictionary has taken it: dict_prefetch_slot() reads it without lock.
  */
 #ifndef KEYSTORE_STORE_DICT_H
 #define KEYSTORE_STORE_DICT_H
@@ -42,6 +42,7 @@ struct dict_hasher {
 
 struct dict {
     struct dict_directory *_Atomic directory; /* NULL while nothing was ever stored */
+    struct dict_directory *spares;            /* given back: published once, now empty */
     atomic_size_t buckets;
     size_t overflows; /* buckets linked from others */
     size_t count;     /* entries */
@@ -59,8 +60,24 @@ void dict_deinit(struct dict *dict);
 /* Frees all entries; unlike dict_deinit() not a threat to those who prefetch without lock. */
 void dict_clear(struct dict *dict);
 
+/* Removes and frees entries, bucket by bucket, until `count` are gone or none is left; how many
+ * they were. Without regard to invariant 3. */
+size_t dict_clear_some(struct dict *dict, size_t count);
+
+/* Moves all entries to `taken`, which need not be initialised, in constant time. When that has been
+ * cleared it must go to dict_give_back(), for what the two still have in common. */
+void dict_take_all(struct dict *dict, struct dict *taken);
+
+/* Ends `taken`, which is empty, and came from `dict`. */
+void dict_give_back(struct dict *dict, struct dict *taken);
+
 /* The entry with that key, borrowed; NULL if there is none. */
 struct entry *dict_find(const struct dict *dict, uint64_t hash, struct slice key);
+
+/* For an empty dictionary that held nothing before: makes the buckets for so many entries, none of
+ * which then has to move while the others come. Until there are that many, invariant 3 is not kept.
+ */
+void dict_reserve(struct dict *dict, size_t entries);
 
 /* Begins to fetch the bucket where a search for the hash begins. The only function that needs no
  * lock. */
@@ -72,10 +89,16 @@ void dict_prefetch_entry(const struct dict *dict, uint64_t hash);
 /* Stores the entry under its key and takes ownership; an entry that had the key is freed. */
 void dict_put(struct dict *dict, uint64_t hash, struct entry *entry);
 
+/* The same for a key that is known to be absent. */
+void dict_add(struct dict *dict, uint64_t hash, struct entry *entry);
+
 /* `entry` takes the place of `former`, which the dictionary holds or held under the same key and
  * hash; `former` is only compared as a pointer, and may have been freed. */
 void dict_replace(struct dict *dict, uint64_t hash, const struct entry *former,
                   struct entry *entry);
+
+/* Removes the entry with that key, which passes to the caller; NULL if there is none. */
+struct entry *dict_take(struct dict *dict, uint64_t hash, struct slice key);
 
 /* Removes and frees the entry with that key; false if there is none. */
 bool dict_remove(struct dict *dict, uint64_t hash, struct slice key);
@@ -93,7 +116,14 @@ struct entry *dict_random(const struct dict *dict, uint64_t random);
 uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
                    void (*on_entry)(void *context, struct entry *entry), void *context);
 
+/* Where a scan comes upon the hash: it has reported the entry exactly if this is below the cursor
+ * (or the scan is done), and reports it, once or, seldom, twice, if it is not. */
+uint64_t dict_scan_position(uint64_t hash);
+
 /* Bytes that the table takes, without the entries. */
 size_t dict_memory(const struct dict *dict);
+
+/* An entry's part of the buckets in bytes, rounded up; 0 if there are no entries. */
+size_t dict_memory_per_entry(const struct dict *dict);
 
 #endif

@@ -12,7 +12,7 @@
 struct shape {
     unsigned flags;
     size_t key_length;
-    size_t value_length; /* of an inline string, or of the pointer */
+    size_t value_length; /* of what is inline */
 };
 
 static struct shape make_shape(unsigned kind, size_t key_length, size_t value_length,
@@ -30,17 +30,20 @@ static struct shape make_shape(unsigned kind, size_t key_length, size_t value_le
     return shape;
 }
 
-static struct shape shape_of(const struct entry *entry)
+static size_t value_length_of(const struct entry *entry)
 {
     unsigned flags = entry_flags(entry);
-    size_t value_length = sizeof(void *);
-    if ((flags & ENTRY_KIND) == ENTRY_INLINE) {
-        value_length = entry->head[7];
-        if (flags & ENTRY_LONG_VALUE)
-            value_length |= (size_t)entry_bytes(entry)[entry_value_length_at(flags)] << 8;
-    }
-    return (struct shape){
-        .flags = flags, .key_length = entry_key_length(entry), .value_length = value_length};
+    size_t length = entry->head[7];
+    if (flags & ENTRY_LONG_VALUE)
+        length |= (size_t)entry_bytes(entry)[entry_value_length_at(flags)] << 8;
+    return length;
+}
+
+static struct shape shape_of(const struct entry *entry)
+{
+    return (struct shape){.flags = entry_flags(entry),
+                          .key_length = entry_key_length(entry),
+                          .value_length = value_length_of(entry)};
 }
 
 static size_t size_of(const struct shape *shape)
@@ -85,58 +88,171 @@ static void write_head(struct entry *entry, const struct shape *shape, struct en
         store(bytes + entry_value_length_at(shape->flags), shape->value_length >> 8, 1);
 }
 
+static uint8_t *value_at(struct entry *entry, const struct shape *shape)
+{
+    return bytes_of(entry) + entry_key_at(shape->flags) + shape->key_length;
+}
+
 static void write_value(struct entry *entry, const struct shape *shape, const void *value)
 {
     if (shape->value_length > 0)
-        memcpy(bytes_of(entry) + entry_key_at(shape->flags) + shape->key_length, value,
-               shape->value_length);
+        memcpy(value_at(entry, shape), value, shape->value_length);
 }
 
+/* All but the value, which is to be written. */
 static struct entry *new_entry(struct slab *slab, struct slice key, const struct shape *shape,
-                               struct entry_stamp stamp, const void *value)
+                               struct entry_stamp stamp)
 {
     struct entry *entry = slab_alloc(slab, size_of(shape));
     write_head(entry, shape, stamp);
     memcpy(bytes_of(entry) + entry_key_at(shape->flags), key.data, key.len);
-    write_value(entry, shape, value);
     return entry;
 }
 
 static size_t charge_of(const struct blob *blob)
 {
-    return sizeof *blob + blob->len;
+    return sizeof *blob + blob->capacity;
 }
 
-/* A blob with a copy of a long string; NULL for a short one. */
-static struct blob *copy_long(struct slab *slab, struct slice value)
+static struct shape shape_of_string(size_t key_length, size_t length, struct entry_stamp stamp)
 {
-    if (value.len < ENTRY_MIN_BLOB)
-        return NULL;
-    struct blob *blob = blob_copy(value);
+    if (length < ENTRY_MIN_BLOB)
+        return make_shape(ENTRY_INLINE, key_length, length, stamp);
+    return make_shape(ENTRY_BLOB, key_length, ENTRY_BLOB_VALUE, stamp);
+}
+
+/* The blob's first `length` bytes are the string; a reference passes to the entry. */
+static void write_blob(struct slab *slab, struct entry *entry, const struct shape *shape,
+                       struct blob *blob, size_t length)
+{
     slab_charge(slab, charge_of(blob));
-    return blob;
+    memcpy(value_at(entry, shape), &blob, sizeof blob);
+    store(value_at(entry, shape) + sizeof blob, length, ENTRY_BLOB_VALUE - sizeof blob);
 }
 
-static struct shape shape_of_string(size_t key_length, struct slice value, struct entry_stamp stamp)
+static void write_string(struct slab *slab, struct entry *entry, const struct shape *shape,
+                         struct slice value)
 {
     if (value.len < ENTRY_MIN_BLOB)
-        return make_shape(ENTRY_INLINE, key_length, value.len, stamp);
-    return make_shape(ENTRY_BLOB, key_length, sizeof(struct blob *), stamp);
+        write_value(entry, shape, value.data);
+    else
+        write_blob(slab, entry, shape, blob_copy(value), value.len);
 }
 
 struct entry *entry_new_string(struct slab *slab, struct slice key, struct slice value,
                                struct entry_stamp stamp)
 {
-    struct blob *blob = copy_long(slab, value);
-    struct shape shape = shape_of_string(key.len, value, stamp);
-    return new_entry(slab, key, &shape, stamp, blob != NULL ? (void *)&blob : value.data);
+    struct shape shape = shape_of_string(key.len, value.len, stamp);
+    struct entry *entry = new_entry(slab, key, &shape, stamp);
+    write_string(slab, entry, &shape, value);
+    return entry;
 }
 
 struct entry *entry_new_list(struct slab *slab, struct slice key, struct list *list,
                              struct entry_stamp stamp)
 {
     struct shape shape = make_shape(ENTRY_LISTED, key.len, sizeof list, stamp);
-    return new_entry(slab, key, &shape, stamp, &list);
+    slab_charge(slab, list_memory(list));
+    struct entry *entry = new_entry(slab, key, &shape, stamp);
+    write_value(entry, &shape, &list);
+    return entry;
+}
+
+/* ---- splicing ---- */
+
+/* Bytes that lie elsewhere, and where in a string they go. */
+struct splice {
+    size_t offset;
+    struct slice bytes;
+};
+
+static size_t spliced_length(struct slice string, const struct splice *splice)
+{
+    size_t end = splice->offset + splice->bytes.len;
+    return end > string.len ? end : string.len;
+}
+
+/* Writes what is new in a string of which there were `length` bytes. */
+static void write_splice(uint8_t *out, size_t length, const struct splice *splice)
+{
+    if (splice->offset > length)
+        memset(out + length, 0, splice->offset - length);
+    if (splice->bytes.len > 0)
+        memcpy(out + splice->offset, splice->bytes.data, splice->bytes.len);
+}
+
+static void write_spliced(uint8_t *out, struct slice string, const struct splice *splice)
+{
+    if (string.len > 0)
+        memcpy(out, string.data, string.len);
+    write_splice(out, string.len, splice);
+}
+
+/* True if the blob now holds the spliced string. */
+static bool splice_in_place(struct blob *blob, struct slice string, const struct splice *splice,
+                            bool keep)
+{
+    bool changes = splice->offset < string.len;
+    if (changes && (keep || !blob_is_sole(blob)))
+        return false;
+    if (!blob_extend(blob, string.len, spliced_length(string, splice) - string.len))
+        return false;
+    write_splice(blob->data, string.len, splice);
+    return true;
+}
+
+/* A string that grew once more will grow again: a quarter of it is spare, so that a byte appended
+ * is copied some four times in all, however long the string becomes. */
+static size_t capacity_for(size_t length, bool has_grown)
+{
+    size_t capacity = has_grown ? length + length / 4 : length;
+    return capacity < ENTRY_MAX_VALUE ? capacity : ENTRY_MAX_VALUE;
+}
+
+/* A reference to a blob that begins with the spliced string. */
+static struct blob *splice_blob(struct blob *blob, struct slice string, const struct splice *splice,
+                                bool keep)
+{
+    if (blob != NULL && splice_in_place(blob, string, splice, keep))
+        return blob_retain(blob);
+    size_t length = spliced_length(string, splice);
+    bool has_grown = blob != NULL && length > string.len;
+    struct blob *copy = blob_new_roomy(length, capacity_for(length, has_grown));
+    write_spliced(copy->data, string, splice);
+    return copy;
+}
+
+struct entry *entry_new_spliced(struct slab *slab, const struct entry *former, size_t offset,
+                                struct slice bytes, struct entry_stamp stamp, bool keep)
+{
+    struct splice splice = {.offset = offset, .bytes = bytes};
+    struct slice key = entry_key(former), string = entry_string(former);
+    size_t length = spliced_length(string, &splice);
+    struct shape shape = shape_of_string(key.len, length, stamp);
+    struct entry *entry = new_entry(slab, key, &shape, stamp);
+    if (length < ENTRY_MIN_BLOB)
+        write_spliced(value_at(entry, &shape), string, &splice);
+    else
+        write_blob(slab, entry, &shape, splice_blob(entry_blob(former), string, &splice, keep),
+                   length);
+    return entry;
+}
+
+/* ---- freeing and changing ---- */
+
+struct entry *entry_new_copy(struct slab *slab, struct slice key, const struct entry *source,
+                             struct entry_stamp stamp)
+{
+    if (entry_type(source) == ENTRY_LIST)
+        return entry_new_list(slab, key, list_copy(entry_list(source)), stamp);
+    struct blob *blob = entry_blob(source);
+    if (blob == NULL)
+        return entry_new_string(slab, key, entry_string(source), stamp);
+    size_t len = entry_string(source).len;
+    struct shape shape = shape_of_string(key.len, len, stamp);
+    struct entry *entry = new_entry(slab, key, &shape, stamp);
+    write_blob(slab, entry, &shape, blob_retain(blob), len);
+    return entry;
 }
 
 /* Frees what the entry owns elsewhere. */
@@ -146,7 +262,8 @@ static void release_value(struct slab *slab, struct entry *entry)
     if (blob != NULL) {
         slab_refund(slab, charge_of(blob));
         blob_release(blob);
-    } else if (entry_type(entry) == ENTRY_LIST) {
+    } else if (entry_type(entry) == ENTRY_LIST && entry_list(entry) != NULL) {
+        slab_refund(slab, list_memory(entry_list(entry)));
         list_free(entry_list(entry));
     }
 }
@@ -187,12 +304,11 @@ static struct entry *reshape(struct slab *slab, struct entry *entry, const struc
 struct entry *entry_replace_string(struct slab *slab, struct entry *entry, struct slice value,
                                    struct entry_stamp stamp)
 {
-    struct blob *blob = copy_long(slab, value);
-    struct shape shape = shape_of_string(entry_key_length(entry), value, stamp);
+    struct shape shape = shape_of_string(entry_key_length(entry), value.len, stamp);
     release_value(slab, entry);
     entry = reshape(slab, entry, &shape, shape.key_length);
     write_head(entry, &shape, stamp);
-    write_value(entry, &shape, blob != NULL ? (void *)&blob : value.data);
+    write_string(slab, entry, &shape, value);
     return entry;
 }
 
@@ -206,24 +322,41 @@ struct entry *entry_restamp(struct slab *slab, struct entry *entry, struct entry
     return entry;
 }
 
-void entry_set_version(struct entry *entry, uint64_t version)
-{
-    write_version(entry, version);
-}
-
-struct list *entry_take_list(struct entry *entry)
+struct list *entry_take_list(struct slab *slab, struct entry *entry)
 {
     struct shape shape = shape_of(entry);
     struct list *list = entry_list(entry), *none = NULL;
+    slab_refund(slab, list_memory(list));
     write_value(entry, &shape, &none);
     return list;
 }
 
-struct slice entry_string(const struct entry *entry)
+void entry_give_list(struct slab *slab, struct entry *entry, struct list *list)
 {
+    struct shape shape = shape_of(entry);
+    slab_charge(slab, list_memory(list));
+    write_value(entry, &shape, &list);
+}
+
+/* ---- reading ---- */
+
+size_t entry_memory(const struct entry *entry)
+{
+    struct shape shape = shape_of(entry);
+    size_t size = slab_round(size_of(&shape));
     const struct blob *blob = entry_blob(entry);
     if (blob != NULL)
-        return blob_slice(blob);
-    struct shape shape = shape_of(entry);
-    return slice_make(entry_value(entry), shape.value_length);
+        size += charge_of(blob);
+    if (entry_type(entry) == ENTRY_LIST)
+        size += list_memory(entry_list(entry));
+    return size;
+}
+
+struct slice entry_string(const struct entry *entry)
+{
+    const uint8_t *value = entry_value(entry);
+    const struct blob *blob = entry_blob(entry);
+    if (blob == NULL)
+        return slice_make(value, value_length_of(entry));
+    return slice_make(blob->data, entry_load(value + sizeof blob, ENTRY_BLOB_VALUE - sizeof blob));
 }

@@ -14,13 +14,15 @@
  *       [key length      3 bytes more]
  *       [value length    1 byte more]
  *        key
- *        value           inline string, or pointer to the blob or list
+ *        value           inline string; pointer to the blob and 4 bytes length; pointer to the list
  *
  * So a key of 16 bytes with a value of 32 takes 56 bytes, and 62 with a deadline.
  *
  * Invariants:
  * 1. A part is there exactly if the number does not fit without it (or as said above).
- * 2. Blobs' bytes are charged to the slab that the entry lies in.
+ * 2. A blob's bytes, with the room it has, and a list's memory are charged to the slab that the
+ *    entry lies in; what changes the list changes the charge (edit.h).
+ * 3. A blob may hold more bytes than the string is long: another holder's, or a former holder's.
  */
 #ifndef KEYSTORE_STORE_ENTRY_H
 #define KEYSTORE_STORE_ENTRY_H
@@ -58,8 +60,21 @@ struct entry_stamp {
 struct entry *entry_new_string(struct slab *slab, struct slice key, struct slice value,
                                struct entry_stamp stamp);
 
-/* A list entry with a copy of the key, which takes ownership of the list. */
+/* A list entry with a copy of the key, which takes ownership of the list and charges its memory. */
 struct entry *entry_new_list(struct slab *slab, struct slice key, struct list *list,
+                             struct entry_stamp stamp);
+
+/*
+ * A string entry with the key and string of `former`, a string, but with `bytes` from `offset` on;
+ * the gap that this leaves, if any, is zeros. A long string is not copied if its blob has room and
+ * allows the change; so `former` is good for entry_free() only, unless `keep` is set: then it stays
+ * as it is. The new string has ENTRY_MAX_VALUE bytes at most.
+ */
+struct entry *entry_new_spliced(struct slab *slab, const struct entry *former, size_t offset,
+                                struct slice bytes, struct entry_stamp stamp, bool keep);
+/* An entry with a copy of the key and the value of `source`, which may lie in another slab. A blob
+ * is shared, a list is copied. */
+struct entry *entry_new_copy(struct slab *slab, struct slice key, const struct entry *source,
                              struct entry_stamp stamp);
 
 /* Frees the entry and what it owns. NULL is allowed. */
@@ -79,11 +94,15 @@ struct entry *entry_replace_string(struct slab *slab, struct entry *entry, struc
 struct entry *entry_restamp(struct slab *slab, struct entry *entry, struct entry_stamp stamp)
     __attribute__((warn_unused_result));
 
-/* Changes the version of an ENTRY_LIST where it is. */
-void entry_set_version(struct entry *entry, uint64_t version);
+/* The list of an ENTRY_LIST passes to the caller, and its memory is not charged any more; the entry
+ * is good for entry_free() only. */
+struct list *entry_take_list(struct slab *slab, struct entry *entry);
 
-/* The list of an ENTRY_LIST passes to the caller; the entry is good for entry_free() only. */
-struct list *entry_take_list(struct entry *entry);
+/* Takes that back: the list passes to the entry. */
+void entry_give_list(struct slab *slab, struct entry *entry, struct list *list);
+
+/* Bytes that the entry takes with its value, a blob in full, however many share it. */
+size_t entry_memory(const struct entry *entry);
 
 /* ---- the layout: for what is inline below, and entry.c ---- */
 
@@ -96,6 +115,8 @@ struct list *entry_take_list(struct entry *entry);
 #define ENTRY_WIDE       0x08u
 #define ENTRY_LONG_KEY   0x10u
 #define ENTRY_LONG_VALUE 0x20u
+#define ENTRY_VISITED    0x40u        /* nothing to do with the layout */
+#define ENTRY_BLOB_VALUE ((size_t)12) /* bytes of a value that is a blob */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied from the front");
 
@@ -183,7 +204,7 @@ static inline int64_t entry_expire_at_ms(const struct entry *entry)
 /* The string of an ENTRY_STRING, borrowed. */
 struct slice entry_string(const struct entry *entry);
 
-/* The blob that holds the string, borrowed; NULL if none does. */
+/* The blob that begins with the string, borrowed; NULL if none does. */
 static inline struct blob *entry_blob(const struct entry *entry)
 {
     struct blob *blob = NULL;
@@ -198,6 +219,19 @@ static inline struct list *entry_list(const struct entry *entry)
     struct list *list;
     memcpy(&list, entry_value(entry), sizeof list);
     return list;
+}
+
+/* A mark that eviction goes by; a new, changed or restamped entry does not have it. */
+static inline bool entry_is_visited(const struct entry *entry)
+{
+    return (entry_flags(entry) & ENTRY_VISITED) != 0;
+}
+
+/* Does not write when nothing changes, so the entry's cache line stays clean. */
+static inline void entry_set_visited(struct entry *entry, bool visited)
+{
+    if (entry_is_visited(entry) != visited)
+        entry->head[0] ^= ENTRY_VISITED;
 }
 
 /* Offset of the last byte to fetch ahead; most entries are not longer. */

@@ -1,138 +1,178 @@
-/* The operations on lists. */
+/* The operations at the ends of lists: LPush, RPush, LPop, RPop, ListPop, LMove. */
 #include "base/arena.h"
-#include "base/blob.h"
-#include "store/apply.h"
+#include "store/edit.h"
 #include "store/entry.h"
-#include "store/list.h"
+#include "store/list_answer.h"
+#include "store/shard.h"
 
-/* The list entry of the key, or NULL if there is none; a string is an error in the result. */
-static struct entry *find_list(struct keyspace *space, const struct op *op,
-                               struct op_result *result)
+static enum list_end end_of(enum op_end end)
 {
-    struct entry *entry = apply_find(space, op);
-    if (entry != NULL && entry_type(entry) != ENTRY_LIST) {
-        apply_wrong_type(entry, result);
-        return NULL;
-    }
-    return entry;
+    return end == OP_HEAD ? LIST_HEAD : LIST_TAIL;
 }
 
-void apply_lpush(struct keyspace *space, const struct op *op, struct op_result *result)
+/* ---- pushing ---- */
+
+/* The push as it was asked for; then what it cut and the deadline, as changes of their own. Both
+ * do nothing more where the push has done them already. */
+static void tell_push(struct keyspace *space, const struct op *op, enum list_end end, bool was_cut)
 {
-    struct entry *entry = find_list(space, op, result);
-    if (result->err != ERR_NONE || !apply_condition(space, op, entry, result))
+    apply_change(space, op);
+    int64_t max = (int64_t)op->max_length;
+    if (was_cut)
+        apply_change(space, &(struct op){.kind = OP_L_TRIM,
+                                         .db = op->db,
+                                         .key = op->key,
+                                         .hash = op->hash,
+                                         .start = end == LIST_HEAD ? 0 : -max,
+                                         .stop = end == LIST_HEAD ? max - 1 : -1});
+    if (op->expire_at_ms != 0)
+        apply_change(space, &(struct op){.kind = OP_EXPIRE,
+                                         .db = op->db,
+                                         .key = op->key,
+                                         .hash = op->hash,
+                                         .expire_at_ms = op->expire_at_ms});
+}
+
+static void push(struct keyspace *space, const struct op *op, enum list_end end,
+                 struct op_result *result)
+{
+    struct lookup at = apply_open_key(space, op);
+    if (!apply_wants_list(at.entry, result) || !apply_condition(space, op, at.entry, result))
         return;
-    if (entry == NULL) {
-        entry = entry_new_list(space->dict->slab, op->key, list_new(), (struct entry_stamp){0});
-        dict_put(space->dict, op->hash, entry);
-    }
-    struct list *list = entry_list(entry);
-    for (size_t i = 0; i < op->value_count; i++)
-        list_push(list, LIST_HEAD, op->values[i]);
-    size_t length = list_length(list);
+    struct edit edit = edit_begin(space, &at);
+    edit_push(&edit, end, op->values, op->value_count);
+    size_t length = list_length(edit.list), cut = 0;
     if (op->max_length > 0 && length > op->max_length)
-        list_drop(list, LIST_TAIL, length - op->max_length);
-    entry_set_version(entry, apply_next_revision(space));
+        cut = length - (size_t)op->max_length;
+    edit_drop(&edit, end == LIST_HEAD ? LIST_TAIL : LIST_HEAD, cut);
     result->ok = true;
-    result->count = (int64_t)list_length(list);
-    result->version = entry_version(entry);
+    result->count = (int64_t)(length - cut);
+    result->version = edit_end(&edit, op->expire_at_ms);
+    tell_push(space, op, end, cut > 0);
 }
 
-/* Redis' rules: negative indexes count from the tail, then both ends are clipped to the list. */
-static void clip(int64_t *start, int64_t *stop, int64_t length)
+void apply_l_push(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    if (*start < 0)
-        *start += length;
-    if (*stop < 0)
-        *stop += length;
-    if (*start < 0)
-        *start = 0;
-    if (*stop >= length)
-        *stop = length - 1;
+    push(space, op, LIST_HEAD, result);
 }
 
-/* True if elements first..first+count-1 are no more than the answer may hold. */
-static bool fit(const struct op *op, const struct list *list, size_t first, size_t count)
+void apply_r_push(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    if (op->max_answer == 0)
-        return true;
-    struct list_cursor cursor;
-    size_t bytes = 0;
-    bool on = list_seek(list, &cursor, first);
-    for (size_t i = 0; on && i < count; i++, on = list_next(&cursor)) {
-        bytes += op_answer_size(cursor.value.len);
-        if (bytes > op->max_answer)
-            return false;
-    }
-    return true;
+    push(space, op, LIST_TAIL, result);
 }
 
-/* Element i of the result stays in its blob. */
-static void share_element(struct keyspace *space, struct op_result *result, size_t i,
-                          struct blob *blob)
+/* ---- popping ---- */
+
+/* Removes elements whose answer is ready. */
+static void take(struct keyspace *space, struct lookup *at, enum op_end end, size_t count,
+                 struct op_result *result)
 {
-    if (result->blobs == NULL) {
-        size_t size = result->value_count * sizeof(struct blob *);
-        result->blobs = arena_alloc(space->arena, size);
-        memset(result->blobs, 0, size);
-    }
-    result->blobs[i] = blob_retain(blob);
+    struct edit edit = edit_begin(space, at);
+    edit_drop(&edit, end_of(end), count);
+    edit_end(&edit, 0);
+    list_answer_key(at, result);
+    struct op_key key = {.bytes = at->key, .hash = at->hash};
+    if (space->store->sink != NULL)
+        apply_change(space, &(struct op){.kind = OP_LIST_POP,
+                                         .db = at->db,
+                                         .keys = &key,
+                                         .key_count = 1,
+                                         .end = end,
+                                         .count = (int64_t)count});
 }
 
-static void copy_elements(struct keyspace *space, const struct list *list, size_t first,
-                          size_t count, struct op_result *result)
+static void pop(struct keyspace *space, const struct op *op, enum op_end end,
+                struct op_result *result)
 {
-    result->values = arena_alloc(space->arena, count * sizeof *result->values);
-    result->value_count = count;
-    struct list_cursor cursor;
-    bool on = list_seek(list, &cursor, first);
-    for (size_t i = 0; on && i < count; i++, on = list_next(&cursor)) {
-        result->values[i] = cursor.value;
-        if (cursor.blob != NULL)
-            share_element(space, result, i, cursor.blob);
-        else
-            result->values[i] = arena_copy(space->arena, cursor.value);
-    }
-}
-
-void apply_lrange(struct keyspace *space, const struct op *op, struct op_result *result)
-{
-    const struct entry *entry = find_list(space, op, result);
-    if (entry == NULL)
+    struct lookup at = apply_open_key(space, op);
+    if (at.entry == NULL || !apply_wants_list(at.entry, result))
         return;
-    const struct list *list = entry_list(entry);
-    int64_t start = op->start, stop = op->stop;
-    int64_t length = (int64_t)list_length(list);
-    clip(&start, &stop, length);
-    result->ok = true;
-    result->length = length;
-    result->version = entry_version(entry);
-    if (start > stop)
-        return;
-    size_t first = (size_t)start, count = (size_t)(stop - start + 1);
-    if (!fit(op, list, first, count)) {
-        result->err = ERR_TOO_LARGE;
-        result->why = "the elements do not fit into one answer; ask for a smaller range, or for "
-                      "pages with StreamList";
-        return;
-    }
-    result->offset = start;
-    copy_elements(space, list, first, count, result);
+    const struct list *list = entry_list(at.entry);
+    list_answer_value(space, list, list_answer_end(list, end_of(end)), &result->value);
+    take(space, &at, end, 1, result);
 }
 
-void apply_lpop(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_l_pop(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    struct entry *entry = find_list(space, op, result);
-    if (entry == NULL)
+    pop(space, op, OP_HEAD, result);
+}
+
+void apply_r_pop(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    pop(space, op, OP_TAIL, result);
+}
+
+/* The first key that holds something: a list, or the operation fails. NULL if none does. */
+static const struct op_key *first_list(struct keyspace *space, const struct op *op,
+                                       struct op_result *result)
+{
+    for (size_t i = 0; i < op->key_count; i++) {
+        const struct op_key *key = &op->keys[i];
+        const struct entry *entry = apply_find(space, op->db, key->bytes, key->hash).entry;
+        if (entry != NULL)
+            return apply_wants_list(entry, result) ? key : NULL;
+    }
+    return NULL;
+}
+
+static bool popped_fit(const struct op *op, const struct op_key *key, const struct list_part *part)
+{
+    size_t size = op_answer_size(key->bytes.len);
+    return op->max_answer == 0 ||
+           (size <= op->max_answer && list_answer_fits(part, op->max_answer - size));
+}
+
+void apply_list_pop(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    const struct op_key *key = first_list(space, op, result);
+    if (key == NULL)
         return;
-    struct list *list = entry_list(entry);
-    apply_return_bytes(space, list_at(list, 0), list_blob_at(list, 0), result);
-    list_drop(list, LIST_HEAD, 1);
-    uint64_t revision = apply_next_revision(space);
-    if (list_length(list) == 0) {
-        dict_remove(space->dict, op->hash, op->key);
+    struct lookup at = apply_open(space, op->db, key->bytes, key->hash);
+    struct list_part part = {.list = entry_list(at.entry), .count = 1};
+    part.first = list_answer_end(part.list, end_of(op->end));
+    part.towards = op->end == OP_HEAD ? LIST_TAIL : LIST_HEAD;
+    if (op->count > 0)
+        part.count = (size_t)op->count;
+    if (part.count > list_length(part.list))
+        part.count = list_length(part.list);
+    if (!popped_fit(op, key, &part)) {
+        apply_fail(result, ERR_TOO_LARGE,
+                   "the elements do not fit into one answer, so none was popped; ask for fewer");
         return;
     }
-    entry_set_version(entry, revision);
-    result->value.version = revision;
+    result->key = arena_copy(space->arena, key->bytes);
+    result->count = (int64_t)part.count;
+    list_answer_part(space, &part, result);
+    take(space, &at, op->end, part.count, result);
+}
+
+/* ---- moving ---- */
+
+/* The two may be the same: what is pushed first keeps the list from becoming empty, and that it may
+ * be what is dropped then changes nothing, as it is equal. */
+static void move(struct keyspace *space, struct lookup *source, struct lookup *target,
+                 const struct op *op, const struct op_value *value)
+{
+    struct edit to = edit_begin(space, target);
+    edit_push_value(&to, end_of(op->target_end), value);
+    edit_end(&to, 0);
+    struct edit from = edit_begin(space, source);
+    edit_drop(&from, end_of(op->end), 1);
+    edit_end(&from, 0);
+}
+
+void apply_l_move(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct lookup source = apply_open_key(space, op);
+    if (source.entry == NULL || !apply_wants_list(source.entry, result))
+        return;
+    struct lookup target = apply_open(space, op->db, op->target.bytes, op->target.hash);
+    if (!apply_wants_list(target.entry, result))
+        return;
+    const struct list *list = entry_list(source.entry);
+    list_answer_value(space, list, list_answer_end(list, end_of(op->end)), &result->value);
+    bool is_same = target.entry == source.entry;
+    move(space, is_same ? &target : &source, &target, op, &result->value);
+    list_answer_key(&target, result);
+    apply_change(space, op);
 }

@@ -6,7 +6,7 @@
 #include "base/slice.h"
 
 enum op_kind {
-#define OPERATION(kind, method, request, reply, access, category, apply) OP_##kind,
+#define OPERATION(kind, method, request, reply, access, category, keys, apply) OP_##kind,
 #include "store/operations.def"
 #undef OPERATION
     OP_COUNT,
@@ -17,14 +17,32 @@ enum op_kind {
 
 struct blob;
 
-enum op_access { OP_READ, OP_WRITE };
-enum op_category { OP_CATEGORY_STRING, OP_CATEGORY_LIST, OP_CATEGORY_KEY };
+/* OP_GROW: a write that may need memory, so it is refused when there is no more. */
+enum op_access { OP_READ, OP_WRITE, OP_GROW };
+enum op_category {
+    OP_CATEGORY_STRING,
+    OP_CATEGORY_LIST,
+    OP_CATEGORY_KEY,
+    OP_CATEGORY_TXN,
+    OP_CATEGORY_ADMIN,
+};
+
+/* Where an operation has its keys. */
+enum op_keys {
+    OP_KEYS_KEY,  /* key */
+    OP_KEYS_PAIR, /* key and target */
+    OP_KEYS_KEYS, /* keys */
+    OP_KEYS_OPS,  /* those of ops, otherwise and compares */
+    OP_KEYS_NONE, /* it finds its key itself */
+    OP_KEYS_DB,   /* all keys of the database */
+};
 
 /* What the table says of a kind. */
 struct op_info {
     const char *name; /* the RPC's method name, such as "LPush" */
     enum op_access access;
     enum op_category category;
+    enum op_keys keys;
 };
 
 /* Static memory; `kind` is below OP_COUNT. */
@@ -40,21 +58,86 @@ struct condition {
     struct slice value; /* meaningful with match_value */
 };
 
-/* Slices are borrowed: they outlive the operation. Zero is every field's default. */
+/* One of several keys. */
+struct op_key {
+    struct slice bytes; /* 1 byte to OP_MAX_KEY */
+    uint64_t hash;      /* filled in by the store; 0 = not yet */
+};
+
+/* Which end of a list. */
+enum op_end { OP_HEAD, OP_TAIL };
+
+/* Expire only if the key... */
+enum op_when { OP_ALWAYS, OP_NO_EXPIRY, OP_HAS_EXPIRY, OP_LATER, OP_SOONER };
+
+/*
+ * Slices and arrays are borrowed: they outlive the operation. Zero is every field's default. Ranges
+ * that one field alone can break are checked before the store sees the operation.
+ *
+ * An operation may also tell what a write did (change.h): then it is one that, done again on the
+ * same data, does the same, without a clock or a condition.
+ */
 struct op {
     enum op_kind kind;
     uint32_t db;
-    struct slice key;           /* 1 byte to OP_MAX_KEY */
-    struct slice value;         /* Set */
-    const struct slice *values; /* LPush, at least one */
+    uint64_t id;      /* in a Txn: the caller's name for it, which its reply carries */
+    struct slice key; /* 1 byte to OP_MAX_KEY */
+    uint64_t hash;    /* of the key, filled in by the store; 0 = not yet */
+    int64_t now_ms;   /* the wall clock as the operation sees it: Unix time */
+
+    struct slice value;   /* Set, Append, SetRange, LSet, LInsert; LRem and LPos look for it */
+    int64_t expire_at_ms; /* Set, LPush, RPush, Incr, Expire, GetEx: Unix time; 0 = not given */
+    struct op_key target; /* Rename, Copy, LMove */
+    uint32_t target_db;   /* of the target; of LMove it is db */
+    struct op_key *keys;  /* KEYS: one at least */
+    size_t key_count;
+    struct condition condition; /* Set, Delete, GetDel, LPush, RPush; of a Txn's compare */
+
+    const struct slice *values; /* LPush, RPush: one at least */
     size_t value_count;
-    int64_t start;              /* LRange; negative counts from the tail */
-    int64_t stop;               /* LRange; inclusive */
-    uint64_t max_length;        /* LPush: elements past it are dropped at the tail; 0 = no cap */
-    bool return_previous;       /* Set */
-    struct condition condition; /* Set, Delete, LPush */
-    size_t max_answer;          /* bytes the answer may have, as op_answer_size() counts; 0 = any */
-    uint64_t hash;              /* of the key, filled in by the store; 0 = not yet */
+    struct slice pivot; /* LInsert */
+
+    union {
+        int64_t start; /* LRange, LTrim, GetRange, SetRange; negative counts from the tail */
+        int64_t index; /* LIndex, LSet; the same */
+        int64_t rank;  /* LPos: begins with that match; negative ones from the tail; 0 = 1 */
+    };
+    int64_t stop;      /* LRange, LTrim, GetRange; inclusive */
+    int64_t count;     /* LRem: how many, negative from the tail, 0 = all; LPos: how many, 0 = all;
+                          ListPop: how many, 0 = 1 */
+    uint64_t max_scan; /* LPos: elements compared at most; 0 = any number */
+    uint64_t max_length; /* LPush, RPush: what is longer is cut at the far end; 0 = no cap */
+
+    union {
+        int64_t by;     /* Incr */
+        double by_real; /* Incr with is_real */
+    };
+    bool is_real;
+
+    bool return_previous;   /* Set */
+    bool keep_ttl;          /* Set */
+    bool persist;           /* Expire, GetEx: the deadline is taken away */
+    bool replace;           /* Copy: also if the target exists */
+    bool absent_only;       /* Rename: only if the target does not exist */
+    bool after;             /* LInsert: behind the pivot */
+    enum op_when when;      /* Expire */
+    enum op_end end;        /* ListPop; LMove: of the key */
+    enum op_end target_end; /* LMove */
+
+    struct op *ops; /* MSet: Sets. Txn: what is done if the compares hold */
+    size_t op_count;
+    struct op_otherwise *txn; /* Txn; NULL for any other */
+
+    size_t max_answer; /* bytes the answer may have, as op_answer_size() counts; 0 = any */
+    size_t max_value;  /* bytes a string may come to have; 0 = ENTRY_MAX_VALUE */
+};
+
+/* The other parts of a Txn. */
+struct op_otherwise {
+    struct op *compares; /* key, db and condition of each count */
+    size_t compare_count;
+    struct op *ops; /* what is done if a compare does not hold */
+    size_t op_count;
 };
 
 /* What an element of that length takes in an answer, whatever its coding: at least this. */
@@ -69,27 +152,54 @@ struct op_value {
     struct blob *blob; /* holds the bytes, one reference; NULL: they lie in the arena */
     bool found;
     uint64_t version;
+    int64_t expire_at_ms; /* Unix time; 0 = never */
 };
 
-/* Slices lie in the arena that was given to store_apply(), or in blobs, to which the result has a
- * reference until op_result_release(). All zero before the operation. */
+enum op_type { OP_TYPE_NONE, OP_TYPE_STRING, OP_TYPE_LIST };
+
+/* Slices and arrays lie in the arena that was given to store_apply(), or bytes in blobs, to which
+ * the result has a reference until op_result_release(). All zero before the operation. */
 struct op_result {
     enum err err;
-    const char *why; /* with err: a sentence in static memory */
+    const char *why; /* with err: a sentence in static memory or the arena */
+    uint64_t seen;   /* revision of the newest write that the answer shows, its own included */
     bool ok;         /* something changed or was found */
     bool has_previous;
     int64_t count;         /* keys or items affected, or the new length */
-    uint64_t version;      /* of the key after the operation; 0 = no such key */
+    uint64_t version;      /* of the key after the operation; 0 = no such key. Txn: its revision, 0
+                              if it wrote nothing */
     struct op_value value; /* the value asked for, or with has_previous the former one */
-    struct slice *values;  /* LRange */
+    struct slice key;      /* RandomKey, ListPop */
+    struct slice *values;  /* LRange, ListPop */
     struct blob **blobs; /* of the values; an element is NULL if its value lies in the arena, all of
                             it NULL if each does */
     size_t value_count;
-    int64_t length; /* LRange: of the whole list */
+    int64_t length; /* LRange: of the whole list; Describe: bytes or elements */
     int64_t offset; /* LRange: index of values[0] */
+
+    union {
+        struct {
+            int64_t integer; /* Incr; with is_real the number without its fraction, if it fits */
+            double real;     /* Incr; the nearest one */
+        };
+        struct {
+            int64_t *indexes; /* LPos */
+            size_t index_count;
+        };
+        struct {
+            int64_t memory_bytes; /* Describe */
+            enum op_type type;    /* Describe */
+        };
+    };
+    struct op_value *items; /* MGet */
+    size_t item_count;
+    struct op_result *results; /* Txn: of each operation done */
+    const struct op *done;     /* Txn: which they were */
+    size_t result_count;
 };
 
-/* Gives the references to blobs back; the result must not be used after that. */
+/* Gives the references to blobs back, those of inner results too; the result must not be used
+ * after that. */
 void op_result_release(struct op_result *result);
 
 #endif

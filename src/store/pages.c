@@ -27,7 +27,9 @@ void pages_init(struct pages *pages, bool huge)
     pages->idle = pages->purged = (struct pages_list){NULL, NULL};
     pages->regions = pages->used_count = pages->idle_count = 0;
     pages->huge = huge;
+    pages->report_at = PAGES_REPORT_AT;
     atomic_init(&pages->memory, 0);
+    atomic_init(&pages->used, 0);
 }
 
 /* Counts pages that begin, or with a negative number cease, to occupy memory. */
@@ -257,4 +259,14 @@ void pages_give(struct pages *pages, void *page)
 size_t pages_memory(const struct pages *pages)
 {
     return atomic_load_explicit(&pages->memory, memory_order_relaxed);
+}
+
+void pages_report(struct pages *pages, ptrdiff_t used)
+{
+    atomic_fetch_add_explicit(&pages->used, (size_t)used, memory_order_relaxed);
+}
+
+size_t pages_used(const struct pages *pages)
+{
+    return atomic_load_explicit(&pages->used, memory_order_relaxed);
 }

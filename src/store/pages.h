@@ -20,6 +20,9 @@
 
 #define PAGES_PAGE_SIZE ((size_t)4096)
 
+/* Of report_at, unless its owner sets it. */
+#define PAGES_REPORT_AT ((size_t)16 * 1024)
+
 struct pages_region;
 
 struct pages_list {
@@ -33,6 +36,9 @@ struct pages {
     size_t used_count;    /* pages held by somebody */
     size_t idle_count;    /* free pages that occupy memory */
     atomic_size_t memory; /* bytes that the regions occupy */
+    atomic_size_t used;   /* bytes in use, pages and heap, as the slabs report them */
+    size_t report_at; /* so many bytes a slab may change before it reports: seldom, for all slabs
+                         share the line of these counters */
     bool huge;
 };
 
@@ -50,5 +56,11 @@ void pages_give(struct pages *pages, void *page);
 
 /* Bytes of memory that the pool occupies, with its free pages; needs no lock. */
 size_t pages_memory(const struct pages *pages);
+
+/* Counts bytes that a slab has begun (or, below 0, ceased) to use. */
+void pages_report(struct pages *pages, ptrdiff_t used);
+
+/* What the slabs have reported; needs no lock. */
+size_t pages_used(const struct pages *pages);
 
 #endif

@@ -43,6 +43,32 @@ void slab_init(struct slab *slab, struct pages *pages)
     *slab = (struct slab){.pages = pages};
 }
 
+void slab_report(struct slab *slab)
+{
+    pages_report(slab->pages, (ptrdiff_t)(slab->used - slab->reported_used));
+    slab->reported_used = slab->used;
+}
+
+/* The difference in bytes, either way. */
+static size_t apart(size_t a, size_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+static void count_used(struct slab *slab, ptrdiff_t bytes)
+{
+    slab->used += (size_t)bytes;
+    if (apart(slab->used, slab->reported_used) >= slab->pages->report_at)
+        slab_report(slab);
+}
+
+static void count_heap(struct slab *slab, ptrdiff_t bytes)
+{
+    slab->heap += (size_t)bytes;
+    slab->memory += (size_t)bytes;
+    count_used(slab, bytes);
+}
+
 void slab_deinit(struct slab *slab)
 {
     while (slab->spares != NULL) {
@@ -50,6 +76,7 @@ void slab_deinit(struct slab *slab)
         slab->spares = page->next;
         pages_give(slab->pages, page);
     }
+    slab_report(slab);
     slab_init(slab, slab->pages);
 }
 
@@ -72,12 +99,6 @@ size_t slab_round(size_t size)
     uint32_t rounded = (uint32_t)((size + SLAB_UNIT - 1) & ~(SLAB_UNIT - 1));
     uint32_t objects = (uint32_t)ROOM / rounded;
     return (uint32_t)ROOM / objects & ~(SLAB_UNIT - 1);
-}
-
-static void count(struct slab *slab, ptrdiff_t used, ptrdiff_t memory)
-{
-    slab->used += (size_t)used;
-    slab->memory += (size_t)memory;
 }
 
 static struct slab_page *take_page(struct slab *slab)
@@ -107,13 +128,13 @@ static void give_page(struct slab *slab, struct slab_page *page)
 
 void *slab_take_page(struct slab *slab)
 {
-    slab->used += PAGES_PAGE_SIZE;
+    count_used(slab, PAGES_PAGE_SIZE);
     return take_page(slab);
 }
 
 void slab_give_page(struct slab *slab, void *page)
 {
-    slab->used -= PAGES_PAGE_SIZE;
+    count_used(slab, -(ptrdiff_t)PAGES_PAGE_SIZE);
     give_page(slab, page);
 }
 
@@ -174,7 +195,7 @@ static void *alloc_on_heap(struct slab *slab, size_t size)
 {
     void *memory = mem_alloc(slab_round(size));
     ptrdiff_t taken = (ptrdiff_t)(malloc_usable_size(memory) + HEAP_HEADER);
-    count(slab, taken, taken);
+    count_heap(slab, taken);
     return memory;
 }
 
@@ -189,7 +210,7 @@ void *slab_alloc(struct slab *slab, size_t size)
     uint8_t *object = take_object(page);
     if (is_full(page))
         unlink_page(slab, page);
-    slab->used += rounded;
+    count_used(slab, (ptrdiff_t)rounded);
     HIDE(object + size, rounded - size);
     return object;
 }
@@ -197,7 +218,7 @@ void *slab_alloc(struct slab *slab, size_t size)
 static void free_on_heap(struct slab *slab, void *memory)
 {
     ptrdiff_t taken = (ptrdiff_t)(malloc_usable_size(memory) + HEAP_HEADER);
-    count(slab, -taken, -taken);
+    count_heap(slab, -taken);
     free(memory);
 }
 
@@ -209,7 +230,7 @@ void slab_free(struct slab *slab, void *memory, size_t size)
     }
     uintptr_t offset = (uintptr_t)memory & (PAGES_PAGE_SIZE - 1);
     struct slab_page *page = (struct slab_page *)((uint8_t *)memory - offset);
-    slab->used -= page->size;
+    count_used(slab, -(ptrdiff_t)page->size);
     /* A page that was full is used next: so the others have a chance to become empty. */
     if (is_full(page))
         link_page(slab, page);
@@ -239,10 +260,10 @@ bool slab_resize(void *memory, size_t old_size, size_t new_size)
 
 void slab_charge(struct slab *slab, size_t size)
 {
-    count(slab, (ptrdiff_t)size, (ptrdiff_t)size);
+    count_heap(slab, (ptrdiff_t)size);
 }
 
 void slab_refund(struct slab *slab, size_t size)
 {
-    count(slab, -(ptrdiff_t)size, -(ptrdiff_t)size);
+    count_heap(slab, -(ptrdiff_t)size);
 }

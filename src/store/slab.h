@@ -14,6 +14,7 @@
  * 2. A page is in the list of its size exactly while it has a free object and one in use.
  * 3. A page without objects in use goes back to the pool, but for SLAB_SPARES kept for any size.
  * 4. slab_memory() is the sum of: pages held, heap memory with the heap's own overhead, charges.
+ * 5. What the pages know of this slab is less than pages->report_at away from the truth.
  */
 #ifndef KEYSTORE_STORE_SLAB_H
 #define KEYSTORE_STORE_SLAB_H
@@ -35,6 +36,8 @@ struct slab {
     size_t spare_count;
     size_t used;
     size_t memory;
+    size_t heap;          /* of `memory`, what is not in pages */
+    size_t reported_used; /* to the pages */
 };
 
 /* An empty slab that holds no memory yet; `pages` is borrowed and shared with others. */
@@ -64,10 +67,19 @@ void slab_give_page(struct slab *slab, void *page);
 void slab_charge(struct slab *slab, size_t size);
 void slab_refund(struct slab *slab, size_t size);
 
+/* Lets the pages know at once what this slab uses. */
+void slab_report(struct slab *slab);
+
 /* Bytes that are held, with what is free in pages. */
 static inline size_t slab_memory(const struct slab *slab)
 {
     return slab->memory;
+}
+
+/* Of those, what is not in pages. */
+static inline size_t slab_heap(const struct slab *slab)
+{
+    return slab->heap;
 }
 
 /* Bytes in objects, pages and charges, as rounded. */

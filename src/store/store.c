@@ -1,79 +1,76 @@
-/* Shards, their locks, and the dispatch of an operation to its function. */
+/* Shards, their locks, and the way of an operation to its function. */
 #include "store/store.h"
 
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "store/apply.h"
-#include "store/pages.h"
-#include "store/slab.h"
+#include "store/change.h"
+#include "store/evict.h"
+#include "store/flush.h"
+#include "store/lock.h"
+#include "store/shard.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
-/* Enough that the workers of a large machine rarely meet, and that one dictionary stays small. */
-#define SHARD_COUNT 256
-#define CACHE_LINE  64
-/* What XXH3 draws its keys from; its header asks for at least 136 bytes of entropy. */
-#define SECRET_SIZE 192
-
-struct shard {
-    pthread_mutex_t lock;
-    uint64_t revision;
-    struct slab slab;       /* what the databases' memory comes from */
-    struct dict *databases; /* one per database */
-} __attribute__((aligned(CACHE_LINE)));
-
-struct store {
-    struct shard shards[SHARD_COUNT];
-    struct pages pages; /* of all shards */
-    struct dict_hasher hasher;
-    uint32_t databases;
-    uint8_t secret[SECRET_SIZE]; /* keys cannot be made to collide without it */
-};
-
-static apply_function *const functions[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access, category, apply) [OP_##kind] = apply,
-#include "store/operations.def"
-#undef OPERATION
-};
+static const char no_memory[] =
+    "the memory limit (--max-memory) is reached and nothing can be evicted; remove keys, raise the "
+    "limit or choose another --max-memory-policy";
 
 static uint64_t hash_key(const void *secret, struct slice key)
 {
-    return XXH3_64bits_withSecret(key.data, key.len, secret, SECRET_SIZE);
+    return XXH3_64bits_withSecret(key.data, key.len, secret, STORE_SECRET_SIZE);
+}
+
+uint64_t store_hash(const struct store *store, struct slice key)
+{
+    return hash_key(store->secret, key);
 }
 
 static void init_shard(struct store *store, struct shard *shard)
 {
+    *shard = (struct shard){0};
     pthread_mutex_init(&shard->lock, NULL);
-    shard->revision = 0;
     slab_init(&shard->slab, &store->pages);
-    shard->databases = mem_alloc(store->databases * sizeof *shard->databases);
+    shard->databases = mem_alloc_zero(store->databases * sizeof *shard->databases);
     for (uint32_t db = 0; db < store->databases; db++)
-        dict_init(&shard->databases[db], &shard->slab, &store->hasher);
+        dict_init(&shard->databases[db].dict, &shard->slab, &store->hasher);
 }
 
 static void deinit_shard(struct shard *shard, uint32_t databases)
 {
+    flush_collect(shard, SIZE_MAX);
     for (uint32_t db = 0; db < databases; db++)
-        dict_deinit(&shard->databases[db]);
+        dict_deinit(&shard->databases[db].dict);
     free(shard->databases);
     slab_deinit(&shard->slab);
     pthread_mutex_destroy(&shard->lock);
 }
 
-struct store *store_new(uint32_t databases)
+struct store *store_new(const struct store_options *options)
 {
     void *memory;
     if (posix_memalign(&memory, CACHE_LINE, sizeof(struct store)) != 0)
         abort();
     struct store *store = memory;
-    store->databases = databases;
+    store->databases = options->databases;
+    store->max_memory = options->max_memory;
+    store->policy = options->policy;
+    store->note_visits = options->max_memory != 0 && (options->policy == STORE_ALLKEYS_LRU ||
+                                                      options->policy == STORE_VOLATILE_LRU);
+    store->sink = NULL;
+    store->snapshot = NULL;
+    atomic_init(&store->hand, 0);
+    atomic_init(&store->revision, 0);
     random_fill(store->secret, sizeof store->secret);
     store->hasher = (struct dict_hasher){.hash = hash_key, .context = store->secret};
     /* No huge pages: no single insertion shall take a millisecond. */
     pages_init(&store->pages, false);
+    /* What is not reported yet shall be little against the limit. */
+    size_t share = store->max_memory / SHARD_COUNT / 64;
+    if (store->max_memory != 0 && share < PAGES_REPORT_AT)
+        store->pages.report_at = share;
     for (size_t i = 0; i < SHARD_COUNT; i++)
         init_shard(store, &store->shards[i]);
     return store;
@@ -99,61 +96,102 @@ size_t store_count(struct store *store, uint32_t db)
     size_t count = 0;
     for (size_t i = 0; i < SHARD_COUNT; i++) {
         pthread_mutex_lock(&store->shards[i].lock);
-        count += store->shards[i].databases[db].count;
+        count += store->shards[i].databases[db].dict.count;
         pthread_mutex_unlock(&store->shards[i].lock);
     }
     return count;
 }
 
-static void hash(const struct store *store, struct op *op)
+size_t store_expiring(struct store *store, uint32_t db)
 {
-    if (op->hash == 0)
-        op->hash = hash_key(store->secret, op->key);
+    size_t count = 0;
+    for (size_t i = 0; i < SHARD_COUNT; i++) {
+        pthread_mutex_lock(&store->shards[i].lock);
+        count += store->shards[i].databases[db].expiring;
+        pthread_mutex_unlock(&store->shards[i].lock);
+    }
+    return count;
 }
 
-/* The dictionaries take buckets and tags from the hash's lower bits, the shard is in the top ones.
- */
-static struct shard *shard_of(struct store *store, const struct op *op)
+struct store_stats store_stats(struct store *store)
 {
-    return &store->shards[op->hash >> 56];
+    struct store_stats stats = {.held_memory = pages_memory(&store->pages)};
+    for (size_t i = 0; i < SHARD_COUNT; i++) {
+        struct shard *shard = &store->shards[i];
+        pthread_mutex_lock(&shard->lock);
+        stats.expired_keys += shard->expired_keys;
+        stats.evicted_keys += shard->evicted_keys;
+        stats.used_memory += slab_used(&shard->slab);
+        stats.held_memory += slab_heap(&shard->slab);
+        pthread_mutex_unlock(&shard->lock);
+    }
+    return stats;
+}
+
+void store_set_sink(struct store *store, struct change_sink *sink)
+{
+    store->sink = sink;
+}
+
+static bool has_one_key(const struct op *op)
+{
+    return op_info(op->kind)->keys == OP_KEYS_KEY;
 }
 
 void store_prefetch_slot(struct store *store, struct op *op)
 {
-    hash(store, op);
-    dict_prefetch_slot(&shard_of(store, op)->databases[op->db], op->hash);
+    if (!has_one_key(op))
+        return;
+    if (op->hash == 0)
+        op->hash = store_hash(store, op->key);
+    dict_prefetch_slot(&shard_of(store, op->hash)->databases[op->db].dict, op->hash);
 }
 
 void store_prefetch_entry(struct store *store, const struct op *op)
 {
-    struct shard *shard = shard_of(store, op);
+    if (!has_one_key(op))
+        return;
+    struct shard *shard = shard_of(store, op->hash);
     pthread_mutex_lock(&shard->lock);
-    dict_prefetch_entry(&shard->databases[op->db], op->hash);
+    dict_prefetch_entry(&shard->databases[op->db].dict, op->hash);
     pthread_mutex_unlock(&shard->lock);
 }
 
-struct shard *store_lock(struct store *store, struct op *op)
+static void apply(struct store *store, const struct op *op, struct arena *arena,
+                  struct op_result *result)
 {
-    hash(store, op);
-    struct shard *shard = shard_of(store, op);
-    pthread_mutex_lock(&shard->lock);
-    return shard;
+    struct keyspace space = {.store = store, .arena = arena, .now_ms = op->now_ms};
+    apply_op(&space, op, result);
+    apply_end(&space);
+    result->seen = space.revision > space.seen ? space.revision : space.seen;
 }
 
-void store_unlock(struct shard *shard)
+/* The usual case: the locks of one key are one lock. */
+static void apply_to_one(struct store *store, struct op *op, struct arena *arena,
+                         struct op_result *result)
 {
+    if (op->hash == 0)
+        op->hash = store_hash(store, op->key);
+    struct shard *shard = shard_of(store, op->hash);
+    pthread_mutex_lock(&shard->lock);
+    apply(store, op, arena, result);
     pthread_mutex_unlock(&shard->lock);
 }
 
-void store_apply(struct shard *shard, const struct op *op, int64_t now_ms, struct arena *arena,
-                 struct op_result *result)
+void store_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result)
 {
-    struct keyspace space = {.dict = &shard->databases[op->db],
-                             .revision = &shard->revision,
-                             .arena = arena,
-                             .now_ms = now_ms};
     *result = (struct op_result){0};
-    functions[op->kind](&space, op, result);
+    if (op_info(op->kind)->access == OP_GROW || op->kind == OP_TXN) {
+        if (!evict_for(store, op)) {
+            apply_fail(result, ERR_OUT_OF_MEMORY, no_memory);
+            return;
+        }
+    }
+    if (has_one_key(op)) {
+        apply_to_one(store, op, arena, result);
+        return;
+    }
+    struct lock_set set = lock_shards(store, op);
+    apply(store, op, arena, result);
+    lock_release(store, &set);
 }
-
-_Static_assert(SHARD_COUNT == 256, "shard_of takes the shard from the hash's top 8 bits");

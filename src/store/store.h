@@ -3,8 +3,9 @@
  * protocol; the same operation on the same data gives the same result.
  *
  * A key belongs to one shard, found by its hash, and is read and written only under that shard's
- * lock. Every write takes the next revision of its shard, which becomes the key's version; so the
- * versions of a key never repeat, also across delete and re-creation.
+ * lock; an operation holds the locks of all its keys, so each is atomic. Every operation that
+ * changes something takes the store's next revision, which becomes the version of the keys that it
+ * wrote; so the versions of a key never repeat, also across delete and re-creation.
  */
 #ifndef KEYSTORE_STORE_STORE_H
 #define KEYSTORE_STORE_STORE_H
@@ -12,21 +13,51 @@
 #include "base/slice.h"
 
 struct arena;
+struct change_sink;
 struct op;
 struct op_result;
 struct store;
-struct shard;
 
-/* An empty store with databases 0 to databases - 1 and a fresh secret for its key hash. */
-struct store *store_new(uint32_t databases);
+/* What is removed when there is no memory for more. Redis' names, with the same meaning. */
+enum store_policy {
+    STORE_NOEVICTION, /* nothing: what needs memory is refused */
+    STORE_ALLKEYS_LRU,
+    STORE_VOLATILE_LRU, /* only keys with a deadline */
+    STORE_ALLKEYS_RANDOM,
+    STORE_VOLATILE_TTL, /* keys whose deadline is near */
+};
 
-/* Frees the store and all data; nobody may hold a lock. NULL is allowed. */
+struct store_options {
+    uint32_t databases; /* 0 to databases - 1 */
+    size_t max_memory;  /* bytes that the data may take; 0 = any */
+    enum store_policy policy;
+};
+
+/* An empty store with a fresh secret for its key hash. */
+struct store *store_new(const struct store_options *options);
+
+/* Frees the store and all data; nobody may be at work in it. NULL is allowed. */
 void store_free(struct store *store);
+
+/* From now on `sink` (borrowed; NULL: nobody) is told of all writes, and gives the revisions. */
+void store_set_sink(struct store *store, struct change_sink *sink);
 
 uint32_t store_databases(const struct store *store);
 
 /* Keys in a database, over all shards; each shard is counted at its own instant. */
 size_t store_count(struct store *store, uint32_t db);
+
+/* What INFO tells of the store; added up over all shards, each at its own instant. */
+struct store_stats {
+    uint64_t expired_keys;
+    uint64_t evicted_keys;
+    size_t used_memory; /* bytes of data, and what keeps it in order */
+    size_t held_memory; /* bytes taken from the system for that */
+};
+struct store_stats store_stats(struct store *store);
+
+/* Keys with a deadline in a database; like store_count(). */
+size_t store_expiring(struct store *store, uint32_t db);
 
 /*
  * Two hints for a batch of operations that come next: first the slot of each key's place is fetched
@@ -36,16 +67,28 @@ size_t store_count(struct store *store, uint32_t db);
 void store_prefetch_slot(struct store *store, struct op *op);
 void store_prefetch_entry(struct store *store, const struct op *op);
 
-/* Locks the shard of the operation's key and notes the key's hash in the operation. */
-struct shard *store_lock(struct store *store, struct op *op);
-void store_unlock(struct shard *shard);
-
 /*
- * Carries out the operation, whose key and database are valid, in its locked shard. `now_ms` is the
- * wall clock as the caller wants it seen. `result` is zeroed and filled; what it points to is
- * copied to `arena`.
+ * Carries out the operation, whose keys and databases are valid, atomically, from any thread.
+ * `result` is filled; what it points to is copied to `arena`.
  */
-void store_apply(struct shard *shard, const struct op *op, int64_t now_ms, struct arena *arena,
-                 struct op_result *result);
+void store_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result);
+
+/* Where a sweep is. One thread's; zero but for the first two to begin with. */
+struct store_sweep {
+    unsigned part, parts; /* the shards whose number mod parts is part: 0 <= part < parts */
+    unsigned shard;
+    uint32_t db;
+    uint64_t cursor;
+};
+
+/* What a step of a sweep has done. */
+struct store_swept {
+    size_t visited; /* keys looked at */
+    size_t removed; /* of these, keys whose deadline had come, or that FlushDb has left */
+    bool lap;       /* the sweep has been everywhere and begins anew */
+};
+
+/* Goes on for some 10 us, and removes what has expired at `now_ms`. */
+struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, int64_t now_ms);
 
 #endif

@@ -1,49 +1,194 @@
-/* The operations on strings. */
+/* The operations on whole strings. */
+#include "base/arena.h"
+#include "base/blob.h"
 #include "store/apply.h"
 #include "store/entry.h"
+#include "store/shard.h"
 
-/* `former` is the key's entry or NULL. One of the same size is changed where it is. */
-static void put_string(struct keyspace *space, const struct op *op, struct entry *former,
-                       struct entry_stamp stamp)
+/* Keys whose memory is fetched at the same time. */
+#define FETCH ((size_t)16)
+
+/* ---- one key ---- */
+
+/* A key whose deadline has come is as good as removed. */
+static void remove_key(struct keyspace *space, struct lookup *at)
 {
-    struct dict *dict = space->dict;
-    if (former == NULL) {
-        dict_put(dict, op->hash, entry_new_string(dict->slab, op->key, op->value, stamp));
+    if (at->entry == NULL)
+        return;
+    apply_remove(space, at);
+    apply_change_delete(space, at);
+}
+
+/* What a Set does when its condition holds. */
+static inline void set(struct keyspace *space, struct lookup *at, const struct op *op)
+{
+    int64_t expire_at_ms = op->expire_at_ms;
+    if (op->keep_ttl && at->entry != NULL)
+        expire_at_ms = entry_expire_at_ms(at->entry);
+    if (apply_is_due(space, expire_at_ms)) {
+        remove_key(space, at);
         return;
     }
-    struct entry *entry = entry_replace_string(dict->slab, former, op->value, stamp);
-    if (entry != former)
-        dict_replace(dict, op->hash, former, entry);
+    apply_put_string(space, at, op->value, expire_at_ms);
+    apply_change(space, op);
 }
 
 void apply_set(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    struct entry *former = apply_find(space, op);
-    if (!apply_condition(space, op, former, result))
+    struct lookup at = apply_open_key(space, op);
+    if (op->return_previous && !apply_wants_string(at.entry, result))
+        return;
+    if (!apply_condition(space, op, at.entry, result))
         return;
     if (op->return_previous) {
-        if (former != NULL && entry_type(former) != ENTRY_STRING) {
-            apply_wrong_type(former, result);
-            return;
-        }
         result->has_previous = true;
-        if (former != NULL)
-            apply_return_string(space, former, result);
+        if (at.entry != NULL)
+            apply_return_string(space, at.entry, &result->value);
     }
-    struct entry_stamp stamp = {.version = apply_next_revision(space)};
-    put_string(space, op, former, stamp);
+    set(space, &at, op);
     result->ok = true;
     result->count = 1;
-    result->version = stamp.version;
+    result->version = at.entry != NULL ? space->revision : 0;
 }
 
 void apply_get(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_find(space, op);
-    if (entry == NULL)
+    const struct entry *entry = apply_find_key(space, op).entry;
+    if (entry != NULL && apply_wants_string(entry, result))
+        apply_return_string(space, entry, &result->value);
+}
+
+/* Fills the value, with version 0 as the key is gone. A condition that is not met leaves the value
+ * not found, with the version of what is there. */
+void apply_get_del(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct lookup at = apply_open_key(space, op);
+    if (at.entry == NULL || !apply_wants_string(at.entry, result))
         return;
-    if (entry_type(entry) != ENTRY_STRING)
-        apply_wrong_type(entry, result);
-    else
-        apply_return_string(space, entry, result);
+    if (!apply_condition_holds(&op->condition, at.entry)) {
+        result->version = entry_version(at.entry);
+        result->value.version = result->version;
+        return;
+    }
+    apply_return_string(space, at.entry, &result->value);
+    remove_key(space, &at);
+    result->ok = true;
+    result->value.version = 0;
+    result->value.expire_at_ms = 0;
+}
+
+/* Gives the key another deadline, 0 = none, which may have come already. */
+static void restamp(struct keyspace *space, struct lookup *at, int64_t expire_at_ms)
+{
+    if (apply_is_due(space, expire_at_ms)) {
+        remove_key(space, at);
+        return;
+    }
+    apply_restamp(space, at, expire_at_ms);
+    apply_change(space, &(struct op){.kind = OP_EXPIRE,
+                                     .db = at->db,
+                                     .key = at->key,
+                                     .hash = at->hash,
+                                     .expire_at_ms = expire_at_ms,
+                                     .persist = expire_at_ms == 0});
+}
+
+void apply_get_ex(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct lookup at = apply_open_key(space, op);
+    if (at.entry == NULL || !apply_wants_string(at.entry, result))
+        return;
+    apply_return_string(space, at.entry, &result->value);
+    if (op->persist ? entry_expire_at_ms(at.entry) != 0 : op->expire_at_ms != 0) {
+        restamp(space, &at, op->persist ? 0 : op->expire_at_ms);
+        result->value.version = at.entry != NULL ? space->revision : 0;
+        result->value.expire_at_ms = at.entry != NULL ? entry_expire_at_ms(at.entry) : 0;
+    }
+    result->ok = true;
+    result->version = at.entry != NULL ? entry_version(at.entry) : 0;
+}
+
+/* ---- several keys ---- */
+
+static const struct dict *dict_of(struct keyspace *space, uint32_t db, uint64_t hash)
+{
+    return &shard_of(space->store, hash)->databases[db].dict;
+}
+
+/* The keys have their hashes, since their shards are locked. */
+static void fetch_keys(struct keyspace *space, uint32_t db, const struct op_key *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        dict_prefetch_slot(dict_of(space, db, keys[i].hash), keys[i].hash);
+    for (size_t i = 0; i < count; i++)
+        dict_prefetch_entry(dict_of(space, db, keys[i].hash), keys[i].hash);
+}
+
+/* The string under the key; NULL if there is none, or something else. */
+static const struct entry *find_string(struct keyspace *space, uint32_t db,
+                                       const struct op_key *key)
+{
+    const struct entry *entry = apply_find(space, db, key->bytes, key->hash).entry;
+    return entry != NULL && entry_type(entry) == ENTRY_STRING ? entry : NULL;
+}
+
+/* Finds the strings under all keys; the bytes that they take in an answer. */
+static size_t find_strings(struct keyspace *space, const struct op *op,
+                           const struct entry **entries)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < op->key_count; i++) {
+        if (i % FETCH == 0) {
+            size_t rest = op->key_count - i;
+            fetch_keys(space, op->db, &op->keys[i], rest < FETCH ? rest : FETCH);
+        }
+        entries[i] = find_string(space, op->db, &op->keys[i]);
+        bytes += op_answer_size(entries[i] != NULL ? entry_string(entries[i]).len : 0);
+    }
+    return bytes;
+}
+
+void apply_m_get(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    const struct entry **entries = arena_alloc(space->arena, op->key_count * sizeof *entries);
+    size_t bytes = find_strings(space, op, entries);
+    if (op->max_answer != 0 && bytes > op->max_answer) {
+        apply_fail(result, ERR_TOO_LARGE,
+                   "the values do not fit into one answer; ask for fewer keys at a time");
+        return;
+    }
+    result->items = arena_alloc(space->arena, op->key_count * sizeof *result->items);
+    result->item_count = op->key_count;
+    for (size_t i = 0; i < op->key_count; i++) {
+        result->items[i] = (struct op_value){0};
+        if (entries[i] != NULL)
+            apply_return_string(space, entries[i], &result->items[i]);
+    }
+}
+
+/* True if all conditions hold for the data as it is; else the result tells of the first that does
+ * not. */
+static bool all_conditions_hold(struct keyspace *space, const struct op *op,
+                                struct op_result *result)
+{
+    for (size_t i = 0; i < op->op_count; i++) {
+        const struct entry *entry = apply_find_key(space, &op->ops[i]).entry;
+        if (!apply_condition(space, &op->ops[i], entry, result))
+            return false;
+    }
+    return true;
+}
+
+/* The version is that of all keys that it wrote. */
+void apply_m_set(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    if (!all_conditions_hold(space, op, result))
+        return;
+    for (size_t i = 0; i < op->op_count; i++) {
+        struct lookup at = apply_open_key(space, &op->ops[i]);
+        set(space, &at, &op->ops[i]);
+    }
+    result->ok = true;
+    result->count = (int64_t)op->op_count;
+    result->version = space->revision;
 }

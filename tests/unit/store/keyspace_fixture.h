@@ -1,6 +1,8 @@
 /*
- * A keyspace to apply operations to, without a store around it. A test uses keyspace_setup and
- * keyspace_teardown, which keep a struct keyspace_fixture in *state. Included after <cmocka.h>.
+ * A store to apply operations to, with a sink that keeps what it is told. A test uses
+ * keyspace_setup and keyspace_teardown, which keep a struct keyspace_fixture in *state. At the
+ * teardown the changes told are done again in a fresh store, which must then hold the same as this
+ * one. Included after <cmocka.h>.
  */
 #ifndef KEYSTORE_TESTS_KEYSPACE_FIXTURE_H
 #define KEYSTORE_TESTS_KEYSPACE_FIXTURE_H
@@ -8,64 +10,197 @@
 #include "base/arena.h"
 #include "base/blob.h"
 #include "store/apply.h"
+#include "store/change.h"
 #include "store/entry.h"
-#include "store/list.h"
-#include "store/pages.h"
-#include "store/slab.h"
+#include "store/list_peek.h"
+#include "store/shard.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 
-struct keyspace_fixture {
-    struct pages pages;
-    struct slab slab;
-    struct dict dict;
+#define KEYSPACE_DATABASES 4
+#define KEYSPACE_NOW_MS    1700000000000
+
+struct keyspace_change {
     uint64_t revision;
+    struct op op; /* whose bytes lie in the fixture's `told` */
+};
+
+struct keyspace_fixture {
+    struct change_sink sink; /* first: the sink's functions find the fixture by it */
+    struct store *store;
+    uint64_t revision; /* of the newest unit */
+    bool in_unit;
+    struct arena told; /* what `changes` point to */
+    struct keyspace_change changes[4096];
+    size_t change_count;
+    size_t unit_start; /* where the open unit's changes begin */
     struct arena arena;
-    struct keyspace space;
+    int64_t now_ms;          /* what operations see */
     struct op_result result; /* of the newest operation */
 };
 
-/* Any function of the key will do. */
-static inline uint64_t keyspace_hash(struct slice key)
+/* ---- the sink ---- */
+
+static inline uint64_t keyspace_begin(struct change_sink *sink)
 {
-    uint64_t hash = 5381;
-    for (size_t i = 0; i < key.len; i++)
-        hash = hash * 33 + key.data[i];
-    return hash;
+    struct keyspace_fixture *fixture = (struct keyspace_fixture *)sink;
+    assert_false(fixture->in_unit);
+    fixture->in_unit = true;
+    fixture->unit_start = fixture->change_count;
+    return ++fixture->revision;
 }
 
-static inline uint64_t keyspace_hash_again(const void *context, struct slice key)
+static inline void keyspace_change(struct change_sink *sink, const struct op *op)
 {
-    (void)context;
-    return keyspace_hash(key);
+    struct keyspace_fixture *fixture = (struct keyspace_fixture *)sink;
+    assert_true(fixture->in_unit);
+    assert_true(fixture->change_count < sizeof fixture->changes / sizeof *fixture->changes);
+    struct op copy = *op;
+    copy.hash = 0;
+    copy.now_ms = 0;
+    copy.condition = (struct condition){0};
+    copy.return_previous = false;
+    copy.key = arena_copy(&fixture->told, op->key);
+    copy.value = arena_copy(&fixture->told, op->value);
+    copy.pivot = arena_copy(&fixture->told, op->pivot);
+    copy.target = (struct op_key){.bytes = arena_copy(&fixture->told, op->target.bytes)};
+    struct slice *values = arena_alloc(&fixture->told, op->value_count * sizeof *values);
+    for (size_t i = 0; i < op->value_count; i++)
+        values[i] = arena_copy(&fixture->told, op->values[i]);
+    copy.values = values;
+    copy.keys = arena_alloc(&fixture->told, op->key_count * sizeof *copy.keys);
+    for (size_t i = 0; i < op->key_count; i++)
+        copy.keys[i] = (struct op_key){.bytes = arena_copy(&fixture->told, op->keys[i].bytes)};
+    fixture->changes[fixture->change_count++] =
+        (struct keyspace_change){.revision = fixture->revision, .op = copy};
 }
+
+/* A unit that began has told something: else its revision would stand for nothing. */
+static inline void keyspace_end(struct change_sink *sink)
+{
+    struct keyspace_fixture *fixture = (struct keyspace_fixture *)sink;
+    assert_true(fixture->in_unit);
+    assert_true(fixture->change_count > fixture->unit_start);
+    fixture->in_unit = false;
+}
+
+static inline void keyspace_abort(struct change_sink *sink)
+{
+    struct keyspace_fixture *fixture = (struct keyspace_fixture *)sink;
+    assert_true(fixture->in_unit);
+    fixture->in_unit = false;
+    fixture->change_count = fixture->unit_start;
+    fixture->revision--;
+}
+
+/* ---- set up, tear down, apply ---- */
 
 static inline int keyspace_setup(void **state)
 {
-    static const struct dict_hasher hasher = {.hash = keyspace_hash_again};
     struct keyspace_fixture *fixture = calloc(1, sizeof *fixture);
-    pages_init(&fixture->pages, false);
-    slab_init(&fixture->slab, &fixture->pages);
-    dict_init(&fixture->dict, &fixture->slab, &hasher);
+    fixture->sink = (struct change_sink){.begin = keyspace_begin,
+                                         .change = keyspace_change,
+                                         .end = keyspace_end,
+                                         .abort = keyspace_abort};
+    fixture->store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
+    store_set_sink(fixture->store, &fixture->sink);
     arena_init(&fixture->arena);
+    arena_init(&fixture->told);
     fixture->revision = 100;
-    fixture->space = (struct keyspace){.dict = &fixture->dict,
-                                       .revision = &fixture->revision,
-                                       .arena = &fixture->arena,
-                                       .now_ms = 1700000000000};
+    fixture->now_ms = KEYSPACE_NOW_MS;
     *state = fixture;
     return 0;
+}
+
+static inline struct lookup keyspace_look(struct store *store, uint32_t db, struct slice key)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct keyspace space = {.store = store, .arena = &arena};
+    struct lookup at = apply_find(&space, db, key, 0);
+    arena_deinit(&arena);
+    return at;
+}
+
+static inline struct entry *keyspace_find(struct keyspace_fixture *fixture, const char *key)
+{
+    return keyspace_look(fixture->store, 0, slice_from_string(key)).entry;
+}
+
+/* Keys in database 0. */
+static inline size_t keyspace_count(struct keyspace_fixture *fixture)
+{
+    return store_count(fixture->store, 0);
+}
+
+static inline void keyspace_assert_same(const struct entry *a, const struct entry *b)
+{
+    assert_int_equal(entry_type(a), entry_type(b));
+    assert_int_equal(entry_expire_at_ms(a), entry_expire_at_ms(b));
+    if (entry_type(a) == ENTRY_STRING) {
+        assert_true(slice_equal(entry_string(a), entry_string(b)));
+        return;
+    }
+    struct list_cursor x, y;
+    assert_int_equal(list_length(entry_list(a)), list_length(entry_list(b)));
+    bool on = list_seek(entry_list(a), &x, 0) && list_seek(entry_list(b), &y, 0);
+    for (; on; on = list_next(&x) && list_next(&y))
+        assert_true(slice_equal(list_cursor_value(&x), list_cursor_value(&y)));
+}
+
+struct keyspace_pair {
+    struct store *other;
+    uint32_t db;
+};
+
+static inline void keyspace_compare_entry(void *context, struct entry *entry)
+{
+    const struct keyspace_pair *pair = context;
+    const struct entry *twin = keyspace_look(pair->other, pair->db, entry_key(entry)).entry;
+    assert_non_null(twin);
+    keyspace_assert_same(entry, twin);
+}
+
+/* Every key of `store` is in `other` too, with the same value and deadline. */
+static inline void keyspace_assert_within(struct store *store, struct store *other)
+{
+    for (uint32_t db = 0; db < KEYSPACE_DATABASES; db++) {
+        struct keyspace_pair pair = {.other = other, .db = db};
+        assert_int_equal(store_count(store, db), store_count(other, db));
+        for (size_t i = 0; i < SHARD_COUNT; i++) {
+            const struct dict *dict = &store->shards[i].databases[db].dict;
+            uint64_t cursor = 0;
+            do
+                cursor = dict_scan(dict, cursor, keyspace_compare_entry, &pair);
+            while (cursor != 0);
+        }
+    }
+}
+
+/* The changes told are a full account of what was done. */
+static inline void keyspace_replay(struct keyspace_fixture *fixture)
+{
+    struct store *again = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
+    for (size_t i = 0; i < fixture->change_count; i++) {
+        struct op_result result;
+        store_apply(again, &fixture->changes[i].op, &fixture->arena, &result);
+        assert_int_equal(result.err, ERR_NONE);
+        op_result_release(&result);
+    }
+    keyspace_assert_within(fixture->store, again);
+    store_free(again);
 }
 
 static inline int keyspace_teardown(void **state)
 {
     struct keyspace_fixture *fixture = *state;
+    assert_false(fixture->in_unit);
     op_result_release(&fixture->result);
-    dict_deinit(&fixture->dict);
-    assert_int_equal(slab_used(&fixture->slab), 0);
-    slab_deinit(&fixture->slab);
-    pages_deinit(&fixture->pages);
+    keyspace_replay(fixture);
+    store_free(fixture->store);
     arena_deinit(&fixture->arena);
+    arena_deinit(&fixture->told);
     free(fixture);
     return 0;
 }
@@ -73,51 +208,40 @@ static inline int keyspace_teardown(void **state)
 /* Carries out the operation; the answer is valid until the next one. */
 static inline const struct op_result *keyspace_apply(struct keyspace_fixture *fixture, struct op op)
 {
-    static apply_function *const functions[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access, category, apply) [OP_##kind] = apply,
-#include "store/operations.def"
-#undef OPERATION
-    };
-    op.hash = keyspace_hash(op.key);
+    op.now_ms = fixture->now_ms;
     op_result_release(&fixture->result);
     arena_reset(&fixture->arena);
-    fixture->result = (struct op_result){0};
-    functions[op.kind](&fixture->space, &op, &fixture->result);
+    store_apply(fixture->store, &op, &fixture->arena, &fixture->result);
+    assert_false(fixture->in_unit);
     return &fixture->result;
 }
 
-static inline struct entry *keyspace_find(struct keyspace_fixture *fixture, const char *key)
-{
-    struct slice name = slice_from_string(key);
-    return dict_find(&fixture->dict, keyspace_hash(name), name);
-}
-
-/* Stores a string under the key, past all operations; its version. */
+/* Stores a string under the key; its version. */
 static inline uint64_t keyspace_put_string(struct keyspace_fixture *fixture, const char *key,
                                            const char *value)
 {
-    struct slice name = slice_from_string(key);
-    struct entry_stamp stamp = {.version = ++fixture->revision};
-    dict_put(&fixture->dict, keyspace_hash(name),
-             entry_new_string(&fixture->slab, name, slice_from_string(value), stamp));
-    return stamp.version;
+    return keyspace_apply(fixture, (struct op){.kind = OP_SET,
+                                               .key = slice_from_string(key),
+                                               .value = slice_from_string(value)})
+        ->version;
 }
 
 /* Stores a list of `length` elements "0", "1" and so on under the key; its version. */
 static inline uint64_t keyspace_put_list(struct keyspace_fixture *fixture, const char *key,
                                          unsigned length)
 {
-    struct slice name = slice_from_string(key);
-    struct list *list = list_new();
+    uint64_t version = 0;
     for (unsigned i = length; i > 0; i--) {
         char text[12];
         snprintf(text, sizeof text, "%u", i - 1);
-        list_push(list, LIST_HEAD, slice_from_string(text));
+        struct slice value = slice_from_string(text);
+        version = keyspace_apply(fixture, (struct op){.kind = OP_L_PUSH,
+                                                      .key = slice_from_string(key),
+                                                      .values = &value,
+                                                      .value_count = 1})
+                      ->version;
     }
-    struct entry_stamp stamp = {.version = ++fixture->revision};
-    dict_put(&fixture->dict, keyspace_hash(name),
-             entry_new_list(&fixture->slab, name, list, stamp));
-    return stamp.version;
+    return version;
 }
 
 /* Bytes that are long enough to be kept in a blob, and differ by `which`. */
@@ -145,7 +269,7 @@ static inline void assert_list_is(struct keyspace_fixture *fixture, const char *
     assert_int_equal(entry_type(entry), ENTRY_LIST);
     const struct list *list = entry_list(entry);
     for (size_t i = 0; i < list_length(list); i++) {
-        struct slice element = list_at(list, i);
+        struct slice element = list_peek(list, i);
         size_t len = strlen(text);
         snprintf(text + len, sizeof text - len, "%s%.*s", i > 0 ? " " : "", (int)element.len,
                  (const char *)element.data);

@@ -1,4 +1,5 @@
-/* Tests of store/apply.c: every combination of a condition's parts, and the shared answers. */
+/* Tests of store/apply.c: finding keys, the gates of all writes, every combination of a condition's
+ * parts, and the shared answers. */
 #include "store/apply.h"
 
 #include <setjmp.h>
@@ -20,26 +21,115 @@ struct combination {
     enum part value;
 };
 
+/* What an operation would work with. */
+static struct keyspace space_of(struct keyspace_fixture *fixture)
+{
+    return (struct keyspace){
+        .store = fixture->store, .arena = &fixture->arena, .now_ms = fixture->now_ms};
+}
+
+/* Stores a string that expires after some milliseconds; its version. */
+static uint64_t put_expiring(struct keyspace_fixture *fixture, const char *key, int64_t ttl_ms)
+{
+    return keyspace_apply(fixture, (struct op){.kind = OP_SET,
+                                               .key = slice_from_string(key),
+                                               .value = SLICE_LITERAL("value"),
+                                               .expire_at_ms = fixture->now_ms + ttl_ms})
+        ->version;
+}
+
 static void test_find_gives_the_entry_of_the_key(void **state)
 {
     struct keyspace_fixture *fixture = *state;
+    struct keyspace space = space_of(fixture);
+    uint64_t version = keyspace_put_string(fixture, "key", "value");
+    struct op op = {.key = SLICE_LITERAL("key")};
+    struct lookup at = apply_find_key(&space, &op);
+    assert_ptr_equal(at.entry, keyspace_find(fixture, "key"));
+    assert_int_equal(space.seen, version);
+    struct lookup again = apply_find(&space, 0, op.key, at.hash);
+    assert_ptr_equal(again.entry, at.entry);
+    assert_ptr_equal(again.shard, at.shard);
+    assert_ptr_equal(again.database, &at.shard->databases[0]);
+    assert_null(apply_find(&space, 1, op.key, 0).entry);
+    assert_null(apply_find(&space, 0, SLICE_LITERAL("yek"), 0).entry);
+}
+
+static void test_find_does_not_see_what_has_expired(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    put_expiring(fixture, "key", 1000);
+    uint64_t revision = fixture->revision;
+    struct keyspace space = space_of(fixture);
+    space.now_ms += 999;
+    assert_non_null(apply_find(&space, 0, SLICE_LITERAL("key"), 0).entry);
+    space.now_ms++;
+    assert_null(apply_find(&space, 0, SLICE_LITERAL("key"), 0).entry);
+    assert_int_equal(keyspace_count(fixture), 1); /* but it does not remove it */
+    assert_int_equal(fixture->revision, revision);
+}
+
+static void end(struct keyspace_fixture *fixture, const struct keyspace *space)
+{
+    assert_int_equal(space->revision, fixture->revision);
+    fixture->sink.end(&fixture->sink);
+}
+
+static void test_open_removes_what_has_expired(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    put_expiring(fixture, "key", 1000);
+    struct keyspace space = space_of(fixture);
+    space.now_ms += 999;
+    struct lookup at = apply_open(&space, 0, SLICE_LITERAL("key"), 0);
+    assert_non_null(at.entry);
+    assert_int_equal(at.database->expiring, 1);
+    assert_int_equal(space.revision, 0);
+    space.now_ms++;
+    at = apply_open(&space, 0, SLICE_LITERAL("key"), 0);
+    assert_null(at.entry);
+    assert_int_equal(at.database->expiring, 0);
+    assert_int_equal(keyspace_count(fixture), 0);
+    assert_int_equal(at.shard->removed, space.revision);
+    end(fixture, &space);
+    const struct op *told = &fixture->changes[fixture->change_count - 1].op;
+    assert_int_equal(told->kind, OP_DELETE);
+    assert_slice_is(told->key, "key");
+}
+
+/* Who misses a key has seen that it was removed. */
+static void test_a_miss_shows_the_removal(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct op op = {.kind = OP_DELETE, .key = SLICE_LITERAL("key")};
     keyspace_put_string(fixture, "key", "value");
-    struct op op = {.key = SLICE_LITERAL("key"), .hash = keyspace_hash(SLICE_LITERAL("key"))};
-    assert_ptr_equal(apply_find(&fixture->space, &op), keyspace_find(fixture, "key"));
-    op = (struct op){.key = SLICE_LITERAL("yek"), .hash = keyspace_hash(SLICE_LITERAL("yek"))};
-    assert_null(apply_find(&fixture->space, &op));
+    keyspace_apply(fixture, op);
+    uint64_t removed = fixture->revision;
+    assert_int_equal(fixture->result.seen, removed);
+    struct keyspace space = space_of(fixture);
+    assert_null(apply_find_key(&space, &op).entry);
+    assert_int_equal(space.seen, removed);
+    apply_see(&space, removed - 1);
+    assert_int_equal(space.seen, removed);
+    apply_see(&space, removed + 1);
+    assert_int_equal(space.seen, removed + 1);
 }
 
 static void test_a_returned_string_is_a_copy(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    uint64_t version = keyspace_put_string(fixture, "key", "value");
-    struct op_result result = {0};
-    apply_return_string(&fixture->space, keyspace_find(fixture, "key"), &result);
-    dict_remove(&fixture->dict, keyspace_hash(SLICE_LITERAL("key")), SLICE_LITERAL("key"));
-    assert_true(result.value.found);
-    assert_int_equal(result.value.version, version);
-    assert_slice_is(result.value.bytes, "value");
+    struct keyspace space = space_of(fixture);
+    uint64_t version = put_expiring(fixture, "key", 1000);
+    struct op_value value = {0};
+    struct lookup at = apply_open(&space, 0, SLICE_LITERAL("key"), 0);
+    apply_return_string(&space, at.entry, &value);
+    apply_remove(&space, &at);
+    apply_change_delete(&space, &at);
+    end(fixture, &space);
+    assert_true(value.found);
+    assert_int_equal(value.version, version);
+    assert_int_equal(value.expire_at_ms, fixture->now_ms + 1000);
+    assert_slice_is(value.bytes, "value");
 }
 
 static void test_wrong_type_names_what_the_key_holds(void **state)
@@ -47,19 +137,64 @@ static void test_wrong_type_names_what_the_key_holds(void **state)
     struct keyspace_fixture *fixture = *state;
     keyspace_put_string(fixture, "string", "value");
     keyspace_put_list(fixture, "list", 1);
-    apply_wrong_type(keyspace_find(fixture, "string"), &fixture->result);
+    struct entry *string = keyspace_find(fixture, "string"), *list = keyspace_find(fixture, "list");
+    fixture->result = (struct op_result){0};
+    assert_true(apply_wants_string(NULL, &fixture->result));
+    assert_true(apply_wants_list(NULL, &fixture->result));
+    assert_true(apply_wants_string(string, &fixture->result));
+    assert_true(apply_wants_list(list, &fixture->result));
+    assert_int_equal(fixture->result.err, ERR_NONE);
+    assert_false(apply_wants_list(string, &fixture->result));
     assert_wrong_type(fixture, fixture->revision, "holds a string");
-    apply_wrong_type(keyspace_find(fixture, "list"), &fixture->result);
+    fixture->result = (struct op_result){0};
+    assert_false(apply_wants_string(list, &fixture->result));
     assert_wrong_type(fixture, fixture->revision, "holds a list");
 }
 
-static void test_revisions_grow_by_one(void **state)
+static void test_a_unit_has_one_revision(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     uint64_t before = fixture->revision;
-    assert_int_equal(apply_next_revision(&fixture->space), before + 1);
-    assert_int_equal(apply_next_revision(&fixture->space), before + 2);
-    assert_int_equal(fixture->revision, before + 2);
+    struct keyspace space = space_of(fixture);
+    assert_int_equal(apply_revision(&space), before + 1);
+    assert_int_equal(apply_revision(&space), before + 1);
+    fixture->sink.abort(&fixture->sink);
+    assert_int_equal(fixture->revision, before);
+    store_set_sink(fixture->store, NULL); /* then the store counts */
+    struct keyspace first = space_of(fixture), second = space_of(fixture);
+    assert_int_equal(apply_revision(&first), 1);
+    assert_int_equal(apply_revision(&second), 2);
+    assert_int_equal(apply_revision(&first), 1);
+}
+
+/* The gates keep the dictionary, the deadlines' count, and what the caller holds in hand. */
+static void test_writes_go_through_the_gates(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct keyspace space = space_of(fixture);
+    struct slice key = SLICE_LITERAL("key"), value = SLICE_LITERAL("value");
+    struct lookup at = apply_open(&space, 3, key, 0);
+    apply_put_string(&space, &at, value, 77);
+    assert_int_equal(at.database->expiring, 1);
+    apply_put_string(&space, &at, keyspace_long_bytes(0), 0);
+    assert_int_equal(at.database->expiring, 0);
+    apply_restamp(&space, &at, 78);
+    assert_int_equal(at.database->expiring, 1);
+    assert_int_equal(entry_expire_at_ms(at.entry), 78);
+    assert_ptr_equal(keyspace_look(fixture->store, 3, key).entry, at.entry);
+    assert_true(slice_equal(entry_string(at.entry), keyspace_long_bytes(0)));
+    struct entry_stamp stamp = {.version = space.revision, .expire_at_ms = 79};
+    apply_put(&space, &at, entry_new_string(&at.shard->slab, key, value, stamp));
+    assert_int_equal(at.database->expiring, 1);
+    assert_slice_is(entry_string(keyspace_look(fixture->store, 3, key).entry), "value");
+    assert_int_equal(at.shard->removed, 0);
+    apply_remove(&space, &at);
+    assert_null(at.entry);
+    assert_int_equal(at.database->expiring, 0);
+    assert_int_equal(at.shard->removed, space.revision);
+    assert_int_equal(store_count(fixture->store, 3), 0);
+    apply_change_delete(&space, &at);
+    end(fixture, &space);
 }
 
 /* What the proto says: all parts must hold, and a version or value to match needs the key. */
@@ -76,8 +211,7 @@ static bool should_hold(const struct combination *c)
 
 static struct entry *put_held(struct keyspace_fixture *fixture, enum held held)
 {
-    struct slice key = SLICE_LITERAL("key");
-    dict_remove(&fixture->dict, keyspace_hash(key), key);
+    keyspace_apply(fixture, (struct op){.kind = OP_DELETE, .key = SLICE_LITERAL("key")});
     if (held == STRING)
         keyspace_put_string(fixture, "key", "value");
     else if (held == LIST)
@@ -117,9 +251,10 @@ static void check(struct keyspace_fixture *fixture, const struct combination *c)
     const struct entry *entry = put_held(fixture, c->held);
     struct op op = {.key = SLICE_LITERAL("key"), .condition = make_condition(c, entry)};
     struct op_result result = {0};
-    uint64_t revision = fixture->revision;
-    bool holds = apply_condition(&fixture->space, &op, entry, &result);
-    assert_int_equal(fixture->revision, revision);
+    struct keyspace space = space_of(fixture);
+    bool holds = apply_condition(&space, &op, entry, &result);
+    assert_int_equal(space.revision, 0);
+    assert_int_equal(apply_condition_holds(&op.condition, entry), holds);
     if (c->held == LIST && c->value != NOT_ASKED) {
         assert_false(holds);
         assert_int_equal(result.err, ERR_WRONG_TYPE);
@@ -163,7 +298,8 @@ static void test_a_value_is_matched_in_full(void **state)
         struct op op = {.condition = {.match_value = true, .value = cases[i].value}};
         struct op_result result = {0};
         const struct entry *entry = keyspace_find(fixture, cases[i].key);
-        assert_int_equal(apply_condition(&fixture->space, &op, entry, &result), cases[i].holds);
+        struct keyspace space = space_of(fixture);
+        assert_int_equal(apply_condition(&space, &op, entry, &result), cases[i].holds);
     }
 }
 
@@ -171,15 +307,17 @@ static void test_a_value_is_matched_in_full(void **state)
 static void test_a_returned_long_string_is_shared(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    struct slice key = SLICE_LITERAL("key"), value = keyspace_long_bytes(0);
-    struct entry *entry = entry_new_string(&fixture->slab, key, value, (struct entry_stamp){0});
+    struct keyspace space = space_of(fixture);
+    struct op op = {.kind = OP_SET, .key = SLICE_LITERAL("key"), .value = keyspace_long_bytes(0)};
+    keyspace_apply(fixture, op);
+    const struct entry *entry = keyspace_find(fixture, "key");
     struct op_result result = {0};
-    dict_put(&fixture->dict, keyspace_hash(key), entry);
-    apply_return_string(&fixture->space, entry, &result);
+    apply_return_string(&space, entry, &result.value);
     assert_ptr_equal(result.value.bytes.data, entry_string(entry).data);
     assert_int_equal(atomic_load(&entry_blob(entry)->holders), 2);
-    dict_remove(&fixture->dict, keyspace_hash(key), key);
-    assert_true(slice_equal(result.value.bytes, value));
+    op.kind = OP_DELETE;
+    keyspace_apply(fixture, op);
+    assert_true(slice_equal(result.value.bytes, keyspace_long_bytes(0)));
     assert_int_equal(atomic_load(&result.value.blob->holders), 1);
     op_result_release(&result); /* the last one: the sanitizer sees whether it goes */
     assert_null(result.value.blob);
@@ -190,9 +328,11 @@ static void test_a_returned_long_string_is_shared(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_find_gives_the_entry_of_the_key),     TEST(test_a_returned_string_is_a_copy),
-        TEST(test_wrong_type_names_what_the_key_holds), TEST(test_revisions_grow_by_one),
-        TEST(test_every_combination_of_a_condition),    TEST(test_a_value_is_matched_in_full),
+        TEST(test_find_gives_the_entry_of_the_key),  TEST(test_find_does_not_see_what_has_expired),
+        TEST(test_open_removes_what_has_expired),    TEST(test_a_miss_shows_the_removal),
+        TEST(test_a_returned_string_is_a_copy),      TEST(test_wrong_type_names_what_the_key_holds),
+        TEST(test_a_unit_has_one_revision),          TEST(test_writes_go_through_the_gates),
+        TEST(test_every_combination_of_a_condition), TEST(test_a_value_is_matched_in_full),
         TEST(test_a_returned_long_string_is_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

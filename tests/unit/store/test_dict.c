@@ -255,6 +255,49 @@ static void test_grows_to_many_and_shrinks_to_nothing(void **state)
     assert_true(dict_memory(&fixture->dict) < full / 100);
 }
 
+static uint64_t hash_never(const void *context, struct slice key)
+{
+    (void)context;
+    fail_msg("%.*s moves", (int)key.len, (const char *)key.data);
+    return 0;
+}
+
+static void test_no_entry_moves_where_room_was_made(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->hasher.hash = hash_never;
+    dict_reserve(&fixture->dict, MANY);
+    for (uint32_t key = 0; key < MANY - 100; key++)
+        put(fixture, key, key + 1);
+    fixture->hasher.hash = hash_again;
+    dict_reserve(&fixture->dict, 10 * MANY); /* does nothing any more */
+    for (uint32_t key = MANY - 100; key < MANY; key++)
+        put(fixture, key, key + 1);
+    assert_buckets_fit(&fixture->dict);
+    assert_equal(fixture, MANY);
+}
+
+static void test_room_that_was_not_needed_goes(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { FEW = 20, ROOM = 5000 };
+    dict_reserve(&fixture->dict, ROOM);
+    assert_null(find(fixture, 0));
+    assert_null(dict_random(&fixture->dict, 42));
+    for (uint32_t key = 0; key < FEW; key++)
+        put(fixture, key, key + 1);
+    assert_equal(fixture, FEW);
+    assert_non_null(dict_random(&fixture->dict, 42));
+    for (uint32_t i = 0; i < ROOM; i++) {
+        take(fixture, 0);
+        put(fixture, 0, 1);
+    }
+    assert_buckets_fit(&fixture->dict);
+    for (uint32_t key = 0; key < FEW; key++)
+        take(fixture, key);
+    assert_int_equal(fixture->dict.buckets, 0);
+}
+
 static void test_begins_without_memory(void **state)
 {
     struct fixture *fixture = *state;
@@ -326,6 +369,112 @@ static void test_is_usable_after_clear_and_deinit(void **state)
         fixture->count = 0;
         assert_equal(fixture, KEYS);
     }
+}
+
+/* ---- clearing by and by ---- */
+
+static void forget(struct fixture *fixture)
+{
+    memset(fixture->values, 0, sizeof fixture->values);
+    fixture->count = 0;
+}
+
+/* What is left is a dictionary in order, with the entries that were there. */
+static void test_clears_some_and_keeps_the_others(void **state)
+{
+    struct fixture *fixture = *state;
+    for (uint32_t key = 0; key < 5000; key++)
+        put(fixture, key, key + 1);
+    while (fixture->dict.count > 0) {
+        size_t before = fixture->dict.count, wanted = before > 70 ? 70 : before;
+        size_t cleared = dict_clear_some(&fixture->dict, 70);
+        assert_in_range(cleared, wanted, wanted + 30); /* no bucket has so many */
+        assert_int_equal(before - fixture->dict.count, cleared);
+        size_t found = 0;
+        for (uint32_t key = 0; key < 5000; key++)
+            found += find(fixture, key) != NULL;
+        assert_int_equal(found, fixture->dict.count);
+    }
+    assert_int_equal(dict_clear_some(&fixture->dict, 70), 0);
+    forget(fixture);
+    for (uint32_t key = 0; key < KEYS; key++)
+        put(fixture, key, key + 2);
+    assert_equal(fixture, KEYS);
+}
+
+/* The table is gone with its last entry, whichever bucket that was in. */
+static void test_clearing_the_last_entry_frees_the_table(void **state)
+{
+    struct fixture *fixture = start(*state, hash_at_the_end);
+    for (uint32_t key = 0; key < 1000; key++)
+        put(fixture, key, 1);
+    size_t directories = 0;
+    assert_int_equal(dict_clear_some(&fixture->dict, 1), 1000); /* all are in the last bucket */
+    directories = dict_memory(&fixture->dict);
+    assert_true(directories < PAGES_PAGE_SIZE);
+    assert_int_equal(slab_used(&fixture->slab), directories);
+}
+
+static void test_a_full_dictionary_is_taken_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct dict taken;
+    for (uint32_t key = 0; key < 5000; key++)
+        put(fixture, key, key + 1);
+    struct entry *entry = find(fixture, 77);
+    size_t used = slab_used(&fixture->slab), memory = dict_memory(&fixture->dict);
+    dict_take_all(&fixture->dict, &taken);
+    assert_int_equal(slab_used(&fixture->slab), used);
+    assert_int_equal(dict_memory(&fixture->dict), 0);
+    assert_int_equal(dict_memory(&taken), memory);
+    assert_int_equal(taken.count, 5000);
+    struct text name = text_of(77);
+    assert_ptr_equal(dict_find(&taken, hash_well(77), slice_from_string(name.bytes)), entry);
+    forget(fixture);
+    assert_equal(fixture, 5000);
+    for (uint32_t key = 0; key < 2000; key++)
+        put(fixture, key, key + 2);
+    assert_int_equal(dict_clear_some(&taken, SIZE_MAX), 5000);
+    dict_give_back(&fixture->dict, &taken);
+    assert_equal(fixture, 5000);
+}
+
+/* The directories that cannot be freed are used again: so they do not become more and more. */
+static void test_taking_again_and_again_needs_no_more_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t first = 0;
+    for (int round = 0; round < 10; round++) {
+        struct dict taken;
+        for (uint32_t key = 0; key < 5000; key++)
+            put(fixture, key, key + 1);
+        dict_take_all(&fixture->dict, &taken);
+        assert_int_equal(dict_clear_some(&taken, SIZE_MAX), 5000);
+        dict_give_back(&fixture->dict, &taken);
+        forget(fixture);
+        if (round == 0)
+            first = slab_used(&fixture->slab);
+        assert_int_equal(slab_used(&fixture->slab), first);
+        assert_int_equal(dict_memory(&fixture->dict), first);
+    }
+    assert_true(first > 0);
+}
+
+static void test_entries_share_the_buckets_evenly(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(dict_memory_per_entry(&fixture->dict), 0);
+    put(fixture, 0, 1);
+    assert_int_equal(dict_memory_per_entry(&fixture->dict), 64);
+    put(fixture, 1, 1);
+    assert_int_equal(dict_memory_per_entry(&fixture->dict), 32);
+    for (uint32_t key = 0; key < 30000; key++)
+        put(fixture, key, 1);
+    /* 7.25 entries to a bucket, few of them in linked ones; nearly the whole of a large table. */
+    size_t each = dict_memory_per_entry(&fixture->dict);
+    assert_in_range(each, 8, 11);
+    assert_in_range(each * 30000, dict_memory(&fixture->dict) * 9 / 10,
+                    dict_memory(&fixture->dict) * 12 / 10);
 }
 
 /* ---- scanning ---- */
@@ -502,8 +651,17 @@ static void test_slots_are_prefetched_while_another_thread_writes(void **state)
         for (uint32_t key = 0; key < 20000; key++)
             take(fixture, key);
         dict_clear(&fixture->dict);
-        memset(fixture->values, 0, sizeof fixture->values);
-        fixture->count = 0;
+        forget(fixture);
+        for (uint32_t key = 0; key < 20000; key++)
+            put(fixture, key, 1);
+        struct dict taken;
+        dict_take_all(&fixture->dict, &taken);
+        forget(fixture);
+        while (taken.count > 0) {
+            dict_clear_some(&taken, 1000);
+            put(fixture, (uint32_t)taken.count, 1);
+        }
+        dict_give_back(&fixture->dict, &taken);
     }
     atomic_store(&prefetcher.done, true);
     pthread_join(thread, NULL);
@@ -518,11 +676,18 @@ int main(void)
         TEST(test_bad_hashes_match_an_array),
         TEST(test_a_chain_of_thousands_grows_and_shrinks),
         TEST(test_grows_to_many_and_shrinks_to_nothing),
+        TEST(test_no_entry_moves_where_room_was_made),
+        TEST(test_room_that_was_not_needed_goes),
         TEST(test_begins_without_memory),
         TEST(test_put_replaces_the_entry_of_the_key),
         TEST(test_replace_finds_the_former_by_its_address),
         TEST(test_keys_are_told_apart_by_every_byte_and_their_length),
         TEST(test_is_usable_after_clear_and_deinit),
+        TEST(test_clears_some_and_keeps_the_others),
+        TEST(test_clearing_the_last_entry_frees_the_table),
+        TEST(test_a_full_dictionary_is_taken_at_once),
+        TEST(test_taking_again_and_again_needs_no_more_memory),
+        TEST(test_entries_share_the_buckets_evenly),
         TEST(test_a_scan_at_rest_reports_each_once),
         TEST(test_a_scan_misses_nothing_while_the_table_changes),
         TEST(test_random_entries_are_equally_likely),

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "store/list_peek.h"
 #include "store/seeded.h"
 
 #define LARGEST ((size_t)100000)
@@ -226,6 +227,155 @@ static void test_a_long_string_is_a_shared_blob_and_charged(void **state)
     entry_free(slab, entry);
 }
 
+/* ---- splicing ---- */
+
+/* What the spliced string is, byte by byte. */
+static struct slice spliced(struct slice string, size_t offset, struct slice bytes)
+{
+    static uint8_t out[3 * LARGEST];
+    size_t len = offset + bytes.len > string.len ? offset + bytes.len : string.len;
+    assert_true(len <= sizeof out);
+    for (size_t i = 0; i < len; i++) {
+        out[i] = i < string.len ? string.data[i] : 0;
+        if (i >= offset && i - offset < bytes.len)
+            out[i] = bytes.data[i - offset];
+    }
+    return slice_make(out, len);
+}
+
+static const size_t splice_lengths[] = {
+    0, 1, 200, 300, ENTRY_MIN_BLOB - 1, ENTRY_MIN_BLOB, ENTRY_MIN_BLOB + 1, 50000};
+
+static void splice_once(struct fixture *fixture, struct slice string, size_t offset,
+                        struct slice bytes, bool keep)
+{
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 7, .expire_at_ms = 8};
+    struct slice key = slice_make(fixture->bytes, 300);
+    struct entry *former = entry_new_string(slab, key, string, (struct entry_stamp){.version = 1});
+    struct entry *entry = entry_new_spliced(slab, former, offset, bytes, stamp, keep);
+    assert_string(entry, key, spliced(string, offset, bytes), stamp);
+    if (keep)
+        assert_string(former, key, string, (struct entry_stamp){.version = 1});
+    entry_free(slab, former);
+    assert_string(entry, key, spliced(string, offset, bytes), stamp);
+    entry_free(slab, entry);
+    assert_int_equal(slab_used(slab), 0);
+}
+
+static void test_splicing_at_every_edge(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t n = COUNT(splice_lengths);
+    for (size_t i = 0; i < n * n * n * 2; i++) {
+        size_t rest = i / 2;
+        struct slice string = slice_make(fixture->bytes, splice_lengths[rest % n]);
+        rest /= n;
+        struct slice bytes = slice_make(fixture->bytes + 77, splice_lengths[rest % n]);
+        if (bytes.len > 0)
+            splice_once(fixture, string, splice_lengths[rest / n], bytes, i % 2);
+    }
+}
+
+static struct entry *append(struct slab *slab, struct entry *entry, struct slice bytes)
+{
+    struct entry *longer = entry_new_spliced(slab, entry, entry_string(entry).len, bytes,
+                                             (struct entry_stamp){.version = 2}, false);
+    entry_free(slab, entry);
+    return longer;
+}
+
+static void test_a_growing_string_is_seldom_copied(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct slice key = SLICE_LITERAL("key"), piece = slice_make(fixture->bytes, 10);
+    struct entry *entry = entry_new_string(slab, key, slice_make(fixture->bytes, ENTRY_MIN_BLOB),
+                                           (struct entry_stamp){.version = 1});
+    size_t moves = 0, pieces = 100000;
+    for (size_t i = 0; i < pieces; i++) {
+        const struct blob *blob = entry_blob(entry);
+        entry = append(slab, entry, piece);
+        moves += entry_blob(entry) != blob;
+        size_t length = entry_string(entry).len;
+        assert_int_equal(length, ENTRY_MIN_BLOB + (i + 1) * piece.len);
+        assert_true(slab_used(slab) >= length);
+        assert_true(slab_used(slab) <= length + length / 4 + 200);
+    }
+    assert_true(moves >= 10 && moves <= 25);
+    for (size_t i = 0; i < pieces; i++)
+        assert_memory_equal(entry_string(entry).data + ENTRY_MIN_BLOB + i * piece.len, piece.data,
+                            piece.len);
+    entry_free(slab, entry);
+}
+
+/* Who has read the string keeps what he read, and the string goes on in the same blob. */
+static void test_appending_leaves_other_holders_their_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct slice start = slice_make(fixture->bytes, 20000);
+    struct entry *entry =
+        entry_new_string(slab, SLICE_LITERAL("key"), start, (struct entry_stamp){.version = 1});
+    entry = append(slab, entry, SLICE_LITERAL("one"));
+    struct blob *blob = blob_retain(entry_blob(entry));
+    struct slice before = entry_string(entry);
+    entry = append(slab, entry, SLICE_LITERAL("two"));
+    assert_ptr_equal(entry_blob(entry), blob);
+    assert_int_equal(before.len, 20003);
+    assert_memory_equal(before.data + 20000, "one", 3);
+    assert_int_equal(entry_string(entry).len, 20006);
+    blob_release(blob);
+    entry_free(slab, entry);
+}
+
+/* As in a transaction: each way on from the kept string is one of its own. */
+static void test_only_one_goes_on_in_the_blob(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 2};
+    struct slice key = SLICE_LITERAL("key"), start = slice_make(fixture->bytes, 20000);
+    struct entry *entry = append(slab, entry_new_string(slab, key, start, stamp), start);
+    struct entry *first =
+        entry_new_spliced(slab, entry, 40000, SLICE_LITERAL("first"), stamp, true);
+    struct entry *second =
+        entry_new_spliced(slab, entry, 40000, SLICE_LITERAL("other"), stamp, true);
+    assert_ptr_equal(entry_blob(first), entry_blob(entry));
+    assert_ptr_not_equal(entry_blob(second), entry_blob(entry));
+    assert_int_equal(entry_string(entry).len, 40000);
+    assert_memory_equal(entry_string(first).data + 40000, "first", 5);
+    assert_memory_equal(entry_string(second).data + 40000, "other", 5);
+    entry_free(slab, first);
+    entry_free(slab, second);
+    entry_free(slab, entry);
+}
+
+static void test_overwriting_is_in_place_for_the_only_holder(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 2};
+    struct slice start = slice_make(fixture->bytes, 20000);
+    struct entry *entry = entry_new_string(slab, SLICE_LITERAL("key"), start, stamp);
+    struct blob *blob = entry_blob(entry);
+    struct entry *former = entry;
+    entry = entry_new_spliced(slab, former, 5, SLICE_LITERAL("xyz"), stamp, false);
+    entry_free(slab, former);
+    assert_ptr_equal(entry_blob(entry), blob);
+    assert_memory_equal(entry_string(entry).data + 5, "xyz", 3);
+    blob_retain(blob); /* an answer on its way */
+    former = entry;
+    entry = entry_new_spliced(slab, former, 5, SLICE_LITERAL("uvw"), stamp, false);
+    entry_free(slab, former);
+    assert_ptr_not_equal(entry_blob(entry), blob);
+    assert_memory_equal(blob->data + 5, "xyz", 3);
+    assert_memory_equal(entry_string(entry).data + 5, "uvw", 3);
+    assert_true(slab_used(slab) <= 20200);
+    blob_release(blob);
+    entry_free(slab, entry);
+}
+
 static struct entry *new_list(struct slab *slab, struct slice key, struct entry_stamp stamp)
 {
     struct list *list = list_new();
@@ -239,7 +389,7 @@ static void assert_list(const struct entry *entry, struct slice key, struct entr
     assert_null(entry_blob(entry));
     assert_true(slice_equal(entry_key(entry), key));
     assert_int_equal(list_length(entry_list(entry)), 1);
-    assert_true(slice_equal(list_at(entry_list(entry), 0), SLICE_LITERAL("element")));
+    assert_true(slice_equal(list_peek(entry_list(entry), 0), SLICE_LITERAL("element")));
     assert_stamp(entry, stamp);
 }
 
@@ -255,9 +405,6 @@ static void test_a_list_keeps_its_elements_and_is_freed_with_them(void **state)
         for (int step = 0; step < 100; step++) {
             stamp = random_stamp(&random);
             entry = entry_restamp(slab, entry, stamp);
-            assert_list(entry, key, stamp);
-            stamp.version = versions[seeded_below(&random, COUNT(versions))];
-            entry_set_version(entry, stamp.version);
             assert_list(entry, key, stamp);
         }
         entry_free(slab, entry);
@@ -285,11 +432,108 @@ static void test_a_list_is_taken_out(void **state)
     struct slab *slab = &fixture->slab;
     struct entry_stamp stamp = {.version = 7};
     struct entry *entry = new_list(slab, SLICE_LITERAL("former"), stamp);
-    struct list *list = entry_take_list(entry);
+    struct list *list = entry_take_list(slab, entry);
     entry_free(slab, entry);
     entry = entry_new_list(slab, SLICE_LITERAL("latter"), list, stamp);
     assert_list(entry, SLICE_LITERAL("latter"), stamp);
     entry_free(slab, entry);
+}
+
+/* The slab counts a list while it belongs to an entry. */
+static void test_a_list_is_charged(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 7};
+    size_t before = slab_used(slab);
+    struct entry *entry = new_list(slab, SLICE_LITERAL("key"), stamp);
+    size_t memory = list_memory(entry_list(entry)), with = slab_used(slab);
+    assert_true(with > before + memory);
+    struct list *list = entry_take_list(slab, entry);
+    assert_int_equal(slab_used(slab), with - memory);
+    entry_free(slab, entry);
+    assert_int_equal(slab_used(slab), before);
+    entry = entry_new_list(slab, SLICE_LITERAL("key"), list, stamp);
+    assert_int_equal(slab_used(slab), with);
+    entry = entry_replace_string(slab, entry, SLICE_LITERAL("12345678"), stamp);
+    assert_true(slab_used(slab) <= with - memory);
+    entry_free(slab, entry);
+    assert_int_equal(slab_used(slab), before);
+}
+
+static void test_a_list_is_given_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 7, .expire_at_ms = 8};
+    struct entry *entry = new_list(slab, SLICE_LITERAL("key"), stamp);
+    struct list *list = entry_take_list(slab, entry);
+    assert_null(entry_list(entry));
+    entry_give_list(slab, entry, list);
+    assert_ptr_equal(entry_list(entry), list);
+    assert_list(entry, SLICE_LITERAL("key"), stamp);
+    entry_free(slab, entry);
+}
+
+static void test_a_copy_of_a_string_has_another_key_and_stamp(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab, other;
+    struct entry_stamp stamp = {.version = 7, .expire_at_ms = 8}, later = {.version = 1ull << 41};
+    slab_init(&other, &fixture->pages);
+    for (size_t i = 0; i < COUNT(value_lengths); i++) {
+        struct slice value = slice_make(fixture->bytes, value_lengths[i]);
+        struct entry *entry = entry_new_string(slab, SLICE_LITERAL("key"), value, stamp);
+        size_t used = slab_used(slab);
+        struct entry *copy = entry_new_copy(&other, SLICE_LITERAL("another"), entry, later);
+        assert_string(entry, SLICE_LITERAL("key"), value, stamp);
+        assert_string(copy, SLICE_LITERAL("another"), value, later);
+        assert_int_equal(slab_used(slab), used);
+        assert_true(slab_used(&other) >= value_lengths[i]); /* each counts it in full */
+        if (entry_blob(entry) != NULL) {
+            assert_ptr_equal(entry_blob(copy), entry_blob(entry));
+            assert_int_equal(atomic_load(&entry_blob(copy)->holders), 2);
+        }
+        entry_free(slab, entry);
+        assert_string(copy, SLICE_LITERAL("another"), value, later);
+        entry_free(&other, copy);
+        assert_int_equal(slab_used(&other), 0);
+    }
+    slab_deinit(&other);
+}
+
+static void test_a_copy_of_a_list_is_another_list(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 7}, later = {.version = 8, .expire_at_ms = 9};
+    struct entry *entry = new_list(slab, SLICE_LITERAL("key"), stamp);
+    struct entry *copy = entry_new_copy(slab, SLICE_LITERAL("another"), entry, later);
+    struct list *list = entry_take_list(slab, entry);
+    list_push(list, LIST_HEAD, SLICE_LITERAL("only here"));
+    entry_give_list(slab, entry, list);
+    assert_list(copy, SLICE_LITERAL("another"), later);
+    entry_free(slab, entry);
+    assert_list(copy, SLICE_LITERAL("another"), later);
+    entry_free(slab, copy);
+}
+
+static void test_memory_is_what_the_slab_counts(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slab *slab = &fixture->slab;
+    struct entry_stamp stamp = {.version = 7};
+    for (size_t i = 0; i < COUNT(value_lengths); i++) {
+        struct entry *entry = entry_new_string(slab, SLICE_LITERAL("key"),
+                                               slice_make(fixture->bytes, value_lengths[i]), stamp);
+        assert_in_range(entry_memory(entry), value_lengths[i] + 8,
+                        value_lengths[i] + value_lengths[i] / 8 + 128);
+        assert_in_range(slab_used(slab), entry_memory(entry), entry_memory(entry) + 8);
+        entry_free(slab, entry);
+    }
+    struct entry *list = new_list(slab, SLICE_LITERAL("key"), stamp);
+    assert_int_equal(entry_memory(list), slab_round(8 + 3 + 3 + 8) + list_memory(entry_list(list)));
+    entry_free(slab, list);
 }
 
 static void test_free_takes_null(void **state)
@@ -311,9 +555,19 @@ int main(void)
         TEST(test_a_string_of_the_same_size_stays_where_it_is),
         TEST(test_random_changes_of_a_string),
         TEST(test_a_long_string_is_a_shared_blob_and_charged),
+        TEST(test_splicing_at_every_edge),
+        TEST(test_a_growing_string_is_seldom_copied),
+        TEST(test_appending_leaves_other_holders_their_bytes),
+        TEST(test_only_one_goes_on_in_the_blob),
+        TEST(test_overwriting_is_in_place_for_the_only_holder),
         TEST(test_a_list_keeps_its_elements_and_is_freed_with_them),
         TEST(test_a_list_becomes_a_string),
         TEST(test_a_list_is_taken_out),
+        TEST(test_a_list_is_charged),
+        TEST(test_a_list_is_given_back),
+        TEST(test_a_copy_of_a_string_has_another_key_and_stamp),
+        TEST(test_a_copy_of_a_list_is_another_list),
+        TEST(test_memory_is_what_the_slab_counts),
         TEST(test_free_takes_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

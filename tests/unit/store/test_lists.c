@@ -1,4 +1,4 @@
-/* Tests of store/lists.c: LPush, LRange and LPop as Redis does them. */
+/* Tests of store/lists.c: pushing, popping and moving as Redis does them. */
 #include "store/apply.h"
 
 #include <setjmp.h>
@@ -8,113 +8,88 @@
 #include <cmocka.h>
 
 #include "store/keyspace_fixture.h"
-#include "store/seeded.h"
+#include "store/lists_fixture.h"
 
-#define MAX_WORDS 16
-
-/* An LPush of the words of `text`. */
-static const struct op_result *push_if(struct keyspace_fixture *fixture, const char *key,
-                                       const char *text, uint64_t max_length,
-                                       struct condition condition)
-{
-    struct slice words[MAX_WORDS];
-    size_t count = 0;
-    for (const char *at = text; count < MAX_WORDS; at += words[count - 1].len + 1) {
-        words[count++] = slice_make(at, strcspn(at, " "));
-        if (at[words[count - 1].len] == '\0')
-            break;
-    }
-    return keyspace_apply(fixture, (struct op){.kind = OP_LPUSH,
-                                               .key = slice_from_string(key),
-                                               .values = words,
-                                               .value_count = count,
-                                               .max_length = max_length,
-                                               .condition = condition});
-}
+#define LATER (KEYSPACE_NOW_MS + 1000)
 
 static const struct op_result *push(struct keyspace_fixture *fixture, const char *key,
                                     const char *text)
 {
-    return push_if(fixture, key, text, 0, (struct condition){0});
+    return lists_push_as(fixture, (struct op){.kind = OP_L_PUSH}, key, text);
 }
 
-static const struct op_result *range(struct keyspace_fixture *fixture, const char *key,
-                                     int64_t start, int64_t stop)
+static const struct op_result *push_if(struct keyspace_fixture *fixture, const char *key,
+                                       const char *text, struct condition condition)
 {
-    return keyspace_apply(fixture, (struct op){.kind = OP_LRANGE,
-                                               .key = slice_from_string(key),
-                                               .start = start,
-                                               .stop = stop});
+    return lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .condition = condition}, key,
+                         text);
 }
 
-static const struct op_result *pop(struct keyspace_fixture *fixture, const char *key)
+static const struct op_result *apply(struct keyspace_fixture *fixture, enum op_kind kind,
+                                     const char *key)
 {
-    return keyspace_apply(fixture, (struct op){.kind = OP_LPOP, .key = slice_from_string(key)});
+    return keyspace_apply(fixture, (struct op){.kind = kind, .key = slice_from_string(key)});
 }
 
-static void assert_pushed(struct keyspace_fixture *fixture, const char *key, int64_t length)
+static int64_t deadline_of(struct keyspace_fixture *fixture, const char *key)
 {
-    assert_int_equal(fixture->result.err, ERR_NONE);
-    assert_true(fixture->result.ok);
+    return entry_expire_at_ms(keyspace_find(fixture, key));
+}
+
+/* ---- pushing ---- */
+
+static void assert_pushed(struct keyspace_fixture *fixture, const char *key, int64_t length,
+                          const char *words)
+{
     assert_int_equal(fixture->result.count, length);
-    assert_int_equal(fixture->result.version, fixture->revision);
-    assert_int_equal(entry_version(keyspace_find(fixture, key)), fixture->revision);
+    assert_written(fixture, key, words);
 }
 
-static void test_push_puts_the_last_value_first(void **state)
+static void test_a_left_push_puts_the_last_value_first(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     uint64_t revision = fixture->revision;
     push(fixture, "list", "1 2 3");
-    assert_pushed(fixture, "list", 3);
-    assert_list_is(fixture, "list", "3 2 1");
+    assert_pushed(fixture, "list", 3, "3 2 1");
     push(fixture, "list", "4 5");
-    assert_pushed(fixture, "list", 5);
-    assert_list_is(fixture, "list", "5 4 3 2 1");
+    assert_pushed(fixture, "list", 5, "5 4 3 2 1");
     assert_int_equal(fixture->revision, revision + 2);
+}
+
+static void test_a_right_push_puts_the_last_value_last(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct op right = {.kind = OP_R_PUSH};
+    lists_push_as(fixture, right, "list", "1 2 3");
+    assert_pushed(fixture, "list", 3, "1 2 3");
+    lists_push_as(fixture, right, "list", "4 5");
+    assert_pushed(fixture, "list", 5, "1 2 3 4 5");
 }
 
 static void test_push_keeps_any_bytes(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     const struct slice values[] = {SLICE_LITERAL(""), SLICE_LITERAL("a\0b"), SLICE_LITERAL("\xff")};
-    keyspace_apply(fixture, (struct op){.kind = OP_LPUSH,
+    keyspace_apply(fixture, (struct op){.kind = OP_R_PUSH,
                                         .key = SLICE_LITERAL("list"),
                                         .values = values,
                                         .value_count = 3});
-    const struct op_result *result = range(fixture, "list", 0, -1);
-    assert_int_equal(result->value_count, 3);
-    for (size_t i = 0; i < 3; i++)
-        assert_true(slice_equal(result->values[i], values[2 - i]));
-}
-
-static void test_a_string_is_the_wrong_type_for_each(void **state)
-{
-    struct keyspace_fixture *fixture = *state;
-    uint64_t version = keyspace_put_string(fixture, "string", "value");
-    push(fixture, "string", "1");
-    assert_wrong_type(fixture, version, "holds a string");
-    push_if(fixture, "string", "1", 0, (struct condition){.existence = EXISTENCE_ABSENT});
-    assert_wrong_type(fixture, version, "holds a string");
-    range(fixture, "string", 0, -1);
-    assert_wrong_type(fixture, version, "holds a string");
-    pop(fixture, "string");
-    assert_wrong_type(fixture, version, "holds a string");
-    assert_false(fixture->result.value.found);
-    assert_slice_is(entry_string(keyspace_find(fixture, "string")), "value");
+    for (size_t i = 0; i < 3; i++) {
+        const struct op_result *result = apply(fixture, OP_L_POP, "list");
+        assert_true(result->value.found);
+        assert_true(slice_equal(result->value.bytes, values[i]));
+    }
 }
 
 static void assert_push_refused(struct keyspace_fixture *fixture, const char *key,
                                 struct condition condition, uint64_t version)
 {
     uint64_t revision = fixture->revision;
-    const struct op_result *result = push_if(fixture, key, "x", 1, condition);
-    assert_int_equal(result->err, ERR_NONE);
-    assert_false(result->ok);
+    const struct op_result *result = push_if(fixture, key, "x", condition);
+    assert_unwritten(fixture, revision);
     assert_int_equal(result->count, 0);
     assert_int_equal(result->version, version);
     assert_false(result->has_previous);
-    assert_int_equal(fixture->revision, revision);
 }
 
 static void test_push_on_conditions(void **state)
@@ -130,67 +105,133 @@ static void test_push_on_conditions(void **state)
     assert_list_is(fixture, "list", "0 1");
     assert_null(keyspace_find(fixture, "none"));
 
-    push_if(fixture, "none", "a", 0, absent);
-    assert_pushed(fixture, "none", 1);
-    push_if(fixture, "list", "a", 0, present);
-    assert_pushed(fixture, "list", 3);
-    push_if(fixture, "list", "b", 0, (struct condition){.version = fixture->revision});
-    assert_pushed(fixture, "list", 4);
-    assert_list_is(fixture, "list", "b a 0 1");
+    push_if(fixture, "none", "a", absent);
+    assert_pushed(fixture, "none", 1, "a");
+    push_if(fixture, "list", "a", present);
+    assert_pushed(fixture, "list", 3, "a 0 1");
+    push_if(fixture, "list", "b", (struct condition){.version = fixture->revision});
+    assert_pushed(fixture, "list", 4, "b a 0 1");
 }
 
-static void test_push_cuts_the_tail_at_max_length(void **state)
+static void test_a_left_push_cuts_the_tail_at_max_length(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    struct condition none = {0};
-    push_if(fixture, "list", "1 2 3", 3, none);
-    assert_pushed(fixture, "list", 3);
-    push_if(fixture, "list", "4", 3, none);
-    assert_pushed(fixture, "list", 3);
-    assert_list_is(fixture, "list", "4 3 2");
-    push_if(fixture, "list", "5 6 7 8 9", 3, none);
-    assert_list_is(fixture, "list", "9 8 7");
-    push_if(fixture, "list", "10", 1, none);
-    assert_pushed(fixture, "list", 1);
-    assert_list_is(fixture, "list", "10");
-    push_if(fixture, "list", "11", UINT64_MAX, none);
-    assert_pushed(fixture, "list", 2);
+    struct op three = {.kind = OP_L_PUSH, .max_length = 3};
+    lists_push_as(fixture, three, "list", "1 2 3");
+    assert_pushed(fixture, "list", 3, "3 2 1");
+    assert_told(fixture, 0, "LPush");
+    lists_push_as(fixture, three, "list", "4");
+    assert_pushed(fixture, "list", 3, "4 3 2");
+    assert_told(fixture, 1, "LPush LTrim");
+    lists_push_as(fixture, three, "list", "5 6 7 8 9");
+    assert_pushed(fixture, "list", 3, "9 8 7");
+    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .max_length = 1}, "list", "10");
+    assert_pushed(fixture, "list", 1, "10");
+    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .max_length = UINT64_MAX}, "list", "11");
+    assert_pushed(fixture, "list", 2, "11 10");
 }
 
-static void test_pop_takes_the_head_and_removes_an_empty_list(void **state)
+static void test_a_right_push_cuts_the_head_at_max_length(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    push(fixture, "list", "1 2");
+    struct op three = {.kind = OP_R_PUSH, .max_length = 3};
+    lists_push_as(fixture, three, "list", "1 2 3 4 5");
+    assert_pushed(fixture, "list", 3, "3 4 5");
+    assert_told(fixture, 0, "RPush LTrim");
+    lists_push_as(fixture, three, "list", "6");
+    assert_pushed(fixture, "list", 3, "4 5 6");
+}
+
+/* As a log that keeps only what RPush and LTrim need would do them again. */
+static void test_what_is_told_of_a_cut_needs_no_max_length(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    lists_push_as(fixture, (struct op){.kind = OP_R_PUSH, .max_length = 3}, "right", "1 2 3 4 5");
+    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .max_length = 2}, "left", "1 2 3 4 5");
+    for (size_t i = 0; i < fixture->change_count; i++)
+        fixture->changes[i].op.max_length = 0;
+}
+
+static void test_push_sets_or_keeps_the_deadline(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    lists_push_as(fixture, (struct op){.kind = OP_R_PUSH, .expire_at_ms = LATER}, "list", "1");
+    assert_pushed(fixture, "list", 1, "1");
+    assert_told(fixture, 0, "RPush Expire");
+    assert_int_equal(deadline_of(fixture, "list"), LATER);
+    push(fixture, "list", "2");
+    assert_pushed(fixture, "list", 2, "2 1");
+    assert_int_equal(deadline_of(fixture, "list"), LATER);
+    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .expire_at_ms = LATER + 1}, "list", "3");
+    assert_pushed(fixture, "list", 3, "3 2 1");
+    assert_int_equal(deadline_of(fixture, "list"), LATER + 1);
+    push(fixture, "other", "1");
+    assert_int_equal(deadline_of(fixture, "other"), 0);
+}
+
+static void test_an_expired_list_is_not_there(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    lists_make(fixture, "list", "1 2", LATER);
+    fixture->now_ms = LATER;
+    size_t told = fixture->change_count;
+    apply(fixture, OP_L_POP, "list");
+    assert_false(fixture->result.value.found);
+    assert_told(fixture, told, "Delete");
+    lists_make(fixture, "list", "1 2", LATER + 1);
+    fixture->now_ms = LATER + 1;
+    told = fixture->change_count;
+    push(fixture, "list", "3");
+    assert_pushed(fixture, "list", 1, "3");
+    assert_told(fixture, told, "Delete LPush");
+    assert_int_equal(deadline_of(fixture, "list"), 0);
+}
+
+/* ---- popping ---- */
+
+static void assert_popped(struct keyspace_fixture *fixture, const char *value, uint64_t version)
+{
+    const struct op_result *result = &fixture->result;
+    assert_int_equal(result->err, ERR_NONE);
+    assert_true(result->ok);
+    assert_true(result->value.found);
+    assert_slice_is(result->value.bytes, value);
+    assert_int_equal(result->value.version, version);
+    assert_int_equal(result->version, version);
+}
+
+static void test_pops_take_their_end_and_remove_an_empty_list(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    lists_make(fixture, "list", "1 2 3", 0);
     uint64_t revision = fixture->revision;
-    const struct op_result *result = pop(fixture, "list");
-    assert_int_equal(result->err, ERR_NONE);
-    assert_true(result->value.found);
-    assert_slice_is(result->value.bytes, "2");
-    assert_int_equal(result->value.version, revision + 1);
-    assert_int_equal(entry_version(keyspace_find(fixture, "list")), revision + 1);
+    size_t told = fixture->change_count;
+    apply(fixture, OP_L_POP, "list");
+    assert_popped(fixture, "1", revision + 1);
+    assert_written(fixture, "list", "2 3");
+    apply(fixture, OP_R_POP, "list");
+    assert_popped(fixture, "3", revision + 2);
+    assert_written(fixture, "list", "2");
 
-    result = pop(fixture, "list");
-    assert_true(result->value.found);
-    assert_slice_is(result->value.bytes, "1");
-    assert_int_equal(result->value.version, 0);
-    assert_int_equal(fixture->revision, revision + 2);
+    apply(fixture, OP_R_POP, "list");
+    assert_popped(fixture, "2", 0);
+    assert_int_equal(fixture->revision, revision + 3);
     assert_null(keyspace_find(fixture, "list"));
-    assert_int_equal(fixture->dict.count, 0);
+    assert_int_equal(keyspace_count(fixture), 0);
+    assert_told(fixture, told, "ListPop ListPop ListPop");
 
-    result = pop(fixture, "list");
-    assert_int_equal(result->err, ERR_NONE);
-    assert_false(result->value.found);
-    assert_int_equal(result->value.version, 0);
-    assert_int_equal(fixture->revision, revision + 2);
+    apply(fixture, OP_L_POP, "list");
+    assert_unwritten(fixture, revision + 3);
+    assert_int_equal(fixture->result.value.version, 0);
 }
 
-static void test_an_empty_element_is_popped_as_found(void **state)
+static void test_a_popped_value_tells_the_deadline(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    push(fixture, "list", "");
-    const struct op_result *result = pop(fixture, "list");
-    assert_true(result->value.found);
-    assert_int_equal(result->value.bytes.len, 0);
+    lists_make(fixture, "list", "1 2", LATER);
+    assert_int_equal(apply(fixture, OP_L_POP, "list")->value.expire_at_ms, LATER);
+    assert_int_equal(deadline_of(fixture, "list"), LATER);
+    assert_int_equal(apply(fixture, OP_L_POP, "list")->value.expire_at_ms, 0);
 }
 
 static void test_a_vanished_list_can_become_anything(void **state)
@@ -198,244 +239,259 @@ static void test_a_vanished_list_can_become_anything(void **state)
     struct keyspace_fixture *fixture = *state;
     push(fixture, "list", "1");
     uint64_t first = fixture->result.version;
-    pop(fixture, "list");
+    apply(fixture, OP_L_POP, "list");
     push(fixture, "list", "2");
-    assert_pushed(fixture, "list", 1);
+    assert_pushed(fixture, "list", 1, "2");
     assert_true(fixture->result.version > first);
-    assert_list_is(fixture, "list", "2");
 }
 
-static void assert_range(struct keyspace_fixture *fixture, int64_t length, int64_t offset,
-                         const char *text)
+/* A ListPop of the keys among the words. */
+static const struct op_result *pop_of(struct keyspace_fixture *fixture, const char *keys,
+                                      struct op op)
+{
+    struct slice words[MAX_WORDS];
+    struct op_key op_keys[MAX_WORDS] = {0};
+    op.kind = OP_LIST_POP;
+    op.keys = op_keys;
+    op.key_count = lists_split(keys, words);
+    for (size_t i = 0; i < op.key_count; i++)
+        op_keys[i].bytes = words[i];
+    return keyspace_apply(fixture, op);
+}
+
+static void assert_list_popped(struct keyspace_fixture *fixture, const char *key,
+                               const char *values, int64_t count)
 {
     const struct op_result *result = &fixture->result;
-    char joined[1000] = "";
     assert_int_equal(result->err, ERR_NONE);
     assert_true(result->ok);
-    assert_int_equal(result->length, length);
-    assert_int_equal(result->offset, offset);
-    for (size_t i = 0; i < result->value_count; i++) {
-        size_t len = strlen(joined);
-        snprintf(joined + len, sizeof joined - len, "%s%.*s", i > 0 ? " " : "",
-                 (int)result->values[i].len, (const char *)result->values[i].data);
-    }
-    assert_string_equal(joined, text);
+    assert_slice_is(result->key, key);
+    assert_values_are(result, values);
+    assert_int_equal(result->count, count);
+    const struct entry *entry = keyspace_find(fixture, key);
+    assert_int_equal(result->version, entry != NULL ? entry_version(entry) : 0);
 }
 
-/* Redis' answers for a list of 0 1 2 3 4. */
-static void test_range_clips_as_redis_does(void **state)
+static void test_list_pop_takes_from_the_first_list_there_is(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    lists_make(fixture, "a", "1 2 3 4 5", 0);
+    lists_make(fixture, "b", "6 7", 0);
+    size_t told = fixture->change_count;
+    uint64_t revision = fixture->revision;
+    pop_of(fixture, "none b a", (struct op){0});
+    assert_list_popped(fixture, "b", "6", 1);
+    pop_of(fixture, "a b", (struct op){.end = OP_TAIL, .count = 2});
+    assert_list_popped(fixture, "a", "5 4", 2);
+    assert_list_is(fixture, "a", "1 2 3");
+    pop_of(fixture, "a a", (struct op){.count = 2});
+    assert_list_popped(fixture, "a", "1 2", 2);
+    pop_of(fixture, "b a", (struct op){.count = 100, .end = OP_TAIL});
+    assert_list_popped(fixture, "b", "7", 1);
+    assert_null(keyspace_find(fixture, "b"));
+    pop_of(fixture, "b a", (struct op){.count = INT64_MAX});
+    assert_list_popped(fixture, "a", "3", 1);
+    assert_told(fixture, told, "ListPop ListPop ListPop ListPop ListPop");
+    assert_int_equal(fixture->changes[told + 3].op.count, 1);
+    assert_int_equal(fixture->changes[told + 3].op.key_count, 1);
+    pop_of(fixture, "b a", (struct op){0});
+    assert_unwritten(fixture, revision + 5);
+    assert_int_equal(fixture->result.value_count, 0);
+    assert_int_equal(fixture->result.key.len, 0);
+}
+
+static void test_list_pop_fails_at_a_string_before_a_list(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    lists_make(fixture, "old", "1", LATER);
+    lists_make(fixture, "list", "1", 0);
+    uint64_t version = keyspace_put_string(fixture, "string", "value");
+    fixture->now_ms = LATER;
+    pop_of(fixture, "none old string list", (struct op){0});
+    assert_wrong_type(fixture, version, "holds a string");
+    pop_of(fixture, "none old list string", (struct op){0});
+    assert_list_popped(fixture, "list", "1", 1);
+}
+
+static void test_list_pop_takes_nothing_that_exceeds_the_answer(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    size_t two = op_answer_size(1) + op_answer_size(2), key = op_answer_size(4);
+    lists_make(fixture, "list", "ccc bb a", 0);
+    uint64_t revision = fixture->revision;
+    pop_of(fixture, "list", (struct op){.count = 2, .end = OP_TAIL, .max_answer = key + two - 1});
+    assert_int_equal(fixture->result.err, ERR_TOO_LARGE);
+    assert_non_null(fixture->result.why);
+    assert_false(fixture->result.ok);
+    assert_int_equal(fixture->result.value_count, 0);
+    pop_of(fixture, "list", (struct op){.max_answer = 1});
+    assert_int_equal(fixture->result.err, ERR_TOO_LARGE);
+    assert_int_equal(fixture->revision, revision);
+    assert_list_is(fixture, "list", "ccc bb a");
+    pop_of(fixture, "list", (struct op){.count = 2, .end = OP_TAIL, .max_answer = key + two});
+    assert_list_popped(fixture, "list", "a bb", 2);
+}
+
+/* ---- moving ---- */
+
+static const struct op_result *move(struct keyspace_fixture *fixture, const char *source,
+                                    const char *target, enum op_end end, enum op_end target_end)
+{
+    return keyspace_apply(fixture, (struct op){.kind = OP_L_MOVE,
+                                               .key = slice_from_string(source),
+                                               .target = {.bytes = slice_from_string(target)},
+                                               .end = end,
+                                               .target_end = target_end});
+}
+
+static void test_move_from_each_end_to_each(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     static const struct {
-        int64_t start, stop, offset;
-        const char *elements;
-    } cases[] = {
-        {0, -1, 0, "0 1 2 3 4"},
-        {0, 4, 0, "0 1 2 3 4"},
-        {0, 5, 0, "0 1 2 3 4"},
-        {0, 100, 0, "0 1 2 3 4"},
-        {0, 0, 0, "0"},
-        {1, 3, 1, "1 2 3"},
-        {4, 4, 4, "4"},
-        {4, 100, 4, "4"},
-        {5, 5, 0, ""},
-        {5, 100, 0, ""},
-        {100, 200, 0, ""},
-        {100, -1, 0, ""},
-        {3, 1, 0, ""},
-        {-1, -1, 4, "4"},
-        {-2, -1, 3, "3 4"},
-        {-5, -1, 0, "0 1 2 3 4"},
-        {-6, -1, 0, "0 1 2 3 4"},
-        {-100, 100, 0, "0 1 2 3 4"},
-        {-100, -5, 0, "0"},
-        {-100, -6, 0, ""},
-        {-100, -101, 0, ""},
-        {-1, -2, 0, ""},
-        {-1, 0, 0, ""},
-        {-3, 3, 2, "2 3"},
-        {1, -2, 1, "1 2 3"},
-        {INT64_MIN, INT64_MAX, 0, "0 1 2 3 4"},
-        {INT64_MAX, INT64_MIN, 0, ""},
-        {INT64_MIN, INT64_MIN, 0, ""},
-        {INT64_MAX, INT64_MAX, 0, ""},
-        {0, INT64_MIN, 0, ""},
-        {INT64_MIN, 0, 0, "0"},
-        {2, INT64_MAX, 2, "2 3 4"},
-    };
-    uint64_t version = keyspace_put_list(fixture, "list", 5);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const struct op_result *result = range(fixture, "list", cases[i].start, cases[i].stop);
-        assert_range(fixture, 5, cases[i].offset, cases[i].elements);
-        assert_int_equal(result->version, version);
-        assert_int_equal(fixture->revision, version);
+        enum op_end end, target_end;
+        const char *source, *target, *value;
+    } moves[] = {{OP_HEAD, OP_HEAD, "2 3", "1 8 9", "1"},
+                 {OP_HEAD, OP_TAIL, "2 3", "8 9 1", "1"},
+                 {OP_TAIL, OP_HEAD, "1 2", "3 8 9", "3"},
+                 {OP_TAIL, OP_TAIL, "1 2", "8 9 3", "3"}};
+    for (size_t i = 0; i < 4; i++) {
+        lists_make(fixture, "source", "1 2 3", LATER);
+        lists_make(fixture, "target", "8 9", LATER + 1);
+        size_t told = fixture->change_count;
+        uint64_t revision = fixture->revision;
+        move(fixture, "source", "target", moves[i].end, moves[i].target_end);
+        assert_popped(fixture, moves[i].value, revision + 1);
+        assert_written(fixture, "source", moves[i].source);
+        assert_written(fixture, "target", moves[i].target);
+        assert_int_equal(deadline_of(fixture, "source"), LATER);
+        assert_int_equal(deadline_of(fixture, "target"), LATER + 1);
+        assert_int_equal(fixture->result.value.expire_at_ms, LATER + 1);
+        assert_told(fixture, told, "LMove");
     }
 }
 
-/* The rule without clipping: an element is in the range if its index is between both ends. */
-static void test_range_matches_the_plain_rule_for_every_small_list(void **state)
+static void test_move_within_a_list_rotates_it(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    for (int64_t length = 1; length <= 6; length++) {
-        keyspace_put_list(fixture, "list", (unsigned)length);
-        for (int64_t start = -9; start <= 9; start++) {
-            for (int64_t stop = -9; stop <= 9; stop++) {
-                char expected[20] = "";
-                int64_t from = start < 0 ? length + start : start;
-                int64_t to = stop < 0 ? length + stop : stop;
-                int64_t offset = 0;
-                for (int64_t i = length - 1; i >= 0 && from <= to; i--)
-                    offset = i >= from && i <= to ? i : offset;
-                for (int64_t i = 0; i < length; i++) {
-                    size_t len = strlen(expected);
-                    if (i >= from && i <= to)
-                        snprintf(expected + len, sizeof expected - len, "%s%d", len > 0 ? " " : "",
-                                 (int)i);
-                }
-                range(fixture, "list", start, stop);
-                assert_range(fixture, length, offset, expected);
-            }
-        }
+    static const struct {
+        enum op_end end, target_end;
+        const char *list, *value;
+    } moves[] = {{OP_HEAD, OP_HEAD, "1 2 3", "1"},
+                 {OP_HEAD, OP_TAIL, "2 3 1", "1"},
+                 {OP_TAIL, OP_HEAD, "3 1 2", "3"},
+                 {OP_TAIL, OP_TAIL, "1 2 3", "3"}};
+    for (size_t i = 0; i < 4; i++) {
+        lists_make(fixture, "list", "1 2 3", LATER);
+        uint64_t revision = fixture->revision;
+        move(fixture, "list", "list", moves[i].end, moves[i].target_end);
+        assert_popped(fixture, moves[i].value, revision + 1);
+        assert_written(fixture, "list", moves[i].list);
+        lists_make(fixture, "list", "one", LATER);
+        move(fixture, "list", "list", moves[i].end, moves[i].target_end);
+        assert_popped(fixture, "one", revision + 4);
+        assert_written(fixture, "list", "one");
+        assert_int_equal(deadline_of(fixture, "list"), LATER);
     }
 }
 
-static void test_range_of_no_list_is_an_answer(void **state)
+static void test_move_creates_and_removes_lists(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    const struct op_result *result = range(fixture, "list", 0, -1);
-    assert_int_equal(result->err, ERR_NONE);
-    assert_false(result->ok);
-    assert_int_equal(result->value_count, 0);
-    assert_int_equal(result->length, 0);
-    assert_int_equal(result->version, 0);
+    lists_make(fixture, "source", "1", LATER);
+    move(fixture, "source", "target", OP_HEAD, OP_TAIL);
+    assert_popped(fixture, "1", fixture->revision);
+    assert_null(keyspace_find(fixture, "source"));
+    assert_written(fixture, "target", "1");
+    assert_int_equal(deadline_of(fixture, "target"), 0);
 }
 
-static void test_range_gives_copies(void **state)
+static void test_move_takes_an_expired_target_for_none(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    keyspace_put_list(fixture, "list", 3);
-    range(fixture, "list", 0, -1);
-    dict_deinit(&fixture->dict);
-    assert_range(fixture, 3, 0, "0 1 2");
+    lists_make(fixture, "source", "1 2", 0);
+    lists_make(fixture, "target", "3", LATER);
+    fixture->now_ms = LATER;
+    size_t told = fixture->change_count;
+    move(fixture, "source", "target", OP_TAIL, OP_HEAD);
+    assert_written(fixture, "target", "2");
+    assert_told(fixture, told, "Delete LMove");
 }
 
-static enum err range_within(struct keyspace_fixture *fixture, int64_t stop, size_t max_answer)
-{
-    return keyspace_apply(fixture, (struct op){.kind = OP_LRANGE,
-                                               .key = SLICE_LITERAL("list"),
-                                               .stop = stop,
-                                               .max_answer = max_answer})
-        ->err;
-}
-
-static void test_range_refuses_what_exceeds_the_answer(void **state)
+/* As Redis: a missing source is looked at before the target's type. */
+static void test_move_of_nothing_or_a_string(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    size_t two = op_answer_size(1) + op_answer_size(2), all = two + op_answer_size(3);
-    push(fixture, "list", "ccc bb a");
-    assert_int_equal(range_within(fixture, -1, 0), ERR_NONE);
-    assert_int_equal(range_within(fixture, -1, all), ERR_NONE);
-    assert_range(fixture, 3, 0, "a bb ccc");
-    assert_int_equal(range_within(fixture, -1, all - 1), ERR_TOO_LARGE);
-    assert_non_null(strstr(fixture->result.why, "StreamList"));
-    assert_int_equal(fixture->result.value_count, 0);
-    assert_int_equal(range_within(fixture, 1, two), ERR_NONE);
-    assert_range(fixture, 3, 0, "a bb");
-    assert_int_equal(range_within(fixture, 1, two - 1), ERR_TOO_LARGE);
+    lists_make(fixture, "list", "1", 0);
+    uint64_t version = keyspace_put_string(fixture, "string", "value");
+    move(fixture, "none", "string", OP_HEAD, OP_HEAD);
+    assert_unwritten(fixture, version);
+    move(fixture, "none", "none", OP_HEAD, OP_HEAD);
+    assert_unwritten(fixture, version);
+    move(fixture, "string", "none", OP_HEAD, OP_HEAD);
+    assert_wrong_type(fixture, version, "holds a string");
+    move(fixture, "list", "string", OP_HEAD, OP_HEAD);
+    assert_wrong_type(fixture, version, "holds a string");
+    assert_false(fixture->result.value.found);
+    assert_list_is(fixture, "list", "1");
 }
 
-/* They take no bytes of their own, but room on the wire. */
-static void test_range_bounds_empty_elements_too(void **state)
+static void test_a_moved_long_element_stays_one_blob(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    static const struct slice values[100];
-    keyspace_apply(fixture, (struct op){.kind = OP_LPUSH,
-                                        .key = SLICE_LITERAL("list"),
-                                        .values = values,
-                                        .value_count = 100});
-    assert_true(op_answer_size(0) > 0);
-    assert_int_equal(range_within(fixture, -1, 100 * op_answer_size(0)), ERR_NONE);
-    assert_int_equal(fixture->result.value_count, 100);
-    assert_int_equal(range_within(fixture, -1, 100 * op_answer_size(0) - 1), ERR_TOO_LARGE);
+    struct slice value = keyspace_long_bytes(0);
+    keyspace_apply(fixture, (struct op){.kind = OP_L_PUSH,
+                                        .key = SLICE_LITERAL("source"),
+                                        .values = &value,
+                                        .value_count = 1});
+    const struct blob *blob = list_peek_blob(entry_list(keyspace_find(fixture, "source")), 0);
+    move(fixture, "source", "target", OP_HEAD, OP_HEAD);
+    assert_ptr_equal(list_peek_blob(entry_list(keyspace_find(fixture, "target")), 0), blob);
+    assert_ptr_equal(fixture->result.value.blob, blob);
+    assert_int_equal(atomic_load(&blob->holders), 2);
 }
 
-#define MODEL_SIZE 200
+/* ---- each ---- */
 
-/* Pushes, pops and ranges by chance, against an array of numbers with the head at its end. */
-static void test_random_steps_match_an_array(void **state)
+static void test_a_string_is_the_wrong_type_for_each(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    uint64_t random = seeded_start();
-    uint32_t model[MODEL_SIZE];
-    size_t length = 0;
-    for (uint32_t step = 0; step < 10000; step++) {
-        char text[12];
-        snprintf(text, sizeof text, "%u", step);
-        bool pushes = seeded_below(&random, 10) < (step / 500 % 2 == 0 ? 7u : 3u);
-        if (pushes && length < MODEL_SIZE) {
-            push(fixture, "list", text);
-            model[length++] = step;
-            assert_pushed(fixture, "list", (int64_t)length);
-        } else {
-            const struct op_result *result = pop(fixture, "list");
-            assert_int_equal(result->value.found, length > 0);
-            if (length == 0)
-                continue;
-            snprintf(text, sizeof text, "%u", model[--length]);
-            assert_slice_is(result->value.bytes, text);
-        }
-        assert_int_equal(fixture->dict.count, length > 0);
-        if (length == 0)
-            continue;
-        uint32_t at = seeded_below(&random, (uint32_t)length);
-        snprintf(text, sizeof text, "%u", model[length - 1 - at]);
-        range(fixture, "list", at, at);
-        assert_range(fixture, (int64_t)length, at, text);
-    }
+    uint64_t version = keyspace_put_string(fixture, "string", "value");
+    push(fixture, "string", "1");
+    assert_wrong_type(fixture, version, "holds a string");
+    lists_push_as(fixture, (struct op){.kind = OP_R_PUSH}, "string", "1");
+    assert_wrong_type(fixture, version, "holds a string");
+    push_if(fixture, "string", "1", (struct condition){.existence = EXISTENCE_ABSENT});
+    assert_wrong_type(fixture, version, "holds a string");
+    apply(fixture, OP_L_POP, "string");
+    assert_wrong_type(fixture, version, "holds a string");
+    apply(fixture, OP_R_POP, "string");
+    assert_wrong_type(fixture, version, "holds a string");
+    assert_false(fixture->result.value.found);
+    assert_slice_is(entry_string(keyspace_find(fixture, "string")), "value");
 }
 
-/* Short and long elements in one list; the long ones are shared and last as long as the result. */
+/* Long ones are shared, and last as long as the result. */
 static void test_long_elements(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     struct slice values[] = {keyspace_long_bytes(2), SLICE_LITERAL("short"), keyspace_long_bytes(1),
                              keyspace_long_bytes(0)};
-    keyspace_apply(fixture, (struct op){.kind = OP_LPUSH,
+    keyspace_apply(fixture, (struct op){.kind = OP_R_PUSH,
                                         .key = SLICE_LITERAL("list"),
                                         .values = values,
                                         .value_count = 4});
-    struct op_result all = *range(fixture, "list", 0, -1);
-    fixture->result = (struct op_result){0}; /* ours now, though not what lies in the arena */
-    assert_int_equal(all.value_count, 4);
-    struct slice shared[4];
-    for (size_t i = 0; i < 4; i++) {
-        assert_true(slice_equal(all.values[i], values[3 - i]));
-        assert_int_equal(all.blobs[i] != NULL, i != 2);
-        shared[i] = all.values[i];
+    pop_of(fixture, "list", (struct op){.count = 3});
+    for (size_t i = 0; i < 3; i++) {
+        struct blob *blob = fixture->result.blobs[i];
+        assert_true(slice_equal(fixture->result.values[i], values[i]));
+        assert_int_equal(blob != NULL, i != 1);
+        if (blob != NULL)
+            assert_int_equal(atomic_load(&blob->holders), 1);
     }
-    struct blob *blobs[4];
-    memcpy(blobs, all.blobs, sizeof blobs);
-    all.blobs = blobs;
-    for (size_t i = 0; i < 4; i++) {
-        assert_true(slice_equal(pop(fixture, "list")->value.bytes, values[3 - i]));
-        assert_int_equal(fixture->result.value.blob != NULL, i != 2);
-    }
+    const struct op_value *value = &apply(fixture, OP_R_POP, "list")->value;
+    assert_true(slice_equal(value->bytes, values[3]));
+    assert_int_equal(atomic_load(&value->blob->holders), 1);
     assert_null(keyspace_find(fixture, "list"));
-    op_result_release(&fixture->result);
-    for (size_t i = 0; i < 4; i++) {
-        if (blobs[i] == NULL)
-            continue;
-        assert_true(slice_equal(shared[i], values[3 - i]));
-        assert_int_equal(atomic_load(&blobs[i]->holders), 1);
-    }
-    op_result_release(&all);
-}
-
-static void test_a_range_of_short_elements_needs_no_blobs(void **state)
-{
-    struct keyspace_fixture *fixture = *state;
-    keyspace_put_list(fixture, "list", 3);
-    assert_null(range(fixture, "list", 0, -1)->blobs);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
@@ -443,23 +499,29 @@ static void test_a_range_of_short_elements_needs_no_blobs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_push_puts_the_last_value_first),
+        TEST(test_a_left_push_puts_the_last_value_first),
+        TEST(test_a_right_push_puts_the_last_value_last),
         TEST(test_push_keeps_any_bytes),
-        TEST(test_a_string_is_the_wrong_type_for_each),
         TEST(test_push_on_conditions),
-        TEST(test_push_cuts_the_tail_at_max_length),
-        TEST(test_pop_takes_the_head_and_removes_an_empty_list),
-        TEST(test_an_empty_element_is_popped_as_found),
+        TEST(test_a_left_push_cuts_the_tail_at_max_length),
+        TEST(test_a_right_push_cuts_the_head_at_max_length),
+        TEST(test_what_is_told_of_a_cut_needs_no_max_length),
+        TEST(test_push_sets_or_keeps_the_deadline),
+        TEST(test_an_expired_list_is_not_there),
+        TEST(test_pops_take_their_end_and_remove_an_empty_list),
+        TEST(test_a_popped_value_tells_the_deadline),
         TEST(test_a_vanished_list_can_become_anything),
-        TEST(test_range_clips_as_redis_does),
-        TEST(test_range_matches_the_plain_rule_for_every_small_list),
-        TEST(test_range_of_no_list_is_an_answer),
-        TEST(test_range_gives_copies),
-        TEST(test_range_refuses_what_exceeds_the_answer),
-        TEST(test_range_bounds_empty_elements_too),
-        TEST(test_random_steps_match_an_array),
+        TEST(test_list_pop_takes_from_the_first_list_there_is),
+        TEST(test_list_pop_fails_at_a_string_before_a_list),
+        TEST(test_list_pop_takes_nothing_that_exceeds_the_answer),
+        TEST(test_move_from_each_end_to_each),
+        TEST(test_move_within_a_list_rotates_it),
+        TEST(test_move_creates_and_removes_lists),
+        TEST(test_move_takes_an_expired_target_for_none),
+        TEST(test_move_of_nothing_or_a_string),
+        TEST(test_a_moved_long_element_stays_one_blob),
+        TEST(test_a_string_is_the_wrong_type_for_each),
         TEST(test_long_elements),
-        TEST(test_a_range_of_short_elements_needs_no_blobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

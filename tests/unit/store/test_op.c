@@ -8,19 +8,49 @@
 
 #include <cmocka.h>
 
-static void test_the_table_has_the_six_operations(void **state)
+/* Who may do it, whether it is refused without memory, and which shards are locked: a row that says
+ * otherwise would be wrong. */
+static void test_what_the_table_says(void **state)
 {
     (void)state;
     static const struct {
         enum op_kind kind;
         struct op_info info;
     } expected[] = {
-        {OP_SET, {"Set", OP_WRITE, OP_CATEGORY_STRING}},
-        {OP_GET, {"Get", OP_READ, OP_CATEGORY_STRING}},
-        {OP_DELETE, {"Delete", OP_WRITE, OP_CATEGORY_KEY}},
-        {OP_LPUSH, {"LPush", OP_WRITE, OP_CATEGORY_LIST}},
-        {OP_LRANGE, {"LRange", OP_READ, OP_CATEGORY_LIST}},
-        {OP_LPOP, {"LPop", OP_WRITE, OP_CATEGORY_LIST}},
+        {OP_SET, {"Set", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY}},
+        {OP_GET, {"Get", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY}},
+        {OP_DELETE, {"Delete", OP_WRITE, OP_CATEGORY_KEY, OP_KEYS_KEY}},
+        {OP_L_PUSH, {"LPush", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_L_RANGE, {"LRange", OP_READ, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_L_POP, {"LPop", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_M_GET, {"MGet", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEYS}},
+        {OP_M_SET, {"MSet", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_OPS}},
+        {OP_INCR, {"Incr", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY}},
+        {OP_APPEND, {"Append", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY}},
+        {OP_GET_RANGE, {"GetRange", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY}},
+        {OP_SET_RANGE, {"SetRange", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY}},
+        {OP_GET_DEL, {"GetDel", OP_WRITE, OP_CATEGORY_STRING, OP_KEYS_KEY}},
+        {OP_GET_EX, {"GetEx", OP_WRITE, OP_CATEGORY_STRING, OP_KEYS_KEY}},
+        {OP_EXISTS, {"Exists", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEYS}},
+        {OP_DELETE_MANY, {"DeleteMany", OP_WRITE, OP_CATEGORY_KEY, OP_KEYS_KEYS}},
+        {OP_TOUCH, {"Touch", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEYS}},
+        {OP_DESCRIBE, {"Describe", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEY}},
+        {OP_EXPIRE, {"Expire", OP_WRITE, OP_CATEGORY_KEY, OP_KEYS_KEY}},
+        {OP_RENAME, {"Rename", OP_WRITE, OP_CATEGORY_KEY, OP_KEYS_PAIR}},
+        {OP_COPY, {"Copy", OP_GROW, OP_CATEGORY_KEY, OP_KEYS_PAIR}},
+        {OP_RANDOM_KEY, {"RandomKey", OP_READ, OP_CATEGORY_KEY, OP_KEYS_NONE}},
+        {OP_R_PUSH, {"RPush", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_R_POP, {"RPop", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_LIST_POP, {"ListPop", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEYS}},
+        {OP_L_MOVE, {"LMove", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_PAIR}},
+        {OP_L_INDEX, {"LIndex", OP_READ, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_L_SET, {"LSet", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_L_INSERT, {"LInsert", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_L_REM, {"LRem", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_L_POS, {"LPos", OP_READ, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_L_TRIM, {"LTrim", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY}},
+        {OP_TXN, {"Txn", OP_WRITE, OP_CATEGORY_TXN, OP_KEYS_OPS}},
+        {OP_FLUSH_DB, {"FlushDb", OP_WRITE, OP_CATEGORY_ADMIN, OP_KEYS_DB}},
     };
     assert_int_equal(OP_COUNT, sizeof expected / sizeof expected[0]);
     for (size_t i = 0; i < OP_COUNT; i++) {
@@ -28,6 +58,7 @@ static void test_the_table_has_the_six_operations(void **state)
         assert_string_equal(info->name, expected[i].info.name);
         assert_int_equal(info->access, expected[i].info.access);
         assert_int_equal(info->category, expected[i].info.category);
+        assert_int_equal(info->keys, expected[i].info.keys);
     }
 }
 
@@ -56,6 +87,25 @@ static void test_release_gives_references_back(void **state)
     blob_release(two);
 }
 
+/* A transaction's answer owns those of its parts, and those their items. */
+static void test_release_goes_into_inner_results(void **state)
+{
+    (void)state;
+    struct blob *one = blob_copy(SLICE_LITERAL("one"));
+    struct op_value items[] = {{.blob = blob_retain(one)}, {.found = false}};
+    struct blob *blobs[] = {NULL, blob_retain(one)};
+    struct op_result parts[] = {{.items = items, .item_count = 2},
+                                {.value = {.blob = blob_retain(one)}},
+                                {.blobs = blobs, .value_count = 2}};
+    struct op_result result = {.results = parts, .result_count = 3};
+    assert_int_equal(atomic_load(&one->holders), 4);
+    op_result_release(&result);
+    assert_int_equal(atomic_load(&one->holders), 1);
+    op_result_release(&result); /* there is nothing left to give back */
+    assert_int_equal(atomic_load(&one->holders), 1);
+    blob_release(one);
+}
+
 static void test_release_of_a_result_without_blobs(void **state)
 {
     (void)state;
@@ -69,9 +119,10 @@ static void test_release_of_a_result_without_blobs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_table_has_the_six_operations),
+        cmocka_unit_test(test_what_the_table_says),
         cmocka_unit_test(test_names_differ),
         cmocka_unit_test(test_release_gives_references_back),
+        cmocka_unit_test(test_release_goes_into_inner_results),
         cmocka_unit_test(test_release_of_a_result_without_blobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,36 @@
+/* Elements of lists on their way into answers; private to the store. */
+#ifndef KEYSTORE_STORE_LIST_ANSWER_H
+#define KEYSTORE_STORE_LIST_ANSWER_H
+
+#include "store/apply.h"
+#include "store/list.h"
+
+/* Neighbouring elements, all of which exist, in the order in which they are answered. */
+struct list_part {
+    const struct list *list;
+    size_t first; /* index of the first one answered */
+    size_t count;
+    enum list_end towards; /* where the others are, seen from there */
+};
+
+/* Index of the element at that end; the list is not empty. */
+static inline size_t list_answer_end(const struct list *list, enum list_end end)
+{
+    return end == LIST_HEAD ? 0 : list_length(list) - 1;
+}
+
+/* True if the part is no more than `bytes`, as op_answer_size() counts. */
+bool list_answer_fits(const struct list_part *part, size_t bytes);
+
+/* Puts the part into the result's values: long elements shared, short ones copied. */
+void list_answer_part(struct keyspace *space, const struct list_part *part,
+                      struct op_result *result);
+
+/* Puts the element at `index`, which exists, into the value, in the same way. */
+void list_answer_value(struct keyspace *space, const struct list *list, size_t index,
+                       struct op_value *value);
+
+/* Says in the result, and with its value, what there is of the key now. */
+void list_answer_key(const struct lookup *at, struct op_result *result);
+
+#endif

@@ -1,0 +1,197 @@
+/* The operations on single elements of lists: LIndex, LSet, LInsert, LRem, LPos. */
+#include "base/arena.h"
+#include "store/edit.h"
+#include "store/entry.h"
+#include "store/list_answer.h"
+
+static bool step(struct list_cursor *cursor, enum list_end towards)
+{
+    return towards == LIST_TAIL ? list_next(cursor) : list_previous(cursor);
+}
+
+/* Where a walk towards that end begins. */
+static bool seek_start(const struct list *list, struct list_cursor *cursor, enum list_end towards)
+{
+    return list_seek(list, cursor, towards == LIST_TAIL ? 0 : list_length(list) - 1);
+}
+
+static uint64_t magnitude(int64_t number)
+{
+    return number < 0 ? -(uint64_t)number : (uint64_t)number;
+}
+
+/* ---- by index ---- */
+
+/* False if no element has that index, which counts from the tail if it is negative. */
+static bool find_index(const struct list *list, int64_t index, size_t *found)
+{
+    int64_t length = (int64_t)list_length(list);
+    if (index < 0)
+        index += length;
+    *found = (size_t)index;
+    return index >= 0 && index < length;
+}
+
+void apply_l_index(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct lookup at = apply_find_key(space, op);
+    size_t index;
+    if (at.entry == NULL || !apply_wants_list(at.entry, result) ||
+        !find_index(entry_list(at.entry), op->index, &index))
+        return;
+    list_answer_value(space, entry_list(at.entry), index, &result->value);
+    list_answer_key(&at, result);
+}
+
+void apply_l_set(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct lookup at = apply_open_key(space, op);
+    size_t index;
+    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+        return;
+    if (!find_index(entry_list(at.entry), op->index, &index)) {
+        apply_fail(result, ERR_OUT_OF_RANGE,
+                   "the list has no element of that index; the head is 0 or -length, the tail "
+                   "length - 1 or -1");
+        return;
+    }
+    struct edit edit = edit_begin(space, &at);
+    edit_replace(&edit, index, op->value);
+    edit_end(&edit, 0);
+    apply_change(space, op);
+    result->count = 1;
+    list_answer_key(&at, result);
+}
+
+/* ---- by value ---- */
+
+void apply_l_insert(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct lookup at = apply_open_key(space, op);
+    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+        return;
+    struct element pivot = element_of(op->pivot);
+    struct list_cursor cursor;
+    bool on = seek_start(entry_list(at.entry), &cursor, LIST_TAIL);
+    while (on && !list_cursor_equal(&cursor, &pivot))
+        on = list_next(&cursor);
+    if (!on) {
+        result->count = -1;
+        result->version = entry_version(at.entry);
+        return;
+    }
+    struct edit edit = edit_begin(space, &at);
+    edit_insert(&edit, cursor.index + op->after, op->value);
+    result->count = (int64_t)list_length(edit.list);
+    edit_end(&edit, 0);
+    apply_change(space, op);
+    list_answer_key(&at, result);
+}
+
+/* Removes elements that equal the needle, from the cursor on and `most` at most; how many. */
+static uint64_t remove_equal(struct edit *edit, struct list_cursor *cursor, enum list_end towards,
+                             const struct element *needle, uint64_t most)
+{
+    uint64_t removed = 0;
+    for (bool on = true; on && removed < most;) {
+        if (!list_cursor_equal(cursor, needle)) {
+            on = step(cursor, towards);
+            continue;
+        }
+        on = edit_remove_here(edit, cursor, towards);
+        removed++;
+    }
+    return removed;
+}
+
+void apply_l_rem(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct lookup at = apply_open_key(space, op);
+    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+        return;
+    enum list_end towards = op->count < 0 ? LIST_HEAD : LIST_TAIL;
+    uint64_t most = op->count == 0 ? UINT64_MAX : magnitude(op->count);
+    struct element needle = element_of(op->value);
+    struct list_cursor cursor;
+    bool on = seek_start(entry_list(at.entry), &cursor, towards);
+    while (on && !list_cursor_equal(&cursor, &needle))
+        on = step(&cursor, towards);
+    if (!on) {
+        result->version = entry_version(at.entry);
+        return;
+    }
+    struct edit edit = edit_begin(space, &at);
+    result->count = (int64_t)remove_equal(&edit, &cursor, towards, &needle, most);
+    edit_end(&edit, 0);
+    apply_change(space, op);
+    list_answer_key(&at, result);
+}
+
+/* ---- positions ---- */
+
+/* A number of up to 64 bits, as it is in an answer. */
+#define INDEX_SIZE ((size_t)8)
+
+/* Positions found so far, in the result. */
+struct positions {
+    struct keyspace *space;
+    struct op_result *result;
+    size_t capacity;
+};
+
+static void add_position(struct positions *positions, size_t index)
+{
+    struct op_result *result = positions->result;
+    if (result->index_count == positions->capacity) {
+        positions->capacity = positions->capacity == 0 ? 8 : 2 * positions->capacity;
+        size_t size = positions->capacity * sizeof *result->indexes;
+        int64_t *indexes = arena_alloc(positions->space->arena, size);
+        if (result->index_count > 0)
+            memcpy(indexes, result->indexes, result->index_count * sizeof *indexes);
+        result->indexes = indexes;
+    }
+    result->indexes[result->index_count++] = (int64_t)index;
+}
+
+/* False if there are more than the answer may hold. */
+static bool find_positions(struct positions *positions, const struct op *op,
+                           const struct list *list)
+{
+    enum list_end towards = op->rank < 0 ? LIST_HEAD : LIST_TAIL;
+    uint64_t skip = op->rank == 0 ? 0 : magnitude(op->rank) - 1;
+    uint64_t most = op->count == 0 ? UINT64_MAX : magnitude(op->count);
+    uint64_t scan = op->max_scan == 0 ? UINT64_MAX : op->max_scan;
+    size_t fitting = op->max_answer == 0 ? SIZE_MAX : op->max_answer / op_answer_size(INDEX_SIZE);
+    struct element needle = element_of(op->value);
+    struct list_cursor cursor;
+    bool on = seek_start(list, &cursor, towards);
+    for (; on && scan > 0 && most > 0; on = step(&cursor, towards), scan--) {
+        if (!list_cursor_equal(&cursor, &needle))
+            continue;
+        if (skip > 0) {
+            skip--;
+            continue;
+        }
+        if (positions->result->index_count == fitting)
+            return false;
+        add_position(positions, cursor.index);
+        most--;
+    }
+    return true;
+}
+
+void apply_l_pos(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    const struct entry *entry = apply_find_key(space, op).entry;
+    if (entry == NULL || !apply_wants_list(entry, result))
+        return;
+    struct positions positions = {.space = space, .result = result};
+    if (!find_positions(&positions, op, entry_list(entry))) {
+        result->index_count = 0;
+        apply_fail(result, ERR_TOO_LARGE,
+                   "the positions do not fit into one answer; ask for fewer with count");
+        return;
+    }
+    result->ok = result->index_count > 0;
+    result->version = entry_version(entry);
+}

@@ -1,0 +1,61 @@
+/* The operations on ranges of lists: LRange, LTrim. */
+#include "store/edit.h"
+#include "store/entry.h"
+#include "store/list_answer.h"
+
+/* Redis' rules: negative indexes count from the tail, then both ends are clipped to the list. What
+ * the operation asks for, with `count` 0 if that is nothing. */
+static struct list_part clip(const struct op *op, const struct list *list)
+{
+    int64_t start = op->start, stop = op->stop, length = (int64_t)list_length(list);
+    if (start < 0)
+        start += length;
+    if (stop < 0)
+        stop += length;
+    if (start < 0)
+        start = 0;
+    if (stop >= length)
+        stop = length - 1;
+    if (start > stop)
+        return (struct list_part){.list = list};
+    return (struct list_part){.list = list,
+                              .first = (size_t)start,
+                              .count = (size_t)(stop - start + 1),
+                              .towards = LIST_TAIL};
+}
+
+void apply_l_range(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    const struct entry *entry = apply_find_key(space, op).entry;
+    if (entry == NULL || !apply_wants_list(entry, result))
+        return;
+    struct list_part part = clip(op, entry_list(entry));
+    if (op->max_answer != 0 && !list_answer_fits(&part, op->max_answer)) {
+        apply_fail(result, ERR_TOO_LARGE,
+                   "the elements do not fit into one answer; ask for a smaller range, or for pages "
+                   "with StreamList");
+        return;
+    }
+    result->ok = true;
+    result->length = (int64_t)list_length(part.list);
+    result->version = entry_version(entry);
+    result->offset = (int64_t)part.first;
+    if (part.count > 0)
+        list_answer_part(space, &part, result);
+}
+
+void apply_l_trim(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct lookup at = apply_open_key(space, op);
+    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+        return;
+    struct list_part part = clip(op, entry_list(at.entry));
+    if (part.count < list_length(part.list)) {
+        struct edit edit = edit_begin(space, &at);
+        edit_trim(&edit, part.first, part.count);
+        edit_end(&edit, 0);
+        apply_change(space, op);
+    }
+    result->count = (int64_t)part.count;
+    list_answer_key(&at, result);
+}

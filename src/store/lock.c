@@ -1,0 +1,96 @@
+/* Finding and taking an operation's locks. Knows of operations only where their keys are. */
+#include "store/lock.h"
+
+#include "store/shard.h"
+
+/* The thread sanitizer's search for deadlocks follows 64 locks at most, and FlushDb takes all; the
+ * order of the locks is tested instead. */
+#ifdef __SANITIZE_THREAD__
+const char *__tsan_default_options(void);
+
+const char *__tsan_default_options(void)
+{
+    return "detect_deadlocks=0";
+}
+#endif
+
+static void add_hash(struct lock_set *set, uint64_t hash)
+{
+    uint64_t shard = hash >> 56;
+    set->bits[shard / 64] |= (uint64_t)1 << shard % 64;
+}
+
+static void add_key(struct store *store, struct lock_set *set, struct slice key, uint64_t *hash)
+{
+    if (*hash == 0)
+        *hash = store_hash(store, key);
+    add_hash(set, *hash);
+}
+
+static void add_ops(struct store *store, struct lock_set *set, struct op *ops, size_t count);
+
+static void add_op(struct store *store, struct lock_set *set, struct op *op)
+{
+    switch (op_info(op->kind)->keys) {
+    case OP_KEYS_PAIR:
+        add_key(store, set, op->target.bytes, &op->target.hash);
+        add_key(store, set, op->key, &op->hash);
+        break;
+    case OP_KEYS_KEY:
+        add_key(store, set, op->key, &op->hash);
+        break;
+    case OP_KEYS_KEYS:
+        for (size_t i = 0; i < op->key_count; i++)
+            add_key(store, set, op->keys[i].bytes, &op->keys[i].hash);
+        break;
+    case OP_KEYS_OPS:
+        add_ops(store, set, op->ops, op->op_count);
+        if (op->txn != NULL) {
+            add_ops(store, set, op->txn->ops, op->txn->op_count);
+            for (size_t i = 0; i < op->txn->compare_count; i++)
+                add_key(store, set, op->txn->compares[i].key, &op->txn->compares[i].hash);
+        }
+        break;
+    case OP_KEYS_NONE:
+        break;
+    case OP_KEYS_DB:
+        memset(set, 0xff, sizeof *set);
+        break;
+    }
+}
+
+static void add_ops(struct store *store, struct lock_set *set, struct op *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        add_op(store, set, &ops[i]);
+}
+
+/* Goes through the shards of a set in ascending order. */
+static struct shard *next_shard(struct store *store, struct lock_set *rest)
+{
+    for (size_t word = 0; word < 4; word++) {
+        if (rest->bits[word] == 0)
+            continue;
+        size_t bit = (size_t)__builtin_ctzll(rest->bits[word]);
+        rest->bits[word] &= rest->bits[word] - 1;
+        return &store->shards[word * 64 + bit];
+    }
+    return NULL;
+}
+
+struct lock_set lock_shards(struct store *store, struct op *op)
+{
+    struct lock_set set = {0};
+    add_op(store, &set, op);
+    struct lock_set rest = set;
+    for (struct shard *shard; (shard = next_shard(store, &rest)) != NULL;)
+        pthread_mutex_lock(&shard->lock);
+    return set;
+}
+
+void lock_release(struct store *store, const struct lock_set *set)
+{
+    struct lock_set rest = *set;
+    for (struct shard *shard; (shard = next_shard(store, &rest)) != NULL;)
+        pthread_mutex_unlock(&shard->lock);
+}

@@ -1,0 +1,21 @@
+/*
+ * The locks of all shards that an operation needs: taken in ascending order, each once, whatever
+ * the order of its keys, so that no two operations wait for each other. Private to the store.
+ */
+#ifndef KEYSTORE_STORE_LOCK_H
+#define KEYSTORE_STORE_LOCK_H
+
+#include "store/op.h"
+
+struct store;
+
+/* A set of shards, by number. */
+struct lock_set {
+    uint64_t bits[4];
+};
+
+/* Locks the shards of the operation's keys, and notes in it the hashes of those. */
+struct lock_set lock_shards(struct store *store, struct op *op);
+void lock_release(struct store *store, const struct lock_set *set);
+
+#endif

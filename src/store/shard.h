@@ -1,0 +1,69 @@
+/* How the store is laid out; private to the store. store.h says what a shard is for. */
+#ifndef KEYSTORE_STORE_SHARD_H
+#define KEYSTORE_STORE_SHARD_H
+
+#include "store/dict.h"
+#include "store/pages.h"
+#include "store/slab.h"
+#include "store/store.h"
+
+#include <pthread.h>
+
+/* Enough that the workers of a large machine rarely meet, and that one dictionary stays small. */
+#define SHARD_COUNT 256
+#define CACHE_LINE  64
+/* What XXH3 draws its keys from; its header asks for at least 136 bytes of entropy. */
+#define STORE_SECRET_SIZE 192
+
+struct change_sink;
+struct flush_garbage;
+
+/* A shard's part of a database. */
+struct database {
+    struct dict dict; /* its entries come from the shard's slab */
+    size_t expiring;  /* entries with a deadline */
+    uint64_t hand;    /* where eviction goes on (a cursor of the dictionary) */
+    /* While there is a snapshot (snapshot.h): */
+    bool saved;         /* all is saved */
+    uint64_t saved_to;  /* else what is below this cursor */
+    struct dict *noted; /* keys that are saved though they are not below; NULL = none */
+};
+
+struct shard {
+    pthread_mutex_t lock;
+    uint64_t removed; /* revision of the last unit that removed a key */
+    struct slab slab; /* what the databases' memory comes from */
+    struct database *databases;
+    uint32_t hand; /* the database where eviction goes on */
+    uint64_t expired_keys, evicted_keys;
+    struct flush_garbage *garbage; /* what FlushDb has left to be freed (flush.h) */
+} __attribute__((aligned(CACHE_LINE)));
+
+struct store {
+    struct shard shards[SHARD_COUNT];
+    struct pages pages; /* of all shards */
+    struct dict_hasher hasher;
+    struct change_sink *sink;  /* NULL: nobody is told */
+    struct snapshot *snapshot; /* the one under way; changes with all shards locked */
+    atomic_uint_fast64_t revision __attribute__((aligned(CACHE_LINE))); /* of the last unit */
+    uint32_t databases;
+    enum store_policy policy;
+    size_t max_memory;                 /* 0 = any */
+    bool note_visits;                  /* the policy goes by them */
+    atomic_uint hand;                  /* the shard where eviction goes on */
+    uint8_t secret[STORE_SECRET_SIZE]; /* keys cannot be made to collide without it */
+};
+
+/* The keyed hash of a key; never 0. */
+uint64_t store_hash(const struct store *store, struct slice key);
+
+/* The dictionaries take buckets and tags from the hash's lower bits, the shard is in the top ones.
+ */
+static inline struct shard *shard_of(struct store *store, uint64_t hash)
+{
+    return &store->shards[hash >> 56];
+}
+
+_Static_assert(SHARD_COUNT == 256, "shard_of takes the shard from the hash's top 8 bits");
+
+#endif

@@ -1,0 +1,130 @@
+/* Txn: several operations as one, all or nothing. Knows how to undo, but of the operations only how
+ * long their answers are. */
+#include "store/apply.h"
+
+#include "base/arena.h"
+#include "store/change.h"
+#include "store/shard.h"
+#include "store/undo.h"
+
+#include <stdio.h>
+
+static bool compares_hold(struct keyspace *space, const struct op_otherwise *txn)
+{
+    for (size_t i = 0; i < txn->compare_count; i++) {
+        const struct op *compare = &txn->compares[i];
+        if (!apply_condition_holds(&compare->condition, apply_find_key(space, compare).entry))
+            return false;
+    }
+    return true;
+}
+
+/* What the answer of that kind of operation takes, as op_answer_size() counts. */
+static size_t answer_size(enum op_kind kind, const struct op_result *result)
+{
+    size_t size = op_answer_size(result->key.len + result->value.bytes.len);
+    for (size_t i = 0; i < result->value_count; i++)
+        size += op_answer_size(result->values[i].len);
+    for (size_t i = 0; i < result->item_count; i++)
+        size += op_answer_size(result->items[i].bytes.len);
+    if (kind == OP_L_POS)
+        size += result->index_count * op_answer_size(sizeof *result->indexes);
+    return size;
+}
+
+/* The operation as a part of the transaction: it may take as much of the answer as is left. */
+static struct op as_part(const struct op *txn, const struct op *op, size_t left)
+{
+    struct op part = *op;
+    part.now_ms = txn->now_ms;
+    if (txn->max_answer != 0 && (part.max_answer == 0 || part.max_answer > left))
+        part.max_answer = left > 0 ? left : 1; /* 0 would mean: any */
+    if (part.max_value == 0)
+        part.max_value = txn->max_value;
+    return part;
+}
+
+/* Carries out one operation; false if it failed or its answer does not fit. */
+static bool apply_part(struct keyspace *space, const struct op *txn, const struct op *op,
+                       size_t *left, struct op_result *result)
+{
+    struct op part = as_part(txn, op, *left);
+    apply_op(space, &part, result);
+    if (result->err != ERR_NONE)
+        return false;
+    if (txn->max_answer == 0)
+        return true;
+    size_t size = answer_size(op->kind, result);
+    if (size > *left) {
+        apply_fail(result, ERR_TOO_LARGE,
+                   "with it the transaction's answers do not fit into one reply; ask for less, or "
+                   "in several transactions");
+        return false;
+    }
+    *left -= size;
+    return true;
+}
+
+static void apply_parts(struct keyspace *space, const struct op *op, const struct op *ops,
+                        size_t count, struct op_result *result)
+{
+    size_t left = op->max_answer;
+    result->done = ops;
+    result->results = arena_alloc(space->arena, (count + 1) * sizeof *result->results);
+    for (size_t i = 0; i < count; i++) {
+        struct op_result *part = &result->results[result->result_count++];
+        *part = (struct op_result){0};
+        if (apply_part(space, op, &ops[i], &left, part))
+            continue;
+        result->err = part->err;
+        result->why = part->why;
+        return;
+    }
+}
+
+/* Of the operation that was the last one: its number, from 1 on, and its name go before what was
+ * wrong. */
+static const char *explain(struct arena *arena, const struct op_result *result)
+{
+    static const char format[] = "operation %zu (%s): %s";
+    const char *name = op_info(result->done[result->result_count - 1].kind)->name;
+    int len = snprintf(NULL, 0, format, result->result_count, name, result->why);
+    char *why = arena_alloc(arena, (size_t)len + 1);
+    snprintf(why, (size_t)len + 1, format, result->result_count, name, result->why);
+    return why;
+}
+
+/* Nothing was written, and no answer shows it. */
+static void roll_back(struct keyspace *space)
+{
+    undo_rollback(space->undo);
+    if (space->revision == 0)
+        return;
+    if (space->store->sink != NULL)
+        space->store->sink->abort(space->store->sink);
+    if (space->seen >= space->revision)
+        space->seen = space->revision - 1;
+    space->revision = 0;
+}
+
+void apply_txn(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct undo undo;
+    undo_init(&undo, space->arena);
+    space->undo = &undo;
+    result->ok = compares_hold(space, op->txn);
+    if (result->ok)
+        apply_parts(space, op, op->ops, op->op_count, result);
+    else
+        apply_parts(space, op, op->txn->ops, op->txn->op_count, result);
+    if (result->err == ERR_NONE) {
+        undo_forget(&undo);
+        result->version = space->revision;
+    } else {
+        roll_back(space);
+        struct op_result failed = {.err = result->err, .why = explain(space->arena, result)};
+        op_result_release(result);
+        *result = failed;
+    }
+    space->undo = NULL;
+}

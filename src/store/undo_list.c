@@ -1,0 +1,153 @@
+/* What list edits did, and how to take it back. Refuses to know entries beyond their list. */
+#include "store/undo_list.h"
+
+#include "base/arena.h"
+#include "base/blob.h"
+#include "store/entry.h"
+#include "store/shard.h"
+
+enum kind { PUSHED, DROPPED, INSERTED, REPLACED, REMOVED };
+
+struct saved {
+    struct slice bytes; /* in the arena, if there is no blob */
+    struct blob *blob;  /* one reference */
+};
+
+/* One step; what it saved is given back when it is reversed or forgotten. */
+struct step {
+    struct undo_edit edit; /* first: the pointer to it is one to this */
+    enum kind kind;
+    enum list_end end;    /* PUSHED, DROPPED */
+    size_t index;         /* INSERTED, REPLACED, REMOVED */
+    size_t count;         /* elements concerned */
+    struct saved saved[]; /* DROPPED, from that end inwards; REPLACED, REMOVED */
+};
+
+static void push_back(struct list *list, enum list_end end, const struct saved *saved)
+{
+    if (saved->blob != NULL)
+        list_push_blob(list, end, saved->blob);
+    else
+        list_push(list, end, saved->bytes);
+}
+
+static void replace_back(struct list *list, size_t index, const struct saved *saved)
+{
+    if (saved->blob != NULL)
+        list_replace_blob(list, index, saved->blob);
+    else
+        list_replace(list, index, saved->bytes);
+}
+
+static void insert_back(struct list *list, size_t index, const struct saved *saved)
+{
+    if (saved->blob != NULL)
+        list_insert_blob(list, index, saved->blob);
+    else
+        list_insert(list, index, saved->bytes);
+}
+
+/* Takes the step back from the list, which is as the step left it. */
+static void take_back(struct list *list, const struct step *step)
+{
+    switch (step->kind) {
+    case PUSHED:
+        list_drop(list, step->end, step->count);
+        break;
+    case DROPPED:
+        for (size_t i = step->count; i > 0; i--)
+            push_back(list, step->end, &step->saved[i - 1]);
+        break;
+    case INSERTED:
+        list_remove(list, step->index);
+        break;
+    case REPLACED:
+        replace_back(list, step->index, &step->saved[0]);
+        break;
+    case REMOVED:
+        insert_back(list, step->index, &step->saved[0]);
+        break;
+    }
+}
+
+static size_t count_saved(enum kind kind, size_t count)
+{
+    return kind == PUSHED || kind == INSERTED ? 0 : count;
+}
+
+static void forget(struct undo_edit *edit, const struct lookup *at)
+{
+    struct step *step = (struct step *)edit;
+    (void)at;
+    for (size_t i = 0; i < count_saved(step->kind, step->count); i++)
+        blob_release(step->saved[i].blob);
+}
+
+static void reverse(struct undo_edit *edit, const struct lookup *at)
+{
+    struct list *list = entry_list(at->entry);
+    size_t memory = list_memory(list);
+    take_back(list, (struct step *)edit);
+    slab_charge(&at->shard->slab, list_memory(list));
+    slab_refund(&at->shard->slab, memory);
+    forget(edit, at);
+}
+
+/* ---- noting ---- */
+
+static struct step *add(struct undo *undo, const struct lookup *at, enum kind kind, size_t count)
+{
+    size_t size = sizeof(struct step) + count_saved(kind, count) * sizeof(struct saved);
+    struct step *step = arena_alloc(undo->arena, size);
+    *step =
+        (struct step){.edit = {.reverse = reverse, .forget = forget}, .kind = kind, .count = count};
+    undo_edit(undo, at, &step->edit);
+    return step;
+}
+
+static struct saved save(struct undo *undo, struct list_cursor *cursor)
+{
+    if (cursor->blob != NULL)
+        return (struct saved){.blob = blob_retain(cursor->blob)};
+    return (struct saved){.bytes = arena_copy(undo->arena, list_cursor_value(cursor))};
+}
+
+void undo_list_pushed(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
+{
+    add(undo, at, PUSHED, count)->end = end;
+}
+
+void undo_list_inserted(struct undo *undo, const struct lookup *at, size_t index)
+{
+    add(undo, at, INSERTED, 1)->index = index;
+}
+
+void undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
+{
+    struct step *step = add(undo, at, DROPPED, count);
+    step->end = end;
+    const struct list *list = entry_list(at->entry);
+    struct list_cursor cursor;
+    bool on = list_seek(list, &cursor, end == LIST_HEAD ? 0 : list_length(list) - 1);
+    for (size_t i = 0; on && i < count; i++) {
+        step->saved[i] = save(undo, &cursor);
+        on = end == LIST_HEAD ? list_next(&cursor) : list_previous(&cursor);
+    }
+}
+
+void undo_list_replacing(struct undo *undo, const struct lookup *at, size_t index)
+{
+    struct list_cursor cursor;
+    if (!list_seek(entry_list(at->entry), &cursor, index))
+        return;
+    struct step *step = add(undo, at, REPLACED, 1);
+    step->index = index;
+    step->saved[0] = save(undo, &cursor);
+}
+
+void undo_list_removing(struct undo *undo, const struct lookup *at, struct list_cursor *cursor)
+{
+    struct step *step = add(undo, at, REMOVED, 1);
+    step->index = cursor->index;
+    step->saved[0] = save(undo, cursor);
+}

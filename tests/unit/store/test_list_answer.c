@@ -1,0 +1,137 @@
+/* Tests of store/list_answer.c: parts of lists in answers, in either direction. */
+#include "store/list_answer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "store/keyspace_fixture.h"
+#include "store/lists_fixture.h"
+
+struct answered {
+    struct arena arena;
+    struct keyspace space;
+    struct list *list;
+    struct op_result result;
+};
+
+static int setup(void **state)
+{
+    struct answered *answered = calloc(1, sizeof *answered);
+    arena_init(&answered->arena);
+    answered->space.arena = &answered->arena;
+    answered->list = list_new();
+    *state = answered;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct answered *answered = *state;
+    op_result_release(&answered->result);
+    list_free(answered->list);
+    arena_deinit(&answered->arena);
+    free(answered);
+    return 0;
+}
+
+static void fill(struct answered *answered, const char *text)
+{
+    struct slice words[MAX_WORDS];
+    size_t count = lists_split(text, words);
+    for (size_t i = 0; i < count; i++)
+        list_push(answered->list, LIST_TAIL, words[i]);
+}
+
+static void assert_part(struct answered *answered, size_t first, size_t count,
+                        enum list_end towards, const char *text)
+{
+    struct list_part part = {
+        .list = answered->list, .first = first, .count = count, .towards = towards};
+    list_answer_part(&answered->space, &part, &answered->result);
+    assert_values_are(&answered->result, text);
+    assert_null(answered->result.blobs);
+}
+
+static void test_a_part_has_a_direction(void **state)
+{
+    struct answered *answered = *state;
+    fill(answered, "a b c d");
+    assert_part(answered, 0, 4, LIST_TAIL, "a b c d");
+    assert_part(answered, 1, 2, LIST_TAIL, "b c");
+    assert_part(answered, 3, 1, LIST_TAIL, "d");
+    assert_part(answered, 3, 4, LIST_HEAD, "d c b a");
+    assert_part(answered, 2, 2, LIST_HEAD, "c b");
+    assert_part(answered, 0, 1, LIST_HEAD, "a");
+}
+
+static void test_a_part_fits_into_its_size(void **state)
+{
+    struct answered *answered = *state;
+    fill(answered, "a bb ccc");
+    struct list_part all = {.list = answered->list, .count = 3, .towards = LIST_TAIL};
+    struct list_part back = {.list = answered->list, .first = 1, .count = 2, .towards = LIST_HEAD};
+    size_t two = op_answer_size(1) + op_answer_size(2), three = two + op_answer_size(3);
+    assert_true(list_answer_fits(&all, three));
+    assert_false(list_answer_fits(&all, three - 1));
+    assert_true(list_answer_fits(&back, two));
+    assert_false(list_answer_fits(&back, two - 1));
+    all.count = 0;
+    assert_true(list_answer_fits(&all, 0));
+}
+
+static void test_long_elements_are_shared_and_short_ones_copied(void **state)
+{
+    struct answered *answered = *state;
+    list_push(answered->list, LIST_TAIL, SLICE_LITERAL("short"));
+    list_push(answered->list, LIST_TAIL, keyspace_long_bytes(1));
+    struct list_part part = {.list = answered->list, .count = 2, .towards = LIST_TAIL};
+    struct op_value value = {0};
+    list_answer_part(&answered->space, &part, &answered->result);
+    list_answer_value(&answered->space, answered->list, 1, &value);
+    assert_ptr_equal(value.blob, answered->result.blobs[1]);
+    assert_null(answered->result.blobs[0]);
+    assert_int_equal(atomic_load(&value.blob->holders), 3);
+    blob_release(value.blob);
+    list_drop(answered->list, LIST_HEAD, 2);
+    assert_slice_is(answered->result.values[0], "short");
+    assert_true(slice_equal(answered->result.values[1], keyspace_long_bytes(1)));
+}
+
+static void test_a_value_is_the_element_at_the_index(void **state)
+{
+    struct answered *answered = *state;
+    fill(answered, "a b c");
+    list_answer_value(&answered->space, answered->list, 1, &answered->result.value);
+    assert_true(answered->result.value.found);
+    assert_slice_is(answered->result.value.bytes, "b");
+    assert_int_equal(list_answer_end(answered->list, LIST_HEAD), 0);
+    assert_int_equal(list_answer_end(answered->list, LIST_TAIL), 2);
+}
+
+static void test_a_key_that_is_gone_has_no_version(void **state)
+{
+    struct answered *answered = *state;
+    struct lookup at = {.entry = NULL};
+    answered->result.version = 7;
+    list_answer_key(&at, &answered->result);
+    assert_true(answered->result.ok);
+    assert_int_equal(answered->result.version, 0);
+    assert_int_equal(answered->result.value.version, 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_part_has_a_direction),
+        TEST(test_a_part_fits_into_its_size),
+        TEST(test_long_elements_are_shared_and_short_ones_copied),
+        TEST(test_a_value_is_the_element_at_the_index),
+        TEST(test_a_key_that_is_gone_has_no_version),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
