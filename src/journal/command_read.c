@@ -1,0 +1,419 @@
+/* Reads commands of a Redis log as operations: a table of names, and a function for each form of
+ * arguments. Does not judge what the data make of them. */
+#include "journal/command.h"
+
+#include "base/arena.h"
+#include "base/decimal.h"
+
+/* A command on its way to an operation. */
+struct reading {
+    const struct slice *args; /* the command's name first */
+    size_t count;
+    struct arena *arena;
+    struct op *op;
+    enum command_verdict verdict; /* COMMAND_OP unless a function says otherwise */
+    const char *why;
+};
+
+/* Takes what the row does not say; false if the arguments have another form. */
+typedef bool read_function(struct reading *reading);
+
+/* Arguments that are keys: none, the first, the first two, or what the function takes. */
+enum row_keys { NO_KEY, KEY, PAIR, OTHER_KEYS };
+
+struct row {
+    const char *name; /* in capitals */
+    size_t least;     /* arguments, with the name */
+    size_t most;      /* 0 = any number */
+    enum op_kind kind;
+    enum row_keys keys;
+    read_function *read; /* NULL: there is nothing more to take */
+};
+
+static const char bad_form[] =
+    "it has too many or too few arguments, no number where one belongs, or a word that Redis 7.0 "
+    "does not know there";
+static const char bad_key[] =
+    "its key is empty or longer than 64 KiB; KeyStore has keys of 1 to 65,536 bytes";
+static const char relative[] = "its time to live counts from a moment that the log does not tell; "
+                               "Redis logs absolute deadlines";
+static const char unknown[] = "it is for a type or a feature of Redis that KeyStore does not have";
+
+/* ---- arguments ---- */
+
+static bool unsupported(struct reading *reading, const char *why)
+{
+    reading->verdict = COMMAND_UNSUPPORTED;
+    reading->why = why;
+    return true;
+}
+
+static bool is_word(const struct reading *reading, size_t index, const char *word)
+{
+    return index < reading->count && resp_is_word(reading->args[index], word);
+}
+
+static bool is_number(const struct reading *reading, size_t index, int64_t *number)
+{
+    return index < reading->count && decimal_parse(reading->args[index], number);
+}
+
+static bool is_database(const struct reading *reading, size_t index, uint32_t *db)
+{
+    int64_t number;
+    if (!is_number(reading, index, &number) || number < 0 || number > INT32_MAX)
+        return false;
+    *db = (uint32_t)number;
+    return true;
+}
+
+static bool is_end(const struct reading *reading, size_t index, enum op_end *end)
+{
+    *end = is_word(reading, index, "LEFT") ? OP_HEAD : OP_TAIL;
+    return *end == OP_HEAD || is_word(reading, index, "RIGHT");
+}
+
+/* A point in time in seconds or milliseconds. */
+static bool is_time(const struct reading *reading, size_t index, int64_t factor, int64_t *at_ms)
+{
+    return is_number(reading, index, at_ms) && !__builtin_mul_overflow(*at_ms, factor, at_ms);
+}
+
+static bool is_key(struct slice bytes)
+{
+    return bytes.len > 0 && bytes.len <= OP_MAX_KEY;
+}
+
+/* Takes `count` arguments, from the first behind the name on, as keys. */
+static bool take_keys(struct reading *reading, size_t count)
+{
+    struct op_key *keys = arena_alloc(reading->arena, count * sizeof *keys);
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = (struct op_key){.bytes = reading->args[1 + i]};
+        if (!is_key(keys[i].bytes))
+            return unsupported(reading, bad_key);
+    }
+    reading->op->keys = keys;
+    reading->op->key_count = count;
+    return true;
+}
+
+/* ---- strings ---- */
+
+static bool read_value(struct reading *reading)
+{
+    reading->op->value = reading->args[2];
+    return true;
+}
+
+/* The word at *index of those behind a Set's value, and what belongs to it. */
+static bool take_set_word(struct reading *reading, size_t *index)
+{
+    struct op *op = reading->op;
+    if (is_word(reading, *index, "KEEPTTL"))
+        op->keep_ttl = true;
+    else if (is_word(reading, *index, "NX"))
+        op->condition.existence = EXISTENCE_ABSENT;
+    else if (is_word(reading, *index, "XX"))
+        op->condition.existence = EXISTENCE_PRESENT;
+    else if (is_word(reading, *index, "PXAT"))
+        return is_time(reading, ++*index, 1, &op->expire_at_ms) && op->expire_at_ms > 0;
+    else if (is_word(reading, *index, "EXAT"))
+        return is_time(reading, ++*index, 1000, &op->expire_at_ms) && op->expire_at_ms > 0;
+    else
+        return is_word(reading, *index, "GET"); /* what it answered is no matter */
+    return true;
+}
+
+static bool read_set(struct reading *reading)
+{
+    reading->op->value = reading->args[2];
+    for (size_t i = 3; i < reading->count; i++) {
+        if (is_word(reading, i, "EX") || is_word(reading, i, "PX"))
+            return unsupported(reading, relative);
+        if (!take_set_word(reading, &i))
+            return false;
+    }
+    return true;
+}
+
+static bool read_setnx(struct reading *reading)
+{
+    reading->op->condition.existence = EXISTENCE_ABSENT;
+    return read_value(reading);
+}
+
+/* MSETNX is only logged if it took place. */
+static bool read_mset(struct reading *reading)
+{
+    size_t count = reading->count / 2;
+    struct op *sets = arena_alloc(reading->arena, count * sizeof *sets);
+    for (size_t i = 0; i < count; i++) {
+        const struct slice *pair = &reading->args[1 + 2 * i];
+        sets[i] =
+            (struct op){.kind = OP_SET, .db = reading->op->db, .key = pair[0], .value = pair[1]};
+        if (!is_key(pair[0]))
+            return unsupported(reading, bad_key);
+    }
+    reading->op->ops = sets;
+    reading->op->op_count = count;
+    return reading->count % 2 == 1;
+}
+
+static bool read_setrange(struct reading *reading)
+{
+    reading->op->value = reading->args[3];
+    return is_number(reading, 2, &reading->op->start) && reading->op->start >= 0;
+}
+
+static bool read_increment(struct reading *reading)
+{
+    int64_t *by = &reading->op->by;
+    *by = 1;
+    if (reading->count > 2 && !is_number(reading, 2, by))
+        return false;
+    if (is_word(reading, 0, "DECR") || is_word(reading, 0, "DECRBY"))
+        return !__builtin_sub_overflow(0, *by, by);
+    return true;
+}
+
+/* ---- keys ---- */
+
+static bool read_delete(struct reading *reading)
+{
+    if (reading->count > 2) {
+        reading->op->kind = OP_DELETE_MANY;
+        return take_keys(reading, reading->count - 1);
+    }
+    reading->op->key = reading->args[1];
+    return is_key(reading->args[1]) || unsupported(reading, bad_key);
+}
+
+/* The word behind a deadline, which Redis logs although its condition held. */
+static bool take_when(struct reading *reading)
+{
+    static const struct {
+        const char *word;
+        enum op_when when;
+    } words[] = {{"NX", OP_NO_EXPIRY}, {"XX", OP_HAS_EXPIRY}, {"GT", OP_LATER}, {"LT", OP_SOONER}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (is_word(reading, 3, words[i].word)) {
+            reading->op->when = words[i].when;
+            return true;
+        }
+    }
+    return reading->count == 3;
+}
+
+static bool read_expire(struct reading *reading)
+{
+    int64_t factor = is_word(reading, 0, "EXPIREAT") ? 1000 : 1;
+    return is_time(reading, 2, factor, &reading->op->expire_at_ms) && take_when(reading);
+}
+
+static bool read_persist(struct reading *reading)
+{
+    reading->op->persist = true;
+    return true;
+}
+
+static bool read_renamenx(struct reading *reading)
+{
+    reading->op->absent_only = true;
+    return true;
+}
+
+/* To the same key of another database. */
+static bool read_move(struct reading *reading)
+{
+    reading->op->absent_only = true;
+    reading->op->target.bytes = reading->op->key;
+    return is_database(reading, 2, &reading->op->target_db);
+}
+
+static bool read_copy(struct reading *reading)
+{
+    for (size_t i = 3; i < reading->count; i++) {
+        if (is_word(reading, i, "REPLACE"))
+            reading->op->replace = true;
+        else if (!is_word(reading, i, "DB") || !is_database(reading, ++i, &reading->op->target_db))
+            return false;
+    }
+    return true;
+}
+
+/* How it frees memory is no matter. */
+static bool read_flush(struct reading *reading)
+{
+    if (is_word(reading, 0, "FLUSHALL"))
+        reading->verdict = COMMAND_FLUSH_ALL;
+    return reading->count == 1 || is_word(reading, 1, "ASYNC") || is_word(reading, 1, "SYNC");
+}
+
+/* ---- lists ---- */
+
+static bool read_push(struct reading *reading)
+{
+    reading->op->values = reading->args + 2;
+    reading->op->value_count = reading->count - 2;
+    return true;
+}
+
+static bool read_pushx(struct reading *reading)
+{
+    reading->op->condition.existence = EXISTENCE_PRESENT;
+    return read_push(reading);
+}
+
+/* With a count, or for one element. */
+static bool read_pop(struct reading *reading)
+{
+    struct op *op = reading->op;
+    if (reading->count == 2)
+        return true;
+    op->end = op->kind == OP_L_POP ? OP_HEAD : OP_TAIL;
+    op->kind = OP_LIST_POP;
+    if (!is_number(reading, 2, &op->count) || op->count < 0)
+        return false;
+    if (op->count == 0)
+        reading->verdict = COMMAND_NOTHING;
+    return take_keys(reading, 1);
+}
+
+static bool read_rpoplpush(struct reading *reading)
+{
+    reading->op->end = OP_TAIL;
+    reading->op->target_end = OP_HEAD;
+    return true;
+}
+
+static bool read_lmove(struct reading *reading)
+{
+    return is_end(reading, 3, &reading->op->end) && is_end(reading, 4, &reading->op->target_end);
+}
+
+static bool read_lset(struct reading *reading)
+{
+    reading->op->value = reading->args[3];
+    return is_number(reading, 2, &reading->op->index);
+}
+
+static bool read_linsert(struct reading *reading)
+{
+    reading->op->pivot = reading->args[3];
+    reading->op->value = reading->args[4];
+    reading->op->after = is_word(reading, 2, "AFTER");
+    return reading->op->after || is_word(reading, 2, "BEFORE");
+}
+
+static bool read_lrem(struct reading *reading)
+{
+    reading->op->value = reading->args[3];
+    return is_number(reading, 2, &reading->op->count);
+}
+
+static bool read_ltrim(struct reading *reading)
+{
+    return is_number(reading, 2, &reading->op->start) && is_number(reading, 3, &reading->op->stop);
+}
+
+/* ---- the others ---- */
+
+static bool read_nothing(struct reading *reading)
+{
+    reading->verdict = COMMAND_NOTHING;
+    return true;
+}
+
+static bool read_relative(struct reading *reading)
+{
+    return unsupported(reading, relative);
+}
+
+/* The most frequent ones first. */
+static const struct row rows[] = {
+    {"SET", 3, 0, OP_SET, KEY, read_set},
+    {"LPUSH", 3, 0, OP_L_PUSH, KEY, read_push},
+    {"RPUSH", 3, 0, OP_R_PUSH, KEY, read_push},
+    {"LPOP", 2, 3, OP_L_POP, KEY, read_pop},
+    {"RPOP", 2, 3, OP_R_POP, KEY, read_pop},
+    {"DEL", 2, 0, OP_DELETE, OTHER_KEYS, read_delete},
+    {"INCRBY", 3, 3, OP_INCR, KEY, read_increment},
+    {"PEXPIREAT", 3, 4, OP_EXPIRE, KEY, read_expire},
+    {"INCR", 2, 2, OP_INCR, KEY, read_increment},
+    {"DECR", 2, 2, OP_INCR, KEY, read_increment},
+    {"DECRBY", 3, 3, OP_INCR, KEY, read_increment},
+    {"APPEND", 3, 3, OP_APPEND, KEY, read_value},
+    {"SETRANGE", 4, 4, OP_SET_RANGE, KEY, read_setrange},
+    {"MSET", 3, 0, OP_M_SET, OTHER_KEYS, read_mset},
+    {"MSETNX", 3, 0, OP_M_SET, OTHER_KEYS, read_mset},
+    {"SETNX", 3, 3, OP_SET, KEY, read_setnx},
+    {"GETSET", 3, 3, OP_SET, KEY, read_value},
+    {"UNLINK", 2, 0, OP_DELETE, OTHER_KEYS, read_delete},
+    {"EXPIREAT", 3, 4, OP_EXPIRE, KEY, read_expire},
+    {"PERSIST", 2, 2, OP_EXPIRE, KEY, read_persist},
+    {"RENAME", 3, 3, OP_RENAME, PAIR, NULL},
+    {"RENAMENX", 3, 3, OP_RENAME, PAIR, read_renamenx},
+    {"MOVE", 3, 3, OP_RENAME, KEY, read_move},
+    {"COPY", 3, 0, OP_COPY, PAIR, read_copy},
+    {"LPUSHX", 3, 0, OP_L_PUSH, KEY, read_pushx},
+    {"RPUSHX", 3, 0, OP_R_PUSH, KEY, read_pushx},
+    {"RPOPLPUSH", 3, 3, OP_L_MOVE, PAIR, read_rpoplpush},
+    {"LMOVE", 5, 5, OP_L_MOVE, PAIR, read_lmove},
+    {"LSET", 4, 4, OP_L_SET, KEY, read_lset},
+    {"LINSERT", 5, 5, OP_L_INSERT, KEY, read_linsert},
+    {"LREM", 4, 4, OP_L_REM, KEY, read_lrem},
+    {"LTRIM", 4, 4, OP_L_TRIM, KEY, read_ltrim},
+    {"FLUSHDB", 1, 2, OP_FLUSH_DB, NO_KEY, read_flush},
+    {"FLUSHALL", 1, 2, OP_FLUSH_DB, NO_KEY, read_flush},
+    {"PING", 1, 2, OP_COUNT, NO_KEY, read_nothing},
+    {"PUBLISH", 3, 3, OP_COUNT, NO_KEY, read_nothing},
+    {"SPUBLISH", 3, 3, OP_COUNT, NO_KEY, read_nothing},
+    {"SETEX", 4, 4, OP_COUNT, NO_KEY, read_relative},
+    {"PSETEX", 4, 4, OP_COUNT, NO_KEY, read_relative},
+    {"EXPIRE", 3, 4, OP_COUNT, NO_KEY, read_relative},
+    {"PEXPIRE", 3, 4, OP_COUNT, NO_KEY, read_relative},
+};
+
+static const struct row *find_row(struct slice name)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (resp_is_word(name, rows[i].name))
+            return &rows[i];
+    return NULL;
+}
+
+static bool read_row(struct reading *reading, const struct row *row)
+{
+    if (reading->count < row->least || (row->most > 0 && reading->count > row->most))
+        return false;
+    reading->op->kind = row->kind;
+    if (row->keys == KEY || row->keys == PAIR) {
+        reading->op->key = reading->args[1];
+        if (!is_key(reading->op->key))
+            return unsupported(reading, bad_key);
+    }
+    if (row->keys == PAIR) {
+        reading->op->target.bytes = reading->args[2];
+        if (!is_key(reading->op->target.bytes))
+            return unsupported(reading, bad_key);
+    }
+    return row->read == NULL || row->read(reading);
+}
+
+enum command_verdict command_read(const struct scan_command *command, struct arena *arena,
+                                  struct op *op, const char **why)
+{
+    struct reading reading = {
+        .args = command->args, .count = command->count, .arena = arena, .op = op};
+    const struct row *row = find_row(command->args[0]);
+    *op = (struct op){.db = command->db, .target_db = command->db};
+    if (row == NULL) {
+        unsupported(&reading, unknown);
+    } else if (!read_row(&reading, row)) {
+        reading.verdict = COMMAND_BAD;
+        reading.why = bad_form;
+    }
+    *why = reading.why;
+    return reading.verdict;
+}

@@ -1,0 +1,67 @@
+/* Builds and recognises file names. Touches no file. */
+#include "journal/layout.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PREFIX    "appendonly.aof."
+#define BASE_END  ".base.rdb"
+#define LOG_END   ".incr.aof"
+#define TEMPORARY "temp-"
+
+void layout_base_name(char name[LAYOUT_NAME], int64_t seq)
+{
+    snprintf(name, LAYOUT_NAME, PREFIX "%" PRId64 BASE_END, seq);
+}
+
+void layout_log_name(char name[LAYOUT_NAME], int64_t seq)
+{
+    snprintf(name, LAYOUT_NAME, PREFIX "%" PRId64 LOG_END, seq);
+}
+
+void layout_temporary_name(char name[LAYOUT_NAME], const char *finished)
+{
+    snprintf(name, LAYOUT_NAME, TEMPORARY "%s", finished);
+}
+
+void layout_path(char path[LAYOUT_PATH], const char *name)
+{
+    snprintf(path, LAYOUT_PATH, LAYOUT_FOLDER "/%s", name);
+}
+
+int64_t layout_newest(const struct manifest *manifest, char type)
+{
+    int64_t newest = 0;
+    for (size_t i = 0; i < manifest->count; i++) {
+        if (manifest->files[i].type == type && manifest->files[i].seq > newest)
+            newest = manifest->files[i].seq;
+    }
+    return newest;
+}
+
+int64_t layout_log_seq(const char *name)
+{
+    char same[LAYOUT_NAME];
+    if (strncmp(name, PREFIX, sizeof PREFIX - 1) != 0)
+        return 0;
+    int64_t seq = strtoll(name + sizeof PREFIX - 1, NULL, 10);
+    layout_log_name(same, seq);
+    return seq > 0 && strcmp(name, same) == 0 ? seq : 0;
+}
+
+bool layout_is_data_file(const char *name)
+{
+    static const char *const ends[] = {BASE_END, LOG_END, ".base.aof"};
+    if (strncmp(name, TEMPORARY, sizeof TEMPORARY - 1) == 0)
+        return true;
+    if (strncmp(name, PREFIX, sizeof PREFIX - 1) != 0)
+        return false;
+    const char *digits = name + sizeof PREFIX - 1;
+    size_t count = strspn(digits, "0123456789");
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        if (count > 0 && strcmp(digits + count, ends[i]) == 0)
+            return true;
+    }
+    return false;
+}

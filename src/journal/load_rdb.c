@@ -1,0 +1,258 @@
+/* The receiver of rdb_read() that fills a store. What the bytes mean is rdb_read.c's business. */
+#include "journal/load_rdb.h"
+
+#include "base/arena.h"
+#include "base/decimal.h"
+#include "base/mem.h"
+#include "journal/rdb_read.h"
+#include "store/entry.h"
+#include "store/list.h"
+#include "store/op.h"
+#include "store/restore.h"
+#include "store/store.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* The revision of the keys of a file that knows none: version 0 means no key. */
+#define FOREIGN_REVISION 1
+
+/* A key in the file takes at least a type and two lengths. */
+#define LEAST_KEY_BYTES 3
+/* Strings that do not stand in the file as they are and wait: bytes of one, and of all. */
+#define MOST_COPIED     ((size_t)64 * 1024)
+#define MOST_ALL_COPIED ((size_t)4 * 1024 * 1024)
+
+struct load {
+    struct loading *loading;
+    struct slice bytes;
+    uint64_t db;
+    struct restore_string *waiting; /* strings that have been read, to be put back together */
+    size_t count, most;             /* of these */
+    struct arena copies;            /* of names and values that are packed in the file */
+    size_t copied;                  /* bytes in there */
+    struct list *list;              /* the one being read, or NULL */
+    struct restore_key key;         /* its key */
+    bool skipped;                   /* it has no place in the store */
+    bool has_keys;
+};
+
+static bool is_in_file(const struct load *load, struct slice string)
+{
+    uintptr_t begin = (uintptr_t)load->bytes.data, at = (uintptr_t)string.data;
+    return at >= begin && at - begin < load->bytes.len;
+}
+
+/* Where the key stands, as far as known: a name that is not packed lies in the file. */
+static size_t offset_of(const struct load *load, struct slice name)
+{
+    return is_in_file(load, name) ? (size_t)(name.data - load->bytes.data) : 0;
+}
+
+static bool fail(struct load *load, enum loading_verdict verdict, const struct restore_key *key,
+                 const char *why)
+{
+    int len = (int)(key->name.len < 64 ? key->name.len : 64);
+    return loading_fail(load->loading, verdict, offset_of(load, key->name),
+                        "key \"%.*s\" of database %" PRIu32 ": %s", len,
+                        (const char *)key->name.data, key->db, why);
+}
+
+static struct restore_key restored(const struct load *load, const struct rdb_key *key)
+{
+    int64_t expire_at_ms = key->expire_at_ms;
+    return (struct restore_key){.name = key->name,
+                                .db = (uint32_t)load->db,
+                                .expire_at_ms = expire_at_ms < ENTRY_MAX_EXPIRE_AT_MS
+                                                    ? expire_at_ms
+                                                    : ENTRY_MAX_EXPIRE_AT_MS,
+                                .version = key->version};
+}
+
+/* Looks at a key that comes next; *skip if the store cannot have it. */
+static bool begin_key(struct load *load, const struct rdb_key *key, bool *skip)
+{
+    struct loading *loading = load->loading;
+    uint32_t databases = store_databases(loading->store);
+    size_t offset = offset_of(load, key->name);
+    load->has_keys = true;
+    loading->progress.keys++;
+    if (load->db >= databases)
+        return loading_fail(loading, LOADING_REFUSED, offset,
+                            "it has keys in database %" PRIu64
+                            ", but there are %u; start with --databases %" PRIu64 " or more",
+                            load->db, databases, load->db + 1);
+    *skip = key->name.len == 0 || key->name.len > OP_MAX_KEY;
+    if (*skip)
+        unsupported_add(&loading->unsupported, SLICE_LITERAL("key of no or over 65536 bytes"),
+                        key->name, NULL);
+    return offset == 0 || loading_reach(loading, offset);
+}
+
+static bool end_key(struct load *load, const struct restore_key *key, bool is_new)
+{
+    return is_new || fail(load, LOADING_DAMAGED, key, "it stands there twice");
+}
+
+/* ---- strings wait until they are many ---- */
+
+static bool put_waiting(struct load *load)
+{
+    size_t count = load->count;
+    size_t failed = restore_strings(load->loading->store, load->waiting, count);
+    load->count = 0;
+    if (failed < count)
+        return end_key(load, &load->waiting[failed].key, false);
+    arena_reset(&load->copies);
+    load->copied = 0;
+    return true;
+}
+
+static void keep(struct load *load, struct slice *string)
+{
+    if (is_in_file(load, *string))
+        return;
+    *string = arena_copy(&load->copies, *string);
+    load->copied += string->len;
+}
+
+static bool let_wait(struct load *load, const struct restore_key *key, struct slice value)
+{
+    struct restore_string *string = &load->waiting[load->count++];
+    string->key = *key;
+    string->value = value;
+    keep(load, &string->key.name);
+    keep(load, &string->value);
+    return (load->count < load->most && load->copied < MOST_ALL_COPIED) || put_waiting(load);
+}
+
+/* ---- the receiver ---- */
+
+static bool on_aux(void *context, struct slice name, struct slice value)
+{
+    struct load *load = context;
+    int64_t revision;
+    if (!load->has_keys && slice_equal(name, SLICE_LITERAL(RDB_AUX_REVISION)) &&
+        decimal_parse(value, &revision) && revision >= 0)
+        restore_revision(load->loading->store, (uint64_t)revision);
+    return true;
+}
+
+static bool on_db(void *context, uint64_t db)
+{
+    ((struct load *)context)->db = db;
+    return true;
+}
+
+static bool on_sizes(void *context, uint64_t keys, uint64_t expiring)
+{
+    const struct load *load = context;
+    struct store *store = load->loading->store;
+    uint64_t most = load->bytes.len / LEAST_KEY_BYTES;
+    (void)expiring;
+    if (load->db < store_databases(store))
+        restore_reserve(store, (uint32_t)load->db, keys < most ? keys : most);
+    return true;
+}
+
+static bool on_string(void *context, const struct rdb_key *key, struct slice value)
+{
+    struct load *load = context;
+    bool skip;
+    if (!begin_key(load, key, &skip))
+        return false;
+    if (skip)
+        return true;
+    struct restore_key to = restored(load, key);
+    if (value.len > ENTRY_MAX_VALUE)
+        return fail(load, LOADING_REFUSED, &to, "its string has more than 4 GiB");
+    if (value.len > MOST_COPIED && !is_in_file(load, value))
+        return end_key(load, &to, restore_string(load->loading->store, &to, value));
+    return let_wait(load, &to, value);
+}
+
+static bool on_list_begin(void *context, const struct rdb_key *key)
+{
+    struct load *load = context;
+    if (!begin_key(load, key, &load->skipped))
+        return false;
+    load->key = restored(load, key);
+    load->list = list_new();
+    return true;
+}
+
+static bool on_list_elements(void *context, const struct slice *elements, size_t count)
+{
+    struct load *load = context;
+    for (size_t i = 0; i < count; i++) {
+        if (elements[i].len > UINT32_MAX)
+            return fail(load, LOADING_REFUSED, &load->key, "an element has more than 4 GiB");
+        list_push(load->list, LIST_TAIL, elements[i]);
+    }
+    return true;
+}
+
+static bool on_list_end(void *context)
+{
+    struct load *load = context;
+    if (!load->skipped) {
+        if (!restore_list(load->loading->store, &load->key, load->list))
+            return end_key(load, &load->key, false);
+        load->list = NULL;
+    }
+    list_free(load->list);
+    load->list = NULL;
+    return true;
+}
+
+static bool on_unsupported(void *context, const struct rdb_key *key, const char *type)
+{
+    struct load *load = context;
+    struct slice name = key != NULL ? key->name : slice_make(NULL, 0);
+    unsupported_add(&load->loading->unsupported, slice_from_string(type), name, NULL);
+    return key == NULL || offset_of(load, name) == 0 ||
+           loading_reach(load->loading, offset_of(load, name));
+}
+
+bool load_rdb_begins(struct slice bytes)
+{
+    return slice_starts_with(bytes, SLICE_LITERAL(RDB_MAGIC));
+}
+
+static void init(struct load *load, struct loading *loading, struct slice bytes)
+{
+    size_t most = bytes.len / LEAST_KEY_BYTES + 1;
+    *load = (struct load){.loading = loading, .bytes = bytes};
+    load->most = most < RESTORE_STRINGS ? most : RESTORE_STRINGS;
+    load->waiting = mem_alloc(load->most * sizeof *load->waiting);
+    arena_init(&load->copies);
+}
+
+static void deinit(struct load *load)
+{
+    list_free(load->list);
+    free(load->waiting);
+    arena_deinit(&load->copies);
+}
+
+bool load_rdb(struct loading *loading, struct slice bytes, size_t *size)
+{
+    struct rdb_error error;
+    struct load load;
+    struct rdb_receiver receiver = {.on_aux = on_aux,
+                                    .on_db = on_db,
+                                    .on_sizes = on_sizes,
+                                    .on_string = on_string,
+                                    .on_list_begin = on_list_begin,
+                                    .on_list_elements = on_list_elements,
+                                    .on_list_end = on_list_end,
+                                    .on_unsupported = on_unsupported,
+                                    .context = &load};
+    init(&load, loading, bytes);
+    restore_revision(loading->store, FOREIGN_REVISION);
+    bool good = rdb_read(bytes, &receiver, size, &error)
+                    ? put_waiting(&load)
+                    : loading_fail(loading, LOADING_DAMAGED, error.offset, "%s", error.reason);
+    deinit(&load);
+    return good;
+}

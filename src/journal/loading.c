@@ -1,0 +1,44 @@
+/* Counts and tells how far a loading is, and keeps why it ended. Knows no format. */
+#include "journal/loading.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Bytes between two calls of on_progress. */
+#define PROGRESS_STEP ((uint64_t)1024 * 1024)
+
+static bool tell(struct loading *loading, uint64_t done)
+{
+    loading->progress.done = done;
+    loading->next = done + PROGRESS_STEP;
+    if (loading->on_progress == NULL || loading->on_progress(loading->user, &loading->progress))
+        return true;
+    return loading_fail(loading, LOADING_STOPPED, (size_t)(done - loading->before),
+                        "the loading was stopped");
+}
+
+void loading_begin_file(struct loading *loading, uint64_t former_size)
+{
+    loading->before += former_size;
+    loading->next = 0;
+}
+
+bool loading_reach(struct loading *loading, size_t offset)
+{
+    uint64_t done = loading->before + offset;
+    return done < loading->next || tell(loading, done);
+}
+
+bool loading_fail(struct loading *loading, enum loading_verdict verdict, size_t offset,
+                  const char *format, ...)
+{
+    if (loading->verdict != LOADING_DONE)
+        return false;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(loading->why, sizeof loading->why, format, args);
+    va_end(args);
+    loading->verdict = verdict;
+    loading->offset = offset;
+    return false;
+}

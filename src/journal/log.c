@@ -1,0 +1,617 @@
+/*
+ * The change sink that gathers units, and the thread that makes them durable. The mutex is held
+ * from the beginning of a unit to its end; the thread holds it only to take what has gathered. Who
+ * holds it waits for no disk, but for writers when too much has gathered.
+ */
+#include "journal/log.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/gather.h"
+#include "journal/log_file.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Bytes of memory that an empty buffer keeps. */
+#define KEPT_BYTES ((size_t)1024 * 1024)
+/* LOG_EVERY_SECOND: how long units gather before they are written, if they are not that many. */
+#define GATHER_US    INT64_C(10000)
+#define GATHER_BYTES ((size_t)256 * 1024)
+/*
+ * LOG_ALWAYS: those whose units were just made durable will be back with the next ones in a moment.
+ * A sync that begins without them leaves them to the sync after it, and so half of all units would
+ * always wait for two. So the next batch waits for as many units as are under way, for at most this
+ * part of the time that a sync takes; not at all if that is less than a wait can be.
+ */
+#define LINGER_PART   8
+#define MIN_LINGER_US INT64_C(50)
+#define MAX_LINGER_US INT64_C(2000)
+/* How long something may be written and not synced. */
+#define SYNC_US INT64_C(1000000)
+/* When there is no room on the disk: how long until the next attempt. */
+#define RETRY_US INT64_C(100000)
+
+static const char full[] = "the disk is full: writes are refused until there is room where the "
+                           "data directory is; reads still work";
+static const char failed[] = "the log could not be written or synced: writes are refused until the "
+                             "server is started again; the server's own log tells why";
+
+/* Units that go to the current file, and what comes behind them. */
+struct work {
+    struct buf bytes;
+    uint64_t count;
+    char *name; /* the file that the next units go to; NULL: the same one */
+    struct work *next;
+};
+
+enum state { GOOD, FULL, FAILED };
+
+struct log {
+    struct change_sink sink; /* first: the sink's functions find the log by it */
+    struct log_options options;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+
+    /* Under the mutex. */
+    pthread_cond_t wake;  /* the thread waits for work */
+    pthread_cond_t room;  /* writers wait until less is gathered */
+    enum state state;     /* changed by the thread */
+    uint64_t revision;    /* of the newest unit */
+    struct gather gather; /* units for the newest file */
+    struct work *cuts;    /* units for the files before that */
+    size_t cut_bytes;     /* in these */
+    bool sleeping;        /* the thread waits for `wake`... */
+    size_t wake_at;       /* ...until so many bytes have gathered... */
+    uint64_t wake_count;  /* ...and so many units */
+    bool stopping;
+
+    /* The thread's own. */
+    struct work work;
+    struct log_file file;
+    struct log_file next;    /* made, but not yet in use; else all zero */
+    uint64_t written;        /* newest revision in the file */
+    uint64_t synced;         /* newest revision that is durable */
+    uint64_t released;       /* units that were just made durable */
+    uint64_t expected;       /* units that are worth waiting for... */
+    int64_t linger_until_us; /* ...until then */
+    int64_t next_write_us;   /* LOG_EVERY_SECOND: from then on what has gathered is written */
+    int64_t sync_due_us;     /* if the file is not synced */
+
+    atomic_uint_fast64_t size;   /* bytes of all files since the base */
+    atomic_uint_fast64_t former; /* of these, in files before the current one */
+    atomic_uint_fast64_t units, batches, bytes, syncs, durable_revision;
+    atomic_int_fast64_t sync_us, last_sync_us;
+    atomic_int error;
+};
+
+/* ---- the sink: begin to end are one critical section ---- */
+
+static size_t gathered_bytes(const struct log *log)
+{
+    return log->cut_bytes + log->gather.bytes.len;
+}
+
+/* A disk that is full frees nobody who waits; those who write all the same must not block. */
+static bool is_crowded(const struct log *log)
+{
+    return log->state == GOOD && gathered_bytes(log) > log->options.most_gathered;
+}
+
+static uint64_t begin(struct change_sink *sink)
+{
+    struct log *log = (struct log *)sink;
+    pthread_mutex_lock(&log->mutex);
+    while (is_crowded(log))
+        pthread_cond_wait(&log->room, &log->mutex);
+    if (log->state != FAILED)
+        gather_begin(&log->gather);
+    return ++log->revision;
+}
+
+static void change(struct change_sink *sink, const struct op *op)
+{
+    struct log *log = (struct log *)sink;
+    if (log->state != FAILED)
+        gather_change(&log->gather, op);
+}
+
+static void end(struct change_sink *sink)
+{
+    struct log *log = (struct log *)sink;
+    if (log->state != FAILED)
+        gather_end(&log->gather);
+    bool wake = log->sleeping && log->gather.bytes.len >= log->wake_at &&
+                log->gather.count >= log->wake_count;
+    if (wake)
+        log->sleeping = false;
+    pthread_mutex_unlock(&log->mutex);
+    if (wake)
+        pthread_cond_signal(&log->wake);
+}
+
+static void abort_unit(struct change_sink *sink)
+{
+    struct log *log = (struct log *)sink;
+    if (log->state != FAILED)
+        gather_abort(&log->gather);
+    log->revision--;
+    pthread_mutex_unlock(&log->mutex);
+}
+
+struct change_sink *log_sink(struct log *log)
+{
+    return &log->sink;
+}
+
+/* ---- how it went ---- */
+
+static void tell_progress(const struct log *log)
+{
+    const struct durable *durable = log->options.durable;
+    if (durable->on_progress != NULL)
+        durable->on_progress(durable->user);
+}
+
+/* The mutex is held. */
+static void drop_gathered(struct log *log)
+{
+    uint64_t count;
+    struct buf bytes;
+    buf_init(&bytes, 0);
+    gather_take(&log->gather, &bytes, &count, false);
+    buf_deinit(&bytes);
+    while (log->cuts != NULL) {
+        struct work *cut = log->cuts;
+        log->cuts = cut->next;
+        buf_deinit(&cut->bytes);
+        free(cut->name);
+        free(cut);
+    }
+    log->cut_bytes = 0;
+}
+
+static void set_state(struct log *log, enum state state, int error)
+{
+    pthread_mutex_lock(&log->mutex);
+    log->state = state;
+    if (state == FAILED)
+        drop_gathered(log);
+    pthread_cond_broadcast(&log->room);
+    pthread_mutex_unlock(&log->mutex);
+    atomic_store(&log->error, -error);
+}
+
+/* For good. */
+static void fail(struct log *log, int error)
+{
+    log_error("the log cannot be written: %s; writes are refused until the server is started again",
+              strerror(-error));
+    set_state(log, FAILED, error);
+    atomic_store(&log->options.durable->refusal, failed);
+    tell_progress(log);
+}
+
+/* Writing and, if that is asked for, syncing went well. */
+static void succeed(struct log *log)
+{
+    struct durable *durable = log->options.durable;
+    bool told = false;
+    if (log->options.sync == LOG_ALWAYS && atomic_load(&durable->revision) != log->synced) {
+        atomic_store(&durable->revision, log->synced);
+        told = true;
+    }
+    if (log->state == FULL) {
+        log_info("there is room on the disk again: writes are taken");
+        set_state(log, GOOD, 0);
+        atomic_store(&durable->refusal, NULL);
+        told = true;
+    }
+    if (told)
+        tell_progress(log);
+}
+
+/* ---- the thread: waiting ---- */
+
+static void wait_until(struct log *log, int64_t until_us)
+{
+    struct timespec until = {.tv_sec = until_us / 1000000, .tv_nsec = until_us % 1000000 * 1000};
+    if (until_us == INT64_MAX)
+        pthread_cond_wait(&log->wake, &log->mutex);
+    else
+        pthread_cond_timedwait(&log->wake, &log->mutex, &until);
+}
+
+/* There is no room on the disk: tells so and waits; true if there is no time left for that. */
+static bool wait_for_room(struct log *log, int error)
+{
+    if (log->state != FULL) {
+        log_warning("the log cannot be written: %s; writes are refused until there is room",
+                    strerror(-error));
+        set_state(log, FULL, error);
+        atomic_store(&log->options.durable->refusal, full);
+        tell_progress(log);
+    }
+    pthread_mutex_lock(&log->mutex);
+    if (!log->stopping)
+        wait_until(log, clock_monotonic_us() + RETRY_US);
+    bool stopping = log->stopping;
+    pthread_mutex_unlock(&log->mutex);
+    return stopping;
+}
+
+/* Does the attempt until it does not fail for want of room; false if the log has failed. */
+static bool insist(struct log *log, int (*attempt)(struct log *log))
+{
+    for (bool last = false;;) {
+        int error = attempt(log);
+        if (error == 0)
+            return true;
+        if (last || (error != -ENOSPC && error != -EDQUOT)) {
+            fail(log, error);
+            return false;
+        }
+        last = wait_for_room(log, error);
+    }
+}
+
+/* ---- the thread: writing ---- */
+
+static void count_batch(struct log *log, const struct batch *batch)
+{
+    uint64_t size = batch->line_size + batch->len;
+    atomic_fetch_add(&log->size, size);
+    atomic_fetch_add(&log->bytes, size);
+    atomic_fetch_add(&log->batches, 1);
+    atomic_fetch_add(&log->units, batch->ops);
+}
+
+/* Appends a batch, or leaves the file as it was. A failed cut is more than a lack of room. */
+static int append_batch(struct log *log, uint64_t count, struct slice payload)
+{
+    struct batch batch = {.seq = log->written + 1, .ops = count, .synced = log->synced};
+    bool was_unsynced = log->file.unsynced;
+    int error = log_file_append(&log->file, &batch, payload);
+    if (error == -ENOSPC || error == -EDQUOT)
+        return log_file_cut(&log->file) == 0 ? error : -EIO;
+    if (error != 0)
+        return error;
+    count_batch(log, &batch);
+    log->written += count;
+    if (!was_unsynced)
+        log->sync_due_us = clock_monotonic_us() + SYNC_US;
+    return 0;
+}
+
+static int append_work(struct log *log)
+{
+    return append_batch(log, log->work.count, buf_slice(&log->work.bytes));
+}
+
+static bool sync_file(struct log *log)
+{
+    int64_t start_us = clock_monotonic_us();
+    int error = log_file_sync(&log->file);
+    if (error != 0) {
+        fail(log, error);
+        return false;
+    }
+    int64_t took_us = clock_monotonic_us() - start_us;
+    log->synced = log->written;
+    atomic_store(&log->durable_revision, log->synced);
+    atomic_store(&log->last_sync_us, took_us);
+    atomic_fetch_add(&log->sync_us, took_us);
+    atomic_fetch_add(&log->syncs, 1);
+    return true;
+}
+
+static int create_next(struct log *log)
+{
+    struct fs_file *file;
+    int error = log_file_create(log->options.fs, log->options.folder, log->work.name, &file);
+    return error != 0 ? error : log_file_init(&log->next, file);
+}
+
+static int tell_rotated(struct log *log)
+{
+    return log->options.on_rotated(log->options.user, log->work.name);
+}
+
+/* Goes over to the next file: the former one is durable before anything names the new one. */
+static bool change_file(struct log *log)
+{
+    if (log->file.unsynced && !sync_file(log))
+        return false;
+    if (!insist(log, create_next) || !insist(log, tell_rotated))
+        return false;
+    log_file_deinit(&log->file);
+    log->file = log->next;
+    log->next = (struct log_file){0};
+    atomic_store(&log->former, atomic_load(&log->size));
+    return true;
+}
+
+static bool do_work(struct log *log)
+{
+    if (log->work.count > 0 && !insist(log, append_work))
+        return false;
+    if (log->options.sync == LOG_ALWAYS && log->file.unsynced && !sync_file(log))
+        return false;
+    if (log->work.name != NULL && !change_file(log))
+        return false;
+    log->next_write_us = clock_monotonic_us() + GATHER_US;
+    log->released = log->work.count;
+    return true;
+}
+
+static void clear_work(struct work *work)
+{
+    buf_clear(&work->bytes, KEPT_BYTES);
+    free(work->name);
+    work->name = NULL;
+    work->count = 0;
+}
+
+/* ---- the thread: what to do next; the mutex is held ---- */
+
+static void take_cut(struct log *log)
+{
+    struct work *cut = log->cuts;
+    log->cuts = cut->next;
+    log->cut_bytes -= cut->bytes.len;
+    buf_deinit(&log->work.bytes);
+    log->work = *cut;
+    free(cut);
+}
+
+/* After a sync: how long to wait for those who waited for it. */
+static void expect(struct log *log)
+{
+    int64_t linger_us = atomic_load(&log->last_sync_us) / LINGER_PART;
+    log->linger_until_us = 0;
+    if (log->options.sync != LOG_ALWAYS || log->released == 0 || linger_us < MIN_LINGER_US)
+        return;
+    log->expected = log->released + log->gather.count;
+    log->linger_until_us =
+        clock_monotonic_us() + (linger_us < MAX_LINGER_US ? linger_us : MAX_LINGER_US);
+    log->released = 0;
+}
+
+static bool lingers(const struct log *log, int64_t now_us)
+{
+    return !log->stopping && now_us < log->linger_until_us && log->gather.count < log->expected;
+}
+
+/* True if there is something to write and the time for it has come. */
+static bool take_work(struct log *log, int64_t now_us)
+{
+    if (log->cuts != NULL) {
+        take_cut(log);
+    } else {
+        bool gathers = log->options.sync == LOG_EVERY_SECOND && !log->stopping &&
+                       log->gather.bytes.len < GATHER_BYTES && now_us < log->next_write_us;
+        if (log->gather.count == 0 || gathers || lingers(log, now_us))
+            return false;
+        gather_take(&log->gather, &log->work.bytes, &log->work.count, false);
+    }
+    pthread_cond_broadcast(&log->room);
+    return true;
+}
+
+static bool is_sync_due(const struct log *log, int64_t now_us)
+{
+    return log->state != FAILED && log->file.unsynced && now_us >= log->sync_due_us;
+}
+
+/* Sleeps until there is something to do; whoever gathers it wakes the thread then, not before. */
+static void sleep_on(struct log *log, int64_t now_us)
+{
+    int64_t until_us = INT64_MAX;
+    log->wake_at = 0;
+    log->wake_count = 0;
+    if (lingers(log, now_us)) {
+        until_us = log->linger_until_us;
+        log->wake_count = log->expected;
+    }
+    if (log->options.sync == LOG_EVERY_SECOND && now_us < log->next_write_us) {
+        until_us = log->next_write_us;
+        log->wake_at = GATHER_BYTES;
+    }
+    if (log->state != FAILED && log->file.unsynced && log->sync_due_us < until_us)
+        until_us = log->sync_due_us;
+    log->sleeping = true;
+    wait_until(log, until_us);
+    log->sleeping = false;
+}
+
+enum step { WRITE, SYNC, STOP };
+
+static enum step next_step(struct log *log)
+{
+    enum step step;
+    pthread_mutex_lock(&log->mutex);
+    expect(log);
+    for (;;) {
+        int64_t now_us = clock_monotonic_us();
+        if (take_work(log, now_us)) {
+            step = WRITE;
+            break;
+        }
+        if (log->stopping) {
+            step = STOP;
+            break;
+        }
+        if (is_sync_due(log, now_us)) {
+            step = SYNC;
+            break;
+        }
+        sleep_on(log, now_us);
+    }
+    pthread_mutex_unlock(&log->mutex);
+    return step;
+}
+
+/* A last line says that all before it is durable: if it is not there later, that is damage. */
+static void finish(struct log *log)
+{
+    if (log->state == FAILED || (log->file.unsynced && !sync_file(log)))
+        return;
+    if (atomic_load(&log->units) == 0)
+        return;
+    if (append_batch(log, 0, slice_make(NULL, 0)) != 0 || log_file_sync(&log->file) != 0)
+        log_warning("the last line of the log could not be written; no data are lost");
+}
+
+static void *run(void *user)
+{
+    struct log *log = user;
+    enum step step;
+    while ((step = next_step(log)) != STOP) {
+        bool good = step == WRITE ? do_work(log) : sync_file(log);
+        if (good)
+            succeed(log);
+        clear_work(&log->work);
+    }
+    finish(log);
+    return NULL;
+}
+
+/* ---- from outside ---- */
+
+static void init_locks(struct log *log)
+{
+    pthread_mutexattr_t mutex;
+    pthread_condattr_t wake;
+    pthread_mutexattr_init(&mutex);
+    pthread_mutexattr_settype(&mutex, PTHREAD_MUTEX_ADAPTIVE_NP); /* units are short */
+    pthread_mutex_init(&log->mutex, &mutex);
+    pthread_mutexattr_destroy(&mutex);
+    pthread_condattr_init(&wake);
+    pthread_condattr_setclock(&wake, CLOCK_MONOTONIC);
+    pthread_cond_init(&log->wake, &wake);
+    pthread_condattr_destroy(&wake);
+    pthread_cond_init(&log->room, NULL);
+}
+
+static void deinit_locks(struct log *log)
+{
+    pthread_cond_destroy(&log->room);
+    pthread_cond_destroy(&log->wake);
+    pthread_mutex_destroy(&log->mutex);
+}
+
+static void deinit(struct log *log)
+{
+    clear_work(&log->work);
+    buf_deinit(&log->work.bytes);
+    gather_deinit(&log->gather);
+    deinit_locks(log);
+    free((char *)log->options.folder);
+    free(log);
+}
+
+static void init(struct log *log, const struct log_options *options)
+{
+    log->sink =
+        (struct change_sink){.begin = begin, .change = change, .end = end, .abort = abort_unit};
+    log->options = *options;
+    log->options.folder = strdup(options->folder);
+    if (log->options.folder == NULL)
+        abort();
+    if (options->most_gathered == 0)
+        log->options.most_gathered = LOG_MOST_GATHERED;
+    log->revision = log->written = log->synced = options->revision;
+    atomic_store(&log->durable_revision, options->revision);
+    gather_init(&log->gather);
+    buf_init(&log->work.bytes, SIZE_MAX / 4);
+    init_locks(log);
+}
+
+int log_new(const struct log_options *options, struct fs_file *file, struct log **result)
+{
+    struct log_file opened;
+    int error = log_file_init(&opened, file);
+    if (error != 0)
+        return error;
+    struct log *log = mem_alloc_zero(sizeof *log);
+    init(log, options);
+    log->file = opened;
+    atomic_store(&log->size, options->former_size + opened.size);
+    atomic_store(&log->former, options->former_size);
+    atomic_store(&options->durable->refusal, NULL);
+    atomic_store(&options->durable->revision,
+                 options->sync == LOG_ALWAYS ? options->revision : DURABLE_AT_ONCE);
+    error = pthread_create(&log->thread, NULL, run, log);
+    if (error != 0) {
+        deinit(log);
+        return -error;
+    }
+    pthread_setname_np(log->thread, "log");
+    *result = log;
+    return 0;
+}
+
+bool log_free(struct log *log)
+{
+    if (log == NULL)
+        return true;
+    pthread_mutex_lock(&log->mutex);
+    log->stopping = true;
+    pthread_mutex_unlock(&log->mutex);
+    pthread_cond_signal(&log->wake);
+    pthread_join(log->thread, NULL);
+    bool good = log->state != FAILED;
+    log_file_deinit(&log->file);
+    log_file_deinit(&log->next);
+    deinit(log);
+    return good;
+}
+
+void log_rotate(struct log *log, const char *name)
+{
+    struct work *cut = mem_alloc(sizeof *cut);
+    *cut = (struct work){.name = strdup(name)};
+    if (cut->name == NULL)
+        abort();
+    buf_init(&cut->bytes, SIZE_MAX / 4);
+    pthread_mutex_lock(&log->mutex);
+    gather_take(&log->gather, &cut->bytes, &cut->count, true);
+    log->cut_bytes += cut->bytes.len;
+    struct work **last = &log->cuts;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = cut;
+    if (log->state == FAILED)
+        drop_gathered(log);
+    pthread_mutex_unlock(&log->mutex);
+    pthread_cond_signal(&log->wake);
+}
+
+uint64_t log_size(const struct log *log)
+{
+    return atomic_load(&log->size);
+}
+
+void log_forget_former(struct log *log)
+{
+    atomic_fetch_sub(&log->size, atomic_exchange(&log->former, 0));
+}
+
+struct log_stats log_stats(struct log *log)
+{
+    struct log_stats stats = {.units = atomic_load(&log->units),
+                              .batches = atomic_load(&log->batches),
+                              .bytes = atomic_load(&log->bytes),
+                              .syncs = atomic_load(&log->syncs),
+                              .sync_us = atomic_load(&log->sync_us),
+                              .last_sync_us = atomic_load(&log->last_sync_us),
+                              .revision = atomic_load(&log->durable_revision),
+                              .error = atomic_load(&log->error)};
+    pthread_mutex_lock(&log->mutex);
+    stats.gathered_bytes = gathered_bytes(log);
+    stats.buffer_bytes = log->gather.bytes.cap;
+    pthread_mutex_unlock(&log->mutex);
+    return stats;
+}

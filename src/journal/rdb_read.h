@@ -1,0 +1,50 @@
+/*
+ * Reading RDB files of versions 1 to 10, as Redis up to 7.0 and KeyStore write them, out of memory
+ * (a mapped file) in one pass. Strings and lists are given as they are, in whatever encoding they
+ * stand; keys of other types are passed over by their structure and named. Layout: rdb_format.h.
+ */
+#ifndef KEYSTORE_JOURNAL_RDB_READ_H
+#define KEYSTORE_JOURNAL_RDB_READ_H
+
+#include "journal/rdb_format.h"
+#include "journal/rdb_input.h"
+
+/*
+ * Who hears of what is read, in the order of the file; each may be NULL. Slices are borrowed until
+ * the callback returns, but for the key of a list: until on_list_end. A callback that returns false
+ * ends the reading.
+ */
+struct rdb_receiver {
+    /* Every AUX field but ks-versions. */
+    bool (*on_aux)(void *context, struct slice name, struct slice value);
+    /* The keys that follow are in this database; 0 before the first call. */
+    bool (*on_db)(void *context, uint64_t db);
+    /* A hint, not verified: how many keys the database has, and how many of them expire. */
+    bool (*on_sizes)(void *context, uint64_t keys, uint64_t expiring);
+    bool (*on_string)(void *context, const struct rdb_key *key, struct slice value);
+    /* A list with elements; one without is left out, as Redis does. */
+    bool (*on_list_begin)(void *context, const struct rdb_key *key);
+    /* Its next elements, at least one, at most RDB_READ_ELEMENTS. */
+    bool (*on_list_elements)(void *context, const struct slice *elements, size_t count);
+    bool (*on_list_end)(void *context);
+    /* What was passed over: `type` is set, zset, hash, stream or "module NAME". Without a key
+     * (NULL) it is a function library or "data of module NAME". */
+    bool (*on_unsupported)(void *context, const struct rdb_key *key, const char *type);
+    void *context;
+};
+
+#define RDB_READ_ELEMENTS 64
+
+/*
+ * Reads the file at the beginning of `bytes`. True: it was whole and sound, `*size` are its bytes,
+ * and what follows them was not looked at. False: `*error` says what was wrong and where; what the
+ * receiver has got by then is not to be relied upon.
+ *
+ * Expiry at or before 1970 is given as 1 ms after its beginning. Whether keys or databases occur
+ * twice, and whether a key has expired, is not looked at. The checksum, which files from version 5
+ * on have unless Redis was told otherwise, is known to be right only at the end.
+ */
+bool rdb_read(struct slice bytes, const struct rdb_receiver *receiver, size_t *size,
+              struct rdb_error *error);
+
+#endif
