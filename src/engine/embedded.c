@@ -1,14 +1,45 @@
-/* An engine over a store: lock the key's shard, apply, unlock. Knows no protocol. */
+/* An engine over a store, whose answers wait until the disk has what they show. Knows no protocol.
+ */
 #include "engine/embedded.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
+#include "engine/saving.h"
+#include "engine/waiting.h"
+#include "journal/durable.h"
 #include "store/store.h"
 
 #include <stdlib.h>
 
+/* Microseconds of maintenance at a time, and the pauses between them. */
+#define MAINTAIN_US      250
+#define MAINTAIN_BUSY_MS 1
+#define MAINTAIN_IDLE_MS 100
+/* One expired key in so many: there are a lot. */
+#define MAINTAIN_SHARE 10
+
+static const char loading[] = "the server is loading its data; try again when it has";
+static const char not_kept[] = "this server keeps nothing on disk, so there is nothing to save";
+static const char not_durable[] = "the disk failed before this was durable: it may or may not "
+                                  "survive a restart; see INFO and the "
+                                  "server's log";
+
+/* What belongs to one part, which is one thread; but for `waits`, nobody else touches it. */
+struct part {
+    struct store_sweep sweep;
+    struct waiting waiting;
+    atomic_bool waits; /* there are tasks in `waiting` */
+    struct saving_list savings;
+};
+
 struct embedded {
     struct engine engine; /* first, so that a struct engine * is one of these */
     struct store *store;
+    struct durable *durable; /* NULL: nothing is kept on disk */
+    struct journal *journal; /* the same */
+    atomic_bool loading;
+    unsigned part_count;
+    struct part *parts;
 };
 
 static void prepare(struct engine *engine, struct engine_task **tasks, size_t count)
@@ -20,29 +51,176 @@ static void prepare(struct engine *engine, struct engine_task **tasks, size_t co
         store_prefetch_entry(embedded->store, &tasks[i]->op);
 }
 
+static enum engine_answer refuse(struct engine_task *task, enum err err, const char *why)
+{
+    task->result = (struct op_result){.err = err, .why = why};
+    return ENGINE_DONE;
+}
+
+static bool is_durable(const struct engine_task *task, const struct durable *durable)
+{
+    return task->result.seen <= atomic_load(&durable->revision);
+}
+
+/* The answer is true, but a crash could make it untrue. */
+static void fail(struct engine_task *task)
+{
+    op_result_release(&task->result);
+    refuse(task, ERR_NOT_DURABLE, not_durable);
+}
+
+/* Holds the answer back until the disk has what it shows. */
+static enum engine_answer wait(struct embedded *embedded, struct engine_task *task)
+{
+    struct part *part = &embedded->parts[task->part];
+    waiting_add(&part->waiting, task);
+    /* In this order, for the log does its part in the other: durable.h. */
+    atomic_store(&part->waits, true);
+    if (!is_durable(task, embedded->durable) && atomic_load(&embedded->durable->refusal) == NULL)
+        return ENGINE_PENDING;
+    waiting_remove(&part->waiting, task);
+    if (!is_durable(task, embedded->durable))
+        fail(task);
+    return ENGINE_DONE;
+}
+
 static enum engine_answer submit(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    struct shard *shard = store_lock(embedded->store, &task->op);
-    store_apply(shard, &task->op, task->now_ms, task->arena, &task->result);
-    store_unlock(shard);
-    return ENGINE_DONE;
+    if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
+        return refuse(task, ERR_LOADING, loading);
+    struct durable *durable = embedded->durable; /* which is set while it loads */
+    if (durable != NULL && op_info(task->op.kind)->access != OP_READ) {
+        const char *refusal = atomic_load(&durable->refusal);
+        if (refusal != NULL)
+            return refuse(task, ERR_READ_ONLY, refusal);
+    }
+    store_apply(embedded->store, &task->op, task->arena, &task->result);
+    if (durable == NULL || is_durable(task, durable))
+        return ENGINE_DONE;
+    return wait(embedded, task);
+}
+
+static enum engine_answer save(struct engine *engine, struct engine_task *task, bool wait_for_it)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
+        return refuse(task, ERR_LOADING, loading);
+    if (embedded->journal == NULL)
+        return refuse(task, ERR_NOT_SERVED, not_kept);
+    saving_add(&embedded->parts[task->part].savings, embedded->journal, engine, task->part,
+               wait_for_it ? task : NULL);
+    task->result = (struct op_result){.ok = true};
+    return wait_for_it ? ENGINE_PENDING : ENGINE_DONE;
+}
+
+static void complete_durable(struct embedded *embedded, struct part *part)
+{
+    struct engine_task *task;
+    while ((task = waiting_take(&part->waiting, atomic_load(&embedded->durable->revision))) != NULL)
+        task->on_done(task);
+    if (atomic_load(&embedded->durable->refusal) != NULL) {
+        while ((task = waiting_take(&part->waiting, UINT64_MAX)) != NULL) {
+            fail(task);
+            task->on_done(task);
+        }
+    }
+    if (part->waiting.first == NULL)
+        atomic_store(&part->waits, false);
+}
+
+static void complete(struct engine *engine, unsigned number)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    struct part *part = &embedded->parts[number];
+    struct engine_task *task;
+    if (embedded->durable != NULL)
+        complete_durable(embedded, part);
+    while ((task = saving_take(&part->savings)) != NULL)
+        task->on_done(task);
+}
+
+static void on_progress(void *user)
+{
+    struct embedded *embedded = user;
+    for (unsigned i = 0; i < embedded->part_count; i++)
+        if (atomic_load(&embedded->parts[i].waits))
+            embedded->engine.on_ready(embedded->engine.on_ready_user, i);
+}
+
+/* Removing a million keys takes a fifth of the time, in slices that no request notices; as long as
+ * few have expired, looking for them takes less than one percent. */
+static int64_t maintain(struct engine *engine, unsigned part, unsigned parts, int64_t now_ms)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    struct store_sweep *sweep = &embedded->parts[part].sweep;
+    struct store_swept total = {0};
+    if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
+        return MAINTAIN_IDLE_MS;
+    /* What is removed would wait for the disk too. */
+    if (embedded->durable != NULL && atomic_load(&embedded->durable->refusal) != NULL)
+        return MAINTAIN_IDLE_MS;
+    sweep->part = part;
+    sweep->parts = parts;
+    int64_t end_us = clock_monotonic_us() + MAINTAIN_US;
+    do {
+        struct store_swept swept = store_sweep(embedded->store, sweep, now_ms);
+        total.visited += swept.visited;
+        total.removed += swept.removed;
+        total.lap = swept.lap;
+    } while (!total.lap && clock_monotonic_us() < end_us);
+    return total.removed * MAINTAIN_SHARE > total.visited ? MAINTAIN_BUSY_MS : MAINTAIN_IDLE_MS;
 }
 
 static void cancel(struct engine *engine, struct engine_task *task)
 {
-    /* Nothing is ever pending here, so there is nothing to forget. */
-    (void)engine;
-    (void)task;
+    struct embedded *embedded = (struct embedded *)engine;
+    struct part *part = &embedded->parts[task->part];
+    if (!saving_forget(&part->savings, task))
+        waiting_remove(&part->waiting, task);
 }
 
-struct engine *embedded_new(uint32_t databases)
+struct engine *embedded_new(const struct store_options *options, unsigned parts)
 {
     struct embedded *embedded = mem_alloc(sizeof *embedded);
-    embedded->engine = (struct engine){
-        .prepare = prepare, .submit = submit, .cancel = cancel, .databases = databases};
-    embedded->store = store_new(databases);
+    embedded->engine = (struct engine){.prepare = prepare,
+                                       .submit = submit,
+                                       .save = save,
+                                       .cancel = cancel,
+                                       .complete = complete,
+                                       .maintain = maintain,
+                                       .databases = options->databases};
+    embedded->store = store_new(options);
+    embedded->durable = NULL;
+    embedded->journal = NULL;
+    atomic_init(&embedded->loading, false);
+    embedded->part_count = parts;
+    embedded->parts = mem_alloc_zero(parts * sizeof *embedded->parts);
     return &embedded->engine;
+}
+
+void embedded_set_durable(struct engine *engine, struct durable *durable)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    embedded->durable = durable;
+    durable->on_progress = on_progress;
+    durable->user = embedded;
+}
+
+void embedded_set_journal(struct engine *engine, struct journal *journal)
+{
+    ((struct embedded *)engine)->journal = journal;
+}
+
+void embedded_set_loading(struct engine *engine, bool is_loading)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    atomic_store_explicit(&embedded->loading, is_loading, memory_order_release);
+}
+
+struct store *embedded_store(struct engine *engine)
+{
+    return ((struct embedded *)engine)->store;
 }
 
 void embedded_free(struct engine *engine)
@@ -50,6 +228,9 @@ void embedded_free(struct engine *engine)
     struct embedded *embedded = (struct embedded *)engine;
     if (embedded == NULL)
         return;
+    for (unsigned i = 0; i < embedded->part_count; i++)
+        saving_deinit(&embedded->parts[i].savings);
     store_free(embedded->store);
+    free(embedded->parts);
     free(embedded);
 }

@@ -16,22 +16,39 @@ enum engine_answer {
 };
 
 /* One submitted operation. The submitter owns it, keeps it in place until it is answered, and then
- * calls op_result_release(). */
+ * calls op_result_release(). A submitter is one thread, with a number of its own: its part. */
 struct engine_task {
     struct op op;            /* its slices are valid until submit() returns */
     struct op_result result; /* filled when answered; points into `arena` */
     struct arena *arena;
-    int64_t now_ms;                            /* the wall clock when the request came */
-    void (*on_done)(struct engine_task *task); /* called on the submitter's thread */
+    void (*on_done)(struct engine_task *task); /* called by engine_complete() */
+    unsigned part;                             /* the submitter's */
+    struct engine_task *previous, *next;       /* the engine's, while the task is pending */
 };
 
 struct engine {
     /* A hint: these tasks will be submitted next, in this order. Optional for both sides. */
     void (*prepare)(struct engine *engine, struct engine_task **tasks, size_t count);
     enum engine_answer (*submit)(struct engine *engine, struct engine_task *task);
-    /* The task is pending: on return it is forgotten, has changed nothing, and on_done will not be
-     * called. */
+    /* Writes all data to disk as they are now. The task, whose op means nothing, is answered when
+     * that is done, or without `wait` at once. */
+    enum engine_answer (*save)(struct engine *engine, struct engine_task *task, bool wait);
+    /* The task is pending: on return it is forgotten, and on_done will not be called. A write that
+     * waited for the disk is done all the same; what waited for something else has changed nothing.
+     */
     void (*cancel)(struct engine *engine, struct engine_task *task);
+    /* Answers the part's pending tasks that can be answered. To be called on the part's thread
+     * after on_ready. */
+    void (*complete)(struct engine *engine, unsigned part);
+    /* Called on any thread when a part has tasks to complete. Set before the first task. */
+    void (*on_ready)(void *user, unsigned part);
+    void *on_ready_user;
+    /*
+     * Does for a while, some hundred microseconds, what has to be done beside the tasks: part
+     * `part` of `parts`, each of which is one thread's. Returns in how many milliseconds it wants
+     * to be called again.
+     */
+    int64_t (*maintain)(struct engine *engine, unsigned part, unsigned parts, int64_t now_ms);
     uint32_t databases; /* a task's db is below this */
 };
 
@@ -44,6 +61,23 @@ static inline void engine_prepare(struct engine *engine, struct engine_task **ta
 static inline enum engine_answer engine_submit(struct engine *engine, struct engine_task *task)
 {
     return engine->submit(engine, task);
+}
+
+static inline enum engine_answer engine_save(struct engine *engine, struct engine_task *task,
+                                             bool wait)
+{
+    return engine->save(engine, task, wait);
+}
+
+static inline int64_t engine_maintain(struct engine *engine, unsigned part, unsigned parts,
+                                      int64_t now_ms)
+{
+    return engine->maintain(engine, part, parts, now_ms);
+}
+
+static inline void engine_complete(struct engine *engine, unsigned part)
+{
+    engine->complete(engine, part);
 }
 
 static inline void engine_cancel(struct engine *engine, struct engine_task *task)

@@ -26,11 +26,17 @@ static enum http2_error note_reset(struct http2_session *session)
                                                           : HTTP2_ENHANCE_YOUR_CALM;
 }
 
-/* A stream error where there is no stream, or not any more. */
-static enum http2_error refuse(struct http2_session *session, uint32_t id, enum http2_error error)
+/* Resets a stream that is not there, or not any more. */
+static void dismiss(struct http2_session *session, uint32_t id, enum http2_error error)
 {
     send_reset(session, id, error);
     stream_note_past(session, id, PAST_RESET);
+}
+
+/* A stream error where there is no stream: the peer's mistake. */
+static enum http2_error refuse(struct http2_session *session, uint32_t id, enum http2_error error)
+{
+    dismiss(session, id, error);
     return note_reset(session);
 }
 
@@ -117,11 +123,9 @@ static bool must_turn_away(const struct http2_session *session)
 static enum http2_error turn_away(struct http2_session *session, uint32_t id)
 {
     bool too_many = session->streams.count >= session->context->limits.max_streams;
-    if (too_many && session->pending_settings == 0)
-        return refuse(session, id, HTTP2_REFUSED_STREAM);
-    send_reset(session, id, HTTP2_REFUSED_STREAM);
-    stream_note_past(session, id, PAST_RESET);
-    return note_idle_frame(session);
+    dismiss(session, id, HTTP2_REFUSED_STREAM);
+    return too_many && session->pending_settings == 0 ? note_reset(session)
+                                                      : note_idle_frame(session);
 }
 
 static enum http2_error take_request(struct http2_session *session, uint32_t id, struct slice bytes,

@@ -17,24 +17,6 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /* Bytes that an idle connection keeps for the next frame that comes in two reads. */
 #define KEPT_PARTIAL ((size_t)512)
 
-const struct http2_limits http2_default_limits = {
-    .max_streams = 1000,
-    .stream_window = 1024 * 1024,
-    .connection_window = 16 * 1024 * 1024,
-    .max_header_bytes = 16 * 1024,
-    .max_continuations = 8,
-    .max_settings = 64,
-    .max_idle_frames = 1000,
-    .reset_burst = 200,
-    .resets_per_s = 20,
-    .max_output = 256 * 1024,
-    .max_queued = 64 * 1024 * 1024,
-    .max_unsent_control = 4096,
-    .greeting_timeout_ms = 10 * 1000,
-    .header_timeout_ms = 10 * 1000,
-    .stall_timeout_ms = 60 * 1000,
-};
-
 struct http2_context *http2_context_new(const struct http2_limits *limits,
                                         const struct http2_handler *handler)
 {

@@ -21,9 +21,9 @@ struct net_admission {
     pthread_mutex_t lock;
     uint32_t max_connections;
     uint32_t max_per_address;
-    uint32_t connections;
-    uint64_t refused;
-    uint64_t secret; /* so that nobody can choose addresses of one bucket */
+    struct net_admission_counts counts;
+    uint64_t reported; /* of those refused */
+    uint64_t secret;   /* so that nobody can choose addresses of one bucket */
     struct counted *buckets[BUCKETS];
 };
 
@@ -98,11 +98,13 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
 {
     pthread_mutex_lock(&admission->lock);
     bool admitted =
-        admission->connections < admission->max_connections && enter_address(admission, peer);
-    if (admitted)
-        admission->connections++;
-    else
-        admission->refused++;
+        admission->counts.open < admission->max_connections && enter_address(admission, peer);
+    if (admitted) {
+        admission->counts.open++;
+        admission->counts.admitted++;
+    } else {
+        admission->counts.refused++;
+    }
     pthread_mutex_unlock(&admission->lock);
     return admitted;
 }
@@ -122,7 +124,7 @@ static void leave_address(struct net_admission *admission, const struct net_peer
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer)
 {
     pthread_mutex_lock(&admission->lock);
-    admission->connections--;
+    admission->counts.open--;
     leave_address(admission, peer);
     pthread_mutex_unlock(&admission->lock);
 }
@@ -130,8 +132,16 @@ void net_admission_leave(struct net_admission *admission, const struct net_peer 
 uint64_t net_admission_take_refused(struct net_admission *admission)
 {
     pthread_mutex_lock(&admission->lock);
-    uint64_t refused = admission->refused;
-    admission->refused = 0;
+    uint64_t refused = admission->counts.refused - admission->reported;
+    admission->reported = admission->counts.refused;
     pthread_mutex_unlock(&admission->lock);
     return refused;
+}
+
+struct net_admission_counts net_admission_counts(struct net_admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    struct net_admission_counts counts = admission->counts;
+    pthread_mutex_unlock(&admission->lock);
+    return counts;
 }

@@ -27,6 +27,15 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
 /* The connection that was let in is gone. Thread-safe. */
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer);
 
+struct net_admission_counts {
+    uint32_t open;     /* now */
+    uint64_t admitted; /* so far, those gone included */
+    uint64_t refused;  /* so far */
+};
+
+/* Thread-safe. */
+struct net_admission_counts net_admission_counts(struct net_admission *admission);
+
 /* Connections turned away since the last call. Thread-safe. */
 uint64_t net_admission_take_refused(struct net_admission *admission);
 

@@ -52,6 +52,8 @@ struct net_connection {
     bool ending;    /* nothing more is fed: it ends when all that can be pulled is written */
     bool hung_up;   /* the peer has ended its side */
     bool lingering; /* we have ended ours */
+    bool waiting;   /* in the list of those to be flushed */
+    struct net_connection *next_waiting;
 };
 
 static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
@@ -209,9 +211,35 @@ static void flush(struct net_connection *connection)
         regulate(connection);
 }
 
+static void wait_for_flush(struct net_connection *connection)
+{
+    if (connection->waiting)
+        return;
+    connection->waiting = true;
+    connection->next_waiting = connection->shared->waiting;
+    connection->shared->waiting = connection;
+}
+
+/* A flush closes no connection but its own. */
+void connection_flush_waiting(struct net_shared *shared)
+{
+    struct net_connection *connection = shared->waiting;
+    shared->waiting = NULL;
+    while (connection != NULL) {
+        struct net_connection *next = connection->next_waiting;
+        connection->waiting = false;
+        flush(connection);
+        connection = next;
+    }
+}
+
 void net_connection_flush(struct net_connection *connection)
 {
     struct net_shared *shared = connection->shared;
+    if (shared->gathering) {
+        wait_for_flush(connection);
+        return;
+    }
     if (!shared->feeding) {
         flush(connection);
         return;

@@ -20,11 +20,16 @@ struct net_shared {
     size_t queued_total;          /* bytes that wait in their protocols */
     struct chain output;          /* filled and written within one callback */
     bool feeding;                 /* a connection is being fed: the output is its own */
+    bool gathering;               /* connections with output wait in `waiting` to be flushed */
+    struct net_connection *waiting;
     uint8_t input[READ_CHUNK];
 };
 
 /* Accepts the connection that waits at the listening stream. */
 void connection_accept(struct net_shared *shared, uv_stream_t *listener);
+
+/* Flushes the connections that wait for it. */
+void connection_flush_waiting(struct net_shared *shared);
 
 /* Asks the protocol to finish what is under way. */
 void connection_drain(struct net_connection *connection);

@@ -25,8 +25,10 @@ struct net_loop {
     struct net_shared shared;
     struct listening *listening;
     uv_async_t stop;
+    uv_async_t wake;
     uv_timer_t drain_timer; /* first for the patience, then for the rest of the timeout */
     uv_timer_t sweep_timer; /* once a second, for timeouts */
+    uv_timer_t tick_timer;  /* for the protocol's tick() */
 };
 
 const struct net_limits net_default_limits = {
@@ -84,6 +86,22 @@ static void on_sweep(uv_timer_t *timer)
                     (unsigned long long)refused);
 }
 
+static void on_tick(uv_timer_t *timer)
+{
+    struct net_loop *loop = timer->data;
+    const struct net_protocol *protocol = loop->shared.protocol;
+    uv_timer_start(timer, on_tick, (uint64_t)protocol->tick(protocol->user), 0);
+}
+
+static void on_wake(uv_async_t *async)
+{
+    struct net_loop *loop = async->data;
+    loop->shared.gathering = true;
+    loop->shared.protocol->on_wake(loop->shared.protocol->user);
+    loop->shared.gathering = false;
+    connection_flush_waiting(&loop->shared);
+}
+
 static void drain_all(struct net_loop *loop)
 {
     for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
@@ -130,12 +148,21 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
     if (uv_async_init(&loop->shared.uv, &loop->stop, on_stop) < 0)
         abort();
     loop->stop.data = loop;
+    if (uv_async_init(&loop->shared.uv, &loop->wake, on_wake) < 0)
+        abort();
+    loop->wake.data = loop;
+    uv_unref((uv_handle_t *)&loop->wake);
     uv_timer_init(&loop->shared.uv, &loop->drain_timer);
     loop->drain_timer.data = loop;
     uv_timer_init(&loop->shared.uv, &loop->sweep_timer);
     loop->sweep_timer.data = loop;
     uv_timer_start(&loop->sweep_timer, on_sweep, SWEEP_MS, SWEEP_MS);
     uv_unref((uv_handle_t *)&loop->sweep_timer);
+    uv_timer_init(&loop->shared.uv, &loop->tick_timer);
+    loop->tick_timer.data = loop;
+    if (protocol->tick != NULL)
+        uv_timer_start(&loop->tick_timer, on_tick, 0, 0);
+    uv_unref((uv_handle_t *)&loop->tick_timer);
     return loop;
 }
 
@@ -146,8 +173,10 @@ void net_loop_free(struct net_loop *loop)
     close_listening(loop);
     if (!uv_is_closing((uv_handle_t *)&loop->stop))
         uv_close((uv_handle_t *)&loop->stop, NULL);
+    uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->drain_timer, NULL);
     uv_close((uv_handle_t *)&loop->sweep_timer, NULL);
+    uv_close((uv_handle_t *)&loop->tick_timer, NULL);
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
     if (uv_loop_close(&loop->shared.uv) < 0)
         abort();
@@ -177,6 +206,11 @@ int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix)
 void net_loop_run(struct net_loop *loop)
 {
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
+}
+
+void net_loop_wake(struct net_loop *loop)
+{
+    uv_async_send(&loop->wake);
 }
 
 void net_loop_stop(struct net_loop *loop)

@@ -35,6 +35,12 @@ struct net_protocol {
     bool (*finished)(const void *session); /* nothing left to do: close */
     /* Why the connection must be closed because of a timeout, or NULL. Asked once a second. */
     const char *(*expired)(const void *session, int64_t now_ms);
+    /* Work beside the connections, once from the loop's start on; returns in how many milliseconds
+     * it wants to be called again, at least 1. NULL: there is none. */
+    int64_t (*tick)(void *user);
+    /* After net_loop_wake(), once for any number of calls. What the sessions have to say then is
+     * written when it returns, once per connection. NULL: it will not be called. */
+    void (*on_wake)(void *user);
     /* Finish what is under way, take nothing new. Called again later: do not wait for the peer. */
     void (*drain)(void *session);
 };
@@ -72,6 +78,10 @@ void net_loop_run(struct net_loop *loop);
  * the drain timeout.
  */
 void net_loop_stop(struct net_loop *loop);
+
+/* Has the protocol's on_wake() called on the loop's thread soon; from any thread, until
+ * net_loop_free(). */
+void net_loop_wake(struct net_loop *loop);
 
 /* To be called on the loop's thread when a session has output though it was not fed; also while
  * another one is. */

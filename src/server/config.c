@@ -237,5 +237,6 @@ enum config_answer config_read(int argc, char **argv, struct config *config)
     if (config->listen_count == 0 &&
         !options_set(OPTION_FIRST_SETTING, config, OPTIONS_DEFAULT_LISTEN, &why))
         abort();
+    options_settle(config);
     return CONFIG_RUN;
 }

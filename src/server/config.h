@@ -7,12 +7,16 @@
 
 #include "base/log.h"
 #include "http2/http2.h"
+#include "journal/journal.h"
 #include "net/address.h"
 #include "net/loop.h"
+#include "store/store.h"
 
 #include <stdint.h>
 
 #define CONFIG_MAX_LISTEN 16
+/* Bytes of a path with its terminating zero. */
+#define CONFIG_MAX_PATH 1024
 
 struct config {
     struct net_address listen[CONFIG_MAX_LISTEN];
@@ -21,6 +25,10 @@ struct config {
     uint32_t max_connections;
     uint32_t max_per_address; /* connections; 0 = any number */
     size_t max_value;         /* bytes */
+    struct store_options store;
+    char dir[CONFIG_MAX_PATH]; /* the data directory */
+    struct journal_options journal;
+    bool has_rules; /* journal.rules were given, perhaps none */
     enum log_level log_level;
     struct http2_limits http2;
     struct net_limits net;

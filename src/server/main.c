@@ -5,6 +5,8 @@
 #include "net/admission.h"
 #include "net/listener.h"
 #include "server/config.h"
+#include "server/data.h"
+#include "server/report.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -14,13 +16,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define DATABASES 16
-
 struct server {
     struct config config;
     struct engine *engine;
     struct net_admission *admission;
     struct worker **workers;
+    struct report report;
+    struct data data;
     size_t listening; /* addresses of the configuration that are bound */
 };
 
@@ -73,24 +75,73 @@ static void announce(const struct net_address *address)
         printf("Server started on port %d\n", net_address_port(address));
 }
 
-static bool start(struct server *server)
+/* The engine has answers for this part. */
+static void on_ready(void *user, unsigned part)
+{
+    struct server *server = user;
+    worker_wake(server->workers[part]);
+}
+
+static void make_workers(struct server *server)
 {
     struct config *config = &server->config;
-    server->engine = embedded_new(DATABASES);
     server->admission = net_admission_new(config->max_connections, config->max_per_address);
     server->workers = mem_alloc_zero(config->threads * sizeof(struct worker *));
+    report_init(&server->report);
+    server->report.config = config;
+    server->report.store = embedded_store(server->engine);
+    server->report.admission = server->admission;
+    server->report.data = &server->data;
     for (unsigned i = 0; i < config->threads; i++)
-        server->workers[i] = worker_new(config, server->engine, server->admission);
+        server->workers[i] =
+            worker_new(config, i, server->engine, server->admission, &server->report.info);
+    server->report.workers = server->workers;
+}
+
+/* From here on calls are answered, with ERR_LOADING until the data are there. */
+static bool serve(struct server *server)
+{
+    struct config *config = &server->config;
+    server->engine = embedded_new(&config->store, config->threads);
+    server->engine->on_ready = on_ready;
+    server->engine->on_ready_user = server;
+    embedded_set_loading(server->engine, true);
+    make_workers(server);
     for (size_t i = 0; i < config->listen_count; i++) {
         if (!serve_address(server, &config->listen[i]))
             return false;
     }
+    if (!data_open(&server->data, config, server->engine))
+        return false;
     for (unsigned i = 0; i < config->threads; i++)
         worker_start(server->workers[i]);
     for (size_t i = 0; i < config->listen_count; i++)
+        log_info("listening on %s, loading from %s", config->listen[i].text, config->dir);
+    return true;
+}
+
+/* True if a signal came that ends the server; it is then not seen again. */
+static bool is_stopped(void)
+{
+    static const struct timespec at_once = {0};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return sigtimedwait(&signals, NULL, &at_once) > 0;
+}
+
+static void announce_all(const struct config *config)
+{
+    for (size_t i = 0; i < config->listen_count; i++)
         announce(&config->listen[i]);
     fflush(stdout);
-    return true;
+}
+
+static void drain(struct server *server)
+{
+    for (unsigned i = 0; i < server->config.threads; i++)
+        worker_stop(server->workers[i]);
 }
 
 /* A second signal while the workers finish ends the process at once. */
@@ -101,19 +152,41 @@ static void wait_and_drain(struct server *server, const sigset_t *signals)
         continue;
     log_info("%s received: finishing the calls under way", strsignal(received));
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    for (unsigned i = 0; i < server->config.threads; i++)
-        worker_stop(server->workers[i]);
+    drain(server);
 }
 
-static void stop(struct server *server)
+/* True if all that was acknowledged is on disk. */
+static bool stop(struct server *server)
 {
+    /* Each may still look at the others, to report on them; the log wakes them as long as it runs.
+     */
+    for (unsigned i = 0; i < server->config.threads; i++)
+        worker_join(server->workers[i]);
+    bool kept = data_stop(&server->data);
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_free(server->workers[i]);
     free(server->workers);
     net_admission_free(server->admission);
     for (size_t i = 0; i < server->listening; i++)
         listener_unlink(&server->config.listen[i]);
+    data_close(&server->data);
     embedded_free(server->engine);
+    return kept;
+}
+
+/* Serves until a signal comes; false if it could not, after a sentence on standard error. */
+static bool run(struct server *server, const sigset_t *signals)
+{
+    if (!serve(server))
+        return false;
+    enum data_loaded loaded = data_load(&server->data, is_stopped);
+    if (loaded == DATA_LOADED) {
+        announce_all(&server->config);
+        wait_and_drain(server, signals);
+    } else {
+        drain(server);
+    }
+    return loaded != DATA_BAD;
 }
 
 int main(int argc, char **argv)
@@ -131,11 +204,9 @@ int main(int argc, char **argv)
     log_set_level(server.config.log_level);
     raise_descriptor_limit();
     block_signals(&signals);
-    bool started = start(&server);
-    if (started)
-        wait_and_drain(&server, &signals);
-    stop(&server);
-    if (started)
+    bool served = run(&server, &signals);
+    bool kept = stop(&server);
+    if (served)
         log_info("stopped");
-    return started ? 0 : 1;
+    return served && kept ? 0 : 1;
 }

@@ -4,6 +4,8 @@
 #include "server/values.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* How a setting is written, and what it is in struct config. */
@@ -11,6 +13,11 @@ enum option_type {
     TYPE_NONE,
     TYPE_LISTEN,
     TYPE_LOG_LEVEL,
+    TYPE_POLICY, /* enum store_policy */
+    TYPE_PATH,   /* char[CONFIG_MAX_PATH] */
+    TYPE_DURABILITY,
+    TYPE_RULES,   /* of struct journal_options */
+    TYPE_FLAG,    /* bool; no value or `yes` sets it */
     TYPE_COUNT,   /* uint32_t */
     TYPE_BYTES,   /* size_t */
     TYPE_SECONDS, /* int64_t, in milliseconds */
@@ -33,6 +40,23 @@ static const struct option_row rows[] = {
      "serve on HOST:PORT or unix:PATH; may be repeated (" OPTIONS_DEFAULT_LISTEN ")"},
     {"threads", "N", "worker threads (one per processor)"},
     {"max-value", "BYTES", "longest value, such as 512KiB (64MiB)"},
+    {"databases", "N", "numbered 0 to N - 1 (16)"},
+    {"max-memory", "BYTES", "that the data may take, such as 2GiB; 0: any (0)"},
+    {"max-memory-policy", "POLICY",
+     "what goes when that is reached: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
+     "volatile-ttl (noeviction)"},
+    {"dir", "PATH", "the data directory, made if it is missing (./data)"},
+    {"durability", "WHEN",
+     "what survives a crash: always, what was acknowledged; everysec, all but two seconds; none, "
+     "the last snapshot (always)"},
+    {"log-rewrite-percent", "N",
+     "of the snapshot that the log may grow to before there is a new one; 0: any (100)"},
+    {"log-rewrite-min-size", "BYTES", "of the log below which there is none (64MiB)"},
+    {"save", "RULES",
+     "pairs of seconds and changes after which there is a snapshot, such as \"900 1 300 10\", or "
+     "\"\" (that with --durability none, else \"\")"},
+    {"import-skip-unsupported", NULL,
+     "leave out keys of Redis' types that KeyStore does not have instead of refusing to start"},
     {"log-level", "LEVEL", "error, warning, info or debug (info)"},
     {"drain-timeout", "SECONDS", "for calls to finish on shutdown (10)"},
     {"max-connections", "N", "open at once (50000)"},
@@ -53,6 +77,15 @@ static const struct setting settings[] = {
     [OPTION_FIRST_SETTING] = {.type = TYPE_LISTEN},
     {TYPE_COUNT, AT(threads), 1, 1024, "a number of threads"},
     {TYPE_BYTES, AT(max_value), 1, (uint64_t)1 << 30, "a number of bytes"},
+    {TYPE_COUNT, AT(store.databases), 1, 1024, "a number of databases"},
+    {TYPE_BYTES, AT(store.max_memory), 0, (uint64_t)1 << 46, "a number of bytes"},
+    {.type = TYPE_POLICY},
+    {TYPE_PATH, AT(dir), 1, CONFIG_MAX_PATH - 1, "the path of a directory"},
+    {.type = TYPE_DURABILITY},
+    {TYPE_COUNT, AT(journal.rewrite_percent), 0, 1000000, "a number of percent"},
+    {TYPE_BYTES, AT(journal.rewrite_min_size), 0, (uint64_t)1 << 50, "a number of bytes"},
+    {.type = TYPE_RULES},
+    {TYPE_FLAG, AT(journal.skip_unsupported), 0, 1, "a switch"},
     {.type = TYPE_LOG_LEVEL},
     {TYPE_SECONDS, AT(net.drain_timeout_ms), 0, 3600, "a number of seconds"},
     {TYPE_COUNT, AT(max_connections), 1, 10000000, "a number of connections"},
@@ -87,6 +120,11 @@ void options_fill_defaults(struct config *config)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     *config = (struct config){.threads = processors > 0 ? (uint32_t)processors : 1,
                               .max_value = (size_t)64 * 1024 * 1024,
+                              .store = {.databases = 16, .policy = STORE_NOEVICTION},
+                              .dir = "./data",
+                              .journal = {.durability = JOURNAL_ALWAYS,
+                                          .rewrite_percent = 100,
+                                          .rewrite_min_size = (uint64_t)64 * 1024 * 1024},
                               .max_connections = 50000,
                               .log_level = LOG_INFO,
                               .http2 = http2_default_limits,
@@ -103,6 +141,117 @@ static bool set_listen(struct config *config, const char *value, const char **wh
         return false;
     config->listen_count++;
     return true;
+}
+
+static const char *const policies[] = {
+    [STORE_NOEVICTION] = "noeviction",     [STORE_ALLKEYS_LRU] = "allkeys-lru",
+    [STORE_VOLATILE_LRU] = "volatile-lru", [STORE_ALLKEYS_RANDOM] = "allkeys-random",
+    [STORE_VOLATILE_TTL] = "volatile-ttl",
+};
+
+const char *options_policy_name(enum store_policy policy)
+{
+    return policies[policy];
+}
+
+static bool set_policy(struct config *config, const char *value, const char **why)
+{
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        if (strcmp(value, policies[i]) == 0) {
+            config->store.policy = (enum store_policy)i;
+            return true;
+        }
+    }
+    *why = "it is noeviction, allkeys-lru, volatile-lru, allkeys-random or volatile-ttl";
+    return false;
+}
+
+static const char *const durabilities[] = {
+    [JOURNAL_ALWAYS] = "always", [JOURNAL_EVERY_SECOND] = "everysec", [JOURNAL_NONE] = "none"};
+
+const char *options_durability_name(enum journal_durability durability)
+{
+    return durabilities[durability];
+}
+
+static bool set_durability(struct config *config, const char *value, const char **why)
+{
+    for (size_t i = 0; i < sizeof durabilities / sizeof durabilities[0]; i++) {
+        if (strcmp(value, durabilities[i]) == 0) {
+            config->journal.durability = (enum journal_durability)i;
+            return true;
+        }
+    }
+    *why = "it is always, everysec or none";
+    return false;
+}
+
+/* The next of the numbers between spaces, 1 to 1,000,000,000. */
+static bool next_number(char **rest, uint64_t *number)
+{
+    const char *word = strsep(rest, " ");
+    while (word != NULL && word[0] == 0)
+        word = strsep(rest, " ");
+    return word != NULL && values_parse_number(word, 1, 1000000000, number);
+}
+
+static bool parse_rules(const char *text, struct journal_options *journal)
+{
+    char copy[256];
+    char *rest = copy;
+    uint64_t seconds, changes;
+    if (strlen(text) >= sizeof copy)
+        return false;
+    strcpy(copy, text);
+    journal->rule_count = 0;
+    while (rest != NULL && rest[strspn(rest, " ")] != 0) {
+        if (journal->rule_count == JOURNAL_MOST_RULES || !next_number(&rest, &seconds) ||
+            !next_number(&rest, &changes))
+            return false;
+        journal->rules[journal->rule_count++] =
+            (struct journal_rule){.seconds = (int64_t)seconds, .changes = changes};
+    }
+    return true;
+}
+
+static bool set_rules(struct config *config, const char *value, const char **why)
+{
+    *why = "it is pairs of seconds and changes, each 1 to 1000000000, at most 8 pairs, such as "
+           "900 1 300 10, or empty";
+    struct journal_options journal = config->journal;
+    if (!parse_rules(value, &journal))
+        return false;
+    config->journal = journal;
+    config->has_rules = true;
+    return true;
+}
+
+static bool set_path(char *path, const char *value, const char **why)
+{
+    *why = "it is the path of a directory, 1 to 1023 bytes";
+    size_t len = strlen(value);
+    if (len == 0 || len >= CONFIG_MAX_PATH)
+        return false;
+    memcpy(path, value, len + 1);
+    return true;
+}
+
+static bool set_flag(bool *flag, const char *value, const char **why)
+{
+    *why = "it is yes or no";
+    bool yes = value == NULL || strcmp(value, "yes") == 0;
+    if (!yes && strcmp(value, "no") != 0)
+        return false;
+    *flag = yes;
+    return true;
+}
+
+void options_settle(struct config *config)
+{
+    const char *why;
+    if (!config->has_rules && config->journal.durability == JOURNAL_NONE &&
+        !set_rules(config, OPTIONS_DEFAULT_RULES, &why))
+        abort();
 }
 
 static bool set_number(const struct setting *setting, void *member, const char *value,
@@ -133,6 +282,16 @@ bool options_set(size_t row, struct config *config, const char *value, const cha
     switch (setting->type) {
     case TYPE_LISTEN:
         return set_listen(config, value, why);
+    case TYPE_POLICY:
+        return set_policy(config, value, why);
+    case TYPE_PATH:
+        return set_path((char *)config + setting->offset, value, why);
+    case TYPE_DURABILITY:
+        return set_durability(config, value, why);
+    case TYPE_RULES:
+        return set_rules(config, value, why);
+    case TYPE_FLAG:
+        return set_flag((bool *)((char *)config + setting->offset), value, why);
     case TYPE_LOG_LEVEL:
         *why = "it is error, warning, info or debug";
         return log_level_parse(value, &config->log_level);

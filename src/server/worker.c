@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "engine/engine.h"
 #include "grpc/server.h"
 #include "net/loop.h"
 #include "service/service.h"
@@ -15,6 +16,8 @@ struct worker {
     struct service *service;
     struct grpc_server *grpc;
     struct net_loop *loop;
+    struct engine *engine;
+    unsigned index, count; /* this worker's number, and how many there are */
     pthread_t thread;
     bool started;
 };
@@ -62,15 +65,31 @@ static const char *expired(const void *session, int64_t now_ms)
     return grpc_connection_expired(session, now_ms);
 }
 
+static int64_t tick(void *user)
+{
+    struct worker *worker = user;
+    return engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
+}
+
+/* Something has become durable. */
+static void on_wake(void *user)
+{
+    struct worker *worker = user;
+    engine_complete(worker->engine, worker->index);
+}
+
 static void drain(void *session)
 {
     grpc_connection_drain(session);
 }
 
-struct worker *worker_new(const struct config *config, struct engine *engine,
-                          struct net_admission *admission)
+struct worker *worker_new(const struct config *config, unsigned index, struct engine *engine,
+                          struct net_admission *admission, const struct info_source *info)
 {
     struct worker *worker = mem_alloc_zero(sizeof *worker);
+    worker->engine = engine;
+    worker->index = index;
+    worker->count = config->threads;
     worker->protocol = (struct net_protocol){.user = worker,
                                              .on_open = on_open,
                                              .on_close = on_close,
@@ -79,12 +98,14 @@ struct worker *worker_new(const struct config *config, struct engine *engine,
                                              .queued = queued,
                                              .finished = finished,
                                              .expired = expired,
+                                             .tick = tick,
+                                             .on_wake = on_wake,
                                              .drain = drain};
     struct http2_limits http2 = config->http2;
     /* A client takes nothing by not reading, or by not opening its windows. */
     http2.stall_timeout_ms = config->net.write_timeout_ms;
     struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
-    worker->service = service_new(engine, config->max_value, limits.max_message);
+    worker->service = service_new(engine, index, info, config->max_value, limits.max_message);
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
     worker->loop = net_loop_new(&worker->protocol, admission, &config->net);
     return worker;
@@ -109,17 +130,33 @@ void worker_start(struct worker *worker)
     worker->started = true;
 }
 
+void worker_wake(struct worker *worker)
+{
+    net_loop_wake(worker->loop);
+}
+
 void worker_stop(struct worker *worker)
 {
     net_loop_stop(worker->loop);
+}
+
+uint64_t worker_commands(const struct worker *worker)
+{
+    return service_commands(worker->service);
+}
+
+void worker_join(struct worker *worker)
+{
+    if (worker->started)
+        pthread_join(worker->thread, NULL);
+    worker->started = false;
 }
 
 void worker_free(struct worker *worker)
 {
     if (worker == NULL)
         return;
-    if (worker->started)
-        pthread_join(worker->thread, NULL);
+    worker_join(worker);
     net_loop_free(worker->loop);
     grpc_server_free(worker->grpc);
     service_free(worker->service);

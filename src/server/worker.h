@@ -5,12 +5,14 @@
 #include "server/config.h"
 
 struct engine;
+struct info_source;
 struct net_admission;
 struct worker;
 
-/* All three are borrowed for the worker's life. Not running yet. */
-struct worker *worker_new(const struct config *config, struct engine *engine,
-                          struct net_admission *admission);
+/* Number `index` of config->threads workers. All is borrowed for the worker's life. Not running
+ * yet. */
+struct worker *worker_new(const struct config *config, unsigned index, struct engine *engine,
+                          struct net_admission *admission, const struct info_source *info);
 
 /* Serves a bound socket, whose descriptor the worker takes over. 0, or a negative errno. */
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
@@ -19,8 +21,18 @@ int worker_listen(struct worker *worker, int descriptor, const struct net_addres
 /* Starts the thread; aborts if the system gives none. */
 void worker_start(struct worker *worker);
 
+/* Has the worker complete the engine's tasks of its part soon; from any thread, until it is freed.
+ */
+void worker_wake(struct worker *worker);
+
 /* Tells a started worker to finish; returns at once. */
 void worker_stop(struct worker *worker);
+
+/* Requests that it has taken so far; any thread may ask. */
+uint64_t worker_commands(const struct worker *worker);
+
+/* Waits for the thread of a worker that was told to finish. */
+void worker_join(struct worker *worker);
 
 /* Waits for the thread, if it was started, and frees the worker. NULL is allowed. */
 void worker_free(struct worker *worker);

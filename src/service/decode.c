@@ -1,124 +1,152 @@
-/* From protobuf-c's messages to struct op. Knows the wire's form of requests and nothing else. */
+/*
+ * From bytes to protobuf-c's structs, and from those of a single key or of strings to struct op.
+ * Knows the wire's form of requests and nothing else.
+ */
 #include "service/decode.h"
 
+#include "service/field.h"
+#include "service/sentence.h"
 #include "service/wire.h"
 
-#include <mini_redis.pb-c.h>
+#include <math.h>
 
-static const char not_decodable[] =
-    "the message does not decode as this method's request; see proto/mini_redis.proto";
-static const char no_ttl[] = "time to live is not served yet; leave ttl_ms, expire_at_ms and "
-                             "keep_ttl unset";
-
-static struct slice to_slice(ProtobufCBinaryData bytes)
+enum err decode(const struct decoder *decoder, struct slice bytes, struct arena *arena,
+                struct op *op, const char **why)
 {
-    return slice_make(bytes.data, bytes.len);
+    void *message;
+    enum err err = wire_decode(decoder->message, bytes, arena, &message);
+    if (err == ERR_NONE)
+        return decoder->fill(message, arena, op, why);
+    *why =
+        err == ERR_TOO_LARGE
+            ? sentence_make(arena, "the request holds more than %zu messages; send fewer at once",
+                            WIRE_MAX_MESSAGES)
+            : "the message does not decode as this method's request; see proto/mini_redis.proto";
+    return err;
 }
 
-static enum err refuse(const char *sentence, const char **why)
+enum err decode_key(const void *message, struct arena *arena, struct op *op, const char **why)
 {
-    *why = sentence;
-    return ERR_BAD_ARGUMENT;
-}
-
-static enum err to_condition(const Keystore__V1__Condition *message, struct condition *condition,
-                             const char **why)
-{
-    if (message == NULL)
+    const Keystore__V1__Key *request = message;
+    op->key = field_slice(request->key);
+    op->db = request->db;
+    if (request->condition == NULL)
         return ERR_NONE;
-    if ((int)message->existence < EXISTENCE_ANY || (int)message->existence > EXISTENCE_PRESENT)
-        return refuse("condition.existence has no such value; it is 0, 1 (absent) or 2 (present)",
-                      why);
-    condition->existence = (enum existence)message->existence;
-    condition->version = message->version;
-    condition->match_value = message->match_value;
-    condition->value = to_slice(message->value);
-    if (condition->existence == EXISTENCE_ABSENT &&
-        (condition->version != 0 || condition->match_value))
-        return refuse("condition asks for an absent key and for its version or value; ask for one",
-                      why);
-    if (!condition->match_value && condition->value.len > 0)
-        return refuse("condition.value is given without match_value; set match_value to compare it",
-                      why);
+    if (op->kind != OP_DELETE && op->kind != OP_GET_DEL)
+        return field_refuse_for(op, "condition", arena, why);
+    return field_condition(request->condition, &op->condition, why);
+}
+
+/* What the deadline of a Set becomes. */
+static enum err decode_time(const Keystore__V1__KeyValue *request, struct op *op, const char **why)
+{
+    op->keep_ttl = request->keep_ttl;
+    if (request->keep_ttl && (request->ttl_ms != 0 || request->expire_at_ms != 0))
+        return field_refuse("keep_ttl and a new time to live are both given; give one of them",
+                            why);
+    return field_deadline(request->ttl_ms, request->expire_at_ms, op, why);
+}
+
+/* Append's KeyValue has a key and a value only. */
+static enum err refuse_options(const Keystore__V1__KeyValue *request, struct arena *arena,
+                               const struct op *op, const char **why)
+{
+    if (request->ttl_ms != 0)
+        return field_refuse_for(op, "ttl_ms", arena, why);
+    if (request->expire_at_ms != 0)
+        return field_refuse_for(op, "expire_at_ms", arena, why);
+    if (request->keep_ttl)
+        return field_refuse_for(op, "keep_ttl", arena, why);
+    if (request->return_previous)
+        return field_refuse_for(op, "return_previous", arena, why);
+    if (request->condition != NULL)
+        return field_refuse_for(op, "condition", arena, why);
     return ERR_NONE;
 }
 
-enum err decode_key(struct slice message, struct arena *arena, struct op *op, const char **why)
+enum err decode_key_value(const void *message, struct arena *arena, struct op *op, const char **why)
 {
-    const Keystore__V1__Key *request = wire_decode(&keystore__v1__key__descriptor, message, arena);
-    if (request == NULL) {
-        *why = not_decodable;
-        return ERR_BAD_MESSAGE;
-    }
-    op->key = to_slice(request->key);
+    const Keystore__V1__KeyValue *request = message;
+    op->key = field_slice(request->key);
+    op->value = field_slice(request->value);
     op->db = request->db;
-    if (request->condition != NULL && op->kind != OP_DELETE)
-        return refuse("condition is for Delete; leave it unset in this call", why);
-    return to_condition(request->condition, &op->condition, why);
-}
-
-enum err decode_key_value(struct slice message, struct arena *arena, struct op *op,
-                          const char **why)
-{
-    const Keystore__V1__KeyValue *request =
-        wire_decode(&keystore__v1__key_value__descriptor, message, arena);
-    if (request == NULL) {
-        *why = not_decodable;
-        return ERR_BAD_MESSAGE;
-    }
-    if (request->ttl_ms != 0 || request->expire_at_ms != 0 || request->keep_ttl) {
-        *why = no_ttl;
-        return ERR_NOT_SERVED;
-    }
-    op->key = to_slice(request->key);
-    op->value = to_slice(request->value);
-    op->db = request->db;
+    if (op->kind != OP_SET)
+        return refuse_options(request, arena, op, why);
     op->return_previous = request->return_previous;
-    return to_condition(request->condition, &op->condition, why);
+    if (request->keep_ttl || request->ttl_ms != 0 || request->expire_at_ms != 0) {
+        enum err err = decode_time(request, op, why);
+        if (err != ERR_NONE)
+            return err;
+    }
+    return field_condition(request->condition, &op->condition, why);
 }
 
-enum err decode_list_insert(struct slice message, struct arena *arena, struct op *op,
-                            const char **why)
+/* One entry of an MSet becomes a Set. */
+static enum err decode_entry(const Keystore__V1__KeyValue *entry, struct arena *arena,
+                             const struct op *m_set, struct op *op, const char **why)
 {
-    const Keystore__V1__ListInsert *request =
-        wire_decode(&keystore__v1__list_insert__descriptor, message, arena);
-    if (request == NULL) {
-        *why = not_decodable;
-        return ERR_BAD_MESSAGE;
-    }
-    if (request->ttl_ms != 0) {
-        *why = no_ttl;
-        return ERR_NOT_SERVED;
-    }
-    if (request->n_values == 0)
-        return refuse("values is empty; give at least one value to push", why);
-    if (request->condition != NULL && request->condition->match_value)
-        return refuse("condition.match_value compares strings; a list has none", why);
-    struct slice *values = arena_alloc(arena, request->n_values * sizeof *values);
-    for (size_t i = 0; i < request->n_values; i++)
-        values[i] = to_slice(request->values[i]);
-    op->key = to_slice(request->key);
-    op->values = values;
-    op->value_count = request->n_values;
-    op->db = request->db;
-    op->max_length = request->max_length;
-    return to_condition(request->condition, &op->condition, why);
+    *op = (struct op){.kind = OP_SET, .now_ms = m_set->now_ms, .max_value = m_set->max_value};
+    if (entry->return_previous)
+        return field_refuse("return_previous means nothing for an entry of MSet; leave it unset",
+                            why);
+    if (entry->db != 0 && entry->db != m_set->db)
+        return field_refuse("db of an entry is another than that of the message; MSet sets keys of "
+                            "one database",
+                            why);
+    enum err err = decode_key_value(entry, arena, op, why);
+    op->db = m_set->db;
+    return err;
 }
 
-enum err decode_list_range(struct slice message, struct arena *arena, struct op *op,
+enum err decode_key_values(const void *message, struct arena *arena, struct op *op,
                            const char **why)
 {
-    const Keystore__V1__ListRange *request =
-        wire_decode(&keystore__v1__list_range__descriptor, message, arena);
-    if (request == NULL) {
-        *why = not_decodable;
-        return ERR_BAD_MESSAGE;
+    const Keystore__V1__KeyValues *request = message;
+    if (request->n_entries == 0)
+        return field_refuse("entries is empty; give at least one key with its value", why);
+    op->db = request->db;
+    op->op_count = request->n_entries;
+    op->ops = arena_alloc(arena, op->op_count * sizeof *op->ops);
+    for (size_t i = 0; i < op->op_count; i++) {
+        enum err err = decode_entry(request->entries[i], arena, op, &op->ops[i], why);
+        if (err != ERR_NONE) {
+            *why = sentence_make(arena, "entries[%zu]: %s", i, *why);
+            return err;
+        }
     }
-    if (request->page_bytes != 0)
-        return refuse("page_bytes is for StreamList; leave it unset in this call", why);
-    op->key = to_slice(request->key);
+    return ERR_NONE;
+}
+
+enum err decode_increment(const void *message, struct arena *arena, struct op *op, const char **why)
+{
+    (void)arena;
+    const Keystore__V1__Increment *request = message;
+    op->key = field_slice(request->key);
+    op->db = request->db;
+    op->by = 1;
+    if (request->delta_case == KEYSTORE__V1__INCREMENT__DELTA_BY)
+        op->by = request->by;
+    if (request->delta_case == KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT) {
+        if (!isfinite(request->by_float))
+            return field_refuse("by_float is not a finite number; give one that is", why);
+        op->is_real = true;
+        op->by_real = request->by_float;
+    }
+    return field_deadline(request->ttl_ms, 0, op, why);
+}
+
+enum err decode_byte_range(const void *message, struct arena *arena, struct op *op,
+                           const char **why)
+{
+    const Keystore__V1__ByteRange *request = message;
+    op->key = field_slice(request->key);
+    op->value = field_slice(request->value);
     op->start = request->start;
     op->stop = request->stop;
     op->db = request->db;
+    if (op->kind == OP_GET_RANGE && op->value.len > 0)
+        return field_refuse_for(op, "value", arena, why);
+    if (op->kind == OP_SET_RANGE && op->stop != 0)
+        return field_refuse_for(op, "stop", arena, why);
     return ERR_NONE;
 }

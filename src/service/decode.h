@@ -1,6 +1,7 @@
 /*
  * Request messages to operations. One function per request message, named in operations.def. Each
- * refuses what the message cannot mean; what every operation must obey is checked in service.c.
+ * refuses what the message cannot mean for the operation's kind, such as a field that is for other
+ * kinds only; what every operation must obey is checked in check.c.
  */
 #ifndef KEYSTORE_SERVICE_DECODE_H
 #define KEYSTORE_SERVICE_DECODE_H
@@ -8,14 +9,44 @@
 #include "base/arena.h"
 #include "store/op.h"
 
-/* Fills `op`, whose kind is set and which is zeroed otherwise; its slices point into the message
- * and the arena. On error *why is a sentence. */
-typedef enum err decode_function(struct slice message, struct arena *arena, struct op *op,
+#include <protobuf-c/protobuf-c.h>
+
+/*
+ * Fills `op` from protobuf-c's struct of the message. The kind, now_ms, max_answer and max_value of
+ * `op` are set, the rest is zero; slices point to where those of the message do, arrays into the
+ * arena. On error *why is a sentence, static or in the arena.
+ */
+typedef enum err decode_function(const void *message, struct arena *arena, struct op *op,
                                  const char **why);
+
+/* How the requests of a method are decoded. */
+struct decoder {
+    const ProtobufCMessageDescriptor *message;
+    decode_function *fill;
+};
+
+/* The same from the bytes of the message, which slices of `op` then point into. */
+enum err decode(const struct decoder *decoder, struct slice bytes, struct arena *arena,
+                struct op *op, const char **why);
 
 decode_function decode_key;
 decode_function decode_key_value;
+decode_function decode_key_values;
+decode_function decode_increment;
+decode_function decode_byte_range;
+
+decode_function decode_keys;
+decode_function decode_expire_request;
+decode_function decode_copy_request;
+decode_function decode_db_request;
+
 decode_function decode_list_insert;
 decode_function decode_list_range;
+decode_function decode_list_item;
+decode_function decode_list_find;
+decode_function decode_pop_request;
+decode_function decode_move_request;
+
+decode_function decode_txn_request;
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * From struct op_result to messages on the wire, written where they leave. Knows the field numbers
- * of the replies in proto/mini_redis.proto; large values are passed on by reference.
+ * of the replies in proto/mini_redis.proto; large values are passed on by reference. Each message
+ * has a function for its size and one that writes it, which agree to the byte.
  */
 #include "service/encode.h"
 
@@ -8,12 +9,49 @@
 #include "grpc/server.h"
 #include "service/wire.h"
 
-enum { VALUE_VALUE = 1, VALUE_FOUND = 2, VALUE_VERSION = 3 };
+enum { VALUE_VALUE = 1, VALUE_FOUND = 2, VALUE_VERSION = 3, VALUE_EXPIRE_AT_MS = 4 };
 enum { STATUS_OK = 1, STATUS_COUNT = 2, STATUS_VERSION = 3, STATUS_PREVIOUS = 4 };
 enum { LIST_VALUES = 1, LIST_FOUND = 2, LIST_LENGTH = 3, LIST_OFFSET = 4, LIST_VERSION = 5 };
+enum { VALUES_VALUES = 1 };
+enum { NUMBER_INTEGER = 1, NUMBER_REAL = 2, NUMBER_VERSION = 3 };
+enum { POPPED_KEY = 1, POPPED_VALUES = 2, POPPED_FOUND = 3 };
+enum { POSITIONS_INDEXES = 1 };
+enum { KEY_KEY = 1 };
+enum {
+    INFO_FOUND = 1,
+    INFO_TYPE = 2,
+    INFO_LENGTH = 3,
+    INFO_EXPIRE_AT_MS = 4,
+    INFO_VERSION = 5,
+    INFO_MEMORY_BYTES = 6
+};
+enum {
+    REPLY_STATUS = 2,
+    REPLY_VALUE = 3,
+    REPLY_LIST = 4,
+    REPLY_NUMBER = 5,
+    REPLY_VALUES = 7,
+    REPLY_INFO = 8,
+    REPLY_POPPED = 9,
+    REPLY_POSITIONS = 10
+};
+
+void encode(const struct encoder *encoder, const struct op_result *result, struct grpc_call *call)
+{
+    grpc_call_reply_begin(call, encoder->size(result));
+    encoder->write(result, call);
+    grpc_call_reply_end(call);
+}
+
+/* Parts. */
+
+static size_t bytes_size(struct slice bytes)
+{
+    return wire_head_size(bytes.len) + bytes.len;
+}
 
 /* A bytes field; `blob`, if not NULL, holds its bytes. */
-static void reply_bytes(struct grpc_call *call, unsigned field, struct slice bytes,
+static void write_bytes(struct grpc_call *call, unsigned field, struct slice bytes,
                         struct blob *blob)
 {
     size_t head = wire_head_size(bytes.len);
@@ -28,15 +66,26 @@ static void reply_bytes(struct grpc_call *call, unsigned field, struct slice byt
         memcpy(out, bytes.data, bytes.len);
 }
 
-static size_t bytes_size(struct slice bytes)
+static size_t elements_size(const struct op_result *result)
 {
-    return wire_head_size(bytes.len) + bytes.len;
+    size_t size = 0;
+    for (size_t i = 0; i < result->value_count; i++)
+        size += bytes_size(result->values[i]);
+    return size;
+}
+
+static void write_elements(const struct op_result *result, struct grpc_call *call, unsigned field)
+{
+    for (size_t i = 0; i < result->value_count; i++)
+        write_bytes(call, field, result->values[i],
+                    result->blobs != NULL ? result->blobs[i] : NULL);
 }
 
 /* The numbers behind a Value's bytes. */
 static size_t value_rest_size(const struct op_value *value)
 {
-    return wire_number_size(value->found) + wire_number_size(value->version);
+    return wire_number_size(value->found) + wire_number_size(value->version) +
+           wire_number_size((uint64_t)value->expire_at_ms);
 }
 
 static size_t value_size(const struct op_value *value)
@@ -44,59 +93,219 @@ static size_t value_size(const struct op_value *value)
     return (value->bytes.len > 0 ? bytes_size(value->bytes) : 0) + value_rest_size(value);
 }
 
-static void reply_value(struct grpc_call *call, const struct op_value *value)
+static void write_value(const struct op_value *value, struct grpc_call *call)
 {
     if (value->bytes.len > 0)
-        reply_bytes(call, VALUE_VALUE, value->bytes, value->blob);
+        write_bytes(call, VALUE_VALUE, value->bytes, value->blob);
     uint8_t *out = grpc_call_reply_bytes(call, value_rest_size(value));
     out = wire_write_number(out, VALUE_FOUND, value->found);
-    wire_write_number(out, VALUE_VERSION, value->version);
+    out = wire_write_number(out, VALUE_VERSION, value->version);
+    wire_write_number(out, VALUE_EXPIRE_AT_MS, (uint64_t)value->expire_at_ms);
 }
 
-void encode_value(const struct op_result *result, struct grpc_call *call)
+/* Value. */
+
+static size_t size_value(const struct op_result *result)
 {
-    grpc_call_reply_begin(call, value_size(&result->value));
-    reply_value(call, &result->value);
-    grpc_call_reply_end(call);
+    return value_size(&result->value);
 }
 
-void encode_status(const struct op_result *result, struct grpc_call *call)
+static void put_value(const struct op_result *result, struct grpc_call *call)
 {
-    uint64_t count = (uint64_t)result->count;
-    size_t numbers =
-        wire_number_size(result->ok) + wire_number_size(count) + wire_number_size(result->version);
+    write_value(&result->value, call);
+}
+
+const struct encoder encode_value = {size_value, put_value, REPLY_VALUE};
+
+/* Status. */
+
+static size_t status_numbers_size(const struct op_result *result)
+{
+    return wire_number_size(result->ok) + wire_number_size((uint64_t)result->count) +
+           wire_number_size(result->version);
+}
+
+static size_t size_status(const struct op_result *result)
+{
+    size_t size = status_numbers_size(result);
+    if (result->has_previous) {
+        size_t previous = value_size(&result->value);
+        size += wire_head_size(previous) + previous;
+    }
+    return size;
+}
+
+static void put_status(const struct op_result *result, struct grpc_call *call)
+{
     size_t previous = result->has_previous ? value_size(&result->value) : 0;
-    size_t previous_head = result->has_previous ? wire_head_size(previous) : 0;
-
-    grpc_call_reply_begin(call, numbers + previous_head + previous);
-    uint8_t *out = grpc_call_reply_bytes(call, numbers + previous_head);
+    size_t head = result->has_previous ? wire_head_size(previous) : 0;
+    uint8_t *out = grpc_call_reply_bytes(call, status_numbers_size(result) + head);
     out = wire_write_number(out, STATUS_OK, result->ok);
-    out = wire_write_number(out, STATUS_COUNT, count);
+    out = wire_write_number(out, STATUS_COUNT, (uint64_t)result->count);
     out = wire_write_number(out, STATUS_VERSION, result->version);
     if (result->has_previous) {
         wire_write_head(out, STATUS_PREVIOUS, previous);
-        reply_value(call, &result->value);
+        write_value(&result->value, call);
     }
-    grpc_call_reply_end(call);
 }
 
-void encode_list_values(const struct op_result *result, struct grpc_call *call)
+const struct encoder encode_status = {size_status, put_status, REPLY_STATUS};
+
+/* Values. */
+
+static size_t size_values(const struct op_result *result)
 {
-    uint64_t length = (uint64_t)result->length, offset = (uint64_t)result->offset;
-    size_t numbers = wire_number_size(result->ok) + wire_number_size(length) +
-                     wire_number_size(offset) + wire_number_size(result->version);
-    size_t elements = 0;
-    for (size_t i = 0; i < result->value_count; i++)
-        elements += bytes_size(result->values[i]);
-
-    grpc_call_reply_begin(call, elements + numbers);
-    for (size_t i = 0; i < result->value_count; i++)
-        reply_bytes(call, LIST_VALUES, result->values[i],
-                    result->blobs != NULL ? result->blobs[i] : NULL);
-    uint8_t *out = grpc_call_reply_bytes(call, numbers);
-    out = wire_write_number(out, LIST_FOUND, result->ok);
-    out = wire_write_number(out, LIST_LENGTH, length);
-    out = wire_write_number(out, LIST_OFFSET, offset);
-    wire_write_number(out, LIST_VERSION, result->version);
-    grpc_call_reply_end(call);
+    size_t size = 0;
+    for (size_t i = 0; i < result->item_count; i++) {
+        size_t item = value_size(&result->items[i]);
+        size += wire_head_size(item) + item;
+    }
+    return size;
 }
+
+static void put_values(const struct op_result *result, struct grpc_call *call)
+{
+    for (size_t i = 0; i < result->item_count; i++) {
+        size_t item = value_size(&result->items[i]);
+        wire_write_head(grpc_call_reply_bytes(call, wire_head_size(item)), VALUES_VALUES, item);
+        write_value(&result->items[i], call);
+    }
+}
+
+const struct encoder encode_values = {size_values, put_values, REPLY_VALUES};
+
+/* Number. */
+
+static uint64_t bits_of(double real)
+{
+    uint64_t bits;
+    memcpy(&bits, &real, sizeof bits);
+    return bits;
+}
+
+static size_t size_number(const struct op_result *result)
+{
+    return wire_number_size((uint64_t)result->integer) + wire_fixed64_size(bits_of(result->real)) +
+           wire_number_size(result->version);
+}
+
+static void put_number(const struct op_result *result, struct grpc_call *call)
+{
+    uint8_t *out = grpc_call_reply_bytes(call, size_number(result));
+    out = wire_write_number(out, NUMBER_INTEGER, (uint64_t)result->integer);
+    out = wire_write_fixed64(out, NUMBER_REAL, bits_of(result->real));
+    wire_write_number(out, NUMBER_VERSION, result->version);
+}
+
+const struct encoder encode_number = {size_number, put_number, REPLY_NUMBER};
+
+/* ListValues. */
+
+static size_t list_numbers_size(const struct op_result *result)
+{
+    return wire_number_size(result->ok) + wire_number_size((uint64_t)result->length) +
+           wire_number_size((uint64_t)result->offset) + wire_number_size(result->version);
+}
+
+static size_t size_list_values(const struct op_result *result)
+{
+    return elements_size(result) + list_numbers_size(result);
+}
+
+static void put_list_values(const struct op_result *result, struct grpc_call *call)
+{
+    write_elements(result, call, LIST_VALUES);
+    uint8_t *out = grpc_call_reply_bytes(call, list_numbers_size(result));
+    out = wire_write_number(out, LIST_FOUND, result->ok);
+    out = wire_write_number(out, LIST_LENGTH, (uint64_t)result->length);
+    out = wire_write_number(out, LIST_OFFSET, (uint64_t)result->offset);
+    wire_write_number(out, LIST_VERSION, result->version);
+}
+
+const struct encoder encode_list_values = {size_list_values, put_list_values, REPLY_LIST};
+
+/* Popped. */
+
+static size_t size_popped(const struct op_result *result)
+{
+    return (result->key.len > 0 ? bytes_size(result->key) : 0) + elements_size(result) +
+           wire_number_size(result->ok);
+}
+
+static void put_popped(const struct op_result *result, struct grpc_call *call)
+{
+    if (result->key.len > 0)
+        write_bytes(call, POPPED_KEY, result->key, NULL);
+    write_elements(result, call, POPPED_VALUES);
+    uint8_t *out = grpc_call_reply_bytes(call, wire_number_size(result->ok));
+    wire_write_number(out, POPPED_FOUND, result->ok);
+}
+
+const struct encoder encode_popped = {size_popped, put_popped, REPLY_POPPED};
+
+/* Positions, which are packed: one field with all of them. */
+
+static size_t indexes_size(const struct op_result *result)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < result->index_count; i++)
+        size += wire_varint_size((uint64_t)result->indexes[i]);
+    return size;
+}
+
+static size_t size_positions(const struct op_result *result)
+{
+    size_t indexes = indexes_size(result);
+    return indexes > 0 ? wire_head_size(indexes) + indexes : 0;
+}
+
+static void put_positions(const struct op_result *result, struct grpc_call *call)
+{
+    size_t indexes = indexes_size(result);
+    if (indexes == 0)
+        return;
+    uint8_t *out = grpc_call_reply_bytes(call, wire_head_size(indexes) + indexes);
+    out = wire_write_head(out, POSITIONS_INDEXES, indexes);
+    for (size_t i = 0; i < result->index_count; i++)
+        out = wire_write_varint(out, (uint64_t)result->indexes[i]);
+}
+
+const struct encoder encode_positions = {size_positions, put_positions, REPLY_POSITIONS};
+
+/* Key; the reply of a method that Op does not have. */
+
+static size_t size_key(const struct op_result *result)
+{
+    return result->key.len > 0 ? bytes_size(result->key) : 0;
+}
+
+static void put_key(const struct op_result *result, struct grpc_call *call)
+{
+    if (result->key.len > 0)
+        write_bytes(call, KEY_KEY, result->key, NULL);
+}
+
+const struct encoder encode_key = {size_key, put_key, 0};
+
+/* KeyInfo; enum op_type has the numbers of enum ValueType. */
+
+static size_t size_key_info(const struct op_result *result)
+{
+    return wire_number_size(result->ok) + wire_number_size(result->type) +
+           wire_number_size((uint64_t)result->length) +
+           wire_number_size((uint64_t)result->value.expire_at_ms) +
+           wire_number_size(result->version) + wire_number_size((uint64_t)result->memory_bytes);
+}
+
+static void put_key_info(const struct op_result *result, struct grpc_call *call)
+{
+    uint8_t *out = grpc_call_reply_bytes(call, size_key_info(result));
+    out = wire_write_number(out, INFO_FOUND, result->ok);
+    out = wire_write_number(out, INFO_TYPE, result->type);
+    out = wire_write_number(out, INFO_LENGTH, (uint64_t)result->length);
+    out = wire_write_number(out, INFO_EXPIRE_AT_MS, (uint64_t)result->value.expire_at_ms);
+    out = wire_write_number(out, INFO_VERSION, result->version);
+    wire_write_number(out, INFO_MEMORY_BYTES, (uint64_t)result->memory_bytes);
+}
+
+const struct encoder encode_key_info = {size_key_info, put_key_info, REPLY_INFO};

@@ -1,4 +1,4 @@
-/* Results to reply messages. One function per reply message, named in operations.def. */
+/* Results to reply messages. One encoder per reply message, named in operations.def. */
 #ifndef KEYSTORE_SERVICE_ENCODE_H
 #define KEYSTORE_SERVICE_ENCODE_H
 
@@ -6,11 +6,26 @@
 
 struct grpc_call;
 
-/* Replies to the call with a result that has no error; blobs are shared, the rest is copied. */
-typedef void encode_function(const struct op_result *result, struct grpc_call *call);
+/* How results without an error become replies; blobs are shared, the rest is copied. */
+struct encoder {
+    size_t (*size)(const struct op_result *result); /* bytes of the message */
+    /* Writes exactly those as the next piece of the call's reply. */
+    void (*write)(const struct op_result *result, struct grpc_call *call);
+    unsigned reply_field; /* number of the message's field in Reply; 0 = it has none */
+};
 
-encode_function encode_value;
-encode_function encode_status;
-encode_function encode_list_values;
+/* Replies to the call. */
+void encode(const struct encoder *encoder, const struct op_result *result, struct grpc_call *call);
+
+extern const struct encoder encode_status;
+extern const struct encoder encode_value;
+extern const struct encoder encode_values;
+extern const struct encoder encode_number;
+extern const struct encoder encode_list_values;
+extern const struct encoder encode_popped;
+extern const struct encoder encode_positions;
+extern const struct encoder encode_key;
+extern const struct encoder encode_key_info;
+extern const struct encoder encode_txn_reply; /* in encode_txn.c */
 
 #endif

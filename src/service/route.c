@@ -1,28 +1,53 @@
 /* The router. Exact matches only, so that no odd spelling of a path slips past a later check. */
 #include "service/route.h"
 
+#include <mini_redis.pb-c.h>
+
 static const struct method methods[OP_COUNT] = {
-#define OPERATION(kind_, method, request, reply, access, category, apply)                          \
+#define OPERATION(kind_, method, request, reply, access, category, keys, apply)                    \
     {.name = SLICE_LITERAL(#method),                                                               \
      .kind = OP_##kind_,                                                                           \
-     .decode = decode_##request,                                                                   \
-     .encode = encode_##reply},
+     .decoder = {&keystore__v1__##request##__descriptor, decode_##request},                        \
+     .encoder = &encode_##reply},
 #include "store/operations.def"
 #undef OPERATION
 };
 
+/* An administrator's, and no operations. */
+static const struct method others[] = {
+    {.name = SLICE_LITERAL("Info"), .type = METHOD_INFO, .kind = OP_COUNT},
+    {.name = SLICE_LITERAL("Save"),
+     .type = METHOD_SAVE,
+     .kind = OP_COUNT,
+     .encoder = &encode_status},
+};
+
+static const struct method *find(struct slice name, bool admin)
+{
+    for (size_t i = 0; i < OP_COUNT; i++) {
+        bool is_admin = op_info(methods[i].kind)->category == OP_CATEGORY_ADMIN;
+        if (is_admin == admin && slice_equal(name, methods[i].name))
+            return &methods[i];
+    }
+    for (size_t i = 0; admin && i < sizeof others / sizeof others[0]; i++) {
+        if (slice_equal(name, others[i].name))
+            return &others[i];
+    }
+    return NULL;
+}
+
 const struct method *route_find(struct slice path)
 {
-    static const struct slice prefixes[] = {SLICE_LITERAL("/keystore.v1.KeyStore/"),
-                                            SLICE_LITERAL("/KeyStore/")};
-    for (size_t p = 0; p < sizeof prefixes / sizeof prefixes[0]; p++) {
-        if (!slice_starts_with(path, prefixes[p]))
-            continue;
-        struct slice name = slice_skip(path, prefixes[p].len);
-        for (size_t i = 0; i < OP_COUNT; i++) {
-            if (slice_equal(name, methods[i].name))
-                return &methods[i];
-        }
+    static const struct {
+        struct slice text;
+        bool admin;
+    } prefixes[] = {{SLICE_LITERAL("/keystore.v1.KeyStore/"), false},
+                    {SLICE_LITERAL("/KeyStore/"), false},
+                    {SLICE_LITERAL("/keystore.v1.KeyStoreAdmin/"), true},
+                    {SLICE_LITERAL("/KeyStoreAdmin/"), true}};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        if (slice_starts_with(path, prefixes[i].text))
+            return find(slice_skip(path, prefixes[i].text.len), prefixes[i].admin);
     }
     return NULL;
 }

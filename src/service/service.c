@@ -8,17 +8,19 @@
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "grpc/server.h"
+#include "service/check.h"
+#include "service/info.h"
 #include "service/route.h"
 #include "service/status.h"
+#include "service/wire.h"
 
-#include <stdarg.h>
-#include <stdio.h>
+#include <mini_redis.pb-c.h>
+
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* Requests that are worked off together, so that the engine can fetch their data ahead. */
 #define MAX_BATCH 16
-/* Longest sentence that is made from numbers. */
-#define MAX_SENTENCE 200
 
 struct request {
     struct engine_task task; /* first: on_done finds the request by it */
@@ -33,8 +35,11 @@ struct request {
 struct service {
     struct grpc_service grpc;
     struct engine *engine;
-    size_t max_value;
+    unsigned part; /* of the engine, as it is used by this thread */
+    const struct info_source *info;
+    struct check_limits limits;
     size_t max_answer;
+    atomic_uint_fast64_t commands; /* written by this thread alone */
     struct request *idle;
     struct request *batch[MAX_BATCH]; /* decoded and checked, in order of arrival */
     size_t batch_count;
@@ -48,6 +53,7 @@ static struct request *take_request(struct service *service)
         request = mem_alloc_zero(sizeof *request);
         arena_init(&request->arena);
         request->service = service;
+        request->task.part = service->part;
         return request;
     }
     service->idle = request->next;
@@ -60,55 +66,6 @@ static void give_back(struct request *request)
     arena_reset(&request->arena);
     request->next = request->service->idle;
     request->service->idle = request;
-}
-
-__attribute__((format(printf, 2, 3))) static const char *sentence(struct request *request,
-                                                                  const char *format, ...)
-{
-    char *text = arena_alloc(&request->arena, MAX_SENTENCE);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, MAX_SENTENCE, format, args);
-    va_end(args);
-    return text;
-}
-
-/* True if no value is longer than the server takes. */
-static bool values_fit(const struct op *op, size_t max_value)
-{
-    if (op->value.len > max_value)
-        return false;
-    for (size_t i = 0; i < op->value_count; i++) {
-        if (op->values[i].len > max_value)
-            return false;
-    }
-    return true;
-}
-
-/* What every operation must obey. */
-static enum err check(struct request *request, const char **why)
-{
-    const struct service *service = request->service;
-    const struct op *op = &request->task.op;
-    if (op->key.len == 0) {
-        *why = "the key is empty; a key is 1 byte to 64 KiB";
-        return ERR_BAD_ARGUMENT;
-    }
-    if (op->key.len > OP_MAX_KEY) {
-        *why = sentence(request, "the key has %zu bytes; a key is 1 byte to 64 KiB", op->key.len);
-        return ERR_TOO_LARGE;
-    }
-    if (op->db >= service->engine->databases) {
-        *why = sentence(request, "there is no database %u; this server has 0 to %u", op->db,
-                        service->engine->databases - 1);
-        return ERR_BAD_ARGUMENT;
-    }
-    if (!values_fit(op, service->max_value)) {
-        *why = sentence(request, "a value is longer than the %zu bytes of --max-value",
-                        service->max_value);
-        return ERR_TOO_LARGE;
-    }
-    return ERR_NONE;
 }
 
 static void fail(struct request *request, enum err err, const char *why)
@@ -124,7 +81,7 @@ static void answer(struct request *request)
     if (result->err != ERR_NONE)
         fail(request, result->err, result->why);
     else
-        request->method->encode(result, request->call);
+        encode(request->method->encoder, result, request->call);
     give_back(request);
 }
 
@@ -167,22 +124,78 @@ static void on_batch_end(void *user)
         submit(service->batch[i]);
 }
 
+/* No other thread writes it, so this need not be one indivisible step. */
+static void count_command(struct service *service)
+{
+    uint_fast64_t before = atomic_load_explicit(&service->commands, memory_order_relaxed);
+    atomic_store_explicit(&service->commands, before + 1, memory_order_relaxed);
+}
+
+/* The operation of the message, as far as it can be judged without the data. */
+static enum err make_op(struct request *request, struct slice message, const char **why)
+{
+    const struct service *service = request->service;
+    struct op *op = &request->task.op;
+    *op = (struct op){.kind = request->method->kind,
+                      .now_ms = service->now_ms,
+                      .max_answer = service->max_answer,
+                      .max_value = service->limits.max_value};
+    enum err err = decode(&request->method->decoder, message, &request->arena, op, why);
+    return err != ERR_NONE ? err : check_op(&service->limits, op, &request->arena, why);
+}
+
+static void answer_info(struct request *request, struct slice message)
+{
+    const char *why;
+    enum err err =
+        info_answer(request->service->info, message, &request->arena, request->call, &why);
+    if (err != ERR_NONE)
+        fail(request, err, why);
+    give_back(request);
+}
+
+/* What came before it in this read is a part of the snapshot. */
+static void answer_save(struct request *request, struct slice message)
+{
+    struct service *service = request->service;
+    void *decoded;
+    enum err err =
+        wire_decode(&keystore__v1__save_request__descriptor, message, &request->arena, &decoded);
+    on_batch_end(service);
+    if (err != ERR_NONE) {
+        fail(request, err,
+             "the message does not decode as SaveRequest; see proto/mini_redis.proto");
+        give_back(request);
+        return;
+    }
+    const Keystore__V1__SaveRequest *save = decoded;
+    grpc_call_set_user(request->call, request);
+    if (engine_save(service->engine, &request->task, save->wait) == ENGINE_DONE)
+        answer(request);
+}
+
 static void on_request(void *user, struct grpc_call *call, const void *method, struct slice message)
 {
     struct service *service = user;
     struct request *request = take_request(service);
     struct engine_task *task = &request->task;
     const char *why;
+    count_command(service);
     request->call = call;
     request->method = method;
-    task->op = (struct op){.kind = request->method->kind, .max_answer = service->max_answer};
     task->result = (struct op_result){0};
+    request->batched = false;
     task->arena = &request->arena;
-    task->now_ms = service->now_ms;
     task->on_done = on_done;
-    enum err err = request->method->decode(message, &request->arena, &task->op, &why);
-    if (err == ERR_NONE)
-        err = check(request, &why);
+    if (request->method->type == METHOD_INFO) {
+        answer_info(request, message);
+        return;
+    }
+    if (request->method->type == METHOD_SAVE) {
+        answer_save(request, message);
+        return;
+    }
+    enum err err = make_op(request, message, &why);
     if (err != ERR_NONE) {
         fail(request, err, why);
         give_back(request);
@@ -213,18 +226,21 @@ static const void *find_method(void *user, struct slice path)
     return route_find(path);
 }
 
-struct service *service_new(struct engine *engine, size_t max_value, size_t max_answer)
+struct service *service_new(struct engine *engine, unsigned part, const struct info_source *info,
+                            size_t max_value, size_t max_answer)
 {
     struct service *service = mem_alloc(sizeof *service);
     *service = (struct service){
         .engine = engine,
-        .max_value = max_value,
+        .part = part,
+        .info = info,
+        .limits = {.databases = engine->databases, .max_value = max_value},
         .max_answer = max_answer,
         .grpc = {.user = service,
                  .find_method = find_method,
-                 .unknown_method = "this server has no such method; the path is "
-                                   "/keystore.v1.KeyStore/ and one of Set, Get, Delete, LPush, "
-                                   "LRange, LPop",
+                 .unknown_method = "this server has no such method; docs/operations.md lists those "
+                                   "it has, and a path is /keystore.v1.KeyStore/NAME or "
+                                   "/keystore.v1.KeyStoreAdmin/NAME",
                  .on_request = on_request,
                  .on_batch_end = on_batch_end,
                  .on_cancel = on_cancel,
@@ -254,4 +270,9 @@ void service_set_time(struct service *service, int64_t now_ms)
 const struct grpc_service *service_grpc(const struct service *service)
 {
     return &service->grpc;
+}
+
+uint64_t service_commands(const struct service *service)
+{
+    return atomic_load_explicit(&service->commands, memory_order_relaxed);
 }

@@ -59,12 +59,22 @@ static bool read_value(struct slice *in, struct value *value)
     return false; /* groups, and types that do not exist */
 }
 
-static bool merge(ProtobufCMessage *message, struct slice bytes, struct arena *arena);
+/* One call of wire_decode(). */
+struct decoding {
+    struct arena *arena;
+    size_t messages; /* made so far */
+};
 
+static bool merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding);
+
+/* NULL if the decoding has made enough of them. */
 static ProtobufCMessage *new_message(const ProtobufCMessageDescriptor *descriptor,
-                                     struct arena *arena)
+                                     struct decoding *decoding)
 {
-    ProtobufCMessage *message = arena_alloc(arena, descriptor->sizeof_message);
+    if (decoding->messages > WIRE_MAX_MESSAGES)
+        return NULL;
+    decoding->messages++;
+    ProtobufCMessage *message = arena_alloc(decoding->arena, descriptor->sizeof_message);
     descriptor->message_init(message);
     return message;
 }
@@ -77,6 +87,8 @@ static size_t size_of(ProtobufCType type)
         return sizeof(ProtobufCBinaryData);
     case PROTOBUF_C_TYPE_MESSAGE:
         return sizeof(ProtobufCMessage *);
+    case PROTOBUF_C_TYPE_STRING:
+        return sizeof(char *);
     case PROTOBUF_C_TYPE_BOOL:
         return sizeof(protobuf_c_boolean);
     case PROTOBUF_C_TYPE_ENUM:
@@ -99,6 +111,7 @@ static enum wire_type wire_type_of(ProtobufCType type)
     switch (type) {
     case PROTOBUF_C_TYPE_BYTES:
     case PROTOBUF_C_TYPE_MESSAGE:
+    case PROTOBUF_C_TYPE_STRING:
         return WIRE_BYTES;
     case PROTOBUF_C_TYPE_DOUBLE:
         return WIRE_FIXED64;
@@ -108,17 +121,29 @@ static enum wire_type wire_type_of(ProtobufCType type)
 }
 
 static bool store_message(const ProtobufCFieldDescriptor *field, struct slice bytes,
-                          struct arena *arena, ProtobufCMessage **member)
+                          struct decoding *decoding, ProtobufCMessage **member)
 {
     /* A message that comes twice is merged, as the specification asks. */
     if (*member == NULL)
-        *member = new_message(field->descriptor, arena);
-    return merge(*member, bytes, arena);
+        *member = new_message(field->descriptor, decoding);
+    return *member != NULL && merge(*member, bytes, decoding);
+}
+
+/* protobuf-c's strings end with a zero, so one within would hide the rest. */
+static bool store_string(struct slice bytes, struct decoding *decoding, char **member)
+{
+    if (bytes.len > 0 && memchr(bytes.data, 0, bytes.len) != NULL)
+        return false;
+    *member = arena_alloc(decoding->arena, bytes.len + 1);
+    if (bytes.len > 0)
+        memcpy(*member, bytes.data, bytes.len);
+    (*member)[bytes.len] = 0;
+    return true;
 }
 
 /* Stores the value, whose wire type fits the field, at `member`. */
 static bool store(const ProtobufCFieldDescriptor *field, const struct value *value,
-                  struct arena *arena, void *member)
+                  struct decoding *decoding, void *member)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_BYTES:
@@ -126,7 +151,9 @@ static bool store(const ProtobufCFieldDescriptor *field, const struct value *val
             (ProtobufCBinaryData){.len = value->bytes.len, .data = (uint8_t *)value->bytes.data};
         return true;
     case PROTOBUF_C_TYPE_MESSAGE:
-        return store_message(field, value->bytes, arena, member);
+        return store_message(field, value->bytes, decoding, member);
+    case PROTOBUF_C_TYPE_STRING:
+        return store_string(value->bytes, decoding, member);
     case PROTOBUF_C_TYPE_BOOL:
         *(protobuf_c_boolean *)member = value->number != 0;
         return true;
@@ -170,19 +197,19 @@ static void *append_element(const ProtobufCFieldDescriptor *field, ProtobufCMess
 
 /* The elements of a repeated number in one field (packed). */
 static bool store_packed(const ProtobufCFieldDescriptor *field, struct slice bytes,
-                         ProtobufCMessage *message, struct arena *arena)
+                         ProtobufCMessage *message, struct decoding *decoding)
 {
     struct value value = {.type = wire_type_of(field->type)};
     while (bytes.len > 0) {
         if (!read_value(&bytes, &value) ||
-            !store(field, &value, arena, append_element(field, message, arena)))
+            !store(field, &value, decoding, append_element(field, message, decoding->arena)))
             return false;
     }
     return true;
 }
 
 static bool store_field(const ProtobufCFieldDescriptor *field, const struct value *value,
-                        ProtobufCMessage *message, struct arena *arena)
+                        ProtobufCMessage *message, struct decoding *decoding)
 {
     enum wire_type expected = wire_type_of(field->type);
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
@@ -190,10 +217,10 @@ static bool store_field(const ProtobufCFieldDescriptor *field, const struct valu
         return false;
     if (value->type != expected) {
         return repeated && value->type == WIRE_BYTES &&
-               store_packed(field, value->bytes, message, arena);
+               store_packed(field, value->bytes, message, decoding);
     }
     if (repeated)
-        return store(field, value, arena, append_element(field, message, arena));
+        return store(field, value, decoding, append_element(field, message, decoding->arena));
     void *member = (char *)message + field->offset;
     if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
         uint32_t *which = (uint32_t *)(void *)((char *)message + field->quantifier_offset);
@@ -201,10 +228,10 @@ static bool store_field(const ProtobufCFieldDescriptor *field, const struct valu
             memset(member, 0, size_of(field->type));
         *which = field->id;
     }
-    return store(field, value, arena, member);
+    return store(field, value, decoding, member);
 }
 
-static bool merge(ProtobufCMessage *message, struct slice bytes, struct arena *arena)
+static bool merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding)
 {
     while (bytes.len > 0) {
         uint64_t tag;
@@ -216,15 +243,18 @@ static bool merge(ProtobufCMessage *message, struct slice bytes, struct arena *a
             return false;
         const ProtobufCFieldDescriptor *field =
             protobuf_c_message_descriptor_get_field(message->descriptor, (unsigned)(tag >> 3));
-        if (field != NULL && !store_field(field, &value, message, arena))
+        if (field != NULL && !store_field(field, &value, message, decoding))
             return false;
     }
     return true;
 }
 
-void *wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
-                  struct arena *arena)
+enum err wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
+                     struct arena *arena, void **message)
 {
-    ProtobufCMessage *message = new_message(descriptor, arena);
-    return merge(message, bytes, arena) ? message : NULL;
+    struct decoding decoding = {.arena = arena};
+    *message = new_message(descriptor, &decoding);
+    if (merge(*message, bytes, &decoding))
+        return ERR_NONE;
+    return decoding.messages > WIRE_MAX_MESSAGES ? ERR_TOO_LARGE : ERR_BAD_MESSAGE;
 }

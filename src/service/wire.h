@@ -7,18 +7,24 @@
 #define KEYSTORE_SERVICE_WIRE_H
 
 #include "base/arena.h"
+#include "base/err.h"
 
 #include <protobuf-c/protobuf-c.h>
 
 enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
+/* Messages within a message at most, for one of two bytes takes a hundred here. */
+#define WIRE_MAX_MESSAGES ((size_t)256 * 1024)
+
 /*
- * Decodes a message of that type into the arena; NULL if the bytes are not one. `bytes` fields
- * point into `bytes`. Fields of other types than bytes, message, bool, enum, 32 and 64 bit varints
- * and double are not supported in requests. Unknown fields are skipped; groups are refused.
+ * Decodes a message of that type into the arena. `bytes` fields point into `bytes`, strings are
+ * copied. ERR_BAD_MESSAGE if the bytes are no such message, ERR_TOO_LARGE if there are more than
+ * WIRE_MAX_MESSAGES in it. Fields of other types than bytes, string, message, bool, enum, 32 and 64
+ * bit varints and double are not supported in requests. Unknown fields are skipped; groups are
+ * refused.
  */
-void *wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
-                  struct arena *arena);
+enum err wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
+                     struct arena *arena, void **message) __attribute__((warn_unused_result));
 
 /* Bytes of a varint. */
 static inline size_t wire_varint_size(uint64_t number)
@@ -38,6 +44,12 @@ static inline size_t wire_head_size(size_t len)
     return 1 + wire_varint_size(len);
 }
 
+/* Bytes of a field of 64 bits with a number below 16; 0 is left out. */
+static inline size_t wire_fixed64_size(uint64_t bits)
+{
+    return bits == 0 ? 0 : 9;
+}
+
 /* The writers return where the next byte goes; numbers of fields are below 16. */
 
 static inline uint8_t *wire_write_varint(uint8_t *out, uint64_t number)
@@ -55,6 +67,17 @@ static inline uint8_t *wire_write_number(uint8_t *out, unsigned field, uint64_t 
         return out;
     *out++ = (uint8_t)(field << 3 | WIRE_VARINT);
     return wire_write_varint(out, number);
+}
+
+/* A field of 64 bits, little-endian; nothing if they are 0, the default. */
+static inline uint8_t *wire_write_fixed64(uint8_t *out, unsigned field, uint64_t bits)
+{
+    if (bits == 0)
+        return out;
+    *out++ = (uint8_t)(field << 3 | WIRE_FIXED64);
+    for (int i = 0; i < 8; i++)
+        *out++ = (uint8_t)(bits >> 8 * i);
+    return out;
 }
 
 /* Tag and length of a bytes or message field. */

@@ -61,24 +61,6 @@ struct http2_session {
     bool broken;
 };
 
-const struct http2_limits http2_default_limits = {
-    .max_streams = 1000,
-    .stream_window = 1024 * 1024,
-    .connection_window = 16 * 1024 * 1024,
-    .max_header_bytes = 16 * 1024,
-    .max_continuations = 8,
-    .max_settings = 64,
-    .max_idle_frames = 1000,
-    .reset_burst = 200,
-    .resets_per_s = 20,
-    .max_output = 256 * 1024,
-    .max_queued = 64 * 1024 * 1024,
-    .max_unsent_control = 4096,
-    .greeting_timeout_ms = 10 * 1000,
-    .header_timeout_ms = 10 * 1000,
-    .stall_timeout_ms = 60 * 1000,
-};
-
 /* Every failure left to these calls is a lack of memory or our own misuse: nobody to tell. */
 static void checked(int result)
 {

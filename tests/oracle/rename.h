@@ -1,9 +1,8 @@
-/* Other names for everything that http2/http2.h declares, so that nghttp2_session.c can stand in
- * one program with src/http2. Included before anything else (gcc -include). */
+/* Other names for every function that http2/http2.h declares, so that nghttp2_session.c can stand
+ * in one program with src/http2. Included before anything else (gcc -include). */
 #ifndef KEYSTORE_TESTS_ORACLE_RENAME_H
 #define KEYSTORE_TESTS_ORACLE_RENAME_H
 
-#define http2_default_limits      oracle_http2_default_limits
 #define http2_context_new         oracle_http2_context_new
 #define http2_context_free        oracle_http2_context_free
 #define http2_session_new         oracle_http2_session_new

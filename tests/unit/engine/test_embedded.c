@@ -1,5 +1,6 @@
 /* Tests of engine/embedded.c: every task is answered at once, from any thread. */
 #include "engine/embedded.h"
+#include "store/store.h"
 
 #include "base/arena.h"
 #include "base/blob.h"
@@ -30,7 +31,7 @@ static struct op_result submit(struct engine *engine, struct op op, struct arena
 static void test_answers_at_once(void **state)
 {
     (void)state;
-    struct engine *engine = embedded_new(16);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 1);
     struct arena arena;
     arena_init(&arena);
     char value[] = "value";
@@ -51,12 +52,12 @@ static void test_answers_at_once(void **state)
 static void test_reports_errors_in_the_result(void **state)
 {
     (void)state;
-    struct engine *engine = embedded_new(1);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 1);
     struct arena arena;
     arena_init(&arena);
     struct op op = {.kind = OP_SET, .key = SLICE_LITERAL("key")};
     submit(engine, op, &arena);
-    op.kind = OP_LPOP;
+    op.kind = OP_L_POP;
     struct op_result result = submit(engine, op, &arena);
     assert_int_equal(result.err, ERR_WRONG_TYPE);
     assert_non_null(result.why);
@@ -67,7 +68,7 @@ static void test_reports_errors_in_the_result(void **state)
 static void test_has_the_databases_it_was_made_with(void **state)
 {
     (void)state;
-    struct engine *engine = embedded_new(5);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 5}, 1);
     struct arena arena;
     arena_init(&arena);
     assert_int_equal(engine->databases, 5);
@@ -84,7 +85,8 @@ static void test_has_the_databases_it_was_made_with(void **state)
 static void test_engines_share_nothing(void **state)
 {
     (void)state;
-    struct engine *one = embedded_new(1), *other = embedded_new(1);
+    struct engine *one = embedded_new(&(struct store_options){.databases = 1}, 1),
+                  *other = embedded_new(&(struct store_options){.databases = 1}, 1);
     struct arena arena;
     arena_init(&arena);
     struct op op = {.kind = OP_SET, .key = SLICE_LITERAL("key")};
@@ -107,12 +109,13 @@ static void *run_pushing(void *user)
     arena_init(&arena);
     static const struct slice values[] = {SLICE_LITERAL("a"), SLICE_LITERAL("b")};
     for (int i = 0; i < PUSHES; i++) {
-        submit(
-            engine,
-            (struct op){
-                .kind = OP_LPUSH, .key = SLICE_LITERAL("list"), .values = values, .value_count = 2},
-            &arena);
-        submit(engine, (struct op){.kind = OP_LPOP, .key = SLICE_LITERAL("list")}, &arena);
+        submit(engine,
+               (struct op){.kind = OP_L_PUSH,
+                           .key = SLICE_LITERAL("list"),
+                           .values = values,
+                           .value_count = 2},
+               &arena);
+        submit(engine, (struct op){.kind = OP_L_POP, .key = SLICE_LITERAL("list")}, &arena);
         arena_reset(&arena);
     }
     arena_deinit(&arena);
@@ -122,7 +125,7 @@ static void *run_pushing(void *user)
 static void test_threads_submit_to_one_engine(void **state)
 {
     (void)state;
-    struct engine *engine = embedded_new(1);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 1);
     pthread_t threads[THREADS];
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, run_pushing, engine), 0);
@@ -131,7 +134,7 @@ static void test_threads_submit_to_one_engine(void **state)
     struct arena arena;
     arena_init(&arena);
     struct op_result result =
-        submit(engine, (struct op){.kind = OP_LRANGE, .key = SLICE_LITERAL("list")}, &arena);
+        submit(engine, (struct op){.kind = OP_L_RANGE, .key = SLICE_LITERAL("list")}, &arena);
     assert_int_equal(result.length, THREADS * PUSHES);
     arena_deinit(&arena);
     embedded_free(engine);
@@ -143,7 +146,7 @@ static void test_threads_submit_to_one_engine(void **state)
 static void test_prepared_tasks(void **state)
 {
     (void)state;
-    struct engine *engine = embedded_new(2);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 2}, 1);
     struct engine_task tasks[TASKS], *pointers[TASKS];
     struct arena arena;
     char keys[TASKS][4];
@@ -189,7 +192,7 @@ static void test_prepare_is_optional(void **state)
 static void test_long_values_are_shared(void **state)
 {
     (void)state;
-    struct engine *engine = embedded_new(1);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 1);
     struct arena arena;
     size_t len = 100000;
     char *value = malloc(len);

@@ -63,6 +63,36 @@ static void test_the_limit_of_all(void **state)
     net_admission_free(admission);
 }
 
+static void assert_counts(struct net_admission *admission, uint32_t open, uint64_t admitted,
+                          uint64_t refused)
+{
+    struct net_admission_counts counts = net_admission_counts(admission);
+    assert_int_equal(counts.open, open);
+    assert_int_equal(counts.admitted, admitted);
+    assert_int_equal(counts.refused, refused);
+}
+
+static void test_counts(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(2, 0);
+    struct net_peer peer = peer_of(AF_INET, "127.0.0.1");
+    assert_counts(admission, 0, 0, 0);
+    assert_true(net_admission_enter(admission, &peer));
+    assert_true(net_admission_enter(admission, &peer));
+    assert_false(net_admission_enter(admission, &peer));
+    assert_counts(admission, 2, 2, 1);
+    assert_int_equal(net_admission_take_refused(admission), 1);
+    assert_int_equal(net_admission_take_refused(admission), 0);
+    net_admission_leave(admission, &peer);
+    assert_counts(admission, 1, 2, 1);
+    assert_true(net_admission_enter(admission, &peer));
+    assert_false(net_admission_enter(admission, &peer));
+    assert_counts(admission, 2, 3, 2);
+    assert_int_equal(net_admission_take_refused(admission), 1);
+    net_admission_free(admission);
+}
+
 static void test_the_limit_of_an_address(void **state)
 {
     (void)state;
@@ -218,6 +248,7 @@ int main(void)
         cmocka_unit_test(test_peers_are_told_apart_by_address),
         cmocka_unit_test(test_ports_do_not_matter),
         cmocka_unit_test(test_the_limit_of_all),
+        cmocka_unit_test(test_counts),
         cmocka_unit_test(test_the_limit_of_an_address),
         cmocka_unit_test(test_a_refused_connection_counts_nowhere),
         cmocka_unit_test(test_unix_sockets_have_no_address),

@@ -24,6 +24,11 @@ struct number {
 
 static const struct number numbers[] = {
     {"threads", 1, 1024, 0, 1, FIELD(threads), "threads"},
+    {"databases", 1, 1024, 16, 1, FIELD(store.databases), "databases"},
+    {"max-memory", 0, (uint64_t)1 << 46, 0, 1, FIELD(store.max_memory), "bytes"},
+    {"log-rewrite-percent", 0, 1000000, 100, 1, FIELD(journal.rewrite_percent), "percent"},
+    {"log-rewrite-min-size", 0, (uint64_t)1 << 50, 64 << 20, 1, FIELD(journal.rewrite_min_size),
+     "bytes"},
     {"max-value", 1, 1 << 30, 64 << 20, 1, FIELD(max_value), "bytes"},
     {"drain-timeout", 0, 3600, 10, 1000, FIELD(net.drain_timeout_ms), "seconds"},
     {"max-connections", 1, 10000000, 50000, 1, FIELD(max_connections), "connections"},
@@ -172,8 +177,8 @@ static void test_help_tells_the_default(void **state)
         if (strcmp(numbers[i].name, "threads") == 0)
             continue;
         if (strcmp(numbers[i].what, "bytes") == 0) {
-            unit = number >= 1 << 20 ? "MiB" : "KiB";
-            number >>= number >= 1 << 20 ? 20 : 10;
+            unit = number == 0 ? "" : number >= 1 << 20 ? "MiB" : "KiB";
+            number >>= number >= 1 << 20 ? 20 : 10; /* 0 stays 0 */
         }
         snprintf(expected, sizeof expected, "(%" PRIu64 "%s)", number, unit);
         assert_non_null(bracket);
@@ -195,6 +200,104 @@ static void test_the_log_level(void **state)
     assert_false(options_set(row, &config, "loud", &why));
     assert_string_equal(why, "it is error, warning, info or debug");
     assert_int_equal(config.log_level, LOG_DEBUG);
+}
+
+static void test_the_memory_policy(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"noeviction", "allkeys-lru", "volatile-lru",
+                                        "allkeys-random", "volatile-ttl"};
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("max-memory-policy");
+    options_fill_defaults(&config);
+    assert_int_equal(config.store.policy, STORE_NOEVICTION);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        assert_true(options_set(row, &config, names[i], &why));
+        assert_int_equal(config.store.policy, i);
+        assert_string_equal(options_policy_name(config.store.policy), names[i]);
+    }
+    assert_false(options_set(row, &config, "allkeys-lfu", &why));
+    assert_non_null(strstr(why, "allkeys-lru"));
+    assert_int_equal(config.store.policy, STORE_VOLATILE_TTL);
+}
+
+static void test_the_durability(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"always", "everysec", "none"};
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("durability");
+    options_fill_defaults(&config);
+    assert_int_equal(config.journal.durability, JOURNAL_ALWAYS);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        assert_true(options_set(row, &config, names[i], &why));
+        assert_string_equal(options_durability_name(config.journal.durability), names[i]);
+    }
+    assert_false(options_set(row, &config, "sometimes", &why));
+    assert_string_equal(why, "it is always, everysec or none");
+    assert_int_equal(config.journal.durability, JOURNAL_NONE);
+}
+
+static void test_the_directory(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    char long_path[CONFIG_MAX_PATH + 1];
+    options_fill_defaults(&config);
+    assert_string_equal(config.dir, "./data");
+    assert_true(options_set(row_of("dir"), &config, "/somewhere", &why));
+    assert_false(options_set(row_of("dir"), &config, "", &why));
+    memset(long_path, 'a', CONFIG_MAX_PATH);
+    long_path[CONFIG_MAX_PATH] = '\0';
+    assert_false(options_set(row_of("dir"), &config, long_path, &why));
+    assert_string_equal(config.dir, "/somewhere");
+}
+
+static void test_the_rules_of_saving(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "900", "900 0", "0 1", "900 1 300", "900 x", "-1 1", "1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1"};
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("save");
+    options_fill_defaults(&config);
+    assert_true(options_set(row, &config, "900 1  300 10", &why));
+    for (size_t i = 0; i < COUNT(bad); i++)
+        assert_false(options_set(row, &config, bad[i], &why));
+    assert_int_equal(config.journal.rule_count, 2);
+    assert_int_equal(config.journal.rules[1].seconds, 300);
+    assert_int_equal(config.journal.rules[1].changes, 10);
+    assert_true(options_set(row, &config, "", &why));
+    assert_int_equal(config.journal.rule_count, 0);
+    /* Without rules and without a log there are Redis' own, unless none were asked for. */
+    config.journal.durability = JOURNAL_NONE;
+    options_settle(&config);
+    assert_int_equal(config.journal.rule_count, 0);
+    options_fill_defaults(&config);
+    options_settle(&config);
+    assert_int_equal(config.journal.rule_count, 0);
+    config.journal.durability = JOURNAL_NONE;
+    options_settle(&config);
+    assert_int_equal(config.journal.rule_count, 2);
+}
+
+static void test_the_switch(void **state)
+{
+    (void)state;
+    struct config config;
+    const char *why = NULL;
+    size_t row = row_of("import-skip-unsupported");
+    options_fill_defaults(&config);
+    assert_false(config.journal.skip_unsupported);
+    assert_true(options_set(row, &config, NULL, &why));
+    assert_true(config.journal.skip_unsupported);
+    assert_true(options_set(row, &config, "no", &why));
+    assert_false(config.journal.skip_unsupported);
+    assert_false(options_set(row, &config, "perhaps", &why));
 }
 
 static void test_addresses_add_up(void **state)
@@ -224,7 +327,7 @@ static void test_every_row_is_known_here(void **state)
 {
     (void)state;
     const struct option_row *rows = options_rows();
-    assert_int_equal(options_count(), OPTION_FIRST_SETTING + 2 + COUNT(numbers));
+    assert_int_equal(options_count(), OPTION_FIRST_SETTING + 7 + COUNT(numbers));
     assert_string_equal(rows[OPTION_CONFIG].name, "config");
     assert_string_equal(rows[OPTION_HELP].name, "help");
     assert_string_equal(rows[OPTION_VERSION].name, "version");
@@ -234,7 +337,7 @@ static void test_every_row_is_known_here(void **state)
         assert_int_equal(row_of(rows[i].name), i); /* no name comes twice */
         assert_true(strlen(rows[i].help) > 0);
         if (i >= OPTION_FIRST_SETTING)
-            assert_non_null(rows[i].argument);
+            assert_true(rows[i].argument != NULL || i == row_of("import-skip-unsupported"));
     }
 }
 
@@ -246,6 +349,11 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_help_tells_the_default),
         cmocka_unit_test(test_the_log_level),
+        cmocka_unit_test(test_the_memory_policy),
+        cmocka_unit_test(test_the_durability),
+        cmocka_unit_test(test_the_directory),
+        cmocka_unit_test(test_the_rules_of_saving),
+        cmocka_unit_test(test_the_switch),
         cmocka_unit_test(test_addresses_add_up),
         cmocka_unit_test(test_every_row_is_known_here),
     };

@@ -5,6 +5,7 @@
 #include "engine/embedded.h"
 #include "net/admission.h"
 #include "net/listener.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@
 #include <cmocka.h>
 
 #include "service/h2_client.h"
+#include "service/info.h"
 #include "service/messages.h"
 
 /* How long a test waits for bytes before it fails. */
@@ -25,7 +27,7 @@
 
 static struct config make_config(void)
 {
-    struct config config = {.threads = 1,
+    struct config config = {.threads = 2,
                             .max_value = 1 << 20,
                             .max_connections = 100,
                             .log_level = LOG_ERROR,
@@ -37,6 +39,7 @@ static struct config make_config(void)
 
 /* Shared by the workers of a test. */
 static struct net_admission *admission;
+static const struct info_source no_info;
 
 static int make_admission(void **state)
 {
@@ -68,7 +71,7 @@ static void start_workers(struct worker **workers, size_t count, const struct co
     assert_true(count <= 8);
     assert_true(listener_bind(address, descriptors, count));
     for (size_t i = 0; i < count; i++) {
-        workers[i] = worker_new(config, engine, admission);
+        workers[i] = worker_new(config, (unsigned)i, engine, admission, &no_info);
         assert_int_equal(worker_listen(workers[i], descriptors[i], address), 0);
     }
     for (size_t i = 0; i < count; i++)
@@ -195,7 +198,7 @@ static void test_serves_calls_over_tcp(void **state)
 {
     (void)state;
     struct config config = make_config();
-    struct engine *engine = embedded_new(16);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
     struct worker *worker;
     struct peer peer;
@@ -205,8 +208,11 @@ static void test_serves_calls_over_tcp(void **state)
     struct h2_call *get = begin_get(&peer, "key");
     wait_for_answer(&peer, get);
     assert_got(get, SLICE_LITERAL("value"));
+    assert_int_equal(worker_commands(worker), 2);
     disconnect_peer(&peer);
     worker_stop(worker);
+    worker_join(worker);
+    assert_int_equal(worker_commands(worker), 2);
     worker_free(worker);
     embedded_free(engine);
 }
@@ -218,7 +224,7 @@ static void test_serves_calls_over_a_unix_socket(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(text, sizeof text, "unix:%s/socket", folder);
     struct config config = make_config();
-    struct engine *engine = embedded_new(16);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 2);
     struct net_address address = parse_address(text);
     struct worker *workers[2];
     struct peer peer;
@@ -240,7 +246,7 @@ static void test_workers_share_the_engine(void **state)
 {
     (void)state;
     struct config config = make_config();
-    struct engine *engine = embedded_new(16);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
     struct worker *workers[3];
     struct peer peers[20];
@@ -268,7 +274,7 @@ static void test_the_largest_value_there_and_back(void **state)
 {
     (void)state;
     struct config config = make_config();
-    struct engine *engine = embedded_new(16);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
     struct worker *worker;
     struct peer peer;
@@ -308,6 +314,14 @@ static enum engine_answer late_submit(struct engine *engine, struct engine_task 
     return ENGINE_PENDING;
 }
 
+static int64_t late_maintain(struct engine *engine, unsigned part, unsigned parts, int64_t now_ms)
+{
+    (void)engine;
+    (void)now_ms;
+    assert_true(part < parts);
+    return 1000;
+}
+
 static void late_cancel(struct engine *engine, struct engine_task *task)
 {
     struct late_engine *late = (struct late_engine *)engine;
@@ -318,8 +332,10 @@ static void late_cancel(struct engine *engine, struct engine_task *task)
 
 static struct late_engine make_late(void)
 {
-    return (struct late_engine){
-        .engine = {.submit = late_submit, .cancel = late_cancel, .databases = 1}};
+    return (struct late_engine){.engine = {.submit = late_submit,
+                                           .cancel = late_cancel,
+                                           .maintain = late_maintain,
+                                           .databases = 1}};
 }
 
 /* The worker writes it though that connection has sent nothing just now. */
@@ -350,7 +366,7 @@ static void test_stopping_says_goodbye_to_idle_connections(void **state)
 {
     (void)state;
     struct config config = make_config();
-    struct engine *engine = embedded_new(16);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
     struct worker *worker;
     struct peer peer;
@@ -412,9 +428,9 @@ static void test_a_descriptor_that_is_no_socket_is_refused(void **state)
 {
     (void)state;
     struct config config = make_config();
-    struct engine *engine = embedded_new(1);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
-    struct worker *worker = worker_new(&config, engine, admission);
+    struct worker *worker = worker_new(&config, 0, engine, admission, &no_info);
     int descriptor = open("/dev/null", O_RDWR);
     assert_true(worker_listen(worker, descriptor, &address) < 0);
     worker_free(worker);
@@ -426,10 +442,10 @@ static void test_free_takes_what_never_ran_and_null(void **state)
 {
     (void)state;
     struct config config = make_config();
-    struct engine *engine = embedded_new(1);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
     int descriptor;
-    struct worker *worker = worker_new(&config, engine, admission);
+    struct worker *worker = worker_new(&config, 0, engine, admission, &no_info);
     assert_true(listener_bind(&address, &descriptor, 1));
     assert_int_equal(worker_listen(worker, descriptor, &address), 0);
     worker_free(worker);

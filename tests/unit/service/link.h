@@ -10,8 +10,10 @@
 #include "engine/embedded.h"
 #include "grpc/server.h"
 #include "service/h2_client.h"
+#include "service/info.h"
 #include "service/messages.h"
 #include "service/service.h"
+#include "store/store.h"
 
 #define MAX_VALUE   ((size_t)1000)
 #define MAX_ANSWER  ((size_t)1100)
@@ -31,6 +33,25 @@ struct slow_engine {
     struct engine_task *cancelled[MAX_PENDING];
     size_t cancelled_count;
 };
+
+/* What Info tells here. */
+static inline void link_write_one(void *user, struct info_writer *writer)
+{
+    info_put(writer, "number", "%d", *(int *)user);
+}
+
+static inline void link_write_two(void *user, struct info_writer *writer)
+{
+    (void)user;
+    info_put(writer, "empty", "%s", "");
+    info_put(writer, "text", "a%sc", "b");
+}
+
+static int link_number = 42;
+static const struct info_section link_sections[] = {{"one", link_write_one},
+                                                    {"two", link_write_two}};
+static const struct info_source link_info = {
+    .sections = link_sections, .count = 2, .user = &link_number};
 
 /* A client and a server with the wire between them. */
 struct link {
@@ -74,6 +95,13 @@ static inline enum engine_answer slow_submit(struct engine *engine, struct engin
     return ENGINE_PENDING;
 }
 
+static inline enum engine_answer slow_save(struct engine *engine, struct engine_task *task,
+                                           bool wait)
+{
+    task->result = (struct op_result){.ok = true};
+    return wait ? slow_submit(engine, task) : ENGINE_DONE;
+}
+
 static inline struct engine_task *slow_take(struct slow_engine *slow,
                                             const struct engine_task *task)
 {
@@ -112,12 +140,12 @@ static inline void link_on_output(void *user)
     link->outputs++;
 }
 
-static inline void *link_new(struct engine *engine)
+static inline void *link_new(struct engine *engine, const struct info_source *info)
 {
     struct link *link = calloc(1, sizeof *link);
     struct grpc_limits limits = grpc_limits_for(MAX_VALUE, &http2_default_limits);
     link->engine = engine;
-    link->service = service_new(engine, MAX_VALUE, MAX_ANSWER);
+    link->service = service_new(engine, 0, info, MAX_VALUE, MAX_ANSWER);
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));
     link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
     h2_client_init(&link->client);
@@ -136,7 +164,7 @@ static inline void link_free(struct link *link)
 
 static inline int embedded_setup(void **state)
 {
-    *state = link_new(embedded_new(16));
+    *state = link_new(embedded_new(&(struct store_options){.databases = 16}, 1), &link_info);
     return 0;
 }
 
@@ -152,9 +180,12 @@ static inline int embedded_teardown(void **state)
 static inline int slow_setup(void **state)
 {
     struct slow_engine *slow = calloc(1, sizeof *slow);
-    slow->engine = (struct engine){
-        .prepare = slow_prepare, .submit = slow_submit, .cancel = slow_cancel, .databases = 16};
-    *state = link_new(&slow->engine);
+    slow->engine = (struct engine){.prepare = slow_prepare,
+                                   .submit = slow_submit,
+                                   .save = slow_save,
+                                   .cancel = slow_cancel,
+                                   .databases = 16};
+    *state = link_new(&slow->engine, &link_info);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/embedded.h"
 #include "grpc/server.h"
+#include "service/info.h"
 #include "service/service.h"
 
 #include "http2/raw_frames.h"
@@ -15,6 +16,8 @@
 
 #define RAW_MAX_VALUE ((size_t)16 * 1024 * 1024)
 #define RAW_PREFIX    5
+
+static const struct info_source raw_no_info;
 
 struct raw_link {
     struct engine *engine;
@@ -48,7 +51,7 @@ static inline struct raw_link *raw_link_new(struct engine *engine, const char *m
     struct raw_link *link = calloc(1, sizeof *link);
     struct grpc_limits limits = grpc_limits_for(RAW_MAX_VALUE, &http2_default_limits);
     link->engine = engine;
-    link->service = service_new(engine, RAW_MAX_VALUE, limits.max_message);
+    link->service = service_new(engine, 0, &raw_no_info, RAW_MAX_VALUE, limits.max_message);
     link->server = grpc_server_new(&limits, service_grpc(link->service));
     link->connection = grpc_connection_new(link->server, raw_on_output, link, 1000);
     link->path = method_path;

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "service/raw_calls.h"
+#include "store/store.h"
 
 #define KEY    "some key"
 #define ROUNDS 1000
@@ -134,7 +135,7 @@ static int setup(void **state)
     struct fixture *fixture = calloc(1, sizeof *fixture);
     Keystore__V1__ListInsert insert = KEYSTORE__V1__LIST_INSERT__INIT;
     ProtobufCBinaryData values[10];
-    fixture->engine = embedded_new(16);
+    fixture->engine = embedded_new(&(struct store_options){.databases = 16}, 1);
     buf_init(&fixture->value, SIZE_MAX);
     buf_init(&fixture->reply, SIZE_MAX);
     fill(fixture, 32);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "service/raw_calls.h"
+#include "store/store.h"
 
 static Keystore__V1__KeyValue key_value(const char *key, const char *value)
 {
@@ -44,7 +45,7 @@ static void assert_holds(struct engine *engine, const char *text, const char *va
 static void test_requests_are_done_in_order(void **state)
 {
     (void)state;
-    struct engine *engine = embedded_new(16);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 1);
     struct raw_link *link = raw_link_new(engine, "/keystore.v1.KeyStore/Set");
     struct buf reply;
     buf_init(&reply, SIZE_MAX);
@@ -89,7 +90,8 @@ static enum engine_answer pass_on(struct engine *engine, struct engine_task *tas
 static void test_a_request_that_was_taken_back_is_not_done(void **state)
 {
     (void)state;
-    struct looking_engine looking = {.behind = embedded_new(16)};
+    struct looking_engine looking = {.behind =
+                                         embedded_new(&(struct store_options){.databases = 16}, 1)};
     looking.engine = (struct engine){.prepare = look, .submit = pass_on, .databases = 16};
     struct raw_link *link = raw_link_new(&looking.engine, "/keystore.v1.KeyStore/Set");
     char *large = calloc(1, 1000001);

@@ -1,84 +1,25 @@
-/*
- * Tests of service/encode.c: what is encoded, protobuf-c reads back. The call is one of our own:
- * this file takes the place of grpc/server.c.
- */
+/* Tests of service/encode.c: what is encoded, protobuf-c reads back. */
 #include "service/encode.h"
-
-#include "base/blob.h"
-#include "grpc/server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 
-#include "service/messages.h"
+#include "service/fake_call.h"
 #include "store/seeded.h"
-
-struct grpc_call {
-    uint8_t *reply; /* of exactly the announced size, so that a sanitizer sees what passes it */
-    size_t size;
-    size_t written;
-    size_t blob_bytes; /* of them, not copied */
-    bool ended;
-};
-
-void grpc_call_reply_begin(struct grpc_call *call, size_t size)
-{
-    assert_null(call->reply);
-    call->reply = malloc(size > 0 ? size : 1);
-    call->size = size;
-}
-
-uint8_t *grpc_call_reply_bytes(struct grpc_call *call, size_t size)
-{
-    assert_non_null(call->reply);
-    assert_true(size <= call->size - call->written);
-    call->written += size;
-    return call->reply + call->written - size;
-}
-
-void grpc_call_reply_blob(struct grpc_call *call, struct blob *blob, struct slice part)
-{
-    assert_true(part.data >= blob->data && part.len <= blob->len);
-    memcpy(grpc_call_reply_bytes(call, part.len), part.data, part.len);
-    call->blob_bytes += part.len;
-    blob_release(blob);
-}
-
-void grpc_call_reply_end(struct grpc_call *call)
-{
-    assert_int_equal(call->written, call->size);
-    assert_false(call->ended);
-    call->ended = true;
-}
-
-static size_t blob_bytes; /* of the newest encoding */
-
-/* Encodes the result and reads it back as such a message, to be freed by the caller. */
-static void *encode(encode_function *function, const struct op_result *result,
-                    const ProtobufCMessageDescriptor *descriptor)
-{
-    struct grpc_call call = {0};
-    function(result, &call);
-    assert_true(call.ended);
-    blob_bytes = call.blob_bytes;
-    void *message = protobuf_c_message_unpack(descriptor, NULL, call.size, call.reply);
-    assert_non_null(message);
-    free(call.reply);
-    return message;
-}
 
 static void test_value(void **state)
 {
     (void)state;
     struct op_result result = {
         .value = {.bytes = SLICE_LITERAL("v\0\xff"), .found = true, .version = UINT64_MAX}};
-    Keystore__V1__Value *message = encode(encode_value, &result, &keystore__v1__value__descriptor);
+    Keystore__V1__Value *message =
+        fake_call_encode(&encode_value, &result, &keystore__v1__value__descriptor);
     assert_true(slice_equal(message_slice(message->value), SLICE_LITERAL("v\0\xff")));
     assert_true(message->found);
     assert_int_equal(message->version, UINT64_MAX);
-    assert_int_equal(message->expire_at_ms, 0);
+    assert_true(message->expire_at_ms == 0);
     protobuf_c_message_free_unpacked(&message->base, NULL);
 }
 
@@ -89,7 +30,7 @@ static void test_a_miss_and_an_empty_value_differ(void **state)
     for (int found = 0; found < 2; found++) {
         result.value.found = found;
         Keystore__V1__Value *message =
-            encode(encode_value, &result, &keystore__v1__value__descriptor);
+            fake_call_encode(&encode_value, &result, &keystore__v1__value__descriptor);
         assert_int_equal(message->found, found);
         assert_int_equal(message->value.len, 0);
         protobuf_c_message_free_unpacked(&message->base, NULL);
@@ -104,7 +45,8 @@ static void test_a_value_of_some_megabytes(void **state)
     for (size_t i = 0; i < size; i++)
         bytes[i] = (uint8_t)(i * 31 >> 3);
     struct op_result result = {.value = {.bytes = slice_make(bytes, size), .found = true}};
-    Keystore__V1__Value *message = encode(encode_value, &result, &keystore__v1__value__descriptor);
+    Keystore__V1__Value *message =
+        fake_call_encode(&encode_value, &result, &keystore__v1__value__descriptor);
     assert_true(slice_equal(message_slice(message->value), slice_make(bytes, size)));
     protobuf_c_message_free_unpacked(&message->base, NULL);
     free(bytes);
@@ -115,7 +57,7 @@ static void test_status(void **state)
     (void)state;
     struct op_result result = {.ok = true, .count = INT64_MAX, .version = 77};
     Keystore__V1__Status *message =
-        encode(encode_status, &result, &keystore__v1__status__descriptor);
+        fake_call_encode(&encode_status, &result, &keystore__v1__status__descriptor);
     assert_true(message->ok);
     assert_true(message->count == INT64_MAX);
     assert_int_equal(message->version, 77);
@@ -130,12 +72,12 @@ static void test_status_with_the_previous_value(void **state)
     struct op_result result = {
         .version = 78, .value = {.bytes = SLICE_LITERAL("old"), .found = true, .version = 78}};
     Keystore__V1__Status *message =
-        encode(encode_status, &result, &keystore__v1__status__descriptor);
+        fake_call_encode(&encode_status, &result, &keystore__v1__status__descriptor);
     assert_null(message->previous);
     protobuf_c_message_free_unpacked(&message->base, NULL);
 
     result.has_previous = true;
-    message = encode(encode_status, &result, &keystore__v1__status__descriptor);
+    message = fake_call_encode(&encode_status, &result, &keystore__v1__status__descriptor);
     assert_false(message->ok);
     assert_int_equal(message->count, 0);
     assert_int_equal(message->version, 78);
@@ -151,7 +93,7 @@ static void test_status_with_no_previous_value_though_asked_for(void **state)
     (void)state;
     struct op_result result = {.ok = true, .has_previous = true};
     Keystore__V1__Status *message =
-        encode(encode_status, &result, &keystore__v1__status__descriptor);
+        fake_call_encode(&encode_status, &result, &keystore__v1__status__descriptor);
     assert_non_null(message->previous);
     assert_false(message->previous->found);
     protobuf_c_message_free_unpacked(&message->base, NULL);
@@ -168,7 +110,7 @@ static void test_list_values(void **state)
                                .length = 1000,
                                .offset = 997};
     Keystore__V1__ListValues *message =
-        encode(encode_list_values, &result, &keystore__v1__list_values__descriptor);
+        fake_call_encode(&encode_list_values, &result, &keystore__v1__list_values__descriptor);
     assert_int_equal(message->n_values, 3);
     for (size_t i = 0; i < 3; i++)
         assert_true(slice_equal(message_slice(message->values[i]), values[i]));
@@ -184,31 +126,24 @@ static void test_no_list(void **state)
     (void)state;
     struct op_result result = {0};
     Keystore__V1__ListValues *message =
-        encode(encode_list_values, &result, &keystore__v1__list_values__descriptor);
+        fake_call_encode(&encode_list_values, &result, &keystore__v1__list_values__descriptor);
     assert_int_equal(message->n_values, 0);
     assert_false(message->found);
     assert_int_equal(message->length, 0);
     protobuf_c_message_free_unpacked(&message->base, NULL);
 }
 
-static struct blob *patterned_blob(size_t len)
-{
-    struct blob *blob = blob_new(len);
-    for (size_t i = 0; i < len; i++)
-        blob->data[i] = (uint8_t)(i * 31 >> 3);
-    return blob;
-}
-
 /* Bytes that a blob holds are passed on, and the result keeps its reference. */
 static void test_blobs_are_not_copied(void **state)
 {
     (void)state;
-    struct blob *blob = patterned_blob(100000);
+    struct blob *blob = fake_call_blob(100000);
     struct op_result result = {
         .ok = true,
         .has_previous = true,
         .value = {.bytes = blob_slice(blob), .blob = blob, .found = true, .version = 3}};
-    Keystore__V1__Value *value = encode(encode_value, &result, &keystore__v1__value__descriptor);
+    Keystore__V1__Value *value =
+        fake_call_encode(&encode_value, &result, &keystore__v1__value__descriptor);
     assert_int_equal(blob_bytes, blob->len);
     assert_true(slice_equal(message_slice(value->value), blob_slice(blob)));
     assert_true(value->found);
@@ -217,7 +152,7 @@ static void test_blobs_are_not_copied(void **state)
     protobuf_c_message_free_unpacked(&value->base, NULL);
 
     Keystore__V1__Status *status =
-        encode(encode_status, &result, &keystore__v1__status__descriptor);
+        fake_call_encode(&encode_status, &result, &keystore__v1__status__descriptor);
     assert_int_equal(blob_bytes, blob->len);
     assert_true(slice_equal(message_slice(status->previous->value), blob_slice(blob)));
     assert_int_equal(atomic_load(&blob->holders), 1);
@@ -228,14 +163,14 @@ static void test_blobs_are_not_copied(void **state)
 static void test_a_list_of_blobs_and_others(void **state)
 {
     (void)state;
-    struct blob *blob = patterned_blob(20000);
+    struct blob *blob = fake_call_blob(20000);
     struct slice values[] = {SLICE_LITERAL("one"), blob_slice(blob), SLICE_LITERAL(""),
                              blob_slice(blob)};
     struct blob *blobs[] = {NULL, blob, NULL, blob};
     struct op_result result = {
         .ok = true, .values = values, .blobs = blobs, .value_count = 4, .length = 4};
     Keystore__V1__ListValues *message =
-        encode(encode_list_values, &result, &keystore__v1__list_values__descriptor);
+        fake_call_encode(&encode_list_values, &result, &keystore__v1__list_values__descriptor);
     assert_int_equal(blob_bytes, 2 * blob->len);
     assert_int_equal(message->n_values, 4);
     for (size_t i = 0; i < 4; i++)
@@ -243,6 +178,142 @@ static void test_a_list_of_blobs_and_others(void **state)
     assert_int_equal(atomic_load(&blob->holders), 1);
     protobuf_c_message_free_unpacked(&message->base, NULL);
     blob_release(blob);
+}
+
+static void test_a_value_with_a_deadline(void **state)
+{
+    (void)state;
+    struct op_result result = {.value = {.found = true, .expire_at_ms = INT64_MAX}};
+    Keystore__V1__Value *message =
+        fake_call_encode(&encode_value, &result, &keystore__v1__value__descriptor);
+    assert_true(message->expire_at_ms == INT64_MAX);
+    assert_true(message->found);
+    protobuf_c_message_free_unpacked(&message->base, NULL);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    struct blob *blob = fake_call_blob(20000);
+    struct op_value items[] = {
+        {.bytes = SLICE_LITERAL("one"), .found = true, .version = 1, .expire_at_ms = 99},
+        {.found = false}, /* a miss takes its place, too */
+        {.bytes = blob_slice(blob), .blob = blob, .found = true, .version = 300},
+        {.found = true, .version = 4},
+    };
+    struct op_result result = {.items = items, .item_count = 4};
+    Keystore__V1__Values *message =
+        fake_call_encode(&encode_values, &result, &keystore__v1__values__descriptor);
+    assert_int_equal(blob_bytes, blob->len);
+    assert_int_equal(atomic_load(&blob->holders), 1);
+    assert_int_equal(message->n_values, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(slice_equal(message_slice(message->values[i]->value), items[i].bytes));
+        assert_int_equal(message->values[i]->found, items[i].found);
+        assert_int_equal(message->values[i]->version, items[i].version);
+        assert_true(message->values[i]->expire_at_ms == items[i].expire_at_ms);
+    }
+    protobuf_c_message_free_unpacked(&message->base, NULL);
+    blob_release(blob);
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    static const int64_t integers[] = {0, 1, -1, INT64_MAX, INT64_MIN};
+    static const double reals[] = {0, -0.0, 1.5, -1e300, 5e-324};
+    for (size_t i = 0; i < 5; i++) {
+        struct op_result result = {.version = i * 1000};
+        result.integer = integers[i];
+        result.real = reals[i];
+        Keystore__V1__Number *message =
+            fake_call_encode(&encode_number, &result, &keystore__v1__number__descriptor);
+        assert_true(message->integer == integers[i]);
+        assert_memory_equal(&message->real, &reals[i], sizeof reals[i]);
+        assert_int_equal(message->version, i * 1000);
+        protobuf_c_message_free_unpacked(&message->base, NULL);
+    }
+}
+
+static void test_popped(void **state)
+{
+    (void)state;
+    struct blob *blob = fake_call_blob(20000);
+    struct slice values[] = {SLICE_LITERAL("one"), blob_slice(blob), SLICE_LITERAL("")};
+    struct blob *blobs[] = {NULL, blob, NULL};
+    struct op_result result = {.ok = true,
+                               .key = SLICE_LITERAL("list"),
+                               .values = values,
+                               .blobs = blobs,
+                               .value_count = 3};
+    Keystore__V1__Popped *message =
+        fake_call_encode(&encode_popped, &result, &keystore__v1__popped__descriptor);
+    assert_true(message->found);
+    assert_bytes_are(message->key, "list");
+    assert_int_equal(message->n_values, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(slice_equal(message_slice(message->values[i]), values[i]));
+    assert_int_equal(blob_bytes, blob->len);
+    protobuf_c_message_free_unpacked(&message->base, NULL);
+    blob_release(blob);
+
+    result = (struct op_result){0};
+    message = fake_call_encode(&encode_popped, &result, &keystore__v1__popped__descriptor);
+    assert_false(message->found);
+    assert_int_equal(message->key.len, 0);
+    assert_int_equal(message->n_values, 0);
+    protobuf_c_message_free_unpacked(&message->base, NULL);
+}
+
+static void test_positions(void **state)
+{
+    (void)state;
+    int64_t indexes[] = {0, 1, 127, 128, INT64_MAX};
+    for (size_t count = 0; count <= 5; count++) {
+        struct op_result result = {0};
+        result.indexes = indexes;
+        result.index_count = count;
+        Keystore__V1__Positions *message =
+            fake_call_encode(&encode_positions, &result, &keystore__v1__positions__descriptor);
+        assert_int_equal(message->n_indexes, count);
+        for (size_t i = 0; i < count; i++)
+            assert_true(message->indexes[i] == indexes[i]);
+        protobuf_c_message_free_unpacked(&message->base, NULL);
+    }
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    struct op_result result = {.ok = true, .key = SLICE_LITERAL("k\0y")};
+    Keystore__V1__Key *message =
+        fake_call_encode(&encode_key, &result, &keystore__v1__key__descriptor);
+    assert_true(slice_equal(message_slice(message->key), result.key));
+    protobuf_c_message_free_unpacked(&message->base, NULL);
+    result = (struct op_result){0};
+    message = fake_call_encode(&encode_key, &result, &keystore__v1__key__descriptor);
+    assert_int_equal(message->key.len, 0);
+    protobuf_c_message_free_unpacked(&message->base, NULL);
+}
+
+static void test_descriptions_of_keys(void **state)
+{
+    (void)state;
+    assert_int_equal(OP_TYPE_STRING, KEYSTORE__V1__VALUE_TYPE__VALUE_TYPE_STRING);
+    assert_int_equal(OP_TYPE_LIST, KEYSTORE__V1__VALUE_TYPE__VALUE_TYPE_LIST);
+    struct op_result result = {
+        .ok = true, .length = 1000, .version = 77, .value = {.expire_at_ms = 1700000000000}};
+    result.memory_bytes = 123456;
+    result.type = OP_TYPE_LIST;
+    Keystore__V1__KeyInfo *message =
+        fake_call_encode(&encode_key_info, &result, &keystore__v1__key_info__descriptor);
+    assert_true(message->found);
+    assert_int_equal(message->type, KEYSTORE__V1__VALUE_TYPE__VALUE_TYPE_LIST);
+    assert_int_equal(message->length, 1000);
+    assert_true(message->expire_at_ms == 1700000000000);
+    assert_int_equal(message->version, 77);
+    assert_int_equal(message->memory_bytes, 123456);
+    protobuf_c_message_free_unpacked(&message->base, NULL);
 }
 
 #define MAX_VALUES 300
@@ -260,7 +331,7 @@ static void test_random_lists_come_back(void **state)
         for (size_t i = 0; i < result.value_count; i++)
             values[i] = slice_make(bytes, seeded_below(&random, sizeof bytes));
         Keystore__V1__ListValues *message =
-            encode(encode_list_values, &result, &keystore__v1__list_values__descriptor);
+            fake_call_encode(&encode_list_values, &result, &keystore__v1__list_values__descriptor);
         assert_int_equal(message->n_values, result.value_count);
         for (size_t i = 0; i < result.value_count; i++)
             assert_true(slice_equal(message_slice(message->values[i]), values[i]));
@@ -281,6 +352,13 @@ int main(void)
         cmocka_unit_test(test_no_list),
         cmocka_unit_test(test_blobs_are_not_copied),
         cmocka_unit_test(test_a_list_of_blobs_and_others),
+        cmocka_unit_test(test_a_value_with_a_deadline),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_popped),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_descriptions_of_keys),
         cmocka_unit_test(test_random_lists_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,19 +6,29 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <mini_redis.pb-c.h>
 
-static const struct method expected[] = {
-    {SLICE_LITERAL("Set"), OP_SET, decode_key_value, encode_status},
-    {SLICE_LITERAL("Get"), OP_GET, decode_key, encode_value},
-    {SLICE_LITERAL("Delete"), OP_DELETE, decode_key, encode_status},
-    {SLICE_LITERAL("LPush"), OP_LPUSH, decode_list_insert, encode_status},
-    {SLICE_LITERAL("LRange"), OP_LRANGE, decode_list_range, encode_list_values},
-    {SLICE_LITERAL("LPop"), OP_LPOP, decode_key, encode_value},
+/* What operations.def says, in words of its own, and the methods beside it. */
+static const struct {
+    const char *name;
+    enum op_kind kind;
+    decode_function *decode;
+    const struct encoder *encoder;
+    bool admin;
+} expected[] = {
+#define OPERATION(kind, method, request, reply, access, category, keys, apply)                     \
+    {#method, OP_##kind, decode_##request, &encode_##reply,                                        \
+     OP_CATEGORY_##category == OP_CATEGORY_ADMIN},
+#include "store/operations.def"
+#undef OPERATION
+    {"Info", OP_COUNT, NULL, NULL, true},
+    {"Save", OP_COUNT, NULL, &encode_status, true},
 };
 
 #define COUNT (sizeof expected / sizeof expected[0])
 
-static const char *const prefixes[] = {"/keystore.v1.KeyStore/", "/KeyStore/"};
+static const char *const prefixes[] = {"/keystore.v1.KeyStore/", "/KeyStore/",
+                                       "/keystore.v1.KeyStoreAdmin/", "/KeyStoreAdmin/"};
 
 struct path {
     char text[64];
@@ -27,8 +37,7 @@ struct path {
 static struct path make_path(size_t prefix, size_t method)
 {
     struct path path;
-    snprintf(path.text, sizeof path.text, "%s%s", prefixes[prefix],
-             (const char *)expected[method].name.data);
+    snprintf(path.text, sizeof path.text, "%s%s", prefixes[prefix], expected[method].name);
     return path;
 }
 
@@ -40,17 +49,47 @@ static bool is_served(const char *path)
 static void test_every_path_finds_its_method(void **state)
 {
     (void)state;
-    assert_int_equal(COUNT, OP_COUNT);
-    for (size_t i = 0; i < 2 * COUNT; i++) {
-        const struct method *wanted = &expected[i / 2];
-        struct path path = make_path(i % 2, i / 2);
+    for (size_t i = 0; i < 4 * COUNT; i++) {
+        size_t at = i / 4;
+        struct path path = make_path(i % 4, at);
         const struct method *found = route_find(slice_from_string(path.text));
+        if (expected[at].admin != (i % 4 > 1)) {
+            assert_null(found);
+            continue;
+        }
         assert_non_null(found);
-        assert_true(slice_equal(found->name, wanted->name));
-        assert_int_equal(found->kind, wanted->kind);
-        assert_ptr_equal(found->decode, wanted->decode);
-        assert_ptr_equal(found->encode, wanted->encode);
+        assert_true(slice_equal(found->name, slice_from_string(expected[at].name)));
+        assert_int_equal(found->kind, expected[at].kind);
+        assert_ptr_equal(found->decoder.fill, expected[at].decode);
+        assert_ptr_equal(found->encoder, expected[at].encoder);
     }
+}
+
+/* The proto's unary methods, but for those that wait to be served; and their messages. */
+static void test_the_methods_are_the_protos(void **state)
+{
+    (void)state;
+    const ProtobufCServiceDescriptor *services[] = {&keystore__v1__key_store__descriptor,
+                                                    &keystore__v1__key_store_admin__descriptor};
+    static const char *const waiting[] = {"StreamList", "Scan",    "Watch",     "Consume",
+                                          "Pipeline",   "Publish", "Subscribe", "SlowLog"};
+    size_t found = 0;
+    for (size_t i = 0; i < 2; i++) {
+        for (unsigned m = 0; m < services[i]->n_methods; m++) {
+            const ProtobufCMethodDescriptor *method = &services[i]->methods[m];
+            struct path path;
+            bool waits = false;
+            for (size_t w = 0; w < sizeof waiting / sizeof waiting[0]; w++)
+                waits |= strcmp(waiting[w], method->name) == 0;
+            snprintf(path.text, sizeof path.text, "/%s/%s", services[i]->name, method->name);
+            const struct method *served = route_find(slice_from_string(path.text));
+            assert_int_equal(served == NULL, waits);
+            if (served != NULL && served->kind != OP_COUNT)
+                assert_ptr_equal(served->decoder.message, method->input);
+            found += served != NULL;
+        }
+    }
+    assert_int_equal(found, COUNT);
 }
 
 static void test_near_misses_find_nothing(void **state)
@@ -87,10 +126,14 @@ static void test_near_misses_find_nothing(void **state)
         "/x.keystore.v1.KeyStore/Set",
         "/keystore.v1.KeyStoreAdmin/Set",
         "/keystore.v1.KeyStore/KeyStore/Set",
-        "/keystore.v1.KeyStore/MGet",
-        "/keystore.v1.KeyStore/RPush",
         "/keystore.v1.KeyStore/Push",
-        "/keystore.v1.KeyStoreAdmin/Info",
+        "/keystore.v1.KeyStore/Scan",
+        "/keystore.v1.KeyStore/Info",
+        "/keystore.v1.KeyStore/FlushDb",
+        "/keystore.v1.KeyStore/Save",
+        "/keystore.v1.KeyStoreAdmin/Get",
+        "/keystore.v1.KeyStoreAdmin/",
+        "/KeyStoreAdmin",
         "http://test/KeyStore/Set",
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
@@ -100,35 +143,49 @@ static void test_near_misses_find_nothing(void **state)
     assert_null(route_find(SLICE_LITERAL("/KeyStore/\0Set")));
 }
 
-/* One character more, less, or other anywhere in a path, and it is no path. */
+/* True if the path, of that length, is that of a method. */
+static bool is_a_path(const char *text, size_t len)
+{
+    for (size_t i = 0; i < 4 * COUNT; i++) {
+        struct path path = make_path(i % 4, i / 4);
+        if (expected[i / 4].admin == (i % 4 > 1) &&
+            slice_equal(slice_make(text, len), slice_from_string(path.text)))
+            return true;
+    }
+    return false;
+}
+
+/* One character less or other anywhere in a path, and it is no path, or another one's. */
 static void test_every_change_of_one_byte_finds_nothing(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 2 * COUNT; i++) {
-        struct path path = make_path(i % 2, i / 2);
+    size_t neighbours = 0;
+    for (size_t i = 0; i < 4 * COUNT; i++) {
+        struct path path = make_path(i % 4, i / 4);
         size_t len = strlen(path.text);
         for (size_t cut = 0; cut < len; cut++)
-            assert_null(route_find(slice_make(path.text, cut)));
+            assert_int_equal(route_find(slice_make(path.text, cut)) != NULL,
+                             is_a_path(path.text, cut));
         for (size_t at = 0; at < len; at++) {
             char kept = path.text[at];
             for (int other = 1; other < 256; other++) {
                 path.text[at] = (char)(kept ^ other);
-                /* Get and Set differ in one byte. */
-                bool neighbour =
-                    slice_starts_with(slice_from_string(path.text + at), SLICE_LITERAL("Get")) ||
-                    slice_starts_with(slice_from_string(path.text + at), SLICE_LITERAL("Set"));
-                if (!neighbour)
-                    assert_null(route_find(slice_make(path.text, len)));
+                if (route_find(slice_make(path.text, len)) == NULL)
+                    continue;
+                assert_true(is_a_path(path.text, len));
+                neighbours++;
             }
             path.text[at] = kept;
         }
     }
+    assert_true(neighbours > 0); /* Get and Set */
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_path_finds_its_method),
+        cmocka_unit_test(test_the_methods_are_the_protos),
         cmocka_unit_test(test_near_misses_find_nothing),
         cmocka_unit_test(test_every_change_of_one_byte_finds_nothing),
     };

@@ -6,6 +6,7 @@
 
 #include "engine/embedded.h"
 #include "grpc/server.h"
+#include "store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,11 +92,73 @@ static void test_errors_of_the_engine_are_statuses(void **state)
 static void test_unknown_methods(void **state)
 {
     struct link *link = *state;
-    static const char *const paths[] = {"/KeyStore/MGet", "/keystore.v1.KeyStore/get",
-                                        "/grpc.health.v1.Health/Check", "/"};
+    static const char *const paths[] = {
+        "/KeyStore/Scan", "/keystore.v1.KeyStore/get",    "/KeyStore/Save",
+        "/KeyStore/Info", "/grpc.health.v1.Health/Check", "/"};
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         assert_call_failed(link_call_key(link, paths[i], "key"), GRPC_UNIMPLEMENTED,
                            "ERROR_REASON_NOT_SERVED", "no such method");
+}
+
+static struct h2_call *call_info(struct link *link, const char *section)
+{
+    Keystore__V1__InfoRequest message = KEYSTORE__V1__INFO_REQUEST__INIT;
+    char *sections[] = {(char *)section};
+    message.sections = sections;
+    message.n_sections = section != NULL;
+    return link_call(link, "/keystore.v1.KeyStoreAdmin/Info", &message);
+}
+
+static void assert_info(const struct h2_call *made, size_t count, const char *const *fields)
+{
+    struct slice reply = h2_client_reply(made);
+    Keystore__V1__InfoReply *info = keystore__v1__info_reply__unpack(NULL, reply.len, reply.data);
+    assert_non_null(info);
+    assert_int_equal(info->n_fields, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_string_equal(info->fields[i]->key, fields[2 * i]);
+        assert_string_equal(info->fields[i]->value, fields[2 * i + 1]);
+    }
+    keystore__v1__info_reply__free_unpacked(info, NULL);
+}
+
+static void test_info_asks_its_source(void **state)
+{
+    struct link *link = *state;
+    static const char *const fields[] = {"number", "42", "empty", "", "text", "abc"};
+    assert_info(call_info(link, NULL), 3, fields);
+    assert_info(call_info(link, "one"), 1, fields);
+    assert_info(call_info(link, "two"), 2, fields + 2);
+    assert_call_failed(call_info(link, "three"), GRPC_INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT",
+                       "there are: one, two");
+    assert_info(call_info(link, "one"), 1, fields);
+}
+
+static void test_requests_are_counted(void **state)
+{
+    struct link *link = *state;
+    assert_int_equal(service_commands(link->service), 0);
+    link_call_key(link, "/KeyStore/Get", "key");
+    link_call_key(link, "/KeyStore/Get", ""); /* it is refused, and still was one */
+    call_info(link, NULL);
+    assert_int_equal(service_commands(link->service), 3);
+    link_call_key(link, "/KeyStore/Nothing", "key");
+    assert_int_equal(service_commands(link->service), 3);
+}
+
+static void test_all_keys_of_a_request_are_checked(void **state)
+{
+    struct link *link = *state;
+    Keystore__V1__CopyRequest copy = KEYSTORE__V1__COPY_REQUEST__INIT;
+    ProtobufCBinaryData names[] = {message_text("a"), message_text("")};
+    Keystore__V1__Keys keys = KEYSTORE__V1__KEYS__INIT;
+    copy.source = message_text("source");
+    assert_call_failed(link_call(link, "/KeyStore/Copy", &copy), GRPC_INVALID_ARGUMENT,
+                       "ERROR_REASON_BAD_ARGUMENT", "the key is empty");
+    keys.keys = names;
+    keys.n_keys = 2;
+    assert_call_failed(link_call(link, "/KeyStore/MGet", &keys), GRPC_INVALID_ARGUMENT,
+                       "ERROR_REASON_BAD_ARGUMENT", "keys[1]: the key is empty");
 }
 
 static void test_a_message_that_does_not_decode(void **state)
@@ -185,8 +248,13 @@ static void test_a_range_over_the_answer_limit_is_refused(void **state)
 static void test_random_messages_are_all_answered(void **state)
 {
     struct link *link = *state;
-    static const char *const paths[] = {"/KeyStore/Set",   "/KeyStore/Get",    "/KeyStore/Delete",
-                                        "/KeyStore/LPush", "/KeyStore/LRange", "/KeyStore/LPop"};
+    static const char *const paths[] = {
+#define OPERATION(kind, method, request, reply, access, category, keys, apply)                     \
+    (OP_CATEGORY_##category == OP_CATEGORY_ADMIN ? "/KeyStoreAdmin/" #method                       \
+                                                 : "/KeyStore/" #method),
+#include "store/operations.def"
+#undef OPERATION
+        "/KeyStoreAdmin/Info"};
     static const uint8_t real[] = "\x0a\x01k\x12\x01v\x1a\x02\x08\x02\x18\x01\x78\x03";
     uint64_t random = seeded_start();
     for (int round = 0; round < 3000; round++) {
@@ -195,8 +263,8 @@ static void test_random_messages_are_all_answered(void **state)
         memcpy(bytes, real, sizeof bytes);
         for (uint32_t changes = seeded_below(&random, 4); changes > 0; changes--)
             bytes[seeded_below(&random, sizeof bytes)] = (uint8_t)seeded_below(&random, 32);
-        struct h2_call *made =
-            h2_client_call(&link->client, paths[seeded_below(&random, 6)], slice_make(bytes, len));
+        struct h2_call *made = h2_client_call(
+            &link->client, paths[seeded_below(&random, OP_COUNT + 1)], slice_make(bytes, len));
         link_exchange(link);
         assert_true(made->closed);
         assert_string_equal(made->http_status, "200");
@@ -269,6 +337,54 @@ static void test_a_later_answer_may_be_an_error(void **state)
     link_exchange(link);
     assert_call_failed(made, GRPC_FAILED_PRECONDITION, "ERROR_REASON_WRONG_TYPE",
                        "a sentence of the engine");
+}
+
+static struct h2_call *call_save(struct link *link, bool wait)
+{
+    Keystore__V1__SaveRequest message = KEYSTORE__V1__SAVE_REQUEST__INIT;
+    message.wait = wait;
+    return link_call(link, "/KeyStoreAdmin/Save", &message);
+}
+
+static void assert_ok(const struct h2_call *made)
+{
+    struct slice reply = h2_client_reply(made);
+    assert_true(slice_equal(reply, SLICE_LITERAL("\x08\x01"))); /* Status{ok: true} */
+}
+
+static void test_save_asks_the_engine(void **state)
+{
+    struct link *link = *state;
+    struct slow_engine *slow = slow_of(link);
+    assert_ok(call_save(link, false));
+    assert_int_equal(slow->count, 0);
+    struct h2_call *good = call_save(link, true);
+    struct h2_call *gone = call_save(link, true);
+    struct h2_call *bad = call_save(link, true);
+    struct engine_task *tasks[] = {slow->pending[0], slow->pending[1], slow->pending[2]};
+    assert_int_equal(slow->count, 3);
+    h2_client_cancel(&link->client, gone);
+    link_exchange(link);
+    assert_ptr_equal(slow->cancelled[0], tasks[1]);
+    slow_take(slow, tasks[0]);
+    tasks[0]->result = (struct op_result){.ok = true};
+    tasks[0]->on_done(tasks[0]);
+    slow_take(slow, tasks[2]);
+    tasks[2]->result = (struct op_result){.err = ERR_NOT_DURABLE, .why = "no room"};
+    tasks[2]->on_done(tasks[2]);
+    link_exchange(link);
+    assert_ok(good);
+    assert_call_failed(bad, GRPC_UNAVAILABLE, "ERROR_REASON_NOT_DURABLE", "no room");
+}
+
+static void test_a_save_that_does_not_decode(void **state)
+{
+    struct link *link = *state;
+    struct h2_call *made =
+        h2_client_call(&link->client, "/KeyStoreAdmin/Save", SLICE_LITERAL("\xff\xff"));
+    link_exchange(link);
+    assert_call_failed(made, GRPC_INTERNAL, "ERROR_REASON_BAD_MESSAGE", "SaveRequest");
+    assert_int_equal(slow_of(link)->count, 0);
 }
 
 static void test_a_bad_request_does_not_reach_the_engine(void **state)
@@ -382,8 +498,8 @@ static void test_values_around_the_size_of_blobs(void **state)
 {
     (void)state;
     static const size_t sizes[] = {16383, 16384, 16385, 40000, 300000};
-    struct engine *engine = embedded_new(1);
-    struct service *service = service_new(engine, 1000000, 1000000);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 1);
+    struct service *service = service_new(engine, 0, &link_info, 1000000, 1000000);
     struct grpc_limits limits = grpc_limits_for(1000000, &http2_default_limits);
     struct grpc_server *grpc = grpc_server_new(&limits, service_grpc(service));
     struct link large = {.service = service, .grpc = grpc};
@@ -420,6 +536,9 @@ int main(void)
         EMBEDDED(test_calls_sent_together_are_answered_each),
         EMBEDDED(test_errors_of_the_engine_are_statuses),
         EMBEDDED(test_unknown_methods),
+        EMBEDDED(test_info_asks_its_source),
+        EMBEDDED(test_requests_are_counted),
+        EMBEDDED(test_all_keys_of_a_request_are_checked),
         EMBEDDED(test_a_message_that_does_not_decode),
         EMBEDDED(test_keys_have_1_byte_to_64_kib),
         EMBEDDED(test_databases_are_0_to_15),
@@ -429,6 +548,8 @@ int main(void)
         SLOW(test_the_engine_gets_what_was_asked),
         SLOW(test_answers_may_come_in_any_order),
         SLOW(test_a_later_answer_may_be_an_error),
+        SLOW(test_save_asks_the_engine),
+        SLOW(test_a_save_that_does_not_decode),
         SLOW(test_a_bad_request_does_not_reach_the_engine),
         SLOW(test_a_reset_cancels_its_task_and_no_other),
         SLOW(test_requests_are_used_again),

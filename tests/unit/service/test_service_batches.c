@@ -159,7 +159,7 @@ static void test_requests_have_the_time_that_was_told(void **state)
     for (int64_t now_ms = 1700000000000; now_ms < 1700000000003; now_ms++) {
         service_set_time(link->service, now_ms);
         link_call_key(link, "/KeyStore/Get", "key");
-        assert_true(slow->pending[slow->count - 1]->now_ms == now_ms);
+        assert_true(slow->pending[slow->count - 1]->op.now_ms == now_ms);
     }
     while (slow->count > 0)
         slow_finish(slow, slow->pending[0], "value");

@@ -195,6 +195,15 @@ static const ProtobufCMessageDescriptor *type_at(unsigned i)
     return i == service->n_methods ? &keystore__v1__positions__descriptor : NULL;
 }
 
+/* The message in the arena; NULL if the bytes are not one. */
+static void *decode(const ProtobufCMessageDescriptor *type, struct slice bytes, struct arena *arena)
+{
+    void *message;
+    enum err err = wire_decode(type, bytes, arena, &message);
+    assert_true(err == ERR_NONE || err == ERR_BAD_MESSAGE);
+    return err == ERR_NONE ? message : NULL;
+}
+
 static ProtobufCMessage *unpack(const ProtobufCMessageDescriptor *type, struct slice bytes)
 {
     return protobuf_c_message_unpack(type, NULL, bytes.len, bytes.data);
@@ -210,7 +219,7 @@ static void test_random_messages_decode_to_the_same(void **state)
     for (unsigned i = 0; type_at(i) != NULL; i++) {
         for (int round = 0; round < 300; round++) {
             struct slice packed = message_pack(random_message(type_at(i), &made, &random, 0));
-            ProtobufCMessage *ours = wire_decode(type_at(i), packed, &decoded);
+            ProtobufCMessage *ours = decode(type_at(i), packed, &decoded);
             ProtobufCMessage *theirs = unpack(type_at(i), packed);
             assert_non_null(ours);
             assert_non_null(theirs);
@@ -360,7 +369,7 @@ static void compare_damaged(const ProtobufCMessageDescriptor *type, struct slice
 {
     struct walk walk = {.left = bytes};
     walk_message(&walk, type);
-    ProtobufCMessage *ours = wire_decode(type, bytes, arena);
+    ProtobufCMessage *ours = decode(type, bytes, arena);
     ProtobufCMessage *theirs = unpack(type, bytes);
     if (walk.differs) {
         tally->different++;
@@ -408,7 +417,7 @@ static void test_damaged_messages_are_refused_alike(void **state)
 
 static Keystore__V1__Key *decode_key_bytes(struct slice bytes, struct arena *arena)
 {
-    return wire_decode(&keystore__v1__key__descriptor, bytes, arena);
+    return decode(&keystore__v1__key__descriptor, bytes, arena);
 }
 
 static void test_the_last_of_a_scalar_counts(void **state)
@@ -444,22 +453,20 @@ static void test_the_last_of_a_oneof_counts(void **state)
     struct arena arena;
     arena_init(&arena);
     /* by: 1, by_float: 0 */
-    Keystore__V1__Increment *increment = wire_decode(
+    Keystore__V1__Increment *increment = decode(
         &keystore__v1__increment__descriptor, SLICE_LITERAL("\x10\2\x19\0\0\0\0\0\0\0\0"), &arena);
     assert_non_null(increment);
     assert_int_equal(increment->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT);
     assert_true(increment->by_float == 0);
     /* set {key: "a"}, get {key: "b"}, set {value: "c"}: what came before the change is gone */
-    Keystore__V1__Op *op =
-        wire_decode(&keystore__v1__op__descriptor,
-                    SLICE_LITERAL("\x12\3\x0a\1a\x1a\3\x0a\1b\x12\3\x12\1c"), &arena);
+    Keystore__V1__Op *op = decode(&keystore__v1__op__descriptor,
+                                  SLICE_LITERAL("\x12\3\x0a\1a\x1a\3\x0a\1b\x12\3\x12\1c"), &arena);
     assert_non_null(op);
     assert_int_equal(op->op_case, KEYSTORE__V1__OP__OP_SET);
     assert_int_equal(op->set->key.len, 0);
     assert_bytes_are(op->set->value, "c");
     /* set {key: "a"}, set {value: "c"}: merged */
-    op = wire_decode(&keystore__v1__op__descriptor, SLICE_LITERAL("\x12\3\x0a\1a\x12\3\x12\1c"),
-                     &arena);
+    op = decode(&keystore__v1__op__descriptor, SLICE_LITERAL("\x12\3\x0a\1a\x12\3\x12\1c"), &arena);
     assert_non_null(op);
     assert_bytes_are(op->set->key, "a");
     assert_bytes_are(op->set->value, "c");
@@ -472,15 +479,15 @@ static void test_repeated_numbers_packed_and_not(void **state)
     struct arena arena;
     arena_init(&arena);
     Keystore__V1__WatchRequest *request =
-        wire_decode(&keystore__v1__watch_request__descriptor,
-                    SLICE_LITERAL("\x28\1\x2a\0\x2a\3\2\3\4\x28\0"), &arena);
+        decode(&keystore__v1__watch_request__descriptor,
+               SLICE_LITERAL("\x28\1\x2a\0\x2a\3\2\3\4\x28\0"), &arena);
     assert_non_null(request);
     assert_int_equal(request->n_types, 5);
     static const int expected[] = {1, 2, 3, 4, 0};
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(request->types[i], expected[i]);
-    assert_null(wire_decode(&keystore__v1__watch_request__descriptor, SLICE_LITERAL("\x2a\2\1\x80"),
-                            &arena));
+    assert_null(
+        decode(&keystore__v1__watch_request__descriptor, SLICE_LITERAL("\x2a\2\1\x80"), &arena));
     arena_deinit(&arena);
 }
 
@@ -548,19 +555,66 @@ static void test_long_tags_and_lengths_are_accepted(void **state)
     arena_deinit(&arena);
 }
 
-static void test_strings_are_refused(void **state)
+static void test_strings_are_copied(void **state)
 {
     (void)state;
     struct arena arena;
     arena_init(&arena);
+    char bytes[] = "\x0a\2ab\x0a\0\x0a\1c";
+    Keystore__V1__InfoRequest *request =
+        decode(&keystore__v1__info_request__descriptor, slice_make(bytes, 9), &arena);
+    memset(bytes, 0xee, sizeof bytes);
+    assert_non_null(request);
+    assert_int_equal(request->n_sections, 3);
+    assert_string_equal(request->sections[0], "ab");
+    assert_string_equal(request->sections[1], "");
+    assert_string_equal(request->sections[2], "c");
     assert_null(
-        wire_decode(&keystore__v1__info_request__descriptor, SLICE_LITERAL("\x0a\1s"), &arena));
-    assert_non_null(
-        wire_decode(&keystore__v1__info_request__descriptor, slice_make(NULL, 0), &arena));
+        decode(&keystore__v1__info_request__descriptor, SLICE_LITERAL("\x0a\3a\0b"), &arena));
+    assert_null(decode(&keystore__v1__info_request__descriptor, SLICE_LITERAL("\x0a\3ab"), &arena));
+    assert_null(decode(&keystore__v1__info_request__descriptor, SLICE_LITERAL("\x08\1"), &arena));
     arena_deinit(&arena);
 }
 
+/* Each is two bytes here and a hundred decoded. */
+static void test_messages_within_a_message_are_limited(void **state)
+{
+    (void)state;
+    size_t len = 2 * (WIRE_MAX_MESSAGES + 1);
+    char *bytes = malloc(len);
+    for (size_t i = 0; i < len; i += 2)
+        memcpy(bytes + i, "\x0a", 2);
+    for (int more = 0; more < 2; more++) {
+        struct arena arena;
+        void *message;
+        arena_init(&arena);
+        enum err err = wire_decode(&keystore__v1__key_values__descriptor,
+                                   slice_make(bytes, len - (more ? 0 : 2)), &arena, &message);
+        assert_int_equal(err, more ? ERR_TOO_LARGE : ERR_NONE);
+        if (!more)
+            assert_int_equal(((Keystore__V1__KeyValues *)message)->n_entries, WIRE_MAX_MESSAGES);
+        arena_deinit(&arena);
+    }
+    free(bytes);
+}
+
 /* Writing. */
+
+static void test_written_doubles_are_read_by_protobuf(void **state)
+{
+    (void)state;
+    static const double numbers[] = {0, -0.0, 1, -1.5, 1e308, 5e-324, 0.1};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        uint64_t bits;
+        uint8_t bytes[9];
+        memcpy(&bits, &numbers[i], sizeof bits);
+        size_t size = (size_t)(wire_write_fixed64(bytes, 2, bits) - bytes);
+        Keystore__V1__Number *number = keystore__v1__number__unpack(NULL, size, bytes);
+        assert_non_null(number);
+        assert_memory_equal(&number->real, &numbers[i], sizeof(double));
+        keystore__v1__number__free_unpacked(number, NULL);
+    }
+}
 
 static void test_what_is_written_has_the_size_that_was_said(void **state)
 {
@@ -574,6 +628,8 @@ static void test_what_is_written_has_the_size_that_was_said(void **state)
             assert_int_equal(wire_write_number(bytes, 15, number) - bytes,
                              wire_number_size(number));
             assert_int_equal(wire_write_head(bytes, 15, number) - bytes, wire_head_size(number));
+            assert_int_equal(wire_write_fixed64(bytes, 15, number) - bytes,
+                             wire_fixed64_size(number));
         }
     }
     assert_int_equal(wire_number_size(0), 0);
@@ -612,7 +668,9 @@ int main(void)
         cmocka_unit_test(test_unknown_fields_are_skipped),
         cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_long_tags_and_lengths_are_accepted),
-        cmocka_unit_test(test_strings_are_refused),
+        cmocka_unit_test(test_strings_are_copied),
+        cmocka_unit_test(test_messages_within_a_message_are_limited),
+        cmocka_unit_test(test_written_doubles_are_read_by_protobuf),
         cmocka_unit_test(test_what_is_written_has_the_size_that_was_said),
         cmocka_unit_test(test_what_is_written_is_read_by_protobuf),
     };

@@ -1,0 +1,42 @@
+/* The server's data directory from its opening to its end, and what is said about it. */
+#ifndef KEYSTORE_SERVER_DATA_H
+#define KEYSTORE_SERVER_DATA_H
+
+#include "server/config.h"
+
+struct engine;
+struct info_writer;
+
+/* All zero to begin with. It must not move. */
+struct data {
+    const struct config *config;
+    struct engine *engine;
+    struct journal *journal;
+    atomic_bool serving; /* loaded, and writes are kept */
+    atomic_uint_fast64_t loaded_bytes, total_bytes;
+    bool (*is_stopped)(void); /* asked while it is loading: true ends that */
+    int64_t told_ms;          /* monotonic */
+};
+
+/* Opens and locks the directory of the configuration, which is borrowed as the engine is. False
+ * after a sentence on standard error. */
+bool data_open(struct data *data, const struct config *config, struct engine *engine);
+
+enum data_loaded { DATA_LOADED, DATA_STOPPED, DATA_BAD };
+
+/*
+ * Loads the directory into the engine, which refuses tasks as long as it is loading, and then lets
+ * it serve, with all writes kept from then on. DATA_BAD after a sentence on standard error.
+ */
+enum data_loaded data_load(struct data *data, bool (*is_stopped)(void));
+
+/* Nobody works in the engine any more: makes everything durable. False if writes were lost. */
+bool data_stop(struct data *data);
+
+/* Gives up the directory; after data_stop(). */
+void data_close(struct data *data);
+
+/* The fields of the section of Info. From any thread, after data_open(). */
+void data_write_info(struct data *data, struct info_writer *writer);
+
+#endif

@@ -1,0 +1,129 @@
+/*
+ * The sections of Info. Where Redis' INFO has the same thing, the field has the same name and form.
+ * A new field is one more info_put() in its section's function.
+ */
+#include "server/report.h"
+
+#include "base/clock.h"
+#include "net/admission.h"
+#include "server/data.h"
+#include "server/options.h"
+#include "server/worker.h"
+#include "store/store.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static void write_server(void *user, struct info_writer *writer)
+{
+    const struct report *report = user;
+    int64_t uptime_s = (clock_monotonic_ms() - report->started_ms) / 1000;
+    info_put(writer, "keystore_version", "%s", KEYSTORE_VERSION);
+    info_put(writer, "process_id", "%ld", (long)getpid());
+    info_put(writer, "worker_threads", "%" PRIu32, report->config->threads);
+    info_put(writer, "server_time_usec", "%" PRId64, clock_unix_ms() * 1000);
+    info_put(writer, "uptime_in_seconds", "%" PRId64, uptime_s);
+    info_put(writer, "uptime_in_days", "%" PRId64, uptime_s / (24 * 60 * 60));
+}
+
+static void write_clients(void *user, struct info_writer *writer)
+{
+    const struct report *report = user;
+    struct net_admission_counts counts = net_admission_counts(report->admission);
+    info_put(writer, "connected_clients", "%" PRIu32, counts.open);
+    info_put(writer, "maxclients", "%" PRIu32, report->config->max_connections);
+}
+
+/* What the system has given this process, in bytes; 0 if it does not say. */
+static uint64_t resident_bytes(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*u %llu", &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void write_memory(void *user, struct info_writer *writer)
+{
+    const struct report *report = user;
+    struct store_stats stats = store_stats(report->store);
+    info_put(writer, "used_memory", "%zu", stats.used_memory);
+    info_put(writer, "allocator_resident", "%zu", stats.held_memory);
+    info_put(writer, "used_memory_rss", "%" PRIu64, resident_bytes());
+    info_put(writer, "maxmemory", "%zu", report->config->store.max_memory);
+    info_put(writer, "maxmemory_policy", "%s", options_policy_name(report->config->store.policy));
+}
+
+static void write_persistence(void *user, struct info_writer *writer)
+{
+    const struct report *report = user;
+    data_write_info(report->data, writer);
+}
+
+static uint64_t count_commands(const struct report *report)
+{
+    uint64_t commands = 0;
+    for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++)
+        commands += worker_commands(report->workers[i]);
+    return commands;
+}
+
+static void write_stats(void *user, struct info_writer *writer)
+{
+    const struct report *report = user;
+    struct net_admission_counts counts = net_admission_counts(report->admission);
+    struct store_stats stats = store_stats(report->store);
+    info_put(writer, "total_connections_received", "%" PRIu64, counts.admitted);
+    info_put(writer, "rejected_connections", "%" PRIu64, counts.refused);
+    info_put(writer, "total_commands_processed", "%" PRIu64, count_commands(report));
+    info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);
+    info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);
+}
+
+static void put_time(struct info_writer *writer, const char *name, struct timeval time)
+{
+    info_put(writer, name, "%ld.%06ld", (long)time.tv_sec, (long)time.tv_usec);
+}
+
+static void write_cpu(void *user, struct info_writer *writer)
+{
+    (void)user;
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return;
+    put_time(writer, "used_cpu_sys", usage.ru_stime);
+    put_time(writer, "used_cpu_user", usage.ru_utime);
+}
+
+/* As in Redis, a database without keys is left out. */
+static void write_keyspace(void *user, struct info_writer *writer)
+{
+    const struct report *report = user;
+    for (uint32_t db = 0; db < store_databases(report->store); db++) {
+        char name[16];
+        size_t keys = store_count(report->store, db);
+        if (keys == 0)
+            continue;
+        snprintf(name, sizeof name, "db%" PRIu32, db);
+        info_put(writer, name, "keys=%zu,expires=%zu", keys, store_expiring(report->store, db));
+    }
+}
+
+static const struct info_section sections[] = {
+    {"server", write_server},           {"clients", write_clients}, {"memory", write_memory},
+    {"persistence", write_persistence}, {"stats", write_stats},     {"cpu", write_cpu},
+    {"keyspace", write_keyspace},
+};
+
+void report_init(struct report *report)
+{
+    *report = (struct report){.started_ms = clock_monotonic_ms()};
+    report->info = (struct info_source){
+        .sections = sections, .count = sizeof sections / sizeof sections[0], .user = report};
+}

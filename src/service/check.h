@@ -1,0 +1,21 @@
+/* What every operation must obey, whatever its message: its keys, databases and values. */
+#ifndef KEYSTORE_SERVICE_CHECK_H
+#define KEYSTORE_SERVICE_CHECK_H
+
+#include "store/op.h"
+
+struct arena;
+
+struct check_limits {
+    uint32_t databases; /* 0 to databases - 1 exist */
+    size_t max_value;   /* bytes of a value */
+};
+
+/*
+ * ERR_NONE if all keys of the operation and of those within it have 1 byte to OP_MAX_KEY, its
+ * databases exist, and no value is too long. Else *why is a sentence, static or in the arena.
+ */
+enum err check_op(const struct check_limits *limits, const struct op *op, struct arena *arena,
+                  const char **why) __attribute__((warn_unused_result));
+
+#endif

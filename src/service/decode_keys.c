@@ -1,0 +1,77 @@
+/* The requests about keys of any type: from protobuf-c's structs to struct op. */
+#include "service/decode.h"
+#include "service/field.h"
+
+enum err decode_keys(const void *message, struct arena *arena, struct op *op, const char **why)
+{
+    const Keystore__V1__Keys *request = message;
+    op->db = request->db;
+    return field_keys(request->keys, request->n_keys, arena, op, why);
+}
+
+/* Which deadline an Expire or GetEx asks for; at most one of the three ways. */
+static enum err decode_change(const Keystore__V1__ExpireRequest *request, struct op *op,
+                              const char **why)
+{
+    op->persist = request->persist;
+    if (request->persist && (request->ttl_ms != 0 || request->expire_at_ms != 0))
+        return field_refuse("persist and a new time to live are both given; give one of them", why);
+    return field_deadline(request->ttl_ms, request->expire_at_ms, op, why);
+}
+
+enum err decode_expire_request(const void *message, struct arena *arena, struct op *op,
+                               const char **why)
+{
+    const Keystore__V1__ExpireRequest *request = message;
+    op->key = field_slice(request->key);
+    op->db = request->db;
+    if ((int)request->when < OP_ALWAYS || (int)request->when > OP_SOONER)
+        return field_refuse("when has no such value; it is 0 to 4, see enum When", why);
+    op->when = (enum op_when)request->when;
+    enum err err = decode_change(request, op, why);
+    if (err != ERR_NONE)
+        return err;
+    bool changes = op->expire_at_ms != 0 || op->persist;
+    if (op->kind == OP_EXPIRE && !changes)
+        return field_refuse("none of ttl_ms, expire_at_ms and persist is given; give one of them",
+                            why);
+    if (op->when != OP_ALWAYS && op->kind != OP_EXPIRE)
+        return field_refuse_for(op, "when", arena, why);
+    if (op->when != OP_ALWAYS && op->persist)
+        return field_refuse("when is given with persist; it is for a new time to live", why);
+    return ERR_NONE;
+}
+
+enum err decode_copy_request(const void *message, struct arena *arena, struct op *op,
+                             const char **why)
+{
+    (void)arena;
+    const Keystore__V1__CopyRequest *request = message;
+    op->key = field_slice(request->source);
+    op->target.bytes = field_slice(request->target);
+    op->db = request->db;
+    op->target_db = request->db;
+    if (request->target_database_case == KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE_TARGET_DB)
+        op->target_db = request->target_db;
+    op->replace = request->replace;
+    op->absent_only = request->absent_only;
+    if (op->kind != OP_COPY && op->replace)
+        return field_refuse("replace is for Copy; Rename replaces the target unless absent_only is "
+                            "set",
+                            why);
+    if (op->kind != OP_RENAME && op->absent_only)
+        return field_refuse("absent_only is for Rename; Copy leaves a target alone unless replace "
+                            "is set",
+                            why);
+    return ERR_NONE;
+}
+
+enum err decode_db_request(const void *message, struct arena *arena, struct op *op,
+                           const char **why)
+{
+    (void)arena;
+    (void)why;
+    const Keystore__V1__DbRequest *request = message;
+    op->db = request->db;
+    return ERR_NONE;
+}

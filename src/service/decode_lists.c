@@ -1,0 +1,139 @@
+/* The requests about lists: from protobuf-c's structs to struct op. */
+#include "service/decode.h"
+#include "service/field.h"
+
+enum err decode_list_insert(const void *message, struct arena *arena, struct op *op,
+                            const char **why)
+{
+    const Keystore__V1__ListInsert *request = message;
+    op->key = field_slice(request->key);
+    op->db = request->db;
+    op->max_length = request->max_length;
+    if (request->n_values == 0)
+        return field_refuse("values is empty; give at least one value to push", why);
+    if (request->condition != NULL && request->condition->match_value)
+        return field_refuse("condition.match_value compares strings; a list has none", why);
+    op->values = field_slices(request->values, request->n_values, arena);
+    op->value_count = request->n_values;
+    enum err err = field_deadline(request->ttl_ms, 0, op, why);
+    return err != ERR_NONE ? err : field_condition(request->condition, &op->condition, why);
+}
+
+enum err decode_list_range(const void *message, struct arena *arena, struct op *op,
+                           const char **why)
+{
+    (void)arena;
+    const Keystore__V1__ListRange *request = message;
+    op->key = field_slice(request->key);
+    op->start = request->start;
+    op->stop = request->stop;
+    op->db = request->db;
+    if (request->page_bytes != 0)
+        return field_refuse("page_bytes is for StreamList; leave it unset in this call", why);
+    return ERR_NONE;
+}
+
+/* LIndex reads at an index, LSet writes there, LInsert has a pivot instead. */
+enum err decode_list_item(const void *message, struct arena *arena, struct op *op, const char **why)
+{
+    const Keystore__V1__ListItem *request = message;
+    op->key = field_slice(request->key);
+    op->value = field_slice(request->value);
+    op->pivot = field_slice(request->pivot);
+    op->index = request->index;
+    op->after = request->after;
+    op->db = request->db;
+    if (op->kind == OP_L_INSERT)
+        return op->index == 0 ? ERR_NONE : field_refuse_for(op, "index", arena, why);
+    if (op->pivot.len > 0)
+        return field_refuse_for(op, "pivot", arena, why);
+    if (op->after)
+        return field_refuse_for(op, "after", arena, why);
+    if (op->kind == OP_L_INDEX && op->value.len > 0)
+        return field_refuse_for(op, "value", arena, why);
+    return ERR_NONE;
+}
+
+static enum err check_pos(const struct op *op, const char **why)
+{
+    if (op->count < 0)
+        return field_refuse("count is negative; it is how many matches are wanted, 0 = all", why);
+    if (op->rank == INT64_MIN)
+        return field_refuse("rank is out of range; it is -(2^63 - 1) at least", why);
+    return ERR_NONE;
+}
+
+enum err decode_list_find(const void *message, struct arena *arena, struct op *op, const char **why)
+{
+    const Keystore__V1__ListFind *request = message;
+    op->key = field_slice(request->key);
+    op->value = field_slice(request->value);
+    op->count = request->count;
+    op->rank = request->rank;
+    op->max_scan = request->max_scan;
+    op->db = request->db;
+    if (op->kind == OP_L_POS)
+        return check_pos(op, why);
+    if (op->count == INT64_MIN)
+        return field_refuse("count is out of range; it is -(2^63 - 1) at least", why);
+    if (op->rank != 0)
+        return field_refuse_for(op, "rank", arena, why);
+    if (op->max_scan != 0)
+        return field_refuse_for(op, "max_scan", arena, why);
+    return ERR_NONE;
+}
+
+static enum err decode_end(Keystore__V1__ListEnd message, const char *sentence, enum op_end *end,
+                           const char **why)
+{
+    switch ((int)message) {
+    case KEYSTORE__V1__LIST_END__LIST_END_UNSPECIFIED:
+    case KEYSTORE__V1__LIST_END__LIST_END_HEAD:
+        *end = OP_HEAD;
+        return ERR_NONE;
+    case KEYSTORE__V1__LIST_END__LIST_END_TAIL:
+        *end = OP_TAIL;
+        return ERR_NONE;
+    default:
+        return field_refuse(sentence, why);
+    }
+}
+
+static enum err refuse_wait(int64_t wait_ms, const char **why)
+{
+    if (wait_ms == 0)
+        return ERR_NONE;
+    *why = "blocking pops are not served yet; leave wait_ms unset";
+    return ERR_NOT_SERVED;
+}
+
+enum err decode_pop_request(const void *message, struct arena *arena, struct op *op,
+                            const char **why)
+{
+    const Keystore__V1__PopRequest *request = message;
+    op->db = request->db;
+    op->count = request->count;
+    enum err err = decode_end(
+        request->end, "end has no such value; it is 0 or 1 (head), or 2 (tail)", &op->end, why);
+    if (err == ERR_NONE)
+        err = refuse_wait(request->wait_ms, why);
+    return err != ERR_NONE ? err : field_keys(request->keys, request->n_keys, arena, op, why);
+}
+
+enum err decode_move_request(const void *message, struct arena *arena, struct op *op,
+                             const char **why)
+{
+    (void)arena;
+    const Keystore__V1__MoveRequest *request = message;
+    op->key = field_slice(request->source);
+    op->target.bytes = field_slice(request->target);
+    op->db = op->target_db = request->db;
+    enum err err =
+        decode_end(request->source_end,
+                   "source_end has no such value; it is 0 or 1 (head), or 2 (tail)", &op->end, why);
+    if (err == ERR_NONE)
+        err = decode_end(request->target_end,
+                         "target_end has no such value; it is 0 or 1 (head), or 2 (tail)",
+                         &op->target_end, why);
+    return err != ERR_NONE ? err : refuse_wait(request->wait_ms, why);
+}

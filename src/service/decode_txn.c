@@ -1,0 +1,112 @@
+/* Txn: operations within an operation. Which they can be follows from the operation table. */
+#include "service/decode.h"
+#include "service/field.h"
+#include "service/sentence.h"
+
+/* The rows of the table that Op has: those with keys of their own, and MSet. */
+#define ROW_KEY(kind, request, category)  ROW(kind, request)
+#define ROW_PAIR(kind, request, category) ROW(kind, request)
+#define ROW_KEYS(kind, request, category) ROW(kind, request)
+#define ROW_OPS(kind, request, category)  ROW_OPS_##category(kind, request)
+#define ROW_NONE(kind, request, category)
+#define ROW_DB(kind, request, category)
+#define ROW_OPS_STRING(kind, request) ROW(kind, request)
+#define ROW_OPS_TXN(kind, request)
+#define ROW(kind_, request)                                                                        \
+    [KEYSTORE__V1__OP__OP_##kind_] = {.fill = decode_##request, .kind = OP_##kind_},
+
+/* By the number of the field of Op. */
+static const struct {
+    decode_function *fill; /* NULL: Op has no such field */
+    enum op_kind kind;
+} rows[] = {
+#define OPERATION(kind, method, request, reply, access, category, keys, apply)                     \
+    ROW_##keys(kind, request, category)
+#include "store/operations.def"
+#undef OPERATION
+};
+
+static enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, struct op *op,
+                          const char **why)
+{
+    size_t field = (size_t)message->op_case;
+    if (field >= sizeof rows / sizeof rows[0] || rows[field].fill == NULL)
+        return field_refuse("it has no operation that this server knows; set one field of Op.op",
+                            why);
+    op->kind = rows[field].kind;
+    op->id = message->id;
+    return rows[field].fill(message->set, arena, op, why); /* whichever message that union holds */
+}
+
+/* What runs within the Txn sees its clock and its limits. */
+static struct op *make_ops(const struct op *txn, size_t count, struct arena *arena)
+{
+    struct op *ops = arena_alloc(arena, count * sizeof *ops);
+    for (size_t i = 0; i < count; i++)
+        ops[i] = (struct op){
+            .now_ms = txn->now_ms, .max_answer = txn->max_answer, .max_value = txn->max_value};
+    return ops;
+}
+
+static enum err decode_ops(Keystore__V1__Op *const *messages, size_t count, const char *field,
+                           struct arena *arena, struct op *ops, const char **why)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum err err = decode_op(messages[i], arena, &ops[i], why);
+        if (err != ERR_NONE) {
+            *why = sentence_make(arena, "%s[%zu]: %s", field, i, *why);
+            return err;
+        }
+    }
+    return ERR_NONE;
+}
+
+/* A compare that asks for nothing would hold always; whoever sends it means something else. */
+static enum err decode_compare(const Keystore__V1__TxnRequest__Compare *message, struct op *compare,
+                               const char **why)
+{
+    compare->kind = OP_GET; /* it reads its key */
+    compare->key = field_slice(message->key);
+    compare->db = message->db;
+    enum err err = field_condition(message->condition, &compare->condition, why);
+    if (err != ERR_NONE)
+        return err;
+    const struct condition *condition = &compare->condition;
+    if (condition->existence == EXISTENCE_ANY && condition->version == 0 && !condition->match_value)
+        return field_refuse("its condition asks for nothing; set existence, version or match_value",
+                            why);
+    return ERR_NONE;
+}
+
+static enum err decode_compares(const Keystore__V1__TxnRequest *request, struct arena *arena,
+                                struct op *compares, const char **why)
+{
+    for (size_t i = 0; i < request->n_compares; i++) {
+        enum err err = decode_compare(request->compares[i], &compares[i], why);
+        if (err != ERR_NONE) {
+            *why = sentence_make(arena, "compares[%zu]: %s", i, *why);
+            return err;
+        }
+    }
+    return ERR_NONE;
+}
+
+enum err decode_txn_request(const void *message, struct arena *arena, struct op *op,
+                            const char **why)
+{
+    const Keystore__V1__TxnRequest *request = message;
+    struct op_otherwise *txn = arena_alloc(arena, sizeof *txn);
+    *txn = (struct op_otherwise){.compares = make_ops(op, request->n_compares, arena),
+                                 .compare_count = request->n_compares,
+                                 .ops = make_ops(op, request->n_failure, arena),
+                                 .op_count = request->n_failure};
+    op->ops = make_ops(op, request->n_success, arena);
+    op->op_count = request->n_success;
+    op->txn = txn;
+    enum err err = decode_compares(request, arena, txn->compares, why);
+    if (err == ERR_NONE)
+        err = decode_ops(request->success, request->n_success, "success", arena, op->ops, why);
+    if (err == ERR_NONE)
+        err = decode_ops(request->failure, request->n_failure, "failure", arena, txn->ops, why);
+    return err;
+}

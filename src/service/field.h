@@ -1,0 +1,39 @@
+/* Fields that several request messages share: what they become in an operation. */
+#ifndef KEYSTORE_SERVICE_FIELD_H
+#define KEYSTORE_SERVICE_FIELD_H
+
+#include "base/arena.h"
+#include "store/op.h"
+
+#include <mini_redis.pb-c.h>
+
+/* All that answer with an error set *why to a sentence, static or in the arena. */
+
+static inline struct slice field_slice(ProtobufCBinaryData bytes)
+{
+    return slice_make(bytes.data, bytes.len);
+}
+
+/* Refuses with that sentence, which is static or lies in an arena: ERR_BAD_ARGUMENT. */
+enum err field_refuse(const char *sentence, const char **why);
+
+/* Refuses a field that means nothing for the operation. */
+enum err field_refuse_for(const struct op *op, const char *field, struct arena *arena,
+                          const char **why);
+
+/* The condition; NULL = none. */
+enum err field_condition(const Keystore__V1__Condition *message, struct condition *condition,
+                         const char **why);
+
+/* The deadline of the operation from the time left at its now_ms or from the Unix time, one of
+ * which may be given; 0 = not given. */
+enum err field_deadline(int64_t ttl_ms, int64_t expire_at_ms, struct op *op, const char **why);
+
+/* The keys of the operation: one at least. */
+enum err field_keys(const ProtobufCBinaryData *keys, size_t count, struct arena *arena,
+                    struct op *op, const char **why);
+
+/* Elements as slices in the arena. */
+struct slice *field_slices(const ProtobufCBinaryData *elements, size_t count, struct arena *arena);
+
+#endif

@@ -1,0 +1,137 @@
+/* InfoRequest to sections, and their fields to InfoReply. Knows no section. */
+#include "service/info.h"
+
+#include "grpc/server.h"
+#include "service/sentence.h"
+#include "service/wire.h"
+
+#include <mini_redis.pb-c.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { INFO_FIELDS = 1 };
+enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
+
+/* A field, in the order of writing. */
+struct field {
+    struct field *next;
+    struct slice name;
+    struct slice value;
+};
+
+struct info_writer {
+    struct arena *arena;
+    struct field *first;
+    struct field **end;
+};
+
+static struct slice copy(struct arena *arena, const char *text)
+{
+    return arena_copy(arena, slice_from_string(text));
+}
+
+void info_put(struct info_writer *writer, const char *name, const char *format, ...)
+{
+    char value[INFO_MAX_VALUE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(value, sizeof value, format, args);
+    va_end(args);
+    struct field *field = arena_alloc(writer->arena, sizeof *field);
+    *field = (struct field){.name = copy(writer->arena, name), .value = copy(writer->arena, value)};
+    *writer->end = field;
+    writer->end = &field->next;
+}
+
+static const struct info_section *find(const struct info_source *source, const char *name)
+{
+    for (size_t i = 0; i < source->count; i++) {
+        if (strcmp(source->sections[i].name, name) == 0)
+            return &source->sections[i];
+    }
+    return NULL;
+}
+
+/* "server, clients, ..." */
+static const char *list_sections(const struct info_source *source, struct arena *arena)
+{
+    const char *list = "";
+    for (size_t i = 0; i < source->count; i++)
+        list = sentence_make(arena, "%s%s%s", list, i > 0 ? ", " : "", source->sections[i].name);
+    return list;
+}
+
+static bool is_wanted(const Keystore__V1__InfoRequest *request, const char *section)
+{
+    for (size_t i = 0; i < request->n_sections; i++) {
+        if (strcmp(request->sections[i], section) == 0)
+            return true;
+    }
+    return request->n_sections == 0;
+}
+
+static enum err check_sections(const struct info_source *source,
+                               const Keystore__V1__InfoRequest *request, struct arena *arena,
+                               const char **why)
+{
+    for (size_t i = 0; i < request->n_sections; i++) {
+        if (find(source, request->sections[i]) == NULL) {
+            *why = sentence_make(arena, "sections[%zu] is not a section; there are: %s", i,
+                                 list_sections(source, arena));
+            return ERR_BAD_ARGUMENT;
+        }
+    }
+    return ERR_NONE;
+}
+
+static size_t entry_size(const struct field *field)
+{
+    return wire_head_size(field->name.len) + field->name.len + wire_head_size(field->value.len) +
+           field->value.len;
+}
+
+static uint8_t *write_text(uint8_t *out, unsigned number, struct slice text)
+{
+    out = wire_write_head(out, number, text.len);
+    if (text.len > 0)
+        memcpy(out, text.data, text.len);
+    return out + text.len;
+}
+
+static void reply(const struct field *first, struct grpc_call *call)
+{
+    size_t size = 0;
+    for (const struct field *field = first; field != NULL; field = field->next)
+        size += wire_head_size(entry_size(field)) + entry_size(field);
+    grpc_call_reply_begin(call, size);
+    uint8_t *out = grpc_call_reply_bytes(call, size);
+    for (const struct field *field = first; field != NULL; field = field->next) {
+        out = wire_write_head(out, INFO_FIELDS, entry_size(field));
+        out = write_text(out, ENTRY_KEY, field->name);
+        out = write_text(out, ENTRY_VALUE, field->value);
+    }
+    grpc_call_reply_end(call);
+}
+
+enum err info_answer(const struct info_source *source, struct slice message, struct arena *arena,
+                     struct grpc_call *call, const char **why)
+{
+    void *decoded;
+    enum err err = wire_decode(&keystore__v1__info_request__descriptor, message, arena, &decoded);
+    if (err != ERR_NONE) {
+        *why = "the message does not decode as InfoRequest; see proto/mini_redis.proto";
+        return err;
+    }
+    const Keystore__V1__InfoRequest *request = decoded;
+    err = check_sections(source, request, arena, why);
+    if (err != ERR_NONE)
+        return err;
+    struct info_writer writer = {.arena = arena};
+    writer.end = &writer.first;
+    for (size_t i = 0; i < source->count; i++) {
+        if (is_wanted(request, source->sections[i].name))
+            source->sections[i].write(source->user, &writer);
+    }
+    reply(writer.first, call);
+    return ERR_NONE;
+}

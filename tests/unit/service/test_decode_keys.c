@@ -1,0 +1,157 @@
+/* Tests of service/decode_keys.c: what each field becomes, and what is refused. */
+#include "service/decode.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "service/decoding.h"
+
+static void test_keys(void **state)
+{
+    (void)state;
+    ProtobufCBinaryData keys[] = {message_text("one"), message_text(""), message_text("one")};
+    Keystore__V1__Keys message = KEYSTORE__V1__KEYS__INIT;
+    struct decoding decoding;
+    message.keys = keys;
+    message.n_keys = 3;
+    message.db = 12;
+    decoding_of(&decoding, DECODER(keys), OP_M_GET, &message);
+    assert_decoded(&decoding);
+    assert_int_equal(decoding.op.key_count, 3);
+    assert_is(decoding.op.keys[0].bytes, "one");
+    assert_is(decoding.op.keys[1].bytes, "");
+    assert_is(decoding.op.keys[2].bytes, "one");
+    for (size_t i = 0; i < 3; i++)
+        assert_true(decoding.op.keys[i].hash == 0);
+    assert_int_equal(decoding.op.db, 12);
+    decoding_end(&decoding);
+    message.n_keys = 0;
+    decoding_of(&decoding, DECODER(keys), OP_EXISTS, &message);
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "keys is empty");
+}
+
+static void test_expirations(void **state)
+{
+    (void)state;
+    static const struct {
+        enum op_kind kind;
+        int64_t ttl_ms, expire_at_ms;
+        bool persist;
+        int when;
+        const char *refused;
+        int64_t deadline;
+    } cases[] = {
+        {OP_EXPIRE, 1000, 0, false, 0, NULL, DECODING_NOW_MS + 1000},
+        {OP_EXPIRE, 0, 1, false, 4, NULL, 1},
+        {OP_EXPIRE, 0, 1, false, 1, NULL, 1},
+        {OP_EXPIRE, 0, 0, true, 0, NULL, 0},
+        {OP_EXPIRE, 0, 0, false, 0, "none of ttl_ms, expire_at_ms and persist", 0},
+        {OP_EXPIRE, 0, 0, false, 2, "none of ttl_ms, expire_at_ms and persist", 0},
+        {OP_EXPIRE, 1, 1, false, 0, "both given", 0},
+        {OP_EXPIRE, 1, 0, true, 0, "persist and a new time to live", 0},
+        {OP_EXPIRE, 0, 1, true, 0, "persist and a new time to live", 0},
+        {OP_EXPIRE, -1, 0, false, 0, "negative", 0},
+        {OP_EXPIRE, 0, -1, false, 0, "negative", 0},
+        {OP_EXPIRE, INT64_MAX, 0, false, 0, "end of time", 0},
+        {OP_EXPIRE, 1, 0, false, 5, "when has no such value", 0},
+        {OP_EXPIRE, 1, 0, false, -1, "when has no such value", 0},
+        {OP_EXPIRE, 0, 0, true, 1, "when is given with persist", 0},
+        {OP_GET_EX, 0, 0, false, 0, NULL, 0},
+        {OP_GET_EX, 5, 0, false, 0, NULL, DECODING_NOW_MS + 5},
+        {OP_GET_EX, 0, 5, false, 0, NULL, 5},
+        {OP_GET_EX, 0, 0, true, 0, NULL, 0},
+        {OP_GET_EX, 5, 0, false, 1, "when means nothing for GetEx", 0},
+        {OP_GET_EX, 0, 5, true, 0, "persist and a new time to live", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Keystore__V1__ExpireRequest message = KEYSTORE__V1__EXPIRE_REQUEST__INIT;
+        struct decoding decoding;
+        message.key = message_text("key");
+        message.ttl_ms = cases[i].ttl_ms;
+        message.expire_at_ms = cases[i].expire_at_ms;
+        message.persist = cases[i].persist;
+        message.when = (Keystore__V1__ExpireRequest__When)cases[i].when;
+        message.db = 9;
+        decoding_of(&decoding, DECODER(expire_request), cases[i].kind, &message);
+        if (cases[i].refused != NULL) {
+            assert_refused(&decoding, ERR_BAD_ARGUMENT, cases[i].refused);
+            continue;
+        }
+        assert_decoded(&decoding);
+        assert_is(decoding.op.key, "key");
+        assert_int_equal(decoding.op.db, 9);
+        assert_true(decoding.op.expire_at_ms == cases[i].deadline);
+        assert_int_equal(decoding.op.persist, cases[i].persist);
+        assert_int_equal(decoding.op.when, cases[i].when);
+        decoding_end(&decoding);
+    }
+}
+
+static void test_the_numbers_of_when_are_the_stores(void **state)
+{
+    (void)state;
+    assert_int_equal(KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_UNSPECIFIED, OP_ALWAYS);
+    assert_int_equal(KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_NO_EXPIRY, OP_NO_EXPIRY);
+    assert_int_equal(KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_HAS_EXPIRY, OP_HAS_EXPIRY);
+    assert_int_equal(KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_LATER, OP_LATER);
+    assert_int_equal(KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_SOONER, OP_SOONER);
+}
+
+static void test_copies_and_renames(void **state)
+{
+    (void)state;
+    Keystore__V1__CopyRequest message = KEYSTORE__V1__COPY_REQUEST__INIT;
+    struct decoding decoding;
+    message.source = message_text("from");
+    message.target = message_text("to");
+    message.db = 3;
+    for (int i = 0; i < 4; i++) { /* unset: the source's; 0 is a database like others */
+        bool copy = i % 2 == 0, given = i >= 2;
+        message.target_database_case = given ? KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE_TARGET_DB
+                                             : KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE__NOT_SET;
+        message.target_db = 0;
+        message.replace = copy;
+        message.absent_only = !copy;
+        decoding_of(&decoding, DECODER(copy_request), copy ? OP_COPY : OP_RENAME, &message);
+        assert_decoded(&decoding);
+        assert_is(decoding.op.key, "from");
+        assert_is(decoding.op.target.bytes, "to");
+        assert_int_equal(decoding.op.db, 3);
+        assert_int_equal(decoding.op.target_db, given ? 0 : 3);
+        assert_int_equal(decoding.op.replace, copy);
+        assert_int_equal(decoding.op.absent_only, !copy);
+        decoding_end(&decoding);
+    }
+    decoding_of(&decoding, DECODER(copy_request), OP_COPY, &message);
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "absent_only is for Rename");
+    message.absent_only = false;
+    message.replace = true;
+    decoding_of(&decoding, DECODER(copy_request), OP_RENAME, &message);
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "replace is for Copy");
+}
+
+static void test_databases(void **state)
+{
+    (void)state;
+    Keystore__V1__DbRequest message = KEYSTORE__V1__DB_REQUEST__INIT;
+    struct decoding decoding;
+    message.db = UINT32_MAX;
+    decoding_of(&decoding, DECODER(db_request), OP_FLUSH_DB, &message);
+    assert_decoded(&decoding);
+    assert_true(decoding.op.db == UINT32_MAX);
+    decoding_end(&decoding);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_expirations),
+        cmocka_unit_test(test_the_numbers_of_when_are_the_stores),
+        cmocka_unit_test(test_copies_and_renames),
+        cmocka_unit_test(test_databases),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
