@@ -111,13 +111,16 @@ struct keystore_condition {
 struct keystore_key {
     struct keystore_slice key;
     uint32_t db;
-    const struct keystore_condition *condition; /* keystore_delete only; NULL = none */
+    const struct keystore_condition *condition; /* of delete and get_del only; NULL = none */
 };
 
 struct keystore_key_value {
     struct keystore_slice key;
     struct keystore_slice value;
     uint32_t db;
+    int64_t ttl_ms;       /* 0 = none */
+    int64_t expire_at_ms; /* Unix time, instead of ttl_ms; 0 = none */
+    bool keep_ttl;
     bool return_previous;
     const struct keystore_condition *condition; /* NULL = none */
 };
@@ -127,6 +130,7 @@ struct keystore_list_insert {
     const struct keystore_slice *values;
     size_t count; /* of values, at least 1 */
     uint32_t db;
+    int64_t ttl_ms;                             /* 0 = none */
     uint64_t max_length;                        /* 0 = no cap */
     const struct keystore_condition *condition; /* NULL = none */
 };
@@ -136,6 +140,115 @@ struct keystore_list_range {
     int64_t start; /* negative counts from the tail */
     int64_t stop;  /* inclusive */
     uint32_t db;
+};
+
+struct keystore_keys {
+    const struct keystore_slice *keys;
+    size_t count;
+    uint32_t db;
+};
+
+struct keystore_key_values {
+    const struct keystore_key_value *entries;
+    size_t count;
+    uint32_t db;
+};
+
+enum keystore_delta { KEYSTORE_BY_ONE = 0, KEYSTORE_BY = 2, KEYSTORE_BY_FLOAT = 3 };
+
+struct keystore_increment {
+    struct keystore_slice key;
+    enum keystore_delta delta; /* which of the next two holds; KEYSTORE_BY_ONE: neither */
+    int64_t by;
+    double by_float;
+    int64_t ttl_ms; /* if the key is created; 0 = none */
+    uint32_t db;
+};
+
+struct keystore_byte_range {
+    struct keystore_slice key;
+    int64_t start;               /* get_range: negative counts from the end */
+    int64_t stop;                /* get_range only; inclusive */
+    struct keystore_slice value; /* set_range only */
+    uint32_t db;
+};
+
+enum keystore_expire_when {
+    KEYSTORE_WHEN_ANY = 0,
+    KEYSTORE_WHEN_NO_EXPIRY = 1,
+    KEYSTORE_WHEN_HAS_EXPIRY = 2,
+    KEYSTORE_WHEN_LATER = 3,
+    KEYSTORE_WHEN_SOONER = 4,
+};
+
+struct keystore_expire_request {
+    struct keystore_slice key;
+    int64_t ttl_ms;
+    int64_t expire_at_ms; /* Unix time, instead of ttl_ms */
+    bool persist;         /* never, instead of both */
+    enum keystore_expire_when when;
+    uint32_t db;
+};
+
+struct keystore_copy_request {
+    struct keystore_slice source;
+    struct keystore_slice target;
+    bool has_target_db; /* else the target is in the source's database */
+    uint32_t target_db; /* needs has_target_db */
+    bool replace;       /* copy: also if the target exists */
+    bool absent_only;   /* rename: only if the target does not exist; else it replaces */
+    uint32_t db;        /* of the source */
+};
+
+struct keystore_db_request {
+    uint32_t db;
+};
+
+enum keystore_list_end { KEYSTORE_END_DEFAULT = 0, KEYSTORE_HEAD = 1, KEYSTORE_TAIL = 2 };
+
+struct keystore_pop_request {
+    const struct keystore_slice *keys; /* the first that is a list with elements */
+    size_t key_count;
+    enum keystore_list_end end; /* default: the head */
+    uint32_t count;             /* elements at most; 0 = one */
+    int64_t wait_ms;            /* 0 = do not wait; -1 = until the call's timeout */
+    uint32_t db;
+};
+
+struct keystore_move_request {
+    struct keystore_slice source;
+    struct keystore_slice target;
+    enum keystore_list_end source_end; /* default: the head */
+    enum keystore_list_end target_end; /* default: the head */
+    int64_t wait_ms;                   /* 0 = do not wait; -1 = until the call's timeout */
+    uint32_t db;
+};
+
+struct keystore_list_item {
+    struct keystore_slice key;
+    int64_t index;               /* lindex and lset; negative counts from the tail */
+    struct keystore_slice value; /* lset and linsert */
+    struct keystore_slice pivot; /* linsert only */
+    bool after;                  /* linsert only: behind the pivot, else before it */
+    uint32_t db;
+};
+
+struct keystore_list_find {
+    struct keystore_slice key;
+    struct keystore_slice value;
+    int64_t count;     /* 0 = all */
+    int64_t rank;      /* lpos only */
+    uint64_t max_scan; /* lpos only: elements to compare; 0 = all */
+    uint32_t db;
+};
+
+struct keystore_info_request {
+    const char *const *sections; /* UTF-8; none: all of them */
+    size_t count;
+};
+
+struct keystore_save_request {
+    bool wait; /* answer when it is done */
 };
 
 struct keystore_value {
@@ -162,8 +275,177 @@ struct keystore_list {
     uint64_t version;
 };
 
-/* The six calls. On anything but KEYSTORE_OK the answer is zeroed and keystore_last_error() says
- * why. */
+struct keystore_values {
+    const struct keystore_value *values; /* in the order of the request's keys */
+    size_t count;
+};
+
+struct keystore_number {
+    int64_t integer;
+    double real;
+    uint64_t version;
+};
+
+enum keystore_type {
+    KEYSTORE_TYPE_NONE = 0,
+    KEYSTORE_TYPE_STRING = 1,
+    KEYSTORE_TYPE_LIST = 2,
+};
+
+struct keystore_key_info {
+    bool found;
+    enum keystore_type type;
+    int64_t length;       /* bytes of a string, elements of a list */
+    int64_t expire_at_ms; /* Unix time; 0 = never */
+    uint64_t version;
+    int64_t memory_bytes;
+};
+
+struct keystore_popped {
+    struct keystore_slice key;
+    const struct keystore_slice *values;
+    size_t count;
+    bool found;
+};
+
+struct keystore_positions {
+    const int64_t *indexes;
+    size_t count;
+};
+
+struct keystore_info_field {
+    const char *name; /* both UTF-8 and zero-terminated; they live as long as answer slices */
+    const char *value;
+};
+
+struct keystore_info_reply {
+    const struct keystore_info_field *fields;
+    size_t count;
+};
+
+/*
+ * What one operation of a transaction does, by the number that it has in message Op; beside it the
+ * member of `request` that it takes.
+ */
+enum keystore_op_kind {
+    KEYSTORE_OP_NONE = 0,         /* refused by the server */
+    KEYSTORE_OP_SET = 2,          /* key_value */
+    KEYSTORE_OP_GET = 3,          /* key */
+    KEYSTORE_OP_DELETE = 4,       /* key */
+    KEYSTORE_OP_LPUSH = 5,        /* list_insert */
+    KEYSTORE_OP_LRANGE = 6,       /* list_range */
+    KEYSTORE_OP_LPOP = 7,         /* key */
+    KEYSTORE_OP_RPUSH = 8,        /* list_insert */
+    KEYSTORE_OP_RPOP = 9,         /* key */
+    KEYSTORE_OP_INCR = 10,        /* increment */
+    KEYSTORE_OP_EXPIRE = 11,      /* expire */
+    KEYSTORE_OP_MGET = 12,        /* keys */
+    KEYSTORE_OP_MSET = 13,        /* key_values */
+    KEYSTORE_OP_EXISTS = 14,      /* keys */
+    KEYSTORE_OP_DESCRIBE = 15,    /* key */
+    KEYSTORE_OP_APPEND = 16,      /* key_value */
+    KEYSTORE_OP_GET_RANGE = 17,   /* byte_range */
+    KEYSTORE_OP_SET_RANGE = 18,   /* byte_range */
+    KEYSTORE_OP_GET_DEL = 19,     /* key */
+    KEYSTORE_OP_GET_EX = 20,      /* expire */
+    KEYSTORE_OP_DELETE_MANY = 21, /* keys */
+    KEYSTORE_OP_TOUCH = 22,       /* keys */
+    KEYSTORE_OP_RENAME = 23,      /* copy */
+    KEYSTORE_OP_COPY = 24,        /* copy */
+    KEYSTORE_OP_LIST_POP = 25,    /* pop; its wait_ms must be 0 */
+    KEYSTORE_OP_LMOVE = 26,       /* move; its wait_ms must be 0 */
+    KEYSTORE_OP_LINDEX = 27,      /* list_item */
+    KEYSTORE_OP_LSET = 28,        /* list_item */
+    KEYSTORE_OP_LINSERT = 29,     /* list_item */
+    KEYSTORE_OP_LREM = 30,        /* list_find */
+    KEYSTORE_OP_LPOS = 31,        /* list_find */
+    KEYSTORE_OP_LTRIM = 32,       /* list_range */
+};
+
+struct keystore_op {
+    enum keystore_op_kind kind;
+    uint64_t id; /* echoed in the reply */
+    union {
+        struct keystore_key key;
+        struct keystore_key_value key_value;
+        struct keystore_list_insert list_insert;
+        struct keystore_list_range list_range;
+        struct keystore_keys keys;
+        struct keystore_key_values key_values;
+        struct keystore_increment increment;
+        struct keystore_byte_range byte_range;
+        struct keystore_expire_request expire;
+        struct keystore_copy_request copy;
+        struct keystore_pop_request pop;
+        struct keystore_move_request move;
+        struct keystore_list_item list_item;
+        struct keystore_list_find list_find;
+    } request;
+};
+
+struct keystore_compare {
+    struct keystore_slice key;
+    const struct keystore_condition *condition; /* NULL = none */
+    uint32_t db;
+};
+
+struct keystore_txn_request {
+    const struct keystore_compare *compares; /* all must hold; none: they hold */
+    size_t compare_count;
+    const struct keystore_op *success; /* done if they hold */
+    size_t success_count;
+    const struct keystore_op *failure; /* done if they do not */
+    size_t failure_count;
+};
+
+struct keystore_op_error {
+    enum keystore_code code;
+    const char *reason;  /* as in struct keystore_error; static memory */
+    const char *message; /* zero-terminated; lives as long as answer slices */
+};
+
+/* What a reply holds, by the number that it has in message Reply. */
+enum keystore_reply_kind {
+    KEYSTORE_REPLY_NONE = 0, /* nothing that this version of the library knows */
+    KEYSTORE_REPLY_STATUS = 2,
+    KEYSTORE_REPLY_VALUE = 3,
+    KEYSTORE_REPLY_LIST = 4,
+    KEYSTORE_REPLY_NUMBER = 5,
+    KEYSTORE_REPLY_ERROR = 6,
+    KEYSTORE_REPLY_VALUES = 7,
+    KEYSTORE_REPLY_INFO = 8,
+    KEYSTORE_REPLY_POPPED = 9,
+    KEYSTORE_REPLY_POSITIONS = 10,
+};
+
+/* The answer of one operation: the same that its own call gives. */
+struct keystore_reply {
+    enum keystore_reply_kind kind; /* which member of `answer` holds */
+    uint64_t id;                   /* of the operation */
+    union {
+        struct keystore_status status;
+        struct keystore_value value;
+        struct keystore_list list;
+        struct keystore_number number;
+        struct keystore_op_error error;
+        struct keystore_values values;
+        struct keystore_key_info info;
+        struct keystore_popped popped;
+        struct keystore_positions positions;
+    } answer;
+};
+
+struct keystore_txn_reply {
+    bool succeeded;                       /* the compares held */
+    const struct keystore_reply *replies; /* of the operations done, in their order */
+    size_t count;
+    uint64_t version;
+};
+
+/*
+ * The calls, one per method of the API. On anything but KEYSTORE_OK the answer is zeroed and
+ * keystore_last_error() says why.
+ */
 KEYSTORE_API enum keystore_code keystore_set(struct keystore_client *client,
                                              const struct keystore_key_value *request,
                                              struct keystore_status *answer);
@@ -182,6 +464,107 @@ KEYSTORE_API enum keystore_code keystore_lrange(struct keystore_client *client,
 KEYSTORE_API enum keystore_code keystore_lpop(struct keystore_client *client,
                                               const struct keystore_key *request,
                                               struct keystore_value *answer);
+
+/* Strings. */
+KEYSTORE_API enum keystore_code keystore_mget(struct keystore_client *client,
+                                              const struct keystore_keys *request,
+                                              struct keystore_values *answer);
+KEYSTORE_API enum keystore_code keystore_mset(struct keystore_client *client,
+                                              const struct keystore_key_values *request,
+                                              struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_incr(struct keystore_client *client,
+                                              const struct keystore_increment *request,
+                                              struct keystore_number *answer);
+KEYSTORE_API enum keystore_code keystore_append(struct keystore_client *client,
+                                                const struct keystore_key_value *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_get_range(struct keystore_client *client,
+                                                   const struct keystore_byte_range *request,
+                                                   struct keystore_value *answer);
+KEYSTORE_API enum keystore_code keystore_set_range(struct keystore_client *client,
+                                                   const struct keystore_byte_range *request,
+                                                   struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_get_del(struct keystore_client *client,
+                                                 const struct keystore_key *request,
+                                                 struct keystore_value *answer);
+KEYSTORE_API enum keystore_code keystore_get_ex(struct keystore_client *client,
+                                                const struct keystore_expire_request *request,
+                                                struct keystore_value *answer);
+
+/* Keys. */
+KEYSTORE_API enum keystore_code keystore_exists(struct keystore_client *client,
+                                                const struct keystore_keys *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_delete_many(struct keystore_client *client,
+                                                     const struct keystore_keys *request,
+                                                     struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_touch(struct keystore_client *client,
+                                               const struct keystore_keys *request,
+                                               struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_describe(struct keystore_client *client,
+                                                  const struct keystore_key *request,
+                                                  struct keystore_key_info *answer);
+KEYSTORE_API enum keystore_code keystore_expire(struct keystore_client *client,
+                                                const struct keystore_expire_request *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_rename(struct keystore_client *client,
+                                                const struct keystore_copy_request *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_copy(struct keystore_client *client,
+                                              const struct keystore_copy_request *request,
+                                              struct keystore_status *answer);
+/* An empty key in the answer: the database holds none. */
+KEYSTORE_API enum keystore_code keystore_random_key(struct keystore_client *client,
+                                                    const struct keystore_db_request *request,
+                                                    struct keystore_key *answer);
+
+/* Lists. */
+KEYSTORE_API enum keystore_code keystore_rpush(struct keystore_client *client,
+                                               const struct keystore_list_insert *request,
+                                               struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_rpop(struct keystore_client *client,
+                                              const struct keystore_key *request,
+                                              struct keystore_value *answer);
+KEYSTORE_API enum keystore_code keystore_list_pop(struct keystore_client *client,
+                                                  const struct keystore_pop_request *request,
+                                                  struct keystore_popped *answer);
+KEYSTORE_API enum keystore_code keystore_lmove(struct keystore_client *client,
+                                               const struct keystore_move_request *request,
+                                               struct keystore_value *answer);
+KEYSTORE_API enum keystore_code keystore_lindex(struct keystore_client *client,
+                                                const struct keystore_list_item *request,
+                                                struct keystore_value *answer);
+KEYSTORE_API enum keystore_code keystore_lset(struct keystore_client *client,
+                                              const struct keystore_list_item *request,
+                                              struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_linsert(struct keystore_client *client,
+                                                 const struct keystore_list_item *request,
+                                                 struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_lrem(struct keystore_client *client,
+                                              const struct keystore_list_find *request,
+                                              struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_lpos(struct keystore_client *client,
+                                              const struct keystore_list_find *request,
+                                              struct keystore_positions *answer);
+KEYSTORE_API enum keystore_code keystore_ltrim(struct keystore_client *client,
+                                               const struct keystore_list_range *request,
+                                               struct keystore_status *answer);
+
+/* Several operations, all or nothing. */
+KEYSTORE_API enum keystore_code keystore_txn(struct keystore_client *client,
+                                             const struct keystore_txn_request *request,
+                                             struct keystore_txn_reply *answer);
+
+/* Administration. */
+KEYSTORE_API enum keystore_code keystore_info(struct keystore_client *client,
+                                              const struct keystore_info_request *request,
+                                              struct keystore_info_reply *answer);
+KEYSTORE_API enum keystore_code keystore_save(struct keystore_client *client,
+                                              const struct keystore_save_request *request,
+                                              struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_flush_db(struct keystore_client *client,
+                                                  const struct keystore_db_request *request,
+                                                  struct keystore_status *answer);
 
 #ifdef __cplusplus
 }

@@ -7,7 +7,8 @@
 #include "base/mem.h"
 #include "client/call.h"
 #include "client/channel.h"
-#include "client/messages.h"
+#include "client/replies.h"
+#include "client/requests.h"
 #include "client/status.h"
 
 #include <stdlib.h>
@@ -126,74 +127,63 @@ static enum keystore_code finish(struct keystore_client *client, bool unpacked)
     return KEYSTORE_INTERNAL;
 }
 
-static enum keystore_code call_for_status(struct keystore_client *client, const char *path,
-                                          bool packed, struct keystore_status *answer)
-{
-    *answer = (struct keystore_status){0};
-    enum keystore_code code = call(client, path, packed);
-    if (code != KEYSTORE_OK)
-        return code;
-    return finish(client,
-                  messages_unpack_status(buf_slice(&client->answer), &client->arena, answer));
-}
+/* One public call: its function, its path, the struct that it takes and the one that it gives. */
+#define CALL(function, path, takes, gives)                                                         \
+    enum keystore_code keystore_##function(struct keystore_client *client,                         \
+                                           const struct keystore_##takes *request,                 \
+                                           struct keystore_##gives *answer)                        \
+    {                                                                                              \
+        const ProtobufCMessage *message = &requests_##takes(&client->arena, request)->base;        \
+        bool packed = requests_pack(begin(client), message);                                       \
+        *answer = (struct keystore_##gives){0};                                                    \
+        enum keystore_code code = call(client, path, packed);                                      \
+        if (code != KEYSTORE_OK)                                                                   \
+            return code;                                                                           \
+        return finish(client,                                                                      \
+                      replies_##gives(buf_slice(&client->answer), &client->arena, answer));        \
+    }
 
-static enum keystore_code call_for_value(struct keystore_client *client, const char *path,
-                                         bool packed, struct keystore_value *answer)
-{
-    *answer = (struct keystore_value){0};
-    enum keystore_code code = call(client, path, packed);
-    if (code != KEYSTORE_OK)
-        return code;
-    return finish(client,
-                  messages_unpack_value(buf_slice(&client->answer), &client->arena, answer));
-}
+#define SERVICE "/keystore.v1.KeyStore/"
+#define ADMIN   "/keystore.v1.KeyStoreAdmin/"
 
-enum keystore_code keystore_set(struct keystore_client *client,
-                                const struct keystore_key_value *request,
-                                struct keystore_status *answer)
-{
-    bool packed = messages_pack_key_value(begin(client), request);
-    return call_for_status(client, "/keystore.v1.KeyStore/Set", packed, answer);
-}
+CALL(set, SERVICE "Set", key_value, status)
+CALL(get, SERVICE "Get", key, value)
+CALL(delete, SERVICE "Delete", key, status)
+CALL(lpush, SERVICE "LPush", list_insert, status)
+CALL(lrange, SERVICE "LRange", list_range, list)
+CALL(lpop, SERVICE "LPop", key, value)
 
-enum keystore_code keystore_get(struct keystore_client *client, const struct keystore_key *request,
-                                struct keystore_value *answer)
-{
-    bool packed = messages_pack_key(begin(client), request);
-    return call_for_value(client, "/keystore.v1.KeyStore/Get", packed, answer);
-}
+CALL(mget, SERVICE "MGet", keys, values)
+CALL(mset, SERVICE "MSet", key_values, status)
+CALL(incr, SERVICE "Incr", increment, number)
+CALL(append, SERVICE "Append", key_value, status)
+CALL(get_range, SERVICE "GetRange", byte_range, value)
+CALL(set_range, SERVICE "SetRange", byte_range, status)
+CALL(get_del, SERVICE "GetDel", key, value)
+CALL(get_ex, SERVICE "GetEx", expire_request, value)
 
-enum keystore_code keystore_delete(struct keystore_client *client,
-                                   const struct keystore_key *request,
-                                   struct keystore_status *answer)
-{
-    bool packed = messages_pack_key(begin(client), request);
-    return call_for_status(client, "/keystore.v1.KeyStore/Delete", packed, answer);
-}
+CALL(exists, SERVICE "Exists", keys, status)
+CALL(delete_many, SERVICE "DeleteMany", keys, status)
+CALL(touch, SERVICE "Touch", keys, status)
+CALL(describe, SERVICE "Describe", key, key_info)
+CALL(expire, SERVICE "Expire", expire_request, status)
+CALL(rename, SERVICE "Rename", copy_request, status)
+CALL(copy, SERVICE "Copy", copy_request, status)
+CALL(random_key, SERVICE "RandomKey", db_request, key)
 
-enum keystore_code keystore_lpush(struct keystore_client *client,
-                                  const struct keystore_list_insert *request,
-                                  struct keystore_status *answer)
-{
-    bool packed = messages_pack_list_insert(begin(client), &client->arena, request);
-    return call_for_status(client, "/keystore.v1.KeyStore/LPush", packed, answer);
-}
+CALL(rpush, SERVICE "RPush", list_insert, status)
+CALL(rpop, SERVICE "RPop", key, value)
+CALL(list_pop, SERVICE "ListPop", pop_request, popped)
+CALL(lmove, SERVICE "LMove", move_request, value)
+CALL(lindex, SERVICE "LIndex", list_item, value)
+CALL(lset, SERVICE "LSet", list_item, status)
+CALL(linsert, SERVICE "LInsert", list_item, status)
+CALL(lrem, SERVICE "LRem", list_find, status)
+CALL(lpos, SERVICE "LPos", list_find, positions)
+CALL(ltrim, SERVICE "LTrim", list_range, status)
 
-enum keystore_code keystore_lrange(struct keystore_client *client,
-                                   const struct keystore_list_range *request,
-                                   struct keystore_list *answer)
-{
-    bool packed = messages_pack_list_range(begin(client), request);
-    *answer = (struct keystore_list){0};
-    enum keystore_code code = call(client, "/keystore.v1.KeyStore/LRange", packed);
-    if (code != KEYSTORE_OK)
-        return code;
-    return finish(client, messages_unpack_list(buf_slice(&client->answer), &client->arena, answer));
-}
+CALL(txn, SERVICE "Txn", txn_request, txn_reply)
 
-enum keystore_code keystore_lpop(struct keystore_client *client, const struct keystore_key *request,
-                                 struct keystore_value *answer)
-{
-    bool packed = messages_pack_key(begin(client), request);
-    return call_for_value(client, "/keystore.v1.KeyStore/LPop", packed, answer);
-}
+CALL(info, ADMIN "Info", info_request, info_reply)
+CALL(save, ADMIN "Save", save_request, status)
+CALL(flush_db, ADMIN "FlushDb", db_request, status)

@@ -1,6 +1,8 @@
 /* Status codes and the sentences of errors. Refuses to know connections and messages. */
 #include "client/status.h"
 
+#include "base/hex.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -89,17 +91,6 @@ enum keystore_code status_from_http2(uint32_t error_code)
     default:
         return KEYSTORE_INTERNAL;
     }
-}
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
 }
 
 /* The byte that starts at `text`; *used says how many characters it took. */

@@ -2,15 +2,18 @@
 #include "keystore/client.h"
 
 #include "client/call.h"
+#include "client/requests.h"
 
 #include "fake_server.h"
-#include "mini_redis.pb-c.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 
 #include <cmocka.h>
+
+#include "sample_replies.h"
+#include "sample_requests.h"
 
 static struct fake_server server;
 static struct fake_script script; /* of every request; a test sets it before it connects */
@@ -74,98 +77,131 @@ static void forget(void *message)
     buf_deinit(&server.body);
 }
 
+/* Each method: its function, its name in the API, the request's struct and the answer's. */
+#define METHODS(METHOD)                                                                            \
+    METHOD(set, "Set", key_value, status)                                                          \
+    METHOD(get, "Get", key, value)                                                                 \
+    METHOD(delete, "Delete", key, status)                                                          \
+    METHOD(lpush, "LPush", list_insert, status)                                                    \
+    METHOD(lrange, "LRange", list_range, list)                                                     \
+    METHOD(lpop, "LPop", key, value)                                                               \
+    METHOD(mget, "MGet", keys, values)                                                             \
+    METHOD(mset, "MSet", key_values, status)                                                       \
+    METHOD(incr, "Incr", increment, number)                                                        \
+    METHOD(append, "Append", key_value, status)                                                    \
+    METHOD(get_range, "GetRange", byte_range, value)                                               \
+    METHOD(set_range, "SetRange", byte_range, status)                                              \
+    METHOD(get_del, "GetDel", key, value)                                                          \
+    METHOD(get_ex, "GetEx", expire_request, value)                                                 \
+    METHOD(exists, "Exists", keys, status)                                                         \
+    METHOD(delete_many, "DeleteMany", keys, status)                                                \
+    METHOD(touch, "Touch", keys, status)                                                           \
+    METHOD(describe, "Describe", key, key_info)                                                    \
+    METHOD(expire, "Expire", expire_request, status)                                               \
+    METHOD(rename, "Rename", copy_request, status)                                                 \
+    METHOD(copy, "Copy", copy_request, status)                                                     \
+    METHOD(random_key, "RandomKey", db_request, key)                                               \
+    METHOD(rpush, "RPush", list_insert, status)                                                    \
+    METHOD(rpop, "RPop", key, value)                                                               \
+    METHOD(list_pop, "ListPop", pop_request, popped)                                               \
+    METHOD(lmove, "LMove", move_request, value)                                                    \
+    METHOD(lindex, "LIndex", list_item, value)                                                     \
+    METHOD(lset, "LSet", list_item, status)                                                        \
+    METHOD(linsert, "LInsert", list_item, status)                                                  \
+    METHOD(lrem, "LRem", list_find, status)                                                        \
+    METHOD(lpos, "LPos", list_find, positions)                                                     \
+    METHOD(ltrim, "LTrim", list_range, status)                                                     \
+    METHOD(txn, "Txn", txn_request, txn_reply)                                                     \
+    METHOD(info, "Info", info_request, info_reply)                                                 \
+    METHOD(save, "Save", save_request, status)                                                     \
+    METHOD(flush_db, "FlushDb", db_request, status)
+
+static const ProtobufCServiceDescriptor *const services[] = {
+    &keystore__v1__key_store__descriptor,
+    &keystore__v1__key_store_admin__descriptor,
+};
+
+/* The method of this name, with its service; NULL if the API has none. */
+static const ProtobufCMethodDescriptor *find_method(const char *name, const char **service)
+{
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
+        *service = services[i]->name;
+        const ProtobufCMethodDescriptor *method =
+            protobuf_c_service_descriptor_get_method_by_name(services[i], name);
+        if (method != NULL)
+            return method;
+    }
+    return NULL;
+}
+
+/* The call went to the method of this name, which takes and gives these messages. */
+static void assert_called(const char *name, const ProtobufCMessageDescriptor *takes,
+                          const ProtobufCMessageDescriptor *gives)
+{
+    char path[64];
+    const char *service;
+    const ProtobufCMethodDescriptor *method = find_method(name, &service);
+    assert_non_null(method);
+    assert_ptr_equal(method->input, takes);
+    assert_ptr_equal(method->output, gives);
+    snprintf(path, sizeof path, "/%s/%s", service, name);
+    assert_string_equal(server.path, path);
+}
+
+/* What the server sees of the call, and what the caller gets, field by field. */
+#define CALLS(function, name, takes, gives)                                                        \
+    static void calls_##function(void **state)                                                     \
+    {                                                                                              \
+        (void)state;                                                                               \
+        struct keystore_##gives answer;                                                            \
+        start(&wire_##gives.base, NULL);                                                           \
+        assert_int_equal(keystore_##function(client, &sample_##takes, &answer), KEYSTORE_OK);      \
+        got_##gives(&answer);                                                                      \
+        finish();                                                                                  \
+        assert_int_equal(server.requests, 1);                                                      \
+        struct arena arena;                                                                        \
+        arena_init(&arena);                                                                        \
+        const ProtobufCMessage *message = &requests_##takes(&arena, &sample_##takes)->base;        \
+        assert_called(name, message->descriptor, wire_##gives.base.descriptor);                    \
+        void *seen = request_seen(message->descriptor);                                            \
+        seen_##takes(seen);                                                                        \
+        forget(seen);                                                                              \
+        arena_deinit(&arena);                                                                      \
+    }
+
+METHODS(CALLS)
+
+#define NAME(function, name, takes, gives) name,
+
+static bool is_named(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* A method that joins the API must join one of these lists. */
+static void no_method_is_forgotten(void **state)
+{
+    (void)state;
+    static const char *const called[] = {METHODS(NAME)};
+    static const char *const left_out[] = {"StreamList", "Scan",    "Watch",     "Consume",
+                                           "Pipeline",   "Publish", "Subscribe", "SlowLog"};
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+        for (unsigned j = 0; j < services[i]->n_methods; j++) {
+            const char *name = services[i]->methods[j].name;
+            bool known = is_named(name, called, sizeof called / sizeof *called) ||
+                         is_named(name, left_out, sizeof left_out / sizeof *left_out);
+            if (!known)
+                fail_msg("nothing calls %s", name);
+        }
+}
+
 static void assert_seen(ProtobufCBinaryData data, const char *text)
 {
     assert_int_equal(data.len, strlen(text));
     assert_memory_equal(data.data, text, data.len);
-}
-
-static void set(void **state)
-{
-    (void)state;
-    Keystore__V1__Status wire = KEYSTORE__V1__STATUS__INIT;
-    wire.ok = true;
-    wire.count = 1;
-    wire.version = 9;
-    start(&wire.base, NULL);
-    struct keystore_key_value request = {.key = keystore_text("k"), .value = keystore_text("v")};
-    struct keystore_status status;
-    assert_int_equal(keystore_set(client, &request, &status), KEYSTORE_OK);
-    assert_true(status.ok);
-    assert_int_equal(status.version, 9);
-    assert_false(status.has_previous);
-    finish();
-    assert_string_equal(server.path, "/keystore.v1.KeyStore/Set");
-    Keystore__V1__KeyValue *seen = request_seen(&keystore__v1__key_value__descriptor);
-    assert_seen(seen->key, "k");
-    assert_seen(seen->value, "v");
-    forget(seen);
-}
-
-static void get_and_lpop(void **state)
-{
-    (void)state;
-    Keystore__V1__Value wire = KEYSTORE__V1__VALUE__INIT;
-    wire.found = true;
-    wire.value = (ProtobufCBinaryData){.len = 3, .data = (uint8_t *)"123"};
-    start(&wire.base, NULL);
-    struct keystore_key request = {.key = keystore_text("k"), .db = 3};
-    struct keystore_value value;
-    assert_int_equal(keystore_get(client, &request, &value), KEYSTORE_OK);
-    assert_int_equal(value.value.len, 3);
-    assert_memory_equal(value.value.data, "123", 3);
-    assert_int_equal(keystore_lpop(client, &request, &value), KEYSTORE_OK);
-    assert_memory_equal(value.value.data, "123", 3);
-    finish();
-    assert_string_equal(server.path, "/keystore.v1.KeyStore/LPop");
-    Keystore__V1__Key *seen = request_seen(&keystore__v1__key__descriptor);
-    assert_seen(seen->key, "k");
-    assert_int_equal(seen->db, 3);
-    forget(seen);
-}
-
-static void delete_and_lpush(void **state)
-{
-    (void)state;
-    Keystore__V1__Status wire = KEYSTORE__V1__STATUS__INIT;
-    wire.ok = true;
-    wire.count = 2;
-    start(&wire.base, NULL);
-    struct keystore_status status;
-    struct keystore_key key = {.key = keystore_text("k")};
-    assert_int_equal(keystore_delete(client, &key, &status), KEYSTORE_OK);
-    assert_int_equal(status.count, 2);
-    struct keystore_slice values[] = {keystore_text("a"), keystore_text("b")};
-    struct keystore_list_insert insert = {.key = keystore_text("l"), .values = values, .count = 2};
-    assert_int_equal(keystore_lpush(client, &insert, &status), KEYSTORE_OK);
-    assert_int_equal(status.count, 2);
-    finish();
-    assert_string_equal(server.path, "/keystore.v1.KeyStore/LPush");
-    Keystore__V1__ListInsert *seen = request_seen(&keystore__v1__list_insert__descriptor);
-    assert_int_equal(seen->n_values, 2);
-    assert_seen(seen->values[1], "b");
-    forget(seen);
-}
-
-static void lrange(void **state)
-{
-    (void)state;
-    ProtobufCBinaryData values[] = {{1, (uint8_t *)"x"}, {1, (uint8_t *)"y"}};
-    Keystore__V1__ListValues wire = KEYSTORE__V1__LIST_VALUES__INIT;
-    wire.found = true;
-    wire.n_values = 2;
-    wire.values = values;
-    start(&wire.base, NULL);
-    struct keystore_list_range range = {.key = keystore_text("l"), .start = -2, .stop = -1};
-    struct keystore_list list;
-    assert_int_equal(keystore_lrange(client, &range, &list), KEYSTORE_OK);
-    assert_int_equal(list.count, 2);
-    assert_memory_equal(list.values[1].data, "y", 1);
-    finish();
-    assert_string_equal(server.path, "/keystore.v1.KeyStore/LRange");
-    Keystore__V1__ListRange *seen = request_seen(&keystore__v1__list_range__descriptor);
-    assert_int_equal(seen->start, -2);
-    forget(seen);
 }
 
 static void an_answer_can_be_sent_back(void **state)
@@ -188,6 +224,15 @@ static void an_answer_can_be_sent_back(void **state)
     forget(seen);
 }
 
+#define FAILS(function, name, takes, gives)                                                        \
+    {                                                                                              \
+        struct keystore_##gives answer;                                                            \
+        memset(&answer, 0xff, sizeof answer);                                                      \
+        assert_int_equal(keystore_##function(client, &sample_##takes, &answer),                    \
+                         KEYSTORE_FAILED_PRECONDITION);                                            \
+        empty_##gives(&answer);                                                                    \
+    }
+
 static void errors_zero_the_answer(void **state)
 {
     (void)state;
@@ -195,17 +240,7 @@ static void errors_zero_the_answer(void **state)
     script.grpc_message = "it is a list";
     script.reason = "ERROR_REASON_WRONG_TYPE";
     start(NULL, NULL);
-    struct keystore_key key = {.key = keystore_text("k")};
-    struct keystore_value value = {.found = true, .version = 1};
-    struct keystore_status status = {.ok = true};
-    struct keystore_list list = {.count = 7};
-    assert_int_equal(keystore_get(client, &key, &value), KEYSTORE_FAILED_PRECONDITION);
-    assert_false(value.found || value.version != 0);
-    assert_int_equal(keystore_delete(client, &key, &status), KEYSTORE_FAILED_PRECONDITION);
-    assert_false(status.ok);
-    struct keystore_list_range range = {.key = keystore_text("l")};
-    assert_int_equal(keystore_lrange(client, &range, &list), KEYSTORE_FAILED_PRECONDITION);
-    assert_int_equal(list.count, 0);
+    METHODS(FAILS)
     const struct keystore_error *error = keystore_last_error(client);
     assert_int_equal(error->code, KEYSTORE_FAILED_PRECONDITION);
     assert_string_equal(error->reason, "ERROR_REASON_WRONG_TYPE");
@@ -254,15 +289,14 @@ static void bad_target_and_nobody_there(void **state)
     keystore_close(NULL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                           cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define LISTED(function, name, takes, gives) TEST(calls_##function),
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(set),
-        TEST(get_and_lpop),
-        TEST(delete_and_lpush),
-        TEST(lrange),
+        METHODS(LISTED) /* one each */
+        TEST(no_method_is_forgotten),
         TEST(an_answer_can_be_sent_back),
         TEST(errors_zero_the_answer),
         TEST(garbage_in_the_answer),

@@ -1,0 +1,247 @@
+/*
+ * From the bytes of protobuf messages to public structs. protobuf-c unpacks into the arena; what it
+ * made there is what the answers point to.
+ */
+#include "client/replies.h"
+
+#include "mini_redis.pb-c.h"
+
+static struct keystore_slice from_wire(ProtobufCBinaryData data)
+{
+    return (struct keystore_slice){.data = data.data, .len = data.len};
+}
+
+static const struct keystore_slice *slices_from_wire(struct arena *arena,
+                                                     const ProtobufCBinaryData *wire, size_t count)
+{
+    struct keystore_slice *slices = arena_alloc(arena, count * sizeof *slices);
+    for (size_t i = 0; i < count; i++)
+        slices[i] = from_wire(wire[i]);
+    return slices;
+}
+
+static struct keystore_value value_from_wire(struct arena *arena, const Keystore__V1__Value *wire)
+{
+    (void)arena;
+    return (struct keystore_value){
+        .value = from_wire(wire->value),
+        .found = wire->found,
+        .version = wire->version,
+        .expire_at_ms = wire->expire_at_ms,
+    };
+}
+
+static struct keystore_status status_from_wire(struct arena *arena,
+                                               const Keystore__V1__Status *wire)
+{
+    struct keystore_status status = {
+        .ok = wire->ok,
+        .count = wire->count,
+        .version = wire->version,
+        .has_previous = wire->previous != NULL,
+    };
+    if (wire->previous != NULL)
+        status.previous = value_from_wire(arena, wire->previous);
+    return status;
+}
+
+static struct keystore_list list_from_wire(struct arena *arena,
+                                           const Keystore__V1__ListValues *wire)
+{
+    return (struct keystore_list){
+        .values = slices_from_wire(arena, wire->values, wire->n_values),
+        .count = wire->n_values,
+        .found = wire->found,
+        .length = wire->length,
+        .offset = wire->offset,
+        .version = wire->version,
+    };
+}
+
+static struct keystore_values values_from_wire(struct arena *arena,
+                                               const Keystore__V1__Values *wire)
+{
+    struct keystore_value *values = arena_alloc(arena, wire->n_values * sizeof *values);
+    for (size_t i = 0; i < wire->n_values; i++)
+        values[i] = value_from_wire(arena, wire->values[i]);
+    return (struct keystore_values){.values = values, .count = wire->n_values};
+}
+
+static struct keystore_number number_from_wire(struct arena *arena,
+                                               const Keystore__V1__Number *wire)
+{
+    (void)arena;
+    return (struct keystore_number){
+        .integer = wire->integer,
+        .real = wire->real,
+        .version = wire->version,
+    };
+}
+
+static struct keystore_key key_from_wire(struct arena *arena, const Keystore__V1__Key *wire)
+{
+    (void)arena;
+    return (struct keystore_key){.key = from_wire(wire->key), .db = wire->db};
+}
+
+static struct keystore_key_info key_info_from_wire(struct arena *arena,
+                                                   const Keystore__V1__KeyInfo *wire)
+{
+    (void)arena;
+    return (struct keystore_key_info){
+        .found = wire->found,
+        .type = (enum keystore_type)wire->type,
+        .length = wire->length,
+        .expire_at_ms = wire->expire_at_ms,
+        .version = wire->version,
+        .memory_bytes = wire->memory_bytes,
+    };
+}
+
+static struct keystore_popped popped_from_wire(struct arena *arena,
+                                               const Keystore__V1__Popped *wire)
+{
+    return (struct keystore_popped){
+        .key = from_wire(wire->key),
+        .values = slices_from_wire(arena, wire->values, wire->n_values),
+        .count = wire->n_values,
+        .found = wire->found,
+    };
+}
+
+static struct keystore_positions positions_from_wire(struct arena *arena,
+                                                     const Keystore__V1__Positions *wire)
+{
+    (void)arena;
+    return (struct keystore_positions){.indexes = wire->indexes, .count = wire->n_indexes};
+}
+
+static struct keystore_info_reply info_reply_from_wire(struct arena *arena,
+                                                       const Keystore__V1__InfoReply *wire)
+{
+    struct keystore_info_field *fields = arena_alloc(arena, wire->n_fields * sizeof *fields);
+    for (size_t i = 0; i < wire->n_fields; i++)
+        fields[i] = (struct keystore_info_field){
+            .name = wire->fields[i]->key,
+            .value = wire->fields[i]->value,
+        };
+    return (struct keystore_info_reply){.fields = fields, .count = wire->n_fields};
+}
+
+/* As the trailer of a call has it: empty where there is none. */
+static const char *reason_name(Keystore__V1__ErrorReason reason)
+{
+    const ProtobufCEnumValue *value =
+        protobuf_c_enum_descriptor_get_value(&keystore__v1__error_reason__descriptor, (int)reason);
+    bool given = value != NULL && value->value != 0;
+    return given ? value->name : "";
+}
+
+static struct keystore_op_error error_from_wire(const Keystore__V1__OpError *wire)
+{
+    bool known = wire->code > KEYSTORE_OK && wire->code <= KEYSTORE_UNAUTHENTICATED;
+    return (struct keystore_op_error){
+        .code = known ? (enum keystore_code)wire->code : KEYSTORE_UNKNOWN,
+        .reason = reason_name(wire->reason),
+        .message = wire->message,
+    };
+}
+
+static struct keystore_reply reply_from_wire(struct arena *arena, const Keystore__V1__Reply *wire)
+{
+    struct keystore_reply reply = {
+        .kind = (enum keystore_reply_kind)wire->result_case,
+        .id = wire->id,
+    };
+    switch (reply.kind) {
+    case KEYSTORE_REPLY_STATUS:
+        reply.answer.status = status_from_wire(arena, wire->status);
+        break;
+    case KEYSTORE_REPLY_VALUE:
+        reply.answer.value = value_from_wire(arena, wire->value);
+        break;
+    case KEYSTORE_REPLY_LIST:
+        reply.answer.list = list_from_wire(arena, wire->list);
+        break;
+    case KEYSTORE_REPLY_NUMBER:
+        reply.answer.number = number_from_wire(arena, wire->number);
+        break;
+    case KEYSTORE_REPLY_ERROR:
+        reply.answer.error = error_from_wire(wire->error);
+        break;
+    case KEYSTORE_REPLY_VALUES:
+        reply.answer.values = values_from_wire(arena, wire->values);
+        break;
+    case KEYSTORE_REPLY_INFO:
+        reply.answer.info = key_info_from_wire(arena, wire->info);
+        break;
+    case KEYSTORE_REPLY_POPPED:
+        reply.answer.popped = popped_from_wire(arena, wire->popped);
+        break;
+    case KEYSTORE_REPLY_POSITIONS:
+        reply.answer.positions = positions_from_wire(arena, wire->positions);
+        break;
+    case KEYSTORE_REPLY_NONE:
+        break;
+    }
+    return reply;
+}
+
+static struct keystore_txn_reply txn_reply_from_wire(struct arena *arena,
+                                                     const Keystore__V1__TxnReply *wire)
+{
+    struct keystore_reply *replies = arena_alloc(arena, wire->n_replies * sizeof *replies);
+    for (size_t i = 0; i < wire->n_replies; i++)
+        replies[i] = reply_from_wire(arena, wire->replies[i]);
+    return (struct keystore_txn_reply){
+        .succeeded = wire->succeeded,
+        .replies = replies,
+        .count = wire->n_replies,
+        .version = wire->version,
+    };
+}
+
+static void *arena_alloc_for_protobuf(void *arena, size_t size)
+{
+    return arena_alloc(arena, size);
+}
+
+static void arena_free_for_protobuf(void *arena, void *memory)
+{
+    (void)arena;
+    (void)memory; /* given back with the arena */
+}
+
+/* The message of this type in `bytes`, in the arena; NULL if there is none. */
+static void *unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, struct arena *arena)
+{
+    ProtobufCAllocator allocator = {
+        .alloc = arena_alloc_for_protobuf,
+        .free = arena_free_for_protobuf,
+        .allocator_data = arena,
+    };
+    return protobuf_c_message_unpack(type, &allocator, bytes.len, bytes.data);
+}
+
+/* The answer's name, and that of its message. */
+#define REPLY(name, message)                                                                       \
+    bool replies_##name(struct slice bytes, struct arena *arena, struct keystore_##name *answer)   \
+    {                                                                                              \
+        const void *wire = unpack(&keystore__v1__##message##__descriptor, bytes, arena);           \
+        if (wire == NULL)                                                                          \
+            return false;                                                                          \
+        *answer = name##_from_wire(arena, wire);                                                   \
+        return true;                                                                               \
+    }
+
+REPLY(status, status)
+REPLY(value, value)
+REPLY(list, list_values)
+REPLY(values, values)
+REPLY(number, number)
+REPLY(key, key)
+REPLY(key_info, key_info)
+REPLY(popped, popped)
+REPLY(positions, positions)
+REPLY(info_reply, info_reply)
+REPLY(txn_reply, txn_reply)

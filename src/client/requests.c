@@ -1,0 +1,342 @@
+/*
+ * From public structs to generated protobuf messages, field by field. Refuses to judge what a
+ * request says (that is the server's part) and to know how it travels.
+ */
+#include "client/requests.h"
+
+static void *new_message(struct arena *arena, const ProtobufCMessageDescriptor *type)
+{
+    void *message = arena_alloc(arena, type->sizeof_message);
+    protobuf_c_message_init(type, message);
+    return message;
+}
+
+static ProtobufCBinaryData to_wire(struct keystore_slice slice)
+{
+    /* protobuf-c only reads what it packs. */
+    return (ProtobufCBinaryData){.len = slice.len, .data = (uint8_t *)slice.data};
+}
+
+static ProtobufCBinaryData *slices_to_wire(struct arena *arena, const struct keystore_slice *slices,
+                                           size_t count)
+{
+    ProtobufCBinaryData *wire = arena_alloc(arena, count * sizeof *wire);
+    for (size_t i = 0; i < count; i++)
+        wire[i] = to_wire(slices[i]);
+    return wire;
+}
+
+/* NULL when there is no condition. */
+static Keystore__V1__Condition *condition_to_wire(struct arena *arena,
+                                                  const struct keystore_condition *condition)
+{
+    if (condition == NULL)
+        return NULL;
+    Keystore__V1__Condition *wire = new_message(arena, &keystore__v1__condition__descriptor);
+    wire->existence = (Keystore__V1__Existence)condition->existence;
+    wire->version = condition->version;
+    wire->match_value = condition->match_value;
+    wire->value = to_wire(condition->value);
+    return wire;
+}
+
+Keystore__V1__Key *requests_key(struct arena *arena, const struct keystore_key *key)
+{
+    Keystore__V1__Key *wire = new_message(arena, &keystore__v1__key__descriptor);
+    wire->key = to_wire(key->key);
+    wire->condition = condition_to_wire(arena, key->condition);
+    wire->db = key->db;
+    return wire;
+}
+
+Keystore__V1__KeyValue *requests_key_value(struct arena *arena,
+                                           const struct keystore_key_value *key_value)
+{
+    Keystore__V1__KeyValue *wire = new_message(arena, &keystore__v1__key_value__descriptor);
+    wire->key = to_wire(key_value->key);
+    wire->value = to_wire(key_value->value);
+    wire->ttl_ms = key_value->ttl_ms;
+    wire->expire_at_ms = key_value->expire_at_ms;
+    wire->keep_ttl = key_value->keep_ttl;
+    wire->return_previous = key_value->return_previous;
+    wire->condition = condition_to_wire(arena, key_value->condition);
+    wire->db = key_value->db;
+    return wire;
+}
+
+Keystore__V1__ListInsert *requests_list_insert(struct arena *arena,
+                                               const struct keystore_list_insert *insert)
+{
+    Keystore__V1__ListInsert *wire = new_message(arena, &keystore__v1__list_insert__descriptor);
+    wire->key = to_wire(insert->key);
+    wire->n_values = insert->count;
+    wire->values = slices_to_wire(arena, insert->values, insert->count);
+    wire->condition = condition_to_wire(arena, insert->condition);
+    wire->ttl_ms = insert->ttl_ms;
+    wire->max_length = insert->max_length;
+    wire->db = insert->db;
+    return wire;
+}
+
+Keystore__V1__ListRange *requests_list_range(struct arena *arena,
+                                             const struct keystore_list_range *range)
+{
+    Keystore__V1__ListRange *wire = new_message(arena, &keystore__v1__list_range__descriptor);
+    wire->key = to_wire(range->key);
+    wire->start = range->start;
+    wire->stop = range->stop;
+    wire->db = range->db;
+    return wire;
+}
+
+Keystore__V1__Keys *requests_keys(struct arena *arena, const struct keystore_keys *keys)
+{
+    Keystore__V1__Keys *wire = new_message(arena, &keystore__v1__keys__descriptor);
+    wire->n_keys = keys->count;
+    wire->keys = slices_to_wire(arena, keys->keys, keys->count);
+    wire->db = keys->db;
+    return wire;
+}
+
+Keystore__V1__KeyValues *requests_key_values(struct arena *arena,
+                                             const struct keystore_key_values *key_values)
+{
+    Keystore__V1__KeyValues *wire = new_message(arena, &keystore__v1__key_values__descriptor);
+    wire->n_entries = key_values->count;
+    wire->entries = arena_alloc(arena, key_values->count * sizeof *wire->entries);
+    for (size_t i = 0; i < key_values->count; i++)
+        wire->entries[i] = requests_key_value(arena, &key_values->entries[i]);
+    wire->db = key_values->db;
+    return wire;
+}
+
+Keystore__V1__Increment *requests_increment(struct arena *arena,
+                                            const struct keystore_increment *increment)
+{
+    Keystore__V1__Increment *wire = new_message(arena, &keystore__v1__increment__descriptor);
+    wire->key = to_wire(increment->key);
+    if (increment->delta == KEYSTORE_BY) {
+        wire->delta_case = KEYSTORE__V1__INCREMENT__DELTA_BY;
+        wire->by = increment->by;
+    } else if (increment->delta == KEYSTORE_BY_FLOAT) {
+        wire->delta_case = KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT;
+        wire->by_float = increment->by_float;
+    }
+    wire->ttl_ms = increment->ttl_ms;
+    wire->db = increment->db;
+    return wire;
+}
+
+Keystore__V1__ByteRange *requests_byte_range(struct arena *arena,
+                                             const struct keystore_byte_range *range)
+{
+    Keystore__V1__ByteRange *wire = new_message(arena, &keystore__v1__byte_range__descriptor);
+    wire->key = to_wire(range->key);
+    wire->start = range->start;
+    wire->stop = range->stop;
+    wire->value = to_wire(range->value);
+    wire->db = range->db;
+    return wire;
+}
+
+Keystore__V1__ExpireRequest *requests_expire_request(struct arena *arena,
+                                                     const struct keystore_expire_request *request)
+{
+    Keystore__V1__ExpireRequest *wire =
+        new_message(arena, &keystore__v1__expire_request__descriptor);
+    wire->key = to_wire(request->key);
+    wire->ttl_ms = request->ttl_ms;
+    wire->expire_at_ms = request->expire_at_ms;
+    wire->persist = request->persist;
+    wire->when = (Keystore__V1__ExpireRequest__When)request->when;
+    wire->db = request->db;
+    return wire;
+}
+
+Keystore__V1__CopyRequest *requests_copy_request(struct arena *arena,
+                                                 const struct keystore_copy_request *request)
+{
+    Keystore__V1__CopyRequest *wire = new_message(arena, &keystore__v1__copy_request__descriptor);
+    wire->source = to_wire(request->source);
+    wire->target = to_wire(request->target);
+    if (request->has_target_db) {
+        wire->target_database_case = KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE_TARGET_DB;
+        wire->target_db = request->target_db;
+    }
+    wire->replace = request->replace;
+    wire->absent_only = request->absent_only;
+    wire->db = request->db;
+    return wire;
+}
+
+Keystore__V1__DbRequest *requests_db_request(struct arena *arena,
+                                             const struct keystore_db_request *request)
+{
+    Keystore__V1__DbRequest *wire = new_message(arena, &keystore__v1__db_request__descriptor);
+    wire->db = request->db;
+    return wire;
+}
+
+Keystore__V1__PopRequest *requests_pop_request(struct arena *arena,
+                                               const struct keystore_pop_request *request)
+{
+    Keystore__V1__PopRequest *wire = new_message(arena, &keystore__v1__pop_request__descriptor);
+    wire->n_keys = request->key_count;
+    wire->keys = slices_to_wire(arena, request->keys, request->key_count);
+    wire->end = (Keystore__V1__ListEnd)request->end;
+    wire->count = request->count;
+    wire->wait_ms = request->wait_ms;
+    wire->db = request->db;
+    return wire;
+}
+
+Keystore__V1__MoveRequest *requests_move_request(struct arena *arena,
+                                                 const struct keystore_move_request *request)
+{
+    Keystore__V1__MoveRequest *wire = new_message(arena, &keystore__v1__move_request__descriptor);
+    wire->source = to_wire(request->source);
+    wire->target = to_wire(request->target);
+    wire->source_end = (Keystore__V1__ListEnd)request->source_end;
+    wire->target_end = (Keystore__V1__ListEnd)request->target_end;
+    wire->wait_ms = request->wait_ms;
+    wire->db = request->db;
+    return wire;
+}
+
+Keystore__V1__ListItem *requests_list_item(struct arena *arena,
+                                           const struct keystore_list_item *item)
+{
+    Keystore__V1__ListItem *wire = new_message(arena, &keystore__v1__list_item__descriptor);
+    wire->key = to_wire(item->key);
+    wire->index = item->index;
+    wire->value = to_wire(item->value);
+    wire->pivot = to_wire(item->pivot);
+    wire->after = item->after;
+    wire->db = item->db;
+    return wire;
+}
+
+Keystore__V1__ListFind *requests_list_find(struct arena *arena,
+                                           const struct keystore_list_find *find)
+{
+    Keystore__V1__ListFind *wire = new_message(arena, &keystore__v1__list_find__descriptor);
+    wire->key = to_wire(find->key);
+    wire->value = to_wire(find->value);
+    wire->count = find->count;
+    wire->rank = find->rank;
+    wire->max_scan = find->max_scan;
+    wire->db = find->db;
+    return wire;
+}
+
+Keystore__V1__InfoRequest *requests_info_request(struct arena *arena,
+                                                 const struct keystore_info_request *request)
+{
+    Keystore__V1__InfoRequest *wire = new_message(arena, &keystore__v1__info_request__descriptor);
+    wire->n_sections = request->count;
+    wire->sections = arena_alloc(arena, request->count * sizeof *wire->sections);
+    for (size_t i = 0; i < request->count; i++)
+        wire->sections[i] = (char *)request->sections[i];
+    return wire;
+}
+
+Keystore__V1__SaveRequest *requests_save_request(struct arena *arena,
+                                                 const struct keystore_save_request *request)
+{
+    Keystore__V1__SaveRequest *wire = new_message(arena, &keystore__v1__save_request__descriptor);
+    wire->wait = request->wait;
+    return wire;
+}
+
+/* The operation's kind, the field of message Op, the member of the union and its conversion. */
+#define OP(kind, case_name, field, member, conversion)                                             \
+    case KEYSTORE_OP_##kind:                                                                       \
+        wire->op_case = KEYSTORE__V1__OP__OP_##case_name;                                          \
+        wire->field = requests_##conversion(arena, &op->request.member);                           \
+        break
+
+static Keystore__V1__Op *op_to_wire(struct arena *arena, const struct keystore_op *op)
+{
+    Keystore__V1__Op *wire = new_message(arena, &keystore__v1__op__descriptor);
+    wire->id = op->id;
+    switch (op->kind) {
+        OP(SET, SET, set, key_value, key_value);
+        OP(GET, GET, get, key, key);
+        OP(DELETE, DELETE, delete_, key, key);
+        OP(LPUSH, L_PUSH, l_push, list_insert, list_insert);
+        OP(LRANGE, L_RANGE, l_range, list_range, list_range);
+        OP(LPOP, L_POP, l_pop, key, key);
+        OP(RPUSH, R_PUSH, r_push, list_insert, list_insert);
+        OP(RPOP, R_POP, r_pop, key, key);
+        OP(INCR, INCR, incr, increment, increment);
+        OP(EXPIRE, EXPIRE, expire, expire, expire_request);
+        OP(MGET, M_GET, m_get, keys, keys);
+        OP(MSET, M_SET, m_set, key_values, key_values);
+        OP(EXISTS, EXISTS, exists, keys, keys);
+        OP(DESCRIBE, DESCRIBE, describe, key, key);
+        OP(APPEND, APPEND, append, key_value, key_value);
+        OP(GET_RANGE, GET_RANGE, get_range, byte_range, byte_range);
+        OP(SET_RANGE, SET_RANGE, set_range, byte_range, byte_range);
+        OP(GET_DEL, GET_DEL, get_del, key, key);
+        OP(GET_EX, GET_EX, get_ex, expire, expire_request);
+        OP(DELETE_MANY, DELETE_MANY, delete_many, keys, keys);
+        OP(TOUCH, TOUCH, touch, keys, keys);
+        OP(RENAME, RENAME, rename, copy, copy_request);
+        OP(COPY, COPY, copy, copy, copy_request);
+        OP(LIST_POP, LIST_POP, list_pop, pop, pop_request);
+        OP(LMOVE, L_MOVE, l_move, move, move_request);
+        OP(LINDEX, L_INDEX, l_index, list_item, list_item);
+        OP(LSET, L_SET, l_set, list_item, list_item);
+        OP(LINSERT, L_INSERT, l_insert, list_item, list_item);
+        OP(LREM, L_REM, l_rem, list_find, list_find);
+        OP(LPOS, L_POS, l_pos, list_find, list_find);
+        OP(LTRIM, L_TRIM, l_trim, list_range, list_range);
+    case KEYSTORE_OP_NONE:
+        break;
+    }
+    return wire;
+}
+
+static Keystore__V1__Op **ops_to_wire(struct arena *arena, const struct keystore_op *ops,
+                                      size_t count)
+{
+    Keystore__V1__Op **wire = arena_alloc(arena, count * sizeof(Keystore__V1__Op *));
+    for (size_t i = 0; i < count; i++)
+        wire[i] = op_to_wire(arena, &ops[i]);
+    return wire;
+}
+
+static Keystore__V1__TxnRequest__Compare *compare_to_wire(struct arena *arena,
+                                                          const struct keystore_compare *compare)
+{
+    Keystore__V1__TxnRequest__Compare *wire =
+        new_message(arena, &keystore__v1__txn_request__compare__descriptor);
+    wire->key = to_wire(compare->key);
+    wire->condition = condition_to_wire(arena, compare->condition);
+    wire->db = compare->db;
+    return wire;
+}
+
+Keystore__V1__TxnRequest *requests_txn_request(struct arena *arena,
+                                               const struct keystore_txn_request *request)
+{
+    Keystore__V1__TxnRequest *wire = new_message(arena, &keystore__v1__txn_request__descriptor);
+    wire->n_compares = request->compare_count;
+    wire->compares = arena_alloc(arena, request->compare_count * sizeof *wire->compares);
+    for (size_t i = 0; i < request->compare_count; i++)
+        wire->compares[i] = compare_to_wire(arena, &request->compares[i]);
+    wire->n_success = request->success_count;
+    wire->success = ops_to_wire(arena, request->success, request->success_count);
+    wire->n_failure = request->failure_count;
+    wire->failure = ops_to_wire(arena, request->failure, request->failure_count);
+    return wire;
+}
+
+bool requests_pack(struct buf *out, const ProtobufCMessage *message)
+{
+    uint8_t *end = buf_reserve(out, protobuf_c_message_get_packed_size(message));
+    if (end == NULL)
+        return false;
+    out->len += protobuf_c_message_pack(message, end);
+    return true;
+}

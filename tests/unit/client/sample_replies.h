@@ -1,0 +1,330 @@
+/*
+ * One answer of each kind with all its fields set, and what must be made of it: wire_X is the
+ * message, got_X(answer) asserts each field of the public struct, empty_X(answer) that it is
+ * zeroed. Included after <cmocka.h>.
+ */
+#ifndef KEYSTORE_TESTS_CLIENT_SAMPLE_REPLIES_H
+#define KEYSTORE_TESTS_CLIENT_SAMPLE_REPLIES_H
+
+#include "keystore/client.h"
+#include "mini_redis.pb-c.h"
+
+#include <string.h>
+
+#define WIRE(type) .base = PROTOBUF_C_MESSAGE_INIT(&keystore__v1__##type##__descriptor)
+
+#define WIRE_BYTES(text)                                                                           \
+    {                                                                                              \
+        sizeof(text) - 1, (uint8_t *)(text)                                                        \
+    }
+
+#define assert_slice(slice, literal)                                                               \
+    do {                                                                                           \
+        assert_int_equal((slice).len, sizeof(literal) - 1);                                        \
+        assert_memory_equal((slice).data, literal, sizeof(literal) - 1);                           \
+    } while (0)
+
+static Keystore__V1__Value wire_value = {
+    WIRE(value),           .value = WIRE_BYTES("a\0c"),   .found = true,
+    .version = UINT64_MAX, .expire_at_ms = 1800000000000,
+};
+
+static inline void got_value(const struct keystore_value *value)
+{
+    assert_slice(value->value, "a\0c");
+    assert_true(value->found);
+    assert_true(value->version == UINT64_MAX);
+    assert_true(value->expire_at_ms == 1800000000000);
+}
+
+static inline void empty_value(const struct keystore_value *value)
+{
+    assert_false(value->found);
+    assert_true(value->value.len == 0 && value->version == 0 && value->expire_at_ms == 0);
+}
+
+static Keystore__V1__Status wire_status = {
+    WIRE(status), .ok = true, .count = -3, .version = 8, .previous = &wire_value,
+};
+
+static inline void got_status(const struct keystore_status *status)
+{
+    assert_true(status->ok);
+    assert_int_equal(status->count, -3);
+    assert_int_equal(status->version, 8);
+    assert_true(status->has_previous);
+    got_value(&status->previous);
+}
+
+static inline void empty_status(const struct keystore_status *status)
+{
+    assert_false(status->ok || status->has_previous || status->previous.found);
+    assert_true(status->count == 0 && status->version == 0);
+}
+
+static ProtobufCBinaryData wire_slices[] = {WIRE_BYTES("a"), {0, NULL}, WIRE_BYTES("\0\xff")};
+
+static inline void got_slices(const struct keystore_slice *slices, size_t count)
+{
+    assert_int_equal(count, 3);
+    assert_slice(slices[0], "a");
+    assert_int_equal(slices[1].len, 0);
+    assert_slice(slices[2], "\0\xff");
+}
+
+static Keystore__V1__ListValues wire_list = {
+    WIRE(list_values),   .n_values = 3, .values = wire_slices, .found = true,
+    .length = INT64_MAX, .offset = 4,   .version = 6,
+};
+
+static inline void got_list(const struct keystore_list *list)
+{
+    got_slices(list->values, list->count);
+    assert_true(list->found);
+    assert_true(list->length == INT64_MAX);
+    assert_int_equal(list->offset, 4);
+    assert_int_equal(list->version, 6);
+}
+
+static inline void empty_list(const struct keystore_list *list)
+{
+    assert_false(list->found);
+    assert_true(list->count == 0 && list->length == 0 && list->offset == 0 && list->version == 0);
+}
+
+static Keystore__V1__Value wire_miss = {WIRE(value)};
+static Keystore__V1__Value *wire_some_values[] = {&wire_value, &wire_miss};
+static Keystore__V1__Values wire_values = {
+    WIRE(values),
+    .n_values = 2,
+    .values = wire_some_values,
+};
+
+static inline void got_values(const struct keystore_values *values)
+{
+    assert_int_equal(values->count, 2);
+    got_value(&values->values[0]);
+    assert_false(values->values[1].found);
+    assert_int_equal(values->values[1].value.len, 0);
+}
+
+static inline void empty_values(const struct keystore_values *values)
+{
+    assert_int_equal(values->count, 0);
+}
+
+static Keystore__V1__Number wire_number = {
+    WIRE(number),
+    .integer = INT64_MIN,
+    .real = -0.125,
+    .version = 11,
+};
+
+static inline void got_number(const struct keystore_number *number)
+{
+    assert_true(number->integer == INT64_MIN);
+    assert_true(number->real == -0.125);
+    assert_int_equal(number->version, 11);
+}
+
+static inline void empty_number(const struct keystore_number *number)
+{
+    assert_true(number->integer == 0 && number->real == 0 && number->version == 0);
+}
+
+static Keystore__V1__Condition wire_condition = {
+    WIRE(condition),
+    .version = 1,
+};
+static Keystore__V1__Key wire_key = {
+    WIRE(key),
+    .key = WIRE_BYTES("random"),
+    .condition = &wire_condition,
+    .db = 14,
+};
+
+static inline void got_key(const struct keystore_key *key)
+{
+    assert_slice(key->key, "random");
+    assert_null(key->condition);
+    assert_int_equal(key->db, 14);
+}
+
+static inline void empty_key(const struct keystore_key *key)
+{
+    assert_true(key->key.len == 0 && key->db == 0 && key->condition == NULL);
+}
+
+static Keystore__V1__KeyInfo wire_key_info = {
+    WIRE(key_info),
+    .found = true,
+    .type = KEYSTORE__V1__VALUE_TYPE__VALUE_TYPE_LIST,
+    .length = 3,
+    .expire_at_ms = 1700000000000,
+    .version = 12,
+    .memory_bytes = 4096,
+};
+
+static inline void got_key_info(const struct keystore_key_info *info)
+{
+    assert_true(info->found);
+    assert_int_equal(info->type, KEYSTORE_TYPE_LIST);
+    assert_int_equal(info->length, 3);
+    assert_true(info->expire_at_ms == 1700000000000);
+    assert_int_equal(info->version, 12);
+    assert_int_equal(info->memory_bytes, 4096);
+}
+
+static inline void empty_key_info(const struct keystore_key_info *info)
+{
+    assert_false(info->found);
+    assert_int_equal(info->type, KEYSTORE_TYPE_NONE);
+    assert_true(info->length == 0 && info->expire_at_ms == 0 && info->version == 0);
+    assert_int_equal(info->memory_bytes, 0);
+}
+
+static Keystore__V1__Popped wire_popped = {
+    WIRE(popped), .key = WIRE_BYTES("queue"), .n_values = 3, .values = wire_slices, .found = true,
+};
+
+static inline void got_popped(const struct keystore_popped *popped)
+{
+    assert_slice(popped->key, "queue");
+    got_slices(popped->values, popped->count);
+    assert_true(popped->found);
+}
+
+static inline void empty_popped(const struct keystore_popped *popped)
+{
+    assert_false(popped->found);
+    assert_true(popped->key.len == 0 && popped->count == 0);
+}
+
+static int64_t wire_indexes[] = {0, INT64_MAX, -1};
+static Keystore__V1__Positions wire_positions = {
+    WIRE(positions),
+    .n_indexes = 3,
+    .indexes = wire_indexes,
+};
+
+static inline void got_positions(const struct keystore_positions *positions)
+{
+    assert_int_equal(positions->count, 3);
+    assert_int_equal(positions->indexes[0], 0);
+    assert_true(positions->indexes[1] == INT64_MAX);
+    assert_int_equal(positions->indexes[2], -1);
+}
+
+static inline void empty_positions(const struct keystore_positions *positions)
+{
+    assert_int_equal(positions->count, 0);
+}
+
+static Keystore__V1__InfoReply__FieldsEntry wire_version_field = {
+    WIRE(info_reply__fields_entry),
+    .key = (char *)"version",
+    .value = (char *)"1.2",
+};
+static Keystore__V1__InfoReply__FieldsEntry wire_empty_field = {
+    WIRE(info_reply__fields_entry),
+    .key = (char *)"empty",
+    .value = (char *)"",
+};
+static Keystore__V1__InfoReply__FieldsEntry *wire_fields[] = {
+    &wire_version_field,
+    &wire_empty_field,
+};
+static Keystore__V1__InfoReply wire_info_reply = {
+    WIRE(info_reply),
+    .n_fields = 2,
+    .fields = wire_fields,
+};
+
+static inline void got_info_reply(const struct keystore_info_reply *info)
+{
+    assert_int_equal(info->count, 2);
+    assert_string_equal(info->fields[0].name, "version");
+    assert_string_equal(info->fields[0].value, "1.2");
+    assert_string_equal(info->fields[1].name, "empty");
+    assert_string_equal(info->fields[1].value, "");
+}
+
+static inline void empty_info_reply(const struct keystore_info_reply *info)
+{
+    assert_int_equal(info->count, 0);
+}
+
+static Keystore__V1__OpError wire_error = {
+    WIRE(op_error),
+    .code = 9,
+    .reason = KEYSTORE__V1__ERROR_REASON__ERROR_REASON_WRONG_TYPE,
+    .message = (char *)"it is a list",
+};
+
+static inline void got_error(const struct keystore_op_error *error)
+{
+    assert_int_equal(error->code, KEYSTORE_FAILED_PRECONDITION);
+    assert_string_equal(error->reason, "ERROR_REASON_WRONG_TYPE");
+    assert_string_equal(error->message, "it is a list");
+}
+
+#define WIRE_REPLY(number, case_name, field, message)                                              \
+    {                                                                                              \
+        WIRE(reply), .id = (number), .result_case = KEYSTORE__V1__REPLY__RESULT_##case_name,       \
+                     .field = (message)                                                            \
+    }
+
+static Keystore__V1__Reply wire_each_reply[] = {
+    WIRE_REPLY(UINT64_MAX, STATUS, status, &wire_status),
+    WIRE_REPLY(1, VALUE, value, &wire_value),
+    WIRE_REPLY(2, LIST, list, &wire_list),
+    WIRE_REPLY(3, NUMBER, number, &wire_number),
+    WIRE_REPLY(4, ERROR, error, &wire_error),
+    WIRE_REPLY(5, VALUES, values, &wire_values),
+    WIRE_REPLY(6, INFO, info, &wire_key_info),
+    WIRE_REPLY(7, POPPED, popped, &wire_popped),
+    WIRE_REPLY(8, POSITIONS, positions, &wire_positions),
+    {WIRE(reply), .id = 9},
+};
+static Keystore__V1__Reply *wire_some_replies[] = {
+    &wire_each_reply[0], &wire_each_reply[1], &wire_each_reply[2], &wire_each_reply[3],
+    &wire_each_reply[4], &wire_each_reply[5], &wire_each_reply[6], &wire_each_reply[7],
+    &wire_each_reply[8], &wire_each_reply[9],
+};
+static Keystore__V1__TxnReply wire_txn_reply = {
+    WIRE(txn_reply), .succeeded = true, .n_replies = 10, .replies = wire_some_replies, .version = 3,
+};
+
+#define assert_reply(reply, number, expected, member)                                              \
+    do {                                                                                           \
+        assert_true((reply)->id == (number));                                                      \
+        assert_int_equal((reply)->kind, KEYSTORE_REPLY_##expected);                                \
+        got_##member;                                                                              \
+    } while (0)
+
+static inline void got_txn_reply(const struct keystore_txn_reply *txn)
+{
+    assert_true(txn->succeeded);
+    assert_int_equal(txn->version, 3);
+    assert_int_equal(txn->count, 10);
+    const struct keystore_reply *replies = txn->replies;
+    assert_reply(&replies[0], UINT64_MAX, STATUS, status(&replies[0].answer.status));
+    assert_reply(&replies[1], 1, VALUE, value(&replies[1].answer.value));
+    assert_reply(&replies[2], 2, LIST, list(&replies[2].answer.list));
+    assert_reply(&replies[3], 3, NUMBER, number(&replies[3].answer.number));
+    assert_reply(&replies[4], 4, ERROR, error(&replies[4].answer.error));
+    assert_reply(&replies[5], 5, VALUES, values(&replies[5].answer.values));
+    assert_reply(&replies[6], 6, INFO, key_info(&replies[6].answer.info));
+    assert_reply(&replies[7], 7, POPPED, popped(&replies[7].answer.popped));
+    assert_reply(&replies[8], 8, POSITIONS, positions(&replies[8].answer.positions));
+    assert_int_equal(replies[9].id, 9);
+    assert_int_equal(replies[9].kind, KEYSTORE_REPLY_NONE);
+}
+
+static inline void empty_txn_reply(const struct keystore_txn_reply *txn)
+{
+    assert_false(txn->succeeded);
+    assert_true(txn->count == 0 && txn->version == 0);
+}
+
+#endif

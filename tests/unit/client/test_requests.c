@@ -1,0 +1,286 @@
+/* Public request structs against the generated messages, field by field. */
+#include "client/requests.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "every_field.h"
+#include "sample_requests.h"
+
+static struct buf out;
+static struct arena arena;
+
+static int set_up(void **state)
+{
+    (void)state;
+    buf_init(&out, 2000);
+    arena_init(&arena);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    buf_deinit(&out);
+    arena_deinit(&arena);
+    return 0;
+}
+
+/* The message as the server would have it, from its bytes alone; free with forget(). */
+static void *sent(const ProtobufCMessage *message)
+{
+    out.len = 0;
+    assert_true(requests_pack(&out, message));
+    void *seen = protobuf_c_message_unpack(message->descriptor, NULL, out.len, out.data);
+    assert_non_null(seen);
+    return seen;
+}
+
+static void forget(void *seen)
+{
+    protobuf_c_message_free_unpacked(seen, NULL);
+}
+
+/* Each kind of request, and the field of its message that has no place in a unary call. */
+#define REQUESTS(REQUEST)                                                                          \
+    REQUEST(key, NULL)                                                                             \
+    REQUEST(key_value, NULL)                                                                       \
+    REQUEST(list_insert, NULL)                                                                     \
+    REQUEST(list_range, "page_bytes")                                                              \
+    REQUEST(keys, NULL)                                                                            \
+    REQUEST(key_values, NULL)                                                                      \
+    REQUEST(increment, NULL)                                                                       \
+    REQUEST(byte_range, NULL)                                                                      \
+    REQUEST(expire_request, NULL)                                                                  \
+    REQUEST(copy_request, NULL)                                                                    \
+    REQUEST(db_request, NULL)                                                                      \
+    REQUEST(pop_request, NULL)                                                                     \
+    REQUEST(move_request, NULL)                                                                    \
+    REQUEST(list_item, NULL)                                                                       \
+    REQUEST(list_find, NULL)                                                                       \
+    REQUEST(info_request, NULL)                                                                    \
+    REQUEST(save_request, NULL)                                                                    \
+    REQUEST(txn_request, NULL)
+
+#define PACKS(name, except)                                                                        \
+    static void packs_##name(void **state)                                                         \
+    {                                                                                              \
+        (void)state;                                                                               \
+        void *seen = sent(&requests_##name(&arena, &sample_##name)->base);                         \
+        assert_every_field(seen, except);                                                          \
+        seen_##name(seen);                                                                         \
+        forget(seen);                                                                              \
+    }
+
+REQUESTS(PACKS)
+
+static void parts_of_messages_are_whole_too(void **state)
+{
+    (void)state;
+    Keystore__V1__TxnRequest *seen = sent(&requests_txn_request(&arena, &sample_txn_request)->base);
+    assert_every_field(&seen->compares[0]->base, NULL);
+    assert_every_field(&seen->compares[0]->condition->base, NULL);
+    assert_every_field(&seen->success[0]->base, NULL);
+    forget(seen);
+}
+
+#define TAKES_NO_BYTES(name, except)                                                               \
+    assert_true(requests_pack(&out, &requests_##name(&arena, &(struct keystore_##name){0})->base));
+
+static void zeroed_fields_take_no_bytes(void **state)
+{
+    (void)state;
+    REQUESTS(TAKES_NO_BYTES)
+    assert_int_equal(out.len, 0);
+}
+
+static void existences(void **state)
+{
+    (void)state;
+    struct keystore_condition condition = {.existence = KEYSTORE_ABSENT};
+    struct keystore_key key = {.condition = &condition};
+    Keystore__V1__Key *seen = sent(&requests_key(&arena, &key)->base);
+    assert_int_equal(seen->condition->existence, KEYSTORE__V1__EXISTENCE__EXISTENCE_ABSENT);
+    forget(seen);
+    condition.existence = KEYSTORE_ANY; /* the condition is sent, and asks for nothing */
+    seen = sent(&requests_key(&arena, &key)->base);
+    assert_non_null(seen->condition);
+    assert_int_equal(seen->condition->existence, 0);
+    forget(seen);
+}
+
+static void deltas(void **state)
+{
+    (void)state;
+    struct keystore_increment increment = {.delta = KEYSTORE_BY_FLOAT, .by = 7, .by_float = -2.5};
+    Keystore__V1__Increment *seen = sent(&requests_increment(&arena, &increment)->base);
+    assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT);
+    assert_true(seen->by_float == -2.5);
+    forget(seen);
+    increment.delta = KEYSTORE_BY_ONE;
+    seen = sent(&requests_increment(&arena, &increment)->base);
+    assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA__NOT_SET);
+    forget(seen);
+    /* By nothing is not by one. */
+    increment = (struct keystore_increment){.delta = KEYSTORE_BY};
+    seen = sent(&requests_increment(&arena, &increment)->base);
+    assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY);
+    assert_int_equal(seen->by, 0);
+    forget(seen);
+}
+
+/* Database 0 is not the source's database. */
+static void target_databases(void **state)
+{
+    (void)state;
+    struct keystore_copy_request copy = {.has_target_db = true, .db = 3};
+    Keystore__V1__CopyRequest *seen = sent(&requests_copy_request(&arena, &copy)->base);
+    assert_int_equal(seen->target_database_case,
+                     KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE_TARGET_DB);
+    assert_int_equal(seen->target_db, 0);
+    forget(seen);
+    copy = (struct keystore_copy_request){.target_db = 9};
+    seen = sent(&requests_copy_request(&arena, &copy)->base);
+    assert_int_equal(seen->target_database_case,
+                     KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE__NOT_SET);
+    forget(seen);
+}
+
+/* The public numbers are those of the API. */
+static void enumerations(void **state)
+{
+    (void)state;
+    assert_int_equal(KEYSTORE_WHEN_NO_EXPIRY, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_NO_EXPIRY);
+    assert_int_equal(KEYSTORE_WHEN_HAS_EXPIRY, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_HAS_EXPIRY);
+    assert_int_equal(KEYSTORE_WHEN_LATER, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_LATER);
+    assert_int_equal(KEYSTORE_WHEN_SOONER, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_SOONER);
+    assert_int_equal(KEYSTORE_HEAD, KEYSTORE__V1__LIST_END__LIST_END_HEAD);
+    assert_int_equal(KEYSTORE_TAIL, KEYSTORE__V1__LIST_END__LIST_END_TAIL);
+    assert_int_equal(KEYSTORE_BY, KEYSTORE__V1__INCREMENT__DELTA_BY);
+    assert_int_equal(KEYSTORE_BY_FLOAT, KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT);
+}
+
+/* The message that stands in this field of message Op. */
+static const ProtobufCMessage *part_of(const Keystore__V1__Op *op, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(&keystore__v1__op__descriptor, name);
+    assert_non_null(field);
+    assert_int_equal(field->id, op->op_case);
+    const ProtobufCMessage *message;
+    memcpy(&message, (const uint8_t *)op + field->offset, sizeof message);
+    return message;
+}
+
+/* The field of message Op, the kind, the member of the union and its sample. */
+#define OPS(OP)                                                                                    \
+    OP("set", SET, key_value, key_value)                                                           \
+    OP("get", GET, key, key)                                                                       \
+    OP("delete", DELETE, key, key)                                                                 \
+    OP("l_push", LPUSH, list_insert, list_insert)                                                  \
+    OP("l_range", LRANGE, list_range, list_range)                                                  \
+    OP("l_pop", LPOP, key, key)                                                                    \
+    OP("r_push", RPUSH, list_insert, list_insert)                                                  \
+    OP("r_pop", RPOP, key, key)                                                                    \
+    OP("incr", INCR, increment, increment)                                                         \
+    OP("expire", EXPIRE, expire, expire_request)                                                   \
+    OP("m_get", MGET, keys, keys)                                                                  \
+    OP("m_set", MSET, key_values, key_values)                                                      \
+    OP("exists", EXISTS, keys, keys)                                                               \
+    OP("describe", DESCRIBE, key, key)                                                             \
+    OP("append", APPEND, key_value, key_value)                                                     \
+    OP("get_range", GET_RANGE, byte_range, byte_range)                                             \
+    OP("set_range", SET_RANGE, byte_range, byte_range)                                             \
+    OP("get_del", GET_DEL, key, key)                                                               \
+    OP("get_ex", GET_EX, expire, expire_request)                                                   \
+    OP("delete_many", DELETE_MANY, keys, keys)                                                     \
+    OP("touch", TOUCH, keys, keys)                                                                 \
+    OP("rename", RENAME, copy, copy_request)                                                       \
+    OP("copy", COPY, copy, copy_request)                                                           \
+    OP("list_pop", LIST_POP, pop, pop_request)                                                     \
+    OP("l_move", LMOVE, move, move_request)                                                        \
+    OP("l_index", LINDEX, list_item, list_item)                                                    \
+    OP("l_set", LSET, list_item, list_item)                                                        \
+    OP("l_insert", LINSERT, list_item, list_item)                                                  \
+    OP("l_rem", LREM, list_find, list_find)                                                        \
+    OP("l_pos", LPOS, list_find, list_find)                                                        \
+    OP("l_trim", LTRIM, list_range, list_range)
+
+#define CHECK_OP(field, op_kind, member, sample)                                                   \
+    {                                                                                              \
+        struct keystore_op op = {.kind = KEYSTORE_OP_##op_kind, .id = 100 + checked++};            \
+        op.request.member = sample_##sample;                                                       \
+        struct keystore_txn_request txn = {.success = &op, .success_count = 1};                    \
+        Keystore__V1__TxnRequest *seen = sent(&requests_txn_request(&arena, &txn)->base);          \
+        assert_int_equal(seen->success[0]->op_case, KEYSTORE_OP_##op_kind);                        \
+        assert_true(seen->success[0]->id == op.id);                                                \
+        seen_##sample((const void *)part_of(seen->success[0], field));                             \
+        forget(seen);                                                                              \
+    }
+
+static void packs_every_operation(void **state)
+{
+    (void)state;
+    unsigned checked = 0;
+    OPS(CHECK_OP)
+    /* All that message Op has, besides its id. */
+    assert_int_equal(checked, keystore__v1__op__descriptor.n_fields - 1);
+}
+
+static void an_unknown_operation_asks_for_nothing(void **state)
+{
+    (void)state;
+    struct keystore_op ops[] = {{.kind = KEYSTORE_OP_NONE, .id = 1},
+                                {.kind = (enum keystore_op_kind)77, .id = 2}};
+    struct keystore_txn_request txn = {.failure = ops, .failure_count = 2};
+    Keystore__V1__TxnRequest *seen = sent(&requests_txn_request(&arena, &txn)->base);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(seen->failure[i]->op_case, KEYSTORE__V1__OP__OP__NOT_SET);
+        assert_int_equal(seen->failure[i]->id, i + 1);
+    }
+    forget(seen);
+}
+
+static void packing_appends(void **state)
+{
+    (void)state;
+    assert_true(buf_append(&out, SLICE_LITERAL("12345")));
+    struct keystore_db_request request = {.db = 3};
+    assert_true(requests_pack(&out, &requests_db_request(&arena, &request)->base));
+    assert_int_equal(out.len, 7);
+    assert_memory_equal(out.data, "12345\x78\x03", 7);
+}
+
+static void packing_stops_at_the_limit(void **state)
+{
+    (void)state;
+    struct keystore_slice value = {.data = memset(arena_alloc(&arena, 2000), 'v', 2000),
+                                   .len = 2000};
+    struct keystore_key_value set = {.value = value};
+    assert_false(requests_pack(&out, &requests_key_value(&arena, &set)->base));
+    assert_int_equal(out.len, 0);
+}
+
+#define TEST(name)         cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define LISTED(name, none) TEST(packs_##name),
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        REQUESTS(LISTED) /* one each */
+        TEST(parts_of_messages_are_whole_too),
+        TEST(zeroed_fields_take_no_bytes),
+        TEST(existences),
+        TEST(deltas),
+        TEST(target_databases),
+        TEST(enumerations),
+        TEST(packs_every_operation),
+        TEST(an_unknown_operation_asks_for_nothing),
+        TEST(packing_appends),
+        TEST(packing_stops_at_the_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
