@@ -25,6 +25,16 @@ static enum session_result run_line(struct session *session, struct slice line, 
     return SESSION_FAILED;
 }
 
+/* What was queued by then would be lost without a word. */
+static void complain_of_open(const struct session *session, struct batch_counts *counts)
+{
+    if (!session->transaction.open)
+        return;
+    format_problem(stderr, "there is no EXEC behind the last MULTI, so nothing of that transaction "
+                           "was done");
+    counts->errors++;
+}
+
 struct batch_counts batch_run(struct session *session, FILE *in)
 {
     struct batch_counts counts = {0};
@@ -48,5 +58,6 @@ struct batch_counts batch_run(struct session *session, FILE *in)
     }
     free(line);
     arena_deinit(&arena);
+    complain_of_open(session, &counts);
     return counts;
 }

@@ -11,8 +11,9 @@ struct batch_counts {
 
 /*
  * Runs each line of `in` until its end or QUIT; blank lines and lines that start with '#' are
- * skipped, failed commands are counted and complained of with their line number. Stops at the first
- * line for which there is no connection to the server.
+ * skipped, failed commands are counted and complained of with their line number. So is a
+ * transaction that is still open at the end. Stops at the first line for which there is no
+ * connection to the server.
  */
 struct batch_counts batch_run(struct session *session, FILE *in);
 

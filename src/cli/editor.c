@@ -212,12 +212,28 @@ static int read_char(EditLine *edit, wchar_t *out)
     return got;
 }
 
+/* Columns of the terminal; 80 if it does not say. */
+static size_t terminal_columns(void)
+{
+    struct winsize size;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/* In rows of equal columns, as wide as the longest name and two spaces. */
 static void list_matches(const struct hint_matches *matches)
 {
-    putchar('\n');
+    size_t width = 0;
     for (size_t i = 0; i < matches->count; i++)
-        printf("%s%s", i > 0 ? "  " : "", matches->names[i]);
-    putchar('\n');
+        if (strlen(matches->names[i]) > width)
+            width = strlen(matches->names[i]);
+    size_t per_row = (terminal_columns() + 1) / (width + 2); /* the last one needs no spaces */
+    if (per_row == 0)
+        per_row = 1;
+    for (size_t i = 0; i < matches->count; i++) {
+        bool ends_row = (i + 1) % per_row == 0 || i + 1 == matches->count;
+        printf("%s%-*s%s", i == 0 ? "\n" : "", ends_row ? 0 : (int)width, matches->names[i],
+               ends_row ? "\n" : "  ");
+    }
     fflush(stdout);
 }
 

@@ -25,7 +25,8 @@ static void put_escaped(FILE *out, unsigned char c)
         fprintf(out, "\\x%02x", c);
 }
 
-void format_quoted(FILE *out, struct keystore_slice bytes)
+/* In double quotes with C escapes, so that it can be pasted into a command again. */
+static void put_quoted(FILE *out, struct keystore_slice bytes)
 {
     const unsigned char *at = bytes.data;
     putc('"', out);
@@ -34,7 +35,18 @@ void format_quoted(FILE *out, struct keystore_slice bytes)
     putc('"', out);
 }
 
-static void put_list(FILE *out, const struct reply *reply)
+/* What someone else wrote; its control characters must not reach a terminal. */
+static void put_text(FILE *out, struct keystore_slice text)
+{
+    const unsigned char *at = text.data;
+    for (size_t i = 0; i < text.len; i++)
+        putc((at[i] < ' ' && at[i] != '\n') || at[i] == 0x7f ? '?' : at[i], out);
+}
+
+static void put_reply(FILE *out, const struct reply *reply, int indent);
+
+/* Each item in a row of its own, with its number; rows behind the first are indented. */
+static void put_list(FILE *out, const struct reply *reply, int indent)
 {
     if (reply->count == 0) {
         fputs("(empty array)\n", out);
@@ -42,72 +54,81 @@ static void put_list(FILE *out, const struct reply *reply)
     }
     int width = snprintf(NULL, 0, "%zu", reply->count);
     for (size_t i = 0; i < reply->count; i++) {
-        fprintf(out, "%*zu) ", width, i + 1);
-        format_quoted(out, reply->items[i]);
-        putc('\n', out);
+        fprintf(out, "%*s%*zu) ", i == 0 ? 0 : indent, "", width, i + 1);
+        put_reply(out, &reply->items[i], indent + width + 2);
     }
 }
 
-void format_reply(FILE *out, const struct reply *reply)
+static void put_reply(FILE *out, const struct reply *reply, int indent)
 {
     switch (reply->type) {
-    case REPLY_OK:
-        fputs("OK\n", out);
-        break;
     case REPLY_NIL:
         fputs("(nil)\n", out);
-        break;
+        return;
     case REPLY_INTEGER:
         fprintf(out, "(integer) %" PRId64 "\n", reply->integer);
-        break;
-    case REPLY_BYTES:
-        format_quoted(out, reply->bytes);
-        putc('\n', out);
-        break;
+        return;
     case REPLY_LIST:
-        put_list(out, reply);
+        put_list(out, reply, indent);
+        return;
+    case REPLY_BYTES:
+        put_quoted(out, reply->bytes);
         break;
-    case REPLY_NOTHING:
+    case REPLY_ERROR:
+        fputs("(error) ", out);
+        put_text(out, reply->bytes);
         break;
-    }
-}
-
-static void put_list_raw(FILE *out, const struct reply *reply)
-{
-    for (size_t i = 0; i < reply->count; i++) {
-        if (i > 0)
-            putc('\n', out);
-        put_bytes(out, reply->items[i]);
+    case REPLY_STATUS:
+    case REPLY_TEXT:
+        put_text(out, reply->bytes);
+        break;
     }
     putc('\n', out);
 }
 
-void format_reply_raw(FILE *out, const struct reply *reply)
+void format_reply(FILE *out, const struct reply *reply)
+{
+    put_reply(out, reply, 0);
+}
+
+static void put_raw(FILE *out, const struct reply *reply)
 {
     switch (reply->type) {
-    case REPLY_OK:
-        fputs("OK\n", out);
-        break;
     case REPLY_NIL:
-        putc('\n', out);
         break;
     case REPLY_INTEGER:
-        fprintf(out, "%" PRId64 "\n", reply->integer);
-        break;
-    case REPLY_BYTES:
-        put_bytes(out, reply->bytes);
-        putc('\n', out);
+        fprintf(out, "%" PRId64, reply->integer);
         break;
     case REPLY_LIST:
-        put_list_raw(out, reply);
+        for (size_t i = 0; i < reply->count; i++) {
+            if (i > 0)
+                putc('\n', out);
+            put_raw(out, &reply->items[i]);
+        }
         break;
-    case REPLY_NOTHING:
+    default:
+        put_bytes(out, reply->bytes);
         break;
     }
 }
 
-/* A sentence may quote what someone else wrote; its control characters must not reach a terminal.
- */
+void format_reply_raw(FILE *out, const struct reply *reply)
+{
+    put_raw(out, reply);
+    putc('\n', out);
+}
+
+void format_error_text(char out[static FORMAT_ERROR_SIZE], enum keystore_code code,
+                       const char *reason, const char *message)
+{
+    static const char prefix[] = "ERROR_REASON_";
+    if (strncmp(reason, prefix, sizeof prefix - 1) == 0)
+        reason += sizeof prefix - 1;
+    snprintf(out, FORMAT_ERROR_SIZE, "%s%s%s: %s", keystore_code_name(code),
+             *reason != '\0' ? " " : "", reason, message);
+}
+
+/* One line, whatever it quotes. */
 static void put_sentence(FILE *out, const char *sentence)
 {
     for (const char *at = sentence; *at != '\0'; at++) {
@@ -117,19 +138,15 @@ static void put_sentence(FILE *out, const char *sentence)
     putc('\n', out);
 }
 
-void format_error(FILE *out, const struct keystore_error *error)
-{
-    static const char prefix[] = "ERROR_REASON_";
-    const char *reason = error->reason;
-    if (strncmp(reason, prefix, sizeof prefix - 1) == 0)
-        reason += sizeof prefix - 1;
-    fprintf(out, "(error) %s%s%s: ", keystore_code_name(error->code), *reason != '\0' ? " " : "",
-            reason);
-    put_sentence(out, error->message);
-}
-
 void format_problem(FILE *out, const char *sentence)
 {
     fputs("(error) ", out);
     put_sentence(out, sentence);
+}
+
+void format_error(FILE *out, const struct keystore_error *error)
+{
+    char text[FORMAT_ERROR_SIZE];
+    format_error_text(text, error->code, error->reason, error->message);
+    format_problem(out, text);
 }

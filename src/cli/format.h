@@ -6,23 +6,52 @@
 
 #include <stdio.h>
 
+/* Room for any error of the library. */
+#define FORMAT_ERROR_SIZE 640
+
 enum reply_type {
-    REPLY_OK,
     REPLY_NIL,
+    REPLY_STATUS, /* a short word, such as OK */
     REPLY_INTEGER,
     REPLY_BYTES,
+    REPLY_TEXT,  /* lines for people; only the last one has no newline */
+    REPLY_ERROR, /* a sentence */
     REPLY_LIST,
-    REPLY_NOTHING, /* prints no line at all: the command has done its own printing */
 };
 
-/* Borrowed: slices belong to the client and are valid until its next call. */
+/* Borrowed: whoever made it says how long its memory is valid. */
 struct reply {
     enum reply_type type;
     int64_t integer;
-    struct keystore_slice bytes;
-    const struct keystore_slice *items;
+    struct keystore_slice bytes; /* of all types but REPLY_NIL, REPLY_INTEGER and REPLY_LIST */
+    const struct reply *items;
     size_t count;
 };
+
+static inline struct reply format_nil(void)
+{
+    return (struct reply){.type = REPLY_NIL};
+}
+
+static inline struct reply format_status(const char *word)
+{
+    return (struct reply){.type = REPLY_STATUS, .bytes = keystore_text(word)};
+}
+
+static inline struct reply format_integer(int64_t integer)
+{
+    return (struct reply){.type = REPLY_INTEGER, .integer = integer};
+}
+
+static inline struct reply format_bytes(struct keystore_slice bytes)
+{
+    return (struct reply){.type = REPLY_BYTES, .bytes = bytes};
+}
+
+static inline struct reply format_list(const struct reply *items, size_t count)
+{
+    return (struct reply){.type = REPLY_LIST, .items = items, .count = count};
+}
 
 /* For people, as redis-cli does: "text", (integer) 1, (nil), numbered lists. */
 void format_reply(FILE *out, const struct reply *reply);
@@ -31,11 +60,12 @@ void format_reply(FILE *out, const struct reply *reply);
  * line. */
 void format_reply_raw(FILE *out, const struct reply *reply);
 
-/* A value in double quotes with C escapes, so that it can be pasted into a command again. */
-void format_quoted(FILE *out, struct keystore_slice bytes);
-
 /* "(error) CODE REASON: sentence" and a newline; the reason only if there is one. */
 void format_error(FILE *out, const struct keystore_error *error);
+
+/* The same without "(error) " and newline, in `out`. */
+void format_error_text(char out[static FORMAT_ERROR_SIZE], enum keystore_code code,
+                       const char *reason, const char *message);
 
 /* "(error) sentence" and a newline, for what never reached a server. */
 void format_problem(FILE *out, const char *sentence);

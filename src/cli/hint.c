@@ -5,27 +5,33 @@
 #include <stdio.h>
 #include <strings.h>
 
-#define TOKEN_LIMIT 8
+#define TOKEN_LIMIT 10
 
-/* One argument in a usage text: "key", "[NX|XX]", "[value ...]". */
+/* One argument in a usage text: "key", "LEFT|RIGHT", "[NX|XX]", "[EX seconds|PX milliseconds]",
+ * "[value ...]". */
 struct token {
     const char *text;
     size_t len;
     bool used;
 };
 
-static size_t split_usage(const char *usage, struct token tokens[static TOKEN_LIMIT])
+struct usage {
+    struct token tokens[TOKEN_LIMIT];
+    size_t count;
+    struct token missing; /* what the option that came last still needs, such as "seconds" */
+};
+
+static void split_usage(const char *text, struct usage *usage)
 {
-    size_t count = 0;
-    while (*usage != '\0' && count < TOKEN_LIMIT) {
-        size_t len = strcspn(usage, *usage == '[' ? "]" : " ");
-        if (usage[len] == ']')
+    *usage = (struct usage){0};
+    while (*text != '\0' && usage->count < TOKEN_LIMIT) {
+        size_t len = strcspn(text, *text == '[' ? "]" : " ");
+        if (text[len] == ']')
             len++;
-        tokens[count++] = (struct token){.text = usage, .len = len};
-        usage += len;
-        usage += strspn(usage, " ");
+        usage->tokens[usage->count++] = (struct token){.text = text, .len = len};
+        text += len;
+        text += strspn(text, " ");
     }
-    return count;
 }
 
 static bool is_optional(const struct token *token)
@@ -38,31 +44,57 @@ static bool is_repeated(const struct token *token)
     return memmem(token->text, token->len, "...", 3) != NULL;
 }
 
-/* Whether the token is "[A|B]" and the word one of A and B, or a placeholder that takes any word.
- */
-static bool is_option(const struct token *token, struct keystore_slice word)
+/* Whether any word can stand for it. */
+static bool is_placeholder(const struct token *token)
 {
-    const char *at = token->text + 1;
-    const char *end = token->text + token->len - 1;
-    if (islower((unsigned char)*at))
-        return !is_repeated(token);
+    return islower((unsigned char)token->text[is_optional(token) ? 1 : 0]);
+}
+
+/* Whether the word is one of the token's words in upper case; then *missing is what must follow. */
+static bool is_choice(const struct token *token, struct keystore_slice word, struct token *missing)
+{
+    const char *at = token->text + (is_optional(token) ? 1 : 0);
+    const char *end = token->text + token->len;
     while (at < end) {
-        size_t len = strcspn(at, "|]");
-        if (len == word.len && strncasecmp(at, word.data, len) == 0)
+        size_t len = strcspn(at, "|] ");
+        size_t rest = is_optional(token) ? strcspn(at + len, "|]") : 0;
+        if (len == word.len && strncasecmp(at, word.data, len) == 0) {
+            size_t space = rest > 0 ? 1 : 0;
+            *missing = (struct token){.text = at + len + space, .len = rest - space};
             return true;
-        at += len + 1;
+        }
+        at += len + rest + 1;
     }
     return false;
 }
 
-/* Marks the token that the word stands for. */
-static void use_word(struct token *tokens, size_t count, struct keystore_slice word)
+/* Once the word behind repeated arguments is there, they are over. */
+static void end_repeated(struct usage *usage, size_t before)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (tokens[i].used)
+    for (size_t i = 0; i < before; i++)
+        if (is_repeated(&usage->tokens[i]))
+            usage->tokens[i].used = true;
+}
+
+/* Marks the token that the word stands for. */
+static void use_word(struct usage *usage, struct keystore_slice word)
+{
+    bool may_repeat = false;
+    if (usage->missing.len > 0) {
+        usage->missing.len = 0;
+        return;
+    }
+    for (size_t i = 0; i < usage->count; i++) {
+        struct token *token = &usage->tokens[i];
+        if (token->used)
             continue;
-        if (!is_optional(&tokens[i]) || is_option(&tokens[i], word)) {
-            tokens[i].used = true;
+        bool chosen = !is_placeholder(token) && is_choice(token, word, &usage->missing);
+        if (is_repeated(token)) {
+            may_repeat = true;
+        } else if (chosen || (is_placeholder(token) && !may_repeat) ||
+                   (!is_optional(token) && !may_repeat)) {
+            token->used = true;
+            end_repeated(usage, i);
             return;
         }
     }
@@ -89,20 +121,16 @@ static bool ends_with_space(const char *line)
     return len > 0 && isspace((unsigned char)line[len - 1]);
 }
 
-static void print_tokens(const struct token *tokens, size_t count, bool needs_space,
-                         char out[static HINT_SIZE])
+/* Puts the token behind what is in `out`, if there is room. */
+static void add_token(const struct token *token, bool needs_space, char out[static HINT_SIZE])
 {
-    size_t len = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (tokens[i].used || len + tokens[i].len + 2 > HINT_SIZE)
-            continue;
-        if (needs_space)
-            out[len++] = ' ';
-        memcpy(out + len, tokens[i].text, tokens[i].len);
-        len += tokens[i].len;
-        needs_space = true;
-    }
-    out[len] = '\0';
+    size_t len = strlen(out);
+    if (token->used || token->len == 0 || len + token->len + 2 > HINT_SIZE)
+        return;
+    if (needs_space || len > 0)
+        out[len++] = ' ';
+    memcpy(out + len, token->text, token->len);
+    out[len + token->len] = '\0';
 }
 
 void hint_arguments(const char *line, char out[static HINT_SIZE])
@@ -115,11 +143,13 @@ void hint_arguments(const char *line, char out[static HINT_SIZE])
     if (split_unfinished(line, &arena, &words))
         command = commands_find(words.items[0]);
     if (command != NULL) {
-        struct token tokens[TOKEN_LIMIT];
-        size_t count = split_usage(command->usage, tokens);
+        struct usage usage;
+        split_usage(command->usage, &usage);
         for (size_t i = 1; i < words.count; i++)
-            use_word(tokens, count, words.items[i]);
-        print_tokens(tokens, count, !ends_with_space(line), out);
+            use_word(&usage, words.items[i]);
+        add_token(&usage.missing, !ends_with_space(line), out);
+        for (size_t i = 0; i < usage.count; i++)
+            add_token(&usage.tokens[i], !ends_with_space(line), out);
     }
     arena_deinit(&arena);
 }
@@ -148,10 +178,10 @@ void hint_commands(const char *line, struct hint_matches *matches)
     if (word == NULL)
         return;
     matches->word_len = strlen(word);
-    size_t table_size;
-    const struct command *table = commands_table(&table_size);
-    for (size_t i = 0; i < table_size && matches->count < HINT_MAX_MATCHES; i++) {
-        const char *name = table[i].name;
+    const struct command *command;
+    for (size_t i = 0; (command = commands_at(i)) != NULL && matches->count < HINT_MAX_MATCHES;
+         i++) {
+        const char *name = command->name;
         if (strncasecmp(name, word, matches->word_len) != 0)
             continue;
         matches->common_len = matches->count == 0

@@ -4,13 +4,13 @@
 
 #include "cli/commands.h"
 
-#define HINT_SIZE        128
-#define HINT_MAX_MATCHES 32
+#define HINT_SIZE        200
+#define HINT_MAX_MATCHES 128
 
 /*
- * The arguments that are still missing behind the line, such as "value [NX|XX] [GET]" behind
- * "SET key "; it starts with a space if the line does not end with one. Empty if there are none or
- * the command is unknown.
+ * The arguments that are still missing behind the line, such as "[MAXLEN elements]" behind
+ * "LPOS key value "; it starts with a space if the line does not end with one. Empty if there are
+ * none or the command is unknown.
  */
 void hint_arguments(const char *line, char out[static HINT_SIZE]);
 

@@ -1,8 +1,6 @@
 /* Reads the command line of the program with getopt_long. Refuses to know what is done with it. */
 #include "cli/options.h"
 
-#include "cli/commands.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -43,9 +41,8 @@ static bool set_db(struct options *options, const char *text,
                    char problem[static OPTIONS_PROBLEM_SIZE])
 {
     int64_t db;
-    if (!parse_number(text, 0, COMMANDS_LAST_DB, &db))
-        return refuse(problem, "-n takes a database from 0 to %d, not '%.100s'", COMMANDS_LAST_DB,
-                      text);
+    if (!parse_number(text, 0, UINT32_MAX, &db))
+        return refuse(problem, "-n takes the number of a database, 0 or more, not '%.100s'", text);
     options->db = (uint32_t)db;
     return true;
 }
@@ -185,7 +182,7 @@ void options_print_help(FILE *out)
           "  -h HOST         the server's host name or address (127.0.0.1)\n"
           "  -p PORT         the server's port (50051)\n"
           "  -s PATH         the server's unix socket, instead of host and port\n"
-          "  -n DB           the database, 0 to 15 (0)\n"
+          "  -n DB           the number of the database (0)\n"
           "  --timeout MS    how long to wait for the server, in milliseconds (30000)\n"
           "  --raw           print bare values, the default when the output is no terminal\n"
           "  --no-raw        print quoted values, the default on a terminal\n"

@@ -9,10 +9,11 @@ static void write_prompt(const struct session *session, char *out, size_t size)
     const char *name = session->options->target;
     if (strncmp(name, "unix:", strlen("unix:")) == 0)
         name += strlen("unix:");
-    if (session->db == 0)
-        snprintf(out, size, "%s> ", name);
+    const char *mark = session->transaction.open ? "(TX)" : "";
+    if (session_db(session) == 0)
+        snprintf(out, size, "%s%s> ", name, mark);
     else
-        snprintf(out, size, "%s[%u]> ", name, session->db);
+        snprintf(out, size, "%s[%u]%s> ", name, session_db(session), mark);
 }
 
 static void run_line(struct session *session, struct lines *lines, const char *line)

@@ -2,45 +2,55 @@
 #ifndef KEYSTORE_CLI_REQUEST_H
 #define KEYSTORE_CLI_REQUEST_H
 
+#include "base/arena.h"
 #include "cli/format.h"
 #include "keystore/client.h"
 
 struct command;
 
 enum request_type {
-    REQUEST_SET,
-    REQUEST_GET,
-    REQUEST_DELETE,
-    REQUEST_LPUSH,
-    REQUEST_LRANGE,
-    REQUEST_LPOP,
-    /* Those below concern the program alone; no server is asked. */
+    REQUEST_OP,     /* one operation; a transaction may have it */
+    REQUEST_SELECT, /* the same; it only looks whether the server has the database */
+    /* These are calls of their own, which no transaction can have. */
+    REQUEST_RANDOM_KEY,
+    REQUEST_FLUSH_DB,
+    REQUEST_DB_SIZE,
+    REQUEST_INFO,
+    REQUEST_SAVE,
+    REQUEST_BGSAVE,
+    /* Those below are the session's to do. */
+    REQUEST_WATCH,
+    REQUEST_UNWATCH,
+    REQUEST_MULTI,
+    REQUEST_EXEC,
+    REQUEST_DISCARD,
     REQUEST_HELP,
-    REQUEST_SELECT,
     REQUEST_CLEAR,
     REQUEST_QUIT,
 };
 
-/* Slices point into the words of the command line. */
+/* Slices and pointers lead to the words of the command line, or to the arena of the request. */
 struct request {
     enum request_type type;
-    struct keystore_slice key;
-    struct keystore_slice value; /* SET */
-    enum keystore_existence existence;
-    bool return_previous;                /* SET ... GET */
-    const struct keystore_slice *values; /* LPUSH */
-    size_t count;
-    int64_t start; /* LRANGE */
-    int64_t stop;
-    uint32_t db;                 /* SELECT */
-    const struct command *topic; /* HELP; NULL = all commands */
+    uint32_t db; /* the chosen one; SELECT: the wanted one */
+    struct keystore_op op;
+    struct reply (*answer)(const struct request *request, const struct keystore_reply *from,
+                           struct arena *arena);
+    struct keystore_slice text;         /* PING, ECHO: what they answer */
+    const struct keystore_slice *words; /* WATCH: keys; INFO: sections */
+    size_t count;                       /* of words */
+    const struct command *topic;        /* HELP; NULL = all commands */
 };
 
 /*
- * Sends one of the first six types to the database `db` and fills *reply on KEYSTORE_OK; otherwise
- * keystore_last_error() says why.
+ * Sends a request of a type above REQUEST_WATCH, and fills *reply on KEYSTORE_OK; otherwise
+ * keystore_last_error() says why. The reply is made of memory of the client, valid until its next
+ * call, and of the arena.
  */
 enum keystore_code request_send(struct keystore_client *client, const struct request *request,
-                                uint32_t db, struct reply *reply);
+                                struct arena *arena, struct reply *reply);
+
+/* What the answer of an operation of that kind is. */
+enum keystore_reply_kind request_reply_kind(enum keystore_op_kind kind);
 
 #endif

@@ -10,13 +10,29 @@ void session_init(struct session *session, const struct options *options)
     *session = (struct session){.options = options, .db = options->db};
     session->raw = options->form == OPTIONS_FORM_RAW ||
                    (options->form == OPTIONS_FORM_AUTO && !isatty(STDOUT_FILENO));
+    arena_init(&session->arena);
+    transaction_init(&session->transaction);
 }
 
-void session_deinit(struct session *session)
+static void disconnect(struct session *session)
 {
     keystore_close(session->client);
     session->client = NULL;
 }
+
+void session_deinit(struct session *session)
+{
+    disconnect(session);
+    transaction_deinit(&session->transaction);
+    arena_deinit(&session->arena);
+}
+
+uint32_t session_db(const struct session *session)
+{
+    return session->transaction.open ? session->transaction.db : session->db;
+}
+
+/* ---- connecting ---- */
 
 static enum session_result connect_client(struct session *session, const char *label)
 {
@@ -42,13 +58,139 @@ enum session_result session_connect(struct session *session)
     return connect_client(session, "");
 }
 
-static void print_reply(const struct session *session, const struct reply *reply)
+/* ---- answers ---- */
+
+static enum session_result complain(const char *label, const char *sentence)
 {
+    fflush(stdout);
+    fputs(label, stderr);
+    format_problem(stderr, sentence);
+    return SESSION_FAILED;
+}
+
+static enum session_result print_reply(const struct session *session, const struct reply *reply,
+                                       const char *label)
+{
+    if (reply->type == REPLY_ERROR) {
+        fflush(stdout);
+        fputs(label, stderr);
+        format_reply(stderr, reply);
+        return SESSION_FAILED;
+    }
     if (session->raw)
         format_reply_raw(stdout, reply);
     else
         format_reply(stdout, reply);
+    return SESSION_OK;
 }
+
+static enum session_result print_status(const struct session *session, const char *word)
+{
+    struct reply reply = format_status(word);
+    return print_reply(session, &reply, "");
+}
+
+static enum session_result print_failure(struct session *session, const char *label)
+{
+    const struct keystore_error *error = keystore_last_error(session->client);
+    fflush(stdout);
+    fputs(label, stderr);
+    format_error(stderr, error);
+    /* Whether the server is back shows when the next command connects. */
+    if (error->code == KEYSTORE_UNAVAILABLE)
+        disconnect(session);
+    return SESSION_FAILED;
+}
+
+/* ---- transactions ---- */
+
+static enum session_result begin(struct session *session, const char *label)
+{
+    if (session->transaction.open)
+        return complain(label, "there is a transaction already, and it can have none inside: EXEC "
+                               "does it, DISCARD forgets it");
+    transaction_begin(&session->transaction, session->db);
+    return print_status(session, "OK");
+}
+
+static enum session_result discard(struct session *session, const char *label)
+{
+    if (!session->transaction.open)
+        return complain(label, "there is no transaction to DISCARD: MULTI begins one");
+    transaction_discard(&session->transaction);
+    return print_status(session, "OK");
+}
+
+/* A reason means that the server has refused; without one, or when it fails itself, nobody knows.
+ */
+static enum session_result fail_exec(struct session *session, const char *label)
+{
+    const struct keystore_error *error = keystore_last_error(session->client);
+    bool refused = error->reason[0] != '\0' && error->code != KEYSTORE_UNAVAILABLE;
+    enum session_result result = print_failure(session, label);
+    fputs(refused ? "Nothing of the transaction was done.\n"
+                  : "Whether the transaction was done is not known: look at its keys.\n",
+          stderr);
+    return result;
+}
+
+/* The transaction ends, whatever comes of it, unless there is no server to ask. */
+static enum session_result exec(struct session *session, const char *label)
+{
+    struct transaction *transaction = &session->transaction;
+    struct reply reply;
+    if (!transaction->open)
+        return complain(label, "there is no transaction to EXEC: MULTI begins one");
+    if (transaction->refused) {
+        transaction_discard(transaction);
+        return complain(label, "nothing was done, since a command of the transaction was refused: "
+                               "begin again with MULTI");
+    }
+    if (connect_client(session, label) != SESSION_OK)
+        return SESSION_UNREACHABLE;
+    enum keystore_code code =
+        transaction_send(transaction, session->client, &session->arena, &reply, &session->db);
+    enum session_result result =
+        code == KEYSTORE_OK ? print_reply(session, &reply, label) : fail_exec(session, label);
+    transaction_discard(transaction);
+    return result;
+}
+
+static enum session_result watch(struct session *session, const struct request *request,
+                                 const char *label)
+{
+    if (session->transaction.open)
+        return complain(label, "WATCH comes before MULTI: what is queued is done all at once");
+    if (connect_client(session, label) != SESSION_OK)
+        return SESSION_UNREACHABLE;
+    if (transaction_watch(&session->transaction, session->client, request) != KEYSTORE_OK)
+        return print_failure(session, label);
+    return print_status(session, "OK");
+}
+
+static enum session_result unwatch(struct session *session)
+{
+    /* As in Redis, within a transaction it comes too late to change what EXEC does. */
+    if (!session->transaction.open)
+        transaction_unwatch(&session->transaction);
+    return print_status(session, "OK");
+}
+
+/* Between MULTI and EXEC. */
+static enum session_result queue(struct session *session, const struct request *request,
+                                 struct words words, const char *label)
+{
+    if (request->type == REQUEST_OP || request->type == REQUEST_SELECT) {
+        transaction_add(&session->transaction, words);
+        return print_status(session, "QUEUED");
+    }
+    session->transaction.refused = true;
+    return complain(label,
+                    "a transaction has operations on keys only; this command can come before "
+                    "MULTI or after EXEC");
+}
+
+/* ---- commands ---- */
 
 static enum session_result call_server(struct session *session, const struct request *request,
                                        const char *label)
@@ -56,19 +198,11 @@ static enum session_result call_server(struct session *session, const struct req
     if (connect_client(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     struct reply reply;
-    enum keystore_code code = request_send(session->client, request, session->db, &reply);
-    if (code == KEYSTORE_OK) {
-        print_reply(session, &reply);
-        return SESSION_OK;
-    }
-    fflush(stdout);
-    fputs(label, stderr);
-    format_error(stderr, keystore_last_error(session->client));
-    if (code != KEYSTORE_UNAVAILABLE)
-        return SESSION_FAILED;
-    /* Whether the server is back shows when the next command connects. */
-    session_deinit(session);
-    return SESSION_FAILED;
+    if (request_send(session->client, request, &session->arena, &reply) != KEYSTORE_OK)
+        return print_failure(session, label);
+    if (request->type == REQUEST_SELECT)
+        session->db = request->db;
+    return print_reply(session, &reply, label);
 }
 
 static void clear_screen(void)
@@ -77,41 +211,47 @@ static void clear_screen(void)
         fputs("\033[H\033[2J", stdout);
 }
 
-/* What the program does by itself. */
-static enum session_result act(struct session *session, const struct request *request)
+static enum session_result run(struct session *session, const struct request *request,
+                               struct words words, const char *label)
 {
     switch (request->type) {
+    case REQUEST_MULTI:
+        return begin(session, label);
+    case REQUEST_EXEC:
+        return exec(session, label);
+    case REQUEST_DISCARD:
+        return discard(session, label);
+    case REQUEST_WATCH:
+        return watch(session, request, label);
+    case REQUEST_UNWATCH:
+        return unwatch(session);
     case REQUEST_HELP:
         commands_print_help(stdout, request->topic);
-        break;
-    case REQUEST_SELECT:
-        session->db = request->db;
-        print_reply(session, &(struct reply){.type = REPLY_OK});
-        break;
+        return SESSION_OK;
     case REQUEST_CLEAR:
         clear_screen();
-        break;
-    default:
+        return SESSION_OK;
+    case REQUEST_QUIT:
         session->quit = true;
-        break;
+        return SESSION_OK;
+    default:
+        return session->transaction.open ? queue(session, request, words, label)
+                                         : call_server(session, request, label);
     }
-    return SESSION_OK;
 }
 
 enum session_result session_run(struct session *session, struct words words, const char *label)
 {
     struct request request;
-    char problem[COMMANDS_PROBLEM_SIZE];
+    char problem[ARGS_PROBLEM_SIZE];
     enum session_result result;
-    if (!commands_parse(words, &request, problem)) {
-        fputs(label, stderr);
-        format_problem(stderr, problem);
-        return SESSION_FAILED;
+    arena_reset(&session->arena);
+    if (commands_parse(words, session_db(session), &session->arena, &request, problem)) {
+        result = run(session, &request, words, label);
+    } else {
+        session->transaction.refused = session->transaction.open;
+        result = complain(label, problem);
     }
-    if (request.type >= REQUEST_HELP)
-        result = act(session, &request);
-    else
-        result = call_server(session, &request, label);
     fflush(stdout);
     return result;
 }

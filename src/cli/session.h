@@ -3,14 +3,16 @@
 #define KEYSTORE_CLI_SESSION_H
 
 #include "cli/options.h"
-#include "cli/split.h"
+#include "cli/transaction.h"
 
 struct session {
     const struct options *options;
     struct keystore_client *client; /* NULL until connected, or after the connection was lost */
     uint32_t db;
-    bool raw;  /* bare values */
-    bool quit; /* QUIT or EXIT was given */
+    struct transaction transaction;
+    struct arena arena; /* of the command that runs */
+    bool raw;           /* bare values */
+    bool quit;          /* QUIT or EXIT was given */
 };
 
 enum session_result {
@@ -25,6 +27,9 @@ void session_deinit(struct session *session);
 
 /* Connects if there is no connection. */
 enum session_result session_connect(struct session *session);
+
+/* The database for the next command: within a transaction what SELECT will have chosen. */
+uint32_t session_db(const struct session *session);
 
 /*
  * Runs the command in `words` (at least one) and prints its answer. `label` is put before each line

@@ -1,6 +1,8 @@
 /* The quoting rules of a command line. Refuses to know commands. */
 #include "cli/split.h"
 
+#include "base/hex.h"
+
 static const char unbalanced[] = "unbalanced quotes: close each \" and ', and leave a space behind "
                                  "the closing quote";
 
@@ -13,17 +15,6 @@ struct cursor {
 static bool is_space(uint8_t c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
 }
 
 static bool take_hex_escape(struct cursor *cursor)

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#define PRINTED_SIZE 4096
+#define PRINTED_SIZE 16384
 
 static char printed_text[PRINTED_SIZE];
 

@@ -27,26 +27,34 @@ static void assert_counts(const char *input, uint64_t commands, uint64_t errors)
 static void blank_lines_and_comments_are_skipped(void **state)
 {
     (void)state;
-    assert_counts("\n   \n# SELECT 1\n\t\r\n", 0, 0);
-    assert_counts("SELECT 1\n\nSELECT 2", 2, 0);
+    assert_counts("\n   \n# CLEAR\n\t\r\n", 0, 0);
+    assert_counts("CLEAR\n\nCLEAR", 2, 0);
 }
 
 static void errors_are_counted_and_the_rest_runs(void **state)
 {
     (void)state;
-    assert_counts("SELECT 99\nNONSENSE\nGET \"\nSELECT 3\n", 4, 3);
+    assert_counts("SELECT x\nNONSENSE\nGET \"\nCLEAR\n", 4, 3);
 }
 
 static void quit_ends_it(void **state)
 {
     (void)state;
-    assert_counts("SELECT 1\nQUIT\nNONSENSE\n", 2, 0);
+    assert_counts("CLEAR\nQUIT\nNONSENSE\n", 2, 0);
 }
 
 static void a_missing_server_ends_it(void **state)
 {
     (void)state;
-    assert_counts("SELECT 1\nGET x\nGET y\nGET z\n", 2, 1);
+    assert_counts("CLEAR\nGET x\nGET y\nGET z\n", 2, 1);
+}
+
+static void a_transaction_without_end_is_an_error(void **state)
+{
+    (void)state;
+    assert_counts("MULTI\nSET a 1\nDISCARD\n", 3, 0);
+    assert_counts("MULTI\nSET a 1\n", 2, 1);
+    assert_counts("MULTI\nSET a 1\nQUIT\n", 3, 1);
 }
 
 int main(void)
@@ -56,6 +64,7 @@ int main(void)
         cmocka_unit_test(errors_are_counted_and_the_rest_runs),
         cmocka_unit_test(quit_ends_it),
         cmocka_unit_test(a_missing_server_ends_it),
+        cmocka_unit_test(a_transaction_without_end_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,197 +1,159 @@
-/* What command lines mean, and what is said about those that mean nothing. */
+/* How commands are found, and what is said about lines that mean nothing. */
 #include "cli/commands.h"
 
+#include "parsed.h"
 #include "printed.h"
 
 #include <ctype.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 
-#include <cmocka.h>
-
-static struct arena arena;
-static struct request request;
-static char problem[COMMANDS_PROBLEM_SIZE];
-
-static int tear_down(void **state)
+static void names_in_any_case(void **state)
 {
     (void)state;
-    arena_deinit(&arena);
-    return 0;
+    assert_string_equal(commands_find(keystore_text("gEt"))->name, "GET");
+    assert_string_equal(commands_find(keystore_text("INCRBYFLOAT"))->name, "INCRBYFLOAT");
+    assert_null(commands_find(keystore_text("GE")));
+    assert_null(commands_find(keystore_text("")));
 }
 
-static bool parse(const char *line)
-{
-    struct words words;
-    problem[0] = '\0';
-    assert_null(split_line(slice_from_string(line), &arena, &words));
-    return commands_parse(words, &request, problem);
-}
-
-static void assert_parses(const char *line, enum request_type type)
-{
-    if (!parse(line))
-        fail_msg("%s: %s", line, problem);
-    assert_int_equal(request.type, type);
-}
-
-static void assert_refused(const char *line, const char *expected)
-{
-    assert_false(parse(line));
-    if (strstr(problem, expected) == NULL)
-        fail_msg("%s: '%s' should contain '%s'", line, problem, expected);
-}
-
-static void assert_slice(struct keystore_slice slice, const char *text)
-{
-    assert_int_equal(slice.len, strlen(text));
-    assert_memory_equal(slice.data, text, slice.len);
-}
-
-static void set(void **state)
+static void numbers_of_arguments(void **state)
 {
     (void)state;
-    assert_parses("SET foo 123", REQUEST_SET);
-    assert_slice(request.key, "foo");
-    assert_slice(request.value, "123");
-    assert_int_equal(request.existence, KEYSTORE_ANY);
-    assert_false(request.return_previous);
-    assert_parses("set foo '' nx get", REQUEST_SET);
-    assert_slice(request.value, "");
-    assert_int_equal(request.existence, KEYSTORE_ABSENT);
-    assert_true(request.return_previous);
-    assert_parses("Set foo 1 Xx", REQUEST_SET);
-    assert_int_equal(request.existence, KEYSTORE_PRESENT);
-    assert_refused("SET foo 1 NX XX", "exclude each other");
-    assert_refused("SET foo 1 EX 10", "no option 'EX'");
-    assert_refused("SET foo",
-                   "SET takes 2 to 4 arguments, not 1; usage: SET key value [NX|XX] [GET]");
-}
-
-static void commands_of_one_key(void **state)
-{
-    (void)state;
-    assert_parses("get k", REQUEST_GET);
-    assert_slice(request.key, "k");
-    assert_parses("DELETE k", REQUEST_DELETE);
-    assert_parses("del k", REQUEST_DELETE);
-    assert_slice(request.key, "k");
-    assert_parses("lpop k", REQUEST_LPOP);
-    assert_refused("DEL a b", "DEL takes exactly 1 argument, not 2; usage: DEL key");
-    assert_refused("GET", "GET takes exactly 1 argument, not 0");
-}
-
-static void pushes(void **state)
-{
-    (void)state;
-    assert_parses("LPUSH l 1 2 3", REQUEST_LPUSH);
-    assert_slice(request.key, "l");
-    assert_int_equal(request.count, 3);
-    assert_slice(request.values[2], "3");
-    assert_int_equal(request.existence, KEYSTORE_ANY);
-    assert_parses("LPUSHX l 1", REQUEST_LPUSH);
-    assert_int_equal(request.existence, KEYSTORE_PRESENT);
-    assert_refused("LPUSH l", "LPUSH takes at least 2 arguments, not 1");
-}
-
-static void ranges(void **state)
-{
-    (void)state;
-    assert_parses("LRANGE l 0 -1", REQUEST_LRANGE);
-    assert_int_equal(request.start, 0);
-    assert_int_equal(request.stop, -1);
-    assert_parses("LRANGE l -9223372036854775808 9223372036854775807", REQUEST_LRANGE);
-    assert_true(request.start == INT64_MIN && request.stop == INT64_MAX);
-    static const char *const bad[] = {"x",   "1.5", "''", "' 1'", "1x", "9223372036854775808",
-                                      "0x10"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char line[80];
-        snprintf(line, sizeof line, "LRANGE l 0 %s", bad[i]);
-        assert_refused(line, "is not an index");
-    }
-}
-
-static void select_db(void **state)
-{
-    (void)state;
-    assert_parses("SELECT 15", REQUEST_SELECT);
-    assert_int_equal(request.db, 15);
-    assert_refused("SELECT 16", "'16' is not a database: SELECT takes 0 to 15");
-    assert_refused("SELECT -1", "is not a database");
-    assert_refused("SELECT x", "is not a database");
-}
-
-static void local_commands(void **state)
-{
-    (void)state;
-    assert_parses("quit", REQUEST_QUIT);
-    assert_parses("EXIT", REQUEST_QUIT);
-    assert_parses("clear", REQUEST_CLEAR);
-    assert_parses("help", REQUEST_HELP);
-    assert_null(request.topic);
-    assert_parses("help lpush", REQUEST_HELP);
-    assert_string_equal(request.topic->name, "LPUSH");
-    assert_refused("help gett", "did you mean GET?");
+    assert_refused("GET", "GET takes exactly 1 argument, not 0; usage: GET key");
+    assert_refused("APPEND a b c", "APPEND takes exactly 2 arguments, not 3; usage: APPEND key");
     assert_refused("quit now", "QUIT takes no arguments, not 1; usage: QUIT");
+    assert_refused("LPUSH l", "LPUSH takes at least 2 arguments, not 1");
+    assert_refused("DEL", "DEL takes at least 1 argument, not 0");
+    assert_refused("LPOP", "LPOP takes 1 to 2 arguments, not 0; usage: LPOP key [count]");
 }
 
-static void unknown_commands(void **state)
+static void arguments_that_are_left(void **state)
+{
+    (void)state;
+    assert_refused("LMPOP 1 l LEFT COUNT 2 more", "LMPOP has no option 'more' there");
+    assert_refused("LMPOP 1 l LEFT wat", "LMPOP has no option 'wat' there");
+}
+
+static void misspelt_names(void **state)
 {
     (void)state;
     assert_refused("GTE k", "unknown command 'GTE': did you mean GET?");
+    assert_refused("TLT k", "did you mean TTL?"); /* not SET */
     assert_refused("lpsuh l 1", "did you mean LPUSH?");
-    assert_refused("BLURB", "the commands are SET, GET, DELETE, DEL, LPUSH, LPUSHX, LRANGE, LPOP");
+    assert_refused("PEXPIRETIM k", "did you mean PEXPIRETIME?");
+    assert_refused("mutli", "did you mean MULTI?");
+    assert_refused("flsuhdb", "did you mean FLUSHDB?");
+    assert_refused("delet k", "did you mean DELETE?");
+    assert_refused("BLURB", "unknown command 'BLURB': HELP lists all commands");
     assert_refused("''", "unknown command ''");
     assert_refused("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-                   "unknown command 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'");
+                   "unknown command 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa':");
 }
 
-static void table_is_well_formed(void **state)
+static bool is_known(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void all_that_a_redis_user_looks_for(void **state)
 {
     (void)state;
-    size_t count;
-    const struct command *table = commands_table(&count);
-    assert_true(count > 0);
-    for (size_t i = 0; i < count; i++) {
-        for (const char *at = table[i].name; *at != '\0'; at++)
+    static const char *const names[] = {
+        "SET",         "GET",      "GETSET",    "SETNX",    "SETEX",     "PSETEX",    "GETDEL",
+        "GETEX",       "MGET",     "MSET",      "MSETNX",   "APPEND",    "STRLEN",    "GETRANGE",
+        "SUBSTR",      "SETRANGE", "INCR",      "DECR",     "INCRBY",    "DECRBY",    "INCRBYFLOAT",
+        "DEL",         "UNLINK",   "DELETE",    "EXISTS",   "TOUCH",     "TYPE",      "TTL",
+        "PTTL",        "EXPIRE",   "PEXPIRE",   "EXPIREAT", "PEXPIREAT", "PERSIST",   "EXPIRETIME",
+        "PEXPIRETIME", "RENAME",   "RENAMENX",  "COPY",     "MOVE",      "RANDOMKEY", "MEMORY",
+        "DBSIZE",      "LPUSH",    "RPUSH",     "LPUSHX",   "RPUSHX",    "LPOP",      "RPOP",
+        "LMPOP",       "LMOVE",    "RPOPLPUSH", "LRANGE",   "LLEN",      "LINDEX",    "LSET",
+        "LINSERT",     "LREM",     "LPOS",      "LTRIM",    "FLUSHDB",   "INFO",      "SELECT",
+        "PING",        "ECHO",     "MULTI",     "EXEC",     "DISCARD",   "WATCH",     "UNWATCH",
+        "HELP",        "QUIT",     "EXIT",      "CLEAR",    "SAVE",      "BGSAVE",    "DESCRIBE",
+    };
+    size_t count = sizeof names / sizeof *names;
+    const struct command *command;
+    size_t known = 0;
+    for (size_t i = 0; (command = commands_at(i)) != NULL; i++, known++)
+        assert_true(is_known(names, count, command->name));
+    assert_int_equal(known, count);
+}
+
+static void tables_are_well_formed(void **state)
+{
+    (void)state;
+    const struct command *command;
+    for (size_t i = 0; (command = commands_at(i)) != NULL; i++) {
+        for (const char *at = command->name; *at != '\0'; at++)
             assert_true(isupper((unsigned char)*at));
-        assert_ptr_equal(commands_find(keystore_text(table[i].name)), &table[i]);
-        assert_true(table[i].min_args <= table[i].max_args);
-        assert_true(table[i].help[0] != '\0');
-        assert_int_equal(table[i].usage[0] == '\0', table[i].max_args == 0);
+        assert_ptr_equal(commands_find(keystore_text(command->name)), command);
+        assert_true(command->min_args <= command->max_args);
+        assert_true(command->help[0] != '\0' && strlen(command->help) <= 66);
+        assert_int_equal(command->usage[0] == '\0', command->max_args == 0);
+        bool is_op = command->type == REQUEST_OP || command->type == REQUEST_SELECT;
+        assert_int_equal(command->op != KEYSTORE_OP_NONE, is_op);
+        assert_int_equal(command->answer != NULL, is_op);
+        assert_true(command->build != NULL || command->max_args == 0);
+    }
+}
+
+/* Whatever the arguments, a command is understood or refused with a sentence. */
+static void any_words_are_understood_or_refused(void **state)
+{
+    (void)state;
+    static const char *const tails[] = {
+        " 1",         " 1 1",       " 1 1 1",
+        " 1 1 1 1",   " 1 1 1 1 1", " k EX",
+        " k v EX",    " 1 k LEFT",  " k LEFT",
+        " k COUNT 1", " k v COUNT", " USAGE k",
+        " k 1 NX",    " k 1 NX XX", " a b DB",
+        " a b DB 1",  " k BEFORE",  " k BEFORE a b",
+        " 9 a LEFT",  " 0 a LEFT",  " a LEFT LEFT LEFT",
+    };
+    const struct command *command;
+    for (size_t i = 0; (command = commands_at(i)) != NULL; i++) {
+        for (size_t j = 0; j < sizeof tails / sizeof *tails; j++) {
+            char line[100];
+            struct request request;
+            snprintf(line, sizeof line, "%s%s", command->name, tails[j]);
+            parsed_problem[0] = '\0';
+            bool understood = commands_parse(parsed_words(line), PARSED_DB, &parsed_arena, &request,
+                                             parsed_problem);
+            assert_int_equal(understood, parsed_problem[0] == '\0');
+        }
     }
 }
 
 static void help_names_every_command(void **state)
 {
     (void)state;
-    size_t count;
-    const struct command *table = commands_table(&count);
+    const struct command *command;
     FILE *out = printed_open();
     commands_print_help(out, NULL);
     fclose(out);
-    for (size_t i = 0; i < count; i++)
-        assert_non_null(strstr(printed_text, table[i].help));
+    for (size_t i = 0; (command = commands_at(i)) != NULL; i++)
+        assert_non_null(strstr(printed_text, command->help));
     out = printed_open();
     commands_print_help(out, commands_find(keystore_text("lpop")));
     fclose(out);
-    assert_string_equal(printed_text, "LPOP key\n  Remove and answer the head of a list.\n");
+    assert_string_equal(printed_text,
+                        "LPOP key [count]\n  Remove and answer the head of a list.\n");
 }
 
-#define TEST(name) cmocka_unit_test_teardown(name, tear_down)
+#define TEST(name) cmocka_unit_test_teardown(name, parsed_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(set),
-        TEST(commands_of_one_key),
-        TEST(pushes),
-        TEST(ranges),
-        TEST(select_db),
-        TEST(local_commands),
-        TEST(unknown_commands),
-        TEST(table_is_well_formed),
+        TEST(names_in_any_case),
+        TEST(numbers_of_arguments),
+        TEST(arguments_that_are_left),
+        TEST(misspelt_names),
+        TEST(all_that_a_redis_user_looks_for),
+        TEST(tables_are_well_formed),
+        TEST(any_words_are_understood_or_refused),
         TEST(help_names_every_command),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ static void history_comes_back(void **state)
 static void tab_completes(void **state)
 {
     (void)state;
-    assert_line("lr\tx 0 1\r", "line<LRANGE x 0 1>");
+    assert_line("lra\tx 0 1\r", "line<LRANGE x 0 1>");
     assert_line("help lpu\t\tx\r", "line<help LPUSHx>");
     assert_line("get l\t\r", "line<get l>");
 }

@@ -25,10 +25,16 @@ static void assert_reply(const struct reply *reply, const char *quoted, const ch
 static void simple_replies(void **state)
 {
     (void)state;
-    assert_reply(&(struct reply){.type = REPLY_OK}, "OK\n", "OK\n");
-    assert_reply(&(struct reply){.type = REPLY_NIL}, "(nil)\n", "\n");
-    assert_reply(&(struct reply){.type = REPLY_INTEGER, .integer = -7}, "(integer) -7\n", "-7\n");
-    assert_reply(&(struct reply){.type = REPLY_NOTHING}, "", "");
+    struct reply reply = format_status("OK");
+    assert_reply(&reply, "OK\n", "OK\n");
+    reply = format_nil();
+    assert_reply(&reply, "(nil)\n", "\n");
+    reply = format_integer(-7);
+    assert_reply(&reply, "(integer) -7\n", "-7\n");
+    reply = (struct reply){.type = REPLY_ERROR, .bytes = keystore_text("no\033")};
+    assert_reply(&reply, "(error) no?\n", "no\033\n");
+    reply = (struct reply){.type = REPLY_TEXT, .bytes = keystore_text("a:1\nb:\a")};
+    assert_reply(&reply, "a:1\nb:?\n", "a:1\nb:\a\n");
 }
 
 static void values(void **state)
@@ -51,10 +57,10 @@ static void values(void **state)
 static void lists(void **state)
 {
     (void)state;
-    struct keystore_slice items[10];
+    struct reply items[10];
     for (size_t i = 0; i < 10; i++)
-        items[i] = keystore_text("v");
-    struct reply reply = {.type = REPLY_LIST, .items = items};
+        items[i] = format_bytes(keystore_text("v"));
+    struct reply reply = format_list(items, 0);
     assert_reply(&reply, "(empty array)\n", "\n");
     reply.count = 2;
     assert_reply(&reply, "1) \"v\"\n2) \"v\"\n", "v\nv\n");
@@ -63,6 +69,27 @@ static void lists(void **state)
                  " 1) \"v\"\n 2) \"v\"\n 3) \"v\"\n 4) \"v\"\n 5) \"v\"\n 6) \"v\"\n 7) \"v\"\n"
                  " 8) \"v\"\n 9) \"v\"\n10) \"v\"\n",
                  "v\nv\nv\nv\nv\nv\nv\nv\nv\nv\n");
+}
+
+static void lists_in_lists(void **state)
+{
+    (void)state;
+    struct reply inner[2] = {format_integer(1), format_nil()};
+    struct reply middle[2] = {format_bytes(keystore_text("k")), format_list(inner, 2)};
+    struct reply items[10];
+    for (size_t i = 0; i < 10; i++)
+        items[i] = format_status("OK");
+    items[1] = format_list(middle, 2);
+    items[2] = format_list(NULL, 0);
+    struct reply reply = format_list(items, 10);
+    assert_reply(&reply,
+                 " 1) OK\n"
+                 " 2) 1) \"k\"\n"
+                 "    2) 1) (integer) 1\n"
+                 "       2) (nil)\n"
+                 " 3) (empty array)\n"
+                 " 4) OK\n 5) OK\n 6) OK\n 7) OK\n 8) OK\n 9) OK\n10) OK\n",
+                 "OK\nk\n1\n\n\nOK\nOK\nOK\nOK\nOK\nOK\nOK\n");
 }
 
 static void assert_error(const struct keystore_error *error, const char *expected)
@@ -106,6 +133,7 @@ int main(void)
         cmocka_unit_test(simple_replies),
         cmocka_unit_test(values),
         cmocka_unit_test(lists),
+        cmocka_unit_test(lists_in_lists),
         cmocka_unit_test(errors),
         cmocka_unit_test(control_characters_never_reach_the_terminal),
     };

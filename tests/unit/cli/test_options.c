@@ -75,8 +75,9 @@ static void other_values(void **state)
     assert_true(options.help);
     assert_true(parse("--version"));
     assert_true(options.version);
-    assert_refused("-n 16", "-n takes a database from 0 to 15, not '16'");
-    assert_refused("-n -1", "-n takes a database");
+    assert_refused("-n 4294967296",
+                   "-n takes the number of a database, 0 or more, not '4294967296'");
+    assert_refused("-n -1", "-n takes the number of a database");
     assert_refused("--timeout 0", "--timeout takes milliseconds, 1 or more");
     assert_refused("--timeout 1s", "--timeout takes milliseconds");
 }

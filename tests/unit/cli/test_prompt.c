@@ -47,13 +47,15 @@ static void says_at_once_that_nobody_listens(void **state)
     assert_int_equal(pty_end(&child), 7);
 }
 
-static void shows_the_database(void **state)
+static void shows_the_transaction_and_the_database(void **state)
 {
     (void)state;
     assert_true(pty_expect(&child, "/nonexistent/s> "));
-    ask("select 12", "OK");
-    assert_true(pty_expect(&child, "/nonexistent/s[12]> "));
-    ask("select 0", "OK");
+    ask("multi", "OK");
+    assert_true(pty_expect(&child, "/nonexistent/s(TX)> "));
+    ask("select 12", "QUEUED");
+    assert_true(pty_expect(&child, "/nonexistent/s[12](TX)> "));
+    ask("discard", "OK");
     assert_true(pty_expect(&child, "/nonexistent/s> "));
     pty_type(&child, "\x04");
     assert_int_equal(pty_end(&child), 7);
@@ -74,7 +76,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(says_at_once_that_nobody_listens, set_up),
-        cmocka_unit_test_setup(shows_the_database, set_up),
+        cmocka_unit_test_setup(shows_the_transaction_and_the_database, set_up),
         cmocka_unit_test_setup(goes_on_after_mistakes, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,54 +1,53 @@
-/* What a session does by itself, and when nobody listens. Talking to a server: tests/e2e. */
+/* What a session does by itself, and in which order it asks the server; the client library is
+ * played here. Talking to a server: tests/e2e. */
 #include "cli/session.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "fake_client.h"
+#include "parsed.h"
 
-#include <cmocka.h>
-
-/* No server can listen there: the folder does not exist. */
-static const struct options nowhere = {.target = "unix:/nonexistent/keystore.sock", .db = 4};
+static const struct options options = {.target = "nowhere", .db = 4};
 
 static struct session session;
-static struct arena arena;
 
 static int set_up(void **state)
 {
     (void)state;
-    session_init(&session, &nowhere);
+    fake_reset();
+    session_init(&session, &options);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
     session_deinit(&session);
-    arena_deinit(&arena);
-    return 0;
+    assert_int_equal(fake_connections, 0);
+    return parsed_tear_down(state);
 }
 
 static enum session_result run(const char *line)
 {
-    struct words words;
-    assert_null(split_line(slice_from_string(line), &arena, &words));
-    return session_run(&session, words, "");
+    return session_run(&session, parsed_words(line), "");
 }
 
 static void starts_with_the_database_of_the_options(void **state)
 {
     (void)state;
-    assert_int_equal(session.db, 4);
+    assert_int_equal(session_db(&session), 4);
     assert_null(session.client);
 }
 
-static void select_changes_the_database(void **state)
+static void select_changes_the_database_if_the_server_has_it(void **state)
 {
     (void)state;
     assert_int_equal(run("SELECT 9"), SESSION_OK);
-    assert_int_equal(session.db, 9);
+    assert_string_equal(fake_called, "exists");
+    assert_int_equal(fake_sent.request.keys.db, 9);
+    assert_int_equal(session_db(&session), 9);
+    fake_code = KEYSTORE_INVALID_ARGUMENT;
     assert_int_equal(run("SELECT 16"), SESSION_FAILED);
-    assert_int_equal(session.db, 9);
+    assert_int_equal(session_db(&session), 9);
+    assert_int_equal(run("GET k"), SESSION_FAILED);
+    assert_int_equal(fake_sent.request.key.db, 9);
 }
 
 static void quit_is_remembered(void **state)
@@ -58,11 +57,13 @@ static void quit_is_remembered(void **state)
     assert_false(session.quit);
     assert_int_equal(run("exit"), SESSION_OK);
     assert_true(session.quit);
+    assert_int_equal(fake_calls, 0);
 }
 
 static void wrong_commands_need_no_server(void **state)
 {
     (void)state;
+    fake_unreachable = true;
     assert_int_equal(run("NONSENSE"), SESSION_FAILED);
     assert_int_equal(run("GET"), SESSION_FAILED);
 }
@@ -70,20 +71,147 @@ static void wrong_commands_need_no_server(void **state)
 static void without_server(void **state)
 {
     (void)state;
+    fake_unreachable = true;
     assert_int_equal(session_connect(&session), SESSION_UNREACHABLE);
     assert_int_equal(run("GET x"), SESSION_UNREACHABLE);
+    assert_int_equal(run("SELECT 1"), SESSION_UNREACHABLE);
+    assert_int_equal(run("WATCH x"), SESSION_UNREACHABLE);
     assert_null(session.client);
+    assert_int_equal(session_db(&session), 4);
+}
+
+static void a_lost_connection_is_closed(void **state)
+{
+    (void)state;
+    assert_int_equal(run("GET x"), SESSION_OK);
+    assert_int_equal(fake_connections, 1);
+    fake_code = KEYSTORE_UNAVAILABLE;
+    fake_error.code = KEYSTORE_UNAVAILABLE;
+    assert_int_equal(run("GET x"), SESSION_FAILED);
+    assert_int_equal(fake_connections, 0);
+    fake_code = KEYSTORE_OK;
+    assert_int_equal(run("GET x"), SESSION_OK);
+    assert_int_equal(fake_connections, 1);
+}
+
+static void answers_that_are_errors_fail(void **state)
+{
+    (void)state;
+    assert_int_equal(run("RENAME a b"), SESSION_FAILED); /* no such key */
+    fake_reply.answer.status.ok = true;
+    assert_int_equal(run("RENAME a b"), SESSION_OK);
 }
 
 static void form_follows_the_options(void **state)
 {
     (void)state;
-    struct options options = {.form = OPTIONS_FORM_RAW};
-    session_init(&session, &options);
-    assert_true(session.raw);
-    options.form = OPTIONS_FORM_QUOTED;
-    session_init(&session, &options);
-    assert_false(session.raw);
+    struct session other;
+    struct options form = {.form = OPTIONS_FORM_RAW};
+    session_init(&other, &form);
+    assert_true(other.raw);
+    session_deinit(&other);
+    form.form = OPTIONS_FORM_QUOTED;
+    session_init(&other, &form);
+    assert_false(other.raw);
+    session_deinit(&other);
+}
+
+/* ---- transactions ---- */
+
+static void a_transaction_asks_once(void **state)
+{
+    (void)state;
+    fake_txn.succeeded = true;
+    assert_int_equal(run("MULTI"), SESSION_OK);
+    assert_int_equal(run("SET a 1"), SESSION_OK);
+    assert_int_equal(run("INCR a"), SESSION_OK);
+    assert_int_equal(fake_calls, 0);
+    assert_null(session.client);
+    assert_int_equal(run("EXEC"), SESSION_OK);
+    assert_int_equal(fake_calls, 1);
+    assert_int_equal(fake_sent_txn.success_count, 2);
+    assert_int_equal(fake_sent_txn.success[0].request.key_value.db, 4);
+    assert_false(session.transaction.open);
+    assert_int_equal(run("GET a"), SESSION_OK);
+    assert_string_equal(fake_called, "get");
+}
+
+static void select_in_a_transaction(void **state)
+{
+    (void)state;
+    fake_txn.succeeded = true;
+    run("MULTI");
+    assert_int_equal(run("SELECT 7"), SESSION_OK);
+    assert_int_equal(session_db(&session), 7);
+    run("DISCARD");
+    assert_int_equal(session_db(&session), 4);
+    run("MULTI");
+    run("SELECT 7");
+    run("EXEC");
+    assert_int_equal(session_db(&session), 7);
+}
+
+static void a_refused_command_spoils_the_transaction(void **state)
+{
+    (void)state;
+    static const char *const spoilers[] = {"NONSENSE", "GET", "RANDOMKEY", "INFO", "FLUSHDB"};
+    for (size_t i = 0; i < sizeof spoilers / sizeof *spoilers; i++) {
+        run("MULTI");
+        assert_int_equal(run(spoilers[i]), SESSION_FAILED);
+        assert_int_equal(run("SET a 1"), SESSION_OK);
+        assert_int_equal(run("EXEC"), SESSION_FAILED);
+        assert_false(session.transaction.open || session.transaction.refused);
+    }
+    assert_int_equal(fake_calls, 0);
+    assert_int_equal(run("NONSENSE"), SESSION_FAILED);
+    run("MULTI");
+    fake_txn.succeeded = true;
+    assert_int_equal(run("EXEC"), SESSION_OK);
+}
+
+static void commands_in_the_wrong_place(void **state)
+{
+    (void)state;
+    assert_int_equal(run("EXEC"), SESSION_FAILED);
+    assert_int_equal(run("DISCARD"), SESSION_FAILED);
+    run("MULTI");
+    assert_int_equal(run("MULTI"), SESSION_FAILED);
+    assert_int_equal(run("WATCH a"), SESSION_FAILED);
+    assert_int_equal(run("HELP GET"), SESSION_OK);
+    fake_txn.succeeded = true;
+    assert_int_equal(run("EXEC"), SESSION_OK); /* none of them spoils it */
+}
+
+static void exec_and_discard_forget_what_is_watched(void **state)
+{
+    (void)state;
+    assert_int_equal(run("WATCH a"), SESSION_OK);
+    run("MULTI");
+    assert_int_equal(run("UNWATCH"), SESSION_OK); /* too late */
+    assert_int_equal(run("EXEC"), SESSION_OK);
+    assert_int_equal(fake_sent_txn.compare_count, 1);
+    run("MULTI");
+    run("EXEC");
+    assert_int_equal(fake_sent_txn.compare_count, 0);
+    run("WATCH a");
+    assert_int_equal(run("UNWATCH"), SESSION_OK);
+    run("MULTI");
+    run("EXEC");
+    assert_int_equal(fake_sent_txn.compare_count, 0);
+}
+
+static void a_failed_exec_ends_the_transaction(void **state)
+{
+    (void)state;
+    run("MULTI");
+    run("SET a 1");
+    fake_unreachable = true;
+    assert_int_equal(run("EXEC"), SESSION_UNREACHABLE);
+    assert_true(session.transaction.open); /* nobody was asked: it can be tried again */
+    fake_unreachable = false;
+    fake_code = KEYSTORE_FAILED_PRECONDITION;
+    assert_int_equal(run("EXEC"), SESSION_FAILED);
+    assert_false(session.transaction.open);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -92,11 +220,19 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(starts_with_the_database_of_the_options),
-        TEST(select_changes_the_database),
+        TEST(select_changes_the_database_if_the_server_has_it),
         TEST(quit_is_remembered),
         TEST(wrong_commands_need_no_server),
         TEST(without_server),
+        TEST(a_lost_connection_is_closed),
+        TEST(answers_that_are_errors_fail),
         TEST(form_follows_the_options),
+        TEST(a_transaction_asks_once),
+        TEST(select_in_a_transaction),
+        TEST(a_refused_command_spoils_the_transaction),
+        TEST(commands_in_the_wrong_place),
+        TEST(exec_and_discard_forget_what_is_watched),
+        TEST(a_failed_exec_ends_the_transaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

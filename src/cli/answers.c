@@ -1,0 +1,428 @@
+/* From the forms of the API to those of Redis. Knows neither commands nor how replies look. */
+#include "cli/answers.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+static struct reply *new_items(struct arena *arena, size_t count)
+{
+    return arena_alloc(arena, (count + 1) * sizeof(struct reply));
+}
+
+static struct reply error(const char *sentence)
+{
+    return (struct reply){.type = REPLY_ERROR, .bytes = keystore_text(sentence)};
+}
+
+static struct reply no_such_key(void)
+{
+    return error("no such key");
+}
+
+/* ---- status ---- */
+
+struct reply answers_ok(const struct request *request, const struct keystore_reply *from,
+                        struct arena *arena)
+{
+    (void)request;
+    (void)from;
+    (void)arena;
+    return format_status("OK");
+}
+
+struct reply answers_ok_or_nil(const struct request *request, const struct keystore_reply *from,
+                               struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return from->answer.status.ok ? format_status("OK") : format_nil();
+}
+
+struct reply answers_ok_or_no_key(const struct request *request, const struct keystore_reply *from,
+                                  struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return from->answer.status.ok ? format_status("OK") : no_such_key();
+}
+
+struct reply answers_bit(const struct request *request, const struct keystore_reply *from,
+                         struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_integer(from->answer.status.ok ? 1 : 0);
+}
+
+/* RENAMENX: a target that was in the way has a version. */
+struct reply answers_bit_or_no_key(const struct request *request, const struct keystore_reply *from,
+                                   struct arena *arena)
+{
+    if (!from->answer.status.ok && from->answer.status.version == 0)
+        return no_such_key();
+    return answers_bit(request, from, arena);
+}
+
+struct reply answers_count(const struct request *request, const struct keystore_reply *from,
+                           struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_integer(from->answer.status.count);
+}
+
+static struct reply reply_of_value(const struct keystore_value *value)
+{
+    return value->found ? format_bytes(value->value) : format_nil();
+}
+
+struct reply answers_previous(const struct request *request, const struct keystore_reply *from,
+                              struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return reply_of_value(&from->answer.status.previous);
+}
+
+struct reply answers_pong(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena)
+{
+    (void)request;
+    (void)from;
+    (void)arena;
+    return format_status("PONG");
+}
+
+struct reply answers_text(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena)
+{
+    (void)from;
+    (void)arena;
+    return format_bytes(request->text);
+}
+
+/* ---- values ---- */
+
+struct reply answers_value(const struct request *request, const struct keystore_reply *from,
+                           struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return reply_of_value(&from->answer.value);
+}
+
+struct reply answers_part(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_bytes(from->answer.value.value);
+}
+
+struct reply answers_values(const struct request *request, const struct keystore_reply *from,
+                            struct arena *arena)
+{
+    (void)request;
+    const struct keystore_values *values = &from->answer.values;
+    struct reply *items = new_items(arena, values->count);
+    for (size_t i = 0; i < values->count; i++)
+        items[i] = reply_of_value(&values->values[i]);
+    return format_list(items, values->count);
+}
+
+static struct reply reply_of_slices(const struct keystore_slice *slices, size_t count,
+                                    struct arena *arena)
+{
+    struct reply *items = new_items(arena, count);
+    for (size_t i = 0; i < count; i++)
+        items[i] = format_bytes(slices[i]);
+    return format_list(items, count);
+}
+
+struct reply answers_list(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena)
+{
+    (void)request;
+    return reply_of_slices(from->answer.list.values, from->answer.list.count, arena);
+}
+
+struct reply answers_popped(const struct request *request, const struct keystore_reply *from,
+                            struct arena *arena)
+{
+    (void)request;
+    const struct keystore_popped *popped = &from->answer.popped;
+    return popped->found ? reply_of_slices(popped->values, popped->count, arena) : format_nil();
+}
+
+struct reply answers_popped_key(const struct request *request, const struct keystore_reply *from,
+                                struct arena *arena)
+{
+    if (!from->answer.popped.found)
+        return format_nil();
+    struct reply *items = new_items(arena, 2);
+    items[0] = format_bytes(from->answer.popped.key);
+    items[1] = answers_popped(request, from, arena);
+    return format_list(items, 2);
+}
+
+struct reply answers_positions(const struct request *request, const struct keystore_reply *from,
+                               struct arena *arena)
+{
+    (void)request;
+    const struct keystore_positions *positions = &from->answer.positions;
+    struct reply *items = new_items(arena, positions->count);
+    for (size_t i = 0; i < positions->count; i++)
+        items[i] = format_integer(positions->indexes[i]);
+    return format_list(items, positions->count);
+}
+
+struct reply answers_position(const struct request *request, const struct keystore_reply *from,
+                              struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    const struct keystore_positions *positions = &from->answer.positions;
+    return positions->count > 0 ? format_integer(positions->indexes[0]) : format_nil();
+}
+
+/* ---- numbers ---- */
+
+struct reply answers_integer(const struct request *request, const struct keystore_reply *from,
+                             struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_integer(from->answer.number.integer);
+}
+
+/* The number with the shortest decimal text that is read as this one: 0.1, not what a double makes
+ * of it. */
+static long double widen(double number)
+{
+    char text[40];
+    int digits = 1;
+    do
+        snprintf(text, sizeof text, "%.*g", digits, number);
+    while (strtod(text, NULL) != number && digits++ < 17);
+    return strtold(text, NULL);
+}
+
+/* As ld2string() in src/util.c of Redis 7.0 writes it: 17 decimals, no zeros at their end. */
+struct reply answers_real(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena)
+{
+    (void)request;
+    long double number = widen(from->answer.number.real);
+    size_t size = (size_t)snprintf(NULL, 0, "%.17Lf", number) + 1;
+    char *text = arena_alloc(arena, size);
+    snprintf(text, size, "%.17Lf", number);
+    size_t len = size - 1;
+    while (text[len - 1] == '0')
+        len--;
+    if (text[len - 1] == '.')
+        len--;
+    return format_bytes((struct keystore_slice){.data = text, .len = len});
+}
+
+/* ---- what there is of a key ---- */
+
+static const char *type_name(enum keystore_type type)
+{
+    switch (type) {
+    case KEYSTORE_TYPE_NONE:
+        return "none";
+    case KEYSTORE_TYPE_STRING:
+        return "string";
+    case KEYSTORE_TYPE_LIST:
+        return "list";
+    }
+    return "unknown";
+}
+
+struct reply answers_type(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_status(type_name(from->answer.info.type));
+}
+
+/* Describe takes keys of any type, the command does not. */
+static struct reply wrong_type(enum keystore_type wanted)
+{
+    return error(
+        wanted == KEYSTORE_TYPE_LIST
+            ? "FAILED_PRECONDITION WRONG_TYPE: the key holds a string; this command is for "
+              "lists"
+            : "FAILED_PRECONDITION WRONG_TYPE: the key holds a list; this command is for "
+              "strings");
+}
+
+static struct reply length(const struct keystore_key_info *info, enum keystore_type wanted)
+{
+    if (info->found && info->type != wanted)
+        return wrong_type(wanted);
+    return format_integer(info->length);
+}
+
+struct reply answers_string_length(const struct request *request, const struct keystore_reply *from,
+                                   struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return length(&from->answer.info, KEYSTORE_TYPE_STRING);
+}
+
+struct reply answers_list_length(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return length(&from->answer.info, KEYSTORE_TYPE_LIST);
+}
+
+struct reply answers_no_elements(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    const struct keystore_key_info *info = &from->answer.info;
+    if (!info->found)
+        return format_nil();
+    return info->type == KEYSTORE_TYPE_LIST ? format_list(NULL, 0) : wrong_type(KEYSTORE_TYPE_LIST);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Redis' numbers for no key and no deadline. */
+enum { NO_KEY = -2, NO_DEADLINE = -1 };
+
+static int64_t expire_at_ms(const struct keystore_key_info *info)
+{
+    if (!info->found)
+        return NO_KEY;
+    return info->expire_at_ms != 0 ? info->expire_at_ms : NO_DEADLINE;
+}
+
+static int64_t ttl_ms(const struct keystore_key_info *info)
+{
+    int64_t at = expire_at_ms(info);
+    if (at < 0)
+        return at;
+    int64_t left = at - now_ms();
+    return left > 0 ? left : 0;
+}
+
+/* Rounded as Redis does; the numbers that are none stay. */
+static int64_t in_seconds(int64_t ms)
+{
+    return ms < 0 ? ms : ms / 1000 + (ms % 1000 >= 500 ? 1 : 0);
+}
+
+struct reply answers_ttl(const struct request *request, const struct keystore_reply *from,
+                         struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_integer(in_seconds(ttl_ms(&from->answer.info)));
+}
+
+struct reply answers_ttl_ms(const struct request *request, const struct keystore_reply *from,
+                            struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_integer(ttl_ms(&from->answer.info));
+}
+
+struct reply answers_expire_at(const struct request *request, const struct keystore_reply *from,
+                               struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_integer(in_seconds(expire_at_ms(&from->answer.info)));
+}
+
+struct reply answers_expire_at_ms(const struct request *request, const struct keystore_reply *from,
+                                  struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_integer(expire_at_ms(&from->answer.info));
+}
+
+struct reply answers_memory(const struct request *request, const struct keystore_reply *from,
+                            struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    const struct keystore_key_info *info = &from->answer.info;
+    return info->found ? format_integer(info->memory_bytes) : format_nil();
+}
+
+/* The version is one that IFVERSION takes: without sign. */
+static struct reply reply_of_version(uint64_t version, struct arena *arena)
+{
+    char *text = arena_alloc(arena, 24);
+    snprintf(text, 24, "%" PRIu64, version);
+    return format_bytes(keystore_text(text));
+}
+
+struct reply answers_description(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena)
+{
+    (void)request;
+    const struct keystore_key_info *info = &from->answer.info;
+    if (!info->found)
+        return format_nil();
+    const struct {
+        const char *name;
+        struct reply value;
+    } parts[] = {
+        {"type", format_bytes(keystore_text(type_name(info->type)))},
+        {"length", format_integer(info->length)},
+        {"ttl-ms", format_integer(ttl_ms(info))},
+        {"version", reply_of_version(info->version, arena)},
+        {"memory-bytes", format_integer(info->memory_bytes)},
+    };
+    size_t count = 2 * (sizeof parts / sizeof *parts);
+    struct reply *items = new_items(arena, count);
+    for (size_t i = 0; i < count; i++)
+        items[i] = i % 2 == 0 ? format_bytes(keystore_text(parts[i / 2].name)) : parts[i / 2].value;
+    return format_list(items, count);
+}
+
+/* ---- INFO ---- */
+
+struct reply answers_info(const struct keystore_info_reply *from, struct arena *arena)
+{
+    size_t size = 1;
+    for (size_t i = 0; i < from->count; i++)
+        size += strlen(from->fields[i].name) + strlen(from->fields[i].value) + strlen(":\n");
+    char *text = arena_alloc(arena, size);
+    size_t len = 0;
+    for (size_t i = 0; i < from->count; i++)
+        len += (size_t)snprintf(text + len, size - len, "%s%s:%s", i > 0 ? "\n" : "",
+                                from->fields[i].name, from->fields[i].value);
+    return (struct reply){.type = REPLY_TEXT, .bytes = {.data = text, .len = len}};
+}
+
+/* "db3" has "keys=17,expires=2,..."; there is no field for a database without keys. */
+struct reply answers_db_size(const struct keystore_info_reply *from, uint32_t db)
+{
+    char name[16];
+    snprintf(name, sizeof name, "db%" PRIu32, db);
+    for (size_t i = 0; i < from->count; i++) {
+        long long keys;
+        if (strcmp(from->fields[i].name, name) == 0 &&
+            sscanf(from->fields[i].value, "keys=%lld", &keys) == 1)
+            return format_integer(keys);
+    }
+    return format_integer(0);
+}

@@ -1,0 +1,83 @@
+/*
+ * What the answers of operations read like in Redis: each function turns what an operation
+ * answered, which is of the kind of that operation, into the reply of the command. Memory comes
+ * from the answer and from the arena.
+ */
+#ifndef KEYSTORE_CLI_ANSWERS_H
+#define KEYSTORE_CLI_ANSWERS_H
+
+#include "cli/request.h"
+
+/* Of struct keystore_status. */
+struct reply answers_ok(const struct request *request, const struct keystore_reply *from,
+                        struct arena *arena);
+struct reply answers_ok_or_nil(const struct request *request, const struct keystore_reply *from,
+                               struct arena *arena);
+struct reply answers_ok_or_no_key(const struct request *request, const struct keystore_reply *from,
+                                  struct arena *arena);
+struct reply answers_bit(const struct request *request, const struct keystore_reply *from,
+                         struct arena *arena);
+struct reply answers_bit_or_no_key(const struct request *request, const struct keystore_reply *from,
+                                   struct arena *arena);
+struct reply answers_count(const struct request *request, const struct keystore_reply *from,
+                           struct arena *arena);
+struct reply answers_previous(const struct request *request, const struct keystore_reply *from,
+                              struct arena *arena);
+/* PING and ECHO: whatever it is, the server has answered. */
+struct reply answers_pong(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena);
+struct reply answers_text(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena);
+
+/* Of struct keystore_value; without one, nil or the empty string. */
+struct reply answers_value(const struct request *request, const struct keystore_reply *from,
+                           struct arena *arena);
+struct reply answers_part(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena);
+
+/* Of struct keystore_values, _list, _number, _popped and _positions. */
+struct reply answers_values(const struct request *request, const struct keystore_reply *from,
+                            struct arena *arena);
+struct reply answers_list(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena);
+struct reply answers_integer(const struct request *request, const struct keystore_reply *from,
+                             struct arena *arena);
+struct reply answers_real(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena);
+struct reply answers_popped(const struct request *request, const struct keystore_reply *from,
+                            struct arena *arena);
+struct reply answers_popped_key(const struct request *request, const struct keystore_reply *from,
+                                struct arena *arena);
+struct reply answers_position(const struct request *request, const struct keystore_reply *from,
+                              struct arena *arena);
+struct reply answers_positions(const struct request *request, const struct keystore_reply *from,
+                               struct arena *arena);
+
+/* Of struct keystore_key_info. Times to live count from this machine's clock. */
+struct reply answers_type(const struct request *request, const struct keystore_reply *from,
+                          struct arena *arena);
+struct reply answers_string_length(const struct request *request, const struct keystore_reply *from,
+                                   struct arena *arena);
+struct reply answers_list_length(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena);
+struct reply answers_ttl(const struct request *request, const struct keystore_reply *from,
+                         struct arena *arena);
+struct reply answers_ttl_ms(const struct request *request, const struct keystore_reply *from,
+                            struct arena *arena);
+struct reply answers_expire_at(const struct request *request, const struct keystore_reply *from,
+                               struct arena *arena);
+struct reply answers_expire_at_ms(const struct request *request, const struct keystore_reply *from,
+                                  struct arena *arena);
+struct reply answers_memory(const struct request *request, const struct keystore_reply *from,
+                            struct arena *arena);
+struct reply answers_description(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena);
+/* A pop of no elements: an empty list, or nil without one. */
+struct reply answers_no_elements(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena);
+
+/* INFO and DBSIZE. */
+struct reply answers_info(const struct keystore_info_reply *from, struct arena *arena);
+struct reply answers_db_size(const struct keystore_info_reply *from, uint32_t db);
+
+#endif

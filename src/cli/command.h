@@ -1,0 +1,33 @@
+/* A row in the tables of commands, one table a subject. */
+#ifndef KEYSTORE_CLI_COMMAND_H
+#define KEYSTORE_CLI_COMMAND_H
+
+#include "cli/args.h"
+#include "cli/request.h"
+
+/* As max_args: any number. */
+#define COMMAND_ANY SIZE_MAX
+
+struct command {
+    const char *name;  /* upper case */
+    const char *usage; /* the arguments, optional ones in brackets; "" for none */
+    const char *help;  /* one line */
+    size_t min_args;
+    size_t max_args;
+    enum request_type type;
+    enum keystore_op_kind op; /* KEYSTORE_OP_NONE if it is not one operation */
+    /* What its answer reads like; NULL if it is not one operation. */
+    struct reply (*answer)(const struct request *request, const struct keystore_reply *from,
+                           struct arena *arena);
+    /* Reads the arguments, whose number is within the bounds above; false when it has refused them
+     * (args.h). NULL if there is nothing to read. */
+    bool (*build)(struct args *args, struct request *request);
+};
+
+/* The tables, in the order of HELP. */
+const struct command *commands_strings(size_t *count);
+const struct command *commands_lists(size_t *count);
+const struct command *commands_keys(size_t *count);
+const struct command *commands_session(size_t *count);
+
+#endif

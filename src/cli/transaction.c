@@ -1,0 +1,172 @@
+/* Queues operations until EXEC. Refuses to know what they are. */
+#include "cli/transaction.h"
+
+#include "base/mem.h"
+#include "cli/commands.h"
+
+#include <stdlib.h>
+
+void transaction_init(struct transaction *transaction)
+{
+    *transaction = (struct transaction){0};
+    arena_init(&transaction->arena);
+    arena_init(&transaction->watched_arena);
+}
+
+void transaction_deinit(struct transaction *transaction)
+{
+    arena_deinit(&transaction->arena);
+    arena_deinit(&transaction->watched_arena);
+    free(transaction->requests);
+    free(transaction->watched);
+}
+
+void transaction_begin(struct transaction *transaction, uint32_t db)
+{
+    transaction->open = true;
+    transaction->db = db;
+}
+
+void transaction_unwatch(struct transaction *transaction)
+{
+    transaction->watched_count = 0;
+    arena_reset(&transaction->watched_arena);
+}
+
+void transaction_discard(struct transaction *transaction)
+{
+    transaction_unwatch(transaction);
+    transaction->open = false;
+    transaction->refused = false;
+    transaction->count = 0;
+    arena_reset(&transaction->arena);
+}
+
+/* `items`, with room for one more than `count`. */
+static void *make_room(void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity == 0 ? 16 : 2 * *capacity;
+    return mem_realloc(items, *capacity * size);
+}
+
+static struct keystore_slice copy(struct arena *arena, struct keystore_slice bytes)
+{
+    struct slice copied = arena_copy(arena, slice_make(bytes.data, bytes.len));
+    return (struct keystore_slice){.data = copied.data, .len = copied.len};
+}
+
+static struct words copy_words(struct arena *arena, struct words words)
+{
+    struct words copied = {.count = words.count};
+    copied.items = arena_alloc(arena, words.count * sizeof *copied.items);
+    for (size_t i = 0; i < words.count; i++)
+        copied.items[i] = copy(arena, words.items[i]);
+    return copied;
+}
+
+/* What the request points to must live until EXEC: so it is made again from words that do. */
+void transaction_add(struct transaction *transaction, struct words words)
+{
+    char problem[ARGS_PROBLEM_SIZE];
+    struct words copied = copy_words(&transaction->arena, words);
+    transaction->requests = make_room(transaction->requests, transaction->count,
+                                      &transaction->capacity, sizeof *transaction->requests);
+    struct request *request = &transaction->requests[transaction->count];
+    if (!commands_parse(copied, transaction->db, &transaction->arena, request, problem))
+        return; /* cannot be: the same words were understood before */
+    transaction->count++;
+    if (request->type == REQUEST_SELECT)
+        transaction->db = request->db;
+}
+
+/* ---- WATCH ---- */
+
+/* The key must have this version, or be absent. */
+static void add_watched(struct transaction *transaction, struct keystore_slice key, uint32_t db,
+                        uint64_t version)
+{
+    struct arena *arena = &transaction->watched_arena;
+    struct keystore_condition *condition = arena_alloc(arena, sizeof *condition);
+    *condition = (struct keystore_condition){.version = version};
+    if (version == 0)
+        condition->existence = KEYSTORE_ABSENT;
+    transaction->watched = make_room(transaction->watched, transaction->watched_count,
+                                     &transaction->watched_capacity, sizeof *transaction->watched);
+    transaction->watched[transaction->watched_count++] =
+        (struct keystore_compare){.key = copy(arena, key), .condition = condition, .db = db};
+}
+
+enum keystore_code transaction_watch(struct transaction *transaction,
+                                     struct keystore_client *client, const struct request *request)
+{
+    size_t before = transaction->watched_count;
+    for (size_t i = 0; i < request->count; i++) {
+        struct keystore_key key = {.key = request->words[i], .db = request->db};
+        struct keystore_key_info info;
+        enum keystore_code code = keystore_describe(client, &key, &info);
+        if (code != KEYSTORE_OK) {
+            transaction->watched_count = before;
+            return code;
+        }
+        add_watched(transaction, key.key, key.db, info.found ? info.version : 0);
+    }
+    return KEYSTORE_OK;
+}
+
+/* ---- EXEC ---- */
+
+static struct reply reply_of_error(const struct keystore_op_error *error, struct arena *arena)
+{
+    char *text = arena_alloc(arena, FORMAT_ERROR_SIZE);
+    format_error_text(text, error->code, error->reason, error->message);
+    return (struct reply){.type = REPLY_ERROR, .bytes = keystore_text(text)};
+}
+
+/* What the server says it did, which need not be what it was asked for. */
+static struct reply reply_of_part(const struct request *request, const struct keystore_reply *from,
+                                  struct arena *arena)
+{
+    if (from->kind == KEYSTORE_REPLY_ERROR)
+        return reply_of_error(&from->answer.error, arena);
+    if (from->kind == request_reply_kind(request->op.kind))
+        return request->answer(request, from, arena);
+    return (struct reply){
+        .type = REPLY_ERROR,
+        .bytes = keystore_text("the server's answer is not one to this operation"),
+    };
+}
+
+static struct reply reply_of_parts(const struct transaction *transaction,
+                                   const struct keystore_txn_reply *from, struct arena *arena)
+{
+    static const struct keystore_reply missing = {.kind = KEYSTORE_REPLY_NONE};
+    struct reply *items = arena_alloc(arena, (transaction->count + 1) * sizeof *items);
+    for (size_t i = 0; i < transaction->count; i++)
+        items[i] = reply_of_part(&transaction->requests[i],
+                                 i < from->count ? &from->replies[i] : &missing, arena);
+    return format_list(items, transaction->count);
+}
+
+enum keystore_code transaction_send(struct transaction *transaction, struct keystore_client *client,
+                                    struct arena *arena, struct reply *reply, uint32_t *db)
+{
+    struct keystore_op *ops = arena_alloc(arena, (transaction->count + 1) * sizeof *ops);
+    for (size_t i = 0; i < transaction->count; i++)
+        ops[i] = transaction->requests[i].op;
+    struct keystore_txn_request request = {
+        .compares = transaction->watched,
+        .compare_count = transaction->watched_count,
+        .success = ops,
+        .success_count = transaction->count,
+    };
+    struct keystore_txn_reply from;
+    enum keystore_code code = keystore_txn(client, &request, &from);
+    if (code != KEYSTORE_OK)
+        return code;
+    *reply = from.succeeded ? reply_of_parts(transaction, &from, arena) : format_nil();
+    if (from.succeeded)
+        *db = transaction->db;
+    return code;
+}
