@@ -1,0 +1,54 @@
+/*
+ * Checks a data directory as a whole: each file that its manifest names, their order, and what else
+ * lies there. Layout: journal/layout.h. Only reads; nobody may write there meanwhile.
+ */
+#ifndef KEYSTORE_CHECK_DIRECTORY_H
+#define KEYSTORE_CHECK_DIRECTORY_H
+
+#include "check/inspect.h"
+#include "journal/manifest.h"
+
+enum role {
+    ROLE_MANIFEST,
+    ROLE_BASE,
+    ROLE_LOG,
+    ROLE_HISTORY,  /* no longer used, says the manifest; the next start removes it */
+    ROLE_LEFTOVER, /* unfinished, or of no manifest's; the same */
+    ROLE_DUMP,     /* dump.rdb, and the data are in it: there is no manifest */
+    ROLE_IGNORED,  /* dump.rdb, and nobody reads it: there is a manifest */
+    ROLE_LOCK,
+    ROLE_COPY, /* kept by a repair */
+    ROLE_UNKNOWN,
+};
+
+struct item {
+    enum role role;
+    char *path; /* from the data directory; owned */
+    /* Of what holds no data only `size`; of it, too, a state and `why` if it cannot be read. */
+    struct inspection inspection;
+    bool missing; /* the manifest names it, but it is not there */
+};
+
+struct directory {
+    struct manifest manifest;
+    bool has_manifest;
+    bool repairable;    /* the manifest is good or not needed, and so are the base and the dump */
+    struct item *items; /* those with data in the order in which they are loaded */
+    size_t count;
+    size_t capacity;
+    enum state state;
+    char why[INSPECT_WHY_SIZE]; /* what is wrong that is no item's own; empty = nothing */
+};
+
+/* Fills in an empty one, which the caller frees, whatever the state. */
+void directory_check(struct fs *fs, struct progress *progress, struct directory *directory);
+
+void directory_deinit(struct directory *directory);
+
+/* The same for one file, its path from where `fs` is, which may be any folder. */
+void directory_check_file(struct fs *fs, const char *path, struct progress *progress,
+                          struct item *item);
+
+void directory_deinit_item(struct item *item);
+
+#endif

@@ -1,0 +1,141 @@
+/*
+ * Gathers the entries of the store, sorts them and prints them. The store's snapshots are how it
+ * comes to them; since nobody writes, the entries stay where they are.
+ */
+#include "check/dump.h"
+
+#include "base/mem.h"
+#include "check/quote.h"
+#include "store/entry.h"
+#include "store/list.h"
+#include "store/snapshot.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#define FIRST_ENTRIES 1024
+/* An RPUSH ends after so many elements, or bytes of elements. */
+#define MOST_ELEMENTS 64
+#define MOST_BYTES    ((size_t)64 * 1024)
+
+struct found {
+    uint32_t db;
+    const struct entry *entry;
+};
+
+struct gathering {
+    struct snapshot snapshot; /* the first member: callbacks get it */
+    struct found *items;
+    size_t count;
+    size_t capacity;
+};
+
+static void gather(struct snapshot *snapshot, uint32_t db, const struct entry *entry, bool early)
+{
+    struct gathering *gathering = (struct gathering *)snapshot;
+    (void)early;
+    if (gathering->count == gathering->capacity) {
+        gathering->capacity = gathering->capacity > 0 ? gathering->capacity * 2 : FIRST_ENTRIES;
+        gathering->items =
+            mem_realloc(gathering->items, gathering->capacity * sizeof *gathering->items);
+    }
+    gathering->items[gathering->count++] = (struct found){.db = db, .entry = entry};
+}
+
+/* Nothing has to begin. */
+static void on_begin(struct snapshot *snapshot)
+{
+    (void)snapshot;
+}
+
+static int compare_slices(struct slice a, struct slice b)
+{
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct found *left = a;
+    const struct found *right = b;
+    if (left->db != right->db)
+        return left->db < right->db ? -1 : 1;
+    return compare_slices(entry_key(left->entry), entry_key(right->entry));
+}
+
+static void print_word(FILE *out, struct slice word)
+{
+    putc(' ', out);
+    quote_word(out, word);
+}
+
+static void print_string(FILE *out, const struct entry *entry)
+{
+    int64_t expire_at_ms = entry_expire_at_ms(entry);
+    fputs("SET", out);
+    print_word(out, entry_key(entry));
+    print_word(out, entry_string(entry));
+    if (expire_at_ms != 0)
+        fprintf(out, " PXAT %" PRId64, expire_at_ms);
+    putc('\n', out);
+}
+
+static void print_list(FILE *out, const struct entry *entry)
+{
+    struct list_cursor cursor;
+    size_t elements = 0, bytes = 0;
+    for (bool on = list_seek(entry_list(entry), &cursor, 0); on; on = list_next(&cursor)) {
+        if (elements == MOST_ELEMENTS || bytes >= MOST_BYTES) {
+            putc('\n', out);
+            elements = bytes = 0;
+        }
+        if (elements == 0) {
+            fputs("RPUSH", out);
+            print_word(out, entry_key(entry));
+        }
+        print_word(out, list_cursor_value(&cursor));
+        elements++;
+        bytes += list_cursor_length(&cursor);
+    }
+    putc('\n', out);
+    int64_t expire_at_ms = entry_expire_at_ms(entry);
+    if (expire_at_ms == 0)
+        return;
+    fputs("PEXPIREAT", out);
+    print_word(out, entry_key(entry));
+    fprintf(out, " %" PRId64 "\n", expire_at_ms);
+}
+
+static uint64_t print_all(FILE *out, const struct gathering *gathering, int64_t now_ms)
+{
+    uint64_t printed = 0;
+    uint32_t db = UINT32_MAX;
+    for (size_t i = 0; i < gathering->count; i++) {
+        const struct found *found = &gathering->items[i];
+        int64_t expire_at_ms = entry_expire_at_ms(found->entry);
+        if (expire_at_ms != 0 && expire_at_ms <= now_ms)
+            continue;
+        if (found->db != db)
+            fprintf(out, "SELECT %" PRIu32 "\n", db = found->db);
+        if (entry_type(found->entry) == ENTRY_LIST)
+            print_list(out, found->entry);
+        else
+            print_string(out, found->entry);
+        printed++;
+    }
+    return printed;
+}
+
+uint64_t dump_store(FILE *out, struct store *store, int64_t now_ms)
+{
+    struct gathering gathering = {.snapshot = {.save = gather, .on_begin = on_begin}};
+    store_snapshot_begin(store, &gathering.snapshot);
+    while (store_snapshot_step(store, &gathering.snapshot))
+        ;
+    store_snapshot_end(store);
+    if (gathering.count > 0)
+        qsort(gathering.items, gathering.count, sizeof *gathering.items, compare);
+    uint64_t printed = print_all(out, &gathering, now_ms);
+    free(gathering.items);
+    return printed;
+}

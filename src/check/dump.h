@@ -1,0 +1,18 @@
+/* All data of a store as commands, which keystore-cli --pipe and redis-cli carry out. */
+#ifndef KEYSTORE_CHECK_DUMP_H
+#define KEYSTORE_CHECK_DUMP_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct store;
+
+/*
+ * Prints, for each database that has keys, SELECT, and for each key in the order of their bytes SET
+ * (with PXAT if it has a deadline), or RPUSH and PEXPIREAT; a long list takes several RPUSH. Keys
+ * whose deadline has passed at `now_ms` (Unix time) are left out. Returns how many were printed.
+ * Nobody else uses the store meanwhile.
+ */
+uint64_t dump_store(FILE *out, struct store *store, int64_t now_ms);
+
+#endif

@@ -1,0 +1,240 @@
+/*
+ * Reads a file to its end and counts. What is good and what is not is the judgement of
+ * journal/rdb_read.c and journal/scan.c; this only remembers it.
+ */
+#include "check/inspect.h"
+
+#include "base/arena.h"
+#include "journal/command.h"
+#include "journal/rdb_read.h"
+
+#include <stdio.h>
+
+struct reading {
+    struct slice bytes;
+    struct inspection *inspection;
+    struct progress *progress;
+};
+
+static void say_why(struct inspection *inspection, enum state state, uint64_t offset,
+                    const char *why)
+{
+    inspection->state = state;
+    inspection->good = offset;
+    snprintf(inspection->why, sizeof inspection->why, "%s", why);
+}
+
+/* ---- snapshots ---- */
+
+/* A string or list. Most names stand in the file, so they tell how far the reading is. */
+static void count_key(struct reading *reading, const struct rdb_key *key)
+{
+    if (key->expire_at_ms != 0)
+        reading->inspection->rdb.expiring++;
+    uintptr_t begin = (uintptr_t)reading->bytes.data;
+    uintptr_t at = (uintptr_t)key->name.data;
+    if (at >= begin && at - begin < reading->bytes.len)
+        progress_step(reading->progress, at - begin);
+}
+
+static bool on_aux(void *context, struct slice name, struct slice value)
+{
+    struct reading *reading = context;
+    struct inspect_rdb *rdb = &reading->inspection->rdb;
+    int64_t revision;
+    if (slice_equal(name, SLICE_LITERAL(RDB_AUX_REVISION)) && decimal_parse(value, &revision)) {
+        rdb->has_revision = true;
+        rdb->revision = (uint64_t)revision;
+    }
+    return true;
+}
+
+static bool on_string(void *context, const struct rdb_key *key, struct slice value)
+{
+    struct reading *reading = context;
+    (void)value;
+    reading->inspection->rdb.strings++;
+    count_key(reading, key);
+    return true;
+}
+
+static bool on_list_begin(void *context, const struct rdb_key *key)
+{
+    struct reading *reading = context;
+    reading->inspection->rdb.lists++;
+    count_key(reading, key);
+    return true;
+}
+
+static bool on_list_elements(void *context, const struct slice *elements, size_t count)
+{
+    struct reading *reading = context;
+    (void)elements;
+    reading->inspection->rdb.elements += count;
+    return true;
+}
+
+static bool on_unsupported(void *context, const struct rdb_key *key, const char *type)
+{
+    struct reading *reading = context;
+    struct slice name = key != NULL ? key->name : slice_make(NULL, 0);
+    unsupported_add(&reading->inspection->unsupported, slice_from_string(type), name, NULL);
+    return true;
+}
+
+/* What stands at fixed places of a snapshot that was read to its end. */
+static void note_format(struct slice bytes, struct inspect_rdb *rdb)
+{
+    for (size_t i = 5; i < RDB_MAGIC_SIZE; i++)
+        rdb->version = rdb->version * 10 + (bytes.data[i] - (unsigned)'0');
+    uint64_t checksum = 0;
+    if (rdb->version >= RDB_VERSION_CRC)
+        memcpy(&checksum, bytes.data + rdb->size - sizeof checksum, sizeof checksum);
+    rdb->checksum = checksum != 0;
+}
+
+/* False if the snapshot is not good. */
+static bool inspect_snapshot(struct reading *reading)
+{
+    struct inspection *inspection = reading->inspection;
+    const struct rdb_receiver receiver = {.on_aux = on_aux,
+                                          .on_string = on_string,
+                                          .on_list_begin = on_list_begin,
+                                          .on_list_elements = on_list_elements,
+                                          .on_unsupported = on_unsupported,
+                                          .context = reading};
+    struct rdb_error error;
+    size_t size;
+    inspection->rdb.present = true;
+    if (!rdb_read(reading->bytes, &receiver, &size, &error)) {
+        say_why(inspection, STATE_DAMAGED, error.offset, error.reason);
+        return false;
+    }
+    inspection->rdb.size = size;
+    note_format(reading->bytes, &inspection->rdb);
+    /* A snapshot of Redis counts as one revision; so it is when it is loaded. */
+    inspection->next = inspection->rdb.has_revision ? inspection->rdb.revision + 1 : 2;
+    return true;
+}
+
+/* ---- logs ---- */
+
+static void count_unit(struct inspect_log *log, const struct scan_unit *unit)
+{
+    log->units++;
+    log->commands += unit->count;
+    if (log->first == 0)
+        log->first = unit->revision;
+    log->last = unit->revision;
+}
+
+/* NULL if each command is one that can be loaded or left out, else why one is not. */
+static const char *judge_unit(struct inspection *inspection, const struct scan_unit *unit,
+                              struct arena *arena)
+{
+    for (size_t i = 0; i < unit->count; i++) {
+        const struct scan_command *command = &unit->commands[i];
+        struct slice key = command->count > 1 ? command->args[1] : slice_make(NULL, 0);
+        struct op op;
+        const char *why;
+        arena_reset(arena);
+        switch (command_read(command, arena, &op, &why)) {
+        case COMMAND_BAD:
+            return why;
+        case COMMAND_UNSUPPORTED:
+            unsupported_add(&inspection->unsupported, command->args[0], key, why);
+            break;
+        default:
+            break;
+        }
+    }
+    return NULL;
+}
+
+/* Reads on until the end or a bad unit: its offset, or that of the good end, is *good. */
+static enum state read_units(struct reading *reading, struct scan *scan, uint64_t before,
+                             const char **why, size_t *good)
+{
+    struct inspection *inspection = reading->inspection;
+    struct arena arena;
+    struct scan_unit unit;
+    enum scan_verdict verdict;
+    arena_init(&arena);
+    *why = NULL;
+    while ((verdict = scan_next(scan, &unit)) == SCAN_UNIT && *why == NULL) {
+        *why = judge_unit(inspection, &unit, &arena);
+        if (*why == NULL)
+            count_unit(&inspection->log, &unit);
+        progress_step(reading->progress, before + scan->offset);
+    }
+    arena_deinit(&arena);
+    *good = *why != NULL ? unit.offset : scan->offset;
+    if (*why != NULL)
+        return STATE_DAMAGED;
+    *why = scan->why;
+    return verdict == SCAN_CLEAN ? STATE_GOOD : (verdict == SCAN_TORN ? STATE_TORN : STATE_DAMAGED);
+}
+
+/* Lines from `from` to `end`: how many, and how many units they promise. */
+static uint64_t count_batches(struct slice log, uint64_t from, uint64_t end, uint64_t *units)
+{
+    uint64_t count = 0;
+    size_t at = (size_t)from;
+    struct batch batch;
+    *units = 0;
+    while (at < end && batch_find(log, &at, &batch) && at < end) {
+        count++;
+        *units += batch.ops;
+        at += batch.line_size;
+        at += batch.len < log.len - at ? (size_t)batch.len : log.len - at;
+    }
+    return count;
+}
+
+/* A cut inside a batch would leave half of it: the place of the good end, or where its batch
+ * begins. */
+static uint64_t place_of_cut(struct slice log, uint64_t good)
+{
+    size_t at = 0;
+    struct batch batch;
+    while (batch_find(log, &at, &batch) && at < good) {
+        uint64_t behind = at + batch.line_size + batch.len;
+        if (good < behind)
+            return at;
+        at = (size_t)behind;
+    }
+    return good;
+}
+
+static void inspect_log(struct reading *reading, struct slice text, uint64_t before)
+{
+    struct inspection *inspection = reading->inspection;
+    struct scan scan;
+    const char *why;
+    size_t good;
+    inspection->log.present = true;
+    scan_init(&scan, text, inspection->next);
+    enum state state = read_units(reading, &scan, before, &why, &good);
+    good = (size_t)place_of_cut(text, good);
+    inspection->next = scan.next;
+    inspection->log.synced = scan.synced;
+    inspection->log.batches = count_batches(text, 0, good, &inspection->log.checked);
+    if (state != STATE_GOOD) {
+        say_why(inspection, state, before + good, why);
+        inspection->proof = scan.proof > 0 ? before + scan.proof : 0;
+        inspection->bad_batches = count_batches(text, good, text.len, &inspection->bad_units);
+    }
+    scan_deinit(&scan);
+}
+
+void inspect(struct slice bytes, uint64_t next, struct progress *progress,
+             struct inspection *inspection)
+{
+    struct reading reading = {.bytes = bytes, .inspection = inspection, .progress = progress};
+    *inspection = (struct inspection){.size = bytes.len, .next = next};
+    if (slice_starts_with(bytes, SLICE_LITERAL(RDB_MAGIC)) && !inspect_snapshot(&reading))
+        return;
+    size_t before = inspection->rdb.size;
+    if (before == 0 || before < bytes.len)
+        inspect_log(&reading, slice_skip(bytes, before), before);
+}

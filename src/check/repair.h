@@ -1,0 +1,29 @@
+/*
+ * Cuts what is torn or damaged. Whatever is changed is copied first, durably, to
+ * NAME.before-repair-<n>; then the manifest is replaced if logs fall away, then the file is cut,
+ * and then those logs are removed. A crash in between leaves a directory that is torn, damaged or
+ * good as before, and can be repaired again.
+ */
+#ifndef KEYSTORE_CHECK_REPAIR_H
+#define KEYSTORE_CHECK_REPAIR_H
+
+#include "check/directory.h"
+
+#define REPAIR_PROBLEM_SIZE ((size_t)400)
+
+/* Bytes of the longest path in a data directory, with its zero. */
+#define REPAIR_PATH_SIZE ((size_t)PATH_MAX)
+
+/*
+ * Repairs a directory that was checked and is not good; `damage`: also where acknowledged writes
+ * are lost by that. Says on `out` what it does. False with a sentence, without full stop, if it may
+ * or can not.
+ */
+bool repair_directory(struct fs *fs, const struct directory *directory, bool damage, FILE *out,
+                      char problem[static REPAIR_PROBLEM_SIZE]) __attribute__((warn_unused_result));
+
+/* The same for a file that is no part of a data directory. */
+bool repair_file(struct fs *fs, const struct item *item, bool damage, FILE *out,
+                 char problem[static REPAIR_PROBLEM_SIZE]) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,243 @@
+/* Puts findings into words. Judges nothing. */
+#include "check/report.h"
+
+#include "check/quote.h"
+
+#include <inttypes.h>
+
+#define WIDTH 10 /* of the first column */
+#define TEXT  1000
+
+const char *report_state(enum state state)
+{
+    static const char *const names[] = {"good", "torn", "damaged", "not readable"};
+    return names[state];
+}
+
+static const char *role_name(enum role role)
+{
+    static const char *const names[] = {
+        [ROLE_MANIFEST] = "manifest", [ROLE_BASE] = "base",         [ROLE_LOG] = "log",
+        [ROLE_HISTORY] = "history",   [ROLE_LEFTOVER] = "leftover", [ROLE_DUMP] = "dump",
+        [ROLE_IGNORED] = "ignored",   [ROLE_LOCK] = "lock",         [ROLE_COPY] = "copy",
+        [ROLE_UNKNOWN] = "unknown",
+    };
+    return names[role];
+}
+
+static const char *role_remark(enum role role)
+{
+    switch (role) {
+    case ROLE_HISTORY:
+    case ROLE_LEFTOVER:
+        return "; not used, the next start removes it";
+    case ROLE_IGNORED:
+        return "; not used, since there is a manifest";
+    case ROLE_COPY:
+        return "; kept by a repair";
+    default:
+        return "";
+    }
+}
+
+/* "1 key", "2 keys" */
+static void count(FILE *out, uint64_t number, const char *thing, const char *things)
+{
+    fprintf(out, "%" PRIu64 " %s", number, number == 1 ? thing : things);
+}
+
+static void indent(FILE *out)
+{
+    fprintf(out, "%*s", WIDTH, "");
+}
+
+static void report_rdb(FILE *out, const struct inspect_rdb *rdb)
+{
+    indent(out);
+    fprintf(out, "snapshot: RDB version %u, ", rdb->version);
+    fputs(rdb->checksum ? "checksum right" : "without checksum", out);
+    if (rdb->has_revision)
+        fprintf(out, ", revision %" PRIu64, rdb->revision);
+    fputc('\n', out);
+    indent(out);
+    count(out, rdb->strings, "string", "strings");
+    fputs(", ", out);
+    count(out, rdb->lists, "list", "lists");
+    if (rdb->lists > 0) {
+        fputs(" with ", out);
+        count(out, rdb->elements, "element", "elements");
+    }
+    fprintf(out, "; %" PRIu64 " with a deadline\n", rdb->expiring);
+}
+
+static void report_revisions(FILE *out, const struct inspect_log *log)
+{
+    indent(out);
+    if (log->first == log->last)
+        fprintf(out, "revision %" PRIu64, log->first);
+    else
+        fprintf(out, "revisions %" PRIu64 " to %" PRIu64, log->first, log->last);
+    if (log->synced > 0)
+        fprintf(out, ", durable up to %" PRIu64 " at least", log->synced);
+    fputc('\n', out);
+}
+
+/* What Redis writes has no checksums. */
+static void report_log(FILE *out, const struct inspect_log *log)
+{
+    uint64_t plain = log->units - (log->checked < log->units ? log->checked : log->units);
+    indent(out);
+    count(out, log->units, "unit", "units");
+    fputs(" with ", out);
+    count(out, log->commands, "command", "commands");
+    if (log->batches > 0) {
+        fputs(" in ", out);
+        count(out, log->batches, "batch", "batches");
+        fputs(", checksums right", out);
+    }
+    if (plain > 0 && log->batches > 0)
+        fprintf(out, "; %" PRIu64 " of the units not in batches, without checksum", plain);
+    else if (plain > 0)
+        fputs(", without checksums", out);
+    fputc('\n', out);
+    if (log->first > 0)
+        report_revisions(out, log);
+}
+
+void report_loss(FILE *out, const struct inspection *inspection)
+{
+    count(out, inspection->size - inspection->good, "byte", "bytes");
+    if (inspection->bad_batches == 0)
+        return;
+    fputs(", with ", out);
+    count(out, inspection->bad_units, "unit", "units");
+    fputs(" in ", out);
+    count(out, inspection->bad_batches, "batch", "batches");
+    fputs(inspection->bad_batches == 1 ? " whose line is left" : " whose lines are left", out);
+}
+
+static void report_fault(FILE *out, const struct item *item)
+{
+    const struct inspection *inspection = &item->inspection;
+    indent(out);
+    if (!inspection->rdb.present && !inspection->log.present) {
+        fprintf(out, "%s: %s\n", report_state(inspection->state), inspection->why);
+        return;
+    }
+    fprintf(out, "%s at byte %" PRIu64 ": %s\n", report_state(inspection->state), inspection->good,
+            inspection->why);
+    if (inspection->proof > 0) {
+        indent(out);
+        fprintf(out, "the line at byte %" PRIu64 " says that it had been durable\n",
+                inspection->proof);
+    }
+    if (!inspection->log.present)
+        return;
+    indent(out);
+    fputs("from there on: ", out);
+    report_loss(out, inspection);
+    fputc('\n', out);
+}
+
+void report_item(FILE *out, const struct item *item)
+{
+    const struct inspection *inspection = &item->inspection;
+    fprintf(out, "%-*s", WIDTH, role_name(item->role));
+    quote_word(out, slice_from_string(item->path));
+    bool known = !item->missing && item->inspection.state != STATE_UNREADABLE;
+    if (known && item->role != ROLE_UNKNOWN) {
+        fputs(": ", out);
+        count(out, inspection->size, "byte", "bytes");
+    }
+    fprintf(out, "%s\n", role_remark(item->role));
+    if (inspection->rdb.size > 0)
+        report_rdb(out, &inspection->rdb);
+    if (inspection->log.present)
+        report_log(out, &inspection->log);
+    if (inspection->unsupported.count > 0) {
+        char text[TEXT];
+        unsupported_print(&inspection->unsupported, text, sizeof text);
+        indent(out);
+        fprintf(out,
+                "not for KeyStore: %s; a server takes the rest with --import-skip-unsupported\n",
+                text);
+    }
+    if (inspection->state != STATE_GOOD)
+        report_fault(out, item);
+}
+
+/* ---- summaries ---- */
+
+static void add_up(struct inspection *sum, const struct inspection *one)
+{
+    sum->rdb.strings += one->rdb.strings;
+    sum->rdb.lists += one->rdb.lists;
+    sum->log.units += one->log.units;
+    sum->next = one->next > sum->next ? one->next : sum->next;
+}
+
+static void summarise(FILE *out, enum state state, const struct inspection *sum, const char *why)
+{
+    fprintf(out, "%s: ", report_state(state));
+    count(out, sum->rdb.strings + sum->rdb.lists, "key", "keys");
+    fputs(" in the snapshot, ", out);
+    count(out, sum->log.units, "unit", "units");
+    fputs(" in the log", out);
+    if (sum->next > 1)
+        fprintf(out, ", up to revision %" PRIu64, sum->next - 1);
+    fputs(why, out);
+    fputc('\n', out);
+}
+
+/* What a state means for the server. */
+static const char *meaning(enum state state)
+{
+    switch (state) {
+    case STATE_TORN:
+        return "; the next start cuts the torn end";
+    case STATE_DAMAGED:
+        return "; a server refuses to start on it";
+    default:
+        return "";
+    }
+}
+
+static bool has_data(const struct item *item)
+{
+    return item->role == ROLE_BASE || item->role == ROLE_LOG || item->role == ROLE_DUMP;
+}
+
+void report_items(FILE *out, const struct directory *directory)
+{
+    for (size_t i = 0; i < directory->count; i++)
+        report_item(out, &directory->items[i]);
+}
+
+void report_directory(FILE *out, const struct directory *directory)
+{
+    struct inspection sum = {.state = STATE_GOOD};
+    size_t files = 0;
+    for (size_t i = 0; i < directory->count; i++) {
+        if (!has_data(&directory->items[i]))
+            continue;
+        files++;
+        add_up(&sum, &directory->items[i].inspection);
+    }
+    if (directory->why[0] != 0)
+        fprintf(out, "%s: %s\n", report_state(directory->state), directory->why);
+    else if (files > 0)
+        summarise(out, directory->state, &sum, meaning(directory->state));
+    else if (directory->state == STATE_GOOD)
+        fputs("good: there are no data here; a server would start empty\n", out);
+    else
+        fprintf(out, "%s: nobody can tell which files make up the data\n",
+                report_state(directory->state));
+}
+
+void report_summary(FILE *out, const struct item *item)
+{
+    if (has_data(item))
+        summarise(out, item->inspection.state, &item->inspection, "");
+    else
+        fprintf(out, "%s: %s\n", report_state(item->inspection.state), item->inspection.why);
+}
