@@ -1,6 +1,6 @@
-"""Many idle HTTP/2 connections: greeted, acknowledged, and then silent.
+"""Many idle HTTP/2 connections: greeted, acknowledged, and then silent; and single calls.
 
-It knows the frames of the greeting and one fixed request, and takes no library's word for them.
+It knows the frames of the greeting and of small calls, and takes no library's word for them.
 """
 import socket
 import struct
@@ -25,9 +25,12 @@ def literal(name, value):
 
 
 def get_request(key):
-    message = b"\x0a" + bytes([len(key)]) + key
+    return request(b"/keystore.v1.KeyStore/Get", b"\x0a" + bytes([len(key)]) + key)
+
+
+def request(path, message):
     block = b"".join(literal(*field) for field in (
-        (b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/keystore.v1.KeyStore/Get"),
+        (b":method", b"POST"), (b":scheme", b"http"), (b":path", path),
         (b":authority", b"localhost"), (b"content-type", b"application/grpc"),
         (b"te", b"trailers")))
     return (frame(HEADERS, END_HEADERS, 1, block) +
@@ -41,16 +44,19 @@ class Connection:
         self.socket.bind((source, 0))
         self.socket.connect(("127.0.0.1", port))
         self.received = b""
+        self.payload = b""
 
     def next_frame(self):
-        """(kind, flags, stream) of the next frame; payloads do not matter here."""
+        """(kind, flags, stream) of the next frame, whose payload is left in self.payload."""
         while len(self.received) < 9 or len(self.received) < 9 + self._length():
             chunk = self.socket.recv(4096)
             if not chunk:
                 raise Failure("the server closed a connection that should stay idle")
             self.received += chunk
         kind, flags, stream = struct.unpack(">BBI", self.received[3:9])
-        self.received = self.received[9 + self._length():]
+        length = self._length()
+        self.payload = self.received[9:9 + length]
+        self.received = self.received[9 + length:]
         if kind == GOAWAY:
             raise Failure("the server sent GOAWAY on a connection that should stay idle")
         return kind, flags, stream
@@ -72,14 +78,21 @@ class Connection:
                 self.socket.sendall(frame(SETTINGS, ACK))
                 settings = True
 
-    def get(self):
-        self.socket.sendall(get_request(b"0123456789abcdef"))
+    def call_once(self, sent):
+        """The only call of a connection; returns the answer's bytes."""
+        self.socket.sendall(sent)
+        body = b""
         while True:
             kind, flags, stream = self.next_frame()
             if kind == RST_STREAM:
-                raise Failure("the server reset the stream of a Get")
+                raise Failure("the server reset the stream of a call")
+            if kind == DATA:
+                body += self.payload
             if kind == HEADERS and stream == 1 and flags & END_STREAM:
-                return
+                return body
+
+    def get(self):
+        self.call_once(get_request(b"0123456789abcdef"))
 
 
 class IdleConnections:
@@ -115,3 +128,29 @@ class IdleConnections:
 
     def __exit__(self, *_):
         self.close()
+
+
+def fields(message):
+    """The fields of a protobuf message that are bytes: (number, bytes); below 16, and short."""
+    while message:
+        length, begin, shift = 0, 1, 0
+        while True:
+            length |= (message[begin] & 127) << shift
+            begin, shift = begin + 1, shift + 7
+            if message[begin - 1] < 128:
+                break
+        yield message[0] >> 3, message[begin:begin + length]
+        message = message[begin + length:]
+
+
+def info(port):
+    """What the server knows about itself: texts by name."""
+    connection = Connection("127.0.0.1", port)
+    try:
+        connection.send_greeting()
+        connection.finish_greeting()
+        body = connection.call_once(request(b"/keystore.v1.KeyStoreAdmin/Info", b""))
+    finally:
+        connection.socket.close()
+    entries = (dict(fields(entry)) for _, entry in fields(body[5:]))
+    return {entry[1].decode(): entry[2].decode() for entry in entries}

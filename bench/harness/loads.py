@@ -7,12 +7,14 @@ import csv
 import os
 import socket
 import subprocess
+import tempfile
 
 from harness import process
 from harness.process import Failure, Server
 
 BIN = os.environ.get("KEYSTORE_BIN", "build/bin")
 PEERS = os.environ.get("KEYSTORE_PEERS", "build/peers/bin")
+KEYSTORE, REDIS = "KeyStore", "redis"
 KEY_BYTES = 16
 VALUE_BYTES = 32
 VERIFIED_CALLS = 20000
@@ -21,9 +23,15 @@ KEYSTORE_BENCH = f"{BIN}/keystore-bench"
 KEYSTORE_READY = r"Server started on port (\d+)\n"
 
 
-def start_keystore(name="KeyStore", program="keystore-server"):
+# Of the servers' data directories; goes with the program.
+DATA = tempfile.TemporaryDirectory(prefix="keystore-bench-")
+
+
+def start_keystore(name=KEYSTORE, program="keystore-server"):
+    """Nothing is kept on disk, as with the others."""
     return Server(name, [f"{BIN}/{program}", "--listen", "127.0.0.1:0", "--threads", 1,
-                         "--log-level", "error"], KEYSTORE_READY)
+                         "--log-level", "error", "--durability", "none", "--save", "",
+                         "--dir", tempfile.mkdtemp(dir=DATA.name)], KEYSTORE_READY)
 
 
 def start_grpc_cpp():
@@ -32,7 +40,7 @@ def start_grpc_cpp():
 
 def start_redis():
     port = process.free_port()
-    return Server("redis", ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+    return Server(REDIS, ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
                             "--appendonly", "no", "--daemonize", "no", "--dir", "/tmp"],
                   r"Ready to accept connections", port)
 
@@ -47,15 +55,24 @@ def only_row(text, program):
 # The three that speak gRPC.
 
 def keystore_bench(server, keys, connections, streams, *more):
+    """An option that comes twice counts as in `more`."""
     return [KEYSTORE_BENCH, "-h", "127.0.0.1", "-p", server.port, "-c", connections, "-m", streams,
             "-k", KEY_BYTES, "-d", VALUE_BYTES, "-r", keys, "--threads", 1, "--csv", "-q", *more]
 
 
-def fill_grpc(server, keys):
+def fill_grpc(server, keys, *more):
     """Stores the keys, and checks some of the values that come back."""
     output, _ = process.run_load(server, keystore_bench(server, keys, 10, 100, "--fill", "--verify",
-                                                        "--op", "get", "-n", VERIFIED_CALLS))
+                                                        "--op", "get", "-n", VERIFIED_CALLS, *more))
     check_grpc(server, only_row(output, "keystore-bench"), VERIFIED_CALLS)
+
+
+def fill_grpc_lists(server, lists, elements, *more):
+    """Lists of so many equal elements; `more` says which. Reads some of them."""
+    values = next(count for count in (1000, 500, 100, 50, 10, 5, 1) if elements % count == 0)
+    # Few calls in flight: the room for many of such messages would count as memory of the lists.
+    fill_grpc(server, lists, "--op", "lrange", "--elements", elements, "--values", values, "-c", 1,
+              "-m", 10, *more)
 
 
 def check_grpc(server, row, calls=None):
@@ -67,12 +84,18 @@ def check_grpc(server, row, calls=None):
         raise Failure(f"{server.name} answered {row['calls']} of {calls} calls")
 
 
-def get_grpc(server, keys, connections, streams, calls):
-    """Closed-loop Gets; returns their throughput and Usage."""
+def call_grpc(server, keys, connections, streams, calls, *more):
+    """Closed-loop calls; returns the row of keystore-bench and Usage."""
     output, usage = process.run_load(server, keystore_bench(server, keys, connections, streams,
-                                                            "--op", "get", "-n", calls))
+                                                            "-n", calls, *more))
     row = only_row(output, "keystore-bench")
     check_grpc(server, row, calls)
+    return row, usage
+
+
+def get_grpc(server, keys, connections, streams, calls):
+    """Closed-loop Gets; returns their throughput and Usage."""
+    row, usage = call_grpc(server, keys, connections, streams, calls, "--op", "get")
     return float(row["calls_per_s"]), usage
 
 
@@ -105,35 +128,89 @@ def redis_command(server, *words):
     return result.stdout.strip()
 
 
-def fill_redis(server, keys):
-    set_command = ("*3\r\n$3\r\nSET\r\n$16\r\nkey:%012d\r\n" +
-                   f"${VALUE_BYTES}\r\n{'x' * VALUE_BYTES}\r\n")
+KEY_NUMBER = "#" * 12  # stands for a key's number
+
+
+def redis_template(*words):
+    """A command as it goes over the wire, with %012d for KEY_NUMBER."""
+    text = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+    return text.replace(KEY_NUMBER, "%012d")
+
+
+def pipe_redis(server, blocks, commands):
+    """Sends blocks of text with so many commands in all."""
     with subprocess.Popen(process.on_core(process.LOAD_CORE, ["redis-cli", "-p", server.port,
                                                               "--pipe"]),
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as pipe:
-        for start in range(0, keys, 1000):
-            pipe.stdin.write("".join(set_command % key
-                                     for key in range(start, min(start + 1000, keys))))
+        for block in blocks:
+            pipe.stdin.write(block)
         pipe.stdin.close()
         answer = pipe.stdout.read()
-    if f"errors: 0, replies: {keys}" not in answer or redis_command(server, "DBSIZE") != str(keys):
-        raise Failure(f"redis could not be filled with {keys} keys: {answer.strip()[-300:]}")
+    if f"errors: 0, replies: {commands}" not in answer:
+        raise Failure(f"redis did not take {commands} commands: {answer.strip()[-300:]}")
+
+
+def pipe_template(server, template, keys):
+    """Sends the template's command for each key, which must be a new one."""
+    before = int(redis_command(server, "DBSIZE"))
+    pipe_redis(server, (template * len(numbers) % tuple(numbers)
+                        for numbers in (range(start, min(start + 1000, keys))
+                                        for start in range(0, keys, 1000))), keys)
+    stored = int(redis_command(server, "DBSIZE")) - before
+    if stored != keys:
+        raise Failure(f"redis stored {stored} of {keys} new keys")
+
+
+def fill_redis(server, keys, value_bytes=VALUE_BYTES, expire_at_ms=0, prefix="key:"):
+    words = ["SET", prefix + KEY_NUMBER, "x" * value_bytes]
+    if expire_at_ms:
+        words += ["PXAT", str(expire_at_ms)]
+    pipe_template(server, redis_template(*words), keys)
+
+
+def fill_redis_lists(server, lists, elements, element):
+    """Lists of so many equal elements, each made by one RPUSH."""
+    pipe_template(server, redis_template("RPUSH", "lst:" + KEY_NUMBER, *[element] * elements), lists)
+
+
+REDIS_LIST = "list"
+
+
+def redis_info(server, section):
+    """Texts by name."""
+    lines = redis_command(server, "INFO", section).splitlines()
+    return dict(line.strip().split(":", 1) for line in lines if ":" in line)
+
+
+def fill_redis_list(server, length, element):
+    """The list REDIS_LIST, of so many equal elements."""
+    values = 1000 if length % 1000 == 0 else 1
+    push = redis_template("RPUSH", REDIS_LIST, *[element] * values)
+    pipe_redis(server, (push for _ in range(length // values)), length // values)
+    if redis_command(server, "LLEN", REDIS_LIST) != str(length):
+        raise Failure(f"redis did not take a list of {length} elements")
 
 
 def redis_misses(server):
-    stats = redis_command(server, "INFO", "stats")
-    return int(stats.partition("keyspace_misses:")[2].split()[0])
+    return int(redis_info(server, "stats")["keyspace_misses"])
+
+
+def call_redis(server, connections, pipeline, calls, *more):
+    """Closed-loop commands by redis-benchmark; returns its row and Usage."""
+    output, usage = process.run_load(server, [
+        "redis-benchmark", "-h", "127.0.0.1", "-p", server.port, "-c", connections, "-P", pipeline,
+        "-n", calls, "--csv", *more])
+    return only_row(output, "redis-benchmark"), usage
 
 
 def get_redis(server, keys, connections, pipeline, calls):
-    """Closed-loop GETs by redis-benchmark; returns their throughput and Usage."""
+    """Closed-loop GETs; returns their throughput and Usage."""
     misses = redis_misses(server)
-    output, usage = process.run_load(server, [
-        "redis-benchmark", "-h", "127.0.0.1", "-p", server.port, "-t", "get", "-c", connections,
-        "-P", pipeline, "-n", calls, "-r", keys, "-d", VALUE_BYTES, "--csv"])
+    row, usage = call_redis(server, connections, pipeline, calls, "-t", "get", "-r", keys, "-d",
+                            VALUE_BYTES)
     if redis_misses(server) != misses:
         raise Failure(f"redis missed {redis_misses(server) - misses} of {calls} keys")
-    return float(only_row(output, "redis-benchmark")["rps"]), usage
+    return float(row["rps"]), usage
 
 
 def rate_redis(server, keys, connections, rate, seconds):

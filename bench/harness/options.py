@@ -20,13 +20,16 @@ def whole_number(text):
     return value
 
 
-def parser(suite, description):
+def parser(suite, description, rounds=5, keys=1000000):
+    """`rounds` and `keys` are the defaults without --quick."""
     result = argparse.ArgumentParser(prog=f"script/bench {suite}", description=description,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("--rounds", type=whole_number, metavar="N",
-                        help="rounds, of which medians are shown (default 5; with --quick 2)")
+                        help=f"rounds, of which medians are shown (default {rounds}; "
+                             "with --quick 2)")
+    result.set_defaults(usual_rounds=rounds, usual_keys=keys)
     result.add_argument("--keys", type=whole_number, metavar="N",
-                        help="keys that the servers hold (default 1000000; with --quick 100000)")
+                        help=f"keys that the servers hold (default {keys}; with --quick 100000)")
     result.add_argument("--quick", action="store_true",
                         help="a short form, to see that everything works; its numbers are noise")
     result.add_argument("--results", metavar="FOLDER",
@@ -37,8 +40,8 @@ def parser(suite, description):
 
 def parse(suite_parser, arguments):
     options = suite_parser.parse_args(arguments)
-    options.rounds = options.rounds or (2 if options.quick else 5)
-    options.keys = options.keys or (100000 if options.quick else 1000000)
+    options.rounds = options.rounds or (2 if options.quick else options.usual_rounds)
+    options.keys = options.keys or (100000 if options.quick else options.usual_keys)
     options.results = options.results or (QUICK_RESULTS if options.quick else RESULTS)
     if (os.cpu_count() or 1) < 2:
         raise Failure("two cores are needed, one for the server and one for the load")

@@ -6,6 +6,7 @@ import select
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 SERVER_CORE = 0
@@ -43,20 +44,24 @@ def raise_file_limit(wanted):
 
 class Server:
     """A running server. `ready` is a pattern for the line that it prints when it listens, with the
-    port as its first group if the system chose that."""
+    port as its first group if the system chose that. `ready_s` is how long that took."""
 
-    def __init__(self, name, command, ready, port=None):
+    def __init__(self, name, command, ready, port=None, timeout_s=10):
         self.name = name
         self.port = port
+        began = time.monotonic()
         self.process = subprocess.Popen(on_core(SERVER_CORE, command), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE)
         try:
-            self._wait_until_ready(ready)
+            self._wait_until_ready(ready, timeout_s)
+            self.ready_s = time.monotonic() - began
+            # Nobody reads what else it says, but a full pipe would stop it.
+            threading.Thread(target=self._drain, daemon=True).start()
         except BaseException:
             self.stop()
             raise
 
-    def _wait_until_ready(self, ready, timeout_s=10):
+    def _wait_until_ready(self, ready, timeout_s):
         deadline = time.monotonic() + timeout_s
         output = b""
         while not (match := re.search(ready, output.decode(errors="replace"))):
@@ -70,6 +75,12 @@ class Server:
             output += chunk
         if match.groups():
             self.port = int(match[1])
+
+    def _drain(self):
+        # Reads until stop() or the server closes the pipe.
+        with self.process.stdout as output:
+            while output.read1(65536):
+                pass
 
     @property
     def pid(self):
@@ -86,6 +97,20 @@ class Server:
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * PAGE_BYTES
 
+    def forget_peak(self):
+        """From now on peak_rss_bytes() looks back to this moment."""
+        with open(f"/proc/{self.pid}/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
+
+    def peak_rss_bytes(self):
+        with open(f"/proc/{self.pid}/status", encoding="ascii", errors="replace") as file:
+            return 1024 * int(file.read().partition("VmHWM:")[2].split()[0])
+
+    def disk_bytes(self):
+        """What it has written to files so far, as far as that is bound for the disk."""
+        with open(f"/proc/{self.pid}/io", encoding="ascii") as file:
+            return int(file.read().partition("\nwrite_bytes:")[2].split()[0])
+
     def open_files(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
@@ -97,7 +122,6 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        self.process.stdout.close()
 
     def __enter__(self):
         return self
@@ -134,18 +158,35 @@ def children_cpu_s():
     return usage.ru_utime + usage.ru_stime
 
 
-def run_load(server, command):
-    """Runs a load to its end; returns its standard output and its Usage."""
+def start_load(command):
+    return subprocess.Popen(on_core(LOAD_CORE, command), stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish_load(server, load):
+    """Waits for it to end; returns its standard output."""
+    output, complaint = load.communicate()
+    if load.returncode != 0:
+        raise Failure(f"{os.path.basename(load.args[3])} against {server.name} ended with "
+                      f"{load.returncode}: {complaint.strip()[-500:]}")
+    return output
+
+
+def run_loads(server, commands):
+    """Runs loads at once, each to its end; returns their standard outputs and the Usage of all."""
     machine_before, children_before = MachineTimes(), children_cpu_s()
     server_before, began = server.cpu_s(), time.monotonic()
-    result = subprocess.run(on_core(LOAD_CORE, command), stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    loads = [start_load(command) for command in commands]
+    outputs = [finish_load(server, load) for load in loads]
     wall_s = time.monotonic() - began
     server_cpu_s, load_cpu_s = server.cpu_s() - server_before, children_cpu_s() - children_before
     machine = MachineTimes()
-    if result.returncode != 0:
-        raise Failure(f"{os.path.basename(command[0])} against {server.name} ended with "
-                      f"{result.returncode}: {result.stderr.strip()[-500:]}")
     others_s = machine.busy_s - machine_before.busy_s - server_cpu_s - load_cpu_s
-    return result.stdout, Usage(wall_s, server_cpu_s, load_cpu_s, max(0.0, others_s),
-                                machine.stolen_s - machine_before.stolen_s)
+    return outputs, Usage(wall_s, server_cpu_s, load_cpu_s, max(0.0, others_s),
+                          machine.stolen_s - machine_before.stolen_s)
+
+
+def run_load(server, command):
+    """Runs a load to its end; returns its standard output and its Usage."""
+    (output,), usage = run_loads(server, [command])
+    return output, usage

@@ -25,6 +25,10 @@ def number(value):
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def verdict(reached):
+    return "yes" if reached else "**no**"
+
+
 def spread(values):
     """How far the rounds lie apart, as a share of their median."""
     return f"{(max(values) - min(values)) / statistics.median(values):.0%}"

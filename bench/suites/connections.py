@@ -76,9 +76,9 @@ def result_table(rounds):
     greeted = median(rounds, lambda one: one.greeted_bytes)
     used = median(rounds, lambda one: one.used_bytes)
     rows = [["memory per idle connection after the greeting", f"{greeted:,.0f} B",
-             f"{AIM_BYTES:,} B", yes(greeted <= AIM_BYTES)],
+             f"{AIM_BYTES:,} B", report.verdict(greeted <= AIM_BYTES)],
             ["memory per idle connection after one Get", f"{used:,.0f} B", f"{AIM_BYTES:,} B",
-             yes(used <= AIM_BYTES)]]
+             report.verdict(used <= AIM_BYTES)]]
     for state, label in ((ALONE, "without idle ones"), (BESIDE, "beside the idle ones")):
         rows.append([f"Get on {ACTIVE} connections {label}: calls/s",
                      report.number(median(rounds, lambda one: one.throughput[state])), "", ""])
@@ -87,14 +87,10 @@ def result_table(rounds):
     ratio = median(rounds, lambda one: one.throughput[BESIDE] / one.throughput[ALONE])
     cpu = median(rounds, lambda one: one.cpu_us(ALONE) / one.cpu_us(BESIDE))
     rows.append(["calls/s beside over without", f"{ratio:.2f}x", f"{AIM_THROUGHPUT}x",
-                 yes(ratio >= AIM_THROUGHPUT)])
+                 report.verdict(ratio >= AIM_THROUGHPUT)])
     rows.append(["calls per CPU second beside over without", f"{cpu:.2f}x", f"{AIM_THROUGHPUT}x",
-                 yes(cpu >= AIM_THROUGHPUT)])
+                 report.verdict(cpu >= AIM_THROUGHPUT)])
     return report.table(["", " value", " aim", "reached"], rows)
-
-
-def yes(reached):
-    return "yes" if reached else "**no**"
 
 
 def rounds_table(rounds):

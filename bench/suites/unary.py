@@ -8,49 +8,18 @@ import os
 import statistics
 
 from harness import loads, options, plot, report
+from harness.contender import Contender, measure_in_turn
+from harness.loads import KEYSTORE
 from harness.process import TICKS_PER_S, say
 
 SHAPES = ["10 x 100", "1 x 100", "50 x 1"]
-KEYSTORE, NGHTTP2, GRPC = "KeyStore", "nghttp2's session", "gRPC C++"
+NGHTTP2, GRPC = "nghttp2's session", "gRPC C++"
 # (shape, peer): how many times cheaper a call should be than the peer's.
 AIMS = {("10 x 100", GRPC): 25, ("10 x 100", NGHTTP2): 2.5, ("10 x 100", "redis -P 16"): 1.8,
         ("50 x 1", "redis -P 1"): 1.0}
 # Our latency over that of redis, at most.
 LATENCY_AIMS = {"p50": 1.05, "p99": 0.8}
 LATENCY_CONNECTIONS = 50
-CALIBRATION_CPU_S = 0.2
-
-
-class Contender:
-    """A server under one load: `get(calls)` runs it and returns calls/s and Usage."""
-
-    def __init__(self, name, shape, server, get):
-        self.name = name
-        self.shape = shape
-        self.server = server
-        self.get = get
-        self.calls = 0
-        self.throughputs = []
-        self.usages = []
-
-    def calibrate(self, cpu_s):
-        """Warms up, and finds how many calls take so much of the server's CPU time."""
-        calls = 2000
-        while (used_s := self.get(calls)[1].server_cpu_s) < CALIBRATION_CPU_S:
-            calls *= 2 if used_s * 4 > CALIBRATION_CPU_S else 4
-        self.calls = max(1000, round(calls * cpu_s / used_s / 1000) * 1000)
-
-    def measure(self):
-        throughput, usage = self.get(self.calls)
-        self.throughputs.append(throughput)
-        self.usages.append(usage)
-
-    def cpu_us(self):
-        """CPU time per call, of each round."""
-        return [usage.server_cpu_s * 1e6 / self.calls for usage in self.usages]
-
-    def cpu_us_median(self):
-        return statistics.median(self.cpu_us())
 
 
 def grpc_contenders(server, keys):
@@ -115,11 +84,7 @@ class Unary:
         say("warming up")
         for contender in self.contenders:
             contender.calibrate(self.options.cpu_seconds)
-        for i in range(self.options.rounds):
-            say(f"round {i + 1} of {self.options.rounds}")
-            first = i % len(self.contenders)
-            for contender in self.contenders[first:] + self.contenders[:first]:
-                contender.measure()
+        measure_in_turn(self.contenders, self.options.rounds)
 
     def measure_latency(self):
         redis_max = statistics.median(self.find("redis -P 1", "50 x 1").throughputs)
@@ -266,7 +231,7 @@ def median_latencies(rounds):
 def verdict(ratio, aim):
     if aim is None:
         return ""
-    return "yes" if ratio >= aim else "**no**"
+    return report.verdict(ratio >= aim)
 
 
 def main(arguments):

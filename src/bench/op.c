@@ -6,11 +6,16 @@
 #define SERVICE "/keystore.v1.KeyStore/"
 
 static const struct op_row rows[OP_COUNT] = {
-    [OP_GET] = {.name = "get", .path = SERVICE "Get", .reads = true},
-    [OP_SET] = {.name = "set", .path = SERVICE "Set", .sends_value = true},
-    [OP_LPUSH] = {.name = "lpush", .path = SERVICE "LPush", .sends_value = true, .is_list = true},
-    [OP_LPOP] = {.name = "lpop", .path = SERVICE "LPop", .is_list = true, .reads = true},
-    [OP_LRANGE] = {.name = "lrange", .path = SERVICE "LRange", .is_list = true, .reads = true},
+    [OP_GET] = {"get", SERVICE "Get", OP_SET, .reads = true},
+    [OP_SET] = {"set", SERVICE "Set", OP_SET, .sends_value = true},
+    [OP_L_PUSH] = {"lpush", SERVICE "LPush", OP_L_PUSH, .sends_value = true, .is_list = true},
+    [OP_L_POP] = {"lpop", SERVICE "LPop", OP_L_PUSH, .is_list = true, .reads = true},
+    [OP_L_RANGE] = {"lrange", SERVICE "LRange", OP_L_PUSH, .is_list = true, .reads = true},
+    [OP_R_PUSH] = {"rpush", SERVICE "RPush", OP_L_PUSH, .sends_value = true, .is_list = true},
+    [OP_R_POP] = {"rpop", SERVICE "RPop", OP_L_PUSH, .is_list = true, .reads = true},
+    /* A server to compare with: its PutRequest (etcd 3.4, rpc.proto) has key and value where our
+     * SetRequest has them. */
+    [OP_ETCD_PUT] = {"etcdput", "/etcdserverpb.KV/Put", OP_ETCD_PUT, .sends_value = true},
 };
 
 const struct op_row *op_row(enum op op)

@@ -86,11 +86,28 @@ static bool set_timeout(struct options *options, const char *text)
     return parse_seconds(text, &options->timeout_ns) && options->timeout_ns > 0;
 }
 
+static bool set_ttl(struct options *options, const char *text)
+{
+    return parse_seconds(text, &options->ttl_ns);
+}
+
+/* "lpush" or "lpush,lpop". */
 static bool set_op(struct options *options, const char *text)
 {
-    options->op_count = 1;
-    options->weights[0] = 1;
-    return op_parse(text, &options->ops[0]);
+    char first[16];
+    const char *comma = strchr(text, ',');
+    size_t len = comma != NULL ? (size_t)(comma - text) : strlen(text);
+    if (len >= sizeof first)
+        return false;
+    memcpy(first, text, len);
+    first[len] = '\0';
+    options->take_turns = comma != NULL;
+    options->op_count = comma != NULL ? 2 : 1;
+    options->weights[0] = options->weights[1] = 1;
+    return op_parse(first, &options->ops[0]) &&
+           (comma == NULL ||
+            (op_parse(comma + 1, &options->ops[1]) && options->ops[0] != options->ops[1] &&
+             op_row(options->ops[0])->is_list == op_row(options->ops[1])->is_list));
 }
 
 /* "9:1" is nine Gets to one Set; an operation that is never called is left out. */
@@ -148,16 +165,28 @@ static const struct option_row rows[] = {
      .min = 1, .max = 65536},
     {'r', NULL, "N", "number of keys, called at random (1000000)", "a number of keys, 1 to 10^15",
      NUMBER(keyspace), .min = 1, .max = 1000000000000000},
-    {0, "op", "OP", "what to call: get, set, lpush, lpop or lrange (get)",
-     "one of get, set, lpush, lpop, lrange", .set = set_op},
+    {0, "op", "OP",
+     "what to call: get, set, lpush, lpop, lrange, rpush, rpop, or of etcd\netcdput (get); OP,OP: "
+     "two "
+     "by turns, both of strings or both of lists",
+     "one of get, set, lpush, lpop, lrange, rpush, rpop, etcdput, or two such as lpush,lpop",
+     .set = set_op},
     {0, "mix", "GET:SET", "Gets and Sets at random in this ratio, such as 9:1",
      "two whole numbers up to 1000000, not both 0, such as 9:1", .set = set_mix},
     {0, "range", "START:STOP", "what lrange asks for (0:9)",
      "two whole numbers, such as 0:9 or -10:-1", .set = set_range},
     {0, "fill", NULL, "before that store all the keys, strings or lists as --op wants them",
      .size = sizeof(bool), .at = offsetof(struct options, fill)},
-    {0, "elements", "N", "elements of each list that --fill makes, by LPush of one (10)",
+    {0, "elements", "N", "elements of each list that --fill makes, by LPush (10)",
      "a number of elements, 1 to 10^12", NUMBER(elements), .min = 1, .max = 1000000000000},
+    {0, "values", "N", "values in each push (1)", "a number of values, 1 to 100000",
+     NUMBER(push_values), .min = 1, .max = 100000},
+    {0, "numbers", NULL, "values are decimal numbers of so many digits", .size = sizeof(bool),
+     .at = offsetof(struct options, numbers)},
+    {0, "ttl", "SECONDS",
+     "what is set expires, all at one moment: so long after the fill, or\nthe calls, began (0: "
+     "never)",
+     "a number of seconds", .set = set_ttl},
     {0, "rate", "N",
      "calls per second on a fixed schedule; latency counts from the\nscheduled time, whatever "
      "delayed the call",
@@ -286,6 +315,7 @@ static bool check_together(const struct options *options, const struct given *gi
                            char problem[static OPTIONS_PROBLEM_SIZE])
 {
     size_t digits = payload_digits(options->keyspace);
+    bool lists = op_row(options->ops[0])->is_list;
     if (options->unix_path != NULL && (is_given(given, "h") || is_given(given, "p")))
         return refuse(problem, "-s names a unix socket, so -h and -p cannot be given as well");
     if (is_given(given, "n") && is_given(given, "t"))
@@ -302,6 +332,15 @@ static bool check_together(const struct options *options, const struct given *gi
     if (options->key_size < digits)
         return refuse(problem, "%" PRIu64 " keys need %zu digits, but -k allows only %zu bytes",
                       options->keyspace, digits, options->key_size);
+    if (options->fill && lists && options->elements % options->push_values != 0)
+        return refuse(problem,
+                      "lists of %" PRIu64 " elements cannot be filled by pushes of %zu; the one "
+                      "must be a multiple of the other",
+                      options->elements, options->push_values);
+    if (options->ttl_ns != 0 && lists)
+        return refuse(problem, "--ttl is for what set stores, not for lists");
+    if (options->numbers && options->value_size == 0)
+        return refuse(problem, "-d 0 leaves no digit for --numbers");
     return true;
 }
 
@@ -321,6 +360,7 @@ static void set_defaults(struct options *options)
         .weights = {1},
         .op_count = 1,
         .elements = 10,
+        .push_values = 1,
         .range_stop = 9,
         .timeout_ns = 30 * NS_PER_S,
         .seed = 1,

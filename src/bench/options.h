@@ -26,8 +26,12 @@ struct options {
     enum op ops[OPTIONS_MAX_OPS];
     uint32_t weights[OPTIONS_MAX_OPS]; /* how often each is called */
     size_t op_count;
+    bool take_turns; /* the two operations, instead of being chosen by their weights */
     bool fill;
-    uint64_t elements; /* of each list that is filled */
+    uint64_t elements;  /* of each list that is filled */
+    size_t push_values; /* in each push */
+    bool numbers;       /* values are decimal numbers */
+    uint64_t ttl_ns;    /* of what is set, from the program's start on; 0 = for ever */
     int64_t range_start;
     int64_t range_stop;
     uint64_t rate; /* calls per second; 0: as soon as an answer makes room */

@@ -38,6 +38,15 @@ void payload_init(struct payload *payload, size_t key_size, size_t value_size, u
     fill_with_letters(payload->filler, value_size);
 }
 
+void payload_use_numbers(struct payload *payload)
+{
+    memset(payload->filler, '0', payload->value_size);
+    payload->filler[0] = '1';
+    payload->digits_at = 1;
+    if (payload->value_digits == payload->value_size)
+        payload->value_digits--;
+}
+
 void payload_deinit(struct payload *payload)
 {
     free(payload->filler);
@@ -59,7 +68,10 @@ bool payload_matches(const struct payload *payload, uint64_t key, struct slice v
         return true;
     uint8_t digits[PAYLOAD_MAX_DIGITS];
     payload_put_digits(payload, key, digits);
+    size_t at = payload->digits_at;
     size_t count = payload->value_digits;
-    return memcmp(value.data, digits + payload->digits - count, count) == 0 &&
-           memcmp(value.data + count, payload->filler + count, value.len - count) == 0;
+    size_t end = at + count;
+    return memcmp(value.data, payload->filler, at) == 0 &&
+           memcmp(value.data + at, digits + payload->digits - count, count) == 0 &&
+           memcmp(value.data + end, payload->filler + end, value.len - end) == 0;
 }

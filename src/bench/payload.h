@@ -1,7 +1,8 @@
 /*
  * The keys and values of a run. Keys are numbers, written with zeros before them; a value begins
  * with the digits of its key, so that an answer can be checked without remembering what was stored,
- * also by a later run.
+ * also by a later run. Values can be numbers: then they are a 1, the digits and as many zeros as
+ * it takes.
  */
 #ifndef KEYSTORE_BENCH_PAYLOAD_H
 #define KEYSTORE_BENCH_PAYLOAD_H
@@ -12,8 +13,9 @@ struct payload {
     size_t key_size;
     size_t value_size;
     size_t digits;       /* that differ between keys: the last ones of each key */
-    size_t value_digits; /* how many of them, from the end, begin the value */
-    uint8_t *filler;     /* value_size bytes; what a value has behind its digits */
+    size_t value_digits; /* how many of them, from the end, the value has... */
+    size_t digits_at;    /* ...from here on: its beginning, or behind the 1 */
+    uint8_t *filler;     /* value_size bytes; what a value has around its digits */
 };
 
 #define PAYLOAD_MAX_DIGITS 20
@@ -23,6 +25,9 @@ size_t payload_digits(uint64_t keyspace);
 
 /* `key_size` is at least payload_digits(keyspace). */
 void payload_init(struct payload *payload, size_t key_size, size_t value_size, uint64_t keyspace);
+
+/* Makes the values numbers, as decimal text without zeros before it. `value_size` is not 0. */
+void payload_use_numbers(struct payload *payload);
 
 void payload_deinit(struct payload *payload);
 

@@ -1,11 +1,24 @@
 /* Turns options into phases. Refuses to know how they are carried out. */
 #include "bench/plan.h"
 
+#include "base/clock.h"
+#include "bench/now.h"
+
+/* One moment for all keys; 0 = never. */
+static int64_t expire_at_ms(const struct options *options)
+{
+    if (options->ttl_ns == 0)
+        return 0;
+    return clock_unix_ms() + (int64_t)(options->ttl_ns / (NS_PER_S / 1000));
+}
+
 static void init(struct plan *plan, const struct options *options, const struct target *target)
 {
     plan->options = options;
     plan->target = target;
     payload_init(&plan->payload, options->key_size, options->value_size, options->keyspace);
+    if (options->numbers)
+        payload_use_numbers(&plan->payload);
     const struct template_settings settings = {
         .authority = slice_from_string(target->authority),
         .ops = plan->ops,
@@ -13,19 +26,22 @@ static void init(struct plan *plan, const struct options *options, const struct 
         .payload = &plan->payload,
         .range_start = options->range_start,
         .range_stop = options->range_stop,
+        .push_values = options->push_values,
+        .expire_at_ms = expire_at_ms(options),
     };
     templates_init(&plan->templates, &settings);
 }
 
 void plan_init_fill(struct plan *plan, const struct options *options, const struct target *target)
 {
-    bool lists = op_row(options->ops[0])->is_list;
+    enum op op = op_row(options->ops[0])->fill;
+    bool lists = op_row(op)->is_list;
     *plan = (struct plan){
-        .ops = {lists ? OP_LPUSH : OP_SET},
+        .ops = {op},
         .weights = {1},
         .op_count = 1,
         .in_turn = true,
-        .calls = options->keyspace * (lists ? options->elements : 1),
+        .calls = options->keyspace * (lists ? options->elements / options->push_values : 1),
     };
     init(plan, options, target);
 }
@@ -40,6 +56,7 @@ void plan_init_measure(struct plan *plan, const struct options *options,
         .warmup_ns = options->warmup_ns,
         .rate = options->rate,
         .verify = options->verify,
+        .take_turns = options->take_turns,
     };
     for (size_t i = 0; i < options->op_count; i++) {
         plan->ops[i] = options->ops[i];

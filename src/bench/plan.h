@@ -15,6 +15,7 @@ struct plan {
     uint32_t weights[OPTIONS_MAX_OPS];
     size_t op_count;
     bool in_turn;         /* all keys one after the other, not at random */
+    bool take_turns;      /* the two operations, whatever their weights */
     uint64_t calls;       /* UINT64_MAX: no limit */
     uint64_t duration_ns; /* 0: no limit */
     uint64_t warmup_ns;

@@ -11,7 +11,7 @@
 #define MAX_FIELDS     8
 
 /* The fields of mini_redis.proto that requests use. */
-enum { FIELD_KEY = 1, FIELD_VALUE = 2, FIELD_START = 2, FIELD_STOP = 3 };
+enum { FIELD_KEY = 1, FIELD_VALUE = 2, FIELD_START = 2, FIELD_STOP = 3, FIELD_EXPIRE_AT = 4 };
 enum { TYPE_VARINT = 0, TYPE_BYTES = 2 };
 
 struct field {
@@ -82,9 +82,21 @@ static void put_value(struct template *template, const struct payload *payload)
         return;
     uint8_t *value = put_bytes(&template->message, FIELD_VALUE, payload->value_size);
     memcpy(value, payload->filler, payload->value_size);
-    memset(value, '0', payload->value_digits);
-    template->value_at = template->message.len - payload->value_size;
+    memset(value + payload->digits_at, '0', payload->value_digits);
+    template->value_at = template->message.len - payload->value_size + payload->digits_at;
     template->value_len = payload->value_digits;
+}
+
+/* The values of a push take equally many bytes, so that one number says where each is. */
+static void put_values(struct template *template, const struct template_settings *settings)
+{
+    size_t count = op_row(template->op)->is_list ? settings->push_values : 1;
+    size_t begin = template->message.len;
+    for (size_t i = 0; i < count; i++)
+        put_value(template, settings->payload);
+    template->value_count = count;
+    template->value_stride = (template->message.len - begin) / count;
+    template->value_at -= (count - 1) * template->value_stride;
 }
 
 static void make_message(struct template *template, const struct template_settings *settings)
@@ -97,8 +109,12 @@ static void make_message(struct template *template, const struct template_settin
     message->len = MESSAGE_PREFIX;
     put_key(template, settings->payload);
     if (op_row(template->op)->sends_value)
-        put_value(template, settings->payload);
-    if (template->op == OP_LRANGE) {
+        put_values(template, settings);
+    if (template->op == OP_SET && settings->expire_at_ms != 0) {
+        put_varint(message, FIELD_EXPIRE_AT << 3 | TYPE_VARINT);
+        put_varint(message, (uint64_t)settings->expire_at_ms);
+    }
+    if (template->op == OP_L_RANGE) {
         put_sint64(message, FIELD_START, settings->range_start);
         put_sint64(message, FIELD_STOP, settings->range_stop);
     }
@@ -189,9 +205,12 @@ void template_put(const struct templates *templates, enum op op, uint64_t key, u
     uint8_t *message = data + WIRE_FRAME_HEADER;
     uint8_t *digits = message + template->key_at;
     payload_put_digits(payload, key, digits);
-    if (template->value_len > 0)
-        memcpy(message + template->value_at, digits + payload->digits - template->value_len,
-               template->value_len);
+    const uint8_t *last = digits + payload->digits - template->value_len;
+    uint8_t *value = message + template->value_at;
+    if (template->value_len == 0)
+        return;
+    for (size_t i = 0; i < template->value_count; i++, value += template->value_stride)
+        memcpy(value, last, template->value_len);
 }
 
 /* Writes those of the patch's bytes, which belong at `at` of the message, that are in the part. */
@@ -213,6 +232,7 @@ void template_put_part(const struct templates *templates, enum op op, uint64_t k
     struct slice all = slice_make(digits, payload->digits);
     memcpy(out, template->message.data + begin, len);
     patch_part(all, template->key_at, begin, len, out);
-    patch_part(slice_skip(all, payload->digits - template->value_len), template->value_at, begin,
-               len, out);
+    struct slice last = slice_skip(all, payload->digits - template->value_len);
+    for (size_t i = 0; i < template->value_count; i++)
+        patch_part(last, template->value_at + i * template->value_stride, begin, len, out);
 }

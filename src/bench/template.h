@@ -22,10 +22,12 @@ struct template
     struct buf frames; /* HEADERS and DATA of the later requests; the DATA is the whole message */
     size_t block_at;   /* where in `frames` the header block begins, and how long it is... */
     size_t block_len;
-    size_t data_at;   /* ...and where the DATA frame begins */
-    size_t key_at;    /* where in `message` the key's digits are... */
-    size_t value_at;  /* ...and those of the value... */
-    size_t value_len; /* ...of which there may be none */
+    size_t data_at;      /* ...and where the DATA frame begins */
+    size_t key_at;       /* where in `message` the key's digits are... */
+    size_t value_at;     /* ...and those of the first value... */
+    size_t value_len;    /* ...of which there may be none... */
+    size_t value_count;  /* ...of so many values... */
+    size_t value_stride; /* ...that are so far apart */
 };
 
 struct templates {
@@ -43,6 +45,8 @@ struct template_settings {
     const struct payload *payload; /* borrowed for the templates' life */
     int64_t range_start;           /* of LRange */
     int64_t range_stop;
+    size_t push_values;   /* in each push; 1 at least */
+    int64_t expire_at_ms; /* of what Set stores; 0 = never */
 };
 
 /* Only `payload` is borrowed for longer than the call. */

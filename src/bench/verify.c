@@ -76,7 +76,7 @@ static bool values_match(const struct payload *payload, enum op op, uint64_t key
         if (!payload_matches(payload, key, field.bytes))
             return false;
     }
-    if (op == OP_LRANGE)
+    if (op == OP_L_RANGE)
         return found || values == 0;
     if (!found)
         return values == 0;

@@ -41,6 +41,8 @@ void worker_init(struct worker *worker, const struct plan *plan, uint32_t number
     else
         workload_init_random(&worker->workload, plan->ops, plan->weights, plan->op_count,
                              options->keyspace, options->seed, number);
+    if (plan->take_turns)
+        workload_take_turns(&worker->workload);
     worker->count = (uint32_t)plan_share(options->connections, number, options->threads);
     worker->left = plan_share(plan->calls, number, options->threads);
     worker->connections = mem_alloc_zero(worker->count * sizeof *worker->connections);

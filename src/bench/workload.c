@@ -27,6 +27,11 @@ void workload_init_random(struct workload *workload, const enum op *ops, const u
     workload->random = next_random(workload);
 }
 
+void workload_take_turns(struct workload *workload)
+{
+    workload->turns = 1;
+}
+
 void workload_init_in_turn(struct workload *workload, enum op op, uint64_t keyspace,
                            uint32_t thread, uint32_t threads)
 {
@@ -44,6 +49,8 @@ enum op workload_next(struct workload *workload, uint64_t *key)
     uint64_t random = next_random(workload);
     /* The product's high half is below the keyspace. */
     *key = (uint64_t)(((unsigned __int128)random * workload->keyspace) >> 64);
+    if (workload->turns > 0)
+        return workload->ops[(workload->turns++ & 1) ^ 1];
     if (workload->first_share >> 32 != 0)
         return workload->ops[0];
     return workload->ops[(uint32_t)next_random(workload) < workload->first_share ? 0 : 1];

@@ -10,6 +10,7 @@
 struct workload {
     enum op ops[2];
     uint64_t first_share; /* of 2^32 calls, those of ops[0] */
+    uint64_t turns;       /* if the operations take turns: calls so far, and 1 */
     uint64_t keyspace;
     uint64_t random; /* state of the generator */
     uint64_t next;   /* in turn: number of the next call... */
@@ -20,6 +21,9 @@ struct workload {
  * The same seed and thread give the same calls. */
 void workload_init_random(struct workload *workload, const enum op *ops, const uint32_t *weights,
                           size_t op_count, uint64_t keyspace, uint64_t seed, uint32_t thread);
+
+/* From now on a random workload has its two operations by turns, the first one first. */
+void workload_take_turns(struct workload *workload);
 
 /* All keys in turn, from the beginning again after the last; thread `thread` of `threads` has every
  * threads-th call of that. */

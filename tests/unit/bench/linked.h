@@ -7,7 +7,8 @@
 
 #define LINKED_STREAMS 8
 
-static const enum op linked_ops[] = {OP_GET, OP_SET, OP_LPUSH, OP_LPOP, OP_LRANGE};
+static const enum op linked_ops[] = {OP_GET,     OP_SET,    OP_L_PUSH, OP_L_POP,
+                                     OP_L_RANGE, OP_R_PUSH, OP_R_POP,  OP_ETCD_PUT};
 
 struct linked {
     struct payload payload;
@@ -67,6 +68,7 @@ static inline void linked_init(struct linked *linked, size_t value_size)
         .ops = linked_ops,
         .count = sizeof linked_ops / sizeof linked_ops[0],
         .payload = &linked->payload,
+        .push_values = 1,
         .range_stop = 9,
     };
     templates_init(&linked->templates, &settings);

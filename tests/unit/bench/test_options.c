@@ -82,7 +82,8 @@ static void test_numbers_and_texts_land_in_their_fields(void **state)
     assert_int_equal(options.key_size, 65536);
     assert_int_equal(options.keyspace, UINT64_C(1000000000000000));
     assert_parses(&options, "--threads", "2", "--rate=5000", "--warmup", "0.5", "--timeout", "2",
-                  "--seed", "18446744073709551615", "--server-pid", "77", "--elements", "3");
+                  "--seed", "18446744073709551615", "--server-pid", "77", "--elements", "3",
+                  "--ttl", "1.5", "--values", "1000");
     assert_int_equal(options.threads, 2);
     assert_int_equal(options.rate, 5000);
     assert_int_equal(options.warmup_ns, SECOND / 2);
@@ -90,14 +91,17 @@ static void test_numbers_and_texts_land_in_their_fields(void **state)
     assert_int_equal(options.seed, UINT64_MAX);
     assert_int_equal(options.server_pid, 77);
     assert_int_equal(options.elements, 3);
+    assert_int_equal(options.ttl_ns, SECOND * 3 / 2);
+    assert_int_equal(options.push_values, 1000);
 }
 
 static void test_flags(void **state)
 {
     (void)state;
     struct options options;
-    assert_parses(&options, "--fill", "--verify", "--csv", "-q", "--progress");
+    assert_parses(&options, "--fill", "--verify", "--csv", "-q", "--progress", "--numbers");
     assert_true(options.fill && options.verify && options.csv && options.quiet && options.progress);
+    assert_true(options.numbers);
     assert_parses(&options, "--help", "--version");
     assert_true(options.help && options.version);
     assert_parses(&options, "-s", "/tmp/a socket");
@@ -118,9 +122,15 @@ static void test_operations_mixes_and_ranges(void **state)
     (void)state;
     struct options options;
     assert_parses(&options, "--op", "lrange", "--range", "-10:-1");
-    assert_int_equal(options.ops[0], OP_LRANGE);
+    assert_int_equal(options.ops[0], OP_L_RANGE);
     assert_int_equal(options.range_start, -10);
     assert_int_equal(options.range_stop, -1);
+    assert_false(options.take_turns);
+    assert_parses(&options, "--op", "rpush,lpop");
+    assert_int_equal(options.op_count, 2);
+    assert_int_equal(options.ops[0], OP_R_PUSH);
+    assert_int_equal(options.ops[1], OP_L_POP);
+    assert_true(options.take_turns);
     assert_parses(&options, "--mix", "9:1");
     assert_int_equal(options.op_count, 2);
     assert_int_equal(options.ops[0], OP_GET);
@@ -144,6 +154,12 @@ static void test_bad_values_are_named(void **state)
     assert_refused("-t takes", "-t", "nan");
     assert_refused("-t takes", "-t", "1e300");
     assert_refused("--op takes one of get, set", "--op", "delete");
+    assert_refused("or two such as lpush,lpop", "--op", "lpush,");
+    assert_refused("or two such as lpush,lpop", "--op", "lpush,get");
+    assert_refused("or two such as lpush,lpop", "--op", "lpush,lpush");
+    assert_refused("or two such as lpush,lpop", "--op", "lpush,lpop,rpop");
+    assert_refused("--values takes", "--values", "0");
+    assert_refused("--ttl takes", "--ttl", "-1");
     assert_refused("--mix takes", "--mix", "0:0");
     assert_refused("--mix takes", "--mix", "1:2:3");
     assert_refused("--mix takes", "--mix", "-1:2");
@@ -175,6 +191,10 @@ static void test_what_contradicts_itself_is_refused(void **state)
     assert_refused("3 threads cannot share 2 connections", "--threads", "3", "-c", "2");
     assert_refused("1000000 keys need 6 digits", "-k", "5");
     assert_refused("only makes sense with --fill", "-n", "0");
+    assert_refused("lists of 10 elements cannot be filled by pushes of 3", "--fill", "--op", "lpop",
+                   "--values", "3");
+    assert_refused("not for lists", "--op", "lpush", "--ttl", "1");
+    assert_refused("no digit", "--numbers", "-d", "0");
 }
 
 static void test_help_has_every_option(void **state)
@@ -201,6 +221,9 @@ static void test_help_has_every_option(void **state)
                                  "--range START:STOP",
                                  "--fill",
                                  "--elements N",
+                                 "--values N",
+                                 "--numbers",
+                                 "--ttl SECONDS",
                                  "--rate N",
                                  "--warmup SECONDS",
                                  "--timeout SECONDS",

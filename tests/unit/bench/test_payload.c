@@ -115,6 +115,27 @@ static void test_values_shorter_than_the_digits_have_the_last_ones(void **state)
     payload_deinit(&payload);
 }
 
+static void test_values_can_be_numbers(void **state)
+{
+    (void)state;
+    struct payload payload;
+    payload_init(&payload, 16, 8, 1000);
+    payload_use_numbers(&payload);
+    assert_true(payload_matches(&payload, 42, SLICE_LITERAL("10420000")));
+    assert_false(payload_matches(&payload, 43, SLICE_LITERAL("10420000")));
+    assert_false(payload_matches(&payload, 42, SLICE_LITERAL("20420000")));
+    assert_false(payload_matches(&payload, 42, SLICE_LITERAL("10420001")));
+    payload_deinit(&payload);
+    payload_init(&payload, 16, 3, 1000);
+    payload_use_numbers(&payload);
+    assert_true(payload_matches(&payload, 542, SLICE_LITERAL("142")));
+    payload_deinit(&payload);
+    payload_init(&payload, 16, 1, 1000);
+    payload_use_numbers(&payload);
+    assert_true(payload_matches(&payload, 542, SLICE_LITERAL("1")));
+    payload_deinit(&payload);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_digits_are_as_printf_writes_them),
         cmocka_unit_test(test_a_value_matches_its_key_and_no_other),
         cmocka_unit_test(test_values_shorter_than_the_digits_have_the_last_ones),
+        cmocka_unit_test(test_values_can_be_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

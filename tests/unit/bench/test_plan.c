@@ -35,9 +35,46 @@ static void test_lists_are_filled_by_one_push_per_element(void **state)
     struct options options = options_of(words);
     struct plan plan;
     plan_init_fill(&plan, &options, &target);
-    assert_int_equal(plan.ops[0], OP_LPUSH);
+    assert_int_equal(plan.ops[0], OP_L_PUSH);
     assert_int_equal(plan.calls, 700);
     plan_deinit(&plan);
+}
+
+static void test_pushes_of_several_values_are_fewer(void **state)
+{
+    (void)state;
+    char words[] = "bench --fill --op lpush,lpop -r 100 --elements 70 --values 10 --numbers";
+    struct options options = options_of(words);
+    struct plan plan;
+    plan_init_fill(&plan, &options, &target);
+    assert_int_equal(plan.calls, 700);
+    assert_int_equal(plan.templates.of[OP_L_PUSH].value_count, 10);
+    assert_int_equal(plan.payload.filler[0], '1');
+    plan_deinit(&plan);
+    plan_init_measure(&plan, &options, &target);
+    assert_int_equal(plan.op_count, 2);
+    assert_true(plan.take_turns);
+    plan_deinit(&plan);
+}
+
+/* Bytes of the Set that fills. */
+static size_t set_len(char *words)
+{
+    struct options options = options_of(words);
+    struct plan plan;
+    plan_init_fill(&plan, &options, &target);
+    size_t len = plan.templates.of[OP_SET].message.len;
+    plan_deinit(&plan);
+    return len;
+}
+
+static void test_a_time_to_live_is_sent(void **state)
+{
+    (void)state;
+    char with[] = "bench --fill -r 10 --ttl 5";
+    char without[] = "bench --fill -r 10";
+    /* A tag, and the 41 bits of a time of these decades. */
+    assert_int_equal(set_len(with), set_len(without) + 7);
 }
 
 static void test_what_is_measured_is_what_the_options_say(void **state)
@@ -84,6 +121,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_strings_are_filled_by_one_set_per_key),
         cmocka_unit_test(test_lists_are_filled_by_one_push_per_element),
+        cmocka_unit_test(test_pushes_of_several_values_are_fewer),
+        cmocka_unit_test(test_a_time_to_live_is_sent),
         cmocka_unit_test(test_what_is_measured_is_what_the_options_say),
         cmocka_unit_test(test_shares_add_up),
     };

@@ -128,7 +128,7 @@ static void test_windows_are_given_back(void **state)
     linked.peer.answer.body = slice_make(body, sizeof body);
     size_t before = linked.peer.updates;
     for (int call = 0; call < CALLS; call++) {
-        linked_call(&linked, OP_LRANGE, 7);
+        linked_call(&linked, OP_L_RANGE, 7);
         linked_run(&linked);
     }
     assert_int_equal(linked.peer.updates - before, sizeof body * CALLS >> 30);

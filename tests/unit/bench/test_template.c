@@ -16,13 +16,16 @@
 #include <mini_redis.pb-c.h>
 
 #define AUTHORITY "127.0.0.1:50051"
-#define MAX_BYTES 100000
+#define MAX_BYTES 300000
 
-static const enum op all_ops[] = {OP_GET, OP_SET, OP_LPUSH, OP_LPOP, OP_LRANGE};
+static const enum op all_ops[] = {OP_GET,     OP_SET,    OP_L_PUSH, OP_L_POP,
+                                  OP_L_RANGE, OP_R_PUSH, OP_R_POP,  OP_ETCD_PUT};
 
 struct fixture {
     struct payload payload;
     struct templates templates;
+    size_t push_values;
+    int64_t expire_at_ms;
 };
 
 static void setup(struct fixture *fixture, size_t key_size, size_t value_size, int64_t start,
@@ -36,6 +39,8 @@ static void setup(struct fixture *fixture, size_t key_size, size_t value_size, i
         .payload = &fixture->payload,
         .range_start = start,
         .range_stop = stop,
+        .push_values = fixture->push_values,
+        .expire_at_ms = fixture->expire_at_ms,
     };
     templates_init(&fixture->templates, &settings);
 }
@@ -66,26 +71,34 @@ static struct pair make_pair(const struct payload *payload, enum op op, uint64_t
 }
 
 /* What protobuf-c packs for the operation; the length of it. */
-static size_t pack(const struct payload *payload, enum op op, struct pair pair, int64_t start,
+static size_t pack(const struct fixture *fixture, enum op op, struct pair pair, int64_t start,
                    int64_t stop, uint8_t *out)
 {
+    const struct payload *payload = &fixture->payload;
     ProtobufCBinaryData key = {payload->key_size, pair.key};
     ProtobufCBinaryData value = {payload->value_size, pair.value};
+    ProtobufCBinaryData values[] = {value, value, value};
     Keystore__V1__Key only_key = KEYSTORE__V1__KEY__INIT;
     Keystore__V1__KeyValue key_value = KEYSTORE__V1__KEY_VALUE__INIT;
     Keystore__V1__ListInsert insert = KEYSTORE__V1__LIST_INSERT__INIT;
     Keystore__V1__ListRange range = KEYSTORE__V1__LIST_RANGE__INIT;
     switch (op) {
-    case OP_SET:
+    case OP_ETCD_PUT:
         key_value.key = key;
         key_value.value = value;
         return keystore__v1__key_value__pack(&key_value, out);
-    case OP_LPUSH:
+    case OP_SET:
+        key_value.key = key;
+        key_value.value = value;
+        key_value.expire_at_ms = fixture->expire_at_ms;
+        return keystore__v1__key_value__pack(&key_value, out);
+    case OP_L_PUSH:
+    case OP_R_PUSH:
         insert.key = key;
-        insert.values = &value;
-        insert.n_values = 1;
+        insert.values = values;
+        insert.n_values = fixture->push_values;
         return keystore__v1__list_insert__pack(&insert, out);
-    case OP_LRANGE:
+    case OP_L_RANGE:
         range.key = key;
         range.start = start;
         range.stop = stop;
@@ -102,7 +115,7 @@ static void check_message(const struct fixture *fixture, enum op op, uint64_t nu
     static uint8_t wanted[MAX_BYTES];
     static uint8_t told[MAX_BYTES];
     struct pair pair = make_pair(&fixture->payload, op, number);
-    size_t len = pack(&fixture->payload, op, pair, start, stop, wanted + 5);
+    size_t len = pack(fixture, op, pair, start, stop, wanted + 5);
     wanted[0] = 0;
     wire_put_u32(wanted + 1, (uint32_t)len);
     assert_int_equal(fixture->templates.of[op].message.len, len + 5);
@@ -120,7 +133,8 @@ static void test_messages_are_those_of_protobuf(void **state)
     const int64_t ranges[][2] = {{0, 0}, {0, 9}, {-10, -1}, {64, 1000000}, {INT64_MIN, INT64_MAX}};
     for (size_t i = 0; i < 5; i++) {
         for (size_t j = 0; j < 7; j++) {
-            struct fixture fixture;
+            struct fixture fixture = {.push_values = 1 + j % 3,
+                                      .expire_at_ms = i % 2 == 0 ? 0 : INT64_C(1700000000000)};
             int64_t start = ranges[i][0];
             int64_t stop = ranges[i][1];
             setup(&fixture, key_sizes[i], value_sizes[j], start, stop);
@@ -138,7 +152,7 @@ static void test_parts_add_up_to_the_message(void **state)
 {
     (void)state;
     uint64_t random = seeded_start();
-    struct fixture fixture;
+    struct fixture fixture = {.push_values = 2};
     setup(&fixture, 16, 50, 0, 0);
     size_t len = fixture.templates.of[OP_SET].message.len;
     uint8_t whole[200];
@@ -202,7 +216,7 @@ static void check_frames(const struct fixture *fixture, nghttp2_hd_inflater *inf
 static void test_requests_in_order_decode_on_one_connection(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct fixture fixture = {.push_values = 2};
     nghttp2_hd_inflater *inflater;
     assert_int_equal(nghttp2_hd_inflate_new(&inflater), 0);
     setup(&fixture, 16, 32, 0, 9);
@@ -221,7 +235,7 @@ static void test_requests_in_order_decode_on_one_connection(void **state)
 static void test_stateless_blocks_need_no_table(void **state)
 {
     (void)state;
-    struct fixture fixture;
+    struct fixture fixture = {.push_values = 2};
     setup(&fixture, 16, 32, 0, 9);
     for (int op = 0; op < OP_COUNT; op++) {
         nghttp2_hd_inflater *inflater;

@@ -51,7 +51,7 @@ static void test_gets_are_compared_with_the_key(void **state)
     setup(&fixture);
     const struct payload *payload = &fixture.payload;
     assert_true(verify_body(payload, OP_GET, 7, pack_value(&fixture, true, VALUE_SIZE)));
-    assert_true(verify_body(payload, OP_LPOP, 7, pack_value(&fixture, true, VALUE_SIZE)));
+    assert_true(verify_body(payload, OP_L_POP, 7, pack_value(&fixture, true, VALUE_SIZE)));
     assert_false(verify_body(payload, OP_GET, 8, pack_value(&fixture, true, VALUE_SIZE)));
     assert_false(verify_body(payload, OP_GET, 7, pack_value(&fixture, true, VALUE_SIZE - 1)));
     assert_false(verify_body(payload, OP_GET, 7, pack_value(&fixture, true, 0)));
@@ -92,10 +92,10 @@ static void test_all_elements_of_a_range_are_compared(void **state)
     other[20] ^= 1;
     ProtobufCBinaryData values[3] = {
         {VALUE_SIZE, fixture.value}, {VALUE_SIZE, fixture.value}, {VALUE_SIZE, fixture.value}};
-    assert_true(verify_body(&fixture.payload, OP_LRANGE, 7, pack_list(&fixture, values, 3)));
-    assert_true(verify_body(&fixture.payload, OP_LRANGE, 7, pack_list(&fixture, values, 0)));
+    assert_true(verify_body(&fixture.payload, OP_L_RANGE, 7, pack_list(&fixture, values, 3)));
+    assert_true(verify_body(&fixture.payload, OP_L_RANGE, 7, pack_list(&fixture, values, 0)));
     values[2].data = other;
-    assert_false(verify_body(&fixture.payload, OP_LRANGE, 7, pack_list(&fixture, values, 3)));
+    assert_false(verify_body(&fixture.payload, OP_L_RANGE, 7, pack_list(&fixture, values, 3)));
     payload_deinit(&fixture.payload);
 }
 

@@ -45,6 +45,21 @@ static void test_a_mix_has_its_ratio(void **state)
     assert_in_range(sets, CALLS / 10 * 95 / 100, CALLS / 10 * 105 / 100);
 }
 
+static void test_operations_take_turns(void **state)
+{
+    (void)state;
+    const enum op ops[] = {OP_L_PUSH, OP_L_POP};
+    const uint32_t weights[] = {1, 1};
+    struct workload workload;
+    workload_init_random(&workload, ops, weights, 2, 10, 7, 0);
+    workload_take_turns(&workload);
+    for (int i = 0; i < 1000; i++) {
+        uint64_t key;
+        assert_int_equal(workload_next(&workload, &key), ops[i % 2]);
+        assert_true(key < 10);
+    }
+}
+
 /* How many of 1000 keys are the same for two threads or seeds. */
 static unsigned same_keys(uint64_t seed, uint32_t thread, uint64_t seed2, uint32_t thread2)
 {
@@ -82,10 +97,10 @@ static void test_threads_share_the_keys_in_turn(void **state)
     unsigned counts[KEYS] = {0};
     for (uint32_t thread = 0; thread < THREADS; thread++) {
         struct workload workload;
-        workload_init_in_turn(&workload, OP_LPUSH, KEYS, thread, THREADS);
+        workload_init_in_turn(&workload, OP_L_PUSH, KEYS, thread, THREADS);
         for (uint32_t call = thread; call < KEYS * ROUNDS; call += THREADS) {
             uint64_t key;
-            assert_int_equal(workload_next(&workload, &key), OP_LPUSH);
+            assert_int_equal(workload_next(&workload, &key), OP_L_PUSH);
             counts[key]++;
         }
     }
@@ -98,6 +113,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_keys_are_evenly_spread_and_below_the_keyspace),
         cmocka_unit_test(test_a_mix_has_its_ratio),
+        cmocka_unit_test(test_operations_take_turns),
         cmocka_unit_test(test_seeds_and_threads_differ_and_replay),
         cmocka_unit_test(test_threads_share_the_keys_in_turn),
     };

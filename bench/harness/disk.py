@@ -1,0 +1,92 @@
+"""Servers that keep their data, and the disk that they do it on."""
+import contextlib
+import os
+import shutil
+import statistics
+import tempfile
+import time
+
+from harness import loads, process, report
+from harness.loads import KEYSTORE, REDIS
+from harness.process import Failure, Server
+
+ETCD = "etcd"
+# Beside the programs, so that all servers have the same disk; never in memory.
+FOLDER = "build/bench"
+PROBE_BYTES = 4096
+PROBE_SYNCS = 200
+
+
+@contextlib.contextmanager
+def folders():
+    """A maker of empty folders for data, which are all removed in the end."""
+    os.makedirs(FOLDER, exist_ok=True)
+    top = tempfile.mkdtemp(dir=FOLDER, prefix="data-")
+    try:
+        if file_system(top).startswith(("tmpfs", "ramfs")):
+            raise Failure(f"{FOLDER} is kept in memory; durability needs a disk")
+        yield lambda name: tempfile.mkdtemp(dir=top, prefix=f"{name}-")
+    finally:
+        shutil.rmtree(top)
+
+
+def file_system(folder):
+    """Its type, device and options."""
+    return report.first_line(["findmnt", "--noheadings", "--raw", "--output",
+                              "FSTYPE,SOURCE,OPTIONS", "--target", folder])
+
+
+def sync_us(folder):
+    """How long it takes to append 4 KiB to a file and sync it: the median of many times."""
+    block = os.urandom(PROBE_BYTES)
+    path = os.path.join(folder, "probe")
+    times_us = []
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    try:
+        for _ in range(PROBE_SYNCS):
+            began_ns = time.perf_counter_ns()
+            os.write(file, block)
+            os.fdatasync(file)
+            times_us.append((time.perf_counter_ns() - began_ns) / 1000)
+    finally:
+        os.close(file)
+        os.unlink(path)
+    return statistics.median(times_us)
+
+
+def settle():
+    """What is still on its way to the disk gets there, and is nobody's cost."""
+    os.sync()
+
+
+def start_keystore(folder, durability, timeout_s=10):
+    """Without snapshots other than those that somebody asks for."""
+    return Server(KEYSTORE, [
+        f"{loads.BIN}/keystore-server", "--listen", "127.0.0.1:0", "--threads", 1, "--log-level",
+        "error", "--dir", folder, "--durability", durability, "--log-rewrite-percent", 0, "--save",
+        ""], loads.KEYSTORE_READY, timeout_s=timeout_s)
+
+
+def start_redis(folder, *more, timeout_s=10):
+    """Without snapshots other than those that somebody asks for."""
+    port = process.free_port()
+    return Server(REDIS, [
+        "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--daemonize", "no",
+        "--dir", folder, "--auto-aof-rewrite-percentage", 0, *more],
+        r"Ready to accept connections", port, timeout_s)
+
+
+def start_etcd(folder):
+    port = process.free_port()
+    url = f"http://127.0.0.1:{port}"
+    return Server(ETCD, [
+        "etcd", "--data-dir", folder, "--listen-client-urls", url, "--advertise-client-urls", url,
+        "--listen-peer-urls", "http://127.0.0.1:0", "--initial-advertise-peer-urls", url,
+        "--initial-cluster", f"default={url}", "--logger", "zap", "--log-outputs", "stdout"],
+        r"serving client traffic insecurely", port)
+
+
+def newest_log(folder):
+    """The number of a KeyStore's newest log: each snapshot begins another one."""
+    names = os.listdir(os.path.join(folder, "appendonlydir"))
+    return max(int(name.split(".")[2]) for name in names if name.endswith(".incr.aof"))
