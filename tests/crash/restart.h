@@ -1,0 +1,16 @@
+/* Restarts on what a crash left, and says whether the data are what they should be. */
+#ifndef KEYSTORE_TESTS_CRASH_RESTART_H
+#define KEYSTORE_TESTS_CRASH_RESTART_H
+
+#include "crash/fs_model.h"
+#include "crash/history.h"
+
+/*
+ * Loads the directory into a new store, twice, as two starts would. NULL if both found the same: a
+ * state that the history had, at the acknowledged revision or later, which is *revision then. Else
+ * what is wrong, a sentence in static memory, after more about it has been printed.
+ */
+const char *restart(struct fs_model *model, const struct history *history, uint64_t acknowledged,
+                    uint64_t *revision);
+
+#endif

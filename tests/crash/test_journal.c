@@ -1,0 +1,201 @@
+/*
+ * The whole of durability over a model of a disk: a server writes at random and replaces its base
+ * now and then; it is crashed after each change of the disk in many ways. Started again it must
+ * hold what it held after some unit, with all that was acknowledged by then: the next start finds
+ * the same, and it can go on from there and crash again. The same with syncs that do nothing must
+ * fail: that shows that the test can.
+ */
+#include "crash/restart.h"
+#include "crash/server.h"
+#include "crash/walk.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "store/seeded.h"
+
+/* Servers with a history of their own, and crashes of all of them; sanitizers are slow. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HISTORIES 2
+#define STATES    2000
+#else
+#define HISTORIES 6
+#define STATES    51000
+#endif
+/* One state in so many goes on, and is crashed again after each change, so often. */
+#define GO_ON_IN    300
+#define AGAIN_TIMES 2
+
+struct tried {
+    size_t states;
+    size_t again; /* of these, second crashes */
+    size_t changes;
+};
+
+static const struct journal_options always = {.durability = JOURNAL_ALWAYS};
+static const struct journal_options every_second = {.durability = JOURNAL_EVERY_SECOND};
+static const struct journal_options none = {.durability = JOURNAL_NONE};
+
+/* A life of a server: writes, with a new base now and then while they go on. */
+static const char *live(struct server *server, unsigned rounds, unsigned operations)
+{
+    for (unsigned i = 0; i < rounds; i++) {
+        server_write(server, server_pick(server, operations));
+        server_save(server);
+        server_write(server, server_pick(server, operations));
+        bool saved = server_finish_save(server);
+        if (!saved && server_refusal(server) == NULL)
+            return "no base is written";
+    }
+    server_write(server, operations);
+    return server_wait(server);
+}
+
+static const char *run(struct fs_model *model, struct history *history,
+                       const struct journal_options *options, uint64_t random, unsigned rounds,
+                       unsigned operations)
+{
+    const char *wrong;
+    struct server *server = server_new(model, history, options, random, &wrong);
+    if (server == NULL)
+        return wrong;
+    wrong = live(server, rounds, operations);
+    if (!server_free(server) && wrong == NULL)
+        wrong = "writes were lost";
+    return wrong;
+}
+
+static const char *try_state(struct fs_model *state, const struct history *history,
+                             uint64_t acknowledged, uint64_t *random, struct tried *tried);
+
+/* The machine crashes at this place of the walk; what comes of it is NULL or what is wrong. */
+static const char *crash(const struct walk *walk, const struct history *history, uint64_t *random,
+                         uint64_t *go_on, struct tried *tried)
+{
+    struct chooser chooser;
+    chooser_init_random(&chooser, random);
+    struct fs_model *state = walk_crash(walk, &chooser);
+    const char *wrong =
+        try_state(state, history, history_promised(history, walk_step(walk)), go_on, tried);
+    fs_model_free(state);
+    return wrong;
+}
+
+/* Crashes what was recorded after each change, so often. */
+static const char *crash_everywhere(struct fs_model *recording, const struct history *history,
+                                    size_t times, bool go_on, uint64_t *random, struct tried *tried)
+{
+    struct walk *walk = walk_new(recording);
+    const char *wrong = NULL;
+    do {
+        for (size_t i = 0; i < times && wrong == NULL; i++) {
+            bool again = go_on && seeded_below(random, GO_ON_IN) == 0;
+            wrong = crash(walk, history, random, again ? random : NULL, tried);
+        }
+        if (wrong != NULL)
+            print_message("after change %zu: %s\n", walk_step(walk), wrong);
+    } while (wrong == NULL && walk_next(walk));
+    walk_free(walk);
+    return wrong;
+}
+
+/* A server starts on the state, goes on from there, and is crashed again after each change. */
+static const char *go_on(struct fs_model *state, const struct history *history,
+                         uint64_t acknowledged, uint64_t *random, struct tried *tried)
+{
+    struct history branch;
+    size_t before = tried->states;
+    history_branch(&branch, history, acknowledged);
+    fs_model_record(state);
+    const char *wrong = run(state, &branch, &always, *random, 1, 12);
+    seeded_below(random, 2);
+    if (wrong == NULL)
+        wrong = crash_everywhere(state, &branch, AGAIN_TIMES, false, random, tried);
+    tried->again += tried->states - before;
+    history_deinit(&branch);
+    return wrong;
+}
+
+/* What a crash left: is it good for a start, and, if `random` is given, to go on from? */
+static const char *try_state(struct fs_model *state, const struct history *history,
+                             uint64_t acknowledged, uint64_t *random, struct tried *tried)
+{
+    uint64_t revision;
+    tried->states++;
+    return random == NULL ? restart(state, history, acknowledged, &revision)
+                          : go_on(state, history, acknowledged, random, tried);
+}
+
+/* A server's life and the crashes in it; what is wrong with one, or NULL. */
+static const char *try_life(const struct journal_options *options, unsigned lies, size_t states,
+                            uint64_t *random, struct tried *tried)
+{
+    struct history history;
+    struct fs_model *model = fs_model_new();
+    history_init(&history);
+    fs_model_record(model);
+    fs_model_lie(model, lies);
+    const char *wrong = run(model, &history, options, *random, 5, 60);
+    seeded_below(random, 2);
+    size_t changes = fs_model_steps(model);
+    tried->changes += changes;
+    if (wrong == NULL)
+        wrong = crash_everywhere(model, &history, states / changes + 1, lies == 0, random, tried);
+    history_deinit(&history);
+    fs_model_free(model);
+    return wrong;
+}
+
+static void every_crash_leaves_what_was_acknowledged(void **state)
+{
+    (void)state;
+    uint64_t random = seeded_start();
+    struct tried tried = {0};
+    clock_t began = clock();
+    for (size_t i = 0; i < HISTORIES; i++)
+        assert_null(try_life(&always, 0, STATES / HISTORIES, &random, &tried));
+    assert_true(tried.states >= STATES);
+    assert_true(tried.changes > HISTORIES * 100);
+    print_message("%zu states, %zu of them second crashes, %zu changes, %.1f s\n", tried.states,
+                  tried.again, tried.changes, (double)(clock() - began) / CLOCKS_PER_SEC);
+}
+
+/* Less is promised then, but there is never a mixture. */
+static void every_crash_leaves_what_once_was(void **state)
+{
+    (void)state;
+    uint64_t random = seeded_start();
+    struct tried tried = {0};
+    assert_null(try_life(&every_second, 0, STATES / HISTORIES / 2, &random, &tried));
+    assert_null(try_life(&none, 0, STATES / HISTORIES / 2, &random, &tried));
+    print_message("%zu states, %zu changes\n", tried.states, tried.changes);
+}
+
+/* The control. */
+static void syncs_that_lie_are_noticed(void **state)
+{
+    (void)state;
+    uint64_t random = seeded_start();
+    struct tried tried = {0};
+    static const unsigned lies[] = {FS_MODEL_SYNC_DATA, FS_MODEL_SYNC, FS_MODEL_SYNC_DIRECTORY};
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++)
+        assert_non_null(try_life(&always, lies[i], STATES / HISTORIES, &random, &tried));
+    print_message("noticed within %zu states\n", tried.states);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_crash_leaves_what_was_acknowledged),
+        cmocka_unit_test(every_crash_leaves_what_once_was),
+        cmocka_unit_test(syncs_that_lie_are_noticed),
+    };
+    log_set_level(LOG_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

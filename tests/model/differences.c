@@ -1,0 +1,51 @@
+/* The documented differences. */
+#include "differences.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+
+static const struct row {
+    const char *redis;
+    const char *ours;
+    const char *why;
+} rows[DIFFERENCE_COUNT] = {
+    [DIFFERENCE_NO_SUCH_KEY] = {"RENAME, RENAMENX and LSET of no key: an error",
+                                "OK with ok = false",
+                                "a miss is an answer in every method (api: status codes)"},
+    [DIFFERENCE_RENAME_DB] = {"only MOVE leads to another database, and keeps the name",
+                              "Rename takes another name along, and replaces",
+                              "one method for RENAME, RENAMENX and MOVE; here it is COPY and DEL"},
+    [DIFFERENCE_FAR_DEADLINE] = {"deadlines have 63 bits",
+                                 "beyond 2^48 - 1 ms (the year 10889) they are that",
+                                 "an entry's stamp has 48 bits for it (store/entry.h)"},
+    [DIFFERENCE_TXN_UNDONE] = {"EXEC carries out what follows a failed command, and undoes nothing",
+                               "Txn does all or nothing and fails as its first failing operation",
+                               "the promise of Txn"},
+    [DIFFERENCE_COMPARE_LIST] = {"GET of a list: an error",
+                                 "a Txn's compare with a value does not hold for a list",
+                                 "a compare chooses between success and failure; it has no error"},
+    [DIFFERENCE_ZERO] = {"LPOS with RANK 0 and LMPOP with COUNT 0: errors", "they are 1",
+                         "zero is the default of every field"},
+    [DIFFERENCE_EMPTY_KEY] =
+        {"the empty key is a key", "BAD_ARGUMENT",
+         "an unset field must not name a key (api: keys have 1 byte to 64 KiB)"},
+    [DIFFERENCE_LONG_KEY] = {"a key may be as long as a value", "TOO_LARGE beyond 64 KiB",
+                             "the same"},
+    [DIFFERENCE_NEGATIVE_TIME] = {"a negative deadline or time to live removes the key (EXPIRE)",
+                                  "BAD_ARGUMENT", "a client's mistake is told (api: status codes)"},
+};
+
+static atomic_ulong met[DIFFERENCE_COUNT];
+
+bool difference_met(enum difference difference)
+{
+    atomic_fetch_add_explicit(&met[difference], 1, memory_order_relaxed);
+    return true;
+}
+
+void differences_print(void)
+{
+    for (int i = 0; i < DIFFERENCE_COUNT; i++)
+        printf("  %8lu  Redis: %s\n            ours: %s\n            why: %s\n",
+               atomic_load(&met[i]), rows[i].redis, rows[i].ours, rows[i].why);
+}

@@ -1,0 +1,445 @@
+/* What a step names, and how it reads. Knows no server. */
+#include "step.h"
+
+#include "universe.h"
+
+#include <ctype.h>
+
+static const char *const names[] = {
+    [KEYSTORE_OP_SET] = "Set",
+    [KEYSTORE_OP_GET] = "Get",
+    [KEYSTORE_OP_DELETE] = "Delete",
+    [KEYSTORE_OP_LPUSH] = "LPush",
+    [KEYSTORE_OP_LRANGE] = "LRange",
+    [KEYSTORE_OP_LPOP] = "LPop",
+    [KEYSTORE_OP_RPUSH] = "RPush",
+    [KEYSTORE_OP_RPOP] = "RPop",
+    [KEYSTORE_OP_INCR] = "Incr",
+    [KEYSTORE_OP_EXPIRE] = "Expire",
+    [KEYSTORE_OP_MGET] = "MGet",
+    [KEYSTORE_OP_MSET] = "MSet",
+    [KEYSTORE_OP_EXISTS] = "Exists",
+    [KEYSTORE_OP_DESCRIBE] = "Describe",
+    [KEYSTORE_OP_APPEND] = "Append",
+    [KEYSTORE_OP_GET_RANGE] = "GetRange",
+    [KEYSTORE_OP_SET_RANGE] = "SetRange",
+    [KEYSTORE_OP_GET_DEL] = "GetDel",
+    [KEYSTORE_OP_GET_EX] = "GetEx",
+    [KEYSTORE_OP_DELETE_MANY] = "DeleteMany",
+    [KEYSTORE_OP_TOUCH] = "Touch",
+    [KEYSTORE_OP_RENAME] = "Rename",
+    [KEYSTORE_OP_COPY] = "Copy",
+    [KEYSTORE_OP_LIST_POP] = "ListPop",
+    [KEYSTORE_OP_LMOVE] = "LMove",
+    [KEYSTORE_OP_LINDEX] = "LIndex",
+    [KEYSTORE_OP_LSET] = "LSet",
+    [KEYSTORE_OP_LINSERT] = "LInsert",
+    [KEYSTORE_OP_LREM] = "LRem",
+    [KEYSTORE_OP_LPOS] = "LPos",
+    [KEYSTORE_OP_LTRIM] = "LTrim",
+};
+
+const char *step_name(enum keystore_op_kind kind)
+{
+    return names[kind];
+}
+
+/* ---- keys ---- */
+
+/* Of the many, those that fit. */
+struct named {
+    struct step_key *keys;
+    size_t most;
+    size_t count;
+};
+
+static void add(struct named *named, uint32_t db, struct keystore_slice key,
+                const struct keystore_condition *condition)
+{
+    if (named->count < named->most)
+        named->keys[named->count] = (struct step_key){db, key, condition};
+    named->count++;
+}
+
+static void add_all(struct named *named, const struct keystore_slice *keys, size_t count,
+                    uint32_t db)
+{
+    for (size_t i = 0; i < count; i++)
+        add(named, db, keys[i], NULL);
+}
+
+static void add_entries(struct named *named, const struct keystore_key_values *request)
+{
+    for (size_t i = 0; i < request->count; i++)
+        add(named, request->db, request->entries[i].key, request->entries[i].condition);
+}
+
+static void add_pair(struct named *named, const struct keystore_copy_request *request)
+{
+    add(named, request->db, request->source, NULL);
+    add(named, request->has_target_db ? request->target_db : request->db, request->target, NULL);
+}
+
+static void add_keys(struct named *named, const struct keystore_op *op)
+{
+    switch (op->kind) {
+    case KEYSTORE_OP_NONE:
+        return;
+    case KEYSTORE_OP_SET:
+    case KEYSTORE_OP_APPEND:
+        add(named, op->request.key_value.db, op->request.key_value.key,
+            op->request.key_value.condition);
+        return;
+    case KEYSTORE_OP_GET:
+    case KEYSTORE_OP_DELETE:
+    case KEYSTORE_OP_LPOP:
+    case KEYSTORE_OP_RPOP:
+    case KEYSTORE_OP_DESCRIBE:
+    case KEYSTORE_OP_GET_DEL:
+        add(named, op->request.key.db, op->request.key.key, op->request.key.condition);
+        return;
+    case KEYSTORE_OP_LPUSH:
+    case KEYSTORE_OP_RPUSH:
+        add(named, op->request.list_insert.db, op->request.list_insert.key,
+            op->request.list_insert.condition);
+        return;
+    case KEYSTORE_OP_LRANGE:
+    case KEYSTORE_OP_LTRIM:
+        add(named, op->request.list_range.db, op->request.list_range.key, NULL);
+        return;
+    case KEYSTORE_OP_INCR:
+        add(named, op->request.increment.db, op->request.increment.key, NULL);
+        return;
+    case KEYSTORE_OP_EXPIRE:
+    case KEYSTORE_OP_GET_EX:
+        add(named, op->request.expire.db, op->request.expire.key, NULL);
+        return;
+    case KEYSTORE_OP_MGET:
+    case KEYSTORE_OP_EXISTS:
+    case KEYSTORE_OP_DELETE_MANY:
+    case KEYSTORE_OP_TOUCH:
+        add_all(named, op->request.keys.keys, op->request.keys.count, op->request.keys.db);
+        return;
+    case KEYSTORE_OP_MSET:
+        add_entries(named, &op->request.key_values);
+        return;
+    case KEYSTORE_OP_GET_RANGE:
+    case KEYSTORE_OP_SET_RANGE:
+        add(named, op->request.byte_range.db, op->request.byte_range.key, NULL);
+        return;
+    case KEYSTORE_OP_RENAME:
+    case KEYSTORE_OP_COPY:
+        add_pair(named, &op->request.copy);
+        return;
+    case KEYSTORE_OP_LIST_POP:
+        add_all(named, op->request.pop.keys, op->request.pop.key_count, op->request.pop.db);
+        return;
+    case KEYSTORE_OP_LMOVE:
+        add(named, op->request.move.db, op->request.move.source, NULL);
+        add(named, op->request.move.db, op->request.move.target, NULL);
+        return;
+    case KEYSTORE_OP_LINDEX:
+    case KEYSTORE_OP_LSET:
+    case KEYSTORE_OP_LINSERT:
+        add(named, op->request.list_item.db, op->request.list_item.key, NULL);
+        return;
+    case KEYSTORE_OP_LREM:
+    case KEYSTORE_OP_LPOS:
+        add(named, op->request.list_find.db, op->request.list_find.key, NULL);
+        return;
+    }
+}
+
+size_t step_keys(const struct keystore_op *op, struct step_key *keys, size_t most)
+{
+    struct named named = {keys, most, 0};
+    add_keys(&named, op);
+    return named.count;
+}
+
+/* Bit sets of the keys, a word per database. */
+struct key_set {
+    uint32_t keys[ALL_DBS];
+};
+
+static void add_op(struct key_set *set, const struct keystore_op *op)
+{
+    struct step_key keys[64];
+    size_t count = step_keys(op, keys, 64);
+    for (size_t i = 0; i < count && i < 64; i++)
+        set->keys[keys[i].db] |= 1u << universe_number(keys[i].key);
+}
+
+static struct key_set set_of(const struct step *step)
+{
+    struct key_set set = {0};
+    if (step->kind == STEP_OP || step->kind == STEP_REFUSED || step->kind == STEP_LAPSE)
+        add_op(&set, &step->op);
+    if (step->kind == STEP_FLUSH || step->kind == STEP_RANDOM_KEY)
+        set.keys[step->db] = UINT32_MAX;
+    for (size_t i = 0; i < step->txn.compare_count; i++)
+        set.keys[step->txn.compares[i].db] |= 1u << universe_number(step->txn.compares[i].key);
+    for (size_t i = 0; i < step->txn.success_count; i++)
+        add_op(&set, &step->txn.success[i]);
+    for (size_t i = 0; i < step->txn.failure_count; i++)
+        add_op(&set, &step->txn.failure[i]);
+    return set;
+}
+
+bool step_meets(const struct step *step, const struct step *other)
+{
+    struct key_set keys = set_of(step), others = set_of(other);
+    for (size_t i = 0; i < ALL_DBS; i++)
+        if ((keys.keys[i] & others.keys[i]) != 0)
+            return true;
+    return false;
+}
+
+/* ---- deadlines ---- */
+
+int64_t step_ttl_ms(const struct keystore_op *op)
+{
+    switch ((int)op->kind) {
+    case KEYSTORE_OP_SET:
+        return op->request.key_value.ttl_ms;
+    case KEYSTORE_OP_LPUSH:
+    case KEYSTORE_OP_RPUSH:
+        return op->request.list_insert.ttl_ms;
+    case KEYSTORE_OP_INCR:
+        return op->request.increment.ttl_ms;
+    case KEYSTORE_OP_EXPIRE:
+    case KEYSTORE_OP_GET_EX:
+        return op->request.expire.ttl_ms;
+    default:
+        return 0;
+    }
+}
+
+int64_t step_expire_at_ms(const struct keystore_op *op)
+{
+    switch ((int)op->kind) {
+    case KEYSTORE_OP_SET:
+        return op->request.key_value.expire_at_ms;
+    case KEYSTORE_OP_EXPIRE:
+    case KEYSTORE_OP_GET_EX:
+        return op->request.expire.expire_at_ms;
+    default:
+        return 0;
+    }
+}
+
+/* ---- text ---- */
+
+static void print_value(FILE *out, const char *name, struct keystore_slice value)
+{
+    const unsigned char *bytes = value.data;
+    fprintf(out, " %s=\"", name);
+    for (size_t i = 0; i < value.len && i < 24; i++) {
+        if (isprint(bytes[i]) && bytes[i] != '"' && bytes[i] != '\\')
+            fputc(bytes[i], out);
+        else
+            fprintf(out, "\\x%02x", bytes[i]);
+    }
+    fprintf(out, value.len > 24 ? "...\"(%zu)" : "\"", value.len);
+}
+
+static void print_condition(FILE *out, const struct keystore_condition *condition)
+{
+    static const char *const wishes[] = {"", " version=right", " version=stale", " version=wrong"};
+    if (condition == NULL)
+        return;
+    fprintf(out, " if(%s%s",
+            condition->existence == KEYSTORE_ABSENT    ? "absent"
+            : condition->existence == KEYSTORE_PRESENT ? "present"
+                                                       : "any",
+            wishes[((const struct step_condition *)condition)->wish]);
+    if (((const struct step_condition *)condition)->right_value)
+        fputs(" value=right", out);
+    else if (condition->match_value)
+        print_value(out, "value", condition->value);
+    fputc(')', out);
+}
+
+static void print_number(FILE *out, const char *name, int64_t number)
+{
+    if (number != 0)
+        fprintf(out, " %s=%lld", name, (long long)number);
+}
+
+static void print_flag(FILE *out, const char *name, bool flag)
+{
+    if (flag)
+        fprintf(out, " %s", name);
+}
+
+static void print_entry(FILE *out, const struct keystore_key_value *entry)
+{
+    print_value(out, "value", entry->value);
+    print_number(out, "ttl_ms", entry->ttl_ms);
+    print_number(out, "expire_at_ms", entry->expire_at_ms);
+    print_flag(out, "keep_ttl", entry->keep_ttl);
+    print_flag(out, "return_previous", entry->return_previous);
+}
+
+static void print_insert(FILE *out, const struct keystore_list_insert *insert)
+{
+    fprintf(out, " values=%zu", insert->count);
+    for (size_t i = 0; i < insert->count && i < 4; i++)
+        print_value(out, "", insert->values[i]);
+    print_number(out, "max_length", (int64_t)insert->max_length);
+    print_number(out, "ttl_ms", insert->ttl_ms);
+}
+
+static void print_expire(FILE *out, const struct keystore_expire_request *expire)
+{
+    print_number(out, "ttl_ms", expire->ttl_ms);
+    print_number(out, "expire_at_ms", expire->expire_at_ms);
+    print_flag(out, "persist", expire->persist);
+    print_number(out, "when", expire->when);
+}
+
+static void print_increment(FILE *out, const struct keystore_increment *increment)
+{
+    if (increment->delta == KEYSTORE_BY)
+        fprintf(out, " by=%lld", (long long)increment->by);
+    if (increment->delta == KEYSTORE_BY_FLOAT)
+        fprintf(out, " by_float=%.17g", increment->by_float);
+    print_number(out, "ttl_ms", increment->ttl_ms);
+}
+
+static void print_list_arguments(FILE *out, const struct keystore_op *op)
+{
+    switch ((int)op->kind) {
+    case KEYSTORE_OP_LRANGE:
+    case KEYSTORE_OP_LTRIM:
+        fprintf(out, " start=%lld stop=%lld", (long long)op->request.list_range.start,
+                (long long)op->request.list_range.stop);
+        return;
+    case KEYSTORE_OP_LIST_POP:
+        fprintf(out, " end=%d count=%u", op->request.pop.end, op->request.pop.count);
+        return;
+    case KEYSTORE_OP_LMOVE:
+        fprintf(out, " ends=%d,%d", op->request.move.source_end, op->request.move.target_end);
+        return;
+    case KEYSTORE_OP_LINDEX:
+    case KEYSTORE_OP_LSET:
+        fprintf(out, " index=%lld", (long long)op->request.list_item.index);
+        print_value(out, "value", op->request.list_item.value);
+        return;
+    case KEYSTORE_OP_LINSERT:
+        print_value(out, op->request.list_item.after ? "after" : "before",
+                    op->request.list_item.pivot);
+        print_value(out, "value", op->request.list_item.value);
+        return;
+    case KEYSTORE_OP_LREM:
+    case KEYSTORE_OP_LPOS:
+        print_value(out, "value", op->request.list_find.value);
+        print_number(out, "count", op->request.list_find.count);
+        print_number(out, "rank", op->request.list_find.rank);
+        print_number(out, "max_scan", (int64_t)op->request.list_find.max_scan);
+        return;
+    default:
+        return;
+    }
+}
+
+static void print_arguments(FILE *out, const struct keystore_op *op)
+{
+    switch ((int)op->kind) {
+    case KEYSTORE_OP_SET:
+    case KEYSTORE_OP_APPEND:
+        print_entry(out, &op->request.key_value);
+        return;
+    case KEYSTORE_OP_MSET:
+        for (size_t i = 0; i < op->request.key_values.count; i++)
+            print_entry(out, &op->request.key_values.entries[i]);
+        return;
+    case KEYSTORE_OP_LPUSH:
+    case KEYSTORE_OP_RPUSH:
+        print_insert(out, &op->request.list_insert);
+        return;
+    case KEYSTORE_OP_INCR:
+        print_increment(out, &op->request.increment);
+        return;
+    case KEYSTORE_OP_EXPIRE:
+    case KEYSTORE_OP_GET_EX:
+        print_expire(out, &op->request.expire);
+        return;
+    case KEYSTORE_OP_GET_RANGE:
+    case KEYSTORE_OP_SET_RANGE:
+        fprintf(out, " start=%lld stop=%lld", (long long)op->request.byte_range.start,
+                (long long)op->request.byte_range.stop);
+        print_value(out, "value", op->request.byte_range.value);
+        return;
+    case KEYSTORE_OP_RENAME:
+    case KEYSTORE_OP_COPY:
+        print_flag(out, "replace", op->request.copy.replace);
+        print_flag(out, "absent_only", op->request.copy.absent_only);
+        return;
+    default:
+        print_list_arguments(out, op);
+    }
+}
+
+static void print_key(FILE *out, const struct step_key *key, uint32_t first_db)
+{
+    fprintf(out, " %u/#%zu", key->db - first_db, universe_number(key->key));
+    if (key->key.len <= 8)
+        print_value(out, "", key->key);
+    print_condition(out, key->condition);
+}
+
+static void print_op(FILE *out, const struct keystore_op *op, uint32_t first_db)
+{
+    struct step_key keys[32];
+    size_t count = step_keys(op, keys, 32);
+    fputs(names[op->kind], out);
+    for (size_t i = 0; i < count && i < 32; i++)
+        print_key(out, &keys[i], first_db);
+    print_arguments(out, op);
+}
+
+static void print_branch(FILE *out, const char *name, const struct keystore_op *ops, size_t count,
+                         uint32_t first_db)
+{
+    for (size_t i = 0; i < count; i++) {
+        fprintf(out, "\n        %s ", name);
+        print_op(out, &ops[i], first_db);
+    }
+}
+
+void step_print(FILE *out, const struct step *step, uint32_t first_db)
+{
+    const struct keystore_txn_request *txn = &step->txn;
+    switch (step->kind) {
+    case STEP_OP:
+        print_op(out, &step->op, first_db);
+        break;
+    case STEP_REFUSED:
+        fputs("refused ", out);
+        print_op(out, &step->op, first_db);
+        break;
+    case STEP_LAPSE:
+        fputs("lapse of ", out);
+        print_op(out, &step->op, first_db);
+        break;
+    case STEP_FLUSH:
+        fprintf(out, "FlushDb %u", step->db - first_db);
+        break;
+    case STEP_RANDOM_KEY:
+        fprintf(out, "RandomKey %u", step->db - first_db);
+        break;
+    case STEP_TXN:
+        fputs("Txn", out);
+        for (size_t i = 0; i < txn->compare_count; i++) {
+            const struct keystore_compare *compare = &txn->compares[i];
+            struct step_key key = {compare->db, compare->key, compare->condition};
+            fputs("\n        compare", out);
+            print_key(out, &key, first_db);
+        }
+        print_branch(out, "success", txn->success, txn->success_count, first_db);
+        print_branch(out, "failure", txn->failure, txn->failure_count, first_db);
+        break;
+    }
+    fputc('\n', out);
+}
