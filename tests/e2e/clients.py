@@ -8,6 +8,7 @@ import mini_redis_pb2_grpc as rpc
 CALL_TIMEOUT_S = 60
 PACKAGE_PATH = "/keystore.v1.KeyStore/"
 SHORT_PATH = "/KeyStore/"
+ADMIN_PATH = "/keystore.v1.KeyStoreAdmin/"
 
 
 def open_channel(address):
@@ -37,13 +38,17 @@ class Timed:
 
 
 class Stub:
-    """The generated KeyStoreStub with a deadline on every unary call."""
+    """The generated KeyStoreStub, or another, with a deadline on every unary call."""
 
-    def __init__(self, channel):
-        self._stub = rpc.KeyStoreStub(channel)
+    def __init__(self, channel, kind=rpc.KeyStoreStub):
+        self._stub = kind(channel)
 
     def __getattr__(self, name):
         return Timed(getattr(self._stub, name))
+
+
+def admin_stub(channel):
+    return Stub(channel, rpc.KeyStoreAdminStub)
 
 
 def raw_method(channel, path, reply=None):

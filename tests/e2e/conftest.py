@@ -5,7 +5,7 @@ import zlib
 
 import pytest
 
-from clients import Stub, open_channel
+from clients import Stub, admin_stub, open_channel
 from keystore_env import BIN, SANITIZE, SEED, seeded
 from server_process import Server
 
@@ -63,6 +63,11 @@ def channel(server):
 @pytest.fixture(scope="session")
 def stub(channel):
     return Stub(channel)
+
+
+@pytest.fixture(scope="session")
+def admin(channel):
+    return admin_stub(channel)
 
 
 @pytest.fixture

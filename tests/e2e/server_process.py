@@ -26,10 +26,16 @@ def run_server(*arguments, timeout_s=START_TIMEOUT_S):
 
 
 class Server:
-    """Starts on a port that the system chose; ready once it says so on standard output."""
+    """Starts on a port that the system chose; ready once it says so on standard output.
 
-    def __init__(self, *arguments, listen=("127.0.0.1:0",), threads=2):
-        command = [str(SERVER)]
+    The data go to `directory`, or to one that goes with the server."""
+
+    def __init__(self, *arguments, listen=("127.0.0.1:0",), threads=2, directory=None):
+        self._directory = None
+        if directory is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="keystore-e2e-")
+            directory = self._directory.name
+        command = [str(SERVER), "--dir", str(directory)]
         for address in listen:
             command += ["--listen", str(address)]
         if threads is not None:
@@ -93,6 +99,7 @@ class Server:
             self.kill()
             raise AssertionError(f"still running {timeout_s} s after it was told to stop; "
                                  f"standard error: {self.stderr}") from None
+        self._forget()
         report = SANITIZER_REPORT.search(self.stderr)
         assert code == 0 and not report, f"exit code {code}, standard error:\n{self.stderr}"
 
@@ -104,3 +111,9 @@ class Server:
         if self.running:
             self.process.kill()
             self.process.wait()
+        self._forget()
+
+    def _forget(self):
+        if self._directory is not None:
+            self._directory.cleanup()
+            self._directory = None

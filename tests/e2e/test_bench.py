@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from concurrent import futures
 
 import grpc
@@ -119,6 +120,32 @@ def test_fill_of_lists_makes_their_elements(own):
                   "--elements", 6, "-n", 500, "--threads", 2)
     assert_all_ok(row, 500)
     assert [list_length(stub, number) for number in range(41)] == [6] * 40 + [0]
+
+
+def test_pushes_of_several_values_and_numbers(own):
+    server, stub = own
+    row = measure(server.port, "--fill", "--op", "lrange", "--verify", "-r", 40, "--elements", 60,
+                  "--values", 20, "--numbers", "-d", 7, "-n", 500)
+    assert_all_ok(row, 500)
+    values = stub.LRange(pb.ListRange(key=b"lst:%012d" % 39, stop=-1)).values
+    assert list(values) == [b"1390000"] * 60
+
+
+@pytest.mark.parametrize("ops", ["rpush,lpop", "lpush,rpop"])
+def test_operations_by_turns(own, ops):
+    """On one connection a push comes before each pop, so none finds nothing."""
+    server, stub = own
+    row = measure(server.port, "--op", ops, "-r", 1, "-k", 16, "-c", 1, "-m", 50, "-n", 2000,
+                  "--verify")
+    assert_all_ok(row, 2000)
+    assert list_length(stub, 0) == 0
+
+
+def test_what_is_set_expires_at_one_moment(own):
+    server, stub = own
+    bench("-p", server.port, "--fill", "-n", 0, "-r", 50, "--ttl", 100)
+    ends = {stub.Get(pb.Key(key=b"key:%012d" % number)).expire_at_ms for number in range(50)}
+    assert len(ends) == 1 and ends.pop() == pytest.approx((time.time() + 100) * 1000, abs=30000)
 
 
 def test_a_mix_calls_both(own):

@@ -126,6 +126,11 @@ def test_databases(server, stub, key):
     assert stub.Get(pb.Key(key=key, db=7)).value == b"in 7"
 
 
+def test_a_database_that_the_server_does_not_have(server):
+    text = refused(server, "GET", "x", options=["-n", "16"])
+    assert text.startswith("(error) INVALID_ARGUMENT BAD_ARGUMENT: there is no database 16")
+
+
 def test_unix_socket(fresh_server, tmp_path):
     path = tmp_path / "s"
     fresh_server(listen=("127.0.0.1:0", f"unix:{path}"))
@@ -136,11 +141,11 @@ def test_unix_socket(fresh_server, tmp_path):
 
 def test_help_and_version(server):
     text = subprocess.run([CLI, "--help"], capture_output=True, timeout=TIMEOUT_S, check=True).stdout
-    for word in (b"Usage: keystore-cli", b"-h HOST", b"--pipe", b"LRANGE key start stop"):
+    for word in (b"Usage: keystore-cli", b"-h HOST", b"--pipe", b"LRANGE       Elements of a list"):
         assert word in text
     version = subprocess.run([CLI, "--version"], capture_output=True, timeout=TIMEOUT_S, check=True)
     assert version.stdout.startswith(b"keystore-cli ")
-    assert raw(server, "HELP", "lpop").startswith(b"LPOP key\n")
+    assert raw(server, "HELP", "lpop").startswith(b"LPOP key [count]\n")
 
 
 # Errors.
@@ -155,13 +160,22 @@ def test_errors_of_the_server_have_code_reason_and_sentence(server, key):
 
 @pytest.mark.parametrize("words, sentence", [
     (["GTE", "x"], "unknown command 'GTE': did you mean GET?"),
-    (["BLURB"], "the commands are SET, GET, DELETE"),
-    (["DELETE", "a", "b"], "DELETE takes exactly 1 argument, not 2; usage: DELETE key"),
+    (["BLURB"], "unknown command 'BLURB': HELP lists all commands"),
+    (["MUTLI"], "did you mean MULTI?"),
+    (["APPEND", "a"], "APPEND takes exactly 2 arguments, not 1; usage: APPEND key value"),
+    (["DELETE", "a", "b"], "DELETE has no option 'b'"),
     (["LPUSH", "l"], "LPUSH takes at least 2 arguments, not 1; usage: LPUSH key value [value ...]"),
-    (["LRANGE", "l", "0", "b"], "'b' is not an index"),
-    (["SET", "k", "v", "EX"], "SET has no option 'EX'"),
+    (["LRANGE", "l", "0", "b"], "'b' is not a valid stop index"),
+    (["SET", "k", "two", "words"], "SET has no option 'words'"),
+    (["SET", "k", "v", "EX"], "EX of SET needs a value behind it"),
+    (["SET", "k", "v", "EX", "soon"], "'soon' is not a valid number of seconds"),
     (["SET", "k", "v", "NX", "XX"], "exclude each other"),
-    (["SELECT", "16"], "SELECT takes 0 to 15"),
+    (["RENAME", "none:such", "x"], "no such key"),
+    (["SELECT", "16"], "INVALID_ARGUMENT BAD_ARGUMENT: there is no database 16"),
+    (["SELECT", "x"], "'x' is not a valid database"),
+    (["LMPOP", "2", "a", "LEFT"], "LMPOP is to take 2 keys"),
+    (["LINSERT", "l", "BEHIND", "a", "b"], "'BEHIND' is neither BEFORE nor AFTER"),
+    (["EXEC"], "MULTI begins one"),
 ])
 def test_wrong_commands(server, words, sentence):
     text = refused(server, *words)
@@ -171,7 +185,7 @@ def test_wrong_commands(server, words, sentence):
 @pytest.mark.parametrize("options, sentence", [
     (["--wat"], "there is no option --wat"),
     (["-p", "0"], "-p takes a port from 1 to 65535"),
-    (["-n", "16"], "-n takes a database from 0 to 15"),
+    (["-n", "-1"], "-n takes the number of a database, 0 or more"),
     (["-h", "a:1"], "the port goes behind -p"),
     (["--timeout", "soon"], "--timeout takes milliseconds"),
     (["--timeout"], "needs a value"),
@@ -369,6 +383,20 @@ def test_prompt_goes_on_after_errors(server, key):
         assert prompt.ends()[1] == 0
 
 
+def test_prompt_shows_the_transaction(server, key):
+    with Prompt(server) as prompt:
+        prompt.ask(b"multi", b"OK\r\n")
+        prompt.expect(b"127.0.0.1:%d(TX)> " % server.port)
+        prompt.type(b"lpush %s 1 2" % key + ENTER)
+        prompt.expect(b"QUEUED\r\n")
+        prompt.type(b"lrange %s 0 -1" % key + ENTER)
+        prompt.expect(b"QUEUED\r\n")
+        prompt.expect(b"(TX)> ")
+        prompt.type(b"exec" + ENTER)
+        prompt.expect(b'1) (integer) 2\r\n2) 1) "2"\r\n   2) "1"\r\n')
+        prompt.ask(b"exec", b"(error) there is no transaction to EXEC: MULTI begins one")
+
+
 def test_prompt_shows_the_database(server, key):
     with Prompt(server) as prompt:
         prompt.ask(b"select 2", b"OK\r\n")
@@ -383,10 +411,12 @@ def test_prompt_shows_the_database(server, key):
 def test_hints_shrink_while_typing(server):
     with Prompt(server) as prompt:
         prompt.expect(prompt.label)
-        for keys, text in [(b"set", b" key value [NX|XX] [GET]"), (b" ", b"key value [NX|XX] [GET]"),
-                           (b"k", b" value [NX|XX] [GET]"), (b" \"a b", b" [NX|XX] [GET]"),
-                           (b"\" xx", b" [GET]"), (b" ", b"[GET]"), (b"g", b" [GET]"),
-                           (b"\x7f", b"[GET]")]:
+        for keys, text in [(b"copy", b" source target [DB db] [REPLACE]"),
+                           (b" ", b"source target [DB db] [REPLACE]"),
+                           (b"a", b" target [DB db] [REPLACE]"),
+                           (b" \"b c", b" [DB db] [REPLACE]"), (b"\" db", b" db [REPLACE]"),
+                           (b" ", b"db [REPLACE]"), (b"1", b" [REPLACE]"),
+                           (b"\x7f", b"db [REPLACE]")]:
             prompt.type(keys)
             prompt.expect(hint(text))
         prompt.type(b"get")
@@ -401,24 +431,24 @@ def test_hints_fit_the_row(server):
         prompt.expect(prompt.label)
         free = 40 - len(prompt.label) - len(b"set ") - 1
         prompt.type(b"set ")
-        prompt.expect(hint(b"key value [NX|XX] [GET]"[:free]))
+        prompt.expect(hint(b"key value [NX|XX] [GET] [EX seconds"[:free]))
 
 
 def test_tab_completes_commands(server, key):
     with Prompt(server) as prompt:
         prompt.expect(prompt.label)
         prompt.type(b"se" + TAB + b"\"\"" + ENTER)
-        prompt.expect(b"did you mean")  # SET and SELECT: se stays as it is
+        prompt.expect(b"unknown command 'se'")  # SET, SETEX, SELECT and more: se stays as it is
         prompt.expect(prompt.label)
         prompt.type(b"lpu" + TAB + TAB)
-        prompt.expect(b"LPUSH  LPUSHX\r\n")
+        prompt.expect(b"LPUSH   LPUSHX\r\n")
         prompt.type(b" %s 5" % key + ENTER)
         prompt.expect(b"(integer) 1\r\n")
         prompt.expect(prompt.label)
-        prompt.type(b"lr" + TAB + b"%s 0 -1" % key + ENTER)
+        prompt.type(b"lra" + TAB + b"%s 0 -1" % key + ENTER)
         prompt.expect(b'1) "5"\r\n')
         prompt.expect(prompt.label)
-        prompt.type(b"help lp" + TAB + b"op" + ENTER)
+        prompt.type(b"help lpo" + TAB + b"p" + ENTER)
         prompt.expect(b"Remove and answer the head of a list.")
 
 

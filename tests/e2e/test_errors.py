@@ -4,24 +4,19 @@ import grpc
 import pytest
 
 import mini_redis_pb2 as pb
-from clients import PACKAGE_PATH, SHORT_PATH, Stub, open_channel, raw_method
+from clients import ADMIN_PATH, PACKAGE_PATH, SHORT_PATH, Stub, open_channel, raw_method
+from errors import BAD_ARGUMENT, BAD_MESSAGE, NOT_SERVED, TOO_LARGE, WRONG_TYPE
 from h2conn import H2Conn, prefixed
 from rpc_status import check_error, check_rpc_error
 from server_process import Server
-
-WRONG_TYPE = (grpc.StatusCode.FAILED_PRECONDITION, "ERROR_REASON_WRONG_TYPE")
-BAD_ARGUMENT = (grpc.StatusCode.INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT")
-TOO_LARGE = (grpc.StatusCode.RESOURCE_EXHAUSTED, "ERROR_REASON_TOO_LARGE")
-BAD_MESSAGE = (grpc.StatusCode.INTERNAL, "ERROR_REASON_BAD_MESSAGE")
-NOT_SERVED = (grpc.StatusCode.UNIMPLEMENTED, "ERROR_REASON_NOT_SERVED")
-DEADLINE = (grpc.StatusCode.DEADLINE_EXCEEDED, "ERROR_REASON_DEADLINE")
 
 STRING, LIST = b"errors: a string", b"errors: a list"
 LONG = b"k" * 65537
 VERSION, MATCH = pb.Condition(version=1), pb.Condition(match_value=True, value=b"v")
 PRESENT = pb.Condition(existence=pb.EXISTENCE_PRESENT)
 ABSENT = pb.EXISTENCE_ABSENT
-# A request of each method that would be served.
+SET = pb.Op(set=pb.KeyValue(key=b"errors: k", value=b"v"))
+# A request of each method that would be served, and would do something if it needs no key.
 GOOD = {
     "Set": pb.KeyValue(key=b"errors: k", value=b"v"),
     "Get": pb.Key(key=b"errors: k"),
@@ -29,7 +24,39 @@ GOOD = {
     "LPush": pb.ListInsert(key=b"errors: l", values=[b"v"]),
     "LRange": pb.ListRange(key=b"errors: l", stop=-1),
     "LPop": pb.Key(key=b"errors: l"),
+    "MGet": pb.Keys(keys=[b"errors: k"]),
+    "MSet": pb.KeyValues(entries=[pb.KeyValue(key=b"errors: k", value=b"v")]),
+    "Incr": pb.Increment(key=b"errors: k"),
+    "Append": pb.KeyValue(key=b"errors: k", value=b"v"),
+    "GetRange": pb.ByteRange(key=b"errors: k", stop=-1),
+    "SetRange": pb.ByteRange(key=b"errors: k", value=b"v"),
+    "GetDel": pb.Key(key=b"errors: k"),
+    "GetEx": pb.ExpireRequest(key=b"errors: k", ttl_ms=100000),
+    "Exists": pb.Keys(keys=[b"errors: k"]),
+    "DeleteMany": pb.Keys(keys=[b"errors: k"]),
+    "Touch": pb.Keys(keys=[b"errors: k"]),
+    "Describe": pb.Key(key=b"errors: k"),
+    "Expire": pb.ExpireRequest(key=b"errors: k", ttl_ms=100000),
+    "Rename": pb.CopyRequest(source=b"errors: k", target=b"errors: l"),
+    "Copy": pb.CopyRequest(source=b"errors: k", target=b"errors: l"),
+    "RandomKey": pb.DbRequest(),
+    "RPush": pb.ListInsert(key=b"errors: l", values=[b"v"]),
+    "RPop": pb.Key(key=b"errors: l"),
+    "ListPop": pb.PopRequest(keys=[b"errors: l"]),
+    "LMove": pb.MoveRequest(source=b"errors: l", target=b"errors: k"),
+    "LIndex": pb.ListItem(key=b"errors: l"),
+    "LSet": pb.ListItem(key=b"errors: l", value=b"v"),
+    "LInsert": pb.ListItem(key=b"errors: l", value=b"v"),
+    "LRem": pb.ListFind(key=b"errors: l"),
+    "LPos": pb.ListFind(key=b"errors: l"),
+    "LTrim": pb.ListRange(key=b"errors: l", stop=-1),
+    "Txn": pb.TxnRequest(success=[SET]),
+    ADMIN_PATH + "FlushDb": pb.DbRequest(),
+    ADMIN_PATH + "Info": pb.InfoRequest(),
 }
+STRINGS = ["Get", "Incr", "Append", "GetRange", "SetRange", "GetDel", "GetEx"]
+LISTS = ["LPush", "LRange", "LPop", "RPush", "RPop", "LIndex", "LSet", "LInsert", "LRem", "LPos",
+         "LTrim"]
 GARBAGE = {
     "cut-tag": b"\x80", "cut-length": b"\x0a\x80", "cut-field": b"\x0a\x05ab",
     "endless-varint": b"\x78" + b"\xff" * 11, "field-zero": b"\x02\x01a", "wire-type-7": b"\x0f",
@@ -53,9 +80,14 @@ def case(name, method, request, expected):
 
 
 def wrong_type_cases():
-    for method in ("LPush", "LRange", "LPop"):
+    for method in LISTS:
         yield case(f"{method}-of-a-string", method, changed(method, key=STRING), WRONG_TYPE)
-    yield case("Get-of-a-list", "Get", pb.Key(key=LIST), WRONG_TYPE)
+    for method in STRINGS:
+        yield case(f"{method}-of-a-list", method, changed(method, key=LIST), WRONG_TYPE)
+    yield case("ListPop-of-a-string", "ListPop", changed("ListPop", keys=[STRING]), WRONG_TYPE)
+    yield case("LMove-of-a-string", "LMove", changed("LMove", source=STRING), WRONG_TYPE)
+    yield case("LMove-to-a-string", "LMove", changed("LMove", source=LIST, target=STRING),
+               WRONG_TYPE)
     needs_string = {"previous": {"return_previous": True}, "match": {"condition": MATCH}}
     for name, fields in needs_string.items():
         yield case(f"Set-{name}-of-a-list", "Set", changed("Set", key=LIST, **fields), WRONG_TYPE)
@@ -63,16 +95,29 @@ def wrong_type_cases():
                changed("LPush", key=STRING, condition=PRESENT), WRONG_TYPE)
 
 
+def key_cases(method, field):
+    """An empty and a too long key; behind a good one where there may be several."""
+    good = [b"errors: k"] if field == "keys" else []
+    for name, key, expected in (("empty", b"", BAD_ARGUMENT), ("long", LONG, TOO_LARGE)):
+        yield case(f"{method}-{name}-{field}", method,
+                   changed(method, **{field: good + [key] if good else key}), expected)
+
+
 def argument_cases():
-    for method in GOOD:
-        yield case(f"{method}-empty-key", method, changed(method, key=b""), BAD_ARGUMENT)
-        yield case(f"{method}-long-key", method, changed(method, key=LONG), TOO_LARGE)
+    for method, request in GOOD.items():
+        fields = request.DESCRIPTOR.fields_by_name
+        for field in ("key", "keys", "source", "target"):
+            if field in fields:
+                yield from key_cases(method, field)
         for db in (16, 17, 2**31, 2**32 - 1):
-            yield case(f"{method}-db-{db}", method, changed(method, db=db), BAD_ARGUMENT)
+            for field in ("db", "target_db"):
+                if field in fields:
+                    yield case(f"{method}-{field}-{db}", method, changed(method, **{field: db}),
+                               BAD_ARGUMENT)
     yield case("LPush-no-values", "LPush", changed("LPush", values=[]), BAD_ARGUMENT)
     yield case("LPush-match-value", "LPush", changed("LPush", condition=MATCH), BAD_ARGUMENT)
     yield case("LRange-page-bytes", "LRange", changed("LRange", page_bytes=1), BAD_ARGUMENT)
-    for method in ("Get", "LPop"):
+    for method in ("Get", "LPop", "RPop", "Describe", "Append"):
         yield case(f"{method}-condition", method, changed(method, condition=PRESENT), BAD_ARGUMENT)
     contradictions = {
         "absent-version": pb.Condition(existence=ABSENT, version=1),
@@ -86,13 +131,58 @@ def argument_cases():
                        BAD_ARGUMENT)
 
 
+def meaningless_cases():
+    """Fields that contradict each other, or mean nothing for the method."""
+    times = {"negative-ttl": {"ttl_ms": -1}, "negative-expire": {"expire_at_ms": -1},
+             "both": {"ttl_ms": 1, "expire_at_ms": 1}, "endless": {"ttl_ms": 2**63 - 1}}
+    for name, fields in times.items():
+        for method in ("Set", "Expire", "GetEx"):
+            yield case(f"{method}-{name}", method, changed(method, **fields), BAD_ARGUMENT)
+    cases = {
+        "Set": [{"keep_ttl": True, "ttl_ms": 1}, {"keep_ttl": True, "expire_at_ms": 2**41}],
+        "LPush": [{"ttl_ms": -1}, {"ttl_ms": 2**63 - 1}],
+        "Append": [{"ttl_ms": 1}, {"expire_at_ms": 1}, {"keep_ttl": True},
+                   {"return_previous": True}],
+        "MGet": [{"keys": []}],
+        "MSet": [{"entries": []}, {"db": 3, "entries": [pb.KeyValue(key=b"errors: k", db=4)]},
+                 {"entries": [pb.KeyValue(key=b"errors: k"), pb.KeyValue()]},
+                 {"entries": [pb.KeyValue(key=b"errors: k", return_previous=True)]},
+                 {"entries": [pb.KeyValue(key=b"errors: k", ttl_ms=-1)]}],
+        "Incr": [{"by_float": float("inf")}, {"by_float": float("nan")}, {"ttl_ms": -1}],
+        "GetRange": [{"value": b"v"}],
+        "SetRange": [{"stop": 1}],
+        "Expire": [{"ttl_ms": 0}, {"persist": True}, {"when": 5}, {"when": -1},
+                   {"ttl_ms": 0, "persist": True, "when": 1}],
+        "GetEx": [{"persist": True}, {"when": 1}, {"when": 5}],
+        "Rename": [{"replace": True}],
+        "Copy": [{"absent_only": True}, {"target": b"errors: k"}],
+        "LTrim": [{"page_bytes": 1}],
+        "LIndex": [{"value": b"v"}, {"pivot": b"p"}, {"after": True}],
+        "LSet": [{"pivot": b"p"}, {"after": True}],
+        "LInsert": [{"index": 1}],
+        "LRem": [{"rank": 1}, {"max_scan": 1}, {"count": -2**63}],
+        "LPos": [{"count": -1}, {"rank": -2**63}],
+        "ListPop": [{"keys": []}, {"end": 3}, {"end": -1}],
+        "LMove": [{"source_end": 3}, {"target_end": 3}],
+        "Txn": [{"success": [pb.Op()]}, {"success": [SET, pb.Op(get=pb.Key())]},
+                {"failure": [pb.Op(expire=pb.ExpireRequest(key=b"errors: k"))]},
+                {"compares": [pb.TxnRequest.Compare(key=b"errors: k")]},
+                {"compares": [pb.TxnRequest.Compare(condition=PRESENT)]}],
+        ADMIN_PATH + "Info": [{"sections": ["server", "nothing"]}, {"sections": [""]}],
+    }
+    for method, changes in cases.items():
+        for number, fields in enumerate(changes):
+            yield case(f"{method}-meaningless-{number}", method, changed(method, **fields),
+                       BAD_ARGUMENT)
+
+
 def not_served_cases():
-    for name, value in {"ttl_ms": 1000, "expire_at_ms": 2**41, "keep_ttl": True}.items():
-        yield case(f"Set-{name}", "Set", changed("Set", **{name: value}), NOT_SERVED)
-    yield case("LPush-ttl_ms", "LPush", changed("LPush", ttl_ms=1000), NOT_SERVED)
+    yield case("ListPop-wait", "ListPop", changed("ListPop", wait_ms=1), NOT_SERVED)
+    yield case("LMove-wait", "LMove", changed("LMove", wait_ms=-1), NOT_SERVED)
     good = GOOD["Get"]
-    paths = ["/keystore.v1.KeyStore/MGet", "/KeyStore/Incr", "/keystore.v1.KeyStore/Nothing",
-             "/keystore.v1.KeyStoreAdmin/Info", "/keystore.v1.Other/Get", "/Get", "/",
+    paths = ["/keystore.v1.KeyStore/Nothing", "/keystore.v1.KeyStoreAdmin/SlowLog",
+             "/KeyStoreAdmin/SlowLog", "/KeyStore/Info", "/keystore.v1.KeyStore/FlushDb",
+             "/keystore.v1.KeyStoreAdmin/Get", "/keystore.v1.Other/Get", "/Get", "/",
              "/keystore.v1.KeyStore/", "/keystore.v1.KeyStore/get", "/keystore.v1.KeyStore/Get/",
              "//keystore.v1.KeyStore/Get", "/KeyStore/Get?", "/KeyStore/GetX", "/KeyStore/Ge",
              "/keystore.v1.keystore/Get", "/KeyStore/%47et", "/" + "x" * 3000]
@@ -112,7 +202,8 @@ def garbage_cases():
     yield case("Set-garbage-in-condition", "Set", good + b"\x3a\x02\x10\x80", BAD_MESSAGE)
 
 
-CASES = [*wrong_type_cases(), *argument_cases(), *not_served_cases(), *garbage_cases()]
+CASES = [*wrong_type_cases(), *argument_cases(), *meaningless_cases(), *not_served_cases(),
+         *garbage_cases()]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,9 +9,9 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import PACKAGE_PATH, Stub, open_channel
+from errors import BAD_ARGUMENT, BAD_MESSAGE, DEADLINE, NOT_SERVED
 from h2conn import FRAME_LIMIT, LARGEST_WINDOW, PREFACE, Closed, H2Conn, frames, prefixed
 from rpc_status import check_error
-from test_errors import BAD_ARGUMENT, BAD_MESSAGE, DEADLINE, NOT_SERVED
 
 SET, GET = PACKAGE_PATH + "Set", PACKAGE_PATH + "Get"
 MIB = 1 << 20

@@ -15,10 +15,11 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import PACKAGE_PATH, Stub, open_channel
+from errors import BAD_ARGUMENT, OUT_OF_MEMORY, TOO_LARGE
 from h2conn import LARGEST_WINDOW, PREFACE, Closed, H2Conn, frames, prefixed
+from keystore_env import SANITIZE
 from rpc_status import check_rpc_error
 from server_process import run_server
-from test_errors import TOO_LARGE
 from test_http2 import read_to_the_end
 
 SET, GET = PACKAGE_PATH + "Set", PACKAGE_PATH + "Get"
@@ -62,7 +63,9 @@ def ping_until(connection, moment):
 
 def test_every_limit_is_tested():
     """A new option needs a test here, named after it."""
-    others = {"config", "help", "version", "listen", "threads", "log-level"}
+    others = {"config", "help", "version", "listen", "threads", "log-level", "dir", "durability",
+              "log-rewrite-percent", "log-rewrite-min-size", "save", "import-skip-unsupported",
+              "databases", "max-memory", "max-memory-policy"}
     limits = set(re.findall(r"^ +--([a-z-]+)", run_server("--help").stdout, re.M)) - others
     assert limits
     tests = [name for name in globals() if name.startswith("test_")]
@@ -476,3 +479,78 @@ def test_max_value(fresh_server, key, limit):
             check_rpc_error(caught.value, *TOO_LARGE)
         assert stub.Get(pb.Key(key=key + b":string")).value == fits
         assert list(stub.LRange(pb.ListRange(key=key, stop=-1)).values) == [fits] * 3
+
+
+# Data.
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_databases(fresh_server, count):
+    server = fresh_server("--databases", count)
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        assert stub.Set(pb.KeyValue(key=b"k", value=b"v", db=count - 1)).ok
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Set(pb.KeyValue(key=b"k", value=b"v", db=count))
+        check_rpc_error(caught.value, *BAD_ARGUMENT)
+        assert f"0 to {count - 1}" in caught.value.details()
+
+
+def fill(stub, count, size, **fields):
+    """Sets keys until one is refused; returns the error or None, and how many were set."""
+    for i in range(0, count, 100):
+        entries = [pb.KeyValue(key=b"fill:%d" % k, value=b"v" * size, **fields)
+                   for k in range(i, i + 100)]
+        try:
+            assert stub.MSet(pb.KeyValues(entries=entries)).ok
+        except grpc.RpcError as error:
+            return error, i
+    return None, count
+
+
+def resident_bytes(server):
+    with open(f"/proc/{server.pid}/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+# What a server takes without data, and a connection's buffers.
+BASE_BYTES = 24 * MIB
+# Sanitizers keep what was freed, and much beside it.
+EXACT = not SANITIZE
+
+
+@pytest.mark.parametrize("size", [20, 1000, 30000])
+def test_max_memory(fresh_server, size):
+    """Without a policy what does not fit is refused, and nothing that was there is lost."""
+    limit = 12 * MIB
+    server = fresh_server("--max-memory", limit)
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        error, count = fill(stub, 2 * limit // size, size)
+        check_rpc_error(error, *OUT_OF_MEMORY)
+        assert "--max-memory" in error.details()
+        keys = [b"fill:%d" % k for k in range(count)]
+        for i in range(0, count, 1000):
+            part = keys[i:i + 1000]
+            assert stub.Exists(pb.Keys(keys=part)).count == len(part)
+        # Removing is still allowed, and makes room again.
+        assert stub.DeleteMany(pb.Keys(keys=keys[:count // 2])).count == count // 2
+        assert stub.Set(pb.KeyValue(key=b"k", value=b"v" * size)).ok
+        if EXACT:
+            assert resident_bytes(server) < limit * 1.1 + BASE_BYTES
+
+
+@pytest.mark.parametrize("policy,deadline,evicts", [
+    ("noeviction", True, False), ("allkeys-lru", False, True), ("volatile-lru", False, False),
+    ("volatile-lru", True, True), ("allkeys-random", False, True), ("volatile-ttl", True, True)])
+def test_max_memory_policy(fresh_server, policy, deadline, evicts):
+    limit, size = 12 * MIB, 100
+    server = fresh_server("--max-memory", limit, "--max-memory-policy", policy)
+    fields = {"ttl_ms": 10_000_000} if deadline else {}
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        error, count = fill(stub, 3 * limit // size, size, **fields)
+        assert (error is None) == evicts
+        if error is not None:
+            check_rpc_error(error, *OUT_OF_MEMORY)
+        elif EXACT:
+            assert resident_bytes(server) < limit * 1.1 + BASE_BYTES

@@ -1,0 +1,76 @@
+"""script/docs: that a reference which is stale, or sources that do not fit together, are noticed."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from keystore_env import ROOT
+
+PROTO, TABLE, OUTPUT = "proto/mini_redis.proto", "src/store/operations.def", "docs/operations.md"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of what the script reads and writes."""
+    for path in ("script/docs", PROTO, TABLE, OUTPUT):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    return tmp_path
+
+
+def run(tree, *arguments):
+    return subprocess.run([tree / "script/docs", *arguments], capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+def change(tree, path, former, latter):
+    text = (tree / path).read_text()
+    assert text.count(former) == 1, former
+    (tree / path).write_text(text.replace(former, latter))
+
+
+def test_the_reference_is_current(tree):
+    assert run(tree, "--check").returncode == 0
+
+
+def test_a_stale_reference_is_noticed_and_made_anew(tree):
+    change(tree, PROTO, "// The string under the key; found = false if there is none.",
+           "// Another meaning.")
+    stale = run(tree, "--check")
+    assert stale.returncode == 1
+    assert "docs/operations.md" in stale.stderr and "run script/docs" in stale.stderr
+    assert "+Another meaning." in stale.stderr
+    assert run(tree).returncode == 0
+    assert "\nAnother meaning.\n" in (tree / OUTPUT).read_text()
+    assert run(tree, "--check").returncode == 0
+
+
+def test_a_missing_reference_is_noticed(tree):
+    (tree / OUTPUT).unlink()
+    assert run(tree, "--check").returncode == 1
+
+
+def test_the_access_comes_from_the_table(tree):
+    change(tree, TABLE, "(GET, Get, key, value, READ,", "(GET, Get, key, value, WRITE,")
+    assert run(tree, "--check").returncode == 1
+
+
+@pytest.mark.parametrize("path,former,latter,words", [
+    (PROTO, "// Redis: GETEX.", "// As GETEX.", 'GetEx needs a comment, with a line "Redis: ..."'),
+    (TABLE, "(GET_EX, GetEx,", "(GET_EX, GetExpire,", "GetExpire is no method"),
+    (TABLE, "GetEx, expire_request, value", "GetEx, key, value", "GetEx has other messages"),
+    (PROTO, "// A list of any length, in pages. Not served yet.", "// A list.",
+     "StreamList is not in"),
+    (PROTO, "rpc LTrim(ListRange) returns (Status);", "rpc LTrim(ListRange);", "not understood"),
+])
+def test_sources_that_do_not_fit_together(tree, path, former, latter, words):
+    change(tree, path, former, latter)
+    for arguments in ((), ("--check",)):
+        found = run(tree, *arguments)
+        assert found.returncode == 2 and words in found.stderr
+
+
+def test_unknown_arguments(tree):
+    assert run(tree, "--chek").returncode == 2
+    assert "usage: script/docs" in run(tree, "--help").stdout
