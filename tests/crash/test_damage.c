@@ -5,6 +5,7 @@
  * that nobody closed may it take damage for a torn write, and lose that write, but no other.
  */
 #include "crash/contents.h"
+#include "crash/effort.h"
 #include "crash/server.h"
 
 #include <inttypes.h>
@@ -27,13 +28,10 @@
 #include "store/seeded.h"
 #include "store/store.h"
 
-/* Bytes of the log and of the base; sanitizers are slow, and try one change in so many. */
+/* Bytes of the log and of the base. */
 #define FILE_BYTES ((size_t)64 * 1024)
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SHARE 61
-#else
-#define SHARE 1
-#endif
+/* One change in so many is made. */
+#define SHARE   EFFORT(1, 61, 251)
 #define THREADS 2
 
 static const struct journal_options always = {.durability = JOURNAL_ALWAYS};
@@ -352,7 +350,8 @@ static void a_log_that_nobody_closed(void **state)
     assert_int_equal(cuts.refused + cuts.complete, 0);
     struct damage end = {
         .sound = sound, .file = file, .first = first, .count = closing - first, .exact = true};
-    try_all(&end);
+    if (SHARE > 1)
+        try_all(&end);
     sound_free(sound);
 }
 

@@ -4,6 +4,7 @@
  * goes on, or refuses writes and says why, and still reads; and the next start finds a state that
  * there was, with all that was acknowledged, whether the machine went on or crashed.
  */
+#include "crash/effort.h"
 #include "crash/restart.h"
 #include "crash/server.h"
 #include "crash/walk.h"
@@ -21,14 +22,9 @@
 #include "base/log.h"
 #include "store/seeded.h"
 
-/* Calls that fail, each in a life of its own. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* Calls that fail, each in a life of its own: one in so many of the first ones. */
 #define CALLS 500
-#define STEP  17
-#else
-#define CALLS 500
-#define STEP  1
-#endif
+#define STEP  EFFORT(1, 17, 47)
 /* A life with this has more calls than that. */
 #define ROUNDS     5
 #define OPERATIONS 140

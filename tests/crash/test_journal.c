@@ -5,6 +5,7 @@
  * the same, and it can go on from there and crash again. The same with syncs that do nothing must
  * fail: that shows that the test can.
  */
+#include "crash/effort.h"
 #include "crash/restart.h"
 #include "crash/server.h"
 #include "crash/walk.h"
@@ -20,14 +21,9 @@
 #include "base/log.h"
 #include "store/seeded.h"
 
-/* Servers with a history of their own, and crashes of all of them; sanitizers are slow. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HISTORIES 2
-#define STATES    2000
-#else
-#define HISTORIES 6
-#define STATES    51000
-#endif
+/* Servers with a history of their own, and crashes of all of them. */
+#define HISTORIES EFFORT(6, 2, 1)
+#define STATES    EFFORT(51000, 2000, 700)
 /* One state in so many goes on, and is crashed again after each change, so often. */
 #define GO_ON_IN    300
 #define AGAIN_TIMES 2

@@ -1,4 +1,4 @@
-"""kill -9 at random instants, a hundred times on one data directory, while clients write: what was
+"""kill -9 at random instants, time and again on one data directory, while clients write: what was
 acknowledged is there afterwards, nothing is there by halves, and every start succeeds."""
 
 import os
@@ -12,10 +12,10 @@ import grpc
 
 import mini_redis_pb2 as pb
 from clients import Stub, open_channel
-from keystore_env import SERVER
+from keystore_env import SANITIZE, SERVER
 from server_process import Server
 
-ROUNDS = 100
+ROUNDS = 10 if SANITIZE else 100
 LANES_OF_A_KIND = 20  # each of which has one call in flight
 KEPT = 20             # elements of a list
 CHANNELS = 3
@@ -236,4 +236,5 @@ def test_kills_at_random_instants(tmp_path, random_of_test, counts):
     acknowledged = sum(lane.acknowledgements for lane in lanes)
     counts(f"{ROUNDS} kills under load, {rewriting} of them within a rewrite, {loading} while "
            f"loading, {acknowledged} acknowledged writes")
-    assert rewriting > 5 and loading > 5 and acknowledged > ROUNDS * len(lanes)
+    assert acknowledged > ROUNDS * len(lanes) // 2
+    assert SANITIZE or (rewriting > 5 and loading > 5)
