@@ -15,6 +15,6 @@ foreach(source ${crash_tests})
   set_target_properties(crash_${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   add_test(NAME crash/${name} COMMAND crash_${name})
-  set_tests_properties(crash/${name} PROPERTIES TIMEOUT 1200)
+  set_tests_properties(crash/${name} PROPERTIES TIMEOUT 2400)
 endforeach()
 target_link_libraries(crash_repair PRIVATE ks_check)
