@@ -246,7 +246,7 @@ static void test_workers_share_the_engine(void **state)
 {
     (void)state;
     struct config config = make_config();
-    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 2);
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 3);
     struct net_address address = parse_address("127.0.0.1:0");
     struct worker *workers[3];
     struct peer peers[20];
