@@ -24,6 +24,8 @@
 #define LOOK_MS 100
 /* After a failure, how long until the next attempt, unless somebody asks for it. */
 #define RETRY_MS INT64_C(30000)
+/* Files that make a new base due: each start after writes adds one. */
+#define MOST_FILES 32
 /* Between two lines on how far it is. */
 #define TELL_MS INT64_C(5000)
 
@@ -44,6 +46,7 @@ struct journal {
 
     pthread_mutex_t manifest_lock; /* of the manifest; held while files are written */
     struct manifest manifest;
+    atomic_size_t files;  /* in it */
     int64_t seq;          /* the highest number of any file; changed by the thread alone... */
     atomic_bool rotating; /* ...and not while the log has not come to its file of that number */
 
@@ -140,6 +143,7 @@ static void set_manifest(struct journal *journal, struct manifest *manifest)
 {
     manifest_deinit(&journal->manifest);
     journal->manifest = *manifest;
+    atomic_store(&journal->files, manifest->count);
 }
 
 /* Those of the files that are to be kept, behind what `to` has. */
@@ -394,6 +398,8 @@ static const char *due(struct journal *journal)
         return NULL;
     if (is_log_long(journal))
         return "the log has outgrown the base";
+    if (journal->log != NULL && atomic_load(&journal->files) >= MOST_FILES)
+        return "there are many log files";
     for (size_t i = 0; i < journal->options.rule_count; i++) {
         if (applies(journal, &journal->options.rules[i], now_ms))
             return "a rule of --save applies";
@@ -536,7 +542,7 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
 {
     struct recovery *recovery = &journal->recovery;
     bool always = journal->options.durability == JOURNAL_ALWAYS;
-    journal->manifest = recovery->manifest;
+    set_manifest(journal, &recovery->manifest);
     recovery->manifest = (struct manifest){0};
     int64_t base_seq = layout_newest(&journal->manifest, 'b');
     int64_t log_seq = layout_newest(&journal->manifest, 'i');

@@ -3,11 +3,16 @@
 import contextlib
 import os
 import signal
+import subprocess
+import time
 
+import grpc
 import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
+from errors import LOADING, check_fails
+from keystore_env import SERVER
 from redis_process import Redis
 from server_process import Server, run_server
 from times import HOUR_MS, wait_until
@@ -197,6 +202,34 @@ def test_fewer_databases_are_refused(tmp_path):
     with serving(tmp_path) as stub:
         stub.Set(pb.KeyValue(key=b"a", db=9, value=b"1"))
     check_refused(tmp_path, "--databases 10", arguments=["--databases", 9])
+
+
+def open_again_and_again(path, process):
+    """As a writer of a pipe, which lets its reader go on."""
+    while process.poll() is None:
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+        time.sleep(0.001)
+
+
+def test_while_it_loads_calls_are_refused(tmp_path):
+    """It loads for as long as a pipe in place of a dump has no writer."""
+    os.mkfifo(tmp_path / "dump.rdb")
+    address = f"unix:{tmp_path}/socket"
+    with subprocess.Popen([str(SERVER), "--dir", str(tmp_path), "--listen", address],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        with open_channel(address) as channel:
+            stub, admin = Stub(channel), admin_stub(channel)
+            grpc.channel_ready_future(channel).result(timeout=60)
+            check_fails(LOADING, stub.Get, pb.Key(key=b"k"))
+            check_fails(LOADING, stub.Set, pb.KeyValue(key=b"k", value=b"v"))
+            check_fails(LOADING, admin.Save, pb.SaveRequest(wait=True))
+            fields = admin.Info(pb.InfoRequest(sections=["persistence"])).fields
+            assert fields["loading"] == "1"
+        open_again_and_again(tmp_path / "dump.rdb", process)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 1 and out == ""
+        assert "DATA_LOSS: dump.rdb" in err
 
 
 # Redis reads what we write.

@@ -123,7 +123,7 @@ static void fill(struct fixture *fixture, uint32_t from, uint32_t count)
 /* Names in the folder, with a space behind each. */
 static const char *files(struct fixture *fixture)
 {
-    static char text[1000];
+    static char text[10000];
     struct fs_names names = {0};
     struct fs *fs = open_directory(fixture);
     assert_int_equal(fs_list(fs, LAYOUT_FOLDER, &names), 0);
@@ -299,6 +299,26 @@ static void test_a_rule_applies(void **state)
     restart(fixture);
 }
 
+/* Each start after writes adds a file; their number has an end. */
+static void test_many_log_files_are_put_together(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->options.durability = JOURNAL_EVERY_SECOND;
+    start(fixture);
+    for (uint32_t i = 1; i < 32; i++) {
+        assert_int_equal(journal_stats(fixture->journal).last_save, JOURNAL_NEVER);
+        fill(fixture, i, 1);
+        restart(fixture);
+    }
+    for (int i = 0; journal_stats(fixture->journal).last_save == JOURNAL_NEVER; i++) {
+        assert_true(i < PATIENCE_S * 500);
+        pause_briefly();
+    }
+    assert_int_equal(journal_stats(fixture->journal).last_save, JOURNAL_GOOD);
+    restart(fixture);
+    assert_true(strlen(files(fixture)) < 200);
+}
+
 /* What is written while bases come and go is there again, by base or log. */
 static void test_writes_while_it_saves(void **state)
 {
@@ -397,6 +417,7 @@ int main(void)
         TEST(test_without_a_log),
         TEST(test_the_log_is_rewritten_when_it_is_long),
         TEST(test_a_rule_applies),
+        TEST(test_many_log_files_are_put_together),
         TEST(test_writes_while_it_saves),
         TEST(test_many_saves_at_once),
         TEST(test_a_dump_becomes_the_base),
