@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "journal/gather.h"
 #include "journal/log_file.h"
+#include "journal/patience.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,19 +21,10 @@
 /* LOG_EVERY_SECOND: how long units gather before they are written, if they are not that many. */
 #define GATHER_US    INT64_C(10000)
 #define GATHER_BYTES ((size_t)256 * 1024)
-/*
- * LOG_ALWAYS: those whose units were just made durable will be back with the next ones in a moment.
- * A sync that begins without them leaves them to the sync after it, and so half of all units would
- * always wait for two. So the next batch waits for as many units as are under way, for at most this
- * part of the time that a sync takes; not at all if that is less than a wait can be.
- */
-#define LINGER_PART   8
-#define MIN_LINGER_US INT64_C(50)
-#define MAX_LINGER_US INT64_C(2000)
 /* How long something may be written and not synced. */
 #define SYNC_US INT64_C(1000000)
 /* When there is no room on the disk: how long until the next attempt. */
-#define RETRY_US INT64_C(100000)
+#define RETRY_US INT64_C(250000)
 
 static const char full[] = "the disk is full: writes are refused until there is room where the "
                            "data directory is; reads still work";
@@ -65,25 +57,24 @@ struct log {
     size_t cut_bytes;     /* in these */
     bool sleeping;        /* the thread waits for `wake`... */
     size_t wake_at;       /* ...until so many bytes have gathered... */
-    uint64_t wake_count;  /* ...and so many units */
+    uint64_t wake_units;  /* ...and so many units */
     bool stopping;
 
     /* The thread's own. */
     struct work work;
     struct log_file file;
-    struct log_file next;    /* made, but not yet in use; else all zero */
-    uint64_t written;        /* newest revision in the file */
-    uint64_t synced;         /* newest revision that is durable */
-    uint64_t released;       /* units that were just made durable */
-    uint64_t expected;       /* units that are worth waiting for... */
-    int64_t linger_until_us; /* ...until then */
-    int64_t next_write_us;   /* LOG_EVERY_SECOND: from then on what has gathered is written */
-    int64_t sync_due_us;     /* if the file is not synced */
+    struct log_file next; /* made, but not yet in use; else all zero */
+    uint64_t written;     /* newest revision in the file */
+    uint64_t synced;      /* newest revision that is durable */
+    uint64_t released;    /* LOG_ALWAYS: units that have just become durable */
+    struct patience patience;
+    int64_t next_write_us; /* LOG_EVERY_SECOND: from then on what has gathered is written */
+    int64_t sync_due_us;   /* if the file is not synced */
 
     atomic_uint_fast64_t size;   /* bytes of all files since the base */
     atomic_uint_fast64_t former; /* of these, in files before the current one */
     atomic_uint_fast64_t units, batches, bytes, syncs, durable_revision;
-    atomic_int_fast64_t sync_us, last_sync_us;
+    atomic_int_fast64_t last_sync_us;
     atomic_int error;
 };
 
@@ -124,7 +115,7 @@ static void end(struct change_sink *sink)
     if (log->state != FAILED)
         gather_end(&log->gather);
     bool wake = log->sleeping && log->gather.bytes.len >= log->wake_at &&
-                log->gather.count >= log->wake_count;
+                log->gather.count >= log->wake_units;
     if (wake)
         log->sleeping = false;
     pthread_mutex_unlock(&log->mutex);
@@ -298,11 +289,9 @@ static bool sync_file(struct log *log)
         fail(log, error);
         return false;
     }
-    int64_t took_us = clock_monotonic_us() - start_us;
     log->synced = log->written;
     atomic_store(&log->durable_revision, log->synced);
-    atomic_store(&log->last_sync_us, took_us);
-    atomic_fetch_add(&log->sync_us, took_us);
+    atomic_store(&log->last_sync_us, clock_monotonic_us() - start_us);
     atomic_fetch_add(&log->syncs, 1);
     return true;
 }
@@ -339,10 +328,10 @@ static bool do_work(struct log *log)
         return false;
     if (log->options.sync == LOG_ALWAYS && log->file.unsynced && !sync_file(log))
         return false;
+    log->released = log->work.count;
     if (log->work.name != NULL && !change_file(log))
         return false;
     log->next_write_us = clock_monotonic_us() + GATHER_US;
-    log->released = log->work.count;
     return true;
 }
 
@@ -366,22 +355,14 @@ static void take_cut(struct log *log)
     free(cut);
 }
 
-/* After a sync: how long to wait for those who waited for it. */
-static void expect(struct log *log)
+/* What has gathered is not written yet, for more will come. */
+static bool is_gathering(struct log *log, int64_t now_us)
 {
-    int64_t linger_us = atomic_load(&log->last_sync_us) / LINGER_PART;
-    log->linger_until_us = 0;
-    if (log->options.sync != LOG_ALWAYS || log->released == 0 || linger_us < MIN_LINGER_US)
-        return;
-    log->expected = log->released + log->gather.count;
-    log->linger_until_us =
-        clock_monotonic_us() + (linger_us < MAX_LINGER_US ? linger_us : MAX_LINGER_US);
-    log->released = 0;
-}
-
-static bool lingers(const struct log *log, int64_t now_us)
-{
-    return !log->stopping && now_us < log->linger_until_us && log->gather.count < log->expected;
+    if (log->stopping)
+        return false;
+    if (log->options.sync == LOG_ALWAYS)
+        return patience_waits(&log->patience, now_us, log->gather.count);
+    return log->gather.bytes.len < GATHER_BYTES && now_us < log->next_write_us;
 }
 
 /* True if there is something to write and the time for it has come. */
@@ -390,9 +371,7 @@ static bool take_work(struct log *log, int64_t now_us)
     if (log->cuts != NULL) {
         take_cut(log);
     } else {
-        bool gathers = log->options.sync == LOG_EVERY_SECOND && !log->stopping &&
-                       log->gather.bytes.len < GATHER_BYTES && now_us < log->next_write_us;
-        if (log->gather.count == 0 || gathers || lingers(log, now_us))
+        if (is_gathering(log, now_us) || log->gather.count == 0)
             return false;
         gather_take(&log->gather, &log->work.bytes, &log->work.count, false);
     }
@@ -410,11 +389,9 @@ static void sleep_on(struct log *log, int64_t now_us)
 {
     int64_t until_us = INT64_MAX;
     log->wake_at = 0;
-    log->wake_count = 0;
-    if (lingers(log, now_us)) {
-        until_us = log->linger_until_us;
-        log->wake_count = log->expected;
-    }
+    log->wake_units = log->patience.wanted;
+    if (log->patience.wanted > 0)
+        until_us = log->patience.until_us;
     if (log->options.sync == LOG_EVERY_SECOND && now_us < log->next_write_us) {
         until_us = log->next_write_us;
         log->wake_at = GATHER_BYTES;
@@ -426,13 +403,22 @@ static void sleep_on(struct log *log, int64_t now_us)
     log->sleeping = false;
 }
 
+/* Those whose units have become durable have been told, and may write again. */
+static void begin_patience(struct log *log)
+{
+    if (log->options.sync == LOG_ALWAYS && log->released > 0)
+        patience_begin(&log->patience, clock_monotonic_us(), atomic_load(&log->last_sync_us),
+                       log->released, log->gather.count);
+    log->released = 0;
+}
+
 enum step { WRITE, SYNC, STOP };
 
 static enum step next_step(struct log *log)
 {
     enum step step;
     pthread_mutex_lock(&log->mutex);
-    expect(log);
+    begin_patience(log);
     for (;;) {
         int64_t now_us = clock_monotonic_us();
         if (take_work(log, now_us)) {
@@ -605,7 +591,6 @@ struct log_stats log_stats(struct log *log)
                               .batches = atomic_load(&log->batches),
                               .bytes = atomic_load(&log->bytes),
                               .syncs = atomic_load(&log->syncs),
-                              .sync_us = atomic_load(&log->sync_us),
                               .last_sync_us = atomic_load(&log->last_sync_us),
                               .revision = atomic_load(&log->durable_revision),
                               .error = atomic_load(&log->error)};

@@ -2,8 +2,9 @@
  * The log: the store's change sink (store/change.h), which gathers units and makes them durable in
  * a file of batches (journal/batch.h). A thread of its own writes and syncs.
  *
- * Group commit: while one batch is written and synced, the next one gathers, and it starts as soon
- * as the former is done; there is no timer. Writers wait for nothing but the sink's lock, or, when
+ * Group commit: while one batch is written and synced, the next one gathers. It starts as soon as
+ * the former is done, or as soon after that as those are back whose units have just become durable,
+ * if they are fast (journal/patience.h). Writers wait for nothing but the sink's lock, or, when
  * more than `most_gathered` bytes wait for the disk, for room.
  *
  * How far the data are durable and whether writes are taken is told in a struct durable:
