@@ -3,6 +3,8 @@ import contextlib
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -36,6 +38,22 @@ def file_system(folder):
                               "FSTYPE,SOURCE,OPTIONS", "--target", folder])
 
 
+def slowed(sync_us):
+    """The environment of a program whose syncs take at least so long; None: as long as they do."""
+    if sync_us is None:
+        return {}
+    return {"LD_PRELOAD": os.path.abspath(f"{loads.PEERS}/slow-sync.so"),
+            "SLOW_SYNC_US": str(sync_us)}
+
+
+def slowed_sync_us(folder, least_us):
+    """As sync_us(), in a program that slowed() slows."""
+    return float(subprocess.run(
+        [sys.executable, "-c", "import sys; from harness import disk; "
+         "print(disk.sync_us(sys.argv[1]))", folder],
+        env={**os.environ, **slowed(least_us)}, check=True, stdout=subprocess.PIPE).stdout)
+
+
 def sync_us(folder):
     """How long it takes to append 4 KiB to a file and sync it: the median of many times."""
     block = os.urandom(PROBE_BYTES)
@@ -59,12 +77,12 @@ def settle():
     os.sync()
 
 
-def start_keystore(folder, durability, timeout_s=10):
-    """Without snapshots other than those that somebody asks for."""
+def start_keystore(folder, durability, timeout_s=10, slow_us=None):
+    """Without snapshots other than those that somebody asks for; a sync takes `slow_us` or more."""
     return Server(KEYSTORE, [
         f"{loads.BIN}/keystore-server", "--listen", "127.0.0.1:0", "--threads", 1, "--log-level",
         "error", "--dir", folder, "--durability", durability, "--log-rewrite-percent", 0, "--save",
-        ""], loads.KEYSTORE_READY, timeout_s=timeout_s)
+        ""], loads.KEYSTORE_READY, timeout_s=timeout_s, more_env=slowed(slow_us))
 
 
 def start_redis(folder, *more, timeout_s=10):

@@ -44,14 +44,16 @@ def raise_file_limit(wanted):
 
 class Server:
     """A running server. `ready` is a pattern for the line that it prints when it listens, with the
-    port as its first group if the system chose that. `ready_s` is how long that took."""
+    port as its first group if the system chose that. `ready_s` is how long that took. `more_env`
+    is set beside the environment."""
 
-    def __init__(self, name, command, ready, port=None, timeout_s=10):
+    def __init__(self, name, command, ready, port=None, timeout_s=10, more_env=None):
         self.name = name
         self.port = port
         began = time.monotonic()
         self.process = subprocess.Popen(on_core(SERVER_CORE, command), stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE)
+                                        stdout=subprocess.PIPE,
+                                        env={**os.environ, **(more_env or {})})
         try:
             self._wait_until_ready(ready, timeout_s)
             self.ready_s = time.monotonic() - began
