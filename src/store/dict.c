@@ -649,10 +649,14 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
     if (buckets == 0)
         return 0;
     size_t index = index_of(reverse_bits(cursor), buckets);
+    unsigned depth = depth_of(index, buckets);
+    uint64_t next = depth > 0 ? reverse_bits(index) + ((uint64_t)1 << (64 - depth)) : 0;
+    __builtin_prefetch(bucket_at(dict, index_of(reverse_bits(next), buckets)));
     for (const struct dict_bucket *bucket = bucket_at(dict, index); bucket != NULL;
-         bucket = next_of(bucket))
+         bucket = next_of(bucket)) {
+        prefetch_keys(bucket);
         for (unsigned slot = 0; slot < count_of(bucket); slot++)
             on_entry(context, load_pointer(bucket, slot));
-    unsigned depth = depth_of(index, buckets);
-    return depth > 0 ? reverse_bits(index) + ((uint64_t)1 << (64 - depth)) : 0;
+    }
+    return next;
 }
