@@ -103,6 +103,15 @@ int net_address_port(const struct net_address *address)
     return 0;
 }
 
+void net_address_name_port(struct net_address *address)
+{
+    char *colon = strrchr(address->text, ':');
+    if (net_address_is_unix(address) || colon == NULL)
+        return;
+    size_t left = sizeof address->text - (size_t)(colon - address->text);
+    snprintf(colon, left, ":%d", net_address_port(address));
+}
+
 const char *net_address_path(const struct net_address *address)
 {
     return ((const struct sockaddr_un *)&address->socket)->sun_path;

@@ -8,7 +8,7 @@
 struct net_address {
     struct sockaddr_storage socket;
     socklen_t size; /* bytes of `socket` in use */
-    char text[128]; /* as it was given, for messages */
+    char text[128]; /* as it was given, for messages; see net_address_name_port() */
 };
 
 /*
@@ -22,6 +22,9 @@ bool net_address_is_unix(const struct net_address *address);
 
 /* The port; 0 for unix. */
 int net_address_port(const struct net_address *address);
+
+/* The text names the port of `socket` from now on, which the system may have chosen. */
+void net_address_name_port(struct net_address *address);
 
 /* The path of a unix address. */
 const char *net_address_path(const struct net_address *address);

@@ -39,8 +39,10 @@ static int bind_tcp(struct net_address *address, bool first)
                  bind(descriptor, (struct sockaddr *)&address->socket, address->size) == 0 &&
                  listen(descriptor, SOMAXCONN) == 0 && set_option(descriptor, SO_REUSEPORT);
     socklen_t size = sizeof address->socket;
-    if (bound && getsockname(descriptor, (struct sockaddr *)&address->socket, &size) == 0)
+    if (bound && getsockname(descriptor, (struct sockaddr *)&address->socket, &size) == 0) {
+        net_address_name_port(address);
         return descriptor;
+    }
     close_keeping_errno(descriptor);
     return -1;
 }

@@ -11,10 +11,10 @@
 
 /*
  * Binds `count` sockets to the address, all to the port that the system chose where it asks for
- * one, writes the port to *address, and listens. The caller owns the descriptors. Fails, with
- * nothing bound and errno set, also when another server has the address (EADDRINUSE), though it
- * shares its port among its own sockets. The file of a unix socket that nobody serves any more is
- * replaced.
+ * one, writes the port to *address and into its text, and listens. The caller owns the descriptors.
+ * Fails, with nothing bound and errno set, also when another server has the address (EADDRINUSE),
+ * though it shares its port among its own sockets. The file of a unix socket that nobody serves any
+ * more is replaced.
  */
 bool listener_bind(struct net_address *address, int *descriptors, size_t count)
     __attribute__((warn_unused_result));

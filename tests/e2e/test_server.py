@@ -332,3 +332,10 @@ def test_standard_output_has_nothing_else(fresh_server):
     check_serves(server.address)
     server.stop()
     assert server.stdout == [f"Server started on port {server.port}"]
+
+
+def test_the_log_names_the_ports_that_were_chosen(fresh_server, tmp_path):
+    server = fresh_server(listen=["127.0.0.1:0", "localhost:0", f"unix:{tmp_path}/socket:0"])
+    second = server.wait_for_line(r"Server started on port (\d+)$").group(1)
+    named = re.findall(r"listening on (\S+),", server.stderr)
+    assert named == [server.address, f"localhost:{second}", f"unix:{tmp_path}/socket:0"]

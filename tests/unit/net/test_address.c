@@ -117,6 +117,35 @@ static void test_unix_addresses(void **state)
     }
 }
 
+static void set_port(struct net_address *address, uint16_t port)
+{
+    if (address->socket.ss_family == AF_INET)
+        ((struct sockaddr_in *)&address->socket)->sin_port = htons(port);
+    else
+        ((struct sockaddr_in6 *)&address->socket)->sin6_port = htons(port);
+}
+
+static void test_the_text_names_the_port(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"127.0.0.1:0", "127.0.0.1:54321"},
+        {"localhost:00", "localhost:54321"},
+        {"[2001:db8::1:2]:0", "[2001:db8::1:2]:54321"},
+    };
+    const char *why = NULL;
+    struct net_address address;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_true(net_address_parse(cases[i][0], &address, &why));
+        set_port(&address, 54321);
+        net_address_name_port(&address);
+        assert_string_equal(address.text, cases[i][1]);
+    }
+    assert_true(net_address_parse("unix:/with:colon:0", &address, &why));
+    net_address_name_port(&address);
+    assert_string_equal(address.text, "unix:/with:colon:0");
+}
+
 static void test_lengths(void **state)
 {
     (void)state;
@@ -138,9 +167,8 @@ static void test_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_addresses),
-        cmocka_unit_test(test_bad_addresses),
-        cmocka_unit_test(test_unix_addresses),
+        cmocka_unit_test(test_good_addresses), cmocka_unit_test(test_bad_addresses),
+        cmocka_unit_test(test_unix_addresses), cmocka_unit_test(test_the_text_names_the_port),
         cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

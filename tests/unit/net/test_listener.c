@@ -108,6 +108,9 @@ static void test_all_sockets_share_the_port_that_the_system_chose(void **state)
     int descriptors[WORKERS];
     assert_bound(&address, descriptors, WORKERS);
     assert_true(net_address_port(&address) > 0);
+    char text[32];
+    snprintf(text, sizeof text, "127.0.0.1:%d", net_address_port(&address));
+    assert_string_equal(address.text, text);
     for (size_t i = 0; i < WORKERS; i++) {
         assert_int_equal(port_of(descriptors[i]), net_address_port(&address));
         assert_true((fcntl(descriptors[i], F_GETFD) & FD_CLOEXEC) != 0);
