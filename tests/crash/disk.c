@@ -5,6 +5,7 @@
 #include "crash/inode.h"
 
 #include <stdlib.h>
+#include <xxhash.h>
 
 struct disk {
     struct inode **inodes;
@@ -82,6 +83,34 @@ const char *disk_name(const struct disk *disk, uint32_t folder, size_t n)
 {
     const struct names *names = &disk->inodes[folder]->seen_names;
     return n < names->count ? names->items[n].name : NULL;
+}
+
+static uint64_t hash_folder(const struct disk *disk, uint32_t folder, uint64_t seed);
+
+static uint64_t hash_name(const struct disk *disk, const struct name *name, uint64_t seed)
+{
+    static const uint8_t nothing;
+    const struct inode *inode = disk->inodes[name->inode];
+    uint64_t hash = XXH3_64bits_withSeed(name->name, strlen(name->name), seed);
+    if (inode->is_folder)
+        return hash_folder(disk, name->inode, ~hash);
+    struct slice bytes = view_bytes(inode->seen);
+    return XXH3_64bits_withSeed(bytes.len > 0 ? bytes.data : &nothing, bytes.len, hash);
+}
+
+/* The order of names is no matter. */
+static uint64_t hash_folder(const struct disk *disk, uint32_t folder, uint64_t seed)
+{
+    const struct names *names = &disk->inodes[folder]->seen_names;
+    uint64_t sum = seed;
+    for (size_t i = 0; i < names->count; i++)
+        sum += hash_name(disk, &names->items[i], seed);
+    return XXH3_64bits_withSeed(&sum, sizeof sum, seed);
+}
+
+uint64_t disk_hash(const struct disk *disk, uint64_t seed)
+{
+    return hash_folder(disk, DISK_ROOT, seed);
 }
 
 /* Crashes what the folder holds after its own crash; files without a name are not looked at. */

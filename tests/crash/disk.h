@@ -63,6 +63,8 @@ bool disk_is_folder(const struct disk *disk, uint32_t inode);
 struct view disk_content(const struct disk *disk, uint32_t file); /* borrowed */
 /* The n-th name in a folder; NULL behind the last. */
 const char *disk_name(const struct disk *disk, uint32_t folder, size_t n);
+/* Of all names and what they stand for: the same for disks on which a program finds the same. */
+uint64_t disk_hash(const struct disk *disk, uint64_t seed);
 
 /*
  * The disk after a crash: a new one, all of which is durable. The chooser decides, for each file

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind {
@@ -36,7 +37,8 @@ static const char *const kind_names[] = {
 
 struct fs_model {
     struct fs fs;
-    pthread_mutex_t mutex; /* guards all below */
+    pthread_mutex_t mutex;  /* guards all below */
+    pthread_cond_t changed; /* `steps` */
     struct disk *disk;
     struct disk *initial; /* NULL: does not record */
     struct disk_effect *effects;
@@ -97,6 +99,7 @@ static void change(struct fs_model *model, const struct disk_effect *effect)
 {
     disk_apply(model->disk, effect);
     model->steps++;
+    pthread_cond_broadcast(&model->changed);
     if (model->initial == NULL)
         return;
     if (model->count == model->capacity) {
@@ -456,7 +459,12 @@ struct fs_model *fs_model_from(struct disk *disk)
     struct fs_model *model = mem_alloc_zero(sizeof *model);
     model->fs.calls = &calls;
     model->disk = disk;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&model->mutex, NULL);
+    pthread_cond_init(&model->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     return model;
 }
 
@@ -474,6 +482,7 @@ void fs_model_free(struct fs_model *model)
     free(model->effects);
     disk_free(model->disk);
     disk_free(model->initial);
+    pthread_cond_destroy(&model->changed);
     pthread_mutex_destroy(&model->mutex);
     free(model);
 }
@@ -504,6 +513,17 @@ size_t fs_model_steps(struct fs_model *model)
     size_t steps = model->steps;
     leave(model, 0);
     return steps;
+}
+
+bool fs_model_wait(struct fs_model *model, size_t steps, int64_t until_ms)
+{
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    bool in_time = true;
+    enter(&model->fs);
+    while (model->steps <= steps && in_time)
+        in_time = pthread_cond_timedwait(&model->changed, &model->mutex, &until) == 0;
+    leave(model, 0);
+    return in_time;
 }
 
 const struct disk *fs_model_initial(const struct fs_model *model)

@@ -38,6 +38,10 @@ void fs_model_record(struct fs_model *model);
  * later must keep what was acknowledged. */
 size_t fs_model_steps(struct fs_model *model);
 
+/* Waits until there have been more changes than that; false if there are none until that time, in
+ * ms of the monotonic clock. */
+bool fs_model_wait(struct fs_model *model, size_t steps, int64_t until_ms);
+
 /* Of a recording: the disk at its beginning, and the n-th change since then, from 0. */
 const struct disk *fs_model_initial(const struct fs_model *model);
 const struct disk_effect *fs_model_effect(const struct fs_model *model, size_t n);

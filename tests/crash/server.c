@@ -265,21 +265,20 @@ static bool wait_until(struct server *server, bool (*condition)(struct server *s
     return in_time;
 }
 
-/* Nobody tells of writes that are not synced at once. */
-static void wait_for_write(struct server *server)
+/* Nobody tells of writes that are not synced at once. False after a while. */
+static bool wait_for_write(struct server *server)
 {
     size_t steps = fs_model_steps(server->model);
     uint64_t revision = restore_newest(server_store(server));
-    while (revision > server->waited_for && fs_model_steps(server->model) == steps)
-        nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+    bool is_new = revision > server->waited_for;
     server->waited_for = revision;
+    return !is_new || fs_model_wait(server->model, steps, clock_monotonic_ms() + PATIENCE_MS);
 }
 
 const char *server_wait(struct server *server)
 {
-    if (server->durability == JOURNAL_EVERY_SECOND)
-        wait_for_write(server);
-    return wait_until(server, is_settled) ? NULL : "the log does not go on";
+    bool written = server->durability != JOURNAL_EVERY_SECOND || wait_for_write(server);
+    return written && wait_until(server, is_settled) ? NULL : "the log does not go on";
 }
 
 const char *server_wait_for_room(struct server *server)

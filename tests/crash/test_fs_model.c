@@ -2,6 +2,7 @@
  * Tests of the model file system: that it behaves as the real one while nothing crashes, that a
  * crash leaves exactly what it may leave, and that faults are those that were asked for.
  */
+#include "crash/known.h"
 #include "crash/walk.h"
 
 #include <errno.h>
@@ -65,9 +66,10 @@ static void describe(struct fs *fs, char *out, size_t size)
     fs_names_deinit(&names);
 }
 
-/* Different states, sorted. */
+/* Different states. */
 struct states {
     char texts[MOST_STATES][100];
+    struct known hashes;
     size_t count;
 };
 
@@ -81,6 +83,14 @@ static void add_state(struct states *states, const char *text)
     snprintf(states->texts[states->count++], sizeof *states->texts, "%s", text);
 }
 
+/* States have one hash if they have one text. */
+static void check_hash(struct states *states, struct fs_model *state, bool is_new)
+{
+    uint64_t hash = disk_hash(fs_model_disk(state), 0);
+    assert_int_equal(known_add(&states->hashes, hash), is_new);
+    assert_int_not_equal(disk_hash(fs_model_disk(state), 1), hash);
+}
+
 /* All states that crashes at the end of the recording can leave. */
 static void collect_states(struct fs_model *recording, struct states *states)
 {
@@ -88,15 +98,18 @@ static void collect_states(struct fs_model *recording, struct states *states)
     struct chooser chooser;
     while (walk_next(walk))
         ;
-    states->count = 0;
+    *states = (struct states){.count = 0};
     chooser_init_all(&chooser);
     do {
         char text[100];
+        size_t before = states->count;
         struct fs_model *state = walk_crash(walk, &chooser);
         describe(fs_model_fs(state), text, sizeof text);
         add_state(states, text);
+        check_hash(states, state, states->count > before);
         fs_model_free(state);
     } while (chooser_next(&chooser));
+    known_deinit(&states->hashes);
     walk_free(walk);
 }
 
