@@ -1,8 +1,8 @@
 """A bare HTTP/2 client: frames as the test wants them, well-formed or not.
 
 Built on hyperframe and hpack (the parts of python3-h2) and not on h2 itself, which would refuse to
-send half of what the tests must send. It answers SETTINGS and PING, and by default gives back the
-window of what it received.
+send half of what the tests must send. Connection is what every such client is: it reads, and answers
+SETTINGS and PING. H2Conn makes calls with it; the Peer of rawframes.py sends bytes.
 """
 
 import base64
@@ -17,7 +17,7 @@ from hyperframe import frame as frames
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DEFAULT_WINDOW = 65535
 LARGEST_WINDOW = 2**31 - 1
-FRAME_LIMIT = 16384
+DEFAULT_FRAME_SIZE = 16384
 TIMEOUT_S = 60
 
 
@@ -37,7 +37,7 @@ class Answer:
     def __init__(self):
         self.blocks = []
         self.body = bytearray()
-        self.ended = False
+        self.ended = False  # or reset
         self.reset = None
 
     @property
@@ -50,11 +50,13 @@ class Answer:
 
     @property
     def http_status(self):
-        return int(self.headers[":status"])
+        """None if nothing has come."""
+        return int(self.headers[":status"]) if self.blocks else None
 
     @property
     def grpc_status(self):
-        return int(self.trailers["grpc-status"])
+        """None if nothing has come, -1 without one."""
+        return int(self.trailers.get("grpc-status", -1)) if self.blocks else None
 
     @property
     def sentence(self):
@@ -74,36 +76,35 @@ class Answer:
         assert int.from_bytes(self.body[1:5], "big") == len(self.body) - 5
         return bytes(self.body[5:])
 
+    def __str__(self):
+        return f"reset {self.reset}, ended {self.ended}, {len(self.body)} bytes, {self.blocks}"
 
-class H2Conn:
-    """One connection. `credit` = give windows back by itself. With `begin` off, nothing is sent
-    before begin(). `source` = the IP address that it comes from."""
 
-    def __init__(self, address, *, credit=True, initial_window=DEFAULT_WINDOW, begin=True,
-                 source=""):
+class Connection:
+    """A socket, and what has come back on it. `source` = the IP address that it comes from,
+    `receive_buffer` = bytes that the kernel may keep for it."""
+
+    timeout_s = TIMEOUT_S
+
+    def __init__(self, address, *, source="", receive_buffer=None):
+        self.address = address
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(self.timeout_s)
+        self.socket.bind((source, 0))
         host, port = address.rsplit(":", 1)
-        self.socket = socket.create_connection((host, int(port)), timeout=TIMEOUT_S,
-                                               source_address=(source, 0))
+        self.socket.connect((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.authority = address
-        self.credit = credit
-        self.initial_window = initial_window
-        self.answer_pings = True
+        self.encoder = hpack.Encoder()
+        self.decoder = hpack.Decoder(max_header_list_size=1 << 20)
         self.answers = {}
-        self.pongs = []
-        self.pings_unanswered = []
-        self.goaways = []
         self.server_settings = {}
-        self.next_stream_id = 1
-        self.send_window = DEFAULT_WINDOW
-        self.stream_windows = {}
-        self._encoder = hpack.Encoder()
-        self._decoder = hpack.Decoder()
-        self._block = None
+        self.acks = 0  # of our SETTINGS
+        self.goaways = []
+        self.last_stream_id = -1
         self._received = bytearray()
-        self._held = None
-        if begin:
-            self.begin()
+        self._block = None
 
     def __enter__(self):
         return self
@@ -113,6 +114,105 @@ class H2Conn:
 
     def close(self):
         self.socket.close()
+
+    def new_stream(self):
+        self.last_stream_id += 2
+        return self.last_stream_id
+
+    def _write(self, data):
+        try:
+            self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise Closed("the server closed the connection while it was written to") from error
+
+    def _reply(self, frame):
+        """Sends what the protocol asks for. If nobody is there any more, reading will tell."""
+        with suppress(Closed):
+            self._write(frame.serialize())
+
+    def _read(self, deadline):
+        """Waits for bytes; TimeoutError if none come, Closed if none will."""
+        self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            received = self.socket.recv(1 << 18)
+        except ConnectionResetError as error:
+            raise Closed("the server reset the connection") from error
+        finally:
+            self.socket.settimeout(self.timeout_s)
+        if not received:
+            raise Closed("the server closed the connection")
+        self._received += received
+
+    def _cut_frame(self):
+        """The next frame that has come; None if it is not whole."""
+        if len(self._received) < 9:
+            return None
+        frame, length = frames.Frame.parse_frame_header(memoryview(bytes(self._received[:9])))
+        assert length <= DEFAULT_FRAME_SIZE, f"a frame of {length} bytes"
+        if len(self._received) < 9 + length:
+            return None
+        frame.parse_body(memoryview(bytes(self._received[9:9 + length])))
+        del self._received[:9 + length]
+        return frame
+
+    def _on_frame(self, frame):
+        handler = getattr(self, f"_on_{type(frame).__name__}", None)
+        if handler:
+            handler(frame)
+
+    def _on_SettingsFrame(self, frame):
+        if "ACK" in frame.flags:
+            self.acks += 1
+            return
+        self.server_settings.update(frame.settings)
+        self._reply(frames.SettingsFrame(0, flags=["ACK"]))
+
+    def _on_PingFrame(self, frame):
+        if "ACK" not in frame.flags:
+            self._reply(frames.PingFrame(0, frame.opaque_data, flags=["ACK"]))
+
+    def _on_GoAwayFrame(self, frame):
+        self.goaways.append(frame)
+
+    def _on_RstStreamFrame(self, frame):
+        answer = self.answers[frame.stream_id]
+        answer.reset = frame.error_code
+        answer.ended = True
+
+    def _on_HeadersFrame(self, frame):
+        self._block = [self.answers[frame.stream_id], b"", "END_STREAM" in frame.flags]
+        self._on_ContinuationFrame(frame)
+
+    def _on_ContinuationFrame(self, frame):
+        self._block[1] += frame.data
+        if "END_HEADERS" in frame.flags:
+            answer, block, ended = self._block
+            answer.blocks.append(dict(self.decoder.decode(block)))
+            answer.ended = answer.ended or ended
+
+    def _on_DataFrame(self, frame):
+        answer = self.answers[frame.stream_id]
+        answer.body += frame.data
+        answer.ended = answer.ended or "END_STREAM" in frame.flags
+
+
+class H2Conn(Connection):
+    """Makes calls. `credit` = give windows back by itself. With `begin` off, nothing is sent before
+    begin()."""
+
+    def __init__(self, address, *, credit=True, initial_window=DEFAULT_WINDOW, begin=True,
+                 **options):
+        super().__init__(address, **options)
+        self.credit = credit
+        self.initial_window = initial_window
+        self.answer_pings = True
+        self.pongs = []
+        self.pings_unanswered = []
+        self.send_window = DEFAULT_WINDOW
+        self.stream_windows = {}
+        self._held = None
+        if begin:
+            self.begin()
 
     # Sending.
 
@@ -124,16 +224,8 @@ class H2Conn:
     def _write(self, data):
         if self._held is not None:
             self._held += data
-            return
-        try:
-            self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise Closed("the server closed the connection while it was written to") from error
-
-    def _reply(self, frame):
-        """Sends what the protocol asks for. If nobody is there any more, reading will tell."""
-        with suppress(Closed):
-            self.send_frame(frame)
+        else:
+            super()._write(data)
 
     @contextmanager
     def held(self, piece_size=None):
@@ -153,13 +245,13 @@ class H2Conn:
              headers=(), without=(), pieces=1):
         """Sends a request's HEADERS in `pieces` frames, less the usual fields that are named in
         `without`; returns the stream."""
-        stream_id, self.next_stream_id = self.next_stream_id, self.next_stream_id + 2
+        stream_id = self.new_stream()
         fields = [(":method", method), (":scheme", "http"), (":path", path),
-                  (":authority", self.authority)]
+                  (":authority", self.address)]
         if content_type is not None:
             fields.append(("content-type", content_type))
         usual = [field for field in [*fields, ("te", "trailers")] if field[0] not in without]
-        block = self._encoder.encode([*usual, *headers])
+        block = self.encoder.encode([*usual, *headers])
         self.answers[stream_id] = Answer()
         self.stream_windows[stream_id] = self.server_settings.get(
             frames.SettingsFrame.INITIAL_WINDOW_SIZE, DEFAULT_WINDOW)
@@ -175,7 +267,7 @@ class H2Conn:
             self.send_frame(frame)
         return stream_id
 
-    def send(self, stream_id, data, *, end=False, piece_size=FRAME_LIMIT, pad=None):
+    def send(self, stream_id, data, *, end=False, piece_size=DEFAULT_FRAME_SIZE, pad=None):
         """Sends DATA as far as the windows allow, reading until they do; gives up quietly when
         the answer has come early."""
         position = 0
@@ -206,7 +298,7 @@ class H2Conn:
 
     def send_trailers(self, stream_id, fields):
         """Ends a request with trailers of its own, which gRPC has none of."""
-        frame = frames.HeadersFrame(stream_id, self._encoder.encode(fields))
+        frame = frames.HeadersFrame(stream_id, self.encoder.encode(fields))
         frame.flags |= {"END_HEADERS", "END_STREAM"}
         self.send_frame(frame)
 
@@ -254,45 +346,19 @@ class H2Conn:
 
     def receive(self, deadline=None):
         """Reads once and handles the frames that are whole."""
-        remaining = TIMEOUT_S if deadline is None else deadline - time.monotonic()
-        self.socket.settimeout(max(remaining, 0.001))
-        try:
-            data = self.socket.recv(1 << 18)
-        except ConnectionResetError as error:
-            raise Closed("the server reset the connection") from error
-        finally:
-            self.socket.settimeout(TIMEOUT_S)
-        if not data:
-            raise Closed("the server closed the connection")
-        self._received += data
-        used = 0
-        view = memoryview(bytes(self._received))
-        while len(view) - used >= 9:
-            frame, length = frames.Frame.parse_frame_header(view[used:used + 9])
-            if len(view) - used < 9 + length:
-                break
-            frame.parse_body(view[used + 9:used + 9 + length])
-            used += 9 + length
+        self._read(time.monotonic() + self.timeout_s if deadline is None else deadline)
+        while frame := self._cut_frame():
             self._on_frame(frame)
-        del self._received[:used]
-
-    def _on_frame(self, frame):
-        handler = getattr(self, f"_on_{type(frame).__name__}", None)
-        if handler:
-            handler(frame)
 
     def _on_SettingsFrame(self, frame):
-        if "ACK" in frame.flags:
-            return
         initial = frames.SettingsFrame.INITIAL_WINDOW_SIZE
         before = self.server_settings.get(initial, DEFAULT_WINDOW)
-        self.server_settings.update(frame.settings)
+        super()._on_SettingsFrame(frame)
         for stream_id in self.stream_windows:
             self.stream_windows[stream_id] += self.server_settings.get(initial, before) - before
         if frames.SettingsFrame.HEADER_TABLE_SIZE in frame.settings:
-            self._encoder.header_table_size = min(
+            self.encoder.header_table_size = min(
                 4096, frame.settings[frames.SettingsFrame.HEADER_TABLE_SIZE])
-        self._reply(frames.SettingsFrame(0, flags=["ACK"]))
 
     def _on_PingFrame(self, frame):
         if "ACK" in frame.flags:
@@ -300,7 +366,7 @@ class H2Conn:
         elif not self.answer_pings:
             self.pings_unanswered.append(frame.opaque_data)
         else:
-            self._reply(frames.PingFrame(0, frame.opaque_data, flags=["ACK"]))
+            super()._on_PingFrame(frame)
 
     def _on_WindowUpdateFrame(self, frame):
         if frame.stream_id == 0:
@@ -308,36 +374,10 @@ class H2Conn:
         elif frame.stream_id in self.stream_windows:
             self.stream_windows[frame.stream_id] += frame.window_increment
 
-    def _on_GoAwayFrame(self, frame):
-        self.goaways.append(frame)
-
-    def _on_RstStreamFrame(self, frame):
-        answer = self.answers[frame.stream_id]
-        answer.reset = frame.error_code
-        answer.ended = True
-
-    def _on_HeadersFrame(self, frame):
-        self._block = [frame.stream_id, bytearray(frame.data), "END_STREAM" in frame.flags]
-        self._finish_block(frame)
-
-    def _on_ContinuationFrame(self, frame):
-        self._block[1] += frame.data
-        self._finish_block(frame)
-
-    def _finish_block(self, frame):
-        if "END_HEADERS" not in frame.flags:
-            return
-        stream_id, block, ended = self._block
-        answer = self.answers[stream_id]
-        answer.blocks.append(dict(self._decoder.decode(bytes(block))))
-        answer.ended = answer.ended or ended
-
     def _on_DataFrame(self, frame):
-        answer = self.answers[frame.stream_id]
-        answer.body += frame.data
-        answer.ended = answer.ended or "END_STREAM" in frame.flags
-        if self.credit and frame.flow_controlled_length:
-            size = frame.flow_controlled_length
+        super()._on_DataFrame(frame)
+        size = frame.flow_controlled_length
+        if self.credit and size:
             self._reply(frames.WindowUpdateFrame(0, window_increment=size))
-            if not answer.ended:
+            if not self.answers[frame.stream_id].ended:
                 self._reply(frames.WindowUpdateFrame(frame.stream_id, window_increment=size))

@@ -1,8 +1,8 @@
 """A peer that speaks HTTP/2 frame by frame, and may break every rule of it.
 
 For the conformance and limit tests: what is sent is bytes that the test laid out itself, what comes
-back is parsed by hyperframe and hpack, and each expectation has a deadline. Nothing is sent that
-the test did not ask for, but for the answers to the server's SETTINGS and PING.
+back is read as h2conn.py reads it, and each expectation has a deadline. Nothing is sent that the
+test did not ask for, but for the answers to the server's SETTINGS and PING.
 """
 
 import select
@@ -11,19 +11,14 @@ import struct
 import time
 from collections import defaultdict
 
-import hpack
 import pytest
 from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
-from hyperframe import frame as frames
 
 import keystore_env  # noqa: F401  (puts the stubs on the path)
 import mini_redis_pb2 as pb
+from h2conn import DEFAULT_WINDOW, PREFACE, Answer, Closed, Connection, H2Conn, frames, prefixed
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 TIMEOUT_S = 5
-DEFAULT_WINDOW = 65535
-LARGEST_WINDOW = 2**31 - 1
-DEFAULT_FRAME_SIZE = 16384
 DEFAULT_TABLE_SIZE = 4096
 
 SET, GET = "/keystore.v1.KeyStore/Set", "/keystore.v1.KeyStore/Get"
@@ -157,10 +152,6 @@ def request(*more, without=(), **changed):
             if name not in without] + list(more)
 
 
-def prefixed(message):
-    return b"\0" + len(message).to_bytes(4, "big") + message
-
-
 def get_body(key=KEY):
     return prefixed(pb.Key(key=key).SerializeToString())
 
@@ -169,80 +160,37 @@ def set_body(key, value):
     return prefixed(pb.KeyValue(key=key, value=value).SerializeToString())
 
 
-class Ended(Exception):
-    """The server ended the connection."""
+class Peer(Connection):
+    timeout_s = TIMEOUT_S
 
-
-class Answer:
-    """What has come back on a stream so far."""
-
-    def __init__(self):
-        self.blocks = []
-        self.body = bytearray()
-        self.ended = False
-        self.reset = None
-
-    @property
-    def status(self):
-        return int(self.blocks[0][":status"]) if self.blocks else None
-
-    @property
-    def grpc_status(self):
-        return int(self.blocks[-1].get("grpc-status", -1)) if self.blocks else None
-
-    def __str__(self):
-        return f"reset {self.reset}, ended {self.ended}, {len(self.body)} bytes, {self.blocks}"
-
-
-class Peer:
-    def __init__(self, address, *, handshake=True, receive_buffer=None):
-        self.address = address
-        self.socket = socket.socket()
-        if receive_buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(TIMEOUT_S)
-        host, port = address.rsplit(":", 1)
-        self.socket.connect((host, int(port)))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.encoder = hpack.Encoder()
-        self.decoder = hpack.Decoder(max_header_list_size=1 << 20)
-        self.answers = defaultdict(Answer)
-        self.server_settings = None
-        self.granted = defaultdict(int)
-        self.acks = 0
+    def __init__(self, address, *, handshake=True, **options):
+        super().__init__(address, **options)
+        self.answers = defaultdict(Answer)  # the server may speak of any stream
         self.first = None
-        self.goaway = None
-        self.last_stream_id = -1
         self._pings = 0
         self._log = []
-        self._received = bytearray()
-        self._block = None
         if handshake:
             self.handshake()
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
     # Sending.
 
-    def send(self, *parts):
-        """In one write. That the server is gone is for reading to find, which still gives what it
-        said before."""
+    def _write(self, data):
+        """That the server is gone is for reading to find, which still gives what it said before."""
         try:
-            self.socket.sendall(b"".join(parts))
-        except (BrokenPipeError, ConnectionResetError):
+            super()._write(data)
+        except Closed:
             pass
         except socket.timeout:
             raise AssertionError(f"the server has read nothing for {TIMEOUT_S} s; "
                                  f"{self.story}") from None
 
+    def send(self, *parts):
+        """In one write."""
+        self._write(b"".join(parts))
+
     def handshake(self):
         self.send(PREFACE, settings((INITIAL_WINDOW_SIZE, DEFAULT_WINDOW)))
-        self.receive_until(lambda: self.acks and self.server_settings is not None,
-                           "the server's SETTINGS and its answer to ours")
+        self.receive_until(lambda: self.acks, "the server's SETTINGS and its answer to ours")
 
     def apply(self, *pairs):
         """Settings, which hold once the server has acknowledged them."""
@@ -252,10 +200,6 @@ class Peer:
 
     def block(self, fields):
         return self.encoder.encode(fields, huffman=True)
-
-    def new_stream(self):
-        self.last_stream_id += 2
-        return self.last_stream_id
 
     def call_frames(self, stream_id=None, *, block=None, body=None, **changed):
         """HEADERS and DATA of a call that should succeed."""
@@ -287,88 +231,37 @@ class Peer:
         log = [*self._log[:15], *shown, *self._log[15:][-15:]]
         return f"received: {'; '.join(log) or 'nothing'}"
 
+    @property
+    def goaway(self):
+        """The code of the last one; None if there was none."""
+        return self.goaways[-1].error_code if self.goaways else None
+
     def next(self, deadline, wanted):
-        """The next frame; Ended if there is none."""
+        """The next frame; Closed if there is none."""
         while True:
             frame = self._cut_frame()
             if frame:
-                self._note(frame)
+                self._on_frame(frame)
                 return frame
-            remaining = deadline - time.monotonic()
-            assert remaining > 0, f"no {wanted} in {TIMEOUT_S} s; {self.story}"
-            self.socket.settimeout(remaining)
+            assert time.monotonic() < deadline, f"no {wanted} in {TIMEOUT_S} s; {self.story}"
             try:
-                self._read()
+                self._read(deadline)
             except socket.timeout:
                 continue
-            finally:
-                self.socket.settimeout(TIMEOUT_S)
 
-    def _read(self):
+    def _read(self, deadline):
         try:
-            received = self.socket.recv(1 << 18)
-        except ConnectionResetError:
-            received = b""
-        if not received:
+            super()._read(deadline)
+        except Closed:
             if self._log[-1:] != ["the end"]:
                 self._log.append("the end")
-            raise Ended(self.story)
-        self._received += received
+            raise Closed(self.story) from None
 
-    def _cut_frame(self):
-        if len(self._received) < 9:
-            return None
-        frame, length = frames.Frame.parse_frame_header(memoryview(bytes(self._received[:9])))
-        assert length <= DEFAULT_FRAME_SIZE, f"a frame of {length} bytes; {self.story}"
-        if len(self._received) < 9 + length:
-            return None
-        frame.parse_body(memoryview(bytes(self._received[9:9 + length])))
-        del self._received[:9 + length]
-        return frame
-
-    def _note(self, frame):
+    def _on_frame(self, frame):
         self.first = self.first or frame
         self._log.append(f"{type(frame).__name__} {frame.stream_id} {sorted(frame.flags)}"
                          + (f" code {frame.error_code}" if hasattr(frame, "error_code") else ""))
-        handler = getattr(self, f"_on_{type(frame).__name__}", None)
-        if handler:
-            handler(frame)
-
-    def _on_SettingsFrame(self, frame):
-        if "ACK" in frame.flags:
-            self.acks += 1
-            return
-        self.server_settings = {**(self.server_settings or {}), **frame.settings}
-        self.send(raw(SETTINGS, ACK, 0))
-
-    def _on_PingFrame(self, frame):
-        if "ACK" not in frame.flags:
-            self.send(ping(frame.opaque_data, ack=True))
-
-    def _on_WindowUpdateFrame(self, frame):
-        self.granted[frame.stream_id] += frame.window_increment
-
-    def _on_GoAwayFrame(self, frame):
-        self.goaway = frame.error_code
-
-    def _on_RstStreamFrame(self, frame):
-        self.answers[frame.stream_id].reset = frame.error_code
-
-    def _on_HeadersFrame(self, frame):
-        self._block = [self.answers[frame.stream_id], b"", "END_STREAM" in frame.flags]
-        self._on_ContinuationFrame(frame)
-
-    def _on_ContinuationFrame(self, frame):
-        self._block[1] += frame.data
-        if "END_HEADERS" in frame.flags:
-            answer, block, ended = self._block
-            answer.blocks.append(dict(self.decoder.decode(block)))
-            answer.ended = ended
-
-    def _on_DataFrame(self, frame):
-        answer = self.answers[frame.stream_id]
-        answer.body += frame.data
-        answer.ended = "END_STREAM" in frame.flags
+        super()._on_frame(frame)
 
     def receive_until(self, condition, wanted, timeout_s=TIMEOUT_S):
         deadline = time.monotonic() + timeout_s
@@ -376,15 +269,13 @@ class Peer:
             self.next(deadline, wanted)
 
     def receive_what_is_there(self):
-        """Without waiting; Ended if the connection is, or is about to be."""
+        """Without waiting; Closed if the connection is, or is about to be."""
         while select.select([self.socket], [], [], 0)[0]:
-            self._read()
-            frame = self._cut_frame()
-            while frame:
-                self._note(frame)
-                frame = self._cut_frame()
+            self._read(time.monotonic() + TIMEOUT_S)
+            while frame := self._cut_frame():
+                self._on_frame(frame)
         if self.goaway is not None:
-            raise Ended(self.story)
+            raise Closed(self.story)
 
     # Expectations.
 
@@ -406,20 +297,19 @@ class Peer:
     def expect_pong_or_end(self):
         try:
             self.expect_pong()
-        except Ended:
+        except Closed:
             pass
 
     def expect_end_of(self, stream_id):
         """The answer, once it is whole or reset."""
         answer = self.answers[stream_id]
-        self.receive_until(lambda: answer.ended or answer.reset is not None,
-                           f"end of stream {stream_id}")
+        self.receive_until(lambda: answer.ended, f"end of stream {stream_id}")
         return answer
 
     def expect_value(self, stream_id, value=VALUE):
         """The answer of a successful Get; the stream is closed after it."""
         answer = self.expect_end_of(stream_id)
-        assert (answer.status, answer.grpc_status, answer.reset) == (200, 0, None), str(answer)
+        assert (answer.http_status, answer.grpc_status, answer.reset) == (200, 0, None), str(answer)
         assert bytes(answer.body[:5]) == b"\0" + (len(answer.body) - 5).to_bytes(4, "big")
         got = pb.Value.FromString(bytes(answer.body[5:]))
         assert got.found and got.value == value
@@ -444,7 +334,7 @@ class Peer:
         try:
             while True:
                 self.next(deadline, "end of the connection")
-        except Ended:
+        except Closed:
             pass
 
     def expect_goaway(self, code):
@@ -466,7 +356,7 @@ class Peer:
         try:
             while answer.reset is None and self.goaway is None:
                 self.next(deadline, f"error of stream {stream_id} with one of {codes}")
-        except Ended:
+        except Closed:
             return False
         if self.goaway is not None:
             self.expect_connection_error(*codes)
@@ -478,23 +368,8 @@ class Peer:
 
 
 def store(address, key, value):
-    """Sets the key, in as many frames as it takes and as fast as the windows allow."""
-    with Peer(address) as peer:
-        body, sent = set_body(key, value), 0
-        stream_id = peer.open(path=SET)
-
-        def room():
-            stream_window = peer.server_settings.get(INITIAL_WINDOW_SIZE, DEFAULT_WINDOW)
-            return min(DEFAULT_WINDOW + peer.granted[0],
-                       stream_window + peer.granted[stream_id]) - sent
-
-        while sent < len(body):
-            peer.receive_until(lambda: room() > 0, "WINDOW_UPDATE")
-            piece = body[sent:sent + min(room(), DEFAULT_FRAME_SIZE)]
-            sent += len(piece)
-            peer.send(data(stream_id, piece, end=sent == len(body)))
-        answer = peer.expect_end_of(stream_id)
-        assert (answer.status, answer.grpc_status) == (200, 0), str(answer)
+    with H2Conn(address) as connection:
+        connection.call(SET, pb.KeyValue(key=key, value=value).SerializeToString()).message()
 
 
 def check_serves(address):

@@ -7,10 +7,11 @@ be ignored.
 
 import pytest
 
+from h2conn import PREFACE, frames
 from rawframes import (ENABLE_PUSH, FIRST_DYNAMIC, HEADER_TABLE_SIZE, INCREMENTAL, INDEXED,
                        INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE,
-                       MAX_HEADER_LIST_SIZE, NEVER_INDEXED, PREFACE, SIZE_UPDATE, USER_AGENT,
-                       WITHOUT_INDEXING, Cases, Peer, continuation, data, frames, get_body, goaway,
+                       MAX_HEADER_LIST_SIZE, NEVER_INDEXED, SIZE_UPDATE, USER_AGENT,
+                       WITHOUT_INDEXING, Cases, Peer, continuation, data, get_body, goaway,
                        headers, huffman, integer, literal, peer_fixture, plain_block, priority,
                        request, rst_stream, settings, stored_fixture, string,
                        window_update)  # noqa: F401
@@ -106,7 +107,7 @@ def plain_headers(peer):
     """Alone: a request without a message is answered, too, though not with a value."""
     peer.send(headers(1, peer.block(request()), end_stream=True))
     answer = peer.expect_end_of(1)
-    assert answer.status == 200 and answer.grpc_status > 0
+    assert answer.http_status == 200 and answer.grpc_status > 0
     peer.expect_call(3)
 
 
@@ -225,7 +226,7 @@ def check_method(peer, method):
     """gRPC knows only POST: the answer to another method is 405 (Method Not Allowed)."""
     peer.send(headers(1, peer.block(request(method=method)), end_stream=True))
     answer = peer.expect_end_of(1)
-    assert answer.status == 405 and answer.reset in (None, 0)
+    assert answer.http_status == 405 and answer.reset in (None, 0)
 
 
 @case("4/3 POST request")

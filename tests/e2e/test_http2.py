@@ -10,7 +10,7 @@ import pytest
 import mini_redis_pb2 as pb
 from clients import PACKAGE_PATH, Stub, open_channel
 from errors import BAD_ARGUMENT, BAD_MESSAGE, DEADLINE, NOT_SERVED
-from h2conn import FRAME_LIMIT, LARGEST_WINDOW, PREFACE, Closed, H2Conn, frames, prefixed
+from h2conn import DEFAULT_FRAME_SIZE, LARGEST_WINDOW, PREFACE, Closed, H2Conn, frames, prefixed
 from rpc_status import check_error
 
 SET, GET = PACKAGE_PATH + "Set", PACKAGE_PATH + "Get"
@@ -128,7 +128,7 @@ def test_no_message(connection):
 
 
 @pytest.mark.parametrize("messages", [2, 3, 50])
-@pytest.mark.parametrize("frame_size", [7, FRAME_LIMIT])
+@pytest.mark.parametrize("frame_size", [7, DEFAULT_FRAME_SIZE])
 def test_more_than_one_message(connection, key, messages, frame_size):
     stream_id = connection.open(SET)
     connection.send(stream_id, prefixed(set_request(key)) * messages, end=True,

@@ -10,12 +10,12 @@ import time
 
 import pytest
 
+from h2conn import DEFAULT_WINDOW, LARGEST_WINDOW, Closed
 from keystore_env import SANITIZE
-from rawframes import (DEFAULT_WINDOW, ENHANCE_YOUR_CALM, FIRST_DYNAMIC, INCREMENTAL, INDEXED,
-                       INITIAL_WINDOW_SIZE, KEY, LARGEST_WINDOW, MAX_HEADER_LIST_SIZE,
-                       PROTOCOL_ERROR, VALUE, Ended, Peer, check_serves, continuation, data,
-                       get_body, headers, integer, literal, peer_fixture, ping, plain_block,
-                       priority, request, rst_stream, settings, store, stored_fixture,
+from rawframes import (ENHANCE_YOUR_CALM, FIRST_DYNAMIC, INCREMENTAL, INDEXED, INITIAL_WINDOW_SIZE,
+                       KEY, MAX_HEADER_LIST_SIZE, PROTOCOL_ERROR, VALUE, Peer, check_serves,
+                       continuation, data, get_body, headers, integer, literal, peer_fixture, ping,
+                       plain_block, priority, request, rst_stream, settings, store, stored_fixture,
                        window_update)  # noqa: F401
 
 MIB = 1 << 20
@@ -38,7 +38,7 @@ def flood(peer, parts, at_once=20):
                 waiting.clear()
                 peer.receive_what_is_there()
         peer.send(*waiting)
-    except Ended:
+    except Closed:
         pass
 
 
@@ -174,9 +174,9 @@ def expect_refused(peer, stream_id):
     whether the connection is still there."""
     try:
         answer = peer.expect_end_of(stream_id)
-    except Ended:
+    except Closed:
         return False
-    assert answer.reset or answer.status == 431, str(answer)
+    assert answer.reset or answer.http_status == 431, str(answer)
     return peer.goaway is None
 
 
@@ -321,7 +321,7 @@ def test_priority_flood(own_server):
                                 for each in range(0, 1000, 2)] * 2)
                 attacker.receive_what_is_there()
             attacker.expect_call(200001)
-        except Ended:
+        except Closed:
             attacker.expect_goaway(ENHANCE_YOUR_CALM)
         check_serves(own_server.address)
 
@@ -363,7 +363,7 @@ def test_zero_window(own_server, stream_window, allowed):
 
 def expect_large_value_or_refusal(peer, stream_id):
     answer = peer.answers[stream_id]
-    if not answer.ended and answer.reset is None:
+    if not answer.ended:
         peer.send(window_update(stream_id, 2 * MIB))
     peer.expect_end_of(stream_id)
     if answer.reset is None and answer.grpc_status == 0:

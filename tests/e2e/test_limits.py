@@ -161,7 +161,7 @@ def padded_headers(connection, size):
     """Fields that bring the block of a call to exactly this size, as RFC 9113, 6.5.2 counts. None
     has more than 64 KiB, which no decoder likes."""
     usual = [(":method", "POST"), (":scheme", "http"), (":path", SET),
-             (":authority", connection.authority), ("content-type", "application/grpc"),
+             (":authority", connection.address), ("content-type", "application/grpc"),
              ("te", "trailers"), ("x-pad", ""), ("x-pad", "")]
     room = size - sum(len(name) + len(value) + 32 for name, value in usual)
     return [("x-pad", "x" * (room // 2)), ("x-pad", "y" * (room - room // 2))]
