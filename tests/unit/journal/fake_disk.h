@@ -7,16 +7,19 @@
 #define KEYSTORE_TESTS_JOURNAL_FAKE_DISK_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "journal/fs.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
-#define FAKE_DISK_LIMIT ((size_t)256 * 1024 * 1024)
-#define FAKE_DISK_FILES 8
-#define FAKE_DISK_ANY   (SIZE_MAX / 2) /* more room than is ever used */
+#define FAKE_DISK_LIMIT  ((size_t)256 * 1024 * 1024)
+#define FAKE_DISK_FILES  8
+#define FAKE_DISK_ANY    (SIZE_MAX / 2) /* more room than is ever used */
+#define FAKE_DISK_WAIT_S 120 /* longer than anything takes, on a machine with much else to do */
 
 struct fake_inode {
     char path[64];
@@ -201,8 +204,12 @@ static inline void fake_disk_init(struct fake_disk *disk)
     memset(disk, 0, sizeof *disk);
     disk->fs.calls = &calls;
     disk->room = FAKE_DISK_ANY;
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&disk->mutex, NULL);
-    pthread_cond_init(&disk->changed, NULL);
+    pthread_cond_init(&disk->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
 }
 
 static inline void fake_disk_deinit(struct fake_disk *disk)
@@ -213,12 +220,25 @@ static inline void fake_disk_deinit(struct fake_disk *disk)
     pthread_mutex_destroy(&disk->mutex);
 }
 
+/* Waits for a change; if there is none until `until_ms`, says what was waited for, and ends all:
+ * threads go on that use what is on the test's stack. */
+static inline void fake_disk_wait(struct fake_disk *disk, int64_t until_ms, const char *condition)
+{
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    if (pthread_cond_timedwait(&disk->changed, &disk->mutex, &until) == 0)
+        return;
+    fprintf(stderr, "it did not come true in %d s that %s; the disk was told to:\n%s",
+            FAKE_DISK_WAIT_S, condition, disk->story);
+    abort();
+}
+
 /* Waits until the condition, over the disk's members, holds. */
 #define FAKE_DISK_WAIT(disk, condition)                                                            \
     do {                                                                                           \
+        int64_t until_ms = clock_monotonic_ms() + FAKE_DISK_WAIT_S * 1000;                         \
         pthread_mutex_lock(&(disk)->mutex);                                                        \
         while (!(condition))                                                                       \
-            pthread_cond_wait(&(disk)->changed, &(disk)->mutex);                                   \
+            fake_disk_wait(disk, until_ms, #condition);                                            \
         pthread_mutex_unlock(&(disk)->mutex);                                                      \
     } while (0)
 
