@@ -91,7 +91,6 @@ struct log_stats {
     uint64_t batches;      /* written */
     uint64_t bytes;        /* written, with the batches' lines */
     uint64_t syncs;        /* of data */
-    int64_t sync_us;       /* how long all of these took */
     int64_t last_sync_us;  /* how long the newest one took; 0 = none yet */
     uint64_t revision;     /* of the newest unit that is durable, whatever is told */
     size_t gathered_bytes; /* that wait to be written, but for those on their way */
