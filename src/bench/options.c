@@ -4,6 +4,7 @@
  */
 #include "bench/options.h"
 
+#include "base/bad_option.h"
 #include "bench/now.h"
 #include "bench/payload.h"
 
@@ -250,22 +251,6 @@ static bool take_row(struct options *options, const struct option_row *row, cons
     return refuse(problem, "%s takes %s, not '%.100s'", name, row->wants, text);
 }
 
-static bool refuse_option(int answer, char *const *argv, char problem[static OPTIONS_PROBLEM_SIZE])
-{
-    /* getopt leaves a short option in optopt, and 0 or our code there for a long one. */
-    bool is_long = optopt == 0 || optopt >= FIRST_CODE;
-    char name[100];
-    if (is_long)
-        snprintf(name, sizeof name, "%s", argv[optind - 1]);
-    else
-        snprintf(name, sizeof name, "-%c", optopt);
-    if (answer == ':')
-        return refuse(problem, "the option %s needs a value behind it", name);
-    if (optopt >= FIRST_CODE)
-        return refuse(problem, "the option %s takes no value", name);
-    return refuse(problem, "there is no option %s", name);
-}
-
 /* Finds the row of what getopt_long answered; NULL if there is none. */
 static const struct option_row *find_row(int answer)
 {
@@ -380,8 +365,10 @@ bool options_parse(int argc, char **argv, struct options *options,
     int answer;
     while ((answer = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         const struct option_row *row = find_row(answer);
-        if (row == NULL)
-            return refuse_option(answer, argv, problem);
+        if (row == NULL) {
+            bad_option_describe(problem, OPTIONS_PROBLEM_SIZE, answer, argv, FIRST_CODE);
+            return false;
+        }
         if (!take_row(options, row, optarg, problem))
             return false;
         given.codes[row - rows] = true;

@@ -1,6 +1,8 @@
 /* Reads the command line with getopt_long. Refuses to know what the options do. */
 #include "check/options.h"
 
+#include "base/bad_option.h"
+
 #include <getopt.h>
 #include <string.h>
 
@@ -17,16 +19,6 @@ static const struct option long_options[] = {
 
 /* The words after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, OPTIONS_PROBLEM_SIZE, __VA_ARGS__), false)
-
-static bool refuse_option(char *const *argv, char problem[static OPTIONS_PROBLEM_SIZE])
-{
-    /* getopt leaves a short option in optopt, and 0 or our code there for a long one. */
-    if (optopt >= OPTION_REPAIR)
-        return refuse(problem, "the option %.100s takes no value", argv[optind - 1]);
-    if (optopt != 0)
-        return refuse(problem, "there is no option -%c", optopt);
-    return refuse(problem, "there is no option %.100s", argv[optind - 1]);
-}
 
 static bool take_option(int option, struct options *options, char *const *argv,
                         char problem[static OPTIONS_PROBLEM_SIZE])
@@ -49,7 +41,8 @@ static bool take_option(int option, struct options *options, char *const *argv,
         options->version = true;
         return true;
     default:
-        return refuse_option(argv, problem);
+        bad_option_describe(problem, OPTIONS_PROBLEM_SIZE, option, argv, OPTION_REPAIR);
+        return false;
     }
 }
 

@@ -1,6 +1,8 @@
 /* Reads the command line of the program with getopt_long. Refuses to know what is done with it. */
 #include "cli/options.h"
 
+#include "base/bad_option.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -55,22 +57,6 @@ static bool set_timeout(struct options *options, const char *text,
     return refuse(problem, "--timeout takes milliseconds, 1 or more, not '%.100s'", text);
 }
 
-static bool refuse_option(int option, char *const *argv, char problem[static OPTIONS_PROBLEM_SIZE])
-{
-    /* getopt leaves a short option in optopt, and 0 there for a long one. */
-    bool is_long = optopt == 0 || optopt >= OPTION_TIMEOUT;
-    char name[100];
-    if (is_long)
-        snprintf(name, sizeof name, "%s", argv[optind - 1]);
-    else
-        snprintf(name, sizeof name, "-%c", optopt);
-    if (option == ':')
-        return refuse(problem, "the option %s needs a value behind it", name);
-    if (optopt >= OPTION_TIMEOUT)
-        return refuse(problem, "the option %s takes no value", name);
-    return refuse(problem, "there is no option %s", name);
-}
-
 static bool take_option(int option, struct options *options, struct place *place, char *const *argv,
                         char problem[static OPTIONS_PROBLEM_SIZE])
 {
@@ -104,7 +90,8 @@ static bool take_option(int option, struct options *options, struct place *place
         options->version = true;
         return true;
     default:
-        return refuse_option(option, argv, problem);
+        bad_option_describe(problem, OPTIONS_PROBLEM_SIZE, option, argv, OPTION_TIMEOUT);
+        return false;
     }
 }
 

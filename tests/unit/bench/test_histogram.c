@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "bench/seeded.h"
+#include "store/seeded.h"
 
 #define VALUES 20000
 

@@ -10,7 +10,7 @@
 
 #include <inttypes.h>
 
-#include "bench/seeded.h"
+#include "store/seeded.h"
 
 /* The key of a number; `out` is zero-terminated. */
 static void make_key(const struct payload *payload, bool is_list, uint64_t key, char *out)

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "bench/linked.h"
-#include "bench/seeded.h"
+#include "store/seeded.h"
 
 static void test_answers_in_any_pieces_are_the_same(void **state)
 {

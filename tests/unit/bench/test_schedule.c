@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "bench/seeded.h"
+#include "store/seeded.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "bench/linked.h"
-#include "bench/seeded.h"
+#include "store/seeded.h"
 
 static void test_calls_of_all_operations_are_understood_and_counted(void **state)
 {

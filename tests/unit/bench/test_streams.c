@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "bench/seeded.h"
+#include "store/seeded.h"
 
 static void test_numbers_are_odd_and_grow(void **state)
 {

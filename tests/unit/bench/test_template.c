@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "bench/inflate.h"
-#include "bench/seeded.h"
+#include "store/seeded.h"
 
 #include <mini_redis.pb-c.h>
 

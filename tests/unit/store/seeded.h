@@ -17,11 +17,17 @@ static inline uint64_t seeded_start(void)
     return seed;
 }
 
+/* The next number of 32 bits. */
+static inline uint32_t seeded_next(uint64_t *random)
+{
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(*random >> 32);
+}
+
 /* The next number, 0 to bound - 1. */
 static inline uint32_t seeded_below(uint64_t *random, uint32_t bound)
 {
-    *random = *random * 6364136223846793005u + 1442695040888963407u;
-    return (uint32_t)(*random >> 33) % bound;
+    return (seeded_next(random) >> 1) % bound;
 }
 
 /* Fills `size` bytes. */
