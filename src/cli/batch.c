@@ -1,8 +1,6 @@
 /* Reads lines and runs them as commands. */
 #include "cli/batch.h"
 
-#include "cli/format.h"
-
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -18,21 +16,8 @@ static enum session_result run_line(struct session *session, struct slice line, 
     if (problem == NULL && words.count == 0)
         return SESSION_OK;
     counts->commands++;
-    if (problem == NULL)
-        return session_run(session, words, label);
-    fputs(label, stderr);
-    format_problem(stderr, problem);
-    return SESSION_FAILED;
-}
-
-/* What was queued by then would be lost without a word. */
-static void complain_of_open(const struct session *session, struct batch_counts *counts)
-{
-    if (!session->transaction.open)
-        return;
-    format_problem(stderr, "there is no EXEC behind the last MULTI, so nothing of that transaction "
-                           "was done");
-    counts->errors++;
+    return problem == NULL ? session_run(session, words, label)
+                           : session_refuse(session, problem, label);
 }
 
 struct batch_counts batch_run(struct session *session, FILE *in)
@@ -58,6 +43,7 @@ struct batch_counts batch_run(struct session *session, FILE *in)
     }
     free(line);
     arena_deinit(&arena);
-    complain_of_open(session, &counts);
+    if (!session_finish(session))
+        counts.errors++;
     return counts;
 }

@@ -124,8 +124,11 @@ void format_error_text(char out[static FORMAT_ERROR_SIZE], enum keystore_code co
     static const char prefix[] = "ERROR_REASON_";
     if (strncmp(reason, prefix, sizeof prefix - 1) == 0)
         reason += sizeof prefix - 1;
-    snprintf(out, FORMAT_ERROR_SIZE, "%s%s%s: %s", keystore_code_name(code),
-             *reason != '\0' ? " " : "", reason, message);
+    const char *name = keystore_code_name(code);
+    if (strcmp(reason, name) == 0) /* says no more */
+        reason = "";
+    snprintf(out, FORMAT_ERROR_SIZE, "%s%s%s: %s", name, *reason != '\0' ? " " : "", reason,
+             message);
 }
 
 /* One line, whatever it quotes. */

@@ -20,15 +20,15 @@ static int run_one(struct session *session)
         words.items[i] = keystore_text(session->options->command[i]);
     enum session_result result = session_run(session, words, "");
     arena_deinit(&arena);
-    return result == SESSION_OK ? 0 : EXIT_FAILED;
+    return session_finish(session) && result == SESSION_OK ? 0 : EXIT_FAILED;
 }
 
 static int run_batch(struct session *session)
 {
     struct batch_counts counts = batch_run(session, stdin);
     if (session->options->pipe)
-        fprintf(stderr, "%" PRIu64 " commands, %" PRIu64 " errors\n", counts.commands,
-                counts.errors);
+        fprintf(stderr, "%" PRIu64 " command%s, %" PRIu64 " error%s\n", counts.commands,
+                counts.commands == 1 ? "" : "s", counts.errors, counts.errors == 1 ? "" : "s");
     return counts.errors == 0 ? 0 : EXIT_FAILED;
 }
 

@@ -2,7 +2,6 @@
 #include "cli/prompt.h"
 
 #include "cli/editor.h"
-#include "cli/format.h"
 
 static void write_prompt(const struct session *session, char *out, size_t size)
 {
@@ -16,6 +15,17 @@ static void write_prompt(const struct session *session, char *out, size_t size)
         snprintf(out, size, "%s[%u]%s> ", name, session_db(session), mark);
 }
 
+/* What the user can do when there is no server any more. */
+static void run_words(struct session *session, struct words words)
+{
+    bool was_connected = session->client != NULL;
+    enum session_result result = session_run(session, words, "");
+    if (was_connected && session->client == NULL)
+        fputs("The next command connects again.\n", stderr);
+    if (result == SESSION_UNREACHABLE && session->transaction.open)
+        fputs("The transaction is kept: EXEC tries again, DISCARD forgets it.\n", stderr);
+}
+
 static void run_line(struct session *session, struct lines *lines, const char *line)
 {
     struct arena arena;
@@ -24,14 +34,10 @@ static void run_line(struct session *session, struct lines *lines, const char *l
     const char *problem = split_line(slice_from_string(line), &arena, &words);
     if (problem != NULL || words.count > 0)
         lines_add(lines, line);
-    if (problem != NULL) {
-        format_problem(stderr, problem);
-    } else if (words.count > 0) {
-        bool was_connected = session->client != NULL;
-        (void)session_run(session, words, "");
-        if (was_connected && session->client == NULL)
-            fputs("The next command connects again.\n", stderr);
-    }
+    if (problem != NULL)
+        (void)session_refuse(session, problem, "");
+    else if (words.count > 0)
+        run_words(session, words);
     arena_deinit(&arena);
 }
 
@@ -55,6 +61,7 @@ bool prompt_run(struct session *session)
     }
     if (result == EDITOR_END)
         putchar('\n');
+    (void)session_finish(session);
     editor_free(editor);
     lines_deinit(&lines);
     return usable;

@@ -246,12 +246,23 @@ enum session_result session_run(struct session *session, struct words words, con
     char problem[ARGS_PROBLEM_SIZE];
     enum session_result result;
     arena_reset(&session->arena);
-    if (commands_parse(words, session_db(session), &session->arena, &request, problem)) {
+    if (commands_parse(words, session_db(session), &session->arena, &request, problem))
         result = run(session, &request, words, label);
-    } else {
-        session->transaction.refused = session->transaction.open;
-        result = complain(label, problem);
-    }
+    else
+        result = session_refuse(session, problem, label);
     fflush(stdout);
     return result;
+}
+
+enum session_result session_refuse(struct session *session, const char *sentence, const char *label)
+{
+    session->transaction.refused = session->transaction.open;
+    return complain(label, sentence);
+}
+
+bool session_finish(const struct session *session)
+{
+    if (session->transaction.open)
+        complain("", "nothing of the last transaction was done, for no EXEC has ended it");
+    return !session->transaction.open;
 }

@@ -37,4 +37,13 @@ uint32_t session_db(const struct session *session);
  */
 enum session_result session_run(struct session *session, struct words words, const char *label);
 
+/* Complains of a line that is no command, for the reason in `sentence`, as of a wrong one: EXEC
+ * will not do the rest without it. Always SESSION_FAILED. */
+enum session_result session_refuse(struct session *session, const char *sentence,
+                                   const char *label);
+
+/* No more commands come: complains if a transaction is open, which would be lost without a word,
+ * and is false then. */
+bool session_finish(const struct session *session);
+
 #endif

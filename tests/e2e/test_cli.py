@@ -258,6 +258,31 @@ def test_pipe_counts(server, key):
     assert raw(server, "GET", b"%s:%d" % (key, number - 1)) == b"%d\n" % (number - 1)
 
 
+def test_pipe_counts_one(server):
+    done = run(server, stdin=b"PING\n", options=["--pipe"])
+    assert (done.returncode, done.stderr) == (0, b"1 command, 0 errors\n")
+    done = run(server, stdin=b"PING\nNONSENSE\n", options=["--pipe"])
+    assert done.returncode == 1 and done.stderr.endswith(b"\n2 commands, 1 error\n")
+
+
+def test_a_lost_line_does_not_leave_half_a_transaction(server, stub, key):
+    done = run(server, stdin=b"MULTI\nSET %s 1\nSET %s:2 \"x\nEXEC\n" % (key, key))
+    assert done.returncode == 1 and b"line 4: (error) nothing was done" in done.stderr
+    assert not stub.Get(pb.Key(key=key)).found
+
+
+def test_multi_alone_does_nothing(server):
+    done = run(server, "MULTI")
+    assert (done.returncode, done.stdout) == (1, b"OK\n")
+    assert b"nothing of the last transaction was done" in done.stderr
+
+
+def test_a_reason_that_is_its_code_is_said_once(server, stub, key):
+    stub.LPush(pb.ListInsert(key=key, values=[b"v"]))
+    done = run(server, "LSET", key, "9", "x")
+    assert done.stderr.startswith(b"(error) OUT_OF_RANGE: ")
+
+
 def test_select_and_quit_in_a_batch(server, stub, key):
     done = run(server, stdin=b"SELECT 3\nSET %s x\nQUIT\nSET %s y\n" % (key, key))
     assert (done.returncode, done.stdout) == (0, b"OK\nOK\n")
@@ -271,7 +296,7 @@ def test_a_batch_stops_when_nobody_listens(fresh_server):
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"line 1: (error) UNAVAILABLE" in done.stderr
     assert b"Stopped at line 1" in done.stderr
-    assert done.stderr.endswith(b"1 commands, 1 errors\n")
+    assert done.stderr.endswith(b"1 command, 1 error\n")
 
 
 def test_commands_over_a_live_pipe(server, key):

@@ -57,6 +57,13 @@ static void a_transaction_without_end_is_an_error(void **state)
     assert_counts("MULTI\nSET a 1\nQUIT\n", 3, 1);
 }
 
+/* EXEC is refused for the line that was lost, and does not even ask for the server. */
+static void a_line_with_open_quotes_spoils_a_transaction(void **state)
+{
+    (void)state;
+    assert_counts("MULTI\nSET a 1\nSET b \"\nEXEC\nCLEAR\n", 5, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -65,6 +72,7 @@ int main(void)
         cmocka_unit_test(quit_ends_it),
         cmocka_unit_test(a_missing_server_ends_it),
         cmocka_unit_test(a_transaction_without_end_is_an_error),
+        cmocka_unit_test(a_line_with_open_quotes_spoils_a_transaction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

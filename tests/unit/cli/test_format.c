@@ -113,6 +113,8 @@ static void errors(void **state)
     assert_error(&error, "(error) FAILED_PRECONDITION OTHER: the key holds a list\n");
     error.reason[0] = '\0';
     assert_error(&error, "(error) FAILED_PRECONDITION: the key holds a list\n");
+    strcpy(error.reason, "ERROR_REASON_FAILED_PRECONDITION"); /* which says no more */
+    assert_error(&error, "(error) FAILED_PRECONDITION: the key holds a list\n");
 }
 
 static void control_characters_never_reach_the_terminal(void **state)

@@ -72,12 +72,39 @@ static void goes_on_after_mistakes(void **state)
     assert_int_equal(pty_end(&child), 7);
 }
 
+static void keeps_a_transaction_for_when_the_server_is_back(void **state)
+{
+    (void)state;
+    ask("multi", "OK");
+    ask("set a 1", "QUEUED");
+    ask("exec", "(error) UNAVAILABLE");
+    assert_true(pty_expect(&child, "The transaction is kept: EXEC tries again"));
+    assert_true(pty_expect(&child, "/nonexistent/s(TX)> "));
+    ask("set b 'x", "(error) unbalanced quotes");
+    ask("exec", "(error) nothing was done");
+    assert_true(pty_expect(&child, "/nonexistent/s> "));
+    pty_type(&child, "exit\r");
+    assert_int_equal(pty_end(&child), 7);
+}
+
+static void says_what_is_lost_at_the_end(void **state)
+{
+    (void)state;
+    ask("multi", "OK");
+    assert_true(pty_expect(&child, "/nonexistent/s(TX)> "));
+    pty_type(&child, "\x04");
+    assert_true(pty_expect(&child, "(error) nothing of the last transaction was done"));
+    assert_int_equal(pty_end(&child), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(says_at_once_that_nobody_listens, set_up),
         cmocka_unit_test_setup(shows_the_transaction_and_the_database, set_up),
         cmocka_unit_test_setup(goes_on_after_mistakes, set_up),
+        cmocka_unit_test_setup(keeps_a_transaction_for_when_the_server_is_back, set_up),
+        cmocka_unit_test_setup(says_what_is_lost_at_the_end, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,6 +169,28 @@ static void a_refused_command_spoils_the_transaction(void **state)
     assert_int_equal(run("EXEC"), SESSION_OK);
 }
 
+/* A line of which nobody knows which command it was meant to be. */
+static void a_refused_line_spoils_the_transaction(void **state)
+{
+    (void)state;
+    assert_int_equal(session_refuse(&session, "what?", ""), SESSION_FAILED);
+    run("MULTI");
+    assert_int_equal(session_refuse(&session, "what?", ""), SESSION_FAILED);
+    run("SET a 1");
+    assert_int_equal(run("EXEC"), SESSION_FAILED);
+    assert_int_equal(fake_calls, 0);
+}
+
+static void an_open_transaction_at_the_end_is_an_error(void **state)
+{
+    (void)state;
+    assert_true(session_finish(&session));
+    run("MULTI");
+    assert_false(session_finish(&session));
+    run("DISCARD");
+    assert_true(session_finish(&session));
+}
+
 static void commands_in_the_wrong_place(void **state)
 {
     (void)state;
@@ -230,6 +252,8 @@ int main(void)
         TEST(a_transaction_asks_once),
         TEST(select_in_a_transaction),
         TEST(a_refused_command_spoils_the_transaction),
+        TEST(a_refused_line_spoils_the_transaction),
+        TEST(an_open_transaction_at_the_end_is_an_error),
         TEST(commands_in_the_wrong_place),
         TEST(exec_and_discard_forget_what_is_watched),
         TEST(a_failed_exec_ends_the_transaction),
