@@ -9,6 +9,7 @@
  *                              "small" numbers 0, 1, 2..., or "nine" digits
  */
 #include "store/list.h"
+#include "store/heap.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -182,7 +183,7 @@ static void push_kind(struct list *list, char kind, uint64_t number)
 static size_t heap_bytes(void)
 {
     struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
+    return info.uordblks + info.hblkhd + heap_used();
 }
 
 static void show_memory(size_t lists, size_t length, char kind)

@@ -3,7 +3,11 @@
 
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdlib.h>
+
+/* What malloc() puts before a block. */
+#define MALLOC_OWN ((size_t)8)
 
 struct blob *blob_new_roomy(size_t len, size_t capacity)
 {
@@ -44,4 +48,9 @@ bool blob_extend(struct blob *blob, size_t len, size_t count)
     if (count > blob->capacity - len)
         return false;
     return count == 0 || atomic_compare_exchange_strong(&blob->len, &len, len + count);
+}
+
+size_t blob_memory(const struct blob *blob)
+{
+    return malloc_usable_size((void *)blob) + MALLOC_OWN;
 }

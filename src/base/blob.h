@@ -40,6 +40,9 @@ void blob_release(struct blob *blob);
  */
 bool blob_extend(struct blob *blob, size_t len, size_t count);
 
+/* What the blob takes of malloc()'s memory; as long as it lives that does not change. */
+size_t blob_memory(const struct blob *blob);
+
 /* True if the calling holder is the only one, and so may change the bytes. */
 static inline bool blob_is_sole(const struct blob *blob)
 {

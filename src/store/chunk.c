@@ -5,11 +5,8 @@
 #include "store/chunk.h"
 
 #include "base/blob.h"
-#include "base/mem.h"
 #include "store/entry.h"
-
-#include <malloc.h>
-#include <stdlib.h>
+#include "store/heap.h"
 
 #define HEADER    offsetof(struct chunk, bytes)
 #define MARK_TWO  0x80
@@ -22,10 +19,8 @@
 
 _Static_assert(BLOB_SIZE == 10, "a blob is as large as a number of the longest form");
 
-/* What glibc's malloc does with a size: 8 bytes of its own, whole steps of 16, at least 32. */
-#define HEAP_OWN   ((size_t)8)
-#define HEAP_STEP  ((size_t)16)
-#define HEAP_LEAST ((size_t)32)
+/* Less than that is not worth moving a chunk for. */
+#define STEP ((size_t)16)
 
 /* A chunk below this many bytes grows by single steps, a larger one by a sixteenth: what small
  * lists waste counts more than what they copy. */
@@ -33,11 +28,6 @@ _Static_assert(BLOB_SIZE == 10, "a blob is as large as a number of the longest f
 
 /* Below this capacity there is too little to win for shrinking a chunk. */
 #define TINY ((size_t)64)
-
-size_t chunk_heap_bytes(const void *memory)
-{
-    return malloc_usable_size((void *)memory) + HEAP_OWN;
-}
 
 static struct element element_in(struct blob *blob)
 {
@@ -126,37 +116,30 @@ size_t element_size(const struct element *element)
 
 size_t element_blob_bytes(const struct element *element)
 {
-    return element->blob != NULL ? chunk_heap_bytes(element->blob) : 0;
+    return element->blob != NULL ? blob_memory(element->blob) : 0;
 }
 
-/* The capacity of an allocation for `size` bytes, exact but for the heap's rounding. */
+/* The capacity of an allocation for `size` bytes, with what the heap gives beyond that. */
 static size_t capacity_for(size_t size)
 {
-    size_t bytes = (HEADER + size + HEAP_OWN + HEAP_STEP - 1) / HEAP_STEP * HEAP_STEP;
-    return (bytes < HEAP_LEAST ? HEAP_LEAST : bytes) - HEAP_OWN - HEADER;
+    return heap_round(HEADER + size) - HEADER;
 }
 
-/* The same with room for the next elements. */
-static size_t capacity_to_grow(size_t size)
+/* Bytes to have when `size` are needed, with room for the next elements. */
+static size_t size_to_grow(size_t size)
 {
     size_t wanted = size < SMALL ? size : size + size / 16;
     if (wanted > CHUNK_MAX)
         wanted = size > CHUNK_MAX ? size : CHUNK_MAX;
-    return capacity_for(wanted);
-}
-
-/* What the heap gave beyond what was asked for is of use too, and is counted. */
-static void take_capacity(struct chunk *chunk)
-{
-    chunk->capacity = (uint16_t)(malloc_usable_size(chunk) - HEADER);
+    return wanted;
 }
 
 /* Without elements, but `used` bytes of them will begin, or end, so that the room is at that end.
  * `capacity` comes from capacity_for(). */
 static struct chunk *new_chunk(size_t capacity, size_t used, enum list_end room)
 {
-    struct chunk *chunk = mem_alloc(HEADER + capacity);
-    take_capacity(chunk);
+    struct chunk *chunk = heap_take(HEADER + capacity);
+    chunk->capacity = (uint16_t)capacity;
     chunk->begin = chunk->end = (uint16_t)(room == LIST_HEAD ? chunk->capacity - used : 0);
     chunk->count = 0;
     chunk->has_blobs = 0;
@@ -168,9 +151,19 @@ struct chunk *chunk_new(size_t size, enum list_end end)
     return new_chunk(capacity_for(size), 0, end);
 }
 
+static void give_memory(struct chunk *chunk)
+{
+    heap_give(chunk, HEADER + chunk->capacity);
+}
+
+struct chunk *chunk_move(struct chunk *chunk)
+{
+    return heap_move(chunk, HEADER + chunk->capacity);
+}
+
 size_t chunk_footprint(const struct chunk *chunk)
 {
-    return HEADER + chunk->capacity + HEAP_OWN;
+    return HEADER + chunk->capacity;
 }
 
 static struct blob *blob_at(const uint8_t *body)
@@ -313,23 +306,23 @@ static struct chunk *move(struct chunk *chunk, size_t capacity, enum list_end ro
     moved->end = (uint16_t)(moved->begin + used);
     moved->count = chunk->count;
     moved->has_blobs = chunk->has_blobs;
-    free(chunk);
+    give_memory(chunk);
     return moved;
 }
 
-/* `size` free bytes at that end. The heap can often enlarge a chunk where it is, which leaves fewer
- * holes than moving it. */
+/* `size` free bytes at that end. */
 static struct chunk *make_room(struct chunk *chunk, size_t size, enum list_end end)
 {
-    size_t capacity = capacity_to_grow(chunk_used(chunk) + size);
-    if (capacity > chunk->capacity && (end == LIST_HEAD || chunk->begin > 0))
-        return move(chunk, capacity, end);
-    if (capacity > chunk->capacity) {
-        chunk = mem_realloc(chunk, HEADER + capacity);
-        take_capacity(chunk);
+    size_t wanted = size_to_grow(chunk_used(chunk) + size);
+    if (wanted <= chunk->capacity) {
+        slide(chunk, end == LIST_HEAD ? chunk->capacity - chunk_used(chunk) : 0);
         return chunk;
     }
-    slide(chunk, end == LIST_HEAD ? chunk->capacity - chunk_used(chunk) : 0);
+    size_t capacity = capacity_for(wanted);
+    if (end == LIST_HEAD || chunk->begin > 0)
+        return move(chunk, capacity, end);
+    chunk = heap_resize(chunk, HEADER + chunk->capacity, HEADER + capacity);
+    chunk->capacity = (uint16_t)capacity;
     return chunk;
 }
 
@@ -436,7 +429,7 @@ static size_t release_blobs(const struct chunk *chunk, size_t position, size_t e
 size_t chunk_free(struct chunk *chunk)
 {
     size_t bytes = release_blobs(chunk, chunk->begin, chunk->end);
-    free(chunk);
+    give_memory(chunk);
     return bytes;
 }
 
@@ -458,12 +451,12 @@ size_t chunk_drop(struct chunk *chunk, enum list_end end, size_t count)
 
 struct chunk *chunk_fit(struct chunk *chunk, enum list_end end)
 {
-    size_t used = chunk_used(chunk), capacity = capacity_for(used);
-    /* The heap may give a step more, which then must be less than before. */
-    if (capacity + HEAP_STEP >= chunk->capacity || chunk->capacity < TINY ||
-        used + used / 3 >= chunk->capacity)
+    size_t used = chunk_used(chunk);
+    if (chunk->capacity < TINY || used + used / 3 >= chunk->capacity)
         return chunk;
-    return move(chunk, capacity, end);
+    /* It may be rounded to no less than before. */
+    size_t capacity = capacity_for(used);
+    return capacity + STEP < chunk->capacity ? move(chunk, capacity, end) : chunk;
 }
 
 /* Appends what lies from `begin` to `end` in `source`, for which there is room. */
@@ -490,8 +483,8 @@ struct chunk *chunk_merge(struct chunk *left, struct chunk *right)
     append(chunk, left, left->begin, left->end);
     append(chunk, right, right->begin, right->end);
     chunk->count = (uint16_t)(left->count + right->count);
-    free(left);
-    free(right);
+    give_memory(left);
+    give_memory(right);
     return chunk;
 }
 
@@ -512,7 +505,7 @@ struct chunk *chunk_copy(const struct chunk *chunk)
 bool chunk_is_dense(const struct chunk *chunk)
 {
     size_t used = chunk_used(chunk);
-    return chunk->capacity < TINY || used + used / 3 + 2 * HEAP_STEP >= chunk->capacity;
+    return chunk->capacity < TINY || used + used / 3 + 2 * STEP >= chunk->capacity;
 }
 
 /* True if the element at the position is well formed and ends by `end`; moves on to its end. */
@@ -534,7 +527,7 @@ bool chunk_is_sound(const struct chunk *chunk)
 {
     if (chunk->begin > chunk->end || chunk->end > chunk->capacity ||
         (chunk_used(chunk) > CHUNK_MAX && chunk->count != 1) ||
-        chunk_heap_bytes(chunk) != chunk_footprint(chunk))
+        heap_round(chunk_footprint(chunk)) != chunk_footprint(chunk))
         return false;
     size_t count = 0, position = chunk->begin;
     for (; position < chunk->end; count++) {

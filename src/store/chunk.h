@@ -1,7 +1,7 @@
 /*
- * Elements of a list packed one behind the other in one allocation of up to some 4 KiB. A chunk
- * knows nothing of the list around it; whoever calls keeps the pointer that is returned, because
- * growing and shrinking move it.
+ * Elements of a list packed one behind the other in one object of the heap (heap.h), of up to some
+ * 4 KiB. A chunk knows nothing of the list around it; whoever calls keeps the pointer that is
+ * returned, because growing and shrinking move it.
  *
  * The allocation, in bytes (integers as the machine has them; a chunk never leaves its memory):
  *
@@ -34,7 +34,8 @@
  *  1. begin <= end <= capacity; `count` elements fill begin to end without a hole.
  *  2. An element is a blob if and only if it has ENTRY_MIN_BLOB bytes or more.
  *  3. A chunk with more than CHUNK_MAX bytes of elements has a single one.
- *  4. The capacity is all that the heap gave: no byte of it is lost to rounding.
+ *  4. The capacity is all that the heap gives, heap_round() of what is needed: so it tells the heap
+ *     how large the object is, and no byte is lost to rounding.
  *  5. No blob is in a chunk whose has_blobs is 0.
  *  6. An element that can be a number is one, in its shortest form.
  */
@@ -98,9 +99,6 @@ static inline size_t element_length(const struct element *element)
 /* Bytes that the element takes in a chunk. */
 size_t element_size(const struct element *element);
 
-/* Heap bytes of an allocation, with what the heap needs for itself. */
-size_t chunk_heap_bytes(const void *memory);
-
 /* Heap bytes of an element's blob; 0 if it has none. */
 size_t element_blob_bytes(const struct element *element);
 
@@ -112,6 +110,9 @@ size_t chunk_free(struct chunk *chunk);
 
 /* A chunk with the same elements; the blobs are shared. */
 struct chunk *chunk_copy(const struct chunk *chunk);
+
+/* Moves the chunk as heap_move() does: NULL if it has stayed. */
+struct chunk *chunk_move(struct chunk *chunk);
 
 /* Heap bytes of the chunk without its blobs. */
 size_t chunk_footprint(const struct chunk *chunk);

@@ -629,6 +629,22 @@ uint64_t dict_scan_position(uint64_t hash)
     return reverse_bits(hash);
 }
 
+size_t dict_move_links(struct dict *dict, uint64_t cursor)
+{
+    size_t buckets = buckets_of(dict), moved = 0;
+    if (buckets == 0)
+        return 0;
+    struct dict_bucket *bucket = bucket_at(dict, index_of(reverse_bits(cursor), buckets));
+    for (; bucket->meta & LINKED; bucket = next_of(bucket)) {
+        struct dict_bucket *elsewhere = slab_move(dict->slab, next_of(bucket), sizeof *bucket);
+        if (elsewhere == NULL)
+            continue;
+        store_pointer(bucket, LINK_SLOT, elsewhere);
+        moved++;
+    }
+    return moved;
+}
+
 /* How many low bits of the hash all entries of the bucket have in common with its number. */
 static unsigned depth_of(size_t index, size_t buckets)
 {

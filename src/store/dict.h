@@ -116,6 +116,10 @@ struct entry *dict_random(const struct dict *dict, uint64_t random);
 uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
                    void (*on_entry)(void *context, struct entry *entry), void *context);
 
+/* Moves what is linked from the bucket that dict_scan() reports at this cursor, as slab_move()
+ * does; how many buckets that were. */
+size_t dict_move_links(struct dict *dict, uint64_t cursor);
+
 /* Where a scan comes upon the hash: it has reported the entry exactly if this is below the cursor
  * (or the scan is done), and reports it, once or, seldom, twice, if it is not. */
 uint64_t dict_scan_position(uint64_t hash);

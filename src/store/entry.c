@@ -109,11 +109,6 @@ static struct entry *new_entry(struct slab *slab, struct slice key, const struct
     return entry;
 }
 
-static size_t charge_of(const struct blob *blob)
-{
-    return sizeof *blob + blob->capacity;
-}
-
 static struct shape shape_of_string(size_t key_length, size_t length, struct entry_stamp stamp)
 {
     if (length < ENTRY_MIN_BLOB)
@@ -125,7 +120,7 @@ static struct shape shape_of_string(size_t key_length, size_t length, struct ent
 static void write_blob(struct slab *slab, struct entry *entry, const struct shape *shape,
                        struct blob *blob, size_t length)
 {
-    slab_charge(slab, charge_of(blob));
+    slab_charge(slab, blob_memory(blob));
     memcpy(value_at(entry, shape), &blob, sizeof blob);
     store(value_at(entry, shape) + sizeof blob, length, ENTRY_BLOB_VALUE - sizeof blob);
 }
@@ -260,7 +255,7 @@ static void release_value(struct slab *slab, struct entry *entry)
 {
     struct blob *blob = entry_blob(entry);
     if (blob != NULL) {
-        slab_refund(slab, charge_of(blob));
+        slab_refund(slab, blob_memory(blob));
         blob_release(blob);
     } else if (entry_type(entry) == ENTRY_LIST && entry_list(entry) != NULL) {
         slab_refund(slab, list_memory(entry_list(entry)));
@@ -312,6 +307,20 @@ struct entry *entry_replace_string(struct slab *slab, struct entry *entry, struc
     return entry;
 }
 
+struct entry *entry_move(struct slab *slab, struct entry *entry, size_t *moved)
+{
+    struct shape shape = shape_of(entry);
+    if (entry_type(entry) == ENTRY_LIST) {
+        struct list *list = list_move(entry_list(entry), moved);
+        write_value(entry, &shape, &list);
+    }
+    struct entry *elsewhere = slab_move(slab, entry, size_of(&shape));
+    if (elsewhere == NULL)
+        return entry;
+    ++*moved;
+    return elsewhere;
+}
+
 struct entry *entry_restamp(struct slab *slab, struct entry *entry, struct entry_stamp stamp)
 {
     struct shape former = shape_of(entry);
@@ -346,7 +355,7 @@ size_t entry_memory(const struct entry *entry)
     size_t size = slab_round(size_of(&shape));
     const struct blob *blob = entry_blob(entry);
     if (blob != NULL)
-        size += charge_of(blob);
+        size += blob_memory(blob);
     if (entry_type(entry) == ENTRY_LIST)
         size += list_memory(entry_list(entry));
     return size;

@@ -94,6 +94,12 @@ struct entry *entry_replace_string(struct slab *slab, struct entry *entry, struc
 struct entry *entry_restamp(struct slab *slab, struct entry *entry, struct entry_stamp stamp)
     __attribute__((warn_unused_result));
 
+/* Moves the entry and parts of its list from sparse pages, as slab_move() and list_move() do. Adds
+ * how many objects to `*moved`; returns where the entry is now: if it is another place, the
+ * dictionary must be told with dict_replace(). */
+struct entry *entry_move(struct slab *slab, struct entry *entry, size_t *moved)
+    __attribute__((warn_unused_result));
+
 /* The list of an ENTRY_LIST passes to the caller, and its memory is not charged any more; the entry
  * is good for entry_free() only. */
 struct list *entry_take_list(struct slab *slab, struct entry *entry);

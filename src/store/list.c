@@ -5,13 +5,16 @@
 #include "store/list.h"
 
 #include "base/blob.h"
-#include "base/mem.h"
+#include "store/heap.h"
 
 #include <stdlib.h>
 
 /* From this many chunks on, one that is not full is little beside the others: the ends get their
  * full size at once and keep it. */
 #define MANY_CHUNKS 16
+
+/* Chunks that are moved at a time. */
+#define MOVED_CHUNKS 16
 
 /* Neighbours with no more than that together become one. */
 #define MERGE_MAX (CHUNK_MAX / 2)
@@ -20,6 +23,7 @@
 struct body {
     struct chunk *tail;
     size_t length;
+    size_t moved_to; /* index where list_move() goes on */
     struct spine spine;
 };
 
@@ -40,7 +44,7 @@ struct place {
 
 struct list *list_new(void)
 {
-    struct list *list = mem_alloc(sizeof *list);
+    struct list *list = heap_take(sizeof *list);
     *list = (struct list){.head = NULL};
     return list;
 }
@@ -54,9 +58,9 @@ size_t list_length(const struct list *list)
 
 size_t list_memory(const struct list *list)
 {
-    size_t bytes = chunk_heap_bytes(list) + list->bytes;
+    size_t bytes = heap_round(sizeof *list) + list->bytes;
     if (list->body != NULL)
-        bytes += chunk_heap_bytes(list->body) + list->body->spine.bytes;
+        bytes += heap_round(sizeof *list->body) + list->body->spine.bytes;
     return bytes;
 }
 
@@ -154,7 +158,7 @@ static void fit_ends(struct list *list)
 /* For the second chunk that is to come. */
 static void grow_body(struct list *list)
 {
-    list->body = mem_alloc(sizeof *list->body);
+    list->body = heap_take(sizeof *list->body);
     *list->body = (struct body){.tail = list->head, .length = list->head->count};
     spine_init(&list->body->spine, list->head, 0);
 }
@@ -183,7 +187,7 @@ static void attach(struct list *list, enum list_end end, struct chunk *chunk)
 static void drop_body(struct list *list)
 {
     spine_deinit(&list->body->spine);
-    free(list->body);
+    heap_give(list->body, sizeof *list->body);
     list->body = NULL;
 }
 
@@ -544,7 +548,58 @@ void list_free(struct list *list)
             chunk_free(chunk);
         drop_body(list);
     }
-    free(list);
+    heap_give(list, sizeof *list);
+}
+
+static void move_chunk(struct list *list, struct place *place, size_t *moved)
+{
+    struct chunk *chunk = chunk_move(place->chunk);
+    if (chunk == NULL)
+        return;
+    put_back(list, place, chunk_footprint(chunk), chunk);
+    ++*moved;
+}
+
+/* The chunks are moved by turns. */
+static void move_chunks(struct list *list, size_t *moved)
+{
+    struct place place;
+    size_t length = list->body->length, index = list->body->moved_to;
+    for (size_t i = 0; i < MOVED_CHUNKS; i++) {
+        locate(list, index < length ? index : 0, &place);
+        index = place.base + place.chunk->count;
+        move_chunk(list, &place, moved);
+        if (index == length)
+            break;
+    }
+    list->body->moved_to = index;
+}
+
+static void move_body(struct list *list, size_t *moved)
+{
+    struct body *body = heap_move(list->body, sizeof *body);
+    if (body != NULL) {
+        list->body = body;
+        ++*moved;
+    }
+    *moved += spine_move(&list->body->spine);
+}
+
+struct list *list_move(struct list *list, size_t *moved)
+{
+    if (list->body != NULL) {
+        move_body(list, moved);
+        move_chunks(list, moved);
+    } else if (list->head != NULL) {
+        struct place place;
+        locate_end(list, LIST_HEAD, &place);
+        move_chunk(list, &place, moved);
+    }
+    struct list *elsewhere = heap_move(list, sizeof *list);
+    if (elsewhere == NULL)
+        return list;
+    ++*moved;
+    return elsewhere;
 }
 
 /* Reads the element that the cursor has been placed on. */

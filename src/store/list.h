@@ -39,11 +39,15 @@ void list_free(struct list *list);
 /* A list of the same elements; blobs are shared. */
 struct list *list_copy(const struct list *list);
 
+/* Moves parts of the list from sparse pages, as heap_move() does: of a long list some more each
+ * time. Adds how many to `*moved`; returns where the list is now. No cursor may be on it. */
+struct list *list_move(struct list *list, size_t *moved);
+
 size_t list_length(const struct list *list);
 
-/* Heap bytes that the list holds, its own structures, blobs and what malloc adds included: a blob
- * that others share counts in full. As malloc now and then gives a few bytes more, equal lists may
- * differ by those. Constant time. */
+/* Bytes that the list holds: its own structures, as the heap rounds them, and blobs, with what
+ * malloc() adds; one that others share counts in full. As malloc() now and then gives a few bytes
+ * more, equal lists may differ by those. Constant time. */
 size_t list_memory(const struct list *list);
 
 /* A copy of `value` (at most UINT32_MAX bytes) becomes the first or last element. */

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define REGION_SIZE  ((size_t)2 * 1024 * 1024)
-#define REGION_PAGES (REGION_SIZE / PAGES_PAGE_SIZE)
-#define WORD_BITS    64
-#define WORDS        (REGION_PAGES / WORD_BITS)
+#define REGION_SIZE ((size_t)2 * 1024 * 1024)
+#define WORD_BITS   64
+/* For the smallest pages. */
+#define WORDS (REGION_SIZE / PAGES_PAGE_SIZE / WORD_BITS)
+/* Of the pages in use, one in so many may be idle. */
+#define IDLE_SHARE 64
 
 struct pages_region {
     struct pages_region *next, *prev; /* in one of the lists */
@@ -23,17 +25,25 @@ _Static_assert(sizeof(struct pages_region) <= PAGES_PAGE_SIZE, "a region is desc
 
 void pages_init(struct pages *pages, bool huge)
 {
-    pthread_mutex_init(&pages->lock, NULL);
-    pages->idle = pages->purged = (struct pages_list){NULL, NULL};
-    pages->regions = pages->used_count = pages->idle_count = 0;
+    *pages = (struct pages)PAGES_INITIALIZER(PAGES_PAGE_SIZE);
     pages->huge = huge;
-    pages->report_at = PAGES_REPORT_AT;
-    atomic_init(&pages->memory, 0);
-    atomic_init(&pages->used, 0);
+}
+
+/* That a region has, the one that describes it included. */
+static size_t pages_in_region(const struct pages *pages)
+{
+    return REGION_SIZE / pages->page_size;
 }
 
 /* Counts pages that begin, or with a negative number cease, to occupy memory. */
 static void count_memory(struct pages *pages, ptrdiff_t count)
+{
+    atomic_fetch_add_explicit(&pages->memory, (size_t)count * pages->page_size,
+                              memory_order_relaxed);
+}
+
+/* The same for the descriptions of regions: of a larger page the rest is never touched. */
+static void count_description(struct pages *pages, ptrdiff_t count)
 {
     atomic_fetch_add_explicit(&pages->memory, (size_t)count * PAGES_PAGE_SIZE,
                               memory_order_relaxed);
@@ -103,14 +113,14 @@ static void *map_aligned(void)
     return memory + before;
 }
 
-static struct pages_region *new_region(bool huge)
+static struct pages_region *new_region(const struct pages *pages)
 {
+    size_t count = pages_in_region(pages);
     struct pages_region *region = map_aligned();
     /* Hints only. Where huge pages are the rule, they must be refused to avoid the waiting. */
-    madvise(region, REGION_SIZE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-    for (size_t i = 0; i < WORDS; i++)
-        region->idle[i] = UINT64_MAX;
-    region->idle[0] &= ~(uint64_t)1;
+    madvise(region, REGION_SIZE, pages->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    for (size_t i = 1; i < count; i++)
+        region->idle[i / WORD_BITS] |= (uint64_t)1 << i % WORD_BITS;
     return region;
 }
 
@@ -134,11 +144,13 @@ void pages_deinit(struct pages *pages)
 static struct pages_region *add_region(struct pages *pages)
 {
     pthread_mutex_unlock(&pages->lock);
-    struct pages_region *region = new_region(pages->huge);
+    struct pages_region *region = new_region(pages);
     pthread_mutex_lock(&pages->lock);
     pages->regions++;
-    count_memory(pages, REGION_PAGES);
-    recount(pages, region, REGION_PAGES - 1, REGION_PAGES - 1);
+    ptrdiff_t count = (ptrdiff_t)pages_in_region(pages) - 1;
+    count_memory(pages, count);
+    count_description(pages, 1);
+    recount(pages, region, count, count);
     return region;
 }
 
@@ -169,7 +181,7 @@ static void *take(struct pages *pages)
         index = take_first(region->idle);
         recount(pages, region, -1, -1);
     }
-    return (uint8_t *)region + index * PAGES_PAGE_SIZE;
+    return (uint8_t *)region + index * pages->page_size;
 }
 
 void *pages_take(struct pages *pages)
@@ -189,11 +201,12 @@ static bool holds(const uint64_t *set, size_t index)
 /* Gives the memory of the region's idle pages to the system, neighbours in one call. */
 static void purge(struct pages *pages, struct pages_region *region)
 {
-    for (size_t begin = 1, end; begin < REGION_PAGES; begin = end + 1) {
-        for (end = begin; end < REGION_PAGES && holds(region->idle, end);)
+    size_t count = pages_in_region(pages), page_size = pages->page_size;
+    for (size_t begin = 1, end; begin < count; begin = end + 1) {
+        for (end = begin; end < count && holds(region->idle, end);)
             end++;
         if (end > begin)
-            madvise((uint8_t *)region + begin * PAGES_PAGE_SIZE, (end - begin) * PAGES_PAGE_SIZE,
+            madvise((uint8_t *)region + begin * page_size, (end - begin) * page_size,
                     MADV_DONTNEED);
     }
     for (size_t i = 0; i < WORDS; i++) {
@@ -204,16 +217,17 @@ static void purge(struct pages *pages, struct pages_region *region)
     recount(pages, region, 0, -(ptrdiff_t)region->idle_count);
 }
 
-static bool is_empty(const struct pages_region *region)
+static bool is_empty(const struct pages *pages, const struct pages_region *region)
 {
-    return region->free_count == REGION_PAGES - 1;
+    return region->free_count == pages_in_region(pages) - 1;
 }
 
 /* The empty region leaves the pool and is put before those to unmap. */
 static void forget(struct pages *pages, struct pages_region *region, struct pages_region **unused)
 {
     pages->regions--;
-    count_memory(pages, -(ptrdiff_t)region->idle_count - 1);
+    count_memory(pages, -(ptrdiff_t)region->idle_count);
+    count_description(pages, -1);
     recount(pages, region, -(ptrdiff_t)region->free_count, -(ptrdiff_t)region->idle_count);
     region->next = *unused;
     *unused = region;
@@ -225,12 +239,12 @@ static void forget(struct pages *pages, struct pages_region *region, struct page
 static struct pages_region *trim(struct pages *pages, struct pages_region *region)
 {
     struct pages_region *unused = NULL;
-    size_t most = REGION_PAGES - 1 + pages->used_count / 8;
-    if (pages->idle_count > most && is_empty(region))
+    size_t most = pages_in_region(pages) - 1 + pages->used_count / IDLE_SHARE;
+    if (pages->idle_count > most && is_empty(pages, region))
         forget(pages, region, &unused);
     while (pages->idle_count > most) {
         region = pages->idle.last;
-        if (is_empty(region))
+        if (is_empty(pages, region))
             forget(pages, region, &unused);
         else
             purge(pages, region);
@@ -242,7 +256,7 @@ void pages_give(struct pages *pages, void *page)
 {
     uintptr_t address = (uintptr_t)page;
     struct pages_region *region = (struct pages_region *)(address & ~(REGION_SIZE - 1));
-    size_t index = (address & (REGION_SIZE - 1)) / PAGES_PAGE_SIZE;
+    size_t index = (address & (REGION_SIZE - 1)) / pages->page_size;
     pthread_mutex_lock(&pages->lock);
     region->idle[index / WORD_BITS] |= (uint64_t)1 << index % WORD_BITS;
     pages->used_count--;
@@ -261,9 +275,17 @@ size_t pages_memory(const struct pages *pages)
     return atomic_load_explicit(&pages->memory, memory_order_relaxed);
 }
 
-void pages_report(struct pages *pages, ptrdiff_t used)
+void pages_report(struct pages *pages, ptrdiff_t used, ptrdiff_t paged)
 {
     atomic_fetch_add_explicit(&pages->used, (size_t)used, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pages->paged, (size_t)paged, memory_order_relaxed);
+}
+
+size_t pages_slack(const struct pages *pages)
+{
+    size_t paged = atomic_load_explicit(&pages->paged, memory_order_relaxed);
+    size_t memory = pages_memory(pages);
+    return memory > paged ? memory - paged : 0;
 }
 
 size_t pages_used(const struct pages *pages)

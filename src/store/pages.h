@@ -1,13 +1,14 @@
 /*
- * Pages of 4 KiB for the small objects of all shards. They are cut from regions of 2 MiB, for which
- * the system is asked for huge pages, so that ten million entries need few address translations.
- * Any thread may take and give pages; everything else about a page is its holder's business.
+ * Pages of 4 KiB for the small objects of all shards, or of another size. They are cut from regions
+ * of 2 MiB, for which the system can be asked for huge pages. Any thread may take and give pages;
+ * everything else about a page is its holder's business.
  *
  * Invariants:
- * 1. A region is mapped at a multiple of its size; its first page describes it, 511 are given out.
+ * 1. A region is mapped at a multiple of its size; its first page describes it, the others (511 of
+ *    4 KiB) are given out.
  * 2. A free page is idle, or purged: then it occupies no memory. A region is in the list `idle` if
  *    it has an idle page, else in the list `purged` if it has a free one, else in none.
- * 3. After a page was given back, idle ones are at most one region's and 1/8 of those in use: what
+ * 3. After a page was given back, idle ones are at most one region's and 1/64 of those in use: what
  *    exceeds that has gone back to the system, an empty region as a whole, else page by page.
  */
 #ifndef KEYSTORE_STORE_PAGES_H
@@ -32,17 +33,26 @@ struct pages_list {
 struct pages {
     pthread_mutex_t lock;
     struct pages_list idle, purged;
+    size_t page_size;
     size_t regions;
     size_t used_count;    /* pages held by somebody */
     size_t idle_count;    /* free pages that occupy memory */
     atomic_size_t memory; /* bytes that the regions occupy */
-    atomic_size_t used;   /* bytes in use, pages and heap, as the slabs report them */
+    atomic_size_t used;   /* bytes in use, pages and elsewhere, as the slabs report them */
+    atomic_size_t paged;  /* of those, in pages */
     size_t report_at; /* so many bytes a slab may change before it reports: seldom, for all slabs
                          share the line of these counters */
     bool huge;
 };
 
-/* A pool that holds no memory yet. `huge`: ask the system for huge pages; it may have none. */
+/* A pool that holds no memory yet, with pages of a size that is a power of two from 4 KiB to 1 MiB.
+ */
+#define PAGES_INITIALIZER(size)                                                                    \
+    {                                                                                              \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .page_size = (size), .report_at = PAGES_REPORT_AT,      \
+    }
+
+/* The same with pages of 4 KiB. `huge`: ask the system for huge pages; it may have none. */
 void pages_init(struct pages *pages, bool huge);
 
 /* All pages must have been given back. */
@@ -57,10 +67,13 @@ void pages_give(struct pages *pages, void *page);
 /* Bytes of memory that the pool occupies, with its free pages; needs no lock. */
 size_t pages_memory(const struct pages *pages);
 
-/* Counts bytes that a slab has begun (or, below 0, ceased) to use. */
-void pages_report(struct pages *pages, ptrdiff_t used);
+/* Counts bytes that a slab has begun (or, below 0, ceased) to use, and those of them in pages. */
+void pages_report(struct pages *pages, ptrdiff_t used, ptrdiff_t paged);
 
 /* What the slabs have reported; needs no lock. */
 size_t pages_used(const struct pages *pages);
+
+/* Bytes of the pool that are not in use, as far as that was reported; needs no lock. */
+size_t pages_slack(const struct pages *pages);
 
 #endif

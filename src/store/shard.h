@@ -34,7 +34,9 @@ struct shard {
     uint64_t removed; /* revision of the last unit that removed a key */
     struct slab slab; /* what the databases' memory comes from */
     struct database *databases;
-    uint32_t hand; /* the database where eviction goes on */
+    uint32_t hand;       /* the database where eviction goes on */
+    uint32_t compact_db; /* where compaction goes on: the database... */
+    uint64_t compact_to; /* ...and the cursor in its dictionary */
     uint64_t expired_keys, evicted_keys;
     struct flush_garbage *garbage; /* what FlushDb has left to be freed (flush.h) */
 } __attribute__((aligned(CACHE_LINE)));
@@ -51,6 +53,7 @@ struct store {
     size_t max_memory;                 /* 0 = any */
     bool note_visits;                  /* the policy goes by them */
     atomic_uint hand;                  /* the shard where eviction goes on */
+    atomic_uint compact_hand;          /* the same for compaction */
     uint8_t secret[STORE_SECRET_SIZE]; /* keys cannot be made to collide without it */
 };
 

@@ -2,41 +2,26 @@
 #include "store/slab.h"
 
 #include "base/mem.h"
+#include "store/cells.h"
+#include "store/heap.h"
 #include "store/pages.h"
 
 #include <malloc.h>
-#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define HEADER_SIZE ((size_t)32)
-#define ROOM        (PAGES_PAGE_SIZE - HEADER_SIZE)
-#define SMALLEST    ((size_t)16)
+#define ROOM     (PAGES_PAGE_SIZE - CELLS_HEADER)
+#define SMALLEST ((size_t)16)
 /* Up to here another object fits into a page for every unit less, or nearly. */
 #define STEPWISE ((size_t)128)
-/* What glibc's heap puts before a block. */
-#define HEAP_HEADER ((size_t)8)
+/* What malloc() puts before a block. */
+#define MALLOC_OWN ((size_t)8)
+/* So much may be free beside the page that each size fills. */
+#define LOOSE_BYTES PAGES_PAGE_SIZE
 
-struct slab_page {
-    struct slab_page *next, *prev; /* pages of the same size with room, or the next spare */
-    uint16_t size;
-    uint16_t used;  /* objects in use */
-    uint16_t free;  /* offset of the first freed object, 0 = none */
-    uint16_t fresh; /* offset of the first object that was never used */
-};
-
-_Static_assert(sizeof(struct slab_page) <= HEADER_SIZE, "the first object follows the header");
+_Static_assert(SLAB_UNIT == CELLS_UNIT, "sizes of objects are counted in the units of pages");
 _Static_assert(ROOM / 4 / SLAB_UNIT * SLAB_UNIT == SLAB_LARGEST, "four objects to a page");
-
-/* The address sanitizer shall see free objects, and what is behind the end of used ones. */
-#ifdef __SANITIZE_ADDRESS__
-void __asan_poison_memory_region(const volatile void *address, size_t size);
-void __asan_unpoison_memory_region(const volatile void *address, size_t size);
-#define HIDE(address, size) __asan_poison_memory_region(address, size)
-#define SHOW(address, size) __asan_unpoison_memory_region(address, size)
-#else
-#define HIDE(address, size) ((void)0)
-#define SHOW(address, size) ((void)0)
-#endif
+_Static_assert(SLAB_LARGEST < HEAP_LARGEST, "the heap has what pages have not");
 
 void slab_init(struct slab *slab, struct pages *pages)
 {
@@ -45,8 +30,11 @@ void slab_init(struct slab *slab, struct pages *pages)
 
 void slab_report(struct slab *slab)
 {
-    pages_report(slab->pages, (ptrdiff_t)(slab->used - slab->reported_used));
+    size_t paged = slab->used - slab->heap;
+    pages_report(slab->pages, (ptrdiff_t)(slab->used - slab->reported_used),
+                 (ptrdiff_t)(paged - (slab->reported_used - slab->reported_heap)));
     slab->reported_used = slab->used;
+    slab->reported_heap = slab->heap;
 }
 
 /* The difference in bytes, either way. */
@@ -72,7 +60,7 @@ static void count_heap(struct slab *slab, ptrdiff_t bytes)
 void slab_deinit(struct slab *slab)
 {
     while (slab->spares != NULL) {
-        struct slab_page *page = slab->spares;
+        struct cells *page = slab->spares;
         slab->spares = page->next;
         pages_give(slab->pages, page);
     }
@@ -80,12 +68,12 @@ void slab_deinit(struct slab *slab)
     slab_init(slab, slab->pages);
 }
 
-/* On the heap: sixteen sizes for each doubling, so that values of nearly the same length replace
- * each other in place; with the heap's header they fill whole units of the heap. */
-static size_t round_on_heap(size_t size)
+/* For malloc(): sixteen sizes for each doubling, so that values of nearly the same length replace
+ * each other in place; with its header they fill whole units of it. */
+static size_t round_for_malloc(size_t size)
 {
-    size_t step = (size_t)1 << (63 - 4 - __builtin_clzll(size + HEAP_HEADER));
-    return ((size + HEAP_HEADER + step - 1) & ~(step - 1)) - HEAP_HEADER;
+    size_t step = (size_t)1 << (63 - 4 - __builtin_clzll(size + MALLOC_OWN));
+    return ((size + MALLOC_OWN + step - 1) & ~(step - 1)) - MALLOC_OWN;
 }
 
 size_t slab_round(size_t size)
@@ -94,16 +82,14 @@ size_t slab_round(size_t size)
         return SMALLEST;
     if (size <= STEPWISE)
         return (size + SLAB_UNIT - 1) & ~(SLAB_UNIT - 1);
-    if (size > SLAB_LARGEST)
-        return round_on_heap(size);
-    uint32_t rounded = (uint32_t)((size + SLAB_UNIT - 1) & ~(SLAB_UNIT - 1));
-    uint32_t objects = (uint32_t)ROOM / rounded;
-    return (uint32_t)ROOM / objects & ~(SLAB_UNIT - 1);
+    if (size > HEAP_LARGEST)
+        return round_for_malloc(size);
+    return size > SLAB_LARGEST ? heap_round(size) : cells_round(PAGES_PAGE_SIZE, size);
 }
 
-static struct slab_page *take_page(struct slab *slab)
+static struct cells *take_page(struct slab *slab)
 {
-    struct slab_page *page = slab->spares;
+    struct cells *page = slab->spares;
     if (page == NULL) {
         slab->memory += PAGES_PAGE_SIZE;
         return pages_take(slab->pages);
@@ -113,9 +99,9 @@ static struct slab_page *take_page(struct slab *slab)
     return page;
 }
 
-static void give_page(struct slab *slab, struct slab_page *page)
+static void give_page(struct slab *slab, struct cells *page)
 {
-    SHOW(page, PAGES_PAGE_SIZE);
+    CELLS_SHOW(page, PAGES_PAGE_SIZE);
     if (slab->spare_count < SLAB_SPARES) {
         page->next = slab->spares;
         slab->spares = page;
@@ -138,110 +124,70 @@ void slab_give_page(struct slab *slab, void *page)
     give_page(slab, page);
 }
 
-static void link_page(struct slab *slab, struct slab_page *page)
+static void *alloc_by_malloc(struct slab *slab, size_t size)
 {
-    struct slab_page **head = &slab->open[page->size / SLAB_UNIT];
-    page->prev = NULL;
-    page->next = *head;
-    if (page->next != NULL)
-        page->next->prev = page;
-    *head = page;
-}
-
-static void unlink_page(struct slab *slab, struct slab_page *page)
-{
-    if (page->prev != NULL)
-        page->prev->next = page->next;
-    else
-        slab->open[page->size / SLAB_UNIT] = page->next;
-    if (page->next != NULL)
-        page->next->prev = page->prev;
-}
-
-static struct slab_page *open_page(struct slab *slab, size_t size)
-{
-    struct slab_page *page = take_page(slab);
-    page->size = (uint16_t)size;
-    page->used = 0;
-    page->free = 0;
-    page->fresh = (uint16_t)(PAGES_PAGE_SIZE - ROOM / size * size);
-    HIDE((uint8_t *)page + page->fresh, PAGES_PAGE_SIZE - page->fresh);
-    link_page(slab, page);
-    return page;
-}
-
-static bool is_full(const struct slab_page *page)
-{
-    return page->free == 0 && page->fresh == PAGES_PAGE_SIZE;
-}
-
-/* An object of a page that is not full. */
-static void *take_object(struct slab_page *page)
-{
-    page->used++;
-    if (page->free == 0) {
-        void *fresh = (uint8_t *)page + page->fresh;
-        page->fresh = (uint16_t)(page->fresh + page->size);
-        SHOW(fresh, page->size);
-        return fresh;
-    }
-    uint16_t *object = (uint16_t *)((uint8_t *)page + page->free);
-    SHOW(object, page->size);
-    page->free = *object;
-    return object;
+    void *memory = mem_alloc(slab_round(size));
+    count_heap(slab, (ptrdiff_t)(malloc_usable_size(memory) + MALLOC_OWN));
+    return memory;
 }
 
 static void *alloc_on_heap(struct slab *slab, size_t size)
 {
-    void *memory = mem_alloc(slab_round(size));
-    ptrdiff_t taken = (ptrdiff_t)(malloc_usable_size(memory) + HEAP_HEADER);
-    count_heap(slab, taken);
-    return memory;
+    size_t rounded = slab_round(size);
+    char *object = heap_take(rounded);
+    count_heap(slab, (ptrdiff_t)rounded);
+    CELLS_HIDE(object + size, rounded - size);
+    return object;
+}
+
+static void *alloc_in_page(struct slab *slab, size_t size)
+{
+    size_t rounded = slab_round(size);
+    struct cells **ring = &slab->open[rounded / SLAB_UNIT];
+    if (*ring == NULL)
+        cells_open(ring, take_page(slab), PAGES_PAGE_SIZE, rounded);
+    void *object = cells_take(ring);
+    count_used(slab, (ptrdiff_t)rounded);
+    CELLS_HIDE((char *)object + size, rounded - size);
+    return object;
 }
 
 void *slab_alloc(struct slab *slab, size_t size)
 {
-    if (size > SLAB_LARGEST)
-        return alloc_on_heap(slab, size);
-    size_t rounded = slab_round(size);
-    struct slab_page *page = slab->open[rounded / SLAB_UNIT];
-    if (page == NULL)
-        page = open_page(slab, rounded);
-    uint8_t *object = take_object(page);
-    if (is_full(page))
-        unlink_page(slab, page);
-    count_used(slab, (ptrdiff_t)rounded);
-    HIDE(object + size, rounded - size);
-    return object;
+    if (size <= SLAB_LARGEST)
+        return alloc_in_page(slab, size);
+    return size <= HEAP_LARGEST ? alloc_on_heap(slab, size) : alloc_by_malloc(slab, size);
 }
 
-static void free_on_heap(struct slab *slab, void *memory)
+static void free_by_malloc(struct slab *slab, void *memory)
 {
-    ptrdiff_t taken = (ptrdiff_t)(malloc_usable_size(memory) + HEAP_HEADER);
-    count_heap(slab, -taken);
+    count_heap(slab, -(ptrdiff_t)(malloc_usable_size(memory) + MALLOC_OWN));
     free(memory);
+}
+
+static void free_on_heap(struct slab *slab, void *memory, size_t size)
+{
+    count_heap(slab, -(ptrdiff_t)slab_round(size));
+    heap_give(memory, size);
+}
+
+static void free_in_page(struct slab *slab, void *memory, size_t size)
+{
+    size_t rounded = slab_round(size);
+    struct cells *page = cells_of(memory, PAGES_PAGE_SIZE);
+    count_used(slab, -(ptrdiff_t)rounded);
+    if (cells_give(&slab->open[rounded / SLAB_UNIT], page, memory))
+        give_page(slab, page);
 }
 
 void slab_free(struct slab *slab, void *memory, size_t size)
 {
-    if (size > SLAB_LARGEST) {
-        free_on_heap(slab, memory);
-        return;
-    }
-    uintptr_t offset = (uintptr_t)memory & (PAGES_PAGE_SIZE - 1);
-    struct slab_page *page = (struct slab_page *)((uint8_t *)memory - offset);
-    count_used(slab, -(ptrdiff_t)page->size);
-    /* A page that was full is used next: so the others have a chance to become empty. */
-    if (is_full(page))
-        link_page(slab, page);
-    SHOW(memory, page->size);
-    *(uint16_t *)memory = page->free;
-    HIDE(memory, page->size);
-    page->free = (uint16_t)offset;
-    if (--page->used == 0) {
-        unlink_page(slab, page);
-        give_page(slab, page);
-    }
+    if (size <= SLAB_LARGEST)
+        free_in_page(slab, memory, size);
+    else if (size <= HEAP_LARGEST)
+        free_on_heap(slab, memory, size);
+    else
+        free_by_malloc(slab, memory);
 }
 
 bool slab_resize(void *memory, size_t old_size, size_t new_size)
@@ -250,12 +196,56 @@ bool slab_resize(void *memory, size_t old_size, size_t new_size)
     size_t rounded = slab_round(old_size);
     if (rounded != slab_round(new_size))
         return false;
-    /* On the heap the sanitizer sees the rounded block. */
-    if (new_size <= SLAB_LARGEST) {
-        SHOW(memory, new_size);
-        HIDE((uint8_t *)memory + new_size, rounded - new_size);
+    /* Of what is larger the sanitizer sees the rounded block. */
+    if (new_size <= HEAP_LARGEST) {
+        CELLS_SHOW(memory, new_size);
+        CELLS_HIDE((char *)memory + new_size, rounded - new_size);
     }
     return true;
+}
+
+static bool are_pages_loose(const struct slab *slab)
+{
+    size_t held = slab->memory - slab->heap - slab->spare_count * PAGES_PAGE_SIZE;
+    size_t used = slab->used - slab->heap, allowed = LOOSE_BYTES;
+    if (!cells_are_loose(held, used, allowed))
+        return false;
+    for (size_t i = 0; i <= SLAB_LARGEST / SLAB_UNIT; i++)
+        allowed += slab->open[i] != NULL ? PAGES_PAGE_SIZE : 0;
+    return cells_are_loose(held, used, allowed);
+}
+
+bool slab_is_loose(const struct slab *slab)
+{
+    return are_pages_loose(slab) || heap_is_loose();
+}
+
+/* Memory for the object in a better page, not counted yet; NULL if there is none. */
+static void *take_elsewhere(struct slab *slab, void *memory, size_t size)
+{
+    struct cells *page = cells_of(memory, PAGES_PAGE_SIZE);
+    struct cells **ring = &slab->open[slab_round(size) / SLAB_UNIT];
+    return cells_is_sparse(*ring, page) ? cells_take_elsewhere(ring, page) : NULL;
+}
+
+static void *move_in_pages(struct slab *slab, void *memory, size_t size)
+{
+    void *moved = are_pages_loose(slab) ? take_elsewhere(slab, memory, size) : NULL;
+    if (moved == NULL)
+        return NULL;
+    memcpy(moved, memory, size);
+    count_used(slab, (ptrdiff_t)slab_round(size));
+    slab_free(slab, memory, size);
+    return moved;
+}
+
+void *slab_move(struct slab *slab, void *memory, size_t size)
+{
+    char *moved =
+        size <= SLAB_LARGEST ? move_in_pages(slab, memory, size) : heap_move(memory, size);
+    if (moved != NULL)
+        CELLS_HIDE(moved + size, slab_round(size) - size);
+    return moved;
 }
 
 void slab_charge(struct slab *slab, size_t size)

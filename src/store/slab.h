@@ -1,20 +1,16 @@
 /*
  * Memory for the small objects of one shard, without a header per object: whoever frees an object
- * says how long it is. Used under the shard's lock. Larger objects come from the heap.
- *
- * Layout of a page (4 KiB, see store/pages.h), all of whose objects have one size:
- *
- *     0   struct slab_page: neighbours in the list, size, counters
- *     at  objects, packed to the page's end, so that one of a size that is a power of two lies at a
- *         multiple of its size. A free one begins with the offset (16 bits) of the next free one.
+ * says how long it is. Used under the shard's lock. They lie in pages of 4 KiB (see store/pages.h)
+ * that are cut as store/cells.h says; larger objects come from the heap (store/heap.h), which all
+ * shards share, and those of more than 16 KiB from malloc().
  *
  * Invariants:
  * 1. Objects have sizes that are multiples of 8; between two such sizes with equally many objects
  *    per page the larger is used.
- * 2. A page is in the list of its size exactly while it has a free object and one in use.
- * 3. A page without objects in use goes back to the pool, but for SLAB_SPARES kept for any size.
- * 4. slab_memory() is the sum of: pages held, heap memory with the heap's own overhead, charges.
- * 5. What the pages know of this slab is less than pages->report_at away from the truth.
+ * 2. A page without objects in use goes back to the pool, but for SLAB_SPARES kept for any size.
+ * 3. slab_memory() is the sum of: pages held, objects on the heap, malloc()'s memory with its own
+ *    overhead, charges.
+ * 4. What the pages know of this slab is less than pages->report_at away from the truth.
  */
 #ifndef KEYSTORE_STORE_SLAB_H
 #define KEYSTORE_STORE_SLAB_H
@@ -22,22 +18,23 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct cells;
 struct pages;
-struct slab_page;
 
 #define SLAB_UNIT    ((size_t)8)
-#define SLAB_LARGEST ((size_t)1016) /* larger objects come from the heap */
+#define SLAB_LARGEST ((size_t)1016) /* larger objects do not lie in pages */
 #define SLAB_SPARES  2
 
 struct slab {
     struct pages *pages;
-    struct slab_page *open[SLAB_LARGEST / SLAB_UNIT + 1]; /* by size in units */
-    struct slab_page *spares;
+    struct cells *open[SLAB_LARGEST / SLAB_UNIT + 1]; /* pages with room, by size in units */
+    struct cells *spares;
     size_t spare_count;
     size_t used;
     size_t memory;
     size_t heap;          /* of `memory`, what is not in pages */
     size_t reported_used; /* to the pages */
+    size_t reported_heap;
 };
 
 /* An empty slab that holds no memory yet; `pages` is borrowed and shared with others. */
@@ -58,6 +55,14 @@ void slab_free(struct slab *slab, void *memory, size_t size);
 /* Makes an object of `old_size` one of `new_size` where it is, if both take the same; else false,
  * and nothing has changed. */
 bool slab_resize(void *memory, size_t old_size, size_t new_size);
+
+/* True if so much is held beyond what is in use that objects should be moved. */
+bool slab_is_loose(const struct slab *slab);
+
+/* Moves an object of that size to another page, if the slab is loose and its page is sparse, which
+ * becomes empty thus in time. Returns where it is now; NULL if it has stayed. The caller must know
+ * all pointers to it. */
+void *slab_move(struct slab *slab, void *memory, size_t size);
 
 /* A whole page, not initialised. */
 void *slab_take_page(struct slab *slab) __attribute__((returns_nonnull));

@@ -4,10 +4,8 @@
  */
 #include "store/spine.h"
 
-#include "base/mem.h"
-#include "store/chunk.h"
+#include "store/heap.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define FIRST_CAPACITY 2
@@ -31,6 +29,11 @@ static size_t node_size(size_t capacity)
     return sizeof(struct spine_node) + capacity * sizeof(struct slot);
 }
 
+static size_t node_bytes(const struct spine_node *node)
+{
+    return heap_round(node_size(node->capacity));
+}
+
 static size_t capacity_for(size_t count)
 {
     size_t capacity = FIRST_CAPACITY;
@@ -42,16 +45,16 @@ static size_t capacity_for(size_t count)
 static struct spine_node *new_node(struct spine *spine, size_t count)
 {
     size_t capacity = capacity_for(count);
-    struct spine_node *node = mem_alloc(node_size(capacity));
+    struct spine_node *node = heap_take(node_size(capacity));
     *node = (struct spine_node){.count = 0, .capacity = (uint16_t)capacity};
-    spine->bytes += chunk_heap_bytes(node);
+    spine->bytes += node_bytes(node);
     return node;
 }
 
 static void free_node(struct spine *spine, struct spine_node *node)
 {
-    spine->bytes -= chunk_heap_bytes(node);
-    free(node);
+    spine->bytes -= node_bytes(node);
+    heap_give(node, node_size(node->capacity));
 }
 
 void spine_init(struct spine *spine, struct chunk *chunk, size_t weight)
@@ -193,10 +196,10 @@ static void resize_node(struct spine *spine, struct spine_path *path, unsigned l
 {
     struct spine_node *node = path->node[level];
     size_t capacity = capacity_for(count);
-    spine->bytes -= chunk_heap_bytes(node);
-    node = mem_realloc(node, node_size(capacity));
-    spine->bytes += chunk_heap_bytes(node);
+    spine->bytes -= node_bytes(node);
+    node = heap_resize(node, node_size(node->capacity), node_size(capacity));
     node->capacity = (uint16_t)capacity;
+    spine->bytes += node_bytes(node);
     replace_node(spine, path, level, node);
 }
 
@@ -371,6 +374,15 @@ void spine_remove(struct spine *spine, struct spine_path *path)
     spine->chunks--;
 }
 
+size_t spine_move(struct spine *spine)
+{
+    struct spine_node *root = heap_move(spine->root, node_size(spine->root->capacity));
+    if (root == NULL)
+        return 0;
+    spine->root = root;
+    return 1;
+}
+
 /* What is_sound_below() has seen. */
 struct census {
     size_t chunks;
@@ -382,7 +394,7 @@ static bool is_sound_below(const struct spine_node *node, unsigned level, struct
     if (node->count == 0 || node->count > node->capacity || node->capacity > SPINE_FANOUT ||
         (node->capacity > FIRST_CAPACITY && node->count < node->capacity / 4))
         return false;
-    census->bytes += chunk_heap_bytes(node);
+    census->bytes += node_bytes(node);
     census->chunks += level == 0 ? node->count : 0;
     for (size_t i = 0; level > 0 && i < node->count; i++) {
         const struct spine_node *child = node->slots[i].node;

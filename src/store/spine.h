@@ -75,6 +75,10 @@ void spine_insert_after(struct spine *spine, struct spine_path *path, struct chu
 /* Takes the chunk at the path out; the last one must stay. */
 void spine_remove(struct spine *spine, struct spine_path *path);
 
+/* Moves the root as heap_move() does, which is the only node of a spine up to SPINE_FANOUT chunks;
+ * how many nodes that were. No path may be in use. */
+size_t spine_move(struct spine *spine);
+
 /* For tests: true if the invariants and the sums hold. */
 bool spine_is_sound(const struct spine *spine);
 

@@ -8,6 +8,7 @@
 #include "store/change.h"
 #include "store/evict.h"
 #include "store/flush.h"
+#include "store/heap.h"
 #include "store/lock.h"
 #include "store/shard.h"
 
@@ -62,6 +63,7 @@ struct store *store_new(const struct store_options *options)
     store->sink = NULL;
     store->snapshot = NULL;
     atomic_init(&store->hand, 0);
+    atomic_init(&store->compact_hand, 0);
     atomic_init(&store->revision, 0);
     random_fill(store->secret, sizeof store->secret);
     store->hasher = (struct dict_hasher){.hash = hash_key, .context = store->secret};
@@ -115,7 +117,7 @@ size_t store_expiring(struct store *store, uint32_t db)
 
 struct store_stats store_stats(struct store *store)
 {
-    struct store_stats stats = {.held_memory = pages_memory(&store->pages)};
+    struct store_stats stats = {.held_memory = pages_memory(&store->pages) + heap_slack()};
     for (size_t i = 0; i < SHARD_COUNT; i++) {
         struct shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);

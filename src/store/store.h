@@ -84,11 +84,13 @@ struct store_sweep {
 /* What a step of a sweep has done. */
 struct store_swept {
     size_t visited; /* keys looked at */
-    size_t removed; /* of these, keys whose deadline had come, or that FlushDb has left */
+    size_t removed; /* of these, keys whose deadline had come, or that FlushDb has left; and what
+                       was moved */
     bool lap;       /* the sweep has been everywhere and begins anew */
 };
 
-/* Goes on for some 10 us, and removes what has expired at `now_ms`. */
+/* Goes on for some 10 us, removes what has expired at `now_ms`, and moves keys out of pages of
+ * memory that are half empty, so that these can be given back. */
 struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, int64_t now_ms);
 
 #endif

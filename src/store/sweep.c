@@ -1,6 +1,8 @@
-/* Removing what has expired, a few buckets at a time. Knows no clock, and no operation. */
+/* Removing what has expired, and moving the rest together, a few buckets at a time. Knows no clock,
+ * and no operation. */
 #include "store/apply.h"
 #include "store/change.h"
+#include "store/compact.h"
 #include "store/entry.h"
 #include "store/flush.h"
 #include "store/shard.h"
@@ -83,6 +85,20 @@ static void sweep_database(struct store *store, struct store_sweep *sweep, int64
     }
 }
 
+/* What there is to do besides in the shard, which is locked. */
+static void sweep_shard(struct store *store, struct store_sweep *sweep, int64_t now_ms,
+                        struct store_swept *swept)
+{
+    struct shard *shard = &store->shards[sweep->shard];
+    struct compacted compacted = compact_shard(store, shard);
+    swept->visited += compacted.visited;
+    swept->removed += compacted.moved;
+    if (shard->databases[sweep->db].expiring > 0)
+        sweep_database(store, sweep, now_ms, swept);
+    else
+        next_database(store, sweep, swept);
+}
+
 struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, int64_t now_ms)
 {
     struct store_swept swept = {.lap = sweep->part >= SHARD_COUNT};
@@ -94,10 +110,8 @@ struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, i
         swept.visited = swept.removed = flush_collect(shard, STEP_GARBAGE);
         if (swept.visited > 0)
             swept.lap = false; /* there may be more */
-        else if (shard->databases[sweep->db].expiring > 0)
-            sweep_database(store, sweep, now_ms, &swept);
         else
-            next_database(store, sweep, &swept);
+            sweep_shard(store, sweep, now_ms, &swept);
         pthread_mutex_unlock(&shard->lock);
     }
     return swept;

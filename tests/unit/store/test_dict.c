@@ -233,6 +233,42 @@ static void test_a_chain_of_thousands_grows_and_shrinks(void **state)
     assert_int_equal(fixture->dict.overflows, 0);
 }
 
+static void ignore(void *context, struct entry *entry)
+{
+    (void)context;
+    (void)entry;
+}
+
+/* The buckets of long chains lie in pages that others have left; they move, and nothing is lost. */
+static void test_linked_buckets_move(void **state)
+{
+    struct fixture *fixture = start(*state, hash_in_three_homes);
+    enum { CHAINED = 3000, OTHERS = 3000, BUCKET = 64 };
+    static void *others[OTHERS];
+    for (uint32_t key = 0; key < CHAINED; key++) {
+        put(fixture, key, key + 1);
+        if (key % 3 == 0)
+            for (size_t i = key; i < key + 3; i++)
+                others[i] = slab_alloc(&fixture->slab, BUCKET);
+    }
+    for (size_t i = 0; i < OTHERS; i++)
+        slab_free(&fixture->slab, others[i], BUCKET);
+    assert_true(slab_is_loose(&fixture->slab));
+    size_t moved = 0, overflows = fixture->dict.overflows;
+    uint64_t cursor = 0;
+    do {
+        moved += dict_move_links(&fixture->dict, cursor);
+        cursor = dict_scan(&fixture->dict, cursor, ignore, NULL);
+    } while (cursor != 0);
+    assert_in_range(moved, 20, overflows);
+    assert_false(slab_is_loose(&fixture->slab));
+    assert_int_equal(fixture->dict.overflows, overflows);
+    assert_equal(fixture, CHAINED);
+    for (uint32_t key = 0; key < CHAINED; key++)
+        take(fixture, key);
+    assert_int_equal(dict_move_links(&fixture->dict, 0), 0);
+}
+
 static void test_grows_to_many_and_shrinks_to_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -675,6 +711,7 @@ int main(void)
         TEST(test_random_steps_match_an_array),
         TEST(test_bad_hashes_match_an_array),
         TEST(test_a_chain_of_thousands_grows_and_shrinks),
+        TEST(test_linked_buckets_move),
         TEST(test_grows_to_many_and_shrinks_to_nothing),
         TEST(test_no_entry_moves_where_room_was_made),
         TEST(test_room_that_was_not_needed_goes),

@@ -203,6 +203,79 @@ static void test_sizes_that_change(void **state)
     }
 }
 
+static void fill(struct fixture *fixture, unsigned *number, size_t bytes, size_t size)
+{
+    static const uint8_t value[12000];
+    for (; bytes > size + 40; bytes -= size + 40, ++*number)
+        assert_int_equal(apply(fixture, (struct op){.kind = OP_SET,
+                                                    .db = *number % 2,
+                                                    .key = slice_make(number, sizeof *number),
+                                                    .value = slice_make(value, size)})
+                             ->err,
+                         ERR_NONE);
+}
+
+/* A limit that is large beside what pages of several sizes in all shards take. */
+#define LARGE_LIMIT (8 * LIMIT)
+
+static void assert_held_is_near(struct fixture *fixture, size_t limit)
+{
+    size_t most = limit + limit / 10 + ((size_t)16 << 20);
+    assert_true(store_stats(fixture->store).held_memory < most);
+}
+
+/* Small keys make room for larger ones and these for still larger ones: then the pages of the
+ * former are given back, though other keys lay in them, too. */
+static void test_memory_held_follows_what_is_used(void **state)
+{
+    struct fixture *fixture = *state;
+    static const size_t sizes[] = {30, 300, 1000, 12000, 100};
+    fixture->store = store_new(&(struct store_options){
+        .databases = 2, .max_memory = LARGE_LIMIT, .policy = STORE_ALLKEYS_RANDOM});
+    unsigned number = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        fill(fixture, &number, LARGE_LIMIT, sizes[i]);
+        assert_true(used(fixture) > LARGE_LIMIT * 3 / 4);
+        assert_held_is_near(fixture, LARGE_LIMIT);
+    }
+}
+
+/* The same where keys are removed on request, and no sweep helps: writes compact themselves. */
+static void test_memory_held_without_eviction(void **state)
+{
+    struct fixture *fixture = *state;
+    static const size_t sizes[] = {30, 300, 1000, 12000, 100, 3000};
+    fixture->store = store_new(&(struct store_options){
+        .databases = 2, .max_memory = LARGE_LIMIT, .policy = STORE_NOEVICTION});
+    unsigned number = 0, kept = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        unsigned first = number;
+        fill(fixture, &number, LARGE_LIMIT * 7 / 10, sizes[i]);
+        assert_held_is_near(fixture, LARGE_LIMIT);
+        for (unsigned n = first; n < number; n++) {
+            struct op op = {.kind = OP_DELETE, .db = n % 2, .key = slice_make(&n, sizeof n)};
+            if (n % 20 != 0)
+                assert_true(apply(fixture, op)->ok);
+            kept += n % 20 == 0;
+        }
+    }
+    assert_int_equal(store_count(fixture->store, 0) + store_count(fixture->store, 1), kept);
+}
+
+/* Each shard has a page for each of so many sizes, which cannot be compacted: so more is evicted.
+ */
+static void test_many_sizes_in_little_memory(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t random = seeded_start();
+    fixture->store = store_new(&(struct store_options){
+        .databases = 2, .max_memory = 2 * LIMIT, .policy = STORE_ALLKEYS_RANDOM});
+    for (unsigned number = 0; number < MANY;)
+        fill(fixture, &number, 1200, 20 + seeded_below(&random, 900));
+    assert_held_is_near(fixture, 2 * LIMIT);
+    assert_true(used(fixture) > LIMIT / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +289,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_volatile_ttl_takes_those_that_go_soon, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_sizes_that_change, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_held_follows_what_is_used, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory_held_without_eviction, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_sizes_in_little_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,12 +13,18 @@
 
 #include "base/blob.h"
 #include "store/entry.h"
+#include "store/heap.h"
 #include "store/list_peek.h"
 #include "store/seeded.h"
 
 #define MODEL_SIZE 8192
 #define LONG_BYTES (ENTRY_MIN_BLOB + 100)
 #define HUGE_BYTES ((size_t)33 * 4096) /* the heap gives it pages of its own */
+
+/* Objects of so many sizes, so many of each. */
+#define SPARSE_SIZES   256
+#define SPARSE         ((size_t)SPARSE_SIZES * 1000)
+#define SPARSE_SIZE(i) (24 + (i) % SPARSE_SIZES * 16)
 
 /* What the list must hold, in the plainest form, and how it is being tried. */
 struct model {
@@ -28,6 +34,7 @@ struct model {
     size_t most;        /* elements that the list shall not exceed */
     uint32_t mid_share; /* of 1000 elements, how many have up to 6000 bytes */
     uint64_t random;
+    size_t moved; /* parts of the list, by list_move() */
 };
 
 static uint8_t long_bytes[LONG_BYTES];
@@ -253,6 +260,14 @@ static void step_copy(struct model *model)
     model->list = copy;
 }
 
+static void step_move(struct model *model)
+{
+    size_t moved = 0, memory = list_memory(model->list);
+    model->list = list_move(model->list, &moved);
+    assert_int_equal(list_memory(model->list), memory);
+    model->moved += moved;
+}
+
 /* `growth` of 100 steps add an element. */
 static void random_step(struct model *model, uint32_t growth)
 {
@@ -275,6 +290,8 @@ static void random_step(struct model *model, uint32_t growth)
         step_walk_and_remove(model);
     else if (rare == 8)
         step_copy(model);
+    else if (rare < 40)
+        step_move(model);
     else
         steps[below(model, sizeof steps / sizeof *steps)](model);
 }
@@ -289,6 +306,64 @@ static void run_random_steps(struct model *model, int count, int between_checks)
     }
     assert_equal(model, model->list);
     model_free(model);
+}
+
+/* Takes memory of all sizes that lists need and frees most of it, so that its pages are sparse. */
+static void hold_sparse_memory(void *held[SPARSE])
+{
+    for (size_t i = 0; i < SPARSE; i++)
+        held[i] = heap_take(SPARSE_SIZE(i));
+    for (size_t i = 0; i < SPARSE; i++) {
+        if (i / SPARSE_SIZES % 10 == 0)
+            continue;
+        heap_give(held[i], SPARSE_SIZE(i));
+        held[i] = NULL;
+    }
+}
+
+static void free_sparse_memory(void *held[SPARSE])
+{
+    for (size_t i = 0; i < SPARSE; i++)
+        if (held[i] != NULL)
+            heap_give(held[i], SPARSE_SIZE(i));
+}
+
+/* Others take and give some memory. */
+static void stir(struct model *model, void *held[SPARSE])
+{
+    for (int n = 0; n < 20; n++) {
+        size_t i = below(model, SPARSE);
+        if (held[i] == NULL && below(model, 9) > 0)
+            continue;
+        if (held[i] != NULL)
+            heap_give(held[i], SPARSE_SIZE(i));
+        held[i] = held[i] == NULL ? heap_take(SPARSE_SIZE(i)) : NULL;
+    }
+}
+
+/* The list takes the room between what others hold. */
+static void test_random_steps_on_a_list_that_moves(void **state)
+{
+    (void)state;
+    static void *held[SPARSE];
+    hold_sparse_memory(held);
+    assert_true(heap_is_loose());
+    for (size_t most = 4; most < MODEL_SIZE; most *= 8) {
+        struct model *model = model_new(seeded_start(), most, 100);
+        for (int step = 0; step < 20000; step++) {
+            random_step(model, step / (int)most / 2 % 2 == 0 ? 75 : 35);
+            stir(model, held);
+            if (step % 3 == 0)
+                step_move(model);
+            if (step % 97 == 0)
+                assert_equal(model, model->list);
+        }
+        assert_equal(model, model->list);
+        print_message("%zu parts have moved\n", model->moved);
+        assert_true(model->moved > 0);
+        model_free(model);
+    }
+    free_sparse_memory(held);
 }
 
 static void test_random_steps_on_short_lists(void **state)
@@ -492,11 +567,11 @@ static struct slice short_text(uint64_t number, char text[32])
     return slice_make(text, (size_t)snprintf(text, 32, "e%07lu", (unsigned long)number));
 }
 
-/* Heap bytes in use, with what the allocator needs for itself. */
+/* Bytes in use, those of blobs with what the allocator needs for itself. */
 static size_t heap_bytes(void)
 {
     struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
+    return info.uordblks + info.hblkhd + heap_used();
 }
 
 /* How lists are made whose memory is measured. */
@@ -692,6 +767,7 @@ int main(void)
         cmocka_unit_test(test_random_steps_on_short_lists),
         cmocka_unit_test(test_random_steps_on_lists_of_some_chunks),
         cmocka_unit_test(test_random_steps_on_lists_of_many_chunks),
+        cmocka_unit_test(test_random_steps_on_a_list_that_moves),
         cmocka_unit_test(test_inserts_and_removes_in_one_place),
         cmocka_unit_test(test_queues_do_not_grow),
         cmocka_unit_test(test_a_thinned_out_list_gives_its_memory_back),

@@ -1,6 +1,7 @@
 /* Tests of store/slab.c: objects are apart and counted exactly, and pages serve any size. */
 #include "store/slab.h"
 
+#include "store/heap.h"
 #include "store/pages.h"
 
 #include <setjmp.h>
@@ -53,7 +54,7 @@ static void test_rounding_wastes_little(void **state)
         if (size <= 128)
             assert_true(waste < 8 || rounded == 16);
         else
-            assert_true(waste * 100 <= size * (size <= 512 ? 15 : size <= SLAB_LARGEST ? 26 : 7));
+            assert_true(waste * 100 <= size * (size <= 512 ? 15 : size <= HEAP_LARGEST ? 26 : 7));
         former = rounded;
     }
 }
@@ -199,6 +200,62 @@ static void test_pages_serve_another_size(void **state)
     assert_true(pages_memory(&fixture->pages) <= 2 * 2 * 1024 * 1024);
 }
 
+/* What is left of many objects of one size after most of them went. */
+static size_t thin_out(struct fixture *fixture, struct object *objects, size_t count, size_t size)
+{
+    for (size_t i = 0; i < count; i++)
+        make(&fixture->slab, &objects[i], (unsigned)i, size);
+    assert_false(slab_is_loose(&fixture->slab));
+    for (size_t i = 0; i < count; i++) {
+        if (i % 8 == 0)
+            continue;
+        slab_free(&fixture->slab, objects[i].bytes, size);
+        objects[i].bytes = NULL;
+    }
+    return count / 8 * slab_round(size);
+}
+
+static void test_moving_gives_memory_back(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { COUNT = 16000 };
+    static struct object objects[COUNT];
+    static const size_t sizes[] = {40, 900, 1500};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        size_t left = thin_out(fixture, objects, COUNT, sizes[s]), used = slab_used(&fixture->slab);
+        assert_true(slab_is_loose(&fixture->slab));
+        size_t moves = 0;
+        for (unsigned i = 0; i < COUNT; i += 8) {
+            void *moved = slab_move(&fixture->slab, objects[i].bytes, sizes[s]);
+            if (moved != NULL)
+                objects[i].bytes = moved;
+            moves += moved != NULL;
+            assert_intact(&objects[i], i);
+        }
+        assert_true(moves > COUNT / 20);
+        assert_false(slab_is_loose(&fixture->slab));
+        assert_int_equal(slab_used(&fixture->slab), used);
+        assert_true(slab_memory(&fixture->slab) <= left + left / 8 + 64 * 1024);
+        for (unsigned i = 0; i < COUNT; i += 8)
+            slab_free(&fixture->slab, objects[i].bytes, sizes[s]);
+    }
+}
+
+static void test_what_lies_well_stays(void **state)
+{
+    struct fixture *fixture = *state;
+    static struct object objects[1000];
+    static const size_t sizes[] = {40, 900, 1500, 30000};
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
+        for (unsigned i = 0; i < 1000; i++)
+            make(&fixture->slab, &objects[i], i, sizes[s]);
+        for (unsigned i = 0; i < 1000; i++)
+            assert_null(slab_move(&fixture->slab, objects[i].bytes, sizes[s]));
+        for (unsigned i = 0; i < 1000; i++)
+            slab_free(&fixture->slab, objects[i].bytes, sizes[s]);
+    }
+}
+
 static void test_whole_pages(void **state)
 {
     struct fixture *fixture = *state;
@@ -234,6 +291,8 @@ int main(void)
         TEST(test_random_objects_stay_intact),
         TEST(test_used_is_what_objects_take),
         TEST(test_pages_serve_another_size),
+        TEST(test_moving_gives_memory_back),
+        TEST(test_what_lies_well_stays),
         TEST(test_whole_pages),
         TEST(test_charges_count),
     };

@@ -153,6 +153,31 @@ static void test_without_deadlines_a_lap_looks_at_no_key(void **state)
     }
 }
 
+static void test_what_is_left_is_moved_together(void **state)
+{
+    struct fixture *fixture = *state;
+    enum { KEYS = 600000 };
+    for (unsigned i = 0; i < KEYS; i++)
+        set(fixture, i % 3, i, i % 10 == 0 ? 0 : NOW_MS + 1);
+    size_t full = store_stats(fixture->store).held_memory;
+    size_t laps = 0;
+    while (lap(fixture, 2, NOW_MS + 1) > 0)
+        assert_true(++laps < 100);
+    struct store_stats stats = store_stats(fixture->store);
+    assert_true(stats.held_memory < full * 2 / 3);
+    assert_true(stats.held_memory < stats.used_memory * 11 / 10 + ((size_t)10 << 20));
+    for (unsigned i = 0; i < KEYS; i += 10) {
+        struct op op = {
+            .kind = OP_GET, .db = i % 3, .key = slice_make(&i, sizeof i), .now_ms = NOW_MS + 1};
+        struct op_result result;
+        store_apply(fixture->store, &op, &fixture->arena, &result);
+        assert_true(result.value.found);
+        assert_memory_equal(result.value.bytes.data, "value", 5);
+        op_result_release(&result);
+        arena_reset(&fixture->arena);
+    }
+}
+
 static void test_keys_that_come_and_go_meanwhile(void **state)
 {
     struct fixture *fixture = *state;
@@ -181,6 +206,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_step_is_short, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_deadlines_a_lap_looks_at_no_key, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_left_is_moved_together, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keys_that_come_and_go_meanwhile, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,245 @@
+"""--max-memory through a real server: what the process takes, what goes, and what stays."""
+
+import pytest
+
+import mini_redis_pb2 as pb
+from clients import Stub, admin_stub, open_channel
+from errors import OUT_OF_MEMORY, check_fails
+from keystore_env import SANITIZE
+from times import HOUR_MS, wait_until
+
+MIB = 1 << 20
+LIMIT = (16 if SANITIZE else 48) * MIB
+# The process may take so much beyond the limit: a tenth of it, and a fixed base, which is the program
+# itself (6 MiB), what pages of several sizes in all shards take however little they hold (16 MiB), and
+# the buffers of requests.
+SHARE, BASE = 0.1, 26 * MIB
+DAY_MS = 24 * HOUR_MS
+# Bytes of keys and their management, roughly.
+OVERHEAD = 50
+EVICTING = ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl"]
+
+
+def rss(server):
+    with open(f"/proc/{server.pid}/status", encoding="ascii") as file:
+        line = next(line for line in file if line.startswith("VmRSS:"))
+    return int(line.split()[1]) * 1024
+
+
+def is_within_limit(server):
+    return bool(SANITIZE) or rss(server) <= LIMIT * (1 + SHARE) + BASE
+
+
+def info(admin, name):
+    return int(admin.Info(pb.InfoRequest()).fields[name])
+
+
+class Filler:
+    """Stores numbered keys, whose values can be made anew from their numbers."""
+
+    def __init__(self, stub, random_of_test, ttl_ms=0):
+        self.stub = stub
+        self.bytes = random_of_test.randbytes(MIB)
+        self.ttl_ms = ttl_ms
+        self.count = 0
+        self.sizes = []  # of the value of each key; a tuple for a list: (elements, bytes of each)
+
+    def key(self, number):
+        return b"memory:%d" % number
+
+    def value(self, number, size):
+        start = number * 7919 % (MIB - size)
+        return self.bytes[start:start + size]
+
+    def elements(self, number, shape):
+        return [self.value(number + i, shape[1]) for i in range(shape[0])]
+
+    def strings(self, total, size):
+        """So many bytes of strings."""
+        batch = max(1, min(500, 200000 // size))
+        for _ in range(int(total / (size + OVERHEAD) / batch)):
+            first = len(self.sizes)
+            self.stub.MSet(pb.KeyValues(entries=[
+                pb.KeyValue(key=self.key(number), value=self.value(number, size),
+                            ttl_ms=self.ttl_ms) for number in range(first, first + batch)]))
+            self.sizes += [size] * batch
+
+    def lists(self, total, count, size):
+        for _ in range(int(total / (count * (size + 2) + OVERHEAD))):
+            number = len(self.sizes)
+            self.stub.RPush(pb.ListInsert(key=self.key(number), ttl_ms=self.ttl_ms,
+                                          values=self.elements(number, (count, size))))
+            self.sizes.append((count, size))
+
+    def check(self, numbers, may_miss):
+        """Whatever of these keys is there has its value; returns how many are there."""
+        found = 0
+        for number in numbers:
+            size = self.sizes[number]
+            if isinstance(size, tuple):
+                answer = self.stub.LRange(pb.ListRange(key=self.key(number), stop=-1))
+                right = list(answer.values) == self.elements(number, size)
+            else:
+                answer = self.stub.Get(pb.Key(key=self.key(number)))
+                right = answer.value == self.value(number, size)
+            assert right if answer.found else may_miss, f"key {number}"
+            found += answer.found
+        return found
+
+
+@pytest.fixture
+def limited(fresh_server):
+    """Starts a server with the limit and a policy; its stubs."""
+    channels = []
+
+    def start(policy):
+        # The log would be as large as all that is ever written.
+        server = fresh_server("--max-memory", LIMIT, "--max-memory-policy", policy,
+                              "--durability", "none", "--save", "")
+        channels.append(open_channel(server.address))
+        return server, Stub(channels[-1]), admin_stub(channels[-1])
+
+    yield start
+    for channel in channels:
+        channel.close()
+
+
+# In turn, with shares of the limit: each makes those before go.
+PHASES = {
+    "64 B": lambda filler: filler.strings(0.9 * LIMIT, 64),
+    "300 B": lambda filler: filler.strings(0.7 * LIMIT, 300),
+    "3 KB": lambda filler: filler.strings(0.7 * LIMIT, 3000),
+    "40 B": lambda filler: filler.strings(0.3 * LIMIT, 40),
+    "short lists": lambda filler: filler.lists(0.4 * LIMIT, 60, 30),
+    "lists": lambda filler: filler.lists(0.7 * LIMIT, 1000, 20),
+    "17 KB": lambda filler: filler.strings(0.7 * LIMIT, 17000),
+    "100 KB": lambda filler: filler.strings(0.5 * LIMIT, 100000),
+    "200 B": lambda filler: filler.strings(0.7 * LIMIT, 200),
+}
+
+
+@pytest.mark.parametrize("policy", EVICTING)
+def test_sizes_that_change(limited, random_of_test, counts, policy):
+    server, stub, admin = limited(policy)
+    volatile = policy.startswith("volatile")
+    filler = Filler(stub, random_of_test, ttl_ms=HOUR_MS if volatile else 0)
+    lasting = [b"lasting:%d" % i for i in range(1000)] if volatile else []
+    for key in lasting:
+        stub.Set(pb.KeyValue(key=key, value=key))
+    most = 0
+    for phase, fill in PHASES.items():
+        fill(filler)
+        most = max(most, rss(server))
+        assert is_within_limit(server), f"{rss(server):,} bytes after {phase}"
+        assert info(admin, "used_memory") <= LIMIT * 1.02
+        newest = range(len(filler.sizes) - 20, len(filler.sizes))
+        assert filler.check(newest, may_miss=True) >= 10
+    evicted, stored = info(admin, "evicted_keys"), len(filler.sizes) + len(lasting)
+    left = int(admin.Info(pb.InfoRequest()).fields["db0"].split(",")[0].removeprefix("keys="))
+    assert evicted > 0 and evicted + left == stored
+    # A good part of the limit is in use, not only held.
+    assert info(admin, "used_memory") > 0.7 * LIMIT
+    for number in random_of_test.sample(range(len(filler.sizes)), 500):
+        filler.check([number], may_miss=True)
+    assert all(stub.Get(pb.Key(key=key)).value == key for key in lasting)
+    counts(f"at most {most / MIB:.0f} MiB of memory under a limit of {LIMIT / MIB:.0f}")
+
+
+def test_lru_keeps_what_is_read(limited, random_of_test):
+    _, stub, _ = limited("allkeys-lru")
+    hot = [b"hot:%d" % i for i in range(100)]
+    for key in hot:
+        stub.Set(pb.KeyValue(key=key, value=key))
+    filler = Filler(stub, random_of_test)
+    for _ in range(30):
+        filler.strings(0.1 * LIMIT, 500)
+        found = [answer.found for answer in stub.MGet(pb.Keys(keys=hot)).values]
+    assert sum(found) >= 95
+
+
+def test_ttl_keeps_what_lives_long(limited, random_of_test):
+    _, stub, _ = limited("volatile-ttl")
+    late = [b"late:%d" % i for i in range(2000)]
+    for key in late:
+        stub.Set(pb.KeyValue(key=key, ttl_ms=DAY_MS))
+    Filler(stub, random_of_test, ttl_ms=HOUR_MS).strings(2 * LIMIT, 500)
+    assert stub.Exists(pb.Keys(keys=late)).count >= 1900
+
+
+def test_sizes_that_change_by_hand(limited, random_of_test, counts):
+    """Nothing is evicted: the client itself removes most of what is there before the next phase."""
+    server, stub, admin = limited("noeviction")
+    filler = Filler(stub, random_of_test)
+    there, most = set(), 0
+    for phase, fill in PHASES.items():
+        first = len(filler.sizes)
+        fill(filler)
+        most = max(most, rss(server))
+        wait_until(lambda: is_within_limit(server))
+        there.update(range(first, len(filler.sizes)))
+        for number in random_of_test.sample(sorted(there), min(300, len(there))):
+            filler.check([number], may_miss=False)
+        gone = random_of_test.sample(sorted(there), len(there) * 19 // 20)
+        for start in range(0, len(gone), 1000):
+            keys = [filler.key(number) for number in gone[start:start + 1000]]
+            assert stub.DeleteMany(pb.Keys(keys=keys)).count == len(keys)
+        there.difference_update(gone)
+    assert info(admin, "evicted_keys") == 0
+    counts(f"at most {most / MIB:.0f} MiB of memory under a limit of {LIMIT / MIB:.0f}")
+
+
+def fill_until_refused(filler):
+    """Strings of several sizes and lists, until there is no room; the refused request."""
+    sizes = [32, 1000, (20, 20), 5000, 100, 100000, (300, 100)]
+    while True:
+        number = len(filler.sizes)
+        size = sizes[number % len(sizes)]
+        if isinstance(size, tuple):
+            call, request = filler.stub.RPush, pb.ListInsert(key=filler.key(number),
+                                                             values=filler.elements(number, size))
+        else:
+            call, request = filler.stub.Set, pb.KeyValue(key=filler.key(number),
+                                                         value=filler.value(number, size))
+        try:
+            call(request)
+        except Exception:  # which one is checked here
+            check_fails(OUT_OF_MEMORY, call, request, words="--max-memory")
+            return call, request
+        filler.sizes.append(size)
+
+
+@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
+def test_refused_when_nothing_may_go(limited, random_of_test, policy):
+    """And all that was acknowledged is there."""
+    server, stub, admin = limited(policy)
+    filler = Filler(stub, random_of_test)
+    call, request = fill_until_refused(filler)
+    assert is_within_limit(server)
+    assert LIMIT * 0.9 <= info(admin, "used_memory") <= LIMIT * 1.02
+    assert info(admin, "evicted_keys") == 0
+    assert filler.check(range(len(filler.sizes)), may_miss=False) == len(filler.sizes)
+    assert not stub.Exists(pb.Keys(keys=[request.key])).ok
+    # What needs no memory is served, and what is removed makes room.
+    assert stub.Expire(pb.ExpireRequest(key=filler.key(0), ttl_ms=HOUR_MS)).ok
+    for number in range(1, 200):
+        assert stub.Delete(pb.Key(key=filler.key(number))).ok
+    assert call(request).ok
+
+
+def test_memory_comes_back(limited, random_of_test):
+    """Nine of ten keys go, here and there; what is left is moved together without being asked."""
+    server, stub, admin = limited("noeviction")
+    filler = Filler(stub, random_of_test)
+    empty = rss(server)
+    filler.strings(0.4 * LIMIT, 60)
+    filler.strings(0.4 * LIMIT, 1500)
+    full = rss(server) - empty
+    numbers = list(range(len(filler.sizes)))
+    gone = [number for number in numbers if number % 10 != 0]
+    for start in range(0, len(gone), 1000):
+        stub.DeleteMany(pb.Keys(keys=[filler.key(number) for number in gone[start:start + 1000]]))
+    if not SANITIZE:
+        wait_until(lambda: rss(server) - empty < full * 0.2 + BASE / 2)
+    wait_until(lambda: info(admin, "allocator_resident") < 1.1 * info(admin, "used_memory") + BASE / 2)
+    left = random_of_test.sample(numbers[::10], 1000)
+    assert filler.check(left, may_miss=False) == 1000
