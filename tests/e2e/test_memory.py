@@ -132,8 +132,9 @@ def test_sizes_that_change(limited, random_of_test, counts, policy):
         most = max(most, rss(server))
         assert is_within_limit(server), f"{rss(server):,} bytes after {phase}"
         assert info(admin, "used_memory") <= LIMIT * 1.02
+        # What goes is chosen within a shard. Of a hundred long strings one may be all that it has.
         newest = range(len(filler.sizes) - 20, len(filler.sizes))
-        assert filler.check(newest, may_miss=True) >= 10
+        assert filler.check(newest, may_miss=True) >= 5
     evicted, stored = info(admin, "evicted_keys"), len(filler.sizes) + len(lasting)
     left = int(admin.Info(pb.InfoRequest()).fields["db0"].split(",")[0].removeprefix("keys="))
     assert evicted > 0 and evicted + left == stored
