@@ -51,4 +51,10 @@ void directory_check_file(struct fs *fs, const char *path, struct progress *prog
 
 void directory_deinit_item(struct item *item);
 
+/* True if the data are in this file, or a part of them. */
+static inline bool directory_holds_data(const struct item *item)
+{
+    return item->role == ROLE_BASE || item->role == ROLE_LOG || item->role == ROLE_DUMP;
+}
+
 #endif

@@ -10,11 +10,6 @@
 /* The words after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, LOAD_PROBLEM_SIZE, __VA_ARGS__), false)
 
-static bool holds_data(const struct item *item)
-{
-    return item->role == ROLE_BASE || item->role == ROLE_LOG || item->role == ROLE_DUMP;
-}
-
 /* What went before a log that is looked at alone, its first revision shows. */
 static void begin_log(struct loading *loading, const struct inspection *inspection)
 {
@@ -57,7 +52,7 @@ bool load_items(struct fs *fs, const struct item *items, size_t count, struct st
 {
     struct loading loading = {.store = store};
     for (size_t i = 0; i < count; i++) {
-        if (!holds_data(&items[i]))
+        if (!directory_holds_data(&items[i]))
             continue;
         const struct inspection *inspection = &items[i].inspection;
         bool usable = inspection->state == STATE_GOOD || inspection->log.present;

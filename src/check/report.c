@@ -202,11 +202,6 @@ static const char *meaning(enum state state)
     }
 }
 
-static bool has_data(const struct item *item)
-{
-    return item->role == ROLE_BASE || item->role == ROLE_LOG || item->role == ROLE_DUMP;
-}
-
 void report_items(FILE *out, const struct directory *directory)
 {
     for (size_t i = 0; i < directory->count; i++)
@@ -218,7 +213,7 @@ void report_directory(FILE *out, const struct directory *directory)
     struct inspection sum = {.state = STATE_GOOD};
     size_t files = 0;
     for (size_t i = 0; i < directory->count; i++) {
-        if (!has_data(&directory->items[i]))
+        if (!directory_holds_data(&directory->items[i]))
             continue;
         files++;
         add_up(&sum, &directory->items[i].inspection);
@@ -236,7 +231,7 @@ void report_directory(FILE *out, const struct directory *directory)
 
 void report_summary(FILE *out, const struct item *item)
 {
-    if (has_data(item))
+    if (directory_holds_data(item))
         summarise(out, item->inspection.state, &item->inspection, "");
     else
         fprintf(out, "%s: %s\n", report_state(item->inspection.state), item->inspection.why);

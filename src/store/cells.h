@@ -21,8 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CELLS_UNIT   ((size_t)8)
-#define CELLS_HEADER ((size_t)32)
+#define CELLS_UNIT     ((size_t)8)
+#define CELLS_HEADER   ((size_t)32)
+#define CELLS_SMALLEST ((size_t)16)
+#define CELLS_STEPWISE ((size_t)128)
 
 /* A page of which one part in so many is free is sparse. It is more than what is left at the end of
  * a page, so a full one is not. */
@@ -54,6 +56,17 @@ void __asan_unpoison_memory_region(const volatile void *address, size_t size);
 
 /* The largest size of which as many objects fit into a page as of `size`. */
 size_t cells_round(size_t page_size, size_t size);
+
+/* What an object of `size` bytes, at least 1, takes: CELLS_SMALLEST at least, up to CELLS_STEPWISE
+ * whole units, for nearly each of them less makes room for another object, then cells_round(). */
+static inline size_t cells_size(size_t page_size, size_t size)
+{
+    if (size <= CELLS_SMALLEST)
+        return CELLS_SMALLEST;
+    if (size <= CELLS_STEPWISE)
+        return (size + CELLS_UNIT - 1) & ~(CELLS_UNIT - 1);
+    return cells_round(page_size, size);
+}
 
 /* Cuts a page into objects of a size that is a multiple of CELLS_UNIT, and puts it first. */
 void cells_open(struct cells **ring, void *page, size_t page_size, size_t size);

@@ -11,9 +11,6 @@
 
 #define SPAN_SIZE ((size_t)64 * 1024)
 #define STRIPES   8
-#define SMALLEST  ((size_t)16)
-/* Sizes up to here are not rounded more than to units. */
-#define STEPWISE ((size_t)128)
 /* With more bytes an object is one of sixteen in a span, so it may as well have a page. */
 #define PAGED ((SPAN_SIZE - CELLS_HEADER) / 17 / CELLS_UNIT * CELLS_UNIT)
 /* What malloc() rounds to, and its header. */
@@ -71,13 +68,9 @@ static bool is_page(size_t size)
 /* Of a size up to HEAP_LARGEST. */
 static size_t find_rounded(size_t size)
 {
-    if (size <= SMALLEST)
-        return SMALLEST;
-    if (size <= STEPWISE)
-        return size;
-    if (size <= HEAP_SMALL)
-        return cells_round(PAGES_PAGE_SIZE, size);
-    return is_page(size) ? PAGES_PAGE_SIZE : cells_round(SPAN_SIZE, size);
+    if (is_page(size))
+        return PAGES_PAGE_SIZE;
+    return cells_size(size <= HEAP_SMALL ? PAGES_PAGE_SIZE : SPAN_SIZE, size);
 }
 
 /* What was found is kept, for divisions take long. */

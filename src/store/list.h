@@ -118,6 +118,12 @@ bool list_seek(const struct list *list, struct list_cursor *cursor, size_t index
 bool list_next(struct list_cursor *cursor);
 bool list_previous(struct list_cursor *cursor);
 
+/* Moves towards that end, as the above. */
+static inline bool list_step(struct list_cursor *cursor, enum list_end towards)
+{
+    return towards == LIST_TAIL ? list_next(cursor) : list_previous(cursor);
+}
+
 /* Removes the cursor's element from `list`, which is the cursor's, and moves on to the neighbour in
  * the direction of that end; false if there is none: then the walk has ended. */
 bool list_remove_here(struct list *list, struct list_cursor *cursor, enum list_end towards);

@@ -5,16 +5,11 @@
 #include "base/blob.h"
 #include "store/entry.h"
 
-static bool step(struct list_cursor *cursor, enum list_end towards)
-{
-    return towards == LIST_TAIL ? list_next(cursor) : list_previous(cursor);
-}
-
 bool list_answer_fits(const struct list_part *part, size_t bytes)
 {
     struct list_cursor cursor;
     bool on = list_seek(part->list, &cursor, part->first);
-    for (size_t i = 0; on && i < part->count; i++, on = step(&cursor, part->towards)) {
+    for (size_t i = 0; on && i < part->count; i++, on = list_step(&cursor, part->towards)) {
         size_t size = op_answer_size(list_cursor_length(&cursor));
         if (size > bytes)
             return false;
@@ -42,7 +37,7 @@ void list_answer_part(struct keyspace *space, const struct list_part *part,
     result->value_count = part->count;
     struct list_cursor cursor;
     bool on = list_seek(part->list, &cursor, part->first);
-    for (size_t i = 0; on && i < part->count; i++, on = step(&cursor, part->towards)) {
+    for (size_t i = 0; on && i < part->count; i++, on = list_step(&cursor, part->towards)) {
         result->values[i] = list_cursor_value(&cursor);
         if (cursor.blob != NULL)
             share_element(space, result, i, cursor.blob);

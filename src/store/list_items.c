@@ -4,11 +4,6 @@
 #include "store/entry.h"
 #include "store/list_answer.h"
 
-static bool step(struct list_cursor *cursor, enum list_end towards)
-{
-    return towards == LIST_TAIL ? list_next(cursor) : list_previous(cursor);
-}
-
 /* Where a walk towards that end begins. */
 static bool seek_start(const struct list *list, struct list_cursor *cursor, enum list_end towards)
 {
@@ -95,7 +90,7 @@ static uint64_t remove_equal(struct edit *edit, struct list_cursor *cursor, enum
     uint64_t removed = 0;
     for (bool on = true; on && removed < most;) {
         if (!list_cursor_equal(cursor, needle)) {
-            on = step(cursor, towards);
+            on = list_step(cursor, towards);
             continue;
         }
         on = edit_remove_here(edit, cursor, towards);
@@ -115,7 +110,7 @@ void apply_l_rem(struct keyspace *space, const struct op *op, struct op_result *
     struct list_cursor cursor;
     bool on = seek_start(entry_list(at.entry), &cursor, towards);
     while (on && !list_cursor_equal(&cursor, &needle))
-        on = step(&cursor, towards);
+        on = list_step(&cursor, towards);
     if (!on) {
         result->version = entry_version(at.entry);
         return;
@@ -165,7 +160,7 @@ static bool find_positions(struct positions *positions, const struct op *op,
     struct element needle = element_of(op->value);
     struct list_cursor cursor;
     bool on = seek_start(list, &cursor, towards);
-    for (; on && scan > 0 && most > 0; on = step(&cursor, towards), scan--) {
+    for (; on && scan > 0 && most > 0; on = list_step(&cursor, towards), scan--) {
         if (!list_cursor_equal(&cursor, &needle))
             continue;
         if (skip > 0) {

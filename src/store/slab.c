@@ -10,10 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOM     (PAGES_PAGE_SIZE - CELLS_HEADER)
-#define SMALLEST ((size_t)16)
-/* Up to here another object fits into a page for every unit less, or nearly. */
-#define STEPWISE ((size_t)128)
+#define ROOM (PAGES_PAGE_SIZE - CELLS_HEADER)
 /* What malloc() puts before a block. */
 #define MALLOC_OWN ((size_t)8)
 /* So much may be free beside the page that each size fills. */
@@ -78,13 +75,9 @@ static size_t round_for_malloc(size_t size)
 
 size_t slab_round(size_t size)
 {
-    if (size <= SMALLEST)
-        return SMALLEST;
-    if (size <= STEPWISE)
-        return (size + SLAB_UNIT - 1) & ~(SLAB_UNIT - 1);
-    if (size > HEAP_LARGEST)
-        return round_for_malloc(size);
-    return size > SLAB_LARGEST ? heap_round(size) : cells_round(PAGES_PAGE_SIZE, size);
+    if (size <= SLAB_LARGEST)
+        return cells_size(PAGES_PAGE_SIZE, size);
+    return size <= HEAP_LARGEST ? heap_round(size) : round_for_malloc(size);
 }
 
 static struct cells *take_page(struct slab *slab)

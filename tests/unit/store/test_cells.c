@@ -46,6 +46,17 @@ static void test_rounding_keeps_the_number_of_objects(void **state)
     }
 }
 
+static void test_small_objects_take_whole_units(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= CELLS_SMALLEST; size++)
+        assert_int_equal(cells_size(PAGE, size), CELLS_SMALLEST);
+    for (size_t size = CELLS_SMALLEST + 1; size <= CELLS_STEPWISE; size++)
+        assert_int_equal(cells_size(PAGE, size), (size + CELLS_UNIT - 1) / CELLS_UNIT * CELLS_UNIT);
+    for (size_t size = CELLS_STEPWISE + 1; size <= 4000; size++)
+        assert_int_equal(cells_size(PAGE, size), cells_round(PAGE, size));
+}
+
 static void test_objects_fill_a_page_and_do_not_overlap(void **state)
 {
     (void)state;
@@ -171,6 +182,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rounding_keeps_the_number_of_objects),
+        cmocka_unit_test(test_small_objects_take_whole_units),
         cmocka_unit_test(test_objects_fill_a_page_and_do_not_overlap),
         cmocka_unit_test(test_freed_objects_are_used_again),
         cmocka_unit_test(test_a_page_alone_is_not_sparse),
