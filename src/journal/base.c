@@ -1,7 +1,9 @@
 /*
  * Takes keys from the store's snapshot and writes them out. Two gather them: the writing thread in
  * its steps, and, under a lock, whoever is about to change a key that is not saved yet. What they
- * give has no order (rdb_block.h), so each is written when it is ready.
+ * give has no order (rdb_block.h), so each is written when it is ready. After each step of some
+ * 20 us the thread lets others have its processor, for the system's turns are of milliseconds: who
+ * answers requests on the same one would wait as long.
  */
 #include "journal/base.h"
 
@@ -17,12 +19,16 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 /* Bytes that the steps gather before they are written. */
 #define WRITE_BYTES ((size_t)256 * 1024)
 /* Bytes that those who change keys may leave to the thread; beyond, they write them themselves. */
 #define EARLY_BYTES ((size_t)16 * 1024 * 1024)
+/* Bytes that are written, and begun to be synced, at once: with more, the system would keep the
+ * processor for itself too long. */
+#define TURN_BYTES ((size_t)64 * 1024)
 /* Bytes between two syncs, so that the last one does not hold up the log's for long. */
 #define SYNC_BYTES ((uint64_t)32 * 1024 * 1024)
 /* Bytes of memory that an empty chain keeps. */
@@ -68,6 +74,18 @@ static bool sync_now_and_then(struct base *base)
     return base->error == 0;
 }
 
+static void write_piece(struct base *base, struct slice piece)
+{
+    while (piece.len > 0 && !base->failed) {
+        size_t len = piece.len < TURN_BYTES ? piece.len : TURN_BYTES;
+        if (!rdb_write_bytes(&base->rdb, slice_make(piece.data, len)) || !sync_now_and_then(base))
+            base->failed = true;
+        fs_begin_sync(base->file);
+        sched_yield();
+        piece = slice_skip(piece, len);
+    }
+}
+
 /* Writes the chain out and empties it; the file is locked. */
 static void write_chain(struct base *base, struct chain *chain)
 {
@@ -77,8 +95,7 @@ static void write_chain(struct base *base, struct chain *chain)
     while (!base->failed && (count = chain_pieces(chain, cursor, pieces, 16)) > 0) {
         for (size_t i = 0; i < count && !base->failed; i++) {
             struct slice piece = slice_make(pieces[i].iov_base, pieces[i].iov_len);
-            if (!rdb_write_bytes(&base->rdb, piece) || !sync_now_and_then(base))
-                base->failed = true;
+            write_piece(base, piece);
             chain_skip(chain, &cursor, piece.len);
         }
     }
@@ -264,6 +281,7 @@ static void save_all(struct base *base)
     struct store *store = base->options->store;
     begin(base);
     while (!base->failed && !is_stopped(base) && store_snapshot_step(store, &base->snapshot)) {
+        sched_yield();
         write_early(base);
         if (chain_length(&base->steps.chain) < WRITE_BYTES)
             continue;

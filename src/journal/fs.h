@@ -48,6 +48,7 @@ struct fs_calls {
     ssize_t (*read)(struct fs_file *file, uint64_t offset, void *out, size_t size);
     int (*map)(struct fs_file *file, struct slice *bytes);
     int64_t (*size)(struct fs_file *file);
+    void (*begin_sync)(struct fs_file *file);
     int (*sync_data)(struct fs_file *file);
     int (*sync)(struct fs_file *file);
     int (*truncate)(struct fs_file *file, uint64_t size);
@@ -158,6 +159,13 @@ static inline void fs_unmap(struct fs *fs, struct slice bytes)
 static inline int64_t fs_size(struct fs_file *file)
 {
     return file->calls->size(file);
+}
+
+/* Begins to bring what was written to the disk and does not wait for it. It promises nothing; a
+ * sync has the less to do. */
+static inline void fs_begin_sync(struct fs_file *file)
+{
+    file->calls->begin_sync(file);
 }
 
 /* Makes the file's bytes and its length durable. */

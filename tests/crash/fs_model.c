@@ -419,6 +419,12 @@ static int allocate(struct fs_file *file, uint64_t offset, uint64_t len)
     return leave(own->model, begin(own->model, ALLOCATE, own->path));
 }
 
+/* What is not synced may survive as it is. */
+static void begin_sync(struct fs_file *file)
+{
+    (void)file;
+}
+
 static void forget(struct fs_file *file)
 {
     struct model_file *own = enter_file(file);
@@ -446,6 +452,7 @@ static const struct fs_calls calls = {
     .read = read_at,
     .map = map,
     .size = size,
+    .begin_sync = begin_sync,
     .sync_data = sync_data,
     .sync = sync_all,
     .truncate = truncate_file,
