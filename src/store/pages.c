@@ -2,14 +2,11 @@
 #include "store/pages.h"
 
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
-#define REGION_SIZE ((size_t)2 * 1024 * 1024)
-#define WORD_BITS   64
+#define WORD_BITS 64
 /* For the smallest pages. */
-#define WORDS (REGION_SIZE / PAGES_PAGE_SIZE / WORD_BITS)
+#define WORDS (REGIONS_SIZE / PAGES_PAGE_SIZE / WORD_BITS)
 /* Of the pages in use, one in so many may be idle. */
 #define IDLE_SHARE 64
 
@@ -26,13 +23,13 @@ _Static_assert(sizeof(struct pages_region) <= PAGES_PAGE_SIZE, "a region is desc
 void pages_init(struct pages *pages, bool huge)
 {
     *pages = (struct pages)PAGES_INITIALIZER(PAGES_PAGE_SIZE);
-    pages->huge = huge;
+    pages->mapped.huge = huge;
 }
 
 /* That a region has, the one that describes it included. */
 static size_t pages_in_region(const struct pages *pages)
 {
-    return REGION_SIZE / pages->page_size;
+    return REGIONS_SIZE / pages->page_size;
 }
 
 /* Counts pages that begin, or with a negative number cease, to occupy memory. */
@@ -97,46 +94,29 @@ static void recount(struct pages *pages, struct pages_region *region, ptrdiff_t 
         link_first(to, region);
 }
 
-/* Maps twice as much as needed and cuts the aligned region out. */
-static void *map_aligned(void)
-{
-    uint8_t *memory = mmap(NULL, 2 * REGION_SIZE, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) {
-        fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", REGION_SIZE);
-        abort();
-    }
-    size_t before = -(uintptr_t)memory & (REGION_SIZE - 1);
-    if (before > 0)
-        munmap(memory, before);
-    munmap(memory + before + REGION_SIZE, REGION_SIZE - before);
-    return memory + before;
-}
-
-static struct pages_region *new_region(const struct pages *pages)
+static struct pages_region *new_region(struct pages *pages)
 {
     size_t count = pages_in_region(pages);
-    struct pages_region *region = map_aligned();
-    /* Hints only. Where huge pages are the rule, they must be refused to avoid the waiting. */
-    madvise(region, REGION_SIZE, pages->huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    struct pages_region *region = regions_take(&pages->mapped);
     for (size_t i = 1; i < count; i++)
         region->idle[i / WORD_BITS] |= (uint64_t)1 << i % WORD_BITS;
     return region;
 }
 
-static void unmap_all(struct pages_list *list)
+static void give_all(struct pages *pages, struct pages_list *list)
 {
     while (list->first != NULL) {
         struct pages_region *region = list->first;
         unlink_from(list, region);
-        munmap(region, REGION_SIZE);
+        regions_give(&pages->mapped, region);
     }
 }
 
 void pages_deinit(struct pages *pages)
 {
-    unmap_all(&pages->idle);
-    unmap_all(&pages->purged);
+    give_all(pages, &pages->idle);
+    give_all(pages, &pages->purged);
+    regions_deinit(&pages->mapped);
     pthread_mutex_destroy(&pages->lock);
 }
 
@@ -222,7 +202,7 @@ static bool is_empty(const struct pages *pages, const struct pages_region *regio
     return region->free_count == pages_in_region(pages) - 1;
 }
 
-/* The empty region leaves the pool and is put before those to unmap. */
+/* The empty region leaves the pool and is put before those to give back. */
 static void forget(struct pages *pages, struct pages_region *region, struct pages_region **unused)
 {
     pages->regions--;
@@ -233,7 +213,7 @@ static void forget(struct pages *pages, struct pages_region *region, struct page
     *unused = region;
 }
 
-/* Keeps invariant 3 after a page of the region was given back; returns what is to be unmapped. An
+/* Keeps invariant 3 after a page of the region was given back; returns what is to be given back. An
  * empty region goes before others lose pages, of which those go that were not needed for longest.
  */
 static struct pages_region *trim(struct pages *pages, struct pages_region *region)
@@ -255,8 +235,8 @@ static struct pages_region *trim(struct pages *pages, struct pages_region *regio
 void pages_give(struct pages *pages, void *page)
 {
     uintptr_t address = (uintptr_t)page;
-    struct pages_region *region = (struct pages_region *)(address & ~(REGION_SIZE - 1));
-    size_t index = (address & (REGION_SIZE - 1)) / pages->page_size;
+    struct pages_region *region = (struct pages_region *)(address & ~(REGIONS_SIZE - 1));
+    size_t index = (address & (REGIONS_SIZE - 1)) / pages->page_size;
     pthread_mutex_lock(&pages->lock);
     region->idle[index / WORD_BITS] |= (uint64_t)1 << index % WORD_BITS;
     pages->used_count--;
@@ -266,13 +246,14 @@ void pages_give(struct pages *pages, void *page)
     while (unused != NULL) {
         region = unused;
         unused = region->next;
-        munmap(region, REGION_SIZE);
+        regions_give(&pages->mapped, region);
     }
 }
 
 size_t pages_memory(const struct pages *pages)
 {
-    return atomic_load_explicit(&pages->memory, memory_order_relaxed);
+    return atomic_load_explicit(&pages->memory, memory_order_relaxed) +
+           regions_ready(&pages->mapped);
 }
 
 void pages_report(struct pages *pages, ptrdiff_t used, ptrdiff_t paged)

@@ -1,7 +1,7 @@
 /*
  * Pages of 4 KiB for the small objects of all shards, or of another size. They are cut from regions
- * of 2 MiB, for which the system can be asked for huge pages. Any thread may take and give pages;
- * everything else about a page is its holder's business.
+ * of 2 MiB (store/regions). Any thread may take and give pages; everything else about a page is its
+ * holder's business.
  *
  * Invariants:
  * 1. A region is mapped at a multiple of its size; its first page describes it, the others (511 of
@@ -13,6 +13,8 @@
  */
 #ifndef KEYSTORE_STORE_PAGES_H
 #define KEYSTORE_STORE_PAGES_H
+
+#include "store/regions.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -42,7 +44,7 @@ struct pages {
     atomic_size_t paged;  /* of those, in pages */
     size_t report_at; /* so many bytes a slab may change before it reports: seldom, for all slabs
                          share the line of these counters */
-    bool huge;
+    struct regions mapped;
 };
 
 /* A pool that holds no memory yet, with pages of a size that is a power of two from 4 KiB to 1 MiB.
@@ -50,9 +52,11 @@ struct pages {
 #define PAGES_INITIALIZER(size)                                                                    \
     {                                                                                              \
         .lock = PTHREAD_MUTEX_INITIALIZER, .page_size = (size), .report_at = PAGES_REPORT_AT,      \
+        .mapped = REGIONS_INITIALIZER(false),                                                      \
     }
 
-/* The same with pages of 4 KiB. `huge`: ask the system for huge pages; it may have none. */
+/* The same with pages of 4 KiB. `huge`: in huge pages, if they become many; the system may have
+ * none. */
 void pages_init(struct pages *pages, bool huge);
 
 /* All pages must have been given back. */

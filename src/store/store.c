@@ -67,8 +67,7 @@ struct store *store_new(const struct store_options *options)
     atomic_init(&store->revision, 0);
     random_fill(store->secret, sizeof store->secret);
     store->hasher = (struct dict_hasher){.hash = hash_key, .context = store->secret};
-    /* No huge pages: no single insertion shall take a millisecond. */
-    pages_init(&store->pages, false);
+    pages_init(&store->pages, true);
     /* What is not reported yet shall be little against the limit. */
     size_t share = store->max_memory / SHARD_COUNT / 64;
     if (store->max_memory != 0 && share < PAGES_REPORT_AT)

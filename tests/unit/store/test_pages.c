@@ -45,32 +45,30 @@ static void test_pages_are_aligned_and_apart(void **state)
     static void *held[HELD];
     uint64_t random = seeded_start();
     struct pages pages;
-    for (int huge = 0; huge < 2; huge++) {
-        pages_init(&pages, huge);
-        for (int step = 0; step < STEPS; step++) {
-            unsigned i = seeded_below(&random, HELD);
-            bool few = step / 10000 % 2 == 1;
-            if (held[i] == NULL && few && i % 16 > 0)
-                continue;
-            if (held[i] == NULL) {
-                held[i] = pages_take(&pages);
-                assert_int_equal((uintptr_t)held[i] % PAGES_PAGE_SIZE, 0);
-                fill(held[i], i);
-            } else {
-                assert_filled(held[i], i);
-                pages_give(&pages, held[i]);
-                held[i] = NULL;
-            }
-        }
-        for (unsigned i = 0; i < HELD; i++) {
-            if (held[i] == NULL)
-                continue;
+    pages_init(&pages, false);
+    for (int step = 0; step < STEPS; step++) {
+        unsigned i = seeded_below(&random, HELD);
+        bool few = step / 10000 % 2 == 1;
+        if (held[i] == NULL && few && i % 16 > 0)
+            continue;
+        if (held[i] == NULL) {
+            held[i] = pages_take(&pages);
+            assert_int_equal((uintptr_t)held[i] % PAGES_PAGE_SIZE, 0);
+            fill(held[i], i);
+        } else {
             assert_filled(held[i], i);
             pages_give(&pages, held[i]);
             held[i] = NULL;
         }
-        pages_deinit(&pages);
     }
+    for (unsigned i = 0; i < HELD; i++) {
+        if (held[i] == NULL)
+            continue;
+        assert_filled(held[i], i);
+        pages_give(&pages, held[i]);
+        held[i] = NULL;
+    }
+    pages_deinit(&pages);
 }
 
 static void **take_many(struct pages *pages, unsigned count)
