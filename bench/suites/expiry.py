@@ -59,7 +59,8 @@ class Redis:
 
 
 class Removal(threading.Thread):
-    """Notes how long after the moment all keys were gone."""
+    """Notes how long after the moment all keys were gone. It asks from the beginning, so that both
+    loads are disturbed alike."""
 
     def __init__(self, kind, server, expiring, moment):
         super().__init__(daemon=True)
@@ -67,7 +68,6 @@ class Removal(threading.Thread):
         self.seconds = None
 
     def run(self):
-        time.sleep(max(0, self.moment - time.time()))
         while time.time() < self.moment + GIVE_UP_S:
             if self.kind.expired(self.server) >= self.expiring:
                 self.seconds = time.time() - self.moment
@@ -85,14 +85,14 @@ class Round:
         ttl_s = 2 + round(chosen.keys / KEYS_PER_S + 1.3 * lasting_s)
         with kind.start() as server:
             moment = kind.fill(server, chosen.keys, ttl_s)
+            removal = Removal(kind, server, chosen.keys, moment)
+            removal.start()
             self.load(kind, server, BEFORE, lasting_s)
             begin = moment - LEAD_S - lasting_s / 10
             if time.time() > begin or kind.expired(server) > 0:
                 raise Failure(f"{kind.name} was not filled and measured within {ttl_s} s; choose "
                               "fewer --keys")
             time.sleep(begin - time.time())
-            removal = Removal(kind, server, chosen.keys, moment)
-            removal.start()
             self.load(kind, server, DURING, lasting_s)
             removal.join()
         self.removed_s = removal.seconds
