@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -119,6 +122,35 @@ static void maps_a_file(void **state)
     fs_close_directory(fs);
 }
 
+/* A backup of hard links keeps what the server removes. */
+static void unlinking_a_name_leaves_the_content_to_others(void **state)
+{
+    const struct folder *folder = *state;
+    char name[2100], backup[2100];
+    struct fs *fs = opened(state);
+    struct fs_file *file = file_of(fs, "base", FS_CREATE);
+    static uint8_t part[300000];
+    for (int i = 0; i < 6; i++) { /* more than is let go at once */
+        memset(part, 'a' + i, sizeof part);
+        assert_int_equal(fs_write_slice(file, slice_make(part, sizeof part)), 0);
+    }
+    assert_int_equal(fs_close(file), 0); /* without a sync */
+    snprintf(name, sizeof name, "%s/base", folder->path);
+    snprintf(backup, sizeof backup, "%s/backup", folder->path);
+    assert_int_equal(link(name, backup), 0);
+    assert_int_equal(fs_unlink(fs, "base"), 0);
+    assert_int_equal(fs_unlink(fs, "base"), -ENOENT);
+    file = file_of(fs, "backup", FS_READ);
+    struct slice bytes;
+    assert_int_equal(fs_map(file, &bytes), 0);
+    assert_int_equal(bytes.len, 6 * sizeof part);
+    for (size_t i = 0; i < bytes.len; i++)
+        assert_int_equal(bytes.data[i], 'a' + i / sizeof part);
+    fs_unmap(fs, bytes);
+    assert_int_equal(fs_close(file), 0);
+    fs_close_directory(fs);
+}
+
 static void keeps_folders_and_names(void **state)
 {
     struct fs *fs = opened(state);
@@ -226,6 +258,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(opens_as_it_was_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reserving_room_does_not_grow_the_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(maps_a_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(unlinking_a_name_leaves_the_content_to_others, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(keeps_folders_and_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(makes_the_directory_but_not_its_parents, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_one_process_has_the_directory, set_up, tear_down),
