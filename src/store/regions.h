@@ -3,7 +3,8 @@
  * fewer steps: of ten million keys each call costs a tenth less. But the system takes up to a
  * millisecond to clear one, and no insertion shall wait for that. So a thread of their own makes a
  * few ready ahead, once there are many; who takes one while none is ready gets a region of ordinary
- * pages, which are cleared as they are first touched.
+ * pages, which are cleared as they are first touched. Of a huge page that is given back in parts,
+ * Linux counts the parts as free at once and frees them when memory is short.
  *
  * Invariants:
  * 1. A region is at a multiple of its size, and zero when it is taken.
