@@ -23,7 +23,7 @@ _Static_assert(sizeof(struct pages_region) <= PAGES_PAGE_SIZE, "a region is desc
 void pages_init(struct pages *pages, bool huge)
 {
     *pages = (struct pages)PAGES_INITIALIZER(PAGES_PAGE_SIZE);
-    pages->mapped.huge = huge;
+    pages->mapped.held = huge ? &pages->memory : NULL;
 }
 
 /* That a region has, the one that describes it included. */
@@ -103,19 +103,19 @@ static struct pages_region *new_region(struct pages *pages)
     return region;
 }
 
-static void give_all(struct pages *pages, struct pages_list *list)
+static void give_all(struct pages_list *list)
 {
     while (list->first != NULL) {
         struct pages_region *region = list->first;
         unlink_from(list, region);
-        regions_give(&pages->mapped, region);
+        regions_give(region);
     }
 }
 
 void pages_deinit(struct pages *pages)
 {
-    give_all(pages, &pages->idle);
-    give_all(pages, &pages->purged);
+    give_all(&pages->idle);
+    give_all(&pages->purged);
     regions_deinit(&pages->mapped);
     pthread_mutex_destroy(&pages->lock);
 }
@@ -246,8 +246,9 @@ void pages_give(struct pages *pages, void *page)
     while (unused != NULL) {
         region = unused;
         unused = region->next;
-        regions_give(&pages->mapped, region);
+        regions_give(region);
     }
+    regions_trim(&pages->mapped);
 }
 
 size_t pages_memory(const struct pages *pages)

@@ -52,7 +52,7 @@ struct pages {
 #define PAGES_INITIALIZER(size)                                                                    \
     {                                                                                              \
         .lock = PTHREAD_MUTEX_INITIALIZER, .page_size = (size), .report_at = PAGES_REPORT_AT,      \
-        .mapped = REGIONS_INITIALIZER(false),                                                      \
+        .mapped = REGIONS_INITIALIZER(NULL),                                                       \
     }
 
 /* The same with pages of 4 KiB. `huge`: in huge pages, if they become many; the system may have

@@ -47,9 +47,10 @@ static void *map_ready(void)
 
 static size_t most_ready(const struct regions *regions)
 {
-    size_t most = regions->in_use / REGIONS_PER_READY;
-    if (!regions->huge || regions->ending)
+    if (regions->held == NULL || regions->ending)
         return 0;
+    size_t held = atomic_load_explicit(regions->held, memory_order_relaxed);
+    size_t most = held / REGIONS_SHARE / REGIONS_SIZE;
     return most < REGIONS_MOST_READY ? most : REGIONS_MOST_READY;
 }
 
@@ -69,7 +70,6 @@ static void put_ready(struct regions *regions, void *region)
     atomic_store(&regions->ready_count, count + 1);
 }
 
-/* Gives back those that were made ready for more than there is. */
 static void trim(struct regions *regions)
 {
     while (atomic_load(&regions->ready_count) > most_ready(regions))
@@ -111,7 +111,6 @@ static void wake_thread(struct regions *regions)
 void *regions_take(struct regions *regions)
 {
     pthread_mutex_lock(&regions->lock);
-    regions->in_use++;
     void *region = take_ready(regions);
     if (atomic_load(&regions->ready_count) < most_ready(regions))
         wake_thread(regions);
@@ -119,11 +118,14 @@ void *regions_take(struct regions *regions)
     return region != NULL ? region : map_ordinary();
 }
 
-void regions_give(struct regions *regions, void *region)
+void regions_give(void *region)
 {
     munmap(region, REGIONS_SIZE);
+}
+
+void regions_trim_ready(struct regions *regions)
+{
     pthread_mutex_lock(&regions->lock);
-    regions->in_use--;
     trim(regions);
     pthread_mutex_unlock(&regions->lock);
 }

@@ -8,8 +8,9 @@
  *
  * Invariants:
  * 1. A region is at a multiple of its size, and zero when it is taken.
- * 2. Ready are at most one in REGIONS_PER_READY of those in use, and REGIONS_MOST_READY; only then,
- *    and only with huge pages, is there a thread.
+ * 2. After regions_trim(), and after a region was made ready, those ready are REGIONS_MOST_READY at
+ *    most, and have one byte for REGIONS_SHARE that the pool holds. There is a thread only if that
+ *    has allowed one, and only with huge pages.
  * 3. The system makes no huge pages of what it was given back in parts (khugepaged would): the
  *    permission holds while a region is made ready, and no longer.
  */
@@ -22,36 +23,46 @@
 #include <stddef.h>
 
 #define REGIONS_SIZE       ((size_t)2 * 1024 * 1024)
-#define REGIONS_PER_READY  32
+#define REGIONS_SHARE      32
 #define REGIONS_MOST_READY 4
 
 struct regions {
     pthread_mutex_t lock;
     pthread_cond_t wanted;
-    bool huge;
-    size_t in_use;
+    const atomic_size_t *held; /* bytes that the pool holds; NULL: no huge pages */
     void *ready[REGIONS_MOST_READY];
     atomic_size_t ready_count; /* changed under the lock */
     bool started, ending;
     pthread_t thread;
 };
 
-#define REGIONS_INITIALIZER(with_huge)                                                             \
+/* `counter`: of the bytes that the pool holds, without those ready; NULL for ordinary pages. */
+#define REGIONS_INITIALIZER(counter)                                                               \
     {                                                                                              \
-        .lock = PTHREAD_MUTEX_INITIALIZER, .wanted = PTHREAD_COND_INITIALIZER, .huge = (with_huge) \
+        .lock = PTHREAD_MUTEX_INITIALIZER, .wanted = PTHREAD_COND_INITIALIZER, .held = (counter)   \
     }
 
 /* Gives those that are ready back; the others are their holders' business. */
 void regions_deinit(struct regions *regions);
 
-/* Any thread may take and give; ends the process if there is no memory. */
+/* Any thread may take and give; taking ends the process if there is no memory. */
 void *regions_take(struct regions *regions) __attribute__((returns_nonnull));
-void regions_give(struct regions *regions, void *region);
+void regions_give(void *region);
 
 /* Bytes of memory of the regions that are ready; needs no lock. */
 static inline size_t regions_ready(const struct regions *regions)
 {
     return atomic_load_explicit(&regions->ready_count, memory_order_relaxed) * REGIONS_SIZE;
+}
+
+/* Gives those back that were made ready for a larger pool; to be called when it holds less. */
+void regions_trim_ready(struct regions *regions);
+
+static inline void regions_trim(struct regions *regions)
+{
+    size_t ready = regions_ready(regions);
+    if (ready > 0 && ready > atomic_load(regions->held) / REGIONS_SHARE)
+        regions_trim_ready(regions);
 }
 
 #endif

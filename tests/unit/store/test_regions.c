@@ -37,116 +37,155 @@ static bool is_filled(const uint64_t *region, uint64_t number)
     return true;
 }
 
-static void *take(struct regions *regions)
+struct fixture {
+    struct regions regions;
+    atomic_size_t held;
+};
+
+static void init(struct fixture *fixture)
 {
-    void *region = regions_take(regions);
-    assert_int_equal((uintptr_t)region % REGIONS_SIZE, 0);
+    *fixture = (struct fixture){.regions = REGIONS_INITIALIZER(&fixture->held)};
+}
+
+static void *take(struct fixture *fixture)
+{
+    void *region = regions_take(&fixture->regions);
+    atomic_fetch_add(&fixture->held, REGIONS_SIZE);
     return region;
 }
 
-static void take_many(struct regions *regions, void **held, size_t count)
+static void give(struct fixture *fixture, void *region)
 {
-    for (size_t i = 0; i < count; i++)
-        held[i] = take(regions);
+    regions_give(region);
+    atomic_fetch_sub(&fixture->held, REGIONS_SIZE);
+    regions_trim(&fixture->regions);
 }
 
-static void give_many(struct regions *regions, void **held, size_t count)
+static void take_many(struct fixture *fixture, void **held, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        held[i] = take(fixture);
+        assert_int_equal((uintptr_t)held[i] % REGIONS_SIZE, 0);
+    }
+}
+
+static void give_many(struct fixture *fixture, void **held, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        regions_give(regions, held[i]);
+        give(fixture, held[i]);
+}
+
+static size_t most_ready(size_t held)
+{
+    size_t most = held / REGIONS_SHARE;
+    return most < REGIONS_MOST_READY ? most : REGIONS_MOST_READY;
 }
 
 /* The test's own time limit ends it if the thread makes none ready. */
-static void wait_for_ready(const struct regions *regions, size_t count)
+static void wait_for_ready(const struct fixture *fixture, size_t count)
 {
-    while (regions_ready(regions) < count * REGIONS_SIZE)
+    while (regions_ready(&fixture->regions) < count * REGIONS_SIZE)
         sched_yield();
-    assert_int_equal(regions_ready(regions), count * REGIONS_SIZE);
+    assert_int_equal(regions_ready(&fixture->regions), count * REGIONS_SIZE);
 }
 
 static void test_few_regions_have_no_thread(void **state)
 {
     (void)state;
-    void *held[REGIONS_PER_READY - 1];
-    struct regions regions = REGIONS_INITIALIZER(true);
-    take_many(&regions, held, REGIONS_PER_READY - 1);
-    assert_false(regions.started);
-    give_many(&regions, held, REGIONS_PER_READY - 1);
-    regions_deinit(&regions);
+    void *held[REGIONS_SHARE];
+    struct fixture fixture;
+    init(&fixture);
+    take_many(&fixture, held, REGIONS_SHARE);
+    assert_false(fixture.regions.started);
+    give_many(&fixture, held, REGIONS_SHARE);
+    regions_deinit(&fixture.regions);
 }
 
 static void test_without_huge_pages_there_is_no_thread(void **state)
 {
     (void)state;
-    enum { COUNT = 2 * REGIONS_PER_READY };
+    enum { COUNT = 2 * REGIONS_SHARE };
+    struct regions regions = REGIONS_INITIALIZER(NULL);
     void *held[COUNT];
-    struct regions regions = REGIONS_INITIALIZER(false);
-    take_many(&regions, held, COUNT);
+    for (size_t i = 0; i < COUNT; i++)
+        held[i] = regions_take(&regions);
     assert_false(regions.started);
-    give_many(&regions, held, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        regions_give(held[i]);
+        regions_trim(&regions);
+    }
     regions_deinit(&regions);
 }
 
+/* Also that those that are ready become fewer with what is held. */
 static void test_some_are_ready_when_there_are_many(void **state)
 {
     (void)state;
-    enum { COUNT = (REGIONS_MOST_READY + 2) * REGIONS_PER_READY };
+    enum { COUNT = (REGIONS_MOST_READY + 2) * REGIONS_SHARE };
     static void *held[COUNT];
-    struct regions regions = REGIONS_INITIALIZER(true);
+    struct fixture fixture;
+    init(&fixture);
     for (size_t i = 0; i < COUNT; i++) {
-        held[i] = take(&regions);
-        size_t most = (i + 1) / REGIONS_PER_READY;
-        wait_for_ready(&regions, most < REGIONS_MOST_READY ? most : REGIONS_MOST_READY);
+        take_many(&fixture, &held[i], 1);
+        wait_for_ready(&fixture, most_ready(i));
         assert_zero(held[i]);
         fill(held[i], i + 1);
     }
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = COUNT; i-- > 0;) {
         assert_true(is_filled(held[i], i + 1));
-    give_many(&regions, held, COUNT);
-    assert_int_equal(regions_ready(&regions), 0);
-    regions_deinit(&regions);
+        give(&fixture, held[i]);
+        assert_true(regions_ready(&fixture.regions) <= most_ready(i) * REGIONS_SIZE);
+    }
+    regions_deinit(&fixture.regions);
 }
 
-static void test_it_may_end_while_some_are_made_ready(void **state)
+/* The region that is being made ready then comes too late. */
+static void test_a_pool_may_shrink_or_end_meanwhile(void **state)
 {
     (void)state;
+    enum { COUNT = REGIONS_SHARE + 1 };
     for (int round = 0; round < 50; round++) {
-        void *held[REGIONS_PER_READY];
-        struct regions regions = REGIONS_INITIALIZER(true);
-        take_many(&regions, held, REGIONS_PER_READY);
-        assert_true(regions.started);
-        give_many(&regions, held, REGIONS_PER_READY);
-        regions_deinit(&regions);
+        void *held[COUNT];
+        struct fixture fixture;
+        init(&fixture);
+        take_many(&fixture, held, COUNT);
+        assert_true(fixture.regions.started);
+        give_many(&fixture, held, COUNT);
+        if (round % 2 == 0) {
+            while (regions_ready(&fixture.regions) > 0)
+                sched_yield();
+        }
+        regions_deinit(&fixture.regions);
     }
 }
 
 struct sharer {
-    struct regions *regions;
+    struct fixture *fixture;
     uint64_t number;
     bool damaged;
 };
 
 static void *take_and_give(void *context)
 {
-    enum { HELD = 3 * REGIONS_PER_READY / 2, STEPS = 600 };
+    enum { HELD = 3 * REGIONS_SHARE / 2, STEPS = 600 };
     struct sharer *sharer = context;
     uint64_t *held[HELD] = {NULL};
     uint64_t random = sharer->number;
     for (int step = 0; step < STEPS; step++) {
         unsigned i = seeded_below(&random, HELD);
         if (held[i] == NULL) {
-            held[i] = regions_take(sharer->regions);
+            held[i] = take(sharer->fixture);
             sharer->damaged |= !is_filled(held[i], 0);
             fill(held[i], sharer->number);
             continue;
         }
         sharer->damaged |= !is_filled(held[i], sharer->number);
-        regions_give(sharer->regions, held[i]);
+        give(sharer->fixture, held[i]);
         held[i] = NULL;
     }
     for (unsigned i = 0; i < HELD; i++)
         if (held[i] != NULL)
-            regions_give(sharer->regions, held[i]);
+            give(sharer->fixture, held[i]);
     return NULL;
 }
 
@@ -156,17 +195,18 @@ static void test_threads_take_and_give(void **state)
     enum { THREADS = 3 };
     pthread_t threads[THREADS];
     struct sharer sharers[THREADS];
-    struct regions regions = REGIONS_INITIALIZER(true);
+    struct fixture fixture;
+    init(&fixture);
     for (unsigned i = 0; i < THREADS; i++) {
-        sharers[i] = (struct sharer){.regions = &regions, .number = i + 1};
+        sharers[i] = (struct sharer){.fixture = &fixture, .number = i + 1};
         pthread_create(&threads[i], NULL, take_and_give, &sharers[i]);
     }
     for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
         assert_false(sharers[i].damaged);
     }
-    assert_int_equal(regions.in_use, 0);
-    regions_deinit(&regions);
+    assert_int_equal(fixture.held, 0);
+    regions_deinit(&fixture.regions);
 }
 
 int main(void)
@@ -175,7 +215,7 @@ int main(void)
         cmocka_unit_test(test_few_regions_have_no_thread),
         cmocka_unit_test(test_without_huge_pages_there_is_no_thread),
         cmocka_unit_test(test_some_are_ready_when_there_are_many),
-        cmocka_unit_test(test_it_may_end_while_some_are_made_ready),
+        cmocka_unit_test(test_a_pool_may_shrink_or_end_meanwhile),
         cmocka_unit_test(test_threads_take_and_give),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
