@@ -190,7 +190,9 @@ struct engine *embedded_new(const struct store_options *options, unsigned parts)
                                        .complete = complete,
                                        .maintain = maintain,
                                        .databases = options->databases};
-    embedded->store = store_new(options);
+    struct store_options own = *options;
+    own.threads = parts;
+    embedded->store = store_new(&own);
     embedded->durable = NULL;
     embedded->journal = NULL;
     atomic_init(&embedded->loading, false);

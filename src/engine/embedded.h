@@ -10,8 +10,8 @@ struct journal;
 struct store;
 struct store_options;
 
-/* Usable from any number of threads; maintained in at most `parts` parts. Free with
- * embedded_free(). */
+/* Usable from any number of threads; maintained in at most `parts` parts, by as many threads. Free
+ * with embedded_free(). */
 struct engine *embedded_new(const struct store_options *options, unsigned parts);
 
 /* From now on answers wait until what they show is durable; borrowed. Set before the first task, as

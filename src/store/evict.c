@@ -124,9 +124,9 @@ static bool evict_one(struct store *store)
 {
     for (;;) {
         bool candidates = false;
-        for (size_t i = 0; i < SHARD_COUNT; i++) {
+        for (size_t i = 0; i < store->shard_count; i++) {
             unsigned shard = atomic_fetch_add_explicit(&store->hand, 1, memory_order_relaxed);
-            if (turn(store, &store->shards[shard % SHARD_COUNT], &candidates))
+            if (turn(store, &store->shards[shard % store->shard_count], &candidates))
                 return true;
         }
         if (!candidates)
@@ -172,7 +172,7 @@ static void compact_for(struct store *store, size_t need)
         turns = COMPACT_TURNS;
     for (size_t i = 0; i < turns && vain < COMPACT_VAIN; i++) {
         unsigned number = atomic_fetch_add_explicit(&store->compact_hand, 1, memory_order_relaxed);
-        struct shard *shard = &store->shards[number % SHARD_COUNT];
+        struct shard *shard = &store->shards[number % store->shard_count];
         pthread_mutex_lock(&shard->lock);
         vain += compact_shard(store, shard).moved == 0;
         pthread_mutex_unlock(&shard->lock);

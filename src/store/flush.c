@@ -41,7 +41,7 @@ static size_t flush_shard(struct keyspace *space, struct shard *shard, uint32_t 
 void apply_flush_db(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     size_t count = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < space->store->shard_count; i++)
         count += flush_shard(space, &space->store->shards[i], op->db);
     if (count > 0)
         apply_change(space, &(struct op){.kind = OP_FLUSH_DB, .db = op->db});

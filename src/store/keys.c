@@ -80,7 +80,7 @@ void apply_describe(struct keyspace *space, const struct op *op, struct op_resul
 
 /* How many keys each shard has. */
 struct counts {
-    size_t shards[SHARD_COUNT];
+    size_t shards[SHARDS_MOST];
     size_t total;
 };
 
@@ -94,7 +94,7 @@ static uint64_t draw(void)
 static void count_keys(struct keyspace *space, uint32_t db, struct counts *counts)
 {
     counts->total = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < space->store->shard_count; i++) {
         struct shard *shard = &space->store->shards[i];
         pthread_mutex_lock(&shard->lock);
         counts->shards[i] = shard->databases[db].dict.count;
@@ -159,17 +159,17 @@ static void search_shard(struct search *search, struct shard *shard, uint32_t db
 
 void apply_random_key(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    struct shard *shards = space->store->shards;
+    struct store *store = space->store;
     struct counts counts;
     count_keys(space, op->db, &counts);
     if (counts.total == 0)
         return;
     for (int tries = 0; tries < RANDOM_TRIES; tries++)
-        if (draw_key(space, &shards[draw_shard(&counts)], op->db, result))
+        if (draw_key(space, &store->shards[draw_shard(&counts)], op->db, result))
             return;
     /* Nearly all are expired and not yet removed; now any valid one will do. */
     struct search search = {.space = space, .result = result};
     size_t first = draw_shard(&counts);
-    for (size_t i = 0; i < SHARD_COUNT && !result->ok; i++)
-        search_shard(&search, &shards[(first + i) % SHARD_COUNT], op->db);
+    for (size_t i = 0; i < store->shard_count && !result->ok; i++)
+        search_shard(&search, &store->shards[(first + i) % store->shard_count], op->db);
 }

@@ -14,17 +14,18 @@ const char *__tsan_default_options(void)
 }
 #endif
 
-static void add_hash(struct lock_set *set, uint64_t hash)
+_Static_assert(LOCK_WORDS *LOCK_WORD == SHARDS_MOST, "a set has a bit for each shard");
+
+static void add_shard(struct lock_set *set, size_t shard)
 {
-    uint64_t shard = hash >> 56;
-    set->bits[shard / 64] |= (uint64_t)1 << shard % 64;
+    set->bits[shard / LOCK_WORD] |= (uint64_t)1 << shard % LOCK_WORD;
 }
 
 static void add_key(struct store *store, struct lock_set *set, struct slice key, uint64_t *hash)
 {
     if (*hash == 0)
         *hash = store_hash(store, key);
-    add_hash(set, *hash);
+    add_shard(set, shard_number(store, *hash));
 }
 
 static void add_ops(struct store *store, struct lock_set *set, struct op *ops, size_t count);
@@ -54,7 +55,8 @@ static void add_op(struct store *store, struct lock_set *set, struct op *op)
     case OP_KEYS_NONE:
         break;
     case OP_KEYS_DB:
-        memset(set, 0xff, sizeof *set);
+        for (size_t i = 0; i < store->shard_count; i++)
+            add_shard(set, i);
         break;
     }
 }
@@ -68,12 +70,12 @@ static void add_ops(struct store *store, struct lock_set *set, struct op *ops, s
 /* Goes through the shards of a set in ascending order. */
 static struct shard *next_shard(struct store *store, struct lock_set *rest)
 {
-    for (size_t word = 0; word < 4; word++) {
+    for (size_t word = 0; word < LOCK_WORDS; word++) {
         if (rest->bits[word] == 0)
             continue;
         size_t bit = (size_t)__builtin_ctzll(rest->bits[word]);
         rest->bits[word] &= rest->bits[word] - 1;
-        return &store->shards[word * 64 + bit];
+        return &store->shards[word * LOCK_WORD + bit];
     }
     return NULL;
 }

@@ -9,9 +9,12 @@
 
 struct store;
 
+#define LOCK_WORD  64
+#define LOCK_WORDS 4 /* for SHARDS_MOST */
+
 /* A set of shards, by number. */
 struct lock_set {
-    uint64_t bits[4];
+    uint64_t bits[LOCK_WORDS];
 };
 
 /* Locks the shards of the operation's keys, and notes in it the hashes of those. */

@@ -59,8 +59,8 @@ static bool restore_hashed(struct store *store, const struct restore_key *key, u
 
 void restore_reserve(struct store *store, uint32_t db, uint64_t keys)
 {
-    for (size_t i = 0; i < SHARD_COUNT; i++)
-        dict_reserve(&store->shards[i].databases[db].dict, keys / SHARD_COUNT);
+    for (size_t i = 0; i < store->shard_count; i++)
+        dict_reserve(&store->shards[i].databases[db].dict, keys / store->shard_count);
 }
 
 bool restore_string(struct store *store, const struct restore_key *key, struct slice value)
@@ -68,20 +68,15 @@ bool restore_string(struct store *store, const struct restore_key *key, struct s
     return restore_hashed(store, key, store_hash(store, key->name), value);
 }
 
-static size_t shard_number(struct store *store, uint64_t hash)
-{
-    return (size_t)(shard_of(store, hash) - store->shards);
-}
-
 /* The indices of the strings in the order of their shards; freed with free(). */
 static uint32_t *order_by_shard(struct store *store, const struct restore_string *strings,
                                 size_t count)
 {
     uint32_t *order = mem_alloc(count * sizeof *order);
-    size_t begins[SHARD_COUNT + 1] = {0};
+    size_t begins[SHARDS_MOST + 1] = {0};
     for (size_t i = 0; i < count; i++)
         begins[shard_number(store, strings[i].hash) + 1]++;
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < store->shard_count; i++)
         begins[i + 1] += begins[i];
     for (size_t i = 0; i < count; i++)
         order[begins[shard_number(store, strings[i].hash)]++] = (uint32_t)i;
@@ -143,7 +138,7 @@ uint64_t restore_newest(struct store *store)
 
 void restore_collect(struct store *store)
 {
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         struct shard *shard = &store->shards[i];
         if (shard->garbage != NULL)
             flush_collect(shard, SIZE_MAX);

@@ -9,9 +9,12 @@
 
 #include <pthread.h>
 
-/* Enough that the workers of a large machine rarely meet, and that one dictionary stays small. */
-#define SHARD_COUNT 256
-#define CACHE_LINE  64
+/* As many for each thread that two seldom meet in one, and that one dictionary stays small; not
+ * more, for each holds the first page of everything it has. Powers of two. */
+#define SHARDS_PER_THREAD 16
+#define SHARDS_LEAST      64
+#define SHARDS_MOST       256
+#define CACHE_LINE        64
 /* What XXH3 draws its keys from; its header asks for at least 136 bytes of entropy. */
 #define STORE_SECRET_SIZE 192
 
@@ -42,7 +45,6 @@ struct shard {
 } __attribute__((aligned(CACHE_LINE)));
 
 struct store {
-    struct shard shards[SHARD_COUNT];
     struct pages pages; /* of all shards */
     struct dict_hasher hasher;
     struct change_sink *sink;  /* NULL: nobody is told */
@@ -55,18 +57,24 @@ struct store {
     atomic_uint hand;                  /* the shard where eviction goes on */
     atomic_uint compact_hand;          /* the same for compaction */
     uint8_t secret[STORE_SECRET_SIZE]; /* keys cannot be made to collide without it */
+    size_t shard_count;                /* a power of two up to SHARDS_MOST */
+    struct shard shards[];
 };
 
 /* The keyed hash of a key; never 0. */
 uint64_t store_hash(const struct store *store, struct slice key);
 
-/* The dictionaries take buckets and tags from the hash's lower bits, the shard is in the top ones.
- */
-static inline struct shard *shard_of(struct store *store, uint64_t hash)
+/* The dictionaries take buckets and tags from the hash's lower bits and leave the top 8 to this. */
+static inline size_t shard_number(const struct store *store, uint64_t hash)
 {
-    return &store->shards[hash >> 56];
+    return hash >> 56 & (store->shard_count - 1);
 }
 
-_Static_assert(SHARD_COUNT == 256, "shard_of takes the shard from the hash's top 8 bits");
+static inline struct shard *shard_of(struct store *store, uint64_t hash)
+{
+    return &store->shards[shard_number(store, hash)];
+}
+
+_Static_assert(SHARDS_MOST <= 256, "the hash's top 8 bits choose the shard");
 
 #endif

@@ -13,13 +13,13 @@
 
 static void lock_all(struct store *store)
 {
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < store->shard_count; i++)
         pthread_mutex_lock(&store->shards[i].lock);
 }
 
 static void unlock_all(struct store *store)
 {
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < store->shard_count; i++)
         pthread_mutex_unlock(&store->shards[i].lock);
 }
 
@@ -37,7 +37,7 @@ void store_snapshot_begin(struct store *store, struct snapshot *snapshot)
     snapshot->shard = 0;
     snapshot->db = 0;
     lock_all(store);
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         for (uint32_t db = 0; db < store->databases; db++) {
             struct database *database = &store->shards[i].databases[db];
             database->saved = database->dict.count == 0;
@@ -54,7 +54,7 @@ void store_snapshot_end(struct store *store)
 {
     lock_all(store);
     store->snapshot = NULL;
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         flush_forget_unsaved(&store->shards[i]);
         for (uint32_t db = 0; db < store->databases; db++)
             forget_notes(&store->shards[i], &store->shards[i].databases[db]);
@@ -153,7 +153,7 @@ bool store_snapshot_step(struct store *store, struct snapshot *snapshot)
 {
     struct walk walk = {.store = store, .snapshot = snapshot};
     for (size_t i = 0; i < STEP_PLACES && walk.visited < STEP_ENTRIES; i++) {
-        if (snapshot->shard == SHARD_COUNT)
+        if (snapshot->shard == store->shard_count)
             return false;
         walk.shard = &store->shards[snapshot->shard];
         pthread_mutex_lock(&walk.shard->lock);

@@ -49,12 +49,23 @@ static void deinit_shard(struct shard *shard, uint32_t databases)
     pthread_mutex_destroy(&shard->lock);
 }
 
+static size_t shards_for(unsigned threads)
+{
+    size_t count = SHARDS_LEAST;
+    while (count < SHARDS_MOST && count < threads * SHARDS_PER_THREAD)
+        count *= 2;
+    return count;
+}
+
 struct store *store_new(const struct store_options *options)
 {
+    size_t count = shards_for(options->threads);
     void *memory;
-    if (posix_memalign(&memory, CACHE_LINE, sizeof(struct store)) != 0)
+    if (posix_memalign(&memory, CACHE_LINE, sizeof(struct store) + count * sizeof(struct shard)) !=
+        0)
         abort();
     struct store *store = memory;
+    store->shard_count = count;
     store->databases = options->databases;
     store->max_memory = options->max_memory;
     store->policy = options->policy;
@@ -69,10 +80,10 @@ struct store *store_new(const struct store_options *options)
     store->hasher = (struct dict_hasher){.hash = hash_key, .context = store->secret};
     pages_init(&store->pages, true);
     /* What is not reported yet shall be little against the limit. */
-    size_t share = store->max_memory / SHARD_COUNT / 64;
+    size_t share = store->max_memory / store->shard_count / 64;
     if (store->max_memory != 0 && share < PAGES_REPORT_AT)
         store->pages.report_at = share;
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < store->shard_count; i++)
         init_shard(store, &store->shards[i]);
     return store;
 }
@@ -81,7 +92,7 @@ void store_free(struct store *store)
 {
     if (store == NULL)
         return;
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < store->shard_count; i++)
         deinit_shard(&store->shards[i], store->databases);
     pages_deinit(&store->pages);
     free(store);
@@ -95,7 +106,7 @@ uint32_t store_databases(const struct store *store)
 size_t store_count(struct store *store, uint32_t db)
 {
     size_t count = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         pthread_mutex_lock(&store->shards[i].lock);
         count += store->shards[i].databases[db].dict.count;
         pthread_mutex_unlock(&store->shards[i].lock);
@@ -106,7 +117,7 @@ size_t store_count(struct store *store, uint32_t db)
 size_t store_expiring(struct store *store, uint32_t db)
 {
     size_t count = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         pthread_mutex_lock(&store->shards[i].lock);
         count += store->shards[i].databases[db].expiring;
         pthread_mutex_unlock(&store->shards[i].lock);
@@ -117,7 +128,7 @@ size_t store_expiring(struct store *store, uint32_t db)
 struct store_stats store_stats(struct store *store)
 {
     struct store_stats stats = {.held_memory = pages_memory(&store->pages) + heap_slack()};
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         struct shard *shard = &store->shards[i];
         pthread_mutex_lock(&shard->lock);
         stats.expired_keys += shard->expired_keys;

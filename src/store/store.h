@@ -31,6 +31,7 @@ struct store_options {
     uint32_t databases; /* 0 to databases - 1 */
     size_t max_memory;  /* bytes that the data may take; 0 = any */
     enum store_policy policy;
+    unsigned threads; /* that will be at work at once, for as many shards; 0 = a few */
 };
 
 /* An empty store with a fresh secret for its key hash. */

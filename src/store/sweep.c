@@ -8,7 +8,9 @@
 #include "store/shard.h"
 #include "store/store.h"
 
-/* Buckets, of some seven keys each, that are looked at while the shard is locked. */
+/* Keys and buckets that are looked at while the shard is locked. While most keys of a database go,
+ * the rest of them gathers in few buckets, so that one may have far more than some seven. */
+#define STEP_ENTRIES 112
 #define STEP_BUCKETS 16
 /* Entries that are freed for FlushDb while the shard is locked. */
 #define STEP_GARBAGE 100
@@ -60,7 +62,7 @@ static void next_database(const struct store *store, struct store_sweep *sweep,
         return;
     sweep->db = 0;
     sweep->shard += sweep->parts;
-    if (sweep->shard < SHARD_COUNT)
+    if (sweep->shard < store->shard_count)
         return;
     sweep->shard = sweep->part;
     swept->lap = true;
@@ -72,10 +74,12 @@ static void sweep_database(struct store *store, struct store_sweep *sweep, int64
 {
     struct shard *shard = &store->shards[sweep->shard];
     const struct database *database = &shard->databases[sweep->db];
-    for (size_t i = 0; i < STEP_BUCKETS; i++) {
+    size_t visited = 0;
+    for (size_t i = 0; i < STEP_BUCKETS && visited < STEP_ENTRIES; i++) {
         struct due due = {.now_ms = now_ms};
         sweep->cursor = dict_scan(&database->dict, sweep->cursor, visit, &due);
         remove_due(store, shard, sweep->db, &due);
+        visited += due.visited;
         swept->visited += due.visited;
         swept->removed += due.count;
         if (sweep->cursor == 0 || database->expiring == 0) {
@@ -101,7 +105,7 @@ static void sweep_shard(struct store *store, struct store_sweep *sweep, int64_t 
 
 struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, int64_t now_ms)
 {
-    struct store_swept swept = {.lap = sweep->part >= SHARD_COUNT};
+    struct store_swept swept = {.lap = sweep->part >= store->shard_count};
     if (sweep->shard % sweep->parts != sweep->part)
         sweep->shard = sweep->part;
     for (size_t i = 0; i < STEP_PLACES && swept.visited == 0 && !swept.lap; i++) {

@@ -52,7 +52,7 @@ static void scan(const struct dict *dict, void (*on_entry)(void *context, struct
 uint64_t contents_hash(const struct store *store)
 {
     struct sum sum = {0};
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         for (sum.db = 0; sum.db < store->databases; sum.db++) {
             const struct dict *dict = &store->shards[i].databases[sum.db].dict;
             if (dict->count > 0)
@@ -64,7 +64,7 @@ uint64_t contents_hash(const struct store *store)
 
 void contents_clear(struct store *store)
 {
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         struct shard *shard = &store->shards[i];
         for (uint32_t db = 0; db < store->databases; db++) {
             if (shard->databases[db].dict.count > 0)

@@ -167,7 +167,7 @@ static inline void peer_compare(struct peer *peer, struct store *store)
         peer_do(peer, words);
         peer_send_words(peer, "DBSIZE");
         assert_int_equal(peer_reply(peer).number, store_count(store, db));
-        for (size_t i = 0; i < SHARD_COUNT; i++) {
+        for (size_t i = 0; i < store->shard_count; i++) {
             uint64_t cursor = 0;
             do
                 cursor = dict_scan(&store->shards[i].databases[db].dict, cursor, peer_compare_entry,

@@ -47,7 +47,7 @@ static inline char *store_text(struct store *store)
 {
     struct buf text;
     buf_init(&text, SIZE_MAX);
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         for (uint32_t db = 0; db < store_databases(store); db++) {
             struct store_text_place place = {.text = &text, .db = db};
             uint64_t cursor = 0;

@@ -168,7 +168,7 @@ static inline void keyspace_assert_within(struct store *store, struct store *oth
     for (uint32_t db = 0; db < KEYSPACE_DATABASES; db++) {
         struct keyspace_pair pair = {.other = other, .db = db};
         assert_int_equal(store_count(store, db), store_count(other, db));
-        for (size_t i = 0; i < SHARD_COUNT; i++) {
+        for (size_t i = 0; i < store->shard_count; i++) {
             const struct dict *dict = &store->shards[i].databases[db].dict;
             uint64_t cursor = 0;
             do

@@ -91,7 +91,7 @@ static inline void assert_told(const struct keyspace_fixture *fixture, size_t fi
 static inline size_t lists_memory(const struct store *store)
 {
     size_t used = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < store->shard_count; i++)
         used += slab_used(&store->shards[i].slab);
     return used;
 }

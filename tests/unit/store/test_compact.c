@@ -61,7 +61,7 @@ static struct op_result apply(struct fixture *fixture, enum op_kind kind, unsign
 static size_t compact_all(struct fixture *fixture)
 {
     size_t moved = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < fixture->store->shard_count; i++) {
         struct shard *shard = &fixture->store->shards[i];
         size_t visited = 0, lap = shard->databases[1].dict.count * 3 / 2, before;
         do { /* a lap, at least */
@@ -219,8 +219,9 @@ static void test_a_snapshot_does_not_mind(void **state)
     size_t moved = 0;
     for (unsigned n = 0; store_snapshot_step(fixture->store, &seen.snapshot); n++) {
         for (unsigned i = 0; i < 20; i++) /* the keys are hashed, so this is anywhere */
-            moved +=
-                compact_shard(fixture->store, &fixture->store->shards[(n + i) % SHARD_COUNT]).moved;
+            moved += compact_shard(fixture->store,
+                                   &fixture->store->shards[(n + i) % fixture->store->shard_count])
+                         .moved;
         apply(fixture, n % 2 == 0 ? OP_DELETE : OP_SET, n * 15 % KEYS);
     }
     store_snapshot_end(fixture->store);

@@ -30,7 +30,7 @@ static void put_both(struct keyspace_fixture *fixture, int64_t expire_at_ms)
 static size_t expiring(const struct keyspace_fixture *fixture)
 {
     size_t count = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < fixture->store->shard_count; i++)
         count += fixture->store->shards[i].databases[0].expiring;
     return count;
 }

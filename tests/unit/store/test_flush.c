@@ -32,7 +32,7 @@ static const struct op_result *flush(struct keyspace_fixture *fixture, uint32_t 
 static size_t used(const struct keyspace_fixture *fixture)
 {
     size_t bytes = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < fixture->store->shard_count; i++)
         bytes += slab_used(&fixture->store->shards[i].slab);
     return bytes;
 }
@@ -41,7 +41,7 @@ static size_t used(const struct keyspace_fixture *fixture)
 static size_t collect_all(struct keyspace_fixture *fixture, size_t max_entries)
 {
     size_t count = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < fixture->store->shard_count; i++) {
         size_t freed;
         do {
             freed = flush_collect(&fixture->store->shards[i], max_entries);
@@ -67,7 +67,7 @@ static void test_a_flush_empties_one_database(void **state)
     assert_int_equal(fixture->changes[fixture->change_count - 1].op.kind, OP_FLUSH_DB);
     assert_int_equal(fixture->changes[fixture->change_count - 1].op.db, 1);
     assert_int_equal(store_count(fixture->store, 1), 0);
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < fixture->store->shard_count; i++)
         assert_int_equal(fixture->store->shards[i].databases[1].expiring, 0);
     struct op get = key_op(OP_GET, "0");
     assert_true(keyspace_apply(fixture, get)->value.found);
@@ -93,7 +93,7 @@ static void test_garbage_counts_until_it_is_collected(void **state)
     fill(fixture, 0);
     size_t full = used(fixture);
     flush(fixture, 0);
-    assert_in_range(used(fixture), full, full + SHARD_COUNT * 100);
+    assert_in_range(used(fixture), full, full + fixture->store->shard_count * 100);
     assert_int_equal(collect_all(fixture, 3), KEYS);
     assert_true(used(fixture) < full / 50);
     assert_int_equal(collect_all(fixture, 3), 0);
@@ -123,7 +123,7 @@ static void test_the_database_is_in_use_while_garbage_is_collected(void **state)
     flush(fixture, 0);
     struct op get = key_op(OP_GET, "7");
     keyspace_put_string(fixture, "7", "new");
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < fixture->store->shard_count; i++) {
         flush_collect(&fixture->store->shards[i], 2);
         assert_slice_is(keyspace_apply(fixture, get)->value.bytes, "new");
     }

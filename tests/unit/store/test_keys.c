@@ -285,7 +285,7 @@ static void test_described_memory_is_what_was_taken(void **state)
         snprintf(name, sizeof name, "%d", i);
         described += (size_t)describe(fixture, name)->memory_bytes;
     }
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < fixture->store->shard_count; i++) {
         const struct shard *shard = &fixture->store->shards[i];
         used += slab_used(&shard->slab) - dict_memory(&shard->databases[0].dict);
         used += dict_memory_per_entry(&shard->databases[0].dict) * shard->databases[0].dict.count;

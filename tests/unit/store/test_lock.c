@@ -54,14 +54,14 @@ static void init_everywhere(struct everywhere *all, enum op_kind kind)
 
 static void add(struct store *store, struct lock_set *set, const char *key)
 {
-    uint64_t shard = store_hash(store, slice_from_string(key)) >> 56;
+    size_t shard = shard_number(store, store_hash(store, slice_from_string(key)));
     set->bits[shard / 64] |= (uint64_t)1 << shard % 64;
 }
 
 /* Every shard of the set is locked, and no other. */
 static void assert_locked(struct store *store, const struct lock_set *set)
 {
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < store->shard_count; i++) {
         bool is_free = pthread_mutex_trylock(&store->shards[i].lock) == 0;
         if (is_free)
             pthread_mutex_unlock(&store->shards[i].lock);
@@ -71,7 +71,7 @@ static void assert_locked(struct store *store, const struct lock_set *set)
 
 static void assert_set(const struct lock_set *set, const struct lock_set *expected)
 {
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < LOCK_WORDS; i++)
         assert_true(set->bits[i] == expected->bits[i]);
 }
 
@@ -83,7 +83,7 @@ static struct lock_set expected_for(struct store *store, enum op_kind kind)
     case OP_RANDOM_KEY:
         break;
     case OP_FLUSH_DB:
-        memset(&set, 0xff, sizeof set);
+        memset(&set, 0xff, store->shard_count / 8);
         break;
     case OP_TXN:
         add(store, &set, "compared");
@@ -112,10 +112,10 @@ static struct lock_set expected_for(struct store *store, enum op_kind kind)
     return set;
 }
 
-static void test_every_kind_locks_its_keys(void **state)
+static void every_kind_locks_its_keys(unsigned threads, size_t shards)
 {
-    (void)state;
-    struct store *store = store_new(&(struct store_options){.databases = 1});
+    struct store *store = store_new(&(struct store_options){.databases = 1, .threads = threads});
+    assert_int_equal(store->shard_count, shards);
     for (enum op_kind kind = 0; kind < OP_COUNT; kind++) {
         struct everywhere all;
         init_everywhere(&all, kind);
@@ -127,6 +127,17 @@ static void test_every_kind_locks_its_keys(void **state)
         assert_locked(store, &(struct lock_set){0});
     }
     store_free(store);
+}
+
+/* With more threads there are more shards. */
+static void test_every_kind_locks_its_keys(void **state)
+{
+    (void)state;
+    every_kind_locks_its_keys(0, 64);
+    every_kind_locks_its_keys(4, 64);
+    every_kind_locks_its_keys(5, 128);
+    every_kind_locks_its_keys(9, 256);
+    every_kind_locks_its_keys(1000, 256);
 }
 
 static void assert_hashed(const struct store *store, struct slice key, uint64_t hash)
@@ -187,7 +198,7 @@ static struct slice key_in_shard(const struct store *store, size_t shard, char n
 {
     for (int i = 0;; i++) {
         snprintf(name, 16, "%d", i);
-        if (store_hash(store, slice_from_string(name)) >> 56 == shard)
+        if (shard_number(store, store_hash(store, slice_from_string(name))) == shard)
             return slice_from_string(name);
     }
 }
@@ -240,7 +251,8 @@ static void check_order(struct store *store, size_t low, size_t held, size_t hig
 static void test_locks_are_taken_in_ascending_order(void **state)
 {
     (void)state;
-    struct store *store = store_new(&(struct store_options){.databases = 1});
+    struct store *store =
+        store_new(&(struct store_options){.databases = 1, .threads = SHARDS_MOST});
     check_order(store, 0, 1, 2);
     check_order(store, 62, 63, 64);
     check_order(store, 63, 64, 255);
@@ -429,7 +441,8 @@ static void play(struct worker *worker)
     expect(worker, apply(worker, op).ok || op.db == 1, "no key is in database 0");
     if (seeded_below(&worker->random, 10) == 0)
         apply(worker, (struct op){.kind = OP_FLUSH_DB, .db = 1});
-    struct shard *shard = &worker->store->shards[seeded_below(&worker->random, SHARD_COUNT)];
+    uint32_t shards = (uint32_t)worker->store->shard_count;
+    struct shard *shard = &worker->store->shards[seeded_below(&worker->random, shards)];
     pthread_mutex_lock(&shard->lock);
     flush_collect(shard, 1);
     pthread_mutex_unlock(&shard->lock);

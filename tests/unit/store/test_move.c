@@ -65,7 +65,7 @@ static void put_expiring(struct keyspace_fixture *fixture, const char *key, cons
 static size_t expiring(const struct keyspace_fixture *fixture, uint32_t db)
 {
     size_t count = 0;
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < fixture->store->shard_count; i++)
         count += fixture->store->shards[i].databases[db].expiring;
     return count;
 }

@@ -106,7 +106,7 @@ static void on_begin(struct snapshot *snapshot)
 {
     struct fixture *fixture = (struct fixture *)snapshot;
     fixture->begun++;
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < fixture->store->shard_count; i++) {
         for (uint32_t db = 0; db < DATABASES; db++) {
             struct place place = {.records = &fixture->expected, .db = db};
             uint64_t cursor = 0;
@@ -121,7 +121,8 @@ static void on_begin(struct snapshot *snapshot)
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->store = store_new(&(struct store_options){.databases = DATABASES});
+    fixture->store =
+        store_new(&(struct store_options){.databases = DATABASES, .threads = SHARDS_MOST});
     fixture->snapshot = (struct snapshot){.save = save, .on_begin = on_begin};
     fixture->random = seeded_start();
     fixture->now_ms = NOW_MS;

@@ -434,7 +434,7 @@ static void assert_same(struct keyspace_fixture *fixture, const struct model *mo
             if (slot->type == OP_TYPE_LIST && !is_due(model, slot))
                 assert_list(fixture, db, i, slot);
         }
-        for (size_t i = 0; i < SHARD_COUNT; i++)
+        for (size_t i = 0; i < fixture->store->shard_count; i++)
             expiring += fixture->store->shards[i].databases[db].expiring;
         assert_int_equal(expiring, wanted);
     }
@@ -464,13 +464,13 @@ static void assert_answer(const struct op *op, const struct op_result *result,
 
 /* What the shards count, but for the dictionaries' tables, which may stay larger. */
 struct counts {
-    size_t used[SHARD_COUNT];
-    uint64_t removed[SHARD_COUNT];
+    size_t used[SHARDS_MOST];
+    uint64_t removed[SHARDS_MOST];
 };
 
 static void count(struct keyspace_fixture *fixture, struct counts *counts)
 {
-    for (size_t i = 0; i < SHARD_COUNT; i++) {
+    for (size_t i = 0; i < fixture->store->shard_count; i++) {
         const struct shard *shard = &fixture->store->shards[i];
         counts->removed[i] = shard->removed;
         counts->used[i] = slab_used(&shard->slab);
@@ -602,10 +602,10 @@ static void assert_nothing_leaked(struct keyspace_fixture *fixture)
     static struct counts counts;
     for (uint32_t db = 0; db < DBS; db++)
         keyspace_apply(fixture, (struct op){.kind = OP_FLUSH_DB, .db = db});
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < fixture->store->shard_count; i++)
         flush_collect(&fixture->store->shards[i], SIZE_MAX);
     count(fixture, &counts);
-    for (size_t i = 0; i < SHARD_COUNT; i++)
+    for (size_t i = 0; i < fixture->store->shard_count; i++)
         assert_int_equal(counts.used[i], 0);
 }
 
