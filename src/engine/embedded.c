@@ -29,6 +29,7 @@ struct part {
     struct store_sweep sweep;
     struct waiting waiting;
     atomic_bool waits; /* there are tasks in `waiting` */
+    bool at_work;      /* the log was told so */
     struct saving_list savings;
 };
 
@@ -75,13 +76,39 @@ static enum engine_answer wait(struct embedded *embedded, struct engine_task *ta
     struct part *part = &embedded->parts[task->part];
     waiting_add(&part->waiting, task);
     /* In this order, for the log does its part in the other: durable.h. */
-    atomic_store(&part->waits, true);
+    if (!atomic_load_explicit(&part->waits, memory_order_relaxed))
+        atomic_store(&part->waits, true);
     if (!is_durable(task, embedded->durable) && atomic_load(&embedded->durable->refusal) == NULL)
         return ENGINE_PENDING;
     waiting_remove(&part->waiting, task);
     if (!is_durable(task, embedded->durable))
         fail(task);
     return ENGINE_DONE;
+}
+
+/* A write will come: those who wait for the disk wait for what else this thread has to do, too. */
+static void begin_work(struct embedded *embedded, struct part *part)
+{
+    const struct durable *durable = embedded->durable;
+    if (part->at_work || !embedded->engine.told_of_rest || durable->on_work == NULL)
+        return;
+    part->at_work = true;
+    durable->on_work(durable->log);
+}
+
+static bool is_at_work(const struct engine *engine, unsigned part)
+{
+    return ((const struct embedded *)engine)->parts[part].at_work;
+}
+
+static void rest(struct engine *engine, unsigned number)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    struct part *part = &embedded->parts[number];
+    if (!part->at_work)
+        return;
+    part->at_work = false;
+    embedded->durable->on_rest(embedded->durable->log);
 }
 
 static enum engine_answer submit(struct engine *engine, struct engine_task *task)
@@ -94,6 +121,7 @@ static enum engine_answer submit(struct engine *engine, struct engine_task *task
         const char *refusal = atomic_load(&durable->refusal);
         if (refusal != NULL)
             return refuse(task, ERR_READ_ONLY, refusal);
+        begin_work(embedded, &embedded->parts[task->part]);
     }
     store_apply(embedded->store, &task->op, task->arena, &task->result);
     if (durable == NULL || is_durable(task, durable))
@@ -189,6 +217,8 @@ struct engine *embedded_new(const struct store_options *options, unsigned parts)
                                        .cancel = cancel,
                                        .complete = complete,
                                        .maintain = maintain,
+                                       .is_at_work = is_at_work,
+                                       .rest = rest,
                                        .databases = options->databases};
     struct store_options own = *options;
     own.threads = parts;

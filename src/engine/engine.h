@@ -49,6 +49,15 @@ struct engine {
      * to be called again.
      */
     int64_t (*maintain)(struct engine *engine, unsigned part, unsigned parts, int64_t now_ms);
+    /*
+     * If `told_of_rest` (set before the first task), whoever has submitted tasks of a part calls
+     * engine_rest() on the part's thread when there are no more for now, or when many were; the
+     * engine may have waited for that. is_at_work() tells whether that means anything to it.
+     * Both are optional.
+     */
+    bool told_of_rest;
+    bool (*is_at_work)(const struct engine *engine, unsigned part);
+    void (*rest)(struct engine *engine, unsigned part);
     uint32_t databases; /* a task's db is below this */
 };
 
@@ -78,6 +87,17 @@ static inline int64_t engine_maintain(struct engine *engine, unsigned part, unsi
 static inline void engine_complete(struct engine *engine, unsigned part)
 {
     engine->complete(engine, part);
+}
+
+static inline bool engine_is_at_work(const struct engine *engine, unsigned part)
+{
+    return engine->is_at_work != NULL && engine->is_at_work(engine, part);
+}
+
+static inline void engine_rest(struct engine *engine, unsigned part)
+{
+    if (engine->rest != NULL)
+        engine->rest(engine, part);
 }
 
 static inline void engine_cancel(struct engine *engine, struct engine_task *task)

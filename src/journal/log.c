@@ -55,6 +55,7 @@ struct log {
     struct gather gather; /* units for the newest file */
     struct work *cuts;    /* units for the files before that */
     size_t cut_bytes;     /* in these */
+    bool rested;          /* some of the gathered units are of one who rests, or waits for room */
     bool sleeping;        /* the thread waits for `wake`... */
     size_t wake_at;       /* ...until so many bytes have gathered... */
     uint64_t wake_units;  /* ...and so many units */
@@ -71,6 +72,7 @@ struct log {
     int64_t next_write_us; /* LOG_EVERY_SECOND: from then on what has gathered is written */
     int64_t sync_due_us;   /* if the file is not synced */
 
+    atomic_uint at_work;         /* threads between on_work and on_rest */
     atomic_uint_fast64_t size;   /* bytes of all files since the base */
     atomic_uint_fast64_t former; /* of these, in files before the current one */
     atomic_uint_fast64_t units, batches, bytes, syncs, durable_revision;
@@ -91,12 +93,26 @@ static bool is_crowded(const struct log *log)
     return log->state == GOOD && gathered_bytes(log) > log->options.most_gathered;
 }
 
+/* The mutex is held. */
+static bool has_work(const struct log *log)
+{
+    return log->gather.bytes.len >= log->wake_at && log->gather.count >= log->wake_units &&
+           log->gather.count > 0;
+}
+
+static void wait_for_others(struct log *log)
+{
+    log->rested = true;
+    pthread_cond_signal(&log->wake);
+    pthread_cond_wait(&log->room, &log->mutex);
+}
+
 static uint64_t begin(struct change_sink *sink)
 {
     struct log *log = (struct log *)sink;
     pthread_mutex_lock(&log->mutex);
     while (is_crowded(log))
-        pthread_cond_wait(&log->room, &log->mutex);
+        wait_for_others(log);
     if (log->state != FAILED)
         gather_begin(&log->gather);
     return ++log->revision;
@@ -109,18 +125,22 @@ static void change(struct change_sink *sink, const struct op *op)
         gather_change(&log->gather, op);
 }
 
-static void end(struct change_sink *sink)
+static void unlock_and_wake(struct log *log, bool there_is_work)
 {
-    struct log *log = (struct log *)sink;
-    if (log->state != FAILED)
-        gather_end(&log->gather);
-    bool wake = log->sleeping && log->gather.bytes.len >= log->wake_at &&
-                log->gather.count >= log->wake_units;
+    bool wake = log->sleeping && there_is_work;
     if (wake)
         log->sleeping = false;
     pthread_mutex_unlock(&log->mutex);
     if (wake)
         pthread_cond_signal(&log->wake);
+}
+
+static void end(struct change_sink *sink)
+{
+    struct log *log = (struct log *)sink;
+    if (log->state != FAILED)
+        gather_end(&log->gather);
+    unlock_and_wake(log, atomic_load(&log->at_work) == 0 && has_work(log));
 }
 
 static void abort_unit(struct change_sink *sink)
@@ -135,6 +155,22 @@ static void abort_unit(struct change_sink *sink)
 struct change_sink *log_sink(struct log *log)
 {
     return &log->sink;
+}
+
+static void on_work(void *user)
+{
+    struct log *log = user;
+    atomic_fetch_add(&log->at_work, 1);
+}
+
+/* First the number, for while it is not 0, no `end` wakes the thread. */
+static void on_rest(void *user)
+{
+    struct log *log = user;
+    atomic_fetch_sub(&log->at_work, 1);
+    pthread_mutex_lock(&log->mutex);
+    log->rested = log->gather.count > 0;
+    unlock_and_wake(log, has_work(log));
 }
 
 /* ---- how it went ---- */
@@ -355,13 +391,19 @@ static void take_cut(struct log *log)
     free(cut);
 }
 
+/* LOG_ALWAYS: all who write are still at work. One who rests wakes the thread. */
+static bool is_all_at_work(const struct log *log)
+{
+    return atomic_load(&log->at_work) > 0 && !log->rested;
+}
+
 /* What has gathered is not written yet, for more will come. */
 static bool is_gathering(struct log *log, int64_t now_us)
 {
     if (log->stopping)
         return false;
     if (log->options.sync == LOG_ALWAYS)
-        return patience_waits(&log->patience, now_us, log->gather.count);
+        return is_all_at_work(log) || patience_waits(&log->patience, now_us, log->gather.count);
     return log->gather.bytes.len < GATHER_BYTES && now_us < log->next_write_us;
 }
 
@@ -374,6 +416,7 @@ static bool take_work(struct log *log, int64_t now_us)
         if (is_gathering(log, now_us) || log->gather.count == 0)
             return false;
         gather_take(&log->gather, &log->work.bytes, &log->work.count, false);
+        log->rested = false;
     }
     pthread_cond_broadcast(&log->room);
     return true;
@@ -389,9 +432,11 @@ static void sleep_on(struct log *log, int64_t now_us)
 {
     int64_t until_us = INT64_MAX;
     log->wake_at = 0;
-    log->wake_units = log->patience.wanted;
-    if (log->patience.wanted > 0)
+    log->wake_units = 0;
+    if (log->patience.wanted > 0 && log->gather.count > 0 && !is_all_at_work(log)) {
+        log->wake_units = log->patience.wanted;
         until_us = log->patience.until_us;
+    }
     if (log->options.sync == LOG_EVERY_SECOND && now_us < log->next_write_us) {
         until_us = log->next_write_us;
         log->wake_at = GATHER_BYTES;
@@ -515,6 +560,14 @@ static void init(struct log *log, const struct log_options *options)
     init_locks(log);
 }
 
+static void wait_for_rest(struct log *log)
+{
+    struct durable *durable = log->options.durable;
+    durable->on_work = on_work;
+    durable->on_rest = on_rest;
+    durable->log = log;
+}
+
 int log_new(const struct log_options *options, struct fs_file *file, struct log **result)
 {
     struct log_file opened;
@@ -529,6 +582,8 @@ int log_new(const struct log_options *options, struct fs_file *file, struct log 
     atomic_store(&options->durable->refusal, NULL);
     atomic_store(&options->durable->revision,
                  options->sync == LOG_ALWAYS ? options->revision : DURABLE_AT_ONCE);
+    if (options->sync == LOG_ALWAYS)
+        wait_for_rest(log);
     error = pthread_create(&log->thread, NULL, run, log);
     if (error != 0) {
         deinit(log);

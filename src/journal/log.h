@@ -4,8 +4,11 @@
  *
  * Group commit: while one batch is written and synced, the next one gathers. It starts as soon as
  * the former is done, or as soon after that as those are back whose units have just become durable,
- * if they are fast (journal/patience.h). Writers wait for nothing but the sink's lock, or, when
- * more than `most_gathered` bytes wait for the disk, for room.
+ * if they are fast (journal/patience.h). Nor does it start while all who write are still at work,
+ * if they say so (journal/durable.h): a batch that begins amid their requests parts those that came
+ * together, and their answers, into ever more and smaller reads and writes. Writers wait for
+ * nothing but the sink's lock, or, when more than `most_gathered` bytes wait for the disk, for
+ * room.
  *
  * How far the data are durable and whether writes are taken is told in a struct durable:
  *  - LOG_ALWAYS: each batch is synced at once; `revision` follows.

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "net/connection.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 /* Connections that the kernel holds for us while we are busy; it caps this at somaxconn. */
@@ -29,6 +30,7 @@ struct net_loop {
     uv_timer_t drain_timer; /* first for the patience, then for the rest of the timeout */
     uv_timer_t sweep_timer; /* once a second, for timeouts */
     uv_timer_t tick_timer;  /* for the protocol's tick() */
+    uv_prepare_t idle;      /* before each waiting, for on_idle() */
 };
 
 const struct net_limits net_default_limits = {
@@ -102,6 +104,18 @@ static void on_wake(uv_async_t *async)
     connection_flush_waiting(&loop->shared);
 }
 
+/* The loop would not wait if it has something to do, so it is asked what it would wait for. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct net_loop *loop = prepare->data;
+    const struct net_protocol *protocol = loop->shared.protocol;
+    if (!protocol->is_at_work(protocol->user))
+        return;
+    struct pollfd ready = {.fd = uv_backend_fd(&loop->shared.uv), .events = POLLIN};
+    if (poll(&ready, 1, 0) == 0)
+        protocol->on_idle(protocol->user);
+}
+
 static void drain_all(struct net_loop *loop)
 {
     for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
@@ -163,6 +177,11 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
     if (protocol->tick != NULL)
         uv_timer_start(&loop->tick_timer, on_tick, 0, 0);
     uv_unref((uv_handle_t *)&loop->tick_timer);
+    uv_prepare_init(&loop->shared.uv, &loop->idle);
+    loop->idle.data = loop;
+    if (protocol->is_at_work != NULL)
+        uv_prepare_start(&loop->idle, on_prepare);
+    uv_unref((uv_handle_t *)&loop->idle);
     return loop;
 }
 
@@ -177,6 +196,7 @@ void net_loop_free(struct net_loop *loop)
     uv_close((uv_handle_t *)&loop->drain_timer, NULL);
     uv_close((uv_handle_t *)&loop->sweep_timer, NULL);
     uv_close((uv_handle_t *)&loop->tick_timer, NULL);
+    uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
     if (uv_loop_close(&loop->shared.uv) < 0)
         abort();

@@ -11,6 +11,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* The longest that others wait for what a worker does, but for what it does at a time. */
+#define MOST_WORK_US 2000
+
 struct worker {
     struct net_protocol protocol;
     struct service *service;
@@ -18,6 +21,7 @@ struct worker {
     struct net_loop *loop;
     struct engine *engine;
     unsigned index, count; /* this worker's number, and how many there are */
+    int64_t at_work_us;    /* since when the engine waits for it to rest; 0 = it does not */
     pthread_t thread;
     bool started;
 };
@@ -38,11 +42,42 @@ static void on_close(void *session)
     grpc_connection_free(session);
 }
 
+static void rest(struct worker *worker)
+{
+    engine_rest(worker->engine, worker->index);
+    worker->at_work_us = 0;
+}
+
+/* Some requests are done. */
+static void limit_work(struct worker *worker)
+{
+    int64_t now_us = clock_monotonic_us();
+    if (worker->at_work_us == 0)
+        worker->at_work_us = now_us;
+    else if (now_us - worker->at_work_us >= MOST_WORK_US)
+        rest(worker);
+}
+
 static bool feed(void *user, void *session, struct slice bytes, struct chain *out, int64_t now_ms)
 {
     struct worker *worker = user;
     service_set_time(worker->service, clock_unix_ms());
-    return grpc_connection_feed(session, bytes, out, now_ms);
+    bool goes_on = grpc_connection_feed(session, bytes, out, now_ms);
+    if (engine_is_at_work(worker->engine, worker->index))
+        limit_work(worker);
+    return goes_on;
+}
+
+static bool is_at_work(const void *user)
+{
+    const struct worker *worker = user;
+    return engine_is_at_work(worker->engine, worker->index);
+}
+
+/* Nothing has come meanwhile. */
+static void on_idle(void *user)
+{
+    rest(user);
 }
 
 static void pull(void *session, struct chain *out, int64_t now_ms)
@@ -88,6 +123,7 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
 {
     struct worker *worker = mem_alloc_zero(sizeof *worker);
     worker->engine = engine;
+    engine->told_of_rest = true;
     worker->index = index;
     worker->count = config->threads;
     worker->protocol = (struct net_protocol){.user = worker,
@@ -100,6 +136,8 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
                                              .expired = expired,
                                              .tick = tick,
                                              .on_wake = on_wake,
+                                             .is_at_work = is_at_work,
+                                             .on_idle = on_idle,
                                              .drain = drain};
     struct http2_limits http2 = config->http2;
     /* A client takes nothing by not reading, or by not opening its windows. */

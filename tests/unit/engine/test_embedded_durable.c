@@ -24,7 +24,8 @@ struct fixture {
     size_t count;
     struct engine_task *done[TASKS];
     size_t done_count;
-    unsigned ready[2]; /* how often each part was told */
+    unsigned ready[2];     /* how often each part was told */
+    unsigned works, rests; /* how often the log was told of them */
 };
 
 static struct fixture *current;
@@ -37,6 +38,16 @@ static void on_done(struct engine_task *task)
 static void on_ready(void *user, unsigned part)
 {
     ((struct fixture *)user)->ready[part]++;
+}
+
+static void on_work(void *log)
+{
+    ((struct fixture *)log)->works++;
+}
+
+static void on_rest(void *log)
+{
+    ((struct fixture *)log)->rests++;
 }
 
 static int setup(void **state)
@@ -205,6 +216,48 @@ static void test_while_loading(void **state)
     assert_int_equal(fixture->tasks[2].result.err, ERR_NONE);
 }
 
+static void test_the_log_hears_who_writes_and_rests(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->durable.on_work = on_work;
+    fixture->durable.on_rest = on_rest;
+    fixture->durable.log = fixture;
+    fixture->engine->told_of_rest = true;
+    submit(fixture, 0, OP_GET, "key");
+    assert_false(engine_is_at_work(fixture->engine, 0));
+    assert_int_equal(fixture->works, 0);
+    submit(fixture, 0, OP_SET, "key");
+    submit(fixture, 0, OP_SET, "key");
+    assert_true(engine_is_at_work(fixture->engine, 0));
+    assert_false(engine_is_at_work(fixture->engine, 1));
+    assert_int_equal(fixture->works, 1);
+    submit(fixture, 1, OP_DELETE, "key");
+    assert_int_equal(fixture->works, 2);
+    engine_rest(fixture->engine, 0);
+    assert_false(engine_is_at_work(fixture->engine, 0));
+    assert_true(engine_is_at_work(fixture->engine, 1));
+    engine_rest(fixture->engine, 0); /* again: it was not at work */
+    assert_int_equal(fixture->rests, 1);
+    submit(fixture, 0, OP_SET, "key");
+    assert_int_equal(fixture->works, 3);
+    refuse(fixture, "the disk is broken");
+    engine_rest(fixture->engine, 0);
+    submit(fixture, 0, OP_SET, "key"); /* is refused, not written */
+    assert_int_equal(fixture->works, 3);
+    assert_int_equal(fixture->rests, 2);
+}
+
+/* Who does not tell when he rests, must not be waited for. */
+static void test_without_rest_there_is_no_work(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->durable.on_work = on_work;
+    fixture->durable.log = fixture;
+    submit(fixture, 0, OP_SET, "key");
+    assert_false(engine_is_at_work(fixture->engine, 0));
+    assert_int_equal(fixture->works, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -217,6 +270,8 @@ int main(void)
         TEST(test_a_cancelled_task_is_forgotten),
         TEST(test_when_the_disk_fails),
         TEST(test_while_loading),
+        TEST(test_the_log_hears_who_writes_and_rests),
+        TEST(test_without_rest_there_is_no_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

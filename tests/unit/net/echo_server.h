@@ -49,6 +49,9 @@ struct echo_server {
     atomic_size_t feeds;       /* of them, how often */
     atomic_size_t peak_queued; /* bytes of one session */
     atomic_size_t drains;
+    atomic_size_t idles;      /* since a test has said that it is at work */
+    atomic_size_t idle_feeds; /* `feeds` at the latest of them */
+    atomic_bool at_work;
     atomic_size_t errors; /* calls that the contract forbids */
     atomic_bool ended;
     struct echo_session *registered; /* for on_feed */
@@ -182,6 +185,20 @@ static inline void echo_server_drain(void *user)
     atomic_fetch_add(&session->server->drains, 1);
 }
 
+static inline bool echo_server_is_at_work(const void *user)
+{
+    const struct echo_server *server = user;
+    return atomic_load(&server->at_work);
+}
+
+static inline void echo_server_on_idle(void *user)
+{
+    struct echo_server *server = user;
+    atomic_store(&server->at_work, false);
+    atomic_store(&server->idle_feeds, atomic_load(&server->feeds));
+    atomic_fetch_add(&server->idles, 1);
+}
+
 /* How many connections an echo server admits. */
 struct echo_admission {
     uint32_t all;
@@ -201,6 +218,8 @@ static inline struct echo_server *echo_server_new_with(const struct net_limits *
                                              .queued = echo_server_queued,
                                              .finished = echo_server_finished,
                                              .expired = echo_server_expired,
+                                             .is_at_work = echo_server_is_at_work,
+                                             .on_idle = echo_server_on_idle,
                                              .drain = echo_server_drain};
     server->drains_to_finish = 1;
     server->pull = ECHO_PULL;

@@ -202,6 +202,46 @@ static void test_drain_timeout_closes_who_does_not_read(void **state)
     close(fd);
 }
 
+/* ---- when it has nothing to do ---- */
+
+#define CHAIN 5
+
+static int chain_fds[CHAIN];
+
+/* While the server works for one client, the next one sends something. */
+static bool have_next_send(struct echo_session *session, struct slice bytes)
+{
+    size_t next = (size_t)bytes.data[0];
+    atomic_store(&session->server->at_work, true);
+    if (next < CHAIN) {
+        uint8_t byte = (uint8_t)(next + 1);
+        if (send(chain_fds[next], &byte, 1, MSG_NOSIGNAL) != 1)
+            atomic_fetch_add(&session->server->errors, 1);
+    }
+    return true;
+}
+
+static void test_idle_is_who_has_nothing_to_read(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    server->on_feed = have_next_send;
+    echo_server_start(server);
+    for (size_t i = 0; i < CHAIN; i++)
+        chain_fds[i] = echo_connect(&server->address, 0);
+    echo_wait_until(atomic_load(&server->opened) == CHAIN);
+    for (size_t round = 1; round <= 20; round++) {
+        assert_int_equal(send(chain_fds[0], "\1", 1, MSG_NOSIGNAL), 1);
+        echo_wait_until(atomic_load(&server->idles) == round);
+        assert_int_equal(atomic_load(&server->idle_feeds), round * CHAIN);
+    }
+    for (size_t i = 0; i < CHAIN; i++)
+        close(chain_fds[i]);
+    echo_wait_until(atomic_load(&server->closed) == CHAIN);
+    assert_int_equal(atomic_load(&server->idles), 20); /* not at work, it was not told */
+    echo_server_stop_and_free(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_drain_is_repeated),
         cmocka_unit_test(test_drain_timeout_closes_the_rest),
         cmocka_unit_test(test_drain_timeout_closes_who_does_not_read),
+        cmocka_unit_test(test_idle_is_who_has_nothing_to_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "server/worker.h"
 
 #include "engine/embedded.h"
+#include "journal/durable.h"
 #include "net/admission.h"
 #include "net/listener.h"
 #include "store/store.h"
@@ -362,6 +363,58 @@ static void test_a_late_answer_is_written_at_once(void **state)
     assert_int_equal(late.cancelled, 1);
 }
 
+/* A log that makes durable what was written when a worker rests, and not before. */
+struct resting {
+    struct durable durable;
+    struct worker *worker;
+    atomic_uint works, rests;
+};
+
+static void on_work(void *log)
+{
+    struct resting *resting = log;
+    atomic_fetch_add(&resting->works, 1);
+}
+
+static void on_rest(void *log)
+{
+    struct resting *resting = log;
+    atomic_fetch_add(&resting->rests, 1);
+    atomic_fetch_add(&resting->durable.revision, 1);
+    resting->durable.on_progress(resting->durable.user);
+}
+
+static void wake(void *user, unsigned part)
+{
+    (void)part;
+    worker_wake(((struct resting *)user)->worker);
+}
+
+static void test_a_worker_without_requests_rests(void **state)
+{
+    (void)state;
+    struct config config = make_config();
+    struct resting resting = {.durable = {.on_work = on_work, .on_rest = on_rest}};
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 1);
+    struct net_address address = parse_address("127.0.0.1:0");
+    struct peer peer;
+    resting.durable.log = &resting;
+    embedded_set_durable(engine, &resting.durable);
+    engine->on_ready = wake;
+    engine->on_ready_user = &resting;
+    start_workers(&resting.worker, 1, &config, engine, &address);
+    connect_peer(&peer, &address);
+    for (unsigned i = 1; i <= 20; i++) {
+        set(&peer, "key", SLICE_LITERAL("value"));
+        assert_int_equal(atomic_load(&resting.works), i);
+        assert_int_equal(atomic_load(&resting.rests), i);
+    }
+    disconnect_peer(&peer);
+    worker_stop(resting.worker);
+    worker_free(resting.worker);
+    embedded_free(engine);
+}
+
 static void test_stopping_says_goodbye_to_idle_connections(void **state)
 {
     (void)state;
@@ -464,6 +517,7 @@ int main(void)
         WORKER(test_workers_share_the_engine),
         WORKER(test_the_largest_value_there_and_back),
         WORKER(test_a_late_answer_is_written_at_once),
+        WORKER(test_a_worker_without_requests_rests),
         WORKER(test_stopping_says_goodbye_to_idle_connections),
         WORKER(test_stopping_ends_calls_that_take_too_long),
         WORKER(test_a_client_that_leaves_cancels_its_call),

@@ -1,0 +1,131 @@
+/* A log on a fake disk, units for it, and what must be in its file. */
+#ifndef KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
+#define KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
+
+#include "journal/log.h"
+#include "journal/log_file.h"
+#include "journal/scan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "journal/fake_disk.h"
+
+#define FIRST 11 /* revision of the first unit */
+
+/* Static in each test: the thread of a log goes on with it when an assertion has failed, and must
+ * not disturb the tests that follow. */
+struct fixture {
+    struct fake_disk disk; /* its mutex and condition are for all of this */
+    struct durable durable;
+    struct log *log;
+    unsigned progress; /* calls of on_progress */
+    int fail_rotated;  /* what on_rotated answers, 0 = all is well */
+    unsigned rotated;
+    bool passed_limit; /* by the other writer */
+};
+
+static inline void on_progress(void *user)
+{
+    struct fixture *fixture = user;
+    FAKE_DISK_SET(&fixture->disk, fixture->progress++);
+}
+
+static inline int on_rotated(void *user, const char *name)
+{
+    struct fixture *fixture = user;
+    int result;
+    FAKE_DISK_SET(&fixture->disk, {
+        fake_disk_tell(&fixture->disk, "rotated", name);
+        fixture->rotated++;
+        result = fixture->fail_rotated;
+    });
+    return result;
+}
+
+static inline void start(struct fixture *fixture, enum log_sync sync, size_t most_gathered)
+{
+    struct fs_file *file;
+    memset(fixture, 0, sizeof *fixture);
+    fake_disk_init(&fixture->disk);
+    fixture->durable.on_progress = on_progress;
+    fixture->durable.user = fixture;
+    struct log_options options = {.fs = &fixture->disk.fs,
+                                  .folder = "folder",
+                                  .durable = &fixture->durable,
+                                  .sync = sync,
+                                  .most_gathered = most_gathered,
+                                  .revision = FIRST - 1,
+                                  .former_size = 1000,
+                                  .on_rotated = on_rotated,
+                                  .user = fixture};
+    assert_int_equal(log_file_create(options.fs, "folder", "one", &file), 0);
+    assert_int_equal(log_new(&options, file, &fixture->log), 0);
+    fixture->disk.syncs_begun = fixture->disk.syncs_done = 0;
+    fixture->disk.story[0] = 0;
+}
+
+/* Ends the log, if it is not ended, and its disk. */
+static inline void stop(struct fixture *fixture)
+{
+    if (fixture->log != NULL)
+        assert_true(log_free(fixture->log));
+    fake_disk_deinit(&fixture->disk);
+}
+
+/* A unit of so many changes, each with its revision as the key. */
+static inline uint64_t write_changes(struct log *log, uint32_t db, unsigned changes,
+                                     struct slice value)
+{
+    struct change_sink *sink = log_sink(log);
+    uint64_t revision = sink->begin(sink);
+    char key[24];
+    int len = snprintf(key, sizeof key, "%llu", (unsigned long long)revision);
+    struct op op = {.kind = OP_SET, .db = db, .key = slice_make(key, (size_t)len), .value = value};
+    for (unsigned i = 0; i < changes; i++)
+        sink->change(sink, &op);
+    sink->end(sink);
+    return revision;
+}
+
+static inline uint64_t write_unit(struct log *log)
+{
+    return write_changes(log, 0, 1, SLICE_LITERAL("value"));
+}
+
+static inline void wait_durable(struct fixture *fixture, uint64_t revision)
+{
+    FAKE_DISK_WAIT(&fixture->disk, atomic_load(&fixture->durable.revision) >= revision);
+}
+
+/* A file that no one writes to any more holds exactly these units, each with its revision's key. */
+static inline void assert_file(const struct fixture *fixture, size_t file, uint64_t first,
+                               uint64_t last)
+{
+    struct scan scan;
+    struct scan_unit unit;
+    scan_init(&scan, buf_slice(&fixture->disk.inodes[file].bytes), first);
+    for (uint64_t revision = first; revision <= last; revision++) {
+        char key[24];
+        snprintf(key, sizeof key, "%llu", (unsigned long long)revision);
+        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
+        assert_int_equal(unit.revision, revision);
+        for (size_t i = 0; i < unit.count; i++)
+            assert_true(slice_equal(unit.commands[i].args[1], slice_from_string(key)));
+    }
+    assert_int_equal(scan_next(&scan, &unit), SCAN_CLEAN);
+    scan_deinit(&scan);
+}
+
+/* Ends the log; the first file holds the units up to `last`, durably. */
+static inline void end_with(struct fixture *fixture, uint64_t last)
+{
+    assert_true(log_free(fixture->log));
+    fixture->log = NULL;
+    assert_file(fixture, 0, FIRST, last);
+    assert_int_equal(fixture->disk.inodes[0].synced, fixture->disk.inodes[0].bytes.len);
+}
+
+#endif
