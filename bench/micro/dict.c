@@ -191,7 +191,7 @@ static double search_in_batches(const struct bench *bench)
         for (int j = 0; j < BATCH; j++) {
             keys[j] = make_key(random_number(&state) % bench->keys);
             hashes[j] = hash_key(NULL, slice_of(&keys[j]));
-            dict_prefetch_slot(&bench->dicts[hashes[j] >> 56], hashes[j]);
+            dict_prefetch_bucket(&bench->dicts[hashes[j] >> 56], hashes[j]);
         }
         for (int j = 0; j < BATCH; j++)
             dict_prefetch_entry(&bench->dicts[hashes[j] >> 56], hashes[j]);

@@ -15,6 +15,8 @@
 #define MAINTAIN_US      250
 #define MAINTAIN_BUSY_MS 1
 #define MAINTAIN_IDLE_MS 100
+/* Tasks of which a hint is passed on. */
+#define MOST_PREPARED ((size_t)16)
 /* One expired key in so many: there are a lot. */
 #define MAINTAIN_SHARE 10
 
@@ -46,10 +48,12 @@ struct embedded {
 static void prepare(struct engine *engine, struct engine_task **tasks, size_t count)
 {
     struct embedded *embedded = (struct embedded *)engine;
+    struct op *ops[MOST_PREPARED];
+    if (count > MOST_PREPARED)
+        count = MOST_PREPARED;
     for (size_t i = 0; i < count; i++)
-        store_prefetch_slot(embedded->store, &tasks[i]->op);
-    for (size_t i = 0; i < count; i++)
-        store_prefetch_entry(embedded->store, &tasks[i]->op);
+        ops[i] = &tasks[i]->op;
+    store_prefetch(embedded->store, ops, count);
 }
 
 static enum engine_answer refuse(struct engine_task *task, enum err err, const char *why)

@@ -367,7 +367,7 @@ struct entry *dict_find(const struct dict *dict, uint64_t hash, struct slice key
     return place.bucket != NULL ? load_pointer(place.bucket, place.slot) : NULL;
 }
 
-void dict_prefetch_slot(const struct dict *dict, uint64_t hash)
+void dict_prefetch_bucket(const struct dict *dict, uint64_t hash)
 {
     /* Another thread may be changing the table: then the address is useless, but not followed. */
     const struct dict_directory *directory =
@@ -384,23 +384,26 @@ void dict_prefetch_slot(const struct dict *dict, uint64_t hash)
         __builtin_prefetch(page + index % PAGE_BUCKETS);
 }
 
-static void prefetch_entry(const struct dict_bucket *bucket, unsigned slot)
-{
-    const char *entry = load_pointer(bucket, slot);
-    __builtin_prefetch(entry);
-    __builtin_prefetch(entry + ENTRY_FETCH);
-}
-
-void dict_prefetch_entry(const struct dict *dict, uint64_t hash)
+struct dict_guess dict_guess(const struct dict *dict, uint64_t hash, unsigned links)
 {
     if (dict->count == 0)
-        return;
+        return (struct dict_guess){.at = NULL};
     const struct dict_bucket *bucket = home_of(dict, hash);
+    for (; links > 0 && bucket != NULL; links--)
+        bucket = next_of(bucket);
+    if (bucket == NULL)
+        return (struct dict_guess){.at = NULL};
     unsigned found = match(bucket, tag_of(hash));
-    if (found == 0 && bucket->meta & LINKED)
-        __builtin_prefetch(next_of(bucket));
-    for (; found != 0; found &= found - 1)
-        prefetch_entry(bucket, (unsigned)__builtin_ctz(found));
+    if (found != 0)
+        return (struct dict_guess){.at = load_pointer(bucket, (unsigned)__builtin_ctz(found))};
+    return (struct dict_guess){.at = next_of(bucket), .is_bucket = bucket->meta & LINKED};
+}
+
+void dict_prefetch(struct dict_guess guess)
+{
+    const char *entry = guess.at;
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + ENTRY_FETCH);
 }
 
 /* ---- growing and shrinking ---- */

@@ -21,7 +21,7 @@
  * 3. There are at most 29/4 entries per bucket after a put that found its key absent, and at least
  *    22/4 per bucket but one after a removal; no buckets if there are no entries.
  * 4. A directory once published is not freed before dict_deinit(), even when a larger one follows
- * or another dictionary has taken it: dict_prefetch_slot() reads it without lock.
+ * or another dictionary has taken it: dict_prefetch_bucket() reads it without lock.
  */
 #ifndef KEYSTORE_STORE_DICT_H
 #define KEYSTORE_STORE_DICT_H
@@ -81,10 +81,18 @@ void dict_reserve(struct dict *dict, size_t entries);
 
 /* Begins to fetch the bucket where a search for the hash begins. The only function that needs no
  * lock. */
-void dict_prefetch_slot(const struct dict *dict, uint64_t hash);
+void dict_prefetch_bucket(const struct dict *dict, uint64_t hash);
 
-/* Begins to fetch the entries that a search for the hash would look at first. */
-void dict_prefetch_entry(const struct dict *dict, uint64_t hash);
+/* Where a search goes on beyond a bucket: likely at the entry. */
+struct dict_guess {
+    const void *at; /* NULL: nowhere, the key is absent */
+    bool is_bucket; /* that is linked, and may lead to the entry */
+};
+
+/* Where a search for the hash goes on beyond the bucket that comes after so many links; to be
+ * fetched only, which needs no lock. */
+struct dict_guess dict_guess(const struct dict *dict, uint64_t hash, unsigned links);
+void dict_prefetch(struct dict_guess guess);
 
 /* Stores the entry under its key and takes ownership; an entry that had the key is freed. */
 void dict_put(struct dict *dict, uint64_t hash, struct entry *entry);

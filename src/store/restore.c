@@ -86,7 +86,7 @@ static uint32_t *order_by_shard(struct store *store, const struct restore_string
 static void prefetch(struct store *store, const struct restore_string *string)
 {
     struct shard *shard = shard_of(store, string->hash);
-    dict_prefetch_slot(&shard->databases[string->key.db].dict, string->hash);
+    dict_prefetch_bucket(&shard->databases[string->key.db].dict, string->hash);
     __builtin_prefetch(string->key.name.data);
     __builtin_prefetch(string->value.data);
 }

@@ -60,13 +60,9 @@ struct store_stats store_stats(struct store *store);
 /* Keys with a deadline in a database; like store_count(). */
 size_t store_expiring(struct store *store, uint32_t db);
 
-/*
- * Two hints for a batch of operations that come next: first the slot of each key's place is fetched
- * into the cache, then, when those have arrived, each key's entry, so that the operations do not
- * wait for memory one after the other.
- */
-void store_prefetch_slot(struct store *store, struct op *op);
-void store_prefetch_entry(struct store *store, const struct op *op);
+/* A hint: these operations come next. Fetches the memory of their keys into the cache, so that they
+ * do not wait for it one after the other; and notes the hashes of those keys. */
+void store_prefetch(struct store *store, struct op *const *ops, size_t count);
 
 /*
  * Carries out the operation, whose keys and databases are valid, atomically, from any thread.

@@ -115,13 +115,19 @@ static const struct dict *dict_of(struct keyspace *space, uint32_t db, uint64_t 
     return &shard_of(space->store, hash)->databases[db].dict;
 }
 
-/* The keys have their hashes, since their shards are locked. */
+/* The keys, FETCH at most, have their hashes, since their shards are locked. */
 static void fetch_keys(struct keyspace *space, uint32_t db, const struct op_key *keys, size_t count)
 {
+    struct dict_guess guesses[FETCH];
     for (size_t i = 0; i < count; i++)
-        dict_prefetch_slot(dict_of(space, db, keys[i].hash), keys[i].hash);
+        dict_prefetch_bucket(dict_of(space, db, keys[i].hash), keys[i].hash);
+    for (size_t i = 0; i < count; i++) {
+        guesses[i] = dict_guess(dict_of(space, db, keys[i].hash), keys[i].hash, 0);
+        dict_prefetch(guesses[i]);
+    }
     for (size_t i = 0; i < count; i++)
-        dict_prefetch_entry(dict_of(space, db, keys[i].hash), keys[i].hash);
+        if (guesses[i].is_bucket)
+            dict_prefetch(dict_guess(dict_of(space, db, keys[i].hash), keys[i].hash, 1));
 }
 
 /* The string under the key; NULL if there is none, or something else. */

@@ -342,8 +342,8 @@ static void test_begins_without_memory(void **state)
     assert_null(dict_find(&fixture->dict, 1, SLICE_LITERAL("key")));
     assert_null(dict_random(&fixture->dict, 1));
     assert_false(dict_remove(&fixture->dict, 1, SLICE_LITERAL("key")));
-    dict_prefetch_slot(&fixture->dict, 1);
-    dict_prefetch_entry(&fixture->dict, 1);
+    dict_prefetch_bucket(&fixture->dict, 1);
+    assert_null(dict_guess(&fixture->dict, 1, 0).at);
     dict_clear(&fixture->dict);
 }
 
@@ -647,8 +647,9 @@ static void test_prefetches_are_only_hints(void **state)
         start(fixture, hashes[i]);
         for (uint32_t key = 0; key < 50; key++) {
             for (uint32_t other = 0; other < 60; other++) {
-                dict_prefetch_slot(&fixture->dict, hashes[i](other));
-                dict_prefetch_entry(&fixture->dict, hashes[i](other));
+                dict_prefetch_bucket(&fixture->dict, hashes[i](other));
+                for (unsigned links = 0; links < 3; links++)
+                    dict_prefetch(dict_guess(&fixture->dict, hashes[i](other), links));
             }
             if (key < 40)
                 put(fixture, key, key + 1);
@@ -657,9 +658,38 @@ static void test_prefetches_are_only_hints(void **state)
         }
         assert_equal(fixture, KEYS);
         dict_deinit(&fixture->dict);
-        dict_prefetch_slot(&fixture->dict, 1);
-        dict_prefetch_entry(&fixture->dict, 1);
+        dict_prefetch_bucket(&fixture->dict, 1);
+        assert_null(dict_guess(&fixture->dict, 1, 0).at);
+        dict_prefetch(dict_guess(&fixture->dict, 1, 0));
     }
+}
+
+/* Bucket by bucket it comes to where the entry is, unless another one has the same tag. */
+static void test_guesses_lead_to_the_entry(void **state)
+{
+    struct fixture *fixture = start(*state, hash_well);
+    size_t steps[8] = {0}, wrong = 0;
+    for (uint32_t key = 0; key < MANY; key++)
+        put(fixture, key, 1);
+    for (uint32_t key = 0; key < MANY; key++) {
+        const struct entry *entry = find(fixture, key);
+        struct dict_guess guess;
+        unsigned links = 0;
+        do {
+            guess = dict_guess(&fixture->dict, hash_well(key), links++);
+            assert_non_null(guess.at);
+        } while (guess.is_bucket);
+        wrong += guess.at != entry;
+        steps[links]++;
+    }
+    assert_true(wrong < MANY / 20);
+    assert_true(steps[1] > MANY * 2 / 3 && steps[2] > 0);
+    for (uint32_t key = MANY; key < 2 * MANY; key++) { /* absent: it ends somewhere */
+        unsigned links = 0;
+        while (dict_guess(&fixture->dict, hash_well(key), links).is_bucket)
+            assert_true(++links < 8);
+    }
+    assert_null(dict_guess(&fixture->dict, hash_well(1), 100).at); /* no chain is so long */
 }
 
 struct prefetcher {
@@ -671,11 +701,11 @@ static void *prefetch(void *context)
 {
     struct prefetcher *prefetcher = context;
     for (uint32_t key = 0; !atomic_load(&prefetcher->done); key = (key + 1) % MANY)
-        dict_prefetch_slot(&prefetcher->fixture->dict, hash_well(key));
+        dict_prefetch_bucket(&prefetcher->fixture->dict, hash_well(key));
     return NULL;
 }
 
-static void test_slots_are_prefetched_while_another_thread_writes(void **state)
+static void test_buckets_are_prefetched_while_another_thread_writes(void **state)
 {
     struct fixture *fixture = *state;
     struct prefetcher prefetcher = {.fixture = fixture};
@@ -731,7 +761,8 @@ int main(void)
         TEST(test_a_random_entry_is_what_the_number_selects),
         TEST(test_every_entry_of_a_long_chain_is_drawn),
         TEST(test_prefetches_are_only_hints),
-        TEST(test_slots_are_prefetched_while_another_thread_writes),
+        TEST(test_guesses_lead_to_the_entry),
+        TEST(test_buckets_are_prefetched_while_another_thread_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

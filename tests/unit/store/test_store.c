@@ -135,9 +135,9 @@ static void test_stores_hash_differently(void **state)
                  *b = store_new(&(struct store_options){.databases = 1});
     struct op op = key_op(OP_GET, 0, "key");
     struct op again = op, other = op;
-    store_prefetch_slot(a, &op);
-    store_prefetch_slot(a, &again);
-    store_prefetch_slot(b, &other);
+    store_prefetch(a, (struct op *[]){&op}, 1);
+    store_prefetch(a, (struct op *[]){&again}, 1);
+    store_prefetch(b, (struct op *[]){&other}, 1);
     assert_true(op.hash != 0 && op.hash == again.hash);
     assert_true(op.hash != other.hash);
     store_free(a);
@@ -365,9 +365,8 @@ static void test_prefetch_notes_the_hash_that_is_used(void **state)
     arena_init(&arena);
     for (int round = 0; round < 2; round++) {
         struct op op = set_op(1, "key", "value");
-        store_prefetch_slot(store, &op);
+        store_prefetch(store, (struct op *[]){&op}, 1);
         uint64_t hash = op.hash;
-        store_prefetch_entry(store, &op);
         struct op_result result = apply(store, op, &arena);
         assert_true(result.ok);
         struct op get = key_op(OP_GET, 1, "key"); /* not prefetched */
@@ -390,8 +389,7 @@ static void *run_prefetching(void *user)
         snprintf(key, sizeof key, "%u", i * 7 % 500);
         struct op op = i % 3 == 0 ? key_op(OP_DELETE, 0, key) : set_op(0, key, key);
         arena_reset(&arena);
-        store_prefetch_slot(thread->store, &op);
-        store_prefetch_entry(thread->store, &op);
+        store_prefetch(thread->store, (struct op *[]){&op}, 1);
         thread->whole &= apply(thread->store, op, &arena).err == ERR_NONE;
     }
     arena_deinit(&arena);
