@@ -41,9 +41,9 @@ struct net_protocol {
     /* After net_loop_wake(), once for any number of calls. What the sessions have to say then is
      * written when it returns, once per connection. NULL: it will not be called. */
     void (*on_wake)(void *user);
-    /* If is_at_work(), on_idle() is called when there is nothing to read, nor anything else to do,
-     * before the loop waits. NULL: they will not be called. */
-    bool (*is_at_work)(const void *user);
+    /* Asked each time before the loop looks for what is ready: if it is, and nothing is, on_idle()
+     * is called before the loop waits. NULL: neither will be called. */
+    bool (*is_at_work)(void *user);
     void (*on_idle)(void *user);
     /* Finish what is under way, take nothing new. Called again later: do not wait for the peer. */
     void (*drain)(void *session);

@@ -48,14 +48,20 @@ static void rest(struct worker *worker)
     worker->at_work_us = 0;
 }
 
-/* Some requests are done. */
-static void limit_work(struct worker *worker)
+/* Asked after each read, and before the loop looks for what is ready, which something may always
+ * be: who has been at work for long rests. */
+static bool is_at_work(void *user)
 {
+    struct worker *worker = user;
+    if (!engine_is_at_work(worker->engine, worker->index))
+        return false;
     int64_t now_us = clock_monotonic_us();
     if (worker->at_work_us == 0)
         worker->at_work_us = now_us;
-    else if (now_us - worker->at_work_us >= MOST_WORK_US)
-        rest(worker);
+    if (now_us - worker->at_work_us < MOST_WORK_US)
+        return true;
+    rest(worker);
+    return false;
 }
 
 static bool feed(void *user, void *session, struct slice bytes, struct chain *out, int64_t now_ms)
@@ -63,15 +69,8 @@ static bool feed(void *user, void *session, struct slice bytes, struct chain *ou
     struct worker *worker = user;
     service_set_time(worker->service, clock_unix_ms());
     bool goes_on = grpc_connection_feed(session, bytes, out, now_ms);
-    if (engine_is_at_work(worker->engine, worker->index))
-        limit_work(worker);
+    is_at_work(worker);
     return goes_on;
-}
-
-static bool is_at_work(const void *user)
-{
-    const struct worker *worker = user;
-    return engine_is_at_work(worker->engine, worker->index);
 }
 
 /* Nothing has come meanwhile. */
@@ -158,6 +157,7 @@ static void *run(void *user)
 {
     struct worker *worker = user;
     net_loop_run(worker->loop);
+    rest(worker);
     return NULL;
 }
 

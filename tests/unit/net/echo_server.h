@@ -185,7 +185,7 @@ static inline void echo_server_drain(void *user)
     atomic_fetch_add(&session->server->drains, 1);
 }
 
-static inline bool echo_server_is_at_work(const void *user)
+static inline bool echo_server_is_at_work(void *user)
 {
     const struct echo_server *server = user;
     return atomic_load(&server->at_work);
