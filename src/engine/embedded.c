@@ -15,8 +15,6 @@
 #define MAINTAIN_US      250
 #define MAINTAIN_BUSY_MS 1
 #define MAINTAIN_IDLE_MS 100
-/* Tasks of which a hint is passed on. */
-#define MOST_PREPARED ((size_t)16)
 /* One expired key in so many: there are a lot. */
 #define MAINTAIN_SHARE 10
 
@@ -48,9 +46,9 @@ struct embedded {
 static void prepare(struct engine *engine, struct engine_task **tasks, size_t count)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    struct op *ops[MOST_PREPARED];
-    if (count > MOST_PREPARED)
-        count = MOST_PREPARED;
+    struct op *ops[STORE_PREFETCH];
+    if (count > STORE_PREFETCH)
+        count = STORE_PREFETCH;
     for (size_t i = 0; i < count; i++)
         ops[i] = &tasks[i]->op;
     store_prefetch(embedded->store, ops, count);

@@ -560,7 +560,7 @@ static void init(struct log *log, const struct log_options *options)
     init_locks(log);
 }
 
-static void wait_for_rest(struct log *log)
+static void ask_for_rest(struct log *log)
 {
     struct durable *durable = log->options.durable;
     durable->on_work = on_work;
@@ -583,7 +583,7 @@ int log_new(const struct log_options *options, struct fs_file *file, struct log 
     atomic_store(&options->durable->revision,
                  options->sync == LOG_ALWAYS ? options->revision : DURABLE_AT_ONCE);
     if (options->sync == LOG_ALWAYS)
-        wait_for_rest(log);
+        ask_for_rest(log);
     error = pthread_create(&log->thread, NULL, run, log);
     if (error != 0) {
         deinit(log);

@@ -15,9 +15,6 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-/* Operations for which memory is fetched at the same time: the processor waits for no more. */
-#define FETCH ((size_t)16)
-
 static const char no_memory[] =
     "the memory limit (--max-memory) is reached and nothing can be evicted; remove keys, raise the "
     "limit or choose another --max-memory-policy";
@@ -176,9 +173,9 @@ static struct dict_guess guess(struct store *store, const struct op *op, unsigne
 /* One step for all before the next one, so that what one fetches comes at the same time. At a lock
  * the processor waits for what was to be fetched before, so that nothing is fetched between locks.
  * Entries in a linked bucket, about one in seven, take one step more. */
-static void prefetch_some(struct store *store, struct op *const *ops, size_t count)
+void store_prefetch(struct store *store, struct op *const *ops, size_t count)
 {
-    struct dict_guess guesses[FETCH];
+    struct dict_guess guesses[STORE_PREFETCH];
     for (size_t i = 0; i < count; i++)
         prefetch_bucket(store, ops[i]);
     for (size_t i = 0; i < count; i++)
@@ -188,12 +185,6 @@ static void prefetch_some(struct store *store, struct op *const *ops, size_t cou
     for (size_t i = 0; i < count; i++)
         if (guesses[i].is_bucket)
             dict_prefetch(guess(store, ops[i], 1));
-}
-
-void store_prefetch(struct store *store, struct op *const *ops, size_t count)
-{
-    for (size_t done = 0; done < count; done += FETCH)
-        prefetch_some(store, ops + done, count - done < FETCH ? count - done : FETCH);
 }
 
 static void apply(struct store *store, const struct op *op, struct arena *arena,

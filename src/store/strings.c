@@ -5,9 +5,6 @@
 #include "store/entry.h"
 #include "store/shard.h"
 
-/* Keys whose memory is fetched at the same time. */
-#define FETCH ((size_t)16)
-
 /* ---- one key ---- */
 
 /* A key whose deadline has come is as good as removed. */
@@ -115,10 +112,10 @@ static const struct dict *dict_of(struct keyspace *space, uint32_t db, uint64_t 
     return &shard_of(space->store, hash)->databases[db].dict;
 }
 
-/* The keys, FETCH at most, have their hashes, since their shards are locked. */
+/* The keys, STORE_PREFETCH at most, have their hashes, since their shards are locked. */
 static void fetch_keys(struct keyspace *space, uint32_t db, const struct op_key *keys, size_t count)
 {
-    struct dict_guess guesses[FETCH];
+    struct dict_guess guesses[STORE_PREFETCH];
     for (size_t i = 0; i < count; i++)
         dict_prefetch_bucket(dict_of(space, db, keys[i].hash), keys[i].hash);
     for (size_t i = 0; i < count; i++) {
@@ -144,9 +141,9 @@ static size_t find_strings(struct keyspace *space, const struct op *op,
 {
     size_t bytes = 0;
     for (size_t i = 0; i < op->key_count; i++) {
-        if (i % FETCH == 0) {
+        if (i % STORE_PREFETCH == 0) {
             size_t rest = op->key_count - i;
-            fetch_keys(space, op->db, &op->keys[i], rest < FETCH ? rest : FETCH);
+            fetch_keys(space, op->db, &op->keys[i], rest < STORE_PREFETCH ? rest : STORE_PREFETCH);
         }
         entries[i] = find_string(space, op->db, &op->keys[i]);
         bytes += op_answer_size(entries[i] != NULL ? entry_string(entries[i]).len : 0);

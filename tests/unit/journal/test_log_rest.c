@@ -64,6 +64,20 @@ static void one_who_rests_is_enough(void **state)
     stop(&fixture);
 }
 
+/* One unit is held on its way to the disk, and somebody is at work: what he writes, during the sync
+ * and after it, becomes durable when he rests. */
+static void assert_the_next_waits_for_rest(struct fixture *fixture)
+{
+    write_unit(fixture->log);
+    FAKE_DISK_SET(&fixture->disk, fixture->disk.hold = false);
+    wait_durable(fixture, FIRST);
+    write_slowly(fixture, 50);
+    assert_int_equal(log_stats(fixture->log).batches, 1);
+    rest(fixture);
+    wait_durable(fixture, FIRST + 51);
+    end_with(fixture, FIRST + 51);
+}
+
 /* What was rested for is on its way to the disk; what comes meanwhile is of one who is at work. */
 static void a_rest_counts_for_one_batch(void **state)
 {
@@ -76,14 +90,7 @@ static void a_rest_counts_for_one_batch(void **state)
     rest(&fixture);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     work(&fixture);
-    write_unit(fixture.log);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
-    wait_durable(&fixture, FIRST);
-    write_slowly(&fixture, 50);
-    assert_int_equal(log_stats(fixture.log).batches, 1);
-    rest(&fixture);
-    wait_durable(&fixture, FIRST + 51);
-    end_with(&fixture, FIRST + 51);
+    assert_the_next_waits_for_rest(&fixture);
     stop(&fixture);
 }
 
@@ -99,14 +106,7 @@ static void a_rest_without_units_means_nothing(void **state)
     work(&fixture);
     work(&fixture);
     rest(&fixture);
-    write_unit(fixture.log);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
-    wait_durable(&fixture, FIRST);
-    write_slowly(&fixture, 50);
-    assert_int_equal(log_stats(fixture.log).batches, 1);
-    rest(&fixture);
-    wait_durable(&fixture, FIRST + 51);
-    end_with(&fixture, FIRST + 51);
+    assert_the_next_waits_for_rest(&fixture);
     stop(&fixture);
 }
 
