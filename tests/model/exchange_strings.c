@@ -356,8 +356,7 @@ void judge_append(const struct exchange *exchange, struct judge *judge)
         judge_wrote(judge, request->db, request->key, status->version, false);
         return;
     }
-    versions_forget(judge->versions, request->db, request->key);
-    judge_kept(judge, request->db, request->key, status->version);
+    judge_either(judge, request->db, request->key, status->version);
 }
 
 void send_set_range(const struct exchange *exchange, struct script *script)
@@ -442,9 +441,9 @@ void judge_get_ex(const struct exchange *exchange, struct judge *judge)
         return;
     judge_value(judge, value, exchange->replies[0]);
     judge_deadline(judge, value->expire_at_ms, exchange->replies[1]);
-    if (request->persist) /* which writes nothing if there was no deadline */
-        versions_forget(judge->versions, request->db, request->key);
-    if (!value->found || request->persist || exchange->deadline_ms == 0)
+    if (value->found && request->persist) /* which writes nothing if there was no deadline */
+        judge_either(judge, request->db, request->key, value->version);
+    else if (!value->found || exchange->deadline_ms == 0)
         judge_kept(judge, request->db, request->key, value->version);
     else
         judge_wrote(judge, request->db, request->key, value->version,

@@ -176,6 +176,12 @@ void judge_kept(struct judge *judge, uint32_t db, struct keystore_slice key, uin
     judge_expect(judge, wrong == NULL, "%s (%" PRIu64 ")", wrong, version);
 }
 
+void judge_either(struct judge *judge, uint32_t db, struct keystore_slice key, uint64_t version)
+{
+    const char *wrong = versions_either(judge->versions, db, key, version);
+    judge_expect(judge, wrong == NULL, "%s (%" PRIu64 ")", wrong, version);
+}
+
 void judge_wrote(struct judge *judge, uint32_t db, struct keystore_slice key, uint64_t version,
                  bool is_gone)
 {

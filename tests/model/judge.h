@@ -47,6 +47,9 @@ void judge_deadline(struct judge *judge, int64_t ours, const redisReply *redis);
 
 void judge_kept(struct judge *judge, uint32_t db, struct keystore_slice key, uint64_t version);
 
+/* The key was written or not, which cannot be told from the answer. */
+void judge_either(struct judge *judge, uint32_t db, struct keystore_slice key, uint64_t version);
+
 /* `is_gone`: the write has removed the key. */
 void judge_wrote(struct judge *judge, uint32_t db, struct keystore_slice key, uint64_t version,
                  bool is_gone);

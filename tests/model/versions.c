@@ -44,6 +44,17 @@ const char *versions_wrote(struct versions *versions, uint32_t db, struct keysto
     return NULL;
 }
 
+const char *versions_either(struct versions *versions, uint32_t db, struct keystore_slice key,
+                            uint64_t version)
+{
+    struct version *known = find(versions, db, key);
+    /* A transaction may have written the key before, removed it, and written it again. */
+    if (version != 0 && version == known->stale && version != versions->unit)
+        return "the version is one that the key had before";
+    become(known, version);
+    return NULL;
+}
+
 void versions_gone(struct versions *versions, uint32_t db, struct keystore_slice key)
 {
     become(find(versions, db, key), 0);

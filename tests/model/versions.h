@@ -31,6 +31,10 @@ const char *versions_kept(struct versions *versions, uint32_t db, struct keystor
 const char *versions_wrote(struct versions *versions, uint32_t db, struct keystore_slice key,
                            uint64_t version);
 
+/* The key was written or not, which cannot be told from the answer. */
+const char *versions_either(struct versions *versions, uint32_t db, struct keystore_slice key,
+                            uint64_t version);
+
 /* The key was removed, or was not there. */
 void versions_gone(struct versions *versions, uint32_t db, struct keystore_slice key);
 
