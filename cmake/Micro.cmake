@@ -6,6 +6,6 @@ foreach(source ${micro_benchmarks})
   string(REGEX REPLACE "\\.c$" "" name "${source}")
   add_executable(micro_${name} EXCLUDE_FROM_ALL "bench/micro/${source}")
   target_link_libraries(micro_${name} PRIVATE keystore_flags ks_store ks_journal)
-  set_target_properties(micro_${name} PROPERTIES
+  set_target_properties(micro_${name} PROPERTIES KEYSTORE_WHOLE ON
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/micro")
 endforeach()

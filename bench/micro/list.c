@@ -3,8 +3,8 @@
  * longest single push, and memory per element. Each time is the least of several rounds, because
  * other work on the machine can only add to it.
  *
- * usage: bench-list            all times
- *        bench-list memory LISTS LENGTH KIND
+ * usage: micro_list            all times
+ *        micro_list memory LISTS LENGTH KIND
  *                              what that many lists of that many elements take: "text" of 8 bytes,
  *                              "small" numbers 0, 1, 2..., or "nine" digits
  */
