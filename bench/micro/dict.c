@@ -193,8 +193,14 @@ static double search_in_batches(const struct bench *bench)
             hashes[j] = hash_key(NULL, slice_of(&keys[j]));
             dict_prefetch_bucket(&bench->dicts[hashes[j] >> 56], hashes[j]);
         }
+        struct dict_guess guesses[BATCH];
         for (int j = 0; j < BATCH; j++)
-            dict_prefetch_entry(&bench->dicts[hashes[j] >> 56], hashes[j]);
+            guesses[j] = dict_guess(&bench->dicts[hashes[j] >> 56], hashes[j], 0);
+        for (int j = 0; j < BATCH; j++)
+            dict_prefetch(guesses[j]);
+        for (int j = 0; j < BATCH; j++)
+            if (guesses[j].is_bucket)
+                dict_prefetch(dict_guess(&bench->dicts[hashes[j] >> 56], hashes[j], 1));
         for (int j = 0; j < BATCH; j++)
             read_entry(&bench->dicts[hashes[j] >> 56], hashes[j], slice_of(&keys[j]));
     }
