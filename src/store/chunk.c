@@ -142,7 +142,7 @@ static struct chunk *new_chunk(size_t capacity, size_t used, enum list_end room)
     chunk->capacity = (uint16_t)capacity;
     chunk->begin = chunk->end = (uint16_t)(room == LIST_HEAD ? chunk->capacity - used : 0);
     chunk->count = 0;
-    chunk->has_blobs = 0;
+    chunk->has_blobs = chunk->is_mixed = 0;
     return chunk;
 }
 
@@ -237,16 +237,34 @@ size_t chunk_before(const struct chunk *chunk, size_t position)
     return before(chunk, position);
 }
 
+/* Bytes of the element that begins there, and of the one that ends there. */
+static inline size_t size_behind(const struct chunk *chunk, size_t position)
+{
+    return after(chunk, position) - position;
+}
+
+static inline size_t size_before(const struct chunk *chunk, size_t position)
+{
+    return position - before(chunk, position);
+}
+
+/* From either end, for the other one would be fetched for nothing. */
 size_t chunk_position(const struct chunk *chunk, size_t index)
 {
-    size_t position = chunk->begin;
+    size_t position;
     if (index <= chunk->count / 2u) {
+        position = chunk->begin;
+        if (index > 0 && !chunk->is_mixed)
+            return position + index * size_behind(chunk, position);
         for (; index > 0; index--)
             position = after(chunk, position);
         return position;
     }
     position = chunk->end;
-    for (size_t i = chunk->count; i > index; i--)
+    size_t left = chunk->count - index;
+    if (left > 0 && !chunk->is_mixed)
+        return position - left * size_before(chunk, position);
+    for (; left > 0; left--)
         position = before(chunk, position);
     return position;
 }
@@ -306,6 +324,7 @@ static struct chunk *move(struct chunk *chunk, size_t capacity, enum list_end ro
     moved->end = (uint16_t)(moved->begin + used);
     moved->count = chunk->count;
     moved->has_blobs = chunk->has_blobs;
+    moved->is_mixed = chunk->is_mixed;
     give_memory(chunk);
     return moved;
 }
@@ -377,6 +396,12 @@ static enum list_end side_to_move(const struct chunk *chunk, size_t position, si
     return side;
 }
 
+/* Of one of the elements beside the position, of which there is one at least. */
+static size_t size_beside(const struct chunk *chunk, size_t position)
+{
+    return position > chunk->begin ? size_before(chunk, position) : size_behind(chunk, position);
+}
+
 struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct element *element)
 {
     size_t size = element_size(element);
@@ -386,6 +411,10 @@ struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct el
         chunk = make_room(chunk, size, side);
         position = chunk->begin + offset;
     }
+    if (chunk->count == 0)
+        chunk->is_mixed = 0;
+    else if (!chunk->is_mixed && size_beside(chunk, position) != size)
+        chunk->is_mixed = 1;
     uint8_t *at =
         side == LIST_HEAD ? open_before(chunk, position, size) : open_behind(chunk, position, size);
     write_element(at, element);
@@ -462,6 +491,10 @@ struct chunk *chunk_fit(struct chunk *chunk, enum list_end end)
 /* Appends what lies from `begin` to `end` in `source`, for which there is room. */
 static void append(struct chunk *chunk, const struct chunk *source, size_t begin, size_t end)
 {
+    chunk->is_mixed |= source->is_mixed;
+    if (chunk_used(chunk) > 0 && begin < end &&
+        size_before(chunk, chunk->end) != size_behind(source, begin))
+        chunk->is_mixed = 1;
     memcpy(chunk->bytes + chunk->end, source->bytes + begin, end - begin);
     chunk->end = (uint16_t)(chunk->end + (end - begin));
     chunk->has_blobs |= source->has_blobs;
@@ -518,7 +551,8 @@ static bool is_sound_at(const struct chunk *chunk, size_t *position)
         return false;
     bool sound = next <= chunk->end && next - *position == element_size(&element) &&
                  chunk_before(chunk, next) == *position && is_long == (element.blob != NULL) &&
-                 (element.blob == NULL || chunk->has_blobs);
+                 (element.blob == NULL || chunk->has_blobs) &&
+                 (next - *position == size_behind(chunk, chunk->begin) || chunk->is_mixed);
     *position = next;
     return sound;
 }

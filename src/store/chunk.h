@@ -9,7 +9,8 @@
  *    2  u16  begin       where the first element begins, counted from behind the header
  *    4  u16  end         where the last element ends
  *    6  u16  count       elements
- *    8  u8   has_blobs   0: no element is a blob
+ *    8  bit  has_blobs   0: no element is a blob
+ *       bit  is_mixed    0: all elements take the same number of bytes
  *    9       free bytes, the elements, free bytes
  *
  * An element is a mark, its body, and the mark again with its bytes in reverse order, so that the
@@ -36,7 +37,8 @@
  *  3. A chunk with more than CHUNK_MAX bytes of elements has a single one.
  *  4. The capacity is all that the heap gives, heap_round() of what is needed: so it tells the heap
  *     how large the object is, and no byte is lost to rounding.
- *  5. No blob is in a chunk whose has_blobs is 0.
+ *  5. No blob is in a chunk whose has_blobs is 0, and no two elements that take different numbers
+ * of bytes are in one whose is_mixed is 0; as elements leave, neither becomes 0 again.
  *  6. An element that can be a number is one, in its shortest form.
  */
 #ifndef KEYSTORE_STORE_CHUNK_H
@@ -55,7 +57,8 @@ struct chunk {
     uint16_t begin;
     uint16_t end;
     uint16_t count;
-    uint8_t has_blobs;
+    uint8_t has_blobs : 1;
+    uint8_t is_mixed : 1;
     uint8_t bytes[];
 };
 
@@ -130,7 +133,8 @@ size_t chunk_read(const struct chunk *chunk, size_t position, struct element *el
 /* Where the element ends before `position` begins; `position` is above chunk->begin. */
 size_t chunk_before(const struct chunk *chunk, size_t position);
 
-/* Where element `index` begins; chunk->end for index == count. Walks from the nearer end. */
+/* Where element `index` begins; chunk->end for index == count. At once if the elements are not
+ * mixed, else it walks from the nearer end. */
 size_t chunk_position(const struct chunk *chunk, size_t index);
 
 /* True if a push of `size` bytes at that end should go here: it fits without moving bytes too

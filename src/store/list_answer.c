@@ -5,19 +5,6 @@
 #include "base/blob.h"
 #include "store/entry.h"
 
-bool list_answer_fits(const struct list_part *part, size_t bytes)
-{
-    struct list_cursor cursor;
-    bool on = list_seek(part->list, &cursor, part->first);
-    for (size_t i = 0; on && i < part->count; i++, on = list_step(&cursor, part->towards)) {
-        size_t size = op_answer_size(list_cursor_length(&cursor));
-        if (size > bytes)
-            return false;
-        bytes -= size;
-    }
-    return true;
-}
-
 /* Element i of the result stays in its blob. */
 static void share_element(struct keyspace *space, struct op_result *result, size_t i,
                           struct blob *blob)
@@ -30,20 +17,32 @@ static void share_element(struct keyspace *space, struct op_result *result, size
     result->blobs[i] = blob_retain(blob);
 }
 
-void list_answer_part(struct keyspace *space, const struct list_part *part,
+bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
                       struct op_result *result)
 {
+    /* An empty element takes some too, so what is allocated here is not much more than the answer.
+     */
+    if (part->count > most / op_answer_size(0))
+        return false;
     result->values = arena_alloc(space->arena, part->count * sizeof *result->values);
     result->value_count = part->count;
     struct list_cursor cursor;
     bool on = list_seek(part->list, &cursor, part->first);
     for (size_t i = 0; on && i < part->count; i++, on = list_step(&cursor, part->towards)) {
-        result->values[i] = list_cursor_value(&cursor);
+        struct slice value = list_cursor_value(&cursor);
+        if (op_answer_size(value.len) > most) {
+            op_result_release(result);
+            result->value_count = 0;
+            return false;
+        }
+        most -= op_answer_size(value.len);
         if (cursor.blob != NULL)
             share_element(space, result, i, cursor.blob);
         else
-            result->values[i] = arena_copy(space->arena, result->values[i]);
+            value = arena_copy(space->arena, value);
+        result->values[i] = value;
     }
+    return true;
 }
 
 void list_answer_value(struct keyspace *space, const struct list *list, size_t index,

@@ -19,12 +19,10 @@ static inline size_t list_answer_end(const struct list *list, enum list_end end)
     return end == LIST_HEAD ? 0 : list_length(list) - 1;
 }
 
-/* True if the part is no more than `bytes`, as op_answer_size() counts. */
-bool list_answer_fits(const struct list_part *part, size_t bytes);
-
-/* Puts the part into the result's values: long elements shared, short ones copied. */
-void list_answer_part(struct keyspace *space, const struct list_part *part,
-                      struct op_result *result);
+/* Puts the part into the result's values: long elements shared, short ones copied. False, and there
+ * are none, if it takes more than `most` bytes, as op_answer_size() counts. */
+bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
+                      struct op_result *result) __attribute__((warn_unused_result));
 
 /* Puts the element at `index`, which exists, into the value, in the same way. */
 void list_answer_value(struct keyspace *space, const struct list *list, size_t index,

@@ -156,7 +156,7 @@ static bool find_positions(struct positions *positions, const struct op *op,
     uint64_t skip = op->rank == 0 ? 0 : magnitude(op->rank) - 1;
     uint64_t most = op->count == 0 ? UINT64_MAX : magnitude(op->count);
     uint64_t scan = op->max_scan == 0 ? UINT64_MAX : op->max_scan;
-    size_t fitting = op->max_answer == 0 ? SIZE_MAX : op->max_answer / op_answer_size(INDEX_SIZE);
+    size_t fitting = op_most_answer(op) / op_answer_size(INDEX_SIZE);
     struct element needle = element_of(op->value);
     struct list_cursor cursor;
     bool on = seek_start(list, &cursor, towards);

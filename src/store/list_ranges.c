@@ -30,7 +30,7 @@ void apply_l_range(struct keyspace *space, const struct op *op, struct op_result
     if (entry == NULL || !apply_wants_list(entry, result))
         return;
     struct list_part part = clip(op, entry_list(entry));
-    if (op->max_answer != 0 && !list_answer_fits(&part, op->max_answer)) {
+    if (!list_answer_part(space, &part, op_most_answer(op), result)) {
         apply_fail(result, ERR_TOO_LARGE,
                    "the elements do not fit into one answer; ask for a smaller range, or for pages "
                    "with StreamList");
@@ -40,8 +40,6 @@ void apply_l_range(struct keyspace *space, const struct op *op, struct op_result
     result->length = (int64_t)list_length(part.list);
     result->version = entry_version(entry);
     result->offset = (int64_t)part.first;
-    if (part.count > 0)
-        list_answer_part(space, &part, result);
 }
 
 void apply_l_trim(struct keyspace *space, const struct op *op, struct op_result *result)

@@ -115,11 +115,11 @@ static const struct op_key *first_list(struct keyspace *space, const struct op *
     return NULL;
 }
 
-static bool popped_fit(const struct op *op, const struct op_key *key, const struct list_part *part)
+static bool answer_popped(struct keyspace *space, const struct op *op, const struct op_key *key,
+                          const struct list_part *part, struct op_result *result)
 {
-    size_t size = op_answer_size(key->bytes.len);
-    return op->max_answer == 0 ||
-           (size <= op->max_answer && list_answer_fits(part, op->max_answer - size));
+    size_t size = op_answer_size(key->bytes.len), most = op_most_answer(op);
+    return size <= most && list_answer_part(space, part, most - size, result);
 }
 
 void apply_list_pop(struct keyspace *space, const struct op *op, struct op_result *result)
@@ -135,14 +135,13 @@ void apply_list_pop(struct keyspace *space, const struct op *op, struct op_resul
         part.count = (size_t)op->count;
     if (part.count > list_length(part.list))
         part.count = list_length(part.list);
-    if (!popped_fit(op, key, &part)) {
+    if (!answer_popped(space, op, key, &part, result)) {
         apply_fail(result, ERR_TOO_LARGE,
                    "the elements do not fit into one answer, so none was popped; ask for fewer");
         return;
     }
     result->key = arena_copy(space->arena, key->bytes);
     result->count = (int64_t)part.count;
-    list_answer_part(space, &part, result);
     take(space, &at, op->end, part.count, result);
 }
 

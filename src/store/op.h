@@ -146,6 +146,12 @@ static inline size_t op_answer_size(size_t len)
     return len + 2;
 }
 
+/* The most bytes that the operation's answer may have. */
+static inline size_t op_most_answer(const struct op *op)
+{
+    return op->max_answer != 0 ? op->max_answer : SIZE_MAX;
+}
+
 /* A string or element in an answer. */
 struct op_value {
     struct slice bytes;

@@ -155,7 +155,7 @@ void apply_m_get(struct keyspace *space, const struct op *op, struct op_result *
 {
     const struct entry **entries = arena_alloc(space->arena, op->key_count * sizeof *entries);
     size_t bytes = find_strings(space, op, entries);
-    if (op->max_answer != 0 && bytes > op->max_answer) {
+    if (bytes > op_most_answer(op)) {
         apply_fail(result, ERR_TOO_LARGE,
                    "the values do not fit into one answer; ask for fewer keys at a time");
         return;

@@ -247,6 +247,7 @@ static void test_fit_frees_what_is_not_used(void **state)
 struct model {
     size_t lengths[1000];
     size_t count;
+    size_t only_length; /* of what is inserted; 0 = any */
 };
 
 static void assert_equal(const struct chunk *chunk, const struct model *model)
@@ -256,6 +257,7 @@ static void assert_equal(const struct chunk *chunk, const struct model *model)
     size_t position = chunk->begin;
     for (size_t i = 0; i < model->count; i++) {
         struct element element;
+        assert_int_equal(chunk_position(chunk, i), position);
         position = chunk_read(chunk, position, &element);
         assert_int_equal(element.value.len, model->lengths[i]);
         for (size_t at = 0; at < element.value.len; at++)
@@ -267,6 +269,8 @@ static struct chunk *insert_random(struct chunk *chunk, struct model *model, uin
 {
     size_t at = seeded_below(random, (uint32_t)model->count + 1);
     size_t len = seeded_below(random, seeded_below(random, 10) == 0 ? 300 : 20);
+    if (model->only_length != 0)
+        len = model->only_length;
     memset(long_bytes, (int)len, len);
     struct slice value = slice_make(long_bytes, len);
     struct element element = {.value = value};
@@ -287,33 +291,67 @@ static void remove_random(struct chunk *chunk, struct model *model, uint64_t *ra
     memmove(model->lengths + at, model->lengths + at + 1, (model->count - at) * sizeof at);
 }
 
+static struct chunk *step(struct chunk *chunk, struct model *model, uint32_t inserts,
+                          uint64_t *random)
+{
+    uint32_t choice = seeded_below(random, 100);
+    if (choice < inserts || model->count == 0)
+        return insert_random(chunk, model, random);
+    if (choice < 98) {
+        remove_random(chunk, model, random);
+        return chunk;
+    }
+    if (choice == 98) {
+        uintptr_t former = (uintptr_t)chunk;
+        size_t capacity = chunk->capacity;
+        chunk = chunk_fit(chunk, LIST_HEAD);
+        assert_true((uintptr_t)chunk == former || chunk->capacity < capacity);
+        return chunk;
+    }
+    size_t at = seeded_below(random, (uint32_t)model->count + 1);
+    struct chunk *right = chunk_split(chunk, chunk_position(chunk, at), at);
+    assert_true(chunk_is_sound(chunk) && chunk_is_sound(right));
+    assert_int_equal(chunk->count, at);
+    return chunk_merge(chunk, right);
+}
+
+/* Each time, elements of one size come first, so that there are chunks of all sizes which are not
+ * mixed, and which become so in any place. */
 static void test_random_steps_match_an_array(void **state)
 {
     (void)state;
     uint64_t random = seeded_start();
-    struct model model = {.count = 0};
-    struct chunk *chunk = chunk_new(0, LIST_TAIL);
-    for (int step = 0; step < 20000; step++) {
-        uint32_t choice = seeded_below(&random, 100);
-        if (choice < (step / 1000 % 2 == 0 ? 70u : 30u) || model.count == 0) {
-            chunk = insert_random(chunk, &model, &random);
-        } else if (choice < 98) {
-            remove_random(chunk, &model, &random);
-        } else if (choice == 98) {
-            uintptr_t former = (uintptr_t)chunk;
-            size_t capacity = chunk->capacity;
-            chunk = chunk_fit(chunk, LIST_HEAD);
-            assert_true((uintptr_t)chunk == former || chunk->capacity < capacity);
-        } else {
-            size_t at = seeded_below(&random, (uint32_t)model.count + 1);
-            struct chunk *right = chunk_split(chunk, chunk_position(chunk, at), at);
-            assert_true(chunk_is_sound(chunk) && chunk_is_sound(right));
-            assert_int_equal(chunk->count, at);
-            chunk = chunk_merge(chunk, right);
+    for (size_t round = 0; round < 40; round++) {
+        struct model model = {.only_length = round};
+        struct chunk *chunk = chunk_new(0, LIST_TAIL);
+        for (uint32_t steps = 0; steps < 1000; steps++) {
+            if (steps == 800)
+                model.only_length = 0;
+            chunk = step(chunk, &model, steps / 250 % 2 == 0 ? 70 : 30, &random);
+            if (steps % 7 == 0)
+                assert_equal(chunk, &model);
         }
-        if (step % 7 == 0)
-            assert_equal(chunk, &model);
+        chunk_free(chunk);
     }
+}
+
+static void test_elements_of_one_size_are_not_mixed(void **state)
+{
+    (void)state;
+    struct chunk *chunk = chunk_new(0, LIST_TAIL);
+    for (size_t i = 0; i < 9; i++)
+        chunk = insert(chunk, i / 2, SLICE_LITERAL("same"));
+    struct chunk *right = chunk_split(chunk, chunk_position(chunk, 4), 4);
+    assert_false(chunk->is_mixed || right->is_mixed);
+    chunk = chunk_merge(chunk, right);
+    assert_false(chunk->is_mixed);
+    right = insert(chunk_new(0, LIST_TAIL), 0, SLICE_LITERAL("other"));
+    assert_false(right->is_mixed);
+    chunk = chunk_merge(chunk, right);
+    assert_true(chunk->is_mixed);
+    chunk_drop(chunk, LIST_HEAD, chunk->count);
+    chunk = insert(chunk, 0, SLICE_LITERAL("alone"));
+    assert_false(chunk->is_mixed);
     chunk_free(chunk);
 }
 
@@ -329,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_pushes_fill_a_chunk),
         cmocka_unit_test(test_fit_frees_what_is_not_used),
         cmocka_unit_test(test_random_steps_match_an_array),
+        cmocka_unit_test(test_elements_of_one_size_are_not_mixed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

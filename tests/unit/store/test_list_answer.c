@@ -50,7 +50,7 @@ static void assert_part(struct answered *answered, size_t first, size_t count,
 {
     struct list_part part = {
         .list = answered->list, .first = first, .count = count, .towards = towards};
-    list_answer_part(&answered->space, &part, &answered->result);
+    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &answered->result));
     assert_values_are(&answered->result, text);
     assert_null(answered->result.blobs);
 }
@@ -67,6 +67,13 @@ static void test_a_part_has_a_direction(void **state)
     assert_part(answered, 0, 1, LIST_HEAD, "a");
 }
 
+static bool fits(struct answered *answered, const struct list_part *part, size_t most)
+{
+    bool fits = list_answer_part(&answered->space, part, most, &answered->result);
+    assert_int_equal(answered->result.value_count, fits ? part->count : 0);
+    return fits;
+}
+
 static void test_a_part_fits_into_its_size(void **state)
 {
     struct answered *answered = *state;
@@ -74,12 +81,26 @@ static void test_a_part_fits_into_its_size(void **state)
     struct list_part all = {.list = answered->list, .count = 3, .towards = LIST_TAIL};
     struct list_part back = {.list = answered->list, .first = 1, .count = 2, .towards = LIST_HEAD};
     size_t two = op_answer_size(1) + op_answer_size(2), three = two + op_answer_size(3);
-    assert_true(list_answer_fits(&all, three));
-    assert_false(list_answer_fits(&all, three - 1));
-    assert_true(list_answer_fits(&back, two));
-    assert_false(list_answer_fits(&back, two - 1));
+    assert_true(fits(answered, &all, three));
+    assert_false(fits(answered, &all, three - 1));
+    assert_false(fits(answered, &all, 0));
+    assert_true(fits(answered, &back, two));
+    assert_false(fits(answered, &back, two - 1));
     all.count = 0;
-    assert_true(list_answer_fits(&all, 0));
+    assert_true(fits(answered, &all, 0));
+}
+
+static void test_what_does_not_fit_is_not_held(void **state)
+{
+    struct answered *answered = *state;
+    list_push(answered->list, LIST_TAIL, keyspace_long_bytes(1));
+    list_push(answered->list, LIST_TAIL, SLICE_LITERAL("short"));
+    struct list_part all = {.list = answered->list, .count = 2, .towards = LIST_TAIL};
+    struct op_value value = {0};
+    assert_false(fits(answered, &all, op_answer_size(keyspace_long_bytes(1).len)));
+    list_answer_value(&answered->space, answered->list, 0, &value);
+    assert_int_equal(atomic_load(&value.blob->holders), 2);
+    blob_release(value.blob);
 }
 
 static void test_long_elements_are_shared_and_short_ones_copied(void **state)
@@ -89,7 +110,7 @@ static void test_long_elements_are_shared_and_short_ones_copied(void **state)
     list_push(answered->list, LIST_TAIL, keyspace_long_bytes(1));
     struct list_part part = {.list = answered->list, .count = 2, .towards = LIST_TAIL};
     struct op_value value = {0};
-    list_answer_part(&answered->space, &part, &answered->result);
+    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &answered->result));
     list_answer_value(&answered->space, answered->list, 1, &value);
     assert_ptr_equal(value.blob, answered->result.blobs[1]);
     assert_null(answered->result.blobs[0]);
@@ -129,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_part_has_a_direction),
         TEST(test_a_part_fits_into_its_size),
+        TEST(test_what_does_not_fit_is_not_held),
         TEST(test_long_elements_are_shared_and_short_ones_copied),
         TEST(test_a_value_is_the_element_at_the_index),
         TEST(test_a_key_that_is_gone_has_no_version),
