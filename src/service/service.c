@@ -183,7 +183,6 @@ static void on_request(void *user, struct grpc_call *call, const void *method, s
     count_command(service);
     request->call = call;
     request->method = method;
-    task->result = (struct op_result){0};
     request->batched = false;
     task->arena = &request->arena;
     task->on_done = on_done;

@@ -231,6 +231,16 @@ static bool store_field(const ProtobufCFieldDescriptor *field, const struct valu
     return store(field, value, decoding, member);
 }
 
+/* The fields are in the order of their numbers, which are 1, 2, 3 and so on in nearly all messages.
+ */
+static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *descriptor,
+                                                unsigned number)
+{
+    if (number <= descriptor->n_fields && descriptor->fields[number - 1].id == number)
+        return &descriptor->fields[number - 1];
+    return protobuf_c_message_descriptor_get_field(descriptor, number);
+}
+
 static bool merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding)
 {
     while (bytes.len > 0) {
@@ -241,8 +251,7 @@ static bool merge(ProtobufCMessage *message, struct slice bytes, struct decoding
         value.type = (enum wire_type)(tag & 7);
         if (!read_value(&bytes, &value))
             return false;
-        const ProtobufCFieldDescriptor *field =
-            protobuf_c_message_descriptor_get_field(message->descriptor, (unsigned)(tag >> 3));
+        const ProtobufCFieldDescriptor *field = field_of(message->descriptor, (unsigned)(tag >> 3));
         if (field != NULL && !store_field(field, &value, message, decoding))
             return false;
     }

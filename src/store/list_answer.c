@@ -17,6 +17,57 @@ static void share_element(struct keyspace *space, struct op_result *result, size
     result->blobs[i] = blob_retain(blob);
 }
 
+/*
+ * Short texts are not copied one by one: those of one chunk stand there a byte or two apart, so the
+ * answer points into the chunk at first, and then all that lies between them is copied at once.
+ */
+struct borrowed {
+    const struct chunk *chunk;
+    const uint8_t *begin, *end; /* of the texts; NULL = there are none */
+    size_t first;               /* the value of the answer that was the first one of this chunk */
+};
+
+static void borrow(struct borrowed *borrowed, struct slice text)
+{
+    if (borrowed->begin == NULL || text.data < borrowed->begin)
+        borrowed->begin = text.data;
+    if (borrowed->end == NULL || text.data + text.len > borrowed->end)
+        borrowed->end = text.data + text.len;
+}
+
+/* Gives the chunk back: values before `behind` that lie there come to lie in the arena. */
+static void own(struct keyspace *space, const struct borrowed *borrowed, struct slice *values,
+                size_t behind)
+{
+    if (borrowed->begin == NULL)
+        return;
+    size_t size = (size_t)(borrowed->end - borrowed->begin);
+    const uint8_t *copy = arena_copy(space->arena, slice_make(borrowed->begin, size)).data;
+    for (size_t i = borrowed->first; i < behind; i++) {
+        size_t offset = (uintptr_t)values[i].data - (uintptr_t)borrowed->begin;
+        if (offset <= size) /* elsewhere for numbers and blobs */
+            values[i].data = copy + offset;
+    }
+}
+
+/* The cursor's element becomes value `i`. */
+static void answer_element(struct keyspace *space, struct list_cursor *cursor,
+                           struct borrowed *borrowed, struct op_result *result, size_t i)
+{
+    struct slice *value = &result->values[i];
+    *value = list_cursor_value(cursor);
+    if (cursor->chunk != borrowed->chunk) {
+        own(space, borrowed, result->values, i);
+        *borrowed = (struct borrowed){.chunk = cursor->chunk, .first = i};
+    }
+    if (cursor->blob != NULL)
+        share_element(space, result, i, cursor->blob);
+    else if (cursor->element.is_number)
+        *value = arena_copy(space->arena, *value);
+    else
+        borrow(borrowed, *value);
+}
+
 bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
                       struct op_result *result)
 {
@@ -26,22 +77,20 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
         return false;
     result->values = arena_alloc(space->arena, part->count * sizeof *result->values);
     result->value_count = part->count;
+    struct borrowed borrowed = {.chunk = NULL};
     struct list_cursor cursor;
     bool on = list_seek(part->list, &cursor, part->first);
     for (size_t i = 0; on && i < part->count; i++, on = list_step(&cursor, part->towards)) {
-        struct slice value = list_cursor_value(&cursor);
-        if (op_answer_size(value.len) > most) {
+        size_t size = op_answer_size(list_cursor_length(&cursor));
+        if (size > most) {
             op_result_release(result);
             result->value_count = 0;
             return false;
         }
-        most -= op_answer_size(value.len);
-        if (cursor.blob != NULL)
-            share_element(space, result, i, cursor.blob);
-        else
-            value = arena_copy(space->arena, value);
-        result->values[i] = value;
+        most -= size;
+        answer_element(space, &cursor, &borrowed, result, i);
     }
+    own(space, &borrowed, result->values, part->count);
     return true;
 }
 

@@ -121,6 +121,42 @@ static void test_long_elements_are_shared_and_short_ones_copied(void **state)
     assert_true(slice_equal(answered->result.values[1], keyspace_long_bytes(1)));
 }
 
+/* Element `i` of a list of all kinds, in many chunks. */
+static struct slice mixed_element(size_t i, uint8_t *bytes)
+{
+    if (i % 50 == 49)
+        return keyspace_long_bytes(i / 50 % 2);
+    size_t len = i % 7 == 0 ? 0 : i * i % 120;
+    for (size_t at = 0; at < len; at++)
+        bytes[at] = (uint8_t)(i % 3 == 0 ? '1' + i % 9 : 'a' + i % 26); /* of digits: numbers */
+    return slice_make(bytes, i % 3 == 0 && len > 18 ? 18 : len);
+}
+
+static void test_all_kinds_are_answered_in_both_directions(void **state)
+{
+    struct answered *answered = *state;
+    enum { COUNT = 1000 };
+    uint8_t bytes[120];
+    struct op_result back = {.err = ERR_NONE};
+    for (size_t i = 0; i < COUNT; i++)
+        list_push(answered->list, LIST_TAIL, mixed_element(i, bytes));
+    struct list_part part = {.list = answered->list, .count = COUNT, .towards = LIST_TAIL};
+    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &answered->result));
+    part.first = COUNT - 1;
+    part.towards = LIST_HEAD;
+    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &back));
+    list_drop(answered->list, LIST_HEAD, COUNT);
+    memset(bytes, 'z', sizeof bytes);
+    for (size_t i = 0; i < 2 * COUNT; i++) /* where the elements lay */
+        list_push(answered->list, LIST_TAIL, slice_make(bytes, sizeof bytes));
+    for (size_t i = 0; i < COUNT; i++) {
+        struct slice expected = mixed_element(i, bytes);
+        assert_true(slice_equal(answered->result.values[i], expected));
+        assert_true(slice_equal(back.values[COUNT - 1 - i], expected));
+    }
+    op_result_release(&back);
+}
+
 static void test_a_value_is_the_element_at_the_index(void **state)
 {
     struct answered *answered = *state;
@@ -152,6 +188,7 @@ int main(void)
         TEST(test_a_part_fits_into_its_size),
         TEST(test_what_does_not_fit_is_not_held),
         TEST(test_long_elements_are_shared_and_short_ones_copied),
+        TEST(test_all_kinds_are_answered_in_both_directions),
         TEST(test_a_value_is_the_element_at_the_index),
         TEST(test_a_key_that_is_gone_has_no_version),
     };
