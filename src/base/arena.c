@@ -41,7 +41,7 @@ void arena_reset(struct arena *arena)
     arena->used = 0;
 }
 
-static void add_block(struct arena *arena, size_t size)
+static __attribute__((noinline, cold)) void add_block(struct arena *arena, size_t size)
 {
     struct arena_block *block = mem_alloc(sizeof *block + size);
     block->older = arena->current;

@@ -20,7 +20,7 @@ void buf_deinit(struct buf *buf)
     buf->cap = 0;
 }
 
-static void grow(struct buf *buf, size_t needed)
+static __attribute__((noinline, cold)) void grow(struct buf *buf, size_t needed)
 {
     size_t cap = buf->cap > 0 ? buf->cap : FIRST_CAPACITY;
     while (cap < needed)

@@ -8,9 +8,9 @@ void grpc_message_deinit(struct grpc_message *message)
     buf_deinit(&message->gathered);
 }
 
-static enum err check_prefix(struct grpc_message *message, size_t max, const char **why)
+static enum err read_prefix(struct grpc_message *message, const uint8_t prefix[GRPC_PREFIX_SIZE],
+                            size_t max, const char **why)
 {
-    const uint8_t *prefix = message->prefix;
     if (prefix[0] == 1) {
         *why = "the message is marked as compressed, but grpc-encoding is identity; send it "
                "uncompressed";
@@ -31,17 +31,32 @@ static enum err check_prefix(struct grpc_message *message, size_t max, const cha
     return ERR_NONE;
 }
 
+/* Nearly always it comes as a whole: then it is read where it is. */
+static enum err take_prefix(struct grpc_message *message, struct slice *bytes, size_t max,
+                            const char **why)
+{
+    if (message->prefix_len == 0 && bytes->len >= GRPC_PREFIX_SIZE) {
+        const uint8_t *prefix = bytes->data;
+        message->prefix_len = GRPC_PREFIX_SIZE;
+        *bytes = slice_skip(*bytes, GRPC_PREFIX_SIZE);
+        return read_prefix(message, prefix, max, why);
+    }
+    while (message->prefix_len < GRPC_PREFIX_SIZE && bytes->len > 0) {
+        message->prefix[message->prefix_len++] = bytes->data[0];
+        *bytes = slice_skip(*bytes, 1);
+        if (message->prefix_len == GRPC_PREFIX_SIZE)
+            return read_prefix(message, message->prefix, max, why);
+    }
+    return ERR_NONE;
+}
+
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
                            const char **why)
 {
-    while (message->prefix_len < GRPC_PREFIX_SIZE && bytes.len > 0) {
-        message->prefix[message->prefix_len++] = bytes.data[0];
-        bytes = slice_skip(bytes, 1);
-        if (message->prefix_len == GRPC_PREFIX_SIZE) {
-            enum err err = check_prefix(message, max, why);
-            if (err != ERR_NONE)
-                return err;
-        }
+    if (message->prefix_len < GRPC_PREFIX_SIZE) {
+        enum err err = take_prefix(message, &bytes, max, why);
+        if (err != ERR_NONE)
+            return err;
     }
     if (bytes.len == 0)
         return ERR_NONE;

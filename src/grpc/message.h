@@ -12,7 +12,7 @@
 
 /* All zero is a message of which nothing has arrived. */
 struct grpc_message {
-    uint8_t prefix[GRPC_PREFIX_SIZE];
+    uint8_t prefix[GRPC_PREFIX_SIZE]; /* what has arrived of one that came in pieces */
     uint8_t prefix_len;
     size_t expected;       /* bytes of message, once the prefix is complete */
     struct slice borrowed; /* the whole message, where the caller's bytes are */
