@@ -68,7 +68,6 @@ void *arena_alloc(struct arena *arena, size_t size)
 struct slice arena_copy(struct arena *arena, struct slice bytes)
 {
     uint8_t *copy = arena_alloc(arena, bytes.len);
-    if (bytes.len > 0)
-        memcpy(copy, bytes.data, bytes.len);
+    slice_write(copy, bytes);
     return slice_make(copy, bytes.len);
 }

@@ -50,16 +50,7 @@ static size_t bytes_size(struct slice bytes)
     return wire_head_size(bytes.len) + bytes.len;
 }
 
-/* A bytes field; returns what is behind it. */
-static uint8_t *put_bytes(uint8_t *out, unsigned field, struct slice bytes)
-{
-    out = wire_write_head(out, field, bytes.len);
-    if (bytes.len > 0)
-        memcpy(out, bytes.data, bytes.len);
-    return out + bytes.len;
-}
-
-/* The same; `blob`, if not NULL, holds its bytes. */
+/* A bytes field; `blob`, if not NULL, holds its bytes. */
 static void write_bytes(struct grpc_call *call, unsigned field, struct slice bytes,
                         struct blob *blob)
 {
@@ -69,7 +60,7 @@ static void write_bytes(struct grpc_call *call, unsigned field, struct slice byt
         grpc_call_reply_blob(call, blob_retain(blob), bytes);
         return;
     }
-    put_bytes(grpc_call_reply_bytes(call, head + bytes.len), field, bytes);
+    wire_write_bytes(grpc_call_reply_bytes(call, head + bytes.len), field, bytes);
 }
 
 static size_t elements_size(const struct op_result *result)
@@ -85,7 +76,7 @@ static void write_elements(const struct op_result *result, struct grpc_call *cal
     if (result->blobs == NULL) { /* one place for all */
         uint8_t *out = grpc_call_reply_bytes(call, elements_size(result));
         for (size_t i = 0; i < result->value_count; i++)
-            out = put_bytes(out, field, result->values[i]);
+            out = wire_write_bytes(out, field, result->values[i]);
         return;
     }
     for (size_t i = 0; i < result->value_count; i++)

@@ -90,14 +90,6 @@ static size_t entry_size(const struct field *field)
            field->value.len;
 }
 
-static uint8_t *write_text(uint8_t *out, unsigned number, struct slice text)
-{
-    out = wire_write_head(out, number, text.len);
-    if (text.len > 0)
-        memcpy(out, text.data, text.len);
-    return out + text.len;
-}
-
 static void reply(const struct field *first, struct grpc_call *call)
 {
     size_t size = 0;
@@ -107,8 +99,8 @@ static void reply(const struct field *first, struct grpc_call *call)
     uint8_t *out = grpc_call_reply_bytes(call, size);
     for (const struct field *field = first; field != NULL; field = field->next) {
         out = wire_write_head(out, INFO_FIELDS, entry_size(field));
-        out = write_text(out, ENTRY_KEY, field->name);
-        out = write_text(out, ENTRY_VALUE, field->value);
+        out = wire_write_bytes(out, ENTRY_KEY, field->name);
+        out = wire_write_bytes(out, ENTRY_VALUE, field->value);
     }
     grpc_call_reply_end(call);
 }

@@ -87,4 +87,10 @@ static inline uint8_t *wire_write_head(uint8_t *out, unsigned field, size_t len)
     return wire_write_varint(out, len);
 }
 
+/* A bytes or string field, also an empty one. */
+static inline uint8_t *wire_write_bytes(uint8_t *out, unsigned field, struct slice bytes)
+{
+    return slice_write(wire_write_head(out, field, bytes.len), bytes);
+}
+
 #endif

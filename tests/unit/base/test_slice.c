@@ -45,6 +45,22 @@ static void test_starts_with(void **state)
     assert_false(slice_starts_with(SLICE_LITERAL("grpc"), SLICE_LITERAL("grpc-")));
 }
 
+static void test_write_copies_any_length_and_no_more(void **state)
+{
+    (void)state;
+    uint8_t bytes[100], out[102];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i + 1);
+    for (size_t len = 0; len <= sizeof bytes; len++) {
+        memset(out, 0xee, sizeof out);
+        assert_ptr_equal(slice_write(out + 1, slice_make(bytes, len)), out + 1 + len);
+        assert_memory_equal(out + 1, bytes, len);
+        assert_int_equal(out[0], 0xee);
+        assert_int_equal(out[len + 1], 0xee);
+    }
+    assert_ptr_equal(slice_write(out, slice_make(NULL, 0)), out);
+}
+
 static void test_skip_drops_from_the_front(void **state)
 {
     (void)state;
@@ -61,6 +77,7 @@ int main(void)
         cmocka_unit_test(test_equal_compares_length_and_every_byte),
         cmocka_unit_test(test_all_empty_slices_are_equal),
         cmocka_unit_test(test_starts_with),
+        cmocka_unit_test(test_write_copies_any_length_and_no_more),
         cmocka_unit_test(test_skip_drops_from_the_front),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
