@@ -10,22 +10,21 @@ if(KEYSTORE_SANITIZE)
   add_link_options(-fsanitize=${KEYSTORE_SANITIZE})
 endif()
 
-# Calls into other libraries without a detour through a table of jumps; and structs of some hundred
-# bytes are cleared by plain stores, for `rep stos`, GCC's choice, takes dozens of cycles to begin.
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  # Calls into other libraries without a detour through a table of jumps; and structs of some hundred
+  # bytes are cleared by plain stores, for `rep stos`, GCC's choice, takes dozens of cycles to begin.
   target_compile_options(keystore_flags INTERFACE -fno-plt)
   if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
     target_compile_options(keystore_flags INTERFACE
       -mmemset-strategy=vector_loop:2048:noalign,libcall:-1:noalign)
   endif()
-endif()
 
-# A call goes through every layer, so the programs are optimised as a whole: that takes a fifth off a
-# call. The objects of the libraries hold machine code too, for the two hundred tests, which would
-# take minutes to link like that.
-if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  # A call goes through every layer, so the programs (property KEYSTORE_WHOLE) are optimised as a
+  # whole: that takes a fifth off a call. The objects of the libraries hold machine code too, for the
+  # two hundred tests, which would take minutes to link like that.
+  set(whole $<BOOL:$<TARGET_PROPERTY:KEYSTORE_WHOLE>>)
+  set(library $<STREQUAL:$<TARGET_PROPERTY:TYPE>,STATIC_LIBRARY>)
   target_compile_options(keystore_flags INTERFACE
-    "$<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,STATIC_LIBRARY>:-flto=auto;-ffat-lto-objects>")
-  target_link_options(keystore_flags INTERFACE
-    "$<IF:$<BOOL:$<TARGET_PROPERTY:KEYSTORE_WHOLE>>,-flto=auto,-fno-lto>")
+    "$<$<OR:${whole},${library}>:-flto=auto;-ffat-lto-objects>")
+  target_link_options(keystore_flags INTERFACE "$<IF:${whole},-flto=auto,-fno-lto>")
 endif()

@@ -6,7 +6,7 @@
 add_executable(keystore-server-nghttp2 EXCLUDE_FROM_ALL src/server/main.c
   tests/oracle/nghttp2_session.c)
 target_link_libraries(keystore-server-nghttp2 PRIVATE ks_server)
-set_target_properties(keystore-server-nghttp2 PROPERTIES
+set_target_properties(keystore-server-nghttp2 PROPERTIES KEYSTORE_WHOLE ON
   RUNTIME_OUTPUT_DIRECTORY "${KEYSTORE_BIN_DIR}")
 
 # In verdicts: both in one program, the oracle under other names.
