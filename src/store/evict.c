@@ -102,7 +102,7 @@ static bool move_hand(struct store *store, struct shard *shard, uint32_t db)
 static bool turn(struct store *store, struct shard *shard, bool *candidates)
 {
     bool evicted = false;
-    pthread_mutex_lock(&shard->lock);
+    mutex_lock(&shard->lock);
     if (flush_collect(shard, TURN_GARBAGE) > 0) {
         slab_report(&shard->slab);
         evicted = true;
@@ -115,7 +115,7 @@ static bool turn(struct store *store, struct shard *shard, bool *candidates)
         *candidates = true;
         evicted = move_hand(store, shard, db);
     }
-    pthread_mutex_unlock(&shard->lock);
+    mutex_unlock(&shard->lock);
     return evicted;
 }
 
@@ -173,9 +173,9 @@ static void compact_for(struct store *store, size_t need)
     for (size_t i = 0; i < turns && vain < COMPACT_VAIN; i++) {
         unsigned number = atomic_fetch_add_explicit(&store->compact_hand, 1, memory_order_relaxed);
         struct shard *shard = &store->shards[number % store->shard_count];
-        pthread_mutex_lock(&shard->lock);
+        mutex_lock(&shard->lock);
         vain += compact_shard(store, shard).moved == 0;
-        pthread_mutex_unlock(&shard->lock);
+        mutex_unlock(&shard->lock);
     }
 }
 

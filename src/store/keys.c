@@ -96,10 +96,10 @@ static void count_keys(struct keyspace *space, uint32_t db, struct counts *count
     counts->total = 0;
     for (size_t i = 0; i < space->store->shard_count; i++) {
         struct shard *shard = &space->store->shards[i];
-        pthread_mutex_lock(&shard->lock);
+        mutex_lock(&shard->lock);
         counts->shards[i] = shard->databases[db].dict.count;
         apply_see(space, shard->removed);
-        pthread_mutex_unlock(&shard->lock);
+        mutex_unlock(&shard->lock);
         counts->total += counts->shards[i];
     }
 }
@@ -127,10 +127,10 @@ static bool answer_key(struct keyspace *space, const struct entry *entry, struct
 static bool draw_key(struct keyspace *space, struct shard *shard, uint32_t db,
                      struct op_result *result)
 {
-    pthread_mutex_lock(&shard->lock);
+    mutex_lock(&shard->lock);
     const struct entry *entry = dict_random(&shard->databases[db].dict, draw());
     bool found = answer_key(space, entry, result);
-    pthread_mutex_unlock(&shard->lock);
+    mutex_unlock(&shard->lock);
     return found;
 }
 
@@ -150,10 +150,10 @@ static void search_shard(struct search *search, struct shard *shard, uint32_t db
 {
     uint64_t cursor = 0;
     do {
-        pthread_mutex_lock(&shard->lock);
+        mutex_lock(&shard->lock);
         for (size_t i = 0; i == 0 || (i < RANDOM_BUCKETS && cursor != 0); i++)
             cursor = dict_scan(&shard->databases[db].dict, cursor, look_at, search);
-        pthread_mutex_unlock(&shard->lock);
+        mutex_unlock(&shard->lock);
     } while (cursor != 0 && !search->result->ok);
 }
 

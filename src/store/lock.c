@@ -86,7 +86,7 @@ struct lock_set lock_shards(struct store *store, struct op *op)
     add_op(store, &set, op);
     struct lock_set rest = set;
     for (struct shard *shard; (shard = next_shard(store, &rest)) != NULL;)
-        pthread_mutex_lock(&shard->lock);
+        mutex_lock(&shard->lock);
     return set;
 }
 
@@ -94,5 +94,5 @@ void lock_release(struct store *store, const struct lock_set *set)
 {
     struct lock_set rest = *set;
     for (struct shard *shard; (shard = next_shard(store, &rest)) != NULL;)
-        pthread_mutex_unlock(&shard->lock);
+        mutex_unlock(&shard->lock);
 }

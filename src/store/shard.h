@@ -2,12 +2,11 @@
 #ifndef KEYSTORE_STORE_SHARD_H
 #define KEYSTORE_STORE_SHARD_H
 
+#include "base/mutex.h"
 #include "store/dict.h"
 #include "store/pages.h"
 #include "store/slab.h"
 #include "store/store.h"
-
-#include <pthread.h>
 
 /* As many for each thread that two seldom meet in one, and that one dictionary stays small; not
  * more, for each holds the first page of everything it has. Powers of two. */
@@ -33,7 +32,7 @@ struct database {
 };
 
 struct shard {
-    pthread_mutex_t lock;
+    struct mutex lock;
     uint64_t removed; /* revision of the last unit that removed a key */
     struct slab slab; /* what the databases' memory comes from */
     struct database *databases;

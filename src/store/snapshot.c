@@ -14,13 +14,13 @@
 static void lock_all(struct store *store)
 {
     for (size_t i = 0; i < store->shard_count; i++)
-        pthread_mutex_lock(&store->shards[i].lock);
+        mutex_lock(&store->shards[i].lock);
 }
 
 static void unlock_all(struct store *store)
 {
     for (size_t i = 0; i < store->shard_count; i++)
-        pthread_mutex_unlock(&store->shards[i].lock);
+        mutex_unlock(&store->shards[i].lock);
 }
 
 static void forget_notes(struct shard *shard, struct database *database)
@@ -156,12 +156,12 @@ bool store_snapshot_step(struct store *store, struct snapshot *snapshot)
         if (snapshot->shard == store->shard_count)
             return false;
         walk.shard = &store->shards[snapshot->shard];
-        pthread_mutex_lock(&walk.shard->lock);
+        mutex_lock(&walk.shard->lock);
         if (snapshot->db < store->databases)
             save_database(&walk, &walk.shard->databases[snapshot->db]);
         else
             save_garbage(&walk);
-        pthread_mutex_unlock(&walk.shard->lock);
+        mutex_unlock(&walk.shard->lock);
     }
     return true;
 }

@@ -32,7 +32,6 @@ uint64_t store_hash(const struct store *store, struct slice key)
 static void init_shard(struct store *store, struct shard *shard)
 {
     *shard = (struct shard){0};
-    pthread_mutex_init(&shard->lock, NULL);
     slab_init(&shard->slab, &store->pages);
     shard->databases = mem_alloc_zero(store->databases * sizeof *shard->databases);
     for (uint32_t db = 0; db < store->databases; db++)
@@ -46,7 +45,6 @@ static void deinit_shard(struct shard *shard, uint32_t databases)
         dict_deinit(&shard->databases[db].dict);
     free(shard->databases);
     slab_deinit(&shard->slab);
-    pthread_mutex_destroy(&shard->lock);
 }
 
 static size_t shards_for(unsigned threads)
@@ -107,9 +105,9 @@ size_t store_count(struct store *store, uint32_t db)
 {
     size_t count = 0;
     for (size_t i = 0; i < store->shard_count; i++) {
-        pthread_mutex_lock(&store->shards[i].lock);
+        mutex_lock(&store->shards[i].lock);
         count += store->shards[i].databases[db].dict.count;
-        pthread_mutex_unlock(&store->shards[i].lock);
+        mutex_unlock(&store->shards[i].lock);
     }
     return count;
 }
@@ -118,9 +116,9 @@ size_t store_expiring(struct store *store, uint32_t db)
 {
     size_t count = 0;
     for (size_t i = 0; i < store->shard_count; i++) {
-        pthread_mutex_lock(&store->shards[i].lock);
+        mutex_lock(&store->shards[i].lock);
         count += store->shards[i].databases[db].expiring;
-        pthread_mutex_unlock(&store->shards[i].lock);
+        mutex_unlock(&store->shards[i].lock);
     }
     return count;
 }
@@ -130,12 +128,12 @@ struct store_stats store_stats(struct store *store)
     struct store_stats stats = {.held_memory = pages_memory(&store->pages) + heap_slack()};
     for (size_t i = 0; i < store->shard_count; i++) {
         struct shard *shard = &store->shards[i];
-        pthread_mutex_lock(&shard->lock);
+        mutex_lock(&shard->lock);
         stats.expired_keys += shard->expired_keys;
         stats.evicted_keys += shard->evicted_keys;
         stats.used_memory += slab_used(&shard->slab);
         stats.held_memory += slab_heap(&shard->slab);
-        pthread_mutex_unlock(&shard->lock);
+        mutex_unlock(&shard->lock);
     }
     return stats;
 }
@@ -164,9 +162,9 @@ static struct dict_guess guess(struct store *store, const struct op *op, unsigne
     if (!has_one_key(op))
         return (struct dict_guess){.at = NULL};
     struct shard *shard = shard_of(store, op->hash);
-    pthread_mutex_lock(&shard->lock);
+    mutex_lock(&shard->lock);
     struct dict_guess guess = dict_guess(&shard->databases[op->db].dict, op->hash, links);
-    pthread_mutex_unlock(&shard->lock);
+    mutex_unlock(&shard->lock);
     return guess;
 }
 
@@ -203,9 +201,9 @@ static void apply_to_one(struct store *store, struct op *op, struct arena *arena
     if (op->hash == 0)
         op->hash = store_hash(store, op->key);
     struct shard *shard = shard_of(store, op->hash);
-    pthread_mutex_lock(&shard->lock);
+    mutex_lock(&shard->lock);
     apply(store, op, arena, result);
-    pthread_mutex_unlock(&shard->lock);
+    mutex_unlock(&shard->lock);
 }
 
 void store_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result)

@@ -110,13 +110,13 @@ struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, i
         sweep->shard = sweep->part;
     for (size_t i = 0; i < STEP_PLACES && swept.visited == 0 && !swept.lap; i++) {
         struct shard *shard = &store->shards[sweep->shard];
-        pthread_mutex_lock(&shard->lock);
+        mutex_lock(&shard->lock);
         swept.visited = swept.removed = flush_collect(shard, STEP_GARBAGE);
         if (swept.visited > 0)
             swept.lap = false; /* there may be more */
         else
             sweep_shard(store, sweep, now_ms, &swept);
-        pthread_mutex_unlock(&shard->lock);
+        mutex_unlock(&shard->lock);
     }
     return swept;
 }

@@ -58,15 +58,16 @@ static void add(struct store *store, struct lock_set *set, const char *key)
     set->bits[shard / 64] |= (uint64_t)1 << shard % 64;
 }
 
+static bool is_locked(struct store *store, size_t shard)
+{
+    return atomic_load(&store->shards[shard].lock.state) != MUTEX_FREE;
+}
+
 /* Every shard of the set is locked, and no other. */
 static void assert_locked(struct store *store, const struct lock_set *set)
 {
-    for (size_t i = 0; i < store->shard_count; i++) {
-        bool is_free = pthread_mutex_trylock(&store->shards[i].lock) == 0;
-        if (is_free)
-            pthread_mutex_unlock(&store->shards[i].lock);
-        assert_int_equal(is_free, (set->bits[i / 64] >> i % 64 & 1) == 0);
-    }
+    for (size_t i = 0; i < store->shard_count; i++)
+        assert_int_equal(is_locked(store, i), (set->bits[i / 64] >> i % 64 & 1) != 0);
 }
 
 static void assert_set(const struct lock_set *set, const struct lock_set *expected)
@@ -216,14 +217,6 @@ static void *lock_and_release(void *context)
     return NULL;
 }
 
-static bool is_locked(struct store *store, size_t shard)
-{
-    if (pthread_mutex_trylock(&store->shards[shard].lock) != 0)
-        return true;
-    pthread_mutex_unlock(&store->shards[shard].lock);
-    return false;
-}
-
 /* While shard `held` is ours, another thread that wants that and those to its sides comes to have
  * the lower one and waits without the higher one. */
 static void check_order(struct store *store, size_t low, size_t held, size_t high)
@@ -236,14 +229,14 @@ static void check_order(struct store *store, size_t low, size_t held, size_t hig
     struct op op = {.kind = OP_DELETE_MANY, .keys = keys, .key_count = COUNT(shards)};
     struct locker locker = {.store = store, .op = &op};
     pthread_t thread;
-    pthread_mutex_lock(&store->shards[held].lock);
+    mutex_lock(&store->shards[held].lock);
     assert_int_equal(pthread_create(&thread, NULL, lock_and_release, &locker), 0);
     while (!is_locked(store, low)) {
         assert_false(is_locked(store, high));
         sched_yield();
     }
     assert_false(is_locked(store, high));
-    pthread_mutex_unlock(&store->shards[held].lock);
+    mutex_unlock(&store->shards[held].lock);
     pthread_join(thread, NULL);
     assert_locked(store, &(struct lock_set){0});
 }
@@ -274,7 +267,7 @@ static void test_locks_are_taken_in_ascending_order(void **state)
 /* A sink that lets one unit be told at a time, as the log does. */
 struct serial_sink {
     struct change_sink sink;
-    pthread_mutex_t lock;
+    struct mutex lock;
     uint64_t revision;
     size_t changes; /* of the open unit */
     bool sound;
@@ -283,7 +276,7 @@ struct serial_sink {
 static uint64_t serial_begin(struct change_sink *sink)
 {
     struct serial_sink *serial = (struct serial_sink *)sink;
-    pthread_mutex_lock(&serial->lock);
+    mutex_lock(&serial->lock);
     serial->changes = 0;
     return ++serial->revision;
 }
@@ -298,14 +291,14 @@ static void serial_end(struct change_sink *sink)
 {
     struct serial_sink *serial = (struct serial_sink *)sink;
     serial->sound &= serial->changes > 0;
-    pthread_mutex_unlock(&serial->lock);
+    mutex_unlock(&serial->lock);
 }
 
 static void serial_abort(struct change_sink *sink)
 {
     struct serial_sink *serial = (struct serial_sink *)sink;
     serial->revision--;
-    pthread_mutex_unlock(&serial->lock);
+    mutex_unlock(&serial->lock);
 }
 
 struct worker {
@@ -443,9 +436,9 @@ static void play(struct worker *worker)
         apply(worker, (struct op){.kind = OP_FLUSH_DB, .db = 1});
     uint32_t shards = (uint32_t)worker->store->shard_count;
     struct shard *shard = &worker->store->shards[seeded_below(&worker->random, shards)];
-    pthread_mutex_lock(&shard->lock);
+    mutex_lock(&shard->lock);
     flush_collect(shard, 1);
-    pthread_mutex_unlock(&shard->lock);
+    mutex_unlock(&shard->lock);
 }
 
 static void *work(void *context)
@@ -490,7 +483,6 @@ static void test_threads_move_things_among_many_keys(void **state)
                                           .change = serial_change,
                                           .end = serial_end,
                                           .abort = serial_abort},
-                                 .lock = PTHREAD_MUTEX_INITIALIZER,
                                  .revision = FIRST_REVISION,
                                  .sound = true};
     struct store *store = store_new(&(struct store_options){.databases = 2});

@@ -1,0 +1,23 @@
+/* Sleeping for a mutex, and waking who sleeps. */
+#include "base/mutex.h"
+
+#include <linux/futex.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Who gets it here leaves it as awaited: others may still sleep. */
+void mutex_await(struct mutex *mutex)
+{
+    while (atomic_exchange_explicit(&mutex->state, MUTEX_AWAITED, memory_order_acquire) !=
+           MUTEX_FREE)
+        syscall(SYS_futex, &mutex->state, FUTEX_WAIT_PRIVATE, MUTEX_AWAITED, NULL, NULL, 0);
+}
+
+void mutex_give_on(struct mutex *mutex, uint32_t former)
+{
+    if (former == MUTEX_FREE)
+        abort();
+    syscall(SYS_futex, &mutex->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}

@@ -1,0 +1,132 @@
+/* Tests of base/mutex.c: one holder at a time, and nobody sleeps for ever. */
+#include "base/mutex.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define THREADS 4
+#define TURNS   200000
+
+struct shared {
+    struct mutex mutex;
+    long turns; /* plain: the mutex alone makes the sum come out */
+    long each;
+    atomic_int ids[THREADS]; /* the kernel's, of those that have begun */
+    atomic_int begun;
+};
+
+static void *take_turns(void *user)
+{
+    struct shared *shared = user;
+    atomic_store(&shared->ids[atomic_fetch_add(&shared->begun, 1)], gettid());
+    for (long i = 0; i < shared->each; i++) {
+        mutex_lock(&shared->mutex);
+        shared->turns++;
+        mutex_unlock(&shared->mutex);
+    }
+    return NULL;
+}
+
+static void start(pthread_t *threads, struct shared *shared)
+{
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_turns, shared), 0);
+}
+
+static void join(const pthread_t *threads)
+{
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
+static void test_has_one_holder_at_a_time(void **state)
+{
+    (void)state;
+    struct shared shared = {.each = TURNS};
+    pthread_t threads[THREADS];
+    start(threads, &shared);
+    join(threads);
+    assert_int_equal(shared.turns, THREADS * TURNS);
+}
+
+static void test_is_not_awaited_without_company(void **state)
+{
+    (void)state;
+    struct mutex mutex = {0};
+    mutex_lock(&mutex);
+    assert_int_equal(atomic_load(&mutex.state), MUTEX_HELD);
+    mutex_unlock(&mutex);
+    assert_int_equal(atomic_load(&mutex.state), MUTEX_FREE);
+}
+
+/* True if the thread has begun, and sleeps. */
+static bool sleeps(int id)
+{
+    char path[64], state = 0;
+    if (id == 0)
+        return false;
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+    fclose(file);
+    return state == 'S';
+}
+
+static void test_wakes_all_who_sleep(void **state)
+{
+    (void)state;
+    struct shared shared = {.each = 1};
+    pthread_t threads[THREADS];
+    mutex_lock(&shared.mutex);
+    start(threads, &shared);
+    while (atomic_load(&shared.mutex.state) != MUTEX_AWAITED)
+        sched_yield();
+    for (int i = 0; i < THREADS; i++)
+        while (!sleeps(atomic_load(&shared.ids[i])))
+            sched_yield();
+    assert_int_equal(shared.turns, 0);
+    mutex_unlock(&shared.mutex);
+    join(threads);
+    assert_int_equal(shared.turns, THREADS);
+}
+
+static void test_aborts_if_nobody_holds_it(void **state)
+{
+    (void)state;
+    pid_t child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        struct mutex mutex = {0};
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+        signal(SIGABRT, SIG_DFL);
+        mutex_unlock(&mutex);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_has_one_holder_at_a_time),
+        cmocka_unit_test(test_is_not_awaited_without_company),
+        cmocka_unit_test(test_wakes_all_who_sleep),
+        cmocka_unit_test(test_aborts_if_nobody_holds_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
