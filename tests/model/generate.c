@@ -256,7 +256,9 @@ static void make_m_set(struct generator *generator, struct keystore_op *op)
     request->entries = entries;
     uint32_t kind = below(generator, 4);
     for (size_t i = 0; i < request->count; i++) {
-        entries[i].key = draw_key(generator, LIKELY_STRING);
+        /* That a list's value is compared is the one way to fail. */
+        bool of_list = kind == 1 && once_in(generator, 4);
+        entries[i].key = draw_key(generator, of_list ? LIKELY_LIST : LIKELY_STRING);
         entries[i].value = draw_string(generator);
         if (kind == 0) {
             struct step_condition *absent = arena_alloc(generator->arena, sizeof *absent);
