@@ -7,15 +7,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Who gets it here leaves it as awaited: others may still sleep. */
-void mutex_await(struct mutex *mutex)
+/* Who gets it here leaves it contended: others may still sleep. */
+void mutex_lock_slow(struct mutex *mutex)
 {
-    while (atomic_exchange_explicit(&mutex->state, MUTEX_AWAITED, memory_order_acquire) !=
+    while (atomic_exchange_explicit(&mutex->state, MUTEX_CONTENDED, memory_order_acquire) !=
            MUTEX_FREE)
-        syscall(SYS_futex, &mutex->state, FUTEX_WAIT_PRIVATE, MUTEX_AWAITED, NULL, NULL, 0);
+        syscall(SYS_futex, &mutex->state, FUTEX_WAIT_PRIVATE, MUTEX_CONTENDED, NULL, NULL, 0);
 }
 
-void mutex_give_on(struct mutex *mutex, uint32_t former)
+void mutex_unlock_slow(struct mutex *mutex, uint32_t former)
 {
     if (former == MUTEX_FREE)
         abort();

@@ -256,7 +256,7 @@ static void make_m_set(struct generator *generator, struct keystore_op *op)
     request->entries = entries;
     uint32_t kind = below(generator, 4);
     for (size_t i = 0; i < request->count; i++) {
-        /* That a list's value is compared is the one way to fail. */
+        /* A condition on the value of a list fails, and seldom would one be met. */
         bool of_list = kind == 1 && once_in(generator, 4);
         entries[i].key = draw_key(generator, of_list ? LIKELY_LIST : LIKELY_STRING);
         entries[i].value = draw_string(generator);

@@ -60,7 +60,7 @@ static void test_has_one_holder_at_a_time(void **state)
     assert_int_equal(shared.turns, THREADS * TURNS);
 }
 
-static void test_is_not_awaited_without_company(void **state)
+static void test_is_not_contended_without_company(void **state)
 {
     (void)state;
     struct mutex mutex = {0};
@@ -91,7 +91,7 @@ static void test_wakes_all_who_sleep(void **state)
     pthread_t threads[THREADS];
     mutex_lock(&shared.mutex);
     start(threads, &shared);
-    while (atomic_load(&shared.mutex.state) != MUTEX_AWAITED)
+    while (atomic_load(&shared.mutex.state) != MUTEX_CONTENDED)
         sched_yield();
     for (int i = 0; i < THREADS; i++)
         while (!sleeps(atomic_load(&shared.ids[i])))
@@ -124,7 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_has_one_holder_at_a_time),
-        cmocka_unit_test(test_is_not_awaited_without_company),
+        cmocka_unit_test(test_is_not_contended_without_company),
         cmocka_unit_test(test_wakes_all_who_sleep),
         cmocka_unit_test(test_aborts_if_nobody_holds_it),
     };

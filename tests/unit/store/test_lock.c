@@ -267,7 +267,7 @@ static void test_locks_are_taken_in_ascending_order(void **state)
 /* A sink that lets one unit be told at a time, as the log does. */
 struct serial_sink {
     struct change_sink sink;
-    struct mutex lock;
+    pthread_mutex_t lock;
     uint64_t revision;
     size_t changes; /* of the open unit */
     bool sound;
@@ -276,7 +276,7 @@ struct serial_sink {
 static uint64_t serial_begin(struct change_sink *sink)
 {
     struct serial_sink *serial = (struct serial_sink *)sink;
-    mutex_lock(&serial->lock);
+    pthread_mutex_lock(&serial->lock);
     serial->changes = 0;
     return ++serial->revision;
 }
@@ -291,14 +291,14 @@ static void serial_end(struct change_sink *sink)
 {
     struct serial_sink *serial = (struct serial_sink *)sink;
     serial->sound &= serial->changes > 0;
-    mutex_unlock(&serial->lock);
+    pthread_mutex_unlock(&serial->lock);
 }
 
 static void serial_abort(struct change_sink *sink)
 {
     struct serial_sink *serial = (struct serial_sink *)sink;
     serial->revision--;
-    mutex_unlock(&serial->lock);
+    pthread_mutex_unlock(&serial->lock);
 }
 
 struct worker {
@@ -483,6 +483,7 @@ static void test_threads_move_things_among_many_keys(void **state)
                                           .change = serial_change,
                                           .end = serial_end,
                                           .abort = serial_abort},
+                                 .lock = PTHREAD_MUTEX_INITIALIZER,
                                  .revision = FIRST_REVISION,
                                  .sound = true};
     struct store *store = store_new(&(struct store_options){.databases = 2});
