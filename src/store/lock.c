@@ -3,17 +3,6 @@
 
 #include "store/shard.h"
 
-/* The thread sanitizer's search for deadlocks follows 64 locks at most, and FlushDb takes all; the
- * order of the locks is tested instead. */
-#ifdef __SANITIZE_THREAD__
-const char *__tsan_default_options(void);
-
-const char *__tsan_default_options(void)
-{
-    return "detect_deadlocks=0";
-}
-#endif
-
 _Static_assert(LOCK_WORDS *LOCK_WORD == SHARDS_MOST, "a set has a bit for each shard");
 
 static void add_shard(struct lock_set *set, size_t shard)
