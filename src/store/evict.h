@@ -1,5 +1,5 @@
 /*
- * Making room under the memory limit. Private to the store.
+ * Which keys go when memory is short. Private to the store.
  *
  * A hand goes round over all shards, databases and buckets. The LRU policies are "second chance"
  * (Corbato 1968; SIEVE, Zhang et al., NSDI 2024, is its newest relative): a read marks the entry as
@@ -9,18 +9,12 @@
 #ifndef KEYSTORE_STORE_EVICT_H
 #define KEYSTORE_STORE_EVICT_H
 
-#include "store/op.h"
+#include <stdbool.h>
 
 struct store;
 
-/*
- * Makes room for what the operation may need, as far as that can be told beforehand. False if there
- * is a limit and no room, and the policy has nothing to evict. No shard may be locked.
- *
- * The limit is for what is in use. If what is held exceeds it by more than a fourteenth and 16 MiB,
- * what lies in sparse pages is moved together first (compact.h), in proportion to the need; and if
- * that was not enough, a quarter more than needed is evicted.
- */
-bool evict_for(struct store *store, const struct op *op);
+/* Evicts a key, or frees some garbage of FlushDb; false if a whole round met nothing that may be
+ * evicted. No shard may be locked. */
+bool evict_one(struct store *store);
 
 #endif

@@ -6,10 +6,10 @@
 #include "base/random.h"
 #include "store/apply.h"
 #include "store/change.h"
-#include "store/evict.h"
 #include "store/flush.h"
 #include "store/heap.h"
 #include "store/lock.h"
+#include "store/room.h"
 #include "store/shard.h"
 
 #include <stdlib.h>
@@ -210,7 +210,7 @@ void store_apply(struct store *store, struct op *op, struct arena *arena, struct
 {
     *result = (struct op_result){0};
     if (op_info(op->kind)->access == OP_GROW || op->kind == OP_TXN) {
-        if (!evict_for(store, op)) {
+        if (!room_for(store, op)) {
             apply_fail(result, ERR_OUT_OF_MEMORY, no_memory);
             return;
         }
