@@ -5,6 +5,7 @@
 #include "base/blob.h"
 #include "store/change.h"
 #include "store/entry.h"
+#include "store/list.h"
 #include "store/shard.h"
 #include "store/snapshot.h"
 #include "store/undo.h"
@@ -18,6 +19,31 @@ static apply_function *const functions[OP_COUNT] = {
 void apply_op(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     functions[op->kind](space, op, result);
+}
+
+void apply_unit(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    apply_op(space, op, result);
+    if (result->err == ERR_NONE || space->undo == NULL)
+        return;
+    struct op_result failed = {.err = result->err, .why = result->why};
+    apply_roll_back(space, result);
+    *result = failed;
+}
+
+void apply_roll_back(struct keyspace *space, struct op_result *result)
+{
+    undo_roll_back(space->undo);
+    op_result_release(result);
+    *result = (struct op_result){0};
+    space->expired_keys = 0;
+    if (space->revision == 0)
+        return;
+    if (space->store->sink != NULL)
+        space->store->sink->abort(space->store->sink);
+    if (space->seen >= space->revision)
+        space->seen = space->revision - 1;
+    space->revision = 0;
 }
 
 /* ---- finding ---- */
@@ -56,7 +82,8 @@ struct lookup apply_open(struct keyspace *space, uint32_t db, struct slice key, 
     struct lookup at = look_up(space, db, key, hash);
     if (at.entry != NULL && apply_is_due(space, entry_expire_at_ms(at.entry))) {
         apply_drop(space, &at);
-        at.shard->expired_keys++;
+        space->expired_keys++;
+        space->expired_in = at.shard;
     }
     return at;
 }
@@ -76,6 +103,8 @@ uint64_t apply_revision(struct keyspace *space)
 void apply_end(struct keyspace *space)
 {
     struct change_sink *sink = space->store->sink;
+    if (space->expired_keys > 0)
+        space->expired_in->expired_keys += space->expired_keys;
     if (space->revision == 0 || sink == NULL)
         return;
     atomic_store_explicit(&space->store->revision, space->revision, memory_order_relaxed);
@@ -89,16 +118,16 @@ void apply_preserve(struct keyspace *space, struct lookup *at)
     at->preserved = true;
 }
 
-static void count_deadlines(struct lookup *at, const struct entry *entry, size_t count)
+bool apply_is_own(const struct keyspace *space, const struct entry *entry)
 {
-    if (entry != NULL && entry_expire_at_ms(entry) != 0)
-        at->database->expiring += count;
+    return space->undo != NULL && !space->undo->has_stamped_string && entry != NULL &&
+           entry_type(entry) == ENTRY_STRING && entry_version(entry) == space->revision;
 }
 
 /* The entry is in nobody's hands any more, unless its return is still possible. */
 static void let_go(struct keyspace *space, const struct lookup *at, struct entry *former)
 {
-    if (space->undo != NULL)
+    if (space->undo != NULL && !apply_is_own(space, former))
         undo_entry(space->undo, at, former);
     else
         entry_free(&at->shard->slab, former);
@@ -108,8 +137,8 @@ void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry)
 {
     apply_revision(space);
     apply_preserve(space, at);
-    count_deadlines(at, at->entry, (size_t)-1);
-    count_deadlines(at, entry, 1);
+    database_uncount(at->database, at->entry);
+    database_count(at->database, entry);
     if (at->entry == NULL)
         dict_put(&at->database->dict, at->hash, entry);
     else
@@ -121,7 +150,7 @@ void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry)
 /* Changes the entry where it is, or as a new object in the same place. */
 static void change_entry(struct lookup *at, struct entry *changed)
 {
-    count_deadlines(at, changed, 1);
+    database_count(at->database, changed);
     if (changed != at->entry)
         dict_replace(&at->database->dict, at->hash, at->entry, changed);
     at->entry = changed;
@@ -131,12 +160,12 @@ void apply_put_string(struct keyspace *space, struct lookup *at, struct slice va
                       int64_t expire_at_ms)
 {
     struct entry_stamp stamp = {.version = apply_revision(space), .expire_at_ms = expire_at_ms};
-    if (at->entry == NULL || space->undo != NULL) {
+    if (at->entry == NULL || (space->undo != NULL && !apply_is_own(space, at->entry))) {
         apply_put(space, at, entry_new_string(&at->shard->slab, at->key, value, stamp));
         return;
     }
     apply_preserve(space, at);
-    count_deadlines(at, at->entry, (size_t)-1);
+    database_uncount(at->database, at->entry);
     change_entry(at, entry_replace_string(&at->shard->slab, at->entry, value, stamp));
 }
 
@@ -144,9 +173,9 @@ void apply_restamp(struct keyspace *space, struct lookup *at, int64_t expire_at_
 {
     struct entry_stamp stamp = {.version = apply_revision(space), .expire_at_ms = expire_at_ms};
     apply_preserve(space, at);
-    if (space->undo != NULL)
+    if (space->undo != NULL && !apply_is_own(space, at->entry))
         undo_stamp(space->undo, at);
-    count_deadlines(at, at->entry, (size_t)-1);
+    database_uncount(at->database, at->entry);
     change_entry(at, entry_restamp(&at->shard->slab, at->entry, stamp));
 }
 
@@ -154,7 +183,7 @@ void apply_remove(struct keyspace *space, struct lookup *at)
 {
     uint64_t revision = apply_revision(space);
     apply_preserve(space, at);
-    count_deadlines(at, at->entry, (size_t)-1);
+    database_uncount(at->database, at->entry);
     let_go(space, at, dict_take(&at->database->dict, at->hash, at->key));
     at->shard->removed = revision; /* the undo has noted the former one */
     at->entry = NULL;
@@ -165,6 +194,15 @@ void apply_drop(struct keyspace *space, struct lookup *at)
     apply_revision(space);
     apply_change_delete(space, at); /* while the key is there, which may be the entry's own */
     apply_remove(space, at);
+}
+
+void apply_recharge(const struct lookup *at, size_t former)
+{
+    size_t memory = list_memory(entry_list(at->entry));
+    slab_charge(&at->shard->slab, memory);
+    slab_refund(&at->shard->slab, former);
+    if (entry_expire_at_ms(at->entry) != 0)
+        at->database->expiring_memory += memory - former;
 }
 
 void apply_change(struct keyspace *space, const struct op *change)

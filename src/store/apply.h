@@ -28,6 +28,11 @@ struct keyspace {
     int64_t now_ms;
     uint64_t revision; /* of this unit; 0 until its first write */
     uint64_t seen;     /* newest revision that it has seen the effects of */
+    bool is_tight;     /* a string that grows gets no reserve */
+    bool took_reserve; /* one has got some */
+    /* Expired keys that it removed, counted when the unit stands: in the last one's shard. */
+    uint64_t expired_keys;
+    struct shard *expired_in;
 };
 
 /* A key's place, and what is there. */
@@ -49,6 +54,15 @@ typedef void apply_function(struct keyspace *space, const struct op *op, struct 
 
 /* Carries out an operation whose shards are locked, with the function of its row. */
 void apply_op(struct keyspace *space, const struct op *op, struct op_result *result);
+
+/* The same for a whole unit: if it fails and there is an undo, nothing has changed. */
+void apply_unit(struct keyspace *space, const struct op *op, struct op_result *result);
+
+/*
+ * Takes back what the unit has done, with its undo, as if it had never begun; what `result` holds
+ * is released, and it is zero afterwards.
+ */
+void apply_roll_back(struct keyspace *space, struct op_result *result);
 
 /* ---- finding ---- */
 
@@ -104,8 +118,21 @@ void apply_remove(struct keyspace *space, struct lookup *at);
 /* Removes an entry that nobody asked to remove, and tells so. */
 void apply_drop(struct keyspace *space, struct lookup *at);
 
+/* True if this unit has made the string, so that nothing but its former value, which the undo
+ * has, will be asked for again. */
+bool apply_is_own(const struct keyspace *space, const struct entry *entry);
+
+/* The list at `at`, which took `former` bytes, is charged anew. */
+void apply_recharge(const struct lookup *at, size_t former);
+
 /* Ends the unit, if there is one; its changes stand. */
 void apply_end(struct keyspace *space);
+
+/* The newest revision that the unit's answer shows the effects of, its own included. */
+static inline uint64_t apply_seen(const struct keyspace *space)
+{
+    return space->revision > space->seen ? space->revision : space->seen;
+}
 
 /* Tells the change stream (change.h) what was done. Fields that mean nothing there are ignored. */
 void apply_change(struct keyspace *space, const struct op *change);

@@ -328,11 +328,15 @@ static size_t directories_memory(const struct dict_directory *directory)
     return size;
 }
 
+size_t dict_least_memory(const struct dict *dict)
+{
+    return directories_memory(directory_of(dict)) + directories_memory(dict->spares);
+}
+
 size_t dict_memory(const struct dict *dict)
 {
     size_t pages = (buckets_of(dict) + PAGE_BUCKETS - 1) / PAGE_BUCKETS;
-    return pages * PAGES_PAGE_SIZE + dict->overflows * BUCKET_SIZE +
-           directories_memory(directory_of(dict)) + directories_memory(dict->spares);
+    return pages * PAGES_PAGE_SIZE + dict->overflows * BUCKET_SIZE + dict_least_memory(dict);
 }
 
 size_t dict_memory_per_entry(const struct dict *dict)

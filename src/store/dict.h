@@ -135,6 +135,9 @@ uint64_t dict_scan_position(uint64_t hash);
 /* Bytes that the table takes, without the entries. */
 size_t dict_memory(const struct dict *dict);
 
+/* Of that, what the table keeps when all its entries are gone. */
+size_t dict_least_memory(const struct dict *dict);
+
 /* An entry's part of the buckets in bytes, rounded up; 0 if there are no entries. */
 size_t dict_memory_per_entry(const struct dict *dict);
 

@@ -38,13 +38,11 @@ void edit_push_value(struct edit *edit, enum list_end end, const struct op_value
  * undo, together with it. */
 void edit_drop(struct edit *edit, enum list_end end, size_t count)
 {
-    if (count == list_length(edit->list)) {
+    struct undo *undo = edit->space->undo;
+    if (count == list_length(edit->list))
         edit->is_dropped = true;
-    } else if (count > 0) {
-        if (edit->space->undo != NULL)
-            undo_list_dropping(edit->space->undo, edit->at, end, count);
+    else if (count > 0 && (undo == NULL || undo_list_dropping(undo, edit->at, end, count)))
         list_drop(edit->list, end, count);
-    }
 }
 
 void edit_trim(struct edit *edit, size_t first, size_t count)
@@ -66,23 +64,22 @@ void edit_insert(struct edit *edit, size_t index, struct slice value)
 
 void edit_replace(struct edit *edit, size_t index, struct slice value)
 {
-    if (edit->space->undo != NULL)
-        undo_list_replacing(edit->space->undo, edit->at, index);
-    list_replace(edit->list, index, value);
+    struct undo *undo = edit->space->undo;
+    if (undo == NULL || undo_list_replacing(undo, edit->at, index))
+        list_replace(edit->list, index, value);
 }
 
 bool edit_remove_here(struct edit *edit, struct list_cursor *cursor, enum list_end towards)
 {
-    if (edit->space->undo != NULL)
-        undo_list_removing(edit->space->undo, edit->at, cursor);
+    if (edit->space->undo != NULL && !undo_list_removing(edit->space->undo, edit->at, cursor))
+        return false;
     return list_remove_here(edit->list, cursor, towards);
 }
 
 uint64_t edit_end(struct edit *edit, int64_t expire_at_ms)
 {
     struct lookup *at = edit->at;
-    slab_charge(&at->shard->slab, list_memory(edit->list));
-    slab_refund(&at->shard->slab, edit->memory);
+    apply_recharge(at, edit->memory);
     if (edit->is_dropped || list_length(edit->list) == 0) {
         apply_remove(edit->space, at);
         return 0;

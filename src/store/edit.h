@@ -8,7 +8,8 @@
  *
  * edit_end() does what each change owes: it stamps the entry, charges the list's memory to the
  * shard's slab, and removes the key if the list has become empty. If the keyspace has an undo, each
- * step notes its way back there, at a cost as of the step.
+ * step notes its way back there, at a cost as of the step; a step for which the undo has no room
+ * does nothing, and undo->is_full tells that the operation has failed.
  *
  * Values that are given must not lie in the list.
  */
@@ -51,7 +52,7 @@ void edit_insert(struct edit *edit, size_t index, struct slice value);
 void edit_replace(struct edit *edit, size_t index, struct slice value);
 
 /* Removes the element that the cursor of this list stands on, and moves on; see
- * list_remove_here(). */
+ * list_remove_here(). Also false if the undo has no room. */
 bool edit_remove_here(struct edit *edit, struct list_cursor *cursor, enum list_end towards);
 
 /* Gives the key the deadline, 0 = the one it has, and ends the edit; afterwards `at` tells what is

@@ -121,6 +121,7 @@ static void write_blob(struct slab *slab, struct entry *entry, const struct shap
                        struct blob *blob, size_t length)
 {
     slab_charge(slab, blob_memory(blob));
+    slab->reserve += blob->capacity - length;
     memcpy(value_at(entry, shape), &blob, sizeof blob);
     store(value_at(entry, shape) + sizeof blob, length, ENTRY_BLOB_VALUE - sizeof blob);
 }
@@ -155,20 +156,17 @@ struct entry *entry_new_list(struct slab *slab, struct slice key, struct list *l
 
 /* ---- splicing ---- */
 
-/* Bytes that lie elsewhere, and where in a string they go. */
-struct splice {
-    size_t offset;
-    struct slice bytes;
-};
+/* The most that a string has in reserve. */
+#define MAX_RESERVE ((size_t)1024 * 1024)
 
-static size_t spliced_length(struct slice string, const struct splice *splice)
+static size_t spliced_length(struct slice string, const struct entry_splice *splice)
 {
     size_t end = splice->offset + splice->bytes.len;
     return end > string.len ? end : string.len;
 }
 
 /* Writes what is new in a string of which there were `length` bytes. */
-static void write_splice(uint8_t *out, size_t length, const struct splice *splice)
+static void write_splice(uint8_t *out, size_t length, const struct entry_splice *splice)
 {
     if (splice->offset > length)
         memset(out + length, 0, splice->offset - length);
@@ -176,7 +174,7 @@ static void write_splice(uint8_t *out, size_t length, const struct splice *splic
         memcpy(out + splice->offset, splice->bytes.data, splice->bytes.len);
 }
 
-static void write_spliced(uint8_t *out, struct slice string, const struct splice *splice)
+static void write_spliced(uint8_t *out, struct slice string, const struct entry_splice *splice)
 {
     if (string.len > 0)
         memcpy(out, string.data, string.len);
@@ -184,11 +182,11 @@ static void write_spliced(uint8_t *out, struct slice string, const struct splice
 }
 
 /* True if the blob now holds the spliced string. */
-static bool splice_in_place(struct blob *blob, struct slice string, const struct splice *splice,
-                            bool keep)
+static bool splice_in_place(struct blob *blob, struct slice string,
+                            const struct entry_splice *splice)
 {
     bool changes = splice->offset < string.len;
-    if (changes && (keep || !blob_is_sole(blob)))
+    if (changes && (splice->keep || !blob_is_sole(blob)))
         return false;
     if (!blob_extend(blob, string.len, spliced_length(string, splice) - string.len))
         return false;
@@ -196,41 +194,67 @@ static bool splice_in_place(struct blob *blob, struct slice string, const struct
     return true;
 }
 
-/* A string that grew once more will grow again: a quarter of it is spare, so that a byte appended
- * is copied some four times in all, however long the string becomes. */
+/* A string that grew once more will grow again: a quarter of it is in reserve, so that a byte
+ * appended is copied some four times in all, until the string is long; then, as in Redis, a MiB. */
 static size_t capacity_for(size_t length, bool has_grown)
 {
-    size_t capacity = has_grown ? length + length / 4 : length;
+    size_t reserve = length / 4 < MAX_RESERVE ? length / 4 : MAX_RESERVE;
+    size_t capacity = has_grown ? length + reserve : length;
     return capacity < ENTRY_MAX_VALUE ? capacity : ENTRY_MAX_VALUE;
 }
 
 /* A reference to a blob that begins with the spliced string. */
-static struct blob *splice_blob(struct blob *blob, struct slice string, const struct splice *splice,
-                                bool keep)
+static struct blob *splice_blob(struct blob *blob, struct slice string,
+                                const struct entry_splice *splice)
 {
-    if (blob != NULL && splice_in_place(blob, string, splice, keep))
+    if (blob != NULL && splice_in_place(blob, string, splice))
         return blob_retain(blob);
     size_t length = spliced_length(string, splice);
-    bool has_grown = blob != NULL && length > string.len;
+    bool has_grown = blob != NULL && length > string.len && !splice->is_tight;
     struct blob *copy = blob_new_roomy(length, capacity_for(length, has_grown));
     write_spliced(copy->data, string, splice);
     return copy;
 }
 
-struct entry *entry_new_spliced(struct slab *slab, const struct entry *former, size_t offset,
-                                struct slice bytes, struct entry_stamp stamp, bool keep)
+struct entry *entry_new_spliced(struct slab *slab, const struct entry *former,
+                                const struct entry_splice *splice, struct entry_stamp stamp)
 {
-    struct splice splice = {.offset = offset, .bytes = bytes};
     struct slice key = entry_key(former), string = entry_string(former);
-    size_t length = spliced_length(string, &splice);
+    size_t length = spliced_length(string, splice);
     struct shape shape = shape_of_string(key.len, length, stamp);
     struct entry *entry = new_entry(slab, key, &shape, stamp);
     if (length < ENTRY_MIN_BLOB)
-        write_spliced(value_at(entry, &shape), string, &splice);
+        write_spliced(value_at(entry, &shape), string, splice);
     else
-        write_blob(slab, entry, &shape, splice_blob(entry_blob(former), string, &splice, keep),
-                   length);
+        write_blob(slab, entry, &shape, splice_blob(entry_blob(former), string, splice), length);
     return entry;
+}
+
+size_t entry_reserve(const struct entry *entry)
+{
+    const struct blob *blob = entry_blob(entry);
+    return blob != NULL ? blob->capacity - entry_string(entry).len : 0;
+}
+
+/* Frees what the entry owns elsewhere. */
+static void release_value(struct slab *slab, struct entry *entry);
+
+void entry_give_up_reserve(struct slab *slab, struct entry *entry)
+{
+    if (entry_reserve(entry) == 0 || !blob_is_sole(entry_blob(entry)))
+        return;
+    struct shape shape = shape_of(entry);
+    struct slice string = entry_string(entry);
+    struct blob *copy = blob_copy(string);
+    release_value(slab, entry);
+    write_blob(slab, entry, &shape, copy, string.len);
+}
+
+void entry_retract(struct entry *entry)
+{
+    struct blob *blob = entry_blob(entry);
+    if (blob != NULL && blob_is_sole(blob))
+        atomic_store_explicit(&blob->len, entry_string(entry).len, memory_order_relaxed);
 }
 
 /* ---- freeing and changing ---- */
@@ -250,11 +274,11 @@ struct entry *entry_new_copy(struct slab *slab, struct slice key, const struct e
     return entry;
 }
 
-/* Frees what the entry owns elsewhere. */
 static void release_value(struct slab *slab, struct entry *entry)
 {
     struct blob *blob = entry_blob(entry);
     if (blob != NULL) {
+        slab->reserve -= entry_reserve(entry);
         slab_refund(slab, blob_memory(blob));
         blob_release(blob);
     } else if (entry_type(entry) == ENTRY_LIST && entry_list(entry) != NULL) {
@@ -356,7 +380,7 @@ size_t entry_memory(const struct entry *entry)
     const struct blob *blob = entry_blob(entry);
     if (blob != NULL)
         size += blob_memory(blob);
-    if (entry_type(entry) == ENTRY_LIST)
+    if (entry_type(entry) == ENTRY_LIST && entry_list(entry) != NULL)
         size += list_memory(entry_list(entry));
     return size;
 }

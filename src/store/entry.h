@@ -64,14 +64,32 @@ struct entry *entry_new_string(struct slab *slab, struct slice key, struct slice
 struct entry *entry_new_list(struct slab *slab, struct slice key, struct list *list,
                              struct entry_stamp stamp);
 
+/* Bytes that go into a string. */
+struct entry_splice {
+    size_t offset; /* where; a gap before it is filled with zeros */
+    struct slice bytes;
+    bool keep;     /* the former entry stays as it is; else it is good for entry_free() only */
+    bool is_tight; /* no reserve is taken for further growth */
+};
+
 /*
- * A string entry with the key and string of `former`, a string, but with `bytes` from `offset` on;
- * the gap that this leaves, if any, is zeros. A long string is not copied if its blob has room and
- * allows the change; so `former` is good for entry_free() only, unless `keep` is set: then it stays
- * as it is. The new string has ENTRY_MAX_VALUE bytes at most.
+ * A string entry with the key and string of `former`, a string, but with the bytes of the splice
+ * from its offset on. A long string is not copied if its blob has room and allows the change. The
+ * new string has ENTRY_MAX_VALUE bytes at most.
  */
-struct entry *entry_new_spliced(struct slab *slab, const struct entry *former, size_t offset,
-                                struct slice bytes, struct entry_stamp stamp, bool keep);
+struct entry *entry_new_spliced(struct slab *slab, const struct entry *former,
+                                const struct entry_splice *splice, struct entry_stamp stamp);
+
+/* Bytes of its blob that the entry has in reserve for growth. */
+size_t entry_reserve(const struct entry *entry);
+
+/* Gives the reserve up, if nobody else holds the blob: the string is copied. */
+void entry_give_up_reserve(struct slab *slab, struct entry *entry);
+
+/* The entry is in force again after a longer string that shared its blob was given up: what that
+ * one had taken of the blob's reserve is the entry's again. */
+void entry_retract(struct entry *entry);
+
 /* An entry with a copy of the key and the value of `source`, which may lie in another slab. A blob
  * is shared, a list is copied. */
 struct entry *entry_new_copy(struct slab *slab, struct slice key, const struct entry *source,
@@ -107,7 +125,8 @@ struct list *entry_take_list(struct slab *slab, struct entry *entry);
 /* Takes that back: the list passes to the entry. */
 void entry_give_list(struct slab *slab, struct entry *entry, struct list *list);
 
-/* Bytes that the entry takes with its value, a blob in full, however many share it. */
+/* Bytes that the entry takes with its value, a blob in full, however many share it. Without the
+ * list that was taken from it. */
 size_t entry_memory(const struct entry *entry);
 
 /* ---- the layout: for what is inline below, and entry.c ---- */

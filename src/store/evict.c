@@ -15,24 +15,39 @@
 
 /* What the hand has found. */
 struct search {
+    const struct store *store;
+    const struct evict_keep *keep;
     enum store_policy policy;
     struct entry *victim; /* NULL = none yet; with STORE_VOLATILE_TTL the nearest so far */
 };
-
-static bool goes_by_deadline(enum store_policy policy)
-{
-    return policy == STORE_VOLATILE_LRU || policy == STORE_VOLATILE_TTL;
-}
 
 static bool is_nearer(const struct entry *entry, const struct entry *than)
 {
     return than == NULL || entry_expire_at_ms(entry) < entry_expire_at_ms(than);
 }
 
+static bool is_kept(const struct search *search, const struct entry *entry)
+{
+    size_t low = 0, high = search->keep != NULL ? search->keep->count : 0;
+    uint64_t hash = high > 0 ? store_hash(search->store, entry_key(entry)) : 0;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (search->keep->hashes[middle] == hash)
+            return true;
+        if (search->keep->hashes[middle] < hash)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
 static void consider(void *context, struct entry *entry)
 {
     struct search *search = context;
-    if (goes_by_deadline(search->policy) && entry_expire_at_ms(entry) == 0)
+    if (is_kept(search, entry))
+        return;
+    if (evict_goes_by_deadline(search->policy) && entry_expire_at_ms(entry) == 0)
         return;
     if (search->policy == STORE_VOLATILE_TTL) {
         if (is_nearer(entry, search->victim))
@@ -64,16 +79,18 @@ static void evict(struct store *store, struct shard *shard, uint32_t db, struct 
 
 static bool has_candidates(const struct store *store, const struct database *database)
 {
-    return goes_by_deadline(store->policy) ? database->expiring > 0 : database->dict.count > 0;
+    return evict_goes_by_deadline(store->policy) ? database->expiring > 0
+                                                 : database->dict.count > 0;
 }
 
 /* The hand goes on in one database of a locked shard; false if it evicted nothing. For the nearest
  * deadline it looks at all its buckets, for the others it stops behind the first find: a mark
  * that it has just taken away counts until the next round. */
-static bool move_hand(struct store *store, struct shard *shard, uint32_t db)
+static bool move_hand(struct store *store, struct shard *shard, uint32_t db,
+                      const struct evict_keep *keep)
 {
     struct database *database = &shard->databases[db];
-    struct search search = {.policy = store->policy};
+    struct search search = {.store = store, .keep = keep, .policy = store->policy};
     for (size_t i = 0; i < HAND_BUCKETS; i++) {
         database->hand = dict_scan(&database->dict, database->hand, consider, &search);
         if (search.victim != NULL && search.policy != STORE_VOLATILE_TTL)
@@ -86,7 +103,8 @@ static bool move_hand(struct store *store, struct shard *shard, uint32_t db)
 }
 
 /* One turn of the hand in a shard; false if it evicted nothing. */
-static bool turn(struct store *store, struct shard *shard, bool *candidates)
+static bool turn(struct store *store, struct shard *shard, const struct evict_keep *keep,
+                 bool *candidates)
 {
     bool evicted = false;
     mutex_lock(&shard->lock);
@@ -100,22 +118,24 @@ static bool turn(struct store *store, struct shard *shard, bool *candidates)
         if (!has_candidates(store, &shard->databases[db]))
             continue;
         *candidates = true;
-        evicted = move_hand(store, shard, db);
+        evicted = move_hand(store, shard, db, keep);
     }
     mutex_unlock(&shard->lock);
     return evicted;
 }
 
-bool evict_one(struct store *store)
+bool evict_one(struct store *store, const struct evict_keep *keep)
 {
-    for (;;) {
+    /* The first round may find marks only, the second one takes what is left without. */
+    for (int round = 0; round < 3; round++) {
         bool candidates = false;
         for (size_t i = 0; i < store->shard_count; i++) {
             unsigned shard = atomic_fetch_add_explicit(&store->hand, 1, memory_order_relaxed);
-            if (turn(store, &store->shards[shard % store->shard_count], &candidates))
+            if (turn(store, &store->shards[shard % store->shard_count], keep, &candidates))
                 return true;
         }
         if (!candidates)
             return false;
     }
+    return false;
 }

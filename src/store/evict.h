@@ -9,12 +9,26 @@
 #ifndef KEYSTORE_STORE_EVICT_H
 #define KEYSTORE_STORE_EVICT_H
 
+#include "store/store.h"
+
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-struct store;
+/* Keys that an operation works on: the hashes, ascending. */
+struct evict_keep {
+    const uint64_t *hashes;
+    size_t count;
+};
 
-/* Evicts a key, or frees some garbage of FlushDb; false if a whole round met nothing that may be
- * evicted. No shard may be locked. */
-bool evict_one(struct store *store);
+/* True if the policy evicts only keys with a deadline. */
+static inline bool evict_goes_by_deadline(enum store_policy policy)
+{
+    return policy == STORE_VOLATILE_LRU || policy == STORE_VOLATILE_TTL;
+}
+
+/* Evicts a key that is none of `keep` (NULL = any), or frees some garbage of FlushDb; false if a
+ * whole round met nothing that may be evicted. No shard may be locked. */
+bool evict_one(struct store *store, const struct evict_keep *keep);
 
 #endif

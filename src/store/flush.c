@@ -33,8 +33,10 @@ static size_t flush_shard(struct keyspace *space, struct shard *shard, uint32_t 
     database->saved = true; /* what comes now is too new */
     dict_take_all(&database->dict, &garbage->dict);
     shard->garbage = garbage;
+    atomic_store_explicit(&shard->has_garbage, true, memory_order_relaxed);
     shard->removed = apply_revision(space);
     database->expiring = 0;
+    database->expiring_memory = 0;
     return count;
 }
 
@@ -72,6 +74,7 @@ size_t flush_collect(struct shard *shard, size_t max_entries)
         *link = garbage->next;
         slab_free(&shard->slab, garbage, sizeof *garbage);
     }
+    atomic_store_explicit(&shard->has_garbage, shard->garbage != NULL, memory_order_relaxed);
     return count;
 }
 

@@ -10,54 +10,79 @@ static void add_shard(struct lock_set *set, size_t shard)
     set->bits[shard / LOCK_WORD] |= (uint64_t)1 << shard % LOCK_WORD;
 }
 
-static void add_key(struct store *store, struct lock_set *set, struct slice key, uint64_t *hash)
+/* ---- the keys of an operation ---- */
+
+static void each_key_of(struct op *ops, size_t count, struct lock_visitor *visitor)
 {
-    if (*hash == 0)
-        *hash = store_hash(store, key);
-    add_shard(set, shard_number(store, *hash));
+    for (size_t i = 0; i < count; i++)
+        lock_each_key(&ops[i], visitor);
 }
 
-static void add_ops(struct store *store, struct lock_set *set, struct op *ops, size_t count);
+static void each_key_of_txn(struct op_otherwise *txn, struct lock_visitor *visitor)
+{
+    each_key_of(txn->ops, txn->op_count, visitor);
+    for (size_t i = 0; i < txn->compare_count; i++) {
+        struct op *compare = &txn->compares[i];
+        visitor->visit(visitor, compare->db, compare->key, &compare->hash);
+    }
+}
 
-static void add_op(struct store *store, struct lock_set *set, struct op *op)
+void lock_each_key(struct op *op, struct lock_visitor *visitor)
 {
     switch (op_info(op->kind)->keys) {
-    case OP_KEYS_PAIR:
-        add_key(store, set, op->target.bytes, &op->target.hash);
-        add_key(store, set, op->key, &op->hash);
+    case OP_KEYS_PAIR: {
+        uint32_t target_db = op->kind == OP_L_MOVE ? op->db : op->target_db;
+        visitor->visit(visitor, target_db, op->target.bytes, &op->target.hash);
+        visitor->visit(visitor, op->db, op->key, &op->hash);
         break;
+    }
     case OP_KEYS_KEY:
-        add_key(store, set, op->key, &op->hash);
+        visitor->visit(visitor, op->db, op->key, &op->hash);
         break;
     case OP_KEYS_KEYS:
         for (size_t i = 0; i < op->key_count; i++)
-            add_key(store, set, op->keys[i].bytes, &op->keys[i].hash);
+            visitor->visit(visitor, op->db, op->keys[i].bytes, &op->keys[i].hash);
         break;
     case OP_KEYS_OPS:
-        add_ops(store, set, op->ops, op->op_count);
-        if (op->txn != NULL) {
-            add_ops(store, set, op->txn->ops, op->txn->op_count);
-            for (size_t i = 0; i < op->txn->compare_count; i++)
-                add_key(store, set, op->txn->compares[i].key, &op->txn->compares[i].hash);
-        }
+        each_key_of(op->ops, op->op_count, visitor);
+        if (op->txn != NULL)
+            each_key_of_txn(op->txn, visitor);
         break;
     case OP_KEYS_NONE:
-        break;
     case OP_KEYS_DB:
-        for (size_t i = 0; i < store->shard_count; i++)
-            add_shard(set, i);
         break;
     }
 }
 
-static void add_ops(struct store *store, struct lock_set *set, struct op *ops, size_t count)
+/* ---- their locks ---- */
+
+struct shard_adder {
+    struct lock_visitor visitor; /* first: the pointer to it is one to this */
+    struct store *store;
+    struct lock_set set;
+};
+
+static void add_key(struct lock_visitor *visitor, uint32_t db, struct slice key, uint64_t *hash)
 {
-    for (size_t i = 0; i < count; i++)
-        add_op(store, set, &ops[i]);
+    struct shard_adder *adder = (struct shard_adder *)visitor;
+    (void)db;
+    if (*hash == 0)
+        *hash = store_hash(adder->store, key);
+    add_shard(&adder->set, shard_number(adder->store, *hash));
 }
 
-/* Goes through the shards of a set in ascending order. */
-static struct shard *next_shard(struct store *store, struct lock_set *rest)
+/* An operation on a database, which a Txn cannot hold, needs all. */
+static struct lock_set shards_of(struct store *store, struct op *op)
+{
+    struct shard_adder adder = {.visitor = {.visit = add_key}, .store = store};
+    lock_each_key(op, &adder.visitor);
+    if (op_info(op->kind)->keys == OP_KEYS_DB)
+        for (size_t i = 0; i < store->shard_count; i++)
+            add_shard(&adder.set, i);
+    return adder.set;
+}
+
+struct shard *lock_next(struct store *store, struct lock_set *rest)
 {
     for (size_t word = 0; word < LOCK_WORDS; word++) {
         if (rest->bits[word] == 0)
@@ -71,10 +96,9 @@ static struct shard *next_shard(struct store *store, struct lock_set *rest)
 
 struct lock_set lock_shards(struct store *store, struct op *op)
 {
-    struct lock_set set = {0};
-    add_op(store, &set, op);
+    struct lock_set set = shards_of(store, op);
     struct lock_set rest = set;
-    for (struct shard *shard; (shard = next_shard(store, &rest)) != NULL;)
+    for (struct shard *shard; (shard = lock_next(store, &rest)) != NULL;)
         mutex_lock(&shard->lock);
     return set;
 }
@@ -82,6 +106,6 @@ struct lock_set lock_shards(struct store *store, struct op *op)
 void lock_release(struct store *store, const struct lock_set *set)
 {
     struct lock_set rest = *set;
-    for (struct shard *shard; (shard = next_shard(store, &rest)) != NULL;)
+    for (struct shard *shard; (shard = lock_next(store, &rest)) != NULL;)
         mutex_unlock(&shard->lock);
 }

@@ -21,4 +21,14 @@ struct lock_set {
 struct lock_set lock_shards(struct store *store, struct op *op);
 void lock_release(struct store *store, const struct lock_set *set);
 
+/* Goes through the shards of a set in ascending order, each of which leaves it; NULL at the end. */
+struct shard *lock_next(struct store *store, struct lock_set *rest);
+
+/* Visits every key that the operation names, with its database and its hash; those of an operation
+ * that finds its key itself, or is about a database, are none. */
+struct lock_visitor {
+    void (*visit)(struct lock_visitor *visitor, uint32_t db, struct slice key, uint64_t *hash);
+};
+void lock_each_key(struct op *op, struct lock_visitor *visitor);
+
 #endif

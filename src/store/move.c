@@ -2,8 +2,8 @@
  * instead. */
 #include "store/apply.h"
 
-#include "base/arena.h"
 #include "store/entry.h"
+#include "store/list.h"
 #include "store/shard.h"
 #include "store/undo.h"
 
@@ -52,17 +52,26 @@ struct moved_list {
     struct lookup from;
 };
 
+static struct list *take_list(const struct lookup *at)
+{
+    struct list *list = entry_take_list(&at->shard->slab, at->entry);
+    if (entry_expire_at_ms(at->entry) != 0)
+        at->database->expiring_memory -= list_memory(list);
+    return list;
+}
+
 static void move_list_back(struct undo_edit *edit, const struct lookup *to)
 {
     const struct lookup *from = &((struct moved_list *)edit)->from;
     struct entry *source = dict_find(&from->database->dict, from->hash, from->key);
-    struct list *list = entry_take_list(&to->shard->slab, to->entry);
-    entry_give_list(&from->shard->slab, source, list);
+    entry_give_list(&from->shard->slab, source, take_list(to));
+    if (entry_expire_at_ms(source) != 0)
+        from->database->expiring_memory += list_memory(entry_list(source));
 }
 
 static void note_moved_list(struct undo *undo, const struct lookup *from, const struct lookup *to)
 {
-    struct moved_list *moved = arena_alloc(undo->arena, sizeof *moved);
+    struct moved_list *moved = undo_alloc(undo, sizeof *moved);
     *moved = (struct moved_list){.edit = {.reverse = move_list_back}, .from = *from};
     undo_edit(undo, to, &moved->edit);
 }
@@ -78,8 +87,7 @@ static void move_value(struct keyspace *space, struct lookup *from, struct looku
         return;
     }
     apply_preserve(space, from);
-    struct list *list = entry_take_list(&from->shard->slab, from->entry);
-    apply_put(space, to, entry_new_list(slab, to->key, list, stamp));
+    apply_put(space, to, entry_new_list(slab, to->key, take_list(from), stamp));
     if (space->undo != NULL)
         note_moved_list(space->undo, from, to);
 }

@@ -17,8 +17,9 @@ enum op_kind {
 
 struct blob;
 
-/* OP_GROW: a write that may need memory, so it is refused when there is no more. */
-enum op_access { OP_READ, OP_WRITE, OP_GROW };
+/* What an operation may do: OP_WRITE takes no memory, OP_GROW may, and is refused when there is no
+ * more; OP_ADJUST may take a few bytes, which a reserve supplies beyond the limit (room.h). */
+enum op_access { OP_READ, OP_WRITE, OP_ADJUST, OP_GROW };
 enum op_category {
     OP_CATEGORY_STRING,
     OP_CATEGORY_LIST,

@@ -263,6 +263,17 @@ void pages_report(struct pages *pages, ptrdiff_t used, ptrdiff_t paged)
     atomic_fetch_add_explicit(&pages->paged, (size_t)paged, memory_order_relaxed);
 }
 
+bool pages_reserve(struct pages *pages, size_t bytes, size_t limit)
+{
+    size_t used = pages_used(pages);
+    do {
+        if (bytes > limit || used > limit - bytes)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&pages->used, &used, used + bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
 size_t pages_slack(const struct pages *pages)
 {
     size_t paged = atomic_load_explicit(&pages->paged, memory_order_relaxed);

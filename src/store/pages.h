@@ -74,6 +74,10 @@ size_t pages_memory(const struct pages *pages);
 /* Counts bytes that a slab has begun (or, below 0, ceased) to use, and those of them in pages. */
 void pages_report(struct pages *pages, ptrdiff_t used, ptrdiff_t paged);
 
+/* Counts `bytes` as used beforehand, if no more than `limit` are used with them; else false. What
+ * the slabs then report must be less by so much. */
+bool pages_reserve(struct pages *pages, size_t bytes, size_t limit);
+
 /* What the slabs have reported; needs no lock. */
 size_t pages_used(const struct pages *pages);
 

@@ -43,7 +43,7 @@ static bool find_target(struct store *store, const struct restore_key *key, uint
 static void put(const struct target *target, struct entry *entry)
 {
     dict_add(&target->database->dict, target->hash, entry);
-    target->database->expiring += target->stamp.expire_at_ms != 0;
+    database_count(target->database, entry);
 }
 
 /* restore_string() of a key with that hash. */

@@ -1,10 +1,18 @@
-/* The memory limit: what an operation may need, and what has to go for it. Knows no policy. */
+/* Carrying operations out near the memory limit. Knows neither policies nor what operations do. */
 #include "store/room.h"
 
+#include "base/arena.h"
+#include "store/apply.h"
 #include "store/compact.h"
 #include "store/evict.h"
+#include "store/flush.h"
 #include "store/heap.h"
+#include "store/lock.h"
+#include "store/reserve.h"
 #include "store/shard.h"
+#include "store/undo.h"
+
+#include <stdlib.h>
 
 /* The memory held may exceed the limit by one part in so many, which is more than what is not
  * compacted, and by this much: what pages of all sizes in all shards take. */
@@ -15,28 +23,73 @@
 #define COMPACT_BYTES 64
 #define COMPACT_TURNS 64
 #define COMPACT_VAIN  4
-/* What a key costs beside its bytes, roughly. */
-#define KEY_OVERHEAD 32
+/* What may be in use beyond the limit for operations that need only a few bytes, and what slabs may
+ * not have reported, are each one part of the limit in so many. */
+#define RESERVE_SHARE 64
+/* An operation surely takes no more than twice the bytes that it brings along, the reserve of a
+ * string that grows, and for each operation in it this: a chunk of a list and a part of a
+ * dictionary. */
+#define MOST_PER_OP  ((size_t)16 * 1024)
+#define MOST_RESERVE ((size_t)1024 * 1024)
+/* Bytes of small keys that are evicted beyond what is needed, and how small they are. */
+#define AHEAD       ((size_t)4 * 1024)
+#define AHEAD_SMALL ((size_t)1024)
+/* Entries that are freed for FlushDb in one turn. */
+#define TURN_GARBAGE 1000
+/* Attempts, each after room was made that others have taken, before an operation is refused. */
+#define MAX_ATTEMPTS 100
+/* What an undo may copy at most, and its share of the limit, of which it may have at least a MiB.
+ */
+#define UNDO_MOST  ((size_t)32 * 1024 * 1024)
+#define UNDO_LEAST ((size_t)1024 * 1024)
+#define UNDO_SHARE 16
+
+static const char no_memory[] =
+    "the memory limit (--max-memory) is reached and nothing can be evicted; remove keys, raise the "
+    "limit or choose another --max-memory-policy";
+
+/* ---- far from the limit ---- */
 
 /* Bytes that the operation brings along. */
 static size_t size_of(const struct op *op)
 {
-    size_t size = KEY_OVERHEAD + op->key.len + op->value.len;
+    size_t size = op->key.len + op->target.bytes.len + op->value.len;
     for (size_t i = 0; i < op->value_count; i++)
-        size += op->values[i].len;
-    for (size_t i = 0; i < op->op_count; i++)
-        size += size_of(&op->ops[i]);
+        size += op->values[i].len + sizeof op->values[i];
     if (op->kind == OP_SET_RANGE && op->start > 0)
         size += (size_t)op->start;
     return size;
 }
 
-static bool may_grow(const struct op *op)
+static size_t most_growth(const struct op *op);
+
+static size_t most_of(const struct op *ops, size_t count)
 {
-    for (size_t i = 0; i < op->op_count; i++)
-        if (may_grow(&op->ops[i]))
-            return true;
-    return op_info(op->kind)->access == OP_GROW;
+    size_t most = 0;
+    for (size_t i = 0; i < count && most < SIZE_MAX / 2; i++)
+        most += most_growth(&ops[i]);
+    return most;
+}
+
+/* More than the operation can take; at most SIZE_MAX / 2. */
+static size_t most_growth(const struct op *op)
+{
+    switch (op_info(op->kind)->access) {
+    case OP_READ:
+    case OP_WRITE:
+        return 0;
+    case OP_ADJUST:
+    case OP_GROW:
+        break;
+    }
+    if (op->kind == OP_COPY)
+        return SIZE_MAX / 4; /* depends on the data alone */
+    size_t most = MOST_PER_OP + 2 * size_of(op) + most_of(op->ops, op->op_count);
+    if (op->kind == OP_APPEND || op->kind == OP_SET_RANGE)
+        most += MOST_RESERVE;
+    if (op->txn != NULL)
+        most += most_of(op->txn->ops, op->txn->op_count);
+    return most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
 }
 
 /* True if the memory held exceeds the limit, because a good part of it is not in use. */
@@ -63,28 +116,334 @@ static void compact_for(struct store *store, size_t need)
     }
 }
 
-/* What may be in use when the operation has brought `need` bytes along, as long as too much is held
- * although it was compacted: a little less than before. Little, for the operation waits for what
- * goes. */
-static size_t lower_limit(const struct store *store, size_t need)
+bool room_is_ample(const struct store *store, const struct op *op)
 {
-    size_t used = pages_used(&store->pages), more = need / 4 < used / 8 ? need / 4 : used / 8;
-    return used - more < store->max_memory ? used - more : store->max_memory;
+    size_t most = most_growth(op), limit = store->max_memory;
+    if (most == 0)
+        return true;
+    size_t taken = pages_used(&store->pages) + limit / RESERVE_SHARE;
+    return taken < limit && most < limit - taken && !holds_too_much(store);
 }
 
-bool room_for(struct store *store, const struct op *op)
+size_t room_for_undo(const struct store *store)
 {
-    if (store->max_memory == 0 || !may_grow(op))
+    size_t share = store->max_memory / UNDO_SHARE;
+    if (store->max_memory == 0 || share > UNDO_MOST)
+        return UNDO_MOST;
+    return share > UNDO_LEAST ? share : UNDO_LEAST;
+}
+
+/* ---- an attempt ---- */
+
+/* A key that the operation works on. */
+struct working_key {
+    uint64_t hash;
+    size_t memory; /* bytes that could be evicted if it did not */
+};
+
+/* An operation that is carried out near the limit. */
+struct trial {
+    struct store *store;
+    struct op *op;
+    struct arena *arena;
+    struct op_result *result;
+    size_t limit;      /* for what is in use afterwards */
+    bool is_tight;     /* strings that grow get no reserve */
+    bool is_undoable;  /* false: its undo would become too large, so it is carried out without */
+    bool took_reserve; /* one got some */
+    size_t growth;     /* bytes that the last attempt needed */
+    size_t working;    /* bytes of `keys` */
+    uint64_t *keys;    /* the hashes of its keys, ascending; NULL = not known yet */
+    size_t key_count;
+};
+
+static bool may_grow(const struct op *op)
+{
+    for (size_t i = 0; i < op->op_count; i++)
+        if (may_grow(&op->ops[i]))
+            return true;
+    for (size_t i = 0; op->txn != NULL && i < op->txn->op_count; i++)
+        if (may_grow(&op->txn->ops[i]))
+            return true;
+    return op_info(op->kind)->access == OP_GROW && op->kind != OP_TXN;
+}
+
+static size_t limit_for(const struct store *store, const struct op *op)
+{
+    return store->max_memory + (may_grow(op) ? 0 : store->max_memory / RESERVE_SHARE);
+}
+
+/* What the slabs of these shards use is reported, and from now on only on demand. */
+static void hold_slabs(struct store *store, struct lock_set set)
+{
+    for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
+        slab_report(&shard->slab);
+        shard->slab.is_held = true;
+    }
+}
+
+static void release_slabs(struct store *store, struct lock_set set, size_t reserved)
+{
+    struct slab_change sum = {.used = -(ptrdiff_t)reserved};
+    for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
+        struct slab_change change = slab_take_change(&shard->slab);
+        sum.used += change.used;
+        sum.paged += change.paged;
+        shard->slab.is_held = false;
+    }
+    pages_report(&store->pages, sum.used, sum.paged);
+}
+
+/* Bytes by which more would be in use if the unit stood; 0 if it is not more. */
+static size_t growth_of(struct store *store, struct lock_set set, const struct undo *undo)
+{
+    ptrdiff_t growth = -(ptrdiff_t)undo->kept;
+    for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;)
+        growth += slab_unreported(&shard->slab);
+    return growth > 0 ? (size_t)growth : 0;
+}
+
+struct key_collector {
+    struct lock_visitor visitor; /* first: the pointer to it is one to this */
+    struct store *store;
+    struct working_key *keys; /* NULL: they are only counted */
+    size_t count;
+};
+
+/* Bytes that could be evicted under that key in all databases, for it is kept by its hash. */
+static size_t evictable_under(struct store *store, struct slice key, uint64_t hash)
+{
+    bool by_deadline = evict_goes_by_deadline(store->policy);
+    size_t bytes = 0;
+    for (uint32_t db = 0; db < store->databases; db++) {
+        const struct dict *dict = &shard_of(store, hash)->databases[db].dict;
+        const struct entry *entry = dict->count > 0 ? dict_find(dict, hash, key) : NULL;
+        if (entry != NULL && (!by_deadline || entry_expire_at_ms(entry) != 0))
+            bytes += entry_memory(entry);
+    }
+    return bytes;
+}
+
+static void collect_key(struct lock_visitor *visitor, uint32_t db, struct slice key, uint64_t *hash)
+{
+    struct key_collector *collector = (struct key_collector *)visitor;
+    (void)db;
+    if (collector->keys != NULL)
+        collector->keys[collector->count] = (struct working_key){
+            .hash = *hash, .memory = evictable_under(collector->store, key, *hash)};
+    collector->count++;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    uint64_t left = ((const struct working_key *)a)->hash;
+    uint64_t right = ((const struct working_key *)b)->hash;
+    return left < right ? -1 : left > right;
+}
+
+/* Each hash once. */
+static void keep_unique(struct trial *trial, const struct working_key *keys, size_t count)
+{
+    trial->working = trial->key_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && keys[i].hash == keys[i - 1].hash)
+            continue;
+        trial->keys[trial->key_count++] = keys[i].hash;
+        trial->working += keys[i].memory;
+    }
+}
+
+/* The operation's shards are locked and as they were before it. */
+static void collect_keys(struct trial *trial)
+{
+    struct key_collector collector = {.visitor = {.visit = collect_key}, .store = trial->store};
+    lock_each_key(trial->op, &collector.visitor);
+    size_t count = collector.count;
+    collector.keys = arena_alloc(trial->arena, count * sizeof *collector.keys);
+    collector.count = 0;
+    lock_each_key(trial->op, &collector.visitor);
+    qsort(collector.keys, count, sizeof *collector.keys, compare_keys);
+    if (trial->keys == NULL)
+        trial->keys = arena_alloc(trial->arena, count * sizeof *trial->keys);
+    keep_unique(trial, collector.keys, count);
+}
+
+/* False if the operation, which has been carried out, took more than there is. */
+static bool may_stand(struct trial *trial, struct lock_set set, const struct undo *undo)
+{
+    trial->growth = growth_of(trial->store, set, undo);
+    return trial->growth == 0 || pages_reserve(&trial->store->pages, trial->growth, trial->limit);
+}
+
+/* The unit, which has not failed, stands or is taken back. */
+static bool judge(struct trial *trial, struct lock_set set, struct keyspace *space)
+{
+    bool stands = !space->undo->is_full && may_stand(trial, set, space->undo);
+    if (stands) {
+        undo_forget(space->undo);
         return true;
-    size_t need = size_of(op), limit = store->max_memory;
-    if (holds_too_much(store)) {
-        compact_for(store, need);
-        if (store->policy != STORE_NOEVICTION && holds_too_much(store))
-            limit = lower_limit(store, need);
     }
-    while (pages_used(&store->pages) + need > limit) {
-        if (need > store->max_memory || store->policy == STORE_NOEVICTION || !evict_one(store))
-            return pages_used(&store->pages) + need <= store->max_memory;
+    trial->is_undoable = !space->undo->is_full;
+    trial->took_reserve = space->took_reserve;
+    apply_roll_back(space, trial->result);
+    collect_keys(trial);
+    return false;
+}
+
+/* Carries the operation out; false if it must not stand, and nothing has changed. */
+static bool attempt(struct trial *trial)
+{
+    struct store *store = trial->store;
+    struct lock_set set = lock_shards(store, trial->op);
+    hold_slabs(store, set);
+    struct undo undo;
+    undo_init(&undo, trial->arena, room_for_undo(store));
+    struct keyspace space = {.store = store,
+                             .arena = trial->arena,
+                             .undo = trial->is_undoable ? &undo : NULL,
+                             .now_ms = trial->op->now_ms,
+                             .is_tight = trial->is_tight};
+    trial->growth = 0;
+    apply_unit(&space, trial->op, trial->result);
+    bool failed = trial->result->err != ERR_NONE, stands = true;
+    if (!failed && trial->is_undoable)
+        stands = judge(trial, set, &space);
+    size_t reserved = stands && !failed ? trial->growth : 0;
+    release_slabs(store, set, reserved);
+    apply_end(&space);
+    trial->result->seen = apply_seen(&space);
+    lock_release(store, &set);
+    return stands;
+}
+
+/* ---- making room ---- */
+
+static bool fits(const struct store *store, size_t limit)
+{
+    return pages_used(&store->pages) <= limit;
+}
+
+/* Frees what FlushDb has left; `all`: has every shard report what it uses, too. */
+static bool collect_garbage(struct store *store, size_t limit, bool all)
+{
+    for (size_t i = 0; i < store->shard_count && !fits(store, limit); i++) {
+        struct shard *shard = &store->shards[i];
+        if (!all && !atomic_load_explicit(&shard->has_garbage, memory_order_relaxed))
+            continue;
+        mutex_lock(&shard->lock);
+        slab_report(&shard->slab);
+        while (!fits(store, limit) && flush_collect(shard, TURN_GARBAGE) > 0)
+            slab_report(&shard->slab);
+        mutex_unlock(&shard->lock);
     }
-    return true;
+    return fits(store, limit);
+}
+
+/* Bytes of the shard, which is locked, that could be evicted. */
+static size_t evictable_in(const struct store *store, const struct shard *shard)
+{
+    size_t bytes = evict_goes_by_deadline(store->policy) ? 0 : slab_used(&shard->slab);
+    for (uint32_t db = 0; db < store->databases; db++) {
+        const struct database *database = &shard->databases[db];
+        if (evict_goes_by_deadline(store->policy))
+            bytes += database->expiring_memory;
+        else
+            bytes -= dict_least_memory(&database->dict);
+    }
+    return bytes;
+}
+
+/* True if so many bytes could be evicted, if nobody worked on a key. */
+static bool is_evictable(struct store *store, size_t needed)
+{
+    if (!evict_goes_by_deadline(store->policy) && needed < pages_used(&store->pages) / 2)
+        return true; /* dictionaries without entries take far less than that */
+    size_t bytes = 0;
+    for (size_t i = 0; i < store->shard_count && bytes < needed; i++) {
+        struct shard *shard = &store->shards[i];
+        mutex_lock(&shard->lock);
+        bytes += evictable_in(store, shard);
+        mutex_unlock(&shard->lock);
+    }
+    return bytes >= needed;
+}
+
+static bool can_evict(const struct trial *trial, size_t limit)
+{
+    struct store *store = trial->store;
+    size_t used = pages_used(&store->pages);
+    if (used <= limit)
+        return true;
+    return store->policy != STORE_NOEVICTION && is_evictable(store, used - limit + trial->working);
+}
+
+/* Evicts until so much is in use, and then small keys until it is a little less. */
+static bool evict_to(const struct trial *trial, size_t limit)
+{
+    struct store *store = trial->store;
+    struct evict_keep keep = {.hashes = trial->keys, .count = trial->key_count};
+    size_t ahead = limit > AHEAD ? limit - AHEAD : 0, freed = 0;
+    while (!fits(store, limit) || (freed < AHEAD_SMALL && !fits(store, ahead))) {
+        size_t before = pages_used(&store->pages);
+        if (!evict_one(store, &keep))
+            break;
+        size_t after = pages_used(&store->pages);
+        freed = before > after ? before - after : 0;
+    }
+    return fits(store, limit);
+}
+
+/* Makes room for what the last attempt needed; false if there is none to be had. */
+static bool make_room(const struct trial *trial)
+{
+    if (trial->growth > trial->limit)
+        return false;
+    size_t limit = trial->limit - trial->growth;
+    if (collect_garbage(trial->store, limit, false))
+        return true;
+    if (can_evict(trial, limit))
+        return evict_to(trial, limit);
+    if (collect_garbage(trial->store, limit, true) || reserve_give_up(trial->store, limit))
+        return true;
+    return can_evict(trial, limit) && evict_to(trial, limit);
+}
+
+/* ---- near the limit ---- */
+
+/* The limit for a first attempt: while too much is held, although it was compacted, a little less
+ * than is in use. Little, for the operation waits for what goes. */
+static size_t first_limit(struct store *store, const struct op *op, size_t limit)
+{
+    if (!holds_too_much(store))
+        return limit;
+    size_t need = MOST_PER_OP + size_of(op);
+    compact_for(store, need);
+    if (store->policy == STORE_NOEVICTION || !holds_too_much(store))
+        return limit;
+    size_t used = pages_used(&store->pages), more = need / 4 < used / 8 ? need / 4 : used / 8;
+    return used - more < limit ? used - more : limit;
+}
+
+void room_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result)
+{
+    size_t limit = limit_for(store, op);
+    struct trial trial = {.store = store,
+                          .op = op,
+                          .arena = arena,
+                          .result = result,
+                          .limit = first_limit(store, op, limit),
+                          .is_undoable = true};
+    for (int i = 0; i < MAX_ATTEMPTS; i++) {
+        if (attempt(&trial))
+            return;
+        bool may_try_more = !trial.is_undoable || trial.limit < limit;
+        if (trial.is_undoable && trial.took_reserve && !trial.is_tight) {
+            trial.is_tight = true;
+            continue;
+        }
+        if (trial.is_undoable && !make_room(&trial) && !may_try_more)
+            break;
+        trial.limit = limit;
+    }
+    apply_fail(result, ERR_OUT_OF_MEMORY, no_memory);
 }

@@ -4,6 +4,7 @@
 
 #include "base/mutex.h"
 #include "store/dict.h"
+#include "store/entry.h"
 #include "store/pages.h"
 #include "store/slab.h"
 #include "store/store.h"
@@ -22,9 +23,10 @@ struct flush_garbage;
 
 /* A shard's part of a database. */
 struct database {
-    struct dict dict; /* its entries come from the shard's slab */
-    size_t expiring;  /* entries with a deadline */
-    uint64_t hand;    /* where eviction goes on (a cursor of the dictionary) */
+    struct dict dict;       /* its entries come from the shard's slab */
+    size_t expiring;        /* entries with a deadline */
+    size_t expiring_memory; /* what they take (entry_memory()) */
+    uint64_t hand;          /* where eviction goes on (a cursor of the dictionary) */
     /* While there is a snapshot (snapshot.h): */
     bool saved;         /* all is saved */
     uint64_t saved_to;  /* else what is below this cursor */
@@ -41,6 +43,7 @@ struct shard {
     uint64_t compact_to; /* ...and the cursor in its dictionary */
     uint64_t expired_keys, evicted_keys;
     struct flush_garbage *garbage; /* what FlushDb has left to be freed (flush.h) */
+    atomic_bool has_garbage;       /* there is some; may be read without the lock */
 } __attribute__((aligned(CACHE_LINE)));
 
 struct store {
@@ -72,6 +75,24 @@ static inline size_t shard_number(const struct store *store, uint64_t hash)
 static inline struct shard *shard_of(struct store *store, uint64_t hash)
 {
     return &store->shards[shard_number(store, hash)];
+}
+
+/* Counts an entry (NULL is allowed) of the database that has a deadline... */
+static inline void database_count(struct database *database, const struct entry *entry)
+{
+    if (entry == NULL || entry_expire_at_ms(entry) == 0)
+        return;
+    database->expiring++;
+    database->expiring_memory += entry_memory(entry);
+}
+
+/* ...and takes it out of the count, as it was when it was counted. */
+static inline void database_uncount(struct database *database, const struct entry *entry)
+{
+    if (entry == NULL || entry_expire_at_ms(entry) == 0)
+        return;
+    database->expiring--;
+    database->expiring_memory -= entry_memory(entry);
 }
 
 _Static_assert(SHARDS_MOST <= 256, "the hash's top 8 bits choose the shard");

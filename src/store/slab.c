@@ -25,13 +25,21 @@ void slab_init(struct slab *slab, struct pages *pages)
     *slab = (struct slab){.pages = pages};
 }
 
-void slab_report(struct slab *slab)
+struct slab_change slab_take_change(struct slab *slab)
 {
     size_t paged = slab->used - slab->heap;
-    pages_report(slab->pages, (ptrdiff_t)(slab->used - slab->reported_used),
-                 (ptrdiff_t)(paged - (slab->reported_used - slab->reported_heap)));
+    struct slab_change change = {
+        .used = slab_unreported(slab),
+        .paged = (ptrdiff_t)(paged - (slab->reported_used - slab->reported_heap))};
     slab->reported_used = slab->used;
     slab->reported_heap = slab->heap;
+    return change;
+}
+
+void slab_report(struct slab *slab)
+{
+    struct slab_change change = slab_take_change(slab);
+    pages_report(slab->pages, change.used, change.paged);
 }
 
 /* The difference in bytes, either way. */
@@ -43,7 +51,7 @@ static size_t apart(size_t a, size_t b)
 static void count_used(struct slab *slab, ptrdiff_t bytes)
 {
     slab->used += (size_t)bytes;
-    if (apart(slab->used, slab->reported_used) >= slab->pages->report_at)
+    if (apart(slab->used, slab->reported_used) >= slab->pages->report_at && !slab->is_held)
         slab_report(slab);
 }
 

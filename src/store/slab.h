@@ -33,6 +33,8 @@ struct slab {
     size_t used;
     size_t memory;
     size_t heap;          /* of `memory`, what is not in pages */
+    size_t reserve;       /* of `heap`, what strings hold for growth; their entries count it */
+    bool is_held;         /* nothing is reported but by slab_report() */
     size_t reported_used; /* to the pages */
     size_t reported_heap;
 };
@@ -74,6 +76,18 @@ void slab_refund(struct slab *slab, size_t size);
 
 /* Lets the pages know at once what this slab uses. */
 void slab_report(struct slab *slab);
+
+/* What slab_report() would tell of, which counts as told from now on: the caller does so. */
+struct slab_change {
+    ptrdiff_t used, paged;
+};
+struct slab_change slab_take_change(struct slab *slab);
+
+/* Bytes by which more is used than was reported. */
+static inline ptrdiff_t slab_unreported(const struct slab *slab)
+{
+    return (ptrdiff_t)(slab->used - slab->reported_used);
+}
 
 /* Bytes that are held, with what is free in pages. */
 static inline size_t slab_memory(const struct slab *slab)

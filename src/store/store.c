@@ -11,13 +11,10 @@
 #include "store/lock.h"
 #include "store/room.h"
 #include "store/shard.h"
+#include "store/undo.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
-
-static const char no_memory[] =
-    "the memory limit (--max-memory) is reached and nothing can be evicted; remove keys, raise the "
-    "limit or choose another --max-memory-policy";
 
 static uint64_t hash_key(const void *secret, struct slice key)
 {
@@ -191,7 +188,20 @@ static void apply(struct store *store, const struct op *op, struct arena *arena,
     struct keyspace space = {.store = store, .arena = arena, .now_ms = op->now_ms};
     apply_op(&space, op, result);
     apply_end(&space);
-    result->seen = space.revision > space.seen ? space.revision : space.seen;
+    result->seen = apply_seen(&space);
+}
+
+/* A transaction, which goes back if one of its operations fails. */
+static void apply_undoable(struct store *store, const struct op *op, struct arena *arena,
+                           struct op_result *result)
+{
+    struct undo undo;
+    undo_init(&undo, arena, room_for_undo(store));
+    struct keyspace space = {.store = store, .arena = arena, .undo = &undo, .now_ms = op->now_ms};
+    apply_unit(&space, op, result);
+    undo_forget(&undo);
+    apply_end(&space);
+    result->seen = apply_seen(&space);
 }
 
 /* The usual case: the locks of one key are one lock. */
@@ -209,17 +219,18 @@ static void apply_to_one(struct store *store, struct op *op, struct arena *arena
 void store_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result)
 {
     *result = (struct op_result){0};
-    if (op_info(op->kind)->access == OP_GROW || op->kind == OP_TXN) {
-        if (!room_for(store, op)) {
-            apply_fail(result, ERR_OUT_OF_MEMORY, no_memory);
-            return;
-        }
+    if (store->max_memory != 0 && !room_is_ample(store, op)) {
+        room_apply(store, op, arena, result);
+        return;
     }
     if (has_one_key(op)) {
         apply_to_one(store, op, arena, result);
         return;
     }
     struct lock_set set = lock_shards(store, op);
-    apply(store, op, arena, result);
+    if (op->kind == OP_TXN)
+        apply_undoable(store, op, arena, result);
+    else
+        apply(store, op, arena, result);
     lock_release(store, &set);
 }

@@ -66,9 +66,13 @@ static void write_part(struct keyspace *space, struct lookup *at, const struct o
     }
     struct entry_stamp stamp = {.version = apply_revision(space),
                                 .expire_at_ms = entry_expire_at_ms(at->entry)};
-    bool keep = space->undo != NULL;
-    apply_put(space, at,
-              entry_new_spliced(&at->shard->slab, at->entry, offset, op->value, stamp, keep));
+    struct entry_splice splice = {.offset = offset,
+                                  .bytes = op->value,
+                                  .keep = space->undo != NULL && !apply_is_own(space, at->entry),
+                                  .is_tight = space->is_tight};
+    struct entry *entry = entry_new_spliced(&at->shard->slab, at->entry, &splice, stamp);
+    space->took_reserve |= entry_reserve(entry) > 0;
+    apply_put(space, at, entry);
 }
 
 static void answer(const struct lookup *at, struct op_result *result)

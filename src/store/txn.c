@@ -1,5 +1,5 @@
-/* Txn: several operations as one, all or nothing. Knows how to undo, but of the operations only how
- * long their answers are. */
+/* Txn: several operations as one, all or nothing, with the undo of whoever calls. Knows of the
+ * operations only how long their answers are. */
 #include "store/apply.h"
 
 #include "base/arena.h"
@@ -50,6 +50,10 @@ static bool apply_part(struct keyspace *space, const struct op *txn, const struc
 {
     struct op part = as_part(txn, op, *left);
     apply_op(space, &part, result);
+    if (space->undo->is_full)
+        apply_fail(result, ERR_TOO_LARGE,
+                   "with it the transaction changes more of lists than can be taken back; do it in "
+                   "several transactions, or outside of one");
     if (result->err != ERR_NONE)
         return false;
     if (txn->max_answer == 0)
@@ -94,37 +98,15 @@ static const char *explain(struct arena *arena, const struct op_result *result)
     return why;
 }
 
-/* Nothing was written, and no answer shows it. */
-static void roll_back(struct keyspace *space)
-{
-    undo_rollback(space->undo);
-    if (space->revision == 0)
-        return;
-    if (space->store->sink != NULL)
-        space->store->sink->abort(space->store->sink);
-    if (space->seen >= space->revision)
-        space->seen = space->revision - 1;
-    space->revision = 0;
-}
-
 void apply_txn(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    struct undo undo;
-    undo_init(&undo, space->arena);
-    space->undo = &undo;
     result->ok = compares_hold(space, op->txn);
     if (result->ok)
         apply_parts(space, op, op->ops, op->op_count, result);
     else
         apply_parts(space, op, op->txn->ops, op->txn->op_count, result);
-    if (result->err == ERR_NONE) {
-        undo_forget(&undo);
+    if (result->err == ERR_NONE)
         result->version = space->revision;
-    } else {
-        roll_back(space);
-        struct op_result failed = {.err = result->err, .why = explain(space->arena, result)};
-        op_result_release(result);
-        *result = failed;
-    }
-    space->undo = NULL;
+    else
+        result->why = explain(space->arena, result);
 }

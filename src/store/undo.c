@@ -6,6 +6,9 @@
 #include "store/entry.h"
 #include "store/shard.h"
 
+#include <stdalign.h>
+#include <stddef.h>
+
 enum undo_kind { UNDO_ENTRY, UNDO_STAMP, UNDO_EDIT };
 
 struct undo_record {
@@ -22,14 +25,34 @@ struct undo_record {
     };
 };
 
-void undo_init(struct undo *undo, struct arena *arena)
+void undo_init(struct undo *undo, struct arena *arena, size_t most)
 {
-    *undo = (struct undo){.arena = arena};
+    *undo = (struct undo){.arena = arena, .most = most};
+}
+
+size_t undo_round(size_t size)
+{
+    size_t align = alignof(max_align_t);
+    return (size + align - 1) & ~(align - 1);
+}
+
+void *undo_alloc(struct undo *undo, size_t size)
+{
+    undo->copied += undo_round(size);
+    return arena_alloc(undo->arena, size);
+}
+
+bool undo_has_room(struct undo *undo, size_t bytes)
+{
+    if (undo->copied < undo->most && bytes <= undo->most - undo->copied)
+        return true;
+    undo->is_full = true;
+    return false;
 }
 
 static struct undo_record *add(struct undo *undo, enum undo_kind kind, const struct lookup *at)
 {
-    struct undo_record *record = arena_alloc(undo->arena, sizeof *record);
+    struct undo_record *record = undo_alloc(undo, sizeof *record);
     *record = (struct undo_record){.older = undo->newest, .at = *at, .kind = kind};
     undo->newest = record;
     return record;
@@ -40,10 +63,13 @@ void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former
     struct undo_record *record = add(undo, UNDO_ENTRY, at);
     record->former = former;
     record->removed = at->shard->removed;
+    if (former != NULL)
+        undo->kept += entry_memory(former);
 }
 
 void undo_stamp(struct undo *undo, const struct lookup *at)
 {
+    undo->has_stamped_string |= entry_type(at->entry) == ENTRY_STRING;
     add(undo, UNDO_STAMP, at)->stamp = (struct entry_stamp){
         .version = entry_version(at->entry), .expire_at_ms = entry_expire_at_ms(at->entry)};
 }
@@ -64,11 +90,6 @@ void undo_forget(struct undo *undo)
     undo->newest = NULL;
 }
 
-static bool has_deadline(const struct entry *entry)
-{
-    return entry != NULL && entry_expire_at_ms(entry) != 0;
-}
-
 static struct entry *present_at(const struct lookup *at)
 {
     return dict_find(&at->database->dict, at->hash, at->key);
@@ -79,22 +100,24 @@ static void put_back(const struct lookup *at, struct entry *former)
 {
     struct dict *dict = &at->database->dict;
     struct entry *present = present_at(at);
-    at->database->expiring -= has_deadline(present);
-    at->database->expiring += has_deadline(former);
+    database_uncount(at->database, present);
+    database_count(at->database, former);
     if (former != NULL)
         dict_put(dict, at->hash, former);
     else if (present != NULL)
         dict_remove(dict, at->hash, at->key);
+    if (former != NULL)
+        entry_retract(former);
 }
 
 static void stamp_back(const struct lookup *at, struct entry_stamp stamp)
 {
     struct entry *present = present_at(at);
-    at->database->expiring -= has_deadline(present);
+    database_uncount(at->database, present);
     struct entry *entry = entry_restamp(&at->shard->slab, present, stamp);
     if (entry != present)
         dict_replace(&at->database->dict, at->hash, present, entry);
-    at->database->expiring += has_deadline(entry);
+    database_count(at->database, entry);
 }
 
 static void reverse(struct undo_record *record)
@@ -114,9 +137,10 @@ static void reverse(struct undo_record *record)
     }
 }
 
-void undo_rollback(struct undo *undo)
+void undo_roll_back(struct undo *undo)
 {
     for (struct undo_record *record = undo->newest; record != NULL; record = record->older)
         reverse(record);
     undo->newest = NULL;
+    undo->kept = 0;
 }

@@ -1,7 +1,10 @@
 /*
- * The way back of a transaction: what each write replaced, so that all of them can be taken back
- * when a later one fails. Private to the store; records lie in the operation's arena, and cost as
- * much as the change, not as what was changed.
+ * The way back of a unit: what each write replaced, so that all of them can be taken back when a
+ * later one of a transaction fails, or when there turns out to be no memory (room.h). Private to
+ * the store; records lie in the operation's arena, and cost as much as the change, not as what was
+ * changed. A string that this unit has made itself is not kept when it is replaced
+ * (apply_is_own()), so what is kept are data that were there before, and copies of list elements,
+ * which have a limit.
  *
  * Records are undone in reverse order, so each finds the data as it was right after its write.
  */
@@ -26,9 +29,24 @@ struct undo_edit {
 struct undo {
     struct arena *arena;
     struct undo_record *newest;
+    size_t kept;   /* bytes of the slabs that are free when the writes stand */
+    size_t copied; /* bytes of the arena, and of strings that only came to be in this unit */
+    size_t most;   /* that may be copied */
+    bool is_full; /* more was to be copied: what asked for it was not done and the unit must fail */
+    bool has_stamped_string; /* a string with this unit's version may hold what was there before */
 };
 
-void undo_init(struct undo *undo, struct arena *arena);
+/* `most` bytes may be copied; a little more is possible. */
+void undo_init(struct undo *undo, struct arena *arena, size_t most);
+
+/* Memory for a record. */
+void *undo_alloc(struct undo *undo, size_t size) __attribute__((returns_nonnull));
+
+/* What undo_alloc() takes for that many bytes. */
+size_t undo_round(size_t size);
+
+/* True if that many bytes more may be copied; else the undo is full from now on. */
+bool undo_has_room(struct undo *undo, size_t bytes);
 
 /* The entry was replaced or removed, or created if `former` is NULL; passes to the undo. */
 void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former);
@@ -43,6 +61,6 @@ void undo_edit(struct undo *undo, const struct lookup *at, struct undo_edit *edi
 void undo_forget(struct undo *undo);
 
 /* Takes all writes back, as if they had never been. */
-void undo_rollback(struct undo *undo);
+void undo_roll_back(struct undo *undo);
 
 #endif

@@ -88,17 +88,20 @@ static void reverse(struct undo_edit *edit, const struct lookup *at)
     struct list *list = entry_list(at->entry);
     size_t memory = list_memory(list);
     take_back(list, (struct step *)edit);
-    slab_charge(&at->shard->slab, list_memory(list));
-    slab_refund(&at->shard->slab, memory);
+    apply_recharge(at, memory);
     forget(edit, at);
 }
 
 /* ---- noting ---- */
 
+static size_t step_size(enum kind kind, size_t count)
+{
+    return sizeof(struct step) + count_saved(kind, count) * sizeof(struct saved);
+}
+
 static struct step *add(struct undo *undo, const struct lookup *at, enum kind kind, size_t count)
 {
-    size_t size = sizeof(struct step) + count_saved(kind, count) * sizeof(struct saved);
-    struct step *step = arena_alloc(undo->arena, size);
+    struct step *step = undo_alloc(undo, step_size(kind, count));
     *step =
         (struct step){.edit = {.reverse = reverse, .forget = forget}, .kind = kind, .count = count};
     undo_edit(undo, at, &step->edit);
@@ -109,7 +112,19 @@ static struct saved save(struct undo *undo, struct list_cursor *cursor)
 {
     if (cursor->blob != NULL)
         return (struct saved){.blob = blob_retain(cursor->blob)};
-    return (struct saved){.bytes = arena_copy(undo->arena, list_cursor_value(cursor))};
+    struct slice value = list_cursor_value(cursor);
+    uint8_t *copy = undo_alloc(undo, value.len);
+    slice_write(copy, value);
+    return (struct saved){.bytes = slice_make(copy, value.len)};
+}
+
+/* True if there is room for a step that takes away that many elements, and for the first of them.
+ */
+static bool has_room(struct undo *undo, enum kind kind, size_t count,
+                     struct list_cursor *cursor)
+{
+    size_t bytes = cursor->blob != NULL ? 0 : list_cursor_value(cursor).len;
+    return undo_has_room(undo, step_size(kind, count) + bytes);
 }
 
 void undo_list_pushed(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
@@ -122,32 +137,58 @@ void undo_list_inserted(struct undo *undo, const struct lookup *at, size_t index
     add(undo, at, INSERTED, 1)->index = index;
 }
 
-void undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
+static bool step_from(struct list_cursor *cursor, enum list_end end)
 {
-    struct step *step = add(undo, at, DROPPED, count);
-    step->end = end;
-    const struct list *list = entry_list(at->entry);
-    struct list_cursor cursor;
-    bool on = list_seek(list, &cursor, end == LIST_HEAD ? 0 : list_length(list) - 1);
-    for (size_t i = 0; on && i < count; i++) {
-        step->saved[i] = save(undo, &cursor);
-        on = end == LIST_HEAD ? list_next(&cursor) : list_previous(&cursor);
-    }
+    return end == LIST_HEAD ? list_next(cursor) : list_previous(cursor);
 }
 
-void undo_list_replacing(struct undo *undo, const struct lookup *at, size_t index)
+/* How many of the elements there is room for; all, or fewer than `count`. */
+static size_t count_fitting(struct undo *undo, struct list_cursor cursor, enum list_end end,
+                            size_t count)
+{
+    size_t bytes = step_size(DROPPED, count);
+    for (size_t i = 0; i < count; i++) {
+        if (cursor.blob == NULL)
+            bytes += undo_round(list_cursor_value(&cursor).len);
+        if (!undo_has_room(undo, bytes) || (!step_from(&cursor, end) && i + 1 < count))
+            return i;
+    }
+    return count;
+}
+
+bool undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
+{
+    const struct list *list = entry_list(at->entry);
+    struct list_cursor cursor;
+    if (!list_seek(list, &cursor, end == LIST_HEAD ? 0 : list_length(list) - 1) ||
+        count_fitting(undo, cursor, end, count) < count)
+        return false;
+    struct step *step = add(undo, at, DROPPED, count);
+    step->end = end;
+    for (size_t i = 0; i < count; i++) {
+        step->saved[i] = save(undo, &cursor);
+        step_from(&cursor, end);
+    }
+    return true;
+}
+
+bool undo_list_replacing(struct undo *undo, const struct lookup *at, size_t index)
 {
     struct list_cursor cursor;
-    if (!list_seek(entry_list(at->entry), &cursor, index))
-        return;
+    if (!list_seek(entry_list(at->entry), &cursor, index) || !has_room(undo, REPLACED, 1, &cursor))
+        return false;
     struct step *step = add(undo, at, REPLACED, 1);
     step->index = index;
     step->saved[0] = save(undo, &cursor);
+    return true;
 }
 
-void undo_list_removing(struct undo *undo, const struct lookup *at, struct list_cursor *cursor)
+bool undo_list_removing(struct undo *undo, const struct lookup *at, struct list_cursor *cursor)
 {
+    if (!has_room(undo, REMOVED, 1, cursor))
+        return false;
     struct step *step = add(undo, at, REMOVED, 1);
     step->index = cursor->index;
     step->saved[0] = save(undo, cursor);
+    return true;
 }

@@ -16,13 +16,16 @@
 void undo_list_pushed(struct undo *undo, const struct lookup *at, enum list_end end, size_t count);
 void undo_list_inserted(struct undo *undo, const struct lookup *at, size_t index);
 
-/* ---- what is about to be done: the elements are still there ---- */
+/* ---- what is about to be done: the elements are still there. False if the undo has no room for
+ * them: then it must not be done ---- */
 
-void undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_end end,
-                        size_t count);
-void undo_list_replacing(struct undo *undo, const struct lookup *at, size_t index);
+bool undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
+    __attribute__((warn_unused_result));
+bool undo_list_replacing(struct undo *undo, const struct lookup *at, size_t index)
+    __attribute__((warn_unused_result));
 
 /* The cursor's element is about to be removed. */
-void undo_list_removing(struct undo *undo, const struct lookup *at, struct list_cursor *cursor);
+bool undo_list_removing(struct undo *undo, const struct lookup *at, struct list_cursor *cursor)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -186,7 +186,7 @@ static void test_dropping_all_costs_an_undo_nothing(void **state)
     struct edit_fixture *fixture = *state;
     edit_make(fixture, "a b c");
     struct list *list = entry_list(fixture->at.entry);
-    undo_init(&fixture->undo, &fixture->arena);
+    undo_init(&fixture->undo, &fixture->arena, SIZE_MAX);
     fixture->space.undo = &fixture->undo;
     fixture->space.revision = 0;
     struct edit edit = edit_start(fixture);
@@ -194,7 +194,7 @@ static void test_dropping_all_costs_an_undo_nothing(void **state)
     edit_end(&edit, 0);
     assert_null(edit_entry(fixture));
     assert_int_equal(list_length(list), 3);
-    undo_rollback(&fixture->undo);
+    undo_roll_back(&fixture->undo);
     fixture->space.undo = NULL;
     assert_ptr_equal(entry_list(edit_entry(fixture)), list);
     assert_edited(fixture, "a b c");

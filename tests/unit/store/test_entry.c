@@ -246,6 +246,13 @@ static struct slice spliced(struct slice string, size_t offset, struct slice byt
 static const size_t splice_lengths[] = {
     0, 1, 200, 300, ENTRY_MIN_BLOB - 1, ENTRY_MIN_BLOB, ENTRY_MIN_BLOB + 1, 50000};
 
+static struct entry *splice(struct slab *slab, const struct entry *former, size_t offset,
+                            struct slice bytes, struct entry_stamp stamp, bool keep)
+{
+    struct entry_splice splice = {.offset = offset, .bytes = bytes, .keep = keep};
+    return entry_new_spliced(slab, former, &splice, stamp);
+}
+
 static void splice_once(struct fixture *fixture, struct slice string, size_t offset,
                         struct slice bytes, bool keep)
 {
@@ -253,7 +260,7 @@ static void splice_once(struct fixture *fixture, struct slice string, size_t off
     struct entry_stamp stamp = {.version = 7, .expire_at_ms = 8};
     struct slice key = slice_make(fixture->bytes, 300);
     struct entry *former = entry_new_string(slab, key, string, (struct entry_stamp){.version = 1});
-    struct entry *entry = entry_new_spliced(slab, former, offset, bytes, stamp, keep);
+    struct entry *entry = splice(slab, former, offset, bytes, stamp, keep);
     assert_string(entry, key, spliced(string, offset, bytes), stamp);
     if (keep)
         assert_string(former, key, string, (struct entry_stamp){.version = 1});
@@ -279,8 +286,8 @@ static void test_splicing_at_every_edge(void **state)
 
 static struct entry *append(struct slab *slab, struct entry *entry, struct slice bytes)
 {
-    struct entry *longer = entry_new_spliced(slab, entry, entry_string(entry).len, bytes,
-                                             (struct entry_stamp){.version = 2}, false);
+    struct entry *longer = splice(slab, entry, entry_string(entry).len, bytes,
+                                  (struct entry_stamp){.version = 2}, false);
     entry_free(slab, entry);
     return longer;
 }
@@ -338,10 +345,8 @@ static void test_only_one_goes_on_in_the_blob(void **state)
     struct entry_stamp stamp = {.version = 2};
     struct slice key = SLICE_LITERAL("key"), start = slice_make(fixture->bytes, 20000);
     struct entry *entry = append(slab, entry_new_string(slab, key, start, stamp), start);
-    struct entry *first =
-        entry_new_spliced(slab, entry, 40000, SLICE_LITERAL("first"), stamp, true);
-    struct entry *second =
-        entry_new_spliced(slab, entry, 40000, SLICE_LITERAL("other"), stamp, true);
+    struct entry *first = splice(slab, entry, 40000, SLICE_LITERAL("first"), stamp, true);
+    struct entry *second = splice(slab, entry, 40000, SLICE_LITERAL("other"), stamp, true);
     assert_ptr_equal(entry_blob(first), entry_blob(entry));
     assert_ptr_not_equal(entry_blob(second), entry_blob(entry));
     assert_int_equal(entry_string(entry).len, 40000);
@@ -361,13 +366,13 @@ static void test_overwriting_is_in_place_for_the_only_holder(void **state)
     struct entry *entry = entry_new_string(slab, SLICE_LITERAL("key"), start, stamp);
     struct blob *blob = entry_blob(entry);
     struct entry *former = entry;
-    entry = entry_new_spliced(slab, former, 5, SLICE_LITERAL("xyz"), stamp, false);
+    entry = splice(slab, former, 5, SLICE_LITERAL("xyz"), stamp, false);
     entry_free(slab, former);
     assert_ptr_equal(entry_blob(entry), blob);
     assert_memory_equal(entry_string(entry).data + 5, "xyz", 3);
     blob_retain(blob); /* an answer on its way */
     former = entry;
-    entry = entry_new_spliced(slab, former, 5, SLICE_LITERAL("uvw"), stamp, false);
+    entry = splice(slab, former, 5, SLICE_LITERAL("uvw"), stamp, false);
     entry_free(slab, former);
     assert_ptr_not_equal(entry_blob(entry), blob);
     assert_memory_equal(blob->data + 5, "xyz", 3);

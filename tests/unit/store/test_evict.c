@@ -164,7 +164,8 @@ static void test_volatile_lru_takes_only_keys_with_a_deadline(void **state)
     while (set(fixture, more, 0) == ERR_NONE)
         more++;
     assert_int_equal(fixture->result.err, ERR_OUT_OF_MEMORY);
-    assert_int_equal(store_expiring(fixture->store, 0), 0);
+    /* But for a few, where a page more was needed than they would have supplied. */
+    assert_true(store_expiring(fixture->store, 0) * VALUE_SIZE < 4096);
     for (unsigned i = 2000000; i < more; i++)
         assert_true(has(fixture, i));
 }

@@ -215,14 +215,14 @@ static void apply_undoably(struct world *world, const struct op *op)
     op_result_release(&fixture->result);
     arena_reset(&fixture->arena);
     fixture->result = (struct op_result){0};
-    undo_init(&undo, &fixture->arena);
+    undo_init(&undo, &fixture->arena, SIZE_MAX);
     struct keyspace space = {.store = fixture->store,
                              .arena = &fixture->arena,
                              .undo = &undo,
                              .now_ms = fixture->now_ms};
     apply_op(&space, op, &fixture->result);
     if (world->ending == TAKEN_BACK)
-        undo_rollback(&undo);
+        undo_roll_back(&undo);
     else
         undo_forget(&undo);
     if (space.revision == 0)

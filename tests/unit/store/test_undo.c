@@ -21,7 +21,7 @@ struct unit {
 
 static void begin(struct unit *unit, struct keyspace_fixture *fixture, const char *key)
 {
-    undo_init(&unit->undo, &fixture->arena);
+    undo_init(&unit->undo, &fixture->arena, SIZE_MAX);
     unit->space = (struct keyspace){.store = fixture->store,
                                     .arena = &fixture->arena,
                                     .undo = &unit->undo,
@@ -31,7 +31,7 @@ static void begin(struct unit *unit, struct keyspace_fixture *fixture, const cha
 
 static void roll_back(struct unit *unit, struct keyspace_fixture *fixture)
 {
-    undo_rollback(&unit->undo);
+    undo_roll_back(&unit->undo);
     assert_null(unit->undo.newest);
     fixture->sink.abort(&fixture->sink);
 }
@@ -41,6 +41,7 @@ struct state {
     size_t used;
     size_t count;
     size_t expiring;
+    size_t expiring_memory;
     uint64_t removed;
 };
 
@@ -49,6 +50,7 @@ static struct state state_of(const struct lookup *at)
     return (struct state){.used = slab_used(&at->shard->slab) - dict_memory(&at->database->dict),
                           .count = at->database->dict.count,
                           .expiring = at->database->expiring,
+                          .expiring_memory = at->database->expiring_memory,
                           .removed = at->shard->removed};
 }
 
@@ -58,6 +60,7 @@ static void assert_state(const struct lookup *at, struct state expected)
     assert_int_equal(state.used, expected.used);
     assert_int_equal(state.count, expected.count);
     assert_int_equal(state.expiring, expected.expiring);
+    assert_int_equal(state.expiring_memory, expected.expiring_memory);
     assert_int_equal(state.removed, expected.removed);
 }
 

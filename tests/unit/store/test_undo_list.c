@@ -20,7 +20,7 @@
 static struct edit start_undoable(struct edit_fixture *fixture)
 {
     edit_make(fixture, "a b c d e");
-    undo_init(&fixture->undo, &fixture->arena);
+    undo_init(&fixture->undo, &fixture->arena, SIZE_MAX);
     fixture->space.undo = &fixture->undo;
     fixture->space.revision = 0;
     return edit_start(fixture);
@@ -34,7 +34,7 @@ static void assert_taken_back(struct edit_fixture *fixture, struct edit *edit, c
     edit_end(edit, 0);
     assert_true(entry_version(edit_entry(fixture)) > version);
     assert_edited(fixture, words);
-    undo_rollback(&fixture->undo);
+    undo_roll_back(&fixture->undo);
     fixture->space.undo = NULL;
     assert_edited(fixture, "a b c d e");
     assert_int_equal(entry_version(edit_entry(fixture)), version);
@@ -91,7 +91,7 @@ static void test_a_created_list_is_gone_again(void **state)
 {
     struct edit_fixture *fixture = *state;
     edit_remove_key(fixture);
-    undo_init(&fixture->undo, &fixture->arena);
+    undo_init(&fixture->undo, &fixture->arena, SIZE_MAX);
     fixture->space.undo = &fixture->undo;
     fixture->space.revision = 0;
     struct edit edit = edit_start(fixture);
@@ -100,7 +100,7 @@ static void test_a_created_list_is_gone_again(void **state)
     edit = edit_start(fixture);
     edit_drop(&edit, LIST_HEAD, 1);
     edit_end(&edit, 0);
-    undo_rollback(&fixture->undo);
+    undo_roll_back(&fixture->undo);
     fixture->space.undo = NULL;
     assert_null(edit_entry(fixture));
     assert_int_equal(fixture->at.database->expiring, 0);
@@ -116,7 +116,7 @@ static void take_long_away(struct edit_fixture *fixture, enum op_kind kind, bool
     edit_push(&edit, LIST_HEAD, &value, 1);
     edit_end(&edit, 0);
     struct blob *blob = blob_retain(list_peek_blob(edit.list, 0));
-    undo_init(&fixture->undo, &fixture->arena);
+    undo_init(&fixture->undo, &fixture->arena, SIZE_MAX);
     fixture->space.undo = &fixture->undo;
     edit = edit_start(fixture);
     if (kind == OP_L_SET)
@@ -130,7 +130,7 @@ static void take_long_away(struct edit_fixture *fixture, enum op_kind kind, bool
     if (forget)
         undo_forget(&fixture->undo);
     else
-        undo_rollback(&fixture->undo);
+        undo_roll_back(&fixture->undo);
     fixture->space.undo = NULL;
     assert_int_equal(atomic_load(&blob->holders), forget ? 1 : 2);
     if (!forget)
@@ -297,7 +297,7 @@ static void transact(struct transactions *t, bool succeed)
 {
     struct change_sink *sink = &t->fixture->sink;
     arena_reset(&t->fixture->arena);
-    undo_init(&t->undo, &t->fixture->arena);
+    undo_init(&t->undo, &t->fixture->arena, SIZE_MAX);
     t->space = (struct keyspace){.store = t->fixture->store,
                                  .arena = &t->fixture->arena,
                                  .undo = &t->undo,
@@ -307,7 +307,7 @@ static void transact(struct transactions *t, bool succeed)
     if (succeed)
         undo_forget(&t->undo);
     else
-        undo_rollback(&t->undo);
+        undo_roll_back(&t->undo);
     if (!succeed)
         assert_as_before(t);
     if (t->space.revision != 0)

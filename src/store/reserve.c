@@ -1,0 +1,42 @@
+/* A walk over all strings that hold a reserve. Knows no operation. */
+#include "store/reserve.h"
+
+#include "store/shard.h"
+
+/* A walk through a database. */
+struct walk {
+    struct slab *slab;
+    struct database *database;
+};
+
+static void visit(void *context, struct entry *entry)
+{
+    const struct walk *walk = context;
+    if (entry_type(entry) != ENTRY_STRING || entry_reserve(entry) == 0)
+        return;
+    database_uncount(walk->database, entry);
+    entry_give_up_reserve(walk->slab, entry);
+    database_count(walk->database, entry);
+}
+
+static void walk_database(struct shard *shard, struct database *database)
+{
+    struct walk walk = {.slab = &shard->slab, .database = database};
+    uint64_t cursor = 0;
+    do {
+        cursor = dict_scan(&database->dict, cursor, visit, &walk);
+    } while (cursor != 0 && shard->slab.reserve > 0);
+}
+
+bool reserve_give_up(struct store *store, size_t limit)
+{
+    for (size_t i = 0; i < store->shard_count && pages_used(&store->pages) > limit; i++) {
+        struct shard *shard = &store->shards[i];
+        mutex_lock(&shard->lock);
+        for (uint32_t db = 0; db < store->databases && shard->slab.reserve > 0; db++)
+            walk_database(shard, &shard->databases[db]);
+        slab_report(&shard->slab);
+        mutex_unlock(&shard->lock);
+    }
+    return pages_used(&store->pages) <= limit;
+}

@@ -1,0 +1,18 @@
+/*
+ * Giving up what strings that grew hold for further growth (entry_reserve()), when there is no
+ * other memory. Private to the store.
+ */
+#ifndef KEYSTORE_STORE_RESERVE_H
+#define KEYSTORE_STORE_RESERVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct store;
+
+/* Gives reserves up until no more than `limit` bytes are in use; false if more are, though none is
+ * left but those of strings that answers still share. Takes the shards' locks one after the other.
+ */
+bool reserve_give_up(struct store *store, size_t limit);
+
+#endif
