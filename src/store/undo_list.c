@@ -120,8 +120,7 @@ static struct saved save(struct undo *undo, struct list_cursor *cursor)
 
 /* True if there is room for a step that takes away that many elements, and for the first of them.
  */
-static bool has_room(struct undo *undo, enum kind kind, size_t count,
-                     struct list_cursor *cursor)
+static bool has_room(struct undo *undo, enum kind kind, size_t count, struct list_cursor *cursor)
 {
     size_t bytes = cursor->blob != NULL ? 0 : list_cursor_value(cursor).len;
     return undo_has_room(undo, step_size(kind, count) + bytes);
