@@ -1,17 +1,11 @@
-/* Reference-counted bytes. */
+/* Reference-counted bytes in runs of pages. */
 #include "base/blob.h"
 
-#include "base/mem.h"
-
-#include <malloc.h>
-#include <stdlib.h>
-
-/* What malloc() puts before a block. */
-#define MALLOC_OWN ((size_t)8)
+#include "base/runs.h"
 
 struct blob *blob_new_roomy(size_t len, size_t capacity)
 {
-    struct blob *blob = mem_alloc(sizeof *blob + capacity);
+    struct blob *blob = runs_take(sizeof *blob + capacity);
     atomic_init(&blob->holders, 1);
     atomic_init(&blob->len, len);
     blob->capacity = capacity;
@@ -40,7 +34,7 @@ struct blob *blob_retain(struct blob *blob)
 void blob_release(struct blob *blob)
 {
     if (blob != NULL && atomic_fetch_sub_explicit(&blob->holders, 1, memory_order_acq_rel) == 1)
-        free(blob);
+        runs_give(blob, sizeof *blob + blob->capacity);
 }
 
 bool blob_extend(struct blob *blob, size_t len, size_t count)
@@ -52,5 +46,5 @@ bool blob_extend(struct blob *blob, size_t len, size_t count)
 
 size_t blob_memory(const struct blob *blob)
 {
-    return malloc_usable_size((void *)blob) + MALLOC_OWN;
+    return runs_round(sizeof *blob + blob->capacity);
 }

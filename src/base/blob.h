@@ -40,7 +40,8 @@ void blob_release(struct blob *blob);
  */
 bool blob_extend(struct blob *blob, size_t len, size_t count);
 
-/* What the blob takes of malloc()'s memory; as long as it lives that does not change. */
+/* What the blob takes of memory, whole pages (base/runs.h); as long as it lives that does not
+ * change. */
 size_t blob_memory(const struct blob *blob);
 
 /* True if the calling holder is the only one, and so may change the bytes. */
