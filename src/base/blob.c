@@ -1,6 +1,7 @@
 /* Reference-counted bytes in runs of pages. */
 #include "base/blob.h"
 
+#include "base/account.h"
 #include "base/runs.h"
 
 struct blob *blob_new_roomy(size_t len, size_t capacity)
@@ -31,10 +32,54 @@ struct blob *blob_retain(struct blob *blob)
     return blob;
 }
 
+/* True if there are holders, and all are chains. */
+static bool is_queued_only(size_t holders)
+{
+    size_t all = holders & (BLOB_QUEUED - 1), queued = (holders & ~BLOB_ORPHAN) / BLOB_QUEUED;
+    return all > 0 && all == queued;
+}
+
+/* Adds to the count of holders, and frees the blob if none is left. It becomes an orphan in the
+ * same step, for after that it may be gone; and is counted before that, so that whoever frees it
+ * takes away what is there. */
+static void change(struct blob *blob, size_t difference)
+{
+    size_t memory = blob_memory(blob), size = sizeof *blob + blob->capacity;
+    size_t before = atomic_load_explicit(&blob->holders, memory_order_relaxed), after;
+    bool orphaned, done;
+    do {
+        after = before + difference;
+        orphaned = (after & BLOB_ORPHAN) == 0 && is_queued_only(after);
+        if (orphaned) {
+            after |= BLOB_ORPHAN;
+            account_count_queued((ptrdiff_t)memory);
+        }
+        done = atomic_compare_exchange_weak_explicit(&blob->holders, &before, after,
+                                                     memory_order_acq_rel, memory_order_relaxed);
+        if (orphaned && !done)
+            account_count_queued(-(ptrdiff_t)memory);
+    } while (!done);
+    if ((after & ~BLOB_ORPHAN) != 0)
+        return;
+    if ((after & BLOB_ORPHAN) != 0)
+        account_count_queued(-(ptrdiff_t)memory);
+    runs_give(blob, size);
+}
+
 void blob_release(struct blob *blob)
 {
-    if (blob != NULL && atomic_fetch_sub_explicit(&blob->holders, 1, memory_order_acq_rel) == 1)
-        runs_give(blob, sizeof *blob + blob->capacity);
+    if (blob != NULL)
+        change(blob, -(size_t)1);
+}
+
+void blob_join_chain(struct blob *blob)
+{
+    change(blob, BLOB_QUEUED);
+}
+
+void blob_leave_chain(struct blob *blob)
+{
+    change(blob, -(BLOB_QUEUED + 1));
 }
 
 bool blob_extend(struct blob *blob, size_t len, size_t count)

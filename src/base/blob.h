@@ -12,6 +12,11 @@
 
 #include <stdatomic.h>
 
+/* A holder counts one; that of a chain counts BLOB_QUEUED more. */
+#define BLOB_QUEUED ((size_t)1 << 32)
+/* In `holders`: nobody but chains holds it, so that it counts in the account. It stays so. */
+#define BLOB_ORPHAN ((size_t)1 << 63)
+
 struct blob {
     atomic_size_t holders;
     atomic_size_t len; /* bytes in use */
@@ -33,6 +38,11 @@ struct blob *blob_retain(struct blob *blob);
 
 /* One holder less; the last one frees it. NULL is allowed. */
 void blob_release(struct blob *blob);
+
+/* The calling holder is a chain from now on; and one that is ceases to hold it. While chains alone
+ * hold a blob, what it takes counts as memory of queued answers (base/account.h). */
+void blob_join_chain(struct blob *blob);
+void blob_leave_chain(struct blob *blob);
 
 /*
  * Takes `count` bytes into use behind the first `len`, of which the calling holder knows; they are
