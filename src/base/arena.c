@@ -4,7 +4,6 @@
 #include "base/mem.h"
 
 #include <stdalign.h>
-#include <stdlib.h>
 
 /* Bytes of the block that an arena keeps; most calls fit. */
 #define BLOCK_SIZE ((size_t)4096)
@@ -24,7 +23,7 @@ static void free_blocks_newer_than(struct arena *arena, struct arena_block *keep
 {
     while (arena->current != keep) {
         struct arena_block *older = arena->current->older;
-        free(arena->current);
+        mem_give(arena->current, sizeof *arena->current + arena->current->size);
         arena->current = older;
     }
 }
@@ -43,7 +42,7 @@ void arena_reset(struct arena *arena)
 
 static __attribute__((noinline, cold)) void add_block(struct arena *arena, size_t size)
 {
-    struct arena_block *block = mem_alloc(sizeof *block + size);
+    struct arena_block *block = mem_take(sizeof *block + size);
     block->older = arena->current;
     block->size = size;
     arena->current = block;

@@ -1,17 +1,12 @@
-/* Reference-counted bytes. */
+/* Reference-counted bytes in runs of pages. */
 #include "base/blob.h"
 
-#include "base/mem.h"
-
-#include <malloc.h>
-#include <stdlib.h>
-
-/* What malloc() puts before a block. */
-#define MALLOC_OWN ((size_t)8)
+#include "base/account.h"
+#include "base/runs.h"
 
 struct blob *blob_new_roomy(size_t len, size_t capacity)
 {
-    struct blob *blob = mem_alloc(sizeof *blob + capacity);
+    struct blob *blob = runs_take(sizeof *blob + capacity);
     atomic_init(&blob->holders, 1);
     atomic_init(&blob->len, len);
     blob->capacity = capacity;
@@ -37,10 +32,54 @@ struct blob *blob_retain(struct blob *blob)
     return blob;
 }
 
+/* True if there are holders, and all are chains. */
+static bool is_queued_only(size_t holders)
+{
+    size_t all = holders & (BLOB_QUEUED - 1), queued = (holders & ~BLOB_ORPHAN) / BLOB_QUEUED;
+    return all > 0 && all == queued;
+}
+
+/* Adds to the count of holders, and frees the blob if none is left. It becomes an orphan in the
+ * same step, for after that it may be gone; and is counted before that, so that whoever frees it
+ * takes away what is there. */
+static void change(struct blob *blob, size_t difference)
+{
+    size_t memory = blob_memory(blob), size = sizeof *blob + blob->capacity;
+    size_t before = atomic_load_explicit(&blob->holders, memory_order_relaxed), after;
+    bool orphaned, done;
+    do {
+        after = before + difference;
+        orphaned = (after & BLOB_ORPHAN) == 0 && is_queued_only(after);
+        if (orphaned) {
+            after |= BLOB_ORPHAN;
+            account_count_queued((ptrdiff_t)memory);
+        }
+        done = atomic_compare_exchange_weak_explicit(&blob->holders, &before, after,
+                                                     memory_order_acq_rel, memory_order_relaxed);
+        if (orphaned && !done)
+            account_count_queued(-(ptrdiff_t)memory);
+    } while (!done);
+    if ((after & ~BLOB_ORPHAN) != 0)
+        return;
+    if ((after & BLOB_ORPHAN) != 0)
+        account_count_queued(-(ptrdiff_t)memory);
+    runs_give(blob, size);
+}
+
 void blob_release(struct blob *blob)
 {
-    if (blob != NULL && atomic_fetch_sub_explicit(&blob->holders, 1, memory_order_acq_rel) == 1)
-        free(blob);
+    if (blob != NULL)
+        change(blob, -(size_t)1);
+}
+
+void blob_join_chain(struct blob *blob)
+{
+    change(blob, BLOB_QUEUED);
+}
+
+void blob_leave_chain(struct blob *blob)
+{
+    change(blob, -(BLOB_QUEUED + 1));
 }
 
 bool blob_extend(struct blob *blob, size_t len, size_t count)
@@ -52,5 +91,5 @@ bool blob_extend(struct blob *blob, size_t len, size_t count)
 
 size_t blob_memory(const struct blob *blob)
 {
-    return malloc_usable_size((void *)blob) + MALLOC_OWN;
+    return runs_round(sizeof *blob + blob->capacity);
 }

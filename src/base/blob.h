@@ -12,6 +12,11 @@
 
 #include <stdatomic.h>
 
+/* A holder counts one; that of a chain counts BLOB_QUEUED more. */
+#define BLOB_QUEUED ((size_t)1 << 32)
+/* In `holders`: nobody but chains holds it, so that it counts in the account. It stays so. */
+#define BLOB_ORPHAN ((size_t)1 << 63)
+
 struct blob {
     atomic_size_t holders;
     atomic_size_t len; /* bytes in use */
@@ -34,13 +39,19 @@ struct blob *blob_retain(struct blob *blob);
 /* One holder less; the last one frees it. NULL is allowed. */
 void blob_release(struct blob *blob);
 
+/* The calling holder is a chain from now on; and one that is ceases to hold it. While chains alone
+ * hold a blob, what it takes counts as memory of queued answers (base/account.h). */
+void blob_join_chain(struct blob *blob);
+void blob_leave_chain(struct blob *blob);
+
 /*
  * Takes `count` bytes into use behind the first `len`, of which the calling holder knows; they are
  * the caller's to fill. False if there is no room, or another holder has taken it.
  */
 bool blob_extend(struct blob *blob, size_t len, size_t count);
 
-/* What the blob takes of malloc()'s memory; as long as it lives that does not change. */
+/* What the blob takes of memory, whole pages (base/runs.h); as long as it lives that does not
+ * change. */
 size_t blob_memory(const struct blob *blob);
 
 /* True if the calling holder is the only one, and so may change the bytes. */

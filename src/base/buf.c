@@ -3,8 +3,6 @@
 
 #include "base/mem.h"
 
-#include <stdlib.h>
-
 #define FIRST_CAPACITY 256
 
 void buf_init(struct buf *buf, size_t limit)
@@ -14,7 +12,7 @@ void buf_init(struct buf *buf, size_t limit)
 
 void buf_deinit(struct buf *buf)
 {
-    free(buf->data);
+    mem_give(buf->data, buf->cap);
     buf->data = NULL;
     buf->len = 0;
     buf->cap = 0;
@@ -27,7 +25,7 @@ static __attribute__((noinline, cold)) void grow(struct buf *buf, size_t needed)
         cap *= 2;
     if (cap > buf->limit)
         cap = buf->limit;
-    buf->data = mem_realloc(buf->data, cap);
+    buf->data = mem_resize(buf->data, buf->cap, cap);
     buf->cap = cap;
 }
 

@@ -12,7 +12,7 @@
 static void release_blobs(struct chain *chain)
 {
     for (size_t i = 0; i < chain->count; i++)
-        blob_release(chain->references[i].blob);
+        blob_leave_chain(chain->references[i].blob);
     chain->count = 0;
     chain->referenced = 0;
 }
@@ -20,7 +20,7 @@ static void release_blobs(struct chain *chain)
 void chain_deinit(struct chain *chain)
 {
     release_blobs(chain);
-    free(chain->references);
+    mem_give(chain->references, chain->capacity * sizeof *chain->references);
     buf_deinit(&chain->bytes);
     *chain = (struct chain){0};
 }
@@ -50,10 +50,13 @@ void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part
         return;
     }
     if (chain->count == chain->capacity) {
-        chain->capacity = chain->capacity > 0 ? chain->capacity * 2 : FIRST_CAPACITY;
+        size_t capacity = chain->capacity > 0 ? chain->capacity * 2 : FIRST_CAPACITY;
         chain->references =
-            mem_realloc(chain->references, chain->capacity * sizeof *chain->references);
+            mem_resize(chain->references, chain->capacity * sizeof *chain->references,
+                       capacity * sizeof *chain->references);
+        chain->capacity = capacity;
     }
+    blob_join_chain(blob);
     chain->references[chain->count++] =
         (struct chain_reference){.blob = blob, .part = part, .at = chain->bytes.len};
     chain->referenced += part.len;

@@ -8,10 +8,8 @@
 #include "server/data.h"
 #include "server/report.h"
 #include "server/worker.h"
-#include "store/entry.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,31 +35,6 @@ static void raise_descriptor_limit(void)
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         log_warning("the limit of open files stays as it is: %s", strerror(errno));
-}
-
-/* Mappings that the kernel grants a process. */
-static int max_mappings(void)
-{
-    int count = 65530; /* Linux' default */
-    FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
-    if (file == NULL)
-        return count;
-    if (fscanf(file, "%d", &count) != 1)
-        log_warning("cannot read vm.max_map_count; %d is assumed", count);
-    fclose(file);
-    return count;
-}
-
-/*
- * Long strings come and go among small objects of malloc(), and the holes that they leave would
- * count against nobody's limit. With a limit of memory each has a mapping of its own, which costs
- * time, but leaves no hole. (glibc's usual threshold rises with what is freed.) A quarter of the
- * mappings is left to others, such as the store's regions; strings beyond that lie in the heap.
- */
-static void map_long_strings(void)
-{
-    mallopt(M_MMAP_THRESHOLD, (int)ENTRY_MIN_BLOB);
-    mallopt(M_MMAP_MAX, max_mappings() / 4 * 3);
 }
 
 /* The workers' threads inherit this, so that signals come to main's sigwait() only. */
@@ -230,8 +203,6 @@ int main(int argc, char **argv)
     sigset_t signals;
     log_set_level(server.config.log_level);
     raise_descriptor_limit();
-    if (server.config.store.max_memory != 0)
-        map_long_strings();
     block_signals(&signals);
     bool served = run(&server, &signals);
     bool kept = stop(&server);

@@ -17,6 +17,8 @@
 #ifndef KEYSTORE_STORE_CELLS_H
 #define KEYSTORE_STORE_CELLS_H
 
+#include "base/shadow.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,15 +46,8 @@ struct cells {
 _Static_assert(sizeof(struct cells) <= CELLS_HEADER, "the first object follows the header");
 
 /* The address sanitizer shall see free objects, and what is behind the end of used ones. */
-#ifdef __SANITIZE_ADDRESS__
-void __asan_poison_memory_region(const volatile void *address, size_t size);
-void __asan_unpoison_memory_region(const volatile void *address, size_t size);
-#define CELLS_HIDE(address, size) __asan_poison_memory_region(address, size)
-#define CELLS_SHOW(address, size) __asan_unpoison_memory_region(address, size)
-#else
-#define CELLS_HIDE(address, size) ((void)0)
-#define CELLS_SHOW(address, size) ((void)0)
-#endif
+#define CELLS_HIDE(address, size) SHADOW_HIDE(address, size)
+#define CELLS_SHOW(address, size) SHADOW_SHOW(address, size)
 
 /* The largest size of which as many objects fit into a page as of `size`. */
 size_t cells_round(size_t page_size, size_t size);

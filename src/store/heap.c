@@ -1,7 +1,7 @@
 /* Objects in pages and spans, which stripes share. Refuses to know what they are. */
 #include "store/heap.h"
 
-#include "base/mem.h"
+#include "base/runs.h"
 #include "store/cells.h"
 #include "store/pages.h"
 
@@ -13,9 +13,6 @@
 #define STRIPES   8
 /* With more bytes an object is one of sixteen in a span, so it may as well have a page. */
 #define PAGED ((SPAN_SIZE - CELLS_HEADER) / 17 / CELLS_UNIT * CELLS_UNIT)
-/* What malloc() rounds to, and its header. */
-#define MALLOC_STEP ((size_t)16)
-#define MALLOC_OWN  ((size_t)8)
 /* So much may be free beside the page or span that each size fills. */
 #define LOOSE_BYTES (4 * SPAN_SIZE)
 #define PAGE_RINGS  (HEAP_SMALL / CELLS_UNIT + 1)
@@ -78,7 +75,7 @@ size_t heap_round(size_t size)
 {
     static atomic_ushort known[HEAP_LARGEST / CELLS_UNIT + 1]; /* by size in units; 0 = not yet */
     if (size > HEAP_LARGEST)
-        return ((size + MALLOC_OWN + MALLOC_STEP - 1) & ~(MALLOC_STEP - 1)) - MALLOC_OWN;
+        return runs_round(size);
     size_t units = (size + CELLS_UNIT - 1) / CELLS_UNIT;
     size_t rounded = atomic_load_explicit(&known[units], memory_order_relaxed);
     if (rounded != 0)
@@ -88,7 +85,7 @@ size_t heap_round(size_t size)
     return rounded;
 }
 
-/* For objects that are neither pages nor malloc()'s. */
+/* For objects that are neither pages nor runs of them. */
 static struct pool *pool_of(size_t size)
 {
     return size <= HEAP_SMALL ? &of_pages : &of_spans;
@@ -190,14 +187,14 @@ static void give_page(void *page)
 void *heap_take(size_t size)
 {
     if (size > HEAP_LARGEST)
-        return mem_alloc(heap_round(size));
+        return runs_take(heap_round(size));
     return is_page(size) ? take_page() : take_cell(pool_of(size), heap_round(size));
 }
 
 void heap_give(void *object, size_t size)
 {
     if (size > HEAP_LARGEST)
-        free(object);
+        runs_give(object, size);
     else if (is_page(size))
         give_page(object);
     else
@@ -281,5 +278,5 @@ size_t heap_slack(void)
 {
     size_t memory = pages_memory(&of_pages.pages) + pages_memory(&of_spans.pages);
     size_t used = heap_used();
-    return memory > used ? memory - used : 0;
+    return (memory > used ? memory - used : 0) + runs_slack();
 }

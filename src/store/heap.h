@@ -8,7 +8,7 @@
  *     up to HEAP_SMALL      pages of 4 KiB, cut as store/cells.h says
  *     up to HEAP_LARGEST    spans of 64 KiB, cut likewise
  *     nearly 4 KiB          a page of its own
- *     more                  malloc()
+ *     more                  runs of pages (base/runs.h)
  *
  * The pages are shared by several stripes with a lock each, and a thread takes from always the same
  * one; so threads seldom wait for each other, unless one frees what another has taken. Spans, which
@@ -46,10 +46,10 @@ void *heap_move(void *object, size_t size);
 /* True if so much is held beyond what is in use that objects should be moved. */
 bool heap_is_loose(void);
 
-/* Bytes in use, as rounded, but for what came from malloc(). */
+/* Bytes in use, as rounded, but for those in runs. */
 size_t heap_used(void);
 
-/* Bytes that are held but not in use. */
+/* Bytes that are held but not in use, with those of the runs. */
 size_t heap_slack(void);
 
 #endif

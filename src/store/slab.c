@@ -1,18 +1,14 @@
 /* Pages of objects of equal size. Refuses to know what an object is, and takes no lock. */
 #include "store/slab.h"
 
-#include "base/mem.h"
+#include "base/runs.h"
 #include "store/cells.h"
 #include "store/heap.h"
 #include "store/pages.h"
 
-#include <malloc.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROOM (PAGES_PAGE_SIZE - CELLS_HEADER)
-/* What malloc() puts before a block. */
-#define MALLOC_OWN ((size_t)8)
 /* So much may be free beside the page that each size fills. */
 #define LOOSE_BYTES PAGES_PAGE_SIZE
 
@@ -73,19 +69,11 @@ void slab_deinit(struct slab *slab)
     slab_init(slab, slab->pages);
 }
 
-/* For malloc(): sixteen sizes for each doubling, so that values of nearly the same length replace
- * each other in place; with its header they fill whole units of it. */
-static size_t round_for_malloc(size_t size)
-{
-    size_t step = (size_t)1 << (63 - 4 - __builtin_clzll(size + MALLOC_OWN));
-    return ((size + MALLOC_OWN + step - 1) & ~(step - 1)) - MALLOC_OWN;
-}
-
 size_t slab_round(size_t size)
 {
     if (size <= SLAB_LARGEST)
         return cells_size(PAGES_PAGE_SIZE, size);
-    return size <= HEAP_LARGEST ? heap_round(size) : round_for_malloc(size);
+    return size <= HEAP_LARGEST ? heap_round(size) : runs_round(size);
 }
 
 static struct cells *take_page(struct slab *slab)
@@ -125,11 +113,10 @@ void slab_give_page(struct slab *slab, void *page)
     give_page(slab, page);
 }
 
-static void *alloc_by_malloc(struct slab *slab, size_t size)
+static void *alloc_run(struct slab *slab, size_t size)
 {
-    void *memory = mem_alloc(slab_round(size));
-    count_heap(slab, (ptrdiff_t)(malloc_usable_size(memory) + MALLOC_OWN));
-    return memory;
+    count_heap(slab, (ptrdiff_t)runs_round(size));
+    return runs_take(size);
 }
 
 static void *alloc_on_heap(struct slab *slab, size_t size)
@@ -157,13 +144,13 @@ void *slab_alloc(struct slab *slab, size_t size)
 {
     if (size <= SLAB_LARGEST)
         return alloc_in_page(slab, size);
-    return size <= HEAP_LARGEST ? alloc_on_heap(slab, size) : alloc_by_malloc(slab, size);
+    return size <= HEAP_LARGEST ? alloc_on_heap(slab, size) : alloc_run(slab, size);
 }
 
-static void free_by_malloc(struct slab *slab, void *memory)
+static void free_run(struct slab *slab, void *memory, size_t size)
 {
-    count_heap(slab, -(ptrdiff_t)(malloc_usable_size(memory) + MALLOC_OWN));
-    free(memory);
+    count_heap(slab, -(ptrdiff_t)runs_round(size));
+    runs_give(memory, size);
 }
 
 static void free_on_heap(struct slab *slab, void *memory, size_t size)
@@ -188,7 +175,7 @@ void slab_free(struct slab *slab, void *memory, size_t size)
     else if (size <= HEAP_LARGEST)
         free_on_heap(slab, memory, size);
     else
-        free_by_malloc(slab, memory);
+        free_run(slab, memory, size);
 }
 
 bool slab_resize(void *memory, size_t old_size, size_t new_size)
@@ -197,11 +184,8 @@ bool slab_resize(void *memory, size_t old_size, size_t new_size)
     size_t rounded = slab_round(old_size);
     if (rounded != slab_round(new_size))
         return false;
-    /* Of what is larger the sanitizer sees the rounded block. */
-    if (new_size <= HEAP_LARGEST) {
-        CELLS_SHOW(memory, new_size);
-        CELLS_HIDE((char *)memory + new_size, rounded - new_size);
-    }
+    CELLS_SHOW(memory, new_size);
+    CELLS_HIDE((char *)memory + new_size, rounded - new_size);
     return true;
 }
 

@@ -2,14 +2,13 @@
  * Memory for the small objects of one shard, without a header per object: whoever frees an object
  * says how long it is. Used under the shard's lock. They lie in pages of 4 KiB (see store/pages.h)
  * that are cut as store/cells.h says; larger objects come from the heap (store/heap.h), which all
- * shards share, and those of more than 16 KiB from malloc().
+ * shards share, and those of more than 16 KiB are runs of pages (base/runs.h).
  *
  * Invariants:
  * 1. Objects have sizes that are multiples of 8; between two such sizes with equally many objects
  *    per page the larger is used.
  * 2. A page without objects in use goes back to the pool, but for SLAB_SPARES kept for any size.
- * 3. slab_memory() is the sum of: pages held, objects on the heap, malloc()'s memory with its own
- *    overhead, charges.
+ * 3. slab_memory() is the sum of: pages held, objects on the heap, runs, charges.
  * 4. What the pages know of this slab is less than pages->report_at away from the truth.
  */
 #ifndef KEYSTORE_STORE_SLAB_H

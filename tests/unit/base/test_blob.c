@@ -7,6 +7,9 @@
 
 #include <cmocka.h>
 
+#include "base/account.h"
+#include "base/runs.h"
+
 #define THREADS 4
 #define ROUNDS  20000
 
@@ -156,15 +159,85 @@ static void test_holders_on_several_threads(void **state)
     blob_release(blob);
 }
 
-static void test_its_memory_is_that_of_its_bytes_at_least(void **state)
+static void test_its_memory_is_whole_pages(void **state)
 {
     (void)state;
     struct blob *blob = blob_new_roomy(10, 1000);
-    assert_in_range(blob_memory(blob), sizeof *blob + 1000, sizeof *blob + 1100);
+    assert_int_equal(blob_memory(blob), 4096);
     size_t before = blob_memory(blob);
     assert_true(blob_extend(blob, 10, 990));
     assert_int_equal(blob_memory(blob), before);
     blob_release(blob);
+}
+
+/* What the store has let go and a client has not read counts, once, until it is read. */
+static void test_what_only_chains_hold_is_counted_once(void **state)
+{
+    (void)state;
+    struct blob *blob = blob_new(100000);
+    size_t before = account_queued(), memory = blob_memory(blob);
+    blob_join_chain(blob_retain(blob));
+    blob_join_chain(blob_retain(blob));
+    assert_int_equal(account_queued(), before);
+    blob_release(blob);
+    assert_int_equal(account_queued(), before + memory);
+    /* a part of a chain goes to another one */
+    blob_join_chain(blob_retain(blob));
+    blob_leave_chain(blob);
+    assert_int_equal(account_queued(), before + memory);
+    blob_leave_chain(blob);
+    assert_int_equal(account_queued(), before + memory);
+    blob_leave_chain(blob);
+    assert_int_equal(account_queued(), before);
+}
+
+static void test_a_blob_made_for_a_chain_is_counted(void **state)
+{
+    (void)state;
+    struct blob *blob = blob_new(100000);
+    size_t before = account_queued(), memory = blob_memory(blob);
+    blob_join_chain(blob);
+    assert_int_equal(account_queued(), before + memory);
+    blob_leave_chain(blob);
+    assert_int_equal(account_queued(), before);
+}
+
+struct queueing {
+    struct blob *blob;
+};
+
+static void *queue_and_release(void *user)
+{
+    const struct queueing *queueing = user;
+    for (int i = 0; i < ROUNDS; i++) {
+        blob_join_chain(blob_retain(queueing->blob));
+        blob_leave_chain(queueing->blob);
+    }
+    blob_join_chain(queueing->blob);
+    for (int i = 0; i < 10; i++)
+        blob_join_chain(blob_retain(queueing->blob));
+    for (int i = 0; i < 11; i++)
+        blob_leave_chain(queueing->blob);
+    return NULL;
+}
+
+static void test_the_count_is_right_on_several_threads(void **state)
+{
+    (void)state;
+    size_t before = account_queued(), used = runs_used();
+    for (int round = 0; round < 20; round++) {
+        pthread_t threads[THREADS];
+        struct queueing queueing = {.blob = blob_new(20000)};
+        for (int i = 0; i < THREADS; i++) {
+            blob_retain(queueing.blob);
+            assert_int_equal(pthread_create(&threads[i], NULL, queue_and_release, &queueing), 0);
+        }
+        blob_release(queueing.blob);
+        for (int i = 0; i < THREADS; i++)
+            pthread_join(threads[i], NULL);
+        assert_int_equal(account_queued(), before);
+        assert_int_equal(runs_used(), used);
+    }
 }
 
 int main(void)
@@ -177,8 +250,11 @@ int main(void)
         cmocka_unit_test(test_it_grows_behind_what_a_holder_knows),
         cmocka_unit_test(test_who_is_the_only_holder_knows_it),
         cmocka_unit_test(test_only_one_gets_the_room),
-        cmocka_unit_test(test_its_memory_is_that_of_its_bytes_at_least),
+        cmocka_unit_test(test_its_memory_is_whole_pages),
         cmocka_unit_test(test_holders_on_several_threads),
+        cmocka_unit_test(test_what_only_chains_hold_is_counted_once),
+        cmocka_unit_test(test_a_blob_made_for_a_chain_is_counted),
+        cmocka_unit_test(test_the_count_is_right_on_several_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

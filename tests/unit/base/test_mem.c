@@ -13,6 +13,9 @@
 
 #include <cmocka.h>
 
+#include "base/account.h"
+#include "base/runs.h"
+
 /* Sanitizers stop the program at an allocation that cannot be; here NULL is what is tested. */
 const char *__asan_default_options(void);
 const char *__tsan_default_options(void);
@@ -68,6 +71,32 @@ static void test_realloc_keeps_the_contents(void **state)
     memory = mem_realloc(memory, 1000000);
     assert_string_equal(memory, "abc");
     free(memory);
+}
+
+static void test_large_blocks_are_counted_and_resized(void **state)
+{
+    (void)state;
+    size_t before = account_used(), runs = runs_used();
+    static const size_t sizes[] = {10, 300, 15000, 16384, 20000, 1000000, 30000000, 17000, 5};
+    uint8_t *memory = NULL;
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        memory = mem_resize(memory, size, sizes[i]);
+        for (size_t at = 0; at < size && at < sizes[i]; at++)
+            assert_int_equal(memory[at], (uint8_t)(at * 7));
+        size = sizes[i];
+        for (size_t at = 0; at < size; at++)
+            memory[at] = (uint8_t)(at * 7);
+        size_t counted = size >= ACCOUNT_LEAST ? runs_round(size) : 0;
+        assert_int_equal(account_used() - before, counted);
+        assert_int_equal(runs_used() - runs, counted);
+    }
+    mem_give(memory, size);
+    memory = mem_take(100000);
+    mem_give(memory, 100000);
+    mem_give(NULL, 0);
+    assert_int_equal(account_used(), before);
+    assert_int_equal(runs_used(), runs);
 }
 
 /* More than any machine has; volatile, so that the compiler does not object. */
@@ -135,6 +164,7 @@ int main(void)
         cmocka_unit_test(test_no_bytes_are_memory_too),
         cmocka_unit_test(test_alloc_zero_is_zero_where_memory_was_used_before),
         cmocka_unit_test(test_realloc_keeps_the_contents),
+        cmocka_unit_test(test_large_blocks_are_counted_and_resized),
         cmocka_unit_test(test_memory_that_is_not_there_aborts_with_a_sentence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,47 @@
+/*
+ * What the process holds beside the data: requests that arrive, what they become when decoded, and
+ * answers that clients have not read, with the values that nobody else holds any more. One account
+ * for the process with one limit; any thread may ask, and no lock is taken.
+ *
+ * Blocks of ACCOUNT_LEAST bytes and more are counted to the byte, when they are taken and given
+ * back (base/mem.h, base/chain.h). Of smaller ones somebody tells from time to time what they are
+ * together: account_note_small().
+ */
+#ifndef KEYSTORE_BASE_ACCOUNT_H
+#define KEYSTORE_BASE_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ACCOUNT_LEAST ((size_t)16 * 1024)
+
+/* From now on that is the limit, in bytes; SIZE_MAX, as at first: none. */
+void account_set_limit(size_t limit);
+size_t account_limit(void);
+
+/* Counts bytes of large blocks that were taken or, below 0, given back. */
+void account_count(ptrdiff_t bytes);
+
+/* The same for values that only answers hold; these bytes were counted nowhere before. */
+void account_count_queued(ptrdiff_t bytes);
+
+/* Bytes of small blocks, all together. */
+void account_note_small(size_t bytes);
+
+/* All that is counted, in bytes. */
+size_t account_used(void);
+
+/* Of that, what only answers hold. */
+size_t account_queued(void);
+
+/* True if half of the limit is used: who holds much without moving on has to go. */
+bool account_is_tight(void);
+
+/*
+ * True if `size` bytes more may be taken. A small block always may. A large one may if it stays
+ * within the limit, or if little is used besides: so one request is served whatever the limit.
+ * `own`: bytes that the asking request holds already.
+ */
+bool account_allows(size_t size, size_t own);
+
+#endif

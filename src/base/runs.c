@@ -1,0 +1,410 @@
+/*
+ * Runs of pages, found by their length in bins. All that is known of a run stands in the first page
+ * descriptor of it, and its length also in the last, where the run that follows looks for it.
+ * Refuses to know what lies in a run. Under the lock only descriptors are touched: what the system
+ * has to do is done without it.
+ */
+#include "base/runs.h"
+
+#include "base/mutex.h"
+#include "base/shadow.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define REGION_SIZE  ((size_t)64 * 1024 * 1024)
+#define REGION_PAGES ((uint32_t)(REGION_SIZE / RUNS_PAGE))
+#define REGION_BITS  14
+/* 8 TiB. */
+#define MOST_REGIONS ((uint32_t)1 << 17)
+/* Bins have runs of one length up to 64 pages, then eight lengths for each doubling. */
+#define EXACT_BINS 64u
+#define BINS       128u
+#define BIN_WORDS  (BINS / 64)
+/* Runs of a bin of several lengths that are looked at. */
+#define MOST_TRIED 8
+/* From here on a run that is cold is populated in one call, which costs less than its faults. */
+#define POPULATED ((size_t)16 * 1024)
+
+_Static_assert((1u << REGION_BITS) == REGION_PAGES, "a page's number within its region");
+
+enum state { STATE_USED, STATE_WARM, STATE_COLD };
+
+/* Of a page; meaningful for the first of a run, `pages` and `state` also for the last. Pages are
+ * named by their numbers over all regions; 0, a region's description, is none. */
+struct page {
+    uint32_t next, prev; /* in the bin */
+    uint32_t age;        /* of a warm run: when it was freed */
+    uint16_t pages;
+    uint16_t state;
+};
+
+/* At the begin of its memory. */
+struct region {
+    uint32_t number;
+    uint32_t free_pages;
+    uint32_t purged; /* runs of it that are on their way from warm to cold */
+    struct page pages[REGION_PAGES];
+};
+
+#define OWN_PAGES ((uint32_t)((sizeof(struct region) + RUNS_PAGE - 1) / RUNS_PAGE))
+
+struct bins {
+    uint64_t filled[BIN_WORDS];       /* a bit per bin that has a run */
+    uint32_t first[BINS], last[BINS]; /* the last one is the oldest */
+};
+
+static struct mutex lock;
+static struct bins bins_of[STATE_COLD + 1];
+static struct region *regions[MOST_REGIONS];
+static uint32_t clock_age, empty_regions;
+static size_t warm_bytes;
+/* Changed with and without the lock. */
+static atomic_size_t used_bytes, held_bytes;
+
+static void count(atomic_size_t *counter, ptrdiff_t bytes)
+{
+    atomic_fetch_add_explicit(counter, (size_t)bytes, memory_order_relaxed);
+}
+
+size_t runs_used(void)
+{
+    return atomic_load_explicit(&used_bytes, memory_order_relaxed);
+}
+
+size_t runs_held(void)
+{
+    return atomic_load_explicit(&held_bytes, memory_order_relaxed);
+}
+
+/* ---- descriptors and bins; with the lock ---- */
+
+static struct region *region_of(uint32_t id)
+{
+    return regions[id >> REGION_BITS];
+}
+
+static struct page *page_of(uint32_t id)
+{
+    return &region_of(id)->pages[id & (REGION_PAGES - 1)];
+}
+
+static void *address_of(uint32_t id)
+{
+    return (uint8_t *)region_of(id) + (id & (REGION_PAGES - 1)) * RUNS_PAGE;
+}
+
+static uint32_t id_of(void *memory)
+{
+    uintptr_t offset = (uintptr_t)memory & (REGION_SIZE - 1);
+    struct region *region = (struct region *)(void *)((uint8_t *)memory - offset);
+    return region->number << REGION_BITS | (uint32_t)(offset / RUNS_PAGE);
+}
+
+static void describe(uint32_t id, uint32_t pages, enum state state)
+{
+    struct page *first = page_of(id), *last = first + pages - 1;
+    first->pages = last->pages = (uint16_t)pages;
+    first->state = last->state = (uint16_t)state;
+}
+
+static unsigned bin_of(uint32_t pages)
+{
+    if (pages <= EXACT_BINS)
+        return pages - 1;
+    unsigned log = 31 - (unsigned)__builtin_clz(pages);
+    return EXACT_BINS + (log - 6) * 8 + ((pages >> (log - 3)) & 7);
+}
+
+static void bin_put(uint32_t id, uint32_t pages, enum state state)
+{
+    struct bins *bins = &bins_of[state];
+    unsigned bin = bin_of(pages);
+    struct page *page = page_of(id);
+    describe(id, pages, state);
+    page->prev = 0;
+    page->next = bins->first[bin];
+    page->age = clock_age++;
+    if (page->next != 0)
+        page_of(page->next)->prev = id;
+    else
+        bins->last[bin] = id;
+    bins->first[bin] = id;
+    bins->filled[bin / 64] |= (uint64_t)1 << bin % 64;
+    if (state == STATE_WARM)
+        warm_bytes += pages * RUNS_PAGE;
+}
+
+static void bin_remove(uint32_t id)
+{
+    const struct page *page = page_of(id);
+    struct bins *bins = &bins_of[page->state];
+    unsigned bin = bin_of(page->pages);
+    if (page->prev != 0)
+        page_of(page->prev)->next = page->next;
+    else
+        bins->first[bin] = page->next;
+    if (page->next != 0)
+        page_of(page->next)->prev = page->prev;
+    else
+        bins->last[bin] = page->prev;
+    if (bins->first[bin] == 0)
+        bins->filled[bin / 64] &= ~((uint64_t)1 << bin % 64);
+    if (page->state == STATE_WARM)
+        warm_bytes -= page->pages * RUNS_PAGE;
+}
+
+/* The first bin from `bin` on that has a run; BINS if there is none. */
+static unsigned next_filled(const struct bins *bins, unsigned bin)
+{
+    for (unsigned word = bin / 64; word < BIN_WORDS; word++) {
+        uint64_t filled = bins->filled[word];
+        if (word == bin / 64)
+            filled &= UINT64_MAX << bin % 64;
+        if (filled != 0)
+            return word * 64 + (unsigned)__builtin_ctzll(filled);
+    }
+    return BINS;
+}
+
+/* A free run of at least so many pages, of nearly the least length; 0 if there is none. */
+static uint32_t find(enum state state, uint32_t pages)
+{
+    const struct bins *bins = &bins_of[state];
+    unsigned bin = bin_of(pages), tried = 0;
+    for (uint32_t id = bins->first[bin]; id != 0 && tried < MOST_TRIED; id = page_of(id)->next) {
+        if (page_of(id)->pages >= pages)
+            return id;
+        tried++;
+    }
+    bin = bin + 1 < BINS ? next_filled(bins, bin + 1) : BINS;
+    return bin < BINS ? bins->first[bin] : 0;
+}
+
+/* Puts the free run, of which nothing is in a bin, into one, together with its neighbours of the
+ * same state. */
+static void bin_merge(uint32_t id, uint32_t pages, enum state state)
+{
+    uint32_t place = id & (REGION_PAGES - 1), end = place + pages;
+    const struct page *before = page_of(id) - 1;
+    if (place > OWN_PAGES && before->state == state) {
+        id -= before->pages;
+        pages += before->pages;
+        bin_remove(id);
+    }
+    const struct page *after = region_of(id)->pages + end;
+    if (end < REGION_PAGES && after->state == state) {
+        pages += after->pages;
+        bin_remove((id & ~(REGION_PAGES - 1)) | end);
+    }
+    bin_put(id, pages, state);
+}
+
+/* ---- regions ---- */
+
+static void *map(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", size);
+        abort();
+    }
+    return memory;
+}
+
+/* Maps twice as much as needed and cuts the aligned region out. */
+static struct region *map_region(void)
+{
+    uint8_t *memory = map(2 * REGION_SIZE);
+    size_t before = -(uintptr_t)memory & (REGION_SIZE - 1);
+    if (before > 0)
+        munmap(memory, before);
+    munmap(memory + before + REGION_SIZE, REGION_SIZE - before);
+    /* Where huge pages are the rule they must be refused: of one, all is occupied. */
+    madvise(memory + before, REGION_SIZE, MADV_NOHUGEPAGE);
+    return (struct region *)(void *)(memory + before);
+}
+
+/* With the lock, which others may have meanwhile. */
+static void add_region(void)
+{
+    uint32_t number = 0;
+    mutex_unlock(&lock);
+    struct region *region = map_region();
+    mutex_lock(&lock);
+    while (number < MOST_REGIONS && regions[number] != NULL)
+        number++;
+    if (number == MOST_REGIONS) {
+        fprintf(stderr, "keystore: out of memory: there are %u regions\n", MOST_REGIONS);
+        abort();
+    }
+    regions[number] = region;
+    region->number = number;
+    region->free_pages = REGION_PAGES - OWN_PAGES;
+    empty_regions++;
+    count(&held_bytes, (ptrdiff_t)(OWN_PAGES * RUNS_PAGE));
+    bin_put(number << REGION_BITS | OWN_PAGES, region->free_pages, STATE_COLD);
+}
+
+/* With the lock. Pages of the region become used or, below 0, free, in whatever state. */
+static void count_used_pages(struct region *region, int32_t pages)
+{
+    const uint32_t all = REGION_PAGES - OWN_PAGES;
+    empty_regions -= region->free_pages == all;
+    region->free_pages -= (uint32_t)pages;
+    empty_regions += region->free_pages == all;
+}
+
+/* With the lock: if nothing in the region is used, and another one is empty, too, it is forgotten,
+ * and returned to be unmapped. */
+static struct region *forget_if_empty(struct region *region)
+{
+    if (region->free_pages != REGION_PAGES - OWN_PAGES || region->purged > 0 || empty_regions < 2)
+        return NULL;
+    size_t warm_before = warm_bytes;
+    for (uint32_t at = OWN_PAGES; at < REGION_PAGES; at += region->pages[at].pages)
+        bin_remove(region->number << REGION_BITS | at);
+    regions[region->number] = NULL;
+    empty_regions--;
+    count(&held_bytes, -(ptrdiff_t)(OWN_PAGES * RUNS_PAGE + warm_before - warm_bytes));
+    return region;
+}
+
+/* With the lock, which others have meanwhile; NULL is allowed. */
+static void unmap_region(struct region *region)
+{
+    if (region == NULL)
+        return;
+    mutex_unlock(&lock);
+    SHADOW_SHOW(region, REGION_SIZE);
+    munmap(region, REGION_SIZE);
+    mutex_lock(&lock);
+}
+
+/* ---- mappings of their own ---- */
+
+/* Most of it lies in huge pages, if the system has them: a fault for each 2 MiB. */
+static void *take_mapping(size_t size)
+{
+    void *memory = map(size);
+    madvise(memory, size, MADV_HUGEPAGE);
+    count(&used_bytes, (ptrdiff_t)size);
+    count(&held_bytes, (ptrdiff_t)size);
+    return memory;
+}
+
+static void give_mapping(void *memory, size_t size)
+{
+    SHADOW_SHOW(memory, size);
+    munmap(memory, size);
+    count(&used_bytes, -(ptrdiff_t)size);
+    count(&held_bytes, -(ptrdiff_t)size);
+}
+
+/* ---- runs ---- */
+
+/* With the lock. The first pages of a free run; what is left stays free as it was. */
+static void cut(uint32_t id, uint32_t pages)
+{
+    uint32_t all = page_of(id)->pages;
+    enum state state = page_of(id)->state;
+    bin_remove(id);
+    describe(id, pages, STATE_USED);
+    if (all > pages)
+        bin_put(id + pages, all - pages, state);
+}
+
+static void *take_run(uint32_t pages)
+{
+    size_t size = pages * RUNS_PAGE;
+    mutex_lock(&lock);
+    uint32_t id = find(STATE_WARM, pages);
+    bool is_cold = id == 0;
+    while (id == 0) {
+        id = find(STATE_COLD, pages);
+        if (id == 0)
+            add_region();
+    }
+    cut(id, pages);
+    count_used_pages(region_of(id), (int32_t)pages);
+    void *memory = address_of(id);
+    mutex_unlock(&lock);
+    count(&used_bytes, (ptrdiff_t)size);
+    if (!is_cold)
+        return memory;
+    count(&held_bytes, (ptrdiff_t)size);
+#ifdef MADV_POPULATE_WRITE
+    if (size >= POPULATED)
+        madvise(memory, size, MADV_POPULATE_WRITE); /* a hint; of Linux 5.14 */
+#endif
+    return memory;
+}
+
+/* With the lock: the warm run that was freed first. */
+static uint32_t oldest_warm(void)
+{
+    const struct bins *bins = &bins_of[STATE_WARM];
+    uint32_t oldest = 0;
+    for (unsigned bin = next_filled(bins, 0); bin < BINS;
+         bin = bin + 1 < BINS ? next_filled(bins, bin + 1) : BINS) {
+        uint32_t id = bins->last[bin];
+        if (oldest == 0 || (int32_t)(page_of(id)->age - page_of(oldest)->age) < 0)
+            oldest = id;
+    }
+    return oldest;
+}
+
+/* With the lock, which others have meanwhile. */
+static void purge_oldest(void)
+{
+    uint32_t id = oldest_warm(), pages = page_of(id)->pages;
+    struct region *region = region_of(id);
+    bin_remove(id);
+    describe(id, pages, STATE_USED); /* so that no neighbour takes it along */
+    region->purged++;
+    mutex_unlock(&lock);
+    madvise((uint8_t *)region + (id & (REGION_PAGES - 1)) * RUNS_PAGE, pages * RUNS_PAGE,
+            MADV_DONTNEED);
+    mutex_lock(&lock);
+    region->purged--;
+    count(&held_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
+    bin_merge(id, pages, STATE_COLD);
+    unmap_region(forget_if_empty(region));
+}
+
+static void give_run(void *memory, uint32_t pages)
+{
+    SHADOW_HIDE(memory, pages * RUNS_PAGE);
+    mutex_lock(&lock);
+    uint32_t id = id_of(memory);
+    count(&used_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
+    struct region *region = region_of(id);
+    count_used_pages(region, -(int32_t)pages);
+    bin_merge(id, pages, STATE_WARM);
+    unmap_region(forget_if_empty(region));
+    while (warm_bytes > RUNS_WARM + runs_used() / RUNS_WARM_SHARE)
+        purge_oldest();
+    mutex_unlock(&lock);
+}
+
+void *runs_take(size_t size)
+{
+    size_t rounded = runs_round(size);
+    uint8_t *memory =
+        rounded > RUNS_LARGEST ? take_mapping(rounded) : take_run((uint32_t)(rounded / RUNS_PAGE));
+    SHADOW_SHOW(memory, size);
+    SHADOW_HIDE(memory + size, rounded - size);
+    return memory;
+}
+
+void runs_give(void *memory, size_t size)
+{
+    size_t rounded = runs_round(size);
+    if (rounded > RUNS_LARGEST)
+        give_mapping(memory, rounded);
+    else
+        give_run(memory, (uint32_t)(rounded / RUNS_PAGE));
+}

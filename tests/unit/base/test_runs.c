@@ -1,0 +1,251 @@
+/* Tests of base/runs.c: that no two objects share bytes, and that what is held is what is counted.
+ */
+#include "base/runs.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "store/seeded.h"
+
+#define KIB ((size_t)1024)
+#define MIB ((size_t)1024 * 1024)
+
+struct object {
+    uint8_t *bytes; /* NULL: there is none */
+    size_t size;
+    uint8_t mark;
+};
+
+/* Marks each page at both ends. */
+static void make(struct object *object, size_t size, uint8_t mark)
+{
+    *object = (struct object){.bytes = runs_take(size), .size = size, .mark = mark};
+    assert_int_equal((uintptr_t)object->bytes % RUNS_PAGE, 0);
+    for (size_t at = 0; at < size; at += RUNS_PAGE)
+        object->bytes[at] =
+            object->bytes[at + (size - at < RUNS_PAGE ? size - at : RUNS_PAGE) - 1] = mark;
+}
+
+static void drop(struct object *object)
+{
+    for (size_t at = 0; at < object->size; at += RUNS_PAGE) {
+        assert_int_equal(object->bytes[at], object->mark);
+        assert_int_equal(
+            object->bytes[at + (object->size - at < RUNS_PAGE ? object->size - at : RUNS_PAGE) - 1],
+            object->mark);
+    }
+    runs_give(object->bytes, object->size);
+    object->bytes = NULL;
+}
+
+static size_t resident_bytes(void)
+{
+    unsigned long resident;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_int_equal(fscanf(file, "%*u %lu", &resident), 1);
+    fclose(file);
+    return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t mappings(void)
+{
+    size_t lines = 0;
+    FILE *file = fopen("/proc/self/maps", "r");
+    for (int c; (c = fgetc(file)) != EOF;)
+        lines += c == '\n';
+    fclose(file);
+    return lines;
+}
+
+/* The sanitizers' own memory comes and goes with ours. */
+static bool counts_resident(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return false;
+#endif
+    return true;
+}
+
+static void assert_little_is_warm(void)
+{
+    const size_t region = 64 * MIB, descriptions = 300 * KIB;
+    size_t used = runs_used(), regions = used / region + 3;
+    assert_true(runs_held() >= used);
+    assert_true(runs_held() - used <= RUNS_WARM + used / RUNS_WARM_SHARE + regions * descriptions);
+}
+
+static void test_the_size_is_whole_pages(void **state)
+{
+    (void)state;
+    assert_int_equal(runs_round(1), RUNS_PAGE);
+    assert_int_equal(runs_round(RUNS_PAGE), RUNS_PAGE);
+    assert_int_equal(runs_round(RUNS_PAGE + 1), 2 * RUNS_PAGE);
+    size_t used = runs_used();
+    void *memory = runs_take(20000);
+    assert_int_equal(runs_used() - used, 5 * RUNS_PAGE);
+    runs_give(memory, 17000);
+    assert_int_equal(runs_used(), used);
+}
+
+/* Of a size from one page to more than the largest run, small ones mostly. */
+static size_t random_size(uint64_t *random)
+{
+    static const uint32_t most[] = {16 * KIB, 64 * KIB, 300 * KIB, 3 * MIB, 20 * MIB};
+    uint32_t kind = seeded_below(random, 200);
+    return 1 + seeded_below(random, most[kind < 80    ? 0
+                                         : kind < 150 ? 1
+                                         : kind < 190 ? 2
+                                         : kind < 199 ? 3
+                                                      : 4]);
+}
+
+static void churn_for(struct object *objects, size_t count, uint64_t *random, size_t steps)
+{
+    for (size_t i = 0; i < steps; i++) {
+        struct object *object = &objects[seeded_below(random, (uint32_t)count)];
+        if (object->bytes != NULL)
+            drop(object);
+        else
+            make(object, random_size(random), (uint8_t)i);
+    }
+}
+
+static void drop_all(struct object *objects, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (objects[i].bytes != NULL)
+            drop(&objects[i]);
+}
+
+static void test_objects_of_all_sizes_come_and_go(void **state)
+{
+    (void)state;
+    static struct object objects[600];
+    uint64_t random = seeded_start();
+    size_t used = runs_used();
+    for (int round = 0; round < 20; round++) {
+        size_t expected = used;
+        churn_for(objects, 600, &random, 2000);
+        for (size_t i = 0; i < 600; i++)
+            expected += objects[i].bytes != NULL ? runs_round(objects[i].size) : 0;
+        assert_int_equal(runs_used(), expected);
+        assert_little_is_warm();
+    }
+    drop_all(objects, 600);
+    assert_int_equal(runs_used(), used);
+    assert_little_is_warm();
+}
+
+/* A hundred times the mappings that there are before, if each object had one. */
+static void test_memory_comes_back_at_once(void **state)
+{
+    (void)state;
+    static struct object objects[15000];
+    const size_t count = sizeof objects / sizeof objects[0], size = 20 * KIB;
+    size_t before = resident_bytes(), mapped = mappings();
+    for (size_t i = 0; i < count; i++)
+        make(&objects[i], size, (uint8_t)i);
+    if (counts_resident()) {
+        size_t resident = resident_bytes() - before;
+        assert_in_range(runs_held(), resident - MIB, resident + 2 * MIB);
+    }
+    /* Every other one goes, from all regions, and then the others, in another order. */
+    for (size_t i = 0; i < count; i += 2)
+        drop(&objects[i]);
+    assert_little_is_warm();
+    assert_true(mappings() < mapped + 20);
+    if (counts_resident())
+        assert_in_range(resident_bytes() - before, count / 2 * size - MIB, runs_held() + 2 * MIB);
+    for (size_t i = 1; i < count; i += 2) {
+        size_t other = (i * 7919) % count | 1;
+        if (objects[other].bytes != NULL)
+            drop(&objects[other]);
+    }
+    drop_all(objects, count);
+    assert_little_is_warm();
+    assert_true(mappings() < mapped + 20);
+    if (counts_resident())
+        assert_true(resident_bytes() < before + RUNS_WARM + 3 * MIB);
+}
+
+/* What was just freed is used again as it is: nobody has to clear it. */
+static void test_a_warm_run_is_used_again(void **state)
+{
+    (void)state;
+    struct object objects[2];
+    make(&objects[0], MIB, 1);
+    for (int i = 0; i < 100; i++) {
+        unsigned char resident[MIB / RUNS_PAGE];
+        drop(&objects[0]);
+        uint8_t *memory = runs_take(MIB);
+        assert_int_equal(mincore(memory, MIB, resident), 0);
+        for (size_t page = 0; page < sizeof resident; page++)
+            assert_int_equal(resident[page] & 1, 1);
+        runs_give(memory, MIB);
+        make(&objects[0], MIB, 1);
+    }
+    drop(&objects[0]);
+}
+
+static void test_largest_have_memory_while_they_live(void **state)
+{
+    (void)state;
+    struct object object;
+    size_t held = runs_held(), used = runs_used();
+    make(&object, 100 * MIB + 1, 7);
+    assert_int_equal(runs_used() - used, 100 * MIB + RUNS_PAGE);
+    assert_int_equal(runs_held() - held, 100 * MIB + RUNS_PAGE);
+    drop(&object);
+    assert_int_equal(runs_held(), held);
+}
+
+#define OBJECTS 100
+
+static void *churn(void *objects)
+{
+    struct object *mine = objects;
+    uint64_t random = mine[OBJECTS].size;
+    churn_for(mine, OBJECTS, &random, 20000);
+    drop_all(mine, OBJECTS);
+    return NULL;
+}
+
+static void test_threads_share_it(void **state)
+{
+    (void)state;
+    enum { THREADS = 3 };
+    static struct object objects[THREADS][OBJECTS + 1]; /* the last one's size is the seed */
+    size_t used = runs_used();
+    uint64_t random = seeded_start();
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++) {
+        objects[i][OBJECTS].size = seeded_next(&random);
+        assert_int_equal(pthread_create(&threads[i], NULL, churn, objects[i]), 0);
+    }
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(runs_used(), used);
+    assert_little_is_warm();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_size_is_whole_pages),
+        cmocka_unit_test(test_objects_of_all_sizes_come_and_go),
+        cmocka_unit_test(test_memory_comes_back_at_once),
+        cmocka_unit_test(test_a_warm_run_is_used_again),
+        cmocka_unit_test(test_largest_have_memory_while_they_live),
+        cmocka_unit_test(test_threads_share_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
