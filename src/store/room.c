@@ -377,8 +377,9 @@ static bool can_evict(const struct trial *trial, size_t limit)
     return store->policy != STORE_NOEVICTION && is_evictable(store, used - limit + trial->working);
 }
 
-/* Evicts until so much is in use, and then small keys until it is a little less. */
-static bool evict_to(const struct trial *trial, size_t limit)
+/* Evicts until so much is in use, and then small keys until it is a little less; or less than that,
+ * when other threads were faster. */
+static void evict_to(const struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     struct evict_keep keep = {.hashes = trial->keys, .count = trial->key_count};
@@ -390,10 +391,10 @@ static bool evict_to(const struct trial *trial, size_t limit)
         size_t after = pages_used(&store->pages);
         freed = before > after ? before - after : 0;
     }
-    return fits(store, limit);
 }
 
-/* Makes room for what the last attempt needed; false if there is none to be had. */
+/* Makes room for what the last attempt needed, which other threads may take before the next one;
+ * false if there is none to be had. */
 static bool make_room(const struct trial *trial)
 {
     if (trial->growth > trial->limit)
@@ -401,11 +402,14 @@ static bool make_room(const struct trial *trial)
     size_t limit = trial->limit - trial->growth;
     if (collect_garbage(trial->store, limit, false))
         return true;
-    if (can_evict(trial, limit))
-        return evict_to(trial, limit);
-    if (collect_garbage(trial->store, limit, true) || reserve_give_up(trial->store, limit))
-        return true;
-    return can_evict(trial, limit) && evict_to(trial, limit);
+    if (!can_evict(trial, limit)) {
+        if (collect_garbage(trial->store, limit, true) || reserve_give_up(trial->store, limit))
+            return true;
+        if (!can_evict(trial, limit))
+            return false;
+    }
+    evict_to(trial, limit);
+    return true;
 }
 
 /* ---- near the limit ---- */

@@ -4,12 +4,16 @@
 #include "base/arena.h"
 #include "store/store.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
+
+#include "store/seeded.h"
+#include "store/shard.h"
 
 #define MIB          ((size_t)1024 * 1024)
 #define KIB          ((size_t)1024)
@@ -387,6 +391,77 @@ static void test_adjusting_may_use_the_reserve(void **state)
     assert_true(apply(fixture, op)->ok);
 }
 
+/* ---- several threads ---- */
+
+#define THREADS    4
+#define THREAD_OPS 8000
+
+struct crowd {
+    struct fixture *fixture;
+    uint64_t seed;
+    atomic_uint number; /* of the next thread */
+    atomic_uint at_work;
+    atomic_bool was_refused;
+};
+
+static void work_once(struct crowd *crowd, uint64_t *random, struct arena *arena)
+{
+    unsigned number = seeded_below(random, 400);
+    size_t most = seeded_below(random, 20) == 0 ? 200 * KIB : 20 * KIB;
+    struct op op = {.kind = seeded_below(random, 3) == 0 ? OP_APPEND : OP_SET,
+                    .key = slice_make(&number, sizeof number),
+                    .value = zeros(crowd->fixture, seeded_below(random, (uint32_t)most)),
+                    .max_value = 300 * KIB,
+                    .now_ms = NOW_MS};
+    struct op_result result;
+    store_apply(crowd->fixture->store, &op, arena, &result);
+    if (result.err == ERR_OUT_OF_MEMORY)
+        atomic_store(&crowd->was_refused, true);
+    op_result_release(&result);
+    arena_reset(arena);
+}
+
+static void *work(void *context)
+{
+    struct crowd *crowd = context;
+    uint64_t random = crowd->seed + atomic_fetch_add(&crowd->number, 1);
+    struct arena arena;
+    arena_init(&arena);
+    for (int i = 0; i < THREAD_OPS; i++)
+        work_once(crowd, &random, &arena);
+    arena_deinit(&arena);
+    atomic_fetch_sub(&crowd->at_work, 1);
+    return NULL;
+}
+
+/* The limit holds at every instant, not only when all is done. */
+static void run_crowd(struct fixture *fixture, enum store_policy policy)
+{
+    open_store(fixture, 4 * MIB, policy);
+    struct crowd crowd = {.fixture = fixture, .seed = seeded_start(), .at_work = THREADS};
+    pthread_t threads[THREADS];
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &crowd), 0);
+    size_t most = 0;
+    while (atomic_load(&crowd.at_work) > 0) {
+        size_t now = pages_used(&fixture->store->pages);
+        most = now > most ? now : most;
+    }
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_true(most <= 4 * MIB + 4 * MIB / 64);
+    assert_true(used(fixture) <= 4 * MIB + 4 * MIB / 64);
+    assert_int_equal(atomic_load(&crowd.was_refused), policy == STORE_NOEVICTION);
+}
+
+static void test_threads_share_the_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    run_crowd(fixture, STORE_NOEVICTION);
+    store_free(fixture->store);
+    run_crowd(fixture, STORE_ALLKEYS_LRU);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -406,6 +481,7 @@ int main(void)
         TEST(test_what_cannot_be_taken_back_fails),
         TEST(test_garbage_is_freed_before_a_write_is_refused),
         TEST(test_adjusting_may_use_the_reserve),
+        TEST(test_threads_share_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
