@@ -154,14 +154,20 @@ struct keystore_key_values {
     uint32_t db;
 };
 
-enum keystore_delta { KEYSTORE_BY_ONE = 0, KEYSTORE_BY = 2, KEYSTORE_BY_FLOAT = 3 };
+enum keystore_delta {
+    KEYSTORE_BY_ONE = 0,
+    KEYSTORE_BY = 2,
+    KEYSTORE_BY_FLOAT = 3,
+    KEYSTORE_BY_DECIMAL = 5,
+};
 
 struct keystore_increment {
     struct keystore_slice key;
-    enum keystore_delta delta; /* which of the next two holds; KEYSTORE_BY_ONE: neither */
+    enum keystore_delta delta; /* which of the next three holds; KEYSTORE_BY_ONE: none */
     int64_t by;
     double by_float;
-    int64_t ttl_ms; /* if the key is created; 0 = none */
+    const char *by_decimal; /* a number as text, zero-terminated, which no double rounds: "0.1" */
+    int64_t ttl_ms;         /* if the key is created; 0 = none */
     uint32_t db;
 };
 
@@ -284,6 +290,7 @@ struct keystore_number {
     int64_t integer;
     double real;
     uint64_t version;
+    struct keystore_slice decimal; /* the sum exactly, as it is stored */
 };
 
 enum keystore_type {

@@ -196,33 +196,12 @@ struct reply answers_integer(const struct request *request, const struct keystor
     return format_integer(from->answer.number.integer);
 }
 
-/* The number with the shortest decimal text that is read as this one: 0.1, not what a double makes
- * of it. */
-static long double widen(double number)
-{
-    char text[40];
-    int digits = 1;
-    do
-        snprintf(text, sizeof text, "%.*g", digits, number);
-    while (strtod(text, NULL) != number && digits++ < 17);
-    return strtold(text, NULL);
-}
-
-/* As ld2string() in src/util.c of Redis 7.0 writes it: 17 decimals, no zeros at their end. */
-struct reply answers_real(const struct request *request, const struct keystore_reply *from,
-                          struct arena *arena)
+struct reply answers_decimal(const struct request *request, const struct keystore_reply *from,
+                             struct arena *arena)
 {
     (void)request;
-    long double number = widen(from->answer.number.real);
-    size_t size = (size_t)snprintf(NULL, 0, "%.17Lf", number) + 1;
-    char *text = arena_alloc(arena, size);
-    snprintf(text, size, "%.17Lf", number);
-    size_t len = size - 1;
-    while (text[len - 1] == '0')
-        len--;
-    if (text[len - 1] == '.')
-        len--;
-    return format_bytes((struct keystore_slice){.data = text, .len = len});
+    (void)arena;
+    return format_bytes(from->answer.number.decimal);
 }
 
 /* ---- what there is of a key ---- */

@@ -42,8 +42,8 @@ struct reply answers_list(const struct request *request, const struct keystore_r
                           struct arena *arena);
 struct reply answers_integer(const struct request *request, const struct keystore_reply *from,
                              struct arena *arena);
-struct reply answers_real(const struct request *request, const struct keystore_reply *from,
-                          struct arena *arena);
+struct reply answers_decimal(const struct request *request, const struct keystore_reply *from,
+                             struct arena *arena);
 struct reply answers_popped(const struct request *request, const struct keystore_reply *from,
                             struct arena *arena);
 struct reply answers_popped_key(const struct request *request, const struct keystore_reply *from,

@@ -1,12 +1,12 @@
 /* Words as numbers and options. Refuses to know what they are for. */
 #include "cli/args.h"
 
+#include "base/decimal.h"
 #include "cli/command.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -83,14 +83,9 @@ static bool refuse_number(struct args *args, struct keystore_slice word, const c
 bool args_integer(struct args *args, const char *what, int64_t min, int64_t max, int64_t *out)
 {
     struct keystore_slice word = args_take(args);
-    char text[NUMBER_SIZE], wanted[100];
-    char *end;
-    if (copy_number(word, text)) {
-        errno = 0;
-        *out = strtoll(text, &end, 10);
-        if (errno == 0 && *end == '\0' && *out >= min && *out <= max)
-            return true;
-    }
+    char wanted[100];
+    if (decimal_parse(slice_make(word.data, word.len), out) && *out >= min && *out <= max)
+        return true;
     if (min == INT64_MIN && max == INT64_MAX)
         snprintf(wanted, sizeof wanted, "an integer of 64 bits");
     else if (max == INT64_MAX)
@@ -115,17 +110,16 @@ bool args_unsigned(struct args *args, const char *what, uint64_t min, uint64_t *
     return refuse_number(args, word, what, wanted);
 }
 
-bool args_real(struct args *args, const char *what, double *out)
+bool args_text(struct args *args, const char *what, const char **out)
 {
     struct keystore_slice word = args_take(args);
-    char text[NUMBER_SIZE];
-    char *end;
-    if (copy_number(word, text)) {
-        *out = strtod(text, &end);
-        if (*end == '\0' && isfinite(*out))
-            return true;
-    }
-    return refuse_number(args, word, what, "a finite number such as 0.5");
+    char *text = arena_alloc(args->arena, word.len + 1);
+    if (word.len > 0)
+        memcpy(text, word.data, word.len);
+    text[word.len] = '\0';
+    *out = text;
+    return strlen(text) == word.len ||
+           refuse_number(args, word, what, "a finite number such as 0.5");
 }
 
 bool args_has_value(struct args *args, const char *option)

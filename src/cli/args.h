@@ -46,7 +46,10 @@ bool args_match(struct args *args, const char *word);
 /* Each takes the next one as a number; `what` names it in the complaint, "start index". */
 bool args_integer(struct args *args, const char *what, int64_t min, int64_t max, int64_t *out);
 bool args_unsigned(struct args *args, const char *what, uint64_t min, uint64_t *out);
-bool args_real(struct args *args, const char *what, double *out);
+
+/* Takes the next one as the text of a number, of which the server is the judge; zero-terminated, in
+ * the arena. */
+bool args_text(struct args *args, const char *what, const char **out);
 
 /* What stands behind the option that was just taken; refuses if there is nothing. */
 bool args_has_value(struct args *args, const char *option);

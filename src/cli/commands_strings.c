@@ -216,8 +216,8 @@ static bool build_incrbyfloat(struct args *args, struct request *request)
 {
     struct keystore_increment *increment = &request->op.request.increment;
     *increment = (struct keystore_increment){
-        .key = args_take(args), .delta = KEYSTORE_BY_FLOAT, .db = args->db};
-    return args_real(args, "increment", &increment->by_float);
+        .key = args_take(args), .delta = KEYSTORE_BY_DECIMAL, .db = args->db};
+    return args_text(args, "increment", &increment->by_decimal);
 }
 
 static const struct command table[] = {
@@ -266,7 +266,7 @@ static const struct command table[] = {
     {"DECRBY", "key decrement", "Subtract from a number", 2, 2, REQUEST_OP, KEYSTORE_OP_INCR,
      answers_integer, build_decrby},
     {"INCRBYFLOAT", "key increment", "Add to a number with decimals", 2, 2, REQUEST_OP,
-     KEYSTORE_OP_INCR, answers_real, build_incrbyfloat},
+     KEYSTORE_OP_INCR, answers_decimal, build_incrbyfloat},
 };
 
 const struct command *commands_strings(size_t *count)

@@ -75,6 +75,7 @@ static struct keystore_number number_from_wire(struct arena *arena,
         .integer = wire->integer,
         .real = wire->real,
         .version = wire->version,
+        .decimal = keystore_text(wire->decimal),
     };
 }
 

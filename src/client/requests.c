@@ -121,6 +121,9 @@ Keystore__V1__Increment *requests_increment(struct arena *arena,
     } else if (increment->delta == KEYSTORE_BY_FLOAT) {
         wire->delta_case = KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT;
         wire->by_float = increment->by_float;
+    } else if (increment->delta == KEYSTORE_BY_DECIMAL) {
+        wire->delta_case = KEYSTORE__V1__INCREMENT__DELTA_BY_DECIMAL;
+        wire->by_decimal = (char *)(increment->by_decimal != NULL ? increment->by_decimal : "");
     }
     wire->ttl_ms = increment->ttl_ms;
     wire->db = increment->db;

@@ -60,12 +60,9 @@ static bool fail(struct load *load, enum loading_verdict verdict, const struct r
 
 static struct restore_key restored(const struct load *load, const struct rdb_key *key)
 {
-    int64_t expire_at_ms = key->expire_at_ms;
     return (struct restore_key){.name = key->name,
                                 .db = (uint32_t)load->db,
-                                .expire_at_ms = expire_at_ms < ENTRY_MAX_EXPIRE_AT_MS
-                                                    ? expire_at_ms
-                                                    : ENTRY_MAX_EXPIRE_AT_MS,
+                                .expire_at_ms = key->expire_at_ms,
                                 .version = key->version};
 }
 

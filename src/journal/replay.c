@@ -88,13 +88,6 @@ static void follow_left_out(struct replay *replay, const struct op *op)
 
 /* ---- commands ---- */
 
-/* Redis knows later deadlines. */
-static void bound_deadline(struct op *op)
-{
-    if (op->expire_at_ms > ENTRY_MAX_EXPIRE_AT_MS)
-        op->expire_at_ms = ENTRY_MAX_EXPIRE_AT_MS;
-}
-
 static bool has_database(struct replay *replay, uint32_t db)
 {
     uint32_t databases = store_databases(replay->loading->store);
@@ -111,7 +104,6 @@ static bool do_op(struct replay *replay, const struct scan_command *command, str
     struct op_result result;
     if (!has_database(replay, op->db) || !has_database(replay, op->target_db))
         return false;
-    bound_deadline(op);
     apply(replay, op, &result);
     bool anything_left_out = replay->loading->unsupported.count > 0;
     if (anything_left_out && !result.ok)

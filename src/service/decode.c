@@ -4,6 +4,7 @@
  */
 #include "service/decode.h"
 
+#include "base/real.h"
 #include "service/field.h"
 #include "service/sentence.h"
 #include "service/wire.h"
@@ -117,22 +118,45 @@ enum err decode_key_values(const void *message, struct arena *arena, struct op *
     return ERR_NONE;
 }
 
+/* What a real number is increased by. */
+static enum err decode_real(const Keystore__V1__Increment *request, struct arena *arena,
+                            struct op *op, const char **why)
+{
+    long double *by = arena_alloc(arena, sizeof *by);
+    op->is_real = true;
+    op->by_real = by;
+    if (request->delta_case == KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT) {
+        *by = real_from_double(request->by_float);
+        if (!isfinite(*by))
+            return field_refuse("by_float is not a finite number; give one that is", why);
+    } else {
+        struct slice text = slice_from_string(request->by_decimal);
+        if (!real_parse(text, by) || !isfinite(*by))
+            return field_refuse("by_decimal is not the text of a finite number; give one such as "
+                                "\"0.1\", \"-25\" or \"5.0e3\", without blanks",
+                                why);
+    }
+    return ERR_NONE;
+}
+
 enum err decode_increment(const void *message, struct arena *arena, struct op *op, const char **why)
 {
-    (void)arena;
     const Keystore__V1__Increment *request = message;
+    enum err err = ERR_NONE;
     op->key = field_slice(request->key);
     op->db = request->db;
-    op->by = 1;
-    if (request->delta_case == KEYSTORE__V1__INCREMENT__DELTA_BY)
+    switch (request->delta_case) {
+    case KEYSTORE__V1__INCREMENT__DELTA_BY:
         op->by = request->by;
-    if (request->delta_case == KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT) {
-        if (!isfinite(request->by_float))
-            return field_refuse("by_float is not a finite number; give one that is", why);
-        op->is_real = true;
-        op->by_real = request->by_float;
+        break;
+    case KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT:
+    case KEYSTORE__V1__INCREMENT__DELTA_BY_DECIMAL:
+        err = decode_real(request, arena, op, why);
+        break;
+    default:
+        op->by = 1;
     }
-    return field_deadline(request->ttl_ms, 0, op, why);
+    return err != ERR_NONE ? err : field_deadline(request->ttl_ms, 0, op, why);
 }
 
 enum err decode_byte_range(const void *message, struct arena *arena, struct op *op,

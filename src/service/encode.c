@@ -13,7 +13,7 @@ enum { VALUE_VALUE = 1, VALUE_FOUND = 2, VALUE_VERSION = 3, VALUE_EXPIRE_AT_MS =
 enum { STATUS_OK = 1, STATUS_COUNT = 2, STATUS_VERSION = 3, STATUS_PREVIOUS = 4 };
 enum { LIST_VALUES = 1, LIST_FOUND = 2, LIST_LENGTH = 3, LIST_OFFSET = 4, LIST_VERSION = 5 };
 enum { VALUES_VALUES = 1 };
-enum { NUMBER_INTEGER = 1, NUMBER_REAL = 2, NUMBER_VERSION = 3 };
+enum { NUMBER_INTEGER = 1, NUMBER_REAL = 2, NUMBER_VERSION = 3, NUMBER_DECIMAL = 4 };
 enum { POPPED_KEY = 1, POPPED_VALUES = 2, POPPED_FOUND = 3 };
 enum { POSITIONS_INDEXES = 1 };
 enum { KEY_KEY = 1 };
@@ -188,7 +188,7 @@ static uint64_t bits_of(double real)
 static size_t size_number(const struct op_result *result)
 {
     return wire_number_size((uint64_t)result->integer) + wire_fixed64_size(bits_of(result->real)) +
-           wire_number_size(result->version);
+           wire_number_size(result->version) + bytes_size(result->value.bytes);
 }
 
 static void put_number(const struct op_result *result, struct grpc_call *call)
@@ -196,7 +196,8 @@ static void put_number(const struct op_result *result, struct grpc_call *call)
     uint8_t *out = grpc_call_reply_bytes(call, size_number(result));
     out = wire_write_number(out, NUMBER_INTEGER, (uint64_t)result->integer);
     out = wire_write_fixed64(out, NUMBER_REAL, bits_of(result->real));
-    wire_write_number(out, NUMBER_VERSION, result->version);
+    out = wire_write_number(out, NUMBER_VERSION, result->version);
+    wire_write_bytes(out, NUMBER_DECIMAL, result->value.bytes);
 }
 
 const struct encoder encode_number = {size_number, put_number, REPLY_NUMBER};

@@ -7,6 +7,8 @@
 
 #define MAX_NARROW_VERSION (((uint64_t)1 << 40) - 1)
 #define MAX_SHORT_LENGTH   ((size_t)255)
+/* In the year 10889. */
+#define MAX_NEAR_DEADLINE_MS (((int64_t)1 << 48) - 1)
 
 /* The outline of an entry: enough to know where everything is. */
 struct shape {
@@ -23,7 +25,7 @@ static struct shape make_shape(unsigned kind, size_t key_length, size_t value_le
         shape.flags |= ENTRY_EXPIRES;
     if (stamp.version > MAX_NARROW_VERSION || kind == ENTRY_LISTED)
         shape.flags |= ENTRY_WIDE;
-    if (key_length > MAX_SHORT_LENGTH)
+    if (key_length > MAX_SHORT_LENGTH || stamp.expire_at_ms > MAX_NEAR_DEADLINE_MS)
         shape.flags |= ENTRY_LONG_KEY;
     if (value_length > MAX_SHORT_LENGTH)
         shape.flags |= ENTRY_LONG_VALUE;
@@ -78,12 +80,11 @@ static void write_head(struct entry *entry, const struct shape *shape, struct en
     bytes[6] = (uint8_t)shape->key_length;
     bytes[7] = (uint8_t)shape->value_length;
     write_version(entry, stamp.version);
-    if (stamp.expire_at_ms > ENTRY_MAX_EXPIRE_AT_MS)
-        stamp.expire_at_ms = ENTRY_MAX_EXPIRE_AT_MS;
     if (shape->flags & ENTRY_EXPIRES)
         store(bytes + ENTRY_HEAD, (uint64_t)stamp.expire_at_ms, 6);
     if (shape->flags & ENTRY_LONG_KEY)
-        store(bytes + entry_key_length_at(shape->flags), shape->key_length >> 8, 3);
+        store(bytes + entry_key_length_at(shape->flags),
+              shape->key_length >> 8 | (uint64_t)stamp.expire_at_ms >> 48 << ENTRY_KEY_SHIFT, 3);
     if (shape->flags & ENTRY_LONG_VALUE)
         store(bytes + entry_value_length_at(shape->flags), shape->value_length >> 8, 1);
 }

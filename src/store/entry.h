@@ -9,9 +9,9 @@
  *     1  version         5 bytes, the low ones
  *     6  key length      1 byte, the low one
  *     7  value length    1 byte, the low one; only of an inline string
- *     8 [deadline        6 bytes: Unix ms]
+ *     8 [deadline        6 bytes: Unix ms, the low ones]
  *       [version         3 bytes more; always there in a list, whose version changes in place]
- *       [key length      3 bytes more]
+ *       [key length      3 bytes: 9 bits more of it, and the 15 high ones of the deadline]
  *       [value length    1 byte more]
  *        key
  *        value           inline string; pointer to the blob and 4 bytes length; pointer to the list
@@ -19,7 +19,8 @@
  * So a key of 16 bytes with a value of 32 takes 56 bytes, and 62 with a deadline.
  *
  * Invariants:
- * 1. A part is there exactly if the number does not fit without it (or as said above).
+ * 1. A part is there exactly if a number does not fit without it (or as said above). So a deadline
+ *    after the year 10889, which has more than 48 bits, costs 3 bytes, and no other costs more.
  * 2. A blob's bytes, with the room it has, and a list's memory are charged to the slab that the
  *    entry lies in; what changes the list changes the charge (edit.h).
  * 3. A blob may hold more bytes than the string is long: another holder's, or a former holder's.
@@ -44,7 +45,7 @@ struct entry {
 /* When an entry was written, and until when it is valid. */
 struct entry_stamp {
     uint64_t version;     /* revision of the last write */
-    int64_t expire_at_ms; /* Unix time, 0 = never; beyond ENTRY_MAX_EXPIRE_AT_MS it is that */
+    int64_t expire_at_ms; /* Unix time, 0 = never; not negative */
 };
 
 /* Strings and elements from this many bytes on are sent without being copied. */
@@ -53,10 +54,8 @@ struct entry_stamp {
 /* Longest string in bytes. */
 #define ENTRY_MAX_VALUE UINT32_MAX
 
-/* In the year 10889. */
-#define ENTRY_MAX_EXPIRE_AT_MS (((int64_t)1 << 48) - 1)
-
-/* A string entry with copies of both; value.len is at most ENTRY_MAX_VALUE. */
+/* A string entry with copies of both; value.len is at most ENTRY_MAX_VALUE, key.len, here and
+ * below, less than 2^17. */
 struct entry *entry_new_string(struct slab *slab, struct slice key, struct slice value,
                                struct entry_stamp stamp);
 
@@ -142,6 +141,8 @@ size_t entry_memory(const struct entry *entry);
 #define ENTRY_LONG_VALUE 0x20u
 #define ENTRY_VISITED    0x40u        /* nothing to do with the layout */
 #define ENTRY_BLOB_VALUE ((size_t)12) /* bytes of a value that is a blob */
+#define ENTRY_KEY_SHIFT  9            /* bits of the key's length in the part for long ones */
+#define ENTRY_KEY_BITS   ((1u << ENTRY_KEY_SHIFT) - 1)
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied from the front");
 
@@ -199,12 +200,18 @@ static inline const uint8_t *entry_bytes(const struct entry *entry)
     return (const uint8_t *)entry;
 }
 
+/* More of the key's length and of the deadline; only with ENTRY_LONG_KEY. */
+static inline uint64_t entry_long_part(const struct entry *entry)
+{
+    return entry_load(entry_bytes(entry) + entry_key_length_at(entry_flags(entry)), 3);
+}
+
 static inline size_t entry_key_length(const struct entry *entry)
 {
     unsigned flags = entry_flags(entry);
     size_t length = entry->head[6];
     if (flags & ENTRY_LONG_KEY)
-        length |= (size_t)entry_load(entry_bytes(entry) + entry_key_length_at(flags), 3) << 8;
+        length |= (size_t)(entry_long_part(entry) & ENTRY_KEY_BITS) << 8;
     return length;
 }
 
@@ -238,7 +245,13 @@ static inline uint64_t entry_version(const struct entry *entry)
 /* The deadline in Unix milliseconds, 0 = never. */
 static inline int64_t entry_expire_at_ms(const struct entry *entry)
 {
-    return entry_flags(entry) & ENTRY_EXPIRES ? (int64_t)entry_load(entry->rest, 6) : 0;
+    unsigned flags = entry_flags(entry);
+    if (!(flags & ENTRY_EXPIRES))
+        return 0;
+    uint64_t deadline_ms = entry_load(entry->rest, 6);
+    if (flags & ENTRY_LONG_KEY)
+        deadline_ms |= entry_long_part(entry) >> ENTRY_KEY_SHIFT << 48;
+    return (int64_t)deadline_ms;
 }
 
 /* The string of an ENTRY_STRING, borrowed. */

@@ -25,8 +25,6 @@ static bool is_met(const struct op *op, const struct entry *entry)
     int64_t present_ms = entry_expire_at_ms(entry), wanted_ms = op->expire_at_ms;
     if (op->persist)
         return present_ms != 0;
-    if (wanted_ms > ENTRY_MAX_EXPIRE_AT_MS)
-        wanted_ms = ENTRY_MAX_EXPIRE_AT_MS;
     return is_wanted(op->when, present_ms, wanted_ms);
 }
 

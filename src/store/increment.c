@@ -1,8 +1,8 @@
 /* Counting: the operation Incr on strings that are numbers. */
 #include "base/decimal.h"
+#include "base/real.h"
 #include "store/apply.h"
 #include "store/entry.h"
-#include "store/number.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -13,12 +13,13 @@ static int64_t deadline_of(const struct lookup *at, const struct op *op)
     return at->entry != NULL ? entry_expire_at_ms(at->entry) : op->expire_at_ms;
 }
 
-/* Stores the number's text, unless it would be gone at once; false then. */
+/* Answers the number's text and stores it, unless it would be gone at once; false then. */
 static bool put(struct keyspace *space, struct lookup *at, const struct op *op, struct slice text,
                 struct op_result *result)
 {
     int64_t expire_at_ms = deadline_of(at, op);
     result->ok = true;
+    apply_return_bytes(space, text, NULL, &result->value);
     if (apply_is_due(space, expire_at_ms))
         return false;
     apply_put_string(space, at, text, expire_at_ms);
@@ -92,18 +93,19 @@ static void add_real(struct keyspace *space, const struct op *op, struct lookup 
 {
     bool is_new = at->entry == NULL;
     long double number = 0;
-    if (!is_new && !number_parse_real(entry_string(at->entry), &number)) {
-        apply_fail(result, ERR_NOT_A_NUMBER, "the string is not a real number in decimal digits");
+    if (!is_new && !real_parse(entry_string(at->entry), &number)) {
+        apply_fail(result, ERR_NOT_A_NUMBER,
+                   "the string is not a real number such as 0.5 or 5.0e3");
         return;
     }
-    number += number_widen(op->by_real);
+    number += *op->by_real;
     if (!isfinite(number)) {
         apply_fail(result, ERR_OUT_OF_RANGE,
                    "the sum would not be a finite number; add a smaller, finite one");
         return;
     }
-    char out[NUMBER_REAL_SIZE];
-    struct slice text = number_write_real(out, number);
+    char out[REAL_SIZE];
+    struct slice text = real_write(out, number);
     if (put(space, at, op, text, result))
         tell_real(space, op, text, is_new);
     answer_real((const char *)text.data, result);

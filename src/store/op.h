@@ -110,8 +110,8 @@ struct op {
     uint64_t max_length; /* LPush, RPush: what is longer is cut at the far end; 0 = no cap */
 
     union {
-        int64_t by;     /* Incr */
-        double by_real; /* Incr with is_real */
+        int64_t by;                 /* Incr */
+        const long double *by_real; /* Incr with is_real; finite, or there is no sum */
     };
     bool is_real;
 
@@ -175,7 +175,8 @@ struct op_result {
     int64_t count;         /* keys or items affected, or the new length */
     uint64_t version;      /* of the key after the operation; 0 = no such key. Txn: its revision, 0
                               if it wrote nothing */
-    struct op_value value; /* the value asked for, or with has_previous the former one */
+    struct op_value value; /* the value asked for, or with has_previous the former one; Incr: the
+                              sum as it is stored */
     struct slice key;      /* RandomKey, ListPop */
     struct slice *values;  /* LRange, ListPop */
     struct blob **blobs; /* of the values; an element is NULL if its value lies in the arena, all of
@@ -187,7 +188,7 @@ struct op_result {
     union {
         struct {
             int64_t integer; /* Incr; with is_real the number without its fraction, if it fits */
-            double real;     /* Incr; the nearest one */
+            double real;     /* Incr; the nearest one, infinite beyond the largest */
         };
         struct {
             int64_t *indexes; /* LPos */

@@ -5,6 +5,7 @@ one is compared: the sentences are each program's own, and so is the stream that
 """
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -799,6 +800,56 @@ def answer(command):
 
 def number(command):
     return int(answer(command).removeprefix("(integer) "))
+
+
+# What a real number may look like, and what only looks like one.
+REALS = ["0", "-0", "+1", "007", ".5", "5.", "1e4932", "-1e4932", "1.18973149535723176502e4932",
+         "9007199254740993", "9223372036854775808", "-9223372036854775808", "72057594037927936",
+         "12345678901234567.5", "1e-17", "5e-18", "1e-4940", "3.6e-4951", "1e-5000", "1e5000", "0x1p3",
+         "-0x1.8p-3", "0X.8", "inf", "-Infinity", "nan", "NaN", "1,5", "' 1'", "'1 '", "''", "1e",
+         "e5", ".", "-", "x", "0x", "1_000"]
+
+
+INTEGERS = ["0", "1", "-1", "9223372036854775807", "-9223372036854775808", "-9223372036854775807",
+            "9223372036854775808", "+1", "01", "-0", "''", "' 1'", "'1 '", "1.0", "1e3", "0x1", "x"]
+
+
+def real(dice):
+    kind = dice.randrange(7)
+    sign = dice.choice(["", "", "-", "+"])
+    if kind == 0:
+        return dice.choice(REALS)
+    if kind == 1:
+        return f"{sign}{dice.randrange(10**dice.randrange(1, 40))}"
+    if kind == 2:
+        return f"{sign}{dice.randrange(10**18)}.{dice.randrange(10**9)}"
+    if kind == 3:
+        return f"{sign}{dice.random():.{dice.randrange(1, 18)}e}"
+    if kind == 4:
+        return f"{sign}{dice.randrange(10)}.{dice.randrange(10**6)}E{dice.randrange(-4990, 4990)}"
+    if kind == 5:
+        return f"{sign}0x{dice.randrange(2**60):x}.{dice.randrange(4096):x}p{dice.randrange(-90, 90)}"
+    return f"{sign}{dice.randrange(100000)}.{dice.randrange(100):02}"
+
+
+def test_sums_of_reals_are_those_of_redis(ours, theirs):
+    """Thousands of sums, as printed and as stored, byte for byte."""
+    seed = int(os.environ.get("KEYSTORE_SEED", random.randrange(2**32)))
+    print(f"KEYSTORE_SEED={seed}")
+    dice = random.Random(seed)
+    commands = []
+    for _ in range(4000):
+        if dice.randrange(3) > 0:
+            commands.append(f"SET k {real(dice)}")
+        commands += [f"INCRBYFLOAT k {real(dice)}", "GET k"]
+        if dice.randrange(3) == 0:
+            commands += [f"SET n {dice.choice(INTEGERS)}", f"{dice.choice(['INCRBY', 'DECRBY'])} n "
+                         f"{dice.choice(INTEGERS)}", "INCR n", "DECR n", "GET n"]
+    text = "".join(command + "\n" for command in commands)
+    mine, his = answers_of(ours, text), answers_of(theirs, text)
+    assert len(mine) == len(his) == len(commands)
+    for i, (command, one, other) in enumerate(zip(commands, mine, his)):
+        assert one == other, f"{commands[max(0, i - 2):i + 1]}: ours {one}, Redis' {other}"
 
 
 def test_times_to_live(ours):

@@ -296,3 +296,27 @@ def test_bad_requests_change_nothing(stub, pair):
     info = describe(stub, source)
     assert (info.version, info.expire_at_ms) == (version, YEAR_2100_MS)
     assert not describe(stub, target).found
+
+
+@pytest.mark.parametrize("deadline", [2**48 - 1, 2**48, 2**62 + 12345, 2**63 - 1])
+def test_far_deadlines_are_kept_exactly(stub, keys, deadline):
+    string, other, items = next(keys), next(keys), next(keys)
+    put(stub, string, b"v", expire_at_ms=deadline)
+    put(stub, other, b"v")
+    stub.RPush(pb.ListInsert(key=items, values=[b"1"]))
+    for key in (other, items):
+        assert expire(stub, key, expire_at_ms=deadline).ok
+    for key in (string, other, items):
+        assert describe(stub, key).expire_at_ms == deadline
+    assert get(stub, string).expire_at_ms == deadline
+
+
+def test_a_time_to_live_beyond_the_end_of_time(stub, key):
+    put(stub, key)
+    for call, request in ((stub.Set, pb.KeyValue(key=key, ttl_ms=2**63 - 1)),
+                          (stub.Expire, pb.ExpireRequest(key=key, ttl_ms=2**63 - 1)),
+                          (stub.GetEx, pb.ExpireRequest(key=key, ttl_ms=2**63 - 1)),
+                          (stub.RPush, pb.ListInsert(key=key, values=[b"1"], ttl_ms=2**63 - 1)),
+                          (stub.MSet, pb.KeyValues(entries=[pb.KeyValue(key=key, ttl_ms=2**63 - 1)]))):
+        check_fails(BAD_ARGUMENT, call, request, "end of time")
+    assert describe(stub, key).expire_at_ms == 0

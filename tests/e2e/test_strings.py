@@ -201,6 +201,37 @@ def test_incr_by_real_numbers(stub, key, start, by, text):
                                                                 else int(text))
 
 
+@pytest.mark.parametrize("start,by,text", [
+    (b"9223372036854775808", {"by_float": -2.0**63}, "0"),
+    (None, {"by_float": 2.0**56}, "72057594037927936"),
+    (b"9223372036854775808", {"by_decimal": "-9223372036854775808"}, "0"),
+    (None, {"by_decimal": "9007199254740993"}, "9007199254740993"),
+    (b"12345678901234567.5", {"by_decimal": "1"}, "12345678901234568.5"),
+    (b"0.1", {"by_decimal": "0x1p3"}, "8.1"), (b"1", {"by_decimal": "+.5"}, "1.5"),
+    (b"41", {"by": 1}, "42")])
+def test_sums_as_text_are_exact(stub, key, start, by, text):
+    if start is not None:
+        put(stub, key, start)
+    answer = stub.Incr(pb.Increment(key=key, **by))
+    assert answer.decimal == text and answer.real == float(text)
+    assert get(stub, key).value == text.encode()
+
+
+def test_a_sum_beyond_every_double(stub, key):
+    put(stub, key, b"1e4932")
+    answer = stub.Incr(pb.Increment(key=key, by_decimal="1"))
+    assert answer.real == float("inf") and answer.integer == 0
+    assert len(answer.decimal) == 4933 and get(stub, key).value == answer.decimal.encode()
+    check_fails(OUT_OF_RANGE, stub.Incr, pb.Increment(key=key, by_decimal="1.1e4932"), "finite")
+
+
+@pytest.mark.parametrize("text", ["", " 1", "1 ", "1,5", "inf", "-Infinity", "nan", "1e5000",
+                                  "1e-5000", "x", "1" * 5120])
+def test_incr_by_what_is_no_decimal(stub, key, text):
+    check_fails(BAD_ARGUMENT, stub.Incr, pb.Increment(key=key, by_decimal=text), "by_decimal")
+    assert not get(stub, key).found
+
+
 def test_incr_of_what_is_no_real_number(stub, key):
     put(stub, key, b"1,5")
     check_fails(NOT_A_NUMBER, stub.Incr, pb.Increment(key=key, by_float=1.0))

@@ -1,18 +1,11 @@
 /* The table of operations on both sides. */
 #include "exchange.h"
 
-#include "differences.h"
-
-/* As in store/entry.h. */
-#define FARTHEST_MS (((int64_t)1 << 48) - 1)
-
 struct exchange exchange_of(const struct keystore_op *op, int64_t ttl_deadline_ms, int64_t now_ms)
 {
     struct exchange exchange = {.op = op, .deadline_ms = step_expire_at_ms(op)};
     if (step_ttl_ms(op) != 0)
         exchange.deadline_ms = ttl_deadline_ms != 0 ? ttl_deadline_ms : now_ms + step_ttl_ms(op);
-    if (exchange.deadline_ms > FARTHEST_MS && difference_met(DIFFERENCE_FAR_DEADLINE))
-        exchange.deadline_ms = FARTHEST_MS;
     return exchange;
 }
 

@@ -254,9 +254,13 @@ void judge_get_range(const struct exchange *exchange, struct judge *judge)
 
 /* ---- counting ---- */
 
-/* The shortest text that is this number. */
+/* All digits of a whole number, else the shortest text that is this number. */
 static void write_real(char *text, size_t size, double number)
 {
+    if (trunc(number) == number) {
+        snprintf(text, size, "%.0f", number);
+        return;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, size, "%.*g", digits, number);
         if (strtod(text, NULL) == number)
@@ -271,17 +275,21 @@ static void add_incr(struct script *script, const struct keystore_increment *inc
     if (increment->delta == KEYSTORE_BY_FLOAT) {
         write_real(real, size, increment->by_float);
         script_text(script, real);
-    } else if (increment->delta == KEYSTORE_BY)
+    } else if (increment->delta == KEYSTORE_BY_DECIMAL)
+        script_text(script, increment->by_decimal);
+    else if (increment->delta == KEYSTORE_BY)
         script_number(script, increment->by);
 }
 
 void send_incr(const struct exchange *exchange, struct script *script)
 {
-    static const char *const names[] = {
-        [KEYSTORE_BY_ONE] = "INCR", [KEYSTORE_BY] = "INCRBY", [KEYSTORE_BY_FLOAT] = "INCRBYFLOAT"};
+    static const char *const names[] = {[KEYSTORE_BY_ONE] = "INCR",
+                                        [KEYSTORE_BY] = "INCRBY",
+                                        [KEYSTORE_BY_FLOAT] = "INCRBYFLOAT",
+                                        [KEYSTORE_BY_DECIMAL] = "INCRBYFLOAT"};
     const struct keystore_increment *increment = &exchange->op->request.increment;
     const char *name = names[increment->delta];
-    char real[40];
+    char real[400];
     if (exchange->deadline_ms == 0) {
         script_begin(script, increment->db, name);
         add_incr(script, increment, real, sizeof real);
@@ -307,6 +315,7 @@ static void judge_real(struct judge *judge, const struct keystore_number *number
 {
     judge_expect(judge, result->type == REDIS_REPLY_STRING, "Redis' reply is of type %d",
                  result->type);
+    judge_bytes(judge, "decimal", number->decimal, result);
     double real = strtod(result->str, NULL);
     judge_expect(judge, number->real == real, "real: ours %.17g, Redis %s", number->real,
                  result->str);
@@ -322,7 +331,7 @@ void judge_incr(const struct exchange *exchange, struct judge *judge)
     const redisReply *result = exchange->replies[0];
     if (!judge_errors(judge, exchange->ours, result))
         return;
-    if (increment->delta == KEYSTORE_BY_FLOAT)
+    if (increment->delta == KEYSTORE_BY_FLOAT || increment->delta == KEYSTORE_BY_DECIMAL)
         judge_real(judge, number, exchange->deadline_ms != 0 ? exchange->replies[1] : result);
     else if (exchange->deadline_ms != 0) /* the guard's numbers are doubles */
         judge_number(judge, "integer", number->integer,

@@ -288,8 +288,11 @@ static void draw_delta(struct generator *generator, struct keystore_increment *i
                                    -0.0,
                                    123456789.123456789,
                                    1.0 / 3};
-    increment->delta = (enum keystore_delta[]){KEYSTORE_BY_ONE, KEYSTORE_BY, KEYSTORE_BY,
-                                               KEYSTORE_BY_FLOAT}[below(generator, 4)];
+    increment->delta =
+        (enum keystore_delta[]){KEYSTORE_BY_ONE, KEYSTORE_BY, KEYSTORE_BY, KEYSTORE_BY_FLOAT,
+                                KEYSTORE_BY_DECIMAL}[below(generator, 5)];
+    if (increment->delta == KEYSTORE_BY_DECIMAL)
+        increment->by_decimal = universe_real_text(&generator->dice);
     if (increment->delta == KEYSTORE_BY)
         increment->by =
             once_in(generator, 6) ? far[below(generator, 4)] : (int64_t)below(generator, 200) - 100;

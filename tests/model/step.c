@@ -304,6 +304,8 @@ static void print_increment(FILE *out, const struct keystore_increment *incremen
         fprintf(out, " by=%lld", (long long)increment->by);
     if (increment->delta == KEYSTORE_BY_FLOAT)
         fprintf(out, " by_float=%.17g", increment->by_float);
+    if (increment->delta == KEYSTORE_BY_DECIMAL)
+        fprintf(out, " by_decimal=\"%s\"", increment->by_decimal);
     print_number(out, "ttl_ms", increment->ttl_ms);
 }
 

@@ -1,6 +1,7 @@
 /* The pools of keys and values. Knows no operation. */
 #include "universe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Values of a size differ in which of these they come from. */
@@ -44,6 +45,9 @@ static const struct name names[KEYS] = {
     {NULL, 65535},
 };
 
+#define REAL_TEXTS 4096
+static char real_texts[REAL_TEXTS][64];
+
 static void fill(uint8_t *bytes, size_t size, uint64_t number)
 {
     struct dice dice = dice_of(1, number);
@@ -51,8 +55,40 @@ static void fill(uint8_t *bytes, size_t size, uint64_t number)
         bytes[i] = (uint8_t)dice_below(&dice, 256);
 }
 
+/* As a person would type it, or any kind that strtold() knows. */
+static void make_real(struct dice *dice, char *text, size_t size)
+{
+    unsigned long long digits =
+        (unsigned long long)dice_below(dice, 1000000) * 1000000 + dice_below(dice, 1000000);
+    const char *sign = (const char *[]){"", "", "-", "+"}[dice_below(dice, 4)];
+    switch (dice_below(dice, 6)) {
+    case 0:
+        snprintf(text, size, "%s%u.%02u", sign, dice_below(dice, 100000), dice_below(dice, 100));
+        break;
+    case 1: /* beyond what a double holds */
+        snprintf(text, size, "%s%llu%06u", sign, digits, dice_below(dice, 1000000));
+        break;
+    case 2:
+        snprintf(text, size, "%s%llu.%06u", sign, digits, dice_below(dice, 1000000));
+        break;
+    case 3:
+        snprintf(text, size, "%s%u.%uE%d", sign, dice_below(dice, 10), dice_below(dice, 1000000),
+                 (int)dice_below(dice, 60) - 30);
+        break;
+    case 4:
+        snprintf(text, size, "%s0x%llX.%Xp%d", sign, digits, dice_below(dice, 4096),
+                 (int)dice_below(dice, 80) - 60);
+        break;
+    default:
+        snprintf(text, size, "%s.%019llu", sign, digits);
+    }
+}
+
 void universe_init(void)
 {
+    struct dice dice = dice_of(2, 0);
+    for (size_t i = 0; i < REAL_TEXTS; i++)
+        make_real(&dice, real_texts[i], sizeof real_texts[i]);
     for (size_t i = 0; i < LETTERS; i++)
         fill(letters[i], sizeof letters[i], i);
     for (size_t i = 0; i < KEYS; i++)
@@ -129,9 +165,41 @@ struct keystore_slice universe_number_text(struct dice *dice)
         "2.5",
         "0.1",
         "12345678901234567890.123",
+        "9223372036854775808",
+        "-72057594037927936",
+        "12345678901234567.5",
+        "9007199254740993",
+        "0x1p3",
+        "-0x1.8p-3",
+        "1e-4940",
+        "-1e4932",
+        "0.99999999999999999",
     };
     uint32_t count = dice_below(dice, 3) == 0 ? sizeof texts / sizeof texts[0] : 10;
     return keystore_text(texts[dice_below(dice, count)]);
+}
+
+const char *universe_real_text(struct dice *dice)
+{
+    static const char *const texts[] = {"0.1",
+                                        "-0",
+                                        "1e4932",
+                                        "-1e4932",
+                                        "1.18973149535723176502e4932",
+                                        "3.6451995318824746025e-4951",
+                                        "1e-4940",
+                                        "9007199254740993",
+                                        "-9223372036854775808",
+                                        "72057594037927936",
+                                        "12345678901234567.5",
+                                        "18446744073709551617",
+                                        "0x1p3",
+                                        "0x.8",
+                                        "5.",
+                                        "0.000000000000000005"};
+    if (dice_below(dice, 3) == 0)
+        return texts[dice_below(dice, sizeof texts / sizeof texts[0])];
+    return real_texts[dice_below(dice, REAL_TEXTS)];
 }
 
 struct keystore_slice universe_word(struct dice *dice)

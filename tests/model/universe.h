@@ -35,6 +35,9 @@ struct keystore_slice universe_value(struct dice *dice, unsigned big);
 /* A text that is a number, or just not. */
 struct keystore_slice universe_number_text(struct dice *dice);
 
+/* A finite real number; static memory, zero-terminated. */
+const char *universe_real_text(struct dice *dice);
+
 /* One of a few short values: likely to equal another one. */
 struct keystore_slice universe_word(struct dice *dice);
 

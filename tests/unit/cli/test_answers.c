@@ -118,28 +118,12 @@ static void positions(void **state)
 static void numbers(void **state)
 {
     (void)state;
-    static const struct {
-        double number;
-        const char *text; /* as redis-server 7.0.15 answers INCRBYFLOAT of a new key */
-    } cases[] = {
-        {10.6, "\"10.6\"\n"},
-        {0.3, "\"0.3\"\n"},
-        {3000, "\"3000\"\n"},
-        {0, "\"0\"\n"},
-        {-0.5, "\"-0.5\"\n"},
-        {1e15, "\"1000000000000000\"\n"},
-        {100, "\"100\"\n"},
-        {1.5e-7, "\"0.00000015\"\n"},
-        {0.1 + 0.2, "\"0.30000000000000004\"\n"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct keystore_reply reply = {.answer.number.real = cases[i].number};
-        assert_string_equal(shown(answers_real, reply), cases[i].text);
-    }
+    /* No double holds either. */
+    struct keystore_reply sum = {
+        .answer.number = {.real = 1, .decimal = keystore_text("9007199254740993.5")}};
+    assert_string_equal(shown(answers_decimal, sum), "\"9007199254740993.5\"\n");
     struct keystore_reply reply = {.answer.number.integer = INT64_MIN};
     assert_string_equal(shown(answers_integer, reply), "(integer) -9223372036854775808\n");
-    reply.answer.number.real = 1e300;
-    assert_int_equal(strlen(shown(answers_real, reply)), 304); /* 301 digits */
 }
 
 static void types_and_lengths(void **state)

@@ -138,11 +138,15 @@ static void numbers(void **state)
     assert_int_equal(increment("INCRBY k -7").by, -7);
     assert_int_equal(increment("DECRBY k -7").by, 7);
     assert_true(increment("INCRBY k -9223372036854775808").by == INT64_MIN);
-    assert_int_equal(increment("INCRBYFLOAT k 0.5").delta, KEYSTORE_BY_FLOAT);
-    assert_true(increment("INCRBYFLOAT k -0.5").by_float == -0.5);
+    assert_int_equal(increment("INCRBYFLOAT k 0.5").delta, KEYSTORE_BY_DECIMAL);
+    assert_string_equal(increment("INCRBYFLOAT k 9007199254740993.10").by_decimal,
+                        "9007199254740993.10");
     assert_refused("DECRBY k -9223372036854775808", "is not a valid decrement");
     assert_refused("INCRBY k 1.5", "'1.5' is not a valid increment");
-    assert_refused("INCRBYFLOAT k x", "'x' is not a valid increment");
+    assert_refused("INCRBY k +1", "'+1' is not a valid increment");
+    assert_refused("INCRBY k 01", "'01' is not a valid increment");
+    assert_refused("INCRBY k -0", "'-0' is not a valid increment");
+    assert_refused("DECRBY k ' 1'", "' 1' is not a valid decrement");
 }
 
 static void values_of_one_key(void **state)

@@ -118,6 +118,7 @@ static Keystore__V1__Number wire_number = {
     .integer = INT64_MIN,
     .real = -0.125,
     .version = 11,
+    .decimal = "-0.12500000000000001",
 };
 
 static inline void got_number(const struct keystore_number *number)
@@ -125,11 +126,13 @@ static inline void got_number(const struct keystore_number *number)
     assert_true(number->integer == INT64_MIN);
     assert_true(number->real == -0.125);
     assert_int_equal(number->version, 11);
+    assert_slice(number->decimal, "-0.12500000000000001");
 }
 
 static inline void empty_number(const struct keystore_number *number)
 {
     assert_true(number->integer == 0 && number->real == 0 && number->version == 0);
+    assert_int_equal(number->decimal.len, 0);
 }
 
 static Keystore__V1__Condition wire_condition = {

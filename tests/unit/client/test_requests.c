@@ -120,6 +120,16 @@ static void deltas(void **state)
     assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT);
     assert_true(seen->by_float == -2.5);
     forget(seen);
+    increment.delta = KEYSTORE_BY_DECIMAL;
+    increment.by_decimal = "0.1";
+    seen = sent(&requests_increment(&arena, &increment)->base);
+    assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY_DECIMAL);
+    assert_string_equal(seen->by_decimal, "0.1");
+    forget(seen);
+    increment.by_decimal = NULL; /* is refused by the server; not taken as one */
+    seen = sent(&requests_increment(&arena, &increment)->base);
+    assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY_DECIMAL);
+    forget(seen);
     increment.delta = KEYSTORE_BY_ONE;
     seen = sent(&requests_increment(&arena, &increment)->base);
     assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA__NOT_SET);

@@ -89,9 +89,10 @@ static inline void writes_fill_string(struct writes *writes, struct op *op)
         op->start = writes_below(writes, 100);
     if (op->kind != OP_INCR)
         return;
+    static const long double reals[] = {0, 0.1L, -0.7L, 1e20L, 9007199254740993.0L, -1e-17L};
     op->is_real = writes_below(writes, 2) == 0;
     if (op->is_real)
-        op->by_real = 0.1 * (double)writes_index(writes);
+        op->by_real = &reals[writes_below(writes, sizeof reals / sizeof *reals)];
     else
         op->by = writes_index(writes);
 }

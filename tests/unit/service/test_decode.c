@@ -336,7 +336,39 @@ static void test_increments_by_reals(void **state)
         }
         assert_decoded(&decoding);
         assert_true(decoding.op.is_real);
-        assert_true(decoding.op.by_real == numbers[i]);
+        assert_true(*decoding.op.by_real == numbers[i]);
+        decoding_end(&decoding);
+    }
+}
+
+static void test_increments_by_decimals(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        long double number; /* NAN: refused */
+    } rows[] = {{"0.1", 0.1L},       {"9007199254740993", 9007199254740993.0L},
+                {"1e4932", 1e4932L}, {"0x1p3", 8},
+                {"-.5", -0.5L},      {"+1", 1},
+                {"", NAN},           {" 1", NAN},
+                {"1 ", NAN},         {"1,5", NAN},
+                {"inf", NAN},        {"-Infinity", NAN},
+                {"nan", NAN},        {"1e5000", NAN},
+                {"1e-5000", NAN},    {"one", NAN}};
+    Keystore__V1__Increment message = KEYSTORE__V1__INCREMENT__INIT;
+    message.key = message_text("key");
+    message.delta_case = KEYSTORE__V1__INCREMENT__DELTA_BY_DECIMAL;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct decoding decoding;
+        message.by_decimal = (char *)rows[i].text;
+        decoding_of(&decoding, DECODER(increment), OP_INCR, &message);
+        if (isnan(rows[i].number)) {
+            assert_refused(&decoding, ERR_BAD_ARGUMENT, "by_decimal");
+            continue;
+        }
+        assert_decoded(&decoding);
+        assert_true(decoding.op.is_real);
+        assert_true(*decoding.op.by_real == rows[i].number);
         decoding_end(&decoding);
     }
 }
@@ -542,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_more_entries_than_a_request_may_have),
         cmocka_unit_test(test_increments),
         cmocka_unit_test(test_increments_by_reals),
+        cmocka_unit_test(test_increments_by_decimals),
         cmocka_unit_test(test_byte_ranges),
         cmocka_unit_test(test_garbage_does_not_decode),
         cmocka_unit_test(test_unknown_fields_are_passed_over),

@@ -222,15 +222,18 @@ static void test_numbers(void **state)
     (void)state;
     static const int64_t integers[] = {0, 1, -1, INT64_MAX, INT64_MIN};
     static const double reals[] = {0, -0.0, 1.5, -1e300, 5e-324};
+    static const char *const texts[] = {"0", "-1", "0.10000000000000001", "x", ""};
     for (size_t i = 0; i < 5; i++) {
         struct op_result result = {.version = i * 1000};
         result.integer = integers[i];
         result.real = reals[i];
+        result.value.bytes = slice_from_string(texts[i]);
         Keystore__V1__Number *message =
             fake_call_encode(&encode_number, &result, &keystore__v1__number__descriptor);
         assert_true(message->integer == integers[i]);
         assert_memory_equal(&message->real, &reals[i], sizeof reals[i]);
         assert_int_equal(message->version, i * 1000);
+        assert_string_equal(message->decimal, texts[i]);
         protobuf_c_message_free_unpacked(&message->base, NULL);
     }
 }

@@ -15,6 +15,7 @@
 #include <mini_redis.pb-c.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -32,6 +33,7 @@ static size_t size_in_struct(ProtobufCType type)
     case PROTOBUF_C_TYPE_BYTES:
         return sizeof(ProtobufCBinaryData);
     case PROTOBUF_C_TYPE_MESSAGE:
+    case PROTOBUF_C_TYPE_STRING:
         return sizeof(void *);
     case PROTOBUF_C_TYPE_BOOL:
         return sizeof(protobuf_c_boolean);
@@ -69,6 +71,8 @@ static void assert_same_value(const ProtobufCFieldDescriptor *field, const void 
         assert_true(our_bytes.len == 0 ||
                     (our_bytes.data >= input.data &&
                      our_bytes.data + our_bytes.len <= input.data + input.len));
+    } else if (field->type == PROTOBUF_C_TYPE_STRING) {
+        assert_string_equal(*(char *const *)ours, *(char *const *)theirs);
     } else {
         assert_memory_equal(ours, theirs, size_in_struct(field->type));
     }
@@ -130,6 +134,12 @@ static void random_value(const ProtobufCFieldDescriptor *field, void *member, st
     case PROTOBUF_C_TYPE_MESSAGE:
         *(ProtobufCMessage **)member = random_message(field->descriptor, arena, random, depth + 1);
         break;
+    case PROTOBUF_C_TYPE_STRING: {
+        char *text = arena_alloc(arena, 8);
+        snprintf(text, 8, "%.*s", (int)seeded_below(random, 8), "-12.5e3");
+        *(char **)member = text;
+        break;
+    }
     case PROTOBUF_C_TYPE_BYTES: {
         size_t len = seeded_below(random, seeded_below(random, 8) == 0 ? 300 : 10);
         uint8_t *bytes = arena_alloc(arena, len);

@@ -108,7 +108,8 @@ static void test_common_entries_are_small(void **state)
 
 static const uint64_t versions[] = {
     0, 1, ((uint64_t)1 << 40) - 1, (uint64_t)1 << 40, 0x123456789abcdef0, UINT64_MAX};
-static const int64_t deadlines[] = {0, 1, 1900000000000, ENTRY_MAX_EXPIRE_AT_MS};
+static const int64_t deadlines[] = {
+    0, 1, 1900000000000, ((int64_t)1 << 48) - 1, (int64_t)1 << 48, INT64_MAX - 1, INT64_MAX};
 static const size_t lengths[] = {1, 2, 7, 254, 255, 256, 257, 1000, 65535, 65536};
 static const size_t value_lengths[] = {0,     1,      255, 256, ENTRY_MIN_BLOB - 1, ENTRY_MIN_BLOB,
                                        65536, LARGEST};
@@ -134,14 +135,24 @@ static void test_every_part_in_every_combination(void **state)
     }
 }
 
-static void test_a_deadline_beyond_the_last_is_the_last(void **state)
+static void test_a_far_deadline_comes_and_goes(void **state)
 {
     struct fixture *fixture = *state;
-    struct entry_stamp stamp = {.expire_at_ms = INT64_MAX};
-    struct entry *entry =
-        entry_new_string(&fixture->slab, SLICE_LITERAL("k"), SLICE_LITERAL("v"), stamp);
-    assert_true(entry_expire_at_ms(entry) == ENTRY_MAX_EXPIRE_AT_MS);
-    entry_free(&fixture->slab, entry);
+    struct slab *slab = &fixture->slab;
+    static const size_t keys[] = {1, 255, 256, 65536};
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        struct slice key = slice_make(fixture->bytes, keys[i]), value = SLICE_LITERAL("value");
+        struct entry_stamp near = {.version = 7, .expire_at_ms = 1900000000000};
+        struct entry_stamp far = {.version = 8, .expire_at_ms = INT64_MAX - 12345};
+        struct entry *entry = entry_new_string(slab, key, value, near);
+        entry = entry_restamp(slab, entry, far);
+        assert_string(entry, key, value, far);
+        entry = entry_replace_string(slab, entry, SLICE_LITERAL("other"), far);
+        assert_string(entry, key, SLICE_LITERAL("other"), far);
+        entry = entry_restamp(slab, entry, near);
+        assert_string(entry, key, SLICE_LITERAL("other"), near);
+        entry_free(slab, entry);
+    }
 }
 
 static void test_a_string_of_the_same_size_stays_where_it_is(void **state)
@@ -595,7 +606,7 @@ int main(void)
         TEST(test_the_empty_string_is_a_value),
         TEST(test_common_entries_are_small),
         TEST(test_every_part_in_every_combination),
-        TEST(test_a_deadline_beyond_the_last_is_the_last),
+        TEST(test_a_far_deadline_comes_and_goes),
         TEST(test_a_string_of_the_same_size_stays_where_it_is),
         TEST(test_random_changes_of_a_string),
         TEST(test_a_long_string_is_a_shared_blob_and_charged),

@@ -158,17 +158,16 @@ static void test_a_key_that_has_expired_is_no_key(void **state)
     assert_int_equal(expiring(fixture), 0);
 }
 
-/* Beyond the last deadline that an entry can have there is no later one. */
 static void test_the_last_deadline(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     put_both(fixture, SOON);
-    assert_changed(fixture, "string", expire_op("string", INT64_MAX, OP_LATER),
-                   ENTRY_MAX_EXPIRE_AT_MS);
-    assert_unchanged(fixture, "string", expire_op("string", INT64_MAX - 1, OP_LATER));
-    assert_unchanged(fixture, "string", expire_op("string", INT64_MAX - 1, OP_SOONER));
-    assert_changed(fixture, "string", expire_op("string", INT64_MAX - 1, OP_ALWAYS),
-                   ENTRY_MAX_EXPIRE_AT_MS);
+    assert_changed(fixture, "string", expire_op("string", INT64_MAX - 1, OP_LATER), INT64_MAX - 1);
+    assert_unchanged(fixture, "string", expire_op("string", (int64_t)1 << 48, OP_LATER));
+    assert_changed(fixture, "string", expire_op("string", INT64_MAX, OP_LATER), INT64_MAX);
+    assert_unchanged(fixture, "string", expire_op("string", INT64_MAX, OP_SOONER));
+    assert_changed(fixture, "string", expire_op("string", INT64_MAX - 1, OP_SOONER), INT64_MAX - 1);
+    assert_changed(fixture, "list", expire_op("list", INT64_MAX, OP_ALWAYS), INT64_MAX);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)

@@ -17,10 +17,13 @@ static struct op incr_op(const char *key, int64_t by)
     return (struct op){.kind = OP_INCR, .key = slice_from_string(key), .by = by};
 }
 
-static struct op incr_real_op(const char *key, double by)
+/* Good until the next one. */
+static struct op incr_real_op(const char *key, long double by)
 {
+    static long double number;
+    number = by;
     return (struct op){
-        .kind = OP_INCR, .key = slice_from_string(key), .by_real = by, .is_real = true};
+        .kind = OP_INCR, .key = slice_from_string(key), .by_real = &number, .is_real = true};
 }
 
 static void assert_held(struct keyspace_fixture *fixture, const char *key, const char *text,
@@ -45,10 +48,11 @@ static void assert_counted(struct keyspace_fixture *fixture, const char *key, in
     assert_int_equal(result->version, revision + 1);
     char text[32];
     snprintf(text, sizeof text, "%lld", (long long)sum);
+    assert_slice_is(result->value.bytes, text);
     assert_held(fixture, key, text, 0);
 }
 
-static void assert_added(struct keyspace_fixture *fixture, const char *key, double by,
+static void assert_added(struct keyspace_fixture *fixture, const char *key, long double by,
                          const char *sum)
 {
     uint64_t revision = fixture->revision;
@@ -56,6 +60,7 @@ static void assert_added(struct keyspace_fixture *fixture, const char *key, doub
     assert_int_equal(result->err, ERR_NONE);
     assert_true(result->ok);
     assert_true(result->real == strtod(sum, NULL));
+    assert_slice_is(result->value.bytes, sum);
     assert_int_equal(result->version, revision + 1);
     assert_held(fixture, key, sum, 0);
 }
@@ -170,14 +175,14 @@ static void test_an_expired_number_counts_from_zero(void **state)
 static void test_tenths_are_tenths(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    assert_added(fixture, "key", 0.1, "0.1");
-    assert_added(fixture, "key", 0.2, "0.3");
-    assert_added(fixture, "key", 1e-17, "0.30000000000000001");
-    assert_added(fixture, "key", -1e-17, "0.3");
-    assert_added(fixture, "key", 41.7, "42");
+    assert_added(fixture, "key", 0.1L, "0.1");
+    assert_added(fixture, "key", 0.2L, "0.3");
+    assert_added(fixture, "key", 1e-17L, "0.30000000000000001");
+    assert_added(fixture, "key", -1e-17L, "0.3");
+    assert_added(fixture, "key", 41.7L, "42");
     assert_counted(fixture, "key", 1, 43);
     assert_added(fixture, "key", -43, "0");
-    assert_added(fixture, "key", -1e-30, "0");
+    assert_added(fixture, "key", -1e-30L, "0");
 }
 
 static void test_reals_as_redis_reads_them(void **state)
@@ -199,13 +204,24 @@ static void test_a_large_real_keeps_all_digits(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     keyspace_put_string(fixture, "key", "0.3");
-    keyspace_apply(fixture, incr_real_op("key", 1e300));
+    keyspace_apply(fixture, incr_real_op("key", 1e300L));
     assert_int_equal(fixture->result.err, ERR_NONE);
     assert_true(fixture->result.real == 1e300);
     assert_int_equal(fixture->result.integer, 0); /* it does not fit */
     struct slice text = entry_string(keyspace_find(fixture, "key"));
     assert_int_equal(text.len, 301);
     assert_memory_equal(text.data, "100000000000000000000899", 24);
+}
+
+static void test_large_whole_numbers_are_exact(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    keyspace_put_string(fixture, "key", "9223372036854775808");
+    assert_added(fixture, "key", -0x1p63L, "0");
+    assert_added(fixture, "fresh", 0x1p56L, "72057594037927936");
+    assert_added(fixture, "odd", 9007199254740993.0L, "9007199254740993");
+    keyspace_put_string(fixture, "key", "12345678901234567.5");
+    assert_added(fixture, "key", 1, "12345678901234568.5");
 }
 
 static void test_the_integer_part_is_answered_too(void **state)
@@ -279,6 +295,7 @@ int main(void)
         TEST(test_tenths_are_tenths),
         TEST(test_reals_as_redis_reads_them),
         TEST(test_a_large_real_keeps_all_digits),
+        TEST(test_large_whole_numbers_are_exact),
         TEST(test_the_integer_part_is_answered_too),
         TEST(test_what_is_not_finite_is_refused),
         TEST(test_a_real_keeps_its_deadline),

@@ -432,11 +432,13 @@ static bool read_real(struct slice text, long double *number)
 
 static void step_incr_real(struct world *world, size_t i)
 {
-    static const char *const steps[] = {"0.1", "-0.25", "3", "1e20", "-1e-7", "123456.789"};
-    const char *by = steps[below(world, 6)];
+    static const char *const steps[] = {"0.1",   "-0.25",      "3",      "1e20",
+                                        "-1e-7", "123456.789", "1e4932", "9007199254740993"};
+    const char *by = steps[below(world, 8)];
+    const long double number_by = strtold(by, NULL);
     struct op op = op_on(world, OP_INCR, i);
     op.is_real = true;
-    op.by_real = strtod(by, NULL);
+    op.by_real = &number_by;
     op.expire_at_ms = random_deadline(world);
     const struct op_result *result = apply(world, &op);
     struct cell *cell = open(world, i);
@@ -447,7 +449,7 @@ static void step_incr_real(struct world *world, size_t i)
         assert_failed(result, ERR_NOT_A_NUMBER);
         return;
     }
-    number += strtold(by, NULL);
+    number += number_by;
     if (number - number != 0) {
         assert_failed(result, ERR_OUT_OF_RANGE);
         return;
@@ -458,10 +460,11 @@ static void step_incr_real(struct world *world, size_t i)
         text[len - 1] = '\0';
     if (text[len - 1] == '.')
         text[len - 1] = '\0';
-    put(world, cell, slice_from_string(strcmp(text, "-0") == 0 ? "0" : text),
-        cell->kind == STRING ? cell->expire_at_ms : op.expire_at_ms);
+    struct slice sum = slice_from_string(strcmp(text, "-0") == 0 ? "0" : text);
+    put(world, cell, sum, cell->kind == STRING ? cell->expire_at_ms : op.expire_at_ms);
     assert_written(result, cell);
     assert_true(result->real == strtod(text, NULL));
+    assert_true(slice_equal(result->value.bytes, sum));
 }
 
 /* What Append and SetRange do from then on. */

@@ -1,5 +1,5 @@
 /* Real numbers from and to text. Knows nothing of keys. The C locale must be in force. */
-#include "store/number.h"
+#include "base/real.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-bool number_parse_real(struct slice text, long double *number)
+bool real_parse(struct slice text, long double *number)
 {
-    char copy[NUMBER_REAL_SIZE], *end;
+    char copy[REAL_SIZE], *end;
     if (text.len == 0 || text.len >= sizeof copy)
         return false;
     memcpy(copy, text.data, text.len);
@@ -21,9 +21,9 @@ bool number_parse_real(struct slice text, long double *number)
     return errno != ERANGE || (!isinf(*number) && *number != 0);
 }
 
-struct slice number_write_real(char *out, long double number)
+struct slice real_write(char *out, long double number)
 {
-    int printed = snprintf(out, NUMBER_REAL_SIZE, "%.17Lf", number);
+    int printed = snprintf(out, REAL_SIZE, "%.17Lf", number);
     size_t len = (size_t)printed;
     while (out[len - 1] == '0')
         len--;
@@ -35,8 +35,10 @@ struct slice number_write_real(char *out, long double number)
     return slice_make(out, len);
 }
 
-long double number_widen(double number)
+long double real_from_double(double number)
 {
+    if (!isfinite(number) || trunc(number) == number)
+        return number;
     /* Any text of 15 digits survives the way through a double, and 17 always suffice for one. */
     char text[32];
     for (int digits = 15; digits <= 17; digits++) {
