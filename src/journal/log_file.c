@@ -17,6 +17,7 @@ static int create_durably(struct fs *fs, const char *folder, const char *path,
         error = fs_sync_directory(fs, folder);
     if (error != 0) {
         fs_close(*handle);
+        *handle = NULL;
         fs_unlink(fs, path); /* so that another attempt can make it */
     }
     return error;
