@@ -96,10 +96,8 @@ static void judge(struct check *check, const char *path)
 {
     struct directory *directory = check->directory;
     struct recovery *recovery = &check->recovery;
-    struct recovery_options options = {.skip_unsupported = true,
-                                       .read_only = true,
-                                       .on_progress = on_progress,
-                                       .user = check};
+    struct recovery_options options = {
+        .skip_unsupported = true, .read_only = true, .on_progress = on_progress, .user = check};
     directory->store = new_store();
     if (path == NULL)
         recovery_judge(check->fs, directory->store, &options, recovery);
@@ -264,8 +262,8 @@ static void check_top(struct check *check)
     for (size_t i = 0; i < names.count; i++) {
         if (strcmp(names.items[i], LAYOUT_FOLDER) == 0)
             continue;
-        struct item *item = add_item(check->directory, role_at_top(check->directory, names.items[i]),
-                                     names.items[i]);
+        struct item *item = add_item(check->directory,
+                                     role_at_top(check->directory, names.items[i]), names.items[i]);
         if (item->role == ROLE_DUMP)
             inspect_item(check, item, 0);
         else
@@ -305,9 +303,8 @@ void directory_check(struct fs *fs, struct progress *progress, struct directory 
     check_manifest(&check);
     check_folder(&check);
     check_top(&check);
-    directory->repairable =
-        directory->state <= STATE_TORN ||
-        (directory->state == STATE_DAMAGED && can_be_cut(find_bad(directory)));
+    directory->repairable = directory->state <= STATE_TORN ||
+                            (directory->state == STATE_DAMAGED && can_be_cut(find_bad(directory)));
     recovery_deinit(&check.recovery);
 }
 
@@ -345,8 +342,7 @@ void directory_load_good(struct fs *fs, struct directory *directory)
 {
     struct recovery_cut cut;
     struct recovery recovery = {0};
-    struct recovery_options options = {
-        .skip_unsupported = true, .read_only = true, .cut = &cut};
+    struct recovery_options options = {.skip_unsupported = true, .read_only = true, .cut = &cut};
     if (directory->state <= STATE_TORN)
         return;
     store_free(directory->store);

@@ -35,12 +35,12 @@ struct item {
 struct directory {
     struct manifest manifest;
     bool has_manifest;
-    bool repairable; /* nothing is wrong but what a cut takes away */
+    bool repairable;    /* nothing is wrong but what a cut takes away */
     struct item *items; /* those with data in the order in which they are loaded */
     size_t count;
     size_t capacity;
     enum state state;
-    char why[1000]; /* what is wrong that is no item's own; empty = nothing */
+    char why[1000];                 /* what is wrong that is no item's own; empty = nothing */
     struct unsupported unsupported; /* what KeyStore does not take over from Redis */
     struct store *store; /* what was loaded; if the state is damaged, an unknown part of it */
 };

@@ -180,8 +180,8 @@ void inspect(struct slice bytes, uint64_t good, uint64_t next, struct progress *
              struct inspection *inspection)
 {
     struct reading reading = {.bytes = bytes, .inspection = inspection, .progress = progress};
-    *inspection =
-        (struct inspection){.size = bytes.len, .next = next, .good = good < bytes.len ? good : bytes.len};
+    *inspection = (struct inspection){
+        .size = bytes.len, .next = next, .good = good < bytes.len ? good : bytes.len};
     if (load_rdb_begins(bytes) && !inspect_snapshot(&reading))
         return;
     uint64_t before = inspection->rdb.size;

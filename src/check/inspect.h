@@ -6,8 +6,8 @@
 #ifndef KEYSTORE_CHECK_INSPECT_H
 #define KEYSTORE_CHECK_INSPECT_H
 
-#include "check/progress.h"
 #include "base/slice.h"
+#include "check/progress.h"
 
 /* What a recovery says of the data; the exit code. */
 enum state {

@@ -59,10 +59,9 @@ static int repair(struct session *session, struct directory *directory)
     char problem[REPAIR_PROBLEM_SIZE];
     struct fs *fs = session->place.fs;
     bool damage = session->options->repair_damage;
-    bool repaired =
-        session->place.is_file
-            ? repair_file(fs, &directory->items[0], damage, session->report, problem)
-            : repair_directory(fs, directory, damage, session->report, problem);
+    bool repaired = session->place.is_file
+                        ? repair_file(fs, &directory->items[0], damage, session->report, problem)
+                        : repair_directory(fs, directory, damage, session->report, problem);
     if (!repaired) {
         complain(problem);
         return (int)directory->state;

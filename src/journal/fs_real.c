@@ -154,8 +154,8 @@ static int open_file(struct fs *fs, const char *path, enum fs_mode mode, struct 
         [FS_APPEND] = O_RDWR | O_APPEND,
         [FS_CREATE] = O_RDWR | O_APPEND | O_CREAT | O_EXCL,
     };
-    int descriptor = openat(directory_of(fs), path,
-                            flags[mode] | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, FILE_MODE);
+    int descriptor =
+        openat(directory_of(fs), path, flags[mode] | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, FILE_MODE);
     if (descriptor < 0)
         return errno == ENXIO ? -EMEDIUMTYPE : -errno; /* a socket */
     int error = check_regular(descriptor);
@@ -408,8 +408,7 @@ int fs_real_open(const char *directory, struct fs **fs)
     if (descriptor < 0)
         return -errno;
     struct real *real = mem_alloc(sizeof *real);
-    *real = (struct real){
-        .fs = {&calls}, .descriptor = descriptor, .lock = -1, .made = made};
+    *real = (struct real){.fs = {&calls}, .descriptor = descriptor, .lock = -1, .made = made};
     *fs = &real->fs;
     return 0;
 }

@@ -39,7 +39,7 @@ struct journal {
     struct store *store;
     struct recovery recovery;
     struct durable durable;
-    struct log *log; /* NULL: there is none */
+    struct log *log;       /* NULL: there is none */
     bool from_dump;        /* no base holds yet what was loaded from dump.rdb */
     struct fs_file *first; /* the first log, as long as the manifest does not name it */
     bool started;

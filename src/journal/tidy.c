@@ -80,7 +80,8 @@ static enum loading_verdict forget_history(struct fs *fs, struct recovery *recov
             remove_file(fs, before.files[i].name);
     }
     manifest_deinit(&before);
-    return good ? LOADING_DONE : fail(recovery, "replace", LAYOUT_FOLDER "/" LAYOUT_MANIFEST, error);
+    return good ? LOADING_DONE
+                : fail(recovery, "replace", LAYOUT_FOLDER "/" LAYOUT_MANIFEST, error);
 }
 
 static bool is_in_use(const struct manifest *manifest, const char *name)

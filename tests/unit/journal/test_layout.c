@@ -62,9 +62,9 @@ static void test_files_of_ours(void **state)
 {
     (void)state;
     static const char *const ours[] = {
-        "appendonly.aof.1.base.rdb",           "appendonly.aof.12.incr.aof",
-        "appendonly.aof.1.base.aof",           "temp-appendonly.aof.manifest",
-        "temp-appendonly.aof.3.base.rdb",      "appendonly.aof.99999999999.incr.aof",
+        "appendonly.aof.1.base.rdb",      "appendonly.aof.12.incr.aof",
+        "appendonly.aof.1.base.aof",      "temp-appendonly.aof.manifest",
+        "temp-appendonly.aof.3.base.rdb", "appendonly.aof.99999999999.incr.aof",
     };
     static const char *const others[] = {
         "appendonly.aof.manifest",
