@@ -1,36 +1,33 @@
 /*
- * Lists and inspects the files of a data directory, and gives each its role. Changes nothing, and
- * does not know what a file's bytes mean.
+ * Has the recovery judge a data directory, and then lists and inspects its files and gives each its
+ * role. Changes nothing, and does not know what a file's bytes mean.
  */
 #include "check/directory.h"
 
 #include "base/mem.h"
-#include "journal/layout.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define FIRST_ITEMS 16
 #define COPY_MARK   ".before-repair-"
+/* As many as a server may have. */
+#define DATABASES 1024
+
+/* What a check is about. */
+struct check {
+    struct fs *fs;
+    struct progress *progress;
+    struct directory *directory;
+    struct recovery recovery;
+    bool shown; /* how far the loading is */
+};
 
 static char *copy_text(const char *text)
 {
     size_t size = strlen(text) + 1;
     return memcpy(mem_alloc(size), text, size);
-}
-
-static void spoil(struct item *item, enum state state, const char *why)
-{
-    item->inspection.state = state;
-    snprintf(item->inspection.why, sizeof item->inspection.why, "%s", why);
-}
-
-static void spoil_directory(struct directory *directory, enum state state, const char *why)
-{
-    directory->state = state > directory->state ? state : directory->state;
-    if (directory->why[0] == 0)
-        snprintf(directory->why, sizeof directory->why, "%s", why);
 }
 
 static struct item *add_item(struct directory *directory, enum role role, const char *path)
@@ -52,24 +49,73 @@ static struct item *add_in_folder(struct directory *directory, enum role role, c
     return add_item(directory, role, path);
 }
 
-void directory_deinit_item(struct item *item)
-{
-    free(item->path);
-    item->path = NULL;
-}
-
 void directory_deinit(struct directory *directory)
 {
     for (size_t i = 0; i < directory->count; i++)
-        directory_deinit_item(&directory->items[i]);
+        free(directory->items[i].path);
     free(directory->items);
     manifest_deinit(&directory->manifest);
+    store_free(directory->store);
     *directory = (struct directory){0};
+}
+
+/* ---- the judgement ---- */
+
+static bool on_progress(void *user, const struct loading_progress *loading)
+{
+    struct check *check = user;
+    if (!check->shown)
+        progress_begin(check->progress, "loading", loading->total);
+    check->shown = true;
+    progress_step(check->progress, loading->done);
+    return true;
+}
+
+static enum state state_of(const struct recovery *recovery)
+{
+    switch (recovery->verdict) {
+    case LOADING_DONE:
+        return recovery->torn_why != NULL ? STATE_TORN : STATE_GOOD;
+    case LOADING_DAMAGED:
+        return STATE_DAMAGED;
+    case LOADING_REFUSED:
+        return STATE_REFUSED;
+    default:
+        return STATE_UNREADABLE;
+    }
+}
+
+static struct store *new_store(void)
+{
+    return store_new(&(struct store_options){.databases = DATABASES});
+}
+
+/* The directory, or the file at `path`, as a server would find it that may leave out what it does
+ * not have. */
+static void judge(struct check *check, const char *path)
+{
+    struct directory *directory = check->directory;
+    struct recovery *recovery = &check->recovery;
+    struct recovery_options options = {
+        .skip_unsupported = true, .read_only = true, .on_progress = on_progress, .user = check};
+    directory->store = new_store();
+    if (path == NULL)
+        recovery_judge(check->fs, directory->store, &options, recovery);
+    else
+        recovery_judge_file(check->fs, path, directory->store, &options, recovery);
+    progress_end(check->progress);
+    directory->state = state_of(recovery);
+    directory->has_manifest = recovery->has_manifest;
+    directory->unsupported = recovery->unsupported;
+    directory->manifest = recovery->manifest;
+    recovery->manifest = (struct manifest){0};
+    if (recovery->fault.path[0] == 0)
+        snprintf(directory->why, sizeof directory->why, "%s", recovery->why);
 }
 
 /* ---- one file ---- */
 
-/* The size of what holds no data. What is unknown may be anything, even what blocks when opened. */
+/* The size of what holds no data. What is unknown may be anything. */
 static void measure(struct fs *fs, struct item *item)
 {
     struct fs_file *file;
@@ -80,136 +126,88 @@ static void measure(struct fs *fs, struct item *item)
     fs_close(file);
 }
 
-static void inspect_item(struct fs *fs, struct item *item, uint64_t next, struct progress *progress)
+static bool is_at_fault(const struct check *check, const struct item *item)
 {
-    struct fs_file *file;
-    struct slice bytes;
-    int error = fs_open(fs, item->path, FS_READ, &file);
-    if (error == -ENOENT) {
-        item->missing = true;
-        spoil(item, STATE_DAMAGED, "it is not there, but the manifest names it");
-        return;
-    }
-    if (error == 0) {
-        error = fs_map(file, &bytes);
-        fs_close(file);
-    }
-    if (error != 0) {
-        spoil(item, STATE_UNREADABLE, strerror(-error));
-        return;
-    }
-    progress_begin(progress, item->path, bytes.len);
-    inspect(bytes, next, progress, &item->inspection);
-    progress_end(progress);
-    fs_unmap(fs, bytes);
+    return strcmp(check->recovery.fault.path, item->path) == 0;
 }
 
-void directory_check_file(struct fs *fs, const char *path, struct progress *progress,
-                          struct item *item)
+static void note_fault(const struct check *check, struct item *item)
 {
-    *item = (struct item){.role = ROLE_UNKNOWN, .path = copy_text(path)};
-    inspect_item(fs, item, 0, progress);
-    if (item->missing)
-        spoil(item, STATE_UNREADABLE, "there is no such file");
-    if (item->inspection.rdb.present)
-        item->role = ROLE_BASE;
-    else if (item->inspection.log.present)
-        item->role = ROLE_LOG;
+    struct inspection *inspection = &item->inspection;
+    inspection->state = check->directory->state;
+    snprintf(inspection->why, sizeof inspection->why, "%s", check->recovery.fault.why);
+}
+
+static int map_item(struct fs *fs, const struct item *item, struct slice *bytes)
+{
+    struct fs_file *file;
+    int error = fs_open(fs, item->path, FS_READ, &file);
+    if (error != 0)
+        return error;
+    error = fs_map(file, bytes);
+    fs_close(file);
+    return error;
+}
+
+/* What cannot be read the judgement was about, or comes behind the place where it ended. */
+static void inspect_item(struct check *check, struct item *item, uint64_t next)
+{
+    struct slice bytes;
+    bool bad = is_at_fault(check, item);
+    int error = map_item(check->fs, item, &bytes);
+    item->missing = error == -ENOENT;
+    if (error == 0) {
+        progress_begin(check->progress, item->path, bytes.len);
+        inspect(bytes, bad ? check->recovery.fault.offset : SIZE_MAX, next, check->progress,
+                &item->inspection);
+        progress_end(check->progress);
+        fs_unmap(check->fs, bytes);
+    }
+    if (layout_is_dump(item->path)) /* nobody looks at what follows */
+        item->inspection.log = (struct inspect_log){0};
+    if (bad)
+        note_fault(check, item);
 }
 
 /* ---- files of the manifest ---- */
 
-static const struct manifest_file *last_of_data(const struct manifest *manifest)
-{
-    const struct manifest_file *last = manifest_base(manifest);
-    for (size_t i = 0; i < manifest->count; i++) {
-        if (manifest->files[i].type == 'i')
-            last = &manifest->files[i];
-    }
-    return last;
-}
-
-static bool ends_with(const char *name, const char *end)
-{
-    size_t len = strlen(name), end_len = strlen(end);
-    return len >= end_len && strcmp(name + len - end_len, end) == 0;
-}
-
-/* Redis takes an empty base for empty data; whatever it was, it was more. */
-static void check_base(struct item *item)
-{
-    if (item->inspection.state == STATE_GOOD && ends_with(item->path, ".rdb") &&
-        !item->inspection.rdb.present)
-        spoil(item, STATE_DAMAGED, "it is no snapshot, although its name says so");
-}
-
 /* The files of one type, in order; *next is the revision due at each. */
-static void check_type(struct fs *fs, struct directory *directory, char type, uint64_t *next,
-                       struct progress *progress)
+static void check_type(struct check *check, char type, uint64_t *next)
 {
-    const struct manifest_file *last = last_of_data(&directory->manifest);
+    struct directory *directory = check->directory;
     for (size_t i = 0; i < directory->manifest.count; i++) {
         const struct manifest_file *file = &directory->manifest.files[i];
         if (file->type != type)
             continue;
         struct item *item =
             add_in_folder(directory, type == 'b' ? ROLE_BASE : ROLE_LOG, file->name);
-        struct inspection *inspection = &item->inspection;
-        inspect_item(fs, item, *next, progress);
-        if (type == 'b')
-            check_base(item);
-        if (inspection->state == STATE_TORN && file != last)
-            inspection->state = STATE_DAMAGED; /* a log is finished before the next begins */
-        *next = inspection->state == STATE_GOOD ? inspection->next : 0;
+        inspect_item(check, item, *next);
+        *next = item->inspection.state == STATE_GOOD ? item->inspection.next : 0;
     }
 }
 
-static void check_history(struct fs *fs, struct directory *directory)
+static void check_history(struct check *check)
 {
+    struct directory *directory = check->directory;
     for (size_t i = 0; i < directory->manifest.count; i++) {
         if (directory->manifest.files[i].type == 'h')
-            measure(fs, add_in_folder(directory, ROLE_HISTORY, directory->manifest.files[i].name));
+            measure(check->fs,
+                    add_in_folder(directory, ROLE_HISTORY, directory->manifest.files[i].name));
     }
 }
 
-static void check_named(struct fs *fs, struct directory *directory, struct progress *progress)
+static void check_manifest(struct check *check)
 {
     uint64_t next = 1; /* unless the base is a snapshot */
-    check_type(fs, directory, 'b', &next, progress);
-    for (size_t i = 0; i < directory->count; i++) {
-        if (directory->items[i].role == ROLE_BASE &&
-            directory->items[i].inspection.state != STATE_GOOD &&
-            directory->items[i].inspection.rdb.size == 0 &&
-            directory->items[i].inspection.log.units == 0)
-            directory->repairable = false;
-    }
-    check_type(fs, directory, 'i', &next, progress);
-    check_history(fs, directory);
-}
-
-static void check_manifest(struct fs *fs, struct directory *directory, struct progress *progress)
-{
-    struct manifest_fault fault;
-    int error = manifest_load(fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, &directory->manifest, &fault);
-    if (error == -ENOENT)
+    if (!check->directory->has_manifest)
         return;
-    directory->has_manifest = true;
-    struct item *item = add_in_folder(directory, ROLE_MANIFEST, LAYOUT_MANIFEST);
-    measure(fs, item);
-    if (error == 0) {
-        check_named(fs, directory, progress);
-        return;
-    }
-    directory->repairable = false;
-    if (error != -EINVAL)
-        spoil(item, STATE_UNREADABLE, strerror(-error));
-    else if (fault.line == 0)
-        spoil(item, STATE_DAMAGED, fault.why);
-    else {
-        item->inspection.state = STATE_DAMAGED;
-        snprintf(item->inspection.why, sizeof item->inspection.why, "line %zu %s", fault.line,
-                 fault.why);
-    }
+    struct item *item = add_in_folder(check->directory, ROLE_MANIFEST, LAYOUT_MANIFEST);
+    measure(check->fs, item);
+    if (is_at_fault(check, item))
+        note_fault(check, item);
+    check_type(check, 'b', &next);
+    check_type(check, 'i', &next);
+    check_history(check);
 }
 
 /* ---- what else lies there ---- */
@@ -223,43 +221,28 @@ static bool is_listed(const struct directory *directory, const char *path)
     return false;
 }
 
-/* Bases and logs, which mean nothing without a manifest; the server asks the same. */
-static bool needs_manifest(const char *name)
-{
-    return strncmp(name, "temp-", 5) != 0 &&
-           (ends_with(name, ".aof") || ends_with(name, ".base.rdb") ||
-            ends_with(name, ".manifest"));
-}
-
+/* Nobody removes anything from a directory that cannot be loaded. */
 static enum role role_in_folder(const struct directory *directory, const char *name)
 {
     if (strstr(name, COPY_MARK) != NULL)
         return ROLE_COPY;
-    /* Without a good manifest nobody can tell which are of use, and nobody removes them. */
-    bool removed =
-        layout_is_data_file(name) &&
-        (directory->manifest.count > 0 || (!directory->has_manifest && !needs_manifest(name)));
+    bool removed = layout_is_data_file(name) && directory->state <= STATE_TORN;
     return removed ? ROLE_LEFTOVER : ROLE_UNKNOWN;
 }
 
-/* True if there are logs or bases that a manifest should name. */
-static bool check_folder(struct fs *fs, struct directory *directory)
+static void check_folder(struct check *check)
 {
     struct fs_names names = {0};
-    bool data = false;
-    int error = fs_list(fs, LAYOUT_FOLDER, &names);
-    if (error != 0 && error != -ENOENT)
-        spoil_directory(directory, STATE_UNREADABLE, "the folder " LAYOUT_FOLDER " cannot be read");
+    int ignored = fs_list(check->fs, LAYOUT_FOLDER, &names); /* the recovery has said it */
+    (void)ignored;
     for (size_t i = 0; i < names.count; i++) {
         char path[LAYOUT_PATH];
         layout_path(path, names.items[i]);
-        if (is_listed(directory, path))
-            continue;
-        measure(fs, add_item(directory, role_in_folder(directory, names.items[i]), path));
-        data = data || needs_manifest(names.items[i]);
+        if (!is_listed(check->directory, path))
+            measure(check->fs, add_item(check->directory,
+                                        role_in_folder(check->directory, names.items[i]), path));
     }
     fs_names_deinit(&names);
-    return data;
 }
 
 static enum role role_at_top(const struct directory *directory, const char *name)
@@ -271,47 +254,104 @@ static enum role role_at_top(const struct directory *directory, const char *name
     return strstr(name, COPY_MARK) != NULL ? ROLE_COPY : ROLE_UNKNOWN;
 }
 
-/* True as above: Redis before 7.0 had its log there. */
-static bool check_top(struct fs *fs, struct directory *directory, struct progress *progress)
+static void check_top(struct check *check)
 {
     struct fs_names names = {0};
-    bool data = false;
-    if (fs_list(fs, ".", &names) != 0)
-        spoil_directory(directory, STATE_UNREADABLE, "the data directory cannot be read");
+    int ignored = fs_list(check->fs, ".", &names);
+    (void)ignored;
     for (size_t i = 0; i < names.count; i++) {
         if (strcmp(names.items[i], LAYOUT_FOLDER) == 0)
             continue;
-        data = data || needs_manifest(names.items[i]);
-        struct item *item =
-            add_item(directory, role_at_top(directory, names.items[i]), names.items[i]);
-        if (item->role != ROLE_DUMP) {
-            measure(fs, item);
-            continue;
-        }
-        inspect_item(fs, item, 0, progress);
-        if (item->inspection.state <= STATE_TORN && item->inspection.log.present)
-            spoil(item, STATE_DAMAGED, "something follows the end of the snapshot");
-        directory->repairable = item->inspection.state == STATE_GOOD;
+        struct item *item = add_item(check->directory,
+                                     role_at_top(check->directory, names.items[i]), names.items[i]);
+        if (item->role == ROLE_DUMP)
+            inspect_item(check, item, 0);
+        else
+            measure(check->fs, item);
     }
     fs_names_deinit(&names);
-    return data;
+}
+
+/* ---- all together ---- */
+
+/* The item that is not good, if it is one's fault; else NULL. */
+static const struct item *find_bad(const struct directory *directory)
+{
+    for (size_t i = 0; i < directory->count; i++) {
+        if (directory->items[i].inspection.state != STATE_GOOD)
+            return &directory->items[i];
+    }
+    return NULL;
+}
+
+/* A log can be cut or left out, and so can what follows a snapshot in its file; nothing else. */
+static bool can_be_cut(const struct item *item)
+{
+    if (item == NULL)
+        return false;
+    if (item->missing)
+        return item->role == ROLE_LOG;
+    bool has_lost_base = item->role == ROLE_BASE && item->inspection.rdb.size == 0 &&
+                         item->inspection.log.units == 0;
+    return item->inspection.log.present && !has_lost_base;
 }
 
 void directory_check(struct fs *fs, struct progress *progress, struct directory *directory)
 {
-    directory->repairable = true;
-    check_manifest(fs, directory, progress);
-    bool in_folder = check_folder(fs, directory);
-    bool at_top = check_top(fs, directory, progress);
-    for (size_t i = 0; i < directory->count; i++) {
-        enum state state = directory->items[i].inspection.state;
-        directory->state = state > directory->state ? state : directory->state;
+    struct check check = {.fs = fs, .progress = progress, .directory = directory};
+    judge(&check, NULL);
+    check_manifest(&check);
+    check_folder(&check);
+    check_top(&check);
+    directory->repairable = directory->state <= STATE_TORN ||
+                            (directory->state == STATE_DAMAGED && can_be_cut(find_bad(directory)));
+    recovery_deinit(&check.recovery);
+}
+
+void directory_check_file(struct fs *fs, const char *path, struct progress *progress,
+                          struct directory *directory)
+{
+    struct check check = {.fs = fs, .progress = progress, .directory = directory};
+    judge(&check, path);
+    struct item *item = add_item(directory, ROLE_UNKNOWN, path);
+    inspect_item(&check, item, 0);
+    if (item->inspection.rdb.present)
+        item->role = ROLE_BASE;
+    else if (item->inspection.log.present)
+        item->role = ROLE_LOG;
+    if (item->inspection.state == STATE_GOOD && directory->state != STATE_GOOD) {
+        item->inspection.state = directory->state;
+        snprintf(item->inspection.why, sizeof item->inspection.why, "%.300s", directory->why);
     }
-    if ((in_folder || at_top) && !directory->has_manifest) {
-        directory->repairable = false;
-        spoil_directory(directory, STATE_DAMAGED,
-                        in_folder ? "there are logs but no " LAYOUT_MANIFEST " that names them"
-                                  : "there is a log as of Redis before 7.0; redis-server 7.0 can "
-                                    "turn it into one that KeyStore loads");
-    }
+    recovery_deinit(&check.recovery);
+}
+
+/* Where the data end that are good; `path` is empty if all files are, though they are not all. */
+static bool find_cut(const struct directory *directory, struct recovery_cut *cut)
+{
+    const struct item *bad = find_bad(directory);
+    *cut = (struct recovery_cut){.path = ""};
+    if (bad == NULL)
+        return directory->manifest.count > 0;
+    cut->path = bad->path;
+    cut->offset = bad->missing ? 0 : bad->inspection.good;
+    return can_be_cut(bad);
+}
+
+void directory_load_good(struct fs *fs, struct directory *directory)
+{
+    struct recovery_cut cut;
+    struct recovery recovery = {0};
+    struct recovery_options options = {.skip_unsupported = true, .read_only = true, .cut = &cut};
+    if (directory->state <= STATE_TORN)
+        return;
+    store_free(directory->store);
+    directory->store = new_store();
+    if (directory->state != STATE_DAMAGED || !find_cut(directory, &cut))
+        return;
+    if (directory->manifest.count > 0)
+        recovery_judge(fs, directory->store, &options, &recovery);
+    else if (cut.offset > 0)
+        recovery_judge_file(fs, cut.path, directory->store, &options, &recovery);
+    recovery_deinit(&recovery);
 }

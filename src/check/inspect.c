@@ -1,28 +1,16 @@
-/*
- * Reads a file to its end and counts. What is good and what is not is the judgement of
- * journal/rdb_read.c and journal/scan.c; this only remembers it.
- */
+/* Reads a file up to where it is good, and counts. Judges nothing. */
 #include "check/inspect.h"
 
-#include "base/arena.h"
-#include "journal/command.h"
+#include "base/decimal.h"
+#include "journal/load_rdb.h"
 #include "journal/rdb_read.h"
-
-#include <stdio.h>
+#include "journal/scan.h"
 
 struct reading {
     struct slice bytes;
     struct inspection *inspection;
     struct progress *progress;
 };
-
-static void say_why(struct inspection *inspection, enum state state, uint64_t offset,
-                    const char *why)
-{
-    inspection->state = state;
-    inspection->good = offset;
-    snprintf(inspection->why, sizeof inspection->why, "%s", why);
-}
 
 /* ---- snapshots ---- */
 
@@ -74,11 +62,12 @@ static bool on_list_elements(void *context, const struct slice *elements, size_t
     return true;
 }
 
+/* A server takes the rest, so these do not count. */
 static bool on_unsupported(void *context, const struct rdb_key *key, const char *type)
 {
-    struct reading *reading = context;
-    struct slice name = key != NULL ? key->name : slice_make(NULL, 0);
-    unsupported_add(&reading->inspection->unsupported, slice_from_string(type), name, NULL);
+    (void)context;
+    (void)key;
+    (void)type;
     return true;
 }
 
@@ -93,7 +82,7 @@ static void note_format(struct slice bytes, struct inspect_rdb *rdb)
     rdb->checksum = checksum != 0;
 }
 
-/* False if the snapshot is not good. */
+/* False if the snapshot does not come to its end. */
 static bool inspect_snapshot(struct reading *reading)
 {
     struct inspection *inspection = reading->inspection;
@@ -106,10 +95,8 @@ static bool inspect_snapshot(struct reading *reading)
     struct rdb_error error;
     size_t size;
     inspection->rdb.present = true;
-    if (!rdb_read(reading->bytes, &receiver, &size, &error)) {
-        say_why(inspection, STATE_DAMAGED, error.offset, error.reason);
+    if (!rdb_read(reading->bytes, &receiver, &size, &error))
         return false;
-    }
     inspection->rdb.size = size;
     note_format(reading->bytes, &inspection->rdb);
     /* A snapshot of Redis counts as one revision; so it is when it is loaded. */
@@ -128,51 +115,17 @@ static void count_unit(struct inspect_log *log, const struct scan_unit *unit)
     log->last = unit->revision;
 }
 
-/* NULL if each command is one that can be loaded or left out, else why one is not. */
-static const char *judge_unit(struct inspection *inspection, const struct scan_unit *unit,
-                              struct arena *arena)
-{
-    for (size_t i = 0; i < unit->count; i++) {
-        const struct scan_command *command = &unit->commands[i];
-        struct slice key = command->count > 1 ? command->args[1] : slice_make(NULL, 0);
-        struct op op;
-        const char *why;
-        arena_reset(arena);
-        switch (command_read(command, arena, &op, &why)) {
-        case COMMAND_BAD:
-            return why;
-        case COMMAND_UNSUPPORTED:
-            unsupported_add(&inspection->unsupported, command->args[0], key, why);
-            break;
-        default:
-            break;
-        }
-    }
-    return NULL;
-}
-
-/* Reads on until the end or a bad unit: its offset, or that of the good end, is *good. */
-static enum state read_units(struct reading *reading, struct scan *scan, uint64_t before,
-                             const char **why, size_t *good)
+/* The units before `good`, an offset of the log. */
+static void count_units(struct reading *reading, struct scan *scan, uint64_t before, uint64_t good)
 {
     struct inspection *inspection = reading->inspection;
-    struct arena arena;
     struct scan_unit unit;
-    enum scan_verdict verdict;
-    arena_init(&arena);
-    *why = NULL;
-    while ((verdict = scan_next(scan, &unit)) == SCAN_UNIT && *why == NULL) {
-        *why = judge_unit(inspection, &unit, &arena);
-        if (*why == NULL)
-            count_unit(&inspection->log, &unit);
+    inspection->next = scan->next;
+    while (scan_next(scan, &unit) == SCAN_UNIT && unit.offset < good) {
+        count_unit(&inspection->log, &unit);
+        inspection->next = scan->next;
         progress_step(reading->progress, before + scan->offset);
     }
-    arena_deinit(&arena);
-    *good = *why != NULL ? unit.offset : scan->offset;
-    if (*why != NULL)
-        return STATE_DAMAGED;
-    *why = scan->why;
-    return verdict == SCAN_CLEAN ? STATE_GOOD : (verdict == SCAN_TORN ? STATE_TORN : STATE_DAMAGED);
 }
 
 /* Lines from `from` to `end`: how many, and how many units they promise. */
@@ -206,35 +159,32 @@ static uint64_t place_of_cut(struct slice log, uint64_t good)
     return good;
 }
 
-static void inspect_log(struct reading *reading, struct slice text, uint64_t before)
+static void inspect_log(struct reading *reading, struct slice text, uint64_t before, uint64_t good)
 {
     struct inspection *inspection = reading->inspection;
     struct scan scan;
-    const char *why;
-    size_t good;
+    bool is_whole = good >= text.len;
     inspection->log.present = true;
+    good = is_whole ? text.len : place_of_cut(text, good);
     scan_init(&scan, text, inspection->next);
-    enum state state = read_units(reading, &scan, before, &why, &good);
-    good = (size_t)place_of_cut(text, good);
-    inspection->next = scan.next;
+    count_units(reading, &scan, before, good);
     inspection->log.synced = scan.synced;
     inspection->log.batches = count_batches(text, 0, good, &inspection->log.checked);
-    if (state != STATE_GOOD) {
-        say_why(inspection, state, before + good, why);
-        inspection->proof = scan.proof > 0 ? before + scan.proof : 0;
+    inspection->good = before + good;
+    if (!is_whole)
         inspection->bad_batches = count_batches(text, good, text.len, &inspection->bad_units);
-    }
     scan_deinit(&scan);
 }
 
-void inspect(struct slice bytes, uint64_t next, struct progress *progress,
+void inspect(struct slice bytes, uint64_t good, uint64_t next, struct progress *progress,
              struct inspection *inspection)
 {
     struct reading reading = {.bytes = bytes, .inspection = inspection, .progress = progress};
-    *inspection = (struct inspection){.size = bytes.len, .next = next};
-    if (slice_starts_with(bytes, SLICE_LITERAL(RDB_MAGIC)) && !inspect_snapshot(&reading))
+    *inspection = (struct inspection){
+        .size = bytes.len, .next = next, .good = good < bytes.len ? good : bytes.len};
+    if (load_rdb_begins(bytes) && !inspect_snapshot(&reading))
         return;
-    size_t before = inspection->rdb.size;
-    if (before == 0 || before < bytes.len)
-        inspect_log(&reading, slice_skip(bytes, before), before);
+    uint64_t before = inspection->rdb.size;
+    if (before <= good && (before == 0 || before < bytes.len))
+        inspect_log(&reading, slice_skip(bytes, before), before, good - before);
 }

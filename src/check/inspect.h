@@ -1,23 +1,25 @@
 /*
- * Looks into one file of data: a snapshot (journal/rdb_format.h), a log (journal/scan.h), or a
- * snapshot with a log behind it, as Redis before 7.0 wrote them. What it is shows in its bytes.
+ * Counts what is in one file of data: a snapshot (journal/rdb_format.h), a log (journal/scan.h), or
+ * a snapshot with a log behind it, as Redis before 7.0 wrote them. What it is shows in its bytes;
+ * up to where it is good the recovery has said (journal/recovery.h).
  */
 #ifndef KEYSTORE_CHECK_INSPECT_H
 #define KEYSTORE_CHECK_INSPECT_H
 
+#include "base/slice.h"
 #include "check/progress.h"
-#include "journal/unsupported.h"
 
-/* The worst of all files is the exit code. */
+/* What a recovery says of the data; the exit code. */
 enum state {
     STATE_GOOD = 0,
     STATE_TORN = 1,    /* a bad end as a crash leaves it; the next start would cut it */
     STATE_DAMAGED = 2, /* what had been durable is gone or wrong */
     STATE_UNREADABLE = 3,
+    STATE_REFUSED = 4, /* nothing is wrong with the bytes, but a server does not start on them */
 };
 
 /* Bytes of a sentence that says what is wrong. */
-#define INSPECT_WHY_SIZE ((size_t)200)
+#define INSPECT_WHY_SIZE ((size_t)320)
 
 struct inspect_rdb {
     bool present;
@@ -49,21 +51,20 @@ struct inspection {
     uint64_t next; /* revision that a unit behind this file is due to have; 0 = not known */
     struct inspect_rdb rdb;
     struct inspect_log log;
-    struct unsupported unsupported; /* what KeyStore does not take over from Redis */
 
-    /* With STATE_TORN and STATE_DAMAGED. */
-    uint64_t good;              /* what stands before this offset is good */
+    /* Of a file that is not good. */
+    uint64_t good;              /* what stands before this offset is to be kept by a repair */
     char why[INSPECT_WHY_SIZE]; /* without full stop */
-    uint64_t proof;             /* offset of the line that shows that it was durable; 0 = none */
     uint64_t bad_batches;       /* at or behind `good`, of which a line is left */
     uint64_t bad_units;         /* in these */
 };
 
 /*
- * `next` is the revision that the first unit is due to have, as in scan_init(); a snapshot's own
- * revision is stronger. `progress` follows; it was begun.
+ * Counts what stands before `good`, and beyond it what a cut there takes away; SIZE_MAX: the file
+ * is good. `next` is the revision that the first unit is due to have, as in scan_init(); a
+ * snapshot's own revision is stronger. `progress` follows; it was begun. The state is left good.
  */
-void inspect(struct slice bytes, uint64_t next, struct progress *progress,
+void inspect(struct slice bytes, uint64_t good, uint64_t next, struct progress *progress,
              struct inspection *inspection);
 
 #endif

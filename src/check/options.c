@@ -84,9 +84,9 @@ void options_print_help(FILE *out)
         "Usage: keystore-check [OPTION]... PATH\n"
         "\n"
         "Checks a data directory of keystore-server, or one file of it (.rdb or .aof), while no\n"
-        "server uses it: that each file is there, whole and right, and that no revision is\n"
-        "missing. Redis' data directories and files can be checked too. It only reads, but for\n"
-        "--repair.\n"
+        "server uses it, by loading it into memory as a server does: that each file is there,\n"
+        "whole and right, and that no revision is missing. Redis' data directories and files can\n"
+        "be checked too. It only reads, but for --repair.\n"
         "\n"
         "Options:\n"
         "  --repair         cut the torn end that a crash left, as the server does when it starts\n"
@@ -106,6 +106,7 @@ void options_print_help(FILE *out)
         "  1  torn: the last log ends within a record, as after a crash; the next start cuts it\n"
         "  2  damaged: the server refuses to start on it\n"
         "  3  not checked: the path cannot be read, a server uses it, or the options are wrong\n"
+        "  4  refused: nothing is damaged, but the server does not start on it as it is\n"
         "\n"
         "docs/durability.md says what to do then, docs/format.md what is in the files.\n",
         out);

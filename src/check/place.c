@@ -41,14 +41,14 @@ static long read_holder(int descriptor)
     return pread(descriptor, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-/* Takes the lock of the data directory without a trace, if there ever was one. */
-static bool hold_quietly(struct place *place, const char *folder,
-                         char problem[static PLACE_PROBLEM_SIZE])
+/* The lock file, if there ever was one. */
+static bool hold_file(struct place *place, const char *folder,
+                      char problem[static PLACE_PROBLEM_SIZE])
 {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/" LAYOUT_LOCK, folder) >= (int)sizeof path)
         return refuse(problem, "the path of %s is too long", folder);
-    place->lock = open(path, O_RDONLY | O_CLOEXEC);
+    place->lock = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (place->lock < 0)
         return errno == ENOENT || refuse(problem, "%s: %s", path, strerror(errno));
     if (flock(place->lock, LOCK_SH | LOCK_NB) == 0)
@@ -56,6 +56,20 @@ static bool hold_quietly(struct place *place, const char *folder,
     if (errno == EWOULDBLOCK)
         return refuse_locked(folder, read_holder(place->lock), problem);
     return refuse(problem, "%s: %s", path, strerror(errno));
+}
+
+/* Takes the locks of the data directory without a trace. */
+static bool hold_quietly(struct place *place, const char *folder,
+                         char problem[static PLACE_PROBLEM_SIZE])
+{
+    if (!hold_file(place, folder, problem))
+        return false;
+    place->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (place->folder < 0)
+        return refuse(problem, "%s: %s", folder, strerror(errno));
+    if (flock(place->folder, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return true; /* some file systems have no locks on directories */
+    return refuse_locked(folder, 0, problem);
 }
 
 static bool hold(struct place *place, const char *folder, bool change,
@@ -124,7 +138,7 @@ bool place_open(const char *path, bool change, struct place *place,
 {
     struct stat status;
     bool good;
-    *place = (struct place){.lock = -1};
+    *place = (struct place){.lock = -1, .folder = -1};
     if (strlen(path) >= PATH_MAX)
         return refuse(problem, "the path is too long");
     if (stat(path, &status) < 0)
@@ -145,5 +159,7 @@ void place_close(struct place *place)
     fs_close_directory(place->fs);
     if (place->lock >= 0)
         close(place->lock);
-    *place = (struct place){.lock = -1};
+    if (place->folder >= 0)
+        close(place->folder);
+    *place = (struct place){.lock = -1, .folder = -1};
 }

@@ -12,7 +12,8 @@ struct place {
     struct fs *fs;
     bool is_file;            /* else the folder of `fs` is a data directory */
     char file[NAME_MAX + 1]; /* in the folder of `fs` */
-    int lock;                /* descriptor that holds a lock; -1 = none */
+    int lock;                /* descriptors that hold locks: of the lock file... */
+    int folder;              /* ...and of the data directory; -1 = none */
 };
 
 /*

@@ -182,9 +182,30 @@ static bool keep_all(const struct repair *repair)
     return true;
 }
 
+/* Logs that fall away are emptied before the manifest leaves them out: one with bytes that it does
+ * not name would look as if a line for it were lost. */
+static bool empty_later(const struct repair *repair)
+{
+    for (const struct item *item = repair->later; item < repair->end; item++) {
+        struct fs_file *file;
+        if (item->missing)
+            continue;
+        int error = fs_open(repair->fs, item->path, FS_APPEND, &file);
+        if (error != 0)
+            return refuse_error(repair->problem, item->path, error);
+        error = fs_truncate(file, 0);
+        if (error == 0)
+            error = fs_sync(file);
+        fs_close(file);
+        if (error != 0)
+            return refuse_error(repair->problem, item->path, error);
+    }
+    return true;
+}
+
 static bool carry_out(const struct repair *repair, const struct manifest *manifest)
 {
-    if (!keep_all(repair))
+    if (!keep_all(repair) || !empty_later(repair))
         return false;
     if (repair->later < repair->end && !replace_manifest(repair, manifest))
         return false;

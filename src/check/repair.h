@@ -1,8 +1,8 @@
 /*
  * Cuts what is torn or damaged. Whatever is changed is copied first, durably, to
- * NAME.before-repair-<n>; then the manifest is replaced if logs fall away, then the file is cut,
- * and then those logs are removed. A crash in between leaves a directory that is torn, damaged or
- * good as before, and can be repaired again.
+ * NAME.before-repair-<n>; then logs that fall away are emptied and the manifest is replaced, then
+ * the file is cut, and then those logs are removed. A crash in between leaves a directory that is
+ * torn, damaged or good as before, and can be repaired again.
  */
 #ifndef KEYSTORE_CHECK_REPAIR_H
 #define KEYSTORE_CHECK_REPAIR_H

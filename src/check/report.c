@@ -10,7 +10,7 @@
 
 const char *report_state(enum state state)
 {
-    static const char *const names[] = {"good", "torn", "damaged", "not readable"};
+    static const char *const names[] = {"good", "torn", "damaged", "not readable", "refused"};
     return names[state];
 }
 
@@ -126,11 +126,6 @@ static void report_fault(FILE *out, const struct item *item)
     }
     fprintf(out, "%s at byte %" PRIu64 ": %s\n", report_state(inspection->state), inspection->good,
             inspection->why);
-    if (inspection->proof > 0) {
-        indent(out);
-        fprintf(out, "the line at byte %" PRIu64 " says that it had been durable\n",
-                inspection->proof);
-    }
     if (!inspection->log.present)
         return;
     indent(out);
@@ -154,14 +149,6 @@ void report_item(FILE *out, const struct item *item)
         report_rdb(out, &inspection->rdb);
     if (inspection->log.present)
         report_log(out, &inspection->log);
-    if (inspection->unsupported.count > 0) {
-        char text[TEXT];
-        unsupported_print(&inspection->unsupported, text, sizeof text);
-        indent(out);
-        fprintf(out,
-                "not for KeyStore: %s; a server takes the rest with --import-skip-unsupported\n",
-                text);
-    }
     if (inspection->state != STATE_GOOD)
         report_fault(out, item);
 }
@@ -204,8 +191,14 @@ static const char *meaning(enum state state)
 
 void report_items(FILE *out, const struct directory *directory)
 {
+    char text[TEXT];
     for (size_t i = 0; i < directory->count; i++)
         report_item(out, &directory->items[i]);
+    if (directory->unsupported.count == 0)
+        return;
+    unsupported_print(&directory->unsupported, text, sizeof text);
+    fprintf(out, "not for KeyStore: %s; a server takes the rest with --import-skip-unsupported\n",
+            text);
 }
 
 void report_directory(FILE *out, const struct directory *directory)

@@ -28,6 +28,11 @@ void fs_names_add(struct fs_names *names, const char *name)
     names->items[names->count++] = memcpy(mem_alloc(size), name, size);
 }
 
+const char *fs_error_text(int error)
+{
+    return error == -EMEDIUMTYPE ? "it is not a regular file" : strerror(-error);
+}
+
 static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);

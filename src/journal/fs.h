@@ -20,6 +20,7 @@
 
 #include "base/slice.h"
 
+#include <errno.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -53,9 +54,20 @@ struct fs_calls {
     int (*sync)(struct fs_file *file);
     int (*truncate)(struct fs_file *file, uint64_t size);
     int (*allocate)(struct fs_file *file, uint64_t offset, uint64_t size);
+    void (*release)(struct fs_file *file);
     void (*forget)(struct fs_file *file);
     int (*close)(struct fs_file *file);
 };
+
+/* What the error, a negative errno value of one of these calls, means; static memory or the
+ * thread's. */
+const char *fs_error_text(int error);
+
+/* The disk, or the user's share of it, is full. */
+static inline bool fs_is_no_room(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT;
+}
 
 /* The first member of an implementation's data directory, and of its open file. */
 struct fs {
@@ -85,16 +97,18 @@ static inline void fs_close_directory(struct fs *fs)
 }
 
 /*
- * Takes the data directory for this process until the directory is closed: a lock on the file at
- * `path`, made if need be. -EWOULDBLOCK if another process (or another open directory of this one)
- * has it; then *holder is its process id, or 0 if that is not known.
+ * Takes the data directory for this process until the directory is closed: a lock on the directory
+ * itself, which holds whatever becomes of its files, and on the file at `path`, made if need be and
+ * if there is room, which tells others who has it. -EWOULDBLOCK if another process (or another open
+ * directory of this one) has either; then *holder is its process id, or 0 if that is not known.
  */
 static inline int fs_lock(struct fs *fs, const char *path, long *holder)
 {
     return fs->calls->lock(fs, path, holder);
 }
 
-/* Opens a file; the caller closes it. -ENOENT if there is none. */
+/* Opens a file; the caller closes it. -ENOENT if there is none. What is no regular file, such as a
+ * pipe, is never waited for: -EISDIR or -EMEDIUMTYPE. */
 static inline int __attribute__((warn_unused_result))
 fs_open(struct fs *fs, const char *path, enum fs_mode mode, struct fs_file **file)
 {
@@ -188,13 +202,20 @@ fs_truncate(struct fs_file *file, uint64_t size)
 }
 
 /*
- * Reserves room for bytes to come without growing the file. -EOPNOTSUPP from a file system that
- * cannot; nothing depends on it but speed, and -ENOSPC that comes early.
+ * Reserves room for bytes to come without growing the file; less than was asked for where it would
+ * take much of what is free. -EOPNOTSUPP from a file system that cannot; nothing depends on it but
+ * speed, and -ENOSPC that comes early.
  */
 static inline int __attribute__((warn_unused_result))
 fs_allocate(struct fs_file *file, uint64_t offset, uint64_t size)
 {
     return file->calls->allocate(file, offset, size);
+}
+
+/* Gives back the room that is reserved behind the file's end. Nothing depends on it but room. */
+static inline void fs_release(struct fs_file *file)
+{
+    file->calls->release(file);
 }
 
 /*

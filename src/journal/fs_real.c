@@ -5,6 +5,7 @@
  */
 #include "journal/fs_real.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <dirent.h>
@@ -16,17 +17,21 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define DIRECTORY_MODE 0750
 #define FILE_MODE      0640
 /* Takes some 20 us. */
 #define FORGET_BYTES ((off_t)512 * 1024)
+/* Free bytes of the disk for each that is reserved at once. */
+#define FREE_PER_RESERVED 16
 
 struct real {
     struct fs fs;
     int descriptor;
-    int lock; /* descriptor of the lock file, or -1 */
+    int lock;  /* descriptor of the lock file, or -1 */
+    bool made; /* the directory was not there before */
 };
 
 struct real_file {
@@ -68,36 +73,78 @@ static long read_holder(int descriptor)
     return holder > 0 ? holder : 0;
 }
 
-/* The lock is the kernel's and ends with the process; the number is only for the message. */
-static int write_holder(int descriptor)
+/* The lock is the kernel's and ends with the process; the number is only for the message, so a disk
+ * without room for it is no matter. */
+static void write_holder(int descriptor)
 {
     char text[32];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (ftruncate(descriptor, 0) < 0 || pwrite(descriptor, text, (size_t)len, 0) < 0)
-        return -errno;
-    return 0;
+        log_debug("the process id could not be written into the lock file: %s", strerror(errno));
 }
 
-static int lock(struct fs *fs, const char *path, long *holder)
+/* The lock on the file; its descriptor is *lock, or -1 if there is no room for a file. */
+static int lock_file(int directory, const char *path, int *lock, long *holder)
 {
-    struct real *real = (struct real *)fs;
-    int descriptor =
-        openat(real->descriptor, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    int descriptor = openat(directory, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    *lock = -1;
     if (descriptor < 0)
-        return -errno;
+        return fs_is_no_room(-errno) ? 0 : -errno;
     int error = result_of(flock(descriptor, LOCK_EX | LOCK_NB));
-    if (error == 0)
-        error = write_holder(descriptor);
-    else if (error == -EWOULDBLOCK)
+    if (error == -EWOULDBLOCK)
         *holder = read_holder(descriptor);
     if (error != 0) {
         close(descriptor);
+        return error;
+    }
+    write_holder(descriptor);
+    *lock = descriptor;
+    return 0;
+}
+
+/* Who has the lock on the directory, if the file is still there that says it. */
+static long find_holder(int directory, const char *path)
+{
+    int descriptor = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (descriptor < 0)
+        return 0;
+    long holder = read_holder(descriptor);
+    close(descriptor);
+    return holder;
+}
+
+/*
+ * The file can be removed or replaced under the holder's feet, the directory cannot. File systems
+ * that do not lock directories (NFS) lock the file.
+ */
+static int lock(struct fs *fs, const char *path, long *holder)
+{
+    struct real *real = (struct real *)fs;
+    int descriptor;
+    if (flock(real->descriptor, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        *holder = find_holder(real->descriptor, path);
+        return -EWOULDBLOCK;
+    }
+    int error = lock_file(real->descriptor, path, &descriptor, holder);
+    if (error != 0) {
+        flock(real->descriptor, LOCK_UN);
         return error;
     }
     if (real->lock >= 0)
         close(real->lock);
     real->lock = descriptor;
     return 0;
+}
+
+/* A pipe would let the first read wait for ever, a device may do anything. */
+static int check_regular(int descriptor)
+{
+    struct stat status;
+    if (fstat(descriptor, &status) < 0)
+        return -errno;
+    if (S_ISREG(status.st_mode))
+        return 0;
+    return S_ISDIR(status.st_mode) ? -EISDIR : -EMEDIUMTYPE;
 }
 
 static int open_file(struct fs *fs, const char *path, enum fs_mode mode, struct fs_file **file)
@@ -107,9 +154,15 @@ static int open_file(struct fs *fs, const char *path, enum fs_mode mode, struct 
         [FS_APPEND] = O_RDWR | O_APPEND,
         [FS_CREATE] = O_RDWR | O_APPEND | O_CREAT | O_EXCL,
     };
-    int descriptor = openat(directory_of(fs), path, flags[mode] | O_CLOEXEC, FILE_MODE);
+    int descriptor =
+        openat(directory_of(fs), path, flags[mode] | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, FILE_MODE);
     if (descriptor < 0)
-        return -errno;
+        return errno == ENXIO ? -EMEDIUMTYPE : -errno; /* a socket */
+    int error = check_regular(descriptor);
+    if (error != 0) {
+        close(descriptor);
+        return error;
+    }
     struct real_file *real = mem_alloc(sizeof *real);
     *real = (struct real_file){.file = {fs->calls}, .descriptor = descriptor};
     *file = &real->file;
@@ -275,13 +328,39 @@ static int truncate_file(struct fs_file *file, uint64_t to)
     return result_of(ftruncate(descriptor_of(file), (off_t)to));
 }
 
+/* So much of what is free may be reserved: others want to write, too. */
+static uint64_t most_reserved(int descriptor)
+{
+    struct statvfs status;
+    if (fstatvfs(descriptor, &status) < 0)
+        return UINT64_MAX;
+    return (uint64_t)status.f_bavail * status.f_frsize / FREE_PER_RESERVED;
+}
+
 static int allocate(struct fs_file *file, uint64_t offset, uint64_t len)
 {
     int returned;
+    uint64_t most = most_reserved(descriptor_of(file));
+    if (len > most)
+        len = most;
+    if (len == 0)
+        return -ENOSPC;
     do
         returned = fallocate(descriptor_of(file), FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
     while (returned < 0 && errno == EINTR);
     return result_of(returned);
+}
+
+/* Cutting a file where it ends gives back what lies behind. */
+static void release(struct fs_file *file)
+{
+    struct stat status;
+    int descriptor = descriptor_of(file);
+    if (fstat(descriptor, &status) < 0)
+        return;
+    uint64_t needed = (uint64_t)status.st_size + (uint64_t)status.st_blksize;
+    if ((uint64_t)status.st_blocks * 512 > needed && ftruncate(descriptor, status.st_size) < 0)
+        log_debug("the room behind a file could not be given back: %s", strerror(errno));
 }
 
 static void forget(struct fs_file *file)
@@ -315,15 +394,12 @@ static const struct fs_calls calls = {
     .sync = sync_all,
     .truncate = truncate_file,
     .allocate = allocate,
+    .release = release,
     .forget = forget,
     .close = close_file,
 };
 
-/*
- * A directory whose name is lost in a crash would take every acknowledged write with it. One that
- * exists may have been made by a process that died before it came to sync the name.
- */
-static int make_durable_directory(const char *directory)
+int fs_real_open(const char *directory, struct fs **fs)
 {
     bool made = mkdir(directory, DIRECTORY_MODE) == 0;
     if (!made && errno != EEXIST)
@@ -331,21 +407,17 @@ static int make_durable_directory(const char *directory)
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
         return -errno;
-    int error = sync_directory_at(descriptor, "..");
-    close(descriptor);
-    return !made && error == -EACCES ? 0 : error; /* whoever made it may read its parent */
-}
-
-int fs_real_open(const char *directory, struct fs **fs)
-{
-    int error = make_durable_directory(directory);
-    if (error != 0)
-        return error;
-    int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0)
-        return -errno;
     struct real *real = mem_alloc(sizeof *real);
-    *real = (struct real){.fs = {&calls}, .descriptor = descriptor, .lock = -1};
+    *real = (struct real){.fs = {&calls}, .descriptor = descriptor, .lock = -1, .made = made};
     *fs = &real->fs;
     return 0;
+}
+
+int fs_real_sync_name(struct fs *fs)
+{
+    const struct real *real = (const struct real *)fs;
+    int error = sync_directory_at(real->descriptor, "..");
+    if (!real->made && error == -EACCES)
+        return 0; /* whoever made it may read its parent */
+    return error;
 }

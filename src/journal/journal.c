@@ -24,7 +24,8 @@
 #define LOOK_MS 100
 /* After a failure, how long until the next attempt, unless somebody asks for it. */
 #define RETRY_MS INT64_C(30000)
-/* Files that make a new base due: each start after writes adds one. */
+/* Files that make a new base due, unless the log's length never does: each start after writes adds
+ * one. */
 #define MOST_FILES 32
 /* Between two lines on how far it is. */
 #define TELL_MS INT64_C(5000)
@@ -38,7 +39,9 @@ struct journal {
     struct store *store;
     struct recovery recovery;
     struct durable durable;
-    struct log *log; /* NULL: there is none */
+    struct log *log;       /* NULL: there is none */
+    bool from_dump;        /* no base holds yet what was loaded from dump.rdb */
+    struct fs_file *first; /* the first log, as long as the manifest does not name it */
     bool started;
     pthread_t thread;
     atomic_bool stopping;
@@ -176,6 +179,7 @@ static int add_log(struct journal *journal, const char *name, int64_t seq)
 /* The number that a rewrite is under way with. */
 struct rewrite {
     struct journal *journal;
+    bool is_first; /* there is no log yet */
     int64_t seq;
     char log_name[LAYOUT_NAME];
     char base_name[LAYOUT_NAME];
@@ -185,7 +189,7 @@ static void on_begin(void *user, uint64_t revision)
 {
     struct rewrite *rewrite = user;
     (void)revision;
-    if (rewrite->journal->log == NULL)
+    if (rewrite->is_first || rewrite->journal->log == NULL)
         return;
     atomic_store(&rewrite->journal->rotating, true);
     log_rotate(rewrite->journal->log, rewrite->log_name);
@@ -306,7 +310,7 @@ static int write_base(struct journal *journal, struct rewrite *rewrite, struct b
                                    .stop = &journal->stopping};
     char path[LAYOUT_PATH];
     int error = base_write(&options, result);
-    if (error == 0)
+    if (error == 0 && !rewrite->is_first)
         error = wait_for_log(journal);
     if (error == 0)
         return switch_over(journal, rewrite);
@@ -347,6 +351,13 @@ static void log_outcome(const struct journal *journal, int error, const struct b
                   strerror(-error));
 }
 
+/* It may have found no room at the start. */
+static int make_folder(struct journal *journal)
+{
+    int error = fs_mkdir(journal->fs, LAYOUT_FOLDER);
+    return error == 0 || error == -EEXIST ? fs_sync_directory(journal->fs, ".") : error;
+}
+
 /* Writes a base and puts it in use. On one thread at a time. */
 static int rewrite_all(struct journal *journal, const char *reason)
 {
@@ -358,6 +369,8 @@ static int rewrite_all(struct journal *journal, const char *reason)
     journal->saving = true;
     pthread_mutex_unlock(&journal->lock);
     int error = wait_for_log(journal); /* to the file of an attempt that failed */
+    if (error == 0)
+        error = make_folder(journal);
     if (error == 0) {
         take_number(journal, &rewrite);
         error = write_base(journal, &rewrite, &result);
@@ -398,7 +411,8 @@ static const char *due(struct journal *journal)
         return NULL;
     if (is_log_long(journal))
         return "the log has outgrown the base";
-    if (journal->log != NULL && atomic_load(&journal->files) >= MOST_FILES)
+    if (journal->log != NULL && journal->options.rewrite_percent != 0 &&
+        atomic_load(&journal->files) >= MOST_FILES)
         return "there are many log files";
     for (size_t i = 0; i < journal->options.rule_count; i++) {
         if (applies(journal, &journal->options.rules[i], now_ms))
@@ -450,12 +464,6 @@ void journal_save(struct journal *journal, struct journal_save *save)
 
 /* ---- start ---- */
 
-static int make_folder(struct journal *journal)
-{
-    int error = fs_mkdir(journal->fs, LAYOUT_FOLDER);
-    return error == 0 || error == -EEXIST ? fs_sync_directory(journal->fs, ".") : error;
-}
-
 /* The last log, if nothing is in it; else, or after an error, NULL. */
 static struct fs_file *open_empty_log(struct journal *journal)
 {
@@ -473,30 +481,72 @@ static struct fs_file *open_empty_log(struct journal *journal)
     return NULL;
 }
 
-/* A new log that the manifest names. */
+/* A new log that the manifest names. If that fails the file stays for the next attempt, for the
+ * manifest may name it all the same. */
 static int begin_log(struct journal *journal, struct fs_file **file)
 {
     char name[LAYOUT_NAME];
-    layout_log_name(name, ++journal->seq);
-    int error = log_file_create(journal->fs, LAYOUT_FOLDER, name, file);
+    int error = 0;
+    if (journal->first == NULL) {
+        layout_log_name(name, ++journal->seq);
+        error = log_file_create(journal->fs, LAYOUT_FOLDER, name, &journal->first);
+    }
     if (error != 0)
         return error;
+    layout_log_name(name, journal->seq);
+    pthread_mutex_lock(&journal->manifest_lock);
     error = add_log(journal, name, journal->seq);
+    pthread_mutex_unlock(&journal->manifest_lock);
     if (error != 0)
-        fs_close(*file);
-    return error;
+        return error;
+    *file = journal->first;
+    journal->first = NULL;
+    return 0;
 }
 
 /* What was loaded from a dump.rdb: a base, before a manifest comes that leaves the dump behind. */
 static int write_first_base(struct journal *journal)
 {
-    struct rewrite rewrite = {.journal = journal};
-    struct base_result result;
+    struct rewrite rewrite = {.journal = journal, .is_first = true};
+    struct base_result result = {0};
     take_number(journal, &rewrite);
     journal->began_ms = journal->told_ms = clock_monotonic_ms();
     int error = write_base(journal, &rewrite, &result);
+    pthread_mutex_lock(&journal->lock);
     journal->base_bytes = result.bytes;
+    pthread_mutex_unlock(&journal->lock);
+    journal->from_dump = error != 0;
     return error;
+}
+
+/*
+ * The log that units go to, and all that has to be on the disk before. Without durability there is
+ * one too if there is no base: an empty one, so that there is a manifest; else *file is NULL. After
+ * an error it may be tried again.
+ */
+static int prepare_log(struct journal *journal, struct fs_file **file)
+{
+    bool keeps_log = journal->options.durability != JOURNAL_NONE;
+    *file = NULL;
+    int error = make_folder(journal);
+    if (error == 0 && journal->from_dump)
+        error = write_first_base(journal);
+    if (error != 0 || (!keeps_log && journal->manifest.count > 0))
+        return error;
+    *file = open_empty_log(journal);
+    return *file != NULL ? 0 : begin_log(journal, file);
+}
+
+/* The log's on_open, after a start that found no room. */
+static int on_open(void *user, struct fs_file **file)
+{
+    struct journal *journal = user;
+    int error = prepare_log(journal, file);
+    if (error != 0)
+        return error;
+    atomic_store(&journal->rotating, false);
+    wake(journal);
+    return 0;
 }
 
 static int start_log(struct journal *journal, struct fs_file *file)
@@ -509,6 +559,7 @@ static int start_log(struct journal *journal, struct fs_file *file)
         .revision = journal->recovery.revision,
         .former_size = journal->recovery.log_bytes,
         .on_rotated = on_rotated,
+        .on_open = on_open,
         .user = journal,
     };
     int error = log_new(&options, file, &journal->log);
@@ -519,23 +570,23 @@ static int start_log(struct journal *journal, struct fs_file *file)
     return error;
 }
 
-/* Without durability there is a log too if there is no base: an empty one, so that there is a
- * manifest. */
+/* On a disk that is full to the last byte what is there can be read: the log waits for room, and
+ * until then nothing of the files is touched; without durability nothing has to be written. */
 static int start_files(struct journal *journal)
 {
-    struct fs_file *file = NULL;
+    struct fs_file *file;
     bool keeps_log = journal->options.durability != JOURNAL_NONE;
-    int error = make_folder(journal);
-    if (error == 0 && journal->recovery.from_dump)
-        error = write_first_base(journal);
-    if (error != 0 || (!keeps_log && journal->manifest.count > 0))
+    int error = prepare_log(journal, &file);
+    if (error != 0 && !fs_is_no_room(error))
         return error;
-    file = open_empty_log(journal);
-    if (file == NULL)
-        error = begin_log(journal, &file);
     if (error != 0)
-        return error;
-    return keeps_log ? start_log(journal, file) : fs_close(file);
+        log_warning("the disk has no room for %s: %s",
+                    keeps_log ? "a log; writes are refused until there is some" : "a manifest yet",
+                    strerror(-error));
+    if (!keeps_log)
+        return fs_close(file);
+    atomic_store(&journal->rotating, error != 0);
+    return start_log(journal, file);
 }
 
 bool journal_start(struct journal *journal, char *why, size_t why_size)
@@ -547,6 +598,7 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
     int64_t base_seq = layout_newest(&journal->manifest, 'b');
     int64_t log_seq = layout_newest(&journal->manifest, 'i');
     journal->seq = base_seq > log_seq ? base_seq : log_seq;
+    journal->from_dump = recovery->from_dump;
     journal->base_bytes = recovery->base_bytes;
     journal->saved_revision = recovery->revision;
     journal->saved_ms = clock_monotonic_ms();
@@ -628,6 +680,7 @@ void journal_free(struct journal *journal)
         store_set_sink(journal->store, NULL);
         log_free(journal->log);
     }
+    fs_close(journal->first);
     recovery_deinit(&journal->recovery);
     manifest_deinit(&journal->manifest);
     pthread_mutex_destroy(&journal->manifest_lock);

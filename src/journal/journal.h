@@ -37,7 +37,7 @@ struct journal_rule {
 struct journal_options {
     enum journal_durability durability;
     uint32_t rewrite_percent;  /* of the base that the log may have before there is a new one; 0:
-                                  any */
+                                  any, in as many files as come to be */
     uint64_t rewrite_min_size; /* bytes of the log below which there is none */
     struct journal_rule rules[JOURNAL_MOST_RULES];
     size_t rule_count;

@@ -50,18 +50,42 @@ int64_t layout_log_seq(const char *name)
     return seq > 0 && strcmp(name, same) == 0 ? seq : 0;
 }
 
-bool layout_is_data_file(const char *name)
+/* "appendonly.aof.<digits>" and one of the ends. */
+static bool is_numbered(const char *name, const char *const *ends, size_t end_count)
 {
-    static const char *const ends[] = {BASE_END, LOG_END, ".base.aof"};
-    if (strncmp(name, TEMPORARY, sizeof TEMPORARY - 1) == 0)
-        return true;
     if (strncmp(name, PREFIX, sizeof PREFIX - 1) != 0)
         return false;
     const char *digits = name + sizeof PREFIX - 1;
     size_t count = strspn(digits, "0123456789");
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    for (size_t i = 0; i < end_count; i++) {
         if (count > 0 && strcmp(digits + count, ends[i]) == 0)
             return true;
     }
     return false;
+}
+
+static bool ends_with(const char *path, const char *end)
+{
+    size_t len = strlen(path), end_len = strlen(end);
+    return len >= end_len && strcmp(path + len - end_len, end) == 0;
+}
+
+bool layout_is_dump(const char *path)
+{
+    return ends_with(path, ".rdb") && !ends_with(path, BASE_END);
+}
+
+bool layout_is_temporary(const char *name)
+{
+    static const char *const ends[] = {BASE_END};
+    if (strncmp(name, TEMPORARY, sizeof TEMPORARY - 1) != 0)
+        return false;
+    const char *finished = name + sizeof TEMPORARY - 1;
+    return strcmp(finished, LAYOUT_MANIFEST) == 0 || is_numbered(finished, ends, 1);
+}
+
+bool layout_is_data_file(const char *name)
+{
+    static const char *const ends[] = {BASE_END, LOG_END, ".base.aof"};
+    return layout_is_temporary(name) || is_numbered(name, ends, 3);
 }

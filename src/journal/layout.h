@@ -7,7 +7,7 @@
  *    appendonlydir/appendonly.aof.manifest        which of the files below make up the data
  *    appendonlydir/appendonly.aof.N.base.rdb      a snapshot
  *    appendonlydir/appendonly.aof.N.incr.aof      a log since then
- *    appendonlydir/temp-*                         a file that is not finished
+ *    appendonlydir/temp-appendonly.aof.*          a base or manifest that is not finished
  */
 #ifndef KEYSTORE_JOURNAL_LAYOUT_H
 #define KEYSTORE_JOURNAL_LAYOUT_H
@@ -41,6 +41,13 @@ int64_t layout_newest(const struct manifest *manifest, char type);
 
 /* The number in the name of a log; 0 if it is not one. */
 int64_t layout_log_seq(const char *name);
+
+/* True for the path of a snapshot that stands alone: a dump, behind whose end nothing is looked at.
+ */
+bool layout_is_dump(const char *path);
+
+/* True for the names that the server gives to what is not finished. */
+bool layout_is_temporary(const char *name);
 
 /* True for names of bases, logs and unfinished files: what stands in the folder but not in the
  * manifest, and is of no use. */

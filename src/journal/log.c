@@ -276,7 +276,7 @@ static bool insist(struct log *log, int (*attempt)(struct log *log))
         int error = attempt(log);
         if (error == 0)
             return true;
-        if (last || (error != -ENOSPC && error != -EDQUOT)) {
+        if (last || !fs_is_no_room(error)) {
             fail(log, error);
             return false;
         }
@@ -301,7 +301,7 @@ static int append_batch(struct log *log, uint64_t count, struct slice payload)
     struct batch batch = {.seq = log->written + 1, .ops = count, .synced = log->synced};
     bool was_unsynced = log->file.unsynced;
     int error = log_file_append(&log->file, &batch, payload);
-    if (error == -ENOSPC || error == -EDQUOT)
+    if (fs_is_no_room(error))
         return log_file_cut(&log->file) == 0 ? error : -EIO;
     if (error != 0)
         return error;
@@ -495,10 +495,36 @@ static void finish(struct log *log)
         log_warning("the last line of the log could not be written; no data are lost");
 }
 
+static int make_first(struct log *log)
+{
+    struct fs_file *file;
+    int error = log->options.on_open(log->options.user, &file);
+    return error != 0 ? error : log_file_init(&log->file, file);
+}
+
+/* The file that there was no room for when the log began. As long as there is none nothing is
+ * written, so to end without it loses nothing. False: it ends. */
+static bool open_first(struct log *log)
+{
+    int error;
+    while ((error = make_first(log)) != 0) {
+        if (!fs_is_no_room(error) && error != -ECANCELED) {
+            fail(log, error);
+            return true;
+        }
+        if (wait_for_room(log, error))
+            return false;
+    }
+    succeed(log);
+    return true;
+}
+
 static void *run(void *user)
 {
     struct log *log = user;
     enum step step;
+    if (log->file.handle == NULL && !open_first(log))
+        return NULL;
     while ((step = next_step(log)) != STOP) {
         bool good = step == WRITE ? do_work(log) : sync_file(log);
         if (good)
@@ -570,8 +596,8 @@ static void ask_for_rest(struct log *log)
 
 int log_new(const struct log_options *options, struct fs_file *file, struct log **result)
 {
-    struct log_file opened;
-    int error = log_file_init(&opened, file);
+    struct log_file opened = {0};
+    int error = file != NULL ? log_file_init(&opened, file) : 0;
     if (error != 0)
         return error;
     struct log *log = mem_alloc_zero(sizeof *log);
@@ -579,7 +605,10 @@ int log_new(const struct log_options *options, struct fs_file *file, struct log 
     log->file = opened;
     atomic_store(&log->size, options->former_size + opened.size);
     atomic_store(&log->former, options->former_size);
-    atomic_store(&options->durable->refusal, NULL);
+    if (file == NULL)
+        log->state = FULL;
+    atomic_store(&log->error, file == NULL ? ENOSPC : 0);
+    atomic_store(&options->durable->refusal, file == NULL ? full : NULL);
     atomic_store(&options->durable->revision,
                  options->sync == LOG_ALWAYS ? options->revision : DURABLE_AT_ONCE);
     if (options->sync == LOG_ALWAYS)
@@ -604,6 +633,10 @@ bool log_free(struct log *log)
     pthread_cond_signal(&log->wake);
     pthread_join(log->thread, NULL);
     bool good = log->state != FAILED;
+    if (!good)
+        log_error("the log ends without all that was to be written: %s; what had been acknowledged "
+                  "with durability always is on the disk",
+                  strerror(atomic_load(&log->error)));
     log_file_deinit(&log->file);
     log_file_deinit(&log->next);
     deinit(log);

@@ -55,13 +55,17 @@ struct log_options {
      * anybody holds while he writes.
      */
     int (*on_rotated)(void *user, const char *name);
+    /* Makes the file that log_new() was not given, as it would have to be; its errors are as above,
+     * and it is called as above. */
+    int (*on_open)(void *user, struct fs_file **file);
     void *user;
 };
 
 /*
  * Starts the thread. `file` (passes to the log, unless that fails) is opened to append and holds
  * whole batches only, or nothing; all that is in the data directory is durable, and so is
- * `options.revision`. 0 or a negative errno value.
+ * `options.revision`. NULL: there is no room for one, so the log begins as on a full disk, and
+ * on_open is asked for it until there is. 0 or a negative errno value.
  */
 int log_new(const struct log_options *options, struct fs_file *file, struct log **log)
     __attribute__((warn_unused_result));

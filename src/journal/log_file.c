@@ -6,20 +6,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int log_file_create(struct fs *fs, const char *folder, const char *name, struct fs_file **handle)
+static int create_durably(struct fs *fs, const char *folder, const char *path,
+                          struct fs_file **handle)
 {
-    size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = mem_alloc(size);
-    snprintf(path, size, "%s/%s", folder, name);
     int error = fs_open(fs, path, FS_CREATE, handle);
-    free(path);
     if (error != 0)
         return error;
     error = fs_sync(*handle);
     if (error == 0)
         error = fs_sync_directory(fs, folder);
-    if (error != 0)
+    if (error != 0) {
         fs_close(*handle);
+        *handle = NULL;
+        fs_unlink(fs, path); /* so that another attempt can make it */
+    }
+    return error;
+}
+
+int log_file_create(struct fs *fs, const char *folder, const char *name, struct fs_file **handle)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = mem_alloc(size);
+    snprintf(path, size, "%s/%s", folder, name);
+    int error = create_durably(fs, folder, path, handle);
+    free(path);
     return error;
 }
 
@@ -35,6 +45,8 @@ int log_file_init(struct log_file *file, struct fs_file *handle)
 
 void log_file_deinit(struct log_file *file)
 {
+    if (file->handle != NULL && file->allocated > file->size)
+        fs_release(file->handle);
     fs_close(file->handle);
     *file = (struct log_file){0};
 }

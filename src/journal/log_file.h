@@ -19,7 +19,8 @@ struct log_file {
     bool unsynced;          /* something was appended since the last sync */
 };
 
-/* Makes a new and empty file, durably, and opens it to append; the caller closes it. */
+/* Makes a new and empty file, durably, and opens it to append; the caller closes it. On an error
+ * there is none. */
 int log_file_create(struct fs *fs, const char *folder, const char *name, struct fs_file **handle)
     __attribute__((warn_unused_result));
 
@@ -27,7 +28,8 @@ int log_file_create(struct fs *fs, const char *folder, const char *name, struct 
 int log_file_init(struct log_file *file, struct fs_file *handle)
     __attribute__((warn_unused_result));
 
-/* Closes the file. */
+/* Closes the file and gives back the room behind its end; nothing is done to one that is all zero.
+ */
 void log_file_deinit(struct log_file *file);
 
 /* Appends a batch, whose seq, ops and synced are filled in. After an error the file may hold a part

@@ -348,6 +348,7 @@ int manifest_load(struct fs *fs, const char *folder, const char *name, struct ma
     char path[PATH_MAX];
     struct fs_file *file;
     struct buf text;
+    *fault = (struct manifest_fault){.why = "cannot be read"};
     if (!make_path(path, folder, "", name))
         return -ENAMETOOLONG;
     int error = fs_open(fs, path, FS_READ, &file);

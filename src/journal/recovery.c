@@ -1,12 +1,15 @@
 /*
- * Which files are loaded in which order, and what is done about what a crash left. What stands in
- * them is the business of load_rdb.c and replay.c.
+ * Judges a data directory: which files are loaded in which order, and what is wrong with them.
+ * What stands in them is the business of load_rdb.c and replay.c, and what a start changes that of
+ * tidy.c; nothing is changed here.
  */
 #include "journal/recovery.h"
 
+#include "journal/batch.h"
 #include "journal/layout.h"
 #include "journal/load_rdb.h"
 #include "journal/replay.h"
+#include "journal/tidy.h"
 #include "store/restore.h"
 
 #include <errno.h>
@@ -44,13 +47,23 @@ static bool end(struct work *work, enum loading_verdict verdict, const char *for
 static bool went_well(struct work *work, int error, const char *what, const char *path)
 {
     return error >= 0 ||
-           end(work, LOADING_FAILED, "cannot %s %s: %s", what, path, strerror(-error));
+           end(work, LOADING_FAILED, "cannot %s %s: %s", what, path, fs_error_text(error));
+}
+
+static void note_fault(struct work *work, const char *path, uint64_t offset, const char *why)
+{
+    struct recovery_fault *fault = &work->recovery->fault;
+    snprintf(fault->path, sizeof fault->path, "%s", path);
+    snprintf(fault->why, sizeof fault->why, "%s", why);
+    fault->offset = offset;
 }
 
 /* The loaders said why, but not in which file. */
 static bool end_in_file(struct work *work, const char *path)
 {
     const struct loading *loading = &work->loading;
+    if (work->recovery->verdict == LOADING_DONE)
+        note_fault(work, path, loading->offset, loading->why);
     switch (loading->verdict) {
     case LOADING_DAMAGED:
         return end(work, LOADING_DAMAGED,
@@ -91,13 +104,16 @@ static void close_input(struct work *work, struct input *input)
  */
 static bool open_input(struct work *work, const char *path, bool is_log, struct input *input)
 {
+    bool to_be_synced = is_log && !work->options->read_only;
     *input = (struct input){0};
-    int error = fs_open(work->fs, path, is_log ? FS_APPEND : FS_READ, &input->file);
-    if (error == -ENOENT)
+    int error = fs_open(work->fs, path, to_be_synced ? FS_APPEND : FS_READ, &input->file);
+    if (error == -ENOENT) {
+        work->recovery->fault.missing = true;
         return damaged(work, path, 0, "the manifest names it, but it is not there");
+    }
     if (!went_well(work, error, "open", path))
         return false;
-    if (is_log) {
+    if (to_be_synced) {
         error = fs_sync_data(input->file);
         fs_forget(input->file);
     }
@@ -107,6 +123,37 @@ static bool open_input(struct work *work, const char *path, bool is_log, struct 
         return true;
     close_input(work, input);
     return false;
+}
+
+static bool ends_with(const char *name, const char *end_of_name)
+{
+    size_t len = strlen(name), end_len = strlen(end_of_name);
+    return len >= end_len && strcmp(name + len - end_len, end_of_name) == 0;
+}
+
+/* A snapshot has at least its first line, so nothing else may stand in the place of one; Redis
+ * takes an empty file there for empty data. */
+static bool begins_as_named(struct work *work, const char *path, struct slice bytes)
+{
+    if (!ends_with(path, ".rdb") || load_rdb_begins(bytes))
+        return true;
+    return damaged(work, path, 0,
+                   bytes.len == 0 ? "it is empty, which a snapshot never is"
+                                  : "it is no snapshot, although its name says so");
+}
+
+static bool note_torn(struct work *work, const char *path, const struct replay_end *tail,
+                      size_t size)
+{
+    struct recovery *recovery = work->recovery;
+    const char *slash = strrchr(path, '/');
+    note_fault(work, path, tail->good, tail->why);
+    snprintf(recovery->torn_name, sizeof recovery->torn_name, "%s",
+             slash != NULL ? slash + 1 : path);
+    recovery->torn_offset = tail->good;
+    recovery->torn_bytes = size - tail->good;
+    recovery->torn_why = tail->why;
+    return true;
 }
 
 /* Loads what is in the file. A torn end is noted if the file may have one: the last one may. */
@@ -123,12 +170,17 @@ static bool load_bytes(struct work *work, const char *path, struct slice bytes, 
         return end_in_file(work, path);
     if (tail.why == NULL)
         return true;
-    if (!is_last)
-        return damaged(work, path, tail.good, tail.why);
-    work->recovery->torn_offset = tail.good;
-    work->recovery->torn_bytes = bytes.len - tail.good;
-    work->recovery->torn_why = tail.why;
-    return true;
+    return is_last ? note_torn(work, path, &tail, bytes.len)
+                   : damaged(work, path, tail.good, tail.why);
+}
+
+/* What of the file is to be loaded, if it is to be cut. */
+static struct slice before_cut(const struct work *work, const char *path, struct slice bytes)
+{
+    const struct recovery_cut *cut = work->options->cut;
+    if (cut != NULL && strcmp(cut->path, path) == 0 && cut->offset < bytes.len)
+        bytes.len = (size_t)cut->offset;
+    return bytes;
 }
 
 static bool load_file(struct work *work, const struct manifest_file *file, bool is_last)
@@ -139,12 +191,12 @@ static bool load_file(struct work *work, const struct manifest_file *file, bool 
     layout_path(path, file->name);
     if (!open_input(work, path, file->type == 'i', &input))
         return false;
-    bool loaded = load_bytes(work, path, input.bytes, is_last);
-    loading_begin_file(&work->loading, input.bytes.len);
+    struct slice bytes = before_cut(work, path, input.bytes);
+    bool loaded = (file->type == 'i' || begins_as_named(work, path, bytes)) &&
+                  load_bytes(work, path, bytes, is_last);
+    loading_begin_file(&work->loading, bytes.len);
     *(file->type == 'b' ? &recovery->base_bytes : &recovery->log_bytes) +=
-        input.bytes.len - recovery->torn_bytes;
-    if (recovery->torn_why != NULL)
-        snprintf(recovery->torn_name, sizeof recovery->torn_name, "%s", file->name);
+        bytes.len - recovery->torn_bytes;
     close_input(work, &input);
     return loaded;
 }
@@ -191,11 +243,10 @@ static void add_up(struct work *work)
     }
 }
 
-/* History is not: it may be removed. */
-static bool is_in_use(const struct manifest *manifest, const char *name)
+static bool is_named(const struct manifest *manifest, const char *name)
 {
     for (size_t i = 0; i < manifest->count; i++) {
-        if (manifest->files[i].type != 'h' && strcmp(manifest->files[i].name, name) == 0)
+        if (strcmp(manifest->files[i].name, name) == 0)
             return true;
     }
     return false;
@@ -217,7 +268,7 @@ static bool look_for_lost_logs(struct work *work)
         int64_t seq = layout_log_seq(names.items[i]);
         layout_path(path, names.items[i]);
         if (seq > layout_newest(manifest, 'i') && seq >= (base != NULL ? base->seq : 1) &&
-            !is_in_use(manifest, names.items[i]) && has_bytes(work, path))
+            !is_named(manifest, names.items[i]) && has_bytes(work, path))
             good = end(work, LOADING_DAMAGED,
                        "DATA_LOSS: %s is newer than all logs that " LAYOUT_FOLDER
                        "/" LAYOUT_MANIFEST " names, so a line for it is missing there; nothing was "
@@ -229,24 +280,51 @@ static bool look_for_lost_logs(struct work *work)
     return good && work->recovery->verdict == LOADING_DONE;
 }
 
+static bool is_cut(const struct work *work, const struct manifest_file *file)
+{
+    const struct recovery_cut *cut = work->options->cut;
+    char path[LAYOUT_PATH];
+    layout_path(path, file->name);
+    return cut != NULL && strcmp(cut->path, path) == 0;
+}
+
+/* The next one of the files; *done: the others would fall away in a cut. */
+static bool load_next(struct work *work, const struct manifest_file *file, bool is_last, bool *done)
+{
+    *done = is_cut(work, file);
+    return (*done && work->options->cut->offset == 0) || load_file(work, file, is_last);
+}
+
 /* The base, then the logs, which stand there in their order. */
 static bool load_files(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
     const struct manifest_file *base = manifest_base(manifest);
+    bool done = false;
     size_t logs = 0;
     for (size_t i = 0; i < manifest->count; i++)
         logs += manifest->files[i].type == 'i';
     add_up(work);
-    if (!look_for_lost_logs(work))
+    if (work->options->cut == NULL && !look_for_lost_logs(work))
         return false;
-    if (base != NULL && !load_file(work, base, logs == 0))
+    if (base != NULL && !load_next(work, base, logs == 0, &done))
         return false;
-    for (size_t i = 0; i < manifest->count; i++) {
-        if (manifest->files[i].type == 'i' && !load_file(work, &manifest->files[i], --logs == 0))
+    for (size_t i = 0; i < manifest->count && !done; i++) {
+        if (manifest->files[i].type == 'i' &&
+            !load_next(work, &manifest->files[i], --logs == 0, &done))
             return false;
     }
     return true;
+}
+
+static void note_manifest_fault(struct work *work, const struct manifest_fault *fault)
+{
+    char why[200];
+    if (fault->line > 0)
+        snprintf(why, sizeof why, "line %zu %s", fault->line, fault->why);
+    else
+        snprintf(why, sizeof why, "it %s", fault->why);
+    note_fault(work, LAYOUT_FOLDER "/" LAYOUT_MANIFEST, 0, why);
 }
 
 static bool read_manifest(struct work *work, bool *found)
@@ -255,6 +333,9 @@ static bool read_manifest(struct work *work, bool *found)
     int error =
         manifest_load(work->fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, &work->recovery->manifest, &fault);
     *found = error == 0;
+    work->recovery->has_manifest = error != -ENOENT;
+    if (error == -EINVAL)
+        note_manifest_fault(work, &fault);
     if (error == -EINVAL)
         return end(work, LOADING_DAMAGED,
                    "DATA_LOSS: " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
@@ -265,12 +346,6 @@ static bool read_manifest(struct work *work, bool *found)
 }
 
 /* ---- without one ---- */
-
-static bool ends_with(const char *name, const char *end_of_name)
-{
-    size_t len = strlen(name), end_len = strlen(end_of_name);
-    return len >= end_len && strcmp(name + len - end_len, end_of_name) == 0;
-}
 
 /* False too if that cannot be told, which ends the loading. */
 static bool is_there(struct work *work, const char *path)
@@ -292,7 +367,7 @@ static bool has_data(struct work *work, const char *folder, const char *name)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (strncmp(name, "temp-", 5) == 0)
+    if (strncmp(name, "temp-", 5) == 0) /* unfinished, of whoever it is */
         return false;
     if (ends_with(name, ".base.rdb"))
         return !is_there(work, LAYOUT_DUMP);
@@ -315,19 +390,24 @@ static bool refuse_logs(struct work *work, const char *folder, const char *what_
     return work->recovery->verdict == LOADING_DONE;
 }
 
+/* The snapshot that the bytes are. What follows its end nobody looks at, as in Redis. */
+static bool load_snapshot(struct work *work, const char *path, struct slice bytes)
+{
+    size_t size;
+    return begins_as_named(work, path, bytes) &&
+           (load_rdb(&work->loading, bytes, &size) || end_in_file(work, path));
+}
+
 static bool load_dump(struct work *work)
 {
     struct input input;
-    size_t size = 0;
     if (!is_there(work, LAYOUT_DUMP))
         return work->recovery->verdict == LOADING_DONE;
     work->recovery->from_dump = true;
     work->loading.progress.total = size_of(work, LAYOUT_DUMP);
     if (!open_input(work, LAYOUT_DUMP, false, &input))
         return false;
-    bool good = load_rdb(&work->loading, input.bytes, &size) || end_in_file(work, LAYOUT_DUMP);
-    if (good && size < input.bytes.len)
-        good = damaged(work, LAYOUT_DUMP, size, "something follows the end of the snapshot");
+    bool good = load_snapshot(work, LAYOUT_DUMP, input.bytes);
     close_input(work, &input);
     return good;
 }
@@ -340,6 +420,40 @@ static bool load_without_manifest(struct work *work)
                        "start redis-server 7.0 on it once with --appendonly yes, which makes one, "
                        "or move it away to start without it") &&
            load_dump(work);
+}
+
+/* ---- a file alone ---- */
+
+/* What went before a log its first line says. */
+static void begin_log(struct work *work, struct slice log)
+{
+    struct batch batch;
+    if (batch_parse(log, 0, &batch) && batch.seq > 0)
+        restore_revision(work->loading.store, batch.seq - 1);
+}
+
+/* Whether it is a log or a snapshot its name says, else its bytes. */
+static bool load_alone(struct work *work, const char *path, struct slice bytes)
+{
+    if (layout_is_dump(path))
+        return load_snapshot(work, path, bytes);
+    if (bytes.len == 0 && !ends_with(path, ".aof") && !ends_with(path, ".rdb"))
+        return damaged(work, path, 0, "it is empty: neither a snapshot nor a log");
+    begin_log(work, bytes);
+    return begins_as_named(work, path, bytes) && load_bytes(work, path, bytes, true);
+}
+
+static bool load_one(struct work *work, const char *path)
+{
+    struct input input;
+    if (!is_there(work, path))
+        return end(work, LOADING_FAILED, "cannot open %s: %s", path, fs_error_text(-ENOENT));
+    work->loading.progress.total = size_of(work, path);
+    if (!open_input(work, path, false, &input))
+        return false;
+    bool loaded = load_alone(work, path, before_cut(work, path, input.bytes));
+    close_input(work, &input);
+    return loaded;
 }
 
 /* ---- all together ---- */
@@ -358,7 +472,6 @@ static bool judge_unsupported(struct work *work)
 {
     const struct unsupported *unsupported = &work->loading.unsupported;
     char list_of[700];
-    work->recovery->unsupported = *unsupported;
     if (unsupported->count == 0 || work->options->skip_unsupported)
         return true;
     unsupported_print(unsupported, list_of, sizeof list_of);
@@ -369,77 +482,16 @@ static bool judge_unsupported(struct work *work)
                unsupported->why != NULL ? unsupported->why : "");
 }
 
-static bool cut_tail(struct work *work)
-{
-    struct recovery *recovery = work->recovery;
-    struct fs_file *file;
-    char path[LAYOUT_PATH];
-    if (recovery->torn_name[0] == 0)
-        return true;
-    layout_path(path, recovery->torn_name);
-    if (!went_well(work, fs_open(work->fs, path, FS_APPEND, &file), "open", path))
-        return false;
-    int error = fs_truncate(file, recovery->torn_offset);
-    if (error == 0)
-        error = fs_sync_data(file);
-    fs_close(file);
-    return went_well(work, error, "cut the torn end of", path);
-}
-
-/* From now on the manifest does not name history any more. */
-static bool forget_history(struct work *work)
-{
-    struct manifest *manifest = &work->recovery->manifest;
-    struct manifest rest = {0};
-    for (size_t i = 0; i < manifest->count; i++) {
-        const struct manifest_file *file = &manifest->files[i];
-        if (file->type != 'h')
-            manifest_add(&rest, file->name, file->seq, file->type);
-    }
-    bool same = rest.count == manifest->count || rest.count == 0;
-    int error = same ? 0 : manifest_replace(work->fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, &rest);
-    for (size_t i = 0; i < manifest->count && error == 0 && !same; i++) {
-        char path[LAYOUT_PATH];
-        layout_path(path, manifest->files[i].name);
-        if (manifest->files[i].type == 'h')
-            fs_unlink(work->fs, path);
-    }
-    if (same) {
-        manifest_deinit(&rest);
-    } else {
-        manifest_deinit(manifest);
-        *manifest = rest;
-    }
-    return went_well(work, error, "replace", LAYOUT_FOLDER "/" LAYOUT_MANIFEST);
-}
-
-/* Of no use, and in the way of files to come. That they come back in a crash does no harm. */
-static bool remove_leftovers(struct work *work)
-{
-    struct fs_names names = {0};
-    bool good = list(work, LAYOUT_FOLDER, &names);
-    for (size_t i = 0; i < names.count && good; i++) {
-        char path[LAYOUT_PATH];
-        const char *name = names.items[i];
-        layout_path(path, name);
-        if (layout_is_data_file(name) && !is_in_use(&work->recovery->manifest, name))
-            good = went_well(work, fs_unlink(work->fs, path), "remove", path);
-    }
-    fs_names_deinit(&names);
-    return good;
-}
-
 static bool load(struct work *work)
 {
     bool found;
-    return sync_names(work) && read_manifest(work, &found) &&
-           (found ? load_files(work) : load_without_manifest(work)) && judge_unsupported(work) &&
-           cut_tail(work) && forget_history(work) && remove_leftovers(work);
+    return (work->options->read_only || sync_names(work)) && read_manifest(work, &found) &&
+           (found ? load_files(work) : load_without_manifest(work)) && judge_unsupported(work);
 }
 
-enum loading_verdict recovery_load(struct fs *fs, struct store *store,
-                                   const struct recovery_options *options,
-                                   struct recovery *recovery)
+/* Judges a file, or without `path` the directory. */
+static enum loading_verdict judge(struct fs *fs, const char *path, struct store *store,
+                                  const struct recovery_options *options, struct recovery *recovery)
 {
     *recovery = (struct recovery){0};
     struct work work = {
@@ -448,12 +500,36 @@ enum loading_verdict recovery_load(struct fs *fs, struct store *store,
         .recovery = recovery,
         .loading = {.store = store, .on_progress = options->on_progress, .user = options->user}};
     size_t limit = restore_limit(store, 0);
-    load(&work);
+    bool loaded = path != NULL ? load_one(&work, path) && judge_unsupported(&work) : load(&work);
     restore_limit(store, limit);
     recovery->revision = restore_newest(store);
     recovery->progress = work.loading.progress;
-    if (recovery->verdict == LOADING_DONE)
-        recovery->progress.done = recovery->progress.total; /* what was cut is done too */
+    recovery->unsupported = work.loading.unsupported;
+    if (loaded)
+        recovery->progress.done = recovery->progress.total; /* what is torn is done too */
+    return recovery->verdict;
+}
+
+enum loading_verdict recovery_judge(struct fs *fs, struct store *store,
+                                    const struct recovery_options *options,
+                                    struct recovery *recovery)
+{
+    return judge(fs, NULL, store, options, recovery);
+}
+
+enum loading_verdict recovery_judge_file(struct fs *fs, const char *path, struct store *store,
+                                         const struct recovery_options *options,
+                                         struct recovery *recovery)
+{
+    return judge(fs, path, store, options, recovery);
+}
+
+enum loading_verdict recovery_load(struct fs *fs, struct store *store,
+                                   const struct recovery_options *options,
+                                   struct recovery *recovery)
+{
+    if (recovery_judge(fs, store, options, recovery) == LOADING_DONE)
+        recovery->verdict = tidy(fs, recovery);
     return recovery->verdict;
 }
 

@@ -1,20 +1,30 @@
 /*
- * Loads a data directory (journal/layout.h) into a store when a server starts: the base, and the
- * logs since then, as the manifest names them; or, without a manifest, the dump.rdb of a Redis.
+ * Loads a data directory (journal/layout.h) into a store: the base, and the logs since then, as the
+ * manifest names them; or, without a manifest, the dump.rdb of a Redis. That is also the judgement
+ * on a directory, the only one there is: servers start by it, and keystore-check tells it.
  *
- * What a crash leaves is put in order once all is loaded: the torn tail of the last log is cut, and
- * files that no manifest names are removed. Nothing is changed in a directory whose data cannot be
- * loaded, so that it can still be looked at, repaired, or loaded with other settings.
+ * What a crash leaves a server puts in order once all is loaded (journal/tidy.h). Nothing is
+ * changed in a directory whose data cannot be loaded, so that it can still be looked at, repaired,
+ * or loaded with other settings.
  */
 #ifndef KEYSTORE_JOURNAL_RECOVERY_H
 #define KEYSTORE_JOURNAL_RECOVERY_H
 
+#include "journal/layout.h"
 #include "journal/loading.h"
 #include "journal/manifest.h"
 
-#include <limits.h>
+/* Where the data of a directory are to end, as if all from that place on had been cut away. */
+struct recovery_cut {
+    const char *path; /* from the data directory; one that no file has cuts nothing */
+    uint64_t offset;  /* 0: nothing of the file, which does not have to be there */
+};
 
 struct recovery_options {
+    /* Nothing is synced: for who only looks, and may not be allowed to do more. */
+    bool read_only;
+    /* Not NULL: what stands before it is loaded, although logs may be missing in the manifest. */
+    const struct recovery_cut *cut;
     /* Keys of types that the store does not have are left out; else the loading is refused. */
     bool skip_unsupported;
     /* As in struct loading; may be NULL. */
@@ -22,27 +32,50 @@ struct recovery_options {
     void *user;
 };
 
+/* The file at which a loading ended, or which is torn. */
+struct recovery_fault {
+    char path[LAYOUT_PATH]; /* from the data directory; empty: it is no single file's */
+    bool missing;           /* it is not there */
+    uint64_t offset;        /* what stands before it is good */
+    char why[320];          /* without full stop, and without the file's name */
+};
+
 /* What a directory held. To be given to recovery_deinit(). */
 struct recovery {
     enum loading_verdict verdict;
-    char why[1000];           /* unless it is LOADING_DONE: a sentence for the user */
-    struct manifest manifest; /* what is there, without history; empty if there was none */
+    char why[1000]; /* unless it is LOADING_DONE: a sentence for the user */
+    struct recovery_fault fault;
+    bool has_manifest;
+    struct manifest manifest; /* empty if there was none; a start leaves no history in it */
     bool from_dump;           /* loaded from dump.rdb: no manifest names what is in the store */
     uint64_t revision;        /* of the newest unit */
     uint64_t base_bytes, log_bytes;
     struct loading_progress progress;
-    struct unsupported unsupported; /* what was left out */
-    /* The torn tail that was cut: its file and where it began, and why it was one. */
+    struct unsupported unsupported; /* what was left out, or is to be */
+    /* The torn tail, which a start cuts: its file and where it begins, and why it is one. */
     char torn_name[NAME_MAX + 1]; /* empty: there was none */
     uint64_t torn_offset, torn_bytes;
     const char *torn_why;
 };
 
 /*
- * Loads the directory, which the caller has locked, into the empty store. Afterwards the store has
- * the revision of the newest unit, and all that it shows is durable. `recovery->verdict` is also
+ * Loads the directory, which nobody else changes meanwhile, into the empty store, and changes
+ * nothing. Afterwards the store has the revision of the newest unit. `recovery->verdict` is also
  * returned; unless it is LOADING_DONE the store holds a part of the data and is to be thrown away.
- * Files of a directory of Redis are left as they are but for those that its manifest calls history.
+ */
+enum loading_verdict recovery_judge(struct fs *fs, struct store *store,
+                                    const struct recovery_options *options,
+                                    struct recovery *recovery);
+
+/* The same for one file, wherever `fs` is: a snapshot, a log, or one with the other behind it. */
+enum loading_verdict recovery_judge_file(struct fs *fs, const char *path, struct store *store,
+                                         const struct recovery_options *options,
+                                         struct recovery *recovery);
+
+/*
+ * A start's: judges the directory, which the caller has locked, and puts it in order if it can be
+ * loaded. Then all that the store shows is durable. Files of a directory of Redis are left as they
+ * are but for those that its manifest calls history.
  */
 enum loading_verdict recovery_load(struct fs *fs, struct store *store,
                                    const struct recovery_options *options,

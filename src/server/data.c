@@ -24,6 +24,23 @@ static bool complain(const char *why)
 
 /* ---- opening ---- */
 
+/* A file system that cannot sync directories keeps their names as well as it can. */
+static bool sync_name(struct fs *fs, const char *dir)
+{
+    char why[WHY_SIZE];
+    int error = fs_real_sync_name(fs);
+    if (error == -EINVAL)
+        log_warning("the directory above %s cannot be synced, for its file system does not do that",
+                    dir);
+    if (error == 0 || error == -EINVAL)
+        return true;
+    snprintf(why, sizeof why,
+             "cannot make the name of the data directory %s durable, by a sync of the directory "
+             "above it: %s",
+             dir, strerror(-error));
+    return complain(why);
+}
+
 bool data_open(struct data *data, const struct config *config, struct engine *engine)
 {
     char why[WHY_SIZE];
@@ -35,6 +52,10 @@ bool data_open(struct data *data, const struct config *config, struct engine *en
         snprintf(why, sizeof why, "cannot open the data directory %s: %s%s", config->dir,
                  strerror(-error), error == -ENOENT ? "; the directory above it must exist" : "");
         return complain(why);
+    }
+    if (!sync_name(fs, config->dir)) {
+        fs_close_directory(fs);
+        return false;
     }
     data->journal = journal_open(fs, &config->journal, why, sizeof why);
     return data->journal != NULL || complain(why);
@@ -72,6 +93,20 @@ static void tell_loaded(const struct recovery *recovery, int64_t took_ms)
              recovery->progress.total / 1000000, (double)took_ms / 1000, recovery->revision);
 }
 
+/* Loading never refuses what was once taken, so a smaller limit may be exceeded from the start. */
+static void tell_memory(struct data *data)
+{
+    size_t limit = data->config->store.max_memory;
+    size_t used = store_stats(embedded_store(data->engine)).used_memory;
+    if (limit == 0 || used <= limit)
+        return;
+    log_warning("the data take %zu bytes of memory, more than the %zu of --max-memory: %s", used,
+                limit,
+                data->config->store.policy == STORE_NOEVICTION
+                    ? "writes that need memory are refused until keys are deleted or have expired"
+                    : "keys are evicted with the next writes");
+}
+
 static enum data_loaded start(struct data *data)
 {
     char why[WHY_SIZE];
@@ -100,6 +135,7 @@ enum data_loaded data_load(struct data *data, bool (*is_stopped)(void))
         return DATA_BAD;
     }
     tell_loaded(recovery, clock_monotonic_ms() - began_ms);
+    tell_memory(data);
     return start(data);
 }
 

@@ -95,16 +95,17 @@ static void prefetch(struct store *store, const struct restore_string *string)
 static size_t put_in_order(struct store *store, const struct restore_string *strings,
                            const uint32_t *order, size_t count)
 {
+    size_t failed = count;
     for (size_t i = 0; i < count; i++) {
         if (i + 2 * AHEAD < count)
             __builtin_prefetch(&strings[order[i + 2 * AHEAD]]);
         if (i + AHEAD < count)
             prefetch(store, &strings[order[i + AHEAD]]);
         const struct restore_string *string = &strings[order[i]];
-        if (!restore_hashed(store, &string->key, string->hash, string->value))
-            return order[i];
+        if (!restore_hashed(store, &string->key, string->hash, string->value) && order[i] < failed)
+            failed = order[i];
     }
-    return count;
+    return failed;
 }
 
 size_t restore_strings(struct store *store, struct restore_string *strings, size_t count)

@@ -34,8 +34,8 @@ struct restore_string {
 #define RESTORE_STRINGS 32768
 
 /* The same for many, up to UINT32_MAX, and much faster: their order is one that suits the memory.
- * Returns `count`, or the index of one that was there already or came twice; then some of the
- * others are put back and some are not. */
+ * Returns `count`, or the index of the first that was there already or comes a second time; it and
+ * others like it are left out. */
 size_t restore_strings(struct store *store, struct restore_string *strings, size_t count);
 
 /* The same as restore_string() for a list of one element at least, which passes to the store unless

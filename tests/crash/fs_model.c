@@ -419,6 +419,12 @@ static int allocate(struct fs_file *file, uint64_t offset, uint64_t len)
     return leave(own->model, begin(own->model, ALLOCATE, own->path));
 }
 
+/* The model has room without end. */
+static void release(struct fs_file *file)
+{
+    (void)file;
+}
+
 /* What is not synced may survive as it is. */
 static void begin_sync(struct fs_file *file)
 {
@@ -457,6 +463,7 @@ static const struct fs_calls calls = {
     .sync = sync_all,
     .truncate = truncate_file,
     .allocate = allocate,
+    .release = release,
     .forget = forget,
     .close = close_file,
 };

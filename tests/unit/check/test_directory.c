@@ -7,6 +7,10 @@
 #include <cmocka.h>
 
 #include "check/data_folder.h"
+#include "store/restore.h"
+#include "store/store.h"
+
+#define TEMPORARY LAYOUT_FOLDER "/temp-appendonly.aof.manifest"
 
 static struct progress quiet;
 
@@ -47,7 +51,7 @@ static void files_follow_each_other(void **state)
     data_write(&data, DATA_BASE, buf_slice(&base));
     data_write(&data, DATA_LOG(1), buf_slice(&first));
     data_write(&data, DATA_LOG(2), buf_slice(&second));
-    data_write(&data, LAYOUT_FOLDER "/temp-x", SLICE_LITERAL("abc"));
+    data_write(&data, TEMPORARY, SLICE_LITERAL("abc"));
     data_write(&data, LAYOUT_FOLDER "/other", SLICE_LITERAL("abc"));
     data_write(&data, LAYOUT_DUMP, SLICE_LITERAL("abc"));
     data_write(&data, LAYOUT_LOCK, SLICE_LITERAL("1\n"));
@@ -59,8 +63,8 @@ static void files_follow_each_other(void **state)
     assert_string_equal(directory.items[2].path, DATA_LOG(1));
     assert_string_equal(directory.items[3].path, DATA_LOG(2));
     assert_int_equal(directory.items[3].inspection.next, 16);
-    assert_int_equal(find(&directory, LAYOUT_FOLDER "/temp-x")->role, ROLE_LEFTOVER);
-    assert_int_equal(find(&directory, LAYOUT_FOLDER "/temp-x")->inspection.size, 3);
+    assert_int_equal(find(&directory, TEMPORARY)->role, ROLE_LEFTOVER);
+    assert_int_equal(find(&directory, TEMPORARY)->inspection.size, 3);
     assert_int_equal(find(&directory, LAYOUT_FOLDER "/other")->role, ROLE_UNKNOWN);
     assert_int_equal(find(&directory, LAYOUT_DUMP)->role, ROLE_IGNORED);
     assert_int_equal(find(&directory, LAYOUT_LOCK)->role, ROLE_LOCK);
@@ -75,7 +79,7 @@ static void files_follow_each_other(void **state)
     assert_int_equal(directory.state, STATE_DAMAGED);
     assert_true(directory.repairable);
     assert_int_equal(find(&directory, DATA_LOG(1))->inspection.state, STATE_DAMAGED);
-    assert_int_equal(find(&directory, DATA_LOG(2))->inspection.state, STATE_TORN);
+    assert_int_equal(find(&directory, DATA_LOG(2))->inspection.state, STATE_GOOD); /* not judged */
     directory_deinit(&directory);
     buf_deinit(&base);
     buf_deinit(&first);
@@ -114,7 +118,7 @@ static void nothing_is_removed_without_a_manifest(void **state)
         if (manifests[i] != NULL)
             data_write(&data, LAYOUT_FOLDER "/" LAYOUT_MANIFEST, slice_from_string(manifests[i]));
         directory_check(data.fs, &quiet, &directory);
-        assert_int_equal(directory.state, STATE_DAMAGED);
+        assert_int_equal(directory.state, manifests[i] != NULL ? STATE_DAMAGED : STATE_REFUSED);
         assert_false(directory.repairable);
         assert_int_equal(directory.has_manifest, manifests[i] != NULL);
         assert_int_equal(find(&directory, DATA_LOG(1))->role, ROLE_UNKNOWN);
@@ -141,7 +145,7 @@ static void a_dump_counts_if_there_is_no_manifest(void **state)
     data_command(&dump, "SET a b");
     data_write(&data, LAYOUT_DUMP, buf_slice(&dump));
     directory_check(data.fs, &quiet, &directory);
-    assert_int_equal(directory.state, STATE_DAMAGED);
+    assert_int_equal(directory.state, STATE_GOOD); /* nobody looks at what follows */
     directory_deinit(&directory);
     buf_deinit(&dump);
     data_close(&data);
@@ -151,20 +155,83 @@ static void checks_one_file(void **state)
 {
     (void)state;
     struct data_folder data;
-    struct item item;
+    struct directory directory = {0};
     struct buf log;
     data_open(&data);
     data_log(&log, 7, 8);
     data_write(&data, "some", buf_slice(&log));
-    directory_check_file(data.fs, "some", &quiet, &item);
-    assert_int_equal(item.inspection.state, STATE_GOOD);
-    assert_int_equal(item.role, ROLE_LOG);
-    assert_int_equal(item.inspection.log.first, 7);
-    directory_deinit_item(&item);
-    directory_check_file(data.fs, "none", &quiet, &item);
-    assert_int_equal(item.inspection.state, STATE_UNREADABLE);
-    directory_deinit_item(&item);
+    directory_check_file(data.fs, "some", &quiet, &directory);
+    const struct item *item = &directory.items[0];
+    assert_int_equal(directory.state, STATE_GOOD);
+    assert_int_equal(item->role, ROLE_LOG);
+    assert_int_equal(item->inspection.log.first, 7);
+    assert_int_equal(restore_newest(directory.store), 8);
+    directory_deinit(&directory);
+    directory_check_file(data.fs, "none", &quiet, &directory);
+    assert_int_equal(directory.state, STATE_UNREADABLE);
+    directory_deinit(&directory);
     buf_deinit(&log);
+    data_close(&data);
+}
+
+/* An empty log is a log; in the place of anything else it is what is left of something. */
+static void an_empty_file_is_what_its_name_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum state state;
+    } cases[] = {{"x.aof", STATE_GOOD},
+                 {"x.rdb", STATE_DAMAGED},
+                 {"appendonly.aof.1.base.rdb", STATE_DAMAGED},
+                 {"notes", STATE_DAMAGED}};
+    struct data_folder data;
+    data_open(&data);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct directory directory = {0};
+        data_write(&data, cases[i].name, SLICE_LITERAL(""));
+        directory_check_file(data.fs, cases[i].name, &quiet, &directory);
+        assert_int_equal(directory.state, cases[i].state);
+        directory_deinit(&directory);
+    }
+    data_close(&data);
+}
+
+static void assert_loads(const struct data_folder *data, size_t keys, uint64_t revision)
+{
+    struct directory directory = {0};
+    directory_check(data->fs, &quiet, &directory);
+    directory_load_good(data->fs, &directory);
+    assert_int_equal(store_count(directory.store, 0), keys);
+    assert_int_equal(restore_newest(directory.store), revision);
+    directory_deinit(&directory);
+}
+
+static void loads_what_stands_before_the_damage(void **state)
+{
+    (void)state;
+    struct data_folder data;
+    struct buf base, first, second;
+    data_open(&data);
+    data_write_manifest(&data, true, 2);
+    data_snapshot(&base, "10", true);
+    data_log(&first, 11, 12);
+    data_log(&second, 13, 15);
+    data_write(&data, DATA_BASE, buf_slice(&base));
+    data_write(&data, DATA_LOG(1), buf_slice(&first));
+    data_write(&data, DATA_LOG(2), buf_slice(&second));
+    assert_loads(&data, 3, 15);
+    data_write(&data, DATA_LOG(2), slice_make(second.data, second.len - 1));
+    assert_loads(&data, 3, 14);
+    data_write(&data, DATA_LOG(1), slice_make(first.data, first.len - 1));
+    assert_loads(&data, 3, 11);
+    data_write(&data, DATA_LOG(1), slice_make("!", 1));
+    assert_loads(&data, 2, 10);
+    data_write(&data, DATA_BASE, slice_make(base.data, base.len - 1));
+    assert_loads(&data, 0, 0);
+    buf_deinit(&base);
+    buf_deinit(&first);
+    buf_deinit(&second);
     data_close(&data);
 }
 
@@ -177,6 +244,8 @@ int main(void)
         cmocka_unit_test(nothing_is_removed_without_a_manifest),
         cmocka_unit_test(a_dump_counts_if_there_is_no_manifest),
         cmocka_unit_test(checks_one_file),
+        cmocka_unit_test(an_empty_file_is_what_its_name_says),
+        cmocka_unit_test(loads_what_stands_before_the_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

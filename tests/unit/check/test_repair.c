@@ -127,10 +127,11 @@ static void no_cut_repairs_a_snapshot(void **state)
     assert_int_equal(check(&fixture), STATE_DAMAGED);
     assert_false(repair(&fixture, true));
     assert_non_null(strstr(fixture.problem, "restore a backup"));
-    struct item item;
-    directory_check_file(fixture.data.fs, DATA_BASE, &quiet, &item);
-    assert_false(repair_file(fixture.data.fs, &item, true, fixture.output.stream, fixture.problem));
-    directory_deinit_item(&item);
+    struct directory alone = {0};
+    directory_check_file(fixture.data.fs, DATA_BASE, &quiet, &alone);
+    assert_false(repair_file(fixture.data.fs, &alone.items[0], true, fixture.output.stream,
+                             fixture.problem));
+    directory_deinit(&alone);
     buf_deinit(&base);
     end(&fixture);
 }
@@ -139,15 +140,16 @@ static void repairs_one_file(void **state)
 {
     (void)state;
     struct fixture fixture;
-    struct item item;
+    struct directory alone = {0};
     begin(&fixture, false);
     const struct buf *log = &fixture.logs[0];
     data_write(&fixture.data, "alone", slice_make(log->data, log->len - 1));
-    directory_check_file(fixture.data.fs, "alone", &quiet, &item);
-    assert_true(repair_file(fixture.data.fs, &item, false, fixture.output.stream, fixture.problem));
-    assert_int_equal(data_size(&fixture.data, "alone"), item.inspection.good);
+    directory_check_file(fixture.data.fs, "alone", &quiet, &alone);
+    assert_true(repair_file(fixture.data.fs, &alone.items[0], false, fixture.output.stream,
+                            fixture.problem));
+    assert_int_equal(data_size(&fixture.data, "alone"), alone.items[0].inspection.good);
     assert_int_equal(data_size(&fixture.data, "alone.before-repair-1"), log->len - 1);
-    directory_deinit_item(&item);
+    directory_deinit(&alone);
     end(&fixture);
 }
 

@@ -179,6 +179,25 @@ static inline int fake_disk_allocate(struct fs_file *file, uint64_t offset, uint
     return fake_disk_leave(own->disk, own->disk->fail_allocate);
 }
 
+static inline void fake_disk_release(struct fs_file *file)
+{
+    struct fake_file *own = fake_disk_enter(file);
+    own->inode->allocated = own->inode->bytes.len;
+    fake_disk_leave(own->disk, 0);
+}
+
+/* A file that is open goes on as it is; only its name is free. */
+static inline int fake_disk_unlink(struct fs *fs, const char *path)
+{
+    struct fake_disk *disk = (struct fake_disk *)fs;
+    pthread_mutex_lock(&disk->mutex);
+    struct fake_inode *inode = fake_disk_find(disk, path);
+    fake_disk_tell(disk, "unlink", path);
+    if (inode != NULL)
+        inode->path[0] = 0;
+    return fake_disk_leave(disk, inode != NULL ? 0 : -ENOENT);
+}
+
 static inline int fake_disk_close(struct fs_file *file)
 {
     struct fake_file *own = fake_disk_enter(file);
@@ -199,6 +218,8 @@ static inline void fake_disk_init(struct fake_disk *disk)
         .sync = fake_disk_sync_data,
         .truncate = fake_disk_truncate,
         .allocate = fake_disk_allocate,
+        .release = fake_disk_release,
+        .unlink = fake_disk_unlink,
         .close = fake_disk_close,
     };
     memset(disk, 0, sizeof *disk);

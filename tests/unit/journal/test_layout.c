@@ -62,10 +62,9 @@ static void test_files_of_ours(void **state)
 {
     (void)state;
     static const char *const ours[] = {
-        "appendonly.aof.1.base.rdb",           "appendonly.aof.12.incr.aof",
-        "appendonly.aof.1.base.aof",           "temp-appendonly.aof.manifest",
-        "temp-appendonly.aof.3.base.rdb",      "temp-rewriteaof-bg-123.aof",
-        "appendonly.aof.99999999999.incr.aof",
+        "appendonly.aof.1.base.rdb",      "appendonly.aof.12.incr.aof",
+        "appendonly.aof.1.base.aof",      "temp-appendonly.aof.manifest",
+        "temp-appendonly.aof.3.base.rdb", "appendonly.aof.99999999999.incr.aof",
     };
     static const char *const others[] = {
         "appendonly.aof.manifest",
@@ -78,6 +77,11 @@ static void test_files_of_ours(void **state)
         "dump.rdb",
         "",
         "temp",
+        "temp-",
+        "temp-notes.txt",
+        "temp-rewriteaof-bg-123.aof",
+        "temp-appendonly.aof.x.base.rdb",
+        "temp-appendonly.aof.1.incr.aof",
     };
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         assert_true(layout_is_data_file(ours[i]));

@@ -263,13 +263,27 @@ static void test_a_manifest_comes_before_a_dump(void **state)
     assert_false(fixture->recovery.from_dump);
 }
 
+/* Redis does not look at what follows. */
 static void test_a_dump_that_goes_on(void **state)
 {
     struct fixture *fixture = *state;
     add_rdb(fixture, false);
     RDB_BYTES(&fixture->bytes, "x");
     put(fixture, LAYOUT_DUMP);
-    expect_end(fixture, LOADING_DAMAGED, "DATA_LOSS: dump.rdb is damaged at offset ");
+    assert_int_equal(load(fixture), LOADING_DONE);
+    assert_true(fixture->recovery.from_dump);
+    assert_int_equal(store_count(fixture->store, 0), 1);
+}
+
+static void test_an_empty_base(void **state)
+{
+    struct fixture *fixture = *state;
+    put_text(fixture, BASE, "");
+    put_text(fixture, LOG1, "");
+    put_manifest(fixture, "file appendonly.aof.1.base.rdb seq 1 type b\n"
+                          "file appendonly.aof.1.incr.aof seq 1 type i\n");
+    expect_end(fixture, LOADING_DAMAGED,
+               "DATA_LOSS: " BASE " is damaged at offset 0: it is empty, which a snapshot never");
 }
 
 static void test_logs_without_a_manifest(void **state)
@@ -365,7 +379,8 @@ static void test_leftovers_and_history(void **state)
     put(fixture, LOG2);
     put_text(fixture, LOG1, "old");
     put_text(fixture, BASE, "left");
-    put_text(fixture, "appendonlydir/temp-x", "left");
+    put_text(fixture, "appendonlydir/temp-appendonly.aof.9.base.rdb", "left");
+    put_text(fixture, "appendonlydir/temp-notes.txt", "mine");
     put_text(fixture, "appendonlydir/mine", "mine");
     put_manifest(fixture, "file appendonly.aof.1.incr.aof seq 1 type h\n"
                           "file appendonly.aof.2.incr.aof seq 2 type i\n");
@@ -374,7 +389,8 @@ static void test_leftovers_and_history(void **state)
     assert_string_equal(fixture->recovery.manifest.files[0].name, "appendonly.aof.2.incr.aof");
     assert_int_equal(size_of(fixture, LOG1), -1);
     assert_int_equal(size_of(fixture, BASE), -1);
-    assert_int_equal(size_of(fixture, "appendonlydir/temp-x"), -1);
+    assert_int_equal(size_of(fixture, "appendonlydir/temp-appendonly.aof.9.base.rdb"), -1);
+    assert_int_equal(size_of(fixture, "appendonlydir/temp-notes.txt"), 4);
     assert_int_equal(size_of(fixture, "appendonlydir/mine"), 4);
     assert_true(size_of(fixture, LOG2) > 0);
     assert_int_equal(size_of(fixture, LAYOUT_FOLDER "/" LAYOUT_MANIFEST),
@@ -429,6 +445,7 @@ int main(void)
         TEST(test_a_manifest_of_another_name),
         TEST(test_a_bad_manifest),
         TEST(test_a_file_that_is_missing),
+        TEST(test_an_empty_base),
         TEST(test_a_torn_log_before_another),
         TEST(test_other_types_are_refused),
         TEST(test_other_types_are_left_out),

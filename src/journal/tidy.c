@@ -1,0 +1,135 @@
+/*
+ * Cuts, replaces and removes. What is in the way of nobody but takes room is not worth a start: if
+ * it cannot be removed, the log says so, and the next start tries again.
+ */
+#include "journal/tidy.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static enum loading_verdict fail(struct recovery *recovery, const char *what, const char *path,
+                                 int error)
+{
+    snprintf(recovery->why, sizeof recovery->why, "cannot %s %s: %s", what, path,
+             fs_error_text(error));
+    return LOADING_FAILED;
+}
+
+static int cut_file(struct fs *fs, const char *path, uint64_t size)
+{
+    struct fs_file *file;
+    int error = fs_open(fs, path, FS_APPEND, &file);
+    if (error != 0)
+        return error;
+    error = fs_truncate(file, size);
+    if (error == 0)
+        error = fs_sync_data(file);
+    fs_close(file);
+    return error;
+}
+
+static enum loading_verdict cut_tail(struct fs *fs, struct recovery *recovery)
+{
+    char path[LAYOUT_PATH];
+    if (recovery->torn_name[0] == 0)
+        return LOADING_DONE;
+    layout_path(path, recovery->torn_name);
+    int error = cut_file(fs, path, recovery->torn_offset);
+    return error == 0 ? LOADING_DONE : fail(recovery, "cut the torn end of", path, error);
+}
+
+static void remove_file(struct fs *fs, const char *name)
+{
+    char path[LAYOUT_PATH];
+    layout_path(path, name);
+    int error = fs_unlink(fs, path);
+    if (error == 0)
+        log_info("%s is removed: no manifest names it any more", path);
+    else if (error != -ENOENT)
+        log_warning("%s is of no use, but cannot be removed: %s", path, fs_error_text(error));
+}
+
+/* The files that are in use, without history. */
+static void copy_used(const struct manifest *from, struct manifest *to)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct manifest_file *file = &from->files[i];
+        if (file->type != 'h')
+            manifest_add(to, file->name, file->seq, file->type);
+    }
+}
+
+/*
+ * From now on the manifest does not name history any more. On a disk that is full it still does,
+ * and what it names is gone all the same: nobody reads it, and the room is wanted.
+ */
+static enum loading_verdict forget_history(struct fs *fs, struct recovery *recovery)
+{
+    struct manifest before = recovery->manifest;
+    struct manifest after = {0};
+    copy_used(&before, &after);
+    recovery->manifest = after;
+    int error = after.count == before.count || after.count == 0
+                    ? 0
+                    : manifest_replace(fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, &after);
+    bool good = error == 0 || fs_is_no_room(error);
+    for (size_t i = 0; i < before.count && good && after.count > 0; i++) {
+        if (before.files[i].type == 'h')
+            remove_file(fs, before.files[i].name);
+    }
+    manifest_deinit(&before);
+    return good ? LOADING_DONE
+                : fail(recovery, "replace", LAYOUT_FOLDER "/" LAYOUT_MANIFEST, error);
+}
+
+static bool is_in_use(const struct manifest *manifest, const char *name)
+{
+    for (size_t i = 0; i < manifest->count; i++) {
+        if (strcmp(manifest->files[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* That they come back in a crash does no harm. */
+static enum loading_verdict remove_leftovers(struct fs *fs, struct recovery *recovery)
+{
+    struct fs_names names = {0};
+    int error = fs_list(fs, LAYOUT_FOLDER, &names);
+    for (size_t i = 0; i < names.count && error == 0; i++) {
+        const char *name = names.items[i];
+        if (layout_is_data_file(name) && !is_in_use(&recovery->manifest, name))
+            remove_file(fs, name);
+    }
+    fs_names_deinit(&names);
+    return error == 0 || error == -ENOENT ? LOADING_DONE
+                                          : fail(recovery, "list", LAYOUT_FOLDER, error);
+}
+
+/* A server that did not end in order leaves its last log with the room that it had reserved. */
+static void give_room_back(struct fs *fs, const struct manifest *manifest)
+{
+    for (size_t i = 0; i < manifest->count; i++) {
+        struct fs_file *file;
+        char path[LAYOUT_PATH];
+        layout_path(path, manifest->files[i].name);
+        if (manifest->files[i].type == 'i' && fs_open(fs, path, FS_APPEND, &file) == 0) {
+            fs_release(file);
+            fs_close(file);
+        }
+    }
+}
+
+enum loading_verdict tidy(struct fs *fs, struct recovery *recovery)
+{
+    enum loading_verdict verdict = cut_tail(fs, recovery);
+    if (verdict == LOADING_DONE)
+        verdict = forget_history(fs, recovery);
+    if (verdict == LOADING_DONE)
+        verdict = remove_leftovers(fs, recovery);
+    if (verdict == LOADING_DONE)
+        give_room_back(fs, &recovery->manifest);
+    return verdict;
+}

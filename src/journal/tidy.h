@@ -1,0 +1,19 @@
+/*
+ * What a start changes in a data directory, once all in it is loaded (journal/recovery.h): the torn
+ * tail of the last log is cut, history and files that no manifest names are removed, and the room
+ * that logs had reserved behind their end is given back.
+ */
+#ifndef KEYSTORE_JOURNAL_TIDY_H
+#define KEYSTORE_JOURNAL_TIDY_H
+
+#include "journal/recovery.h"
+
+/*
+ * Tidies up a directory that was judged LOADING_DONE, and takes history out of
+ * `recovery->manifest`. LOADING_FAILED if the torn tail stays, or a file that may not: then
+ * `recovery->why` holds a sentence. What only takes room may stay, after a line in the log.
+ */
+enum loading_verdict tidy(struct fs *fs, struct recovery *recovery)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,263 @@
+"""One judgement on a data directory: directories are spoilt at random, and the server's start and
+keystore-check must say the same of each, and redis-server too, where it can tell.
+
+KEYSTORE_JUDGE_CASES is how many are tried of each kind; KEYSTORE_SEED has them tried again."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from datadir import FOLDER, MANIFEST, DataDir, Log, base_name, command, log_name, rdb
+from keystore_env import BIN
+from redis_process import Redis
+from server_process import Server
+
+CASES = int(os.environ.get("KEYSTORE_JUDGE_CASES", "25"))
+TIMEOUT_S = 60
+GOOD, TORN, DAMAGED, UNREADABLE, REFUSED = range(5)
+LATER_MS = 4102444800000  # 2100
+
+# What redis-server 7.0 loads although we do not, each by our reason for that.
+REDIS_LOADS = [
+    # It has no checksums in logs and does not know our revisions: what is still RESP is loaded.
+    r"the line of a batch is cut or its check fails", r"the check of a batch fails",
+    r"a batch repeats revisions", r"revisions are missing that were durable",
+    r"an intact batch",
+    # A log that ends early is good for it if it ends with a command; for us an earlier line proves
+    # that more had been there. It skips lines of '#' and knows no batches.
+    r"the file ends within a batch", r"neither a batch nor a command starts here",
+    # It takes empty files for empty data, and any file for a log, whatever its name says.
+    r"it is empty, which a snapshot never is", r"it is no snapshot, although its name says so",
+    # Without a manifest it starts empty and forgets the logs; files that it does not name it
+    # leaves alone.
+    r"that says how to load it", r"is newer than all logs that",
+    # Nor does it look at what a manifest says of numbers: it takes the files as they come.
+    r"has a seq that is not above", r"names a file that an earlier line names",
+    # A command of it that has no effect here, such as one that fails, it passes over.
+    r"cannot be done here",
+]
+
+
+def check(path, *options):
+    ran = subprocess.run([str(BIN / "keystore-check"), *options, str(path)], capture_output=True,
+                         timeout=TIMEOUT_S, check=False)
+    return ran.returncode, ran.stdout.decode(), ran.stderr.decode()
+
+
+def contents_of(path):
+    """The commands that print the data: sorted, so equal data are equal text."""
+    return check(path, "--dump")[1]
+
+
+def start(path):
+    """The server's verdict on a directory: a state, and what it says of it."""
+    options = ("--import-skip-unsupported", "--databases", 1024)
+    try:
+        server = Server(*options, directory=path, threads=1)
+    except AssertionError as failed:
+        said = str(failed)
+        if "DATA_LOSS" in said:
+            return DAMAGED, said
+        return (REFUSED if "cannot be loaded" in said or "says how to load" in said
+                else UNREADABLE), said
+    server.stop()
+    return (TORN if "a crash had cut short" in server.stderr else GOOD), server.stderr
+
+
+# ---- directories to spoil ----
+
+def log_of_batches(random, first, count):
+    log = Log(first)
+    for _ in range(count):
+        key = random.choice("abcdef")
+        log.add(*random.choice([
+            [command("SET", "s" + key, "x" * random.randrange(40))],
+            [command("RPUSH", "l" + key, "1", "2"), command("APPEND", "s" + key, "y")],
+            [command("MULTI") + command("SET", "s" + key, 1) + command("DEL", "l" + key)
+             + command("EXEC")],
+            [command("SELECT", 3) + command("SET", key, 1, "PXAT", LATER_MS)]]))
+    return log
+
+
+def make(random, path):
+    """A good one: with or without base, of batches or of plain commands."""
+    base = rdb([(b"sa", b"0", None), (b"t", b"x", LATER_MS)], [(b"la", [b"1", b"2"])],
+               revision=100)
+    kind = random.choice(["batches", "batches", "plain", "no base"])
+    if kind == "plain":
+        units = [command("SELECT", 0)] + [command("SET", "s%d" % i, i) for i in range(6)]
+        return DataDir(path, base, [b"".join(units[:4]), b"".join(units[:1] + units[4:])])
+    first = 1 if kind == "no base" else 101
+    logs, log_count = [], random.randrange(1, 4)
+    for _ in range(log_count):
+        log = log_of_batches(random, first, random.randrange(1, 5))
+        logs.append(log.bytes)
+        first = log.next
+    return DataDir(path, None if kind == "no base" else base, logs)
+
+
+# ---- how they are spoilt ----
+
+def data_files(directory):
+    return sorted(file for file in directory.folder.iterdir() if file.name != MANIFEST)
+
+
+def spoil_file(random, directory):
+    file = random.choice(data_files(directory))
+    data = file.read_bytes()
+    how = random.choice(["cut", "empty", "flip", "flip", "remove", "double", "copy", "append"])
+    if how == "cut":
+        file.write_bytes(data[:random.randrange(len(data) + 1)])
+    elif how == "empty":
+        file.write_bytes(b"")
+    elif how == "flip" and data:
+        at = random.randrange(len(data))
+        file.write_bytes(data[:at] + bytes([data[at] ^ 1 << random.randrange(8)]) + data[at + 1:])
+    elif how == "remove":
+        file.unlink()
+    elif how == "double":
+        file.write_bytes(data + data)
+    elif how == "copy":
+        other = random.choice(data_files(directory))
+        file.write_bytes(other.read_bytes())
+    elif how == "append":
+        file.write_bytes(data + random.choice([
+            b"\0" * 100, b"#KS1 ", b"garbage", command("INCR", "sa"), command("SET", "x"),
+            command("LPUSH", "sa", 1)]))
+    return f"{how} {file.name}"
+
+
+def spoil_manifest(random, directory):
+    lines = directory.manifest.read_text().splitlines(keepends=True)
+    how = random.choice(["drop", "swap", "repeat", "cut", "flip", "remove", "renumber"])
+    at = random.randrange(len(lines))
+    if how == "drop":
+        del lines[at]
+    elif how == "swap":
+        random.shuffle(lines)
+    elif how == "repeat":
+        lines.append(lines[at])
+    elif how == "renumber":
+        lines[at] = lines[at].replace("seq ", "seq 1")
+    text = "".join(lines).encode()
+    if how == "cut":
+        text = text[:random.randrange(len(text))]
+    elif how == "flip":
+        flipped = random.randrange(len(text))
+        text = text[:flipped] + bytes([text[flipped] ^ 1 << random.randrange(8)]) \
+            + text[flipped + 1:]
+    directory.manifest.write_bytes(text)
+    if how == "remove":
+        directory.manifest.unlink()
+    return f"{how} {MANIFEST}"
+
+
+# ---- the verdicts ----
+
+def load_in_redis(path, place):
+    """What redis-server has of a copy of the directory; None: it refuses it."""
+    shutil.copytree(path, place)
+    try:
+        with Redis(place, "--appendonly", "yes") as redis:
+            return redis.contents()
+    except (AssertionError, OSError):  # it ended while it was loading
+        return None
+
+
+def compare(path, place):
+    """Has all three look at the directory, and returns what they found."""
+    before = {file: file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+    code, said, _ = check(path)
+    printed = contents_of(path)
+    after = {file: file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
+    assert after == before, "a check changes nothing"
+    spoilt = place / "spoilt"
+    shutil.copytree(path, spoilt)
+    state, told = start(path)
+    assert state == code, f"keystore-check: {said}\nkeystore-server: {told}"
+    if code == DAMAGED and "is damaged at offset" in told:
+        file, offset = re.search(r"DATA_LOSS: (\S+) is damaged at offset (\d+)", told).groups()
+        if file.isascii() and file.isprintable():  # others are quoted
+            assert file in said
+        reason = re.search(r"is damaged at offset \d+: (.*?); nothing was changed", told).group(1)
+        assert reason in said, f"offset {offset}: {reason} is not in {said}"
+    if code in (GOOD, TORN):
+        assert contents_of(path) == printed, "the server has what the check printed"
+        assert load_in_redis(path, place / "redis") == data_of(printed), "Redis has it as well"
+    elif load_in_redis(spoilt, place / "redis") is not None:
+        assert any(re.search(reason, told) for reason in REDIS_LOADS), \
+            f"Redis loads what we do not: {told}"
+    return code
+
+
+def data_of(printed):
+    """{(db, key): (value, deadline)} of the commands that --dump prints."""
+    found, db = {}, 0
+    for line in printed.splitlines():
+        words = [re.sub(rb"\\x(..)", lambda m: bytes([int(m.group(1), 16)]), word.encode())
+                 for word in line.replace('""', "\\empty").replace('"', "").split(" ")]
+        words = [b"" if word == b"\\empty" else word for word in words]
+        if words[0] == b"SELECT":
+            db = int(words[1])
+        elif words[0] == b"SET":
+            found[db, words[1]] = words[2], int(words[4]) if len(words) > 3 else 0
+        elif words[0] == b"RPUSH":
+            found.setdefault((db, words[1]), ([], 0))[0].extend(words[2:])
+        elif words[0] == b"PEXPIREAT":
+            found[db, words[1]] = found[db, words[1]][0], int(words[2])
+    return found
+
+
+@pytest.mark.parametrize("spoil", [spoil_file, spoil_manifest])
+def test_all_judge_alike(spoil, tmp_path, random_of_test, counts):
+    verdicts = {}
+    for case in range(CASES):
+        place = tmp_path / str(case)
+        directory = make(random_of_test, place / "data")
+        how = spoil(random_of_test, directory)
+        try:
+            code = compare(directory.path, place)
+        except AssertionError as failed:
+            raise AssertionError(f"case {case}, {how}: {failed}") from failed
+        verdicts[code] = verdicts.get(code, 0) + 1
+        shutil.rmtree(place)
+    counts(f"{CASES} directories, verdicts by exit code: {sorted(verdicts.items())}")
+
+
+TWICE = rdb([(b"a", b"0", None), (b"b", b"1", None), (b"a", b"2", None)], revision=3)
+
+
+@pytest.mark.parametrize("code,base,logs,manifest", [
+    (DAMAGED, TWICE, [b""], None),
+    (DAMAGED, b"", [b""], None),
+    (DAMAGED, None, [command("SELECT", 0) + command("SET", "a", "x") + command("INCR", "a")], None),
+    (DAMAGED, None, [command("SELECT", 0) + command("SET", "a", "x") + command("LPUSH", "a", 1)],
+     None),
+    (DAMAGED, None, [b"", Log(1).add(command("SET", "a", 1)).bytes],
+     f"file {log_name(1)} seq 1 type i\n"),
+    (GOOD, rdb([(b"a", b"1", None)], revision=1), [],
+     f"file {base_name(1)} seq 1 type b\nfile {log_name(9)} seq 9 type h\n"),
+])
+def test_what_was_judged_differently(code, base, logs, manifest, tmp_path):
+    directory = DataDir(tmp_path / "data", base, logs, manifest)
+    assert compare(directory.path, tmp_path) == code
+
+
+def test_an_empty_log_that_no_start_has_named(tmp_path):
+    """A crash in a first start leaves that."""
+    directory = DataDir(tmp_path / "data", None, [b""])
+    directory.manifest.unlink()
+    assert compare(directory.path, tmp_path) == GOOD
+    assert (directory.path / FOLDER / MANIFEST).exists()
+
+
+def test_the_offset_of_a_key_that_comes_twice_is_the_first_such(tmp_path):
+    strings = [(b"k%d" % (i % 40), b"v", None) for i in range(60)]
+    base = rdb(strings, revision=3)
+    directory = DataDir(tmp_path / "data", base, [b""])
+    second = base.index(b"\x02k0", base.index(b"\x02k0") + 1) + 1
+    for _ in range(3):
+        assert f"damaged at byte {second}: key \"k0\"" in check(directory.path)[1]
