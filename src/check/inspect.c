@@ -85,7 +85,8 @@ static bool on_unsupported(void *context, const struct rdb_key *key, const char 
 /* What stands at fixed places of a snapshot that was read to its end. */
 static void note_format(struct slice bytes, struct inspect_rdb *rdb)
 {
-    for (size_t i = 5; i < RDB_MAGIC_SIZE; i++)
+    size_t digits = bytes.data[0] == RDB_VALKEY_MAGIC[0] ? 6 : 5;
+    for (size_t i = digits; i < RDB_MAGIC_SIZE; i++)
         rdb->version = rdb->version * 10 + (bytes.data[i] - (unsigned)'0');
     uint64_t checksum = 0;
     if (rdb->version >= RDB_VERSION_CRC)
@@ -107,7 +108,8 @@ static bool inspect_snapshot(struct reading *reading)
     size_t size;
     inspection->rdb.present = true;
     if (!rdb_read(reading->bytes, &receiver, &size, &error)) {
-        say_why(inspection, STATE_DAMAGED, error.offset, error.reason);
+        say_why(inspection, error.unknown ? STATE_UNREADABLE : STATE_DAMAGED, error.offset,
+                error.reason);
         return false;
     }
     inspection->rdb.size = size;
@@ -140,6 +142,7 @@ static const char *judge_unit(struct inspection *inspection, const struct scan_u
         arena_reset(arena);
         switch (command_read(command, arena, &op, &why)) {
         case COMMAND_BAD:
+        case COMMAND_UNKNOWN:
             return why;
         case COMMAND_UNSUPPORTED:
             unsupported_add(&inspection->unsupported, command->args[0], key, why);
@@ -232,7 +235,7 @@ void inspect(struct slice bytes, uint64_t next, struct progress *progress,
 {
     struct reading reading = {.bytes = bytes, .inspection = inspection, .progress = progress};
     *inspection = (struct inspection){.size = bytes.len, .next = next};
-    if (slice_starts_with(bytes, SLICE_LITERAL(RDB_MAGIC)) && !inspect_snapshot(&reading))
+    if (rdb_read_begins(bytes) && !inspect_snapshot(&reading))
         return;
     size_t before = inspection->rdb.size;
     if (before == 0 || before < bytes.len)

@@ -51,15 +51,16 @@ bool load_items(struct fs *fs, const struct item *items, size_t count, struct st
                 char problem[static LOAD_PROBLEM_SIZE])
 {
     struct loading loading = {.store = store};
-    for (size_t i = 0; i < count; i++) {
+    bool loaded = true;
+    for (size_t i = 0; i < count && loaded; i++) {
         if (!directory_holds_data(&items[i]))
             continue;
         const struct inspection *inspection = &items[i].inspection;
         bool usable = inspection->state == STATE_GOOD || inspection->log.present;
-        if (usable && !load_item(fs, &items[i], &loading, problem))
-            return false;
+        loaded = !usable || load_item(fs, &items[i], &loading, problem);
         if (inspection->state != STATE_GOOD)
             break;
     }
-    return true;
+    loading_deinit(&loading);
+    return loaded;
 }

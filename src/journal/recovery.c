@@ -326,8 +326,8 @@ static bool load_dump(struct work *work)
     if (!open_input(work, LAYOUT_DUMP, false, &input))
         return false;
     bool good = load_rdb(&work->loading, input.bytes, &size) || end_in_file(work, LAYOUT_DUMP);
-    if (good && size < input.bytes.len)
-        good = damaged(work, LAYOUT_DUMP, size, "something follows the end of the snapshot");
+    if (good) /* Redis reads no further either */
+        work->recovery->ignored_bytes = input.bytes.len - size;
     close_input(work, &input);
     return good;
 }
@@ -449,6 +449,7 @@ enum loading_verdict recovery_load(struct fs *fs, struct store *store,
         .loading = {.store = store, .on_progress = options->on_progress, .user = options->user}};
     size_t limit = restore_limit(store, 0);
     load(&work);
+    loading_deinit(&work.loading);
     restore_limit(store, limit);
     recovery->revision = restore_newest(store);
     recovery->progress = work.loading.progress;

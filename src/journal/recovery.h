@@ -30,6 +30,7 @@ struct recovery {
     bool from_dump;           /* loaded from dump.rdb: no manifest names what is in the store */
     uint64_t revision;        /* of the newest unit */
     uint64_t base_bytes, log_bytes;
+    uint64_t ignored_bytes; /* behind the end of the snapshot in dump.rdb */
     struct loading_progress progress;
     struct unsupported unsupported; /* what was left out */
     /* The torn tail that was cut: its file and where it began, and why it was one. */
