@@ -23,14 +23,15 @@
 #define COMMANDS 6000
 
 /* 'k' is one of a few keys, 'd' a database, 'o' an offset, 'n' a number, 't' the type of a field, 'v'
- * OVERFLOW's word; other words stand for themselves. */
+ * OVERFLOW's word; other words stand for themselves.
+ * Each BITFIELD has a part that succeeds: else Redis may create a key without logging that. */
 static const char *const known[] = {
     "SETBIT k o 1",
     "SETBIT k o 0",
     "BITFIELD k SET t o n",
     "BITFIELD k INCRBY t #1 n GET u4 0 SET t o n",
-    "BITFIELD k OVERFLOW v INCRBY t o n OVERFLOW v SET t o n",
-    "BITFIELD k OVERFLOW FAIL SET u8 o 300",
+    "BITFIELD k OVERFLOW v INCRBY t o n OVERFLOW v SET t o n SET u1 o 1",
+    "BITFIELD k OVERFLOW FAIL SET u8 o 300 SET u1 o 1",
     "BITOP AND k k k",
     "BITOP OR k k k k",
     "BITOP XOR k k k",
