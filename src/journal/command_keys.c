@@ -5,14 +5,14 @@
 
 /* Which arguments are the keys that may be written; the name is argument 0. */
 enum written {
-    NONE,   /* none of the data */
-    FIRST,  /* 1 */
-    SECOND, /* 2 */
-    BOTH,   /* 1 and 2 */
-    ALL,    /* from 1 on */
-    PAIRS,  /* every second one from 1 on */
+    NONE,          /* none of the data */
+    FIRST,         /* 1 */
+    SECOND,        /* 2 */
+    BOTH,          /* 1 and 2 */
+    ALL,           /* from 1 on */
+    PAIRS,         /* every second one from 1 on */
     COUNTED_PAIRS, /* 1 is a number of pairs, which follow */
-    STORED, /* the one after STORE or STOREDIST */
+    STORED,        /* the one after STORE or STOREDIST */
 };
 
 /* The commands that servers log, but not those of modules: those of Redis up to 8 and of Valkey up

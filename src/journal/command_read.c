@@ -163,8 +163,7 @@ static bool read_set(struct reading *reading)
 static bool read_msetex(struct reading *reading)
 {
     int64_t pairs;
-    if (!is_number(reading, 1, &pairs) || pairs < 1 ||
-        (uint64_t)pairs > (reading->count - 2) / 2)
+    if (!is_number(reading, 1, &pairs) || pairs < 1 || (uint64_t)pairs > (reading->count - 2) / 2)
         return false;
     for (size_t i = 2; i < 2 + 2 * (size_t)pairs; i += 2) {
         if (!is_key(reading->args[i]))

@@ -313,8 +313,7 @@ enum bitop { BIT_AND, BIT_OR, BIT_XOR, BIT_NOT, BIT_DIFF, BIT_DIFF1, BIT_ANDOR, 
 
 static enum bitop find_bitop(const struct compute *compute)
 {
-    static const char *const names[] = {"AND",  "OR",    "XOR",   "NOT",
-                                        "DIFF", "DIFF1", "ANDOR", "ONE"};
+    static const char *const names[] = {"AND", "OR", "XOR", "NOT", "DIFF", "DIFF1", "ANDOR", "ONE"};
     size_t i = 0;
     while (i < BIT_NONE && !compute_is_word(compute, 1, names[i]))
         i++;
@@ -365,8 +364,7 @@ static enum compute_verdict compute_bitop(struct compute *compute)
     uint8_t *bytes = arena_alloc(compute->arena, longest + 1);
     for (size_t i = 0; i < longest; i++)
         bytes[i] = combine(bitop, strings, count, i);
-    struct op set = {.kind = longest > 0 ? OP_SET : OP_COUNT,
-                     .value = slice_make(bytes, longest)};
+    struct op set = {.kind = longest > 0 ? OP_SET : OP_COUNT, .value = slice_make(bytes, longest)};
     return compute_replace(compute, command->args[2], &set) ? COMPUTE_DONE : COMPUTE_BAD;
 }
 
@@ -378,12 +376,11 @@ enum compute_verdict compute(struct compute *compute)
         const char *name;
         enum compute_verdict (*run)(struct compute *compute);
     } rows[] = {
-        {"SET", compute_on_condition}, {"DELEX", compute_on_condition},
-        {"DELIFEQ", compute_on_condition},
-        {"MSETEX", compute_msetex},    {"SETBIT", compute_setbit},
-        {"BITFIELD", compute_bitfield}, {"BITOP", compute_bitop},
-        {"SORT", compute_sort},        {"RESTORE", compute_restore},
-        {"RESTORE-ASKING", compute_restore},
+        {"SET", compute_on_condition},     {"DELEX", compute_on_condition},
+        {"DELIFEQ", compute_on_condition}, {"MSETEX", compute_msetex},
+        {"SETBIT", compute_setbit},        {"BITFIELD", compute_bitfield},
+        {"BITOP", compute_bitop},          {"SORT", compute_sort},
+        {"RESTORE", compute_restore},      {"RESTORE-ASKING", compute_restore},
     };
     compute->why = NULL;
     compute->type[0] = '\0';

@@ -29,8 +29,8 @@ static bool on_list_elements(void *context, const struct slice *elements, size_t
     for (size_t i = 0; i < count; i++) {
         if (restoring->count == restoring->capacity) {
             restoring->capacity = restoring->capacity > 0 ? restoring->capacity * 2 : count;
-            restoring->elements = mem_realloc(restoring->elements,
-                                              restoring->capacity * sizeof *restoring->elements);
+            restoring->elements =
+                mem_realloc(restoring->elements, restoring->capacity * sizeof *restoring->elements);
         }
         restoring->elements[restoring->count++] =
             arena_copy(restoring->compute->arena, elements[i]);
@@ -92,7 +92,8 @@ static enum compute_verdict put_value(struct restoring *restoring, bool replace)
     struct compute *compute = restoring->compute;
     struct slice key = compute->command->args[1];
     struct op_key keys[] = {{.bytes = key}};
-    struct op exists = {.kind = OP_EXISTS, .db = compute->command->db, .keys = keys, .key_count = 1};
+    struct op exists = {
+        .kind = OP_EXISTS, .db = compute->command->db, .keys = keys, .key_count = 1};
     struct op_result result = {0};
     if (!replace && left_out_has(compute->left_out, compute->command->db, key))
         return COMPUTE_LEFT_OUT;

@@ -54,8 +54,8 @@
 
 #define RDB_MAGIC      "REDIS"
 #define RDB_MAGIC_SIZE ((size_t)9) /* with the version's digits */
-#define RDB_VERSION    10 /* that is written */
-#define RDB_NEWEST     12 /* that is read */
+#define RDB_VERSION    10          /* that is written */
+#define RDB_NEWEST     12          /* that is read */
 
 #define RDB_VALKEY_MAGIC   "VALKEY"
 #define RDB_VALKEY_VERSION 80

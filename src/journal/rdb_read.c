@@ -88,8 +88,8 @@ static bool may_be_sound(const struct reading *reading)
     if (reading->version < RDB_VERSION_CRC || (size_t)(end - reading->crc_at) < sizeof crc)
         return false;
     memcpy(&crc, end - sizeof crc, sizeof crc);
-    crc_of_all = crc64_update(reading->crc, slice_make(reading->crc_at, (size_t)(end - reading->crc_at) -
-                                                            sizeof crc));
+    crc_of_all = crc64_update(
+        reading->crc, slice_make(reading->crc_at, (size_t)(end - reading->crc_at) - sizeof crc));
     return crc == 0 || crc == crc_of_all;
 }
 
@@ -388,8 +388,8 @@ bool rdb_read_dump(struct slice bytes, const struct rdb_key *key,
     struct reading reading = {.receiver = receiver, .key = *key};
     uint8_t type = 0;
     *error = (struct rdb_error){0};
-    reading.input =
-        (struct rdb_input){.begin = bytes.data, .at = bytes.data, .end = bytes.data, .error = error};
+    reading.input = (struct rdb_input){
+        .begin = bytes.data, .at = bytes.data, .end = bytes.data, .error = error};
     if (bytes.len > DUMP_END)
         reading.input.end += bytes.len - DUMP_END;
     rdb_input_scratch_init(&reading.name);

@@ -238,7 +238,8 @@ static bool skip_unknown(struct rdb_input *input, uint8_t type)
                                  "release candidates, which has no end mark");
     return rdb_input_unknown(input, input->at,
                              "type %u of a value is none of those of Redis up to 8 and Valkey up "
-                             "to 9", type);
+                             "to 9",
+                             type);
 }
 
 static bool skip_value(struct rdb_input *input, uint8_t type)
@@ -271,15 +272,24 @@ static bool skip_value(struct rdb_input *input, uint8_t type)
 bool rdb_skip_value(struct rdb_input *input, uint8_t type, char *name)
 {
     static const char *const names[] = {
-        [RDB_SET] = "set",           [RDB_SET_INTSET] = "set",
-        [RDB_ZSET] = "zset",         [RDB_ZSET_2] = "zset",
-        [RDB_ZSET_ZIPLIST] = "zset", [RDB_ZSET_LISTPACK] = "zset",
-        [RDB_HASH] = "hash",         [RDB_HASH_ZIPMAP] = "hash",
-        [RDB_HASH_ZIPLIST] = "hash", [RDB_HASH_LISTPACK] = "hash",
-        [RDB_STREAM] = "stream",     [RDB_STREAM_2] = "stream",
-        [RDB_STREAM_3] = "stream",   [RDB_SET_LISTPACK] = "set",
-        [RDB_HASH_TTL] = "hash",     [RDB_HASH_TTL_LISTPACK] = "hash",
-        [RDB_HASH_VALKEY] = "hash",  [RDB_HASH_TTL_PRE_GA] = "hash",
+        [RDB_SET] = "set",
+        [RDB_SET_INTSET] = "set",
+        [RDB_ZSET] = "zset",
+        [RDB_ZSET_2] = "zset",
+        [RDB_ZSET_ZIPLIST] = "zset",
+        [RDB_ZSET_LISTPACK] = "zset",
+        [RDB_HASH] = "hash",
+        [RDB_HASH_ZIPMAP] = "hash",
+        [RDB_HASH_ZIPLIST] = "hash",
+        [RDB_HASH_LISTPACK] = "hash",
+        [RDB_STREAM] = "stream",
+        [RDB_STREAM_2] = "stream",
+        [RDB_STREAM_3] = "stream",
+        [RDB_SET_LISTPACK] = "set",
+        [RDB_HASH_TTL] = "hash",
+        [RDB_HASH_TTL_LISTPACK] = "hash",
+        [RDB_HASH_VALKEY] = "hash",
+        [RDB_HASH_TTL_PRE_GA] = "hash",
         [RDB_HASH_TTL_LISTPACK_PRE_GA] = "hash",
     };
     if (type == RDB_MODULE_2)

@@ -405,10 +405,9 @@ static void what_is_not_known_is_unsupported(void **state)
 {
     (void)state;
     static const char *const commands[] = {
-        "SADD s 1",        "HSET h a 1",      "PFADD a 1",    "SETEX a 1 b",
-        "PSETEX a 1 b",    "EXPIRE a 1",      "PEXPIRE a 1",  "SET a b EX 1",
-        "FUNCTION LOAD x", "INCRBYFLOAT a 1", "PFCOUNT a",    "SET a b NX PX 1",
-        "VADD a b",        "HSETEX a 1",      "MSETEX 1 a b EX 5",
+        "SADD s 1",   "HSET h a 1",      "PFADD a 1",    "SETEX a 1 b",     "PSETEX a 1 b",
+        "EXPIRE a 1", "PEXPIRE a 1",     "SET a b EX 1", "FUNCTION LOAD x", "INCRBYFLOAT a 1",
+        "PFCOUNT a",  "SET a b NX PX 1", "VADD a b",     "HSETEX a 1",      "MSETEX 1 a b EX 5",
     };
     assert_verdicts(commands, sizeof commands / sizeof *commands, COMMAND_UNSUPPORTED);
 }
@@ -421,9 +420,9 @@ static void keys_have_bounds(void **state)
         const char *name;
         size_t count; /* of arguments */
         size_t key;   /* which of them is the bad one */
-    } forms[] = {{"SET", 3, 1},       {"SETBIT", 4, 1}, {"MSET", 5, 3},
-                 {"RENAME", 3, 2},    {"COPY", 3, 1},  {"LPUSH", 3, 1}, {"LPOP", 2, 1},
-                 {"RPOPLPUSH", 3, 2}, {"BITOP", 4, 2}};
+    } forms[] = {{"SET", 3, 1},    {"SETBIT", 4, 1},    {"MSET", 5, 3},
+                 {"RENAME", 3, 2}, {"COPY", 3, 1},      {"LPUSH", 3, 1},
+                 {"LPOP", 2, 1},   {"RPOPLPUSH", 3, 2}, {"BITOP", 4, 2}};
     struct arena arena;
     struct op op;
     const char *why;

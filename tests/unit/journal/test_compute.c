@@ -22,9 +22,9 @@
 
 #define COMMANDS 6000
 
-/* 'k' is one of a few keys, 'd' a database, 'o' an offset, 'n' a number, 't' the type of a field, 'v'
- * OVERFLOW's word; other words stand for themselves.
- * Each BITFIELD has a part that succeeds: else Redis may create a key without logging that. */
+/* 'k' is one of a few keys, 'd' a database, 'o' an offset, 'n' a number, 't' the type of a field,
+ * 'v' OVERFLOW's word; other words stand for themselves. Each BITFIELD has a part that succeeds:
+ * else Redis may create a key without logging that. */
 static const char *const known[] = {
     "SETBIT k o 1",
     "SETBIT k o 0",
@@ -75,14 +75,10 @@ static const char *const known[] = {
 };
 
 static const char *const foreign[] = {
-    "SADD k n",           "SMOVE k k 3",
-    "HSET k f n",         "ZADD k n m",
-    "PFADD k n",          "PFMERGE k k k",
-    "PFCOUNT k",          "SUNIONSTORE k k k",
-    "ZUNIONSTORE k 1 k",  "XADD k * f v",
-    "GEOADD k 1 2 m",     "GEORADIUS k 1 2 9 km STORE k",
-    "MSET k n k n",       "MSETNX k n k n",
-    "FLUSHDB",
+    "SADD k n",          "SMOVE k k 3",    "HSET k f n",     "ZADD k n m",
+    "PFADD k n",         "PFMERGE k k k",  "PFCOUNT k",      "SUNIONSTORE k k k",
+    "ZUNIONSTORE k 1 k", "XADD k * f v",   "GEOADD k 1 2 m", "GEORADIUS k 1 2 9 km STORE k",
+    "MSET k n k n",      "MSETNX k n k n", "FLUSHDB",
 };
 
 static void append_word(char *out, size_t size, const char *word, uint64_t *random)
@@ -183,9 +179,8 @@ static void run(bool with_foreign)
     for (int i = 0; i < COMMANDS; i++) {
         bool is_foreign = with_foreign && seeded_below(&random, 4) == 0;
         send_random(&peer,
-                    is_foreign
-                        ? foreign[seeded_below(&random, sizeof foreign / sizeof *foreign)]
-                        : known[seeded_below(&random, sizeof known / sizeof *known)],
+                    is_foreign ? foreign[seeded_below(&random, sizeof foreign / sizeof *foreign)]
+                               : known[seeded_below(&random, sizeof known / sizeof *known)],
                     &random);
     }
     load_log(&folder, &loading);

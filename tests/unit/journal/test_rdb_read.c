@@ -90,7 +90,8 @@ static void test_versions_of_the_format(void **state)
     assert_unknown_file(SLICE_LITERAL("VALKEY081\xff"), 6, "RDB version VALKEY081;");
     assert_unknown_file(SLICE_LITERAL("REDIS0000\xff"), 5, "RDB version REDIS0000;");
     assert_bad_file(SLICE_LITERAL("REDIS00x0\xff"), 7, "no digits of a version after REDIS");
-    assert_bad_file(SLICE_LITERAL("REDIX0010\xff"), 0, "no RDB file: it begins with neither REDIS nor VALKEY");
+    assert_bad_file(SLICE_LITERAL("REDIX0010\xff"), 0,
+                    "no RDB file: it begins with neither REDIS nor VALKEY");
     assert_bad_file(SLICE_LITERAL("REDIS001"), 0,
                     "the file ends within its first line: it needs 9 bytes, 8 are left");
 }
@@ -173,7 +174,8 @@ static void test_unknown_records(void **state)
     assert_false(rdb_read(buf_slice(&file), &nobody, &size, &error));
     assert_false(error.unknown);
     buf_deinit(&file);
-    assert_bad_records(SLICE_LITERAL("\x08\x01k\x01v"), 3, "type 8 of a value is none of those of Redis up to 8 and Valkey up to 9");
+    assert_bad_records(SLICE_LITERAL("\x08\x01k\x01v"), 3,
+                       "type 8 of a value is none of those of Redis up to 8 and Valkey up to 9");
 }
 
 static void test_an_integer_key_with_an_integer_value(void **state)

@@ -233,8 +233,9 @@ static void test_other_types_are_noted_and_leave_nothing(void **state)
     assert_true(replay(fixture));
     store_text_expect(fixture->store, "0 \"c\" @0 v3 = \"1\"\n0 \"f\" @0 v11 = \"1\"\n");
     unsupported_print(&fixture->loading.unsupported, text, sizeof text);
-    assert_string_equal(text, "SADD (1: \"s\"), SINTERSTORE (1: \"a\"), PFADD (1: \"b\"), RENAME (1: "
-                              "\"d\"), SORT (1: \"e\")");
+    assert_string_equal(text,
+                        "SADD (1: \"s\"), SINTERSTORE (1: \"a\"), PFADD (1: \"b\"), RENAME (1: "
+                        "\"d\"), SORT (1: \"e\")");
     assert_non_null(fixture->loading.unsupported.why);
 }
 
