@@ -232,7 +232,7 @@ static __int128 load_field(const struct field *field, const uint8_t *bytes)
     uint64_t number = 0;
     unsigned first = (unsigned)(field->offset % 8);
     for (unsigned i = first; i < first + field->bits; i++)
-        number = number << 1 | (bytes[i / 8] >> (7 - i % 8) & 1u);
+        number = number << 1 | ((unsigned)bytes[i / 8] >> (7 - i % 8) & 1u);
     bool negative = field->is_signed && number >> (field->bits - 1) != 0;
     return negative ? (__int128)number - ((__int128)1 << field->bits) : (__int128)number;
 }
