@@ -74,7 +74,8 @@ static bool on_unsupported(void *context, const struct rdb_key *key, const char 
 /* What stands at fixed places of a snapshot that was read to its end. */
 static void note_format(struct slice bytes, struct inspect_rdb *rdb)
 {
-    for (size_t i = 5; i < RDB_MAGIC_SIZE; i++)
+    size_t digits = bytes.data[0] == RDB_VALKEY_MAGIC[0] ? 6 : 5;
+    for (size_t i = digits; i < RDB_MAGIC_SIZE; i++)
         rdb->version = rdb->version * 10 + (bytes.data[i] - (unsigned)'0');
     uint64_t checksum = 0;
     if (rdb->version >= RDB_VERSION_CRC)

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/decimal.h"
+#include "journal/command_keys.h"
 
 /* A command on its way to an operation. */
 struct reading {
@@ -31,13 +32,16 @@ struct row {
 };
 
 static const char bad_form[] =
-    "it has too many or too few arguments, no number where one belongs, or a word that Redis 7.0 "
-    "does not know there";
+    "it has too many or too few arguments, no number where one belongs, or a word that is not "
+    "known there";
 static const char bad_key[] =
     "its key is empty or longer than 64 KiB; KeyStore has keys of 1 to 65,536 bytes";
 static const char relative[] = "its time to live counts from a moment that the log does not tell; "
                                "Redis logs absolute deadlines";
-static const char unknown[] = "it is for a type or a feature of Redis that KeyStore does not have";
+static const char foreign[] = "it is for a type or a feature of Redis that KeyStore does not have";
+static const char unknown[] =
+    "it is no command of Redis up to 8 or Valkey up to 9 that is known, so it may have changed any "
+    "key; let that server save a snapshot, and load that instead";
 
 /* ---- arguments ---- */
 
@@ -84,18 +88,17 @@ static bool is_key(struct slice bytes)
     return bytes.len > 0 && bytes.len <= OP_MAX_KEY;
 }
 
-/* Takes `count` arguments, from the first behind the name on, as keys. */
-static bool take_keys(struct reading *reading, size_t count)
+/* Takes the arguments behind the name, up to `count`, as keys; but for those that the store cannot
+ * have. */
+static void take_keys(struct reading *reading, size_t count)
 {
-    struct op_key *keys = arena_alloc(reading->arena, count * sizeof *keys);
+    struct op *op = reading->op;
+    op->keys = arena_alloc(reading->arena, count * sizeof *op->keys);
+    op->key_count = 0;
     for (size_t i = 0; i < count; i++) {
-        keys[i] = (struct op_key){.bytes = reading->args[1 + i]};
-        if (!is_key(keys[i].bytes))
-            return unsupported(reading, bad_key);
+        if (is_key(reading->args[1 + i]))
+            op->keys[op->key_count++] = (struct op_key){.bytes = reading->args[1 + i]};
     }
-    reading->op->keys = keys;
-    reading->op->key_count = count;
-    return true;
 }
 
 /* ---- strings ---- */
@@ -125,16 +128,55 @@ static bool take_set_word(struct reading *reading, size_t *index)
     return true;
 }
 
+static bool computed(struct reading *reading)
+{
+    reading->verdict = COMMAND_COMPUTED;
+    return true;
+}
+
+/* Conditions on the value, of Valkey and Redis 8. */
+static bool is_condition(const struct reading *reading, size_t index)
+{
+    return is_word(reading, index, "IFEQ") || is_word(reading, index, "IFNE") ||
+           is_word(reading, index, "IFDEQ") || is_word(reading, index, "IFDNE");
+}
+
 static bool read_set(struct reading *reading)
 {
     reading->op->value = reading->args[2];
     for (size_t i = 3; i < reading->count; i++) {
         if (is_word(reading, i, "EX") || is_word(reading, i, "PX"))
             return unsupported(reading, relative);
+        if (is_condition(reading, i)) {
+            if (++i == reading->count)
+                return false;
+            computed(reading);
+        } else if (!take_set_word(reading, &i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The operation is one of the Sets, without its key and value. Its condition is no matter: the
+ * command is only logged if it took place. */
+static bool read_msetex(struct reading *reading)
+{
+    int64_t pairs;
+    if (!is_number(reading, 1, &pairs) || pairs < 1 || (uint64_t)pairs > (reading->count - 2) / 2)
+        return false;
+    for (size_t i = 2; i < 2 + 2 * (size_t)pairs; i += 2) {
+        if (!is_key(reading->args[i]))
+            return unsupported(reading, bad_key);
+    }
+    for (size_t i = 2 + 2 * (size_t)pairs; i < reading->count; i++) {
+        if (is_word(reading, i, "EX") || is_word(reading, i, "PX"))
+            return unsupported(reading, relative);
         if (!take_set_word(reading, &i))
             return false;
     }
-    return true;
+    reading->op->condition.existence = EXISTENCE_ANY;
+    return computed(reading);
 }
 
 static bool read_setnx(struct reading *reading)
@@ -181,12 +223,29 @@ static bool read_increment(struct reading *reading)
 
 static bool read_delete(struct reading *reading)
 {
-    if (reading->count > 2) {
-        reading->op->kind = OP_DELETE_MANY;
-        return take_keys(reading, reading->count - 1);
-    }
-    reading->op->key = reading->args[1];
-    return is_key(reading->args[1]) || unsupported(reading, bad_key);
+    struct op *op = reading->op;
+    take_keys(reading, reading->count - 1);
+    if (op->key_count == 0)
+        reading->verdict = COMMAND_NOTHING;
+    else if (reading->count > 2)
+        op->kind = OP_DELETE_MANY;
+    else
+        op->key = op->keys[0].bytes;
+    return true;
+}
+
+static bool read_delex(struct reading *reading)
+{
+    if (reading->count == 2)
+        return true;
+    return is_condition(reading, 2) && computed(reading);
+}
+
+static bool read_swap(struct reading *reading)
+{
+    reading->verdict = COMMAND_SWAP;
+    return is_database(reading, 1, &reading->op->db) &&
+           is_database(reading, 2, &reading->op->target_db);
 }
 
 /* The word behind a deadline, which Redis logs although its condition held. */
@@ -277,7 +336,8 @@ static bool read_pop(struct reading *reading)
         return false;
     if (op->count == 0)
         reading->verdict = COMMAND_NOTHING;
-    return take_keys(reading, 1);
+    take_keys(reading, 1);
+    return true;
 }
 
 static bool read_rpoplpush(struct reading *reading)
@@ -330,6 +390,21 @@ static bool read_relative(struct reading *reading)
     return unsupported(reading, relative);
 }
 
+/* What they write is kept under keys that have no bounds there. */
+static bool read_stored(struct reading *reading)
+{
+    struct scan_command command = {.args = reading->args, .count = reading->count};
+    struct slice *keys;
+    size_t count;
+    if (!command_keys(&command, reading->arena, &keys, &count))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_key(keys[i]))
+            return unsupported(reading, bad_key);
+    }
+    return computed(reading);
+}
+
 /* The most frequent ones first. */
 static const struct row rows[] = {
     {"SET", 3, 0, OP_SET, KEY, read_set},
@@ -366,6 +441,18 @@ static const struct row rows[] = {
     {"LTRIM", 4, 4, OP_L_TRIM, KEY, read_ltrim},
     {"FLUSHDB", 1, 2, OP_FLUSH_DB, NO_KEY, read_flush},
     {"FLUSHALL", 1, 2, OP_FLUSH_DB, NO_KEY, read_flush},
+    {"SETBIT", 4, 4, OP_COUNT, KEY, computed},
+    {"BITFIELD", 2, 0, OP_COUNT, KEY, computed},
+    {"BITOP", 4, 0, OP_COUNT, OTHER_KEYS, read_stored},
+    {"SORT", 2, 0, OP_COUNT, OTHER_KEYS, read_stored},
+    {"RESTORE", 4, 0, OP_COUNT, KEY, computed},
+    {"RESTORE-ASKING", 4, 0, OP_COUNT, KEY, computed},
+    {"SWAPDB", 3, 3, OP_COUNT, NO_KEY, read_swap},
+    {"GETDEL", 2, 2, OP_DELETE, KEY, NULL},
+    {"DELIFEQ", 3, 3, OP_DELETE, KEY, computed},
+    {"DELEX", 2, 4, OP_DELETE, KEY, read_delex},
+    {"MSETEX", 4, 0, OP_SET, OTHER_KEYS, read_msetex},
+    {"SCRIPT", 2, 0, OP_COUNT, NO_KEY, read_nothing},
     {"PING", 1, 2, OP_COUNT, NO_KEY, read_nothing},
     {"PUBLISH", 3, 3, OP_COUNT, NO_KEY, read_nothing},
     {"SPUBLISH", 3, 3, OP_COUNT, NO_KEY, read_nothing},
@@ -409,7 +496,12 @@ enum command_verdict command_read(const struct scan_command *command, struct are
     const struct row *row = find_row(command->args[0]);
     *op = (struct op){.db = command->db, .target_db = command->db};
     if (row == NULL) {
-        unsupported(&reading, unknown);
+        struct slice *keys;
+        size_t count;
+        bool known = command_keys(command, arena, &keys, &count);
+        unsupported(&reading, known ? foreign : unknown);
+        if (!known)
+            reading.verdict = COMMAND_UNKNOWN;
     } else if (!read_row(&reading, row)) {
         reading.verdict = COMMAND_BAD;
         reading.why = bad_form;

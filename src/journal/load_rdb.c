@@ -207,13 +207,15 @@ static bool on_unsupported(void *context, const struct rdb_key *key, const char 
     struct load *load = context;
     struct slice name = key != NULL ? key->name : slice_make(NULL, 0);
     unsupported_add(&load->loading->unsupported, slice_from_string(type), name, NULL);
+    if (key != NULL && load->db <= UINT32_MAX)
+        left_out_add(&load->loading->left_out, (uint32_t)load->db, name);
     return key == NULL || offset_of(load, name) == 0 ||
            loading_reach(load->loading, offset_of(load, name));
 }
 
 bool load_rdb_begins(struct slice bytes)
 {
-    return slice_starts_with(bytes, SLICE_LITERAL(RDB_MAGIC));
+    return rdb_read_begins(bytes);
 }
 
 static void init(struct load *load, struct loading *loading, struct slice bytes)
@@ -249,7 +251,8 @@ bool load_rdb(struct loading *loading, struct slice bytes, size_t *size)
     restore_revision(loading->store, FOREIGN_REVISION);
     bool good = rdb_read(bytes, &receiver, size, &error)
                     ? put_waiting(&load)
-                    : loading_fail(loading, LOADING_DAMAGED, error.offset, "%s", error.reason);
+                    : loading_fail(loading, error.unknown ? LOADING_REFUSED : LOADING_DAMAGED,
+                                   error.offset, "%s", error.reason);
     deinit(&load);
     return good;
 }

@@ -17,6 +17,11 @@ static bool tell(struct loading *loading, uint64_t done)
                         "the loading was stopped");
 }
 
+void loading_deinit(struct loading *loading)
+{
+    left_out_deinit(&loading->left_out);
+}
+
 void loading_begin_file(struct loading *loading, uint64_t former_size)
 {
     loading->before += former_size;

@@ -5,6 +5,7 @@
 #ifndef KEYSTORE_JOURNAL_LOADING_H
 #define KEYSTORE_JOURNAL_LOADING_H
 
+#include "journal/left_out.h"
 #include "journal/unsupported.h"
 
 struct store;
@@ -30,6 +31,7 @@ struct loading {
     void *user;
     struct loading_progress progress;
     struct unsupported unsupported;
+    struct left_out left_out; /* keys that exist, or may, but not in the store */
     enum loading_verdict verdict;
     size_t offset; /* where it ended, unless it is done: bytes from the beginning of the file */
     char why[320]; /* a sentence without full stop and without the file's name */
@@ -38,6 +40,9 @@ struct loading {
     uint64_t before; /* bytes of the files before this one */
     uint64_t next;   /* on_progress is called from so many bytes on */
 };
+
+/* Frees what was noted; the rest stays readable. */
+void loading_deinit(struct loading *loading);
 
 /* A file begins; the one before, 0 bytes if there is none, is done. */
 void loading_begin_file(struct loading *loading, uint64_t former_size);

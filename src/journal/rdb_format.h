@@ -1,8 +1,10 @@
 /*
- * RDB files, the snapshots of Redis. The layout, from rdb.h and rdb.c of Redis 7.0, tried against
- * redis-server 7.0.15:
+ * RDB files, the snapshots of Redis and Valkey. The layout, tried against redis-server 7.0.15 and
+ * 8.2.3:
  *
- *    "REDIS" and four decimal digits: the version, 1 to 10 (10: Redis 7.0)
+ *    "REDIS" and four decimal digits: the version, 1 to 12 (10: Redis 7.0, 11: Redis 7.2 and
+ *    Valkey 7.2 and 8, 12: Redis 7.4 and 8); or "VALKEY" and three digits: 80 (Valkey 9).
+ *    KeyStore writes version 10.
  *    records, each a byte that says which, and its fields:
  *       250  AUX            name string, value string; readers skip those they do not know
  *       254  SELECTDB       length: the database of the keys that follow
@@ -14,7 +16,9 @@
  *       247  MODULE_AUX     length: the module; two lengths: a 2 and when; values as in MODULE_2
  *       246  FUNCTION_PRE_GA  name and engine strings; length: is there a description; it; code
  *       245  FUNCTION2      code string
- *       0-19 a key          name string, and the value by that type
+ *       244  SLOT_INFO      three lengths: a slot, its keys, and those that expire; a hint
+ *       243  SLOT_IMPORT    Valkey: a slot migration that had not ended
+ *       0-25 a key          name string, and the value by that type
  *       255  EOF            u64: CRC64 of all before it, 0 for none; from version 5 on
  *
  * Numbers without another word are little-endian. A length:
@@ -50,7 +54,11 @@
 
 #define RDB_MAGIC      "REDIS"
 #define RDB_MAGIC_SIZE ((size_t)9) /* with the version's digits */
-#define RDB_VERSION    10
+#define RDB_VERSION    10          /* that is written */
+#define RDB_NEWEST     12          /* that is read */
+
+#define RDB_VALKEY_MAGIC   "VALKEY"
+#define RDB_VALKEY_VERSION 80
 /* The first version with a checksum. */
 #define RDB_VERSION_CRC 5
 
@@ -59,6 +67,8 @@
 #define RDB_BLOCK_KEYS   256u
 
 enum rdb_opcode {
+    RDB_SLOT_IMPORT = 243,
+    RDB_SLOT_INFO = 244,
     RDB_FUNCTION2 = 245,
     RDB_FUNCTION_PRE_GA = 246,
     RDB_MODULE_AUX = 247,
@@ -92,6 +102,14 @@ enum rdb_type {
     RDB_ZSET_LISTPACK = 17,
     RDB_LIST_QUICKLIST_2 = 18,
     RDB_STREAM_2 = 19,
+    RDB_SET_LISTPACK = 20,
+    RDB_STREAM_3 = 21,
+    RDB_HASH_TTL_PRE_GA = 22, /* of Valkey 9: RDB_HASH_VALKEY */
+    RDB_HASH_TTL_LISTPACK_PRE_GA = 23,
+    RDB_HASH_TTL = 24,
+    RDB_HASH_TTL_LISTPACK = 25,
+    /* Not in files: their type 22, by the magic that they begin with. */
+    RDB_HASH_VALKEY = 122,
 };
 
 enum rdb_string_encoding {

@@ -13,13 +13,31 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big-endian lengths are swapped");
 
+static bool set_error(struct rdb_input *input, const uint8_t *where, bool unknown,
+                      const char *format, va_list arguments)
+{
+    struct rdb_error *error = input->error;
+    vsnprintf(error->reason, sizeof error->reason, format, arguments);
+    error->offset = (size_t)(where - input->begin);
+    error->unknown = unknown;
+    return false;
+}
+
 bool rdb_input_fail(struct rdb_input *input, const uint8_t *where, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(input->error->reason, sizeof input->error->reason, format, arguments);
+    set_error(input, where, false, format, arguments);
     va_end(arguments);
-    input->error->offset = (size_t)(where - input->begin);
+    return false;
+}
+
+bool rdb_input_unknown(struct rdb_input *input, const uint8_t *where, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_error(input, where, true, format, arguments);
+    va_end(arguments);
     return false;
 }
 

@@ -13,6 +13,7 @@
 struct rdb_error {
     size_t offset;    /* bytes from the beginning of the file */
     char reason[160]; /* one line without a full stop, zero-terminated */
+    bool unknown;     /* nothing is damaged: it is of a kind that is not read */
 };
 
 struct rdb_input {
@@ -32,6 +33,10 @@ struct rdb_scratch {
 
 /* Says what is wrong at `where`; returns false. */
 bool rdb_input_fail(struct rdb_input *input, const uint8_t *where, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
+
+/* The same for what may be sound, but is of a kind that is not read. */
+bool rdb_input_unknown(struct rdb_input *input, const uint8_t *where, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
 
 /* Passes `count` bytes, which `what` needs; `bytes` may be NULL. */

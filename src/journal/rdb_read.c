@@ -17,6 +17,7 @@ struct reading {
     struct rdb_input input;
     const struct rdb_receiver *receiver;
     unsigned version;
+    bool is_valkey;
     uint64_t crc;
     const uint8_t *crc_at;    /* it covers what is before */
     struct rdb_key key;       /* the next one, as far as known */
@@ -42,23 +43,62 @@ static bool fail_here(struct reading *reading, const char *reason)
 
 /* ---- header and end ---- */
 
+static bool is_known_version(bool is_valkey, unsigned version)
+{
+    return is_valkey ? version == RDB_VALKEY_VERSION : version >= 1 && version <= RDB_NEWEST;
+}
+
 static bool read_header(struct reading *reading)
 {
     struct rdb_input *input = &reading->input;
     const uint8_t *bytes;
     if (!rdb_input_take(input, RDB_MAGIC_SIZE, "its first line", &bytes))
         return false;
-    if (memcmp(bytes, RDB_MAGIC, 5) != 0)
-        return rdb_input_fail(input, bytes, "no RDB file: it does not begin with " RDB_MAGIC);
-    for (size_t i = 5; i < RDB_MAGIC_SIZE; i++) {
+    if (!rdb_read_begins(slice_make(bytes, RDB_MAGIC_SIZE)))
+        return rdb_input_fail(input, bytes,
+                              "no RDB file: it begins with neither " RDB_MAGIC
+                              " nor " RDB_VALKEY_MAGIC);
+    reading->is_valkey = bytes[0] == RDB_VALKEY_MAGIC[0];
+    size_t digits = strlen(reading->is_valkey ? RDB_VALKEY_MAGIC : RDB_MAGIC);
+    for (size_t i = digits; i < RDB_MAGIC_SIZE; i++) {
         if (bytes[i] < '0' || bytes[i] > '9')
-            return rdb_input_fail(input, bytes + i, "no digits of a version after " RDB_MAGIC);
+            return rdb_input_fail(input, bytes + i, "no digits of a version after %.*s",
+                                  (int)digits, (const char *)bytes);
         reading->version = reading->version * 10 + (bytes[i] - (unsigned)'0');
     }
-    if (reading->version < 1 || reading->version > RDB_VERSION)
-        return rdb_input_fail(input, bytes + 5, "RDB version %u; only versions 1 to %d are read",
-                              reading->version, RDB_VERSION);
+    if (!is_known_version(reading->is_valkey, reading->version))
+        return rdb_input_unknown(input, bytes + digits,
+                                 "RDB version %.9s; those read are 1 to %d of Redis (up to 8), and "
+                                 "%d of Valkey (9)",
+                                 (const char *)bytes, RDB_NEWEST, RDB_VALKEY_VERSION);
     return true;
+}
+
+bool rdb_read_begins(struct slice bytes)
+{
+    return slice_starts_with(bytes, SLICE_LITERAL(RDB_MAGIC)) ||
+           slice_starts_with(bytes, SLICE_LITERAL(RDB_VALKEY_MAGIC));
+}
+
+/* True unless the checksum at the end of the bytes shows damage. */
+static bool may_be_sound(const struct reading *reading)
+{
+    const uint8_t *end = reading->input.end;
+    uint64_t crc, crc_of_all;
+    if (reading->version < RDB_VERSION_CRC || (size_t)(end - reading->crc_at) < sizeof crc)
+        return false;
+    memcpy(&crc, end - sizeof crc, sizeof crc);
+    crc_of_all = crc64_update(
+        reading->crc, slice_make(reading->crc_at, (size_t)(end - reading->crc_at) - sizeof crc));
+    return crc == 0 || crc == crc_of_all;
+}
+
+/* What is not known shows damage of a file whose checksum says so. */
+static bool judge_unknown(struct reading *reading)
+{
+    struct rdb_error *error = reading->input.error;
+    error->unknown = error->unknown && may_be_sound(reading);
+    return false;
 }
 
 static void follow_crc(struct reading *reading, size_t step)
@@ -174,6 +214,13 @@ static bool pass_function(struct reading *reading, uint8_t opcode)
            TELL(reading, on_unsupported, NULL, "function library");
 }
 
+static bool pass_slot_info(struct reading *reading)
+{
+    uint64_t unused;
+    return rdb_input_length(&reading->input, &unused) &&
+           rdb_input_length(&reading->input, &unused) && rdb_input_length(&reading->input, &unused);
+}
+
 /* ---- what belongs to the next key ---- */
 
 static void set_expiry(struct reading *reading, int64_t at_ms)
@@ -223,6 +270,8 @@ static bool read_value(struct reading *reading, uint8_t type)
 {
     if (type == RDB_STRING)
         return read_string(reading);
+    if (type == RDB_HASH_TTL_PRE_GA && reading->is_valkey)
+        return pass_value(reading, RDB_HASH_VALKEY);
     if (rdb_lists_is_list(type))
         return rdb_lists_read(&reading->input, type, &reading->key, &reading->value,
                               reading->receiver);
@@ -232,8 +281,10 @@ static bool read_value(struct reading *reading, uint8_t type)
 static bool read_key(struct reading *reading, uint8_t type)
 {
     struct rdb_key *key = &reading->key;
-    if (type > RDB_STREAM_2)
-        return rdb_input_fail(&reading->input, reading->input.at - 1, "unknown record %u", type);
+    if (type > RDB_HASH_TTL_LISTPACK)
+        return rdb_input_unknown(&reading->input, reading->input.at - 1,
+                                 "record %u is none of those of Redis up to 8 and Valkey up to 9",
+                                 type);
     if (!rdb_input_string(&reading->input, &reading->name, &key->name))
         return false;
     key->version = reading->versions_used < reading->version_count
@@ -270,6 +321,12 @@ static bool read_record(struct reading *reading, uint8_t opcode)
     case RDB_FUNCTION2:
     case RDB_FUNCTION_PRE_GA:
         return pass_function(reading, opcode);
+    case RDB_SLOT_INFO:
+        return pass_slot_info(reading);
+    case RDB_SLOT_IMPORT:
+        return rdb_input_unknown(&reading->input, reading->input.at - 1,
+                                 "a slot migration had not ended, so which keys count cannot be "
+                                 "told; let it end and save again");
     default:
         return read_key(reading, opcode);
     }
@@ -284,7 +341,7 @@ static bool read_records(struct reading *reading)
         if (opcode == RDB_EOF)
             return read_end(reading);
         if (!read_record(reading, opcode))
-            return false;
+            return judge_unknown(reading);
         follow_crc(reading, CRC_STEP);
     }
     return false;
@@ -294,12 +351,55 @@ bool rdb_read(struct slice bytes, const struct rdb_receiver *receiver, size_t *s
               struct rdb_error *error)
 {
     struct reading reading = {.receiver = receiver, .crc_at = bytes.data};
+    *error = (struct rdb_error){0};
     reading.input = (struct rdb_input){
         .begin = bytes.data, .at = bytes.data, .end = bytes.data + bytes.len, .error = error};
     rdb_input_scratch_init(&reading.name);
     rdb_input_scratch_init(&reading.value);
     bool sound = read_records(&reading);
     *size = rdb_input_offset(&reading.input);
+    rdb_input_scratch_deinit(&reading.name);
+    rdb_input_scratch_deinit(&reading.value);
+    return sound;
+}
+
+/* ---- values by themselves ---- */
+
+#define DUMP_END 10 /* version, checksum */
+
+/* The version and the checksum at the end. */
+static bool check_dump(struct slice bytes, struct rdb_input *input)
+{
+    uint16_t version;
+    uint64_t crc;
+    if (bytes.len < 1 + DUMP_END)
+        return rdb_input_fail(input, input->begin, "a dump of %zu bytes is too short", bytes.len);
+    memcpy(&version, input->end, sizeof version);
+    memcpy(&crc, input->end + sizeof version, sizeof crc);
+    if (version != RDB_VALKEY_VERSION && version > RDB_NEWEST)
+        return rdb_input_unknown(input, input->end, "a dump of RDB version %u", version);
+    return crc == 0 || crc == crc64_update(0, slice_make(bytes.data, bytes.len - sizeof crc)) ||
+           rdb_input_fail(input, input->begin, "the checksum of a dump is wrong");
+}
+
+bool rdb_read_dump(struct slice bytes, const struct rdb_key *key,
+                   const struct rdb_receiver *receiver, struct rdb_error *error)
+{
+    struct reading reading = {.receiver = receiver, .key = *key};
+    uint8_t type = 0;
+    *error = (struct rdb_error){0};
+    reading.input = (struct rdb_input){
+        .begin = bytes.data, .at = bytes.data, .end = bytes.data, .error = error};
+    if (bytes.len > DUMP_END)
+        reading.input.end += bytes.len - DUMP_END;
+    rdb_input_scratch_init(&reading.name);
+    rdb_input_scratch_init(&reading.value);
+    bool sound = check_dump(bytes, &reading.input) && rdb_input_byte(&reading.input, &type);
+    if (sound)
+        reading.is_valkey = reading.input.end[0] == RDB_VALKEY_VERSION;
+    sound = sound && read_value(&reading, type);
+    if (sound && reading.input.at < reading.input.end)
+        sound = fail_here(&reading, "a dump goes on after its value");
     rdb_input_scratch_deinit(&reading.name);
     rdb_input_scratch_deinit(&reading.value);
     return sound;

@@ -1,6 +1,6 @@
 /*
  * Walks over values by their structure alone: whether a set's members are distinct or a listpack is
- * one is nobody's business here. Structures from rdb.c of Redis 7.0.
+ * one is nobody's business here.
  */
 #include "journal/rdb_skip.h"
 
@@ -76,6 +76,31 @@ static bool skip_zset(struct rdb_input *input, bool binary)
     return true;
 }
 
+/* Fields with deadlines: a length before each field, or, in Valkey, a time after each value. */
+static bool skip_fields(struct rdb_input *input, bool valkey)
+{
+    uint64_t count;
+    if (!rdb_input_count(input, valkey ? 2 + TIMESTAMP : 3, &count))
+        return false;
+    for (; count > 0; count--) {
+        if (!(valkey || skip_lengths(input, 1)) || !rdb_input_skip_string(input) ||
+            !rdb_input_skip_string(input) || !(!valkey || skip_bytes(input, TIMESTAMP, "a hash")))
+            return false;
+    }
+    return true;
+}
+
+/* Hashes whose fields expire; in those of released versions the first deadline comes first. */
+static bool skip_expiring_hash(struct rdb_input *input, uint8_t type)
+{
+    bool first = type == RDB_HASH_TTL || type == RDB_HASH_TTL_LISTPACK;
+    if (first && !skip_bytes(input, TIMESTAMP, "a hash"))
+        return false;
+    if (type == RDB_HASH_TTL_LISTPACK || type == RDB_HASH_TTL_LISTPACK_PRE_GA)
+        return rdb_input_skip_string(input);
+    return skip_fields(input, type == RDB_HASH_VALKEY);
+}
+
 /* ---- streams ---- */
 
 /* A group's entries that were delivered and not acknowledged: ID, time, deliveries. */
@@ -91,14 +116,15 @@ static bool skip_pending(struct rdb_input *input)
     return true;
 }
 
-/* A group's consumers: name, time, and the IDs of their entries among those. */
-static bool skip_consumers(struct rdb_input *input)
+/* A group's consumers: name, times (in the third format two), and the IDs of their entries among
+ * those. */
+static bool skip_consumers(struct rdb_input *input, unsigned format)
 {
-    uint64_t count, pending;
-    if (!rdb_input_count(input, 1 + TIMESTAMP + 1, &count))
+    uint64_t count, pending, times = format < 3 ? TIMESTAMP : 2 * TIMESTAMP;
+    if (!rdb_input_count(input, 1 + times + 1, &count))
         return false;
     for (; count > 0; count--) {
-        if (!rdb_input_skip_string(input) || !skip_bytes(input, TIMESTAMP, "a stream") ||
+        if (!rdb_input_skip_string(input) || !skip_bytes(input, times, "a stream") ||
             !rdb_input_count(input, STREAM_ID, &pending) ||
             !skip_bytes(input, pending * STREAM_ID, "a stream"))
             return false;
@@ -106,26 +132,26 @@ static bool skip_consumers(struct rdb_input *input)
     return true;
 }
 
-static bool skip_groups(struct rdb_input *input, bool second)
+static bool skip_groups(struct rdb_input *input, unsigned format)
 {
     uint64_t count;
     if (!rdb_input_count(input, 5, &count))
         return false;
     for (; count > 0; count--) {
-        /* Name; last ID; in the second format the entries read. */
-        if (!rdb_input_skip_string(input) || !skip_lengths(input, second ? 3 : 2) ||
-            !skip_pending(input) || !skip_consumers(input))
+        /* Name; last ID; from the second format on the entries read. */
+        if (!rdb_input_skip_string(input) || !skip_lengths(input, format >= 2 ? 3 : 2) ||
+            !skip_pending(input) || !skip_consumers(input, format))
             return false;
     }
     return true;
 }
 
-static bool skip_stream(struct rdb_input *input, bool second)
+static bool skip_stream(struct rdb_input *input, unsigned format)
 {
-    /* Nodes: ID and listpack. Then the length and the last ID; in the second format also the first
-     * and the greatest deleted ID, and how many entries were added. */
-    return skip_strings(input, 2) && skip_lengths(input, second ? 8 : 3) &&
-           skip_groups(input, second);
+    /* Nodes: ID and listpack. Then the length and the last ID; from the second format on also the
+     * first and the greatest deleted ID, and how many entries were added. */
+    return skip_strings(input, 2) && skip_lengths(input, format >= 2 ? 8 : 3) &&
+           skip_groups(input, format);
 }
 
 /* ---- modules ---- */
@@ -207,10 +233,13 @@ bool rdb_skip_old_function(struct rdb_input *input)
 static bool skip_unknown(struct rdb_input *input, uint8_t type)
 {
     if (type == RDB_MODULE_PRE_GA)
-        return rdb_input_fail(input, input->at,
-                              "a module's value in the format of Redis 4.0's "
-                              "release candidates, which has no end mark");
-    return rdb_input_fail(input, input->at, "unknown type %u of a value", type);
+        return rdb_input_unknown(input, input->at,
+                                 "a module's value in the format of Redis 4.0's "
+                                 "release candidates, which has no end mark");
+    return rdb_input_unknown(input, input->at,
+                             "type %u of a value is none of those of Redis up to 8 and Valkey up "
+                             "to 9",
+                             type);
 }
 
 static bool skip_value(struct rdb_input *input, uint8_t type)
@@ -224,8 +253,17 @@ static bool skip_value(struct rdb_input *input, uint8_t type)
     case RDB_ZSET_2:
         return skip_zset(input, type == RDB_ZSET_2);
     case RDB_STREAM:
+        return skip_stream(input, 1);
     case RDB_STREAM_2:
-        return skip_stream(input, type == RDB_STREAM_2);
+        return skip_stream(input, 2);
+    case RDB_STREAM_3:
+        return skip_stream(input, 3);
+    case RDB_HASH_TTL_PRE_GA:
+    case RDB_HASH_TTL_LISTPACK_PRE_GA:
+    case RDB_HASH_TTL:
+    case RDB_HASH_TTL_LISTPACK:
+    case RDB_HASH_VALKEY:
+        return skip_expiring_hash(input, type);
     default: /* all of it is packed into one string */
         return rdb_input_skip_string(input);
     }
@@ -234,12 +272,25 @@ static bool skip_value(struct rdb_input *input, uint8_t type)
 bool rdb_skip_value(struct rdb_input *input, uint8_t type, char *name)
 {
     static const char *const names[] = {
-        [RDB_SET] = "set",           [RDB_SET_INTSET] = "set",
-        [RDB_ZSET] = "zset",         [RDB_ZSET_2] = "zset",
-        [RDB_ZSET_ZIPLIST] = "zset", [RDB_ZSET_LISTPACK] = "zset",
-        [RDB_HASH] = "hash",         [RDB_HASH_ZIPMAP] = "hash",
-        [RDB_HASH_ZIPLIST] = "hash", [RDB_HASH_LISTPACK] = "hash",
-        [RDB_STREAM] = "stream",     [RDB_STREAM_2] = "stream",
+        [RDB_SET] = "set",
+        [RDB_SET_INTSET] = "set",
+        [RDB_ZSET] = "zset",
+        [RDB_ZSET_2] = "zset",
+        [RDB_ZSET_ZIPLIST] = "zset",
+        [RDB_ZSET_LISTPACK] = "zset",
+        [RDB_HASH] = "hash",
+        [RDB_HASH_ZIPMAP] = "hash",
+        [RDB_HASH_ZIPLIST] = "hash",
+        [RDB_HASH_LISTPACK] = "hash",
+        [RDB_STREAM] = "stream",
+        [RDB_STREAM_2] = "stream",
+        [RDB_STREAM_3] = "stream",
+        [RDB_SET_LISTPACK] = "set",
+        [RDB_HASH_TTL] = "hash",
+        [RDB_HASH_TTL_LISTPACK] = "hash",
+        [RDB_HASH_VALKEY] = "hash",
+        [RDB_HASH_TTL_PRE_GA] = "hash",
+        [RDB_HASH_TTL_LISTPACK_PRE_GA] = "hash",
     };
     if (type == RDB_MODULE_2)
         return skip_module(input, name);

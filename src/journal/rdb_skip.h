@@ -8,7 +8,8 @@
 #define RDB_SKIP_NAME ((size_t)32)
 
 /* Passes a value of any type but strings and lists and writes what it is: set, zset, hash, stream
- * or "module NAME". False after rdb_input_fail(), also for a type that there is not. */
+ * or "module NAME". False after rdb_input_fail(), or rdb_input_unknown() for a type that is not
+ * known. */
 bool rdb_skip_value(struct rdb_input *input, uint8_t type, char *name);
 
 /* Passes the fields of RDB_MODULE_AUX and writes "data of module NAME". */

@@ -243,10 +243,10 @@ static void add_up(struct work *work)
     }
 }
 
-static bool is_named(const struct manifest *manifest, const char *name)
+static bool is_in_use(const struct manifest *manifest, const char *name)
 {
     for (size_t i = 0; i < manifest->count; i++) {
-        if (strcmp(manifest->files[i].name, name) == 0)
+        if (manifest->files[i].type != 'h' && strcmp(manifest->files[i].name, name) == 0)
             return true;
     }
     return false;
@@ -254,7 +254,8 @@ static bool is_named(const struct manifest *manifest, const char *name)
 
 /*
  * A manifest has no checksum, but what it does not name is removed. So a log of its base that it
- * should name, for there is no newer one, shows that it lost a line. That of a start or rotation
+ * should name, for there is no newer one, shows that it lost a line, or that one bit made history
+ * of it: history is older than the logs in use. That of a start or rotation
  * that did not come to its end is empty.
  */
 static bool look_for_lost_logs(struct work *work)
@@ -268,7 +269,7 @@ static bool look_for_lost_logs(struct work *work)
         int64_t seq = layout_log_seq(names.items[i]);
         layout_path(path, names.items[i]);
         if (seq > layout_newest(manifest, 'i') && seq >= (base != NULL ? base->seq : 1) &&
-            !is_named(manifest, names.items[i]) && has_bytes(work, path))
+            !is_in_use(manifest, names.items[i]) && has_bytes(work, path))
             good = end(work, LOADING_DAMAGED,
                        "DATA_LOSS: %s is newer than all logs that " LAYOUT_FOLDER
                        "/" LAYOUT_MANIFEST " names, so a line for it is missing there; nothing was "
@@ -394,8 +395,11 @@ static bool refuse_logs(struct work *work, const char *folder, const char *what_
 static bool load_snapshot(struct work *work, const char *path, struct slice bytes)
 {
     size_t size;
-    return begins_as_named(work, path, bytes) &&
-           (load_rdb(&work->loading, bytes, &size) || end_in_file(work, path));
+    if (!begins_as_named(work, path, bytes) ||
+        !(load_rdb(&work->loading, bytes, &size) || end_in_file(work, path)))
+        return false;
+    work->recovery->ignored_bytes = bytes.len - size;
+    return true;
 }
 
 static bool load_dump(struct work *work)
@@ -501,6 +505,7 @@ static enum loading_verdict judge(struct fs *fs, const char *path, struct store 
         .loading = {.store = store, .on_progress = options->on_progress, .user = options->user}};
     size_t limit = restore_limit(store, 0);
     bool loaded = path != NULL ? load_one(&work, path) && judge_unsupported(&work) : load(&work);
+    loading_deinit(&work.loading);
     restore_limit(store, limit);
     recovery->revision = restore_newest(store);
     recovery->progress = work.loading.progress;

@@ -50,6 +50,7 @@ struct recovery {
     bool from_dump;           /* loaded from dump.rdb: no manifest names what is in the store */
     uint64_t revision;        /* of the newest unit */
     uint64_t base_bytes, log_bytes;
+    uint64_t ignored_bytes; /* behind the end of the snapshot in dump.rdb */
     struct loading_progress progress;
     struct unsupported unsupported; /* what was left out, or is to be */
     /* The torn tail, which a start cuts: its file and where it begins, and why it is one. */

@@ -4,6 +4,8 @@
 
 #include "base/arena.h"
 #include "journal/command.h"
+#include "journal/command_keys.h"
+#include "journal/compute.h"
 #include "journal/scan.h"
 #include "store/entry.h"
 #include "store/restore.h"
@@ -38,52 +40,126 @@ static bool fail(struct replay *replay, const struct scan_command *command, cons
 
 /* ---- what the store cannot do ---- */
 
-static bool is_one_of(struct slice name, const char *const *words, size_t count)
+static struct left_out *left_out(struct replay *replay)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (resp_is_word(name, words[i]))
-            return true;
-    }
-    return false;
+    return &replay->loading->left_out;
 }
 
-/* The argument that is the key that the command writes. */
-static struct slice written_key(const struct scan_command *command)
-{
-    static const char *const second[] = {"BITOP", "XGROUP"};
-    static const char *const behind_store[] = {"SORT", "GEORADIUS", "GEORADIUSBYMEMBER"};
-    const struct slice *args = command->args;
-    if (is_one_of(args[0], behind_store, 3)) {
-        for (size_t i = 2; i + 1 < command->count; i++) {
-            if (resp_is_word(args[i], "STORE") || resp_is_word(args[i], "STOREDIST"))
-                return args[i + 1];
-        }
-    }
-    size_t index = is_one_of(args[0], second, 2) ? 2 : 1;
-    return index < command->count ? args[index] : slice_make(NULL, 0);
-}
-
+/* From now on the store does not have the key. */
 static void drop(struct replay *replay, uint32_t db, struct slice key)
 {
     struct op_result result;
     struct op op = {.kind = OP_DELETE, .db = db, .key = key};
-    if (key.len > 0 && key.len <= OP_MAX_KEY && db < store_databases(replay->loading->store))
-        apply(replay, &op, &result);
+    if (left_out_has(left_out(replay), db, key) || db >= store_databases(replay->loading->store))
+        return;
+    left_out_add(left_out(replay), db, key);
+    apply(replay, &op, &result);
 }
 
-static void leave_out(struct replay *replay, const struct scan_command *command, const char *why)
+/* Whatever the command wrote is left out. */
+static bool leave_out(struct replay *replay, const struct scan_command *command, struct slice type,
+                      const char *why)
 {
-    struct slice key = written_key(command);
-    unsupported_add(&replay->loading->unsupported, command->args[0], key, why);
-    drop(replay, command->db, key);
+    struct unsupported *unsupported = &replay->loading->unsupported;
+    struct slice *keys;
+    size_t count;
+    if (!command_keys(command, &replay->arena, &keys, &count))
+        return fail(replay, command, why);
+    if (count == 0)
+        unsupported_add(unsupported, type, slice_make(NULL, 0), why);
+    for (size_t i = 0; i < count; i++) {
+        unsupported_add(unsupported, type, keys[i], why);
+        drop(replay, command->db, keys[i]);
+    }
+    return true;
 }
 
-/* An operation that came to nothing or failed, after something was left out: its key may have
- * been of another type, and then what it was moved or copied to is so now. */
-static void follow_left_out(struct replay *replay, const struct op *op)
+/* A key whose value comes from others that were left out. */
+static void follow(struct replay *replay, const struct scan_command *command, uint32_t db,
+                   struct slice key)
 {
-    if (op->kind == OP_RENAME || op->kind == OP_COPY)
-        drop(replay, op->target_db, op->target.bytes);
+    static const char why[] = "it works on a key that was left out";
+    if (!left_out_has(left_out(replay), db, key))
+        unsupported_add(&replay->loading->unsupported, command->args[0], key, why);
+    drop(replay, db, key);
+}
+
+static bool has(struct replay *replay, uint32_t db, struct slice key)
+{
+    return left_out_has(left_out(replay), db, key);
+}
+
+/* Rename and Copy that overwrite: only the source matters. False: the operation is to be done. */
+static bool follow_move(struct replay *replay, const struct scan_command *command,
+                        const struct op *op)
+{
+    bool same = op->db == op->target_db && slice_equal(op->key, op->target.bytes);
+    if (!has(replay, op->db, op->key))
+        return false;
+    if (same)
+        return true;
+    follow(replay, command, op->target_db, op->target.bytes);
+    if (op->kind == OP_RENAME)
+        left_out_remove(left_out(replay), op->db, op->key);
+    return true;
+}
+
+/* Any other operation: one key of its own or its target that was left out leaves both out. */
+static bool follow_any(struct replay *replay, const struct scan_command *command,
+                       const struct op *op)
+{
+    struct slice key = op->kind == OP_LIST_POP ? op->keys[0].bytes : op->key;
+    bool pair = op->target.bytes.len > 0;
+    if (!has(replay, op->db, key) && !(pair && has(replay, op->target_db, op->target.bytes)))
+        return false;
+    if (op->kind != OP_COPY) /* which only reads it */
+        follow(replay, command, op->db, key);
+    if (pair)
+        follow(replay, command, op->target_db, op->target.bytes);
+    return true;
+}
+
+static bool is_unconditional(const struct op *op)
+{
+    return op->condition.existence == EXISTENCE_ANY && !op->keep_ttl;
+}
+
+/*
+ * True if the operation depends on keys that were left out: then it was not to be done, and what it
+ * would have written is left out, too. Else what it writes as a whole is not left out any more.
+ */
+static bool follow_left_out(struct replay *replay, const struct scan_command *command,
+                            const struct op *op)
+{
+    struct left_out *keys = left_out(replay);
+    switch (op->kind) {
+    case OP_FLUSH_DB:
+        left_out_clear(keys, op->db);
+        return false;
+    case OP_DELETE_MANY:
+        for (size_t i = 0; i < op->key_count; i++)
+            left_out_remove(keys, op->db, op->keys[i].bytes);
+        return false;
+    case OP_M_SET:
+        for (size_t i = 0; i < op->op_count; i++)
+            left_out_remove(keys, op->db, op->ops[i].key);
+        return false;
+    case OP_DELETE:
+        left_out_remove(keys, op->db, op->key);
+        return false;
+    case OP_SET:
+        if (!is_unconditional(op))
+            return follow_any(replay, command, op);
+        left_out_remove(keys, op->db, op->key);
+        return false;
+    case OP_RENAME:
+    case OP_COPY:
+        if (op->kind == OP_COPY ? op->replace : !op->absent_only)
+            return follow_move(replay, command, op);
+        return follow_any(replay, command, op);
+    default:
+        return follow_any(replay, command, op);
+    }
 }
 
 /* ---- commands ---- */
@@ -104,18 +180,62 @@ static bool do_op(struct replay *replay, const struct scan_command *command, str
     struct op_result result;
     if (!has_database(replay, op->db) || !has_database(replay, op->target_db))
         return false;
+    if (left_out(replay)->count > 0 && follow_left_out(replay, command, op))
+        return true;
     apply(replay, op, &result);
-    bool anything_left_out = replay->loading->unsupported.count > 0;
-    if (anything_left_out && !result.ok)
-        follow_left_out(replay, op);
     if (op->kind == OP_FLUSH_DB)
         restore_collect(replay->loading->store);
-    if (result.err == ERR_NONE)
+    if (result.ok && (op->kind == OP_RENAME || op->kind == OP_COPY)) /* over whatever was there */
+        left_out_remove(left_out(replay), op->target_db, op->target.bytes);
+    return result.err == ERR_NONE || fail(replay, command, result.why);
+}
+
+static void apply_computed(void *user, struct op *op, struct op_result *result)
+{
+    struct replay *replay = user;
+    restore_revision(replay->loading->store, replay->before);
+    store_apply(replay->loading->store, op, &replay->arena, result);
+}
+
+static bool do_computed(struct replay *replay, const struct scan_command *command, struct op *op)
+{
+    struct compute work = {.command = command,
+                           .op = op,
+                           .arena = &replay->arena,
+                           .left_out = left_out(replay),
+                           .apply = apply_computed,
+                           .user = replay};
+    if (!has_database(replay, command->db))
+        return false;
+    switch (compute(&work)) {
+    case COMPUTE_DONE:
         return true;
-    if (!anything_left_out)
-        return fail(replay, command, result.why);
-    unsupported_add(&replay->loading->unsupported, command->args[0], op->key, NULL);
+    case COMPUTE_LEFT_OUT:
+        return leave_out(replay, command, command->args[0], "it works on a key that was left out");
+    case COMPUTE_UNSUPPORTED:
+        return leave_out(replay, command,
+                         work.type[0] != '\0' ? slice_from_string(work.type) : command->args[0],
+                         work.why);
+    default:
+        return fail(replay, command, work.why);
+    }
+}
+
+static bool swap_databases(struct replay *replay, const struct op *op)
+{
+    if (!has_database(replay, op->db) || !has_database(replay, op->target_db))
+        return false;
+    restore_swap(replay->loading->store, op->db, op->target_db);
+    left_out_swap(left_out(replay), op->db, op->target_db);
     return true;
+}
+
+static bool refuse_unknown(struct replay *replay, const struct scan_command *command,
+                           const char *why)
+{
+    struct slice name = command->args[0];
+    return loading_fail(replay->loading, LOADING_REFUSED, replay->offset, "the command %.*s: %s",
+                        (int)(name.len < 20 ? name.len : 20), (const char *)name.data, why);
 }
 
 static bool flush_all(struct replay *replay, const struct scan_command *command, struct op *op)
@@ -142,8 +262,13 @@ static bool do_command(struct replay *replay, const struct scan_command *command
     case COMMAND_NOTHING:
         return true;
     case COMMAND_UNSUPPORTED:
-        leave_out(replay, command, why);
-        return true;
+        return leave_out(replay, command, command->args[0], why);
+    case COMMAND_SWAP:
+        return swap_databases(replay, &op);
+    case COMMAND_COMPUTED:
+        return do_computed(replay, command, &op);
+    case COMMAND_UNKNOWN:
+        return refuse_unknown(replay, command, why);
     default:
         return fail(replay, command, why);
     }

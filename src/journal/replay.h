@@ -16,8 +16,9 @@ struct replay_end {
  * expires meanwhile. False if the loading has ended: loading->verdict, where damage is also what is
  * sound but cannot be done. A torn end is no failure here.
  *
- * Commands that the store cannot do are noted, and the keys that they would have written are
- * removed, so that none is left with a value that it did not have.
+ * Commands that the store cannot do are noted, and the keys that they would have written are left
+ * out (journal/left_out.h), as is what later commands make of these; so that no key is left with a
+ * value that it did not have. The loading is refused if it is not known what a command may write.
  */
 bool replay_log(struct loading *loading, struct slice file, size_t start, struct replay_end *end);
 

@@ -11,7 +11,8 @@
 #define FIRST_COMMANDS 4
 /* Bytes of an annotation, with its line end; Redis refuses to load a longer one. */
 #define MOST_ANNOTATION 1023
-#define TIME_MARK       "#TS:"
+/* Every line of a batch has it, also one whose mark is damaged. */
+#define BATCH_CHECK " xxh3="
 
 /* What reading a unit came to. */
 enum outcome {
@@ -67,11 +68,20 @@ static bool read_db(const struct slice *args, size_t count, uint32_t *db)
     return true;
 }
 
-/* True if an annotation of Redis starts here, or is cut in its mark. */
+/*
+ * True if a line starts here that Redis skips: its own annotations and people's comments. What may
+ * be left of a batch's line is none, so that damage to its mark does not make its commands plain
+ * ones. A line that the text cuts is one that Redis would skip, or would cut.
+ */
 static bool is_annotation(struct slice text)
 {
-    struct slice mark = SLICE_LITERAL(TIME_MARK);
-    return text.len < mark.len ? slice_starts_with(mark, text) : slice_starts_with(text, mark);
+    if (text.len == 0 || text.data[0] != '#' || slice_starts_with(text, SLICE_LITERAL(BATCH_MARK)))
+        return false;
+    size_t most = text.len < MOST_ANNOTATION ? text.len : MOST_ANNOTATION;
+    const uint8_t *end = memchr(text.data, '\n', most);
+    size_t len = end != NULL ? (size_t)(end - text.data) : most;
+    return memchr(text.data, 0, len) == NULL &&
+           memmem(text.data, len, BATCH_CHECK, strlen(BATCH_CHECK)) == NULL;
 }
 
 /* Steps over a line that starts with '#'. */

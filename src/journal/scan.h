@@ -5,9 +5,10 @@
  *
  * The file may hold batches (journal/batch.h), each of which is checked as a whole before its first
  * unit is delivered, and plain commands, as Redis writes them, whose units have no check: one that
- * is cut short ends the file, as in Redis. Redis' "#TS:" annotations are skipped. Who writes
- * batches starts a new file for them, so plain commands stand before batches only in files that
- * people joined; behind batches they stand if Redis went on with our file.
+ * is cut short ends the file, as in Redis. Lines with '#' between commands, annotations and
+ * comments, are skipped. Who writes batches starts a new file for them, so plain commands stand
+ * before batches only in files that people joined; behind batches they stand if Redis went on with
+ * our file.
  *
  * How a file ends:
  *  - clean: with a whole record.

@@ -85,6 +85,10 @@ static void tell_loaded(const struct recovery *recovery, int64_t took_ms)
                     " bytes from offset %" PRIu64 " on were removed (%s)",
                     recovery->torn_name, recovery->torn_bytes, recovery->torn_offset,
                     recovery->torn_why);
+    if (recovery->ignored_bytes > 0)
+        log_warning("dump.rdb goes on after the end of its snapshot: these %" PRIu64
+                    " bytes were not read, as redis-server does not read them",
+                    recovery->ignored_bytes);
     if (recovery->unsupported.count > 0) {
         unsupported_print(&recovery->unsupported, left_out, sizeof left_out);
         log_warning("left out, and gone from the directory with the next snapshot: %s", left_out);

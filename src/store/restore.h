@@ -48,6 +48,9 @@ void restore_revision(struct store *store, uint64_t revision);
 /* The revision of the last unit. */
 uint64_t restore_newest(struct store *store);
 
+/* What one database had the other has, and the reverse. */
+void restore_swap(struct store *store, uint32_t one, uint32_t other);
+
 /* Frees at once what FlushDb has left to be freed. */
 void restore_collect(struct store *store);
 

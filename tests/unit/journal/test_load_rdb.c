@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "journal/rdb_bytes.h"
+#include "journal/redis8_dump.h"
 #include "journal/store_text.h"
 
 struct fixture {
@@ -48,6 +49,7 @@ static int teardown(void **state)
     struct fixture *fixture = *state;
     rdb_block_deinit(&fixture->block);
     buf_deinit(&fixture->bytes);
+    loading_deinit(&fixture->loading);
     store_free(fixture->store);
     free(fixture);
     return 0;
@@ -293,11 +295,32 @@ static void test_beginnings(void **state)
     assert_false(load_rdb_begins(SLICE_LITERAL("")));
 }
 
+static void test_a_dump_of_redis_8(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slice bytes = slice_make(redis8_dump, sizeof redis8_dump);
+    char text[700];
+    size_t size;
+    if (!load_rdb(&fixture->loading, bytes, &size))
+        fail_msg("%s", fixture->loading.why);
+    assert_int_equal(size, sizeof redis8_dump);
+    unsupported_print(&fixture->loading.unsupported, text, sizeof text);
+    assert_non_null(strstr(text, "hash (1: \"hash\")"));
+    assert_non_null(strstr(text, "set (1: \"set\")"));
+    assert_non_null(strstr(text, "stream (1: \"stream\")"));
+    assert_non_null(strstr(text, "module vectorset (1: \"v\")"));
+    assert_int_equal(store_count(fixture->store, 0), 4);
+    assert_int_equal(store_count(fixture->store, 2), 1);
+    assert_true(left_out_has(&fixture->loading.left_out, 0, SLICE_LITERAL("hash")));
+    loading_deinit(&fixture->loading);
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_dump_of_redis_8),
         TEST(test_ours_keeps_versions),
         TEST(test_a_foreign_one_has_version_1),
         TEST(test_late_deadlines),

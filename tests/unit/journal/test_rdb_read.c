@@ -52,6 +52,19 @@ static void assert_bad_file(struct slice bytes, size_t offset, const char *reaso
     recorder_deinit(&recorder);
 }
 
+/* A kind of file or record that is not read, which is no damage. */
+static void assert_unknown_file(struct slice bytes, size_t offset, const char *reason)
+{
+    struct rdb_receiver nobody = {0};
+    struct rdb_error error;
+    size_t size;
+    assert_false(rdb_read(bytes, &nobody, &size, &error));
+    assert_true(error.unknown);
+    assert_int_equal(error.offset, offset);
+    if (strstr(error.reason, reason) == NULL)
+        fail_msg("%s", error.reason);
+}
+
 /* The offset counts from the first record. */
 static void assert_bad_records(struct slice records, size_t offset, const char *reason)
 {
@@ -68,12 +81,17 @@ static void test_versions_of_the_format(void **state)
     assert_file(SLICE_LITERAL("REDIS0005\xff\0\0\0\0\0\0\0\0"), "");
     assert_bad_file(SLICE_LITERAL("REDIS0005\xff"), 10,
                     "the file ends within its checksum: it needs 8 bytes, 0 are left");
-    assert_bad_file(SLICE_LITERAL("REDIS0011\xff"), 5,
-                    "RDB version 11; only versions 1 to 10 are read");
-    assert_bad_file(SLICE_LITERAL("REDIS0000\xff"), 5,
-                    "RDB version 0; only versions 1 to 10 are read");
+    assert_file(SLICE_LITERAL("REDIS0011\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0"),
+                "0 \"k\" @0 v0 = \"v\"\n");
+    assert_file(SLICE_LITERAL("REDIS0012\xff\0\0\0\0\0\0\0\0"), "");
+    assert_file(SLICE_LITERAL("VALKEY080\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0"),
+                "0 \"k\" @0 v0 = \"v\"\n");
+    assert_unknown_file(SLICE_LITERAL("REDIS0013\xff"), 5, "RDB version REDIS0013;");
+    assert_unknown_file(SLICE_LITERAL("VALKEY081\xff"), 6, "RDB version VALKEY081;");
+    assert_unknown_file(SLICE_LITERAL("REDIS0000\xff"), 5, "RDB version REDIS0000;");
     assert_bad_file(SLICE_LITERAL("REDIS00x0\xff"), 7, "no digits of a version after REDIS");
-    assert_bad_file(SLICE_LITERAL("REDIX0010\xff"), 0, "no RDB file: it does not begin with REDIS");
+    assert_bad_file(SLICE_LITERAL("REDIX0010\xff"), 0,
+                    "no RDB file: it begins with neither REDIS nor VALKEY");
     assert_bad_file(SLICE_LITERAL("REDIS001"), 0,
                     "the file ends within its first line: it needs 9 bytes, 8 are left");
 }
@@ -115,8 +133,49 @@ static void test_what_is_passed_over(void **state)
                                  "\x00\x01k\x01v"),
                    "! function library\n! function library\n! data of module AAAAAAAAA\n"
                    "0 \"set\" @1000 v0 ! set\n0 \"k\" @0 v0 = \"v\"\n");
-    assert_bad_records(SLICE_LITERAL("\x14\x01k\x01v"), 0, "unknown record 20");
-    assert_bad_records(SLICE_LITERAL("\x08\x01k\x01v"), 3, "unknown type 8 of a value");
+}
+
+/* Slots, and the types that Redis 7.2 to 8 and Valkey 9 added. */
+static void test_newer_records(void **state)
+{
+    (void)state;
+    assert_file(SLICE_LITERAL("REDIS0012\xf4\x40\x80\x01\x00"
+                              "\x14\x01s\x01-"
+                              "\x16\x01p\x01\x00\x01\x66\x01v"
+                              "\x17\x01q\x01-"
+                              "\x18\x01h\1\2\3\4\5\6\7\x08\x01\x05\x01\x66\x01v"
+                              "\x19\x01i\1\2\3\4\5\6\7\x08\x01-"
+                              "\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0"),
+                "0 \"s\" @0 v0 ! set\n0 \"p\" @0 v0 ! hash\n0 \"q\" @0 v0 ! hash\n"
+                "0 \"h\" @0 v0 ! hash\n0 \"i\" @0 v0 ! hash\n0 \"k\" @0 v0 = \"v\"\n");
+    assert_file(SLICE_LITERAL("VALKEY080\x16\x01h\x01\x01\x66\x01v\1\2\3\4\5\6\7\x08"
+                              "\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0"),
+                "0 \"h\" @0 v0 ! hash\n0 \"k\" @0 v0 = \"v\"\n");
+}
+
+/* What is not known is damage only if the checksum says so. */
+static void test_unknown_records(void **state)
+{
+    (void)state;
+    struct buf file;
+    struct rdb_error error;
+    struct rdb_receiver nobody = {0};
+    size_t size;
+    assert_unknown_file(SLICE_LITERAL("REDIS0012\x1e\x01k\x01v\xff\0\0\0\0\0\0\0\0"), 9,
+                        "record 30 is none of those of Redis up to 8");
+    assert_unknown_file(SLICE_LITERAL("VALKEY080\xf3\x01n\xff\0\0\0\0\0\0\0\0"), 9,
+                        "a slot migration had not ended");
+    buf_init(&file, SIZE_MAX);
+    RDB_BYTES(&file, "REDIS0012\x00\x01k\x01v\x1e\x01k\x01v\xff");
+    rdb_bytes_crc(&file);
+    assert_false(rdb_read(buf_slice(&file), &nobody, &size, &error));
+    assert_true(error.unknown);
+    file.data[12] ^= 1;
+    assert_false(rdb_read(buf_slice(&file), &nobody, &size, &error));
+    assert_false(error.unknown);
+    buf_deinit(&file);
+    assert_bad_records(SLICE_LITERAL("\x08\x01k\x01v"), 3,
+                       "type 8 of a value is none of those of Redis up to 8 and Valkey up to 9");
 }
 
 static void test_an_integer_key_with_an_integer_value(void **state)
@@ -314,6 +373,8 @@ int main(void)
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_what_is_passed_over),
+        cmocka_unit_test(test_newer_records),
+        cmocka_unit_test(test_unknown_records),
         cmocka_unit_test(test_an_integer_key_with_an_integer_value),
         cmocka_unit_test(test_key_versions),
         cmocka_unit_test(test_wrong_key_versions),

@@ -272,6 +272,7 @@ static void test_a_dump_that_goes_on(void **state)
     put(fixture, LAYOUT_DUMP);
     assert_int_equal(load(fixture), LOADING_DONE);
     assert_true(fixture->recovery.from_dump);
+    assert_int_equal(fixture->recovery.ignored_bytes, 1);
     assert_int_equal(store_count(fixture->store, 0), 1);
 }
 

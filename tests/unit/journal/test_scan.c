@@ -262,9 +262,11 @@ static void understands_select_and_transactions(void **state)
         {"SELECT -1|DEL a", "", SCAN_DAMAGED},
         {"SELECT|DEL a", "", SCAN_DAMAGED},
         {"SELECT 1234567890|DEL a", "", SCAN_DAMAGED},
-        {"DEL a|#other|DEL b", "0:3'DEL'1'a';", SCAN_DAMAGED},
+        {"# one|DEL a|#other|# more|DEL b|#", "0:3'DEL'1'a';0:3'DEL'1'b';", SCAN_CLEAN},
+        {"MULTI|# in|DEL a|# it|EXEC", "0:3'DEL'1'a';", SCAN_CLEAN},
+        {"DEL a|#KS2 seq=2 xxh3=0|DEL b", "0:3'DEL'1'a';", SCAN_DAMAGED},
         {"DEL a|#KS1 seq=2|DEL b", "0:3'DEL'1'a';", SCAN_TORN},
-        {"SELECT 1|#other|DEL b", "", SCAN_DAMAGED},
+        {"SELECT 1|#other|DEL b", "1:3'DEL'1'b';", SCAN_CLEAN},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf log;
