@@ -7,6 +7,7 @@
 #include "journal/layout.h"
 #include "journal/load_rdb.h"
 #include "journal/replay.h"
+#include "journal/reserve.h"
 #include "store/restore.h"
 
 #include <errno.h>
@@ -429,10 +430,22 @@ static bool remove_leftovers(struct work *work)
     return good;
 }
 
+static bool read_reserve(struct work *work)
+{
+    int error = reserve_read(work->fs, &work->recovery->reserved);
+    if (error != -EINVAL)
+        return went_well(work, error, "read", LAYOUT_VERSIONS);
+    return end(
+        work, LOADING_DAMAGED,
+        "DATA_LOSS: " LAYOUT_VERSIONS
+        " is damaged: it is one line, `versions N xxh3 DIGITS`; nothing was changed, restore "
+        "it from a copy, or remove it, and then versions that clients know may come again");
+}
+
 static bool load(struct work *work)
 {
     bool found;
-    return sync_names(work) && read_manifest(work, &found) &&
+    return sync_names(work) && read_reserve(work) && read_manifest(work, &found) &&
            (found ? load_files(work) : load_without_manifest(work)) && judge_unsupported(work) &&
            cut_tail(work) && forget_history(work) && remove_leftovers(work);
 }

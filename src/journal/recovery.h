@@ -29,6 +29,7 @@ struct recovery {
     struct manifest manifest; /* what is there, without history; empty if there was none */
     bool from_dump;           /* loaded from dump.rdb: no manifest names what is in the store */
     uint64_t revision;        /* of the newest unit */
+    uint64_t reserved;        /* newest revision that may have been given (reserve.h); 0 = none */
     uint64_t base_bytes, log_bytes;
     struct loading_progress progress;
     struct unsupported unsupported; /* what was left out */

@@ -34,6 +34,7 @@ static size_t flush_shard(struct keyspace *space, struct shard *shard, uint32_t 
     dict_take_all(&database->dict, &garbage->dict);
     shard->garbage = garbage;
     shard->removed = apply_revision(space);
+    removals_note_all(&shard->removals, shard->removed);
     database->expiring = 0;
     return count;
 }

@@ -41,6 +41,7 @@ static void init_shard(struct store *store, struct shard *shard)
 static void deinit_shard(struct shard *shard, uint32_t databases)
 {
     flush_collect(shard, SIZE_MAX);
+    removals_deinit(&shard->removals);
     for (uint32_t db = 0; db < databases; db++)
         dict_deinit(&shard->databases[db].dict);
     free(shard->databases);
@@ -74,6 +75,8 @@ struct store *store_new(const struct store_options *options)
     atomic_init(&store->hand, 0);
     atomic_init(&store->compact_hand, 0);
     atomic_init(&store->revision, 0);
+    atomic_init(&store->reserved, UINT64_MAX);
+    store->reserve = NULL;
     random_fill(store->secret, sizeof store->secret);
     store->hasher = (struct dict_hasher){.hash = hash_key, .context = store->secret};
     pages_init(&store->pages, true);
@@ -132,7 +135,7 @@ struct store_stats store_stats(struct store *store)
         stats.expired_keys += shard->expired_keys;
         stats.evicted_keys += shard->evicted_keys;
         stats.used_memory += slab_used(&shard->slab);
-        stats.held_memory += slab_heap(&shard->slab);
+        stats.held_memory += slab_heap(&shard->slab) + removals_memory(&shard->removals);
         mutex_unlock(&shard->lock);
     }
     return stats;
