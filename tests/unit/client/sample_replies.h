@@ -139,10 +139,7 @@ static Keystore__V1__Condition wire_condition = {
     .version = 1,
 };
 static Keystore__V1__Key wire_key = {
-    WIRE(key),
-    .key = WIRE_BYTES("random"),
-    .condition = &wire_condition,
-    .want_as_of = true,
+    WIRE(key), .key = WIRE_BYTES("random"), .condition = &wire_condition, .want_as_of = true,
     .db = 14,
 };
 
