@@ -78,7 +78,9 @@ static inline struct keystore_slice keystore_text(const char *text)
 struct keystore_options {
     int64_t connect_timeout_ms; /* 0 = 5,000 */
     int64_t timeout_ms;         /* of each call, sent to the server too; 0 = 30,000, -1 = none */
-    size_t max_message;         /* largest answer in bytes; 0 = 65 MiB */
+    /* Largest answer in bytes; 0 = 65 MiB. The server is told: what would remove data and answer
+     * with more is refused (TOO_LARGE), and nothing is removed. */
+    size_t max_message;
 };
 
 struct keystore_client;
@@ -112,6 +114,7 @@ struct keystore_key {
     struct keystore_slice key;
     uint32_t db;
     const struct keystore_condition *condition; /* of delete and get_del only; NULL = none */
+    bool want_as_of;                            /* of get and describe only: the answer has as_of */
 };
 
 struct keystore_key_value {
@@ -262,6 +265,7 @@ struct keystore_value {
     bool found;
     uint64_t version;
     int64_t expire_at_ms; /* Unix time; 0 = never */
+    uint64_t as_of;       /* with want_as_of: for keystore_compare.unchanged_since */
 };
 
 struct keystore_status {
@@ -306,6 +310,7 @@ struct keystore_key_info {
     int64_t expire_at_ms; /* Unix time; 0 = never */
     uint64_t version;
     int64_t memory_bytes;
+    uint64_t as_of; /* with want_as_of: for keystore_compare.unchanged_since */
 };
 
 struct keystore_popped {
@@ -394,6 +399,8 @@ struct keystore_compare {
     struct keystore_slice key;
     const struct keystore_condition *condition; /* NULL = none */
     uint32_t db;
+    bool has_unchanged_since; /* the key was not written or removed since... */
+    uint64_t unchanged_since; /* ...an answer with this version, or as_of */
 };
 
 struct keystore_txn_request {

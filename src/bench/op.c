@@ -9,10 +9,10 @@ static const struct op_row rows[OP_COUNT] = {
     [OP_GET] = {"get", SERVICE "Get", OP_SET, .reads = true},
     [OP_SET] = {"set", SERVICE "Set", OP_SET, .sends_value = true},
     [OP_L_PUSH] = {"lpush", SERVICE "LPush", OP_L_PUSH, .sends_value = true, .is_list = true},
-    [OP_L_POP] = {"lpop", SERVICE "LPop", OP_L_PUSH, .is_list = true, .reads = true},
+    [OP_L_POP] = {"lpop", SERVICE "LPop", OP_L_PUSH, .is_list = true, .reads = true, .takes = true},
     [OP_L_RANGE] = {"lrange", SERVICE "LRange", OP_L_PUSH, .is_list = true, .reads = true},
     [OP_R_PUSH] = {"rpush", SERVICE "RPush", OP_L_PUSH, .sends_value = true, .is_list = true},
-    [OP_R_POP] = {"rpop", SERVICE "RPop", OP_L_PUSH, .is_list = true, .reads = true},
+    [OP_R_POP] = {"rpop", SERVICE "RPop", OP_L_PUSH, .is_list = true, .reads = true, .takes = true},
     /* A server to compare with: its PutRequest (etcd 3.4, rpc.proto) has key and value where our
      * SetRequest has them. */
     [OP_ETCD_PUT] = {"etcdput", "/etcdserverpb.KV/Put", OP_ETCD_PUT, .sends_value = true},

@@ -13,6 +13,7 @@ struct op_row {
     enum op fill;     /* what stores the keys that this is called with */
     bool sends_value; /* the request has a value behind the key */
     bool is_list;     /* works on keys that hold lists */
+    bool takes;       /* what is answered is gone from the server */
     bool reads;       /* the answer is a message without a byte when there is nothing to read */
 };
 

@@ -83,19 +83,15 @@ void transaction_add(struct transaction *transaction, struct words words)
 
 /* ---- WATCH ---- */
 
-/* The key must have this version, or be absent. */
+/* The key must not have changed since. */
 static void add_watched(struct transaction *transaction, struct keystore_slice key, uint32_t db,
-                        uint64_t version)
+                        uint64_t as_of)
 {
     struct arena *arena = &transaction->watched_arena;
-    struct keystore_condition *condition = arena_alloc(arena, sizeof *condition);
-    *condition = (struct keystore_condition){.version = version};
-    if (version == 0)
-        condition->existence = KEYSTORE_ABSENT;
     transaction->watched = make_room(transaction->watched, transaction->watched_count,
                                      &transaction->watched_capacity, sizeof *transaction->watched);
-    transaction->watched[transaction->watched_count++] =
-        (struct keystore_compare){.key = copy(arena, key), .condition = condition, .db = db};
+    transaction->watched[transaction->watched_count++] = (struct keystore_compare){
+        .key = copy(arena, key), .db = db, .has_unchanged_since = true, .unchanged_since = as_of};
 }
 
 enum keystore_code transaction_watch(struct transaction *transaction,
@@ -103,14 +99,14 @@ enum keystore_code transaction_watch(struct transaction *transaction,
 {
     size_t before = transaction->watched_count;
     for (size_t i = 0; i < request->count; i++) {
-        struct keystore_key key = {.key = request->words[i], .db = request->db};
+        struct keystore_key key = {.key = request->words[i], .db = request->db, .want_as_of = true};
         struct keystore_key_info info;
         enum keystore_code code = keystore_describe(client, &key, &info);
         if (code != KEYSTORE_OK) {
             transaction->watched_count = before;
             return code;
         }
-        add_watched(transaction, key.key, key.db, info.found ? info.version : 0);
+        add_watched(transaction, key.key, key.db, info.as_of);
     }
     return KEYSTORE_OK;
 }

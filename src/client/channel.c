@@ -390,7 +390,9 @@ static nghttp2_nv header(const char *name, const char *value)
 
 static void submit(struct channel *channel, const char *path, int64_t deadline_ms)
 {
-    nghttp2_nv headers[8] = {
+    char max_reply[24];
+    snprintf(max_reply, sizeof max_reply, "%zu", channel->limits.max_message);
+    nghttp2_nv headers[9] = {
         header(":method", "POST"),
         header(":scheme", "http"),
         header(":path", path),
@@ -398,8 +400,9 @@ static void submit(struct channel *channel, const char *path, int64_t deadline_m
         header("content-type", "application/grpc"),
         header("te", "trailers"),
         header("user-agent", "keystore-c/" KEYSTORE_VERSION),
+        header("keystore-max-reply-bytes", max_reply),
     };
-    size_t count = 7;
+    size_t count = 8;
     char timeout[CALL_TIMEOUT_SIZE];
     if (deadline_ms != INT64_MAX) {
         int64_t left_ms = deadline_ms - clock_monotonic_ms();

@@ -28,6 +28,7 @@ static struct keystore_value value_from_wire(struct arena *arena, const Keystore
         .found = wire->found,
         .version = wire->version,
         .expire_at_ms = wire->expire_at_ms,
+        .as_of = wire->as_of,
     };
 }
 
@@ -96,6 +97,7 @@ static struct keystore_key_info key_info_from_wire(struct arena *arena,
         .expire_at_ms = wire->expire_at_ms,
         .version = wire->version,
         .memory_bytes = wire->memory_bytes,
+        .as_of = wire->as_of,
     };
 }
 

@@ -46,6 +46,7 @@ Keystore__V1__Key *requests_key(struct arena *arena, const struct keystore_key *
     wire->key = to_wire(key->key);
     wire->condition = condition_to_wire(arena, key->condition);
     wire->db = key->db;
+    wire->want_as_of = key->want_as_of;
     return wire;
 }
 
@@ -317,6 +318,10 @@ static Keystore__V1__TxnRequest__Compare *compare_to_wire(struct arena *arena,
     wire->key = to_wire(compare->key);
     wire->condition = condition_to_wire(arena, compare->condition);
     wire->db = compare->db;
+    if (compare->has_unchanged_since) {
+        wire->since_case = KEYSTORE__V1__TXN_REQUEST__COMPARE__SINCE_UNCHANGED_SINCE;
+        wire->unchanged_since = compare->unchanged_since;
+    }
     return wire;
 }
 

@@ -221,7 +221,8 @@ struct engine *embedded_new(const struct store_options *options, unsigned parts)
                                        .maintain = maintain,
                                        .is_at_work = is_at_work,
                                        .rest = rest,
-                                       .databases = options->databases};
+                                       .databases = options->databases,
+                                       .waits_for_disk_only = true};
     struct store_options own = *options;
     own.threads = parts;
     embedded->store = store_new(&own);

@@ -59,6 +59,9 @@ struct engine {
     bool (*is_at_work)(const struct engine *engine, unsigned part);
     void (*rest)(struct engine *engine, unsigned part);
     uint32_t databases; /* a task's db is below this */
+    /* Pending tasks wait for nothing but the disk, so they are answered soon: also to a client that
+     * has ended its side of the connection. Else they are cancelled then, for it may be gone. */
+    bool waits_for_disk_only;
 };
 
 static inline void engine_prepare(struct engine *engine, struct engine_task **tasks, size_t count)

@@ -46,6 +46,22 @@ static bool parse_timeout(struct slice text, int64_t *timeout_ms)
     return scale_timeout(number, text.data[text.len - 1], timeout_ms);
 }
 
+/* A positive decimal number; one that is too large for 64 bits means any size, too. */
+static bool parse_max_reply(struct slice text, uint64_t *bytes)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint64_t digit = (uint64_t)(text.data[i] - '0');
+        if (digit > 9)
+            return false;
+        if (__builtin_mul_overflow(number, (uint64_t)10, &number) ||
+            __builtin_add_overflow(number, digit, &number))
+            number = UINT64_MAX / 16;
+    }
+    *bytes = number;
+    return number > 0;
+}
+
 static void read_field(const struct http2_field *field, struct grpc_request *request)
 {
     /* The length tells nearly all names apart, so that most fields cost one comparison. */
@@ -68,6 +84,10 @@ static void read_field(const struct http2_field *field, struct grpc_request *req
         if (slice_equal(field->name, SLICE_LITERAL("grpc-encoding")))
             request->encoding = field->value;
         break;
+    case sizeof "keystore-max-reply-bytes" - 1:
+        if (slice_equal(field->name, SLICE_LITERAL("keystore-max-reply-bytes")))
+            request->max_reply_valid = parse_max_reply(field->value, &request->max_reply);
+        break;
     default:
         break;
     }
@@ -76,7 +96,10 @@ static void read_field(const struct http2_field *field, struct grpc_request *req
 void grpc_request_parse(const struct http2_field *fields, size_t count,
                         struct grpc_request *request)
 {
-    *request = (struct grpc_request){.timeout_ms = GRPC_NO_TIMEOUT, .timeout_valid = true};
+    *request = (struct grpc_request){.timeout_ms = GRPC_NO_TIMEOUT,
+                                     .timeout_valid = true,
+                                     .max_reply = GRPC_DEFAULT_MAX_REPLY,
+                                     .max_reply_valid = true};
     for (size_t i = 0; i < count; i++)
         read_field(&fields[i], request);
 }

@@ -30,6 +30,7 @@ struct grpc_call {
     const void *method;
     void *user;
     int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
+    uint64_t max_reply;
     enum call_state state;
     struct grpc_message message;
     bool complete;           /* it does not count as unfinished any more */
@@ -48,6 +49,7 @@ struct known_request {
     uint32_t block_id; /* 0 = unused */
     const void *method;
     int64_t timeout_ms;
+    uint64_t max_reply;
 };
 
 struct grpc_connection {
@@ -58,6 +60,7 @@ struct grpc_connection {
     int64_t now_ms;
     bool feeding;                /* what is answered now leaves with the feed */
     size_t unfinished;           /* bytes gathered of incomplete requests */
+    size_t owed;                 /* calls that the service has and that are not answered */
     struct grpc_call *borrower;  /* whose message lies in the bytes being fed */
     struct grpc_call *submitted; /* in the feed under way: their messages last until its end */
     struct known_request known[KNOWN_REQUESTS];
@@ -94,6 +97,7 @@ static struct http2_stream *stream_of(struct grpc_call *call)
 /* Notes that the last part of the answer follows, after which the call is gone. */
 static struct grpc_connection *begin_last(struct grpc_call *call)
 {
+    call->connection->owed -= call->state == CALL_SUBMITTED;
     call->state = CALL_ANSWERED;
     return call->connection;
 }
@@ -178,6 +182,11 @@ void *grpc_call_user(const struct grpc_call *call)
     return call->user;
 }
 
+uint64_t grpc_call_max_reply(const struct grpc_call *call)
+{
+    return call->max_reply;
+}
+
 /* Requests. */
 
 static void set_deadline(struct grpc_call *call, int64_t timeout_ms)
@@ -196,6 +205,10 @@ static bool begin_call(struct grpc_call *call, const struct grpc_request *reques
     else if (!request->timeout_valid)
         fail(call, ERR_BAD_ARGUMENT,
              "grpc-timeout is malformed; it is 1 to 8 digits and a unit of H, M, S, m, u or n");
+    else if (!request->max_reply_valid)
+        fail(call, ERR_BAD_ARGUMENT,
+             "keystore-max-reply-bytes is malformed; it is a positive decimal number, the bytes "
+             "that a message may have which the client receives");
     else if (request->timeout_ms == 0)
         fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
     else if (request->encoding.len > 0 &&
@@ -204,6 +217,7 @@ static bool begin_call(struct grpc_call *call, const struct grpc_request *reques
              "the request's grpc-encoding is not supported; this server takes only identity");
     else {
         set_deadline(call, request->timeout_ms);
+        call->max_reply = request->max_reply;
         return true;
     }
     return false;
@@ -213,8 +227,11 @@ static void remember(struct grpc_connection *connection, uint32_t block_id,
                      const struct grpc_call *call, const struct grpc_request *request)
 {
     if (block_id != 0)
-        connection->known[block_id % KNOWN_REQUESTS] = (struct known_request){
-            .block_id = block_id, .method = call->method, .timeout_ms = request->timeout_ms};
+        connection->known[block_id % KNOWN_REQUESTS] =
+            (struct known_request){.block_id = block_id,
+                                   .method = call->method,
+                                   .timeout_ms = request->timeout_ms,
+                                   .max_reply = request->max_reply};
 }
 
 static void on_request(void *user, struct http2_stream *stream, const struct http2_request *request)
@@ -226,6 +243,7 @@ static void on_request(void *user, struct http2_stream *stream, const struct htt
     if (request->block_id != 0 && known->block_id == request->block_id) {
         call->method = known->method;
         set_deadline(call, known->timeout_ms);
+        call->max_reply = known->max_reply;
         return;
     }
     struct grpc_request parsed;
@@ -319,6 +337,7 @@ static void on_end(void *user, struct http2_stream *stream)
     connection->unfinished -= call->message.gathered.len;
     call->complete = true;
     call->state = CALL_SUBMITTED;
+    connection->owed++;
     enlist(call);
     service->on_request(service->user, call, call->method, grpc_message_bytes(&call->message));
 }
@@ -330,8 +349,10 @@ static void on_close(void *user, struct http2_stream *stream)
     const struct grpc_service *service = connection->server->service;
     if (connection->borrower == call)
         connection->borrower = NULL;
-    if (call->state == CALL_SUBMITTED)
+    if (call->state == CALL_SUBMITTED) {
+        connection->owed--;
         service->on_cancel(service->user, call);
+    }
     delist(call);
     drop_message(call);
 }
@@ -419,6 +440,11 @@ size_t grpc_connection_queued(const struct grpc_connection *connection)
 bool grpc_connection_finished(const struct grpc_connection *connection)
 {
     return http2_session_finished(connection->session);
+}
+
+bool grpc_connection_owes(const struct grpc_connection *connection)
+{
+    return connection->owed > 0;
 }
 
 const char *grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms)

@@ -82,6 +82,9 @@ size_t grpc_connection_queued(const struct grpc_connection *connection);
 /* True when the connection has nothing left to do and can be closed. */
 bool grpc_connection_finished(const struct grpc_connection *connection);
 
+/* True if the service has requests that it has not answered yet. */
+bool grpc_connection_owes(const struct grpc_connection *connection);
+
 /* Why the connection must be closed now because of a timeout; NULL if it need not. */
 const char *grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms);
 
@@ -92,6 +95,9 @@ void grpc_connection_drain(struct grpc_connection *connection);
 /* The service's own pointer in a call; NULL at first. */
 void grpc_call_set_user(struct grpc_call *call, void *user);
 void *grpc_call_user(const struct grpc_call *call);
+
+/* Bytes of the reply's message that the client takes (keystore-max-reply-bytes). */
+uint64_t grpc_call_max_reply(const struct grpc_call *call);
 
 /*
  * The reply, all at once: its size in bytes, then the message in any number of pieces that make up

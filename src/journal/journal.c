@@ -11,6 +11,7 @@
 #include "journal/layout.h"
 #include "journal/log.h"
 #include "journal/log_file.h"
+#include "journal/reserve.h"
 #include "store/restore.h"
 #include "store/store.h"
 
@@ -42,6 +43,7 @@ struct journal {
     struct log *log;       /* NULL: there is none */
     bool from_dump;        /* no base holds yet what was loaded from dump.rdb */
     struct fs_file *first; /* the first log, as long as the manifest does not name it */
+    struct reserve reserve;
     bool started;
     pthread_t thread;
     atomic_bool stopping;
@@ -199,6 +201,7 @@ static void on_progress(void *user)
 {
     struct journal *journal = ((struct rewrite *)user)->journal;
     int64_t now_ms = clock_monotonic_ms();
+    reserve_keep(&journal->reserve);
     if (now_ms < journal->told_ms + TELL_MS)
         return;
     journal->told_ms = now_ms;
@@ -250,6 +253,7 @@ static void wait_a_moment(struct journal *journal)
 static int wait_for_log(struct journal *journal)
 {
     while (atomic_load(&journal->rotating)) {
+        reserve_keep(&journal->reserve);
         if (atomic_load(&journal->stopping))
             return -ECANCELED;
         if (atomic_load(&journal->durable.refusal) != NULL) {
@@ -437,6 +441,9 @@ static void *keep(void *user)
     struct journal *journal = user;
     pthread_mutex_lock(&journal->lock);
     while (!atomic_load(&journal->stopping)) {
+        pthread_mutex_unlock(&journal->lock);
+        reserve_keep(&journal->reserve);
+        pthread_mutex_lock(&journal->lock);
         const char *reason = due(journal);
         if (reason == NULL) {
             wait_a_moment(journal);
@@ -556,7 +563,8 @@ static int start_log(struct journal *journal, struct fs_file *file)
         .folder = LAYOUT_FOLDER,
         .durable = &journal->durable,
         .sync = journal->options.durability == JOURNAL_ALWAYS ? LOG_ALWAYS : LOG_EVERY_SECOND,
-        .revision = journal->recovery.revision,
+        .revision = restore_newest(journal->store),
+        .gap = restore_newest(journal->store) - journal->recovery.revision,
         .former_size = journal->recovery.log_bytes,
         .on_rotated = on_rotated,
         .on_open = on_open,
@@ -600,10 +608,16 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
     journal->seq = base_seq > log_seq ? base_seq : log_seq;
     journal->from_dump = recovery->from_dump;
     journal->base_bytes = recovery->base_bytes;
-    journal->saved_revision = recovery->revision;
+    uint64_t newest =
+        recovery->reserved > recovery->revision ? recovery->reserved : recovery->revision;
+    restore_end(journal->store, newest);
+    journal->saved_revision = newest;
     journal->saved_ms = clock_monotonic_ms();
-    atomic_store(&journal->durable.revision, always ? recovery->revision : DURABLE_AT_ONCE);
+    atomic_store(&journal->durable.revision, always ? newest : DURABLE_AT_ONCE);
     int error = start_files(journal);
+    if (error == 0 && !always)
+        reserve_start(&journal->reserve, journal->fs, journal->store, &journal->durable,
+                      journal->options.reserve_step);
     if (error == 0)
         error = -pthread_create(&journal->thread, NULL, keep, journal);
     journal->started = error == 0;
@@ -669,7 +683,9 @@ bool journal_stop(struct journal *journal)
     bool kept = log_free(journal->log);
     journal->log = NULL;
     journal->started = false;
-    return save_at_end(journal) && kept;
+    bool saved = save_at_end(journal);
+    reserve_stop(&journal->reserve);
+    return saved && kept;
 }
 
 void journal_free(struct journal *journal)
@@ -681,6 +697,7 @@ void journal_free(struct journal *journal)
         log_free(journal->log);
     }
     fs_close(journal->first);
+    reserve_stop(&journal->reserve); /* the same */
     recovery_deinit(&journal->recovery);
     manifest_deinit(&journal->manifest);
     pthread_mutex_destroy(&journal->manifest_lock);

@@ -42,6 +42,7 @@ struct journal_options {
     struct journal_rule rules[JOURNAL_MOST_RULES];
     size_t rule_count;
     bool skip_unsupported; /* as in recovery.h */
+    uint64_t reserve_step; /* revisions; 0 = RESERVE_FIRST_STEP (reserve.h) */
 };
 
 /*

@@ -1,8 +1,9 @@
 /*
  * Names in the data directory, which are Redis' (redis-server 7.0 with its default settings), but
- * for the lock:
+ * for the lock and the versions:
  *
  *    keystore.lock                                held while a server uses the directory
+ *    keystore.versions                            revisions that may have been given (reserve.h)
  *    dump.rdb                                     read if there is no manifest; never written
  *    appendonlydir/appendonly.aof.manifest        which of the files below make up the data
  *    appendonlydir/appendonly.aof.N.base.rdb      a snapshot
@@ -17,6 +18,7 @@
 #include <limits.h>
 
 #define LAYOUT_LOCK     "keystore.lock"
+#define LAYOUT_VERSIONS "keystore.versions"
 #define LAYOUT_DUMP     "dump.rdb"
 #define LAYOUT_FOLDER   "appendonlydir"
 #define LAYOUT_MANIFEST "appendonly.aof.manifest"

@@ -226,7 +226,7 @@ static void succeed(struct log *log)
 {
     struct durable *durable = log->options.durable;
     bool told = false;
-    if (log->options.sync == LOG_ALWAYS && atomic_load(&durable->revision) != log->synced) {
+    if (log->options.sync == LOG_ALWAYS && atomic_load(&durable->revision) < log->synced) {
         atomic_store(&durable->revision, log->synced);
         told = true;
     }
@@ -579,7 +579,8 @@ static void init(struct log *log, const struct log_options *options)
         abort();
     if (options->most_gathered == 0)
         log->options.most_gathered = LOG_MOST_GATHERED;
-    log->revision = log->written = log->synced = options->revision;
+    log->revision = log->written = options->revision;
+    log->synced = options->revision - options->gap; /* what the first batch's line says */
     atomic_store(&log->durable_revision, options->revision);
     gather_init(&log->gather);
     buf_init(&log->work.bytes, SIZE_MAX / 4);

@@ -46,6 +46,7 @@ struct log_options {
     enum log_sync sync;
     size_t most_gathered; /* bytes; 0 = LOG_MOST_GATHERED */
     uint64_t revision;    /* of the last unit in the data: the next one is one above */
+    uint64_t gap;         /* revisions up to that one that no unit in the data has */
     uint64_t former_size; /* bytes of the log files since the base, but for the one that is given */
     /*
      * log_rotate() has come so far: the former file is complete and durable, the new one exists and

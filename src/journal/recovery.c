@@ -9,6 +9,7 @@
 #include "journal/layout.h"
 #include "journal/load_rdb.h"
 #include "journal/replay.h"
+#include "journal/reserve.h"
 #include "journal/tidy.h"
 #include "store/restore.h"
 
@@ -486,10 +487,23 @@ static bool judge_unsupported(struct work *work)
                unsupported->why != NULL ? unsupported->why : "");
 }
 
+static bool read_reserve(struct work *work)
+{
+    int error = reserve_read(work->fs, &work->recovery->reserved);
+    if (error != -EINVAL)
+        return went_well(work, error, "read", LAYOUT_VERSIONS);
+    return end(
+        work, LOADING_DAMAGED,
+        "DATA_LOSS: " LAYOUT_VERSIONS
+        " is damaged: it is one line, `versions N xxh3 DIGITS`; nothing was changed, restore "
+        "it from a copy, or remove it, and then versions that clients know may come again");
+}
+
 static bool load(struct work *work)
 {
     bool found;
-    return (work->options->read_only || sync_names(work)) && read_manifest(work, &found) &&
+    return (work->options->read_only || sync_names(work)) && read_reserve(work) &&
+           read_manifest(work, &found) &&
            (found ? load_files(work) : load_without_manifest(work)) && judge_unsupported(work);
 }
 

@@ -49,6 +49,7 @@ struct recovery {
     struct manifest manifest; /* empty if there was none; a start leaves no history in it */
     bool from_dump;           /* loaded from dump.rdb: no manifest names what is in the store */
     uint64_t revision;        /* of the newest unit */
+    uint64_t reserved;        /* newest revision that may have been given (reserve.h); 0 = none */
     uint64_t base_bytes, log_bytes;
     uint64_t ignored_bytes; /* behind the end of the snapshot in dump.rdb */
     struct loading_progress progress;

@@ -83,7 +83,8 @@ static void regulate(struct net_connection *connection)
     count_queued(connection, shared->protocol->queued(connection->session));
     size_t limit =
         shared->queued_total > shared->limits.max_queued_total ? 0 : shared->limits.max_queued;
-    bool wanted = !connection->ending && !(connection->writing && connection->queued > limit);
+    bool wanted = !connection->ending && !connection->hung_up &&
+                  !(connection->writing && connection->queued > limit);
     if (wanted == connection->reading)
         return;
     connection->reading = wanted;
@@ -190,6 +191,15 @@ static void end(struct net_connection *connection)
         uv_read_start(&connection->uv.stream, on_allocate, on_readable);
 }
 
+/* A peer that has ended its side sends nothing more, not even room for what waits for that. */
+static bool is_done(const struct net_connection *connection)
+{
+    const struct net_protocol *protocol = connection->shared->protocol;
+    if (connection->ending || protocol->finished(connection->session))
+        return true;
+    return connection->hung_up && (protocol->owes == NULL || !protocol->owes(connection->session));
+}
+
 /* Writes until the socket or the protocol has enough; the shared output is empty afterwards. */
 static void flush(struct net_connection *connection)
 {
@@ -204,8 +214,7 @@ static void flush(struct net_connection *connection)
     }
     if (uv_is_closing(&connection->uv.handle))
         return;
-    if (!connection->writing &&
-        (connection->ending || shared->protocol->finished(connection->session)))
+    if (!connection->writing && is_done(connection))
         end(connection);
     else
         regulate(connection);
@@ -283,8 +292,9 @@ static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buff
         pass_over(connection, count);
         return;
     }
-    connection->hung_up = count == UV_EOF;
-    if (connection->hung_up || !feed(connection, slice_make(buffer->base, (size_t)count)))
+    if (count == UV_EOF)
+        connection->hung_up = true;
+    else if (!feed(connection, slice_make(buffer->base, (size_t)count)))
         connection->ending = true;
     flush(connection);
 }

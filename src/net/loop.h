@@ -33,6 +33,9 @@ struct net_protocol {
     void (*pull)(void *session, struct chain *out, int64_t now_ms);
     size_t (*queued)(const void *session); /* bytes of output that wait to be pulled */
     bool (*finished)(const void *session); /* nothing left to do: close */
+    /* True as long as answers will come for which nothing more is needed from the peer: one that
+     * has ended its side gets them. NULL: all are there when feed() returns. */
+    bool (*owes)(const void *session);
     /* Why the connection must be closed because of a timeout, or NULL. Asked once a second. */
     const char *(*expired)(const void *session, int64_t now_ms);
     /* Work beside the connections, once from the loop's start on; returns in how many milliseconds

@@ -94,6 +94,11 @@ static bool finished(const void *session)
     return grpc_connection_finished(session);
 }
 
+static bool owes(const void *session)
+{
+    return grpc_connection_owes(session);
+}
+
 static const char *expired(const void *session, int64_t now_ms)
 {
     return grpc_connection_expired(session, now_ms);
@@ -132,6 +137,7 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
                                              .pull = pull,
                                              .queued = queued,
                                              .finished = finished,
+                                             .owes = engine->waits_for_disk_only ? owes : NULL,
                                              .expired = expired,
                                              .tick = tick,
                                              .on_wake = on_wake,

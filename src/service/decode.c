@@ -31,6 +31,9 @@ enum err decode_key(const void *message, struct arena *arena, struct op *op, con
     const Keystore__V1__Key *request = message;
     op->key = field_slice(request->key);
     op->db = request->db;
+    op->want_as_of = request->want_as_of;
+    if (request->want_as_of && op->kind != OP_GET && op->kind != OP_DESCRIBE)
+        return field_refuse_for(op, "want_as_of", arena, why);
     if (request->condition == NULL)
         return ERR_NONE;
     if (op->kind != OP_DELETE && op->kind != OP_GET_DEL)

@@ -71,9 +71,16 @@ static enum err decode_compare(const Keystore__V1__TxnRequest__Compare *message,
     enum err err = field_condition(message->condition, &compare->condition, why);
     if (err != ERR_NONE)
         return err;
+    compare->has_since =
+        message->since_case == KEYSTORE__V1__TXN_REQUEST__COMPARE__SINCE_UNCHANGED_SINCE;
+    if (compare->has_since) {
+        compare->since = message->unchanged_since;
+        return ERR_NONE;
+    }
     const struct condition *condition = &compare->condition;
     if (condition->existence == EXISTENCE_ANY && condition->version == 0 && !condition->match_value)
-        return field_refuse("its condition asks for nothing; set existence, version or match_value",
+        return field_refuse("it asks for nothing; set unchanged_since, or existence, version or "
+                            "match_value of its condition",
                             why);
     return ERR_NONE;
 }

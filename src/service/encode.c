@@ -9,7 +9,13 @@
 #include "grpc/server.h"
 #include "service/wire.h"
 
-enum { VALUE_VALUE = 1, VALUE_FOUND = 2, VALUE_VERSION = 3, VALUE_EXPIRE_AT_MS = 4 };
+enum {
+    VALUE_VALUE = 1,
+    VALUE_FOUND = 2,
+    VALUE_VERSION = 3,
+    VALUE_EXPIRE_AT_MS = 4,
+    VALUE_AS_OF = 5
+};
 enum { STATUS_OK = 1, STATUS_COUNT = 2, STATUS_VERSION = 3, STATUS_PREVIOUS = 4 };
 enum { LIST_VALUES = 1, LIST_FOUND = 2, LIST_LENGTH = 3, LIST_OFFSET = 4, LIST_VERSION = 5 };
 enum { VALUES_VALUES = 1 };
@@ -23,7 +29,8 @@ enum {
     INFO_LENGTH = 3,
     INFO_EXPIRE_AT_MS = 4,
     INFO_VERSION = 5,
-    INFO_MEMORY_BYTES = 6
+    INFO_MEMORY_BYTES = 6,
+    INFO_AS_OF = 7
 };
 enum {
     REPLY_STATUS = 2,
@@ -109,12 +116,15 @@ static void write_value(const struct op_value *value, struct grpc_call *call)
 
 static size_t size_value(const struct op_result *result)
 {
-    return value_size(&result->value);
+    return value_size(&result->value) + wire_number_size(result->as_of);
 }
 
 static void put_value(const struct op_result *result, struct grpc_call *call)
 {
     write_value(&result->value, call);
+    if (result->as_of != 0)
+        wire_write_number(grpc_call_reply_bytes(call, wire_number_size(result->as_of)), VALUE_AS_OF,
+                          result->as_of);
 }
 
 const struct encoder encode_value = {size_value, put_value, REPLY_VALUE};
@@ -297,7 +307,8 @@ static size_t size_key_info(const struct op_result *result)
     return wire_number_size(result->ok) + wire_number_size(result->type) +
            wire_number_size((uint64_t)result->length) +
            wire_number_size((uint64_t)result->value.expire_at_ms) +
-           wire_number_size(result->version) + wire_number_size((uint64_t)result->memory_bytes);
+           wire_number_size(result->version) + wire_number_size((uint64_t)result->memory_bytes) +
+           wire_number_size(result->as_of);
 }
 
 static void put_key_info(const struct op_result *result, struct grpc_call *call)
@@ -308,7 +319,8 @@ static void put_key_info(const struct op_result *result, struct grpc_call *call)
     out = wire_write_number(out, INFO_LENGTH, (uint64_t)result->length);
     out = wire_write_number(out, INFO_EXPIRE_AT_MS, (uint64_t)result->value.expire_at_ms);
     out = wire_write_number(out, INFO_VERSION, result->version);
-    wire_write_number(out, INFO_MEMORY_BYTES, (uint64_t)result->memory_bytes);
+    out = wire_write_number(out, INFO_MEMORY_BYTES, (uint64_t)result->memory_bytes);
+    wire_write_number(out, INFO_AS_OF, result->as_of);
 }
 
 const struct encoder encode_key_info = {size_key_info, put_key_info, REPLY_INFO};

@@ -139,6 +139,7 @@ static enum err make_op(struct request *request, struct slice message, const cha
     *op = (struct op){.kind = request->method->kind,
                       .now_ms = service->now_ms,
                       .max_answer = service->max_answer,
+                      .max_reply = grpc_call_max_reply(request->call),
                       .max_value = service->limits.max_value};
     enum err err = decode(&request->method->decoder, message, &request->arena, op, why);
     return err != ERR_NONE ? err : check_op(&service->limits, op, &request->arena, why);

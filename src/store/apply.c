@@ -6,9 +6,12 @@
 #include "store/change.h"
 #include "store/entry.h"
 #include "store/list.h"
+#include "store/restore.h"
 #include "store/shard.h"
 #include "store/snapshot.h"
 #include "store/undo.h"
+
+#include <stdio.h>
 
 static apply_function *const functions[OP_COUNT] = {
 #define OPERATION(kind, method, request, reply, access, category, keys, apply) [OP_##kind] = apply,
@@ -37,6 +40,7 @@ void apply_roll_back(struct keyspace *space, struct op_result *result)
     op_result_release(result);
     *result = (struct op_result){0};
     space->expired_keys = 0;
+    space->wrote = false;
     if (space->revision == 0)
         return;
     if (space->store->sink != NULL)
@@ -63,40 +67,75 @@ static struct lookup look_up(struct keyspace *space, uint32_t db, struct slice k
     struct lookup at = {
         .shard = shard, .database = &shard->databases[db], .key = key, .hash = hash, .db = db};
     at.entry = dict_find(&at.database->dict, hash, key);
-    apply_see(space, at.entry != NULL ? entry_version(at.entry) : shard->removed);
+    at.as_of = at.entry != NULL ? entry_version(at.entry) : shard->removed;
+    apply_see(space, at.as_of);
     return at;
 }
 
 struct lookup apply_find(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash)
 {
     struct lookup at = look_up(space, db, key, hash);
-    if (at.entry != NULL && apply_is_due(space, entry_expire_at_ms(at.entry)))
+    if (at.entry != NULL && apply_is_due(space, entry_expire_at_ms(at.entry))) {
         at.entry = NULL;
+        if (at.shard->removed > at.as_of)
+            at.as_of = at.shard->removed;
+        apply_see(space, at.as_of);
+    }
     if (at.entry != NULL && space->store->note_visits)
         entry_set_visited(at.entry, true);
     return at;
 }
 
+/* Nobody asked for that, so it is no write of the operation. */
+static void drop_expired(struct keyspace *space, struct lookup *at)
+{
+    bool wrote = space->wrote;
+    apply_drop(space, at);
+    space->wrote = wrote;
+    space->expired_keys++;
+    space->expired_in = at->shard;
+}
+
 struct lookup apply_open(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash)
 {
     struct lookup at = look_up(space, db, key, hash);
-    if (at.entry != NULL && apply_is_due(space, entry_expire_at_ms(at.entry))) {
-        apply_drop(space, &at);
-        space->expired_keys++;
-        space->expired_in = at.shard;
-    }
+    if (at.entry != NULL && apply_is_due(space, entry_expire_at_ms(at.entry)))
+        drop_expired(space, &at);
     return at;
+}
+
+/* Who read an expired key as absent may have done so before or after its removal, and who read it
+ * while it was there must hear of the end; where the two have the same revision, both do. The key
+ * is removed then, so that the next answer tells them apart. */
+bool apply_is_unchanged(struct keyspace *space, const struct op *compare)
+{
+    struct lookup at = look_up(space, compare->db, compare->key, compare->hash);
+    if (at.entry == NULL)
+        return removals_latest(&at.shard->removals, at.db, at.hash) <= compare->since;
+    if (!apply_is_due(space, entry_expire_at_ms(at.entry)))
+        return entry_version(at.entry) <= compare->since;
+    if (entry_version(at.entry) < compare->since)
+        return true;
+    drop_expired(space, &at);
+    return false;
 }
 
 /* ---- writing ---- */
 
+static void begin_unit(struct keyspace *space)
+{
+    struct store *store = space->store;
+    struct change_sink *sink = store->sink;
+    space->revision = sink != NULL ? sink->begin(sink) : atomic_fetch_add(&store->revision, 1) + 1;
+    if (space->revision > atomic_load_explicit(&store->reserved, memory_order_relaxed))
+        store->reserve->wait(store->reserve, space->revision);
+}
+
 uint64_t apply_revision(struct keyspace *space)
 {
-    if (space->revision == 0) {
-        struct change_sink *sink = space->store->sink;
-        space->revision =
-            sink != NULL ? sink->begin(sink) : atomic_fetch_add(&space->store->revision, 1) + 1;
-    }
+    space->wrote = true;
+    if (space->revision == 0)
+        begin_unit(space);
     return space->revision;
 }
 
@@ -128,7 +167,7 @@ bool apply_is_own(const struct keyspace *space, const struct entry *entry)
 static void let_go(struct keyspace *space, const struct lookup *at, struct entry *former)
 {
     if (space->undo != NULL && !apply_is_own(space, former))
-        undo_entry(space->undo, at, former);
+        undo_entry(space->undo, at, former, false);
     else
         entry_free(&at->shard->slab, former);
 }
@@ -184,7 +223,16 @@ void apply_remove(struct keyspace *space, struct lookup *at)
     uint64_t revision = apply_revision(space);
     apply_preserve(space, at);
     database_uncount(at->database, at->entry);
-    let_go(space, at, dict_take(&at->database->dict, at->hash, at->key));
+    struct entry *former = dict_take(&at->database->dict, at->hash, at->key);
+    if (space->undo == NULL)
+        removals_note(&at->shard->removals, at->db, at->hash, revision);
+    if (space->undo != NULL && !apply_is_own(space, former)) {
+        undo_entry(space->undo, at, former, true);
+    } else {
+        entry_free(&at->shard->slab, former);
+        if (space->undo != NULL)
+            undo_entry(space->undo, at, NULL, true);
+    }
     at->shard->removed = revision; /* the undo has noted the former one */
     at->entry = NULL;
 }
@@ -240,6 +288,32 @@ void apply_fail(struct op_result *result, enum err err, const char *why)
 {
     result->err = err;
     result->why = why;
+}
+
+void apply_fail_reply(struct keyspace *space, const struct op *op, size_t size,
+                      struct op_result *result)
+{
+    static const char format[] =
+        "the answer has some %zu bytes and this client takes %zu at most, so nothing was changed; "
+        "ask for less, or raise the client's limit for messages that it receives and send it in "
+        "the metadata keystore-max-reply-bytes";
+    size_t room = sizeof format + 2 * 20;
+    char *why = arena_alloc(space->arena, room);
+    snprintf(why, room, format, size, op->max_reply);
+    apply_fail(result, ERR_TOO_LARGE, why);
+}
+
+bool apply_wants_reply(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    if (op->max_reply == 0)
+        return true;
+    size_t size = op_reply_size(op->kind, result);
+    if (size <= op->max_reply)
+        return true;
+    op_result_release(result);
+    *result = (struct op_result){0};
+    apply_fail_reply(space, op, size, result);
+    return false;
 }
 
 static void wrong_type(const struct entry *entry, struct op_result *result)

@@ -28,6 +28,7 @@ struct keyspace {
     int64_t now_ms;
     uint64_t revision; /* of this unit; 0 until its first write */
     uint64_t seen;     /* newest revision that it has seen the effects of */
+    bool wrote;        /* it has changed something itself: more than removed what had expired */
     bool is_tight;     /* a string that grows gets no reserve */
     bool took_reserve; /* one has got some */
     /* Expired keys that it removed, counted when the unit stands: in the last one's shard. */
@@ -43,6 +44,8 @@ struct lookup {
     struct slice key;    /* borrowed from the operation */
     uint64_t hash;
     uint32_t db;
+    uint64_t as_of; /* newest revision that the key can have been changed at, as far as is known
+                       of its shard */
     bool preserved; /* a snapshot need not be minded any more */
 };
 
@@ -83,6 +86,11 @@ static inline struct lookup apply_open_key(struct keyspace *space, const struct 
     return apply_open(space, op->db, op->key, op->hash);
 }
 
+/* True if the key has not been written or removed since the revision, which an answer gave: that of
+ * the key, or if it was absent its as_of. If it is absent, or has expired since, also removals
+ * of other keys may count, but seldom (store/removals.h). */
+bool apply_is_unchanged(struct keyspace *space, const struct op *compare);
+
 /* Notes that the answer shows what the unit with this revision did; the functions above do so. */
 void apply_see(struct keyspace *space, uint64_t revision);
 
@@ -96,6 +104,12 @@ static inline bool apply_is_due(const struct keyspace *space, int64_t expire_at_
 
 /* The revision of this unit, which begins with the first call. Every function below calls it. */
 uint64_t apply_revision(struct keyspace *space);
+
+/* The version of all keys that this unit has written; 0 = none was. */
+static inline uint64_t apply_version(const struct keyspace *space)
+{
+    return space->wrote ? space->revision : 0;
+}
 
 /* What a snapshot needs of the entry is saved; to be called before its value is changed. Every
  * function below calls it. */
@@ -151,6 +165,14 @@ void apply_return_string(struct keyspace *space, const struct entry *entry, stru
 
 /* Fails the operation. `why` is static or lies in the arena. */
 void apply_fail(struct op_result *result, enum err err, const char *why);
+
+/* To be asked before the change, when the result holds all data that the answer will: true if the
+ * caller takes an answer of that size. Else the operation has failed. */
+bool apply_wants_reply(struct keyspace *space, const struct op *op, struct op_result *result);
+
+/* Fails the operation because its answer has more bytes than the caller takes. */
+void apply_fail_reply(struct keyspace *space, const struct op *op, size_t size,
+                      struct op_result *result);
 
 /* True if there is no entry or it holds a string; else the operation has failed. */
 bool apply_wants_string(const struct entry *entry, struct op_result *result);

@@ -35,6 +35,7 @@ static size_t flush_shard(struct keyspace *space, struct shard *shard, uint32_t 
     shard->garbage = garbage;
     atomic_store_explicit(&shard->has_garbage, true, memory_order_relaxed);
     shard->removed = apply_revision(space);
+    removals_note_all(&shard->removals, shard->removed);
     database->expiring = 0;
     database->expiring_memory = 0;
     return count;

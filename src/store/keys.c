@@ -55,6 +55,8 @@ void apply_touch(struct keyspace *space, const struct op *op, struct op_result *
 void apply_describe(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_find_key(space, op);
+    if (op->want_as_of)
+        result->as_of = at.as_of;
     if (at.entry == NULL)
         return;
     result->ok = true;

@@ -89,7 +89,8 @@ static void pop(struct keyspace *space, const struct op *op, enum op_end end,
         return;
     const struct list *list = entry_list(at.entry);
     list_answer_value(space, list, list_answer_end(list, end_of(end)), &result->value);
-    take(space, &at, end, 1, result);
+    if (apply_wants_reply(space, op, result))
+        take(space, &at, end, 1, result);
 }
 
 void apply_l_pop(struct keyspace *space, const struct op *op, struct op_result *result)
@@ -142,7 +143,8 @@ void apply_list_pop(struct keyspace *space, const struct op *op, struct op_resul
     }
     result->key = arena_copy(space->arena, key->bytes);
     result->count = (int64_t)part.count;
-    take(space, &at, op->end, part.count, result);
+    if (apply_wants_reply(space, op, result))
+        take(space, &at, op->end, part.count, result);
 }
 
 /* ---- moving ---- */
@@ -170,6 +172,8 @@ void apply_l_move(struct keyspace *space, const struct op *op, struct op_result 
         return;
     const struct list *list = entry_list(source.entry);
     list_answer_value(space, list, list_answer_end(list, end_of(op->end)), &result->value);
+    if (!apply_wants_reply(space, op, result))
+        return;
     bool is_same = target.entry == source.entry;
     move(space, is_same ? &target : &source, &target, op, &result->value);
     list_answer_key(&target, result);

@@ -99,9 +99,10 @@ struct op {
     struct slice pivot; /* LInsert */
 
     union {
-        int64_t start; /* LRange, LTrim, GetRange, SetRange; negative counts from the tail */
-        int64_t index; /* LIndex, LSet; the same */
-        int64_t rank;  /* LPos: begins with that match; negative ones from the tail; 0 = 1 */
+        int64_t start;  /* LRange, LTrim, GetRange, SetRange; negative counts from the tail */
+        int64_t index;  /* LIndex, LSet; the same */
+        int64_t rank;   /* LPos: begins with that match; negative ones from the tail; 0 = 1 */
+        uint64_t since; /* a Txn's compare with has_since: the key was not changed after it */
     };
     int64_t stop;      /* LRange, LTrim, GetRange; inclusive */
     int64_t count;     /* LRem: how many, negative from the tail, 0 = all; LPos: how many, 0 = all;
@@ -121,6 +122,8 @@ struct op {
     bool replace;           /* Copy: also if the target exists */
     bool absent_only;       /* Rename: only if the target does not exist */
     bool after;             /* LInsert: behind the pivot */
+    bool has_since;         /* a Txn's compare */
+    bool want_as_of;        /* Get, Describe */
     enum op_when when;      /* Expire */
     enum op_end end;        /* ListPop; LMove: of the key */
     enum op_end target_end; /* LMove */
@@ -130,12 +133,14 @@ struct op {
     struct op_otherwise *txn; /* Txn; NULL for any other */
 
     size_t max_answer; /* bytes the answer may have, as op_answer_size() counts; 0 = any */
+    size_t max_reply;  /* bytes the caller takes, as op_reply_size() counts; 0 = any. What changes
+                          something and would answer with more is not done */
     size_t max_value;  /* bytes a string may come to have; 0 = ENTRY_MAX_VALUE */
 };
 
 /* The other parts of a Txn. */
 struct op_otherwise {
-    struct op *compares; /* key, db and condition of each count */
+    struct op *compares; /* key, db, condition, and with has_since `since` of each count */
     size_t compare_count;
     struct op *ops; /* what is done if a compare does not hold */
     size_t op_count;
@@ -173,8 +178,10 @@ struct op_result {
     bool ok;         /* something changed or was found */
     bool has_previous;
     int64_t count;         /* keys or items affected, or the new length */
-    uint64_t version;      /* of the key after the operation; 0 = no such key. Txn: its revision, 0
-                              if it wrote nothing */
+    uint64_t version;      /* of the key after the operation; 0 = no such key. Txn: that of all keys
+                              that it wrote, 0 if it wrote none */
+    uint64_t as_of;        /* with want_as_of: a revision since when the key has not changed, for
+                              a Txn's compare; that of an absent key may come from others */
     struct op_value value; /* the value asked for, or with has_previous the former one; Incr: the
                               sum as it is stored */
     struct slice key;      /* RandomKey, ListPop */
@@ -205,6 +212,10 @@ struct op_result {
     const struct op *done;     /* Txn: which they were */
     size_t result_count;
 };
+
+/* At least the bytes of the answer's message, and of that around it in a Txn's reply; those of a
+ * Txn's parts do not count. */
+size_t op_reply_size(enum op_kind kind, const struct op_result *result);
 
 /* Gives the references to blobs back, those of inner results too; the result must not be used
  * after that. */

@@ -132,6 +132,22 @@ void restore_revision(struct store *store, uint64_t revision)
     atomic_store(&store->revision, revision);
 }
 
+void restore_end(struct store *store, uint64_t revision)
+{
+    restore_revision(store, revision);
+    for (size_t i = 0; i < store->shard_count; i++) {
+        store->shards[i].removed = revision;
+        removals_note_all(&store->shards[i].removals, revision);
+    }
+}
+
+void restore_set_reserve(struct store *store, struct restore_reserve *reserve, uint64_t limit)
+{
+    if (store->reserve != reserve)
+        store->reserve = reserve;
+    atomic_store(&store->reserved, reserve != NULL ? limit : UINT64_MAX);
+}
+
 uint64_t restore_newest(struct store *store)
 {
     return atomic_load(&store->revision);

@@ -45,11 +45,25 @@ bool restore_list(struct store *store, const struct restore_key *key, struct lis
 /* The next unit will have the revision after this one. */
 void restore_revision(struct store *store, uint64_t revision);
 
+/* All is restored: the next unit will have the revision after this one, and what is absent may have
+ * been removed at it. */
+void restore_end(struct store *store, uint64_t revision);
+
 /* The revision of the last unit. */
 uint64_t restore_newest(struct store *store);
 
 /* What one database had the other has, and the reverse. */
 void restore_swap(struct store *store, uint32_t one, uint32_t other);
+/* Who answers for it that no revision is given again after a crash. */
+struct restore_reserve {
+    /* Returns once units may have revisions up to this one at least. The caller holds locks of the
+     * store, and may be the only one who works on it. */
+    void (*wait)(struct restore_reserve *reserve, uint64_t revision);
+};
+
+/* From now on no unit has a revision above `limit` until the reserve, borrowed, has been waited
+ * for. While others write it may only be raised. NULL: any revision, as it is to begin with. */
+void restore_set_reserve(struct store *store, struct restore_reserve *reserve, uint64_t limit);
 
 /* Frees at once what FlushDb has left to be freed. */
 void restore_collect(struct store *store);

@@ -280,7 +280,7 @@ static bool judge(struct trial *trial, struct lock_set set, struct keyspace *spa
 {
     bool stands = !space->undo->is_full && may_stand(trial, set, space->undo);
     if (stands) {
-        undo_forget(space->undo);
+        undo_forget(space->undo, space->revision);
         return true;
     }
     trial->is_undoable = !space->undo->is_full;

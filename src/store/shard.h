@@ -6,6 +6,7 @@
 #include "store/dict.h"
 #include "store/entry.h"
 #include "store/pages.h"
+#include "store/removals.h"
 #include "store/slab.h"
 #include "store/store.h"
 
@@ -20,6 +21,7 @@
 
 struct change_sink;
 struct flush_garbage;
+struct restore_reserve;
 
 /* A shard's part of a database. */
 struct database {
@@ -35,8 +37,9 @@ struct database {
 
 struct shard {
     struct mutex lock;
-    uint64_t removed; /* revision of the last unit that removed a key */
-    struct slab slab; /* what the databases' memory comes from */
+    uint64_t removed;         /* revision of the last unit that removed a key, or of the start */
+    struct removals removals; /* which keys those were, lately */
+    struct slab slab;         /* what the databases' memory comes from */
     struct database *databases;
     uint32_t hand;       /* the database where eviction goes on */
     uint32_t compact_db; /* where compaction goes on: the database... */
@@ -52,6 +55,8 @@ struct store {
     struct change_sink *sink;  /* NULL: nobody is told */
     struct snapshot *snapshot; /* the one under way; changes with all shards locked */
     atomic_uint_fast64_t revision __attribute__((aligned(CACHE_LINE))); /* of the last unit */
+    atomic_uint_fast64_t reserved;   /* no unit has a revision above it (restore.h) */
+    struct restore_reserve *reserve; /* who raises it; NULL: it is UINT64_MAX */
     uint32_t databases;
     enum store_policy policy;
     size_t max_memory;                 /* 0 = any */

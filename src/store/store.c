@@ -38,6 +38,7 @@ static void init_shard(struct store *store, struct shard *shard)
 static void deinit_shard(struct shard *shard, uint32_t databases)
 {
     flush_collect(shard, SIZE_MAX);
+    removals_deinit(&shard->removals);
     for (uint32_t db = 0; db < databases; db++)
         dict_deinit(&shard->databases[db].dict);
     free(shard->databases);
@@ -71,6 +72,8 @@ struct store *store_new(const struct store_options *options)
     atomic_init(&store->hand, 0);
     atomic_init(&store->compact_hand, 0);
     atomic_init(&store->revision, 0);
+    atomic_init(&store->reserved, UINT64_MAX);
+    store->reserve = NULL;
     random_fill(store->secret, sizeof store->secret);
     store->hasher = (struct dict_hasher){.hash = hash_key, .context = store->secret};
     pages_init(&store->pages, true);
@@ -129,7 +132,7 @@ struct store_stats store_stats(struct store *store)
         stats.expired_keys += shard->expired_keys;
         stats.evicted_keys += shard->evicted_keys;
         stats.used_memory += slab_used(&shard->slab);
-        stats.held_memory += slab_heap(&shard->slab);
+        stats.held_memory += slab_heap(&shard->slab) + removals_memory(&shard->removals);
         mutex_unlock(&shard->lock);
     }
     return stats;
@@ -199,7 +202,7 @@ static void apply_undoable(struct store *store, const struct op *op, struct aren
     undo_init(&undo, arena, room_for_undo(store));
     struct keyspace space = {.store = store, .arena = arena, .undo = &undo, .now_ms = op->now_ms};
     apply_unit(&space, op, result);
-    undo_forget(&undo);
+    undo_forget(&undo, space.revision);
     apply_end(&space);
     result->seen = apply_seen(&space);
 }

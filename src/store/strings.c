@@ -41,6 +41,8 @@ void apply_set(struct keyspace *space, const struct op *op, struct op_result *re
         result->has_previous = true;
         if (at.entry != NULL)
             apply_return_string(space, at.entry, &result->value);
+        if (!apply_wants_reply(space, op, result))
+            return;
     }
     set(space, &at, op);
     result->ok = true;
@@ -50,9 +52,11 @@ void apply_set(struct keyspace *space, const struct op *op, struct op_result *re
 
 void apply_get(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_find_key(space, op).entry;
-    if (entry != NULL && apply_wants_string(entry, result))
-        apply_return_string(space, entry, &result->value);
+    struct lookup at = apply_find_key(space, op);
+    if (op->want_as_of)
+        result->as_of = at.as_of;
+    if (at.entry != NULL && apply_wants_string(at.entry, result))
+        apply_return_string(space, at.entry, &result->value);
 }
 
 /* Fills the value, with version 0 as the key is gone. A condition that is not met leaves the value
@@ -68,6 +72,8 @@ void apply_get_del(struct keyspace *space, const struct op *op, struct op_result
         return;
     }
     apply_return_string(space, at.entry, &result->value);
+    if (!apply_wants_reply(space, op, result))
+        return;
     remove_key(space, &at);
     result->ok = true;
     result->value.version = 0;
@@ -97,6 +103,8 @@ void apply_get_ex(struct keyspace *space, const struct op *op, struct op_result 
         return;
     apply_return_string(space, at.entry, &result->value);
     if (op->persist ? entry_expire_at_ms(at.entry) != 0 : op->expire_at_ms != 0) {
+        if (!apply_wants_reply(space, op, result))
+            return;
         restamp(space, &at, op->persist ? 0 : op->expire_at_ms);
         result->value.version = at.entry != NULL ? space->revision : 0;
         result->value.expire_at_ms = at.entry != NULL ? entry_expire_at_ms(at.entry) : 0;
@@ -193,5 +201,5 @@ void apply_m_set(struct keyspace *space, const struct op *op, struct op_result *
     }
     result->ok = true;
     result->count = (int64_t)op->op_count;
-    result->version = space->revision;
+    result->version = apply_version(space);
 }

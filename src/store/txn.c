@@ -13,6 +13,8 @@ static bool compares_hold(struct keyspace *space, const struct op_otherwise *txn
 {
     for (size_t i = 0; i < txn->compare_count; i++) {
         const struct op *compare = &txn->compares[i];
+        if (compare->has_since && !apply_is_unchanged(space, compare))
+            return false;
         if (!apply_condition_holds(&compare->condition, apply_find_key(space, compare).entry))
             return false;
     }
@@ -37,6 +39,7 @@ static struct op as_part(const struct op *txn, const struct op *op, size_t left)
 {
     struct op part = *op;
     part.now_ms = txn->now_ms;
+    part.max_reply = 0; /* all answers together are what counts */
     if (txn->max_answer != 0 && (part.max_answer == 0 || part.max_answer > left))
         part.max_answer = left > 0 ? left : 1; /* 0 would mean: any */
     if (part.max_value == 0)
@@ -69,17 +72,31 @@ static bool apply_part(struct keyspace *space, const struct op *txn, const struc
     return true;
 }
 
+/* True if the caller takes the answers so far, or nothing was written, so that nothing can be lost
+ * with them; else the transaction has failed in that part. */
+static bool wants_replies(struct keyspace *space, const struct op *txn, size_t size,
+                          struct op_result *part)
+{
+    if (txn->max_reply == 0 || !space->wrote || size <= txn->max_reply)
+        return true;
+    apply_fail_reply(space, txn, size, part);
+    return false;
+}
+
 static void apply_parts(struct keyspace *space, const struct op *op, const struct op *ops,
                         size_t count, struct op_result *result)
 {
-    size_t left = op->max_answer;
+    size_t left = op->max_answer, size = op_reply_size(OP_TXN, result);
     result->done = ops;
     result->results = arena_alloc(space->arena, (count + 1) * sizeof *result->results);
     for (size_t i = 0; i < count; i++) {
         struct op_result *part = &result->results[result->result_count++];
         *part = (struct op_result){0};
-        if (apply_part(space, op, &ops[i], &left, part))
-            continue;
+        if (apply_part(space, op, &ops[i], &left, part)) {
+            size += op_reply_size(ops[i].kind, part);
+            if (wants_replies(space, op, size, part))
+                continue;
+        }
         result->err = part->err;
         result->why = part->why;
         return;
@@ -106,7 +123,7 @@ void apply_txn(struct keyspace *space, const struct op *op, struct op_result *re
     else
         apply_parts(space, op, op->txn->ops, op->txn->op_count, result);
     if (result->err == ERR_NONE)
-        result->version = space->revision;
+        result->version = apply_version(space);
     else
         result->why = explain(space->arena, result);
 }

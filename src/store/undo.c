@@ -19,6 +19,7 @@ struct undo_record {
         struct {
             struct entry *former; /* UNDO_ENTRY; or NULL */
             uint64_t removed;     /* UNDO_ENTRY: of the shard */
+            bool is_removal;      /* UNDO_ENTRY */
         };
         struct entry_stamp stamp; /* UNDO_STAMP */
         struct undo_edit *edit;   /* UNDO_EDIT */
@@ -58,13 +59,14 @@ static struct undo_record *add(struct undo *undo, enum undo_kind kind, const str
     return record;
 }
 
-void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former)
+void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former, bool is_removal)
 {
     struct undo_record *record = add(undo, UNDO_ENTRY, at);
     record->former = former;
     record->removed = at->shard->removed;
     if (former != NULL)
         undo->kept += entry_memory(former);
+    record->is_removal = is_removal;
 }
 
 void undo_stamp(struct undo *undo, const struct lookup *at)
@@ -79,11 +81,19 @@ void undo_edit(struct undo *undo, const struct lookup *at, struct undo_edit *edi
     add(undo, UNDO_EDIT, at)->edit = edit;
 }
 
-void undo_forget(struct undo *undo)
+static void forget_entry(struct undo_record *record, uint64_t revision)
+{
+    struct lookup *at = &record->at;
+    entry_free(&at->shard->slab, record->former);
+    if (record->is_removal)
+        removals_note(&at->shard->removals, at->db, at->hash, revision);
+}
+
+void undo_forget(struct undo *undo, uint64_t revision)
 {
     for (struct undo_record *record = undo->newest; record != NULL; record = record->older) {
         if (record->kind == UNDO_ENTRY)
-            entry_free(&record->at.shard->slab, record->former);
+            forget_entry(record, revision);
         else if (record->kind == UNDO_EDIT && record->edit->forget != NULL)
             record->edit->forget(record->edit, &record->at);
     }

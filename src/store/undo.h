@@ -49,7 +49,7 @@ size_t undo_round(size_t size);
 bool undo_has_room(struct undo *undo, size_t bytes);
 
 /* The entry was replaced or removed, or created if `former` is NULL; passes to the undo. */
-void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former);
+void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former, bool is_removal);
 
 /* The entry, which is still there, is about to get another version or deadline. */
 void undo_stamp(struct undo *undo, const struct lookup *at);
@@ -57,8 +57,8 @@ void undo_stamp(struct undo *undo, const struct lookup *at);
 /* The entry's value was changed, or is about to be. */
 void undo_edit(struct undo *undo, const struct lookup *at, struct undo_edit *edit);
 
-/* The writes stand: frees what they replaced. */
-void undo_forget(struct undo *undo);
+/* The writes stand, at that revision: frees what they replaced, and notes what they removed. */
+void undo_forget(struct undo *undo, uint64_t revision);
 
 /* Takes all writes back, as if they had never been. */
 void undo_roll_back(struct undo *undo);

@@ -39,6 +39,7 @@ struct server {
     struct journal_save save;
     bool saving;
     bool saved;
+    uint64_t began;      /* the revision of the start: up to it no unit is this server's */
     uint64_t waited_for; /* revision; of a log that is not synced at once */
 };
 
@@ -56,7 +57,7 @@ static void on_progress(void *user)
 {
     struct server *server = user;
     uint64_t revision = atomic_load(&journal_durable(server->journal)->revision);
-    if (server->durability == JOURNAL_ALWAYS)
+    if (server->durability == JOURNAL_ALWAYS && revision > server->began)
         history_acknowledge(server->history, fs_model_steps(server->model), revision);
     server->tell_engine(server->engine);
     wake(server);
@@ -131,6 +132,8 @@ static bool load(struct server *server, const char **wrong)
     if (*wrong != NULL || recovery->verdict != LOADING_DONE)
         return false;
     history_rewind(server->history, recovery->revision);
+    server->began =
+        recovery->reserved > recovery->revision ? recovery->reserved : recovery->revision;
     return true;
 }
 
@@ -175,7 +178,7 @@ struct server *server_new(struct fs_model *model, struct history *history,
     }
     struct store *store = server_store(server);
     if (options->durability == JOURNAL_ALWAYS) /* it may be shown */
-        history_acknowledge(history, fs_model_steps(model), restore_newest(store));
+        history_acknowledge(history, fs_model_steps(model), history->newest);
     history_watch(history, store);
     return server;
 }

@@ -163,7 +163,8 @@ static const char *try_life(const struct journal_options *options, unsigned lies
     size_t changes = fs_model_steps(model);
     tried->changes += changes;
     if (wrong == NULL)
-        wrong = crash_everywhere(model, &history, states / changes + 1, lies == 0, random, tried);
+        wrong = crash_everywhere(model, &history, states / changes + 1,
+                                 lies == 0 && options->durability == JOURNAL_ALWAYS, random, tried);
     history_deinit(&history);
     fs_model_free(model);
     return wrong;

@@ -160,8 +160,8 @@ static void compare_and_transfer(struct worker *worker)
     int64_t amount = 1 + below(worker, 10);
     struct keystore_condition conditions[] = {{.version = values.values[0].version},
                                               {.version = values.values[1].version}};
-    struct keystore_compare compares[] = {{keys[0], &conditions[0], 0},
-                                          {keys[1], &conditions[1], 0}};
+    struct keystore_compare compares[] = {{.key = keys[0], .condition = &conditions[0]},
+                                          {.key = keys[1], .condition = &conditions[1]}};
     struct keystore_op ops[] = {
         set_of(keys[0], &texts[0], number_of(values.values[0].value) - amount),
         set_of(keys[1], &texts[1], number_of(values.values[1].value) + amount)};

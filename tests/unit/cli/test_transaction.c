@@ -133,9 +133,9 @@ static void select_counts_for_what_follows(void **state)
 static void watched_keys_become_compares(void **state)
 {
     (void)state;
-    fake_reply.answer.info = (struct keystore_key_info){.found = true, .version = 77};
+    fake_reply.answer.info = (struct keystore_key_info){.found = true, .version = 77, .as_of = 77};
     watch("WATCH a b");
-    fake_reply.answer.info = (struct keystore_key_info){.found = false, .version = 5};
+    fake_reply.answer.info = (struct keystore_key_info){.found = false, .as_of = 5};
     watch("WATCH c");
     assert_int_equal(fake_calls, 3);
     transaction_begin(&transaction, PARSED_DB);
@@ -144,11 +144,12 @@ static void watched_keys_become_compares(void **state)
     assert_int_equal(fake_sent_txn.compare_count, 3);
     assert_slice(fake_sent_txn.compares[1].key, "b");
     assert_int_equal(fake_sent_txn.compares[1].db, PARSED_DB);
-    assert_int_equal(fake_sent_txn.compares[1].condition->version, 77);
-    assert_int_equal(fake_sent_txn.compares[1].condition->existence, KEYSTORE_ANY);
+    assert_null(fake_sent_txn.compares[1].condition);
+    assert_true(fake_sent_txn.compares[1].has_unchanged_since);
+    assert_int_equal(fake_sent_txn.compares[1].unchanged_since, 77);
     assert_slice(fake_sent_txn.compares[2].key, "c");
-    assert_int_equal(fake_sent_txn.compares[2].condition->existence, KEYSTORE_ABSENT);
-    assert_int_equal(fake_sent_txn.compares[2].condition->version, 0);
+    assert_true(fake_sent_txn.compares[2].has_unchanged_since);
+    assert_int_equal(fake_sent_txn.compares[2].unchanged_since, 5);
 }
 
 static void forgotten_keys(void **state)

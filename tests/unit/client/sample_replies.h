@@ -26,7 +26,7 @@
 
 static Keystore__V1__Value wire_value = {
     WIRE(value),           .value = WIRE_BYTES("a\0c"),   .found = true,
-    .version = UINT64_MAX, .expire_at_ms = 1800000000000,
+    .version = UINT64_MAX, .expire_at_ms = 1800000000000, .as_of = 90,
 };
 
 static inline void got_value(const struct keystore_value *value)
@@ -35,12 +35,14 @@ static inline void got_value(const struct keystore_value *value)
     assert_true(value->found);
     assert_true(value->version == UINT64_MAX);
     assert_true(value->expire_at_ms == 1800000000000);
+    assert_int_equal(value->as_of, 90);
 }
 
 static inline void empty_value(const struct keystore_value *value)
 {
     assert_false(value->found);
     assert_true(value->value.len == 0 && value->version == 0 && value->expire_at_ms == 0);
+    assert_int_equal(value->as_of, 0);
 }
 
 static Keystore__V1__Status wire_status = {
@@ -140,9 +142,7 @@ static Keystore__V1__Condition wire_condition = {
     .version = 1,
 };
 static Keystore__V1__Key wire_key = {
-    WIRE(key),
-    .key = WIRE_BYTES("random"),
-    .condition = &wire_condition,
+    WIRE(key), .key = WIRE_BYTES("random"), .condition = &wire_condition, .want_as_of = true,
     .db = 14,
 };
 
@@ -166,6 +166,7 @@ static Keystore__V1__KeyInfo wire_key_info = {
     .expire_at_ms = 1700000000000,
     .version = 12,
     .memory_bytes = 4096,
+    .as_of = 13,
 };
 
 static inline void got_key_info(const struct keystore_key_info *info)
@@ -176,6 +177,7 @@ static inline void got_key_info(const struct keystore_key_info *info)
     assert_true(info->expire_at_ms == 1700000000000);
     assert_int_equal(info->version, 12);
     assert_int_equal(info->memory_bytes, 4096);
+    assert_int_equal(info->as_of, 13);
 }
 
 static inline void empty_key_info(const struct keystore_key_info *info)
@@ -184,6 +186,7 @@ static inline void empty_key_info(const struct keystore_key_info *info)
     assert_int_equal(info->type, KEYSTORE_TYPE_NONE);
     assert_true(info->length == 0 && info->expire_at_ms == 0 && info->version == 0);
     assert_int_equal(info->memory_bytes, 0);
+    assert_int_equal(info->as_of, 0);
 }
 
 static Keystore__V1__Popped wire_popped = {

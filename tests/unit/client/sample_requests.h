@@ -58,6 +58,7 @@ static const struct keystore_key sample_key = {
     .key = SAMPLE_TEXT("foo"),
     .db = 5,
     .condition = &sample_condition,
+    .want_as_of = true,
 };
 
 static inline void seen_key(const Keystore__V1__Key *wire)
@@ -65,6 +66,7 @@ static inline void seen_key(const Keystore__V1__Key *wire)
     assert_wire(wire->key, "foo");
     assert_int_equal(wire->db, 5);
     seen_condition(wire->condition);
+    assert_true(wire->want_as_of);
 }
 
 static const struct keystore_key_value sample_key_value = {
@@ -341,7 +343,7 @@ static inline void seen_save_request(const Keystore__V1__SaveRequest *wire)
 
 static const struct keystore_compare sample_compares[] = {
     {.key = SAMPLE_TEXT("c"), .condition = &sample_condition, .db = 3},
-    {.key = SAMPLE_TEXT("plain")},
+    {.key = SAMPLE_TEXT("plain"), .has_unchanged_since = true},
 };
 
 static const struct keystore_op sample_success[] = {
@@ -372,6 +374,10 @@ static inline void seen_txn_request(const Keystore__V1__TxnRequest *wire)
     assert_int_equal(wire->compares[0]->db, 3);
     assert_wire(wire->compares[1]->key, "plain");
     assert_null(wire->compares[1]->condition);
+    assert_int_equal(wire->compares[0]->since_case,
+                     KEYSTORE__V1__TXN_REQUEST__COMPARE__SINCE__NOT_SET);
+    assert_int_equal(wire->compares[1]->since_case,
+                     KEYSTORE__V1__TXN_REQUEST__COMPARE__SINCE_UNCHANGED_SINCE);
     assert_int_equal(wire->n_success, 2);
     assert_true(wire->success[0]->id == UINT64_MAX);
     assert_int_equal(wire->success[0]->op_case, KEYSTORE__V1__OP__OP_GET);

@@ -224,7 +224,7 @@ static void apply_undoably(struct world *world, const struct op *op)
     if (world->ending == TAKEN_BACK)
         undo_roll_back(&undo);
     else
-        undo_forget(&undo);
+        undo_forget(&undo, space.revision);
     if (space.revision == 0)
         return;
     if (world->ending == TAKEN_BACK)

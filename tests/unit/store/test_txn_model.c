@@ -36,7 +36,8 @@ struct slot {
 struct model {
     struct slot slots[DBS][KEYS];
     int64_t now_ms;
-    bool wrote;
+    bool wrote;   /* there is a unit */
+    bool changed; /* it is more than the removal of what had expired */
 };
 
 /* What an operation answers. */
@@ -86,21 +87,23 @@ static struct slot *look(struct model *model, uint32_t db, struct slice name)
 static void clear(struct model *model, struct slot *slot)
 {
     *slot = (struct slot){0};
-    model->wrote = true;
+    model->wrote = model->changed = true;
 }
 
 /* The slot, which is empty now if what was there has expired. */
 static struct slot *open_slot(struct model *model, uint32_t db, struct slice name)
 {
     struct slot *slot = &model->slots[db][index_of(name)];
+    bool changed = model->changed;
     if (slot->type != OP_TYPE_NONE && is_due(model, slot))
         clear(model, slot);
+    model->changed = changed;
     return slot;
 }
 
 static struct answer written(struct model *model, struct slot *slot, int64_t count)
 {
-    model->wrote = true;
+    model->wrote = model->changed = true;
     slot->version = NEW_VERSION;
     return (struct answer){.ok = true, .count = count, .version = NEW_VERSION};
 }
@@ -303,7 +306,7 @@ static void stamp(struct model *model, uint64_t revision)
         for (size_t i = 0; i < KEYS; i++)
             if (model->slots[db][i].version == NEW_VERSION)
                 model->slots[db][i].version = revision;
-    model->wrote = false;
+    model->wrote = model->changed = false;
 }
 
 /* ---- random operations ---- */
@@ -542,7 +545,7 @@ static void expect_commit(struct run *run, const struct op_result *result, bool 
     assert_int_equal(result->err, ERR_NONE);
     assert_int_equal(result->ok, holds);
     assert_int_equal(revision, before + run->changed.wrote);
-    assert_int_equal(result->version, run->changed.wrote ? revision : 0);
+    assert_int_equal(result->version, run->changed.changed ? revision : 0);
     assert_int_equal(result->result_count, part_count);
     for (size_t i = 0; i < part_count; i++)
         assert_answer(&run->parts[i], &result->results[i], &run->answers[i], revision);

@@ -197,7 +197,7 @@ static void test_forgetting_frees_what_was_replaced(void **state)
     apply_restamp(&unit.space, &unit.at, 0);
     struct lookup list = apply_open(&unit.space, 0, SLICE_LITERAL("list"), 0);
     apply_remove(&unit.space, &list);
-    undo_forget(&unit.undo);
+    undo_forget(&unit.undo, unit.space.revision);
     assert_null(unit.undo.newest);
     before.removed = fixture->revision;
     assert_state(&unit.at, before);
@@ -272,7 +272,7 @@ static void test_edits_are_forgotten_once(void **state)
         undo_edit(&unit.undo, &unit.at, &edits[i].edit);
     }
     edits[1].edit.forget = NULL; /* has nothing to free */
-    undo_forget(&unit.undo);
+    undo_forget(&unit.undo, unit.space.revision);
     assert_int_equal(calls, 1);
     assert_int_equal(edits[0].forgotten, 1);
     assert_int_equal(unit.space.revision, 0);

@@ -128,7 +128,7 @@ static void take_long_away(struct edit_fixture *fixture, enum op_kind kind, bool
     edit_end(&edit, 0);
     assert_int_equal(atomic_load(&blob->holders), 2);
     if (forget)
-        undo_forget(&fixture->undo);
+        undo_forget(&fixture->undo, fixture->space.revision);
     else
         undo_roll_back(&fixture->undo);
     fixture->space.undo = NULL;
@@ -305,7 +305,7 @@ static void transact(struct transactions *t, bool succeed)
     remember(t);
     apply_some(t);
     if (succeed)
-        undo_forget(&t->undo);
+        undo_forget(&t->undo, t->space.revision);
     else
         undo_roll_back(&t->undo);
     if (!succeed)
