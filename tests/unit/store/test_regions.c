@@ -81,12 +81,12 @@ static size_t most_ready(size_t held)
     return most < REGIONS_MOST_READY ? most : REGIONS_MOST_READY;
 }
 
-/* The test's own time limit ends it if the thread makes none ready. */
+/* The test's own time limit ends it if the thread makes fewer or more ready. It may pass through a
+ * region more: one that it was at work on when there were still enough others in use. */
 static void wait_for_ready(const struct fixture *fixture, size_t count)
 {
-    while (regions_ready(&fixture->regions) < count * REGIONS_SIZE)
+    while (regions_ready(&fixture->regions) != count * REGIONS_SIZE)
         sched_yield();
-    assert_int_equal(regions_ready(&fixture->regions), count * REGIONS_SIZE);
 }
 
 static void test_few_regions_have_no_thread(void **state)
