@@ -60,8 +60,8 @@ static bool gather(struct grpc_message *message, struct slice bytes)
     struct buf *gathered = &message->gathered;
     size_t arrived = gathered->len + bytes.len;
     if (arrived > gathered->cap && arrived <= message->expected) {
-        size_t room = arrived < message->expected / ROOM_AHEAD ? arrived * ROOM_AHEAD
-                                                                : message->expected;
+        size_t room =
+            arrived < message->expected / ROOM_AHEAD ? arrived * ROOM_AHEAD : message->expected;
         if (buf_reserve(gathered, room - gathered->len) == NULL)
             return false;
     }

@@ -82,8 +82,8 @@ static void test_memory_runs_ahead_of_what_has_arrived(void **state)
     const size_t expected = sizeof piece * 64;
     const char *why = NULL;
     struct grpc_message message = {0};
-    assert_int_equal(
-        grpc_message_take(&message, slice_make(prefix, sizeof prefix), expected, &why), ERR_NONE);
+    assert_int_equal(grpc_message_take(&message, slice_make(prefix, sizeof prefix), expected, &why),
+                     ERR_NONE);
     assert_int_equal(message.gathered.cap, 0);
     size_t steps = 0, before = 0;
     for (size_t arrived = sizeof piece; arrived <= expected; arrived += sizeof piece) {
