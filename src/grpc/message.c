@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+/* A message in pieces has room for so many times the bytes that have arrived, though never for more
+ * than all of it: growing copies a seventh of it at most, and a prefix alone takes no memory. */
+#define ROOM_AHEAD 8
+
 void grpc_message_deinit(struct grpc_message *message)
 {
     buf_deinit(&message->gathered);
@@ -50,6 +54,20 @@ static enum err take_prefix(struct grpc_message *message, struct slice *bytes, s
     return ERR_NONE;
 }
 
+/* Appends to what has arrived; false if there is more than expected. */
+static bool gather(struct grpc_message *message, struct slice bytes)
+{
+    struct buf *gathered = &message->gathered;
+    size_t arrived = gathered->len + bytes.len;
+    if (arrived > gathered->cap && arrived <= message->expected) {
+        size_t room =
+            arrived < message->expected / ROOM_AHEAD ? arrived * ROOM_AHEAD : message->expected;
+        if (buf_reserve(gathered, room - gathered->len) == NULL)
+            return false;
+    }
+    return buf_append(gathered, bytes);
+}
+
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
                            const char **why)
 {
@@ -66,8 +84,8 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
     }
     if (bytes.len == message->expected)
         message->borrowed = bytes;
-    else if (!buf_append(&message->gathered, bytes))
-        abort(); /* the limit is `expected`, checked above */
+    else if (!gather(message, bytes))
+        abort(); /* checked above */
     return ERR_NONE;
 }
 

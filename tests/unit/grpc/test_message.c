@@ -73,6 +73,32 @@ static void test_keep_copies_what_is_borrowed(void **state)
     grpc_message_deinit(&message);
 }
 
+/* Memory follows the bytes that arrive, at most eightfold, and grows in few steps. */
+static void test_memory_runs_ahead_of_what_has_arrived(void **state)
+{
+    (void)state;
+    static const uint8_t piece[1024];
+    static const uint8_t prefix[GRPC_PREFIX_SIZE] = {0, 0, 1, 0, 0}; /* 64 KiB follow */
+    const size_t expected = sizeof piece * 64;
+    const char *why = NULL;
+    struct grpc_message message = {0};
+    assert_int_equal(grpc_message_take(&message, slice_make(prefix, sizeof prefix), expected, &why),
+                     ERR_NONE);
+    assert_int_equal(message.gathered.cap, 0);
+    size_t steps = 0, before = 0;
+    for (size_t arrived = sizeof piece; arrived <= expected; arrived += sizeof piece) {
+        assert_int_equal(
+            grpc_message_take(&message, slice_make(piece, sizeof piece), expected, &why), ERR_NONE);
+        assert_true(message.gathered.cap <= 8 * arrived);
+        assert_true(message.gathered.cap <= expected);
+        steps += message.gathered.cap != before;
+        before = message.gathered.cap;
+    }
+    assert_int_equal(steps, 2); /* 8 KiB, and all */
+    assert_int_equal(grpc_message_check_complete(&message, &why), ERR_NONE);
+    grpc_message_deinit(&message);
+}
+
 static void test_three_pieces_cut_anywhere(void **state)
 {
     (void)state;
@@ -208,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_whole_message_is_not_copied),
         cmocka_unit_test(test_message_after_its_prefix_is_not_copied_either),
         cmocka_unit_test(test_keep_copies_what_is_borrowed),
+        cmocka_unit_test(test_memory_runs_ahead_of_what_has_arrived),
         cmocka_unit_test(test_three_pieces_cut_anywhere),
         cmocka_unit_test(test_byte_by_byte_is_complete_only_at_the_end),
         cmocka_unit_test(test_empty_message),
