@@ -312,7 +312,7 @@ def test_memory_of_long_strings_comes_back(fresh_server, random_of_test):
         filler.strings(100 * MIB, 20000)
         held = info(admin, "allocator_resident")
         assert SANITIZE or abs(rss(server) - empty - held) < 12 * MIB
-        stub.FlushDb(pb.DbRequest())
+        admin.FlushDb(pb.DbRequest())
         wait_until(lambda: info(admin, "allocator_resident") < 12 * MIB)
         if not SANITIZE:
             wait_until(lambda: rss(server) < empty + 16 * MIB)
