@@ -7,7 +7,7 @@
 /* A single request may pass the limit if others hold no more than one part in so many of it. */
 #define QUIET_SHARE 4
 
-static atomic_size_t limit_bytes = SIZE_MAX, large, queued_alone, small;
+static atomic_size_t limit_bytes = SIZE_MAX, large, queued_alone;
 
 static size_t read_counter(const atomic_size_t *counter)
 {
@@ -34,14 +34,9 @@ void account_count_queued(ptrdiff_t bytes)
     atomic_fetch_add_explicit(&queued_alone, (size_t)bytes, memory_order_relaxed);
 }
 
-void account_note_small(size_t bytes)
-{
-    atomic_store_explicit(&small, bytes, memory_order_relaxed);
-}
-
 size_t account_used(void)
 {
-    return read_counter(&large) + read_counter(&queued_alone) + read_counter(&small);
+    return read_counter(&large) + read_counter(&queued_alone);
 }
 
 size_t account_queued(void)

@@ -4,8 +4,7 @@
  * for the process with one limit; any thread may ask, and no lock is taken.
  *
  * Blocks of ACCOUNT_LEAST bytes and more are counted to the byte, when they are taken and given
- * back (base/mem.h, base/chain.h). Of smaller ones somebody tells from time to time what they are
- * together: account_note_small().
+ * back (base/mem.h, base/blob.h); smaller ones are not.
  */
 #ifndef KEYSTORE_BASE_ACCOUNT_H
 #define KEYSTORE_BASE_ACCOUNT_H
@@ -24,9 +23,6 @@ void account_count(ptrdiff_t bytes);
 
 /* The same for values that only answers hold; these bytes were counted nowhere before. */
 void account_count_queued(ptrdiff_t bytes);
-
-/* Bytes of small blocks, all together. */
-void account_note_small(size_t bytes);
 
 /* All that is counted, in bytes. */
 size_t account_used(void);

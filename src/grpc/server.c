@@ -5,6 +5,7 @@
  */
 #include "grpc/server.h"
 
+#include "base/account.h"
 #include "base/mem.h"
 #include "grpc/message.h"
 #include "grpc/request.h"
@@ -301,13 +302,19 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
     struct grpc_call *call = http2_stream_user(stream);
     const struct grpc_limits *limits = &connection->server->limits;
     release_borrower(connection);
-    size_t before = call->message.gathered.len;
+    size_t before = call->message.gathered.len, capacity = call->message.gathered.cap;
     const char *why;
     enum err err = grpc_message_take(&call->message, data, limits->max_message, &why);
     connection->unfinished += call->message.gathered.len - before;
     if (err == ERR_NONE && connection->unfinished > limits->max_unfinished) {
         err = ERR_TOO_LARGE;
         why = "too many large requests are under way on this connection; send fewer at once";
+    }
+    size_t grown = call->message.gathered.cap;
+    if (err == ERR_NONE && grown > capacity && grown >= ACCOUNT_LEAST &&
+        !account_allows(ACCOUNT_LEAST, grown)) {
+        err = ERR_OUT_OF_MEMORY;
+        why = "requests and unread answers take all of --max-client-memory; try again";
     }
     if (err != ERR_NONE) {
         drop_message(call);

@@ -4,6 +4,8 @@
  */
 #include "http2/session.h"
 
+#include "base/account.h"
+
 typedef enum http2_error frame_handler(struct http2_session *session, struct frame *frame);
 
 static bool is_client_stream(uint32_t id)
@@ -111,12 +113,17 @@ static enum http2_error take_late_block(struct http2_session *session, uint32_t 
     }
 }
 
+/* While clients hold much memory (base/account.h), a connection with more answers waiting than that
+ * has to take them before it asks for more. */
+#define QUEUED_WHEN_TIGHT ((size_t)256 * 1024)
+
 /* Whether a well-formed request is turned away; it is then safe to repeat elsewhere. */
 static bool must_turn_away(const struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     return session->drain_steps == 2 || session->streams.count >= limits->max_streams ||
-           http2_session_queued(session) > limits->max_queued;
+           http2_session_queued(session) > limits->max_queued ||
+           (account_is_tight() && http2_session_queued(session) > QUEUED_WHEN_TIGHT);
 }
 
 /* Only a peer that has seen our SETTINGS is to blame for opening more streams than they allow. */

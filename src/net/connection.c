@@ -9,6 +9,7 @@
  */
 #include "net/connection.h"
 
+#include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -23,6 +24,10 @@
 #define LAST_WRITE_MS 5000
 /* Pieces of output in one write: copied bytes and blobs take turns. */
 #define MAX_PIECES 64
+/* While clients hold much memory, who has taken nothing for so long may have to go, if he holds at
+ * least so many bytes. */
+#define STUCK_MS 500
+#define HEAVY    ((size_t)64 * 1024)
 /* Output memory that a loop keeps for the next write. */
 #define KEPT_OUTPUT ((size_t)512 * 1024)
 
@@ -157,6 +162,8 @@ static bool write_output(struct net_connection *connection)
     size_t size;
     unsigned count = gather(output, (struct chain_cursor){0}, buffers, &size);
     int written = uv_try_write(&connection->uv.stream, buffers, count);
+    if (written > 0)
+        connection->write_moved_ms = now_of(connection);
     if (written == (int)chain_length(output)) {
         chain_clear(output, KEPT_OUTPUT);
         return true;
@@ -415,6 +422,45 @@ void connection_check_timeouts(struct net_connection *connection)
         return;
     log_debug("a connection was closed: %s", why);
     connection_close(connection);
+}
+
+/* Bytes of answers that it makes us hold. */
+static size_t held_by(const struct net_connection *connection)
+{
+    return connection->queued + chain_length(&connection->unsent);
+}
+
+/* The one that holds most; with `stuck`, of those that have taken nothing for a while. */
+static struct net_connection *find_heaviest(const struct net_shared *shared, bool stuck)
+{
+    struct net_connection *heaviest = NULL;
+    for (struct net_connection *at = shared->first; at != NULL; at = at->next) {
+        if (held_by(at) < HEAVY || (stuck && now_of(at) - at->write_moved_ms < STUCK_MS))
+            continue;
+        if (heaviest == NULL || held_by(at) > held_by(heaviest))
+            heaviest = at;
+    }
+    return heaviest;
+}
+
+void connection_relieve(struct net_shared *shared)
+{
+    size_t used = account_used(), closed = 0;
+    while (used > account_limit() / 2) {
+        struct net_connection *heaviest = find_heaviest(shared, true);
+        if (heaviest == NULL && used > account_limit())
+            heaviest = find_heaviest(shared, false);
+        if (heaviest == NULL)
+            break;
+        size_t held = held_by(heaviest);
+        used -= held < used ? held : used;
+        connection_close(heaviest);
+        closed++;
+    }
+    if (closed > 0)
+        log_warning("%zu connections were closed: they did not read their answers, and clients "
+                    "hold too much memory (see --max-client-memory)",
+                    closed);
 }
 
 struct net_connection *connection_next(const struct net_connection *connection)

@@ -37,6 +37,11 @@ void connection_drain(struct net_connection *connection);
 /* Closes the connection if one of its timeouts has passed. To be called every second or so. */
 void connection_check_timeouts(struct net_connection *connection);
 
+/* Closes connections that hold much and do not read it, if clients together hold too much memory:
+ * more than half of the account's limit (base/account.h); above the limit, the one that holds most
+ * in any case. */
+void connection_relieve(struct net_shared *shared);
+
 /* Closes at once. */
 void connection_close(struct net_connection *connection);
 

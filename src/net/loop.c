@@ -1,6 +1,7 @@
 /* The loop of one worker: listening, and the orderly end. */
 #include "net/loop.h"
 
+#include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/connection.h"
@@ -11,6 +12,8 @@
 /* Connections that the kernel holds for us while we are busy; it caps this at somaxconn. */
 #define BACKLOG  4096
 #define SWEEP_MS 1000
+/* So often it is looked whether clients hold too much memory. */
+#define RELIEF_MS 200
 
 struct listening {
     union {
@@ -27,10 +30,11 @@ struct net_loop {
     struct listening *listening;
     uv_async_t stop;
     uv_async_t wake;
-    uv_timer_t drain_timer; /* first for the patience, then for the rest of the timeout */
-    uv_timer_t sweep_timer; /* once a second, for timeouts */
-    uv_timer_t tick_timer;  /* for the protocol's tick() */
-    uv_prepare_t idle;      /* before each waiting, for on_idle() */
+    uv_timer_t drain_timer;  /* first for the patience, then for the rest of the timeout */
+    uv_timer_t sweep_timer;  /* once a second, for timeouts */
+    uv_timer_t relief_timer; /* for the memory that clients hold */
+    uv_timer_t tick_timer;   /* for the protocol's tick() */
+    uv_prepare_t idle;       /* before each waiting, for on_idle() */
 };
 
 const struct net_limits net_default_limits = {
@@ -73,6 +77,13 @@ static void close_listening(struct net_loop *loop)
         loop->listening = listening->next;
         uv_close(&listening->uv.handle, free_listening);
     }
+}
+
+static void on_relief(uv_timer_t *timer)
+{
+    struct net_loop *loop = timer->data;
+    if (account_is_tight())
+        connection_relieve(&loop->shared);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -172,6 +183,10 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
     loop->sweep_timer.data = loop;
     uv_timer_start(&loop->sweep_timer, on_sweep, SWEEP_MS, SWEEP_MS);
     uv_unref((uv_handle_t *)&loop->sweep_timer);
+    uv_timer_init(&loop->shared.uv, &loop->relief_timer);
+    loop->relief_timer.data = loop;
+    uv_timer_start(&loop->relief_timer, on_relief, RELIEF_MS, RELIEF_MS);
+    uv_unref((uv_handle_t *)&loop->relief_timer);
     uv_timer_init(&loop->shared.uv, &loop->tick_timer);
     loop->tick_timer.data = loop;
     if (protocol->tick != NULL)
@@ -195,6 +210,7 @@ void net_loop_free(struct net_loop *loop)
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->drain_timer, NULL);
     uv_close((uv_handle_t *)&loop->sweep_timer, NULL);
+    uv_close((uv_handle_t *)&loop->relief_timer, NULL);
     uv_close((uv_handle_t *)&loop->tick_timer, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);

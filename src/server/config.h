@@ -25,6 +25,7 @@ struct config {
     uint32_t max_connections;
     uint32_t max_per_address; /* connections; 0 = any number */
     size_t max_value;         /* bytes */
+    size_t max_client_memory; /* bytes beside the data, see base/account.h */
     struct store_options store;
     char dir[CONFIG_MAX_PATH]; /* the data directory */
     struct journal_options journal;

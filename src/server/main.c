@@ -1,4 +1,5 @@
 /* keystore-server: reads the settings, starts the workers, waits for a signal, ends in order. */
+#include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/embedded.h"
@@ -10,6 +11,7 @@
 #include "server/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +37,14 @@ static void raise_descriptor_limit(void)
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         log_warning("the limit of open files stays as it is: %s", strerror(errno));
+}
+
+/* Large objects lie in runs (base/runs.h). What malloc() has for the others goes back to the system
+ * as it is freed: glibc's usual thresholds rise with what is freed, and then nothing does. */
+static void bound_malloc(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
 }
 
 /* The workers' threads inherit this, so that signals come to main's sigwait() only. */
@@ -204,6 +214,8 @@ int main(int argc, char **argv)
     sigset_t signals;
     log_set_level(server.config.log_level);
     raise_descriptor_limit();
+    account_set_limit(server.config.max_client_memory);
+    bound_malloc();
     block_signals(&signals);
     bool served = run(&server, &signals);
     bool kept = stop(&server);

@@ -42,6 +42,9 @@ static const struct option_row rows[] = {
     {"max-value", "BYTES", "longest value, such as 512KiB (64MiB)"},
     {"databases", "N", "numbered 0 to N - 1 (16)"},
     {"max-memory", "BYTES", "that the data may take, such as 2GiB; 0: any (0)"},
+    {"max-client-memory", "BYTES",
+     "that requests and unread answers may take beside the data; 0: an eighth of max-memory, 64MiB "
+     "at least, or 1GiB without that (0)"},
     {"max-memory-policy", "POLICY",
      "what goes when that is reached: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
      "volatile-ttl (noeviction)"},
@@ -79,6 +82,7 @@ static const struct setting settings[] = {
     {TYPE_BYTES, AT(max_value), 1, (uint64_t)1 << 30, "a number of bytes"},
     {TYPE_COUNT, AT(store.databases), 1, 1024, "a number of databases"},
     {TYPE_BYTES, AT(store.max_memory), 0, (uint64_t)1 << 46, "a number of bytes"},
+    {TYPE_BYTES, AT(max_client_memory), 0, (uint64_t)1 << 46, "a number of bytes"},
     {.type = TYPE_POLICY},
     {TYPE_PATH, AT(dir), 1, CONFIG_MAX_PATH - 1, "the path of a directory"},
     {.type = TYPE_DURABILITY},
@@ -246,9 +250,20 @@ static bool set_flag(bool *flag, const char *value, const char **why)
     return true;
 }
 
+/* What clients may make the server hold. */
+static size_t client_memory(size_t max_memory)
+{
+    const size_t least = (size_t)64 * 1024 * 1024, unlimited = (size_t)1024 * 1024 * 1024;
+    if (max_memory == 0)
+        return unlimited;
+    return max_memory / 8 > least ? max_memory / 8 : least;
+}
+
 void options_settle(struct config *config)
 {
     const char *why;
+    if (config->max_client_memory == 0)
+        config->max_client_memory = client_memory(config->store.max_memory);
     if (!config->has_rules && config->journal.durability == JOURNAL_NONE &&
         !set_rules(config, OPTIONS_DEFAULT_RULES, &why))
         abort();

@@ -4,8 +4,18 @@
  */
 #include "service/wire.h"
 
-/* Repeated fields grow by doubling from here. */
+#include <stdalign.h>
+
+/* Repeated fields grow from here. */
 #define FIRST_REPEATED 4
+/* Elements that follow are counted ahead if there are so many bytes more. */
+#define WORTH_COUNTING ((size_t)512)
+/* What an element costs while its request is carried out: its place in the message, in the
+ * operation and in the result. An inner message becomes an operation with a result of its own. */
+#define ELEMENT_COST ((size_t)128)
+#define INNER_COST   ((size_t)1024)
+/* Messages of the schema have no more levels. */
+#define MOST_NESTED 8
 
 /* One value off the wire, before its field says what it means. */
 struct value {
@@ -62,8 +72,20 @@ static bool read_value(struct slice *in, struct value *value)
 /* One call of wire_decode(). */
 struct decoding {
     struct arena *arena;
-    size_t messages; /* made so far */
+    size_t messages;   /* made so far */
+    struct slice rest; /* of the message being read, behind the field at hand */
 };
+
+/* The number of the next field, whose value is read, too. */
+static bool read_field(struct slice *in, unsigned *number, struct value *value)
+{
+    uint64_t tag;
+    if (!read_varint(in, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
+        return false;
+    *number = (unsigned)(tag >> 3);
+    value->type = (enum wire_type)(tag & 7);
+    return read_value(in, value);
+}
 
 static bool merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding);
 
@@ -174,21 +196,54 @@ static bool store(const ProtobufCFieldDescriptor *field, const struct value *val
     }
 }
 
+/* The elements of a repeated field, with how many there is room for. */
+struct elements {
+    size_t capacity;
+    alignas(max_align_t) char bytes[];
+};
+
+/* How often the field comes in the rest of a message, as far as that is well-formed. */
+static size_t count_field(unsigned wanted, struct slice rest)
+{
+    size_t count = 0;
+    unsigned number;
+    struct value value;
+    while (rest.len > 0 && read_field(&rest, &number, &value))
+        count += number == wanted;
+    return count;
+}
+
+/* Room for `count` elements and those that follow: as many as there are, for nothing of the arena
+ * is given back before the end; but no less than doubling, so that no element is moved often. */
+static void *larger_elements(const ProtobufCFieldDescriptor *field, const void *former,
+                             size_t count, const struct decoding *decoding)
+{
+    size_t size = size_of(field->type), capacity = count == 0 ? FIRST_REPEATED : 2 * count;
+    if (decoding->rest.len >= WORTH_COUNTING) {
+        size_t following = count + 1 + count_field(field->id, decoding->rest);
+        capacity = count == 0 || following > capacity ? following : capacity;
+    }
+    struct elements *larger = arena_alloc(decoding->arena, sizeof *larger + capacity * size);
+    larger->capacity = capacity;
+    if (count > 0)
+        memcpy(larger->bytes, former, count * size);
+    return larger->bytes;
+}
+
+static size_t capacity_of(void *elements)
+{
+    return ((struct elements *)(void *)((char *)elements - sizeof(struct elements)))->capacity;
+}
+
 /* Makes room for one more element and returns it, zeroed. */
 static void *append_element(const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
-                            struct arena *arena)
+                            const struct decoding *decoding)
 {
     size_t *count = (size_t *)(void *)((char *)message + field->quantifier_offset);
     void **elements = (void **)(void *)((char *)message + field->offset);
     size_t size = size_of(field->type);
-    bool full = *count == 0 || (*count >= FIRST_REPEATED && (*count & (*count - 1)) == 0);
-    if (full) {
-        size_t capacity = *count == 0 ? FIRST_REPEATED : *count * 2;
-        void *larger = arena_alloc(arena, capacity * size);
-        if (*count > 0)
-            memcpy(larger, *elements, *count * size);
-        *elements = larger;
-    }
+    if (*count == 0 || *count == capacity_of(*elements))
+        *elements = larger_elements(field, *elements, *count, decoding);
     void *element = (char *)*elements + *count * size;
     memset(element, 0, size);
     ++*count;
@@ -202,7 +257,7 @@ static bool store_packed(const ProtobufCFieldDescriptor *field, struct slice byt
     struct value value = {.type = wire_type_of(field->type)};
     while (bytes.len > 0) {
         if (!read_value(&bytes, &value) ||
-            !store(field, &value, decoding, append_element(field, message, decoding->arena)))
+            !store(field, &value, decoding, append_element(field, message, decoding)))
             return false;
     }
     return true;
@@ -220,7 +275,7 @@ static bool store_field(const ProtobufCFieldDescriptor *field, const struct valu
                store_packed(field, value->bytes, message, decoding);
     }
     if (repeated)
-        return store(field, value, decoding, append_element(field, message, decoding->arena));
+        return store(field, value, decoding, append_element(field, message, decoding));
     void *member = (char *)message + field->offset;
     if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
         uint32_t *which = (uint32_t *)(void *)((char *)message + field->quantifier_offset);
@@ -244,14 +299,12 @@ static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor
 static bool merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding)
 {
     while (bytes.len > 0) {
-        uint64_t tag;
+        unsigned number;
         struct value value;
-        if (!read_varint(&bytes, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
+        if (!read_field(&bytes, &number, &value))
             return false;
-        value.type = (enum wire_type)(tag & 7);
-        if (!read_value(&bytes, &value))
-            return false;
-        const ProtobufCFieldDescriptor *field = field_of(message->descriptor, (unsigned)(tag >> 3));
+        const ProtobufCFieldDescriptor *field = field_of(message->descriptor, number);
+        decoding->rest = bytes;
         if (field != NULL && !store_field(field, &value, message, decoding))
             return false;
     }
@@ -266,4 +319,32 @@ enum err wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice 
     if (merge(*message, bytes, &decoding))
         return ERR_NONE;
     return decoding.messages > WIRE_MAX_MESSAGES ? ERR_TOO_LARGE : ERR_BAD_MESSAGE;
+}
+
+static size_t unfolded(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
+                       unsigned depth)
+{
+    size_t size = descriptor->sizeof_message;
+    unsigned number;
+    while (bytes.len > 0) {
+        struct value value = {.bytes = {0}};
+        if (!read_field(&bytes, &number, &value))
+            break;
+        const ProtobufCFieldDescriptor *field = field_of(descriptor, number);
+        if (field == NULL)
+            continue;
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE && depth > 0 && value.type == WIRE_BYTES)
+            size += INNER_COST + unfolded(field->descriptor, value.bytes, depth - 1);
+        else if (field->type == PROTOBUF_C_TYPE_STRING)
+            size += value.bytes.len;
+        else if (field->label == PROTOBUF_C_LABEL_REPEATED)
+            size += field->type == PROTOBUF_C_TYPE_BYTES ? ELEMENT_COST
+                                                         : ELEMENT_COST * (1 + value.bytes.len);
+    }
+    return size;
+}
+
+size_t wire_unfolded_size(const ProtobufCMessageDescriptor *descriptor, struct slice bytes)
+{
+    return unfolded(descriptor, bytes, MOST_NESTED);
 }

@@ -1,10 +1,12 @@
 """--max-memory through a real server: what the process takes, what goes, and what stays."""
 
+import grpc
 import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
-from errors import OUT_OF_MEMORY, check_fails
+from errors import OUT_OF_MEMORY, TOO_LARGE, check_fails
+from h2conn import H2Conn, prefixed
 from keystore_env import SANITIZE
 from times import HOUR_MS, wait_until
 
@@ -244,3 +246,73 @@ def test_memory_comes_back(limited, random_of_test):
     wait_until(lambda: info(admin, "allocator_resident") < 1.1 * info(admin, "used_memory") + BASE / 2)
     left = random_of_test.sample(numbers[::10], 1000)
     assert filler.check(left, may_miss=False) == 1000
+
+
+CLIENT_MEMORY = 32 * MIB
+
+
+def set_when_possible(stub, key, value):
+    """Refused at most until those that do not read are gone."""
+    def done():
+        try:
+            return stub.Set(pb.KeyValue(key=key, value=value)).ok
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "--max-client-memory" in error.details()
+            return False
+    wait_until(done)
+
+
+def test_values_that_nobody_reads(fresh_server, random_of_test):
+    """Each of thirty clients asks for a value, which is then overwritten, and reads nothing."""
+    server = fresh_server("--max-memory", LIMIT, "--max-client-memory", CLIENT_MEMORY,
+                          "--durability", "none", "--save", "")
+    value, most, unread = random_of_test.randbytes(6 * MIB), 0, []
+    with open_channel(server.address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        base = rss(server)
+        for number in range(30):
+            set_when_possible(stub, b"value", value)
+            unread.append(H2Conn(server.address, credit=False))
+            stream = unread[-1].open("/keystore.v1.KeyStore/Get")
+            unread[-1].send(stream, prefixed(pb.Key(key=b"value").SerializeToString()), end=True)
+            unread[-1].ping()  # the answer stands in its stream
+            most = max(most, info(admin, "mem_clients_normal"))
+        assert most > CLIENT_MEMORY / 4
+        assert most <= CLIENT_MEMORY + 2 * len(value)
+        assert SANITIZE or rss(server) <= base + CLIENT_MEMORY + 4 * len(value) + BASE / 2
+        # Those that hold much and take nothing are gone, and what they held with them.
+        wait_until(lambda: info(admin, "mem_clients_normal") <= CLIENT_MEMORY / 2 + len(value))
+        assert stub.Exists(pb.Keys(keys=[b"value"])).ok
+    for connection in unread:
+        connection.close()
+
+
+def test_a_request_that_unfolds(fresh_server):
+    """Three bytes a key become a hundred; what would be too much is refused before it is there."""
+    server = fresh_server("--max-memory", LIMIT, "--max-client-memory", CLIENT_MEMORY,
+                          "--durability", "none", "--save", "")
+    with open_channel(server.address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        base = rss(server)
+        check_fails(TOO_LARGE, stub.MGet, pb.Keys(keys=[b"k"] * (1 << 20)),
+                    words="--max-client-memory")
+        assert SANITIZE or rss(server) <= base + CLIENT_MEMORY
+        assert len(stub.MGet(pb.Keys(keys=[b"k"] * 100000)).values) == 100000
+        assert info(admin, "mem_clients_normal") < MIB
+
+
+def test_memory_of_long_strings_comes_back(fresh_server, random_of_test):
+    """Without any limit, too; and Info accounts for it."""
+    server = fresh_server("--durability", "none", "--save", "")
+    with open_channel(server.address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        empty = rss(server)
+        filler = Filler(stub, random_of_test)
+        filler.strings(100 * MIB, 20000)
+        held = info(admin, "allocator_resident")
+        assert SANITIZE or abs(rss(server) - empty - held) < 12 * MIB
+        admin.FlushDb(pb.DbRequest())
+        wait_until(lambda: info(admin, "allocator_resident") < 12 * MIB)
+        if not SANITIZE:
+            wait_until(lambda: rss(server) < empty + 16 * MIB)

@@ -26,6 +26,7 @@ static const struct number numbers[] = {
     {"threads", 1, 1024, 0, 1, FIELD(threads), "threads"},
     {"databases", 1, 1024, 16, 1, FIELD(store.databases), "databases"},
     {"max-memory", 0, (uint64_t)1 << 46, 0, 1, FIELD(store.max_memory), "bytes"},
+    {"max-client-memory", 0, (uint64_t)1 << 46, 0, 1, FIELD(max_client_memory), "bytes"},
     {"log-rewrite-percent", 0, 1000000, 100, 1, FIELD(journal.rewrite_percent), "percent"},
     {"log-rewrite-min-size", 0, (uint64_t)1 << 50, 64 << 20, 1, FIELD(journal.rewrite_min_size),
      "bytes"},
