@@ -31,6 +31,11 @@
  * dictionary. */
 #define MOST_PER_OP  ((size_t)16 * 1024)
 #define MOST_RESERVE ((size_t)1024 * 1024)
+/* All threads may find at the same time that there is room; and while a large operation is carried
+ * out, many small ones come to their end. So from this size on it must be far from the limit: by
+ * one part of it in so many. */
+#define QUICK     ((size_t)64 * 1024)
+#define FAR_SHARE 8
 /* Bytes of small keys that are evicted beyond what is needed, and how small they are. */
 #define AHEAD       ((size_t)4 * 1024)
 #define AHEAD_SMALL ((size_t)1024)
@@ -122,7 +127,9 @@ bool room_is_ample(const struct store *store, const struct op *op)
     if (most == 0)
         return true;
     size_t taken = pages_used(&store->pages) + limit / RESERVE_SHARE;
-    return taken < limit && most < limit - taken && !holds_too_much(store);
+    if (most > QUICK)
+        taken += limit / FAR_SHARE;
+    return taken < limit && most < (limit - taken) / store->threads && !holds_too_much(store);
 }
 
 size_t room_for_undo(const struct store *store)

@@ -16,6 +16,8 @@
 #define SHARDS_LEAST      64
 #define SHARDS_MOST       256
 #define CACHE_LINE        64
+/* At work at once, if nobody says how many. */
+#define THREADS_GUESSED 4
 /* What XXH3 draws its keys from; its header asks for at least 136 bytes of entropy. */
 #define STORE_SECRET_SIZE 192
 
@@ -60,6 +62,7 @@ struct store {
     uint32_t databases;
     enum store_policy policy;
     size_t max_memory;                 /* 0 = any */
+    unsigned threads;                  /* that may be at work at once */
     bool note_visits;                  /* the policy goes by them */
     atomic_uint hand;                  /* the shard where eviction goes on */
     atomic_uint compact_hand;          /* the same for compaction */

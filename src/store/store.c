@@ -64,6 +64,7 @@ struct store *store_new(const struct store_options *options)
     store->shard_count = count;
     store->databases = options->databases;
     store->max_memory = options->max_memory;
+    store->threads = options->threads != 0 ? options->threads : THREADS_GUESSED;
     store->policy = options->policy;
     store->note_visits = options->max_memory != 0 && (options->policy == STORE_ALLKEYS_LRU ||
                                                       options->policy == STORE_VOLATILE_LRU);
