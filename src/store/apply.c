@@ -5,6 +5,7 @@
 #include "base/blob.h"
 #include "store/change.h"
 #include "store/entry.h"
+#include "store/evict.h"
 #include "store/shard.h"
 #include "store/snapshot.h"
 #include "store/undo.h"
@@ -41,13 +42,24 @@ static struct lookup look_up(struct keyspace *space, uint32_t db, struct slice k
     return at;
 }
 
-struct lookup apply_find(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash)
+static inline void use(struct keyspace *space, const struct lookup *at)
+{
+    if (space->store->note_visits && at->entry != NULL)
+        evict_note_use(space->store, at->shard, at->entry);
+}
+
+struct lookup apply_peek(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash)
 {
     struct lookup at = look_up(space, db, key, hash);
     if (at.entry != NULL && apply_is_due(space, entry_expire_at_ms(at.entry)))
         at.entry = NULL;
-    if (at.entry != NULL && space->store->note_visits)
-        entry_set_visited(at.entry, true);
+    return at;
+}
+
+struct lookup apply_find(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash)
+{
+    struct lookup at = apply_peek(space, db, key, hash);
+    use(space, &at);
     return at;
 }
 
@@ -58,6 +70,7 @@ struct lookup apply_open(struct keyspace *space, uint32_t db, struct slice key, 
         apply_drop(space, &at);
         at.shard->expired_keys++;
     }
+    use(space, &at);
     return at;
 }
 
@@ -110,10 +123,13 @@ void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry)
     apply_preserve(space, at);
     count_deadlines(at, at->entry, (size_t)-1);
     count_deadlines(at, entry, 1);
-    if (at->entry == NULL)
+    if (at->entry == NULL) {
+        evict_note_new(at->shard, at->hash, entry);
         dict_put(&at->database->dict, at->hash, entry);
-    else
+    } else {
+        entry_set_marks(entry, entry_marks(at->entry));
         dict_replace(&at->database->dict, at->hash, at->entry, entry);
+    }
     let_go(space, at, at->entry);
     at->entry = entry;
 }

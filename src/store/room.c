@@ -83,7 +83,8 @@ bool room_for(struct store *store, const struct op *op)
             limit = lower_limit(store, need);
     }
     while (pages_used(&store->pages) + need > limit) {
-        if (need > store->max_memory || store->policy == STORE_NOEVICTION || !evict_one(store))
+        if (need > store->max_memory || store->policy == STORE_NOEVICTION ||
+            !evict_one(store, NULL))
             return pages_used(&store->pages) + need <= store->max_memory;
     }
     return true;

@@ -7,6 +7,7 @@
 #include "store/pages.h"
 #include "store/slab.h"
 #include "store/store.h"
+#include "store/usage.h"
 
 /* As many for each thread that two seldom meet in one, and that one dictionary stays small; not
  * more, for each holds the first page of everything it has. Powers of two. */
@@ -24,7 +25,8 @@ struct flush_garbage;
 struct database {
     struct dict dict; /* its entries come from the shard's slab */
     size_t expiring;  /* entries with a deadline */
-    uint64_t hand;    /* where eviction goes on (a cursor of the dictionary) */
+    uint64_t hand;    /* where eviction goes on, */
+    uint64_t ahead;   /* and how far that has been fetched (evict.c) */
     /* While there is a snapshot (snapshot.h): */
     bool saved;         /* all is saved */
     uint64_t saved_to;  /* else what is below this cursor */
@@ -36,7 +38,9 @@ struct shard {
     uint64_t removed; /* revision of the last unit that removed a key */
     struct slab slab; /* what the databases' memory comes from */
     struct database *databases;
-    uint32_t hand;       /* the database where eviction goes on */
+    uint32_t hand;       /* the database where eviction goes on, */
+    uint64_t stride;     /* and how far it goes in each before the next one has its turn */
+    struct usage *usage; /* NULL until a key is evicted by its use */
     uint32_t compact_db; /* where compaction goes on: the database... */
     uint64_t compact_to; /* ...and the cursor in its dictionary */
     uint64_t expired_keys, evicted_keys;
@@ -51,8 +55,9 @@ struct store {
     atomic_uint_fast64_t revision __attribute__((aligned(CACHE_LINE))); /* of the last unit */
     uint32_t databases;
     enum store_policy policy;
-    size_t max_memory;                 /* 0 = any */
-    bool note_visits;                  /* the policy goes by them */
+    size_t max_memory; /* 0 = any */
+    bool note_visits;  /* the policy goes by them */
+    struct usage_sums usage;
     atomic_uint hand;                  /* the shard where eviction goes on */
     atomic_uint compact_hand;          /* the same for compaction */
     uint8_t secret[STORE_SECRET_SIZE]; /* keys cannot be made to collide without it */
