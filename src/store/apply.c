@@ -5,6 +5,7 @@
 #include "base/blob.h"
 #include "store/change.h"
 #include "store/entry.h"
+#include "store/evict.h"
 #include "store/list.h"
 #include "store/restore.h"
 #include "store/shard.h"
@@ -72,7 +73,13 @@ static struct lookup look_up(struct keyspace *space, uint32_t db, struct slice k
     return at;
 }
 
-struct lookup apply_find(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash)
+static inline void use(struct keyspace *space, const struct lookup *at)
+{
+    if (space->store->note_visits && at->entry != NULL)
+        evict_note_use(space->store, at->shard, at->entry);
+}
+
+struct lookup apply_peek(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash)
 {
     struct lookup at = look_up(space, db, key, hash);
     if (at.entry != NULL && apply_is_due(space, entry_expire_at_ms(at.entry))) {
@@ -81,8 +88,13 @@ struct lookup apply_find(struct keyspace *space, uint32_t db, struct slice key, 
             at.as_of = at.shard->removed;
         apply_see(space, at.as_of);
     }
-    if (at.entry != NULL && space->store->note_visits)
-        entry_set_visited(at.entry, true);
+    return at;
+}
+
+struct lookup apply_find(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash)
+{
+    struct lookup at = apply_peek(space, db, key, hash);
+    use(space, &at);
     return at;
 }
 
@@ -101,6 +113,7 @@ struct lookup apply_open(struct keyspace *space, uint32_t db, struct slice key, 
     struct lookup at = look_up(space, db, key, hash);
     if (at.entry != NULL && apply_is_due(space, entry_expire_at_ms(at.entry)))
         drop_expired(space, &at);
+    use(space, &at);
     return at;
 }
 
@@ -178,10 +191,13 @@ void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry)
     apply_preserve(space, at);
     database_uncount(at->database, at->entry);
     database_count(at->database, entry);
-    if (at->entry == NULL)
+    if (at->entry == NULL) {
+        evict_note_new(at->shard, at->hash, entry);
         dict_put(&at->database->dict, at->hash, entry);
-    else
+    } else {
+        entry_set_marks(entry, entry_marks(at->entry));
         dict_replace(&at->database->dict, at->hash, at->entry, entry);
+    }
     let_go(space, at, at->entry);
     at->entry = entry;
 }

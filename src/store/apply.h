@@ -3,7 +3,8 @@
  * Each runs under the locks of its keys' shards, fills a zeroed result, and on error changes
  * nothing.
  *
- * An apply function finds its keys with apply_find() if it only reads, else with apply_open(). It
+ * An apply function finds its keys with apply_find() if it only reads, else with apply_open(): both
+ * count as use for eviction. What only asks whether a key is there, or what it is, is a peek. It
  * changes the data with the functions below alone (lists: edit.h), and tells what it did with
  * apply_change(); so that every write has a revision, is logged, and can be undone in a Txn.
  */
@@ -71,6 +72,9 @@ void apply_roll_back(struct keyspace *space, struct op_result *result);
 
 /* Looks a key up to read it: what has expired is not there. `hash` 0 = not known. */
 struct lookup apply_find(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash);
+
+/* The same without using it: eviction is not impressed. */
+struct lookup apply_peek(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash);
 
 /* Looks a key up to write it: what has expired is removed. */
 struct lookup apply_open(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash);

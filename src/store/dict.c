@@ -660,6 +660,13 @@ static unsigned depth_of(size_t index, size_t buckets)
     return (unsigned)__builtin_ctzll(half) + is_split;
 }
 
+/* The cursor of the bucket that a scan reaches after that one. */
+static uint64_t next_cursor(size_t index, size_t buckets)
+{
+    unsigned depth = depth_of(index, buckets);
+    return depth > 0 ? reverse_bits(index) + ((uint64_t)1 << (64 - depth)) : 0;
+}
+
 /*
  * With the bits of the hashes reversed, each bucket holds an interval of them; splitting one cuts
  * its interval in two, and merging joins two again. The cursor is the reversed hash up to which
@@ -672,8 +679,7 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
     if (buckets == 0)
         return 0;
     size_t index = index_of(reverse_bits(cursor), buckets);
-    unsigned depth = depth_of(index, buckets);
-    uint64_t next = depth > 0 ? reverse_bits(index) + ((uint64_t)1 << (64 - depth)) : 0;
+    uint64_t next = next_cursor(index, buckets);
     __builtin_prefetch(bucket_at(dict, index_of(reverse_bits(next), buckets)));
     for (const struct dict_bucket *bucket = bucket_at(dict, index); bucket != NULL;
          bucket = next_of(bucket)) {
@@ -681,5 +687,19 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
         for (unsigned slot = 0; slot < count_of(bucket); slot++)
             on_entry(context, load_pointer(bucket, slot));
     }
+    return next;
+}
+
+uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor)
+{
+    size_t buckets = buckets_of(dict);
+    if (buckets == 0)
+        return 0;
+    size_t index = index_of(reverse_bits(cursor), buckets);
+    uint64_t next = next_cursor(index, buckets);
+    __builtin_prefetch(bucket_at(dict, index_of(reverse_bits(next), buckets)));
+    const struct dict_bucket *bucket = bucket_at(dict, index);
+    for (unsigned slot = 0; slot < count_of(bucket); slot++)
+        __builtin_prefetch(load_pointer(bucket, slot));
     return next;
 }

@@ -124,6 +124,10 @@ struct entry *dict_random(const struct dict *dict, uint64_t random);
 uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
                    void (*on_entry)(void *context, struct entry *entry), void *context);
 
+/* Begins to fetch what dict_scan() reads at this cursor of the entries' heads, and the bucket that
+ * it reads next; returns the cursor of that. */
+uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor);
+
 /* Moves what is linked from the bucket that dict_scan() reports at this cursor, as slab_move()
  * does; how many buckets that were. */
 size_t dict_move_links(struct dict *dict, uint64_t cursor);

@@ -325,6 +325,7 @@ struct entry *entry_replace_string(struct slab *slab, struct entry *entry, struc
                                    struct entry_stamp stamp)
 {
     struct shape shape = shape_of_string(entry_key_length(entry), value.len, stamp);
+    shape.flags |= entry_marks(entry);
     release_value(slab, entry);
     entry = reshape(slab, entry, &shape, shape.key_length);
     write_head(entry, &shape, stamp);
@@ -351,6 +352,7 @@ struct entry *entry_restamp(struct slab *slab, struct entry *entry, struct entry
     struct shape former = shape_of(entry);
     struct shape shape =
         make_shape(former.flags & ENTRY_KIND, former.key_length, former.value_length, stamp);
+    shape.flags |= entry_marks(entry);
     entry = reshape(slab, entry, &shape, shape.key_length + shape.value_length);
     write_head(entry, &shape, stamp);
     return entry;

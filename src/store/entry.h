@@ -139,7 +139,8 @@ size_t entry_memory(const struct entry *entry);
 #define ENTRY_WIDE       0x08u
 #define ENTRY_LONG_KEY   0x10u
 #define ENTRY_LONG_VALUE 0x20u
-#define ENTRY_VISITED    0x40u        /* nothing to do with the layout */
+#define ENTRY_VISITED    0x40u /* the last two have nothing to do with the layout */
+#define ENTRY_PROVEN     0x80u
 #define ENTRY_BLOB_VALUE ((size_t)12) /* bytes of a value that is a blob */
 #define ENTRY_KEY_SHIFT  9            /* bits of the key's length in the part for long ones */
 #define ENTRY_KEY_BITS   ((1u << ENTRY_KEY_SHIFT) - 1)
@@ -274,17 +275,21 @@ static inline struct list *entry_list(const struct entry *entry)
     return list;
 }
 
-/* A mark that eviction goes by; a new, changed or restamped entry does not have it. */
-static inline bool entry_is_visited(const struct entry *entry)
+/* ---- the marks that eviction goes by (evict.h): a new entry has none, a changed or restamped one
+ * those that it had ---- */
+
+#define ENTRY_MARKS (ENTRY_VISITED | ENTRY_PROVEN)
+
+static inline unsigned entry_marks(const struct entry *entry)
 {
-    return (entry_flags(entry) & ENTRY_VISITED) != 0;
+    return entry_flags(entry) & ENTRY_MARKS;
 }
 
 /* Does not write when nothing changes, so the entry's cache line stays clean. */
-static inline void entry_set_visited(struct entry *entry, bool visited)
+static inline void entry_set_marks(struct entry *entry, unsigned marks)
 {
-    if (entry_is_visited(entry) != visited)
-        entry->head[0] ^= ENTRY_VISITED;
+    if (entry_marks(entry) != marks)
+        entry->head[0] = (uint8_t)((entry_flags(entry) & ~ENTRY_MARKS) | marks);
 }
 
 /* Offset of the last byte to fetch ahead; most entries are not longer. */

@@ -3,139 +3,365 @@
 
 #include "store/apply.h"
 #include "store/change.h"
-#include "store/entry.h"
 #include "store/flush.h"
-#include "store/shard.h"
-#include "store/store.h"
 
-/* Buckets that the hand passes in one shard before it goes on to the next. */
-#define HAND_BUCKETS 16
+#include <math.h>
+#include <stdlib.h>
+
+/* Entries among which a victim is chosen: with 7 the hit ratio is half a point lower, with more
+ * than 20 no higher; a deadline is among the nearest fiftieth. */
+#define WINDOW          12
+#define WINDOW_DEADLINE 48
+/* Buckets that the hand passes in one shard at most before it goes on to the next one. */
+#define TURN_BUCKETS 16
+/* Buckets that are fetched before the hand is there: a window. */
+#define AHEAD_BUCKETS 2
 /* Entries that are freed for FlushDb in one turn, instead of evicting one. */
 #define TURN_GARBAGE 50
+/* The ghosts of all shards take one part in so many of the memory limit, at most. */
+#define GHOST_SHARE  128
+#define GHOSTS_LEAST 64
+/* Where the hand is in a database that it has been through in this round. */
+#define HAND_END UINT64_MAX
 
-/* What the hand has found. */
-struct search {
-    const struct store *store;
-    const struct evict_keep *keep;
-    enum store_policy policy;
-    struct entry *victim; /* NULL = none yet; with STORE_VOLATILE_TTL the nearest so far */
+/* An entry that may be evicted; the pointer is good as long as its shard is locked. */
+struct candidate {
+    struct shard *shard;
+    struct entry *entry; /* NULL = none yet */
+    uint64_t hash;
+    uint32_t db;
 };
 
-static bool is_nearer(const struct entry *entry, const struct entry *than)
+/* The choice of a victim. */
+struct search {
+    struct store *store;
+    const struct evict_keep *keep; /* NULL = none */
+    struct shard *shard;           /* where the hand is, locked */
+    uint64_t revision;
+    struct candidate best;
+    double score;    /* of the best; the lowest goes */
+    uint32_t ties;   /* entries with that score */
+    uint32_t random; /* decides between them */
+    size_t seen;     /* entries that might have been chosen */
+    size_t window;   /* are enough */
+};
+
+/* ---- scores ---- */
+
+static uint64_t age_of(const struct entry *entry, uint64_t revision)
 {
-    return than == NULL || entry_expire_at_ms(entry) < entry_expire_at_ms(than);
+    uint64_t version = entry_version(entry);
+    return version < revision ? revision - version : 0; /* another thread may be ahead */
 }
 
-static bool is_kept(const struct search *search, const struct entry *entry)
+void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry)
 {
-    size_t low = 0, high = search->keep != NULL ? search->keep->count : 0;
-    uint64_t hash = high > 0 ? store_hash(search->store, entry_key(entry)) : 0;
+    unsigned marks = entry_marks(entry);
+    if (shard->usage != NULL) {
+        uint64_t revision = atomic_load_explicit(&store->revision, memory_order_relaxed);
+        shard->usage->used[usage_class(marks & ENTRY_PROVEN, age_of(entry, revision))]++;
+    }
+    entry_set_marks(entry, marks | ENTRY_VISITED);
+}
+
+/* The use that is to be expected; the hand has passed the entry. */
+static double pass(struct search *search, struct entry *entry)
+{
+    struct usage *usage = search->shard->usage;
+    uint64_t age = age_of(entry, search->revision);
+    unsigned marks = entry_marks(entry);
+    usage->seen[usage_class(marks & ENTRY_PROVEN, age)]++;
+    if (marks != 0)
+        entry_set_marks(entry, ENTRY_PROVEN);
+    return usage->rates[usage_class(marks != 0, age)];
+}
+
+static double score_of(struct search *search, struct entry *entry)
+{
+    switch (search->store->policy) {
+    case STORE_ALLKEYS_LRU:
+    case STORE_VOLATILE_LRU:
+        return pass(search, entry);
+    case STORE_VOLATILE_TTL:
+        return (double)entry_expire_at_ms(entry);
+    default:
+        return 0;
+    }
+}
+
+static bool is_kept(const struct evict_keep *keep, uint64_t hash)
+{
+    size_t low = 0, high = keep->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (search->keep->hashes[middle] == hash)
-            return true;
-        if (search->keep->hashes[middle] < hash)
+        if (keep->hashes[middle] < hash)
             low = middle + 1;
         else
             high = middle;
     }
-    return false;
+    return low < keep->count && keep->hashes[low] == hash;
+}
+
+/* Each of several entries with the same score is as likely to be chosen. */
+static bool wins_tie(struct search *search)
+{
+    search->random = search->random * 1664525 + 1013904223;
+    return (uint64_t)search->random * ++search->ties >> 32 == 0;
 }
 
 static void consider(void *context, struct entry *entry)
 {
     struct search *search = context;
-    if (is_kept(search, entry))
+    if (evict_goes_by_deadline(search->store->policy) && entry_expire_at_ms(entry) == 0)
         return;
-    if (evict_goes_by_deadline(search->policy) && entry_expire_at_ms(entry) == 0)
+    double score = score_of(search, entry);
+    search->seen++;
+    if (score > search->score || (score == search->score && !wins_tie(search)))
         return;
-    if (search->policy == STORE_VOLATILE_TTL) {
-        if (is_nearer(entry, search->victim))
-            search->victim = entry;
-    } else if (search->victim == NULL) {
-        /* The hash is keyed, so the first one here is a random one. */
-        if (search->policy == STORE_ALLKEYS_RANDOM || !entry_is_visited(entry))
-            search->victim = entry;
-        else
-            entry_set_visited(entry, false);
+    uint64_t hash = 0;
+    if (search->keep != NULL) {
+        hash = store_hash(search->store, entry_key(entry));
+        if (is_kept(search->keep, hash))
+            return;
     }
+    if (score < search->score)
+        search->ties = 1;
+    search->score = score;
+    search->best = (struct candidate){
+        .shard = search->shard, .entry = entry, .hash = hash, .db = search->shard->hand};
 }
 
-static void evict(struct store *store, struct shard *shard, uint32_t db, struct entry *entry)
+/* ---- the hand ---- */
+
+static size_t count_entries(const struct store *store, const struct shard *shard)
 {
-    struct slice key = entry_key(entry);
+    size_t count = 0;
+    for (uint32_t db = 0; db < store->databases; db++)
+        count += shard->databases[db].dict.count;
+    return count;
+}
+
+/* The hand has been in all databases as far as the stride goes. Cursors are reversed hashes, so the
+ * same part of each database follows: in all about as many entries as there are in a window, and as
+ * there are databases. True if the round is over. */
+static bool next_stride(const struct store *store, struct shard *shard)
+{
+    shard->hand = 0;
+    if (shard->stride == HAND_END) {
+        for (uint32_t db = 0; db < store->databases; db++)
+            shard->databases[db].hand = 0;
+        shard->stride = 0;
+        return true;
+    }
+    size_t entries = store->databases > WINDOW ? store->databases : WINDOW;
+    uint64_t width = HAND_END / (1 + count_entries(store, shard) / entries);
+    shard->stride = shard->stride < HAND_END - width ? shard->stride + width : HAND_END;
+    return false;
+}
+
+/* What the hand meets in the shard's next turn is fetched while others have theirs. */
+static void fetch_ahead(struct database *database)
+{
+    size_t buckets = 1;
+    if (database->hand == 0) {
+        database->ahead = 0;
+        buckets = AHEAD_BUCKETS;
+    }
+    for (size_t i = 0; i < buckets; i++)
+        database->ahead = dict_scan_prefetch(&database->dict, database->ahead);
+}
+
+/* Goes on to the next bucket; true if the round is over. */
+static bool step(struct search *search)
+{
+    struct store *store = search->store;
+    struct shard *shard = search->shard;
+    for (; shard->hand < store->databases; shard->hand++) {
+        struct database *database = &shard->databases[shard->hand];
+        if (database->dict.count == 0 || database->hand >= shard->stride)
+            continue;
+        fetch_ahead(database);
+        uint64_t cursor = dict_scan(&database->dict, database->hand, consider, search);
+        database->hand = cursor != 0 ? cursor : HAND_END;
+        return false;
+    }
+    return next_stride(store, shard);
+}
+
+static bool is_complete(const struct search *search)
+{
+    return search->best.entry != NULL && search->seen >= search->window;
+}
+
+/* Moves the hand of the locked shard on until the search is complete, the round over, or enough
+ * was done for the moment; true if the round is over. */
+static bool move_hand(struct search *search)
+{
+    struct store *store = search->store;
+    struct shard *shard = search->shard;
+    if (store->note_visits && shard->usage == NULL) {
+        size_t ghosts = store->max_memory / GHOST_SHARE / store->shard_count;
+        shard->usage = usage_new(ghosts > GHOSTS_LEAST ? ghosts : GHOSTS_LEAST);
+        slab_charge(&shard->slab, usage_memory(shard->usage));
+    }
+    for (size_t i = 0; i < TURN_BUCKETS && !is_complete(search); i++) {
+        if (!step(search))
+            continue;
+        if (store->note_visits)
+            usage_end_round(shard->usage, &store->usage, store->shard_count);
+        return true;
+    }
+    return false;
+}
+
+/* ---- evicting ---- */
+
+static void evict(struct store *store, const struct candidate *victim)
+{
+    struct shard *shard = victim->shard;
+    struct slice key = entry_key(victim->entry);
     struct keyspace space = {.store = store};
     struct lookup at = {.shard = shard,
-                        .database = &shard->databases[db],
-                        .entry = entry,
+                        .database = &shard->databases[victim->db],
+                        .entry = victim->entry,
                         .key = key,
-                        .hash = store_hash(store, key),
-                        .db = db};
+                        .hash = victim->hash != 0 ? victim->hash : store_hash(store, key),
+                        .db = victim->db};
+    if (store->note_visits)
+        usage_remember(shard->usage, at.hash);
     apply_drop(&space, &at);
     apply_end(&space);
     shard->evicted_keys++;
     slab_report(&shard->slab); /* else many more would go before it is known that one has */
 }
 
-static bool has_candidates(const struct store *store, const struct database *database)
+struct identity {
+    const struct store *store;
+    uint64_t hash;
+    struct entry *found;
+};
+
+static void identify(void *context, struct entry *entry)
 {
-    return evict_goes_by_deadline(store->policy) ? database->expiring > 0
-                                                 : database->dict.count > 0;
+    struct identity *identity = context;
+    if (store_hash(identity->store, entry_key(entry)) == identity->hash)
+        identity->found = entry;
 }
 
-/* The hand goes on in one database of a locked shard; false if it evicted nothing. For the nearest
- * deadline it looks at all its buckets, for the others it stops behind the first find: a mark
- * that it has just taken away counts until the next round. */
-static bool move_hand(struct store *store, struct shard *shard, uint32_t db,
-                      const struct evict_keep *keep)
+/* The victim's shard was given back meanwhile; false if the victim has gone. */
+static bool evict_found(struct store *store, struct candidate *victim)
 {
-    struct database *database = &shard->databases[db];
-    struct search search = {.store = store, .keep = keep, .policy = store->policy};
-    for (size_t i = 0; i < HAND_BUCKETS; i++) {
-        database->hand = dict_scan(&database->dict, database->hand, consider, &search);
-        if (search.victim != NULL && search.policy != STORE_VOLATILE_TTL)
-            break;
+    struct shard *shard = victim->shard;
+    const struct dict *dict = &shard->databases[victim->db].dict;
+    struct identity identity = {.store = store, .hash = victim->hash};
+    mutex_lock(&shard->lock);
+    dict_scan(dict, dict_scan_position(victim->hash), identify, &identity);
+    victim->entry = identity.found;
+    if (victim->entry != NULL)
+        evict(store, victim);
+    mutex_unlock(&shard->lock);
+    return victim->entry != NULL;
+}
+
+static bool has_candidates(const struct store *store, const struct shard *shard)
+{
+    for (uint32_t db = 0; db < store->databases; db++) {
+        const struct database *database = &shard->databases[db];
+        if (evict_goes_by_deadline(store->policy) ? database->expiring > 0
+                                                  : database->dict.count > 0)
+            return true;
     }
-    if (search.victim == NULL)
-        return false;
-    evict(store, shard, db, search.victim);
-    return true;
+    return false;
 }
 
-/* One turn of the hand in a shard; false if it evicted nothing. */
-static bool turn(struct store *store, struct shard *shard, const struct evict_keep *keep,
-                 bool *candidates)
+/* What a turn in a shard has come to. */
+enum turn {
+    TURN_ON,      /* there may be more */
+    TURN_OVER,    /* the round is over, or there is nothing to choose from */
+    TURN_EVICTED, /* done, here or by freeing garbage */
+};
+
+/* One turn of a shard's hand. When the search is complete and the best entry lies here, it goes. */
+static enum turn turn(struct search *search, struct shard *shard)
 {
-    bool evicted = false;
+    struct store *store = search->store;
+    enum turn turn = TURN_OVER;
+    search->shard = shard;
     mutex_lock(&shard->lock);
     if (flush_collect(shard, TURN_GARBAGE) > 0) {
         slab_report(&shard->slab);
-        evicted = true;
-    }
-    for (uint32_t i = 0; i < store->databases && !evicted; i++) {
-        uint32_t db = shard->hand;
-        shard->hand = (db + 1) % store->databases;
-        if (!has_candidates(store, &shard->databases[db]))
-            continue;
-        *candidates = true;
-        evicted = move_hand(store, shard, db, keep);
+        turn = TURN_EVICTED;
+    } else if (has_candidates(store, shard)) {
+        turn = move_hand(search) ? TURN_OVER : TURN_ON;
+        if (is_complete(search) && search->best.shard == shard) {
+            evict(store, &search->best);
+            turn = TURN_EVICTED;
+        } else if (search->best.shard == shard && search->best.hash == 0) {
+            search->best.hash = store_hash(store, entry_key(search->best.entry));
+        }
     }
     mutex_unlock(&shard->lock);
-    return evicted;
+    return turn;
+}
+
+static struct shard *next_shard(struct store *store)
+{
+    unsigned number = atomic_fetch_add_explicit(&store->hand, 1, memory_order_relaxed);
+    return &store->shards[number % store->shard_count];
+}
+
+static size_t window_of(enum store_policy policy)
+{
+    switch (policy) {
+    case STORE_VOLATILE_TTL:
+        return WINDOW_DEADLINE;
+    case STORE_ALLKEYS_RANDOM:
+        return 1;
+    default:
+        return WINDOW;
+    }
+}
+
+/* Where candidates are rare: every shard's hand goes on until it has met all entries, or found
+ * one. */
+static enum turn search_all(struct search *search)
+{
+    for (size_t i = 0; i < search->store->shard_count; i++) {
+        struct shard *shard = next_shard(search->store);
+        search->window = 1;
+        for (int rounds = 0; rounds < 2;) {
+            enum turn result = turn(search, shard);
+            if (result == TURN_EVICTED)
+                return result;
+            rounds += result == TURN_OVER;
+        }
+    }
+    return TURN_OVER;
 }
 
 bool evict_one(struct store *store, const struct evict_keep *keep)
 {
-    /* The first round may find marks only, the second one takes what is left without. */
-    for (int round = 0; round < 3; round++) {
-        bool candidates = false;
-        for (size_t i = 0; i < store->shard_count; i++) {
-            unsigned shard = atomic_fetch_add_explicit(&store->hand, 1, memory_order_relaxed);
-            if (turn(store, &store->shards[shard % store->shard_count], keep, &candidates))
+    for (;;) {
+        struct search search = {.store = store,
+                                .keep = keep != NULL && keep->count > 0 ? keep : NULL,
+                                .revision = atomic_load(&store->revision),
+                                .score = INFINITY,
+                                .random = atomic_load(&store->hand) * 2654435761u,
+                                .window = window_of(store->policy)};
+        for (size_t i = 0; i < store->shard_count && !is_complete(&search); i++)
+            if (turn(&search, next_shard(store)) == TURN_EVICTED)
                 return true;
-        }
-        if (!candidates)
-            return false;
+        if (search.best.entry == NULL)
+            return search_all(&search) == TURN_EVICTED;
+        if (evict_found(store, &search.best))
+            return true;
     }
-    return false;
+}
+
+void evict_deinit(struct shard *shard)
+{
+    if (shard->usage == NULL)
+        return;
+    slab_refund(&shard->slab, usage_memory(shard->usage));
+    free(shard->usage);
 }

@@ -1,23 +1,26 @@
 /*
  * Which keys go when memory is short. Private to the store.
  *
- * A hand goes round over all shards, databases and buckets. The LRU policies are "second chance"
- * (Corbato 1968; SIEVE, Zhang et al., NSDI 2024, is its newest relative): a read marks the entry as
- * visited, the hand takes the mark away, and evicts what it finds without. So nothing is kept per
- * entry but the mark, and a key that is read once per round of the hand stays.
+ * Each shard has a hand that goes round over all its entries, of all databases at the same pace,
+ * and meets none twice in a round. An eviction moves the hand of some shard on until it has met a
+ * few entries, or the hands of several shards where they have few, and evicts the one that the
+ * policy likes least:
+ *
+ * - LRU policies: the one of which the least use is to be expected (usage.h). For that an entry
+ *   has two marks and no more: *visited* means used since the hand was there, and the hand makes
+ *   that *proven*. Reads and writes count as use, looking at what a key is does not.
+ * - volatile-ttl: the one whose deadline is nearest.
+ * - allkeys-random: the first one that comes, since the order of the keys is random.
  */
 #ifndef KEYSTORE_STORE_EVICT_H
 #define KEYSTORE_STORE_EVICT_H
 
-#include "store/store.h"
+#include "store/entry.h"
+#include "store/shard.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-/* Keys that an operation works on: the hashes, ascending. */
+/* Keys that the operation on its way works on: they stay. */
 struct evict_keep {
-    const uint64_t *hashes;
+    const uint64_t *hashes; /* of the keys (store_hash()), ascending */
     size_t count;
 };
 
@@ -27,8 +30,28 @@ static inline bool evict_goes_by_deadline(enum store_policy policy)
     return policy == STORE_VOLATILE_LRU || policy == STORE_VOLATILE_TTL;
 }
 
-/* Evicts a key that is none of `keep` (NULL = any), or frees some garbage of FlushDb; false if a
- * whole round met nothing that may be evicted. No shard may be locked. */
+/* Evicts a key, or frees some garbage of FlushDb; false if there is nothing that may be evicted.
+ * `keep` may be NULL. No shard may be locked. */
 bool evict_one(struct store *store, const struct evict_keep *keep);
+
+/* The first use of an entry since the hand was there; see evict_note_use(). */
+void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry);
+
+/* Notes that an entry of the locked shard is used; to be called before that changes its version. */
+static inline void evict_note_use(struct store *store, struct shard *shard, struct entry *entry)
+{
+    if (!(entry_marks(entry) & ENTRY_VISITED))
+        evict_note_first_use(store, shard, entry);
+}
+
+/* Gives the entry of a new key of the locked shard its marks. */
+static inline void evict_note_new(struct shard *shard, uint64_t hash, struct entry *entry)
+{
+    if (shard->usage != NULL && usage_recall(shard->usage, hash))
+        entry_set_marks(entry, ENTRY_PROVEN);
+}
+
+/* Frees what eviction keeps for the shard. */
+void evict_deinit(struct shard *shard);
 
 #endif

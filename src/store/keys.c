@@ -39,22 +39,25 @@ void apply_delete_many(struct keyspace *space, const struct op *op, struct op_re
 void apply_exists(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     for (size_t i = 0; i < op->key_count; i++)
-        if (apply_find(space, op->db, op->keys[i].bytes, op->keys[i].hash).entry != NULL)
+        if (apply_peek(space, op->db, op->keys[i].bytes, op->keys[i].hash).entry != NULL)
             result->count++;
     result->ok = result->count > 0;
 }
 
-/* To look for a key is to touch it. */
+/* As Exists, but it counts as use. */
 void apply_touch(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    apply_exists(space, op, result);
+    for (size_t i = 0; i < op->key_count; i++)
+        if (apply_find(space, op->db, op->keys[i].bytes, op->keys[i].hash).entry != NULL)
+            result->count++;
+    result->ok = result->count > 0;
 }
 
 /* memory_bytes is the entry's object with key and inline value, as the slab rounds it, plus the
  * blob or list it leads to, plus an equal part of the buckets of its dictionary. */
 void apply_describe(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    struct lookup at = apply_find_key(space, op);
+    struct lookup at = apply_peek(space, op->db, op->key, op->hash);
     if (op->want_as_of)
         result->as_of = at.as_of;
     if (at.entry == NULL)

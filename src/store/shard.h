@@ -9,6 +9,7 @@
 #include "store/removals.h"
 #include "store/slab.h"
 #include "store/store.h"
+#include "store/usage.h"
 
 /* As many for each thread that two seldom meet in one, and that one dictionary stays small; not
  * more, for each holds the first page of everything it has. Powers of two. */
@@ -30,7 +31,8 @@ struct database {
     struct dict dict;       /* its entries come from the shard's slab */
     size_t expiring;        /* entries with a deadline */
     size_t expiring_memory; /* what they take (entry_memory()) */
-    uint64_t hand;          /* where eviction goes on (a cursor of the dictionary) */
+    uint64_t hand;          /* where eviction goes on, */
+    uint64_t ahead;         /* and how far that has been fetched (evict.c) */
     /* While there is a snapshot (snapshot.h): */
     bool saved;         /* all is saved */
     uint64_t saved_to;  /* else what is below this cursor */
@@ -43,7 +45,9 @@ struct shard {
     struct removals removals; /* which keys those were, lately */
     struct slab slab;         /* what the databases' memory comes from */
     struct database *databases;
-    uint32_t hand;       /* the database where eviction goes on */
+    uint32_t hand;       /* the database where eviction goes on, */
+    uint64_t stride;     /* and how far it goes in each before the next one has its turn */
+    struct usage *usage; /* NULL until a key is evicted by its use */
     uint32_t compact_db; /* where compaction goes on: the database... */
     uint64_t compact_to; /* ...and the cursor in its dictionary */
     uint64_t expired_keys, evicted_keys;
@@ -61,9 +65,10 @@ struct store {
     struct restore_reserve *reserve; /* who raises it; NULL: it is UINT64_MAX */
     uint32_t databases;
     enum store_policy policy;
-    size_t max_memory;                 /* 0 = any */
-    unsigned threads;                  /* that may be at work at once */
-    bool note_visits;                  /* the policy goes by them */
+    size_t max_memory; /* 0 = any */
+    unsigned threads;  /* that may be at work at once */
+    bool note_visits;  /* the policy goes by them */
+    struct usage_sums usage;
     atomic_uint hand;                  /* the shard where eviction goes on */
     atomic_uint compact_hand;          /* the same for compaction */
     uint8_t secret[STORE_SECRET_SIZE]; /* keys cannot be made to collide without it */

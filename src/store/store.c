@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "store/apply.h"
 #include "store/change.h"
+#include "store/evict.h"
 #include "store/flush.h"
 #include "store/heap.h"
 #include "store/lock.h"
@@ -39,6 +40,7 @@ static void deinit_shard(struct shard *shard, uint32_t databases)
 {
     flush_collect(shard, SIZE_MAX);
     removals_deinit(&shard->removals);
+    evict_deinit(shard);
     for (uint32_t db = 0; db < databases; db++)
         dict_deinit(&shard->databases[db].dict);
     free(shard->databases);
@@ -68,6 +70,7 @@ struct store *store_new(const struct store_options *options)
     store->policy = options->policy;
     store->note_visits = options->max_memory != 0 && (options->policy == STORE_ALLKEYS_LRU ||
                                                       options->policy == STORE_VOLATILE_LRU);
+    store->usage = (struct usage_sums){0};
     store->sink = NULL;
     store->snapshot = NULL;
     atomic_init(&store->hand, 0);

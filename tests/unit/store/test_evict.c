@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "store/op.h"
-#include "store/store.h"
+#include "store/shard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -277,6 +277,182 @@ static void test_many_sizes_in_little_memory(void **state)
     assert_true(used(fixture) > LIMIT / 2);
 }
 
+/* ---- what counts as use, and where the hand goes ---- */
+
+static const struct op_result *apply_to(struct fixture *fixture, enum op_kind kind, uint32_t db,
+                                        const char *name)
+{
+    static const struct slice element = {(const uint8_t *)"a", 1};
+    struct op op = {.kind = kind, .db = db, .key = {(const uint8_t *)name, strlen(name)}};
+    op.value = element;
+    op.values = &element;
+    op.value_count = 1;
+    return apply(fixture, op);
+}
+
+/* Writes keep a key as reads do: it is never gone among many new ones. */
+static void test_lru_keeps_what_is_written(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture, STORE_ALLKEYS_LRU);
+    apply_to(fixture, OP_APPEND, 0, "string");
+    apply_to(fixture, OP_L_PUSH, 0, "list");
+    for (unsigned round = 1; round <= 2000; round++) {
+        for (unsigned i = 0; i < 3; i++) {
+            assert_int_equal(apply_to(fixture, OP_APPEND, 0, "string")->count, 3 * round - 1 + i);
+            assert_int_equal(apply_to(fixture, OP_L_PUSH, 0, "list")->count, 3 * round - 1 + i);
+        }
+        for (unsigned i = 0; i < 100; i++)
+            assert_int_equal(set(fixture, round * 100 + i, 0), ERR_NONE);
+    }
+    assert_true(store_stats(fixture->store).evicted_keys > 100000);
+}
+
+static unsigned marks_of(struct fixture *fixture, struct slice key)
+{
+    uint64_t hash = store_hash(fixture->store, key);
+    struct shard *shard = shard_of(fixture->store, hash);
+    struct entry *entry = dict_find(&shard->databases[0].dict, hash, key);
+    assert_non_null(entry);
+    return entry_marks(entry);
+}
+
+static void test_only_use_is_marked(void **state)
+{
+    struct fixture *fixture = *state;
+    struct slice key = SLICE_LITERAL("key");
+    struct op_key keys[] = {{.bytes = key}};
+    open_store(fixture, STORE_ALLKEYS_LRU);
+    apply(fixture, (struct op){.kind = OP_SET, .key = key, .value = key});
+    assert_int_equal(marks_of(fixture, key), 0);
+    apply(fixture, (struct op){.kind = OP_EXISTS, .keys = keys, .key_count = 1});
+    apply(fixture, (struct op){.kind = OP_DESCRIBE, .key = key});
+    assert_int_equal(marks_of(fixture, key), 0);
+    apply(fixture, (struct op){.kind = OP_TOUCH, .keys = keys, .key_count = 1});
+    assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
+    /* What changes the entry, in place or not, leaves it used. */
+    apply(fixture, (struct op){.kind = OP_EXPIRE, .key = key, .expire_at_ms = NOW_MS + 1000});
+    assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
+    apply(fixture, (struct op){.kind = OP_APPEND, .key = key, .value = key});
+    assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
+    apply(fixture, (struct op){.kind = OP_SET, .key = key, .value = key});
+    assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
+}
+
+static void set_in(struct fixture *fixture, uint32_t db, unsigned number)
+{
+    static const uint8_t value[400];
+    const struct op_result *result =
+        apply(fixture, (struct op){.kind = OP_SET,
+                                   .db = db,
+                                   .key = slice_make(&number, sizeof number),
+                                   .value = slice_make(value, sizeof value)});
+    assert_int_equal(result->err, ERR_NONE);
+}
+
+/* Databases lose keys in proportion to what they have. */
+static void test_small_databases_keep_their_share(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture, STORE_ALLKEYS_LRU);
+    for (unsigned i = 0; i < 17000; i++)
+        set_in(fixture, 0, i);
+    for (unsigned i = 0; i < 100; i++)
+        set_in(fixture, 1, i);
+    for (unsigned i = 0; i < 2500; i++)
+        set_in(fixture, 0, 17000 + i);
+    assert_true(store_stats(fixture->store).evicted_keys > 1500);
+    assert_true(store_count(fixture->store, 1) >= 70);
+}
+
+static size_t count_in(const struct shard *shard)
+{
+    return shard->databases[0].dict.count + shard->databases[1].dict.count;
+}
+
+static size_t seen_in(const struct shard *shard)
+{
+    size_t seen = 0;
+    for (size_t class = 0; class < USAGE_CLASSES; class ++)
+        seen += shard->usage->seen[class];
+    return seen;
+}
+
+/* Whatever the databases, a hand meets all entries of its shard in a round, and each only once:
+ * nothing new comes, so they are those that there were when the round began. */
+static void test_a_round_meets_each_entry_once(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t random = seeded_start();
+    open_store(fixture, STORE_ALLKEYS_LRU);
+    unsigned count = 15000 + seeded_below(&random, 1000), few = seeded_below(&random, 300);
+    for (unsigned i = 0; i < count; i++)
+        set_in(fixture, i < few, i);
+    struct shard *shard = &fixture->store->shards[seeded_below(&random, 64)];
+    assert_null(shard->usage); /* the first round has not begun */
+    size_t before = count_in(shard), seen = 0;
+    do {
+        if (shard->usage != NULL)
+            seen = seen_in(shard);
+        assert_true(evict_one(fixture->store, NULL));
+    } while (shard->usage == NULL || seen_in(shard) >= seen);
+    /* The last turn began in this round and ended it. */
+    assert_in_range(seen, before - 60, before);
+    assert_true(count_in(shard) < before);
+}
+
+/* Keys that an operation works on stay, even if there is nothing else. */
+static void test_kept_keys_stay(void **state)
+{
+    struct fixture *fixture = *state;
+    enum store_policy policies[] = {STORE_ALLKEYS_LRU, STORE_VOLATILE_LRU, STORE_ALLKEYS_RANDOM,
+                                    STORE_VOLATILE_TTL};
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
+        open_store(fixture, policies[i]);
+        for (unsigned number = 0; number < 20; number++)
+            assert_int_equal(set(fixture, number, NOW_MS + 1000), ERR_NONE);
+        unsigned kept = 7;
+        uint64_t hash = store_hash(fixture->store, slice_make(&kept, sizeof kept));
+        struct evict_keep keep = {.hashes = &hash, .count = 1};
+        for (unsigned number = 0; number < 19; number++)
+            assert_true(evict_one(fixture->store, &keep));
+        assert_false(evict_one(fixture->store, &keep));
+        assert_true(has(fixture, kept));
+        assert_true(evict_one(fixture->store, NULL));
+        assert_false(evict_one(fixture->store, NULL));
+        store_free(fixture->store);
+        fixture->store = NULL;
+    }
+}
+
+/* Few keys, in other shards and databases: the nearest deadline goes, then the next. */
+static void test_of_few_keys_the_nearest_deadline_goes(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t random = seeded_start();
+    open_store(fixture, STORE_VOLATILE_TTL);
+    unsigned first = seeded_below(&random, 1000000);
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned number = first + i;
+        apply(fixture, (struct op){.kind = OP_SET,
+                                   .db = i % 2,
+                                   .key = slice_make(&number, sizeof number),
+                                   .value = SLICE_LITERAL("value"),
+                                   .expire_at_ms = NOW_MS + 1000 + i * 7 % 20});
+    }
+    for (unsigned order = 0; order < 20; order++) {
+        assert_true(evict_one(fixture->store, NULL));
+        for (unsigned i = 0; i < 20; i++) {
+            unsigned number = first + i;
+            const struct op_result *result =
+                apply(fixture, (struct op){.kind = OP_GET,
+                                           .db = i % 2,
+                                           .key = slice_make(&number, sizeof number)});
+            assert_int_equal(result->value.found, i * 7 % 20 > order);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +460,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_value_that_can_never_fit_evicts_nothing, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_lru_keeps_what_is_read, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_lru_keeps_what_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_only_use_is_marked, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_small_databases_keep_their_share, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_round_meets_each_entry_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kept_keys_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_of_few_keys_the_nearest_deadline_goes, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_random_takes_any, setup, teardown),
         cmocka_unit_test_setup_teardown(test_volatile_lru_takes_only_keys_with_a_deadline, setup,
                                         teardown),

@@ -1,0 +1,86 @@
+/* Counts of uses by class of entry, and ghosts of evicted keys. Knows neither entries nor shards.
+ */
+#include "store/usage.h"
+
+#include "base/mem.h"
+
+/* Without observations a proven entry is thought to be worth this, another one nothing; that counts
+ * as much as so many observations, and what a class has in common with the others as many. */
+#define PROVEN_RATE  0.3f
+#define PRIOR_WEIGHT 30.0f
+/* Of what was counted, this share is left when all shards have ended a round. */
+#define KEPT_SHARE 0.5f
+
+struct usage *usage_new(size_t ghosts)
+{
+    size_t count = (size_t)1 << (63 - __builtin_clzll(ghosts));
+    struct usage *usage = mem_alloc_zero(sizeof *usage + count);
+    usage->ghosts = count;
+    for (size_t class = USAGE_AGES; class < USAGE_CLASSES; class ++)
+        usage->rates[class] = PROVEN_RATE;
+    return usage;
+}
+
+size_t usage_memory(const struct usage *usage)
+{
+    return sizeof *usage + usage->ghosts;
+}
+
+static void add(struct usage *usage, struct usage_sums *sums, float kept)
+{
+    for (size_t class = 0; class < USAGE_CLASSES; class ++) {
+        sums->seen[class] = sums->seen[class] * kept + (float)usage->seen[class];
+        sums->used[class] = sums->used[class] * kept + (float)usage->used[class];
+        usage->seen[class] = usage->used[class] = 0;
+    }
+}
+
+/* Where little was seen of an age, the rate is that of all ages together. */
+static void find_rates(struct usage *usage, const struct usage_sums *sums, size_t first,
+                       float expected)
+{
+    float seen = PRIOR_WEIGHT, used = PRIOR_WEIGHT * expected;
+    for (size_t class = first; class < first + USAGE_AGES; class ++) {
+        seen += sums->seen[class];
+        used += sums->used[class];
+    }
+    float prior = PRIOR_WEIGHT * used / seen;
+    for (size_t class = first; class < first + USAGE_AGES; class ++)
+        usage->rates[class] = (sums->used[class] + prior) / (sums->seen[class] + PRIOR_WEIGHT);
+}
+
+void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards)
+{
+    float kept = 1.0f - (1.0f - KEPT_SHARE) / (float)shards;
+    mutex_lock(&sums->lock);
+    add(usage, sums, kept);
+    find_rates(usage, sums, 0, 0);
+    find_rates(usage, sums, USAGE_AGES, PROVEN_RATE);
+    mutex_unlock(&sums->lock);
+}
+
+/* The dictionary takes the low bits of the hash, and the shard the top ones. */
+static uint8_t *ghost_of(struct usage *usage, uint64_t hash)
+{
+    return &usage->ghost_tags[hash & (usage->ghosts - 1)];
+}
+
+static uint8_t tag_of(uint64_t hash)
+{
+    uint8_t tag = (uint8_t)(hash >> 48);
+    return tag != 0 ? tag : 1;
+}
+
+void usage_remember(struct usage *usage, uint64_t hash)
+{
+    *ghost_of(usage, hash) = tag_of(hash);
+}
+
+bool usage_recall(struct usage *usage, uint64_t hash)
+{
+    uint8_t *ghost = ghost_of(usage, hash);
+    if (*ghost != tag_of(hash))
+        return false;
+    *ghost = 0;
+    return true;
+}
