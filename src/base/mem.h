@@ -18,9 +18,9 @@ void *mem_alloc_zero(size_t size) __attribute__((malloc, returns_nonnull));
 void *mem_realloc(void *memory, size_t size) __attribute__((returns_nonnull));
 
 /*
- * The same for what may be large, where whoever frees knows the size: blocks of ACCOUNT_LEAST bytes
- * and more lie in runs of pages (base/runs.h), which go back to the system when they are freed, and
- * are counted (base/account.h).
+ * The same for what may be large, where the one who frees knows the size: blocks of ACCOUNT_LEAST
+ * bytes and more lie in runs of pages (base/runs.h), which go back to the system when they are
+ * freed, and are counted (base/account.h).
  */
 void *mem_take(size_t size) __attribute__((malloc, returns_nonnull));
 void mem_give(void *memory, size_t size);

@@ -46,7 +46,7 @@ enum command_verdict {
  * Fills in the operation that does what the command did, when it is carried out with now_ms = 0, so
  * that nothing expires meanwhile. Its slices point to the command's, its arrays lie in the arena.
  * Databases may be any: `db` is the command's, `target_db` perhaps another. With COMMAND_BAD,
- * COMMAND_UNKNOWN and COMMAND_UNSUPPORTED, *why is a sentence in static memory, else NULL.
+ * COMMAND_UNKNOWN and COMMAND_UNSUPPORTED, *why is an error message in static memory, else NULL.
  */
 enum command_verdict command_read(const struct scan_command *command, struct arena *arena,
                                   struct op *op, const char **why)

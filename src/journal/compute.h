@@ -27,7 +27,7 @@ struct compute {
     /* Carries out an operation; the result is released by who asked. */
     void (*apply)(void *user, struct op *op, struct op_result *result);
     void *user;
-    const char *why; /* a sentence in static memory or in the arena; else NULL */
+    const char *why; /* an error message in static memory or in the arena; else NULL */
     char type[32];   /* of a RESTOREd value that is no string or list; else empty */
 
     /* Private. */

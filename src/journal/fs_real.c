@@ -418,6 +418,6 @@ int fs_real_sync_name(struct fs *fs)
     const struct real *real = (const struct real *)fs;
     int error = sync_directory_at(real->descriptor, "..");
     if (!real->made && error == -EACCES)
-        return 0; /* whoever made it may read its parent */
+        return 0; /* who made it may read its parent */
     return error;
 }

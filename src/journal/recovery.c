@@ -369,7 +369,7 @@ static bool has_data(struct work *work, const char *folder, const char *name)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (strncmp(name, "temp-", 5) == 0) /* unfinished, of whoever it is */
+    if (strncmp(name, "temp-", 5) == 0) /* unfinished, whichever program began it */
         return false;
     if (ends_with(name, ".base.rdb"))
         return !is_there(work, LAYOUT_DUMP);

@@ -43,7 +43,7 @@ struct recovery_fault {
 /* What a directory held. To be given to recovery_deinit(). */
 struct recovery {
     enum loading_verdict verdict;
-    char why[1000]; /* unless it is LOADING_DONE: a sentence for the user */
+    char why[1000]; /* unless it is LOADING_DONE: an error message for the user */
     struct recovery_fault fault;
     bool has_manifest;
     struct manifest manifest; /* empty if there was none; a start leaves no history in it */

@@ -11,7 +11,7 @@
 /*
  * Tidies up a directory that was judged LOADING_DONE, and takes history out of
  * `recovery->manifest`. LOADING_FAILED if the torn tail stays, or a file that may not: then
- * `recovery->why` holds a sentence. What only takes room may stay, after a line in the log.
+ * `recovery->why` holds an error message. What only takes room may stay, after a line in the log.
  */
 enum loading_verdict tidy(struct fs *fs, struct recovery *recovery)
     __attribute__((warn_unused_result));

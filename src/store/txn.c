@@ -1,4 +1,4 @@
-/* Txn: several operations as one, all or nothing, with the undo of whoever calls. Knows of the
+/* Txn: several operations as one, all or nothing, with the undo of its caller. Knows of the
  * operations only how long their answers are. */
 #include "store/apply.h"
 
