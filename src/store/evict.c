@@ -24,11 +24,11 @@
 /* Where the hand is in a database that it has been through in this round. */
 #define HAND_END UINT64_MAX
 
-/* An entry that may be evicted; the pointer is good as long as its shard is locked. */
+/* An entry that may be evicted. */
 struct candidate {
-    struct shard *shard;
-    struct entry *entry; /* NULL = none yet */
-    uint64_t hash;
+    struct shard *shard; /* NULL = none yet */
+    struct entry *entry; /* NULL once the shard was unlocked: others may have freed it */
+    uint64_t hash;       /* of its key; not before that, unless there are keys to keep */
     uint32_t db;
 };
 
@@ -190,7 +190,7 @@ static bool step(struct search *search)
 
 static bool is_complete(const struct search *search)
 {
-    return search->best.entry != NULL && search->seen >= search->window;
+    return search->best.shard != NULL && search->seen >= search->window;
 }
 
 /* Moves the hand of the locked shard on until the search is complete, the round over, or enough
@@ -281,6 +281,16 @@ enum turn {
     TURN_EVICTED, /* done, here or by freeing garbage */
 };
 
+/* The shard of the best entry is about to be unlocked: from now on it is known by its hash alone.
+ */
+static void leave(struct search *search)
+{
+    struct candidate *best = &search->best;
+    if (best->hash == 0)
+        best->hash = store_hash(search->store, entry_key(best->entry));
+    best->entry = NULL;
+}
+
 /* One turn of a shard's hand. When the search is complete and the best entry lies here, it goes. */
 static enum turn turn(struct search *search, struct shard *shard)
 {
@@ -293,11 +303,11 @@ static enum turn turn(struct search *search, struct shard *shard)
         turn = TURN_EVICTED;
     } else if (has_candidates(store, shard)) {
         turn = move_hand(search) ? TURN_OVER : TURN_ON;
-        if (is_complete(search) && search->best.shard == shard) {
+        if (search->best.entry != NULL && is_complete(search)) {
             evict(store, &search->best);
             turn = TURN_EVICTED;
-        } else if (search->best.shard == shard && search->best.hash == 0) {
-            search->best.hash = store_hash(store, entry_key(search->best.entry));
+        } else if (search->best.entry != NULL) {
+            leave(search);
         }
     }
     mutex_unlock(&shard->lock);
@@ -351,7 +361,7 @@ bool evict_one(struct store *store, const struct evict_keep *keep)
         for (size_t i = 0; i < store->shard_count && !is_complete(&search); i++)
             if (turn(&search, next_shard(store)) == TURN_EVICTED)
                 return true;
-        if (search.best.entry == NULL)
+        if (search.best.shard == NULL)
             return search_all(&search) == TURN_EVICTED;
         if (evict_found(store, &search.best))
             return true;

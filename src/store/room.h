@@ -9,7 +9,9 @@
  *
  * Invariants, with U the bytes in use as the slabs have reported them (pages_used()):
  * 1. An operation that makes U larger leaves it at the limit at most, an OP_ADJUST at a 64th
- *    beyond. What the slabs have not reported is less than another 64th in all.
+ *    beyond. What the slabs have not reported is less than another 64th in all. A thread that was
+ *    interrupted between finding that there is room and taking it, while others filled it, may go
+ *    64 KiB beyond.
  * 2. An operation that does not make U larger stands, and nothing is evicted for it.
  * 3. Nothing is evicted for an operation unless, with the keys that it works on left aside, there
  *    is enough to evict for it. Those keys are not evicted.

@@ -4,8 +4,8 @@
  * start then finds all that there was, or refuses and touches nothing; only at the end of a log
  * that nobody closed may it take damage for a torn write, and lose that write, but no other.
  */
+#include "base/effort.h"
 #include "crash/contents.h"
-#include "crash/effort.h"
 #include "crash/server.h"
 
 #include <inttypes.h>

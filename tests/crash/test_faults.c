@@ -4,7 +4,7 @@
  * goes on, or refuses writes and says why, and still reads; and the next start finds a state that
  * there was, with all that was acknowledged, whether the machine went on or crashed.
  */
-#include "crash/effort.h"
+#include "base/effort.h"
 #include "crash/restart.h"
 #include "crash/server.h"
 #include "crash/walk.h"

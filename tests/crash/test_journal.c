@@ -7,7 +7,7 @@
  *
  * Most crashes leave what another one has left. What a start makes of that is known then.
  */
-#include "crash/effort.h"
+#include "base/effort.h"
 #include "crash/known.h"
 #include "crash/restart.h"
 #include "crash/server.h"

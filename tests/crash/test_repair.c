@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/effort.h"
 #include "crash/walk.h"
 #include "journal/batch.h"
 #include "journal/layout.h"
@@ -20,7 +21,7 @@
 #define LOGS   3
 #define UNITS  4u /* of a log, each in a batch of its own */
 #define BAD    1  /* the log that is damaged, from 0 */
-#define STATES 4000
+#define STATES EFFORT(4000, 800, 200)
 
 struct before {
     struct buf logs[LOGS];

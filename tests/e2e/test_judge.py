@@ -26,6 +26,9 @@ REDIS_LOADS = [
     r"the line of a batch is cut or its check fails", r"the check of a batch fails",
     r"a batch repeats revisions", r"revisions are missing that were durable",
     r"an intact batch",
+    # It reads the digits of a length as far as they go, and passes over the two bytes that end an
+    # argument without looking at them.
+    r"a command is not in Redis' format",
     # A log that ends early is good for it if it ends with a command; for us an earlier line proves
     # that more had been there. It skips lines of '#' and knows no batches.
     r"the file ends within a batch", r"neither a batch nor a command starts here",

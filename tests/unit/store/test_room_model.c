@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "base/effort.h"
 #include "store/evict.h"
 #include "store/keyspace_fixture.h"
 #include "store/lock.h"
@@ -27,7 +28,7 @@
 #define MAX_VALUE ((size_t)2 * 1024 * 1024)
 #define DATABASES KEYSPACE_DATABASES
 #define KEYS      600
-#define STEPS     6000
+#define STEPS     EFFORT(6000, 6000, 3000)
 #define TXN_OPS   5
 /* Pages of buckets, of which each shard may have one more or less, and what is not reported. */
 #define TOLERANCE ((size_t)16 * 4096 + LIMIT / 64)

@@ -1,6 +1,6 @@
 /* How much of something a test does: as much as is wanted, or what the slow sanitizers can do. */
-#ifndef KEYSTORE_TESTS_CRASH_EFFORT_H
-#define KEYSTORE_TESTS_CRASH_EFFORT_H
+#ifndef KEYSTORE_TESTS_BASE_EFFORT_H
+#define KEYSTORE_TESTS_BASE_EFFORT_H
 
 #if defined(__SANITIZE_THREAD__)
 #define EFFORT(full, address, thread) (thread)
