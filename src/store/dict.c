@@ -6,15 +6,14 @@
 #include "store/pages.h"
 #include "store/slab.h"
 
-#define SLOTS          9
-#define LINK_SLOT      (SLOTS - 1)
-#define POINTER_SIZE   6
-#define POINTER_MASK   (((uint64_t)1 << 48) - 1)
-#define LINKED         0x80
-#define COUNT_MASK     0x0f
-#define BUCKET_SIZE    ((size_t)64)
-#define PAGE_BUCKETS   (PAGES_PAGE_SIZE / BUCKET_SIZE)
-#define FIRST_CAPACITY ((size_t)4)
+#define SLOTS        9
+#define LINK_SLOT    (SLOTS - 1)
+#define POINTER_SIZE 6
+#define POINTER_MASK (((uint64_t)1 << 48) - 1)
+#define LINKED       0x80
+#define COUNT_MASK   0x0f
+#define BUCKET_SIZE  ((size_t)64)
+#define PAGE_BUCKETS (PAGES_PAGE_SIZE / BUCKET_SIZE)
 /* Of 9 slots, 80.6 % are used before another bucket is added, and 61 % before one is removed. At
  * 75 % a table takes 0.3 bytes more per key, at 85 % 0.3 less but a tenth more searches go on to a
  * linked bucket. */
@@ -199,7 +198,7 @@ static struct dict_directory *grow_directory(struct dict *dict)
 {
     struct dict_directory *former = directory_of(dict);
     size_t old = former != NULL ? former->capacity : 0;
-    size_t capacity = old > 0 ? 2 * old : FIRST_CAPACITY;
+    size_t capacity = old > 0 ? 2 * old : 1;
     struct dict_directory *directory = new_directory(dict, capacity);
     directory->former = former;
     for (size_t i = 0; i < capacity; i++) {
@@ -218,30 +217,88 @@ static void set_page(struct dict *dict, size_t page, struct dict_bucket *buckets
     atomic_store_explicit(&directory_of(dict)->pages[page], buckets, memory_order_relaxed);
 }
 
-/* An empty bucket behind the last one; it counts when the caller sets the number. */
+/* ---- the memory of buckets ---- */
+
+/* Buckets for which the first page has room while there are so many; 0 or a power of two. */
+static size_t first_room(size_t buckets)
+{
+    size_t room = buckets > 0 ? highest_bit(buckets) : 0;
+    return room < buckets ? 2 * room : room;
+}
+
+static struct dict_bucket *take_room(struct dict *dict, size_t room)
+{
+    return room == PAGE_BUCKETS ? slab_take_page(dict->slab)
+                                : slab_alloc(dict->slab, room * BUCKET_SIZE);
+}
+
+static void give_room(struct dict *dict, struct dict_bucket *buckets, size_t room)
+{
+    if (room == PAGE_BUCKETS)
+        slab_give_page(dict->slab, buckets);
+    else
+        slab_free(dict->slab, buckets, room * BUCKET_SIZE);
+}
+
+/* Moves the buckets of the first page, if there is room for another number of them, to a place for
+ * just that many; both numbers are at most PAGE_BUCKETS. */
+static void fit_first_page(struct dict *dict, size_t before, size_t after)
+{
+    size_t room = first_room(before), wanted = first_room(after);
+    if (room == wanted)
+        return;
+    struct dict_bucket *former = room > 0 ? bucket_at(dict, 0) : NULL;
+    struct dict_bucket *buckets = wanted > 0 ? take_room(dict, wanted) : NULL;
+    if (former != NULL && buckets != NULL)
+        memcpy(buckets, former, (before < after ? before : after) * BUCKET_SIZE);
+    set_page(dict, 0, buckets);
+    if (former != NULL)
+        give_room(dict, former, room);
+}
+
+/* An empty bucket behind the last one; it counts when the caller sets the number. Others of the
+ * first page may have moved. */
 static struct dict_bucket *add_bucket(struct dict *dict, size_t index)
 {
     const struct dict_directory *directory = directory_of(dict);
     size_t page = index / PAGE_BUCKETS;
-    if (index % PAGE_BUCKETS == 0) {
-        if (directory == NULL || page == directory->capacity)
-            grow_directory(dict);
+    if (directory == NULL || page == directory->capacity)
+        grow_directory(dict);
+    if (index < PAGE_BUCKETS)
+        fit_first_page(dict, index, index + 1);
+    else if (index % PAGE_BUCKETS == 0)
         set_page(dict, page, slab_take_page(dict->slab));
-    }
     struct dict_bucket *bucket = bucket_at(dict, index);
     bucket->meta = 0;
     return bucket;
 }
 
-/* Gives the page of a bucket back that was the first one on it, and is not counted any more. */
+/* Gives back what only a bucket needed that was the last one, and is not counted any more. Others
+ * of the first page may have moved. */
 static void drop_bucket(struct dict *dict, size_t index)
 {
-    if (index % PAGE_BUCKETS > 0)
-        return;
-    struct dict_bucket *page = bucket_at(dict, index);
-    set_page(dict, index / PAGE_BUCKETS, NULL);
-    slab_give_page(dict->slab, page);
+    if (index < PAGE_BUCKETS) {
+        fit_first_page(dict, index + 1, index);
+    } else if (index % PAGE_BUCKETS == 0) {
+        struct dict_bucket *page = bucket_at(dict, index);
+        set_page(dict, index / PAGE_BUCKETS, NULL);
+        slab_give_page(dict->slab, page);
+    }
 }
+
+/* Moves the first page to where it helps to empty others, as slab_move() does; true if it moved. */
+static bool move_first_page(struct dict *dict)
+{
+    size_t room = first_room(buckets_of(dict));
+    if (room >= PAGE_BUCKETS)
+        return false;
+    struct dict_bucket *elsewhere = slab_move(dict->slab, bucket_at(dict, 0), room * BUCKET_SIZE);
+    if (elsewhere != NULL)
+        set_page(dict, 0, elsewhere);
+    return elsewhere != NULL;
+}
+
+/* ---- the table as a whole ---- */
 
 void dict_init(struct dict *dict, struct slab *slab, const struct dict_hasher *hasher)
 {
@@ -335,8 +392,11 @@ size_t dict_least_memory(const struct dict *dict)
 
 size_t dict_memory(const struct dict *dict)
 {
-    size_t pages = (buckets_of(dict) + PAGE_BUCKETS - 1) / PAGE_BUCKETS;
-    return pages * PAGES_PAGE_SIZE + dict->overflows * BUCKET_SIZE + dict_least_memory(dict);
+    size_t buckets = buckets_of(dict);
+    size_t size = (buckets + PAGE_BUCKETS - 1) / PAGE_BUCKETS * PAGES_PAGE_SIZE;
+    if (buckets > 0 && first_room(buckets) < PAGE_BUCKETS)
+        size = slab_round(first_room(buckets) * BUCKET_SIZE);
+    return size + dict->overflows * BUCKET_SIZE + dict_least_memory(dict);
 }
 
 size_t dict_memory_per_entry(const struct dict *dict)
@@ -641,7 +701,10 @@ size_t dict_move_links(struct dict *dict, uint64_t cursor)
     size_t buckets = buckets_of(dict), moved = 0;
     if (buckets == 0)
         return 0;
-    struct dict_bucket *bucket = bucket_at(dict, index_of(reverse_bits(cursor), buckets));
+    size_t index = index_of(reverse_bits(cursor), buckets);
+    if (index == 0)
+        moved += move_first_page(dict);
+    struct dict_bucket *bucket = bucket_at(dict, index);
     for (; bucket->meta & LINKED; bucket = next_of(bucket)) {
         struct dict_bucket *elsewhere = slab_move(dict->slab, next_of(bucket), sizeof *bucket);
         if (elsewhere == NULL)

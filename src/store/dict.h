@@ -10,9 +10,11 @@
  *     54  nine tags: bits 48-55 of the hashes
  *     63  bits 0-3: entries here; bit 7: the last pointer leads to another bucket, not to an entry
  *
- * Buckets 0 to n - 1 lie in pages of 64, which a directory of pointers leads to. With h the largest
- * power of two up to n, a key is at home in bucket hash mod 2h, or if there is no such bucket yet,
- * in hash mod h. Bits 56-63 of the hash are left to whoever spreads keys over several tables.
+ * Buckets 0 to n - 1 lie in pages of 64, which a directory of pointers leads to. As there may be
+ * many small tables, the first page has room only for the next power of two while there are fewer.
+ * With h the largest power of two up to n, a key is at home in bucket hash mod 2h, or if there is
+ * no such bucket yet, in hash mod h. Bits 56-63 of the hash are left to whoever spreads keys over
+ * several tables.
  *
  * Invariants:
  * 1. Every entry is in its home bucket or one linked from there.
@@ -128,8 +130,8 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
  * it reads next; returns the cursor of that. */
 uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor);
 
-/* Moves what is linked from the bucket that dict_scan() reports at this cursor, as slab_move()
- * does; how many buckets that were. */
+/* Moves what is linked from the bucket that dict_scan() reports at this cursor, and with the first
+ * bucket a first page of less than 4 KiB, as slab_move() does; how many pieces that were. */
 size_t dict_move_links(struct dict *dict, uint64_t cursor);
 
 /* Where a scan comes upon the hash: it has reported the entry exactly if this is below the cursor
