@@ -8,9 +8,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Entries among which a victim is chosen: with 7 the hit ratio is half a point lower, with more
- * than 20 no higher; a deadline is among the nearest fiftieth. */
-#define WINDOW          12
+/* Entries among which a victim is chosen at most; usage.h says when fewer are enough. A deadline is
+ * among the nearest fiftieth. */
+#define WINDOW          30
 #define WINDOW_DEADLINE 48
 /* Buckets that the hand passes in one shard at most before it goes on to the next one. */
 #define TURN_BUCKETS 16
@@ -42,8 +42,9 @@ struct search {
     double score;    /* of the best; the lowest goes */
     uint32_t ties;   /* entries with that score */
     uint32_t random; /* decides between them */
+    double enough;   /* a score with which the search ends at once */
     size_t seen;     /* entries that might have been chosen */
-    size_t window;   /* are enough */
+    size_t window;   /* are enough with any score */
 };
 
 /* ---- scores ---- */
@@ -190,7 +191,8 @@ static bool step(struct search *search)
 
 static bool is_complete(const struct search *search)
 {
-    return search->best.shard != NULL && search->seen >= search->window;
+    return search->best.shard != NULL &&
+           (search->seen >= search->window || search->score <= search->enough);
 }
 
 /* Moves the hand of the locked shard on until the search is complete, the round over, or enough
@@ -204,6 +206,8 @@ static bool move_hand(struct search *search)
         shard->usage = usage_new(ghosts > GHOSTS_LEAST ? ghosts : GHOSTS_LEAST);
         slab_charge(&shard->slab, usage_memory(shard->usage));
     }
+    if (store->note_visits)
+        search->enough = shard->usage->enough;
     for (size_t i = 0; i < TURN_BUCKETS && !is_complete(search); i++) {
         if (!step(search))
             continue;
@@ -304,6 +308,8 @@ static enum turn turn(struct search *search, struct shard *shard)
     } else if (has_candidates(store, shard)) {
         turn = move_hand(search) ? TURN_OVER : TURN_ON;
         if (search->best.entry != NULL && is_complete(search)) {
+            if (store->note_visits)
+                usage_adjust_enough(shard->usage, search->seen);
             evict(store, &search->best);
             turn = TURN_EVICTED;
         } else if (search->best.entry != NULL) {
@@ -356,6 +362,7 @@ bool evict_one(struct store *store, const struct evict_keep *keep)
                                 .keep = keep != NULL && keep->count > 0 ? keep : NULL,
                                 .revision = atomic_load(&store->revision),
                                 .score = INFINITY,
+                                .enough = -INFINITY,
                                 .random = atomic_load(&store->hand) * 2654435761u,
                                 .window = window_of(store->policy)};
         for (size_t i = 0; i < store->shard_count && !is_complete(&search); i++)

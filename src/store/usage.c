@@ -8,16 +8,33 @@
  * as much as so many observations, and what a class has in common with the others as many. */
 #define PROVEN_RATE  0.3f
 #define PRIOR_WEIGHT 30.0f
+/* What being written half as long ago adds to a rate: less than any real difference. */
+#define YOUTH 1e-6f
 /* Of what was counted, this share is left when all shards have ended a round. */
 #define KEPT_SHARE 0.5f
+/* Entries that a search meets in the mean: as good as the best of always 14. With 8 the hit ratio
+ * is a point lower, and with 12 hardly higher. */
+#define WANTED 11.0f
+/* How much the rate that is enough changes after a search that met twice as many. */
+#define ENOUGH_STEP  0.05f
+#define ENOUGH_LEAST 1e-6f
+
+/* Of ages that are used alike, or not at all, the older goes. */
+static float youth_of(size_t age)
+{
+    return YOUTH * (float)(USAGE_AGES - age);
+}
 
 struct usage *usage_new(size_t ghosts)
 {
     size_t count = (size_t)1 << (63 - __builtin_clzll(ghosts));
     struct usage *usage = mem_alloc_zero(sizeof *usage + count);
     usage->ghosts = count;
-    for (size_t class = USAGE_AGES; class < USAGE_CLASSES; class ++)
-        usage->rates[class] = PROVEN_RATE;
+    usage->enough = ENOUGH_LEAST;
+    for (size_t age = 0; age < USAGE_AGES; age++) {
+        usage->rates[age] = youth_of(age);
+        usage->rates[USAGE_AGES + age] = PROVEN_RATE + youth_of(age);
+    }
     return usage;
 }
 
@@ -46,7 +63,8 @@ static void find_rates(struct usage *usage, const struct usage_sums *sums, size_
     }
     float prior = PRIOR_WEIGHT * used / seen;
     for (size_t class = first; class < first + USAGE_AGES; class ++)
-        usage->rates[class] = (sums->used[class] + prior) / (sums->seen[class] + PRIOR_WEIGHT);
+        usage->rates[class] = (sums->used[class] + prior) / (sums->seen[class] + PRIOR_WEIGHT) +
+                              youth_of(class - first);
 }
 
 void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards)
@@ -57,6 +75,13 @@ void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards
     find_rates(usage, sums, 0, 0);
     find_rates(usage, sums, USAGE_AGES, PROVEN_RATE);
     mutex_unlock(&sums->lock);
+}
+
+void usage_adjust_enough(struct usage *usage, size_t seen)
+{
+    usage->enough *= 1 + ENOUGH_STEP * ((float)seen - WANTED) / WANTED;
+    if (usage->enough < ENOUGH_LEAST)
+        usage->enough = ENOUGH_LEAST;
 }
 
 /* The dictionary takes the low bits of the hash, and the shard the top ones. */

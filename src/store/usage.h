@@ -12,6 +12,10 @@
  * Keys that were evicted lately are remembered by a byte of their hash, as in S3-FIFO's ghost queue
  * (Yang et al., SOSP 2023): one that comes back has proved itself.
  *
+ * A search for a victim ends at the first entry whose rate is low enough, which is adjusted so that
+ * a search meets eleven entries or so in the mean: for the same work, that finds lower rates than
+ * the best of a fixed number.
+ *
  * A shard alone sees too little: once per round of its hand it adds to the counts of the store, and
  * takes the rates from these.
  */
@@ -37,6 +41,7 @@ struct usage_sums {
 struct usage {
     uint32_t seen[USAGE_CLASSES], used[USAGE_CLASSES]; /* in this round */
     float rates[USAGE_CLASSES];                        /* uses per round and entry */
+    float enough;                                      /* a rate that ends a search */
     size_t ghosts;                                     /* a power of two */
     uint8_t ghost_tags[];                              /* 0 = none */
 };
@@ -57,6 +62,9 @@ size_t usage_memory(const struct usage *usage);
 
 /* The round is over: its counts go to the sums, and the rates are new. `shards` add to the sums. */
 void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards);
+
+/* A search has ended that met so many entries. */
+void usage_adjust_enough(struct usage *usage, size_t seen);
 
 /* Remembers that the key with this hash was evicted. */
 void usage_remember(struct usage *usage, uint64_t hash);

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "store/seeded.h"
+
 static void test_classes(void **state)
 {
     (void)state;
@@ -63,6 +65,38 @@ static void test_ghosts(void **state)
     free(usage);
 }
 
+/* Entries that searches meet in the mean if rates are anything up to `most`. */
+static double mean_search(struct usage *usage, uint64_t *random, float most)
+{
+    enum { SEARCHES = 5000 };
+    size_t all = 0;
+    for (int i = 0; i < SEARCHES; i++) {
+        size_t seen = 0;
+        float rate;
+        do {
+            rate = most * (float)seeded_below(random, 1000000) / 1e6f;
+            seen++;
+        } while (seen < 30 && rate > usage->enough);
+        usage_adjust_enough(usage, seen);
+        all += seen;
+    }
+    return (double)all / SEARCHES;
+}
+
+static void test_a_search_meets_eleven_in_the_mean(void **state)
+{
+    (void)state;
+    struct usage *usage = usage_new(64);
+    uint64_t random = seeded_start();
+    const float rates[] = {0.5f, 0.01f, 1.0f};
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
+        mean_search(usage, &random, rates[i]); /* it adjusts itself */
+        double mean = mean_search(usage, &random, rates[i]);
+        assert_true(mean > 9.5 && mean < 12.5);
+    }
+    free(usage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +104,7 @@ int main(void)
         cmocka_unit_test(test_proven_entries_are_worth_more_at_first),
         cmocka_unit_test(test_rates_follow_the_counts),
         cmocka_unit_test(test_ghosts),
+        cmocka_unit_test(test_a_search_meets_eleven_in_the_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
