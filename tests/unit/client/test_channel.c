@@ -21,7 +21,7 @@
 struct fixture {
     struct fake_server server;
     struct channel *channel;
-    struct buf answer;
+    struct buffer answer;
     struct keystore_error error;
 };
 
@@ -33,7 +33,7 @@ static void open_channel(int64_t connect_timeout_ms, int64_t call_timeout_ms, si
     struct channel_limits limits = {connect_timeout_ms, call_timeout_ms, max_message};
     assert_true(target_parse(fixture.server.address, &target, &fixture.error));
     fixture.channel = channel_new(&target, &limits);
-    buf_init(&fixture.answer, max_message);
+    buffer_init(&fixture.answer, max_message);
 }
 
 /* Starts the server with these scripts and a patient channel to it. */
@@ -52,7 +52,7 @@ static void start(const struct fake_script *scripts, size_t count)
 static void reopen(int64_t connect_timeout_ms, int64_t call_timeout_ms, size_t max_message)
 {
     channel_free(fixture.channel);
-    buf_deinit(&fixture.answer);
+    buffer_deinit(&fixture.answer);
     open_channel(connect_timeout_ms, call_timeout_ms, max_message);
 }
 
@@ -61,7 +61,7 @@ static void finish(void)
     channel_free(fixture.channel);
     fake_stop(&fixture.server);
     buf_deinit(&fixture.server.body);
-    buf_deinit(&fixture.answer);
+    buffer_deinit(&fixture.answer);
 }
 
 static enum keystore_code call(void)
@@ -75,7 +75,7 @@ static void assert_answer(const char *text)
     int code = (int)call();
     if (code != KEYSTORE_OK)
         fail_msg("%d: %s", code, fixture.error.message);
-    assert_true(slice_equal(buf_slice(&fixture.answer), slice_from_string(text)));
+    assert_true(slice_equal(buffer_slice(&fixture.answer), slice_from_string(text)));
 }
 
 static void assert_fails(enum keystore_code code, const char *text)
@@ -223,7 +223,7 @@ static void connection_closed_during_a_call(void **state)
 static void assert_answer_at_the_latest_in_two(const char *text)
 {
     if (call() == KEYSTORE_OK)
-        assert_true(slice_equal(buf_slice(&fixture.answer), slice_from_string(text)));
+        assert_true(slice_equal(buffer_slice(&fixture.answer), slice_from_string(text)));
     else
         assert_answer(text);
 }
@@ -271,7 +271,7 @@ static void large_request_and_answer(void **state)
     struct slice bytes = slice_make(request, CALL_PREFIX_SIZE + len);
     assert_int_equal(channel_call(fixture.channel, "/x/y", bytes, &fixture.answer, &fixture.error),
                      KEYSTORE_OK);
-    assert_true(slice_equal(buf_slice(&fixture.answer), slice_skip(bytes, CALL_PREFIX_SIZE)));
+    assert_true(slice_equal(buffer_slice(&fixture.answer), slice_skip(bytes, CALL_PREFIX_SIZE)));
     assert_answer("hello");
     free(request);
     finish();
@@ -338,7 +338,7 @@ static void nobody_listens(void **state)
     assert_fails(KEYSTORE_UNAVAILABLE, "refused");
     channel_free(fixture.channel);
     buf_deinit(&fixture.server.body);
-    buf_deinit(&fixture.answer);
+    buffer_deinit(&fixture.answer);
 }
 
 int main(void)

@@ -159,14 +159,15 @@ static void assert_called(const char *name, const ProtobufCMessageDescriptor *ta
         got_##gives(&answer);                                                                      \
         finish();                                                                                  \
         assert_int_equal(server.requests, 1);                                                      \
-        struct arena arena;                                                                        \
-        arena_init(&arena);                                                                        \
-        const ProtobufCMessage *message = &requests_##takes(&arena, &sample_##takes)->base;        \
+        struct pool pool;                                                                          \
+        pool_init(&pool);                                                                          \
+        struct request_builder builder = {.pool = &pool};                                          \
+        const ProtobufCMessage *message = &requests_##takes(&builder, &sample_##takes)->base;      \
         assert_called(name, message->descriptor, wire_##gives.base.descriptor);                    \
         void *seen = request_seen(message->descriptor);                                            \
         seen_##takes(seen);                                                                        \
         forget(seen);                                                                              \
-        arena_deinit(&arena);                                                                      \
+        pool_deinit(&pool);                                                                        \
     }
 
 METHODS(CALLS)
