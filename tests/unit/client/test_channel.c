@@ -173,12 +173,24 @@ static void goaway_behind_an_answer_reconnects(void **state)
 static void refused_by_goaway(void **state)
 {
     (void)state;
-    START({GOOD}, {.behaviour = FAKE_REFUSE}, {GOOD});
+    START({GOOD}, {.behaviour = FAKE_REFUSE}, {.echo = true, .grpc_status = "0"});
+    assert_answer("hi");
+    assert_answer("hello"); /* the server has not looked at it, so it is sent again */
+    finish();
+    assert_int_equal(fixture.server.connections, 2);
+    assert_int_equal(fixture.server.requests, 3);
+}
+
+static void refused_by_goaway_again_and_again(void **state)
+{
+    (void)state;
+    START({GOOD}, {.behaviour = FAKE_REFUSE}, {.behaviour = FAKE_REFUSE}, {GOOD});
     assert_answer("hi");
     assert_fails(KEYSTORE_UNAVAILABLE, "REFUSED_STREAM");
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 2);
+    assert_int_equal(fixture.server.connections, 3);
+    assert_int_equal(fixture.server.requests, 4);
 }
 
 static void reset_by_the_server(void **state)
@@ -352,6 +364,7 @@ int main(void)
         cmocka_unit_test(answers_without_grpc_status),
         cmocka_unit_test(goaway_behind_an_answer_reconnects),
         cmocka_unit_test(refused_by_goaway),
+        cmocka_unit_test(refused_by_goaway_again_and_again),
         cmocka_unit_test(reset_by_the_server),
         cmocka_unit_test(timeout_cancels_the_stream_only),
         cmocka_unit_test(connection_closed_during_a_call),
