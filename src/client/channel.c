@@ -247,8 +247,17 @@ static bool give_up(struct channel *channel, int failure, struct keystore_error 
     if (failure != NGHTTP2_ERR_NOMEM)
         return lose(channel, nghttp2_strerror(failure), error);
     status_out_of_memory(error, "the connection was closed; the call may have been done");
+    channel->closed = false; /* if the stream is, then not by the server */
     disconnect(channel);
     return false;
+}
+
+/* While sending, nghttp2 found no memory for a table of its header compression. It does not say so,
+ * but refuses the stream in the server's name. */
+static bool was_not_packed(const struct channel *channel)
+{
+    return channel->call != NULL && channel->closed &&
+           channel->close_code == NGHTTP2_REFUSED_STREAM && channel->farewell[0] == '\0';
 }
 
 /* Moves bytes from nghttp2 to the output buffer; 0 or an error of nghttp2. */
@@ -257,8 +266,12 @@ static int fill_output(struct channel *channel)
     while (channel->out.len < OUT_GOAL) {
         const uint8_t *bytes;
         ssize_t len = nghttp2_session_mem_send(channel->session, &bytes);
-        if (len <= 0)
+        if (len < 0)
             return (int)len;
+        if (was_not_packed(channel))
+            return NGHTTP2_ERR_NOMEM;
+        if (len == 0)
+            return 0;
         if (!buffer_append(&channel->out, slice_make(bytes, (size_t)len)))
             return NGHTTP2_ERR_NOMEM;
     }
