@@ -31,6 +31,20 @@
 
 #define IN_SIZE ((size_t)64 << 10)
 
+/* Of a request; only path and timeout differ from call to call. */
+enum {
+    HEADER_METHOD,
+    HEADER_SCHEME,
+    HEADER_PATH,
+    HEADER_AUTHORITY,
+    HEADER_TYPE,
+    HEADER_TE,
+    HEADER_AGENT,
+    HEADER_MAX_REPLY,
+    HEADER_TIMEOUT, /* the last, for it may be left out */
+    HEADER_COUNT
+};
+
 /* After so long without a call it is worth a system call to see whether the server has hung up. */
 #define QUIET_MS 2
 
@@ -52,6 +66,9 @@ struct channel {
     bool closed;                  /* the stream ended before the answer was complete */
     uint32_t close_code;          /* HTTP/2 error code of that */
     int64_t used_ms;              /* when the last call ended or the greeting came */
+    nghttp2_nv headers[HEADER_COUNT];
+    char max_reply[24];              /* the values of two headers: limits.max_message... */
+    char timeout[CALL_TIMEOUT_SIZE]; /* ...and limits.call_timeout_ms */
     uint8_t in[IN_SIZE];
 };
 
@@ -375,6 +392,35 @@ static enum step first_step(struct channel *channel, struct keystore_error *erro
     return digest(channel, got, error) == RECEIVED_END ? STEP_LOST : STEP_PROGRESS;
 }
 
+/* nghttp2 copies a value that is not `lasting`: it may send it after the call has timed out. */
+static void set_header(nghttp2_nv *header, const char *name, const char *value, bool lasting)
+{
+    uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    if (lasting)
+        flags |= NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+    *header = (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), flags};
+}
+
+static void prepare_headers(struct channel *channel)
+{
+    const struct {
+        const char *name, *value;
+    } fixed[] = {
+        [HEADER_METHOD] = {":method", "POST"},
+        [HEADER_SCHEME] = {":scheme", "http"},
+        [HEADER_AUTHORITY] = {":authority", channel->target.authority},
+        [HEADER_TYPE] = {"content-type", "application/grpc"},
+        [HEADER_TE] = {"te", "trailers"},
+        [HEADER_AGENT] = {"user-agent", "keystore-c/" KEYSTORE_VERSION},
+        [HEADER_MAX_REPLY] = {"keystore-max-reply-bytes", channel->max_reply},
+    };
+    snprintf(channel->max_reply, sizeof channel->max_reply, "%zu", channel->limits.max_message);
+    call_write_timeout(channel->timeout, channel->limits.call_timeout_ms);
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (fixed[i].name != NULL)
+            set_header(&channel->headers[i], fixed[i].name, fixed[i].value, true);
+}
+
 struct channel *channel_new(const struct target *target, const struct channel_limits *limits)
 {
     struct channel *channel = calloc(1, sizeof *channel);
@@ -383,6 +429,7 @@ struct channel *channel_new(const struct target *target, const struct channel_li
     channel->target = *target;
     channel->limits = *limits;
     channel->fd = -1;
+    prepare_headers(channel);
     buffer_init(&channel->out, OUT_LIMIT);
     return channel;
 }
@@ -463,36 +510,21 @@ bool channel_connect(struct channel *channel, struct keystore_error *error)
            reconnect(channel, INT64_MAX, error);
 }
 
-static nghttp2_nv header(const char *name, const char *value)
-{
-    /* nghttp2 copies both: it may send them after the call has timed out. */
-    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value),
-                        NGHTTP2_NV_FLAG_NONE};
-}
-
 /* 0 or an error of nghttp2. `left_ms` is INT64_MAX for a call without a timeout. */
 static int submit(struct channel *channel, const char *path, int64_t left_ms)
 {
-    char max_reply[24];
-    snprintf(max_reply, sizeof max_reply, "%zu", channel->limits.max_message);
-    nghttp2_nv headers[9] = {
-        header(":method", "POST"),
-        header(":scheme", "http"),
-        header(":path", path),
-        header(":authority", channel->target.authority),
-        header("content-type", "application/grpc"),
-        header("te", "trailers"),
-        header("user-agent", "keystore-c/" KEYSTORE_VERSION),
-        header("keystore-max-reply-bytes", max_reply),
-    };
-    size_t count = 8;
     char timeout[CALL_TIMEOUT_SIZE];
-    if (left_ms != INT64_MAX) {
-        call_write_timeout(timeout, left_ms > 0 ? left_ms : 1);
-        headers[count++] = header("grpc-timeout", timeout);
+    const char *value = channel->timeout;
+    if (left_ms < channel->limits.call_timeout_ms) {
+        call_write_timeout(timeout, left_ms);
+        value = timeout;
     }
+    size_t count = left_ms == INT64_MAX ? HEADER_TIMEOUT : HEADER_COUNT;
+    set_header(&channel->headers[HEADER_PATH], ":path", path, false);
+    set_header(&channel->headers[HEADER_TIMEOUT], "grpc-timeout", value, false);
     nghttp2_data_provider body = {.read_callback = on_request_wanted};
-    int32_t id = nghttp2_submit_request(channel->session, NULL, headers, count, &body, NULL);
+    int32_t id =
+        nghttp2_submit_request(channel->session, NULL, channel->headers, count, &body, NULL);
     if (id < 0)
         return id;
     channel->stream_id = id;
