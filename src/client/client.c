@@ -9,6 +9,7 @@
 #include "client/pool.h"
 #include "client/replies.h"
 #include "client/requests.h"
+#include "client/resolve.h"
 #include "client/status.h"
 
 #include <pthread.h>
@@ -40,6 +41,7 @@ static atomic_uint generation;
 static void on_fork_in_child(void)
 {
     atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+    resolve_after_fork();
 }
 
 static void watch_forks(void)
@@ -184,7 +186,9 @@ static enum keystore_code finish(struct keystore_client *client, bool unpacked)
     buffer_clear(&client->answer, KEPT_BYTES);
     if (unpacked)
         return KEYSTORE_OK;
-    if (client->pool.failed)
+    bool failed = client->pool.failed;
+    pool_reset(&client->pool);
+    if (failed)
         status_out_of_memory(&client->error,
                              "the answer is lost, though the server has done what was asked");
     else

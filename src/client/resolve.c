@@ -23,6 +23,7 @@ struct lookup {
     bool done;      /* the thread has filled the two below */
     bool abandoned; /* the caller has gone */
     int failure;    /* of getaddrinfo() */
+    int cause;      /* errno behind EAI_SYSTEM */
     struct addrinfo *list;
     char host[256];
     char port[6];
@@ -66,8 +67,9 @@ static void *lookup_main(void *argument)
 {
     struct lookup *lookup = argument;
     struct addrinfo *list;
-    int failure = look_up(lookup->host, lookup->port, 0, &list);
+    int failure = look_up(lookup->host, lookup->port, 0, &list), cause = errno;
     pthread_mutex_lock(&lookup->lock);
+    lookup->cause = cause;
     lookup->failure = failure;
     lookup->list = list;
     lookup->done = true;
@@ -119,13 +121,13 @@ static bool lookup_wait(struct lookup *lookup, int64_t deadline_ms)
     return done;
 }
 
-static struct addrinfo *fail(const char *host, int failure, struct keystore_error *error)
+static struct addrinfo *fail(const char *host, int failure, int cause, struct keystore_error *error)
 {
-    if (failure == EAI_MEMORY)
+    if (failure == EAI_MEMORY || (failure == EAI_SYSTEM && cause == ENOMEM))
         status_out_of_memory(error, "a host was not looked up");
     else
         status_set(error, KEYSTORE_UNAVAILABLE, "cannot find the host '%s': %s", host,
-                   failure == EAI_SYSTEM ? strerror(errno) : gai_strerror(failure));
+                   failure == EAI_SYSTEM ? strerror(cause) : gai_strerror(failure));
     return NULL;
 }
 
@@ -134,7 +136,7 @@ static struct addrinfo *resolve_in_thread(const char *host, const char *port, in
 {
     struct lookup *lookup = lookup_new(host, port);
     if (lookup == NULL)
-        return fail(host, EAI_MEMORY, error);
+        return fail(host, EAI_MEMORY, 0, error);
     int cause = start_thread(lookup);
     if (cause != 0) {
         lookup_free(lookup);
@@ -150,10 +152,11 @@ static struct addrinfo *resolve_in_thread(const char *host, const char *port, in
         return NULL;
     }
     int failure = lookup->failure;
+    cause = lookup->cause;
     struct addrinfo *list = lookup->list;
     lookup->list = NULL;
     lookup_free(lookup);
-    return failure == 0 ? list : fail(host, failure, error);
+    return failure == 0 ? list : fail(host, failure, cause, error);
 }
 
 struct addrinfo *resolve(const char *host, const char *port, int64_t deadline_ms,
@@ -164,7 +167,7 @@ struct addrinfo *resolve(const char *host, const char *port, int64_t deadline_ms
     if (failure == 0)
         return list;
     if (failure != EAI_NONAME)
-        return fail(host, failure, error);
+        return fail(host, failure, errno, error);
     if (atomic_fetch_add(&unfinished, 1) >= RESOLVE_LIMIT) {
         atomic_fetch_sub(&unfinished, 1);
         status_set(error, KEYSTORE_RESOURCE_EXHAUSTED,
@@ -173,4 +176,9 @@ struct addrinfo *resolve(const char *host, const char *port, int64_t deadline_ms
         return NULL;
     }
     return resolve_in_thread(host, port, deadline_ms, error);
+}
+
+void resolve_after_fork(void)
+{
+    atomic_store(&unfinished, 0);
 }

@@ -22,4 +22,7 @@ struct addrinfo;
 struct addrinfo *resolve(const char *host, const char *port, int64_t deadline_ms,
                          struct keystore_error *error);
 
+/* In the child of a fork: the threads are the parent's. */
+void resolve_after_fork(void);
+
 #endif

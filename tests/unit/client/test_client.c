@@ -17,6 +17,9 @@
 #include "sample_replies.h"
 #include "sample_requests.h"
 
+/* Bytes of a value that no kept memory holds. */
+#define LARGE ((size_t)200000)
+
 static struct fake_server server;
 static struct fake_script script; /* of every request; a test sets it before it connects */
 static struct keystore_client *client;
@@ -27,7 +30,7 @@ static int set_up(void **state)
     (void)state;
     server = (struct fake_server){.scripts = &script, .script_count = 1};
     script = (struct fake_script){.grpc_status = "0"};
-    buf_init(&body, 4096);
+    buf_init(&body, LARGE + 4096);
     client = NULL;
     return 0;
 }
@@ -424,28 +427,48 @@ static void a_client_belongs_to_its_process(void **state)
     buf_deinit(&other.body);
 }
 
-/* Calls whose requests and answers have many parts. Returns how many met a lack of memory. */
-static long call_several(void)
+/* A call whose request and answer have many parts. */
+static enum keystore_code call_with_parts(void)
 {
     struct keystore_txn_reply reply;
+    enum keystore_code code = keystore_txn(client, &sample_txn_request, &reply);
+    if (code == KEYSTORE_OK)
+        got_txn_reply(&reply);
+    else
+        assert_int_equal(reply.count, 0);
+    return code;
+}
+
+/* A call whose request and answer need memory of their own. */
+static enum keystore_code call_with_much(void)
+{
+    static uint8_t much[150000];
+    struct keystore_key key = {.key = {much, sizeof much}};
+    struct keystore_value value;
+    enum keystore_code code = keystore_get(client, &key, &value);
+    assert_int_equal(value.value.len, code == KEYSTORE_OK ? LARGE : 0);
+    return code;
+}
+
+/* Several calls; returns how many met a lack of memory. */
+static long call_several(enum keystore_code (*call)(void))
+{
     long count = 0;
     for (int i = 0; i < 3; i++) {
-        enum keystore_code code = keystore_txn(client, &sample_txn_request, &reply);
+        enum keystore_code code = call();
         if (code == KEYSTORE_OK)
             continue;
         assert_error((int)code, KEYSTORE_RESOURCE_EXHAUSTED, "out of memory");
         assert_string_equal(keystore_last_error(client)->reason, "");
-        assert_int_equal(reply.count, 0);
         count++;
     }
     return count;
 }
 
 /* One life of a client in which allocations fail after so many. False if none did. */
-static bool live_without_memory(long count, bool lasting)
+static bool live_without_memory(long count, bool lasting, enum keystore_code (*call)(void))
 {
     struct keystore_error error = {0};
-    struct keystore_txn_reply reply;
     memory_fail_after(count, lasting);
     client = keystore_connect(server.address, NULL, &error);
     if (client == NULL) {
@@ -454,30 +477,44 @@ static bool live_without_memory(long count, bool lasting)
         assert_true(memory_recover() > 0);
         return true;
     }
-    long reported = call_several(), failures = memory_recover();
+    long reported = call_several(call), failures = memory_recover();
     /* Whatever has failed, the next call finds a client that works. */
-    if (keystore_txn(client, &sample_txn_request, &reply) != KEYSTORE_OK)
+    if (call() != KEYSTORE_OK)
         fail_msg("after %ld: %s", count, keystore_last_error(client)->message);
-    got_txn_reply(&reply);
     keystore_close(client);
     /* No failure is swallowed, and none is reported that was not there. */
     assert_int_equal(reported > 0, failures > 0);
     return failures > 0;
 }
 
-static void each_allocation_fails_in_turn(void **state)
+static void fail_each_allocation(const ProtobufCMessage *message, enum keystore_code (*call)(void))
 {
-    (void)state;
-    start(&wire_txn_reply.base, NULL);
+    start(message, NULL);
     keystore_close(client);
     for (int lasting = 0; lasting < 2; lasting++) {
         long count = 0;
-        while (live_without_memory(count, lasting != 0))
+        while (live_without_memory(count, lasting != 0, call))
             count++;
         assert_true(count > 50);
     }
     fake_stop(&server);
     buf_deinit(&server.body);
+}
+
+static void each_allocation_fails_in_turn(void **state)
+{
+    (void)state;
+    fail_each_allocation(&wire_txn_reply.base, call_with_parts);
+}
+
+static void each_allocation_of_large_calls_fails_in_turn(void **state)
+{
+    (void)state;
+    static uint8_t large[LARGE];
+    Keystore__V1__Value wire = KEYSTORE__V1__VALUE__INIT;
+    wire.found = true;
+    wire.value = (ProtobufCBinaryData){.len = LARGE, .data = large};
+    fail_each_allocation(&wire.base, call_with_much);
 }
 
 /* What the client asks for at once is refused; smaller parts are not. */
@@ -518,6 +555,7 @@ int main(void)
         TEST(timeouts_beyond_all_clocks),
         TEST(a_client_belongs_to_its_process),
         TEST(each_allocation_fails_in_turn),
+        TEST(each_allocation_of_large_calls_fails_in_turn),
         TEST(an_answer_larger_than_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
