@@ -124,6 +124,22 @@ static void failures_are_named(void **state)
     assert_non_null(strstr(error.message, "memory"));
 }
 
+/* A child has none of its parent's threads. The thread sanitizer allows no new ones there. */
+static void assert_child_starts_anew(void)
+{
+#ifndef __SANITIZE_THREAD__
+    pid_t child = fork();
+    if (child == 0) {
+        resolve_after_fork();
+        (void)resolve("somewhere", "80", clock_monotonic_ms() - 1, &error);
+        _exit(error.code == KEYSTORE_DEADLINE_EXCEEDED ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+#endif
+}
+
 /* Unanswered lookups do not pile up. */
 static void lookups_are_bounded(void **state)
 {
@@ -142,15 +158,7 @@ static void lookups_are_bounded(void **state)
     assert_address(list, 80);
     freeaddrinfo(list);
     wait_until_freed();
-    pid_t child = fork(); /* which has none of these threads */
-    if (child == 0) {
-        resolve_after_fork();
-        (void)resolve("somewhere", "80", past_ms, &error);
-        _exit(error.code == KEYSTORE_DEADLINE_EXCEEDED ? 0 : 1);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_child_starts_anew();
     for (int i = 0; i < waiting; i++)
         sem_post(&may_answer);
     for (int i = 0; i < waiting; i++)
