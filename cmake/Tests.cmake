@@ -23,11 +23,21 @@ endforeach()
 # Millions of operations at the memory limit, some thirty times slower under the thread sanitizer.
 set_tests_properties(unit/store_evict PROPERTIES TIMEOUT 400)
 
+# What the client asks of the system, for tests that let it fail or count it.
+foreach(test buffer pool client)
+  target_link_options(unit_client_${test} PRIVATE
+    "LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc")
+endforeach()
+target_link_options(unit_client_resolve PRIVATE
+  "LINKER:--wrap=getaddrinfo,--wrap=freeaddrinfo")
+target_link_options(unit_client_channel PRIVATE
+  "LINKER:--wrap=send,--wrap=recv,--wrap=poll")
+
 # The client's sources once more without the symbol limits of the shared library.
 add_library(ks_client_internals STATIC EXCLUDE_FROM_ALL ${client_sources})
 target_include_directories(ks_client_internals PUBLIC include src)
-target_link_libraries(ks_client_internals PUBLIC keystore_flags PkgConfig::libnghttp2 ks_base
-  keystore_proto)
+target_link_libraries(ks_client_internals PUBLIC keystore_flags PkgConfig::libnghttp2 Threads::Threads
+  ks_base keystore_proto)
 
 # Debian's Python, whatever stands first on the PATH: its packages are what bootstrap installed.
 set(KEYSTORE_PYTHON /usr/bin/python3 CACHE FILEPATH "A Python with grpcio and pytest")

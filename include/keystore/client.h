@@ -16,7 +16,21 @@
  *
  * Calls block until answered, failed or timed out. A client is for one thread at a time; several
  * threads use a client each. A lost connection fails the call in flight with KEYSTORE_UNAVAILABLE;
- * the next call connects again. No call is ever repeated by itself.
+ * the next call connects again. No call is repeated by itself, except one of which the server has
+ * said, as it went away, that it has not looked at it: that is sent once more.
+ *
+ * The library never ends the program and writes nothing to its streams. If memory is short, for the
+ * request or for the answer, the call returns KEYSTORE_RESOURCE_EXHAUSTED with an empty reason and
+ * a message that says so; the client stays usable. Where the answer was lost the server has done
+ * what was asked, as after a timeout. NULL in place of an argument, or of a pointer with a length
+ * or count that is not 0, is KEYSTORE_INVALID_ARGUMENT.
+ *
+ * After fork() a client belongs to the parent. In the child its calls return
+ * KEYSTORE_FAILED_PRECONDITION and send nothing; keystore_close() there frees the child's copy and
+ * leaves the parent's connection as it is. The child connects a client of its own.
+ *
+ * Host names are looked up in a thread that the library starts, since the system's resolver knows
+ * no timeout; it may outlive the call, so the library stays loaded after dlclose().
  */
 #ifndef KEYSTORE_CLIENT_H
 #define KEYSTORE_CLIENT_H
@@ -68,15 +82,15 @@ struct keystore_slice {
     size_t len;
 };
 
-/* The bytes of a string, without its terminating zero. */
+/* The bytes of a string, without its terminating zero; none for NULL. */
 static inline struct keystore_slice keystore_text(const char *text)
 {
-    struct keystore_slice slice = {text, strlen(text)};
+    struct keystore_slice slice = {text, text != NULL ? strlen(text) : 0};
     return slice;
 }
 
 struct keystore_options {
-    int64_t connect_timeout_ms; /* 0 = 5,000 */
+    int64_t connect_timeout_ms; /* with looking up the host's name; 0 or less = 5,000 */
     int64_t timeout_ms;         /* of each call, sent to the server too; 0 = 30,000, -1 = none */
     /* Largest answer in bytes; 0 = 65 MiB. The server is told: what would remove data and answer
      * with more is refused (TOO_LARGE), and nothing is removed. */
@@ -87,8 +101,9 @@ struct keystore_client;
 
 /*
  * Connects to "HOST:PORT", "HOST" (port 50051), "[IPV6]:PORT" or "unix:PATH" and finishes the
- * HTTP/2 greeting, so that a success means that an HTTP/2 server answers there. `options` may be
- * NULL. Returns NULL with *error filled (KEYSTORE_UNAVAILABLE, KEYSTORE_DEADLINE_EXCEEDED, or
+ * HTTP/2 greeting, so that a success means that an HTTP/2 server answers there. `options` and
+ * `error` may be NULL. Returns NULL with *error filled (KEYSTORE_UNAVAILABLE,
+ * KEYSTORE_DEADLINE_EXCEEDED, KEYSTORE_RESOURCE_EXHAUSTED without memory, or
  * KEYSTORE_INVALID_ARGUMENT for a bad target) on failure. Free with keystore_close().
  */
 KEYSTORE_API struct keystore_client *keystore_connect(const char *target,
@@ -98,7 +113,8 @@ KEYSTORE_API struct keystore_client *keystore_connect(const char *target,
 /* Closes the connection and frees all that belongs to the client. NULL is allowed. */
 KEYSTORE_API void keystore_close(struct keystore_client *client);
 
-/* The error of the last call that did not return KEYSTORE_OK. Valid until the next call. */
+/* The error of the last call that did not return KEYSTORE_OK. Valid until the next call. Never
+ * NULL. */
 KEYSTORE_API const struct keystore_error *keystore_last_error(const struct keystore_client *client);
 
 enum keystore_existence { KEYSTORE_ANY = 0, KEYSTORE_ABSENT = 1, KEYSTORE_PRESENT = 2 };

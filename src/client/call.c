@@ -32,7 +32,7 @@ void call_write_timeout(char out[static CALL_TIMEOUT_SIZE], int64_t timeout_ms)
     snprintf(out, CALL_TIMEOUT_SIZE, "%u%c", (unsigned)amount, units[i].name);
 }
 
-void call_init(struct call *call, struct slice request, struct buf *answer, size_t max_message)
+void call_init(struct call *call, struct slice request, struct buffer *answer, size_t max_message)
 {
     *call = (struct call){.request = request, .answer = answer, .max_message = max_message};
     answer->len = 0;
@@ -109,6 +109,13 @@ static bool refuse_too_large(struct call *call)
     return false;
 }
 
+static bool refuse_without_memory(struct call *call)
+{
+    status_out_of_memory(&call->error,
+                         "the answer is lost, though the server has done what was asked");
+    return false;
+}
+
 static bool refuse(struct call *call, const char *what)
 {
     status_set(&call->error, KEYSTORE_INTERNAL, "the server's answer %s", what);
@@ -132,6 +139,8 @@ static bool on_prefix_complete(struct call *call)
     /* Refused from the length alone, before memory is taken. */
     if (call->announced_len > call->max_message)
         return refuse_too_large(call);
+    if (call->announced_len > 0 && buffer_reserve(call->answer, call->announced_len) == NULL)
+        return refuse_without_memory(call);
     return true;
 }
 
@@ -158,8 +167,8 @@ bool call_on_data(struct call *call, struct slice bytes)
     }
     if (bytes.len > call->announced_len - call->answer->len)
         return refuse(call, "has more than one message");
-    if (!buf_append(call->answer, bytes))
-        return refuse_too_large(call);
+    if (!buffer_append(call->answer, bytes))
+        return refuse_without_memory(call);
     return true;
 }
 

@@ -5,7 +5,7 @@
 #ifndef KEYSTORE_CLIENT_CALL_H
 #define KEYSTORE_CLIENT_CALL_H
 
-#include "base/buf.h"
+#include "client/buffer.h"
 #include "keystore/client.h"
 
 /* Bytes before each gRPC message: one flag, four of length. */
@@ -15,8 +15,8 @@
 #define CALL_TIMEOUT_SIZE 10
 
 struct call {
-    struct slice request; /* borrowed; what is not sent yet */
-    struct buf *answer;   /* borrowed; the message without its prefix */
+    struct slice request;  /* borrowed; what is not sent yet */
+    struct buffer *answer; /* borrowed; the message without its prefix */
     size_t max_message;
     uint8_t prefix[CALL_PREFIX_SIZE];
     size_t prefix_len;    /* bytes of the prefix that came */
@@ -35,7 +35,7 @@ void call_write_prefix(uint8_t prefix[static CALL_PREFIX_SIZE], uint32_t len);
 void call_write_timeout(char out[static CALL_TIMEOUT_SIZE], int64_t timeout_ms);
 
 /* `request` is the prefix and the message; `answer` is emptied. Both are borrowed for the call. */
-void call_init(struct call *call, struct slice request, struct buf *answer, size_t max_message);
+void call_init(struct call *call, struct slice request, struct buffer *answer, size_t max_message);
 
 /* Copies up to `size` further bytes of the request to `out`; returns how many. */
 size_t call_take_request(struct call *call, uint8_t *out, size_t size);

@@ -5,7 +5,6 @@
 #include "client/channel.h"
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "client/call.h"
 #include "client/socket.h"
 #include "client/status.h"
@@ -32,6 +31,23 @@
 
 #define IN_SIZE ((size_t)64 << 10)
 
+/* Of a request; only path and timeout differ from call to call. */
+enum {
+    HEADER_METHOD,
+    HEADER_SCHEME,
+    HEADER_PATH,
+    HEADER_AUTHORITY,
+    HEADER_TYPE,
+    HEADER_TE,
+    HEADER_AGENT,
+    HEADER_MAX_REPLY,
+    HEADER_TIMEOUT, /* the last, for it may be left out */
+    HEADER_COUNT
+};
+
+/* After so long without a call it is worth a system call to see whether the server has hung up. */
+#define QUIET_MS 2
+
 /* Room for what a server says when it goes away, such as "too_many_pings". */
 #define FAREWELL_SIZE 100
 
@@ -40,7 +56,7 @@ struct channel {
     struct channel_limits limits;
     int fd;                       /* -1 when not connected */
     nghttp2_session *session;     /* NULL when not connected */
-    struct buf out;               /* bytes on their way to the server */
+    struct buffer out;            /* bytes on their way to the server */
     bool greeted;                 /* the server's SETTINGS came */
     char farewell[FAREWELL_SIZE]; /* the debug text of its GOAWAY */
     struct call *call;            /* the call in flight, or NULL */
@@ -49,6 +65,10 @@ struct channel {
     bool refused;                 /* the answer was refused; call->error says why */
     bool closed;                  /* the stream ended before the answer was complete */
     uint32_t close_code;          /* HTTP/2 error code of that */
+    int64_t used_ms;              /* when the last call ended or the greeting came */
+    nghttp2_nv headers[HEADER_COUNT];
+    char max_reply[24];              /* the values of two headers: limits.max_message... */
+    char timeout[CALL_TIMEOUT_SIZE]; /* ...and limits.call_timeout_ms */
     uint8_t in[IN_SIZE];
 };
 
@@ -152,39 +172,61 @@ static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *fram
     return 0;
 }
 
-static void out_of_memory(int failure)
+/* nghttp2's memory comes from here, so that it fails as all of the library's does. */
+static void *take_memory(size_t size, void *unused)
 {
-    fprintf(stderr, "keystore: nghttp2: %s\n", nghttp2_strerror(failure));
-    abort();
+    (void)unused;
+    return malloc(size);
 }
 
-/* Of the calls that go through here only a lack of memory is a failure that can happen. */
-static void must(int result)
+static void *take_zeroed(size_t count, size_t size, void *unused)
 {
-    if (result != 0)
-        out_of_memory(result);
+    (void)unused;
+    return calloc(count, size);
 }
 
-static void start_session(struct channel *channel)
+static void *resize_memory(void *memory, size_t size, void *unused)
 {
+    (void)unused;
+    return realloc(memory, size);
+}
+
+static void give_memory(void *memory, void *unused)
+{
+    (void)unused;
+    free(memory);
+}
+
+/* 0 or an error of nghttp2. */
+static int start_session(struct channel *channel)
+{
+    nghttp2_mem memory = {NULL, take_memory, give_memory, take_zeroed, resize_memory};
     nghttp2_session_callbacks *callbacks;
-    must(nghttp2_session_callbacks_new(&callbacks));
+    int failure = nghttp2_session_callbacks_new(&callbacks);
+    if (failure != 0)
+        return failure;
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
-    must(nghttp2_session_client_new(&channel->session, callbacks, channel));
+    failure = nghttp2_session_client_new3(&channel->session, callbacks, channel, NULL, &memory);
     nghttp2_session_callbacks_del(callbacks);
+    if (failure != 0) {
+        channel->session = NULL;
+        return failure;
+    }
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADER_LIST_LIMIT},
     };
-    must(nghttp2_submit_settings(channel->session, NGHTTP2_FLAG_NONE, settings,
-                                 sizeof settings / sizeof *settings));
-    must(nghttp2_session_set_local_window_size(channel->session, NGHTTP2_FLAG_NONE, 0,
-                                               CONNECTION_WINDOW));
+    failure = nghttp2_submit_settings(channel->session, NGHTTP2_FLAG_NONE, settings,
+                                      sizeof settings / sizeof *settings);
+    if (failure == 0)
+        failure = nghttp2_session_set_local_window_size(channel->session, NGHTTP2_FLAG_NONE, 0,
+                                                        CONNECTION_WINDOW);
+    return failure;
 }
 
 static void disconnect(struct channel *channel)
@@ -197,7 +239,7 @@ static void disconnect(struct channel *channel)
     channel->fd = -1;
     channel->greeted = false;
     channel->farewell[0] = '\0';
-    buf_clear(&channel->out, OUT_LIMIT);
+    buffer_clear(&channel->out, OUT_LIMIT);
 }
 
 /* The connection ended by itself; says so in *error. */
@@ -216,28 +258,49 @@ static bool lose(struct channel *channel, const char *cause, struct keystore_err
     return false;
 }
 
-/* Moves bytes from nghttp2 to the output buffer; false if nghttp2 gave up. */
-static bool fill_output(struct channel *channel)
+/* nghttp2 cannot go on; the same. */
+static bool give_up(struct channel *channel, int failure, struct keystore_error *error)
+{
+    if (failure != NGHTTP2_ERR_NOMEM)
+        return lose(channel, nghttp2_strerror(failure), error);
+    status_out_of_memory(error, "the connection was closed; the call may have been done");
+    channel->closed = false; /* if the stream is, then not by the server */
+    disconnect(channel);
+    return false;
+}
+
+/* While sending, nghttp2 found no memory for a table of its header compression. It does not say so,
+ * but refuses the stream in the server's name. */
+static bool was_not_packed(const struct channel *channel)
+{
+    return channel->call != NULL && channel->closed &&
+           channel->close_code == NGHTTP2_REFUSED_STREAM && channel->farewell[0] == '\0';
+}
+
+/* Moves bytes from nghttp2 to the output buffer; 0 or an error of nghttp2. */
+static int fill_output(struct channel *channel)
 {
     while (channel->out.len < OUT_GOAL) {
         const uint8_t *bytes;
         ssize_t len = nghttp2_session_mem_send(channel->session, &bytes);
         if (len < 0)
-            return false;
+            return (int)len;
+        if (was_not_packed(channel))
+            return NGHTTP2_ERR_NOMEM;
         if (len == 0)
-            return true;
-        if (!buf_append(&channel->out, slice_make(bytes, (size_t)len)))
-            return false;
+            return 0;
+        if (!buffer_append(&channel->out, slice_make(bytes, (size_t)len)))
+            return NGHTTP2_ERR_NOMEM;
     }
-    return true;
+    return 0;
 }
 
 enum received { RECEIVED_SOME, RECEIVED_NOTHING, RECEIVED_END };
 
-/* Reads once and lets nghttp2 digest it. RECEIVED_END: the connection is lost, *error is filled. */
-static enum received receive(struct channel *channel, struct keystore_error *error)
+/* What a receive into channel->in gave, digested by nghttp2. RECEIVED_END: the connection is lost,
+ * *error is filled. */
+static enum received digest(struct channel *channel, ssize_t got, struct keystore_error *error)
 {
-    ssize_t got = socket_receive(channel->fd, channel->in, IN_SIZE);
     if (got < 0 && socket_would_block())
         return RECEIVED_NOTHING;
     if (got <= 0) {
@@ -246,10 +309,15 @@ static enum received receive(struct channel *channel, struct keystore_error *err
     }
     ssize_t digested = nghttp2_session_mem_recv(channel->session, channel->in, (size_t)got);
     if (digested < 0) {
-        lose(channel, nghttp2_strerror((int)digested), error);
+        give_up(channel, (int)digested, error);
         return RECEIVED_END;
     }
     return RECEIVED_SOME;
+}
+
+static enum received receive(struct channel *channel, struct keystore_error *error)
+{
+    return digest(channel, socket_receive(channel->fd, channel->in, IN_SIZE), error);
 }
 
 /* Sending failed. A server that refuses a large request may have answered before it hung up. */
@@ -267,14 +335,15 @@ static bool read_last_words(struct channel *channel, const char *cause,
 static bool flush(struct channel *channel, struct keystore_error *error)
 {
     for (;;) {
-        if (!fill_output(channel))
-            return lose(channel, "a frame could not be written", error);
+        int failure = fill_output(channel);
+        if (failure != 0)
+            return give_up(channel, failure, error);
         if (channel->out.len == 0)
             return true;
-        ssize_t sent = socket_send(channel->fd, buf_slice(&channel->out));
+        ssize_t sent = socket_send(channel->fd, buffer_slice(&channel->out));
         if (sent < 0)
             return socket_would_block() || read_last_words(channel, strerror(errno), error);
-        buf_consume(&channel->out, (size_t)sent);
+        buffer_consume(&channel->out, (size_t)sent);
     }
 }
 
@@ -287,15 +356,18 @@ static bool is_finished(const struct channel *channel)
 
 enum step { STEP_PROGRESS, STEP_TIMEOUT, STEP_LOST };
 
+static bool send_ready(struct channel *channel, struct keystore_error *error)
+{
+    if (!flush(channel, error))
+        return false;
+    return !is_finished(channel) || lose(channel, "it breaks the rules of HTTP/2", error);
+}
+
 /* One round: send, wait, receive. */
 static enum step step(struct channel *channel, int64_t deadline_ms, struct keystore_error *error)
 {
-    if (!flush(channel, error))
+    if (!send_ready(channel, error))
         return STEP_LOST;
-    if (is_finished(channel)) {
-        lose(channel, "it breaks the rules of HTTP/2", error);
-        return STEP_LOST;
-    }
     short events = channel->out.len > 0 ? POLLIN | POLLOUT : POLLIN;
     short ready = socket_wait(channel->fd, events, deadline_ms);
     if (ready == 0)
@@ -305,13 +377,60 @@ static enum step step(struct channel *channel, int64_t deadline_ms, struct keyst
     return STEP_PROGRESS;
 }
 
+/*
+ * The first round of a call on a connection that stands: where all is sent at once, the receive
+ * itself waits for the answer, for as long as a call may take. So a small call is a send and a
+ * receive.
+ */
+static enum step first_step(struct channel *channel, struct keystore_error *error)
+{
+    if (!send_ready(channel, error))
+        return STEP_LOST;
+    if (channel->out.len > 0)
+        return STEP_PROGRESS;
+    ssize_t got = socket_receive_waiting(channel->fd, channel->in, IN_SIZE);
+    return digest(channel, got, error) == RECEIVED_END ? STEP_LOST : STEP_PROGRESS;
+}
+
+/* nghttp2 copies a value that is not `lasting`: it may send it after the call has timed out. */
+static void set_header(nghttp2_nv *header, const char *name, const char *value, bool lasting)
+{
+    uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    if (lasting)
+        flags |= NGHTTP2_NV_FLAG_NO_COPY_VALUE;
+    *header = (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), flags};
+}
+
+static void prepare_headers(struct channel *channel)
+{
+    const struct {
+        const char *name, *value;
+    } fixed[] = {
+        [HEADER_METHOD] = {":method", "POST"},
+        [HEADER_SCHEME] = {":scheme", "http"},
+        [HEADER_AUTHORITY] = {":authority", channel->target.authority},
+        [HEADER_TYPE] = {"content-type", "application/grpc"},
+        [HEADER_TE] = {"te", "trailers"},
+        [HEADER_AGENT] = {"user-agent", "keystore-c/" KEYSTORE_VERSION},
+        [HEADER_MAX_REPLY] = {"keystore-max-reply-bytes", channel->max_reply},
+    };
+    snprintf(channel->max_reply, sizeof channel->max_reply, "%zu", channel->limits.max_message);
+    call_write_timeout(channel->timeout, channel->limits.call_timeout_ms);
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        if (fixed[i].name != NULL)
+            set_header(&channel->headers[i], fixed[i].name, fixed[i].value, true);
+}
+
 struct channel *channel_new(const struct target *target, const struct channel_limits *limits)
 {
-    struct channel *channel = mem_alloc_zero(sizeof *channel);
+    struct channel *channel = calloc(1, sizeof *channel);
+    if (channel == NULL)
+        return NULL;
     channel->target = *target;
     channel->limits = *limits;
     channel->fd = -1;
-    buf_init(&channel->out, OUT_LIMIT);
+    prepare_headers(channel);
+    buffer_init(&channel->out, OUT_LIMIT);
     return channel;
 }
 
@@ -320,7 +439,7 @@ void channel_free(struct channel *channel)
     if (channel == NULL)
         return;
     disconnect(channel);
-    buf_deinit(&channel->out);
+    buffer_deinit(&channel->out);
     free(channel);
 }
 
@@ -331,7 +450,9 @@ static bool open_connection(struct channel *channel, int64_t deadline_ms,
     channel->fd = socket_connect(&channel->target, deadline_ms, error);
     if (channel->fd < 0)
         return false;
-    start_session(channel);
+    int failure = start_session(channel);
+    if (failure != 0)
+        return give_up(channel, failure, error);
     while (!channel->greeted) {
         switch (step(channel, deadline_ms, error)) {
         case STEP_PROGRESS:
@@ -346,6 +467,9 @@ static bool open_connection(struct channel *channel, int64_t deadline_ms,
             return false;
         }
     }
+    if (!socket_set_receive_timeout(channel->fd, channel->limits.call_timeout_ms))
+        return lose(channel, strerror(errno), error);
+    channel->used_ms = clock_monotonic_ms();
     return true;
 }
 
@@ -357,20 +481,24 @@ static void catch_up(struct channel *channel, int64_t deadline_ms)
         continue;
 }
 
-static int64_t deadline_in(int64_t timeout_ms)
+static int64_t deadline_in(int64_t now_ms, int64_t timeout_ms)
 {
-    return timeout_ms == INT64_MAX ? INT64_MAX : clock_monotonic_ms() + timeout_ms;
+    return timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms;
 }
 
-static bool connect_until(struct channel *channel, int64_t deadline_ms,
-                          struct keystore_error *error)
+/* True if there is a connection on which a call can start. */
+static bool is_ready(struct channel *channel, int64_t now_ms, int64_t deadline_ms)
 {
-    if (channel->session != NULL)
+    if (channel->session != NULL && now_ms - channel->used_ms >= QUIET_MS)
         catch_up(channel, deadline_ms);
-    if (channel->session != NULL && nghttp2_session_check_request_allowed(channel->session))
-        return true;
+    return channel->session != NULL && nghttp2_session_check_request_allowed(channel->session);
+}
+
+static bool reconnect(struct channel *channel, int64_t deadline_ms, struct keystore_error *error)
+{
     disconnect(channel);
-    int64_t connect_deadline_ms = deadline_in(channel->limits.connect_timeout_ms);
+    int64_t connect_deadline_ms =
+        deadline_in(clock_monotonic_ms(), channel->limits.connect_timeout_ms);
     if (connect_deadline_ms > deadline_ms)
         connect_deadline_ms = deadline_ms;
     return open_connection(channel, connect_deadline_ms, error);
@@ -378,42 +506,29 @@ static bool connect_until(struct channel *channel, int64_t deadline_ms,
 
 bool channel_connect(struct channel *channel, struct keystore_error *error)
 {
-    return connect_until(channel, INT64_MAX, error);
+    return is_ready(channel, clock_monotonic_ms(), INT64_MAX) ||
+           reconnect(channel, INT64_MAX, error);
 }
 
-static nghttp2_nv header(const char *name, const char *value)
+/* 0 or an error of nghttp2. `left_ms` is INT64_MAX for a call without a timeout. */
+static int submit(struct channel *channel, const char *path, int64_t left_ms)
 {
-    /* nghttp2 copies both: it may send them after the call has timed out. */
-    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value),
-                        NGHTTP2_NV_FLAG_NONE};
-}
-
-static void submit(struct channel *channel, const char *path, int64_t deadline_ms)
-{
-    char max_reply[24];
-    snprintf(max_reply, sizeof max_reply, "%zu", channel->limits.max_message);
-    nghttp2_nv headers[9] = {
-        header(":method", "POST"),
-        header(":scheme", "http"),
-        header(":path", path),
-        header(":authority", channel->target.authority),
-        header("content-type", "application/grpc"),
-        header("te", "trailers"),
-        header("user-agent", "keystore-c/" KEYSTORE_VERSION),
-        header("keystore-max-reply-bytes", max_reply),
-    };
-    size_t count = 8;
     char timeout[CALL_TIMEOUT_SIZE];
-    if (deadline_ms != INT64_MAX) {
-        int64_t left_ms = deadline_ms - clock_monotonic_ms();
-        call_write_timeout(timeout, left_ms > 0 ? left_ms : 1);
-        headers[count++] = header("grpc-timeout", timeout);
+    const char *value = channel->timeout;
+    if (left_ms < channel->limits.call_timeout_ms) {
+        call_write_timeout(timeout, left_ms);
+        value = timeout;
     }
+    size_t count = left_ms == INT64_MAX ? HEADER_TIMEOUT : HEADER_COUNT;
+    set_header(&channel->headers[HEADER_PATH], ":path", path, false);
+    set_header(&channel->headers[HEADER_TIMEOUT], "grpc-timeout", value, false);
     nghttp2_data_provider body = {.read_callback = on_request_wanted};
-    int32_t id = nghttp2_submit_request(channel->session, NULL, headers, count, &body, NULL);
+    int32_t id =
+        nghttp2_submit_request(channel->session, NULL, channel->headers, count, &body, NULL);
     if (id < 0)
-        out_of_memory(id); /* stream ids are known to be left: see connect_until() */
+        return id;
     channel->stream_id = id;
+    return 0;
 }
 
 /* The answer came whole, or its stream was closed before. */
@@ -446,45 +561,75 @@ static void end_call(struct channel *channel)
         return;
     struct keystore_error ignored; /* a connection lost now matters to the next call only */
     uint32_t code = channel->ended ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
-    must(nghttp2_submit_rst_stream(channel->session, NGHTTP2_FLAG_NONE, channel->stream_id, code));
-    (void)flush(channel, &ignored);
+    int failure =
+        nghttp2_submit_rst_stream(channel->session, NGHTTP2_FLAG_NONE, channel->stream_id, code);
+    if (failure != 0)
+        give_up(channel, failure, &ignored);
+    else
+        (void)flush(channel, &ignored);
 }
 
-static enum keystore_code run(struct channel *channel, int64_t deadline_ms,
+/* Until the call is over. `stood`: the connection did before the call. */
+static enum keystore_code run(struct channel *channel, bool stood, int64_t deadline_ms,
                               struct keystore_error *error)
 {
-    while (!is_over(channel)) {
-        switch (step(channel, deadline_ms, error)) {
-        case STEP_PROGRESS:
-            break;
-        case STEP_TIMEOUT:
-            status_set(error, KEYSTORE_DEADLINE_EXCEEDED, "%s did not answer within %lld ms",
-                       channel->target.name, (long long)channel->limits.call_timeout_ms);
-            return error->code;
-        case STEP_LOST:
-            /* The answer may have come with the last bytes before the end. */
-            if (!is_over(channel))
-                return error->code;
-            break;
-        }
-    }
-    return conclude(channel, error);
+    enum step last = stood ? first_step(channel, error) : STEP_PROGRESS;
+    while (last == STEP_PROGRESS && !is_over(channel))
+        last = step(channel, deadline_ms, error);
+    /* The answer may have come with the last bytes before the end. */
+    if (is_over(channel))
+        return conclude(channel, error);
+    if (last == STEP_TIMEOUT)
+        status_set(error, KEYSTORE_DEADLINE_EXCEEDED, "%s did not answer within %lld ms",
+                   channel->target.name, (long long)channel->limits.call_timeout_ms);
+    return error->code;
 }
 
-enum keystore_code channel_call(struct channel *channel, const char *path, struct slice request,
-                                struct buf *answer, struct keystore_error *error)
+/* The server goes away and says that it will never look at this call. */
+static bool was_left_out(const struct channel *channel)
 {
-    int64_t deadline_ms = deadline_in(channel->limits.call_timeout_ms);
-    if (!connect_until(channel, deadline_ms, error))
-        return error->code;
-    struct call call;
-    call_init(&call, request, answer, channel->limits.max_message);
-    channel->call = &call;
+    return channel->closed && channel->close_code == NGHTTP2_REFUSED_STREAM &&
+           channel->session != NULL && channel->farewell[0] != '\0';
+}
+
+/* One attempt, on a connection that can take a call. */
+static enum keystore_code attempt(struct channel *channel, const char *path, struct call *call,
+                                  bool stood, int64_t deadline_ms, struct keystore_error *error)
+{
+    channel->call = call;
     channel->ended = false;
     channel->refused = false;
     channel->closed = false;
-    submit(channel, path, deadline_ms);
-    enum keystore_code code = run(channel, deadline_ms, error);
+    int64_t left_ms = channel->limits.call_timeout_ms;
+    /* Where nothing has passed, the header is the last call's to the byte. */
+    if (!stood && deadline_ms != INT64_MAX)
+        left_ms = deadline_ms - clock_monotonic_ms();
+    int failure = submit(channel, path, left_ms > 0 ? left_ms : 1);
+    if (failure != 0) {
+        channel->call = NULL;
+        give_up(channel, failure, error);
+        return error->code;
+    }
+    enum keystore_code code = run(channel, stood, deadline_ms, error);
     end_call(channel);
+    channel->used_ms = clock_monotonic_ms();
     return code;
+}
+
+enum keystore_code channel_call(struct channel *channel, const char *path, struct slice request,
+                                struct buffer *answer, struct keystore_error *error)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t deadline_ms = deadline_in(now_ms, channel->limits.call_timeout_ms);
+    bool stood = is_ready(channel, now_ms, deadline_ms);
+    struct call call;
+    for (int attempts = 1;; attempts++) {
+        if (!stood && !reconnect(channel, deadline_ms, error))
+            return error->code;
+        call_init(&call, request, answer, channel->limits.max_message);
+        enum keystore_code code = attempt(channel, path, &call, stood, deadline_ms, error);
+        if (attempts == 2 || !was_left_out(channel))
+            return code;
+        stood = false;
+    }
 }

@@ -5,7 +5,7 @@
 #ifndef KEYSTORE_CLIENT_CHANNEL_H
 #define KEYSTORE_CLIENT_CHANNEL_H
 
-#include "base/buf.h"
+#include "client/buffer.h"
 #include "client/target.h"
 
 struct channel;
@@ -16,7 +16,8 @@ struct channel_limits {
     size_t max_message;         /* bytes of an answer's message */
 };
 
-/* A channel that is not connected yet; free with channel_free(). Copies its arguments. */
+/* A channel that is not connected yet; free with channel_free(). Copies its arguments. NULL without
+ * memory. */
 struct channel *channel_new(const struct target *target, const struct channel_limits *limits);
 
 /* Closes the connection. NULL is allowed. */
@@ -24,16 +25,18 @@ void channel_free(struct channel *channel);
 
 /*
  * Makes sure that there is a connection on which a call can start, opening one if the last was
- * lost, closed by the server or told to go away. True, or false with *error filled.
+ * lost, closed by the server or told to go away. True, or false with *error filled. A connection on
+ * which a call was answered a moment ago is not looked at.
  */
 bool channel_connect(struct channel *channel, struct keystore_error *error);
 
 /*
  * Calls the method `path` with `request` (gRPC prefix and message). On KEYSTORE_OK `answer` holds
  * the message without its prefix; otherwise *error says why. A call that times out is cancelled and
- * leaves the connection usable.
+ * leaves the connection usable. One that the server has not looked at, because it goes away, is
+ * sent once more over a new connection.
  */
 enum keystore_code channel_call(struct channel *channel, const char *path, struct slice request,
-                                struct buf *answer, struct keystore_error *error);
+                                struct buffer *answer, struct keystore_error *error);
 
 #endif

@@ -4,13 +4,16 @@
  */
 #include "keystore/client.h"
 
-#include "base/mem.h"
 #include "client/call.h"
 #include "client/channel.h"
+#include "client/pool.h"
 #include "client/replies.h"
 #include "client/requests.h"
+#include "client/resolve.h"
 #include "client/status.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 5000
@@ -25,11 +28,26 @@
 
 struct keystore_client {
     struct channel *channel;
-    struct buf request; /* prefix and message */
-    struct buf answer;  /* message */
-    struct arena arena; /* what the last answer's slices point to */
+    struct buffer request; /* prefix and message */
+    struct buffer answer;  /* message */
+    struct pool pool;      /* what the last answer's slices point to */
+    unsigned generation;   /* the process that it belongs to */
     struct keystore_error error;
 };
+
+/* Counts the forks between this process and the one that has loaded the library. */
+static atomic_uint generation;
+
+static void on_fork_in_child(void)
+{
+    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+    resolve_after_fork();
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, on_fork_in_child);
+}
 
 static struct channel_limits limits_of(const struct keystore_options *options)
 {
@@ -49,18 +67,41 @@ static struct channel_limits limits_of(const struct keystore_options *options)
     return limits;
 }
 
+static struct keystore_client *client_new(const struct target *target,
+                                          const struct keystore_options *options)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct channel_limits limits = limits_of(options);
+    struct keystore_client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return NULL;
+    client->channel = channel_new(target, &limits);
+    if (client->channel == NULL) {
+        free(client);
+        return NULL;
+    }
+    buffer_init(&client->request, REQUEST_LIMIT);
+    buffer_init(&client->answer, limits.max_message);
+    pool_init(&client->pool);
+    pthread_once(&once, watch_forks);
+    client->generation = atomic_load_explicit(&generation, memory_order_relaxed);
+    return client;
+}
+
 struct keystore_client *keystore_connect(const char *target, const struct keystore_options *options,
                                          struct keystore_error *error)
 {
     struct target parsed;
+    struct keystore_error ignored;
+    if (error == NULL)
+        error = &ignored;
     if (!target_parse(target, &parsed, error))
         return NULL;
-    struct channel_limits limits = limits_of(options);
-    struct keystore_client *client = mem_alloc_zero(sizeof *client);
-    client->channel = channel_new(&parsed, &limits);
-    buf_init(&client->request, REQUEST_LIMIT);
-    buf_init(&client->answer, limits.max_message);
-    arena_init(&client->arena);
+    struct keystore_client *client = client_new(&parsed, options);
+    if (client == NULL) {
+        status_out_of_memory(error, "there is no client");
+        return NULL;
+    }
     if (!channel_connect(client->channel, error)) {
         keystore_close(client);
         return NULL;
@@ -73,58 +114,88 @@ void keystore_close(struct keystore_client *client)
     if (client == NULL)
         return;
     channel_free(client->channel);
-    buf_deinit(&client->request);
-    buf_deinit(&client->answer);
-    arena_deinit(&client->arena);
+    buffer_deinit(&client->request);
+    buffer_deinit(&client->answer);
+    pool_deinit(&client->pool);
     free(client);
 }
 
 const struct keystore_error *keystore_last_error(const struct keystore_client *client)
 {
-    return &client->error;
+    static const struct keystore_error none = {
+        .code = KEYSTORE_INVALID_ARGUMENT,
+        .message = "the client is NULL",
+    };
+    return client != NULL ? &client->error : &none;
+}
+
+/* Whether a call may be made at all; client->error says why not. */
+static bool check(struct keystore_client *client, const void *request, const void *answer)
+{
+    if (client == NULL)
+        return false;
+    if (request == NULL || answer == NULL) {
+        status_set(&client->error, KEYSTORE_INVALID_ARGUMENT, "the %s is NULL",
+                   request == NULL ? "request" : "answer");
+        return false;
+    }
+    if (client->generation != atomic_load_explicit(&generation, memory_order_relaxed)) {
+        status_set(&client->error, KEYSTORE_FAILED_PRECONDITION,
+                   "this client belongs to the process that has forked this one: connect anew");
+        return false;
+    }
+    return true;
 }
 
 /*
- * The buffer to pack the request into. The last answer stays valid until that is done, because its
- * slices may be what is sent.
+ * Packs the request behind room for its prefix. The last answer stays valid until that is done,
+ * because its slices may be what is sent.
  */
-static struct buf *begin(struct keystore_client *client)
+static bool pack(struct keystore_client *client, const struct request_builder *builder,
+                 const void *message)
 {
     client->request.len = 0;
-    uint8_t *prefix = buf_reserve(&client->request, CALL_PREFIX_SIZE);
-    if (prefix != NULL)
-        client->request.len += CALL_PREFIX_SIZE;
-    return &client->request;
+    if (buffer_reserve(&client->request, CALL_PREFIX_SIZE) == NULL) {
+        status_out_of_memory(&client->error, "the request was not sent");
+        return false;
+    }
+    client->request.len = CALL_PREFIX_SIZE;
+    return requests_pack(&client->request, builder, message, &client->error);
 }
 
 /* Sends what was packed; on KEYSTORE_OK client->answer holds the answer's message. */
 static enum keystore_code call(struct keystore_client *client, const char *path, bool packed)
 {
-    arena_reset(&client->arena);
+    pool_reset(&client->pool);
     if (!packed) {
-        status_set(&client->error, KEYSTORE_RESOURCE_EXHAUSTED,
-                   "the request is larger than %zu bytes: send less at a time", REQUEST_LIMIT);
+        buffer_clear(&client->request, KEPT_BYTES);
         return client->error.code;
     }
     call_write_prefix(client->request.data, (uint32_t)(client->request.len - CALL_PREFIX_SIZE));
-    enum keystore_code code = channel_call(client->channel, path, buf_slice(&client->request),
+    enum keystore_code code = channel_call(client->channel, path, buffer_slice(&client->request),
                                            &client->answer, &client->error);
-    buf_clear(&client->request, KEPT_BYTES);
+    buffer_clear(&client->request, KEPT_BYTES);
     if (code != KEYSTORE_OK)
-        buf_clear(&client->answer, KEPT_BYTES);
+        buffer_clear(&client->answer, KEPT_BYTES);
     return code;
 }
 
-/* The answer was unpacked, or not; gives its bytes back. */
+/* The answer was unpacked, or not; frees its bytes. */
 static enum keystore_code finish(struct keystore_client *client, bool unpacked)
 {
-    buf_clear(&client->answer, KEPT_BYTES);
+    buffer_clear(&client->answer, KEPT_BYTES);
     if (unpacked)
         return KEYSTORE_OK;
-    status_set(&client->error, KEYSTORE_INTERNAL,
-               "the server's answer is not the message that the call should return: do client and "
-               "server speak the same version?");
-    return KEYSTORE_INTERNAL;
+    bool failed = client->pool.failed;
+    pool_reset(&client->pool);
+    if (failed)
+        status_out_of_memory(&client->error,
+                             "the answer is lost, though the server has done what was asked");
+    else
+        status_set(&client->error, KEYSTORE_INTERNAL,
+                   "the server's answer is not the message that the call should return: do client "
+                   "and server speak the same version?");
+    return client->error.code;
 }
 
 /* One public call: its function, its path, the struct that it takes and the one that it gives. */
@@ -133,14 +204,20 @@ static enum keystore_code finish(struct keystore_client *client, bool unpacked)
                                            const struct keystore_##takes *request,                 \
                                            struct keystore_##gives *answer)                        \
     {                                                                                              \
-        const ProtobufCMessage *message = &requests_##takes(&client->arena, request)->base;        \
-        bool packed = requests_pack(begin(client), message);                                       \
+        if (!check(client, request, answer)) {                                                     \
+            if (answer != NULL)                                                                    \
+                *answer = (struct keystore_##gives){0};                                            \
+            return keystore_last_error(client)->code;                                              \
+        }                                                                                          \
+        struct request_builder builder = {.pool = &client->pool};                                  \
+        const void *message = requests_##takes(&builder, request);                                 \
+        bool packed = pack(client, &builder, message);                                             \
         *answer = (struct keystore_##gives){0};                                                    \
         enum keystore_code code = call(client, path, packed);                                      \
         if (code != KEYSTORE_OK)                                                                   \
             return code;                                                                           \
         return finish(client,                                                                      \
-                      replies_##gives(buf_slice(&client->answer), &client->arena, answer));        \
+                      replies_##gives(buffer_slice(&client->answer), &client->pool, answer));      \
     }
 
 #define SERVICE "/keystore.v1.KeyStore/"

@@ -1,5 +1,5 @@
 /*
- * From the bytes of protobuf messages to public structs. protobuf-c unpacks into the arena; what it
+ * From the bytes of protobuf messages to public structs. protobuf-c unpacks into the pool; what it
  * made there is what the answers point to.
  */
 #include "client/replies.h"
@@ -11,18 +11,18 @@ static struct keystore_slice from_wire(ProtobufCBinaryData data)
     return (struct keystore_slice){.data = data.data, .len = data.len};
 }
 
-static const struct keystore_slice *slices_from_wire(struct arena *arena,
+static const struct keystore_slice *slices_from_wire(struct pool *pool,
                                                      const ProtobufCBinaryData *wire, size_t count)
 {
-    struct keystore_slice *slices = arena_alloc(arena, count * sizeof *slices);
-    for (size_t i = 0; i < count; i++)
+    struct keystore_slice *slices = pool_alloc_array(pool, count, sizeof *slices);
+    for (size_t i = 0; slices != NULL && i < count; i++)
         slices[i] = from_wire(wire[i]);
     return slices;
 }
 
-static struct keystore_value value_from_wire(struct arena *arena, const Keystore__V1__Value *wire)
+static struct keystore_value value_from_wire(struct pool *pool, const Keystore__V1__Value *wire)
 {
-    (void)arena;
+    (void)pool;
     return (struct keystore_value){
         .value = from_wire(wire->value),
         .found = wire->found,
@@ -32,8 +32,7 @@ static struct keystore_value value_from_wire(struct arena *arena, const Keystore
     };
 }
 
-static struct keystore_status status_from_wire(struct arena *arena,
-                                               const Keystore__V1__Status *wire)
+static struct keystore_status status_from_wire(struct pool *pool, const Keystore__V1__Status *wire)
 {
     struct keystore_status status = {
         .ok = wire->ok,
@@ -42,15 +41,14 @@ static struct keystore_status status_from_wire(struct arena *arena,
         .has_previous = wire->previous != NULL,
     };
     if (wire->previous != NULL)
-        status.previous = value_from_wire(arena, wire->previous);
+        status.previous = value_from_wire(pool, wire->previous);
     return status;
 }
 
-static struct keystore_list list_from_wire(struct arena *arena,
-                                           const Keystore__V1__ListValues *wire)
+static struct keystore_list list_from_wire(struct pool *pool, const Keystore__V1__ListValues *wire)
 {
     return (struct keystore_list){
-        .values = slices_from_wire(arena, wire->values, wire->n_values),
+        .values = slices_from_wire(pool, wire->values, wire->n_values),
         .count = wire->n_values,
         .found = wire->found,
         .length = wire->length,
@@ -59,19 +57,17 @@ static struct keystore_list list_from_wire(struct arena *arena,
     };
 }
 
-static struct keystore_values values_from_wire(struct arena *arena,
-                                               const Keystore__V1__Values *wire)
+static struct keystore_values values_from_wire(struct pool *pool, const Keystore__V1__Values *wire)
 {
-    struct keystore_value *values = arena_alloc(arena, wire->n_values * sizeof *values);
-    for (size_t i = 0; i < wire->n_values; i++)
-        values[i] = value_from_wire(arena, wire->values[i]);
+    struct keystore_value *values = pool_alloc_array(pool, wire->n_values, sizeof *values);
+    for (size_t i = 0; values != NULL && i < wire->n_values; i++)
+        values[i] = value_from_wire(pool, wire->values[i]);
     return (struct keystore_values){.values = values, .count = wire->n_values};
 }
 
-static struct keystore_number number_from_wire(struct arena *arena,
-                                               const Keystore__V1__Number *wire)
+static struct keystore_number number_from_wire(struct pool *pool, const Keystore__V1__Number *wire)
 {
-    (void)arena;
+    (void)pool;
     return (struct keystore_number){
         .integer = wire->integer,
         .real = wire->real,
@@ -80,16 +76,16 @@ static struct keystore_number number_from_wire(struct arena *arena,
     };
 }
 
-static struct keystore_key key_from_wire(struct arena *arena, const Keystore__V1__Key *wire)
+static struct keystore_key key_from_wire(struct pool *pool, const Keystore__V1__Key *wire)
 {
-    (void)arena;
+    (void)pool;
     return (struct keystore_key){.key = from_wire(wire->key), .db = wire->db};
 }
 
-static struct keystore_key_info key_info_from_wire(struct arena *arena,
+static struct keystore_key_info key_info_from_wire(struct pool *pool,
                                                    const Keystore__V1__KeyInfo *wire)
 {
-    (void)arena;
+    (void)pool;
     return (struct keystore_key_info){
         .found = wire->found,
         .type = (enum keystore_type)wire->type,
@@ -101,29 +97,28 @@ static struct keystore_key_info key_info_from_wire(struct arena *arena,
     };
 }
 
-static struct keystore_popped popped_from_wire(struct arena *arena,
-                                               const Keystore__V1__Popped *wire)
+static struct keystore_popped popped_from_wire(struct pool *pool, const Keystore__V1__Popped *wire)
 {
     return (struct keystore_popped){
         .key = from_wire(wire->key),
-        .values = slices_from_wire(arena, wire->values, wire->n_values),
+        .values = slices_from_wire(pool, wire->values, wire->n_values),
         .count = wire->n_values,
         .found = wire->found,
     };
 }
 
-static struct keystore_positions positions_from_wire(struct arena *arena,
+static struct keystore_positions positions_from_wire(struct pool *pool,
                                                      const Keystore__V1__Positions *wire)
 {
-    (void)arena;
+    (void)pool;
     return (struct keystore_positions){.indexes = wire->indexes, .count = wire->n_indexes};
 }
 
-static struct keystore_info_reply info_reply_from_wire(struct arena *arena,
+static struct keystore_info_reply info_reply_from_wire(struct pool *pool,
                                                        const Keystore__V1__InfoReply *wire)
 {
-    struct keystore_info_field *fields = arena_alloc(arena, wire->n_fields * sizeof *fields);
-    for (size_t i = 0; i < wire->n_fields; i++)
+    struct keystore_info_field *fields = pool_alloc_array(pool, wire->n_fields, sizeof *fields);
+    for (size_t i = 0; fields != NULL && i < wire->n_fields; i++)
         fields[i] = (struct keystore_info_field){
             .name = wire->fields[i]->key,
             .value = wire->fields[i]->value,
@@ -150,7 +145,7 @@ static struct keystore_op_error error_from_wire(const Keystore__V1__OpError *wir
     };
 }
 
-static struct keystore_reply reply_from_wire(struct arena *arena, const Keystore__V1__Reply *wire)
+static struct keystore_reply reply_from_wire(struct pool *pool, const Keystore__V1__Reply *wire)
 {
     struct keystore_reply reply = {
         .kind = (enum keystore_reply_kind)wire->result_case,
@@ -158,31 +153,31 @@ static struct keystore_reply reply_from_wire(struct arena *arena, const Keystore
     };
     switch (reply.kind) {
     case KEYSTORE_REPLY_STATUS:
-        reply.answer.status = status_from_wire(arena, wire->status);
+        reply.answer.status = status_from_wire(pool, wire->status);
         break;
     case KEYSTORE_REPLY_VALUE:
-        reply.answer.value = value_from_wire(arena, wire->value);
+        reply.answer.value = value_from_wire(pool, wire->value);
         break;
     case KEYSTORE_REPLY_LIST:
-        reply.answer.list = list_from_wire(arena, wire->list);
+        reply.answer.list = list_from_wire(pool, wire->list);
         break;
     case KEYSTORE_REPLY_NUMBER:
-        reply.answer.number = number_from_wire(arena, wire->number);
+        reply.answer.number = number_from_wire(pool, wire->number);
         break;
     case KEYSTORE_REPLY_ERROR:
         reply.answer.error = error_from_wire(wire->error);
         break;
     case KEYSTORE_REPLY_VALUES:
-        reply.answer.values = values_from_wire(arena, wire->values);
+        reply.answer.values = values_from_wire(pool, wire->values);
         break;
     case KEYSTORE_REPLY_INFO:
-        reply.answer.info = key_info_from_wire(arena, wire->info);
+        reply.answer.info = key_info_from_wire(pool, wire->info);
         break;
     case KEYSTORE_REPLY_POPPED:
-        reply.answer.popped = popped_from_wire(arena, wire->popped);
+        reply.answer.popped = popped_from_wire(pool, wire->popped);
         break;
     case KEYSTORE_REPLY_POSITIONS:
-        reply.answer.positions = positions_from_wire(arena, wire->positions);
+        reply.answer.positions = positions_from_wire(pool, wire->positions);
         break;
     case KEYSTORE_REPLY_NONE:
         break;
@@ -190,12 +185,12 @@ static struct keystore_reply reply_from_wire(struct arena *arena, const Keystore
     return reply;
 }
 
-static struct keystore_txn_reply txn_reply_from_wire(struct arena *arena,
+static struct keystore_txn_reply txn_reply_from_wire(struct pool *pool,
                                                      const Keystore__V1__TxnReply *wire)
 {
-    struct keystore_reply *replies = arena_alloc(arena, wire->n_replies * sizeof *replies);
-    for (size_t i = 0; i < wire->n_replies; i++)
-        replies[i] = reply_from_wire(arena, wire->replies[i]);
+    struct keystore_reply *replies = pool_alloc_array(pool, wire->n_replies, sizeof *replies);
+    for (size_t i = 0; replies != NULL && i < wire->n_replies; i++)
+        replies[i] = reply_from_wire(pool, wire->replies[i]);
     return (struct keystore_txn_reply){
         .succeeded = wire->succeeded,
         .replies = replies,
@@ -204,36 +199,39 @@ static struct keystore_txn_reply txn_reply_from_wire(struct arena *arena,
     };
 }
 
-static void *arena_alloc_for_protobuf(void *arena, size_t size)
+static void *alloc_for_protobuf(void *pool, size_t size)
 {
-    return arena_alloc(arena, size);
+    return pool_alloc(pool, size);
 }
 
-static void arena_free_for_protobuf(void *arena, void *memory)
+static void free_for_protobuf(void *pool, void *memory)
 {
-    (void)arena;
-    (void)memory; /* given back with the arena */
+    (void)pool;
+    (void)memory; /* freed with the pool */
 }
 
-/* The message of this type in `bytes`, in the arena; NULL if there is none. */
-static void *unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, struct arena *arena)
+/* The message of this type in `bytes`, in the pool; NULL if there is none. */
+static void *unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, struct pool *pool)
 {
     ProtobufCAllocator allocator = {
-        .alloc = arena_alloc_for_protobuf,
-        .free = arena_free_for_protobuf,
-        .allocator_data = arena,
+        .alloc = alloc_for_protobuf,
+        .free = free_for_protobuf,
+        .allocator_data = pool,
     };
     return protobuf_c_message_unpack(type, &allocator, bytes.len, bytes.data);
 }
 
 /* The answer's name, and that of its message. */
 #define REPLY(name, message)                                                                       \
-    bool replies_##name(struct slice bytes, struct arena *arena, struct keystore_##name *answer)   \
+    bool replies_##name(struct slice bytes, struct pool *pool, struct keystore_##name *answer)     \
     {                                                                                              \
-        const void *wire = unpack(&keystore__v1__##message##__descriptor, bytes, arena);           \
+        const void *wire = unpack(&keystore__v1__##message##__descriptor, bytes, pool);            \
         if (wire == NULL)                                                                          \
             return false;                                                                          \
-        *answer = name##_from_wire(arena, wire);                                                   \
+        struct keystore_##name whole = name##_from_wire(pool, wire);                               \
+        if (pool->failed)                                                                          \
+            return false;                                                                          \
+        *answer = whole;                                                                           \
         return true;                                                                               \
     }
 

@@ -1,27 +1,28 @@
 /*
  * The answer structs of include/keystore/client.h from the bytes of protobuf messages. Each
- * function copies what it needs into the arena, so that the answer's slices live as long as that,
- * and returns false, with *answer untouched, for bytes that are not such a message.
+ * function copies what it needs into the pool, so that the answer's slices live as long as that,
+ * and returns false, with *answer untouched, for bytes that are not such a message or, with
+ * pool->failed set, without memory.
  */
 #ifndef KEYSTORE_CLIENT_REPLIES_H
 #define KEYSTORE_CLIENT_REPLIES_H
 
-#include "base/arena.h"
+#include "base/slice.h"
+#include "client/pool.h"
 #include "keystore/client.h"
 
-bool replies_status(struct slice bytes, struct arena *arena, struct keystore_status *answer);
-bool replies_value(struct slice bytes, struct arena *arena, struct keystore_value *answer);
-bool replies_list(struct slice bytes, struct arena *arena, struct keystore_list *answer);
-bool replies_values(struct slice bytes, struct arena *arena, struct keystore_values *answer);
-bool replies_number(struct slice bytes, struct arena *arena, struct keystore_number *answer);
-bool replies_key_info(struct slice bytes, struct arena *arena, struct keystore_key_info *answer);
-bool replies_popped(struct slice bytes, struct arena *arena, struct keystore_popped *answer);
-bool replies_positions(struct slice bytes, struct arena *arena, struct keystore_positions *answer);
-bool replies_txn_reply(struct slice bytes, struct arena *arena, struct keystore_txn_reply *answer);
-bool replies_info_reply(struct slice bytes, struct arena *arena,
-                        struct keystore_info_reply *answer);
+bool replies_status(struct slice bytes, struct pool *pool, struct keystore_status *answer);
+bool replies_value(struct slice bytes, struct pool *pool, struct keystore_value *answer);
+bool replies_list(struct slice bytes, struct pool *pool, struct keystore_list *answer);
+bool replies_values(struct slice bytes, struct pool *pool, struct keystore_values *answer);
+bool replies_number(struct slice bytes, struct pool *pool, struct keystore_number *answer);
+bool replies_key_info(struct slice bytes, struct pool *pool, struct keystore_key_info *answer);
+bool replies_popped(struct slice bytes, struct pool *pool, struct keystore_popped *answer);
+bool replies_positions(struct slice bytes, struct pool *pool, struct keystore_positions *answer);
+bool replies_txn_reply(struct slice bytes, struct pool *pool, struct keystore_txn_reply *answer);
+bool replies_info_reply(struct slice bytes, struct pool *pool, struct keystore_info_reply *answer);
 
 /* A key that the server chose. It carries no condition, so a condition in it is dropped. */
-bool replies_key(struct slice bytes, struct arena *arena, struct keystore_key *answer);
+bool replies_key(struct slice bytes, struct pool *pool, struct keystore_key *answer);
 
 #endif

@@ -4,118 +4,151 @@
  */
 #include "client/requests.h"
 
-static void *new_message(struct arena *arena, const ProtobufCMessageDescriptor *type)
+#include "client/status.h"
+
+static void *new_message(struct request_builder *builder, const ProtobufCMessageDescriptor *type)
 {
-    void *message = arena_alloc(arena, type->sizeof_message);
-    protobuf_c_message_init(type, message);
+    void *message = pool_alloc(builder->pool, type->sizeof_message);
+    if (message != NULL)
+        protobuf_c_message_init(type, message);
     return message;
 }
 
-static ProtobufCBinaryData to_wire(struct keystore_slice slice)
+/* Room for what stands for the `count` parts at `parts`; NULL, noted in the builder, if those are
+ * missing or there is no memory. */
+static void *new_array(struct request_builder *builder, const void *parts, size_t count,
+                       size_t size)
 {
+    if (parts != NULL || count == 0)
+        return pool_alloc_array(builder->pool, count, size);
+    builder->missing = true;
+    return NULL;
+}
+
+static ProtobufCBinaryData to_wire(struct request_builder *builder, struct keystore_slice slice)
+{
+    if (slice.data == NULL && slice.len > 0)
+        builder->missing = true;
     /* protobuf-c only reads what it packs. */
     return (ProtobufCBinaryData){.len = slice.len, .data = (uint8_t *)slice.data};
 }
 
-static ProtobufCBinaryData *slices_to_wire(struct arena *arena, const struct keystore_slice *slices,
-                                           size_t count)
+static ProtobufCBinaryData *slices_to_wire(struct request_builder *builder,
+                                           const struct keystore_slice *slices, size_t count)
 {
-    ProtobufCBinaryData *wire = arena_alloc(arena, count * sizeof *wire);
-    for (size_t i = 0; i < count; i++)
-        wire[i] = to_wire(slices[i]);
+    ProtobufCBinaryData *wire = new_array(builder, slices, count, sizeof *wire);
+    for (size_t i = 0; wire != NULL && i < count; i++)
+        wire[i] = to_wire(builder, slices[i]);
     return wire;
 }
 
 /* NULL when there is no condition. */
-static Keystore__V1__Condition *condition_to_wire(struct arena *arena,
+static Keystore__V1__Condition *condition_to_wire(struct request_builder *builder,
                                                   const struct keystore_condition *condition)
 {
     if (condition == NULL)
         return NULL;
-    Keystore__V1__Condition *wire = new_message(arena, &keystore__v1__condition__descriptor);
+    Keystore__V1__Condition *wire = new_message(builder, &keystore__v1__condition__descriptor);
+    if (wire == NULL)
+        return NULL;
     wire->existence = (Keystore__V1__Existence)condition->existence;
     wire->version = condition->version;
     wire->match_value = condition->match_value;
-    wire->value = to_wire(condition->value);
+    wire->value = to_wire(builder, condition->value);
     return wire;
 }
 
-Keystore__V1__Key *requests_key(struct arena *arena, const struct keystore_key *key)
+Keystore__V1__Key *requests_key(struct request_builder *builder, const struct keystore_key *key)
 {
-    Keystore__V1__Key *wire = new_message(arena, &keystore__v1__key__descriptor);
-    wire->key = to_wire(key->key);
-    wire->condition = condition_to_wire(arena, key->condition);
+    Keystore__V1__Key *wire = new_message(builder, &keystore__v1__key__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, key->key);
+    wire->condition = condition_to_wire(builder, key->condition);
     wire->db = key->db;
     wire->want_as_of = key->want_as_of;
     return wire;
 }
 
-Keystore__V1__KeyValue *requests_key_value(struct arena *arena,
+Keystore__V1__KeyValue *requests_key_value(struct request_builder *builder,
                                            const struct keystore_key_value *key_value)
 {
-    Keystore__V1__KeyValue *wire = new_message(arena, &keystore__v1__key_value__descriptor);
-    wire->key = to_wire(key_value->key);
-    wire->value = to_wire(key_value->value);
+    Keystore__V1__KeyValue *wire = new_message(builder, &keystore__v1__key_value__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, key_value->key);
+    wire->value = to_wire(builder, key_value->value);
     wire->ttl_ms = key_value->ttl_ms;
     wire->expire_at_ms = key_value->expire_at_ms;
     wire->keep_ttl = key_value->keep_ttl;
     wire->return_previous = key_value->return_previous;
-    wire->condition = condition_to_wire(arena, key_value->condition);
+    wire->condition = condition_to_wire(builder, key_value->condition);
     wire->db = key_value->db;
     return wire;
 }
 
-Keystore__V1__ListInsert *requests_list_insert(struct arena *arena,
+Keystore__V1__ListInsert *requests_list_insert(struct request_builder *builder,
                                                const struct keystore_list_insert *insert)
 {
-    Keystore__V1__ListInsert *wire = new_message(arena, &keystore__v1__list_insert__descriptor);
-    wire->key = to_wire(insert->key);
+    Keystore__V1__ListInsert *wire = new_message(builder, &keystore__v1__list_insert__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, insert->key);
     wire->n_values = insert->count;
-    wire->values = slices_to_wire(arena, insert->values, insert->count);
-    wire->condition = condition_to_wire(arena, insert->condition);
+    wire->values = slices_to_wire(builder, insert->values, insert->count);
+    wire->condition = condition_to_wire(builder, insert->condition);
     wire->ttl_ms = insert->ttl_ms;
     wire->max_length = insert->max_length;
     wire->db = insert->db;
     return wire;
 }
 
-Keystore__V1__ListRange *requests_list_range(struct arena *arena,
+Keystore__V1__ListRange *requests_list_range(struct request_builder *builder,
                                              const struct keystore_list_range *range)
 {
-    Keystore__V1__ListRange *wire = new_message(arena, &keystore__v1__list_range__descriptor);
-    wire->key = to_wire(range->key);
+    Keystore__V1__ListRange *wire = new_message(builder, &keystore__v1__list_range__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, range->key);
     wire->start = range->start;
     wire->stop = range->stop;
     wire->db = range->db;
     return wire;
 }
 
-Keystore__V1__Keys *requests_keys(struct arena *arena, const struct keystore_keys *keys)
+Keystore__V1__Keys *requests_keys(struct request_builder *builder, const struct keystore_keys *keys)
 {
-    Keystore__V1__Keys *wire = new_message(arena, &keystore__v1__keys__descriptor);
+    Keystore__V1__Keys *wire = new_message(builder, &keystore__v1__keys__descriptor);
+    if (wire == NULL)
+        return NULL;
     wire->n_keys = keys->count;
-    wire->keys = slices_to_wire(arena, keys->keys, keys->count);
+    wire->keys = slices_to_wire(builder, keys->keys, keys->count);
     wire->db = keys->db;
     return wire;
 }
 
-Keystore__V1__KeyValues *requests_key_values(struct arena *arena,
+Keystore__V1__KeyValues *requests_key_values(struct request_builder *builder,
                                              const struct keystore_key_values *key_values)
 {
-    Keystore__V1__KeyValues *wire = new_message(arena, &keystore__v1__key_values__descriptor);
+    Keystore__V1__KeyValues *wire = new_message(builder, &keystore__v1__key_values__descriptor);
+    if (wire == NULL)
+        return NULL;
     wire->n_entries = key_values->count;
-    wire->entries = arena_alloc(arena, key_values->count * sizeof *wire->entries);
-    for (size_t i = 0; i < key_values->count; i++)
-        wire->entries[i] = requests_key_value(arena, &key_values->entries[i]);
+    wire->entries =
+        new_array(builder, key_values->entries, key_values->count, sizeof *wire->entries);
+    for (size_t i = 0; wire->entries != NULL && i < key_values->count; i++)
+        wire->entries[i] = requests_key_value(builder, &key_values->entries[i]);
     wire->db = key_values->db;
     return wire;
 }
 
-Keystore__V1__Increment *requests_increment(struct arena *arena,
+Keystore__V1__Increment *requests_increment(struct request_builder *builder,
                                             const struct keystore_increment *increment)
 {
-    Keystore__V1__Increment *wire = new_message(arena, &keystore__v1__increment__descriptor);
-    wire->key = to_wire(increment->key);
+    Keystore__V1__Increment *wire = new_message(builder, &keystore__v1__increment__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, increment->key);
     if (increment->delta == KEYSTORE_BY) {
         wire->delta_case = KEYSTORE__V1__INCREMENT__DELTA_BY;
         wire->by = increment->by;
@@ -131,24 +164,28 @@ Keystore__V1__Increment *requests_increment(struct arena *arena,
     return wire;
 }
 
-Keystore__V1__ByteRange *requests_byte_range(struct arena *arena,
+Keystore__V1__ByteRange *requests_byte_range(struct request_builder *builder,
                                              const struct keystore_byte_range *range)
 {
-    Keystore__V1__ByteRange *wire = new_message(arena, &keystore__v1__byte_range__descriptor);
-    wire->key = to_wire(range->key);
+    Keystore__V1__ByteRange *wire = new_message(builder, &keystore__v1__byte_range__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, range->key);
     wire->start = range->start;
     wire->stop = range->stop;
-    wire->value = to_wire(range->value);
+    wire->value = to_wire(builder, range->value);
     wire->db = range->db;
     return wire;
 }
 
-Keystore__V1__ExpireRequest *requests_expire_request(struct arena *arena,
+Keystore__V1__ExpireRequest *requests_expire_request(struct request_builder *builder,
                                                      const struct keystore_expire_request *request)
 {
     Keystore__V1__ExpireRequest *wire =
-        new_message(arena, &keystore__v1__expire_request__descriptor);
-    wire->key = to_wire(request->key);
+        new_message(builder, &keystore__v1__expire_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, request->key);
     wire->ttl_ms = request->ttl_ms;
     wire->expire_at_ms = request->expire_at_ms;
     wire->persist = request->persist;
@@ -157,12 +194,14 @@ Keystore__V1__ExpireRequest *requests_expire_request(struct arena *arena,
     return wire;
 }
 
-Keystore__V1__CopyRequest *requests_copy_request(struct arena *arena,
+Keystore__V1__CopyRequest *requests_copy_request(struct request_builder *builder,
                                                  const struct keystore_copy_request *request)
 {
-    Keystore__V1__CopyRequest *wire = new_message(arena, &keystore__v1__copy_request__descriptor);
-    wire->source = to_wire(request->source);
-    wire->target = to_wire(request->target);
+    Keystore__V1__CopyRequest *wire = new_message(builder, &keystore__v1__copy_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->source = to_wire(builder, request->source);
+    wire->target = to_wire(builder, request->target);
     if (request->has_target_db) {
         wire->target_database_case = KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE_TARGET_DB;
         wire->target_db = request->target_db;
@@ -173,20 +212,24 @@ Keystore__V1__CopyRequest *requests_copy_request(struct arena *arena,
     return wire;
 }
 
-Keystore__V1__DbRequest *requests_db_request(struct arena *arena,
+Keystore__V1__DbRequest *requests_db_request(struct request_builder *builder,
                                              const struct keystore_db_request *request)
 {
-    Keystore__V1__DbRequest *wire = new_message(arena, &keystore__v1__db_request__descriptor);
+    Keystore__V1__DbRequest *wire = new_message(builder, &keystore__v1__db_request__descriptor);
+    if (wire == NULL)
+        return NULL;
     wire->db = request->db;
     return wire;
 }
 
-Keystore__V1__PopRequest *requests_pop_request(struct arena *arena,
+Keystore__V1__PopRequest *requests_pop_request(struct request_builder *builder,
                                                const struct keystore_pop_request *request)
 {
-    Keystore__V1__PopRequest *wire = new_message(arena, &keystore__v1__pop_request__descriptor);
+    Keystore__V1__PopRequest *wire = new_message(builder, &keystore__v1__pop_request__descriptor);
+    if (wire == NULL)
+        return NULL;
     wire->n_keys = request->key_count;
-    wire->keys = slices_to_wire(arena, request->keys, request->key_count);
+    wire->keys = slices_to_wire(builder, request->keys, request->key_count);
     wire->end = (Keystore__V1__ListEnd)request->end;
     wire->count = request->count;
     wire->wait_ms = request->wait_ms;
@@ -194,12 +237,14 @@ Keystore__V1__PopRequest *requests_pop_request(struct arena *arena,
     return wire;
 }
 
-Keystore__V1__MoveRequest *requests_move_request(struct arena *arena,
+Keystore__V1__MoveRequest *requests_move_request(struct request_builder *builder,
                                                  const struct keystore_move_request *request)
 {
-    Keystore__V1__MoveRequest *wire = new_message(arena, &keystore__v1__move_request__descriptor);
-    wire->source = to_wire(request->source);
-    wire->target = to_wire(request->target);
+    Keystore__V1__MoveRequest *wire = new_message(builder, &keystore__v1__move_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->source = to_wire(builder, request->source);
+    wire->target = to_wire(builder, request->target);
     wire->source_end = (Keystore__V1__ListEnd)request->source_end;
     wire->target_end = (Keystore__V1__ListEnd)request->target_end;
     wire->wait_ms = request->wait_ms;
@@ -207,25 +252,29 @@ Keystore__V1__MoveRequest *requests_move_request(struct arena *arena,
     return wire;
 }
 
-Keystore__V1__ListItem *requests_list_item(struct arena *arena,
+Keystore__V1__ListItem *requests_list_item(struct request_builder *builder,
                                            const struct keystore_list_item *item)
 {
-    Keystore__V1__ListItem *wire = new_message(arena, &keystore__v1__list_item__descriptor);
-    wire->key = to_wire(item->key);
+    Keystore__V1__ListItem *wire = new_message(builder, &keystore__v1__list_item__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, item->key);
     wire->index = item->index;
-    wire->value = to_wire(item->value);
-    wire->pivot = to_wire(item->pivot);
+    wire->value = to_wire(builder, item->value);
+    wire->pivot = to_wire(builder, item->pivot);
     wire->after = item->after;
     wire->db = item->db;
     return wire;
 }
 
-Keystore__V1__ListFind *requests_list_find(struct arena *arena,
+Keystore__V1__ListFind *requests_list_find(struct request_builder *builder,
                                            const struct keystore_list_find *find)
 {
-    Keystore__V1__ListFind *wire = new_message(arena, &keystore__v1__list_find__descriptor);
-    wire->key = to_wire(find->key);
-    wire->value = to_wire(find->value);
+    Keystore__V1__ListFind *wire = new_message(builder, &keystore__v1__list_find__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, find->key);
+    wire->value = to_wire(builder, find->value);
     wire->count = find->count;
     wire->rank = find->rank;
     wire->max_scan = find->max_scan;
@@ -233,21 +282,28 @@ Keystore__V1__ListFind *requests_list_find(struct arena *arena,
     return wire;
 }
 
-Keystore__V1__InfoRequest *requests_info_request(struct arena *arena,
+Keystore__V1__InfoRequest *requests_info_request(struct request_builder *builder,
                                                  const struct keystore_info_request *request)
 {
-    Keystore__V1__InfoRequest *wire = new_message(arena, &keystore__v1__info_request__descriptor);
+    Keystore__V1__InfoRequest *wire = new_message(builder, &keystore__v1__info_request__descriptor);
+    if (wire == NULL)
+        return NULL;
     wire->n_sections = request->count;
-    wire->sections = arena_alloc(arena, request->count * sizeof *wire->sections);
-    for (size_t i = 0; i < request->count; i++)
+    wire->sections = new_array(builder, request->sections, request->count, sizeof *wire->sections);
+    for (size_t i = 0; wire->sections != NULL && i < request->count; i++) {
         wire->sections[i] = (char *)request->sections[i];
+        if (wire->sections[i] == NULL)
+            builder->missing = true;
+    }
     return wire;
 }
 
-Keystore__V1__SaveRequest *requests_save_request(struct arena *arena,
+Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder,
                                                  const struct keystore_save_request *request)
 {
-    Keystore__V1__SaveRequest *wire = new_message(arena, &keystore__v1__save_request__descriptor);
+    Keystore__V1__SaveRequest *wire = new_message(builder, &keystore__v1__save_request__descriptor);
+    if (wire == NULL)
+        return NULL;
     wire->wait = request->wait;
     return wire;
 }
@@ -256,12 +312,14 @@ Keystore__V1__SaveRequest *requests_save_request(struct arena *arena,
 #define OP(kind, case_name, field, member, conversion)                                             \
     case KEYSTORE_OP_##kind:                                                                       \
         wire->op_case = KEYSTORE__V1__OP__OP_##case_name;                                          \
-        wire->field = requests_##conversion(arena, &op->request.member);                           \
+        wire->field = requests_##conversion(builder, &op->request.member);                         \
         break
 
-static Keystore__V1__Op *op_to_wire(struct arena *arena, const struct keystore_op *op)
+static Keystore__V1__Op *op_to_wire(struct request_builder *builder, const struct keystore_op *op)
 {
-    Keystore__V1__Op *wire = new_message(arena, &keystore__v1__op__descriptor);
+    Keystore__V1__Op *wire = new_message(builder, &keystore__v1__op__descriptor);
+    if (wire == NULL)
+        return NULL;
     wire->id = op->id;
     switch (op->kind) {
         OP(SET, SET, set, key_value, key_value);
@@ -301,22 +359,24 @@ static Keystore__V1__Op *op_to_wire(struct arena *arena, const struct keystore_o
     return wire;
 }
 
-static Keystore__V1__Op **ops_to_wire(struct arena *arena, const struct keystore_op *ops,
-                                      size_t count)
+static Keystore__V1__Op **ops_to_wire(struct request_builder *builder,
+                                      const struct keystore_op *ops, size_t count)
 {
-    Keystore__V1__Op **wire = arena_alloc(arena, count * sizeof(Keystore__V1__Op *));
-    for (size_t i = 0; i < count; i++)
-        wire[i] = op_to_wire(arena, &ops[i]);
+    Keystore__V1__Op **wire = new_array(builder, ops, count, sizeof(Keystore__V1__Op *));
+    for (size_t i = 0; wire != NULL && i < count; i++)
+        wire[i] = op_to_wire(builder, &ops[i]);
     return wire;
 }
 
-static Keystore__V1__TxnRequest__Compare *compare_to_wire(struct arena *arena,
+static Keystore__V1__TxnRequest__Compare *compare_to_wire(struct request_builder *builder,
                                                           const struct keystore_compare *compare)
 {
     Keystore__V1__TxnRequest__Compare *wire =
-        new_message(arena, &keystore__v1__txn_request__compare__descriptor);
-    wire->key = to_wire(compare->key);
-    wire->condition = condition_to_wire(arena, compare->condition);
+        new_message(builder, &keystore__v1__txn_request__compare__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, compare->key);
+    wire->condition = condition_to_wire(builder, compare->condition);
     wire->db = compare->db;
     if (compare->has_unchanged_since) {
         wire->since_case = KEYSTORE__V1__TXN_REQUEST__COMPARE__SINCE_UNCHANGED_SINCE;
@@ -325,26 +385,48 @@ static Keystore__V1__TxnRequest__Compare *compare_to_wire(struct arena *arena,
     return wire;
 }
 
-Keystore__V1__TxnRequest *requests_txn_request(struct arena *arena,
+Keystore__V1__TxnRequest *requests_txn_request(struct request_builder *builder,
                                                const struct keystore_txn_request *request)
 {
-    Keystore__V1__TxnRequest *wire = new_message(arena, &keystore__v1__txn_request__descriptor);
+    Keystore__V1__TxnRequest *wire = new_message(builder, &keystore__v1__txn_request__descriptor);
+    if (wire == NULL)
+        return NULL;
     wire->n_compares = request->compare_count;
-    wire->compares = arena_alloc(arena, request->compare_count * sizeof *wire->compares);
-    for (size_t i = 0; i < request->compare_count; i++)
-        wire->compares[i] = compare_to_wire(arena, &request->compares[i]);
+    wire->compares =
+        new_array(builder, request->compares, request->compare_count, sizeof *wire->compares);
+    for (size_t i = 0; wire->compares != NULL && i < request->compare_count; i++)
+        wire->compares[i] = compare_to_wire(builder, &request->compares[i]);
     wire->n_success = request->success_count;
-    wire->success = ops_to_wire(arena, request->success, request->success_count);
+    wire->success = ops_to_wire(builder, request->success, request->success_count);
     wire->n_failure = request->failure_count;
-    wire->failure = ops_to_wire(arena, request->failure, request->failure_count);
+    wire->failure = ops_to_wire(builder, request->failure, request->failure_count);
     return wire;
 }
 
-bool requests_pack(struct buf *out, const ProtobufCMessage *message)
+bool requests_pack(struct buffer *out, const struct request_builder *builder, const void *message,
+                   struct keystore_error *error)
 {
-    uint8_t *end = buf_reserve(out, protobuf_c_message_get_packed_size(message));
-    if (end == NULL)
+    if (builder->pool->failed) {
+        status_out_of_memory(error, "the request was not sent");
         return false;
+    }
+    if (builder->missing) {
+        status_set(error, KEYSTORE_INVALID_ARGUMENT,
+                   "a pointer of the request is NULL, though the length or count beside it is not "
+                   "0");
+        return false;
+    }
+    size_t size = protobuf_c_message_get_packed_size(message);
+    if (!buffer_allows(out, size)) {
+        status_set(error, KEYSTORE_RESOURCE_EXHAUSTED,
+                   "the request is larger than %zu bytes: send less at a time", out->limit);
+        return false;
+    }
+    uint8_t *end = buffer_reserve(out, size);
+    if (end == NULL) {
+        status_out_of_memory(error, "the request was not sent");
+        return false;
+    }
     out->len += protobuf_c_message_pack(message, end);
     return true;
 }

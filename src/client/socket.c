@@ -2,9 +2,11 @@
 #include "client/socket.h"
 
 #include "base/clock.h"
+#include "client/resolve.h"
 #include "client/status.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -38,7 +40,7 @@ short socket_wait(int fd, short events, int64_t deadline_ms)
 
 bool socket_would_block(void)
 {
-    return errno == EAGAIN || errno == EWOULDBLOCK;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
 ssize_t socket_send(int fd, struct slice bytes)
@@ -57,6 +59,27 @@ ssize_t socket_receive(int fd, void *out, size_t size)
         got = recv(fd, out, size, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     return got;
+}
+
+/* 0 is no limit to setsockopt(). */
+static bool set_timeout(int fd, int option, int64_t timeout_ms)
+{
+    struct timeval timeout = {0};
+    if (timeout_ms != INT64_MAX) {
+        timeout.tv_sec = (time_t)(timeout_ms / 1000);
+        timeout.tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000;
+    }
+    return setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof timeout) == 0;
+}
+
+bool socket_set_receive_timeout(int fd, int64_t timeout_ms)
+{
+    return set_timeout(fd, SO_RCVTIMEO, timeout_ms);
+}
+
+ssize_t socket_receive_waiting(int fd, void *out, size_t size)
+{
+    return recv(fd, out, size, 0);
 }
 
 static int pending_error(int fd)
@@ -98,12 +121,40 @@ static int open_address(int family, const struct sockaddr *address, socklen_t le
     return fd;
 }
 
+/* A unix socket whose backlog is full refuses a connect() that may not wait, and poll() does not
+ * tell when there is room again: so this one waits. 0 or an errno value. */
+static int connect_unix_address(int fd, const struct sockaddr_un *address, int64_t deadline_ms)
+{
+    for (;;) {
+        int64_t left_ms = INT64_MAX;
+        if (deadline_ms != INT64_MAX) {
+            left_ms = deadline_ms - clock_monotonic_ms();
+            if (left_ms <= 0)
+                return ETIMEDOUT;
+        }
+        if (!set_timeout(fd, SO_SNDTIMEO, left_ms))
+            return errno;
+        if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
+            return 0;
+        if (errno != EINTR)
+            return errno == EAGAIN ? ETIMEDOUT : errno;
+    }
+}
+
 static int connect_unix(const struct target *target, int64_t deadline_ms, int *cause)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, target->path, strlen(target->path));
-    return open_address(AF_UNIX, (const struct sockaddr *)&address, sizeof address, deadline_ms,
-                        cause);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        *cause = errno;
+        return -1;
+    }
+    *cause = connect_unix_address(fd, &address, deadline_ms);
+    if (*cause == 0)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 /* The part of the time that one of `count` addresses may use. */
@@ -117,6 +168,7 @@ static int64_t share_of(int64_t deadline_ms, int64_t count)
 
 static void tune_tcp(int fd)
 {
+    (void)fcntl(fd, F_SETFL, 0); /* a connected one may wait; see socket_receive_waiting() */
     /* Without these a call is slower or notices a dead machine later, so failures are ignored. */
     int on = 1;
     int limit_ms = UNACKNOWLEDGED_LIMIT_MS;
@@ -154,14 +206,9 @@ static int fail(const struct target *target, int cause, struct keystore_error *e
 static int connect_tcp(const struct target *target, int64_t deadline_ms,
                        struct keystore_error *error)
 {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *list = NULL;
-    int failure = getaddrinfo(target->host, target->port, &hints, &list);
-    if (failure != 0) {
-        status_set(error, KEYSTORE_UNAVAILABLE, "cannot find the host '%s': %s", target->host,
-                   gai_strerror(failure));
+    struct addrinfo *list = resolve(target->host, target->port, deadline_ms, error);
+    if (list == NULL)
         return -1;
-    }
     int cause = 0;
     int fd = connect_list(list, deadline_ms, &cause);
     freeaddrinfo(list);

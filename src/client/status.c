@@ -43,6 +43,12 @@ void status_set(struct keystore_error *error, enum keystore_code code, const cha
     error->reason[0] = '\0';
 }
 
+void status_out_of_memory(struct keystore_error *error, const char *consequence)
+{
+    status_set(error, KEYSTORE_RESOURCE_EXHAUSTED,
+               "the client is out of memory, not the server: %s", consequence);
+}
+
 enum keystore_code status_parse(struct slice text)
 {
     if (text.len == 0 || text.len > 2)

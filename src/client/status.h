@@ -10,6 +10,9 @@
 void status_set(struct keystore_error *error, enum keystore_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same for memory that the host program does not have; `consequence` ends the sentence. */
+void status_out_of_memory(struct keystore_error *error, const char *consequence);
+
 /* The code in a grpc-status trailer; KEYSTORE_UNKNOWN for anything but a number from 0 to 16. */
 enum keystore_code status_parse(struct slice text);
 

@@ -11,13 +11,13 @@
 
 struct fixture {
     struct call call;
-    struct buf answer;
+    struct buffer answer;
 };
 
 static int set_up(void **state)
 {
     static struct fixture fixture;
-    buf_init(&fixture.answer, MAX_MESSAGE);
+    buffer_init(&fixture.answer, MAX_MESSAGE);
     call_init(&fixture.call, SLICE_LITERAL("request"), &fixture.answer, MAX_MESSAGE);
     *state = &fixture;
     return 0;
@@ -26,7 +26,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    buf_deinit(&fixture->answer);
+    buffer_deinit(&fixture->answer);
     return 0;
 }
 
@@ -51,7 +51,7 @@ static void assert_error(struct fixture *fixture, enum keystore_code code, const
 static void assert_answer(struct fixture *fixture, const char *text)
 {
     assert_int_equal(call_finish(&fixture->call), KEYSTORE_OK);
-    assert_true(slice_equal(buf_slice(&fixture->answer), slice_from_string(text)));
+    assert_true(slice_equal(buffer_slice(&fixture->answer), slice_from_string(text)));
 }
 
 static void prefix_is_big_endian(void **state)

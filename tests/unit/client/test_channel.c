@@ -6,6 +6,7 @@
 
 #include "fake_server.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@
 struct fixture {
     struct fake_server server;
     struct channel *channel;
-    struct buf answer;
+    struct buffer answer;
     struct keystore_error error;
 };
 
@@ -33,7 +34,7 @@ static void open_channel(int64_t connect_timeout_ms, int64_t call_timeout_ms, si
     struct channel_limits limits = {connect_timeout_ms, call_timeout_ms, max_message};
     assert_true(target_parse(fixture.server.address, &target, &fixture.error));
     fixture.channel = channel_new(&target, &limits);
-    buf_init(&fixture.answer, max_message);
+    buffer_init(&fixture.answer, max_message);
 }
 
 /* Starts the server with these scripts and a patient channel to it. */
@@ -52,7 +53,7 @@ static void start(const struct fake_script *scripts, size_t count)
 static void reopen(int64_t connect_timeout_ms, int64_t call_timeout_ms, size_t max_message)
 {
     channel_free(fixture.channel);
-    buf_deinit(&fixture.answer);
+    buffer_deinit(&fixture.answer);
     open_channel(connect_timeout_ms, call_timeout_ms, max_message);
 }
 
@@ -61,7 +62,7 @@ static void finish(void)
     channel_free(fixture.channel);
     fake_stop(&fixture.server);
     buf_deinit(&fixture.server.body);
-    buf_deinit(&fixture.answer);
+    buffer_deinit(&fixture.answer);
 }
 
 static enum keystore_code call(void)
@@ -75,7 +76,7 @@ static void assert_answer(const char *text)
     int code = (int)call();
     if (code != KEYSTORE_OK)
         fail_msg("%d: %s", code, fixture.error.message);
-    assert_true(slice_equal(buf_slice(&fixture.answer), slice_from_string(text)));
+    assert_true(slice_equal(buffer_slice(&fixture.answer), slice_from_string(text)));
 }
 
 static void assert_fails(enum keystore_code code, const char *text)
@@ -98,6 +99,61 @@ static void calls_share_a_connection(void **state)
     assert_int_equal(fixture.server.connections, 1);
     assert_int_equal(fixture.server.requests, 20);
     assert_int_equal(fixture.server.resets, 0);
+}
+
+static _Thread_local int sends, receives, polls; /* system calls of this thread */
+
+ssize_t __real_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __real_recv(int fd, void *out, size_t size, int flags);
+int __real_poll(struct pollfd *entries, nfds_t count, int timeout);
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags);
+ssize_t __wrap_recv(int fd, void *out, size_t size, int flags);
+int __wrap_poll(struct pollfd *entries, nfds_t count, int timeout);
+
+ssize_t __wrap_send(int fd, const void *bytes, size_t len, int flags)
+{
+    sends++;
+    return __real_send(fd, bytes, len, flags);
+}
+
+ssize_t __wrap_recv(int fd, void *out, size_t size, int flags)
+{
+    receives++;
+    return __real_recv(fd, out, size, flags);
+}
+
+int __wrap_poll(struct pollfd *entries, nfds_t count, int timeout)
+{
+    polls++;
+    return __real_poll(entries, count, timeout);
+}
+
+/* Of many calls, for one behind a pause takes a look at the connection first. */
+static void a_small_call_is_a_send_and_a_receive(void **state)
+{
+    (void)state;
+    START({.grpc_status = "5", .grpc_message = "one frame"});
+    int least = INT_MAX;
+    for (int i = 0; i < 500; i++) {
+        sends = receives = polls = 0;
+        assert_fails(KEYSTORE_NOT_FOUND, "one frame");
+        if (sends + receives + polls < least)
+            least = sends + receives + polls;
+    }
+    assert_int_equal(least, 2);
+    finish();
+}
+
+static void timeouts_beyond_all_clocks(void **state)
+{
+    (void)state;
+    START({GOOD});
+    for (int64_t less = 0; less < 3; less++) {
+        reopen(INT64_MAX - less, INT64_MAX - less, MAX_MESSAGE);
+        assert_answer("hi");
+        assert_answer("hi");
+    }
+    finish();
 }
 
 static void request_has_the_headers_of_grpc(void **state)
@@ -173,12 +229,24 @@ static void goaway_behind_an_answer_reconnects(void **state)
 static void refused_by_goaway(void **state)
 {
     (void)state;
-    START({GOOD}, {.behaviour = FAKE_REFUSE}, {GOOD});
+    START({GOOD}, {.behaviour = FAKE_REFUSE}, {.echo = true, .grpc_status = "0"});
+    assert_answer("hi");
+    assert_answer("hello"); /* the server has not looked at it, so it is sent again */
+    finish();
+    assert_int_equal(fixture.server.connections, 2);
+    assert_int_equal(fixture.server.requests, 3);
+}
+
+static void refused_by_goaway_again_and_again(void **state)
+{
+    (void)state;
+    START({GOOD}, {.behaviour = FAKE_REFUSE}, {.behaviour = FAKE_REFUSE}, {GOOD});
     assert_answer("hi");
     assert_fails(KEYSTORE_UNAVAILABLE, "REFUSED_STREAM");
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 2);
+    assert_int_equal(fixture.server.connections, 3);
+    assert_int_equal(fixture.server.requests, 4);
 }
 
 static void reset_by_the_server(void **state)
@@ -223,7 +291,7 @@ static void connection_closed_during_a_call(void **state)
 static void assert_answer_at_the_latest_in_two(const char *text)
 {
     if (call() == KEYSTORE_OK)
-        assert_true(slice_equal(buf_slice(&fixture.answer), slice_from_string(text)));
+        assert_true(slice_equal(buffer_slice(&fixture.answer), slice_from_string(text)));
     else
         assert_answer(text);
 }
@@ -271,7 +339,7 @@ static void large_request_and_answer(void **state)
     struct slice bytes = slice_make(request, CALL_PREFIX_SIZE + len);
     assert_int_equal(channel_call(fixture.channel, "/x/y", bytes, &fixture.answer, &fixture.error),
                      KEYSTORE_OK);
-    assert_true(slice_equal(buf_slice(&fixture.answer), slice_skip(bytes, CALL_PREFIX_SIZE)));
+    assert_true(slice_equal(buffer_slice(&fixture.answer), slice_skip(bytes, CALL_PREFIX_SIZE)));
     assert_answer("hello");
     free(request);
     finish();
@@ -338,13 +406,15 @@ static void nobody_listens(void **state)
     assert_fails(KEYSTORE_UNAVAILABLE, "refused");
     channel_free(fixture.channel);
     buf_deinit(&fixture.server.body);
-    buf_deinit(&fixture.answer);
+    buffer_deinit(&fixture.answer);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_share_a_connection),
+        cmocka_unit_test(a_small_call_is_a_send_and_a_receive),
+        cmocka_unit_test(timeouts_beyond_all_clocks),
         cmocka_unit_test(request_has_the_headers_of_grpc),
         cmocka_unit_test(no_timeout_means_no_header),
         cmocka_unit_test(prefix_split_over_frames),
@@ -352,6 +422,7 @@ int main(void)
         cmocka_unit_test(answers_without_grpc_status),
         cmocka_unit_test(goaway_behind_an_answer_reconnects),
         cmocka_unit_test(refused_by_goaway),
+        cmocka_unit_test(refused_by_goaway_again_and_again),
         cmocka_unit_test(reset_by_the_server),
         cmocka_unit_test(timeout_cancels_the_stream_only),
         cmocka_unit_test(connection_closed_during_a_call),

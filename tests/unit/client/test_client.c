@@ -4,16 +4,21 @@
 #include "client/call.h"
 #include "client/requests.h"
 
+#include "failing_memory.h"
 #include "fake_server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "sample_replies.h"
 #include "sample_requests.h"
+
+/* Bytes of a value that no kept memory holds. */
+#define LARGE ((size_t)200000)
 
 static struct fake_server server;
 static struct fake_script script; /* of every request; a test sets it before it connects */
@@ -25,7 +30,7 @@ static int set_up(void **state)
     (void)state;
     server = (struct fake_server){.scripts = &script, .script_count = 1};
     script = (struct fake_script){.grpc_status = "0"};
-    buf_init(&body, 4096);
+    buf_init(&body, LARGE + 4096);
     client = NULL;
     return 0;
 }
@@ -159,14 +164,15 @@ static void assert_called(const char *name, const ProtobufCMessageDescriptor *ta
         got_##gives(&answer);                                                                      \
         finish();                                                                                  \
         assert_int_equal(server.requests, 1);                                                      \
-        struct arena arena;                                                                        \
-        arena_init(&arena);                                                                        \
-        const ProtobufCMessage *message = &requests_##takes(&arena, &sample_##takes)->base;        \
+        struct pool pool;                                                                          \
+        pool_init(&pool);                                                                          \
+        struct request_builder builder = {.pool = &pool};                                          \
+        const ProtobufCMessage *message = &requests_##takes(&builder, &sample_##takes)->base;      \
         assert_called(name, message->descriptor, wire_##gives.base.descriptor);                    \
         void *seen = request_seen(message->descriptor);                                            \
         seen_##takes(seen);                                                                        \
         forget(seen);                                                                              \
-        arena_deinit(&arena);                                                                      \
+        pool_deinit(&pool);                                                                        \
     }
 
 METHODS(CALLS)
@@ -289,6 +295,248 @@ static void bad_target_and_nobody_there(void **state)
     keystore_close(NULL);
 }
 
+static void assert_error(int code, int wanted, const char *text)
+{
+    const struct keystore_error *error = keystore_last_error(client);
+    assert_int_equal(code, wanted);
+    assert_int_equal(error->code, wanted);
+    if (strstr(error->message, text) == NULL)
+        fail_msg("'%s' should contain '%s'", error->message, text);
+}
+
+#define REFUSES_NULL(function, name, takes, gives)                                                 \
+    {                                                                                              \
+        struct keystore_##gives answer;                                                            \
+        memset(&answer, 0xff, sizeof answer);                                                      \
+        assert_int_equal(keystore_##function(NULL, &sample_##takes, &answer),                      \
+                         KEYSTORE_INVALID_ARGUMENT);                                               \
+        empty_##gives(&answer);                                                                    \
+        memset(&answer, 0xff, sizeof answer);                                                      \
+        assert_error((int)keystore_##function(client, NULL, &answer), KEYSTORE_INVALID_ARGUMENT,   \
+                     "request is NULL");                                                           \
+        empty_##gives(&answer);                                                                    \
+        assert_error((int)keystore_##function(client, &sample_##takes, NULL),                      \
+                     KEYSTORE_INVALID_ARGUMENT, "answer is NULL");                                 \
+    }
+
+static void null_arguments(void **state)
+{
+    (void)state;
+    start(NULL, NULL);
+    METHODS(REFUSES_NULL)
+    assert_int_equal(keystore_last_error(NULL)->code, KEYSTORE_INVALID_ARGUMENT);
+    assert_int_equal(keystore_text(NULL).len, 0);
+    assert_null(keystore_connect(NULL, NULL, NULL));
+    finish();
+    assert_int_equal(server.requests, 0);
+    buf_deinit(&server.body);
+}
+
+/* A length or count without what it counts, at each place of a request. */
+static void missing_parts_of_requests(void **state)
+{
+    (void)state;
+    struct keystore_value value;
+    struct keystore_values values;
+    struct keystore_status status;
+    struct keystore_txn_reply reply;
+    struct keystore_info_reply info;
+    const struct keystore_slice nothing = {NULL, 3};
+    const struct keystore_op op = {.kind = KEYSTORE_OP_GET, .request.key = {.key = nothing}};
+    const struct keystore_condition condition = {.match_value = true, .value = nothing};
+    const char *const section[] = {NULL};
+    start(NULL, NULL);
+#define MISSING(function, takes, answer, ...)                                                      \
+    assert_error(                                                                                  \
+        (int)keystore_##function(client, &(struct keystore_##takes){__VA_ARGS__}, answer),         \
+        KEYSTORE_INVALID_ARGUMENT, "NULL, though the length or count")
+    MISSING(get, key, &value, .key = nothing);
+    MISSING(delete, key, &status, .condition = &condition);
+    MISSING(set, key_value, &status, .value = nothing);
+    MISSING(mget, keys, &values, .count = 1);
+    MISSING(mget, keys, &values, .keys = &nothing, .count = 1);
+    MISSING(mset, key_values, &status, .count = 1);
+    MISSING(rpush, list_insert, &status, .count = SIZE_MAX);
+    MISSING(txn, txn_request, &reply, .compare_count = 1);
+    MISSING(txn, txn_request, &reply, .success_count = 1);
+    MISSING(txn, txn_request, &reply, .failure = &op, .failure_count = 1);
+    MISSING(info, info_request, &info, .count = 1);
+    MISSING(info, info_request, &info, .sections = section, .count = 1);
+#undef MISSING
+    finish();
+    assert_int_equal(server.requests, 0);
+    buf_deinit(&server.body);
+}
+
+static void timeouts_beyond_all_clocks(void **state)
+{
+    (void)state;
+    Keystore__V1__Value wire = KEYSTORE__V1__VALUE__INIT;
+    wire.found = true;
+    start(&wire.base,
+          &(struct keystore_options){.connect_timeout_ms = INT64_MAX, .timeout_ms = INT64_MAX - 1});
+    struct keystore_key key = {.key = keystore_text("k")};
+    struct keystore_value value;
+    assert_int_equal(keystore_get(client, &key, &value), KEYSTORE_OK);
+    finish();
+    buf_deinit(&server.body);
+}
+
+/* What the child of a fork finds; 0 if all is as it should be. */
+static int use_after_fork(const char *address)
+{
+    struct keystore_key key = {.key = keystore_text("k")};
+    struct keystore_value value;
+    struct keystore_error error;
+    if (keystore_get(client, &key, &value) != KEYSTORE_FAILED_PRECONDITION ||
+        strstr(keystore_last_error(client)->message, "fork") == NULL)
+        return 1;
+    keystore_close(client);
+    struct keystore_client *own = keystore_connect(address, NULL, &error);
+    if (own == NULL)
+        return 2;
+    int code = keystore_get(own, &key, &value) == KEYSTORE_OK ? 0 : 3;
+    keystore_close(own);
+    return code;
+}
+
+static void a_client_belongs_to_its_process(void **state)
+{
+    (void)state;
+    Keystore__V1__Value wire = KEYSTORE__V1__VALUE__INIT;
+    wire.found = true;
+    start(&wire.base, NULL);
+    struct fake_server other = {.scripts = &script, .script_count = 1};
+    fake_start(&other);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(use_after_fork(other.address));
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    struct keystore_key key = {.key = keystore_text("k")};
+    struct keystore_value value;
+    assert_int_equal(keystore_get(client, &key, &value), KEYSTORE_OK);
+    finish();
+    fake_stop(&other);
+    assert_int_equal(server.requests, 1);
+    assert_int_equal(server.connections, 1);
+    assert_int_equal(other.requests, 1);
+    buf_deinit(&server.body);
+    buf_deinit(&other.body);
+}
+
+/* A call whose request and answer have many parts. */
+static enum keystore_code call_with_parts(void)
+{
+    struct keystore_txn_reply reply;
+    enum keystore_code code = keystore_txn(client, &sample_txn_request, &reply);
+    if (code == KEYSTORE_OK)
+        got_txn_reply(&reply);
+    else
+        assert_int_equal(reply.count, 0);
+    return code;
+}
+
+/* A call whose request and answer need memory of their own. */
+static enum keystore_code call_with_much(void)
+{
+    static uint8_t much[150000];
+    struct keystore_key key = {.key = {much, sizeof much}};
+    struct keystore_value value;
+    enum keystore_code code = keystore_get(client, &key, &value);
+    assert_int_equal(value.value.len, code == KEYSTORE_OK ? LARGE : 0);
+    return code;
+}
+
+/* Several calls; returns how many met a lack of memory. */
+static long call_several(enum keystore_code (*call)(void))
+{
+    long count = 0;
+    for (int i = 0; i < 3; i++) {
+        enum keystore_code code = call();
+        if (code == KEYSTORE_OK)
+            continue;
+        assert_error((int)code, KEYSTORE_RESOURCE_EXHAUSTED, "out of memory");
+        assert_string_equal(keystore_last_error(client)->reason, "");
+        count++;
+    }
+    return count;
+}
+
+/* One life of a client in which allocations fail after so many. False if none did. */
+static bool live_without_memory(long count, bool lasting, enum keystore_code (*call)(void))
+{
+    struct keystore_error error = {0};
+    memory_fail_after(count, lasting);
+    client = keystore_connect(server.address, NULL, &error);
+    if (client == NULL) {
+        assert_int_equal(error.code, KEYSTORE_RESOURCE_EXHAUSTED);
+        assert_non_null(strstr(error.message, "out of memory"));
+        assert_true(memory_recover() > 0);
+        return true;
+    }
+    long reported = call_several(call), failures = memory_recover();
+    /* Whatever has failed, the next call finds a client that works. */
+    if (call() != KEYSTORE_OK)
+        fail_msg("after %ld: %s", count, keystore_last_error(client)->message);
+    keystore_close(client);
+    /* No failure is swallowed, and none is reported that was not there. */
+    assert_int_equal(reported > 0, failures > 0);
+    return failures > 0;
+}
+
+static void fail_each_allocation(const ProtobufCMessage *message, enum keystore_code (*call)(void))
+{
+    start(message, NULL);
+    keystore_close(client);
+    for (int lasting = 0; lasting < 2; lasting++) {
+        long count = 0;
+        while (live_without_memory(count, lasting != 0, call))
+            count++;
+        assert_true(count > 50);
+    }
+    fake_stop(&server);
+    buf_deinit(&server.body);
+}
+
+static void each_allocation_fails_in_turn(void **state)
+{
+    (void)state;
+    fail_each_allocation(&wire_txn_reply.base, call_with_parts);
+}
+
+static void each_allocation_of_large_calls_fails_in_turn(void **state)
+{
+    (void)state;
+    static uint8_t large[LARGE];
+    Keystore__V1__Value wire = KEYSTORE__V1__VALUE__INIT;
+    wire.found = true;
+    wire.value = (ProtobufCBinaryData){.len = LARGE, .data = large};
+    fail_each_allocation(&wire.base, call_with_much);
+}
+
+/* What the client asks for at once is refused; smaller parts are not. */
+static void an_answer_larger_than_memory(void **state)
+{
+    (void)state;
+    static uint8_t large[CALL_PREFIX_SIZE + (1 << 20)];
+    struct keystore_key key = {.key = keystore_text("k")};
+    struct keystore_value value;
+    call_write_prefix(large, sizeof large - CALL_PREFIX_SIZE);
+    script.body = slice_make(large, sizeof large);
+    start(NULL, NULL);
+    memory_largest = 1 << 16;
+    assert_error((int)keystore_get(client, &key, &value), KEYSTORE_RESOURCE_EXHAUSTED,
+                 "out of memory");
+    memory_largest = SIZE_MAX;
+    assert_error((int)keystore_get(client, &key, &value), KEYSTORE_INTERNAL, "not the message");
+    finish();
+    assert_int_equal(server.connections, 1);
+    buf_deinit(&server.body);
+}
+
 #define TEST(name)                           cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define LISTED(function, name, takes, gives) TEST(calls_##function),
 
@@ -302,6 +550,13 @@ int main(void)
         TEST(garbage_in_the_answer),
         TEST(options_are_heard),
         TEST(bad_target_and_nobody_there),
+        TEST(null_arguments),
+        TEST(missing_parts_of_requests),
+        TEST(timeouts_beyond_all_clocks),
+        TEST(a_client_belongs_to_its_process),
+        TEST(each_allocation_fails_in_turn),
+        TEST(each_allocation_of_large_calls_fails_in_turn),
+        TEST(an_answer_larger_than_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,13 +16,13 @@
 
 #define DAMAGED_ANSWERS 30000
 
-static struct arena arena;
+static struct pool pool;
 static struct buf packed;
 
 static int set_up(void **state)
 {
     (void)state;
-    arena_init(&arena);
+    pool_init(&pool);
     buf_init(&packed, 100000);
     return 0;
 }
@@ -30,7 +30,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    arena_deinit(&arena);
+    pool_deinit(&pool);
     buf_deinit(&packed);
     return 0;
 }
@@ -65,7 +65,7 @@ static struct slice wire_of(const ProtobufCMessage *message)
         (void)state;                                                                               \
         struct keystore_##name answer;                                                             \
         assert_every_field(&wire_##name.base, NULL);                                               \
-        assert_true(replies_##name(wire_of(&wire_##name.base), &arena, &answer));                  \
+        assert_true(replies_##name(wire_of(&wire_##name.base), &pool, &answer));                   \
         memset(packed.data, 0x55, packed.len);                                                     \
         got_##name(&answer);                                                                       \
     }
@@ -77,7 +77,7 @@ REPLIES(UNPACKS)
     {                                                                                              \
         struct keystore_##name answer;                                                             \
         memset(&answer, 0xff, sizeof answer);                                                      \
-        assert_true(replies_##name(slice_make("", 0), &arena, &answer));                           \
+        assert_true(replies_##name(slice_make("", 0), &pool, &answer));                            \
         empty_##name(&answer);                                                                     \
     }
 
@@ -95,7 +95,7 @@ static struct keystore_op_error unpack_error(int32_t code, int reason)
     Keystore__V1__TxnReply txn = {WIRE(txn_reply), .n_replies = 1,
                                   .replies = (Keystore__V1__Reply *[]){&reply}};
     struct keystore_txn_reply answer;
-    assert_true(replies_txn_reply(wire_of(&txn.base), &arena, &answer));
+    assert_true(replies_txn_reply(wire_of(&txn.base), &pool, &answer));
     assert_int_equal(answer.replies[0].kind, KEYSTORE_REPLY_ERROR);
     return answer.replies[0].answer.error;
 }
@@ -134,7 +134,7 @@ static void an_unknown_reply_is_none(void **state)
     (void)state;
     struct keystore_txn_reply answer;
     struct slice bytes = SLICE_LITERAL("\x12\x06\x08\x07\xa2\x06\x01z");
-    assert_true(replies_txn_reply(bytes, &arena, &answer));
+    assert_true(replies_txn_reply(bytes, &pool, &answer));
     assert_int_equal(answer.count, 1);
     assert_int_equal(answer.replies[0].kind, KEYSTORE_REPLY_NONE);
     assert_int_equal(answer.replies[0].id, 7);
@@ -145,7 +145,7 @@ static void an_unknown_reply_is_none(void **state)
         struct keystore_##name answer, before;                                                     \
         memset(&answer, 0x33, sizeof answer);                                                      \
         memcpy(&before, &answer, sizeof answer);                                                   \
-        assert_false(replies_##name(SLICE_LITERAL("\x0a\xff\xff"), &arena, &answer));              \
+        assert_false(replies_##name(SLICE_LITERAL("\x0a\xff\xff"), &pool, &answer));               \
         assert_memory_equal(&answer, &before, sizeof answer);                                      \
     }
 
@@ -268,7 +268,7 @@ static void read_txn_reply(const struct keystore_txn_reply *txn)
     static bool decodes_##name(struct slice bytes)                                                 \
     {                                                                                              \
         struct keystore_##name answer;                                                             \
-        bool good = replies_##name(bytes, &arena, &answer);                                        \
+        bool good = replies_##name(bytes, &pool, &answer);                                         \
         if (good)                                                                                  \
             read_##name(&answer);                                                                  \
         return good;                                                                               \
@@ -336,7 +336,7 @@ static void damaged_answers(void **state)
         memcpy(exact, packed.data, packed.len);
         good += decoders[which].decodes(slice_make(exact, packed.len));
         free(exact);
-        arena_reset(&arena);
+        pool_reset(&pool);
     }
     print_message("%zu of %d decoded\n", good, DAMAGED_ANSWERS);
     assert_in_range(good, DAMAGED_ANSWERS / 50, DAMAGED_ANSWERS - DAMAGED_ANSWERS / 50);

@@ -10,22 +10,25 @@
 #include "every_field.h"
 #include "sample_requests.h"
 
-static struct buf out;
-static struct arena arena;
+static struct buffer out;
+static struct pool pool;
+static struct request_builder builder;
+static struct keystore_error error;
 
 static int set_up(void **state)
 {
     (void)state;
-    buf_init(&out, 2000);
-    arena_init(&arena);
+    buffer_init(&out, 2000);
+    pool_init(&pool);
+    builder = (struct request_builder){.pool = &pool};
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    buf_deinit(&out);
-    arena_deinit(&arena);
+    buffer_deinit(&out);
+    pool_deinit(&pool);
     return 0;
 }
 
@@ -33,7 +36,7 @@ static int tear_down(void **state)
 static void *sent(const ProtobufCMessage *message)
 {
     out.len = 0;
-    assert_true(requests_pack(&out, message));
+    assert_true(requests_pack(&out, &builder, message, &error));
     void *seen = protobuf_c_message_unpack(message->descriptor, NULL, out.len, out.data);
     assert_non_null(seen);
     return seen;
@@ -69,7 +72,7 @@ static void forget(void *seen)
     static void packs_##name(void **state)                                                         \
     {                                                                                              \
         (void)state;                                                                               \
-        void *seen = sent(&requests_##name(&arena, &sample_##name)->base);                         \
+        void *seen = sent(&requests_##name(&builder, &sample_##name)->base);                       \
         assert_every_field(seen, except);                                                          \
         seen_##name(seen);                                                                         \
         forget(seen);                                                                              \
@@ -80,7 +83,8 @@ REQUESTS(PACKS)
 static void parts_of_messages_are_whole_too(void **state)
 {
     (void)state;
-    Keystore__V1__TxnRequest *seen = sent(&requests_txn_request(&arena, &sample_txn_request)->base);
+    Keystore__V1__TxnRequest *seen =
+        sent(&requests_txn_request(&builder, &sample_txn_request)->base);
     assert_every_field(&seen->compares[0]->base, NULL);
     assert_every_field(&seen->compares[0]->condition->base, NULL);
     assert_every_field(&seen->success[0]->base, NULL);
@@ -88,7 +92,8 @@ static void parts_of_messages_are_whole_too(void **state)
 }
 
 #define TAKES_NO_BYTES(name, except)                                                               \
-    assert_true(requests_pack(&out, &requests_##name(&arena, &(struct keystore_##name){0})->base));
+    assert_true(requests_pack(&out, &builder,                                                      \
+                              requests_##name(&builder, &(struct keystore_##name){0}), &error));
 
 static void zeroed_fields_take_no_bytes(void **state)
 {
@@ -102,11 +107,11 @@ static void existences(void **state)
     (void)state;
     struct keystore_condition condition = {.existence = KEYSTORE_ABSENT};
     struct keystore_key key = {.condition = &condition};
-    Keystore__V1__Key *seen = sent(&requests_key(&arena, &key)->base);
+    Keystore__V1__Key *seen = sent(&requests_key(&builder, &key)->base);
     assert_int_equal(seen->condition->existence, KEYSTORE__V1__EXISTENCE__EXISTENCE_ABSENT);
     forget(seen);
     condition.existence = KEYSTORE_ANY; /* the condition is sent, and asks for nothing */
-    seen = sent(&requests_key(&arena, &key)->base);
+    seen = sent(&requests_key(&builder, &key)->base);
     assert_non_null(seen->condition);
     assert_int_equal(seen->condition->existence, 0);
     forget(seen);
@@ -116,27 +121,27 @@ static void deltas(void **state)
 {
     (void)state;
     struct keystore_increment increment = {.delta = KEYSTORE_BY_FLOAT, .by = 7, .by_float = -2.5};
-    Keystore__V1__Increment *seen = sent(&requests_increment(&arena, &increment)->base);
+    Keystore__V1__Increment *seen = sent(&requests_increment(&builder, &increment)->base);
     assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT);
     assert_true(seen->by_float == -2.5);
     forget(seen);
     increment.delta = KEYSTORE_BY_DECIMAL;
     increment.by_decimal = "0.1";
-    seen = sent(&requests_increment(&arena, &increment)->base);
+    seen = sent(&requests_increment(&builder, &increment)->base);
     assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY_DECIMAL);
     assert_string_equal(seen->by_decimal, "0.1");
     forget(seen);
     increment.by_decimal = NULL; /* is refused by the server; not taken as one */
-    seen = sent(&requests_increment(&arena, &increment)->base);
+    seen = sent(&requests_increment(&builder, &increment)->base);
     assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY_DECIMAL);
     forget(seen);
     increment.delta = KEYSTORE_BY_ONE;
-    seen = sent(&requests_increment(&arena, &increment)->base);
+    seen = sent(&requests_increment(&builder, &increment)->base);
     assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA__NOT_SET);
     forget(seen);
     /* By nothing is not by one. */
     increment = (struct keystore_increment){.delta = KEYSTORE_BY};
-    seen = sent(&requests_increment(&arena, &increment)->base);
+    seen = sent(&requests_increment(&builder, &increment)->base);
     assert_int_equal(seen->delta_case, KEYSTORE__V1__INCREMENT__DELTA_BY);
     assert_int_equal(seen->by, 0);
     forget(seen);
@@ -147,13 +152,13 @@ static void target_databases(void **state)
 {
     (void)state;
     struct keystore_copy_request copy = {.has_target_db = true, .db = 3};
-    Keystore__V1__CopyRequest *seen = sent(&requests_copy_request(&arena, &copy)->base);
+    Keystore__V1__CopyRequest *seen = sent(&requests_copy_request(&builder, &copy)->base);
     assert_int_equal(seen->target_database_case,
                      KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE_TARGET_DB);
     assert_int_equal(seen->target_db, 0);
     forget(seen);
     copy = (struct keystore_copy_request){.target_db = 9};
-    seen = sent(&requests_copy_request(&arena, &copy)->base);
+    seen = sent(&requests_copy_request(&builder, &copy)->base);
     assert_int_equal(seen->target_database_case,
                      KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE__NOT_SET);
     forget(seen);
@@ -224,7 +229,7 @@ static const ProtobufCMessage *part_of(const Keystore__V1__Op *op, const char *n
         struct keystore_op op = {.kind = KEYSTORE_OP_##op_kind, .id = 100 + checked++};            \
         op.request.member = sample_##sample;                                                       \
         struct keystore_txn_request txn = {.success = &op, .success_count = 1};                    \
-        Keystore__V1__TxnRequest *seen = sent(&requests_txn_request(&arena, &txn)->base);          \
+        Keystore__V1__TxnRequest *seen = sent(&requests_txn_request(&builder, &txn)->base);        \
         assert_int_equal(seen->success[0]->op_case, KEYSTORE_OP_##op_kind);                        \
         assert_true(seen->success[0]->id == op.id);                                                \
         seen_##sample((const void *)part_of(seen->success[0], field));                             \
@@ -246,7 +251,7 @@ static void an_unknown_operation_asks_for_nothing(void **state)
     struct keystore_op ops[] = {{.kind = KEYSTORE_OP_NONE, .id = 1},
                                 {.kind = (enum keystore_op_kind)77, .id = 2}};
     struct keystore_txn_request txn = {.failure = ops, .failure_count = 2};
-    Keystore__V1__TxnRequest *seen = sent(&requests_txn_request(&arena, &txn)->base);
+    Keystore__V1__TxnRequest *seen = sent(&requests_txn_request(&builder, &txn)->base);
     for (size_t i = 0; i < 2; i++) {
         assert_int_equal(seen->failure[i]->op_case, KEYSTORE__V1__OP__OP__NOT_SET);
         assert_int_equal(seen->failure[i]->id, i + 1);
@@ -257,9 +262,10 @@ static void an_unknown_operation_asks_for_nothing(void **state)
 static void packing_appends(void **state)
 {
     (void)state;
-    assert_true(buf_append(&out, SLICE_LITERAL("12345")));
+    assert_true(buffer_append(&out, SLICE_LITERAL("12345")));
     struct keystore_db_request request = {.db = 3};
-    assert_true(requests_pack(&out, &requests_db_request(&arena, &request)->base));
+    assert_true(
+        requests_pack(&out, &builder, &requests_db_request(&builder, &request)->base, &error));
     assert_int_equal(out.len, 7);
     assert_memory_equal(out.data, "12345\x78\x03", 7);
 }
@@ -267,10 +273,9 @@ static void packing_appends(void **state)
 static void packing_stops_at_the_limit(void **state)
 {
     (void)state;
-    struct keystore_slice value = {.data = memset(arena_alloc(&arena, 2000), 'v', 2000),
-                                   .len = 2000};
+    struct keystore_slice value = {.data = memset(pool_alloc(&pool, 2000), 'v', 2000), .len = 2000};
     struct keystore_key_value set = {.value = value};
-    assert_false(requests_pack(&out, &requests_key_value(&arena, &set)->base));
+    assert_false(requests_pack(&out, &builder, &requests_key_value(&builder, &set)->base, &error));
     assert_int_equal(out.len, 0);
 }
 

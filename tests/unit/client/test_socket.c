@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -143,6 +144,113 @@ static void unix_sockets(void **state)
     rmdir(directory);
 }
 
+struct full_backlog {
+    char directory[40];
+    struct sockaddr_un address;
+    struct target target;
+    int listener;
+    int waiting[8]; /* connections that nobody has accepted */
+    int count;
+};
+
+/* Connects until the listener takes no more. */
+static void fill_backlog(struct full_backlog *full)
+{
+    struct keystore_error error;
+    char text[80];
+    *full = (struct full_backlog){.directory = "/tmp/keystore-socket-XXXXXX",
+                                  .address = {.sun_family = AF_UNIX}};
+    assert_non_null(mkdtemp(full->directory));
+    snprintf(full->address.sun_path, sizeof full->address.sun_path, "%s/s", full->directory);
+    snprintf(text, sizeof text, "unix:%s/s", full->directory);
+    assert_true(target_parse(text, &full->target, &error));
+    full->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(full->listener, (struct sockaddr *)&full->address, sizeof full->address),
+                     0);
+    assert_int_equal(listen(full->listener, 1), 0);
+    for (;;) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (connect(fd, (struct sockaddr *)&full->address, sizeof full->address) != 0) {
+            assert_int_equal(errno, EAGAIN);
+            close(fd);
+            return;
+        }
+        assert_true(full->count < 8);
+        full->waiting[full->count++] = fd;
+    }
+}
+
+static void drop_backlog(struct full_backlog *full)
+{
+    for (int i = 0; i < full->count; i++)
+        close(full->waiting[i]);
+    close(full->listener);
+    unlink(full->address.sun_path);
+    rmdir(full->directory);
+}
+
+static void a_full_backlog_is_waited_for_until_the_deadline(void **state)
+{
+    (void)state;
+    struct full_backlog full;
+    struct keystore_error error = {.code = KEYSTORE_OK};
+    fill_backlog(&full);
+    int64_t began_ms = clock_monotonic_ms();
+    assert_int_equal(socket_connect(&full.target, began_ms + 50, &error), -1);
+    assert_int_equal(error.code, KEYSTORE_DEADLINE_EXCEEDED);
+    assert_true(clock_monotonic_ms() - began_ms >= 50);
+    drop_backlog(&full);
+}
+
+static void *accept_all(void *argument)
+{
+    const struct full_backlog *full = argument;
+    for (int i = 0; i <= full->count; i++)
+        close(accept(full->listener, NULL, NULL));
+    return NULL;
+}
+
+static void room_in_the_backlog_ends_the_wait(void **state)
+{
+    (void)state;
+    struct full_backlog full;
+    struct keystore_error error = {.code = KEYSTORE_OK};
+    pthread_t thread;
+    fill_backlog(&full);
+    assert_int_equal(pthread_create(&thread, NULL, accept_all, &full), 0);
+    int fd = socket_connect(&full.target, INT64_MAX, &error);
+    assert_true(fd >= 0);
+    pthread_join(thread, NULL);
+    close(fd);
+    drop_backlog(&full);
+}
+
+static void a_receive_may_wait(void **state)
+{
+    (void)state;
+    struct target target;
+    struct keystore_error error;
+    char in[8];
+    int listener = listen_tcp(&target);
+    int client = socket_connect(&target, soon(5000), &error);
+    int server = accept(listener, NULL, NULL);
+    assert_true(client >= 0 && server >= 0);
+    assert_true(socket_set_receive_timeout(client, 30));
+    int64_t began_ms = clock_monotonic_ms();
+    assert_int_equal(socket_receive_waiting(client, in, sizeof in), -1);
+    assert_true(socket_would_block());
+    assert_true(clock_monotonic_ms() - began_ms >= 29); /* of the kernel's ticks */
+    assert_true(socket_set_receive_timeout(client, INT64_MAX));
+    assert_int_equal(send(server, "x", 1, 0), 1);
+    assert_int_equal(socket_receive_waiting(client, in, sizeof in), 1);
+    assert_true(socket_set_receive_timeout(client, INT64_MAX - 1));
+    assert_int_equal(send(server, "y", 1, 0), 1);
+    assert_int_equal(socket_receive_waiting(client, in, sizeof in), 1);
+    close(server);
+    close(client);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +260,9 @@ int main(void)
         cmocka_unit_test(refused_connection),
         cmocka_unit_test(unknown_host),
         cmocka_unit_test(unix_sockets),
+        cmocka_unit_test(a_full_backlog_is_waited_for_until_the_deadline),
+        cmocka_unit_test(room_in_the_backlog_ends_the_wait),
+        cmocka_unit_test(a_receive_may_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
