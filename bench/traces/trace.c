@@ -22,6 +22,7 @@
 struct generator {
     struct trace *trace;
     uint64_t random;
+    size_t scale;  /* requests that were asked for, to which the number of keys is in proportion */
     uint32_t keys; /* that a distribution has */
     /* Of a Zipf distribution: the sums of the weights up to a rank, and the key of a rank. */
     double *sums;
@@ -83,7 +84,7 @@ static void make_keys(struct generator *generator, uint32_t count, enum trace_ac
 
 static uint32_t usual_keys(const struct generator *generator)
 {
-    return (uint32_t)(generator->trace->count * KEYS_PER_MILLE / 1000);
+    return (uint32_t)(generator->scale * KEYS_PER_MILLE / 1000);
 }
 
 static void request(struct generator *generator, size_t at, uint32_t key)
@@ -125,7 +126,7 @@ static void make_scan(struct generator *generator)
 
 static void make_loop(struct generator *generator)
 {
-    uint32_t keys = (uint32_t)(generator->trace->count * LOOP_PER_MILLE / 1000);
+    uint32_t keys = (uint32_t)(generator->scale * LOOP_PER_MILLE / 1000);
     make_keys(generator, keys, TRACE_CACHE);
     for (size_t i = 0; i < generator->trace->count; i++)
         request(generator, i, (uint32_t)(i % keys));
@@ -189,15 +190,16 @@ static const struct {
     struct trace_kind kind;
     void (*make)(struct generator *generator);
 } kinds[] = {
-    {{"zipf0.9", "Zipf 0.9", 35, false}, make_zipf_09},
-    {{"zipf1.1", "Zipf 1.1", 18, false}, make_zipf_11},
-    {{"scan", "Zipf 1.0, a third of the time scans of other keys", 35, false}, make_scan},
-    {{"loop", "a loop over more keys than there is room for", 35, false}, make_loop},
-    {{"phases", "Zipf 1.0 over other keys in each third", 18, false}, make_phases},
-    {{"sizes", "Zipf 0.9, values of 16 B to 1 MiB", 110, true}, make_sizes},
-    {{"databases", "Zipf 0.9 over 16 databases", 35, false}, make_databases},
-    {{"counters", "Zipf 0.9, counters that nobody reads", 5, false}, make_counters},
-    {{"queues", "Zipf 1.0, every other key a queue", 35, false}, make_queues},
+    {{"zipf0.9", "Zipf 0.9", 35, 1, false}, make_zipf_09},
+    {{"long", "Zipf 0.9, four times as long", 35, 4, false}, make_zipf_09},
+    {{"zipf1.1", "Zipf 1.1", 18, 1, false}, make_zipf_11},
+    {{"scan", "Zipf 1.0, a third of the time scans of other keys", 35, 1, false}, make_scan},
+    {{"loop", "a loop over more keys than there is room for", 35, 1, false}, make_loop},
+    {{"phases", "Zipf 1.0 over other keys in each third", 18, 1, false}, make_phases},
+    {{"sizes", "Zipf 0.9, values of 16 B to 1 MiB", 110, 1, true}, make_sizes},
+    {{"databases", "Zipf 0.9 over 16 databases", 35, 1, false}, make_databases},
+    {{"counters", "Zipf 0.9, counters that nobody reads", 5, 1, false}, make_counters},
+    {{"queues", "Zipf 1.0, every other key a queue", 35, 1, false}, make_queues},
 };
 
 #define KIND_COUNT (sizeof kinds / sizeof *kinds)
@@ -214,11 +216,12 @@ bool trace_init(struct trace *trace, const char *name, uint64_t seed, size_t req
         number++;
     if (number == KIND_COUNT)
         return false;
+    size_t count = requests * kinds[number].kind.length;
     *trace = (struct trace){.kind = &kinds[number].kind,
-                            .count = requests,
-                            .warm_up = WARM_UP(requests),
-                            .requests = mem_alloc(requests * sizeof *trace->requests)};
-    struct generator generator = {.trace = trace, .random = seed};
+                            .count = count,
+                            .warm_up = WARM_UP(count),
+                            .requests = mem_alloc(count * sizeof *trace->requests)};
+    struct generator generator = {.trace = trace, .random = seed, .scale = requests};
     kinds[number].make(&generator);
     free(generator.sums);
     free(generator.shuffled);

@@ -29,11 +29,12 @@ struct trace_key {
     bool is_requested; /* by the trace */
 };
 
-/* A way to make traces. */
+/* A way to make traces. Keys and memory grow with the requests, of which some traces have more. */
 struct trace_kind {
     const char *name;
     const char *note;  /* what it asks for */
     uint32_t memory;   /* bytes of memory limit per request that make a good test of it */
+    uint32_t length;   /* so many times the requests, without more keys or memory */
     bool counts_bytes; /* keys differ in size: caches are as large as so many bytes, not keys */
 };
 
@@ -47,13 +48,13 @@ struct trace {
 };
 
 #define TRACE_LEAST ((size_t)1000) /* requests */
-#define TRACE_MOST  ((size_t)1 << 30)
+#define TRACE_MOST  ((size_t)1 << 28)
 
 /* By number; NULL from the number of kinds on. */
 const struct trace_kind *trace_kind_at(size_t number);
 
-/* Fills the trace with TRACE_LEAST to TRACE_MOST requests; false if there is none of that name.
- * Free with trace_deinit(). */
+/* Fills the trace with TRACE_LEAST to TRACE_MOST requests, times the kind's length; false if there
+ * is none of that name. Free with trace_deinit(). */
 bool trace_init(struct trace *trace, const char *name, uint64_t seed, size_t requests);
 void trace_deinit(struct trace *trace);
 

@@ -39,7 +39,7 @@ static void test_every_kind_repeats_and_is_consistent(void **state)
     for (size_t i = 0; (kind = trace_kind_at(i)) != NULL; i++) {
         struct trace trace = make(kind->name, 7), again = make(kind->name, 7);
         assert_ptr_equal(trace.kind, kind);
-        assert_int_equal(trace.count, REQUESTS);
+        assert_int_equal(trace.count, REQUESTS * kind->length);
         assert_true(trace.warm_up > 0 && trace.warm_up < trace.count);
         assert_true(is_same(&trace, &again));
         for (size_t j = 0; j < trace.count; j++) {
@@ -83,6 +83,16 @@ static void test_zipf_has_its_exponent(void **state)
     assert_true(share_of_hottest(&steep) > 0.14 && share_of_hottest(&steep) < 0.15);
     trace_deinit(&flat);
     trace_deinit(&steep);
+}
+
+static void test_a_longer_trace_has_no_more_keys(void **state)
+{
+    (void)state;
+    struct trace usual = make("zipf0.9", 1), longer = make("long", 1);
+    assert_int_equal(longer.count, 4 * usual.count);
+    assert_int_equal(longer.key_count, usual.key_count);
+    trace_deinit(&usual);
+    trace_deinit(&longer);
 }
 
 static void test_a_loop_comes_back_after_all_keys(void **state)
@@ -153,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_every_kind_repeats_and_is_consistent),
         cmocka_unit_test(test_another_seed_is_another_trace),
         cmocka_unit_test(test_zipf_has_its_exponent),
+        cmocka_unit_test(test_a_longer_trace_has_no_more_keys),
         cmocka_unit_test(test_a_loop_comes_back_after_all_keys),
         cmocka_unit_test(test_phases_share_no_keys),
         cmocka_unit_test(test_sizes_go_from_16_bytes_to_1_mib),
