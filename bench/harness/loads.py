@@ -14,6 +14,7 @@ from harness.process import Failure, Server
 
 BIN = os.environ.get("KEYSTORE_BIN", "build/bin")
 PEERS = os.environ.get("KEYSTORE_PEERS", "build/peers/bin")
+MICRO = os.environ.get("KEYSTORE_MICRO", "build/release/micro")
 KEYSTORE, REDIS = "KeyStore", "redis"
 KEY_BYTES = 16
 VALUE_BYTES = 32
@@ -27,22 +28,24 @@ KEYSTORE_READY = r"Server started on port (\d+)\n"
 DATA = tempfile.TemporaryDirectory(prefix="keystore-bench-")
 
 
-def start_keystore(name=KEYSTORE, program="keystore-server"):
-    """Nothing is kept on disk, as with the others."""
+def start_keystore(name=KEYSTORE, program="keystore-server", more=(),
+                   core=process.SERVER_CORE):
+    """Nothing is kept on disk, as with the others. `more` are further options."""
     return Server(name, [f"{BIN}/{program}", "--listen", "127.0.0.1:0", "--threads", 1,
                          "--log-level", "error", "--durability", "none", "--save", "",
-                         "--dir", tempfile.mkdtemp(dir=DATA.name)], KEYSTORE_READY)
+                         "--dir", tempfile.mkdtemp(dir=DATA.name), *more], KEYSTORE_READY,
+                  core=core)
 
 
 def start_grpc_cpp():
     return Server("gRPC C++", [f"{PEERS}/grpc-cpp-server", "127.0.0.1:0"], KEYSTORE_READY)
 
 
-def start_redis():
+def start_redis(name=REDIS, more=(), core=process.SERVER_CORE):
     port = process.free_port()
-    return Server(REDIS, ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
-                            "--appendonly", "no", "--daemonize", "no", "--dir", "/tmp"],
-                  r"Ready to accept connections", port)
+    return Server(name, ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+                         "--appendonly", "no", "--daemonize", "no", "--dir", "/tmp", *more],
+                  r"Ready to accept connections", port, core=core)
 
 
 def only_row(text, program):

@@ -24,7 +24,9 @@ def say(sentence):
 
 
 def on_core(core, command):
-    return ["taskset", "-c", str(core), *map(str, command)]
+    """With None as core, on any."""
+    words = [str(word) for word in command]
+    return words if core is None else ["taskset", "-c", str(core), *words]
 
 
 def free_port():
@@ -47,11 +49,12 @@ class Server:
     port as its first group if the system chose that. `ready_s` is how long that took. `more_env`
     is set beside the environment."""
 
-    def __init__(self, name, command, ready, port=None, timeout_s=10, more_env=None):
+    def __init__(self, name, command, ready, port=None, timeout_s=10, more_env=None,
+                 core=SERVER_CORE):
         self.name = name
         self.port = port
         began = time.monotonic()
-        self.process = subprocess.Popen(on_core(SERVER_CORE, command), stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(on_core(core, command), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE,
                                         env={**os.environ, **(more_env or {})})
         try:

@@ -5,7 +5,6 @@ rounds, in each of which everything is measured once, in an order that moves on 
 Set is measured inside the store (bench/micro/store.c), for the machine's own pauses are longer.
 """
 import csv
-import os
 import statistics
 import subprocess
 
@@ -13,7 +12,6 @@ from harness import loads, options, process, report
 from harness.contender import Contender, measure_in_turn
 from harness.process import Failure, say
 
-MICRO = os.environ.get("KEYSTORE_MICRO", "build/release/micro")
 LEAST_KEYS = 1000
 KEYS_AIM, LIST_AIM, RANGE_AIM, LONGEST_AIM_US = 1.2, 1.05, 100, 1000
 ELEMENT_BYTES = 32
@@ -118,11 +116,11 @@ class Growth:
 
     def measure_longest(self):
         say(f"the longest of {self.options.keys:,} Sets")
-        result = subprocess.run(process.on_core(process.LOAD_CORE, [f"{MICRO}/micro_store",
+        result = subprocess.run(process.on_core(process.LOAD_CORE, [f"{loads.MICRO}/micro_store",
                                                                     self.options.keys]),
                                 stdout=subprocess.PIPE, text=True)
         if result.returncode != 0:
-            raise Failure(f"{MICRO}/micro_store ended with {result.returncode}")
+            raise Failure(f"{loads.MICRO}/micro_store ended with {result.returncode}")
         self.longest = next(csv.DictReader(result.stdout.splitlines()))
 
     def stop(self):
