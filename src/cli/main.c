@@ -25,7 +25,7 @@ static int run_one(struct session *session)
 
 static int run_batch(struct session *session)
 {
-    struct batch_counts counts = batch_run(session, stdin);
+    struct batch_counts counts = batch_run(session, STDIN_FILENO);
     if (session->options->pipe)
         fprintf(stderr, "%" PRIu64 " command%s, %" PRIu64 " error%s\n", counts.commands,
                 counts.commands == 1 ? "" : "s", counts.errors, counts.errors == 1 ? "" : "s");
