@@ -47,6 +47,8 @@ static int fill(const struct options *options, const struct target *target)
         report_errors(out, result);
     }
     int code = exit_code(result);
+    if (code == 0 && !report_is_filled(result))
+        code = complain("not all keys were stored");
     plan_deinit(&plan);
     free(result);
     return code;
