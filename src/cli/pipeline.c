@@ -8,6 +8,7 @@
 #include "cli/pipeline.h"
 
 #include "base/mem.h"
+#include "base/standard.h"
 #include "cli/commands.h"
 
 #include <inttypes.h>
@@ -139,7 +140,7 @@ bool pipeline_flush(struct pipeline *pipeline)
     bool sent = send_all(pipeline);
     pipeline->count = 0;
     arena_reset(&pipeline->arena);
-    fflush(stdout);
+    standard_push();
     return sent;
 }
 

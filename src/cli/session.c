@@ -1,6 +1,7 @@
 /* Runs commands, one after the other, and prints what they answer. */
 #include "cli/session.h"
 
+#include "base/standard.h"
 #include "cli/commands.h"
 
 #include <unistd.h>
@@ -57,7 +58,7 @@ enum session_result session_connect(struct session *session, const char *label)
 
 static enum session_result complain(const char *label, const char *sentence)
 {
-    fflush(stdout);
+    standard_push();
     fputs(label, stderr);
     format_problem(stderr, sentence);
     return SESSION_FAILED;
@@ -67,7 +68,7 @@ enum session_result session_print(const struct session *session, const struct re
                                   const char *label)
 {
     if (reply->type == REPLY_ERROR) {
-        fflush(stdout);
+        standard_push();
         fputs(label, stderr);
         format_reply(stderr, reply);
         return SESSION_FAILED;
@@ -88,7 +89,7 @@ static enum session_result print_status(const struct session *session, const cha
 enum session_result session_print_failure(struct session *session, const char *label)
 {
     const struct keystore_error *error = keystore_last_error(session->client);
-    fflush(stdout);
+    standard_push();
     fputs(label, stderr);
     format_error(stderr, error);
     /* Whether the server is back shows when the next command connects. */
@@ -248,7 +249,7 @@ enum session_result session_run(struct session *session, struct words words, con
         result = run(session, &request, words, label);
     else
         result = session_refuse(session, problem, label);
-    fflush(stdout);
+    standard_push();
     return result;
 }
 
