@@ -155,6 +155,11 @@ bool options_parse(int argc, char **argv, struct options *options,
     if (options->pipe && options->command_count > 0)
         return refuse(problem,
                       "--pipe reads commands from standard input, so none can stand behind it");
+    if ((options->help || options->version) && options->command_count > 0)
+        return refuse(
+            problem,
+            "--help and --version take no command; HELP SET, without dashes, says what SET "
+            "takes");
     return set_target(options, &place, problem);
 }
 
