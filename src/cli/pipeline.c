@@ -61,11 +61,12 @@ static void print_replies(struct pipeline *pipeline, const struct pipeline_item 
 {
     static const struct keystore_reply missing = {.kind = KEYSTORE_REPLY_NONE};
     struct session *session = pipeline->session;
-    char label[LABEL_SIZE];
+    char label[LABEL_SIZE] = "";
     for (size_t i = 0; i < count; i++) {
         struct reply reply = request_reply(
             &items[i].request, i < from->count ? &from->replies[i] : &missing, &session->arena);
-        write_label(pipeline, items[i].number, items[i].number, label);
+        if (reply.type == REPLY_ERROR) /* only then it is printed */
+            write_label(pipeline, items[i].number, items[i].number, label);
         (void)count_result(pipeline, session_print(session, &reply, label), items[i].number, 1);
     }
 }
