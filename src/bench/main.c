@@ -2,6 +2,7 @@
 #include "bench/report.h"
 
 #include "base/mem.h"
+#include "base/standard.h"
 #include "bench/now.h"
 
 #include <inttypes.h>
@@ -47,6 +48,8 @@ static int fill(const struct options *options, const struct target *target)
         report_errors(out, result);
     }
     int code = exit_code(result);
+    if (code == 0 && !report_is_filled(result))
+        code = complain("not all keys were stored");
     plan_deinit(&plan);
     free(result);
     return code;
@@ -60,7 +63,7 @@ static void report(const struct options *options, const struct run_result *resul
         report_line(stdout, options, result);
     else
         report_table(stdout, options, result);
-    fflush(stdout); /* before what goes to standard error */
+    standard_push(); /* before what goes to standard error */
     if (options->csv || options->quiet)
         report_errors(stderr, result);
     report_warnings(stderr, options, result);
@@ -99,6 +102,8 @@ int main(int argc, char **argv)
     struct cpu_time time;
     char problem[OPTIONS_PROBLEM_SIZE];
     int code = 0;
+    if (!standard_open())
+        return EXIT_FAILED;
     if (!options_parse(argc, argv, &options, problem)) {
         fprintf(stderr, "keystore-bench: %s. Try --help.\n", problem);
         return EXIT_USAGE;
@@ -114,7 +119,5 @@ int main(int argc, char **argv)
     } else {
         code = run(&options);
     }
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return complain("cannot write the report");
-    return code;
+    return standard_flush("keystore-bench") ? code : EXIT_FAILED;
 }

@@ -70,12 +70,20 @@ static const char *name_of(const struct options *options, char text[static 64])
     return text;
 }
 
+bool report_is_filled(const struct run_result *result)
+{
+    return ok_calls(result) >= result->planned;
+}
+
 void report_fill(FILE *out, const struct options *options, const struct run_result *result)
 {
-    char keys[32];
-    char rate[32];
-    fprintf(out, "fill: %s keys in %.3f s, %s calls/s%s\n", grouped(options->keyspace, keys),
-            in_seconds(result->elapsed_ns),
+    char ok[32], planned[32], rate[32];
+    if (report_is_filled(result))
+        fprintf(out, "fill: %s keys", grouped(options->keyspace, planned));
+    else
+        fprintf(out, "fill: only %s of %s calls were answered OK,", grouped(ok_calls(result), ok),
+                grouped(result->planned, planned));
+    fprintf(out, " in %.3f s, %s calls/s%s\n", in_seconds(result->elapsed_ns),
             grouped((uint64_t)rate_of(ok_calls(result), result->elapsed_ns), rate),
             tally_errors(&result->tally) > 0 ? ", with errors:" : "");
 }

@@ -5,7 +5,10 @@
 #include "bench/options.h"
 #include "bench/run.h"
 
-/* One line about the keys that were stored. */
+/* True if each call of a fill was answered, and well. */
+bool report_is_filled(const struct run_result *result);
+
+/* One line about the keys that were stored, or how many calls for them were answered. */
 void report_fill(FILE *out, const struct options *options, const struct run_result *result);
 
 /* The table of what was measured. */

@@ -185,6 +185,7 @@ bool run_plan(const struct plan *plan, struct progress *progress, struct run_res
 {
     memset(result, 0, sizeof *result);
     tally_init(&result->tally);
+    result->planned = plan->calls;
     if (!allow_sockets(plan->options->connections, result->problem))
         return false;
     struct run run;

@@ -10,7 +10,8 @@
 
 struct run_result {
     struct tally tally;
-    uint64_t elapsed_ns;       /* from the end of the warmup to the end of the last call */
+    uint64_t planned;    /* calls that were to be made; UINT64_MAX: as many as there is time */
+    uint64_t elapsed_ns; /* from the end of the warmup to the end of the last call */
     struct cpu_time generator; /* of all threads, in that time */
     double busy;               /* share of the time that the busiest thread computed, 0 to 1 */
     struct cpu_time server;    /* of the process --server-pid, in that time; else zero */

@@ -84,6 +84,10 @@ static void print_list(FILE *out, const struct entry *entry)
 {
     struct list_cursor cursor;
     size_t elements = 0, bytes = 0;
+    /* Done twice, or where the key is there already, it comes to the same. */
+    fputs("DEL", out);
+    print_word(out, entry_key(entry));
+    putc('\n', out);
     for (bool on = list_seek(entry_list(entry), &cursor, 0); on; on = list_next(&cursor)) {
         if (elements == MOST_ELEMENTS || bytes >= MOST_BYTES) {
             putc('\n', out);

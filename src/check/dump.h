@@ -9,9 +9,10 @@ struct store;
 
 /*
  * Prints, for each database that has keys, SELECT, and for each key in the order of their bytes SET
- * (with PXAT if it has a deadline), or RPUSH and PEXPIREAT; a long list takes several RPUSH. Keys
- * whose deadline has passed at `now_ms` (Unix time) are left out. Returns how many were printed.
- * Nobody else uses the store meanwhile.
+ * (with PXAT if it has a deadline), or DEL, RPUSH and PEXPIREAT; a long list takes several RPUSH.
+ * So the keys become what they are here, whatever they were before. Keys whose deadline has passed
+ * at `now_ms` (Unix time) are left out. Returns how many were printed. Nobody else uses the store
+ * meanwhile.
  */
 uint64_t dump_store(FILE *out, struct store *store, int64_t now_ms);
 

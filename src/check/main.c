@@ -1,5 +1,6 @@
 /* keystore-check: reads its options, checks, reports, and then repairs or prints the data. */
 #include "base/clock.h"
+#include "base/standard.h"
 #include "check/dump.h"
 #include "check/options.h"
 #include "check/place.h"
@@ -20,7 +21,7 @@ struct session {
 
 static int complain(const char *problem)
 {
-    fflush(stdout); /* what came before */
+    standard_push(); /* what came before */
     fprintf(stderr, "keystore-check: %s\n", problem);
     return STATE_UNREADABLE;
 }
@@ -103,6 +104,8 @@ int main(int argc, char **argv)
     struct options options;
     char problem[OPTIONS_PROBLEM_SIZE];
     int code = 0;
+    if (!standard_open())
+        return STATE_UNREADABLE;
     signal(SIGXFSZ, SIG_IGN); /* a copy that may not become so long is an error of the disk */
     if (!options_parse(argc, argv, &options, problem)) {
         fprintf(stderr, "keystore-check: %s. Try --help.\n", problem);
@@ -114,7 +117,5 @@ int main(int argc, char **argv)
         puts("keystore-check " KEYSTORE_VERSION);
     else
         code = run(&options);
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return complain("cannot write to standard output");
-    return code;
+    return standard_flush("keystore-check") ? code : STATE_UNREADABLE;
 }

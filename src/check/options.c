@@ -49,6 +49,8 @@ static bool take_option(int option, struct options *options, char *const *argv,
 static bool check_words(struct options *options, int count, char *const *words,
                         char problem[static OPTIONS_PROBLEM_SIZE])
 {
+    if ((options->help || options->version) && count > 0)
+        return refuse(problem, "--help and --version check nothing; leave '%.100s' out", words[0]);
     if (options->help || options->version)
         return true;
     if (count == 0)

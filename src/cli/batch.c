@@ -1,49 +1,92 @@
-/* Reads lines and runs them as commands. */
+/* Reads commands and runs them. Refuses to know how they are sent. */
 #include "cli/batch.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
+#include "cli/input.h"
+#include "cli/pipeline.h"
 
-static enum session_result run_line(struct session *session, struct slice line, struct arena *arena,
-                                    uint64_t number, struct batch_counts *counts)
+#include <inttypes.h>
+
+struct batch {
+    struct session *session;
+    struct input input;
+    struct pipeline pipeline;
+    struct arena arena; /* what the words that are kept are made of */
+    uint64_t errors;    /* that are none of a command */
+};
+
+/* Nothing more is run; always false. */
+static bool stop(struct batch *batch, const char *problem)
 {
-    if (line.len > 0 && line.data[0] == '#')
-        return SESSION_OK;
-    char label[32];
-    snprintf(label, sizeof label, "line %" PRIu64 ": ", number);
-    struct words words;
-    const char *problem = split_line(line, arena, &words);
-    if (problem == NULL && words.count == 0)
-        return SESSION_OK;
-    counts->commands++;
-    return problem == NULL ? session_run(session, words, label)
-                           : session_refuse(session, problem, label);
+    uint64_t run = batch->pipeline.commands;
+    batch->errors++;
+    fprintf(stderr, "(error) %s. Stopped; %" PRIu64 " command%s before that %s run.\n", problem,
+            run, run == 1 ? "" : "s", run == 1 ? "was" : "were");
+    return false;
 }
 
-struct batch_counts batch_run(struct session *session, FILE *in)
+/* There is no server for the command. What was kept behind it was not run, either. */
+static bool stop_unreachable(struct batch *batch)
 {
-    struct batch_counts counts = {0};
-    struct arena arena;
-    arena_init(&arena);
-    char *line = NULL; /* as long as the user's own lines; the server bounds what it takes */
-    size_t size = 0;
-    ssize_t len;
-    uint64_t number = 0;
-    while (!session->quit && (len = getline(&line, &size, in)) >= 0) {
-        enum session_result result =
-            run_line(session, slice_make(line, (size_t)len), &arena, ++number, &counts);
-        arena_reset(&arena);
-        if (result != SESSION_OK)
-            counts.errors++;
-        if (result == SESSION_UNREACHABLE) {
-            fprintf(stderr, "Stopped at line %" PRIu64 "; it and what follows was not run.\n",
-                    number);
-            break;
-        }
+    const struct pipeline *pipeline = &batch->pipeline;
+    fprintf(stderr, "Stopped at %s %" PRIu64 "; it and what follows was not run.\n", pipeline->unit,
+            pipeline->stopped);
+    return false;
+}
+
+/* Runs what is kept; false if that is the end. */
+static bool flush(struct batch *batch)
+{
+    if (!pipeline_flush(&batch->pipeline))
+        return stop_unreachable(batch);
+    arena_reset(&batch->arena);
+    return !ferror(stdout) || stop(batch, "the answers cannot be written");
+}
+
+/* Runs the command, or complains of it; false if that is the end. */
+static bool run_command(struct batch *batch, enum input_result result, struct words words)
+{
+    struct pipeline *pipeline = &batch->pipeline;
+    uint64_t number = batch->input.number;
+    pipeline->unit = input_unit(&batch->input);
+    bool reached = result == INPUT_COMMAND
+                       ? pipeline_run(pipeline, words, number)
+                       : pipeline_refuse(pipeline, batch->input.problem, number);
+    return (reached || stop_unreachable(batch)) && !batch->session->quit;
+}
+
+/* One step; false if it was the last one. */
+static bool step(struct batch *batch)
+{
+    struct words words;
+    enum input_result result = input_take(&batch->input, &batch->arena, &words);
+    switch (result) {
+    case INPUT_COMMAND:
+    case INPUT_REFUSED:
+        return run_command(batch, result, words);
+    case INPUT_MORE:
+        return flush(batch) && (input_fill(&batch->input) || stop(batch, batch->input.problem));
+    case INPUT_BAD:
+        return flush(batch) && stop(batch, batch->input.problem);
+    default:
+        (void)flush(batch);
+        return false;
     }
-    free(line);
-    arena_deinit(&arena);
-    if (!session_finish(session))
-        counts.errors++;
+}
+
+struct batch_counts batch_run(struct session *session, int in)
+{
+    struct batch batch = {.session = session};
+    input_init(&batch.input, in, INPUT_LIMIT);
+    pipeline_init(&batch.pipeline, session);
+    arena_init(&batch.arena);
+    while (step(&batch))
+        continue;
+    struct batch_counts counts = {
+        .commands = batch.pipeline.commands,
+        .errors = batch.pipeline.errors + batch.errors + (session_finish(session) ? 0 : 1),
+    };
+    pipeline_deinit(&batch.pipeline);
+    input_deinit(&batch.input);
+    arena_deinit(&batch.arena);
     return counts;
 }

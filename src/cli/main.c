@@ -1,9 +1,9 @@
 /* keystore-cli: reads its options and lets the right part work. */
+#include "base/standard.h"
 #include "cli/batch.h"
 #include "cli/commands.h"
 #include "cli/prompt.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ static int run_one(struct session *session)
 
 static int run_batch(struct session *session)
 {
-    struct batch_counts counts = batch_run(session, stdin);
+    struct batch_counts counts = batch_run(session, STDIN_FILENO);
     if (session->options->pipe)
         fprintf(stderr, "%" PRIu64 " command%s, %" PRIu64 " error%s\n", counts.commands,
                 counts.commands == 1 ? "" : "s", counts.errors, counts.errors == 1 ? "" : "s");
@@ -66,6 +66,8 @@ int main(int argc, char **argv)
     struct options options;
     char problem[OPTIONS_PROBLEM_SIZE];
     int code = 0;
+    if (!standard_open())
+        return EXIT_FAILED;
     if (!options_parse(argc, argv, &options, problem)) {
         fprintf(stderr, "keystore-cli: %s. Try --help.\n", problem);
         return EXIT_USAGE;
@@ -76,9 +78,5 @@ int main(int argc, char **argv)
         puts("keystore-cli " KEYSTORE_VERSION);
     else
         code = run(&options);
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "keystore-cli: cannot write the answer: %s\n", strerror(errno));
-        return EXIT_FAILED;
-    }
-    return code;
+    return standard_flush("keystore-cli") ? code : EXIT_FAILED;
 }

@@ -155,31 +155,38 @@ bool options_parse(int argc, char **argv, struct options *options,
     if (options->pipe && options->command_count > 0)
         return refuse(problem,
                       "--pipe reads commands from standard input, so none can stand behind it");
+    if ((options->help || options->version) && options->command_count > 0)
+        return refuse(
+            problem,
+            "--help and --version take no command; HELP SET, without dashes, says what SET "
+            "takes");
     return set_target(options, &place, problem);
 }
 
 void options_print_help(FILE *out)
 {
-    fputs("Usage: keystore-cli [OPTION]... [COMMAND [ARGUMENT]...]\n"
-          "\n"
-          "Runs one command on a KeyStore server. Without a command: a prompt on a terminal, else\n"
-          "the commands on standard input, one a line.\n"
-          "\n"
-          "Options:\n"
-          "  -h HOST         the server's host name or address (127.0.0.1)\n"
-          "  -p PORT         the server's port (50051)\n"
-          "  -s PATH         the server's unix socket, instead of host and port\n"
-          "  -n DB           the number of the database (0)\n"
-          "  --timeout MS    how long to wait for the server, in milliseconds (30000)\n"
-          "  --raw           print bare values, the default when the output is no terminal\n"
-          "  --no-raw        print quoted values, the default on a terminal\n"
-          "  --pipe          read commands from standard input and count them at the end\n"
-          "  --help          print this and leave\n"
-          "  --version       print the version and leave\n"
-          "\n"
-          "The prompt keeps its history in ~/.keystore_cli_history, or in the file that\n"
-          "KEYSTORE_CLI_HISTORY names (empty: none).\n"
-          "\n"
-          "Commands:\n",
-          out);
+    fputs(
+        "Usage: keystore-cli [OPTION]... [COMMAND [ARGUMENT]...]\n"
+        "\n"
+        "Runs one command on a KeyStore server. Without a command: a prompt on a terminal, else\n"
+        "the commands on standard input, one a line, or in RESP, the protocol of Redis.\n"
+        "\n"
+        "Options:\n"
+        "  -h HOST         the server's host name or address (127.0.0.1)\n"
+        "  -p PORT         the server's port (50051)\n"
+        "  -s PATH         the server's unix socket, instead of host and port\n"
+        "  -n DB           the number of the database (0)\n"
+        "  --timeout MS    how long to wait for the server, in milliseconds (30000)\n"
+        "  --raw           print bare values, the default when the output is no terminal\n"
+        "  --no-raw        print quoted values, the default on a terminal\n"
+        "  --pipe          read commands from standard input and count them at the end; lines, or\n"
+        "                  RESP as redis-cli --pipe takes it\n"
+        "  --help          print this and leave\n"
+        "  --version       print the version and leave\n"
+        "\n"
+        "The prompt keeps its history in ~/.keystore_cli_history, or in the file that\n"
+        "KEYSTORE_CLI_HISTORY names (empty: none).\n"
+        "\n"
+        "Commands:\n",
+        out);
 }

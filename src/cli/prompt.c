@@ -49,7 +49,7 @@ bool prompt_run(struct session *session)
     bool usable = editor != NULL;
     /* A server that is not there is worth knowing before the first command is typed. */
     if (usable)
-        (void)session_connect(session);
+        (void)session_connect(session, "");
     enum editor_result result = EDITOR_LINE;
     while (usable && !session->quit && result != EDITOR_END) {
         char text[320];

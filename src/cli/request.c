@@ -36,6 +36,27 @@ enum keystore_reply_kind request_reply_kind(enum keystore_op_kind kind)
     }
 }
 
+static struct reply reply_of_error(const struct keystore_op_error *error, struct arena *arena)
+{
+    char *text = arena_alloc(arena, FORMAT_ERROR_SIZE);
+    format_error_text(text, error->code, error->reason, error->message);
+    return (struct reply){.type = REPLY_ERROR, .bytes = keystore_text(text)};
+}
+
+/* What the server says it did need not be what it was asked for. */
+struct reply request_reply(const struct request *request, const struct keystore_reply *from,
+                           struct arena *arena)
+{
+    if (from->kind == KEYSTORE_REPLY_ERROR)
+        return reply_of_error(&from->answer.error, arena);
+    if (from->kind == request_reply_kind(request->op.kind))
+        return request->answer(request, from, arena);
+    return (struct reply){
+        .type = REPLY_ERROR,
+        .bytes = keystore_text("the server's answer is not one to this operation"),
+    };
+}
+
 static enum keystore_code call_for_status(struct keystore_client *client,
                                           const struct keystore_op *op,
                                           struct keystore_status *answer)

@@ -50,6 +50,10 @@ struct request {
 enum keystore_code request_send(struct keystore_client *client, const struct request *request,
                                 struct arena *arena, struct reply *reply);
 
+/* The reply of an operation that was part of a transaction, `from` what the server said to it. */
+struct reply request_reply(const struct request *request, const struct keystore_reply *from,
+                           struct arena *arena);
+
 /* What the answer of an operation of that kind is. */
 enum keystore_reply_kind request_reply_kind(enum keystore_op_kind kind);
 

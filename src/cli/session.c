@@ -1,6 +1,7 @@
 /* Runs commands, one after the other, and prints what they answer. */
 #include "cli/session.h"
 
+#include "base/standard.h"
 #include "cli/commands.h"
 
 #include <unistd.h>
@@ -34,7 +35,7 @@ uint32_t session_db(const struct session *session)
 
 /* ---- connecting ---- */
 
-static enum session_result connect_client(struct session *session, const char *label)
+enum session_result session_connect(struct session *session, const char *label)
 {
     if (session->client != NULL)
         return SESSION_OK;
@@ -53,26 +54,21 @@ static enum session_result connect_client(struct session *session, const char *l
     return SESSION_UNREACHABLE;
 }
 
-enum session_result session_connect(struct session *session)
-{
-    return connect_client(session, "");
-}
-
 /* ---- answers ---- */
 
 static enum session_result complain(const char *label, const char *sentence)
 {
-    fflush(stdout);
+    standard_push();
     fputs(label, stderr);
     format_problem(stderr, sentence);
     return SESSION_FAILED;
 }
 
-static enum session_result print_reply(const struct session *session, const struct reply *reply,
-                                       const char *label)
+enum session_result session_print(const struct session *session, const struct reply *reply,
+                                  const char *label)
 {
     if (reply->type == REPLY_ERROR) {
-        fflush(stdout);
+        standard_push();
         fputs(label, stderr);
         format_reply(stderr, reply);
         return SESSION_FAILED;
@@ -87,19 +83,25 @@ static enum session_result print_reply(const struct session *session, const stru
 static enum session_result print_status(const struct session *session, const char *word)
 {
     struct reply reply = format_status(word);
-    return print_reply(session, &reply, "");
+    return session_print(session, &reply, "");
 }
 
-static enum session_result print_failure(struct session *session, const char *label)
+enum session_result session_print_failure(struct session *session, const char *label)
 {
     const struct keystore_error *error = keystore_last_error(session->client);
-    fflush(stdout);
+    standard_push();
     fputs(label, stderr);
     format_error(stderr, error);
     /* Whether the server is back shows when the next command connects. */
     if (error->code == KEYSTORE_UNAVAILABLE)
         disconnect(session);
     return SESSION_FAILED;
+}
+
+bool session_was_refused(const struct session *session)
+{
+    const struct keystore_error *error = keystore_last_error(session->client);
+    return error->reason[0] != '\0' && error->code != KEYSTORE_UNAVAILABLE;
 }
 
 /* ---- transactions ---- */
@@ -121,13 +123,10 @@ static enum session_result discard(struct session *session, const char *label)
     return print_status(session, "OK");
 }
 
-/* A reason means that the server has refused; without one, or when it fails itself, nobody knows.
- */
 static enum session_result fail_exec(struct session *session, const char *label)
 {
-    const struct keystore_error *error = keystore_last_error(session->client);
-    bool refused = error->reason[0] != '\0' && error->code != KEYSTORE_UNAVAILABLE;
-    enum session_result result = print_failure(session, label);
+    bool refused = session_was_refused(session);
+    enum session_result result = session_print_failure(session, label);
     fputs(refused ? "Nothing of the transaction was done.\n"
                   : "Whether the transaction was done is not known: look at its keys.\n",
           stderr);
@@ -146,12 +145,12 @@ static enum session_result exec(struct session *session, const char *label)
         return complain(label, "nothing was done, since a command of the transaction was refused: "
                                "begin again with MULTI");
     }
-    if (connect_client(session, label) != SESSION_OK)
+    if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     enum keystore_code code =
         transaction_send(transaction, session->client, &session->arena, &reply, &session->db);
     enum session_result result =
-        code == KEYSTORE_OK ? print_reply(session, &reply, label) : fail_exec(session, label);
+        code == KEYSTORE_OK ? session_print(session, &reply, label) : fail_exec(session, label);
     transaction_discard(transaction);
     return result;
 }
@@ -161,10 +160,10 @@ static enum session_result watch(struct session *session, const struct request *
 {
     if (session->transaction.open)
         return complain(label, "WATCH comes before MULTI: what is queued is done all at once");
-    if (connect_client(session, label) != SESSION_OK)
+    if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     if (transaction_watch(&session->transaction, session->client, request) != KEYSTORE_OK)
-        return print_failure(session, label);
+        return session_print_failure(session, label);
     return print_status(session, "OK");
 }
 
@@ -192,17 +191,17 @@ static enum session_result queue(struct session *session, const struct request *
 
 /* ---- commands ---- */
 
-static enum session_result call_server(struct session *session, const struct request *request,
-                                       const char *label)
+enum session_result session_send(struct session *session, const struct request *request,
+                                 const char *label)
 {
-    if (connect_client(session, label) != SESSION_OK)
+    if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     struct reply reply;
     if (request_send(session->client, request, &session->arena, &reply) != KEYSTORE_OK)
-        return print_failure(session, label);
+        return session_print_failure(session, label);
     if (request->type == REQUEST_SELECT)
         session->db = request->db;
-    return print_reply(session, &reply, label);
+    return session_print(session, &reply, label);
 }
 
 static void clear_screen(void)
@@ -236,7 +235,7 @@ static enum session_result run(struct session *session, const struct request *re
         return SESSION_OK;
     default:
         return session->transaction.open ? queue(session, request, words, label)
-                                         : call_server(session, request, label);
+                                         : session_send(session, request, label);
     }
 }
 
@@ -250,7 +249,7 @@ enum session_result session_run(struct session *session, struct words words, con
         result = run(session, &request, words, label);
     else
         result = session_refuse(session, problem, label);
-    fflush(stdout);
+    standard_push();
     return result;
 }
 

@@ -25,8 +25,8 @@ enum session_result {
 void session_init(struct session *session, const struct options *options);
 void session_deinit(struct session *session);
 
-/* Connects if there is no connection. */
-enum session_result session_connect(struct session *session);
+/* Connects if there is no connection. `label`: as of session_run(). */
+enum session_result session_connect(struct session *session, const char *label);
 
 /* The database for the next command: within a transaction what SELECT will have chosen. */
 uint32_t session_db(const struct session *session);
@@ -36,6 +36,22 @@ uint32_t session_db(const struct session *session);
  * of complaint, such as "line 3: ".
  */
 enum session_result session_run(struct session *session, struct words words, const char *label);
+
+/* Sends a request of a type above REQUEST_WATCH and prints its answer, when no transaction is open.
+ * Labels are as of session_run(), whose parts these are. */
+enum session_result session_send(struct session *session, const struct request *request,
+                                 const char *label);
+
+/* Prints the answer, which may be an error. */
+enum session_result session_print(const struct session *session, const struct reply *reply,
+                                  const char *label);
+
+/* Complains of the call that has just failed, and disconnects if that was for the connection;
+ * always SESSION_FAILED. */
+enum session_result session_print_failure(struct session *session, const char *label);
+
+/* Whether the server has refused that call, so that nothing was done; else nobody knows. */
+bool session_was_refused(const struct session *session);
 
 /* Complains of a line that is no command, for the reason in `sentence`, as of a wrong one: EXEC
  * will not do the rest without it. Always SESSION_FAILED. */

@@ -97,11 +97,18 @@ static void skip_space(struct cursor *cursor)
         cursor->rest = slice_skip(cursor->rest, 1);
 }
 
-const char *split_line(struct slice line, struct arena *arena, struct words *words)
+/* At least as many as there are words: quotes only join what spaces part. */
+static size_t count_words(struct slice line)
 {
-    /* No word is longer than its text, and each takes a character and a space at least. */
-    struct cursor cursor = {.rest = line, .out = arena_alloc(arena, line.len + 1)};
-    words->items = arena_alloc(arena, (line.len / 2 + 1) * sizeof *words->items);
+    size_t count = 0;
+    for (size_t i = 0; i < line.len; i++)
+        count += !is_space(line.data[i]) && (i == 0 || is_space(line.data[i - 1]));
+    return count;
+}
+
+static const char *split(struct cursor cursor, struct arena *arena, struct words *words)
+{
+    words->items = arena_alloc(arena, (count_words(cursor.rest) + 1) * sizeof *words->items);
     words->count = 0;
     for (;;) {
         skip_space(&cursor);
@@ -113,4 +120,16 @@ const char *split_line(struct slice line, struct arena *arena, struct words *wor
         words->items[words->count++] =
             (struct keystore_slice){.data = start, .len = (size_t)(cursor.out - start)};
     }
+}
+
+const char *split_line(struct slice line, struct arena *arena, struct words *words)
+{
+    /* No word is longer than its text. */
+    return split((struct cursor){.rest = line, .out = arena_alloc(arena, line.len + 1)}, arena,
+                 words);
+}
+
+const char *split_in_place(uint8_t *line, size_t len, struct arena *arena, struct words *words)
+{
+    return split((struct cursor){.rest = slice_make(line, len), .out = line}, arena, words);
 }

@@ -18,4 +18,7 @@ struct words {
  */
 const char *split_line(struct slice line, struct arena *arena, struct words *words);
 
+/* The same, but the bytes of the words take the place of the line. */
+const char *split_in_place(uint8_t *line, size_t len, struct arena *arena, struct words *words);
+
 #endif

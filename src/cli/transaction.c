@@ -113,34 +113,13 @@ enum keystore_code transaction_watch(struct transaction *transaction,
 
 /* ---- EXEC ---- */
 
-static struct reply reply_of_error(const struct keystore_op_error *error, struct arena *arena)
-{
-    char *text = arena_alloc(arena, FORMAT_ERROR_SIZE);
-    format_error_text(text, error->code, error->reason, error->message);
-    return (struct reply){.type = REPLY_ERROR, .bytes = keystore_text(text)};
-}
-
-/* What the server says it did, which need not be what it was asked for. */
-static struct reply reply_of_part(const struct request *request, const struct keystore_reply *from,
-                                  struct arena *arena)
-{
-    if (from->kind == KEYSTORE_REPLY_ERROR)
-        return reply_of_error(&from->answer.error, arena);
-    if (from->kind == request_reply_kind(request->op.kind))
-        return request->answer(request, from, arena);
-    return (struct reply){
-        .type = REPLY_ERROR,
-        .bytes = keystore_text("the server's answer is not one to this operation"),
-    };
-}
-
 static struct reply reply_of_parts(const struct transaction *transaction,
                                    const struct keystore_txn_reply *from, struct arena *arena)
 {
     static const struct keystore_reply missing = {.kind = KEYSTORE_REPLY_NONE};
     struct reply *items = arena_alloc(arena, (transaction->count + 1) * sizeof *items);
     for (size_t i = 0; i < transaction->count; i++)
-        items[i] = reply_of_part(&transaction->requests[i],
+        items[i] = request_reply(&transaction->requests[i],
                                  i < from->count ? &from->replies[i] : &missing, arena);
     return format_list(items, transaction->count);
 }

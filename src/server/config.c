@@ -14,7 +14,7 @@
 
 /* Where getopt_long's numbers for long options begin: above every character. */
 #define FIRST_CODE 256
-/* More rows than the table has. */
+/* More rows than the table has: see config.given. */
 #define MAX_ROWS 64
 
 /* What the parsers share while one command line is read. */
@@ -22,6 +22,7 @@ struct reading {
     struct config *config;
     const char *file;      /* of --config, or NULL */
     bool given[MAX_ROWS];  /* on the command line, which wins */
+    bool help, version;    /* asked for */
     struct config ignored; /* takes what loses */
     FILE *stream;          /* the file, while it is read */
     char *line;            /* its newest line, from getline() */
@@ -168,15 +169,24 @@ static bool set_from_command_line(struct reading *reading, size_t index, const c
     return false;
 }
 
+/* What was asked for instead of a server. */
+static void print_asked(const struct reading *reading)
+{
+    if (reading->help)
+        print_help();
+    else
+        printf("keystore-server %s\n", KEYSTORE_VERSION);
+}
+
 static enum config_answer on_option(struct reading *reading, size_t index)
 {
     switch (index) {
     case OPTION_HELP:
-        print_help();
-        return CONFIG_EXIT;
+        reading->help = true;
+        return CONFIG_RUN;
     case OPTION_VERSION:
-        printf("keystore-server %s\n", KEYSTORE_VERSION);
-        return CONFIG_EXIT;
+        reading->version = true;
+        return CONFIG_RUN;
     case OPTION_CONFIG:
         reading->file = optarg;
         return CONFIG_RUN;
@@ -232,6 +242,10 @@ enum config_answer config_read(int argc, char **argv, struct config *config)
     enum config_answer answer = read_command_line(argc, argv, &reading);
     if (answer != CONFIG_RUN)
         return answer;
+    if (reading.help || reading.version) {
+        print_asked(&reading);
+        return CONFIG_EXIT;
+    }
     if (reading.file != NULL && !read_file(&reading))
         return CONFIG_BAD;
     if (config->listen_count == 0 &&

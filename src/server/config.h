@@ -30,6 +30,7 @@ struct config {
     char dir[CONFIG_MAX_PATH]; /* the data directory */
     struct journal_options journal;
     bool has_rules; /* journal.rules were given, perhaps none */
+    uint64_t given; /* a bit for each row of options.h that was set, whatever to */
     enum log_level log_level;
     struct http2_limits http2;
     struct net_limits net;

@@ -2,11 +2,13 @@
 #include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/standard.h"
 #include "engine/embedded.h"
 #include "net/admission.h"
 #include "net/listener.h"
 #include "server/config.h"
 #include "server/data.h"
+#include "server/hints.h"
 #include "server/report.h"
 #include "server/worker.h"
 
@@ -54,7 +56,6 @@ static void block_signals(sigset_t *signals)
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of the disk, EFBIG */
 }
 
@@ -146,7 +147,8 @@ static void announce_all(const struct config *config)
 {
     for (size_t i = 0; i < config->listen_count; i++)
         announce(&config->listen[i]);
-    fflush(stdout);
+    if (!standard_flush("keystore-server")) /* clients do not need to see it */
+        log_warning("started all the same, but whoever waits for that line will not see it");
 }
 
 static void drain(struct server *server)
@@ -200,19 +202,28 @@ static bool run(struct server *server, const sigset_t *signals)
     return loaded != DATA_BAD;
 }
 
+static void on_hint(void *user, const char *hint)
+{
+    (void)user;
+    log_warning("%s", hint);
+}
+
 int main(int argc, char **argv)
 {
     struct server server = {0};
+    if (!standard_open())
+        return 1;
     switch (config_read(argc, argv, &server.config)) {
     case CONFIG_RUN:
         break;
     case CONFIG_EXIT:
-        return 0;
+        return standard_flush("keystore-server") ? 0 : 1;
     case CONFIG_BAD:
         return 2;
     }
     sigset_t signals;
     log_set_level(server.config.log_level);
+    hints_give(&server.config, on_hint, NULL);
     raise_descriptor_limit();
     account_set_limit(server.config.max_client_memory);
     bound_malloc();

@@ -108,6 +108,7 @@ static const struct setting settings[] = {
 
 _Static_assert(sizeof settings / sizeof settings[0] == sizeof rows / sizeof rows[0],
                "each row has its setting at the same index");
+_Static_assert(sizeof rows / sizeof rows[0] <= 64, "each row has a bit in config.given");
 
 const struct option_row *options_rows(void)
 {
@@ -291,7 +292,7 @@ static bool set_number(const struct setting *setting, void *member, const char *
     return true;
 }
 
-bool options_set(size_t row, struct config *config, const char *value, const char **why)
+static bool set_value(size_t row, struct config *config, const char *value, const char **why)
 {
     const struct setting *setting = &settings[row];
     switch (setting->type) {
@@ -313,4 +314,12 @@ bool options_set(size_t row, struct config *config, const char *value, const cha
     default:
         return set_number(setting, (char *)config + setting->offset, value, why);
     }
+}
+
+bool options_set(size_t row, struct config *config, const char *value, const char **why)
+{
+    if (!set_value(row, config, value, why))
+        return false;
+    config->given |= UINT64_C(1) << row;
+    return true;
 }

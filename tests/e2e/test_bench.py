@@ -279,6 +279,23 @@ def test_a_server_that_dies_ends_the_run_with_code_1(own):
     assert re.search(r"^errors +\d+ connection lost$", stdout, re.M)
 
 
+@pytest.mark.parametrize("end", ["killed", "stopped"])
+def test_a_fill_that_is_cut_off_says_what_was_answered(own, end):
+    server, _ = own
+    keys = 50_000_000
+    with subprocess.Popen([str(BENCH), "-p", str(server.port), "--fill", "-r", str(keys), "-n", "10",
+                           "-m", "10", "--progress"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as running:
+        running.stderr.readline()
+        server.kill() if end == "killed" else server.stop()
+        stdout, stderr = running.communicate(timeout=TIMEOUT_S)
+    assert running.returncode == 1 and GONE.search(stderr), stderr
+    found = re.match(r"fill: only ([\d,]+) of 50,000,000 calls were answered OK, in [\d.]+ s, [\d,]+ "
+                     r"calls/s", stdout)
+    assert found and 0 < int(found[1].replace(",", "")) < keys, stdout
+    assert "bench" not in stdout
+
+
 def test_a_server_that_stops_in_order_loses_no_call(own):
     server, _ = own
     with subprocess.Popen([str(BENCH), "-p", str(server.port), "-t", "60", "-m", "10", "--progress"],

@@ -238,7 +238,7 @@ def test_repair_needs_to_be_told_to_lose_data(directory):
     ran = check("--repair-damage", directory.path, code=GOOD)
     assert f"at byte {log.starts[1]}; lost: {len(bad) - log.starts[1]} bytes" in ran.stdout
     assert directory.log().read_bytes() == log.bytes[:log.starts[1]]
-    assert dump(directory.path) == ["SELECT 0", "SET a 1", "RPUSH l 1 2",
+    assert dump(directory.path) == ["SELECT 0", "SET a 1", "DEL l", "RPUSH l 1 2",
                                     f"SET t x PXAT {LATER_MS}"]
 
 
@@ -449,7 +449,7 @@ def test_a_directory_of_a_server(fresh_server, tmp_path):
     assert "a server, process" in check("--repair", path, code=UNREADABLE).stderr
     server.kill()
     assert "2 units in the log, up to revision 2" in check(path, code=GOOD).last
-    assert dump(path) == ["SELECT 0", "SET a 1", "RPUSH l x y"]
+    assert dump(path) == ["SELECT 0", "SET a 1", "DEL l", "RPUSH l x y"]
     assert load(path) == {(0, b"a"): (b"1", 0), (0, b"l"): ([b"x", b"y"], 0)}
 
 
@@ -494,7 +494,7 @@ def test_dump(directory):
     before = directory.files()
     ran = check("--dump", directory.path, code=GOOD)
     assert ran.stdout.splitlines() == [
-        "SELECT 0", "SET a 1", "RPUSH l 1 2 x y", f"SET t x PXAT {LATER_MS}", "SELECT 3",
+        "SELECT 0", "SET a 1", "DEL l", "RPUSH l 1 2 x y", f"SET t x PXAT {LATER_MS}", "SELECT 3",
         "SET z 12"]
     assert "good: " in ran.stderr and "printed 4 keys\n" in ran.stderr
     assert directory.files() == before
@@ -503,10 +503,11 @@ def test_dump(directory):
 def test_dump_of_what_is_before_the_bad_record(directory):
     log = three_batches()
     directory.log().write_bytes(log.bytes[:-1])
-    expected = ["SELECT 0", "SET a 1", "RPUSH l 1 2 x y", f"SET t x PXAT {LATER_MS}"]
+    expected = ["SELECT 0", "SET a 1", "DEL l", "RPUSH l 1 2 x y", f"SET t x PXAT {LATER_MS}"]
     assert dump(directory.path, code=TORN) == expected
     directory.log().write_bytes(b"!" + log.bytes[1:])
-    assert dump(directory.path, code=DAMAGED) == ["SELECT 0", "SET a 0", "RPUSH l 1 2", expected[3]]
+    assert dump(directory.path, code=DAMAGED) == ["SELECT 0", "SET a 0", "DEL l", "RPUSH l 1 2",
+                                                     expected[4]]
 
 
 def test_dump_of_one_file(directory):
@@ -530,10 +531,35 @@ def test_keystore_cli_reads_a_dump(directory, fresh_server):
     printed = check("--dump", directory.path, code=GOOD).stdout.encode()
     ran = subprocess.run([*cli, "--pipe"], input=printed, capture_output=True, timeout=TIMEOUT_S,
                          check=True)
-    assert ran.stderr.startswith(b"7 commands, 0 errors"), ran.stderr
+    assert ran.stderr.startswith(b"8 commands, 0 errors"), ran.stderr
     asked = subprocess.run(cli, input=b'GET "\\x00\\xff \\"\'\\\\\\r\\n"\nLRANGE l 0 -1\n',
                            capture_output=True, timeout=TIMEOUT_S, check=True)
     assert asked.stdout == b"\x01 #\xfe\n1\n2\nx\ny\n"
+
+
+def test_a_dump_makes_the_same_data_of_whatever_is_there(tmp_path, fresh_server):
+    """Loaded twice, and over keys of other types, values and deadlines."""
+    path = tmp_path / "data"
+    original, copy = fresh_server(directory=path), fresh_server()
+    run_cli(original, "RPUSH", "l", *(str(number) for number in range(200)))
+    run_cli(original, "RPUSH", "t", "x")
+    run_cli(original, "PEXPIREAT", "t", str(LATER_MS))
+    run_cli(original, "SET", "s", "v")
+    original.stop()
+    run_cli(copy, "SET", "l", "a string")
+    run_cli(copy, "RPUSH", "s", "a", "list")
+    run_cli(copy, "RPUSH", "t", "other")
+    run_cli(copy, "EXPIRE", "s", "1000")
+    printed = check("--dump", path, code=GOOD).stdout
+    for _ in range(2):
+        subprocess.run([str(BIN / "keystore-cli"), "-p", str(copy.port), "--pipe"],
+                       input=printed.encode(), capture_output=True, timeout=TIMEOUT_S, check=True)
+    copied = run_cli(copy, "LRANGE", "l", "0", "-1").split()
+    assert copied == [b"%d" % number for number in range(200)]
+    assert run_cli(copy, "LRANGE", "t", "0", "-1").split() == [b"x"]
+    assert run_cli(copy, "PEXPIRETIME", "t").split() == [b"%d" % LATER_MS]
+    assert run_cli(copy, "GET", "s").split() == [b"v"]
+    assert run_cli(copy, "TTL", "s").split() == [b"-1"]
 
 
 # ---- one file, and what is none ----

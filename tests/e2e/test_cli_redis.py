@@ -833,12 +833,12 @@ def real(dice):
 
 
 def test_sums_of_reals_are_those_of_redis(ours, theirs):
-    """Thousands of sums, as printed and as stored, byte for byte."""
+    """Ten thousand sums, as printed and as stored, byte for byte."""
     seed = int(os.environ.get("KEYSTORE_SEED", random.randrange(2**32)))
     print(f"KEYSTORE_SEED={seed}")
     dice = random.Random(seed)
     commands = []
-    for _ in range(4000):
+    for _ in range(10000):
         if dice.randrange(3) > 0:
             commands.append(f"SET k {real(dice)}")
         commands += [f"INCRBYFLOAT k {real(dice)}", "GET k"]

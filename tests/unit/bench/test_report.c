@@ -194,8 +194,21 @@ static void test_the_fill_is_one_line(void **state)
     char words[] = "bench --fill -r 1000";
     struct options options = options_of(words);
     struct run_result *result = new_result();
+    result->planned = 1000;
+    assert_true(report_is_filled(result));
     assert_string_equal(print(report_fill, &options, result),
                         "fill: 1,000 keys in 0.500 s, 2,000 calls/s\n");
+    result->planned = 3000000;
+    assert_false(report_is_filled(result));
+    assert_string_equal(print(report_fill, &options, result),
+                        "fill: only 1,000 of 3,000,000 calls were answered OK, in 0.500 s, 2,000 "
+                        "calls/s\n");
+    result->planned = 1001;
+    tally_count(&result->tally, TALLY_LOST, 0, 1000);
+    assert_false(report_is_filled(result));
+    assert_string_equal(print(report_fill, &options, result),
+                        "fill: only 1,000 of 1,001 calls were answered OK, in 0.500 s, 2,000 "
+                        "calls/s, with errors:\n");
     free(result);
 }
 

@@ -42,6 +42,7 @@ static void prints_all_in_order(void **state)
                                      "SET late v PXAT 5000\n"
                                      "SELECT 2\n"
                                      "SET b v\n"
+                                     "DEL list\n"
                                      "RPUSH list 1 \"\"\n"
                                      "PEXPIREAT list 6000\n");
     data_output_close(&output);
@@ -74,7 +75,7 @@ static void long_lists_take_several_commands(void **state)
         char *words;
         assert_true(strlen(line) < 1000);
         char *word = strtok_r(line, " ", &words);
-        assert_string_equal(word, lines == 0 ? "SELECT" : "RPUSH");
+        assert_string_equal(word, lines == 0 ? "SELECT" : lines == 1 ? "DEL" : "RPUSH");
         strtok_r(NULL, " ", &words);
         while (lines > 0 && (word = strtok_r(NULL, " ", &words)) != NULL) {
             char text[16];

@@ -42,7 +42,7 @@ static void reads_options(void **state)
     assert_string_equal(options.path, "-data");
     assert_parses(&options, "--help");
     assert_true(options.help);
-    assert_parses(&options, "--version", "ignored", "both");
+    assert_parses(&options, "--version");
     assert_true(options.version);
 }
 
@@ -59,6 +59,8 @@ static void refuses_what_makes_no_sense(void **state)
         {{"", NULL}, "is empty"},
         {{"--dump", "--repair", "a", NULL}, "--dump only reads"},
         {{"--dump", "--repair-damage", "a", NULL}, "--dump only reads"},
+        {{"--version", "a", "b", NULL}, "--help and --version check nothing; leave 'a' out"},
+        {{"--help", "--no", NULL}, "there is no option --no"},
         {{"--no", "a", NULL}, "there is no option --no"},
         {{"-r", "a", NULL}, "there is no option -r"},
         {{"--repair=yes", "a", NULL}, "the option --repair=yes takes no value"},

@@ -1,11 +1,13 @@
 /* Which lines count, and where a batch ends. Answers of a server: tests/e2e. */
 #include "cli/batch.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -15,10 +17,12 @@ static void assert_counts(const char *input, uint64_t commands, uint64_t errors)
 {
     struct session session;
     session_init(&session, &nowhere);
-    FILE *in = fmemopen((void *)(uintptr_t)input, strlen(input), "r");
-    assert_non_null(in);
-    struct batch_counts counts = batch_run(&session, in);
-    fclose(in);
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], input, strlen(input)), strlen(input));
+    close(ends[1]);
+    struct batch_counts counts = batch_run(&session, ends[0]);
+    close(ends[0]);
     session_deinit(&session);
     assert_int_equal(counts.commands, commands);
     assert_int_equal(counts.errors, errors);
@@ -64,6 +68,26 @@ static void a_line_with_open_quotes_spoils_a_transaction(void **state)
     assert_counts("MULTI\nSET a 1\nSET b \"\nEXEC\nCLEAR\n", 5, 2);
 }
 
+static void what_is_no_command_ends_it(void **state)
+{
+    (void)state;
+    assert_counts("*1\r\n$5\r\nCLEAR\r\n*1\r\n$5\r\nCLEAR", 1, 1);
+    assert_counts("*1\r\n$5\r\nCLEAR\r\n\r\n*1\r\n$5\r\nCLEAR\r\n", 1, 1);
+}
+
+static void what_cannot_be_read_is_an_error(void **state)
+{
+    (void)state;
+    struct session session;
+    session_init(&session, &nowhere);
+    int directory = open("/", O_RDONLY);
+    struct batch_counts counts = batch_run(&session, directory);
+    close(directory);
+    session_deinit(&session);
+    assert_int_equal(counts.commands, 0);
+    assert_int_equal(counts.errors, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -73,6 +97,8 @@ int main(void)
         cmocka_unit_test(a_missing_server_ends_it),
         cmocka_unit_test(a_transaction_without_end_is_an_error),
         cmocka_unit_test(a_line_with_open_quotes_spoils_a_transaction),
+        cmocka_unit_test(what_is_no_command_ends_it),
+        cmocka_unit_test(what_cannot_be_read_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

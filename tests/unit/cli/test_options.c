@@ -93,6 +93,8 @@ static void the_command_ends_the_options(void **state)
     assert_int_equal(options.command_count, 2);
     assert_false(options.help);
     assert_refused("--pipe GET x", "none can stand behind it");
+    assert_refused("--help GET", "--help and --version take no command");
+    assert_refused("--help --bogus", "there is no option --bogus");
 }
 
 static void unknown_options(void **state)

@@ -72,7 +72,7 @@ static void without_server(void **state)
 {
     (void)state;
     fake_unreachable = true;
-    assert_int_equal(session_connect(&session), SESSION_UNREACHABLE);
+    assert_int_equal(session_connect(&session, ""), SESSION_UNREACHABLE);
     assert_int_equal(run("GET x"), SESSION_UNREACHABLE);
     assert_int_equal(run("SELECT 1"), SESSION_UNREACHABLE);
     assert_int_equal(run("WATCH x"), SESSION_UNREACHABLE);

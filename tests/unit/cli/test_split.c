@@ -19,6 +19,22 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* The same words come out where the line was. */
+static void assert_words_in_place(const char *line, const struct words *expected)
+{
+    struct words words;
+    char copy[200];
+    snprintf(copy, sizeof copy, "%s", line);
+    assert_null(split_in_place((uint8_t *)copy, strlen(copy), &arena, &words));
+    assert_int_equal(words.count, expected->count);
+    for (size_t i = 0; i < words.count; i++) {
+        const char *data = words.items[i].data;
+        assert_true(data >= copy && data + words.items[i].len <= copy + strlen(line));
+        assert_int_equal(words.items[i].len, expected->items[i].len);
+        assert_memory_equal(data, expected->items[i].data, words.items[i].len);
+    }
+}
+
 /* The words of the line, each in angle brackets. */
 static void assert_words(const char *line, const char *expected)
 {
@@ -31,6 +47,7 @@ static void assert_words(const char *line, const char *expected)
                         (const char *)words.items[i].data);
     seen[len] = '\0';
     assert_string_equal(seen, expected);
+    assert_words_in_place(line, &words);
 }
 
 static void assert_unbalanced(const char *line)

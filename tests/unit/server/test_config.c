@@ -220,6 +220,14 @@ static void test_unknown_options(void **state)
     READ(&reading, "--port=1");
     assert_bad(&reading,
                "there is no option --port=1 (or it takes no value); see keystore-server --help");
+    READ(&reading, "--help", "--bogus");
+    assert_bad(&reading,
+               "there is no option --bogus (or it takes no value); see keystore-server --help");
+    READ(&reading, "--version", "--threads=0");
+    assert_bad(&reading, "bad value `0` for --threads: it is a number of threads, 1 to 1024");
+    READ(&reading, "--help", "start");
+    assert_bad(&reading,
+               "`start` is not an option; options begin with --, see keystore-server --help");
     READ(&reading, "--threads", "2", "-x");
     assert_bad(&reading,
                "there is no option -x (or it takes no value); see keystore-server --help");
@@ -291,7 +299,7 @@ static void test_help_names_every_option(void **state)
     static const char *const names[] = {
         "--config FILE",     "--listen ADDRESS",        "--threads N", "--max-value BYTES",
         "--log-level LEVEL", "--drain-timeout SECONDS", "--help",      "--version"};
-    READ(&reading, "--help", "--no-such-option");
+    READ(&reading, "--help", "--threads", "2");
     assert_int_equal(reading.answer, CONFIG_EXIT);
     assert_string_equal(reading.err, "");
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -70,7 +70,7 @@ static uint64_t read_field(const struct config *config, const struct number *num
     return small;
 }
 
-/* Sets the row; no other byte of the settings may change. */
+/* Sets the row; no other byte of the settings may change, but for the note that it was given. */
 static bool set(const struct number *number, const char *value, struct config *config,
                 const char **why)
 {
@@ -79,6 +79,8 @@ static bool set(const struct number *number, const char *value, struct config *c
     *why = NULL;
     bool good = options_set(row_of(number->name), config, value, why);
     memcpy((char *)&before + number->offset, (char *)config + number->offset, number->size);
+    if (good)
+        before.given |= UINT64_C(1) << row_of(number->name);
     assert_memory_equal(&before, config, sizeof before);
     return good;
 }
