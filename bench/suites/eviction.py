@@ -4,11 +4,11 @@
 what is not there is stored. The first two fifths of the requests fill the memory and do not count.
 How many keys (bytes of keys, where their sizes differ) KeyStore then holds is the capacity of all
 others: the two policies are simulated with it, and redis gets the limit of memory with which it
-holds as much. So hit ratios compare what is kept, not how tightly. A trace, and so a simulated
-ratio, is the same on every machine; ratios of servers repeat to within 0.002.
+holds as much. So hit ratios compare what is kept, not how tightly. A trace, and so what is
+simulated for a capacity, is the same on every machine; KeyStore's ratios repeat to within 0.002.
 
 Redis' allkeys-lru has maxmemory-samples 10. Its clock has steps of a second, which are long beside
-these replays of some seconds; exact LRU is what it comes near to under a slower load.
+these replays of some seconds: the slower the machine, the nearer it comes to exact LRU.
 
 An eviction's price is measured apart, by the usual loads: Sets of new keys without a limit, and in
 a full server, where each evicts another key.
