@@ -367,6 +367,36 @@ static void judges_revisions(void **state)
     buf_deinit(&log);
 }
 
+/* What is cut away gives no revision: the next start would leave those before it out, and call them
+ * durable. */
+static void torn_batches_give_no_revision(void **state)
+{
+    (void)state;
+    struct buf log;
+    struct scan scan;
+    struct scan_unit unit;
+    size_t whole;
+    buf_init(&log, BUILDER_LIMIT);
+    append_batch(&log, 5, 1, 4, "DEL a");
+    whole = log.len;
+    append_batch(&log, 1000, 1, 5, "DEL b");
+    for (size_t len = whole + 1; len < log.len; len++) {
+        scan_init(&scan, slice_make(log.data, len), 5);
+        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
+        assert_int_equal(scan_next(&scan, &unit), SCAN_TORN);
+        assert_int_equal(scan.offset, whole);
+        assert_int_equal(scan.next, 6);
+        scan_deinit(&scan);
+    }
+    log.data[log.len - 1] ^= 1;
+    scan_init(&scan, buf_slice(&log), 5);
+    assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
+    assert_int_equal(scan_next(&scan, &unit), SCAN_TORN);
+    assert_int_equal(scan.next, 6);
+    scan_deinit(&scan);
+    buf_deinit(&log);
+}
+
 /* A client may store a log as a value; a torn batch that holds it must not look like damage. */
 static void values_that_are_logs_prove_nothing(void **state)
 {
@@ -489,6 +519,7 @@ int main(void)
         cmocka_unit_test(understands_select_and_transactions),
         cmocka_unit_test(holds_batches_to_their_word),
         cmocka_unit_test(judges_revisions),
+        cmocka_unit_test(torn_batches_give_no_revision),
         cmocka_unit_test(values_that_are_logs_prove_nothing),
         cmocka_unit_test(judges_plain_files),
         cmocka_unit_test(survives_garbage),
