@@ -473,6 +473,31 @@ static void judges_plain_files(void **state)
     buf_deinit(&log);
 }
 
+/* Redis reads 1,023 bytes of a line at most: a longer comment is no comment for it, either. */
+static void comments_have_a_longest_length(void **state)
+{
+    (void)state;
+    struct buf log;
+    const char *why;
+    buf_init(&log, BUILDER_LIMIT);
+    for (size_t len = 1; len <= 1100; len++) { /* of the line, with its end */
+        bool whole = len >= 2 && len <= 1023;
+        append_script(&log, "DEL a");
+        for (size_t i = 1; i < len; i++)
+            builder_append_text(&log, i == 1 ? "#" : "x");
+        builder_append_text(&log, "\n");
+        append_script(&log, "DEL b");
+        assert_int_equal(read_built(&log, 0, &why), whole ? SCAN_CLEAN : SCAN_DAMAGED);
+    }
+    for (size_t len = 1; len <= 1100; len++) { /* the file ends within it */
+        append_script(&log, "DEL a");
+        for (size_t i = 0; i < len; i++)
+            builder_append_text(&log, i == 0 ? "#" : "x");
+        assert_int_equal(read_built(&log, 0, &why), len < 1023 ? SCAN_TORN : SCAN_DAMAGED);
+    }
+    buf_deinit(&log);
+}
+
 /* Random bytes and spliced logs: whatever is said of them, it ends and stays within them. */
 static void survives_garbage(void **state)
 {
@@ -522,6 +547,7 @@ int main(void)
         cmocka_unit_test(torn_batches_give_no_revision),
         cmocka_unit_test(values_that_are_logs_prove_nothing),
         cmocka_unit_test(judges_plain_files),
+        cmocka_unit_test(comments_have_a_longest_length),
         cmocka_unit_test(survives_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
