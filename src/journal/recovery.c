@@ -8,6 +8,7 @@
 #include "journal/batch.h"
 #include "journal/layout.h"
 #include "journal/load_rdb.h"
+#include "journal/rdb_read.h"
 #include "journal/replay.h"
 #include "journal/reserve.h"
 #include "journal/tidy.h"
@@ -136,7 +137,7 @@ static bool ends_with(const char *name, const char *end_of_name)
  * takes an empty file there for empty data. */
 static bool begins_as_named(struct work *work, const char *path, struct slice bytes)
 {
-    if (!ends_with(path, ".rdb") || load_rdb_begins(bytes))
+    if (!ends_with(path, ".rdb") || rdb_read_begins(bytes))
         return true;
     return damaged(work, path, 0,
                    bytes.len == 0 ? "it is empty, which a snapshot never is"
@@ -163,7 +164,7 @@ static bool load_bytes(struct work *work, const char *path, struct slice bytes, 
     struct loading *loading = &work->loading;
     struct replay_end tail;
     size_t start = 0;
-    if (load_rdb_begins(bytes) && !load_rdb(loading, bytes, &start))
+    if (rdb_read_begins(bytes) && !load_rdb(loading, bytes, &start))
         return end_in_file(work, path);
     if (start == bytes.len)
         return loading_reach(loading, start) || end_in_file(work, path);
