@@ -41,6 +41,7 @@ static bool end(struct work *work, enum loading_verdict verdict, const char *for
     va_start(args, format);
     vsnprintf(recovery->why, sizeof recovery->why, format, args);
     va_end(args);
+    loading_clean(recovery->why);
     recovery->verdict = verdict;
     return false;
 }
