@@ -249,9 +249,19 @@ static enum role role_at_top(const struct directory *directory, const char *name
 {
     if (strcmp(name, LAYOUT_LOCK) == 0)
         return ROLE_LOCK;
+    if (strcmp(name, LAYOUT_VERSIONS) == 0)
+        return ROLE_VERSIONS;
     if (strcmp(name, LAYOUT_DUMP) == 0)
         return directory->has_manifest ? ROLE_IGNORED : ROLE_DUMP;
     return strstr(name, COPY_MARK) != NULL ? ROLE_COPY : ROLE_UNKNOWN;
+}
+
+/* What the recovery has said of it. */
+static void note_versions(const struct check *check, struct item *item)
+{
+    item->reserved = check->recovery.reserved;
+    if (is_at_fault(check, item))
+        note_fault(check, item);
 }
 
 static void check_top(struct check *check)
@@ -268,6 +278,8 @@ static void check_top(struct check *check)
             inspect_item(check, item, 0);
         else
             measure(check->fs, item);
+        if (item->role == ROLE_VERSIONS)
+            note_versions(check, item);
     }
     fs_names_deinit(&names);
 }
@@ -335,6 +347,8 @@ static bool find_cut(const struct directory *directory, struct recovery_cut *cut
         return directory->manifest.count > 0;
     cut->path = bad->path;
     cut->offset = bad->missing ? 0 : bad->inspection.good;
+    if (bad->role == ROLE_VERSIONS) /* the data are whole */
+        return directory->manifest.count > 0;
     return can_be_cut(bad);
 }
 

@@ -20,7 +20,8 @@ enum role {
     ROLE_DUMP,     /* dump.rdb, and the data are in it: there is no manifest */
     ROLE_IGNORED,  /* dump.rdb, and nobody reads it: there is a manifest */
     ROLE_LOCK,
-    ROLE_COPY, /* kept by a repair */
+    ROLE_VERSIONS, /* which revisions may have been given */
+    ROLE_COPY,     /* kept by a repair */
     ROLE_UNKNOWN,
 };
 
@@ -29,7 +30,8 @@ struct item {
     char *path; /* from the data directory; owned */
     /* Of what holds no data only `size`; of it, too, a state and `why` if it cannot be read. */
     struct inspection inspection;
-    bool missing; /* the manifest names it, but it is not there */
+    bool missing;      /* the manifest names it, but it is not there */
+    uint64_t reserved; /* of ROLE_VERSIONS: the revision that it tells; 0 = it cannot be read */
 };
 
 struct directory {

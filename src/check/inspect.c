@@ -2,7 +2,6 @@
 #include "check/inspect.h"
 
 #include "base/decimal.h"
-#include "journal/load_rdb.h"
 #include "journal/rdb_read.h"
 #include "journal/scan.h"
 
@@ -183,7 +182,7 @@ void inspect(struct slice bytes, uint64_t good, uint64_t next, struct progress *
     struct reading reading = {.bytes = bytes, .inspection = inspection, .progress = progress};
     *inspection = (struct inspection){
         .size = bytes.len, .next = next, .good = good < bytes.len ? good : bytes.len};
-    if (load_rdb_begins(bytes) && !inspect_snapshot(&reading))
+    if (rdb_read_begins(bytes) && !inspect_snapshot(&reading))
         return;
     uint64_t before = inspection->rdb.size;
     if (before <= good && (before == 0 || before < bytes.len))

@@ -20,7 +20,7 @@ static const char *role_name(enum role role)
         [ROLE_MANIFEST] = "manifest", [ROLE_BASE] = "base",         [ROLE_LOG] = "log",
         [ROLE_HISTORY] = "history",   [ROLE_LEFTOVER] = "leftover", [ROLE_DUMP] = "dump",
         [ROLE_IGNORED] = "ignored",   [ROLE_LOCK] = "lock",         [ROLE_COPY] = "copy",
-        [ROLE_UNKNOWN] = "unknown",
+        [ROLE_VERSIONS] = "versions", [ROLE_UNKNOWN] = "unknown",
     };
     return names[role];
 }
@@ -145,6 +145,10 @@ void report_item(FILE *out, const struct item *item)
         count(out, inspection->size, "byte", "bytes");
     }
     fprintf(out, "%s\n", role_remark(item->role));
+    if (item->reserved > 0) {
+        indent(out);
+        fprintf(out, "revisions up to %" PRIu64 " may have been given\n", item->reserved);
+    }
     if (inspection->rdb.size > 0)
         report_rdb(out, &inspection->rdb);
     if (inspection->log.present)

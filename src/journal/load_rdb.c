@@ -213,11 +213,6 @@ static bool on_unsupported(void *context, const struct rdb_key *key, const char 
            loading_reach(load->loading, offset_of(load, name));
 }
 
-bool load_rdb_begins(struct slice bytes)
-{
-    return rdb_read_begins(bytes);
-}
-
 static void init(struct load *load, struct loading *loading, struct slice bytes)
 {
     size_t most = bytes.len / LEAST_KEY_BYTES + 1;

@@ -12,7 +12,4 @@
  */
 bool load_rdb(struct loading *loading, struct slice bytes, size_t *size);
 
-/* True if the bytes begin like an RDB file. */
-bool load_rdb_begins(struct slice bytes);
-
 #endif

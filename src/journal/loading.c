@@ -34,6 +34,14 @@ bool loading_reach(struct loading *loading, size_t offset)
     return done < loading->next || tell(loading, done);
 }
 
+void loading_clean(char *text)
+{
+    for (; *text != 0; text++) {
+        if (*text < 0x20 || *text > 0x7e)
+            *text = '?';
+    }
+}
+
 bool loading_fail(struct loading *loading, enum loading_verdict verdict, size_t offset,
                   const char *format, ...)
 {
@@ -43,6 +51,7 @@ bool loading_fail(struct loading *loading, enum loading_verdict verdict, size_t 
     va_start(args, format);
     vsnprintf(loading->why, sizeof loading->why, format, args);
     va_end(args);
+    loading_clean(loading->why);
     loading->verdict = verdict;
     loading->offset = offset;
     return false;

@@ -50,6 +50,10 @@ void loading_begin_file(struct loading *loading, uint64_t former_size);
 /* So many bytes of the file are read; false if the loading is to end: then the verdict is set. */
 bool loading_reach(struct loading *loading, size_t offset);
 
+/* What is not printable becomes '?': names of keys, commands and files in messages may be any
+ * bytes, and a terminal would obey some. */
+void loading_clean(char *text);
+
 /* Ends the loading with a verdict, unless it has one; returns false. */
 bool loading_fail(struct loading *loading, enum loading_verdict verdict, size_t offset,
                   const char *format, ...) __attribute__((format(printf, 4, 5), cold));

@@ -8,6 +8,7 @@
 #include "journal/batch.h"
 #include "journal/layout.h"
 #include "journal/load_rdb.h"
+#include "journal/rdb_read.h"
 #include "journal/replay.h"
 #include "journal/reserve.h"
 #include "journal/tidy.h"
@@ -40,6 +41,7 @@ static bool end(struct work *work, enum loading_verdict verdict, const char *for
     va_start(args, format);
     vsnprintf(recovery->why, sizeof recovery->why, format, args);
     va_end(args);
+    loading_clean(recovery->why);
     recovery->verdict = verdict;
     return false;
 }
@@ -136,7 +138,7 @@ static bool ends_with(const char *name, const char *end_of_name)
  * takes an empty file there for empty data. */
 static bool begins_as_named(struct work *work, const char *path, struct slice bytes)
 {
-    if (!ends_with(path, ".rdb") || load_rdb_begins(bytes))
+    if (!ends_with(path, ".rdb") || rdb_read_begins(bytes))
         return true;
     return damaged(work, path, 0,
                    bytes.len == 0 ? "it is empty, which a snapshot never is"
@@ -163,7 +165,7 @@ static bool load_bytes(struct work *work, const char *path, struct slice bytes, 
     struct loading *loading = &work->loading;
     struct replay_end tail;
     size_t start = 0;
-    if (load_rdb_begins(bytes) && !load_rdb(loading, bytes, &start))
+    if (rdb_read_begins(bytes) && !load_rdb(loading, bytes, &start))
         return end_in_file(work, path);
     if (start == bytes.len)
         return loading_reach(loading, start) || end_in_file(work, path);
@@ -487,11 +489,16 @@ static bool judge_unsupported(struct work *work)
                unsupported->why != NULL ? unsupported->why : "");
 }
 
+/* Who cuts the data wants to look at them, and writes no units. */
 static bool read_reserve(struct work *work)
 {
+    if (work->options->cut != NULL)
+        return true;
     int error = reserve_read(work->fs, &work->recovery->reserved);
     if (error != -EINVAL)
         return went_well(work, error, "read", LAYOUT_VERSIONS);
+    note_fault(work, LAYOUT_VERSIONS, 0,
+               "it is not one line `versions N xxh3 DIGITS` whose check is right");
     return end(
         work, LOADING_DAMAGED,
         "DATA_LOSS: " LAYOUT_VERSIONS
@@ -502,9 +509,9 @@ static bool read_reserve(struct work *work)
 static bool load(struct work *work)
 {
     bool found;
-    return (work->options->read_only || sync_names(work)) && read_reserve(work) &&
-           read_manifest(work, &found) &&
-           (found ? load_files(work) : load_without_manifest(work)) && judge_unsupported(work);
+    return (work->options->read_only || sync_names(work)) && read_manifest(work, &found) &&
+           read_reserve(work) && (found ? load_files(work) : load_without_manifest(work)) &&
+           judge_unsupported(work);
 }
 
 /* Judges a file, or without `path` the directory. */

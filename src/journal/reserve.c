@@ -51,7 +51,10 @@ int reserve_read(struct fs *fs, uint64_t *revision)
     fs_close(file);
     if (size < 0)
         return (int)size;
-    return parse_line(slice_make(bytes, (size_t)size), revision) ? 0 : -EINVAL;
+    if (parse_line(slice_make(bytes, (size_t)size), revision))
+        return 0;
+    *revision = 0;
+    return -EINVAL;
 }
 
 static int write_temporary(struct fs *fs, uint64_t revision)

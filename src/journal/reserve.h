@@ -36,7 +36,8 @@ struct reserve {
     bool failing; /* the last attempt failed, which has been logged */
 };
 
-/* What the file says; 0 if there is none. -EINVAL if it does not hold what was written. */
+/* What the file says; 0 if there is none, or after an error. -EINVAL if it does not hold what was
+ * written. */
 int reserve_read(struct fs *fs, uint64_t *revision) __attribute__((warn_unused_result));
 
 /*

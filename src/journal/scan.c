@@ -185,10 +185,12 @@ static size_t find_proof(const struct scan *scan, size_t from, uint64_t revision
     return 0;
 }
 
-/* A batch at `offset` that is not whole; lines at or behind `from` may show that it once was. */
-static enum scan_verdict judge_batch(struct scan *scan, size_t from, const char *why)
+/* A batch at `offset` that is not whole, of that revision; lines at or behind `from` may show that
+ * it once was. */
+static enum scan_verdict judge_batch(struct scan *scan, uint64_t revision, size_t from,
+                                     const char *why)
 {
-    size_t proof = from < scan->log.len ? find_proof(scan, from, scan->next) : 0;
+    size_t proof = from < scan->log.len ? find_proof(scan, from, revision) : 0;
     return proof > 0 ? end_damaged(scan, proof, why) : end_torn(scan, why);
 }
 
@@ -225,7 +227,7 @@ static enum scan_verdict judge_garbage(struct scan *scan)
     bool zeros = rest.data[0] == 0;
     if (scan->before == SCAN_BATCH || (scan->before == SCAN_NOTHING && like_torn_line(rest)) ||
         (zeros ? only_zeros(rest) : like_torn_line(rest)))
-        return judge_batch(scan, scan->offset + 1, why);
+        return judge_batch(scan, scan->next, scan->offset + 1, why);
     return judge_plain(scan, false, why);
 }
 
@@ -235,19 +237,22 @@ static enum scan_verdict enter_batch(struct scan *scan)
     size_t at = scan->offset;
     struct batch *batch = &scan->batch;
     if (!batch_parse(scan->log, at, batch))
-        return judge_batch(scan, at + 1, "the line of a batch is cut or its check fails");
+        return judge_batch(scan, scan->next, at + 1,
+                           "the line of a batch is cut or its check fails");
     if (scan->next > 0 && batch->seq < scan->next)
-        return judge_batch(scan, at + 1, "a batch repeats revisions; it is older than its place");
+        return judge_batch(scan, scan->next, at + 1,
+                           "a batch repeats revisions; it is older than its place");
     if (scan->next > 0 && batch->seq > scan->next && batch->synced >= scan->next)
         return end_damaged(scan, at, "revisions are missing that were durable");
-    scan->next = batch->seq;
     if (batch->synced > scan->synced)
         scan->synced = batch->synced;
     size_t line_end = at + batch->line_size;
     if (batch->len > scan->log.len - line_end)
-        return judge_batch(scan, scan->log.len, "the file ends within a batch");
+        return judge_batch(scan, batch->seq, scan->log.len, "the file ends within a batch");
     if (!batch_check(scan->log, at, batch))
-        return judge_batch(scan, line_end + (size_t)batch->len, "the check of a batch fails");
+        return judge_batch(scan, batch->seq, line_end + (size_t)batch->len,
+                           "the check of a batch fails");
+    scan->next = batch->seq; /* only now: one that is cut away gives no revision */
     scan->before = SCAN_BATCH;
     scan->batch_end = line_end + (size_t)batch->len;
     scan->offset = line_end;

@@ -42,7 +42,8 @@ struct scan_unit {
 };
 
 struct scan {
-    uint64_t next;   /* revision that the next unit is due to have; 0 = not known */
+    uint64_t next;   /* revision that the next unit is due to have, behind those that are good; 0 =
+                        not known */
     uint64_t synced; /* the highest that a batch's line spoke of */
     size_t offset;   /* what stands before it is good; at a clean end the file's size */
     const char *why; /* at a torn or damaged end: what is wrong there; static memory */

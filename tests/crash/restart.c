@@ -23,46 +23,52 @@ static bool is_tidy(struct fs *fs, const struct manifest *manifest)
 }
 
 static const char *judge(const struct recovery *recovery, const struct history *history,
-                         const struct store *store, uint64_t acknowledged)
+                         const struct store *store, const struct history_promise *promise)
 {
     const char *wrong = NULL;
     if (recovery->verdict != LOADING_DONE)
         wrong = "the data cannot be loaded";
-    else if (recovery->revision < acknowledged)
+    else if (recovery->revision < promise->acknowledged)
         wrong = "what was acknowledged is lost";
+    else if (recovery->revision < promise->shown && recovery->reserved < promise->shown)
+        wrong = "a version that was shown would come again";
     else if (!history_is_at(history, store, recovery->revision))
         wrong = "the data are not what they ever were";
     if (wrong != NULL)
-        print_message("revision %" PRIu64 " of %" PRIu64 ", %" PRIu64 " acknowledged %s\n",
-                      recovery->revision, history->newest, acknowledged, recovery->why);
+        print_message("revision %" PRIu64 " of %" PRIu64 ", %" PRIu64 " reserved, %" PRIu64
+                      " acknowledged, %" PRIu64 " shown %s\n",
+                      recovery->revision, history->newest, recovery->reserved,
+                      promise->acknowledged, promise->shown, recovery->why);
     return wrong;
 }
 
+/* *promise becomes what the next start has to keep. */
 static const char *load(struct fs_model *model, const struct history *history,
-                        uint64_t acknowledged, uint64_t *revision)
+                        struct history_promise *promise)
 {
     struct fs *fs = fs_model_fs(model);
     struct recovery recovery;
     struct recovery_options options = {0};
     struct store *store = store_new(&(struct store_options){.databases = SERVER_DATABASES});
     recovery_load(fs, store, &options, &recovery);
-    const char *wrong = judge(&recovery, history, store, acknowledged);
+    const char *wrong = judge(&recovery, history, store, promise);
     if (wrong == NULL && !is_tidy(fs, &recovery.manifest))
         wrong = "files are left that nobody needs";
-    *revision = recovery.revision;
+    promise->acknowledged = recovery.revision;
     recovery_deinit(&recovery);
     store_free(store);
     return wrong;
 }
 
-const char *restart(struct fs_model *model, const struct history *history, uint64_t acknowledged,
-                    uint64_t *revision)
+const char *restart(struct fs_model *model, const struct history *history,
+                    const struct history_promise *promise)
 {
-    uint64_t again = 0;
-    const char *wrong = load(model, history, acknowledged, revision);
+    struct history_promise first = *promise;
+    const char *wrong = load(model, history, &first);
+    struct history_promise second = first;
     if (wrong == NULL)
-        wrong = load(model, history, *revision, &again);
-    if (wrong == NULL && again != *revision)
+        wrong = load(model, history, &second);
+    if (wrong == NULL && second.acknowledged != first.acknowledged)
         wrong = "the second start finds something else than the first";
     return wrong;
 }

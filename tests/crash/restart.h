@@ -7,10 +7,11 @@
 
 /*
  * Loads the directory into a new store, twice, as two starts would. NULL if both found the same: a
- * state that the history had, at the acknowledged revision or later, which is *revision then. Else
- * what is wrong, a sentence in static memory, after more about it has been printed.
+ * state that the history had, at the acknowledged revision or later, with no revision left to be
+ * given that was shown. Else what is wrong, a sentence in static memory, after more about it has
+ * been printed.
  */
-const char *restart(struct fs_model *model, const struct history *history, uint64_t acknowledged,
-                    uint64_t *revision);
+const char *restart(struct fs_model *model, const struct history *history,
+                    const struct history_promise *promise);
 
 #endif

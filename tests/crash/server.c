@@ -41,6 +41,7 @@ struct server {
     bool saved;
     uint64_t began;      /* the revision of the start: up to it no unit is this server's */
     uint64_t waited_for; /* revision; of a log that is not synced at once */
+    size_t steps;        /* of the disk by then */
 };
 
 /* ---- from the journal's threads ---- */
@@ -117,7 +118,8 @@ static const char *judge(struct server *server, const struct recovery *recovery)
         print_message("%s\n", recovery->why);
         return "the data cannot be loaded";
     }
-    if (recovery->revision < history_promised(history, fs_model_steps(server->model)))
+    struct history_promise promise = history_promised(history, fs_model_steps(server->model));
+    if (recovery->revision < promise.acknowledged)
         return "what was acknowledged is lost";
     return history_is_at(history, server_store(server), recovery->revision)
                ? NULL
@@ -134,6 +136,7 @@ static bool load(struct server *server, const char **wrong)
     history_rewind(server->history, recovery->revision);
     server->began =
         recovery->reserved > recovery->revision ? recovery->reserved : recovery->revision;
+    history_pass_over(server->history, server->began);
     return true;
 }
 
@@ -177,9 +180,17 @@ struct server *server_new(struct fs_model *model, struct history *history,
         return NULL;
     }
     struct store *store = server_store(server);
+    struct history_promise promise = history_promised(history, fs_model_steps(model));
+    if (restore_newest(store) < promise.shown) {
+        *wrong = "versions that were shown come again";
+        server_free(server);
+        return NULL;
+    }
     if (options->durability == JOURNAL_ALWAYS) /* it may be shown */
         history_acknowledge(history, fs_model_steps(model), history->newest);
     history_watch(history, store);
+    server->waited_for = restore_newest(store);
+    server->steps = fs_model_steps(model);
     return server;
 }
 
@@ -215,6 +226,14 @@ const char *server_refusal(struct server *server)
     return atomic_load(&journal_durable(server->journal)->refusal);
 }
 
+/* The last operation is answered; with JOURNAL_ALWAYS only when it is acknowledged. */
+static void show(struct server *server)
+{
+    if (server->durability != JOURNAL_ALWAYS)
+        history_show(server->history, fs_model_steps(server->model),
+                     restore_newest(server_store(server)));
+}
+
 static void sweep(struct server *server)
 {
     while (!store_sweep(server_store(server), &server->sweep, server->writes.now_ms).lap)
@@ -227,6 +246,7 @@ void server_write(struct server *server, unsigned operations)
         writes_one(&server->writes);
         if (server_pick(server, 25) == 0)
             sweep(server);
+        show(server);
         if (server_pick(server, 4) == 0 && server_wait(server) != NULL)
             return;
     }
@@ -268,14 +288,15 @@ static bool wait_until(struct server *server, bool (*condition)(struct server *s
     return in_time;
 }
 
-/* Nobody tells of writes that are not synced at once. False after a while. */
+/* Nobody tells of writes that are not synced at once: the disk changes. False after a while. */
 static bool wait_for_write(struct server *server)
 {
-    size_t steps = fs_model_steps(server->model);
     uint64_t revision = restore_newest(server_store(server));
-    bool is_new = revision > server->waited_for;
+    bool in_time = revision == server->waited_for ||
+                   fs_model_wait(server->model, server->steps, clock_monotonic_ms() + PATIENCE_MS);
     server->waited_for = revision;
-    return !is_new || fs_model_wait(server->model, steps, clock_monotonic_ms() + PATIENCE_MS);
+    server->steps = fs_model_steps(server->model);
+    return in_time;
 }
 
 const char *server_wait(struct server *server)

@@ -147,11 +147,10 @@ static const char *run(struct life *life)
 static const char *crash(const struct walk *walk, const struct history *history, uint64_t *random)
 {
     struct chooser chooser;
-    uint64_t revision;
+    struct history_promise promise = history_promised(history, walk_step(walk));
     chooser_init_random(&chooser, random);
     struct fs_model *state = walk_crash(walk, &chooser);
-    const char *wrong =
-        restart(state, history, history_promised(history, walk_step(walk)), &revision);
+    const char *wrong = restart(state, history, &promise);
     fs_model_free(state);
     return wrong;
 }
@@ -192,8 +191,8 @@ static const char *go_on(const struct life *life)
 {
     struct history branch;
     size_t first;
-    history_branch(&branch, &life->history,
-                   history_promised(&life->history, fs_model_steps(life->model)));
+    struct history_promise promise = history_promised(&life->history, fs_model_steps(life->model));
+    history_branch(&branch, &life->history, &promise);
     const char *wrong = write_more(life, &branch, &first);
     if (wrong == NULL)
         wrong = crash_here_and_there(life, &branch, first, CRASHES / 2);

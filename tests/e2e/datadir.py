@@ -14,6 +14,7 @@ for name, arguments in (("XXH3_64bits", [ctypes.c_char_p, ctypes.c_size_t]),
 FOLDER = "appendonlydir"
 MANIFEST = "appendonly.aof.manifest"
 LOCK = "keystore.lock"
+VERSIONS = "keystore.versions"
 
 
 def base_name(seq):
@@ -57,6 +58,12 @@ class Log:
         if durable:
             self.synced = self.next - 1
         return self
+
+
+def versions(revision):
+    """The file that says up to which revision units may have come."""
+    line = b"versions %d" % revision
+    return line + b" xxh3 %016x\n" % XXHASH.XXH3_64bits(line, len(line))
 
 
 def crc64(data):

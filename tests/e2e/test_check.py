@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from datadir import FOLDER, LOCK, MANIFEST, DataDir, Log, base_name, command, log_name, rdb
+from datadir import (FOLDER, LOCK, MANIFEST, VERSIONS, DataDir, Log, base_name, command, log_name,
+                     rdb, versions)
 from keystore_env import BIN
 from redis_process import Redis
 
@@ -114,6 +115,24 @@ def test_what_else_lies_there(directory):
                  r"ignored   dump.rdb: 8 bytes; .*", r"lock      keystore.lock: 4 bytes",
                  r'unknown   "notes \\x01"', r"unknown   fifo"):
         assert re.search(f"^{line}$", said, re.M), f"{line}\n{said}"
+
+
+def test_the_versions_that_may_have_been_given(directory):
+    file = directory.path / VERSIONS
+    assert VERSIONS not in check(directory.path, code=GOOD).stdout
+    file.write_bytes(versions(1 << 20))
+    good = check(directory.path, code=GOOD)
+    assert f"versions  {VERSIONS}: 39 bytes\n" \
+           "          revisions up to 1048576 may have been given\n" in good.stdout
+    data = dump(directory.path)
+    file.write_bytes(versions(1 << 20).replace(b"1048576", b"1048577"))
+    bad = check(directory.path, code=DAMAGED)
+    assert f"versions  {VERSIONS}: 39 bytes\n" \
+           "          damaged: it is not one line `versions N xxh3 DIGITS`" in bad.stdout
+    assert "4 units with 5 commands in 3 batches" in bad.stdout and bad.last.startswith("damaged: ")
+    assert dump(directory.path, code=DAMAGED) == data, "the data are whole"
+    assert check("--repair", directory.path, code=DAMAGED).stdout.count(VERSIONS) >= 1
+    assert file.exists()
 
 
 # ---- torn ones ----

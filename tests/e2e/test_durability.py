@@ -242,6 +242,27 @@ def test_redis_loads_it(tmp_path, random_of_test):
         assert stub.Get(pb.Key(key=b"more")).value == b"by redis"
 
 
+@pytest.mark.parametrize("saved", [False, True], ids=["log", "base"])
+def test_the_latest_deadlines_come_back_to_redis(tmp_path, saved):
+    """Those beyond the year 10889 too, which take more than six bytes."""
+    latest = [2**48 - 1, 2**48, 2**48 + 1, 2**53 + 1, 2**63 - 1]
+    with serving(tmp_path) as stub:
+        for at_ms in latest:
+            stub.Set(pb.KeyValue(key=b"s%d" % at_ms, value=b"v", expire_at_ms=at_ms))
+            stub.RPush(pb.ListInsert(key=b"l%d" % at_ms, values=[b"v"]))
+            stub.Expire(pb.ExpireRequest(key=b"l%d" % at_ms, expire_at_ms=at_ms))
+        if saved:
+            stub.admin.Save(pb.SaveRequest(wait=True))
+    redis = Redis(tmp_path, "--appendonly", "yes")
+    for kind in (b"s", b"l"):
+        assert [redis.call("PEXPIRETIME", b"%s%d" % (kind, at)) for at in latest] == latest
+    redis.stop()
+    with serving(tmp_path) as stub:
+        for at_ms in latest:
+            for key in (b"s%d" % at_ms, b"l%d" % at_ms):
+                assert stub.Describe(pb.Key(key=key)).expire_at_ms == at_ms
+
+
 # We read what Redis writes.
 
 def fill_redis(redis, random):

@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from datadir import FOLDER, MANIFEST, DataDir, Log, base_name, command, log_name, rdb
+from datadir import (FOLDER, MANIFEST, VERSIONS, DataDir, Log, base_name, command, log_name, rdb,
+                     versions)
 from keystore_env import BIN
 from redis_process import Redis
 from server_process import Server
@@ -170,8 +171,9 @@ def load_in_redis(path, place):
         return None
 
 
-def compare(path, place):
-    """Has all three look at the directory, and returns what they found."""
+def compare(path, place, only_ours=False):
+    """Has all three look at the directory, and returns what they found. What is spoilt may be one of
+    our files, which Redis does not know."""
     before = {file: file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
     code, said, _ = check(path)
     printed = contents_of(path)
@@ -190,7 +192,7 @@ def compare(path, place):
     if code in (GOOD, TORN):
         assert contents_of(path) == printed, "the server has what the check printed"
         assert load_in_redis(path, place / "redis") == data_of(printed), "Redis has it as well"
-    elif load_in_redis(spoilt, place / "redis") is not None:
+    elif not only_ours and load_in_redis(spoilt, place / "redis") is not None:
         assert any(re.search(reason, told) for reason in REDIS_LOADS), \
             f"Redis loads what we do not: {told}"
     return code
@@ -247,6 +249,23 @@ TWICE = rdb([(b"a", b"0", None), (b"b", b"1", None), (b"a", b"2", None)], revisi
 def test_what_was_judged_differently(code, base, logs, manifest, tmp_path):
     directory = DataDir(tmp_path / "data", base, logs, manifest)
     assert compare(directory.path, tmp_path) == code
+
+
+@pytest.mark.parametrize("text,code", [
+    (versions(7), GOOD),
+    (versions(1 << 40), GOOD),
+    (versions(1 << 40)[:-1], DAMAGED),
+    (versions(7).replace(b"7", b"8", 1), DAMAGED),
+    (versions(7) + b"\n", DAMAGED),
+    (b"", DAMAGED),
+    (None, GOOD),
+])
+def test_the_file_of_versions_counts(text, code, tmp_path):
+    base = rdb([(b"a", b"1", None)], revision=1)
+    directory = DataDir(tmp_path / "data", base, [Log(2).add(command("SET", "a", 2)).bytes])
+    if text is not None:
+        (directory.path / VERSIONS).write_bytes(text)
+    assert compare(directory.path, tmp_path, only_ours=True) == code
 
 
 def test_an_empty_log_that_no_start_has_named(tmp_path):

@@ -235,6 +235,32 @@ static void loads_what_stands_before_the_damage(void **state)
     data_close(&data);
 }
 
+/* The data are whole, so they all can be loaded, but no server starts. */
+static void versions_count_and_take_no_data(void **state)
+{
+    (void)state;
+    struct data_folder data;
+    struct directory directory = {0};
+    struct buf log;
+    data_open(&data);
+    data_log(&log, 1, 3);
+    data_write(&data, DATA_LOG(1), buf_slice(&log));
+    data_write_manifest(&data, false, 1);
+    data_write(&data, LAYOUT_VERSIONS, SLICE_LITERAL("versions 7 xxh3 0123456789abcdef\n"));
+    directory_check(data.fs, &quiet, &directory);
+    assert_int_equal(directory.state, STATE_DAMAGED);
+    assert_false(directory.repairable);
+    const struct item *versions = find(&directory, LAYOUT_VERSIONS);
+    assert_int_equal(versions->role, ROLE_VERSIONS);
+    assert_int_equal(versions->inspection.state, STATE_DAMAGED);
+    assert_int_equal(versions->reserved, 0);
+    assert_int_equal(find(&directory, DATA_LOG(1))->inspection.log.units, 3);
+    directory_deinit(&directory);
+    assert_loads(&data, 1, 3);
+    buf_deinit(&log);
+    data_close(&data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +272,7 @@ int main(void)
         cmocka_unit_test(checks_one_file),
         cmocka_unit_test(an_empty_file_is_what_its_name_says),
         cmocka_unit_test(loads_what_stands_before_the_damage),
+        cmocka_unit_test(versions_count_and_take_no_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,6 +126,55 @@ static void test_malformed_timeouts(void **state)
     }
 }
 
+static struct grpc_request with_max_reply(const char *text)
+{
+    const struct http2_field fields[] = {field(":path", "/"),
+                                         field("keystore-max-reply-bytes", text)};
+    struct grpc_request request;
+    grpc_request_parse(fields, 2, &request);
+    return request;
+}
+
+/* One that is too large for its type is no smaller for that. */
+static void test_sizes_of_replies(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t least, most;
+    } cases[] = {
+        {"1", 1, 1},
+        {"4194304", 4194304, 4194304},
+        {"007", 7, 7},
+        {"2147483648", 2147483648, 2147483648},
+        {"18446744073709551615", UINT64_MAX, UINT64_MAX},
+        {"18446744073709551616", (uint64_t)1 << 59, UINT64_MAX},
+        {"99999999999999999999999999999999999999999", (uint64_t)1 << 59, UINT64_MAX},
+        {"100000000000000000000000000000000000000000", (uint64_t)1 << 59, UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct grpc_request request = with_max_reply(cases[i].text);
+        assert_true(request.max_reply_valid);
+        assert_in_range(request.max_reply, cases[i].least, cases[i].most);
+    }
+    struct grpc_request request;
+    const struct http2_field other = field("keystore-max-reply-bytez", "7");
+    grpc_request_parse(&other, 1, &request);
+    assert_true(request.max_reply_valid);
+    assert_int_equal(request.max_reply, GRPC_DEFAULT_MAX_REPLY);
+}
+
+static void test_malformed_sizes_of_replies(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"",   "0",  "000",  "-1",    "+1", "1.0", "1e6",     "4MiB",
+                                        " 1", "1 ", "0x10", "1,000", "1/", "1:",  "\xd9\xa1"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (with_max_reply(cases[i]).max_reply_valid)
+            fail_msg("\"%s\" was taken", cases[i]);
+    }
+}
+
 static void test_content_types(void **state)
 {
     (void)state;
@@ -161,6 +210,8 @@ int main(void)
         cmocka_unit_test(test_absent_fields_are_empty),
         cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_malformed_timeouts),
+        cmocka_unit_test(test_sizes_of_replies),
+        cmocka_unit_test(test_malformed_sizes_of_replies),
         cmocka_unit_test(test_content_types),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,14 +287,6 @@ static void test_sizes_are_only_a_hint(void **state)
     store_text_expect(fixture->store, "0 \"a\" @0 v1 = \"x\"\n0 \"b\" @0 v1 = \"x\"\n");
 }
 
-static void test_beginnings(void **state)
-{
-    (void)state;
-    assert_true(load_rdb_begins(SLICE_LITERAL("REDIS0010")));
-    assert_false(load_rdb_begins(SLICE_LITERAL("*2\r\n")));
-    assert_false(load_rdb_begins(SLICE_LITERAL("")));
-}
-
 static void test_a_dump_of_redis_8(void **state)
 {
     struct fixture *fixture = *state;
@@ -333,7 +325,6 @@ int main(void)
         TEST(test_all_kinds_of_many_strings),
         TEST(test_a_string_twice_is_damage),
         TEST(test_sizes_are_only_a_hint),
-        TEST(test_beginnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,6 +61,14 @@ static void test_it_can_be_stopped(void **state)
     assert_int_equal(loading.offset, 2 * MIB);
 }
 
+static void test_reasons_are_printable(void **state)
+{
+    (void)state;
+    struct loading loading = {0};
+    loading_fail(&loading, LOADING_REFUSED, 0, "the command %s: no", "a\x1b[2J\xc5\n\x7f~");
+    assert_string_equal(loading.why, "the command a?[2J???~: no");
+}
+
 static void test_the_first_failure_counts(void **state)
 {
     (void)state;
@@ -82,6 +90,7 @@ int main(void)
         cmocka_unit_test(test_progress_is_told_now_and_then),
         cmocka_unit_test(test_nobody_has_to_listen),
         cmocka_unit_test(test_it_can_be_stopped),
+        cmocka_unit_test(test_reasons_are_printable),
         cmocka_unit_test(test_the_first_failure_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

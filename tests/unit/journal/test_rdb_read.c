@@ -96,6 +96,16 @@ static void test_versions_of_the_format(void **state)
                     "the file ends within its first line: it needs 9 bytes, 8 are left");
 }
 
+static void test_beginnings(void **state)
+{
+    (void)state;
+    assert_true(rdb_read_begins(SLICE_LITERAL("REDIS0010")));
+    assert_true(rdb_read_begins(SLICE_LITERAL("VALKEY080")));
+    assert_false(rdb_read_begins(SLICE_LITERAL("*2\r\n")));
+    assert_false(rdb_read_begins(SLICE_LITERAL("REDI")));
+    assert_false(rdb_read_begins(SLICE_LITERAL("")));
+}
+
 static void test_fields(void **state)
 {
     (void)state;
@@ -370,6 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_versions_of_the_format),
+        cmocka_unit_test(test_beginnings),
         cmocka_unit_test(test_fields),
         cmocka_unit_test(test_expiry),
         cmocka_unit_test(test_what_is_passed_over),

@@ -367,6 +367,36 @@ static void judges_revisions(void **state)
     buf_deinit(&log);
 }
 
+/* What is cut away gives no revision: the next start would leave those before it out, and call them
+ * durable. */
+static void torn_batches_give_no_revision(void **state)
+{
+    (void)state;
+    struct buf log;
+    struct scan scan;
+    struct scan_unit unit;
+    size_t whole;
+    buf_init(&log, BUILDER_LIMIT);
+    append_batch(&log, 5, 1, 4, "DEL a");
+    whole = log.len;
+    append_batch(&log, 1000, 1, 5, "DEL b");
+    for (size_t len = whole + 1; len < log.len; len++) {
+        scan_init(&scan, slice_make(log.data, len), 5);
+        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
+        assert_int_equal(scan_next(&scan, &unit), SCAN_TORN);
+        assert_int_equal(scan.offset, whole);
+        assert_int_equal(scan.next, 6);
+        scan_deinit(&scan);
+    }
+    log.data[log.len - 1] ^= 1;
+    scan_init(&scan, buf_slice(&log), 5);
+    assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
+    assert_int_equal(scan_next(&scan, &unit), SCAN_TORN);
+    assert_int_equal(scan.next, 6);
+    scan_deinit(&scan);
+    buf_deinit(&log);
+}
+
 /* A client may store a log as a value; a torn batch that holds it must not look like damage. */
 static void values_that_are_logs_prove_nothing(void **state)
 {
@@ -443,6 +473,31 @@ static void judges_plain_files(void **state)
     buf_deinit(&log);
 }
 
+/* Redis reads 1,023 bytes of a line at most: a longer comment is no comment for it, either. */
+static void comments_have_a_longest_length(void **state)
+{
+    (void)state;
+    struct buf log;
+    const char *why;
+    buf_init(&log, BUILDER_LIMIT);
+    for (size_t len = 1; len <= 1100; len++) { /* of the line, with its end */
+        bool whole = len >= 2 && len <= 1023;
+        append_script(&log, "DEL a");
+        for (size_t i = 1; i < len; i++)
+            builder_append_text(&log, i == 1 ? "#" : "x");
+        builder_append_text(&log, "\n");
+        append_script(&log, "DEL b");
+        assert_int_equal(read_built(&log, 0, &why), whole ? SCAN_CLEAN : SCAN_DAMAGED);
+    }
+    for (size_t len = 1; len <= 1100; len++) { /* the file ends within it */
+        append_script(&log, "DEL a");
+        for (size_t i = 0; i < len; i++)
+            builder_append_text(&log, i == 0 ? "#" : "x");
+        assert_int_equal(read_built(&log, 0, &why), len < 1023 ? SCAN_TORN : SCAN_DAMAGED);
+    }
+    buf_deinit(&log);
+}
+
 /* Random bytes and spliced logs: whatever is said of them, it ends and stays within them. */
 static void survives_garbage(void **state)
 {
@@ -489,8 +544,10 @@ int main(void)
         cmocka_unit_test(understands_select_and_transactions),
         cmocka_unit_test(holds_batches_to_their_word),
         cmocka_unit_test(judges_revisions),
+        cmocka_unit_test(torn_batches_give_no_revision),
         cmocka_unit_test(values_that_are_logs_prove_nothing),
         cmocka_unit_test(judges_plain_files),
+        cmocka_unit_test(comments_have_a_longest_length),
         cmocka_unit_test(survives_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,7 @@ struct echo_session {
     struct chain *out; /* of the feed under way; may be NULL */
     size_t feeds;
     size_t drains;
+    size_t owed; /* answers, if the protocol owes any */
     int64_t now_ms;
     bool done;    /* finished when all is sent */
     bool ended;   /* feed has returned false */
@@ -176,6 +177,12 @@ static inline const char *echo_server_expired(const void *user, int64_t now_ms)
     const struct echo_session *session = user;
     (void)now_ms;
     return session->expired ? "a test wanted it" : NULL;
+}
+
+static inline bool echo_server_owes(const void *user)
+{
+    const struct echo_session *session = user;
+    return session->owed > 0;
 }
 
 static inline void echo_server_drain(void *user)

@@ -471,6 +471,55 @@ static void test_half_closed_peer_without_answers_is_closed(void **state)
     echo_server_stop_and_free(server);
 }
 
+/* An answer that comes after the peer has ended its side: the session owes it. */
+static bool owe(struct echo_session *session, struct slice bytes)
+{
+    if (bytes.data[0] == 'n')
+        return true;
+    session->owed = 1 + (bytes.data[0] == 't'); /* "one" or "two" */
+    session->server->registered = session;
+    return true;
+}
+
+static void answer_one(void *user)
+{
+    struct echo_server *server = user;
+    struct echo_session *session = server->registered;
+    session->owed--;
+    echo_server_append(session, SLICE_LITERAL("!"));
+    net_connection_flush(session->connection);
+}
+
+static void test_half_closed_peer_gets_what_it_is_owed(void **state)
+{
+    (void)state;
+    uint8_t byte;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    server->on_feed = owe;
+    server->protocol.owes = echo_server_owes;
+    server->protocol.on_wake = answer_one;
+    echo_server_start(server);
+    for (size_t answers = 0; answers < 3; answers++) {
+        int fd = echo_connect(&server->address, 0);
+        const char *words = answers == 0 ? "none" : answers == 1 ? "one" : "two";
+        assert_int_equal(send(fd, words, 3, 0), 3);
+        echo_wait_until(atomic_load(&server->fed) == 3 * (answers + 1));
+        assert_int_equal(shutdown(fd, SHUT_WR), 0);
+        for (size_t i = 0; i < answers; i++) {
+            assert_int_equal(atomic_load(&server->closed), answers);
+            net_loop_wake(server->loop);
+            echo_poll(fd, POLLIN);
+            assert_int_equal(recv(fd, &byte, 1, 0), 1);
+            assert_int_equal(byte, '!');
+        }
+        echo_poll(fd, POLLIN);
+        assert_int_equal(recv(fd, &byte, 1, 0), 0);
+        echo_wait_until(atomic_load(&server->closed) == answers + 1);
+        close(fd);
+    }
+    echo_server_stop_and_free(server);
+}
+
 /* Time. */
 
 static bool expire(struct echo_session *session, struct slice bytes)
@@ -713,6 +762,7 @@ int main(void)
         cmocka_unit_test(test_end_while_writing_comes_after_what_is_left),
         cmocka_unit_test(test_half_closed_peer_gets_its_answers),
         cmocka_unit_test(test_half_closed_peer_without_answers_is_closed),
+        cmocka_unit_test(test_half_closed_peer_gets_what_it_is_owed),
         cmocka_unit_test(test_expired_session_is_closed),
         cmocka_unit_test(test_who_takes_nothing_in_time_is_closed),
         cmocka_unit_test(test_who_takes_no_last_word_is_closed),

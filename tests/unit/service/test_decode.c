@@ -26,6 +26,29 @@ static void test_key(void **state)
     decoding_end(&decoding);
 }
 
+static void test_only_reads_of_a_key_want_to_know_since_when(void **state)
+{
+    (void)state;
+    static const enum op_kind reads[] = {OP_GET, OP_DESCRIBE};
+    static const enum op_kind others[] = {OP_GET_DEL, OP_DELETE, OP_L_POP, OP_R_POP};
+    Keystore__V1__Key message = KEYSTORE__V1__KEY__INIT;
+    struct decoding decoding;
+    message.key = message_text("k");
+    for (int wanted = 0; wanted < 2; wanted++) {
+        message.want_as_of = wanted;
+        for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
+            decoding_of(&decoding, DECODER(key), reads[i], &message);
+            assert_decoded(&decoding);
+            assert_int_equal(decoding.op.want_as_of, wanted);
+            decoding_end(&decoding);
+        }
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        decoding_of(&decoding, DECODER(key), others[i], &message);
+        assert_refused(&decoding, ERR_BAD_ARGUMENT, "want_as_of");
+    }
+}
+
 static void test_zero_bytes_are_a_message_of_defaults(void **state)
 {
     (void)state;
@@ -563,6 +586,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_key),
+        cmocka_unit_test(test_only_reads_of_a_key_want_to_know_since_when),
         cmocka_unit_test(test_zero_bytes_are_a_message_of_defaults),
         cmocka_unit_test(test_key_value),
         cmocka_unit_test(test_bytes_stay_in_the_message),

@@ -179,6 +179,36 @@ static void test_compares(void **state)
         assert_int_equal(compare->condition.existence, i == 0 ? EXISTENCE_ABSENT : EXISTENCE_ANY);
         assert_int_equal(compare->condition.version, i == 1 ? 9 : 0);
         assert_int_equal(compare->condition.match_value, i == 2);
+        assert_false(compare->has_since);
+        decoding_end(&decoding);
+    }
+}
+
+/* Also 0, which is a revision: nothing was written since the beginning. */
+static void test_compares_with_a_revision(void **state)
+{
+    (void)state;
+    static const uint64_t revisions[] = {0, 1, UINT64_MAX};
+    for (size_t i = 0; i < sizeof revisions / sizeof *revisions; i++) {
+        Keystore__V1__TxnRequest message = KEYSTORE__V1__TXN_REQUEST__INIT;
+        Keystore__V1__TxnRequest__Compare compare = KEYSTORE__V1__TXN_REQUEST__COMPARE__INIT;
+        Keystore__V1__TxnRequest__Compare *compares[] = {&compare};
+        struct decoding decoding;
+        compare.key = message_text("key");
+        compare.db = 5;
+        compare.since_case = KEYSTORE__V1__TXN_REQUEST__COMPARE__SINCE_UNCHANGED_SINCE;
+        compare.unchanged_since = revisions[i];
+        message.compares = compares;
+        message.n_compares = 1;
+        decoding_of(&decoding, DECODER(txn_request), OP_TXN, &message);
+        assert_decoded(&decoding);
+        const struct op *op = decoding.op.txn->compares;
+        assert_is(op->key, "key");
+        assert_int_equal(op->db, 5);
+        assert_true(op->has_since);
+        assert_true(op->since == revisions[i]);
+        assert_int_equal(op->condition.existence, EXISTENCE_ANY);
+        assert_int_equal(op->condition.version, 0);
         decoding_end(&decoding);
     }
 }
@@ -206,6 +236,7 @@ int main(void)
         cmocka_unit_test(test_operations_that_are_none),
         cmocka_unit_test(test_what_is_wrong_within_is_found),
         cmocka_unit_test(test_compares),
+        cmocka_unit_test(test_compares_with_a_revision),
         cmocka_unit_test(test_compares_that_ask_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

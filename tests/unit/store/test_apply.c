@@ -323,17 +323,105 @@ static void test_a_returned_long_string_is_shared(void **state)
     assert_null(result.value.blob);
 }
 
+/* ---- what is taken is answered, or not taken ---- */
+
+static void fill(struct keyspace_fixture *fixture, bool is_list, struct slice value)
+{
+    keyspace_apply(fixture, (struct op){.kind = OP_DELETE, .key = SLICE_LITERAL("target")});
+    keyspace_apply(fixture, (struct op){.kind = OP_DELETE, .key = SLICE_LITERAL("key")});
+    struct slice values[] = {value, SLICE_LITERAL("second"), value};
+    struct op op = {.kind = OP_SET, .key = SLICE_LITERAL("key"), .value = value};
+    if (is_list)
+        op = (struct op){.kind = OP_R_PUSH, .key = op.key, .values = values, .value_count = 3};
+    assert_true(keyspace_apply(fixture, op)->ok);
+}
+
+/* It would answer with more than the client takes, so it changes nothing. */
+static void assert_takes_nothing(struct keyspace_fixture *fixture, struct op op, size_t max_reply)
+{
+    struct entry *entry = keyspace_find(fixture, "key");
+    uint64_t revision = fixture->revision, version = entry_version(entry);
+    size_t told = fixture->change_count;
+    op.max_reply = max_reply;
+    const struct op_result *result = keyspace_apply(fixture, op);
+    assert_int_equal(result->err, ERR_TOO_LARGE);
+    assert_non_null(strstr(result->why, "keystore-max-reply-bytes"));
+    assert_false(result->ok);
+    assert_int_equal(result->value.bytes.len + result->value_count, 0);
+    assert_int_equal(fixture->revision, revision);
+    assert_int_equal(fixture->change_count, told);
+    assert_ptr_equal(keyspace_find(fixture, "key"), entry);
+    assert_int_equal(entry_version(entry), version);
+    assert_int_equal(entry_expire_at_ms(entry), 0);
+    assert_null(keyspace_find(fixture, "target"));
+    if (entry_type(entry) == ENTRY_LIST)
+        assert_int_equal(list_length(entry_list(entry)), 3);
+}
+
+static void try_to_take(struct keyspace_fixture *fixture, struct op op, bool is_list,
+                        struct slice value)
+{
+    fill(fixture, is_list, value);
+    size_t size = op_reply_size(op.kind, keyspace_apply(fixture, op));
+    assert_true(size > value.len);
+    fill(fixture, is_list, value);
+    assert_takes_nothing(fixture, op, 1);
+    assert_takes_nothing(fixture, op, size - 1);
+    op.max_reply = size;
+    const struct op_result *result = keyspace_apply(fixture, op);
+    assert_int_equal(result->err, ERR_NONE);
+    assert_true(
+        slice_equal(result->value_count > 0 ? result->values[0] : result->value.bytes, value));
+}
+
+static void test_nothing_is_taken_that_the_client_does_not_take(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct op_key keys[] = {{.bytes = SLICE_LITERAL("none")}, {.bytes = SLICE_LITERAL("key")}};
+    const struct op strings[] = {
+        {.kind = OP_GET_DEL},
+        {.kind = OP_GET_EX, .expire_at_ms = fixture->now_ms + 5},
+        {.kind = OP_SET, .value = SLICE_LITERAL("new"), .return_previous = true},
+    };
+    const struct op lists[] = {
+        {.kind = OP_L_POP},
+        {.kind = OP_R_POP},
+        {.kind = OP_LIST_POP, .keys = keys, .key_count = 2},
+        {.kind = OP_LIST_POP, .keys = keys, .key_count = 2, .count = 2},
+        {.kind = OP_L_MOVE, .target = {.bytes = SLICE_LITERAL("target")}},
+    };
+    const struct slice values[] = {SLICE_LITERAL("value"), keyspace_long_bytes(0)};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t k = 0; k < sizeof strings / sizeof *strings; k++) {
+            struct op op = strings[k];
+            op.key = SLICE_LITERAL("key");
+            try_to_take(fixture, op, false, values[i]);
+        }
+        for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
+            struct op op = lists[k];
+            op.key = SLICE_LITERAL("key");
+            try_to_take(fixture, op, true, values[i]);
+        }
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_find_gives_the_entry_of_the_key),  TEST(test_find_does_not_see_what_has_expired),
-        TEST(test_open_removes_what_has_expired),    TEST(test_a_miss_shows_the_removal),
-        TEST(test_a_returned_string_is_a_copy),      TEST(test_wrong_type_names_what_the_key_holds),
-        TEST(test_a_unit_has_one_revision),          TEST(test_writes_go_through_the_gates),
-        TEST(test_every_combination_of_a_condition), TEST(test_a_value_is_matched_in_full),
+        TEST(test_find_gives_the_entry_of_the_key),
+        TEST(test_find_does_not_see_what_has_expired),
+        TEST(test_open_removes_what_has_expired),
+        TEST(test_a_miss_shows_the_removal),
+        TEST(test_a_returned_string_is_a_copy),
+        TEST(test_wrong_type_names_what_the_key_holds),
+        TEST(test_a_unit_has_one_revision),
+        TEST(test_writes_go_through_the_gates),
+        TEST(test_every_combination_of_a_condition),
+        TEST(test_a_value_is_matched_in_full),
         TEST(test_a_returned_long_string_is_shared),
+        TEST(test_nothing_is_taken_that_the_client_does_not_take),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -309,6 +309,61 @@ static void test_lru_keeps_what_is_written(void **state)
     assert_true(store_stats(fixture->store).evicted_keys > 100000);
 }
 
+/* Uses the key; false if it was not there, so that it began anew. */
+static bool use(struct fixture *fixture, enum op_kind kind)
+{
+    struct slice element = SLICE_LITERAL("7");
+    struct op op = {.kind = kind, .key = SLICE_LITERAL("key"), .value = element};
+    op.return_previous = kind == OP_SET;
+    if (kind == OP_INCR)
+        op.by = 1;
+    if (kind == OP_L_MOVE)
+        op.target.bytes = op.key;
+    if (kind == OP_EXPIRE || kind == OP_GET_EX)
+        op.expire_at_ms = NOW_MS + 1000;
+    if (kind == OP_L_PUSH) {
+        op.values = &element;
+        op.value_count = 1;
+    }
+    const struct op_result *result = apply(fixture, op);
+    assert_int_equal(result->err, ERR_NONE);
+    switch (kind) {
+    case OP_INCR:
+        return result->integer > 1;
+    case OP_APPEND:
+    case OP_L_PUSH:
+        return result->count > 1;
+    case OP_EXPIRE:
+        return result->ok;
+    default:
+        return result->value.found;
+    }
+}
+
+/* What is used three times per hundred new keys is never gone, whatever uses it. */
+static void test_what_is_used_never_begins_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    static const enum op_kind kinds[] = {OP_INCR,   OP_APPEND, OP_L_PUSH, OP_L_MOVE,
+                                         OP_EXPIRE, OP_GET_EX, OP_SET};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        store_free(fixture->store);
+        fixture->store = store_new(&(struct store_options){
+            .databases = 2, .max_memory = LIMIT / 2, .policy = STORE_ALLKEYS_LRU});
+        enum op_kind first = kinds[k] == OP_EXPIRE || kinds[k] == OP_GET_EX ? OP_APPEND
+                             : kinds[k] == OP_L_MOVE                        ? OP_L_PUSH
+                                                                            : kinds[k];
+        assert_false(use(fixture, first));
+        for (unsigned round = 0; round < 800; round++) {
+            for (unsigned i = 0; i < 3; i++)
+                assert_true(use(fixture, kinds[k]));
+            for (unsigned i = 0; i < 100; i++)
+                assert_int_equal(set(fixture, round * 100 + i, 0), ERR_NONE);
+        }
+        assert_true(store_stats(fixture->store).evicted_keys > 30000);
+    }
+}
+
 static unsigned marks_of(struct fixture *fixture, struct slice key)
 {
     uint64_t hash = store_hash(fixture->store, key);
@@ -462,6 +517,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_lru_keeps_what_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lru_keeps_what_is_written, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_used_never_begins_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_use_is_marked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_few_new_keys_in_another_database_stay, setup,
                                         teardown),

@@ -1,0 +1,73 @@
+/*
+ * RESTORE of a log for libFuzzer: the input is a value as DUMP gives it, without its checksum, and
+ * goes the way of a start, from the command in a log to the store. What was loaded must be what a
+ * log could hold; else there must be a reason.
+ *
+ *   CC=clang cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 \
+ *       -DKEYSTORE_SANITIZE=fuzzer-no-link,address
+ *   cmake --build build/fuzz --target fuzz_restore && build/fuzz/tests/fuzz_restore -max_len=4096
+ */
+#include "base/arena.h"
+#include "journal/crc64.h"
+#include "journal/replay.h"
+#include "journal/resp.h"
+#include "store/op.h"
+#include "store/store.h"
+
+#include <stdlib.h>
+
+#define MOST 65536
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The value with the checksum that it should have; the input's last two bytes are its version. */
+static void append_restore(struct buf *log, const uint8_t *data, size_t size)
+{
+    uint8_t dump[MOST + sizeof(uint64_t)];
+    uint64_t check = crc64_update(0, slice_make(data, size));
+    memcpy(dump, data, size);
+    memcpy(dump + size, &check, sizeof check);
+    struct slice args[] = {SLICE_LITERAL("RESTORE"), SLICE_LITERAL("k"), SLICE_LITERAL("0"),
+                           slice_make(dump, size + sizeof check)};
+    if (!resp_append(log, args, sizeof args / sizeof *args))
+        abort();
+}
+
+/* A key that is there has a value, at the revision of the unit. */
+static void check_store(struct store *store)
+{
+    struct arena arena;
+    struct op_result result;
+    struct op op = {.kind = OP_DESCRIBE, .key = SLICE_LITERAL("k")};
+    arena_init(&arena);
+    store_apply(store, &op, &arena, &result);
+    if (result.err != ERR_NONE || result.version > 1)
+        abort();
+    op_result_release(&result);
+    arena_deinit(&arena);
+}
+
+static void load(struct slice log)
+{
+    struct store *store = store_new(&(struct store_options){.databases = 1});
+    struct loading loading = {.store = store};
+    struct replay_end end;
+    bool loaded = replay_log(&loading, log, 0, &end);
+    if (loaded ? end.good != log.len : loading.why[0] == 0 || loading.offset > log.len)
+        abort();
+    check_store(store);
+    loading_deinit(&loading);
+    store_free(store);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct buf log;
+    if (size > MOST)
+        return 0;
+    buf_init(&log, SIZE_MAX);
+    append_restore(&log, data, size);
+    load(buf_slice(&log));
+    buf_deinit(&log);
+    return 0;
+}
