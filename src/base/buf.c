@@ -7,12 +7,17 @@
 
 void buf_init(struct buf *buf, size_t limit)
 {
-    *buf = (struct buf){.limit = limit};
+    buf_init_for(buf, limit, ACCOUNT_CLIENTS);
+}
+
+void buf_init_for(struct buf *buf, size_t limit, enum account account)
+{
+    *buf = (struct buf){.limit = limit, .account = account};
 }
 
 void buf_deinit(struct buf *buf)
 {
-    mem_give(buf->data, buf->cap);
+    mem_give(buf->account, buf->data, buf->cap);
     buf->data = NULL;
     buf->len = 0;
     buf->cap = 0;
@@ -25,7 +30,7 @@ static __attribute__((noinline, cold)) void grow(struct buf *buf, size_t needed)
         cap *= 2;
     if (cap > buf->limit)
         cap = buf->limit;
-    buf->data = mem_resize(buf->data, buf->cap, cap);
+    buf->data = mem_resize(buf->account, buf->data, buf->cap, cap);
     buf->cap = cap;
 }
 

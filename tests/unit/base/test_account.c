@@ -27,47 +27,47 @@ static int end(void **state)
 static void test_all_that_is_counted_is_added_up(void **state)
 {
     (void)state;
-    account_count((ptrdiff_t)MIB);
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)MIB);
     account_count_queued(5);
     assert_int_equal(account_used(), MIB + 5);
     assert_int_equal(account_queued(), 5);
-    account_count(-(ptrdiff_t)MIB);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)MIB);
     account_count_queued(-5);
 }
 
 static void test_half_of_the_limit_is_tight(void **state)
 {
     (void)state;
-    account_count((ptrdiff_t)(20 * MIB));
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(20 * MIB));
     assert_false(account_is_tight());
     account_count_queued(1);
     assert_true(account_is_tight());
     account_count_queued(-1);
-    account_count(-(ptrdiff_t)(20 * MIB));
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(20 * MIB));
 }
 
 static void test_the_limit_is_for_large_blocks_of_several(void **state)
 {
     (void)state;
-    account_count((ptrdiff_t)(30 * MIB));
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(30 * MIB));
     assert_true(account_allows(10 * MIB, 0));
     assert_false(account_allows(10 * MIB + 1, 0));
     assert_true(account_allows(ACCOUNT_LEAST - 1, 0));
-    account_count((ptrdiff_t)(20 * MIB));
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(20 * MIB));
     assert_false(account_allows(ACCOUNT_LEAST, 0));
     assert_true(account_allows(ACCOUNT_LEAST - 1, 0));
-    account_count(-(ptrdiff_t)(50 * MIB));
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(50 * MIB));
 }
 
 static void test_one_request_is_served_whatever_the_limit(void **state)
 {
     (void)state;
     assert_true(account_allows(100 * MIB, 0));
-    account_count((ptrdiff_t)(100 * MIB));
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(100 * MIB));
     assert_true(account_allows(28 * MIB, 100 * MIB));
     assert_true(account_allows(28 * MIB, 90 * MIB));
     assert_false(account_allows(28 * MIB, 89 * MIB));
-    account_count(-(ptrdiff_t)(100 * MIB));
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(100 * MIB));
 }
 
 int main(void)

@@ -81,7 +81,7 @@ static void test_large_blocks_are_counted_and_resized(void **state)
     uint8_t *memory = NULL;
     size_t size = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        memory = mem_resize(memory, size, sizes[i]);
+        memory = mem_resize(ACCOUNT_CLIENTS, memory, size, sizes[i]);
         for (size_t at = 0; at < size && at < sizes[i]; at++)
             assert_int_equal(memory[at], (uint8_t)(at * 7));
         size = sizes[i];
@@ -91,10 +91,10 @@ static void test_large_blocks_are_counted_and_resized(void **state)
         assert_int_equal(account_used() - before, counted);
         assert_int_equal(runs_used() - runs, counted);
     }
-    mem_give(memory, size);
-    memory = mem_take(100000);
-    mem_give(memory, 100000);
-    mem_give(NULL, 0);
+    mem_give(ACCOUNT_CLIENTS, memory, size);
+    memory = mem_take(ACCOUNT_CLIENTS, 100000);
+    mem_give(ACCOUNT_CLIENTS, memory, 100000);
+    mem_give(ACCOUNT_CLIENTS, NULL, 0);
     assert_int_equal(account_used(), before);
     assert_int_equal(runs_used(), runs);
 }
