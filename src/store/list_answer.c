@@ -68,12 +68,26 @@ static void answer_element(struct keyspace *space, struct list_cursor *cursor,
         borrow(borrowed, *value);
 }
 
-bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
-                      struct op_result *result)
+/* No element is left in the result of the operation, which has failed. */
+static bool forget_elements(struct op_result *result)
 {
-    /* An empty element takes some too, so what is allocated here is not much more than the answer.
-     */
-    if (part->count > most / op_answer_size(0))
+    enum err err = result->err;
+    const char *why = result->why;
+    op_result_release(result);
+    *result = (struct op_result){.err = err, .why = why};
+    return false;
+}
+
+bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
+                      const char *too_large, struct op_result *result)
+{
+    /* An empty element takes some, too. */
+    if (part->count > most / op_answer_size(0)) {
+        apply_fail(result, ERR_TOO_LARGE, too_large);
+        return false;
+    }
+    size_t each = sizeof *result->values + sizeof *result->blobs, copied = 0;
+    if (!apply_reserve_answer(space, part->count * each, 0, result))
         return false;
     result->values = arena_alloc(space->arena, part->count * sizeof *result->values);
     result->value_count = part->count;
@@ -83,15 +97,16 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
     for (size_t i = 0; on && i < part->count; i++, on = list_step(&cursor, part->towards)) {
         size_t size = op_answer_size(list_cursor_length(&cursor));
         if (size > most) {
-            op_result_release(result);
-            result->value_count = 0;
-            return false;
+            apply_fail(result, ERR_TOO_LARGE, too_large);
+            return forget_elements(result);
         }
         most -= size;
+        copied += cursor.blob == NULL ? size : 0;
         answer_element(space, &cursor, &borrowed, result, i);
     }
     own(space, &borrowed, result->values, part->count);
-    return true;
+    /* Copied once more as the message. */
+    return apply_reserve_answer(space, 0, copied, result) || forget_elements(result);
 }
 
 void list_answer_value(struct keyspace *space, const struct list *list, size_t index,

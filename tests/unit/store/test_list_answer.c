@@ -50,7 +50,7 @@ static void assert_part(struct answered *answered, size_t first, size_t count,
 {
     struct list_part part = {
         .list = answered->list, .first = first, .count = count, .towards = towards};
-    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &answered->result));
+    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &answered->result));
     assert_values_are(&answered->result, text);
     assert_null(answered->result.blobs);
 }
@@ -69,7 +69,7 @@ static void test_a_part_has_a_direction(void **state)
 
 static bool fits(struct answered *answered, const struct list_part *part, size_t most)
 {
-    bool fits = list_answer_part(&answered->space, part, most, &answered->result);
+    bool fits = list_answer_part(&answered->space, part, most, "too large", &answered->result);
     assert_int_equal(answered->result.value_count, fits ? part->count : 0);
     return fits;
 }
@@ -110,7 +110,7 @@ static void test_long_elements_are_shared_and_short_ones_copied(void **state)
     list_push(answered->list, LIST_TAIL, keyspace_long_bytes(1));
     struct list_part part = {.list = answered->list, .count = 2, .towards = LIST_TAIL};
     struct op_value value = {0};
-    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &answered->result));
+    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &answered->result));
     list_answer_value(&answered->space, answered->list, 1, &value);
     assert_ptr_equal(value.blob, answered->result.blobs[1]);
     assert_null(answered->result.blobs[0]);
@@ -141,10 +141,10 @@ static void test_all_kinds_are_answered_in_both_directions(void **state)
     for (size_t i = 0; i < COUNT; i++)
         list_push(answered->list, LIST_TAIL, mixed_element(i, bytes));
     struct list_part part = {.list = answered->list, .count = COUNT, .towards = LIST_TAIL};
-    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &answered->result));
+    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &answered->result));
     part.first = COUNT - 1;
     part.towards = LIST_HEAD;
-    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &back));
+    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &back));
     list_drop(answered->list, LIST_HEAD, COUNT);
     memset(bytes, 'z', sizeof bytes);
     for (size_t i = 0; i < 2 * COUNT; i++) /* where the elements lay */
