@@ -1,5 +1,6 @@
-/* A bump allocator over a chain of blocks. Big requests get a block of their own size. What is large
- * is taken in runs here, not through mem_take(), since it may have been counted beforehand. */
+/* A bump allocator over a chain of blocks. Big requests get a block of their own size. What is
+ * large is taken in runs here, not through mem_take(), since it may have been counted beforehand.
+ */
 #include "base/arena.h"
 
 #include "base/mem.h"

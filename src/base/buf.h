@@ -9,7 +9,7 @@ struct buf {
     uint8_t *data;
     size_t len;
     size_t cap;
-    size_t limit; /* bytes; `len` never exceeds it */
+    size_t limit;         /* bytes; `len` never exceeds it */
     enum account account; /* that its memory counts in */
 };
 

@@ -34,8 +34,7 @@ static void release_blobs(struct chain *chain)
 void chain_deinit(struct chain *chain)
 {
     release_blobs(chain);
-    mem_give(chain->bytes.account, chain->references,
-             chain->capacity * sizeof *chain->references);
+    mem_give(chain->bytes.account, chain->references, chain->capacity * sizeof *chain->references);
     buf_deinit(&chain->bytes);
     chain_init_for(chain, chain->bytes.account);
 }
@@ -66,9 +65,9 @@ void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part
     }
     if (chain->count == chain->capacity) {
         size_t capacity = chain->capacity > 0 ? chain->capacity * 2 : FIRST_CAPACITY;
-        chain->references =
-            mem_resize(chain->bytes.account, chain->references, chain->capacity * sizeof *chain->references,
-                       capacity * sizeof *chain->references);
+        chain->references = mem_resize(chain->bytes.account, chain->references,
+                                       chain->capacity * sizeof *chain->references,
+                                       capacity * sizeof *chain->references);
         chain->capacity = capacity;
     }
     if (is_of_clients(chain))

@@ -18,7 +18,7 @@ struct chain_reference {
 
 /* All zero is an empty chain, whose memory counts as the clients'. */
 struct chain {
-    struct buf bytes; /* its account is the chain's */
+    struct buf bytes;                   /* its account is the chain's */
     struct chain_reference *references; /* `at` never decreases */
     size_t count;
     size_t capacity;

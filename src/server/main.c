@@ -156,8 +156,8 @@ static void drain(struct server *server)
         worker_stop(server->workers[i]);
 }
 
-/* A second signal while the workers finish ends the process at once. What waits here has the time to
- * see to it that freed memory goes back, also when nothing is asked of the server any more. */
+/* A second signal while the workers finish ends the process at once. What waits here has the time
+ * to see to it that freed memory goes back, also when nothing is asked of the server any more. */
 static void wait_and_drain(struct server *server, const sigset_t *signals)
 {
     static const struct timespec second = {.tv_sec = 1};

@@ -12,8 +12,8 @@
 #define FIRST_REPEATED 4
 /* Elements that follow are counted ahead if there are so many bytes more. */
 #define WORTH_COUNTING ((size_t)512)
-/* What an element costs: its place in the message and in the operation, where keys have the largest.
- * One that is a message becomes an operation, which has a result of its own. */
+/* What an element costs: its place in the message and in the operation, where keys have the
+ * largest. One that is a message becomes an operation, which has a result of its own. */
 #define ELEMENT_COST (sizeof(ProtobufCBinaryData) + sizeof(struct op_key))
 #define INNER_COST   (sizeof(void *) + sizeof(struct op) + sizeof(struct op_result))
 /* Messages of the schema have no more levels. */
@@ -337,8 +337,8 @@ static size_t unfolded(const ProtobufCMessageDescriptor *descriptor, struct slic
             continue;
         bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
         if (field->type == PROTOBUF_C_TYPE_MESSAGE && depth > 0 && value.type == WIRE_BYTES)
-            size += (repeated ? INNER_COST : 0) +
-                    unfolded(field->descriptor, value.bytes, depth - 1);
+            size +=
+                (repeated ? INNER_COST : 0) + unfolded(field->descriptor, value.bytes, depth - 1);
         else if (field->type == PROTOBUF_C_TYPE_STRING)
             size += value.bytes.len;
         else if (repeated)

@@ -169,9 +169,9 @@ void apply_return_bytes(struct keyspace *space, struct slice bytes, struct blob 
 void apply_return_string(struct keyspace *space, const struct entry *entry, struct op_value *value);
 
 /*
- * To be asked before memory is taken for an answer of many elements: `unfolded` bytes to manage them
- * and `size` for their own ones. True if they may be taken, and then the account of the clients has
- * them. Else the operation has failed.
+ * To be asked before memory is taken for an answer of many elements: `unfolded` bytes to manage
+ * them and `size` for their own ones. True if they may be taken, and then the account of the
+ * clients has them. Else the operation has failed.
  */
 bool apply_reserve_answer(struct keyspace *space, size_t unfolded, size_t size,
                           struct op_result *result);

@@ -5,16 +5,19 @@
 #include "base/blob.h"
 #include "store/entry.h"
 
-/* Element i of the result stays in its blob. */
-static void share_element(struct keyspace *space, struct op_result *result, size_t i,
+/* Element i of the result stays in its blob. False if the operation has failed. */
+static bool share_element(struct keyspace *space, struct op_result *result, size_t i,
                           struct blob *blob)
 {
     if (result->blobs == NULL) {
         size_t size = result->value_count * sizeof(struct blob *);
+        if (!apply_reserve_answer(space, size, 0, result))
+            return false;
         result->blobs = arena_alloc(space->arena, size);
         memset(result->blobs, 0, size);
     }
     result->blobs[i] = blob_retain(blob);
+    return true;
 }
 
 /*
@@ -50,8 +53,8 @@ static void own(struct keyspace *space, const struct borrowed *borrowed, struct 
     }
 }
 
-/* The cursor's element becomes value `i`. */
-static void answer_element(struct keyspace *space, struct list_cursor *cursor,
+/* The cursor's element becomes value `i`. False if the operation has failed. */
+static bool answer_element(struct keyspace *space, struct list_cursor *cursor,
                            struct borrowed *borrowed, struct op_result *result, size_t i)
 {
     struct slice *value = &result->values[i];
@@ -61,11 +64,12 @@ static void answer_element(struct keyspace *space, struct list_cursor *cursor,
         *borrowed = (struct borrowed){.chunk = cursor->chunk, .first = i};
     }
     if (cursor->blob != NULL)
-        share_element(space, result, i, cursor->blob);
-    else if (cursor->element.is_number)
+        return share_element(space, result, i, cursor->blob);
+    if (cursor->element.is_number)
         *value = arena_copy(space->arena, *value);
     else
         borrow(borrowed, *value);
+    return true;
 }
 
 /* No element is left in the result of the operation, which has failed. */
@@ -86,8 +90,8 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
         apply_fail(result, ERR_TOO_LARGE, too_large);
         return false;
     }
-    size_t each = sizeof *result->values + sizeof *result->blobs, copied = 0;
-    if (!apply_reserve_answer(space, part->count * each, 0, result))
+    size_t copied = 0;
+    if (!apply_reserve_answer(space, part->count * sizeof *result->values, 0, result))
         return false;
     result->values = arena_alloc(space->arena, part->count * sizeof *result->values);
     result->value_count = part->count;
@@ -102,7 +106,8 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
         }
         most -= size;
         copied += cursor.blob == NULL ? size : 0;
-        answer_element(space, &cursor, &borrowed, result, i);
+        if (!answer_element(space, &cursor, &borrowed, result, i))
+            return forget_elements(result);
     }
     own(space, &borrowed, result->values, part->count);
     /* Copied once more as the message. */

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -71,6 +72,43 @@ static void test_realloc_keeps_the_contents(void **state)
     memory = mem_realloc(memory, 1000000);
     assert_string_equal(memory, "abc");
     free(memory);
+}
+
+/* Bytes of memory that the process occupies. */
+static size_t resident_bytes(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*u %llu", &pages), 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Nine of ten small blocks are freed, between the others, where malloc() keeps them. */
+static void test_what_is_free_between_blocks_goes_back(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* their malloc() has ways of its own */
+#endif
+    enum { BLOCKS = 40000, SIZE = 1000 };
+    static void *blocks[BLOCKS];
+    const size_t all = (size_t)BLOCKS * SIZE;
+    size_t held = mem_held(), resident = resident_bytes();
+    for (size_t i = 0; i < BLOCKS; i++)
+        blocks[i] = memset(mem_alloc(SIZE), 1, SIZE);
+    assert_in_range(mem_held() - held, all, all * 11 / 10);
+    for (size_t i = 0; i < BLOCKS; i++)
+        if (i % 100 != 99)
+            free(blocks[i]);
+    mem_trim(); /* it may be needed again at once */
+    assert_true(mem_held() - held > all * 9 / 10);
+    mem_trim();
+    assert_true(mem_held() - held < all / 5);
+    assert_true(resident_bytes() < resident + all / 5);
+    for (size_t i = 99; i < BLOCKS; i += 100)
+        free(blocks[i]);
 }
 
 static void test_large_blocks_are_counted_and_resized(void **state)
@@ -164,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_no_bytes_are_memory_too),
         cmocka_unit_test(test_alloc_zero_is_zero_where_memory_was_used_before),
         cmocka_unit_test(test_realloc_keeps_the_contents),
+        cmocka_unit_test(test_what_is_free_between_blocks_goes_back),
         cmocka_unit_test(test_large_blocks_are_counted_and_resized),
         cmocka_unit_test(test_memory_that_is_not_there_aborts_with_a_sentence),
     };
