@@ -1,4 +1,4 @@
-/* Growable bytes with a limit. Grows by doubling, so that appending is amortised constant. */
+/* Growable bytes with a limit. Grows by doubling at least, so that appending is amortised constant. */
 #include "base/buf.h"
 
 #include "base/mem.h"
@@ -23,11 +23,19 @@ void buf_deinit(struct buf *buf)
     buf->cap = 0;
 }
 
+static size_t power_of_two(size_t least)
+{
+    size_t power = FIRST_CAPACITY;
+    while (power < least)
+        power *= 2;
+    return power;
+}
+
 static __attribute__((noinline, cold)) void grow(struct buf *buf, size_t needed)
 {
-    size_t cap = buf->cap > 0 ? buf->cap : FIRST_CAPACITY;
-    while (cap < needed)
-        cap *= 2;
+    size_t cap = buf->cap > 0 ? 2 * buf->cap : FIRST_CAPACITY;
+    if (cap < needed) /* small ones come in few sizes, large ones to the byte */
+        cap = needed < ACCOUNT_LEAST ? power_of_two(needed) : needed;
     if (cap > buf->limit)
         cap = buf->limit;
     buf->data = mem_resize(buf->account, buf->data, buf->cap, cap);
