@@ -1,4 +1,5 @@
-/* Growable bytes with a limit. Grows by doubling at least, so that appending is amortised constant. */
+/* Growable bytes with a limit. Grows by doubling at least, so that appending is amortised constant.
+ */
 #include "base/buf.h"
 
 #include "base/mem.h"

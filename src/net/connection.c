@@ -444,7 +444,8 @@ static struct net_connection *find_heaviest(const struct net_shared *shared, boo
 }
 
 /* The one that holds most even though it takes its answers, unless hardly anybody else holds
- * anything: one answer is served whatever the limit. `relieved`: bytes of those that were closed. */
+ * anything: one answer is served whatever the limit. `relieved`: bytes of those that were closed.
+ */
 static struct net_connection *find_heavy_beside_others(const struct net_shared *shared,
                                                        size_t relieved)
 {

@@ -179,6 +179,25 @@ static void test_what_is_taken_was_reserved(void **state)
     message_free_packed(packed);
 }
 
+/* The first field is of the wrong type, which shows when the memory is reserved already. */
+static void test_memory_is_reserved_before_it_is_taken(void **state)
+{
+    (void)state;
+    struct slice keys = many_keys(100000);
+    uint8_t *bytes = malloc(2 + keys.len);
+    memcpy(bytes, "\x7a\x00", 2); /* db as bytes */
+    memcpy(bytes + 2, keys.data, keys.len);
+    struct decoding decoding;
+    decoding_begin(&decoding, DECODER(keys), OP_EXISTS, slice_make(bytes, 2 + keys.len));
+    assert_true(decoding.arena.counted >= 100000 * sizeof(struct op_key));
+    assert_int_equal(decoding.arena.in_blocks, 0);
+    assert_int_equal(account_used(), decoding.arena.counted);
+    assert_refused(&decoding, ERR_BAD_MESSAGE, "does not decode");
+    assert_int_equal(account_used(), 0);
+    message_free_packed(keys);
+    free(bytes);
+}
+
 static void test_a_request_that_unfolds_too_far_is_refused(void **state)
 {
     (void)state;
@@ -228,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_copies_and_renames),
         cmocka_unit_test(test_databases),
         cmocka_unit_test(test_what_is_taken_was_reserved),
+        cmocka_unit_test(test_memory_is_reserved_before_it_is_taken),
         cmocka_unit_test(test_a_request_that_unfolds_too_far_is_refused),
         cmocka_unit_test(test_several_requests_share_the_limit),
     };
