@@ -6,8 +6,10 @@
 
 /* A single request may pass the limit if others hold no more than one part in so many of it. */
 #define QUIET_SHARE 4
+/* And so much of it, one part in so many, may a request unfold into. */
+#define UNFOLDED_SHARE 2
 
-static atomic_size_t limit_bytes = SIZE_MAX, large, queued_alone;
+static atomic_size_t limit_bytes = SIZE_MAX, large[ACCOUNT_COUNT], queued_alone;
 
 static size_t read_counter(const atomic_size_t *counter)
 {
@@ -24,9 +26,9 @@ size_t account_limit(void)
     return read_counter(&limit_bytes);
 }
 
-void account_count(ptrdiff_t bytes)
+void account_count(enum account account, ptrdiff_t bytes)
 {
-    atomic_fetch_add_explicit(&large, (size_t)bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&large[account], (size_t)bytes, memory_order_relaxed);
 }
 
 void account_count_queued(ptrdiff_t bytes)
@@ -36,7 +38,7 @@ void account_count_queued(ptrdiff_t bytes)
 
 size_t account_used(void)
 {
-    return read_counter(&large) + read_counter(&queued_alone);
+    return read_counter(&large[ACCOUNT_CLIENTS]) + read_counter(&queued_alone);
 }
 
 size_t account_queued(void)
@@ -44,16 +46,44 @@ size_t account_queued(void)
     return read_counter(&queued_alone);
 }
 
+size_t account_journal(void)
+{
+    return read_counter(&large[ACCOUNT_JOURNAL]);
+}
+
 bool account_is_tight(void)
 {
     return account_used() > account_limit() / 2;
 }
 
-bool account_allows(size_t size, size_t own)
+/* Whether so many bytes more may be used. */
+static bool allows(size_t used, size_t size, size_t own)
 {
-    size_t used = account_used(), limit = account_limit();
+    size_t limit = account_limit();
     if (size < ACCOUNT_LEAST || (used <= limit && size <= limit - used))
         return true;
     size_t others = used > own ? used - own : 0;
     return others <= limit / QUIET_SHARE;
+}
+
+bool account_allows(size_t size, size_t own)
+{
+    return allows(account_used(), size, own);
+}
+
+bool account_reserve(size_t size, size_t own)
+{
+    atomic_size_t *counter = &large[ACCOUNT_CLIENTS];
+    size_t counted = read_counter(counter);
+    do {
+        if (!allows(counted + account_queued(), size, own))
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(counter, &counted, counted + size,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+size_t account_most_unfolded(void)
+{
+    return account_limit() / UNFOLDED_SHARE;
 }

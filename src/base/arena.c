@@ -1,12 +1,18 @@
-/* A bump allocator over a chain of blocks. Big requests get a block of their own size. */
+/* A bump allocator over a chain of blocks. Big requests get a block of their own size. What is
+ * large is taken in runs here, not through mem_take(), since it may have been counted beforehand.
+ */
 #include "base/arena.h"
 
 #include "base/mem.h"
+#include "base/runs.h"
 
 #include <stdalign.h>
+#include <stdlib.h>
 
 /* Bytes of the block that an arena keeps; most calls fit. */
 #define BLOCK_SIZE ((size_t)4096)
+/* Each further block is twice as large, so many times. */
+#define MOST_DOUBLINGS 8
 
 struct arena_block {
     struct arena_block *older;
@@ -16,39 +22,94 @@ struct arena_block {
 
 void arena_init(struct arena *arena)
 {
-    *arena = (struct arena){0};
+    arena_init_for(arena, ACCOUNT_CLIENTS);
+}
+
+void arena_init_for(struct arena *arena, enum account account)
+{
+    *arena = (struct arena){.account = account};
+}
+
+static size_t memory_of(const struct arena_block *block)
+{
+    return sizeof *block + block->size;
+}
+
+static void free_block(struct arena_block *block)
+{
+    if (memory_of(block) >= ACCOUNT_LEAST)
+        runs_give(block, memory_of(block));
+    else
+        free(block);
 }
 
 static void free_blocks_newer_than(struct arena *arena, struct arena_block *keep)
 {
     while (arena->current != keep) {
         struct arena_block *older = arena->current->older;
-        mem_give(arena->current, sizeof *arena->current + arena->current->size);
+        free_block(arena->current);
         arena->current = older;
     }
+    if (arena->counted > 0)
+        account_count(arena->account, -(ptrdiff_t)arena->counted);
+    arena->counted = arena->in_blocks = 0;
+    arena->grown = 0;
 }
 
 void arena_deinit(struct arena *arena)
 {
     free_blocks_newer_than(arena, NULL);
-    arena_init(arena);
+    arena_init_for(arena, arena->account);
 }
 
 void arena_reset(struct arena *arena)
 {
-    free_blocks_newer_than(arena, arena->first);
+    if (arena->current != arena->first || arena->counted > 0)
+        free_blocks_newer_than(arena, arena->first);
     arena->used = 0;
+}
+
+bool arena_reserve(struct arena *arena, size_t size, size_t beside)
+{
+    size_t spare = arena->counted - arena->in_blocks;
+    if (size <= spare || arena->counted + size < ACCOUNT_LEAST)
+        return true;
+    if (!account_reserve(size - spare, arena->counted + beside))
+        return false;
+    arena->counted += size - spare;
+    return true;
+}
+
+static void *take_large(struct arena *arena, size_t size)
+{
+    arena->in_blocks += runs_round(size);
+    if (arena->in_blocks > arena->counted) {
+        account_count(arena->account, (ptrdiff_t)(arena->in_blocks - arena->counted));
+        arena->counted = arena->in_blocks;
+    }
+    return runs_take(size);
 }
 
 static __attribute__((noinline, cold)) void add_block(struct arena *arena, size_t size)
 {
-    struct arena_block *block = mem_take(sizeof *block + size);
+    size_t memory = sizeof(struct arena_block) + size;
+    struct arena_block *block =
+        memory >= ACCOUNT_LEAST ? take_large(arena, memory) : mem_alloc(memory);
     block->older = arena->current;
     block->size = size;
     arena->current = block;
     arena->used = 0;
     if (arena->first == NULL)
         arena->first = block;
+}
+
+static __attribute__((noinline, cold)) void grow(struct arena *arena, size_t needed)
+{
+    /* With its head it is a whole number of pages, if it is large. */
+    size_t size = (BLOCK_SIZE << arena->grown) - sizeof(struct arena_block);
+    add_block(arena, needed > size ? needed : size);
+    if (arena->grown < MOST_DOUBLINGS)
+        arena->grown++;
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
@@ -58,7 +119,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     if (arena->first == NULL)
         add_block(arena, BLOCK_SIZE);
     if (needed > arena->current->size - arena->used)
-        add_block(arena, needed > BLOCK_SIZE ? needed : BLOCK_SIZE);
+        grow(arena, needed);
     void *memory = arena->current->data + arena->used;
     arena->used += needed;
     return memory;

@@ -1,4 +1,5 @@
-/* Growable bytes with a limit. Grows by doubling, so that appending is amortised constant. */
+/* Growable bytes with a limit. Grows by doubling at least, so that appending is amortised constant.
+ */
 #include "base/buf.h"
 
 #include "base/mem.h"
@@ -7,25 +8,38 @@
 
 void buf_init(struct buf *buf, size_t limit)
 {
-    *buf = (struct buf){.limit = limit};
+    buf_init_for(buf, limit, ACCOUNT_CLIENTS);
+}
+
+void buf_init_for(struct buf *buf, size_t limit, enum account account)
+{
+    *buf = (struct buf){.limit = limit, .account = account};
 }
 
 void buf_deinit(struct buf *buf)
 {
-    mem_give(buf->data, buf->cap);
+    mem_give(buf->account, buf->data, buf->cap);
     buf->data = NULL;
     buf->len = 0;
     buf->cap = 0;
 }
 
+static size_t power_of_two(size_t least)
+{
+    size_t power = FIRST_CAPACITY;
+    while (power < least)
+        power *= 2;
+    return power;
+}
+
 static __attribute__((noinline, cold)) void grow(struct buf *buf, size_t needed)
 {
-    size_t cap = buf->cap > 0 ? buf->cap : FIRST_CAPACITY;
-    while (cap < needed)
-        cap *= 2;
+    size_t cap = buf->cap > 0 ? 2 * buf->cap : FIRST_CAPACITY;
+    if (cap < needed) /* small ones come in few sizes, large ones to the byte */
+        cap = needed < ACCOUNT_LEAST ? power_of_two(needed) : needed;
     if (cap > buf->limit)
         cap = buf->limit;
-    buf->data = mem_resize(buf->data, buf->cap, cap);
+    buf->data = mem_resize(buf->account, buf->data, buf->cap, cap);
     buf->cap = cap;
 }
 

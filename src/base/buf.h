@@ -2,17 +2,22 @@
 #ifndef KEYSTORE_BASE_BUF_H
 #define KEYSTORE_BASE_BUF_H
 
+#include "base/account.h"
 #include "base/slice.h"
 
 struct buf {
     uint8_t *data;
     size_t len;
     size_t cap;
-    size_t limit; /* bytes; `len` never exceeds it */
+    size_t limit;         /* bytes; `len` never exceeds it */
+    enum account account; /* that its memory counts in */
 };
 
-/* An empty buffer that holds no memory yet. */
+/* An empty buffer that holds no memory yet; what it takes counts as the clients'. */
 void buf_init(struct buf *buf, size_t limit);
+
+/* The same for another account. */
+void buf_init_for(struct buf *buf, size_t limit, enum account account);
 
 /* Gives the memory back; the buffer is empty and usable afterwards. */
 void buf_deinit(struct buf *buf);

@@ -9,10 +9,24 @@
 /* Bytes above which a chain is taken over instead of copied. */
 #define WORTH_MOVING ((size_t)16 * 1024)
 
+void chain_init_for(struct chain *chain, enum account account)
+{
+    *chain = (struct chain){.bytes = {.account = account}};
+}
+
+static bool is_of_clients(const struct chain *chain)
+{
+    return chain->bytes.account == ACCOUNT_CLIENTS;
+}
+
 static void release_blobs(struct chain *chain)
 {
-    for (size_t i = 0; i < chain->count; i++)
-        blob_leave_chain(chain->references[i].blob);
+    for (size_t i = 0; i < chain->count; i++) {
+        if (is_of_clients(chain))
+            blob_leave_chain(chain->references[i].blob);
+        else
+            blob_release(chain->references[i].blob);
+    }
     chain->count = 0;
     chain->referenced = 0;
 }
@@ -20,9 +34,9 @@ static void release_blobs(struct chain *chain)
 void chain_deinit(struct chain *chain)
 {
     release_blobs(chain);
-    mem_give(chain->references, chain->capacity * sizeof *chain->references);
+    mem_give(chain->bytes.account, chain->references, chain->capacity * sizeof *chain->references);
     buf_deinit(&chain->bytes);
-    *chain = (struct chain){0};
+    chain_init_for(chain, chain->bytes.account);
 }
 
 void chain_clear(struct chain *chain, size_t keep)
@@ -51,12 +65,13 @@ void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part
     }
     if (chain->count == chain->capacity) {
         size_t capacity = chain->capacity > 0 ? chain->capacity * 2 : FIRST_CAPACITY;
-        chain->references =
-            mem_resize(chain->references, chain->capacity * sizeof *chain->references,
-                       capacity * sizeof *chain->references);
+        chain->references = mem_resize(chain->bytes.account, chain->references,
+                                       chain->capacity * sizeof *chain->references,
+                                       capacity * sizeof *chain->references);
         chain->capacity = capacity;
     }
-    blob_join_chain(blob);
+    if (is_of_clients(chain))
+        blob_join_chain(blob);
     chain->references[chain->count++] =
         (struct chain_reference){.blob = blob, .part = part, .at = chain->bytes.len};
     chain->referenced += part.len;

@@ -16,9 +16,9 @@ struct chain_reference {
     size_t at;         /* stands before this offset of the copied bytes */
 };
 
-/* All zero is an empty chain. */
+/* All zero is an empty chain, whose memory counts as the clients'. */
 struct chain {
-    struct buf bytes;
+    struct buf bytes;                   /* its account is the chain's */
     struct chain_reference *references; /* `at` never decreases */
     size_t count;
     size_t capacity;
@@ -31,6 +31,10 @@ struct chain_cursor {
     size_t reference; /* references passed */
     size_t within;    /* bytes passed of the next reference */
 };
+
+/* An empty chain that holds no memory yet, for that account. Only blobs that the clients' chains
+ * alone hold count, once (base/blob.h). */
+void chain_init_for(struct chain *chain, enum account account);
 
 /* Releases the blobs and gives the memory back; the chain is empty and usable afterwards. */
 void chain_deinit(struct chain *chain);

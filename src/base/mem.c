@@ -1,13 +1,21 @@
 /* The heap with one failure mode: see mem.h. Refuses to know who asks. */
 #include "base/mem.h"
 
-#include "base/account.h"
 #include "base/runs.h"
 
+#include <malloc.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Less than that, and a share of what is in use, may be free for the next ones. */
+#define KEPT_FREE       ((size_t)1024 * 1024)
+#define KEPT_FREE_SHARE 16
+
+/* Of malloc's free bytes, those that the last trim gave back: they are mapped but not there. */
+static atomic_size_t returned;
 
 static void *checked(void *memory, size_t size)
 {
@@ -38,32 +46,62 @@ static bool is_large(size_t size)
     return size >= ACCOUNT_LEAST;
 }
 
-void *mem_take(size_t size)
+void *mem_take(enum account account, size_t size)
 {
     if (!is_large(size))
         return mem_alloc(size);
-    account_count((ptrdiff_t)runs_round(size));
+    account_count(account, (ptrdiff_t)runs_round(size));
     return runs_take(size);
 }
 
-void mem_give(void *memory, size_t size)
+void mem_give(enum account account, void *memory, size_t size)
 {
     if (!is_large(size)) {
         free(memory);
         return;
     }
-    account_count(-(ptrdiff_t)runs_round(size));
+    account_count(account, -(ptrdiff_t)runs_round(size));
     runs_give(memory, size);
 }
 
-void *mem_resize(void *memory, size_t old_size, size_t new_size)
+void *mem_resize(enum account account, void *memory, size_t old_size, size_t new_size)
 {
     if (!is_large(old_size) && !is_large(new_size))
         return mem_realloc(memory, new_size);
-    void *other = mem_take(new_size);
+    void *other = mem_take(account, new_size);
     size_t kept = old_size < new_size ? old_size : new_size;
     if (kept > 0)
         memcpy(other, memory, kept);
-    mem_give(memory, old_size);
+    mem_give(account, memory, old_size);
     return other;
+}
+
+/* Free bytes that occupy memory. */
+static size_t resident_free(const struct mallinfo2 *info)
+{
+    size_t gone = atomic_load_explicit(&returned, memory_order_relaxed);
+    return info->fordblks > gone ? info->fordblks - gone : 0;
+}
+
+size_t mem_held(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd + resident_free(&info);
+}
+
+void mem_trim(void)
+{
+    static size_t before; /* free bytes beyond what may be kept, at the last call */
+    struct mallinfo2 info = mallinfo2();
+    size_t free_bytes = resident_free(&info), kept = KEPT_FREE + info.uordblks / KEPT_FREE_SHARE;
+    bool is_much = before > 0 && free_bytes > kept;
+    before = free_bytes > kept ? free_bytes - kept : 0;
+    if (is_much) {
+        malloc_trim(0);
+        info = mallinfo2();
+        before = 0;
+    } else if (info.fordblks >= atomic_load_explicit(&returned, memory_order_relaxed)) {
+        return;
+    }
+    atomic_store_explicit(&returned, info.fordblks, memory_order_relaxed);
 }

@@ -187,6 +187,7 @@ static void save(struct snapshot *snapshot, uint32_t db, const struct entry *ent
 static void gathered_init(struct gathered *gathered, uint64_t revision)
 {
     *gathered = (struct gathered){0};
+    chain_init_for(&gathered->chain, ACCOUNT_JOURNAL);
     rdb_block_init(&gathered->block, revision, false,
                    (struct rdb_sink){.write = gather, .context = gathered});
 }
@@ -260,7 +261,7 @@ static void write_early(struct base *base)
     pthread_mutex_lock(&base->early_lock);
     if (chain_length(&base->early.chain) >= WRITE_BYTES) {
         chain = base->early.chain;
-        base->early.chain = (struct chain){0};
+        chain_init_for(&base->early.chain, ACCOUNT_JOURNAL);
     }
     pthread_mutex_unlock(&base->early_lock);
     if (chain_length(&chain) == 0)

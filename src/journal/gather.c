@@ -11,7 +11,7 @@
 void gather_init(struct gather *gather)
 {
     *gather = (struct gather){0};
-    buf_init(&gather->bytes, LIMIT);
+    buf_init_for(&gather->bytes, LIMIT, ACCOUNT_JOURNAL);
 }
 
 void gather_deinit(struct gather *gather)

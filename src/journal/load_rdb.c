@@ -219,7 +219,7 @@ static void init(struct load *load, struct loading *loading, struct slice bytes)
     *load = (struct load){.loading = loading, .bytes = bytes};
     load->most = most < RESTORE_STRINGS ? most : RESTORE_STRINGS;
     load->waiting = mem_alloc(load->most * sizeof *load->waiting);
-    arena_init(&load->copies);
+    arena_init_for(&load->copies, ACCOUNT_JOURNAL);
 }
 
 static void deinit(struct load *load)

@@ -187,7 +187,7 @@ static void drop_gathered(struct log *log)
 {
     uint64_t count;
     struct buf bytes;
-    buf_init(&bytes, 0);
+    buf_init_for(&bytes, 0, ACCOUNT_JOURNAL);
     gather_take(&log->gather, &bytes, &count, false);
     buf_deinit(&bytes);
     while (log->cuts != NULL) {
@@ -583,7 +583,7 @@ static void init(struct log *log, const struct log_options *options)
     log->synced = options->revision - options->gap; /* what the first batch's line says */
     atomic_store(&log->durable_revision, options->revision);
     gather_init(&log->gather);
-    buf_init(&log->work.bytes, SIZE_MAX / 4);
+    buf_init_for(&log->work.bytes, SIZE_MAX / 4, ACCOUNT_JOURNAL);
     init_locks(log);
 }
 
@@ -650,7 +650,7 @@ void log_rotate(struct log *log, const char *name)
     *cut = (struct work){.name = strdup(name)};
     if (cut->name == NULL)
         abort();
-    buf_init(&cut->bytes, SIZE_MAX / 4);
+    buf_init_for(&cut->bytes, SIZE_MAX / 4, ACCOUNT_JOURNAL);
     pthread_mutex_lock(&log->mutex);
     gather_take(&log->gather, &cut->bytes, &cut->count, true);
     log->cut_bytes += cut->bytes.len;

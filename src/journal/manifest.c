@@ -354,7 +354,7 @@ int manifest_load(struct fs *fs, const char *folder, const char *name, struct ma
     int error = fs_open(fs, path, FS_READ, &file);
     if (error != 0)
         return error;
-    buf_init(&text, MANIFEST_MOST_BYTES);
+    buf_init_for(&text, MANIFEST_MOST_BYTES, ACCOUNT_JOURNAL);
     error = read_whole(file, &text);
     fs_close(file);
     if (error == 0 && !manifest_parse(buf_slice(&text), manifest, fault))
@@ -400,7 +400,7 @@ int manifest_replace(struct fs *fs, const char *folder, const char *name,
                      const struct manifest *manifest)
 {
     struct buf text;
-    buf_init(&text, MANIFEST_MOST_BYTES);
+    buf_init_for(&text, MANIFEST_MOST_BYTES, ACCOUNT_JOURNAL);
     int error = manifest_format(manifest, &text) ? replace_with(fs, folder, name, buf_slice(&text))
                                                  : -EFBIG;
     buf_deinit(&text);

@@ -34,8 +34,8 @@ void rdb_block_init(struct rdb_block *block, uint64_t revision, bool compress, s
     block->failed = false;
     block->db = 0;
     block->count = 0;
-    buf_init(&block->compressed, SIZE_MAX);
-    buf_init(&block->bytes, SIZE_MAX);
+    buf_init_for(&block->compressed, SIZE_MAX, ACCOUNT_JOURNAL);
+    buf_init_for(&block->bytes, SIZE_MAX, ACCOUNT_JOURNAL);
     room(block, HEAD);
     block->bytes.len = HEAD;
 }

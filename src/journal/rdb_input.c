@@ -195,7 +195,7 @@ bool rdb_input_skip_string(struct rdb_input *input)
 
 void rdb_input_scratch_init(struct rdb_scratch *scratch)
 {
-    buf_init(&scratch->unpacked, SIZE_MAX);
+    buf_init_for(&scratch->unpacked, SIZE_MAX, ACCOUNT_JOURNAL);
 }
 
 void rdb_input_scratch_deinit(struct rdb_scratch *scratch)

@@ -308,7 +308,7 @@ bool replay_log(struct loading *loading, struct slice file, size_t start, struct
     enum scan_verdict verdict = SCAN_UNIT;
     struct replay replay = {.loading = loading, .start = start};
     bool good = true;
-    arena_init(&replay.arena);
+    arena_init_for(&replay.arena, ACCOUNT_JOURNAL);
     scan_init(&scan, slice_skip(file, start), restore_newest(loading->store) + 1);
     while (good && (verdict = scan_next(&scan, &unit)) == SCAN_UNIT)
         good = do_unit(&replay, &unit);

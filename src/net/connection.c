@@ -443,16 +443,31 @@ static struct net_connection *find_heaviest(const struct net_shared *shared, boo
     return heaviest;
 }
 
+/* The one that holds most even though it takes its answers, unless hardly anybody else holds
+ * anything: one answer is served whatever the limit. `relieved`: bytes of those that were closed.
+ */
+static struct net_connection *find_heavy_beside_others(const struct net_shared *shared,
+                                                       size_t relieved)
+{
+    struct net_connection *heaviest = find_heaviest(shared, false);
+    if (heaviest == NULL)
+        return NULL;
+    /* Buffers that have grown are up to twice as large as what is in them. */
+    size_t own = 2 * (relieved + held_by(heaviest));
+    return account_allows(ACCOUNT_LEAST, own) ? NULL : heaviest;
+}
+
 void connection_relieve(struct net_shared *shared)
 {
-    size_t used = account_used(), closed = 0;
+    size_t used = account_used(), closed = 0, relieved = 0;
     while (used > account_limit() / 2) {
         struct net_connection *heaviest = find_heaviest(shared, true);
         if (heaviest == NULL && used > account_limit())
-            heaviest = find_heaviest(shared, false);
+            heaviest = find_heavy_beside_others(shared, relieved);
         if (heaviest == NULL)
             break;
         size_t held = held_by(heaviest);
+        relieved += held;
         used -= held < used ? held : used;
         connection_close(heaviest);
         closed++;

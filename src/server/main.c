@@ -42,7 +42,8 @@ static void raise_descriptor_limit(void)
 }
 
 /* Large objects lie in runs (base/runs.h). What malloc() has for the others goes back to the system
- * as it is freed: glibc's usual thresholds rise with what is freed, and then nothing does. */
+ * as it is freed at the end of its areas, and from within them by mem_trim(): glibc's usual
+ * thresholds rise with what is freed, and then nothing does. */
 static void bound_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
@@ -157,12 +158,14 @@ static void drain(struct server *server)
         worker_stop(server->workers[i]);
 }
 
-/* A second signal while the workers finish ends the process at once. */
+/* A second signal while the workers finish ends the process at once. What waits here has the time
+ * to see to it that freed memory goes back, also when nothing is asked of the server any more. */
 static void wait_and_drain(struct server *server, const sigset_t *signals)
 {
+    static const struct timespec second = {.tv_sec = 1};
     int received;
-    while (sigwait(signals, &received) != 0)
-        continue;
+    while ((received = sigtimedwait(signals, NULL, &second)) < 0)
+        mem_trim();
     log_info("%s received: finishing the calls under way", strsignal(received));
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     drain(server);

@@ -6,6 +6,7 @@
 
 #include "base/account.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "net/admission.h"
 #include "server/data.h"
 #include "server/options.h"
@@ -55,10 +56,13 @@ static void write_memory(void *user, struct info_writer *writer)
     const struct report *report = user;
     struct store_stats stats = store_stats(report->store);
     info_put(writer, "used_memory", "%zu", stats.used_memory);
-    info_put(writer, "allocator_resident", "%zu", stats.held_memory + account_used());
+    info_put(writer, "allocator_resident", "%zu",
+             stats.held_memory + account_used() + account_journal() + mem_held());
     info_put(writer, "mem_clients_normal", "%zu", account_used());
     info_put(writer, "mem_clients_unread_values", "%zu", account_queued());
     info_put(writer, "mem_clients_max", "%zu", account_limit());
+    info_put(writer, "mem_aof_buffer", "%zu", account_journal());
+    info_put(writer, "mem_small_allocations", "%zu", mem_held());
     info_put(writer, "used_memory_rss", "%" PRIu64, resident_bytes());
     info_put(writer, "maxmemory", "%zu", report->config->store.max_memory);
     info_put(writer, "maxmemory_policy", "%s", options_policy_name(report->config->store.policy));

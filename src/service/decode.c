@@ -4,7 +4,6 @@
  */
 #include "service/decode.h"
 
-#include "base/account.h"
 #include "base/real.h"
 #include "service/field.h"
 #include "service/sentence.h"
@@ -15,19 +14,20 @@
 /* Requests of fewer bytes unfold into less than a megabyte. */
 #define WORTH_JUDGING ((size_t)4096)
 
-/* What a request unfolds into is bounded like all that clients make the server hold. */
-static enum err judge_size(const struct decoder *decoder, struct slice bytes, struct arena *arena,
-                           const char **why)
+/* What a request unfolds into is bounded like all that clients make the server hold, and counts
+ * with it before it is there. */
+static enum err reserve(const struct decoder *decoder, struct slice bytes, struct arena *arena,
+                        const char **why)
 {
     size_t size = wire_unfolded_size(decoder->message, bytes);
-    if (size > account_limit() / 2) {
+    if (size > account_most_unfolded()) {
         *why = sentence_make(arena,
                              "carrying out the request would take some %zu MiB beside its bytes, "
                              "more than half of --max-client-memory; send fewer elements at once",
                              size >> 20);
         return ERR_TOO_LARGE;
     }
-    if (!account_allows(size, bytes.len)) {
+    if (!arena_reserve(arena, size, bytes.len)) {
         *why = "requests and unread answers take all of --max-client-memory; try again, with fewer "
                "elements at once";
         return ERR_OUT_OF_MEMORY;
@@ -39,7 +39,7 @@ enum err decode(const struct decoder *decoder, struct slice bytes, struct arena 
                 struct op *op, const char **why)
 {
     void *message;
-    enum err err = bytes.len < WORTH_JUDGING ? ERR_NONE : judge_size(decoder, bytes, arena, why);
+    enum err err = bytes.len < WORTH_JUDGING ? ERR_NONE : reserve(decoder, bytes, arena, why);
     if (err != ERR_NONE)
         return err;
     err = wire_decode(decoder->message, bytes, arena, &message);

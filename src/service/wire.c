@@ -4,16 +4,18 @@
  */
 #include "service/wire.h"
 
+#include "store/op.h"
+
 #include <stdalign.h>
 
 /* Repeated fields grow from here. */
 #define FIRST_REPEATED 4
 /* Elements that follow are counted ahead if there are so many bytes more. */
 #define WORTH_COUNTING ((size_t)512)
-/* What an element costs while its request is carried out: its place in the message, in the
- * operation and in the result. An inner message becomes an operation with a result of its own. */
-#define ELEMENT_COST ((size_t)128)
-#define INNER_COST   ((size_t)1024)
+/* What an element costs: its place in the message and in the operation, where keys have the
+ * largest. One that is a message becomes an operation, which has a result of its own. */
+#define ELEMENT_COST (sizeof(ProtobufCBinaryData) + sizeof(struct op_key))
+#define INNER_COST   (sizeof(void *) + sizeof(struct op) + sizeof(struct op_result))
 /* Messages of the schema have no more levels. */
 #define MOST_NESTED 8
 
@@ -333,11 +335,13 @@ static size_t unfolded(const ProtobufCMessageDescriptor *descriptor, struct slic
         const ProtobufCFieldDescriptor *field = field_of(descriptor, number);
         if (field == NULL)
             continue;
+        bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
         if (field->type == PROTOBUF_C_TYPE_MESSAGE && depth > 0 && value.type == WIRE_BYTES)
-            size += INNER_COST + unfolded(field->descriptor, value.bytes, depth - 1);
+            size +=
+                (repeated ? INNER_COST : 0) + unfolded(field->descriptor, value.bytes, depth - 1);
         else if (field->type == PROTOBUF_C_TYPE_STRING)
             size += value.bytes.len;
-        else if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        else if (repeated)
             size += field->type == PROTOBUF_C_TYPE_BYTES ? ELEMENT_COST
                                                          : ELEMENT_COST * (1 + value.bytes.len);
     }

@@ -26,8 +26,9 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32
 enum err wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
                      struct arena *arena, void **message) __attribute__((warn_unused_result));
 
-/* What the message is likely to take in memory beside its bytes while its request is decoded and
- * carried out, told from a count of what is in it, before anything is allocated. */
+/* What the message becomes in memory beside its bytes when it is decoded into an operation, told
+ * from a count of what is in it, before anything is allocated. What the operation's answer takes is
+ * another matter. */
 size_t wire_unfolded_size(const ProtobufCMessageDescriptor *descriptor, struct slice bytes);
 
 /* Bytes of a varint. */

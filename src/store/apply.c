@@ -1,6 +1,7 @@
 /* What the operations share: finding keys, the gates through which all writes go, answers. */
 #include "store/apply.h"
 
+#include "base/account.h"
 #include "base/arena.h"
 #include "base/blob.h"
 #include "store/change.h"
@@ -304,6 +305,24 @@ void apply_fail(struct op_result *result, enum err err, const char *why)
 {
     result->err = err;
     result->why = why;
+}
+
+bool apply_reserve_answer(struct keyspace *space, size_t unfolded, size_t size,
+                          struct op_result *result)
+{
+    space->unfolded += unfolded;
+    if (space->unfolded > account_most_unfolded()) {
+        apply_fail(result, ERR_TOO_LARGE,
+                   "the answer has so many elements that to make it takes more than half of "
+                   "--max-client-memory; ask for fewer at once");
+        return false;
+    }
+    if (arena_reserve(space->arena, unfolded + size, 0))
+        return true;
+    apply_fail(result, ERR_OUT_OF_MEMORY,
+               "requests and unread answers take all of --max-client-memory; try again, or ask for "
+               "less at once");
+    return false;
 }
 
 void apply_fail_reply(struct keyspace *space, const struct op *op, size_t size,

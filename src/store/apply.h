@@ -30,6 +30,7 @@ struct keyspace {
     uint64_t revision; /* of this unit; 0 until its first write */
     uint64_t seen;     /* newest revision that it has seen the effects of */
     bool wrote;        /* it has changed something itself: more than removed what had expired */
+    size_t unfolded;   /* bytes that its answers take beside their own */
     bool is_tight;     /* a string that grows gets no reserve */
     bool took_reserve; /* one has got some */
     /* Expired keys that it removed, counted when the unit stands: in the last one's shard. */
@@ -166,6 +167,14 @@ void apply_return_bytes(struct keyspace *space, struct slice bytes, struct blob 
 
 /* Puts an entry's string, version and deadline into the value. */
 void apply_return_string(struct keyspace *space, const struct entry *entry, struct op_value *value);
+
+/*
+ * To be asked before memory is taken for an answer of many elements: `unfolded` bytes to manage
+ * them and `size` for their own ones. True if they may be taken, and then the account of the
+ * clients has them. Else the operation has failed.
+ */
+bool apply_reserve_answer(struct keyspace *space, size_t unfolded, size_t size,
+                          struct op_result *result);
 
 /* Fails the operation. `why` is static or lies in the arena. */
 void apply_fail(struct op_result *result, enum err err, const char *why);

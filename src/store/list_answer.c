@@ -5,16 +5,19 @@
 #include "base/blob.h"
 #include "store/entry.h"
 
-/* Element i of the result stays in its blob. */
-static void share_element(struct keyspace *space, struct op_result *result, size_t i,
+/* Element i of the result stays in its blob. False if the operation has failed. */
+static bool share_element(struct keyspace *space, struct op_result *result, size_t i,
                           struct blob *blob)
 {
     if (result->blobs == NULL) {
         size_t size = result->value_count * sizeof(struct blob *);
+        if (!apply_reserve_answer(space, size, 0, result))
+            return false;
         result->blobs = arena_alloc(space->arena, size);
         memset(result->blobs, 0, size);
     }
     result->blobs[i] = blob_retain(blob);
+    return true;
 }
 
 /*
@@ -50,8 +53,8 @@ static void own(struct keyspace *space, const struct borrowed *borrowed, struct 
     }
 }
 
-/* The cursor's element becomes value `i`. */
-static void answer_element(struct keyspace *space, struct list_cursor *cursor,
+/* The cursor's element becomes value `i`. False if the operation has failed. */
+static bool answer_element(struct keyspace *space, struct list_cursor *cursor,
                            struct borrowed *borrowed, struct op_result *result, size_t i)
 {
     struct slice *value = &result->values[i];
@@ -61,19 +64,34 @@ static void answer_element(struct keyspace *space, struct list_cursor *cursor,
         *borrowed = (struct borrowed){.chunk = cursor->chunk, .first = i};
     }
     if (cursor->blob != NULL)
-        share_element(space, result, i, cursor->blob);
-    else if (cursor->element.is_number)
+        return share_element(space, result, i, cursor->blob);
+    if (cursor->element.is_number)
         *value = arena_copy(space->arena, *value);
     else
         borrow(borrowed, *value);
+    return true;
+}
+
+/* No element is left in the result of the operation, which has failed. */
+static bool forget_elements(struct op_result *result)
+{
+    enum err err = result->err;
+    const char *why = result->why;
+    op_result_release(result);
+    *result = (struct op_result){.err = err, .why = why};
+    return false;
 }
 
 bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
-                      struct op_result *result)
+                      const char *too_large, struct op_result *result)
 {
-    /* An empty element takes some too, so what is allocated here is not much more than the answer.
-     */
-    if (part->count > most / op_answer_size(0))
+    /* An empty element takes some, too. */
+    if (part->count > most / op_answer_size(0)) {
+        apply_fail(result, ERR_TOO_LARGE, too_large);
+        return false;
+    }
+    size_t copied = 0;
+    if (!apply_reserve_answer(space, part->count * sizeof *result->values, 0, result))
         return false;
     result->values = arena_alloc(space->arena, part->count * sizeof *result->values);
     result->value_count = part->count;
@@ -83,15 +101,17 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
     for (size_t i = 0; on && i < part->count; i++, on = list_step(&cursor, part->towards)) {
         size_t size = op_answer_size(list_cursor_length(&cursor));
         if (size > most) {
-            op_result_release(result);
-            result->value_count = 0;
-            return false;
+            apply_fail(result, ERR_TOO_LARGE, too_large);
+            return forget_elements(result);
         }
         most -= size;
-        answer_element(space, &cursor, &borrowed, result, i);
+        copied += cursor.blob == NULL ? size : 0;
+        if (!answer_element(space, &cursor, &borrowed, result, i))
+            return forget_elements(result);
     }
     own(space, &borrowed, result->values, part->count);
-    return true;
+    /* Copied once more as the message. */
+    return apply_reserve_answer(space, 0, copied, result) || forget_elements(result);
 }
 
 void list_answer_value(struct keyspace *space, const struct list *list, size_t index,

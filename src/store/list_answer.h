@@ -19,10 +19,13 @@ static inline size_t list_answer_end(const struct list *list, enum list_end end)
     return end == LIST_HEAD ? 0 : list_length(list) - 1;
 }
 
-/* Puts the part into the result's values: long elements shared, short ones copied. False, and there
- * are none, if it takes more than `most` bytes, as op_answer_size() counts. */
+/* Puts the part into the result's values: long elements shared, short ones copied. False if it
+ * takes more than `most` bytes, as op_answer_size() counts, or more memory than there is for
+ * answers: then the operation has failed, in the first case with the sentence `too_large`, and
+ * there are none. */
 bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
-                      struct op_result *result) __attribute__((warn_unused_result));
+                      const char *too_large, struct op_result *result)
+    __attribute__((warn_unused_result));
 
 /* Puts the element at `index`, which exists, into the value, in the same way. */
 void list_answer_value(struct keyspace *space, const struct list *list, size_t index,

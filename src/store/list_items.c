@@ -134,21 +134,25 @@ struct positions {
     size_t capacity;
 };
 
-static void add_position(struct positions *positions, size_t index)
+/* False if there is no memory for it: the operation has failed. */
+static bool add_position(struct positions *positions, size_t index)
 {
     struct op_result *result = positions->result;
     if (result->index_count == positions->capacity) {
         positions->capacity = positions->capacity == 0 ? 8 : 2 * positions->capacity;
         size_t size = positions->capacity * sizeof *result->indexes;
+        if (!apply_reserve_answer(positions->space, size, 0, result))
+            return false;
         int64_t *indexes = arena_alloc(positions->space->arena, size);
         if (result->index_count > 0)
             memcpy(indexes, result->indexes, result->index_count * sizeof *indexes);
         result->indexes = indexes;
     }
     result->indexes[result->index_count++] = (int64_t)index;
+    return true;
 }
 
-/* False if there are more than the answer may hold. */
+/* False if there are more than the answer may hold, and the operation has failed. */
 static bool find_positions(struct positions *positions, const struct op *op,
                            const struct list *list)
 {
@@ -167,9 +171,13 @@ static bool find_positions(struct positions *positions, const struct op *op,
             skip--;
             continue;
         }
-        if (positions->result->index_count == fitting)
+        if (positions->result->index_count == fitting) {
+            apply_fail(positions->result, ERR_TOO_LARGE,
+                       "the positions do not fit into one answer; ask for fewer with count");
             return false;
-        add_position(positions, cursor.index);
+        }
+        if (!add_position(positions, cursor.index))
+            return false;
         most--;
     }
     return true;
@@ -183,8 +191,6 @@ void apply_l_pos(struct keyspace *space, const struct op *op, struct op_result *
     struct positions positions = {.space = space, .result = result};
     if (!find_positions(&positions, op, entry_list(entry))) {
         result->index_count = 0;
-        apply_fail(result, ERR_TOO_LARGE,
-                   "the positions do not fit into one answer; ask for fewer with count");
         return;
     }
     result->ok = result->index_count > 0;

@@ -30,12 +30,12 @@ void apply_l_range(struct keyspace *space, const struct op *op, struct op_result
     if (entry == NULL || !apply_wants_list(entry, result))
         return;
     struct list_part part = clip(op, entry_list(entry));
-    if (!list_answer_part(space, &part, op_most_answer(op), result)) {
-        apply_fail(result, ERR_TOO_LARGE,
-                   "the elements do not fit into one answer; ask for a smaller range, or for pages "
-                   "with StreamList");
+    if (!list_answer_part(
+            space, &part, op_most_answer(op),
+            "the elements do not fit into one answer; ask for a smaller range, or for "
+            "pages with StreamList",
+            result))
         return;
-    }
     result->ok = true;
     result->length = (int64_t)list_length(part.list);
     result->version = entry_version(entry);

@@ -116,11 +116,14 @@ static const struct op_key *first_list(struct keyspace *space, const struct op *
     return NULL;
 }
 
+/* False if the operation has failed. */
 static bool answer_popped(struct keyspace *space, const struct op *op, const struct op_key *key,
                           const struct list_part *part, struct op_result *result)
 {
     size_t size = op_answer_size(key->bytes.len), most = op_most_answer(op);
-    return size <= most && list_answer_part(space, part, most - size, result);
+    return list_answer_part(
+        space, part, size <= most ? most - size : 0,
+        "the elements do not fit into one answer, so none was popped; ask for fewer", result);
 }
 
 void apply_list_pop(struct keyspace *space, const struct op *op, struct op_result *result)
@@ -136,11 +139,8 @@ void apply_list_pop(struct keyspace *space, const struct op *op, struct op_resul
         part.count = (size_t)op->count;
     if (part.count > list_length(part.list))
         part.count = list_length(part.list);
-    if (!answer_popped(space, op, key, &part, result)) {
-        apply_fail(result, ERR_TOO_LARGE,
-                   "the elements do not fit into one answer, so none was popped; ask for fewer");
+    if (!answer_popped(space, op, key, &part, result))
         return;
-    }
     result->key = arena_copy(space->arena, key->bytes);
     result->count = (int64_t)part.count;
     if (apply_wants_reply(space, op, result))

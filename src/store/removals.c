@@ -2,12 +2,14 @@
  * and no entries. */
 #include "store/removals.h"
 
-#include "base/mem.h"
+#include "store/heap.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 /* Odd, so that databases with the same key lie in different buckets. */
 #define DB_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+
+#define TABLE_SIZE (REMOVALS_BUCKETS * sizeof(struct removals_bucket))
 
 /* Where a key has its place. The top bits of its hash are the same for all keys of the shard. */
 struct place {
@@ -23,7 +25,8 @@ static struct place place_of(uint32_t db, uint64_t hash)
 
 void removals_deinit(struct removals *removals)
 {
-    free(removals->buckets);
+    if (removals->buckets != NULL)
+        heap_give(removals->buckets, TABLE_SIZE);
     *removals = (struct removals){0};
 }
 
@@ -43,7 +46,7 @@ static size_t choose(const struct removals_bucket *bucket, uint32_t tag)
 void removals_note(struct removals *removals, uint32_t db, uint64_t hash, uint64_t revision)
 {
     if (removals->buckets == NULL)
-        removals->buckets = mem_alloc_zero(REMOVALS_BUCKETS * sizeof *removals->buckets);
+        removals->buckets = memset(heap_take(TABLE_SIZE), 0, TABLE_SIZE);
     struct place place = place_of(db, hash);
     struct removals_bucket *bucket = &removals->buckets[place.bucket];
     size_t i = choose(bucket, place.tag);
@@ -74,5 +77,5 @@ uint64_t removals_latest(const struct removals *removals, uint32_t db, uint64_t 
 
 size_t removals_memory(const struct removals *removals)
 {
-    return removals->buckets != NULL ? REMOVALS_BUCKETS * sizeof *removals->buckets : 0;
+    return removals->buckets != NULL ? heap_round(TABLE_SIZE) : 0;
 }

@@ -143,31 +143,43 @@ static const struct entry *find_string(struct keyspace *space, uint32_t db,
     return entry != NULL && entry_type(entry) == ENTRY_STRING ? entry : NULL;
 }
 
-/* Finds the strings under all keys; the bytes that they take in an answer. */
+/* Finds the strings under all keys; the bytes that they take in an answer, and of those the ones
+ * that are copied. */
 static size_t find_strings(struct keyspace *space, const struct op *op,
-                           const struct entry **entries)
+                           const struct entry **entries, size_t *copied)
 {
     size_t bytes = 0;
+    *copied = 0;
     for (size_t i = 0; i < op->key_count; i++) {
         if (i % STORE_PREFETCH == 0) {
             size_t rest = op->key_count - i;
             fetch_keys(space, op->db, &op->keys[i], rest < STORE_PREFETCH ? rest : STORE_PREFETCH);
         }
         entries[i] = find_string(space, op->db, &op->keys[i]);
-        bytes += op_answer_size(entries[i] != NULL ? entry_string(entries[i]).len : 0);
+        size_t size = op_answer_size(entries[i] != NULL ? entry_string(entries[i]).len : 0);
+        bytes += size;
+        if (entries[i] == NULL || entry_blob(entries[i]) == NULL)
+            *copied += size;
     }
     return bytes;
 }
 
 void apply_m_get(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    const struct entry **entries = arena_alloc(space->arena, op->key_count * sizeof *entries);
-    size_t bytes = find_strings(space, op, entries);
+    const struct entry **entries;
+    size_t unfolded = op->key_count * (sizeof *entries + sizeof *result->items), copied;
+    if (!apply_reserve_answer(space, unfolded, 0, result))
+        return;
+    entries = arena_alloc(space->arena, op->key_count * sizeof *entries);
+    size_t bytes = find_strings(space, op, entries, &copied);
     if (bytes > op_most_answer(op)) {
         apply_fail(result, ERR_TOO_LARGE,
                    "the values do not fit into one answer; ask for fewer keys at a time");
         return;
     }
+    /* Copied here and once more as the message. */
+    if (!apply_reserve_answer(space, 0, 2 * copied, result))
+        return;
     result->items = arena_alloc(space->arena, op->key_count * sizeof *result->items);
     result->item_count = op->key_count;
     for (size_t i = 0; i < op->key_count; i++) {

@@ -69,7 +69,9 @@ static bool apply_part(struct keyspace *space, const struct op *txn, const struc
         return false;
     }
     *left -= size;
-    return true;
+    /* Copied once more as the message; several values have seen to that themselves. */
+    size_t copied = result->value.blob == NULL ? result->value.bytes.len : 0;
+    return apply_reserve_answer(space, 0, copied, result);
 }
 
 /* True if the caller takes the answers so far, or nothing was written, so that nothing can be lost

@@ -17,9 +17,9 @@ LOADING = (grpc.StatusCode.UNAVAILABLE, "ERROR_REASON_LOADING")
 DEADLINE = (grpc.StatusCode.DEADLINE_EXCEEDED, "ERROR_REASON_DEADLINE")
 
 
-def check_fails(expected, call, request, words=""):
+def check_fails(expected, call, request, words="", **options):
     """Asserts that the call fails with that error, whose sentence has the words."""
     with pytest.raises(grpc.RpcError) as caught:
-        call(request)
+        call(request, **options)
     check_rpc_error(caught.value, *expected)
     assert words in caught.value.details()

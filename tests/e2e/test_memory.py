@@ -28,6 +28,12 @@ def rss(server):
     return int(line.split()[1]) * 1024
 
 
+def peak_rss(server):
+    with open(f"/proc/{server.pid}/status", encoding="ascii") as file:
+        line = next(line for line in file if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
 def is_within_limit(server):
     return bool(SANITIZE) or rss(server) <= LIMIT * (1 + SHARE) + BASE
 
@@ -300,6 +306,107 @@ def test_a_request_that_unfolds(fresh_server):
         assert SANITIZE or rss(server) <= base + CLIENT_MEMORY
         assert len(stub.MGet(pb.Keys(keys=[b"k"] * 100000)).values) == 100000
         assert info(admin, "mem_clients_normal") < MIB
+
+
+def at_once(server, method, request, count, **options):
+    """The outcomes of so many calls of as many clients."""
+    channels = [open_channel(server.address) for _ in range(count)]
+    futures = [getattr(Stub(channel), method).future(request, **options) for channel in channels]
+    outcomes = [future.exception() for future in futures]
+    for channel in channels:
+        channel.close()
+    return outcomes
+
+
+def test_several_requests_that_unfold(fresh_server):
+    """Each of them would do alone; what does not fit beside the others may try again."""
+    server = fresh_server("--max-memory", LIMIT, "--max-client-memory", CLIENT_MEMORY,
+                          "--durability", "none", "--save", "")
+    with open_channel(server.address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        base = rss(server)
+        request = pb.Keys(keys=[b"k"] * 250000)
+        for error in at_once(server, "MGet", request, 8):
+            assert error is None or error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert SANITIZE or peak_rss(server) <= base + 2 * CLIENT_MEMORY
+        assert len(stub.MGet(request).values) == 250000
+        wait_until(lambda: info(admin, "mem_clients_normal") < 2 * MIB)
+
+
+# A call takes whatever the server sends.
+ANY_SIZE = {"metadata": (("keystore-max-reply-bytes", str(1 << 30)),)}
+
+
+def test_an_answer_that_unfolds(fresh_server):
+    """A million empty elements are two megabytes in the answer, and sixteen while it is made."""
+    server = fresh_server("--max-memory", LIMIT, "--max-client-memory", CLIENT_MEMORY,
+                          "--durability", "none", "--save", "")
+    count, few = 1100000, 100000
+    with open_channel(server.address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        for _ in range(count // few):
+            stub.RPush(pb.ListInsert(key=b"list", values=[b""] * few))
+        whole = pb.ListRange(key=b"list", stop=-1)
+        pop_all = pb.PopRequest(keys=[b"list"], count=count)
+        positions = pb.ListFind(key=b"list", value=b"")
+        base = rss(server)
+        check_fails(TOO_LARGE, stub.LRange, whole, words="--max-client-memory", **ANY_SIZE)
+        check_fails(TOO_LARGE, stub.LPos, positions, words="--max-client-memory", **ANY_SIZE)
+        check_fails(TOO_LARGE, stub.ListPop, pop_all, words="--max-client-memory", **ANY_SIZE)
+        assert stub.Describe(pb.Key(key=b"list")).length == count
+        assert SANITIZE or peak_rss(server) <= base + CLIENT_MEMORY
+        part = pb.ListRange(key=b"list", stop=few - 1)
+        assert len(stub.LRange(part).values) == few
+        twice = pb.TxnRequest(success=[pb.Op(l_range=pb.ListRange(key=b"list", stop=800000))] * 2)
+        check_fails(TOO_LARGE, stub.Txn, twice, words="--max-client-memory", **ANY_SIZE)
+        assert info(admin, "mem_clients_normal") < MIB
+
+
+def test_answers_that_unfold_go_back(fresh_server, random_of_test):
+    """What an answer of many short elements took while it was made, too, and Info knows of all."""
+    server = fresh_server("--durability", "none", "--save", "")
+    with open_channel(server.address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        values = [random_of_test.randbytes(30) for _ in range(50000)]
+        for _ in range(20):
+            stub.RPush(pb.ListInsert(key=b"list", values=values))
+        base = rss(server)
+        for error in at_once(server, "LRange", pb.ListRange(key=b"list", stop=-1), 3, **ANY_SIZE):
+            assert error is None
+        if not SANITIZE:
+            wait_until(lambda: rss(server) < base + 8 * MIB)
+            assert abs(info(admin, "allocator_resident") - rss(server)) < 10 * MIB
+
+
+def test_the_journals_memory_is_not_the_clients(fresh_server, random_of_test):
+    """What the log and a snapshot gather has a field of its own."""
+    server = fresh_server("--durability", "everysec")
+    with open_channel(server.address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        filler = Filler(stub, random_of_test)
+        filler.strings(4 * MIB, 100000)
+        assert info(admin, "mem_aof_buffer") > 0
+        assert info(admin, "mem_clients_normal") < 2 * MIB
+        admin.Save(pb.SaveRequest(wait=True))
+        assert info(admin, "mem_clients_normal") < 2 * MIB
+
+
+def test_memory_of_connections_comes_back(fresh_server):
+    """Also when nobody asks anything of the server any more."""
+    server = fresh_server("--durability", "none", "--save", "")
+    unused = rss(server)
+    connections = [H2Conn(server.address) for _ in range(400)]
+    for connection in connections:
+        stream = connection.open("/keystore.v1.KeyStore/Get")
+        connection.send(stream, prefixed(pb.Key(key=b"none").SerializeToString()), end=True)
+    for connection in connections:
+        connection.ping()
+    used = rss(server)
+    for connection in connections:
+        connection.close()
+    if not SANITIZE:
+        assert used > unused + MIB
+        wait_until(lambda: rss(server) < unused + (used - unused) * 3 // 4)
 
 
 def test_memory_of_long_strings_comes_back(fresh_server, random_of_test):

@@ -27,47 +27,76 @@ static int end(void **state)
 static void test_all_that_is_counted_is_added_up(void **state)
 {
     (void)state;
-    account_count((ptrdiff_t)MIB);
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)MIB);
     account_count_queued(5);
     assert_int_equal(account_used(), MIB + 5);
     assert_int_equal(account_queued(), 5);
-    account_count(-(ptrdiff_t)MIB);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)MIB);
     account_count_queued(-5);
 }
 
 static void test_half_of_the_limit_is_tight(void **state)
 {
     (void)state;
-    account_count((ptrdiff_t)(20 * MIB));
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(20 * MIB));
     assert_false(account_is_tight());
     account_count_queued(1);
     assert_true(account_is_tight());
     account_count_queued(-1);
-    account_count(-(ptrdiff_t)(20 * MIB));
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(20 * MIB));
 }
 
 static void test_the_limit_is_for_large_blocks_of_several(void **state)
 {
     (void)state;
-    account_count((ptrdiff_t)(30 * MIB));
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(30 * MIB));
     assert_true(account_allows(10 * MIB, 0));
     assert_false(account_allows(10 * MIB + 1, 0));
     assert_true(account_allows(ACCOUNT_LEAST - 1, 0));
-    account_count((ptrdiff_t)(20 * MIB));
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(20 * MIB));
     assert_false(account_allows(ACCOUNT_LEAST, 0));
     assert_true(account_allows(ACCOUNT_LEAST - 1, 0));
-    account_count(-(ptrdiff_t)(50 * MIB));
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(50 * MIB));
 }
 
 static void test_one_request_is_served_whatever_the_limit(void **state)
 {
     (void)state;
     assert_true(account_allows(100 * MIB, 0));
-    account_count((ptrdiff_t)(100 * MIB));
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(100 * MIB));
     assert_true(account_allows(28 * MIB, 100 * MIB));
     assert_true(account_allows(28 * MIB, 90 * MIB));
     assert_false(account_allows(28 * MIB, 89 * MIB));
-    account_count(-(ptrdiff_t)(100 * MIB));
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(100 * MIB));
+}
+
+static void test_what_is_reserved_counts_for_the_next_one(void **state)
+{
+    (void)state;
+    assert_true(account_reserve(25 * MIB, 0));
+    assert_int_equal(account_used(), 25 * MIB);
+    assert_false(account_reserve(16 * MIB, 0));
+    assert_int_equal(account_used(), 25 * MIB); /* a refused one leaves no trace */
+    assert_true(account_reserve(15 * MIB, 0));
+    assert_true(account_reserve(MIB, 30 * MIB)); /* others have a quarter */
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(41 * MIB));
+}
+
+static void test_the_journal_does_not_count_for_clients(void **state)
+{
+    (void)state;
+    account_count(ACCOUNT_JOURNAL, (ptrdiff_t)(100 * MIB));
+    assert_int_equal(account_journal(), 100 * MIB);
+    assert_int_equal(account_used(), 0);
+    assert_false(account_is_tight());
+    account_count(ACCOUNT_JOURNAL, -(ptrdiff_t)(100 * MIB));
+    assert_int_equal(account_journal(), 0);
+}
+
+static void test_one_request_unfolds_into_half_of_the_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(account_most_unfolded(), 20 * MIB);
 }
 
 int main(void)
@@ -77,6 +106,9 @@ int main(void)
         cmocka_unit_test(test_half_of_the_limit_is_tight),
         cmocka_unit_test(test_the_limit_is_for_large_blocks_of_several),
         cmocka_unit_test(test_one_request_is_served_whatever_the_limit),
+        cmocka_unit_test(test_what_is_reserved_counts_for_the_next_one),
+        cmocka_unit_test(test_the_journal_does_not_count_for_clients),
+        cmocka_unit_test(test_one_request_unfolds_into_half_of_the_limit),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

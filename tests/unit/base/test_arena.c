@@ -7,6 +7,10 @@
 
 #include <cmocka.h>
 
+#include "base/runs.h"
+
+#define MIB ((size_t)1024 * 1024)
+
 static void test_starts_without_memory(void **state)
 {
     (void)state;
@@ -108,6 +112,82 @@ static void test_copy_does_not_follow_the_original(void **state)
     arena_deinit(&arena);
 }
 
+/* All but the first blocks, however small the pieces are. */
+static void test_what_it_takes_is_counted(void **state)
+{
+    (void)state;
+    enum { PIECES = 5000 };
+    struct arena arena;
+    size_t before = account_used(), runs = runs_used();
+    arena_init(&arena);
+    for (size_t i = 0; i < PIECES; i++)
+        arena_alloc(&arena, 1000);
+    size_t counted = account_used() - before;
+    assert_in_range(counted, PIECES * 1000 - 4 * ACCOUNT_LEAST, PIECES * 1100 + MIB);
+    assert_int_equal(runs_used() - runs, counted);
+    arena_reset(&arena);
+    assert_int_equal(account_used(), before);
+    assert_int_equal(runs_used(), runs);
+    arena_alloc(&arena, MIB);
+    assert_true(account_used() - before >= MIB);
+    arena_deinit(&arena);
+    assert_int_equal(account_used(), before);
+}
+
+static void test_what_is_reserved_is_counted_once(void **state)
+{
+    (void)state;
+    struct arena arena;
+    size_t before = account_used();
+    arena_init(&arena);
+    assert_true(arena_reserve(&arena, 100, 0)); /* too little to be counted */
+    assert_int_equal(account_used(), before);
+    assert_true(arena_reserve(&arena, 10 * MIB, 0));
+    assert_int_equal(account_used() - before, 10 * MIB);
+    for (size_t i = 0; i < 9; i++)
+        arena_alloc(&arena, MIB - 100);
+    assert_int_equal(account_used() - before, 10 * MIB);
+    assert_true(arena_reserve(&arena, MIB, 0)); /* that is left */
+    assert_int_equal(account_used() - before, 10 * MIB);
+    arena_alloc(&arena, 3 * MIB);
+    assert_true(account_used() - before >= 12 * MIB - 1000);
+    arena_reset(&arena);
+    assert_int_equal(account_used(), before);
+    arena_deinit(&arena);
+}
+
+static void test_what_the_account_has_not_is_not_reserved(void **state)
+{
+    (void)state;
+    struct arena arena;
+    size_t before = account_used();
+    arena_init(&arena);
+    account_set_limit(16 * MIB);
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(8 * MIB));
+    assert_false(arena_reserve(&arena, 9 * MIB, 0));
+    assert_int_equal(account_used() - before, 8 * MIB);
+    assert_true(arena_reserve(&arena, 9 * MIB, 5 * MIB)); /* of which 5 are the same request's */
+    assert_int_equal(account_used() - before, 17 * MIB);
+    arena_deinit(&arena);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(8 * MIB));
+    account_set_limit(SIZE_MAX);
+}
+
+static void test_the_journals_counts_for_the_journal(void **state)
+{
+    (void)state;
+    struct arena arena;
+    size_t before = account_used();
+    arena_init_for(&arena, ACCOUNT_JOURNAL);
+    for (int round = 0; round < 2; round++) {
+        arena_alloc(&arena, MIB);
+        assert_true(account_journal() >= MIB);
+        assert_int_equal(account_used(), before);
+        arena_deinit(&arena);
+        assert_int_equal(account_journal(), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +198,10 @@ int main(void)
         cmocka_unit_test(test_reset_hands_out_the_same_block_again),
         cmocka_unit_test(test_is_usable_after_deinit),
         cmocka_unit_test(test_copy_does_not_follow_the_original),
+        cmocka_unit_test(test_what_it_takes_is_counted),
+        cmocka_unit_test(test_what_is_reserved_is_counted_once),
+        cmocka_unit_test(test_what_the_account_has_not_is_not_reserved),
+        cmocka_unit_test(test_the_journals_counts_for_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

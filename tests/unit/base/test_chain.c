@@ -261,6 +261,28 @@ static void test_clear_gives_many_references_back(void **state)
     blob_release(blob);
 }
 
+/* What the log or a snapshot holds is not what clients do not read. */
+static void test_a_chain_of_the_journal_counts_for_the_journal(void **state)
+{
+    (void)state;
+    struct chain chain;
+    size_t clients = account_used();
+    chain_init_for(&chain, ACCOUNT_JOURNAL);
+    struct blob *blob = blob_new(100000);
+    memset(blob->data, 1, 100000);
+    for (int round = 0; round < 2; round++) {
+        chain_append_blob(&chain, blob_retain(blob), blob_slice(blob));
+        memset(chain_append(&chain, 100000), 2, 100000);
+        assert_true(account_journal() >= 100000);
+        assert_int_equal(account_used(), clients);
+        chain_deinit(&chain);
+        assert_int_equal(account_journal(), 0);
+    }
+    chain_append_blob(&chain, blob, blob_slice(blob));
+    assert_int_equal(account_queued(), 0); /* though nobody else holds it any more */
+    chain_deinit(&chain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_a_large_chain_is_taken_over_without_copying),
         cmocka_unit_test(test_clear_keeps_little_memory_and_gives_much_back),
         cmocka_unit_test(test_clear_gives_many_references_back),
+        cmocka_unit_test(test_a_chain_of_the_journal_counts_for_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

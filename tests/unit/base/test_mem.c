@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -73,6 +74,43 @@ static void test_realloc_keeps_the_contents(void **state)
     free(memory);
 }
 
+/* Bytes of memory that the process occupies. */
+static size_t resident_bytes(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%*u %llu", &pages), 1);
+    fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Nine of ten small blocks are freed, between the others, where malloc() keeps them. */
+static void test_what_is_free_between_blocks_goes_back(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); /* their malloc() has ways of its own */
+#endif
+    enum { BLOCKS = 40000, SIZE = 1000 };
+    static void *blocks[BLOCKS];
+    const size_t all = (size_t)BLOCKS * SIZE;
+    size_t held = mem_held(), resident = resident_bytes();
+    for (size_t i = 0; i < BLOCKS; i++)
+        blocks[i] = memset(mem_alloc(SIZE), 1, SIZE);
+    assert_in_range(mem_held() - held, all, all * 11 / 10);
+    for (size_t i = 0; i < BLOCKS; i++)
+        if (i % 100 != 99)
+            free(blocks[i]);
+    mem_trim(); /* it may be needed again at once */
+    assert_true(mem_held() - held > all * 9 / 10);
+    mem_trim();
+    assert_true(mem_held() - held < all / 5);
+    assert_true(resident_bytes() < resident + all / 5);
+    for (size_t i = 99; i < BLOCKS; i += 100)
+        free(blocks[i]);
+}
+
 static void test_large_blocks_are_counted_and_resized(void **state)
 {
     (void)state;
@@ -81,7 +119,7 @@ static void test_large_blocks_are_counted_and_resized(void **state)
     uint8_t *memory = NULL;
     size_t size = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        memory = mem_resize(memory, size, sizes[i]);
+        memory = mem_resize(ACCOUNT_CLIENTS, memory, size, sizes[i]);
         for (size_t at = 0; at < size && at < sizes[i]; at++)
             assert_int_equal(memory[at], (uint8_t)(at * 7));
         size = sizes[i];
@@ -91,10 +129,10 @@ static void test_large_blocks_are_counted_and_resized(void **state)
         assert_int_equal(account_used() - before, counted);
         assert_int_equal(runs_used() - runs, counted);
     }
-    mem_give(memory, size);
-    memory = mem_take(100000);
-    mem_give(memory, 100000);
-    mem_give(NULL, 0);
+    mem_give(ACCOUNT_CLIENTS, memory, size);
+    memory = mem_take(ACCOUNT_CLIENTS, 100000);
+    mem_give(ACCOUNT_CLIENTS, memory, 100000);
+    mem_give(ACCOUNT_CLIENTS, NULL, 0);
     assert_int_equal(account_used(), before);
     assert_int_equal(runs_used(), runs);
 }
@@ -164,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_no_bytes_are_memory_too),
         cmocka_unit_test(test_alloc_zero_is_zero_where_memory_was_used_before),
         cmocka_unit_test(test_realloc_keeps_the_contents),
+        cmocka_unit_test(test_what_is_free_between_blocks_goes_back),
         cmocka_unit_test(test_large_blocks_are_counted_and_resized),
         cmocka_unit_test(test_memory_that_is_not_there_aborts_with_a_sentence),
     };

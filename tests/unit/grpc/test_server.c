@@ -4,6 +4,7 @@
  */
 #include "grpc/server.h"
 
+#include "base/account.h"
 #include "grpc/echo_service.h"
 #include "http2/frames.h"
 
@@ -590,6 +591,36 @@ static void test_answered_requests_hold_nothing(void **state)
     echo_free(echo);
 }
 
+/* A large message whose pieces arrive while others hold all that clients may. */
+static void test_a_large_message_needs_memory_of_the_clients(void **state)
+{
+    (void)state;
+    enum { SIZE = 60000, LIMIT = 1 << 20 };
+    static uint8_t message[5 + SIZE] = {0, 0, 0, SIZE >> 8, SIZE & 0xff};
+    const struct grpc_limits limits = {
+        .max_message = SIZE, .max_unfinished = 2 * SIZE, .http2 = http2_default_limits};
+    account_set_limit(LIMIT);
+    for (int full = 1; full >= 0; full--) {
+        struct echo *echo = echo_new(&limits, &(struct ng_options){0});
+        account_count(ACCOUNT_CLIENTS, full * LIMIT);
+        struct ng_stream *stream = echo_call(echo, ECHO_NOW);
+        echo_send(echo, stream, slice_make(message, 30000), false);
+        assert_true(echo_exchange(echo));
+        assert_int_equal(stream->ended, full);
+        if (full == 1) {
+            echo_assert_failed(stream, GRPC_RESOURCE_EXHAUSTED, "OUT_OF_MEMORY");
+        } else {
+            echo_send(echo, stream, slice_skip(slice_make(message, sizeof message), 30000), true);
+            assert_true(echo_exchange(echo));
+            echo_assert_reply(stream, slice_make(message + 5, SIZE));
+        }
+        account_count(ACCOUNT_CLIENTS, -full * LIMIT);
+        echo_free(echo);
+        assert_int_equal(account_used(), 0);
+    }
+    account_set_limit(SIZE_MAX);
+}
+
 /* A caller may fail as often as it likes, one call after the other or all at once: its bodies that
  * come after the answer are no abuse. */
 static void test_failing_calls_cost_nothing_but_themselves(void **state)
@@ -700,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_unfinished_requests_are_bounded_together),
         cmocka_unit_test(test_complete_requests_hold_nothing),
         cmocka_unit_test(test_answered_requests_hold_nothing),
+        cmocka_unit_test(test_a_large_message_needs_memory_of_the_clients),
         cmocka_unit_test(test_failing_calls_cost_nothing_but_themselves),
         cmocka_unit_test(test_streams_are_bounded),
         cmocka_unit_test(test_limits_leave_room_for_the_largest_value),

@@ -4,6 +4,7 @@
  */
 #include "net/connection.h"
 
+#include "base/account.h"
 #include "net/echo_server.h"
 
 #define MEBIBYTE ((size_t)1024 * 1024)
@@ -742,6 +743,41 @@ static void test_connections_are_counted_per_address(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+static bool say_much(struct echo_session *session, struct slice bytes)
+{
+    if (!slice_equal(bytes, SLICE_LITERAL("x"))) {
+        echo_server_append(session, bytes);
+        return true;
+    }
+    say_much_and_end(session, bytes);
+    return true;
+}
+
+/* While clients hold too much; nobody else suffers. With a high limit it has half a second. */
+static void test_who_holds_much_and_takes_nothing_is_closed(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {2 * MEBIBYTE, 12 * MEBIBYTE};
+    for (size_t i = 0; i < 2; i++) {
+        struct echo_server *server = echo_server_new(LONG_MS);
+        server->on_feed = say_much;
+        server->pull = 8 * MEBIBYTE;
+        account_set_limit(limits[i]);
+        echo_server_start(server);
+        int other = echo_connect(&server->address, 0);
+        echo_assert_echoes(other);
+        int fd = echo_connect(&server->address, 65536);
+        echo_send(fd, "x");
+        echo_wait_until(atomic_load(&server->closed) == 1);
+        echo_wait_until(account_used() < MEBIBYTE);
+        echo_assert_echoes(other);
+        close(fd);
+        close(other);
+        echo_server_stop_and_free(server);
+        account_set_limit(SIZE_MAX);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -771,6 +807,7 @@ int main(void)
         cmocka_unit_test(test_queues_are_bounded_together),
         cmocka_unit_test(test_connections_over_the_limit_are_refused),
         cmocka_unit_test(test_connections_are_counted_per_address),
+        cmocka_unit_test(test_who_holds_much_and_takes_nothing_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

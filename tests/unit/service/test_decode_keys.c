@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/account.h"
 #include "service/decoding.h"
 
 static void test_keys(void **state)
@@ -144,6 +145,99 @@ static void test_databases(void **state)
     decoding_end(&decoding);
 }
 
+/* ---- memory ---- */
+
+#define MIB ((size_t)1024 * 1024)
+
+/* A message of so many keys of one byte, which the caller frees. */
+static struct slice many_keys(size_t count)
+{
+    ProtobufCBinaryData *keys = malloc(count * sizeof *keys);
+    Keystore__V1__Keys message = KEYSTORE__V1__KEYS__INIT;
+    for (size_t i = 0; i < count; i++)
+        keys[i] = message_text("k");
+    message.keys = keys;
+    message.n_keys = count;
+    struct slice packed = message_pack(&message);
+    free(keys);
+    return packed;
+}
+
+static void test_what_is_taken_was_reserved(void **state)
+{
+    (void)state;
+    struct slice packed = many_keys(300000);
+    struct decoding decoding;
+    size_t before = account_used();
+    decoding_begin(&decoding, DECODER(keys), OP_EXISTS, packed);
+    assert_decoded(&decoding);
+    assert_int_equal(account_used() - before, decoding.arena.counted);
+    assert_in_range(decoding.arena.in_blocks, decoding.arena.counted * 9 / 10,
+                    decoding.arena.counted);
+    decoding_end(&decoding);
+    assert_int_equal(account_used(), before);
+    message_free_packed(packed);
+}
+
+/* The first field is of the wrong type, which shows when the memory is reserved already. */
+static void test_memory_is_reserved_before_it_is_taken(void **state)
+{
+    (void)state;
+    struct slice keys = many_keys(100000);
+    uint8_t *bytes = malloc(2 + keys.len);
+    memcpy(bytes, "\x7a\x00", 2); /* db as bytes */
+    memcpy(bytes + 2, keys.data, keys.len);
+    struct decoding decoding;
+    decoding_begin(&decoding, DECODER(keys), OP_EXISTS, slice_make(bytes, 2 + keys.len));
+    assert_true(decoding.arena.counted >= 100000 * sizeof(struct op_key));
+    assert_int_equal(decoding.arena.in_blocks, 0);
+    assert_int_equal(account_used(), decoding.arena.counted);
+    assert_refused(&decoding, ERR_BAD_MESSAGE, "does not decode");
+    assert_int_equal(account_used(), 0);
+    message_free_packed(keys);
+    free(bytes);
+}
+
+static void test_a_request_that_unfolds_too_far_is_refused(void **state)
+{
+    (void)state;
+    struct slice packed = many_keys(300000);
+    struct decoding decoding;
+    account_set_limit(16 * MIB);
+    decoding_begin(&decoding, DECODER(keys), OP_EXISTS, packed);
+    assert_int_equal(account_used(), 0); /* nothing was taken */
+    assert_refused(&decoding, ERR_TOO_LARGE, "--max-client-memory; send fewer elements");
+    account_set_limit(SIZE_MAX);
+    message_free_packed(packed);
+}
+
+/* Each of them may be, but not all at once. */
+static void test_several_requests_share_the_limit(void **state)
+{
+    (void)state;
+    enum { REQUESTS = 8 };
+    struct slice packed = many_keys(100000);
+    struct decoding decodings[REQUESTS];
+    size_t done = 0;
+    account_set_limit(16 * MIB);
+    for (; done < REQUESTS; done++) {
+        decoding_begin(&decodings[done], DECODER(keys), OP_EXISTS, packed);
+        if (decodings[done].err != ERR_NONE)
+            break;
+        assert_true(account_used() <= 16 * MIB);
+    }
+    assert_int_equal(done, 4);
+    assert_refused(&decodings[done], ERR_OUT_OF_MEMORY, "try again");
+    for (size_t i = 0; i < done; i++)
+        decoding_end(&decodings[i]);
+    decoding_begin(&decodings[0], DECODER(keys), OP_EXISTS, packed);
+    assert_decoded(&decodings[0]);
+    decoding_end(&decodings[0]);
+    assert_int_equal(account_used(), 0);
+    account_set_limit(SIZE_MAX);
+    message_free_packed(packed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +246,10 @@ int main(void)
         cmocka_unit_test(test_the_numbers_of_when_are_the_stores),
         cmocka_unit_test(test_copies_and_renames),
         cmocka_unit_test(test_databases),
+        cmocka_unit_test(test_what_is_taken_was_reserved),
+        cmocka_unit_test(test_memory_is_reserved_before_it_is_taken),
+        cmocka_unit_test(test_a_request_that_unfolds_too_far_is_refused),
+        cmocka_unit_test(test_several_requests_share_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/account.h"
 #include "store/keyspace_fixture.h"
 #include "store/lists_fixture.h"
 
@@ -50,7 +51,8 @@ static void assert_part(struct answered *answered, size_t first, size_t count,
 {
     struct list_part part = {
         .list = answered->list, .first = first, .count = count, .towards = towards};
-    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &answered->result));
+    assert_true(
+        list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &answered->result));
     assert_values_are(&answered->result, text);
     assert_null(answered->result.blobs);
 }
@@ -69,7 +71,7 @@ static void test_a_part_has_a_direction(void **state)
 
 static bool fits(struct answered *answered, const struct list_part *part, size_t most)
 {
-    bool fits = list_answer_part(&answered->space, part, most, &answered->result);
+    bool fits = list_answer_part(&answered->space, part, most, "too large", &answered->result);
     assert_int_equal(answered->result.value_count, fits ? part->count : 0);
     return fits;
 }
@@ -110,7 +112,8 @@ static void test_long_elements_are_shared_and_short_ones_copied(void **state)
     list_push(answered->list, LIST_TAIL, keyspace_long_bytes(1));
     struct list_part part = {.list = answered->list, .count = 2, .towards = LIST_TAIL};
     struct op_value value = {0};
-    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &answered->result));
+    assert_true(
+        list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &answered->result));
     list_answer_value(&answered->space, answered->list, 1, &value);
     assert_ptr_equal(value.blob, answered->result.blobs[1]);
     assert_null(answered->result.blobs[0]);
@@ -141,10 +144,11 @@ static void test_all_kinds_are_answered_in_both_directions(void **state)
     for (size_t i = 0; i < COUNT; i++)
         list_push(answered->list, LIST_TAIL, mixed_element(i, bytes));
     struct list_part part = {.list = answered->list, .count = COUNT, .towards = LIST_TAIL};
-    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &answered->result));
+    assert_true(
+        list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &answered->result));
     part.first = COUNT - 1;
     part.towards = LIST_HEAD;
-    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, &back));
+    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &back));
     list_drop(answered->list, LIST_HEAD, COUNT);
     memset(bytes, 'z', sizeof bytes);
     for (size_t i = 0; i < 2 * COUNT; i++) /* where the elements lay */
@@ -179,6 +183,45 @@ static void test_a_key_that_is_gone_has_no_version(void **state)
     assert_int_equal(answered->result.value.version, 0);
 }
 
+#define MIB ((size_t)1024 * 1024)
+
+/* Short elements, whose places in the answer are most of what it takes. */
+static void test_a_part_of_very_many_is_refused(void **state)
+{
+    struct answered *answered = *state;
+    for (size_t i = 0; i < 100000; i++)
+        list_push(answered->list, LIST_TAIL, SLICE_LITERAL(""));
+    struct list_part all = {.list = answered->list, .count = 100000, .towards = LIST_TAIL};
+    account_set_limit(3 * MIB);
+    assert_false(fits(answered, &all, SIZE_MAX));
+    assert_int_equal(answered->result.err, ERR_TOO_LARGE);
+    assert_non_null(strstr(answered->result.why, "half of --max-client-memory"));
+    assert_int_equal(account_used(), 0);
+    account_set_limit(4 * MIB);
+    answered->space.unfolded = 0;
+    assert_true(fits(answered, &all, SIZE_MAX));
+    assert_true(account_used() >= 100000 * sizeof(struct slice));
+    answered->result = (struct op_result){0};
+    assert_false(fits(answered, &all, SIZE_MAX)); /* a second one in the same transaction */
+    account_set_limit(SIZE_MAX);
+}
+
+static void test_a_part_for_which_there_is_no_memory_is_refused(void **state)
+{
+    struct answered *answered = *state;
+    for (size_t i = 0; i < 1000; i++)
+        list_push(answered->list, LIST_TAIL, slice_make(keyspace_long_bytes(0).data, 1000));
+    struct list_part all = {.list = answered->list, .count = 1000, .towards = LIST_TAIL};
+    account_set_limit(16 * MIB);
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(16 * MIB));
+    assert_false(fits(answered, &all, SIZE_MAX));
+    assert_int_equal(answered->result.err, ERR_OUT_OF_MEMORY);
+    arena_reset(&answered->arena);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(16 * MIB));
+    assert_true(fits(answered, &all, SIZE_MAX));
+    account_set_limit(SIZE_MAX);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -191,6 +234,8 @@ int main(void)
         TEST(test_all_kinds_are_answered_in_both_directions),
         TEST(test_a_value_is_the_element_at_the_index),
         TEST(test_a_key_that_is_gone_has_no_version),
+        TEST(test_a_part_of_very_many_is_refused),
+        TEST(test_a_part_for_which_there_is_no_memory_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/account.h"
 #include "store/keyspace_fixture.h"
 
 #define LATER_MS (KEYSPACE_NOW_MS + 1000)
@@ -571,6 +572,24 @@ static void test_m_get_obeys_the_limit(void **state)
     assert_true(blob_is_sole(entry_blob(keyspace_find(fixture, "long"))));
 }
 
+static void test_m_get_needs_memory_for_its_answer(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    static struct op_key keys[10000];
+    for (size_t i = 0; i < 10000; i++)
+        keys[i] = (struct op_key){.bytes = SLICE_LITERAL("none")};
+    account_set_limit((size_t)512 * 1024);
+    const struct op_result *result = m_get(fixture, keys, 10000, 0);
+    assert_int_equal(result->err, ERR_TOO_LARGE);
+    assert_non_null(strstr(result->why, "--max-client-memory"));
+    account_set_limit((size_t)2 * 1024 * 1024);
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)2 * 1024 * 1024);
+    assert_int_equal(m_get(fixture, keys, 10000, 0)->err, ERR_OUT_OF_MEMORY);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)2 * 1024 * 1024);
+    assert_int_equal(m_get(fixture, keys, 10000, 0)->item_count, 10000);
+    account_set_limit(SIZE_MAX);
+}
+
 /* More than are fetched at a time. */
 static void test_m_get_of_many_keys(void **state)
 {
@@ -725,6 +744,7 @@ int main(void)
         TEST(test_get_ex_with_a_past_deadline_removes_the_key),
         TEST(test_m_get_answers_in_the_order_asked),
         TEST(test_m_get_obeys_the_limit),
+        TEST(test_m_get_needs_memory_for_its_answer),
         TEST(test_m_get_of_many_keys),
         TEST(test_m_set_sets_each_key_in_one_unit),
         TEST(test_of_the_same_key_the_last_wins),
