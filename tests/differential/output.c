@@ -242,8 +242,20 @@ static const char *read_frame(struct output *output, const struct frame *frame)
     }
 }
 
+/* A client that began like one of HTTP/1 is told so in its language: as good as a GOAWAY. */
+static bool is_http1_answer(const struct output *output, struct slice all)
+{
+    return output->read == 0 && slice_starts_with(all, SLICE_LITERAL("HTTP/1.1 505 "));
+}
+
 const char *output_read(struct output *output, struct slice all)
 {
+    if (is_http1_answer(output, all)) {
+        output->read = all.len;
+        output->goaway_code = HTTP2_PROTOCOL_ERROR;
+        output->goaway = true;
+        output->goaways++;
+    }
     while (output->read < all.len) {
         struct slice rest = slice_skip(all, output->read);
         if (rest.len < FRAME_HEADER_SIZE)
