@@ -129,9 +129,15 @@ static void test_malformed_timeouts(void **state)
 static void test_content_types(void **state)
 {
     (void)state;
-    const char *const good[] = {"application/grpc", "application/grpc+proto",
+    const char *const good[] = {"application/grpc",
+                                "application/grpc+proto",
                                 "application/grpc;charset=utf-8",
-                                "application/grpc+proto;charset=utf-8", "application/grpc;"};
+                                "application/grpc+proto;charset=utf-8",
+                                "application/grpc;",
+                                "Application/gRPC",
+                                "application/grpc+PROTO",
+                                "application/grpc ;charset=utf-8",
+                                "application/grpc+proto \t;a=b"};
     const char *const bad[] = {"",
                                "application",
                                "application/grp",
@@ -141,6 +147,8 @@ static void test_content_types(void **state)
                                "application/grpc-web",
                                "application/grpc-web+proto",
                                "application/grpcx",
+                               "application/grpc x",
+                               "application/grpc charset=utf-8",
                                "application/json",
                                "text/application/grpc",
                                " application/grpc"};

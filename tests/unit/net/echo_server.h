@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/admission.h"
+#include "net/closings.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
