@@ -430,11 +430,16 @@ static bool is_hasty(const struct http2_stream *stream)
            session->now_ms - stream->ended_ms < session->context->limits.patience_ms;
 }
 
+/*
+ * RFC 9113, 5.1 forbids the reset of a stream that is not open yet, but gRPC's C core (of Python,
+ * C++, Ruby, PHP) sends it if a deadline passes between the choice of the number and HEADERS, as
+ * happens to some of many calls that give up together. Once there was a request it is passed over.
+ */
 static enum http2_error on_reset(struct http2_session *session, struct frame *frame)
 {
     if (frame->payload.len != 4)
         return session_blame(session, HTTP2_FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes");
-    if (!is_client_stream(frame->stream_id) || frame->stream_id > session->last_stream)
+    if (!is_client_stream(frame->stream_id) || session->last_stream == 0)
         return session_blame(session, HTTP2_PROTOCOL_ERROR,
                              "RST_STREAM came for a stream that the client has not opened");
     struct http2_stream *stream = stream_find(session, frame->stream_id);

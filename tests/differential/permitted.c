@@ -225,6 +225,12 @@ static bool blank_end(const struct moment *moment)
            has_reset(&moment->oracle, HTTP2_PROTOCOL_ERROR);
 }
 
+static bool early_reset(const struct moment *moment)
+{
+    return is_type(moment, FRAME_RST_STREAM) && moment->is_new && is_alive(&moment->own) &&
+           has_failed(&moment->oracle, HTTP2_PROTOCOL_ERROR);
+}
+
 static bool priority_too_short(const struct moment *moment)
 {
     return is_type(moment, FRAME_PRIORITY) && moment->step->first.payload.len != 5 &&
@@ -364,6 +370,10 @@ static struct rule rules[] = {
      STOP, 0},
     {"blanks", "at the ends of metadata are stripped, as the protocol of gRPC allows", blank_end,
      STOP, 0},
+    {"early RST_STREAM",
+     "of a stream that is not open yet is passed over: gRPC's C core sends it; nghttp2 ends the "
+     "connection (RFC 9113, 5.1)",
+     early_reset, STOP, 0},
     {"size of PRIORITY", "an error of the stream (RFC 9113, 6.3); nghttp2 ends the connection",
      priority_too_short, STOP, 0},
     {"refused after GOAWAY",

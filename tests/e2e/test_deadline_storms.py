@@ -115,6 +115,7 @@ def test_deadlines_while_the_disk_is_slow(slow_server):
         with ThreadPoolExecutor(100) as callers:
             codes = [code for given_up in callers.map(call, range(100)) for code in given_up]
         for future in patient:
+            assert future.exception() is None, f"{future.exception()}\n{slow_server.stderr}"
             assert future.result().ok
         fields = admin.Info(pb.InfoRequest(sections=["stats"])).fields
         assert len(codes) > 300, "the disk was not slow"

@@ -52,7 +52,6 @@ static void test_frames_that_end_the_connection(void **state)
         {FRAME_PRIORITY, 0, 5, 4, HTTP2_FRAME_SIZE_ERROR}, /* of one that is not open */
         {FRAME_RST_STREAM, 0, 0, 4, HTTP2_PROTOCOL_ERROR},
         {FRAME_RST_STREAM, 0, 2, 4, HTTP2_PROTOCOL_ERROR},
-        {FRAME_RST_STREAM, 0, 5, 4, HTTP2_PROTOCOL_ERROR},
         {FRAME_RST_STREAM, 0, 1, 3, HTTP2_FRAME_SIZE_ERROR},
         {FRAME_RST_STREAM, 0, 1, 5, HTTP2_FRAME_SIZE_ERROR},
         {FRAME_SETTINGS, 0, 1, 0, HTTP2_PROTOCOL_ERROR},

@@ -143,6 +143,25 @@ static void test_who_waits_in_vain_may_cancel(void **state)
     }
 }
 
+/* gRPC's C core resets streams whose HEADERS it has not sent yet. */
+static void test_a_reset_before_the_request_is_passed_over(void **state)
+{
+    struct peer *peer = open_peer(state);
+    peer_put_request(peer, 1, true);
+    frames_put_number(&peer->in, FRAME_RST_STREAM, 5, 8);
+    peer_put_request(peer, 3, true);
+    peer_put_request(peer, 5, true);
+    peer_feed(peer);
+    assert_silence(peer);
+    assert_events(peer, "request 1;end 1;request 3;end 3;request 5;end 5;");
+    peer_teardown(state);
+    peer_setup(state);
+    peer = open_peer(state);
+    frames_put_number(&peer->in, FRAME_RST_STREAM, 1, 8); /* but not from who asks for nothing */
+    peer_feed(peer);
+    assert_connection_error(peer, HTTP2_PROTOCOL_ERROR);
+}
+
 /* A peer that is let go gets the answers to what it has asked for, and nothing new is taken. */
 static void test_calls_under_way_outlive_an_attack(void **state)
 {
@@ -433,6 +452,7 @@ int main(void)
         PEER_TEST(test_an_answer_gives_a_reset_back),
         PEER_TEST(test_a_storm_of_cancels_is_no_attack),
         PEER_TEST(test_who_waits_in_vain_may_cancel),
+        PEER_TEST(test_a_reset_before_the_request_is_passed_over),
         PEER_TEST(test_calls_under_way_outlive_an_attack),
         PEER_TEST(test_an_attack_that_goes_on_is_cut_off),
         PEER_TEST(test_resets_that_the_peer_forces_are_counted),
