@@ -227,7 +227,9 @@ static void fail(struct http2_session *session, enum http2_error error)
         return;
     }
     greet(session);
-    send_goaway(session, session->last_stream, error, session->closing.text);
+    bool is_said = session->closing_ms != 0 && error == HTTP2_ENHANCE_YOUR_CALM;
+    if (!is_said)
+        send_goaway(session, session->last_stream, error, session->closing.text);
 }
 
 /* Notes since when a header block is incomplete. */

@@ -66,7 +66,7 @@ struct http2_session {
     bool greeted;                  /* the client's SETTINGS came, too */
     bool failed;                   /* the last GOAWAY was sent: nothing is read any more */
     struct closing closing;        /* why; or, if it has not failed, why it takes nothing new */
-    int64_t closing_ms;            /* since when */
+    int64_t closing_ms;            /* since when it has said so and goes on; 0 = it has not */
     const char *blame;             /* the error message for the connection error under way */
     struct buf partial;            /* the beginning of a frame whose rest has not come */
     struct buf completed; /* the frame that the newest feed completed; its events may point here */

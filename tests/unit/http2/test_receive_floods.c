@@ -218,8 +218,8 @@ static void test_an_attack_that_goes_on_is_cut_off(void **state)
         assert_silence(peer);
     }
     request_and_reset(peer);
-    assert_connection_error(peer, HTTP2_ENHANCE_YOUR_CALM);
-    assert_int_equal(peer_number(peer->frames[peer->frame_count - 1], 0), 9);
+    assert_false(peer->alive);
+    assert_int_equal(peer->frame_count, 0); /* it was told before */
 }
 
 /* MadeYouReset: the peer makes us reset its streams. */
