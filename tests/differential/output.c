@@ -216,7 +216,8 @@ static const char *read_goaway(struct output *output, const struct frame *frame)
 
 static const char *read_frame(struct output *output, const struct frame *frame)
 {
-    if (output->goaway)
+    /* Who asked for too much still gets the answers to what it had asked before. */
+    if (output->goaway && output->goaway_code != HTTP2_ENHANCE_YOUR_CALM)
         return "a frame behind the GOAWAY that ended the connection";
     switch (frame->type) {
     case FRAME_SETTINGS:
