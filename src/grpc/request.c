@@ -3,6 +3,8 @@
 
 #include "http2/http2.h"
 
+#include <strings.h>
+
 /* The specification: "at most 8 digits". */
 #define MAX_TIMEOUT_DIGITS 8
 
@@ -62,6 +64,13 @@ static bool parse_max_reply(struct slice text, uint64_t *bytes)
     return number > 0;
 }
 
+/* True if the text begins with the other one, which is in lower case, in any case. */
+static bool starts_in_any_case(struct slice text, struct slice lower)
+{
+    return text.len >= lower.len &&
+           strncasecmp((const char *)text.data, (const char *)lower.data, lower.len) == 0;
+}
+
 static void read_field(const struct http2_field *field, struct grpc_request *request)
 {
     /* The length tells nearly all names apart, so that most fields cost one comparison. */
@@ -69,6 +78,12 @@ static void read_field(const struct http2_field *field, struct grpc_request *req
     case sizeof ":path" - 1:
         if (slice_equal(field->name, SLICE_LITERAL(":path")))
             request->path = field->value;
+        break;
+    case sizeof "expect" - 1:
+        if (slice_equal(field->name, SLICE_LITERAL("expect")))
+            request->expects_continue =
+                field->value.len == sizeof "100-continue" - 1 &&
+                starts_in_any_case(field->value, SLICE_LITERAL("100-continue"));
         break;
     case sizeof ":method" - 1:
         if (slice_equal(field->name, SLICE_LITERAL(":method")))
@@ -107,10 +122,12 @@ void grpc_request_parse(const struct http2_field *fields, size_t count,
 bool grpc_request_content_type_valid(struct slice content_type)
 {
     struct slice base = SLICE_LITERAL("application/grpc");
-    if (!slice_starts_with(content_type, base))
+    if (!starts_in_any_case(content_type, base))
         return false;
     struct slice rest = slice_skip(content_type, base.len);
-    if (slice_starts_with(rest, SLICE_LITERAL("+proto")))
+    if (starts_in_any_case(rest, SLICE_LITERAL("+proto")))
         rest = slice_skip(rest, sizeof "+proto" - 1);
+    while (rest.len > 0 && (rest.data[0] == ' ' || rest.data[0] == '\t'))
+        rest = slice_skip(rest, 1);
     return rest.len == 0 || rest.data[0] == ';';
 }

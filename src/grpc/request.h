@@ -20,6 +20,7 @@ struct grpc_request {
     bool timeout_valid;    /* false if grpc-timeout is malformed */
     uint64_t max_reply;    /* bytes of the reply's message that the client takes */
     bool max_reply_valid;  /* false if keystore-max-reply-bytes is malformed */
+    bool expects_continue; /* it waits for 100 Continue before it sends its body */
 };
 
 /* Reads the fields that gRPC knows, and keystore-max-reply-bytes; the rest is custom metadata and
@@ -27,7 +28,8 @@ struct grpc_request {
 void grpc_request_parse(const struct http2_field *fields, size_t count,
                         struct grpc_request *request);
 
-/* "application/grpc", alone or followed by "+proto" (the only format here) or parameters. */
+/* "application/grpc" in any case, alone or followed by "+proto" (the only format here) or
+ * parameters. */
 bool grpc_request_content_type_valid(struct slice content_type);
 
 #endif

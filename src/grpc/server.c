@@ -168,8 +168,12 @@ static void fail(struct grpc_call *call, enum err err, const char *why)
 static void fail_http(struct grpc_call *call, const char *http_status)
 {
     struct grpc_connection *connection = begin_last(call);
-    const struct http2_field field = {SLICE_LITERAL(":status"), slice_from_string(http_status)};
-    http2_answer_without_body(stream_of(call), &field, 1);
+    const struct http2_field fields[] = {
+        {SLICE_LITERAL(":status"), slice_from_string(http_status)},
+        {SLICE_LITERAL("allow"), SLICE_LITERAL("POST")}, /* which 405 asks for */
+    };
+    bool is_bad_method = strcmp(http_status, "405") == 0;
+    http2_answer_without_body(stream_of(call), fields, is_bad_method ? 2 : 1);
     tell_output(connection);
 }
 
@@ -227,7 +231,7 @@ static bool begin_call(struct grpc_call *call, const struct grpc_request *reques
 static void remember(struct grpc_connection *connection, uint32_t block_id,
                      const struct grpc_call *call, const struct grpc_request *request)
 {
-    if (block_id != 0)
+    if (block_id != 0 && !request->expects_continue)
         connection->known[block_id % KNOWN_REQUESTS] =
             (struct known_request){.block_id = block_id,
                                    .method = call->method,
@@ -253,8 +257,31 @@ static void on_request(void *user, struct http2_stream *stream, const struct htt
         fail_http(call, "405");
     else if (!grpc_request_content_type_valid(parsed.content_type))
         fail_http(call, "415");
-    else if (begin_call(call, &parsed))
+    else if (begin_call(call, &parsed)) {
         remember(connection, request->block_id, call, &parsed);
+        if (parsed.expects_continue)
+            http2_answer_continue(stream);
+    }
+}
+
+/* More metadata than is taken; the content type usually comes first and fits. */
+static void on_oversized(void *user, struct http2_stream *stream,
+                         const struct http2_request *request)
+{
+    struct grpc_connection *connection = user;
+    struct grpc_call *call = http2_stream_user(stream);
+    struct grpc_request parsed;
+    char why[120];
+    call->connection = connection;
+    grpc_request_parse(request->fields, request->count, &parsed);
+    snprintf(why, sizeof why,
+             "the call's metadata is larger than %zu bytes (--max-header-size), counting 32 for "
+             "each field; send less",
+             connection->server->limits.http2.max_header_bytes);
+    if (grpc_request_content_type_valid(parsed.content_type))
+        fail(call, ERR_TOO_LARGE, why);
+    else
+        fail_http(call, "431");
 }
 
 /* Copies the message that lies in bytes which are about to be gone or passed over. */
@@ -380,6 +407,7 @@ static void on_feed_end(void *user)
 static const struct http2_handler handler = {
     .stream_user_size = sizeof(struct grpc_call),
     .on_request = on_request,
+    .on_oversized = on_oversized,
     .on_data = on_data,
     .on_end = on_end,
     .on_close = on_close,
@@ -454,9 +482,19 @@ bool grpc_connection_owes(const struct grpc_connection *connection)
     return connection->owed > 0;
 }
 
-const char *grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms)
+struct closing grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms)
 {
     return http2_session_expired(connection->session, now_ms);
+}
+
+void grpc_connection_end(struct grpc_connection *connection, struct closing why)
+{
+    http2_session_end(connection->session, why);
+}
+
+struct closing grpc_connection_closing(const struct grpc_connection *connection)
+{
+    return http2_session_closing(connection->session);
 }
 
 void grpc_connection_drain(struct grpc_connection *connection)

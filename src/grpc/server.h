@@ -85,8 +85,14 @@ bool grpc_connection_finished(const struct grpc_connection *connection);
 /* True if the service has requests that it has not answered yet. */
 bool grpc_connection_owes(const struct grpc_connection *connection);
 
-/* Why the connection must be closed now because of a timeout; NULL if it need not. */
-const char *grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms);
+/* Why the connection must end now because of a timeout; CLOSING_NONE if it need not. */
+struct closing grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms);
+
+/* Ends the connection for that reason: write what is left and close. */
+void grpc_connection_end(struct grpc_connection *connection, struct closing why);
+
+/* Why the connection has ended, or is about to; CLOSING_NONE as long as the peer may go on. */
+struct closing grpc_connection_closing(const struct grpc_connection *connection);
 
 /* Lets the calls under way finish and takes no new ones (two-step GOAWAY). Called again, it takes
  * the second step without waiting for the peer. */

@@ -7,10 +7,17 @@
 
 /* RFC 9113, 6.5.2: what a field counts beyond its bytes. */
 #define FIELD_OVERHEAD 32
+/* The dynamic table's largest size (SETTINGS_HEADER_TABLE_SIZE is left at its default). */
+#define TABLE_SIZE ((size_t)4096)
+/* The longest string of a literal that nghttp2's inflater takes. */
+#define LONGEST_STRING ((size_t)65536)
+/* A field without name that is larger than the table and so empties it (RFC 7541, 4.4): 0x40, the
+ * name "x", and a value of TABLE_SIZE bytes, its length as in RFC 7541, 5.1. */
+#define CLEARING_HEAD "\x40\x01x\x7f\x81\x1f"
 
 void decoder_init(struct decoder *decoder)
 {
-    *decoder = (struct decoder){0};
+    *decoder = (struct decoder){.max_inflated = SIZE_MAX};
     if (nghttp2_hd_inflate_new(&decoder->inflater) != 0)
         abort(); /* it fails only for lack of memory */
 }
@@ -118,46 +125,143 @@ static void remember(struct decoder *decoder, struct slice bytes, struct fields 
 struct inflating {
     struct rules rules;
     size_t bytes_left; /* of what the fields may count */
+    size_t inflated;   /* what they count */
+    size_t text;       /* names and values of that */
     enum decoder_verdict verdict;
     struct fields *fields;
 };
 
-/* Judges and keeps one field. After a verdict the rest is inflated only for the table's sake. */
+/* gRPC's metadata may have blanks at the ends of values, which are not part of them (RFC 9110,
+ * 5.5). */
+static struct slice strip_blanks(struct slice value)
+{
+    while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t'))
+        value = slice_skip(value, 1);
+    while (value.len > 0 && (value.data[value.len - 1] == ' ' || value.data[value.len - 1] == '\t'))
+        value.len--;
+    return value;
+}
+
+/* Judges and keeps one field; what is found first is what the block is. If it is malformed, and for
+ * fields that do not fit, inflating is only for the table's sake. */
 static void take_field(struct inflating *inflating, const nghttp2_nv *nv)
 {
     struct slice name = slice_make(nv->name, nv->namelen);
     struct slice value = slice_make(nv->value, nv->valuelen);
     size_t size = name.len + value.len + FIELD_OVERHEAD;
-    if (inflating->verdict != DECODER_GOOD)
+    inflating->inflated += size;
+    inflating->text += name.len + value.len;
+    if (inflating->verdict == DECODER_MALFORMED)
         return;
     if (size > inflating->bytes_left) {
         inflating->verdict = DECODER_TOO_LARGE;
         return;
     }
     inflating->bytes_left -= size;
+    if (name.len > 0 && name.data[0] != ':')
+        value = strip_blanks(value);
     if (rules_check_field(&inflating->rules, name, value) == RULES_GOOD)
         fields_add(inflating->fields, name, value);
-    else
+    else if (inflating->verdict == DECODER_GOOD)
         inflating->verdict = DECODER_MALFORMED;
 }
 
-static void inflate(struct decoder *decoder, struct slice bytes, struct inflating *inflating)
+/* Reads the next part of a block, which ends with a field; with `final` the last. False if the
+ * table is lost. */
+static bool inflate_part(struct decoder *decoder, struct slice bytes, bool final,
+                         struct inflating *inflating)
 {
     for (;;) {
         nghttp2_nv nv;
         int flags = 0;
         ssize_t used =
-            nghttp2_hd_inflate_hd2(decoder->inflater, &nv, &flags, bytes.data, bytes.len, 1);
+            nghttp2_hd_inflate_hd2(decoder->inflater, &nv, &flags, bytes.data, bytes.len, final);
         if (used < 0) {
             inflating->verdict = DECODER_BROKEN;
-            return;
+            return false;
         }
         bytes = slice_skip(bytes, (size_t)used);
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0)
             take_field(inflating, &nv);
-        if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0)
-            break;
+        if (inflating->inflated > decoder->max_inflated) {
+            inflating->verdict = DECODER_ENDLESS;
+            return false;
+        }
+        if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0 || (!final && bytes.len == 0))
+            return true;
     }
+}
+
+/* Has the table emptied, as a field does that is larger than the table. */
+static bool clear_table(struct decoder *decoder)
+{
+    static const uint8_t field[sizeof CLEARING_HEAD - 1 + TABLE_SIZE] = CLEARING_HEAD;
+    struct inflating unseen = {.verdict = DECODER_MALFORMED};
+    return inflate_part(decoder, slice_make(field, sizeof field), false, &unseen);
+}
+
+/* The length of the string that begins there, or 0 if it is none. */
+static size_t string_length(struct slice bytes)
+{
+    size_t len;
+    return skip_integer(&bytes, 7, &len) ? len : 0;
+}
+
+/*
+ * Passes over the field that begins there, of whatever kind. False if it is cut off. *is_long: it
+ * is a literal that nghttp2 does not take for its length, and *is_indexed: it is to be added to the
+ * table.
+ */
+static bool skip_field(struct slice *bytes, bool *is_long, bool *is_indexed)
+{
+    size_t number;
+    uint8_t first = bytes->data[0];
+    *is_long = false;
+    *is_indexed = (first & 0xc0) == 0x40;
+    if ((first & 0x80) != 0)
+        return skip_integer(bytes, 7, &number);
+    if ((first & 0xe0) == 0x20) /* a change of the table's size */
+        return skip_integer(bytes, 5, &number);
+    if (!skip_integer(bytes, *is_indexed ? 6 : 4, &number))
+        return false;
+    if (number == 0) {
+        *is_long = string_length(*bytes) > LONGEST_STRING;
+        if (!skip_string(bytes))
+            return false;
+    }
+    *is_long = *is_long || string_length(*bytes) > LONGEST_STRING;
+    return skip_string(bytes);
+}
+
+/* The same for blocks that may have strings which nghttp2 does not take: a field with one is too
+ * large in any case, and all that it does to the table is to empty it. */
+static bool inflate_long(struct decoder *decoder, struct slice bytes, struct inflating *inflating)
+{
+    struct slice part = bytes; /* what comes before the next long field */
+    while (bytes.len > 0) {
+        const uint8_t *begin = bytes.data;
+        bool is_long, is_indexed;
+        if (!skip_field(&bytes, &is_long, &is_indexed))
+            break; /* nghttp2 will say so */
+        if (!is_long)
+            continue;
+        part.len = (size_t)(begin - part.data);
+        if (part.len > 0 && !inflate_part(decoder, part, false, inflating))
+            return false;
+        if (is_indexed && !clear_table(decoder))
+            return false;
+        inflating->verdict = DECODER_TOO_LARGE;
+        part = bytes;
+    }
+    return inflate_part(decoder, part, true, inflating);
+}
+
+static void inflate(struct decoder *decoder, struct slice bytes, struct inflating *inflating)
+{
+    bool whole = bytes.len > LONGEST_STRING ? inflate_long(decoder, bytes, inflating)
+                                            : inflate_part(decoder, bytes, true, inflating);
+    if (!whole)
+        return;
     nghttp2_hd_inflate_end_headers(decoder->inflater);
     if (inflating->verdict == DECODER_GOOD && !rules_check_end(&inflating->rules))
         inflating->verdict = DECODER_MALFORMED;
@@ -184,6 +288,7 @@ enum decoder_verdict decoder_read(struct decoder *decoder, struct slice bytes, b
     inflate(decoder, bytes, &inflating);
     *block = (struct decoder_block){.fields = scratch->items,
                                     .count = scratch->count,
+                                    .bomb = inflating.text > 2 * bytes.len + 2 * TABLE_SIZE,
                                     .content_length = inflating.rules.content_length};
     if (inflating.rules.connect)
         block->content_length = -1;

@@ -29,6 +29,7 @@ struct decoder_memo {
 
 struct decoder {
     nghttp2_hd_inflater *inflater;
+    size_t max_inflated;    /* bytes of fields in a block that are decoded for the table's sake */
     uint64_t table_version; /* counts the blocks that may have changed the dynamic table */
     uint32_t last_id;
     struct decoder_memo memos[DECODER_MEMOS];
@@ -39,23 +40,28 @@ struct decoder_block {
     const struct http2_field *fields;
     size_t count;
     uint32_t id;            /* of the memo; 0 = none */
+    bool bomb;              /* it says far more than its size and the table's can explain */
     int64_t content_length; /* as the field says; -1 if it does not */
 };
 
 enum decoder_verdict {
     DECODER_GOOD,
     DECODER_MALFORMED, /* breaks the rules for requests: reset the stream */
-    DECODER_TOO_LARGE, /* more than `max_bytes` of fields: refuse the stream */
+    DECODER_TOO_LARGE, /* more than `max_bytes` of fields: refuse the request. Those are there that
+                          fit */
+    DECODER_ENDLESS,   /* more than max_inflated: the table is lost, and nothing else is wrong */
     DECODER_BROKEN,    /* the table is lost: COMPRESSION_ERROR of the connection */
 };
 
+/* Without max_inflated. */
 void decoder_init(struct decoder *decoder);
 void decoder_deinit(struct decoder *decoder);
 
 /*
  * Reads a whole block. `scratch` holds the fields of a block that is not remembered; *block is
- * valid until the next call with the same decoder or scratch. But for DECODER_BROKEN the table
- * stays right.
+ * valid until the next call with the same decoder or scratch. But for DECODER_BROKEN and
+ * DECODER_ENDLESS the table stays right. Blanks at the ends of values are left out, but for those
+ * of pseudo-header fields.
  */
 enum decoder_verdict decoder_read(struct decoder *decoder, struct slice bytes, bool trailers,
                                   size_t max_bytes, struct fields *scratch,

@@ -47,6 +47,7 @@ enum http2_error {
     HTTP2_NO_ERROR = 0,
     HTTP2_PROTOCOL_ERROR = 1,
     HTTP2_FLOW_CONTROL_ERROR = 3,
+    HTTP2_SETTINGS_TIMEOUT = 4,
     HTTP2_STREAM_CLOSED = 5,
     HTTP2_FRAME_SIZE_ERROR = 6,
     HTTP2_REFUSED_STREAM = 7,
@@ -96,8 +97,9 @@ struct frame frame_read(const uint8_t *bytes, size_t length);
 
 /*
  * Removes padding from the payload of DATA or HEADERS, and the priority fields of HEADERS (RFC
- * 9113, 5.3.2: ignored). False if there is more of them than payload.
+ * 9113, 5.3.2: ignored). HTTP2_FRAME_SIZE_ERROR if the payload is too short for the fields that its
+ * flags announce (4.2), HTTP2_PROTOCOL_ERROR if there is more padding than payload (6.1).
  */
-bool frame_strip(struct frame *frame) __attribute__((warn_unused_result));
+enum http2_error frame_strip(struct frame *frame) __attribute__((warn_unused_result));
 
 #endif

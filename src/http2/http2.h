@@ -17,6 +17,7 @@
 #define KEYSTORE_HTTP2_HTTP2_H
 
 #include "base/chain.h"
+#include "base/closing.h"
 #include "base/slice.h"
 
 struct http2_context;
@@ -33,24 +34,36 @@ struct http2_limits {
     uint32_t max_streams;        /* open at once per connection: stream exhaustion */
     uint32_t stream_window;      /* bytes a stream may send ahead of us, at least 65535 */
     uint32_t connection_window;  /* the same for a connection, at least 65535 */
-    size_t max_header_bytes;     /* of a block, name + value + 32 summed: HPACK bombs */
-    uint32_t max_continuations;  /* CONTINUATION frames of a header block: CONTINUATION flood */
+    size_t max_header_bytes;     /* of a block, name + value + 32 summed: HPACK bombs. A request
+                                    beyond it is refused alone */
+    size_t max_block_bytes;      /* of a block as it arrives, and */
+    size_t max_inflated_bytes;   /* as it is decoded, summed as above, only to keep the state of
+                                    HPACK: a block beyond these ends the connection */
+    uint32_t max_continuations;  /* CONTINUATION frames of a header block, but for those of half a
+                                    frame and more, which max_block_bytes bounds: CONTINUATION
+                                    flood */
     uint32_t max_settings;       /* entries of a SETTINGS frame: SETTINGS flood */
     uint32_t max_idle_frames;    /* frames without progress between two requests: floods of empty
-                                    DATA, PRIORITY, SETTINGS, late RST_STREAM */
-    uint32_t reset_burst;        /* resets, by the peer or forced by it, of requests that were not
-                                    answered: rapid reset (CVE-2023-44487), MadeYouReset
-                                    (CVE-2025-8671). An answered request gives one back, */
+                                    DATA, PRIORITY, SETTINGS, RST_STREAM of no request */
+    uint32_t reset_burst;        /* resets that the peer forces: MadeYouReset (CVE-2025-8671); and
+                                    requests that it cancels before we could answer, beyond one for
+                                    each of max_streams: rapid reset (CVE-2023-44487). An answered
+                                    request gives one back, */
     uint32_t resets_per_s;       /* and so does time. */
+    int64_t patience_ms;         /* a complete request that has waited so long for its answer may be
+                                    cancelled at no charge: we were slow. With max_streams at once
+                                    that is no way around reset_burst */
     size_t max_output;           /* bytes of answers that are written ahead of the socket */
     size_t max_queued;           /* bytes of answers that wait for the peer's windows or to be
                                     pulled, beyond which new requests are refused (REFUSED_STREAM:
                                     safe to repeat) */
-    size_t max_unsent_control;   /* bytes of acknowledgements that wait to be pulled: PING and
-                                    SETTINGS floods by a peer that does not read */
+    size_t max_unsent_control;   /* bytes of acknowledgements and resets that wait to be pulled,
+                                    beyond one reset for each of max_streams: PING and SETTINGS
+                                    floods by a peer that does not read */
     int64_t greeting_timeout_ms; /* for preface and SETTINGS: half-open connections */
     int64_t header_timeout_ms;   /* for the rest of a header block: slowloris */
     int64_t stall_timeout_ms;    /* without any output taken while some waits: zero windows */
+    int64_t goodbye_timeout_ms;  /* for requests to become complete after our GOAWAY for a flood */
 };
 
 /* The limits of a server for trusted or authenticated peers. */
@@ -68,6 +81,10 @@ struct http2_handler {
     size_t stream_user_size; /* bytes per stream for the application: http2_stream_user() */
     void (*on_request)(void *user, struct http2_stream *stream,
                        const struct http2_request *request);
+    /* Instead of that, for a request with more than max_header_bytes: of its fields those are there
+     * that fit. To be answered at once, without body. NULL: such a stream is reset. */
+    void (*on_oversized)(void *user, struct http2_stream *stream,
+                         const struct http2_request *request);
     /* Part of the request's body; valid until http2_session_feed() returns. */
     void (*on_data)(void *user, struct http2_stream *stream, struct slice data);
     /* The request is complete. Not called once it was answered. */
@@ -94,7 +111,10 @@ void http2_session_free(struct http2_session *session);
 /*
  * Takes all the bytes and appends what they call for to `out`; with NULL, while `out` is being
  * written, that waits for http2_session_pull(). False if the peer broke the protocol so that the
- * connection must end: write what is left (a GOAWAY) and close.
+ * connection must end: write what is left (a GOAWAY that says why) and close.
+ *
+ * A peer that wears the server out without breaking a rule gets a GOAWAY, too, but its requests
+ * under way are answered: the session goes on, takes nothing new, and is finished after that.
  */
 bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
                         int64_t now_ms) __attribute__((warn_unused_result));
@@ -108,8 +128,14 @@ size_t http2_session_queued(const struct http2_session *session);
 /* True when nothing is left to be read or sent, so that the connection can be closed. */
 bool http2_session_finished(const struct http2_session *session);
 
-/* Why the connection must be closed now because of a timeout; NULL if it need not. */
-const char *http2_session_expired(const struct http2_session *session, int64_t now_ms);
+/* Why the connection must end now because of a timeout; CLOSING_NONE if it need not. */
+struct closing http2_session_expired(const struct http2_session *session, int64_t now_ms);
+
+/* Ends the connection for that reason: write what is left (a GOAWAY that says why) and close. */
+void http2_session_end(struct http2_session *session, struct closing why);
+
+/* Why the session has ended the connection, or is about to; CLOSING_NONE as long as it has not. */
+struct closing http2_session_closing(const struct http2_session *session);
 
 /*
  * Begins the two-step shutdown (RFC 9113, 6.8): a GOAWAY that names no stream, and once a PING
@@ -138,6 +164,9 @@ uint8_t *http2_answer_bytes(struct http2_stream *stream, size_t size);
 void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct slice part);
 void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers,
                       size_t count);
+
+/* Tells the peer to go on with the body of its request (100 Continue), if that is not complete. */
+void http2_answer_continue(struct http2_stream *stream);
 
 /*
  * An answer of header fields alone, which may lie anywhere. If the request is not complete yet, the

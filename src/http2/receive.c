@@ -13,19 +13,42 @@ static bool is_client_stream(uint32_t id)
     return (id & 1) == 1;
 }
 
-/* A frame that brings nothing forward. */
+/*
+ * A frame that brings nothing forward. A peer that we part with may not have heard of it yet: all
+ * the requests that it may have under way, and their resets, are no flood.
+ */
 static enum http2_error note_idle_frame(struct http2_session *session)
 {
-    return ++session->idle_frames > session->context->limits.max_idle_frames
-               ? HTTP2_ENHANCE_YOUR_CALM
-               : HTTP2_NO_ERROR;
+    const struct http2_limits *limits = &session->context->limits;
+    uint64_t most = limits->max_idle_frames;
+    if (session_is_ending(session))
+        most += 2 * (uint64_t)limits->max_streams;
+    if (++session->idle_frames <= most)
+        return HTTP2_NO_ERROR;
+    return session_end_gently(session, "too many frames came that bring no request forward "
+                                       "(--max-idle-frames)");
 }
 
-/* A request that the peer, or its mistake, has ended before its answer. */
-static enum http2_error note_reset(struct http2_session *session)
+/* A request that the peer has cancelled before we could answer it. */
+static enum http2_error note_cancel(struct http2_session *session)
 {
-    return bucket_take(&session->resets, session->now_ms) ? HTTP2_NO_ERROR
-                                                          : HTTP2_ENHANCE_YOUR_CALM;
+    if (session_is_ending(session))
+        return note_idle_frame(session);
+    if (bucket_take(&session->cancels, session->now_ms))
+        return HTTP2_NO_ERROR;
+    return session_end_gently(session, "too many requests were cancelled as soon as they were sent "
+                                       "(--reset-burst, --resets-per-second)");
+}
+
+/* A reset that the peer has forced. */
+static enum http2_error note_mistake(struct http2_session *session)
+{
+    if (session_is_ending(session))
+        return note_idle_frame(session);
+    if (bucket_take(&session->mistakes, session->now_ms))
+        return HTTP2_NO_ERROR;
+    return session_end_gently(session, "too many requests broke the rules of HTTP/2 "
+                                       "(--reset-burst, --resets-per-second)");
 }
 
 /* Resets a stream that is not there, or not any more. */
@@ -39,7 +62,7 @@ static void dismiss(struct http2_session *session, uint32_t id, enum http2_error
 static enum http2_error refuse(struct http2_session *session, uint32_t id, enum http2_error error)
 {
     dismiss(session, id, error);
-    return note_reset(session);
+    return note_mistake(session);
 }
 
 /* A stream error: the stream is gone afterwards. */
@@ -49,6 +72,32 @@ static enum http2_error reset(struct http2_stream *stream, enum http2_error erro
     uint32_t id = stream->id;
     stream_close(stream);
     return refuse(session, id, error);
+}
+
+/* A header block that goes beyond all bounds: its request is refused, and since HPACK needs every
+ * block, no other can be understood. */
+static enum http2_error refuse_block(struct http2_session *session, uint32_t id, const char *text)
+{
+    struct http2_stream *stream = stream_find(session, id);
+    if (session->last_stream < id)
+        session->last_stream = id;
+    if (stream != NULL)
+        stream_close(stream);
+    dismiss(session, id, HTTP2_ENHANCE_YOUR_CALM);
+    return session_end_gently(session, text);
+}
+
+/* For frames of requests: takes padding and priority away. */
+static enum http2_error strip(struct http2_session *session, struct frame *frame)
+{
+    if (!is_client_stream(frame->stream_id))
+        return session_blame(session, HTTP2_PROTOCOL_ERROR,
+                             "streams of clients have odd numbers, and each frame of a request has "
+                             "one");
+    enum http2_error error = frame_strip(frame);
+    if (error == HTTP2_PROTOCOL_ERROR)
+        session_blame(session, error, "a frame has more padding than payload");
+    return error;
 }
 
 /* Ends a handler's hold on the stream, and the stream if both sides are done with it. */
@@ -65,6 +114,7 @@ static void end_request(struct http2_stream *stream)
 {
     struct http2_session *session = stream->session;
     session->idle_frames = 0;
+    stream->ended_ms = session->now_ms;
     if (!stream->answered)
         session->context->handler->on_end(session->user, stream);
 }
@@ -74,9 +124,29 @@ static void end_request(struct http2_stream *stream)
 static enum decoder_verdict decode(struct http2_session *session, struct slice bytes, bool trailers,
                                    struct decoder_block *block)
 {
+    if (session_is_ending(session)) { /* nobody looks at it */
+        *block = (struct decoder_block){.content_length = -1};
+        return DECODER_GOOD;
+    }
     return decoder_read(&session->decoder, bytes, trailers,
                         session->context->limits.max_header_bytes, &session->context->scratch,
                         block);
+}
+
+/* A block that costs the connection, as the state of HPACK is lost. */
+static enum http2_error lose_table(struct http2_session *session, uint32_t id,
+                                   enum decoder_verdict verdict)
+{
+    if (verdict == DECODER_BROKEN)
+        return HTTP2_COMPRESSION_ERROR;
+    return refuse_block(session, id,
+                        "a header block is far too large when it is decoded; send "
+                        "less metadata (--max-header-size)");
+}
+
+static bool is_lost(enum decoder_verdict verdict)
+{
+    return verdict == DECODER_BROKEN || verdict == DECODER_ENDLESS;
 }
 
 /* A header block for a stream that is open: trailers. */
@@ -84,8 +154,8 @@ static enum http2_error take_trailers(struct http2_stream *stream, struct slice 
 {
     struct decoder_block block;
     enum decoder_verdict verdict = decode(stream->session, bytes, true, &block);
-    if (verdict == DECODER_BROKEN)
-        return HTTP2_COMPRESSION_ERROR;
+    if (is_lost(verdict))
+        return lose_table(stream->session, stream->id, verdict);
     if (stream->ended)
         return HTTP2_STREAM_CLOSED;
     if (verdict != DECODER_GOOD || !end || stream->content_left > 0)
@@ -101,15 +171,19 @@ static enum http2_error take_late_block(struct http2_session *session, uint32_t 
                                         struct slice bytes)
 {
     struct decoder_block block;
-    if (decode(session, bytes, true, &block) == DECODER_BROKEN)
-        return HTTP2_COMPRESSION_ERROR;
+    enum decoder_verdict verdict = decode(session, bytes, true, &block);
+    if (is_lost(verdict))
+        return lose_table(session, id, verdict);
+    if (session_is_ending(session))
+        return note_idle_frame(session);
     switch (stream_past(session, id)) {
     case PAST_RESET:
         return note_idle_frame(session);
     case PAST_CLOSED:
         return HTTP2_STREAM_CLOSED;
     default:
-        return HTTP2_PROTOCOL_ERROR;
+        return session_blame(session, HTTP2_PROTOCOL_ERROR,
+                             "the numbers of new streams must increase");
     }
 }
 
@@ -126,25 +200,46 @@ static bool must_turn_away(const struct http2_session *session)
            (account_is_tight() && http2_session_queued(session) > QUEUED_WHEN_TIGHT);
 }
 
-/* Only a peer that has seen our SETTINGS is to blame for opening more streams than they allow. */
+/* Only a peer that has seen our SETTINGS is to blame, for opening more streams than they allow. */
 static enum http2_error turn_away(struct http2_session *session, uint32_t id)
 {
     bool too_many = session->streams.count >= session->context->limits.max_streams;
     dismiss(session, id, HTTP2_REFUSED_STREAM);
-    return too_many && session->pending_settings == 0 ? note_reset(session)
-                                                      : note_idle_frame(session);
+    return too_many && session->pending_settings == 0 ? note_mistake(session) : HTTP2_NO_ERROR;
+}
+
+/* A request whose fields are too large: the application says so, and it costs this request alone.
+ * Unless few bytes made them large, which no client does by accident. */
+static enum http2_error take_oversized(struct http2_session *session, uint32_t id,
+                                       const struct decoder_block *block, bool end)
+{
+    const struct http2_handler *handler = session->context->handler;
+    const struct http2_request request = {.fields = block->fields, .count = block->count};
+    if (handler->on_oversized == NULL)
+        return refuse(session, id, HTTP2_ENHANCE_YOUR_CALM);
+    if (must_turn_away(session))
+        return turn_away(session, id);
+    struct http2_stream *stream = stream_open(session, id);
+    stream->ended = end;
+    stream->held = true;
+    handler->on_oversized(session->user, stream, &request);
+    let_go(stream);
+    return block->bomb ? note_mistake(session) : HTTP2_NO_ERROR;
 }
 
 static enum http2_error take_request(struct http2_session *session, uint32_t id, struct slice bytes,
                                      bool end)
 {
     struct decoder_block block;
-    enum decoder_verdict verdict = decode(session, bytes, false, &block);
     session->last_stream = id;
-    if (verdict == DECODER_BROKEN)
-        return HTTP2_COMPRESSION_ERROR;
+    session->resettable++;
+    if (session_is_ending(session)) /* as its GOAWAY has said */
+        return note_idle_frame(session);
+    enum decoder_verdict verdict = decode(session, bytes, false, &block);
+    if (is_lost(verdict))
+        return lose_table(session, id, verdict);
     if (verdict == DECODER_TOO_LARGE)
-        return refuse(session, id, HTTP2_ENHANCE_YOUR_CALM);
+        return take_oversized(session, id, &block, end);
     if (verdict == DECODER_MALFORMED || (end && block.content_length > 0))
         return refuse(session, id, HTTP2_PROTOCOL_ERROR);
     if (must_turn_away(session))
@@ -174,15 +269,30 @@ static enum http2_error take_block(struct http2_session *session, uint32_t id, s
     return take_request(session, id, bytes, end);
 }
 
+/* Keeps a part of a block that comes in several. */
 static enum http2_error gather(struct http2_session *session, struct slice bytes)
 {
-    return buf_append(&session->block, bytes) ? HTTP2_NO_ERROR : HTTP2_ENHANCE_YOUR_CALM;
+    struct buf *block = &session->block;
+    size_t capacity = block->cap;
+    if (session_is_ending(session))
+        return HTTP2_NO_ERROR;
+    if (!buf_append(block, bytes))
+        return refuse_block(session, session->block_stream,
+                            "a header block is far too large; send less metadata "
+                            "(--max-header-size)");
+    if (block->cap > capacity && block->cap >= ACCOUNT_LEAST &&
+        !account_allows(ACCOUNT_LEAST, block->cap))
+        return refuse_block(session, session->block_stream,
+                            "a header block is too large while requests and unread answers take "
+                            "all of --max-client-memory");
+    return HTTP2_NO_ERROR;
 }
 
 static enum http2_error on_headers(struct http2_session *session, struct frame *frame)
 {
-    if (!is_client_stream(frame->stream_id) || !frame_strip(frame))
-        return HTTP2_PROTOCOL_ERROR;
+    enum http2_error error = strip(session, frame);
+    if (error != HTTP2_NO_ERROR)
+        return error;
     if ((frame->flags & FRAME_END_HEADERS) != 0)
         return take_block(session, frame->stream_id, frame->payload,
                           (frame->flags & FRAME_END_STREAM) != 0);
@@ -193,13 +303,25 @@ static enum http2_error on_headers(struct http2_session *session, struct frame *
     return gather(session, frame->payload);
 }
 
+/* A part of a block; large ones are bounded by the block's size. */
+static enum http2_error take_part(struct http2_session *session, struct slice bytes)
+{
+    if (session_is_ending(session))
+        return note_idle_frame(session);
+    if (bytes.len < FRAME_MAX_PAYLOAD / 2 &&
+        ++session->continuations > session->context->limits.max_continuations)
+        return refuse_block(session, session->block_stream,
+                            "a header block comes in too many CONTINUATION frames "
+                            "(--max-continuations)");
+    return gather(session, bytes);
+}
+
 static enum http2_error on_continuation(struct http2_session *session, struct frame *frame)
 {
     if (session->block_stream == 0 || frame->stream_id != session->block_stream)
-        return HTTP2_PROTOCOL_ERROR;
-    if (++session->continuations > session->context->limits.max_continuations)
-        return HTTP2_ENHANCE_YOUR_CALM;
-    enum http2_error error = gather(session, frame->payload);
+        return session_blame(session, HTTP2_PROTOCOL_ERROR,
+                             "a CONTINUATION frame came without a header block to continue");
+    enum http2_error error = take_part(session, frame->payload);
     if (error != HTTP2_NO_ERROR || (frame->flags & FRAME_END_HEADERS) == 0)
         return error;
     uint32_t id = session->block_stream;
@@ -273,12 +395,12 @@ static enum http2_error take_data(struct http2_stream *stream, struct slice data
 static enum http2_error on_data(struct http2_session *session, struct frame *frame)
 {
     size_t size = frame->payload.len; /* padding counts too */
-    if (!is_client_stream(frame->stream_id) || !frame_strip(frame))
-        return HTTP2_PROTOCOL_ERROR;
+    enum http2_error error = strip(session, frame);
+    if (error != HTTP2_NO_ERROR)
+        return error;
     struct http2_stream *stream = stream_find(session, frame->stream_id);
-    enum http2_error error = stream != NULL || frame->stream_id <= session->last_stream
-                                 ? take_connection_window(session, size)
-                                 : HTTP2_NO_ERROR;
+    if (stream != NULL || frame->stream_id <= session->last_stream)
+        error = take_connection_window(session, size);
     if (error != HTTP2_NO_ERROR)
         return error;
     if (stream == NULL)
@@ -294,28 +416,56 @@ static enum http2_error on_data(struct http2_session *session, struct frame *fra
 
 /* RST_STREAM and PRIORITY. */
 
+/*
+ * True if a reset of the stream is the peer's doing alone: it does not wait for an answer that is
+ * due or on its way. Who cancels requests without a pause makes us work for nothing, however few
+ * are open at a time; who has waited is bounded by their number.
+ */
+static bool is_hasty(const struct http2_stream *stream)
+{
+    const struct http2_session *session = stream->session;
+    if (stream->answered)
+        return false;
+    return !stream->ended ||
+           session->now_ms - stream->ended_ms < session->context->limits.patience_ms;
+}
+
+/*
+ * RFC 9113, 5.1 forbids the reset of a stream that is not open yet, but gRPC's C core (of Python,
+ * C++, Ruby, PHP) sends it if a deadline passes between the choice of the number and HEADERS, as
+ * happens to some of many calls that give up together. Once there was a request it is passed over.
+ */
 static enum http2_error on_reset(struct http2_session *session, struct frame *frame)
 {
     if (frame->payload.len != 4)
-        return HTTP2_FRAME_SIZE_ERROR;
-    if (!is_client_stream(frame->stream_id) || frame->stream_id > session->last_stream)
-        return HTTP2_PROTOCOL_ERROR;
+        return session_blame(session, HTTP2_FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes");
+    if (!is_client_stream(frame->stream_id) || session->last_stream == 0)
+        return session_blame(session, HTTP2_PROTOCOL_ERROR,
+                             "RST_STREAM came for a stream that the client has not opened");
     struct http2_stream *stream = stream_find(session, frame->stream_id);
-    if (stream == NULL)
-        return note_idle_frame(session);
-    bool answered = stream->answered;
+    bool is_due = session->resettable > 0;
+    if (is_due)
+        session->resettable--;
+    if (stream == NULL) /* each request may be reset once, also when its answer has just left */
+        return is_due ? HTTP2_NO_ERROR : note_idle_frame(session);
+    bool hasty = is_hasty(stream);
     stream_close(stream);
     stream_note_past(session, frame->stream_id, PAST_CLOSED);
-    return answered ? note_idle_frame(session) : note_reset(session);
+    return hasty ? note_cancel(session) : HTTP2_NO_ERROR;
 }
 
+/* PRIORITY says nothing here; one of another size is an error of its stream (RFC 9113, 6.3), of
+ * which only one that was opened can be told. */
 static enum http2_error on_priority(struct http2_session *session, struct frame *frame)
 {
+    struct http2_stream *stream = stream_find(session, frame->stream_id);
     if (frame->stream_id == 0)
-        return HTTP2_PROTOCOL_ERROR;
-    if (frame->payload.len != 5)
-        return HTTP2_FRAME_SIZE_ERROR;
-    return note_idle_frame(session);
+        return session_blame(session, HTTP2_PROTOCOL_ERROR, "PRIORITY came without a stream");
+    if (frame->payload.len == 5)
+        return note_idle_frame(session);
+    if (stream != NULL)
+        return reset(stream, HTTP2_FRAME_SIZE_ERROR);
+    return session_blame(session, HTTP2_FRAME_SIZE_ERROR, "PRIORITY has 5 bytes");
 }
 
 /* SETTINGS. */
@@ -340,6 +490,12 @@ static enum http2_error set_first_window(struct http2_session *session, uint32_t
                                                          : HTTP2_FLOW_CONTROL_ERROR;
 }
 
+static enum http2_error blame_setting(struct http2_session *session)
+{
+    return session_blame(session, HTTP2_PROTOCOL_ERROR,
+                         "a SETTINGS frame has a value that RFC 9113, 6.5.2 does not allow");
+}
+
 static enum http2_error apply_setting(struct http2_session *session, unsigned id, uint32_t value)
 {
     switch (id) {
@@ -348,12 +504,12 @@ static enum http2_error apply_setting(struct http2_session *session, unsigned id
         return HTTP2_NO_ERROR;
     case SETTING_ENABLE_PUSH:
     case SETTING_NO_RFC7540_PRIORITIES:
-        return value <= 1 ? HTTP2_NO_ERROR : HTTP2_PROTOCOL_ERROR;
+        return value <= 1 ? HTTP2_NO_ERROR : blame_setting(session);
     case SETTING_INITIAL_WINDOW_SIZE:
         return set_first_window(session, value);
     case SETTING_MAX_FRAME_SIZE:
         return value >= FRAME_MAX_PAYLOAD && value <= 0xffffff ? HTTP2_NO_ERROR
-                                                               : HTTP2_PROTOCOL_ERROR;
+                                                               : blame_setting(session);
     default:
         return HTTP2_NO_ERROR;
     }
@@ -362,9 +518,11 @@ static enum http2_error apply_setting(struct http2_session *session, unsigned id
 static enum http2_error take_settings_ack(struct http2_session *session, size_t size)
 {
     if (size != 0)
-        return HTTP2_FRAME_SIZE_ERROR;
+        return session_blame(session, HTTP2_FRAME_SIZE_ERROR,
+                             "an acknowledgement of SETTINGS has no entries");
     if (session->pending_settings == 0)
-        return HTTP2_PROTOCOL_ERROR;
+        return session_blame(session, HTTP2_PROTOCOL_ERROR,
+                             "SETTINGS were acknowledged that were not sent");
     session->pending_settings--;
     return HTTP2_NO_ERROR;
 }
@@ -379,7 +537,8 @@ static enum http2_error on_settings(struct http2_session *session, struct frame 
     if (entries.len % 6 != 0)
         return HTTP2_FRAME_SIZE_ERROR;
     if (entries.len / 6 > session->context->limits.max_settings)
-        return HTTP2_ENHANCE_YOUR_CALM;
+        return session_blame(session, HTTP2_ENHANCE_YOUR_CALM,
+                             "a SETTINGS frame has too many entries (--max-settings-entries)");
     for (; entries.len > 0; entries = slice_skip(entries, 6)) {
         unsigned id = (unsigned)entries.data[0] << 8 | entries.data[1];
         enum http2_error error = apply_setting(session, id, frame_read_u32(entries.data + 2));
@@ -449,9 +608,8 @@ static enum http2_error on_window_update(struct http2_session *session, struct f
 
 static enum http2_error on_push_promise(struct http2_session *session, struct frame *frame)
 {
-    (void)session;
     (void)frame;
-    return HTTP2_PROTOCOL_ERROR; /* only servers push */
+    return session_blame(session, HTTP2_PROTOCOL_ERROR, "PUSH_PROMISE is for servers only");
 }
 
 static frame_handler *const handlers[FRAME_TYPE_COUNT] = {
@@ -471,9 +629,11 @@ enum http2_error receive_frame(struct http2_session *session, struct frame *fram
 {
     bool is_settings = frame->type == FRAME_SETTINGS && (frame->flags & FRAME_ACK) == 0;
     if (!session->greeted && !is_settings)
-        return HTTP2_PROTOCOL_ERROR;
+        return session_blame(session, HTTP2_PROTOCOL_ERROR,
+                             "the first frame of a client is SETTINGS");
     if (session->block_stream != 0 && frame->type != FRAME_CONTINUATION)
-        return HTTP2_PROTOCOL_ERROR;
+        return session_blame(session, HTTP2_PROTOCOL_ERROR,
+                             "within a header block only CONTINUATION may come");
     if (frame->type >= FRAME_TYPE_COUNT)
         return note_idle_frame(session); /* RFC 9113, 5.5: unknown types are ignored */
     return handlers[frame->type](session, frame);

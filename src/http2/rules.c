@@ -1,6 +1,6 @@
 /*
- * Validation of request header fields, as strict as RFC 9113 asks. nghttp2's public checks of
- * characters are used as they are.
+ * Validation of request header fields, as strict as RFC 9113 asks, but for what names the server.
+ * nghttp2's public checks of characters are used as they are.
  */
 #include "http2/rules.h"
 
@@ -30,11 +30,10 @@ static bool is_in_any_case(struct slice text, const char *literal)
            strncasecmp((const char *)text.data, literal, text.len) == 0;
 }
 
-/* Each pseudo-header field comes once and is not empty. */
-static enum rules_verdict note_pseudo(struct rules *rules, enum rules_pseudo which,
-                                      struct slice value)
+/* Each pseudo-header field comes once. */
+static enum rules_verdict note_pseudo(struct rules *rules, enum rules_pseudo which)
 {
-    if ((rules->pseudo & which) != 0 || value.len == 0)
+    if ((rules->pseudo & which) != 0)
         return RULES_MALFORMED;
     rules->pseudo |= which;
     return RULES_GOOD;
@@ -42,11 +41,11 @@ static enum rules_verdict note_pseudo(struct rules *rules, enum rules_pseudo whi
 
 static enum rules_verdict check_method(struct rules *rules, struct slice value)
 {
-    if (!nghttp2_check_method(value.data, value.len))
+    if (value.len == 0 || !nghttp2_check_method(value.data, value.len))
         return RULES_MALFORMED;
     rules->connect = is(value, "CONNECT");
     rules->options = is(value, "OPTIONS");
-    return note_pseudo(rules, PSEUDO_METHOD, value);
+    return note_pseudo(rules, PSEUDO_METHOD);
 }
 
 static bool is_scheme(struct slice value)
@@ -66,19 +65,28 @@ static enum rules_verdict check_scheme(struct rules *rules, struct slice value)
     if (!is_scheme(value))
         return RULES_MALFORMED;
     rules->web_scheme = is_in_any_case(value, "http") || is_in_any_case(value, "https");
-    return note_pseudo(rules, PSEUDO_SCHEME, value);
+    return note_pseudo(rules, PSEUDO_SCHEME);
 }
 
 static enum rules_verdict check_path(struct rules *rules, struct slice value)
 {
-    if (!nghttp2_check_path(value.data, value.len))
+    if (value.len == 0 || !nghttp2_check_path(value.data, value.len))
         return RULES_MALFORMED;
-    enum rules_verdict verdict = note_pseudo(rules, PSEUDO_PATH, value);
+    enum rules_verdict verdict = note_pseudo(rules, PSEUDO_PATH);
     if (verdict == RULES_GOOD) {
         rules->path_is_regular = value.data[0] == '/';
         rules->path_is_asterisk = is(value, "*");
     }
     return verdict;
+}
+
+/*
+ * Any text will do where the server is named: here nothing depends on it. Over a unix socket
+ * clients of gRPC send the path of the socket, as it is or percent-encoded, or nothing.
+ */
+static bool is_name_of_server(struct slice value)
+{
+    return nghttp2_check_header_value_rfc9113(value.data, value.len) != 0;
 }
 
 static enum rules_verdict check_pseudo(struct rules *rules, struct slice name, struct slice value)
@@ -91,8 +99,8 @@ static enum rules_verdict check_pseudo(struct rules *rules, struct slice name, s
         return check_method(rules, value);
     if (is(name, ":scheme"))
         return check_scheme(rules, value);
-    if (is(name, ":authority") && nghttp2_check_authority(value.data, value.len))
-        return note_pseudo(rules, PSEUDO_AUTHORITY, value);
+    if (is(name, ":authority") && is_name_of_server(value))
+        return note_pseudo(rules, PSEUDO_AUTHORITY);
     return RULES_MALFORMED;
 }
 
@@ -113,7 +121,7 @@ static enum rules_verdict check_content_length(struct rules *rules, struct slice
 
 static enum rules_verdict check_host(struct rules *rules, struct slice value)
 {
-    if (rules->host_seen || value.len == 0 || !nghttp2_check_authority(value.data, value.len))
+    if (rules->host_seen || !is_name_of_server(value))
         return RULES_MALFORMED;
     rules->host_seen = true;
     return RULES_GOOD;
@@ -158,8 +166,6 @@ bool rules_check_end(const struct rules *rules)
         return (rules->pseudo & (PSEUDO_SCHEME | PSEUDO_PATH)) == 0 &&
                (rules->pseudo & PSEUDO_AUTHORITY) != 0;
     if ((rules->pseudo & needed) != needed)
-        return false;
-    if ((rules->pseudo & PSEUDO_AUTHORITY) == 0 && !rules->host_seen)
         return false;
     return !rules->web_scheme || rules->path_is_regular ||
            (rules->options && rules->path_is_asterisk);

@@ -38,11 +38,16 @@ void send_settings(struct http2_session *session)
     session->pending_settings++;
 }
 
-/* An answer to a control frame. Whoever makes us write them must read them. */
-static uint8_t *append_ack(struct http2_session *session, size_t length, enum frame_type type)
+/* Whoever makes us write control frames must read them. */
+static void count_unsent(struct http2_session *session, size_t length)
 {
     if (session->out == &session->backlog)
-        session->unsent_acks += FRAME_HEADER_SIZE + length;
+        session->unsent_control += FRAME_HEADER_SIZE + length;
+}
+
+static uint8_t *append_ack(struct http2_session *session, size_t length, enum frame_type type)
+{
+    count_unsent(session, length);
     return append_frame(session, length, type, FRAME_ACK, 0);
 }
 
@@ -58,11 +63,17 @@ void send_ping(struct http2_session *session, const uint8_t data[8], bool ack)
     memcpy(at, data, 8);
 }
 
-void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2_error error)
+void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2_error error,
+                 const char *text)
 {
-    uint8_t *at = append_frame(session, 8, FRAME_GOAWAY, 0, 0);
-    frame_write_u32(at, last_stream);
+    size_t len = strlen(text);
+    uint8_t *at = append_frame(session, 8 + len, FRAME_GOAWAY, 0, 0);
+    /* RFC 9113, 6.8: what was announced as not processed stays so. */
+    if (last_stream < session->announced_stream)
+        session->announced_stream = last_stream;
+    frame_write_u32(at, session->announced_stream);
     frame_write_u32(at + 4, error);
+    memcpy(at + 8, text, len);
 }
 
 void send_window_update(struct http2_session *session, uint32_t stream_id, uint32_t bytes)
@@ -72,6 +83,7 @@ void send_window_update(struct http2_session *session, uint32_t stream_id, uint3
 
 void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_error error)
 {
+    count_unsent(session, 4);
     frame_write_u32(append_frame(session, 4, FRAME_RST_STREAM, 0, stream_id), error);
 }
 
@@ -167,7 +179,8 @@ static void dequeue(struct http2_session *session)
 void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
 {
     stream->answered = true;
-    bucket_give(&stream->session->resets);
+    bucket_give(&stream->session->cancels);
+    bucket_give(&stream->session->mistakes);
     if (stream->direct) {
         append_headers(stream, trailers, count, true, true);
         complete(stream);
@@ -177,6 +190,13 @@ void http2_answer_end(struct http2_stream *stream, const struct http2_field *tra
     stream->trailer_count = count;
     if (stream->send_window > 0)
         enqueue(stream);
+}
+
+void http2_answer_continue(struct http2_stream *stream)
+{
+    static const struct http2_field status = {SLICE_LITERAL(":status"), SLICE_LITERAL("100")};
+    if (!stream->ended)
+        append_headers(stream, &status, 1, false, false);
 }
 
 void http2_answer_without_body(struct http2_stream *stream, const struct http2_field *fields,

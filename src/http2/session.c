@@ -8,12 +8,8 @@
 
 #include <stdlib.h>
 
-/* RFC 9113, 3.4. */
-static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-#define PREFACE_SIZE (sizeof preface - 1)
-/* A header block that is refused for its size is still decoded, for the table's sake, while its
- * coded form is no larger than this many times the limit. */
-#define CODED_BLOCKS 4
+/* A control frame that refuses a stream. */
+#define RESET_SIZE (FRAME_HEADER_SIZE + 4)
 /* Bytes that an idle connection keeps for the next frame that comes in two reads. */
 #define KEPT_PARTIAL ((size_t)512)
 
@@ -40,14 +36,17 @@ void http2_context_free(struct http2_context *context)
     free(context);
 }
 
-/* The connection's window begins at RFC 9113's size and is raised to ours. */
+/* The connection's window begins at RFC 9113's size and is raised to ours. All this waits for the
+ * client's first bytes: one of HTTP/1 shall read no frames. */
 static void greet(struct http2_session *session)
 {
     uint32_t window = session->context->limits.connection_window;
+    if (session->settings_sent)
+        return;
+    session->settings_sent = true;
     send_settings(session);
     if (window > FRAME_FIRST_WINDOW)
         send_window_update(session, 0, window - FRAME_FIRST_WINDOW);
-    session->receive_window = (int32_t)window;
 }
 
 struct http2_session *http2_session_new(struct http2_context *context, void *user, int64_t now_ms)
@@ -64,11 +63,15 @@ struct http2_session *http2_session_new(struct http2_context *context, void *use
     session->first_send_window = FRAME_FIRST_WINDOW;
     buf_init(&session->partial, FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD);
     buf_init(&session->completed, FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD);
-    buf_init(&session->block, CODED_BLOCKS * limits->max_header_bytes);
-    bucket_init(&session->resets, limits->reset_burst, limits->resets_per_s, now_ms);
+    session->receive_window = (int32_t)limits->connection_window;
+    session->announced_stream = INT32_MAX;
+    buf_init(&session->block, limits->max_block_bytes);
+    bucket_init(&session->cancels, limits->reset_burst + limits->max_streams, limits->resets_per_s,
+                now_ms);
+    bucket_init(&session->mistakes, limits->reset_burst, limits->resets_per_s, now_ms);
     decoder_init(&session->decoder);
+    session->decoder.max_inflated = limits->max_inflated_bytes;
     encoder_init(&session->encoder);
-    greet(session);
     return session;
 }
 
@@ -92,10 +95,17 @@ static enum http2_error take_preface(struct http2_session *session, struct slice
 {
     size_t left = PREFACE_SIZE - session->preface_seen;
     size_t len = bytes->len < left ? bytes->len : left;
-    if (memcmp(bytes->data, preface + session->preface_seen, len) != 0)
-        return HTTP2_PROTOCOL_ERROR;
+    if (len > 0)
+        memcpy(session->preface + session->preface_seen, bytes->data, len);
     session->preface_seen += len;
     *bytes = slice_skip(*bytes, len);
+    struct closing closing = preface_judge(slice_make(session->preface, session->preface_seen));
+    if (closing.kind != CLOSING_NONE) {
+        session->closing = closing;
+        return HTTP2_PROTOCOL_ERROR;
+    }
+    if (session->preface_seen == PREFACE_SIZE)
+        greet(session);
     return HTTP2_NO_ERROR;
 }
 
@@ -164,10 +174,62 @@ static enum http2_error take_frames(struct http2_session *session, struct slice 
     return error;
 }
 
+/* For errors whose rule nobody has named. */
+static const char *describe(enum http2_error error)
+{
+    switch (error) {
+    case HTTP2_FLOW_CONTROL_ERROR:
+        return "more was sent, or allowed, than the windows of flow control have room for";
+    case HTTP2_STREAM_CLOSED:
+        return "a frame came for a stream that the client had closed";
+    case HTTP2_FRAME_SIZE_ERROR:
+        return "a frame has a size that its type or SETTINGS_MAX_FRAME_SIZE does not allow";
+    case HTTP2_COMPRESSION_ERROR:
+        return "a header block cannot be decoded";
+    case HTTP2_ENHANCE_YOUR_CALM:
+        return "too much was asked for at once";
+    default:
+        return "a frame came that is not allowed in this place";
+    }
+}
+
+enum http2_error session_blame(struct http2_session *session, enum http2_error error,
+                               const char *text)
+{
+    session->blame = text;
+    return error;
+}
+
+enum http2_error session_end_gently(struct http2_session *session, const char *text)
+{
+    if (session_is_ending(session))
+        return session_blame(session, HTTP2_ENHANCE_YOUR_CALM, session->closing.text);
+    session->closing = (struct closing){.kind = CLOSING_FLOOD, .text = text};
+    session->closing_ms = session->now_ms;
+    session->drain_steps = 2;
+    session->idle_frames = 0;
+    send_goaway(session, session->last_stream, HTTP2_ENHANCE_YOUR_CALM, text);
+    return HTTP2_NO_ERROR;
+}
+
+/* Says the last word, unless it was said. */
 static void fail(struct http2_session *session, enum http2_error error)
 {
+    const char *text = session->blame != NULL ? session->blame : describe(error);
+    enum closing_kind kind =
+        error == HTTP2_ENHANCE_YOUR_CALM ? CLOSING_FLOOD : CLOSING_PROTOCOL_ERROR;
     session->failed = true;
-    send_goaway(session, session->last_stream, error);
+    if (!session_is_ending(session))
+        session->closing = (struct closing){.kind = kind, .text = text};
+    if (session->closing.kind == CLOSING_HTTP1) {
+        struct slice answer = preface_http1_answer();
+        memcpy(chain_append(session->out, answer.len), answer.data, answer.len);
+        return;
+    }
+    greet(session);
+    bool is_said = session->closing_ms != 0 && error == HTTP2_ENHANCE_YOUR_CALM;
+    if (!is_said)
+        send_goaway(session, session->last_stream, error, session->closing.text);
 }
 
 /* Notes since when a header block is incomplete. */
@@ -199,7 +261,7 @@ static void direct_output(struct http2_session *session, struct chain *out, int6
     if (chain_length(&session->backlog) == 0)
         return;
     chain_append_chain(out, &session->backlog);
-    session->unsent_acks = 0;
+    session->unsent_control = 0;
     session->progress_ms = now_ms;
 }
 
@@ -212,10 +274,16 @@ static void finish_output(struct http2_session *session)
         session->progress_ms = session->now_ms;
 }
 
+/* True if the peer makes us write control frames and does not read them. */
+static bool reads_no_control(const struct http2_session *session)
+{
+    const struct http2_limits *limits = &session->context->limits;
+    return session->unsent_control > limits->max_unsent_control + limits->max_streams * RESET_SIZE;
+}
+
 bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
                         int64_t now_ms)
 {
-    const struct http2_limits *limits = &session->context->limits;
     enum http2_error error = HTTP2_NO_ERROR;
     if (session->failed)
         return false;
@@ -226,8 +294,9 @@ bool http2_session_feed(struct http2_session *session, struct slice bytes, struc
         error = take_frames(session, bytes);
     session->context->handler->on_feed_end(session->user);
     buf_clear(&session->completed, KEPT_PARTIAL);
-    if (error == HTTP2_NO_ERROR && session->unsent_acks > limits->max_unsent_control)
-        error = HTTP2_ENHANCE_YOUR_CALM;
+    if (error == HTTP2_NO_ERROR && reads_no_control(session))
+        error = session_blame(session, HTTP2_ENHANCE_YOUR_CALM,
+                              "the answers to PING, SETTINGS or refused streams are not read");
     if (error != HTTP2_NO_ERROR)
         fail(session, error);
     else
@@ -253,29 +322,60 @@ bool http2_session_finished(const struct http2_session *session)
     return (session->failed || drained) && chain_length(&session->backlog) == 0;
 }
 
-const char *http2_session_expired(const struct http2_session *session, int64_t now_ms)
+static bool is_complete(struct http2_stream *stream, int32_t argument)
+{
+    (void)argument;
+    return stream->ended;
+}
+
+struct closing http2_session_expired(const struct http2_session *session, int64_t now_ms)
 {
     const struct http2_limits *limits = &session->context->limits;
     if (!session->greeted && now_ms - session->begun_ms > limits->greeting_timeout_ms)
-        return "it did not begin HTTP/2 in time";
+        return (struct closing){CLOSING_HANDSHAKE_TIMEOUT,
+                                "the client did not begin HTTP/2 in time (--greeting-timeout)"};
     if (session->block_begun_ms != 0 &&
         now_ms - session->block_begun_ms > limits->header_timeout_ms)
-        return "it did not complete a header block in time";
+        return (struct closing){
+            CLOSING_HEADER_TIMEOUT,
+            "the client did not complete a header block in time (--header-timeout)"};
     if (waits(session) && now_ms - session->progress_ms > limits->stall_timeout_ms)
-        return "it did not take its answers in time";
-    return NULL;
+        return (struct closing){CLOSING_WRITE_TIMEOUT,
+                                "the client did not take its answers in time (--write-timeout)"};
+    if (session_is_ending(session) && now_ms - session->closing_ms > limits->goodbye_timeout_ms &&
+        !stream_visit(session, is_complete, 0))
+        return session->closing;
+    return (struct closing){CLOSING_NONE, NULL};
+}
+
+void http2_session_end(struct http2_session *session, struct closing why)
+{
+    if (session->failed)
+        return;
+    if (!session_is_ending(session))
+        session->closing = why;
+    fail(session, why.kind == CLOSING_SHUTDOWN            ? HTTP2_NO_ERROR
+                  : why.kind == CLOSING_HANDSHAKE_TIMEOUT ? HTTP2_SETTINGS_TIMEOUT
+                                                          : HTTP2_ENHANCE_YOUR_CALM);
+}
+
+struct closing http2_session_closing(const struct http2_session *session)
+{
+    return session->closing;
 }
 
 void http2_session_drain(struct http2_session *session)
 {
     static const uint8_t ping[8] = "drain";
+    static const char text[] = "the server is shutting down";
     if (session->drain_steps == 2 || session->failed)
         return;
+    greet(session);
     if (++session->drain_steps == 1) {
-        send_goaway(session, INT32_MAX, HTTP2_NO_ERROR);
+        send_goaway(session, INT32_MAX, HTTP2_NO_ERROR, text);
         send_ping(session, ping, false);
     } else {
-        send_goaway(session, session->last_stream, HTTP2_NO_ERROR);
+        send_goaway(session, session->last_stream, HTTP2_NO_ERROR, text);
     }
 }
 

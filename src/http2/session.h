@@ -6,6 +6,7 @@
 #include "http2/decoder.h"
 #include "http2/encoder.h"
 #include "http2/frame.h"
+#include "http2/preface.h"
 
 #include <stdalign.h>
 
@@ -38,6 +39,7 @@ struct http2_stream {
     struct chain body;       /* of an answer that could not leave at once */
     struct chain_cursor body_sent;
     size_t body_left;
+    int64_t ended_ms; /* when the request was complete */
     const struct http2_field *trailers;
     size_t trailer_count;
     alignas(max_align_t) uint8_t user[];
@@ -58,10 +60,15 @@ struct http2_session {
     int64_t begun_ms;
 
     /* Receiving. */
-    size_t preface_seen;  /* bytes of the client's preface */
-    bool greeted;         /* its SETTINGS came too */
-    bool failed;          /* GOAWAY with an error was sent: nothing is read any more */
-    struct buf partial;   /* the beginning of a frame whose rest has not come */
+    uint8_t preface[PREFACE_SIZE]; /* the client's first bytes */
+    size_t preface_seen;           /* of them */
+    bool settings_sent;            /* ours; they wait for the client's preface */
+    bool greeted;                  /* the client's SETTINGS came, too */
+    bool failed;                   /* the last GOAWAY was sent: nothing is read any more */
+    struct closing closing;        /* why; or, if it has not failed, why it takes nothing new */
+    int64_t closing_ms;            /* since when it has said so and goes on; 0 = it has not */
+    const char *blame;             /* the error message for the connection error under way */
+    struct buf partial;            /* the beginning of a frame whose rest has not come */
     struct buf completed; /* the frame that the newest feed completed; its events may point here */
     struct decoder decoder;
     uint32_t block_stream; /* of the header block being gathered; 0 = none */
@@ -69,9 +76,13 @@ struct http2_session {
     uint32_t continuations;
     int64_t block_begun_ms;
     struct buf block;
-    uint32_t last_stream; /* the highest id that the peer has used */
+    uint32_t last_stream;      /* the highest id that the peer has used */
+    uint32_t announced_stream; /* the last stream of the newest GOAWAY; it never increases */
     uint32_t idle_frames;
-    struct bucket resets;
+    uint64_t resettable;    /* requests that came, but for those that were reset: so many
+                               RST_STREAMs may still come */
+    struct bucket cancels;  /* of requests that the peer may cancel before we could answer */
+    struct bucket mistakes; /* of resets that it may force */
     int32_t receive_window;
     uint32_t unacknowledged;
     uint32_t pending_settings; /* of ours that the peer has not acknowledged */
@@ -82,9 +93,9 @@ struct http2_session {
     uint32_t closed_next;
 
     /* Sending. */
-    struct chain *out;    /* where output goes now: the caller's, or the backlog */
-    struct chain backlog; /* output that had nowhere to go */
-    size_t unsent_acks;   /* bytes of acknowledgements in it */
+    struct chain *out;     /* where output goes now: the caller's, or the backlog */
+    struct chain backlog;  /* output that had nowhere to go */
+    size_t unsent_control; /* bytes of acknowledgements and resets in it */
     struct encoder encoder;
     int32_t send_window;
     int32_t first_send_window;       /* of a stream: the peer's SETTINGS_INITIAL_WINDOW_SIZE */
@@ -106,7 +117,7 @@ void stream_close(struct http2_stream *stream);
 void stream_close_all(struct http2_session *session);
 /* Calls `visit` for every open stream; it must not open or close any. False if one returned false.
  */
-bool stream_visit(struct http2_session *session,
+bool stream_visit(const struct http2_session *session,
                   bool (*visit)(struct http2_stream *stream, int32_t argument), int32_t argument);
 
 enum stream_past {
@@ -117,6 +128,24 @@ enum stream_past {
 enum stream_past stream_past(const struct http2_session *session, uint32_t id);
 /* Notes how a stream that is not open ended. */
 void stream_note_past(struct http2_session *session, uint32_t id, enum stream_past past);
+
+/* session.c */
+
+/* Notes what the peer has done wrong, for those who will ask. Returns `error`. */
+enum http2_error session_blame(struct http2_session *session, enum http2_error error,
+                               const char *text);
+/*
+ * The peer wears us out: the session takes nothing new from now on, and is finished when the
+ * requests under way are answered. HTTP2_NO_ERROR; or, if that was so before, the error that ends
+ * the connection at once.
+ */
+enum http2_error session_end_gently(struct http2_session *session, const char *text)
+    __attribute__((warn_unused_result));
+/* True since then. Header blocks are not decoded any more. */
+static inline bool session_is_ending(const struct http2_session *session)
+{
+    return session->closing.kind != CLOSING_NONE;
+}
 
 /* receive.c */
 
@@ -129,7 +158,9 @@ enum http2_error receive_frame(struct http2_session *session, struct frame *fram
 void send_settings(struct http2_session *session);
 void send_settings_ack(struct http2_session *session);
 void send_ping(struct http2_session *session, const uint8_t data[8], bool ack);
-void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2_error error);
+/* With a last stream that is at most `last_stream`, and `text` for people. */
+void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2_error error,
+                 const char *text);
 void send_window_update(struct http2_session *session, uint32_t stream_id, uint32_t bytes);
 void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_error error);
 /* The stream's window has grown: its answer may go on. */

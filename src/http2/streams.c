@@ -126,7 +126,7 @@ void stream_close_all(struct http2_session *session)
     }
 }
 
-bool stream_visit(struct http2_session *session,
+bool stream_visit(const struct http2_session *session,
                   bool (*visit)(struct http2_stream *stream, int32_t argument), int32_t argument)
 {
     for (size_t i = 0; i < session->streams.bucket_count; i++) {

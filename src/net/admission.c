@@ -3,9 +3,11 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "net/closings.h"
 
-#include <netinet/in.h>
+#include <arpa/inet.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,7 @@ struct net_admission {
     struct net_admission_counts counts;
     uint64_t reported; /* of those refused */
     uint64_t secret;   /* so that nobody can choose addresses of one bucket */
+    struct net_closings *closings;
     struct counted *buckets[BUCKETS];
 };
 
@@ -32,13 +35,27 @@ struct net_peer net_peer_of(const struct sockaddr_storage *address)
     struct net_peer peer = {.is_counted = true};
     if (address->ss_family == AF_INET6) {
         memcpy(peer.address, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
+        peer.port = ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
     } else if (address->ss_family == AF_INET) {
         memset(peer.address + 10, 0xff, 2);
         memcpy(peer.address + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
+        peer.port = ntohs(((const struct sockaddr_in *)address)->sin_port);
     } else {
         peer.is_counted = false;
     }
     return peer;
+}
+
+void net_peer_print(const struct net_peer *peer, char text[NET_PEER_TEXT])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    char host[INET6_ADDRSTRLEN] = "";
+    bool is_ip4 = memcmp(peer->address, mapped, sizeof mapped) == 0;
+    inet_ntop(is_ip4 ? AF_INET : AF_INET6, peer->address + (is_ip4 ? 12 : 0), host, sizeof host);
+    if (peer->is_counted)
+        snprintf(text, NET_PEER_TEXT, is_ip4 ? "%s:%u" : "[%s]:%u", host, (unsigned)peer->port);
+    else
+        snprintf(text, NET_PEER_TEXT, "a unix socket");
 }
 
 struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_per_address)
@@ -48,6 +65,7 @@ struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_p
     admission->max_connections = max_connections;
     admission->max_per_address = max_per_address;
     random_fill(&admission->secret, sizeof admission->secret);
+    admission->closings = net_closings_new();
     return admission;
 }
 
@@ -62,8 +80,14 @@ void net_admission_free(struct net_admission *admission)
             free(counted);
         }
     }
+    net_closings_free(admission->closings);
     pthread_mutex_destroy(&admission->lock);
     free(admission);
+}
+
+struct net_closings *net_admission_closings(struct net_admission *admission)
+{
+    return admission->closings;
 }
 
 static struct counted **find(struct net_admission *admission, const uint8_t address[16])

@@ -6,15 +6,21 @@
 #include <stdint.h>
 
 struct net_admission;
+struct net_closings;
 struct sockaddr_storage;
 
 /* Who a connection comes from. */
 struct net_peer {
     uint8_t address[16]; /* IPv6, or IPv4 mapped to it */
-    bool is_counted;     /* false for unix sockets, which have no address */
+    uint16_t port;
+    bool is_counted; /* false for unix sockets, which have no address */
 };
 
 struct net_peer net_peer_of(const struct sockaddr_storage *address);
+
+/* "HOST:PORT", "[IPV6]:PORT" or "a unix socket", for messages. */
+#define NET_PEER_TEXT 64
+void net_peer_print(const struct net_peer *peer, char text[NET_PEER_TEXT]);
 
 /* `max_per_address` of 0 means no limit. Free with net_admission_free(). */
 struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_per_address);
@@ -23,6 +29,9 @@ void net_admission_free(struct net_admission *admission);
 /* Counts a new connection; false if it is one too many. Thread-safe. */
 bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
     __attribute__((warn_unused_result));
+
+/* What is told of connections that the server ends; borrowed. */
+struct net_closings *net_admission_closings(struct net_admission *admission);
 
 /* The connection that was let in is gone. Thread-safe. */
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer);

@@ -12,6 +12,7 @@
 #include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/closings.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -51,6 +52,7 @@ struct net_connection {
     int64_t linger_begun_ms;
     size_t passed_over; /* bytes */
     size_t queued;      /* as counted in queued_total */
+    bool is_noted;      /* the reason for its end was told */
     uv_write_t write;
     bool writing;
     bool reading;
@@ -181,10 +183,23 @@ static bool write_output(struct net_connection *connection)
     return false;
 }
 
+/* Tells, once, why the server has ended the connection, if it was the server. */
+static void note_closing(struct net_connection *connection)
+{
+    const struct net_shared *shared = connection->shared;
+    struct closing closing = shared->protocol->closing(connection->session);
+    if (closing.kind == CLOSING_NONE || connection->is_noted)
+        return;
+    connection->is_noted = true;
+    net_closings_note(net_admission_closings(shared->admission), &connection->peer, closing,
+                      now_of(connection));
+}
+
 /* All is said. */
 static void end(struct net_connection *connection)
 {
     int descriptor;
+    note_closing(connection);
     if (connection->hung_up || uv_fileno(&connection->uv.handle, &descriptor) != 0 ||
         shutdown(descriptor, SHUT_WR) != 0) {
         connection_close(connection);
@@ -322,6 +337,7 @@ void connection_close(struct net_connection *connection)
 {
     if (uv_is_closing(&connection->uv.handle))
         return;
+    note_closing(connection);
     count_queued(connection, 0);
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
@@ -383,6 +399,20 @@ void connection_accept(struct net_shared *shared, uv_stream_t *listener)
     flush(connection);
 }
 
+/* Has the protocol say the last word; the connection ends when that is written. */
+static void end_because(struct net_connection *connection, struct closing why)
+{
+    connection->shared->protocol->end(connection->session, why);
+    connection->ending = true;
+    flush(connection);
+}
+
+void connection_close_because(struct net_connection *connection, struct closing why)
+{
+    end_because(connection, why);
+    connection_close(connection);
+}
+
 void connection_drain(struct net_connection *connection)
 {
     connection->shared->protocol->drain(connection->session);
@@ -411,17 +441,24 @@ static bool write_is_stuck(struct net_connection *connection, int64_t now_ms)
 
 void connection_check_timeouts(struct net_connection *connection)
 {
+    static const struct closing stuck = {
+        CLOSING_WRITE_TIMEOUT, "the client did not read its answers in time (--write-timeout)"};
     const struct net_shared *shared = connection->shared;
     int64_t now_ms = now_of(connection);
-    const char *why = shared->protocol->expired(connection->session, now_ms);
-    if (write_is_stuck(connection, now_ms))
-        why = "it did not read in time";
-    if (connection->lingering)
-        why = now_ms - connection->linger_begun_ms >= LINGER_MS ? "it did not end its side" : NULL;
-    if (why == NULL)
+    if (connection->lingering) {
+        if (now_ms - connection->linger_begun_ms >= LINGER_MS)
+            connection_close(connection);
         return;
-    log_debug("a connection was closed: %s", why);
-    connection_close(connection);
+    }
+    struct closing why = write_is_stuck(connection, now_ms)
+                             ? stuck
+                             : shared->protocol->expired(connection->session, now_ms);
+    if (why.kind == CLOSING_NONE)
+        return;
+    if (connection->writing) /* nothing more can be said */
+        connection_close_because(connection, why);
+    else
+        end_because(connection, why);
 }
 
 /* Bytes of answers that it makes us hold. */
@@ -459,6 +496,9 @@ static struct net_connection *find_heavy_beside_others(const struct net_shared *
 
 void connection_relieve(struct net_shared *shared)
 {
+    static const struct closing unread = {
+        CLOSING_CLIENT_MEMORY, "the client did not read its answers, and clients hold too much "
+                               "memory (--max-client-memory)"};
     size_t used = account_used(), closed = 0, relieved = 0;
     while (used > account_limit() / 2) {
         struct net_connection *heaviest = find_heaviest(shared, true);
@@ -469,7 +509,7 @@ void connection_relieve(struct net_shared *shared)
         size_t held = held_by(heaviest);
         relieved += held;
         used -= held < used ? held : used;
-        connection_close(heaviest);
+        connection_close_because(heaviest, unread);
         closed++;
     }
     if (closed > 0)

@@ -45,6 +45,9 @@ void connection_relieve(struct net_shared *shared);
 /* Closes at once. */
 void connection_close(struct net_connection *connection);
 
+/* The same for that reason, which is told; the peer hears of it if its socket takes the words. */
+void connection_close_because(struct net_connection *connection, struct closing why);
+
 /* The next in the list that `net_shared.first` begins; NULL at its end. */
 struct net_connection *connection_next(const struct net_connection *connection);
 

@@ -4,6 +4,7 @@
 #include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/closings.h"
 #include "net/connection.h"
 
 #include <poll.h>
@@ -60,10 +61,12 @@ static void on_connection(uv_stream_t *stream, int status)
 
 static void on_drain_timeout(uv_timer_t *timer)
 {
+    static const struct closing late = {
+        CLOSING_SHUTDOWN, "the server stops, and the client did not end in time (--drain-timeout)"};
     struct net_loop *loop = timer->data;
     size_t count = 0;
     while (loop->shared.first != NULL) {
-        connection_close(loop->shared.first);
+        connection_close_because(loop->shared.first, late);
         count++;
     }
     if (count > 0)
@@ -93,6 +96,8 @@ static void on_sweep(uv_timer_t *timer)
         next = connection_next(at);
         connection_check_timeouts(at);
     }
+    net_closings_report(net_admission_closings(loop->shared.admission),
+                        (int64_t)uv_now(&loop->shared.uv));
     uint64_t refused = net_admission_take_refused(loop->shared.admission);
     if (refused > 0)
         log_warning("%llu connections were refused: there are too many (see --max-connections)",

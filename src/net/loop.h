@@ -11,6 +11,7 @@
 #define KEYSTORE_NET_LOOP_H
 
 #include "base/chain.h"
+#include "base/closing.h"
 
 /* How long a peer may take to notice that the server shuts down, before drain() is called again. */
 #define NET_DRAIN_PATIENCE_MS 500
@@ -36,8 +37,14 @@ struct net_protocol {
     /* True as long as answers will come for which nothing more is needed from the peer: one that
      * has ended its side gets them. NULL: all are there when feed() returns. */
     bool (*owes)(const void *session);
-    /* Why the connection must be closed because of a timeout, or NULL. Asked once a second. */
-    const char *(*expired)(const void *session, int64_t now_ms);
+    /* Why the connection is to end because of a timeout, or CLOSING_NONE. Asked once a second. */
+    struct closing (*expired)(const void *session, int64_t now_ms);
+    /* The connection is to end for that reason after what can be pulled is written, which may tell
+     * the peer. */
+    void (*end)(void *session, struct closing why);
+    /* Why the connection has ended, or is about to; CLOSING_NONE if it was the peer who did that.
+     */
+    struct closing (*closing)(const void *session);
     /* Work beside the connections, once from the loop's start on; returns in how many milliseconds
      * it wants to be called again, at least 1. NULL: there is none. */
     int64_t (*tick)(void *user);

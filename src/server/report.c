@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/admission.h"
+#include "net/closings.h"
 #include "server/data.h"
 #include "server/options.h"
 #include "server/worker.h"
@@ -82,6 +83,15 @@ static uint64_t count_commands(const struct report *report)
     return commands;
 }
 
+static void put_closings(struct net_closings *closings, struct info_writer *writer)
+{
+    for (enum closing_kind kind = CLOSING_NONE + 1; kind < CLOSING_KINDS; kind++) {
+        char name[64];
+        snprintf(name, sizeof name, "connections_closed_%s", net_closings_name(kind));
+        info_put(writer, name, "%" PRIu64, net_closings_count(closings, kind));
+    }
+}
+
 static void write_stats(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
@@ -89,6 +99,7 @@ static void write_stats(void *user, struct info_writer *writer)
     struct store_stats stats = store_stats(report->store);
     info_put(writer, "total_connections_received", "%" PRIu64, counts.admitted);
     info_put(writer, "rejected_connections", "%" PRIu64, counts.refused);
+    put_closings(net_admission_closings(report->admission), writer);
     info_put(writer, "total_commands_processed", "%" PRIu64, count_commands(report));
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);

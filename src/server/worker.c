@@ -99,9 +99,19 @@ static bool owes(const void *session)
     return grpc_connection_owes(session);
 }
 
-static const char *expired(const void *session, int64_t now_ms)
+static struct closing expired(const void *session, int64_t now_ms)
 {
     return grpc_connection_expired(session, now_ms);
+}
+
+static void end(void *session, struct closing why)
+{
+    grpc_connection_end(session, why);
+}
+
+static struct closing closing(const void *session)
+{
+    return grpc_connection_closing(session);
 }
 
 static int64_t tick(void *user)
@@ -139,6 +149,8 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
                                              .finished = finished,
                                              .owes = engine->waits_for_disk_only ? owes : NULL,
                                              .expired = expired,
+                                             .end = end,
+                                             .closing = closing,
                                              .tick = tick,
                                              .on_wake = on_wake,
                                              .is_at_work = is_at_work,

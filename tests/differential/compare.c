@@ -272,18 +272,38 @@ static void gather_block(struct pair *pair)
         struct frame frame;
         if (!conversation_frame(pair->own.run.conversation, end, &frame, &end) || end > bytes->len)
             return;
-        if ((frame.type == FRAME_HEADERS && !frame_strip(&frame)) ||
+        if ((frame.type == FRAME_HEADERS && frame_strip(&frame) != HTTP2_NO_ERROR) ||
             !buf_append(&pair->block, frame.payload))
             return;
     }
 }
 
-/* Looks for the fields of trailers that nghttp2 takes for the request's. */
-static bool counts_trailers(struct pair *pair)
+/* Whether nghttp2 takes that for the name of a server. */
+static bool is_odd_name(struct slice name, struct slice value)
 {
-    bool found = false;
+    return (slice_equal(name, SLICE_LITERAL(":authority")) ||
+            slice_equal(name, SLICE_LITERAL("host"))) &&
+           (value.len == 0 || !nghttp2_check_authority(value.data, value.len));
+}
+
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+static bool has_blank_end(struct slice value)
+{
+    return value.len > 0 && (is_blank(value.data[0]) || is_blank(value.data[value.len - 1]));
+}
+
+/* Looks for what nghttp2 judges otherwise: fields of trailers that it takes for the request's, what
+ * names the server, and blanks at the ends of values. */
+static void describe_block(struct pair *pair)
+{
+    struct moment *moment = &pair->moment;
+    bool named = false;
     if (pair->step->is_preface || pair->step->first.type != FRAME_HEADERS)
-        return false;
+        return;
     gather_block(pair);
     struct slice block = buf_slice(&pair->block);
     for (int flags = 0; (flags & NGHTTP2_HD_INFLATE_FINAL) == 0;) {
@@ -291,14 +311,21 @@ static bool counts_trailers(struct pair *pair)
         ssize_t used =
             nghttp2_hd_inflate_hd2(pair->inflater, &nv, &flags, block.data, block.len, 1);
         if (used < 0)
-            return false; /* the connection ends */
+            return; /* the connection ends */
         block = slice_skip(block, (size_t)used);
-        struct slice name = slice_make(nv.name, (flags & NGHTTP2_HD_INFLATE_EMIT) ? nv.namelen : 0);
-        found = found || slice_equal(name, SLICE_LITERAL("content-length")) ||
-                slice_equal(name, SLICE_LITERAL("host"));
+        if ((flags & NGHTTP2_HD_INFLATE_EMIT) == 0)
+            continue;
+        struct slice name = slice_make(nv.name, nv.namelen);
+        struct slice value = slice_make(nv.value, nv.valuelen);
+        bool is_host = slice_equal(name, SLICE_LITERAL("host"));
+        named = named || is_host || slice_equal(name, SLICE_LITERAL(":authority"));
+        moment->counts_trailers = moment->counts_trailers || is_host ||
+                                  slice_equal(name, SLICE_LITERAL("content-length"));
+        moment->odd_name = moment->odd_name || is_odd_name(name, value);
+        moment->has_blank_end = moment->has_blank_end || has_blank_end(value);
     }
+    moment->odd_name = moment->odd_name || !named;
     nghttp2_hd_inflate_end_headers(pair->inflater);
-    return found;
 }
 
 static void describe_moment(struct pair *pair)
@@ -313,7 +340,7 @@ static void describe_moment(struct pair *pair)
     pair->goaway_came =
         pair->goaway_came || (!pair->step->is_preface && pair->step->first.type == FRAME_GOAWAY);
     moment->goaway_came = pair->goaway_came;
-    moment->counts_trailers = counts_trailers(pair);
+    describe_block(pair);
     moment->few_streams = run->conversation->few_streams;
     moment->drained = pair->oracle.output.goaways >= 2;
     moment->stopped_reading = oracle->side->finished(oracle->session);

@@ -216,7 +216,8 @@ static const char *read_goaway(struct output *output, const struct frame *frame)
 
 static const char *read_frame(struct output *output, const struct frame *frame)
 {
-    if (output->goaway)
+    /* Who asked for too much still gets the answers to what it had asked before. */
+    if (output->goaway && output->goaway_code != HTTP2_ENHANCE_YOUR_CALM)
         return "a frame behind the GOAWAY that ended the connection";
     switch (frame->type) {
     case FRAME_SETTINGS:
@@ -242,8 +243,20 @@ static const char *read_frame(struct output *output, const struct frame *frame)
     }
 }
 
+/* A client that began like one of HTTP/1 is told so in its language: as good as a GOAWAY. */
+static bool is_http1_answer(const struct output *output, struct slice all)
+{
+    return output->read == 0 && slice_starts_with(all, SLICE_LITERAL("HTTP/1.1 505 "));
+}
+
 const char *output_read(struct output *output, struct slice all)
 {
+    if (is_http1_answer(output, all)) {
+        output->read = all.len;
+        output->goaway_code = HTTP2_PROTOCOL_ERROR;
+        output->goaway = true;
+        output->goaways++;
+    }
     while (output->read < all.len) {
         struct slice rest = slice_skip(all, output->read);
         if (rest.len < FRAME_HEADER_SIZE)

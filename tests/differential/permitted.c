@@ -66,7 +66,9 @@ static bool late_data(const struct moment *moment)
 static bool late_data_padding(const struct moment *moment)
 {
     return is_type(moment, FRAME_DATA) && !moment->is_new && !moment->was_open &&
-           is_flagged(moment, FRAME_PADDED) && has_failed(&moment->own, HTTP2_PROTOCOL_ERROR) &&
+           is_flagged(moment, FRAME_PADDED) &&
+           (has_failed(&moment->own, HTTP2_PROTOCOL_ERROR) ||
+            has_failed(&moment->own, HTTP2_FRAME_SIZE_ERROR)) &&
            is_alive(&moment->oracle);
 }
 
@@ -211,6 +213,31 @@ static bool answered_and_cut_off(const struct moment *moment)
            has_reset(&moment->oracle, HTTP2_PROTOCOL_ERROR);
 }
 
+static bool odd_name(const struct moment *moment)
+{
+    return is_type(moment, FRAME_HEADERS) && moment->is_new && moment->odd_name &&
+           moment->own.alive && has_reset(&moment->oracle, HTTP2_PROTOCOL_ERROR);
+}
+
+static bool blank_end(const struct moment *moment)
+{
+    return is_type(moment, FRAME_HEADERS) && moment->has_blank_end && moment->own.alive &&
+           has_reset(&moment->oracle, HTTP2_PROTOCOL_ERROR);
+}
+
+static bool early_reset(const struct moment *moment)
+{
+    return is_type(moment, FRAME_RST_STREAM) && moment->is_new && is_alive(&moment->own) &&
+           has_failed(&moment->oracle, HTTP2_PROTOCOL_ERROR);
+}
+
+static bool priority_too_short(const struct moment *moment)
+{
+    return is_type(moment, FRAME_PRIORITY) && moment->step->first.payload.len != 5 &&
+           moment->was_open && has_reset(&moment->own, HTTP2_FRAME_SIZE_ERROR) &&
+           has_failed(&moment->oracle, HTTP2_FRAME_SIZE_ERROR);
+}
+
 static bool refused_after_goaway(const struct moment *moment)
 {
     return is_type(moment, FRAME_HEADERS) && moment->is_new && moment->drained &&
@@ -241,7 +268,8 @@ static bool too_short(const struct moment *moment)
 
 static bool too_long(const struct moment *moment)
 {
-    return (!moment->was_greeted || is_type(moment, FRAME_HEADERS)) &&
+    return (!moment->was_greeted || is_type(moment, FRAME_HEADERS) ||
+            is_type(moment, FRAME_DATA)) &&
            fails_either_way(moment, HTTP2_FRAME_SIZE_ERROR, HTTP2_PROTOCOL_ERROR);
 }
 
@@ -337,13 +365,25 @@ static struct rule rules[] = {
      "DATA that ends a body short of its content-length, while the application "
      "refuses the rest of it: the answer leaves, or nghttp2's RST_STREAM overtakes it",
      answered_and_cut_off, GO_ON, 0},
+    {"name of the server",
+     "clients of gRPC send the path of a unix socket, or nothing; nghttp2 wants a host", odd_name,
+     STOP, 0},
+    {"blanks", "at the ends of metadata are stripped, as the protocol of gRPC allows", blank_end,
+     STOP, 0},
+    {"early RST_STREAM",
+     "of a stream that is not open yet is passed over: gRPC's C core sends it; nghttp2 ends the "
+     "connection (RFC 9113, 5.1)",
+     early_reset, STOP, 0},
+    {"size of PRIORITY", "an error of the stream (RFC 9113, 6.3); nghttp2 ends the connection",
+     priority_too_short, STOP, 0},
     {"refused after GOAWAY",
      "a request that comes after the final GOAWAY is refused, so that the "
      "client knows at once; nghttp2 ignores it (RFC 9113, 6.8 allows both)",
      refused_after_goaway, GO_ON, 0},
     {"code: too short", "a frame too short for its fields, or on a stream where it must not be",
      too_short, STOP, 0},
-    {"code: too long", "a frame too long where another one was due", too_long, STOP, 0},
+    {"code: too long", "a frame too long where another one was due, or too short for its padding",
+     too_long, STOP, 0},
     {"code: ended", "a frame of a stream that the peer has ended, wrong in itself too",
      ended_and_malformed, STOP, 0},
     {"code: block",

@@ -17,6 +17,8 @@ struct moment {
     const struct step *step;
     struct verdict own, oracle;
     bool counts_trailers; /* the step's header block has content-length or host */
+    bool has_blank_end;   /* a value there has a blank at an end */
+    bool odd_name;        /* it names the server as nghttp2 does not like it, or not at all */
     bool was_open;        /* the step's stream, for our session */
     bool was_ended;       /* its request was complete */
     bool reset_lately;    /* our session has reset the step's stream few steps ago */

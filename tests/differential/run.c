@@ -325,6 +325,8 @@ static struct http2_limits limits_for(const struct conversation *conversation)
         .stream_window = 65535,
         .connection_window = 100000,
         .max_header_bytes = 16 * 1024,
+        .max_block_bytes = 64 * 1024,
+        .max_inflated_bytes = MANY,
         .max_continuations = 8,
         .max_settings = 16,
         .max_idle_frames = MANY,
@@ -336,6 +338,7 @@ static struct http2_limits limits_for(const struct conversation *conversation)
         .greeting_timeout_ms = MANY,
         .header_timeout_ms = MANY,
         .stall_timeout_ms = MANY,
+        .goodbye_timeout_ms = MANY,
     };
 }
 

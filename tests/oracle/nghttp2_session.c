@@ -364,11 +364,24 @@ bool http2_session_finished(const struct http2_session *session)
                                nghttp2_session_want_write(session->session) == 0);
 }
 
-const char *http2_session_expired(const struct http2_session *session, int64_t now_ms)
+struct closing http2_session_expired(const struct http2_session *session, int64_t now_ms)
 {
     (void)session;
     (void)now_ms;
-    return NULL;
+    return (struct closing){CLOSING_NONE, NULL};
+}
+
+void http2_session_end(struct http2_session *session, struct closing why)
+{
+    (void)why;
+    session->broken = true;
+    checked(nghttp2_session_terminate_session(session->session, NGHTTP2_ENHANCE_YOUR_CALM));
+}
+
+struct closing http2_session_closing(const struct http2_session *session)
+{
+    return (struct closing){.kind = session->broken ? CLOSING_PROTOCOL_ERROR : CLOSING_NONE,
+                            .text = "nghttp2 does not say why"};
 }
 
 void http2_session_drain(struct http2_session *session)
@@ -480,6 +493,18 @@ void http2_answer_end(struct http2_stream *stream, const struct http2_field *tra
     stream->trailers = trailers;
     stream->trailer_count = count;
     submit_answer(stream, stream->fields, stream->field_count, &body);
+}
+
+void http2_answer_continue(struct http2_stream *stream)
+{
+    const nghttp2_nv status = {.name = (uint8_t *)(uintptr_t) ":status",
+                               .namelen = sizeof ":status" - 1,
+                               .value = (uint8_t *)(uintptr_t) "100",
+                               .valuelen = sizeof "100" - 1,
+                               .flags = NGHTTP2_NV_FLAG_NONE};
+    if (!stream->ended)
+        checked(nghttp2_submit_headers(stream->session->session, NGHTTP2_FLAG_NONE, stream->id,
+                                       NULL, &status, 1, NULL));
 }
 
 void http2_answer_without_body(struct http2_stream *stream, const struct http2_field *fields,

@@ -12,6 +12,8 @@
 #define http2_session_queued      oracle_http2_session_queued
 #define http2_session_finished    oracle_http2_session_finished
 #define http2_session_expired     oracle_http2_session_expired
+#define http2_session_closing     oracle_http2_session_closing
+#define http2_session_end         oracle_http2_session_end
 #define http2_session_drain       oracle_http2_session_drain
 #define http2_stream_user         oracle_http2_stream_user
 #define http2_stream_from_user    oracle_http2_stream_from_user
@@ -19,6 +21,7 @@
 #define http2_answer_bytes        oracle_http2_answer_bytes
 #define http2_answer_blob         oracle_http2_answer_blob
 #define http2_answer_end          oracle_http2_answer_end
+#define http2_answer_continue     oracle_http2_answer_continue
 #define http2_answer_without_body oracle_http2_answer_without_body
 
 #endif

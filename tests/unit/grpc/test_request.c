@@ -178,9 +178,15 @@ static void test_malformed_sizes_of_replies(void **state)
 static void test_content_types(void **state)
 {
     (void)state;
-    const char *const good[] = {"application/grpc", "application/grpc+proto",
+    const char *const good[] = {"application/grpc",
+                                "application/grpc+proto",
                                 "application/grpc;charset=utf-8",
-                                "application/grpc+proto;charset=utf-8", "application/grpc;"};
+                                "application/grpc+proto;charset=utf-8",
+                                "application/grpc;",
+                                "Application/gRPC",
+                                "application/grpc+PROTO",
+                                "application/grpc ;charset=utf-8",
+                                "application/grpc+proto \t;a=b"};
     const char *const bad[] = {"",
                                "application",
                                "application/grp",
@@ -190,6 +196,8 @@ static void test_content_types(void **state)
                                "application/grpc-web",
                                "application/grpc-web+proto",
                                "application/grpcx",
+                               "application/grpc x",
+                               "application/grpc charset=utf-8",
                                "application/json",
                                "text/application/grpc",
                                " application/grpc"};

@@ -308,6 +308,8 @@ static void assert_plain_http(const char *method, const char *content_type, cons
             assert_true(echo_exchange(echo));
             assert_true(stream->ended && stream->closed);
             ng_assert_slice(ng_client_field(&stream->headers, ":status"), status);
+            if (strcmp(status, "405") == 0)
+                ng_assert_slice(ng_client_field(&stream->headers, "allow"), "POST");
             assert_int_equal(stream->reset, end == 0);
             assert_int_equal(stream->body.len + stream->trailers.len, 0);
         }
@@ -326,6 +328,37 @@ static void test_what_is_not_grpc_gets_http(void **state)
     assert_plain_http("GET", "application/grpc", "405");
     assert_plain_http("PUT", "text/plain", "405");
     assert_plain_http("post", "application/grpc", "405");
+}
+
+/* More metadata than is taken, and whether it says that it is gRPC. */
+static struct ng_stream *oversized(struct echo *echo, const char *content_type)
+{
+    static char large[20000];
+    memset(large, 'x', sizeof large - 1);
+    const struct http2_field fields[] = {
+        {.name = SLICE_LITERAL(":method"), .value = SLICE_LITERAL("POST")},
+        {.name = SLICE_LITERAL(":scheme"), .value = SLICE_LITERAL("http")},
+        {.name = SLICE_LITERAL(":path"), .value = SLICE_LITERAL(ECHO_NOW)},
+        {.name = SLICE_LITERAL("content-type"), .value = slice_from_string(content_type)},
+        {.name = SLICE_LITERAL("x-large"), .value = slice_from_string(large)},
+    };
+    struct ng_stream *stream = ng_client_request(echo->client, fields, 5, false);
+    assert_true(echo_exchange(echo));
+    assert_true(stream->ended && stream->closed);
+    return stream;
+}
+
+static void test_too_much_metadata_costs_its_call(void **state)
+{
+    (void)state;
+    struct echo *echo = echo_connected();
+    for (int i = 0; i < 500; i++)
+        echo_assert_failed(oversized(echo, "application/grpc"), GRPC_RESOURCE_EXHAUSTED,
+                           "TOO_LARGE");
+    ng_assert_slice(ng_client_field(&oversized(echo, "text/plain")->headers, ":status"), "431");
+    assert_int_equal(echo->requests, 0);
+    echo_assert_works(echo);
+    echo_free(echo);
 }
 
 static void test_deadline_that_passes_before_the_end(void **state)
@@ -718,6 +751,7 @@ int main(void)
         cmocka_unit_test(test_unknown_method_is_told_the_services_sentence),
         cmocka_unit_test(test_largest_message_is_taken),
         cmocka_unit_test(test_what_is_not_grpc_gets_http),
+        cmocka_unit_test(test_too_much_metadata_costs_its_call),
         cmocka_unit_test(test_deadline_that_passes_before_the_end),
         cmocka_unit_test(test_later_answer_announces_output),
         cmocka_unit_test(test_answer_of_another_call_within_the_feed),

@@ -253,9 +253,9 @@ static void test_expired_connection_says_why(void **state)
     struct grpc_connection *silent =
         grpc_connection_new(echo->server, echo_on_output, echo, echo->now_ms);
     int64_t late_ms = echo->now_ms + http2_default_limits.greeting_timeout_ms + 1;
-    assert_null(grpc_connection_expired(silent, echo->now_ms));
-    assert_non_null(grpc_connection_expired(silent, late_ms));
-    assert_null(grpc_connection_expired(echo->connection, late_ms));
+    assert_int_equal(grpc_connection_expired(silent, echo->now_ms).kind, CLOSING_NONE);
+    assert_int_not_equal(grpc_connection_expired(silent, late_ms).kind, CLOSING_NONE);
+    assert_int_equal(grpc_connection_expired(echo->connection, late_ms).kind, CLOSING_NONE);
     grpc_connection_free(silent);
     echo_free(echo);
 }

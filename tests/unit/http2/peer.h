@@ -40,6 +40,7 @@ struct peer {
     struct frame frames[PEER_FRAMES];
     size_t frame_count;
     char events[8192];
+    bool events_off; /* they are too many to be written down */
 };
 
 static const struct http2_field peer_fields[] = {
@@ -54,6 +55,8 @@ static inline void peer_note(struct peer *peer, const char *event,
                              const struct http2_stream *stream, const char *more)
 {
     size_t len = strlen(peer->events);
+    if (peer->events_off)
+        return;
     int added = snprintf(peer->events + len, sizeof peer->events - len, "%s %u%s;", event,
                          stream->id, more);
     assert_true(added > 0 && (size_t)added < sizeof peer->events - len);
@@ -99,6 +102,17 @@ static inline void peer_on_request(void *user, struct http2_stream *stream,
         http2_answer_without_body(stream, peer_fields, 1);
 }
 
+static inline void peer_on_oversized(void *user, struct http2_stream *stream,
+                                     const struct http2_request *request)
+{
+    struct peer *peer = user;
+    char more[32];
+    *(uint32_t *)http2_stream_user(stream) = stream->id;
+    snprintf(more, sizeof more, " %zu", request->count);
+    peer_note(peer, "oversized", stream, more);
+    http2_answer_without_body(stream, peer_fields, 1);
+}
+
 static inline void peer_on_data(void *user, struct http2_stream *stream, struct slice data)
 {
     struct peer *peer = user;
@@ -134,6 +148,7 @@ static inline void peer_on_feed_end(void *user)
 static const struct http2_handler peer_handler = {
     .stream_user_size = sizeof(uint32_t),
     .on_request = peer_on_request,
+    .on_oversized = peer_on_oversized,
     .on_data = peer_on_data,
     .on_end = peer_on_end,
     .on_close = peer_on_close,
@@ -238,6 +253,30 @@ static inline void assert_connection_error(const struct peer *peer, enum http2_e
     struct frame last = peer->frames[peer->frame_count - 1];
     assert_int_equal(last.type, FRAME_GOAWAY);
     assert_int_equal(peer_number(last, 4), error);
+    assert_true(last.payload.len > 8); /* it says why */
+    assert_int_not_equal(http2_session_closing(peer->session).kind, CLOSING_NONE);
+}
+
+/* The newest GOAWAY; NULL if there is none. */
+static inline const struct frame *peer_goaway(const struct peer *peer)
+{
+    for (size_t i = peer->frame_count; i > 0; i--) {
+        if (peer->frames[i - 1].type == FRAME_GOAWAY)
+            return &peer->frames[i - 1];
+    }
+    return NULL;
+}
+
+/* The peer has worn the session out: what is under way goes on, up to that stream. */
+static inline void assert_ends_gently(const struct peer *peer, uint32_t last_stream)
+{
+    const struct frame *goaway = peer_goaway(peer);
+    assert_true(peer->alive);
+    assert_non_null(goaway);
+    assert_int_equal(peer_number(*goaway, 0), last_stream);
+    assert_int_equal(peer_number(*goaway, 4), HTTP2_ENHANCE_YOUR_CALM);
+    assert_true(goaway->payload.len > 8);
+    assert_int_equal(http2_session_closing(peer->session).kind, CLOSING_FLOOD);
 }
 
 /* The connection goes on, and exactly one stream was reset, with that error. */

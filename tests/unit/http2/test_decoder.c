@@ -393,6 +393,81 @@ static void test_the_limit_of_size_is_exact(void **state)
     free_writer(writer);
 }
 
+static enum decoder_verdict read_as_it_is(struct reader *reader, struct slice bytes)
+{
+    return decoder_read(&reader->decoder, bytes, false, MAX_BYTES, &reader->scratch,
+                        &reader->block);
+}
+
+#define PLAIN_REQUEST "\x83\x86\x84\x01\x01h"
+
+/* A string of more than 64 KiB, which nghttp2 refuses: added to the table it empties that. */
+static void test_strings_without_end_are_passed_over(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {"\x40\x01x", "\x00\x01x", "\x10\x01x", "\x0f\x10"};
+    for (size_t i = 0; i < COUNT(heads); i++) {
+        struct reader *reader = new_reader();
+        struct buf block;
+        buf_init(&block, SIZE_MAX);
+        assert_int_equal(read_as_it_is(reader, SLICE_LITERAL(PLAIN_REQUEST "\x40\x01n\x01v")),
+                         DECODER_GOOD);
+        assert_true(buf_append(&block, SLICE_LITERAL(PLAIN_REQUEST "\xbe")));
+        size_t head = i == 1 ? 3 : strlen(heads[i]);
+        assert_true(buf_append(&block, slice_make(heads[i], head)));
+        assert_true(buf_append(&block, SLICE_LITERAL("\x7f\x81\xff\x06"))); /* 114,688 */
+        static const uint8_t value[114688];
+        assert_true(buf_append(&block, slice_make(value, sizeof value)));
+        assert_true(buf_append(&block, SLICE_LITERAL("\x40\x01m\x01w")));
+        assert_int_equal(read_as_it_is(reader, buf_slice(&block)), DECODER_TOO_LARGE);
+        assert_int_equal(reader->block.count, 6); /* those that fit, before and behind it */
+        assert_true(slice_equal(reader->block.fields[4].name, SLICE_LITERAL("n")));
+        assert_true(slice_equal(reader->block.fields[5].value, SLICE_LITERAL("w")));
+        assert_int_equal(read_as_it_is(reader, SLICE_LITERAL(PLAIN_REQUEST "\xbe")), DECODER_GOOD);
+        assert_true(slice_equal(reader->block.fields[4].name, SLICE_LITERAL("m")));
+        bool was_emptied = i == 0;
+        assert_int_equal(read_as_it_is(reader, SLICE_LITERAL(PLAIN_REQUEST "\xbf")),
+                         was_emptied ? DECODER_BROKEN : DECODER_GOOD);
+        buf_deinit(&block);
+        free_reader(reader);
+    }
+}
+
+/* Cut off anywhere within its long string. */
+static void test_a_long_string_that_is_cut_off_is_broken(void **state)
+{
+    (void)state;
+    static uint8_t block[70000] = "\x40\x01x\x7f\x81\xff\x06";
+    struct reader *reader = new_reader();
+    assert_int_equal(read_as_it_is(reader, slice_make(block, sizeof block)), DECODER_BROKEN);
+    free_reader(reader);
+}
+
+/* Decoding stops; nothing can be read after that. */
+static void test_what_is_inflated_has_a_bound(void **state)
+{
+    (void)state;
+    struct reader *reader = new_reader();
+    reader->decoder.max_inflated = 43 + 43 + 38 + 43;
+    assert_int_equal(read_as_it_is(reader, SLICE_LITERAL(PLAIN_REQUEST)), DECODER_GOOD);
+    assert_int_equal(read_as_it_is(reader, SLICE_LITERAL(PLAIN_REQUEST "\x84")), DECODER_ENDLESS);
+    free_reader(reader);
+}
+
+static void test_blanks_around_values_are_stripped(void **state)
+{
+    (void)state;
+    struct reader *reader = new_reader();
+    assert_int_equal(read_as_it_is(reader, SLICE_LITERAL(PLAIN_REQUEST "\x00\x01x\x06 \ta b\t"
+                                                                       "\x00\x01y\x02 \t")),
+                     DECODER_GOOD);
+    assert_true(slice_equal(reader->block.fields[4].value, SLICE_LITERAL("a b")));
+    assert_true(slice_equal(reader->block.fields[5].value, SLICE_LITERAL("")));
+    assert_int_equal(read_as_it_is(reader, SLICE_LITERAL("\x83\x86\x04\x02/ ")),
+                     DECODER_MALFORMED); /* a path is no metadata */
+    free_reader(reader);
+}
+
 static void test_what_no_inflater_takes_is_broken(void **state)
 {
     (void)state;
@@ -449,6 +524,10 @@ int main(void)
         cmocka_unit_test(test_trailers_are_not_remembered_as_a_request),
         cmocka_unit_test(test_malformed_and_too_large_blocks_leave_the_table_right),
         cmocka_unit_test(test_the_limit_of_size_is_exact),
+        cmocka_unit_test(test_strings_without_end_are_passed_over),
+        cmocka_unit_test(test_a_long_string_that_is_cut_off_is_broken),
+        cmocka_unit_test(test_what_is_inflated_has_a_bound),
+        cmocka_unit_test(test_blanks_around_values_are_stripped),
         cmocka_unit_test(test_what_no_inflater_takes_is_broken),
         cmocka_unit_test(test_an_empty_block_is_no_request_but_good_trailers),
         cmocka_unit_test(test_connect_has_no_content_length),

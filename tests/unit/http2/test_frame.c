@@ -43,16 +43,18 @@ static void test_the_reserved_bit_of_the_stream_is_ignored(void **state)
     assert_int_equal(frame_read(header, 0).stream_id, 1);
 }
 
-/* Strips a frame of those bytes; REFUSED, or the length of what is left. */
-#define REFUSED (-100)
+/* Strips a frame of those bytes; an error below 0, or the length of what is left. */
+#define TOO_SHORT  (-HTTP2_FRAME_SIZE_ERROR)
+#define OVERPADDED (-HTTP2_PROTOCOL_ERROR)
 
 static int strip(enum frame_type type, unsigned flags, const char *bytes, size_t len,
                  struct slice *left)
 {
     struct frame frame = {
         .type = (uint8_t)type, .flags = (uint8_t)flags, .payload = slice_make(bytes, len)};
-    if (!frame_strip(&frame))
-        return REFUSED;
+    enum http2_error error = frame_strip(&frame);
+    if (error != HTTP2_NO_ERROR)
+        return -(int)error;
     *left = frame.payload;
     return (int)frame.payload.len;
 }
@@ -84,17 +86,19 @@ static void test_padding_and_priority_are_stripped(void **state)
     assert_int_equal(strip(FRAME_DATA, 0, NULL, 0, &left), 0);
 }
 
-static void test_more_padding_than_payload_is_refused(void **state)
+/* RFC 9113, 4.2 and 6.1. */
+static void test_too_few_bytes_and_too_much_padding(void **state)
 {
     (void)state;
     const unsigned padded = FRAME_PADDED, both = FRAME_PADDED | FRAME_PRIORITIZED;
     struct slice left;
-    assert_int_equal(strip(FRAME_DATA, padded, NULL, 0, &left), REFUSED);
-    assert_int_equal(strip(FRAME_DATA, padded, "\1", 1, &left), REFUSED);
-    assert_int_equal(strip(FRAME_DATA, padded, "\5body", 5, &left), REFUSED);
-    assert_int_equal(strip(FRAME_HEADERS, FRAME_PRIORITIZED, "\0\0\0\1", 4, &left), REFUSED);
-    assert_int_equal(strip(FRAME_HEADERS, both, "\0\0\0\0\1", 5, &left), REFUSED);
-    assert_int_equal(strip(FRAME_HEADERS, both, "\1\0\0\0\1\xf", 6, &left), REFUSED);
+    assert_int_equal(strip(FRAME_DATA, padded, NULL, 0, &left), TOO_SHORT);
+    assert_int_equal(strip(FRAME_HEADERS, padded, NULL, 0, &left), TOO_SHORT);
+    assert_int_equal(strip(FRAME_HEADERS, FRAME_PRIORITIZED, "\0\0\0\1", 4, &left), TOO_SHORT);
+    assert_int_equal(strip(FRAME_HEADERS, both, "\0\0\0\0\1", 5, &left), TOO_SHORT);
+    assert_int_equal(strip(FRAME_DATA, padded, "\1", 1, &left), OVERPADDED);
+    assert_int_equal(strip(FRAME_DATA, padded, "\5body", 5, &left), OVERPADDED);
+    assert_int_equal(strip(FRAME_HEADERS, both, "\1\0\0\0\1\xf", 6, &left), OVERPADDED);
 }
 
 int main(void)
@@ -104,7 +108,7 @@ int main(void)
         cmocka_unit_test(test_a_header_is_laid_out_as_the_rfc_says),
         cmocka_unit_test(test_the_reserved_bit_of_the_stream_is_ignored),
         cmocka_unit_test(test_padding_and_priority_are_stripped),
-        cmocka_unit_test(test_more_padding_than_payload_is_refused),
+        cmocka_unit_test(test_too_few_bytes_and_too_much_padding),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/admission.h"
+#include "net/closings.h"
 #include "net/listener.h"
 #include "net/loop.h"
 
@@ -71,6 +72,7 @@ struct echo_session {
     bool done;    /* finished when all is sent */
     bool ended;   /* feed has returned false */
     bool expired; /* as if by a timeout */
+    struct closing closing;
 };
 
 static inline size_t echo_server_queued(const void *user)
@@ -172,11 +174,26 @@ static inline bool echo_server_finished(const void *user)
     return (session->done || drained) && session->queued == 0;
 }
 
-static inline const char *echo_server_expired(const void *user, int64_t now_ms)
+static inline struct closing echo_server_expired(const void *user, int64_t now_ms)
 {
     const struct echo_session *session = user;
     (void)now_ms;
-    return session->expired ? "a test wanted it" : NULL;
+    return (struct closing){.kind = session->expired ? CLOSING_HEADER_TIMEOUT : CLOSING_NONE,
+                            .text = "a test wanted it"};
+}
+
+/* Says why. */
+static inline void echo_server_end(void *user, struct closing why)
+{
+    struct echo_session *session = user;
+    session->closing = why;
+    echo_server_append(session, slice_from_string(why.text));
+}
+
+static inline struct closing echo_server_closing(const void *user)
+{
+    const struct echo_session *session = user;
+    return session->closing;
 }
 
 static inline bool echo_server_owes(const void *user)
@@ -225,6 +242,8 @@ static inline struct echo_server *echo_server_new_with(const struct net_limits *
                                              .queued = echo_server_queued,
                                              .finished = echo_server_finished,
                                              .expired = echo_server_expired,
+                                             .end = echo_server_end,
+                                             .closing = echo_server_closing,
                                              .is_at_work = echo_server_is_at_work,
                                              .on_idle = echo_server_on_idle,
                                              .drain = echo_server_drain};

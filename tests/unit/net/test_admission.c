@@ -144,6 +144,31 @@ static void test_unix_sockets_have_no_address(void **state)
     net_admission_free(admission);
 }
 
+static void test_peers_are_printed(void **state)
+{
+    (void)state;
+    struct sockaddr_storage address = {0};
+    struct sockaddr_in *ip4 = (struct sockaddr_in *)&address;
+    struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)&address;
+    char text[NET_PEER_TEXT];
+    struct net_peer peer;
+    *ip4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(80)};
+    assert_int_equal(inet_pton(AF_INET, "192.0.2.255", &ip4->sin_addr), 1);
+    peer = net_peer_of(&address);
+    net_peer_print(&peer, text);
+    assert_string_equal(text, "192.0.2.255:80");
+    *ip6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(65535)};
+    assert_int_equal(
+        inet_pton(AF_INET6, "2001:db8:ffff:ffff:ffff:ffff:192.0.2.255", &ip6->sin6_addr), 1);
+    peer = net_peer_of(&address);
+    net_peer_print(&peer, text);
+    assert_string_equal(text, "[2001:db8:ffff:ffff:ffff:ffff:c000:2ff]:65535");
+    address.ss_family = AF_UNIX;
+    peer = net_peer_of(&address);
+    net_peer_print(&peer, text);
+    assert_string_equal(text, "a unix socket");
+}
+
 static void test_refusals_are_told_once(void **state)
 {
     (void)state;
@@ -252,6 +277,7 @@ int main(void)
         cmocka_unit_test(test_the_limit_of_an_address),
         cmocka_unit_test(test_a_refused_connection_counts_nowhere),
         cmocka_unit_test(test_unix_sockets_have_no_address),
+        cmocka_unit_test(test_peers_are_printed),
         cmocka_unit_test(test_refusals_are_told_once),
         cmocka_unit_test(test_many_addresses),
         cmocka_unit_test(test_who_has_left_is_forgotten),

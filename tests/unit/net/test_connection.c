@@ -538,10 +538,19 @@ static void test_expired_session_is_closed(void **state)
     echo_server_start(server);
     int other = echo_connect(&server->address, 0), fd = echo_connect(&server->address, 0);
     echo_send(fd, "E");
-    echo_wait_for_end(fd);
+    char said[64] = {0};
+    size_t len = 0;
+    for (ssize_t more = 1; more > 0; len += (size_t)more) {
+        echo_poll(fd, POLLIN);
+        more = recv(fd, said + len, sizeof said - 1 - len, 0);
+        assert_true(more >= 0);
+    }
+    assert_string_equal(said, "Ea test wanted it"); /* and it is told why */
+    assert_int_equal(
+        net_closings_count(net_admission_closings(server->admission), CLOSING_HEADER_TIMEOUT), 1);
+    close(fd);
     echo_wait_until(atomic_load(&server->closed) == 1);
     echo_assert_echoes(other);
-    close(fd);
     close(other);
     echo_server_stop_and_free(server);
 }
@@ -564,6 +573,8 @@ static void test_who_takes_nothing_in_time_is_closed(void **state)
     int fd = echo_connect(&server->address, 65536);
     echo_send(fd, "x");
     echo_wait_until(atomic_load(&server->closed) == 1); /* though it neither reads nor leaves */
+    assert_int_equal(
+        net_closings_count(net_admission_closings(server->admission), CLOSING_WRITE_TIMEOUT), 1);
     close(fd);
     echo_server_stop_and_free(server);
 }
