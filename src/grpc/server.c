@@ -188,6 +188,11 @@ uint64_t grpc_call_max_reply(const struct grpc_call *call)
     return call->max_reply;
 }
 
+struct blob *grpc_call_holder(const struct grpc_call *call)
+{
+    return call->message.blob;
+}
+
 /* Requests. */
 
 static void set_deadline(struct grpc_call *call, int64_t timeout_ms)
@@ -272,7 +277,7 @@ static void release_borrower(struct grpc_connection *connection)
 static void drop_message(struct grpc_call *call)
 {
     if (!call->complete)
-        call->connection->unfinished -= call->message.gathered.len;
+        call->connection->unfinished -= grpc_message_gathered(&call->message);
     grpc_message_deinit(&call->message);
 }
 
@@ -302,16 +307,17 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
     struct grpc_call *call = http2_stream_user(stream);
     const struct grpc_limits *limits = &connection->server->limits;
     release_borrower(connection);
-    size_t before = call->message.gathered.len, capacity = call->message.gathered.cap;
+    size_t before = grpc_message_gathered(&call->message);
+    size_t memory = grpc_message_memory(&call->message);
     const char *why;
     enum err err = grpc_message_take(&call->message, data, limits->max_message, &why);
-    connection->unfinished += call->message.gathered.len - before;
+    connection->unfinished += grpc_message_gathered(&call->message) - before;
     if (err == ERR_NONE && connection->unfinished > limits->max_unfinished) {
         err = ERR_TOO_LARGE;
         why = "too many large requests are under way on this connection; send fewer at once";
     }
-    size_t grown = call->message.gathered.cap;
-    if (err == ERR_NONE && grown > capacity && grown >= ACCOUNT_LEAST &&
+    size_t grown = grpc_message_memory(&call->message);
+    if (err == ERR_NONE && grown > memory && grown >= ACCOUNT_LEAST &&
         !account_allows(ACCOUNT_LEAST, grown)) {
         err = ERR_OUT_OF_MEMORY;
         why = "requests and unread answers take all of --max-client-memory; try again";
@@ -341,7 +347,7 @@ static void on_end(void *user, struct http2_stream *stream)
     }
     if (connection->borrower == call)
         connection->borrower = NULL;
-    connection->unfinished -= call->message.gathered.len;
+    connection->unfinished -= grpc_message_gathered(&call->message);
     call->complete = true;
     call->state = CALL_SUBMITTED;
     connection->owed++;

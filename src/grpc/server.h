@@ -99,6 +99,10 @@ void *grpc_call_user(const struct grpc_call *call);
 /* Bytes of the reply's message that the client takes (keystore-max-reply-bytes). */
 uint64_t grpc_call_max_reply(const struct grpc_call *call);
 
+/* The blob that the request's message lies in, borrowed as long as the message is valid; NULL if it
+ * lies elsewhere. A holder of its own may cut it to a part of the message (blob_cut()). */
+struct blob *grpc_call_holder(const struct grpc_call *call);
+
 /*
  * The reply, all at once: its size in bytes, then the message in any number of pieces that make up
  * exactly that size, then the end. The call must not be used after that.
