@@ -68,7 +68,9 @@ static enum err take_prefix(struct grpc_message *message, struct slice *bytes, s
 
 static void append_to_blob(struct grpc_message *message, struct slice bytes)
 {
-    memcpy(message->blob->data + message->in_blob.len, bytes.data, bytes.len);
+    uint8_t *end = message->blob->data + message->in_blob.len;
+    if (bytes.data != end)
+        memcpy(end, bytes.data, bytes.len);
     message->in_blob.len += bytes.len;
 }
 
@@ -148,6 +150,14 @@ enum err grpc_message_check_complete(const struct grpc_message *message, const c
         return ERR_BAD_MESSAGE;
     }
     return ERR_NONE;
+}
+
+uint8_t *grpc_message_room(struct grpc_message *message, size_t *size)
+{
+    if (message->blob == NULL)
+        return NULL;
+    *size = message->expected - message->in_blob.len;
+    return message->blob->data + message->in_blob.len;
 }
 
 void grpc_message_keep(struct grpc_message *message)

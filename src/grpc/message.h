@@ -37,6 +37,10 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
 enum err grpc_message_check_complete(const struct grpc_message *message, const char **why)
     __attribute__((warn_unused_result));
 
+/* Where the rest of it shall lie, `size` bytes; NULL if it has no memory yet. What was put there
+ * already is then taken without a copy. */
+uint8_t *grpc_message_room(struct grpc_message *message, size_t *size);
+
 /* Copies what is borrowed, because its memory is about to go. */
 void grpc_message_keep(struct grpc_message *message);
 

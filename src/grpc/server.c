@@ -330,6 +330,13 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
     }
 }
 
+static uint8_t *place(void *user, struct http2_stream *stream, size_t *size)
+{
+    (void)user;
+    struct grpc_call *call = http2_stream_user(stream);
+    return grpc_message_room(&call->message, size);
+}
+
 static void on_end(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
@@ -387,6 +394,7 @@ static const struct http2_handler handler = {
     .stream_user_size = sizeof(struct grpc_call),
     .on_request = on_request,
     .on_data = on_data,
+    .place = place,
     .on_end = on_end,
     .on_close = on_close,
     .on_feed_end = on_feed_end,
@@ -436,6 +444,21 @@ bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes
     connection->now_ms = now_ms;
     connection->feeding = true;
     bool alive = http2_session_feed(connection->session, bytes, out, now_ms);
+    connection->feeding = false;
+    return alive;
+}
+
+size_t grpc_connection_place(struct grpc_connection *connection, struct iovec *pieces)
+{
+    return http2_session_place(connection->session, pieces);
+}
+
+bool grpc_connection_feed_placed(struct grpc_connection *connection, size_t size, struct chain *out,
+                                 int64_t now_ms)
+{
+    connection->now_ms = now_ms;
+    connection->feeding = true;
+    bool alive = http2_session_feed_placed(connection->session, size, out, now_ms);
     connection->feeding = false;
     return alive;
 }

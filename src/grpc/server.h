@@ -73,6 +73,11 @@ void grpc_connection_free(struct grpc_connection *connection);
 bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes, struct chain *out,
                           int64_t now_ms) __attribute__((warn_unused_result));
 
+/* Where the next bytes are best read to, and what takes them then: see http2_session_place(). */
+size_t grpc_connection_place(struct grpc_connection *connection, struct iovec *pieces);
+bool grpc_connection_feed_placed(struct grpc_connection *connection, size_t size, struct chain *out,
+                                 int64_t now_ms) __attribute__((warn_unused_result));
+
 /* Appends what waits, as far as the peer's windows and the limit of output allow. */
 void grpc_connection_pull(struct grpc_connection *connection, struct chain *out, int64_t now_ms);
 

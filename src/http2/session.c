@@ -113,6 +113,7 @@ static enum http2_error frame_size(struct slice bytes, size_t *size)
 static enum http2_error take_frame(struct http2_session *session, const uint8_t *bytes, size_t size)
 {
     struct frame frame = frame_read(bytes, size - FRAME_HEADER_SIZE);
+    place_note(session, &frame);
     return receive_frame(session, &frame);
 }
 
@@ -144,7 +145,7 @@ static enum http2_error continue_partial(struct http2_session *session, struct s
     return take_frame(session, completed.data, size);
 }
 
-static enum http2_error take_frames(struct http2_session *session, struct slice bytes)
+enum http2_error session_take_frames(struct http2_session *session, struct slice bytes)
 {
     enum http2_error error = HTTP2_NO_ERROR;
     if (session->partial.len > 0)
@@ -212,18 +213,10 @@ static void finish_output(struct http2_session *session)
         session->progress_ms = session->now_ms;
 }
 
-bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
-                        int64_t now_ms)
+/* All bytes of a feed are taken. */
+static bool end_feed(struct http2_session *session, enum http2_error error)
 {
     const struct http2_limits *limits = &session->context->limits;
-    enum http2_error error = HTTP2_NO_ERROR;
-    if (session->failed)
-        return false;
-    direct_output(session, out, now_ms);
-    if (session->preface_seen < PREFACE_SIZE)
-        error = take_preface(session, &bytes);
-    if (error == HTTP2_NO_ERROR)
-        error = take_frames(session, bytes);
     session->context->handler->on_feed_end(session->user);
     buf_clear(&session->completed, KEPT_PARTIAL);
     if (error == HTTP2_NO_ERROR && session->unsent_acks > limits->max_unsent_control)
@@ -234,6 +227,29 @@ bool http2_session_feed(struct http2_session *session, struct slice bytes, struc
         watch_header_block(session);
     finish_output(session);
     return !session->failed;
+}
+
+bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
+                        int64_t now_ms)
+{
+    enum http2_error error = HTTP2_NO_ERROR;
+    if (session->failed)
+        return false;
+    direct_output(session, out, now_ms);
+    if (session->preface_seen < PREFACE_SIZE)
+        error = take_preface(session, &bytes);
+    if (error == HTTP2_NO_ERROR)
+        error = session_take_frames(session, bytes);
+    return end_feed(session, error);
+}
+
+bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
+                               int64_t now_ms)
+{
+    if (session->context->placing.session != session)
+        abort(); /* the caller's mistake */
+    direct_output(session, out, now_ms);
+    return end_feed(session, place_take(session, size));
 }
 
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms)
