@@ -19,7 +19,7 @@ GET, SET, PUSH, RANGE = "Get", "Set", "LPush", "LRange"
 CONNECTIONS, IN_FLIGHT = 4, 4
 KEYS = 16
 PUSHED_BYTES = 1 << 30  # that a run of LPush leaves in memory, at most
-MOST_CALLS = 2000000
+MOST_CALLS, QUICK_CALLS = 2000000, 100000
 REDIS_AIM = 1.0                       # CPU time over that of redis, at most
 RAW_AIM, RAW_AIM_FROM = 0.8, 64 << 10  # bytes/s over those of the raw copy, at least
 
@@ -33,12 +33,12 @@ def size_name(size):
 class Case:
     """An operation on values of one size, `calls` times in a run."""
 
-    def __init__(self, operation, size, run_bytes):
+    def __init__(self, operation, size, run_bytes, most_calls):
         self.operation = operation
         self.size = size
         if operation == PUSH:
             run_bytes = min(run_bytes, PUSHED_BYTES)
-        self.calls = max(CONNECTIONS * IN_FLIGHT, min(MOST_CALLS, run_bytes // size))
+        self.calls = max(CONNECTIONS * IN_FLIGHT, min(most_calls, run_bytes // size))
         self.name = f"{operation}, {size_name(size)}"
 
     def run_keystore(self, server):
@@ -81,8 +81,8 @@ CONTENDERS = [(KEYSTORE, loads.start_keystore, Case.run_keystore),
 
 
 class Values:
-    def __init__(self, sizes, rounds, run_bytes):
-        self.cases = [Case(operation, size, run_bytes)
+    def __init__(self, sizes, rounds, run_bytes, most_calls):
+        self.cases = [Case(operation, size, run_bytes, most_calls)
                       for operation in (GET, SET, PUSH, RANGE) for size in sizes]
         self.rounds = rounds
         self.bandwidths = {}  # (case, server) -> bytes/s, one per round
@@ -132,7 +132,8 @@ def main(arguments):
     parser = options.parser("values", __doc__)
     chosen = options.parse(parser, arguments)
     values = Values(QUICK_SIZES if chosen.quick else SIZES, chosen.rounds,
-                    (64 << 20) if chosen.quick else (4 << 30))
+                    (64 << 20) if chosen.quick else (4 << 30),
+                    QUICK_CALLS if chosen.quick else MOST_CALLS)
     values.run()
     summary = "\n".join(["## Bytes of values: CPU time and bandwidth, server of one thread\n",
                          values.table(), report.disturbance(values.usages)])

@@ -10,6 +10,7 @@ struct blob *blob_new_roomy(size_t len, size_t capacity)
     atomic_init(&blob->holders, 1);
     atomic_init(&blob->len, len);
     blob->capacity = capacity;
+    blob->data = (uint8_t *)blob + sizeof *blob;
     return blob;
 }
 
@@ -24,6 +25,26 @@ struct blob *blob_copy(struct slice bytes)
     if (bytes.len > 0)
         memcpy(blob->data, bytes.data, bytes.len);
     return blob;
+}
+
+static bool lies_in(const struct blob *blob, struct slice part)
+{
+    uintptr_t begin = (uintptr_t)blob->data, at = (uintptr_t)part.data;
+    return at >= begin && at - begin <= blob->capacity && part.len <= blob->capacity - (at - begin);
+}
+
+struct blob *blob_cut(struct blob *blob, struct slice part)
+{
+    if (!lies_in(blob, part) || runs_round(sizeof *blob + part.len) != blob_memory(blob))
+        return NULL;
+    if (part.data == blob->data && part.len == blob->capacity)
+        return blob_retain(blob);
+    if (!blob_is_sole(blob))
+        return NULL;
+    blob->data += part.data - blob->data;
+    blob->capacity = part.len;
+    atomic_store_explicit(&blob->len, part.len, memory_order_relaxed);
+    return blob_retain(blob);
 }
 
 struct blob *blob_retain(struct blob *blob)
@@ -44,7 +65,7 @@ static bool is_queued_only(size_t holders)
  * takes away what is there. */
 static void change(struct blob *blob, size_t difference)
 {
-    size_t memory = blob_memory(blob), size = sizeof *blob + blob->capacity;
+    size_t memory = blob_memory(blob);
     size_t before = atomic_load_explicit(&blob->holders, memory_order_relaxed), after;
     bool orphaned, done;
     do {
@@ -63,7 +84,7 @@ static void change(struct blob *blob, size_t difference)
         return;
     if ((after & BLOB_ORPHAN) != 0)
         account_count_queued(-(ptrdiff_t)memory);
-    runs_give(blob, size);
+    runs_give(blob, memory);
 }
 
 void blob_release(struct blob *blob)
@@ -91,5 +112,5 @@ bool blob_extend(struct blob *blob, size_t len, size_t count)
 
 size_t blob_memory(const struct blob *blob)
 {
-    return runs_round(sizeof *blob + blob->capacity);
+    return runs_round((size_t)(blob->data - (const uint8_t *)blob) + blob->capacity);
 }

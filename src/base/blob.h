@@ -21,7 +21,7 @@ struct blob {
     atomic_size_t holders;
     atomic_size_t len; /* bytes in use */
     size_t capacity;   /* bytes there are */
-    uint8_t data[];
+    uint8_t *data;     /* behind this, in the same memory */
 };
 
 /* A blob of `len` bytes with one holder; the caller fills `data` before it shares it. */
@@ -32,6 +32,14 @@ struct blob *blob_new_roomy(size_t len, size_t capacity);
 
 /* A blob with a copy of the bytes. */
 struct blob *blob_copy(struct slice bytes);
+
+/*
+ * A reference to a blob that is `part` alone, without a copy: this one, cut to that, if the part
+ * lies in it, the blob takes no more memory than one of the part's length would, and nobody but the
+ * calling holder has it, or it was cut to the same before. Else NULL, and nothing has changed. What
+ * is cut off is not used any more, but stays readable as long as the blob lives.
+ */
+struct blob *blob_cut(struct blob *blob, struct slice part);
 
 /* One holder more; returns the blob. */
 struct blob *blob_retain(struct blob *blob);

@@ -1,15 +1,27 @@
 /* Length-prefixed messages of gRPC. Knows nothing of streams or of what the bytes mean. */
 #include "grpc/message.h"
 
+#include "base/account.h"
+
 #include <stdlib.h>
 
-/* A message in pieces has room for so many times the bytes that have arrived, though never for more
- * than all of it: growing copies a seventh of it at most, and a prefix alone takes no memory. */
+/* A message in pieces has room for so many times the bytes that have arrived, but for no more than
+ * one part in ALL_AHEAD of it, until so much has arrived: then for all of it. So a prefix alone
+ * takes no memory, and growing copies no more than a few hundredths of the message. */
 #define ROOM_AHEAD 8
+#define ALL_AHEAD  32
+/* From here on that is a blob, which counts in the account as large blocks do. */
+#define LARGE ACCOUNT_LEAST
 
 void grpc_message_deinit(struct grpc_message *message)
 {
     buf_deinit(&message->gathered);
+    if (message->blob == NULL)
+        return;
+    account_count(-(ptrdiff_t)blob_memory(message->blob));
+    blob_release(message->blob);
+    message->blob = NULL;
+    message->in_blob = (struct slice){0};
 }
 
 static enum err read_prefix(struct grpc_message *message, const uint8_t prefix[GRPC_PREFIX_SIZE],
@@ -54,18 +66,54 @@ static enum err take_prefix(struct grpc_message *message, struct slice *bytes, s
     return ERR_NONE;
 }
 
-/* Appends to what has arrived; false if there is more than expected. */
-static bool gather(struct grpc_message *message, struct slice bytes)
+static void append_to_blob(struct grpc_message *message, struct slice bytes)
+{
+    uint8_t *end = message->blob->data + message->in_blob.len;
+    if (bytes.data != end)
+        memcpy(end, bytes.data, bytes.len);
+    message->in_blob.len += bytes.len;
+}
+
+static void take_blob(struct grpc_message *message)
+{
+    message->blob = blob_new(message->expected);
+    message->in_blob = slice_make(message->blob->data, 0);
+    account_count((ptrdiff_t)blob_memory(message->blob));
+    if (message->gathered.len > 0)
+        append_to_blob(message, buf_slice(&message->gathered));
+    buf_deinit(&message->gathered);
+}
+
+/* Room for what arrives; there is not more than expected. */
+static void make_room(struct grpc_message *message, size_t arrived)
 {
     struct buf *gathered = &message->gathered;
-    size_t arrived = gathered->len + bytes.len;
-    if (arrived > gathered->cap && arrived <= message->expected) {
-        size_t room =
-            arrived < message->expected / ROOM_AHEAD ? arrived * ROOM_AHEAD : message->expected;
-        if (buf_reserve(gathered, room - gathered->len) == NULL)
-            return false;
-    }
-    return buf_append(gathered, bytes);
+    size_t most_ahead = message->expected / ALL_AHEAD, room = arrived * ROOM_AHEAD;
+    if (message->blob != NULL || arrived <= gathered->cap)
+        return;
+    if (arrived >= most_ahead)
+        room = message->expected;
+    else if (room > most_ahead)
+        room = most_ahead;
+    if (room == message->expected && room >= LARGE)
+        take_blob(message);
+    else if (buf_reserve(gathered, room - gathered->len) == NULL)
+        abort(); /* its limit is `expected` */
+}
+
+/* Appends to what has arrived; there is not more than expected. */
+static void gather(struct grpc_message *message, struct slice bytes)
+{
+    make_room(message, grpc_message_gathered(message) + bytes.len);
+    if (message->blob != NULL)
+        append_to_blob(message, bytes);
+    else if (!buf_append(&message->gathered, bytes))
+        abort(); /* its limit is `expected` */
+}
+
+static size_t arrived(const struct grpc_message *message)
+{
+    return message->borrowed.len + grpc_message_gathered(message);
 }
 
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
@@ -78,14 +126,14 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
     }
     if (bytes.len == 0)
         return ERR_NONE;
-    if (bytes.len > message->expected - message->borrowed.len - message->gathered.len) {
+    if (bytes.len > message->expected - arrived(message)) {
         *why = "the request holds more than one message; a unary call sends exactly one";
         return ERR_NOT_SERVED;
     }
     if (bytes.len == message->expected)
         message->borrowed = bytes;
-    else if (!gather(message, bytes))
-        abort(); /* checked above */
+    else
+        gather(message, bytes);
     return ERR_NONE;
 }
 
@@ -96,8 +144,7 @@ enum err grpc_message_check_complete(const struct grpc_message *message, const c
                "5 zero bytes)";
         return ERR_NOT_SERVED;
     }
-    if (message->prefix_len < GRPC_PREFIX_SIZE ||
-        message->borrowed.len + message->gathered.len < message->expected) {
+    if (message->prefix_len < GRPC_PREFIX_SIZE || arrived(message) < message->expected) {
         *why = "the request ended in the middle of its message; send as many bytes as its "
                "length prefix says";
         return ERR_BAD_MESSAGE;
@@ -105,18 +152,37 @@ enum err grpc_message_check_complete(const struct grpc_message *message, const c
     return ERR_NONE;
 }
 
+uint8_t *grpc_message_room(struct grpc_message *message, size_t *size)
+{
+    if (message->blob == NULL)
+        return NULL;
+    *size = message->expected - message->in_blob.len;
+    return message->blob->data + message->in_blob.len;
+}
+
 void grpc_message_keep(struct grpc_message *message)
 {
     if (message->borrowed.len == 0)
         return;
-    if (!buf_append(&message->gathered, message->borrowed))
-        abort(); /* the limit is `expected`, which is the length */
+    gather(message, message->borrowed);
     message->borrowed = (struct slice){0};
 }
 
 struct slice grpc_message_bytes(const struct grpc_message *message)
 {
-    return message->borrowed.len > 0 ? message->borrowed : buf_slice(&message->gathered);
+    if (message->borrowed.len > 0)
+        return message->borrowed;
+    return message->blob != NULL ? message->in_blob : buf_slice(&message->gathered);
+}
+
+size_t grpc_message_gathered(const struct grpc_message *message)
+{
+    return message->blob != NULL ? message->in_blob.len : message->gathered.len;
+}
+
+size_t grpc_message_memory(const struct grpc_message *message)
+{
+    return message->blob != NULL ? message->expected : message->gathered.cap;
 }
 
 void grpc_message_write_prefix(uint8_t out[GRPC_PREFIX_SIZE], size_t size)

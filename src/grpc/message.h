@@ -1,10 +1,12 @@
 /*
  * Cutting the one message of a unary request out of its DATA: a 5-byte prefix (flag, length), then
- * the message. A message that arrives in one piece is not copied.
+ * the message. A message that arrives in one piece is not copied; a large one is gathered in a blob
+ * of its length, so that whoever wants a value that makes up nearly all of it may keep that.
  */
 #ifndef KEYSTORE_GRPC_MESSAGE_H
 #define KEYSTORE_GRPC_MESSAGE_H
 
+#include "base/blob.h"
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -16,7 +18,9 @@ struct grpc_message {
     uint8_t prefix_len;
     size_t expected;       /* bytes of message, once the prefix is complete */
     struct slice borrowed; /* the whole message, where the caller's bytes are */
-    struct buf gathered;   /* else what has arrived of it */
+    struct buf gathered;   /* else what has arrived of it, */
+    struct blob *blob;     /* or NULL; of a large one, of which enough has arrived: all of it, */
+    struct slice in_blob;  /* with what has arrived. The blob may be cut meanwhile */
 };
 
 void grpc_message_deinit(struct grpc_message *message);
@@ -33,11 +37,19 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
 enum err grpc_message_check_complete(const struct grpc_message *message, const char **why)
     __attribute__((warn_unused_result));
 
+/* Where the rest of it shall lie, `size` bytes; NULL if it has no memory yet. What was put there
+ * already is then taken without a copy. */
+uint8_t *grpc_message_room(struct grpc_message *message, size_t *size);
+
 /* Copies what is borrowed, because its memory is about to go. */
 void grpc_message_keep(struct grpc_message *message);
 
 /* The complete message. */
 struct slice grpc_message_bytes(const struct grpc_message *message);
+
+/* Bytes that have arrived and were copied, and bytes of memory taken for them. */
+size_t grpc_message_gathered(const struct grpc_message *message);
+size_t grpc_message_memory(const struct grpc_message *message);
 
 /* Writes the prefix of an uncompressed message of `size` bytes (below 4 GiB) to `out`. */
 void grpc_message_write_prefix(uint8_t out[GRPC_PREFIX_SIZE], size_t size);

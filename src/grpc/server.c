@@ -192,6 +192,11 @@ uint64_t grpc_call_max_reply(const struct grpc_call *call)
     return call->max_reply;
 }
 
+struct blob *grpc_call_holder(const struct grpc_call *call)
+{
+    return call->message.blob;
+}
+
 /* Requests. */
 
 static void set_deadline(struct grpc_call *call, int64_t timeout_ms)
@@ -299,7 +304,7 @@ static void release_borrower(struct grpc_connection *connection)
 static void drop_message(struct grpc_call *call)
 {
     if (!call->complete)
-        call->connection->unfinished -= call->message.gathered.len;
+        call->connection->unfinished -= grpc_message_gathered(&call->message);
     grpc_message_deinit(&call->message);
 }
 
@@ -329,16 +334,17 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
     struct grpc_call *call = http2_stream_user(stream);
     const struct grpc_limits *limits = &connection->server->limits;
     release_borrower(connection);
-    size_t before = call->message.gathered.len, capacity = call->message.gathered.cap;
+    size_t before = grpc_message_gathered(&call->message);
+    size_t memory = grpc_message_memory(&call->message);
     const char *why;
     enum err err = grpc_message_take(&call->message, data, limits->max_message, &why);
-    connection->unfinished += call->message.gathered.len - before;
+    connection->unfinished += grpc_message_gathered(&call->message) - before;
     if (err == ERR_NONE && connection->unfinished > limits->max_unfinished) {
         err = ERR_TOO_LARGE;
         why = "too many large requests are under way on this connection; send fewer at once";
     }
-    size_t grown = call->message.gathered.cap;
-    if (err == ERR_NONE && grown > capacity && grown >= ACCOUNT_LEAST &&
+    size_t grown = grpc_message_memory(&call->message);
+    if (err == ERR_NONE && grown > memory && grown >= ACCOUNT_LEAST &&
         !account_allows(ACCOUNT_LEAST, grown)) {
         err = ERR_OUT_OF_MEMORY;
         why = "requests and unread answers take all of --max-client-memory; try again";
@@ -349,6 +355,13 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
     } else if (call->message.borrowed.len > 0) {
         connection->borrower = call;
     }
+}
+
+static uint8_t *place(void *user, struct http2_stream *stream, size_t *size)
+{
+    (void)user;
+    struct grpc_call *call = http2_stream_user(stream);
+    return grpc_message_room(&call->message, size);
 }
 
 static void on_end(void *user, struct http2_stream *stream)
@@ -368,7 +381,7 @@ static void on_end(void *user, struct http2_stream *stream)
     }
     if (connection->borrower == call)
         connection->borrower = NULL;
-    connection->unfinished -= call->message.gathered.len;
+    connection->unfinished -= grpc_message_gathered(&call->message);
     call->complete = true;
     call->state = CALL_SUBMITTED;
     connection->owed++;
@@ -409,6 +422,7 @@ static const struct http2_handler handler = {
     .on_request = on_request,
     .on_oversized = on_oversized,
     .on_data = on_data,
+    .place = place,
     .on_end = on_end,
     .on_close = on_close,
     .on_feed_end = on_feed_end,
@@ -458,6 +472,21 @@ bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes
     connection->now_ms = now_ms;
     connection->feeding = true;
     bool alive = http2_session_feed(connection->session, bytes, out, now_ms);
+    connection->feeding = false;
+    return alive;
+}
+
+size_t grpc_connection_place(struct grpc_connection *connection, struct iovec *pieces)
+{
+    return http2_session_place(connection->session, pieces);
+}
+
+bool grpc_connection_feed_placed(struct grpc_connection *connection, size_t size, struct chain *out,
+                                 int64_t now_ms)
+{
+    connection->now_ms = now_ms;
+    connection->feeding = true;
+    bool alive = http2_session_feed_placed(connection->session, size, out, now_ms);
     connection->feeding = false;
     return alive;
 }

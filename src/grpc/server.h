@@ -73,6 +73,11 @@ void grpc_connection_free(struct grpc_connection *connection);
 bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes, struct chain *out,
                           int64_t now_ms) __attribute__((warn_unused_result));
 
+/* Where the next bytes are best read to, and what takes them then: see http2_session_place(). */
+size_t grpc_connection_place(struct grpc_connection *connection, struct iovec *pieces);
+bool grpc_connection_feed_placed(struct grpc_connection *connection, size_t size, struct chain *out,
+                                 int64_t now_ms) __attribute__((warn_unused_result));
+
 /* Appends what waits, as far as the peer's windows and the limit of output allow. */
 void grpc_connection_pull(struct grpc_connection *connection, struct chain *out, int64_t now_ms);
 
@@ -104,6 +109,10 @@ void *grpc_call_user(const struct grpc_call *call);
 
 /* Bytes of the reply's message that the client takes (keystore-max-reply-bytes). */
 uint64_t grpc_call_max_reply(const struct grpc_call *call);
+
+/* The blob that the request's message lies in, borrowed as long as the message is valid; NULL if it
+ * lies elsewhere. A holder of its own may cut it to a part of the message (blob_cut()). */
+struct blob *grpc_call_holder(const struct grpc_call *call);
 
 /*
  * The reply, all at once: its size in bytes, then the message in any number of pieces that make up

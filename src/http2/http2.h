@@ -20,6 +20,9 @@
 #include "base/closing.h"
 #include "base/slice.h"
 
+/* Pieces that http2_session_place() makes, at most. */
+#define HTTP2_MAX_PIECES 33
+
 struct http2_context;
 struct http2_session;
 struct http2_stream;
@@ -87,6 +90,10 @@ struct http2_handler {
                          const struct http2_request *request);
     /* Part of the request's body; valid until http2_session_feed() returns. */
     void (*on_data)(void *user, struct http2_stream *stream, struct slice data);
+    /* Where the rest of the body shall lie, `size` bytes: then on_data may point there. NULL:
+     * nowhere in particular. The memory lasts until the body is complete or the stream gone. May be
+     * NULL. */
+    uint8_t *(*place)(void *user, struct http2_stream *stream, size_t *size);
     /* The request is complete. Not called once it was answered. */
     void (*on_end)(void *user, struct http2_stream *stream);
     /* The stream is gone; it must not be used after this. */
@@ -118,6 +125,18 @@ void http2_session_free(struct http2_session *session);
  */
 bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
                         int64_t now_ms) __attribute__((warn_unused_result));
+
+/*
+ * Where the next bytes of the peer had best be read to, in up to HTTP2_MAX_PIECES pieces; returns
+ * how many. 0: wherever the caller likes. If any bytes are read to there,
+ * http2_session_feed_placed() takes them, with nothing done to any session of the context in
+ * between.
+ */
+size_t http2_session_place(struct http2_session *session, struct iovec *pieces);
+
+/* As http2_session_feed() with the first `size` bytes of those pieces. */
+bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
+                               int64_t now_ms) __attribute__((warn_unused_result));
 
 /* Appends what waits to `out`, as much as windows and max_output allow. */
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms);

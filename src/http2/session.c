@@ -123,6 +123,7 @@ static enum http2_error frame_size(struct slice bytes, size_t *size)
 static enum http2_error take_frame(struct http2_session *session, const uint8_t *bytes, size_t size)
 {
     struct frame frame = frame_read(bytes, size - FRAME_HEADER_SIZE);
+    place_note(session, &frame);
     return receive_frame(session, &frame);
 }
 
@@ -154,7 +155,7 @@ static enum http2_error continue_partial(struct http2_session *session, struct s
     return take_frame(session, completed.data, size);
 }
 
-static enum http2_error take_frames(struct http2_session *session, struct slice bytes)
+enum http2_error session_take_frames(struct http2_session *session, struct slice bytes)
 {
     enum http2_error error = HTTP2_NO_ERROR;
     if (session->partial.len > 0)
@@ -281,17 +282,9 @@ static bool reads_no_control(const struct http2_session *session)
     return session->unsent_control > limits->max_unsent_control + limits->max_streams * RESET_SIZE;
 }
 
-bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
-                        int64_t now_ms)
+/* All bytes of a feed are taken. */
+static bool end_feed(struct http2_session *session, enum http2_error error)
 {
-    enum http2_error error = HTTP2_NO_ERROR;
-    if (session->failed)
-        return false;
-    direct_output(session, out, now_ms);
-    if (session->preface_seen < PREFACE_SIZE)
-        error = take_preface(session, &bytes);
-    if (error == HTTP2_NO_ERROR)
-        error = take_frames(session, bytes);
     session->context->handler->on_feed_end(session->user);
     buf_clear(&session->completed, KEPT_PARTIAL);
     if (error == HTTP2_NO_ERROR && reads_no_control(session))
@@ -303,6 +296,29 @@ bool http2_session_feed(struct http2_session *session, struct slice bytes, struc
         watch_header_block(session);
     finish_output(session);
     return !session->failed;
+}
+
+bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
+                        int64_t now_ms)
+{
+    enum http2_error error = HTTP2_NO_ERROR;
+    if (session->failed)
+        return false;
+    direct_output(session, out, now_ms);
+    if (session->preface_seen < PREFACE_SIZE)
+        error = take_preface(session, &bytes);
+    if (error == HTTP2_NO_ERROR)
+        error = session_take_frames(session, bytes);
+    return end_feed(session, error);
+}
+
+bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
+                               int64_t now_ms)
+{
+    if (session->context->placing.session != session)
+        abort(); /* the caller's mistake */
+    direct_output(session, out, now_ms);
+    return end_feed(session, place_take(session, size));
 }
 
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms)

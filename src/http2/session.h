@@ -13,12 +13,40 @@
 /* Streams that have just closed, so that late frames for them are told from wrong ones. */
 #define SESSION_CLOSED_KEPT 64
 
+/* Bodies that are read to their places: place.c. */
+
+#define PLACE_FRAMES ((HTTP2_MAX_PIECES - 1) / 2)
+
+/* A frame that is expected. */
+struct placed_frame {
+    uint8_t header[FRAME_HEADER_SIZE];
+    struct slice payload; /* where it shall lie */
+    bool is_last;         /* the body is complete then */
+};
+
+/* What a read is cut into, between http2_session_place() and http2_session_feed_placed(). */
+struct placing {
+    const struct http2_session *session;
+    size_t partial_left; /* the rest of the session's partial frame, which comes first */
+    size_t count;
+    struct placed_frame frames[PLACE_FRAMES];
+    uint8_t rest[PLACE_FRAMES * (FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD)]; /* put together again */
+};
+
+/* DATA frames of one size that came one after the other. */
+struct frame_run {
+    uint32_t stream_id;
+    uint32_t count;
+    size_t length; /* of their payloads */
+};
+
 struct http2_context {
     struct http2_limits limits;
     const struct http2_handler *handler;
     struct http2_stream *free_streams; /* linked by `next` */
     size_t free_count;
     struct fields scratch; /* of the block being read */
+    struct placing placing;
 };
 
 struct http2_stream {
@@ -70,6 +98,7 @@ struct http2_session {
     const char *blame;             /* the error message for the connection error under way */
     struct buf partial;            /* the beginning of a frame whose rest has not come */
     struct buf completed; /* the frame that the newest feed completed; its events may point here */
+    struct frame_run run; /* of the newest large frames */
     struct decoder decoder;
     uint32_t block_stream; /* of the header block being gathered; 0 = none */
     uint8_t block_flags;   /* of its HEADERS frame */
@@ -146,6 +175,18 @@ static inline bool session_is_ending(const struct http2_session *session)
 {
     return session->closing.kind != CLOSING_NONE;
 }
+/* Takes the bytes, after those of the frame that has begun. HTTP2_NO_ERROR, or the error that ends
+ * the connection. */
+enum http2_error session_take_frames(struct http2_session *session, struct slice bytes)
+    __attribute__((warn_unused_result));
+
+/* place.c */
+
+/* A frame has come that was not placed. */
+void place_note(struct http2_session *session, const struct frame *frame);
+/* Takes the bytes that http2_session_place() has told the place of. */
+enum http2_error place_take(struct http2_session *session, size_t size)
+    __attribute__((warn_unused_result));
 
 /* receive.c */
 

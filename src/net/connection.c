@@ -60,6 +60,7 @@ struct net_connection {
     bool hung_up;   /* the peer has ended its side */
     bool lingering; /* we have ended ours */
     bool waiting;   /* in the list of those to be flushed */
+    size_t placed;  /* bytes that were just read to where the protocol wants them */
     struct net_connection *next_waiting;
 };
 
@@ -70,10 +71,31 @@ static int64_t now_of(const struct net_connection *connection)
     return (int64_t)uv_now(&connection->shared->uv);
 }
 
+/* Reads to where the protocol wants it; the number of bytes, 0 if it does not or there are none. */
+static size_t read_placed(struct net_connection *connection)
+{
+    const struct net_protocol *protocol = connection->shared->protocol;
+    struct iovec pieces[NET_MAX_PIECES];
+    int descriptor;
+    if (protocol->place == NULL || connection->lingering)
+        return 0;
+    size_t count = protocol->place(connection->session, pieces);
+    if (count == 0 || uv_fileno(&connection->uv.handle, &descriptor) != 0)
+        return 0;
+    ssize_t size = readv(descriptor, pieces, (int)count);
+    return size > 0 ? (size_t)size : 0; /* libuv meets the end, and errors, as well */
+}
+
+/* What has been read already is handed over by way of UV_ENOBUFS: libuv calls on_readable() with
+ * that, and does not read itself, if it gets no buffer. */
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
     struct net_connection *connection = handle->data;
+    connection->placed = read_placed(connection);
+    *buffer = uv_buf_init(NULL, 0);
+    if (connection->placed > 0)
+        return;
     *buffer = uv_buf_init((char *)connection->shared->input, (unsigned)READ_CHUNK);
 }
 
@@ -283,15 +305,19 @@ void net_connection_flush(struct net_connection *connection)
     shared->output = fed;
 }
 
-/* False if the connection is to end. */
+/* What was read, to there or to the protocol's places. False if the connection is to end. */
 static bool feed(struct net_connection *connection, struct slice bytes)
 {
     struct net_shared *shared = connection->shared;
     const struct net_protocol *protocol = shared->protocol;
     struct chain *out = connection->writing ? NULL : &shared->output;
+    void *session = connection->session;
     shared->feeding = true;
-    bool alive =
-        protocol->feed(protocol->user, connection->session, bytes, out, now_of(connection));
+    bool alive = connection->placed > 0
+                     ? protocol->feed_placed(protocol->user, session, connection->placed, out,
+                                             now_of(connection))
+                     : protocol->feed(protocol->user, session, bytes, out, now_of(connection));
+    connection->placed = 0;
     shared->feeding = false;
     return alive;
 }
@@ -308,6 +334,8 @@ static void pass_over(struct net_connection *connection, ssize_t count)
 static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct net_connection *connection = stream->data;
+    if (count == UV_ENOBUFS)
+        count = (ssize_t)connection->placed;
     if (count == 0)
         return;
     if (connection->lingering || (count < 0 && count != UV_EOF)) {

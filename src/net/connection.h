@@ -8,7 +8,7 @@
 #include <uv.h>
 
 /* Bytes that are read at once. */
-#define READ_CHUNK ((size_t)64 * 1024)
+#define READ_CHUNK ((size_t)256 * 1024)
 
 /* What the connections of a loop share. */
 struct net_shared {

@@ -16,6 +16,9 @@
 /* How long a peer may take to notice that the server shuts down, before drain() is called again. */
 #define NET_DRAIN_PATIENCE_MS 500
 
+/* Pieces that a protocol may have a read cut into. */
+#define NET_MAX_PIECES 33
+
 struct net_admission;
 struct net_connection;
 struct net_loop;
@@ -30,6 +33,11 @@ struct net_protocol {
     /* Appends answers to `out`; with NULL they wait to be pulled. False if the connection is to end
      * after what can be pulled is written. */
     bool (*feed)(void *user, void *session, struct slice bytes, struct chain *out, int64_t now_ms);
+    /* Where the next bytes are best read to, in at most NET_MAX_PIECES pieces; returns how many, 0
+     * = anywhere. NULL: anywhere always. If some were read to there, feed_placed() is next, which
+     * is as feed() with that many of them. */
+    size_t (*place)(void *session, struct iovec *pieces);
+    bool (*feed_placed)(void *user, void *session, size_t size, struct chain *out, int64_t now_ms);
     /* Appends a bounded amount of what waits; nothing if nothing can go now. */
     void (*pull)(void *session, struct chain *out, int64_t now_ms);
     size_t (*queued)(const void *session); /* bytes of output that wait to be pulled */

@@ -73,6 +73,22 @@ static bool feed(void *user, void *session, struct slice bytes, struct chain *ou
     return goes_on;
 }
 
+_Static_assert(NET_MAX_PIECES == HTTP2_MAX_PIECES, "what the session makes goes to the loop");
+
+static size_t place(void *session, struct iovec *pieces)
+{
+    return grpc_connection_place(session, pieces);
+}
+
+static bool feed_placed(void *user, void *session, size_t size, struct chain *out, int64_t now_ms)
+{
+    struct worker *worker = user;
+    service_set_time(worker->service, clock_unix_ms());
+    bool goes_on = grpc_connection_feed_placed(session, size, out, now_ms);
+    is_at_work(worker);
+    return goes_on;
+}
+
 /* Nothing has come meanwhile. */
 static void on_idle(void *user)
 {
@@ -144,6 +160,8 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
                                              .on_open = on_open,
                                              .on_close = on_close,
                                              .feed = feed,
+                                             .place = place,
+                                             .feed_placed = feed_placed,
                                              .pull = pull,
                                              .queued = queued,
                                              .finished = finished,

@@ -137,6 +137,7 @@ static enum err make_op(struct request *request, struct slice message, const cha
     const struct service *service = request->service;
     struct op *op = &request->task.op;
     *op = (struct op){.kind = request->method->kind,
+                      .holder = grpc_call_holder(request->call),
                       .now_ms = service->now_ms,
                       .max_answer = service->max_answer,
                       .max_reply = grpc_call_max_reply(request->call),

@@ -212,17 +212,29 @@ static void change_entry(struct lookup *at, struct entry *changed)
     at->entry = changed;
 }
 
+struct blob *apply_adopt(const struct keyspace *space, struct slice value)
+{
+    if (value.len < ENTRY_MIN_BLOB || space->holder == NULL)
+        return NULL;
+    return blob_cut(space->holder, value);
+}
+
 void apply_put_string(struct keyspace *space, struct lookup *at, struct slice value,
                       int64_t expire_at_ms)
 {
     struct entry_stamp stamp = {.version = apply_revision(space), .expire_at_ms = expire_at_ms};
+    struct slab *slab = &at->shard->slab;
+    struct blob *blob = apply_adopt(space, value);
     if (at->entry == NULL || (space->undo != NULL && !apply_is_own(space, at->entry))) {
-        apply_put(space, at, entry_new_string(&at->shard->slab, at->key, value, stamp));
+        apply_put(space, at,
+                  blob != NULL ? entry_new_blob(slab, at->key, blob, stamp)
+                               : entry_new_string(slab, at->key, value, stamp));
         return;
     }
     apply_preserve(space, at);
     database_uncount(at->database, at->entry);
-    change_entry(at, entry_replace_string(&at->shard->slab, at->entry, value, stamp));
+    change_entry(at, blob != NULL ? entry_replace_blob(slab, at->entry, blob, stamp)
+                                  : entry_replace_string(slab, at->entry, value, stamp));
 }
 
 void apply_restamp(struct keyspace *space, struct lookup *at, int64_t expire_at_ms)

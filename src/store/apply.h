@@ -26,6 +26,7 @@ struct keyspace {
     struct store *store;
     struct arena *arena; /* for what the result points to */
     struct undo *undo;   /* what would take the writes back; NULL if nothing will */
+    struct blob *holder; /* of the values that are written, perhaps: op.holder */
     int64_t now_ms;
     uint64_t revision; /* of this unit; 0 until its first write */
     uint64_t seen;     /* newest revision that it has seen the effects of */
@@ -123,6 +124,10 @@ void apply_preserve(struct keyspace *space, struct lookup *at);
 /* The entry, whose key is at->key and which comes from at->shard's slab, takes the place of what
  * was there. It passes to the store. */
 void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry);
+
+/* A blob that is this value alone, as blob_cut() makes it of the holder, with a reference for the
+ * caller; NULL if the value is to be copied. */
+struct blob *apply_adopt(const struct keyspace *space, struct slice value);
 
 /* A string that lies elsewhere takes the place of what was there, in place if that has its size. */
 void apply_put_string(struct keyspace *space, struct lookup *at, struct slice value,

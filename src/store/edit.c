@@ -1,6 +1,7 @@
 /* Changing a list together with its entry, its charge and its way back. */
 #include "store/edit.h"
 
+#include "base/blob.h"
 #include "store/entry.h"
 #include "store/shard.h"
 #include "store/undo_list.h"
@@ -16,10 +17,20 @@ struct edit edit_begin(struct keyspace *space, struct lookup *at)
     return (struct edit){.space = space, .at = at, .list = list, .memory = list_memory(list)};
 }
 
+static void push(struct edit *edit, enum list_end end, struct slice value)
+{
+    struct blob *blob = apply_adopt(edit->space, value);
+    if (blob != NULL)
+        list_push_blob(edit->list, end, blob);
+    else
+        list_push(edit->list, end, value);
+    blob_release(blob);
+}
+
 void edit_push(struct edit *edit, enum list_end end, const struct slice *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        list_push(edit->list, end, values[i]);
+        push(edit, end, values[i]);
     if (edit->space->undo != NULL)
         undo_list_pushed(edit->space->undo, edit->at, end, count);
 }
@@ -57,7 +68,12 @@ void edit_trim(struct edit *edit, size_t first, size_t count)
 
 void edit_insert(struct edit *edit, size_t index, struct slice value)
 {
-    list_insert(edit->list, index, value);
+    struct blob *blob = apply_adopt(edit->space, value);
+    if (blob != NULL)
+        list_insert_blob(edit->list, index, blob);
+    else
+        list_insert(edit->list, index, value);
+    blob_release(blob);
     if (edit->space->undo != NULL)
         undo_list_inserted(edit->space->undo, edit->at, index);
 }
@@ -65,8 +81,14 @@ void edit_insert(struct edit *edit, size_t index, struct slice value)
 void edit_replace(struct edit *edit, size_t index, struct slice value)
 {
     struct undo *undo = edit->space->undo;
-    if (undo == NULL || undo_list_replacing(undo, edit->at, index))
+    if (undo != NULL && !undo_list_replacing(undo, edit->at, index))
+        return;
+    struct blob *blob = apply_adopt(edit->space, value);
+    if (blob != NULL)
+        list_replace_blob(edit->list, index, blob);
+    else
         list_replace(edit->list, index, value);
+    blob_release(blob);
 }
 
 bool edit_remove_here(struct edit *edit, struct list_cursor *cursor, enum list_end towards)

@@ -145,6 +145,16 @@ struct entry *entry_new_string(struct slab *slab, struct slice key, struct slice
     return entry;
 }
 
+struct entry *entry_new_blob(struct slab *slab, struct slice key, struct blob *blob,
+                             struct entry_stamp stamp)
+{
+    size_t length = blob_slice(blob).len;
+    struct shape shape = shape_of_string(key.len, length, stamp);
+    struct entry *entry = new_entry(slab, key, &shape, stamp);
+    write_blob(slab, entry, &shape, blob, length);
+    return entry;
+}
+
 struct entry *entry_new_list(struct slab *slab, struct slice key, struct list *list,
                              struct entry_stamp stamp)
 {
@@ -321,15 +331,34 @@ static struct entry *reshape(struct slab *slab, struct entry *entry, const struc
     return entry;
 }
 
+/* Makes it the entry of a string of that length, which is to be written. */
+static struct entry *clear(struct slab *slab, struct entry *entry, size_t length,
+                           struct entry_stamp stamp, struct shape *shape)
+{
+    *shape = shape_of_string(entry_key_length(entry), length, stamp);
+    shape->flags |= entry_marks(entry);
+    release_value(slab, entry);
+    entry = reshape(slab, entry, shape, shape->key_length);
+    write_head(entry, shape, stamp);
+    return entry;
+}
+
 struct entry *entry_replace_string(struct slab *slab, struct entry *entry, struct slice value,
                                    struct entry_stamp stamp)
 {
-    struct shape shape = shape_of_string(entry_key_length(entry), value.len, stamp);
-    shape.flags |= entry_marks(entry);
-    release_value(slab, entry);
-    entry = reshape(slab, entry, &shape, shape.key_length);
-    write_head(entry, &shape, stamp);
+    struct shape shape;
+    entry = clear(slab, entry, value.len, stamp, &shape);
     write_string(slab, entry, &shape, value);
+    return entry;
+}
+
+struct entry *entry_replace_blob(struct slab *slab, struct entry *entry, struct blob *blob,
+                                 struct entry_stamp stamp)
+{
+    struct shape shape;
+    size_t length = blob_slice(blob).len;
+    entry = clear(slab, entry, length, stamp, &shape);
+    write_blob(slab, entry, &shape, blob, length);
     return entry;
 }
 

@@ -59,6 +59,11 @@ struct entry_stamp {
 struct entry *entry_new_string(struct slab *slab, struct slice key, struct slice value,
                                struct entry_stamp stamp);
 
+/* The same, but the value, of at least ENTRY_MIN_BLOB bytes, is all of this blob, a reference to
+ * which passes to the entry. */
+struct entry *entry_new_blob(struct slab *slab, struct slice key, struct blob *blob,
+                             struct entry_stamp stamp);
+
 /* A list entry with a copy of the key, which takes ownership of the list and charges its memory. */
 struct entry *entry_new_list(struct slab *slab, struct slice key, struct list *list,
                              struct entry_stamp stamp);
@@ -98,14 +103,18 @@ struct entry *entry_new_copy(struct slab *slab, struct slice key, const struct e
 void entry_free(struct slab *slab, struct entry *entry);
 
 /*
- * The two below change an entry, whatever it held, and return it: the same if the new one takes as
- * much memory, in which case nothing is allocated, else another one while the former is freed; then
- * the dictionary must be told with dict_replace().
+ * The three below change an entry, whatever it held, and return it: the same if the new one takes
+ * as much memory, in which case nothing is allocated, else another one while the former is freed;
+ * then the dictionary must be told with dict_replace().
  */
 
 /* With this string, which lies elsewhere, and stamp. */
 struct entry *entry_replace_string(struct slab *slab, struct entry *entry, struct slice value,
                                    struct entry_stamp stamp) __attribute__((warn_unused_result));
+
+/* With the string that this blob is, as in entry_new_blob(), and stamp. */
+struct entry *entry_replace_blob(struct slab *slab, struct entry *entry, struct blob *blob,
+                                 struct entry_stamp stamp) __attribute__((warn_unused_result));
 
 /* With the same value and this stamp. */
 struct entry *entry_restamp(struct slab *slab, struct entry *entry, struct entry_stamp stamp)

@@ -94,6 +94,10 @@ struct op {
     size_t key_count;
     struct condition condition; /* Set, Delete, GetDel, LPush, RPush; of a Txn's compare */
 
+    /* The blob that the request's message is, if it is one, else NULL: the store may keep it in
+     * place of a copy of a value that makes up nearly all of it (blob_cut()). */
+    struct blob *holder;
+
     const struct slice *values; /* LPush, RPush: one at least */
     size_t value_count;
     struct slice pivot; /* LInsert */

@@ -308,6 +308,7 @@ static bool attempt(struct trial *trial)
     struct keyspace space = {.store = store,
                              .arena = trial->arena,
                              .undo = trial->is_undoable ? &undo : NULL,
+                             .holder = trial->op->holder,
                              .now_ms = trial->op->now_ms,
                              .is_tight = trial->is_tight};
     trial->growth = 0;

@@ -339,6 +339,24 @@ bool http2_session_feed(struct http2_session *session, struct slice bytes, struc
     return !session->broken;
 }
 
+/* It wants its bytes nowhere in particular. */
+size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
+{
+    (void)session;
+    (void)pieces;
+    return 0;
+}
+
+bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
+                               int64_t now_ms)
+{
+    (void)session;
+    (void)size;
+    (void)out;
+    (void)now_ms;
+    abort();
+}
+
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms)
 {
     (void)now_ms;

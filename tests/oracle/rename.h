@@ -8,6 +8,8 @@
 #define http2_session_new         oracle_http2_session_new
 #define http2_session_free        oracle_http2_session_free
 #define http2_session_feed        oracle_http2_session_feed
+#define http2_session_place       oracle_http2_session_place
+#define http2_session_feed_placed oracle_http2_session_feed_placed
 #define http2_session_pull        oracle_http2_session_pull
 #define http2_session_queued      oracle_http2_session_queued
 #define http2_session_finished    oracle_http2_session_finished

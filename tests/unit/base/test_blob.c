@@ -170,6 +170,83 @@ static void test_its_memory_is_whole_pages(void **state)
     blob_release(blob);
 }
 
+/* Bytes in a blob of `size`, of which the letters tell where they lie. */
+static struct blob *lettered_blob(size_t size)
+{
+    struct blob *blob = blob_new(size);
+    for (size_t i = 0; i < size; i++)
+        blob->data[i] = (uint8_t)('a' + i % 26);
+    return blob;
+}
+
+static void test_it_is_cut_to_nearly_all_of_it(void **state)
+{
+    (void)state;
+    size_t used = runs_used();
+    struct blob *blob = lettered_blob(20040);
+    size_t memory = blob_memory(blob);
+    struct slice whole = blob_slice(blob), part = slice_make(blob->data + 26, 20000);
+    assert_ptr_equal(blob_cut(blob, part), blob);
+    assert_int_equal(holders(blob), 2);
+    assert_ptr_equal(blob_slice(blob).data, part.data);
+    assert_int_equal(blob_slice(blob).len, 20000);
+    assert_int_equal(blob->capacity, 20000);
+    assert_int_equal(blob->data[0], 'a');
+    assert_int_equal(blob_memory(blob), memory);
+    assert_false(blob_extend(blob, 20000, 1)); /* what is cut off is nobody's room */
+    blob_release(blob);
+    assert_int_equal(whole.data[25], 'z'); /* still there */
+    blob_release(blob);
+    assert_int_equal(runs_used(), used);
+}
+
+static void test_it_is_cut_again_to_the_same_only(void **state)
+{
+    (void)state;
+    struct blob *blob = lettered_blob(20040);
+    struct slice part = slice_make(blob->data + 40, 20000);
+    assert_non_null(blob_cut(blob, part));
+    assert_non_null(blob_cut(blob, part));
+    assert_int_equal(holders(blob), 3);
+    assert_null(blob_cut(blob, slice_make(part.data, 19999)));
+    assert_null(blob_cut(blob, slice_make(part.data + 1, 19999)));
+    assert_int_equal(blob_slice(blob).len, 20000);
+    for (int i = 0; i < 3; i++)
+        blob_release(blob);
+}
+
+/* A part that a blob of its own would hold in fewer pages must not pin this one. */
+static void test_it_is_not_cut_where_that_costs_memory(void **state)
+{
+    (void)state;
+    const size_t size = 5 * RUNS_PAGE - sizeof(struct blob); /* five pages, full */
+    const size_t least = 4 * RUNS_PAGE - sizeof(struct blob) + 1;
+    struct blob *blob = lettered_blob(size);
+    assert_null(blob_cut(blob, slice_make(blob->data, least - 1)));
+    assert_null(blob_cut(blob, slice_make(blob->data + 100, least - 1)));
+    assert_int_equal(holders(blob), 1);
+    assert_int_equal(blob_slice(blob).len, size);
+    assert_non_null(blob_cut(blob, slice_make(blob->data + 100, least)));
+    assert_int_equal(blob_memory(blob), 5 * RUNS_PAGE);
+    blob_release(blob);
+    blob_release(blob);
+}
+
+static void test_only_its_own_bytes_are_cut(void **state)
+{
+    (void)state;
+    static uint8_t elsewhere[20000];
+    struct blob *blob = lettered_blob(20000);
+    assert_null(blob_cut(blob, slice_make(elsewhere, sizeof elsewhere)));
+    assert_null(blob_cut(blob, slice_make(blob->data + 1, 20000)));
+    assert_null(blob_cut(blob, slice_make(blob->data - 1, 20000)));
+    struct blob *other = blob_retain(blob); /* who may read all of it */
+    assert_null(blob_cut(blob, slice_make(blob->data + 1, 19999)));
+    blob_release(other);
+    assert_int_equal(blob_slice(blob).len, 20000);
+    blob_release(blob);
+}
+
 /* What the store has let go and a client has not read counts, once, until it is read. */
 static void test_what_only_chains_hold_is_counted_once(void **state)
 {
@@ -252,6 +329,10 @@ int main(void)
         cmocka_unit_test(test_only_one_gets_the_room),
         cmocka_unit_test(test_its_memory_is_whole_pages),
         cmocka_unit_test(test_holders_on_several_threads),
+        cmocka_unit_test(test_it_is_cut_to_nearly_all_of_it),
+        cmocka_unit_test(test_it_is_cut_again_to_the_same_only),
+        cmocka_unit_test(test_it_is_not_cut_where_that_costs_memory),
+        cmocka_unit_test(test_only_its_own_bytes_are_cut),
         cmocka_unit_test(test_what_only_chains_hold_is_counted_once),
         cmocka_unit_test(test_a_blob_made_for_a_chain_is_counted),
         cmocka_unit_test(test_the_count_is_right_on_several_threads),

@@ -1,7 +1,9 @@
 /* Tests of grpc/message.c: a message in one piece, in many, and what is not one message. */
 #include "grpc/message.h"
 
+#include "base/account.h"
 #include "base/mem.h"
+#include "base/runs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -73,7 +75,7 @@ static void test_keep_copies_what_is_borrowed(void **state)
     grpc_message_deinit(&message);
 }
 
-/* Memory follows the bytes that arrive, at most eightfold, and grows in few steps. */
+/* Memory follows the bytes that arrive, at most 32-fold, and grows in few steps. */
 static void test_memory_runs_ahead_of_what_has_arrived(void **state)
 {
     (void)state;
@@ -89,12 +91,13 @@ static void test_memory_runs_ahead_of_what_has_arrived(void **state)
     for (size_t arrived = sizeof piece; arrived <= expected; arrived += sizeof piece) {
         assert_int_equal(
             grpc_message_take(&message, slice_make(piece, sizeof piece), expected, &why), ERR_NONE);
-        assert_true(message.gathered.cap <= 8 * arrived);
-        assert_true(message.gathered.cap <= expected);
-        steps += message.gathered.cap != before;
-        before = message.gathered.cap;
+        assert_int_equal(grpc_message_gathered(&message), arrived);
+        assert_true(grpc_message_memory(&message) <= 32 * arrived);
+        assert_true(grpc_message_memory(&message) <= expected);
+        steps += grpc_message_memory(&message) != before;
+        before = grpc_message_memory(&message);
     }
-    assert_int_equal(steps, 2); /* 8 KiB, and all */
+    assert_int_equal(steps, 2); /* a part in 32, and all */
     assert_int_equal(grpc_message_check_complete(&message, &why), ERR_NONE);
     grpc_message_deinit(&message);
 }
@@ -112,6 +115,88 @@ static void test_three_pieces_cut_anywhere(void **state)
             grpc_message_deinit(&message);
         }
     }
+}
+
+#define LARGEST ((size_t)70000)
+
+/* A prefix, and bytes that tell where they are. */
+static const uint8_t *large_framed(size_t len)
+{
+    static uint8_t bytes[GRPC_PREFIX_SIZE + LARGEST];
+    grpc_message_write_prefix(bytes, len);
+    for (size_t i = 0; i < len; i++)
+        bytes[GRPC_PREFIX_SIZE + i] = (uint8_t)(i * 31 >> 3);
+    return bytes;
+}
+
+/* The two halves come in pieces of `piece` bytes, and what the message holds is counted. */
+static void take_large(size_t len, size_t cut, size_t piece)
+{
+    const char *why = NULL;
+    const uint8_t *bytes = large_framed(len);
+    const size_t end = GRPC_PREFIX_SIZE + len, used = account_used(), runs = runs_used();
+    struct grpc_message message = {0};
+    for (size_t at = 0, size; at < end; at += size) {
+        size = at < cut && at + piece > cut ? cut - at : piece;
+        if (size > end - at)
+            size = end - at;
+        assert_int_equal(grpc_message_take(&message, slice_make(bytes + at, size), LARGEST, &why),
+                         ERR_NONE);
+        grpc_message_keep(&message);
+        assert_int_equal(account_used() - used, runs_used() - runs);
+    }
+    assert_int_equal(grpc_message_check_complete(&message, &why), ERR_NONE);
+    assert_int_equal(message.blob != NULL, len >= ACCOUNT_LEAST);
+    struct slice whole = grpc_message_bytes(&message);
+    assert_true(slice_equal(whole, slice_make(bytes + GRPC_PREFIX_SIZE, len)));
+    if (message.blob != NULL)
+        assert_int_equal(blob_memory(message.blob), runs_used() - runs);
+    grpc_message_deinit(&message);
+    assert_int_equal(account_used(), used);
+    assert_int_equal(runs_used(), runs);
+}
+
+static void test_a_large_message_comes_to_be_a_blob(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {ACCOUNT_LEAST - 1, ACCOUNT_LEAST, ACCOUNT_LEAST + 1, LARGEST};
+    static const size_t pieces[] = {1, 100, 4096, 16384, 20000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+        for (size_t j = 0; j < sizeof pieces / sizeof pieces[0]; j++)
+            take_large(sizes[i], 0, pieces[j]);
+    for (size_t cut = 1; cut < ACCOUNT_LEAST + 1; cut++)
+        take_large(ACCOUNT_LEAST, cut, 16384);
+}
+
+/* Who keeps the blob may cut it: the message reads on. */
+static void test_its_blob_is_cut_to_a_value(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    const size_t used = account_used(), runs = runs_used();
+    const uint8_t *bytes = large_framed(LARGEST);
+    struct grpc_message message = {0};
+    for (size_t at = 0; at < GRPC_PREFIX_SIZE + LARGEST; at += LARGEST / 2 + GRPC_PREFIX_SIZE) {
+        size_t left = GRPC_PREFIX_SIZE + LARGEST - at, half = LARGEST / 2 + GRPC_PREFIX_SIZE;
+        assert_int_equal(grpc_message_take(&message,
+                                           slice_make(bytes + at, left < half ? left : half),
+                                           LARGEST, &why),
+                         ERR_NONE);
+    }
+    struct slice whole = grpc_message_bytes(&message);
+    struct slice value = slice_make(whole.data + 30, LARGEST - 40);
+    struct blob *kept = blob_cut(message.blob, value);
+    assert_ptr_equal(kept, message.blob);
+    assert_int_equal(grpc_message_check_complete(&message, &why), ERR_NONE);
+    assert_int_equal(grpc_message_gathered(&message), LARGEST);
+    assert_true(slice_equal(grpc_message_bytes(&message), whole));
+    assert_int_equal(whole.data[0], bytes[GRPC_PREFIX_SIZE]);
+    grpc_message_deinit(&message);
+    assert_int_equal(account_used(), used); /* it counts where it is kept */
+    assert_int_equal(runs_used(), runs + blob_memory(kept));
+    assert_true(slice_equal(blob_slice(kept), value));
+    blob_release(kept);
+    assert_int_equal(runs_used(), runs);
 }
 
 static void test_byte_by_byte_is_complete_only_at_the_end(void **state)
@@ -236,6 +321,8 @@ int main(void)
         cmocka_unit_test(test_keep_copies_what_is_borrowed),
         cmocka_unit_test(test_memory_runs_ahead_of_what_has_arrived),
         cmocka_unit_test(test_three_pieces_cut_anywhere),
+        cmocka_unit_test(test_a_large_message_comes_to_be_a_blob),
+        cmocka_unit_test(test_its_blob_is_cut_to_a_value),
         cmocka_unit_test(test_byte_by_byte_is_complete_only_at_the_end),
         cmocka_unit_test(test_empty_message),
         cmocka_unit_test(test_faults),

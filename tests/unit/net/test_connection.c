@@ -50,6 +50,57 @@ static void test_several_clients_do_not_mix(void **state)
     echo_server_stop_and_free(server);
 }
 
+/* A protocol that wants every other read in pieces, and echoes them put together. */
+static struct {
+    uint8_t bytes[3][50000];
+    size_t lens[3];
+    size_t asked;
+    atomic_size_t fed;
+} places = {.lens = {9, 50000, 1}};
+
+static size_t want_places(void *session, struct iovec *pieces)
+{
+    (void)session;
+    if (++places.asked % 2 == 0)
+        return 0;
+    for (size_t i = 0; i < 3; i++)
+        pieces[i] = (struct iovec){.iov_base = places.bytes[i], .iov_len = places.lens[i]};
+    return 3;
+}
+
+static bool feed_placed(void *user, void *session, size_t size, struct chain *out, int64_t now_ms)
+{
+    uint8_t *all = mem_alloc(size);
+    size_t at = 0;
+    for (size_t i = 0; i < 3 && at < size; i++) {
+        size_t len = places.lens[i] < size - at ? places.lens[i] : size - at;
+        memcpy(all + at, places.bytes[i], len);
+        at += len;
+    }
+    bool alive = echo_server_feed(user, session, slice_make(all, at), out, now_ms);
+    atomic_fetch_add(&places.fed, at);
+    free(all);
+    return alive;
+}
+
+static void test_reads_to_where_the_protocol_wants_them(void **state)
+{
+    (void)state;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    server->protocol.place = want_places;
+    server->protocol.feed_placed = feed_placed;
+    echo_server_start(server);
+    int fd = echo_connect(&server->address, 0), other = echo_connect(&server->address, 0);
+    size_t written = 0, read_back = 0;
+    echo_exchange(fd, &written, &read_back, 20 * MEBIBYTE);
+    echo_assert_echoes(other);
+    assert_in_range(atomic_load(&places.fed), 1, 20 * MEBIBYTE);
+    close(fd); /* the end is met, whoever would read it */
+    close(other);
+    echo_wait_until(atomic_load(&server->closed) == 2);
+    echo_server_stop_and_free(server);
+}
+
 /* Writes until the loop reads no more. Bytes written, of `end`. */
 static size_t write_until_stalled(struct echo_server *server, int fd, size_t end)
 {
@@ -794,6 +845,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_echo_of_megabytes),
         cmocka_unit_test(test_several_clients_do_not_mix),
+        cmocka_unit_test(test_reads_to_where_the_protocol_wants_them),
         cmocka_unit_test(test_who_does_not_read_is_not_read),
         cmocka_unit_test(test_who_does_not_read_may_leave),
         cmocka_unit_test(test_end_comes_after_what_is_left),

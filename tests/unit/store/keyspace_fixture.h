@@ -58,6 +58,7 @@ static inline void keyspace_change(struct change_sink *sink, const struct op *op
     assert_true(fixture->change_count < sizeof fixture->changes / sizeof *fixture->changes);
     struct op copy = *op;
     copy.hash = 0;
+    copy.holder = NULL;
     copy.now_ms = 0;
     copy.condition = (struct condition){0};
     copy.return_previous = false;

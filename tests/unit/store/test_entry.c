@@ -72,6 +72,30 @@ static void test_a_string_is_a_copy_of_key_and_value(void **state)
     entry_free(&fixture->slab, entry);
 }
 
+static void test_a_string_is_a_blob_that_is_there(void **state)
+{
+    struct fixture *fixture = *state;
+    struct entry_stamp stamp = {.version = 1, .expire_at_ms = 2}, next = {.version = 3};
+    struct slice key = SLICE_LITERAL("key"), value = slice_make(fixture->bytes, ENTRY_MIN_BLOB);
+    struct blob *blob = blob_copy(value), *other = blob_copy(value);
+    struct entry *entry = entry_new_blob(&fixture->slab, key, blob_retain(blob), stamp);
+    assert_string(entry, key, value, stamp);
+    assert_ptr_equal(entry_blob(entry), blob);
+    size_t used = slab_used(&fixture->slab);
+    entry_set_marks(entry, ENTRY_VISITED);
+    entry = entry_replace_blob(&fixture->slab, entry, blob_retain(other), next);
+    assert_string(entry, key, value, next);
+    assert_ptr_equal(entry_blob(entry), other);
+    assert_int_equal(entry_marks(entry), ENTRY_VISITED);
+    assert_true(blob_is_sole(blob));
+    assert_true(slab_used(&fixture->slab) <= used);
+    assert_int_equal(entry_memory(entry), slab_used(&fixture->slab));
+    entry_free(&fixture->slab, entry);
+    assert_true(blob_is_sole(other));
+    blob_release(blob);
+    blob_release(other);
+}
+
 static void test_the_empty_string_is_a_value(void **state)
 {
     struct fixture *fixture = *state;
@@ -603,6 +627,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_a_string_is_a_copy_of_key_and_value),
+        TEST(test_a_string_is_a_blob_that_is_there),
         TEST(test_the_empty_string_is_a_value),
         TEST(test_common_entries_are_small),
         TEST(test_every_part_in_every_combination),

@@ -1,0 +1,168 @@
+/*
+ * Reading the body of a large request straight to where the application gathers it. Frames of the
+ * same size are expected to go on, with their headers between the payloads: the read is cut as they
+ * would cut it. Where the bytes turn out not to be such frames they are put together again and
+ * taken as any others; so a wrong guess costs a copy, and changes nothing else.
+ */
+#include "http2/session.h"
+
+/* Smaller payloads are not worth a piece of their own. */
+#define LEAST_PAYLOAD ((size_t)4096)
+/* Frames of one size that must have come one after the other before more are expected. */
+#define LEAST_RUN 2
+
+void place_note(struct http2_session *session, const struct frame *frame)
+{
+    struct frame_run *run = &session->run;
+    if (frame->payload.len < LEAST_PAYLOAD)
+        return;
+    if (frame->type == FRAME_DATA && frame->stream_id == run->stream_id &&
+        frame->payload.len == run->length) {
+        run->count++;
+        return;
+    }
+    *run = (struct frame_run){.stream_id = frame->stream_id,
+                              .length = frame->payload.len,
+                              .count = frame->type == FRAME_DATA};
+}
+
+/* Where the open stream of the run wants its body; NULL if nowhere in particular. */
+static uint8_t *find_place(struct http2_session *session, size_t *size)
+{
+    const struct http2_handler *handler = session->context->handler;
+    if (session->failed || session->run.count < LEAST_RUN || handler->place == NULL)
+        return NULL;
+    struct http2_stream *stream = stream_find(session, session->run.stream_id);
+    if (stream == NULL || stream->ended || stream->answered)
+        return NULL;
+    return handler->place(session->user, stream, size);
+}
+
+/* What is left to come of a frame that has begun: 0 if none has. False if that is not one of the
+ * run, with more to follow. Its payload goes where others go, by a copy. */
+static bool expect_partial(const struct http2_session *session, size_t *left, size_t *payload)
+{
+    const struct buf *partial = &session->partial;
+    *left = *payload = 0;
+    if (partial->len == 0)
+        return true;
+    if (partial->len < FRAME_HEADER_SIZE)
+        return false;
+    struct frame frame = frame_read(partial->data, frame_read_length(partial->data));
+    *left = FRAME_HEADER_SIZE + frame.payload.len - partial->len;
+    *payload = frame.payload.len;
+    return frame.type == FRAME_DATA && frame.flags == 0 &&
+           frame.stream_id == session->run.stream_id && frame.payload.len <= FRAME_MAX_PAYLOAD;
+}
+
+static void expect_frames(struct placing *placing, uint8_t *at, size_t size, size_t length)
+{
+    for (placing->count = 0; size > 0 && placing->count < PLACE_FRAMES; placing->count++) {
+        struct placed_frame *frame = &placing->frames[placing->count];
+        frame->payload = slice_make(at, size < length ? size : length);
+        frame->is_last = size <= length;
+        at += frame->payload.len;
+        size -= frame->payload.len;
+    }
+}
+
+size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
+{
+    struct placing *placing = &session->context->placing;
+    size_t size, payload, count = 0;
+    uint8_t *at = find_place(session, &size);
+    placing->session = NULL;
+    if (at == NULL || !expect_partial(session, &placing->partial_left, &payload) || payload > size)
+        return 0;
+    expect_frames(placing, at + payload, size - payload, session->run.length);
+    if (placing->count < LEAST_RUN)
+        return 0;
+    if (placing->partial_left > 0) {
+        uint8_t *rest = buf_reserve(&session->partial, placing->partial_left);
+        if (rest == NULL)
+            return 0;
+        pieces[count++] = (struct iovec){.iov_base = rest, .iov_len = placing->partial_left};
+    }
+    for (size_t i = 0; i < placing->count; i++) {
+        struct placed_frame *frame = &placing->frames[i];
+        pieces[count++] =
+            (struct iovec){.iov_base = frame->header, .iov_len = sizeof frame->header};
+        pieces[count++] =
+            (struct iovec){.iov_base = (void *)frame->payload.data, .iov_len = frame->payload.len};
+    }
+    placing->session = session;
+    return count;
+}
+
+static bool is_as_expected(const struct placed_frame *placed, uint32_t stream_id)
+{
+    struct frame frame = frame_read(placed->header, frame_read_length(placed->header));
+    return frame.type == FRAME_DATA && frame.stream_id == stream_id &&
+           frame.payload.len == placed->payload.len &&
+           (frame.flags == 0 || (frame.flags == FRAME_END_STREAM && placed->is_last));
+}
+
+/* How many frames have come as they were expected, of `size` bytes; those are taken off it. */
+static size_t count_good(struct http2_session *session, size_t *size)
+{
+    const struct placing *placing = &session->context->placing;
+    size_t good = 0;
+    for (; good < placing->count; good++) {
+        const struct placed_frame *frame = &placing->frames[good];
+        if (*size < FRAME_HEADER_SIZE + frame->payload.len)
+            break;
+        if (!is_as_expected(frame, session->run.stream_id)) {
+            session->run.count = 0;
+            break;
+        }
+        *size -= FRAME_HEADER_SIZE + frame->payload.len;
+    }
+    return good;
+}
+
+static uint8_t *copy_part(uint8_t *to, const uint8_t *from, size_t len, size_t *size)
+{
+    if (len > *size)
+        len = *size;
+    memcpy(to, from, len);
+    *size -= len;
+    return to + len;
+}
+
+/* The last `size` bytes of the read, from frame `first` on, in one piece. */
+static struct slice put_together(struct placing *placing, size_t first, size_t size)
+{
+    uint8_t *end = placing->rest;
+    for (size_t i = first; size > 0; i++) {
+        const struct placed_frame *frame = &placing->frames[i];
+        end = copy_part(end, frame->header, sizeof frame->header, &size);
+        end = copy_part(end, frame->payload.data, frame->payload.len, &size);
+    }
+    return slice_make(placing->rest, (size_t)(end - placing->rest));
+}
+
+/*
+ * What is not as expected is copied before any frame is handled, for a frame may end its stream and
+ * with that the memory that the others lie in. Of those that follow in a stream that has ended,
+ * nothing but their length is looked at.
+ */
+enum http2_error place_take(struct http2_session *session, size_t size)
+{
+    struct placing *placing = &session->context->placing;
+    size_t completed = size < placing->partial_left ? size : placing->partial_left;
+    uint32_t stream_id = session->run.stream_id;
+    session->partial.len += completed;
+    size -= completed;
+    size_t good = count_good(session, &size);
+    struct slice rest = put_together(placing, good, size);
+    enum http2_error error =
+        completed > 0 ? session_take_frames(session, slice_make(rest.data, 0)) : HTTP2_NO_ERROR;
+    for (size_t i = 0; i < good && error == HTTP2_NO_ERROR; i++) {
+        struct frame frame = {.type = FRAME_DATA,
+                              .flags = placing->frames[i].header[4],
+                              .stream_id = stream_id,
+                              .payload = placing->frames[i].payload};
+        error = receive_frame(session, &frame);
+    }
+    return error == HTTP2_NO_ERROR ? session_take_frames(session, rest) : error;
+}
