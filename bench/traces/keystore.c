@@ -30,7 +30,7 @@
 
 struct flight {
     struct call call;
-    struct buf request, answer;
+    struct buffer request, answer;
 };
 
 struct keystore {
@@ -38,8 +38,8 @@ struct keystore {
     int fd;
     nghttp2_session *session;
     char authority[32];
-    struct buf out;
-    struct arena arena; /* of one message */
+    struct buffer out;
+    struct pool pool; /* of one message */
     struct flight flights[SERVER_MAX_COMMANDS];
     size_t open; /* calls in flight */
     uint8_t in[IN_SIZE];
@@ -127,17 +127,17 @@ static void flush(struct keystore *keystore)
             must((int)len);
             if (len == 0)
                 break;
-            if (!buf_append(&keystore->out, slice_make(bytes, (size_t)len)))
-                abort(); /* it has no limit */
+            if (!buffer_append(&keystore->out, slice_make(bytes, (size_t)len)))
+                abort(); /* it has no limit but memory */
         }
         if (keystore->out.len == 0)
             return;
-        ssize_t sent = socket_send(keystore->fd, buf_slice(&keystore->out));
+        ssize_t sent = socket_send(keystore->fd, buffer_slice(&keystore->out));
         if (sent < 0 && socket_would_block())
             return;
         if (sent < 0)
             server_fail(NAME, strerror(errno));
-        buf_consume(&keystore->out, (size_t)sent);
+        buffer_consume(&keystore->out, (size_t)sent);
     }
 }
 
@@ -170,9 +170,10 @@ static const char *const paths[] = {
     [SERVER_PUSH] = "/keystore.v1.KeyStore/RPush", [SERVER_EXISTS] = "/keystore.v1.KeyStore/Exists",
 };
 
-/* The request's message, in the arena. */
-static const ProtobufCMessage *
-make_request(struct arena *arena, const struct server_command *command, struct keystore_slice key)
+/* The request's message, in the builder's pool. */
+static const ProtobufCMessage *make_request(struct request_builder *builder,
+                                            const struct server_command *command,
+                                            struct keystore_slice key)
 {
     struct keystore_slice value = {server_value(), command->size};
     struct keystore_slice values[TRACE_QUEUE_LENGTH];
@@ -182,38 +183,41 @@ make_request(struct arena *arena, const struct server_command *command, struct k
     switch (command->verb) {
     case SERVER_SET:
         return &requests_key_value(
-                    arena, &(struct keystore_key_value){.key = key, .value = value, .db = db})
+                    builder, &(struct keystore_key_value){.key = key, .value = value, .db = db})
                     ->base;
     case SERVER_INCR:
-        return &requests_increment(arena, &(struct keystore_increment){.key = key, .db = db})->base;
+        return &requests_increment(builder, &(struct keystore_increment){.key = key, .db = db})
+                    ->base;
     case SERVER_PUSH:
-        return &requests_list_insert(arena, &(struct keystore_list_insert){.key = key,
-                                                                           .values = values,
-                                                                           .count = command->count,
-                                                                           .db = db})
+        return &requests_list_insert(
+                    builder,
+                    &(struct keystore_list_insert){
+                        .key = key, .values = values, .count = command->count, .db = db})
                     ->base;
     case SERVER_EXISTS:
-        return &requests_keys(arena, &(struct keystore_keys){.keys = &key, .count = 1, .db = db})
+        return &requests_keys(builder, &(struct keystore_keys){.keys = &key, .count = 1, .db = db})
                     ->base;
     default:
-        return &requests_key(arena, &(struct keystore_key){.key = key, .db = db})->base;
+        return &requests_key(builder, &(struct keystore_key){.key = key, .db = db})->base;
     }
 }
 
-static void pack_request(struct keystore *keystore, struct buf *request,
+static void pack_request(struct keystore *keystore, struct buffer *request,
                          const struct server_command *command)
 {
     char key[TRACE_KEY_SIZE + 1];
     server_put_key(key, command->key);
-    arena_reset(&keystore->arena);
+    pool_reset(&keystore->pool);
+    struct request_builder builder = {.pool = &keystore->pool};
+    struct keystore_error error;
     const ProtobufCMessage *message =
-        make_request(&keystore->arena, command, (struct keystore_slice){key, TRACE_KEY_SIZE});
+        make_request(&builder, command, (struct keystore_slice){key, TRACE_KEY_SIZE});
     request->len = 0;
-    if (buf_reserve(request, CALL_PREFIX_SIZE) == NULL)
-        abort(); /* it has no limit */
+    if (buffer_reserve(request, CALL_PREFIX_SIZE) == NULL)
+        abort(); /* it has no limit but memory */
     request->len = CALL_PREFIX_SIZE;
-    if (!requests_pack(request, message))
-        abort();
+    if (!requests_pack(request, &builder, message, &error))
+        server_fail(NAME, error.message);
     call_write_prefix(request->data, (uint32_t)(request->len - CALL_PREFIX_SIZE));
 }
 
@@ -227,7 +231,7 @@ static void begin(struct keystore *keystore, struct flight *flight,
                   const struct server_command *command)
 {
     pack_request(keystore, &flight->request, command);
-    call_init(&flight->call, buf_slice(&flight->request), &flight->answer, MESSAGE_LIMIT);
+    call_init(&flight->call, buffer_slice(&flight->request), &flight->answer, MESSAGE_LIMIT);
     const nghttp2_nv headers[] = {
         header(":method", "POST"),
         header(":scheme", "http"),
@@ -242,7 +246,7 @@ static void begin(struct keystore *keystore, struct flight *flight,
     keystore->open++;
 }
 
-static bool read_answer(struct arena *arena, enum server_verb verb, struct slice bytes, bool *found)
+static bool read_answer(struct pool *pool, enum server_verb verb, struct slice bytes, bool *found)
 {
     struct keystore_number number = {0};
     struct keystore_status status = {0};
@@ -250,16 +254,16 @@ static bool read_answer(struct arena *arena, enum server_verb verb, struct slice
     bool good;
     switch (verb) {
     case SERVER_INCR: /* a new counter is 1 */
-        good = replies_number(bytes, arena, &number);
+        good = replies_number(bytes, pool, &number);
         *found = number.integer > 1;
         return good;
     case SERVER_GET:
     case SERVER_POP:
-        good = replies_value(bytes, arena, &value);
+        good = replies_value(bytes, pool, &value);
         *found = value.found;
         return good;
     default:
-        good = replies_status(bytes, arena, &status);
+        good = replies_status(bytes, pool, &status);
         *found = status.count > 0;
         return good;
     }
@@ -276,8 +280,9 @@ static void run(struct server *server, const struct server_command *commands, si
         struct flight *flight = &keystore->flights[i];
         if (call_finish(&flight->call) != KEYSTORE_OK)
             server_fail(NAME, flight->call.error.message);
-        arena_reset(&keystore->arena);
-        if (!read_answer(&keystore->arena, commands[i].verb, buf_slice(&flight->answer), &found[i]))
+        pool_reset(&keystore->pool);
+        if (!read_answer(&keystore->pool, commands[i].verb, buffer_slice(&flight->answer),
+                         &found[i]))
             server_fail(NAME, "sent a message that is none");
     }
 }
@@ -288,11 +293,11 @@ static void close_keystore(struct server *server)
     nghttp2_session_del(keystore->session);
     close(keystore->fd);
     for (size_t i = 0; i < SERVER_MAX_COMMANDS; i++) {
-        buf_deinit(&keystore->flights[i].request);
-        buf_deinit(&keystore->flights[i].answer);
+        buffer_deinit(&keystore->flights[i].request);
+        buffer_deinit(&keystore->flights[i].answer);
     }
-    buf_deinit(&keystore->out);
-    arena_deinit(&keystore->arena);
+    buffer_deinit(&keystore->out);
+    pool_deinit(&keystore->pool);
     free(keystore);
 }
 
@@ -308,11 +313,11 @@ struct server *server_open_keystore(const char *port)
                        : -1;
     if (keystore->fd < 0)
         server_fail(NAME, error.message);
-    buf_init(&keystore->out, SIZE_MAX);
-    arena_init(&keystore->arena);
+    buffer_init(&keystore->out, SIZE_MAX);
+    pool_init(&keystore->pool);
     for (size_t i = 0; i < SERVER_MAX_COMMANDS; i++) {
-        buf_init(&keystore->flights[i].request, SIZE_MAX);
-        buf_init(&keystore->flights[i].answer, MESSAGE_LIMIT);
+        buffer_init(&keystore->flights[i].request, SIZE_MAX);
+        buffer_init(&keystore->flights[i].answer, MESSAGE_LIMIT);
     }
     start_session(keystore);
     return &keystore->server;

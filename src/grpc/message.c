@@ -18,7 +18,7 @@ void grpc_message_deinit(struct grpc_message *message)
     buf_deinit(&message->gathered);
     if (message->blob == NULL)
         return;
-    account_count(-(ptrdiff_t)blob_memory(message->blob));
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)blob_memory(message->blob));
     blob_release(message->blob);
     message->blob = NULL;
     message->in_blob = (struct slice){0};
@@ -78,7 +78,7 @@ static void take_blob(struct grpc_message *message)
 {
     message->blob = blob_new(message->expected);
     message->in_blob = slice_make(message->blob->data, 0);
-    account_count((ptrdiff_t)blob_memory(message->blob));
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)blob_memory(message->blob));
     if (message->gathered.len > 0)
         append_to_blob(message, buf_slice(&message->gathered));
     buf_deinit(&message->gathered);
