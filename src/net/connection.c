@@ -12,9 +12,11 @@
 #include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/acceptor.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* How long the end may take, and the bytes that are passed over: what windows of HTTP/2 and the
  * kernel's buffers may hold, but no flood. */
@@ -330,48 +332,42 @@ void connection_close(struct net_connection *connection)
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     uv_close(&connection->uv.handle, on_closed);
+    if (connection->shared->accepting_paused)
+        acceptor_resume_all(connection->shared);
 }
 
-static void free_refused(uv_handle_t *handle)
+static void on_not_opened(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
-/* A connection that waits at the listener, without session, or NULL if it is gone again. */
-static struct net_connection *accept_handle(struct net_shared *shared, uv_stream_t *listener)
+/* The handle takes the descriptor over. False if it cannot; then it is nobody's. */
+static bool open_handle(struct net_connection *connection, int descriptor, bool is_unix)
+{
+    uv_loop_t *loop = &connection->shared->uv;
+    if (is_unix) {
+        uv_pipe_init(loop, &connection->uv.pipe, 0);
+        return uv_pipe_open(&connection->uv.pipe, descriptor) == 0;
+    }
+    uv_tcp_init(loop, &connection->uv.tcp);
+    if (uv_tcp_open(&connection->uv.tcp, descriptor) != 0)
+        return false;
+    uv_tcp_nodelay(&connection->uv.tcp, 1);
+    return true;
+}
+
+void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
+                     const struct net_peer *peer)
 {
     struct net_connection *connection = mem_alloc_zero(sizeof *connection);
     connection->shared = shared;
-    if (listener->type == UV_TCP)
-        uv_tcp_init(&shared->uv, &connection->uv.tcp);
-    else
-        uv_pipe_init(&shared->uv, &connection->uv.pipe, 0);
+    connection->peer = *peer;
+    bool opened = open_handle(connection, descriptor, is_unix);
     connection->uv.handle.data = connection;
-    if (uv_accept(listener, &connection->uv.stream) == 0)
-        return connection;
-    uv_close(&connection->uv.handle, free_refused);
-    return NULL;
-}
-
-static void identify(struct net_connection *connection)
-{
-    struct sockaddr_storage address = {0};
-    int size = sizeof address;
-    if (connection->uv.handle.type == UV_TCP) {
-        uv_tcp_nodelay(&connection->uv.tcp, 1);
-        uv_tcp_getpeername(&connection->uv.tcp, (struct sockaddr *)&address, &size);
-    }
-    connection->peer = net_peer_of(&address);
-}
-
-void connection_accept(struct net_shared *shared, uv_stream_t *listener)
-{
-    struct net_connection *connection = accept_handle(shared, listener);
-    if (connection == NULL)
-        return;
-    identify(connection);
-    if (!net_admission_enter(shared->admission, &connection->peer)) {
-        uv_close(&connection->uv.handle, free_refused);
+    if (!opened) {
+        close(descriptor);
+        net_admission_leave(shared->admission, peer);
+        uv_close(&connection->uv.handle, on_not_opened);
         return;
     }
     connection->session =

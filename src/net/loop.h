@@ -66,7 +66,8 @@ extern const struct net_limits net_default_limits;
 
 /*
  * `protocol` and `admission` are borrowed for the loop's life, `limits` is copied; several loops
- * share an admission. Free with net_loop_free() after it has run.
+ * share an admission. Free with net_loop_free() after it has run. NULL, with errno, if the system
+ * has no descriptors for it.
  */
 struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_admission *admission,
                               const struct net_limits *limits);

@@ -7,16 +7,17 @@
 #include "net/listener.h"
 #include "server/config.h"
 #include "server/data.h"
+#include "server/descriptors.h"
 #include "server/report.h"
 #include "server/worker.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 struct server {
     struct config config;
@@ -27,17 +28,6 @@ struct server {
     struct data data;
     size_t listening; /* addresses of the configuration that are bound */
 };
-
-/* Each connection is a descriptor: takes as many as the system lets us have. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_warning("the limit of open files stays as it is: %s", strerror(errno));
-}
 
 /* Large objects lie in runs (base/runs.h). What malloc() has for the others goes back to the system
  * as it is freed: glibc's usual thresholds rise with what is freed, and then nothing does. */
@@ -93,7 +83,17 @@ static void on_ready(void *user, unsigned part)
     worker_wake(server->workers[part]);
 }
 
-static void make_workers(struct server *server)
+/* After what the system did not give, of which errno tells. */
+static bool complain_of_system(const char *what)
+{
+    fprintf(stderr,
+            "keystore-server: cannot make %s: %s; raise the limits of this process (ulimit -n for "
+            "open files, -u for threads, -v for memory), or use fewer --threads\n",
+            what, strerror(errno));
+    return false;
+}
+
+static bool make_workers(struct server *server)
 {
     struct config *config = &server->config;
     server->admission = net_admission_new(config->max_connections, config->max_per_address);
@@ -103,10 +103,47 @@ static void make_workers(struct server *server)
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
     server->report.data = &server->data;
-    for (unsigned i = 0; i < config->threads; i++)
+    for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] =
             worker_new(config, i, server->engine, server->admission, &server->report.info);
+        if (server->workers[i] == NULL)
+            return complain_of_system("an event loop");
+    }
     server->report.workers = server->workers;
+    return true;
+}
+
+static bool start_workers(struct server *server)
+{
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        int error = worker_start(server->workers[i]);
+        if (error == 0)
+            continue;
+        errno = -error;
+        return complain_of_system("a thread");
+    }
+    return true;
+}
+
+/* Clients get the descriptors that nothing else needs: a snapshot must not fail for want of one. */
+static bool cap_connections(struct server *server)
+{
+    struct config *config = &server->config;
+    uint64_t most = descriptors_for_connections(config->threads), limit = descriptors_limit();
+    if (most == 0) {
+        fprintf(stderr,
+                "keystore-server: the limit of open files, %" PRIu64 ", leaves none for clients; "
+                "raise it (ulimit -n), or use fewer --threads\n",
+                limit);
+        return false;
+    }
+    if (most >= config->max_connections)
+        return true;
+    log_warning("there may be %" PRIu64 " connections, not the %" PRIu32 " of --max-connections, "
+                "because of the limit of open files, %" PRIu64 " (ulimit -n)",
+                most, config->max_connections, limit);
+    net_admission_cap(server->admission, (uint32_t)most);
+    return true;
 }
 
 /* From here on calls are answered, with ERR_LOADING until the data are there. */
@@ -117,15 +154,15 @@ static bool serve(struct server *server)
     server->engine->on_ready = on_ready;
     server->engine->on_ready_user = server;
     embedded_set_loading(server->engine, true);
-    make_workers(server);
+    if (!make_workers(server))
+        return false;
     for (size_t i = 0; i < config->listen_count; i++) {
         if (!serve_address(server, &config->listen[i]))
             return false;
     }
-    if (!data_open(&server->data, config, server->engine))
+    if (!data_open(&server->data, config, server->engine) || !cap_connections(server) ||
+        !start_workers(server))
         return false;
-    for (unsigned i = 0; i < config->threads; i++)
-        worker_start(server->workers[i]);
     for (size_t i = 0; i < config->listen_count; i++)
         log_info("listening on %s, loading from %s", config->listen[i].text, config->dir);
     return true;
@@ -149,6 +186,7 @@ static void announce_all(const struct config *config)
     fflush(stdout);
 }
 
+/* Those that were started end. */
 static void drain(struct server *server)
 {
     for (unsigned i = 0; i < server->config.threads; i++)
@@ -188,8 +226,10 @@ static bool stop(struct server *server)
 /* Serves until a signal comes; false if it could not, after a sentence on standard error. */
 static bool run(struct server *server, const sigset_t *signals)
 {
-    if (!serve(server))
+    if (!serve(server)) {
+        drain(server);
         return false;
+    }
     enum data_loaded loaded = data_load(&server->data, is_stopped);
     if (loaded == DATA_LOADED) {
         announce_all(&server->config);
@@ -213,7 +253,7 @@ int main(int argc, char **argv)
     }
     sigset_t signals;
     log_set_level(server.config.log_level);
-    raise_descriptor_limit();
+    descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);
     bound_malloc();
     block_signals(&signals);

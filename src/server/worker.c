@@ -8,6 +8,7 @@
 #include "net/loop.h"
 #include "service/service.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -151,7 +152,12 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
     worker->service = service_new(engine, index, info, config->max_value, limits.max_message);
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
     worker->loop = net_loop_new(&worker->protocol, admission, &config->net);
-    return worker;
+    if (worker->loop != NULL)
+        return worker;
+    int error = errno;
+    worker_free(worker);
+    errno = error;
+    return NULL;
 }
 
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
@@ -167,11 +173,11 @@ static void *run(void *user)
     return NULL;
 }
 
-void worker_start(struct worker *worker)
+int worker_start(struct worker *worker)
 {
-    if (pthread_create(&worker->thread, NULL, run, worker) != 0)
-        abort();
-    worker->started = true;
+    int error = pthread_create(&worker->thread, NULL, run, worker);
+    worker->started = error == 0;
+    return -error;
 }
 
 void worker_wake(struct worker *worker)
@@ -181,7 +187,8 @@ void worker_wake(struct worker *worker)
 
 void worker_stop(struct worker *worker)
 {
-    net_loop_stop(worker->loop);
+    if (worker != NULL && worker->started)
+        net_loop_stop(worker->loop);
 }
 
 uint64_t worker_commands(const struct worker *worker)
@@ -191,9 +198,10 @@ uint64_t worker_commands(const struct worker *worker)
 
 void worker_join(struct worker *worker)
 {
-    if (worker->started)
+    if (worker != NULL && worker->started)
         pthread_join(worker->thread, NULL);
-    worker->started = false;
+    if (worker != NULL)
+        worker->started = false;
 }
 
 void worker_free(struct worker *worker)

@@ -10,7 +10,7 @@ struct net_admission;
 struct worker;
 
 /* Number `index` of config->threads workers. All is borrowed for the worker's life. Not running
- * yet. */
+ * yet. NULL, with errno, if the system has no descriptors for it. */
 struct worker *worker_new(const struct config *config, unsigned index, struct engine *engine,
                           struct net_admission *admission, const struct info_source *info);
 
@@ -18,20 +18,20 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
     __attribute__((warn_unused_result));
 
-/* Starts the thread; aborts if the system gives none. */
-void worker_start(struct worker *worker);
+/* Starts the thread. 0, or a negative errno if the system gives none. */
+int worker_start(struct worker *worker) __attribute__((warn_unused_result));
 
 /* Has the worker complete the engine's tasks of its part soon; from any thread, until it is freed.
  */
 void worker_wake(struct worker *worker);
 
-/* Tells a started worker to finish; returns at once. */
+/* Tells a worker to finish, if it was started; returns at once. NULL is allowed. */
 void worker_stop(struct worker *worker);
 
 /* Requests that it has taken so far; any thread may ask. */
 uint64_t worker_commands(const struct worker *worker);
 
-/* Waits for the thread of a worker that was told to finish. */
+/* Waits for the thread of a worker that was told to finish. NULL is allowed. */
 void worker_join(struct worker *worker);
 
 /* Waits for the thread, if it was started, and frees the worker. NULL is allowed. */
