@@ -34,7 +34,7 @@ static void write_clients(void *user, struct info_writer *writer)
     const struct report *report = user;
     struct net_admission_counts counts = net_admission_counts(report->admission);
     info_put(writer, "connected_clients", "%" PRIu32, counts.open);
-    info_put(writer, "maxclients", "%" PRIu32, report->config->max_connections);
+    info_put(writer, "maxclients", "%" PRIu32, counts.most);
 }
 
 /* What the system has given this process, in bytes; 0 if it does not say. */
@@ -85,6 +85,8 @@ static void write_stats(void *user, struct info_writer *writer)
     struct store_stats stats = store_stats(report->store);
     info_put(writer, "total_connections_received", "%" PRIu64, counts.admitted);
     info_put(writer, "rejected_connections", "%" PRIu64, counts.refused);
+    info_put(writer, "rejected_connections_of_address", "%" PRIu64, counts.refused_of_address);
+    info_put(writer, "accepting_pauses", "%" PRIu64, counts.pauses);
     info_put(writer, "total_commands_processed", "%" PRIu64, count_commands(report));
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);

@@ -1,0 +1,143 @@
+"""What the system does not give: descriptors, threads, memory. The server goes on with what it has,
+says so where an operator looks, and recovers when there is more again."""
+
+import os
+import resource
+import select
+import socket
+import time
+from contextlib import ExitStack
+
+import pytest
+
+import mini_redis_pb2 as pb
+from clients import Stub, admin_stub, open_channel
+from h2conn import PREFACE, frames
+from keystore_env import SANITIZE
+from server_process import run_server
+
+WITHIN_S = 30
+CLIENTS = 300
+GREETING = PREFACE + frames.SettingsFrame(0).serialize()
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + WITHIN_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def info(channel):
+    return dict(admin_stub(channel).Info(pb.InfoRequest()).fields)
+
+
+def greeted(server, path):
+    """A client that has sent its preface and SETTINGS, as far as the server lets it."""
+    if path:
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(path))
+    else:
+        client = socket.create_connection(("127.0.0.1", server.port))
+    try:
+        client.sendall(GREETING)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    return client
+
+
+def serves(client):
+    """The server's SETTINGS have come."""
+    client.settimeout(WITHIN_S)
+    try:
+        return client.recv(9)[3:4] == b"\x04"
+    except ConnectionResetError:
+        return False
+
+
+def check_works(channel, admin):
+    assert Stub(channel).Set(pb.KeyValue(key=b"k", value=b"v")).ok
+    assert admin.Save(pb.SaveRequest(wait=True)).ok
+    assert Stub(channel).Get(pb.Key(key=b"k")).value == b"v"
+
+
+# Descriptors.
+
+@pytest.mark.parametrize("is_unix", [False, True], ids=["tcp", "unix"])
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_more_clients_than_descriptors(fresh_server, tmp_path, threads, is_unix):
+    """Those beyond are turned away; a snapshot still finds its files."""
+    path = tmp_path / "socket" if is_unix else None
+    listen = ["127.0.0.1:0"] + ([f"unix:{path}"] if path else [])
+    server = fresh_server(threads=threads, listen=listen,
+                          limits=[f"--nofile={130 if threads == 8 else 60}"])
+    with open_channel(server.address) as channel:
+        admin = admin_stub(channel)
+        check_works(channel, admin)
+        for _ in range(3):
+            with ExitStack() as stack:
+                clients = [stack.enter_context(greeted(server, path)) for _ in range(CLIENTS)]
+                served = [each for each in clients if serves(each)]
+                assert 0 < len(served) < 130
+                check_works(channel, admin)
+                assert int(info(channel)["connected_clients"]) == len(served) + 1
+            wait_until(lambda: int(info(channel)["connected_clients"]) == 1)
+        assert int(info(channel)["rejected_connections"]) > CLIENTS
+        with greeted(server, path) as late:
+            assert serves(late)
+    lines = [line for line in server.stderr.splitlines() if " warning " in line]
+    assert 1 <= len(lines) < 10, server.stderr
+    assert "limit of open files" in lines[0]
+
+
+@pytest.mark.parametrize("is_unix", [False, True], ids=["tcp", "unix"])
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_accepting_pauses_without_descriptors(fresh_server, tmp_path, threads, is_unix):
+    """Whoever waits is served when others have left."""
+    path = tmp_path / "socket" if is_unix else None
+    listen = ["127.0.0.1:0"] + ([f"unix:{path}"] if path else [])
+    server = fresh_server(threads=threads, listen=listen)
+    with open_channel(server.address) as channel, ExitStack() as stack:
+        assert Stub(channel).Set(pb.KeyValue(key=b"k", value=b"v")).ok
+        limits = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        few = len(os.listdir(f"/proc/{server.pid}/fd")) + 2
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (few, limits[1]))
+        clients = [stack.enter_context(greeted(server, path)) for _ in range(60)]
+        wait_until(lambda: int(info(channel)["accepting_pauses"]) > 0)
+        assert Stub(channel).Get(pb.Key(key=b"k")).value == b"v"
+        # Each that leaves lets another one in.
+        while clients:
+            ready, _, _ = select.select(clients, [], [], WITHIN_S)
+            assert ready, f"{len(clients)} are never accepted"
+            for each in ready:
+                assert serves(each)
+                each.close()
+                clients.remove(each)
+        assert int(info(channel)["rejected_connections"]) == 0
+    lines = [line for line in server.stderr.splitlines() if "no connection can be accepted" in line]
+    assert 1 <= len(lines) < 5, server.stderr
+
+
+def test_a_stop_without_descriptors(fresh_server):
+    """SIGTERM is heard while clients wait to be accepted."""
+    server = fresh_server()
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE,
+                     (len(os.listdir(f"/proc/{server.pid}/fd")), 1024))
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(greeted(server, None))
+        wait_until(lambda: "no connection can be accepted" in server.stderr)
+        server.stop()
+
+
+# Starts that must fail.
+
+@pytest.mark.skipif(SANITIZE != "", reason="a sanitizer has needs of its own")
+@pytest.mark.parametrize("limits,advice", [
+    (["--nofile=8"], "ulimit -n"), (["--nofile=12"], "ulimit -n"), (["--nofile=20"], "ulimit -n"),
+    (["--nofile=30"], "ulimit -n")])
+def test_too_few_descriptors_at_the_start(tmp_path, limits, advice):
+    ran = run_server("--dir", tmp_path / "data", "--listen", "127.0.0.1:0", "--threads", 2,
+                     wrapper=["prlimit", *limits, "--"])
+    assert ran.returncode == 1, ran
+    assert advice in ran.stderr
