@@ -18,7 +18,7 @@ struct seldom {
 };
 
 /*
- * Counts `events` (at least 1) at a monotonic time. True if a line is due: then *told is how many
+ * Counts `events`, perhaps none, at a monotonic time. True if a line is due: then *told is how many
  * events it stands for, with those of which no line has told.
  */
 bool seldom_note(struct seldom *seldom, int64_t now_ms, uint64_t events, uint64_t *told);

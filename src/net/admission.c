@@ -160,9 +160,9 @@ bool net_admission_take_refused(struct net_admission *admission, int64_t now_ms,
     bool due = counts->refused > admission->told.refused &&
                seldom_note(&admission->refused_lines, now_ms, 1, &told);
     if (due) {
-        *refused = (struct net_admission_refused){
-            .all = counts->refused - admission->told.refused,
-            .of_address = counts->refused_of_address - admission->told.refused_of_address};
+        *refused = (struct net_admission_refused){.all = counts->refused - admission->told.refused,
+                                                  .of_address = counts->refused_of_address -
+                                                                admission->told.refused_of_address};
         admission->told = *counts;
     }
     pthread_mutex_unlock(&admission->lock);

@@ -1,5 +1,6 @@
 /* keystore-server: reads the settings, starts the workers, waits for a signal, ends in order. */
 #include "base/account.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/embedded.h"
@@ -9,7 +10,10 @@
 #include "server/data.h"
 #include "server/descriptors.h"
 #include "server/report.h"
+#include "server/watch.h"
 #include "server/worker.h"
+#include "service/status.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,6 +30,7 @@ struct server {
     struct worker **workers;
     struct report report;
     struct data data;
+    struct watch watch;
     size_t listening; /* addresses of the configuration that are bound */
 };
 
@@ -193,12 +198,32 @@ static void drain(struct server *server)
         worker_stop(server->workers[i]);
 }
 
+static struct watch_numbers watched(struct server *server)
+{
+    struct watch_numbers numbers = {.evicted_keys =
+                                        store_stats(embedded_store(server->engine)).evicted_keys};
+    for (enum err err = ERR_NONE + 1; err < ERR_COUNT; err++)
+        numbers.refused[err] = status_count(err);
+    data_disk(&server->data, &numbers.waits_since_us, &numbers.slow_waits);
+    return numbers;
+}
+
+/* Until a signal of the set comes. */
+static int watch_until_signal(struct server *server, const sigset_t *signals)
+{
+    static const struct timespec a_second = {.tv_sec = 1};
+    int received;
+    while ((received = sigtimedwait(signals, NULL, &a_second)) < 0) {
+        struct watch_numbers numbers = watched(server);
+        watch_look(&server->watch, &numbers, clock_monotonic_ms());
+    }
+    return received;
+}
+
 /* A second signal while the workers finish ends the process at once. */
 static void wait_and_drain(struct server *server, const sigset_t *signals)
 {
-    int received;
-    while (sigwait(signals, &received) != 0)
-        continue;
+    int received = watch_until_signal(server, signals);
     log_info("%s received: finishing the calls under way", strsignal(received));
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     drain(server);
@@ -211,6 +236,10 @@ static bool stop(struct server *server)
      */
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_join(server->workers[i]);
+    if (atomic_load(&server->data.serving)) {
+        struct watch_numbers numbers = watched(server);
+        watch_end(&server->watch, &numbers, clock_monotonic_ms());
+    }
     bool kept = data_stop(&server->data);
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_free(server->workers[i]);

@@ -10,6 +10,7 @@
 #include "server/data.h"
 #include "server/options.h"
 #include "server/worker.h"
+#include "service/status.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -92,6 +93,18 @@ static void write_stats(void *user, struct info_writer *writer)
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);
 }
 
+/* As in Redis, though there an error that has not come is left out. */
+static void write_errors(void *user, struct info_writer *writer)
+{
+    const size_t prefix = sizeof "ERROR_REASON_" - 1;
+    (void)user;
+    for (enum err err = ERR_NONE + 1; err < ERR_COUNT; err++) {
+        char name[64];
+        snprintf(name, sizeof name, "errorstat_%s", status_reason(err) + prefix);
+        info_put(writer, name, "%" PRIu64, status_count(err));
+    }
+}
+
 static void put_time(struct info_writer *writer, const char *name, struct timeval time)
 {
     info_put(writer, name, "%ld.%06ld", (long)time.tv_sec, (long)time.tv_usec);
@@ -122,9 +135,9 @@ static void write_keyspace(void *user, struct info_writer *writer)
 }
 
 static const struct info_section sections[] = {
-    {"server", write_server},           {"clients", write_clients}, {"memory", write_memory},
-    {"persistence", write_persistence}, {"stats", write_stats},     {"cpu", write_cpu},
-    {"keyspace", write_keyspace},
+    {"server", write_server},           {"clients", write_clients},   {"memory", write_memory},
+    {"persistence", write_persistence}, {"stats", write_stats},       {"cpu", write_cpu},
+    {"errorstats", write_errors},       {"keyspace", write_keyspace},
 };
 
 void report_init(struct report *report)

@@ -2,19 +2,21 @@
 says so where an operator looks, and recovers when there is more again."""
 
 import os
+import re
 import resource
 import select
 import socket
 import time
 from contextlib import ExitStack
 
+import grpc
 import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
 from h2conn import PREFACE, frames
 from keystore_env import SANITIZE
-from server_process import run_server
+from server_process import Server, run_server
 
 WITHIN_S = 30
 CLIENTS = 300
@@ -141,3 +143,71 @@ def test_too_few_descriptors_at_the_start(tmp_path, limits, advice):
                      wrapper=["prlimit", *limits, "--"])
     assert ran.returncode == 1, ran
     assert advice in ran.stderr
+
+
+# What an operator finds: a counter and a line for what clients are refused.
+
+def refuse_many(stub, count):
+    codes = set()
+    for i in range(count):
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.Set(pb.KeyValue(key=b"refused:%d" % i, value=b"v" * 1000))
+        codes.add(caught.value.code())
+    return codes
+
+
+def test_refused_writes_of_the_disk(tmp_path):
+    """A file at its limit: the log has failed, so that the server ends with 1."""
+    server = Server(directory=tmp_path)
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+        wait_until(lambda: is_refused(stub))
+        before = int(info(channel)["errorstat_READ_ONLY"])
+        assert refuse_many(stub, 50) == {grpc.StatusCode.FAILED_PRECONDITION}
+        assert int(info(channel)["errorstat_READ_ONLY"]) == before + 50
+    server.send_signal()
+    assert server.process.wait(60) == 1
+    told = re.findall(r"(\d+) calls were refused: the disk takes no more", server.stderr)
+    assert sum(map(int, told)) == before + 50
+
+
+def is_refused(stub):
+    try:
+        return not stub.Set(pb.KeyValue(key=b"k", value=b"v" * 10000), timeout=WITHIN_S).ok
+    except grpc.RpcError:
+        return True
+
+
+def test_refused_and_evicted_by_the_memory_limit(fresh_server):
+    limit = ("--max-memory", "4MiB")
+    server, evicting = (fresh_server(*limit),
+                        fresh_server(*limit, "--max-memory-policy", "allkeys-lru"))
+    for each in (server, evicting):
+        with open_channel(each.address) as channel:
+            stub = Stub(channel)
+            for i in range(60):
+                try:
+                    stub.Set(pb.KeyValue(key=b"k%d" % i, value=b"v" * 100_000))
+                except grpc.RpcError as error:
+                    assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+            fields = info(channel)
+            refused, evicted = (int(fields["errorstat_OUT_OF_MEMORY"]),
+                                int(fields["evicted_keys"]))
+        assert (refused > 0, evicted > 0) == (each is server, each is evicting)
+        each.stop()
+        told = re.findall(r"(\d+) calls were refused: there is no memory", each.stderr)
+        assert sum(map(int, told)) == refused
+        told = re.findall(r"(\d+) keys were evicted", each.stderr)
+        assert sum(map(int, told)) == evicted
+
+
+def test_clients_turned_away_are_told(fresh_server):
+    server = fresh_server("--max-connections", 3, "--max-connections-per-address", 2)
+    with open_channel(server.address) as channel, ExitStack() as stack:
+        Stub(channel).Exists(pb.Keys(keys=[b"k"]))
+        clients = [stack.enter_context(greeted(server, None)) for _ in range(10)]
+        assert sum(serves(each) for each in clients) == 1
+        fields = info(channel)
+        assert fields["rejected_connections"] == fields["rejected_connections_of_address"] == "9"
+        wait_until(lambda: "--max-connections-per-address" in server.stderr)

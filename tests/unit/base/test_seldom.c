@@ -32,11 +32,27 @@ static void test_the_others_are_told_together(void **state)
     assert_int_equal(told, 2);
 }
 
+/* So that the last ones are told, too, whoever asks now and then. */
+static void test_what_was_left_out_is_told_later(void **state)
+{
+    (void)state;
+    struct seldom seldom = {0};
+    uint64_t told = 0;
+    assert_false(seldom_note(&seldom, 5, 0, &told));
+    assert_true(seldom_note(&seldom, 5, 1, &told));
+    assert_false(seldom_note(&seldom, 6, 4, &told));
+    assert_false(seldom_note(&seldom, 7, 0, &told));
+    assert_true(seldom_note(&seldom, 5 + SELDOM_MS, 0, &told));
+    assert_int_equal(told, 4);
+    assert_false(seldom_note(&seldom, 5 + 2 * SELDOM_MS, 0, &told));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_first_is_told_at_once),
         cmocka_unit_test(test_the_others_are_told_together),
+        cmocka_unit_test(test_what_was_left_out_is_told_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
