@@ -111,6 +111,18 @@ bool http2_session_finished(const struct http2_session *session);
 /* Why the connection must be closed now because of a timeout; NULL if it need not. */
 const char *http2_session_expired(const struct http2_session *session, int64_t now_ms);
 
+/* Bytes of answers' bodies that have gone to the output so far. */
+uint64_t http2_session_sent(const struct http2_session *session);
+
+/* Calls `visit` for every open stream, which must not open or close any; ends when that returns
+ * false. */
+void http2_session_visit(struct http2_session *session,
+                         bool (*visit)(void *argument, struct http2_stream *stream),
+                         void *argument);
+
+/* How many streams are open, and the highest id that the peer has used. */
+uint32_t http2_session_open_streams(const struct http2_session *session, uint32_t *last_stream);
+
 /*
  * Begins the two-step shutdown (RFC 9113, 6.8): a GOAWAY that names no stream, and once a PING
  * shows that the peer has seen it, one that names the last stream taken. Streams under way go on.

@@ -142,6 +142,13 @@ void net_admission_cap(struct net_admission *admission, uint32_t most)
     pthread_mutex_unlock(&admission->lock);
 }
 
+void net_admission_count_slow(struct net_admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    admission->counts.slow++;
+    pthread_mutex_unlock(&admission->lock);
+}
+
 bool net_admission_note_pause(struct net_admission *admission, int64_t now_ms)
 {
     uint64_t told;

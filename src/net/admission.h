@@ -38,6 +38,7 @@ struct net_admission_counts {
     uint64_t admitted;           /* so far, those gone included */
     uint64_t refused;            /* so far */
     uint64_t refused_of_address; /* of them, because their address had enough */
+    uint64_t slow;               /* closed because they took their answers too slowly */
     uint64_t pauses;             /* how often nothing could be accepted for a while */
 };
 
@@ -46,6 +47,9 @@ struct net_admission_counts net_admission_counts(struct net_admission *admission
 
 /* A loop could accept nothing for lack of descriptors. True if a log line is due. Thread-safe. */
 bool net_admission_note_pause(struct net_admission *admission, int64_t now_ms);
+
+/* A connection is closed because its peer takes too little of its answers. Thread-safe. */
+void net_admission_count_slow(struct net_admission *admission);
 
 /* Connections turned away of which no log line has told. */
 struct net_admission_refused {

@@ -204,6 +204,11 @@ static struct watch_numbers watched(struct server *server)
                                         store_stats(embedded_store(server->engine)).evicted_keys};
     for (enum err err = ERR_NONE + 1; err < ERR_COUNT; err++)
         numbers.refused[err] = status_count(err);
+    numbers.slow_readers = net_admission_counts(server->admission).slow;
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        numbers.slow_requests += worker_slow(server->workers[i]).requests;
+        numbers.idle_connections += worker_slow(server->workers[i]).idle;
+    }
     data_disk(&server->data, &numbers.waits_since_us, &numbers.slow_waits);
     return numbers;
 }

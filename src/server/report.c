@@ -79,6 +79,17 @@ static uint64_t count_commands(const struct report *report)
     return commands;
 }
 
+static struct grpc_slow count_slow(const struct report *report)
+{
+    struct grpc_slow all = {0};
+    for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++) {
+        struct grpc_slow slow = worker_slow(report->workers[i]);
+        all.requests += slow.requests;
+        all.idle += slow.idle;
+    }
+    return all;
+}
+
 static void write_stats(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
@@ -87,6 +98,10 @@ static void write_stats(void *user, struct info_writer *writer)
     info_put(writer, "total_connections_received", "%" PRIu64, counts.admitted);
     info_put(writer, "rejected_connections", "%" PRIu64, counts.refused);
     info_put(writer, "rejected_connections_of_address", "%" PRIu64, counts.refused_of_address);
+    struct grpc_slow slow = count_slow(report);
+    info_put(writer, "slow_readers_closed", "%" PRIu64, counts.slow);
+    info_put(writer, "slow_requests_ended", "%" PRIu64, slow.requests);
+    info_put(writer, "idle_connections_ended", "%" PRIu64, slow.idle);
     info_put(writer, "accepting_pauses", "%" PRIu64, counts.pauses);
     info_put(writer, "total_commands_processed", "%" PRIu64, count_commands(report));
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);

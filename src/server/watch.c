@@ -43,6 +43,24 @@ static void tell_evicted(struct watch *watch, const struct watch_numbers *number
         log_info("%" PRIu64 " keys were evicted, for --max-memory is reached", count);
 }
 
+static void tell_clients(struct watch *watch, const struct watch_numbers *numbers, int64_t now_ms)
+{
+    const struct watch_numbers *seen = &watch->seen;
+    uint64_t count = news(&watch->clients[0], seen->slow_readers, numbers->slow_readers, now_ms);
+    if (count > 0)
+        log_warning("%" PRIu64 " connections were closed: they took too little of their answers "
+                    "(--write-timeout, --min-progress)",
+                    count);
+    count = news(&watch->clients[1], seen->slow_requests, numbers->slow_requests, now_ms);
+    if (count > 0)
+        log_warning("%" PRIu64 " requests were ended: they did not arrive in time "
+                    "(--request-timeout, --min-progress)",
+                    count);
+    count = news(&watch->clients[2], seen->idle_connections, numbers->idle_connections, now_ms);
+    if (count > 0)
+        log_info("%" PRIu64 " connections were ended: they made no calls (--idle-timeout)", count);
+}
+
 static void tell_slow(struct watch *watch, const struct watch_numbers *numbers, int64_t now_ms)
 {
     int64_t since_us = numbers->waits_since_us, waits_us = now_ms * 1000 - since_us;
@@ -63,6 +81,7 @@ void watch_look(struct watch *watch, const struct watch_numbers *numbers, int64_
 {
     tell_refused(watch, numbers, now_ms);
     tell_evicted(watch, numbers, now_ms);
+    tell_clients(watch, numbers, now_ms);
     tell_slow(watch, numbers, now_ms);
     watch->seen = *numbers;
 }

@@ -12,6 +12,7 @@
 struct watch_numbers {
     uint64_t refused[ERR_COUNT]; /* calls, by their error */
     uint64_t evicted_keys;
+    uint64_t slow_readers, slow_requests, idle_connections; /* ended for that */
     uint64_t slow_waits;    /* writes and syncs of the log that took a second or longer */
     int64_t waits_since_us; /* monotonic: the one that is under way; 0 = there is none */
 };
@@ -19,7 +20,7 @@ struct watch_numbers {
 /* All zero to begin with. */
 struct watch {
     struct watch_numbers seen;
-    struct seldom refused[ERR_COUNT], evicted, slow;
+    struct seldom refused[ERR_COUNT], evicted, slow, clients[3];
     int64_t waited_since_us; /* of the wait that was told while it lasted */
 };
 

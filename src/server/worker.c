@@ -90,6 +90,11 @@ static size_t queued(const void *session)
     return grpc_connection_queued(session);
 }
 
+static uint64_t sent(const void *session)
+{
+    return grpc_connection_sent(session);
+}
+
 static bool finished(const void *session)
 {
     return grpc_connection_finished(session);
@@ -103,6 +108,11 @@ static bool owes(const void *session)
 static const char *expired(const void *session, int64_t now_ms)
 {
     return grpc_connection_expired(session, now_ms);
+}
+
+static void check(void *session, int64_t now_ms)
+{
+    grpc_connection_check(session, now_ms);
 }
 
 static int64_t tick(void *user)
@@ -137,8 +147,10 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
                                              .feed = feed,
                                              .pull = pull,
                                              .queued = queued,
+                                             .sent = sent,
                                              .finished = finished,
                                              .owes = engine->waits_for_disk_only ? owes : NULL,
+                                             .check = check,
                                              .expired = expired,
                                              .tick = tick,
                                              .on_wake = on_wake,
@@ -149,6 +161,9 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
     /* A client takes nothing by not reading, or by not opening its windows. */
     http2.stall_timeout_ms = config->net.write_timeout_ms;
     struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
+    limits.request_timeout_ms = config->request_timeout_ms;
+    limits.min_progress = config->net.min_progress;
+    limits.idle_timeout_ms = config->idle_timeout_ms;
     worker->service = service_new(engine, index, info, config->max_value, limits.max_message);
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
     worker->loop = net_loop_new(&worker->protocol, admission, &config->net);
@@ -194,6 +209,11 @@ void worker_stop(struct worker *worker)
 uint64_t worker_commands(const struct worker *worker)
 {
     return service_commands(worker->service);
+}
+
+struct grpc_slow worker_slow(const struct worker *worker)
+{
+    return grpc_server_slow(worker->grpc);
 }
 
 void worker_join(struct worker *worker)

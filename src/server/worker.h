@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_SERVER_WORKER_H
 #define KEYSTORE_SERVER_WORKER_H
 
+#include "grpc/server.h"
 #include "server/config.h"
 
 struct engine;
@@ -30,6 +31,9 @@ void worker_stop(struct worker *worker);
 
 /* Requests that it has taken so far; any thread may ask. */
 uint64_t worker_commands(const struct worker *worker);
+
+/* Requests and connections that it has ended for their slowness so far; any thread may ask. */
+struct grpc_slow worker_slow(const struct worker *worker);
 
 /* Waits for the thread of a worker that was told to finish. NULL is allowed. */
 void worker_join(struct worker *worker);
