@@ -7,6 +7,7 @@
 
 #include "base/account.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "grpc/message.h"
 #include "grpc/request.h"
 
@@ -325,6 +326,11 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
         !account_allows(ACCOUNT_LEAST, grown)) {
         err = ERR_OUT_OF_MEMORY;
         why = "requests and unread answers take all of --max-client-memory; try again";
+    }
+    if (err == ERR_NONE && grown > capacity && grown >= ACCOUNT_LEAST && reserve_is_broken() &&
+        !reserve_take()) {
+        err = ERR_OUT_OF_MEMORY;
+        why = "the system gives this server no more memory, so that it takes small requests only";
     }
     if (err != ERR_NONE) {
         drop_message(call);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "engine/embedded.h"
 #include "net/admission.h"
 #include "net/listener.h"
@@ -290,6 +291,13 @@ int main(int argc, char **argv)
     descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);
     bound_malloc();
+    if (!reserve_take()) {
+        fprintf(stderr,
+                "keystore-server: the system does not give the %zu MiB of addresses that are kept "
+                "for when memory runs out; raise the limit (ulimit -v)\n",
+                RESERVE_BYTES / 1024 / 1024);
+        return 1;
+    }
     block_signals(&signals);
     bool served = run(&server, &signals);
     bool kept = stop(&server);

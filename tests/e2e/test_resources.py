@@ -6,6 +6,7 @@ import re
 import resource
 import select
 import socket
+import tempfile
 import time
 from contextlib import ExitStack
 
@@ -143,6 +144,77 @@ def test_too_few_descriptors_at_the_start(tmp_path, limits, advice):
                      wrapper=["prlimit", *limits, "--"])
     assert ran.returncode == 1, ran
     assert advice in ran.stderr
+
+
+# Memory.
+
+EXACT = pytest.mark.skipif(SANITIZE != "", reason="a sanitizer takes addresses without end")
+AS_LIMIT = 800 << 20
+
+
+def fill(stub, size):
+    """Sets keys until some are refused; the number of those that were set."""
+    batch = max(1, 1_000_000 // size)
+    for i in range(0, 4 * AS_LIMIT // size, batch):
+        entries = [pb.KeyValue(key=b"fill:%d" % k, value=b"v" * size) for k in range(i, i + batch)]
+        try:
+            stub.MSet(pb.KeyValues(entries=entries), timeout=WITHIN_S)
+        except grpc.RpcError as error:
+            assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error
+            assert "no more memory" in error.details()
+            return i
+    raise AssertionError("nothing is ever refused")
+
+
+@EXACT
+@pytest.mark.parametrize("size", [50_000, 3_000_000, 50_000_000])
+def test_no_more_memory(fresh_server, size):
+    """Writes are refused, in whatever sizes they come; the rest goes on, and there is room again
+    when keys are deleted."""
+    server = fresh_server("--durability", "none", "--save", "",
+                          limits=[f"--as={AS_LIMIT}"])
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        count = fill(stub, size)
+        assert count > 0
+        for _ in range(3):
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.Set(pb.KeyValue(key=b"more", value=b"v" * 50_000_000))
+            assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert stub.Get(pb.Key(key=b"fill:0")).value == b"v" * size
+        assert stub.Exists(pb.Keys(keys=[b"fill:%d" % (count - 1), b"more"])).count == 1
+        for i in range(0, count, 1000):
+            stub.DeleteMany(pb.Keys(keys=[b"fill:%d" % k for k in range(i, min(i + 1000, count))]))
+        wait_until(lambda: stores(stub))
+        assert int(info(channel)["errorstat_OUT_OF_MEMORY"]) > 3
+
+
+def stores(stub):
+    try:
+        return stub.Set(pb.KeyValue(key=b"k", value=b"v")).ok
+    except grpc.RpcError:
+        return False
+
+
+@EXACT
+def test_too_little_memory_at_the_start(tmp_path):
+    ran = run_server("--dir", tmp_path / "data", "--listen", "127.0.0.1:0",
+                     wrapper=["prlimit", f"--as={200 << 20}", "--"])
+    assert ran.returncode == 1, ran
+    assert "ulimit -v" in ran.stderr
+
+
+@EXACT
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+def test_no_thread_at_the_start():
+    """The limit does not hold for root."""
+    with tempfile.TemporaryDirectory(prefix="keystore-e2e-") as folder:
+        os.chown(folder, 65534, 65534)
+        ran = run_server("--dir", f"{folder}/data", "--listen", "127.0.0.1:0",
+                         wrapper=["prlimit", "--nproc=1", "setpriv", "--reuid=65534",
+                                  "--clear-groups", "--regid=65534", "--"])
+    assert ran.returncode == 1, ran
+    assert "-u for threads" in ran.stderr
 
 
 # What an operator finds: a counter and a line for what clients are refused.
