@@ -476,10 +476,8 @@ static bool write_is_stuck(struct net_connection *connection, int64_t now_ms)
     if (!owed_nothing && coming + queued > 0) {
         if (now_ms - connection->period.begun_ms <= write_timeout_ms(connection))
             return false;
-        if (!has_moved(connection, sent)) {
-            drop_on_close(connection);
+        if (!has_moved(connection, sent))
             return true;
-        }
     }
     connection->period.begun_ms = now_ms;
     connection->period.taken = taken;
@@ -496,14 +494,16 @@ void connection_check_timeouts(struct net_connection *connection)
     if (shared->protocol->check != NULL && !connection->ending)
         shared->protocol->check(connection->session, now_ms);
     const char *why = shared->protocol->expired(connection->session, now_ms);
-    if (write_is_stuck(connection, now_ms)) {
-        net_admission_count_slow(shared->admission);
+    if (write_is_stuck(connection, now_ms))
         why = "it did not read in time";
-    }
     if (connection->lingering)
         why = now_ms - connection->linger_begun_ms >= LINGER_MS ? "it did not end its side" : NULL;
     if (why == NULL)
         return;
+    if (!connection->lingering && connection->period.coming + connection->period.queued > 0) {
+        net_admission_count_slow(shared->admission);
+        drop_on_close(connection);
+    }
     log_debug("a connection was closed: %s", why);
     connection_close(connection);
 }
