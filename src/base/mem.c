@@ -1,6 +1,8 @@
 /* The heap with one failure mode: see mem.h. Refuses to know who asks. */
 #include "base/mem.h"
 
+#include "base/account.h"
+#include "base/reserve.h"
 #include "base/runs.h"
 
 #include <malloc.h>
@@ -28,17 +30,26 @@ static void *checked(void *memory, size_t size)
 
 void *mem_alloc(size_t size)
 {
-    return checked(malloc(size > 0 ? size : 1), size);
+    void *memory = malloc(size > 0 ? size : 1);
+    if (memory == NULL && reserve_break())
+        memory = malloc(size > 0 ? size : 1);
+    return checked(memory, size);
 }
 
 void *mem_alloc_zero(size_t size)
 {
-    return checked(calloc(1, size > 0 ? size : 1), size);
+    void *memory = calloc(1, size > 0 ? size : 1);
+    if (memory == NULL && reserve_break())
+        memory = calloc(1, size > 0 ? size : 1);
+    return checked(memory, size);
 }
 
 void *mem_realloc(void *memory, size_t size)
 {
-    return checked(realloc(memory, size > 0 ? size : 1), size);
+    void *other = realloc(memory, size > 0 ? size : 1);
+    if (other == NULL && reserve_break())
+        other = realloc(memory, size > 0 ? size : 1);
+    return checked(other, size);
 }
 
 static bool is_large(size_t size)

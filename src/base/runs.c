@@ -7,6 +7,7 @@
 #include "base/runs.h"
 
 #include "base/mutex.h"
+#include "base/reserve.h"
 #include "base/shadow.h"
 
 #include <stdbool.h>
@@ -204,10 +205,17 @@ static void bin_merge(uint32_t id, uint32_t pages, enum state state)
 
 /* ---- regions ---- */
 
+static void *try_map(size_t size)
+{
+    return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+                0);
+}
+
 static void *map(size_t size)
 {
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = try_map(size);
+    if (memory == MAP_FAILED && reserve_break())
+        memory = try_map(size);
     if (memory == MAP_FAILED) {
         fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", size);
         abort();

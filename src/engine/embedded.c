@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "engine/saving.h"
 #include "engine/waiting.h"
 #include "journal/durable.h"
@@ -23,6 +24,12 @@ static const char not_kept[] = "this server keeps nothing on disk, so there is n
 static const char not_durable[] = "the disk failed before this was durable: it may or may not "
                                   "survive a restart; see INFO and the "
                                   "server's log";
+
+static const char starved[] = "the system gives this server no more memory (ulimit -v, the "
+                              "container's limit); delete keys, or set --max-memory below it";
+
+/* Bytes of an answer's elements while there is hardly any memory. */
+#define STARVED_ANSWER ((size_t)64 * 1024)
 
 /* What belongs to one part, which is one thread; but for `waits`, nobody else touches it. */
 struct part {
@@ -113,6 +120,17 @@ static void rest(struct engine *engine, unsigned number)
     embedded->durable->on_rest(embedded->durable->log);
 }
 
+/* The system gave no more memory, and does not now. What needs more is refused; answers are kept
+ * small, but for values that are not copied. */
+static bool is_starved(struct engine_task *task)
+{
+    if (!reserve_is_broken() || reserve_take())
+        return false;
+    if (task->op.max_answer > STARVED_ANSWER)
+        task->op.max_answer = STARVED_ANSWER;
+    return op_info(task->op.kind)->access == OP_GROW;
+}
+
 static enum engine_answer submit(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
@@ -125,6 +143,8 @@ static enum engine_answer submit(struct engine *engine, struct engine_task *task
             return refuse(task, ERR_READ_ONLY, refusal);
         begin_work(embedded, &embedded->parts[task->part]);
     }
+    if (is_starved(task))
+        return refuse(task, ERR_OUT_OF_MEMORY, starved);
     store_apply(embedded->store, &task->op, task->arena, &task->result);
     if (durable == NULL || is_durable(task, durable))
         return ENGINE_DONE;

@@ -7,9 +7,11 @@
 
 #include "base/account.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "grpc/message.h"
 #include "grpc/request.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,6 +34,8 @@ struct grpc_call {
     void *user;
     int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
     uint64_t max_reply;
+    int64_t period_ms;   /* monotonic: the begin of that in which more of the request must come */
+    size_t period_bytes; /* of the request then */
     enum call_state state;
     struct grpc_message message;
     bool complete;           /* it does not count as unfinished any more */
@@ -43,6 +47,7 @@ struct grpc_server {
     struct http2_context *http2;
     const struct grpc_service *service;
     struct grpc_limits limits;
+    atomic_uint_fast64_t slow_requests, idle_connections;
 };
 
 /* What a header block that will come again means, if it is a good request. */
@@ -65,6 +70,8 @@ struct grpc_connection {
     struct grpc_call *borrower;  /* whose message lies in the bytes being fed */
     struct grpc_call *submitted; /* in the feed under way: their messages last until its end */
     struct known_request known[KNOWN_REQUESTS];
+    int64_t idle_since_ms; /* monotonic: no call has been seen since */
+    uint32_t last_stream;  /* that was seen */
 };
 
 static const struct http2_field answer_fields[] = {
@@ -79,7 +86,10 @@ static const struct http2_field ok_trailers[] = {
 
 struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *http2)
 {
-    struct grpc_limits limits = {.max_message = max_value + MESSAGE_OVERHEAD, .http2 = *http2};
+    struct grpc_limits limits = {.max_message = max_value + MESSAGE_OVERHEAD,
+                                 .request_timeout_ms = GRPC_REQUEST_TIMEOUT_MS,
+                                 .min_progress = GRPC_MIN_PROGRESS,
+                                 .http2 = *http2};
     limits.max_unfinished = 2 * limits.max_message;
     /* Room for one answer of each kind beside the largest, before new requests are refused. */
     if (limits.http2.max_queued < 2 * limits.max_message)
@@ -250,6 +260,7 @@ static void on_request(void *user, struct http2_stream *stream, const struct htt
     struct grpc_call *call = http2_stream_user(stream);
     const struct known_request *known = &connection->known[request->block_id % KNOWN_REQUESTS];
     call->connection = connection;
+    call->period_ms = connection->now_ms;
     if (request->block_id != 0 && known->block_id == request->block_id) {
         call->method = known->method;
         set_deadline(call, known->timeout_ms);
@@ -328,6 +339,22 @@ static void delist(struct grpc_call *call)
     call->link = NULL;
 }
 
+/* Whether a message may take that much memory now. */
+static enum err check_growth(size_t before, size_t now, const char **why)
+{
+    if (now <= before || now < ACCOUNT_LEAST)
+        return ERR_NONE;
+    if (!account_allows(ACCOUNT_LEAST, now)) {
+        *why = "requests and unread answers take all of --max-client-memory; try again";
+        return ERR_OUT_OF_MEMORY;
+    }
+    if (reserve_is_broken() && !reserve_take()) {
+        *why = "the system gives this server no more memory, so that it takes small requests only";
+        return ERR_OUT_OF_MEMORY;
+    }
+    return ERR_NONE;
+}
+
 static void on_data(void *user, struct http2_stream *stream, struct slice data)
 {
     struct grpc_connection *connection = user;
@@ -343,12 +370,8 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
         err = ERR_TOO_LARGE;
         why = "too many large requests are under way on this connection; send fewer at once";
     }
-    size_t grown = grpc_message_memory(&call->message);
-    if (err == ERR_NONE && grown > memory && grown >= ACCOUNT_LEAST &&
-        !account_allows(ACCOUNT_LEAST, grown)) {
-        err = ERR_OUT_OF_MEMORY;
-        why = "requests and unread answers take all of --max-client-memory; try again";
-    }
+    if (err == ERR_NONE)
+        err = check_growth(memory, grpc_message_memory(&call->message), &why);
     if (err != ERR_NONE) {
         drop_message(call);
         fail(call, err, why);
@@ -452,8 +475,11 @@ struct grpc_connection *grpc_connection_new(struct grpc_server *server,
                                             int64_t now_ms)
 {
     struct grpc_connection *connection = mem_alloc(sizeof *connection);
-    *connection = (struct grpc_connection){
-        .server = server, .on_output = on_output, .user = user, .now_ms = now_ms};
+    *connection = (struct grpc_connection){.server = server,
+                                           .on_output = on_output,
+                                           .user = user,
+                                           .now_ms = now_ms,
+                                           .idle_since_ms = now_ms};
     connection->session = http2_session_new(server->http2, connection, now_ms);
     return connection;
 }
@@ -501,6 +527,11 @@ size_t grpc_connection_queued(const struct grpc_connection *connection)
     return http2_session_queued(connection->session);
 }
 
+uint64_t grpc_connection_sent(const struct grpc_connection *connection)
+{
+    return http2_session_sent(connection->session);
+}
+
 bool grpc_connection_finished(const struct grpc_connection *connection)
 {
     return http2_session_finished(connection->session);
@@ -524,6 +555,80 @@ void grpc_connection_end(struct grpc_connection *connection, struct closing why)
 struct closing grpc_connection_closing(const struct grpc_connection *connection)
 {
     return http2_session_closing(connection->session);
+}
+
+struct slow_search {
+    int64_t now_ms;
+    const struct grpc_limits *limits;
+    struct grpc_call *found;
+};
+
+/* False, which ends the search, if less of the request has come in the period than must. */
+static bool look_at_call(void *argument, struct http2_stream *stream)
+{
+    struct slow_search *search = argument;
+    struct grpc_call *call = http2_stream_user(stream);
+    size_t bytes = grpc_message_gathered(&call->message);
+    if (call->state != CALL_RECEIVING ||
+        search->now_ms - call->period_ms <= search->limits->request_timeout_ms)
+        return true;
+    if (bytes - call->period_bytes < search->limits->min_progress) {
+        search->found = call;
+        return false;
+    }
+    call->period_ms = search->now_ms;
+    call->period_bytes = bytes;
+    return true;
+}
+
+static void end_slow_requests(struct grpc_connection *connection, int64_t now_ms)
+{
+    struct grpc_server *server = connection->server;
+    struct slow_search search = {.now_ms = now_ms, .limits = &server->limits};
+    for (;;) {
+        search.found = NULL;
+        http2_session_visit(connection->session, look_at_call, &search);
+        if (search.found == NULL)
+            return;
+        atomic_fetch_add(&server->slow_requests, 1);
+        drop_message(search.found);
+        fail(search.found, ERR_DEADLINE,
+             "the rest of the request did not arrive in time (--request-timeout, --min-progress)");
+    }
+}
+
+/* A call that comes and goes between two looks is seen by its stream's number. */
+static void end_if_idle(struct grpc_connection *connection, int64_t now_ms)
+{
+    struct grpc_server *server = connection->server;
+    uint32_t last_stream;
+    if (http2_session_open_streams(connection->session, &last_stream) > 0 ||
+        last_stream != connection->last_stream) {
+        connection->last_stream = last_stream;
+        connection->idle_since_ms = now_ms;
+        return;
+    }
+    if (server->limits.idle_timeout_ms == 0 ||
+        now_ms - connection->idle_since_ms <= server->limits.idle_timeout_ms)
+        return;
+    atomic_fetch_add(&server->idle_connections, 1);
+    http2_session_drain(connection->session);
+    http2_session_drain(connection->session);
+    tell_output(connection);
+}
+
+void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
+{
+    if (http2_session_finished(connection->session))
+        return;
+    end_slow_requests(connection, now_ms);
+    end_if_idle(connection, now_ms);
+}
+
+struct grpc_slow grpc_server_slow(const struct grpc_server *server)
+{
+    return (struct grpc_slow){.requests = atomic_load(&server->slow_requests),
+                              .idle = atomic_load(&server->idle_connections)};
 }
 
 void grpc_connection_drain(struct grpc_connection *connection)

@@ -19,10 +19,16 @@ struct chain;
 
 /* Limits; each says which abuse it stops. Sizes in bytes. */
 struct grpc_limits {
-    size_t max_message;    /* of a request: refused from its prefix, before memory is taken */
-    size_t max_unfinished; /* of all incomplete requests of a connection together */
+    size_t max_message;         /* of a request: refused from its prefix, before memory is taken */
+    size_t max_unfinished;      /* of all incomplete requests of a connection together */
+    int64_t request_timeout_ms; /* in which the rest of a request must arrive, or */
+    size_t min_progress;        /* so many bytes of it: requests that are never complete */
+    int64_t idle_timeout_ms;    /* without a call, after which a connection ends; 0 = never */
     struct http2_limits http2;
 };
+
+#define GRPC_REQUEST_TIMEOUT_MS 60000
+#define GRPC_MIN_PROGRESS       ((size_t)256 * 1024)
 
 /* The limits of a server that accepts values of that size. */
 struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *http2);
@@ -84,6 +90,9 @@ void grpc_connection_pull(struct grpc_connection *connection, struct chain *out,
 /* Bytes of answers that wait to be pulled: the peer does not take them. */
 size_t grpc_connection_queued(const struct grpc_connection *connection);
 
+/* Bytes of answers that have been fed out or pulled so far. */
+uint64_t grpc_connection_sent(const struct grpc_connection *connection);
+
 /* True when the connection has nothing left to do and can be closed. */
 bool grpc_connection_finished(const struct grpc_connection *connection);
 
@@ -98,6 +107,17 @@ void grpc_connection_end(struct grpc_connection *connection, struct closing why)
 
 /* Why the connection has ended, or is about to; CLOSING_NONE as long as the peer may go on. */
 struct closing grpc_connection_closing(const struct grpc_connection *connection);
+
+/* To be called once a second: ends requests that do not arrive in time, with ERR_DEADLINE, and
+ * drains a connection without calls (idle_timeout_ms). */
+void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms);
+
+/* So far; any thread may ask. */
+struct grpc_slow {
+    uint64_t requests; /* that did not arrive in time */
+    uint64_t idle;     /* connections that ended without calls */
+};
+struct grpc_slow grpc_server_slow(const struct grpc_server *server);
 
 /* Lets the calls under way finish and takes no new ones (two-step GOAWAY). Called again, it takes
  * the second step without waiting for the peer. */

@@ -156,6 +156,18 @@ void http2_session_end(struct http2_session *session, struct closing why);
 /* Why the session has ended the connection, or is about to; CLOSING_NONE as long as it has not. */
 struct closing http2_session_closing(const struct http2_session *session);
 
+/* Bytes of answers' bodies that have gone to the output so far. */
+uint64_t http2_session_sent(const struct http2_session *session);
+
+/* Calls `visit` for every open stream, which must not open or close any; ends when that returns
+ * false. */
+void http2_session_visit(struct http2_session *session,
+                         bool (*visit)(void *argument, struct http2_stream *stream),
+                         void *argument);
+
+/* How many streams are open, and the highest id that the peer has used. */
+uint32_t http2_session_open_streams(const struct http2_session *session, uint32_t *last_stream);
+
 /*
  * Begins the two-step shutdown (RFC 9113, 6.8): a GOAWAY that names no stream, and once a PING
  * shows that the peer has seen it, one that names the last stream taken. Streams under way go on.

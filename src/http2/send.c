@@ -134,6 +134,7 @@ void http2_answer_begin(struct http2_stream *stream, const struct http2_field *f
                            stream->id);
         session->send_window -= (int32_t)size;
         stream->send_window -= (int32_t)size;
+        session->sent += size;
     } else {
         stream->body_left = size;
         session->queued += size;
@@ -239,6 +240,7 @@ static void send_turn(struct http2_session *session)
     stream->send_window -= (int32_t)size;
     stream->body_left -= size;
     session->queued -= size;
+    session->sent += size;
     session->progress_ms = session->now_ms;
     if (stream->body_left == 0) {
         append_headers(stream, stream->trailers, stream->trailer_count, true, true);

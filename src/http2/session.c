@@ -332,6 +332,11 @@ size_t http2_session_queued(const struct http2_session *session)
     return session->queued + chain_length(&session->backlog);
 }
 
+uint64_t http2_session_sent(const struct http2_session *session)
+{
+    return session->sent;
+}
+
 bool http2_session_finished(const struct http2_session *session)
 {
     bool drained = session->drain_steps == 2 && session->streams.count == 0;

@@ -130,6 +130,7 @@ struct http2_session {
     int32_t first_send_window;       /* of a stream: the peer's SETTINGS_INITIAL_WINDOW_SIZE */
     struct http2_stream *queue_head; /* streams whose answer can go on, in turn */
     struct http2_stream *queue_tail;
+    uint64_t sent;       /* bytes of bodies that went to the output */
     size_t queued;       /* bytes of bodies that wait, in the queue or for a window */
     int64_t progress_ms; /* when output was last taken, or none waited */
     int drain_steps;     /* GOAWAYs of the shutdown sent */

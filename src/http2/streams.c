@@ -138,6 +138,23 @@ bool stream_visit(const struct http2_session *session,
     return true;
 }
 
+void http2_session_visit(struct http2_session *session,
+                         bool (*visit)(void *argument, struct http2_stream *stream), void *argument)
+{
+    bool goes_on = true;
+    for (size_t i = 0; goes_on && i < session->streams.bucket_count; i++) {
+        for (struct http2_stream *at = session->streams.buckets[i]; goes_on && at != NULL;
+             at = at->next)
+            goes_on = visit(argument, at);
+    }
+}
+
+uint32_t http2_session_open_streams(const struct http2_session *session, uint32_t *last_stream)
+{
+    *last_stream = session->last_stream;
+    return (uint32_t)session->streams.count;
+}
+
 enum stream_past stream_past(const struct http2_session *session, uint32_t id)
 {
     /* Newest first: a stream may have closed and then been reset for a late frame. */

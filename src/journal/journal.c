@@ -638,6 +638,8 @@ struct journal_stats journal_stats(struct journal *journal)
         stats.log_bytes = log_size(journal->log);
         stats.last_sync_us = log.last_sync_us;
         stats.syncs = log.syncs;
+        stats.waits_since_us = log.waits_since_us;
+        stats.slow_waits = log.slow_waits;
     }
     pthread_mutex_lock(&journal->lock);
     stats.base_bytes = journal->base_bytes;

@@ -91,6 +91,8 @@ struct journal_stats {
     uint64_t changes;     /* units since the last base, or since the start */
     int64_t last_sync_us; /* duration; 0 = none yet */
     uint64_t syncs;
+    int64_t waits_since_us; /* and slow_waits: as in log.h */
+    uint64_t slow_waits;
     enum journal_outcome last_save;
     int64_t last_save_at_ms; /* Unix time of its end; 0 = never */
     int64_t last_save_ms;    /* duration */

@@ -77,6 +77,8 @@ struct log {
     atomic_uint_fast64_t former; /* of these, in files before the current one */
     atomic_uint_fast64_t units, batches, bytes, syncs, durable_revision;
     atomic_int_fast64_t last_sync_us;
+    atomic_int_fast64_t waits_since_us; /* for the disk; 0 = it does not */
+    atomic_uint_fast64_t slow_waits;
     atomic_int error;
 };
 
@@ -286,6 +288,21 @@ static bool insist(struct log *log, int (*attempt)(struct log *log))
 
 /* ---- the thread: writing ---- */
 
+/* Between these two the disk is at work. Returns how long it was. */
+static void begin_wait(struct log *log)
+{
+    atomic_store(&log->waits_since_us, clock_monotonic_us());
+}
+
+static int64_t end_wait(struct log *log)
+{
+    int64_t took_us = clock_monotonic_us() - atomic_exchange(&log->waits_since_us, 0);
+    int64_t slow_us = log->options.slow_us > 0 ? log->options.slow_us : LOG_SLOW_US;
+    if (took_us >= slow_us)
+        atomic_fetch_add(&log->slow_waits, 1);
+    return took_us;
+}
+
 static void count_batch(struct log *log, const struct batch *batch)
 {
     uint64_t size = batch->line_size + batch->len;
@@ -300,7 +317,9 @@ static int append_batch(struct log *log, uint64_t count, struct slice payload)
 {
     struct batch batch = {.seq = log->written + 1, .ops = count, .synced = log->synced};
     bool was_unsynced = log->file.unsynced;
+    begin_wait(log);
     int error = log_file_append(&log->file, &batch, payload);
+    end_wait(log);
     if (fs_is_no_room(error))
         return log_file_cut(&log->file) == 0 ? error : -EIO;
     if (error != 0)
@@ -319,15 +338,16 @@ static int append_work(struct log *log)
 
 static bool sync_file(struct log *log)
 {
-    int64_t start_us = clock_monotonic_us();
+    begin_wait(log);
     int error = log_file_sync(&log->file);
+    int64_t took_us = end_wait(log);
     if (error != 0) {
         fail(log, error);
         return false;
     }
     log->synced = log->written;
     atomic_store(&log->durable_revision, log->synced);
-    atomic_store(&log->last_sync_us, clock_monotonic_us() - start_us);
+    atomic_store(&log->last_sync_us, took_us);
     atomic_fetch_add(&log->syncs, 1);
     return true;
 }
@@ -681,6 +701,8 @@ struct log_stats log_stats(struct log *log)
                               .bytes = atomic_load(&log->bytes),
                               .syncs = atomic_load(&log->syncs),
                               .last_sync_us = atomic_load(&log->last_sync_us),
+                              .waits_since_us = atomic_load(&log->waits_since_us),
+                              .slow_waits = atomic_load(&log->slow_waits),
                               .revision = atomic_load(&log->durable_revision),
                               .error = atomic_load(&log->error)};
     pthread_mutex_lock(&log->mutex);

@@ -35,6 +35,9 @@
 /* Bytes that may wait for the disk before writers wait too, unless options say otherwise. */
 #define LOG_MOST_GATHERED ((size_t)32 * 1024 * 1024)
 
+/* Who waits so long for the disk has a reason to look at it. */
+#define LOG_SLOW_US 1000000
+
 struct log;
 
 enum log_sync { LOG_ALWAYS, LOG_EVERY_SECOND };
@@ -45,6 +48,7 @@ struct log_options {
     struct durable *durable; /* borrowed; on_progress must be set before the first write */
     enum log_sync sync;
     size_t most_gathered; /* bytes; 0 = LOG_MOST_GATHERED */
+    int64_t slow_us;      /* a wait for the disk that long is counted; 0 = LOG_SLOW_US */
     uint64_t revision;    /* of the last unit in the data: the next one is one above */
     uint64_t gap;         /* revisions up to that one that no unit in the data has */
     uint64_t former_size; /* bytes of the log files since the base, but for the one that is given */
@@ -95,15 +99,18 @@ uint64_t log_size(const struct log *log);
 void log_forget_former(struct log *log);
 
 struct log_stats {
-    uint64_t units;        /* written */
-    uint64_t batches;      /* written */
-    uint64_t bytes;        /* written, with the batches' lines */
-    uint64_t syncs;        /* of data */
-    int64_t last_sync_us;  /* how long the newest one took; 0 = none yet */
-    uint64_t revision;     /* of the newest unit that is durable, whatever is told */
-    size_t gathered_bytes; /* that wait to be written, but for those on their way */
-    size_t buffer_bytes;   /* memory of the buffer that gathers */
-    int error;             /* positive errno value of what stands in the way; 0 = nothing */
+    uint64_t units;         /* written */
+    uint64_t batches;       /* written */
+    uint64_t bytes;         /* written, with the batches' lines */
+    uint64_t syncs;         /* of data */
+    int64_t last_sync_us;   /* how long the newest one took; 0 = none yet */
+    int64_t waits_since_us; /* monotonic time since which the disk has not been done with a write or
+                               sync; 0 = there is none */
+    uint64_t slow_waits;    /* writes and syncs that took slow_us or longer */
+    uint64_t revision;      /* of the newest unit that is durable, whatever is told */
+    size_t gathered_bytes;  /* that wait to be written, but for those on their way */
+    size_t buffer_bytes;    /* memory of the buffer that gathers */
+    int error;              /* positive errno value of what stands in the way; 0 = nothing */
 };
 struct log_stats log_stats(struct log *log);
 

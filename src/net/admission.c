@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "base/seldom.h"
 #include "net/closings.h"
 
 #include <arpa/inet.h>
@@ -21,12 +22,12 @@ struct counted {
 
 struct net_admission {
     pthread_mutex_t lock;
-    uint32_t max_connections;
     uint32_t max_per_address;
     struct net_admission_counts counts;
-    uint64_t reported; /* of those refused */
-    uint64_t secret;   /* so that nobody can choose addresses of one bucket */
     struct net_closings *closings;
+    struct net_admission_counts told; /* what log lines have told of */
+    struct seldom refused_lines, pause_lines;
+    uint64_t secret; /* so that nobody can choose addresses of one bucket */
     struct counted *buckets[BUCKETS];
 };
 
@@ -62,7 +63,7 @@ struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_p
 {
     struct net_admission *admission = mem_alloc_zero(sizeof *admission);
     pthread_mutex_init(&admission->lock, NULL);
-    admission->max_connections = max_connections;
+    admission->counts.most = max_connections;
     admission->max_per_address = max_per_address;
     random_fill(&admission->secret, sizeof admission->secret);
     admission->closings = net_closings_new();
@@ -102,7 +103,7 @@ static struct counted **find(struct net_admission *admission, const uint8_t addr
     return link;
 }
 
-/* Counts the connection for its address; false if that has enough. */
+/* Counts the connection for its address; false, counted as refused, if that has enough. */
 static bool enter_address(struct net_admission *admission, const struct net_peer *peer)
 {
     if (admission->max_per_address == 0 || !peer->is_counted)
@@ -112,8 +113,10 @@ static bool enter_address(struct net_admission *admission, const struct net_peer
         *link = mem_alloc_zero(sizeof **link);
         memcpy((*link)->address, peer->address, 16);
     }
-    if ((*link)->connections >= admission->max_per_address)
+    if ((*link)->connections >= admission->max_per_address) {
+        admission->counts.refused_of_address++;
         return false;
+    }
     (*link)->connections++;
     return true;
 }
@@ -122,7 +125,7 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
 {
     pthread_mutex_lock(&admission->lock);
     bool admitted =
-        admission->counts.open < admission->max_connections && enter_address(admission, peer);
+        admission->counts.open < admission->counts.most && enter_address(admission, peer);
     if (admitted) {
         admission->counts.open++;
         admission->counts.admitted++;
@@ -153,13 +156,41 @@ void net_admission_leave(struct net_admission *admission, const struct net_peer 
     pthread_mutex_unlock(&admission->lock);
 }
 
-uint64_t net_admission_take_refused(struct net_admission *admission)
+void net_admission_cap(struct net_admission *admission, uint32_t most)
 {
     pthread_mutex_lock(&admission->lock);
-    uint64_t refused = admission->counts.refused - admission->reported;
-    admission->reported = admission->counts.refused;
+    if (most < admission->counts.most) {
+        admission->counts.most = most;
+        admission->counts.capped = true;
+    }
     pthread_mutex_unlock(&admission->lock);
-    return refused;
+}
+
+bool net_admission_note_pause(struct net_admission *admission, int64_t now_ms)
+{
+    uint64_t told;
+    pthread_mutex_lock(&admission->lock);
+    admission->counts.pauses++;
+    pthread_mutex_unlock(&admission->lock);
+    return seldom_note(&admission->pause_lines, now_ms, 1, &told);
+}
+
+bool net_admission_take_refused(struct net_admission *admission, int64_t now_ms,
+                                struct net_admission_refused *refused)
+{
+    uint64_t told;
+    pthread_mutex_lock(&admission->lock);
+    struct net_admission_counts *counts = &admission->counts;
+    bool due = counts->refused > admission->told.refused &&
+               seldom_note(&admission->refused_lines, now_ms, 1, &told);
+    if (due) {
+        *refused = (struct net_admission_refused){.all = counts->refused - admission->told.refused,
+                                                  .of_address = counts->refused_of_address -
+                                                                admission->told.refused_of_address};
+        admission->told = *counts;
+    }
+    pthread_mutex_unlock(&admission->lock);
+    return due;
 }
 
 struct net_admission_counts net_admission_counts(struct net_admission *admission)

@@ -12,10 +12,14 @@
 #include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/acceptor.h"
 #include "net/closings.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* How long the end may take, and the bytes that are passed over: what windows of HTTP/2 and the
  * kernel's buffers may hold, but no flood. */
@@ -47,8 +51,18 @@ struct net_connection {
     struct chain unsent; /* what uv_write() is busy with, from `sent` on */
     struct chain_cursor sent;
     size_t write_size;      /* bytes of the write under way */
-    size_t write_left;      /* of it, when that was last looked at */
     int64_t write_moved_ms; /* when it began, or was last seen to go on */
+    int64_t taken;          /* bytes that the peer had when that was last looked at */
+    uint64_t handed;        /* bytes that the protocol has given to be written */
+    uint64_t written;       /* of them, those of the writes that are done */
+    bool unconfirmed;       /* the peer may not have taken all of what was written */
+    struct {
+        int64_t begun_ms;
+        int64_t taken; /* at its begin, as are these: */
+        uint64_t sent; /* bytes of answers that the protocol had given */
+        size_t coming; /* bytes on their way to the peer */
+        size_t queued; /* bytes of answers that waited in the protocol */
+    } period;          /* in which the peer has to take a part of its answers */
     int64_t linger_begun_ms;
     size_t passed_over; /* bytes */
     size_t queued;      /* as counted in queued_total */
@@ -138,6 +152,7 @@ static void on_written(uv_write_t *write, int status)
         connection_close(connection);
         return;
     }
+    connection->written += connection->write_size;
     chain_skip(&connection->unsent, &connection->sent, connection->write_size);
     write_unsent(connection);
     flush(connection);
@@ -174,7 +189,7 @@ static void write_unsent(struct net_connection *connection)
         return;
     }
     connection->writing = true;
-    connection->write_left = connection->write_size;
+    connection->unconfirmed = true;
     connection->write_moved_ms = now_of(connection);
 }
 
@@ -185,9 +200,13 @@ static bool write_output(struct net_connection *connection)
     uv_buf_t buffers[MAX_PIECES];
     size_t size;
     unsigned count = gather(output, (struct chain_cursor){0}, buffers, &size);
+    connection->handed += chain_length(output);
     int written = uv_try_write(&connection->uv.stream, buffers, count);
-    if (written > 0)
+    if (written > 0) {
+        connection->written += (size_t)written;
+        connection->unconfirmed = true;
         connection->write_moved_ms = now_of(connection);
+    }
     if (written == (int)chain_length(output)) {
         chain_clear(output, KEPT_OUTPUT);
         return true;
@@ -374,48 +393,42 @@ void connection_close(struct net_connection *connection)
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     uv_close(&connection->uv.handle, on_closed);
+    if (connection->shared->accepting_paused)
+        acceptor_resume_all(connection->shared);
 }
 
-static void free_refused(uv_handle_t *handle)
+static void on_not_opened(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
-/* A connection that waits at the listener, without session, or NULL if it is gone again. */
-static struct net_connection *accept_handle(struct net_shared *shared, uv_stream_t *listener)
+/* The handle takes the descriptor over. False if it cannot; then it is nobody's. */
+static bool open_handle(struct net_connection *connection, int descriptor, bool is_unix)
+{
+    uv_loop_t *loop = &connection->shared->uv;
+    if (is_unix) {
+        uv_pipe_init(loop, &connection->uv.pipe, 0);
+        return uv_pipe_open(&connection->uv.pipe, descriptor) == 0;
+    }
+    uv_tcp_init(loop, &connection->uv.tcp);
+    if (uv_tcp_open(&connection->uv.tcp, descriptor) != 0)
+        return false;
+    uv_tcp_nodelay(&connection->uv.tcp, 1);
+    return true;
+}
+
+void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
+                     const struct net_peer *peer)
 {
     struct net_connection *connection = mem_alloc_zero(sizeof *connection);
     connection->shared = shared;
-    if (listener->type == UV_TCP)
-        uv_tcp_init(&shared->uv, &connection->uv.tcp);
-    else
-        uv_pipe_init(&shared->uv, &connection->uv.pipe, 0);
+    connection->peer = *peer;
+    bool opened = open_handle(connection, descriptor, is_unix);
     connection->uv.handle.data = connection;
-    if (uv_accept(listener, &connection->uv.stream) == 0)
-        return connection;
-    uv_close(&connection->uv.handle, free_refused);
-    return NULL;
-}
-
-static void identify(struct net_connection *connection)
-{
-    struct sockaddr_storage address = {0};
-    int size = sizeof address;
-    if (connection->uv.handle.type == UV_TCP) {
-        uv_tcp_nodelay(&connection->uv.tcp, 1);
-        uv_tcp_getpeername(&connection->uv.tcp, (struct sockaddr *)&address, &size);
-    }
-    connection->peer = net_peer_of(&address);
-}
-
-void connection_accept(struct net_shared *shared, uv_stream_t *listener)
-{
-    struct net_connection *connection = accept_handle(shared, listener);
-    if (connection == NULL)
-        return;
-    identify(connection);
-    if (!net_admission_enter(shared->admission, &connection->peer)) {
-        uv_close(&connection->uv.handle, free_refused);
+    if (!opened) {
+        close(descriptor);
+        net_admission_leave(shared->admission, peer);
+        uv_close(&connection->uv.handle, on_not_opened);
         return;
     }
     connection->session =
@@ -455,22 +468,88 @@ static int64_t write_timeout_ms(const struct net_connection *connection)
     return is_refused && timeout_ms > LAST_WRITE_MS ? LAST_WRITE_MS : timeout_ms;
 }
 
-/* True if a write is under way and the peer has taken nothing of it for too long. */
+/* Bytes that the kernel has and the peer's does not. */
+static size_t in_kernel(struct net_connection *connection)
+{
+    int descriptor, bytes = 0;
+    if (!connection->unconfirmed || uv_fileno(&connection->uv.handle, &descriptor) != 0 ||
+        ioctl(descriptor, SIOCOUTQ, &bytes) != 0)
+        bytes = 0;
+    connection->unconfirmed = bytes > 0;
+    return (size_t)bytes;
+}
+
+/* Bytes on their way: with us after the protocol has given them, and in the kernel. */
+static size_t on_the_way(struct net_connection *connection)
+{
+    size_t left = connection->writing ? uv_stream_get_write_queue_size(&connection->uv.stream) : 0;
+    size_t done = connection->writing ? connection->write_size - left : 0;
+    return (size_t)(connection->handed - connection->written) - done + in_kernel(connection);
+}
+
+/* Closing is to drop what the kernel holds, not to go on sending it to who does not take it. */
+static void drop_on_close(struct net_connection *connection)
+{
+    static const struct linger at_once = {.l_onoff = 1};
+    int descriptor;
+    if (uv_fileno(&connection->uv.handle, &descriptor) == 0 &&
+        setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) != 0)
+        log_debug("a connection ends in order, though it is closed for its slowness");
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* In a period the peer has to take what was on its way, and to make room for what waited in the
+ * protocol, or min_progress of either; what it has taken may be no answers, so one does not make up
+ * for the other. While much is on its way, what waits may wait for that alone. */
+static bool has_moved(const struct net_connection *connection, uint64_t sent)
+{
+    size_t enough = connection->shared->limits.min_progress;
+    size_t coming = connection->period.coming;
+    if (connection->taken - connection->period.taken < (int64_t)least(coming, enough))
+        return false;
+    return coming >= enough ||
+           sent - connection->period.sent >= least(connection->period.queued, enough);
+}
+
+/*
+ * True if the peer takes too little of its answers, for whatever reason: it does not read, or does
+ * not open its windows, or does either by the byte. Looked at once a second; what is on its way to
+ * a peer that keeps up is there by the next look.
+ */
 static bool write_is_stuck(struct net_connection *connection, int64_t now_ms)
 {
-    size_t left = uv_stream_get_write_queue_size(&connection->uv.stream);
-    if (left != connection->write_left) {
-        connection->write_left = left;
+    const struct net_protocol *protocol = connection->shared->protocol;
+    size_t coming = on_the_way(connection), queued = protocol->queued(connection->session);
+    uint64_t sent =
+        protocol->sent != NULL ? protocol->sent(connection->session) : connection->handed;
+    int64_t taken = (int64_t)connection->handed - (int64_t)coming;
+    if (taken != connection->taken)
         connection->write_moved_ms = now_ms;
+    connection->taken = taken;
+    bool owed_nothing = connection->period.coming + connection->period.queued == 0;
+    if (!owed_nothing && coming + queued > 0) {
+        if (now_ms - connection->period.begun_ms <= write_timeout_ms(connection))
+            return false;
+        if (!has_moved(connection, sent))
+            return true;
     }
-    return connection->writing &&
-           now_ms - connection->write_moved_ms > write_timeout_ms(connection);
+    connection->period.begun_ms = now_ms;
+    connection->period.taken = taken;
+    connection->period.sent = sent;
+    connection->period.coming = coming;
+    connection->period.queued = queued;
+    return false;
 }
 
 void connection_check_timeouts(struct net_connection *connection)
 {
     static const struct closing stuck = {
-        CLOSING_WRITE_TIMEOUT, "the client did not read its answers in time (--write-timeout)"};
+        CLOSING_WRITE_TIMEOUT,
+        "the client took too little of its answers in time (--write-timeout, --min-progress)"};
     const struct net_shared *shared = connection->shared;
     int64_t now_ms = now_of(connection);
     if (connection->lingering) {
@@ -478,11 +557,15 @@ void connection_check_timeouts(struct net_connection *connection)
             connection_close(connection);
         return;
     }
+    if (shared->protocol->check != NULL && !connection->ending)
+        shared->protocol->check(connection->session, now_ms);
     struct closing why = write_is_stuck(connection, now_ms)
                              ? stuck
                              : shared->protocol->expired(connection->session, now_ms);
     if (why.kind == CLOSING_NONE)
         return;
+    if (connection->period.coming + connection->period.queued > 0)
+        drop_on_close(connection);
     if (connection->writing) /* nothing more can be said */
         connection_close_because(connection, why);
     else

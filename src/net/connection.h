@@ -10,12 +10,16 @@
 /* Bytes that are read at once. */
 #define READ_CHUNK ((size_t)256 * 1024)
 
+struct acceptor;
+
 /* What the connections of a loop share. */
 struct net_shared {
     uv_loop_t uv;
     const struct net_protocol *protocol;
     struct net_admission *admission;
     struct net_limits limits;
+    struct acceptor *acceptors;
+    bool accepting_paused;        /* one of them waits for descriptors */
     struct net_connection *first; /* of the open ones */
     size_t queued_total;          /* bytes that wait in their protocols */
     struct chain output;          /* filled and written within one callback */
@@ -25,8 +29,10 @@ struct net_shared {
     uint8_t input[READ_CHUNK];
 };
 
-/* Accepts the connection that waits at the listening stream. */
-void connection_accept(struct net_shared *shared, uv_stream_t *listener);
+/* Serves the accepted socket, whose descriptor it takes over. The peer has entered the admission,
+ * and leaves it with the connection's end, also if that is at once. */
+void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
+                     const struct net_peer *peer);
 
 /* Flushes the connections that wait for it. */
 void connection_flush_waiting(struct net_shared *shared);

@@ -4,31 +4,25 @@
 #include "base/account.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/acceptor.h"
 #include "net/closings.h"
 #include "net/connection.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
-/* Connections that the kernel holds for us while we are busy; it caps this at somaxconn. */
-#define BACKLOG  4096
 #define SWEEP_MS 1000
+/* What libuv takes for one loop at most: epoll, eventfd, and a pipe twice. */
+#define LOOP_DESCRIPTORS 6
 /* So often it is looked whether clients hold too much memory. */
 #define RELIEF_MS 200
 
-struct listening {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } uv;
-    struct listening *next;
-};
-
 struct net_loop {
     struct net_shared shared;
-    struct listening *listening;
     uv_async_t stop;
     uv_async_t wake;
     uv_timer_t drain_timer;  /* first for the patience, then for the rest of the timeout */
@@ -41,23 +35,10 @@ struct net_loop {
 const struct net_limits net_default_limits = {
     .drain_timeout_ms = 10 * 1000,
     .write_timeout_ms = 60 * 1000,
+    .min_progress = (size_t)256 * 1024,
     .max_queued = (size_t)4 * 1024 * 1024,
     .max_queued_total = (size_t)256 * 1024 * 1024,
 };
-
-static void free_listening(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static void on_connection(uv_stream_t *stream, int status)
-{
-    struct net_shared *shared = stream->loop->data;
-    if (status < 0)
-        log_warning("a connection could not be accepted: %s", uv_strerror(status));
-    else
-        connection_accept(shared, stream);
-}
 
 static void on_drain_timeout(uv_timer_t *timer)
 {
@@ -73,20 +54,29 @@ static void on_drain_timeout(uv_timer_t *timer)
         log_warning("%zu connections did not end in time and were closed", count);
 }
 
-static void close_listening(struct net_loop *loop)
-{
-    while (loop->listening != NULL) {
-        struct listening *listening = loop->listening;
-        loop->listening = listening->next;
-        uv_close(&listening->uv.handle, free_listening);
-    }
-}
-
 static void on_relief(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
     if (account_is_tight())
         connection_relieve(&loop->shared);
+}
+
+static void tell_refused(struct net_admission *admission, int64_t now_ms)
+{
+    struct net_admission_counts counts = net_admission_counts(admission);
+    struct net_admission_refused refused;
+    if (!net_admission_take_refused(admission, now_ms, &refused))
+        return;
+    uint64_t too_many = refused.all - refused.of_address;
+    if (too_many > 0)
+        log_warning("%" PRIu64 " connections were refused: there may be %" PRIu32 " at once (%s)",
+                    too_many, counts.most,
+                    counts.capped ? "for the limit of open files, see ulimit -n"
+                                  : "see --max-connections");
+    if (refused.of_address > 0)
+        log_warning("%" PRIu64 " connections were refused: their address has enough of them (see "
+                    "--max-connections-per-address)",
+                    refused.of_address);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -98,10 +88,7 @@ static void on_sweep(uv_timer_t *timer)
     }
     net_closings_report(net_admission_closings(loop->shared.admission),
                         (int64_t)uv_now(&loop->shared.uv));
-    uint64_t refused = net_admission_take_refused(loop->shared.admission);
-    if (refused > 0)
-        log_warning("%llu connections were refused: there are too many (see --max-connections)",
-                    (unsigned long long)refused);
+    tell_refused(loop->shared.admission, (int64_t)uv_now(timer->loop));
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -158,11 +145,41 @@ static void on_stop(uv_async_t *async)
 {
     struct net_loop *loop = async->data;
     uv_close((uv_handle_t *)&loop->stop, NULL);
-    close_listening(loop);
+    acceptor_close_all(&loop->shared);
     uv_timer_start(&loop->drain_timer, on_patience_over, (uint64_t)patience_ms(loop), 0);
     /* The timer bounds the wait; connections alone keep the loop alive. */
     uv_unref((uv_handle_t *)&loop->drain_timer);
     drain_all(loop);
+}
+
+/* libuv aborts where it finds none for a loop and, once, for its signals. */
+static bool has_descriptors(void)
+{
+    int probes[LOOP_DESCRIPTORS];
+    size_t count = 0;
+    while (count < LOOP_DESCRIPTORS && (probes[count] = eventfd(0, EFD_CLOEXEC)) >= 0)
+        count++;
+    int error = errno;
+    for (size_t i = 0; i < count; i++)
+        close(probes[i]);
+    errno = error;
+    return count == LOOP_DESCRIPTORS;
+}
+
+/* The loop, and what other threads wake it by; 0 or a negative errno. */
+static int init_uv(struct net_loop *loop)
+{
+    if (!has_descriptors())
+        return -errno;
+    int error = uv_loop_init(&loop->shared.uv);
+    if (error < 0)
+        return error;
+    error = uv_async_init(&loop->shared.uv, &loop->stop, on_stop);
+    if (error == 0)
+        error = uv_async_init(&loop->shared.uv, &loop->wake, on_wake);
+    if (error < 0)
+        uv_loop_close(&loop->shared.uv);
+    return error;
 }
 
 struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_admission *admission,
@@ -172,14 +189,14 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
     loop->shared.protocol = protocol;
     loop->shared.admission = admission;
     loop->shared.limits = *limits;
-    if (uv_loop_init(&loop->shared.uv) < 0)
-        abort();
+    int error = init_uv(loop);
+    if (error < 0) {
+        free(loop);
+        errno = -error;
+        return NULL;
+    }
     loop->shared.uv.data = &loop->shared;
-    if (uv_async_init(&loop->shared.uv, &loop->stop, on_stop) < 0)
-        abort();
     loop->stop.data = loop;
-    if (uv_async_init(&loop->shared.uv, &loop->wake, on_wake) < 0)
-        abort();
     loop->wake.data = loop;
     uv_unref((uv_handle_t *)&loop->wake);
     uv_timer_init(&loop->shared.uv, &loop->drain_timer);
@@ -209,7 +226,7 @@ void net_loop_free(struct net_loop *loop)
 {
     if (loop == NULL)
         return;
-    close_listening(loop);
+    acceptor_close_all(&loop->shared);
     if (!uv_is_closing((uv_handle_t *)&loop->stop))
         uv_close((uv_handle_t *)&loop->stop, NULL);
     uv_close((uv_handle_t *)&loop->wake, NULL);
@@ -227,21 +244,7 @@ void net_loop_free(struct net_loop *loop)
 
 int net_loop_listen(struct net_loop *loop, int descriptor, bool is_unix)
 {
-    struct listening *listening = mem_alloc_zero(sizeof *listening);
-    int result;
-    if (is_unix) {
-        uv_pipe_init(&loop->shared.uv, &listening->uv.pipe, 0);
-        result = uv_pipe_open(&listening->uv.pipe, descriptor);
-    } else {
-        uv_tcp_init(&loop->shared.uv, &listening->uv.tcp);
-        result = uv_tcp_open(&listening->uv.tcp, descriptor);
-    }
-    listening->uv.handle.data = listening;
-    listening->next = loop->listening;
-    loop->listening = listening;
-    if (result < 0)
-        return result;
-    return uv_listen(&listening->uv.stream, BACKLOG, on_connection);
+    return acceptor_new(&loop->shared, descriptor, is_unix);
 }
 
 void net_loop_run(struct net_loop *loop)

@@ -41,6 +41,9 @@ struct net_protocol {
     /* Appends a bounded amount of what waits; nothing if nothing can go now. */
     void (*pull)(void *session, struct chain *out, int64_t now_ms);
     size_t (*queued)(const void *session); /* bytes of output that wait to be pulled */
+    /* Bytes of answers that it has given to be written, but for what a peer can ask for at no cost;
+     * NULL: all that it has. */
+    uint64_t (*sent)(const void *session);
     bool (*finished)(const void *session); /* nothing left to do: close */
     /* True as long as answers will come for which nothing more is needed from the peer: one that
      * has ended its side gets them. NULL: all are there when feed() returns. */
@@ -53,6 +56,9 @@ struct net_protocol {
     /* Why the connection has ended, or is about to; CLOSING_NONE if it was the peer who did that.
      */
     struct closing (*closing)(const void *session);
+    /* Called once a second, unless the connection is to end: for what is bounded in time but does
+     * not cost the connection. NULL: nothing is. */
+    void (*check)(void *session, int64_t now_ms);
     /* Work beside the connections, once from the loop's start on; returns in how many milliseconds
      * it wants to be called again, at least 1. NULL: there is none. */
     int64_t (*tick)(void *user);
@@ -69,10 +75,12 @@ struct net_protocol {
 
 struct net_limits {
     int64_t drain_timeout_ms; /* connections that do not end */
-    int64_t write_timeout_ms; /* without the peer taking a byte: slow readers. At most 5 seconds
-                                 once feed() has ended the connection */
-    size_t max_queued;        /* bytes a connection may have waiting; above it, and while the socket
-                                 takes nothing, it is not read: answers without a reader */
+    int64_t write_timeout_ms; /* in which a peer must take what it is owed, or min_progress bytes of
+                                 that: slow readers. At most 5 seconds once feed() has ended the
+                                 connection */
+    size_t min_progress;
+    size_t max_queued;       /* bytes a connection may have waiting; above it, and while the socket
+                                takes nothing, it is not read: answers without a reader */
     size_t max_queued_total; /* of a loop's connections together, above which any with bytes waiting
                                 is treated so */
 };
@@ -81,7 +89,8 @@ extern const struct net_limits net_default_limits;
 
 /*
  * `protocol` and `admission` are borrowed for the loop's life, `limits` is copied; several loops
- * share an admission. Free with net_loop_free() after it has run.
+ * share an admission. Free with net_loop_free() after it has run. NULL, with errno, if the system
+ * has no descriptors for it.
  */
 struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_admission *admission,
                               const struct net_limits *limits);

@@ -23,9 +23,11 @@ struct config {
     size_t listen_count;
     uint32_t threads;
     uint32_t max_connections;
-    uint32_t max_per_address; /* connections; 0 = any number */
-    size_t max_value;         /* bytes */
-    size_t max_client_memory; /* bytes beside the data, see base/account.h */
+    uint32_t max_per_address;   /* connections; 0 = any number */
+    size_t max_value;           /* bytes */
+    int64_t request_timeout_ms; /* as in struct grpc_limits */
+    int64_t idle_timeout_ms;    /* the same; 0 = never */
+    size_t max_client_memory;   /* bytes beside the data, see base/account.h */
     struct store_options store;
     char dir[CONFIG_MAX_PATH]; /* the data directory */
     struct journal_options journal;

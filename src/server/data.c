@@ -181,6 +181,15 @@ static void write_saving(const struct journal_stats *stats, struct info_writer *
     info_put(writer, "rdb_last_bgsave_time_ms", "%" PRId64, stats->last_save_ms);
 }
 
+void data_disk(struct data *data, int64_t *waits_since_us, uint64_t *slow_waits)
+{
+    struct journal_stats stats = {0};
+    if (atomic_load(&data->serving))
+        stats = journal_stats(data->journal);
+    *waits_since_us = stats.waits_since_us;
+    *slow_waits = stats.slow_waits;
+}
+
 void data_write_info(struct data *data, struct info_writer *writer)
 {
     info_put(writer, "dir", "%s", data->config->dir);
@@ -199,6 +208,7 @@ void data_write_info(struct data *data, struct info_writer *writer)
     info_put(writer, "log_bytes", "%" PRIu64, stats.log_bytes);
     info_put(writer, "log_syncs", "%" PRIu64, stats.syncs);
     info_put(writer, "log_last_sync_us", "%" PRId64, stats.last_sync_us);
+    info_put(writer, "log_slow_waits", "%" PRIu64, stats.slow_waits);
     info_put(writer, "aof_last_write_status", "%s", stats.refusal == NULL ? "ok" : "err");
     info_put(writer, "writes_refused", "%s", stats.refusal == NULL ? "" : stats.refusal);
 }

@@ -36,6 +36,10 @@ bool data_stop(struct data *data);
 /* Gives up the directory; after data_stop(). */
 void data_close(struct data *data);
 
+/* Since when the disk has been at work on one write or sync, monotonic, 0 = it is not; and how many
+ * took a second or longer. From any thread, after data_open(), until data_stop(). */
+void data_disk(struct data *data, int64_t *waits_since_us, uint64_t *slow_waits);
+
 /* The fields of the section of Info. From any thread, after data_open(). */
 void data_write_info(struct data *data, struct info_writer *writer);
 

@@ -1,24 +1,30 @@
 /* keystore-server: reads the settings, starts the workers, waits for a signal, ends in order. */
 #include "base/account.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "base/standard.h"
 #include "engine/embedded.h"
 #include "net/admission.h"
 #include "net/listener.h"
 #include "server/config.h"
 #include "server/data.h"
+#include "server/descriptors.h"
 #include "server/hints.h"
 #include "server/report.h"
+#include "server/watch.h"
 #include "server/worker.h"
+#include "service/status.h"
+#include "store/store.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 struct server {
     struct config config;
@@ -27,19 +33,9 @@ struct server {
     struct worker **workers;
     struct report report;
     struct data data;
+    struct watch watch;
     size_t listening; /* addresses of the configuration that are bound */
 };
-
-/* Each connection is a descriptor: takes as many as the system lets us have. */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log_warning("the limit of open files stays as it is: %s", strerror(errno));
-}
 
 /* Large objects lie in runs (base/runs.h). What malloc() has for the others goes back to the system
  * as it is freed at the end of its areas, and from within them by mem_trim(): glibc's usual
@@ -95,7 +91,17 @@ static void on_ready(void *user, unsigned part)
     worker_wake(server->workers[part]);
 }
 
-static void make_workers(struct server *server)
+/* After what the system did not give, of which errno tells. */
+static bool complain_of_system(const char *what)
+{
+    fprintf(stderr,
+            "keystore-server: cannot make %s: %s; raise the limits of this process (ulimit -n for "
+            "open files, -u for threads, -v for memory), or use fewer --threads\n",
+            what, strerror(errno));
+    return false;
+}
+
+static bool make_workers(struct server *server)
 {
     struct config *config = &server->config;
     server->admission = net_admission_new(config->max_connections, config->max_per_address);
@@ -105,10 +111,47 @@ static void make_workers(struct server *server)
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
     server->report.data = &server->data;
-    for (unsigned i = 0; i < config->threads; i++)
+    for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] =
             worker_new(config, i, server->engine, server->admission, &server->report.info);
+        if (server->workers[i] == NULL)
+            return complain_of_system("an event loop");
+    }
     server->report.workers = server->workers;
+    return true;
+}
+
+static bool start_workers(struct server *server)
+{
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        int error = worker_start(server->workers[i]);
+        if (error == 0)
+            continue;
+        errno = -error;
+        return complain_of_system("a thread");
+    }
+    return true;
+}
+
+/* Clients get the descriptors that nothing else needs: a snapshot must not fail for want of one. */
+static bool cap_connections(struct server *server)
+{
+    struct config *config = &server->config;
+    uint64_t most = descriptors_for_connections(config->threads), limit = descriptors_limit();
+    if (most == 0) {
+        fprintf(stderr,
+                "keystore-server: the limit of open files, %" PRIu64 ", leaves none for clients; "
+                "raise it (ulimit -n), or use fewer --threads\n",
+                limit);
+        return false;
+    }
+    if (most >= config->max_connections)
+        return true;
+    log_warning("there may be %" PRIu64 " connections, not the %" PRIu32 " of --max-connections, "
+                "because of the limit of open files, %" PRIu64 " (ulimit -n)",
+                most, config->max_connections, limit);
+    net_admission_cap(server->admission, (uint32_t)most);
+    return true;
 }
 
 /* From here on calls are answered, with ERR_LOADING until the data are there. */
@@ -119,15 +162,15 @@ static bool serve(struct server *server)
     server->engine->on_ready = on_ready;
     server->engine->on_ready_user = server;
     embedded_set_loading(server->engine, true);
-    make_workers(server);
+    if (!make_workers(server))
+        return false;
     for (size_t i = 0; i < config->listen_count; i++) {
         if (!serve_address(server, &config->listen[i]))
             return false;
     }
-    if (!data_open(&server->data, config, server->engine))
+    if (!data_open(&server->data, config, server->engine) || !cap_connections(server) ||
+        !start_workers(server))
         return false;
-    for (unsigned i = 0; i < config->threads; i++)
-        worker_start(server->workers[i]);
     for (size_t i = 0; i < config->listen_count; i++)
         log_info("listening on %s, loading from %s", config->listen[i].text, config->dir);
     return true;
@@ -152,20 +195,45 @@ static void announce_all(const struct config *config)
         log_warning("started all the same, but whoever waits for that line will not see it");
 }
 
+/* Those that were started end. */
 static void drain(struct server *server)
 {
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_stop(server->workers[i]);
 }
 
-/* A second signal while the workers finish ends the process at once. What waits here has the time
- * to see to it that freed memory goes back, also when nothing is asked of the server any more. */
+static struct watch_numbers watched(struct server *server)
+{
+    struct watch_numbers numbers = {.evicted_keys =
+                                        store_stats(embedded_store(server->engine)).evicted_keys};
+    for (enum err err = ERR_NONE + 1; err < ERR_COUNT; err++)
+        numbers.refused[err] = status_count(err);
+    for (unsigned i = 0; i < server->config.threads; i++) {
+        numbers.slow_requests += worker_slow(server->workers[i]).requests;
+        numbers.idle_connections += worker_slow(server->workers[i]).idle;
+    }
+    data_disk(&server->data, &numbers.waits_since_us, &numbers.slow_waits);
+    return numbers;
+}
+
+/* Until a signal of the set comes. What waits here has the time to see to it that freed memory goes
+ * back, also when nothing is asked of the server any more. */
+static int watch_until_signal(struct server *server, const sigset_t *signals)
+{
+    static const struct timespec a_second = {.tv_sec = 1};
+    int received;
+    while ((received = sigtimedwait(signals, NULL, &a_second)) < 0) {
+        struct watch_numbers numbers = watched(server);
+        watch_look(&server->watch, &numbers, clock_monotonic_ms());
+        mem_trim();
+    }
+    return received;
+}
+
+/* A second signal while the workers finish ends the process at once. */
 static void wait_and_drain(struct server *server, const sigset_t *signals)
 {
-    static const struct timespec second = {.tv_sec = 1};
-    int received;
-    while ((received = sigtimedwait(signals, NULL, &second)) < 0)
-        mem_trim();
+    int received = watch_until_signal(server, signals);
     log_info("%s received: finishing the calls under way", strsignal(received));
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     drain(server);
@@ -178,6 +246,10 @@ static bool stop(struct server *server)
      */
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_join(server->workers[i]);
+    if (atomic_load(&server->data.serving)) {
+        struct watch_numbers numbers = watched(server);
+        watch_end(&server->watch, &numbers, clock_monotonic_ms());
+    }
     bool kept = data_stop(&server->data);
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_free(server->workers[i]);
@@ -193,8 +265,10 @@ static bool stop(struct server *server)
 /* Serves until a signal comes; false if it could not, after a sentence on standard error. */
 static bool run(struct server *server, const sigset_t *signals)
 {
-    if (!serve(server))
+    if (!serve(server)) {
+        drain(server);
         return false;
+    }
     enum data_loaded loaded = data_load(&server->data, is_stopped);
     if (loaded == DATA_LOADED) {
         announce_all(&server->config);
@@ -227,9 +301,16 @@ int main(int argc, char **argv)
     sigset_t signals;
     log_set_level(server.config.log_level);
     hints_give(&server.config, on_hint, NULL);
-    raise_descriptor_limit();
+    descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);
     bound_malloc();
+    if (!reserve_take()) {
+        fprintf(stderr,
+                "keystore-server: the system does not give the %zu MiB of addresses that are kept "
+                "for when memory runs out; raise the limit (ulimit -v)\n",
+                RESERVE_BYTES / 1024 / 1024);
+        return 1;
+    }
     block_signals(&signals);
     bool served = run(&server, &signals);
     bool kept = stop(&server);

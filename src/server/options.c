@@ -1,6 +1,7 @@
 /* Settings as rows: most are a number with bounds at some place of struct config. */
 #include "server/options.h"
 
+#include "grpc/server.h"
 #include "server/values.h"
 
 #include <stdio.h>
@@ -75,7 +76,10 @@ static const struct option_row rows[] = {
     {"resets-per-second", "N", "the same in the long run, beyond those of answered calls (20)"},
     {"greeting-timeout", "SECONDS", "for a new connection to begin HTTP/2 (10)"},
     {"header-timeout", "SECONDS", "for the rest of a header block (10)"},
-    {"write-timeout", "SECONDS", "for a client to take any of its answers (60)"},
+    {"write-timeout", "SECONDS", "for a client to take its answers, or min-progress of them (60)"},
+    {"request-timeout", "SECONDS", "for the rest of a request, or min-progress of it (60)"},
+    {"min-progress", "BYTES", "that are enough for these two timeouts to begin anew (256KiB)"},
+    {"idle-timeout", "SECONDS", "after which a connection without calls is ended; 0: never (0)"},
 };
 
 static const struct setting settings[] = {
@@ -106,6 +110,9 @@ static const struct setting settings[] = {
     {TYPE_SECONDS, AT(http2.greeting_timeout_ms), 1, 3600, "a number of seconds"},
     {TYPE_SECONDS, AT(http2.header_timeout_ms), 1, 3600, "a number of seconds"},
     {TYPE_SECONDS, AT(net.write_timeout_ms), 1, 3600, "a number of seconds"},
+    {TYPE_SECONDS, AT(request_timeout_ms), 1, 86400, "a number of seconds"},
+    {TYPE_BYTES, AT(net.min_progress), 1, (uint64_t)1 << 30, "a number of bytes"},
+    {TYPE_SECONDS, AT(idle_timeout_ms), 0, 864000, "a number of seconds"},
 };
 
 _Static_assert(sizeof settings / sizeof settings[0] == sizeof rows / sizeof rows[0],
@@ -133,6 +140,7 @@ void options_fill_defaults(struct config *config)
                                           .rewrite_percent = 100,
                                           .rewrite_min_size = (uint64_t)64 * 1024 * 1024},
                               .max_connections = 50000,
+                              .request_timeout_ms = GRPC_REQUEST_TIMEOUT_MS,
                               .log_level = LOG_INFO,
                               .http2 = http2_default_limits,
                               .net = net_default_limits};

@@ -12,6 +12,7 @@
 #include "server/data.h"
 #include "server/options.h"
 #include "server/worker.h"
+#include "service/status.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -36,7 +37,7 @@ static void write_clients(void *user, struct info_writer *writer)
     const struct report *report = user;
     struct net_admission_counts counts = net_admission_counts(report->admission);
     info_put(writer, "connected_clients", "%" PRIu32, counts.open);
-    info_put(writer, "maxclients", "%" PRIu32, report->config->max_connections);
+    info_put(writer, "maxclients", "%" PRIu32, counts.most);
 }
 
 /* What the system has given this process, in bytes; 0 if it does not say. */
@@ -92,6 +93,17 @@ static void put_closings(struct net_closings *closings, struct info_writer *writ
     }
 }
 
+static struct grpc_slow count_slow(const struct report *report)
+{
+    struct grpc_slow all = {0};
+    for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++) {
+        struct grpc_slow slow = worker_slow(report->workers[i]);
+        all.requests += slow.requests;
+        all.idle += slow.idle;
+    }
+    return all;
+}
+
 static void write_stats(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
@@ -100,9 +112,26 @@ static void write_stats(void *user, struct info_writer *writer)
     info_put(writer, "total_connections_received", "%" PRIu64, counts.admitted);
     info_put(writer, "rejected_connections", "%" PRIu64, counts.refused);
     put_closings(net_admission_closings(report->admission), writer);
+    info_put(writer, "rejected_connections_of_address", "%" PRIu64, counts.refused_of_address);
+    struct grpc_slow slow = count_slow(report);
+    info_put(writer, "slow_requests_ended", "%" PRIu64, slow.requests);
+    info_put(writer, "idle_connections_ended", "%" PRIu64, slow.idle);
+    info_put(writer, "accepting_pauses", "%" PRIu64, counts.pauses);
     info_put(writer, "total_commands_processed", "%" PRIu64, count_commands(report));
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);
+}
+
+/* As in Redis, though there an error that has not come is left out. */
+static void write_errors(void *user, struct info_writer *writer)
+{
+    const size_t prefix = sizeof "ERROR_REASON_" - 1;
+    (void)user;
+    for (enum err err = ERR_NONE + 1; err < ERR_COUNT; err++) {
+        char name[64];
+        snprintf(name, sizeof name, "errorstat_%s", status_reason(err) + prefix);
+        info_put(writer, name, "%" PRIu64, status_count(err));
+    }
 }
 
 static void put_time(struct info_writer *writer, const char *name, struct timeval time)
@@ -135,9 +164,9 @@ static void write_keyspace(void *user, struct info_writer *writer)
 }
 
 static const struct info_section sections[] = {
-    {"server", write_server},           {"clients", write_clients}, {"memory", write_memory},
-    {"persistence", write_persistence}, {"stats", write_stats},     {"cpu", write_cpu},
-    {"keyspace", write_keyspace},
+    {"server", write_server},           {"clients", write_clients},   {"memory", write_memory},
+    {"persistence", write_persistence}, {"stats", write_stats},       {"cpu", write_cpu},
+    {"errorstats", write_errors},       {"keyspace", write_keyspace},
 };
 
 void report_init(struct report *report)

@@ -8,6 +8,7 @@
 #include "net/loop.h"
 #include "service/service.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -105,6 +106,11 @@ static size_t queued(const void *session)
     return grpc_connection_queued(session);
 }
 
+static uint64_t sent(const void *session)
+{
+    return grpc_connection_sent(session);
+}
+
 static bool finished(const void *session)
 {
     return grpc_connection_finished(session);
@@ -128,6 +134,11 @@ static void end(void *session, struct closing why)
 static struct closing closing(const void *session)
 {
     return grpc_connection_closing(session);
+}
+
+static void check(void *session, int64_t now_ms)
+{
+    grpc_connection_check(session, now_ms);
 }
 
 static int64_t tick(void *user)
@@ -164,8 +175,10 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
                                              .feed_placed = feed_placed,
                                              .pull = pull,
                                              .queued = queued,
+                                             .sent = sent,
                                              .finished = finished,
                                              .owes = engine->waits_for_disk_only ? owes : NULL,
+                                             .check = check,
                                              .expired = expired,
                                              .end = end,
                                              .closing = closing,
@@ -178,10 +191,18 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
     /* A client takes nothing by not reading, or by not opening its windows. */
     http2.stall_timeout_ms = config->net.write_timeout_ms;
     struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
+    limits.request_timeout_ms = config->request_timeout_ms;
+    limits.min_progress = config->net.min_progress;
+    limits.idle_timeout_ms = config->idle_timeout_ms;
     worker->service = service_new(engine, index, info, config->max_value, limits.max_message);
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
     worker->loop = net_loop_new(&worker->protocol, admission, &config->net);
-    return worker;
+    if (worker->loop != NULL)
+        return worker;
+    int error = errno;
+    worker_free(worker);
+    errno = error;
+    return NULL;
 }
 
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
@@ -197,11 +218,11 @@ static void *run(void *user)
     return NULL;
 }
 
-void worker_start(struct worker *worker)
+int worker_start(struct worker *worker)
 {
-    if (pthread_create(&worker->thread, NULL, run, worker) != 0)
-        abort();
-    worker->started = true;
+    int error = pthread_create(&worker->thread, NULL, run, worker);
+    worker->started = error == 0;
+    return -error;
 }
 
 void worker_wake(struct worker *worker)
@@ -211,7 +232,8 @@ void worker_wake(struct worker *worker)
 
 void worker_stop(struct worker *worker)
 {
-    net_loop_stop(worker->loop);
+    if (worker != NULL && worker->started)
+        net_loop_stop(worker->loop);
 }
 
 uint64_t worker_commands(const struct worker *worker)
@@ -219,11 +241,17 @@ uint64_t worker_commands(const struct worker *worker)
     return service_commands(worker->service);
 }
 
+struct grpc_slow worker_slow(const struct worker *worker)
+{
+    return grpc_server_slow(worker->grpc);
+}
+
 void worker_join(struct worker *worker)
 {
-    if (worker->started)
+    if (worker != NULL && worker->started)
         pthread_join(worker->thread, NULL);
-    worker->started = false;
+    if (worker != NULL)
+        worker->started = false;
 }
 
 void worker_free(struct worker *worker)

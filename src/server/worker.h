@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_SERVER_WORKER_H
 #define KEYSTORE_SERVER_WORKER_H
 
+#include "grpc/server.h"
 #include "server/config.h"
 
 struct engine;
@@ -10,7 +11,7 @@ struct net_admission;
 struct worker;
 
 /* Number `index` of config->threads workers. All is borrowed for the worker's life. Not running
- * yet. */
+ * yet. NULL, with errno, if the system has no descriptors for it. */
 struct worker *worker_new(const struct config *config, unsigned index, struct engine *engine,
                           struct net_admission *admission, const struct info_source *info);
 
@@ -18,20 +19,23 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
     __attribute__((warn_unused_result));
 
-/* Starts the thread; aborts if the system gives none. */
-void worker_start(struct worker *worker);
+/* Starts the thread. 0, or a negative errno if the system gives none. */
+int worker_start(struct worker *worker) __attribute__((warn_unused_result));
 
 /* Has the worker complete the engine's tasks of its part soon; from any thread, until it is freed.
  */
 void worker_wake(struct worker *worker);
 
-/* Tells a started worker to finish; returns at once. */
+/* Tells a worker to finish, if it was started; returns at once. NULL is allowed. */
 void worker_stop(struct worker *worker);
 
 /* Requests that it has taken so far; any thread may ask. */
 uint64_t worker_commands(const struct worker *worker);
 
-/* Waits for the thread of a worker that was told to finish. */
+/* Requests and connections that it has ended for their slowness so far; any thread may ask. */
+struct grpc_slow worker_slow(const struct worker *worker);
+
+/* Waits for the thread of a worker that was told to finish. NULL is allowed. */
 void worker_join(struct worker *worker);
 
 /* Waits for the thread, if it was started, and frees the worker. NULL is allowed. */

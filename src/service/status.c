@@ -1,6 +1,8 @@
 /* Errors as gRPC statuses: see the table of enum ErrorReason in proto/mini_redis.proto. */
 #include "service/status.h"
 
+#include <stdatomic.h>
+
 static const struct {
     enum grpc_code code;
     const char *reason; /* a name of enum ErrorReason */
@@ -20,8 +22,22 @@ static const struct {
     [ERR_DEADLINE] = {GRPC_DEADLINE_EXCEEDED, "ERROR_REASON_DEADLINE"},
 };
 
+/* Of the process: whoever refuses a call, on whatever thread, asks for its status here. */
+static atomic_uint_fast64_t counts[ERR_COUNT];
+
 struct grpc_status status_of(enum err err, const char *why)
 {
+    atomic_fetch_add_explicit(&counts[err], 1, memory_order_relaxed);
     return (struct grpc_status){
         .code = table[err].code, .reason = table[err].reason, .message = slice_from_string(why)};
+}
+
+uint64_t status_count(enum err err)
+{
+    return atomic_load_explicit(&counts[err], memory_order_relaxed);
+}
+
+const char *status_reason(enum err err)
+{
+    return table[err].reason;
 }

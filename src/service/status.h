@@ -5,7 +5,14 @@
 #include "base/err.h"
 #include "grpc/status.h"
 
-/* The status of an error (not ERR_NONE) with its sentence; `why` is borrowed. */
+/* The status of an error (not ERR_NONE) with its sentence; `why` is borrowed. Counts it as refused
+ * to a client. */
 struct grpc_status status_of(enum err err, const char *why);
+
+/* How many calls of this process got a status for that error. Any thread may ask. */
+uint64_t status_count(enum err err);
+
+/* "ERROR_REASON_WRONG_TYPE" and so on; static memory. */
+const char *status_reason(enum err err);
 
 #endif

@@ -1,16 +1,25 @@
 /* Maps and unmaps. Refuses to know what lies in a region. */
 #include "store/regions.h"
 
+#include "base/reserve.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
+static void *try_map(void)
+{
+    return mmap(NULL, 2 * REGIONS_SIZE, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 /* Maps twice as much as needed and cuts the aligned region out. */
 static void *map_aligned(void)
 {
-    uint8_t *memory = mmap(NULL, 2 * REGIONS_SIZE, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *memory = try_map();
+    if (memory == MAP_FAILED && reserve_break())
+        memory = try_map();
     if (memory == MAP_FAILED) {
         fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", REGIONS_SIZE);
         abort();

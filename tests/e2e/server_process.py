@@ -16,11 +16,11 @@ SANITIZER_REPORT = re.compile(
     r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|: runtime error:")
 
 
-def run_server(*arguments, timeout_s=START_TIMEOUT_S):
+def run_server(*arguments, timeout_s=START_TIMEOUT_S, wrapper=()):
     """Runs the program to its end, for starts that must fail or only print something."""
     try:
-        return subprocess.run([str(SERVER), *map(str, arguments)], capture_output=True, text=True,
-                              timeout=timeout_s, check=False)
+        return subprocess.run([*wrapper, str(SERVER), *map(str, arguments)], capture_output=True,
+                              text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as ran:
         raise AssertionError(f"runs on with the arguments {arguments}: {ran.stdout}") from None
 
@@ -28,14 +28,16 @@ def run_server(*arguments, timeout_s=START_TIMEOUT_S):
 class Server:
     """Starts on a port that the system chose; ready once it says so on standard output.
 
-    The data go to `directory`, or to one that goes with the server."""
+    The data go to `directory`, or to one that goes with the server. `limits` = options of
+    prlimit(1), such as "--nofile=60"."""
 
-    def __init__(self, *arguments, listen=("127.0.0.1:0",), threads=2, directory=None):
+    def __init__(self, *arguments, listen=("127.0.0.1:0",), threads=2, directory=None, limits=()):
         self._directory = None
         if directory is None:
             self._directory = tempfile.TemporaryDirectory(prefix="keystore-e2e-")
             directory = self._directory.name
-        command = [str(SERVER), "--dir", str(directory)]
+        command = ["prlimit", *limits, "--"] if limits else []
+        command += [str(SERVER), "--dir", str(directory)]
         for address in listen:
             command += ["--listen", str(address)]
         if threads is not None:

@@ -10,7 +10,7 @@ from errors import BAD_ARGUMENT, NOT_SERVED, check_fails
 from server_process import Server
 from times import wait_until
 
-SECTIONS = ["server", "clients", "memory", "persistence", "stats", "cpu", "keyspace"]
+SECTIONS = ["server", "clients", "memory", "persistence", "stats", "cpu", "errorstats", "keyspace"]
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_expired_keys_are_counted(own):
 def test_sections_that_there_are_not(admin):
     for sections in (["nothing"], ["server", ""], ["SERVER"], ["server "]):
         check_fails(BAD_ARGUMENT, admin.Info, pb.InfoRequest(sections=sections),
-                    "server, clients, memory, persistence, stats, cpu, keyspace")
+                    "server, clients, memory, persistence, stats, cpu, errorstats, keyspace")
 
 
 # FlushDb.

@@ -14,7 +14,7 @@ import grpc
 import pytest
 
 import mini_redis_pb2 as pb
-from clients import PACKAGE_PATH, Stub, open_channel
+from clients import PACKAGE_PATH, Stub, admin_stub, open_channel
 from errors import BAD_ARGUMENT, OUT_OF_MEMORY, TOO_LARGE
 from h2conn import LARGEST_WINDOW, PREFACE, Closed, H2Conn, frames, prefixed
 from keystore_env import SANITIZE
@@ -406,22 +406,66 @@ def test_write_timeout_of_one_without_windows(fresh_server, granted):
         assert len(answer.body) == granted
 
 
-def test_write_timeout_of_a_slow_reader(fresh_server):
-    """A byte now and then is enough."""
-    server = fresh_server("--write-timeout", 1)
+def grant_by_the_byte(connection, stream_id, until):
+    """Opens the window by a byte each time that one has come."""
+    answer = connection.answers[stream_id]
+    while time.monotonic() < until:
+        connection.grant(stream_id, 1)
+        received = len(answer.body)
+        connection.receive_until(lambda: len(answer.body) > received)
+        ping_until(connection, time.monotonic() + 0.2)
+
+
+def test_min_progress_is_enough(fresh_server):
+    """A byte now and then, if a byte is all that is wanted."""
+    server = fresh_server("--write-timeout", 1, "--min-progress", 1)
     set_value(server, b"v" * MIB)
     with H2Conn(server.address, initial_window=0, credit=False) as connection:
         stream_id = connection.start(GET, large_get())
-        answer = connection.answers[stream_id]
-        began = time.monotonic()
-        while time.monotonic() < began + 4:
-            connection.grant(stream_id, 1)
-            received = len(answer.body)
-            connection.receive_until(lambda: len(answer.body) > received)
-            ping_until(connection, time.monotonic() + 0.2)
+        grant_by_the_byte(connection, stream_id, time.monotonic() + 4)
         connection.grant(stream_id, 2 * MIB)
         connection.grant(0, 2 * MIB)
         assert pb.Value.FromString(connection.wait(stream_id).message()).value == b"v" * MIB
+
+
+def test_write_timeout_of_windows_by_the_byte(fresh_server):
+    server = fresh_server("--write-timeout", 1, "--min-progress", 1000)
+    set_value(server, b"v" * MIB)
+    with beside(server), H2Conn(server.address, initial_window=0, credit=False) as connection:
+        with ended_in_time(time.monotonic()), pytest.raises(Closed):
+            grant_by_the_byte(connection, connection.start(GET, large_get()),
+                              time.monotonic() + WITHIN_S)
+
+
+def test_write_timeout_of_a_trickle(fresh_server, large_value):
+    """Windows are open, and some bytes are read now and then: what the kernels hold is no progress,
+    and all that was read makes no tenth of it."""
+    server = fresh_server("--write-timeout", 1, "--min-progress", 4 * MIB)
+    set_value(server, large_value)
+    with beside(server), H2Conn(server.address, initial_window=LARGEST_WINDOW,
+                                receive_buffer=16384) as connection:
+        connection.grant(0, LARGEST_WINDOW - 65535)
+        with ended_in_time(time.monotonic()), pytest.raises(Closed):
+            connection.start(GET, large_get())
+            deadline = time.monotonic() + WITHIN_S
+            while time.monotonic() < deadline:
+                try:
+                    if not connection.socket.recv(2000):
+                        raise Closed("found closed while reading")
+                except ConnectionResetError as error:
+                    raise Closed("found reset while reading") from error
+                connection_ended(connection, 0.05)
+
+
+def test_write_timeout_of_one_that_keeps_up(fresh_server):
+    """Small answers, each read before the next call: less than the progress that is wanted, but all
+    that there is."""
+    server = fresh_server("--write-timeout", 1, "--min-progress", 4 * MIB)
+    with H2Conn(server.address) as connection:
+        deadline = time.monotonic() + 3.5
+        while time.monotonic() < deadline:
+            check_serves(connection)
+        assert not connection.goaways
 
 
 def test_write_timeout_of_idle_connections(fresh_server):
@@ -433,6 +477,84 @@ def test_write_timeout_of_idle_connections(fresh_server):
         ping_until(connection, time.monotonic() + 3)
         idle.send(stream_id, BODY[7:], end=True)
         idle.wait(stream_id).message()
+
+
+DEADLINE_EXCEEDED = 4
+
+
+def test_request_timeout(fresh_server):
+    """The call fails alone, whether half of its message came, nothing, or all but its end; calls on
+    the same connection go on."""
+    server = fresh_server("--request-timeout", 1)
+    with H2Conn(server.address) as connection:
+        began = time.monotonic()
+        stream_ids = [connection.open(SET) for _ in range(3)]
+        connection.send(stream_ids[0], BODY[:7])
+        connection.send(stream_ids[1], BODY)
+        for stream_id in stream_ids:
+            answer = connection.wait(stream_id)
+            assert answer.grpc_status == DEADLINE_EXCEEDED
+            assert "--request-timeout" in answer.sentence
+        assert time.monotonic() - began >= 0.99
+        check_serves(connection)
+        assert not connection.goaways
+        with open_channel(server.address) as channel:
+            fields = admin_stub(channel).Info(pb.InfoRequest(sections=["stats"])).fields
+            assert fields["slow_requests_ended"] == "3"
+    server.stop()
+    assert "3 requests were ended" in server.stderr
+
+
+@pytest.mark.parametrize("progress,ends", [(1, False), (10_000, True)])
+def test_request_timeout_of_a_trickle(fresh_server, progress, ends):
+    server = fresh_server("--request-timeout", 1, "--min-progress", progress)
+    body = prefixed(pb.KeyValue(key=KEY, value=b"v" * 100_000).SerializeToString())
+    with H2Conn(server.address) as connection:
+        stream_id = connection.open(SET)
+        answer = connection.answers[stream_id]
+        began, sent = time.monotonic(), 0
+        while time.monotonic() < began + (WITHIN_S if ends else 4) and not answer.ended:
+            connection.send(stream_id, body[sent:sent + 100])
+            sent += 100
+            ping_until(connection, time.monotonic() + 0.2)
+        assert answer.ended == ends
+        if ends:
+            assert answer.grpc_status == DEADLINE_EXCEEDED
+        else:
+            connection.send(stream_id, body[sent:], end=True)
+            connection.wait(stream_id).message()
+
+
+def test_idle_timeout(fresh_server):
+    """It is ended in order, so that clients make a new one. One that makes calls, or waits for one,
+    stays."""
+    server = fresh_server("--idle-timeout", 1)
+    with H2Conn(server.address) as busy, H2Conn(server.address) as calling:
+        stream_id = busy.open(SET)
+        busy.send(stream_id, BODY[:7])
+        with H2Conn(server.address) as idle, ended_in_time(time.monotonic()):
+            with pytest.raises(Closed):
+                idle.ping()
+                while True:
+                    check_serves(calling)
+                    idle.ping()
+            assert [each.error_code for each in idle.goaways] == [0, 0]
+        check_serves(calling)
+        busy.send(stream_id, BODY[7:], end=True)
+        busy.wait(stream_id).message()
+        assert not calling.goaways and not busy.goaways
+
+
+def test_idle_timeout_of_a_channel(fresh_server):
+    """grpc does not notice."""
+    server = fresh_server("--idle-timeout", 1)
+    with open_channel(server.address) as channel, open_channel(server.address) as other:
+        stub, admin = Stub(channel), admin_stub(other)
+        assert stub.Set(pb.KeyValue(key=KEY, value=b"v")).ok
+        deadline = time.monotonic() + WITHIN_S
+        while int(admin.Info(pb.InfoRequest()).fields["idle_connections_ended"]) == 0:
+            assert time.monotonic() < deadline
+        assert stub.Get(pb.Key(key=KEY)).value == b"v"
 
 
 @pytest.mark.parametrize("limit_s", [0, 1])

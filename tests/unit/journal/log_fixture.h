@@ -45,6 +45,9 @@ static inline int on_rotated(void *user, const char *name)
     return result;
 }
 
+/* A wait for the disk of that length counts as slow. */
+#define SLOW_US 20000
+
 static inline void start(struct fixture *fixture, enum log_sync sync, size_t most_gathered)
 {
     struct fs_file *file;
@@ -57,6 +60,7 @@ static inline void start(struct fixture *fixture, enum log_sync sync, size_t mos
                                   .durable = &fixture->durable,
                                   .sync = sync,
                                   .most_gathered = most_gathered,
+                                  .slow_us = SLOW_US,
                                   .revision = FIRST - 1,
                                   .former_size = 1000,
                                   .on_rotated = on_rotated,

@@ -1,6 +1,8 @@
 /* Tests of journal/log.c: group commit, order, rotation, and every way in which a disk fails. */
 #include "journal/log.h"
 
+#include "base/clock.h"
+
 #include "journal/log_fixture.h"
 
 #include <time.h>
@@ -70,6 +72,28 @@ static void what_comes_during_a_sync_is_one_batch(void **state)
     assert_int_equal(log_stats(fixture.log).batches, 2);
     assert_int_equal(log_stats(fixture.log).units, 100);
     end_with(&fixture, FIRST + 99);
+    stop(&fixture);
+}
+
+static void a_slow_disk_is_told_during_and_after(void **state)
+{
+    (void)state;
+    static struct fixture fixture;
+    start(&fixture, LOG_ALWAYS, 0);
+    fixture.disk.hold = true;
+    write_unit(fixture.log);
+    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    int64_t since_us = log_stats(fixture.log).waits_since_us;
+    uint64_t before = log_stats(fixture.log).slow_waits;
+    assert_true(since_us > 0 && since_us <= clock_monotonic_us());
+    while (clock_monotonic_us() < since_us + SLOW_US)
+        continue;
+    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+    wait_durable(&fixture, FIRST);
+    assert_int_equal(log_stats(fixture.log).slow_waits, before + 1);
+    assert_true(log_stats(fixture.log).last_sync_us >= SLOW_US);
+    assert_int_equal(log_stats(fixture.log).waits_since_us, 0);
+    end_with(&fixture, FIRST);
     stop(&fixture);
 }
 
@@ -567,6 +591,7 @@ int main(void)
         cmocka_unit_test(a_unit_becomes_durable),
         cmocka_unit_test(aborted_units_leave_no_gap),
         cmocka_unit_test(what_comes_during_a_sync_is_one_batch),
+        cmocka_unit_test(a_slow_disk_is_told_during_and_after),
         cmocka_unit_test(the_rest_is_durable_at_the_end),
         cmocka_unit_test(an_unused_log_stays_as_it_is),
         cmocka_unit_test(writers_share_batches_and_keep_their_order),

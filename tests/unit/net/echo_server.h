@@ -423,4 +423,23 @@ static inline void echo_wait_for_end(int fd)
     assert_true(len == 0 || errno == ECONNRESET);
 }
 
+/* Answers with 8 MiB, and ends. */
+static inline bool echo_say_much_and_end(struct echo_session *session, struct slice bytes)
+{
+    uint8_t *much = mem_alloc(8 << 20);
+    (void)bytes;
+    echo_fill(much, 8 << 20, 0);
+    echo_server_append(session, slice_make(much, 8 << 20));
+    free(much);
+    return false;
+}
+
+/* Says something and ends, though the peer goes on sending. */
+static inline bool echo_say_goodbye(struct echo_session *session, struct slice bytes)
+{
+    (void)bytes;
+    echo_server_append(session, SLICE_LITERAL("goodbye"));
+    return false;
+}
+
 #endif

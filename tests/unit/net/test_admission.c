@@ -1,6 +1,8 @@
 /* Tests of net/admission.c: both limits, who counts as whom, and many threads at once. */
 #include "net/admission.h"
 
+#include "base/seldom.h"
+
 #include <arpa/inet.h>
 #include <malloc.h>
 #include <netinet/in.h>
@@ -24,6 +26,17 @@ static struct net_peer peer_of(int family, const char *text)
                                  : (void *)&((struct sockaddr_in6 *)&address)->sin6_addr;
     assert_int_equal(inet_pton(family, text, at), 1);
     return net_peer_of(&address);
+}
+
+/* What the next log line tells; each call comes so much later that one is due. */
+static uint64_t take_refused(struct net_admission *admission)
+{
+    static int64_t now_ms = 1;
+    struct net_admission_refused refused = {0};
+    now_ms += SELDOM_MS;
+    bool due = net_admission_take_refused(admission, now_ms, &refused);
+    assert_int_equal(due, refused.all > 0);
+    return refused.all;
 }
 
 static void test_peers_are_told_apart_by_address(void **state)
@@ -82,14 +95,14 @@ static void test_counts(void **state)
     assert_true(net_admission_enter(admission, &peer));
     assert_false(net_admission_enter(admission, &peer));
     assert_counts(admission, 2, 2, 1);
-    assert_int_equal(net_admission_take_refused(admission), 1);
-    assert_int_equal(net_admission_take_refused(admission), 0);
+    assert_int_equal(take_refused(admission), 1);
+    assert_int_equal(take_refused(admission), 0);
     net_admission_leave(admission, &peer);
     assert_counts(admission, 1, 2, 1);
     assert_true(net_admission_enter(admission, &peer));
     assert_false(net_admission_enter(admission, &peer));
     assert_counts(admission, 2, 3, 2);
-    assert_int_equal(net_admission_take_refused(admission), 1);
+    assert_int_equal(take_refused(admission), 1);
     net_admission_free(admission);
 }
 
@@ -174,12 +187,60 @@ static void test_refusals_are_told_once(void **state)
     (void)state;
     struct net_admission *admission = net_admission_new(2, 1);
     struct net_peer peer = peer_of(AF_INET, "127.0.0.1");
-    assert_int_equal(net_admission_take_refused(admission), 0);
+    assert_int_equal(take_refused(admission), 0);
     assert_true(net_admission_enter(admission, &peer));
     for (int i = 0; i < 7; i++)
         assert_false(net_admission_enter(admission, &peer));
-    assert_int_equal(net_admission_take_refused(admission), 7);
-    assert_int_equal(net_admission_take_refused(admission), 0);
+    assert_int_equal(take_refused(admission), 7);
+    assert_int_equal(take_refused(admission), 0);
+    net_admission_free(admission);
+}
+
+static void test_refusals_are_told_by_their_reason(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(3, 2);
+    struct net_peer one = peer_of(AF_INET, "127.0.0.1"), other = peer_of(AF_INET, "127.0.0.2");
+    struct net_admission_refused refused;
+    assert_true(net_admission_enter(admission, &one));
+    assert_true(net_admission_enter(admission, &one));
+    assert_false(net_admission_enter(admission, &one));
+    assert_true(net_admission_take_refused(admission, 1, &refused));
+    assert_int_equal(refused.all, 1);
+    assert_int_equal(refused.of_address, 1);
+    assert_true(net_admission_enter(admission, &other));
+    assert_false(net_admission_enter(admission, &other));
+    assert_false(net_admission_take_refused(admission, SELDOM_MS, &refused)); /* too soon */
+    assert_true(net_admission_take_refused(admission, SELDOM_MS + 1, &refused));
+    assert_int_equal(refused.all, 1);
+    assert_int_equal(refused.of_address, 0);
+    assert_int_equal(net_admission_counts(admission).refused_of_address, 1);
+    net_admission_free(admission);
+}
+
+static void test_the_cap_only_lowers(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(3, 0);
+    struct net_peer peer = peer_of(AF_INET, "127.0.0.1");
+    net_admission_cap(admission, 4);
+    assert_false(net_admission_counts(admission).capped);
+    net_admission_cap(admission, 1);
+    assert_true(net_admission_counts(admission).capped);
+    assert_int_equal(net_admission_counts(admission).most, 1);
+    assert_true(net_admission_enter(admission, &peer));
+    assert_false(net_admission_enter(admission, &peer));
+    net_admission_free(admission);
+}
+
+static void test_pauses_are_counted_and_seldom_told(void **state)
+{
+    (void)state;
+    struct net_admission *admission = net_admission_new(3, 0);
+    assert_true(net_admission_note_pause(admission, 5));
+    assert_false(net_admission_note_pause(admission, 6));
+    assert_true(net_admission_note_pause(admission, 5 + SELDOM_MS));
+    assert_int_equal(net_admission_counts(admission).pauses, 3);
     net_admission_free(admission);
 }
 
@@ -260,7 +321,7 @@ static void test_threads(void **state)
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     assert_true(most_inside <= 2);
-    assert_int_equal(net_admission_take_refused(shared), refused);
+    assert_int_equal(take_refused(shared), refused);
     struct net_peer one = numbered_peer(0), other = numbered_peer(1);
     assert_true(net_admission_enter(shared, &one)); /* every place is free again */
     assert_true(net_admission_enter(shared, &other));
@@ -279,6 +340,9 @@ int main(void)
         cmocka_unit_test(test_unix_sockets_have_no_address),
         cmocka_unit_test(test_peers_are_printed),
         cmocka_unit_test(test_refusals_are_told_once),
+        cmocka_unit_test(test_refusals_are_told_by_their_reason),
+        cmocka_unit_test(test_the_cap_only_lowers),
+        cmocka_unit_test(test_pauses_are_counted_and_seldom_told),
         cmocka_unit_test(test_many_addresses),
         cmocka_unit_test(test_who_has_left_is_forgotten),
         cmocka_unit_test(test_threads),

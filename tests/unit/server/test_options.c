@@ -44,6 +44,9 @@ static const struct number numbers[] = {
     {"greeting-timeout", 1, 3600, 10, 1000, FIELD(http2.greeting_timeout_ms), "seconds"},
     {"header-timeout", 1, 3600, 10, 1000, FIELD(http2.header_timeout_ms), "seconds"},
     {"write-timeout", 1, 3600, 60, 1000, FIELD(net.write_timeout_ms), "seconds"},
+    {"request-timeout", 1, 86400, 60, 1000, FIELD(request_timeout_ms), "seconds"},
+    {"min-progress", 1, (uint64_t)1 << 30, 256 * 1024, 1, FIELD(net.min_progress), "bytes"},
+    {"idle-timeout", 0, 864000, 0, 1000, FIELD(idle_timeout_ms), "seconds"},
 };
 
 static size_t row_of(const char *name)

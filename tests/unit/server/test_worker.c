@@ -76,7 +76,7 @@ static void start_workers(struct worker **workers, size_t count, const struct co
         assert_int_equal(worker_listen(workers[i], descriptors[i], address), 0);
     }
     for (size_t i = 0; i < count; i++)
-        worker_start(workers[i]);
+        assert_int_equal(worker_start(workers[i]), 0);
 }
 
 /* A client on a socket. */

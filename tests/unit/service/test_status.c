@@ -37,6 +37,17 @@ static void test_every_error_has_its_status(void **state)
     }
 }
 
+static void test_each_refusal_is_counted(void **state)
+{
+    (void)state;
+    uint64_t before = status_count(ERR_OUT_OF_RANGE), other = status_count(ERR_DEADLINE);
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(status_of(ERR_OUT_OF_RANGE, "").reason,
+                            status_reason(ERR_OUT_OF_RANGE));
+    assert_int_equal(status_count(ERR_OUT_OF_RANGE), before + 3);
+    assert_int_equal(status_count(ERR_DEADLINE), other);
+}
+
 static void test_every_reason_is_in_the_proto(void **state)
 {
     (void)state;
@@ -53,6 +64,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_error_has_its_status),
+        cmocka_unit_test(test_each_refusal_is_counted),
         cmocka_unit_test(test_every_reason_is_in_the_proto),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

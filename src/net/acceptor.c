@@ -1,0 +1,161 @@
+/*
+ * accept4() as long as something waits, a bounded number of times in a row. libuv's own listening
+ * is not used: out of descriptors, it accepts and closes in a loop that several threads keep each
+ * other in for ever. Knows nothing of what becomes of a connection.
+ */
+#include "net/acceptor.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Connections that the kernel holds for us while we are busy; it caps this at somaxconn. */
+#define BACKLOG 4096
+/* Taken in a row before others of the loop have their turn. */
+#define MOST_AT_ONCE 64
+/* The longest that a paused acceptor waits: other loops may have closed connections. */
+#define PAUSE_MS 100
+
+struct acceptor {
+    uv_poll_t poll;
+    uv_timer_t timer;
+    struct net_shared *shared;
+    struct acceptor *next;
+    int descriptor;
+    bool is_unix;
+};
+
+static void on_connection(uv_poll_t *poll, int status, int events);
+
+static void resume(struct acceptor *acceptor)
+{
+    uv_timer_stop(&acceptor->timer);
+    uv_poll_start(&acceptor->poll, UV_READABLE, on_connection);
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    resume(timer->data);
+}
+
+void acceptor_resume_all(struct net_shared *shared)
+{
+    shared->accepting_paused = false;
+    for (struct acceptor *at = shared->acceptors; at != NULL; at = at->next)
+        resume(at);
+}
+
+/* The timer keeps the loop alive meanwhile. */
+static void pause_accepting(struct acceptor *acceptor, int error)
+{
+    struct net_shared *shared = acceptor->shared;
+    uv_poll_stop(&acceptor->poll);
+    uv_timer_start(&acceptor->timer, on_pause_over, PAUSE_MS, 0);
+    shared->accepting_paused = true;
+    if (net_admission_note_pause(shared->admission, (int64_t)uv_now(&shared->uv)))
+        log_warning("no connection can be accepted: %s; clients wait until others have left, or "
+                    "the limit is raised (ulimit -n, fs.file-max)",
+                    strerror(error));
+}
+
+/* A new connection of the socket, or -1 with errno. */
+static int take(const struct acceptor *acceptor, struct net_peer *peer)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof address;
+    int descriptor = accept4(acceptor->descriptor, (struct sockaddr *)&address, &size,
+                             SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (acceptor->is_unix)
+        address.ss_family = AF_UNIX;
+    *peer = net_peer_of(&address);
+    return descriptor;
+}
+
+/* What says that there is no room for a connection. Other errors are of the connection that waited,
+ * which is gone (accept(2)). */
+static bool is_no_room(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void admit(struct acceptor *acceptor, int descriptor, const struct net_peer *peer)
+{
+    struct net_shared *shared = acceptor->shared;
+    if (net_admission_enter(shared->admission, peer))
+        connection_open(shared, descriptor, acceptor->is_unix, peer);
+    else
+        close(descriptor);
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events)
+{
+    struct acceptor *acceptor = poll->data;
+    (void)status;
+    (void)events;
+    for (unsigned i = 0; i < MOST_AT_ONCE; i++) {
+        struct net_peer peer;
+        int descriptor = take(acceptor, &peer);
+        if (descriptor >= 0) {
+            admit(acceptor, descriptor, &peer);
+            continue;
+        }
+        int error = errno;
+        if (is_no_room(error))
+            pause_accepting(acceptor, error);
+        if (error == EAGAIN || error == EWOULDBLOCK || is_no_room(error))
+            return;
+    }
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct acceptor *acceptor = handle->data;
+    uv_close((uv_handle_t *)&acceptor->timer, on_timer_closed);
+}
+
+int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix)
+{
+    struct acceptor *acceptor;
+    int error = listen(descriptor, BACKLOG) < 0 ? -errno : 0;
+    if (error != 0) {
+        close(descriptor);
+        return error;
+    }
+    acceptor = mem_alloc_zero(sizeof *acceptor);
+    error = uv_poll_init(&shared->uv, &acceptor->poll, descriptor);
+    if (error < 0) {
+        free(acceptor);
+        close(descriptor);
+        return error;
+    }
+    uv_timer_init(&shared->uv, &acceptor->timer);
+    acceptor->poll.data = acceptor;
+    acceptor->timer.data = acceptor;
+    acceptor->shared = shared;
+    acceptor->descriptor = descriptor;
+    acceptor->is_unix = is_unix;
+    acceptor->next = shared->acceptors;
+    shared->acceptors = acceptor;
+    resume(acceptor);
+    return 0;
+}
+
+void acceptor_close_all(struct net_shared *shared)
+{
+    while (shared->acceptors != NULL) {
+        struct acceptor *acceptor = shared->acceptors;
+        shared->acceptors = acceptor->next;
+        uv_timer_stop(&acceptor->timer);
+        uv_close((uv_handle_t *)&acceptor->poll, on_poll_closed);
+        close(acceptor->descriptor);
+    }
+}

@@ -1,0 +1,22 @@
+/*
+ * Takes the connections of one listening socket; private to net. When the system has no descriptor
+ * or memory for another one, it stops looking for a while, or until a connection of its loop
+ * closes: what waits stays in the kernel's queue, and everything else goes on.
+ */
+#ifndef KEYSTORE_NET_ACCEPTOR_H
+#define KEYSTORE_NET_ACCEPTOR_H
+
+#include "net/connection.h"
+
+/* Accepts at the bound socket from now on, whose descriptor it takes over in any case. The acceptor
+ * joins shared->acceptors. 0, or a negative errno. */
+int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix)
+    __attribute__((warn_unused_result));
+
+/* Those that wait try again at once. */
+void acceptor_resume_all(struct net_shared *shared);
+
+/* Closes all listening sockets of the loop; the memory is freed when the loop runs on. */
+void acceptor_close_all(struct net_shared *shared);
+
+#endif
