@@ -58,7 +58,7 @@ static uint64_t age_of(const struct entry *entry, uint64_t revision)
 void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry)
 {
     unsigned marks = entry_marks(entry);
-    if (shard->usage != NULL) {
+    if (shard->usage->is_counting) {
         uint64_t revision = atomic_load_explicit(&store->revision, memory_order_relaxed);
         shard->usage->used[usage_class(marks & ENTRY_PROVEN, age_of(entry, revision))]++;
     }
@@ -201,13 +201,10 @@ static bool move_hand(struct search *search)
 {
     struct store *store = search->store;
     struct shard *shard = search->shard;
-    if (store->note_visits && shard->usage == NULL) {
-        size_t ghosts = store->max_memory / GHOST_SHARE / store->shard_count;
-        shard->usage = usage_new(ghosts > GHOSTS_LEAST ? ghosts : GHOSTS_LEAST);
-        slab_charge(&shard->slab, usage_memory(shard->usage));
-    }
-    if (store->note_visits)
+    if (store->note_visits) {
+        shard->usage->is_counting = true;
         search->enough = shard->usage->enough;
+    }
     for (size_t i = 0; i < TURN_BUCKETS && !is_complete(search); i++) {
         if (!step(search))
             continue;
@@ -375,10 +372,24 @@ bool evict_one(struct store *store, const struct evict_keep *keep)
     }
 }
 
+void evict_init(struct store *store, struct shard *shard)
+{
+    if (!store->note_visits)
+        return;
+    size_t ghosts = store->max_memory / GHOST_SHARE / store->shard_count;
+    shard->usage = usage_new(ghosts > GHOSTS_LEAST ? ghosts : GHOSTS_LEAST);
+    slab_charge(&shard->slab, usage_memory(shard->usage));
+}
+
+size_t evict_memory(const struct shard *shard)
+{
+    return shard->usage != NULL ? usage_memory(shard->usage) : 0;
+}
+
 void evict_deinit(struct shard *shard)
 {
     if (shard->usage == NULL)
         return;
-    slab_refund(&shard->slab, usage_memory(shard->usage));
+    slab_refund(&shard->slab, evict_memory(shard));
     free(shard->usage);
 }

@@ -51,7 +51,13 @@ static inline void evict_note_new(struct shard *shard, uint64_t hash, struct ent
         entry_set_marks(entry, ENTRY_PROVEN);
 }
 
-/* Frees what eviction keeps for the shard. */
+/* Makes what eviction keeps for the shard, at once: it must not take memory when that is short. */
+void evict_init(struct store *store, struct shard *shard);
+
+/* Bytes of what eviction keeps for the shard, which count as its data. */
+size_t evict_memory(const struct shard *shard);
+
+/* Frees that. */
 void evict_deinit(struct shard *shard);
 
 #endif

@@ -350,7 +350,9 @@ static bool collect_garbage(struct store *store, size_t limit, bool all)
 /* Bytes of the shard, which is locked, that could be evicted. */
 static size_t evictable_in(const struct store *store, const struct shard *shard)
 {
-    size_t bytes = evict_goes_by_deadline(store->policy) ? 0 : slab_used(&shard->slab);
+    size_t bytes = 0;
+    if (!evict_goes_by_deadline(store->policy))
+        bytes = slab_used(&shard->slab) - evict_memory(shard);
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct database *database = &shard->databases[db];
         if (evict_goes_by_deadline(store->policy))

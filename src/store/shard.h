@@ -47,7 +47,7 @@ struct shard {
     struct database *databases;
     uint32_t hand;       /* the database where eviction goes on, */
     uint64_t stride;     /* and how far it goes in each before the next one has its turn */
-    struct usage *usage; /* NULL until a key is evicted by its use */
+    struct usage *usage; /* NULL: the policy does not go by use */
     uint32_t compact_db; /* where compaction goes on: the database... */
     uint64_t compact_to; /* ...and the cursor in its dictionary */
     uint64_t expired_keys, evicted_keys;

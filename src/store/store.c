@@ -34,6 +34,7 @@ static void init_shard(struct store *store, struct shard *shard)
     shard->databases = mem_alloc_zero(store->databases * sizeof *shard->databases);
     for (uint32_t db = 0; db < store->databases; db++)
         dict_init(&shard->databases[db].dict, &shard->slab, &store->hasher);
+    evict_init(store, shard);
 }
 
 static void deinit_shard(struct shard *shard, uint32_t databases)

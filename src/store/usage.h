@@ -42,6 +42,7 @@ struct usage {
     uint32_t seen[USAGE_CLASSES], used[USAGE_CLASSES]; /* in this round */
     float rates[USAGE_CLASSES];                        /* uses per round and entry */
     float enough;                                      /* a rate that ends a search */
+    bool is_counting;                                  /* uses, since the hand goes round */
     size_t ghosts;                                     /* a power of two */
     uint8_t ghost_tags[];                              /* 0 = none */
 };

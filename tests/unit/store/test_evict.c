@@ -445,13 +445,12 @@ static void test_a_round_meets_each_entry_once(void **state)
     for (unsigned i = 0; i < count; i++)
         set_in(fixture, i < few, i);
     struct shard *shard = &fixture->store->shards[seeded_below(&random, 64)];
-    assert_null(shard->usage); /* the first round has not begun */
+    assert_false(shard->usage->is_counting); /* the first round has not begun */
     size_t before = count_in(shard), seen = 0;
     do {
-        if (shard->usage != NULL)
-            seen = seen_in(shard);
+        seen = seen_in(shard);
         assert_true(evict_one(fixture->store, NULL));
-    } while (shard->usage == NULL || seen_in(shard) >= seen);
+    } while (seen_in(shard) >= seen);
     /* The last turn began in this round and ended it. */
     assert_in_range(seen, before - 60, before);
     assert_true(count_in(shard) < before);
