@@ -39,6 +39,8 @@
 /* Bytes of small keys that are evicted beyond what is needed, and how small they are. */
 #define AHEAD       ((size_t)4 * 1024)
 #define AHEAD_SMALL ((size_t)1024)
+/* What a table at most keeps for a key when all others have gone. */
+#define TABLE_PER_KEY ((size_t)128)
 /* Entries that are freed for FlushDb in one turn. */
 #define TURN_GARBAGE 1000
 /* Attempts, each after room was made that others have taken, before an operation is refused. */
@@ -226,7 +228,7 @@ static size_t evictable_under(struct store *store, struct slice key, uint64_t ha
         const struct dict *dict = &shard_of(store, hash)->databases[db].dict;
         const struct entry *entry = dict->count > 0 ? dict_find(dict, hash, key) : NULL;
         if (entry != NULL && (!by_deadline || entry_expire_at_ms(entry) != 0))
-            bytes += entry_memory(entry);
+            bytes += entry_memory(entry) + TABLE_PER_KEY;
     }
     return bytes;
 }
@@ -388,19 +390,32 @@ static bool can_evict(const struct trial *trial, size_t limit)
 }
 
 /* Evicts until so much is in use, and then small keys until it is a little less; or less than that,
- * when other threads were faster. */
-static void evict_to(const struct trial *trial, size_t limit)
+ * when other threads were faster. False if nothing could be evicted and more is in use. */
+static bool evict_to(const struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     struct evict_keep keep = {.hashes = trial->keys, .count = trial->key_count};
     size_t ahead = limit > AHEAD ? limit - AHEAD : 0, freed = 0;
+    bool found = false;
     while (!fits(store, limit) || (freed < AHEAD_SMALL && !fits(store, ahead))) {
         size_t before = pages_used(&store->pages);
         if (!evict_one(store, &keep))
-            break;
+            return found || fits(store, limit);
+        found = true;
         size_t after = pages_used(&store->pages);
         freed = before > after ? before - after : 0;
     }
+    return true;
+}
+
+/* What is left when not enough can be evicted; false if that is not enough either. True also if
+ * some was found: keys may make up for the rest, or what the operation copies is smaller now. */
+static bool scrape_together(const struct trial *trial, size_t limit)
+{
+    struct store *store = trial->store;
+    size_t before = pages_used(&store->pages);
+    return collect_garbage(store, limit, true) || reserve_give_up(store, limit) ||
+           pages_used(&store->pages) < before;
 }
 
 /* Makes room for what the last attempt needed, which other threads may take before the next one;
@@ -412,14 +427,9 @@ static bool make_room(const struct trial *trial)
     size_t limit = trial->limit - trial->growth;
     if (collect_garbage(trial->store, limit, false))
         return true;
-    if (!can_evict(trial, limit)) {
-        if (collect_garbage(trial->store, limit, true) || reserve_give_up(trial->store, limit))
-            return true;
-        if (!can_evict(trial, limit))
-            return false;
-    }
-    evict_to(trial, limit);
-    return true;
+    if (can_evict(trial, limit))
+        return evict_to(trial, limit);
+    return scrape_together(trial, limit);
 }
 
 /* ---- near the limit ---- */

@@ -430,15 +430,22 @@ static size_t steps(void)
     return given != NULL ? strtoul(given, NULL, 10) : STEPS;
 }
 
+/* A store whose keys are hashed as the seed says, so that a run can be repeated. */
+static struct store *new_store(struct world *world, size_t max_memory)
+{
+    struct store *store = store_new(&(struct store_options){
+        .databases = DATABASES, .max_memory = max_memory, .policy = world->policy});
+    seeded_fill(&world->random, store->secret, sizeof store->secret);
+    return store;
+}
+
 static void run(struct keyspace_fixture *fixture, enum store_policy policy, uint64_t *random)
 {
     struct store *unlimited = fixture->store;
     struct world world = {.limited = fixture, .policy = policy, .random = *random};
-    struct store_options options = {.databases = DATABASES, .max_memory = LIMIT, .policy = policy};
-    fixture->store = store_new(&options);
+    fixture->store = new_store(&world, LIMIT);
     store_set_sink(fixture->store, &fixture->sink);
-    options.max_memory = 0;
-    world.free = store_new(&options);
+    world.free = new_store(&world, 0);
     arena_init(&world.arena);
     arena_init(&world.free_arena);
     world.bytes = calloc(1, MAX_VALUE);
