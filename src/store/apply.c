@@ -77,7 +77,7 @@ static struct lookup look_up(struct keyspace *space, uint32_t db, struct slice k
 static inline void use(struct keyspace *space, const struct lookup *at)
 {
     if (space->store->note_visits && at->entry != NULL)
-        evict_note_use(space->store, at->shard, at->entry);
+        evict_note_use(space->store, at->shard, at->entry, at->hash);
 }
 
 struct lookup apply_peek(struct keyspace *space, uint32_t db, struct slice key, uint64_t hash)

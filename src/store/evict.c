@@ -55,12 +55,26 @@ static uint64_t age_of(const struct entry *entry, uint64_t revision)
     return version < revision ? revision - version : 0; /* another thread may be ahead */
 }
 
-void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry)
+/* When the hand passed the key with that hash, as a revision: the hand goes by the reversed hashes,
+ * and about as fast as in the round before. */
+static uint64_t passed_at(const struct shard *shard, uint64_t hash, uint64_t revision)
+{
+    uint64_t behind = shard->stride - dict_scan_position(hash); /* of 2^64 */
+    unsigned __int128 way = (unsigned __int128)behind * shard->usage->round_length;
+    uint64_t ago = (uint64_t)(way >> 64);
+    return ago < revision ? revision - ago : 0;
+}
+
+/* Counted for the class that it had when the hand saw it; not if it has come since. */
+void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry,
+                          uint64_t hash)
 {
     unsigned marks = entry_marks(entry);
     if (shard->usage->is_counting) {
         uint64_t revision = atomic_load_explicit(&store->revision, memory_order_relaxed);
-        shard->usage->used[usage_class(marks & ENTRY_PROVEN, age_of(entry, revision))]++;
+        uint64_t passed = passed_at(shard, hash, revision);
+        if (entry_version(entry) < passed)
+            shard->usage->used[usage_class(marks & ENTRY_PROVEN, age_of(entry, passed))]++;
     }
     entry_set_marks(entry, marks | ENTRY_VISITED);
 }
@@ -202,14 +216,14 @@ static bool move_hand(struct search *search)
     struct store *store = search->store;
     struct shard *shard = search->shard;
     if (store->note_visits) {
-        shard->usage->is_counting = true;
+        usage_begin(shard->usage, search->revision);
         search->enough = shard->usage->enough;
     }
     for (size_t i = 0; i < TURN_BUCKETS && !is_complete(search); i++) {
         if (!step(search))
             continue;
         if (store->note_visits)
-            usage_end_round(shard->usage, &store->usage, store->shard_count);
+            usage_end_round(shard->usage, &store->usage, store->shard_count, search->revision);
         return true;
     }
     return false;

@@ -35,13 +35,16 @@ static inline bool evict_goes_by_deadline(enum store_policy policy)
 bool evict_one(struct store *store, const struct evict_keep *keep);
 
 /* The first use of an entry since the hand was there; see evict_note_use(). */
-void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry);
+void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry,
+                          uint64_t hash);
 
-/* Notes that an entry of the locked shard is used; to be called before that changes its version. */
-static inline void evict_note_use(struct store *store, struct shard *shard, struct entry *entry)
+/* Notes that an entry of the locked shard is used, whose key has that hash; to be called before
+ * that changes its version. */
+static inline void evict_note_use(struct store *store, struct shard *shard, struct entry *entry,
+                                  uint64_t hash)
 {
     if (!(entry_marks(entry) & ENTRY_VISITED))
-        evict_note_first_use(store, shard, entry);
+        evict_note_first_use(store, shard, entry, hash);
 }
 
 /* Gives the entry of a new key of the locked shard its marks. */

@@ -13,7 +13,7 @@
  * (Yang et al., SOSP 2023): one that comes back has proved itself.
  *
  * A search for a victim ends at the first entry whose rate is low enough, which is adjusted so that
- * a search meets eleven entries or so in the mean: for the same work, that finds lower rates than
+ * a search meets thirteen entries or so in the mean: for the same work, that finds lower rates than
  * the best of a fixed number.
  *
  * A shard alone sees too little: once per round of its hand it adds to the counts of the store, and
@@ -42,6 +42,7 @@ struct usage {
     uint32_t seen[USAGE_CLASSES], used[USAGE_CLASSES]; /* in this round */
     float rates[USAGE_CLASSES];                        /* uses per round and entry */
     float enough;                                      /* a rate that ends a search */
+    uint64_t round_began, round_length;                /* in revisions; 0 = not known yet */
     bool is_counting;                                  /* uses, since the hand goes round */
     size_t ghosts;                                     /* a power of two */
     uint8_t ghost_tags[];                              /* 0 = none */
@@ -61,8 +62,19 @@ struct usage *usage_new(size_t ghosts) __attribute__((returns_nonnull));
 /* Bytes that it takes. */
 size_t usage_memory(const struct usage *usage);
 
-/* The round is over: its counts go to the sums, and the rates are new. `shards` add to the sums. */
-void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards);
+/* The hand moves on, at that revision: if it is the first time, the first round begins. */
+static inline void usage_begin(struct usage *usage, uint64_t revision)
+{
+    if (usage->is_counting)
+        return;
+    usage->is_counting = true;
+    usage->round_began = revision;
+}
+
+/* The round is over, at that revision: its counts go to the sums, and the rates are new. `shards`
+ * add to the sums. */
+void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards,
+                     uint64_t revision);
 
 /* A search has ended that met so many entries. */
 void usage_adjust_enough(struct usage *usage, size_t seen);

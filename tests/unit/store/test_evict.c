@@ -166,7 +166,7 @@ static void test_volatile_lru_takes_only_keys_with_a_deadline(void **state)
         more++;
     assert_int_equal(fixture->result.err, ERR_OUT_OF_MEMORY);
     /* But for a few, where a page more was needed than they would have supplied. */
-    assert_true(store_expiring(fixture->store, 0) * VALUE_SIZE < 4096);
+    assert_true(store_expiring(fixture->store, 0) * VALUE_SIZE < 8192);
     for (unsigned i = 2000000; i < more; i++)
         assert_true(has(fixture, i));
 }
@@ -456,6 +456,54 @@ static void test_a_round_meets_each_entry_once(void **state)
     assert_true(count_in(shard) < before);
 }
 
+/* How far ahead of the hand the key is, in parts of a thousand of a round. */
+static unsigned distance_of(struct store *store, unsigned number)
+{
+    uint64_t hash = store_hash(store, slice_make(&number, sizeof number));
+    return (unsigned)((dict_scan_position(hash) - shard_of(store, hash)->stride) /
+                      (UINT64_MAX / 1000));
+}
+
+static void set_new(struct fixture *fixture, unsigned *number, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(set(fixture, (*number)++, 0), ERR_NONE);
+}
+
+/* Of a shard; SIZE_MAX if no use was counted since `before` was. */
+static size_t class_counted(const struct usage *now, const struct usage *before)
+{
+    size_t class = 0;
+    while (class < USAGE_CLASSES && now->used[class] <= before->used[class])
+        class ++;
+    return class < USAGE_CLASSES ? class : SIZE_MAX;
+}
+
+/* A use is counted for the class that the entry had when the hand saw it, though it has aged since.
+ */
+static void test_uses_are_counted_where_they_were_seen(void **state)
+{
+    struct fixture *fixture = *state;
+    open_store(fixture, STORE_ALLKEYS_LRU);
+    unsigned number = 0, counted = 0;
+    set_new(fixture, &number, MANY); /* several rounds, of some 5,000 Sets each */
+    for (unsigned tries = 0; tries < 50; tries++) {
+        while (distance_of(fixture->store, number) > 10)
+            number++;
+        unsigned chosen = number;
+        set_new(fixture, &number, 4000); /* passed within some 50 Sets, and then it ages */
+        struct shard *shard = shard_of(
+            fixture->store, store_hash(fixture->store, slice_make(&chosen, sizeof chosen)));
+        struct usage before = *shard->usage;
+        if (!has(fixture, chosen))
+            continue;
+        size_t class = class_counted(shard->usage, &before);
+        assert_true(class == SIZE_MAX || class < usage_class(false, 2000));
+        counted += class != SIZE_MAX;
+    }
+    assert_true(counted > 10);
+}
+
 /* Keys that an operation works on stay, even if there is nothing else. */
 static void test_kept_keys_stay(void **state)
 {
@@ -521,6 +569,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_few_new_keys_in_another_database_stay, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_a_round_meets_each_entry_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_uses_are_counted_where_they_were_seen, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_kept_keys_stay, setup, teardown),
         cmocka_unit_test_setup_teardown(test_of_few_keys_the_nearest_deadline_goes, setup,
                                         teardown),

@@ -36,8 +36,9 @@ static void test_rates_follow_the_counts(void **state)
     struct usage *one = usage_new(64), *other = usage_new(64);
     one->seen[3] = one->seen[5] = one->seen[USAGE_AGES + 3] = 10000;
     one->used[3] = 5000;
-    usage_end_round(one, &sums, 2);
+    usage_end_round(one, &sums, 2, 100);
     assert_int_equal(one->seen[3], 0);
+    assert_int_equal(one->round_length, 100);
     assert_true(one->rates[3] > 0.49f && one->rates[3] < 0.51f);
     assert_true(one->rates[5] < 0.01f);
     assert_true(one->rates[USAGE_AGES + 3] < 0.01f);
@@ -45,7 +46,7 @@ static void test_rates_follow_the_counts(void **state)
     assert_true(one->rates[7] > 0.2f && one->rates[7] < 0.3f);
     /* Another shard learns from it, and what is new counts more than what is old. */
     other->seen[3] = 40000;
-    usage_end_round(other, &sums, 2);
+    usage_end_round(other, &sums, 2, 100);
     assert_true(other->rates[3] < 0.15f);
     free(one);
     free(other);
@@ -83,7 +84,7 @@ static double mean_search(struct usage *usage, uint64_t *random, float most)
     return (double)all / SEARCHES;
 }
 
-static void test_a_search_meets_eleven_in_the_mean(void **state)
+static void test_a_search_meets_thirteen_in_the_mean(void **state)
 {
     (void)state;
     struct usage *usage = usage_new(64);
@@ -92,7 +93,7 @@ static void test_a_search_meets_eleven_in_the_mean(void **state)
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
         mean_search(usage, &random, rates[i]); /* it adjusts itself */
         double mean = mean_search(usage, &random, rates[i]);
-        assert_true(mean > 9.5 && mean < 12.5);
+        assert_true(mean > 11.5 && mean < 14.5);
     }
     free(usage);
 }
@@ -104,7 +105,7 @@ int main(void)
         cmocka_unit_test(test_proven_entries_are_worth_more_at_first),
         cmocka_unit_test(test_rates_follow_the_counts),
         cmocka_unit_test(test_ghosts),
-        cmocka_unit_test(test_a_search_meets_eleven_in_the_mean),
+        cmocka_unit_test(test_a_search_meets_thirteen_in_the_mean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
