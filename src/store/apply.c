@@ -196,7 +196,7 @@ void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry)
         evict_note_new(at->shard, at->hash, entry);
         dict_put(&at->database->dict, at->hash, entry);
     } else {
-        entry_set_marks(entry, entry_marks(at->entry));
+        entry_set_mark(entry, entry_mark(at->entry));
         dict_replace(&at->database->dict, at->hash, at->entry, entry);
     }
     let_go(space, at, at->entry);

@@ -336,7 +336,7 @@ static struct entry *clear(struct slab *slab, struct entry *entry, size_t length
                            struct entry_stamp stamp, struct shape *shape)
 {
     *shape = shape_of_string(entry_key_length(entry), length, stamp);
-    shape->flags |= entry_marks(entry);
+    shape->flags |= entry_mark(entry);
     release_value(slab, entry);
     entry = reshape(slab, entry, shape, shape->key_length);
     write_head(entry, shape, stamp);
@@ -381,7 +381,7 @@ struct entry *entry_restamp(struct slab *slab, struct entry *entry, struct entry
     struct shape former = shape_of(entry);
     struct shape shape =
         make_shape(former.flags & ENTRY_KIND, former.key_length, former.value_length, stamp);
-    shape.flags |= entry_marks(entry);
+    shape.flags |= entry_mark(entry);
     entry = reshape(slab, entry, &shape, shape.key_length + shape.value_length);
     write_head(entry, &shape, stamp);
     return entry;

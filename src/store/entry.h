@@ -148,8 +148,7 @@ size_t entry_memory(const struct entry *entry);
 #define ENTRY_WIDE       0x08u
 #define ENTRY_LONG_KEY   0x10u
 #define ENTRY_LONG_VALUE 0x20u
-#define ENTRY_VISITED    0x40u /* the last two have nothing to do with the layout */
-#define ENTRY_PROVEN     0x80u
+#define ENTRY_MARKS      0xc0u        /* nothing to do with the layout: one of the following */
 #define ENTRY_BLOB_VALUE ((size_t)12) /* bytes of a value that is a blob */
 #define ENTRY_KEY_SHIFT  9            /* bits of the key's length in the part for long ones */
 #define ENTRY_KEY_BITS   ((1u << ENTRY_KEY_SHIFT) - 1)
@@ -284,21 +283,24 @@ static inline struct list *entry_list(const struct entry *entry)
     return list;
 }
 
-/* ---- the marks that eviction goes by (evict.h): a new entry has none, a changed or restamped one
- * those that it had ---- */
+/* ---- the mark that eviction goes by (evict.h): a new entry has the first, a changed or restamped
+ * one that which it had ---- */
 
-#define ENTRY_MARKS (ENTRY_VISITED | ENTRY_PROVEN)
+#define ENTRY_NEW      0x00u
+#define ENTRY_VISITED  0x40u
+#define ENTRY_PROVEN   0x80u
+#define ENTRY_RECALLED 0xc0u
 
-static inline unsigned entry_marks(const struct entry *entry)
+static inline unsigned entry_mark(const struct entry *entry)
 {
     return entry_flags(entry) & ENTRY_MARKS;
 }
 
 /* Does not write when nothing changes, so the entry's cache line stays clean. */
-static inline void entry_set_marks(struct entry *entry, unsigned marks)
+static inline void entry_set_mark(struct entry *entry, unsigned mark)
 {
-    if (entry_marks(entry) != marks)
-        entry->head[0] = (uint8_t)((entry_flags(entry) & ~ENTRY_MARKS) | marks);
+    if (entry_mark(entry) != mark)
+        entry->head[0] = (uint8_t)((entry_flags(entry) & ~ENTRY_MARKS) | mark);
 }
 
 /* Offset of the last byte to fetch ahead; most entries are not longer. */

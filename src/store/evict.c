@@ -65,30 +65,35 @@ static uint64_t passed_at(const struct shard *shard, uint64_t hash, uint64_t rev
     return ago < revision ? revision - ago : 0;
 }
 
+static enum usage_kind kind_of(unsigned mark)
+{
+    return mark == ENTRY_PROVEN     ? USAGE_PROVEN
+           : mark == ENTRY_RECALLED ? USAGE_RECALLED
+                                    : USAGE_NEW;
+}
+
 /* Counted for the class that it had when the hand saw it; not if it has come since. */
 void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry,
                           uint64_t hash)
 {
-    unsigned marks = entry_marks(entry);
     if (shard->usage->is_counting) {
         uint64_t revision = atomic_load_explicit(&store->revision, memory_order_relaxed);
         uint64_t passed = passed_at(shard, hash, revision);
         if (entry_version(entry) < passed)
-            shard->usage->used[usage_class(marks & ENTRY_PROVEN, age_of(entry, passed))]++;
+            shard->usage->used[usage_class(kind_of(entry_mark(entry)), age_of(entry, passed))]++;
     }
-    entry_set_marks(entry, marks | ENTRY_VISITED);
+    entry_set_mark(entry, ENTRY_VISITED);
 }
 
 /* The use that is to be expected; the hand has passed the entry. */
 static double pass(struct search *search, struct entry *entry)
 {
     struct usage *usage = search->shard->usage;
-    uint64_t age = age_of(entry, search->revision);
-    unsigned marks = entry_marks(entry);
-    usage->seen[usage_class(marks & ENTRY_PROVEN, age)]++;
-    if (marks != 0)
-        entry_set_marks(entry, ENTRY_PROVEN);
-    return usage->rates[usage_class(marks != 0, age)];
+    if (entry_mark(entry) == ENTRY_VISITED)
+        entry_set_mark(entry, ENTRY_PROVEN);
+    size_t class = usage_class(kind_of(entry_mark(entry)), age_of(entry, search->revision));
+    usage->seen[class]++;
+    return usage->rates[class];
 }
 
 static double score_of(struct search *search, struct entry *entry)

@@ -7,8 +7,9 @@
  * policy likes least:
  *
  * - LRU policies: the one of which the least use is to be expected (usage.h). For that an entry
- *   has two marks and no more: *visited* means used since the hand was there, and the hand makes
- *   that *proven*. Reads and writes count as use, looking at what a key is does not.
+ *   has a mark of two bits: *new*; *recalled* if its key was evicted not long ago; *visited* if it
+ *   was used since the hand was there, which the hand makes *proven*. Reads and writes count as
+ * use, looking at what a key is does not.
  * - volatile-ttl: the one whose deadline is nearest.
  * - allkeys-random: the first one that comes, since the order of the keys is random.
  */
@@ -43,15 +44,15 @@ void evict_note_first_use(struct store *store, struct shard *shard, struct entry
 static inline void evict_note_use(struct store *store, struct shard *shard, struct entry *entry,
                                   uint64_t hash)
 {
-    if (!(entry_marks(entry) & ENTRY_VISITED))
+    if (entry_mark(entry) != ENTRY_VISITED)
         evict_note_first_use(store, shard, entry, hash);
 }
 
-/* Gives the entry of a new key of the locked shard its marks. */
+/* Gives the entry of a new key of the locked shard its mark. */
 static inline void evict_note_new(struct shard *shard, uint64_t hash, struct entry *entry)
 {
     if (shard->usage != NULL && usage_recall(shard->usage, hash))
-        entry_set_marks(entry, ENTRY_PROVEN);
+        entry_set_mark(entry, ENTRY_RECALLED);
 }
 
 /* Makes what eviction keeps for the shard, at once: it must not take memory when that is short. */

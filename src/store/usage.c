@@ -4,9 +4,8 @@
 
 #include "base/mem.h"
 
-/* Without observations a proven entry is thought to be worth this, another one nothing; that counts
- * as much as so many observations, and what a class has in common with the others as many. */
-#define PROVEN_RATE  0.3f
+/* Without observations, what an entry of a kind is thought to be worth; that counts as much as so
+ * many observations, and what a class has in common with the others as many. */
 #define PRIOR_WEIGHT 30.0f
 /* What being written half as long ago adds to a rate: less than any real difference. */
 #define YOUTH 1e-6f
@@ -18,6 +17,8 @@
 /* How much the rate that is enough changes after a search that met twice as many. */
 #define ENOUGH_STEP  0.05f
 #define ENOUGH_LEAST 1e-6f
+
+static const float first_rates[USAGE_KINDS] = {[USAGE_PROVEN] = 0.3f, [USAGE_RECALLED] = 0.3f};
 
 /* Of ages that are used alike, or not at all, the older goes. */
 static float youth_of(size_t age)
@@ -31,10 +32,8 @@ struct usage *usage_new(size_t ghosts)
     struct usage *usage = mem_alloc_zero(sizeof *usage + count);
     usage->ghosts = count;
     usage->enough = ENOUGH_LEAST;
-    for (size_t age = 0; age < USAGE_AGES; age++) {
-        usage->rates[age] = youth_of(age);
-        usage->rates[USAGE_AGES + age] = PROVEN_RATE + youth_of(age);
-    }
+    for (size_t class = 0; class < USAGE_CLASSES; class ++)
+        usage->rates[class] = first_rates[class / USAGE_AGES] + youth_of(class % USAGE_AGES);
     return usage;
 }
 
@@ -74,8 +73,8 @@ void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards
     float kept = 1.0f - (1.0f - KEPT_SHARE) / (float)shards;
     mutex_lock(&sums->lock);
     add(usage, sums, kept);
-    find_rates(usage, sums, 0, 0);
-    find_rates(usage, sums, USAGE_AGES, PROVEN_RATE);
+    for (size_t kind = 0; kind < USAGE_KINDS; kind++)
+        find_rates(usage, sums, kind * USAGE_AGES, first_rates[kind]);
     mutex_unlock(&sums->lock);
 }
 

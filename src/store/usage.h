@@ -1,16 +1,16 @@
 /*
  * What the entries of a shard are worth keeping for. Private to eviction.
  *
- * Entries are put into classes: by whether they have proved themselves, and by the time since they
- * were written, counted in writes of the store, by powers of two. For each class it is counted how
- * many entries the hand came upon, and how many of them were used before it came again. The rate is
- * what one may expect of an entry of that class, whatever the load: with few hot keys the proven
- * ones have it high, after a change of phase the old ones low, in a scan the new ones, and in a
- * loop those that have waited long have it higher than the new ones. (Beckmann, Chen, Cidon: LHD,
- * NSDI 2018, evicts by such rates; the classes here need two bits per entry and its version.)
+ * Entries are put into classes: by what is known of them, and by the time since they were written,
+ * counted in writes of the store, by powers of two. For each class it is counted how many entries
+ * the hand came upon, and how many of them were used before it came again. The rate is what one may
+ * expect of an entry of that class, whatever the load: with few hot keys the proven ones have it
+ * high, after a change of phase the old ones low, in a scan the new ones, and in a loop those that
+ * have waited long have it higher than the new ones. (Beckmann, Chen, Cidon: LHD, NSDI 2018, evicts
+ * by such rates; the classes here need two bits per entry and its version.)
  *
  * Keys that were evicted lately are remembered by a byte of their hash, as in S3-FIFO's ghost queue
- * (Yang et al., SOSP 2023): one that comes back has proved itself.
+ * (Yang et al., SOSP 2023). What one that comes back is worth is counted like everything else.
  *
  * A search for a victim ends at the first entry whose rate is low enough, which is adjusted so that
  * a search meets thirteen entries or so in the mean: for the same work, that finds lower rates than
@@ -29,7 +29,15 @@
 
 /* By the length of the age in bits. */
 #define USAGE_AGES    ((size_t)40)
-#define USAGE_CLASSES (2 * USAGE_AGES)
+#define USAGE_CLASSES (USAGE_KINDS * USAGE_AGES)
+
+/* What is known of an entry. */
+enum usage_kind {
+    USAGE_NEW,      /* nothing */
+    USAGE_PROVEN,   /* it was used */
+    USAGE_RECALLED, /* it was not, but was evicted before */
+    USAGE_KINDS,
+};
 
 /* Of all shards; older rounds count less. */
 struct usage_sums {
@@ -49,10 +57,10 @@ struct usage {
 };
 
 /* The class of an entry that was written so many writes ago. */
-static inline size_t usage_class(bool is_proven, uint64_t age)
+static inline size_t usage_class(enum usage_kind kind, uint64_t age)
 {
     size_t length = age == 0 ? 0 : 64 - (size_t)__builtin_clzll(age);
-    return (is_proven ? USAGE_AGES : 0) + (length < USAGE_AGES ? length : USAGE_AGES - 1);
+    return kind * USAGE_AGES + (length < USAGE_AGES ? length : USAGE_AGES - 1);
 }
 
 /* Nothing is known yet, and nothing remembered: `ghosts` keys at most, 1 or more, will be. Free

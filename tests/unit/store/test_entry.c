@@ -82,11 +82,11 @@ static void test_a_string_is_a_blob_that_is_there(void **state)
     assert_string(entry, key, value, stamp);
     assert_ptr_equal(entry_blob(entry), blob);
     size_t used = slab_used(&fixture->slab);
-    entry_set_marks(entry, ENTRY_VISITED);
+    entry_set_mark(entry, ENTRY_VISITED);
     entry = entry_replace_blob(&fixture->slab, entry, blob_retain(other), next);
     assert_string(entry, key, value, next);
     assert_ptr_equal(entry_blob(entry), other);
-    assert_int_equal(entry_marks(entry), ENTRY_VISITED);
+    assert_int_equal(entry_mark(entry), ENTRY_VISITED);
     assert_true(blob_is_sole(blob));
     assert_true(slab_used(&fixture->slab) <= used);
     assert_int_equal(entry_memory(entry), slab_used(&fixture->slab));

@@ -13,11 +13,11 @@
 static void test_classes(void **state)
 {
     (void)state;
-    assert_int_equal(usage_class(false, 0), 0);
-    assert_int_equal(usage_class(false, 1), 1);
-    assert_int_equal(usage_class(false, 1023), 10);
-    assert_int_equal(usage_class(true, 1024), USAGE_AGES + 11);
-    assert_int_equal(usage_class(true, UINT64_MAX), USAGE_CLASSES - 1);
+    assert_int_equal(usage_class(USAGE_NEW, 0), 0);
+    assert_int_equal(usage_class(USAGE_NEW, 1), 1);
+    assert_int_equal(usage_class(USAGE_NEW, 1023), 10);
+    assert_int_equal(usage_class(USAGE_PROVEN, 1024), USAGE_AGES + 11);
+    assert_int_equal(usage_class(USAGE_RECALLED, UINT64_MAX), USAGE_CLASSES - 1);
 }
 
 static void test_proven_entries_are_worth_more_at_first(void **state)
