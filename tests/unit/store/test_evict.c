@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "base/effort.h"
 #include "store/seeded.h"
 
 #define NOW_MS 1700000000000
@@ -218,7 +217,7 @@ static void fill(struct fixture *fixture, unsigned *number, size_t bytes, size_t
 }
 
 /* A limit that is large beside what pages of several sizes in all shards take. */
-#define LARGE_LIMIT (EFFORT(8, 8, 2) * LIMIT)
+#define LARGE_LIMIT (8 * LIMIT)
 
 static void assert_held_is_near(struct fixture *fixture, size_t limit)
 {
