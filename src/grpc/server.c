@@ -586,9 +586,7 @@ static void end_slow_requests(struct grpc_connection *connection, int64_t now_ms
     struct grpc_server *server = connection->server;
     struct slow_search search = {.now_ms = now_ms, .limits = &server->limits};
     for (;;) {
-        search.found = NULL;
-        http2_session_visit(connection->session, look_at_call, &search);
-        if (search.found == NULL)
+        if (http2_session_visit(connection->session, look_at_call, &search))
             return;
         atomic_fetch_add(&server->slow_requests, 1);
         drop_message(search.found);

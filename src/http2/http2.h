@@ -160,8 +160,8 @@ struct closing http2_session_closing(const struct http2_session *session);
 uint64_t http2_session_sent(const struct http2_session *session);
 
 /* Calls `visit` for every open stream, which must not open or close any; ends when that returns
- * false. */
-void http2_session_visit(struct http2_session *session,
+ * false, and returns false then. */
+bool http2_session_visit(const struct http2_session *session,
                          bool (*visit)(void *argument, struct http2_stream *stream),
                          void *argument);
 

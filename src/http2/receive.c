@@ -480,14 +480,19 @@ static bool grow_stream_window(struct http2_stream *stream, int32_t by)
     return true;
 }
 
+static bool grow_visited(void *by, struct http2_stream *stream)
+{
+    return grow_stream_window(stream, *(const int32_t *)by);
+}
+
 static enum http2_error set_first_window(struct http2_session *session, uint32_t size)
 {
     if (size > FRAME_MAX_WINDOW)
         return HTTP2_FLOW_CONTROL_ERROR;
     int32_t by = (int32_t)size - session->first_send_window;
     session->first_send_window = (int32_t)size;
-    return stream_visit(session, grow_stream_window, by) ? HTTP2_NO_ERROR
-                                                         : HTTP2_FLOW_CONTROL_ERROR;
+    return http2_session_visit(session, grow_visited, &by) ? HTTP2_NO_ERROR
+                                                           : HTTP2_FLOW_CONTROL_ERROR;
 }
 
 static enum http2_error blame_setting(struct http2_session *session)

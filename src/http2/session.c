@@ -343,7 +343,7 @@ bool http2_session_finished(const struct http2_session *session)
     return (session->failed || drained) && chain_length(&session->backlog) == 0;
 }
 
-static bool is_complete(struct http2_stream *stream, int32_t argument)
+static bool is_complete(void *argument, struct http2_stream *stream)
 {
     (void)argument;
     return stream->ended;
@@ -364,7 +364,7 @@ struct closing http2_session_expired(const struct http2_session *session, int64_
         return (struct closing){CLOSING_WRITE_TIMEOUT,
                                 "the client did not take its answers in time (--write-timeout)"};
     if (session_is_ending(session) && now_ms - session->closing_ms > limits->goodbye_timeout_ms &&
-        !stream_visit(session, is_complete, 0))
+        !http2_session_visit(session, is_complete, NULL))
         return session->closing;
     return (struct closing){CLOSING_NONE, NULL};
 }

@@ -145,10 +145,6 @@ struct http2_stream *stream_find(struct http2_session *session, uint32_t id);
 void stream_close(struct http2_stream *stream);
 /* Closes every stream. */
 void stream_close_all(struct http2_session *session);
-/* Calls `visit` for every open stream; it must not open or close any. False if one returned false.
- */
-bool stream_visit(const struct http2_session *session,
-                  bool (*visit)(struct http2_stream *stream, int32_t argument), int32_t argument);
 
 enum stream_past {
     PAST_UNKNOWN, /* never opened, or too long ago */

@@ -126,27 +126,16 @@ void stream_close_all(struct http2_session *session)
     }
 }
 
-bool stream_visit(const struct http2_session *session,
-                  bool (*visit)(struct http2_stream *stream, int32_t argument), int32_t argument)
+bool http2_session_visit(const struct http2_session *session,
+                         bool (*visit)(void *argument, struct http2_stream *stream), void *argument)
 {
     for (size_t i = 0; i < session->streams.bucket_count; i++) {
         for (struct http2_stream *at = session->streams.buckets[i]; at != NULL; at = at->next) {
-            if (!visit(at, argument))
+            if (!visit(argument, at))
                 return false;
         }
     }
     return true;
-}
-
-void http2_session_visit(struct http2_session *session,
-                         bool (*visit)(void *argument, struct http2_stream *stream), void *argument)
-{
-    bool goes_on = true;
-    for (size_t i = 0; goes_on && i < session->streams.bucket_count; i++) {
-        for (struct http2_stream *at = session->streams.buckets[i]; goes_on && at != NULL;
-             at = at->next)
-            goes_on = visit(argument, at);
-    }
 }
 
 uint32_t http2_session_open_streams(const struct http2_session *session, uint32_t *last_stream)

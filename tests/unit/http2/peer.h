@@ -309,4 +309,26 @@ static inline void assert_events(const struct peer *peer, const char *events)
 /* A test with a peer that it has to open. */
 #define PEER_TEST(function) cmocka_unit_test_setup_teardown(function, peer_setup, peer_teardown)
 
+/* Puts literal bytes as a frame. */
+#define PUT(peer, type, flags, id, bytes)                                                          \
+    frames_put(&(peer)->in, type, flags, id, SLICE_LITERAL(bytes))
+
+static inline void put_block(struct peer *peer, uint32_t id, unsigned flags,
+                             const struct buf *block)
+{
+    frames_put(&peer->in, FRAME_HEADERS, FRAME_END_HEADERS | flags, id, buf_slice(block));
+}
+
+/* Puts a request with one more field. */
+static inline void put_request_with(struct peer *peer, uint32_t id, unsigned flags,
+                                    const char *name, const char *value)
+{
+    struct buf block;
+    buf_init(&block, 1000);
+    frames_put_bytes(&block, SLICE_LITERAL(FRAMES_REQUEST));
+    frames_put_field(&block, name, value);
+    put_block(peer, id, flags, &block);
+    buf_deinit(&block);
+}
+
 #endif

@@ -22,10 +22,6 @@ static struct peer *open_peer(void **state)
     return peer;
 }
 
-/* Puts literal bytes as a frame. */
-#define PUT(peer, type, flags, id, bytes)                                                          \
-    frames_put(&(peer)->in, type, flags, id, SLICE_LITERAL(bytes))
-
 /* Frames that end the connection wherever they come: after a request on stream 1 that is not
  * complete yet, and one on stream 3 that is. */
 static void test_frames_that_end_the_connection(void **state)
@@ -186,23 +182,6 @@ static void test_nothing_comes_between_the_pieces(void **state)
         peer_teardown(state);
         peer_setup(state);
     }
-}
-
-static void put_block(struct peer *peer, uint32_t id, unsigned flags, const struct buf *block)
-{
-    frames_put(&peer->in, FRAME_HEADERS, END_HEADERS | flags, id, buf_slice(block));
-}
-
-/* Puts a request with one more field. */
-static void put_request_with(struct peer *peer, uint32_t id, unsigned flags, const char *name,
-                             const char *value)
-{
-    struct buf block;
-    buf_init(&block, 1000);
-    frames_put_bytes(&block, SLICE_LITERAL(FRAMES_REQUEST));
-    frames_put_field(&block, name, value);
-    put_block(peer, id, flags, &block);
-    buf_deinit(&block);
 }
 
 static void test_a_malformed_request_costs_its_stream(void **state)

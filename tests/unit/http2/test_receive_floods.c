@@ -21,27 +21,6 @@ static struct peer *open_peer(void **state)
     return peer;
 }
 
-/* Puts literal bytes as a frame. */
-#define PUT(peer, type, flags, id, bytes)                                                          \
-    frames_put(&(peer)->in, type, flags, id, SLICE_LITERAL(bytes))
-
-static void put_block(struct peer *peer, uint32_t id, unsigned flags, const struct buf *block)
-{
-    frames_put(&peer->in, FRAME_HEADERS, END_HEADERS | flags, id, buf_slice(block));
-}
-
-/* Puts a request with one more field. */
-static void put_request_with(struct peer *peer, uint32_t id, unsigned flags, const char *name,
-                             const char *value)
-{
-    struct buf block;
-    buf_init(&block, 1000);
-    frames_put_bytes(&block, SLICE_LITERAL(FRAMES_REQUEST));
-    frames_put_field(&block, name, value);
-    put_block(peer, id, flags, &block);
-    buf_deinit(&block);
-}
-
 static uint32_t next_id(struct peer *peer)
 {
     return peer->session->last_stream == 0 ? 1 : peer->session->last_stream + 2;

@@ -135,17 +135,16 @@ static void test_a_closed_stream_is_taken_out_of_what_waits(void **state)
 }
 
 struct visits {
-    size_t count;
+    size_t count, most;
     uint64_t ids; /* summed */
 };
 
-static struct visits visits;
-
-static bool visit(struct http2_stream *stream, int32_t argument)
+static bool visit(void *argument, struct http2_stream *stream)
 {
-    visits.count++;
-    visits.ids += stream->id;
-    return visits.count != (size_t)argument;
+    struct visits *visits = argument;
+    visits->count++;
+    visits->ids += stream->id;
+    return visits->count != visits->most;
 }
 
 static void test_visits_each_stream_until_told_to_stop(void **state)
@@ -153,12 +152,12 @@ static void test_visits_each_stream_until_told_to_stop(void **state)
     struct fixture *fixture = *state;
     for (uint32_t i = 0; i < 100; i++)
         stream_open(fixture->session, 2 * i + 1);
-    visits = (struct visits){0};
-    assert_true(stream_visit(fixture->session, visit, -1));
+    struct visits visits = {.most = SIZE_MAX};
+    assert_true(http2_session_visit(fixture->session, visit, &visits));
     assert_int_equal(visits.count, 100);
     assert_int_equal(visits.ids, 100 * 100);
-    visits = (struct visits){0};
-    assert_false(stream_visit(fixture->session, visit, 42));
+    visits = (struct visits){.most = 42};
+    assert_false(http2_session_visit(fixture->session, visit, &visits));
     assert_int_equal(visits.count, 42);
 }
 
