@@ -5,7 +5,7 @@
 #include "check/dump.h"
 
 #include "base/mem.h"
-#include "check/quote.h"
+#include "base/quote.h"
 #include "store/entry.h"
 #include "store/list.h"
 #include "store/snapshot.h"

@@ -1,7 +1,7 @@
 /* Puts findings into words. Judges nothing. */
 #include "check/report.h"
 
-#include "check/quote.h"
+#include "base/quote.h"
 
 #include <inttypes.h>
 

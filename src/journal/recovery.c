@@ -5,6 +5,7 @@
  */
 #include "journal/recovery.h"
 
+#include "base/quote.h"
 #include "journal/batch.h"
 #include "journal/layout.h"
 #include "journal/load_rdb.h"
@@ -46,11 +47,24 @@ static bool end(struct work *work, enum loading_verdict verdict, const char *for
     return false;
 }
 
+/* The name of a file in a sentence: as keystore-check prints it, for a manifest may hold any. */
+struct quoted {
+    char text[QUOTED_SIZE(PATH_MAX)];
+};
+
+static const char *quoted(const char *path, struct quoted *room)
+{
+    size_t len = strlen(path);
+    struct slice bytes = {(const uint8_t *)path, len < PATH_MAX ? len : PATH_MAX};
+    return quote_text(room->text, bytes);
+}
+
 /* After a call of the file system; true if it went well. */
 static bool went_well(struct work *work, int error, const char *what, const char *path)
 {
-    return error >= 0 ||
-           end(work, LOADING_FAILED, "cannot %s %s: %s", what, path, fs_error_text(error));
+    struct quoted name;
+    return error >= 0 || end(work, LOADING_FAILED, "cannot %s %s: %s", what, quoted(path, &name),
+                             fs_error_text(error));
 }
 
 static void note_fault(struct work *work, const char *path, uint64_t offset, const char *why)
@@ -65,6 +79,8 @@ static void note_fault(struct work *work, const char *path, uint64_t offset, con
 static bool end_in_file(struct work *work, const char *path)
 {
     const struct loading *loading = &work->loading;
+    struct quoted room;
+    const char *name = quoted(path, &room);
     if (work->recovery->verdict == LOADING_DONE)
         note_fault(work, path, loading->offset, loading->why);
     switch (loading->verdict) {
@@ -72,12 +88,12 @@ static bool end_in_file(struct work *work, const char *path)
         return end(work, LOADING_DAMAGED,
                    "DATA_LOSS: %s is damaged at offset %zu: %s; nothing was changed, see what "
                    "keystore-check says of the directory, or restore it from a copy",
-                   path, loading->offset, loading->why);
+                   name, loading->offset, loading->why);
     case LOADING_REFUSED:
-        return end(work, LOADING_REFUSED, "%s cannot be loaded, at offset %zu: %s", path,
+        return end(work, LOADING_REFUSED, "%s cannot be loaded, at offset %zu: %s", name,
                    loading->offset, loading->why);
     default:
-        return end(work, loading->verdict, "%s: %s", path, loading->why);
+        return end(work, loading->verdict, "%s: %s", name, loading->why);
     }
 }
 
@@ -269,6 +285,7 @@ static bool look_for_lost_logs(struct work *work)
     bool good = list(work, LAYOUT_FOLDER, &names);
     for (size_t i = 0; i < names.count && good; i++) {
         char path[LAYOUT_PATH];
+        struct quoted name, line;
         int64_t seq = layout_log_seq(names.items[i]);
         layout_path(path, names.items[i]);
         if (seq > layout_newest(manifest, 'i') && seq >= (base != NULL ? base->seq : 1) &&
@@ -278,7 +295,7 @@ static bool look_for_lost_logs(struct work *work)
                        "/" LAYOUT_MANIFEST " names, so a line for it is missing there; nothing was "
                        "changed, restore the manifest from a copy, or add `file %s seq %" PRId64
                        " type i` at its end",
-                       path, names.items[i], seq);
+                       quoted(path, &name), quoted(names.items[i], &line), seq);
     }
     fs_names_deinit(&names);
     return good && work->recovery->verdict == LOADING_DONE;
@@ -454,7 +471,7 @@ static bool load_one(struct work *work, const char *path)
 {
     struct input input;
     if (!is_there(work, path))
-        return end(work, LOADING_FAILED, "cannot open %s: %s", path, fs_error_text(-ENOENT));
+        return went_well(work, -ENOENT, "open", path);
     work->loading.progress.total = size_of(work, path);
     if (!open_input(work, path, false, &input))
         return false;

@@ -5,6 +5,7 @@
 #include "journal/tidy.h"
 
 #include "base/log.h"
+#include "base/quote.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +13,9 @@
 static enum loading_verdict fail(struct recovery *recovery, const char *what, const char *path,
                                  int error)
 {
-    snprintf(recovery->why, sizeof recovery->why, "cannot %s %s: %s", what, path,
-             fs_error_text(error));
+    char name[QUOTED_SIZE(LAYOUT_PATH)];
+    snprintf(recovery->why, sizeof recovery->why, "cannot %s %s: %s", what,
+             quote_text(name, slice_from_string(path)), fs_error_text(error));
     return LOADING_FAILED;
 }
 
@@ -42,13 +44,14 @@ static enum loading_verdict cut_tail(struct fs *fs, struct recovery *recovery)
 
 static void remove_file(struct fs *fs, const char *name)
 {
-    char path[LAYOUT_PATH];
+    char path[LAYOUT_PATH], quoted[QUOTED_SIZE(LAYOUT_PATH)];
     layout_path(path, name);
     int error = fs_unlink(fs, path);
+    quote_text(quoted, slice_from_string(path));
     if (error == 0)
-        log_info("%s is removed: no manifest names it any more", path);
+        log_info("%s is removed: no manifest names it any more", quoted);
     else if (error != -ENOENT)
-        log_warning("%s is of no use, but cannot be removed: %s", path, fs_error_text(error));
+        log_warning("%s is of no use, but cannot be removed: %s", quoted, fs_error_text(error));
 }
 
 /* The files that are in use, without history. */

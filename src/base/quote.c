@@ -1,5 +1,5 @@
 /* Prints words. Does not know what they mean. */
-#include "check/quote.h"
+#include "base/quote.h"
 
 static bool is_plain(uint8_t byte)
 {
@@ -16,17 +16,24 @@ static bool all_plain(struct slice bytes)
     return bytes.len > 0;
 }
 
-static void put_escaped(FILE *out, uint8_t byte)
+/* Writes at most four bytes; returns how many. */
+static size_t escape(char *out, uint8_t byte)
 {
     static const char bytes[] = "\\\"\n\r\t\a\b";
     static const char letters[] = "\\\"nrtab";
+    static const char digits[] = "0123456789abcdef";
     const char *named = byte != 0 ? strchr(bytes, byte) : NULL;
+    if (named == NULL && byte >= ' ' && byte <= '~') {
+        out[0] = (char)byte;
+        return 1;
+    }
+    out[0] = '\\';
+    out[1] = named != NULL ? letters[named - bytes] : 'x';
     if (named != NULL)
-        fprintf(out, "\\%c", letters[named - bytes]);
-    else if (byte >= ' ' && byte <= '~')
-        putc(byte, out);
-    else
-        fprintf(out, "\\x%02x", byte);
+        return 2;
+    out[2] = digits[byte >> 4];
+    out[3] = digits[byte & 15];
+    return 4;
 }
 
 void quote_word(FILE *out, struct slice bytes)
@@ -35,8 +42,23 @@ void quote_word(FILE *out, struct slice bytes)
         fwrite(bytes.data, 1, bytes.len, out);
         return;
     }
+    char escaped[4];
     putc('"', out);
     for (size_t i = 0; i < bytes.len; i++)
-        put_escaped(out, bytes.data[i]);
+        fwrite(escaped, 1, escape(escaped, bytes.data[i]), out);
     putc('"', out);
+}
+
+const char *quote_text(char *out, struct slice bytes)
+{
+    bool plain = all_plain(bytes);
+    char *at = out;
+    if (!plain)
+        *at++ = '"';
+    for (size_t i = 0; i < bytes.len; i++)
+        at += escape(at, bytes.data[i]);
+    if (!plain)
+        *at++ = '"';
+    *at = '\0';
+    return out;
 }

@@ -1,5 +1,5 @@
-/* Tests of check/quote.c: words that need quotes and words that do not. */
-#include "check/quote.h"
+/* Tests of base/quote.c: words that need quotes and words that do not. */
+#include "base/quote.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,8 @@ static void assert_quoted(struct slice bytes, const char *expected)
     quote_word(stream, bytes);
     fclose(stream);
     assert_string_equal(text, expected);
+    char room[QUOTED_SIZE(16)];
+    assert_string_equal(quote_text(room, bytes), expected);
     free(text);
 }
 
