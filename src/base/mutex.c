@@ -1,23 +1,81 @@
 /* Sleeping for a mutex, and waking who sleeps. */
 #include "base/mutex.h"
 
+#include <limits.h>
 #include <linux/futex.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+static void sleep_while(struct mutex *mutex, uint32_t state)
+{
+    syscall(SYS_futex, &mutex->state, FUTEX_WAIT_PRIVATE, state, NULL, NULL, 0);
+}
+
+static void wake(struct mutex *mutex, int count)
+{
+    syscall(SYS_futex, &mutex->state, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+/* Changes the state if it is still `from`, without taking the mutex. */
+static bool turn_into(struct mutex *mutex, uint32_t from, uint32_t to)
+{
+    return atomic_compare_exchange_strong_explicit(&mutex->state, &from, to, memory_order_relaxed,
+                                                   memory_order_relaxed);
+}
+
+static uint32_t state_of(struct mutex *mutex)
+{
+    return atomic_load_explicit(&mutex->state, memory_order_relaxed);
+}
+
+/* Sleeps until the state may have changed, for which it has to be a contended one. */
+static void wait_for(struct mutex *mutex, uint32_t state)
+{
+    if (state == MUTEX_HELD && turn_into(mutex, MUTEX_HELD, MUTEX_CONTENDED))
+        state = MUTEX_CONTENDED;
+    if (state == MUTEX_LONG && turn_into(mutex, MUTEX_LONG, MUTEX_LONG_CONTENDED)) {
+        state = MUTEX_LONG_CONTENDED;
+        wake(mutex, INT_MAX);
+    }
+    if (state == MUTEX_CONTENDED || state == MUTEX_LONG_CONTENDED)
+        sleep_while(mutex, state);
+}
+
 /* Who gets it here leaves it contended: others may still sleep. */
 void mutex_lock_slow(struct mutex *mutex)
 {
-    while (atomic_exchange_explicit(&mutex->state, MUTEX_CONTENDED, memory_order_acquire) !=
-           MUTEX_FREE)
-        syscall(SYS_futex, &mutex->state, FUTEX_WAIT_PRIVATE, MUTEX_CONTENDED, NULL, NULL, 0);
+    while (!mutex_try(mutex, MUTEX_CONTENDED))
+        wait_for(mutex, state_of(mutex));
+}
+
+bool mutex_lock_brief_slow(struct mutex *mutex)
+{
+    bool slept = false;
+    while (!mutex_try(mutex, MUTEX_CONTENDED)) {
+        uint32_t state = state_of(mutex);
+        if (state == MUTEX_LONG || state == MUTEX_LONG_CONTENDED) {
+            if (slept)
+                wake(mutex, INT_MAX);
+            return false;
+        }
+        wait_for(mutex, state);
+        slept = true;
+    }
+    return true;
+}
+
+void mutex_lock_long_slow(struct mutex *mutex)
+{
+    while (!mutex_try(mutex, MUTEX_LONG_CONTENDED))
+        wait_for(mutex, state_of(mutex));
+    wake(mutex, INT_MAX);
 }
 
 void mutex_unlock_slow(struct mutex *mutex, uint32_t former)
 {
     if (former == MUTEX_FREE)
         abort();
-    syscall(SYS_futex, &mutex->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    wake(mutex, 1);
 }

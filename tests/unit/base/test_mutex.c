@@ -102,6 +102,123 @@ static void test_wakes_all_who_sleep(void **state)
     assert_int_equal(shared.turns, THREADS);
 }
 
+/* ---- held for long ---- */
+
+static void test_a_brief_holder_does_not_wait_for_a_long_one(void **state)
+{
+    (void)state;
+    struct mutex mutex = {0};
+    mutex_lock_long(&mutex);
+    assert_false(mutex_lock_brief(&mutex));
+    mutex_unlock(&mutex);
+    assert_true(mutex_lock_brief(&mutex));
+    assert_int_equal(atomic_load(&mutex.state), MUTEX_HELD);
+    mutex_unlock(&mutex);
+    assert_int_equal(atomic_load(&mutex.state), MUTEX_FREE);
+}
+
+struct sleeper {
+    struct mutex *mutex;
+    atomic_int id;
+    bool brief, got;
+};
+
+static void *sleep_for_it(void *user)
+{
+    struct sleeper *sleeper = user;
+    atomic_store(&sleeper->id, gettid());
+    if (sleeper->brief) {
+        sleeper->got = mutex_lock_brief(sleeper->mutex);
+    } else {
+        mutex_lock_long(sleeper->mutex);
+        sleeper->got = true;
+    }
+    return NULL;
+}
+
+/* Two sleep until a brief holder is done, and a third one, who will hold it for long, gets it. */
+static void test_a_long_hold_wakes_brief_sleepers(void **state)
+{
+    (void)state;
+    struct mutex mutex = {0};
+    struct sleeper sleepers[] = {
+        {.mutex = &mutex}, {.mutex = &mutex, .brief = true}, {.mutex = &mutex, .brief = true}};
+    pthread_t threads[3];
+    mutex_lock(&mutex);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, sleep_for_it, &sleepers[i]), 0);
+        while (!sleeps(atomic_load(&sleepers[i].id)))
+            sched_yield();
+    }
+    mutex_unlock(&mutex); /* who is woken is up to the kernel: the one who slept first, usually */
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    pthread_join(threads[2], NULL);
+    assert_true(sleepers[0].got);
+    assert_true(atomic_load(&mutex.state) >= MUTEX_LONG || sleepers[1].got || sleepers[2].got);
+    mutex_unlock(&mutex);
+}
+
+struct crowd {
+    struct mutex mutex;
+    long turns; /* plain */
+    atomic_long refused;
+};
+
+static void *take_long_turns(void *user)
+{
+    struct crowd *crowd = user;
+    for (int i = 0; i < TURNS / 20; i++) {
+        mutex_lock_long(&crowd->mutex);
+        crowd->turns++;
+        mutex_unlock(&crowd->mutex);
+    }
+    return NULL;
+}
+
+static void *take_brief_turns(void *user)
+{
+    struct crowd *crowd = user;
+    for (int i = 0; i < TURNS / 20;) {
+        if (!mutex_lock_brief(&crowd->mutex)) {
+            atomic_fetch_add(&crowd->refused, 1);
+            continue;
+        }
+        crowd->turns++;
+        mutex_unlock(&crowd->mutex);
+        i++;
+    }
+    return NULL;
+}
+
+static void *take_usual_turns(void *user)
+{
+    struct crowd *crowd = user;
+    for (int i = 0; i < TURNS / 20; i++) {
+        mutex_lock(&crowd->mutex);
+        crowd->turns++;
+        mutex_unlock(&crowd->mutex);
+    }
+    return NULL;
+}
+
+static void test_all_kinds_of_holders_get_their_turns(void **state)
+{
+    (void)state;
+    static void *(*const kinds[])(void *) = {take_long_turns, take_brief_turns, take_usual_turns,
+                                             take_long_turns, take_brief_turns, take_usual_turns};
+    enum { COUNT = sizeof kinds / sizeof kinds[0] };
+    struct crowd crowd = {0};
+    pthread_t threads[COUNT];
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, kinds[i], &crowd), 0);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(crowd.turns, COUNT * (TURNS / 20));
+    assert_true(mutex_lock_brief(&crowd.mutex));
+    mutex_unlock(&crowd.mutex);
+}
+
 static void test_aborts_if_nobody_holds_it(void **state)
 {
     (void)state;
@@ -126,6 +243,9 @@ int main(void)
         cmocka_unit_test(test_has_one_holder_at_a_time),
         cmocka_unit_test(test_is_not_contended_without_company),
         cmocka_unit_test(test_wakes_all_who_sleep),
+        cmocka_unit_test(test_a_brief_holder_does_not_wait_for_a_long_one),
+        cmocka_unit_test(test_a_long_hold_wakes_brief_sleepers),
+        cmocka_unit_test(test_all_kinds_of_holders_get_their_turns),
         cmocka_unit_test(test_aborts_if_nobody_holds_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
