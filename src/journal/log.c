@@ -8,9 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "journal/gather.h"
-#include "journal/log_file.h"
-#include "journal/patience.h"
+#include "journal/log_state.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -31,78 +29,17 @@ static const char full[] = "the disk is full: writes are refused until there is 
 static const char failed[] = "the log could not be written or synced: writes are refused until the "
                              "server is started again; the server's own log tells why";
 
-/* Units that go to the current file, and what comes behind them. */
-struct work {
-    struct buf bytes;
-    uint64_t count;
-    char *name; /* the file that the next units go to; NULL: the same one */
-    struct work *next;
-};
-
-enum state { GOOD, FULL, FAILED };
-
-struct log {
-    struct change_sink sink; /* first: the sink's functions find the log by it */
-    struct log_options options;
-    pthread_t thread;
-    pthread_mutex_t mutex;
-
-    /* Under the mutex. */
-    pthread_cond_t wake;  /* the thread waits for work */
-    pthread_cond_t room;  /* writers wait until less is gathered */
-    enum state state;     /* changed by the thread */
-    uint64_t revision;    /* of the newest unit */
-    struct gather gather; /* units for the newest file */
-    struct work *cuts;    /* units for the files before that */
-    size_t cut_bytes;     /* in these */
-    bool rested;          /* some of the gathered units are of one who rests, or waits for room */
-    bool sleeping;        /* the thread waits for `wake`... */
-    size_t wake_at;       /* ...until so many bytes have gathered... */
-    uint64_t wake_units;  /* ...and so many units */
-    bool stopping;
-
-    /* The thread's own. */
-    struct work work;
-    struct log_file file;
-    struct log_file next; /* made, but not yet in use; else all zero */
-    uint64_t written;     /* newest revision in the file */
-    uint64_t synced;      /* newest revision that is durable */
-    uint64_t released;    /* LOG_ALWAYS: units that have just become durable */
-    struct patience patience;
-    int64_t next_write_us; /* LOG_EVERY_SECOND: from then on what has gathered is written */
-    int64_t sync_due_us;   /* if the file is not synced */
-
-    atomic_uint at_work;         /* threads between on_work and on_rest */
-    atomic_uint_fast64_t size;   /* bytes of all files since the base */
-    atomic_uint_fast64_t former; /* of these, in files before the current one */
-    atomic_uint_fast64_t units, batches, bytes, syncs, durable_revision;
-    atomic_int_fast64_t last_sync_us;
-    atomic_int_fast64_t waits_since_us; /* for the disk; 0 = it does not */
-    atomic_uint_fast64_t slow_waits;
-    atomic_int error;
-};
-
 /* ---- the sink: begin to end are one critical section ---- */
 
-static size_t gathered_bytes(const struct log *log)
+bool log_has_work(const struct log *log)
 {
-    return log->cut_bytes + log->gather.bytes.len;
-}
-
-/* A disk that is full frees nobody who waits; those who write all the same must not block. */
-static bool is_crowded(const struct log *log)
-{
-    return log->state == GOOD && gathered_bytes(log) > log->options.most_gathered;
-}
-
-/* The mutex is held. */
-static bool has_work(const struct log *log)
-{
+    if (log->cuts != NULL)
+        return !log->cuts->is_open;
     return log->gather.bytes.len >= log->wake_at && log->gather.count >= log->wake_units &&
            log->gather.count > 0;
 }
 
-static void wait_for_others(struct log *log)
+void log_wait_for_others(struct log *log)
 {
     log->rested = true;
     pthread_cond_signal(&log->wake);
@@ -113,9 +50,9 @@ static uint64_t begin(struct change_sink *sink)
 {
     struct log *log = (struct log *)sink;
     pthread_mutex_lock(&log->mutex);
-    while (is_crowded(log))
-        wait_for_others(log);
-    if (log->state != FAILED)
+    while (log_is_crowded(log))
+        log_wait_for_others(log);
+    if (log->state != LOG_FAILED)
         gather_begin(&log->gather);
     return ++log->revision;
 }
@@ -123,11 +60,11 @@ static uint64_t begin(struct change_sink *sink)
 static void change(struct change_sink *sink, const struct op *op)
 {
     struct log *log = (struct log *)sink;
-    if (log->state != FAILED)
+    if (log->state != LOG_FAILED)
         gather_change(&log->gather, op);
 }
 
-static void unlock_and_wake(struct log *log, bool there_is_work)
+void log_unlock_and_wake(struct log *log, bool there_is_work)
 {
     bool wake = log->sleeping && there_is_work;
     if (wake)
@@ -140,18 +77,40 @@ static void unlock_and_wake(struct log *log, bool there_is_work)
 static void end(struct change_sink *sink)
 {
     struct log *log = (struct log *)sink;
-    if (log->state != FAILED)
+    if (log->state != LOG_FAILED)
         gather_end(&log->gather);
-    unlock_and_wake(log, atomic_load(&log->at_work) == 0 && has_work(log));
+    log_unlock_and_wake(log, atomic_load(&log->at_work) == 0 && log_has_work(log));
 }
 
 static void abort_unit(struct change_sink *sink)
 {
     struct log *log = (struct log *)sink;
-    if (log->state != FAILED)
+    if (log->state != LOG_FAILED)
         gather_abort(&log->gather);
     log->revision--;
     pthread_mutex_unlock(&log->mutex);
+}
+
+struct log_work *log_work_new(void)
+{
+    struct log_work *work = mem_alloc_zero(sizeof *work);
+    buf_init_for(&work->bytes, SIZE_MAX / 4, ACCOUNT_JOURNAL);
+    return work;
+}
+
+struct log_work *log_add_work(struct log *log, struct log_work *work)
+{
+    struct log_work **last = &log->cuts;
+    while (*last != NULL)
+        last = &(*last)->next;
+    return *last = work;
+}
+
+void log_cut_gathered(struct log *log, struct log_work *work)
+{
+    gather_take(&log->gather, &work->bytes, &work->count, true);
+    log->cut_bytes += work->bytes.len;
+    log_add_work(log, work);
 }
 
 struct change_sink *log_sink(struct log *log)
@@ -172,7 +131,7 @@ static void on_rest(void *user)
     atomic_fetch_sub(&log->at_work, 1);
     pthread_mutex_lock(&log->mutex);
     log->rested = log->gather.count > 0;
-    unlock_and_wake(log, has_work(log));
+    log_unlock_and_wake(log, log_has_work(log));
 }
 
 /* ---- how it went ---- */
@@ -192,8 +151,9 @@ static void drop_gathered(struct log *log)
     buf_init_for(&bytes, 0, ACCOUNT_JOURNAL);
     gather_take(&log->gather, &bytes, &count, false);
     buf_deinit(&bytes);
+    log_forget_long_units(log);
     while (log->cuts != NULL) {
-        struct work *cut = log->cuts;
+        struct log_work *cut = log->cuts;
         log->cuts = cut->next;
         buf_deinit(&cut->bytes);
         free(cut->name);
@@ -202,11 +162,11 @@ static void drop_gathered(struct log *log)
     log->cut_bytes = 0;
 }
 
-static void set_state(struct log *log, enum state state, int error)
+static void set_state(struct log *log, enum log_state state, int error)
 {
     pthread_mutex_lock(&log->mutex);
     log->state = state;
-    if (state == FAILED)
+    if (state == LOG_FAILED)
         drop_gathered(log);
     pthread_cond_broadcast(&log->room);
     pthread_mutex_unlock(&log->mutex);
@@ -218,7 +178,7 @@ static void fail(struct log *log, int error)
 {
     log_error("the log cannot be written: %s; writes are refused until the server is started again",
               strerror(-error));
-    set_state(log, FAILED, error);
+    set_state(log, LOG_FAILED, error);
     atomic_store(&log->options.durable->refusal, failed);
     tell_progress(log);
 }
@@ -232,9 +192,9 @@ static void succeed(struct log *log)
         atomic_store(&durable->revision, log->synced);
         told = true;
     }
-    if (log->state == FULL) {
+    if (log->state == LOG_FULL) {
         log_info("there is room on the disk again: writes are taken");
-        set_state(log, GOOD, 0);
+        set_state(log, LOG_GOOD, 0);
         atomic_store(&durable->refusal, NULL);
         told = true;
     }
@@ -256,10 +216,10 @@ static void wait_until(struct log *log, int64_t until_us)
 /* There is no room on the disk: tells so and waits; true if there is no time left for that. */
 static bool wait_for_room(struct log *log, int error)
 {
-    if (log->state != FULL) {
+    if (log->state != LOG_FULL) {
         log_warning("the log cannot be written: %s; writes are refused until there is room",
                     strerror(-error));
-        set_state(log, FULL, error);
+        set_state(log, LOG_FULL, error);
         atomic_store(&log->options.durable->refusal, full);
         tell_progress(log);
     }
@@ -391,7 +351,7 @@ static bool do_work(struct log *log)
     return true;
 }
 
-static void clear_work(struct work *work)
+static void clear_work(struct log_work *work)
 {
     buf_clear(&work->bytes, KEPT_BYTES);
     free(work->name);
@@ -403,7 +363,7 @@ static void clear_work(struct work *work)
 
 static void take_cut(struct log *log)
 {
-    struct work *cut = log->cuts;
+    struct log_work *cut = log->cuts;
     log->cuts = cut->next;
     log->cut_bytes -= cut->bytes.len;
     buf_deinit(&log->work.bytes);
@@ -430,6 +390,8 @@ static bool is_gathering(struct log *log, int64_t now_us)
 /* True if there is something to write and the time for it has come. */
 static bool take_work(struct log *log, int64_t now_us)
 {
+    if (log->cuts != NULL && log->cuts->is_open)
+        return false;
     if (log->cuts != NULL) {
         take_cut(log);
     } else {
@@ -444,7 +406,7 @@ static bool take_work(struct log *log, int64_t now_us)
 
 static bool is_sync_due(const struct log *log, int64_t now_us)
 {
-    return log->state != FAILED && log->file.unsynced && now_us >= log->sync_due_us;
+    return log->state != LOG_FAILED && log->file.unsynced && now_us >= log->sync_due_us;
 }
 
 /* Sleeps until there is something to do; whoever gathers it wakes the thread then, not before. */
@@ -453,15 +415,16 @@ static void sleep_on(struct log *log, int64_t now_us)
     int64_t until_us = INT64_MAX;
     log->wake_at = 0;
     log->wake_units = 0;
-    if (log->patience.wanted > 0 && log->gather.count > 0 && !is_all_at_work(log)) {
+    bool is_blocked = log->cuts != NULL; /* by a long unit, whose end wakes the thread */
+    if (!is_blocked && log->patience.wanted > 0 && log->gather.count > 0 && !is_all_at_work(log)) {
         log->wake_units = log->patience.wanted;
         until_us = log->patience.until_us;
     }
-    if (log->options.sync == LOG_EVERY_SECOND && now_us < log->next_write_us) {
+    if (!is_blocked && log->options.sync == LOG_EVERY_SECOND && now_us < log->next_write_us) {
         until_us = log->next_write_us;
         log->wake_at = GATHER_BYTES;
     }
-    if (log->state != FAILED && log->file.unsynced && log->sync_due_us < until_us)
+    if (log->state != LOG_FAILED && log->file.unsynced && log->sync_due_us < until_us)
         until_us = log->sync_due_us;
     log->sleeping = true;
     wait_until(log, until_us);
@@ -507,7 +470,7 @@ static enum step next_step(struct log *log)
 /* A last line says that all before it is durable: if it is not there later, that is damage. */
 static void finish(struct log *log)
 {
-    if (log->state == FAILED || (log->file.unsynced && !sync_file(log)))
+    if (log->state == LOG_FAILED || (log->file.unsynced && !sync_file(log)))
         return;
     if (atomic_load(&log->units) == 0)
         return;
@@ -591,8 +554,8 @@ static void deinit(struct log *log)
 
 static void init(struct log *log, const struct log_options *options)
 {
-    log->sink =
-        (struct change_sink){.begin = begin, .change = change, .end = end, .abort = abort_unit};
+    log->sink = (struct change_sink){
+        .begin = begin, .change = change, .end = end, .abort = abort_unit, .open = log_open_long};
     log->options = *options;
     log->options.folder = strdup(options->folder);
     if (log->options.folder == NULL)
@@ -627,7 +590,7 @@ int log_new(const struct log_options *options, struct fs_file *file, struct log 
     atomic_store(&log->size, options->former_size + opened.size);
     atomic_store(&log->former, options->former_size);
     if (file == NULL)
-        log->state = FULL;
+        log->state = LOG_FULL;
     atomic_store(&log->error, file == NULL ? ENOSPC : 0);
     atomic_store(&options->durable->refusal, file == NULL ? full : NULL);
     atomic_store(&options->durable->revision,
@@ -653,7 +616,7 @@ bool log_free(struct log *log)
     pthread_mutex_unlock(&log->mutex);
     pthread_cond_signal(&log->wake);
     pthread_join(log->thread, NULL);
-    bool good = log->state != FAILED;
+    bool good = log->state != LOG_FAILED;
     if (!good)
         log_error("the log ends without all that was to be written: %s; what had been acknowledged "
                   "with durability always is on the disk",
@@ -666,19 +629,13 @@ bool log_free(struct log *log)
 
 void log_rotate(struct log *log, const char *name)
 {
-    struct work *cut = mem_alloc(sizeof *cut);
-    *cut = (struct work){.name = strdup(name)};
+    struct log_work *cut = log_work_new();
+    cut->name = strdup(name);
     if (cut->name == NULL)
         abort();
-    buf_init_for(&cut->bytes, SIZE_MAX / 4, ACCOUNT_JOURNAL);
     pthread_mutex_lock(&log->mutex);
-    gather_take(&log->gather, &cut->bytes, &cut->count, true);
-    log->cut_bytes += cut->bytes.len;
-    struct work **last = &log->cuts;
-    while (*last != NULL)
-        last = &(*last)->next;
-    *last = cut;
-    if (log->state == FAILED)
+    log_cut_gathered(log, cut);
+    if (log->state == LOG_FAILED)
         drop_gathered(log);
     pthread_mutex_unlock(&log->mutex);
     pthread_cond_signal(&log->wake);
@@ -706,7 +663,7 @@ struct log_stats log_stats(struct log *log)
                               .revision = atomic_load(&log->durable_revision),
                               .error = atomic_load(&log->error)};
     pthread_mutex_lock(&log->mutex);
-    stats.gathered_bytes = gathered_bytes(log);
+    stats.gathered_bytes = log_gathered(log);
     stats.buffer_bytes = log->gather.bytes.cap;
     pthread_mutex_unlock(&log->mutex);
     return stats;

@@ -45,8 +45,9 @@ void apply_roll_back(struct keyspace *space, struct op_result *result)
     space->wrote = false;
     if (space->revision == 0)
         return;
-    if (space->store->sink != NULL)
-        space->store->sink->abort(space->store->sink);
+    if (space->sink != NULL)
+        space->sink->abort(space->sink);
+    space->sink = space->store->sink;
     if (space->seen >= space->revision)
         space->seen = space->revision - 1;
     space->revision = 0;
@@ -139,7 +140,9 @@ bool apply_is_unchanged(struct keyspace *space, const struct op *compare)
 static void begin_unit(struct keyspace *space)
 {
     struct store *store = space->store;
-    struct change_sink *sink = store->sink;
+    if (!space->quick && space->sink != NULL && space->sink->open != NULL)
+        space->sink = space->sink->open(space->sink);
+    struct change_sink *sink = space->sink;
     space->revision = sink != NULL ? sink->begin(sink) : atomic_fetch_add(&store->revision, 1) + 1;
     if (space->revision > atomic_load_explicit(&store->reserved, memory_order_relaxed))
         store->reserve->wait(store->reserve, space->revision);
@@ -153,14 +156,24 @@ uint64_t apply_revision(struct keyspace *space)
     return space->revision;
 }
 
+/* Units that take long may end in another order than they began. */
+static void note_revision(struct store *store, uint64_t revision)
+{
+    uint64_t newest = atomic_load_explicit(&store->revision, memory_order_relaxed);
+    while (newest < revision &&
+           !atomic_compare_exchange_weak_explicit(&store->revision, &newest, revision,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
 void apply_end(struct keyspace *space)
 {
-    struct change_sink *sink = space->store->sink;
+    struct change_sink *sink = space->sink;
     if (space->expired_keys > 0)
         space->expired_in->expired_keys += space->expired_keys;
     if (space->revision == 0 || sink == NULL)
         return;
-    atomic_store_explicit(&space->store->revision, space->revision, memory_order_relaxed);
+    note_revision(space->store, space->revision);
     sink->end(sink);
 }
 
@@ -284,14 +297,13 @@ void apply_recharge(const struct lookup *at, size_t former)
 
 void apply_change(struct keyspace *space, const struct op *change)
 {
-    struct change_sink *sink = space->store->sink;
-    if (sink != NULL)
-        sink->change(sink, change);
+    if (space->sink != NULL)
+        space->sink->change(space->sink, change);
 }
 
 void apply_change_delete(struct keyspace *space, const struct lookup *at)
 {
-    if (space->store->sink != NULL)
+    if (space->sink != NULL)
         apply_change(
             space, &(struct op){.kind = OP_DELETE, .db = at->db, .key = at->key, .hash = at->hash});
 }
@@ -311,6 +323,27 @@ void apply_return_string(struct keyspace *space, const struct entry *entry, stru
     apply_return_bytes(space, entry_string(entry), entry_blob(entry), value);
     value->version = entry_version(entry);
     value->expire_at_ms = entry_expire_at_ms(entry);
+}
+
+/* Steps that a quick operation may take: some of them are 50 ns long. */
+#define MOST_QUICK_STEPS ((size_t)16 * 1024)
+
+bool apply_may_spend(struct keyspace *space, size_t steps, struct op_result *result)
+{
+    if (!space->quick)
+        return true;
+    space->spent += steps;
+    if (space->spent <= MOST_QUICK_STEPS)
+        return true;
+    space->later = STORE_COSTLY;
+    apply_fail(result, ERR_TOO_LARGE, "it takes long");
+    return false;
+}
+
+void apply_fail_held(struct keyspace *space, struct op_result *result)
+{
+    space->later = STORE_HELD;
+    apply_fail(result, ERR_TOO_LARGE, "another operation takes long");
 }
 
 void apply_fail(struct op_result *result, enum err err, const char *why)

@@ -12,9 +12,11 @@
 #define KEYSTORE_STORE_APPLY_H
 
 #include "store/op.h"
+#include "store/store.h"
 
 struct arena;
 struct blob;
+struct change_sink;
 struct database;
 struct entry;
 struct shard;
@@ -24,9 +26,10 @@ struct undo;
 /* One operation on its way, over the whole store. */
 struct keyspace {
     struct store *store;
-    struct arena *arena; /* for what the result points to */
-    struct undo *undo;   /* what would take the writes back; NULL if nothing will */
-    struct blob *holder; /* of the values that are written, perhaps: op.holder */
+    struct change_sink *sink; /* the store's, or one for this unit alone; NULL: nobody is told */
+    struct arena *arena;      /* for what the result points to */
+    struct undo *undo;        /* what would take the writes back; NULL if nothing will */
+    struct blob *holder;      /* of the values that are written, perhaps: op.holder */
     int64_t now_ms;
     uint64_t revision; /* of this unit; 0 until its first write */
     uint64_t seen;     /* newest revision that it has seen the effects of */
@@ -34,6 +37,9 @@ struct keyspace {
     size_t unfolded;   /* bytes that its answers take beside their own */
     bool is_tight;     /* a string that grows gets no reserve */
     bool took_reserve; /* one has got some */
+    bool quick;        /* it must not take long: store_try_apply() */
+    enum store_answer later; /* why it has failed, if it is to be tried again */
+    size_t spent;            /* apply_spend() */
     /* Expired keys that it removed, counted when the unit stands: in the last one's shard. */
     uint64_t expired_keys;
     struct shard *expired_in;
@@ -180,6 +186,16 @@ void apply_return_string(struct keyspace *space, const struct entry *entry, stru
  */
 bool apply_reserve_answer(struct keyspace *space, size_t unfolded, size_t size,
                           struct op_result *result);
+
+/*
+ * To be asked before work on the data that depends on the length of a value: so many elements are
+ * looked at or changed, or 64 times as many bytes copied. True if it may go on; else the operation
+ * has failed, to be tried again where it may take long.
+ */
+bool apply_may_spend(struct keyspace *space, size_t steps, struct op_result *result);
+
+/* Fails the operation because a lock it needs is held for long. */
+void apply_fail_held(struct keyspace *space, struct op_result *result);
 
 /* Fails the operation. `why` is static or lies in the arena. */
 void apply_fail(struct op_result *result, enum err err, const char *why);

@@ -12,7 +12,8 @@
  * 1. Units have revisions 1, 2, 3 and so on, without gaps, and are told in that order.
  * 2. A unit is told while the locks of all its shards are held, so the changes of one key are told
  *    in the order in which they happened.
- * 3. A unit that was aborted has changed nothing; its revision is given to the next one.
+ * 3. A unit that was aborted has changed nothing; its revision is given to the next one, unless it
+ *    was opened.
  */
 #ifndef KEYSTORE_STORE_CHANGE_H
 #define KEYSTORE_STORE_CHANGE_H
@@ -20,12 +21,19 @@
 #include "store/op.h"
 
 struct change_sink {
-    /* A unit begins: its revision. Until the same thread ends or aborts it, no other begins. */
+    /* A unit begins: its revision. Until the same thread ends or aborts it, no other begins, unless
+     * it was opened. */
     uint64_t (*begin)(struct change_sink *sink);
     /* Slices in the operation are valid during the call. */
     void (*change)(struct change_sink *sink, const struct op *op);
     void (*end)(struct change_sink *sink);
     void (*abort)(struct change_sink *sink);
+    /*
+     * A sink for one unit that may take long, for others begin and end meanwhile. Its begin() is
+     * called at once, and its end() or abort() frees it. In the stream it stands where it began. If
+     * it is aborted, it is an empty unit there. NULL: units do not exclude each other anyway.
+     */
+    struct change_sink *(*open)(struct change_sink *sink);
 };
 
 #endif

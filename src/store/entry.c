@@ -205,6 +205,17 @@ static bool splice_in_place(struct blob *blob, struct slice string,
     return true;
 }
 
+size_t entry_splice_copies(const struct entry *former, const struct entry_splice *splice)
+{
+    struct slice string = entry_string(former);
+    const struct blob *blob = entry_blob(former);
+    bool changes = splice->offset < string.len;
+    if (blob != NULL && !(changes && (splice->keep || !blob_is_sole(blob))) &&
+        spliced_length(string, splice) <= blob->capacity)
+        return 0;
+    return string.len;
+}
+
 /* A string that grew once more will grow again: a quarter of it is in reserve, so that a byte
  * appended is copied some four times in all, until the string is long; then, as in Redis, a MiB. */
 static size_t capacity_for(size_t length, bool has_grown)

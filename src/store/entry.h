@@ -84,6 +84,9 @@ struct entry_splice {
 struct entry *entry_new_spliced(struct slab *slab, const struct entry *former,
                                 const struct entry_splice *splice, struct entry_stamp stamp);
 
+/* Bytes of the former string that this will copy; nearly right if others share its blob. */
+size_t entry_splice_copies(const struct entry *former, const struct entry_splice *splice);
+
 /* Bytes of its blob that the entry has in reserve for growth. */
 size_t entry_reserve(const struct entry *entry);
 

@@ -35,8 +35,8 @@ struct candidate {
 /* The choice of a victim. */
 struct search {
     struct store *store;
-    const struct evict_keep *keep; /* NULL = none */
-    struct shard *shard;           /* where the hand is, locked */
+    struct evict_terms *terms;
+    struct shard *shard; /* where the hand is, locked */
     uint64_t revision;
     struct candidate best;
     double score;    /* of the best; the lowest goes */
@@ -109,17 +109,17 @@ static double score_of(struct search *search, struct entry *entry)
     }
 }
 
-static bool is_kept(const struct evict_keep *keep, uint64_t hash)
+static bool is_kept(const struct evict_terms *terms, uint64_t hash)
 {
-    size_t low = 0, high = keep->count;
+    size_t low = 0, high = terms->keep_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (keep->hashes[middle] < hash)
+        if (terms->keep[middle] < hash)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < keep->count && keep->hashes[low] == hash;
+    return low < terms->keep_count && terms->keep[low] == hash;
 }
 
 /* Each of several entries with the same score is as likely to be chosen. */
@@ -139,9 +139,9 @@ static void consider(void *context, struct entry *entry)
     if (score > search->score || (score == search->score && !wins_tie(search)))
         return;
     uint64_t hash = 0;
-    if (search->keep != NULL) {
+    if (search->terms->keep_count > 0) {
         hash = store_hash(search->store, entry_key(entry));
-        if (is_kept(search->keep, hash))
+        if (is_kept(search->terms, hash))
             return;
     }
     if (score < search->score)
@@ -240,7 +240,7 @@ static void evict(struct store *store, const struct candidate *victim)
 {
     struct shard *shard = victim->shard;
     struct slice key = entry_key(victim->entry);
-    struct keyspace space = {.store = store};
+    struct keyspace space = {.store = store, .sink = store->sink, .quick = true};
     struct lookup at = {.shard = shard,
                         .database = &shard->databases[victim->db],
                         .entry = victim->entry,
@@ -268,13 +268,23 @@ static void identify(void *context, struct entry *entry)
         identity->found = entry;
 }
 
-/* The victim's shard was given back meanwhile; false if the victim has gone. */
-static bool evict_found(struct store *store, struct candidate *victim)
+static bool lock_on_terms(struct shard *shard, struct evict_terms *terms)
 {
+    bool locked = shard_lock(shard, terms->quick);
+    terms->held |= !locked;
+    return locked;
+}
+
+/* The victim's shard was given back meanwhile; false if the victim has gone. */
+static bool evict_found(struct search *search)
+{
+    struct store *store = search->store;
+    struct candidate *victim = &search->best;
     struct shard *shard = victim->shard;
     const struct dict *dict = &shard->databases[victim->db].dict;
     struct identity identity = {.store = store, .hash = victim->hash};
-    mutex_lock(&shard->lock);
+    if (!lock_on_terms(shard, search->terms))
+        return false;
     dict_scan(dict, dict_scan_position(victim->hash), identify, &identity);
     victim->entry = identity.found;
     if (victim->entry != NULL)
@@ -317,7 +327,8 @@ static enum turn turn(struct search *search, struct shard *shard)
     struct store *store = search->store;
     enum turn turn = TURN_OVER;
     search->shard = shard;
-    mutex_lock(&shard->lock);
+    if (!lock_on_terms(shard, search->terms))
+        return TURN_OVER;
     if (flush_collect(shard, TURN_GARBAGE) > 0) {
         slab_report(&shard->slab);
         turn = TURN_EVICTED;
@@ -371,11 +382,11 @@ static enum turn search_all(struct search *search)
     return TURN_OVER;
 }
 
-bool evict_one(struct store *store, const struct evict_keep *keep)
+bool evict_one(struct store *store, struct evict_terms *terms)
 {
     for (;;) {
         struct search search = {.store = store,
-                                .keep = keep != NULL && keep->count > 0 ? keep : NULL,
+                                .terms = terms,
                                 .revision = atomic_load(&store->revision),
                                 .score = INFINITY,
                                 .enough = -INFINITY,
@@ -386,7 +397,7 @@ bool evict_one(struct store *store, const struct evict_keep *keep)
                 return true;
         if (search.best.shard == NULL)
             return search_all(&search) == TURN_EVICTED;
-        if (evict_found(store, &search.best))
+        if (evict_found(&search))
             return true;
     }
 }

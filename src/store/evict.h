@@ -19,10 +19,12 @@
 #include "store/entry.h"
 #include "store/shard.h"
 
-/* Keys that the operation on its way works on: they stay. */
-struct evict_keep {
-    const uint64_t *hashes; /* of the keys (store_hash()), ascending */
-    size_t count;
+/* What the operation on its way asks for. All zero: nothing. */
+struct evict_terms {
+    const uint64_t *keep; /* hashes (store_hash()) of the keys that it works on, ascending */
+    size_t keep_count;
+    bool quick; /* shards whose locks are held for long are passed over, */
+    bool held;  /* set then: there was one */
 };
 
 /* True if the policy evicts only keys with a deadline. */
@@ -32,8 +34,8 @@ static inline bool evict_goes_by_deadline(enum store_policy policy)
 }
 
 /* Evicts a key, or frees some garbage of FlushDb; false if there is nothing that may be evicted.
- * `keep` may be NULL. No shard may be locked. */
-bool evict_one(struct store *store, const struct evict_keep *keep);
+ * No shard may be locked. */
+bool evict_one(struct store *store, struct evict_terms *terms);
 
 /* The first use of an entry since the hand was there; see evict_note_use(). */
 void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry,

@@ -96,17 +96,20 @@ static uint64_t draw(void)
     return random;
 }
 
-static void count_keys(struct keyspace *space, uint32_t db, struct counts *counts)
+/* False if a shard is held for long. */
+static bool count_keys(struct keyspace *space, uint32_t db, struct counts *counts)
 {
     counts->total = 0;
     for (size_t i = 0; i < space->store->shard_count; i++) {
         struct shard *shard = &space->store->shards[i];
-        mutex_lock(&shard->lock);
+        if (!shard_lock(shard, space->quick))
+            return false;
         counts->shards[i] = shard->databases[db].dict.count;
         apply_see(space, shard->removed);
         mutex_unlock(&shard->lock);
         counts->total += counts->shards[i];
     }
+    return true;
 }
 
 /* Each key of the database is as likely as any other to be in the shard; there is one at least. */
@@ -129,10 +132,14 @@ static bool answer_key(struct keyspace *space, const struct entry *entry, struct
     return result->ok = true;
 }
 
+/* True if the operation is at its end. */
 static bool draw_key(struct keyspace *space, struct shard *shard, uint32_t db,
                      struct op_result *result)
 {
-    mutex_lock(&shard->lock);
+    if (!shard_lock(shard, space->quick)) {
+        apply_fail_held(space, result);
+        return true;
+    }
     const struct entry *entry = dict_random(&shard->databases[db].dict, draw());
     bool found = answer_key(space, entry, result);
     mutex_unlock(&shard->lock);
@@ -155,7 +162,10 @@ static void search_shard(struct search *search, struct shard *shard, uint32_t db
 {
     uint64_t cursor = 0;
     do {
-        mutex_lock(&shard->lock);
+        if (!shard_lock(shard, search->space->quick)) {
+            apply_fail_held(search->space, search->result);
+            return;
+        }
         for (size_t i = 0; i == 0 || (i < RANDOM_BUCKETS && cursor != 0); i++)
             cursor = dict_scan(&shard->databases[db].dict, cursor, look_at, search);
         mutex_unlock(&shard->lock);
@@ -166,7 +176,10 @@ void apply_random_key(struct keyspace *space, const struct op *op, struct op_res
 {
     struct store *store = space->store;
     struct counts counts;
-    count_keys(space, op->db, &counts);
+    if (!count_keys(space, op->db, &counts)) {
+        apply_fail_held(space, result);
+        return;
+    }
     if (counts.total == 0)
         return;
     for (int tries = 0; tries < RANDOM_TRIES; tries++)
@@ -175,6 +188,6 @@ void apply_random_key(struct keyspace *space, const struct op *op, struct op_res
     /* Nearly all are expired and not yet removed; now any valid one will do. */
     struct search search = {.space = space, .result = result};
     size_t first = draw_shard(&counts);
-    for (size_t i = 0; i < store->shard_count && !result->ok; i++)
+    for (size_t i = 0; i < store->shard_count && !result->ok && result->err == ERR_NONE; i++)
         search_shard(&search, &store->shards[(first + i) % store->shard_count], op->db);
 }

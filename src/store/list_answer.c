@@ -5,6 +5,9 @@
 #include "base/blob.h"
 #include "store/entry.h"
 
+/* Bytes that are copied in one step, as apply_may_spend() counts. */
+#define COPIED_AT_ONCE ((size_t)64)
+
 /* Element i of the result stays in its blob. False if the operation has failed. */
 static bool share_element(struct keyspace *space, struct op_result *result, size_t i,
                           struct blob *blob)
@@ -91,7 +94,8 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
         return false;
     }
     size_t copied = 0;
-    if (!apply_reserve_answer(space, part->count * sizeof *result->values, 0, result))
+    if (!apply_may_spend(space, part->count, result) ||
+        !apply_reserve_answer(space, part->count * sizeof *result->values, 0, result))
         return false;
     result->values = arena_alloc(space->arena, part->count * sizeof *result->values);
     result->value_count = part->count;
@@ -106,6 +110,8 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
         }
         most -= size;
         copied += cursor.blob == NULL ? size : 0;
+        if (size >= COPIED_AT_ONCE && !apply_may_spend(space, size / COPIED_AT_ONCE, result))
+            return forget_elements(result);
         if (!answer_element(space, &cursor, &borrowed, result, i))
             return forget_elements(result);
     }

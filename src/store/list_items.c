@@ -15,6 +15,13 @@ static uint64_t magnitude(int64_t number)
     return number < 0 ? -(uint64_t)number : (uint64_t)number;
 }
 
+/* To be asked before each element that is looked at: asks apply_may_spend() for many at once. */
+static inline bool may_look(struct keyspace *space, size_t *looked, struct op_result *result)
+{
+    enum { AT_ONCE = 1024 };
+    return (*looked)++ % AT_ONCE != 0 || apply_may_spend(space, AT_ONCE, result);
+}
+
 /* ---- by index ---- */
 
 /* False if no element has that index, which counts from the tail if it is negative. */
@@ -67,9 +74,11 @@ void apply_l_insert(struct keyspace *space, const struct op *op, struct op_resul
         return;
     struct element pivot = element_of(op->pivot);
     struct list_cursor cursor;
+    size_t looked = 0;
     bool on = seek_start(entry_list(at.entry), &cursor, LIST_TAIL);
-    while (on && !list_cursor_equal(&cursor, &pivot))
-        on = list_next(&cursor);
+    for (; on && !list_cursor_equal(&cursor, &pivot); on = list_next(&cursor))
+        if (!may_look(space, &looked, result))
+            return;
     if (!on) {
         result->count = -1;
         result->version = entry_version(at.entry);
@@ -108,6 +117,8 @@ void apply_l_rem(struct keyspace *space, const struct op *op, struct op_result *
     uint64_t most = op->count == 0 ? UINT64_MAX : magnitude(op->count);
     struct element needle = element_of(op->value);
     struct list_cursor cursor;
+    if (!apply_may_spend(space, list_length(entry_list(at.entry)), result))
+        return;
     bool on = seek_start(entry_list(at.entry), &cursor, towards);
     while (on && !list_cursor_equal(&cursor, &needle))
         on = list_step(&cursor, towards);
@@ -152,7 +163,8 @@ static bool add_position(struct positions *positions, size_t index)
     return true;
 }
 
-/* False if there are more than the answer may hold, and the operation has failed. */
+/* False if there are more than the answer may hold, or the search takes long, and the operation has
+ * failed. */
 static bool find_positions(struct positions *positions, const struct op *op,
                            const struct list *list)
 {
@@ -163,8 +175,11 @@ static bool find_positions(struct positions *positions, const struct op *op,
     size_t fitting = op_most_answer(op) / op_answer_size(INDEX_SIZE);
     struct element needle = element_of(op->value);
     struct list_cursor cursor;
+    size_t looked = 0;
     bool on = seek_start(list, &cursor, towards);
     for (; on && scan > 0 && most > 0; on = list_step(&cursor, towards), scan--) {
+        if (!may_look(positions->space, &looked, positions->result))
+            return false;
         if (!list_cursor_equal(&cursor, &needle))
             continue;
         if (skip > 0) {

@@ -3,6 +3,9 @@
 #include "store/entry.h"
 #include "store/list_answer.h"
 
+/* Elements that are removed in one step, as apply_may_spend() counts, for whole chunks go. */
+#define REMOVED_AT_ONCE 16
+
 /* Redis' rules: negative indexes count from the tail, then both ends are clipped to the list. What
  * the operation asks for, with `count` 0 if that is nothing. */
 static struct list_part clip(const struct op *op, const struct list *list)
@@ -48,7 +51,10 @@ void apply_l_trim(struct keyspace *space, const struct op *op, struct op_result 
     if (at.entry == NULL || !apply_wants_list(at.entry, result))
         return;
     struct list_part part = clip(op, entry_list(at.entry));
-    if (part.count < list_length(part.list)) {
+    size_t removed = list_length(part.list) - part.count;
+    if (!apply_may_spend(space, removed / REMOVED_AT_ONCE, result))
+        return;
+    if (removed > 0) {
         struct edit edit = edit_begin(space, &at);
         edit_trim(&edit, part.first, part.count);
         edit_end(&edit, 0);

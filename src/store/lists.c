@@ -72,7 +72,7 @@ static void take(struct keyspace *space, struct lookup *at, enum op_end end, siz
     edit_end(&edit, 0);
     list_answer_key(at, result);
     struct op_key key = {.bytes = at->key, .hash = at->hash};
-    if (space->store->sink != NULL)
+    if (space->sink != NULL)
         apply_change(space, &(struct op){.kind = OP_LIST_POP,
                                          .db = at->db,
                                          .keys = &key,

@@ -72,7 +72,7 @@ static void add_key(struct lock_visitor *visitor, uint32_t db, struct slice key,
 }
 
 /* An operation on a database, which a Txn cannot hold, needs all. */
-static struct lock_set shards_of(struct store *store, struct op *op)
+struct lock_set lock_shards_of(struct store *store, struct op *op)
 {
     struct shard_adder adder = {.visitor = {.visit = add_key}, .store = store};
     lock_each_key(op, &adder.visitor);
@@ -94,18 +94,38 @@ struct shard *lock_next(struct store *store, struct lock_set *rest)
     return NULL;
 }
 
-struct lock_set lock_shards(struct store *store, struct op *op)
+/* Those of `set` that are not in `rest`. */
+static struct lock_set taken_of(const struct lock_set *set, const struct lock_set *rest)
 {
-    struct lock_set set = shards_of(store, op);
-    struct lock_set rest = set;
-    for (struct shard *shard; (shard = lock_next(store, &rest)) != NULL;)
-        mutex_lock(&shard->lock);
-    return set;
+    struct lock_set taken;
+    for (size_t word = 0; word < LOCK_WORDS; word++)
+        taken.bits[word] = set->bits[word] & ~rest->bits[word];
+    return taken;
 }
 
-void lock_release(struct store *store, const struct lock_set *set)
+static void unlock(struct store *store, struct lock_set set)
 {
-    struct lock_set rest = *set;
-    for (struct shard *shard; (shard = lock_next(store, &rest)) != NULL;)
+    for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;)
         mutex_unlock(&shard->lock);
+}
+
+bool lock_take(struct store *store, const struct lock_set *set, bool quick)
+{
+    struct lock_set rest = *set, before = rest;
+    for (struct shard *shard; (shard = lock_next(store, &rest)) != NULL; before = rest) {
+        if (!quick) {
+            mutex_lock_long(&shard->lock);
+        } else if (!mutex_lock_brief(&shard->lock)) {
+            unlock(store, taken_of(set, &before));
+            return false;
+        }
+    }
+    return true;
+}
+
+void lock_release(struct store *store, const struct lock_set *set, bool quick)
+{
+    unlock(store, *set);
+    if (!quick)
+        store_tell_freed(store);
 }

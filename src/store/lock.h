@@ -17,9 +17,14 @@ struct lock_set {
     uint64_t bits[LOCK_WORDS];
 };
 
-/* Locks the shards of the operation's keys, and notes in it the hashes of those. */
-struct lock_set lock_shards(struct store *store, struct op *op);
-void lock_release(struct store *store, const struct lock_set *set);
+/* The shards of the operation's keys, whose hashes it notes in it. */
+struct lock_set lock_shards_of(struct store *store, struct op *op);
+
+/* Locks them: for long, or if `quick` not so; then false, with none locked, if one is held for
+ * long. */
+bool lock_take(struct store *store, const struct lock_set *set, bool quick)
+    __attribute__((warn_unused_result));
+void lock_release(struct store *store, const struct lock_set *set, bool quick);
 
 /* Goes through the shards of a set in ascending order, each of which leaves it; NULL at the end. */
 struct shard *lock_next(struct store *store, struct lock_set *rest);

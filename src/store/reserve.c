@@ -28,11 +28,14 @@ static void walk_database(struct shard *shard, struct database *database)
     } while (cursor != 0 && shard->slab.reserve > 0);
 }
 
-bool reserve_give_up(struct store *store, size_t limit)
+bool reserve_give_up(struct store *store, size_t limit, bool quick, bool *held)
 {
     for (size_t i = 0; i < store->shard_count && pages_used(&store->pages) > limit; i++) {
         struct shard *shard = &store->shards[i];
-        mutex_lock(&shard->lock);
+        if (!shard_lock(shard, quick)) {
+            *held = true;
+            continue;
+        }
         for (uint32_t db = 0; db < store->databases && shard->slab.reserve > 0; db++)
             walk_database(shard, &shard->databases[db]);
         slab_report(&shard->slab);

@@ -109,7 +109,7 @@ static bool holds_too_much(const struct store *store)
 
 /* Where keys of one size make room for those of another, pages are held that are full of holes. So
  * what is left in them is moved together as quickly as new memory is asked for. */
-static void compact_for(struct store *store, size_t need)
+static void compact_for(struct store *store, size_t need, bool quick)
 {
     size_t turns = 1 + need / COMPACT_BYTES, vain = 0;
     if (turns > COMPACT_TURNS)
@@ -117,7 +117,8 @@ static void compact_for(struct store *store, size_t need)
     for (size_t i = 0; i < turns && vain < COMPACT_VAIN; i++) {
         unsigned number = atomic_fetch_add_explicit(&store->compact_hand, 1, memory_order_relaxed);
         struct shard *shard = &store->shards[number % store->shard_count];
-        mutex_lock(&shard->lock);
+        if (!shard_lock(shard, quick))
+            continue;
         vain += compact_shard(store, shard).moved == 0;
         mutex_unlock(&shard->lock);
     }
@@ -156,8 +157,11 @@ struct trial {
     struct op *op;
     struct arena *arena;
     struct op_result *result;
-    size_t limit;      /* for what is in use afterwards */
-    bool is_tight;     /* strings that grow get no reserve */
+    bool quick;              /* it must not wait for a lock that is held for long... */
+    bool held;               /* ...and there was one */
+    enum store_answer later; /* why the last attempt has failed, if it is to be tried again */
+    size_t limit;            /* for what is in use afterwards */
+    bool is_tight;           /* strings that grow get no reserve */
     bool is_undoable;  /* false: its undo would become too large, so it is carried out without */
     bool took_reserve; /* one got some */
     size_t growth;     /* bytes that the last attempt needed */
@@ -299,20 +303,33 @@ static bool judge(struct trial *trial, struct lock_set set, struct keyspace *spa
     return false;
 }
 
+static bool lock(struct trial *trial, struct shard *shard)
+{
+    bool locked = shard_lock(shard, trial->quick);
+    trial->held |= !locked;
+    return locked;
+}
+
 /* Carries the operation out; false if it must not stand, and nothing has changed. */
 static bool attempt(struct trial *trial)
 {
     struct store *store = trial->store;
-    struct lock_set set = lock_shards(store, trial->op);
+    struct lock_set set = lock_shards_of(store, trial->op);
+    if (!lock_take(store, &set, trial->quick)) {
+        trial->later = STORE_HELD;
+        return true;
+    }
     hold_slabs(store, set);
     struct undo undo;
     undo_init(&undo, trial->arena, room_for_undo(store));
     struct keyspace space = {.store = store,
+                             .sink = store->sink,
                              .arena = trial->arena,
                              .undo = trial->is_undoable ? &undo : NULL,
                              .holder = trial->op->holder,
                              .now_ms = trial->op->now_ms,
-                             .is_tight = trial->is_tight};
+                             .is_tight = trial->is_tight,
+                             .quick = trial->quick};
     trial->growth = 0;
     apply_unit(&space, trial->op, trial->result);
     bool failed = trial->result->err != ERR_NONE, stands = true;
@@ -322,7 +339,8 @@ static bool attempt(struct trial *trial)
     release_slabs(store, set, reserved);
     apply_end(&space);
     trial->result->seen = apply_seen(&space);
-    lock_release(store, &set);
+    trial->later = space.later;
+    lock_release(store, &set, trial->quick);
     return stands;
 }
 
@@ -334,13 +352,15 @@ static bool fits(const struct store *store, size_t limit)
 }
 
 /* Frees what FlushDb has left; `all`: has every shard report what it uses, too. */
-static bool collect_garbage(struct store *store, size_t limit, bool all)
+static bool collect_garbage(struct trial *trial, size_t limit, bool all)
 {
+    struct store *store = trial->store;
     for (size_t i = 0; i < store->shard_count && !fits(store, limit); i++) {
         struct shard *shard = &store->shards[i];
         if (!all && !atomic_load_explicit(&shard->has_garbage, memory_order_relaxed))
             continue;
-        mutex_lock(&shard->lock);
+        if (!lock(trial, shard))
+            continue;
         slab_report(&shard->slab);
         while (!fits(store, limit) && flush_collect(shard, TURN_GARBAGE) > 0)
             slab_report(&shard->slab);
@@ -366,41 +386,46 @@ static size_t evictable_in(const struct store *store, const struct shard *shard)
 }
 
 /* True if so many bytes could be evicted, if nobody worked on a key. */
-static bool is_evictable(struct store *store, size_t needed)
+static bool is_evictable(struct trial *trial, size_t needed)
 {
+    struct store *store = trial->store;
     if (!evict_goes_by_deadline(store->policy) && needed < pages_used(&store->pages) / 2)
         return true; /* dictionaries without entries take far less than that */
     size_t bytes = 0;
     for (size_t i = 0; i < store->shard_count && bytes < needed; i++) {
         struct shard *shard = &store->shards[i];
-        mutex_lock(&shard->lock);
+        if (!lock(trial, shard))
+            continue;
         bytes += evictable_in(store, shard);
         mutex_unlock(&shard->lock);
     }
     return bytes >= needed;
 }
 
-static bool can_evict(const struct trial *trial, size_t limit)
+static bool can_evict(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     size_t used = pages_used(&store->pages);
     if (used <= limit)
         return true;
-    return store->policy != STORE_NOEVICTION && is_evictable(store, used - limit + trial->working);
+    return store->policy != STORE_NOEVICTION && is_evictable(trial, used - limit + trial->working);
 }
 
 /* Evicts until so much is in use, and then small keys until it is a little less; or less than that,
  * when other threads were faster. False if nothing could be evicted and more is in use. */
-static bool evict_to(const struct trial *trial, size_t limit)
+static bool evict_to(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
-    struct evict_keep keep = {.hashes = trial->keys, .count = trial->key_count};
+    struct evict_terms terms = {
+        .keep = trial->keys, .keep_count = trial->key_count, .quick = trial->quick};
     size_t ahead = limit > AHEAD ? limit - AHEAD : 0, freed = 0;
     bool found = false;
     while (!fits(store, limit) || (freed < AHEAD_SMALL && !fits(store, ahead))) {
         size_t before = pages_used(&store->pages);
-        if (!evict_one(store, &keep))
+        if (!evict_one(store, &terms)) {
+            trial->held |= terms.held;
             return found || fits(store, limit);
+        }
         found = true;
         size_t after = pages_used(&store->pages);
         freed = before > after ? before - after : 0;
@@ -410,22 +435,23 @@ static bool evict_to(const struct trial *trial, size_t limit)
 
 /* What is left when not enough can be evicted; false if that is not enough either. True also if
  * some was found: keys may make up for the rest, or what the operation copies is smaller now. */
-static bool scrape_together(const struct trial *trial, size_t limit)
+static bool scrape_together(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     size_t before = pages_used(&store->pages);
-    return collect_garbage(store, limit, true) || reserve_give_up(store, limit) ||
+    return collect_garbage(trial, limit, true) ||
+           reserve_give_up(store, limit, trial->quick, &trial->held) ||
            pages_used(&store->pages) < before;
 }
 
 /* Makes room for what the last attempt needed, which other threads may take before the next one;
  * false if there is none to be had. */
-static bool make_room(const struct trial *trial)
+static bool make_room(struct trial *trial)
 {
     if (trial->growth > trial->limit)
         return false;
     size_t limit = trial->limit - trial->growth;
-    if (collect_garbage(trial->store, limit, false))
+    if (collect_garbage(trial, limit, false))
         return true;
     if (can_evict(trial, limit))
         return evict_to(trial, limit);
@@ -436,30 +462,32 @@ static bool make_room(const struct trial *trial)
 
 /* The limit for a first attempt: while too much is held, although it was compacted, a little less
  * than is in use. Little, for the operation waits for what goes. */
-static size_t first_limit(struct store *store, const struct op *op, size_t limit)
+static size_t first_limit(struct store *store, const struct op *op, size_t limit, bool quick)
 {
     if (!holds_too_much(store))
         return limit;
     size_t need = MOST_PER_OP + size_of(op);
-    compact_for(store, need);
+    compact_for(store, need, quick);
     if (store->policy == STORE_NOEVICTION || !holds_too_much(store))
         return limit;
     size_t used = pages_used(&store->pages), more = need / 4 < used / 8 ? need / 4 : used / 8;
     return used - more < limit ? used - more : limit;
 }
 
-void room_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result)
+enum store_answer room_apply(struct store *store, struct op *op, struct arena *arena,
+                             struct op_result *result, bool quick)
 {
     size_t limit = limit_for(store, op);
     struct trial trial = {.store = store,
                           .op = op,
                           .arena = arena,
                           .result = result,
-                          .limit = first_limit(store, op, limit),
+                          .limit = first_limit(store, op, limit, quick),
+                          .quick = quick,
                           .is_undoable = true};
     for (int i = 0; i < MAX_ATTEMPTS; i++) {
         if (attempt(&trial))
-            return;
+            return trial.later;
         bool may_try_more = !trial.is_undoable || trial.limit < limit;
         if (trial.is_undoable && trial.took_reserve && !trial.is_tight) {
             trial.is_tight = true;
@@ -469,5 +497,8 @@ void room_apply(struct store *store, struct op *op, struct arena *arena, struct 
             break;
         trial.limit = limit;
     }
+    if (trial.held) /* where there may be some */
+        return STORE_HELD;
     apply_fail(result, ERR_OUT_OF_MEMORY, no_memory);
+    return STORE_DONE;
 }

@@ -28,6 +28,7 @@
 #define KEYSTORE_STORE_ROOM_H
 
 #include "store/op.h"
+#include "store/store.h"
 
 struct arena;
 struct store;
@@ -35,9 +36,10 @@ struct store;
 /* True if the operation surely fits, whatever it does. Needs no lock. */
 bool room_is_ample(const struct store *store, const struct op *op);
 
-/* Carries the operation out, as store_apply() does, or refuses it with ERR_OUT_OF_MEMORY. No shard
- * may be locked. */
-void room_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result);
+/* Carries the operation out, as store_apply() does, or store_try_apply() if `quick`, or refuses it
+ * with ERR_OUT_OF_MEMORY. No shard may be locked. */
+enum store_answer room_apply(struct store *store, struct op *op, struct arena *arena,
+                             struct op_result *result, bool quick);
 
 /* Bytes that an undo may copy with that limit, 0 = none. */
 size_t room_for_undo(const struct store *store);

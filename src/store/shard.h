@@ -58,8 +58,10 @@ struct shard {
 struct store {
     struct pages pages; /* of all shards */
     struct dict_hasher hasher;
-    struct change_sink *sink;  /* NULL: nobody is told */
-    struct snapshot *snapshot; /* the one under way; changes with all shards locked */
+    struct change_sink *sink;     /* NULL: nobody is told */
+    struct snapshot *snapshot;    /* the one under way; changes with all shards locked */
+    void (*on_freed)(void *user); /* store_on_freed(); NULL: nobody wants to know */
+    void *on_freed_user;
     atomic_uint_fast64_t revision __attribute__((aligned(CACHE_LINE))); /* of the last unit */
     atomic_uint_fast64_t reserved;   /* no unit has a revision above it (restore.h) */
     struct restore_reserve *reserve; /* who raises it; NULL: it is UINT64_MAX */
@@ -75,6 +77,22 @@ struct store {
     size_t shard_count;                /* a power of two up to SHARDS_MOST */
     struct shard shards[];
 };
+
+/* Locks a shard for less than a millisecond; false if `quick` and it is held for long. */
+static inline bool shard_lock(struct shard *shard, bool quick)
+{
+    if (quick)
+        return mutex_lock_brief(&shard->lock);
+    mutex_lock(&shard->lock);
+    return true;
+}
+
+/* After locks were held for long. */
+static inline void store_tell_freed(const struct store *store)
+{
+    if (store->on_freed != NULL)
+        store->on_freed(store->on_freed_user);
+}
 
 /* The keyed hash of a key; never 0. */
 uint64_t store_hash(const struct store *store, struct slice key);

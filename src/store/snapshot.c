@@ -14,13 +14,14 @@
 static void lock_all(struct store *store)
 {
     for (size_t i = 0; i < store->shard_count; i++)
-        mutex_lock(&store->shards[i].lock);
+        mutex_lock_long(&store->shards[i].lock);
 }
 
 static void unlock_all(struct store *store)
 {
     for (size_t i = 0; i < store->shard_count; i++)
         mutex_unlock(&store->shards[i].lock);
+    store_tell_freed(store);
 }
 
 static void forget_notes(struct shard *shard, struct database *database)

@@ -74,6 +74,8 @@ struct store *store_new(const struct store_options *options)
     store->usage = (struct usage_sums){0};
     store->sink = NULL;
     store->snapshot = NULL;
+    store->on_freed = NULL;
+    store->on_freed_user = NULL;
     atomic_init(&store->hand, 0);
     atomic_init(&store->compact_hand, 0);
     atomic_init(&store->revision, 0);
@@ -167,7 +169,8 @@ static struct dict_guess guess(struct store *store, const struct op *op, unsigne
     if (!has_one_key(op))
         return (struct dict_guess){.at = NULL};
     struct shard *shard = shard_of(store, op->hash);
-    mutex_lock(&shard->lock);
+    if (!mutex_lock_brief(&shard->lock))
+        return (struct dict_guess){.at = NULL};
     struct dict_guess guess = dict_guess(&shard->databases[op->db].dict, op->hash, links);
     mutex_unlock(&shard->lock);
     return guess;
@@ -190,57 +193,94 @@ void store_prefetch(struct store *store, struct op *const *ops, size_t count)
             dict_prefetch(guess(store, ops[i], 1));
 }
 
-static void apply(struct store *store, const struct op *op, struct arena *arena,
-                  struct op_result *result)
+void store_on_freed(struct store *store, void (*on_freed)(void *user), void *user)
 {
-    struct keyspace space = {
-        .store = store, .arena = arena, .holder = op->holder, .now_ms = op->now_ms};
+    store->on_freed = on_freed;
+    store->on_freed_user = user;
+}
+
+static enum store_answer apply(struct store *store, const struct op *op, struct arena *arena,
+                               struct op_result *result, bool quick)
+{
+    struct keyspace space = {.store = store,
+                             .sink = store->sink,
+                             .arena = arena,
+                             .holder = op->holder,
+                             .now_ms = op->now_ms,
+                             .quick = quick};
     apply_op(&space, op, result);
     apply_end(&space);
     result->seen = apply_seen(&space);
+    return space.later;
 }
 
 /* A transaction, which goes back if one of its operations fails. */
-static void apply_undoable(struct store *store, const struct op *op, struct arena *arena,
-                           struct op_result *result)
+static enum store_answer apply_undoable(struct store *store, const struct op *op,
+                                        struct arena *arena, struct op_result *result, bool quick)
 {
     struct undo undo;
     undo_init(&undo, arena, room_for_undo(store));
-    struct keyspace space = {
-        .store = store, .arena = arena, .undo = &undo, .holder = op->holder, .now_ms = op->now_ms};
+    struct keyspace space = {.store = store,
+                             .sink = store->sink,
+                             .arena = arena,
+                             .undo = &undo,
+                             .holder = op->holder,
+                             .now_ms = op->now_ms,
+                             .quick = quick};
     apply_unit(&space, op, result);
     undo_forget(&undo, space.revision);
     apply_end(&space);
     result->seen = apply_seen(&space);
+    return space.later;
 }
 
 /* The usual case: the locks of one key are one lock. */
-static void apply_to_one(struct store *store, struct op *op, struct arena *arena,
-                         struct op_result *result)
+static enum store_answer apply_to_one(struct store *store, struct op *op, struct arena *arena,
+                                      struct op_result *result)
 {
     if (op->hash == 0)
         op->hash = store_hash(store, op->key);
     struct shard *shard = shard_of(store, op->hash);
-    mutex_lock(&shard->lock);
-    apply(store, op, arena, result);
+    if (!mutex_lock_brief(&shard->lock))
+        return STORE_HELD;
+    enum store_answer answer = apply(store, op, arena, result, true);
     mutex_unlock(&shard->lock);
+    return answer;
+}
+
+static enum store_answer apply_to_all(struct store *store, struct op *op, struct arena *arena,
+                                      struct op_result *result, bool quick)
+{
+    struct lock_set set = lock_shards_of(store, op);
+    if (!lock_take(store, &set, quick))
+        return STORE_HELD;
+    enum store_answer answer = op->kind == OP_TXN ? apply_undoable(store, op, arena, result, quick)
+                                                  : apply(store, op, arena, result, quick);
+    lock_release(store, &set, quick);
+    return answer;
 }
 
 void store_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result)
 {
     *result = (struct op_result){0};
-    if (store->max_memory != 0 && !room_is_ample(store, op)) {
-        room_apply(store, op, arena, result);
-        return;
-    }
-    if (has_one_key(op)) {
-        apply_to_one(store, op, arena, result);
-        return;
-    }
-    struct lock_set set = lock_shards(store, op);
-    if (op->kind == OP_TXN)
-        apply_undoable(store, op, arena, result);
+    if (store->max_memory != 0 && !room_is_ample(store, op))
+        room_apply(store, op, arena, result, false);
     else
-        apply(store, op, arena, result);
-    lock_release(store, &set);
+        apply_to_all(store, op, arena, result, false);
+}
+
+enum store_answer store_try_apply(struct store *store, struct op *op, struct arena *arena,
+                                  struct op_result *result)
+{
+    enum store_answer answer;
+    *result = (struct op_result){0};
+    if (store->max_memory != 0 && !room_is_ample(store, op))
+        answer = room_apply(store, op, arena, result, true);
+    else if (has_one_key(op))
+        answer = apply_to_one(store, op, arena, result);
+    else
+        answer = apply_to_all(store, op, arena, result, true);
+    if (answer != STORE_DONE)
+        *result = (struct op_result){0};
+    return answer;
 }

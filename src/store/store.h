@@ -27,6 +27,13 @@ enum store_policy {
     STORE_VOLATILE_TTL, /* keys whose deadline is near */
 };
 
+/* How an attempt to carry out an operation ended. */
+enum store_answer {
+    STORE_DONE,
+    STORE_HELD,   /* nothing was done: an operation that takes long has a lock it needs */
+    STORE_COSTLY, /* nothing was done: it takes long */
+};
+
 struct store_options {
     uint32_t databases; /* 0 to databases - 1 */
     size_t max_memory;  /* bytes that the data may take; 0 = any */
@@ -69,10 +76,24 @@ size_t store_expiring(struct store *store, uint32_t db);
 void store_prefetch(struct store *store, struct op *const *ops, size_t count);
 
 /*
- * Carries out the operation, whose keys and databases are valid, atomically, from any thread.
- * `result` is filled; what it points to is copied to `arena`.
+ * Carries out the operation, whose keys and databases are valid, atomically, from any thread, and
+ * waits for the locks it needs and holds them, however long that takes. `result` is filled; what it
+ * points to is copied to `arena`.
  */
 void store_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result);
+
+/*
+ * The same for a thread that has others to serve: it neither waits for an operation that holds its
+ * locks for long, nor does more than takes about a millisecond. (What an operation of many keys or
+ * values takes can be told from its size; this is about those on long values.) Unless it is
+ * STORE_DONE, nothing has happened, and `result` is zero.
+ */
+enum store_answer store_try_apply(struct store *store, struct op *op, struct arena *arena,
+                                  struct op_result *result) __attribute__((warn_unused_result));
+
+/* From now on `on_freed` is called, on any thread, when locks that were held for long are free, so
+ * that what was STORE_HELD may be tried again. */
+void store_on_freed(struct store *store, void (*on_freed)(void *user), void *user);
 
 /* Where a sweep is. One thread's; zero but for the first two to begin with. */
 struct store_sweep {

@@ -55,7 +55,32 @@ static size_t length_of(const struct lookup *at)
     return at->entry != NULL ? entry_string(at->entry).len : 0;
 }
 
-/* Writes the operation's value into the string from `offset` on. */
+/* Bytes that are copied in one step, as apply_may_spend() counts. */
+#define COPIED_AT_ONCE 64
+
+/* What writes the operation's value into the string from `offset` on. */
+static struct entry_splice splice_at(const struct keyspace *space, const struct lookup *at,
+                                     const struct op *op, size_t offset)
+{
+    bool keep = space->undo != NULL && !apply_is_own(space, at->entry);
+    return (struct entry_splice){
+        .offset = offset, .bytes = op->value, .keep = keep, .is_tight = space->is_tight};
+}
+
+/* False if that takes long. */
+static bool may_write(struct keyspace *space, const struct lookup *at, const struct op *op,
+                      size_t offset, struct op_result *result)
+{
+    size_t copied = 0, length = at->entry != NULL ? entry_string(at->entry).len : 0;
+    if (offset > length)
+        copied += offset - length;
+    if (length >= ENTRY_MIN_BLOB) {
+        struct entry_splice splice = splice_at(space, at, op, offset);
+        copied += entry_splice_copies(at->entry, &splice);
+    }
+    return apply_may_spend(space, copied / COPIED_AT_ONCE, result);
+}
+
 static void write_part(struct keyspace *space, struct lookup *at, const struct op *op,
                        size_t offset)
 {
@@ -66,10 +91,7 @@ static void write_part(struct keyspace *space, struct lookup *at, const struct o
     }
     struct entry_stamp stamp = {.version = apply_revision(space),
                                 .expire_at_ms = entry_expire_at_ms(at->entry)};
-    struct entry_splice splice = {.offset = offset,
-                                  .bytes = op->value,
-                                  .keep = space->undo != NULL && !apply_is_own(space, at->entry),
-                                  .is_tight = space->is_tight};
+    struct entry_splice splice = splice_at(space, at, op, offset);
     struct entry *entry = entry_new_spliced(&at->shard->slab, at->entry, &splice, stamp);
     space->took_reserve |= entry_reserve(entry) > 0;
     apply_put(space, at, entry);
@@ -88,7 +110,8 @@ static void answer(const struct lookup *at, struct op_result *result)
 void apply_append(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_open_key(space, op);
-    if (!apply_wants_string(at.entry, result) || !may_hold(op, length_of(&at), result))
+    if (!apply_wants_string(at.entry, result) || !may_hold(op, length_of(&at), result) ||
+        !may_write(space, &at, op, length_of(&at), result))
         return;
     if (at.entry == NULL || op->value.len > 0) {
         write_part(space, &at, op, length_of(&at));
@@ -109,7 +132,8 @@ void apply_set_range(struct keyspace *space, const struct op *op, struct op_resu
     if (!apply_wants_string(at.entry, result))
         return;
     if (op->value.len > 0) {
-        if (!may_hold(op, (uint64_t)op->start, result))
+        if (!may_hold(op, (uint64_t)op->start, result) ||
+            !may_write(space, &at, op, (size_t)op->start, result))
             return;
         write_part(space, &at, op, (size_t)op->start);
         apply_change(space, op);

@@ -41,7 +41,8 @@ static void remove_due(struct store *store, struct shard *shard, uint32_t db, st
 {
     for (size_t i = 0; i < due->count; i++) {
         struct slice key = entry_key(due->entries[i]);
-        struct keyspace space = {.store = store, .now_ms = due->now_ms};
+        struct keyspace space = {
+            .store = store, .sink = store->sink, .now_ms = due->now_ms, .quick = true};
         struct lookup at = {.shard = shard,
                             .database = &shard->databases[db],
                             .entry = due->entries[i],
@@ -110,7 +111,11 @@ struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, i
         sweep->shard = sweep->part;
     for (size_t i = 0; i < STEP_PLACES && swept.visited == 0 && !swept.lap; i++) {
         struct shard *shard = &store->shards[sweep->shard];
-        mutex_lock(&shard->lock);
+        if (!mutex_lock_brief(&shard->lock)) {
+            sweep->db = store->databases - 1; /* the next shard; this one's turn comes again */
+            next_database(store, sweep, &swept);
+            continue;
+        }
         swept.visited = swept.removed = flush_collect(shard, STEP_GARBAGE);
         if (swept.visited > 0)
             swept.lap = false; /* there may be more */

@@ -433,6 +433,8 @@ static size_t seen_in(const struct shard *shard)
     return seen;
 }
 
+static struct evict_terms any;
+
 /* Whatever the databases, a hand meets all entries of its shard in a round, and each only once:
  * nothing new comes, so they are those that there were when the round began. */
 static void test_a_round_meets_each_entry_once(void **state)
@@ -448,7 +450,7 @@ static void test_a_round_meets_each_entry_once(void **state)
     size_t before = count_in(shard), seen = 0;
     do {
         seen = seen_in(shard);
-        assert_true(evict_one(fixture->store, NULL));
+        assert_true(evict_one(fixture->store, &any));
     } while (seen_in(shard) >= seen);
     /* The last turn began in this round and ended it. */
     assert_in_range(seen, before - 60, before);
@@ -515,13 +517,13 @@ static void test_kept_keys_stay(void **state)
             assert_int_equal(set(fixture, number, NOW_MS + 1000), ERR_NONE);
         unsigned kept = 7;
         uint64_t hash = store_hash(fixture->store, slice_make(&kept, sizeof kept));
-        struct evict_keep keep = {.hashes = &hash, .count = 1};
+        struct evict_terms keep = {.keep = &hash, .keep_count = 1};
         for (unsigned number = 0; number < 19; number++)
             assert_true(evict_one(fixture->store, &keep));
         assert_false(evict_one(fixture->store, &keep));
         assert_true(has(fixture, kept));
-        assert_true(evict_one(fixture->store, NULL));
-        assert_false(evict_one(fixture->store, NULL));
+        assert_true(evict_one(fixture->store, &any));
+        assert_false(evict_one(fixture->store, &any));
         store_free(fixture->store);
         fixture->store = NULL;
     }
@@ -543,7 +545,7 @@ static void test_of_few_keys_the_nearest_deadline_goes(void **state)
                                    .expire_at_ms = NOW_MS + 1000 + i * 7 % 20});
     }
     for (unsigned order = 0; order < 20; order++) {
-        assert_true(evict_one(fixture->store, NULL));
+        assert_true(evict_one(fixture->store, &any));
         for (unsigned i = 0; i < 20; i++) {
             unsigned number = first + i;
             const struct op_result *result =
