@@ -31,12 +31,13 @@ static const char starved[] = "the system gives this server no more memory (ulim
 /* Bytes of an answer's elements while there is hardly any memory. */
 #define STARVED_ANSWER ((size_t)64 * 1024)
 
-/* What belongs to one part, which is one thread; but for `waits`, nobody else touches it. */
+/* What belongs to one part, which is one thread; nobody else touches what is not atomic. */
 struct part {
     struct store_sweep sweep;
     struct waiting waiting;
-    atomic_bool waits; /* there are tasks in `waiting` */
-    bool at_work;      /* the log was told so */
+    atomic_bool waits;   /* there are tasks in `waiting` */
+    atomic_bool is_held; /* tasks of it were ENGINE_HELD since the last complete() */
+    bool at_work;        /* the log was told so */
     struct saving_list savings;
 };
 
@@ -131,24 +132,83 @@ static bool is_starved(struct engine_task *task)
     return op_info(task->op.kind)->access == OP_GROW;
 }
 
+static bool is_write(const struct engine_task *task)
+{
+    return op_info(task->op.kind)->access != OP_READ;
+}
+
+/* False if the operation is refused. */
+static bool is_taken(struct embedded *embedded, struct engine_task *task)
+{
+    if (atomic_load_explicit(&embedded->loading, memory_order_acquire)) {
+        refuse(task, ERR_LOADING, loading);
+        return false;
+    }
+    struct durable *durable = embedded->durable; /* which is set while it loads */
+    const char *refusal = durable != NULL && is_write(task) ? atomic_load(&durable->refusal) : NULL;
+    if (refusal != NULL)
+        refuse(task, ERR_READ_ONLY, refusal);
+    else if (is_starved(task))
+        refuse(task, ERR_OUT_OF_MEMORY, starved);
+    else
+        return true;
+    return false;
+}
+
+static enum engine_answer settle(struct engine *engine, struct engine_task *task)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    if (embedded->durable == NULL || is_durable(task, embedded->durable))
+        return ENGINE_DONE;
+    return wait(embedded, task);
+}
+
+/* Says first that somebody waits, and then looks again, for who holds the lock does its part in the
+ * other order. */
+static enum store_answer try_held(struct embedded *embedded, struct engine_task *task)
+{
+    atomic_store(&embedded->parts[task->part].is_held, true);
+    atomic_thread_fence(memory_order_seq_cst);
+    return store_try_apply(embedded->store, &task->op, task->arena, &task->result);
+}
+
 static enum engine_answer submit(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
-        return refuse(task, ERR_LOADING, loading);
-    struct durable *durable = embedded->durable; /* which is set while it loads */
-    if (durable != NULL && op_info(task->op.kind)->access != OP_READ) {
-        const char *refusal = atomic_load(&durable->refusal);
-        if (refusal != NULL)
-            return refuse(task, ERR_READ_ONLY, refusal);
-        begin_work(embedded, &embedded->parts[task->part]);
-    }
-    if (is_starved(task))
-        return refuse(task, ERR_OUT_OF_MEMORY, starved);
-    store_apply(embedded->store, &task->op, task->arena, &task->result);
-    if (durable == NULL || is_durable(task, durable))
+    if (!is_taken(embedded, task))
         return ENGINE_DONE;
-    return wait(embedded, task);
+    if (embedded->durable != NULL && is_write(task))
+        begin_work(embedded, &embedded->parts[task->part]);
+    enum store_answer answer =
+        store_try_apply(embedded->store, &task->op, task->arena, &task->result);
+    if (answer == STORE_HELD)
+        answer = try_held(embedded, task);
+    switch (answer) {
+    case STORE_HELD:
+        return ENGINE_HELD;
+    case STORE_COSTLY:
+        return ENGINE_COSTLY;
+    case STORE_DONE:
+        break;
+    }
+    return settle(engine, task);
+}
+
+static void run(struct engine *engine, struct engine_task *task)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    if (is_taken(embedded, task))
+        store_apply(embedded->store, &task->op, task->arena, &task->result);
+}
+
+/* What was held for long is free. */
+static void on_freed(void *user)
+{
+    struct embedded *embedded = user;
+    atomic_thread_fence(memory_order_seq_cst);
+    for (unsigned i = 0; i < embedded->part_count; i++)
+        if (atomic_load(&embedded->parts[i].is_held))
+            embedded->engine.on_ready(embedded->engine.on_ready_user, i);
 }
 
 static enum engine_answer save(struct engine *engine, struct engine_task *task, bool wait_for_it)
@@ -184,6 +244,7 @@ static void complete(struct engine *engine, unsigned number)
     struct embedded *embedded = (struct embedded *)engine;
     struct part *part = &embedded->parts[number];
     struct engine_task *task;
+    atomic_store(&part->is_held, false);
     if (embedded->durable != NULL)
         complete_durable(embedded, part);
     while ((task = saving_take(&part->savings)) != NULL)
@@ -235,6 +296,8 @@ struct engine *embedded_new(const struct store_options *options, unsigned parts)
     struct embedded *embedded = mem_alloc(sizeof *embedded);
     embedded->engine = (struct engine){.prepare = prepare,
                                        .submit = submit,
+                                       .run = run,
+                                       .settle = settle,
                                        .save = save,
                                        .cancel = cancel,
                                        .complete = complete,
@@ -246,6 +309,7 @@ struct engine *embedded_new(const struct store_options *options, unsigned parts)
     struct store_options own = *options;
     own.threads = parts;
     embedded->store = store_new(&own);
+    store_on_freed(embedded->store, on_freed, embedded);
     embedded->durable = NULL;
     embedded->journal = NULL;
     atomic_init(&embedded->loading, false);

@@ -13,6 +13,9 @@ struct engine;
 enum engine_answer {
     ENGINE_DONE,    /* the result is there; on_done is not called */
     ENGINE_PENDING, /* on_done will be called once, unless the task is cancelled first */
+    ENGINE_HELD,    /* nothing was done: something that takes long has a key of it. To be submitted
+                       again after the next complete() */
+    ENGINE_COSTLY,  /* nothing was done: it takes long. To be done by run() */
 };
 
 /* One submitted operation. The submitter owns it, keeps it in place until it is answered, and then
@@ -30,6 +33,11 @@ struct engine {
     /* A hint: these tasks will be submitted next, in this order. Optional for both sides. */
     void (*prepare)(struct engine *engine, struct engine_task **tasks, size_t count);
     enum engine_answer (*submit)(struct engine *engine, struct engine_task *task);
+    /* Carries out what takes long, on a thread that nobody waits for. After that settle() is to be
+     * called on the part's thread. */
+    void (*run)(struct engine *engine, struct engine_task *task);
+    /* ENGINE_DONE or ENGINE_PENDING, as submit() answers. */
+    enum engine_answer (*settle)(struct engine *engine, struct engine_task *task);
     /* Writes all data to disk as they are now. The task, whose op means nothing, is answered when
      * that is done, or without `wait` at once. */
     enum engine_answer (*save)(struct engine *engine, struct engine_task *task, bool wait);
@@ -73,6 +81,16 @@ static inline void engine_prepare(struct engine *engine, struct engine_task **ta
 static inline enum engine_answer engine_submit(struct engine *engine, struct engine_task *task)
 {
     return engine->submit(engine, task);
+}
+
+static inline void engine_run(struct engine *engine, struct engine_task *task)
+{
+    engine->run(engine, task);
+}
+
+static inline enum engine_answer engine_settle(struct engine *engine, struct engine_task *task)
+{
+    return engine->settle(engine, task);
 }
 
 static inline enum engine_answer engine_save(struct engine *engine, struct engine_task *task,

@@ -119,21 +119,26 @@ static void tell_output(struct grpc_connection *connection)
         connection->on_output(connection->user);
 }
 
-void grpc_call_reply_begin(struct grpc_call *call, size_t size)
+void grpc_reply_begin(struct chain *reply, size_t size)
+{
+    grpc_message_write_prefix(chain_append(reply, GRPC_PREFIX_SIZE), size);
+}
+
+struct chain *grpc_call_reply_begin(struct grpc_call *call, size_t size)
 {
     struct http2_stream *stream = stream_of(call);
     http2_answer_begin(stream, answer_fields, COUNT(answer_fields), GRPC_PREFIX_SIZE + size);
-    grpc_message_write_prefix(http2_answer_bytes(stream, GRPC_PREFIX_SIZE), size);
+    struct chain *reply = http2_answer_body(stream);
+    grpc_reply_begin(reply, size);
+    return reply;
 }
 
-uint8_t *grpc_call_reply_bytes(struct grpc_call *call, size_t size)
+void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply)
 {
-    return http2_answer_bytes(stream_of(call), size);
-}
-
-void grpc_call_reply_blob(struct grpc_call *call, struct blob *blob, struct slice part)
-{
-    http2_answer_blob(stream_of(call), blob, part);
+    struct http2_stream *stream = stream_of(call);
+    http2_answer_begin(stream, answer_fields, COUNT(answer_fields), chain_length(reply));
+    chain_append_chain(http2_answer_body(stream), reply);
+    grpc_call_reply_end(call);
 }
 
 void grpc_call_reply_end(struct grpc_call *call)
@@ -205,6 +210,13 @@ uint64_t grpc_call_max_reply(const struct grpc_call *call)
 struct blob *grpc_call_holder(const struct grpc_call *call)
 {
     return call->message.blob;
+}
+
+void grpc_call_take_message(struct grpc_call *call, struct grpc_message *message)
+{
+    grpc_message_keep(&call->message);
+    *message = call->message;
+    call->message = (struct grpc_message){0};
 }
 
 /* Requests. */

@@ -14,6 +14,7 @@
 struct grpc_call;
 struct grpc_connection;
 struct grpc_server;
+struct grpc_message;
 struct blob;
 struct chain;
 
@@ -135,15 +136,21 @@ uint64_t grpc_call_max_reply(const struct grpc_call *call);
 struct blob *grpc_call_holder(const struct grpc_call *call);
 
 /*
- * The reply, all at once: its size in bytes, then the message in any number of pieces that make up
- * exactly that size, then the end. The call must not be used after that.
+ * The message passes to the caller, complete and in memory of its own, to be given back with
+ * grpc_message_deinit(); what was known of it, where it lay too, is valid no more. For a call that
+ * the service has and has not answered.
  */
-void grpc_call_reply_begin(struct grpc_call *call, size_t size);
-/* Where the next `size` bytes go, to be written before the next call. */
-uint8_t *grpc_call_reply_bytes(struct grpc_call *call, size_t size);
-/* A part of a blob as the next piece, not copied; takes over one reference. */
-void grpc_call_reply_blob(struct grpc_call *call, struct blob *blob, struct slice part);
+void grpc_call_take_message(struct grpc_call *call, struct grpc_message *message);
+
+/* The reply, all at once: its size in bytes, then exactly those, to be appended to the chain, then
+ * the end. The call must not be used after that. */
+struct chain *grpc_call_reply_begin(struct grpc_call *call, size_t size);
 void grpc_call_reply_end(struct grpc_call *call);
+
+/* The same in two steps, the first on any thread and before there is a call to answer: a chain,
+ * empty at first, to which a message of that size is then appended; and that as the reply. */
+void grpc_reply_begin(struct chain *reply, size_t size);
+void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply);
 
 /* Ends the call with an error. The call must not be used after this. */
 void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status);

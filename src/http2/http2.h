@@ -189,7 +189,9 @@ struct http2_stream *http2_stream_from_user(void *user);
  */
 void http2_answer_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count,
                         size_t size);
-/* The next `size` bytes of the body, to be written before the next call. */
+/* Where the body is appended, until the end. */
+struct chain *http2_answer_body(struct http2_stream *stream);
+/* The next `size` bytes of it, to be written before the next call. */
 uint8_t *http2_answer_bytes(struct http2_stream *stream, size_t size);
 /* A part of a blob as the next piece of the body; takes over one reference. */
 void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct slice part);

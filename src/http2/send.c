@@ -141,19 +141,19 @@ void http2_answer_begin(struct http2_stream *stream, const struct http2_field *f
     }
 }
 
-static struct chain *body_of(struct http2_stream *stream)
+struct chain *http2_answer_body(struct http2_stream *stream)
 {
     return stream->direct ? stream->session->out : &stream->body;
 }
 
 uint8_t *http2_answer_bytes(struct http2_stream *stream, size_t size)
 {
-    return chain_append(body_of(stream), size);
+    return chain_append(http2_answer_body(stream), size);
 }
 
 void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct slice part)
 {
-    chain_append_blob(body_of(stream), blob, part);
+    chain_append_blob(http2_answer_body(stream), blob, part);
 }
 
 static void enqueue(struct http2_stream *stream)

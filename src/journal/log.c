@@ -16,6 +16,8 @@
 
 /* Bytes of memory that an empty buffer keeps. */
 #define KEPT_BYTES ((size_t)1024 * 1024)
+/* Bytes from which on no more work is put into one batch. */
+#define BATCH_BYTES ((size_t)1024 * 1024)
 /* LOG_EVERY_SECOND: how long units gather before they are written, if they are not that many. */
 #define GATHER_US    INT64_C(10000)
 #define GATHER_BYTES ((size_t)256 * 1024)
@@ -363,12 +365,28 @@ static void clear_work(struct log_work *work)
 
 static void take_cut(struct log *log)
 {
-    struct log_work *cut = log->cuts;
+    struct log_work *cut = log->cuts, *work = &log->work;
     log->cuts = cut->next;
     log->cut_bytes -= cut->bytes.len;
-    buf_deinit(&log->work.bytes);
-    log->work = *cut;
+    if (work->count == 0) {
+        struct buf bytes = work->bytes;
+        work->bytes = cut->bytes;
+        cut->bytes = bytes;
+    } else if (!buf_append(&work->bytes, buf_slice(&cut->bytes))) {
+        abort(); /* there is no limit */
+    }
+    work->count += cut->count;
+    work->name = cut->name;
+    buf_deinit(&cut->bytes);
     free(cut);
+}
+
+/* As many as make one batch: what was cut for long units need not be synced one by one. */
+static void take_cuts(struct log *log)
+{
+    while (log->cuts != NULL && !log->cuts->is_open && log->work.name == NULL &&
+           log->work.bytes.len < BATCH_BYTES)
+        take_cut(log);
 }
 
 /* LOG_ALWAYS: all who write are still at work. One who rests wakes the thread. */
@@ -393,7 +411,7 @@ static bool take_work(struct log *log, int64_t now_us)
     if (log->cuts != NULL && log->cuts->is_open)
         return false;
     if (log->cuts != NULL) {
-        take_cut(log);
+        take_cuts(log);
     } else {
         if (is_gathering(log, now_us) || log->gather.count == 0)
             return false;

@@ -15,6 +15,7 @@
 #include "server/report.h"
 #include "server/watch.h"
 #include "server/worker.h"
+#include "service/offload.h"
 #include "service/status.h"
 #include "store/store.h"
 
@@ -30,6 +31,7 @@ struct server {
     struct config config;
     struct engine *engine;
     struct net_admission *admission;
+    struct offload *offload;
     struct worker **workers;
     struct report report;
     struct data data;
@@ -84,7 +86,7 @@ static void announce(const struct net_address *address)
         printf("Server started on port %d\n", net_address_port(address));
 }
 
-/* The engine has answers for this part. */
+/* The engine has answers for this part, or another thread has. */
 static void on_ready(void *user, unsigned part)
 {
     struct server *server = user;
@@ -106,14 +108,17 @@ static bool make_workers(struct server *server)
     struct config *config = &server->config;
     server->admission = net_admission_new(config->max_connections, config->max_per_address);
     server->workers = mem_alloc_zero(config->threads * sizeof(struct worker *));
+    server->offload = offload_new(config->threads, config->threads, on_ready, server);
+    if (server->offload == NULL)
+        return complain_of_system("a thread");
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
     server->report.data = &server->data;
     for (unsigned i = 0; i < config->threads; i++) {
-        server->workers[i] =
-            worker_new(config, i, server->engine, server->admission, &server->report.info);
+        server->workers[i] = worker_new(config, i, server->engine, server->admission,
+                                        server->offload, &server->report.info);
         if (server->workers[i] == NULL)
             return complain_of_system("an event loop");
     }
@@ -246,6 +251,7 @@ static bool stop(struct server *server)
      */
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_join(server->workers[i]);
+    offload_stop(server->offload);
     if (atomic_load(&server->data.serving)) {
         struct watch_numbers numbers = watched(server);
         watch_end(&server->watch, &numbers, clock_monotonic_ms());
@@ -254,6 +260,7 @@ static bool stop(struct server *server)
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_free(server->workers[i]);
     free(server->workers);
+    offload_free(server->offload);
     net_admission_free(server->admission);
     for (size_t i = 0; i < server->listening; i++)
         listener_unlink(&server->config.listen[i]);

@@ -147,11 +147,13 @@ static int64_t tick(void *user)
     return engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
 }
 
-/* Something has become durable. */
+/* Something has become durable, or is done by another thread. */
 static void on_wake(void *user)
 {
     struct worker *worker = user;
     engine_complete(worker->engine, worker->index);
+    service_resume(worker->service);
+    is_at_work(worker);
 }
 
 static void drain(void *session)
@@ -160,7 +162,8 @@ static void drain(void *session)
 }
 
 struct worker *worker_new(const struct config *config, unsigned index, struct engine *engine,
-                          struct net_admission *admission, const struct info_source *info)
+                          struct net_admission *admission, struct offload *offload,
+                          const struct info_source *info)
 {
     struct worker *worker = mem_alloc_zero(sizeof *worker);
     worker->engine = engine;
@@ -194,7 +197,12 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
     limits.request_timeout_ms = config->request_timeout_ms;
     limits.min_progress = config->net.min_progress;
     limits.idle_timeout_ms = config->idle_timeout_ms;
-    worker->service = service_new(engine, index, info, config->max_value, limits.max_message);
+    worker->service = service_new(&(struct service_options){.engine = engine,
+                                                            .part = index,
+                                                            .info = info,
+                                                            .offload = offload,
+                                                            .max_value = config->max_value,
+                                                            .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
     worker->loop = net_loop_new(&worker->protocol, admission, &config->net);
     if (worker->loop != NULL)

@@ -7,13 +7,15 @@
 
 struct engine;
 struct info_source;
+struct offload;
 struct net_admission;
 struct worker;
 
 /* Number `index` of config->threads workers. All is borrowed for the worker's life. Not running
  * yet. NULL, with errno, if the system has no descriptors for it. */
 struct worker *worker_new(const struct config *config, unsigned index, struct engine *engine,
-                          struct net_admission *admission, const struct info_source *info);
+                          struct net_admission *admission, struct offload *offload,
+                          const struct info_source *info);
 
 /* Serves a bound socket, whose descriptor the worker takes over. 0, or a negative errno. */
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)

@@ -5,8 +5,7 @@
  */
 #include "service/encode.h"
 
-#include "base/blob.h"
-#include "grpc/server.h"
+#include "base/chain.h"
 #include "service/wire.h"
 
 enum {
@@ -43,13 +42,6 @@ enum {
     REPLY_POSITIONS = 10
 };
 
-void encode(const struct encoder *encoder, const struct op_result *result, struct grpc_call *call)
-{
-    grpc_call_reply_begin(call, encoder->size(result));
-    encoder->write(result, call);
-    grpc_call_reply_end(call);
-}
-
 /* Parts. */
 
 static size_t bytes_size(struct slice bytes)
@@ -58,16 +50,15 @@ static size_t bytes_size(struct slice bytes)
 }
 
 /* A bytes field; `blob`, if not NULL, holds its bytes. */
-static void write_bytes(struct grpc_call *call, unsigned field, struct slice bytes,
-                        struct blob *blob)
+static void write_bytes(struct chain *to, unsigned field, struct slice bytes, struct blob *blob)
 {
     size_t head = wire_head_size(bytes.len);
     if (blob != NULL) {
-        wire_write_head(grpc_call_reply_bytes(call, head), field, bytes.len);
-        grpc_call_reply_blob(call, blob_retain(blob), bytes);
+        wire_write_head(chain_append(to, head), field, bytes.len);
+        chain_append_blob(to, blob_retain(blob), bytes);
         return;
     }
-    wire_write_bytes(grpc_call_reply_bytes(call, head + bytes.len), field, bytes);
+    wire_write_bytes(chain_append(to, head + bytes.len), field, bytes);
 }
 
 static size_t elements_size(const struct op_result *result)
@@ -78,16 +69,16 @@ static size_t elements_size(const struct op_result *result)
     return size;
 }
 
-static void write_elements(const struct op_result *result, struct grpc_call *call, unsigned field)
+static void write_elements(const struct op_result *result, struct chain *to, unsigned field)
 {
     if (result->blobs == NULL) { /* one place for all */
-        uint8_t *out = grpc_call_reply_bytes(call, elements_size(result));
+        uint8_t *out = chain_append(to, elements_size(result));
         for (size_t i = 0; i < result->value_count; i++)
             out = wire_write_bytes(out, field, result->values[i]);
         return;
     }
     for (size_t i = 0; i < result->value_count; i++)
-        write_bytes(call, field, result->values[i], result->blobs[i]);
+        write_bytes(to, field, result->values[i], result->blobs[i]);
 }
 
 /* The numbers behind a Value's bytes. */
@@ -102,11 +93,11 @@ static size_t value_size(const struct op_value *value)
     return (value->bytes.len > 0 ? bytes_size(value->bytes) : 0) + value_rest_size(value);
 }
 
-static void write_value(const struct op_value *value, struct grpc_call *call)
+static void write_value(const struct op_value *value, struct chain *to)
 {
     if (value->bytes.len > 0)
-        write_bytes(call, VALUE_VALUE, value->bytes, value->blob);
-    uint8_t *out = grpc_call_reply_bytes(call, value_rest_size(value));
+        write_bytes(to, VALUE_VALUE, value->bytes, value->blob);
+    uint8_t *out = chain_append(to, value_rest_size(value));
     out = wire_write_number(out, VALUE_FOUND, value->found);
     out = wire_write_number(out, VALUE_VERSION, value->version);
     wire_write_number(out, VALUE_EXPIRE_AT_MS, (uint64_t)value->expire_at_ms);
@@ -119,11 +110,11 @@ static size_t size_value(const struct op_result *result)
     return value_size(&result->value) + wire_number_size(result->as_of);
 }
 
-static void put_value(const struct op_result *result, struct grpc_call *call)
+static void put_value(const struct op_result *result, struct chain *to)
 {
-    write_value(&result->value, call);
+    write_value(&result->value, to);
     if (result->as_of != 0)
-        wire_write_number(grpc_call_reply_bytes(call, wire_number_size(result->as_of)), VALUE_AS_OF,
+        wire_write_number(chain_append(to, wire_number_size(result->as_of)), VALUE_AS_OF,
                           result->as_of);
 }
 
@@ -147,17 +138,17 @@ static size_t size_status(const struct op_result *result)
     return size;
 }
 
-static void put_status(const struct op_result *result, struct grpc_call *call)
+static void put_status(const struct op_result *result, struct chain *to)
 {
     size_t previous = result->has_previous ? value_size(&result->value) : 0;
     size_t head = result->has_previous ? wire_head_size(previous) : 0;
-    uint8_t *out = grpc_call_reply_bytes(call, status_numbers_size(result) + head);
+    uint8_t *out = chain_append(to, status_numbers_size(result) + head);
     out = wire_write_number(out, STATUS_OK, result->ok);
     out = wire_write_number(out, STATUS_COUNT, (uint64_t)result->count);
     out = wire_write_number(out, STATUS_VERSION, result->version);
     if (result->has_previous) {
         wire_write_head(out, STATUS_PREVIOUS, previous);
-        write_value(&result->value, call);
+        write_value(&result->value, to);
     }
 }
 
@@ -175,12 +166,12 @@ static size_t size_values(const struct op_result *result)
     return size;
 }
 
-static void put_values(const struct op_result *result, struct grpc_call *call)
+static void put_values(const struct op_result *result, struct chain *to)
 {
     for (size_t i = 0; i < result->item_count; i++) {
         size_t item = value_size(&result->items[i]);
-        wire_write_head(grpc_call_reply_bytes(call, wire_head_size(item)), VALUES_VALUES, item);
-        write_value(&result->items[i], call);
+        wire_write_head(chain_append(to, wire_head_size(item)), VALUES_VALUES, item);
+        write_value(&result->items[i], to);
     }
 }
 
@@ -201,9 +192,9 @@ static size_t size_number(const struct op_result *result)
            wire_number_size(result->version) + bytes_size(result->value.bytes);
 }
 
-static void put_number(const struct op_result *result, struct grpc_call *call)
+static void put_number(const struct op_result *result, struct chain *to)
 {
-    uint8_t *out = grpc_call_reply_bytes(call, size_number(result));
+    uint8_t *out = chain_append(to, size_number(result));
     out = wire_write_number(out, NUMBER_INTEGER, (uint64_t)result->integer);
     out = wire_write_fixed64(out, NUMBER_REAL, bits_of(result->real));
     out = wire_write_number(out, NUMBER_VERSION, result->version);
@@ -225,10 +216,10 @@ static size_t size_list_values(const struct op_result *result)
     return elements_size(result) + list_numbers_size(result);
 }
 
-static void put_list_values(const struct op_result *result, struct grpc_call *call)
+static void put_list_values(const struct op_result *result, struct chain *to)
 {
-    write_elements(result, call, LIST_VALUES);
-    uint8_t *out = grpc_call_reply_bytes(call, list_numbers_size(result));
+    write_elements(result, to, LIST_VALUES);
+    uint8_t *out = chain_append(to, list_numbers_size(result));
     out = wire_write_number(out, LIST_FOUND, result->ok);
     out = wire_write_number(out, LIST_LENGTH, (uint64_t)result->length);
     out = wire_write_number(out, LIST_OFFSET, (uint64_t)result->offset);
@@ -245,12 +236,12 @@ static size_t size_popped(const struct op_result *result)
            wire_number_size(result->ok);
 }
 
-static void put_popped(const struct op_result *result, struct grpc_call *call)
+static void put_popped(const struct op_result *result, struct chain *to)
 {
     if (result->key.len > 0)
-        write_bytes(call, POPPED_KEY, result->key, NULL);
-    write_elements(result, call, POPPED_VALUES);
-    uint8_t *out = grpc_call_reply_bytes(call, wire_number_size(result->ok));
+        write_bytes(to, POPPED_KEY, result->key, NULL);
+    write_elements(result, to, POPPED_VALUES);
+    uint8_t *out = chain_append(to, wire_number_size(result->ok));
     wire_write_number(out, POPPED_FOUND, result->ok);
 }
 
@@ -272,12 +263,12 @@ static size_t size_positions(const struct op_result *result)
     return indexes > 0 ? wire_head_size(indexes) + indexes : 0;
 }
 
-static void put_positions(const struct op_result *result, struct grpc_call *call)
+static void put_positions(const struct op_result *result, struct chain *to)
 {
     size_t indexes = indexes_size(result);
     if (indexes == 0)
         return;
-    uint8_t *out = grpc_call_reply_bytes(call, wire_head_size(indexes) + indexes);
+    uint8_t *out = chain_append(to, wire_head_size(indexes) + indexes);
     out = wire_write_head(out, POSITIONS_INDEXES, indexes);
     for (size_t i = 0; i < result->index_count; i++)
         out = wire_write_varint(out, (uint64_t)result->indexes[i]);
@@ -292,10 +283,10 @@ static size_t size_key(const struct op_result *result)
     return result->key.len > 0 ? bytes_size(result->key) : 0;
 }
 
-static void put_key(const struct op_result *result, struct grpc_call *call)
+static void put_key(const struct op_result *result, struct chain *to)
 {
     if (result->key.len > 0)
-        write_bytes(call, KEY_KEY, result->key, NULL);
+        write_bytes(to, KEY_KEY, result->key, NULL);
 }
 
 const struct encoder encode_key = {size_key, put_key, 0};
@@ -311,9 +302,9 @@ static size_t size_key_info(const struct op_result *result)
            wire_number_size(result->as_of);
 }
 
-static void put_key_info(const struct op_result *result, struct grpc_call *call)
+static void put_key_info(const struct op_result *result, struct chain *to)
 {
-    uint8_t *out = grpc_call_reply_bytes(call, size_key_info(result));
+    uint8_t *out = chain_append(to, size_key_info(result));
     out = wire_write_number(out, INFO_FOUND, result->ok);
     out = wire_write_number(out, INFO_TYPE, result->type);
     out = wire_write_number(out, INFO_LENGTH, (uint64_t)result->length);

@@ -4,18 +4,15 @@
 
 #include "store/op.h"
 
-struct grpc_call;
+struct chain;
 
 /* How results without an error become replies; blobs are shared, the rest is copied. */
 struct encoder {
     size_t (*size)(const struct op_result *result); /* bytes of the message */
-    /* Writes exactly those as the next piece of the call's reply. */
-    void (*write)(const struct op_result *result, struct grpc_call *call);
+    /* Appends exactly those. */
+    void (*write)(const struct op_result *result, struct chain *to);
     unsigned reply_field; /* number of the message's field in Reply; 0 = it has none */
 };
-
-/* Replies to the call. */
-void encode(const struct encoder *encoder, const struct op_result *result, struct grpc_call *call);
 
 extern const struct encoder encode_status;
 extern const struct encoder encode_value;

@@ -1,5 +1,5 @@
 /* TxnReply: replies within a reply. Which message each has follows from the operation table. */
-#include "grpc/server.h"
+#include "base/chain.h"
 #include "service/encode.h"
 #include "service/wire.h"
 
@@ -30,25 +30,25 @@ static size_t size_txn_reply(const struct op_result *result)
     return size;
 }
 
-static void put_reply(const struct op *op, const struct op_result *result, struct grpc_call *call)
+static void put_reply(const struct op *op, const struct op_result *result, struct chain *to)
 {
     const struct encoder *encoder = encoders[op->kind];
     size_t message = encoder->size(result);
     size_t reply = reply_size(op, message);
-    uint8_t *out = grpc_call_reply_bytes(call, wire_head_size(reply) + reply - message);
+    uint8_t *out = chain_append(to, wire_head_size(reply) + reply - message);
     out = wire_write_head(out, TXN_REPLIES, reply);
     out = wire_write_number(out, REPLY_ID, op->id);
     wire_write_head(out, encoder->reply_field, message);
-    encoder->write(result, call);
+    encoder->write(result, to);
 }
 
-static void put_txn_reply(const struct op_result *result, struct grpc_call *call)
+static void put_txn_reply(const struct op_result *result, struct chain *to)
 {
-    uint8_t *out = grpc_call_reply_bytes(call, wire_number_size(result->ok));
+    uint8_t *out = chain_append(to, wire_number_size(result->ok));
     wire_write_number(out, TXN_SUCCEEDED, result->ok);
     for (size_t i = 0; i < result->result_count; i++)
-        put_reply(&result->done[i], &result->results[i], call);
-    out = grpc_call_reply_bytes(call, wire_number_size(result->version));
+        put_reply(&result->done[i], &result->results[i], to);
+    out = chain_append(to, wire_number_size(result->version));
     wire_write_number(out, TXN_VERSION, result->version);
 }
 

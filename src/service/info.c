@@ -90,23 +90,22 @@ static size_t entry_size(const struct field *field)
            field->value.len;
 }
 
-static void reply(const struct field *first, struct grpc_call *call)
+static void put_reply(const struct field *first, struct chain *reply)
 {
     size_t size = 0;
     for (const struct field *field = first; field != NULL; field = field->next)
         size += wire_head_size(entry_size(field)) + entry_size(field);
-    grpc_call_reply_begin(call, size);
-    uint8_t *out = grpc_call_reply_bytes(call, size);
+    grpc_reply_begin(reply, size);
+    uint8_t *out = chain_append(reply, size);
     for (const struct field *field = first; field != NULL; field = field->next) {
         out = wire_write_head(out, INFO_FIELDS, entry_size(field));
         out = wire_write_bytes(out, ENTRY_KEY, field->name);
         out = wire_write_bytes(out, ENTRY_VALUE, field->value);
     }
-    grpc_call_reply_end(call);
 }
 
 enum err info_answer(const struct info_source *source, struct slice message, struct arena *arena,
-                     struct grpc_call *call, const char **why)
+                     struct chain *reply, const char **why)
 {
     void *decoded;
     enum err err = wire_decode(&keystore__v1__info_request__descriptor, message, arena, &decoded);
@@ -124,6 +123,6 @@ enum err info_answer(const struct info_source *source, struct slice message, str
         if (is_wanted(request, source->sections[i].name))
             source->sections[i].write(source->user, &writer);
     }
-    reply(writer.first, call);
+    put_reply(writer.first, reply);
     return ERR_NONE;
 }

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-struct grpc_call;
+struct chain;
 struct info_writer;
 
 /* A section and who fills it: write() calls info_put() for each of its fields, on any thread. */
@@ -33,9 +33,10 @@ void info_put(struct info_writer *writer, const char *name, const char *format, 
 
 /*
  * Answers an InfoRequest, whose bytes are `message`, with the sections that it names, or all if it
- * names none. On error the call is not answered, and *why is a sentence, static or in the arena.
+ * names none: the reply is appended as grpc_call_reply_chain() takes it. On error it is not, and
+ * *why is a sentence, static or in the arena.
  */
 enum err info_answer(const struct info_source *source, struct slice message, struct arena *arena,
-                     struct grpc_call *call, const char **why) __attribute__((warn_unused_result));
+                     struct chain *reply, const char **why) __attribute__((warn_unused_result));
 
 #endif

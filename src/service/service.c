@@ -2,14 +2,22 @@
  * A call's way through decode, check, engine and encode. What a request needs in memory lives in a
  * struct request that is used again for the next one; only a call that the engine answers later
  * keeps its own for longer.
+ *
+ * The thread must go on with other calls soon. So a large request is decoded, carried out and
+ * encoded by another thread (offload.h), and so is one that the engine finds to take long. One
+ * whose keys are held up by such a request waits, and then begins again from its message.
  */
 #include "service/service.h"
 
+#include "base/chain.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "grpc/message.h"
 #include "grpc/server.h"
 #include "service/check.h"
 #include "service/info.h"
+#include "service/offload.h"
 #include "service/route.h"
 #include "service/status.h"
 #include "service/wire.h"
@@ -17,34 +25,59 @@
 #include <mini_redis.pb-c.h>
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Requests that are worked off together, so that the engine can fetch their data ahead. */
 #define MAX_BATCH 16
+/* A larger message takes more than a millisecond to be decoded and carried out: with many keys or
+ * values, which may be 10 bytes each and take 200 ns; or with one, that is logged. */
+#define MANY_BYTES ((size_t)64 * 1024)
+#define ONE_BYTES  ((size_t)4 * 1024 * 1024)
+
+/* Bytes of an error's text that comes from another thread. */
+#define MAX_WHY 500
+
+enum request_state {
+    REQUEST_NEW,
+    REQUEST_BATCHED,   /* waits in the batch */
+    REQUEST_PENDING,   /* the engine has it */
+    REQUEST_HELD,      /* waits in the list of those that are held up */
+    REQUEST_OFFLOADED, /* another thread has it */
+};
 
 struct request {
     struct engine_task task; /* first: on_done finds the request by it */
     struct arena arena;
     struct service *service;
     const struct method *method;
-    struct grpc_call *call; /* NULL: it was cancelled while it waited in the batch */
-    bool batched;
-    struct request *next; /* while it waits for use */
+    struct grpc_call *call; /* NULL: it was cancelled while it waited in the batch, or offloaded */
+    enum request_state state;
+    bool is_apart;                   /* what follows is in use, to be given back with the request */
+    struct request *next, *previous; /* while it waits for use, or is held up */
+
+    struct grpc_message message; /* taken over from the call */
+    uint64_t max_reply;
+    struct offload_job job;
+    atomic_bool is_abandoned; /* offloaded: nobody waits for it any more */
+    struct chain reply;       /* made by another thread, */
+    char why[MAX_WHY];        /* or what has gone wrong there */
 };
 
 struct service {
     struct grpc_service grpc;
-    struct engine *engine;
-    unsigned part; /* of the engine, as it is used by this thread */
-    const struct info_source *info;
+    struct service_options options;
     struct check_limits limits;
-    size_t max_answer;
     atomic_uint_fast64_t commands; /* written by this thread alone */
     struct request *idle;
     struct request *batch[MAX_BATCH]; /* decoded and checked, in order of arrival */
     size_t batch_count;
-    int64_t now_ms; /* the wall clock */
+    struct request *held, *last_held; /* in order of arrival, */
+    size_t held_count;                /* so many */
+    int64_t now_ms;                   /* the wall clock */
 };
+
+/* ---- requests ---- */
 
 static struct request *take_request(struct service *service)
 {
@@ -53,19 +86,41 @@ static struct request *take_request(struct service *service)
         request = mem_alloc_zero(sizeof *request);
         arena_init(&request->arena);
         request->service = service;
-        request->task.part = service->part;
+        request->task.part = service->options.part;
         return request;
     }
     service->idle = request->next;
     return request;
 }
 
+/* Gives back what only requests have that do not go straight through. */
+static void give_back_rest(struct request *request)
+{
+    grpc_message_deinit(&request->message);
+    chain_deinit(&request->reply);
+    atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
+    request->is_apart = false;
+}
+
 static void give_back(struct request *request)
 {
     op_result_release(&request->task.result);
     arena_reset(&request->arena);
+    if (request->is_apart)
+        give_back_rest(request);
+    request->state = REQUEST_NEW;
     request->next = request->service->idle;
     request->service->idle = request;
+}
+
+/* The message outlives the batch, and the call. */
+static void set_apart(struct request *request)
+{
+    if (request->is_apart)
+        return;
+    request->is_apart = true;
+    request->max_reply = grpc_call_max_reply(request->call);
+    grpc_call_take_message(request->call, &request->message);
 }
 
 static void fail(struct request *request, enum err err, const char *why)
@@ -78,10 +133,15 @@ static void fail(struct request *request, enum err err, const char *why)
 static void answer(struct request *request)
 {
     const struct op_result *result = &request->task.result;
-    if (result->err != ERR_NONE)
+    if (result->err != ERR_NONE) {
         fail(request, result->err, result->why);
-    else
-        encode(request->method->encoder, result, request->call);
+    } else if (request->is_apart && chain_length(&request->reply) > 0) {
+        grpc_call_reply_chain(request->call, &request->reply);
+    } else {
+        const struct encoder *encoder = request->method->encoder;
+        encoder->write(result, grpc_call_reply_begin(request->call, encoder->size(result)));
+        grpc_call_reply_end(request->call);
+    }
     give_back(request);
 }
 
@@ -90,11 +150,188 @@ static void on_done(struct engine_task *task)
     answer((struct request *)task);
 }
 
+/* Where a message comes from, and what goes for its answer. */
+struct origin {
+    struct slice message;
+    struct blob *holder;
+    uint64_t max_reply;
+    int64_t now_ms;
+};
+
+/* The operation of the message, as far as it can be judged without the data. */
+static enum err make_op(struct request *request, const struct origin *origin, const char **why)
+{
+    const struct service *service = request->service;
+    struct op *op = &request->task.op;
+    *op = (struct op){.kind = request->method->kind,
+                      .holder = origin->holder,
+                      .now_ms = origin->now_ms,
+                      .max_answer = service->options.max_answer,
+                      .max_reply = origin->max_reply,
+                      .max_value = service->limits.max_value};
+    enum err err = decode(&request->method->decoder, origin->message, &request->arena, op, why);
+    return err != ERR_NONE ? err : check_op(&service->limits, op, &request->arena, why);
+}
+
+static struct origin apart(const struct request *request, int64_t now_ms)
+{
+    return (struct origin){.message = grpc_message_bytes(&request->message),
+                           .holder = request->message.blob,
+                           .max_reply = request->max_reply,
+                           .now_ms = now_ms};
+}
+
+/* ---- on another thread ---- */
+
+static enum err answer_info(struct request *request, const char **why)
+{
+    return info_answer(request->service->options.info, grpc_message_bytes(&request->message),
+                       &request->arena, &request->reply, why);
+}
+
+static enum err run_op(struct request *request, const char **why)
+{
+    struct engine_task *task = &request->task;
+    struct origin origin = apart(request, clock_unix_ms());
+    enum err err = make_op(request, &origin, why);
+    if (err != ERR_NONE)
+        return err;
+    engine_run(request->service->options.engine, task);
+    *why = task->result.why;
+    if (task->result.err != ERR_NONE)
+        return task->result.err;
+    const struct encoder *encoder = request->method->encoder;
+    grpc_reply_begin(&request->reply, encoder->size(&task->result));
+    encoder->write(&task->result, &request->reply);
+    return ERR_NONE;
+}
+
+/* All that is large is given back here, too. */
+static void run(struct offload_job *job)
+{
+    struct request *request = (struct request *)((char *)job - offsetof(struct request, job));
+    struct op_result *result = &request->task.result;
+    const char *why = NULL;
+    if (atomic_load(&request->is_abandoned))
+        return;
+    enum err err =
+        request->method->type == METHOD_INFO ? answer_info(request, &why) : run_op(request, &why);
+    uint64_t seen = result->seen;
+    op_result_release(result);
+    *result = (struct op_result){.err = err, .seen = seen};
+    if (err != ERR_NONE)
+        snprintf(request->why, sizeof request->why, "%s", why);
+    result->why = request->why; /* it may have lain in the arena */
+    grpc_message_deinit(&request->message);
+    arena_reset(&request->arena);
+}
+
+/* ---- on its way ---- */
+
+static void finish(struct request *request)
+{
+    if (request->call == NULL) {
+        give_back(request);
+        return;
+    }
+    request->state = REQUEST_PENDING;
+    if (request->method->type == METHOD_INFO ||
+        engine_settle(request->service->options.engine, &request->task) == ENGINE_DONE)
+        answer(request);
+}
+
+/* Has another thread answer the request. */
+static void offload(struct request *request)
+{
+    struct offload *offload = request->service->options.offload;
+    set_apart(request);
+    arena_reset(&request->arena);
+    request->task.result = (struct op_result){0};
+    request->state = REQUEST_OFFLOADED;
+    request->job.run = run;
+    request->job.part = request->service->options.part;
+    if (offload != NULL) {
+        offload_add(offload, &request->job, request->method->type == METHOD_INFO);
+        return;
+    }
+    run(&request->job);
+    finish(request);
+}
+
+/* The request waits until others are done, in order of arrival. */
+static void hold(struct request *request)
+{
+    struct service *service = request->service;
+    set_apart(request);
+    arena_reset(&request->arena);
+    request->state = REQUEST_HELD;
+    request->next = NULL;
+    request->previous = service->last_held;
+    *(request->previous != NULL ? &request->previous->next : &service->held) = request;
+    service->last_held = request;
+    service->held_count++;
+}
+
+static void let_go(struct request *request)
+{
+    struct service *service = request->service;
+    *(request->previous != NULL ? &request->previous->next : &service->held) = request->next;
+    *(request->next != NULL ? &request->next->previous : &service->last_held) = request->previous;
+    request->state = REQUEST_NEW;
+    service->held_count--;
+}
+
 static void submit(struct request *request)
 {
-    request->batched = false;
-    if (engine_submit(request->service->engine, &request->task) == ENGINE_DONE)
+    request->state = REQUEST_PENDING;
+    switch (engine_submit(request->service->options.engine, &request->task)) {
+    case ENGINE_DONE:
         answer(request);
+        break;
+    case ENGINE_PENDING:
+        break;
+    case ENGINE_HELD:
+        hold(request);
+        break;
+    case ENGINE_COSTLY:
+        offload(request);
+        break;
+    }
+}
+
+/* Once more, from its message. */
+static void submit_again(struct request *request)
+{
+    struct origin origin = apart(request, request->service->now_ms);
+    const char *why;
+    enum err err = make_op(request, &origin, &why);
+    if (err == ERR_NONE) {
+        submit(request);
+        return;
+    }
+    fail(request, err, why);
+    give_back(request);
+}
+
+/* Those that are held up once more come behind the others, so that each has one turn. An answer may
+ * end a connection, and with it others of these requests. */
+static void submit_held(struct service *service)
+{
+    for (size_t left = service->held_count; left > 0 && service->held != NULL; left--) {
+        struct request *request = service->held;
+        let_go(request);
+        submit_again(request);
+    }
+}
+
+void service_resume(struct service *service)
+{
+    struct offload *offload = service->options.offload;
+    struct offload_job *job;
+    service_set_time(service, clock_unix_ms());
+    while (offload != NULL && (job = offload_take(offload, service->options.part)) != NULL)
+        finish((struct request *)((char *)job - offsetof(struct request, job)));
+    submit_held(service);
 }
 
 /* Takes out of the batch what was cancelled since, for its message is gone. What is left. */
@@ -118,7 +355,7 @@ static void on_batch_end(void *user)
     for (size_t i = 0; i < count; i++)
         tasks[i] = &service->batch[i]->task;
     if (count > 1)
-        engine_prepare(service->engine, tasks, count);
+        engine_prepare(service->options.engine, tasks, count);
     service->batch_count = 0;
     for (size_t i = 0; i < count; i++)
         submit(service->batch[i]);
@@ -129,31 +366,6 @@ static void count_command(struct service *service)
 {
     uint_fast64_t before = atomic_load_explicit(&service->commands, memory_order_relaxed);
     atomic_store_explicit(&service->commands, before + 1, memory_order_relaxed);
-}
-
-/* The operation of the message, as far as it can be judged without the data. */
-static enum err make_op(struct request *request, struct slice message, const char **why)
-{
-    const struct service *service = request->service;
-    struct op *op = &request->task.op;
-    *op = (struct op){.kind = request->method->kind,
-                      .holder = grpc_call_holder(request->call),
-                      .now_ms = service->now_ms,
-                      .max_answer = service->max_answer,
-                      .max_reply = grpc_call_max_reply(request->call),
-                      .max_value = service->limits.max_value};
-    enum err err = decode(&request->method->decoder, message, &request->arena, op, why);
-    return err != ERR_NONE ? err : check_op(&service->limits, op, &request->arena, why);
-}
-
-static void answer_info(struct request *request, struct slice message)
-{
-    const char *why;
-    enum err err =
-        info_answer(request->service->info, message, &request->arena, request->call, &why);
-    if (err != ERR_NONE)
-        fail(request, err, why);
-    give_back(request);
 }
 
 /* What came before it in this read is a part of the snapshot. */
@@ -171,39 +383,53 @@ static void answer_save(struct request *request, struct slice message)
         return;
     }
     const Keystore__V1__SaveRequest *save = decoded;
-    grpc_call_set_user(request->call, request);
-    if (engine_save(service->engine, &request->task, save->wait) == ENGINE_DONE)
+    request->state = REQUEST_PENDING;
+    if (engine_save(service->options.engine, &request->task, save->wait) == ENGINE_DONE)
         answer(request);
 }
 
-static void on_request(void *user, struct grpc_call *call, const void *method, struct slice message)
+/* True if the message alone says that the request takes long. */
+static bool is_bulky(const struct method *method, size_t size)
+{
+    if (size <= MANY_BYTES || method->type != METHOD_OP)
+        return false;
+    enum op_keys keys = op_info(method->kind)->keys;
+    bool has_one = keys == OP_KEYS_KEY && method->kind != OP_L_PUSH && method->kind != OP_R_PUSH;
+    return !has_one || size > ONE_BYTES;
+}
+
+static void on_request(void *user, struct grpc_call *call, const void *found, struct slice message)
 {
     struct service *service = user;
+    const struct method *method = found;
     struct request *request = take_request(service);
     struct engine_task *task = &request->task;
     const char *why;
     count_command(service);
     request->call = call;
     request->method = method;
-    request->batched = false;
     task->arena = &request->arena;
     task->on_done = on_done;
-    if (request->method->type == METHOD_INFO) {
-        answer_info(request, message);
+    grpc_call_set_user(call, request);
+    if (method->type == METHOD_INFO || is_bulky(method, message.len)) {
+        offload(request);
         return;
     }
-    if (request->method->type == METHOD_SAVE) {
+    if (method->type == METHOD_SAVE) {
         answer_save(request, message);
         return;
     }
-    enum err err = make_op(request, message, &why);
+    struct origin origin = {.message = message,
+                            .holder = grpc_call_holder(call),
+                            .max_reply = grpc_call_max_reply(call),
+                            .now_ms = service->now_ms};
+    enum err err = make_op(request, &origin, &why);
     if (err != ERR_NONE) {
         fail(request, err, why);
         give_back(request);
         return;
     }
-    grpc_call_set_user(call, request);
-    request->batched = true;
+    request->state = REQUEST_BATCHED;
     service->batch[service->batch_count++] = request;
     if (service->batch_count == MAX_BATCH)
         on_batch_end(service);
@@ -213,11 +439,23 @@ static void on_cancel(void *user, struct grpc_call *call)
 {
     struct service *service = user;
     struct request *request = grpc_call_user(call);
-    if (request->batched) {
-        request->call = NULL; /* the batch lets it go */
+    switch (request->state) {
+    case REQUEST_BATCHED: /* the batch lets it go */
+        request->call = NULL;
         return;
+    case REQUEST_OFFLOADED: /* finish() does */
+        request->call = NULL;
+        atomic_store(&request->is_abandoned, true);
+        return;
+    case REQUEST_HELD:
+        let_go(request);
+        break;
+    case REQUEST_PENDING:
+        engine_cancel(service->options.engine, &request->task);
+        break;
+    case REQUEST_NEW:
+        break;
     }
-    engine_cancel(service->engine, &request->task);
     give_back(request);
 }
 
@@ -227,16 +465,12 @@ static const void *find_method(void *user, struct slice path)
     return route_find(path);
 }
 
-struct service *service_new(struct engine *engine, unsigned part, const struct info_source *info,
-                            size_t max_value, size_t max_answer)
+struct service *service_new(const struct service_options *options)
 {
     struct service *service = mem_alloc(sizeof *service);
     *service = (struct service){
-        .engine = engine,
-        .part = part,
-        .info = info,
-        .limits = {.databases = engine->databases, .max_value = max_value},
-        .max_answer = max_answer,
+        .options = *options,
+        .limits = {.databases = options->engine->databases, .max_value = options->max_value},
         .grpc = {.user = service,
                  .find_method = find_method,
                  .unknown_method = "this server has no such method; docs/operations.md lists those "
@@ -252,8 +486,12 @@ struct service *service_new(struct engine *engine, unsigned part, const struct i
 
 void service_free(struct service *service)
 {
+    struct offload_job *job;
     if (service == NULL)
         return;
+    struct offload *offload = service->options.offload;
+    while (offload != NULL && (job = offload_take(offload, service->options.part)) != NULL)
+        finish((struct request *)((char *)job - offsetof(struct request, job)));
     while (service->idle != NULL) {
         struct request *request = service->idle;
         service->idle = request->next;

@@ -11,19 +11,31 @@
 struct engine;
 struct grpc_service;
 struct info_source;
+struct offload;
 struct service;
 
-/* `engine` and `info`, which Info answers from, are borrowed; to the engine the service is part
- * `part`. `max_value` is the longest value in bytes, `max_answer` the most that the elements of one
- * answer may take. Free with service_free(). */
-struct service *service_new(struct engine *engine, unsigned part, const struct info_source *info,
-                            size_t max_value, size_t max_answer);
+/* What a service works with; all borrowed. */
+struct service_options {
+    struct engine *engine;
+    unsigned part;                  /* which one the service is to the engine and to `offload` */
+    const struct info_source *info; /* Info answers from it */
+    struct offload *offload;        /* where requests are answered that take long; NULL: here */
+    size_t max_value;               /* of one value, in bytes */
+    size_t max_answer;              /* that the elements of one answer may take, in bytes */
+};
 
-/* No call may be under way. NULL is allowed. */
+/* Free with service_free(). */
+struct service *service_new(const struct service_options *options);
+
+/* No call may be under way, and offload is stopped. NULL is allowed. */
 void service_free(struct service *service);
 
 /* The wall clock as the next requests see it: Unix time. To be told before they come. */
 void service_set_time(struct service *service, int64_t now_ms);
+
+/* Goes on with the requests that others held up or have worked on meanwhile. To be called after
+ * engine_complete(), and when offload says that something is done. */
+void service_resume(struct service *service);
 
 /* Requests that it has taken so far, good or bad. Any thread may ask. */
 uint64_t service_commands(const struct service *service);

@@ -36,6 +36,16 @@ void apply_unit(struct keyspace *space, const struct op *op, struct op_result *r
     *result = failed;
 }
 
+/* Units that take long may end in another order than they began. */
+static void note_revision(struct store *store, uint64_t revision)
+{
+    uint64_t newest = atomic_load_explicit(&store->revision, memory_order_relaxed);
+    while (newest < revision &&
+           !atomic_compare_exchange_weak_explicit(&store->revision, &newest, revision,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
 void apply_roll_back(struct keyspace *space, struct op_result *result)
 {
     undo_roll_back(space->undo);
@@ -45,6 +55,8 @@ void apply_roll_back(struct keyspace *space, struct op_result *result)
     space->wrote = false;
     if (space->revision == 0)
         return;
+    if (space->sink != space->store->sink) /* its revision is not given again */
+        note_revision(space->store, space->revision);
     if (space->sink != NULL)
         space->sink->abort(space->sink);
     space->sink = space->store->sink;
@@ -154,16 +166,6 @@ uint64_t apply_revision(struct keyspace *space)
     if (space->revision == 0)
         begin_unit(space);
     return space->revision;
-}
-
-/* Units that take long may end in another order than they began. */
-static void note_revision(struct store *store, uint64_t revision)
-{
-    uint64_t newest = atomic_load_explicit(&store->revision, memory_order_relaxed);
-    while (newest < revision &&
-           !atomic_compare_exchange_weak_explicit(&store->revision, &newest, revision,
-                                                  memory_order_relaxed, memory_order_relaxed))
-        ;
 }
 
 void apply_end(struct keyspace *space)

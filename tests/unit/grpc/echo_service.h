@@ -54,10 +54,10 @@ static inline const void *echo_find_method(void *user, struct slice path)
 static inline void echo_reply(struct grpc_call *call, struct slice message)
 {
     size_t half = message.len / 2;
-    grpc_call_reply_begin(call, message.len);
+    struct chain *reply = grpc_call_reply_begin(call, message.len);
     if (half > 0)
-        memcpy(grpc_call_reply_bytes(call, half), message.data, half);
-    uint8_t *out = grpc_call_reply_bytes(call, message.len - half);
+        memcpy(chain_append(reply, half), message.data, half);
+    uint8_t *out = chain_append(reply, message.len - half);
     if (message.len > 0)
         memcpy(out, message.data + half, message.len - half);
     grpc_call_reply_end(call);

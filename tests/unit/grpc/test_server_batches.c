@@ -214,10 +214,10 @@ static void test_reply_from_blobs(void **state)
     struct blob *blob = blob_copy(SLICE_LITERAL("bytes that several hold"));
     struct grpc_call *call = echo->pending[0].call;
     echo->pending[0].call = NULL;
-    grpc_call_reply_begin(call, 4 + 5 + 4);
-    memcpy(grpc_call_reply_bytes(call, 4), "some", 4);
-    grpc_call_reply_blob(call, blob_retain(blob), slice_make(blob->data, 5));
-    grpc_call_reply_blob(call, blob_retain(blob), slice_make(blob->data + blob->len - 4, 4));
+    struct chain *reply = grpc_call_reply_begin(call, 4 + 5 + 4);
+    memcpy(chain_append(reply, 4), "some", 4);
+    chain_append_blob(reply, blob_retain(blob), slice_make(blob->data, 5));
+    chain_append_blob(reply, blob_retain(blob), slice_make(blob->data + blob->len - 4, 4));
     grpc_call_reply_end(call);
     assert_true(echo_exchange(echo));
     echo_assert_reply(stream, SLICE_LITERAL("somebyteshold"));

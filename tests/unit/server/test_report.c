@@ -211,7 +211,7 @@ static void test_commands_of_all_workers(void **state)
     assert_field(fixture, "total_commands_processed", "0");
     for (unsigned i = 0; i < 2; i++)
         fixture->workers[i] = worker_new(&fixture->config, i, fixture->engine, fixture->admission,
-                                         &fixture->report.info);
+                                         NULL, &fixture->report.info);
     fixture->report.workers = fixture->workers;
     ask(fixture, "stats");
     assert_field(fixture, "total_commands_processed", "0");

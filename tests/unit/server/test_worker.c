@@ -72,7 +72,7 @@ static void start_workers(struct worker **workers, size_t count, const struct co
     assert_true(count <= 8);
     assert_true(listener_bind(address, descriptors, count));
     for (size_t i = 0; i < count; i++) {
-        workers[i] = worker_new(config, (unsigned)i, engine, admission, &no_info);
+        workers[i] = worker_new(config, (unsigned)i, engine, admission, NULL, &no_info);
         assert_int_equal(worker_listen(workers[i], descriptors[i], address), 0);
     }
     for (size_t i = 0; i < count; i++)
@@ -483,7 +483,7 @@ static void test_a_descriptor_that_is_no_socket_is_refused(void **state)
     struct config config = make_config();
     struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
-    struct worker *worker = worker_new(&config, 0, engine, admission, &no_info);
+    struct worker *worker = worker_new(&config, 0, engine, admission, NULL, &no_info);
     int descriptor = open("/dev/null", O_RDWR);
     assert_true(worker_listen(worker, descriptor, &address) < 0);
     worker_free(worker);
@@ -498,7 +498,7 @@ static void test_free_takes_what_never_ran_and_null(void **state)
     struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
     int descriptor;
-    struct worker *worker = worker_new(&config, 0, engine, admission, &no_info);
+    struct worker *worker = worker_new(&config, 0, engine, admission, NULL, &no_info);
     assert_true(listener_bind(&address, &descriptor, 1));
     assert_int_equal(worker_listen(worker, descriptor, &address), 0);
     worker_free(worker);

@@ -1,52 +1,10 @@
-/*
- * A call whose reply is caught: this file takes the place of grpc/server.c in the tests of
- * service/encode*.c. Included after <cmocka.h>.
- */
+/* Encoding of results, read back, for the tests of service/encode*.c. Included after <cmocka.h>. */
 #ifndef KEYSTORE_TESTS_FAKE_CALL_H
 #define KEYSTORE_TESTS_FAKE_CALL_H
 
-#include "base/blob.h"
-#include "grpc/server.h"
+#include "base/chain.h"
 #include "service/encode.h"
 #include "service/messages.h"
-
-struct grpc_call {
-    uint8_t *reply; /* of exactly the announced size, so that a sanitizer sees what passes it */
-    size_t size;
-    size_t written;
-    size_t blob_bytes; /* of them, not copied */
-    bool ended;
-};
-
-void grpc_call_reply_begin(struct grpc_call *call, size_t size)
-{
-    assert_null(call->reply);
-    call->reply = malloc(size > 0 ? size : 1);
-    call->size = size;
-}
-
-uint8_t *grpc_call_reply_bytes(struct grpc_call *call, size_t size)
-{
-    assert_non_null(call->reply);
-    assert_true(size <= call->size - call->written);
-    call->written += size;
-    return call->reply + call->written - size;
-}
-
-void grpc_call_reply_blob(struct grpc_call *call, struct blob *blob, struct slice part)
-{
-    assert_true(part.data >= blob->data && part.len <= blob->len);
-    memcpy(grpc_call_reply_bytes(call, part.len), part.data, part.len);
-    call->blob_bytes += part.len;
-    blob_release(blob);
-}
-
-void grpc_call_reply_end(struct grpc_call *call)
-{
-    assert_int_equal(call->written, call->size);
-    assert_false(call->ended);
-    call->ended = true;
-}
 
 static size_t blob_bytes; /* of the newest encoding */
 
@@ -54,13 +12,23 @@ static size_t blob_bytes; /* of the newest encoding */
 static inline void *fake_call_encode(const struct encoder *encoder, const struct op_result *result,
                                      const ProtobufCMessageDescriptor *descriptor)
 {
-    struct grpc_call call = {0};
-    encode(encoder, result, &call);
-    assert_true(call.ended);
-    blob_bytes = call.blob_bytes;
-    void *message = protobuf_c_message_unpack(descriptor, NULL, call.size, call.reply);
+    struct chain reply = {0};
+    encoder->write(result, &reply);
+    size_t size = chain_length(&reply), written = 0;
+    assert_int_equal(size, encoder->size(result));
+    uint8_t *bytes = malloc(size > 0 ? size : 1);
+    struct iovec pieces[64];
+    size_t count = chain_pieces(&reply, (struct chain_cursor){0}, pieces, 64);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(bytes + written, pieces[i].iov_base, pieces[i].iov_len);
+        written += pieces[i].iov_len;
+    }
+    assert_int_equal(written, size);
+    blob_bytes = reply.referenced;
+    void *message = protobuf_c_message_unpack(descriptor, NULL, size, bytes);
     assert_non_null(message);
-    free(call.reply);
+    free(bytes);
+    chain_deinit(&reply);
     return message;
 }
 

@@ -51,7 +51,10 @@ static inline struct raw_link *raw_link_new(struct engine *engine, const char *m
     struct raw_link *link = calloc(1, sizeof *link);
     struct grpc_limits limits = grpc_limits_for(RAW_MAX_VALUE, &http2_default_limits);
     link->engine = engine;
-    link->service = service_new(engine, 0, &raw_no_info, RAW_MAX_VALUE, limits.max_message);
+    link->service = service_new(&(struct service_options){.engine = engine,
+                                                          .info = &raw_no_info,
+                                                          .max_value = RAW_MAX_VALUE,
+                                                          .max_answer = limits.max_message});
     link->server = grpc_server_new(&limits, service_grpc(link->service));
     link->connection = grpc_connection_new(link->server, raw_on_output, link, 1000);
     link->path = method_path;

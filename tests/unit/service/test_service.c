@@ -499,7 +499,8 @@ static void test_values_around_the_size_of_blobs(void **state)
     (void)state;
     static const size_t sizes[] = {16383, 16384, 16385, 40000, 300000};
     struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 1);
-    struct service *service = service_new(engine, 0, &link_info, 1000000, 1000000);
+    struct service *service = service_new(&(struct service_options){
+        .engine = engine, .info = &link_info, .max_value = 1000000, .max_answer = 1000000});
     struct grpc_limits limits = grpc_limits_for(1000000, &http2_default_limits);
     struct grpc_server *grpc = grpc_server_new(&limits, service_grpc(service));
     struct link large = {.service = service, .grpc = grpc};

@@ -113,6 +113,13 @@ static struct lock_set expected_for(struct store *store, enum op_kind kind)
     return set;
 }
 
+static struct lock_set lock_shards(struct store *store, struct op *op)
+{
+    struct lock_set set = lock_shards_of(store, op);
+    assert_true(lock_take(store, &set, false));
+    return set;
+}
+
 static void every_kind_locks_its_keys(unsigned threads, size_t shards)
 {
     struct store *store = store_new(&(struct store_options){.databases = 1, .threads = threads});
@@ -124,7 +131,7 @@ static void every_kind_locks_its_keys(unsigned threads, size_t shards)
         struct lock_set set = lock_shards(store, &all.op);
         assert_set(&set, &expected);
         assert_locked(store, &set);
-        lock_release(store, &set);
+        lock_release(store, &set, false);
         assert_locked(store, &(struct lock_set){0});
     }
     store_free(store);
@@ -156,7 +163,7 @@ static void test_the_hashes_are_noted(void **state)
     for (size_t i = 0; i < COUNT(kinds); i++) {
         all.op.kind = kinds[i];
         struct lock_set set = lock_shards(store, &all.op);
-        lock_release(store, &set);
+        lock_release(store, &set, false);
     }
     assert_hashed(store, all.op.key, all.op.hash);
     assert_hashed(store, all.op.target.bytes, all.op.target.hash);
@@ -187,7 +194,7 @@ static void test_operations_within_others(void **state)
         add(store, &expected, names[i]);
     struct lock_set set = lock_shards(store, &op);
     assert_set(&set, &expected);
-    lock_release(store, &set);
+    lock_release(store, &set, false);
     assert_hashed(store, sets[1].key, sets[1].hash);
     store_free(store);
 }
@@ -213,7 +220,7 @@ static void *lock_and_release(void *context)
 {
     struct locker *locker = context;
     struct lock_set set = lock_shards(locker->store, locker->op);
-    lock_release(locker->store, &set);
+    lock_release(locker->store, &set, false);
     return NULL;
 }
 

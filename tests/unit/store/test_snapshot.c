@@ -263,8 +263,11 @@ static void test_nothing_happens_meanwhile(void **state)
     for (unsigned i = 0; i < 5000; i++)
         apply_something(fixture);
     take_snapshot(fixture, 0);
+    while (fixture->saved.count <= 100) { /* FlushDb was among the last operations */
+        apply_something(fixture);
+        take_snapshot(fixture, 0);
+    }
     take_snapshot(fixture, 0);
-    assert_true(fixture->saved.count > 100);
     assert_int_equal(fixture->early, 0);
 }
 

@@ -1,0 +1,162 @@
+/* Two kinds of queues under one lock: what is to be done, and for each part what is done. */
+#include "service/offload.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct queue {
+    struct offload_job *first, *last;
+};
+
+struct offload {
+    pthread_mutex_t mutex;
+    pthread_cond_t wake; /* there is a job, or it is time to stop */
+    struct queue waiting;
+    struct queue *done; /* one for each part */
+    bool stopping;
+    unsigned part_count;
+    void (*on_done)(void *user, unsigned part);
+    void *user;
+    atomic_uint_fast64_t count;
+    unsigned thread_count;
+    pthread_t threads[];
+};
+
+static void push(struct queue *queue, struct offload_job *job)
+{
+    job->next = NULL;
+    *(queue->last != NULL ? &queue->last->next : &queue->first) = job;
+    queue->last = job;
+}
+
+static void push_first(struct queue *queue, struct offload_job *job)
+{
+    job->next = queue->first;
+    queue->first = job;
+    if (queue->last == NULL)
+        queue->last = job;
+}
+
+static struct offload_job *pop(struct queue *queue)
+{
+    struct offload_job *job = queue->first;
+    if (job == NULL)
+        return NULL;
+    queue->first = job->next;
+    if (queue->first == NULL)
+        queue->last = NULL;
+    return job;
+}
+
+/* NULL: it is time to stop. */
+static struct offload_job *next_job(struct offload *offload)
+{
+    struct offload_job *job = NULL;
+    pthread_mutex_lock(&offload->mutex);
+    while (!offload->stopping && (job = pop(&offload->waiting)) == NULL)
+        pthread_cond_wait(&offload->wake, &offload->mutex);
+    pthread_mutex_unlock(&offload->mutex);
+    return job;
+}
+
+static void *run(void *user)
+{
+    struct offload *offload = user;
+    struct offload_job *job;
+    while ((job = next_job(offload)) != NULL) {
+        unsigned part = job->part;
+        job->run(job);
+        pthread_mutex_lock(&offload->mutex);
+        push(&offload->done[part], job);
+        pthread_mutex_unlock(&offload->mutex);
+        offload->on_done(offload->user, part);
+    }
+    return NULL;
+}
+
+static int start_threads(struct offload *offload, unsigned threads)
+{
+    for (unsigned i = 0; i < threads; i++) {
+        int error = pthread_create(&offload->threads[i], NULL, run, offload);
+        if (error != 0)
+            return error;
+        pthread_setname_np(offload->threads[i], "offload");
+        offload->thread_count++;
+    }
+    return 0;
+}
+
+struct offload *offload_new(unsigned threads, unsigned parts,
+                            void (*on_done)(void *user, unsigned part), void *user)
+{
+    struct offload *offload =
+        mem_alloc_zero(sizeof *offload + threads * sizeof offload->threads[0]);
+    pthread_mutex_init(&offload->mutex, NULL);
+    pthread_cond_init(&offload->wake, NULL);
+    offload->done = mem_alloc_zero(parts * sizeof *offload->done);
+    offload->part_count = parts;
+    offload->on_done = on_done;
+    offload->user = user;
+    int error = start_threads(offload, threads);
+    if (error == 0)
+        return offload;
+    offload_stop(offload);
+    offload_free(offload);
+    errno = error;
+    return NULL;
+}
+
+void offload_stop(struct offload *offload)
+{
+    struct offload_job *job;
+    if (offload == NULL)
+        return;
+    pthread_mutex_lock(&offload->mutex);
+    offload->stopping = true;
+    pthread_cond_broadcast(&offload->wake);
+    pthread_mutex_unlock(&offload->mutex);
+    for (unsigned i = 0; i < offload->thread_count; i++)
+        pthread_join(offload->threads[i], NULL);
+    offload->thread_count = 0;
+    while ((job = pop(&offload->waiting)) != NULL)
+        push(&offload->done[job->part], job);
+}
+
+void offload_free(struct offload *offload)
+{
+    if (offload == NULL)
+        return;
+    pthread_mutex_destroy(&offload->mutex);
+    pthread_cond_destroy(&offload->wake);
+    free(offload->done);
+    free(offload);
+}
+
+void offload_add(struct offload *offload, struct offload_job *job, bool urgent)
+{
+    atomic_fetch_add_explicit(&offload->count, 1, memory_order_relaxed);
+    pthread_mutex_lock(&offload->mutex);
+    if (urgent)
+        push_first(&offload->waiting, job);
+    else
+        push(&offload->waiting, job);
+    pthread_cond_signal(&offload->wake);
+    pthread_mutex_unlock(&offload->mutex);
+}
+
+struct offload_job *offload_take(struct offload *offload, unsigned part)
+{
+    pthread_mutex_lock(&offload->mutex);
+    struct offload_job *job = pop(&offload->done[part]);
+    pthread_mutex_unlock(&offload->mutex);
+    return job;
+}
+
+uint64_t offload_count(const struct offload *offload)
+{
+    return atomic_load_explicit(&offload->count, memory_order_relaxed);
+}
