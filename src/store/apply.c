@@ -112,6 +112,54 @@ struct lookup apply_find(struct keyspace *space, uint32_t db, struct slice key, 
     return at;
 }
 
+struct place {
+    const struct dict *dict;
+    uint64_t hash;
+};
+
+static struct place place_of(const struct keyspace *space, uint32_t db, uint64_t hash)
+{
+    return (struct place){&shard_of(space->store, hash)->databases[db].dict, hash};
+}
+
+/* One step for all before the next one, so that what one fetches comes at the same time. */
+static void fetch(const struct place *places, size_t count)
+{
+    struct dict_guess guesses[STORE_PREFETCH];
+    for (size_t i = 0; i < count; i++)
+        dict_prefetch_bucket(places[i].dict, places[i].hash);
+    for (size_t i = 0; i < count; i++) {
+        guesses[i] = dict_guess(places[i].dict, places[i].hash, 0);
+        dict_prefetch(guesses[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (guesses[i].is_bucket)
+            dict_prefetch(dict_guess(places[i].dict, places[i].hash, 1));
+}
+
+void apply_fetch_keys(const struct keyspace *space, const struct op *op, size_t i)
+{
+    struct place places[STORE_PREFETCH];
+    size_t count = 0;
+    if (i % STORE_PREFETCH != 0 || op->key_count == 1)
+        return;
+    for (; i < op->key_count && count < STORE_PREFETCH; i++)
+        places[count++] = place_of(space, op->db, op->keys[i].hash);
+    fetch(places, count);
+}
+
+void apply_fetch_ops(const struct keyspace *space, const struct op *ops, size_t count, size_t i)
+{
+    struct place places[STORE_PREFETCH];
+    size_t found = 0;
+    if (i % STORE_PREFETCH != 0 || count == 1)
+        return;
+    for (size_t end = i + STORE_PREFETCH; i < count && i < end; i++)
+        if (op_info(ops[i].kind)->keys == OP_KEYS_KEY)
+            places[found++] = place_of(space, ops[i].db, ops[i].hash);
+    fetch(places, found);
+}
+
 /* Nobody asked for that, so it is no write of the operation. */
 static void drop_expired(struct keyspace *space, struct lookup *at)
 {

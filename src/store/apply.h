@@ -98,6 +98,11 @@ static inline struct lookup apply_open_key(struct keyspace *space, const struct 
     return apply_open(space, op->db, op->key, op->hash);
 }
 
+/* To be called before the i-th of many keys is looked up, or of many operations carried out: begins
+ * to fetch what the next ones need. All hashes are known. */
+void apply_fetch_keys(const struct keyspace *space, const struct op *op, size_t i);
+void apply_fetch_ops(const struct keyspace *space, const struct op *ops, size_t count, size_t i);
+
 /* True if the key has not been written or removed since the revision, which an answer gave: that of
  * the key, or if it was absent its as_of. If it is absent, or has expired since, also removals
  * of other keys may count, but seldom (store/removals.h). */

@@ -27,6 +27,7 @@ void apply_delete(struct keyspace *space, const struct op *op, struct op_result 
 void apply_delete_many(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     for (size_t i = 0; i < op->key_count; i++) {
+        apply_fetch_keys(space, op, i);
         struct lookup at = apply_open(space, op->db, op->keys[i].bytes, op->keys[i].hash);
         if (at.entry != NULL)
             remove_key(space, &at, result);
@@ -38,18 +39,22 @@ void apply_delete_many(struct keyspace *space, const struct op *op, struct op_re
 /* A key that is named twice counts twice. */
 void apply_exists(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    for (size_t i = 0; i < op->key_count; i++)
+    for (size_t i = 0; i < op->key_count; i++) {
+        apply_fetch_keys(space, op, i);
         if (apply_peek(space, op->db, op->keys[i].bytes, op->keys[i].hash).entry != NULL)
             result->count++;
+    }
     result->ok = result->count > 0;
 }
 
 /* As Exists, but it counts as use. */
 void apply_touch(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    for (size_t i = 0; i < op->key_count; i++)
+    for (size_t i = 0; i < op->key_count; i++) {
+        apply_fetch_keys(space, op, i);
         if (apply_find(space, op->db, op->keys[i].bytes, op->keys[i].hash).entry != NULL)
             result->count++;
+    }
     result->ok = result->count > 0;
 }
 

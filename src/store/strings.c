@@ -115,26 +115,6 @@ void apply_get_ex(struct keyspace *space, const struct op *op, struct op_result 
 
 /* ---- several keys ---- */
 
-static const struct dict *dict_of(struct keyspace *space, uint32_t db, uint64_t hash)
-{
-    return &shard_of(space->store, hash)->databases[db].dict;
-}
-
-/* The keys, STORE_PREFETCH at most, have their hashes, since their shards are locked. */
-static void fetch_keys(struct keyspace *space, uint32_t db, const struct op_key *keys, size_t count)
-{
-    struct dict_guess guesses[STORE_PREFETCH];
-    for (size_t i = 0; i < count; i++)
-        dict_prefetch_bucket(dict_of(space, db, keys[i].hash), keys[i].hash);
-    for (size_t i = 0; i < count; i++) {
-        guesses[i] = dict_guess(dict_of(space, db, keys[i].hash), keys[i].hash, 0);
-        dict_prefetch(guesses[i]);
-    }
-    for (size_t i = 0; i < count; i++)
-        if (guesses[i].is_bucket)
-            dict_prefetch(dict_guess(dict_of(space, db, keys[i].hash), keys[i].hash, 1));
-}
-
 /* The string under the key; NULL if there is none, or something else. */
 static const struct entry *find_string(struct keyspace *space, uint32_t db,
                                        const struct op_key *key)
@@ -151,10 +131,7 @@ static size_t find_strings(struct keyspace *space, const struct op *op,
     size_t bytes = 0;
     *copied = 0;
     for (size_t i = 0; i < op->key_count; i++) {
-        if (i % STORE_PREFETCH == 0) {
-            size_t rest = op->key_count - i;
-            fetch_keys(space, op->db, &op->keys[i], rest < STORE_PREFETCH ? rest : STORE_PREFETCH);
-        }
+        apply_fetch_keys(space, op, i);
         entries[i] = find_string(space, op->db, &op->keys[i]);
         size_t size = op_answer_size(entries[i] != NULL ? entry_string(entries[i]).len : 0);
         bytes += size;
@@ -208,6 +185,7 @@ void apply_m_set(struct keyspace *space, const struct op *op, struct op_result *
     if (!all_conditions_hold(space, op, result))
         return;
     for (size_t i = 0; i < op->op_count; i++) {
+        apply_fetch_ops(space, op->ops, op->op_count, i);
         struct lookup at = apply_open_key(space, &op->ops[i]);
         set(space, &at, &op->ops[i]);
     }

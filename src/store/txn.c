@@ -94,6 +94,7 @@ static void apply_parts(struct keyspace *space, const struct op *op, const struc
     for (size_t i = 0; i < count; i++) {
         struct op_result *part = &result->results[result->result_count++];
         *part = (struct op_result){0};
+        apply_fetch_ops(space, ops, count, i);
         if (apply_part(space, op, &ops[i], &left, part)) {
             size += op_reply_size(ops[i].kind, part);
             if (wants_replies(space, op, size, part))

@@ -24,8 +24,10 @@ struct combination {
 /* What an operation would work with. */
 static struct keyspace space_of(struct keyspace_fixture *fixture)
 {
-    return (struct keyspace){
-        .store = fixture->store, .arena = &fixture->arena, .now_ms = fixture->now_ms};
+    return (struct keyspace){.store = fixture->store,
+                             .sink = fixture->store->sink,
+                             .arena = &fixture->arena,
+                             .now_ms = fixture->now_ms};
 }
 
 /* Stores a string that expires after some milliseconds; its version. */

@@ -220,6 +220,7 @@ static void apply_undoably(struct world *world, const struct op *op)
     fixture->result = (struct op_result){0};
     undo_init(&undo, &fixture->arena, SIZE_MAX);
     struct keyspace space = {.store = fixture->store,
+                             .sink = fixture->store->sink,
                              .arena = &fixture->arena,
                              .undo = &undo,
                              .now_ms = fixture->now_ms};

@@ -23,6 +23,7 @@ static void begin(struct unit *unit, struct keyspace_fixture *fixture, const cha
 {
     undo_init(&unit->undo, &fixture->arena, SIZE_MAX);
     unit->space = (struct keyspace){.store = fixture->store,
+                                    .sink = fixture->store->sink,
                                     .arena = &fixture->arena,
                                     .undo = &unit->undo,
                                     .now_ms = fixture->now_ms};

@@ -299,6 +299,7 @@ static void transact(struct transactions *t, bool succeed)
     arena_reset(&t->fixture->arena);
     undo_init(&t->undo, &t->fixture->arena, SIZE_MAX);
     t->space = (struct keyspace){.store = t->fixture->store,
+                                 .sink = t->fixture->store->sink,
                                  .arena = &t->fixture->arena,
                                  .undo = &t->undo,
                                  .now_ms = KEYSPACE_NOW_MS};
