@@ -1,5 +1,6 @@
 /* Tests of engine/embedded.c: every task is answered at once, from any thread. */
 #include "engine/embedded.h"
+#include "store/lock.h"
 #include "store/store.h"
 
 #include "base/arena.h"
@@ -216,10 +217,81 @@ static void test_long_values_are_shared(void **state)
     arena_deinit(&arena);
 }
 
+/* ---- what takes long ---- */
+
+static void on_ready(void *user, unsigned part)
+{
+    unsigned *ready = user;
+    ready[part]++;
+}
+
+static void fill_list(struct engine *engine, struct arena *arena)
+{
+    enum { COUNT = 100000 };
+    static struct slice values[COUNT];
+    for (unsigned i = 0; i < COUNT; i++)
+        values[i] = SLICE_LITERAL("value");
+    struct op op = {
+        .kind = OP_R_PUSH, .key = SLICE_LITERAL("list"), .values = values, .value_count = COUNT};
+    assert_int_equal(submit(engine, op, arena).count, COUNT);
+    arena_reset(arena);
+}
+
+static void test_what_takes_long_is_done_elsewhere(void **state)
+{
+    (void)state;
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 1);
+    struct arena arena;
+    arena_init(&arena);
+    fill_list(engine, &arena);
+    struct engine_task task = {.op = {.kind = OP_L_RANGE, .key = SLICE_LITERAL("list"), .stop = -1},
+                               .arena = &arena,
+                               .on_done = on_done_must_not_come};
+    assert_int_equal(engine_submit(engine, &task), ENGINE_COSTLY);
+    engine_run(engine, &task);
+    assert_int_equal(engine_settle(engine, &task), ENGINE_DONE);
+    assert_int_equal(task.result.value_count, 100000);
+    arena_deinit(&arena);
+    embedded_free(engine);
+}
+
+/* A part whose task was held up is told when that is over; others are not. */
+static void test_what_is_held_up_is_told(void **state)
+{
+    (void)state;
+    struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 3);
+    struct store *store = embedded_store(engine);
+    struct arena arena;
+    unsigned ready[3] = {0};
+    arena_init(&arena);
+    engine->on_ready = on_ready;
+    engine->on_ready_user = ready;
+    struct engine_task task = {.op = {.kind = OP_SET, .key = SLICE_LITERAL("key")},
+                               .arena = &arena,
+                               .on_done = on_done_must_not_come,
+                               .part = 1};
+    struct lock_set set = lock_shards_of(store, &task.op);
+    assert_true(lock_take(store, &set, false));
+    assert_int_equal(engine_submit(engine, &task), ENGINE_HELD);
+    assert_int_equal(ready[1], 0);
+    lock_release(store, &set, false);
+    assert_int_equal(ready[1], 1);
+    engine_complete(engine, 1);
+    assert_int_equal(engine_submit(engine, &task), ENGINE_DONE);
+    assert_true(task.result.ok);
+    assert_true(lock_take(store, &set, false));
+    lock_release(store, &set, false);
+    assert_int_equal(ready[0] + ready[1] + ready[2], 1);
+    arena_deinit(&arena);
+    embedded_free(engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_at_once),
+        cmocka_unit_test(test_what_takes_long_is_done_elsewhere),
+        cmocka_unit_test(test_what_is_held_up_is_told),
         cmocka_unit_test(test_reports_errors_in_the_result),
         cmocka_unit_test(test_has_the_databases_it_was_made_with),
         cmocka_unit_test(test_engines_share_nothing),

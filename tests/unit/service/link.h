@@ -140,13 +140,19 @@ static inline void link_on_output(void *user)
     link->outputs++;
 }
 
+/* Of the links that are made from now on. */
+static struct offload *link_offload;
+
 static inline void *link_new(struct engine *engine, const struct info_source *info)
 {
     struct link *link = calloc(1, sizeof *link);
     struct grpc_limits limits = grpc_limits_for(MAX_VALUE, &http2_default_limits);
     link->engine = engine;
-    link->service = service_new(&(struct service_options){
-        .engine = engine, .info = info, .max_value = MAX_VALUE, .max_answer = MAX_ANSWER});
+    link->service = service_new(&(struct service_options){.engine = engine,
+                                                          .info = info,
+                                                          .offload = link_offload,
+                                                          .max_value = MAX_VALUE,
+                                                          .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));
     link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
     h2_client_init(&link->client);
