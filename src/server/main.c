@@ -115,6 +115,7 @@ static bool make_workers(struct server *server)
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
+    server->report.offload = server->offload;
     server->report.data = &server->data;
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(config, i, server->engine, server->admission,

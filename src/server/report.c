@@ -12,6 +12,7 @@
 #include "server/data.h"
 #include "server/options.h"
 #include "server/worker.h"
+#include "service/offload.h"
 #include "service/status.h"
 #include "store/store.h"
 
@@ -116,6 +117,8 @@ static void write_stats(void *user, struct info_writer *writer)
     struct grpc_slow slow = count_slow(report);
     info_put(writer, "slow_requests_ended", "%" PRIu64, slow.requests);
     info_put(writer, "idle_connections_ended", "%" PRIu64, slow.idle);
+    info_put(writer, "offloaded_calls", "%" PRIu64,
+             report->offload != NULL ? offload_count(report->offload) : 0);
     info_put(writer, "accepting_pauses", "%" PRIu64, counts.pauses);
     info_put(writer, "total_commands_processed", "%" PRIu64, count_commands(report));
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);

@@ -7,6 +7,7 @@
 
 struct data;
 struct net_admission;
+struct offload;
 struct store;
 struct worker;
 
@@ -17,8 +18,9 @@ struct report {
     struct store *store;
     struct net_admission *admission;
     struct data *data;
-    struct worker **workers; /* config->threads; NULL: there are none yet */
-    int64_t started_ms;      /* monotonic */
+    const struct offload *offload; /* NULL: there is none yet */
+    struct worker **workers;       /* config->threads; NULL: there are none yet */
+    int64_t started_ms;            /* monotonic */
 };
 
 /* A report of sources that may be filled in until somebody asks; it begins to count its uptime. It

@@ -138,7 +138,8 @@ void offload_free(struct offload *offload)
 
 void offload_add(struct offload *offload, struct offload_job *job, bool urgent)
 {
-    atomic_fetch_add_explicit(&offload->count, 1, memory_order_relaxed);
+    if (!urgent)
+        atomic_fetch_add_explicit(&offload->count, 1, memory_order_relaxed);
     pthread_mutex_lock(&offload->mutex);
     if (urgent)
         push_first(&offload->waiting, job);

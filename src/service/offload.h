@@ -36,7 +36,7 @@ void offload_add(struct offload *offload, struct offload_job *job, bool urgent);
 /* A job of the part that is done; NULL: there is none. */
 struct offload_job *offload_take(struct offload *offload, unsigned part);
 
-/* Jobs added so far; any thread may ask. */
+/* Jobs added so far that were not urgent; any thread may ask. */
 uint64_t offload_count(const struct offload *offload);
 
 #endif
