@@ -191,7 +191,6 @@ def test_info_answers_while_the_data_are_held(stub, other, one_worker):
     call = stub.Txn.future(pb.TxnRequest(success=[search] * 20))
     other.Get(pb.Key(key=b"x"))
     with open_channel(one_worker.address) as channel:
-        info = {field.key: field.value
-                for field in admin_stub(channel).Info(pb.InfoRequest()).fields}
+        info = admin_stub(channel).Info(pb.InfoRequest()).fields
     assert int(info["offloaded_calls"]) == 1 + pushes
     assert len(call.result().replies) == 20
