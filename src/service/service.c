@@ -186,6 +186,7 @@ static void on_request(void *user, struct grpc_call *call, const void *method, s
     request->call = call;
     request->method = method;
     request->batched = false;
+    request->arena.beside = message.len;
     task->arena = &request->arena;
     task->on_done = on_done;
     if (request->method->type == METHOD_INFO) {

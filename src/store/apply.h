@@ -30,8 +30,8 @@ struct keyspace {
     int64_t now_ms;
     uint64_t revision; /* of this unit; 0 until its first write */
     uint64_t seen;     /* newest revision that it has seen the effects of */
+    size_t replied;    /* at most the bytes of a Txn's reply so far */
     bool wrote;        /* it has changed something itself: more than removed what had expired */
-    size_t unfolded;   /* bytes that its answers take beside their own */
     bool is_tight;     /* a string that grows gets no reserve */
     bool took_reserve; /* one has got some */
     /* Expired keys that it removed, counted when the unit stands: in the last one's shard. */
@@ -173,13 +173,21 @@ void apply_return_bytes(struct keyspace *space, struct slice bytes, struct blob 
 /* Puts an entry's string, version and deadline into the value. */
 void apply_return_string(struct keyspace *space, const struct entry *entry, struct op_value *value);
 
+/* Memory to manage the elements of an answer, `size` bytes in all: what the request unfolds into
+ * (arena_unfold()). NULL if there may be no more: then the operation has failed. */
+void *apply_unfold(struct keyspace *space, size_t size, struct op_result *result)
+    __attribute__((warn_unused_result));
+
 /*
- * To be asked before memory is taken for an answer of many elements: `unfolded` bytes to manage
- * them and `size` for their own ones. True if they may be taken, and then the account of the
- * clients has them. Else the operation has failed.
+ * Copies bytes for an answer of many elements into the arena, and counts them once more for its
+ * message. False if the account of the clients does not allow that: then the operation has failed.
  */
-bool apply_reserve_answer(struct keyspace *space, size_t unfolded, size_t size,
-                          struct op_result *result);
+bool apply_copy_bytes(struct keyspace *space, struct slice bytes, struct slice *copy,
+                      struct op_result *result) __attribute__((warn_unused_result));
+
+/* The same for bytes that are copied into the message only. */
+bool apply_reserve_message(struct keyspace *space, size_t size, struct op_result *result)
+    __attribute__((warn_unused_result));
 
 /* Fails the operation. `why` is static or lies in the arena. */
 void apply_fail(struct op_result *result, enum err err, const char *why);
@@ -188,7 +196,8 @@ void apply_fail(struct op_result *result, enum err err, const char *why);
  * caller takes an answer of that size. Else the operation has failed. */
 bool apply_wants_reply(struct keyspace *space, const struct op *op, struct op_result *result);
 
-/* Fails the operation because its answer has more bytes than the caller takes. */
+/* Fails the operation because its answer, that of the whole Txn if it is a part of one, has more
+ * than op->max_reply bytes: `size` or more. */
 void apply_fail_reply(struct keyspace *space, const struct op *op, size_t size,
                       struct op_result *result);
 
