@@ -182,14 +182,14 @@ void apply_m_get(struct keyspace *space, const struct op *op, struct op_result *
     const struct entry **entries = apply_unfold(space, op->key_count * sizeof *entries, result);
     if (entries == NULL)
         return;
+    result->items = apply_unfold(space, op->key_count * sizeof *result->items, result);
+    if (result->items == NULL)
+        return;
     if (!find_strings(space, op, op_most_answer(op), entries)) {
         apply_fail(result, ERR_TOO_LARGE,
                    "the values do not fit into one answer; ask for fewer keys at a time");
         return;
     }
-    result->items = apply_unfold(space, op->key_count * sizeof *result->items, result);
-    if (result->items == NULL)
-        return;
     for (size_t i = 0; i < op->key_count; i++) {
         struct op_value *value = &result->items[result->item_count++];
         *value = (struct op_value){0};

@@ -325,11 +325,11 @@ def test_several_requests_that_unfold(fresh_server):
     with open_channel(server.address) as channel:
         stub, admin = Stub(channel), admin_stub(channel)
         base = rss(server)
-        request = pb.Keys(keys=[b"k"] * 250000)
+        request = pb.Keys(keys=[b"k"] * 150000)
         for error in at_once(server, "MGet", request, 8):
             assert error is None or error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert SANITIZE or peak_rss(server) <= base + 2 * CLIENT_MEMORY
-        assert len(stub.MGet(request).values) == 250000
+        assert len(stub.MGet(request).values) == 150000
         wait_until(lambda: info(admin, "mem_clients_normal") < 2 * MIB)
 
 
