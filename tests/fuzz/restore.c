@@ -8,9 +8,9 @@
  *   cmake --build build/fuzz --target fuzz_restore && mkdir -p build/fuzz/new
  *   build/fuzz/tests/fuzz_restore -max_len=4096 build/fuzz/new tests/fuzz/restore
  *
- * tests/fuzz/restore/ has a value of each type and encoding, and one for each way in which these can
- * be wrong: with them a missing check of a listpack's lengths is found in seconds, without them it is
- * not found in minutes.
+ * tests/fuzz/restore/ has a value of each type and encoding, and one for each way in which these
+ * can be wrong: with them a missing check of a listpack's lengths is found in seconds, without them
+ * it is not found in minutes.
  */
 #include "base/arena.h"
 #include "journal/crc64.h"
