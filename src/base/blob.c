@@ -47,6 +47,12 @@ struct blob *blob_cut(struct blob *blob, struct slice part)
     return blob_retain(blob);
 }
 
+void blob_discard(struct blob *blob, struct slice part)
+{
+    if (lies_in(blob, part) && blob_is_sole(blob))
+        runs_discard(blob_memory(blob), blob->data + (part.data - blob->data), part.len);
+}
+
 struct blob *blob_retain(struct blob *blob)
 {
     atomic_fetch_add_explicit(&blob->holders, 1, memory_order_relaxed);

@@ -41,6 +41,10 @@ struct blob *blob_copy(struct slice bytes);
  */
 struct blob *blob_cut(struct blob *blob, struct slice part);
 
+/* The part, which lies in the blob, is not needed any more: of a large blob that nobody but the
+ * calling holder has, its pages go back to the system at once, and its bytes may be anything. */
+void blob_discard(struct blob *blob, struct slice part);
+
 /* One holder more; returns the blob. */
 struct blob *blob_retain(struct blob *blob);
 

@@ -15,6 +15,9 @@
 
 #include <stdio.h>
 
+/* Values of fewer bytes are not given back one by one. */
+#define DISCARD_LEAST ((size_t)64 * 1024)
+
 static apply_function *const functions[OP_COUNT] = {
 #define OPERATION(kind, method, request, reply, access, category, keys, apply) [OP_##kind] = apply,
 #include "store/operations.def"
@@ -217,6 +220,21 @@ struct blob *apply_adopt(const struct keyspace *space, struct slice value)
     if (value.len < ENTRY_MIN_BLOB || space->holder == NULL)
         return NULL;
     return blob_cut(space->holder, value);
+}
+
+static void discard(struct blob *holder, struct slice value)
+{
+    if (value.len >= DISCARD_LEAST)
+        blob_discard(holder, value);
+}
+
+void apply_discard(const struct keyspace *space, const struct op *op)
+{
+    if (!space->is_final || space->holder == NULL)
+        return;
+    discard(space->holder, op->value);
+    for (size_t i = 0; i < op->value_count; i++)
+        discard(space->holder, op->values[i]);
 }
 
 void apply_put_string(struct keyspace *space, struct lookup *at, struct slice value,

@@ -27,6 +27,7 @@ struct keyspace {
     struct arena *arena; /* for what the result points to */
     struct undo *undo;   /* what would take the writes back; NULL if nothing will */
     struct blob *holder; /* of the values that are written, perhaps: op.holder */
+    bool is_final;       /* no operation will be carried out again: its values are needed once */
     int64_t now_ms;
     uint64_t revision; /* of this unit; 0 until its first write */
     uint64_t seen;     /* newest revision that it has seen the effects of */
@@ -128,6 +129,10 @@ void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry);
 /* A blob that is this value alone, as blob_cut() makes it of the holder, with a reference for the
  * caller; NULL if the value is to be copied. */
 struct blob *apply_adopt(const struct keyspace *space, struct slice value);
+
+/* The operation, a part of the unit, is done and told: long values that were copied out of the
+ * holder need not be in memory twice until the others are done, too. */
+void apply_discard(const struct keyspace *space, const struct op *op);
 
 /* A string that lies elsewhere takes the place of what was there, in place if that has its size. */
 void apply_put_string(struct keyspace *space, struct lookup *at, struct slice value,

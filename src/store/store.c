@@ -193,8 +193,11 @@ void store_prefetch(struct store *store, struct op *const *ops, size_t count)
 static void apply(struct store *store, const struct op *op, struct arena *arena,
                   struct op_result *result)
 {
-    struct keyspace space = {
-        .store = store, .arena = arena, .holder = op->holder, .now_ms = op->now_ms};
+    struct keyspace space = {.store = store,
+                             .arena = arena,
+                             .holder = op->holder,
+                             .is_final = true,
+                             .now_ms = op->now_ms};
     apply_op(&space, op, result);
     apply_end(&space);
     result->seen = apply_seen(&space);
@@ -206,8 +209,12 @@ static void apply_undoable(struct store *store, const struct op *op, struct aren
 {
     struct undo undo;
     undo_init(&undo, arena, room_for_undo(store));
-    struct keyspace space = {
-        .store = store, .arena = arena, .undo = &undo, .holder = op->holder, .now_ms = op->now_ms};
+    struct keyspace space = {.store = store,
+                             .arena = arena,
+                             .undo = &undo,
+                             .holder = op->holder,
+                             .is_final = true,
+                             .now_ms = op->now_ms};
     apply_unit(&space, op, result);
     undo_forget(&undo, space.revision);
     apply_end(&space);

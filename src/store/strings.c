@@ -221,6 +221,7 @@ void apply_m_set(struct keyspace *space, const struct op *op, struct op_result *
     for (size_t i = 0; i < op->op_count; i++) {
         struct lookup at = apply_open_key(space, &op->ops[i]);
         set(space, &at, &op->ops[i]);
+        apply_discard(space, &op->ops[i]);
     }
     result->ok = true;
     result->count = (int64_t)op->op_count;

@@ -59,6 +59,7 @@ static bool apply_part(struct keyspace *space, const struct op *txn, const struc
                    "several transactions, or outside of one");
     if (result->err != ERR_NONE)
         return false;
+    apply_discard(space, op);
     if (txn->max_answer == 0)
         return true;
     size_t size = answer_size(op->kind, result);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/blob.h"
 #include "store/limited_fixture.h"
 #include "store/seeded.h"
 #include "store/shard.h"
@@ -415,6 +416,31 @@ static void test_threads_share_the_limit(void **state)
     run_crowd(fixture, STORE_ALLKEYS_LRU);
 }
 
+/* Its first attempts are taken back, and the message is what it was. */
+static void test_a_large_message_is_whole_at_each_attempt(void **state)
+{
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 64 * MIB, STORE_ALLKEYS_RANDOM);
+    fill(fixture, 600, 100 * KIB);
+    struct blob *blob = blob_new(24 * MIB);
+    memset(blob->data, 'x', 24 * MIB);
+    struct op ops[] = {set_of(fixture, "a", 0), set_of(fixture, "b", 0)};
+    ops[0].value = slice_make(blob->data, 12 * MIB);
+    ops[1].value = slice_make(blob->data + 12 * MIB, 12 * MIB);
+    struct op txn = txn_of(ops, COUNT(ops), &(struct op_otherwise){0});
+    txn.holder = blob;
+    assert_int_equal(limited_apply(fixture, txn)->err, ERR_NONE);
+    assert_true(limited_evicted(fixture) > 100);
+    blob_release(blob);
+    for (size_t i = 0; i < COUNT(ops); i++) {
+        const struct op_result *result =
+            limited_apply(fixture, (struct op){.kind = OP_GET, .key = ops[i].key});
+        assert_int_equal(result->value.bytes.len, 12 * MIB);
+        for (size_t at = 0; at < 12 * MIB; at++)
+            assert_int_equal(result->value.bytes.data[at], 'x');
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, limited_setup, limited_teardown)
 
 int main(void)
@@ -435,6 +461,7 @@ int main(void)
         TEST(test_garbage_is_freed_before_a_write_is_refused),
         TEST(test_adjusting_may_use_the_reserve),
         TEST(test_threads_share_the_limit),
+        TEST(test_a_large_message_is_whole_at_each_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
