@@ -362,6 +362,42 @@ def test_an_answer_that_unfolds(fresh_server):
         assert info(admin, "mem_clients_normal") < MIB
 
 
+def test_a_transaction_is_not_held_twice(fresh_server):
+    """The message's pages go back as its values are copied, those of one value at a time."""
+    server = fresh_server("--durability", "none", "--save", "")
+    count, size = 10, 4 * MIB
+    request = pb.TxnRequest(success=[pb.Op(set=pb.KeyValue(key=b"%d" % i, value=b"%d" % i * size))
+                                     for i in range(count)])
+    with open_channel(server.address) as channel:
+        stub, base = Stub(channel), rss(server)
+        assert stub.Txn(request).succeeded
+        assert SANITIZE or peak_rss(server) <= base + (count + 2) * size + 8 * MIB
+        for i in range(count):
+            assert stub.Get(pb.Key(key=b"%d" % i), **ANY_SIZE).value == b"%d" % i * size
+
+
+def test_a_list_that_is_not_taken(fresh_server):
+    """Of a list that is larger than the client's or the server's limit no more than that is copied."""
+    server = fresh_server("--max-client-memory", 128 * MIB, "--max-value", 16 * MIB,
+                          "--durability", "none", "--save", "")
+    count, size = 60000, 1000
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        for _ in range(60):
+            stub.RPush(pb.ListInsert(key=b"list", values=[bytes(size)] * (count // 60)))
+        base = rss(server)
+        pop = pb.PopRequest(keys=[b"list"], count=count)
+        check_fails(TOO_LARGE, stub.ListPop, pop, words="keystore-max-reply-bytes")
+        check_fails(TOO_LARGE, stub.Txn, pb.TxnRequest(success=[pb.Op(list_pop=pop)]),
+                    words="keystore-max-reply-bytes")
+        assert SANITIZE or peak_rss(server) <= base + 16 * MIB
+        check_fails(TOO_LARGE, stub.LRange, pb.ListRange(key=b"list", stop=-1),
+                    words="do not fit into one answer", **ANY_SIZE)
+        check_fails(TOO_LARGE, stub.ListPop, pop, words="do not fit into one answer", **ANY_SIZE)
+        assert SANITIZE or peak_rss(server) <= base + 48 * MIB
+        assert stub.Describe(pb.Key(key=b"list")).length == count
+
+
 def test_answers_that_unfold_go_back(fresh_server, random_of_test):
     """What an answer of many short elements took while it was made, too, and Info knows of all."""
     server = fresh_server("--durability", "none", "--save", "")
