@@ -66,6 +66,9 @@ bool blob_extend(struct blob *blob, size_t len, size_t count);
  * change. */
 size_t blob_memory(const struct blob *blob);
 
+/* What one of so many bytes would take. */
+size_t blob_memory_for(size_t capacity);
+
 /* True if the calling holder is the only one, and so may change the bytes. */
 static inline bool blob_is_sole(const struct blob *blob)
 {
