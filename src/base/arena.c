@@ -1,5 +1,7 @@
-/* A bump allocator over a chain of blocks. Big requests get a block of their own size. What is
- * large is taken in runs here, not through mem_take(), since it may have been counted beforehand.
+/*
+ * A bump allocator over a chain of blocks. Big requests get a block of their own size. What is
+ * large is taken in runs here, not through mem_take(), since the account may have to allow it
+ * beforehand.
  */
 #include "base/arena.h"
 
@@ -52,7 +54,7 @@ static void free_blocks_newer_than(struct arena *arena, struct arena_block *keep
     }
     if (arena->counted > 0)
         account_count(arena->account, -(ptrdiff_t)arena->counted);
-    arena->counted = arena->in_blocks = 0;
+    arena->counted = arena->unfolded = 0;
     arena->grown = 0;
 }
 
@@ -67,62 +69,136 @@ void arena_reset(struct arena *arena)
     if (arena->current != arena->first || arena->counted > 0)
         free_blocks_newer_than(arena, arena->first);
     arena->used = 0;
+    arena->uncounted = 0;
+    arena->refusal = ERR_NONE;
 }
 
-bool arena_reserve(struct arena *arena, size_t size, size_t beside)
+/* Whether the account has so many bytes more for the arena; if so they are counted. */
+static bool reserve_bytes(struct arena *arena, size_t size)
 {
-    size_t spare = arena->counted - arena->in_blocks;
-    if (size <= spare || arena->counted + size < ACCOUNT_LEAST)
-        return true;
-    if (!account_reserve(size - spare, arena->counted + beside))
+    if (arena->account != ACCOUNT_CLIENTS) {
+        account_count(arena->account, (ptrdiff_t)size);
+    } else if (!account_reserve(size, arena->counted + arena->beside)) {
+        arena->refusal = ERR_OUT_OF_MEMORY;
         return false;
-    arena->counted += size - spare;
+    }
+    arena->counted += size;
     return true;
 }
 
-static void *take_large(struct arena *arena, size_t size)
+bool arena_reserve(struct arena *arena, size_t size)
 {
-    arena->in_blocks += runs_round(size);
-    if (arena->in_blocks > arena->counted) {
-        account_count(arena->account, (ptrdiff_t)(arena->in_blocks - arena->counted));
-        arena->counted = arena->in_blocks;
-    }
-    return runs_take(size);
+    arena->uncounted += size;
+    if (arena->uncounted < ACCOUNT_LEAST)
+        return true;
+    size = arena->uncounted;
+    arena->uncounted = 0;
+    return reserve_bytes(arena, size);
 }
 
-static __attribute__((noinline, cold)) void add_block(struct arena *arena, size_t size)
+/* Bytes of the next block, with its head, if it has to hold so many. A large one is a number of
+ * whole pages. */
+static size_t next_block(const struct arena *arena, size_t needed)
 {
-    size_t memory = sizeof(struct arena_block) + size;
-    struct arena_block *block =
-        memory >= ACCOUNT_LEAST ? take_large(arena, memory) : mem_alloc(memory);
+    size_t memory = sizeof(struct arena_block) + needed, least = BLOCK_SIZE << arena->grown;
+    return memory > least ? memory : least;
+}
+
+/* Takes a block of so many bytes; if it is large, it has been counted. */
+static __attribute__((noinline, cold)) void take_block(struct arena *arena, size_t memory)
+{
+    struct arena_block *block = memory >= ACCOUNT_LEAST ? runs_take(memory) : mem_alloc(memory);
     block->older = arena->current;
-    block->size = size;
+    block->size = memory - sizeof *block;
     arena->current = block;
     arena->used = 0;
     if (arena->first == NULL)
         arena->first = block;
+    else if (arena->grown < MOST_DOUBLINGS)
+        arena->grown++;
+}
+
+/* True if there is room for so many bytes in the newest block, or in the first one, which is taken
+ * now if there is none. */
+static bool has_room(struct arena *arena, size_t needed)
+{
+    if (arena->first == NULL)
+        take_block(arena, sizeof(struct arena_block) + BLOCK_SIZE);
+    return needed <= arena->current->size - arena->used;
 }
 
 static __attribute__((noinline, cold)) void grow(struct arena *arena, size_t needed)
 {
-    /* With its head it is a whole number of pages, if it is large. */
-    size_t size = (BLOCK_SIZE << arena->grown) - sizeof(struct arena_block);
-    add_block(arena, needed > size ? needed : size);
-    if (arena->grown < MOST_DOUBLINGS)
-        arena->grown++;
+    size_t memory = next_block(arena, needed);
+    if (memory >= ACCOUNT_LEAST) {
+        account_count(arena->account, (ptrdiff_t)runs_round(memory));
+        arena->counted += runs_round(memory);
+    }
+    take_block(arena, memory);
+}
+
+static void *take(struct arena *arena, size_t needed)
+{
+    void *memory = arena->current->data + arena->used;
+    arena->used += needed;
+    return memory;
+}
+
+/* What `size` bytes take, so that the next ones are aligned. */
+static size_t round_up(size_t size)
+{
+    size_t align = alignof(max_align_t);
+    return (size + align - 1) & ~(align - 1);
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
-    size_t align = alignof(max_align_t);
-    size_t needed = (size + align - 1) & ~(align - 1);
-    if (arena->first == NULL)
-        add_block(arena, BLOCK_SIZE);
-    if (needed > arena->current->size - arena->used)
+    size_t needed = round_up(size);
+    if (!has_room(arena, needed))
         grow(arena, needed);
-    void *memory = arena->current->data + arena->used;
-    arena->used += needed;
-    return memory;
+    return take(arena, needed);
+}
+
+/* The same if the account allows a large block. */
+static __attribute__((noinline, cold)) bool try_grow(struct arena *arena, size_t needed)
+{
+    size_t memory = next_block(arena, needed);
+    if (memory >= ACCOUNT_LEAST && !reserve_bytes(arena, runs_round(memory)))
+        return false;
+    take_block(arena, memory);
+    return true;
+}
+
+void *arena_try(struct arena *arena, size_t size)
+{
+    size_t needed = round_up(size);
+    if (!has_room(arena, needed) && !try_grow(arena, needed))
+        return NULL;
+    return take(arena, needed);
+}
+
+/* The same if the request has not unfolded too far. */
+static __attribute__((noinline, cold)) bool try_unfold(struct arena *arena, size_t needed)
+{
+    size_t memory = next_block(arena, needed), most = account_most_unfolded();
+    if (memory < ACCOUNT_LEAST || arena->account != ACCOUNT_CLIENTS)
+        return try_grow(arena, needed);
+    if (memory > most || arena->unfolded > most - memory) {
+        arena->refusal = ERR_TOO_LARGE;
+        return false;
+    }
+    if (!try_grow(arena, needed))
+        return false;
+    arena->unfolded += memory;
+    return true;
+}
+
+void *arena_unfold(struct arena *arena, size_t size)
+{
+    size_t needed = round_up(size);
+    if (!has_room(arena, needed) && !try_unfold(arena, needed))
+        return NULL;
+    return take(arena, needed);
 }
 
 struct slice arena_copy(struct arena *arena, struct slice bytes)

@@ -8,6 +8,7 @@
 #define KEYSTORE_BASE_ARENA_H
 
 #include "base/account.h"
+#include "base/err.h"
 #include "base/slice.h"
 
 struct arena_block;
@@ -17,9 +18,12 @@ struct arena {
     struct arena_block *current; /* the newest block */
     size_t used;                 /* bytes taken of `current` */
     unsigned grown;              /* blocks taken since the first one */
-    size_t counted;              /* bytes that the account has for this arena: blocks, and... */
-    size_t in_blocks;            /* ...what is reserved beyond these */
+    size_t counted;              /* bytes that the account has for it: blocks and reservations */
+    size_t uncounted;            /* bytes reserved that are too few to be counted */
+    size_t unfolded;             /* bytes of the blocks taken by arena_unfold() */
+    size_t beside; /* bytes that its request holds besides: set by the owner, before it asks */
     enum account account;
+    enum err refusal; /* why the arena last refused memory; ERR_NONE: it has not since the reset */
 };
 
 /* An arena that holds no memory yet; what it takes counts as the clients'. */
@@ -34,17 +38,27 @@ void arena_deinit(struct arena *arena);
 /* Invalidates all that was allocated; keeps one small block for the next round. */
 void arena_reset(struct arena *arena);
 
-/*
- * Counts `size` bytes that the clients' arena is about to take, or that something else takes for
- * the same request, until the next reset; blocks that come then are not counted again. False, with
- * nothing done, if the account does not allow them. `beside`: bytes that the request holds besides
- * the arena. Little memory need not be reserved.
- */
-bool arena_reserve(struct arena *arena, size_t size, size_t beside)
-    __attribute__((warn_unused_result));
-
 /* `size` bytes aligned for any type, not initialised; never NULL; valid until reset or deinit. */
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((malloc, returns_nonnull));
+
+/*
+ * The same for what a client's request makes large. NULL, with nothing taken, if that needs a large
+ * block which the account does not allow: arena->refusal is then ERR_OUT_OF_MEMORY. An arena of
+ * another account refuses nothing.
+ */
+void *arena_try(struct arena *arena, size_t size) __attribute__((malloc, warn_unused_result));
+
+/*
+ * The same for what a request unfolds into, which is bounded besides: NULL with ERR_TOO_LARGE if
+ * all large blocks taken for that since the reset would exceed account_most_unfolded().
+ */
+void *arena_unfold(struct arena *arena, size_t size) __attribute__((malloc, warn_unused_result));
+
+/*
+ * Counts `size` bytes that something else is about to take for the same request, until the next
+ * reset. False, with ERR_OUT_OF_MEMORY as the refusal, if the account does not allow them.
+ */
+bool arena_reserve(struct arena *arena, size_t size) __attribute__((warn_unused_result));
 
 /* A copy of the bytes in the arena. */
 struct slice arena_copy(struct arena *arena, struct slice bytes);

@@ -35,7 +35,7 @@ static bool lies_in(const struct blob *blob, struct slice part)
 
 struct blob *blob_cut(struct blob *blob, struct slice part)
 {
-    if (!lies_in(blob, part) || runs_round(sizeof *blob + part.len) != blob_memory(blob))
+    if (!lies_in(blob, part) || blob_memory_for(part.len) != blob_memory(blob))
         return NULL;
     if (part.data == blob->data && part.len == blob->capacity)
         return blob_retain(blob);
@@ -45,6 +45,12 @@ struct blob *blob_cut(struct blob *blob, struct slice part)
     blob->capacity = part.len;
     atomic_store_explicit(&blob->len, part.len, memory_order_relaxed);
     return blob_retain(blob);
+}
+
+void blob_discard(struct blob *blob, struct slice part)
+{
+    if (lies_in(blob, part) && blob_is_sole(blob))
+        runs_discard(blob_memory(blob), blob->data + (part.data - blob->data), part.len);
 }
 
 struct blob *blob_retain(struct blob *blob)
@@ -113,4 +119,9 @@ bool blob_extend(struct blob *blob, size_t len, size_t count)
 size_t blob_memory(const struct blob *blob)
 {
     return runs_round((size_t)(blob->data - (const uint8_t *)blob) + blob->capacity);
+}
+
+size_t blob_memory_for(size_t capacity)
+{
+    return runs_round(sizeof(struct blob) + capacity);
 }

@@ -41,6 +41,10 @@ struct blob *blob_copy(struct slice bytes);
  */
 struct blob *blob_cut(struct blob *blob, struct slice part);
 
+/* The part, which lies in the blob, is not needed any more: of a large blob that nobody but the
+ * calling holder has, its pages go back to the system at once, and its bytes may be anything. */
+void blob_discard(struct blob *blob, struct slice part);
+
 /* One holder more; returns the blob. */
 struct blob *blob_retain(struct blob *blob);
 
@@ -61,6 +65,9 @@ bool blob_extend(struct blob *blob, size_t len, size_t count);
 /* What the blob takes of memory, whole pages (base/runs.h); as long as it lives that does not
  * change. */
 size_t blob_memory(const struct blob *blob);
+
+/* What one of so many bytes would take. */
+size_t blob_memory_for(size_t capacity);
 
 /* True if the calling holder is the only one, and so may change the bytes. */
 static inline bool blob_is_sole(const struct blob *blob)

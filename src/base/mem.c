@@ -79,6 +79,10 @@ void *mem_resize(enum account account, void *memory, size_t old_size, size_t new
 {
     if (!is_large(old_size) && !is_large(new_size))
         return mem_realloc(memory, new_size);
+    if (is_large(old_size) && is_large(new_size)) {
+        account_count(account, (ptrdiff_t)runs_round(new_size) - (ptrdiff_t)runs_round(old_size));
+        return runs_resize(memory, old_size, new_size);
+    }
     void *other = mem_take(account, new_size);
     size_t kept = old_size < new_size ? old_size : new_size;
     if (kept > 0)

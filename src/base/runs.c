@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define REGION_SIZE  ((size_t)64 * 1024 * 1024)
@@ -312,6 +313,18 @@ static void give_mapping(void *memory, size_t size)
     count(&held_bytes, -(ptrdiff_t)size);
 }
 
+/* NULL if the system refuses. */
+static void *move_mapping(void *memory, size_t size, size_t new_size)
+{
+    SHADOW_SHOW(memory, size);
+    void *moved = mremap(memory, size, new_size, MREMAP_MAYMOVE);
+    if (moved == MAP_FAILED)
+        return NULL;
+    count(&used_bytes, (ptrdiff_t)new_size - (ptrdiff_t)size);
+    count(&held_bytes, (ptrdiff_t)new_size - (ptrdiff_t)size);
+    return moved;
+}
+
 /* ---- runs ---- */
 
 /* With the lock. The first pages of a free run; what is left stays free as it was. */
@@ -415,4 +428,34 @@ void runs_give(void *memory, size_t size)
         give_mapping(memory, rounded);
     else
         give_run(memory, (uint32_t)(rounded / RUNS_PAGE));
+}
+
+static bool has_own_mapping(size_t size)
+{
+    return runs_round(size) > RUNS_LARGEST;
+}
+
+void *runs_resize(void *memory, size_t size, size_t new_size)
+{
+    size_t rounded = runs_round(new_size);
+    if (has_own_mapping(size) && has_own_mapping(new_size)) {
+        uint8_t *moved = move_mapping(memory, runs_round(size), rounded);
+        if (moved != NULL) {
+            SHADOW_SHOW(moved, new_size);
+            SHADOW_HIDE(moved + new_size, rounded - new_size);
+            return moved;
+        }
+    }
+    void *other = runs_take(new_size);
+    memcpy(other, memory, size < new_size ? size : new_size);
+    runs_give(memory, size);
+    return other;
+}
+
+void runs_discard(size_t size, void *at, size_t count)
+{
+    uintptr_t begin = ((uintptr_t)at + RUNS_PAGE - 1) & ~(RUNS_PAGE - 1);
+    uintptr_t end = ((uintptr_t)at + count) & ~(RUNS_PAGE - 1);
+    if (has_own_mapping(size) && begin < end)
+        madvise((uint8_t *)at + (begin - (uintptr_t)at), end - begin, MADV_DONTNEED);
 }

@@ -37,6 +37,15 @@ void *runs_take(size_t size) __attribute__((malloc, returns_nonnull));
 /* Frees what runs_take() gave for that size, or one that takes as many pages. */
 void runs_give(void *memory, size_t size);
 
+/* The object with `new_size` bytes instead, as many of its bytes as fit kept, perhaps elsewhere; of
+ * one that has a mapping of its own, before and afterwards, nothing is copied. */
+void *runs_resize(void *memory, size_t size, size_t new_size) __attribute__((returns_nonnull));
+
+/* `count` bytes from `at` on, of the object of `size` bytes, are not needed any more and read as
+ * anything: of an object that has a mapping of its own, whole pages among them go back to the
+ * system at once. They count as in use until the object is freed. */
+void runs_discard(size_t size, void *at, size_t count);
+
 /* Bytes of the runs in use; needs no lock. */
 size_t runs_used(void);
 

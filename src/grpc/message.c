@@ -74,37 +74,44 @@ static void append_to_blob(struct grpc_message *message, struct slice bytes)
     message->in_blob.len += bytes.len;
 }
 
+/* The account has the blob already. */
 static void take_blob(struct grpc_message *message)
 {
     message->blob = blob_new(message->expected);
     message->in_blob = slice_make(message->blob->data, 0);
-    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)blob_memory(message->blob));
     if (message->gathered.len > 0)
         append_to_blob(message, buf_slice(&message->gathered));
     buf_deinit(&message->gathered);
 }
 
-/* Room for what arrives; there is not more than expected. */
-static void make_room(struct grpc_message *message, size_t arrived)
+/* Room for what arrives; there is not more than expected. False if the account does not allow it,
+ * which is not asked if there must be. */
+static bool make_room(struct grpc_message *message, size_t arrived, bool must)
 {
     struct buf *gathered = &message->gathered;
     size_t most_ahead = message->expected / ALL_AHEAD, room = arrived * ROOM_AHEAD;
     if (message->blob != NULL || arrived <= gathered->cap)
-        return;
+        return true;
     if (arrived >= most_ahead)
         room = message->expected;
     else if (room > most_ahead)
         room = most_ahead;
-    if (room == message->expected && room >= LARGE)
+    if (room == message->expected && room >= LARGE) {
+        size_t memory = blob_memory_for(room);
+        if (must)
+            account_count(ACCOUNT_CLIENTS, (ptrdiff_t)memory);
+        else if (!account_reserve(memory, gathered->cap))
+            return false;
         take_blob(message);
-    else if (buf_reserve(gathered, room - gathered->len) == NULL)
+    } else if (buf_reserve(gathered, room - gathered->len) == NULL) {
         abort(); /* its limit is `expected` */
+    }
+    return true;
 }
 
-/* Appends to what has arrived; there is not more than expected. */
+/* Appends to what has arrived, for which there is room. */
 static void gather(struct grpc_message *message, struct slice bytes)
 {
-    make_room(message, grpc_message_gathered(message) + bytes.len);
     if (message->blob != NULL)
         append_to_blob(message, bytes);
     else if (!buf_append(&message->gathered, bytes))
@@ -130,10 +137,15 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
         *why = "the request holds more than one message; a unary call sends exactly one";
         return ERR_NOT_SERVED;
     }
-    if (bytes.len == message->expected)
+    if (bytes.len == message->expected) {
         message->borrowed = bytes;
-    else
-        gather(message, bytes);
+        return ERR_NONE;
+    }
+    if (!make_room(message, grpc_message_gathered(message) + bytes.len, false)) {
+        *why = "requests and unread answers take all of --max-client-memory; try again";
+        return ERR_OUT_OF_MEMORY;
+    }
+    gather(message, bytes);
     return ERR_NONE;
 }
 
@@ -164,6 +176,7 @@ void grpc_message_keep(struct grpc_message *message)
 {
     if (message->borrowed.len == 0)
         return;
+    make_room(message, message->borrowed.len, true);
     gather(message, message->borrowed);
     message->borrowed = (struct slice){0};
 }

@@ -11,40 +11,15 @@
 
 #include <math.h>
 
-/* Requests of fewer bytes unfold into less than a megabyte. */
-#define WORTH_JUDGING ((size_t)4096)
-
-/* What a request unfolds into is bounded like all that clients make the server hold, and counts
- * with it before it is there. */
-static enum err reserve(const struct decoder *decoder, struct slice bytes, struct arena *arena,
-                        const char **why)
-{
-    size_t size = wire_unfolded_size(decoder->message, bytes);
-    if (size > account_most_unfolded()) {
-        *why = sentence_make(arena,
-                             "carrying out the request would take some %zu MiB beside its bytes, "
-                             "more than half of --max-client-memory; send fewer elements at once",
-                             size >> 20);
-        return ERR_TOO_LARGE;
-    }
-    if (!arena_reserve(arena, size, bytes.len)) {
-        *why = "requests and unread answers take all of --max-client-memory; try again, with fewer "
-               "elements at once";
-        return ERR_OUT_OF_MEMORY;
-    }
-    return ERR_NONE;
-}
-
 enum err decode(const struct decoder *decoder, struct slice bytes, struct arena *arena,
                 struct op *op, const char **why)
 {
     void *message;
-    enum err err = bytes.len < WORTH_JUDGING ? ERR_NONE : reserve(decoder, bytes, arena, why);
-    if (err != ERR_NONE)
-        return err;
-    err = wire_decode(decoder->message, bytes, arena, &message);
+    enum err err = wire_decode(decoder->message, bytes, arena, &message);
     if (err == ERR_NONE)
         return decoder->fill(message, arena, op, why);
+    if (arena->refusal != ERR_NONE)
+        return field_refuse_memory(arena, why);
     *why =
         err == ERR_TOO_LARGE
             ? sentence_make(arena, "the request holds more than %zu messages; send fewer at once",
@@ -137,7 +112,9 @@ enum err decode_key_values(const void *message, struct arena *arena, struct op *
         return field_refuse("entries is empty; give at least one key with its value", why);
     op->db = request->db;
     op->op_count = request->n_entries;
-    op->ops = arena_alloc(arena, op->op_count * sizeof *op->ops);
+    op->ops = arena_unfold(arena, op->op_count * sizeof *op->ops);
+    if (op->ops == NULL)
+        return field_refuse_memory(arena, why);
     for (size_t i = 0; i < op->op_count; i++) {
         enum err err = decode_entry(request->entries[i], arena, op, &op->ops[i], why);
         if (err != ERR_NONE) {

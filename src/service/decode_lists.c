@@ -14,6 +14,8 @@ enum err decode_list_insert(const void *message, struct arena *arena, struct op 
     if (request->condition != NULL && request->condition->match_value)
         return field_refuse("condition.match_value compares strings; a list has none", why);
     op->values = field_slices(request->values, request->n_values, arena);
+    if (op->values == NULL)
+        return field_refuse_memory(arena, why);
     op->value_count = request->n_values;
     enum err err = field_deadline(request->ttl_ms, 0, op, why);
     return err != ERR_NONE ? err : field_condition(request->condition, &op->condition, why);

@@ -38,11 +38,11 @@ static enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, 
     return rows[field].fill(message->set, arena, op, why); /* whichever message that union holds */
 }
 
-/* What runs within the Txn sees its clock and its limits. */
+/* What runs within the Txn sees its clock and its limits. NULL if there is no memory for them. */
 static struct op *make_ops(const struct op *txn, size_t count, struct arena *arena)
 {
-    struct op *ops = arena_alloc(arena, count * sizeof *ops);
-    for (size_t i = 0; i < count; i++)
+    struct op *ops = arena_unfold(arena, count * sizeof *ops);
+    for (size_t i = 0; ops != NULL && i < count; i++)
         ops[i] = (struct op){
             .now_ms = txn->now_ms, .max_answer = txn->max_answer, .max_value = txn->max_value};
     return ops;
@@ -110,6 +110,8 @@ enum err decode_txn_request(const void *message, struct arena *arena, struct op 
     op->ops = make_ops(op, request->n_success, arena);
     op->op_count = request->n_success;
     op->txn = txn;
+    if (txn->compares == NULL || txn->ops == NULL || op->ops == NULL)
+        return field_refuse_memory(arena, why);
     enum err err = decode_compares(request, arena, txn->compares, why);
     if (err == ERR_NONE)
         err = decode_ops(request->success, request->n_success, "success", arena, op->ops, why);

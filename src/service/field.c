@@ -17,6 +17,16 @@ enum err field_refuse_for(const struct op *op, const char *field, struct arena *
                         why);
 }
 
+enum err field_refuse_memory(const struct arena *arena, const char **why)
+{
+    *why = arena->refusal == ERR_TOO_LARGE
+               ? "carrying out the request takes more than half of --max-client-memory; send fewer "
+                 "elements at once"
+               : "requests and unread answers take all of --max-client-memory; try again, with "
+                 "fewer elements at once";
+    return arena->refusal;
+}
+
 enum err field_condition(const Keystore__V1__Condition *message, struct condition *condition,
                          const char **why)
 {
@@ -59,7 +69,9 @@ enum err field_keys(const ProtobufCBinaryData *keys, size_t count, struct arena 
 {
     if (count == 0)
         return field_refuse("keys is empty; give at least one key", why);
-    op->keys = arena_alloc(arena, count * sizeof *op->keys);
+    op->keys = arena_unfold(arena, count * sizeof *op->keys);
+    if (op->keys == NULL)
+        return field_refuse_memory(arena, why);
     op->key_count = count;
     for (size_t i = 0; i < count; i++)
         op->keys[i] = (struct op_key){.bytes = field_slice(keys[i])};
@@ -68,8 +80,8 @@ enum err field_keys(const ProtobufCBinaryData *keys, size_t count, struct arena 
 
 struct slice *field_slices(const ProtobufCBinaryData *elements, size_t count, struct arena *arena)
 {
-    struct slice *slices = arena_alloc(arena, count * sizeof *slices);
-    for (size_t i = 0; i < count; i++)
+    struct slice *slices = arena_unfold(arena, count * sizeof *slices);
+    for (size_t i = 0; slices != NULL && i < count; i++)
         slices[i] = field_slice(elements[i]);
     return slices;
 }

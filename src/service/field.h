@@ -21,6 +21,9 @@ enum err field_refuse(const char *sentence, const char **why);
 enum err field_refuse_for(const struct op *op, const char *field, struct arena *arena,
                           const char **why);
 
+/* Refuses the request for which the arena has refused memory. */
+enum err field_refuse_memory(const struct arena *arena, const char **why);
+
 /* The condition; NULL = none. */
 enum err field_condition(const Keystore__V1__Condition *message, struct condition *condition,
                          const char **why);
@@ -33,7 +36,7 @@ enum err field_deadline(int64_t ttl_ms, int64_t expire_at_ms, struct op *op, con
 enum err field_keys(const ProtobufCBinaryData *keys, size_t count, struct arena *arena,
                     struct op *op, const char **why);
 
-/* Elements as slices in the arena. */
+/* Elements as slices in the arena; NULL if it refuses memory for them. */
 struct slice *field_slices(const ProtobufCBinaryData *elements, size_t count, struct arena *arena);
 
 #endif

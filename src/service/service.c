@@ -163,6 +163,7 @@ static enum err make_op(struct request *request, const struct origin *origin, co
 {
     const struct service *service = request->service;
     struct op *op = &request->task.op;
+    request->arena.beside = origin->message.len;
     *op = (struct op){.kind = request->method->kind,
                       .holder = origin->holder,
                       .now_ms = origin->now_ms,

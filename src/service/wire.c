@@ -4,20 +4,12 @@
  */
 #include "service/wire.h"
 
-#include "store/op.h"
-
 #include <stdalign.h>
 
 /* Repeated fields grow from here. */
 #define FIRST_REPEATED 4
 /* Elements that follow are counted ahead if there are so many bytes more. */
 #define WORTH_COUNTING ((size_t)512)
-/* What an element costs: its place in the message and in the operation, where keys have the
- * largest. One that is a message becomes an operation, which has a result of its own. */
-#define ELEMENT_COST (sizeof(ProtobufCBinaryData) + sizeof(struct op_key))
-#define INNER_COST   (sizeof(void *) + sizeof(struct op) + sizeof(struct op_result))
-/* Messages of the schema have no more levels. */
-#define MOST_NESTED 8
 
 /* One value off the wire, before its field says what it means. */
 struct value {
@@ -91,15 +83,16 @@ static bool read_field(struct slice *in, unsigned *number, struct value *value)
 
 static bool merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding);
 
-/* NULL if the decoding has made enough of them. */
+/* NULL if the decoding has made enough of them, or there is no memory for another. */
 static ProtobufCMessage *new_message(const ProtobufCMessageDescriptor *descriptor,
                                      struct decoding *decoding)
 {
     if (decoding->messages > WIRE_MAX_MESSAGES)
         return NULL;
     decoding->messages++;
-    ProtobufCMessage *message = arena_alloc(decoding->arena, descriptor->sizeof_message);
-    descriptor->message_init(message);
+    ProtobufCMessage *message = arena_unfold(decoding->arena, descriptor->sizeof_message);
+    if (message != NULL)
+        descriptor->message_init(message);
     return message;
 }
 
@@ -158,7 +151,9 @@ static bool store_string(struct slice bytes, struct decoding *decoding, char **m
 {
     if (bytes.len > 0 && memchr(bytes.data, 0, bytes.len) != NULL)
         return false;
-    *member = arena_alloc(decoding->arena, bytes.len + 1);
+    *member = arena_unfold(decoding->arena, bytes.len + 1);
+    if (*member == NULL)
+        return false;
     if (bytes.len > 0)
         memcpy(*member, bytes.data, bytes.len);
     (*member)[bytes.len] = 0;
@@ -216,7 +211,8 @@ static size_t count_field(unsigned wanted, struct slice rest)
 }
 
 /* Room for `count` elements and those that follow: as many as there are, for nothing of the arena
- * is given back before the end; but no less than doubling, so that no element is moved often. */
+ * is given back before the end; but no less than doubling, so that no element is moved often. NULL
+ * if there is no memory for it. */
 static void *larger_elements(const ProtobufCFieldDescriptor *field, const void *former,
                              size_t count, const struct decoding *decoding)
 {
@@ -225,7 +221,9 @@ static void *larger_elements(const ProtobufCFieldDescriptor *field, const void *
         size_t following = count + 1 + count_field(field->id, decoding->rest);
         capacity = count == 0 || following > capacity ? following : capacity;
     }
-    struct elements *larger = arena_alloc(decoding->arena, sizeof *larger + capacity * size);
+    struct elements *larger = arena_unfold(decoding->arena, sizeof *larger + capacity * size);
+    if (larger == NULL)
+        return NULL;
     larger->capacity = capacity;
     if (count > 0)
         memcpy(larger->bytes, former, count * size);
@@ -237,19 +235,30 @@ static size_t capacity_of(void *elements)
     return ((struct elements *)(void *)((char *)elements - sizeof(struct elements)))->capacity;
 }
 
-/* Makes room for one more element and returns it, zeroed. */
+/* Makes room for one more element and returns it, zeroed; NULL if there is no memory for it. */
 static void *append_element(const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
                             const struct decoding *decoding)
 {
     size_t *count = (size_t *)(void *)((char *)message + field->quantifier_offset);
     void **elements = (void **)(void *)((char *)message + field->offset);
     size_t size = size_of(field->type);
-    if (*count == 0 || *count == capacity_of(*elements))
-        *elements = larger_elements(field, *elements, *count, decoding);
+    if (*count == 0 || *count == capacity_of(*elements)) {
+        void *larger = larger_elements(field, *elements, *count, decoding);
+        if (larger == NULL)
+            return NULL;
+        *elements = larger;
+    }
     void *element = (char *)*elements + *count * size;
     memset(element, 0, size);
     ++*count;
     return element;
+}
+
+static bool store_element(const ProtobufCFieldDescriptor *field, const struct value *value,
+                          ProtobufCMessage *message, struct decoding *decoding)
+{
+    void *element = append_element(field, message, decoding);
+    return element != NULL && store(field, value, decoding, element);
 }
 
 /* The elements of a repeated number in one field (packed). */
@@ -258,8 +267,7 @@ static bool store_packed(const ProtobufCFieldDescriptor *field, struct slice byt
 {
     struct value value = {.type = wire_type_of(field->type)};
     while (bytes.len > 0) {
-        if (!read_value(&bytes, &value) ||
-            !store(field, &value, decoding, append_element(field, message, decoding)))
+        if (!read_value(&bytes, &value) || !store_element(field, &value, message, decoding))
             return false;
     }
     return true;
@@ -277,7 +285,7 @@ static bool store_field(const ProtobufCFieldDescriptor *field, const struct valu
                store_packed(field, value->bytes, message, decoding);
     }
     if (repeated)
-        return store(field, value, decoding, append_element(field, message, decoding));
+        return store_element(field, value, message, decoding);
     void *member = (char *)message + field->offset;
     if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
         uint32_t *which = (uint32_t *)(void *)((char *)message + field->quantifier_offset);
@@ -318,37 +326,9 @@ enum err wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice 
 {
     struct decoding decoding = {.arena = arena};
     *message = new_message(descriptor, &decoding);
-    if (merge(*message, bytes, &decoding))
+    if (*message != NULL && merge(*message, bytes, &decoding))
         return ERR_NONE;
+    if (arena->refusal != ERR_NONE)
+        return arena->refusal;
     return decoding.messages > WIRE_MAX_MESSAGES ? ERR_TOO_LARGE : ERR_BAD_MESSAGE;
-}
-
-static size_t unfolded(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
-                       unsigned depth)
-{
-    size_t size = descriptor->sizeof_message;
-    unsigned number;
-    while (bytes.len > 0) {
-        struct value value = {.bytes = {0}};
-        if (!read_field(&bytes, &number, &value))
-            break;
-        const ProtobufCFieldDescriptor *field = field_of(descriptor, number);
-        if (field == NULL)
-            continue;
-        bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
-        if (field->type == PROTOBUF_C_TYPE_MESSAGE && depth > 0 && value.type == WIRE_BYTES)
-            size +=
-                (repeated ? INNER_COST : 0) + unfolded(field->descriptor, value.bytes, depth - 1);
-        else if (field->type == PROTOBUF_C_TYPE_STRING)
-            size += value.bytes.len;
-        else if (repeated)
-            size += field->type == PROTOBUF_C_TYPE_BYTES ? ELEMENT_COST
-                                                         : ELEMENT_COST * (1 + value.bytes.len);
-    }
-    return size;
-}
-
-size_t wire_unfolded_size(const ProtobufCMessageDescriptor *descriptor, struct slice bytes)
-{
-    return unfolded(descriptor, bytes, MOST_NESTED);
 }

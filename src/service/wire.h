@@ -19,17 +19,12 @@ enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32
 /*
  * Decodes a message of that type into the arena. `bytes` fields point into `bytes`, strings are
  * copied. ERR_BAD_MESSAGE if the bytes are no such message, ERR_TOO_LARGE if there are more than
- * WIRE_MAX_MESSAGES in it. Fields of other types than bytes, string, message, bool, enum, 32 and 64
- * bit varints and double are not supported in requests. Unknown fields are skipped; groups are
- * refused.
+ * WIRE_MAX_MESSAGES in it, or arena->refusal if the arena refuses memory for it. Fields of other
+ * types than bytes, string, message, bool, enum, 32 and 64 bit varints and double are not supported
+ * in requests. Unknown fields are skipped; groups are refused.
  */
 enum err wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
                      struct arena *arena, void **message) __attribute__((warn_unused_result));
-
-/* What the message becomes in memory beside its bytes when it is decoded into an operation, told
- * from a count of what is in it, before anything is allocated. What the operation's answer takes is
- * another matter. */
-size_t wire_unfolded_size(const ProtobufCMessageDescriptor *descriptor, struct slice bytes);
 
 /* Bytes of a varint. */
 static inline size_t wire_varint_size(uint64_t number)

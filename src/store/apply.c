@@ -15,6 +15,9 @@
 
 #include <stdio.h>
 
+/* Values of fewer bytes are not given back one by one. */
+#define DISCARD_LEAST ((size_t)64 * 1024)
+
 static apply_function *const functions[OP_COUNT] = {
 #define OPERATION(kind, method, request, reply, access, category, keys, apply) [OP_##kind] = apply,
 #include "store/operations.def"
@@ -282,6 +285,21 @@ struct blob *apply_adopt(const struct keyspace *space, struct slice value)
     return blob_cut(space->holder, value);
 }
 
+static void discard(struct blob *holder, struct slice value)
+{
+    if (value.len >= DISCARD_LEAST)
+        blob_discard(holder, value);
+}
+
+void apply_discard(const struct keyspace *space, const struct op *op)
+{
+    if (!space->is_final || space->holder == NULL)
+        return;
+    discard(space->holder, op->value);
+    for (size_t i = 0; i < op->value_count; i++)
+        discard(space->holder, op->values[i]);
+}
+
 void apply_put_string(struct keyspace *space, struct lookup *at, struct slice value,
                       int64_t expire_at_ms)
 {
@@ -402,29 +420,55 @@ void apply_fail(struct op_result *result, enum err err, const char *why)
     result->why = why;
 }
 
-bool apply_reserve_answer(struct keyspace *space, size_t unfolded, size_t size,
-                          struct op_result *result)
+/* The arena has refused memory for the answer. */
+static void fail_memory(const struct keyspace *space, struct op_result *result)
 {
-    space->unfolded += unfolded;
-    if (space->unfolded > account_most_unfolded()) {
-        apply_fail(result, ERR_TOO_LARGE,
-                   "the answer has so many elements that to make it takes more than half of "
-                   "--max-client-memory; ask for fewer at once");
+    enum err err = space->arena->refusal;
+    apply_fail(result, err,
+               err == ERR_TOO_LARGE
+                   ? "the answer has so many elements that to make it takes more than half of "
+                     "--max-client-memory; ask for fewer at once"
+                   : "requests and unread answers take all of --max-client-memory; try again, or "
+                     "ask for less at once");
+}
+
+void *apply_unfold(struct keyspace *space, size_t size, struct op_result *result)
+{
+    void *memory = arena_unfold(space->arena, size);
+    if (memory == NULL)
+        fail_memory(space, result);
+    return memory;
+}
+
+bool apply_reserve_message(struct keyspace *space, size_t size, struct op_result *result)
+{
+    if (arena_reserve(space->arena, size))
+        return true;
+    fail_memory(space, result);
+    return false;
+}
+
+bool apply_copy_bytes(struct keyspace *space, struct slice bytes, struct slice *copy,
+                      struct op_result *result)
+{
+    if (!apply_reserve_message(space, op_answer_size(bytes.len), result))
+        return false;
+    uint8_t *memory = arena_try(space->arena, bytes.len);
+    if (memory == NULL) {
+        fail_memory(space, result);
         return false;
     }
-    if (arena_reserve(space->arena, unfolded + size, 0))
-        return true;
-    apply_fail(result, ERR_OUT_OF_MEMORY,
-               "requests and unread answers take all of --max-client-memory; try again, or ask for "
-               "less at once");
-    return false;
+    slice_write(memory, bytes);
+    *copy = slice_make(memory, bytes.len);
+    return true;
 }
 
 void apply_fail_reply(struct keyspace *space, const struct op *op, size_t size,
                       struct op_result *result)
 {
     static const char format[] =
-        "the answer has some %zu bytes and this client takes %zu at most, so nothing was changed; "
+        "the answer has %zu bytes or more and this client takes %zu at most, so nothing was "
+        "changed; "
         "ask for less, or raise the client's limit for messages that it receives and send it in "
         "the metadata keystore-max-reply-bytes";
     size_t room = sizeof format + 2 * 20;
@@ -437,7 +481,7 @@ bool apply_wants_reply(struct keyspace *space, const struct op *op, struct op_re
 {
     if (op->max_reply == 0)
         return true;
-    size_t size = op_reply_size(op->kind, result);
+    size_t size = space->replied + op_reply_size(op->kind, result);
     if (size <= op->max_reply)
         return true;
     op_result_release(result);

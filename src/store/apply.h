@@ -30,11 +30,12 @@ struct keyspace {
     struct arena *arena;      /* for what the result points to */
     struct undo *undo;        /* what would take the writes back; NULL if nothing will */
     struct blob *holder;      /* of the values that are written, perhaps: op.holder */
+    bool is_final;            /* no operation will be carried out again: its values are needed once */
     int64_t now_ms;
     uint64_t revision; /* of this unit; 0 until its first write */
     uint64_t seen;     /* newest revision that it has seen the effects of */
+    size_t replied;    /* at most the bytes of a Txn's reply so far */
     bool wrote;        /* it has changed something itself: more than removed what had expired */
-    size_t unfolded;   /* bytes that its answers take beside their own */
     bool is_tight;     /* a string that grows gets no reserve */
     bool took_reserve; /* one has got some */
     bool quick;        /* it must not take long: store_try_apply() */
@@ -140,6 +141,10 @@ void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry);
  * caller; NULL if the value is to be copied. */
 struct blob *apply_adopt(const struct keyspace *space, struct slice value);
 
+/* The operation, a part of the unit, is done and told: long values that were copied out of the
+ * holder need not be in memory twice until the others are done, too. */
+void apply_discard(const struct keyspace *space, const struct op *op);
+
 /* A string that lies elsewhere takes the place of what was there, in place if that has its size. */
 void apply_put_string(struct keyspace *space, struct lookup *at, struct slice value,
                       int64_t expire_at_ms);
@@ -184,13 +189,21 @@ void apply_return_bytes(struct keyspace *space, struct slice bytes, struct blob 
 /* Puts an entry's string, version and deadline into the value. */
 void apply_return_string(struct keyspace *space, const struct entry *entry, struct op_value *value);
 
+/* Memory to manage the elements of an answer, `size` bytes in all: what the request unfolds into
+ * (arena_unfold()). NULL if there may be no more: then the operation has failed. */
+void *apply_unfold(struct keyspace *space, size_t size, struct op_result *result)
+    __attribute__((warn_unused_result));
+
 /*
- * To be asked before memory is taken for an answer of many elements: `unfolded` bytes to manage
- * them and `size` for their own ones. True if they may be taken, and then the account of the
- * clients has them. Else the operation has failed.
+ * Copies bytes for an answer of many elements into the arena, and counts them once more for its
+ * message. False if the account of the clients does not allow that: then the operation has failed.
  */
-bool apply_reserve_answer(struct keyspace *space, size_t unfolded, size_t size,
-                          struct op_result *result);
+bool apply_copy_bytes(struct keyspace *space, struct slice bytes, struct slice *copy,
+                      struct op_result *result) __attribute__((warn_unused_result));
+
+/* The same for bytes that are copied into the message only. */
+bool apply_reserve_message(struct keyspace *space, size_t size, struct op_result *result)
+    __attribute__((warn_unused_result));
 
 /*
  * To be asked before work on the data that depends on the length of a value: so many elements are
@@ -209,7 +222,8 @@ void apply_fail(struct op_result *result, enum err err, const char *why);
  * caller takes an answer of that size. Else the operation has failed. */
 bool apply_wants_reply(struct keyspace *space, const struct op *op, struct op_result *result);
 
-/* Fails the operation because its answer has more bytes than the caller takes. */
+/* Fails the operation because its answer, that of the whole Txn if it is a part of one, has more
+ * than op->max_reply bytes: `size` or more. */
 void apply_fail_reply(struct keyspace *space, const struct op *op, size_t size,
                       struct op_result *result);
 

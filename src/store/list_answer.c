@@ -14,9 +14,9 @@ static bool share_element(struct keyspace *space, struct op_result *result, size
 {
     if (result->blobs == NULL) {
         size_t size = result->value_count * sizeof(struct blob *);
-        if (!apply_reserve_answer(space, size, 0, result))
+        result->blobs = apply_unfold(space, size, result);
+        if (result->blobs == NULL)
             return false;
-        result->blobs = arena_alloc(space->arena, size);
         memset(result->blobs, 0, size);
     }
     result->blobs[i] = blob_retain(blob);
@@ -25,7 +25,8 @@ static bool share_element(struct keyspace *space, struct op_result *result, size
 
 /*
  * Short texts are not copied one by one: those of one chunk stand there a byte or two apart, so the
- * answer points into the chunk at first, and then all that lies between them is copied at once.
+ * answer points into the chunk at first, and then all that lies between them is copied at once, if
+ * there is memory for it.
  */
 struct borrowed {
     const struct chunk *chunk;
@@ -41,19 +42,24 @@ static void borrow(struct borrowed *borrowed, struct slice text)
         borrowed->end = text.data + text.len;
 }
 
-/* Gives the chunk back: values before `behind` that lie there come to lie in the arena. */
-static void own(struct keyspace *space, const struct borrowed *borrowed, struct slice *values,
+/* Gives the chunk back: values before `behind` that lie there come to lie in the arena. False if
+ * the operation has failed. */
+static bool own(struct keyspace *space, const struct borrowed *borrowed, struct op_result *result,
                 size_t behind)
 {
     if (borrowed->begin == NULL)
-        return;
-    size_t size = (size_t)(borrowed->end - borrowed->begin);
-    const uint8_t *copy = arena_copy(space->arena, slice_make(borrowed->begin, size)).data;
+        return true;
+    struct slice copy, texts = slice_make(borrowed->begin, 0);
+    texts.len = (size_t)(borrowed->end - borrowed->begin);
+    if (!apply_copy_bytes(space, texts, &copy, result))
+        return false;
+    struct slice *values = result->values;
     for (size_t i = borrowed->first; i < behind; i++) {
-        size_t offset = (uintptr_t)values[i].data - (uintptr_t)borrowed->begin;
-        if (offset <= size) /* elsewhere for numbers and blobs */
-            values[i].data = copy + offset;
+        size_t offset = (uintptr_t)values[i].data - (uintptr_t)texts.data;
+        if (offset <= texts.len) /* elsewhere for numbers and blobs */
+            values[i].data = copy.data + offset;
     }
+    return true;
 }
 
 /* The cursor's element becomes value `i`. False if the operation has failed. */
@@ -63,15 +69,15 @@ static bool answer_element(struct keyspace *space, struct list_cursor *cursor,
     struct slice *value = &result->values[i];
     *value = list_cursor_value(cursor);
     if (cursor->chunk != borrowed->chunk) {
-        own(space, borrowed, result->values, i);
+        if (!own(space, borrowed, result, i))
+            return false;
         *borrowed = (struct borrowed){.chunk = cursor->chunk, .first = i};
     }
     if (cursor->blob != NULL)
         return share_element(space, result, i, cursor->blob);
     if (cursor->element.is_number)
-        *value = arena_copy(space->arena, *value);
-    else
-        borrow(borrowed, *value);
+        return apply_copy_bytes(space, *value, value, result);
+    borrow(borrowed, *value);
     return true;
 }
 
@@ -93,11 +99,11 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
         apply_fail(result, ERR_TOO_LARGE, too_large);
         return false;
     }
-    size_t copied = 0;
-    if (!apply_may_spend(space, part->count, result) ||
-        !apply_reserve_answer(space, part->count * sizeof *result->values, 0, result))
+    if (!apply_may_spend(space, part->count, result))
         return false;
-    result->values = arena_alloc(space->arena, part->count * sizeof *result->values);
+    result->values = apply_unfold(space, part->count * sizeof *result->values, result);
+    if (result->values == NULL)
+        return false;
     result->value_count = part->count;
     struct borrowed borrowed = {.chunk = NULL};
     struct list_cursor cursor;
@@ -109,15 +115,12 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
             return forget_elements(result);
         }
         most -= size;
-        copied += cursor.blob == NULL ? size : 0;
         if (size >= COPIED_AT_ONCE && !apply_may_spend(space, size / COPIED_AT_ONCE, result))
             return forget_elements(result);
         if (!answer_element(space, &cursor, &borrowed, result, i))
             return forget_elements(result);
     }
-    own(space, &borrowed, result->values, part->count);
-    /* Copied once more as the message. */
-    return apply_reserve_answer(space, 0, copied, result) || forget_elements(result);
+    return own(space, &borrowed, result, part->count) || forget_elements(result);
 }
 
 void list_answer_value(struct keyspace *space, const struct list *list, size_t index,

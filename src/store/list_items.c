@@ -151,10 +151,10 @@ static bool add_position(struct positions *positions, size_t index)
     struct op_result *result = positions->result;
     if (result->index_count == positions->capacity) {
         positions->capacity = positions->capacity == 0 ? 8 : 2 * positions->capacity;
-        size_t size = positions->capacity * sizeof *result->indexes;
-        if (!apply_reserve_answer(positions->space, size, 0, result))
+        int64_t *indexes =
+            apply_unfold(positions->space, positions->capacity * sizeof *indexes, result);
+        if (indexes == NULL)
             return false;
-        int64_t *indexes = arena_alloc(positions->space->arena, size);
         if (result->index_count > 0)
             memcpy(indexes, result->indexes, result->index_count * sizeof *indexes);
         result->indexes = indexes;

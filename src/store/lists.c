@@ -120,10 +120,19 @@ static const struct op_key *first_list(struct keyspace *space, const struct op *
 static bool answer_popped(struct keyspace *space, const struct op *op, const struct op_key *key,
                           const struct list_part *part, struct op_result *result)
 {
-    size_t size = op_answer_size(key->bytes.len), most = op_most_answer(op);
-    return list_answer_part(
-        space, part, size <= most ? most - size : 0,
-        "the elements do not fit into one answer, so none was popped; ask for fewer", result);
+    size_t most = op_most_answer(op), taken = op_answer_size(key->bytes.len);
+    bool is_callers = op->max_reply != 0 && op->max_reply < most;
+    if (is_callers) {
+        most = op->max_reply;
+        taken += space->replied;
+    }
+    if (list_answer_part(
+            space, part, taken <= most ? most - taken : 0,
+            "the elements do not fit into one answer, so none was popped; ask for fewer", result))
+        return true;
+    if (is_callers && space->arena->refusal == ERR_NONE)
+        apply_fail_reply(space, op, most + 1, result);
+    return false;
 }
 
 void apply_list_pop(struct keyspace *space, const struct op *op, struct op_result *result)

@@ -206,6 +206,7 @@ static enum store_answer apply(struct store *store, const struct op *op, struct 
                              .sink = store->sink,
                              .arena = arena,
                              .holder = op->holder,
+                             .is_final = !quick,
                              .now_ms = op->now_ms,
                              .quick = quick};
     apply_op(&space, op, result);
@@ -225,6 +226,7 @@ static enum store_answer apply_undoable(struct store *store, const struct op *op
                              .arena = arena,
                              .undo = &undo,
                              .holder = op->holder,
+                             .is_final = !quick,
                              .now_ms = op->now_ms,
                              .quick = quick};
     apply_unit(&space, op, result);

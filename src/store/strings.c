@@ -123,46 +123,57 @@ static const struct entry *find_string(struct keyspace *space, uint32_t db,
     return entry != NULL && entry_type(entry) == ENTRY_STRING ? entry : NULL;
 }
 
-/* Finds the strings under all keys; the bytes that they take in an answer, and of those the ones
- * that are copied. */
-static size_t find_strings(struct keyspace *space, const struct op *op,
-                           const struct entry **entries, size_t *copied)
+/* Finds the strings under all keys; false if they take more than `most` bytes in an answer. */
+static bool find_strings(struct keyspace *space, const struct op *op, size_t most,
+                         const struct entry **entries)
 {
-    size_t bytes = 0;
-    *copied = 0;
     for (size_t i = 0; i < op->key_count; i++) {
         apply_fetch_keys(space, op, i);
         entries[i] = find_string(space, op->db, &op->keys[i]);
         size_t size = op_answer_size(entries[i] != NULL ? entry_string(entries[i]).len : 0);
-        bytes += size;
-        if (entries[i] == NULL || entry_blob(entries[i]) == NULL)
-            *copied += size;
+        if (size > most)
+            return false;
+        most -= size;
     }
-    return bytes;
+    return true;
+}
+
+/* Puts the string into the value, as apply_return_string() does, one of many. False if the
+ * operation has failed. */
+static bool answer_string(struct keyspace *space, const struct entry *entry, struct op_value *value,
+                          struct op_result *result)
+{
+    struct blob *blob = entry_blob(entry);
+    value->found = true;
+    value->version = entry_version(entry);
+    value->expire_at_ms = entry_expire_at_ms(entry);
+    if (blob == NULL)
+        return apply_copy_bytes(space, entry_string(entry), &value->bytes, result);
+    value->bytes = entry_string(entry);
+    value->blob = blob_retain(blob);
+    return true;
 }
 
 void apply_m_get(struct keyspace *space, const struct op *op, struct op_result *result)
 {
-    const struct entry **entries;
-    size_t unfolded = op->key_count * (sizeof *entries + sizeof *result->items), copied;
-    if (!apply_reserve_answer(space, unfolded, 0, result))
+    const struct entry **entries = apply_unfold(space, op->key_count * sizeof *entries, result);
+    if (entries == NULL)
         return;
-    entries = arena_alloc(space->arena, op->key_count * sizeof *entries);
-    size_t bytes = find_strings(space, op, entries, &copied);
-    if (bytes > op_most_answer(op)) {
+    result->items = apply_unfold(space, op->key_count * sizeof *result->items, result);
+    if (result->items == NULL)
+        return;
+    if (!find_strings(space, op, op_most_answer(op), entries)) {
         apply_fail(result, ERR_TOO_LARGE,
                    "the values do not fit into one answer; ask for fewer keys at a time");
         return;
     }
-    /* Copied here and once more as the message. */
-    if (!apply_reserve_answer(space, 0, 2 * copied, result))
-        return;
-    result->items = arena_alloc(space->arena, op->key_count * sizeof *result->items);
-    result->item_count = op->key_count;
     for (size_t i = 0; i < op->key_count; i++) {
-        result->items[i] = (struct op_value){0};
-        if (entries[i] != NULL)
-            apply_return_string(space, entries[i], &result->items[i]);
+        struct op_value *value = &result->items[result->item_count++];
+        *value = (struct op_value){0};
+        if (entries[i] != NULL && !answer_string(space, entries[i], value, result)) {
+            op_result_release(result);
+            return;
+        }
     }
 }
 
@@ -188,6 +199,7 @@ void apply_m_set(struct keyspace *space, const struct op *op, struct op_result *
         apply_fetch_ops(space, op->ops, op->op_count, i);
         struct lookup at = apply_open_key(space, &op->ops[i]);
         set(space, &at, &op->ops[i]);
+        apply_discard(space, &op->ops[i]);
     }
     result->ok = true;
     result->count = (int64_t)op->op_count;

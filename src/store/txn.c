@@ -39,7 +39,7 @@ static struct op as_part(const struct op *txn, const struct op *op, size_t left)
 {
     struct op part = *op;
     part.now_ms = txn->now_ms;
-    part.max_reply = 0; /* all answers together are what counts */
+    part.max_reply = txn->max_reply; /* for what is replied so far and this */
     if (txn->max_answer != 0 && (part.max_answer == 0 || part.max_answer > left))
         part.max_answer = left > 0 ? left : 1; /* 0 would mean: any */
     if (part.max_value == 0)
@@ -59,6 +59,7 @@ static bool apply_part(struct keyspace *space, const struct op *txn, const struc
                    "several transactions, or outside of one");
     if (result->err != ERR_NONE)
         return false;
+    apply_discard(space, op);
     if (txn->max_answer == 0)
         return true;
     size_t size = answer_size(op->kind, result);
@@ -71,33 +72,35 @@ static bool apply_part(struct keyspace *space, const struct op *txn, const struc
     *left -= size;
     /* Copied once more as the message; several values have seen to that themselves. */
     size_t copied = result->value.blob == NULL ? result->value.bytes.len : 0;
-    return apply_reserve_answer(space, 0, copied, result);
+    return apply_reserve_message(space, copied, result);
 }
 
 /* True if the caller takes the answers so far, or nothing was written, so that nothing can be lost
  * with them; else the transaction has failed in that part. */
-static bool wants_replies(struct keyspace *space, const struct op *txn, size_t size,
-                          struct op_result *part)
+static bool wants_replies(struct keyspace *space, const struct op *txn, struct op_result *part)
 {
-    if (txn->max_reply == 0 || !space->wrote || size <= txn->max_reply)
+    if (txn->max_reply == 0 || !space->wrote || space->replied <= txn->max_reply)
         return true;
-    apply_fail_reply(space, txn, size, part);
+    apply_fail_reply(space, txn, space->replied, part);
     return false;
 }
 
 static void apply_parts(struct keyspace *space, const struct op *op, const struct op *ops,
                         size_t count, struct op_result *result)
 {
-    size_t left = op->max_answer, size = op_reply_size(OP_TXN, result);
+    size_t left = op->max_answer;
+    space->replied = op_reply_size(OP_TXN, result);
     result->done = ops;
-    result->results = arena_alloc(space->arena, (count + 1) * sizeof *result->results);
+    result->results = apply_unfold(space, (count + 1) * sizeof *result->results, result);
+    if (result->results == NULL)
+        return;
     for (size_t i = 0; i < count; i++) {
         struct op_result *part = &result->results[result->result_count++];
         *part = (struct op_result){0};
         apply_fetch_ops(space, ops, count, i);
         if (apply_part(space, op, &ops[i], &left, part)) {
-            size += op_reply_size(ops[i].kind, part);
-            if (wants_replies(space, op, size, part))
+            space->replied += op_reply_size(ops[i].kind, part);
+            if (wants_replies(space, op, part))
                 continue;
         }
         result->err = part->err;
@@ -106,10 +109,12 @@ static void apply_parts(struct keyspace *space, const struct op *op, const struc
     }
 }
 
-/* Of the operation that was the last one: its number, from 1 on, and its name go before what was
- * wrong. */
+/* Of the operation that was the last one, if there was any: its number, from 1 on, and its name go
+ * before what was wrong. */
 static const char *explain(struct arena *arena, const struct op_result *result)
 {
+    if (result->result_count == 0)
+        return result->why;
     static const char format[] = "operation %zu (%s): %s";
     const char *name = op_info(result->done[result->result_count - 1].kind)->name;
     int len = snprintf(NULL, 0, format, result->result_count, name, result->why);

@@ -351,6 +351,27 @@ def test_other_types_are_refused_or_left_out(tmp_path, kind):
         assert not stub.Describe(pb.Key(key=b"a set")).found
 
 
+# A type that we do not have is left out with the keys that name it; a command that nobody knows may have
+# written any key.
+UNKNOWN = {
+    "alone": (b"", command("NOSUCH", "a", 1)),
+    "without a key": (b"", command("NOSUCH")),
+    "in a transaction": (b"", command("MULTI") + command("SET", "b", 2) + command("NOSUCH", "a")
+                         + command("EXEC")),
+    "after one that can be left out": (command("SADD", "set", 1), command("NOSUCH", "a")),
+}
+
+
+@pytest.mark.parametrize("arguments", [(), ("--import-skip-unsupported",)],
+                         ids=["without", "with --import-skip-unsupported"])
+@pytest.mark.parametrize("before,unit", UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_command_is_refused(tmp_path, before, unit, arguments):
+    before = command("SELECT", 0) + command("SET", "a", 1) + before
+    DataDir(tmp_path, None, [before + unit + command("SET", "c", 3)])
+    check_refused(tmp_path, "appendonly.aof.1.incr.aof cannot be loaded", f"offset {len(before)}",
+                  "the command NOSUCH", "it may have changed any key", arguments=arguments)
+
+
 # Snapshots.
 
 def files_of(directory):

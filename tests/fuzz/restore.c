@@ -5,7 +5,12 @@
  *
  *   CC=clang cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 \
  *       -DKEYSTORE_SANITIZE=fuzzer-no-link,address
- *   cmake --build build/fuzz --target fuzz_restore && build/fuzz/tests/fuzz_restore -max_len=4096
+ *   cmake --build build/fuzz --target fuzz_restore && mkdir -p build/fuzz/new
+ *   build/fuzz/tests/fuzz_restore -max_len=4096 build/fuzz/new tests/fuzz/restore
+ *
+ * tests/fuzz/restore/ has a value of each type and encoding, and one for each way in which these
+ * can be wrong: with them a missing check of a listpack's lengths is found in seconds, without them
+ * it is not found in minutes.
  */
 #include "base/arena.h"
 #include "journal/crc64.h"

@@ -575,6 +575,7 @@ static const struct row {
 #define RANDOM_KEY 42
 #define LAPSE      43
 #define REFUSED    44
+#define WATCH      45
 
 void generate_begin(struct generator *generator, struct arena *arena, uint64_t seed, uint64_t round,
                     uint32_t first_db, int64_t base_ms)
@@ -596,6 +597,7 @@ void generate_begin(struct generator *generator, struct arena *arena, uint64_t s
     generator->weights[RANDOM_KEY] = 100;
     generator->weights[LAPSE] = 20;
     generator->weights[REFUSED] = 20;
+    generator->weights[WATCH] = 100 * below(generator, 5);
     for (size_t i = 0; i < GENERATE_KINDS; i++)
         generator->total += generator->weights[i];
 }
@@ -679,6 +681,29 @@ static void make_txn(struct generator *generator, struct keystore_txn_request *t
     txn->failure = make_branch(generator, &txn->failure_count);
 }
 
+/* What is done meanwhile likes the key that is watched. */
+static void make_watch(struct generator *generator, struct keystore_txn_request *txn)
+{
+    struct keystore_compare *compare = arena_alloc(generator->arena, sizeof *compare);
+    *compare = (struct keystore_compare){
+        .key = draw_key(generator, once_in(generator, 2) ? LIKELY_LIST : LIKELY_STRING),
+        .db = draw_db(generator)};
+    txn->compares = compare;
+    txn->compare_count = 1;
+    size_t count = below(generator, 4);
+    struct keystore_op *ops = arena_alloc(generator->arena, (count + 1) * sizeof *ops);
+    for (size_t i = 0; i < count; i++) {
+        generator->favourite = (int)universe_number(compare->key);
+        generator->favourite_db = compare->db;
+        unsigned kind = draw_kind(generator);
+        make_op(generator, kind >= TXN ? KEYSTORE_OP_DELETE : kind, &ops[i]);
+    }
+    txn->success = ops;
+    txn->success_count = count;
+    generator->favourite = -1;
+    generator->after_ttl = false;
+}
+
 static void make_lapse(struct generator *generator, struct keystore_op *op)
 {
     *op = (struct keystore_op){.kind = KEYSTORE_OP_EXPIRE};
@@ -732,6 +757,10 @@ void generate_step(struct generator *generator, struct step *step)
         break;
     case REFUSED:
         make_refused(generator, step);
+        break;
+    case WATCH:
+        step->kind = STEP_WATCH;
+        make_watch(generator, &step->txn);
         break;
     case LAPSE:
         step->kind = STEP_LAPSE;

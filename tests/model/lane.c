@@ -39,6 +39,7 @@ bool lane_init(struct lane *lane, unsigned number, const char *target, const cha
     lane->client = keystore_connect(target, NULL, &error);
     lane->aside = keystore_connect(target, NULL, &error);
     bool redis = script_init(&lane->script, redis_socket);
+    redis = watch_init(&lane->watch, redis_socket) && redis;
     lane->judge.versions = &lane->versions;
     arena_init(&lane->arena);
     if (lane->client != NULL && lane->aside != NULL && redis)
@@ -53,6 +54,7 @@ void lane_deinit(struct lane *lane)
     keystore_close(lane->client);
     keystore_close(lane->aside);
     script_deinit(&lane->script);
+    watch_deinit(&lane->watch);
     arena_deinit(&lane->arena);
 }
 
@@ -433,6 +435,66 @@ static void do_lapse(struct lane *lane, const struct keystore_op *lapse)
     lane->lapsed = true;
 }
 
+static struct keystore_key_info ask_info(struct lane *lane, const struct keystore_compare *compare)
+{
+    struct keystore_key request = {.key = compare->key, .db = compare->db, .want_as_of = true};
+    struct keystore_key_info info = {0};
+    enum keystore_code code = keystore_describe(lane->aside, &request, &info);
+    judge_expect(&lane->judge, code == KEYSTORE_OK, "ours fails: %s",
+                 keystore_last_error(lane->aside)->message);
+    return info;
+}
+
+/* Whether the key has been unchanged since; a Txn that does nothing tells. */
+static bool ask_unchanged(struct lane *lane, const struct keystore_compare *watched, uint64_t since)
+{
+    struct keystore_compare compare = {.key = watched->key,
+                                       .db = watched->db,
+                                       .has_unchanged_since = true,
+                                       .unchanged_since = since};
+    struct keystore_txn_request request = {.compares = &compare, .compare_count = 1};
+    struct keystore_txn_reply reply = {0};
+    expect_ok(lane, keystore_txn(lane->client, &request, &reply));
+    return reply.succeeded;
+}
+
+/* Both say the same, but where nothing was written or it cannot be known of an absent key. */
+static void judge_watch(struct lane *lane, const char *name, bool ours, bool redis,
+                        const struct keystore_key_info *before,
+                        const struct keystore_key_info *after)
+{
+    if (ours && !redis && before->found && after->found && before->version == after->version)
+        difference_met(DIFFERENCE_WATCH_NO_EFFECT);
+    else if (!ours && redis && !before->found)
+        difference_met(DIFFERENCE_WATCH_ABSENT);
+    else
+        judge_number(&lane->judge, name, ours, redis);
+}
+
+/* What is done in between is judged as ever. */
+static void do_watch(struct lane *lane, const struct keystore_txn_request *step)
+{
+    const struct keystore_compare *watched = step->compares;
+    struct keystore_key_info before = ask_info(lane, watched);
+    judge_expect(&lane->judge, watch_begin(&lane->watch, watched->db, watched->key),
+                 "Redis does not watch");
+    for (size_t i = 0; i < step->success_count && is_same(lane); i++) {
+        do_op(lane, &step->success[i]);
+        judge_locate(&lane->judge, "operation", i + 1, step_name(step->success[i].kind));
+        script_clear(&lane->script);
+    }
+    bool redis = false;
+    judge_expect(&lane->judge, watch_end(&lane->watch, &redis), "Redis does not end a WATCH");
+    if (!is_same(lane))
+        return;
+    struct keystore_key_info after = ask_info(lane, watched);
+    judge_watch(lane, "unchanged since as_of", ask_unchanged(lane, watched, before.as_of), redis,
+                &before, &after);
+    if (before.found)
+        judge_watch(lane, "unchanged since the version",
+                    ask_unchanged(lane, watched, before.version), redis, &before, &after);
+}
+
 bool lane_do(struct lane *lane, const struct step *step)
 {
     lane->judge.difference[0] = '\0';
@@ -454,6 +516,9 @@ bool lane_do(struct lane *lane, const struct step *step)
         break;
     case STEP_LAPSE:
         do_lapse(lane, &step->op);
+        break;
+    case STEP_WATCH:
+        do_watch(lane, &step->txn);
         break;
     }
     script_clear(&lane->script);

@@ -5,6 +5,7 @@
 #include "judge.h"
 #include "script.h"
 #include "step.h"
+#include "watch.h"
 
 #include "base/arena.h"
 
@@ -12,6 +13,7 @@ struct lane {
     struct keystore_client *client;
     struct keystore_client *aside; /* for questions while an answer of the client is needed */
     struct script script;
+    struct watch watch;
     uint32_t first_db;
     struct versions versions;
     struct judge judge;

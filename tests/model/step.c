@@ -432,7 +432,8 @@ void step_print(FILE *out, const struct step *step, uint32_t first_db)
         fprintf(out, "RandomKey %u", step->db - first_db);
         break;
     case STEP_TXN:
-        fputs("Txn", out);
+    case STEP_WATCH:
+        fputs(step->kind == STEP_TXN ? "Txn" : "Watch", out);
         for (size_t i = 0; i < txn->compare_count; i++) {
             const struct keystore_compare *compare = &txn->compares[i];
             struct step_key key = {compare->db, compare->key, compare->condition};

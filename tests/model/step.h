@@ -33,6 +33,7 @@ enum step_kind {
     STEP_RANDOM_KEY,
     STEP_REFUSED, /* an operation that is an error for ours, and not for Redis */
     STEP_LAPSE,   /* a deadline that comes while the step lasts */
+    STEP_WATCH,   /* operations while a key is watched, and whether that shows it was written */
 };
 
 struct step {
@@ -40,7 +41,8 @@ struct step {
     uint32_t db;                     /* FLUSH, RANDOM_KEY */
     struct keystore_op op;           /* OP, REFUSED; LAPSE: an Expire */
     enum difference refusal;         /* REFUSED: why */
-    struct keystore_txn_request txn; /* TXN */
+    struct keystore_txn_request txn; /* TXN; WATCH: its one compare has the key, its success what
+                                        comes between, and no transaction is sent */
 };
 
 /* A key that an operation names. */

@@ -134,42 +134,120 @@ static void test_what_it_takes_is_counted(void **state)
     assert_int_equal(account_used(), before);
 }
 
-static void test_what_is_reserved_is_counted_once(void **state)
+static void test_what_is_reserved_is_counted_until_the_reset(void **state)
 {
     (void)state;
     struct arena arena;
     size_t before = account_used();
     arena_init(&arena);
-    assert_true(arena_reserve(&arena, 100, 0)); /* too little to be counted */
+    assert_true(arena_reserve(&arena, 100)); /* too little to be counted */
     assert_int_equal(account_used(), before);
-    assert_true(arena_reserve(&arena, 10 * MIB, 0));
-    assert_int_equal(account_used() - before, 10 * MIB);
-    for (size_t i = 0; i < 9; i++)
-        arena_alloc(&arena, MIB - 100);
-    assert_int_equal(account_used() - before, 10 * MIB);
-    assert_true(arena_reserve(&arena, MIB, 0)); /* that is left */
-    assert_int_equal(account_used() - before, 10 * MIB);
-    arena_alloc(&arena, 3 * MIB);
-    assert_true(account_used() - before >= 12 * MIB - 1000);
+    assert_true(arena_reserve(&arena, 10 * MIB));
+    assert_int_equal(account_used() - before, 10 * MIB + 100);
+    arena_alloc(&arena, 3 * MIB); /* besides */
+    assert_true(account_used() - before >= 13 * MIB);
     arena_reset(&arena);
     assert_int_equal(account_used(), before);
     arena_deinit(&arena);
 }
 
-static void test_what_the_account_has_not_is_not_reserved(void **state)
+static void test_little_is_reserved_in_the_end(void **state)
 {
     (void)state;
     struct arena arena;
     size_t before = account_used();
     arena_init(&arena);
-    account_set_limit(16 * MIB);
-    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(8 * MIB));
-    assert_false(arena_reserve(&arena, 9 * MIB, 0));
-    assert_int_equal(account_used() - before, 8 * MIB);
-    assert_true(arena_reserve(&arena, 9 * MIB, 5 * MIB)); /* of which 5 are the same request's */
-    assert_int_equal(account_used() - before, 17 * MIB);
+    for (size_t i = 0; i < 1000; i++)
+        assert_true(arena_reserve(&arena, 1000));
+    assert_in_range(account_used() - before, 1000 * 1000 - ACCOUNT_LEAST, 1000 * 1000);
+    arena_reset(&arena);
+    assert_int_equal(arena.uncounted, 0);
+    assert_int_equal(account_used(), before);
     arena_deinit(&arena);
-    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(8 * MIB));
+}
+
+static void test_what_the_account_has_not_is_refused(void **state)
+{
+    (void)state;
+    struct arena arena;
+    size_t before = account_used(), runs = runs_used();
+    arena_init(&arena);
+    account_set_limit(16 * MIB);
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(10 * MIB));
+    assert_false(arena_reserve(&arena, 9 * MIB));
+    assert_int_equal(arena.refusal, ERR_OUT_OF_MEMORY);
+    assert_null(arena_try(&arena, 9 * MIB));
+    assert_null(arena_unfold(&arena, 7 * MIB));
+    assert_int_equal(arena.refusal, ERR_OUT_OF_MEMORY);
+    assert_non_null(arena_try(&arena, 5000)); /* a small block always may be taken */
+    assert_int_equal(account_used() - before, 10 * MIB);
+    assert_int_equal(runs_used(), runs);
+    arena.beside = 7 * MIB; /* of the 10 they are the same request's */
+    assert_true(arena_reserve(&arena, 9 * MIB));
+    assert_int_equal(account_used() - before, 19 * MIB);
+    assert_non_null(arena_try(&arena, 9 * MIB));
+    assert_true(account_used() - before >= 28 * MIB);
+    arena_reset(&arena);
+    assert_int_equal(arena.refusal, ERR_NONE);
+    assert_int_equal(account_used() - before, 10 * MIB);
+    arena_deinit(&arena);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(10 * MIB));
+    account_set_limit(SIZE_MAX);
+}
+
+/* All that was taken since the reset counts, but for what is not unfolded. */
+static void test_what_unfolds_too_far_is_refused(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init(&arena);
+    account_set_limit(16 * MIB);
+    for (int round = 0; round < 2; round++) {
+        assert_non_null(arena_unfold(&arena, 4 * MIB));
+        assert_non_null(arena_try(&arena, 6 * MIB));
+        assert_null(arena_unfold(&arena, 4 * MIB));
+        assert_int_equal(arena.refusal, ERR_TOO_LARGE);
+        assert_true(account_used() < 11 * MIB);
+        arena_reset(&arena);
+    }
+    assert_null(arena_unfold(&arena, 9 * MIB));
+    arena_deinit(&arena);
+    account_set_limit(SIZE_MAX);
+}
+
+static void test_pieces_that_are_asked_for_are_apart(void **state)
+{
+    (void)state;
+    enum { PIECES = 300 };
+    uint8_t *pieces[PIECES];
+    struct arena arena;
+    arena_init(&arena);
+    for (size_t i = 0; i < PIECES; i++) {
+        size_t size = i * 97 % 9001;
+        pieces[i] = i % 2 == 0 ? arena_try(&arena, size) : arena_unfold(&arena, size);
+        assert_non_null(pieces[i]);
+        assert_int_equal((uintptr_t)pieces[i] % alignof(max_align_t), 0);
+        memset(pieces[i], (int)(i % 251), size);
+    }
+    for (size_t i = 0; i < PIECES; i++) {
+        for (size_t at = 0; at < i * 97 % 9001; at++)
+            assert_int_equal(pieces[i][at], i % 251);
+    }
+    arena_deinit(&arena);
+}
+
+static void test_the_journals_arena_is_refused_nothing(void **state)
+{
+    (void)state;
+    struct arena arena;
+    arena_init_for(&arena, ACCOUNT_JOURNAL);
+    account_set_limit(MIB);
+    assert_non_null(arena_try(&arena, 2 * MIB));
+    assert_non_null(arena_unfold(&arena, 2 * MIB));
+    assert_true(arena_reserve(&arena, 2 * MIB));
+    assert_true(account_journal() >= 6 * MIB);
+    arena_deinit(&arena);
+    assert_int_equal(account_journal(), 0);
     account_set_limit(SIZE_MAX);
 }
 
@@ -199,8 +277,12 @@ int main(void)
         cmocka_unit_test(test_is_usable_after_deinit),
         cmocka_unit_test(test_copy_does_not_follow_the_original),
         cmocka_unit_test(test_what_it_takes_is_counted),
-        cmocka_unit_test(test_what_is_reserved_is_counted_once),
-        cmocka_unit_test(test_what_the_account_has_not_is_not_reserved),
+        cmocka_unit_test(test_what_is_reserved_is_counted_until_the_reset),
+        cmocka_unit_test(test_little_is_reserved_in_the_end),
+        cmocka_unit_test(test_what_the_account_has_not_is_refused),
+        cmocka_unit_test(test_what_unfolds_too_far_is_refused),
+        cmocka_unit_test(test_pieces_that_are_asked_for_are_apart),
+        cmocka_unit_test(test_the_journals_arena_is_refused_nothing),
         cmocka_unit_test(test_the_journals_counts_for_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -317,6 +317,23 @@ static void test_the_count_is_right_on_several_threads(void **state)
     }
 }
 
+static void test_what_is_discarded_is_the_sole_holders(void **state)
+{
+    (void)state;
+    enum { SIZE = 20 * 1024 * 1024, PART = 4 * 1024 * 1024 };
+    struct blob *blob = blob_new(SIZE);
+    memset(blob->data, 7, SIZE);
+    blob_retain(blob);
+    blob_discard(blob, slice_make(blob->data, SIZE));
+    assert_int_equal(blob->data[PART], 7);
+    blob_release(blob);
+    blob_discard(blob, SLICE_LITERAL("not in it"));
+    blob_discard(blob, slice_make(blob->data + PART, PART));
+    assert_int_equal(blob->data[PART - 1] + blob->data[2 * PART], 14);
+    assert_int_equal(blob->data[PART + PART / 2], 0);
+    blob_release(blob);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_who_is_the_only_holder_knows_it),
         cmocka_unit_test(test_only_one_gets_the_room),
         cmocka_unit_test(test_its_memory_is_whole_pages),
+        cmocka_unit_test(test_what_is_discarded_is_the_sole_holders),
         cmocka_unit_test(test_holders_on_several_threads),
         cmocka_unit_test(test_it_is_cut_to_nearly_all_of_it),
         cmocka_unit_test(test_it_is_cut_again_to_the_same_only),

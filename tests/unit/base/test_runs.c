@@ -208,6 +208,67 @@ static void test_largest_have_memory_while_they_live(void **state)
     assert_int_equal(runs_held(), held);
 }
 
+/* From runs to mappings and back; what is left stands at the begin of a page and has its marks. */
+static void test_an_object_gets_another_size(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {20 * KIB, 5 * MIB, 17 * MIB, 90 * MIB + 5,
+                                   40 * MIB, MIB,     70 * KIB};
+    size_t used = runs_used();
+    struct object object;
+    make(&object, sizes[0], 3);
+    for (size_t i = 1; i < sizeof sizes / sizeof sizes[0]; i++) {
+        size_t kept = object.size < sizes[i] ? object.size : sizes[i];
+        object.bytes = runs_resize(object.bytes, object.size, sizes[i]);
+        assert_int_equal((uintptr_t)object.bytes % RUNS_PAGE, 0);
+        assert_int_equal(runs_used() - used, runs_round(sizes[i]));
+        for (size_t at = 0; at < kept; at += RUNS_PAGE)
+            assert_int_equal(object.bytes[at], 3);
+        memset(object.bytes, 3, sizes[i]);
+        object.size = sizes[i];
+    }
+    drop(&object);
+    assert_int_equal(runs_used(), used);
+}
+
+static void test_a_large_object_grows_without_a_copy(void **state)
+{
+    (void)state;
+    struct object object;
+    make(&object, 100 * MIB, 3);
+    memset(object.bytes, 3, object.size);
+    size_t resident = resident_bytes();
+    object.bytes = runs_resize(object.bytes, object.size, 150 * MIB);
+    assert_true(resident_bytes() < resident + 10 * MIB);
+    object.size = 100 * MIB;
+    assert_int_equal(object.bytes[object.size - 1], 3);
+    runs_give(object.bytes, 150 * MIB);
+}
+
+/* Of an object with a mapping of its own whole pages only; of another one none. */
+static void test_what_is_not_needed_any_more(void **state)
+{
+    (void)state;
+    uint8_t *bytes = runs_take(100 * MIB);
+    memset(bytes, 7, 100 * MIB);
+    size_t resident = resident_bytes(), used = runs_used();
+    runs_discard(100 * MIB, bytes + 10 * MIB + 1, 60 * MIB);
+    assert_true(resident_bytes() < resident - 50 * MIB);
+    assert_int_equal(runs_used(), used);
+    assert_int_equal(bytes[10 * MIB + RUNS_PAGE - 1], 7);
+    assert_int_equal(bytes[10 * MIB + RUNS_PAGE], 0);
+    assert_int_equal(bytes[70 * MIB - 1], 0);
+    assert_int_equal(bytes[70 * MIB], 7);
+    runs_discard(100 * MIB, bytes + 1, RUNS_PAGE);
+    assert_int_equal(bytes[RUNS_PAGE - 1] + bytes[RUNS_PAGE], 14);
+    runs_give(bytes, 100 * MIB);
+    bytes = runs_take(MIB);
+    memset(bytes, 7, MIB);
+    runs_discard(MIB, bytes, MIB);
+    assert_int_equal(bytes[MIB / 2], 7);
+    runs_give(bytes, MIB);
+}
+
 #define OBJECTS 100
 
 static void *churn(void *objects)
@@ -245,6 +306,9 @@ int main(void)
         cmocka_unit_test(test_memory_comes_back_at_once),
         cmocka_unit_test(test_a_warm_run_is_used_again),
         cmocka_unit_test(test_largest_have_memory_while_they_live),
+        cmocka_unit_test(test_an_object_gets_another_size),
+        cmocka_unit_test(test_a_large_object_grows_without_a_copy),
+        cmocka_unit_test(test_what_is_not_needed_any_more),
         cmocka_unit_test(test_threads_share_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

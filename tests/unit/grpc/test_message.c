@@ -168,6 +168,33 @@ static void test_a_large_message_comes_to_be_a_blob(void **state)
         take_large(ACCOUNT_LEAST, cut, 16384);
 }
 
+/* Before it is taken; what has been decided to be kept is kept. */
+static void test_a_blob_that_the_account_has_not_is_refused(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    const size_t runs = runs_used();
+    const uint8_t *bytes = large_framed(LARGEST);
+    const struct slice half = slice_make(bytes, LARGEST / 2);
+    struct grpc_message message = {0};
+    account_set_limit(LARGEST);
+    account_count(ACCOUNT_CLIENTS, LARGEST);
+    assert_int_equal(grpc_message_take(&message, half, LARGEST, &why), ERR_OUT_OF_MEMORY);
+    assert_non_null(strstr(why, "--max-client-memory; try again"));
+    assert_int_equal(runs_used(), runs);
+    grpc_message_deinit(&message);
+    message = (struct grpc_message){0};
+    assert_int_equal(
+        grpc_message_take(&message, slice_make(bytes, GRPC_PREFIX_SIZE + LARGEST), LARGEST, &why),
+        ERR_NONE);
+    grpc_message_keep(&message);
+    assert_non_null(message.blob);
+    grpc_message_deinit(&message);
+    assert_int_equal(account_used(), LARGEST);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)LARGEST);
+    account_set_limit(SIZE_MAX);
+}
+
 /* Who keeps the blob may cut it: the message reads on. */
 static void test_its_blob_is_cut_to_a_value(void **state)
 {
@@ -326,6 +353,7 @@ int main(void)
         cmocka_unit_test(test_byte_by_byte_is_complete_only_at_the_end),
         cmocka_unit_test(test_empty_message),
         cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_a_blob_that_the_account_has_not_is_refused),
         cmocka_unit_test(test_second_message_in_another_piece),
         cmocka_unit_test(test_size_is_checked_at_the_prefix),
         cmocka_unit_test(test_memory_grows_with_what_arrives),

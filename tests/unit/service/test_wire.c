@@ -20,7 +20,6 @@
 #include <cmocka.h>
 
 #include "service/messages.h"
-#include "store/op.h"
 #include "store/seeded.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -667,60 +666,48 @@ static void test_what_is_written_is_read_by_protobuf(void **state)
     }
 }
 
-/* ---- what a message unfolds into ---- */
+/* ---- memory ---- */
 
-static size_t unfolded(const ProtobufCMessageDescriptor *descriptor, const void *message)
-{
-    struct slice packed = message_pack(message);
-    size_t size = wire_unfolded_size(descriptor, packed);
-    message_free_packed(packed);
-    return size;
-}
-
-static void test_elements_unfold(void **state)
+/* Blocks are large from 4 to 8 to 16 KiB on; a message, a string and elements each ask for them. */
+static void test_memory_that_is_refused(void **state)
 {
     (void)state;
-    ProtobufCBinaryData keys[] = {message_text("one"), message_text("two"), message_text("")};
-    Keystore__V1__Keys message = KEYSTORE__V1__KEYS__INIT;
-    size_t empty = unfolded(&keystore__v1__keys__descriptor, &message);
-    assert_int_equal(empty, sizeof message);
-    message.keys = keys;
-    message.n_keys = 1;
-    size_t one = unfolded(&keystore__v1__keys__descriptor, &message);
-    message.n_keys = 3;
-    assert_int_equal(unfolded(&keystore__v1__keys__descriptor, &message) - empty,
-                     3 * (one - empty));
-    assert_true(one - empty >= sizeof(ProtobufCBinaryData) + sizeof(struct op_key));
-}
-
-static void test_messages_within_unfold_with_what_is_in_them(void **state)
-{
-    (void)state;
-    ProtobufCBinaryData value = message_text("value");
-    Keystore__V1__ListInsert insert = KEYSTORE__V1__LIST_INSERT__INIT;
-    Keystore__V1__Op op = KEYSTORE__V1__OP__INIT, *ops[] = {&op, &op};
+    static char text[100000];
+    memset(text, 'x', sizeof text - 1);
+    Keystore__V1__Increment number = KEYSTORE__V1__INCREMENT__INIT;
+    number.delta_case = KEYSTORE__V1__INCREMENT__DELTA_BY_DECIMAL;
+    number.by_decimal = text;
+    static ProtobufCBinaryData keys[10000];
+    Keystore__V1__Keys many = KEYSTORE__V1__KEYS__INIT;
+    many.keys = keys;
+    many.n_keys = 10000;
+    static Keystore__V1__Op op = KEYSTORE__V1__OP__INIT, *ops[1000];
+    for (size_t i = 0; i < 1000; i++)
+        ops[i] = &op;
     Keystore__V1__TxnRequest txn = KEYSTORE__V1__TXN_REQUEST__INIT;
-    op.op_case = KEYSTORE__V1__OP__OP_L_PUSH;
-    op.l_push = &insert;
     txn.success = ops;
-    txn.n_success = 2;
-    size_t without = unfolded(&keystore__v1__txn_request__descriptor, &txn);
-    assert_true(without >= sizeof txn + 2 * (sizeof op + sizeof insert + sizeof(struct op)));
-    insert.values = &value;
-    insert.n_values = 1;
-    assert_true(unfolded(&keystore__v1__txn_request__descriptor, &txn) - without >=
-                2 * (sizeof(ProtobufCBinaryData) + sizeof(struct slice)));
-}
-
-/* It is asked before anybody knows whether the message is well-formed. */
-static void test_garbage_unfolds_as_far_as_it_goes(void **state)
-{
-    (void)state;
-    static const char bytes[] = "\x0a\x01k\x0a\x01k\x0a\x7f";
-    size_t two = wire_unfolded_size(&keystore__v1__keys__descriptor, slice_make(bytes, 6));
-    assert_int_equal(wire_unfolded_size(&keystore__v1__keys__descriptor, slice_make(bytes, 8)),
-                     two);
-    assert_true(two > wire_unfolded_size(&keystore__v1__keys__descriptor, slice_make(bytes, 3)));
+    txn.n_success = 1000;
+    const struct {
+        const ProtobufCMessageDescriptor *descriptor;
+        const void *message;
+    } cases[] = {{&keystore__v1__increment__descriptor, &number},
+                 {&keystore__v1__keys__descriptor, &many},
+                 {&keystore__v1__txn_request__descriptor, &txn}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct slice packed = message_pack(cases[i].message);
+        struct arena arena;
+        void *decoded;
+        arena_init(&arena);
+        account_set_limit(64 * 1024);
+        assert_int_equal(wire_decode(cases[i].descriptor, packed, &arena, &decoded), ERR_TOO_LARGE);
+        assert_int_equal(arena.refusal, ERR_TOO_LARGE);
+        assert_true(account_used() <= 32 * 1024);
+        account_set_limit(SIZE_MAX);
+        arena_reset(&arena);
+        assert_int_equal(wire_decode(cases[i].descriptor, packed, &arena, &decoded), ERR_NONE);
+        arena_deinit(&arena);
+        message_free_packed(packed);
+    }
 }
 
 int main(void)
@@ -740,9 +727,7 @@ int main(void)
         cmocka_unit_test(test_written_doubles_are_read_by_protobuf),
         cmocka_unit_test(test_what_is_written_has_the_size_that_was_said),
         cmocka_unit_test(test_what_is_written_is_read_by_protobuf),
-        cmocka_unit_test(test_elements_unfold),
-        cmocka_unit_test(test_messages_within_unfold_with_what_is_in_them),
-        cmocka_unit_test(test_garbage_unfolds_as_far_as_it_goes),
+        cmocka_unit_test(test_memory_that_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,6 +188,57 @@ static void test_one_of_several_elements_is_copied(void **state)
         assert_true(slice_equal(list_peek(list_at(fixture), i), two[i]));
 }
 
+/* ---- several values ---- */
+
+enum { PARTS = 3, PART = 8 * 1024 * 1024 };
+
+/* A message of three values, each of its letter. */
+static struct blob *message_of_parts(struct slice *values)
+{
+    struct blob *blob = blob_new((size_t)PARTS * PART);
+    for (size_t i = 0; i < PARTS; i++) {
+        memset(blob->data + i * PART, (int)('a' + i), PART);
+        values[i] = slice_make(blob->data + i * PART + 10, PART - 100);
+    }
+    return blob;
+}
+
+static void assert_part_is_stored(struct slice stored, size_t i)
+{
+    assert_int_equal(stored.len, PART - 100);
+    for (size_t at = 0; at < stored.len; at++)
+        assert_int_equal(stored.data[at], 'a' + i);
+}
+
+/* What is stored is not held by the message as well while the rest is done. */
+static void test_a_part_that_is_done_is_not_held_twice(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    struct slice values[PARTS];
+    for (int kind = 0; kind < 2; kind++) {
+        struct blob *blob = message_of_parts(values);
+        struct op ops[PARTS] = {key_op(OP_SET, "a"), key_op(OP_SET, "b"), key_op(OP_SET, "c")};
+        for (size_t i = 0; i < PARTS; i++)
+            ops[i].value = values[i];
+        struct op_otherwise otherwise = {.ops = NULL};
+        struct op op = {.kind = kind == 0 ? OP_TXN : OP_M_SET,
+                        .ops = ops,
+                        .op_count = PARTS,
+                        .txn = kind == 0 ? &otherwise : NULL,
+                        .holder = blob};
+        if (kind == 0)
+            ops[2] = push_op("list", &values[2]);
+        assert_int_equal(keyspace_apply(fixture, op)->err, ERR_NONE);
+        assert_part_is_stored(entry_string(keyspace_find(fixture, "a")), 0);
+        assert_part_is_stored(entry_string(keyspace_find(fixture, "b")), 1);
+        assert_part_is_stored(list_peek(entry_list(keyspace_find(fixture, "list")), 0), 2);
+        for (size_t i = 0; i < PARTS; i++)
+            assert_int_equal(values[i].data[PART / 2], 0);
+        blob_release(blob);
+    }
+    assert_part_is_stored(entry_string(keyspace_find(fixture, "c")), 2);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
 
 int main(void)
@@ -200,6 +251,7 @@ int main(void)
         TEST(test_a_transaction_keeps_its_value_where_it_lies),
         TEST(test_elements_are_kept_where_they_lie),
         TEST(test_one_of_several_elements_is_copied),
+        TEST(test_a_part_that_is_done_is_not_held_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,7 +2,6 @@
  */
 #include "store/evict.h"
 
-#include "base/arena.h"
 #include "store/op.h"
 #include "store/shard.h"
 
@@ -13,10 +12,10 @@
 
 #include <cmocka.h>
 
+#include "store/limited_fixture.h"
 #include "store/seeded.h"
 
-#define NOW_MS 1700000000000
-#define LIMIT  ((size_t)8 * 1024 * 1024)
+#define LIMIT ((size_t)8 * 1024 * 1024)
 /* What the shards together may not have reported yet: see slab.h. */
 #define UNREPORTED (LIMIT / 64)
 /* Bytes of value; with the key and all, 1,000 of these take about 120 kB. */
@@ -24,96 +23,52 @@
 /* More keys than fit. */
 #define MANY 200000
 
-struct fixture {
-    struct store *store;
-    struct arena arena;
-    struct op_result result;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    arena_init(&fixture->arena);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    op_result_release(&fixture->result);
-    store_free(fixture->store);
-    arena_deinit(&fixture->arena);
-    free(fixture);
-    return 0;
-}
-
-static void open_store(struct fixture *fixture, enum store_policy policy)
-{
-    fixture->store =
-        store_new(&(struct store_options){.databases = 2, .max_memory = LIMIT, .policy = policy});
-}
-
-static const struct op_result *apply(struct fixture *fixture, struct op op)
-{
-    op.now_ms = NOW_MS;
-    op_result_release(&fixture->result);
-    arena_reset(&fixture->arena);
-    store_apply(fixture->store, &op, &fixture->arena, &fixture->result);
-    return &fixture->result;
-}
-
-static enum err set(struct fixture *fixture, unsigned number, int64_t expire_at_ms)
+static enum err set(struct limited_fixture *fixture, unsigned number, int64_t expire_at_ms)
 {
     static const uint8_t value[VALUE_SIZE];
-    return apply(fixture, (struct op){.kind = OP_SET,
-                                      .key = slice_make(&number, sizeof number),
-                                      .value = slice_make(value, sizeof value),
-                                      .expire_at_ms = expire_at_ms})
+    return limited_apply(fixture, (struct op){.kind = OP_SET,
+                                              .key = slice_make(&number, sizeof number),
+                                              .value = slice_make(value, sizeof value),
+                                              .expire_at_ms = expire_at_ms})
         ->err;
 }
 
-static bool has(struct fixture *fixture, unsigned number)
+static bool has(struct limited_fixture *fixture, unsigned number)
 {
-    const struct op_result *result =
-        apply(fixture, (struct op){.kind = OP_GET, .key = slice_make(&number, sizeof number)});
+    const struct op_result *result = limited_apply(
+        fixture, (struct op){.kind = OP_GET, .key = slice_make(&number, sizeof number)});
     assert_int_equal(result->err, ERR_NONE);
     return result->value.found;
 }
 
-static size_t used(struct fixture *fixture)
-{
-    return store_stats(fixture->store).used_memory;
-}
-
 static void test_noeviction_refuses_and_loses_nothing(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 2, LIMIT, STORE_NOEVICTION);
     unsigned count = 0;
     while (set(fixture, count, 0) == ERR_NONE)
         count++;
     assert_int_equal(fixture->result.err, ERR_OUT_OF_MEMORY);
     assert_non_null(strstr(fixture->result.why, "--max-memory"));
-    assert_true(used(fixture) <= LIMIT + UNREPORTED);
-    assert_true(used(fixture) > LIMIT / 2);
+    assert_true(limited_used(fixture) <= LIMIT + UNREPORTED);
+    assert_true(limited_used(fixture) > LIMIT / 2);
     for (unsigned i = 0; i < count; i++)
         assert_true(has(fixture, i));
     assert_false(has(fixture, count));
     /* Removing is allowed, and makes room again. */
     for (unsigned i = 0; i < count; i++)
-        apply(fixture, (struct op){.kind = OP_DELETE, .key = slice_make(&i, sizeof i)});
+        limited_apply(fixture, (struct op){.kind = OP_DELETE, .key = slice_make(&i, sizeof i)});
     assert_int_equal(set(fixture, count, 0), ERR_NONE);
 }
 
 static void test_a_value_that_can_never_fit_evicts_nothing(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, STORE_ALLKEYS_LRU);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_LRU);
     for (unsigned i = 0; i < 100; i++)
         set(fixture, i, 0);
     uint8_t *value = calloc(1, LIMIT + 1);
-    const struct op_result *result = apply(
+    const struct op_result *result = limited_apply(
         fixture,
         (struct op){.kind = OP_SET, .key = SLICE_LITERAL("large"), .value = {value, LIMIT + 1}});
     assert_int_equal(result->err, ERR_OUT_OF_MEMORY);
@@ -123,13 +78,13 @@ static void test_a_value_that_can_never_fit_evicts_nothing(void **state)
 
 static void test_lru_keeps_what_is_read(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, STORE_ALLKEYS_LRU);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_LRU);
     for (unsigned i = 0; i < MANY; i++) {
         assert_int_equal(set(fixture, i, 0), ERR_NONE);
         assert_true(has(fixture, i % 1000 < i ? i % 1000 : i)); /* the first thousand, in turn */
     }
-    assert_true(used(fixture) <= LIMIT + UNREPORTED);
+    assert_true(limited_used(fixture) <= LIMIT + UNREPORTED);
     assert_true(store_stats(fixture->store).evicted_keys > MANY / 2);
     assert_int_equal(store_count(fixture->store, 0),
                      MANY - store_stats(fixture->store).evicted_keys);
@@ -137,11 +92,11 @@ static void test_lru_keeps_what_is_read(void **state)
 
 static void test_random_takes_any(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, STORE_ALLKEYS_RANDOM);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_RANDOM);
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(set(fixture, i, i % 2 == 0 ? NOW_MS + 1000000 : 0), ERR_NONE);
-    assert_true(used(fixture) <= LIMIT + UNREPORTED);
+        assert_int_equal(set(fixture, i, i % 2 == 0 ? LIMITED_NOW_MS + 1000000 : 0), ERR_NONE);
+    assert_true(limited_used(fixture) <= LIMIT + UNREPORTED);
     size_t lasting = 0, all = store_count(fixture->store, 0);
     for (unsigned i = 1; i < MANY; i += 2)
         lasting += has(fixture, i);
@@ -150,15 +105,15 @@ static void test_random_takes_any(void **state)
 
 static void test_volatile_lru_takes_only_keys_with_a_deadline(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, STORE_VOLATILE_LRU);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 2, LIMIT, STORE_VOLATILE_LRU);
     for (unsigned i = 0; i < 10000; i++)
         assert_int_equal(set(fixture, i, 0), ERR_NONE);
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(set(fixture, 1000000 + i, NOW_MS + 1000000), ERR_NONE);
+        assert_int_equal(set(fixture, 1000000 + i, LIMITED_NOW_MS + 1000000), ERR_NONE);
     for (unsigned i = 0; i < 10000; i++)
         assert_true(has(fixture, i));
-    assert_true(used(fixture) <= LIMIT + UNREPORTED);
+    assert_true(limited_used(fixture) <= LIMIT + UNREPORTED);
     /* When only lasting keys are left, it refuses. */
     unsigned more = 2000000;
     while (set(fixture, more, 0) == ERR_NONE)
@@ -172,54 +127,56 @@ static void test_volatile_lru_takes_only_keys_with_a_deadline(void **state)
 
 static void test_volatile_ttl_takes_those_that_go_soon(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, STORE_VOLATILE_TTL);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 2, LIMIT, STORE_VOLATILE_TTL);
     for (unsigned i = 0; i < 10000; i++)
-        assert_int_equal(set(fixture, i, NOW_MS + 1000000000), ERR_NONE);
+        assert_int_equal(set(fixture, i, LIMITED_NOW_MS + 1000000000), ERR_NONE);
     for (unsigned i = 0; i < MANY; i++)
-        assert_int_equal(set(fixture, 1000000 + i, NOW_MS + 1000000), ERR_NONE);
+        assert_int_equal(set(fixture, 1000000 + i, LIMITED_NOW_MS + 1000000), ERR_NONE);
     size_t late = 0;
     for (unsigned i = 0; i < 10000; i++)
         late += has(fixture, i);
     assert_true(late > 9900);
-    assert_true(used(fixture) <= LIMIT + UNREPORTED);
+    assert_true(limited_used(fixture) <= LIMIT + UNREPORTED);
 }
 
 static void test_sizes_that_change(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     static const uint8_t value[100000];
-    open_store(fixture, STORE_ALLKEYS_LRU);
+    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_LRU);
     uint64_t random = seeded_start();
     for (unsigned i = 0; i < 100000; i++) {
         unsigned number = seeded_below(&random, 50000);
         size_t len = seeded_below(&random, 100) == 0 ? seeded_below(&random, sizeof value)
                                                      : seeded_below(&random, 300);
-        assert_int_equal(apply(fixture, (struct op){.kind = OP_SET,
-                                                    .key = slice_make(&number, sizeof number),
-                                                    .value = slice_make(value, len)})
-                             ->err,
-                         ERR_NONE);
-        assert_true(used(fixture) <= LIMIT + UNREPORTED);
+        assert_int_equal(
+            limited_apply(fixture, (struct op){.kind = OP_SET,
+                                               .key = slice_make(&number, sizeof number),
+                                               .value = slice_make(value, len)})
+                ->err,
+            ERR_NONE);
+        assert_true(limited_used(fixture) <= LIMIT + UNREPORTED);
     }
 }
 
-static void fill(struct fixture *fixture, unsigned *number, size_t bytes, size_t size)
+static void fill(struct limited_fixture *fixture, unsigned *number, size_t bytes, size_t size)
 {
     static const uint8_t value[12000];
     for (; bytes > size + 40; bytes -= size + 40, ++*number)
-        assert_int_equal(apply(fixture, (struct op){.kind = OP_SET,
-                                                    .db = *number % 2,
-                                                    .key = slice_make(number, sizeof *number),
-                                                    .value = slice_make(value, size)})
-                             ->err,
-                         ERR_NONE);
+        assert_int_equal(
+            limited_apply(fixture, (struct op){.kind = OP_SET,
+                                               .db = *number % 2,
+                                               .key = slice_make(number, sizeof *number),
+                                               .value = slice_make(value, size)})
+                ->err,
+            ERR_NONE);
 }
 
 /* A limit that is large beside what pages of several sizes in all shards take. */
 #define LARGE_LIMIT (8 * LIMIT)
 
-static void assert_held_is_near(struct fixture *fixture, size_t limit)
+static void assert_held_is_near(struct limited_fixture *fixture, size_t limit)
 {
     size_t most = limit + limit / 10 + ((size_t)16 << 20);
     assert_true(store_stats(fixture->store).held_memory < most);
@@ -229,14 +186,13 @@ static void assert_held_is_near(struct fixture *fixture, size_t limit)
  * former are given back, though other keys lay in them, too. */
 static void test_memory_held_follows_what_is_used(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     static const size_t sizes[] = {30, 300, 1000, 12000, 100};
-    fixture->store = store_new(&(struct store_options){
-        .databases = 2, .max_memory = LARGE_LIMIT, .policy = STORE_ALLKEYS_RANDOM});
+    limited_open(fixture, 2, LARGE_LIMIT, STORE_ALLKEYS_RANDOM);
     unsigned number = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         fill(fixture, &number, LARGE_LIMIT, sizes[i]);
-        assert_true(used(fixture) > LARGE_LIMIT * 3 / 4);
+        assert_true(limited_used(fixture) > LARGE_LIMIT * 3 / 4);
         assert_held_is_near(fixture, LARGE_LIMIT);
     }
 }
@@ -244,10 +200,9 @@ static void test_memory_held_follows_what_is_used(void **state)
 /* The same where keys are removed on request, and no sweep helps: writes compact themselves. */
 static void test_memory_held_without_eviction(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     static const size_t sizes[] = {30, 300, 1000, 12000, 100, 3000};
-    fixture->store = store_new(&(struct store_options){
-        .databases = 2, .max_memory = LARGE_LIMIT, .policy = STORE_NOEVICTION});
+    limited_open(fixture, 2, LARGE_LIMIT, STORE_NOEVICTION);
     unsigned number = 0, kept = 0;
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         unsigned first = number;
@@ -256,7 +211,7 @@ static void test_memory_held_without_eviction(void **state)
         for (unsigned n = first; n < number; n++) {
             struct op op = {.kind = OP_DELETE, .db = n % 2, .key = slice_make(&n, sizeof n)};
             if (n % 20 != 0)
-                assert_true(apply(fixture, op)->ok);
+                assert_true(limited_apply(fixture, op)->ok);
             kept += n % 20 == 0;
         }
     }
@@ -267,34 +222,33 @@ static void test_memory_held_without_eviction(void **state)
  */
 static void test_many_sizes_in_little_memory(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     uint64_t random = seeded_start();
-    fixture->store = store_new(&(struct store_options){
-        .databases = 2, .max_memory = 2 * LIMIT, .policy = STORE_ALLKEYS_RANDOM});
+    limited_open(fixture, 2, 2 * LIMIT, STORE_ALLKEYS_RANDOM);
     for (unsigned number = 0; number < MANY;)
         fill(fixture, &number, 1200, 20 + seeded_below(&random, 900));
     assert_held_is_near(fixture, 2 * LIMIT);
-    assert_true(used(fixture) > LIMIT / 2);
+    assert_true(limited_used(fixture) > LIMIT / 2);
 }
 
 /* ---- what counts as use, and where the hand goes ---- */
 
-static const struct op_result *apply_to(struct fixture *fixture, enum op_kind kind, uint32_t db,
-                                        const char *name)
+static const struct op_result *apply_to(struct limited_fixture *fixture, enum op_kind kind,
+                                        uint32_t db, const char *name)
 {
     static const struct slice element = {(const uint8_t *)"a", 1};
     struct op op = {.kind = kind, .db = db, .key = {(const uint8_t *)name, strlen(name)}};
     op.value = element;
     op.values = &element;
     op.value_count = 1;
-    return apply(fixture, op);
+    return limited_apply(fixture, op);
 }
 
 /* Writes keep a key as reads do: it is never gone among many new ones. */
 static void test_lru_keeps_what_is_written(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, STORE_ALLKEYS_LRU);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_LRU);
     apply_to(fixture, OP_APPEND, 0, "string");
     apply_to(fixture, OP_L_PUSH, 0, "list");
     for (unsigned round = 1; round <= 2000; round++) {
@@ -309,7 +263,7 @@ static void test_lru_keeps_what_is_written(void **state)
 }
 
 /* Uses the key; false if it was not there, so that it began anew. */
-static bool use(struct fixture *fixture, enum op_kind kind)
+static bool use(struct limited_fixture *fixture, enum op_kind kind)
 {
     struct slice element = SLICE_LITERAL("7");
     struct op op = {.kind = kind, .key = SLICE_LITERAL("key"), .value = element};
@@ -319,12 +273,12 @@ static bool use(struct fixture *fixture, enum op_kind kind)
     if (kind == OP_L_MOVE)
         op.target.bytes = op.key;
     if (kind == OP_EXPIRE || kind == OP_GET_EX)
-        op.expire_at_ms = NOW_MS + 1000;
+        op.expire_at_ms = LIMITED_NOW_MS + 1000;
     if (kind == OP_L_PUSH) {
         op.values = &element;
         op.value_count = 1;
     }
-    const struct op_result *result = apply(fixture, op);
+    const struct op_result *result = limited_apply(fixture, op);
     assert_int_equal(result->err, ERR_NONE);
     switch (kind) {
     case OP_INCR:
@@ -342,13 +296,12 @@ static bool use(struct fixture *fixture, enum op_kind kind)
 /* What is used three times per hundred new keys is never gone, whatever uses it. */
 static void test_what_is_used_never_begins_anew(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     static const enum op_kind kinds[] = {OP_INCR,   OP_APPEND, OP_L_PUSH, OP_L_MOVE,
                                          OP_EXPIRE, OP_GET_EX, OP_SET};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         store_free(fixture->store);
-        fixture->store = store_new(&(struct store_options){
-            .databases = 2, .max_memory = LIMIT / 2, .policy = STORE_ALLKEYS_LRU});
+        limited_open(fixture, 2, LIMIT / 2, STORE_ALLKEYS_LRU);
         enum op_kind first = kinds[k] == OP_EXPIRE || kinds[k] == OP_GET_EX ? OP_APPEND
                              : kinds[k] == OP_L_MOVE                        ? OP_L_PUSH
                                                                             : kinds[k];
@@ -363,7 +316,7 @@ static void test_what_is_used_never_begins_anew(void **state)
     }
 }
 
-static unsigned marks_of(struct fixture *fixture, struct slice key)
+static unsigned marks_of(struct limited_fixture *fixture, struct slice key)
 {
     uint64_t hash = store_hash(fixture->store, key);
     struct shard *shard = shard_of(fixture->store, hash);
@@ -374,42 +327,43 @@ static unsigned marks_of(struct fixture *fixture, struct slice key)
 
 static void test_only_use_is_marked(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     struct slice key = SLICE_LITERAL("key");
     struct op_key keys[] = {{.bytes = key}};
-    open_store(fixture, STORE_ALLKEYS_LRU);
-    apply(fixture, (struct op){.kind = OP_SET, .key = key, .value = key});
+    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_LRU);
+    limited_apply(fixture, (struct op){.kind = OP_SET, .key = key, .value = key});
     assert_int_equal(marks_of(fixture, key), 0);
-    apply(fixture, (struct op){.kind = OP_EXISTS, .keys = keys, .key_count = 1});
-    apply(fixture, (struct op){.kind = OP_DESCRIBE, .key = key});
+    limited_apply(fixture, (struct op){.kind = OP_EXISTS, .keys = keys, .key_count = 1});
+    limited_apply(fixture, (struct op){.kind = OP_DESCRIBE, .key = key});
     assert_int_equal(marks_of(fixture, key), 0);
-    apply(fixture, (struct op){.kind = OP_TOUCH, .keys = keys, .key_count = 1});
+    limited_apply(fixture, (struct op){.kind = OP_TOUCH, .keys = keys, .key_count = 1});
     assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
     /* What changes the entry, in place or not, leaves it used. */
-    apply(fixture, (struct op){.kind = OP_EXPIRE, .key = key, .expire_at_ms = NOW_MS + 1000});
+    limited_apply(
+        fixture, (struct op){.kind = OP_EXPIRE, .key = key, .expire_at_ms = LIMITED_NOW_MS + 1000});
     assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
-    apply(fixture, (struct op){.kind = OP_APPEND, .key = key, .value = key});
+    limited_apply(fixture, (struct op){.kind = OP_APPEND, .key = key, .value = key});
     assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
-    apply(fixture, (struct op){.kind = OP_SET, .key = key, .value = key});
+    limited_apply(fixture, (struct op){.kind = OP_SET, .key = key, .value = key});
     assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
 }
 
-static void set_in(struct fixture *fixture, uint32_t db, unsigned number)
+static void set_in(struct limited_fixture *fixture, uint32_t db, unsigned number)
 {
     static const uint8_t value[400];
     const struct op_result *result =
-        apply(fixture, (struct op){.kind = OP_SET,
-                                   .db = db,
-                                   .key = slice_make(&number, sizeof number),
-                                   .value = slice_make(value, sizeof value)});
+        limited_apply(fixture, (struct op){.kind = OP_SET,
+                                           .db = db,
+                                           .key = slice_make(&number, sizeof number),
+                                           .value = slice_make(value, sizeof value)});
     assert_int_equal(result->err, ERR_NONE);
 }
 
 /* A database whose keys are newer than most loses hardly one, however few they are. */
 static void test_few_new_keys_in_another_database_stay(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, STORE_ALLKEYS_LRU);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_LRU);
     for (unsigned i = 0; i < 17000; i++)
         set_in(fixture, 0, i);
     for (unsigned i = 0; i < 100; i++)
@@ -439,9 +393,9 @@ static struct evict_terms any;
  * nothing new comes, so they are those that there were when the round began. */
 static void test_a_round_meets_each_entry_once(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     uint64_t random = seeded_start();
-    open_store(fixture, STORE_ALLKEYS_LRU);
+    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_LRU);
     unsigned count = 15000 + seeded_below(&random, 1000), few = seeded_below(&random, 300);
     for (unsigned i = 0; i < count; i++)
         set_in(fixture, i < few, i);
@@ -465,7 +419,7 @@ static unsigned distance_of(struct store *store, unsigned number)
                       (UINT64_MAX / 1000));
 }
 
-static void set_new(struct fixture *fixture, unsigned *number, unsigned count)
+static void set_new(struct limited_fixture *fixture, unsigned *number, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
         assert_int_equal(set(fixture, (*number)++, 0), ERR_NONE);
@@ -484,8 +438,8 @@ static size_t class_counted(const struct usage *now, const struct usage *before)
  */
 static void test_uses_are_counted_where_they_were_seen(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, STORE_ALLKEYS_LRU);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_LRU);
     unsigned number = 0, counted = 0;
     set_new(fixture, &number, MANY); /* several rounds, of some 5,000 Sets each */
     for (unsigned tries = 0; tries < 50; tries++) {
@@ -508,13 +462,13 @@ static void test_uses_are_counted_where_they_were_seen(void **state)
 /* Keys that an operation works on stay, even if there is nothing else. */
 static void test_kept_keys_stay(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     enum store_policy policies[] = {STORE_ALLKEYS_LRU, STORE_VOLATILE_LRU, STORE_ALLKEYS_RANDOM,
                                     STORE_VOLATILE_TTL};
     for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
-        open_store(fixture, policies[i]);
+        limited_open(fixture, 2, LIMIT, policies[i]);
         for (unsigned number = 0; number < 20; number++)
-            assert_int_equal(set(fixture, number, NOW_MS + 1000), ERR_NONE);
+            assert_int_equal(set(fixture, number, LIMITED_NOW_MS + 1000), ERR_NONE);
         unsigned kept = 7;
         uint64_t hash = store_hash(fixture->store, slice_make(&kept, sizeof kept));
         struct evict_terms keep = {.keep = &hash, .keep_count = 1};
@@ -532,58 +486,54 @@ static void test_kept_keys_stay(void **state)
 /* Few keys, in other shards and databases: the nearest deadline goes, then the next. */
 static void test_of_few_keys_the_nearest_deadline_goes(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     uint64_t random = seeded_start();
-    open_store(fixture, STORE_VOLATILE_TTL);
+    limited_open(fixture, 2, LIMIT, STORE_VOLATILE_TTL);
     unsigned first = seeded_below(&random, 1000000);
     for (unsigned i = 0; i < 20; i++) {
         unsigned number = first + i;
-        apply(fixture, (struct op){.kind = OP_SET,
-                                   .db = i % 2,
-                                   .key = slice_make(&number, sizeof number),
-                                   .value = SLICE_LITERAL("value"),
-                                   .expire_at_ms = NOW_MS + 1000 + i * 7 % 20});
+        limited_apply(fixture, (struct op){.kind = OP_SET,
+                                           .db = i % 2,
+                                           .key = slice_make(&number, sizeof number),
+                                           .value = SLICE_LITERAL("value"),
+                                           .expire_at_ms = LIMITED_NOW_MS + 1000 + i * 7 % 20});
     }
     for (unsigned order = 0; order < 20; order++) {
         assert_true(evict_one(fixture->store, &any));
         for (unsigned i = 0; i < 20; i++) {
             unsigned number = first + i;
             const struct op_result *result =
-                apply(fixture, (struct op){.kind = OP_GET,
-                                           .db = i % 2,
-                                           .key = slice_make(&number, sizeof number)});
+                limited_apply(fixture, (struct op){.kind = OP_GET,
+                                                   .db = i % 2,
+                                                   .key = slice_make(&number, sizeof number)});
             assert_int_equal(result->value.found, i * 7 % 20 > order);
         }
     }
 }
 
+#define TEST(function) cmocka_unit_test_setup_teardown(function, limited_setup, limited_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_noeviction_refuses_and_loses_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_value_that_can_never_fit_evicts_nothing, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_lru_keeps_what_is_read, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_lru_keeps_what_is_written, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_what_is_used_never_begins_anew, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_only_use_is_marked, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_few_new_keys_in_another_database_stay, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_a_round_meets_each_entry_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_uses_are_counted_where_they_were_seen, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_kept_keys_stay, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_of_few_keys_the_nearest_deadline_goes, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_random_takes_any, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_volatile_lru_takes_only_keys_with_a_deadline, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_volatile_ttl_takes_those_that_go_soon, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_sizes_that_change, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_memory_held_follows_what_is_used, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_memory_held_without_eviction, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_sizes_in_little_memory, setup, teardown),
+        TEST(test_noeviction_refuses_and_loses_nothing),
+        TEST(test_a_value_that_can_never_fit_evicts_nothing),
+        TEST(test_lru_keeps_what_is_read),
+        TEST(test_lru_keeps_what_is_written),
+        TEST(test_what_is_used_never_begins_anew),
+        TEST(test_only_use_is_marked),
+        TEST(test_few_new_keys_in_another_database_stay),
+        TEST(test_a_round_meets_each_entry_once),
+        TEST(test_uses_are_counted_where_they_were_seen),
+        TEST(test_kept_keys_stay),
+        TEST(test_of_few_keys_the_nearest_deadline_goes),
+        TEST(test_random_takes_any),
+        TEST(test_volatile_lru_takes_only_keys_with_a_deadline),
+        TEST(test_volatile_ttl_takes_those_that_go_soon),
+        TEST(test_sizes_that_change),
+        TEST(test_memory_held_follows_what_is_used),
+        TEST(test_memory_held_without_eviction),
+        TEST(test_many_sizes_in_little_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

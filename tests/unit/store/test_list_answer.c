@@ -198,7 +198,6 @@ static void test_a_part_of_very_many_is_refused(void **state)
     assert_non_null(strstr(answered->result.why, "half of --max-client-memory"));
     assert_int_equal(account_used(), 0);
     account_set_limit(4 * MIB);
-    answered->space.unfolded = 0;
     assert_true(fits(answered, &all, SIZE_MAX));
     assert_true(account_used() >= 100000 * sizeof(struct slice));
     answered->result = (struct op_result){0};
@@ -206,20 +205,36 @@ static void test_a_part_of_very_many_is_refused(void **state)
     account_set_limit(SIZE_MAX);
 }
 
+/* Refused while it is copied, as soon as there is no more: a megabyte that is just there is not
+ * enough for the 100 of the list. */
 static void test_a_part_for_which_there_is_no_memory_is_refused(void **state)
 {
     struct answered *answered = *state;
-    for (size_t i = 0; i < 1000; i++)
+    for (size_t i = 0; i < 100000; i++)
         list_push(answered->list, LIST_TAIL, slice_make(keyspace_long_bytes(0).data, 1000));
-    struct list_part all = {.list = answered->list, .count = 1000, .towards = LIST_TAIL};
-    account_set_limit(16 * MIB);
-    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(16 * MIB));
+    struct list_part all = {.list = answered->list, .count = 100000, .towards = LIST_TAIL};
+    account_set_limit(128 * MIB);
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(120 * MIB));
     assert_false(fits(answered, &all, SIZE_MAX));
     assert_int_equal(answered->result.err, ERR_OUT_OF_MEMORY);
+    assert_true(account_used() <= 128 * MIB);
     arena_reset(&answered->arena);
-    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(16 * MIB));
+    assert_int_equal(account_used(), 120 * MIB);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(120 * MIB));
     assert_true(fits(answered, &all, SIZE_MAX));
     account_set_limit(SIZE_MAX);
+}
+
+/* Nor is more copied than the caller takes, whatever there is. */
+static void test_a_part_that_does_not_fit_is_not_copied(void **state)
+{
+    struct answered *answered = *state;
+    for (size_t i = 0; i < 20000; i++)
+        list_push(answered->list, LIST_TAIL, slice_make(keyspace_long_bytes(0).data, 1000));
+    struct list_part all = {.list = answered->list, .count = 20000, .towards = LIST_TAIL};
+    assert_false(fits(answered, &all, MIB));
+    assert_int_equal(answered->result.err, ERR_TOO_LARGE);
+    assert_true(account_used() <= 4 * MIB);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -236,6 +251,7 @@ int main(void)
         TEST(test_a_key_that_is_gone_has_no_version),
         TEST(test_a_part_of_very_many_is_refused),
         TEST(test_a_part_for_which_there_is_no_memory_is_refused),
+        TEST(test_a_part_that_does_not_fit_is_not_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

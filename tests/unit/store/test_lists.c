@@ -332,6 +332,39 @@ static void test_list_pop_takes_nothing_that_exceeds_the_answer(void **state)
     assert_list_popped(fixture, "list", "a bb", 2);
 }
 
+/* Twenty megabytes are there, and the caller takes one: no more than that is copied to see so. */
+static void test_list_pop_does_not_copy_what_the_caller_does_not_take(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    enum { COUNT = 20000, SIZE = 1000, MIB = 1024 * 1024 };
+    static struct slice values[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        values[i] = slice_make(keyspace_long_bytes(0).data, SIZE);
+    keyspace_apply(fixture, (struct op){.kind = OP_R_PUSH,
+                                        .key = SLICE_LITERAL("list"),
+                                        .values = values,
+                                        .value_count = COUNT});
+    uint64_t revision = fixture->revision;
+    struct op_key key = {.bytes = SLICE_LITERAL("list")};
+    struct op pop = {.kind = OP_LIST_POP, .keys = &key, .key_count = 1, .count = COUNT};
+    struct op_otherwise otherwise = {.ops = NULL};
+    struct op txn = {.kind = OP_TXN, .ops = &pop, .op_count = 1, .txn = &otherwise};
+    for (int i = 0; i < 2; i++) {
+        struct op op = i == 0 ? pop : txn;
+        op.max_reply = MIB;
+        const struct op_result *result = keyspace_apply(fixture, op);
+        assert_int_equal(result->err, ERR_TOO_LARGE);
+        assert_non_null(strstr(result->why, "this client takes 1048576 at most"));
+        assert_in_range(fixture->arena.counted, MIB, 4 * MIB);
+        assert_int_equal(fixture->revision, revision);
+        assert_int_equal(list_length(entry_list(keyspace_find(fixture, "list"))), COUNT);
+    }
+    pop.count = 1000;
+    txn.max_reply = MIB;
+    assert_int_equal(keyspace_apply(fixture, txn)->err, ERR_NONE);
+    assert_int_equal(list_length(entry_list(keyspace_find(fixture, "list"))), COUNT - 1000);
+}
+
 /* ---- moving ---- */
 
 static const struct op_result *move(struct keyspace_fixture *fixture, const char *source,
@@ -514,6 +547,7 @@ int main(void)
         TEST(test_list_pop_takes_from_the_first_list_there_is),
         TEST(test_list_pop_fails_at_a_string_before_a_list),
         TEST(test_list_pop_takes_nothing_that_exceeds_the_answer),
+        TEST(test_list_pop_does_not_copy_what_the_caller_does_not_take),
         TEST(test_move_from_each_end_to_each),
         TEST(test_move_within_a_list_rotates_it),
         TEST(test_move_creates_and_removes_lists),

@@ -1,9 +1,6 @@
 /* Tests of store/room.c: what is refused, what is evicted, and for what, near the limit. */
 #include "store/room.h"
 
-#include "base/arena.h"
-#include "store/store.h"
-
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,98 +9,45 @@
 
 #include <cmocka.h>
 
+#include "base/blob.h"
+#include "store/limited_fixture.h"
 #include "store/seeded.h"
 #include "store/shard.h"
 
 #define MIB          ((size_t)1024 * 1024)
 #define KIB          ((size_t)1024)
-#define NOW_MS       1700000000000
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-struct fixture {
-    struct store *store;
-    struct arena arena;
-    struct op_result result;
-    size_t limit;
-    uint8_t *zeros; /* 128 MiB, never touched */
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    arena_init(&fixture->arena);
-    fixture->zeros = calloc(1, 128 * MIB);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    op_result_release(&fixture->result);
-    store_free(fixture->store);
-    arena_deinit(&fixture->arena);
-    free(fixture->zeros);
-    free(fixture);
-    return 0;
-}
-
-static void open_store(struct fixture *fixture, size_t limit, enum store_policy policy)
-{
-    fixture->limit = limit;
-    fixture->store =
-        store_new(&(struct store_options){.databases = 4, .max_memory = limit, .policy = policy});
-}
-
-static size_t used(struct fixture *fixture)
-{
-    return store_stats(fixture->store).used_memory;
-}
-
-static uint64_t evicted(struct fixture *fixture)
-{
-    return store_stats(fixture->store).evicted_keys;
-}
-
-static const struct op_result *apply(struct fixture *fixture, struct op op)
-{
-    op.now_ms = NOW_MS;
-    op_result_release(&fixture->result);
-    arena_reset(&fixture->arena);
-    store_apply(fixture->store, &op, &fixture->arena, &fixture->result);
-    return &fixture->result;
-}
-
-static struct slice zeros(struct fixture *fixture, size_t len)
+static struct slice zeros(struct limited_fixture *fixture, size_t len)
 {
     return slice_make(fixture->zeros, len);
 }
 
-static struct op set_of(struct fixture *fixture, const char *key, size_t len)
+static struct op set_of(struct limited_fixture *fixture, const char *key, size_t len)
 {
     return (struct op){.kind = OP_SET, .key = slice_from_string(key), .value = zeros(fixture, len)};
 }
 
-static enum err set(struct fixture *fixture, const char *key, size_t len)
+static enum err set(struct limited_fixture *fixture, const char *key, size_t len)
 {
-    return apply(fixture, set_of(fixture, key, len))->err;
+    return limited_apply(fixture, set_of(fixture, key, len))->err;
 }
 
 /* -1: no such key. */
-static ptrdiff_t length(struct fixture *fixture, const char *key)
+static ptrdiff_t length(struct limited_fixture *fixture, const char *key)
 {
     const struct op_result *result =
-        apply(fixture, (struct op){.kind = OP_GET, .key = slice_from_string(key)});
+        limited_apply(fixture, (struct op){.kind = OP_GET, .key = slice_from_string(key)});
     return result->value.found ? (ptrdiff_t)result->value.bytes.len : -1;
 }
 
-static void fill(struct fixture *fixture, unsigned count, size_t len)
+static void fill(struct limited_fixture *fixture, unsigned count, size_t len)
 {
     for (unsigned i = 0; i < count; i++)
-        assert_int_equal(apply(fixture, (struct op){.kind = OP_SET,
-                                                    .db = 1,
-                                                    .key = slice_make(&i, sizeof i),
-                                                    .value = zeros(fixture, len)})
+        assert_int_equal(limited_apply(fixture, (struct op){.kind = OP_SET,
+                                                            .db = 1,
+                                                            .key = slice_make(&i, sizeof i),
+                                                            .value = zeros(fixture, len)})
                              ->err,
                          ERR_NONE);
 }
@@ -115,8 +59,8 @@ static struct op txn_of(struct op *ops, size_t count, struct op_otherwise *other
 
 static void test_either_branch_of_a_transaction_counts(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 8 * MIB, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 8 * MIB, STORE_NOEVICTION);
     struct op sets[60];
     char keys[60][4];
     for (size_t i = 0; i < COUNT(sets); i++) {
@@ -126,29 +70,30 @@ static void test_either_branch_of_a_transaction_counts(void **state)
     struct op compare = {.key = SLICE_LITERAL("absent"), .condition.version = 7};
     struct op_otherwise otherwise = {
         .compares = &compare, .compare_count = 1, .ops = sets, .op_count = COUNT(sets)};
-    assert_int_equal(apply(fixture, txn_of(NULL, 0, &otherwise))->err, ERR_OUT_OF_MEMORY);
+    assert_int_equal(limited_apply(fixture, txn_of(NULL, 0, &otherwise))->err, ERR_OUT_OF_MEMORY);
     assert_int_equal(store_count(fixture->store, 0), 0);
-    assert_int_equal(apply(fixture, txn_of(sets, COUNT(sets), &(struct op_otherwise){0}))->err,
-                     ERR_OUT_OF_MEMORY);
+    assert_int_equal(
+        limited_apply(fixture, txn_of(sets, COUNT(sets), &(struct op_otherwise){0}))->err,
+        ERR_OUT_OF_MEMORY);
     assert_int_equal(store_count(fixture->store, 0), 0);
     /* Seven fit. */
     otherwise.op_count = 7;
-    assert_int_equal(apply(fixture, txn_of(NULL, 0, &otherwise))->err, ERR_NONE);
+    assert_int_equal(limited_apply(fixture, txn_of(NULL, 0, &otherwise))->err, ERR_NONE);
     assert_int_equal(store_count(fixture->store, 0), 7);
 }
 
 static void test_a_copy_counts_in_full(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 8 * MIB, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 8 * MIB, STORE_NOEVICTION);
     struct slice values[1000];
     for (size_t i = 0; i < COUNT(values); i++)
         values[i] = SLICE_LITERAL("12345");
     for (int i = 0; i < 400; i++)
-        assert_int_equal(apply(fixture, (struct op){.kind = OP_R_PUSH,
-                                                    .key = SLICE_LITERAL("list"),
-                                                    .values = values,
-                                                    .value_count = COUNT(values)})
+        assert_int_equal(limited_apply(fixture, (struct op){.kind = OP_R_PUSH,
+                                                            .key = SLICE_LITERAL("list"),
+                                                            .values = values,
+                                                            .value_count = COUNT(values)})
                              ->err,
                          ERR_NONE);
     struct op copies[50];
@@ -159,76 +104,77 @@ static void test_a_copy_counts_in_full(void **state)
                                 .key = SLICE_LITERAL("list"),
                                 .target.bytes = slice_from_string(keys[i])};
     }
-    assert_int_equal(apply(fixture, txn_of(copies, COUNT(copies), &(struct op_otherwise){0}))->err,
-                     ERR_OUT_OF_MEMORY);
+    assert_int_equal(
+        limited_apply(fixture, txn_of(copies, COUNT(copies), &(struct op_otherwise){0}))->err,
+        ERR_OUT_OF_MEMORY);
     assert_int_equal(store_count(fixture->store, 0), 1);
     size_t made = 0;
-    while (apply(fixture, copies[made])->err == ERR_NONE)
+    while (limited_apply(fixture, copies[made])->err == ERR_NONE)
         made++;
     assert_in_range(made, 1, 6);
-    assert_true(used(fixture) <= fixture->limit);
+    assert_true(limited_used(fixture) <= fixture->limit);
 }
 
 static void test_overwriting_a_part_needs_nothing(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 100 * MIB, STORE_ALLKEYS_LRU);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 100 * MIB, STORE_ALLKEYS_LRU);
     fill(fixture, 300, 100 * KIB);
     assert_int_equal(set(fixture, "b", 60 * MIB), ERR_NONE);
-    uint64_t before = evicted(fixture);
+    uint64_t before = limited_evicted(fixture);
     struct op op = {.kind = OP_SET_RANGE,
                     .key = SLICE_LITERAL("b"),
                     .start = (int64_t)(59 * MIB),
                     .value = SLICE_LITERAL("1")};
-    assert_int_equal(apply(fixture, op)->err, ERR_NONE);
+    assert_int_equal(limited_apply(fixture, op)->err, ERR_NONE);
     assert_int_equal(fixture->result.count, 60 * MIB);
     assert_int_equal(length(fixture, "b"), 60 * MIB);
-    assert_int_equal(evicted(fixture), before);
+    assert_int_equal(limited_evicted(fixture), before);
 }
 
 static void test_overwriting_a_part_is_never_refused(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 100 * MIB, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 100 * MIB, STORE_NOEVICTION);
     assert_int_equal(set(fixture, "b", 84 * MIB), ERR_NONE);
     struct op op = {.kind = OP_SET_RANGE,
                     .key = SLICE_LITERAL("b"),
                     .start = (int64_t)(59 * MIB),
                     .value = SLICE_LITERAL("1")};
-    assert_int_equal(apply(fixture, op)->err, ERR_NONE);
+    assert_int_equal(limited_apply(fixture, op)->err, ERR_NONE);
     assert_int_equal(length(fixture, "b"), 84 * MIB);
 }
 
 static void test_a_reserve_is_not_taken_beyond_the_limit(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 100 * MIB, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 100 * MIB, STORE_NOEVICTION);
     assert_int_equal(set(fixture, "s", 85 * MIB), ERR_NONE);
     struct op op = {.kind = OP_APPEND, .key = SLICE_LITERAL("s"), .value = SLICE_LITERAL("1")};
-    assert_int_equal(apply(fixture, op)->err, ERR_NONE);
-    assert_true(used(fixture) <= 86 * MIB + 128 * KIB);
+    assert_int_equal(limited_apply(fixture, op)->err, ERR_NONE);
+    assert_true(limited_used(fixture) <= 86 * MIB + 128 * KIB);
     /* Where there is no room for a reserve, there may be some for the byte. */
-    assert_int_equal(set(fixture, "t", 100 * MIB - used(fixture) - 500 * KIB), ERR_NONE);
+    assert_int_equal(set(fixture, "t", 100 * MIB - limited_used(fixture) - 500 * KIB), ERR_NONE);
     op.key = SLICE_LITERAL("t");
-    assert_int_equal(apply(fixture, op)->err, ERR_NONE);
-    assert_true(used(fixture) <= 100 * MIB);
+    assert_int_equal(limited_apply(fixture, op)->err, ERR_NONE);
+    assert_true(limited_used(fixture) <= 100 * MIB);
     assert_int_equal(set(fixture, "small", 100), ERR_NONE);
 }
 
 static void test_reserves_are_given_up_before_a_write_is_refused(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 8 * MIB, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 8 * MIB, STORE_NOEVICTION);
     char key[] = "0";
     for (; key[0] < '5'; key[0]++) {
         assert_int_equal(set(fixture, key, MIB), ERR_NONE);
-        assert_int_equal(apply(fixture, (struct op){.kind = OP_APPEND,
-                                                    .key = slice_from_string(key),
-                                                    .value = SLICE_LITERAL("1")})
+        assert_int_equal(limited_apply(fixture, (struct op){.kind = OP_APPEND,
+                                                            .key = slice_from_string(key),
+                                                            .value = SLICE_LITERAL("1")})
                              ->err,
                          ERR_NONE);
     }
-    assert_true(used(fixture) > 6 * MIB);
+    assert_true(limited_used(fixture) > 6 * MIB);
     assert_int_equal(set(fixture, "rest", 2 * MIB + 512 * KIB), ERR_NONE);
     for (key[0] = '0'; key[0] < '5'; key[0]++)
         assert_int_equal(length(fixture, key), MIB + 1);
@@ -238,27 +184,27 @@ static void test_what_cannot_fit_evicts_nothing(void **state)
 {
     static const enum store_policy policies[] = {STORE_ALLKEYS_LRU, STORE_ALLKEYS_RANDOM,
                                                  STORE_VOLATILE_LRU, STORE_VOLATILE_TTL};
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     for (size_t i = 0; i < COUNT(policies); i++) {
-        open_store(fixture, 8 * MIB, policies[i]);
+        limited_open(fixture, 4, 8 * MIB, policies[i]);
         fill(fixture, 30000, 16);
         size_t count = store_count(fixture->store, 1);
         assert_int_equal(set(fixture, "large", 8 * MIB - 200), ERR_OUT_OF_MEMORY);
         assert_int_equal(store_count(fixture->store, 1), count);
-        assert_int_equal(evicted(fixture), 0);
+        assert_int_equal(limited_evicted(fixture), 0);
         store_free(fixture->store);
     }
-    open_store(fixture, MIB, STORE_NOEVICTION);
+    limited_open(fixture, 4, MIB, STORE_NOEVICTION);
 }
 
 /* Keys with a deadline would supply a part of what is missing. */
 static void test_nothing_goes_in_vain_for_the_volatile_policies(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 8 * MIB, STORE_VOLATILE_LRU);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 8 * MIB, STORE_VOLATILE_LRU);
     struct op op = set_of(fixture, "volatile", MIB);
-    op.expire_at_ms = NOW_MS + 100000;
-    assert_int_equal(apply(fixture, op)->err, ERR_NONE);
+    op.expire_at_ms = LIMITED_NOW_MS + 100000;
+    assert_int_equal(limited_apply(fixture, op)->err, ERR_NONE);
     assert_int_equal(set(fixture, "lasting", 5 * MIB), ERR_NONE);
     assert_int_equal(set(fixture, "new", 3 * MIB + 512 * KIB), ERR_OUT_OF_MEMORY);
     assert_int_equal(length(fixture, "volatile"), MIB);
@@ -269,40 +215,41 @@ static void test_nothing_goes_in_vain_for_the_volatile_policies(void **state)
 static void test_the_same_size_again_fits(void **state)
 {
     static const enum store_policy policies[] = {STORE_NOEVICTION, STORE_ALLKEYS_LRU};
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     for (size_t i = 0; i < COUNT(policies); i++) {
-        open_store(fixture, 100 * MIB, policies[i]);
+        limited_open(fixture, 4, 100 * MIB, policies[i]);
         fill(fixture, 400, 100 * KIB);
         for (int round = 0; round < 3; round++)
             assert_int_equal(set(fixture, "s", 55 * MIB), ERR_NONE);
         struct op op = set_of(fixture, "s", 55 * MIB);
-        assert_int_equal(apply(fixture, txn_of(&op, 1, &(struct op_otherwise){0}))->err, ERR_NONE);
+        assert_int_equal(limited_apply(fixture, txn_of(&op, 1, &(struct op_otherwise){0}))->err,
+                         ERR_NONE);
         assert_int_equal(store_count(fixture->store, 1), 400);
         store_free(fixture->store);
     }
-    open_store(fixture, MIB, STORE_NOEVICTION);
+    limited_open(fixture, 4, MIB, STORE_NOEVICTION);
 }
 
 static void test_an_operation_never_evicts_its_own_keys(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 8 * MIB, STORE_ALLKEYS_LRU);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 8 * MIB, STORE_ALLKEYS_LRU);
     assert_int_equal(set(fixture, "a", 3 * MIB), ERR_NONE);
     assert_int_equal(set(fixture, "b", 3 * MIB), ERR_NONE);
     fill(fixture, 100, 10 * KIB);
     struct op op = {.kind = OP_APPEND, .key = SLICE_LITERAL("a"), .value = zeros(fixture, 3 * MIB)};
-    assert_int_equal(apply(fixture, op)->count, 6 * MIB);
+    assert_int_equal(limited_apply(fixture, op)->count, 6 * MIB);
     assert_int_equal(length(fixture, "b"), -1);
     /* What another key would have to supply is refused. */
     op.value = zeros(fixture, 4 * MIB);
-    assert_int_equal(apply(fixture, op)->err, ERR_OUT_OF_MEMORY);
+    assert_int_equal(limited_apply(fixture, op)->err, ERR_OUT_OF_MEMORY);
     assert_int_equal(length(fixture, "a"), 6 * MIB);
 }
 
 static void test_a_transaction_copies_a_string_once(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 0, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 0, STORE_NOEVICTION);
     assert_int_equal(set(fixture, "s", 16 * MIB), ERR_NONE);
     struct op parts[100];
     for (size_t i = 0; i < COUNT(parts); i++)
@@ -314,21 +261,23 @@ static void test_a_transaction_copies_a_string_once(void **state)
     parts[99].kind = OP_L_PUSH;
     parts[99].values = &parts[99].value;
     parts[99].value_count = 1;
-    assert_int_equal(apply(fixture, txn_of(parts, COUNT(parts), &(struct op_otherwise){0}))->err,
-                     ERR_WRONG_TYPE);
-    apply(fixture, (struct op){.kind = OP_GET, .key = SLICE_LITERAL("s")});
+    assert_int_equal(
+        limited_apply(fixture, txn_of(parts, COUNT(parts), &(struct op_otherwise){0}))->err,
+        ERR_WRONG_TYPE);
+    limited_apply(fixture, (struct op){.kind = OP_GET, .key = SLICE_LITERAL("s")});
     assert_int_equal(fixture->result.value.bytes.data[0], 0);
     assert_int_equal(
-        apply(fixture, txn_of(parts, COUNT(parts) - 1, &(struct op_otherwise){0}))->err, ERR_NONE);
-    apply(fixture, (struct op){.kind = OP_GET, .key = SLICE_LITERAL("s")});
+        limited_apply(fixture, txn_of(parts, COUNT(parts) - 1, &(struct op_otherwise){0}))->err,
+        ERR_NONE);
+    limited_apply(fixture, (struct op){.kind = OP_GET, .key = SLICE_LITERAL("s")});
     assert_memory_equal(fixture->result.value.bytes.data + 95, "1111\0", 5);
     assert_true(store_stats(fixture->store).held_memory < 40 * MIB);
 }
 
 static void test_what_cannot_be_taken_back_fails(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 0, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 0, STORE_NOEVICTION);
     struct slice values[1000];
     for (size_t i = 0; i < COUNT(values); i++)
         values[i] = i % 2 == 0 ? SLICE_LITERAL("x") : SLICE_LITERAL("y");
@@ -337,58 +286,62 @@ static void test_what_cannot_be_taken_back_fails(void **state)
                       .values = values,
                       .value_count = COUNT(values)};
     for (int i = 0; i < 2000; i++)
-        apply(fixture, push);
-    size_t before = used(fixture);
+        limited_apply(fixture, push);
+    size_t before = limited_used(fixture);
     struct op ops[] = {
         set_of(fixture, "s", 10),
         {.kind = OP_L_REM, .key = SLICE_LITERAL("list"), .value = SLICE_LITERAL("x")},
     };
-    assert_int_equal(apply(fixture, txn_of(ops, 2, &(struct op_otherwise){0}))->err, ERR_TOO_LARGE);
+    assert_int_equal(limited_apply(fixture, txn_of(ops, 2, &(struct op_otherwise){0}))->err,
+                     ERR_TOO_LARGE);
     assert_non_null(strstr(fixture->result.why, "operation 2 (LRem)"));
     assert_int_equal(length(fixture, "s"), -1);
     ops[1] = (struct op){.kind = OP_L_TRIM, .key = SLICE_LITERAL("list"), .stop = 10};
-    assert_int_equal(apply(fixture, txn_of(ops, 2, &(struct op_otherwise){0}))->err, ERR_TOO_LARGE);
-    assert_true(used(fixture) < before + 64 * KIB);
+    assert_int_equal(limited_apply(fixture, txn_of(ops, 2, &(struct op_otherwise){0}))->err,
+                     ERR_TOO_LARGE);
+    assert_true(limited_used(fixture) < before + 64 * KIB);
     /* Alone both need no way back. */
     struct op rem = {.kind = OP_L_REM, .key = SLICE_LITERAL("list"), .value = SLICE_LITERAL("x")};
-    assert_int_equal(apply(fixture, rem)->count, 1000000);
-    assert_int_equal(apply(fixture, (struct op){.kind = OP_L_TRIM, .key = rem.key, .stop = 9})->err,
-                     ERR_NONE);
-    assert_int_equal(apply(fixture, push)->count, 1010);
+    assert_int_equal(limited_apply(fixture, rem)->count, 1000000);
+    assert_int_equal(
+        limited_apply(fixture, (struct op){.kind = OP_L_TRIM, .key = rem.key, .stop = 9})->err,
+        ERR_NONE);
+    assert_int_equal(limited_apply(fixture, push)->count, 1010);
 }
 
 static void test_garbage_is_freed_before_a_write_is_refused(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 8 * MIB, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 8 * MIB, STORE_NOEVICTION);
     fill(fixture, 70, 100 * KIB);
-    assert_int_equal(apply(fixture, (struct op){.kind = OP_FLUSH_DB, .db = 1})->err, ERR_NONE);
+    assert_int_equal(limited_apply(fixture, (struct op){.kind = OP_FLUSH_DB, .db = 1})->err,
+                     ERR_NONE);
     assert_int_equal(set(fixture, "large", 7 * MIB), ERR_NONE);
 }
 
 static void test_adjusting_may_use_the_reserve(void **state)
 {
-    struct fixture *fixture = *state;
-    open_store(fixture, 8 * MIB, STORE_NOEVICTION);
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 8 * MIB, STORE_NOEVICTION);
     unsigned count = 0;
     while (
-        apply(fixture, (struct op){.kind = OP_SET, .key = slice_make(&count, sizeof count)})->err ==
-        ERR_NONE)
+        limited_apply(fixture, (struct op){.kind = OP_SET, .key = slice_make(&count, sizeof count)})
+            ->err == ERR_NONE)
         count++;
     unsigned adjusted = 0;
     for (; adjusted < count; adjusted++) {
         struct op op = {.kind = OP_EXPIRE,
                         .key = slice_make(&adjusted, sizeof adjusted),
-                        .expire_at_ms = NOW_MS + 1000};
-        if (apply(fixture, op)->err != ERR_NONE)
+                        .expire_at_ms = LIMITED_NOW_MS + 1000};
+        if (limited_apply(fixture, op)->err != ERR_NONE)
             break;
     }
     assert_int_equal(fixture->result.err, ERR_OUT_OF_MEMORY);
     assert_true(adjusted > 1000);
-    assert_true(used(fixture) <= 8 * MIB + 8 * MIB / 64 + 8 * MIB / 64);
+    assert_true(limited_used(fixture) <= 8 * MIB + 8 * MIB / 64 + 8 * MIB / 64);
     unsigned first = 0;
     struct op op = {.kind = OP_DELETE, .key = slice_make(&first, sizeof first)};
-    assert_true(apply(fixture, op)->ok);
+    assert_true(limited_apply(fixture, op)->ok);
 }
 
 /* ---- several threads ---- */
@@ -397,7 +350,7 @@ static void test_adjusting_may_use_the_reserve(void **state)
 #define THREAD_OPS 8000
 
 struct crowd {
-    struct fixture *fixture;
+    struct limited_fixture *fixture;
     uint64_t seed;
     atomic_uint number; /* of the next thread */
     atomic_uint at_work;
@@ -412,7 +365,7 @@ static void work_once(struct crowd *crowd, uint64_t *random, struct arena *arena
                     .key = slice_make(&number, sizeof number),
                     .value = zeros(crowd->fixture, seeded_below(random, (uint32_t)most)),
                     .max_value = 300 * KIB,
-                    .now_ms = NOW_MS};
+                    .now_ms = LIMITED_NOW_MS};
     struct op_result result;
     store_apply(crowd->fixture->store, &op, arena, &result);
     if (result.err == ERR_OUT_OF_MEMORY)
@@ -435,9 +388,9 @@ static void *work(void *context)
 }
 
 /* The limit holds at every instant, not only when all is done. */
-static void run_crowd(struct fixture *fixture, enum store_policy policy)
+static void run_crowd(struct limited_fixture *fixture, enum store_policy policy)
 {
-    open_store(fixture, 4 * MIB, policy);
+    limited_open(fixture, 4, 4 * MIB, policy);
     struct crowd crowd = {.fixture = fixture, .seed = seeded_start(), .at_work = THREADS};
     pthread_t threads[THREADS];
     for (size_t i = 0; i < THREADS; i++)
@@ -451,19 +404,44 @@ static void run_crowd(struct fixture *fixture, enum store_policy policy)
         pthread_join(threads[i], NULL);
     size_t bound = 4 * MIB + 4 * MIB / 64 + THREADS * 64 * KIB;
     assert_true(most <= bound);
-    assert_true(used(fixture) <= bound);
+    assert_true(limited_used(fixture) <= bound);
     assert_int_equal(atomic_load(&crowd.was_refused), policy == STORE_NOEVICTION);
 }
 
 static void test_threads_share_the_limit(void **state)
 {
-    struct fixture *fixture = *state;
+    struct limited_fixture *fixture = *state;
     run_crowd(fixture, STORE_NOEVICTION);
     store_free(fixture->store);
     run_crowd(fixture, STORE_ALLKEYS_LRU);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+/* Its first attempts are taken back, and the message is what it was. */
+static void test_a_large_message_is_whole_at_each_attempt(void **state)
+{
+    struct limited_fixture *fixture = *state;
+    limited_open(fixture, 4, 64 * MIB, STORE_ALLKEYS_RANDOM);
+    fill(fixture, 600, 100 * KIB);
+    struct blob *blob = blob_new(24 * MIB);
+    memset(blob->data, 'x', 24 * MIB);
+    struct op ops[] = {set_of(fixture, "a", 0), set_of(fixture, "b", 0)};
+    ops[0].value = slice_make(blob->data, 12 * MIB);
+    ops[1].value = slice_make(blob->data + 12 * MIB, 12 * MIB);
+    struct op txn = txn_of(ops, COUNT(ops), &(struct op_otherwise){0});
+    txn.holder = blob;
+    assert_int_equal(limited_apply(fixture, txn)->err, ERR_NONE);
+    assert_true(limited_evicted(fixture) > 100);
+    blob_release(blob);
+    for (size_t i = 0; i < COUNT(ops); i++) {
+        const struct op_result *result =
+            limited_apply(fixture, (struct op){.kind = OP_GET, .key = ops[i].key});
+        assert_int_equal(result->value.bytes.len, 12 * MIB);
+        for (size_t at = 0; at < 12 * MIB; at++)
+            assert_int_equal(result->value.bytes.data[at], 'x');
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, limited_setup, limited_teardown)
 
 int main(void)
 {
@@ -483,6 +461,7 @@ int main(void)
         TEST(test_garbage_is_freed_before_a_write_is_refused),
         TEST(test_adjusting_may_use_the_reserve),
         TEST(test_threads_share_the_limit),
+        TEST(test_a_large_message_is_whole_at_each_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
