@@ -50,6 +50,8 @@ struct http2_context {
 };
 
 struct http2_stream {
+    struct chain body; /* of an answer that could not leave at once; first, for its memory is used
+                          again, while all that follows is cleared */
     struct http2_session *session;
     struct http2_stream *next;       /* in its bucket of the table, or of the free ones */
     struct http2_stream *queue_next; /* in the send queue */
@@ -64,7 +66,6 @@ struct http2_stream {
     bool direct;             /* the answer's body goes straight to the output */
     bool queued;             /* in the send queue */
     bool held;               /* a handler works on it: it is closed when that returns */
-    struct chain body;       /* of an answer that could not leave at once */
     struct chain_cursor body_sent;
     size_t body_left;
     int64_t ended_ms; /* when the request was complete */
