@@ -104,9 +104,16 @@ static size_t value_size(const struct op_value *value)
 
 static void write_value(const struct op_value *value, struct grpc_call *call)
 {
-    if (value->bytes.len > 0)
-        write_bytes(call, VALUE_VALUE, value->bytes, value->blob);
-    uint8_t *out = grpc_call_reply_bytes(call, value_rest_size(value));
+    size_t rest = value_rest_size(value);
+    uint8_t *out;
+    if (value->blob == NULL && value->bytes.len > 0) { /* one place for all */
+        out = grpc_call_reply_bytes(call, bytes_size(value->bytes) + rest);
+        out = wire_write_bytes(out, VALUE_VALUE, value->bytes);
+    } else {
+        if (value->bytes.len > 0)
+            write_bytes(call, VALUE_VALUE, value->bytes, value->blob);
+        out = grpc_call_reply_bytes(call, rest);
+    }
     out = wire_write_number(out, VALUE_FOUND, value->found);
     out = wire_write_number(out, VALUE_VERSION, value->version);
     wire_write_number(out, VALUE_EXPIRE_AT_MS, (uint64_t)value->expire_at_ms);
