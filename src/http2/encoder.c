@@ -138,7 +138,7 @@ static void remember(struct encoder *encoder, const struct http2_field *fields, 
         return;
     struct encoder_memo *memo = &encoder->memos[encoder->next_memo++ % ENCODER_MEMOS];
     memo->fields = fields;
-    memo->count = count;
+    memo->count = (uint8_t)count;
     memcpy(memo->block, block, count);
 }
 

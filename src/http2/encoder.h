@@ -20,19 +20,19 @@
 /* The block of a lasting set of fields that is nothing but indexes: a byte for each. */
 struct encoder_memo {
     const struct http2_field *fields; /* NULL = unused */
-    size_t count;
+    uint8_t count;
     uint8_t block[ENCODER_MAX_KEPT];
 };
 
 struct encoder {
     const struct http2_field *kept[ENCODER_MAX_KEPT]; /* in the order of insertion */
     struct encoder_memo memos[ENCODER_MEMOS];         /* until the table changes */
-    uint32_t next_memo;
     uint32_t kept_count;
     uint32_t kept_bytes; /* of the table (RFC 7541, 4.1) */
     uint32_t table_size; /* that we use: at most what the peer allows */
     uint32_t smallest;   /* that the peer allowed since the last block */
     uint32_t allowed;    /* by the peer now */
+    uint8_t next_memo;   /* to be replaced, modulo their number */
     bool settled;        /* the peer's SETTINGS came: its table may be used */
 };
 
