@@ -47,7 +47,7 @@ void chain_clear(struct chain *chain, size_t keep)
     chain->bytes.len = 0;
 }
 
-uint8_t *chain_append(struct chain *chain, size_t size)
+uint8_t *chain_grow(struct chain *chain, size_t size)
 {
     chain->bytes.limit = SIZE_MAX; /* who fills the chain bounds it */
     uint8_t *out = buf_reserve(&chain->bytes, size);

@@ -48,8 +48,18 @@ static inline size_t chain_length(const struct chain *chain)
     return chain->bytes.len + chain->referenced;
 }
 
+/* The same as chain_append(), for a chain that may have to grow. */
+uint8_t *chain_grow(struct chain *chain, size_t size) __attribute__((returns_nonnull));
+
 /* Appends `size` bytes and returns where the caller writes them, valid until the next change. */
-uint8_t *chain_append(struct chain *chain, size_t size) __attribute__((returns_nonnull));
+static inline uint8_t *chain_append(struct chain *chain, size_t size)
+{
+    struct buf *bytes = &chain->bytes;
+    if (size >= bytes->cap - bytes->len)
+        return chain_grow(chain, size);
+    bytes->len += size;
+    return bytes->data + bytes->len - size;
+}
 
 /* Appends a part of a blob and takes over one reference to it. */
 void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part);

@@ -13,7 +13,7 @@
 /* From here on that is a blob, which counts in the account as large blocks do. */
 #define LARGE ACCOUNT_LEAST
 
-void grpc_message_deinit(struct grpc_message *message)
+void grpc_message_drop_gathered(struct grpc_message *message)
 {
     buf_deinit(&message->gathered);
     if (message->blob == NULL)
@@ -24,9 +24,9 @@ void grpc_message_deinit(struct grpc_message *message)
     message->in_blob = (struct slice){0};
 }
 
-static enum err read_prefix(struct grpc_message *message, const uint8_t prefix[GRPC_PREFIX_SIZE],
-                            size_t max, const char **why)
+static enum err read_prefix(struct grpc_message *message, size_t max, const char **why)
 {
+    const uint8_t *prefix = message->prefix;
     if (prefix[0] == 1) {
         *why = "the message is marked as compressed, but grpc-encoding is identity; send it "
                "uncompressed";
@@ -37,8 +37,7 @@ static enum err read_prefix(struct grpc_message *message, const uint8_t prefix[G
                "4 bytes of length, and that many bytes";
         return ERR_BAD_MESSAGE;
     }
-    message->expected = (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 |
-                        (size_t)prefix[4];
+    message->expected = grpc_message_read_size(prefix);
     if (message->expected > max) {
         *why = "the message is larger than this server takes (--max-value and room for a key)";
         return ERR_TOO_LARGE;
@@ -47,21 +46,14 @@ static enum err read_prefix(struct grpc_message *message, const uint8_t prefix[G
     return ERR_NONE;
 }
 
-/* Nearly always it comes as a whole: then it is read where it is. */
 static enum err take_prefix(struct grpc_message *message, struct slice *bytes, size_t max,
                             const char **why)
 {
-    if (message->prefix_len == 0 && bytes->len >= GRPC_PREFIX_SIZE) {
-        const uint8_t *prefix = bytes->data;
-        message->prefix_len = GRPC_PREFIX_SIZE;
-        *bytes = slice_skip(*bytes, GRPC_PREFIX_SIZE);
-        return read_prefix(message, prefix, max, why);
-    }
     while (message->prefix_len < GRPC_PREFIX_SIZE && bytes->len > 0) {
         message->prefix[message->prefix_len++] = bytes->data[0];
         *bytes = slice_skip(*bytes, 1);
         if (message->prefix_len == GRPC_PREFIX_SIZE)
-            return read_prefix(message, message->prefix, max, why);
+            return read_prefix(message, max, why);
     }
     return ERR_NONE;
 }
@@ -149,7 +141,7 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
     return ERR_NONE;
 }
 
-enum err grpc_message_check_complete(const struct grpc_message *message, const char **why)
+enum err grpc_message_check_gathered(const struct grpc_message *message, const char **why)
 {
     if (message->prefix_len == 0) {
         *why = "the request holds no message; a unary call sends exactly one (it may be empty: "
@@ -179,23 +171,6 @@ void grpc_message_keep(struct grpc_message *message)
     make_room(message, message->borrowed.len, true);
     gather(message, message->borrowed);
     message->borrowed = (struct slice){0};
-}
-
-struct slice grpc_message_bytes(const struct grpc_message *message)
-{
-    if (message->borrowed.len > 0)
-        return message->borrowed;
-    return message->blob != NULL ? message->in_blob : buf_slice(&message->gathered);
-}
-
-size_t grpc_message_gathered(const struct grpc_message *message)
-{
-    return message->blob != NULL ? message->in_blob.len : message->gathered.len;
-}
-
-size_t grpc_message_memory(const struct grpc_message *message)
-{
-    return message->blob != NULL ? message->expected : message->gathered.cap;
 }
 
 void grpc_message_write_prefix(uint8_t out[GRPC_PREFIX_SIZE], size_t size)

@@ -23,7 +23,22 @@ struct grpc_message {
     struct slice in_blob;  /* with what has arrived. The blob may be cut meanwhile */
 };
 
-void grpc_message_deinit(struct grpc_message *message);
+/* The same as grpc_message_deinit(), for a message of which something was copied. */
+void grpc_message_drop_gathered(struct grpc_message *message);
+
+/* Gives back what was copied. */
+static inline void grpc_message_deinit(struct grpc_message *message)
+{
+    if (message->gathered.data != NULL || message->blob != NULL)
+        grpc_message_drop_gathered(message);
+}
+
+/* The length that a prefix announces. */
+static inline size_t grpc_message_read_size(const uint8_t prefix[GRPC_PREFIX_SIZE])
+{
+    return (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 |
+           (size_t)prefix[4];
+}
 
 /*
  * Takes the next bytes. ERR_TOO_LARGE as soon as the prefix says more than `max`, ERR_NOT_SERVED
@@ -34,9 +49,35 @@ void grpc_message_deinit(struct grpc_message *message);
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
                            const char **why) __attribute__((warn_unused_result));
 
-/* To be called when the request has ended: ERR_NONE if exactly one message has arrived. */
-enum err grpc_message_check_complete(const struct grpc_message *message, const char **why)
+/*
+ * Takes what nearly every call sends: a whole message, not empty and of at most `max` bytes, in the
+ * first piece that comes, which is borrowed. False, with nothing done, if that is something else,
+ * which grpc_message_take() takes or refuses.
+ */
+static inline bool grpc_message_borrow(struct grpc_message *message, struct slice bytes, size_t max)
+{
+    if (message->prefix_len > 0 || bytes.len <= GRPC_PREFIX_SIZE || bytes.data[0] != 0)
+        return false;
+    size_t size = grpc_message_read_size(bytes.data);
+    if (size != bytes.len - GRPC_PREFIX_SIZE || size > max)
+        return false;
+    message->prefix_len = GRPC_PREFIX_SIZE;
+    message->expected = size;
+    message->gathered.limit = size;
+    message->borrowed = slice_skip(bytes, GRPC_PREFIX_SIZE);
+    return true;
+}
+
+/* The same as grpc_message_check_complete(), for a message that is not borrowed. */
+enum err grpc_message_check_gathered(const struct grpc_message *message, const char **why)
     __attribute__((warn_unused_result));
+
+/* To be called when the request has ended: ERR_NONE if exactly one message has arrived. */
+static inline enum err grpc_message_check_complete(const struct grpc_message *message,
+                                                   const char **why)
+{
+    return message->borrowed.len > 0 ? ERR_NONE : grpc_message_check_gathered(message, why);
+}
 
 /* Where the rest of it shall lie, `size` bytes; NULL if it has no memory yet. What was put there
  * already is then taken without a copy. */
@@ -46,11 +87,24 @@ uint8_t *grpc_message_room(struct grpc_message *message, size_t *size);
 void grpc_message_keep(struct grpc_message *message);
 
 /* The complete message. */
-struct slice grpc_message_bytes(const struct grpc_message *message);
+static inline struct slice grpc_message_bytes(const struct grpc_message *message)
+{
+    if (message->borrowed.len > 0)
+        return message->borrowed;
+    return message->blob != NULL ? message->in_blob : buf_slice(&message->gathered);
+}
 
-/* Bytes that have arrived and were copied, and bytes of memory taken for them. */
-size_t grpc_message_gathered(const struct grpc_message *message);
-size_t grpc_message_memory(const struct grpc_message *message);
+/* Bytes that have arrived and were copied... */
+static inline size_t grpc_message_gathered(const struct grpc_message *message)
+{
+    return message->blob != NULL ? message->in_blob.len : message->gathered.len;
+}
+
+/* ...and bytes of memory taken for them. */
+static inline size_t grpc_message_memory(const struct grpc_message *message)
+{
+    return message->blob != NULL ? message->expected : message->gathered.cap;
+}
 
 /* Writes the prefix of an uncompressed message of `size` bytes (below 4 GiB) to `out`. */
 void grpc_message_write_prefix(uint8_t out[GRPC_PREFIX_SIZE], size_t size);

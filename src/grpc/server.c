@@ -367,12 +367,11 @@ static enum err check_growth(size_t before, size_t now, const char **why)
     return ERR_NONE;
 }
 
-static void on_data(void *user, struct http2_stream *stream, struct slice data)
+/* Takes a part of a message, or one that is refused. */
+static void take_data(struct grpc_call *call, struct slice data)
 {
-    struct grpc_connection *connection = user;
-    struct grpc_call *call = http2_stream_user(stream);
+    struct grpc_connection *connection = call->connection;
     const struct grpc_limits *limits = &connection->server->limits;
-    release_borrower(connection);
     size_t before = grpc_message_gathered(&call->message);
     size_t memory = grpc_message_memory(&call->message);
     const char *why;
@@ -390,6 +389,19 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
     } else if (call->message.borrowed.len > 0) {
         connection->borrower = call;
     }
+}
+
+static void on_data(void *user, struct http2_stream *stream, struct slice data)
+{
+    struct grpc_connection *connection = user;
+    struct grpc_call *call = http2_stream_user(stream);
+    const struct grpc_limits *limits = &connection->server->limits;
+    release_borrower(connection);
+    if (connection->unfinished <= limits->max_unfinished &&
+        grpc_message_borrow(&call->message, data, limits->max_message))
+        connection->borrower = call;
+    else
+        take_data(call, data);
 }
 
 static uint8_t *place(void *user, struct http2_stream *stream, size_t *size)

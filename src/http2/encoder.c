@@ -15,8 +15,15 @@ void encoder_init(struct encoder *encoder)
                                 .allowed = ENCODER_TABLE_SIZE};
 }
 
+static void forget_memos(struct encoder *encoder)
+{
+    for (size_t i = 0; i < ENCODER_MEMOS; i++)
+        encoder->memos[i].fields = NULL;
+}
+
 void encoder_set_allowed(struct encoder *encoder, uint32_t size)
 {
+    forget_memos(encoder); /* the next block has more to say */
     encoder->allowed = size;
     if (size < encoder->smallest)
         encoder->smallest = size;
@@ -101,6 +108,7 @@ static bool keep(struct encoder *encoder, const struct http2_field *field)
     if (!encoder->settled || encoder->kept_count == ENCODER_MAX_KEPT ||
         encoder->kept_bytes + size > encoder->table_size)
         return false;
+    forget_memos(encoder); /* the indexes are others */
     encoder->kept[encoder->kept_count++] = field;
     encoder->kept_bytes += (uint32_t)size;
     return true;
@@ -122,13 +130,28 @@ static uint8_t *write_lasting(struct encoder *encoder, const struct http2_field 
     return write_literal(out, field, 0, 4);
 }
 
+/* Remembers a block in which each field is a byte. */
+static void remember(struct encoder *encoder, const struct http2_field *fields, size_t count,
+                     const uint8_t *block)
+{
+    if (count == 0 || count > ENCODER_MAX_KEPT)
+        return;
+    struct encoder_memo *memo = &encoder->memos[encoder->next_memo++ % ENCODER_MEMOS];
+    memo->fields = fields;
+    memo->count = (uint8_t)count;
+    memcpy(memo->block, block, count);
+}
+
 uint8_t *encoder_write(struct encoder *encoder, const struct http2_field *fields, size_t count,
                        bool lasting, uint8_t *out)
 {
     if (encoder->smallest < encoder->table_size || wanted_size(encoder) != encoder->table_size)
         out = write_size_updates(encoder, out);
+    const uint8_t *begin = out;
     for (size_t i = 0; i < count; i++)
         out = lasting ? write_lasting(encoder, &fields[i], out)
                       : write_literal(out, &fields[i], 0, 4);
+    if (lasting && (size_t)(out - begin) == count)
+        remember(encoder, fields, count, begin);
     return out;
 }

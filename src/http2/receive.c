@@ -195,9 +195,9 @@ static enum http2_error take_late_block(struct http2_session *session, uint32_t 
 static bool must_turn_away(const struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
+    size_t queued = http2_session_queued(session);
     return session->drain_steps == 2 || session->streams.count >= limits->max_streams ||
-           http2_session_queued(session) > limits->max_queued ||
-           (account_is_tight() && http2_session_queued(session) > QUEUED_WHEN_TIGHT);
+           queued > limits->max_queued || (queued > QUEUED_WHEN_TIGHT && account_is_tight());
 }
 
 /* Only a peer that has seen our SETTINGS is to blame, for opening more streams than they allow. */
@@ -210,21 +210,26 @@ static enum http2_error turn_away(struct http2_session *session, uint32_t id)
 
 /* A request whose fields are too large: the application says so, and it costs this request alone.
  * Unless few bytes made them large, which no client does by accident. */
-static enum http2_error take_oversized(struct http2_session *session, uint32_t id,
-                                       const struct decoder_block *block, bool end)
+static enum http2_error take_oversized(struct http2_stream *stream,
+                                       const struct decoder_block *block)
 {
-    const struct http2_handler *handler = session->context->handler;
+    struct http2_session *session = stream->session;
     const struct http2_request request = {.fields = block->fields, .count = block->count};
-    if (handler->on_oversized == NULL)
-        return refuse(session, id, HTTP2_ENHANCE_YOUR_CALM);
-    if (must_turn_away(session))
-        return turn_away(session, id);
-    struct http2_stream *stream = stream_open(session, id);
-    stream->ended = end;
-    stream->held = true;
-    handler->on_oversized(session->user, stream, &request);
+    session->context->handler->on_oversized(session->user, stream, &request);
     let_go(stream);
     return block->bomb ? note_mistake(session) : HTTP2_NO_ERROR;
+}
+
+/* The error that a request is refused with: it breaks the rules, or is more than anybody takes. */
+static enum http2_error judge_request(const struct http2_session *session,
+                                      enum decoder_verdict verdict,
+                                      const struct decoder_block *block, bool end)
+{
+    if (verdict == DECODER_TOO_LARGE)
+        return session->context->handler->on_oversized == NULL ? HTTP2_ENHANCE_YOUR_CALM
+                                                               : HTTP2_NO_ERROR;
+    bool malformed = verdict == DECODER_MALFORMED || (end && block->content_length > 0);
+    return malformed ? HTTP2_PROTOCOL_ERROR : HTTP2_NO_ERROR;
 }
 
 static enum http2_error take_request(struct http2_session *session, uint32_t id, struct slice bytes,
@@ -238,19 +243,20 @@ static enum http2_error take_request(struct http2_session *session, uint32_t id,
     enum decoder_verdict verdict = decode(session, bytes, false, &block);
     if (is_lost(verdict))
         return lose_table(session, id, verdict);
-    if (verdict == DECODER_TOO_LARGE)
-        return take_oversized(session, id, &block, end);
-    if (verdict == DECODER_MALFORMED || (end && block.content_length > 0))
-        return refuse(session, id, HTTP2_PROTOCOL_ERROR);
+    enum http2_error error = judge_request(session, verdict, &block, end);
+    if (error != HTTP2_NO_ERROR)
+        return refuse(session, id, error);
     if (must_turn_away(session))
         return turn_away(session, id);
-    const struct http2_request request = {
-        .fields = block.fields, .count = block.count, .block_id = block.id};
     struct http2_stream *stream = stream_open(session, id);
-    session->idle_frames = 0;
-    stream->content_left = block.content_length;
     stream->ended = end;
     stream->held = true;
+    if (verdict == DECODER_TOO_LARGE)
+        return take_oversized(stream, &block);
+    const struct http2_request request = {
+        .fields = block.fields, .count = block.count, .block_id = block.id};
+    session->idle_frames = 0;
+    stream->content_left = block.content_length;
     session->context->handler->on_request(session->user, stream, &request);
     if (end)
         end_request(stream);

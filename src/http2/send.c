@@ -89,13 +89,29 @@ void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_er
 
 /* Answers. */
 
+/* Appends a block of at most ENCODER_MAX_KEPT bytes, which it has in any case. */
+static void append_known(struct http2_stream *stream, const uint8_t *block, size_t length,
+                         unsigned flags)
+{
+    struct chain *out = stream->session->out;
+    uint8_t *at = chain_append(out, FRAME_HEADER_SIZE + ENCODER_MAX_KEPT);
+    frame_write_header(at, length, FRAME_HEADERS, flags, stream->id);
+    memcpy(at + FRAME_HEADER_SIZE, block, ENCODER_MAX_KEPT);
+    out->bytes.len -= ENCODER_MAX_KEPT - length;
+}
+
 static void append_headers(struct http2_stream *stream, const struct http2_field *fields,
                            size_t count, bool lasting, bool end)
 {
     struct http2_session *session = stream->session;
     struct chain *out = session->out;
-    size_t bound = encoder_bound(fields, count);
     unsigned flags = FRAME_END_HEADERS | (end ? FRAME_END_STREAM : 0u);
+    const uint8_t *known = lasting ? encoder_recall(&session->encoder, fields, count) : NULL;
+    if (known != NULL) {
+        append_known(stream, known, count, flags);
+        return;
+    }
+    size_t bound = encoder_bound(fields, count);
     uint8_t *header = chain_append(out, FRAME_HEADER_SIZE + bound);
     uint8_t *block = header + FRAME_HEADER_SIZE;
     size_t length =

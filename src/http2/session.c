@@ -298,18 +298,26 @@ static bool end_feed(struct http2_session *session, enum http2_error error)
     return !session->failed;
 }
 
+static enum http2_error take_bytes(struct http2_session *session, struct slice bytes)
+{
+    enum http2_error error = HTTP2_NO_ERROR;
+    if (session->preface_seen < PREFACE_SIZE)
+        error = take_preface(session, &bytes);
+    return error == HTTP2_NO_ERROR ? session_take_frames(session, bytes) : error;
+}
+
+/* Takes the bytes or, if there are any, those that were placed. */
+static bool feed(struct http2_session *session, struct slice bytes, size_t placed,
+                 struct chain *out, int64_t now_ms)
+{
+    direct_output(session, out, now_ms);
+    return end_feed(session, placed > 0 ? place_take(session, placed) : take_bytes(session, bytes));
+}
+
 bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
                         int64_t now_ms)
 {
-    enum http2_error error = HTTP2_NO_ERROR;
-    if (session->failed)
-        return false;
-    direct_output(session, out, now_ms);
-    if (session->preface_seen < PREFACE_SIZE)
-        error = take_preface(session, &bytes);
-    if (error == HTTP2_NO_ERROR)
-        error = session_take_frames(session, bytes);
-    return end_feed(session, error);
+    return !session->failed && feed(session, bytes, 0, out, now_ms);
 }
 
 bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
@@ -317,8 +325,7 @@ bool http2_session_feed_placed(struct http2_session *session, size_t size, struc
 {
     if (session->context->placing.session != session)
         abort(); /* the caller's mistake */
-    direct_output(session, out, now_ms);
-    return end_feed(session, place_take(session, size));
+    return feed(session, (struct slice){0}, size, out, now_ms);
 }
 
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms)

@@ -50,6 +50,8 @@ struct http2_context {
 };
 
 struct http2_stream {
+    struct chain body; /* of an answer that could not leave at once; first, for its memory is used
+                          again, while all that follows is cleared */
     struct http2_session *session;
     struct http2_stream *next;       /* in its bucket of the table, or of the free ones */
     struct http2_stream *queue_next; /* in the send queue */
@@ -64,7 +66,6 @@ struct http2_stream {
     bool direct;             /* the answer's body goes straight to the output */
     bool queued;             /* in the send queue */
     bool held;               /* a handler works on it: it is closed when that returns */
-    struct chain body;       /* of an answer that could not leave at once */
     struct chain_cursor body_sent;
     size_t body_left;
     int64_t ended_ms; /* when the request was complete */
@@ -81,32 +82,24 @@ struct stream_table {
     struct http2_stream *last; /* found or added: most frames follow one another */
 };
 
+/* What each read and call touches stands together, and what is large or seldom needed behind it: of
+ * many connections, the first fills less of the processor's cache. */
 struct http2_session {
     struct http2_context *context;
     void *user;
     int64_t now_ms;
-    int64_t begun_ms;
+    bool greeted;           /* the client's SETTINGS came */
+    bool failed;            /* the last GOAWAY was sent: nothing is read any more */
+    bool settings_sent;     /* ours; they wait for the client's preface */
+    uint8_t block_flags;    /* of the HEADERS frame of the block being gathered, */
+    uint32_t block_stream;  /* and its stream; 0 = none */
+    struct closing closing; /* why; or, if it has not failed, why it takes nothing new */
 
     /* Receiving. */
-    uint8_t preface[PREFACE_SIZE]; /* the client's first bytes */
-    size_t preface_seen;           /* of them */
-    bool settings_sent;            /* ours; they wait for the client's preface */
-    bool greeted;                  /* the client's SETTINGS came, too */
-    bool failed;                   /* the last GOAWAY was sent: nothing is read any more */
-    struct closing closing;        /* why; or, if it has not failed, why it takes nothing new */
-    int64_t closing_ms;            /* since when it has said so and goes on; 0 = it has not */
-    const char *blame;             /* the error message for the connection error under way */
-    struct buf partial;            /* the beginning of a frame whose rest has not come */
-    struct buf completed; /* the frame that the newest feed completed; its events may point here */
-    struct frame_run run; /* of the newest large frames */
-    struct decoder decoder;
-    uint32_t block_stream; /* of the header block being gathered; 0 = none */
-    uint8_t block_flags;   /* of its HEADERS frame */
-    uint32_t continuations;
+    size_t preface_seen; /* bytes of it */
     int64_t block_begun_ms;
-    struct buf block;
-    uint32_t last_stream;      /* the highest id that the peer has used */
-    uint32_t announced_stream; /* the last stream of the newest GOAWAY; it never increases */
+    struct buf partial;   /* the beginning of a frame whose rest has not come */
+    uint32_t last_stream; /* the highest id that the peer has used */
     uint32_t idle_frames;
     uint64_t resettable;    /* requests that came, but for those that were reset: so many
                                RST_STREAMs may still come */
@@ -114,18 +107,16 @@ struct http2_session {
     struct bucket mistakes; /* of resets that it may force */
     int32_t receive_window;
     uint32_t unacknowledged;
-    uint32_t pending_settings; /* of ours that the peer has not acknowledged */
 
     /* Streams. */
     struct stream_table streams;
-    uint32_t closed[SESSION_CLOSED_KEPT]; /* ids, with CLOSED_BY_RESET where we reset it */
     uint32_t closed_next;
 
     /* Sending. */
+    int drain_steps;       /* GOAWAYs of the shutdown sent */
     struct chain *out;     /* where output goes now: the caller's, or the backlog */
     struct chain backlog;  /* output that had nowhere to go */
     size_t unsent_control; /* bytes of acknowledgements and resets in it */
-    struct encoder encoder;
     int32_t send_window;
     int32_t first_send_window;       /* of a stream: the peer's SETTINGS_INITIAL_WINDOW_SIZE */
     struct http2_stream *queue_head; /* streams whose answer can go on, in turn */
@@ -133,7 +124,20 @@ struct http2_session {
     uint64_t sent;       /* bytes of bodies that went to the output */
     size_t queued;       /* bytes of bodies that wait, in the queue or for a window */
     int64_t progress_ms; /* when output was last taken, or none waited */
-    int drain_steps;     /* GOAWAYs of the shutdown sent */
+    struct encoder encoder;
+
+    struct decoder decoder;
+    struct buf completed; /* the frame that the newest feed completed; its events may point here */
+    struct frame_run run; /* of the newest large frames */
+    uint32_t closed[SESSION_CLOSED_KEPT]; /* ids, with CLOSED_BY_RESET where we reset it */
+    int64_t begun_ms;
+    int64_t closing_ms; /* since when it has said so and goes on; 0 = it has not */
+    const char *blame;  /* the error message for the connection error under way */
+    struct buf block;   /* the header block being gathered */
+    uint32_t continuations;
+    uint32_t announced_stream;     /* the last stream of the newest GOAWAY; it never increases */
+    uint32_t pending_settings;     /* of ours that the peer has not acknowledged */
+    uint8_t preface[PREFACE_SIZE]; /* the client's first bytes */
 };
 
 /* streams.c: opening, finding and closing. */

@@ -47,9 +47,8 @@ static struct http2_stream *take_memory(struct http2_context *context)
         return mem_alloc_zero(sizeof *stream + user_size);
     context->free_streams = stream->next;
     context->free_count--;
-    struct chain body = stream->body; /* empty, with memory */
-    memset(stream, 0, sizeof *stream + user_size);
-    stream->body = body;
+    memset((char *)stream + sizeof stream->body, 0,
+           sizeof *stream - sizeof stream->body + user_size);
     return stream;
 }
 

@@ -70,11 +70,12 @@ struct net_connection {
     uv_write_t write;
     bool writing;
     bool reading;
-    bool ending;    /* nothing more is fed: it ends when all that can be pulled is written */
-    bool hung_up;   /* the peer has ended its side */
-    bool lingering; /* we have ended ours */
-    bool waiting;   /* in the list of those to be flushed */
-    size_t placed;  /* bytes that were just read to where the protocol wants them */
+    bool ending;       /* nothing more is fed: it ends when all that can be pulled is written */
+    bool hung_up;      /* the peer has ended its side */
+    bool lingering;    /* we have ended ours */
+    bool waiting;      /* in the list of those to be flushed */
+    bool brought_much; /* the newest read did: the protocol is asked where it wants the next */
+    size_t placed;     /* bytes that were just read to where the protocol wants them */
     struct net_connection *next_waiting;
 };
 
@@ -86,7 +87,7 @@ static int64_t now_of(const struct net_connection *connection)
 }
 
 /* Reads to where the protocol wants it; the number of bytes, 0 if it does not or there are none. */
-static size_t read_placed(struct net_connection *connection)
+static __attribute__((noinline)) size_t read_placed(struct net_connection *connection)
 {
     const struct net_protocol *protocol = connection->shared->protocol;
     struct iovec pieces[NET_MAX_PIECES];
@@ -106,11 +107,11 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
     struct net_connection *connection = handle->data;
-    connection->placed = read_placed(connection);
-    *buffer = uv_buf_init(NULL, 0);
-    if (connection->placed > 0)
-        return;
-    *buffer = uv_buf_init((char *)connection->shared->input, (unsigned)READ_CHUNK);
+    if (connection->brought_much)
+        connection->placed = read_placed(connection);
+    *buffer = (uv_buf_t){0};
+    if (connection->placed == 0)
+        *buffer = (uv_buf_t){.base = (char *)connection->shared->input, .len = READ_CHUNK};
 }
 
 static void count_queued(struct net_connection *connection, size_t queued)
@@ -158,33 +159,28 @@ static void on_written(uv_write_t *write, int status)
     flush(connection);
 }
 
-/* libuv's buffers are iovecs on every Unix; pieces of a chain are. */
+/* libuv's buffers are iovecs on every Unix, and so are pieces of a chain. */
 _Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec), "uv_buf_t is struct iovec");
 
-static unsigned gather(const struct chain *chain, struct chain_cursor cursor, uv_buf_t *buffers,
-                       size_t *size)
+static const uv_buf_t *buffers_of(const struct iovec *pieces)
 {
-    struct iovec pieces[MAX_PIECES];
-    size_t count = chain_pieces(chain, cursor, pieces, MAX_PIECES);
-    *size = 0;
-    for (size_t i = 0; i < count; i++) {
-        buffers[i] = (uv_buf_t){.base = pieces[i].iov_base, .len = pieces[i].iov_len};
-        *size += pieces[i].iov_len;
-    }
-    return (unsigned)count;
+    return (const uv_buf_t *)(const void *)pieces;
 }
 
 /* Hands the next pieces of what the socket did not take to libuv, which writes them when it can. */
 static void write_unsent(struct net_connection *connection)
 {
-    uv_buf_t buffers[MAX_PIECES];
-    unsigned count =
-        gather(&connection->unsent, connection->sent, buffers, &connection->write_size);
+    struct iovec pieces[MAX_PIECES];
+    size_t count = chain_pieces(&connection->unsent, connection->sent, pieces, MAX_PIECES);
+    connection->write_size = 0;
+    for (size_t i = 0; i < count; i++)
+        connection->write_size += pieces[i].iov_len;
     if (count == 0) {
         chain_deinit(&connection->unsent);
         return;
     }
-    if (uv_write(&connection->write, &connection->uv.stream, buffers, count, on_written) < 0) {
+    if (uv_write(&connection->write, &connection->uv.stream, buffers_of(pieces), (unsigned)count,
+                 on_written) < 0) {
         connection_close(connection);
         return;
     }
@@ -197,11 +193,10 @@ static void write_unsent(struct net_connection *connection)
 static bool write_output(struct net_connection *connection)
 {
     struct chain *output = &connection->shared->output;
-    uv_buf_t buffers[MAX_PIECES];
-    size_t size;
-    unsigned count = gather(output, (struct chain_cursor){0}, buffers, &size);
+    struct iovec pieces[MAX_PIECES];
+    size_t count = chain_pieces(output, (struct chain_cursor){0}, pieces, MAX_PIECES);
     connection->handed += chain_length(output);
-    int written = uv_try_write(&connection->uv.stream, buffers, count);
+    int written = uv_try_write(&connection->uv.stream, buffers_of(pieces), (unsigned)count);
     if (written > 0) {
         connection->written += (size_t)written;
         connection->unconfirmed = true;
@@ -263,14 +258,17 @@ static bool is_done(const struct net_connection *connection)
     return connection->hung_up && (protocol->owes == NULL || !protocol->owes(connection->session));
 }
 
-/* Writes until the socket or the protocol has enough; the shared output is empty afterwards. */
+/* Writes until the socket or the protocol has enough; the shared output is empty afterwards. What
+ * nearly every read is answered with is all that there is, so that nothing is pulled after it. */
 static void flush(struct net_connection *connection)
 {
     struct net_shared *shared = connection->shared;
     if (connection->lingering)
         return;
-    while (!connection->writing && !uv_is_closing(&connection->uv.handle)) {
-        if (chain_length(&shared->output) == 0)
+    for (bool is_first = true; !connection->writing && !uv_is_closing(&connection->uv.handle);
+         is_first = false) {
+        if (chain_length(&shared->output) == 0 &&
+            (is_first || shared->protocol->queued(connection->session) > 0))
             shared->protocol->pull(connection->session, &shared->output, now_of(connection));
         if (chain_length(&shared->output) == 0 || !write_output(connection))
             break;
@@ -357,6 +355,7 @@ static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buff
         count = (ssize_t)connection->placed;
     if (count == 0)
         return;
+    connection->brought_much = count >= (ssize_t)NET_PLACE_FROM;
     if (connection->lingering || (count < 0 && count != UV_EOF)) {
         pass_over(connection, count);
         return;

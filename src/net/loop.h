@@ -18,6 +18,8 @@
 
 /* Pieces that a protocol may have a read cut into. */
 #define NET_MAX_PIECES 33
+/* Whoever gets less at once saves nothing by that. */
+#define NET_PLACE_FROM ((size_t)4096)
 
 struct net_admission;
 struct net_connection;
@@ -34,8 +36,8 @@ struct net_protocol {
      * after what can be pulled is written. */
     bool (*feed)(void *user, void *session, struct slice bytes, struct chain *out, int64_t now_ms);
     /* Where the next bytes are best read to, in at most NET_MAX_PIECES pieces; returns how many, 0
-     * = anywhere. NULL: anywhere always. If some were read to there, feed_placed() is next, which
-     * is as feed() with that many of them. */
+     * = anywhere. NULL: anywhere always. Asked after reads of NET_PLACE_FROM bytes or more. If some
+     * were read to there, feed_placed() is next, which is as feed() with that many of them. */
     size_t (*place)(void *session, struct iovec *pieces);
     bool (*feed_placed)(void *user, void *session, size_t size, struct chain *out, int64_t now_ms);
     /* Appends a bounded amount of what waits; nothing if nothing can go now. */

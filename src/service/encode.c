@@ -95,9 +95,16 @@ static size_t value_size(const struct op_value *value)
 
 static void write_value(const struct op_value *value, struct chain *to)
 {
-    if (value->bytes.len > 0)
-        write_bytes(to, VALUE_VALUE, value->bytes, value->blob);
-    uint8_t *out = chain_append(to, value_rest_size(value));
+    size_t rest = value_rest_size(value);
+    uint8_t *out;
+    if (value->blob == NULL && value->bytes.len > 0) { /* one place for all */
+        out = chain_append(to, bytes_size(value->bytes) + rest);
+        out = wire_write_bytes(out, VALUE_VALUE, value->bytes);
+    } else {
+        if (value->bytes.len > 0)
+            write_bytes(to, VALUE_VALUE, value->bytes, value->blob);
+        out = chain_append(to, rest);
+    }
     out = wire_write_number(out, VALUE_FOUND, value->found);
     out = wire_write_number(out, VALUE_VERSION, value->version);
     wire_write_number(out, VALUE_EXPIRE_AT_MS, (uint64_t)value->expire_at_ms);

@@ -18,7 +18,7 @@ struct value {
     struct slice bytes;
 };
 
-static bool read_varint(struct slice *in, uint64_t *number)
+static __attribute__((noinline)) bool read_long_varint(struct slice *in, uint64_t *number)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < in->len && i < 10; i++) {
@@ -30,6 +30,16 @@ static bool read_varint(struct slice *in, uint64_t *number)
         }
     }
     return false;
+}
+
+/* Tags, and the lengths of small values, are numbers of one byte. */
+static inline bool read_varint(struct slice *in, uint64_t *number)
+{
+    if (in->len == 0 || in->data[0] >= 0x80)
+        return read_long_varint(in, number);
+    *number = in->data[0];
+    *in = slice_skip(*in, 1);
+    return true;
 }
 
 /* Little-endian bits of a fixed-size value. */
@@ -160,14 +170,19 @@ static bool store_string(struct slice bytes, struct decoding *decoding, char **m
     return true;
 }
 
+static inline void store_bytes(struct slice bytes, void *member)
+{
+    *(ProtobufCBinaryData *)member =
+        (ProtobufCBinaryData){.len = bytes.len, .data = (uint8_t *)bytes.data};
+}
+
 /* Stores the value, whose wire type fits the field, at `member`. */
 static bool store(const ProtobufCFieldDescriptor *field, const struct value *value,
                   struct decoding *decoding, void *member)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_BYTES:
-        *(ProtobufCBinaryData *)member =
-            (ProtobufCBinaryData){.len = value->bytes.len, .data = (uint8_t *)value->bytes.data};
+        store_bytes(value->bytes, member);
         return true;
     case PROTOBUF_C_TYPE_MESSAGE:
         return store_message(field, value->bytes, decoding, member);
@@ -235,7 +250,8 @@ static size_t capacity_of(void *elements)
     return ((struct elements *)(void *)((char *)elements - sizeof(struct elements)))->capacity;
 }
 
-/* Makes room for one more element and returns it, zeroed; NULL if there is no memory for it. */
+/* Makes room for one more element and returns it, to be stored, a message is not there yet; NULL if
+ * there is no memory for it. */
 static void *append_element(const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
                             const struct decoding *decoding)
 {
@@ -249,7 +265,8 @@ static void *append_element(const ProtobufCFieldDescriptor *field, ProtobufCMess
         *elements = larger;
     }
     void *element = (char *)*elements + *count * size;
-    memset(element, 0, size);
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+        *(ProtobufCMessage **)element = NULL;
     ++*count;
     return element;
 }
@@ -273,9 +290,20 @@ static bool store_packed(const ProtobufCFieldDescriptor *field, struct slice byt
     return true;
 }
 
+/* A field that is bytes and comes once: a key or a value. */
+static bool is_plain_bytes(const ProtobufCFieldDescriptor *field)
+{
+    return field->type == PROTOBUF_C_TYPE_BYTES && field->label != PROTOBUF_C_LABEL_REPEATED &&
+           (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0;
+}
+
 static bool store_field(const ProtobufCFieldDescriptor *field, const struct value *value,
                         ProtobufCMessage *message, struct decoding *decoding)
 {
+    if (value->type == WIRE_BYTES && is_plain_bytes(field)) {
+        store_bytes(value->bytes, (char *)message + field->offset);
+        return true;
+    }
     enum wire_type expected = wire_type_of(field->type);
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     if (size_of(field->type) == 0)

@@ -30,7 +30,7 @@ struct keyspace {
     struct arena *arena;      /* for what the result points to */
     struct undo *undo;        /* what would take the writes back; NULL if nothing will */
     struct blob *holder;      /* of the values that are written, perhaps: op.holder */
-    bool is_final;            /* no operation will be carried out again: its values are needed once */
+    bool is_final; /* no operation will be carried out again: its values are needed once */
     int64_t now_ms;
     uint64_t revision; /* of this unit; 0 until its first write */
     uint64_t seen;     /* newest revision that it has seen the effects of */

@@ -6,6 +6,10 @@
 #include "store/pages.h"
 #include "store/slab.h"
 
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
 #define SLOTS        9
 #define LINK_SLOT    (SLOTS - 1)
 #define POINTER_SIZE 6
@@ -74,9 +78,21 @@ static uint8_t tag_of(uint64_t hash)
     return (uint8_t)(hash >> 48);
 }
 
+#ifdef __SSE2__
+/* A bit for each slot that may have that tag, and perhaps more above. The last quarter of a bucket
+ * is compared at once: six bytes of pointers, the tags, and `meta`. */
+static unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
+{
+    const size_t last = BUCKET_SIZE - sizeof(__m128i);
+    __m128i bytes =
+        _mm_loadu_si128((const __m128i_u *)(const void *)((const uint8_t *)bucket + last));
+    __m128i equal = _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)tag));
+    return (unsigned)_mm_movemask_epi8(equal) >> (offsetof(struct dict_bucket, tags) - last);
+}
+#else
 /* A bit for each slot with that tag. The tags of slots 0 to 7 are compared at once: a byte of `low`
  * has its highest bit set unless the tags are equal in the other seven. */
-static unsigned match(const struct dict_bucket *bucket, uint8_t tag)
+static unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
 {
     const uint64_t ones = 0x0101010101010101u, sevens = 0x7f * ones;
     uint64_t tags;
@@ -86,8 +102,14 @@ static unsigned match(const struct dict_bucket *bucket, uint8_t tag)
     uint64_t equal = ~(low | differs | sevens);
     /* Gathers the highest bits of the eight bytes. */
     unsigned found = (unsigned)((equal >> 7) * 0x0102040810204080u >> 56);
-    found |= (unsigned)(bucket->tags[8] == tag) << 8;
-    return found & ((1u << count_of(bucket)) - 1);
+    return found | (unsigned)(bucket->tags[8] == tag) << 8;
+}
+#endif
+
+/* A bit for each slot with that tag. */
+static unsigned match(const struct dict_bucket *bucket, uint8_t tag)
+{
+    return match_tags(bucket, tag) & ((1u << count_of(bucket)) - 1);
 }
 
 static struct dict_bucket *last_of(struct dict_bucket *bucket)

@@ -318,14 +318,11 @@ void entry_free(struct slab *slab, struct entry *entry)
     slab_free(slab, entry, size_of(&shape));
 }
 
-/* Makes room for another shape; the first `kept` bytes from the key on are in their new place, what
- * comes before them is to be written. */
-static struct entry *reshape(struct slab *slab, struct entry *entry, const struct shape *shape,
-                             size_t kept)
+static struct entry *move_parts(struct slab *slab, struct entry *entry, const struct shape *former,
+                                const struct shape *shape, size_t kept)
 {
-    struct shape former = shape_of(entry);
-    size_t from = entry_key_at(former.flags), to = entry_key_at(shape->flags);
-    size_t old_size = size_of(&former), new_size = size_of(shape);
+    size_t from = entry_key_at(former->flags), to = entry_key_at(shape->flags);
+    size_t old_size = size_of(former), new_size = size_of(shape);
     if (slab_round(old_size) != slab_round(new_size)) {
         struct entry *moved = slab_alloc(slab, new_size);
         memcpy(bytes_of(moved) + to, bytes_of(entry) + from, kept);
@@ -340,6 +337,17 @@ static struct entry *reshape(struct slab *slab, struct entry *entry, const struc
     if (new_size < old_size)
         slab_resize(entry, old_size, new_size);
     return entry;
+}
+
+/* Makes room for another shape, with the same key; the first `kept` bytes from the key on are in
+ * their new place, what comes before them is to be written. */
+static struct entry *reshape(struct slab *slab, struct entry *entry, const struct shape *shape,
+                             size_t kept)
+{
+    struct shape former = shape_of(entry);
+    if (former.flags == shape->flags && former.value_length == shape->value_length)
+        return entry;
+    return move_parts(slab, entry, &former, shape, kept);
 }
 
 /* Makes it the entry of a string of that length, which is to be written. */

@@ -51,6 +51,46 @@ static void test_whole_message_is_not_copied(void **state)
     grpc_message_deinit(&message);
 }
 
+static void test_a_whole_message_is_borrowed(void **state)
+{
+    (void)state;
+    struct grpc_message message = {0};
+    assert_true(grpc_message_borrow(&message, slice_make(framed, FRAMED_LEN), 11));
+    assert_complete(&message);
+    assert_ptr_equal(grpc_message_bytes(&message).data, framed + GRPC_PREFIX_SIZE);
+    grpc_message_keep(&message);
+    assert_complete(&message);
+    assert_int_equal(grpc_message_gathered(&message), 11);
+    grpc_message_deinit(&message);
+}
+
+/* Then nothing is done, and grpc_message_take() says what is wrong, if anything is. */
+static void assert_not_borrowed(const void *bytes, size_t len, size_t max)
+{
+    struct grpc_message message = {0};
+    static const struct grpc_message none = {0};
+    assert_false(grpc_message_borrow(&message, slice_make(bytes, len), max));
+    assert_memory_equal(&message, &none, sizeof none);
+}
+
+static void test_nothing_else_is_borrowed(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    struct grpc_message begun = {0};
+    assert_not_borrowed(framed, FRAMED_LEN, 10);
+    assert_not_borrowed(framed, FRAMED_LEN - 1, MAX);
+    assert_not_borrowed(framed, FRAMED_LEN + 1, MAX);
+    assert_not_borrowed(framed, GRPC_PREFIX_SIZE, MAX);
+    assert_not_borrowed(framed, 1, MAX);
+    assert_not_borrowed("\0\0\0\0\0", GRPC_PREFIX_SIZE, MAX);
+    assert_not_borrowed("\1\0\0\0\1x", GRPC_PREFIX_SIZE + 1, MAX);
+    assert_not_borrowed("\2\0\0\0\1x", GRPC_PREFIX_SIZE + 1, MAX);
+    assert_int_equal(grpc_message_take(&begun, slice_make(framed, 1), MAX, &why), ERR_NONE);
+    assert_false(grpc_message_borrow(&begun, slice_make(framed, FRAMED_LEN), MAX));
+    grpc_message_deinit(&begun);
+}
+
 static void test_message_after_its_prefix_is_not_copied_either(void **state)
 {
     (void)state;
@@ -344,6 +384,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_message_is_not_copied),
+        cmocka_unit_test(test_a_whole_message_is_borrowed),
+        cmocka_unit_test(test_nothing_else_is_borrowed),
         cmocka_unit_test(test_message_after_its_prefix_is_not_copied_either),
         cmocka_unit_test(test_keep_copies_what_is_borrowed),
         cmocka_unit_test(test_memory_runs_ahead_of_what_has_arrived),

@@ -103,11 +103,20 @@ static void write_and_read(struct wire *wire, const struct http2_field *fields, 
                            bool lasting)
 {
     size_t bound = encoder_bound(fields, count);
+    const uint8_t *known = encoder_recall(&wire->encoder, fields, count);
+    uint8_t recalled[ENCODER_MAX_KEPT];
     assert_true(bound <= MAX_BLOCK);
+    assert_true(known == NULL || lasting);
+    if (known != NULL)
+        memcpy(recalled, known, sizeof recalled);
     memset(wire->block, 0xee, sizeof wire->block);
     wire->len =
         (size_t)(encoder_write(&wire->encoder, fields, count, lasting, wire->block) - wire->block);
     assert_true(wire->len <= bound);
+    if (known != NULL) {
+        assert_int_equal(wire->len, count);
+        assert_memory_equal(recalled, wire->block, count);
+    }
     assert_true(count_size_updates(wire) <= 2);
     assert_inflates(wire, fields, count);
 }
@@ -124,6 +133,26 @@ static void test_what_repeats_costs_a_byte(void **state)
         write_and_read(wire, trailers, COUNT(trailers), true);
         assert_int_equal(wire->len, 1);
     }
+    free_wire(wire);
+}
+
+static void test_a_block_of_indexes_is_remembered(void **state)
+{
+    (void)state;
+    struct wire *wire = new_wire(true);
+    write_and_read(wire, answer, COUNT(answer), true);
+    assert_null(encoder_recall(&wire->encoder, answer, COUNT(answer))); /* it had a literal */
+    write_and_read(wire, answer, COUNT(answer), true);
+    assert_non_null(encoder_recall(&wire->encoder, answer, COUNT(answer)));
+    write_and_read(wire, trailers, COUNT(trailers), true); /* a new entry: other indexes */
+    assert_null(encoder_recall(&wire->encoder, answer, COUNT(answer)));
+    write_and_read(wire, answer, COUNT(answer), true);
+    write_and_read(wire, trailers, COUNT(trailers), true);
+    assert_non_null(encoder_recall(&wire->encoder, answer, COUNT(answer)));
+    assert_non_null(encoder_recall(&wire->encoder, trailers, COUNT(trailers)));
+    change_size(wire, 100); /* which the next block has to say */
+    assert_null(encoder_recall(&wire->encoder, answer, COUNT(answer)));
+    assert_null(encoder_recall(&wire->encoder, trailers, COUNT(trailers)));
     free_wire(wire);
 }
 
@@ -279,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_repeats_costs_a_byte),
+        cmocka_unit_test(test_a_block_of_indexes_is_remembered),
         cmocka_unit_test(test_the_table_is_left_alone_until_the_peer_has_spoken),
         cmocka_unit_test(test_fields_that_do_not_last_leave_the_table_alone),
         cmocka_unit_test(test_only_so_many_are_kept),
