@@ -1,9 +1,8 @@
 /* Output of copied and referenced bytes. Knows nothing of who reads or writes it. */
 #include "base/chain.h"
 
+#include "base/check.h"
 #include "base/mem.h"
-
-#include <stdlib.h>
 
 #define FIRST_CAPACITY 4
 /* Bytes above which a chain is taken over instead of copied. */
@@ -51,8 +50,7 @@ uint8_t *chain_append(struct chain *chain, size_t size)
 {
     chain->bytes.limit = SIZE_MAX; /* who fills the chain bounds it */
     uint8_t *out = buf_reserve(&chain->bytes, size);
-    if (out == NULL)
-        abort();
+    CHECK(out != NULL);
     chain->bytes.len += size;
     return out;
 }

@@ -1,9 +1,10 @@
 /* Sleeping for a mutex, and waking who sleeps. */
 #include "base/mutex.h"
 
+#include "base/check.h"
+
 #include <linux/futex.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,7 +18,6 @@ void mutex_lock_slow(struct mutex *mutex)
 
 void mutex_unlock_slow(struct mutex *mutex, uint32_t former)
 {
-    if (former == MUTEX_FREE)
-        abort();
+    CHECK(former != MUTEX_FREE);
     syscall(SYS_futex, &mutex->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }

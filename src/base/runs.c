@@ -6,12 +6,12 @@
  */
 #include "base/runs.h"
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "base/reserve.h"
 #include "base/shadow.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -216,10 +216,8 @@ static void *map(size_t size)
     void *memory = try_map(size);
     if (memory == MAP_FAILED && reserve_break())
         memory = try_map(size);
-    if (memory == MAP_FAILED) {
-        fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", size);
-        abort();
-    }
+    if (memory == MAP_FAILED)
+        check_out_of_memory(size);
     return memory;
 }
 
@@ -245,10 +243,8 @@ static void add_region(void)
     mutex_lock(&lock);
     while (number < MOST_REGIONS && regions[number] != NULL)
         number++;
-    if (number == MOST_REGIONS) {
-        fprintf(stderr, "keystore: out of memory: there are %u regions\n", MOST_REGIONS);
-        abort();
-    }
+    if (number == MOST_REGIONS)
+        check_out_of_memory(REGION_SIZE);
     regions[number] = region;
     region->number = number;
     region->free_pages = REGION_PAGES - OWN_PAGES;

@@ -1,10 +1,9 @@
 /* Encodes requests once and patches copies. Refuses to know connections and their limits. */
 #include "bench/template.h"
 
+#include "base/check.h"
 #include "bench/hpack.h"
 #include "bench/wire.h"
-
-#include <stdlib.h>
 
 #define MESSAGE_PREFIX ((size_t)5) /* gRPC's: a flag and the length */
 #define MAX_VARINT     ((size_t)10)
@@ -43,8 +42,7 @@ static size_t make_fields(struct slice authority, enum op op, struct field *fiel
 static void put_varint(struct buf *out, uint64_t number)
 {
     uint8_t *to = buf_reserve(out, MAX_VARINT);
-    if (to == NULL)
-        abort();
+    CHECK(to != NULL);
     size_t len = 0;
     for (; number >= 128; number >>= 7)
         to[len++] = (uint8_t)(0x80 | (number & 0x7f));
@@ -59,8 +57,7 @@ static uint8_t *put_bytes(struct buf *out, unsigned field, size_t len)
     put_varint(out, field << 3 | TYPE_BYTES);
     put_varint(out, len);
     uint8_t *bytes = buf_reserve(out, len);
-    if (bytes == NULL)
-        abort();
+    CHECK(bytes != NULL);
     out->len += len;
     return bytes;
 }
@@ -110,8 +107,7 @@ static void make_message(struct template *template, const struct template_settin
     struct buf *message = &template->message;
     buf_init(message, SIZE_MAX);
     uint8_t *prefix = buf_reserve(message, MESSAGE_PREFIX);
-    if (prefix == NULL)
-        abort();
+    CHECK(prefix != NULL);
     message->len = MESSAGE_PREFIX;
     put_key(template, settings->payload);
     if (op_row(template->op)->sends_value)
@@ -144,12 +140,11 @@ static void make_block(struct buf *out, struct hpack *table, struct slice author
 static void put_frame(struct buf *out, enum wire_frame type, uint8_t flags, struct slice payload)
 {
     uint8_t *header = buf_reserve(out, WIRE_FRAME_HEADER);
-    if (header == NULL)
-        abort();
+    CHECK(header != NULL);
     wire_put_frame(header, payload.len, type, flags, 0);
     out->len += WIRE_FRAME_HEADER;
-    if (!buf_append(out, payload))
-        abort();
+    bool fits = buf_append(out, payload);
+    CHECK(fits);
 }
 
 static void make_frames(struct template *template, struct hpack *table, struct slice authority)

@@ -2,8 +2,7 @@
 #include "grpc/message.h"
 
 #include "base/account.h"
-
-#include <stdlib.h>
+#include "base/check.h"
 
 /* A message in pieces has room for so many times the bytes that have arrived, but for no more than
  * one part in ALL_AHEAD of it, until so much has arrived: then for all of it. So a prefix alone
@@ -84,6 +83,13 @@ static void take_blob(struct grpc_message *message)
     buf_deinit(&message->gathered);
 }
 
+/* Within the buffer's limit, which is `expected`. */
+static void reserve_gathered(struct buf *gathered, size_t count)
+{
+    const uint8_t *room = buf_reserve(gathered, count);
+    CHECK(room != NULL);
+}
+
 /* Room for what arrives; there is not more than expected. */
 static void make_room(struct grpc_message *message, size_t arrived)
 {
@@ -97,18 +103,22 @@ static void make_room(struct grpc_message *message, size_t arrived)
         room = most_ahead;
     if (room == message->expected && room >= LARGE)
         take_blob(message);
-    else if (buf_reserve(gathered, room - gathered->len) == NULL)
-        abort(); /* its limit is `expected` */
+    else
+        reserve_gathered(gathered, room - gathered->len);
 }
 
 /* Appends to what has arrived; there is not more than expected. */
 static void gather(struct grpc_message *message, struct slice bytes)
 {
-    make_room(message, grpc_message_gathered(message) + bytes.len);
-    if (message->blob != NULL)
+    size_t arrived = grpc_message_gathered(message) + bytes.len;
+    CHECK(arrived <= message->expected);
+    make_room(message, arrived);
+    if (message->blob != NULL) {
         append_to_blob(message, bytes);
-    else if (!buf_append(&message->gathered, bytes))
-        abort(); /* its limit is `expected` */
+        return;
+    }
+    bool fits = buf_append(&message->gathered, bytes);
+    CHECK(fits); /* its limit is `expected` */
 }
 
 static size_t arrived(const struct grpc_message *message)

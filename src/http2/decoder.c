@@ -1,9 +1,8 @@
 /* Inflating header blocks, or recognising them. Knows nothing of streams. */
 #include "http2/decoder.h"
 
+#include "base/check.h"
 #include "http2/rules.h"
-
-#include <stdlib.h>
 
 /* RFC 9113, 6.5.2: what a field counts beyond its bytes. */
 #define FIELD_OVERHEAD 32
@@ -19,7 +18,7 @@ void decoder_init(struct decoder *decoder)
 {
     *decoder = (struct decoder){.max_inflated = SIZE_MAX};
     if (nghttp2_hd_inflate_new(&decoder->inflater) != 0)
-        abort(); /* it fails only for lack of memory */
+        check_out_of_memory(0); /* else it cannot fail */
 }
 
 void decoder_deinit(struct decoder *decoder)

@@ -2,9 +2,8 @@
  * Everything that a session sends. An answer goes straight to the output if the windows let it;
  * otherwise its body waits in the stream, and streams take turns, a frame each.
  */
+#include "base/check.h"
 #include "http2/session.h"
-
-#include <stdlib.h>
 
 static uint8_t *append_frame(struct http2_session *session, size_t length, enum frame_type type,
                              unsigned flags, uint32_t stream_id)
@@ -100,8 +99,8 @@ static void append_headers(struct http2_stream *stream, const struct http2_field
     uint8_t *block = header + FRAME_HEADER_SIZE;
     size_t length =
         (size_t)(encoder_write(&session->encoder, fields, count, lasting, block) - block);
-    if (length > FRAME_MAX_PAYLOAD)
-        abort(); /* the application's fields, which it keeps short */
+    CHECK(length <= bound);
+    CHECK(length <= FRAME_MAX_PAYLOAD); /* the application's fields, which it keeps short */
     frame_write_header(header, length, FRAME_HEADERS, flags, stream->id);
     out->bytes.len -= bound - length;
 }

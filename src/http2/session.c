@@ -4,6 +4,7 @@
  */
 #include "http2/session.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -132,8 +133,8 @@ static bool fill_partial(struct http2_session *session, struct slice *bytes, siz
 {
     size_t left = size - session->partial.len;
     size_t len = bytes->len < left ? bytes->len : left;
-    if (!buf_append(&session->partial, slice_make(bytes->data, len)))
-        abort(); /* its limit is the largest frame */
+    bool fits = buf_append(&session->partial, slice_make(bytes->data, len));
+    CHECK(fits); /* its limit is the largest frame */
     *bytes = slice_skip(*bytes, len);
     return len == left;
 }
@@ -315,8 +316,7 @@ bool http2_session_feed(struct http2_session *session, struct slice bytes, struc
 bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
                                int64_t now_ms)
 {
-    if (session->context->placing.session != session)
-        abort(); /* the caller's mistake */
+    CHECK(session->context->placing.session == session);
     direct_output(session, out, now_ms);
     return end_feed(session, place_take(session, size));
 }

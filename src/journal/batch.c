@@ -1,9 +1,10 @@
 /* Writes, reads and finds the lines that stand before batches. Does not look into payloads. */
 #include "journal/batch.h"
 
+#include "base/check.h"
+
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <xxhash.h>
 
 #define HASH_DIGITS 16
@@ -14,7 +15,7 @@ static uint64_t payload_hash(const struct iovec *payload, size_t count)
         return XXH3_64bits(payload->iov_base, payload->iov_len);
     XXH3_state_t *state = XXH3_createState();
     if (state == NULL)
-        abort(); /* out of memory, as in base/mem.h */
+        check_out_of_memory(0);
     XXH3_64bits_reset(state);
     for (size_t i = 0; i < count; i++)
         XXH3_64bits_update(state, payload[i].iov_base, payload[i].iov_len);

@@ -1,9 +1,8 @@
 /* Gathers units of changes in one buffer. Knows neither revisions nor threads. */
 #include "journal/gather.h"
 
+#include "base/check.h"
 #include "journal/command.h"
-
-#include <stdlib.h>
 
 /* Whoever gathers sees to it that there is not too much; this is more than any machine has. */
 #define LIMIT (SIZE_MAX / 4)
@@ -29,8 +28,7 @@ void gather_begin(struct gather *gather)
 
 static void must(bool fits)
 {
-    if (!fits)
-        abort();
+    CHECK(fits); /* LIMIT is more than any machine has */
 }
 
 static void append_text(struct gather *gather, const char *text)

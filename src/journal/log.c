@@ -5,6 +5,7 @@
  */
 #include "journal/log.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -594,9 +595,7 @@ static void init(struct log *log, const struct log_options *options)
     log->sink =
         (struct change_sink){.begin = begin, .change = change, .end = end, .abort = abort_unit};
     log->options = *options;
-    log->options.folder = strdup(options->folder);
-    if (log->options.folder == NULL)
-        abort();
+    log->options.folder = mem_copy_text(options->folder);
     if (options->most_gathered == 0)
         log->options.most_gathered = LOG_MOST_GATHERED;
     log->revision = log->written = options->revision;
@@ -667,9 +666,7 @@ bool log_free(struct log *log)
 void log_rotate(struct log *log, const char *name)
 {
     struct work *cut = mem_alloc(sizeof *cut);
-    *cut = (struct work){.name = strdup(name)};
-    if (cut->name == NULL)
-        abort();
+    *cut = (struct work){.name = mem_copy_text(name)};
     buf_init_for(&cut->bytes, SIZE_MAX / 4, ACCOUNT_JOURNAL);
     pthread_mutex_lock(&log->mutex);
     gather_take(&log->gather, &cut->bytes, &cut->count, true);

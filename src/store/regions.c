@@ -1,11 +1,10 @@
 /* Maps and unmaps. Refuses to know what lies in a region. */
 #include "store/regions.h"
 
+#include "base/check.h"
 #include "base/reserve.h"
 
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 static void *try_map(void)
@@ -20,10 +19,8 @@ static void *map_aligned(void)
     uint8_t *memory = try_map();
     if (memory == MAP_FAILED && reserve_break())
         memory = try_map();
-    if (memory == MAP_FAILED) {
-        fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", REGIONS_SIZE);
-        abort();
-    }
+    if (memory == MAP_FAILED)
+        check_out_of_memory(REGIONS_SIZE);
     size_t before = -(uintptr_t)memory & (REGIONS_SIZE - 1);
     if (before > 0)
         munmap(memory, before);

@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include "base/arena.h"
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "store/apply.h"
@@ -59,10 +60,10 @@ static size_t shards_for(unsigned threads)
 struct store *store_new(const struct store_options *options)
 {
     size_t count = shards_for(options->threads);
+    size_t size = sizeof(struct store) + count * sizeof(struct shard);
     void *memory;
-    if (posix_memalign(&memory, CACHE_LINE, sizeof(struct store) + count * sizeof(struct shard)) !=
-        0)
-        abort();
+    if (posix_memalign(&memory, CACHE_LINE, size) != 0)
+        check_out_of_memory(size);
     struct store *store = memory;
     store->shard_count = count;
     store->databases = options->databases;
