@@ -3,6 +3,7 @@
  */
 #include "base/arena.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/runs.h"
 
@@ -71,6 +72,7 @@ void arena_reset(struct arena *arena)
 
 bool arena_reserve(struct arena *arena, size_t size, size_t beside)
 {
+    DCHECK(arena->counted >= arena->in_blocks);
     size_t spare = arena->counted - arena->in_blocks;
     if (size <= spare || arena->counted + size < ACCOUNT_LEAST)
         return true;
@@ -87,6 +89,7 @@ static void *take_large(struct arena *arena, size_t size)
         account_count(arena->account, (ptrdiff_t)(arena->in_blocks - arena->counted));
         arena->counted = arena->in_blocks;
     }
+    DCHECK(arena->counted >= arena->in_blocks);
     return runs_take(size);
 }
 
@@ -121,6 +124,7 @@ void *arena_alloc(struct arena *arena, size_t size)
     if (needed > arena->current->size - arena->used)
         grow(arena, needed);
     void *memory = arena->current->data + arena->used;
+    DCHECK(needed >= size && arena->used + needed <= arena->current->size);
     arena->used += needed;
     return memory;
 }

@@ -34,19 +34,21 @@ void check_system_failed(const char *call, int error) __attribute__((noreturn, c
  * CHECK_STEPS, and a walk is made when it has been earned. */
 bool check_is_spared(size_t size);
 
-#define CHECK_STEPS ((size_t)8)
+#define CHECK_STEPS ((size_t)2)
 
-#define CHECK(condition)                                                                           \
-    (__builtin_expect(!(condition), 0) ? check_failed(__FILE__, __LINE__, #condition) : (void)0)
+#define CHECK_TEXT(condition, text)                                                                \
+    (__builtin_expect(!(condition), 0) ? check_failed(__FILE__, __LINE__, text) : (void)0)
 
+#define CHECK(condition)  CHECK_TEXT(condition, #condition)
 #define CHECK_NEVER(text) check_failed(__FILE__, __LINE__, text)
 
 #ifdef KEYSTORE_DEBUG
-#define DCHECK(condition) CHECK(condition)
+#define DCHECK(condition) CHECK_TEXT(condition, #condition)
+#define DCHECK_SOUND(condition, size)                                                              \
+    (check_is_spared(size) ? (void)0 : CHECK_TEXT(condition, #condition))
 #else
-#define DCHECK(condition) ((void)(0 && (condition)))
+#define DCHECK(condition)             ((void)(0 && (condition)))
+#define DCHECK_SOUND(condition, size) ((void)(0 && (size) > 0 && (condition)))
 #endif
-
-#define DCHECK_SOUND(condition, size) DCHECK(check_is_spared(size) || (condition))
 
 #endif

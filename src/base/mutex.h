@@ -11,6 +11,7 @@
 #define KEYSTORE_BASE_MUTEX_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum mutex_state {
@@ -34,6 +35,12 @@ static inline void mutex_lock(struct mutex *mutex)
     if (!atomic_compare_exchange_strong_explicit(&mutex->state, &expected, MUTEX_HELD,
                                                  memory_order_acquire, memory_order_relaxed))
         mutex_lock_slow(mutex);
+}
+
+/* For assertions: true if somebody holds it. */
+static inline bool mutex_is_held(const struct mutex *mutex)
+{
+    return atomic_load_explicit(&mutex->state, memory_order_relaxed) != MUTEX_FREE;
 }
 
 /* Gives back what the caller holds; aborts if nobody holds it. */

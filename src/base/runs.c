@@ -106,6 +106,7 @@ static uint32_t id_of(void *memory)
 
 static void describe(uint32_t id, uint32_t pages, enum state state)
 {
+    CHECK(pages > 0 && (id & (REGION_PAGES - 1)) + pages <= REGION_PAGES);
     struct page *first = page_of(id), *last = first + pages - 1;
     first->pages = last->pages = (uint16_t)pages;
     first->state = last->state = (uint16_t)state;
@@ -124,6 +125,7 @@ static void bin_put(uint32_t id, uint32_t pages, enum state state)
     struct bins *bins = &bins_of[state];
     unsigned bin = bin_of(pages);
     struct page *page = page_of(id);
+    DCHECK(state != STATE_USED && bin < BINS);
     describe(id, pages, state);
     page->prev = 0;
     page->next = bins->first[bin];
@@ -141,6 +143,7 @@ static void bin_put(uint32_t id, uint32_t pages, enum state state)
 static void bin_remove(uint32_t id)
 {
     const struct page *page = page_of(id);
+    CHECK(page->state != STATE_USED);
     struct bins *bins = &bins_of[page->state];
     unsigned bin = bin_of(page->pages);
     if (page->prev != 0)
@@ -260,6 +263,7 @@ static void count_used_pages(struct region *region, int32_t pages)
     empty_regions -= region->free_pages == all;
     region->free_pages -= (uint32_t)pages;
     empty_regions += region->free_pages == all;
+    CHECK(region->free_pages <= all);
 }
 
 /* With the lock: if nothing in the region is used, and another one is empty, too, it is forgotten,
@@ -272,6 +276,7 @@ static struct region *forget_if_empty(struct region *region)
     for (uint32_t at = OWN_PAGES; at < REGION_PAGES; at += region->pages[at].pages)
         bin_remove(region->number << REGION_BITS | at);
     regions[region->number] = NULL;
+    CHECK(empty_regions > 0 && warm_bytes <= warm_before);
     empty_regions--;
     count(&held_bytes, -(ptrdiff_t)(OWN_PAGES * RUNS_PAGE + warm_before - warm_bytes));
     return region;
@@ -315,6 +320,7 @@ static void cut(uint32_t id, uint32_t pages)
 {
     uint32_t all = page_of(id)->pages;
     enum state state = page_of(id)->state;
+    CHECK(all >= pages);
     bin_remove(id);
     describe(id, pages, STATE_USED);
     if (all > pages)
@@ -364,7 +370,9 @@ static uint32_t oldest_warm(void)
 /* With the lock, which others have meanwhile. */
 static void purge_oldest(void)
 {
-    uint32_t id = oldest_warm(), pages = page_of(id)->pages;
+    uint32_t id = oldest_warm();
+    CHECK(id != 0); /* there are warm bytes */
+    uint32_t pages = page_of(id)->pages;
     struct region *region = region_of(id);
     bin_remove(id);
     describe(id, pages, STATE_USED); /* so that no neighbour takes it along */
@@ -386,6 +394,7 @@ static void give_run(void *memory, uint32_t pages)
     uint32_t id = id_of(memory);
     count(&used_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
     struct region *region = region_of(id);
+    CHECK(region != NULL && page_of(id)->state == STATE_USED && page_of(id)->pages == pages);
     count_used_pages(region, -(int32_t)pages);
     bin_merge(id, pages, STATE_WARM);
     unmap_region(forget_if_empty(region));
@@ -406,6 +415,7 @@ void *runs_take(size_t size)
 
 void runs_give(void *memory, size_t size)
 {
+    DCHECK((uintptr_t)memory % RUNS_PAGE == 0 && size > 0);
     size_t rounded = runs_round(size);
     if (rounded > RUNS_LARGEST)
         give_mapping(memory, rounded);

@@ -157,6 +157,11 @@ static bool count_evaluation(void)
 static void evaluate(void)
 {
     DCHECK(count_evaluation());
+    _exit(answer == 42 ? 0 : 1);
+}
+
+static void evaluate_sound(void)
+{
     DCHECK_SOUND(count_evaluation(), 1);
     _exit(answer == 42 ? 0 : 1);
 }
@@ -165,14 +170,17 @@ static void evaluate(void)
 static void test_checks_of_debug_builds_cost_nothing_in_a_release(void **state)
 {
     (void)state;
+    void (*const acts[])(void) = {evaluate, evaluate_sound};
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
 #ifdef KEYSTORE_DEBUG
-    char said[2048];
-    int status = status_of_child(evaluate, said, sizeof said);
-    assert_true(WIFSIGNALED(status));
-    assert_non_null(strstr(said, "check failed: count_evaluation()"));
+        char said[2048];
+        int status = status_of_child(acts[i], said, sizeof said);
+        assert_true(WIFSIGNALED(status));
+        assert_non_null(strstr(said, "check failed: count_evaluation()"));
 #else
-    assert_ends_silently(evaluate);
+        assert_ends_silently(acts[i]);
 #endif
+    }
 }
 
 struct calls {
