@@ -2,6 +2,7 @@
  */
 #include "store/dict.h"
 
+#include "base/check.h"
 #include "store/entry.h"
 #include "store/pages.h"
 #include "store/slab.h"
@@ -61,6 +62,7 @@ static void *load_pointer(const struct dict_bucket *bucket, unsigned slot)
 static void store_pointer(struct dict_bucket *bucket, unsigned slot, const void *pointer)
 {
     uint64_t address = (uintptr_t)pointer;
+    CHECK(address <= POINTER_MASK); /* user space has 47 bits */
     memcpy(bucket->pointers + (size_t)slot * POINTER_SIZE, &address, POINTER_SIZE);
 }
 
@@ -97,6 +99,15 @@ static struct dict_bucket *last_of(struct dict_bucket *bucket)
     return bucket;
 }
 
+/* Invariant 2 for a chain, and from there on. */
+static bool is_sound_chain(const struct dict_bucket *bucket)
+{
+    for (; bucket->meta & LINKED; bucket = next_of(bucket))
+        if (count_of(bucket) != LINK_SLOT || count_of(next_of(bucket)) < 2)
+            return false;
+    return count_of(bucket) <= SLOTS;
+}
+
 static void copy_slot(struct dict_bucket *to, unsigned to_slot, const struct dict_bucket *from,
                       unsigned from_slot)
 {
@@ -108,6 +119,7 @@ static void copy_slot(struct dict_bucket *to, unsigned to_slot, const struct dic
 static struct dict_bucket *append(struct dict *dict, struct dict_bucket *last, uint8_t tag,
                                   const struct entry *entry)
 {
+    DCHECK(!(last->meta & LINKED));
     if (count_of(last) == SLOTS) {
         struct dict_bucket *more = slab_alloc(dict->slab, sizeof *more);
         copy_slot(more, 0, last, LINK_SLOT);
@@ -163,8 +175,10 @@ static size_t index_of(uint64_t hash, size_t buckets)
 
 static struct dict_bucket *bucket_at(const struct dict *dict, size_t index)
 {
+    DCHECK(index / PAGE_BUCKETS < directory_of(dict)->capacity);
     struct dict_bucket *page = atomic_load_explicit(
         &directory_of(dict)->pages[index / PAGE_BUCKETS], memory_order_relaxed);
+    DCHECK(page != NULL);
     return page + index % PAGE_BUCKETS;
 }
 
@@ -244,6 +258,7 @@ static void give_room(struct dict *dict, struct dict_bucket *buckets, size_t roo
  * just that many; both numbers are at most PAGE_BUCKETS. */
 static void fit_first_page(struct dict *dict, size_t before, size_t after)
 {
+    DCHECK(before <= PAGE_BUCKETS && after <= PAGE_BUCKETS);
     size_t room = first_room(before), wanted = first_room(after);
     if (room == wanted)
         return;
@@ -260,6 +275,7 @@ static void fit_first_page(struct dict *dict, size_t before, size_t after)
  * first page may have moved. */
 static struct dict_bucket *add_bucket(struct dict *dict, size_t index)
 {
+    DCHECK(index == buckets_of(dict));
     const struct dict_directory *directory = directory_of(dict);
     size_t page = index / PAGE_BUCKETS;
     if (directory == NULL || page == directory->capacity)
@@ -316,6 +332,7 @@ static void clear_chain(struct dict *dict, struct dict_bucket *home)
         next = next_of(bucket);
         for (unsigned slot = 0; slot < count_of(bucket); slot++)
             entry_free(dict->slab, load_pointer(bucket, slot));
+        CHECK(dict->count >= count_of(bucket));
         dict->count -= count_of(bucket);
         if (bucket != home)
             free_overflow(dict, bucket);
@@ -353,6 +370,7 @@ void dict_take_all(struct dict *dict, struct dict *taken)
 
 void dict_give_back(struct dict *dict, struct dict *taken)
 {
+    CHECK(taken->count == 0 && buckets_of(taken) == 0);
     for (struct dict_directory *at = directory_of(taken), *former; at != NULL; at = former) {
         former = at->former;
         at->former = dict->spares;
@@ -372,6 +390,7 @@ static void free_directories(struct dict *dict, struct dict_directory *directory
 void dict_deinit(struct dict *dict)
 {
     dict_clear(dict);
+    CHECK(dict->count == 0 && dict->overflows == 0);
     free_directories(dict, directory_of(dict));
     free_directories(dict, dict->spares);
     dict_init(dict, dict->slab, dict->hasher);
@@ -508,11 +527,13 @@ static void split(struct dict *dict)
             free_overflow(dict, bucket);
     }
     set_buckets(dict, index + 1);
+    DCHECK(is_sound_chain(home) && is_sound_chain(bucket_at(dict, index)));
 }
 
 /* Removes the last bucket: what it holds goes back to where it was before the split. */
 static void merge(struct dict *dict)
 {
+    DCHECK(buckets_of(dict) > 1);
     size_t index = buckets_of(dict) - 1;
     struct dict_bucket *home = bucket_at(dict, index);
     struct dict_bucket *last = last_of(bucket_at(dict, index - highest_bit(index)));
@@ -562,8 +583,11 @@ void dict_add(struct dict *dict, uint64_t hash, struct entry *entry)
         set_buckets(dict, 1);
     }
     append(dict, last_of(home_of(dict, hash)), tag_of(hash), entry);
+    DCHECK(is_sound_chain(home_of(dict, hash)));
     dict->count++;
     grow(dict);
+    DCHECK(dict->count * 4 <= buckets_of(dict) * GROW_ABOVE);
+    DCHECK_SOUND(dict_is_sound(dict), dict->count + buckets_of(dict));
 }
 
 void dict_reserve(struct dict *dict, size_t entries)
@@ -590,6 +614,7 @@ void dict_replace(struct dict *dict, uint64_t hash, const struct entry *former, 
             return;
         }
     }
+    CHECK_NEVER("the former entry is in the chain of its hash");
 }
 
 /* Fills the slot, whose entry is gone, with the last one of the chain. */
@@ -600,6 +625,7 @@ static void close_gap(struct dict *dict, struct dict_bucket *home, struct place 
         before = last;
         last = next_of(last);
     }
+    DCHECK(count_of(last) > 0 && gap.slot < count_of(gap.bucket));
     copy_slot(gap.bucket, gap.slot, last, count_of(last) - 1);
     last->meta--;
     if (before == NULL || count_of(last) > 1)
@@ -616,8 +642,10 @@ struct entry *dict_take(struct dict *dict, uint64_t hash, struct slice key)
         return NULL;
     struct entry *entry = load_pointer(place.bucket, place.slot);
     close_gap(dict, home_of(dict, hash), place);
+    DCHECK(is_sound_chain(home_of(dict, hash)));
     dict->count--;
     shrink(dict);
+    DCHECK_SOUND(dict_is_sound(dict), dict->count + buckets_of(dict));
     return entry;
 }
 
@@ -750,6 +778,7 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
         for (unsigned slot = 0; slot < count_of(bucket); slot++)
             on_entry(context, load_pointer(bucket, slot));
     }
+    DCHECK((next & 0xffff) == 0 && buckets_of(dict) == buckets);
     return next;
 }
 

@@ -1,4 +1,5 @@
 /* The operations on ranges of lists: LRange, LTrim. */
+#include "base/check.h"
 #include "store/edit.h"
 #include "store/entry.h"
 #include "store/list_answer.h"
@@ -48,6 +49,7 @@ void apply_l_trim(struct keyspace *space, const struct op *op, struct op_result 
     if (at.entry == NULL || !apply_wants_list(at.entry, result))
         return;
     struct list_part part = clip(op, entry_list(at.entry));
+    DCHECK(part.first + part.count <= list_length(part.list));
     if (part.count < list_length(part.list)) {
         struct edit edit = edit_begin(space, &at);
         edit_trim(&edit, part.first, part.count);

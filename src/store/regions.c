@@ -25,6 +25,7 @@ static void *map_aligned(void)
     if (before > 0)
         munmap(memory, before);
     munmap(memory + before + REGIONS_SIZE, REGIONS_SIZE - before);
+    DCHECK(((uintptr_t)memory + before) % REGIONS_SIZE == 0);
     return memory + before;
 }
 
@@ -62,6 +63,7 @@ static size_t most_ready(const struct regions *regions)
 
 static void *take_ready(struct regions *regions)
 {
+    DCHECK(regions->ready_count <= REGIONS_MOST_READY);
     size_t count = atomic_load(&regions->ready_count);
     if (count == 0)
         return NULL;
@@ -72,6 +74,7 @@ static void *take_ready(struct regions *regions)
 static void put_ready(struct regions *regions, void *region)
 {
     size_t count = atomic_load(&regions->ready_count);
+    CHECK(count < REGIONS_MOST_READY);
     regions->ready[count] = region;
     atomic_store(&regions->ready_count, count + 1);
 }
@@ -126,6 +129,7 @@ void *regions_take(struct regions *regions)
 
 void regions_give(void *region)
 {
+    CHECK((uintptr_t)region % REGIONS_SIZE == 0);
     munmap(region, REGIONS_SIZE);
 }
 
@@ -147,4 +151,5 @@ void regions_deinit(struct regions *regions)
     trim(regions);
     pthread_mutex_destroy(&regions->lock);
     pthread_cond_destroy(&regions->wanted);
+    CHECK(regions->ready_count == 0);
 }
