@@ -96,6 +96,22 @@ static bool is_crowded(const struct log *log)
     return log->state == GOOD && gathered_bytes(log) > log->options.most_gathered;
 }
 
+/* Units that wait for the thread. The mutex is held. */
+static uint64_t waiting_units(const struct log *log)
+{
+    uint64_t count = log->gather.count;
+    for (const struct work *cut = log->cuts; cut != NULL; cut = cut->next)
+        count += cut->count;
+    return count;
+}
+
+/* Each revision stands for a unit that is in the file, on its way to it, or waits. The mutex is
+ * held by the thread. */
+static bool has_all_units(const struct log *log)
+{
+    return log->written + log->work.count + waiting_units(log) == log->revision;
+}
+
 /* The mutex is held. */
 static bool has_work(const struct log *log)
 {
@@ -151,6 +167,7 @@ static void abort_unit(struct change_sink *sink)
     struct log *log = (struct log *)sink;
     if (log->state != FAILED)
         gather_abort(&log->gather);
+    CHECK(log->revision > 0);
     log->revision--;
     pthread_mutex_unlock(&log->mutex);
 }
@@ -170,7 +187,8 @@ static void on_work(void *user)
 static void on_rest(void *user)
 {
     struct log *log = user;
-    atomic_fetch_sub(&log->at_work, 1);
+    unsigned at_work = atomic_fetch_sub(&log->at_work, 1);
+    CHECK(at_work > 0);
     pthread_mutex_lock(&log->mutex);
     log->rested = log->gather.count > 0;
     unlock_and_wake(log, has_work(log));
@@ -227,6 +245,7 @@ static void fail(struct log *log, int error)
 /* Writing and, if that is asked for, syncing went well. */
 static void succeed(struct log *log)
 {
+    DCHECK(log->synced <= log->written);
     struct durable *durable = log->options.durable;
     bool told = false;
     if (log->options.sync == LOG_ALWAYS && atomic_load(&durable->revision) < log->synced) {
@@ -298,6 +317,7 @@ static void begin_wait(struct log *log)
 static int64_t end_wait(struct log *log)
 {
     int64_t took_us = clock_monotonic_us() - atomic_exchange(&log->waits_since_us, 0);
+    DCHECK(took_us >= 0);
     int64_t slow_us = log->options.slow_us > 0 ? log->options.slow_us : LOG_SLOW_US;
     if (took_us >= slow_us)
         atomic_fetch_add(&log->slow_waits, 1);
@@ -317,6 +337,8 @@ static void count_batch(struct log *log, const struct batch *batch)
 static int append_batch(struct log *log, uint64_t count, struct slice payload)
 {
     struct batch batch = {.seq = log->written + 1, .ops = count, .synced = log->synced};
+    DCHECK(log->file.handle != NULL && log->state != FAILED);
+    DCHECK((count == 0) == (payload.len == 0) && batch.synced < batch.seq);
     bool was_unsynced = log->file.unsynced;
     begin_wait(log);
     int error = log_file_append(&log->file, &batch, payload);
@@ -346,6 +368,7 @@ static bool sync_file(struct log *log)
         fail(log, error);
         return false;
     }
+    DCHECK(log->written >= log->synced && !log->file.unsynced);
     log->synced = log->written;
     atomic_store(&log->durable_revision, log->synced);
     atomic_store(&log->last_sync_us, took_us);
@@ -372,6 +395,7 @@ static bool change_file(struct log *log)
         return false;
     if (!insist(log, create_next) || !insist(log, tell_rotated))
         return false;
+    CHECK(!log->file.unsynced); /* before anything names the next one */
     log_file_deinit(&log->file);
     log->file = log->next;
     log->next = (struct log_file){0};
@@ -406,6 +430,7 @@ static void take_cut(struct log *log)
 {
     struct work *cut = log->cuts;
     log->cuts = cut->next;
+    CHECK(log->work.count == 0 && log->work.name == NULL && log->cut_bytes >= cut->bytes.len);
     log->cut_bytes -= cut->bytes.len;
     buf_deinit(&log->work.bytes);
     log->work = *cut;
@@ -436,6 +461,7 @@ static bool take_work(struct log *log, int64_t now_us)
     } else {
         if (is_gathering(log, now_us) || log->gather.count == 0)
             return false;
+        CHECK(log->work.count == 0 && log->work.bytes.len == 0);
         gather_take(&log->gather, &log->work.bytes, &log->work.count, false);
         log->rested = false;
     }
@@ -488,6 +514,7 @@ static enum step next_step(struct log *log)
     for (;;) {
         int64_t now_us = clock_monotonic_us();
         if (take_work(log, now_us)) {
+            CHECK(log->state == FAILED || has_all_units(log));
             step = WRITE;
             break;
         }
@@ -510,6 +537,7 @@ static void finish(struct log *log)
 {
     if (log->state == FAILED || (log->file.unsynced && !sync_file(log)))
         return;
+    DCHECK(log->work.count == 0 && log->written == log->revision);
     if (atomic_load(&log->units) == 0)
         return;
     if (append_batch(log, 0, slice_make(NULL, 0)) != 0 || log_file_sync(&log->file) != 0)
@@ -592,6 +620,7 @@ static void deinit(struct log *log)
 
 static void init(struct log *log, const struct log_options *options)
 {
+    CHECK(options->gap <= options->revision && options->durable != NULL);
     log->sink =
         (struct change_sink){.begin = begin, .change = change, .end = end, .abort = abort_unit};
     log->options = *options;
@@ -688,7 +717,9 @@ uint64_t log_size(const struct log *log)
 
 void log_forget_former(struct log *log)
 {
-    atomic_fetch_sub(&log->size, atomic_exchange(&log->former, 0));
+    uint64_t former = atomic_exchange(&log->former, 0);
+    uint64_t size = atomic_fetch_sub(&log->size, former);
+    CHECK(former <= size);
 }
 
 struct log_stats log_stats(struct log *log)
