@@ -143,6 +143,7 @@ void session_continue(struct session *session)
         return;
     const struct session_call *call = &session->sending.call;
     const struct template *template = &session->setup->templates->of[call->op];
+    CHECK(session->sending.sent <= template->message.len);
     size_t left = template->message.len - session->sending.sent;
     size_t len;
     while (left > 0 && (len = sendable(session, left)) > 0) {
@@ -158,6 +159,7 @@ void session_continue(struct session *session)
         session->window -= (int64_t)len;
         left -= len;
     }
+    DCHECK(session->sending.sent + left == template->message.len);
     if (left == 0)
         session->sending.stream = 0;
 }

@@ -36,6 +36,7 @@ static size_t make_fields(struct slice authority, enum op op, struct field *fiel
     if (op_row(op)->takes)
         fields[count++] =
             (struct field){SLICE_LITERAL("keystore-max-reply-bytes"), SLICE_LITERAL(MAX_REPLY)};
+    CHECK(count <= MAX_FIELDS);
     return count;
 }
 
@@ -100,6 +101,7 @@ static void put_values(struct template *template, const struct template_settings
     template->value_count = count;
     template->value_stride = (template->message.len - begin) / count;
     template->value_at -= (count - 1) * template->value_stride;
+    DCHECK(template->value_at < template->message.len || template->value_len == 0);
 }
 
 static void make_message(struct template *template, const struct template_settings *settings)

@@ -67,6 +67,7 @@ static enum err take_prefix(struct grpc_message *message, struct slice *bytes, s
 
 static void append_to_blob(struct grpc_message *message, struct slice bytes)
 {
+    CHECK(message->in_blob.len + bytes.len <= message->expected);
     uint8_t *end = message->blob->data + message->in_blob.len;
     if (bytes.data != end)
         memcpy(end, bytes.data, bytes.len);
@@ -75,6 +76,7 @@ static void append_to_blob(struct grpc_message *message, struct slice bytes)
 
 static void take_blob(struct grpc_message *message)
 {
+    DCHECK(message->blob == NULL);
     message->blob = blob_new(message->expected);
     message->in_blob = slice_make(message->blob->data, 0);
     account_count(ACCOUNT_CLIENTS, (ptrdiff_t)blob_memory(message->blob));
@@ -176,6 +178,7 @@ void grpc_message_keep(struct grpc_message *message)
         return;
     gather(message, message->borrowed);
     message->borrowed = (struct slice){0};
+    DCHECK(grpc_message_gathered(message) <= message->expected);
 }
 
 struct slice grpc_message_bytes(const struct grpc_message *message)

@@ -239,6 +239,7 @@ void net_loop_free(struct net_loop *loop)
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
     int busy = uv_loop_close(&loop->shared.uv);
     CHECK(busy == 0); /* else a handle would be left that nobody closed */
+    CHECK(loop->shared.first == NULL && loop->shared.queued_total == 0);
     chain_deinit(&loop->shared.output);
     free(loop);
 }

@@ -1,6 +1,7 @@
 /* Wiring: the loop's connections speak gRPC, and the calls go to the service. */
 #include "server/worker.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine.h"
@@ -220,6 +221,7 @@ static void *run(void *user)
 
 int worker_start(struct worker *worker)
 {
+    CHECK(!worker->started);
     int error = pthread_create(&worker->thread, NULL, run, worker);
     worker->started = error == 0;
     return -error;

@@ -6,6 +6,7 @@
 #include "service/encode.h"
 
 #include "base/blob.h"
+#include "base/check.h"
 #include "grpc/server.h"
 #include "service/wire.h"
 

@@ -5,6 +5,7 @@
  */
 #include "service/service.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "grpc/server.h"
@@ -92,6 +93,7 @@ static void on_done(struct engine_task *task)
 
 static void submit(struct request *request)
 {
+    DCHECK(request->batched && request->call != NULL);
     request->batched = false;
     if (engine_submit(request->service->engine, &request->task) == ENGINE_DONE)
         answer(request);
@@ -107,6 +109,7 @@ static size_t drop_cancelled(struct service *service)
         else
             service->batch[count++] = service->batch[i];
     }
+    DCHECK(count <= service->batch_count);
     return count;
 }
 
@@ -204,6 +207,7 @@ static void on_request(void *user, struct grpc_call *call, const void *method, s
     }
     grpc_call_set_user(call, request);
     request->batched = true;
+    CHECK(service->batch_count < MAX_BATCH);
     service->batch[service->batch_count++] = request;
     if (service->batch_count == MAX_BATCH)
         on_batch_end(service);
@@ -213,6 +217,7 @@ static void on_cancel(void *user, struct grpc_call *call)
 {
     struct service *service = user;
     struct request *request = grpc_call_user(call);
+    CHECK(request->call == call);
     if (request->batched) {
         request->call = NULL; /* the batch lets it go */
         return;
@@ -254,6 +259,7 @@ void service_free(struct service *service)
 {
     if (service == NULL)
         return;
+    CHECK(service->batch_count == 0);
     while (service->idle != NULL) {
         struct request *request = service->idle;
         service->idle = request->next;

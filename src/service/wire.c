@@ -4,6 +4,7 @@
  */
 #include "service/wire.h"
 
+#include "base/check.h"
 #include "store/op.h"
 
 #include <stdalign.h>
@@ -100,6 +101,7 @@ static ProtobufCMessage *new_message(const ProtobufCMessageDescriptor *descripto
     decoding->messages++;
     ProtobufCMessage *message = arena_alloc(decoding->arena, descriptor->sizeof_message);
     descriptor->message_init(message);
+    DCHECK(message->descriptor == descriptor);
     return message;
 }
 
