@@ -110,7 +110,7 @@ static struct http2_stream *stream_of(struct grpc_call *call)
 static struct grpc_connection *begin_last(struct grpc_call *call)
 {
     CHECK(call->state != CALL_ANSWERED);
-    CHECK(call->state != CALL_SUBMITTED || call->connection->owed > 0);
+    DCHECK(call->state != CALL_SUBMITTED || call->connection->owed > 0);
     call->connection->owed -= call->state == CALL_SUBMITTED;
     call->state = CALL_ANSWERED;
     return call->connection;
@@ -410,7 +410,7 @@ static void on_end(void *user, struct http2_stream *stream)
     if (connection->borrower == call)
         connection->borrower = NULL;
     connection->unfinished -= grpc_message_gathered(&call->message);
-    CHECK(call->state == CALL_RECEIVING && connection->unfinished < SIZE_MAX / 2);
+    DCHECK(call->state == CALL_RECEIVING && connection->unfinished < SIZE_MAX / 2);
     call->complete = true;
     call->state = CALL_SUBMITTED;
     connection->owed++;

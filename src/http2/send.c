@@ -101,7 +101,7 @@ static void append_headers(struct http2_stream *stream, const struct http2_field
     uint8_t *block = header + FRAME_HEADER_SIZE;
     size_t length =
         (size_t)(encoder_write(&session->encoder, fields, count, lasting, block) - block);
-    CHECK(length <= bound);
+    DCHECK(length <= bound);
     CHECK(length <= FRAME_MAX_PAYLOAD); /* the application's fields, which it keeps short */
     frame_write_header(header, length, FRAME_HEADERS, flags, stream->id);
     out->bytes.len -= bound - length;
@@ -128,7 +128,7 @@ static bool can_go_straight(const struct http2_stream *stream, size_t size)
 void http2_answer_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count,
                         size_t size)
 {
-    CHECK(!stream->answered && stream->body_left == 0);
+    DCHECK(!stream->answered && stream->body_left == 0);
     struct http2_session *session = stream->session;
     append_headers(stream, fields, count, true, false);
     stream->direct = can_go_straight(stream, size);
@@ -185,7 +185,7 @@ static void dequeue(struct http2_session *session)
 
 void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
 {
-    CHECK(!stream->answered);
+    DCHECK(!stream->answered);
     DCHECK(stream->direct ||
            chain_length(&stream->body) == stream->body_left); /* as was announced */
     stream->answered = true;

@@ -110,11 +110,11 @@ void stream_close(struct http2_stream *stream)
     struct stream_table *table = &session->streams;
     session->context->handler->on_close(session->user, stream);
     send_forget(stream);
-    CHECK(session->queued >= stream->body_left && table->count > 0);
+    DCHECK(session->queued >= stream->body_left && table->count > 0);
     session->queued -= stream->body_left;
     struct http2_stream **link = bucket_of(table, stream->id);
     while (*link != stream) {
-        CHECK(*link != NULL); /* an open stream is in the table */
+        DCHECK(*link != NULL); /* an open stream is in the table */
         link = &(*link)->next;
     }
     *link = stream->next;
