@@ -164,6 +164,7 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
                           struct net_admission *admission, const struct info_source *info)
 {
     struct worker *worker = mem_alloc_zero(sizeof *worker);
+    CHECK(index < config->threads);
     worker->engine = engine;
     engine->told_of_rest = true;
     worker->index = index;
