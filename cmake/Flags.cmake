@@ -4,7 +4,8 @@ target_compile_options(keystore_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Werror -Wstrict-prototypes -Wmissing-prototypes
   -fno-omit-frame-pointer)
 target_compile_definitions(keystore_flags INTERFACE _GNU_SOURCE
-  KEYSTORE_VERSION="${PROJECT_VERSION}")
+  KEYSTORE_VERSION="${PROJECT_VERSION}"
+  $<$<CONFIG:Debug>:KEYSTORE_DEBUG>) # DCHECK (base/check.h): presets debug, asan and tsan
 if(KEYSTORE_SANITIZE)
   add_compile_options(-fsanitize=${KEYSTORE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${KEYSTORE_SANITIZE})

@@ -1,6 +1,8 @@
 /* Counters of the memory beside the data. Refuses to know who holds it. */
 #include "base/account.h"
 
+#include "base/check.h"
+
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -28,12 +30,14 @@ size_t account_limit(void)
 
 void account_count(enum account account, ptrdiff_t bytes)
 {
-    atomic_fetch_add_explicit(&large[account], (size_t)bytes, memory_order_relaxed);
+    size_t before = atomic_fetch_add_explicit(&large[account], (size_t)bytes, memory_order_relaxed);
+    DCHECK(bytes >= 0 || before >= (size_t)-bytes); /* it was counted before */
 }
 
 void account_count_queued(ptrdiff_t bytes)
 {
-    atomic_fetch_add_explicit(&queued_alone, (size_t)bytes, memory_order_relaxed);
+    size_t before = atomic_fetch_add_explicit(&queued_alone, (size_t)bytes, memory_order_relaxed);
+    DCHECK(bytes >= 0 || before >= (size_t)-bytes);
 }
 
 size_t account_used(void)

@@ -5,6 +5,7 @@
  */
 #include "base/arena.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/runs.h"
 

@@ -2,10 +2,12 @@
 #include "base/blob.h"
 
 #include "base/account.h"
+#include "base/check.h"
 #include "base/runs.h"
 
 struct blob *blob_new_roomy(size_t len, size_t capacity)
 {
+    CHECK(len <= capacity);
     struct blob *blob = runs_take(sizeof *blob + capacity);
     atomic_init(&blob->holders, 1);
     atomic_init(&blob->len, len);
@@ -75,6 +77,7 @@ static void change(struct blob *blob, size_t difference)
     size_t before = atomic_load_explicit(&blob->holders, memory_order_relaxed), after;
     bool orphaned, done;
     do {
+        DCHECK((before & (BLOB_QUEUED - 1)) > 0); /* somebody holds it: the caller */
         after = before + difference;
         orphaned = (after & BLOB_ORPHAN) == 0 && is_queued_only(after);
         if (orphaned) {
@@ -111,6 +114,7 @@ void blob_leave_chain(struct blob *blob)
 
 bool blob_extend(struct blob *blob, size_t len, size_t count)
 {
+    DCHECK(len <= blob->capacity);
     if (count > blob->capacity - len)
         return false;
     return count == 0 || atomic_compare_exchange_strong(&blob->len, &len, len + count);

@@ -2,6 +2,7 @@
  */
 #include "base/buf.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 
 #define FIRST_CAPACITY 256
@@ -39,12 +40,14 @@ static __attribute__((noinline, cold)) void grow(struct buf *buf, size_t needed)
         cap = needed < ACCOUNT_LEAST ? power_of_two(needed) : needed;
     if (cap > buf->limit)
         cap = buf->limit;
+    CHECK(cap >= needed);
     buf->data = mem_resize(buf->account, buf->data, buf->cap, cap);
     buf->cap = cap;
 }
 
 uint8_t *buf_reserve(struct buf *buf, size_t count)
 {
+    DCHECK(buf->len <= buf->limit && buf->len <= buf->cap);
     if (count > buf->limit - buf->len)
         return NULL;
     if (buf->len + count > buf->cap || buf->data == NULL)
@@ -72,6 +75,7 @@ void buf_clear(struct buf *buf, size_t keep)
 
 void buf_consume(struct buf *buf, size_t count)
 {
+    CHECK(count <= buf->len);
     buf->len -= count;
     if (buf->len > 0)
         memmove(buf->data, buf->data + count, buf->len);

@@ -1,9 +1,8 @@
 /* Output of copied and referenced bytes. Knows nothing of who reads or writes it. */
 #include "base/chain.h"
 
+#include "base/check.h"
 #include "base/mem.h"
-
-#include <stdlib.h>
 
 #define FIRST_CAPACITY 4
 /* Bytes above which a chain is taken over instead of copied. */
@@ -51,8 +50,7 @@ uint8_t *chain_grow(struct chain *chain, size_t size)
 {
     chain->bytes.limit = SIZE_MAX; /* who fills the chain bounds it */
     uint8_t *out = buf_reserve(&chain->bytes, size);
-    if (out == NULL)
-        abort();
+    CHECK(out != NULL);
     chain->bytes.len += size;
     return out;
 }
@@ -72,6 +70,7 @@ void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part
     }
     if (is_of_clients(chain))
         blob_join_chain(blob);
+    DCHECK(chain->count == 0 || chain->references[chain->count - 1].at <= chain->bytes.len);
     chain->references[chain->count++] =
         (struct chain_reference){.blob = blob, .part = part, .at = chain->bytes.len};
     chain->referenced += part.len;
@@ -81,6 +80,7 @@ void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part
 static struct slice next_piece(const struct chain *chain, const struct chain_cursor *cursor,
                                struct blob **blob)
 {
+    DCHECK(cursor->bytes <= chain->bytes.len && cursor->reference <= chain->count);
     size_t stop = chain->bytes.len;
     *blob = NULL;
     if (cursor->reference < chain->count) {
@@ -103,6 +103,7 @@ static void pass(const struct chain *chain, struct chain_cursor *cursor, const s
         return;
     }
     cursor->within += size;
+    DCHECK(cursor->within <= chain->references[cursor->reference].part.len);
     if (cursor->within == chain->references[cursor->reference].part.len) {
         cursor->reference++;
         cursor->within = 0;
@@ -117,6 +118,7 @@ void chain_append_range(struct chain *chain, const struct chain *from, struct ch
         struct slice piece = next_piece(from, cursor, &blob);
         if (piece.len > size)
             piece.len = size;
+        CHECK(piece.len > 0); /* there are as many bytes behind the cursor */
         if (blob != NULL)
             chain_append_blob(chain, blob_retain(blob), piece);
         else
@@ -128,6 +130,7 @@ void chain_append_range(struct chain *chain, const struct chain *from, struct ch
 
 void chain_append_chain(struct chain *chain, struct chain *from)
 {
+    DCHECK(chain->bytes.account == from->bytes.account);
     if (chain_length(chain) == 0 && chain_length(from) > WORTH_MOVING) {
         chain_deinit(chain);
         *chain = *from;
@@ -137,6 +140,7 @@ void chain_append_chain(struct chain *chain, struct chain *from)
     struct chain_cursor cursor = {0};
     chain_append_range(chain, from, &cursor, chain_length(from));
     chain_clear(from, 0);
+    DCHECK(chain_length(from) == 0);
 }
 
 void chain_skip(const struct chain *chain, struct chain_cursor *cursor, size_t size)
@@ -146,6 +150,7 @@ void chain_skip(const struct chain *chain, struct chain_cursor *cursor, size_t s
         size_t len = next_piece(chain, cursor, &blob).len;
         if (len > size)
             len = size;
+        CHECK(len > 0);
         pass(chain, cursor, blob, len);
         size -= len;
     }

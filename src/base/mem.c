@@ -2,13 +2,13 @@
 #include "base/mem.h"
 
 #include "base/account.h"
+#include "base/check.h"
 #include "base/reserve.h"
 #include "base/runs.h"
 
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,10 +21,8 @@ static atomic_size_t returned;
 
 static void *checked(void *memory, size_t size)
 {
-    if (memory == NULL) {
-        fprintf(stderr, "keystore: out of memory while allocating %zu bytes\n", size);
-        abort();
-    }
+    if (memory == NULL)
+        check_out_of_memory(size);
     return memory;
 }
 
@@ -55,6 +53,12 @@ void *mem_realloc(void *memory, size_t size)
 static bool is_large(size_t size)
 {
     return size >= ACCOUNT_LEAST;
+}
+
+char *mem_copy_text(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(mem_alloc(size), text, size);
 }
 
 void *mem_take(enum account account, size_t size)

@@ -19,6 +19,9 @@ void *mem_alloc_zero(size_t size) __attribute__((malloc, returns_nonnull));
 /* As realloc(), never NULL. */
 void *mem_realloc(void *memory, size_t size) __attribute__((returns_nonnull));
 
+/* As strdup(), never NULL. */
+char *mem_copy_text(const char *text) __attribute__((malloc, returns_nonnull));
+
 /*
  * The same for what may be large, where the one who frees knows the size: blocks of ACCOUNT_LEAST
  * bytes and more lie in runs of pages (base/runs.h), which go back to the system when they are

@@ -1,10 +1,11 @@
 /* Sleeping for a mutex, and waking who sleeps. */
 #include "base/mutex.h"
 
+#include "base/check.h"
+
 #include <limits.h>
 #include <linux/futex.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -75,7 +76,6 @@ void mutex_lock_long_slow(struct mutex *mutex)
 
 void mutex_unlock_slow(struct mutex *mutex, uint32_t former)
 {
-    if (former == MUTEX_FREE)
-        abort();
+    CHECK(former != MUTEX_FREE);
     wake(mutex, 1);
 }

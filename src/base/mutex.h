@@ -67,6 +67,12 @@ static inline void mutex_lock_long(struct mutex *mutex)
         mutex_lock_long_slow(mutex);
 }
 
+/* For assertions: true if somebody holds it. */
+static inline bool mutex_is_held(const struct mutex *mutex)
+{
+    return atomic_load_explicit(&mutex->state, memory_order_relaxed) != MUTEX_FREE;
+}
+
 /* Gives back what the caller holds; aborts if nobody holds it. */
 static inline void mutex_unlock(struct mutex *mutex)
 {

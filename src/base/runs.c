@@ -6,12 +6,12 @@
  */
 #include "base/runs.h"
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "base/reserve.h"
 #include "base/shadow.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -107,6 +107,7 @@ static uint32_t id_of(void *memory)
 
 static void describe(uint32_t id, uint32_t pages, enum state state)
 {
+    CHECK(pages > 0 && (id & (REGION_PAGES - 1)) + pages <= REGION_PAGES);
     struct page *first = page_of(id), *last = first + pages - 1;
     first->pages = last->pages = (uint16_t)pages;
     first->state = last->state = (uint16_t)state;
@@ -125,6 +126,7 @@ static void bin_put(uint32_t id, uint32_t pages, enum state state)
     struct bins *bins = &bins_of[state];
     unsigned bin = bin_of(pages);
     struct page *page = page_of(id);
+    DCHECK(state != STATE_USED && bin < BINS);
     describe(id, pages, state);
     page->prev = 0;
     page->next = bins->first[bin];
@@ -142,6 +144,7 @@ static void bin_put(uint32_t id, uint32_t pages, enum state state)
 static void bin_remove(uint32_t id)
 {
     const struct page *page = page_of(id);
+    CHECK(page->state != STATE_USED);
     struct bins *bins = &bins_of[page->state];
     unsigned bin = bin_of(page->pages);
     if (page->prev != 0)
@@ -217,10 +220,8 @@ static void *map(size_t size)
     void *memory = try_map(size);
     if (memory == MAP_FAILED && reserve_break())
         memory = try_map(size);
-    if (memory == MAP_FAILED) {
-        fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", size);
-        abort();
-    }
+    if (memory == MAP_FAILED)
+        check_out_of_memory(size);
     return memory;
 }
 
@@ -246,10 +247,8 @@ static void add_region(void)
     mutex_lock(&lock);
     while (number < MOST_REGIONS && regions[number] != NULL)
         number++;
-    if (number == MOST_REGIONS) {
-        fprintf(stderr, "keystore: out of memory: there are %u regions\n", MOST_REGIONS);
-        abort();
-    }
+    if (number == MOST_REGIONS)
+        check_out_of_memory(REGION_SIZE);
     regions[number] = region;
     region->number = number;
     region->free_pages = REGION_PAGES - OWN_PAGES;
@@ -265,6 +264,7 @@ static void count_used_pages(struct region *region, int32_t pages)
     empty_regions -= region->free_pages == all;
     region->free_pages -= (uint32_t)pages;
     empty_regions += region->free_pages == all;
+    CHECK(region->free_pages <= all);
 }
 
 /* With the lock: if nothing in the region is used, and another one is empty, too, it is forgotten,
@@ -277,6 +277,7 @@ static struct region *forget_if_empty(struct region *region)
     for (uint32_t at = OWN_PAGES; at < REGION_PAGES; at += region->pages[at].pages)
         bin_remove(region->number << REGION_BITS | at);
     regions[region->number] = NULL;
+    CHECK(empty_regions > 0 && warm_bytes <= warm_before);
     empty_regions--;
     count(&held_bytes, -(ptrdiff_t)(OWN_PAGES * RUNS_PAGE + warm_before - warm_bytes));
     return region;
@@ -332,6 +333,7 @@ static void cut(uint32_t id, uint32_t pages)
 {
     uint32_t all = page_of(id)->pages;
     enum state state = page_of(id)->state;
+    CHECK(all >= pages);
     bin_remove(id);
     describe(id, pages, STATE_USED);
     if (all > pages)
@@ -381,7 +383,9 @@ static uint32_t oldest_warm(void)
 /* With the lock, which others have meanwhile. */
 static void purge_oldest(void)
 {
-    uint32_t id = oldest_warm(), pages = page_of(id)->pages;
+    uint32_t id = oldest_warm();
+    CHECK(id != 0); /* there are warm bytes */
+    uint32_t pages = page_of(id)->pages;
     struct region *region = region_of(id);
     bin_remove(id);
     describe(id, pages, STATE_USED); /* so that no neighbour takes it along */
@@ -403,6 +407,7 @@ static void give_run(void *memory, uint32_t pages)
     uint32_t id = id_of(memory);
     count(&used_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
     struct region *region = region_of(id);
+    CHECK(region != NULL && page_of(id)->state == STATE_USED && page_of(id)->pages == pages);
     count_used_pages(region, -(int32_t)pages);
     bin_merge(id, pages, STATE_WARM);
     unmap_region(forget_if_empty(region));
@@ -423,6 +428,7 @@ void *runs_take(size_t size)
 
 void runs_give(void *memory, size_t size)
 {
+    DCHECK((uintptr_t)memory % RUNS_PAGE == 0 && size > 0);
     size_t rounded = runs_round(size);
     if (rounded > RUNS_LARGEST)
         give_mapping(memory, rounded);

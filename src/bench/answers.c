@@ -1,7 +1,7 @@
 /* Decodes header blocks with nghttp2's inflater. Refuses to know streams. */
 #include "bench/answers.h"
 
-#include <stdlib.h>
+#include "base/check.h"
 
 #define GRPC_UNKNOWN     2
 #define GRPC_LAST_STATUS 16
@@ -10,7 +10,7 @@ void answers_init(struct answers *answers)
 {
     *answers = (struct answers){.next = 0};
     if (nghttp2_hd_inflate_new(&answers->inflater) != 0)
-        abort(); /* out of memory */
+        check_out_of_memory(0); /* else it cannot fail */
 }
 
 void answers_deinit(struct answers *answers)

@@ -1,8 +1,11 @@
 /* A log-linear histogram. Refuses to know what is counted. */
 #include "bench/histogram.h"
 
+#include "base/check.h"
+
 uint64_t histogram_upper(size_t index)
 {
+    DCHECK(index < HISTOGRAM_BUCKETS);
     if (index < (size_t)2 << HISTOGRAM_SUB_BITS)
         return index;
     size_t shift = (index >> HISTOGRAM_SUB_BITS) - 1;
@@ -40,6 +43,7 @@ uint64_t histogram_percentile(const struct histogram *histogram, double percent)
     size_t index = 0;
     while (histogram->buckets[index] < left)
         left -= histogram->buckets[index++];
+    CHECK(index < HISTOGRAM_BUCKETS);
     uint64_t upper = histogram_upper(index);
     return upper < histogram->max ? upper : histogram->max;
 }

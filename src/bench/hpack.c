@@ -1,7 +1,7 @@
 /* An HPACK encoder for a handful of fields. Refuses to know frames and what the fields mean. */
 #include "bench/hpack.h"
 
-#include <stdlib.h>
+#include "base/check.h"
 
 #define STATIC_ENTRIES 61
 #define ENTRY_OVERHEAD 32
@@ -24,8 +24,8 @@ static const struct {
 
 static void put(struct buf *out, struct slice bytes)
 {
-    if (!buf_append(out, bytes))
-        abort(); /* the caller's buffer is too small for a header block */
+    bool fits = buf_append(out, bytes);
+    CHECK(fits); /* the caller's buffer has room for any header block of ours */
 }
 
 static void put_byte(struct buf *out, uint8_t byte)
@@ -91,8 +91,7 @@ void hpack_put(struct hpack *table, struct buf *out, struct slice name, struct s
             return;
         }
     }
-    if (table->count == HPACK_MAX_ENTRIES)
-        abort();
+    CHECK(table->count < HPACK_MAX_ENTRIES);
     put_literal(out, 0x40, 6, name, value);
     table->entries[table->count].name = name;
     table->entries[table->count].value = value;

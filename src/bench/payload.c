@@ -1,6 +1,7 @@
 /* Keys and values made of numbers. Refuses to know messages. */
 #include "bench/payload.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -35,11 +36,13 @@ void payload_init(struct payload *payload, size_t key_size, size_t value_size, u
         .value_digits = digits < value_size ? digits : value_size,
         .filler = mem_alloc(value_size + 1),
     };
+    CHECK(payload->value_digits <= value_size && digits <= PAYLOAD_MAX_DIGITS);
     fill_with_letters(payload->filler, value_size);
 }
 
 void payload_use_numbers(struct payload *payload)
 {
+    CHECK(payload->value_size > 0);
     memset(payload->filler, '0', payload->value_size);
     payload->filler[0] = '1';
     payload->digits_at = 1;

@@ -4,6 +4,7 @@
  */
 #include "bench/receive.h"
 
+#include "base/check.h"
 #include "bench/verify.h"
 
 /* A window is given back once that much of its 2^31 - 1 bytes is used. */
@@ -329,6 +330,7 @@ static bool take_frames(struct session *session, struct slice *bytes, uint64_t n
         at += len;
         left -= len;
     }
+    DCHECK(left <= bytes->len);
     *bytes = slice_make(at, left);
     return good;
 }
@@ -336,6 +338,7 @@ static bool take_frames(struct session *session, struct slice *bytes, uint64_t n
 /* Moves bytes to the frame that waits in `carry`, until that holds `wanted` or they are used up. */
 static bool fill_carry(struct session *session, struct slice *bytes, size_t wanted)
 {
+    CHECK(wanted >= session->carry.len);
     size_t missing = wanted - session->carry.len;
     size_t len = missing < bytes->len ? missing : bytes->len;
     if (!buf_append(&session->carry, slice_make(bytes->data, len)))

@@ -4,6 +4,7 @@
  */
 #include "bench/run.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "bench/now.h"
 
@@ -69,8 +70,10 @@ static void run_init(struct run *run, const struct plan *plan)
     for (uint32_t i = 0; i < threads; i++) {
         worker_init(&run->workers[i], plan, i, &run->stop);
         run->members[i] = (struct member){.run = run, .worker = &run->workers[i]};
-        if (pthread_create(&run->members[i].thread, NULL, member_main, &run->members[i]) != 0)
-            abort(); /* out of threads: the others wait at a barrier for ever */
+        struct member *member = &run->members[i];
+        int error = pthread_create(&member->thread, NULL, member_main, member);
+        if (error != 0)
+            check_system_failed("pthread_create", error); /* the others wait at a barrier */
     }
 }
 

@@ -4,10 +4,9 @@
  */
 #include "bench/session.h"
 
+#include "base/check.h"
 #include "bench/hpack.h"
 #include "bench/wire.h"
-
-#include <stdlib.h>
 
 /* No call begins and no message goes on while so much waits to be written. */
 #define OUT_HIGH ((size_t)256 * 1024)
@@ -18,8 +17,8 @@
 
 static void put(struct session *session, struct slice bytes)
 {
-    if (!buf_append(&session->out, bytes))
-        abort(); /* receive_bytes() ends the connection long before */
+    bool fits = buf_append(&session->out, bytes);
+    CHECK(fits); /* receive_bytes() ends the connection long before */
 }
 
 void session_put_frame(struct session *session, enum wire_frame type, uint8_t flags,
@@ -144,12 +143,12 @@ void session_continue(struct session *session)
         return;
     const struct session_call *call = &session->sending.call;
     const struct template *template = &session->setup->templates->of[call->op];
+    CHECK(session->sending.sent <= template->message.len);
     size_t left = template->message.len - session->sending.sent;
     size_t len;
     while (left > 0 && (len = sendable(session, left)) > 0) {
         uint8_t *out = buf_reserve(&session->out, WIRE_FRAME_HEADER + len);
-        if (out == NULL)
-            abort(); /* sendable() keeps far below the limit */
+        CHECK(out != NULL); /* sendable() keeps far below the limit */
         wire_put_frame(out, len, WIRE_DATA, len == left ? WIRE_FLAG_END_STREAM : 0,
                        session->sending.stream);
         template_put_part(session->setup->templates, call->op, call->key, session->sending.sent,
@@ -160,6 +159,7 @@ void session_continue(struct session *session)
         session->window -= (int64_t)len;
         left -= len;
     }
+    DCHECK(session->sending.sent + left == template->message.len);
     if (left == 0)
         session->sending.stream = 0;
 }
@@ -189,8 +189,7 @@ void session_begin(struct session *session, const struct session_call *call)
         return;
     }
     uint8_t *out = buf_reserve(&session->out, template->frames.len);
-    if (out == NULL)
-        abort(); /* session_can_begin() keeps far below the limit */
+    CHECK(out != NULL); /* session_can_begin() keeps far below the limit */
     template_put(session->setup->templates, call->op, call->key, stream->id, out);
     session->out.len += template->frames.len;
     session->window -= message_len;

@@ -1,6 +1,7 @@
 /* A ring of streams. Refuses to know frames and answers. */
 #include "bench/streams.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "bench/wire.h"
 
@@ -43,6 +44,7 @@ bool streams_left(const struct streams *streams)
 
 struct stream *streams_open(struct streams *streams)
 {
+    CHECK(streams->open <= streams->mask); /* else no place would ever be found */
     struct stream *stream;
     uint32_t id;
     do {
@@ -58,6 +60,7 @@ struct stream *streams_open(struct streams *streams)
 
 void streams_close(struct streams *streams, struct stream *stream)
 {
+    CHECK(stream->id != 0 && streams->open > 0);
     stream->id = 0;
     streams->open--;
     if (stream->body != NULL)

@@ -1,10 +1,9 @@
 /* Encodes requests once and patches copies. Refuses to know connections and their limits. */
 #include "bench/template.h"
 
+#include "base/check.h"
 #include "bench/hpack.h"
 #include "bench/wire.h"
-
-#include <stdlib.h>
 
 #define MESSAGE_PREFIX ((size_t)5) /* gRPC's: a flag and the length */
 #define MAX_VARINT     ((size_t)10)
@@ -37,14 +36,14 @@ static size_t make_fields(struct slice authority, enum op op, struct field *fiel
     if (op_row(op)->takes)
         fields[count++] =
             (struct field){SLICE_LITERAL("keystore-max-reply-bytes"), SLICE_LITERAL(MAX_REPLY)};
+    CHECK(count <= MAX_FIELDS);
     return count;
 }
 
 static void put_varint(struct buf *out, uint64_t number)
 {
     uint8_t *to = buf_reserve(out, MAX_VARINT);
-    if (to == NULL)
-        abort();
+    CHECK(to != NULL);
     size_t len = 0;
     for (; number >= 128; number >>= 7)
         to[len++] = (uint8_t)(0x80 | (number & 0x7f));
@@ -59,8 +58,7 @@ static uint8_t *put_bytes(struct buf *out, unsigned field, size_t len)
     put_varint(out, field << 3 | TYPE_BYTES);
     put_varint(out, len);
     uint8_t *bytes = buf_reserve(out, len);
-    if (bytes == NULL)
-        abort();
+    CHECK(bytes != NULL);
     out->len += len;
     return bytes;
 }
@@ -103,6 +101,7 @@ static void put_values(struct template *template, const struct template_settings
     template->value_count = count;
     template->value_stride = (template->message.len - begin) / count;
     template->value_at -= (count - 1) * template->value_stride;
+    DCHECK(template->value_at < template->message.len || template->value_len == 0);
 }
 
 static void make_message(struct template *template, const struct template_settings *settings)
@@ -110,8 +109,7 @@ static void make_message(struct template *template, const struct template_settin
     struct buf *message = &template->message;
     buf_init(message, SIZE_MAX);
     uint8_t *prefix = buf_reserve(message, MESSAGE_PREFIX);
-    if (prefix == NULL)
-        abort();
+    CHECK(prefix != NULL);
     message->len = MESSAGE_PREFIX;
     put_key(template, settings->payload);
     if (op_row(template->op)->sends_value)
@@ -144,12 +142,11 @@ static void make_block(struct buf *out, struct hpack *table, struct slice author
 static void put_frame(struct buf *out, enum wire_frame type, uint8_t flags, struct slice payload)
 {
     uint8_t *header = buf_reserve(out, WIRE_FRAME_HEADER);
-    if (header == NULL)
-        abort();
+    CHECK(header != NULL);
     wire_put_frame(header, payload.len, type, flags, 0);
     out->len += WIRE_FRAME_HEADER;
-    if (!buf_append(out, payload))
-        abort();
+    bool fits = buf_append(out, payload);
+    CHECK(fits);
 }
 
 static void make_frames(struct template *template, struct hpack *table, struct slice authority)

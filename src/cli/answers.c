@@ -1,8 +1,9 @@
 /* From the forms of the API to those of Redis. Knows neither commands nor how replies look. */
 #include "cli/answers.h"
 
+#include "base/check.h"
+
 #include <inttypes.h>
-#include <stdlib.h>
 #include <time.h>
 
 static struct reply *new_items(struct arena *arena, size_t count)
@@ -389,6 +390,7 @@ struct reply answers_info(const struct keystore_info_reply *from, struct arena *
     for (size_t i = 0; i < from->count; i++)
         len += (size_t)snprintf(text + len, size - len, "%s%s:%s", i > 0 ? "\n" : "",
                                 from->fields[i].name, from->fields[i].value);
+    CHECK(len < size);
     return (struct reply){.type = REPLY_TEXT, .bytes = {.data = text, .len = len}};
 }
 

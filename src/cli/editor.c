@@ -6,6 +6,7 @@
  */
 #include "cli/editor.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "cli/hint.h"
 
@@ -80,6 +81,7 @@ static int columns_used(struct editor *editor)
     const LineInfoW *info = el_wline(editor->edit);
     if (info->cursor != info->lastchar)
         return -1;
+    DCHECK(info->cursor >= info->buffer);
     int columns = (int)strlen(editor->prompt);
     for (const wchar_t *at = info->buffer; at < info->cursor; at++) {
         int width = wcwidth(*at);
@@ -241,6 +243,7 @@ static void list_matches(const struct hint_matches *matches)
 static void replace_word(EditLine *edit, const struct hint_matches *matches, size_t len,
                          const char *ending)
 {
+    CHECK(len <= strlen(matches->names[0]));
     char text[64];
     snprintf(text, sizeof text, "%.*s%s", (int)len, matches->names[0], ending);
     el_deletestr(edit, (int)matches->word_len);

@@ -5,6 +5,8 @@
  */
 #include "cli/input.h"
 
+#include "base/check.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -45,6 +47,7 @@ static void advance(struct input *input, size_t size)
     input->known = 0;
     input->span_count = 0;
     input->announced = 0;
+    CHECK(input->start <= input->end);
 }
 
 /* ---- lines ---- */
@@ -185,6 +188,7 @@ static enum input_result take_word(struct input *input)
 
 static void make_words(const struct input *input, struct arena *arena, struct words *words)
 {
+    DCHECK(input->span_count == input->announced);
     words->count = input->span_count;
     words->items = arena_alloc(arena, words->count * sizeof *words->items);
     for (size_t i = 0; i < words->count; i++)
@@ -263,6 +267,7 @@ bool input_fill(struct input *input)
     }
     if (input->end == input->capacity && !grow(input))
         return false;
+    CHECK(input->end < input->capacity);
     size_t room = input->capacity - input->end;
     ssize_t got;
     do

@@ -2,6 +2,8 @@
  * one file and none loses its lines to a crash. */
 #include "cli/lines.h"
 
+#include "base/check.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -91,10 +93,8 @@ void lines_init(struct lines *lines)
     HistEvent event;
     lines->complained = false;
     lines->history = history_init();
-    if (lines->history == NULL) {
-        fputs("keystore-cli: out of memory\n", stderr);
-        abort();
-    }
+    if (lines->history == NULL)
+        check_out_of_memory(0);
     history(lines->history, &event, H_SETSIZE, KEPT_LINES);
     history(lines->history, &event, H_SETUNIQUE, 1);
     choose_path(lines);

@@ -7,6 +7,7 @@
  */
 #include "cli/pipeline.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/standard.h"
 #include "cli/commands.h"
@@ -87,6 +88,7 @@ static void fail_burst(struct pipeline *pipeline, const struct pipeline_item *it
 static size_t send_burst(struct pipeline *pipeline, const struct pipeline_item *items, size_t count)
 {
     struct session *session = pipeline->session;
+    CHECK(count > 1 && count <= PIPELINE_MOST);
     struct keystore_op *ops = arena_alloc(&session->arena, count * sizeof *ops);
     for (size_t i = 0; i < count; i++)
         ops[i] = items[i].request.op;

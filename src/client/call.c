@@ -4,6 +4,7 @@
  */
 #include "client/call.h"
 
+#include "base/check.h"
 #include "client/status.h"
 
 #include <stdio.h>
@@ -147,6 +148,7 @@ static bool on_prefix_complete(struct call *call)
 /* Takes the part of the prefix that is in `bytes`; returns how many bytes that was. */
 static size_t take_prefix(struct call *call, struct slice bytes)
 {
+    CHECK(call->prefix_len <= CALL_PREFIX_SIZE);
     size_t missing = CALL_PREFIX_SIZE - call->prefix_len;
     size_t count = bytes.len < missing ? bytes.len : missing;
     memcpy(call->prefix + call->prefix_len, bytes.data, count);
@@ -165,6 +167,7 @@ bool call_on_data(struct call *call, struct slice bytes)
         if (!on_prefix_complete(call))
             return false;
     }
+    DCHECK(call->answer->len <= call->announced_len && call->announced_len <= call->max_message);
     if (bytes.len > call->announced_len - call->answer->len)
         return refuse(call, "has more than one message");
     if (!buffer_append(call->answer, bytes))

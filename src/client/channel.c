@@ -4,6 +4,7 @@
  */
 #include "client/channel.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "client/call.h"
 #include "client/socket.h"
@@ -308,6 +309,7 @@ static enum received digest(struct channel *channel, ssize_t got, struct keystor
         return RECEIVED_END;
     }
     ssize_t digested = nghttp2_session_mem_recv(channel->session, channel->in, (size_t)got);
+    DCHECK(digested < 0 || digested == got);
     if (digested < 0) {
         give_up(channel, (int)digested, error);
         return RECEIVED_END;
@@ -535,6 +537,7 @@ static int submit(struct channel *channel, const char *path, int64_t left_ms)
 static enum keystore_code conclude(struct channel *channel, struct keystore_error *error)
 {
     struct call *call = channel->call;
+    CHECK(is_over(channel) && call != NULL);
     enum keystore_code code;
     if (channel->refused) {
         code = call->error.code;
@@ -582,6 +585,7 @@ static enum keystore_code run(struct channel *channel, bool stood, int64_t deadl
     if (last == STEP_TIMEOUT)
         status_set(error, KEYSTORE_DEADLINE_EXCEEDED, "%s did not answer within %lld ms",
                    channel->target.name, (long long)channel->limits.call_timeout_ms);
+    DCHECK(error->code != KEYSTORE_OK); /* a call that failed says so */
     return error->code;
 }
 
@@ -596,6 +600,7 @@ static bool was_left_out(const struct channel *channel)
 static enum keystore_code attempt(struct channel *channel, const char *path, struct call *call,
                                   bool stood, int64_t deadline_ms, struct keystore_error *error)
 {
+    CHECK(channel->call == NULL && channel->session != NULL); /* one call at a time */
     channel->call = call;
     channel->ended = false;
     channel->refused = false;

@@ -1,6 +1,8 @@
 /* A bump allocator over a chain of blocks. Big requests get a block of their own size. */
 #include "client/pool.h"
 
+#include "base/check.h"
+
 #include <stdalign.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -74,6 +76,7 @@ void *pool_alloc(struct pool *pool, size_t size)
         return NULL;
     }
     void *memory = pool->current->data + pool->used;
+    DCHECK(needed >= size && pool->used + needed <= pool->current->size);
     pool->used += needed;
     return memory;
 }

@@ -2,6 +2,7 @@
  */
 #include "engine/embedded.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/reserve.h"
@@ -83,6 +84,7 @@ static void fail(struct engine_task *task)
 /* Holds the answer back until the disk has what it shows. */
 static enum engine_answer wait(struct embedded *embedded, struct engine_task *task)
 {
+    DCHECK(task->part < embedded->part_count);
     struct part *part = &embedded->parts[task->part];
     waiting_add(&part->waiting, task);
     /* In this order, for the log does its part in the other: durable.h. */
@@ -118,6 +120,7 @@ static void rest(struct engine *engine, unsigned number)
     if (!part->at_work)
         return;
     part->at_work = false;
+    CHECK(embedded->durable != NULL && embedded->durable->on_rest != NULL);
     embedded->durable->on_rest(embedded->durable->log);
 }
 
@@ -263,6 +266,7 @@ static void on_progress(void *user)
  * few have expired, looking for them takes less than one percent. */
 static int64_t maintain(struct engine *engine, unsigned part, unsigned parts, int64_t now_ms)
 {
+    DCHECK(part < parts);
     struct embedded *embedded = (struct embedded *)engine;
     struct store_sweep *sweep = &embedded->parts[part].sweep;
     struct store_swept total = {0};
@@ -347,8 +351,10 @@ void embedded_free(struct engine *engine)
     struct embedded *embedded = (struct embedded *)engine;
     if (embedded == NULL)
         return;
-    for (unsigned i = 0; i < embedded->part_count; i++)
+    for (unsigned i = 0; i < embedded->part_count; i++) {
+        CHECK(embedded->parts[i].waiting.first == NULL); /* its connections have ended */
         saving_deinit(&embedded->parts[i].savings);
+    }
     store_free(embedded->store);
     free(embedded->parts);
     free(embedded);

@@ -1,6 +1,8 @@
 /* A list in order. New tasks have nearly always seen the newest, so they are placed from behind. */
 #include "engine/waiting.h"
 
+#include "base/check.h"
+
 #include <stddef.h>
 
 void waiting_add(struct waiting *waiting, struct engine_task *task)
@@ -13,10 +15,13 @@ void waiting_add(struct waiting *waiting, struct engine_task *task)
     task->next = after;
     *(before != NULL ? &before->next : &waiting->first) = task;
     *(after != NULL ? &after->previous : &waiting->last) = task;
+    DCHECK(after == NULL || after->result.seen > task->result.seen);
 }
 
 void waiting_remove(struct waiting *waiting, struct engine_task *task)
 {
+    CHECK((task->previous != NULL ? task->previous->next : waiting->first) == task);
+    CHECK((task->next != NULL ? task->next->previous : waiting->last) == task);
     *(task->previous != NULL ? &task->previous->next : &waiting->first) = task->next;
     *(task->next != NULL ? &task->next->previous : &waiting->last) = task->previous;
 }

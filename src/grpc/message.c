@@ -2,8 +2,7 @@
 #include "grpc/message.h"
 
 #include "base/account.h"
-
-#include <stdlib.h>
+#include "base/check.h"
 
 /* A message in pieces has room for so many times the bytes that have arrived, but for no more than
  * one part in ALL_AHEAD of it, until so much has arrived: then for all of it. So a prefix alone
@@ -60,6 +59,7 @@ static enum err take_prefix(struct grpc_message *message, struct slice *bytes, s
 
 static void append_to_blob(struct grpc_message *message, struct slice bytes)
 {
+    CHECK(message->in_blob.len + bytes.len <= message->expected);
     uint8_t *end = message->blob->data + message->in_blob.len;
     if (bytes.data != end)
         memcpy(end, bytes.data, bytes.len);
@@ -69,11 +69,19 @@ static void append_to_blob(struct grpc_message *message, struct slice bytes)
 /* The account has the blob already. */
 static void take_blob(struct grpc_message *message)
 {
+    DCHECK(message->blob == NULL);
     message->blob = blob_new(message->expected);
     message->in_blob = slice_make(message->blob->data, 0);
     if (message->gathered.len > 0)
         append_to_blob(message, buf_slice(&message->gathered));
     buf_deinit(&message->gathered);
+}
+
+/* Within the buffer's limit, which is `expected`. */
+static void reserve_gathered(struct buf *gathered, size_t count)
+{
+    const uint8_t *room = buf_reserve(gathered, count);
+    CHECK(room != NULL);
 }
 
 /* Room for what arrives; there is not more than expected. False if the account does not allow it,
@@ -95,8 +103,8 @@ static bool make_room(struct grpc_message *message, size_t arrived, bool must)
         else if (!account_reserve(memory, gathered->cap))
             return false;
         take_blob(message);
-    } else if (buf_reserve(gathered, room - gathered->len) == NULL) {
-        abort(); /* its limit is `expected` */
+    } else {
+        reserve_gathered(gathered, room - gathered->len);
     }
     return true;
 }
@@ -104,10 +112,13 @@ static bool make_room(struct grpc_message *message, size_t arrived, bool must)
 /* Appends to what has arrived, for which there is room. */
 static void gather(struct grpc_message *message, struct slice bytes)
 {
-    if (message->blob != NULL)
+    CHECK(grpc_message_gathered(message) + bytes.len <= message->expected);
+    if (message->blob != NULL) {
         append_to_blob(message, bytes);
-    else if (!buf_append(&message->gathered, bytes))
-        abort(); /* its limit is `expected` */
+        return;
+    }
+    bool fits = buf_append(&message->gathered, bytes);
+    CHECK(fits); /* its limit is `expected` */
 }
 
 static size_t arrived(const struct grpc_message *message)
@@ -171,6 +182,7 @@ void grpc_message_keep(struct grpc_message *message)
     make_room(message, message->borrowed.len, true);
     gather(message, message->borrowed);
     message->borrowed = (struct slice){0};
+    DCHECK(grpc_message_gathered(message) <= message->expected);
 }
 
 void grpc_message_write_prefix(uint8_t out[GRPC_PREFIX_SIZE], size_t size)

@@ -6,6 +6,7 @@
 #include "grpc/server.h"
 
 #include "base/account.h"
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/reserve.h"
 #include "grpc/message.h"
@@ -108,6 +109,8 @@ static struct http2_stream *stream_of(struct grpc_call *call)
 /* Notes that the last part of the answer follows, after which the call is gone. */
 static struct grpc_connection *begin_last(struct grpc_call *call)
 {
+    CHECK(call->state != CALL_ANSWERED);
+    DCHECK(call->state != CALL_SUBMITTED || call->connection->owed > 0);
     call->connection->owed -= call->state == CALL_SUBMITTED;
     call->state = CALL_ANSWERED;
     return call->connection;
@@ -328,11 +331,13 @@ static void drop_message(struct grpc_call *call)
 {
     if (!call->complete)
         call->connection->unfinished -= grpc_message_gathered(&call->message);
+    DCHECK(call->connection->unfinished < SIZE_MAX / 2);
     grpc_message_deinit(&call->message);
 }
 
 static void enlist(struct grpc_call *call)
 {
+    DCHECK(call->link == NULL);
     struct grpc_call **first = &call->connection->submitted;
     call->next = *first;
     call->link = first;
@@ -429,6 +434,7 @@ static void on_end(void *user, struct http2_stream *stream)
     if (connection->borrower == call)
         connection->borrower = NULL;
     connection->unfinished -= grpc_message_gathered(&call->message);
+    DCHECK(call->state == CALL_RECEIVING && connection->unfinished < SIZE_MAX / 2);
     call->complete = true;
     call->state = CALL_SUBMITTED;
     connection->owed++;
@@ -462,6 +468,7 @@ static void on_feed_end(void *user)
         drop_message(call);
     }
     release_borrower(connection);
+    DCHECK(connection->submitted == NULL && connection->borrower == NULL);
 }
 
 static const struct http2_handler handler = {
@@ -513,12 +520,14 @@ void grpc_connection_free(struct grpc_connection *connection)
     if (connection == NULL)
         return;
     http2_session_free(connection->session);
+    CHECK(connection->owed == 0 && connection->unfinished == 0 && connection->submitted == NULL);
     free(connection);
 }
 
 bool grpc_connection_feed(struct grpc_connection *connection, struct slice bytes, struct chain *out,
                           int64_t now_ms)
 {
+    DCHECK(!connection->feeding);
     connection->now_ms = now_ms;
     connection->feeding = true;
     bool alive = http2_session_feed(connection->session, bytes, out, now_ms);

@@ -4,15 +4,15 @@
  */
 #include "grpc/status.h"
 
-#include <stdlib.h>
+#include "base/check.h"
 
 /* Enough for any sentence of ours; what is longer is our own mistake. */
 #define MAX_DETAILS ((size_t)8192)
 
 static void append(struct buf *out, struct slice bytes)
 {
-    if (!buf_append(out, bytes))
-        abort();
+    bool fits = buf_append(out, bytes);
+    CHECK(fits);
 }
 
 void grpc_status_encode_message(struct slice message, struct buf *out)

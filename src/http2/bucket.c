@@ -1,6 +1,8 @@
 /* Tokens over time. The caller has the clock. */
 #include "http2/bucket.h"
 
+#include "base/check.h"
+
 void bucket_init(struct bucket *bucket, uint32_t size, uint32_t per_s, int64_t now_ms)
 {
     *bucket = (struct bucket){.tokens = size, .size = size, .per_s = per_s, .filled_ms = now_ms};
@@ -25,6 +27,7 @@ static void refill(struct bucket *bucket, int64_t now_ms)
 bool bucket_take(struct bucket *bucket, int64_t now_ms)
 {
     refill(bucket, now_ms);
+    DCHECK(bucket->tokens <= bucket->size && bucket->thousandths < 1000);
     if (bucket->tokens == 0)
         return false;
     bucket->tokens--;

@@ -1,9 +1,8 @@
 /* Inflating header blocks, or recognising them. Knows nothing of streams. */
 #include "http2/decoder.h"
 
+#include "base/check.h"
 #include "http2/rules.h"
-
-#include <stdlib.h>
 
 /* RFC 9113, 6.5.2: what a field counts beyond its bytes. */
 #define FIELD_OVERHEAD 32
@@ -19,7 +18,7 @@ void decoder_init(struct decoder *decoder)
 {
     *decoder = (struct decoder){.max_inflated = SIZE_MAX};
     if (nghttp2_hd_inflate_new(&decoder->inflater) != 0)
-        abort(); /* it fails only for lack of memory */
+        check_out_of_memory(0); /* else it cannot fail */
 }
 
 void decoder_deinit(struct decoder *decoder)
@@ -107,6 +106,7 @@ static const struct decoder_memo *find_memo(const struct decoder *decoder, struc
 static void remember(struct decoder *decoder, struct slice bytes, struct fields *scratch,
                      struct decoder_block *block)
 {
+    CHECK(bytes.len <= DECODER_MEMO_BYTES);
     decoder->last_id = decoder->last_id == UINT32_MAX ? 1 : decoder->last_id + 1;
     struct decoder_memo *memo = &decoder->memos[decoder->last_id % DECODER_MEMOS];
     fields_deinit(&memo->fields);
@@ -151,6 +151,7 @@ static void take_field(struct inflating *inflating, const nghttp2_nv *nv)
     size_t size = name.len + value.len + FIELD_OVERHEAD;
     inflating->inflated += size;
     inflating->text += name.len + value.len;
+    DCHECK(inflating->text <= inflating->inflated);
     if (inflating->verdict == DECODER_MALFORMED)
         return;
     if (size > inflating->bytes_left) {
@@ -180,6 +181,7 @@ static bool inflate_part(struct decoder *decoder, struct slice bytes, bool final
             inflating->verdict = DECODER_BROKEN;
             return false;
         }
+        CHECK((size_t)used <= bytes.len);
         bytes = slice_skip(bytes, (size_t)used);
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0)
             take_field(inflating, &nv);

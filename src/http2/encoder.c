@@ -1,6 +1,8 @@
 /* HPACK coding for the few field sets of a server. No Huffman coding: what repeats costs a byte. */
 #include "http2/encoder.h"
 
+#include "base/check.h"
+
 /* RFC 7541: entries of the static table, and the overhead of one in the dynamic table. */
 #define STATIC_ENTRIES 61
 #define STATIC_STATUS  8 /* ":status: 200"; its name serves other statuses too */
@@ -97,6 +99,7 @@ static uint8_t *write_size_updates(struct encoder *encoder, uint8_t *out)
     }
     if (wanted != encoder->table_size)
         out = write_integer(out, 0x20, 5, wanted);
+    DCHECK(encoder->kept_bytes <= wanted);
     encoder->table_size = wanted;
     encoder->smallest = wanted;
     return out;
@@ -108,6 +111,7 @@ static bool keep(struct encoder *encoder, const struct http2_field *field)
     if (!encoder->settled || encoder->kept_count == ENCODER_MAX_KEPT ||
         encoder->kept_bytes + size > encoder->table_size)
         return false;
+    DCHECK(encoder->table_size <= ENCODER_TABLE_SIZE);
     forget_memos(encoder); /* the indexes are others */
     encoder->kept[encoder->kept_count++] = field;
     encoder->kept_bytes += (uint32_t)size;
@@ -145,6 +149,7 @@ static void remember(struct encoder *encoder, const struct http2_field *fields, 
 uint8_t *encoder_write(struct encoder *encoder, const struct http2_field *fields, size_t count,
                        bool lasting, uint8_t *out)
 {
+    DCHECK(encoder->smallest <= encoder->allowed && encoder->kept_count <= ENCODER_MAX_KEPT);
     if (encoder->smallest < encoder->table_size || wanted_size(encoder) != encoder->table_size)
         out = write_size_updates(encoder, out);
     const uint8_t *begin = out;

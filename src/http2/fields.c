@@ -1,6 +1,7 @@
 /* Lists of header fields with their bytes in one buffer. */
 #include "http2/fields.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -40,8 +41,8 @@ void fields_add(struct fields *fields, struct slice name, struct slice value)
     }
     fields->bytes.limit = SIZE_MAX; /* the callers bound the sum */
     const uint8_t *before = fields->bytes.data;
-    if (!buf_append(&fields->bytes, name) || !buf_append(&fields->bytes, value))
-        abort();
+    bool fits = buf_append(&fields->bytes, name) && buf_append(&fields->bytes, value);
+    CHECK(fits);
     const uint8_t *end = fields->bytes.data + fields->bytes.len;
     fields->items[fields->count++] =
         (struct http2_field){.name = slice_make(end - value.len - name.len, name.len),

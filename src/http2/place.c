@@ -4,6 +4,7 @@
  * would cut it. Where the bytes turn out not to be such frames they are put together again and
  * taken as any others; so a wrong guess costs a copy, and changes nothing else.
  */
+#include "base/check.h"
 #include "http2/session.h"
 
 /* Smaller payloads are not worth a piece of their own. */
@@ -57,6 +58,7 @@ static bool expect_partial(const struct http2_session *session, size_t *left, si
 
 static void expect_frames(struct placing *placing, uint8_t *at, size_t size, size_t length)
 {
+    DCHECK(length >= LEAST_PAYLOAD);
     for (placing->count = 0; size > 0 && placing->count < PLACE_FRAMES; placing->count++) {
         struct placed_frame *frame = &placing->frames[placing->count];
         frame->payload = slice_make(at, size < length ? size : length);
@@ -90,6 +92,7 @@ size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
         pieces[count++] =
             (struct iovec){.iov_base = (void *)frame->payload.data, .iov_len = frame->payload.len};
     }
+    CHECK(count <= HTTP2_MAX_PIECES);
     placing->session = session;
     return count;
 }
@@ -134,6 +137,7 @@ static struct slice put_together(struct placing *placing, size_t first, size_t s
 {
     uint8_t *end = placing->rest;
     for (size_t i = first; size > 0; i++) {
+        CHECK(i < placing->count); /* no more was read than there were places for */
         const struct placed_frame *frame = &placing->frames[i];
         end = copy_part(end, frame->header, sizeof frame->header, &size);
         end = copy_part(end, frame->payload.data, frame->payload.len, &size);
@@ -151,6 +155,7 @@ enum http2_error place_take(struct http2_session *session, size_t size)
     struct placing *placing = &session->context->placing;
     size_t completed = size < placing->partial_left ? size : placing->partial_left;
     uint32_t stream_id = session->run.stream_id;
+    CHECK(session->partial.len + completed <= session->partial.cap);
     session->partial.len += completed;
     size -= completed;
     size_t good = count_good(session, &size);

@@ -2,6 +2,7 @@
  * What each frame of a client means (RFC 9113, 5 and 6): a table of small handlers. A handler
  * returns the error that ends the connection, or none; errors of a stream are dealt with here.
  */
+#include "base/check.h"
 #include "http2/session.h"
 
 #include "base/account.h"
@@ -103,6 +104,7 @@ static enum http2_error strip(struct http2_session *session, struct frame *frame
 /* Ends a handler's hold on the stream, and the stream if both sides are done with it. */
 static enum http2_error let_go(struct http2_stream *stream)
 {
+    DCHECK(stream->held);
     stream->held = false;
     if (stream->ended && stream->sent)
         stream_close(stream);
@@ -112,6 +114,7 @@ static enum http2_error let_go(struct http2_stream *stream)
 /* The request is complete. */
 static void end_request(struct http2_stream *stream)
 {
+    DCHECK(stream->ended);
     struct http2_session *session = stream->session;
     session->idle_frames = 0;
     stream->ended_ms = session->now_ms;
@@ -235,6 +238,7 @@ static enum http2_error judge_request(const struct http2_session *session,
 static enum http2_error take_request(struct http2_session *session, uint32_t id, struct slice bytes,
                                      bool end)
 {
+    DCHECK(id > session->last_stream && session->block_stream == 0);
     struct decoder_block block;
     session->last_stream = id;
     session->resettable++;
@@ -346,6 +350,7 @@ static void give_back(struct http2_session *session, uint32_t id, uint32_t *unac
 {
     if (*unacknowledged < full / 2)
         return;
+    DCHECK((int64_t)*window + *unacknowledged <= FRAME_MAX_WINDOW);
     send_window_update(session, id, *unacknowledged);
     *window += (int32_t)*unacknowledged;
     *unacknowledged = 0;
@@ -357,6 +362,8 @@ static enum http2_error take_connection_window(struct http2_session *session, si
         return HTTP2_FLOW_CONTROL_ERROR;
     session->receive_window -= (int32_t)size;
     session->unacknowledged += (uint32_t)size;
+    DCHECK(session->receive_window + (int64_t)session->unacknowledged ==
+           (int64_t)session->context->limits.connection_window);
     give_back(session, 0, &session->unacknowledged, &session->receive_window,
               session->context->limits.connection_window);
     return HTTP2_NO_ERROR;
@@ -417,6 +424,8 @@ static enum http2_error on_data(struct http2_session *session, struct frame *fra
         return reset(stream, HTTP2_FLOW_CONTROL_ERROR);
     stream->receive_window -= (int32_t)size;
     stream->unacknowledged += (uint32_t)size;
+    DCHECK(stream->receive_window + (int64_t)stream->unacknowledged ==
+           (int64_t)session->context->limits.stream_window);
     return take_data(stream, frame->payload, (frame->flags & FRAME_END_STREAM) != 0);
 }
 
@@ -638,6 +647,7 @@ static frame_handler *const handlers[FRAME_TYPE_COUNT] = {
 
 enum http2_error receive_frame(struct http2_session *session, struct frame *frame)
 {
+    DCHECK(frame->payload.len <= FRAME_MAX_PAYLOAD && !session->failed);
     bool is_settings = frame->type == FRAME_SETTINGS && (frame->flags & FRAME_ACK) == 0;
     if (!session->greeted && !is_settings)
         return session_blame(session, HTTP2_PROTOCOL_ERROR,

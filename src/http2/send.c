@@ -2,13 +2,13 @@
  * Everything that a session sends. An answer goes straight to the output if the windows let it;
  * otherwise its body waits in the stream, and streams take turns, a frame each.
  */
+#include "base/check.h"
 #include "http2/session.h"
-
-#include <stdlib.h>
 
 static uint8_t *append_frame(struct http2_session *session, size_t length, enum frame_type type,
                              unsigned flags, uint32_t stream_id)
 {
+    DCHECK(length <= FRAME_MAX_PAYLOAD);
     uint8_t *at = chain_append(session->out, FRAME_HEADER_SIZE + length);
     frame_write_header(at, length, type, flags, stream_id);
     return at + FRAME_HEADER_SIZE;
@@ -78,6 +78,7 @@ void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2
 
 void send_window_update(struct http2_session *session, uint32_t stream_id, uint32_t bytes)
 {
+    DCHECK(bytes > 0 && bytes <= FRAME_MAX_WINDOW);
     frame_write_u32(append_frame(session, 4, FRAME_WINDOW_UPDATE, 0, stream_id), bytes);
 }
 
@@ -116,8 +117,8 @@ static void append_headers(struct http2_stream *stream, const struct http2_field
     uint8_t *block = header + FRAME_HEADER_SIZE;
     size_t length =
         (size_t)(encoder_write(&session->encoder, fields, count, lasting, block) - block);
-    if (length > FRAME_MAX_PAYLOAD)
-        abort(); /* the application's fields, which it keeps short */
+    DCHECK(length <= bound);
+    CHECK(length <= FRAME_MAX_PAYLOAD); /* the application's fields, which it keeps short */
     frame_write_header(header, length, FRAME_HEADERS, flags, stream->id);
     out->bytes.len -= bound - length;
 }
@@ -125,6 +126,7 @@ static void append_headers(struct http2_stream *stream, const struct http2_field
 /* All of the answer is sent. */
 static void complete(struct http2_stream *stream)
 {
+    DCHECK(stream->answered && stream->body_left == 0 && !stream->queued);
     stream->sent = true;
     stream_note_past(stream->session, stream->id, PAST_CLOSED);
     if (stream->ended && !stream->held)
@@ -142,6 +144,7 @@ static bool can_go_straight(const struct http2_stream *stream, size_t size)
 void http2_answer_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count,
                         size_t size)
 {
+    DCHECK(!stream->answered && stream->body_left == 0);
     struct http2_session *session = stream->session;
     append_headers(stream, fields, count, true, false);
     stream->direct = can_go_straight(stream, size);
@@ -174,6 +177,7 @@ void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct sl
 
 static void enqueue(struct http2_stream *stream)
 {
+    DCHECK(!stream->queued && stream->answered && !stream->sent && stream->send_window > 0);
     struct http2_session *session = stream->session;
     stream->queued = true;
     stream->queue_next = NULL;
@@ -186,15 +190,20 @@ static void enqueue(struct http2_stream *stream)
 
 static void dequeue(struct http2_session *session)
 {
+    CHECK(session->queue_head != NULL && session->queue_head->queued);
     struct http2_stream *stream = session->queue_head;
     session->queue_head = stream->queue_next;
     if (session->queue_head == NULL)
         session->queue_tail = NULL;
     stream->queued = false;
+    DCHECK((session->queue_head == NULL) == (session->queue_tail == NULL));
 }
 
 void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
 {
+    DCHECK(!stream->answered);
+    DCHECK(stream->direct ||
+           chain_length(&stream->body) == stream->body_left); /* as was announced */
     stream->answered = true;
     bucket_give(&stream->session->cancels);
     bucket_give(&stream->session->mistakes);
@@ -219,6 +228,7 @@ void http2_answer_continue(struct http2_stream *stream)
 void http2_answer_without_body(struct http2_stream *stream, const struct http2_field *fields,
                                size_t count)
 {
+    CHECK(!stream->answered);
     stream->answered = true;
     append_headers(stream, fields, count, false, true);
     if (!stream->ended) {
@@ -252,8 +262,10 @@ static void send_turn(struct http2_session *session)
     frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
                        stream->id);
     chain_append_range(session->out, &stream->body, &stream->body_sent, size);
+    DCHECK((int64_t)size <= session->send_window && (int64_t)size <= stream->send_window);
     session->send_window -= (int32_t)size;
     stream->send_window -= (int32_t)size;
+    DCHECK(session->queued >= size && size <= stream->body_left);
     stream->body_left -= size;
     session->queued -= size;
     session->sent += size;
@@ -288,6 +300,7 @@ void send_forget(struct http2_stream *stream)
     struct http2_stream *previous = NULL;
     struct http2_stream *at = session->queue_head;
     while (at != stream) {
+        CHECK(at != NULL); /* what is queued is in the queue */
         previous = at;
         at = at->queue_next;
     }

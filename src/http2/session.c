@@ -4,6 +4,7 @@
  */
 #include "http2/session.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -93,6 +94,7 @@ void http2_session_free(struct http2_session *session)
 
 static enum http2_error take_preface(struct http2_session *session, struct slice *bytes)
 {
+    DCHECK(session->preface_seen < PREFACE_SIZE);
     size_t left = PREFACE_SIZE - session->preface_seen;
     size_t len = bytes->len < left ? bytes->len : left;
     if (len > 0)
@@ -130,10 +132,11 @@ static enum http2_error take_frame(struct http2_session *session, const uint8_t 
 /* Moves bytes to the frame that has begun, until it is `size` long; true if it is. */
 static bool fill_partial(struct http2_session *session, struct slice *bytes, size_t size)
 {
+    DCHECK(size >= session->partial.len);
     size_t left = size - session->partial.len;
     size_t len = bytes->len < left ? bytes->len : left;
-    if (!buf_append(&session->partial, slice_make(bytes->data, len)))
-        abort(); /* its limit is the largest frame */
+    bool fits = buf_append(&session->partial, slice_make(bytes->data, len));
+    CHECK(fits); /* its limit is the largest frame */
     *bytes = slice_skip(*bytes, len);
     return len == left;
 }
@@ -150,6 +153,7 @@ static enum http2_error continue_partial(struct http2_session *session, struct s
         return error;
     /* What the frame's events point to must last as long as the feed, which may begin another. */
     struct buf completed = session->partial;
+    DCHECK(completed.len == size);
     session->partial = session->completed;
     session->completed = completed;
     return take_frame(session, completed.data, size);
@@ -216,6 +220,7 @@ enum http2_error session_end_gently(struct http2_session *session, const char *t
 /* Says the last word, unless it was said. */
 static void fail(struct http2_session *session, enum http2_error error)
 {
+    DCHECK(!session->failed);
     const char *text = session->blame != NULL ? session->blame : describe(error);
     enum closing_kind kind =
         error == HTTP2_ENHANCE_YOUR_CALM ? CLOSING_FLOOD : CLOSING_PROTOCOL_ERROR;
@@ -273,6 +278,7 @@ static void finish_output(struct http2_session *session)
     session->out = &session->backlog;
     if (!waits(session))
         session->progress_ms = session->now_ms;
+    DCHECK(session->out == &session->backlog);
 }
 
 /* True if the peer makes us write control frames and does not read them. */
@@ -280,6 +286,24 @@ static bool reads_no_control(const struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     return session->unsent_control > limits->max_unsent_control + limits->max_streams * RESET_SIZE;
+}
+
+/* What the session keeps of its streams agrees with these. */
+static bool is_sound(const struct http2_session *session)
+{
+    size_t count = 0, body_left = 0, queued = 0;
+    for (size_t i = 0; i < session->streams.bucket_count; i++) {
+        for (const struct http2_stream *at = session->streams.buckets[i]; at; at = at->next) {
+            if (at->session != session || at->id > session->last_stream || at->held)
+                return false;
+            count++;
+            body_left += at->body_left;
+            queued += at->queued;
+        }
+    }
+    for (const struct http2_stream *at = session->queue_head; at != NULL; at = at->queue_next)
+        queued -= at->queued && at->answered;
+    return count == session->streams.count && body_left == session->queued && queued == 0;
 }
 
 /* All bytes of a feed are taken. */
@@ -295,6 +319,7 @@ static bool end_feed(struct http2_session *session, enum http2_error error)
     else
         watch_header_block(session);
     finish_output(session);
+    DCHECK_SOUND(is_sound(session), session->streams.count);
     return !session->failed;
 }
 
@@ -323,8 +348,7 @@ bool http2_session_feed(struct http2_session *session, struct slice bytes, struc
 bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
                                int64_t now_ms)
 {
-    if (session->context->placing.session != session)
-        abort(); /* the caller's mistake */
+    CHECK(session->context->placing.session == session);
     return feed(session, (struct slice){0}, size, out, now_ms);
 }
 
@@ -332,6 +356,7 @@ void http2_session_pull(struct http2_session *session, struct chain *out, int64_
 {
     direct_output(session, out, now_ms);
     finish_output(session);
+    DCHECK_SOUND(is_sound(session), session->streams.count);
 }
 
 size_t http2_session_queued(const struct http2_session *session)
@@ -394,6 +419,7 @@ struct closing http2_session_closing(const struct http2_session *session)
 
 void http2_session_drain(struct http2_session *session)
 {
+    DCHECK(session->drain_steps <= 2);
     static const uint8_t ping[8] = "drain";
     static const char text[] = "the server is shutting down";
     if (session->drain_steps == 2 || session->failed)

@@ -2,6 +2,7 @@
  * The streams of a session: a small hash table by id, memory from the context for reuse, and a
  * short memory of those that have closed.
  */
+#include "base/check.h"
 #include "http2/session.h"
 
 #include "base/mem.h"
@@ -46,6 +47,7 @@ static struct http2_stream *take_memory(struct http2_context *context)
     if (stream == NULL)
         return mem_alloc_zero(sizeof *stream + user_size);
     context->free_streams = stream->next;
+    CHECK(context->free_count > 0);
     context->free_count--;
     memset((char *)stream + sizeof stream->body, 0,
            sizeof *stream - sizeof stream->body + user_size);
@@ -67,6 +69,7 @@ static void give_memory(struct http2_context *context, struct http2_stream *stre
 
 struct http2_stream *stream_open(struct http2_session *session, uint32_t id)
 {
+    DCHECK((id & 1) == 1 && stream_find(session, id) == NULL);
     struct stream_table *table = &session->streams;
     if (table->count == table->bucket_count)
         grow(table);
@@ -106,10 +109,13 @@ void stream_close(struct http2_stream *stream)
     struct stream_table *table = &session->streams;
     session->context->handler->on_close(session->user, stream);
     send_forget(stream);
+    DCHECK(session->queued >= stream->body_left && table->count > 0);
     session->queued -= stream->body_left;
     struct http2_stream **link = bucket_of(table, stream->id);
-    while (*link != stream)
+    while (*link != stream) {
+        DCHECK(*link != NULL); /* an open stream is in the table */
         link = &(*link)->next;
+    }
     *link = stream->next;
     table->count--;
     if (table->last == stream)
@@ -123,6 +129,7 @@ void stream_close_all(struct http2_session *session)
         while (session->streams.buckets[i] != NULL)
             stream_close(session->streams.buckets[i]);
     }
+    CHECK(session->streams.count == 0 && session->queued == 0 && session->queue_head == NULL);
 }
 
 bool http2_session_visit(const struct http2_session *session,

@@ -8,6 +8,7 @@
 #include "journal/base.h"
 
 #include "base/chain.h"
+#include "base/check.h"
 #include "base/mem.h"
 #include "journal/layout.h"
 #include "journal/rdb_block.h"
@@ -67,6 +68,7 @@ static bool write_to_file(void *context, struct slice bytes)
 
 static bool sync_now_and_then(struct base *base)
 {
+    DCHECK(base->synced <= base->rdb.size);
     if (base->rdb.size - base->synced < SYNC_BYTES)
         return true;
     base->synced = base->rdb.size;
@@ -153,6 +155,7 @@ static void put(struct gathered *gathered, uint32_t db, const struct entry *entr
                           .expire_at_ms = entry_expire_at_ms(entry),
                           .version = entry_version(entry)};
     if (entry_type(entry) == ENTRY_STRING) {
+        DCHECK(gathered->blob == NULL);
         gathered->blob = entry_blob(entry);
         rdb_block_string(&gathered->block, db, &key, entry_string(entry));
         gathered->blob = NULL;

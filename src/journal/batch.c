@@ -1,9 +1,10 @@
 /* Writes, reads and finds the lines that stand before batches. Does not look into payloads. */
 #include "journal/batch.h"
 
+#include "base/check.h"
+
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <xxhash.h>
 
 #define HASH_DIGITS 16
@@ -14,7 +15,7 @@ static uint64_t payload_hash(const struct iovec *payload, size_t count)
         return XXH3_64bits(payload->iov_base, payload->iov_len);
     XXH3_state_t *state = XXH3_createState();
     if (state == NULL)
-        abort(); /* out of memory, as in base/mem.h */
+        check_out_of_memory(0);
     XXH3_64bits_reset(state);
     for (size_t i = 0; i < count; i++)
         XXH3_64bits_update(state, payload[i].iov_base, payload[i].iov_len);
@@ -26,6 +27,7 @@ static uint64_t payload_hash(const struct iovec *payload, size_t count)
 /* Of a line whose 16 digits at `digits_at` are left out. */
 static uint64_t line_hash(struct slice line, size_t digits_at, uint64_t offset)
 {
+    DCHECK(line.len <= BATCH_MOST_LINE && digits_at + HASH_DIGITS <= line.len);
     uint8_t text[BATCH_MOST_LINE];
     size_t behind = digits_at + HASH_DIGITS;
     memcpy(text, line.data, digits_at);
@@ -54,6 +56,7 @@ size_t batch_format(struct batch *batch, uint64_t offset, const struct iovec *pa
     size_t size = digits_at;
     size += (size_t)snprintf(text + size, sizeof text - size, "%016d synced=%" PRIu64 "\n", 0,
                              batch->synced);
+    CHECK(size <= BATCH_MOST_LINE && text[size - 1] == '\n');
     memcpy(out, text, size);
     write_hex(line_hash(slice_make(out, size), digits_at, offset), out + digits_at);
     batch->line_size = size;

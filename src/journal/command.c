@@ -2,9 +2,8 @@
  * makes one pass, and asks for memory once. */
 #include "journal/command.h"
 
+#include "base/check.h"
 #include "base/decimal.h"
-
-#include <stdlib.h>
 
 /* Bytes of the longest line: '*' or '$', a number, "\r\n". */
 #define LINE_ROOM (1 + DECIMAL_MAX + 2)
@@ -212,7 +211,7 @@ bool command_append(struct buf *out, const struct op *change)
     case OP_FLUSH_DB:
         return append(out, HEAD("1", "7", "FLUSHDB"), NULL, 0);
     default:
-        abort();
+        CHECK_NEVER("a change is of a kind that writes, and of none that becomes another one");
     }
 }
 

@@ -1,9 +1,8 @@
 /* Gathers units of changes in one buffer. Knows neither revisions nor threads. */
 #include "journal/gather.h"
 
+#include "base/check.h"
 #include "journal/command.h"
-
-#include <stdlib.h>
 
 /* Whoever gathers sees to it that there is not too much; this is more than any machine has. */
 #define LIMIT (SIZE_MAX / 4)
@@ -21,6 +20,8 @@ void gather_deinit(struct gather *gather)
 
 void gather_begin(struct gather *gather)
 {
+    CHECK(!gather->unit.is_open);
+    gather->unit.is_open = true;
     gather->unit.start = gather->bytes.len;
     gather->unit.changes = 0;
     gather->unit.selected = gather->selected;
@@ -29,8 +30,7 @@ void gather_begin(struct gather *gather)
 
 static void must(bool fits)
 {
-    if (!fits)
-        abort();
+    CHECK(fits); /* LIMIT is more than any machine has */
 }
 
 static void append_text(struct gather *gather, const char *text)
@@ -43,6 +43,7 @@ static void insert_multi(struct gather *gather)
 {
     size_t len = sizeof COMMAND_MULTI - 1;
     must(buf_reserve(&gather->bytes, len) != NULL);
+    DCHECK(gather->unit.start <= gather->bytes.len);
     uint8_t *start = gather->bytes.data + gather->unit.start;
     memmove(start + len, start, gather->bytes.len - gather->unit.start);
     memcpy(start, COMMAND_MULTI, len);
@@ -51,6 +52,7 @@ static void insert_multi(struct gather *gather)
 
 void gather_change(struct gather *gather, const struct op *change)
 {
+    CHECK(gather->unit.is_open);
     if (gather->unit.changes == 1)
         insert_multi(gather);
     if (!gather->selected || gather->db != change->db) {
@@ -65,15 +67,20 @@ void gather_change(struct gather *gather, const struct op *change)
 /* A unit has a revision even if nothing was told: then it is an empty transaction. */
 void gather_end(struct gather *gather)
 {
+    CHECK(gather->unit.is_open && gather->bytes.len >= gather->unit.start);
+    gather->unit.is_open = false;
     if (gather->unit.changes == 0)
         insert_multi(gather);
     if (gather->unit.changes != 1)
         append_text(gather, COMMAND_EXEC);
     gather->count++;
+    DCHECK(gather->bytes.len > gather->unit.start); /* a revision without bytes would be lost */
 }
 
 void gather_abort(struct gather *gather)
 {
+    CHECK(gather->unit.is_open && gather->bytes.len >= gather->unit.start);
+    gather->unit.is_open = false;
     gather->bytes.len = gather->unit.start;
     gather->selected = gather->unit.selected;
     gather->db = gather->unit.db;
@@ -81,6 +88,7 @@ void gather_abort(struct gather *gather)
 
 void gather_take(struct gather *gather, struct buf *bytes, uint64_t *count, bool new_file)
 {
+    CHECK(!gather->unit.is_open);
     struct buf taken = gather->bytes;
     gather->bytes = *bytes;
     gather->bytes.limit = LIMIT;
@@ -90,4 +98,5 @@ void gather_take(struct gather *gather, struct buf *bytes, uint64_t *count, bool
     gather->count = 0;
     if (new_file)
         gather->selected = false;
+    DCHECK((*count == 0) == (bytes->len == 0));
 }

@@ -16,6 +16,7 @@ struct gather {
     uint32_t db;    /* which it is */
 
     struct { /* of the open unit */
+        bool is_open;
         size_t start;
         size_t changes;
         bool selected; /* before it */

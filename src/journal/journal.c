@@ -4,6 +4,7 @@
  */
 #include "journal/journal.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -164,6 +165,7 @@ static void copy_files(const struct manifest *from, int64_t since, char type, st
 /* A log file that exists, durably, is named from now on. */
 static int add_log(struct journal *journal, const char *name, int64_t seq)
 {
+    DCHECK(seq > 0 && seq <= journal->seq);
     struct manifest with = {0};
     copy_files(&journal->manifest, 0, 'b', &with);
     copy_files(&journal->manifest, 0, 'i', &with);
@@ -193,6 +195,7 @@ static void on_begin(void *user, uint64_t revision)
     (void)revision;
     if (rewrite->is_first || rewrite->journal->log == NULL)
         return;
+    CHECK(!atomic_load(&rewrite->journal->rotating)); /* one file after the other */
     atomic_store(&rewrite->journal->rotating, true);
     log_rotate(rewrite->journal->log, rewrite->log_name);
 }
@@ -288,6 +291,7 @@ static void remove_former(struct journal *journal, const struct manifest *before
 static int switch_over(struct journal *journal, const struct rewrite *rewrite)
 {
     struct manifest after = {0};
+    CHECK(rewrite->seq > 0 && rewrite->seq <= journal->seq);
     pthread_mutex_lock(&journal->manifest_lock);
     manifest_add(&after, rewrite->base_name, rewrite->seq, 'b');
     copy_files(&journal->manifest, rewrite->seq, 'i', &after);
@@ -327,6 +331,7 @@ static void note_outcome(struct journal *journal, int error, const struct base_r
 {
     int64_t now_ms = clock_monotonic_ms();
     pthread_mutex_lock(&journal->lock);
+    DCHECK(journal->saving && result->revision <= restore_newest(journal->store));
     journal->saving = false;
     journal->last_save = error == 0 ? JOURNAL_GOOD : JOURNAL_FAILED;
     journal->last_save_at_ms = clock_unix_ms();
@@ -370,6 +375,7 @@ static int rewrite_all(struct journal *journal, const char *reason)
     journal->began_ms = journal->told_ms = clock_monotonic_ms();
     log_info("snapshot begins: %s", reason);
     pthread_mutex_lock(&journal->lock);
+    CHECK(!journal->saving);
     journal->saving = true;
     pthread_mutex_unlock(&journal->lock);
     int error = wait_for_log(journal); /* to the file of an attempt that failed */
@@ -506,6 +512,7 @@ static int begin_log(struct journal *journal, struct fs_file **file)
     pthread_mutex_unlock(&journal->manifest_lock);
     if (error != 0)
         return error;
+    CHECK(journal->first != NULL);
     *file = journal->first;
     journal->first = NULL;
     return 0;
@@ -601,6 +608,7 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
 {
     struct recovery *recovery = &journal->recovery;
     bool always = journal->options.durability == JOURNAL_ALWAYS;
+    CHECK(!journal->started && journal->log == NULL);
     set_manifest(journal, &recovery->manifest);
     recovery->manifest = (struct manifest){0};
     int64_t base_seq = layout_newest(&journal->manifest, 'b');
@@ -662,6 +670,7 @@ static void stop_thread(struct journal *journal)
     atomic_store(&journal->stopping, true);
     wake(journal);
     pthread_join(journal->thread, NULL);
+    DCHECK(!journal->saving);
     answer(journal->saves, ended);
     journal->saves = NULL;
 }

@@ -1,6 +1,7 @@
 /* Reading and writing listpacks, byte by byte. Knows nothing of the file around them. */
 #include "journal/listpack.h"
 
+#include "base/check.h"
 #include "base/decimal.h"
 
 #define HEADER     ((size_t)6)
@@ -118,6 +119,7 @@ enum packed_step listpack_next(struct packed_cursor *cursor, struct packed_eleme
 static void put_number(struct listpack_item *item, uint8_t encoding, int64_t number, uint8_t size)
 {
     item->head[0] = encoding;
+    CHECK(1u + size <= sizeof item->head);
     memcpy(item->head + 1, &number, size);
     item->head_len = (uint8_t)(1 + size);
 }

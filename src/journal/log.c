@@ -5,6 +5,7 @@
  */
 #include "journal/log.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -32,6 +33,22 @@ static const char failed[] = "the log could not be written or synced: writes are
                              "server is started again; the server's own log tells why";
 
 /* ---- the sink: begin to end are one critical section ---- */
+
+/* Units that wait for the thread. The mutex is held. */
+static uint64_t waiting_units(const struct log *log)
+{
+    uint64_t count = log->gather.count;
+    for (const struct log_work *cut = log->cuts; cut != NULL; cut = cut->next)
+        count += cut->is_open ? 1 : cut->count;
+    return count;
+}
+
+/* Each revision stands for a unit that is in the file, on its way to it, or waits. The mutex is
+ * held by the thread. */
+static bool has_all_units(const struct log *log)
+{
+    return log->written + log->work.count + waiting_units(log) == log->revision;
+}
 
 bool log_has_work(const struct log *log)
 {
@@ -89,6 +106,7 @@ static void abort_unit(struct change_sink *sink)
     struct log *log = (struct log *)sink;
     if (log->state != LOG_FAILED)
         gather_abort(&log->gather);
+    CHECK(log->revision > 0);
     log->revision--;
     pthread_mutex_unlock(&log->mutex);
 }
@@ -130,7 +148,8 @@ static void on_work(void *user)
 static void on_rest(void *user)
 {
     struct log *log = user;
-    atomic_fetch_sub(&log->at_work, 1);
+    unsigned at_work = atomic_fetch_sub(&log->at_work, 1);
+    CHECK(at_work > 0);
     pthread_mutex_lock(&log->mutex);
     log->rested = log->gather.count > 0;
     log_unlock_and_wake(log, log_has_work(log));
@@ -188,6 +207,7 @@ static void fail(struct log *log, int error)
 /* Writing and, if that is asked for, syncing went well. */
 static void succeed(struct log *log)
 {
+    DCHECK(log->synced <= log->written);
     struct durable *durable = log->options.durable;
     bool told = false;
     if (log->options.sync == LOG_ALWAYS && atomic_load(&durable->revision) < log->synced) {
@@ -259,6 +279,7 @@ static void begin_wait(struct log *log)
 static int64_t end_wait(struct log *log)
 {
     int64_t took_us = clock_monotonic_us() - atomic_exchange(&log->waits_since_us, 0);
+    DCHECK(took_us >= 0);
     int64_t slow_us = log->options.slow_us > 0 ? log->options.slow_us : LOG_SLOW_US;
     if (took_us >= slow_us)
         atomic_fetch_add(&log->slow_waits, 1);
@@ -278,6 +299,8 @@ static void count_batch(struct log *log, const struct batch *batch)
 static int append_batch(struct log *log, uint64_t count, struct slice payload)
 {
     struct batch batch = {.seq = log->written + 1, .ops = count, .synced = log->synced};
+    DCHECK(log->file.handle != NULL && log->state != LOG_FAILED);
+    DCHECK((count == 0) == (payload.len == 0) && batch.synced < batch.seq);
     bool was_unsynced = log->file.unsynced;
     begin_wait(log);
     int error = log_file_append(&log->file, &batch, payload);
@@ -307,6 +330,7 @@ static bool sync_file(struct log *log)
         fail(log, error);
         return false;
     }
+    DCHECK(log->written >= log->synced && !log->file.unsynced);
     log->synced = log->written;
     atomic_store(&log->durable_revision, log->synced);
     atomic_store(&log->last_sync_us, took_us);
@@ -333,6 +357,7 @@ static bool change_file(struct log *log)
         return false;
     if (!insist(log, create_next) || !insist(log, tell_rotated))
         return false;
+    CHECK(!log->file.unsynced); /* before anything names the next one */
     log_file_deinit(&log->file);
     log->file = log->next;
     log->next = (struct log_file){0};
@@ -367,13 +392,15 @@ static void take_cut(struct log *log)
 {
     struct log_work *cut = log->cuts, *work = &log->work;
     log->cuts = cut->next;
+    CHECK(!cut->is_open && work->name == NULL && log->cut_bytes >= cut->bytes.len);
     log->cut_bytes -= cut->bytes.len;
     if (work->count == 0) {
         struct buf bytes = work->bytes;
         work->bytes = cut->bytes;
         cut->bytes = bytes;
-    } else if (!buf_append(&work->bytes, buf_slice(&cut->bytes))) {
-        abort(); /* there is no limit */
+    } else {
+        bool fits = buf_append(&work->bytes, buf_slice(&cut->bytes));
+        CHECK(fits); /* there is no limit */
     }
     work->count += cut->count;
     work->name = cut->name;
@@ -415,6 +442,7 @@ static bool take_work(struct log *log, int64_t now_us)
     } else {
         if (is_gathering(log, now_us) || log->gather.count == 0)
             return false;
+        CHECK(log->work.count == 0 && log->work.bytes.len == 0);
         gather_take(&log->gather, &log->work.bytes, &log->work.count, false);
         log->rested = false;
     }
@@ -468,6 +496,7 @@ static enum step next_step(struct log *log)
     for (;;) {
         int64_t now_us = clock_monotonic_us();
         if (take_work(log, now_us)) {
+            CHECK(log->state == LOG_FAILED || has_all_units(log));
             step = WRITE;
             break;
         }
@@ -490,6 +519,7 @@ static void finish(struct log *log)
 {
     if (log->state == LOG_FAILED || (log->file.unsynced && !sync_file(log)))
         return;
+    DCHECK(log->work.count == 0 && log->written == log->revision);
     if (atomic_load(&log->units) == 0)
         return;
     if (append_batch(log, 0, slice_make(NULL, 0)) != 0 || log_file_sync(&log->file) != 0)
@@ -572,12 +602,11 @@ static void deinit(struct log *log)
 
 static void init(struct log *log, const struct log_options *options)
 {
+    CHECK(options->gap <= options->revision && options->durable != NULL);
     log->sink = (struct change_sink){
         .begin = begin, .change = change, .end = end, .abort = abort_unit, .open = log_open_long};
     log->options = *options;
-    log->options.folder = strdup(options->folder);
-    if (log->options.folder == NULL)
-        abort();
+    log->options.folder = mem_copy_text(options->folder);
     if (options->most_gathered == 0)
         log->options.most_gathered = LOG_MOST_GATHERED;
     log->revision = log->written = options->revision;
@@ -648,9 +677,7 @@ bool log_free(struct log *log)
 void log_rotate(struct log *log, const char *name)
 {
     struct log_work *cut = log_work_new();
-    cut->name = strdup(name);
-    if (cut->name == NULL)
-        abort();
+    cut->name = mem_copy_text(name);
     pthread_mutex_lock(&log->mutex);
     log_cut_gathered(log, cut);
     if (log->state == LOG_FAILED)
@@ -666,7 +693,9 @@ uint64_t log_size(const struct log *log)
 
 void log_forget_former(struct log *log)
 {
-    atomic_fetch_sub(&log->size, atomic_exchange(&log->former, 0));
+    uint64_t former = atomic_exchange(&log->former, 0);
+    uint64_t size = atomic_fetch_sub(&log->size, former);
+    CHECK(former <= size);
 }
 
 struct log_stats log_stats(struct log *log)

@@ -1,6 +1,7 @@
 /* Appends batches to a file, with room for them asked ahead. Decides nothing about failures. */
 #include "journal/log_file.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -59,14 +60,17 @@ static void reserve(struct log_file *file, uint64_t more)
     int ignored = fs_allocate(file->handle, file->size, more + LOG_FILE_STEP);
     (void)ignored;
     file->allocated = file->size + more + LOG_FILE_STEP;
+    DCHECK(file->allocated >= file->size + more);
 }
 
 int log_file_append(struct log_file *file, struct batch *batch, struct slice payload)
 {
+    CHECK(file->handle != NULL && file->allocated >= file->size);
     uint8_t line[BATCH_MOST_LINE];
     struct iovec pieces[] = {{.iov_base = line},
                              {.iov_base = (void *)payload.data, .iov_len = payload.len}};
     pieces[0].iov_len = batch_format(batch, file->size, &pieces[1], payload.len > 0, line);
+    DCHECK(batch->len == payload.len);
     reserve(file, pieces[0].iov_len + payload.len);
     int error = fs_write(file->handle, pieces, 2);
     if (error != 0)
@@ -86,6 +90,7 @@ int log_file_sync(struct log_file *file)
 
 int log_file_cut(struct log_file *file)
 {
+    CHECK(file->handle != NULL);
     int error = fs_truncate(file->handle, file->size);
     if (error != 0)
         return error;

@@ -1,6 +1,8 @@
 /* Decides how long a batch waits, and learns from it. Knows no clock and no thread. */
 #include "journal/patience.h"
 
+#include "base/check.h"
+
 /* After the first failure in a row one batch does not wait, after the next ones twice as many each,
  * but no more than 2 to the power of that. */
 #define MOST_FAILURES 6
@@ -18,11 +20,13 @@ void patience_begin(struct patience *patience, int64_t now_us, int64_t sync_us, 
     patience->most = 2 * released >= patience->wanted;
     patience->enough = patience->wanted - released / 8;
     patience->until_us = now_us + longest_us;
+    DCHECK(patience->enough <= patience->wanted && longest_us >= 0);
 }
 
 /* That a few of them come back in time says nothing. */
 static void learn(struct patience *patience, uint64_t gathered)
 {
+    DCHECK(patience->failures <= MOST_FAILURES);
     if (!patience->most || gathered == 0)
         return;
     if (gathered >= patience->enough) {

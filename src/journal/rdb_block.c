@@ -4,6 +4,7 @@
  */
 #include "journal/rdb_block.h"
 
+#include "base/check.h"
 #include "journal/rdb_encode.h"
 
 #include <lzf.h>
@@ -69,6 +70,7 @@ static void put_bytes(struct rdb_block *block, struct slice bytes)
 
 static size_t gathered(const struct rdb_block *block)
 {
+    DCHECK(block->bytes.len >= HEAD);
     return block->bytes.len - HEAD;
 }
 
@@ -84,8 +86,10 @@ static uint8_t *put_head(struct rdb_block *block)
 {
     uint8_t head[HEAD], numbers[RDB_BLOCK_KEYS * RDB_ENCODE_VARINT];
     size_t size = 0, length = 0;
-    for (size_t i = 0; i < block->count; i++)
+    for (size_t i = 0; i < block->count; i++) {
+        DCHECK(block->versions[i] <= block->revision); /* later ones are not part of it */
         length += rdb_encode_varint(numbers + length, block->revision - block->versions[i]);
+    }
     head[size++] = RDB_SELECTDB;
     size += rdb_encode_length(head + size, block->db);
     head[size++] = RDB_AUX;
@@ -93,6 +97,7 @@ static uint8_t *put_head(struct rdb_block *block)
     size += rdb_encode_length(head + size, length);
     memcpy(head + size, numbers, length);
     size += length;
+    CHECK(size <= HEAD && length <= sizeof numbers);
     return memcpy(block->bytes.data + HEAD - size, head, size);
 }
 
@@ -164,6 +169,7 @@ static bool make_ready(struct rdb_block *block, uint64_t db)
 /* A record up to its value. */
 static void put_key(struct rdb_block *block, const struct rdb_key *key, enum rdb_type type)
 {
+    CHECK(block->count < RDB_BLOCK_KEYS);
     block->versions[block->count++] = key->version;
     if (key->expire_at_ms != 0) {
         put_byte(block, RDB_EXPIRETIME_MS);

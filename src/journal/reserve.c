@@ -1,6 +1,7 @@
 /* The file that says which revisions may have been given. Knows nothing of units. */
 #include "journal/reserve.h"
 
+#include "base/check.h"
 #include "base/log.h"
 #include "journal/layout.h"
 
@@ -151,6 +152,7 @@ static void wait_for(struct restore_reserve *hook, uint64_t revision)
 void reserve_start(struct reserve *reserve, struct fs *fs, struct store *store,
                    struct durable *durable, uint64_t step)
 {
+    CHECK(!reserve->started);
     uint64_t newest = restore_newest(store);
     *reserve = (struct reserve){.hook = {.wait = wait_for},
                                 .fs = fs,

@@ -4,6 +4,7 @@
  */
 #include "journal/scan.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -51,6 +52,7 @@ static void place_args(struct scan *scan)
         scan->commands[i].args = args;
         args += scan->commands[i].count;
     }
+    DCHECK(args == scan->args.items + scan->args.count);
 }
 
 /* The database that a SELECT names. */
@@ -102,6 +104,7 @@ static enum outcome skip_annotation(struct slice text, size_t *at)
 static enum outcome take_command(struct scan *scan, size_t args, bool *in_transaction)
 {
     const struct slice *first = scan->args.items + (scan->args.count - args);
+    CHECK(args > 0 && args <= scan->args.count);
     bool lone_word = args == 1;
     if (resp_is_word(first[0], "SELECT")) {
         scan->args.count -= args;
@@ -235,6 +238,7 @@ static enum scan_verdict judge_garbage(struct scan *scan)
 static enum scan_verdict enter_batch(struct scan *scan)
 {
     size_t at = scan->offset;
+    DCHECK(scan->batch_end == 0);
     struct batch *batch = &scan->batch;
     if (!batch_parse(scan->log, at, batch))
         return judge_batch(scan, scan->next, at + 1,
@@ -252,6 +256,7 @@ static enum scan_verdict enter_batch(struct scan *scan)
     if (!batch_check(scan->log, at, batch))
         return judge_batch(scan, batch->seq, line_end + (size_t)batch->len,
                            "the check of a batch fails");
+    DCHECK(scan->next <= batch->seq);
     scan->next = batch->seq; /* only now: one that is cut away gives no revision */
     scan->before = SCAN_BATCH;
     scan->batch_end = line_end + (size_t)batch->len;
@@ -261,6 +266,7 @@ static enum scan_verdict enter_batch(struct scan *scan)
 
 static void deliver(struct scan *scan, size_t end, struct scan_unit *unit)
 {
+    CHECK(end > scan->offset && end <= scan->log.len);
     place_args(scan);
     *unit = (struct scan_unit){.revision = scan->next,
                                .offset = scan->offset,
@@ -276,6 +282,7 @@ static void deliver(struct scan *scan, size_t end, struct scan_unit *unit)
 static enum scan_verdict next_of_batch(struct scan *scan, struct scan_unit *unit, bool *found)
 {
     uint64_t behind = scan->batch.seq + scan->batch.ops;
+    CHECK(scan->offset <= scan->batch_end && scan->next <= behind);
     size_t at = scan->offset;
     enum outcome outcome = read_unit(scan, scan->batch_end, &at);
     if (outcome == CUT || outcome == BAD || (outcome == NO_UNIT && at < scan->batch_end))
@@ -330,6 +337,7 @@ static enum scan_verdict next_record(struct scan *scan, struct scan_unit *unit, 
 enum scan_verdict scan_next(struct scan *scan, struct scan_unit *unit)
 {
     bool found = false;
+    DCHECK(scan->offset <= scan->log.len);
     while (scan->end == SCAN_UNIT && !found) {
         enum scan_verdict verdict = scan->batch_end > 0 ? next_of_batch(scan, unit, &found)
                                                         : next_record(scan, unit, &found);

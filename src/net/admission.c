@@ -1,6 +1,7 @@
 /* Counting connections: one number, and one per address in a small hash table. */
 #include "net/admission.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "base/seldom.h"
@@ -142,6 +143,7 @@ static void leave_address(struct net_admission *admission, const struct net_peer
         return;
     struct counted **link = find(admission, peer->address);
     struct counted *counted = *link;
+    CHECK(counted != NULL && counted->connections > 0); /* it was counted as it entered */
     if (--counted->connections > 0)
         return;
     *link = counted->next;
@@ -151,6 +153,7 @@ static void leave_address(struct net_admission *admission, const struct net_peer
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer)
 {
     pthread_mutex_lock(&admission->lock);
+    CHECK(admission->counts.open > 0);
     admission->counts.open--;
     leave_address(admission, peer);
     pthread_mutex_unlock(&admission->lock);

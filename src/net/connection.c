@@ -10,6 +10,7 @@
 #include "net/connection.h"
 
 #include "base/account.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/acceptor.h"
@@ -116,6 +117,7 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 
 static void count_queued(struct net_connection *connection, size_t queued)
 {
+    DCHECK(connection->shared->queued_total >= connection->queued);
     connection->shared->queued_total += queued - connection->queued;
     connection->queued = queued;
 }
@@ -146,6 +148,7 @@ static void flush(struct net_connection *connection);
 static void on_written(uv_write_t *write, int status)
 {
     struct net_connection *connection = write->handle->data;
+    CHECK(connection->writing);
     connection->writing = false;
     if (uv_is_closing(&connection->uv.handle))
         return;
@@ -170,6 +173,7 @@ static const uv_buf_t *buffers_of(const struct iovec *pieces)
 /* Hands the next pieces of what the socket did not take to libuv, which writes them when it can. */
 static void write_unsent(struct net_connection *connection)
 {
+    CHECK(!connection->writing);
     struct iovec pieces[MAX_PIECES];
     size_t count = chain_pieces(&connection->unsent, connection->sent, pieces, MAX_PIECES);
     connection->write_size = 0;
@@ -211,6 +215,8 @@ static bool write_output(struct net_connection *connection)
         connection_close(connection);
         return false;
     }
+    CHECK(chain_length(&connection->unsent) == 0);
+    DCHECK(written < 0 || (size_t)written < chain_length(output));
     connection->unsent = *output;
     connection->sent = (struct chain_cursor){0};
     *output = (struct chain){0};
@@ -235,6 +241,7 @@ static void note_closing(struct net_connection *connection)
 static void end(struct net_connection *connection)
 {
     int descriptor;
+    DCHECK(!connection->lingering && !connection->writing);
     note_closing(connection);
     if (connection->hung_up || uv_fileno(&connection->uv.handle, &descriptor) != 0 ||
         shutdown(descriptor, SHUT_WR) != 0) {
@@ -329,6 +336,7 @@ static bool feed(struct net_connection *connection, struct slice bytes)
     const struct net_protocol *protocol = shared->protocol;
     struct chain *out = connection->writing ? NULL : &shared->output;
     void *session = connection->session;
+    DCHECK(!shared->feeding && chain_length(&shared->output) == 0);
     shared->feeding = true;
     bool alive = connection->placed > 0
                      ? protocol->feed_placed(protocol->user, session, connection->placed, out,
@@ -373,6 +381,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct net_connection *connection = handle->data;
     struct net_shared *shared = connection->shared;
+    CHECK(!connection->waiting); /* else a flush would find it gone */
     shared->protocol->on_close(connection->session);
     net_admission_leave(shared->admission, &connection->peer);
     chain_deinit(&connection->unsent);
@@ -385,6 +394,8 @@ void connection_close(struct net_connection *connection)
         return;
     note_closing(connection);
     count_queued(connection, 0);
+    CHECK(connection->previous != NULL ? connection->previous->next == connection
+                                       : connection->shared->first == connection);
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
     else
@@ -482,6 +493,7 @@ static size_t in_kernel(struct net_connection *connection)
 static size_t on_the_way(struct net_connection *connection)
 {
     size_t left = connection->writing ? uv_stream_get_write_queue_size(&connection->uv.stream) : 0;
+    DCHECK(connection->handed >= connection->written && left <= connection->write_size);
     size_t done = connection->writing ? connection->write_size - left : 0;
     return (size_t)(connection->handed - connection->written) - done + in_kernel(connection);
 }

@@ -2,6 +2,7 @@
 #include "net/loop.h"
 
 #include "base/account.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/acceptor.h"
@@ -236,8 +237,9 @@ void net_loop_free(struct net_loop *loop)
     uv_close((uv_handle_t *)&loop->tick_timer, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
-    if (uv_loop_close(&loop->shared.uv) < 0)
-        abort();
+    int busy = uv_loop_close(&loop->shared.uv);
+    CHECK(busy == 0); /* else a handle would be left that nobody closed */
+    CHECK(loop->shared.first == NULL && loop->shared.queued_total == 0);
     chain_deinit(&loop->shared.output);
     free(loop);
 }

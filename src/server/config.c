@@ -2,6 +2,7 @@
  * stands in options.c. */
 #include "server/config.h"
 
+#include "base/check.h"
 #include "server/options.h"
 
 #include <errno.h>
@@ -209,8 +210,7 @@ static enum config_answer read_command_line(int argc, char **argv, struct readin
 {
     const struct option_row *rows = options_rows();
     struct option options[MAX_ROWS + 1] = {0};
-    if (options_count() > MAX_ROWS)
-        abort();
+    CHECK(options_count() <= MAX_ROWS);
     for (size_t i = 0; i < options_count(); i++)
         options[i] = (struct option){
             .name = rows[i].name, .has_arg = rows[i].argument != NULL, .val = FIRST_CODE + (int)i};
@@ -248,9 +248,9 @@ enum config_answer config_read(int argc, char **argv, struct config *config)
     }
     if (reading.file != NULL && !read_file(&reading))
         return CONFIG_BAD;
-    if (config->listen_count == 0 &&
-        !options_set(OPTION_FIRST_SETTING, config, OPTIONS_DEFAULT_LISTEN, &why))
-        abort();
+    bool is_set = config->listen_count > 0 ||
+                  options_set(OPTION_FIRST_SETTING, config, OPTIONS_DEFAULT_LISTEN, &why);
+    CHECK(is_set); /* a default is valid */
     options_settle(config);
     return CONFIG_RUN;
 }

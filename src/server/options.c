@@ -1,6 +1,7 @@
 /* Settings as rows: most are a number with bounds at some place of struct config. */
 #include "server/options.h"
 
+#include "base/check.h"
 #include "grpc/server.h"
 #include "server/values.h"
 
@@ -275,9 +276,9 @@ void options_settle(struct config *config)
     const char *why;
     if (config->max_client_memory == 0)
         config->max_client_memory = client_memory(config->store.max_memory);
-    if (!config->has_rules && config->journal.durability == JOURNAL_NONE &&
-        !set_rules(config, OPTIONS_DEFAULT_RULES, &why))
-        abort();
+    bool has_rules = config->has_rules || config->journal.durability != JOURNAL_NONE ||
+                     set_rules(config, OPTIONS_DEFAULT_RULES, &why);
+    CHECK(has_rules); /* a default is valid */
 }
 
 static bool set_number(const struct setting *setting, void *member, const char *value,

@@ -1,6 +1,7 @@
 /* Wiring: the loop's connections speak gRPC, and the calls go to the service. */
 #include "server/worker.h"
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine.h"
@@ -166,6 +167,7 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
                           const struct info_source *info)
 {
     struct worker *worker = mem_alloc_zero(sizeof *worker);
+    CHECK(index < config->threads);
     worker->engine = engine;
     engine->told_of_rest = true;
     worker->index = index;
@@ -228,6 +230,7 @@ static void *run(void *user)
 
 int worker_start(struct worker *worker)
 {
+    CHECK(!worker->started);
     int error = pthread_create(&worker->thread, NULL, run, worker);
     worker->started = error == 0;
     return -error;

@@ -6,6 +6,7 @@
 #include "service/encode.h"
 
 #include "base/chain.h"
+#include "base/check.h"
 #include "service/wire.h"
 
 enum {

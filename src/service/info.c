@@ -1,6 +1,7 @@
 /* InfoRequest to sections, and their fields to InfoReply. Knows no section. */
 #include "service/info.h"
 
+#include "base/check.h"
 #include "grpc/server.h"
 #include "service/sentence.h"
 #include "service/wire.h"
@@ -97,11 +98,13 @@ static void put_reply(const struct field *first, struct chain *reply)
         size += wire_head_size(entry_size(field)) + entry_size(field);
     grpc_reply_begin(reply, size);
     uint8_t *out = chain_append(reply, size);
+    const uint8_t *end = out + size;
     for (const struct field *field = first; field != NULL; field = field->next) {
         out = wire_write_head(out, INFO_FIELDS, entry_size(field));
         out = wire_write_bytes(out, ENTRY_KEY, field->name);
         out = wire_write_bytes(out, ENTRY_VALUE, field->value);
     }
+    CHECK(out == end);
 }
 
 enum err info_answer(const struct info_source *source, struct slice message, struct arena *arena,

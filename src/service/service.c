@@ -10,6 +10,7 @@
 #include "service/service.h"
 
 #include "base/chain.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine.h"
@@ -284,6 +285,7 @@ static void let_go(struct request *request)
 
 static void submit(struct request *request)
 {
+    DCHECK(request->call != NULL);
     request->state = REQUEST_PENDING;
     switch (engine_submit(request->service->options.engine, &request->task)) {
     case ENGINE_DONE:
@@ -345,6 +347,7 @@ static size_t drop_cancelled(struct service *service)
         else
             service->batch[count++] = service->batch[i];
     }
+    DCHECK(count <= service->batch_count);
     return count;
 }
 
@@ -431,6 +434,7 @@ static void on_request(void *user, struct grpc_call *call, const void *found, st
         return;
     }
     request->state = REQUEST_BATCHED;
+    CHECK(service->batch_count < MAX_BATCH);
     service->batch[service->batch_count++] = request;
     if (service->batch_count == MAX_BATCH)
         on_batch_end(service);
@@ -443,6 +447,7 @@ static void on_cancel(void *user, struct grpc_call *call)
     switch (request->state) {
     case REQUEST_BATCHED: /* the batch lets it go */
         request->call = NULL;
+        CHECK(service->batch_count < MAX_BATCH);
         return;
     case REQUEST_OFFLOADED: /* finish() does */
         request->call = NULL;
@@ -493,6 +498,7 @@ void service_free(struct service *service)
     struct offload *offload = service->options.offload;
     while (offload != NULL && (job = offload_take(offload, service->options.part)) != NULL)
         finish((struct request *)((char *)job - offsetof(struct request, job)));
+    CHECK(service->batch_count < MAX_BATCH);
     while (service->idle != NULL) {
         struct request *request = service->idle;
         service->idle = request->next;

@@ -4,6 +4,8 @@
  */
 #include "service/wire.h"
 
+#include "base/check.h"
+
 #include <stdalign.h>
 
 /* Repeated fields grow from here. */

@@ -4,6 +4,7 @@
 #include "base/account.h"
 #include "base/arena.h"
 #include "base/blob.h"
+#include "base/check.h"
 #include "store/change.h"
 #include "store/entry.h"
 #include "store/evict.h"
@@ -26,6 +27,7 @@ static apply_function *const functions[OP_COUNT] = {
 
 void apply_op(struct keyspace *space, const struct op *op, struct op_result *result)
 {
+    DCHECK((unsigned)op->kind < OP_COUNT);
     functions[op->kind](space, op, result);
 }
 
@@ -51,6 +53,7 @@ static void note_revision(struct store *store, uint64_t revision)
 
 void apply_roll_back(struct keyspace *space, struct op_result *result)
 {
+    CHECK(space->undo != NULL);
     undo_roll_back(space->undo);
     op_result_release(result);
     *result = (struct op_result){0};
@@ -82,6 +85,7 @@ static struct lookup look_up(struct keyspace *space, uint32_t db, struct slice k
     if (hash == 0)
         hash = store_hash(space->store, key);
     struct shard *shard = shard_of(space->store, hash);
+    DCHECK(db < space->store->databases && hash == store_hash(space->store, key));
     struct lookup at = {
         .shard = shard, .database = &shard->databases[db], .key = key, .hash = hash, .db = db};
     at.entry = dict_find(&at.database->dict, hash, key);
@@ -209,6 +213,7 @@ static void begin_unit(struct keyspace *space)
     space->revision = sink != NULL ? sink->begin(sink) : atomic_fetch_add(&store->revision, 1) + 1;
     if (space->revision > atomic_load_explicit(&store->reserved, memory_order_relaxed))
         store->reserve->wait(store->reserve, space->revision);
+    DCHECK(sink == NULL || space->revision > atomic_load(&store->revision));
 }
 
 uint64_t apply_revision(struct keyspace *space)
@@ -221,6 +226,8 @@ uint64_t apply_revision(struct keyspace *space)
 
 void apply_end(struct keyspace *space)
 {
+    DCHECK(space->undo == NULL || space->undo->newest == NULL); /* it stands or was taken back */
+    DCHECK(!space->wrote || space->revision > 0);
     struct change_sink *sink = space->sink;
     if (space->expired_keys > 0)
         space->expired_in->expired_keys += space->expired_keys;
@@ -255,6 +262,7 @@ static void let_go(struct keyspace *space, const struct lookup *at, struct entry
 void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry)
 {
     apply_revision(space);
+    DCHECK(slice_equal(entry_key(entry), at->key) && entry_version(entry) == space->revision);
     apply_preserve(space, at);
     database_uncount(at->database, at->entry);
     database_count(at->database, entry);
@@ -272,6 +280,7 @@ void apply_put(struct keyspace *space, struct lookup *at, struct entry *entry)
 /* Changes the entry where it is, or as a new object in the same place. */
 static void change_entry(struct lookup *at, struct entry *changed)
 {
+    DCHECK(slice_equal(entry_key(changed), at->key));
     database_count(at->database, changed);
     if (changed != at->entry)
         dict_replace(&at->database->dict, at->hash, at->entry, changed);
@@ -320,6 +329,7 @@ void apply_put_string(struct keyspace *space, struct lookup *at, struct slice va
 
 void apply_restamp(struct keyspace *space, struct lookup *at, int64_t expire_at_ms)
 {
+    DCHECK(at->entry != NULL);
     struct entry_stamp stamp = {.version = apply_revision(space), .expire_at_ms = expire_at_ms};
     apply_preserve(space, at);
     if (space->undo != NULL && !apply_is_own(space, at->entry))
@@ -334,6 +344,7 @@ void apply_remove(struct keyspace *space, struct lookup *at)
     apply_preserve(space, at);
     database_uncount(at->database, at->entry);
     struct entry *former = dict_take(&at->database->dict, at->hash, at->key);
+    CHECK(former != NULL && former == at->entry);
     if (space->undo == NULL)
         removals_note(&at->shard->removals, at->db, at->hash, revision);
     if (space->undo != NULL && !apply_is_own(space, former)) {
@@ -357,6 +368,7 @@ void apply_drop(struct keyspace *space, struct lookup *at)
 void apply_recharge(const struct lookup *at, size_t former)
 {
     size_t memory = list_memory(entry_list(at->entry));
+    DCHECK(entry_expire_at_ms(at->entry) == 0 || at->database->expiring_memory >= former);
     slab_charge(&at->shard->slab, memory);
     slab_refund(&at->shard->slab, former);
     if (entry_expire_at_ms(at->entry) != 0)
@@ -381,6 +393,7 @@ void apply_change_delete(struct keyspace *space, const struct lookup *at)
 void apply_return_bytes(struct keyspace *space, struct slice bytes, struct blob *blob,
                         struct op_value *value)
 {
+    DCHECK(blob == NULL || (bytes.data >= blob->data && bytes.len <= blob->capacity));
     value->found = true;
     value->bytes = blob != NULL ? bytes : arena_copy(space->arena, bytes);
     value->blob = blob != NULL ? blob_retain(blob) : NULL;
@@ -416,6 +429,7 @@ void apply_fail_held(struct keyspace *space, struct op_result *result)
 
 void apply_fail(struct op_result *result, enum err err, const char *why)
 {
+    DCHECK(err != ERR_NONE && why != NULL);
     result->err = err;
     result->why = why;
 }
@@ -481,6 +495,7 @@ bool apply_wants_reply(struct keyspace *space, const struct op *op, struct op_re
 {
     if (op->max_reply == 0)
         return true;
+    DCHECK(!space->wrote || space->undo != NULL); /* on an error nothing has changed */
     size_t size = space->replied + op_reply_size(op->kind, result);
     if (size <= op->max_reply)
         return true;

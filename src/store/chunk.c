@@ -5,6 +5,7 @@
 #include "store/chunk.h"
 
 #include "base/blob.h"
+#include "base/check.h"
 #include "store/entry.h"
 #include "store/heap.h"
 
@@ -53,6 +54,7 @@ struct element element_make(struct slice value)
 
 struct element element_share(struct blob *blob)
 {
+    DCHECK(blob_slice(blob).len >= ENTRY_MIN_BLOB);
     return element_in(blob_retain(blob));
 }
 
@@ -138,6 +140,7 @@ static size_t size_to_grow(size_t size)
  * `capacity` comes from capacity_for(). */
 static struct chunk *new_chunk(size_t capacity, size_t used, enum list_end room)
 {
+    CHECK(capacity <= UINT16_MAX && used <= capacity);
     struct chunk *chunk = heap_take(HEADER + capacity);
     chunk->capacity = (uint16_t)capacity;
     chunk->begin = chunk->end = (uint16_t)(room == LIST_HEAD ? chunk->capacity - used : 0);
@@ -188,6 +191,7 @@ static size_t read_number(const uint8_t *at, struct element *element)
 
 size_t chunk_read(const struct chunk *chunk, size_t position, struct element *element)
 {
+    DCHECK(position >= chunk->begin && position < chunk->end);
     const uint8_t *at = chunk->bytes + position;
     if (at[0] < MARK_TWO) {
         *element = (struct element){.value = slice_make(at + 1, at[0])};
@@ -234,6 +238,7 @@ static inline size_t before(const struct chunk *chunk, size_t position)
 
 size_t chunk_before(const struct chunk *chunk, size_t position)
 {
+    DCHECK(position > chunk->begin && position <= chunk->end);
     return before(chunk, position);
 }
 
@@ -251,6 +256,7 @@ static inline size_t size_before(const struct chunk *chunk, size_t position)
 /* From either end, for the other one would be fetched for nothing. */
 size_t chunk_position(const struct chunk *chunk, size_t index)
 {
+    DCHECK(index <= chunk->count);
     size_t position;
     if (index <= chunk->count / 2u) {
         position = chunk->begin;
@@ -318,6 +324,7 @@ static void slide(struct chunk *chunk, size_t begin)
 /* The same elements in an allocation of that capacity; the old one is gone. */
 static struct chunk *move(struct chunk *chunk, size_t capacity, enum list_end room)
 {
+    DCHECK(capacity >= chunk_used(chunk));
     size_t used = chunk_used(chunk);
     struct chunk *moved = new_chunk(capacity, used, room);
     memcpy(moved->bytes + moved->begin, chunk->bytes + chunk->begin, used);
@@ -362,6 +369,7 @@ bool chunk_takes(const struct chunk *chunk, enum list_end end, size_t size)
 /* Opens a gap of `size` bytes at the position by moving what is before it to the front. */
 static uint8_t *open_before(struct chunk *chunk, size_t position, size_t size)
 {
+    DCHECK(position >= chunk->begin && chunk->begin >= size);
     memmove(chunk->bytes + chunk->begin - size, chunk->bytes + chunk->begin,
             position - chunk->begin);
     chunk->begin = (uint16_t)(chunk->begin - size);
@@ -371,6 +379,7 @@ static uint8_t *open_before(struct chunk *chunk, size_t position, size_t size)
 /* The same by moving what is behind it to the back. */
 static uint8_t *open_behind(struct chunk *chunk, size_t position, size_t size)
 {
+    DCHECK(position <= chunk->end && (size_t)(chunk->capacity - chunk->end) >= size);
     memmove(chunk->bytes + position + size, chunk->bytes + position, chunk->end - position);
     chunk->end = (uint16_t)(chunk->end + size);
     return chunk->bytes + position;
@@ -404,6 +413,7 @@ static size_t size_beside(const struct chunk *chunk, size_t position)
 
 struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct element *element)
 {
+    DCHECK(position >= chunk->begin && position <= chunk->end);
     size_t size = element_size(element);
     enum list_end side = side_to_move(chunk, position, size);
     if (room_at(chunk, side) < size) {
@@ -421,6 +431,7 @@ struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct el
     chunk->count++;
     if (element->blob != NULL)
         chunk->has_blobs = 1;
+    DCHECK_SOUND(chunk_is_sound(chunk), chunk->count);
     return chunk;
 }
 
@@ -430,6 +441,7 @@ size_t chunk_remove(struct chunk *chunk, size_t position)
     size_t follower = chunk_read(chunk, position, &element);
     size_t size = follower - position;
     blob_release(element.blob);
+    CHECK(chunk->count > 0);
     chunk->count--;
     if (position - chunk->begin < chunk->end - follower) {
         memmove(chunk->bytes + chunk->begin + size, chunk->bytes + chunk->begin,
@@ -464,6 +476,7 @@ size_t chunk_free(struct chunk *chunk)
 
 size_t chunk_drop(struct chunk *chunk, enum list_end end, size_t count)
 {
+    CHECK(count <= chunk->count);
     size_t bytes;
     if (end == LIST_HEAD) {
         size_t begin = chunk_position(chunk, count);
@@ -475,6 +488,7 @@ size_t chunk_drop(struct chunk *chunk, enum list_end end, size_t count)
         chunk->end = (uint16_t)kept;
     }
     chunk->count = (uint16_t)(chunk->count - count);
+    DCHECK_SOUND(chunk_is_sound(chunk), chunk->count);
     return bytes;
 }
 
@@ -491,6 +505,7 @@ struct chunk *chunk_fit(struct chunk *chunk, enum list_end end)
 /* Appends what lies from `begin` to `end` in `source`, for which there is room. */
 static void append(struct chunk *chunk, const struct chunk *source, size_t begin, size_t end)
 {
+    CHECK((size_t)(chunk->capacity - chunk->end) >= end - begin);
     chunk->is_mixed |= source->is_mixed;
     if (chunk_used(chunk) > 0 && begin < end &&
         size_before(chunk, chunk->end) != size_behind(source, begin))
@@ -507,17 +522,20 @@ struct chunk *chunk_split(struct chunk *chunk, size_t position, size_t index)
     right->count = (uint16_t)(chunk->count - index);
     chunk->count = (uint16_t)index;
     chunk->end = (uint16_t)position;
+    DCHECK_SOUND(chunk_is_sound(chunk) && chunk_is_sound(right), chunk->count + right->count);
     return right;
 }
 
 struct chunk *chunk_merge(struct chunk *left, struct chunk *right)
 {
+    CHECK(chunk_used(left) + chunk_used(right) <= CHUNK_MAX);
     struct chunk *chunk = chunk_new(chunk_used(left) + chunk_used(right), LIST_TAIL);
     append(chunk, left, left->begin, left->end);
     append(chunk, right, right->begin, right->end);
     chunk->count = (uint16_t)(left->count + right->count);
     give_memory(left);
     give_memory(right);
+    DCHECK_SOUND(chunk_is_sound(chunk), chunk->count);
     return chunk;
 }
 
@@ -532,6 +550,7 @@ struct chunk *chunk_copy(const struct chunk *chunk)
         if (element.blob != NULL)
             blob_retain(element.blob);
     }
+    DCHECK_SOUND(chunk_is_sound(copy), copy->count);
     return copy;
 }
 

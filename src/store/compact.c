@@ -1,6 +1,7 @@
 /* The hand that moves what lies in sparse pages. Refuses to know which pages are sparse. */
 #include "store/compact.h"
 
+#include "base/check.h"
 #include "store/entry.h"
 #include "store/shard.h"
 
@@ -32,6 +33,7 @@ static void move_entry(struct store *store, struct shard *shard, struct dict *di
     struct entry *now = entry_move(&shard->slab, entry, &compacted->moved);
     if (now != entry)
         dict_replace(dict, store_hash(store, entry_key(now)), entry, now);
+    DCHECK(dict_find(dict, store_hash(store, entry_key(now)), entry_key(now)) == now);
     compacted->visited++;
 }
 
@@ -60,6 +62,7 @@ static bool next_database(const struct store *store, struct shard *shard)
 
 struct compacted compact_shard(struct store *store, struct shard *shard)
 {
+    DCHECK(shard->compact_db < store->databases);
     struct compacted compacted = {0};
     if (!slab_is_loose(&shard->slab))
         return compacted;

@@ -2,21 +2,12 @@
  */
 #include "store/dict.h"
 
+#include "base/check.h"
+#include "store/dict_bucket.h"
 #include "store/entry.h"
 #include "store/pages.h"
 #include "store/slab.h"
 
-#ifdef __SSE2__
-#include <immintrin.h>
-#endif
-
-#define SLOTS        9
-#define LINK_SLOT    (SLOTS - 1)
-#define POINTER_SIZE 6
-#define POINTER_MASK (((uint64_t)1 << 48) - 1)
-#define LINKED       0x80
-#define COUNT_MASK   0x0f
-#define BUCKET_SIZE  ((size_t)64)
 #define PAGE_BUCKETS (PAGES_PAGE_SIZE / BUCKET_SIZE)
 /* Of 9 slots, 80.6 % are used before another bucket is added, and 61 % before one is removed. At
  * 75 % a table takes 0.3 bytes more per key, at 85 % 0.3 less but a tenth more searches go on to a
@@ -27,14 +18,6 @@
  * attempt or so. */
 #define RANDOM_SLOTS 16
 #define RANDOM_TRIES 64
-
-struct dict_bucket {
-    uint8_t pointers[SLOTS * POINTER_SIZE];
-    uint8_t tags[SLOTS];
-    uint8_t meta;
-};
-
-_Static_assert(sizeof(struct dict_bucket) == BUCKET_SIZE, "a bucket is a cache line");
 
 struct dict_directory {
     struct dict_directory *former; /* the smaller one that this one replaced */
@@ -50,73 +33,20 @@ struct place {
 
 /* ---- buckets ---- */
 
-static unsigned count_of(const struct dict_bucket *bucket)
-{
-    return bucket->meta & COUNT_MASK;
-}
-
-static void *load_pointer(const struct dict_bucket *bucket, unsigned slot)
-{
-    uint64_t address;
-    memcpy(&address, (const uint8_t *)bucket + (size_t)slot * POINTER_SIZE, sizeof address);
-    return (void *)(uintptr_t)(address & POINTER_MASK);
-}
-
-static void store_pointer(struct dict_bucket *bucket, unsigned slot, const void *pointer)
-{
-    uint64_t address = (uintptr_t)pointer;
-    memcpy(bucket->pointers + (size_t)slot * POINTER_SIZE, &address, POINTER_SIZE);
-}
-
-static struct dict_bucket *next_of(const struct dict_bucket *bucket)
-{
-    return bucket->meta & LINKED ? load_pointer(bucket, LINK_SLOT) : NULL;
-}
-
-static uint8_t tag_of(uint64_t hash)
-{
-    return (uint8_t)(hash >> 48);
-}
-
-#ifdef __SSE2__
-/* A bit for each slot that may have that tag, and perhaps more above. The last quarter of a bucket
- * is compared at once: six bytes of pointers, the tags, and `meta`. */
-static unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
-{
-    const size_t last = BUCKET_SIZE - sizeof(__m128i);
-    __m128i bytes =
-        _mm_loadu_si128((const __m128i_u *)(const void *)((const uint8_t *)bucket + last));
-    __m128i equal = _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)tag));
-    return (unsigned)_mm_movemask_epi8(equal) >> (offsetof(struct dict_bucket, tags) - last);
-}
-#else
-/* A bit for each slot with that tag. The tags of slots 0 to 7 are compared at once: a byte of `low`
- * has its highest bit set unless the tags are equal in the other seven. */
-static unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
-{
-    const uint64_t ones = 0x0101010101010101u, sevens = 0x7f * ones;
-    uint64_t tags;
-    memcpy(&tags, bucket->tags, sizeof tags);
-    uint64_t differs = tags ^ tag * ones;
-    uint64_t low = (differs & sevens) + sevens;
-    uint64_t equal = ~(low | differs | sevens);
-    /* Gathers the highest bits of the eight bytes. */
-    unsigned found = (unsigned)((equal >> 7) * 0x0102040810204080u >> 56);
-    return found | (unsigned)(bucket->tags[8] == tag) << 8;
-}
-#endif
-
-/* A bit for each slot with that tag. */
-static unsigned match(const struct dict_bucket *bucket, uint8_t tag)
-{
-    return match_tags(bucket, tag) & ((1u << count_of(bucket)) - 1);
-}
-
 static struct dict_bucket *last_of(struct dict_bucket *bucket)
 {
     while (bucket->meta & LINKED)
         bucket = next_of(bucket);
     return bucket;
+}
+
+/* Invariant 2 for a chain, and from there on. */
+static bool is_sound_chain(const struct dict_bucket *bucket)
+{
+    for (; bucket->meta & LINKED; bucket = next_of(bucket))
+        if (count_of(bucket) != LINK_SLOT || count_of(next_of(bucket)) < 2)
+            return false;
+    return count_of(bucket) <= SLOTS;
 }
 
 static void copy_slot(struct dict_bucket *to, unsigned to_slot, const struct dict_bucket *from,
@@ -130,6 +60,7 @@ static void copy_slot(struct dict_bucket *to, unsigned to_slot, const struct dic
 static struct dict_bucket *append(struct dict *dict, struct dict_bucket *last, uint8_t tag,
                                   const struct entry *entry)
 {
+    DCHECK(!(last->meta & LINKED));
     if (count_of(last) == SLOTS) {
         struct dict_bucket *more = slab_alloc(dict->slab, sizeof *more);
         copy_slot(more, 0, last, LINK_SLOT);
@@ -185,8 +116,10 @@ static size_t index_of(uint64_t hash, size_t buckets)
 
 static struct dict_bucket *bucket_at(const struct dict *dict, size_t index)
 {
+    DCHECK(index / PAGE_BUCKETS < directory_of(dict)->capacity);
     struct dict_bucket *page = atomic_load_explicit(
         &directory_of(dict)->pages[index / PAGE_BUCKETS], memory_order_relaxed);
+    DCHECK(page != NULL);
     return page + index % PAGE_BUCKETS;
 }
 
@@ -266,6 +199,7 @@ static void give_room(struct dict *dict, struct dict_bucket *buckets, size_t roo
  * just that many; both numbers are at most PAGE_BUCKETS. */
 static void fit_first_page(struct dict *dict, size_t before, size_t after)
 {
+    DCHECK(before <= PAGE_BUCKETS && after <= PAGE_BUCKETS);
     size_t room = first_room(before), wanted = first_room(after);
     if (room == wanted)
         return;
@@ -282,6 +216,7 @@ static void fit_first_page(struct dict *dict, size_t before, size_t after)
  * first page may have moved. */
 static struct dict_bucket *add_bucket(struct dict *dict, size_t index)
 {
+    DCHECK(index == buckets_of(dict));
     const struct dict_directory *directory = directory_of(dict);
     size_t page = index / PAGE_BUCKETS;
     if (directory == NULL || page == directory->capacity)
@@ -338,6 +273,7 @@ static void clear_chain(struct dict *dict, struct dict_bucket *home)
         next = next_of(bucket);
         for (unsigned slot = 0; slot < count_of(bucket); slot++)
             entry_free(dict->slab, load_pointer(bucket, slot));
+        CHECK(dict->count >= count_of(bucket));
         dict->count -= count_of(bucket);
         if (bucket != home)
             free_overflow(dict, bucket);
@@ -375,6 +311,7 @@ void dict_take_all(struct dict *dict, struct dict *taken)
 
 void dict_give_back(struct dict *dict, struct dict *taken)
 {
+    CHECK(taken->count == 0 && buckets_of(taken) == 0);
     for (struct dict_directory *at = directory_of(taken), *former; at != NULL; at = former) {
         former = at->former;
         at->former = dict->spares;
@@ -394,6 +331,7 @@ static void free_directories(struct dict *dict, struct dict_directory *directory
 void dict_deinit(struct dict *dict)
 {
     dict_clear(dict);
+    CHECK(dict->count == 0 && dict->overflows == 0);
     free_directories(dict, directory_of(dict));
     free_directories(dict, dict->spares);
     dict_init(dict, dict->slab, dict->hasher);
@@ -530,11 +468,13 @@ static void split(struct dict *dict)
             free_overflow(dict, bucket);
     }
     set_buckets(dict, index + 1);
+    DCHECK(is_sound_chain(home) && is_sound_chain(bucket_at(dict, index)));
 }
 
 /* Removes the last bucket: what it holds goes back to where it was before the split. */
 static void merge(struct dict *dict)
 {
+    DCHECK(buckets_of(dict) > 1);
     size_t index = buckets_of(dict) - 1;
     struct dict_bucket *home = bucket_at(dict, index);
     struct dict_bucket *last = last_of(bucket_at(dict, index - highest_bit(index)));
@@ -584,8 +524,11 @@ void dict_add(struct dict *dict, uint64_t hash, struct entry *entry)
         set_buckets(dict, 1);
     }
     append(dict, last_of(home_of(dict, hash)), tag_of(hash), entry);
+    DCHECK(is_sound_chain(home_of(dict, hash)));
     dict->count++;
     grow(dict);
+    DCHECK(dict->count * 4 <= buckets_of(dict) * GROW_ABOVE);
+    DCHECK_SOUND(dict_is_sound(dict), dict->count + buckets_of(dict));
 }
 
 void dict_reserve(struct dict *dict, size_t entries)
@@ -612,6 +555,7 @@ void dict_replace(struct dict *dict, uint64_t hash, const struct entry *former, 
             return;
         }
     }
+    CHECK_NEVER("the former entry is in the chain of its hash");
 }
 
 /* Fills the slot, whose entry is gone, with the last one of the chain. */
@@ -622,6 +566,7 @@ static void close_gap(struct dict *dict, struct dict_bucket *home, struct place 
         before = last;
         last = next_of(last);
     }
+    DCHECK(count_of(last) > 0 && gap.slot < count_of(gap.bucket));
     copy_slot(gap.bucket, gap.slot, last, count_of(last) - 1);
     last->meta--;
     if (before == NULL || count_of(last) > 1)
@@ -638,8 +583,10 @@ struct entry *dict_take(struct dict *dict, uint64_t hash, struct slice key)
         return NULL;
     struct entry *entry = load_pointer(place.bucket, place.slot);
     close_gap(dict, home_of(dict, hash), place);
+    DCHECK(is_sound_chain(home_of(dict, hash)));
     dict->count--;
     shrink(dict);
+    DCHECK_SOUND(dict_is_sound(dict), dict->count + buckets_of(dict));
     return entry;
 }
 
@@ -772,6 +719,7 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
         for (unsigned slot = 0; slot < count_of(bucket); slot++)
             on_entry(context, load_pointer(bucket, slot));
     }
+    DCHECK((next & 0xffff) == 0 && buckets_of(dict) == buckets);
     return next;
 }
 

@@ -138,6 +138,10 @@ size_t dict_move_links(struct dict *dict, uint64_t cursor);
  * (or the scan is done), and reports it, once or, seldom, twice, if it is not. */
 uint64_t dict_scan_position(uint64_t hash);
 
+/* For assertions (dict_sound.c): true if invariant 1 and the counters hold, and no key is there
+ * twice. Hashes all keys. */
+bool dict_is_sound(const struct dict *dict);
+
 /* Bytes that the table takes, without the entries. */
 size_t dict_memory(const struct dict *dict);
 

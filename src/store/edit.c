@@ -2,6 +2,7 @@
 #include "store/edit.h"
 
 #include "base/blob.h"
+#include "base/check.h"
 #include "store/entry.h"
 #include "store/shard.h"
 #include "store/undo_list.h"
@@ -13,6 +14,7 @@ struct edit edit_begin(struct keyspace *space, struct lookup *at)
         apply_put(space, at, entry_new_list(&at->shard->slab, at->key, list_new(), stamp));
     }
     apply_preserve(space, at);
+    CHECK(entry_type(at->entry) == ENTRY_LIST);
     struct list *list = entry_list(at->entry);
     return (struct edit){.space = space, .at = at, .list = list, .memory = list_memory(list)};
 }
@@ -49,6 +51,7 @@ void edit_push_value(struct edit *edit, enum list_end end, const struct op_value
  * undo, together with it. */
 void edit_drop(struct edit *edit, enum list_end end, size_t count)
 {
+    DCHECK(!edit->is_dropped && count <= list_length(edit->list));
     struct undo *undo = edit->space->undo;
     if (count == list_length(edit->list))
         edit->is_dropped = true;
@@ -62,6 +65,7 @@ void edit_trim(struct edit *edit, size_t first, size_t count)
         edit->is_dropped = true;
         return;
     }
+    DCHECK(first + count <= list_length(edit->list));
     edit_drop(edit, LIST_TAIL, list_length(edit->list) - first - count);
     edit_drop(edit, LIST_HEAD, first);
 }
@@ -101,6 +105,7 @@ bool edit_remove_here(struct edit *edit, struct list_cursor *cursor, enum list_e
 uint64_t edit_end(struct edit *edit, int64_t expire_at_ms)
 {
     struct lookup *at = edit->at;
+    CHECK(entry_list(at->entry) == edit->list); /* nobody else has changed it meanwhile */
     apply_recharge(at, edit->memory);
     if (edit->is_dropped || list_length(edit->list) == 0) {
         apply_remove(edit->space, at);
@@ -112,5 +117,6 @@ uint64_t edit_end(struct edit *edit, int64_t expire_at_ms)
     uint64_t revision = apply_revision(edit->space);
     if (entry_version(at->entry) != revision || expire_at_ms != present)
         apply_restamp(edit->space, at, expire_at_ms);
+    DCHECK(entry_version(at->entry) == revision && entry_expire_at_ms(at->entry) == expire_at_ms);
     return revision;
 }

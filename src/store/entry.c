@@ -2,6 +2,7 @@
 #include "store/entry.h"
 
 #include "base/blob.h"
+#include "base/check.h"
 #include "store/list.h"
 #include "store/slab.h"
 
@@ -20,6 +21,7 @@ struct shape {
 static struct shape make_shape(unsigned kind, size_t key_length, size_t value_length,
                                struct entry_stamp stamp)
 {
+    DCHECK(key_length < 1u << 17 && stamp.expire_at_ms >= 0);
     struct shape shape = {.flags = kind, .key_length = key_length, .value_length = value_length};
     if (stamp.expire_at_ms != 0)
         shape.flags |= ENTRY_EXPIRES;
@@ -87,6 +89,10 @@ static void write_head(struct entry *entry, const struct shape *shape, struct en
               shape->key_length >> 8 | (uint64_t)stamp.expire_at_ms >> 48 << ENTRY_KEY_SHIFT, 3);
     if (shape->flags & ENTRY_LONG_VALUE)
         store(bytes + entry_value_length_at(shape->flags), shape->value_length >> 8, 1);
+    DCHECK(entry_key_length(entry) == shape->key_length);
+    DCHECK(value_length_of(entry) == shape->value_length);
+    DCHECK(entry_version(entry) == stamp.version);
+    DCHECK(entry_expire_at_ms(entry) == stamp.expire_at_ms);
 }
 
 static uint8_t *value_at(struct entry *entry, const struct shape *shape)
@@ -121,10 +127,12 @@ static struct shape shape_of_string(size_t key_length, size_t length, struct ent
 static void write_blob(struct slab *slab, struct entry *entry, const struct shape *shape,
                        struct blob *blob, size_t length)
 {
+    CHECK(length >= ENTRY_MIN_BLOB && length <= blob->capacity);
     slab_charge(slab, blob_memory(blob));
     slab->reserve += blob->capacity - length;
     memcpy(value_at(entry, shape), &blob, sizeof blob);
     store(value_at(entry, shape) + sizeof blob, length, ENTRY_BLOB_VALUE - sizeof blob);
+    DCHECK(entry_blob(entry) == blob && slab->reserve <= slab_heap(slab));
 }
 
 static void write_string(struct slab *slab, struct entry *entry, const struct shape *shape,
@@ -243,6 +251,7 @@ struct entry *entry_new_spliced(struct slab *slab, const struct entry *former,
 {
     struct slice key = entry_key(former), string = entry_string(former);
     size_t length = spliced_length(string, splice);
+    CHECK(entry_type(former) == ENTRY_STRING && length <= ENTRY_MAX_VALUE);
     struct shape shape = shape_of_string(key.len, length, stamp);
     struct entry *entry = new_entry(slab, key, &shape, stamp);
     if (length < ENTRY_MIN_BLOB)
@@ -300,6 +309,7 @@ static void release_value(struct slab *slab, struct entry *entry)
 {
     struct blob *blob = entry_blob(entry);
     if (blob != NULL) {
+        DCHECK(slab->reserve >= entry_reserve(entry));
         slab->reserve -= entry_reserve(entry);
         slab_refund(slab, blob_memory(blob));
         blob_release(blob);
@@ -402,6 +412,7 @@ struct entry *entry_restamp(struct slab *slab, struct entry *entry, struct entry
         make_shape(former.flags & ENTRY_KIND, former.key_length, former.value_length, stamp);
     shape.flags |= entry_mark(entry);
     entry = reshape(slab, entry, &shape, shape.key_length + shape.value_length);
+    DCHECK(shape.value_length == former.value_length);
     write_head(entry, &shape, stamp);
     return entry;
 }
@@ -410,6 +421,7 @@ struct list *entry_take_list(struct slab *slab, struct entry *entry)
 {
     struct shape shape = shape_of(entry);
     struct list *list = entry_list(entry), *none = NULL;
+    CHECK(entry_type(entry) == ENTRY_LIST && list != NULL);
     slab_refund(slab, list_memory(list));
     write_value(entry, &shape, &none);
     return list;
@@ -418,6 +430,7 @@ struct list *entry_take_list(struct slab *slab, struct entry *entry)
 void entry_give_list(struct slab *slab, struct entry *entry, struct list *list)
 {
     struct shape shape = shape_of(entry);
+    CHECK(entry_type(entry) == ENTRY_LIST && entry_list(entry) == NULL);
     slab_charge(slab, list_memory(list));
     write_value(entry, &shape, &list);
 }
@@ -438,6 +451,7 @@ size_t entry_memory(const struct entry *entry)
 
 struct slice entry_string(const struct entry *entry)
 {
+    DCHECK(entry_type(entry) == ENTRY_STRING);
     const uint8_t *value = entry_value(entry);
     const struct blob *blob = entry_blob(entry);
     if (blob == NULL)

@@ -1,6 +1,7 @@
 /* Choosing and removing keys when memory is short. Knows neither operations nor the limit. */
 #include "store/evict.h"
 
+#include "base/check.h"
 #include "store/apply.h"
 #include "store/change.h"
 #include "store/flush.h"
@@ -76,6 +77,7 @@ static enum usage_kind kind_of(unsigned mark)
 void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry,
                           uint64_t hash)
 {
+    DCHECK(mutex_is_held(&shard->lock) && entry_mark(entry) != ENTRY_VISITED);
     if (shard->usage->is_counting) {
         uint64_t revision = atomic_load_explicit(&store->revision, memory_order_relaxed);
         uint64_t passed = passed_at(shard, hash, revision);
@@ -88,6 +90,7 @@ void evict_note_first_use(struct store *store, struct shard *shard, struct entry
 /* The use that is to be expected; the hand has passed the entry. */
 static double pass(struct search *search, struct entry *entry)
 {
+    DCHECK(search->shard->usage->is_counting);
     struct usage *usage = search->shard->usage;
     if (entry_mark(entry) == ENTRY_VISITED)
         entry_set_mark(entry, ENTRY_PROVEN);
@@ -149,6 +152,7 @@ static void consider(void *context, struct entry *entry)
     search->score = score;
     search->best = (struct candidate){
         .shard = search->shard, .entry = entry, .hash = hash, .db = search->shard->hand};
+    DCHECK(search->best.shard == search->shard && search->ties > 0);
 }
 
 /* ---- the hand ---- */
@@ -175,6 +179,7 @@ static bool next_stride(const struct store *store, struct shard *shard)
     }
     size_t entries = store->databases > WINDOW ? store->databases : WINDOW;
     uint64_t width = HAND_END / (1 + count_entries(store, shard) / entries);
+    DCHECK(width > 0); /* else the hand would stand still */
     shard->stride = shard->stride < HAND_END - width ? shard->stride + width : HAND_END;
     return false;
 }
@@ -238,6 +243,7 @@ static bool move_hand(struct search *search)
 
 static void evict(struct store *store, const struct candidate *victim)
 {
+    CHECK(victim->entry != NULL && mutex_is_held(&victim->shard->lock));
     struct shard *shard = victim->shard;
     struct slice key = entry_key(victim->entry);
     struct keyspace space = {.store = store, .sink = store->sink, .quick = true};
@@ -247,6 +253,8 @@ static void evict(struct store *store, const struct candidate *victim)
                         .key = key,
                         .hash = victim->hash != 0 ? victim->hash : store_hash(store, key),
                         .db = victim->db};
+    DCHECK(at.hash == store_hash(store, key));
+    DCHECK(!evict_goes_by_deadline(store->policy) || entry_expire_at_ms(victim->entry) != 0);
     if (store->note_visits)
         usage_remember(shard->usage, at.hash);
     apply_drop(&space, &at);
@@ -315,6 +323,7 @@ enum turn {
  */
 static void leave(struct search *search)
 {
+    CHECK(search->best.entry != NULL && search->best.shard == search->shard);
     struct candidate *best = &search->best;
     if (best->hash == 0)
         best->hash = store_hash(search->store, entry_key(best->entry));
@@ -326,6 +335,7 @@ static enum turn turn(struct search *search, struct shard *shard)
 {
     struct store *store = search->store;
     enum turn turn = TURN_OVER;
+    DCHECK(search->best.entry == NULL); /* the former shard was left */
     search->shard = shard;
     if (!lock_on_terms(shard, search->terms))
         return TURN_OVER;
@@ -384,6 +394,7 @@ static enum turn search_all(struct search *search)
 
 bool evict_one(struct store *store, struct evict_terms *terms)
 {
+    DCHECK(store->policy != STORE_NOEVICTION);
     for (;;) {
         struct search search = {.store = store,
                                 .terms = terms,
@@ -409,6 +420,7 @@ void evict_init(struct store *store, struct shard *shard)
     size_t ghosts = store->max_memory / GHOST_SHARE / store->shard_count;
     shard->usage = usage_new(ghosts > GHOSTS_LEAST ? ghosts : GHOSTS_LEAST);
     slab_charge(&shard->slab, usage_memory(shard->usage));
+    DCHECK(usage_memory(shard->usage) <= slab_heap(&shard->slab));
 }
 
 size_t evict_memory(const struct shard *shard)

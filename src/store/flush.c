@@ -1,6 +1,7 @@
 /* FlushDb: putting the parts of a database aside, and freeing them by and by. */
 #include "store/flush.h"
 
+#include "base/check.h"
 #include "store/apply.h"
 #include "store/shard.h"
 
@@ -17,6 +18,7 @@ struct flush_garbage {
 /* Keys removed. */
 static size_t flush_shard(struct keyspace *space, struct shard *shard, uint32_t db)
 {
+    DCHECK(mutex_is_held(&shard->lock));
     struct database *database = &shard->databases[db];
     size_t count = database->dict.count;
     apply_see(space, shard->removed);
@@ -32,6 +34,7 @@ static size_t flush_shard(struct keyspace *space, struct shard *shard, uint32_t 
     };
     database->saved = true; /* what comes now is too new */
     dict_take_all(&database->dict, &garbage->dict);
+    CHECK(database->dict.count == 0 && garbage->dict.count == count);
     shard->garbage = garbage;
     atomic_store_explicit(&shard->has_garbage, true, memory_order_relaxed);
     shard->removed = apply_revision(space);
@@ -68,6 +71,7 @@ size_t flush_collect(struct shard *shard, size_t max_entries)
         struct flush_garbage **link = find(shard, false), *garbage = *link;
         if (garbage == NULL)
             break;
+        DCHECK(!garbage->is_unsaved);
         count += dict_clear_some(&garbage->dict, max_entries - count);
         if (garbage->dict.count > 0)
             break;

@@ -1,6 +1,7 @@
 /* Objects in pages and spans, which stripes share. Refuses to know what they are. */
 #include "store/heap.h"
 
+#include "base/check.h"
 #include "base/runs.h"
 #include "store/cells.h"
 #include "store/pages.h"
@@ -81,6 +82,7 @@ size_t heap_round(size_t size)
     if (rounded != 0)
         return rounded;
     rounded = find_rounded(units * CELLS_UNIT);
+    CHECK(rounded >= size && rounded <= UINT16_MAX);
     atomic_store_explicit(&known[units], (unsigned short)rounded, memory_order_relaxed);
     return rounded;
 }
@@ -110,6 +112,7 @@ static struct stripe *stripe_of_page(const struct pool *pool, const struct cells
 static void count(atomic_size_t *counter, ptrdiff_t change)
 {
     size_t now = atomic_load_explicit(counter, memory_order_relaxed) + (size_t)change;
+    DCHECK(now < SIZE_MAX / 2);
     atomic_store_explicit(counter, now, memory_order_relaxed);
 }
 
@@ -125,6 +128,7 @@ static void count_open(struct stripe *stripe, bool was_open, struct cells *const
 static void open_page(struct pool *pool, unsigned number, struct cells **ring, size_t rounded)
 {
     cells_open(ring, pages_take(&pool->pages), pool->page_size, rounded);
+    DCHECK(number < pool->count);
     (*ring)->owner = (uint16_t)number;
     count(&pool->stripes[number].held, (ptrdiff_t)pool->page_size);
 }
@@ -155,6 +159,7 @@ static bool give_to_page(struct stripe *stripe, struct cells *page, void *object
     count_open(stripe, was_open, ring);
     if (is_empty)
         count(&stripe->held, -(ptrdiff_t)page_size);
+    DCHECK(stripe->used <= stripe->held);
     return is_empty;
 }
 
@@ -179,6 +184,7 @@ static void *take_page(void)
 
 static void give_page(void *page)
 {
+    CHECK((uintptr_t)page % PAGES_PAGE_SIZE == 0);
     atomic_fetch_sub_explicit(&whole_pages, PAGES_PAGE_SIZE, memory_order_relaxed);
     CELLS_SHOW(page, PAGES_PAGE_SIZE);
     pages_give(&of_pages.pages, page);
@@ -186,19 +192,28 @@ static void give_page(void *page)
 
 void *heap_take(size_t size)
 {
+    DCHECK(size > 0);
     if (size > HEAP_LARGEST)
         return runs_take(heap_round(size));
     return is_page(size) ? take_page() : take_cell(pool_of(size), heap_round(size));
 }
 
+/* Invariant 1: true if the object was taken for a size that is the same. */
+static bool has_size(const struct pool *pool, void *object, size_t size)
+{
+    return cells_of(object, pool->page_size)->size * CELLS_UNIT == heap_round(size);
+}
+
 void heap_give(void *object, size_t size)
 {
-    if (size > HEAP_LARGEST)
+    if (size > HEAP_LARGEST) {
         runs_give(object, size);
-    else if (is_page(size))
+    } else if (is_page(size)) {
         give_page(object);
-    else
+    } else {
+        CHECK(has_size(pool_of(size), object, size));
         give_cell(pool_of(size), object);
+    }
 }
 
 void *heap_resize(void *object, size_t old_size, size_t new_size)
@@ -263,6 +278,7 @@ void *heap_move(void *object, size_t size)
     void *moved = take_elsewhere(pool_of(size), object);
     if (moved == NULL)
         return NULL;
+    CHECK(has_size(pool_of(size), moved, size));
     memcpy(moved, object, size);
     heap_give(object, size);
     return moved;

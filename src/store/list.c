@@ -5,9 +5,8 @@
 #include "store/list.h"
 
 #include "base/blob.h"
+#include "base/check.h"
 #include "store/heap.h"
-
-#include <stdlib.h>
 
 /* From this many chunks on, one that is not full is little beside the others: the ends get their
  * full size at once and keep it. */
@@ -101,6 +100,7 @@ static void locate_end(const struct list *list, enum list_end end, struct place 
 /* The chunk with the element at `index`, below the length. */
 static void locate(const struct list *list, size_t index, struct place *place)
 {
+    DCHECK(index < list_length(list));
     if (index < list->head->count) {
         locate_end(list, LIST_HEAD, place);
     } else if (index >= list->body->length - list->body->tail->count) {
@@ -109,6 +109,7 @@ static void locate(const struct list *list, size_t index, struct place *place)
         size_t rest = index - list->head->count;
         place->chunk = spine_find(&list->body->spine, &rest, &place->path);
         place->base = index - rest;
+        DCHECK(rest < place->chunk->count);
         place->is_head = place->is_tail = false;
     }
 }
@@ -227,6 +228,7 @@ static bool merge_with_next(struct list *list, struct place *place)
     struct spine *spine = &list->body->spine;
     struct spine_path path = place->path;
     struct chunk *next = spine_next(spine, &path);
+    CHECK(next != NULL);
     if (chunk_used(place->chunk) + chunk_used(next) > MERGE_MAX)
         return false;
     size_t footprint = chunk_footprint(place->chunk) + chunk_footprint(next);
@@ -308,6 +310,7 @@ static void push(struct list *list, enum list_end end, const struct element *ele
         list->bytes += element_blob_bytes(element);
     if (is_new && list->body != NULL)
         mend_former_end(list, end);
+    DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
 void list_push(struct list *list, enum list_end end, struct slice value)
@@ -324,6 +327,7 @@ void list_push_blob(struct list *list, enum list_end end, struct blob *blob)
 
 void list_drop(struct list *list, enum list_end end, size_t count)
 {
+    CHECK(count <= list_length(list));
     struct place place;
     while (count > 0 && count >= chunk_at_end(list, end)->count) {
         count -= chunk_at_end(list, end)->count;
@@ -338,6 +342,7 @@ void list_drop(struct list *list, enum list_end end, size_t count)
         locate_end(list, end, &place);
         fit(list, &place);
     }
+    DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
 /* Puts the element into the chunk at the place, before its element `index`. */
@@ -416,10 +421,12 @@ static void insert_inside(struct list *list, size_t index, const struct element 
     if (index + 1 < list_length(list))
         mend(list, index + 1);
     mend(list, index);
+    DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
 static void insert(struct list *list, size_t index, const struct element *element)
 {
+    CHECK(index <= list_length(list));
     if (index == 0)
         push(list, LIST_HEAD, element);
     else if (index == list_length(list))
@@ -474,6 +481,7 @@ static bool remove_at(struct list *list, struct place *place, size_t *position)
     bool holds = settle(list, place);
     if (holds)
         *position = place->chunk->begin + offset;
+    DCHECK_SOUND(list_is_sound(list), list_length(list));
     return holds;
 }
 
@@ -503,6 +511,7 @@ static void replace(struct list *list, size_t index, const struct element *eleme
     position = chunk_remove(chunk, position);
     put_back(list, &place, footprint, chunk_insert(chunk, position, element));
     settle(list, &place);
+    DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
 void list_replace(struct list *list, size_t index, struct slice value)
@@ -531,6 +540,7 @@ struct list *list_copy(const struct list *list)
         blob_bytes -= chunk_footprint(cursor.chunk);
     }
     copy->bytes += blob_bytes;
+    DCHECK(list_length(copy) == list_length(list));
     return copy;
 }
 
@@ -639,6 +649,7 @@ bool list_next(struct list_cursor *cursor)
     }
     cursor->index++;
     cursor->position = cursor->behind;
+    DCHECK(cursor->index < list_length(cursor->list));
     read_here(cursor);
     return true;
 }
@@ -657,6 +668,7 @@ bool list_previous(struct list_cursor *cursor)
     }
     cursor->index--;
     cursor->position = chunk_before(cursor->chunk, cursor->position);
+    DCHECK(cursor->index < list_length(cursor->list));
     read_here(cursor);
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/blob.h"
+#include "base/check.h"
 #include "store/entry.h"
 
 /* Bytes that are copied in one step, as apply_may_spend() counts. */
@@ -94,6 +95,8 @@ static bool forget_elements(struct op_result *result)
 bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
                       const char *too_large, struct op_result *result)
 {
+    DCHECK(part->count <= list_length(part->list) &&
+           (part->count == 0 || part->first < list_length(part->list)));
     /* An empty element takes some, too. */
     if (part->count > most / op_answer_size(0)) {
         apply_fail(result, ERR_TOO_LARGE, too_large);
@@ -126,6 +129,7 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
 void list_answer_value(struct keyspace *space, const struct list *list, size_t index,
                        struct op_value *value)
 {
+    DCHECK(index < list_length(list));
     struct list_cursor cursor;
     if (list_seek(list, &cursor, index))
         apply_return_bytes(space, list_cursor_value(&cursor), cursor.blob, value);

@@ -1,5 +1,6 @@
 /* The operations on single elements of lists: LIndex, LSet, LInsert, LRem, LPos. */
 #include "base/arena.h"
+#include "base/check.h"
 #include "store/edit.h"
 #include "store/entry.h"
 #include "store/list_answer.h"
@@ -159,6 +160,7 @@ static bool add_position(struct positions *positions, size_t index)
             memcpy(indexes, result->indexes, result->index_count * sizeof *indexes);
         result->indexes = indexes;
     }
+    DCHECK(result->index_count < positions->capacity);
     result->indexes[result->index_count++] = (int64_t)index;
     return true;
 }

@@ -1,4 +1,5 @@
 /* The operations on ranges of lists: LRange, LTrim. */
+#include "base/check.h"
 #include "store/edit.h"
 #include "store/entry.h"
 #include "store/list_answer.h"

@@ -1,6 +1,7 @@
 /* Finding and taking an operation's locks. Knows of operations only where their keys are. */
 #include "store/lock.h"
 
+#include "base/check.h"
 #include "store/shard.h"
 
 _Static_assert(LOCK_WORDS *LOCK_WORD == SHARDS_MOST, "a set has a bit for each shard");
@@ -89,6 +90,7 @@ struct shard *lock_next(struct store *store, struct lock_set *rest)
             continue;
         size_t bit = (size_t)__builtin_ctzll(rest->bits[word]);
         rest->bits[word] &= rest->bits[word] - 1;
+        DCHECK(word * LOCK_WORD + bit < store->shard_count);
         return &store->shards[word * LOCK_WORD + bit];
     }
     return NULL;

@@ -1,5 +1,6 @@
 /* Rename and Copy: the value of a key, with its deadline, comes to be another key's too, or
  * instead. */
+#include "base/check.h"
 #include "store/apply.h"
 
 #include "store/entry.h"
@@ -67,6 +68,7 @@ static void move_list_back(struct undo_edit *edit, const struct lookup *to)
 {
     const struct lookup *from = &((struct moved_list *)edit)->from;
     struct entry *source = dict_find(&from->database->dict, from->hash, from->key);
+    CHECK(source != NULL && entry_list(source) == NULL); /* it waits for its list */
     entry_give_list(&from->shard->slab, source, take_list(to));
     if (entry_expire_at_ms(source) != 0)
         from->database->expiring_memory += list_memory(entry_list(source));
@@ -82,6 +84,7 @@ static void note_moved_list(struct undo *undo, const struct lookup *from, const 
 /* The value goes over; `from` holds a key without use afterwards. */
 static void move_value(struct keyspace *space, struct lookup *from, struct lookup *to)
 {
+    DCHECK(from->entry != NULL && from->entry != to->entry);
     struct slab *slab = &to->shard->slab;
     struct entry_stamp stamp = {.version = apply_revision(space),
                                 .expire_at_ms = entry_expire_at_ms(from->entry)};

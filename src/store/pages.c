@@ -1,6 +1,8 @@
 /* Regions of pages with a bit per free page. Refuses to know what lies in a page. */
 #include "store/pages.h"
 
+#include "base/check.h"
+
 #include <stdint.h>
 #include <sys/mman.h>
 
@@ -69,6 +71,19 @@ static void unlink_from(struct pages_list *list, struct pages_region *region)
         list->last = region->prev;
 }
 
+/* True if the bits and the counters say the same. */
+static bool is_sound(const struct pages_region *region)
+{
+    size_t idle = 0, purged = 0;
+    for (size_t i = 0; i < WORDS; i++) {
+        idle += (size_t)__builtin_popcountll(region->idle[i]);
+        purged += (size_t)__builtin_popcountll(region->purged[i]);
+        if ((region->idle[i] & region->purged[i]) != 0)
+            return false;
+    }
+    return idle == region->idle_count && idle + purged == region->free_count;
+}
+
 /* The list that invariant 2 asks for; NULL = none. */
 static struct pages_list *list_of(struct pages *pages, const struct pages_region *region)
 {
@@ -86,6 +101,7 @@ static void recount(struct pages *pages, struct pages_region *region, ptrdiff_t 
     region->idle_count += (size_t)idle;
     pages->idle_count += (size_t)idle;
     struct pages_list *to = list_of(pages, region);
+    CHECK(region->idle_count <= region->free_count && region->free_count < pages_in_region(pages));
     if (from == to)
         return;
     if (from != NULL)
@@ -114,6 +130,7 @@ static void give_all(struct pages_list *list)
 
 void pages_deinit(struct pages *pages)
 {
+    CHECK(pages->used_count == 0);
     give_all(&pages->idle);
     give_all(&pages->purged);
     regions_deinit(&pages->mapped);
@@ -138,8 +155,9 @@ static struct pages_region *add_region(struct pages *pages)
 static size_t take_first(uint64_t *set)
 {
     size_t word = 0;
-    while (set[word] == 0)
+    while (word < WORDS && set[word] == 0)
         word++;
+    CHECK(word < WORDS);
     size_t bit = (size_t)__builtin_ctzll(set[word]);
     set[word] &= set[word] - 1;
     return word * WORD_BITS + bit;
@@ -161,6 +179,8 @@ static void *take(struct pages *pages)
         index = take_first(region->idle);
         recount(pages, region, -1, -1);
     }
+    CHECK(index > 0 && index < pages_in_region(pages));
+    DCHECK(is_sound(region));
     return (uint8_t *)region + index * pages->page_size;
 }
 
@@ -195,6 +215,7 @@ static void purge(struct pages *pages, struct pages_region *region)
     }
     count_memory(pages, -(ptrdiff_t)region->idle_count);
     recount(pages, region, 0, -(ptrdiff_t)region->idle_count);
+    DCHECK(is_sound(region) && region->idle_count == 0);
 }
 
 static bool is_empty(const struct pages *pages, const struct pages_region *region)
@@ -205,6 +226,7 @@ static bool is_empty(const struct pages *pages, const struct pages_region *regio
 /* The empty region leaves the pool and is put before those to give back. */
 static void forget(struct pages *pages, struct pages_region *region, struct pages_region **unused)
 {
+    DCHECK(is_sound(region));
     pages->regions--;
     count_memory(pages, -(ptrdiff_t)region->idle_count);
     count_description(pages, -1);
@@ -224,11 +246,13 @@ static struct pages_region *trim(struct pages *pages, struct pages_region *regio
         forget(pages, region, &unused);
     while (pages->idle_count > most) {
         region = pages->idle.last;
+        CHECK(region != NULL);
         if (is_empty(pages, region))
             forget(pages, region, &unused);
         else
             purge(pages, region);
     }
+    DCHECK(pages->idle_count <= most);
     return unused;
 }
 
@@ -237,10 +261,14 @@ void pages_give(struct pages *pages, void *page)
     uintptr_t address = (uintptr_t)page;
     struct pages_region *region = (struct pages_region *)(address & ~(REGIONS_SIZE - 1));
     size_t index = (address & (REGIONS_SIZE - 1)) / pages->page_size;
+    CHECK(index > 0 && address % pages->page_size == 0);
     pthread_mutex_lock(&pages->lock);
+    CHECK(!holds(region->idle, index) &&
+          !holds(region->purged, index)); /* or it was freed before */
     region->idle[index / WORD_BITS] |= (uint64_t)1 << index % WORD_BITS;
     pages->used_count--;
     recount(pages, region, 1, 1);
+    DCHECK(is_sound(region));
     struct pages_region *unused = trim(pages, region);
     pthread_mutex_unlock(&pages->lock);
     while (unused != NULL) {

@@ -1,11 +1,10 @@
 /* Maps and unmaps. Refuses to know what lies in a region. */
 #include "store/regions.h"
 
+#include "base/check.h"
 #include "base/reserve.h"
 
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 
 static void *try_map(void)
@@ -20,14 +19,13 @@ static void *map_aligned(void)
     uint8_t *memory = try_map();
     if (memory == MAP_FAILED && reserve_break())
         memory = try_map();
-    if (memory == MAP_FAILED) {
-        fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", REGIONS_SIZE);
-        abort();
-    }
+    if (memory == MAP_FAILED)
+        check_out_of_memory(REGIONS_SIZE);
     size_t before = -(uintptr_t)memory & (REGIONS_SIZE - 1);
     if (before > 0)
         munmap(memory, before);
     munmap(memory + before + REGIONS_SIZE, REGIONS_SIZE - before);
+    DCHECK(((uintptr_t)memory + before) % REGIONS_SIZE == 0);
     return memory + before;
 }
 
@@ -65,6 +63,7 @@ static size_t most_ready(const struct regions *regions)
 
 static void *take_ready(struct regions *regions)
 {
+    DCHECK(regions->ready_count <= REGIONS_MOST_READY);
     size_t count = atomic_load(&regions->ready_count);
     if (count == 0)
         return NULL;
@@ -75,6 +74,7 @@ static void *take_ready(struct regions *regions)
 static void put_ready(struct regions *regions, void *region)
 {
     size_t count = atomic_load(&regions->ready_count);
+    CHECK(count < REGIONS_MOST_READY);
     regions->ready[count] = region;
     atomic_store(&regions->ready_count, count + 1);
 }
@@ -129,6 +129,7 @@ void *regions_take(struct regions *regions)
 
 void regions_give(void *region)
 {
+    CHECK((uintptr_t)region % REGIONS_SIZE == 0);
     munmap(region, REGIONS_SIZE);
 }
 
@@ -150,4 +151,5 @@ void regions_deinit(struct regions *regions)
     trim(regions);
     pthread_mutex_destroy(&regions->lock);
     pthread_cond_destroy(&regions->wanted);
+    CHECK(regions->ready_count == 0);
 }

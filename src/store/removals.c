@@ -2,6 +2,7 @@
  * and no entries. */
 #include "store/removals.h"
 
+#include "base/check.h"
 #include "store/heap.h"
 
 #include <string.h>
@@ -45,6 +46,7 @@ static size_t choose(const struct removals_bucket *bucket, uint32_t tag)
 
 void removals_note(struct removals *removals, uint32_t db, uint64_t hash, uint64_t revision)
 {
+    DCHECK(revision > 0); /* 0 is an entry that is free */
     if (removals->buckets == NULL)
         removals->buckets = memset(heap_take(TABLE_SIZE), 0, TABLE_SIZE);
     struct place place = place_of(db, hash);
@@ -54,6 +56,7 @@ void removals_note(struct removals *removals, uint32_t db, uint64_t hash, uint64
         bucket->forgotten = bucket->revisions[i];
     bucket->tags[i] = place.tag;
     bucket->revisions[i] = revision;
+    DCHECK(removals_latest(removals, db, hash) >= revision);
 }
 
 void removals_note_all(struct removals *removals, uint64_t revision)

@@ -6,6 +6,7 @@
  */
 #include "store/restore.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "store/entry.h"
 #include "store/flush.h"
@@ -43,6 +44,7 @@ static bool find_target(struct store *store, const struct restore_key *key, uint
 static void put(const struct target *target, struct entry *entry)
 {
     dict_add(&target->database->dict, target->hash, entry);
+    DCHECK(entry_version(entry) == target->stamp.version);
     database_count(target->database, entry);
 }
 
@@ -80,6 +82,7 @@ static uint32_t *order_by_shard(struct store *store, const struct restore_string
         begins[i + 1] += begins[i];
     for (size_t i = 0; i < count; i++)
         order[begins[shard_number(store, strings[i].hash)]++] = (uint32_t)i;
+    DCHECK(begins[store->shard_count] == count);
     return order;
 }
 

@@ -2,6 +2,7 @@
 #include "store/room.h"
 
 #include "base/arena.h"
+#include "base/check.h"
 #include "store/apply.h"
 #include "store/compact.h"
 #include "store/evict.h"
@@ -190,6 +191,7 @@ static size_t limit_for(const struct store *store, const struct op *op)
 static void hold_slabs(struct store *store, struct lock_set set)
 {
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
+        CHECK(!shard->slab.is_held);
         slab_report(&shard->slab);
         shard->slab.is_held = true;
     }
@@ -199,6 +201,7 @@ static void release_slabs(struct store *store, struct lock_set set, size_t reser
 {
     struct slab_change sum = {.used = -(ptrdiff_t)reserved};
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
+        CHECK(shard->slab.is_held);
         struct slab_change change = slab_take_change(&shard->slab);
         sum.used += change.used;
         sum.paged += change.paged;
@@ -211,8 +214,10 @@ static void release_slabs(struct store *store, struct lock_set set, size_t reser
 static size_t growth_of(struct store *store, struct lock_set set, const struct undo *undo)
 {
     ptrdiff_t growth = -(ptrdiff_t)undo->kept;
-    for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;)
+    for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
+        DCHECK(shard->slab.is_held);
         growth += slab_unreported(&shard->slab);
+    }
     return growth > 0 ? (size_t)growth : 0;
 }
 
@@ -261,9 +266,11 @@ static void keep_unique(struct trial *trial, const struct working_key *keys, siz
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && keys[i].hash == keys[i - 1].hash)
             continue;
+        DCHECK(i == 0 || keys[i].hash > keys[i - 1].hash);
         trial->keys[trial->key_count++] = keys[i].hash;
         trial->working += keys[i].memory;
     }
+    DCHECK(trial->key_count <= count);
 }
 
 /* The operation's shards are locked and as they were before it. */
@@ -275,6 +282,7 @@ static void collect_keys(struct trial *trial)
     collector.keys = arena_alloc(trial->arena, count * sizeof *collector.keys);
     collector.count = 0;
     lock_each_key(trial->op, &collector.visitor);
+    CHECK(collector.count == count);
     qsort(collector.keys, count, sizeof *collector.keys, compare_keys);
     if (trial->keys == NULL)
         trial->keys = arena_alloc(trial->arena, count * sizeof *trial->keys);
@@ -382,6 +390,7 @@ static size_t evictable_in(const struct store *store, const struct shard *shard)
         else
             bytes -= dict_least_memory(&database->dict);
     }
+    DCHECK(bytes < SIZE_MAX / 2);
     return bytes;
 }
 

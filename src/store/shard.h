@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_STORE_SHARD_H
 #define KEYSTORE_STORE_SHARD_H
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "store/dict.h"
 #include "store/entry.h"
@@ -122,6 +123,7 @@ static inline void database_uncount(struct database *database, const struct entr
 {
     if (entry == NULL || entry_expire_at_ms(entry) == 0)
         return;
+    DCHECK(database->expiring > 0 && database->expiring_memory >= entry_memory(entry));
     database->expiring--;
     database->expiring_memory -= entry_memory(entry);
 }

@@ -1,6 +1,7 @@
 /* Pages of objects of equal size. Refuses to know what an object is, and takes no lock. */
 #include "store/slab.h"
 
+#include "base/check.h"
 #include "base/runs.h"
 #include "store/cells.h"
 #include "store/heap.h"
@@ -49,6 +50,9 @@ static void count_used(struct slab *slab, ptrdiff_t bytes)
     slab->used += (size_t)bytes;
     if (apart(slab->used, slab->reported_used) >= slab->pages->report_at && !slab->is_held)
         slab_report(slab);
+    DCHECK(slab->heap <= slab->used && slab->heap <= slab->memory);
+    DCHECK(slab->is_held || slab->used == slab->reported_used ||
+           apart(slab->used, slab->reported_used) < slab->pages->report_at);
 }
 
 static void count_heap(struct slab *slab, ptrdiff_t bytes)
@@ -60,6 +64,7 @@ static void count_heap(struct slab *slab, ptrdiff_t bytes)
 
 void slab_deinit(struct slab *slab)
 {
+    CHECK(slab->used == 0 && slab->memory == slab->spare_count * PAGES_PAGE_SIZE);
     while (slab->spares != NULL) {
         struct cells *page = slab->spares;
         slab->spares = page->next;
@@ -97,6 +102,7 @@ static void give_page(struct slab *slab, struct cells *page)
         slab->spare_count++;
         return;
     }
+    CHECK(slab->memory - slab->heap >= PAGES_PAGE_SIZE);
     slab->memory -= PAGES_PAGE_SIZE;
     pages_give(slab->pages, page);
 }
@@ -122,6 +128,7 @@ static void *alloc_run(struct slab *slab, size_t size)
 static void *alloc_on_heap(struct slab *slab, size_t size)
 {
     size_t rounded = slab_round(size);
+    DCHECK(rounded >= size);
     char *object = heap_take(rounded);
     count_heap(slab, (ptrdiff_t)rounded);
     CELLS_HIDE(object + size, rounded - size);
@@ -142,6 +149,7 @@ static void *alloc_in_page(struct slab *slab, size_t size)
 
 void *slab_alloc(struct slab *slab, size_t size)
 {
+    DCHECK(size > 0);
     if (size <= SLAB_LARGEST)
         return alloc_in_page(slab, size);
     return size <= HEAP_LARGEST ? alloc_on_heap(slab, size) : alloc_run(slab, size);
@@ -163,6 +171,7 @@ static void free_in_page(struct slab *slab, void *memory, size_t size)
 {
     size_t rounded = slab_round(size);
     struct cells *page = cells_of(memory, PAGES_PAGE_SIZE);
+    CHECK(page->size * CELLS_UNIT == rounded); /* it is freed as what it was taken */
     count_used(slab, -(ptrdiff_t)rounded);
     if (cells_give(&slab->open[rounded / SLAB_UNIT], page, memory))
         give_page(slab, page);
@@ -210,6 +219,7 @@ static void *take_elsewhere(struct slab *slab, void *memory, size_t size)
 {
     struct cells *page = cells_of(memory, PAGES_PAGE_SIZE);
     struct cells **ring = &slab->open[slab_round(size) / SLAB_UNIT];
+    DCHECK(*ring == NULL || (*ring)->size == page->size);
     return cells_is_sparse(*ring, page) ? cells_take_elsewhere(ring, page) : NULL;
 }
 

@@ -1,6 +1,7 @@
 /* Which entries a snapshot has to save, and when. Knows nothing of files. */
 #include "store/snapshot.h"
 
+#include "base/check.h"
 #include "store/apply.h"
 #include "store/entry.h"
 #include "store/flush.h"
@@ -38,9 +39,11 @@ void store_snapshot_begin(struct store *store, struct snapshot *snapshot)
     snapshot->shard = 0;
     snapshot->db = 0;
     lock_all(store);
+    CHECK(store->snapshot == NULL); /* one at a time */
     for (size_t i = 0; i < store->shard_count; i++) {
         for (uint32_t db = 0; db < store->databases; db++) {
             struct database *database = &store->shards[i].databases[db];
+            DCHECK(database->noted == NULL);
             database->saved = database->dict.count == 0;
             database->saved_to = 0;
         }
@@ -82,10 +85,12 @@ static void note(struct store *store, const struct lookup *at)
     }
     dict_put(database->noted, at->hash,
              entry_new_string(slab, at->key, slice_make(NULL, 0), stamp));
+    DCHECK(is_noted(database, at->key, at->hash));
 }
 
 void snapshot_preserve(struct store *store, const struct lookup *at, bool undoable)
 {
+    DCHECK(mutex_is_held(&at->shard->lock));
     struct snapshot *snapshot = store->snapshot;
     const struct database *database = at->database;
     if (database->saved || entry_version(at->entry) > snapshot->revision ||
@@ -152,6 +157,7 @@ static void save_garbage(struct walk *walk)
 /* Goes on in the snapshot's place, of which the last in each shard is its garbage. */
 bool store_snapshot_step(struct store *store, struct snapshot *snapshot)
 {
+    DCHECK(store->snapshot == snapshot && snapshot->shard <= store->shard_count);
     struct walk walk = {.store = store, .snapshot = snapshot};
     for (size_t i = 0; i < STEP_PLACES && walk.visited < STEP_ENTRIES; i++) {
         if (snapshot->shard == store->shard_count)

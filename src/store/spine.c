@@ -4,6 +4,7 @@
  */
 #include "store/spine.h"
 
+#include "base/check.h"
 #include "store/heap.h"
 
 #include <string.h>
@@ -44,6 +45,7 @@ static size_t capacity_for(size_t count)
 
 static struct spine_node *new_node(struct spine *spine, size_t count)
 {
+    DCHECK(count <= SPINE_FANOUT);
     size_t capacity = capacity_for(count);
     struct spine_node *node = heap_take(node_size(capacity));
     *node = (struct spine_node){.count = 0, .capacity = (uint16_t)capacity};
@@ -55,6 +57,7 @@ static void free_node(struct spine *spine, struct spine_node *node)
 {
     spine->bytes -= node_bytes(node);
     heap_give(node, node_size(node->capacity));
+    DCHECK(spine->bytes < SIZE_MAX / 2);
 }
 
 void spine_init(struct spine *spine, struct chunk *chunk, size_t weight)
@@ -80,6 +83,7 @@ void spine_deinit(struct spine *spine)
 
 static struct slot *slot_at(const struct spine_path *path, unsigned level)
 {
+    DCHECK(path->slot[level] < path->node[level]->count);
     return &path->node[level]->slots[path->slot[level]];
 }
 
@@ -120,6 +124,7 @@ struct chunk *spine_find(const struct spine *spine, size_t *index, struct spine_
         size_t i = 0;
         for (; *index >= node->slots[i].weight; i++)
             *index -= node->slots[i].weight;
+        DCHECK(i < node->count); /* the index is below the weight of all */
         path->node[level] = node;
         path->slot[level] = (uint8_t)i;
         if (level == 0)
@@ -128,11 +133,10 @@ struct chunk *spine_find(const struct spine *spine, size_t *index, struct spine_
     }
 }
 
-/* The height with its bound said, which the compiler could not know. */
+/* With its bound said, beyond which a path would have no room. */
 static unsigned height_of(const struct spine *spine)
 {
-    if (spine->height > SPINE_MAX_HEIGHT)
-        __builtin_unreachable();
+    CHECK(spine->height <= SPINE_MAX_HEIGHT);
     return spine->height;
 }
 
@@ -179,6 +183,7 @@ void spine_set(struct spine *spine, const struct spine_path *path, struct chunk 
     struct slot *slot = slot_at(path, 0);
     slot->chunk = chunk;
     add_weight(spine, path, 0, weight - slot->weight);
+    DCHECK_SOUND(spine_is_sound(spine), spine->chunks);
 }
 
 /* What points to the node at `level` points to `node` from now on. */
@@ -205,6 +210,7 @@ static void resize_node(struct spine *spine, struct spine_path *path, unsigned l
 
 static void put_slot(struct spine_node *node, size_t at, struct slot slot)
 {
+    CHECK(at <= node->count && node->count < node->capacity);
     memmove(&node->slots[at + 1], &node->slots[at], (node->count - at) * sizeof slot);
     node->slots[at] = slot;
     node->count++;
@@ -222,6 +228,7 @@ static size_t weight_from(const struct spine_node *node, size_t first)
 /* A root above the root. */
 static void grow_root(struct spine *spine, struct spine_path *path)
 {
+    CHECK(spine->height < SPINE_MAX_HEIGHT);
     struct spine_node *root = new_node(spine, 2);
     root->slots[0] = (struct slot){.node = spine->root, .weight = weight_from(spine->root, 0)};
     root->count = 1;
@@ -250,6 +257,7 @@ static size_t cut_of(const struct spine *spine, const struct spine_path *path, u
 /* Makes two nodes of the full one at `level`; the path leads to the half that takes the slot. */
 static void split_node(struct spine *spine, struct spine_path *path, unsigned level)
 {
+    DCHECK(path->node[level]->count == SPINE_FANOUT);
     size_t cut = cut_of(spine, path, level);
     size_t at = path->slot[level];
     if (level + 1 == spine->height)
@@ -290,6 +298,7 @@ void spine_insert_before(struct spine *spine, struct spine_path *path, struct ch
 {
     insert_slot(spine, path, 0, (struct slot){.chunk = chunk, .weight = weight});
     spine->chunks++;
+    DCHECK_SOUND(spine_is_sound(spine), spine->chunks);
 }
 
 void spine_insert_after(struct spine *spine, struct spine_path *path, struct chunk *chunk,
@@ -318,6 +327,7 @@ static void absorb_neighbour(struct spine *spine, struct spine_path *path, unsig
     struct slot *left = slot_at(path, level + 1), *right = left + 1;
     struct spine_node *emptied = right->node;
     size_t count = (size_t)left->node->count + emptied->count;
+    CHECK(count <= SPINE_FANOUT);
     if (count > left->node->capacity)
         resize_node(spine, path, level, count);
     struct spine_node *node = path->node[level];
@@ -351,6 +361,7 @@ static void remove_slot(struct spine *spine, struct spine_path *path, unsigned l
 {
     struct spine_node *node = path->node[level];
     size_t at = path->slot[level];
+    CHECK(at < node->count);
     add_weight(spine, path, level + 1, -node->slots[at].weight);
     node->count--;
     memmove(&node->slots[at], &node->slots[at + 1], (node->count - at) * sizeof node->slots[0]);
@@ -370,8 +381,10 @@ static void remove_slot(struct spine *spine, struct spine_path *path, unsigned l
 
 void spine_remove(struct spine *spine, struct spine_path *path)
 {
+    CHECK(spine->chunks > 1);
     remove_slot(spine, path, 0);
     spine->chunks--;
+    DCHECK_SOUND(spine_is_sound(spine), spine->chunks);
 }
 
 size_t spine_move(struct spine *spine)

@@ -2,6 +2,7 @@
 #include "store/store.h"
 
 #include "base/arena.h"
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/random.h"
 #include "store/apply.h"
@@ -39,7 +40,9 @@ static void init_shard(struct store *store, struct shard *shard)
 
 static void deinit_shard(struct shard *shard, uint32_t databases)
 {
+    CHECK(!mutex_is_held(&shard->lock));
     flush_collect(shard, SIZE_MAX);
+    CHECK(shard->garbage == NULL); /* no snapshot is under way that needs some */
     removals_deinit(&shard->removals);
     evict_deinit(shard);
     for (uint32_t db = 0; db < databases; db++)
@@ -58,12 +61,14 @@ static size_t shards_for(unsigned threads)
 
 struct store *store_new(const struct store_options *options)
 {
+    CHECK(options->databases > 0);
     size_t count = shards_for(options->threads);
+    size_t size = sizeof(struct store) + count * sizeof(struct shard);
     void *memory;
-    if (posix_memalign(&memory, CACHE_LINE, sizeof(struct store) + count * sizeof(struct shard)) !=
-        0)
-        abort();
+    if (posix_memalign(&memory, CACHE_LINE, size) != 0)
+        check_out_of_memory(size);
     struct store *store = memory;
+    CHECK(count <= SHARDS_MOST && (count & (count - 1)) == 0);
     store->shard_count = count;
     store->databases = options->databases;
     store->max_memory = options->max_memory;
@@ -181,6 +186,7 @@ static struct dict_guess guess(struct store *store, const struct op *op, unsigne
  * Entries in a linked bucket, about one in seven, take one step more. */
 void store_prefetch(struct store *store, struct op *const *ops, size_t count)
 {
+    CHECK(count <= STORE_PREFETCH);
     struct dict_guess guesses[STORE_PREFETCH];
     for (size_t i = 0; i < count; i++)
         prefetch_bucket(store, ops[i]);
@@ -242,6 +248,7 @@ static enum store_answer apply_to_one(struct store *store, struct op *op, struct
 {
     if (op->hash == 0)
         op->hash = store_hash(store, op->key);
+    DCHECK(op->db < store->databases && op->hash == store_hash(store, op->key));
     struct shard *shard = shard_of(store, op->hash);
     if (!mutex_lock_brief(&shard->lock))
         return STORE_HELD;

@@ -1,4 +1,5 @@
 /* The operations on parts of strings. */
+#include "base/check.h"
 #include "store/apply.h"
 #include "store/entry.h"
 #include "store/shard.h"
@@ -95,6 +96,7 @@ static void write_part(struct keyspace *space, struct lookup *at, const struct o
     struct entry *entry = entry_new_spliced(&at->shard->slab, at->entry, &splice, stamp);
     space->took_reserve |= entry_reserve(entry) > 0;
     apply_put(space, at, entry);
+    DCHECK(length_of(at) >= offset + op->value.len);
 }
 
 static void answer(const struct lookup *at, struct op_result *result)

@@ -1,5 +1,6 @@
 /* Removing what has expired, and moving the rest together, a few buckets at a time. Knows no clock,
  * and no operation. */
+#include "base/check.h"
 #include "store/apply.h"
 #include "store/change.h"
 #include "store/compact.h"
@@ -49,6 +50,7 @@ static void remove_due(struct store *store, struct shard *shard, uint32_t db, st
                             .key = key,
                             .hash = store_hash(store, key),
                             .db = db};
+        DCHECK(apply_is_due(&space, entry_expire_at_ms(at.entry)));
         apply_drop(&space, &at);
         shard->expired_keys++;
         apply_end(&space);
@@ -75,6 +77,7 @@ static void sweep_database(struct store *store, struct store_sweep *sweep, int64
 {
     struct shard *shard = &store->shards[sweep->shard];
     const struct database *database = &shard->databases[sweep->db];
+    DCHECK(mutex_is_held(&shard->lock) && sweep->db < store->databases);
     size_t visited = 0;
     for (size_t i = 0; i < STEP_BUCKETS && visited < STEP_ENTRIES; i++) {
         struct due due = {.now_ms = now_ms};
@@ -106,6 +109,7 @@ static void sweep_shard(struct store *store, struct store_sweep *sweep, int64_t 
 
 struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, int64_t now_ms)
 {
+    CHECK(sweep->part < sweep->parts);
     struct store_swept swept = {.lap = sweep->part >= store->shard_count};
     if (sweep->shard % sweep->parts != sweep->part)
         sweep->shard = sweep->part;

@@ -1,5 +1,6 @@
 /* Txn: several operations as one, all or nothing, with the undo of its caller. Knows of the
  * operations only how long their answers are. */
+#include "base/check.h"
 #include "store/apply.h"
 
 #include "base/arena.h"
@@ -116,6 +117,7 @@ static const char *explain(struct arena *arena, const struct op_result *result)
     if (result->result_count == 0)
         return result->why;
     static const char format[] = "operation %zu (%s): %s";
+    DCHECK(result->result_count > 0 && result->why != NULL);
     const char *name = op_info(result->done[result->result_count - 1].kind)->name;
     int len = snprintf(NULL, 0, format, result->result_count, name, result->why);
     char *why = arena_alloc(arena, (size_t)len + 1);
@@ -125,6 +127,7 @@ static const char *explain(struct arena *arena, const struct op_result *result)
 
 void apply_txn(struct keyspace *space, const struct op *op, struct op_result *result)
 {
+    CHECK(space->undo != NULL && op->txn != NULL); /* all or nothing */
     result->ok = compares_hold(space, op->txn);
     if (result->ok)
         apply_parts(space, op, op->ops, op->op_count, result);

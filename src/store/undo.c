@@ -3,6 +3,7 @@
 #include "store/undo.h"
 
 #include "base/arena.h"
+#include "base/check.h"
 #include "store/entry.h"
 #include "store/shard.h"
 
@@ -39,6 +40,7 @@ size_t undo_round(size_t size)
 
 void *undo_alloc(struct undo *undo, size_t size)
 {
+    DCHECK(undo->copied + size >= undo->copied);
     undo->copied += undo_round(size);
     return arena_alloc(undo->arena, size);
 }
@@ -61,6 +63,7 @@ static struct undo_record *add(struct undo *undo, enum undo_kind kind, const str
 
 void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former, bool is_removal)
 {
+    DCHECK(former == NULL || slice_equal(entry_key(former), at->key));
     struct undo_record *record = add(undo, UNDO_ENTRY, at);
     record->former = former;
     record->removed = at->shard->removed;
@@ -71,6 +74,7 @@ void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former
 
 void undo_stamp(struct undo *undo, const struct lookup *at)
 {
+    CHECK(at->entry != NULL);
     undo->has_stamped_string |= entry_type(at->entry) == ENTRY_STRING;
     add(undo, UNDO_STAMP, at)->stamp = (struct entry_stamp){
         .version = entry_version(at->entry), .expire_at_ms = entry_expire_at_ms(at->entry)};
@@ -78,6 +82,7 @@ void undo_stamp(struct undo *undo, const struct lookup *at)
 
 void undo_edit(struct undo *undo, const struct lookup *at, struct undo_edit *edit)
 {
+    CHECK(at->entry != NULL && edit->reverse != NULL);
     add(undo, UNDO_EDIT, at)->edit = edit;
 }
 
@@ -91,6 +96,7 @@ static void forget_entry(struct undo_record *record, uint64_t revision)
 
 void undo_forget(struct undo *undo, uint64_t revision)
 {
+    CHECK(undo->newest == NULL || !undo->is_full); /* else something was not done */
     for (struct undo_record *record = undo->newest; record != NULL; record = record->older) {
         if (record->kind == UNDO_ENTRY)
             forget_entry(record, revision);
@@ -118,11 +124,13 @@ static void put_back(const struct lookup *at, struct entry *former)
         dict_remove(dict, at->hash, at->key);
     if (former != NULL)
         entry_retract(former);
+    DCHECK(present_at(at) == former);
 }
 
 static void stamp_back(const struct lookup *at, struct entry_stamp stamp)
 {
     struct entry *present = present_at(at);
+    CHECK(present != NULL); /* as it was right after its write */
     database_uncount(at->database, present);
     struct entry *entry = entry_restamp(&at->shard->slab, present, stamp);
     if (entry != present)
@@ -142,6 +150,7 @@ static void reverse(struct undo_record *record)
         break;
     case UNDO_EDIT:
         record->at.entry = present_at(&record->at);
+        CHECK(record->at.entry != NULL);
         record->edit->reverse(record->edit, &record->at);
         break;
     }

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/blob.h"
+#include "base/check.h"
 #include "store/entry.h"
 #include "store/shard.h"
 
@@ -52,6 +53,7 @@ static void take_back(struct list *list, const struct step *step)
 {
     switch (step->kind) {
     case PUSHED:
+        CHECK(step->count <= list_length(list));
         list_drop(list, step->end, step->count);
         break;
     case DROPPED:
@@ -59,12 +61,15 @@ static void take_back(struct list *list, const struct step *step)
             push_back(list, step->end, &step->saved[i - 1]);
         break;
     case INSERTED:
+        CHECK(step->index < list_length(list));
         list_remove(list, step->index);
         break;
     case REPLACED:
+        CHECK(step->index < list_length(list));
         replace_back(list, step->index, &step->saved[0]);
         break;
     case REMOVED:
+        CHECK(step->index <= list_length(list));
         insert_back(list, step->index, &step->saved[0]);
         break;
     }
@@ -85,6 +90,7 @@ static void forget(struct undo_edit *edit, const struct lookup *at)
 
 static void reverse(struct undo_edit *edit, const struct lookup *at)
 {
+    CHECK(entry_type(at->entry) == ENTRY_LIST && entry_list(at->entry) != NULL);
     struct list *list = entry_list(at->entry);
     size_t memory = list_memory(list);
     take_back(list, (struct step *)edit);
@@ -128,11 +134,13 @@ static bool has_room(struct undo *undo, enum kind kind, size_t count, struct lis
 
 void undo_list_pushed(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
 {
+    DCHECK(count <= list_length(entry_list(at->entry)));
     add(undo, at, PUSHED, count)->end = end;
 }
 
 void undo_list_inserted(struct undo *undo, const struct lookup *at, size_t index)
 {
+    DCHECK(index < list_length(entry_list(at->entry)));
     add(undo, at, INSERTED, 1)->index = index;
 }
 
@@ -159,6 +167,7 @@ bool undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_en
 {
     const struct list *list = entry_list(at->entry);
     struct list_cursor cursor;
+    DCHECK(count > 0 && count <= list_length(list));
     if (!list_seek(list, &cursor, end == LIST_HEAD ? 0 : list_length(list) - 1) ||
         count_fitting(undo, cursor, end, count) < count)
         return false;

@@ -2,7 +2,10 @@
  */
 #include "store/usage.h"
 
+#include "base/check.h"
 #include "base/mem.h"
+
+#include <math.h>
 
 /* Without observations, what an entry of a kind is thought to be worth; that counts as much as so
  * many observations, and what a class has in common with the others as many. */
@@ -28,6 +31,7 @@ static float youth_of(size_t age)
 
 struct usage *usage_new(size_t ghosts)
 {
+    CHECK(ghosts > 0);
     size_t count = (size_t)1 << (63 - __builtin_clzll(ghosts));
     struct usage *usage = mem_alloc_zero(sizeof *usage + count);
     usage->ghosts = count;
@@ -64,10 +68,15 @@ static void find_rates(struct usage *usage, const struct usage_sums *sums, size_
     for (size_t class = first; class < first + USAGE_AGES; class ++)
         usage->rates[class] = (sums->used[class] + prior) / (sums->seen[class] + PRIOR_WEIGHT) +
                               youth_of(class - first);
+    DCHECK(usage->rates[first] >= 0 && usage->rates[first] < INFINITY);
 }
 
 void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards, uint64_t revision)
 {
+    CHECK(shards > 0);
+    /* Another thread may have ended the round before, at a later revision. */
+    if (revision < usage->round_began)
+        revision = usage->round_began;
     usage->round_length = revision - usage->round_began;
     usage->round_began = revision;
     float kept = 1.0f - (1.0f - KEPT_SHARE) / (float)shards;
@@ -80,6 +89,7 @@ void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards
 
 void usage_adjust_enough(struct usage *usage, size_t seen)
 {
+    DCHECK(usage->enough >= ENOUGH_LEAST);
     usage->enough *= 1 + ENOUGH_STEP * ((float)seen - WANTED) / WANTED;
     if (usage->enough < ENOUGH_LEAST)
         usage->enough = ENOUGH_LEAST;
@@ -88,6 +98,7 @@ void usage_adjust_enough(struct usage *usage, size_t seen)
 /* The dictionary takes the low bits of the hash, and the shard the top ones. */
 static uint8_t *ghost_of(struct usage *usage, uint64_t hash)
 {
+    DCHECK((usage->ghosts & (usage->ghosts - 1)) == 0);
     return &usage->ghost_tags[hash & (usage->ghosts - 1)];
 }
 

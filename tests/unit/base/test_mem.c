@@ -64,6 +64,18 @@ static void test_alloc_zero_is_zero_where_memory_was_used_before(void **state)
     }
 }
 
+static void test_texts_are_copied(void **state)
+{
+    (void)state;
+    const char text[] = "some text";
+    char *copy = mem_copy_text(text), *empty = mem_copy_text("");
+    assert_string_equal(copy, text);
+    assert_ptr_not_equal(copy, text);
+    assert_string_equal(empty, "");
+    free(copy);
+    free(empty);
+}
+
 static void test_realloc_keeps_the_contents(void **state)
 {
     (void)state;
@@ -201,6 +213,7 @@ int main(void)
         cmocka_unit_test(test_alloc_gives_usable_memory),
         cmocka_unit_test(test_no_bytes_are_memory_too),
         cmocka_unit_test(test_alloc_zero_is_zero_where_memory_was_used_before),
+        cmocka_unit_test(test_texts_are_copied),
         cmocka_unit_test(test_realloc_keeps_the_contents),
         cmocka_unit_test(test_what_is_free_between_blocks_goes_back),
         cmocka_unit_test(test_large_blocks_are_counted_and_resized),

@@ -66,6 +66,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
+    atomic_store(&fixture->durable.revision, UINT64_MAX); /* no task stays in flight */
+    engine_complete(fixture->engine, 0);
+    engine_complete(fixture->engine, 1);
     for (size_t i = 0; i < fixture->count; i++)
         op_result_release(&fixture->tasks[i].result);
     embedded_free(fixture->engine);

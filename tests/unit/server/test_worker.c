@@ -247,6 +247,7 @@ static void test_workers_share_the_engine(void **state)
 {
     (void)state;
     struct config config = make_config();
+    config.threads = 3;
     struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 3);
     struct net_address address = parse_address("127.0.0.1:0");
     struct worker *workers[3];

@@ -184,8 +184,11 @@ static inline void keyspace_replay(struct keyspace_fixture *fixture)
 {
     struct store *again = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     for (size_t i = 0; i < fixture->change_count; i++) {
+        struct op op = fixture->changes[i].op; /* in which the store notes hashes of its own */
         struct op_result result;
-        store_apply(again, &fixture->changes[i].op, &fixture->arena, &result);
+        for (size_t key = 0; key < op.key_count; key++)
+            op.keys[key].hash = 0;
+        store_apply(again, &op, &fixture->arena, &result);
         assert_int_equal(result.err, ERR_NONE);
         op_result_release(&result);
     }

@@ -282,6 +282,7 @@ static void test_a_failure_without_a_sink(void **state)
     assert_null(keyspace_find(fixture, "key"));
     assert_true(fixture->result.seen <= revision);
     assert_int_equal(keyspace_put_string(fixture, "key", "value"), revision + 2);
+    fixture->revision = revision + 2; /* where the sink goes on */
     store_set_sink(fixture->store, &fixture->sink);
     keyspace_apply(fixture, key_op(OP_DELETE, "key"));
 }

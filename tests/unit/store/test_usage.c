@@ -52,6 +52,22 @@ static void test_rates_follow_the_counts(void **state)
     free(other);
 }
 
+/* Two threads that evict have each read the revision before they come to the shard. */
+static void test_a_round_that_ends_at_an_older_revision_has_no_length(void **state)
+{
+    (void)state;
+    struct usage_sums sums = {0};
+    struct usage *usage = usage_new(64);
+    usage_begin(usage, 10);
+    usage_end_round(usage, &sums, 1, 100);
+    assert_int_equal(usage->round_length, 90);
+    usage_end_round(usage, &sums, 1, 95);
+    assert_int_equal(usage->round_length, 0);
+    usage_end_round(usage, &sums, 1, 130);
+    assert_int_equal(usage->round_length, 30);
+    free(usage);
+}
+
 static void test_ghosts(void **state)
 {
     (void)state;
@@ -104,6 +120,7 @@ int main(void)
         cmocka_unit_test(test_classes),
         cmocka_unit_test(test_proven_entries_are_worth_more_at_first),
         cmocka_unit_test(test_rates_follow_the_counts),
+        cmocka_unit_test(test_a_round_that_ends_at_an_older_revision_has_no_length),
         cmocka_unit_test(test_ghosts),
         cmocka_unit_test(test_a_search_meets_thirteen_in_the_mean),
     };
