@@ -33,8 +33,8 @@
 #define PIN_FROM ((size_t)4 * 1024)
 /* Bytes of lists that those who change them may pin; beyond, they go through them themselves. */
 #define PINNED_BYTES ((size_t)64 * 1024 * 1024)
-/* Elements between two times that the thread offers its processor. */
-#define TURN_ELEMENTS 1024
+/* Elements of pinned lists between two times that the thread offers its processor: some 80 us. */
+#define TURN_ELEMENTS 4096
 /* Bytes that are written, and begun to be synced, at once: with more, the system would keep the
  * processor for itself too long. */
 #define TURN_BYTES ((size_t)64 * 1024)
@@ -68,6 +68,7 @@ struct base {
     const struct base_options *options;
     struct gathered steps;
     struct pins pins;           /* of the steps */
+    size_t elements;            /* of pinned lists that the thread has gone through */
     pthread_mutex_t early_lock; /* of the next two; may be held while file_lock is taken */
     struct gathered early;
     struct pins early_pins;
@@ -158,7 +159,7 @@ struct walk {
     const struct list *list;
     struct list_cursor cursor;
     bool at_start;
-    bool yields; /* no lock is held */
+    size_t *elements; /* since the thread has offered its processor; NULL: a lock is held */
 };
 
 static void restart(void *context)
@@ -172,7 +173,7 @@ static bool next_element(void *context, struct slice *element)
     bool found =
         walk->at_start ? list_seek(walk->list, &walk->cursor, 0) : list_next(&walk->cursor);
     walk->at_start = false;
-    if (walk->yields && walk->cursor.index % TURN_ELEMENTS == 0)
+    if (walk->elements != NULL && ++*walk->elements % TURN_ELEMENTS == 0)
         sched_yield();
     if (found)
         *element = list_cursor_value(&walk->cursor);
@@ -230,7 +231,7 @@ static void pin(struct pins *pins, uint32_t db, const struct entry *entry)
 static void write_pins(struct base *base, struct pins pins)
 {
     for (struct pin *pin = pins.first, *next; pin != NULL; pin = next) {
-        struct walk walk = {.list = pin->list, .yields = true};
+        struct walk walk = {.list = pin->list, .elements = &base->elements};
         if (!base->failed && !is_stopped(base))
             put_list(&base->steps, pin->db, &pin->key, &walk);
         account_count(ACCOUNT_JOURNAL, -(ptrdiff_t)list_memory(pin->list));
