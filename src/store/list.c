@@ -585,6 +585,13 @@ struct list *list_copy(const struct list *list)
     return copy;
 }
 
+void list_swap(struct list *a, struct list *b)
+{
+    struct list former = *a;
+    *a = *b;
+    *b = former;
+}
+
 void list_free(struct list *list)
 {
     if (list == NULL)

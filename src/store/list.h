@@ -49,6 +49,9 @@ void list_free(struct list *list);
  * microseconds. */
 struct list *list_copy(const struct list *list);
 
+/* Each list gets what the other one has. */
+void list_swap(struct list *a, struct list *b);
+
 /* Moves parts of the list that nobody shares from sparse pages, as heap_move() does: of a long list
  * some more each time. Adds how many to `*moved`; returns where the list is now. No cursor may be
  * on it. */
