@@ -327,7 +327,7 @@ static void test_long_lists_change_meanwhile(void **state)
     fixture->options.user = fixture;
     struct writer writer = {.fixture = fixture, .random = random, .most = 100};
     assert_int_equal(pthread_create(&writer.thread, NULL, edit_long_lists, &writer), 0);
-    for (unsigned round = 0; round < 20; round++) {
+    for (unsigned round = 0; round < 6; round++) {
         while (atomic_load(&writer.writes) < round)
             sched_yield();
         atomic_fetch_add(&writer.most, 100);
