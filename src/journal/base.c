@@ -1,12 +1,15 @@
 /*
  * Takes keys from the store's snapshot and writes them out. Two gather them: the writing thread in
  * its steps, and, under a lock, whoever is about to change a key that is not saved yet. What they
- * give has no order (rdb_block.h), so each is written when it is ready. After each step of some
- * 20 us the thread lets others have its processor, for the system's turns are of milliseconds: who
- * answers requests on the same one would wait as long.
+ * give has no order (rdb_block.h), so each is written when it is ready. A long list is not gone
+ * through under its shard's lock: a copy that shares its chunks is pinned (store/list.h), which the
+ * thread goes through when it holds no lock. After each step of some 20 us the thread lets others
+ * have its processor, for the system's turns are of milliseconds: who answers requests on the same
+ * one would wait as long.
  */
 #include "journal/base.h"
 
+#include "base/account.h"
 #include "base/chain.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -27,6 +30,12 @@
 #define WRITE_BYTES ((size_t)256 * 1024)
 /* Bytes that those who change keys may leave to the thread; beyond, they write them themselves. */
 #define EARLY_BYTES ((size_t)16 * 1024 * 1024)
+/* A list with more bytes is pinned. */
+#define PIN_FROM ((size_t)4 * 1024)
+/* Bytes of lists that those who change them may pin; beyond, they go through them themselves. */
+#define PINNED_BYTES ((size_t)64 * 1024 * 1024)
+/* Elements of pinned lists between two times that the thread offers its processor: some 80 us. */
+#define TURN_ELEMENTS 4096
 /* Bytes that are written, and begun to be synced, at once: with more, the system would keep the
  * processor for itself too long. */
 #define TURN_BYTES ((size_t)64 * 1024)
@@ -42,12 +51,28 @@ struct gathered {
     struct blob *blob; /* of the string that is given to the block, or NULL */
 };
 
+/* A list that is to be written, as it was. */
+struct pin {
+    struct pin *next;
+    struct list *list;
+    uint32_t db;
+    struct rdb_key key; /* its name lies behind this, in the same memory */
+};
+
+struct pins {
+    struct pin *first;
+    size_t bytes; /* of their lists, which count for the journal as long */
+};
+
 struct base {
     struct snapshot snapshot; /* first: its functions find the base by it */
     const struct base_options *options;
     struct gathered steps;
-    pthread_mutex_t early_lock; /* of `early`; may be held while file_lock is taken */
+    struct pins pins;           /* of the steps */
+    size_t elements;            /* of pinned lists that the thread has gone through */
+    pthread_mutex_t early_lock; /* of the next two; may be held while file_lock is taken */
     struct gathered early;
+    struct pins early_pins;
     pthread_mutex_t file_lock; /* of what follows, once the snapshot has begun */
     struct fs_file *file;
     struct rdb_write rdb;
@@ -112,6 +137,11 @@ static void write_gathered(struct base *base, struct gathered *gathered)
     pthread_mutex_unlock(&base->file_lock);
 }
 
+static bool is_stopped(const struct base *base)
+{
+    return base->options->stop != NULL && atomic_load(base->options->stop);
+}
+
 /* ---- gathering ---- */
 
 /* The sink of a block: bytes of a string's blob are shared, others copied. */
@@ -131,6 +161,7 @@ struct walk {
     const struct list *list;
     struct list_cursor cursor;
     bool at_start;
+    size_t *elements; /* since the thread has offered its processor; NULL: a lock is held */
 };
 
 static void restart(void *context)
@@ -144,32 +175,100 @@ static bool next_element(void *context, struct slice *element)
     bool found =
         walk->at_start ? list_seek(walk->list, &walk->cursor, 0) : list_next(&walk->cursor);
     walk->at_start = false;
+    if (walk->elements != NULL && ++*walk->elements % TURN_ELEMENTS == 0)
+        sched_yield();
     if (found)
         *element = list_cursor_value(&walk->cursor);
     return found;
 }
 
+static void put_list(struct gathered *gathered, uint32_t db, const struct rdb_key *key,
+                     struct walk *walk)
+{
+    struct rdb_elements elements = {.next = next_element, .restart = restart, .context = walk};
+    rdb_block_list(&gathered->block, db, key, &elements);
+}
+
+static struct rdb_key key_of(const struct entry *entry)
+{
+    return (struct rdb_key){.name = entry_key(entry),
+                            .expire_at_ms = entry_expire_at_ms(entry),
+                            .version = entry_version(entry)};
+}
+
 static void put(struct gathered *gathered, uint32_t db, const struct entry *entry)
 {
-    struct rdb_key key = {.name = entry_key(entry),
-                          .expire_at_ms = entry_expire_at_ms(entry),
-                          .version = entry_version(entry)};
+    struct rdb_key key = key_of(entry);
     if (entry_type(entry) == ENTRY_STRING) {
         DCHECK(gathered->blob == NULL);
         gathered->blob = entry_blob(entry);
         rdb_block_string(&gathered->block, db, &key, entry_string(entry));
         gathered->blob = NULL;
     } else {
-        struct walk walk = {.list = entry_list(entry), .at_start = true};
-        struct rdb_elements elements = {.next = next_element, .restart = restart, .context = &walk};
-        rdb_block_list(&gathered->block, db, &key, &elements);
+        struct walk walk = {.list = entry_list(entry)};
+        put_list(gathered, db, &key, &walk);
     }
 }
+
+/* ---- long lists ---- */
+
+static bool is_long(const struct entry *entry)
+{
+    return entry_type(entry) == ENTRY_LIST && list_memory(entry_list(entry)) > PIN_FROM;
+}
+
+static void pin(struct pins *pins, uint32_t db, const struct entry *entry)
+{
+    struct slice name = entry_key(entry);
+    struct pin *pin = mem_alloc(sizeof *pin + name.len);
+    *pin = (struct pin){
+        .next = pins->first, .list = list_copy(entry_list(entry)), .db = db, .key = key_of(entry)};
+    pin->key.name = slice_make(pin + 1, name.len);
+    slice_write((uint8_t *)(pin + 1), name);
+    pins->first = pin;
+    pins->bytes += list_memory(pin->list);
+    account_count(ACCOUNT_JOURNAL, (ptrdiff_t)list_memory(pin->list));
+}
+
+/* Gathers the pinned lists, unless there is no need any more, and frees them. */
+static void write_pins(struct base *base, struct pins pins)
+{
+    for (struct pin *pin = pins.first, *next; pin != NULL; pin = next) {
+        struct walk walk = {.list = pin->list, .elements = &base->elements};
+        if (!base->failed && !is_stopped(base))
+            put_list(&base->steps, pin->db, &pin->key, &walk);
+        account_count(ACCOUNT_JOURNAL, -(ptrdiff_t)list_memory(pin->list));
+        list_free(pin->list);
+        next = pin->next;
+        free(pin);
+    }
+}
+
+static struct pins take_early_pins(struct base *base)
+{
+    pthread_mutex_lock(&base->early_lock);
+    struct pins pins = base->early_pins;
+    base->early_pins = (struct pins){.first = NULL};
+    pthread_mutex_unlock(&base->early_lock);
+    return pins;
+}
+
+static void write_all_pins(struct base *base)
+{
+    write_pins(base, base->pins);
+    base->pins = (struct pins){.first = NULL};
+    write_pins(base, take_early_pins(base));
+}
+
+/* ---- saving ---- */
 
 static void save_early(struct base *base, uint32_t db, const struct entry *entry)
 {
     pthread_mutex_lock(&base->early_lock);
-    put(&base->early, db, entry);
+    if (is_long(entry) && base->early_pins.bytes < PINNED_BYTES)
+        pin(&base->early_pins, db, entry);
+    else
+        put(&base->early, db, entry);
     if (chain_length(&base->early.chain) > EARLY_BYTES)
         write_gathered(base, &base->early);
     pthread_mutex_unlock(&base->early_lock);
@@ -182,6 +281,8 @@ static void save(struct snapshot *snapshot, uint32_t db, const struct entry *ent
         return;
     if (early)
         save_early(base, db, entry);
+    else if (is_long(entry))
+        pin(&base->pins, db, entry);
     else
         put(&base->steps, db, entry);
     atomic_fetch_add_explicit(&base->options->progress->keys, 1, memory_order_relaxed);
@@ -275,17 +376,13 @@ static void write_early(struct base *base)
     chain_deinit(&chain);
 }
 
-static bool is_stopped(const struct base *base)
-{
-    return base->options->stop != NULL && atomic_load(base->options->stop);
-}
-
 static void save_all(struct base *base)
 {
     struct store *store = base->options->store;
     begin(base);
     while (!base->failed && !is_stopped(base) && store_snapshot_step(store, &base->snapshot)) {
         sched_yield();
+        write_all_pins(base);
         write_early(base);
         if (chain_length(&base->steps.chain) < WRITE_BYTES)
             continue;
@@ -294,6 +391,7 @@ static void save_all(struct base *base)
             base->options->on_progress(base->options->user);
     }
     store_snapshot_end(store);
+    write_all_pins(base);
 }
 
 static void write_rest(struct base *base)

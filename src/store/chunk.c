@@ -9,6 +9,8 @@
 #include "store/entry.h"
 #include "store/heap.h"
 
+#include <limits.h>
+
 #define HEADER    offsetof(struct chunk, bytes)
 #define MARK_TWO  0x80
 #define MARK_BLOB 0xC0
@@ -136,31 +138,33 @@ static size_t size_to_grow(size_t size)
     return wanted;
 }
 
-/* Without elements, but `used` bytes of them will begin, or end, so that the room is at that end.
- * `capacity` comes from capacity_for(). */
-static struct chunk *new_chunk(size_t capacity, size_t used, enum list_end room)
+/* Without elements; the room is at that end. `capacity` comes from capacity_for(). */
+static struct chunk *new_chunk(size_t capacity, enum list_end room)
 {
-    CHECK(capacity <= UINT16_MAX && used <= capacity);
+    CHECK(capacity <= UINT16_MAX);
     struct chunk *chunk = heap_take(HEADER + capacity);
     chunk->capacity = (uint16_t)capacity;
-    chunk->begin = chunk->end = (uint16_t)(room == LIST_HEAD ? chunk->capacity - used : 0);
+    chunk->begin = chunk->end = room == LIST_HEAD ? chunk->capacity : 0;
     chunk->count = 0;
     chunk->has_blobs = chunk->is_mixed = 0;
+    atomic_init(&chunk->holders, 1);
     return chunk;
 }
 
 struct chunk *chunk_new(size_t size, enum list_end end)
 {
-    return new_chunk(capacity_for(size), 0, end);
+    return new_chunk(capacity_for(size), end);
 }
 
 static void give_memory(struct chunk *chunk)
 {
+    DCHECK(!chunk_is_shared(chunk));
     heap_give(chunk, HEADER + chunk->capacity);
 }
 
 struct chunk *chunk_move(struct chunk *chunk)
 {
+    DCHECK(!chunk_is_shared(chunk));
     return heap_move(chunk, HEADER + chunk->capacity);
 }
 
@@ -321,17 +325,26 @@ static void slide(struct chunk *chunk, size_t begin)
     chunk->end = (uint16_t)(begin + used);
 }
 
+/* An allocation of that capacity with the same elements from `begin` on; blobs are not retained. */
+static struct chunk *duplicate(const struct chunk *chunk, size_t capacity, size_t begin)
+{
+    size_t used = chunk_used(chunk);
+    struct chunk *other = new_chunk(capacity, LIST_TAIL);
+    memcpy(other->bytes + begin, chunk->bytes + chunk->begin, used);
+    other->begin = (uint16_t)begin;
+    other->end = (uint16_t)(begin + used);
+    other->count = chunk->count;
+    other->has_blobs = chunk->has_blobs;
+    other->is_mixed = chunk->is_mixed;
+    return other;
+}
+
 /* The same elements in an allocation of that capacity; the old one is gone. */
 static struct chunk *move(struct chunk *chunk, size_t capacity, enum list_end room)
 {
     DCHECK(capacity >= chunk_used(chunk));
-    size_t used = chunk_used(chunk);
-    struct chunk *moved = new_chunk(capacity, used, room);
-    memcpy(moved->bytes + moved->begin, chunk->bytes + chunk->begin, used);
-    moved->end = (uint16_t)(moved->begin + used);
-    moved->count = chunk->count;
-    moved->has_blobs = chunk->has_blobs;
-    moved->is_mixed = chunk->is_mixed;
+    size_t begin = room == LIST_HEAD ? capacity - chunk_used(chunk) : 0;
+    struct chunk *moved = duplicate(chunk, capacity, begin);
     give_memory(chunk);
     return moved;
 }
@@ -414,6 +427,7 @@ static size_t size_beside(const struct chunk *chunk, size_t position)
 struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct element *element)
 {
     DCHECK(position >= chunk->begin && position <= chunk->end);
+    DCHECK(!chunk_is_shared(chunk));
     size_t size = element_size(element);
     enum list_end side = side_to_move(chunk, position, size);
     if (room_at(chunk, side) < size) {
@@ -437,6 +451,7 @@ struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct el
 
 size_t chunk_remove(struct chunk *chunk, size_t position)
 {
+    DCHECK(!chunk_is_shared(chunk));
     struct element element;
     size_t follower = chunk_read(chunk, position, &element);
     size_t size = follower - position;
@@ -467,16 +482,40 @@ static size_t release_blobs(const struct chunk *chunk, size_t position, size_t e
     return bytes;
 }
 
-size_t chunk_free(struct chunk *chunk)
+/* Heap bytes of the blobs. */
+static size_t blob_bytes(const struct chunk *chunk)
+{
+    size_t bytes = 0;
+    for (size_t at = chunk->begin; chunk->has_blobs && at < chunk->end;) {
+        struct element element;
+        at = chunk_read(chunk, at, &element);
+        bytes += element_blob_bytes(&element);
+    }
+    return bytes;
+}
+
+static size_t free_sole(struct chunk *chunk)
 {
     size_t bytes = release_blobs(chunk, chunk->begin, chunk->end);
     give_memory(chunk);
     return bytes;
 }
 
+size_t chunk_free(struct chunk *chunk)
+{
+    if (!chunk_is_shared(chunk))
+        return free_sole(chunk);
+    size_t bytes = blob_bytes(chunk);
+    /* The other holders may have gone meanwhile. */
+    if (atomic_fetch_sub_explicit(&chunk->holders, 1, memory_order_acq_rel) == 1)
+        free_sole(chunk);
+    return bytes;
+}
+
 size_t chunk_drop(struct chunk *chunk, enum list_end end, size_t count)
 {
     CHECK(count <= chunk->count);
+    DCHECK(!chunk_is_shared(chunk));
     size_t bytes;
     if (end == LIST_HEAD) {
         size_t begin = chunk_position(chunk, count);
@@ -517,6 +556,7 @@ static void append(struct chunk *chunk, const struct chunk *source, size_t begin
 
 struct chunk *chunk_split(struct chunk *chunk, size_t position, size_t index)
 {
+    DCHECK(!chunk_is_shared(chunk));
     struct chunk *right = chunk_new(chunk->end - position, LIST_TAIL);
     append(right, chunk, position, chunk->end);
     right->count = (uint16_t)(chunk->count - index);
@@ -541,9 +581,7 @@ struct chunk *chunk_merge(struct chunk *left, struct chunk *right)
 
 struct chunk *chunk_copy(const struct chunk *chunk)
 {
-    struct chunk *copy = chunk_new(chunk_used(chunk), LIST_TAIL);
-    append(copy, chunk, chunk->begin, chunk->end);
-    copy->count = chunk->count;
+    struct chunk *copy = duplicate(chunk, chunk->capacity, chunk->begin);
     struct element element;
     for (size_t at = copy->begin; copy->has_blobs && at < copy->end;) {
         at = chunk_read(copy, at, &element);
@@ -551,6 +589,27 @@ struct chunk *chunk_copy(const struct chunk *chunk)
             blob_retain(element.blob);
     }
     DCHECK_SOUND(chunk_is_sound(copy), copy->count);
+    return copy;
+}
+
+struct chunk *chunk_share(struct chunk *chunk)
+{
+    unsigned char holders = atomic_load_explicit(&chunk->holders, memory_order_relaxed);
+    do {
+        if (holders == UCHAR_MAX)
+            return chunk_copy(chunk);
+    } while (!atomic_compare_exchange_weak_explicit(&chunk->holders, &holders,
+                                                    (unsigned char)(holders + 1),
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return chunk;
+}
+
+struct chunk *chunk_own(struct chunk *chunk)
+{
+    if (!chunk_is_shared(chunk))
+        return chunk;
+    struct chunk *copy = chunk_copy(chunk);
+    chunk_free(chunk);
     return copy;
 }
 

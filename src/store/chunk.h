@@ -11,7 +11,8 @@
  *    6  u16  count       elements
  *    8  bit  has_blobs   0: no element is a blob
  *       bit  is_mixed    0: all elements take the same number of bytes
- *    9       free bytes, the elements, free bytes
+ *    9  u8   holders     spines' leaves and others that point to the chunk, at least 1
+ *   10       free bytes, the elements, free bytes
  *
  * An element is a mark, its body, and the mark again with its bytes in reverse order, so that the
  * chunk is walked from either end:
@@ -40,12 +41,17 @@
  *  5. No blob is in a chunk whose has_blobs is 0, and no two elements that take different numbers
  * of bytes are in one whose is_mixed is 0; as elements leave, neither becomes 0 again.
  *  6. An element that can be a number is one, in its shortest form.
+ *  7. Nothing in a chunk with more than one holder changes but their number. Who wants to edit it
+ *     calls chunk_own() first; what edits asserts that there is one. Holders may be on several
+ *     threads; as only a holder makes another one, who is the only one stays so.
  */
 #ifndef KEYSTORE_STORE_CHUNK_H
 #define KEYSTORE_STORE_CHUNK_H
 
 #include "base/decimal.h"
 #include "base/slice.h"
+
+#include <stdatomic.h>
 
 struct blob;
 
@@ -59,6 +65,7 @@ struct chunk {
     uint16_t count;
     uint8_t has_blobs : 1;
     uint8_t is_mixed : 1;
+    atomic_uchar holders;
     uint8_t bytes[];
 };
 
@@ -108,17 +115,31 @@ size_t element_blob_bytes(const struct element *element);
 /* An empty chunk for at least `size` bytes whose free bytes are where that end pushes. */
 struct chunk *chunk_new(size_t size, enum list_end end);
 
-/* Frees the chunk and gives its blobs back; returns their heap bytes. */
+/* One holder less; the last one frees the chunk and gives its blobs back. Returns the heap bytes of
+ * its blobs in either case. */
 size_t chunk_free(struct chunk *chunk);
 
-/* A chunk with the same elements; the blobs are shared. */
+/* A chunk with the same elements, where they are, and the same footprint; the blobs are shared. */
 struct chunk *chunk_copy(const struct chunk *chunk);
 
-/* Moves the chunk as heap_move() does: NULL if it has stayed. */
+/* The chunk with one holder more, or a copy if it has as many as can be counted. */
+struct chunk *chunk_share(struct chunk *chunk) __attribute__((returns_nonnull));
+
+/* The chunk if the caller is its only holder, else a copy in place of the caller's share in it:
+ * positions and footprint are the same. */
+struct chunk *chunk_own(struct chunk *chunk) __attribute__((returns_nonnull));
+
+/* Moves a chunk with one holder as heap_move() does: NULL if it has stayed. */
 struct chunk *chunk_move(struct chunk *chunk);
 
 /* Heap bytes of the chunk without its blobs. */
 size_t chunk_footprint(const struct chunk *chunk);
+
+/* True if somebody beside the caller holds the chunk. */
+static inline bool chunk_is_shared(const struct chunk *chunk)
+{
+    return atomic_load_explicit(&chunk->holders, memory_order_acquire) > 1;
+}
 
 /* Bytes of elements. */
 static inline size_t chunk_used(const struct chunk *chunk)
@@ -141,6 +162,8 @@ size_t chunk_position(const struct chunk *chunk, size_t index);
  * often. */
 bool chunk_takes(const struct chunk *chunk, enum list_end end, size_t size);
 
+/* ---- editing: the caller is the only holder ---- */
+
 /* Puts the element, whose blob reference it takes over, at the position. The elements have then at
  * most CHUNK_MAX bytes, or it is the only one. Returns the chunk, perhaps moved: then, and only
  * then, its capacity has changed. */
@@ -162,6 +185,8 @@ struct chunk *chunk_split(struct chunk *chunk, size_t position, size_t index);
 
 /* One chunk with the elements of both, at most CHUNK_MAX bytes, in place of them. */
 struct chunk *chunk_merge(struct chunk *left, struct chunk *right);
+
+/* ---- looking ---- */
 
 /* True if at most a quarter, or some 32 bytes, of the chunk are free. */
 bool chunk_is_dense(const struct chunk *chunk);

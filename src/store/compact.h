@@ -11,7 +11,8 @@
  *    (undo.h), which ends before the locks are released, and a snapshot (snapshot.h), which keeps
  * no pointers, need not be told.
  * 2. A move changes nothing but addresses: no version, no count, no place in a dictionary, nor what
- *    memory is in use. Blobs, which others may hold, and garbage of FlushDb are not moved.
+ *    memory is in use. Blobs, which others may hold, chunks of lists while others do hold them, and
+ *    garbage of FlushDb are not moved.
  */
 #ifndef KEYSTORE_STORE_COMPACT_H
 #define KEYSTORE_STORE_COMPACT_H

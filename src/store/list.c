@@ -7,6 +7,8 @@
 #include "base/blob.h"
 #include "base/check.h"
 #include "store/heap.h"
+#include "store/list_garbage.h"
+#include "store/list_state.h"
 
 /* From this many chunks on, one that is not full is little beside the others: the ends get their
  * full size at once and keep it. */
@@ -14,23 +16,6 @@
 
 /* Chunks that are moved at a time. */
 #define MOVED_CHUNKS 16
-
-/* Neighbours with no more than that together become one. */
-#define MERGE_MAX (CHUNK_MAX / 2)
-
-/* What only a list of two chunks or more needs. */
-struct body {
-    struct chunk *tail;
-    size_t length;
-    size_t moved_to; /* index where list_move() goes on */
-    struct spine spine;
-};
-
-struct list {
-    struct chunk *head; /* NULL if empty */
-    struct body *body;  /* NULL if there is no chunk but the head */
-    size_t bytes;       /* of the chunks and blobs */
-};
 
 /* Where a chunk is. The path is set only if the list has a body. */
 struct place {
@@ -63,20 +48,9 @@ size_t list_memory(const struct list *list)
     return bytes;
 }
 
-static struct chunk *chunk_at_end(const struct list *list, enum list_end end)
-{
-    return end == LIST_TAIL && list->body != NULL ? list->body->tail : list->head;
-}
-
 static bool has_many_chunks(const struct list *list)
 {
     return list->body != NULL && list->body->spine.chunks >= MANY_CHUNKS;
-}
-
-/* What a chunk of a list with a body weighs in the spine. */
-static size_t weight_of(const struct list *list, const struct chunk *chunk)
-{
-    return chunk == list->head || chunk == list->body->tail ? 0 : chunk->count;
 }
 
 /* The chunk at that end of the spine and the way to it. */
@@ -137,23 +111,44 @@ static void put_back(struct list *list, struct place *place, size_t footprint, s
     spine_set(&list->body->spine, &place->path, chunk, weight_of(list, chunk));
 }
 
+/* Makes the chunk at the place the list's own, as the way to it is already; what it has at which
+ * position stays. */
+static void own_chunk(struct list *list, struct place *place)
+{
+    size_t footprint = chunk_footprint(place->chunk);
+    if (chunk_is_shared(place->chunk))
+        put_back(list, place, footprint, chunk_own(place->chunk));
+}
+
+static bool is_own_place(const struct list *list, const struct place *place)
+{
+    return !chunk_is_shared(place->chunk) &&
+           (list->body == NULL || spine_is_own(&list->body->spine, &place->path));
+}
+
+/* Makes the place the list's own, so that it may be edited. */
+static void own_place(struct list *list, struct place *place)
+{
+    if (!place->is_head && !place->is_tail) {
+        spine_own(&list->body->spine, &place->path);
+        own_chunk(list, place);
+    }
+    DCHECK(is_own_place(list, place));
+}
+
+/* The chunk with the element at `index`, below the length, to be edited. */
+static void locate_own(struct list *list, size_t index, struct place *place)
+{
+    locate(list, index, place);
+    own_place(list, place);
+}
+
 static void fit(struct list *list, struct place *place)
 {
     size_t footprint = chunk_footprint(place->chunk), capacity = place->chunk->capacity;
     struct chunk *chunk = chunk_fit(place->chunk, place->is_tail ? LIST_TAIL : LIST_HEAD);
     if (chunk->capacity != capacity)
         put_back(list, place, footprint, chunk);
-}
-
-static void fit_ends(struct list *list)
-{
-    struct place place;
-    locate_end(list, LIST_TAIL, &place);
-    fit(list, &place);
-    if (list->body == NULL)
-        return;
-    locate_end(list, LIST_HEAD, &place);
-    fit(list, &place);
 }
 
 /* For the second chunk that is to come. */
@@ -187,22 +182,24 @@ static void attach(struct list *list, enum list_end end, struct chunk *chunk)
 /* With one chunk left there is no need of a body. */
 static void drop_body(struct list *list)
 {
-    spine_deinit(&list->body->spine);
+    spine_dissolve(&list->body->spine);
     heap_give(list->body, sizeof *list->body);
     list->body = NULL;
 }
 
-/* The chunk at that end of the spine has become the end. */
+/* The chunk at that end of the spine has become the end; settle_ends() is to follow. */
 static void adopt_end(struct list *list, enum list_end end)
 {
     struct spine_path path;
     struct chunk *chunk = way_to_end(list, end, &path);
+    spine_own(&list->body->spine, &path);
     *(end == LIST_HEAD ? &list->head : &list->body->tail) = chunk;
     spine_set(&list->body->spine, &path, chunk, 0);
 }
 
-/* Takes the chunk at the place out, frees it and what it still holds. */
-static void remove_chunk(struct list *list, struct place *place)
+/* Takes the chunk at the place out, frees it and what it still holds; settle_ends() is to follow,
+ * for a new end is not copied while it may be the next one to go. */
+static void take_out(struct list *list, struct place *place)
 {
     add_length(list, -(size_t)place->chunk->count);
     list->bytes -= chunk_footprint(place->chunk);
@@ -218,23 +215,38 @@ static void remove_chunk(struct list *list, struct place *place)
         adopt_end(list, LIST_TAIL);
     if (list->body->spine.chunks == 1)
         drop_body(list);
-    if (!has_many_chunks(list))
-        fit_ends(list);
+}
+
+/* The ends become the list's own, and are fitted if there are few chunks. */
+static void settle_ends(struct list *list)
+{
+    struct place place;
+    for (enum list_end end = LIST_HEAD; end <= LIST_TAIL && list->head != NULL; end++) {
+        locate_end(list, end, &place);
+        own_chunk(list, &place);
+        if (!has_many_chunks(list))
+            fit(list, &place);
+    }
 }
 
 /* Makes one chunk of that at the place and the next, which exists, if they are small enough. */
 static bool merge_with_next(struct list *list, struct place *place)
 {
     struct spine *spine = &list->body->spine;
-    struct spine_path path = place->path;
-    struct chunk *next = spine_next(spine, &path);
-    CHECK(next != NULL);
-    if (chunk_used(place->chunk) + chunk_used(next) > MERGE_MAX)
+    struct place next = {.path = place->path};
+    next.chunk = spine_next(spine, &next.path);
+    CHECK(next.chunk != NULL);
+    if (chunk_used(place->chunk) + chunk_used(next.chunk) > MERGE_MAX)
         return false;
-    size_t footprint = chunk_footprint(place->chunk) + chunk_footprint(next);
-    place->is_tail = next == list->body->tail;
-    put_back(list, place, footprint, chunk_merge(place->chunk, next));
-    spine_remove(spine, &path);
+    own_place(list, place);
+    next = (struct place){.path = place->path};
+    next.chunk = spine_next(spine, &next.path);
+    next.is_tail = next.chunk == list->body->tail;
+    own_place(list, &next);
+    size_t footprint = chunk_footprint(place->chunk) + chunk_footprint(next.chunk);
+    place->is_tail = next.is_tail;
+    put_back(list, place, footprint, chunk_merge(place->chunk, next.chunk));
+    spine_remove(spine, &next.path);
     if (spine->chunks == 1)
         drop_body(list);
     return true;
@@ -268,7 +280,7 @@ static void mend_former_end(struct list *list, enum list_end end)
     struct place place;
     size_t index =
         end == LIST_HEAD ? list->head->count : list->body->length - list->body->tail->count - 1;
-    locate(list, index, &place);
+    locate_own(list, index, &place);
     if (!place.is_head && !place.is_tail)
         fit(list, &place);
     mend(list, index);
@@ -325,15 +337,25 @@ void list_push_blob(struct list *list, enum list_end end, struct blob *blob)
     push(list, end, &element);
 }
 
-void list_drop(struct list *list, enum list_end end, size_t count)
+/* Removes the chunks all of which is to go; how many elements are left to be removed. */
+static size_t drop_chunks(struct list *list, enum list_end end, size_t count)
 {
     CHECK(count <= list_length(list));
     struct place place;
     while (count > 0 && count >= chunk_at_end(list, end)->count) {
         count -= chunk_at_end(list, end)->count;
         locate_end(list, end, &place);
-        remove_chunk(list, &place);
+        take_out(list, &place);
     }
+    settle_ends(list);
+    return count;
+}
+
+void list_drop(struct list *list, enum list_end end, size_t count)
+{
+    struct place place;
+    if (count > 0 && count >= chunk_at_end(list, end)->count)
+        count = drop_chunks(list, end, count);
     if (count == 0)
         return;
     list->bytes -= chunk_drop(chunk_at_end(list, end), end, count);
@@ -379,7 +401,7 @@ static void split(struct list *list, struct place *place, size_t index)
 static void put_chunk(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
-    locate(list, index - 1, &place);
+    locate_own(list, index - 1, &place);
     struct chunk *chunk = chunk_new(element_size(element), LIST_TAIL);
     chunk = chunk_insert(chunk, 0, element);
     list->bytes += chunk_footprint(chunk);
@@ -392,12 +414,12 @@ static void put_between(struct list *list, size_t index, const struct element *e
 {
     struct place place;
     size_t size = element_size(element);
-    locate(list, index - 1, &place);
+    locate_own(list, index - 1, &place);
     if (chunk_used(place.chunk) + size <= CHUNK_MAX) {
         put_element(list, &place, place.chunk->count, element);
         return;
     }
-    locate(list, index, &place);
+    locate_own(list, index, &place);
     if (chunk_used(place.chunk) + size <= CHUNK_MAX)
         put_element(list, &place, 0, element);
     else
@@ -409,7 +431,7 @@ static void insert_inside(struct list *list, size_t index, const struct element 
 {
     struct place place;
     list->bytes += element_blob_bytes(element);
-    locate(list, index, &place);
+    locate_own(list, index, &place);
     if (chunk_used(place.chunk) + element_size(element) <= CHUNK_MAX) {
         put_element(list, &place, index - place.base, element);
         return;
@@ -453,7 +475,8 @@ static bool settle(struct list *list, struct place *place)
 {
     size_t base = place->base, length = list_length(list);
     if (place->chunk->count == 0) {
-        remove_chunk(list, place);
+        take_out(list, place);
+        settle_ends(list);
         if (base > 0)
             mend(list, base - 1);
         if (base < length)
@@ -467,7 +490,8 @@ static bool settle(struct list *list, struct place *place)
     return false;
 }
 
-/* Removes the element at the position, which then is its follower's; as settle(). */
+/* Removes the element at the position of the own place, which then is its follower's; as settle().
+ */
 static bool remove_at(struct list *list, struct place *place, size_t *position)
 {
     struct element element;
@@ -488,7 +512,7 @@ static bool remove_at(struct list *list, struct place *place, size_t *position)
 void list_remove(struct list *list, size_t index)
 {
     struct place place;
-    locate(list, index, &place);
+    locate_own(list, index, &place);
     size_t position = chunk_position(place.chunk, index - place.base);
     remove_at(list, &place, &position);
 }
@@ -497,7 +521,7 @@ static void replace(struct list *list, size_t index, const struct element *eleme
 {
     struct place place;
     struct element former;
-    locate(list, index, &place);
+    locate_own(list, index, &place);
     struct chunk *chunk = place.chunk;
     size_t position = chunk_position(chunk, index - place.base);
     size_t former_size = chunk_read(chunk, position, &former) - position;
@@ -529,34 +553,41 @@ void list_replace_blob(struct list *list, size_t index, struct blob *blob)
 struct list *list_copy(const struct list *list)
 {
     struct list *copy = list_new();
-    struct list_cursor cursor;
-    size_t blob_bytes = list->bytes;
-    for (bool on = list_seek(list, &cursor, 0); on;
-         on = list_seek(list, &cursor, cursor.base + cursor.chunk->count)) {
-        struct chunk *chunk = chunk_copy(cursor.chunk);
-        attach(copy, LIST_TAIL, chunk);
-        if (copy->head != chunk)
-            add_length(copy, chunk->count);
-        blob_bytes -= chunk_footprint(cursor.chunk);
+    copy->bytes = list->bytes;
+    if (list->body == NULL) {
+        copy->head = list->head != NULL ? chunk_copy(list->head) : NULL;
+        return copy;
     }
-    copy->bytes += blob_bytes;
+    copy->body = heap_take(sizeof *copy->body);
+    *copy->body = (struct body){.length = list->body->length};
+    spine_copy(&copy->body->spine, &list->body->spine);
+    adopt_end(copy, LIST_HEAD);
+    adopt_end(copy, LIST_TAIL);
+    settle_ends(copy);
     DCHECK(list_length(copy) == list_length(list));
     return copy;
+}
+
+void list_swap(struct list *a, struct list *b)
+{
+    struct list former = *a;
+    *a = *b;
+    *b = former;
 }
 
 void list_free(struct list *list)
 {
     if (list == NULL)
         return;
-    if (list->body == NULL) {
-        if (list->head != NULL)
-            chunk_free(list->head);
-    } else {
-        struct spine_path path;
-        struct chunk *chunk = spine_first(&list->body->spine, &path);
-        for (; chunk != NULL; chunk = spine_next(&list->body->spine, &path))
-            chunk_free(chunk);
-        drop_body(list);
+    if (list->body != NULL) {
+        size_t bytes = list->bytes + list->body->spine.bytes;
+        if (list->body->spine.chunks > LIST_GARBAGE_CHUNKS)
+            list_garbage_add(&list->body->spine, bytes);
+        else
+            spine_clear(&list->body->spine, SIZE_MAX, &bytes);
+        heap_give(list->body, sizeof *list->body);
+    } else if (list->head != NULL) {
+        chunk_free(list->head);
     }
     heap_give(list, sizeof *list);
 }
@@ -578,7 +609,8 @@ static void move_chunks(struct list *list, size_t *moved)
     for (size_t i = 0; i < MOVED_CHUNKS; i++) {
         locate(list, index < length ? index : 0, &place);
         index = place.base + place.chunk->count;
-        move_chunk(list, &place, moved);
+        if (is_own_place(list, &place))
+            move_chunk(list, &place, moved);
         if (index == length)
             break;
     }
@@ -679,64 +711,18 @@ bool list_remove_here(struct list *list, struct list_cursor *cursor, enum list_e
     place.is_head = cursor->chunk == list->head;
     place.is_tail = cursor->chunk == chunk_at_end(list, LIST_TAIL);
     place.chunk = (struct chunk *)cursor->chunk;
+    own_place(list, &place);
     bool holds = remove_at(list, &place, &cursor->position);
     if (towards == LIST_HEAD && cursor->index == 0)
         return false;
     if (!holds)
         return list_seek(list, cursor, cursor->index - (towards == LIST_HEAD));
     cursor->chunk = place.chunk;
+    cursor->path = place.path;
     /* The cursor now stands between two elements: just before the follower. */
     if (towards == LIST_HEAD)
         return list_previous(cursor);
     cursor->behind = cursor->position;
     cursor->index--;
     return list_next(cursor);
-}
-
-/* What list_is_sound() has seen so far. */
-struct census {
-    size_t length;
-    size_t bytes;
-    size_t chunks;
-    size_t used; /* by the chunk before, CHUNK_MAX if that is the head */
-};
-
-static bool is_sound_chunk(const struct list *list, const struct chunk *chunk,
-                           struct census *census)
-{
-    bool is_end = chunk == list->head || chunk == chunk_at_end(list, LIST_TAIL);
-    struct element element;
-    for (size_t at = chunk->begin; at < chunk->end;) {
-        at = chunk_read(chunk, at, &element);
-        census->bytes += element_blob_bytes(&element);
-    }
-    size_t used = is_end ? CHUNK_MAX : chunk_used(chunk);
-    bool sound = chunk->count > 0 && chunk_is_sound(chunk) && (is_end || chunk_is_dense(chunk)) &&
-                 census->used + used > MERGE_MAX;
-    census->used = used;
-    census->length += chunk->count;
-    census->bytes += chunk_footprint(chunk);
-    census->chunks++;
-    return sound;
-}
-
-bool list_is_sound(const struct list *list)
-{
-    struct census census = {.used = CHUNK_MAX};
-    if (list->body == NULL) {
-        bool sound = list->head == NULL || is_sound_chunk(list, list->head, &census);
-        return sound && census.bytes == list->bytes;
-    }
-    const struct spine *spine = &list->body->spine;
-    struct spine_path path;
-    if (!spine_is_sound(spine) || spine_first(spine, &path) != list->head)
-        return false;
-    const struct chunk *chunk = list->head, *last = NULL;
-    for (; chunk != NULL; chunk = spine_next(spine, &path)) {
-        if (!is_sound_chunk(list, chunk, &census) || spine_weight(&path) != weight_of(list, chunk))
-            return false;
-        last = chunk;
-    }
-    return last == list->body->tail && census.chunks > 1 && census.chunks == spine->chunks &&
-           census.length == list->body->length && census.bytes == list->bytes;
 }

@@ -18,6 +18,15 @@
  *  4. A chunk between the ends is fitted when it becomes one or when an element leaves it: at most
  * a quarter of it, or 32 bytes, are free.
  *
+ *  5. A list of two chunks or more may share nodes of the spine and chunks with others (chunk.h,
+ *     spine.h), but not the head, the tail, and the nodes on the way to them: so a push or drop
+ *     there need not ask. Every other edit goes through own_place().
+ *  6. What is shared counts in full for each list: list_memory() is what a list would take alone.
+ *     So an edit that has to copy a shared chunk needs no memory that was not counted before.
+ *
+ * Sharing makes a copy as quick for a long list as for a short one, and lets a list be read while
+ * its original is edited: a copy may be read and freed on another thread, without a lock.
+ *
  * Elements from ENTRY_MIN_BLOB on are blobs, which answers and copies of the list share; shorter
  * ones are copied into the chunks, numbers in canonical form (base/decimal.h) as a few bytes, whose
  * text is made anew when it is read. A `value` that is given must not lie in the same list.
@@ -33,20 +42,25 @@ struct list;
 /* An empty list. */
 struct list *list_new(void);
 
-/* Gives the blobs back. NULL is allowed. */
+/* Frees the list; what a long one has becomes garbage (list_garbage.h). NULL is allowed. */
 void list_free(struct list *list);
 
-/* A list of the same elements; blobs are shared. */
+/* A list of the same elements, for which blobs, and of long lists chunks, are shared. Takes some
+ * microseconds. */
 struct list *list_copy(const struct list *list);
 
-/* Moves parts of the list from sparse pages, as heap_move() does: of a long list some more each
- * time. Adds how many to `*moved`; returns where the list is now. No cursor may be on it. */
+/* Each list gets what the other one has. */
+void list_swap(struct list *a, struct list *b);
+
+/* Moves parts of the list that nobody shares from sparse pages, as heap_move() does: of a long list
+ * some more each time. Adds how many to `*moved`; returns where the list is now. No cursor may be
+ * on it. */
 struct list *list_move(struct list *list, size_t *moved);
 
 size_t list_length(const struct list *list);
 
 /* Bytes that the list holds: its own structures, as the heap rounds them, and blobs, with what
- * malloc() adds; one that others share counts in full. As malloc() now and then gives a few bytes
+ * malloc() adds; what others share counts in full. As malloc() now and then gives a few bytes
  * more, equal lists may differ by those. Constant time. */
 size_t list_memory(const struct list *list);
 

@@ -8,9 +8,6 @@
 #include "store/shard.h"
 #include "store/undo.h"
 
-/* Bytes of a list that are copied in one step, as apply_may_spend() counts. */
-#define COPIED_AT_ONCE ((size_t)64)
-
 static bool is_same_key(const struct op *op)
 {
     return op->db == op->target_db && slice_equal(op->key, op->target.bytes);
@@ -141,9 +138,6 @@ void apply_copy(struct keyspace *space, const struct op *op, struct op_result *r
         return;
     struct lookup to = open_target(space, op);
     if (is_taken(&to, op->replace, result))
-        return;
-    if (entry_type(source) == ENTRY_LIST &&
-        !apply_may_spend(space, list_memory(entry_list(source)) / COPIED_AT_ONCE, result))
         return;
     struct entry_stamp stamp = {.version = apply_revision(space),
                                 .expire_at_ms = entry_expire_at_ms(source)};

@@ -8,6 +8,7 @@
 #include "store/evict.h"
 #include "store/flush.h"
 #include "store/heap.h"
+#include "store/list_garbage.h"
 #include "store/lock.h"
 #include "store/reserve.h"
 #include "store/shard.h"
@@ -24,6 +25,10 @@
 #define COMPACT_BYTES 64
 #define COMPACT_TURNS 64
 #define COMPACT_VAIN  4
+/* Before that, an operation frees chunks of lists that are gone: so many, and one more for so many
+ * bytes that it brings along, which is more than it takes. */
+#define GARBAGE_CHUNKS      64
+#define GARBAGE_CHUNK_BYTES ((size_t)1024)
 /* What may be in use beyond the limit for operations that need only a few bytes, and what slabs may
  * not have reported, are each one part of the limit in so many. */
 #define RESERVE_SHARE 64
@@ -103,7 +108,7 @@ static size_t most_growth(const struct op *op)
 /* True if the memory held exceeds the limit, because a good part of it is not in use. */
 static bool holds_too_much(const struct store *store)
 {
-    size_t slack = heap_slack() + pages_slack(&store->pages);
+    size_t slack = heap_slack() + list_garbage_bytes() + pages_slack(&store->pages);
     return pages_used(&store->pages) + slack >
            store->max_memory + store->max_memory / HELD_SHARE + HELD_BASE;
 }
@@ -476,6 +481,8 @@ static size_t first_limit(struct store *store, const struct op *op, size_t limit
     if (!holds_too_much(store))
         return limit;
     size_t need = MOST_PER_OP + size_of(op);
+    if (list_garbage_collect(GARBAGE_CHUNKS + need / GARBAGE_CHUNK_BYTES) > 0)
+        return limit;
     compact_for(store, need, quick);
     if (store->policy == STORE_NOEVICTION || !holds_too_much(store))
         return limit;

@@ -21,8 +21,9 @@
  *    operation after this one has to be carried out twice.
  *
  * The limit is for what is in use. If what is held exceeds it by more than a fourteenth and 16 MiB,
- * what lies in sparse pages is moved together first (compact.h), in proportion to the need; and if
- * that was not enough, a quarter more than needed is evicted.
+ * lists that are gone are freed first (list_garbage.h), in proportion to the need; then what lies
+ * in sparse pages is moved together first (compact.h), in proportion to the need; and if that was
+ * not enough, a quarter more than needed is evicted.
  */
 #ifndef KEYSTORE_STORE_ROOM_H
 #define KEYSTORE_STORE_ROOM_H

@@ -5,10 +5,13 @@
 #include "store/apply.h"
 #include "store/entry.h"
 #include "store/flush.h"
+#include "store/list.h"
 #include "store/shard.h"
 
 /* Entries that are looked at while a shard is locked, or a bucket more. */
 #define STEP_ENTRIES 200
+/* Elements of a list that take as long to save as an entry. */
+#define STEP_ELEMENTS 16
 /* Places without entries that a step passes over. */
 #define STEP_PLACES 64
 
@@ -121,8 +124,11 @@ static void visit(void *context, uint32_t db, uint64_t cursor, struct entry *ent
     if (entry_version(entry) > walk->snapshot->revision)
         return;
     uint64_t hash = store_hash(walk->store, key);
-    if (dict_scan_position(hash) >= cursor && !is_noted(&walk->shard->databases[db], key, hash))
-        walk->snapshot->save(walk->snapshot, db, entry, false);
+    if (dict_scan_position(hash) < cursor || is_noted(&walk->shard->databases[db], key, hash))
+        return;
+    walk->snapshot->save(walk->snapshot, db, entry, false);
+    if (entry_type(entry) == ENTRY_LIST)
+        walk->visited += list_length(entry_list(entry)) / STEP_ELEMENTS;
 }
 
 static void visit_in_database(void *context, struct entry *entry)

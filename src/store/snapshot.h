@@ -33,7 +33,7 @@ struct snapshot {
     /*
      * Saves the entry, which is borrowed, under its shard's lock: by a step, or, if `early`, on the
      * thread of whoever is about to change it; several may do that at once. May only do what is
-     * quick.
+     * quick: of a long list it takes a copy (list_copy()) to go through when the lock is free.
      */
     void (*save)(struct snapshot *snapshot, uint32_t db, const struct entry *entry, bool early);
     /* Called within begin, when nobody can write and `revision` is known. */
@@ -47,8 +47,8 @@ struct snapshot {
 /* From here on the store is as it will be saved. Blocks all writes for some ten microseconds. */
 void store_snapshot_begin(struct store *store, struct snapshot *snapshot);
 
-/* Saves some more; false if all is saved. A shard is locked meanwhile, for some 50 us unless an
- * entry is large. One thread at a time. */
+/* Saves some more; false if all is saved. A shard is locked meanwhile, for some 50 us if `save` is
+ * as quick as it should be. One thread at a time. */
 bool store_snapshot_step(struct store *store, struct snapshot *snapshot);
 
 /* The snapshot is complete, or given up. */

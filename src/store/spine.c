@@ -1,12 +1,14 @@
 /*
- * The counted tree over a list's chunks. Knows weights and order; refuses to know what a chunk is
- * and why the list gives its ends no weight.
+ * The counted tree over a list's chunks. Knows weights, order and holders; refuses to know what is
+ * in a chunk and why the list gives its ends no weight.
  */
 #include "store/spine.h"
 
 #include "base/check.h"
+#include "store/chunk.h"
 #include "store/heap.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #define FIRST_CAPACITY 2
@@ -22,6 +24,7 @@ struct slot {
 struct spine_node {
     uint16_t count;
     uint16_t capacity;
+    atomic_uint holders; /* nodes and spines that point here; 0 once the last one clears it */
     struct slot slots[];
 };
 
@@ -48,13 +51,21 @@ static struct spine_node *new_node(struct spine *spine, size_t count)
     DCHECK(count <= SPINE_FANOUT);
     size_t capacity = capacity_for(count);
     struct spine_node *node = heap_take(node_size(capacity));
-    *node = (struct spine_node){.count = 0, .capacity = (uint16_t)capacity};
+    node->count = 0;
+    node->capacity = (uint16_t)capacity;
+    atomic_init(&node->holders, 1);
     spine->bytes += node_bytes(node);
     return node;
 }
 
+static bool is_shared(const struct spine_node *node)
+{
+    return atomic_load_explicit(&node->holders, memory_order_acquire) > 1;
+}
+
 static void free_node(struct spine *spine, struct spine_node *node)
 {
+    DCHECK(!is_shared(node));
     spine->bytes -= node_bytes(node);
     heap_give(node, node_size(node->capacity));
     DCHECK(spine->bytes < SIZE_MAX / 2);
@@ -68,17 +79,105 @@ void spine_init(struct spine *spine, struct chunk *chunk, size_t weight)
     spine->root->count = 1;
 }
 
-static void free_below(struct spine *spine, struct spine_node *node, unsigned level)
+void spine_dissolve(struct spine *spine)
 {
-    for (size_t i = 0; level > 0 && i < node->count; i++)
-        free_below(spine, node->slots[i].node, level - 1);
-    free_node(spine, node);
+    DCHECK(spine->chunks == 1);
+    free_node(spine, spine->root);
+    *spine = (struct spine){.root = NULL};
 }
 
-void spine_deinit(struct spine *spine)
+/* ---- sharing ---- */
+
+/* A node at that level with the same children, which are shared. */
+static struct spine_node *copy_node(const struct spine_node *node, unsigned level)
 {
-    free_below(spine, spine->root, spine->height - 1);
-    *spine = (struct spine){.root = NULL};
+    size_t size = node_size(node->capacity);
+    struct spine_node *copy = heap_take(size);
+    copy->count = node->count;
+    copy->capacity = node->capacity;
+    atomic_init(&copy->holders, 1);
+    for (size_t i = 0; i < node->count; i++) {
+        struct slot slot = node->slots[i];
+        if (level == 0)
+            slot.chunk = chunk_share(slot.chunk);
+        else
+            atomic_fetch_add_explicit(&slot.node->holders, 1, memory_order_relaxed);
+        copy->slots[i] = slot;
+    }
+    return copy;
+}
+
+/* Gives the caller's share in the node up; true if it was the last one, also when it is called
+ * again for such a node. */
+static bool give_up(struct spine_node *node)
+{
+    unsigned holders = atomic_load_explicit(&node->holders, memory_order_acquire);
+    if (holders > 1)
+        return atomic_fetch_sub_explicit(&node->holders, 1, memory_order_acq_rel) == 1;
+    if (holders == 1)
+        atomic_store_explicit(&node->holders, 0, memory_order_relaxed);
+    return true;
+}
+
+/* Gives up one chunk or one shared node, at the end of what is left, or frees an empty node. */
+static void clear_one(struct spine *spine, size_t *bytes)
+{
+    struct spine_node *parent = NULL, *node = spine->root;
+    for (unsigned level = spine->height - 1; level > 0 && node->count > 0; level--) {
+        struct spine_node *child = node->slots[node->count - 1].node;
+        if (!give_up(child)) {
+            node->count--;
+            return;
+        }
+        parent = node;
+        node = child;
+    }
+    if (node->count > 0) {
+        struct chunk *chunk = node->slots[--node->count].chunk;
+        *bytes += chunk_footprint(chunk);
+        *bytes += chunk_free(chunk);
+        return;
+    }
+    *bytes += node_bytes(node);
+    free_node(spine, node);
+    if (parent == NULL)
+        spine->root = NULL;
+    else
+        parent->count--;
+}
+
+size_t spine_clear(struct spine *spine, size_t steps, size_t *bytes)
+{
+    size_t step = 0;
+    for (; step < steps && spine->root != NULL; step++)
+        clear_one(spine, bytes);
+    return step;
+}
+
+/* Gives the caller's share in a node at that level up, of which there usually are others. */
+static void release_node(struct spine_node *node, unsigned level)
+{
+    size_t bytes = 0;
+    struct spine rest = {.root = node, .height = level + 1};
+    if (give_up(node))
+        spine_clear(&rest, SIZE_MAX, &bytes);
+}
+
+/* What is below the slot at that level, now the caller's alone. */
+static struct spine_node *own_child(struct slot *slot, unsigned level)
+{
+    struct spine_node *node = slot->node;
+    if (!is_shared(node))
+        return node;
+    slot->node = copy_node(node, level);
+    release_node(node, level);
+    return slot->node;
+}
+
+void spine_copy(struct spine *copy, const struct spine *spine)
+{
+    *copy = *spine;
+    copy->root = copy_node(spine->root, spine->height - 1);
 }
 
 static struct slot *slot_at(const struct spine_path *path, unsigned level)
@@ -169,6 +268,21 @@ size_t spine_weight(const struct spine_path *path)
     return slot_at(path, 0)->weight;
 }
 
+bool spine_is_own(const struct spine *spine, const struct spine_path *path)
+{
+    for (unsigned level = 0; level < height_of(spine); level++) {
+        if (is_shared(path->node[level]))
+            return false;
+    }
+    return true;
+}
+
+void spine_own(struct spine *spine, struct spine_path *path)
+{
+    for (unsigned level = height_of(spine) - 1; level > 0; level--)
+        path->node[level - 1] = own_child(slot_at(path, level), level - 1);
+}
+
 /* Adds to the weights along the path from `level` up; unsigned arithmetic subtracts as well. */
 static void add_weight(const struct spine *spine, const struct spine_path *path, unsigned level,
                        size_t weight)
@@ -180,6 +294,7 @@ static void add_weight(const struct spine *spine, const struct spine_path *path,
 void spine_set(struct spine *spine, const struct spine_path *path, struct chunk *chunk,
                size_t weight)
 {
+    DCHECK(spine_is_own(spine, path));
     struct slot *slot = slot_at(path, 0);
     slot->chunk = chunk;
     add_weight(spine, path, 0, weight - slot->weight);
@@ -201,6 +316,7 @@ static void resize_node(struct spine *spine, struct spine_path *path, unsigned l
 {
     struct spine_node *node = path->node[level];
     size_t capacity = capacity_for(count);
+    DCHECK(!is_shared(node));
     spine->bytes -= node_bytes(node);
     node = heap_resize(node, node_size(node->capacity), node_size(capacity));
     node->capacity = (uint16_t)capacity;
@@ -211,6 +327,7 @@ static void resize_node(struct spine *spine, struct spine_path *path, unsigned l
 static void put_slot(struct spine_node *node, size_t at, struct slot slot)
 {
     CHECK(at <= node->count && node->count < node->capacity);
+    DCHECK(!is_shared(node));
     memmove(&node->slots[at + 1], &node->slots[at], (node->count - at) * sizeof slot);
     node->slots[at] = slot;
     node->count++;
@@ -296,6 +413,7 @@ static void insert_slot(struct spine *spine, struct spine_path *path, unsigned l
 void spine_insert_before(struct spine *spine, struct spine_path *path, struct chunk *chunk,
                          size_t weight)
 {
+    DCHECK(spine_is_own(spine, path));
     insert_slot(spine, path, 0, (struct slot){.chunk = chunk, .weight = weight});
     spine->chunks++;
     DCHECK_SOUND(spine_is_sound(spine), spine->chunks);
@@ -325,7 +443,7 @@ static void remove_slot(struct spine *spine, struct spine_path *path, unsigned l
 static void absorb_neighbour(struct spine *spine, struct spine_path *path, unsigned level)
 {
     struct slot *left = slot_at(path, level + 1), *right = left + 1;
-    struct spine_node *emptied = right->node;
+    struct spine_node *emptied = own_child(right, level);
     size_t count = (size_t)left->node->count + emptied->count;
     CHECK(count <= SPINE_FANOUT);
     if (count > left->node->capacity)
@@ -343,7 +461,7 @@ static void absorb_neighbour(struct spine *spine, struct spine_path *path, unsig
 /* Of two nodes that fit into three quarters of one there shall be one. */
 static void merge_if_sparse(struct spine *spine, struct spine_path *path, unsigned level)
 {
-    const struct spine_node *parent = path->node[level + 1], *node = path->node[level];
+    struct spine_node *parent = path->node[level + 1], *node = path->node[level];
     size_t at = path->slot[level + 1], most = SPINE_FANOUT * 3 / 4;
     if (node->count > SPINE_FANOUT / 4)
         return;
@@ -351,7 +469,7 @@ static void merge_if_sparse(struct spine *spine, struct spine_path *path, unsign
         absorb_neighbour(spine, path, level);
     } else if (at > 0 && node->count + parent->slots[at - 1].node->count <= most) {
         path->slot[level + 1]--;
-        path->node[level] = parent->slots[at - 1].node;
+        path->node[level] = own_child(&parent->slots[at - 1], level);
         absorb_neighbour(spine, path, level);
     }
 }
@@ -362,6 +480,7 @@ static void remove_slot(struct spine *spine, struct spine_path *path, unsigned l
     struct spine_node *node = path->node[level];
     size_t at = path->slot[level];
     CHECK(at < node->count);
+    DCHECK(!is_shared(node));
     add_weight(spine, path, level + 1, -node->slots[at].weight);
     node->count--;
     memmove(&node->slots[at], &node->slots[at + 1], (node->count - at) * sizeof node->slots[0]);
@@ -382,6 +501,7 @@ static void remove_slot(struct spine *spine, struct spine_path *path, unsigned l
 void spine_remove(struct spine *spine, struct spine_path *path)
 {
     CHECK(spine->chunks > 1);
+    DCHECK(spine_is_own(spine, path));
     remove_slot(spine, path, 0);
     spine->chunks--;
     DCHECK_SOUND(spine_is_sound(spine), spine->chunks);

@@ -10,6 +10,7 @@
 #include "store/evict.h"
 #include "store/flush.h"
 #include "store/heap.h"
+#include "store/list_garbage.h"
 #include "store/lock.h"
 #include "store/room.h"
 #include "store/shard.h"
@@ -104,6 +105,7 @@ void store_free(struct store *store)
         return;
     for (size_t i = 0; i < store->shard_count; i++)
         deinit_shard(&store->shards[i], store->databases);
+    list_garbage_collect(SIZE_MAX);
     pages_deinit(&store->pages);
     free(store);
 }
@@ -137,7 +139,8 @@ size_t store_expiring(struct store *store, uint32_t db)
 
 struct store_stats store_stats(struct store *store)
 {
-    struct store_stats stats = {.held_memory = pages_memory(&store->pages) + heap_slack()};
+    struct store_stats stats = {.held_memory = pages_memory(&store->pages) + heap_slack() +
+                                               list_garbage_bytes()};
     for (size_t i = 0; i < store->shard_count; i++) {
         struct shard *shard = &store->shards[i];
         mutex_lock(&shard->lock);

@@ -107,7 +107,7 @@ struct store_sweep {
 struct store_swept {
     size_t visited; /* keys looked at */
     size_t removed; /* of these, keys whose deadline had come, or that FlushDb has left; and what
-                       was moved */
+                       was moved, or freed of lists that are gone */
     bool lap;       /* the sweep has been everywhere and begins anew */
 };
 

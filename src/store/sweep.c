@@ -6,6 +6,7 @@
 #include "store/compact.h"
 #include "store/entry.h"
 #include "store/flush.h"
+#include "store/list_garbage.h"
 #include "store/shard.h"
 #include "store/store.h"
 
@@ -15,6 +16,8 @@
 #define STEP_BUCKETS 16
 /* Entries that are freed for FlushDb while the shard is locked. */
 #define STEP_GARBAGE 100
+/* Chunks of freed lists that are given up in one step. */
+#define STEP_CHUNKS 64
 /* Shards and databases without deadlines that one step passes over. */
 #define STEP_PLACES 1024
 /* Expired keys that are noted in one bucket; if there are more, they wait for the next lap. */
@@ -113,6 +116,9 @@ struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, i
     struct store_swept swept = {.lap = sweep->part >= store->shard_count};
     if (sweep->shard % sweep->parts != sweep->part)
         sweep->shard = sweep->part;
+    swept.visited = swept.removed = list_garbage_collect(STEP_CHUNKS);
+    if (swept.visited > 0)
+        swept.lap = false; /* there may be more */
     for (size_t i = 0; i < STEP_PLACES && swept.visited == 0 && !swept.lap; i++) {
         struct shard *shard = &store->shards[sweep->shard];
         if (!mutex_lock_brief(&shard->lock)) {

@@ -7,7 +7,10 @@
 #include "store/entry.h"
 #include "store/shard.h"
 
-enum kind { PUSHED, DROPPED, INSERTED, REPLACED, REMOVED };
+enum kind { PUSHED, DROPPED, DROPPED_MANY, INSERTED, REPLACED, REMOVED };
+
+/* To drop more elements is DROPPED_MANY. */
+#define FEW ((size_t)256)
 
 struct saved {
     struct slice bytes; /* in the arena, if there is no blob */
@@ -20,7 +23,8 @@ struct step {
     enum kind kind;
     enum list_end end;    /* PUSHED, DROPPED */
     size_t index;         /* INSERTED, REPLACED, REMOVED */
-    size_t count;         /* elements concerned */
+    size_t count;         /* elements concerned; not DROPPED_MANY */
+    struct list *former;  /* DROPPED_MANY: as the list was; else NULL */
     struct saved saved[]; /* DROPPED, from that end inwards; REPLACED, REMOVED */
 };
 
@@ -60,6 +64,9 @@ static void take_back(struct list *list, const struct step *step)
         for (size_t i = step->count; i > 0; i--)
             push_back(list, step->end, &step->saved[i - 1]);
         break;
+    case DROPPED_MANY:
+        list_swap(list, step->former);
+        break;
     case INSERTED:
         CHECK(step->index < list_length(list));
         list_remove(list, step->index);
@@ -77,7 +84,7 @@ static void take_back(struct list *list, const struct step *step)
 
 static size_t count_saved(enum kind kind, size_t count)
 {
-    return kind == PUSHED || kind == INSERTED ? 0 : count;
+    return kind == PUSHED || kind == DROPPED_MANY || kind == INSERTED ? 0 : count;
 }
 
 static void forget(struct undo_edit *edit, const struct lookup *at)
@@ -86,6 +93,7 @@ static void forget(struct undo_edit *edit, const struct lookup *at)
     (void)at;
     for (size_t i = 0; i < count_saved(step->kind, step->count); i++)
         blob_release(step->saved[i].blob);
+    list_free(step->former);
 }
 
 static void reverse(struct undo_edit *edit, const struct lookup *at)
@@ -163,11 +171,21 @@ static size_t count_fitting(struct undo *undo, struct list_cursor cursor, enum l
     return count;
 }
 
+static bool dropping_many(struct undo *undo, const struct lookup *at)
+{
+    if (!undo_has_room(undo, step_size(DROPPED_MANY, 0)))
+        return false;
+    add(undo, at, DROPPED_MANY, 0)->former = list_copy(entry_list(at->entry));
+    return true;
+}
+
 bool undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
 {
     const struct list *list = entry_list(at->entry);
     struct list_cursor cursor;
     DCHECK(count > 0 && count <= list_length(list));
+    if (count > FEW)
+        return dropping_many(undo, at);
     if (!list_seek(list, &cursor, end == LIST_HEAD ? 0 : list_length(list) - 1) ||
         count_fitting(undo, cursor, end, count) < count)
         return false;

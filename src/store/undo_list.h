@@ -3,7 +3,8 @@
  * elements that the step took away. Private to the store.
  *
  * Each note is about the list of `at`'s entry. Short elements are copied into the undo's arena,
- * long ones shared.
+ * long ones shared. Of a list that many are dropped from a copy is kept, which shares its chunks
+ * (list.h) and costs as little for any number.
  */
 #ifndef KEYSTORE_STORE_UNDO_LIST_H
 #define KEYSTORE_STORE_UNDO_LIST_H

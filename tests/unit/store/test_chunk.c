@@ -37,7 +37,7 @@ static void test_the_layout_is_the_documented_one(void **state)
 {
     (void)state;
     struct chunk *chunk = chunk_new(0, LIST_TAIL);
-    assert_int_equal(offsetof(struct chunk, bytes), 9);
+    assert_int_equal(offsetof(struct chunk, bytes), 10);
     chunk = insert(chunk, 0, SLICE_LITERAL("ab"));
     chunk = insert(chunk, 1, SLICE_LITERAL(""));
     chunk = insert(chunk, 0, SLICE_LITERAL("\x80"));
@@ -184,6 +184,43 @@ static void test_a_blob_is_a_pointer_and_a_reference(void **state)
     assert_int_equal(atomic_load(&blob->holders), 2);
     assert_int_equal(chunk_free(copy), 0);
     assert_int_equal(chunk_free(chunk), element_blob_bytes(&element));
+    assert_int_equal(atomic_load(&blob->holders), 1);
+    blob_release(blob);
+}
+
+/* Beyond 255 holders a chunk is copied; what is shared stays as it is when a holder makes it its
+ * own. */
+static void test_holders_are_counted(void **state)
+{
+    (void)state;
+    static struct chunk *shares[300];
+    struct blob *blob = blob_copy(slice_make(long_bytes, sizeof long_bytes));
+    struct element element = {.value = blob_slice(blob), .blob = blob_retain(blob)};
+    size_t blob_size = element_blob_bytes(&element), copies = 0;
+    struct chunk *chunk = chunk_insert(chunk_new(0, LIST_TAIL), 0, &element);
+    chunk = insert(chunk, 0, SLICE_LITERAL("first"));
+    assert_false(chunk_is_shared(chunk));
+    assert_ptr_equal(chunk_own(chunk), chunk);
+    for (size_t i = 0; i < 300; i++) {
+        shares[i] = chunk_share(chunk);
+        copies += shares[i] != chunk;
+    }
+    assert_int_equal(copies, 300 - 254);
+    assert_int_equal(atomic_load(&blob->holders), 2 + copies);
+    struct chunk *own = chunk_own(shares[0]);
+    assert_ptr_not_equal(own, chunk);
+    assert_int_equal(chunk_footprint(own), chunk_footprint(chunk));
+    assert_int_equal(own->begin, chunk->begin);
+    own = insert(own, 1, SLICE_LITERAL("second"));
+    assert_int_equal(own->count, 3);
+    assert_int_equal(chunk->count, 2);
+    assert_true(chunk_is_sound(own) && chunk_is_sound(chunk));
+    assert_int_equal(chunk_free(own), blob_size);
+    for (size_t i = 1; i < 300; i++)
+        assert_int_equal(chunk_free(shares[i]), blob_size);
+    assert_false(chunk_is_shared(chunk));
+    assert_int_equal(atomic_load(&blob->holders), 2);
+    assert_int_equal(chunk_free(chunk), blob_size);
     assert_int_equal(atomic_load(&blob->holders), 1);
     blob_release(blob);
 }
@@ -363,6 +400,7 @@ int main(void)
         cmocka_unit_test(test_numbers_of_every_size),
         cmocka_unit_test(test_other_text_is_kept_as_text),
         cmocka_unit_test(test_a_blob_is_a_pointer_and_a_reference),
+        cmocka_unit_test(test_holders_are_counted),
         cmocka_unit_test(test_marks_of_every_size),
         cmocka_unit_test(test_pushes_fill_a_chunk),
         cmocka_unit_test(test_fit_frees_what_is_not_used),

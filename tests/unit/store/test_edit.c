@@ -200,6 +200,43 @@ static void test_dropping_all_costs_an_undo_nothing(void **state)
     assert_edited(fixture, "a b c");
 }
 
+/* Nor does it cost more to keep the way back for more elements. */
+static void test_dropping_many_costs_an_undo_little(void **state)
+{
+    struct edit_fixture *fixture = *state;
+    static char texts[10000][8];
+    static struct slice values[10000];
+    for (size_t i = 0; i < 10000; i++)
+        values[i] = slice_make(texts[i], (size_t)snprintf(texts[i], 8, "e%zu", i));
+    edit_remove_key(fixture);
+    struct edit edit = edit_start(fixture);
+    edit_push(&edit, LIST_TAIL, values, 10000);
+    edit_end(&edit, 0);
+    size_t memory = list_memory(entry_list(edit_entry(fixture)));
+    undo_init(&fixture->undo, &fixture->arena, 1000);
+    fixture->space.undo = &fixture->undo;
+    fixture->space.revision = 0;
+    edit = edit_start(fixture);
+    edit_drop(&edit, LIST_HEAD, 4000);
+    edit_replace(&edit, 2000, SLICE_LITERAL("other"));
+    edit_drop(&edit, LIST_TAIL, 5990);
+    edit_push(&edit, LIST_HEAD, values, 1);
+    edit_end(&edit, 0);
+    assert_false(fixture->undo.is_full);
+    assert_int_equal(list_length(edit.list), 11);
+    assert_charged(fixture);
+    undo_roll_back(&fixture->undo);
+    fixture->space.undo = NULL;
+    struct list *list = entry_list(edit_entry(fixture));
+    struct list_cursor cursor;
+    assert_true(list_is_sound(list));
+    assert_int_equal(list_length(list), 10000);
+    assert_true(list_memory(list) <= memory + 2 * CHUNK_MAX);
+    for (bool on = list_seek(list, &cursor, 0); on; on = list_next(&cursor))
+        assert_true(slice_equal(list_cursor_value(&cursor), values[cursor.index]));
+    assert_charged(fixture);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, edit_setup, edit_teardown)
 
 int main(void)
@@ -214,6 +251,7 @@ int main(void)
         TEST(test_an_answer_is_pushed_as_it_lies),
         TEST(test_the_charge_follows_the_list),
         TEST(test_dropping_all_costs_an_undo_nothing),
+        TEST(test_dropping_many_costs_an_undo_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

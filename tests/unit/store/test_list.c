@@ -15,6 +15,7 @@
 #include "base/runs.h"
 #include "store/entry.h"
 #include "store/heap.h"
+#include "store/list_garbage.h"
 #include "store/list_peek.h"
 #include "store/seeded.h"
 
@@ -617,6 +618,7 @@ static void assert_memory_is_accounted(const struct plan *plan)
     assert_in_range(accounted, taken - taken / 50, taken + taken / 50);
     for (size_t i = 0; i < plan->lists; i++)
         list_free(lists[i]);
+    list_garbage_collect(SIZE_MAX);
     free(lists);
 }
 
