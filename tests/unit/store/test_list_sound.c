@@ -33,7 +33,7 @@ static void what_it_says_of_its_chunks_is_checked(void **state)
 {
     (void)state;
     struct list *list = list_of(3000);
-    size_t *const members[] = {&list->bytes, &list->body->length, &list->body->spine.chunks};
+    size_t *const members[] = {&list->bytes, &list->body->length, &list->body->spine.bytes};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         ++*members[i];
         assert_false(list_is_sound(list));
