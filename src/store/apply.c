@@ -16,7 +16,8 @@
 #include <stdio.h>
 
 static apply_function *const functions[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply) [OP_##kind] = apply,
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
+    [OP_##kind] = apply,
 #include "store/operations.def"
 #undef OPERATION
 };

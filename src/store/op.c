@@ -4,11 +4,13 @@
 #include "base/blob.h"
 
 static const struct op_info table[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access_, category_, keys_, apply)                  \
+#define OPERATION(kind, method, request, reply, access_, category_, keys_, apply, call, log,       \
+                  traits_)                                                                         \
     [OP_##kind] = {.name = #method,                                                                \
                    .access = OP_##access_,                                                         \
                    .category = OP_CATEGORY_##category_,                                            \
-                   .keys = OP_KEYS_##keys_},
+                   .keys = OP_KEYS_##keys_,                                                        \
+                   .traits = traits_},
 #include "store/operations.def"
 #undef OPERATION
 };

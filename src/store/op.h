@@ -6,7 +6,7 @@
 #include "base/slice.h"
 
 enum op_kind {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply) OP_##kind,
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...) OP_##kind,
 #include "store/operations.def"
 #undef OPERATION
     OP_COUNT,
@@ -38,16 +38,46 @@ enum op_keys {
     OP_KEYS_DB,   /* all keys of the database */
 };
 
+/* What a kind has in common with few others. */
+enum op_trait {
+    /* Fields of the request that several operations share; whoever lacks the trait refuses them. */
+    OP_TAKES_TTL = 1 << 0, /* ttl_ms and expire_at_ms of KeyValue */
+    OP_TAKES_KEEP_TTL = 1 << 1,
+    OP_TAKES_PREVIOUS = 1 << 2, /* return_previous */
+    OP_TAKES_CONDITION = 1 << 3,
+    OP_TAKES_AS_OF = 1 << 4, /* want_as_of */
+    OP_TAKES_VALUE = 1 << 5, /* of ByteRange and ListItem */
+    OP_TAKES_STOP = 1 << 6,  /* of ByteRange */
+    OP_TAKES_WHEN = 1 << 7,
+    OP_TAKES_REPLACE = 1 << 8,
+    OP_TAKES_ABSENT_ONLY = 1 << 9,
+    OP_TAKES_INDEX = 1 << 10,
+    OP_TAKES_PIVOT = 1 << 11,
+    OP_TAKES_AFTER = 1 << 12,
+    OP_TAKES_RANK = 1 << 13,
+    OP_TAKES_MAX_SCAN = 1 << 14,
+    /* What it does. */
+    OP_REPLACES = 1 << 24, /* what it writes to a key does not depend on what was there */
+    OP_SPLICES = 1 << 25,  /* writes into a string, which may get room to grow */
+};
+
 /* What the table says of a kind. */
 struct op_info {
     const char *name; /* the RPC's method name, such as "LPush" */
     enum op_access access;
     enum op_category category;
     enum op_keys keys;
+    unsigned traits; /* of enum op_trait */
 };
 
 /* Static memory; `kind` is below OP_COUNT. */
 const struct op_info *op_info(enum op_kind kind);
+
+/* True if the kind has the trait, or one of several. */
+static inline bool op_is(enum op_kind kind, unsigned traits)
+{
+    return (op_info(kind)->traits & traits) != 0;
+}
 
 enum existence { EXISTENCE_ANY, EXISTENCE_ABSENT, EXISTENCE_PRESENT };
 

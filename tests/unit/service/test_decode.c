@@ -124,7 +124,7 @@ static void test_bytes_stay_in_the_message(void **state)
 }
 
 static const struct decoder decoders[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply)                     \
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
     [OP_##kind] = {&keystore__v1__##request##__descriptor, decode_##request},
 #include "store/operations.def"
 #undef OPERATION

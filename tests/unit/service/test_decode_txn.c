@@ -86,7 +86,8 @@ static void test_every_field_of_op_is_an_operation(void **state)
 {
     (void)state;
     static const char *const kinds[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply) [OP_##kind] = #kind,
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
+    [OP_##kind] = #kind,
 #include "store/operations.def"
 #undef OPERATION
     };
