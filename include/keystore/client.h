@@ -225,6 +225,7 @@ struct keystore_copy_request {
     uint32_t db;        /* of the source */
 };
 
+/* random_key answers with an empty key if the database holds none. */
 struct keystore_db_request {
     uint32_t db;
 };
@@ -356,7 +357,8 @@ struct keystore_info_reply {
  * member of `request` that it takes.
  */
 enum keystore_op_kind {
-    KEYSTORE_OP_NONE = 0,         /* refused by the server */
+    KEYSTORE_OP_NONE = 0, /* refused by the server */
+    /* ---- written by script/docs ---- */
     KEYSTORE_OP_SET = 2,          /* key_value */
     KEYSTORE_OP_GET = 3,          /* key */
     KEYSTORE_OP_DELETE = 4,       /* key */
@@ -388,6 +390,7 @@ enum keystore_op_kind {
     KEYSTORE_OP_LREM = 30,        /* list_find */
     KEYSTORE_OP_LPOS = 31,        /* list_find */
     KEYSTORE_OP_LTRIM = 32,       /* list_range */
+    /* ---- */
 };
 
 struct keystore_op {
@@ -476,26 +479,24 @@ struct keystore_txn_reply {
  * The calls, one per method of the API. On anything but KEYSTORE_OK the answer is zeroed and
  * keystore_last_error() says why.
  */
+
+/* An operation by its kind; the answer is the member of the reply that reply->kind names, also
+ * when it is zeroed. */
+KEYSTORE_API enum keystore_code keystore_call(struct keystore_client *client,
+                                              const struct keystore_op *op,
+                                              struct keystore_reply *reply);
+
+/* Which member of a reply the answer of that kind is; KEYSTORE_REPLY_NONE for an unknown one. */
+KEYSTORE_API enum keystore_reply_kind keystore_reply_kind_of(enum keystore_op_kind kind);
+
+/* ---- written by script/docs ---- */
+/* Strings. */
 KEYSTORE_API enum keystore_code keystore_set(struct keystore_client *client,
                                              const struct keystore_key_value *request,
                                              struct keystore_status *answer);
 KEYSTORE_API enum keystore_code keystore_get(struct keystore_client *client,
                                              const struct keystore_key *request,
                                              struct keystore_value *answer);
-KEYSTORE_API enum keystore_code keystore_delete(struct keystore_client *client,
-                                                const struct keystore_key *request,
-                                                struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_lpush(struct keystore_client *client,
-                                               const struct keystore_list_insert *request,
-                                               struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_lrange(struct keystore_client *client,
-                                                const struct keystore_list_range *request,
-                                                struct keystore_list *answer);
-KEYSTORE_API enum keystore_code keystore_lpop(struct keystore_client *client,
-                                              const struct keystore_key *request,
-                                              struct keystore_value *answer);
-
-/* Strings. */
 KEYSTORE_API enum keystore_code keystore_mget(struct keystore_client *client,
                                               const struct keystore_keys *request,
                                               struct keystore_values *answer);
@@ -521,34 +522,16 @@ KEYSTORE_API enum keystore_code keystore_get_ex(struct keystore_client *client,
                                                 const struct keystore_expire_request *request,
                                                 struct keystore_value *answer);
 
-/* Keys. */
-KEYSTORE_API enum keystore_code keystore_exists(struct keystore_client *client,
-                                                const struct keystore_keys *request,
-                                                struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_delete_many(struct keystore_client *client,
-                                                     const struct keystore_keys *request,
-                                                     struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_touch(struct keystore_client *client,
-                                               const struct keystore_keys *request,
-                                               struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_describe(struct keystore_client *client,
-                                                  const struct keystore_key *request,
-                                                  struct keystore_key_info *answer);
-KEYSTORE_API enum keystore_code keystore_expire(struct keystore_client *client,
-                                                const struct keystore_expire_request *request,
-                                                struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_rename(struct keystore_client *client,
-                                                const struct keystore_copy_request *request,
-                                                struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_copy(struct keystore_client *client,
-                                              const struct keystore_copy_request *request,
-                                              struct keystore_status *answer);
-/* An empty key in the answer: the database holds none. */
-KEYSTORE_API enum keystore_code keystore_random_key(struct keystore_client *client,
-                                                    const struct keystore_db_request *request,
-                                                    struct keystore_key *answer);
-
 /* Lists. */
+KEYSTORE_API enum keystore_code keystore_lpush(struct keystore_client *client,
+                                               const struct keystore_list_insert *request,
+                                               struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_lrange(struct keystore_client *client,
+                                                const struct keystore_list_range *request,
+                                                struct keystore_list *answer);
+KEYSTORE_API enum keystore_code keystore_lpop(struct keystore_client *client,
+                                              const struct keystore_key *request,
+                                              struct keystore_value *answer);
 KEYSTORE_API enum keystore_code keystore_rpush(struct keystore_client *client,
                                                const struct keystore_list_insert *request,
                                                struct keystore_status *answer);
@@ -580,21 +563,53 @@ KEYSTORE_API enum keystore_code keystore_ltrim(struct keystore_client *client,
                                                const struct keystore_list_range *request,
                                                struct keystore_status *answer);
 
+/* Keys, of whatever type. */
+KEYSTORE_API enum keystore_code keystore_delete(struct keystore_client *client,
+                                                const struct keystore_key *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_exists(struct keystore_client *client,
+                                                const struct keystore_keys *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_delete_many(struct keystore_client *client,
+                                                     const struct keystore_keys *request,
+                                                     struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_touch(struct keystore_client *client,
+                                               const struct keystore_keys *request,
+                                               struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_describe(struct keystore_client *client,
+                                                  const struct keystore_key *request,
+                                                  struct keystore_key_info *answer);
+KEYSTORE_API enum keystore_code keystore_expire(struct keystore_client *client,
+                                                const struct keystore_expire_request *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_rename(struct keystore_client *client,
+                                                const struct keystore_copy_request *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_copy(struct keystore_client *client,
+                                              const struct keystore_copy_request *request,
+                                              struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_random_key(struct keystore_client *client,
+                                                    const struct keystore_db_request *request,
+                                                    struct keystore_key *answer);
+
 /* Several operations, all or nothing. */
 KEYSTORE_API enum keystore_code keystore_txn(struct keystore_client *client,
                                              const struct keystore_txn_request *request,
                                              struct keystore_txn_reply *answer);
 
-/* Administration. */
+/* Whole databases. */
+KEYSTORE_API enum keystore_code keystore_flush_db(struct keystore_client *client,
+                                                  const struct keystore_db_request *request,
+                                                  struct keystore_status *answer);
+/* ---- */
+
+/* The server. */
 KEYSTORE_API enum keystore_code keystore_info(struct keystore_client *client,
                                               const struct keystore_info_request *request,
                                               struct keystore_info_reply *answer);
 KEYSTORE_API enum keystore_code keystore_save(struct keystore_client *client,
                                               const struct keystore_save_request *request,
                                               struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_flush_db(struct keystore_client *client,
-                                                  const struct keystore_db_request *request,
-                                                  struct keystore_status *answer);
 
 #ifdef __cplusplus
 }

@@ -74,12 +74,12 @@ static inline void got_slices(const struct keystore_slice *slices, size_t count)
     assert_slice(slices[2], "\0\xff");
 }
 
-static Keystore__V1__ListValues wire_list = {
+static Keystore__V1__ListValues wire_list_values = {
     WIRE(list_values),   .n_values = 3, .values = wire_slices, .found = true,
     .length = INT64_MAX, .offset = 4,   .version = 6,
 };
 
-static inline void got_list(const struct keystore_list *list)
+static inline void got_list_values(const struct keystore_list *list)
 {
     got_slices(list->values, list->count);
     assert_true(list->found);
@@ -88,7 +88,7 @@ static inline void got_list(const struct keystore_list *list)
     assert_int_equal(list->version, 6);
 }
 
-static inline void empty_list(const struct keystore_list *list)
+static inline void empty_list_values(const struct keystore_list *list)
 {
     assert_false(list->found);
     assert_true(list->count == 0 && list->length == 0 && list->offset == 0 && list->version == 0);
@@ -283,7 +283,7 @@ static inline void got_error(const struct keystore_op_error *error)
 static Keystore__V1__Reply wire_each_reply[] = {
     WIRE_REPLY(UINT64_MAX, STATUS, status, &wire_status),
     WIRE_REPLY(1, VALUE, value, &wire_value),
-    WIRE_REPLY(2, LIST, list, &wire_list),
+    WIRE_REPLY(2, LIST, list, &wire_list_values),
     WIRE_REPLY(3, NUMBER, number, &wire_number),
     WIRE_REPLY(4, ERROR, error, &wire_error),
     WIRE_REPLY(5, VALUES, values, &wire_values),
@@ -316,7 +316,7 @@ static inline void got_txn_reply(const struct keystore_txn_reply *txn)
     const struct keystore_reply *replies = txn->replies;
     assert_reply(&replies[0], UINT64_MAX, STATUS, status(&replies[0].answer.status));
     assert_reply(&replies[1], 1, VALUE, value(&replies[1].answer.value));
-    assert_reply(&replies[2], 2, LIST, list(&replies[2].answer.list));
+    assert_reply(&replies[2], 2, LIST, list_values(&replies[2].answer.list));
     assert_reply(&replies[3], 3, NUMBER, number(&replies[3].answer.number));
     assert_reply(&replies[4], 4, ERROR, error(&replies[4].answer.error));
     assert_reply(&replies[5], 5, VALUES, values(&replies[5].answer.values));

@@ -48,7 +48,7 @@ static struct slice wire_of(const ProtobufCMessage *message)
 #define REPLIES(REPLY)                                                                             \
     REPLY(status)                                                                                  \
     REPLY(value)                                                                                   \
-    REPLY(list)                                                                                    \
+    REPLY(list_values)                                                                             \
     REPLY(values)                                                                                  \
     REPLY(number)                                                                                  \
     REPLY(key)                                                                                     \
@@ -180,7 +180,7 @@ static void read_status(const struct keystore_status *status)
     read_value(&status->previous);
 }
 
-static void read_list(const struct keystore_list *list)
+static void read_list_values(const struct keystore_list *list)
 {
     read_slices(list->values, list->count);
 }
@@ -238,7 +238,7 @@ static void read_reply(const struct keystore_reply *reply)
     case KEYSTORE_REPLY_VALUE:
         return read_value(&reply->answer.value);
     case KEYSTORE_REPLY_LIST:
-        return read_list(&reply->answer.list);
+        return read_list_values(&reply->answer.list);
     case KEYSTORE_REPLY_NUMBER:
         return read_number(&reply->answer.number);
     case KEYSTORE_REPLY_ERROR:
