@@ -115,6 +115,19 @@ static struct keystore_positions positions_from_wire(struct pool *pool,
     return (struct keystore_positions){.indexes = wire->indexes, .count = wire->n_indexes};
 }
 
+static struct keystore_bit_fields bit_fields_from_wire(struct pool *pool,
+                                                       const Keystore__V1__BitFields *wire)
+{
+    struct keystore_bit_field_item *items = pool_alloc_array(pool, wire->n_items, sizeof *items);
+    for (size_t i = 0; items != NULL && i < wire->n_items; i++)
+        items[i] = (struct keystore_bit_field_item){
+            .done = wire->items[i]->done,
+            .value = wire->items[i]->value,
+        };
+    return (struct keystore_bit_fields){
+        .items = items, .count = wire->n_items, .version = wire->version};
+}
+
 static struct keystore_info_reply info_reply_from_wire(struct pool *pool,
                                                        const Keystore__V1__InfoReply *wire)
 {
@@ -180,6 +193,9 @@ static struct keystore_reply reply_from_wire(struct pool *pool, const Keystore__
     case KEYSTORE_REPLY_POSITIONS:
         reply.answer.positions = positions_from_wire(pool, wire->positions);
         break;
+    case KEYSTORE_REPLY_BIT_FIELDS:
+        reply.answer.bit_fields = bit_fields_from_wire(pool, wire->bit_fields);
+        break;
     case KEYSTORE_REPLY_NONE:
         break;
     }
@@ -244,5 +260,6 @@ REPLY(key)
 REPLY(key_info)
 REPLY(popped)
 REPLY(positions)
+REPLY(bit_fields)
 REPLY(info_reply)
 REPLY(txn_reply)

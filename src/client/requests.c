@@ -178,6 +178,85 @@ Keystore__V1__ByteRange *requests_byte_range(struct request_builder *builder,
     return wire;
 }
 
+Keystore__V1__BitRequest *requests_bit_request(struct request_builder *builder,
+                                               const struct keystore_bit_request *request)
+{
+    Keystore__V1__BitRequest *wire = new_message(builder, &keystore__v1__bit_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, request->key);
+    wire->offset = request->offset;
+    wire->bit = request->bit;
+    wire->db = request->db;
+    return wire;
+}
+
+Keystore__V1__BitRange *requests_bit_range(struct request_builder *builder,
+                                           const struct keystore_bit_range *range)
+{
+    Keystore__V1__BitRange *wire = new_message(builder, &keystore__v1__bit_range__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, range->key);
+    wire->start = range->start;
+    if (range->has_stop) {
+        wire->last_case = KEYSTORE__V1__BIT_RANGE__LAST_STOP;
+        wire->stop = range->stop;
+    }
+    wire->in_bits = range->in_bits;
+    wire->bit = range->bit;
+    wire->db = range->db;
+    return wire;
+}
+
+Keystore__V1__BitOpRequest *requests_bit_op_request(struct request_builder *builder,
+                                                    const struct keystore_bit_op_request *request)
+{
+    Keystore__V1__BitOpRequest *wire =
+        new_message(builder, &keystore__v1__bit_op_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->operation = (Keystore__V1__BitOpRequest__Operation)request->operation;
+    wire->key = to_wire(builder, request->key);
+    wire->n_keys = request->key_count;
+    wire->keys = slices_to_wire(builder, request->keys, request->key_count);
+    wire->db = request->db;
+    return wire;
+}
+
+static Keystore__V1__BitFieldRequest__Part *part_to_wire(struct request_builder *builder,
+                                                         const struct keystore_bit_field *part)
+{
+    Keystore__V1__BitFieldRequest__Part *wire =
+        new_message(builder, &keystore__v1__bit_field_request__part__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->action = (Keystore__V1__BitFieldRequest__Action)part->action;
+    wire->is_signed = part->is_signed;
+    wire->bits = part->bits;
+    wire->offset = part->offset;
+    wire->value = part->value;
+    wire->overflow = (Keystore__V1__BitFieldRequest__Overflow)part->overflow;
+    return wire;
+}
+
+Keystore__V1__BitFieldRequest *
+requests_bit_field_request(struct request_builder *builder,
+                           const struct keystore_bit_field_request *request)
+{
+    Keystore__V1__BitFieldRequest *wire =
+        new_message(builder, &keystore__v1__bit_field_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, request->key);
+    wire->n_parts = request->count;
+    wire->parts = new_array(builder, request->parts, request->count, sizeof *wire->parts);
+    for (size_t i = 0; wire->parts != NULL && i < request->count; i++)
+        wire->parts[i] = part_to_wire(builder, &request->parts[i]);
+    wire->db = request->db;
+    return wire;
+}
+
 Keystore__V1__ExpireRequest *requests_expire_request(struct request_builder *builder,
                                                      const struct keystore_expire_request *request)
 {

@@ -138,6 +138,20 @@ static bool follow_keys(struct replay *replay, const struct scan_command *comman
     return false;
 }
 
+/* The same for one that writes to a key what comes of others. */
+static bool follow_into(struct replay *replay, const struct scan_command *command,
+                        const struct op *op)
+{
+    for (size_t i = 0; i < op->key_count; i++) {
+        if (has(replay, op->db, op->keys[i].bytes)) {
+            follow(replay, command, op->db, op->key);
+            return true;
+        }
+    }
+    left_out_remove(left_out(replay), op->db, op->key);
+    return false;
+}
+
 /*
  * True if the operation depends on keys that were left out: then it was not to be done, and what it
  * would have written is left out, too. Else what it writes as a whole is not left out any more.
@@ -156,6 +170,8 @@ static bool follow_left_out(struct replay *replay, const struct scan_command *co
         return false;
     case OP_KEYS_KEYS:
         return follow_keys(replay, command, op);
+    case OP_KEYS_INTO:
+        return follow_into(replay, command, op);
     case OP_KEYS_KEY:
         if (!replaces(op))
             return follow_any(replay, command, op);

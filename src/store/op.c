@@ -46,6 +46,8 @@ size_t op_reply_size(enum op_kind kind, const struct op_result *result)
         size += MOST_ITEM_NUMBERS + bytes_size(result->items[i].bytes.len);
     if (kind == OP_L_POS)
         size += result->index_count * MOST_INDEX;
+    if (kind == OP_BIT_FIELD)
+        size += result->field_count * MOST_ITEM_NUMBERS;
     return size;
 }
 

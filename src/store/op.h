@@ -33,6 +33,7 @@ enum op_keys {
     OP_KEYS_KEY,  /* key */
     OP_KEYS_PAIR, /* key and target */
     OP_KEYS_KEYS, /* keys */
+    OP_KEYS_INTO, /* key, which is written, and keys */
     OP_KEYS_OPS,  /* those of ops, otherwise and compares */
     OP_KEYS_NONE, /* it finds its key itself */
     OP_KEYS_DB,   /* all keys of the database */
@@ -56,9 +57,12 @@ enum op_trait {
     OP_TAKES_AFTER = 1 << 12,
     OP_TAKES_RANK = 1 << 13,
     OP_TAKES_MAX_SCAN = 1 << 14,
+    OP_TAKES_BIT = 1 << 15, /* of BitRequest and BitRange */
     /* What it does. */
-    OP_REPLACES = 1 << 24, /* what it writes to a key does not depend on what was there */
-    OP_SPLICES = 1 << 25,  /* writes into a string, which may get room to grow */
+    OP_REPLACES = 1 << 24,      /* what it writes to a key does not depend on what was there */
+    OP_SPLICES = 1 << 25,       /* writes into a string, which may get room to grow */
+    OP_GROWS_BY_DATA = 1 << 27, /* how much memory it takes depends on the data alone */
+    OP_COUNTS_BITS = 1 << 26,   /* `start` is an offset in bits */
 };
 
 /* What the table says of a kind. */
@@ -95,6 +99,22 @@ struct op_key {
     uint64_t hash;      /* filled in by the store; 0 = not yet */
 };
 
+/* How BitOp combines strings. */
+enum op_bitwise { OP_BITS_AND, OP_BITS_OR, OP_BITS_XOR, OP_BITS_NOT };
+
+/* A part of BitField: an integer of `bits` bits, 1 to 64 with a sign, else to 63, whose most
+ * significant one is that at `offset`, at most INT64_MAX. */
+enum op_field_action { OP_FIELD_GET, OP_FIELD_SET, OP_FIELD_INCREMENT };
+enum op_overflow { OP_OVERFLOW_WRAP, OP_OVERFLOW_SATURATE, OP_OVERFLOW_FAIL };
+struct op_field {
+    enum op_field_action action;
+    enum op_overflow overflow;
+    bool is_signed;
+    uint8_t bits;
+    uint64_t offset;
+    int64_t value; /* unsigned with SET: as 64 bits */
+};
+
 /* Which end of a list. */
 enum op_end { OP_HEAD, OP_TAIL };
 
@@ -120,7 +140,7 @@ struct op {
     int64_t expire_at_ms; /* Set, LPush, RPush, Incr, Expire, GetEx: Unix time; 0 = not given */
     struct op_key target; /* Rename, Copy, LMove */
     uint32_t target_db;   /* of the target; of LMove it is db */
-    struct op_key *keys;  /* KEYS: one at least */
+    struct op_key *keys;  /* KEYS, INTO: one at least */
     size_t key_count;
     struct condition condition; /* Set, Delete, GetDel, LPush, RPush; of a Txn's compare */
 
@@ -132,13 +152,17 @@ struct op {
     size_t value_count;
     struct slice pivot; /* LInsert */
 
+    const struct op_field *fields; /* BitField: one at least */
+    size_t field_count;
+
     union {
-        int64_t start;  /* LRange, LTrim, GetRange, SetRange; negative counts from the tail */
+        int64_t start;  /* LRange, LTrim, GetRange, SetRange, BitCount, BitPos; negative counts
+                           from the tail. SetBit, GetBit: the bit's offset, 0 at least */
         int64_t index;  /* LIndex, LSet; the same */
         int64_t rank;   /* LPos: begins with that match; negative ones from the tail; 0 = 1 */
         uint64_t since; /* a Txn's compare with has_since: the key was not changed after it */
     };
-    int64_t stop;      /* LRange, LTrim, GetRange; inclusive */
+    int64_t stop;      /* LRange, LTrim, GetRange, with has_stop BitCount, BitPos; inclusive */
     int64_t count;     /* LRem: how many, negative from the tail, 0 = all; LPos: how many, 0 = all;
                           ListPop: how many, 0 = 1 */
     uint64_t max_scan; /* LPos: elements compared at most; 0 = any number */
@@ -150,17 +174,21 @@ struct op {
     };
     bool is_real;
 
-    bool return_previous;   /* Set */
-    bool keep_ttl;          /* Set */
-    bool persist;           /* Expire, GetEx: the deadline is taken away */
-    bool replace;           /* Copy: also if the target exists */
-    bool absent_only;       /* Rename: only if the target does not exist */
-    bool after;             /* LInsert: behind the pivot */
-    bool has_since;         /* a Txn's compare */
-    bool want_as_of;        /* Get, Describe */
-    enum op_when when;      /* Expire */
-    enum op_end end;        /* ListPop; LMove: of the key */
-    enum op_end target_end; /* LMove */
+    bool return_previous;    /* Set */
+    bool keep_ttl;           /* Set */
+    bool persist;            /* Expire, GetEx: the deadline is taken away */
+    bool replace;            /* Copy: also if the target exists */
+    bool absent_only;        /* Rename: only if the target does not exist */
+    bool after;              /* LInsert: behind the pivot */
+    bool bit;                /* SetBit: what it becomes; BitPos: what is looked for */
+    bool has_stop;           /* BitCount, BitPos; else to the end */
+    bool in_bits;            /* BitCount, BitPos: start and stop count bits, not bytes */
+    bool has_since;          /* a Txn's compare */
+    bool want_as_of;         /* Get, Describe */
+    enum op_bitwise bitwise; /* BitOp; of one key if it is NOT */
+    enum op_when when;       /* Expire */
+    enum op_end end;         /* ListPop; LMove: of the key */
+    enum op_end target_end;  /* LMove */
 
     struct op *ops; /* MSet: Sets. Txn: what is done if the compares hold */
     size_t op_count;
@@ -201,6 +229,12 @@ struct op_value {
     int64_t expire_at_ms; /* Unix time; 0 = never */
 };
 
+/* The answer to a part of BitField. */
+struct op_field_value {
+    bool done; /* false: it did not fit */
+    int64_t value;
+};
+
 enum op_type { OP_TYPE_NONE, OP_TYPE_STRING, OP_TYPE_LIST };
 
 /* Slices and arrays lie in the arena that was given to store_apply(), or bytes in blobs, to which
@@ -234,6 +268,10 @@ struct op_result {
         struct {
             int64_t *indexes; /* LPos */
             size_t index_count;
+        };
+        struct {
+            struct op_field_value *fields; /* BitField */
+            size_t field_count;
         };
         struct {
             int64_t memory_bytes; /* Describe */

@@ -1,5 +1,6 @@
 /* The operations on parts of strings. */
-#include "store/apply.h"
+#include "store/substrings.h"
+
 #include "store/entry.h"
 #include "store/shard.h"
 
@@ -38,8 +39,7 @@ void apply_get_range(struct keyspace *space, const struct op *op, struct op_resu
                     &result->value);
 }
 
-/* True if a string may have `bytes` from `offset` on; else the operation has failed. */
-static bool may_hold(const struct op *op, uint64_t offset, struct op_result *result)
+bool substrings_may_hold(const struct op *op, uint64_t offset, struct op_result *result)
 {
     uint64_t limit = op->max_value != 0 ? op->max_value : ENTRY_MAX_VALUE;
     if (op->value.len <= limit && offset <= limit - op->value.len)
@@ -55,9 +55,7 @@ static size_t length_of(const struct lookup *at)
     return at->entry != NULL ? entry_string(at->entry).len : 0;
 }
 
-/* Writes the operation's value into the string from `offset` on. */
-static void write_part(struct keyspace *space, struct lookup *at, const struct op *op,
-                       size_t offset)
+void substrings_write(struct keyspace *space, struct lookup *at, const struct op *op, size_t offset)
 {
     if (at->entry == NULL) {
         apply_put_string(space, at, offset == 0 ? op->value : SLICE_LITERAL(""), 0);
@@ -88,10 +86,10 @@ static void answer(const struct lookup *at, struct op_result *result)
 void apply_append(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_open_key(space, op);
-    if (!apply_wants_string(at.entry, result) || !may_hold(op, length_of(&at), result))
+    if (!apply_wants_string(at.entry, result) || !substrings_may_hold(op, length_of(&at), result))
         return;
     if (at.entry == NULL || op->value.len > 0) {
-        write_part(space, &at, op, length_of(&at));
+        substrings_write(space, &at, op, length_of(&at));
         apply_change(space, op);
     }
     answer(&at, result);
@@ -109,9 +107,9 @@ void apply_set_range(struct keyspace *space, const struct op *op, struct op_resu
     if (!apply_wants_string(at.entry, result))
         return;
     if (op->value.len > 0) {
-        if (!may_hold(op, (uint64_t)op->start, result))
+        if (!substrings_may_hold(op, (uint64_t)op->start, result))
             return;
-        write_part(space, &at, op, (size_t)op->start);
+        substrings_write(space, &at, op, (size_t)op->start);
         apply_change(space, op);
     }
     answer(&at, result);

@@ -28,6 +28,8 @@ static bool is_hit(const struct keystore_reply *reply)
         return reply->answer.popped.found;
     case KEYSTORE_REPLY_POSITIONS:
         return reply->answer.positions.count > 0;
+    case KEYSTORE_REPLY_BIT_FIELDS:
+        return reply->answer.bit_fields.items[0].done;
     default:
         return true;
     }
@@ -83,7 +85,7 @@ void coverage_print(void)
 /* These never say that there is nothing... */
 static bool can_miss(size_t kind)
 {
-    return kind != KEYSTORE_OP_INCR && kind != KEYSTORE_OP_APPEND;
+    return kind != KEYSTORE_OP_INCR && kind != KEYSTORE_OP_APPEND && kind != KEYSTORE_OP_SETBIT;
 }
 
 /* ...and these do not mind what is there. */

@@ -1,112 +1,13 @@
 /* Makes steps from dice. Knows what requests may look like, and no answer. */
 #include "generate.h"
 
+#include "draw.h"
+#include "make_bits.h"
 #include "universe.h"
 
 #include <string.h>
 
-/* Keys that a request with several has at most. */
-#define MOST_KEYS 6
-
 /* ---- draws ---- */
-
-static uint32_t below(struct generator *generator, uint32_t bound)
-{
-    return dice_below(&generator->dice, bound);
-}
-
-static bool once_in(struct generator *generator, uint32_t times)
-{
-    return dice_once_in(&generator->dice, times);
-}
-
-enum likely { LIKELY_STRING, LIKELY_LIST };
-
-/* The first of each half are drawn more often, the longest ones rarely. */
-static size_t draw_number(struct generator *generator, enum likely type)
-{
-    uint32_t half = KEYS / 2;
-    uint32_t one = below(generator, half), two = below(generator, half);
-    uint32_t number = one < two ? one : two;
-    if (number == half - 1 && !once_in(generator, 8))
-        number = 0;
-    if (once_in(generator, 50))
-        type = type == LIKELY_LIST ? LIKELY_STRING : LIKELY_LIST;
-    return type == LIKELY_LIST ? half + number : number;
-}
-
-static struct keystore_slice draw_key(struct generator *generator, enum likely type)
-{
-    size_t number = draw_number(generator, type);
-    if (generator->favourite >= 0 && once_in(generator, 2))
-        number = (size_t)generator->favourite;
-    return universe_key(number);
-}
-
-static uint32_t draw_db(struct generator *generator)
-{
-    if (generator->favourite >= 0)
-        return generator->favourite_db;
-    return generator->first_db + (once_in(generator, 3) ? below(generator, ROUND_DBS) : 0);
-}
-
-static struct keystore_slice *draw_keys(struct generator *generator, enum likely type,
-                                        size_t *count)
-{
-    *count = 1 + below(generator, MOST_KEYS);
-    struct keystore_slice *keys = arena_alloc(generator->arena, *count * sizeof *keys);
-    for (size_t i = 0; i < *count; i++)
-        keys[i] = draw_key(generator, type);
-    return keys;
-}
-
-/* Of the characters of numbers, mostly no number. */
-static struct keystore_slice draw_digits(struct generator *generator)
-{
-    static const char characters[] = "00123456789.-+eExXpinfaN _";
-    size_t len = 1 + below(generator, once_in(generator, 8) ? 40 : 6);
-    char *text = arena_alloc(generator->arena, len);
-    for (size_t i = 0; i < len; i++)
-        text[i] = characters[below(generator, once_in(generator, 3) ? sizeof characters : 11)];
-    return (struct keystore_slice){text, len};
-}
-
-static struct keystore_slice draw_string(struct generator *generator)
-{
-    if (once_in(generator, 6))
-        return draw_digits(generator);
-    if (once_in(generator, 3))
-        return universe_number_text(&generator->dice);
-    return universe_value(&generator->dice, generator->big);
-}
-
-static struct keystore_slice draw_element(struct generator *generator)
-{
-    if (once_in(generator, 30))
-        return draw_digits(generator);
-    if (!once_in(generator, 4))
-        return universe_word(&generator->dice);
-    return universe_value(&generator->dice, generator->big);
-}
-
-/* An index or offset: mostly a near one, from both ends. */
-static int64_t draw_index(struct generator *generator)
-{
-    static const int64_t far[] = {INT64_MIN, INT64_MIN + 1, INT64_MAX,       INT64_MAX - 1,
-                                  INT32_MIN, INT32_MAX,     (int64_t)1 << 32};
-    switch (below(generator, 8)) {
-    case 0:
-        return (int64_t)below(generator, 2000) - 1000;
-    case 1:
-        return once_in(generator, 8) ? far[below(generator, 7)] : 0;
-    case 2:
-        return -1 - (int64_t)below(generator, 4);
-    case 3:
-        return (int64_t)below(generator, 80) - 40;
-    default:
-        return below(generator, 5);
-    }
-}
 
 /* Few ones, so that they meet; most are so far that no test sees them come. */
 static int64_t draw_deadline(struct generator *generator)
@@ -560,6 +461,12 @@ static struct row row_of(enum keystore_op_kind kind)
         ROW(APPEND, make_append, 5)
         ROW(GET_RANGE, make_get_range, 5)
         ROW(SET_RANGE, make_set_range, 5)
+        ROW(SETBIT, make_bit, 5)
+        ROW(GETBIT, make_bit, 3)
+        ROW(BITCOUNT, make_bit_range, 4)
+        ROW(BITPOS, make_bit_range, 5)
+        ROW(BITOP, make_bit_op, 3)
+        ROW(BITFIELD, make_bit_field, 5)
         ROW(GET_DEL, make_get_del, 3)
         ROW(GET_EX, make_get_ex, 5)
         ROW(DELETE_MANY, make_few_keys, 1)

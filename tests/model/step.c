@@ -18,6 +18,10 @@ enum shape {
     SHAPE_key_values,
     SHAPE_increment,
     SHAPE_byte_range,
+    SHAPE_bit_request,
+    SHAPE_bit_range,
+    SHAPE_bit_op_request,
+    SHAPE_bit_field_request,
     SHAPE_expire_request,
     SHAPE_copy_request,
     SHAPE_pop_request,
@@ -115,6 +119,20 @@ static void add_keys(struct named *named, const struct keystore_op *op)
     case SHAPE_byte_range:
         add(named, op->request.byte_range.db, op->request.byte_range.key, NULL);
         return;
+    case SHAPE_bit_request:
+        add(named, op->request.bit_request.db, op->request.bit_request.key, NULL);
+        return;
+    case SHAPE_bit_range:
+        add(named, op->request.bit_range.db, op->request.bit_range.key, NULL);
+        return;
+    case SHAPE_bit_op_request:
+        add(named, op->request.bit_op_request.db, op->request.bit_op_request.key, NULL);
+        add_all(named, op->request.bit_op_request.keys, op->request.bit_op_request.key_count,
+                op->request.bit_op_request.db);
+        return;
+    case SHAPE_bit_field_request:
+        add(named, op->request.bit_field_request.db, op->request.bit_field_request.key, NULL);
+        return;
     case SHAPE_copy_request:
         add_pair(named, &op->request.copy);
         return;
@@ -198,6 +216,10 @@ int64_t step_ttl_ms(const struct keystore_op *op)
     case SHAPE_keys:
     case SHAPE_key_values:
     case SHAPE_byte_range:
+    case SHAPE_bit_request:
+    case SHAPE_bit_range:
+    case SHAPE_bit_op_request:
+    case SHAPE_bit_field_request:
     case SHAPE_copy_request:
     case SHAPE_pop_request:
     case SHAPE_move_request:
@@ -223,6 +245,10 @@ int64_t step_expire_at_ms(const struct keystore_op *op)
     case SHAPE_keys:
     case SHAPE_key_values:
     case SHAPE_byte_range:
+    case SHAPE_bit_request:
+    case SHAPE_bit_range:
+    case SHAPE_bit_op_request:
+    case SHAPE_bit_field_request:
     case SHAPE_copy_request:
     case SHAPE_pop_request:
     case SHAPE_move_request:
@@ -334,6 +360,15 @@ static void print_range(FILE *out, int64_t start, int64_t stop)
     fprintf(out, " start=%lld stop=%lld", (long long)start, (long long)stop);
 }
 
+static void print_field(FILE *out, const struct keystore_bit_field *field)
+{
+    fprintf(out, " (action=%d %c%u at=%llu", field->action, field->is_signed ? 'i' : 'u',
+            field->bits, (unsigned long long)field->offset);
+    print_number(out, "value", field->value);
+    print_number(out, "overflow", field->overflow);
+    fputc(')', out);
+}
+
 static void print_arguments(FILE *out, const struct keystore_op *op)
 {
     switch (operations[op->kind].shape) {
@@ -356,6 +391,23 @@ static void print_arguments(FILE *out, const struct keystore_op *op)
     case SHAPE_byte_range:
         print_range(out, op->request.byte_range.start, op->request.byte_range.stop);
         print_value(out, "value", op->request.byte_range.value);
+        return;
+    case SHAPE_bit_request:
+        fprintf(out, " offset=%llu", (unsigned long long)op->request.bit_request.offset);
+        print_flag(out, "bit", op->request.bit_request.bit);
+        return;
+    case SHAPE_bit_range:
+        print_range(out, op->request.bit_range.start, op->request.bit_range.stop);
+        print_flag(out, "has_stop", op->request.bit_range.has_stop);
+        print_flag(out, "in_bits", op->request.bit_range.in_bits);
+        print_flag(out, "bit", op->request.bit_range.bit);
+        return;
+    case SHAPE_bit_op_request:
+        fprintf(out, " operation=%d", op->request.bit_op_request.operation);
+        return;
+    case SHAPE_bit_field_request:
+        for (size_t i = 0; i < op->request.bit_field_request.count; i++)
+            print_field(out, &op->request.bit_field_request.parts[i]);
         return;
     case SHAPE_copy_request:
         print_flag(out, "replace", op->request.copy.replace);

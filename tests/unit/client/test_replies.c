@@ -55,6 +55,7 @@ static struct slice wire_of(const ProtobufCMessage *message)
     REPLY(key_info)                                                                                \
     REPLY(popped)                                                                                  \
     REPLY(positions)                                                                               \
+    REPLY(bit_fields)                                                                              \
     REPLY(info_reply)                                                                              \
     REPLY(txn_reply)
 
@@ -218,6 +219,12 @@ static void read_positions(const struct keystore_positions *positions)
         seen_bytes += (uint64_t)positions->indexes[i];
 }
 
+static void read_bit_fields(const struct keystore_bit_fields *fields)
+{
+    for (size_t i = 0; i < fields->count; i++)
+        seen_bytes += (uint64_t)fields->items[i].value + fields->items[i].done;
+}
+
 static void read_info_reply(const struct keystore_info_reply *info)
 {
     for (size_t i = 0; i < info->count; i++)
@@ -251,6 +258,8 @@ static void read_reply(const struct keystore_reply *reply)
         return read_popped(&reply->answer.popped);
     case KEYSTORE_REPLY_POSITIONS:
         return read_positions(&reply->answer.positions);
+    case KEYSTORE_REPLY_BIT_FIELDS:
+        return read_bit_fields(&reply->answer.bit_fields);
     case KEYSTORE_REPLY_NONE:
         return;
     }

@@ -57,6 +57,10 @@ static void forget(void *seen)
     REQUEST(key_values, NULL)                                                                      \
     REQUEST(increment, NULL)                                                                       \
     REQUEST(byte_range, NULL)                                                                      \
+    REQUEST(bit_request, NULL)                                                                     \
+    REQUEST(bit_range, NULL)                                                                       \
+    REQUEST(bit_op_request, NULL)                                                                  \
+    REQUEST(bit_field_request, NULL)                                                               \
     REQUEST(expire_request, NULL)                                                                  \
     REQUEST(copy_request, NULL)                                                                    \
     REQUEST(db_request, NULL)                                                                      \
@@ -164,6 +168,20 @@ static void target_databases(void **state)
     forget(seen);
 }
 
+/* A stop of 0 is one. */
+static void stops_of_bit_ranges(void **state)
+{
+    (void)state;
+    struct keystore_bit_range range = {.has_stop = true};
+    Keystore__V1__BitRange *seen = sent(&requests_bit_range(&builder, &range)->base);
+    assert_int_equal(seen->last_case, KEYSTORE__V1__BIT_RANGE__LAST_STOP);
+    forget(seen);
+    range = (struct keystore_bit_range){.stop = 9};
+    seen = sent(&requests_bit_range(&builder, &range)->base);
+    assert_int_equal(seen->last_case, KEYSTORE__V1__BIT_RANGE__LAST__NOT_SET);
+    forget(seen);
+}
+
 /* The public numbers are those of the API. */
 static void enumerations(void **state)
 {
@@ -172,6 +190,12 @@ static void enumerations(void **state)
     assert_int_equal(KEYSTORE_WHEN_HAS_EXPIRY, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_HAS_EXPIRY);
     assert_int_equal(KEYSTORE_WHEN_LATER, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_LATER);
     assert_int_equal(KEYSTORE_WHEN_SOONER, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_SOONER);
+    assert_int_equal(KEYSTORE_BITS_AND, KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_AND);
+    assert_int_equal(KEYSTORE_BITS_OR, KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_OR);
+    assert_int_equal(KEYSTORE_BITS_XOR, KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_XOR);
+    assert_int_equal(KEYSTORE_FIELD_SET, KEYSTORE__V1__BIT_FIELD_REQUEST__ACTION__ACTION_SET);
+    assert_int_equal(KEYSTORE_OVERFLOW_SATURATE,
+                     KEYSTORE__V1__BIT_FIELD_REQUEST__OVERFLOW__OVERFLOW_SATURATE);
     assert_int_equal(KEYSTORE_HEAD, KEYSTORE__V1__LIST_END__LIST_END_HEAD);
     assert_int_equal(KEYSTORE_TAIL, KEYSTORE__V1__LIST_END__LIST_END_TAIL);
     assert_int_equal(KEYSTORE_BY, KEYSTORE__V1__INCREMENT__DELTA_BY);
@@ -260,6 +284,7 @@ int main(void)
         TEST(existences),
         TEST(deltas),
         TEST(target_databases),
+        TEST(stops_of_bit_ranges),
         TEST(enumerations),
         TEST(packs_every_operation),
         TEST(an_unknown_operation_asks_for_nothing),
