@@ -150,10 +150,13 @@ struct op {
 
     const struct slice *values; /* LPush, RPush: one at least */
     size_t value_count;
-    struct slice pivot; /* LInsert */
-
-    const struct op_field *fields; /* BitField: one at least */
-    size_t field_count;
+    union {
+        struct slice pivot; /* LInsert */
+        struct {
+            const struct op_field *fields; /* BitField: one at least */
+            size_t field_count;
+        };
+    };
 
     union {
         int64_t start;  /* LRange, LTrim, GetRange, SetRange, BitCount, BitPos; negative counts
@@ -174,21 +177,23 @@ struct op {
     };
     bool is_real;
 
-    bool return_previous;    /* Set */
-    bool keep_ttl;           /* Set */
-    bool persist;            /* Expire, GetEx: the deadline is taken away */
-    bool replace;            /* Copy: also if the target exists */
-    bool absent_only;        /* Rename: only if the target does not exist */
-    bool after;              /* LInsert: behind the pivot */
-    bool bit;                /* SetBit: what it becomes; BitPos: what is looked for */
-    bool has_stop;           /* BitCount, BitPos; else to the end */
-    bool in_bits;            /* BitCount, BitPos: start and stop count bits, not bytes */
-    bool has_since;          /* a Txn's compare */
-    bool want_as_of;         /* Get, Describe */
-    enum op_bitwise bitwise; /* BitOp; of one key if it is NOT */
-    enum op_when when;       /* Expire */
-    enum op_end end;         /* ListPop; LMove: of the key */
-    enum op_end target_end;  /* LMove */
+    bool return_previous; /* Set */
+    bool keep_ttl;        /* Set */
+    bool persist;         /* Expire, GetEx: the deadline is taken away */
+    bool replace;         /* Copy: also if the target exists */
+    bool absent_only;     /* Rename: only if the target does not exist */
+    bool after;           /* LInsert: behind the pivot */
+    bool bit;             /* SetBit: what it becomes; BitPos: what is looked for */
+    bool has_stop;        /* BitCount, BitPos; else to the end */
+    bool in_bits;         /* BitCount, BitPos: start and stop count bits, not bytes */
+    bool has_since;       /* a Txn's compare */
+    bool want_as_of;      /* Get, Describe */
+    union {
+        enum op_when when;       /* Expire */
+        enum op_bitwise bitwise; /* BitOp; of one key if it is NOT */
+    };
+    enum op_end end;        /* ListPop; LMove: of the key */
+    enum op_end target_end; /* LMove */
 
     struct op *ops; /* MSet: Sets. Txn: what is done if the compares hold */
     size_t op_count;

@@ -63,7 +63,7 @@ static size_t size_of(const struct op *op)
     size_t size = op->key.len + op->target.bytes.len + op->value.len;
     for (size_t i = 0; i < op->value_count; i++)
         size += op->values[i].len + sizeof op->values[i];
-    for (size_t i = 0; i < op->field_count; i++)
+    for (size_t i = 0; op->kind == OP_BIT_FIELD && i < op->field_count; i++)
         size += (size_t)(op->fields[i].offset / 8) + sizeof(int64_t) + 1;
     if (op_is(op->kind, OP_SPLICES) && op->start > 0)
         size += (size_t)(op_is(op->kind, OP_COUNTS_BITS) ? op->start / 8 + 1 : op->start);

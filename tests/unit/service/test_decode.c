@@ -505,13 +505,14 @@ static size_t touch_all(const struct op *ops, size_t count)
 /* Reads all that the operation points to, so that a sanitizer sees what is not there. */
 static size_t touch(const struct op *op)
 {
-    size_t total = sum(op->key) + sum(op->value) + sum(op->condition.value) + sum(op->pivot) +
-                   sum(op->target.bytes);
+    size_t total = sum(op->key) + sum(op->value) + sum(op->condition.value) + sum(op->target.bytes);
+    if (op->kind != OP_BIT_FIELD)
+        total += sum(op->pivot);
     for (size_t i = 0; i < op->value_count; i++)
         total += sum(op->values[i]);
     for (size_t i = 0; i < op->key_count; i++)
         total += sum(op->keys[i].bytes);
-    for (size_t i = 0; i < op->field_count; i++)
+    for (size_t i = 0; op->kind == OP_BIT_FIELD && i < op->field_count; i++)
         total += op->fields[i].bits;
     total += touch_all(op->ops, op->op_count);
     if (op->txn != NULL)
