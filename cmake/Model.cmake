@@ -4,7 +4,7 @@ pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 file(GLOB model_sources CONFIGURE_DEPENDS "tests/model/*.c")
 list(FILTER model_sources EXCLUDE REGEX "/concurrency\\.c$")
 add_executable(model ${model_sources})
-target_link_libraries(model PRIVATE keystore_client ks_base PkgConfig::hiredis m)
+target_link_libraries(model PRIVATE keystore_client ks_base keystore_proto PkgConfig::hiredis m)
 
 add_executable(concurrency tests/model/concurrency.c tests/model/servers.c)
 target_link_libraries(concurrency PRIVATE keystore_client Threads::Threads)

@@ -206,6 +206,69 @@ enum keystore_expire_when {
     KEYSTORE_WHEN_SOONER = 4,
 };
 
+/* Bit 0 is the most significant one of the first byte. */
+struct keystore_bit_request {
+    struct keystore_slice key;
+    uint64_t offset;
+    bool bit; /* setbit only: what it becomes */
+    uint32_t db;
+};
+
+struct keystore_bit_range {
+    struct keystore_slice key;
+    int64_t start; /* negative counts from the end */
+    bool has_stop; /* else to the end */
+    int64_t stop;  /* inclusive; negative counts from the end */
+    bool in_bits;  /* start and stop count bits, not bytes */
+    bool bit;      /* bitpos only: what is looked for */
+    uint32_t db;
+};
+
+/* How bitop combines strings; the last one takes one of them. */
+enum keystore_bitwise {
+    KEYSTORE_BITS_AND = 1,
+    KEYSTORE_BITS_OR = 2,
+    KEYSTORE_BITS_XOR = 3,
+    KEYSTORE_BITS_NOT = 4,
+};
+
+struct keystore_bit_op_request {
+    enum keystore_bitwise operation;
+    struct keystore_slice key;         /* where the result goes */
+    const struct keystore_slice *keys; /* of the strings, one at least */
+    size_t key_count;
+    uint32_t db;
+};
+
+enum keystore_bit_field_action {
+    KEYSTORE_FIELD_GET = 1,
+    KEYSTORE_FIELD_SET = 2,
+    KEYSTORE_FIELD_INCREMENT = 3,
+};
+
+/* What becomes of a number that the integer has no room for. */
+enum keystore_overflow {
+    KEYSTORE_OVERFLOW_WRAP = 0,
+    KEYSTORE_OVERFLOW_SATURATE = 2,
+    KEYSTORE_OVERFLOW_FAIL = 3, /* the integer stays as it is */
+};
+
+struct keystore_bit_field {
+    enum keystore_bit_field_action action;
+    bool is_signed;
+    uint32_t bits;   /* 1 to 64, or 63 without a sign */
+    uint64_t offset; /* of its most significant bit */
+    int64_t value;   /* set: what it becomes; increment: what is added */
+    enum keystore_overflow overflow;
+};
+
+struct keystore_bit_field_request {
+    struct keystore_slice key;
+    const struct keystore_bit_field *parts; /* one at least; carried out in their order */
+    size_t count;
+    uint32_t db;
+};
+
 struct keystore_expire_request {
     struct keystore_slice key;
     int64_t ttl_ms;
@@ -225,6 +288,7 @@ struct keystore_copy_request {
     uint32_t db;        /* of the source */
 };
 
+/* random_key answers with an empty key if the database holds none. */
 struct keystore_db_request {
     uint32_t db;
 };
@@ -341,6 +405,17 @@ struct keystore_positions {
     size_t count;
 };
 
+struct keystore_bit_field_item {
+    bool done;     /* false: KEYSTORE_OVERFLOW_FAIL has left it as it was */
+    int64_t value; /* get: the integer; set: what it was before; increment: the sum */
+};
+
+struct keystore_bit_fields {
+    const struct keystore_bit_field_item *items; /* of the request's parts, in their order */
+    size_t count;
+    uint64_t version;
+};
+
 struct keystore_info_field {
     const char *name; /* both UTF-8 and zero-terminated; they live as long as answer slices */
     const char *value;
@@ -356,7 +431,8 @@ struct keystore_info_reply {
  * member of `request` that it takes.
  */
 enum keystore_op_kind {
-    KEYSTORE_OP_NONE = 0,         /* refused by the server */
+    KEYSTORE_OP_NONE = 0, /* refused by the server */
+    /* ---- written by script/docs ---- */
     KEYSTORE_OP_SET = 2,          /* key_value */
     KEYSTORE_OP_GET = 3,          /* key */
     KEYSTORE_OP_DELETE = 4,       /* key */
@@ -388,6 +464,13 @@ enum keystore_op_kind {
     KEYSTORE_OP_LREM = 30,        /* list_find */
     KEYSTORE_OP_LPOS = 31,        /* list_find */
     KEYSTORE_OP_LTRIM = 32,       /* list_range */
+    KEYSTORE_OP_SETBIT = 33,      /* bit_request */
+    KEYSTORE_OP_GETBIT = 34,      /* bit_request */
+    KEYSTORE_OP_BITCOUNT = 35,    /* bit_range */
+    KEYSTORE_OP_BITPOS = 36,      /* bit_range */
+    KEYSTORE_OP_BITOP = 37,       /* bit_op_request */
+    KEYSTORE_OP_BITFIELD = 38,    /* bit_field_request */
+    /* ---- */
 };
 
 struct keystore_op {
@@ -402,6 +485,10 @@ struct keystore_op {
         struct keystore_key_values key_values;
         struct keystore_increment increment;
         struct keystore_byte_range byte_range;
+        struct keystore_bit_request bit_request;
+        struct keystore_bit_range bit_range;
+        struct keystore_bit_op_request bit_op_request;
+        struct keystore_bit_field_request bit_field_request;
         struct keystore_expire_request expire;
         struct keystore_copy_request copy;
         struct keystore_pop_request pop;
@@ -446,6 +533,7 @@ enum keystore_reply_kind {
     KEYSTORE_REPLY_INFO = 8,
     KEYSTORE_REPLY_POPPED = 9,
     KEYSTORE_REPLY_POSITIONS = 10,
+    KEYSTORE_REPLY_BIT_FIELDS = 11,
 };
 
 /* The answer of one operation: the same that its own call gives. */
@@ -462,6 +550,7 @@ struct keystore_reply {
         struct keystore_key_info info;
         struct keystore_popped popped;
         struct keystore_positions positions;
+        struct keystore_bit_fields bit_fields;
     } answer;
 };
 
@@ -476,26 +565,24 @@ struct keystore_txn_reply {
  * The calls, one per method of the API. On anything but KEYSTORE_OK the answer is zeroed and
  * keystore_last_error() says why.
  */
+
+/* An operation by its kind; the answer is the member of the reply that reply->kind names, also
+ * when it is zeroed. */
+KEYSTORE_API enum keystore_code keystore_call(struct keystore_client *client,
+                                              const struct keystore_op *op,
+                                              struct keystore_reply *reply);
+
+/* Which member of a reply the answer of that kind is; KEYSTORE_REPLY_NONE for an unknown one. */
+KEYSTORE_API enum keystore_reply_kind keystore_reply_kind_of(enum keystore_op_kind kind);
+
+/* ---- written by script/docs ---- */
+/* Strings. */
 KEYSTORE_API enum keystore_code keystore_set(struct keystore_client *client,
                                              const struct keystore_key_value *request,
                                              struct keystore_status *answer);
 KEYSTORE_API enum keystore_code keystore_get(struct keystore_client *client,
                                              const struct keystore_key *request,
                                              struct keystore_value *answer);
-KEYSTORE_API enum keystore_code keystore_delete(struct keystore_client *client,
-                                                const struct keystore_key *request,
-                                                struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_lpush(struct keystore_client *client,
-                                               const struct keystore_list_insert *request,
-                                               struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_lrange(struct keystore_client *client,
-                                                const struct keystore_list_range *request,
-                                                struct keystore_list *answer);
-KEYSTORE_API enum keystore_code keystore_lpop(struct keystore_client *client,
-                                              const struct keystore_key *request,
-                                              struct keystore_value *answer);
-
-/* Strings. */
 KEYSTORE_API enum keystore_code keystore_mget(struct keystore_client *client,
                                               const struct keystore_keys *request,
                                               struct keystore_values *answer);
@@ -514,6 +601,24 @@ KEYSTORE_API enum keystore_code keystore_get_range(struct keystore_client *clien
 KEYSTORE_API enum keystore_code keystore_set_range(struct keystore_client *client,
                                                    const struct keystore_byte_range *request,
                                                    struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_setbit(struct keystore_client *client,
+                                                const struct keystore_bit_request *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_getbit(struct keystore_client *client,
+                                                const struct keystore_bit_request *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_bitcount(struct keystore_client *client,
+                                                  const struct keystore_bit_range *request,
+                                                  struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_bitpos(struct keystore_client *client,
+                                                const struct keystore_bit_range *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_bitop(struct keystore_client *client,
+                                               const struct keystore_bit_op_request *request,
+                                               struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_bitfield(struct keystore_client *client,
+                                                  const struct keystore_bit_field_request *request,
+                                                  struct keystore_bit_fields *answer);
 KEYSTORE_API enum keystore_code keystore_get_del(struct keystore_client *client,
                                                  const struct keystore_key *request,
                                                  struct keystore_value *answer);
@@ -521,34 +626,16 @@ KEYSTORE_API enum keystore_code keystore_get_ex(struct keystore_client *client,
                                                 const struct keystore_expire_request *request,
                                                 struct keystore_value *answer);
 
-/* Keys. */
-KEYSTORE_API enum keystore_code keystore_exists(struct keystore_client *client,
-                                                const struct keystore_keys *request,
-                                                struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_delete_many(struct keystore_client *client,
-                                                     const struct keystore_keys *request,
-                                                     struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_touch(struct keystore_client *client,
-                                               const struct keystore_keys *request,
-                                               struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_describe(struct keystore_client *client,
-                                                  const struct keystore_key *request,
-                                                  struct keystore_key_info *answer);
-KEYSTORE_API enum keystore_code keystore_expire(struct keystore_client *client,
-                                                const struct keystore_expire_request *request,
-                                                struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_rename(struct keystore_client *client,
-                                                const struct keystore_copy_request *request,
-                                                struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_copy(struct keystore_client *client,
-                                              const struct keystore_copy_request *request,
-                                              struct keystore_status *answer);
-/* An empty key in the answer: the database holds none. */
-KEYSTORE_API enum keystore_code keystore_random_key(struct keystore_client *client,
-                                                    const struct keystore_db_request *request,
-                                                    struct keystore_key *answer);
-
 /* Lists. */
+KEYSTORE_API enum keystore_code keystore_lpush(struct keystore_client *client,
+                                               const struct keystore_list_insert *request,
+                                               struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_lrange(struct keystore_client *client,
+                                                const struct keystore_list_range *request,
+                                                struct keystore_list *answer);
+KEYSTORE_API enum keystore_code keystore_lpop(struct keystore_client *client,
+                                              const struct keystore_key *request,
+                                              struct keystore_value *answer);
 KEYSTORE_API enum keystore_code keystore_rpush(struct keystore_client *client,
                                                const struct keystore_list_insert *request,
                                                struct keystore_status *answer);
@@ -580,21 +667,53 @@ KEYSTORE_API enum keystore_code keystore_ltrim(struct keystore_client *client,
                                                const struct keystore_list_range *request,
                                                struct keystore_status *answer);
 
+/* Keys, of whatever type. */
+KEYSTORE_API enum keystore_code keystore_delete(struct keystore_client *client,
+                                                const struct keystore_key *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_exists(struct keystore_client *client,
+                                                const struct keystore_keys *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_delete_many(struct keystore_client *client,
+                                                     const struct keystore_keys *request,
+                                                     struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_touch(struct keystore_client *client,
+                                               const struct keystore_keys *request,
+                                               struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_describe(struct keystore_client *client,
+                                                  const struct keystore_key *request,
+                                                  struct keystore_key_info *answer);
+KEYSTORE_API enum keystore_code keystore_expire(struct keystore_client *client,
+                                                const struct keystore_expire_request *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_rename(struct keystore_client *client,
+                                                const struct keystore_copy_request *request,
+                                                struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_copy(struct keystore_client *client,
+                                              const struct keystore_copy_request *request,
+                                              struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_random_key(struct keystore_client *client,
+                                                    const struct keystore_db_request *request,
+                                                    struct keystore_key *answer);
+
 /* Several operations, all or nothing. */
 KEYSTORE_API enum keystore_code keystore_txn(struct keystore_client *client,
                                              const struct keystore_txn_request *request,
                                              struct keystore_txn_reply *answer);
 
-/* Administration. */
+/* Whole databases. */
+KEYSTORE_API enum keystore_code keystore_flush_db(struct keystore_client *client,
+                                                  const struct keystore_db_request *request,
+                                                  struct keystore_status *answer);
+/* ---- */
+
+/* The server. */
 KEYSTORE_API enum keystore_code keystore_info(struct keystore_client *client,
                                               const struct keystore_info_request *request,
                                               struct keystore_info_reply *answer);
 KEYSTORE_API enum keystore_code keystore_save(struct keystore_client *client,
                                               const struct keystore_save_request *request,
                                               struct keystore_status *answer);
-KEYSTORE_API enum keystore_code keystore_flush_db(struct keystore_client *client,
-                                                  const struct keystore_db_request *request,
-                                                  struct keystore_status *answer);
 
 #ifdef __cplusplus
 }

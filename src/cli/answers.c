@@ -148,6 +148,17 @@ struct reply answers_list(const struct request *request, const struct keystore_r
     return reply_of_slices(from->answer.list.values, from->answer.list.count, arena);
 }
 
+struct reply answers_bit_fields(const struct request *request, const struct keystore_reply *from,
+                                struct arena *arena)
+{
+    (void)request;
+    const struct keystore_bit_fields *fields = &from->answer.bit_fields;
+    struct reply *items = new_items(arena, fields->count);
+    for (size_t i = 0; i < fields->count; i++)
+        items[i] = fields->items[i].done ? format_integer(fields->items[i].value) : format_nil();
+    return format_list(items, fields->count);
+}
+
 struct reply answers_popped(const struct request *request, const struct keystore_reply *from,
                             struct arena *arena)
 {

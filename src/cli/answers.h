@@ -35,7 +35,9 @@ struct reply answers_value(const struct request *request, const struct keystore_
 struct reply answers_part(const struct request *request, const struct keystore_reply *from,
                           struct arena *arena);
 
-/* Of struct keystore_values, _list, _number, _popped and _positions. */
+/* Of struct keystore_values, _list, _number, _popped, _positions and _bit_fields. */
+struct reply answers_bit_fields(const struct request *request, const struct keystore_reply *from,
+                                struct arena *arena);
 struct reply answers_values(const struct request *request, const struct keystore_reply *from,
                             struct arena *arena);
 struct reply answers_list(const struct request *request, const struct keystore_reply *from,

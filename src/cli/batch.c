@@ -67,10 +67,11 @@ static bool step(struct batch *batch)
         return flush(batch) && (input_fill(&batch->input) || stop(batch, batch->input.problem));
     case INPUT_BAD:
         return flush(batch) && stop(batch, batch->input.problem);
-    default:
-        (void)flush(batch);
-        return false;
+    case INPUT_END:
+        break;
     }
+    (void)flush(batch);
+    return false;
 }
 
 struct batch_counts batch_run(struct session *session, int in)

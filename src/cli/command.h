@@ -26,6 +26,7 @@ struct command {
 
 /* The tables, in the order of HELP. */
 const struct command *commands_strings(size_t *count);
+const struct command *commands_bits(size_t *count);
 const struct command *commands_lists(size_t *count);
 const struct command *commands_keys(size_t *count);
 const struct command *commands_session(size_t *count);

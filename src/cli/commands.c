@@ -11,6 +11,7 @@ static const struct {
     const struct command *(*table)(size_t *count);
 } subjects[] = {
     {"Strings", commands_strings},
+    {"Bits of strings", commands_bits},
     {"Lists", commands_lists},
     {"Keys", commands_keys},
     {"Transactions, the server, this program", commands_session},

@@ -106,7 +106,10 @@ static void put_raw(FILE *out, const struct reply *reply)
             put_raw(out, &reply->items[i]);
         }
         break;
-    default:
+    case REPLY_STATUS:
+    case REPLY_BYTES:
+    case REPLY_TEXT:
+    case REPLY_ERROR:
         put_bytes(out, reply->bytes);
         break;
     }

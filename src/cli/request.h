@@ -54,7 +54,4 @@ enum keystore_code request_send(struct keystore_client *client, const struct req
 struct reply request_reply(const struct request *request, const struct keystore_reply *from,
                            struct arena *arena);
 
-/* What the answer of an operation of that kind is. */
-enum keystore_reply_kind request_reply_kind(enum keystore_op_kind kind);
-
 #endif

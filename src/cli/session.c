@@ -233,10 +233,18 @@ static enum session_result run(struct session *session, const struct request *re
     case REQUEST_QUIT:
         session->quit = true;
         return SESSION_OK;
-    default:
-        return session->transaction.open ? queue(session, request, words, label)
-                                         : session_send(session, request, label);
+    case REQUEST_OP:
+    case REQUEST_SELECT:
+    case REQUEST_RANDOM_KEY:
+    case REQUEST_FLUSH_DB:
+    case REQUEST_DB_SIZE:
+    case REQUEST_INFO:
+    case REQUEST_SAVE:
+    case REQUEST_BGSAVE:
+        break;
     }
+    return session->transaction.open ? queue(session, request, words, label)
+                                     : session_send(session, request, label);
 }
 
 enum session_result session_run(struct session *session, struct words words, const char *label)

@@ -45,7 +45,8 @@ static struct keystore_status status_from_wire(struct pool *pool, const Keystore
     return status;
 }
 
-static struct keystore_list list_from_wire(struct pool *pool, const Keystore__V1__ListValues *wire)
+static struct keystore_list list_values_from_wire(struct pool *pool,
+                                                  const Keystore__V1__ListValues *wire)
 {
     return (struct keystore_list){
         .values = slices_from_wire(pool, wire->values, wire->n_values),
@@ -114,6 +115,19 @@ static struct keystore_positions positions_from_wire(struct pool *pool,
     return (struct keystore_positions){.indexes = wire->indexes, .count = wire->n_indexes};
 }
 
+static struct keystore_bit_fields bit_fields_from_wire(struct pool *pool,
+                                                       const Keystore__V1__BitFields *wire)
+{
+    struct keystore_bit_field_item *items = pool_alloc_array(pool, wire->n_items, sizeof *items);
+    for (size_t i = 0; items != NULL && i < wire->n_items; i++)
+        items[i] = (struct keystore_bit_field_item){
+            .done = wire->items[i]->done,
+            .value = wire->items[i]->value,
+        };
+    return (struct keystore_bit_fields){
+        .items = items, .count = wire->n_items, .version = wire->version};
+}
+
 static struct keystore_info_reply info_reply_from_wire(struct pool *pool,
                                                        const Keystore__V1__InfoReply *wire)
 {
@@ -159,7 +173,7 @@ static struct keystore_reply reply_from_wire(struct pool *pool, const Keystore__
         reply.answer.value = value_from_wire(pool, wire->value);
         break;
     case KEYSTORE_REPLY_LIST:
-        reply.answer.list = list_from_wire(pool, wire->list);
+        reply.answer.list = list_values_from_wire(pool, wire->list);
         break;
     case KEYSTORE_REPLY_NUMBER:
         reply.answer.number = number_from_wire(pool, wire->number);
@@ -178,6 +192,9 @@ static struct keystore_reply reply_from_wire(struct pool *pool, const Keystore__
         break;
     case KEYSTORE_REPLY_POSITIONS:
         reply.answer.positions = positions_from_wire(pool, wire->positions);
+        break;
+    case KEYSTORE_REPLY_BIT_FIELDS:
+        reply.answer.bit_fields = bit_fields_from_wire(pool, wire->bit_fields);
         break;
     case KEYSTORE_REPLY_NONE:
         break;
@@ -221,11 +238,10 @@ static void *unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, 
     return protobuf_c_message_unpack(type, &allocator, bytes.len, bytes.data);
 }
 
-/* The answer's name, and that of its message. */
-#define REPLY(name, message)                                                                       \
+#define REPLY(name)                                                                                \
     bool replies_##name(struct slice bytes, struct pool *pool, struct keystore_##name *answer)     \
     {                                                                                              \
-        const void *wire = unpack(&keystore__v1__##message##__descriptor, bytes, pool);            \
+        const void *wire = unpack(&keystore__v1__##name##__descriptor, bytes, pool);               \
         if (wire == NULL)                                                                          \
             return false;                                                                          \
         struct keystore_##name whole = name##_from_wire(pool, wire);                               \
@@ -235,14 +251,15 @@ static void *unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, 
         return true;                                                                               \
     }
 
-REPLY(status, status)
-REPLY(value, value)
-REPLY(list, list_values)
-REPLY(values, values)
-REPLY(number, number)
-REPLY(key, key)
-REPLY(key_info, key_info)
-REPLY(popped, popped)
-REPLY(positions, positions)
-REPLY(info_reply, info_reply)
-REPLY(txn_reply, txn_reply)
+REPLY(status)
+REPLY(value)
+REPLY(list_values)
+REPLY(values)
+REPLY(number)
+REPLY(key)
+REPLY(key_info)
+REPLY(popped)
+REPLY(positions)
+REPLY(bit_fields)
+REPLY(info_reply)
+REPLY(txn_reply)

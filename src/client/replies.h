@@ -11,14 +11,18 @@
 #include "client/pool.h"
 #include "keystore/client.h"
 
+/* The struct of message ListValues has a name of its own. */
+#define keystore_list_values keystore_list
+
 bool replies_status(struct slice bytes, struct pool *pool, struct keystore_status *answer);
 bool replies_value(struct slice bytes, struct pool *pool, struct keystore_value *answer);
-bool replies_list(struct slice bytes, struct pool *pool, struct keystore_list *answer);
+bool replies_list_values(struct slice bytes, struct pool *pool, struct keystore_list *answer);
 bool replies_values(struct slice bytes, struct pool *pool, struct keystore_values *answer);
 bool replies_number(struct slice bytes, struct pool *pool, struct keystore_number *answer);
 bool replies_key_info(struct slice bytes, struct pool *pool, struct keystore_key_info *answer);
 bool replies_popped(struct slice bytes, struct pool *pool, struct keystore_popped *answer);
 bool replies_positions(struct slice bytes, struct pool *pool, struct keystore_positions *answer);
+bool replies_bit_fields(struct slice bytes, struct pool *pool, struct keystore_bit_fields *answer);
 bool replies_txn_reply(struct slice bytes, struct pool *pool, struct keystore_txn_reply *answer);
 bool replies_info_reply(struct slice bytes, struct pool *pool, struct keystore_info_reply *answer);
 

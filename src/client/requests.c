@@ -178,6 +178,85 @@ Keystore__V1__ByteRange *requests_byte_range(struct request_builder *builder,
     return wire;
 }
 
+Keystore__V1__BitRequest *requests_bit_request(struct request_builder *builder,
+                                               const struct keystore_bit_request *request)
+{
+    Keystore__V1__BitRequest *wire = new_message(builder, &keystore__v1__bit_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, request->key);
+    wire->offset = request->offset;
+    wire->bit = request->bit;
+    wire->db = request->db;
+    return wire;
+}
+
+Keystore__V1__BitRange *requests_bit_range(struct request_builder *builder,
+                                           const struct keystore_bit_range *range)
+{
+    Keystore__V1__BitRange *wire = new_message(builder, &keystore__v1__bit_range__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, range->key);
+    wire->start = range->start;
+    if (range->has_stop) {
+        wire->last_case = KEYSTORE__V1__BIT_RANGE__LAST_STOP;
+        wire->stop = range->stop;
+    }
+    wire->in_bits = range->in_bits;
+    wire->bit = range->bit;
+    wire->db = range->db;
+    return wire;
+}
+
+Keystore__V1__BitOpRequest *requests_bit_op_request(struct request_builder *builder,
+                                                    const struct keystore_bit_op_request *request)
+{
+    Keystore__V1__BitOpRequest *wire =
+        new_message(builder, &keystore__v1__bit_op_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->operation = (Keystore__V1__BitOpRequest__Operation)request->operation;
+    wire->key = to_wire(builder, request->key);
+    wire->n_keys = request->key_count;
+    wire->keys = slices_to_wire(builder, request->keys, request->key_count);
+    wire->db = request->db;
+    return wire;
+}
+
+static Keystore__V1__BitFieldRequest__Part *part_to_wire(struct request_builder *builder,
+                                                         const struct keystore_bit_field *part)
+{
+    Keystore__V1__BitFieldRequest__Part *wire =
+        new_message(builder, &keystore__v1__bit_field_request__part__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->action = (Keystore__V1__BitFieldRequest__Action)part->action;
+    wire->is_signed = part->is_signed;
+    wire->bits = part->bits;
+    wire->offset = part->offset;
+    wire->value = part->value;
+    wire->overflow = (Keystore__V1__BitFieldRequest__Overflow)part->overflow;
+    return wire;
+}
+
+Keystore__V1__BitFieldRequest *
+requests_bit_field_request(struct request_builder *builder,
+                           const struct keystore_bit_field_request *request)
+{
+    Keystore__V1__BitFieldRequest *wire =
+        new_message(builder, &keystore__v1__bit_field_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = to_wire(builder, request->key);
+    wire->n_parts = request->count;
+    wire->parts = new_array(builder, request->parts, request->count, sizeof *wire->parts);
+    for (size_t i = 0; wire->parts != NULL && i < request->count; i++)
+        wire->parts[i] = part_to_wire(builder, &request->parts[i]);
+    wire->db = request->db;
+    return wire;
+}
+
 Keystore__V1__ExpireRequest *requests_expire_request(struct request_builder *builder,
                                                      const struct keystore_expire_request *request)
 {
@@ -308,12 +387,23 @@ Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder
     return wire;
 }
 
-/* The operation's kind, the field of message Op, the member of the union and its conversion. */
-#define OP(kind, case_name, field, member, conversion)                                             \
-    case KEYSTORE_OP_##kind:                                                                       \
-        wire->op_case = KEYSTORE__V1__OP__OP_##case_name;                                          \
-        wire->field = requests_##conversion(builder, &op->request.member);                         \
-        break
+/* From the operation's member of the union to the message that is its field in Op. */
+static void *request_to_wire(struct request_builder *builder, const struct keystore_op *op)
+{
+    const void *members = &op->request;
+    switch ((Keystore__V1__Op__OpCase)op->kind) {
+#define OPERATION(kind, method, request, ...)                                                      \
+    case KEYSTORE__V1__OP__OP_##kind:                                                              \
+        return requests_##request(builder, members);
+#define OPERATION_ALONE(...)
+#include "store/operations.def"
+#undef OPERATION
+    case KEYSTORE__V1__OP__OP__NOT_SET:
+    case _KEYSTORE__V1__OP__OP__CASE_IS_INT_SIZE:
+        break;
+    }
+    return NULL;
+}
 
 static Keystore__V1__Op *op_to_wire(struct request_builder *builder, const struct keystore_op *op)
 {
@@ -321,40 +411,10 @@ static Keystore__V1__Op *op_to_wire(struct request_builder *builder, const struc
     if (wire == NULL)
         return NULL;
     wire->id = op->id;
-    switch (op->kind) {
-        OP(SET, SET, set, key_value, key_value);
-        OP(GET, GET, get, key, key);
-        OP(DELETE, DELETE, delete_, key, key);
-        OP(LPUSH, L_PUSH, l_push, list_insert, list_insert);
-        OP(LRANGE, L_RANGE, l_range, list_range, list_range);
-        OP(LPOP, L_POP, l_pop, key, key);
-        OP(RPUSH, R_PUSH, r_push, list_insert, list_insert);
-        OP(RPOP, R_POP, r_pop, key, key);
-        OP(INCR, INCR, incr, increment, increment);
-        OP(EXPIRE, EXPIRE, expire, expire, expire_request);
-        OP(MGET, M_GET, m_get, keys, keys);
-        OP(MSET, M_SET, m_set, key_values, key_values);
-        OP(EXISTS, EXISTS, exists, keys, keys);
-        OP(DESCRIBE, DESCRIBE, describe, key, key);
-        OP(APPEND, APPEND, append, key_value, key_value);
-        OP(GET_RANGE, GET_RANGE, get_range, byte_range, byte_range);
-        OP(SET_RANGE, SET_RANGE, set_range, byte_range, byte_range);
-        OP(GET_DEL, GET_DEL, get_del, key, key);
-        OP(GET_EX, GET_EX, get_ex, expire, expire_request);
-        OP(DELETE_MANY, DELETE_MANY, delete_many, keys, keys);
-        OP(TOUCH, TOUCH, touch, keys, keys);
-        OP(RENAME, RENAME, rename, copy, copy_request);
-        OP(COPY, COPY, copy, copy, copy_request);
-        OP(LIST_POP, LIST_POP, list_pop, pop, pop_request);
-        OP(LMOVE, L_MOVE, l_move, move, move_request);
-        OP(LINDEX, L_INDEX, l_index, list_item, list_item);
-        OP(LSET, L_SET, l_set, list_item, list_item);
-        OP(LINSERT, L_INSERT, l_insert, list_item, list_item);
-        OP(LREM, L_REM, l_rem, list_find, list_find);
-        OP(LPOS, L_POS, l_pos, list_find, list_find);
-        OP(LTRIM, L_TRIM, l_trim, list_range, list_range);
-    case KEYSTORE_OP_NONE:
-        break;
+    void *request = request_to_wire(builder, op);
+    if (request != NULL) {
+        wire->op_case = (Keystore__V1__Op__OpCase)op->kind;
+        wire->set = request; /* whichever message that union holds */
     }
     return wire;
 }

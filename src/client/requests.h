@@ -32,6 +32,15 @@ Keystore__V1__Increment *requests_increment(struct request_builder *builder,
                                             const struct keystore_increment *increment);
 Keystore__V1__ByteRange *requests_byte_range(struct request_builder *builder,
                                              const struct keystore_byte_range *range);
+Keystore__V1__BitRequest *requests_bit_request(struct request_builder *builder,
+                                               const struct keystore_bit_request *request);
+Keystore__V1__BitRange *requests_bit_range(struct request_builder *builder,
+                                           const struct keystore_bit_range *range);
+Keystore__V1__BitOpRequest *requests_bit_op_request(struct request_builder *builder,
+                                                    const struct keystore_bit_op_request *request);
+Keystore__V1__BitFieldRequest *
+requests_bit_field_request(struct request_builder *builder,
+                           const struct keystore_bit_field_request *request);
 Keystore__V1__ExpireRequest *requests_expire_request(struct request_builder *builder,
                                                      const struct keystore_expire_request *request);
 Keystore__V1__CopyRequest *requests_copy_request(struct request_builder *builder,

@@ -22,8 +22,9 @@ struct arena;
 
 /*
  * Appends the command that does what the change says, in its database, which is not told. `change`
- * is of a kind that store/change.h names, or the process ends. False, with nothing changed, if that
- * may pass the buffer's limit: a few bytes per argument more are set aside than are needed.
+ * is of a kind that the operation table has a `log` for, or the process ends. False, with nothing
+ * changed, if that may pass the buffer's limit: a few bytes per argument more are set aside than
+ * are needed.
  */
 bool command_append(struct buf *out, const struct op *change) __attribute__((warn_unused_result));
 

@@ -208,6 +208,77 @@ static bool read_setrange(struct reading *reading)
     return is_number(reading, 2, &reading->op->start) && reading->op->start >= 0;
 }
 
+static bool is_bit(const struct reading *reading, size_t index, int64_t *offset)
+{
+    return is_number(reading, index, offset) && *offset >= 0 && *offset <= UINT32_MAX;
+}
+
+static bool read_setbit(struct reading *reading)
+{
+    struct op *op = reading->op;
+    int64_t bit;
+    if (!is_bit(reading, 2, &op->start) || !is_number(reading, 3, &bit) || bit < 0 || bit > 1)
+        return false;
+    op->bit = bit != 0;
+    return true;
+}
+
+/* Type and offset at `index` and behind it, such as "i16" and "#3": the fourth of its width. */
+static bool read_field(struct reading *reading, size_t index, struct op_field *field)
+{
+    int64_t bits, offset;
+    if (index + 1 >= reading->count || reading->args[index].len == 0)
+        return false;
+    struct slice type = reading->args[index], at = reading->args[index + 1];
+    bool scaled = at.len > 0 && at.data[0] == '#';
+    field->is_signed = (type.data[0] | 0x20) == 'i';
+    if (!(field->is_signed || (type.data[0] | 0x20) == 'u') ||
+        !decimal_parse(slice_skip(type, 1), &bits) || bits < 1 ||
+        bits > (field->is_signed ? 64 : 63) || !decimal_parse(slice_skip(at, scaled), &offset) ||
+        offset < 0 || offset > UINT32_MAX)
+        return false;
+    field->bits = (uint8_t)bits;
+    field->offset = (uint64_t)offset * (scaled ? (uint64_t)bits : 1);
+    return field->offset + field->bits <= (uint64_t)UINT32_MAX + 1;
+}
+
+/* What stands behind OVERFLOW. */
+static enum op_overflow overflow_at(const struct reading *reading, size_t index)
+{
+    if (is_word(reading, index, "SAT"))
+        return OP_OVERFLOW_SATURATE;
+    return is_word(reading, index, "FAIL") ? OP_OVERFLOW_FAIL : OP_OVERFLOW_WRAP;
+}
+
+static bool read_bitfield(struct reading *reading)
+{
+    struct op_field *fields = arena_alloc(reading->arena, reading->count * sizeof *fields);
+    size_t count = 0;
+    enum op_overflow overflow = OP_OVERFLOW_WRAP;
+    for (size_t i = 2; i < reading->count;) {
+        struct op_field *field = &fields[count];
+        *field = (struct op_field){.overflow = overflow};
+        if (is_word(reading, i, "OVERFLOW")) {
+            overflow = overflow_at(reading, i + 1);
+            i += 2;
+            continue;
+        }
+        bool increments = is_word(reading, i, "INCRBY");
+        bool writes = increments || is_word(reading, i, "SET");
+        if ((!writes && !is_word(reading, i, "GET")) || !read_field(reading, i + 1, field) ||
+            (writes && !is_number(reading, i + 3, &field->value)))
+            return false;
+        field->action = increments ? OP_FIELD_INCREMENT : writes ? OP_FIELD_SET : OP_FIELD_GET;
+        i += writes ? 4 : 3;
+        count++;
+    }
+    reading->op->fields = fields;
+    reading->op->field_count = count;
+    if (count == 0)
+        reading->verdict = COMMAND_NOTHING;
+    return true;
+}
+
 static bool read_increment(struct reading *reading)
 {
     int64_t *by = &reading->op->by;
@@ -441,8 +512,8 @@ static const struct row rows[] = {
     {"LTRIM", 4, 4, OP_L_TRIM, KEY, read_ltrim},
     {"FLUSHDB", 1, 2, OP_FLUSH_DB, NO_KEY, read_flush},
     {"FLUSHALL", 1, 2, OP_FLUSH_DB, NO_KEY, read_flush},
-    {"SETBIT", 4, 4, OP_COUNT, KEY, computed},
-    {"BITFIELD", 2, 0, OP_COUNT, KEY, computed},
+    {"SETBIT", 4, 4, OP_SET_BIT, KEY, read_setbit},
+    {"BITFIELD", 2, 0, OP_BIT_FIELD, KEY, read_bitfield},
     {"BITOP", 4, 0, OP_COUNT, OTHER_KEYS, read_stored},
     {"SORT", 2, 0, OP_COUNT, OTHER_KEYS, read_stored},
     {"RESTORE", 4, 0, OP_COUNT, KEY, computed},

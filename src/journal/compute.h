@@ -1,6 +1,6 @@
 /*
- * Commands of a Redis log that no single operation of the store does, among them SETBIT, BITFIELD,
- * BITOP, SORT with STORE and RESTORE: they are carried out by several, which read what is there and
+ * Commands of a Redis log that no single operation of the store does, among them BITOP,
+ * SORT with STORE and RESTORE: they are carried out by several, which read what is there and
  * write what comes of it.
  */
 #ifndef KEYSTORE_JOURNAL_COMPUTE_H

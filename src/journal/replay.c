@@ -108,7 +108,7 @@ static bool follow_move(struct replay *replay, const struct scan_command *comman
 static bool follow_any(struct replay *replay, const struct scan_command *command,
                        const struct op *op)
 {
-    struct slice key = op->kind == OP_LIST_POP ? op->keys[0].bytes : op->key;
+    struct slice key = op->key_count > 0 ? op->keys[0].bytes : op->key;
     bool pair = op->target.bytes.len > 0;
     if (!has(replay, op->db, key) && !(pair && has(replay, op->target_db, op->target.bytes)))
         return false;
@@ -119,9 +119,37 @@ static bool follow_any(struct replay *replay, const struct scan_command *command
     return true;
 }
 
-static bool is_unconditional(const struct op *op)
+/* True if the operation writes to its key, or as a pair to its target, without regard to what was
+ * there. */
+static bool replaces(const struct op *op)
 {
-    return op->condition.existence == EXISTENCE_ANY && !op->keep_ttl;
+    return op_is(op->kind, OP_REPLACES) && op->condition.existence == EXISTENCE_ANY &&
+           !op->keep_ttl && !op->absent_only && (op->kind != OP_COPY || op->replace);
+}
+
+/* follow_left_out() of an operation with several keys. */
+static bool follow_keys(struct replay *replay, const struct scan_command *command,
+                        const struct op *op)
+{
+    if (!replaces(op))
+        return follow_any(replay, command, op);
+    for (size_t i = 0; i < op->key_count; i++)
+        left_out_remove(left_out(replay), op->db, op->keys[i].bytes);
+    return false;
+}
+
+/* The same for one that writes to a key what comes of others. */
+static bool follow_into(struct replay *replay, const struct scan_command *command,
+                        const struct op *op)
+{
+    for (size_t i = 0; i < op->key_count; i++) {
+        if (has(replay, op->db, op->keys[i].bytes)) {
+            follow(replay, command, op->db, op->key);
+            return true;
+        }
+    }
+    left_out_remove(left_out(replay), op->db, op->key);
+    return false;
 }
 
 /*
@@ -132,34 +160,29 @@ static bool follow_left_out(struct replay *replay, const struct scan_command *co
                             const struct op *op)
 {
     struct left_out *keys = left_out(replay);
-    switch (op->kind) {
-    case OP_FLUSH_DB:
+    switch (op_info(op->kind)->keys) {
+    case OP_KEYS_DB:
         left_out_clear(keys, op->db);
         return false;
-    case OP_DELETE_MANY:
-        for (size_t i = 0; i < op->key_count; i++)
-            left_out_remove(keys, op->db, op->keys[i].bytes);
-        return false;
-    case OP_M_SET:
+    case OP_KEYS_OPS: /* Sets */
         for (size_t i = 0; i < op->op_count; i++)
             left_out_remove(keys, op->db, op->ops[i].key);
         return false;
-    case OP_DELETE:
-        left_out_remove(keys, op->db, op->key);
-        return false;
-    case OP_SET:
-        if (!is_unconditional(op))
+    case OP_KEYS_KEYS:
+        return follow_keys(replay, command, op);
+    case OP_KEYS_INTO:
+        return follow_into(replay, command, op);
+    case OP_KEYS_KEY:
+        if (!replaces(op))
             return follow_any(replay, command, op);
         left_out_remove(keys, op->db, op->key);
         return false;
-    case OP_RENAME:
-    case OP_COPY:
-        if (op->kind == OP_COPY ? op->replace : !op->absent_only)
-            return follow_move(replay, command, op);
-        return follow_any(replay, command, op);
-    default:
-        return follow_any(replay, command, op);
+    case OP_KEYS_PAIR:
+        return replaces(op) ? follow_move(replay, command, op) : follow_any(replay, command, op);
+    case OP_KEYS_NONE:
+        break;
     }
+    return false;
 }
 
 /* ---- commands ---- */

@@ -112,6 +112,10 @@ static enum err check_all_keys(const struct checking *checking, const struct op 
         return check_pair(checking, op);
     case OP_KEYS_KEYS:
         return check_keys(checking, op);
+    case OP_KEYS_INTO: {
+        enum err err = check_key(checking, op->key);
+        return err != ERR_NONE ? err : check_keys(checking, op);
+    }
     case OP_KEYS_OPS:
         return check_inner(checking, op);
     case OP_KEYS_NONE:

@@ -34,13 +34,13 @@ enum err decode_key(const void *message, struct arena *arena, struct op *op, con
     op->key = field_slice(request->key);
     op->db = request->db;
     op->want_as_of = request->want_as_of;
-    if (request->want_as_of && op->kind != OP_GET && op->kind != OP_DESCRIBE)
-        return field_refuse_for(op, "want_as_of", arena, why);
-    if (request->condition == NULL)
+    if (!request->want_as_of && request->condition == NULL)
         return ERR_NONE;
-    if (op->kind != OP_DELETE && op->kind != OP_GET_DEL)
-        return field_refuse_for(op, "condition", arena, why);
-    return field_condition(request->condition, &op->condition, why);
+    enum err err = field_expect(op, request->want_as_of, OP_TAKES_AS_OF, "want_as_of", arena, why);
+    if (err == ERR_NONE)
+        err = field_expect(op, request->condition != NULL, OP_TAKES_CONDITION, "condition", arena,
+                           why);
+    return err != ERR_NONE ? err : field_condition(request->condition, &op->condition, why);
 }
 
 /* What the deadline of a Set becomes. */
@@ -53,21 +53,25 @@ static enum err decode_time(const Keystore__V1__KeyValue *request, struct op *op
     return field_deadline(request->ttl_ms, request->expire_at_ms, op, why);
 }
 
-/* Append's KeyValue has a key and a value only. */
+/* Such as Append's, whose KeyValue has a key and a value only. */
 static enum err refuse_options(const Keystore__V1__KeyValue *request, struct arena *arena,
                                const struct op *op, const char **why)
 {
-    if (request->ttl_ms != 0)
-        return field_refuse_for(op, "ttl_ms", arena, why);
-    if (request->expire_at_ms != 0)
-        return field_refuse_for(op, "expire_at_ms", arena, why);
-    if (request->keep_ttl)
-        return field_refuse_for(op, "keep_ttl", arena, why);
-    if (request->return_previous)
-        return field_refuse_for(op, "return_previous", arena, why);
-    if (request->condition != NULL)
-        return field_refuse_for(op, "condition", arena, why);
-    return ERR_NONE;
+    const struct {
+        bool given;
+        enum op_trait trait;
+        const char *name;
+    } options[] = {
+        {request->ttl_ms != 0, OP_TAKES_TTL, "ttl_ms"},
+        {request->expire_at_ms != 0, OP_TAKES_TTL, "expire_at_ms"},
+        {request->keep_ttl, OP_TAKES_KEEP_TTL, "keep_ttl"},
+        {request->return_previous, OP_TAKES_PREVIOUS, "return_previous"},
+        {request->condition != NULL, OP_TAKES_CONDITION, "condition"},
+    };
+    enum err err = ERR_NONE;
+    for (size_t i = 0; i < sizeof options / sizeof *options && err == ERR_NONE; i++)
+        err = field_expect(op, options[i].given, options[i].trait, options[i].name, arena, why);
+    return err;
 }
 
 enum err decode_key_value(const void *message, struct arena *arena, struct op *op, const char **why)
@@ -76,8 +80,11 @@ enum err decode_key_value(const void *message, struct arena *arena, struct op *o
     op->key = field_slice(request->key);
     op->value = field_slice(request->value);
     op->db = request->db;
-    if (op->kind != OP_SET)
-        return refuse_options(request, arena, op, why);
+    if (op->kind != OP_SET) { /* which takes them all */
+        enum err err = refuse_options(request, arena, op, why);
+        if (err != ERR_NONE)
+            return err;
+    }
     op->return_previous = request->return_previous;
     if (request->keep_ttl || request->ttl_ms != 0 || request->expire_at_ms != 0) {
         enum err err = decode_time(request, op, why);
@@ -175,9 +182,7 @@ enum err decode_byte_range(const void *message, struct arena *arena, struct op *
     op->start = request->start;
     op->stop = request->stop;
     op->db = request->db;
-    if (op->kind == OP_GET_RANGE && op->value.len > 0)
-        return field_refuse_for(op, "value", arena, why);
-    if (op->kind == OP_SET_RANGE && op->stop != 0)
-        return field_refuse_for(op, "stop", arena, why);
-    return ERR_NONE;
+    enum err err = field_expect(op, op->value.len > 0, OP_TAKES_VALUE, "value", arena, why);
+    return err != ERR_NONE ? err
+                           : field_expect(op, op->stop != 0, OP_TAKES_STOP, "stop", arena, why);
 }

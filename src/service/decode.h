@@ -35,6 +35,11 @@ decode_function decode_key_values;
 decode_function decode_increment;
 decode_function decode_byte_range;
 
+decode_function decode_bit_request;
+decode_function decode_bit_range;
+decode_function decode_bit_op_request;
+decode_function decode_bit_field_request;
+
 decode_function decode_keys;
 decode_function decode_expire_request;
 decode_function decode_copy_request;

@@ -35,8 +35,9 @@ enum err decode_expire_request(const void *message, struct arena *arena, struct 
     if (op->kind == OP_EXPIRE && !changes)
         return field_refuse("none of ttl_ms, expire_at_ms and persist is given; give one of them",
                             why);
-    if (op->when != OP_ALWAYS && op->kind != OP_EXPIRE)
-        return field_refuse_for(op, "when", arena, why);
+    err = field_expect(op, op->when != OP_ALWAYS, OP_TAKES_WHEN, "when", arena, why);
+    if (err != ERR_NONE)
+        return err;
     if (op->when != OP_ALWAYS && op->persist)
         return field_refuse("when is given with persist; it is for a new time to live", why);
     return ERR_NONE;
@@ -55,11 +56,11 @@ enum err decode_copy_request(const void *message, struct arena *arena, struct op
         op->target_db = request->target_db;
     op->replace = request->replace;
     op->absent_only = request->absent_only;
-    if (op->kind != OP_COPY && op->replace)
+    if (op->replace && !op_is(op->kind, OP_TAKES_REPLACE))
         return field_refuse("replace is for Copy; Rename replaces the target unless absent_only is "
                             "set",
                             why);
-    if (op->kind != OP_RENAME && op->absent_only)
+    if (op->absent_only && !op_is(op->kind, OP_TAKES_ABSENT_ONLY))
         return field_refuse("absent_only is for Rename; Copy leaves a target alone unless replace "
                             "is set",
                             why);

@@ -45,15 +45,14 @@ enum err decode_list_item(const void *message, struct arena *arena, struct op *o
     op->index = request->index;
     op->after = request->after;
     op->db = request->db;
-    if (op->kind == OP_L_INSERT)
-        return op->index == 0 ? ERR_NONE : field_refuse_for(op, "index", arena, why);
-    if (op->pivot.len > 0)
-        return field_refuse_for(op, "pivot", arena, why);
-    if (op->after)
-        return field_refuse_for(op, "after", arena, why);
-    if (op->kind == OP_L_INDEX && op->value.len > 0)
-        return field_refuse_for(op, "value", arena, why);
-    return ERR_NONE;
+    enum err err = field_expect(op, op->index != 0, OP_TAKES_INDEX, "index", arena, why);
+    if (err == ERR_NONE)
+        err = field_expect(op, op->pivot.len > 0, OP_TAKES_PIVOT, "pivot", arena, why);
+    if (err == ERR_NONE)
+        err = field_expect(op, op->after, OP_TAKES_AFTER, "after", arena, why);
+    if (err == ERR_NONE)
+        err = field_expect(op, op->value.len > 0, OP_TAKES_VALUE, "value", arena, why);
+    return err;
 }
 
 static enum err check_pos(const struct op *op, const char **why)
@@ -78,11 +77,10 @@ enum err decode_list_find(const void *message, struct arena *arena, struct op *o
         return check_pos(op, why);
     if (op->count == INT64_MIN)
         return field_refuse("count is out of range; it is -(2^63 - 1) at least", why);
-    if (op->rank != 0)
-        return field_refuse_for(op, "rank", arena, why);
-    if (op->max_scan != 0)
-        return field_refuse_for(op, "max_scan", arena, why);
-    return ERR_NONE;
+    enum err err = field_expect(op, op->rank != 0, OP_TAKES_RANK, "rank", arena, why);
+    return err != ERR_NONE
+               ? err
+               : field_expect(op, op->max_scan != 0, OP_TAKES_MAX_SCAN, "max_scan", arena, why);
 }
 
 static enum err decode_end(Keystore__V1__ListEnd message, const char *sentence, enum op_end *end,

@@ -3,25 +3,14 @@
 #include "service/field.h"
 #include "service/sentence.h"
 
-/* The rows of the table that Op has: those with keys of their own, and MSet. */
-#define ROW_KEY(kind, request, category)  ROW(kind, request)
-#define ROW_PAIR(kind, request, category) ROW(kind, request)
-#define ROW_KEYS(kind, request, category) ROW(kind, request)
-#define ROW_OPS(kind, request, category)  ROW_OPS_##category(kind, request)
-#define ROW_NONE(kind, request, category)
-#define ROW_DB(kind, request, category)
-#define ROW_OPS_STRING(kind, request) ROW(kind, request)
-#define ROW_OPS_TXN(kind, request)
-#define ROW(kind_, request)                                                                        \
-    [KEYSTORE__V1__OP__OP_##kind_] = {.fill = decode_##request, .kind = OP_##kind_},
-
 /* By the number of the field of Op. */
 static const struct {
     decode_function *fill; /* NULL: Op has no such field */
     enum op_kind kind;
 } rows[] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply)                     \
-    ROW_##keys(kind, request, category)
+#define OPERATION(kind_, method, request, ...)                                                     \
+    [KEYSTORE__V1__OP__OP_##kind_] = {.fill = decode_##request, .kind = OP_##kind_},
+#define OPERATION_ALONE(...)
 #include "store/operations.def"
 #undef OPERATION
 };

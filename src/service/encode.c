@@ -22,6 +22,8 @@ enum { VALUES_VALUES = 1 };
 enum { NUMBER_INTEGER = 1, NUMBER_REAL = 2, NUMBER_VERSION = 3, NUMBER_DECIMAL = 4 };
 enum { POPPED_KEY = 1, POPPED_VALUES = 2, POPPED_FOUND = 3 };
 enum { POSITIONS_INDEXES = 1 };
+enum { BIT_FIELDS_ITEMS = 1, BIT_FIELDS_VERSION = 2 };
+enum { ITEM_DONE = 1, ITEM_VALUE = 2 };
 enum { KEY_KEY = 1 };
 enum {
     INFO_FOUND = 1,
@@ -40,7 +42,8 @@ enum {
     REPLY_VALUES = 7,
     REPLY_INFO = 8,
     REPLY_POPPED = 9,
-    REPLY_POSITIONS = 10
+    REPLY_POSITIONS = 10,
+    REPLY_BIT_FIELDS = 11
 };
 
 /* Parts. */
@@ -283,6 +286,43 @@ static void put_positions(const struct op_result *result, struct chain *to)
 }
 
 const struct encoder encode_positions = {size_positions, put_positions, REPLY_POSITIONS};
+
+/* BitFields. */
+
+/* As sint64 has it: small numbers of either sign are short. */
+static uint64_t zigzag(int64_t number)
+{
+    return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+}
+
+static size_t field_size(const struct op_field_value *field)
+{
+    return wire_number_size(field->done) + wire_number_size(zigzag(field->value));
+}
+
+static size_t size_bit_fields(const struct op_result *result)
+{
+    size_t size = wire_number_size(result->version);
+    for (size_t i = 0; i < result->field_count; i++) {
+        size_t item = field_size(&result->fields[i]);
+        size += wire_head_size(item) + item;
+    }
+    return size;
+}
+
+static void put_bit_fields(const struct op_result *result, struct chain *to)
+{
+    uint8_t *out = chain_append(to, size_bit_fields(result));
+    for (size_t i = 0; i < result->field_count; i++) {
+        const struct op_field_value *field = &result->fields[i];
+        out = wire_write_head(out, BIT_FIELDS_ITEMS, field_size(field));
+        out = wire_write_number(out, ITEM_DONE, field->done);
+        out = wire_write_number(out, ITEM_VALUE, zigzag(field->value));
+    }
+    wire_write_number(out, BIT_FIELDS_VERSION, result->version);
+}
+
+const struct encoder encode_bit_fields = {size_bit_fields, put_bit_fields, REPLY_BIT_FIELDS};
 
 /* Key; the reply of a method that Op does not have. */
 

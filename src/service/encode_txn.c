@@ -7,7 +7,7 @@ enum { TXN_SUCCEEDED = 1, TXN_REPLIES = 2, TXN_VERSION = 3 };
 enum { REPLY_ID = 1 };
 
 static const struct encoder *const encoders[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply)                     \
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
     [OP_##kind] = &encode_##reply,
 #include "store/operations.def"
 #undef OPERATION

@@ -27,6 +27,12 @@ enum err field_refuse_memory(const struct arena *arena, const char **why)
     return arena->refusal;
 }
 
+enum err field_expect(const struct op *op, bool given, enum op_trait trait, const char *field,
+                      struct arena *arena, const char **why)
+{
+    return !given || op_is(op->kind, trait) ? ERR_NONE : field_refuse_for(op, field, arena, why);
+}
+
 enum err field_condition(const Keystore__V1__Condition *message, struct condition *condition,
                          const char **why)
 {

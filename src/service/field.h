@@ -24,6 +24,10 @@ enum err field_refuse_for(const struct op *op, const char *field, struct arena *
 /* Refuses the request for which the arena has refused memory. */
 enum err field_refuse_memory(const struct arena *arena, const char **why);
 
+/* Refuses the field if it is given to an operation without that trait (op.h). */
+enum err field_expect(const struct op *op, bool given, enum op_trait trait, const char *field,
+                      struct arena *arena, const char **why);
+
 /* The condition; NULL = none. */
 enum err field_condition(const Keystore__V1__Condition *message, struct condition *condition,
                          const char **why);

@@ -4,7 +4,7 @@
 #include <mini_redis.pb-c.h>
 
 static const struct method methods[OP_COUNT] = {
-#define OPERATION(kind_, method, request, reply, access, category, keys, apply)                    \
+#define OPERATION(kind_, method, request, reply, access, category, keys, apply, ...)               \
     {.name = SLICE_LITERAL(#method),                                                               \
      .kind = OP_##kind_,                                                                           \
      .decoder = {&keystore__v1__##request##__descriptor, decode_##request},                        \

@@ -397,8 +397,8 @@ static bool is_bulky(const struct method *method, size_t size)
 {
     if (size <= MANY_BYTES || method->type != METHOD_OP)
         return false;
-    enum op_keys keys = op_info(method->kind)->keys;
-    bool has_one = keys == OP_KEYS_KEY && method->kind != OP_L_PUSH && method->kind != OP_R_PUSH;
+    bool has_one = op_info(method->kind)->keys == OP_KEYS_KEY && method->kind != OP_L_PUSH &&
+                   method->kind != OP_R_PUSH && method->kind != OP_BIT_FIELD;
     return !has_one || size > ONE_BYTES;
 }
 

@@ -20,7 +20,8 @@
 #define DISCARD_LEAST ((size_t)64 * 1024)
 
 static apply_function *const functions[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply) [OP_##kind] = apply,
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
+    [OP_##kind] = apply,
 #include "store/operations.def"
 #undef OPERATION
 };

@@ -61,7 +61,8 @@ struct lookup {
 
 typedef void apply_function(struct keyspace *space, const struct op *op, struct op_result *result);
 
-#define OPERATION(kind, method, request, reply, access, category, keys, apply) apply_function apply;
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
+    apply_function apply;
 #include "store/operations.def"
 #undef OPERATION
 

@@ -4,9 +4,10 @@
  * An operation that changes something is a unit: it gets one revision and tells one change or more,
  * each an operation that does the same when it is done again, in this order, on the data as it was:
  * with absolute deadlines, without conditions, and with deletes in place of expiry and eviction.
- * Kinds in use: SET (keep_ttl if the deadline stays), DELETE, INCR (by), APPEND, SET_RANGE, EXPIRE
- * (expire_at_ms, or persist), RENAME (within a database), COPY (replace), L_PUSH, R_PUSH, LIST_POP
- * (one key, count), L_MOVE, L_SET, L_INSERT, L_REM, L_TRIM, FLUSH_DB.
+ * Kinds in use, those whose row of operations.def names how the log writes them: SET (keep_ttl if
+ * the deadline stays), DELETE, INCR (by), APPEND, SET_RANGE, EXPIRE (expire_at_ms, or persist),
+ * RENAME (within a database), COPY (replace), L_PUSH, R_PUSH, LIST_POP (one key, count), L_MOVE,
+ * L_SET, L_INSERT, L_REM, L_TRIM, FLUSH_DB.
  *
  * Invariants:
  * 1. Units have revisions 1, 2, 3 and so on, without gaps, and are told in that order.

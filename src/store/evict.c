@@ -107,9 +107,11 @@ static double score_of(struct search *search, struct entry *entry)
         return pass(search, entry);
     case STORE_VOLATILE_TTL:
         return (double)entry_expire_at_ms(entry);
-    default:
-        return 0;
+    case STORE_NOEVICTION:
+    case STORE_ALLKEYS_RANDOM:
+        break;
     }
+    return 0;
 }
 
 static bool is_kept(const struct evict_terms *terms, uint64_t hash)
@@ -370,9 +372,12 @@ static size_t window_of(enum store_policy policy)
         return WINDOW_DEADLINE;
     case STORE_ALLKEYS_RANDOM:
         return 1;
-    default:
-        return WINDOW;
+    case STORE_NOEVICTION:
+    case STORE_ALLKEYS_LRU:
+    case STORE_VOLATILE_LRU:
+        break;
     }
+    return WINDOW;
 }
 
 /* Where candidates are rare: every shard's hand goes on until it has met all entries, or found

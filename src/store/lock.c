@@ -40,6 +40,9 @@ void lock_each_key(struct op *op, struct lock_visitor *visitor)
     case OP_KEYS_KEY:
         visitor->visit(visitor, op->db, op->key, &op->hash);
         break;
+    case OP_KEYS_INTO:
+        visitor->visit(visitor, op->db, op->key, &op->hash);
+        /* fall through */
     case OP_KEYS_KEYS:
         for (size_t i = 0; i < op->key_count; i++)
             visitor->visit(visitor, op->db, op->keys[i].bytes, &op->keys[i].hash);

@@ -4,11 +4,13 @@
 #include "base/blob.h"
 
 static const struct op_info table[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access_, category_, keys_, apply)                  \
+#define OPERATION(kind, method, request, reply, access_, category_, keys_, apply, call, log,       \
+                  traits_)                                                                         \
     [OP_##kind] = {.name = #method,                                                                \
                    .access = OP_##access_,                                                         \
                    .category = OP_CATEGORY_##category_,                                            \
-                   .keys = OP_KEYS_##keys_},
+                   .keys = OP_KEYS_##keys_,                                                        \
+                   .traits = traits_},
 #include "store/operations.def"
 #undef OPERATION
 };
@@ -44,6 +46,8 @@ size_t op_reply_size(enum op_kind kind, const struct op_result *result)
         size += MOST_ITEM_NUMBERS + bytes_size(result->items[i].bytes.len);
     if (kind == OP_L_POS)
         size += result->index_count * MOST_INDEX;
+    if (kind == OP_BIT_FIELD)
+        size += result->field_count * MOST_ITEM_NUMBERS;
     return size;
 }
 

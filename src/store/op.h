@@ -6,7 +6,7 @@
 #include "base/slice.h"
 
 enum op_kind {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply) OP_##kind,
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...) OP_##kind,
 #include "store/operations.def"
 #undef OPERATION
     OP_COUNT,
@@ -33,9 +33,36 @@ enum op_keys {
     OP_KEYS_KEY,  /* key */
     OP_KEYS_PAIR, /* key and target */
     OP_KEYS_KEYS, /* keys */
+    OP_KEYS_INTO, /* key, which is written, and keys */
     OP_KEYS_OPS,  /* those of ops, otherwise and compares */
     OP_KEYS_NONE, /* it finds its key itself */
     OP_KEYS_DB,   /* all keys of the database */
+};
+
+/* What a kind has in common with few others. */
+enum op_trait {
+    /* Fields of the request that several operations share; whoever lacks the trait refuses them. */
+    OP_TAKES_TTL = 1 << 0, /* ttl_ms and expire_at_ms of KeyValue */
+    OP_TAKES_KEEP_TTL = 1 << 1,
+    OP_TAKES_PREVIOUS = 1 << 2, /* return_previous */
+    OP_TAKES_CONDITION = 1 << 3,
+    OP_TAKES_AS_OF = 1 << 4, /* want_as_of */
+    OP_TAKES_VALUE = 1 << 5, /* of ByteRange and ListItem */
+    OP_TAKES_STOP = 1 << 6,  /* of ByteRange */
+    OP_TAKES_WHEN = 1 << 7,
+    OP_TAKES_REPLACE = 1 << 8,
+    OP_TAKES_ABSENT_ONLY = 1 << 9,
+    OP_TAKES_INDEX = 1 << 10,
+    OP_TAKES_PIVOT = 1 << 11,
+    OP_TAKES_AFTER = 1 << 12,
+    OP_TAKES_RANK = 1 << 13,
+    OP_TAKES_MAX_SCAN = 1 << 14,
+    OP_TAKES_BIT = 1 << 15, /* of BitRequest and BitRange */
+    /* What it does. */
+    OP_REPLACES = 1 << 24,      /* what it writes to a key does not depend on what was there */
+    OP_SPLICES = 1 << 25,       /* writes into a string, which may get room to grow */
+    OP_GROWS_BY_DATA = 1 << 27, /* how much memory it takes depends on the data alone */
+    OP_COUNTS_BITS = 1 << 26,   /* `start` is an offset in bits */
 };
 
 /* What the table says of a kind. */
@@ -44,10 +71,17 @@ struct op_info {
     enum op_access access;
     enum op_category category;
     enum op_keys keys;
+    unsigned traits; /* of enum op_trait */
 };
 
 /* Static memory; `kind` is below OP_COUNT. */
 const struct op_info *op_info(enum op_kind kind);
+
+/* True if the kind has the trait, or one of several. */
+static inline bool op_is(enum op_kind kind, unsigned traits)
+{
+    return (op_info(kind)->traits & traits) != 0;
+}
 
 enum existence { EXISTENCE_ANY, EXISTENCE_ABSENT, EXISTENCE_PRESENT };
 
@@ -63,6 +97,22 @@ struct condition {
 struct op_key {
     struct slice bytes; /* 1 byte to OP_MAX_KEY */
     uint64_t hash;      /* filled in by the store; 0 = not yet */
+};
+
+/* How BitOp combines strings. */
+enum op_bitwise { OP_BITS_AND, OP_BITS_OR, OP_BITS_XOR, OP_BITS_NOT };
+
+/* A part of BitField: an integer of `bits` bits, 1 to 64 with a sign, else to 63, whose most
+ * significant one is that at `offset`, at most INT64_MAX. */
+enum op_field_action { OP_FIELD_GET, OP_FIELD_SET, OP_FIELD_INCREMENT };
+enum op_overflow { OP_OVERFLOW_WRAP, OP_OVERFLOW_SATURATE, OP_OVERFLOW_FAIL };
+struct op_field {
+    enum op_field_action action;
+    enum op_overflow overflow;
+    bool is_signed;
+    uint8_t bits;
+    uint64_t offset;
+    int64_t value; /* unsigned with SET: as 64 bits */
 };
 
 /* Which end of a list. */
@@ -90,7 +140,7 @@ struct op {
     int64_t expire_at_ms; /* Set, LPush, RPush, Incr, Expire, GetEx: Unix time; 0 = not given */
     struct op_key target; /* Rename, Copy, LMove */
     uint32_t target_db;   /* of the target; of LMove it is db */
-    struct op_key *keys;  /* KEYS: one at least */
+    struct op_key *keys;  /* KEYS, INTO: one at least */
     size_t key_count;
     struct condition condition; /* Set, Delete, GetDel, LPush, RPush; of a Txn's compare */
 
@@ -100,15 +150,22 @@ struct op {
 
     const struct slice *values; /* LPush, RPush: one at least */
     size_t value_count;
-    struct slice pivot; /* LInsert */
+    union {
+        struct slice pivot; /* LInsert */
+        struct {
+            const struct op_field *fields; /* BitField: one at least */
+            size_t field_count;
+        };
+    };
 
     union {
-        int64_t start;  /* LRange, LTrim, GetRange, SetRange; negative counts from the tail */
+        int64_t start;  /* LRange, LTrim, GetRange, SetRange, BitCount, BitPos; negative counts
+                           from the tail. SetBit, GetBit: the bit's offset, 0 at least */
         int64_t index;  /* LIndex, LSet; the same */
         int64_t rank;   /* LPos: begins with that match; negative ones from the tail; 0 = 1 */
         uint64_t since; /* a Txn's compare with has_since: the key was not changed after it */
     };
-    int64_t stop;      /* LRange, LTrim, GetRange; inclusive */
+    int64_t stop;      /* LRange, LTrim, GetRange, with has_stop BitCount, BitPos; inclusive */
     int64_t count;     /* LRem: how many, negative from the tail, 0 = all; LPos: how many, 0 = all;
                           ListPop: how many, 0 = 1 */
     uint64_t max_scan; /* LPos: elements compared at most; 0 = any number */
@@ -120,15 +177,21 @@ struct op {
     };
     bool is_real;
 
-    bool return_previous;   /* Set */
-    bool keep_ttl;          /* Set */
-    bool persist;           /* Expire, GetEx: the deadline is taken away */
-    bool replace;           /* Copy: also if the target exists */
-    bool absent_only;       /* Rename: only if the target does not exist */
-    bool after;             /* LInsert: behind the pivot */
-    bool has_since;         /* a Txn's compare */
-    bool want_as_of;        /* Get, Describe */
-    enum op_when when;      /* Expire */
+    bool return_previous; /* Set */
+    bool keep_ttl;        /* Set */
+    bool persist;         /* Expire, GetEx: the deadline is taken away */
+    bool replace;         /* Copy: also if the target exists */
+    bool absent_only;     /* Rename: only if the target does not exist */
+    bool after;           /* LInsert: behind the pivot */
+    bool bit;             /* SetBit: what it becomes; BitPos: what is looked for */
+    bool has_stop;        /* BitCount, BitPos; else to the end */
+    bool in_bits;         /* BitCount, BitPos: start and stop count bits, not bytes */
+    bool has_since;       /* a Txn's compare */
+    bool want_as_of;      /* Get, Describe */
+    union {
+        enum op_when when;       /* Expire */
+        enum op_bitwise bitwise; /* BitOp; of one key if it is NOT */
+    };
     enum op_end end;        /* ListPop; LMove: of the key */
     enum op_end target_end; /* LMove */
 
@@ -171,6 +234,12 @@ struct op_value {
     int64_t expire_at_ms; /* Unix time; 0 = never */
 };
 
+/* The answer to a part of BitField. */
+struct op_field_value {
+    bool done; /* false: it did not fit */
+    int64_t value;
+};
+
 enum op_type { OP_TYPE_NONE, OP_TYPE_STRING, OP_TYPE_LIST };
 
 /* Slices and arrays lie in the arena that was given to store_apply(), or bytes in blobs, to which
@@ -204,6 +273,10 @@ struct op_result {
         struct {
             int64_t *indexes; /* LPos */
             size_t index_count;
+        };
+        struct {
+            struct op_field_value *fields; /* BitField */
+            size_t field_count;
         };
         struct {
             int64_t memory_bytes; /* Describe */

@@ -69,8 +69,10 @@ static size_t size_of(const struct op *op)
     size_t size = op->key.len + op->target.bytes.len + op->value.len;
     for (size_t i = 0; i < op->value_count; i++)
         size += op->values[i].len + sizeof op->values[i];
-    if (op->kind == OP_SET_RANGE && op->start > 0)
-        size += (size_t)op->start;
+    for (size_t i = 0; op->kind == OP_BIT_FIELD && i < op->field_count; i++)
+        size += (size_t)(op->fields[i].offset / 8) + sizeof(int64_t) + 1;
+    if (op_is(op->kind, OP_SPLICES) && op->start > 0)
+        size += (size_t)(op_is(op->kind, OP_COUNTS_BITS) ? op->start / 8 + 1 : op->start);
     return size;
 }
 
@@ -95,10 +97,10 @@ static size_t most_growth(const struct op *op)
     case OP_GROW:
         break;
     }
-    if (op->kind == OP_COPY)
-        return SIZE_MAX / 4; /* depends on the data alone */
+    if (op_is(op->kind, OP_GROWS_BY_DATA))
+        return SIZE_MAX / 4;
     size_t most = MOST_PER_OP + 2 * size_of(op) + most_of(op->ops, op->op_count);
-    if (op->kind == OP_APPEND || op->kind == OP_SET_RANGE)
+    if (op_is(op->kind, OP_SPLICES))
         most += MOST_RESERVE;
     if (op->txn != NULL)
         most += most_of(op->txn->ops, op->txn->op_count);

@@ -1,6 +1,7 @@
 /* The operations on parts of strings. */
+#include "store/substrings.h"
+
 #include "base/check.h"
-#include "store/apply.h"
 #include "store/entry.h"
 #include "store/shard.h"
 
@@ -39,8 +40,7 @@ void apply_get_range(struct keyspace *space, const struct op *op, struct op_resu
                     &result->value);
 }
 
-/* True if a string may have `bytes` from `offset` on; else the operation has failed. */
-static bool may_hold(const struct op *op, uint64_t offset, struct op_result *result)
+bool substrings_may_hold(const struct op *op, uint64_t offset, struct op_result *result)
 {
     uint64_t limit = op->max_value != 0 ? op->max_value : ENTRY_MAX_VALUE;
     if (op->value.len <= limit && offset <= limit - op->value.len)
@@ -68,9 +68,8 @@ static struct entry_splice splice_at(const struct keyspace *space, const struct 
         .offset = offset, .bytes = op->value, .keep = keep, .is_tight = space->is_tight};
 }
 
-/* False if that takes long. */
-static bool may_write(struct keyspace *space, const struct lookup *at, const struct op *op,
-                      size_t offset, struct op_result *result)
+bool substrings_may_write(struct keyspace *space, const struct lookup *at, const struct op *op,
+                          size_t offset, struct op_result *result)
 {
     size_t copied = 0, length = at->entry != NULL ? entry_string(at->entry).len : 0;
     if (offset > length)
@@ -82,8 +81,7 @@ static bool may_write(struct keyspace *space, const struct lookup *at, const str
     return apply_may_spend(space, copied / COPIED_AT_ONCE, result);
 }
 
-static void write_part(struct keyspace *space, struct lookup *at, const struct op *op,
-                       size_t offset)
+void substrings_write(struct keyspace *space, struct lookup *at, const struct op *op, size_t offset)
 {
     if (at->entry == NULL) {
         apply_put_string(space, at, offset == 0 ? op->value : SLICE_LITERAL(""), 0);
@@ -112,11 +110,11 @@ static void answer(const struct lookup *at, struct op_result *result)
 void apply_append(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_open_key(space, op);
-    if (!apply_wants_string(at.entry, result) || !may_hold(op, length_of(&at), result) ||
-        !may_write(space, &at, op, length_of(&at), result))
+    if (!apply_wants_string(at.entry, result) || !substrings_may_hold(op, length_of(&at), result) ||
+        !substrings_may_write(space, &at, op, length_of(&at), result))
         return;
     if (at.entry == NULL || op->value.len > 0) {
-        write_part(space, &at, op, length_of(&at));
+        substrings_write(space, &at, op, length_of(&at));
         apply_change(space, op);
     }
     answer(&at, result);
@@ -134,10 +132,10 @@ void apply_set_range(struct keyspace *space, const struct op *op, struct op_resu
     if (!apply_wants_string(at.entry, result))
         return;
     if (op->value.len > 0) {
-        if (!may_hold(op, (uint64_t)op->start, result) ||
-            !may_write(space, &at, op, (size_t)op->start, result))
+        if (!substrings_may_hold(op, (uint64_t)op->start, result) ||
+            !substrings_may_write(space, &at, op, (size_t)op->start, result))
             return;
-        write_part(space, &at, op, (size_t)op->start);
+        substrings_write(space, &at, op, (size_t)op->start);
         apply_change(space, op);
     }
     answer(&at, result);

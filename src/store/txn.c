@@ -32,6 +32,8 @@ static size_t answer_size(enum op_kind kind, const struct op_result *result)
         size += op_answer_size(result->items[i].bytes.len);
     if (kind == OP_L_POS)
         size += result->index_count * op_answer_size(sizeof *result->indexes);
+    if (kind == OP_BIT_FIELD)
+        size += result->field_count * op_answer_size(sizeof *result->fields);
     return size;
 }
 

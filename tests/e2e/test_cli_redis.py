@@ -19,6 +19,133 @@ TIMEOUT_S = 60
 DB = 9  # and the next one; no other test uses them
 
 ALIKE = {
+    "bits": r"""
+        > SETBIT k 7 1
+        (integer) 0
+        > SETBIT k 7 1
+        (integer) 1
+        > GET k
+        "\x01"
+        > SETBIT k 20 0
+        (integer) 0
+        > STRLEN k
+        (integer) 3
+        > GETBIT k 7
+        (integer) 1
+        > GETBIT none 100
+        (integer) 0
+        > SETBIT k 4294967296 1
+        (error)
+        > SETBIT k 0 2
+        (error)
+        > GETBIT k -1
+        (error)
+        > BITCOUNT k
+        (integer) 1
+        > BITCOUNT k 7 7 BIT
+        (integer) 1
+        > BITCOUNT k 1 -1
+        (integer) 0
+        > BITCOUNT k 1
+        (error)
+        > BITCOUNT k 1 2 WORD
+        (error)
+        > BITPOS k 1
+        (integer) 7
+        > BITPOS k 1 1
+        (integer) -1
+        > BITPOS k 0 8 9 BIT
+        (integer) 8
+        > BITPOS none 0
+        (integer) 0
+        > BITPOS none 1
+        (integer) -1
+        > BITPOS k 2
+        (error)
+        > SET k "\xff"
+        OK
+        > BITPOS k 0
+        (integer) 8
+        > BITPOS k 0 0 -1
+        (integer) -1
+    """,
+    "combining bits": r"""
+        > SET a "\x0f\xff"
+        OK
+        > SET b "\x33"
+        OK
+        > BITOP AND t a b
+        (integer) 2
+        > GET t
+        "\x03\x00"
+        > BITOP or t a b none
+        (integer) 2
+        > GET t
+        "?\xff"
+        > BITOP XOR t a b
+        (integer) 2
+        > GET t
+        "<\xff"
+        > BITOP NOT t b
+        (integer) 1
+        > GET t
+        "\xcc"
+        > BITOP NOT t a b
+        (error)
+        > BITOP NAND t a b
+        (error)
+        > BITOP AND t none
+        (integer) 0
+        > EXISTS t
+        (integer) 0
+        > RPUSH l x
+        (integer) 1
+        > BITOP OR t a l
+        (error)
+        > BITOP OR l a
+        (integer) 2
+        > TYPE l
+        string
+    """,
+    "bit fields": r"""
+        > BITFIELD k SET u8 0 255 INCRBY u8 0 10 GET u4 4
+        1) (integer) 0
+        2) (integer) 9
+        3) (integer) 9
+        > BITFIELD k OVERFLOW SAT INCRBY i8 #1 200 OVERFLOW FAIL INCRBY i8 #1 1 GET i8 #1
+        1) (integer) 127
+        2) (nil)
+        3) (integer) 127
+        > BITFIELD k SET i5 100 -3 GET u5 100
+        1) (integer) 0
+        2) (integer) 29
+        > STRLEN k
+        (integer) 14
+        > BITFIELD k SET u8 0 -1 GET u8 0
+        1) (integer) 9
+        2) (integer) 255
+        > BITFIELD k GET u64 0
+        (error)
+        > BITFIELD k SET u8 -1 0
+        (error)
+        > BITFIELD k PUT u8 0 0
+        (error)
+        > BITFIELD k OVERFLOW NONE SET u8 0 0
+        (error)
+        > BITFIELD none OVERFLOW FAIL SET u8 16 256
+        1) (nil)
+        > STRLEN none
+        (integer) 3
+        > BITFIELD_RO k GET i8 8 GET u1 0
+        1) (integer) 127
+        2) (integer) 1
+        > BITFIELD_RO k SET u8 0 1
+        (error)
+        > BITFIELD_RO missing GET u8 0
+        1) (integer) 0
+        > EXISTS missing
+        (integer) 0
+    """,
     "set and get": r"""
         > SET k v
         OK

@@ -8,12 +8,13 @@ import pytest
 from keystore_env import ROOT
 
 PROTO, TABLE, OUTPUT = "proto/mini_redis.proto", "src/store/operations.def", "docs/operations.md"
+HEADER = "include/keystore/client.h"
 
 
 @pytest.fixture
 def tree(tmp_path):
     """A copy of what the script reads and writes."""
-    for path in ("script/docs", PROTO, TABLE, OUTPUT):
+    for path in ("script/docs", PROTO, TABLE, OUTPUT, HEADER):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, tmp_path / path)
     return tmp_path
@@ -51,6 +52,16 @@ def test_a_missing_reference_is_noticed(tree):
     assert run(tree, "--check").returncode == 1
 
 
+def test_the_header_lists_the_calls_of_the_table(tree):
+    change(tree, TABLE, "apply_get, get, none,", "apply_get, fetch, none,")
+    stale = run(tree, "--check")
+    assert stale.returncode == 1 and HEADER in stale.stderr
+    assert run(tree).returncode == 0
+    header = (tree / HEADER).read_text()
+    assert "KEYSTORE_OP_FETCH = 3," in header and "keystore_fetch(struct" in header
+    assert "keystore_get(struct" not in header
+
+
 def test_the_access_comes_from_the_table(tree):
     change(tree, TABLE, "(GET, Get, key, value, READ,", "(GET, Get, key, value, WRITE,")
     assert run(tree, "--check").returncode == 1
@@ -62,6 +73,8 @@ def test_the_access_comes_from_the_table(tree):
     (TABLE, "GetEx, expire_request, value", "GetEx, key, value", "GetEx has other messages"),
     (PROTO, "// A list of any length, in pages. Not served yet.", "// A list.",
      "StreamList is not in"),
+    (TABLE, "(L_TRIM, LTrim,", "(LIST_TRIM, LTrim,", "no row for the field l_trim of Op"),
+    (HEADER, "    /* ---- written by script/docs ---- */", "", "2 places marked"),
     (PROTO, "rpc LTrim(ListRange) returns (Status);", "rpc LTrim(ListRange);", "not understood"),
 ])
 def test_sources_that_do_not_fit_together(tree, path, former, latter, words):

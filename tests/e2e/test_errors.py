@@ -30,6 +30,13 @@ GOOD = {
     "Append": pb.KeyValue(key=b"errors: k", value=b"v"),
     "GetRange": pb.ByteRange(key=b"errors: k", stop=-1),
     "SetRange": pb.ByteRange(key=b"errors: k", value=b"v"),
+    "SetBit": pb.BitRequest(key=b"errors: k", bit=True),
+    "GetBit": pb.BitRequest(key=b"errors: k"),
+    "BitCount": pb.BitRange(key=b"errors: k"),
+    "BitPos": pb.BitRange(key=b"errors: k"),
+    "BitOp": pb.BitOpRequest(operation=pb.BitOpRequest.OPERATION_OR, key=b"errors: k",
+                             keys=[b"errors: k"]),
+    "BitField": pb.BitFieldRequest(key=b"errors: k", parts=[pb.BitFieldRequest.Part(bits=3)]),
     "GetDel": pb.Key(key=b"errors: k"),
     "GetEx": pb.ExpireRequest(key=b"errors: k", ttl_ms=100000),
     "Exists": pb.Keys(keys=[b"errors: k"]),
@@ -54,7 +61,8 @@ GOOD = {
     ADMIN_PATH + "FlushDb": pb.DbRequest(),
     ADMIN_PATH + "Info": pb.InfoRequest(),
 }
-STRINGS = ["Get", "Incr", "Append", "GetRange", "SetRange", "GetDel", "GetEx"]
+STRINGS = ["Get", "Incr", "Append", "GetRange", "SetRange", "GetDel", "GetEx", "SetBit", "GetBit",
+           "BitCount", "BitPos", "BitField"]
 LISTS = ["LPush", "LRange", "LPop", "RPush", "RPop", "LIndex", "LSet", "LInsert", "LRem", "LPos",
          "LTrim"]
 GARBAGE = {

@@ -6,12 +6,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-#define KINDS (KEYSTORE_OP_LTRIM + 1)
-
 static struct counts {
     atomic_ulong hits, misses, errors;
     atomic_long longest; /* string in bytes, or list in elements */
-} counts[KINDS];
+} counts[STEP_OP_KINDS];
 
 static bool is_hit(const struct keystore_reply *reply)
 {
@@ -30,6 +28,8 @@ static bool is_hit(const struct keystore_reply *reply)
         return reply->answer.popped.found;
     case KEYSTORE_REPLY_POSITIONS:
         return reply->answer.positions.count > 0;
+    case KEYSTORE_REPLY_BIT_FIELDS:
+        return reply->answer.bit_fields.items[0].done;
     default:
         return true;
     }
@@ -76,7 +76,7 @@ static bool is_known(size_t kind)
 void coverage_print(void)
 {
     printf("              hits   misses   errors    longest\n");
-    for (size_t i = 0; i < KINDS; i++)
+    for (size_t i = 0; i < STEP_OP_KINDS; i++)
         if (is_known(i))
             printf("  %-10s %8lu %8lu %8lu %10ld\n", step_name((enum keystore_op_kind)i),
                    counts[i].hits, counts[i].misses, counts[i].errors, counts[i].longest);
@@ -85,7 +85,7 @@ void coverage_print(void)
 /* These never say that there is nothing... */
 static bool can_miss(size_t kind)
 {
-    return kind != KEYSTORE_OP_INCR && kind != KEYSTORE_OP_APPEND;
+    return kind != KEYSTORE_OP_INCR && kind != KEYSTORE_OP_APPEND && kind != KEYSTORE_OP_SETBIT;
 }
 
 /* ...and these do not mind what is there. */
@@ -108,7 +108,7 @@ static bool can_fail(size_t kind)
 bool coverage_is_full(void)
 {
     bool full = true;
-    for (size_t i = 0; i < KINDS; i++) {
+    for (size_t i = 0; i < STEP_OP_KINDS; i++) {
         if (!is_known(i) || (counts[i].hits > 0 && (counts[i].misses > 0 || !can_miss(i)) &&
                              (counts[i].errors > 0 || !can_fail(i))))
             continue;

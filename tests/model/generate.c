@@ -1,112 +1,13 @@
 /* Makes steps from dice. Knows what requests may look like, and no answer. */
 #include "generate.h"
 
+#include "draw.h"
+#include "make_bits.h"
 #include "universe.h"
 
 #include <string.h>
 
-/* Keys that a request with several has at most. */
-#define MOST_KEYS 6
-
 /* ---- draws ---- */
-
-static uint32_t below(struct generator *generator, uint32_t bound)
-{
-    return dice_below(&generator->dice, bound);
-}
-
-static bool once_in(struct generator *generator, uint32_t times)
-{
-    return dice_once_in(&generator->dice, times);
-}
-
-enum likely { LIKELY_STRING, LIKELY_LIST };
-
-/* The first of each half are drawn more often, the longest ones rarely. */
-static size_t draw_number(struct generator *generator, enum likely type)
-{
-    uint32_t half = KEYS / 2;
-    uint32_t one = below(generator, half), two = below(generator, half);
-    uint32_t number = one < two ? one : two;
-    if (number == half - 1 && !once_in(generator, 8))
-        number = 0;
-    if (once_in(generator, 50))
-        type = type == LIKELY_LIST ? LIKELY_STRING : LIKELY_LIST;
-    return type == LIKELY_LIST ? half + number : number;
-}
-
-static struct keystore_slice draw_key(struct generator *generator, enum likely type)
-{
-    size_t number = draw_number(generator, type);
-    if (generator->favourite >= 0 && once_in(generator, 2))
-        number = (size_t)generator->favourite;
-    return universe_key(number);
-}
-
-static uint32_t draw_db(struct generator *generator)
-{
-    if (generator->favourite >= 0)
-        return generator->favourite_db;
-    return generator->first_db + (once_in(generator, 3) ? below(generator, ROUND_DBS) : 0);
-}
-
-static struct keystore_slice *draw_keys(struct generator *generator, enum likely type,
-                                        size_t *count)
-{
-    *count = 1 + below(generator, MOST_KEYS);
-    struct keystore_slice *keys = arena_alloc(generator->arena, *count * sizeof *keys);
-    for (size_t i = 0; i < *count; i++)
-        keys[i] = draw_key(generator, type);
-    return keys;
-}
-
-/* Of the characters of numbers, mostly no number. */
-static struct keystore_slice draw_digits(struct generator *generator)
-{
-    static const char characters[] = "00123456789.-+eExXpinfaN _";
-    size_t len = 1 + below(generator, once_in(generator, 8) ? 40 : 6);
-    char *text = arena_alloc(generator->arena, len);
-    for (size_t i = 0; i < len; i++)
-        text[i] = characters[below(generator, once_in(generator, 3) ? sizeof characters : 11)];
-    return (struct keystore_slice){text, len};
-}
-
-static struct keystore_slice draw_string(struct generator *generator)
-{
-    if (once_in(generator, 6))
-        return draw_digits(generator);
-    if (once_in(generator, 3))
-        return universe_number_text(&generator->dice);
-    return universe_value(&generator->dice, generator->big);
-}
-
-static struct keystore_slice draw_element(struct generator *generator)
-{
-    if (once_in(generator, 30))
-        return draw_digits(generator);
-    if (!once_in(generator, 4))
-        return universe_word(&generator->dice);
-    return universe_value(&generator->dice, generator->big);
-}
-
-/* An index or offset: mostly a near one, from both ends. */
-static int64_t draw_index(struct generator *generator)
-{
-    static const int64_t far[] = {INT64_MIN, INT64_MIN + 1, INT64_MAX,       INT64_MAX - 1,
-                                  INT32_MIN, INT32_MAX,     (int64_t)1 << 32};
-    switch (below(generator, 8)) {
-    case 0:
-        return (int64_t)below(generator, 2000) - 1000;
-    case 1:
-        return once_in(generator, 8) ? far[below(generator, 7)] : 0;
-    case 2:
-        return -1 - (int64_t)below(generator, 4);
-    case 3:
-        return (int64_t)below(generator, 80) - 40;
-    default:
-        return below(generator, 5);
-    }
-}
 
 /* Few ones, so that they meet; most are so far that no test sees them come. */
 static int64_t draw_deadline(struct generator *generator)
@@ -531,51 +432,69 @@ static void make_list_find(struct generator *generator, struct keystore_op *op)
 
 typedef void make_function(struct generator *generator, struct keystore_op *op);
 
-/* The weights; a list gains more than it loses. */
-static const struct row {
+struct row {
     make_function *make;
     unsigned weight;
-} rows[GENERATE_KINDS] = {
-    [KEYSTORE_OP_SET] = {make_set, 12},
-    [KEYSTORE_OP_GET] = {make_string_key, 6},
-    [KEYSTORE_OP_DELETE] = {make_delete, 3},
-    [KEYSTORE_OP_LPUSH] = {make_push, 10},
-    [KEYSTORE_OP_LRANGE] = {make_list_range, 4},
-    [KEYSTORE_OP_LPOP] = {make_list_key, 4},
-    [KEYSTORE_OP_RPUSH] = {make_push, 10},
-    [KEYSTORE_OP_RPOP] = {make_list_key, 4},
-    [KEYSTORE_OP_INCR] = {make_incr, 8},
-    [KEYSTORE_OP_EXPIRE] = {make_expire, 6},
-    [KEYSTORE_OP_MGET] = {make_keys, 3},
-    [KEYSTORE_OP_MSET] = {make_m_set, 4},
-    [KEYSTORE_OP_EXISTS] = {make_keys, 2},
-    [KEYSTORE_OP_DESCRIBE] = {make_any_key, 3},
-    [KEYSTORE_OP_APPEND] = {make_append, 5},
-    [KEYSTORE_OP_GET_RANGE] = {make_get_range, 5},
-    [KEYSTORE_OP_SET_RANGE] = {make_set_range, 5},
-    [KEYSTORE_OP_GET_DEL] = {make_get_del, 3},
-    [KEYSTORE_OP_GET_EX] = {make_get_ex, 5},
-    [KEYSTORE_OP_DELETE_MANY] = {make_few_keys, 1},
-    [KEYSTORE_OP_TOUCH] = {make_keys, 1},
-    [KEYSTORE_OP_RENAME] = {make_rename, 4},
-    [KEYSTORE_OP_COPY] = {make_copy, 4},
-    [KEYSTORE_OP_LIST_POP] = {make_list_pop, 4},
-    [KEYSTORE_OP_LMOVE] = {make_l_move, 5},
-    [KEYSTORE_OP_LINDEX] = {make_list_item, 4},
-    [KEYSTORE_OP_LSET] = {make_list_item, 4},
-    [KEYSTORE_OP_LINSERT] = {make_list_item, 5},
-    [KEYSTORE_OP_LREM] = {make_list_find, 5},
-    [KEYSTORE_OP_LPOS] = {make_list_find, 5},
-    [KEYSTORE_OP_LTRIM] = {make_l_trim, 3},
 };
 
+/* The weights; a list gains more than it loses. A kind without a row does not compile. */
+static struct row row_of(enum keystore_op_kind kind)
+{
+    switch (kind) {
+#define ROW(kind, make, weight)                                                                    \
+    case KEYSTORE_OP_##kind:                                                                       \
+        return (struct row){make, weight};
+        ROW(SET, make_set, 12)
+        ROW(GET, make_string_key, 6)
+        ROW(DELETE, make_delete, 3)
+        ROW(LPUSH, make_push, 10)
+        ROW(LRANGE, make_list_range, 4)
+        ROW(LPOP, make_list_key, 4)
+        ROW(RPUSH, make_push, 10)
+        ROW(RPOP, make_list_key, 4)
+        ROW(INCR, make_incr, 8)
+        ROW(EXPIRE, make_expire, 6)
+        ROW(MGET, make_keys, 3)
+        ROW(MSET, make_m_set, 4)
+        ROW(EXISTS, make_keys, 2)
+        ROW(DESCRIBE, make_any_key, 3)
+        ROW(APPEND, make_append, 5)
+        ROW(GET_RANGE, make_get_range, 5)
+        ROW(SET_RANGE, make_set_range, 5)
+        ROW(SETBIT, make_bit, 5)
+        ROW(GETBIT, make_bit, 3)
+        ROW(BITCOUNT, make_bit_range, 4)
+        ROW(BITPOS, make_bit_range, 5)
+        ROW(BITOP, make_bit_op, 3)
+        ROW(BITFIELD, make_bit_field, 5)
+        ROW(GET_DEL, make_get_del, 3)
+        ROW(GET_EX, make_get_ex, 5)
+        ROW(DELETE_MANY, make_few_keys, 1)
+        ROW(TOUCH, make_keys, 1)
+        ROW(RENAME, make_rename, 4)
+        ROW(COPY, make_copy, 4)
+        ROW(LIST_POP, make_list_pop, 4)
+        ROW(LMOVE, make_l_move, 5)
+        ROW(LINDEX, make_list_item, 4)
+        ROW(LSET, make_list_item, 4)
+        ROW(LINSERT, make_list_item, 5)
+        ROW(LREM, make_list_find, 5)
+        ROW(LPOS, make_list_find, 5)
+        ROW(LTRIM, make_l_trim, 3)
+#undef ROW
+    case KEYSTORE_OP_NONE:
+        break;
+    }
+    return (struct row){NULL, 0};
+}
+
 /* The other steps' places in the weights, behind the operations. */
-#define TXN        40
-#define FLUSH      41
-#define RANDOM_KEY 42
-#define LAPSE      43
-#define REFUSED    44
-#define WATCH      45
+#define TXN        (GENERATE_KINDS - 6)
+#define FLUSH      (GENERATE_KINDS - 5)
+#define RANDOM_KEY (GENERATE_KINDS - 4)
+#define LAPSE      (GENERATE_KINDS - 3)
+#define REFUSED    (GENERATE_KINDS - 2)
+#define WATCH      (GENERATE_KINDS - 1)
 
 void generate_begin(struct generator *generator, struct arena *arena, uint64_t seed, uint64_t round,
                     uint32_t first_db, int64_t base_ms)
@@ -590,7 +509,7 @@ void generate_begin(struct generator *generator, struct arena *arena, uint64_t s
     static const unsigned tastes[] = {0, 1, 2, 2, 2, 3, 6};
     for (size_t i = 0; i < GENERATE_KINDS; i++) {
         unsigned taste = tastes[below(generator, sizeof tastes / sizeof tastes[0])];
-        generator->weights[i] = 100 * taste * rows[i].weight;
+        generator->weights[i] = 100 * taste * row_of((enum keystore_op_kind)i).weight;
     }
     generator->weights[TXN] = 100 * below(generator, 50);
     generator->weights[FLUSH] = 10;
@@ -613,7 +532,7 @@ static unsigned draw_kind(struct generator *generator)
 static void make_op(struct generator *generator, unsigned kind, struct keystore_op *op)
 {
     *op = (struct keystore_op){.kind = (enum keystore_op_kind)kind};
-    rows[kind].make(generator, op);
+    row_of(op->kind).make(generator, op);
 }
 
 /* What a time to live became can be asked for; favourite is the key. */

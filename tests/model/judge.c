@@ -40,6 +40,8 @@ static const struct error_row {
     {"ERR increment would produce NaN", "ERROR_REASON_OUT_OF_RANGE", KEYSTORE_OUT_OF_RANGE},
     {"ERR index out of range", "ERROR_REASON_OUT_OF_RANGE", KEYSTORE_OUT_OF_RANGE},
     {"ERR offset is out of range", "ERROR_REASON_OUT_OF_RANGE", KEYSTORE_OUT_OF_RANGE},
+    {"ERR bit offset is not an integer or out of range", "ERROR_REASON_TOO_LARGE",
+     KEYSTORE_RESOURCE_EXHAUSTED},
     {"ERR string exceeds maximum", "ERROR_REASON_TOO_LARGE", KEYSTORE_RESOURCE_EXHAUSTED},
     {"ERR source and destination objects are the same", "ERROR_REASON_BAD_ARGUMENT",
      KEYSTORE_INVALID_ARGUMENT},

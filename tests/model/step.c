@@ -3,45 +3,50 @@
 
 #include "universe.h"
 
+#include <mini_redis.pb-c.h>
+
 #include <ctype.h>
 
-static const char *const names[] = {
-    [KEYSTORE_OP_SET] = "Set",
-    [KEYSTORE_OP_GET] = "Get",
-    [KEYSTORE_OP_DELETE] = "Delete",
-    [KEYSTORE_OP_LPUSH] = "LPush",
-    [KEYSTORE_OP_LRANGE] = "LRange",
-    [KEYSTORE_OP_LPOP] = "LPop",
-    [KEYSTORE_OP_RPUSH] = "RPush",
-    [KEYSTORE_OP_RPOP] = "RPop",
-    [KEYSTORE_OP_INCR] = "Incr",
-    [KEYSTORE_OP_EXPIRE] = "Expire",
-    [KEYSTORE_OP_MGET] = "MGet",
-    [KEYSTORE_OP_MSET] = "MSet",
-    [KEYSTORE_OP_EXISTS] = "Exists",
-    [KEYSTORE_OP_DESCRIBE] = "Describe",
-    [KEYSTORE_OP_APPEND] = "Append",
-    [KEYSTORE_OP_GET_RANGE] = "GetRange",
-    [KEYSTORE_OP_SET_RANGE] = "SetRange",
-    [KEYSTORE_OP_GET_DEL] = "GetDel",
-    [KEYSTORE_OP_GET_EX] = "GetEx",
-    [KEYSTORE_OP_DELETE_MANY] = "DeleteMany",
-    [KEYSTORE_OP_TOUCH] = "Touch",
-    [KEYSTORE_OP_RENAME] = "Rename",
-    [KEYSTORE_OP_COPY] = "Copy",
-    [KEYSTORE_OP_LIST_POP] = "ListPop",
-    [KEYSTORE_OP_LMOVE] = "LMove",
-    [KEYSTORE_OP_LINDEX] = "LIndex",
-    [KEYSTORE_OP_LSET] = "LSet",
-    [KEYSTORE_OP_LINSERT] = "LInsert",
-    [KEYSTORE_OP_LREM] = "LRem",
-    [KEYSTORE_OP_LPOS] = "LPos",
-    [KEYSTORE_OP_LTRIM] = "LTrim",
+/* The request messages that operations have; what follows goes by them. */
+enum shape {
+    SHAPE_none,
+    SHAPE_key,
+    SHAPE_key_value,
+    SHAPE_list_insert,
+    SHAPE_list_range,
+    SHAPE_keys,
+    SHAPE_key_values,
+    SHAPE_increment,
+    SHAPE_byte_range,
+    SHAPE_bit_request,
+    SHAPE_bit_range,
+    SHAPE_bit_op_request,
+    SHAPE_bit_field_request,
+    SHAPE_expire_request,
+    SHAPE_copy_request,
+    SHAPE_pop_request,
+    SHAPE_move_request,
+    SHAPE_list_item,
+    SHAPE_list_find,
 };
+
+/* By the number of the field in message Op, which enum keystore_op_kind has, too. */
+static const struct {
+    const char *name;
+    enum shape shape;
+} operations[] = {
+#define OPERATION(kind, method, request, ...)                                                      \
+    [KEYSTORE__V1__OP__OP_##kind] = {#method, SHAPE_##request},
+#define OPERATION_ALONE(...)
+#include "store/operations.def"
+#undef OPERATION
+};
+
+_Static_assert(sizeof operations / sizeof *operations <= STEP_OP_KINDS, "a kind beyond its count");
 
 const char *step_name(enum keystore_op_kind kind)
 {
-    return names[kind];
+    return kind < sizeof operations / sizeof *operations ? operations[kind].name : NULL;
 }
 
 /* ---- keys ---- */
@@ -82,69 +87,66 @@ static void add_pair(struct named *named, const struct keystore_copy_request *re
 
 static void add_keys(struct named *named, const struct keystore_op *op)
 {
-    switch (op->kind) {
-    case KEYSTORE_OP_NONE:
+    switch (operations[op->kind].shape) {
+    case SHAPE_none:
         return;
-    case KEYSTORE_OP_SET:
-    case KEYSTORE_OP_APPEND:
+    case SHAPE_key_value:
         add(named, op->request.key_value.db, op->request.key_value.key,
             op->request.key_value.condition);
         return;
-    case KEYSTORE_OP_GET:
-    case KEYSTORE_OP_DELETE:
-    case KEYSTORE_OP_LPOP:
-    case KEYSTORE_OP_RPOP:
-    case KEYSTORE_OP_DESCRIBE:
-    case KEYSTORE_OP_GET_DEL:
+    case SHAPE_key:
         add(named, op->request.key.db, op->request.key.key, op->request.key.condition);
         return;
-    case KEYSTORE_OP_LPUSH:
-    case KEYSTORE_OP_RPUSH:
+    case SHAPE_list_insert:
         add(named, op->request.list_insert.db, op->request.list_insert.key,
             op->request.list_insert.condition);
         return;
-    case KEYSTORE_OP_LRANGE:
-    case KEYSTORE_OP_LTRIM:
+    case SHAPE_list_range:
         add(named, op->request.list_range.db, op->request.list_range.key, NULL);
         return;
-    case KEYSTORE_OP_INCR:
+    case SHAPE_increment:
         add(named, op->request.increment.db, op->request.increment.key, NULL);
         return;
-    case KEYSTORE_OP_EXPIRE:
-    case KEYSTORE_OP_GET_EX:
+    case SHAPE_expire_request:
         add(named, op->request.expire.db, op->request.expire.key, NULL);
         return;
-    case KEYSTORE_OP_MGET:
-    case KEYSTORE_OP_EXISTS:
-    case KEYSTORE_OP_DELETE_MANY:
-    case KEYSTORE_OP_TOUCH:
+    case SHAPE_keys:
         add_all(named, op->request.keys.keys, op->request.keys.count, op->request.keys.db);
         return;
-    case KEYSTORE_OP_MSET:
+    case SHAPE_key_values:
         add_entries(named, &op->request.key_values);
         return;
-    case KEYSTORE_OP_GET_RANGE:
-    case KEYSTORE_OP_SET_RANGE:
+    case SHAPE_byte_range:
         add(named, op->request.byte_range.db, op->request.byte_range.key, NULL);
         return;
-    case KEYSTORE_OP_RENAME:
-    case KEYSTORE_OP_COPY:
+    case SHAPE_bit_request:
+        add(named, op->request.bit_request.db, op->request.bit_request.key, NULL);
+        return;
+    case SHAPE_bit_range:
+        add(named, op->request.bit_range.db, op->request.bit_range.key, NULL);
+        return;
+    case SHAPE_bit_op_request:
+        add(named, op->request.bit_op_request.db, op->request.bit_op_request.key, NULL);
+        add_all(named, op->request.bit_op_request.keys, op->request.bit_op_request.key_count,
+                op->request.bit_op_request.db);
+        return;
+    case SHAPE_bit_field_request:
+        add(named, op->request.bit_field_request.db, op->request.bit_field_request.key, NULL);
+        return;
+    case SHAPE_copy_request:
         add_pair(named, &op->request.copy);
         return;
-    case KEYSTORE_OP_LIST_POP:
+    case SHAPE_pop_request:
         add_all(named, op->request.pop.keys, op->request.pop.key_count, op->request.pop.db);
         return;
-    case KEYSTORE_OP_LMOVE:
+    case SHAPE_move_request:
         add(named, op->request.move.db, op->request.move.source, NULL);
         add(named, op->request.move.db, op->request.move.target, NULL);
         return;
-    case KEYSTORE_OP_LINDEX:
-    case KEYSTORE_OP_LSET:
-    case KEYSTORE_OP_LINSERT:
+    case SHAPE_list_item:
         add(named, op->request.list_item.db, op->request.list_item.key, NULL);
         return;
-    case KEYSTORE_OP_LREM:
-    case KEYSTORE_OP_LPOS:
+    case SHAPE_list_find:
         add(named, op->request.list_find.db, op->request.list_find.key, NULL);
         return;
     }
@@ -199,33 +201,62 @@ bool step_meets(const struct step *step, const struct step *other)
 
 int64_t step_ttl_ms(const struct keystore_op *op)
 {
-    switch ((int)op->kind) {
-    case KEYSTORE_OP_SET:
+    switch (operations[op->kind].shape) {
+    case SHAPE_key_value:
         return op->request.key_value.ttl_ms;
-    case KEYSTORE_OP_LPUSH:
-    case KEYSTORE_OP_RPUSH:
+    case SHAPE_list_insert:
         return op->request.list_insert.ttl_ms;
-    case KEYSTORE_OP_INCR:
+    case SHAPE_increment:
         return op->request.increment.ttl_ms;
-    case KEYSTORE_OP_EXPIRE:
-    case KEYSTORE_OP_GET_EX:
+    case SHAPE_expire_request:
         return op->request.expire.ttl_ms;
-    default:
-        return 0;
+    case SHAPE_none:
+    case SHAPE_key:
+    case SHAPE_list_range:
+    case SHAPE_keys:
+    case SHAPE_key_values:
+    case SHAPE_byte_range:
+    case SHAPE_bit_request:
+    case SHAPE_bit_range:
+    case SHAPE_bit_op_request:
+    case SHAPE_bit_field_request:
+    case SHAPE_copy_request:
+    case SHAPE_pop_request:
+    case SHAPE_move_request:
+    case SHAPE_list_item:
+    case SHAPE_list_find:
+        break;
     }
+    return 0;
 }
 
 int64_t step_expire_at_ms(const struct keystore_op *op)
 {
-    switch ((int)op->kind) {
-    case KEYSTORE_OP_SET:
+    switch (operations[op->kind].shape) {
+    case SHAPE_key_value:
         return op->request.key_value.expire_at_ms;
-    case KEYSTORE_OP_EXPIRE:
-    case KEYSTORE_OP_GET_EX:
+    case SHAPE_expire_request:
         return op->request.expire.expire_at_ms;
-    default:
-        return 0;
+    case SHAPE_list_insert:
+    case SHAPE_increment:
+    case SHAPE_none:
+    case SHAPE_key:
+    case SHAPE_list_range:
+    case SHAPE_keys:
+    case SHAPE_key_values:
+    case SHAPE_byte_range:
+    case SHAPE_bit_request:
+    case SHAPE_bit_range:
+    case SHAPE_bit_op_request:
+    case SHAPE_bit_field_request:
+    case SHAPE_copy_request:
+    case SHAPE_pop_request:
+    case SHAPE_move_request:
+    case SHAPE_list_item:
+    case SHAPE_list_find:
+        break;
     }
+    return 0;
 }
 
 /* ---- text ---- */
@@ -309,77 +340,98 @@ static void print_increment(FILE *out, const struct keystore_increment *incremen
     print_number(out, "ttl_ms", increment->ttl_ms);
 }
 
-static void print_list_arguments(FILE *out, const struct keystore_op *op)
+static void print_item(FILE *out, const struct keystore_list_item *item)
 {
-    switch ((int)op->kind) {
-    case KEYSTORE_OP_LRANGE:
-    case KEYSTORE_OP_LTRIM:
-        fprintf(out, " start=%lld stop=%lld", (long long)op->request.list_range.start,
-                (long long)op->request.list_range.stop);
-        return;
-    case KEYSTORE_OP_LIST_POP:
-        fprintf(out, " end=%d count=%u", op->request.pop.end, op->request.pop.count);
-        return;
-    case KEYSTORE_OP_LMOVE:
-        fprintf(out, " ends=%d,%d", op->request.move.source_end, op->request.move.target_end);
-        return;
-    case KEYSTORE_OP_LINDEX:
-    case KEYSTORE_OP_LSET:
-        fprintf(out, " index=%lld", (long long)op->request.list_item.index);
-        print_value(out, "value", op->request.list_item.value);
-        return;
-    case KEYSTORE_OP_LINSERT:
-        print_value(out, op->request.list_item.after ? "after" : "before",
-                    op->request.list_item.pivot);
-        print_value(out, "value", op->request.list_item.value);
-        return;
-    case KEYSTORE_OP_LREM:
-    case KEYSTORE_OP_LPOS:
-        print_value(out, "value", op->request.list_find.value);
-        print_number(out, "count", op->request.list_find.count);
-        print_number(out, "rank", op->request.list_find.rank);
-        print_number(out, "max_scan", (int64_t)op->request.list_find.max_scan);
-        return;
-    default:
-        return;
-    }
+    print_number(out, "index", item->index);
+    print_value(out, item->after ? "after" : "before", item->pivot);
+    print_value(out, "value", item->value);
+}
+
+static void print_find(FILE *out, const struct keystore_list_find *find)
+{
+    print_value(out, "value", find->value);
+    print_number(out, "count", find->count);
+    print_number(out, "rank", find->rank);
+    print_number(out, "max_scan", (int64_t)find->max_scan);
+}
+
+static void print_range(FILE *out, int64_t start, int64_t stop)
+{
+    fprintf(out, " start=%lld stop=%lld", (long long)start, (long long)stop);
+}
+
+static void print_field(FILE *out, const struct keystore_bit_field *field)
+{
+    fprintf(out, " (action=%d %c%u at=%llu", field->action, field->is_signed ? 'i' : 'u',
+            field->bits, (unsigned long long)field->offset);
+    print_number(out, "value", field->value);
+    print_number(out, "overflow", field->overflow);
+    fputc(')', out);
 }
 
 static void print_arguments(FILE *out, const struct keystore_op *op)
 {
-    switch ((int)op->kind) {
-    case KEYSTORE_OP_SET:
-    case KEYSTORE_OP_APPEND:
+    switch (operations[op->kind].shape) {
+    case SHAPE_key_value:
         print_entry(out, &op->request.key_value);
         return;
-    case KEYSTORE_OP_MSET:
+    case SHAPE_key_values:
         for (size_t i = 0; i < op->request.key_values.count; i++)
             print_entry(out, &op->request.key_values.entries[i]);
         return;
-    case KEYSTORE_OP_LPUSH:
-    case KEYSTORE_OP_RPUSH:
+    case SHAPE_list_insert:
         print_insert(out, &op->request.list_insert);
         return;
-    case KEYSTORE_OP_INCR:
+    case SHAPE_increment:
         print_increment(out, &op->request.increment);
         return;
-    case KEYSTORE_OP_EXPIRE:
-    case KEYSTORE_OP_GET_EX:
+    case SHAPE_expire_request:
         print_expire(out, &op->request.expire);
         return;
-    case KEYSTORE_OP_GET_RANGE:
-    case KEYSTORE_OP_SET_RANGE:
-        fprintf(out, " start=%lld stop=%lld", (long long)op->request.byte_range.start,
-                (long long)op->request.byte_range.stop);
+    case SHAPE_byte_range:
+        print_range(out, op->request.byte_range.start, op->request.byte_range.stop);
         print_value(out, "value", op->request.byte_range.value);
         return;
-    case KEYSTORE_OP_RENAME:
-    case KEYSTORE_OP_COPY:
+    case SHAPE_bit_request:
+        fprintf(out, " offset=%llu", (unsigned long long)op->request.bit_request.offset);
+        print_flag(out, "bit", op->request.bit_request.bit);
+        return;
+    case SHAPE_bit_range:
+        print_range(out, op->request.bit_range.start, op->request.bit_range.stop);
+        print_flag(out, "has_stop", op->request.bit_range.has_stop);
+        print_flag(out, "in_bits", op->request.bit_range.in_bits);
+        print_flag(out, "bit", op->request.bit_range.bit);
+        return;
+    case SHAPE_bit_op_request:
+        fprintf(out, " operation=%d", op->request.bit_op_request.operation);
+        return;
+    case SHAPE_bit_field_request:
+        for (size_t i = 0; i < op->request.bit_field_request.count; i++)
+            print_field(out, &op->request.bit_field_request.parts[i]);
+        return;
+    case SHAPE_copy_request:
         print_flag(out, "replace", op->request.copy.replace);
         print_flag(out, "absent_only", op->request.copy.absent_only);
         return;
-    default:
-        print_list_arguments(out, op);
+    case SHAPE_list_range:
+        print_range(out, op->request.list_range.start, op->request.list_range.stop);
+        return;
+    case SHAPE_pop_request:
+        fprintf(out, " end=%d count=%u", op->request.pop.end, op->request.pop.count);
+        return;
+    case SHAPE_move_request:
+        fprintf(out, " ends=%d,%d", op->request.move.source_end, op->request.move.target_end);
+        return;
+    case SHAPE_list_item:
+        print_item(out, &op->request.list_item);
+        return;
+    case SHAPE_list_find:
+        print_find(out, &op->request.list_find);
+        return;
+    case SHAPE_none:
+    case SHAPE_key:
+    case SHAPE_keys:
+        return;
     }
 }
 
@@ -395,7 +447,7 @@ static void print_op(FILE *out, const struct keystore_op *op, uint32_t first_db)
 {
     struct step_key keys[32];
     size_t count = step_keys(op, keys, 32);
-    fputs(names[op->kind], out);
+    fputs(step_name(op->kind), out);
     for (size_t i = 0; i < count && i < 32; i++)
         print_key(out, &keys[i], first_db);
     print_arguments(out, op);

@@ -36,6 +36,9 @@ enum step_kind {
     STEP_WATCH,   /* operations while a key is watched, and whether that shows it was written */
 };
 
+/* Above every number of enum keystore_op_kind. */
+#define STEP_OP_KINDS 64
+
 struct step {
     enum step_kind kind;
     uint32_t db;                     /* FLUSH, RANDOM_KEY */
@@ -59,7 +62,7 @@ size_t step_keys(const struct keystore_op *op, struct step_key *keys, size_t mos
 int64_t step_ttl_ms(const struct keystore_op *op);
 int64_t step_expire_at_ms(const struct keystore_op *op);
 
-/* The operation's name as in the API. */
+/* The operation's name as in the API; NULL if there is none of that number. */
 const char *step_name(enum keystore_op_kind kind);
 
 /* The databases are numbered from `first_db` on. */

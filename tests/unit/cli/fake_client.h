@@ -45,48 +45,37 @@ static inline enum keystore_code fake_call(const char *name)
     return fake_code;
 }
 
-#define FAKE(name, request_type, request_member, answer_type, answer_member)                       \
-    enum keystore_code keystore_##name(struct keystore_client *client,                             \
-                                       const struct request_type *request,                         \
-                                       struct answer_type *answer)                                 \
-    {                                                                                              \
-        (void)client;                                                                              \
-        fake_sent.request.request_member = *request;                                               \
-        *answer = fake_reply.answer.answer_member;                                                 \
-        return fake_call(#name);                                                                   \
-    }
+enum keystore_code keystore_call(struct keystore_client *client, const struct keystore_op *op,
+                                 struct keystore_reply *reply)
+{
+    (void)client;
+    fake_sent = *op;
+    *reply = fake_reply;
+    return fake_call("call");
+}
 
-FAKE(set, keystore_key_value, key_value, keystore_status, status)
-FAKE(get, keystore_key, key, keystore_value, value)
-FAKE(delete, keystore_key, key, keystore_status, status)
-FAKE(lpush, keystore_list_insert, list_insert, keystore_status, status)
-FAKE(lrange, keystore_list_range, list_range, keystore_list, list)
-FAKE(lpop, keystore_key, key, keystore_value, value)
-FAKE(mget, keystore_keys, keys, keystore_values, values)
-FAKE(mset, keystore_key_values, key_values, keystore_status, status)
-FAKE(incr, keystore_increment, increment, keystore_number, number)
-FAKE(append, keystore_key_value, key_value, keystore_status, status)
-FAKE(get_range, keystore_byte_range, byte_range, keystore_value, value)
-FAKE(set_range, keystore_byte_range, byte_range, keystore_status, status)
-FAKE(get_del, keystore_key, key, keystore_value, value)
-FAKE(get_ex, keystore_expire_request, expire, keystore_value, value)
-FAKE(exists, keystore_keys, keys, keystore_status, status)
-FAKE(delete_many, keystore_keys, keys, keystore_status, status)
-FAKE(touch, keystore_keys, keys, keystore_status, status)
-FAKE(describe, keystore_key, key, keystore_key_info, info)
-FAKE(expire, keystore_expire_request, expire, keystore_status, status)
-FAKE(rename, keystore_copy_request, copy, keystore_status, status)
-FAKE(copy, keystore_copy_request, copy, keystore_status, status)
-FAKE(rpush, keystore_list_insert, list_insert, keystore_status, status)
-FAKE(rpop, keystore_key, key, keystore_value, value)
-FAKE(list_pop, keystore_pop_request, pop, keystore_popped, popped)
-FAKE(lmove, keystore_move_request, move, keystore_value, value)
-FAKE(lindex, keystore_list_item, list_item, keystore_value, value)
-FAKE(lset, keystore_list_item, list_item, keystore_status, status)
-FAKE(linsert, keystore_list_item, list_item, keystore_status, status)
-FAKE(lrem, keystore_list_find, list_find, keystore_status, status)
-FAKE(lpos, keystore_list_find, list_find, keystore_positions, positions)
-FAKE(ltrim, keystore_list_range, list_range, keystore_status, status)
+enum keystore_code keystore_describe(struct keystore_client *client,
+                                     const struct keystore_key *request,
+                                     struct keystore_key_info *answer)
+{
+    (void)client;
+    fake_sent.request.key = *request;
+    *answer = fake_reply.answer.info;
+    return fake_call("describe");
+}
+
+/* Of the operations that the tests have in transactions. */
+enum keystore_reply_kind keystore_reply_kind_of(enum keystore_op_kind kind)
+{
+    static const enum keystore_reply_kind kinds[] = {
+        [KEYSTORE_OP_GET] = KEYSTORE_REPLY_VALUE,
+        [KEYSTORE_OP_INCR] = KEYSTORE_REPLY_NUMBER,
+        [KEYSTORE_OP_LRANGE] = KEYSTORE_REPLY_LIST,
+        [KEYSTORE_OP_DESCRIBE] = KEYSTORE_REPLY_INFO,
+    };
+    bool known = kind < sizeof kinds / sizeof *kinds && kinds[kind] != KEYSTORE_REPLY_NONE;
+    return known ? kinds[kind] : KEYSTORE_REPLY_STATUS;
+}
 
 enum keystore_code keystore_random_key(struct keystore_client *client,
                                        const struct keystore_db_request *request,

@@ -103,6 +103,14 @@ static void pops(void **state)
     assert_string_equal(shown(answers_popped_key, reply), "(nil)\n");
 }
 
+static void integers_of_bit_fields(void **state)
+{
+    (void)state;
+    struct keystore_bit_field_item items[] = {{true, -4}, {false, 0}};
+    struct keystore_reply reply = {.answer.bit_fields = {.items = items, .count = 2}};
+    assert_string_equal(shown(answers_bit_fields, reply), "1) (integer) -4\n2) (nil)\n");
+}
+
 static void positions(void **state)
 {
     (void)state;
@@ -225,12 +233,19 @@ static void information(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(statuses),     TEST(a_target_in_the_way_has_a_version),
-        TEST(values),       TEST(lists),
-        TEST(pops),         TEST(positions),
-        TEST(numbers),      TEST(types_and_lengths),
-        TEST(deadlines),    TEST(time_to_live),
-        TEST(descriptions), TEST(information),
+        TEST(statuses),
+        TEST(a_target_in_the_way_has_a_version),
+        TEST(values),
+        TEST(lists),
+        TEST(pops),
+        TEST(positions),
+        TEST(integers_of_bit_fields),
+        TEST(numbers),
+        TEST(types_and_lengths),
+        TEST(deadlines),
+        TEST(time_to_live),
+        TEST(descriptions),
+        TEST(information),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

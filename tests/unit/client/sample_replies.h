@@ -74,12 +74,12 @@ static inline void got_slices(const struct keystore_slice *slices, size_t count)
     assert_slice(slices[2], "\0\xff");
 }
 
-static Keystore__V1__ListValues wire_list = {
+static Keystore__V1__ListValues wire_list_values = {
     WIRE(list_values),   .n_values = 3, .values = wire_slices, .found = true,
     .length = INT64_MAX, .offset = 4,   .version = 6,
 };
 
-static inline void got_list(const struct keystore_list *list)
+static inline void got_list_values(const struct keystore_list *list)
 {
     got_slices(list->values, list->count);
     assert_true(list->found);
@@ -88,7 +88,7 @@ static inline void got_list(const struct keystore_list *list)
     assert_int_equal(list->version, 6);
 }
 
-static inline void empty_list(const struct keystore_list *list)
+static inline void empty_list_values(const struct keystore_list *list)
 {
     assert_false(list->found);
     assert_true(list->count == 0 && list->length == 0 && list->offset == 0 && list->version == 0);
@@ -226,6 +226,31 @@ static inline void empty_positions(const struct keystore_positions *positions)
     assert_int_equal(positions->count, 0);
 }
 
+static Keystore__V1__BitFields__Item wire_items[] = {
+    {WIRE(bit_fields__item), .done = true, .value = INT64_MIN},
+    {WIRE(bit_fields__item)},
+};
+static Keystore__V1__BitFields__Item *wire_some_items[] = {&wire_items[0], &wire_items[1]};
+static Keystore__V1__BitFields wire_bit_fields = {
+    WIRE(bit_fields),
+    .n_items = 2,
+    .items = wire_some_items,
+    .version = 12,
+};
+
+static inline void got_bit_fields(const struct keystore_bit_fields *fields)
+{
+    assert_int_equal(fields->count, 2);
+    assert_true(fields->items[0].done && fields->items[0].value == INT64_MIN);
+    assert_true(!fields->items[1].done && fields->items[1].value == 0);
+    assert_int_equal(fields->version, 12);
+}
+
+static inline void empty_bit_fields(const struct keystore_bit_fields *fields)
+{
+    assert_true(fields->count == 0 && fields->version == 0);
+}
+
 static Keystore__V1__InfoReply__FieldsEntry wire_version_field = {
     WIRE(info_reply__fields_entry),
     .key = (char *)"version",
@@ -283,22 +308,23 @@ static inline void got_error(const struct keystore_op_error *error)
 static Keystore__V1__Reply wire_each_reply[] = {
     WIRE_REPLY(UINT64_MAX, STATUS, status, &wire_status),
     WIRE_REPLY(1, VALUE, value, &wire_value),
-    WIRE_REPLY(2, LIST, list, &wire_list),
+    WIRE_REPLY(2, LIST, list, &wire_list_values),
     WIRE_REPLY(3, NUMBER, number, &wire_number),
     WIRE_REPLY(4, ERROR, error, &wire_error),
     WIRE_REPLY(5, VALUES, values, &wire_values),
     WIRE_REPLY(6, INFO, info, &wire_key_info),
     WIRE_REPLY(7, POPPED, popped, &wire_popped),
     WIRE_REPLY(8, POSITIONS, positions, &wire_positions),
+    WIRE_REPLY(10, BIT_FIELDS, bit_fields, &wire_bit_fields),
     {WIRE(reply), .id = 9},
 };
 static Keystore__V1__Reply *wire_some_replies[] = {
-    &wire_each_reply[0], &wire_each_reply[1], &wire_each_reply[2], &wire_each_reply[3],
-    &wire_each_reply[4], &wire_each_reply[5], &wire_each_reply[6], &wire_each_reply[7],
-    &wire_each_reply[8], &wire_each_reply[9],
+    &wire_each_reply[0], &wire_each_reply[1], &wire_each_reply[2],  &wire_each_reply[3],
+    &wire_each_reply[4], &wire_each_reply[5], &wire_each_reply[6],  &wire_each_reply[7],
+    &wire_each_reply[8], &wire_each_reply[9], &wire_each_reply[10],
 };
 static Keystore__V1__TxnReply wire_txn_reply = {
-    WIRE(txn_reply), .succeeded = true, .n_replies = 10, .replies = wire_some_replies, .version = 3,
+    WIRE(txn_reply), .succeeded = true, .n_replies = 11, .replies = wire_some_replies, .version = 3,
 };
 
 #define assert_reply(reply, number, expected, member)                                              \
@@ -312,19 +338,20 @@ static inline void got_txn_reply(const struct keystore_txn_reply *txn)
 {
     assert_true(txn->succeeded);
     assert_int_equal(txn->version, 3);
-    assert_int_equal(txn->count, 10);
+    assert_int_equal(txn->count, 11);
     const struct keystore_reply *replies = txn->replies;
     assert_reply(&replies[0], UINT64_MAX, STATUS, status(&replies[0].answer.status));
     assert_reply(&replies[1], 1, VALUE, value(&replies[1].answer.value));
-    assert_reply(&replies[2], 2, LIST, list(&replies[2].answer.list));
+    assert_reply(&replies[2], 2, LIST, list_values(&replies[2].answer.list));
     assert_reply(&replies[3], 3, NUMBER, number(&replies[3].answer.number));
     assert_reply(&replies[4], 4, ERROR, error(&replies[4].answer.error));
     assert_reply(&replies[5], 5, VALUES, values(&replies[5].answer.values));
     assert_reply(&replies[6], 6, INFO, key_info(&replies[6].answer.info));
     assert_reply(&replies[7], 7, POPPED, popped(&replies[7].answer.popped));
     assert_reply(&replies[8], 8, POSITIONS, positions(&replies[8].answer.positions));
-    assert_int_equal(replies[9].id, 9);
-    assert_int_equal(replies[9].kind, KEYSTORE_REPLY_NONE);
+    assert_reply(&replies[9], 10, BIT_FIELDS, bit_fields(&replies[9].answer.bit_fields));
+    assert_int_equal(replies[10].id, 9);
+    assert_int_equal(replies[10].kind, KEYSTORE_REPLY_NONE);
 }
 
 static inline void empty_txn_reply(const struct keystore_txn_reply *txn)

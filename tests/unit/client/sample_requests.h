@@ -197,6 +197,93 @@ static inline void seen_byte_range(const Keystore__V1__ByteRange *wire)
     assert_int_equal(wire->db, 8);
 }
 
+static const struct keystore_bit_request sample_bit_request = {
+    .key = SAMPLE_TEXT("s"),
+    .offset = UINT64_MAX,
+    .bit = true,
+    .db = 3,
+};
+
+static inline void seen_bit_request(const Keystore__V1__BitRequest *wire)
+{
+    assert_wire(wire->key, "s");
+    assert_true(wire->offset == UINT64_MAX);
+    assert_true(wire->bit);
+    assert_int_equal(wire->db, 3);
+}
+
+static const struct keystore_bit_range sample_bit_range = {
+    .key = SAMPLE_TEXT("s"),
+    .start = INT64_MIN,
+    .has_stop = true,
+    .stop = -7,
+    .in_bits = true,
+    .bit = true,
+    .db = 4,
+};
+
+static inline void seen_bit_range(const Keystore__V1__BitRange *wire)
+{
+    assert_wire(wire->key, "s");
+    assert_true(wire->start == INT64_MIN);
+    assert_int_equal(wire->last_case, KEYSTORE__V1__BIT_RANGE__LAST_STOP);
+    assert_int_equal(wire->stop, -7);
+    assert_true(wire->in_bits);
+    assert_true(wire->bit);
+    assert_int_equal(wire->db, 4);
+}
+
+static const struct keystore_bit_op_request sample_bit_op_request = {
+    .operation = KEYSTORE_BITS_NOT,
+    .key = SAMPLE_TEXT("target"),
+    .keys = sample_slices,
+    .key_count = 3,
+    .db = 5,
+};
+
+static inline void seen_bit_op_request(const Keystore__V1__BitOpRequest *wire)
+{
+    assert_int_equal(wire->operation, KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_NOT);
+    assert_wire(wire->key, "target");
+    seen_slices(wire->keys, wire->n_keys);
+    assert_int_equal(wire->db, 5);
+}
+
+static const struct keystore_bit_field sample_bit_fields[] = {
+    {.action = KEYSTORE_FIELD_INCREMENT,
+     .is_signed = true,
+     .bits = 64,
+     .offset = UINT64_MAX,
+     .value = INT64_MIN,
+     .overflow = KEYSTORE_OVERFLOW_FAIL},
+    {.action = KEYSTORE_FIELD_GET, .bits = 1},
+};
+
+static const struct keystore_bit_field_request sample_bit_field_request = {
+    .key = SAMPLE_TEXT("s"),
+    .parts = sample_bit_fields,
+    .count = 2,
+    .db = 6,
+};
+
+static inline void seen_bit_field_request(const Keystore__V1__BitFieldRequest *wire)
+{
+    assert_wire(wire->key, "s");
+    assert_int_equal(wire->db, 6);
+    assert_int_equal(wire->n_parts, 2);
+    const Keystore__V1__BitFieldRequest__Part *part = wire->parts[0];
+    assert_int_equal(part->action, KEYSTORE__V1__BIT_FIELD_REQUEST__ACTION__ACTION_INCREMENT);
+    assert_true(part->is_signed);
+    assert_int_equal(part->bits, 64);
+    assert_true(part->offset == UINT64_MAX);
+    assert_true(part->value == INT64_MIN);
+    assert_int_equal(part->overflow, KEYSTORE__V1__BIT_FIELD_REQUEST__OVERFLOW__OVERFLOW_FAIL);
+    part = wire->parts[1];
+    assert_int_equal(part->action, KEYSTORE__V1__BIT_FIELD_REQUEST__ACTION__ACTION_GET);
+    assert_int_equal(part->bits, 1);
+    assert_false(part->is_signed);
+}
+
 static const struct keystore_expire_request sample_expire_request = {
     .key = SAMPLE_TEXT("e"),
     .ttl_ms = -1,

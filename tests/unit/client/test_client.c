@@ -2,6 +2,7 @@
 #include "keystore/client.h"
 
 #include "client/call.h"
+#include "client/replies.h" /* keystore_list_values */
 #include "client/requests.h"
 
 #include "failing_memory.h"
@@ -82,44 +83,11 @@ static void forget(void *message)
     buf_deinit(&server.body);
 }
 
-/* Each method: its function, its name in the API, the request's struct and the answer's. */
-#define METHODS(METHOD)                                                                            \
-    METHOD(set, "Set", key_value, status)                                                          \
-    METHOD(get, "Get", key, value)                                                                 \
-    METHOD(delete, "Delete", key, status)                                                          \
-    METHOD(lpush, "LPush", list_insert, status)                                                    \
-    METHOD(lrange, "LRange", list_range, list)                                                     \
-    METHOD(lpop, "LPop", key, value)                                                               \
-    METHOD(mget, "MGet", keys, values)                                                             \
-    METHOD(mset, "MSet", key_values, status)                                                       \
-    METHOD(incr, "Incr", increment, number)                                                        \
-    METHOD(append, "Append", key_value, status)                                                    \
-    METHOD(get_range, "GetRange", byte_range, value)                                               \
-    METHOD(set_range, "SetRange", byte_range, status)                                              \
-    METHOD(get_del, "GetDel", key, value)                                                          \
-    METHOD(get_ex, "GetEx", expire_request, value)                                                 \
-    METHOD(exists, "Exists", keys, status)                                                         \
-    METHOD(delete_many, "DeleteMany", keys, status)                                                \
-    METHOD(touch, "Touch", keys, status)                                                           \
-    METHOD(describe, "Describe", key, key_info)                                                    \
-    METHOD(expire, "Expire", expire_request, status)                                               \
-    METHOD(rename, "Rename", copy_request, status)                                                 \
-    METHOD(copy, "Copy", copy_request, status)                                                     \
-    METHOD(random_key, "RandomKey", db_request, key)                                               \
-    METHOD(rpush, "RPush", list_insert, status)                                                    \
-    METHOD(rpop, "RPop", key, value)                                                               \
-    METHOD(list_pop, "ListPop", pop_request, popped)                                               \
-    METHOD(lmove, "LMove", move_request, value)                                                    \
-    METHOD(lindex, "LIndex", list_item, value)                                                     \
-    METHOD(lset, "LSet", list_item, status)                                                        \
-    METHOD(linsert, "LInsert", list_item, status)                                                  \
-    METHOD(lrem, "LRem", list_find, status)                                                        \
-    METHOD(lpos, "LPos", list_find, positions)                                                     \
-    METHOD(ltrim, "LTrim", list_range, status)                                                     \
-    METHOD(txn, "Txn", txn_request, txn_reply)                                                     \
+/* The methods that are no operations: function, name in the API, the request's struct and the
+ * answer's. */
+#define OTHERS(METHOD)                                                                             \
     METHOD(info, "Info", info_request, info_reply)                                                 \
-    METHOD(save, "Save", save_request, status)                                                     \
-    METHOD(flush_db, "FlushDb", db_request, status)
+    METHOD(save, "Save", save_request, status)
 
 static const ProtobufCServiceDescriptor *const services[] = {
     &keystore__v1__key_store__descriptor,
@@ -175,7 +143,59 @@ static void assert_called(const char *name, const ProtobufCMessageDescriptor *ta
         pool_deinit(&pool);                                                                        \
     }
 
-METHODS(CALLS)
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, call, ...)          \
+    CALLS(call, #method, request, reply)
+#include "store/operations.def"
+#undef OPERATION
+OTHERS(CALLS)
+
+/* The same by kind: the request is the member of the union, the answer that of the reply. */
+static void call_by_kind(enum keystore_op_kind kind, const void *request, size_t request_size,
+                         const ProtobufCMessage *wire, struct keystore_reply *reply)
+{
+    struct keystore_op op = {.kind = kind, .id = 7};
+    memcpy(&op.request, request, request_size);
+    buf_clear(&body, LARGE);
+    script.body = slice_make(NULL, 0);
+    start(wire, NULL);
+    assert_int_equal(keystore_call(client, &op, reply), KEYSTORE_OK);
+    assert_int_equal(reply->kind, keystore_reply_kind_of(kind));
+    assert_int_equal(reply->id, 7);
+}
+
+static void calls_of_every_kind(void **state)
+{
+    (void)state;
+    struct keystore_reply reply;
+#define OPERATION(kind, method, request, reply_, access, category, keys, apply, call, ...)         \
+    call_by_kind((enum keystore_op_kind)KEYSTORE__V1__OP__OP_##kind, &sample_##request,            \
+                 sizeof sample_##request, &wire_##reply_.base, &reply);                            \
+    got_##reply_((const void *)&reply.answer);                                                     \
+    finish();                                                                                      \
+    assert_called(#method, &keystore__v1__##request##__descriptor, wire_##reply_.base.descriptor); \
+    buf_deinit(&server.body);                                                                      \
+    server = (struct fake_server){.scripts = &script, .script_count = 1};
+#define OPERATION_ALONE(...)
+#include "store/operations.def"
+#undef OPERATION
+}
+
+static void a_kind_that_is_none(void **state)
+{
+    (void)state;
+    start(NULL, NULL);
+    struct keystore_reply reply;
+    static const int kinds[] = {KEYSTORE_OP_NONE, 1, 77, -1};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct keystore_op op = {.kind = (enum keystore_op_kind)kinds[i]};
+        assert_int_equal(keystore_call(client, &op, &reply), KEYSTORE_INVALID_ARGUMENT);
+        assert_int_equal(reply.kind, KEYSTORE_REPLY_NONE);
+        assert_non_null(strstr(keystore_last_error(client)->message, "enum keystore_op_kind"));
+    }
+    finish();
+    assert_int_equal(server.requests, 0);
+    buf_deinit(&server.body);
+}
 
 #define NAME(function, name, takes, gives) name,
 
@@ -191,7 +211,12 @@ static bool is_named(const char *name, const char *const *names, size_t count)
 static void no_method_is_forgotten(void **state)
 {
     (void)state;
-    static const char *const called[] = {METHODS(NAME)};
+    static const char *const called[] = {
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, call, ...)          \
+    NAME(call, #method, request, reply)
+#include "store/operations.def"
+#undef OPERATION
+        OTHERS(NAME)};
     static const char *const left_out[] = {"StreamList", "Scan",    "Watch",     "Consume",
                                            "Pipeline",   "Publish", "Subscribe", "SlowLog"};
     for (size_t i = 0; i < sizeof services / sizeof *services; i++)
@@ -246,7 +271,11 @@ static void errors_zero_the_answer(void **state)
     script.grpc_message = "it is a list";
     script.reason = "ERROR_REASON_WRONG_TYPE";
     start(NULL, NULL);
-    METHODS(FAILS)
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, call, ...)          \
+    FAILS(call, #method, request, reply)
+#include "store/operations.def"
+#undef OPERATION
+    OTHERS(FAILS)
     const struct keystore_error *error = keystore_last_error(client);
     assert_int_equal(error->code, KEYSTORE_FAILED_PRECONDITION);
     assert_string_equal(error->reason, "ERROR_REASON_WRONG_TYPE");
@@ -323,7 +352,11 @@ static void null_arguments(void **state)
 {
     (void)state;
     start(NULL, NULL);
-    METHODS(REFUSES_NULL)
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, call, ...)          \
+    REFUSES_NULL(call, #method, request, reply)
+#include "store/operations.def"
+#undef OPERATION
+    OTHERS(REFUSES_NULL)
     assert_int_equal(keystore_last_error(NULL)->code, KEYSTORE_INVALID_ARGUMENT);
     assert_int_equal(keystore_text(NULL).len, 0);
     assert_null(keystore_connect(NULL, NULL, NULL));
@@ -543,7 +576,13 @@ static void an_answer_larger_than_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        METHODS(LISTED) /* one each */
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, call, ...)          \
+    LISTED(call, #method, request, reply)
+#include "store/operations.def"
+#undef OPERATION
+        OTHERS(LISTED) /* one each */
+        TEST(calls_of_every_kind),
+        TEST(a_kind_that_is_none),
         TEST(no_method_is_forgotten),
         TEST(an_answer_can_be_sent_back),
         TEST(errors_zero_the_answer),

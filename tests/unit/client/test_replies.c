@@ -48,13 +48,14 @@ static struct slice wire_of(const ProtobufCMessage *message)
 #define REPLIES(REPLY)                                                                             \
     REPLY(status)                                                                                  \
     REPLY(value)                                                                                   \
-    REPLY(list)                                                                                    \
+    REPLY(list_values)                                                                             \
     REPLY(values)                                                                                  \
     REPLY(number)                                                                                  \
     REPLY(key)                                                                                     \
     REPLY(key_info)                                                                                \
     REPLY(popped)                                                                                  \
     REPLY(positions)                                                                               \
+    REPLY(bit_fields)                                                                              \
     REPLY(info_reply)                                                                              \
     REPLY(txn_reply)
 
@@ -180,7 +181,7 @@ static void read_status(const struct keystore_status *status)
     read_value(&status->previous);
 }
 
-static void read_list(const struct keystore_list *list)
+static void read_list_values(const struct keystore_list *list)
 {
     read_slices(list->values, list->count);
 }
@@ -218,6 +219,12 @@ static void read_positions(const struct keystore_positions *positions)
         seen_bytes += (uint64_t)positions->indexes[i];
 }
 
+static void read_bit_fields(const struct keystore_bit_fields *fields)
+{
+    for (size_t i = 0; i < fields->count; i++)
+        seen_bytes += (uint64_t)fields->items[i].value + fields->items[i].done;
+}
+
 static void read_info_reply(const struct keystore_info_reply *info)
 {
     for (size_t i = 0; i < info->count; i++)
@@ -238,7 +245,7 @@ static void read_reply(const struct keystore_reply *reply)
     case KEYSTORE_REPLY_VALUE:
         return read_value(&reply->answer.value);
     case KEYSTORE_REPLY_LIST:
-        return read_list(&reply->answer.list);
+        return read_list_values(&reply->answer.list);
     case KEYSTORE_REPLY_NUMBER:
         return read_number(&reply->answer.number);
     case KEYSTORE_REPLY_ERROR:
@@ -251,6 +258,8 @@ static void read_reply(const struct keystore_reply *reply)
         return read_popped(&reply->answer.popped);
     case KEYSTORE_REPLY_POSITIONS:
         return read_positions(&reply->answer.positions);
+    case KEYSTORE_REPLY_BIT_FIELDS:
+        return read_bit_fields(&reply->answer.bit_fields);
     case KEYSTORE_REPLY_NONE:
         return;
     }

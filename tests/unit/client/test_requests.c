@@ -57,6 +57,10 @@ static void forget(void *seen)
     REQUEST(key_values, NULL)                                                                      \
     REQUEST(increment, NULL)                                                                       \
     REQUEST(byte_range, NULL)                                                                      \
+    REQUEST(bit_request, NULL)                                                                     \
+    REQUEST(bit_range, NULL)                                                                       \
+    REQUEST(bit_op_request, NULL)                                                                  \
+    REQUEST(bit_field_request, NULL)                                                               \
     REQUEST(expire_request, NULL)                                                                  \
     REQUEST(copy_request, NULL)                                                                    \
     REQUEST(db_request, NULL)                                                                      \
@@ -164,6 +168,20 @@ static void target_databases(void **state)
     forget(seen);
 }
 
+/* A stop of 0 is one. */
+static void stops_of_bit_ranges(void **state)
+{
+    (void)state;
+    struct keystore_bit_range range = {.has_stop = true};
+    Keystore__V1__BitRange *seen = sent(&requests_bit_range(&builder, &range)->base);
+    assert_int_equal(seen->last_case, KEYSTORE__V1__BIT_RANGE__LAST_STOP);
+    forget(seen);
+    range = (struct keystore_bit_range){.stop = 9};
+    seen = sent(&requests_bit_range(&builder, &range)->base);
+    assert_int_equal(seen->last_case, KEYSTORE__V1__BIT_RANGE__LAST__NOT_SET);
+    forget(seen);
+}
+
 /* The public numbers are those of the API. */
 static void enumerations(void **state)
 {
@@ -172,67 +190,39 @@ static void enumerations(void **state)
     assert_int_equal(KEYSTORE_WHEN_HAS_EXPIRY, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_HAS_EXPIRY);
     assert_int_equal(KEYSTORE_WHEN_LATER, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_LATER);
     assert_int_equal(KEYSTORE_WHEN_SOONER, KEYSTORE__V1__EXPIRE_REQUEST__WHEN__WHEN_SOONER);
+    assert_int_equal(KEYSTORE_BITS_AND, KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_AND);
+    assert_int_equal(KEYSTORE_BITS_OR, KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_OR);
+    assert_int_equal(KEYSTORE_BITS_XOR, KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_XOR);
+    assert_int_equal(KEYSTORE_FIELD_SET, KEYSTORE__V1__BIT_FIELD_REQUEST__ACTION__ACTION_SET);
+    assert_int_equal(KEYSTORE_OVERFLOW_SATURATE,
+                     KEYSTORE__V1__BIT_FIELD_REQUEST__OVERFLOW__OVERFLOW_SATURATE);
     assert_int_equal(KEYSTORE_HEAD, KEYSTORE__V1__LIST_END__LIST_END_HEAD);
     assert_int_equal(KEYSTORE_TAIL, KEYSTORE__V1__LIST_END__LIST_END_TAIL);
     assert_int_equal(KEYSTORE_BY, KEYSTORE__V1__INCREMENT__DELTA_BY);
     assert_int_equal(KEYSTORE_BY_FLOAT, KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT);
 }
 
-/* The message that stands in this field of message Op. */
-static const ProtobufCMessage *part_of(const Keystore__V1__Op *op, const char *name)
+/* The message that an Op holds. */
+static const ProtobufCMessage *part_of(const Keystore__V1__Op *op)
 {
     const ProtobufCFieldDescriptor *field =
-        protobuf_c_message_descriptor_get_field_by_name(&keystore__v1__op__descriptor, name);
+        protobuf_c_message_descriptor_get_field(&keystore__v1__op__descriptor, op->op_case);
     assert_non_null(field);
-    assert_int_equal(field->id, op->op_case);
     const ProtobufCMessage *message;
     memcpy(&message, (const uint8_t *)op + field->offset, sizeof message);
     return message;
 }
 
-/* The field of message Op, the kind, the member of the union and its sample. */
-#define OPS(OP)                                                                                    \
-    OP("set", SET, key_value, key_value)                                                           \
-    OP("get", GET, key, key)                                                                       \
-    OP("delete", DELETE, key, key)                                                                 \
-    OP("l_push", LPUSH, list_insert, list_insert)                                                  \
-    OP("l_range", LRANGE, list_range, list_range)                                                  \
-    OP("l_pop", LPOP, key, key)                                                                    \
-    OP("r_push", RPUSH, list_insert, list_insert)                                                  \
-    OP("r_pop", RPOP, key, key)                                                                    \
-    OP("incr", INCR, increment, increment)                                                         \
-    OP("expire", EXPIRE, expire, expire_request)                                                   \
-    OP("m_get", MGET, keys, keys)                                                                  \
-    OP("m_set", MSET, key_values, key_values)                                                      \
-    OP("exists", EXISTS, keys, keys)                                                               \
-    OP("describe", DESCRIBE, key, key)                                                             \
-    OP("append", APPEND, key_value, key_value)                                                     \
-    OP("get_range", GET_RANGE, byte_range, byte_range)                                             \
-    OP("set_range", SET_RANGE, byte_range, byte_range)                                             \
-    OP("get_del", GET_DEL, key, key)                                                               \
-    OP("get_ex", GET_EX, expire, expire_request)                                                   \
-    OP("delete_many", DELETE_MANY, keys, keys)                                                     \
-    OP("touch", TOUCH, keys, keys)                                                                 \
-    OP("rename", RENAME, copy, copy_request)                                                       \
-    OP("copy", COPY, copy, copy_request)                                                           \
-    OP("list_pop", LIST_POP, pop, pop_request)                                                     \
-    OP("l_move", LMOVE, move, move_request)                                                        \
-    OP("l_index", LINDEX, list_item, list_item)                                                    \
-    OP("l_set", LSET, list_item, list_item)                                                        \
-    OP("l_insert", LINSERT, list_item, list_item)                                                  \
-    OP("l_rem", LREM, list_find, list_find)                                                        \
-    OP("l_pos", LPOS, list_find, list_find)                                                        \
-    OP("l_trim", LTRIM, list_range, list_range)
-
-#define CHECK_OP(field, op_kind, member, sample)                                                   \
+/* Puts the sample of a request into the operation, whose union it is a member of. */
+#define CHECK_OP(op_case_, sample)                                                                 \
     {                                                                                              \
-        struct keystore_op op = {.kind = KEYSTORE_OP_##op_kind, .id = 100 + checked++};            \
-        op.request.member = sample_##sample;                                                       \
+        struct keystore_op op = {.kind = (enum keystore_op_kind)op_case_, .id = 100 + checked++};  \
+        memcpy(&op.request, &sample_##sample, sizeof sample_##sample);                             \
         struct keystore_txn_request txn = {.success = &op, .success_count = 1};                    \
         Keystore__V1__TxnRequest *seen = sent(&requests_txn_request(&builder, &txn)->base);        \
-        assert_int_equal(seen->success[0]->op_case, KEYSTORE_OP_##op_kind);                        \
+        assert_int_equal(seen->success[0]->op_case, op_case_);                                     \
         assert_true(seen->success[0]->id == op.id);                                                \
-        seen_##sample((const void *)part_of(seen->success[0], field));                             \
+        seen_##sample((const void *)part_of(seen->success[0]));                                    \
         forget(seen);                                                                              \
     }
 
@@ -240,7 +230,10 @@ static void packs_every_operation(void **state)
 {
     (void)state;
     unsigned checked = 0;
-    OPS(CHECK_OP)
+#define OPERATION(kind, method, request, ...) CHECK_OP(KEYSTORE__V1__OP__OP_##kind, request)
+#define OPERATION_ALONE(...)
+#include "store/operations.def"
+#undef OPERATION
     /* All that message Op has, besides its id. */
     assert_int_equal(checked, keystore__v1__op__descriptor.n_fields - 1);
 }
@@ -291,6 +284,7 @@ int main(void)
         TEST(existences),
         TEST(deltas),
         TEST(target_databases),
+        TEST(stops_of_bit_ranges),
         TEST(enumerations),
         TEST(packs_every_operation),
         TEST(an_unknown_operation_asks_for_nothing),

@@ -71,10 +71,37 @@ static inline enum op_end writes_end(struct writes *writes)
     return writes_below(writes, 2) == 0 ? OP_HEAD : OP_TAIL;
 }
 
+static inline void writes_fill_bits(struct writes *writes, struct op *op)
+{
+    static const int64_t values[] = {0, 1, -1, 200, INT64_MIN};
+    op->start = writes_below(writes, 800);
+    op->bit = writes_below(writes, 2) == 0;
+    if (op->kind == OP_BIT_OP) {
+        op->bitwise = (enum op_bitwise)writes_below(writes, 4);
+        op->key_count = op->bitwise == OP_BITS_NOT ? 1 : 1 + writes_below(writes, 3);
+        op->keys = arena_alloc(&writes->arena, op->key_count * sizeof *op->keys);
+        for (size_t i = 0; i < op->key_count; i++)
+            op->keys[i] = (struct op_key){.bytes = writes_key(writes, false)};
+    }
+    if (op->kind != OP_BIT_FIELD)
+        return;
+    op->field_count = 1 + writes_below(writes, 3);
+    struct op_field *fields = arena_alloc(&writes->arena, op->field_count * sizeof *fields);
+    for (size_t i = 0; i < op->field_count; i++)
+        fields[i] = (struct op_field){.action = (enum op_field_action)writes_below(writes, 3),
+                                      .overflow = (enum op_overflow)writes_below(writes, 3),
+                                      .is_signed = writes_below(writes, 2) == 0,
+                                      .bits = (uint8_t)(1 + writes_below(writes, 63)),
+                                      .offset = writes_below(writes, 800),
+                                      .value = values[writes_below(writes, 5)]};
+    op->fields = fields;
+}
+
 static inline void writes_fill_string(struct writes *writes, struct op *op)
 {
-    static const enum op_kind kinds[] = {OP_SET,       OP_SET,     OP_INCR,   OP_APPEND,
-                                         OP_SET_RANGE, OP_GET_DEL, OP_GET_EX, OP_DELETE};
+    static const enum op_kind kinds[] = {OP_SET,       OP_SET,     OP_INCR,     OP_APPEND,
+                                         OP_SET_RANGE, OP_GET_DEL, OP_GET_EX,   OP_DELETE,
+                                         OP_SET_BIT,   OP_BIT_OP,  OP_BIT_FIELD};
     op->kind = kinds[writes_below(writes, sizeof kinds / sizeof *kinds)];
     op->key = writes_key(writes, false);
     op->value = writes_value(writes);
@@ -87,6 +114,8 @@ static inline void writes_fill_string(struct writes *writes, struct op *op)
         op->persist = !deadline;
     if (op->kind == OP_SET_RANGE)
         op->start = writes_below(writes, 100);
+    if (op->kind == OP_SET_BIT || op->kind == OP_BIT_OP || op->kind == OP_BIT_FIELD)
+        writes_fill_bits(writes, op);
     if (op->kind != OP_INCR)
         return;
     static const long double reals[] = {0, 0.1L, -0.7L, 1e20L, 9007199254740993.0L, -1e-17L};

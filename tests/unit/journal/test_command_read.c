@@ -420,7 +420,7 @@ static void keys_have_bounds(void **state)
         const char *name;
         size_t count; /* of arguments */
         size_t key;   /* which of them is the bad one */
-    } forms[] = {{"SET", 3, 1},    {"SETBIT", 4, 1},    {"MSET", 5, 3},
+    } forms[] = {{"SET", 3, 1},    {"APPEND", 3, 1},    {"MSET", 5, 3},
                  {"RENAME", 3, 2}, {"COPY", 3, 1},      {"LPUSH", 3, 1},
                  {"LPOP", 2, 1},   {"RPOPLPUSH", 3, 2}, {"BITOP", 4, 2}};
     struct arena arena;

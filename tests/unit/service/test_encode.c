@@ -285,6 +285,27 @@ static void test_positions(void **state)
     }
 }
 
+static void test_bit_fields(void **state)
+{
+    (void)state;
+    struct op_field_value fields[] = {
+        {true, 0}, {true, -1}, {false, 0}, {true, INT64_MIN}, {true, INT64_MAX}};
+    for (size_t count = 0; count <= 5; count++) {
+        struct op_result result = {.version = count * 1000};
+        result.fields = fields;
+        result.field_count = count;
+        Keystore__V1__BitFields *message =
+            fake_call_encode(&encode_bit_fields, &result, &keystore__v1__bit_fields__descriptor);
+        assert_int_equal(message->version, count * 1000);
+        assert_int_equal(message->n_items, count);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(message->items[i]->done, fields[i].done);
+            assert_true(message->items[i]->value == fields[i].value);
+        }
+        protobuf_c_message_free_unpacked(&message->base, NULL);
+    }
+}
+
 static void test_keys(void **state)
 {
     (void)state;
@@ -360,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_popped),
         cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_bit_fields),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_descriptions_of_keys),
         cmocka_unit_test(test_random_lists_come_back),

@@ -62,7 +62,7 @@ static void test_every_operation_has_the_field_of_its_reply(void **state)
 {
     (void)state;
     static const ProtobufCMessageDescriptor *const types[OP_COUNT] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply)                     \
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
     [OP_##kind] = &keystore__v1__##reply##__descriptor,
 #include "store/operations.def"
 #undef OPERATION

@@ -16,7 +16,7 @@ static const struct {
     const struct encoder *encoder;
     bool admin;
 } expected[] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply)                     \
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
     {#method, OP_##kind, decode_##request, &encode_##reply,                                        \
      OP_CATEGORY_##category == OP_CATEGORY_ADMIN},
 #include "store/operations.def"

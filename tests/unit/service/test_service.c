@@ -249,7 +249,7 @@ static void test_random_messages_are_all_answered(void **state)
 {
     struct link *link = *state;
     static const char *const paths[] = {
-#define OPERATION(kind, method, request, reply, access, category, keys, apply)                     \
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
     (OP_CATEGORY_##category == OP_CATEGORY_ADMIN ? "/KeyStoreAdmin/" #method                       \
                                                  : "/KeyStore/" #method),
 #include "store/operations.def"

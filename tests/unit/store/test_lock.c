@@ -102,6 +102,11 @@ static struct lock_set expected_for(struct store *store, enum op_kind kind)
         add(store, &set, "one of several");
         add(store, &set, "another of them");
         break;
+    case OP_BIT_OP:
+        add(store, &set, "one of several");
+        add(store, &set, "another of them");
+        add(store, &set, "key");
+        break;
     case OP_RENAME:
     case OP_COPY:
     case OP_L_MOVE:

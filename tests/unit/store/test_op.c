@@ -15,50 +15,59 @@ static void test_what_the_table_says(void **state)
     (void)state;
     static const struct {
         enum op_kind kind;
-        struct op_info info;
+        const char *name;
+        enum op_access access;
+        enum op_category category;
+        enum op_keys keys;
     } expected[] = {
-        {OP_SET, {"Set", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY}},
-        {OP_GET, {"Get", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY}},
-        {OP_DELETE, {"Delete", OP_WRITE, OP_CATEGORY_KEY, OP_KEYS_KEY}},
-        {OP_L_PUSH, {"LPush", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_L_RANGE, {"LRange", OP_READ, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_L_POP, {"LPop", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_M_GET, {"MGet", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEYS}},
-        {OP_M_SET, {"MSet", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_OPS}},
-        {OP_INCR, {"Incr", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY}},
-        {OP_APPEND, {"Append", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY}},
-        {OP_GET_RANGE, {"GetRange", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY}},
-        {OP_SET_RANGE, {"SetRange", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY}},
-        {OP_GET_DEL, {"GetDel", OP_WRITE, OP_CATEGORY_STRING, OP_KEYS_KEY}},
-        {OP_GET_EX, {"GetEx", OP_ADJUST, OP_CATEGORY_STRING, OP_KEYS_KEY}},
-        {OP_EXISTS, {"Exists", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEYS}},
-        {OP_DELETE_MANY, {"DeleteMany", OP_WRITE, OP_CATEGORY_KEY, OP_KEYS_KEYS}},
-        {OP_TOUCH, {"Touch", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEYS}},
-        {OP_DESCRIBE, {"Describe", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEY}},
-        {OP_EXPIRE, {"Expire", OP_ADJUST, OP_CATEGORY_KEY, OP_KEYS_KEY}},
-        {OP_RENAME, {"Rename", OP_ADJUST, OP_CATEGORY_KEY, OP_KEYS_PAIR}},
-        {OP_COPY, {"Copy", OP_GROW, OP_CATEGORY_KEY, OP_KEYS_PAIR}},
-        {OP_RANDOM_KEY, {"RandomKey", OP_READ, OP_CATEGORY_KEY, OP_KEYS_NONE}},
-        {OP_R_PUSH, {"RPush", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_R_POP, {"RPop", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_LIST_POP, {"ListPop", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEYS}},
-        {OP_L_MOVE, {"LMove", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_PAIR}},
-        {OP_L_INDEX, {"LIndex", OP_READ, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_L_SET, {"LSet", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_L_INSERT, {"LInsert", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_L_REM, {"LRem", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_L_POS, {"LPos", OP_READ, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_L_TRIM, {"LTrim", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY}},
-        {OP_TXN, {"Txn", OP_GROW, OP_CATEGORY_TXN, OP_KEYS_OPS}},
-        {OP_FLUSH_DB, {"FlushDb", OP_WRITE, OP_CATEGORY_ADMIN, OP_KEYS_DB}},
+        {OP_SET, "Set", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_GET, "Get", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_DELETE, "Delete", OP_WRITE, OP_CATEGORY_KEY, OP_KEYS_KEY},
+        {OP_L_PUSH, "LPush", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_L_RANGE, "LRange", OP_READ, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_L_POP, "LPop", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_M_GET, "MGet", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEYS},
+        {OP_M_SET, "MSet", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_OPS},
+        {OP_INCR, "Incr", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_APPEND, "Append", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_GET_RANGE, "GetRange", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_SET_RANGE, "SetRange", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_SET_BIT, "SetBit", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_GET_BIT, "GetBit", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_BIT_COUNT, "BitCount", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_BIT_POS, "BitPos", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_BIT_OP, "BitOp", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_INTO},
+        {OP_BIT_FIELD, "BitField", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_GET_DEL, "GetDel", OP_WRITE, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_GET_EX, "GetEx", OP_ADJUST, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_EXISTS, "Exists", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEYS},
+        {OP_DELETE_MANY, "DeleteMany", OP_WRITE, OP_CATEGORY_KEY, OP_KEYS_KEYS},
+        {OP_TOUCH, "Touch", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEYS},
+        {OP_DESCRIBE, "Describe", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEY},
+        {OP_EXPIRE, "Expire", OP_ADJUST, OP_CATEGORY_KEY, OP_KEYS_KEY},
+        {OP_RENAME, "Rename", OP_ADJUST, OP_CATEGORY_KEY, OP_KEYS_PAIR},
+        {OP_COPY, "Copy", OP_GROW, OP_CATEGORY_KEY, OP_KEYS_PAIR},
+        {OP_RANDOM_KEY, "RandomKey", OP_READ, OP_CATEGORY_KEY, OP_KEYS_NONE},
+        {OP_R_PUSH, "RPush", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_R_POP, "RPop", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_LIST_POP, "ListPop", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEYS},
+        {OP_L_MOVE, "LMove", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_PAIR},
+        {OP_L_INDEX, "LIndex", OP_READ, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_L_SET, "LSet", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_L_INSERT, "LInsert", OP_GROW, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_L_REM, "LRem", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_L_POS, "LPos", OP_READ, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_L_TRIM, "LTrim", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY},
+        {OP_TXN, "Txn", OP_GROW, OP_CATEGORY_TXN, OP_KEYS_OPS},
+        {OP_FLUSH_DB, "FlushDb", OP_WRITE, OP_CATEGORY_ADMIN, OP_KEYS_DB},
     };
     assert_int_equal(OP_COUNT, sizeof expected / sizeof expected[0]);
     for (size_t i = 0; i < OP_COUNT; i++) {
         const struct op_info *info = op_info(expected[i].kind);
-        assert_string_equal(info->name, expected[i].info.name);
-        assert_int_equal(info->access, expected[i].info.access);
-        assert_int_equal(info->category, expected[i].info.category);
-        assert_int_equal(info->keys, expected[i].info.keys);
+        assert_string_equal(info->name, expected[i].name);
+        assert_int_equal(info->access, expected[i].access);
+        assert_int_equal(info->category, expected[i].category);
+        assert_int_equal(info->keys, expected[i].keys);
     }
 }
 

@@ -88,12 +88,27 @@ static struct op_key *keys_of(struct world *world, size_t count)
 }
 
 static const enum op_kind kinds[] = {
-    OP_SET,    OP_SET,    OP_SET,    OP_SET,      OP_SET,    OP_GET,       OP_DELETE,
-    OP_L_PUSH, OP_R_PUSH, OP_L_PUSH, OP_R_PUSH,   OP_L_POP,  OP_R_POP,     OP_LIST_POP,
-    OP_M_GET,  OP_INCR,   OP_APPEND, OP_APPEND,   OP_APPEND, OP_SET_RANGE, OP_GET_DEL,
-    OP_GET_EX, OP_EXISTS, OP_EXPIRE, OP_RENAME,   OP_COPY,   OP_COPY,      OP_L_MOVE,
-    OP_L_SET,  OP_L_REM,  OP_L_TRIM, OP_L_INSERT, OP_TOUCH,  OP_L_RANGE,   OP_DELETE_MANY,
+    OP_SET,     OP_SET,    OP_SET,       OP_SET,      OP_SET,    OP_GET,       OP_DELETE,
+    OP_L_PUSH,  OP_R_PUSH, OP_L_PUSH,    OP_R_PUSH,   OP_L_POP,  OP_R_POP,     OP_LIST_POP,
+    OP_M_GET,   OP_INCR,   OP_APPEND,    OP_APPEND,   OP_APPEND, OP_SET_RANGE, OP_GET_DEL,
+    OP_GET_EX,  OP_EXISTS, OP_EXPIRE,    OP_RENAME,   OP_COPY,   OP_COPY,      OP_L_MOVE,
+    OP_L_SET,   OP_L_REM,  OP_L_TRIM,    OP_L_INSERT, OP_TOUCH,  OP_L_RANGE,   OP_DELETE_MANY,
+    OP_SET_BIT, OP_BIT_OP, OP_BIT_FIELD,
 };
+
+/* Fields anywhere in a string that need not be there. */
+static void fill_fields(struct world *world, struct op *op)
+{
+    uint64_t *random = &world->random;
+    op->field_count = 1 + seeded_below(random, 3);
+    struct op_field *fields = arena_alloc(&world->arena, op->field_count * sizeof *fields);
+    for (size_t i = 0; i < op->field_count; i++)
+        fields[i] = (struct op_field){.action = (enum op_field_action)seeded_below(random, 3),
+                                      .bits = (uint8_t)(1 + seeded_below(random, 63)),
+                                      .offset = seeded_below(random, 40000),
+                                      .value = seeded_below(random, 1000)};
+    op->fields = fields;
+}
 
 static struct op make_op(struct world *world)
 {
@@ -119,6 +134,12 @@ static struct op make_op(struct world *world)
         op.condition.existence = seeded_below(random, 2) ? EXISTENCE_ABSENT : EXISTENCE_PRESENT;
     if (op.kind == OP_L_REM || op.kind == OP_L_INSERT)
         op.pivot = op.value = slice_make(world->bytes, 0);
+    if (op.kind == OP_BIT_FIELD)
+        fill_fields(world, &op);
+    if (op.kind == OP_BIT_OP)
+        op.bitwise = (enum op_bitwise)seeded_below(random, 4);
+    if (op.kind == OP_SET_BIT)
+        op.start = seeded_below(random, 40000), op.bit = seeded_below(random, 2);
     if (op.kind == OP_INCR)
         op.by = seeded_below(random, 1000);
     else if (op.kind == OP_SET_RANGE)
