@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "journal/crc64.h"
 #include "journal/replay.h"
-#include "journal/resp.h"
+#include "journal/resp_append.h"
 #include "store/op.h"
 #include "store/store.h"
 
