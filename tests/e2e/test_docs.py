@@ -62,7 +62,8 @@ def test_the_access_comes_from_the_table(tree):
     (TABLE, "GetEx, expire_request, value", "GetEx, key, value", "GetEx has other messages"),
     (PROTO, "// A list of any length, in pages. Not served yet.", "// A list.",
      "StreamList is not in"),
-    (PROTO, "rpc LTrim(ListRange) returns (Status);", "rpc LTrim(ListRange);", "not understood"),
+    (PROTO, "rpc LTrim(ListRange) returns (Status);", "rpc LTrim(ListRange);",
+     "protoc does not understand"),
 ])
 def test_sources_that_do_not_fit_together(tree, path, former, latter, words):
     change(tree, path, former, latter)
