@@ -1,6 +1,5 @@
 # tests/model/: random steps on keystore-server and a real redis-server, which must answer alike;
 # and many clients at once, whose sums must be right.
-pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 file(GLOB model_sources CONFIGURE_DEPENDS "tests/model/*.c")
 list(FILTER model_sources EXCLUDE REGEX "/concurrency\\.c$")
 add_executable(model ${model_sources})

@@ -42,7 +42,7 @@ void quote_word(FILE *out, struct slice bytes)
         fwrite(bytes.data, 1, bytes.len, out);
         return;
     }
-    char escaped[4];
+    char escaped[4] = {0};
     putc('"', out);
     for (size_t i = 0; i < bytes.len; i++)
         fwrite(escaped, 1, escape(escaped, bytes.data[i]), out);

@@ -4,33 +4,27 @@
  */
 #include "bench/options.h"
 
-#include "base/bad_option.h"
+#include "base/option.h"
 #include "bench/now.h"
 #include "bench/payload.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Where getopt_long's numbers for options without a letter begin: above every character. */
-#define FIRST_CODE  256
 #define MAX_SECONDS 1e6
 
 /* Sets one option; false if the text is not what the row wants. */
 typedef bool set_function(struct options *options, const char *text);
 
-struct option_row {
-    char letter;      /* or 0 */
-    const char *name; /* or NULL */
-    const char *argument;
-    const char *help;
-    const char *wants; /* what the argument must be, for messages */
-    set_function *set; /* NULL: a number or a flag */
-    size_t at;         /* offset in struct options of the number... */
-    size_t size;       /* ...its bytes, 1 for a flag... */
-    uint64_t min;      /* ...and its limits */
+struct setting {
+    struct option_row option; /* first: it is a row of the option table */
+    const char *wants;        /* what the argument must be, for messages */
+    set_function *set;        /* NULL: a number or a flag */
+    size_t at;                /* offset in struct options of the number... */
+    size_t size;              /* ...its bytes, 1 for a flag... */
+    uint64_t min;             /* ...and its limits */
     uint64_t max;
 };
 
@@ -146,81 +140,132 @@ static bool set_range(struct options *options, const char *text)
 #define NUMBER(field)                                                                              \
     .at = offsetof(struct options, field), .size = sizeof((struct options *)0)->field
 
-static const struct option_row rows[] = {
-    {'h', NULL, "HOST", "the server's host name or address (127.0.0.1)",
-     "a host name or an address, 1 to 255 bytes long", .set = set_host},
-    {'p', NULL, "PORT", "the server's port (50051)", "a port from 1 to 65535", .set = set_port},
-    {'s', NULL, "PATH", "the server's unix socket, instead of host and port",
-     "the path of a unix socket, 1 to 107 bytes long", .set = set_unix_path},
-    {'c', NULL, "N", "connections (50)", "a number of connections, 1 to 100000",
-     NUMBER(connections), .min = 1, .max = 100000},
-    {'m', NULL, "N", "calls in flight on each connection (1)", "a number of calls, 1 to 1000000",
-     NUMBER(streams), .min = 1, .max = 1000000},
-    {'n', NULL, "N", "calls to make (100000); 0 with --fill only fills",
-     "a number of calls, 0 to 10^15", NUMBER(requests), .max = 1000000000000000},
-    {'t', NULL, "SECONDS", "how long to make calls, instead of -n", "a number of seconds above 0",
+static const struct setting settings[] = {
+    {{'h', NULL, "HOST", "the server's host name or address (127.0.0.1)"},
+     "a host name or an address, 1 to 255 bytes long",
+     .set = set_host},
+    {{'p', NULL, "PORT", "the server's port (50051)"}, "a port from 1 to 65535", .set = set_port},
+    {{'s', NULL, "PATH", "the server's unix socket, instead of host and port"},
+     "the path of a unix socket, 1 to 107 bytes long",
+     .set = set_unix_path},
+    {{'c', NULL, "N", "connections (50)"},
+     "a number of connections, 1 to 100000",
+     NUMBER(connections),
+     .min = 1,
+     .max = 100000},
+    {{'m', NULL, "N", "calls in flight on each connection (1)"},
+     "a number of calls, 1 to 1000000",
+     NUMBER(streams),
+     .min = 1,
+     .max = 1000000},
+    {{'n', NULL, "N", "calls to make (100000); 0 with --fill only fills"},
+     "a number of calls, 0 to 10^15",
+     NUMBER(requests),
+     .max = 1000000000000000},
+    {{'t', NULL, "SECONDS", "how long to make calls, instead of -n"},
+     "a number of seconds above 0",
      .set = set_duration},
-    {'d', NULL, "BYTES", "size of values (32)", "a number of bytes, 0 to 1073741824",
-     NUMBER(value_size), .max = 1 << 30},
-    {'k', NULL, "BYTES", "size of keys (16)", "a number of bytes, 1 to 65536", NUMBER(key_size),
-     .min = 1, .max = 65536},
-    {'r', NULL, "N", "number of keys, called at random (1000000)", "a number of keys, 1 to 10^15",
-     NUMBER(keyspace), .min = 1, .max = 1000000000000000},
-    {0, "op", "OP",
-     "what to call: get, set, lpush, lpop, lrange, rpush, rpop, or of etcd\netcdput (get); OP,OP: "
-     "two "
-     "by turns, both of strings or both of lists",
+    {{'d', NULL, "BYTES", "size of values (32)"},
+     "a number of bytes, 0 to 1073741824",
+     NUMBER(value_size),
+     .max = 1 << 30},
+    {{'k', NULL, "BYTES", "size of keys (16)"},
+     "a number of bytes, 1 to 65536",
+     NUMBER(key_size),
+     .min = 1,
+     .max = 65536},
+    {{'r', NULL, "N", "number of keys, called at random (1000000)"},
+     "a number of keys, 1 to 10^15",
+     NUMBER(keyspace),
+     .min = 1,
+     .max = 1000000000000000},
+    {{0, "op", "OP",
+      "what to call: get, set, lpush, lpop, lrange, rpush, rpop, or of etcd\netcdput (get); OP,OP: "
+      "two "
+      "by turns, both of strings or both of lists"},
      "one of get, set, lpush, lpop, lrange, rpush, rpop, etcdput, or two such as lpush,lpop",
      .set = set_op},
-    {0, "mix", "GET:SET", "Gets and Sets at random in this ratio, such as 9:1",
-     "two whole numbers up to 1000000, not both 0, such as 9:1", .set = set_mix},
-    {0, "range", "START:STOP", "what lrange asks for (0:9)",
-     "two whole numbers, such as 0:9 or -10:-1", .set = set_range},
-    {0, "fill", NULL, "before that store all the keys, strings or lists as --op wants them",
-     .size = sizeof(bool), .at = offsetof(struct options, fill)},
-    {0, "elements", "N", "elements of each list that --fill makes, by LPush (10)",
-     "a number of elements, 1 to 10^12", NUMBER(elements), .min = 1, .max = 1000000000000},
-    {0, "values", "N", "values in each push (1)", "a number of values, 1 to 100000",
-     NUMBER(push_values), .min = 1, .max = 100000},
-    {0, "numbers", NULL, "values are decimal numbers of so many digits", .size = sizeof(bool),
+    {{0, "mix", "GET:SET", "Gets and Sets at random in this ratio, such as 9:1"},
+     "two whole numbers up to 1000000, not both 0, such as 9:1",
+     .set = set_mix},
+    {{0, "range", "START:STOP", "what lrange asks for (0:9)"},
+     "two whole numbers, such as 0:9 or -10:-1",
+     .set = set_range},
+    {{0, "fill", NULL, "before that store all the keys, strings or lists as --op wants them"},
+     .size = sizeof(bool),
+     .at = offsetof(struct options, fill)},
+    {{0, "elements", "N", "elements of each list that --fill makes, by LPush (10)"},
+     "a number of elements, 1 to 10^12",
+     NUMBER(elements),
+     .min = 1,
+     .max = 1000000000000},
+    {{0, "values", "N", "values in each push (1)"},
+     "a number of values, 1 to 100000",
+     NUMBER(push_values),
+     .min = 1,
+     .max = 100000},
+    {{0, "numbers", NULL, "values are decimal numbers of so many digits"},
+     .size = sizeof(bool),
      .at = offsetof(struct options, numbers)},
-    {0, "ttl", "SECONDS",
-     "what is set expires, all at one moment: so long after the fill, or\nthe calls, began (0: "
-     "never)",
-     "a number of seconds", .set = set_ttl},
-    {0, "rate", "N",
-     "calls per second on a fixed schedule; latency counts from the\nscheduled time, whatever "
-     "delayed the call",
-     "a number of calls per second, 1 to 10^9", NUMBER(rate), .min = 1, .max = 1000000000},
-    {0, "warmup", "SECONDS", "make calls that are not measured before (0)", "a number of seconds",
+    {{0, "ttl", "SECONDS",
+      "what is set expires, all at one moment: so long after the fill, or\nthe calls, began (0: "
+      "never)"},
+     "a number of seconds",
+     .set = set_ttl},
+    {{0, "rate", "N",
+      "calls per second on a fixed schedule; latency counts from the\nscheduled time, whatever "
+      "delayed the call"},
+     "a number of calls per second, 1 to 10^9",
+     NUMBER(rate),
+     .min = 1,
+     .max = 1000000000},
+    {{0, "warmup", "SECONDS", "make calls that are not measured before (0)"},
+     "a number of seconds",
      .set = set_warmup},
-    {0, "timeout", "SECONDS", "give up when nothing is answered for so long (30)",
-     "a number of seconds above 0", .set = set_timeout},
-    {0, "threads", "N", "threads that share the connections (1)", "a number of threads, 1 to 1024",
-     NUMBER(threads), .min = 1, .max = 1024},
-    {0, "seed", "N", "where the random keys begin (1)", "a whole number from 0 on", NUMBER(seed),
+    {{0, "timeout", "SECONDS", "give up when nothing is answered for so long (30)"},
+     "a number of seconds above 0",
+     .set = set_timeout},
+    {{0, "threads", "N", "threads that share the connections (1)"},
+     "a number of threads, 1 to 1024",
+     NUMBER(threads),
+     .min = 1,
+     .max = 1024},
+    {{0, "seed", "N", "where the random keys begin (1)"},
+     "a whole number from 0 on",
+     NUMBER(seed),
      .max = UINT64_MAX},
-    {0, "server-pid", "PID", "report the CPU time of this process too", "a process id",
-     NUMBER(server_pid), .min = 1, .max = INT32_MAX},
-    {0, "verify", NULL, "check the values in the answers; costs some speed", .size = sizeof(bool),
+    {{0, "server-pid", "PID", "report the CPU time of this process too"},
+     "a process id",
+     NUMBER(server_pid),
+     .min = 1,
+     .max = INT32_MAX},
+    {{0, "verify", NULL, "check the values in the answers; costs some speed"},
+     .size = sizeof(bool),
      .at = offsetof(struct options, verify)},
-    {0, "csv", NULL, "print a line of column names and a line of numbers", .size = sizeof(bool),
+    {{0, "csv", NULL, "print a line of column names and a line of numbers"},
+     .size = sizeof(bool),
      .at = offsetof(struct options, csv)},
-    {'q', NULL, NULL, "print one line only", .size = sizeof(bool),
+    {{'q', NULL, NULL, "print one line only"},
+     .size = sizeof(bool),
      .at = offsetof(struct options, quiet)},
-    {0, "progress", NULL, "say how it goes also where standard error is no terminal",
-     .size = sizeof(bool), .at = offsetof(struct options, progress)},
-    {0, "help", NULL, "print this and leave", .size = sizeof(bool),
+    {{0, "progress", NULL, "say how it goes also where standard error is no terminal"},
+     .size = sizeof(bool),
+     .at = offsetof(struct options, progress)},
+    {{0, "help", NULL, "print this and leave"},
+     .size = sizeof(bool),
      .at = offsetof(struct options, help)},
-    {0, "version", NULL, "print the version and leave", .size = sizeof(bool),
+    {{0, "version", NULL, "print the version and leave"},
+     .size = sizeof(bool),
      .at = offsetof(struct options, version)},
 };
-#define ROWS (sizeof rows / sizeof rows[0])
+#define ROWS (sizeof settings / sizeof settings[0])
+
+static const struct option_table table = OPTION_TABLE(settings);
 
 /* The words after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, OPTIONS_PROBLEM_SIZE, __VA_ARGS__), false)
 
-static bool set_number(struct options *options, const struct option_row *row, const char *text)
+static bool set_number(struct options *options, const struct setting *row, const char *text)
 {
     uint64_t number;
     if (!parse_u64(text, &number) || number < row->min || number > row->max)
@@ -234,66 +279,35 @@ static bool set_number(struct options *options, const struct option_row *row, co
     return true;
 }
 
-static bool take_row(struct options *options, const struct option_row *row, const char *text,
+static bool take_row(struct options *options, const struct setting *row, const char *text,
                      char problem[static OPTIONS_PROBLEM_SIZE])
 {
-    if (row->argument == NULL) {
+    if (row->option.argument == NULL) {
         *(bool *)((uint8_t *)options + row->at) = true;
         return true;
     }
     if (row->set != NULL ? row->set(options, text) : set_number(options, row, text))
         return true;
     char name[32];
-    if (row->name != NULL)
-        snprintf(name, sizeof name, "--%s", row->name);
-    else
-        snprintf(name, sizeof name, "-%c", row->letter);
+    option_write_name(name, sizeof name, &row->option);
     return refuse(problem, "%s takes %s, not '%.100s'", name, row->wants, text);
-}
-
-/* Finds the row of what getopt_long answered; NULL if there is none. */
-static const struct option_row *find_row(int answer)
-{
-    if (answer >= FIRST_CODE)
-        return &rows[answer - FIRST_CODE];
-    for (size_t i = 0; i < ROWS; i++)
-        if (rows[i].letter != 0 && rows[i].letter == answer)
-            return &rows[i];
-    return NULL;
-}
-
-/* The rows as getopt_long wants them. */
-static void make_tables(struct option longs[static ROWS + 1], char letters[static 2 * ROWS + 3])
-{
-    size_t count = 0;
-    *letters++ = '+'; /* no options behind the first other word... */
-    *letters++ = ':'; /* ...and missing values answered with ':' */
-    for (size_t i = 0; i < ROWS; i++) {
-        int has_argument = rows[i].argument != NULL ? required_argument : no_argument;
-        if (rows[i].name != NULL)
-            longs[count++] = (struct option){rows[i].name, has_argument, NULL, FIRST_CODE + (int)i};
-        if (rows[i].letter != 0) {
-            *letters++ = rows[i].letter;
-            if (has_argument == required_argument)
-                *letters++ = ':';
-        }
-    }
-    longs[count] = (struct option){NULL, 0, NULL, 0};
-    *letters = '\0';
 }
 
 /* What only makes sense, or none, together. */
 struct given {
-    bool letters[128];
-    bool codes[ROWS];
+    bool rows[ROWS];
 };
 
+/* By its name, or by its letter if it has none. */
 static bool is_given(const struct given *given, const char *name)
 {
-    for (size_t i = 0; i < ROWS; i++)
-        if (rows[i].name != NULL && strcmp(rows[i].name, name) == 0)
-            return given->codes[i];
-    return given->letters[(unsigned char)name[0] & 127];
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct option_row *row = &settings[i].option;
+        const char letter[] = {row->letter, '\0'};
+        if (strcmp(row->name != NULL ? row->name : letter, name) == 0)
+            return given->rows[i];
+    }
+    return false;
 }
 
 static bool check_together(const struct options *options, const struct given *given,
@@ -355,47 +369,24 @@ static void set_defaults(struct options *options)
 bool options_parse(int argc, char **argv, struct options *options,
                    char problem[static OPTIONS_PROBLEM_SIZE])
 {
-    struct option longs[ROWS + 1];
-    char letters[2 * ROWS + 3];
-    struct given given = {.letters = {false}};
-    make_tables(longs, letters);
+    struct given given = {.rows = {false}};
+    struct option_reader reader;
+    enum option_verdict verdict;
     set_defaults(options);
-    optind = 0; /* start over, so that a test may parse twice */
-    opterr = 0;
-    int answer;
-    while ((answer = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-        const struct option_row *row = find_row(answer);
-        if (row == NULL) {
-            bad_option_describe(problem, OPTIONS_PROBLEM_SIZE, answer, argv, FIRST_CODE);
+    option_begin(&reader, table, argc, argv, false);
+    while ((verdict = option_next(&reader)) == OPTION_GIVEN) {
+        if (!take_row(options, &settings[reader.row], reader.value, problem))
             return false;
-        }
-        if (!take_row(options, row, optarg, problem))
-            return false;
-        given.codes[row - rows] = true;
-        given.letters[(unsigned char)row->letter & 127] = true;
+        given.rows[reader.row] = true;
     }
-    if (optind < argc)
-        return refuse(problem, "'%.100s' is no option; options begin with a dash", argv[optind]);
+    if (verdict == OPTION_BAD)
+        return refuse(problem, "%s", reader.problem);
+    if (reader.first_word < argc)
+        return refuse(problem, "'%.100s' is no option; options begin with a dash",
+                      argv[reader.first_word]);
     if (is_given(&given, "t"))
         options->requests = UINT64_MAX;
     return check_together(options, &given, problem);
-}
-
-static void print_row(FILE *out, const struct option_row *row)
-{
-    char left[32];
-    if (row->name != NULL)
-        snprintf(left, sizeof left, "--%s %s", row->name,
-                 row->argument != NULL ? row->argument : "");
-    else
-        snprintf(left, sizeof left, "-%c %s", row->letter,
-                 row->argument != NULL ? row->argument : "");
-    const char *line_end = strchr(row->help, '\n');
-    if (line_end == NULL)
-        fprintf(out, "  %-20s %s\n", left, row->help);
-    else
-        fprintf(out, "  %-20s %.*s\n  %-20s %s\n", left, (int)(line_end - row->help), row->help, "",
-                line_end + 1);
 }
 
 void options_print_help(FILE *out)
@@ -407,8 +398,7 @@ void options_print_help(FILE *out)
           "\n"
           "Options:\n",
           out);
-    for (size_t i = 0; i < ROWS; i++)
-        print_row(out, &rows[i]);
+    option_print(out, table, 20);
     fputs("\n"
           "A get, lpop or lrange that finds nothing is OK, and counted as a miss: store the keys\n"
           "first, with --fill. The exit code is 1 if a call failed or the server could not be\n"

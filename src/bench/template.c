@@ -69,7 +69,7 @@ static void put_sint64(struct buf *out, unsigned field, int64_t number)
     if (number == 0)
         return;
     put_varint(out, field << 3 | TYPE_VARINT);
-    put_varint(out, (uint64_t)number << 1 ^ (uint64_t)(number >> 63));
+    put_varint(out, (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0));
 }
 
 static void put_key(struct template *template, const struct payload *payload)
@@ -91,16 +91,19 @@ static void put_value(struct template *template, const struct payload *payload)
     template->value_len = payload->value_digits;
 }
 
-/* The values of a push take equally many bytes, so that one number says where each is. */
+/* The values of a push, at least one, take equally many bytes, so that one number says where each
+ * is. */
 static void put_values(struct template *template, const struct template_settings *settings)
 {
     size_t count = op_row(template->op)->is_list ? settings->push_values : 1;
     size_t begin = template->message.len;
-    for (size_t i = 0; i < count; i++)
+    size_t put = 0;
+    do
         put_value(template, settings->payload);
-    template->value_count = count;
-    template->value_stride = (template->message.len - begin) / count;
-    template->value_at -= (count - 1) * template->value_stride;
+    while (++put < count);
+    template->value_count = put;
+    template->value_stride = (template->message.len - begin) / put;
+    template->value_at -= (put - 1) * template->value_stride;
     DCHECK(template->value_at < template->message.len || template->value_len == 0);
 }
 

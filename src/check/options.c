@@ -1,48 +1,48 @@
-/* Reads the command line with getopt_long. Refuses to know what the options do. */
+/* Reads the command line. Refuses to know what the options do. */
 #include "check/options.h"
 
-#include "base/bad_option.h"
+#include "base/option.h"
 
-#include <getopt.h>
-#include <string.h>
+enum { OPTION_REPAIR, OPTION_REPAIR_DAMAGE, OPTION_DUMP, OPTION_HELP, OPTION_VERSION };
 
-enum { OPTION_REPAIR = 256, OPTION_REPAIR_DAMAGE, OPTION_DUMP, OPTION_HELP, OPTION_VERSION };
-
-static const struct option long_options[] = {
-    {"repair", no_argument, NULL, OPTION_REPAIR},
-    {"repair-damage", no_argument, NULL, OPTION_REPAIR_DAMAGE},
-    {"dump", no_argument, NULL, OPTION_DUMP},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
-    {NULL, 0, NULL, 0},
+static const struct option_row rows[] = {
+    [OPTION_REPAIR] = {0, "repair", NULL,
+                       "cut the torn end that a crash left, as the server does when it starts"},
+    [OPTION_REPAIR_DAMAGE] = {0, "repair-damage", NULL,
+                              "cut at the first record that is damaged, too, and drop the logs "
+                              "behind\nit: what had been acknowledged is lost, the report says "
+                              "how much"},
+    [OPTION_DUMP] = {0, "dump", NULL,
+                     "print the data as commands for keystore-cli --pipe, and the report on\n"
+                     "standard error"},
+    [OPTION_HELP] = {0, "help", NULL, "print this and leave"},
+    [OPTION_VERSION] = {0, "version", NULL, "print the version and leave"},
 };
+
+static const struct option_table table = OPTION_TABLE(rows);
 
 /* The words after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, OPTIONS_PROBLEM_SIZE, __VA_ARGS__), false)
 
-static bool take_option(int option, struct options *options, char *const *argv,
-                        char problem[static OPTIONS_PROBLEM_SIZE])
+static void take_option(size_t row, struct options *options)
 {
-    switch (option) {
+    switch (row) {
     case OPTION_REPAIR_DAMAGE:
         options->repair_damage = true;
         options->repair = true;
-        return true;
+        break;
     case OPTION_REPAIR:
         options->repair = true;
-        return true;
+        break;
     case OPTION_DUMP:
         options->dump = true;
-        return true;
+        break;
     case OPTION_HELP:
         options->help = true;
-        return true;
+        break;
     case OPTION_VERSION:
         options->version = true;
-        return true;
-    default:
-        bad_option_describe(problem, OPTIONS_PROBLEM_SIZE, option, argv, OPTION_REPAIR);
-        return false;
+        break;
     }
 }
 
@@ -70,14 +70,14 @@ bool options_parse(int argc, char **argv, struct options *options,
                    char problem[static OPTIONS_PROBLEM_SIZE])
 {
     *options = (struct options){0};
-    optind = 0; /* start over, so that a test may parse twice */
-    opterr = 0;
-    int option;
-    while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
-        if (!take_option(option, options, argv, problem))
-            return false;
-    }
-    return check_words(options, argc - optind, argv + optind, problem);
+    struct option_reader reader;
+    enum option_verdict verdict;
+    option_begin(&reader, table, argc, argv, true);
+    while ((verdict = option_next(&reader)) == OPTION_GIVEN)
+        take_option(reader.row, options);
+    if (verdict == OPTION_BAD)
+        return refuse(problem, "%s", reader.problem);
+    return check_words(options, argc - reader.first_word, argv + reader.first_word, problem);
 }
 
 void options_print_help(FILE *out)
@@ -90,26 +90,20 @@ void options_print_help(FILE *out)
         "whole and right, and that no revision is missing. Redis' data directories and files can\n"
         "be checked too. It only reads, but for --repair.\n"
         "\n"
-        "Options:\n"
-        "  --repair         cut the torn end that a crash left, as the server does when it starts\n"
-        "  --repair-damage  cut at the first record that is damaged, too, and drop the logs "
-        "behind\n"
-        "                   it: what had been acknowledged is lost, the report says how much\n"
-        "  --dump           print the data as commands for keystore-cli --pipe, and the report on\n"
-        "                   standard error\n"
-        "  --help           print this and leave\n"
-        "  --version        print the version and leave\n"
-        "\n"
-        "A repair keeps each file that it changes beside it as it was, as\n"
-        "NAME.before-repair-1 and so on.\n"
-        "\n"
-        "Exit code:\n"
-        "  0  good; or repaired, and good now\n"
-        "  1  torn: the last log ends within a record, as after a crash; the next start cuts it\n"
-        "  2  damaged: the server refuses to start on it\n"
-        "  3  not checked: the path cannot be read, a server uses it, or the options are wrong\n"
-        "  4  refused: nothing is damaged, but the server does not start on it as it is\n"
-        "\n"
-        "docs/durability.md says what to do then, docs/format.md what is in the files.\n",
+        "Options:\n",
         out);
+    option_print(out, table, 16);
+    fputs("\n"
+          "A repair keeps each file that it changes beside it as it was, as\n"
+          "NAME.before-repair-1 and so on.\n"
+          "\n"
+          "Exit code:\n"
+          "  0  good; or repaired, and good now\n"
+          "  1  torn: the last log ends within a record, as after a crash; the next start cuts it\n"
+          "  2  damaged: the server refuses to start on it\n"
+          "  3  not checked: the path cannot be read, a server uses it, or the options are wrong\n"
+          "  4  refused: nothing is damaged, but the server does not start on it as it is\n"
+          "\n"
+          "docs/durability.md says what to do then, docs/format.md what is in the files.\n",
+          out);
 }

@@ -21,9 +21,10 @@ static const struct {
 const struct command *commands_at(size_t number)
 {
     for (size_t i = 0; i < SUBJECT_COUNT; i++) {
-        size_t count;
+        size_t count = 0;
         const struct command *table = subjects[i].table(&count);
         if (number < count)
+            /* cppcheck-suppress returnDanglingLifetime; the table is static, not in `count` */
             return &table[number];
         number -= count;
     }

@@ -107,8 +107,7 @@ static bool split_unfinished(const char *line, struct arena *arena, struct words
     size_t len = strlen(line);
     char *copy = arena_alloc(arena, len + 2);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        memcpy(copy, line, len);
-        memcpy(copy + len, endings[i], strlen(endings[i]) + 1);
+        snprintf(copy, len + 2, "%s%s", line, endings[i]);
         if (split_line(slice_from_string(copy), arena, words) == NULL)
             return words->count > 0;
     }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* Lines in memory; a file with more than twice as many is shortened to these when it is read. */
-#define KEPT_LINES 1000
+#define KEPT_LINES ((size_t)1000)
 
 static void choose_path(struct lines *lines)
 {
@@ -95,7 +95,7 @@ void lines_init(struct lines *lines)
     lines->history = history_init();
     if (lines->history == NULL)
         check_out_of_memory(0);
-    history(lines->history, &event, H_SETSIZE, KEPT_LINES);
+    history(lines->history, &event, H_SETSIZE, (int)KEPT_LINES);
     history(lines->history, &event, H_SETUNIQUE, 1);
     choose_path(lines);
     if (lines->path[0] != '\0')

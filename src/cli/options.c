@@ -1,25 +1,44 @@
-/* Reads the command line of the program with getopt_long. Refuses to know what is done with it. */
+/* Reads the command line of the program. Refuses to know what is done with it. */
 #include "cli/options.h"
 
-#include "base/bad_option.h"
+#include "base/option.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_TIMEOUT = 256, OPTION_RAW, OPTION_NO_RAW, OPTION_PIPE, OPTION_HELP, OPTION_VERSION };
-
-static const struct option long_options[] = {
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {"raw", no_argument, NULL, OPTION_RAW},
-    {"no-raw", no_argument, NULL, OPTION_NO_RAW},
-    {"pipe", no_argument, NULL, OPTION_PIPE},
-    {"help", no_argument, NULL, OPTION_HELP},
-    {"version", no_argument, NULL, OPTION_VERSION},
-    {NULL, 0, NULL, 0},
+enum {
+    OPTION_HOST,
+    OPTION_PORT,
+    OPTION_PATH,
+    OPTION_DB,
+    OPTION_TIMEOUT,
+    OPTION_RAW,
+    OPTION_NO_RAW,
+    OPTION_PIPE,
+    OPTION_HELP,
+    OPTION_VERSION,
 };
+
+static const struct option_row rows[] = {
+    [OPTION_HOST] = {'h', NULL, "HOST", "the server's host name or address (127.0.0.1)"},
+    [OPTION_PORT] = {'p', NULL, "PORT", "the server's port (50051)"},
+    [OPTION_PATH] = {'s', NULL, "PATH", "the server's unix socket, instead of host and port"},
+    [OPTION_DB] = {'n', NULL, "DB", "the number of the database (0)"},
+    [OPTION_TIMEOUT] = {0, "timeout", "MS",
+                        "how long to wait for the server, in milliseconds (30000)"},
+    [OPTION_RAW] = {0, "raw", NULL,
+                    "print bare values, the default when the output is no terminal"},
+    [OPTION_NO_RAW] = {0, "no-raw", NULL, "print quoted values, the default on a terminal"},
+    [OPTION_PIPE] = {0, "pipe", NULL,
+                     "read commands from standard input and count them at the end; lines, or\n"
+                     "RESP as redis-cli --pipe takes it"},
+    [OPTION_HELP] = {0, "help", NULL, "print this and leave"},
+    [OPTION_VERSION] = {0, "version", NULL, "print the version and leave"},
+};
+
+static const struct option_table table = OPTION_TABLE(rows);
 
 /* What -h, -p and -s said; NULL if they were not given. */
 struct place {
@@ -57,23 +76,23 @@ static bool set_timeout(struct options *options, const char *text,
     return refuse(problem, "--timeout takes milliseconds, 1 or more, not '%.100s'", text);
 }
 
-static bool take_option(int option, struct options *options, struct place *place, char *const *argv,
+static bool take_option(size_t row, const char *value, struct options *options, struct place *place,
                         char problem[static OPTIONS_PROBLEM_SIZE])
 {
-    switch (option) {
-    case 'h':
-        place->host = optarg;
+    switch (row) {
+    case OPTION_HOST:
+        place->host = value;
         return true;
-    case 'p':
-        place->port = optarg;
+    case OPTION_PORT:
+        place->port = value;
         return true;
-    case 's':
-        place->path = optarg;
+    case OPTION_PATH:
+        place->path = value;
         return true;
-    case 'n':
-        return set_db(options, optarg, problem);
+    case OPTION_DB:
+        return set_db(options, value, problem);
     case OPTION_TIMEOUT:
-        return set_timeout(options, optarg, problem);
+        return set_timeout(options, value, problem);
     case OPTION_RAW:
         options->form = OPTIONS_FORM_RAW;
         return true;
@@ -89,10 +108,8 @@ static bool take_option(int option, struct options *options, struct place *place
     case OPTION_VERSION:
         options->version = true;
         return true;
-    default:
-        bad_option_describe(problem, OPTIONS_PROBLEM_SIZE, option, argv, OPTION_TIMEOUT);
-        return false;
     }
+    return false; /* there are no other rows */
 }
 
 static bool is_ipv6(const char *host)
@@ -144,14 +161,16 @@ bool options_parse(int argc, char **argv, struct options *options,
 {
     *options = (struct options){0};
     struct place place = {0};
-    optind = 0; /* start over, so that a test may parse twice */
-    opterr = 0;
-    int option;
-    while ((option = getopt_long(argc, argv, "+:h:p:s:n:", long_options, NULL)) != -1)
-        if (!take_option(option, options, &place, argv, problem))
+    struct option_reader reader;
+    enum option_verdict verdict;
+    option_begin(&reader, table, argc, argv, false);
+    while ((verdict = option_next(&reader)) == OPTION_GIVEN)
+        if (!take_option(reader.row, reader.value, options, &place, problem))
             return false;
-    options->command = argv + optind;
-    options->command_count = argc - optind;
+    if (verdict == OPTION_BAD)
+        return refuse(problem, "%s", reader.problem);
+    options->command = argv + reader.first_word;
+    options->command_count = argc - reader.first_word;
     if (options->pipe && options->command_count > 0)
         return refuse(problem,
                       "--pipe reads commands from standard input, so none can stand behind it");
@@ -165,28 +184,18 @@ bool options_parse(int argc, char **argv, struct options *options,
 
 void options_print_help(FILE *out)
 {
-    fputs(
-        "Usage: keystore-cli [OPTION]... [COMMAND [ARGUMENT]...]\n"
-        "\n"
-        "Runs one command on a KeyStore server. Without a command: a prompt on a terminal, else\n"
-        "the commands on standard input, one a line, or in RESP, the protocol of Redis.\n"
-        "\n"
-        "Options:\n"
-        "  -h HOST         the server's host name or address (127.0.0.1)\n"
-        "  -p PORT         the server's port (50051)\n"
-        "  -s PATH         the server's unix socket, instead of host and port\n"
-        "  -n DB           the number of the database (0)\n"
-        "  --timeout MS    how long to wait for the server, in milliseconds (30000)\n"
-        "  --raw           print bare values, the default when the output is no terminal\n"
-        "  --no-raw        print quoted values, the default on a terminal\n"
-        "  --pipe          read commands from standard input and count them at the end; lines, or\n"
-        "                  RESP as redis-cli --pipe takes it\n"
-        "  --help          print this and leave\n"
-        "  --version       print the version and leave\n"
-        "\n"
-        "The prompt keeps its history in ~/.keystore_cli_history, or in the file that\n"
-        "KEYSTORE_CLI_HISTORY names (empty: none).\n"
-        "\n"
-        "Commands:\n",
-        out);
+    fputs("Usage: keystore-cli [OPTION]... [COMMAND [ARGUMENT]...]\n"
+          "\n"
+          "Runs one command on a KeyStore server. Without a command: a prompt on a terminal, else\n"
+          "the commands on standard input, one a line, or in RESP, the protocol of Redis.\n"
+          "\n"
+          "Options:\n",
+          out);
+    option_print(out, table, 15);
+    fputs("\n"
+          "The prompt keeps its history in ~/.keystore_cli_history, or in the file that\n"
+          "KEYSTORE_CLI_HISTORY names (empty: none).\n"
+          "\n"
+          "Commands:\n",
+          out);
 }

@@ -23,7 +23,7 @@ void call_write_timeout(char out[static CALL_TIMEOUT_SIZE], int64_t timeout_ms)
     static const struct {
         int64_t milliseconds;
         char name;
-    } units[] = {{1, 'm'}, {1000, 'S'}, {60 * 1000, 'M'}, {60 * 60 * 1000, 'H'}};
+    } units[] = {{1, 'm'}, {1000, 'S'}, {60000, 'M'}, {3600000, 'H'}};
     size_t i = 0;
     while (i < 3 && timeout_ms / units[i].milliseconds > 99999999)
         i++;

@@ -8,7 +8,7 @@
 #define STATIC_STATUS  8 /* ":status: 200"; its name serves other statuses too */
 #define ENTRY_OVERHEAD 32
 /* Bytes that an integer of HPACK takes at most here, and a table size update. */
-#define MAX_INTEGER 6
+#define MAX_INTEGER ((size_t)6)
 
 void encoder_init(struct encoder *encoder)
 {

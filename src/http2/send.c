@@ -66,14 +66,14 @@ void send_ping(struct http2_session *session, const uint8_t data[8], bool ack)
 void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2_error error,
                  const char *text)
 {
-    size_t len = strlen(text);
-    uint8_t *at = append_frame(session, 8 + len, FRAME_GOAWAY, 0, 0);
+    struct slice debug = slice_from_string(text);
+    uint8_t *at = append_frame(session, 8 + debug.len, FRAME_GOAWAY, 0, 0);
     /* RFC 9113, 6.8: what was announced as not processed stays so. */
     if (last_stream < session->announced_stream)
         session->announced_stream = last_stream;
     frame_write_u32(at, session->announced_stream);
     frame_write_u32(at + 4, error);
-    memcpy(at + 8, text, len);
+    memcpy(at + 8, debug.data, debug.len);
 }
 
 void send_window_update(struct http2_session *session, uint32_t stream_id, uint32_t bytes)

@@ -114,16 +114,16 @@ FOLDING static inline __m128i fold(__m128i bytes, __m128i factors, __m128i furth
 FOLDING static uint64_t folding(uint64_t crc, const uint8_t *at, size_t blocks)
 {
     __m128i factors = load_16(factors_64), lanes[4];
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++)
         lanes[i] = load_16(at + 16 * i);
     lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi64_si128((long long)crc));
     for (at += 64; blocks > 1; blocks--, at += 64) {
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; i++)
+        for (size_t i = 0; i < 4; i++)
             lanes[i] = fold(lanes[i], factors, load_16(at + 16 * i));
     }
     factors = load_16(factors_16);
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++)
         lanes[i + 1] = fold(lanes[i], factors, lanes[i + 1]);
     uint8_t rest[16];
     _mm_storeu_si128((__m128i *)(void *)rest, lanes[3]);

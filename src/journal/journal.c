@@ -23,7 +23,7 @@
 #include <stdlib.h>
 
 /* How often it is looked whether a base is due. */
-#define LOOK_MS 100
+#define LOOK_MS 100L
 /* After a failure, how long until the next attempt, unless somebody asks for it. */
 #define RETRY_MS INT64_C(30000)
 /* Files that make a new base due, unless the log's length never does: each start after writes adds

@@ -155,7 +155,7 @@ static bool on_sizes(void *context, uint64_t keys, uint64_t expiring)
 static bool on_string(void *context, const struct rdb_key *key, struct slice value)
 {
     struct load *load = context;
-    bool skip;
+    bool skip = false;
     if (!begin_key(load, key, &skip))
         return false;
     if (skip)

@@ -66,7 +66,8 @@ static inline int64_t packed_signed(const uint8_t *bytes, unsigned size)
     uint64_t number = 0;
     for (unsigned i = 0; i < size; i++)
         number |= (uint64_t)bytes[i] << (8 * i);
-    unsigned unused = 64 - 8 * size;
+    unsigned unused =
+        (64 - 8 * size) % 64; /* the remainder: no shift is undefined, whatever size */
     return (int64_t)(number << unused) >> unused;
 }
 

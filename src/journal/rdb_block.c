@@ -81,15 +81,15 @@ static bool give(struct rdb_block *block, struct slice bytes)
     return !block->failed;
 }
 
-/* Puts the block's head right before its records; returns where it begins. */
+/* Puts the block's head right before its records, at least one; returns where it begins. */
 static uint8_t *put_head(struct rdb_block *block)
 {
     uint8_t head[HEAD], numbers[RDB_BLOCK_KEYS * RDB_ENCODE_VARINT];
-    size_t size = 0, length = 0;
-    for (size_t i = 0; i < block->count; i++) {
+    size_t size = 0, length = 0, i = 0;
+    do {
         DCHECK(block->versions[i] <= block->revision); /* later ones are not part of it */
         length += rdb_encode_varint(numbers + length, block->revision - block->versions[i]);
-    }
+    } while (++i < block->count);
     head[size++] = RDB_SELECTDB;
     size += rdb_encode_length(head + size, block->db);
     head[size++] = RDB_AUX;

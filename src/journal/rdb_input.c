@@ -45,9 +45,10 @@ bool rdb_input_take(struct rdb_input *input, uint64_t count, const char *what,
                     const uint8_t **bytes)
 {
     if (count > rdb_input_left(input)) {
-        return rdb_input_fail(input, input->at,
-                              "the file ends within %s: it needs %llu bytes, %zu are left", what,
-                              (unsigned long long)count, rdb_input_left(input));
+        rdb_input_fail(input, input->at,
+                       "the file ends within %s: it needs %llu bytes, %zu are left", what,
+                       (unsigned long long)count, rdb_input_left(input));
+        return false;
     }
     if (bytes != NULL)
         *bytes = input->at;

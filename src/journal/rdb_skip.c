@@ -296,6 +296,6 @@ bool rdb_skip_value(struct rdb_input *input, uint8_t type, char *name)
         return skip_module(input, name);
     if (type >= sizeof names / sizeof names[0] || names[type] == NULL)
         return skip_unknown(input, type);
-    strcpy(name, names[type]);
+    snprintf(name, RDB_SKIP_NAME, "%s", names[type]);
     return skip_value(input, type);
 }

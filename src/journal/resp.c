@@ -1,100 +1,12 @@
-/* Writes and reads commands in RESP. Does not know what the commands mean, nor of files. */
+/* Reads commands in RESP. Does not know what the commands mean, nor of files. */
 #include "journal/resp.h"
 
 #include "base/mem.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #define MOST_DIGITS 10
 #define FIRST_ARGS  16
-
-static size_t digits_of(uint64_t number)
-{
-    size_t digits = 1;
-    for (; number >= 10; number /= 10)
-        digits++;
-    return digits;
-}
-
-static size_t line_size(size_t number)
-{
-    return 1 + digits_of(number) + 2;
-}
-
-/* Writes "<type><number>\r\n"; returns what comes behind it. */
-static uint8_t *write_line(uint8_t *out, char type, size_t number)
-{
-    size_t digits = digits_of(number);
-    *out++ = (uint8_t)type;
-    for (size_t i = digits; i > 0; i--, number /= 10)
-        out[i - 1] = (uint8_t)('0' + number % 10);
-    out += digits;
-    *out++ = '\r';
-    *out++ = '\n';
-    return out;
-}
-
-static uint8_t *write_argument(uint8_t *out, struct slice argument)
-{
-    out = write_line(out, '$', argument.len);
-    if (argument.len > 0)
-        memcpy(out, argument.data, argument.len);
-    out += argument.len;
-    *out++ = '\r';
-    *out++ = '\n';
-    return out;
-}
-
-static size_t argument_size(struct slice argument)
-{
-    return line_size(argument.len) + argument.len + 2;
-}
-
-size_t resp_size(const struct slice *args, size_t count)
-{
-    size_t size = line_size(count);
-    for (size_t i = 0; i < count; i++)
-        size += argument_size(args[i]);
-    return size;
-}
-
-bool resp_append(struct buf *out, const struct slice *args, size_t count)
-{
-    size_t size = resp_size(args, count);
-    uint8_t *end = buf_reserve(out, size);
-    if (end == NULL)
-        return false;
-    end = write_line(end, '*', count);
-    for (size_t i = 0; i < count; i++)
-        end = write_argument(end, args[i]);
-    out->len += size;
-    return true;
-}
-
-void resp_chain_start(struct chain *chain, size_t count)
-{
-    write_line(chain_append(chain, line_size(count)), '*', count);
-}
-
-void resp_chain_argument(struct chain *chain, struct slice argument)
-{
-    write_argument(chain_append(chain, argument_size(argument)), argument);
-}
-
-void resp_chain_integer(struct chain *chain, int64_t argument)
-{
-    char text[24];
-    int len = snprintf(text, sizeof text, "%lld", (long long)argument);
-    resp_chain_argument(chain, slice_make(text, (size_t)len));
-}
-
-void resp_chain_blob(struct chain *chain, struct blob *blob, struct slice part)
-{
-    write_line(chain_append(chain, line_size(part.len)), '$', part.len);
-    chain_append_blob(chain, blob, part);
-    memcpy(chain_append(chain, 2), "\r\n", 2);
-}
 
 void resp_args_deinit(struct resp_args *args)
 {

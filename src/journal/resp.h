@@ -6,27 +6,7 @@
 #ifndef KEYSTORE_JOURNAL_RESP_H
 #define KEYSTORE_JOURNAL_RESP_H
 
-#include "base/buf.h"
-#include "base/chain.h"
-
-/* Bytes that resp_append() adds. */
-size_t resp_size(const struct slice *args, size_t count);
-
-/* Appends a command of at least one argument; false, with nothing changed, past the limit. */
-bool resp_append(struct buf *out, const struct slice *args, size_t count)
-    __attribute__((warn_unused_result));
-
-/* Starts a command in a chain: as many arguments as announced must follow. */
-void resp_chain_start(struct chain *chain, size_t count);
-
-/* The next argument, copied. */
-void resp_chain_argument(struct chain *chain, struct slice argument);
-
-/* The next argument: decimal digits, with '-' if negative. */
-void resp_chain_integer(struct chain *chain, int64_t argument);
-
-/* The next argument, a part of a blob: not copied, the chain takes over one reference to it. */
-void resp_chain_blob(struct chain *chain, struct blob *blob, struct slice part);
+#include "base/slice.h"
 
 /* Arguments of commands, one after the other. All zero is empty. */
 struct resp_args {

@@ -17,7 +17,7 @@ static size_t copy_text(char *out, struct slice bytes)
 
 static struct unsupported_type *find_type(struct unsupported *unsupported, struct slice type)
 {
-    char text[UNSUPPORTED_BYTES + 1];
+    char text[UNSUPPORTED_BYTES + 1] = {0};
     copy_text(text, type);
     for (size_t i = 0; i < unsupported->type_count; i++) {
         if (strcmp(unsupported->types[i].type, text) == 0)
@@ -26,9 +26,9 @@ static struct unsupported_type *find_type(struct unsupported *unsupported, struc
     if (unsupported->type_count == UNSUPPORTED_TYPES)
         return &unsupported->types[UNSUPPORTED_TYPES - 1];
     if (unsupported->type_count == UNSUPPORTED_TYPES - 1)
-        strcpy(text, "others");
+        copy_text(text, SLICE_LITERAL("others"));
     struct unsupported_type *added = &unsupported->types[unsupported->type_count++];
-    strcpy(added->type, text);
+    memcpy(added->type, text, sizeof text);
     return added;
 }
 
@@ -45,7 +45,7 @@ void unsupported_add(struct unsupported *unsupported, struct slice type, struct 
     char *kept = kind->names[kind->name_count];
     size_t len = copy_text(kept, name);
     if (len < name.len)
-        strcpy(kept + len, "...");
+        memcpy(kept + len, "...", sizeof "...");
     for (size_t i = 0; i < kind->name_count; i++) {
         if (strcmp(kind->names[i], kept) == 0)
             return;

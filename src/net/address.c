@@ -64,14 +64,15 @@ static bool parse_host(const char *host, bool bracketed, in_port_t port,
 bool net_address_parse(const char *text, struct net_address *address, const char **why)
 {
     *address = (struct net_address){0};
-    if (strlen(text) >= sizeof address->text)
+    size_t len = strlen(text);
+    if (len >= sizeof address->text)
         return fail("an address has at most 127 bytes", why);
-    strcpy(address->text, text);
+    memcpy(address->text, text, len + 1);
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(text + 5, address, why);
 
     char host[sizeof address->text];
-    strcpy(host, text);
+    memcpy(host, text, len + 1);
     char *colon = strrchr(host, ':');
     in_port_t port;
     if (colon == NULL || !parse_port(colon + 1, &port))

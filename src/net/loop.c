@@ -34,8 +34,8 @@ struct net_loop {
 };
 
 const struct net_limits net_default_limits = {
-    .drain_timeout_ms = 10 * 1000,
-    .write_timeout_ms = 60 * 1000,
+    .drain_timeout_ms = (int64_t)10 * 1000,
+    .write_timeout_ms = (int64_t)60 * 1000,
     .min_progress = (size_t)256 * 1024,
     .max_queued = (size_t)4 * 1024 * 1024,
     .max_queued_total = (size_t)256 * 1024 * 1024,

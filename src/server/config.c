@@ -1,32 +1,26 @@
-/* Reading settings from the command line (getopt_long) and a file (inih). Which settings there are
- * stands in options.c. */
+/* Reading settings from the command line (base/option.h) and a file (inih). Which settings there
+ * are stands in options.c. */
 #include "server/config.h"
 
 #include "base/check.h"
 #include "server/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Where getopt_long's numbers for long options begin: above every character. */
-#define FIRST_CODE 256
-/* More rows than the table has: see config.given. */
-#define MAX_ROWS 64
-
 /* What the parsers share while one command line is read. */
 struct reading {
     struct config *config;
-    const char *file;      /* of --config, or NULL */
-    bool given[MAX_ROWS];  /* on the command line, which wins */
-    bool help, version;    /* asked for */
-    struct config ignored; /* takes what loses */
-    FILE *stream;          /* the file, while it is read */
-    char *line;            /* its newest line, from getline() */
+    const char *file;            /* of --config, or NULL */
+    bool given[OPTION_MAX_ROWS]; /* on the command line, which wins */
+    bool help, version;          /* asked for */
+    struct config ignored;       /* takes what loses */
+    FILE *stream;                /* the file, while it is read */
+    char *line;                  /* its newest line, from getline() */
     size_t line_size;
     int line_number;
     int read_errno; /* of a failed read, or 0 */
@@ -37,13 +31,7 @@ struct reading {
 static void print_help(void)
 {
     printf("Usage: keystore-server [OPTION...]\n\nServes a key-value store over gRPC.\n\n");
-    const struct option_row *rows = options_rows();
-    for (size_t i = 0; i < options_count(); i++) {
-        char left[64];
-        snprintf(left, sizeof left, "--%s %s", rows[i].name,
-                 rows[i].argument != NULL ? rows[i].argument : "");
-        printf("  %-34s %s\n", left, rows[i].help);
-    }
+    option_print(stdout, options_table(), 34);
     printf("\nThe value in brackets holds unless another is given. A configuration file has the "
            "same names without the dashes, `listen` once per "
            "address,\nand comments on lines that begin with #. The command line wins over it. "
@@ -67,8 +55,8 @@ static void complain(const char *format, ...)
 /* The row of that setting; 0, which is none, if there is no such setting. */
 static size_t find_setting(const char *name)
 {
-    for (size_t i = OPTION_FIRST_SETTING; i < options_count(); i++) {
-        if (strcmp(options_rows()[i].name, name) == 0)
+    for (size_t i = OPTION_FIRST_SETTING; i < options_table().count; i++) {
+        if (strcmp(options_row(i)->name, name) == 0)
             return i;
     }
     return 0;
@@ -166,7 +154,7 @@ static bool set_from_command_line(struct reading *reading, size_t index, const c
     reading->given[index] = true;
     if (options_set(index, reading->config, value, &why))
         return true;
-    complain("bad value `%s` for --%s: %s", value, options_rows()[index].name, why);
+    complain("bad value `%s` for --%s: %s", value, options_row(index)->name, why);
     return false;
 }
 
@@ -179,7 +167,7 @@ static void print_asked(const struct reading *reading)
         printf("keystore-server %s\n", KEYSTORE_VERSION);
 }
 
-static enum config_answer on_option(struct reading *reading, size_t index)
+static enum config_answer on_option(struct reading *reading, size_t index, const char *value)
 {
     switch (index) {
     case OPTION_HELP:
@@ -189,47 +177,30 @@ static enum config_answer on_option(struct reading *reading, size_t index)
         reading->version = true;
         return CONFIG_RUN;
     case OPTION_CONFIG:
-        reading->file = optarg;
+        reading->file = value;
         return CONFIG_RUN;
     default:
-        return set_from_command_line(reading, index, optarg) ? CONFIG_RUN : CONFIG_BAD;
+        return set_from_command_line(reading, index, value) ? CONFIG_RUN : CONFIG_BAD;
     }
-}
-
-static enum config_answer bad_option(int code, char **argv, int index)
-{
-    const char *given = argv[index];
-    if (code == ':')
-        complain("%s needs a value; see keystore-server --help", given);
-    else
-        complain("there is no option %s (or it takes no value); see keystore-server --help", given);
-    return CONFIG_BAD;
 }
 
 static enum config_answer read_command_line(int argc, char **argv, struct reading *reading)
 {
-    const struct option_row *rows = options_rows();
-    struct option options[MAX_ROWS + 1] = {0};
-    CHECK(options_count() <= MAX_ROWS);
-    for (size_t i = 0; i < options_count(); i++)
-        options[i] = (struct option){
-            .name = rows[i].name, .has_arg = rows[i].argument != NULL, .val = FIRST_CODE + (int)i};
-    optind = 0; /* begins anew, also when it was used before */
-    for (;;) {
-        int at = optind > 0 ? optind : 1;
-        int code = getopt_long(argc, argv, "+:", options, NULL);
-        if (code == -1)
-            break;
-        enum config_answer answer = code >= FIRST_CODE
-                                        ? on_option(reading, (size_t)(code - FIRST_CODE))
-                                        : bad_option(code, argv, at);
+    struct option_reader options;
+    enum option_verdict verdict;
+    option_begin(&options, options_table(), argc, argv, false);
+    while ((verdict = option_next(&options)) == OPTION_GIVEN) {
+        enum config_answer answer = on_option(reading, options.row, options.value);
         if (answer != CONFIG_RUN)
             return answer;
     }
-    if (optind == argc)
+    if (verdict == OPTION_BAD)
+        complain("%s; see keystore-server --help", options.problem);
+    else if (options.first_word < argc)
+        complain("`%s` is not an option; options begin with --, see keystore-server --help",
+                 argv[options.first_word]);
+    else
         return CONFIG_RUN;
-    complain("`%s` is not an option; options begin with --, see keystore-server --help",
-             argv[optind]);
     return CONFIG_BAD;
 }
 

@@ -29,8 +29,8 @@ static void hint(const struct hints *hints, const char *format, ...)
 
 static bool is_given(const struct hints *hints, const char *name)
 {
-    for (size_t i = 0; i < options_count(); i++)
-        if (strcmp(options_rows()[i].name, name) == 0)
+    for (size_t i = 0; i < options_table().count; i++)
+        if (strcmp(options_row(i)->name, name) == 0)
             return (hints->config->given >> i & 1) != 0;
     return false;
 }

@@ -26,6 +26,7 @@ enum option_type {
 };
 
 struct setting {
+    struct option_row option; /* first: it is a row of the option table */
     enum option_type type;
     size_t offset; /* in struct config */
     uint64_t low, high;
@@ -34,100 +35,200 @@ struct setting {
 
 #define AT(member) offsetof(struct config, member)
 
-static const struct option_row rows[] = {
-    {"config", "FILE", "read settings from FILE, lines of `name = value`"},
-    {"help", NULL, "print this and exit"},
-    {"version", NULL, "print the version and exit"},
-    {"listen", "ADDRESS",
-     "serve on HOST:PORT or unix:PATH; may be repeated (" OPTIONS_DEFAULT_LISTEN ")"},
-    {"threads", "N", "worker threads (one per processor)"},
-    {"max-value", "BYTES", "longest value, such as 512KiB (64MiB)"},
-    {"databases", "N", "numbered 0 to N - 1 (16)"},
-    {"max-memory", "BYTES", "that the data may take, such as 2GiB; 0: any (0)"},
-    {"max-client-memory", "BYTES",
-     "that requests and unread answers may take beside the data; 0: an eighth of max-memory, 64MiB "
-     "at least, or 1GiB without that (0)"},
-    {"max-memory-policy", "POLICY",
-     "what goes when that is reached: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
-     "volatile-ttl (noeviction)"},
-    {"dir", "PATH", "the data directory, made if it is missing (./data)"},
-    {"durability", "WHEN",
-     "what survives a crash: always, what was acknowledged; everysec, all but two seconds; none, "
-     "the last snapshot (always)"},
-    {"log-rewrite-percent", "N",
-     "of the snapshot that the log may grow to before there is a new one; 0: any (100)"},
-    {"log-rewrite-min-size", "BYTES", "of the log below which there is none (64MiB)"},
-    {"save", "RULES",
-     "pairs of seconds and changes after which there is a snapshot, such as \"900 1 300 10\", or "
-     "\"\" (that with --durability none, else \"\")"},
-    {"import-skip-unsupported", NULL,
-     "leave out keys of Redis' types that KeyStore does not have instead of refusing to start"},
-    {"log-level", "LEVEL", "error, warning, info or debug (info)"},
-    {"drain-timeout", "SECONDS", "for calls to finish on shutdown (10)"},
-    {"max-connections", "N", "open at once (50000)"},
-    {"max-connections-per-address", "N", "open at once from one IP address; 0: any (0)"},
-    {"max-streams", "N", "calls at once on a connection (1000)"},
-    {"max-header-size", "BYTES", "of a call's metadata; a call with more is refused (16KiB)"},
-    {"max-continuations", "N", "small frames that continue a header block (8)"},
-    {"max-settings-entries", "N", "in one SETTINGS frame (64)"},
-    {"max-idle-frames", "N", "frames without progress between two calls (1000)"},
-    {"reset-burst", "N",
-     "calls at once that break HTTP/2's rules, or are cancelled before they could be answered, "
-     "beyond max-streams (200)"},
-    {"resets-per-second", "N", "the same in the long run, beyond those of answered calls (20)"},
-    {"greeting-timeout", "SECONDS", "for a new connection to begin HTTP/2 (10)"},
-    {"header-timeout", "SECONDS", "for the rest of a header block (10)"},
-    {"write-timeout", "SECONDS", "for a client to take its answers, or min-progress of them (60)"},
-    {"request-timeout", "SECONDS", "for the rest of a request, or min-progress of it (60)"},
-    {"min-progress", "BYTES", "that are enough for these two timeouts to begin anew (256KiB)"},
-    {"idle-timeout", "SECONDS", "after which a connection without calls is ended; 0: never (0)"},
-};
-
 static const struct setting settings[] = {
-    [OPTION_FIRST_SETTING] = {.type = TYPE_LISTEN},
-    {TYPE_COUNT, AT(threads), 1, 1024, "a number of threads"},
-    {TYPE_BYTES, AT(max_value), 1, (uint64_t)1 << 30, "a number of bytes"},
-    {TYPE_COUNT, AT(store.databases), 1, 1024, "a number of databases"},
-    {TYPE_BYTES, AT(store.max_memory), 0, (uint64_t)1 << 46, "a number of bytes"},
-    {TYPE_BYTES, AT(max_client_memory), 0, (uint64_t)1 << 46, "a number of bytes"},
-    {.type = TYPE_POLICY},
-    {TYPE_PATH, AT(dir), 1, CONFIG_MAX_PATH - 1, "the path of a directory"},
-    {.type = TYPE_DURABILITY},
-    {TYPE_COUNT, AT(journal.rewrite_percent), 0, 1000000, "a number of percent"},
-    {TYPE_BYTES, AT(journal.rewrite_min_size), 0, (uint64_t)1 << 50, "a number of bytes"},
-    {.type = TYPE_RULES},
-    {TYPE_FLAG, AT(journal.skip_unsupported), 0, 1, "a switch"},
-    {.type = TYPE_LOG_LEVEL},
-    {TYPE_SECONDS, AT(net.drain_timeout_ms), 0, 3600, "a number of seconds"},
-    {TYPE_COUNT, AT(max_connections), 1, 10000000, "a number of connections"},
-    {TYPE_COUNT, AT(max_per_address), 0, 10000000, "a number of connections"},
-    {TYPE_COUNT, AT(http2.max_streams), 1, 1000000, "a number of calls"},
-    {TYPE_BYTES, AT(http2.max_header_bytes), 1024, 64 << 10, "a number of bytes"},
-    {TYPE_COUNT, AT(http2.max_continuations), 0, 1024, "a number of frames"},
-    {TYPE_COUNT, AT(http2.max_settings), 6, 2730, "a number of entries"},
-    {TYPE_COUNT, AT(http2.max_idle_frames), 10, 1000000000, "a number of frames"},
-    {TYPE_COUNT, AT(http2.reset_burst), 1, 1000000000, "a number of resets"},
-    {TYPE_COUNT, AT(http2.resets_per_s), 0, 1000000000, "a number of resets"},
-    {TYPE_SECONDS, AT(http2.greeting_timeout_ms), 1, 3600, "a number of seconds"},
-    {TYPE_SECONDS, AT(http2.header_timeout_ms), 1, 3600, "a number of seconds"},
-    {TYPE_SECONDS, AT(net.write_timeout_ms), 1, 3600, "a number of seconds"},
-    {TYPE_SECONDS, AT(request_timeout_ms), 1, 86400, "a number of seconds"},
-    {TYPE_BYTES, AT(net.min_progress), 1, (uint64_t)1 << 30, "a number of bytes"},
-    {TYPE_SECONDS, AT(idle_timeout_ms), 0, 864000, "a number of seconds"},
+    [OPTION_CONFIG] = {{0, "config", "FILE", "read settings from FILE, lines of `name = value`"},
+                       .type = TYPE_NONE},
+    [OPTION_HELP] = {{0, "help", NULL, "print this and exit"}, .type = TYPE_NONE},
+    [OPTION_VERSION] = {{0, "version", NULL, "print the version and exit"}, .type = TYPE_NONE},
+    [OPTION_FIRST_SETTING] =
+        {{0, "listen", "ADDRESS",
+          "serve on HOST:PORT or unix:PATH; may be repeated (" OPTIONS_DEFAULT_LISTEN ")"},
+         .type = TYPE_LISTEN},
+    {{0, "threads", "N", "worker threads (one per processor)"},
+     TYPE_COUNT,
+     AT(threads),
+     1,
+     1024,
+     "a number of threads"},
+    {{0, "max-value", "BYTES", "longest value, such as 512KiB (64MiB)"},
+     TYPE_BYTES,
+     AT(max_value),
+     1,
+     (uint64_t)1 << 30,
+     "a number of bytes"},
+    {{0, "databases", "N", "numbered 0 to N - 1 (16)"},
+     TYPE_COUNT,
+     AT(store.databases),
+     1,
+     1024,
+     "a number of databases"},
+    {{0, "max-memory", "BYTES", "that the data may take, such as 2GiB; 0: any (0)"},
+     TYPE_BYTES,
+     AT(store.max_memory),
+     0,
+     (uint64_t)1 << 46,
+     "a number of bytes"},
+    {{0, "max-client-memory", "BYTES",
+      "that requests and unread answers may take beside the data; 0: an eighth of max-memory, "
+      "64MiB "
+      "at least, or 1GiB without that (0)"},
+     TYPE_BYTES,
+     AT(max_client_memory),
+     0,
+     (uint64_t)1 << 46,
+     "a number of bytes"},
+    {{0, "max-memory-policy", "POLICY",
+      "what goes when that is reached: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
+      "volatile-ttl (noeviction)"},
+     .type = TYPE_POLICY},
+    {{0, "dir", "PATH", "the data directory, made if it is missing (./data)"},
+     TYPE_PATH,
+     AT(dir),
+     1,
+     CONFIG_MAX_PATH - 1,
+     "the path of a directory"},
+    {{0, "durability", "WHEN",
+      "what survives a crash: always, what was acknowledged; everysec, all but two seconds; none, "
+      "the last snapshot (always)"},
+     .type = TYPE_DURABILITY},
+    {{0, "log-rewrite-percent", "N",
+      "of the snapshot that the log may grow to before there is a new one; 0: any (100)"},
+     TYPE_COUNT,
+     AT(journal.rewrite_percent),
+     0,
+     1000000,
+     "a number of percent"},
+    {{0, "log-rewrite-min-size", "BYTES", "of the log below which there is none (64MiB)"},
+     TYPE_BYTES,
+     AT(journal.rewrite_min_size),
+     0,
+     (uint64_t)1 << 50,
+     "a number of bytes"},
+    {{0, "save", "RULES",
+      "pairs of seconds and changes after which there is a snapshot, such as \"900 1 300 10\", or "
+      "\"\" (that with --durability none, else \"\")"},
+     .type = TYPE_RULES},
+    {{0, "import-skip-unsupported", NULL,
+      "leave out keys of Redis' types that KeyStore does not have instead of refusing to start"},
+     TYPE_FLAG,
+     AT(journal.skip_unsupported),
+     0,
+     1,
+     "a switch"},
+    {{0, "log-level", "LEVEL", "error, warning, info or debug (info)"}, .type = TYPE_LOG_LEVEL},
+    {{0, "drain-timeout", "SECONDS", "for calls to finish on shutdown (10)"},
+     TYPE_SECONDS,
+     AT(net.drain_timeout_ms),
+     0,
+     3600,
+     "a number of seconds"},
+    {{0, "max-connections", "N", "open at once (50000)"},
+     TYPE_COUNT,
+     AT(max_connections),
+     1,
+     10000000,
+     "a number of connections"},
+    {{0, "max-connections-per-address", "N", "open at once from one IP address; 0: any (0)"},
+     TYPE_COUNT,
+     AT(max_per_address),
+     0,
+     10000000,
+     "a number of connections"},
+    {{0, "max-streams", "N", "calls at once on a connection (1000)"},
+     TYPE_COUNT,
+     AT(http2.max_streams),
+     1,
+     1000000,
+     "a number of calls"},
+    {{0, "max-header-size", "BYTES", "of a call's metadata; a call with more is refused (16KiB)"},
+     TYPE_BYTES,
+     AT(http2.max_header_bytes),
+     1024,
+     64 << 10,
+     "a number of bytes"},
+    {{0, "max-continuations", "N", "small frames that continue a header block (8)"},
+     TYPE_COUNT,
+     AT(http2.max_continuations),
+     0,
+     1024,
+     "a number of frames"},
+    {{0, "max-settings-entries", "N", "in one SETTINGS frame (64)"},
+     TYPE_COUNT,
+     AT(http2.max_settings),
+     6,
+     2730,
+     "a number of entries"},
+    {{0, "max-idle-frames", "N", "frames without progress between two calls (1000)"},
+     TYPE_COUNT,
+     AT(http2.max_idle_frames),
+     10,
+     1000000000,
+     "a number of frames"},
+    {{0, "reset-burst", "N",
+      "calls at once that break HTTP/2's rules, or are cancelled before they could be answered, "
+      "beyond max-streams (200)"},
+     TYPE_COUNT,
+     AT(http2.reset_burst),
+     1,
+     1000000000,
+     "a number of resets"},
+    {{0, "resets-per-second", "N", "the same in the long run, beyond those of answered calls (20)"},
+     TYPE_COUNT,
+     AT(http2.resets_per_s),
+     0,
+     1000000000,
+     "a number of resets"},
+    {{0, "greeting-timeout", "SECONDS", "for a new connection to begin HTTP/2 (10)"},
+     TYPE_SECONDS,
+     AT(http2.greeting_timeout_ms),
+     1,
+     3600,
+     "a number of seconds"},
+    {{0, "header-timeout", "SECONDS", "for the rest of a header block (10)"},
+     TYPE_SECONDS,
+     AT(http2.header_timeout_ms),
+     1,
+     3600,
+     "a number of seconds"},
+    {{0, "write-timeout", "SECONDS",
+      "for a client to take its answers, or min-progress of them (60)"},
+     TYPE_SECONDS,
+     AT(net.write_timeout_ms),
+     1,
+     3600,
+     "a number of seconds"},
+    {{0, "request-timeout", "SECONDS", "for the rest of a request, or min-progress of it (60)"},
+     TYPE_SECONDS,
+     AT(request_timeout_ms),
+     1,
+     86400,
+     "a number of seconds"},
+    {{0, "min-progress", "BYTES", "that are enough for these two timeouts to begin anew (256KiB)"},
+     TYPE_BYTES,
+     AT(net.min_progress),
+     1,
+     (uint64_t)1 << 30,
+     "a number of bytes"},
+    {{0, "idle-timeout", "SECONDS",
+      "after which a connection without calls is ended; 0: never (0)"},
+     TYPE_SECONDS,
+     AT(idle_timeout_ms),
+     0,
+     864000,
+     "a number of seconds"},
 };
 
-_Static_assert(sizeof settings / sizeof settings[0] == sizeof rows / sizeof rows[0],
-               "each row has its setting at the same index");
-_Static_assert(sizeof rows / sizeof rows[0] <= 64, "each row has a bit in config.given");
+_Static_assert(sizeof settings / sizeof settings[0] <= OPTION_MAX_ROWS,
+               "getopt's table has room, and each row has a bit in config.given");
 
-const struct option_row *options_rows(void)
+struct option_table options_table(void)
 {
-    return rows;
+    return (struct option_table)OPTION_TABLE(settings);
 }
 
-size_t options_count(void)
+const struct option_row *options_row(size_t row)
 {
-    return sizeof rows / sizeof rows[0];
+    return &settings[row].option;
 }
 
 void options_fill_defaults(struct config *config)
@@ -216,9 +317,10 @@ static bool parse_rules(const char *text, struct journal_options *journal)
     char copy[256];
     char *rest = copy;
     uint64_t seconds, changes;
-    if (strlen(text) >= sizeof copy)
+    size_t len = strlen(text);
+    if (len >= sizeof copy)
         return false;
-    strcpy(copy, text);
+    memcpy(copy, text, len + 1);
     journal->rule_count = 0;
     while (rest != NULL && rest[strspn(rest, " ")] != 0) {
         if (journal->rule_count == JOURNAL_MOST_RULES || !next_number(&rest, &seconds) ||

@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_SERVER_OPTIONS_H
 #define KEYSTORE_SERVER_OPTIONS_H
 
+#include "base/option.h"
 #include "server/config.h"
 
 #define OPTIONS_DEFAULT_LISTEN "127.0.0.1:50051"
@@ -11,15 +12,9 @@
 /* The rows that are no settings, but of the command line only; settings follow them. */
 enum option_index { OPTION_CONFIG, OPTION_HELP, OPTION_VERSION, OPTION_FIRST_SETTING };
 
-struct option_row {
-    const char *name;
-    const char *argument; /* as --help shows it; NULL: the option takes none */
-    const char *help;
-};
-
 /* All rows, OPTION_CONFIG and so on first. Static memory. */
-const struct option_row *options_rows(void);
-size_t options_count(void);
+struct option_table options_table(void);
+const struct option_row *options_row(size_t row);
 
 /* What every setting is unless it is set, but for `listen`, which has none then. */
 void options_fill_defaults(struct config *config);

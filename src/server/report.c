@@ -30,7 +30,7 @@ static void write_server(void *user, struct info_writer *writer)
     info_put(writer, "worker_threads", "%" PRIu32, report->config->threads);
     info_put(writer, "server_time_usec", "%" PRId64, clock_unix_ms() * 1000);
     info_put(writer, "uptime_in_seconds", "%" PRId64, uptime_s);
-    info_put(writer, "uptime_in_days", "%" PRId64, uptime_s / (24 * 60 * 60));
+    info_put(writer, "uptime_in_days", "%" PRId64, uptime_s / 86400);
 }
 
 static void write_clients(void *user, struct info_writer *writer)

@@ -11,8 +11,9 @@
 
 /* Errors that are no client's mistake, so that whoever runs the server has to do something. */
 static const char *const advice[ERR_COUNT] = {
-    [ERR_OUT_OF_MEMORY] = "there is no memory for them (--max-memory, --max-client-memory and what "
-                          "the system gives); see used_memory in Info",
+    [ERR_OUT_OF_MEMORY] =
+        ("there is no memory for them (--max-memory, --max-client-memory and what "
+         "the system gives); see used_memory in Info"),
     [ERR_READ_ONLY] = "the disk takes no more; see writes_refused in Info and the lines above",
     [ERR_NOT_DURABLE] = "the disk failed before they were durable; see the lines above",
 };

@@ -486,7 +486,7 @@ void apply_fail_reply(struct keyspace *space, const struct op *op, size_t size,
         "changed; "
         "ask for less, or raise the client's limit for messages that it receives and send it in "
         "the metadata keystore-max-reply-bytes";
-    size_t room = sizeof format + 2 * 20;
+    size_t room = sizeof format + (size_t)2 * 20;
     char *why = arena_alloc(space->arena, room);
     snprintf(why, room, format, size, op->max_reply);
     apply_fail(result, ERR_TOO_LARGE, why);

@@ -84,7 +84,8 @@ static void answer_real(const char *text, struct op_result *result)
 {
     long double number = strtold(text, NULL);
     result->real = strtod(text, NULL);
-    if (number >= -0x1p63L && number < 0x1p63L)
+    const long double least = (long double)INT64_MIN;
+    if (number >= least && number < -least)
         result->integer = (int64_t)number;
 }
 

@@ -180,7 +180,7 @@ static void search_shard(struct search *search, struct shard *shard, uint32_t db
 void apply_random_key(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     struct store *store = space->store;
-    struct counts counts;
+    struct counts counts = {.total = 0};
     if (!count_keys(space, op->db, &counts)) {
         apply_fail_held(space, result);
         return;

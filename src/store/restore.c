@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 /* So many strings before it is put back, the memory that one needs begins to come. */
-#define AHEAD 8
+#define AHEAD ((size_t)8)
 
 /* Where a key goes. */
 struct target {

@@ -491,7 +491,7 @@ static void remove_slot(struct spine *spine, struct spine_path *path, unsigned l
         return;
     }
     if (node->capacity > FIRST_CAPACITY && node->count <= node->capacity / 4)
-        resize_node(spine, path, level, node->count * 2u);
+        resize_node(spine, path, level, (size_t)node->count * 2);
     if (is_root)
         drop_roots(spine);
     else

@@ -55,7 +55,7 @@ static void deinit_shard(struct shard *shard, uint32_t databases)
 static size_t shards_for(unsigned threads)
 {
     size_t count = SHARDS_LEAST;
-    while (count < SHARDS_MOST && count < threads * SHARDS_PER_THREAD)
+    while (count < SHARDS_MOST && count < (size_t)threads * SHARDS_PER_THREAD)
         count *= 2;
     return count;
 }

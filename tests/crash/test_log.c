@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "journal/manifest.h"
+#include "journal/resp_append.h"
 #include "journal/scan.h"
 #include "store/seeded.h"
 

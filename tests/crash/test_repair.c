@@ -15,7 +15,7 @@
 #include "crash/walk.h"
 #include "journal/batch.h"
 #include "journal/layout.h"
-#include "journal/resp.h"
+#include "journal/resp_append.h"
 #include "store/seeded.h"
 
 #define LOGS   3

@@ -2,7 +2,7 @@
  * The same comparison for libFuzzer, which finds its conversations by what code they reach:
  *
  *   CC=clang cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 \
- *       -DKEYSTORE_SANITIZE=fuzzer-no-link,address
+ *       -DKEYSTORE_TESTS=ON -DKEYSTORE_SANITIZE=fuzzer-no-link,address
  *   cmake --build build/fuzz --target fuzz_http2 && build/fuzz/tests/fuzz_http2 -max_len=4096
  */
 #include "compare.h"

@@ -75,7 +75,8 @@ def test_the_access_comes_from_the_table(tree):
      "StreamList is not in"),
     (TABLE, "(L_TRIM, LTrim,", "(LIST_TRIM, LTrim,", "no row for the field l_trim of Op"),
     (HEADER, "    /* ---- written by script/docs ---- */", "", "2 places marked"),
-    (PROTO, "rpc LTrim(ListRange) returns (Status);", "rpc LTrim(ListRange);", "not understood"),
+    (PROTO, "rpc LTrim(ListRange) returns (Status);", "rpc LTrim(ListRange);",
+     "protoc does not understand"),
 ])
 def test_sources_that_do_not_fit_together(tree, path, former, latter, words):
     change(tree, path, former, latter)

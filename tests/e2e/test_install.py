@@ -91,14 +91,37 @@ def compile_program(folder, library_folder, compiler, name, *options):
     return folder / "program"
 
 
+def hide_packages(folder, *hidden):
+    """The environment of a machine on which pkg-config does not know these."""
+    folder.mkdir()
+    for path in command("pkg-config", "--variable=pc_path", "pkg-config").strip().split(":"):
+        for found in Path(path).glob("*.pc"):
+            if found.stem not in hidden and not (folder / found.name).exists():
+                (folder / found.name).symlink_to(found)
+    return dict(os.environ, PKG_CONFIG_LIBDIR=str(folder))
+
+
+def configure(folder, *options):
+    """Configures the folder's build/release where the packages of the tests are missing."""
+    return run("cmake", "-S", ROOT, "-B", folder / "build" / "release", "-G", "Ninja",
+               "-DCMAKE_BUILD_TYPE=Debug", f"-DKEYSTORE_SANITIZE={SANITIZE}",
+               f"-DKEYSTORE_BIN_DIR={folder}/build/bin", *options, timeout=COMPILE_TIMEOUT_S,
+               env=hide_packages(folder / "packages", "cmocka", "hiredis"))
+
+
 @pytest.fixture(scope="module", name="fresh")
 def fresh_build(tmp_path_factory):
     """A folder with a build/release beside it in which nothing is built yet."""
     folder = tmp_path_factory.mktemp("fresh")
-    command("cmake", "-S", ROOT, "-B", folder / "build" / "release", "-G", "Ninja",
-            "-DCMAKE_BUILD_TYPE=Debug", f"-DKEYSTORE_SANITIZE={SANITIZE}",
-            f"-DKEYSTORE_BIN_DIR={folder}/build/bin", timeout=COMPILE_TIMEOUT_S)
+    done = configure(folder)
+    assert done.returncode == 0, done.stderr
     return folder
+
+
+def test_only_the_tests_need_their_packages(fresh, tmp_path):
+    assert "GRPC_PYTHON_PLUGIN" not in (fresh / "build" / "release" / "CMakeCache.txt").read_text()
+    refused = configure(tmp_path, "-DKEYSTORE_TESTS=ON")
+    assert refused.returncode != 0 and "'cmocka'" in refused.stdout + refused.stderr
 
 
 def readme_session():

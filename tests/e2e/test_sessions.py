@@ -269,7 +269,7 @@ def test_every_block_with_commands_is_done_somewhere():
 
 
 def test_the_commands_that_build_are_there():
-    (scripts, presets) = commands_of("README.md", "Two commands")
+    (scripts, plain, presets) = commands_of("README.md", "Two commands")
     assert all(os.access(ROOT / line.split()[0], os.X_OK) for line in scripts)
     for kind in ("configure", "build", "test"):
         listed = subprocess.run(["cmake", f"--list-presets={kind}"], cwd=ROOT, capture_output=True,
@@ -277,3 +277,4 @@ def test_the_commands_that_build_are_there():
         assert '"release"' in listed
     assert presets == ["cmake --preset release && cmake --build --preset release && "
                        "ctest --preset release"]
+    assert plain == ["cmake -B build/release && cmake --build build/release"]  # as test_install.py

@@ -3,7 +3,7 @@
  * the first line of a file; checksums other than 0 would hide everything else.
  *
  *   CC=clang cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 \
- *       -DKEYSTORE_SANITIZE=fuzzer-no-link,address
+ *       -DKEYSTORE_TESTS=ON -DKEYSTORE_SANITIZE=fuzzer-no-link,address
  *   cmake --build build/fuzz --target fuzz_rdb && build/fuzz/tests/fuzz_rdb -max_len=4096
  */
 #include "journal/rdb_read.h"

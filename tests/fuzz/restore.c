@@ -4,7 +4,7 @@
  * log could hold; else there must be a reason.
  *
  *   CC=clang cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 \
- *       -DKEYSTORE_SANITIZE=fuzzer-no-link,address
+ *       -DKEYSTORE_TESTS=ON -DKEYSTORE_SANITIZE=fuzzer-no-link,address
  *   cmake --build build/fuzz --target fuzz_restore && mkdir -p build/fuzz/new
  *   build/fuzz/tests/fuzz_restore -max_len=4096 build/fuzz/new tests/fuzz/restore
  *
@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "journal/crc64.h"
 #include "journal/replay.h"
-#include "journal/resp.h"
+#include "journal/resp_append.h"
 #include "store/op.h"
 #include "store/store.h"
 

@@ -8,7 +8,7 @@
 #include "journal/folder.h"
 #include "journal/fs_real.h"
 #include "journal/layout.h"
-#include "journal/resp.h"
+#include "journal/resp_append.h"
 
 #include <sys/stat.h>
 

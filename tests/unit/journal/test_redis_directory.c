@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "journal/folder.h"
 #include "journal/fs_real.h"
-#include "journal/resp.h"
+#include "journal/resp_append.h"
 #include "store/keyspace_fixture.h"
 #include "store/restore.h"
 #include "store/seeded.h"

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "journal/resp_append.h"
 #include "store/seeded.h"
 
 #define LIMIT ((size_t)1024 * 1024)
@@ -32,78 +33,6 @@ static void assert_args(const struct slice *args, const struct sample *sample)
 {
     for (size_t i = 0; i < sample->count; i++)
         assert_true(slice_equal(args[i], sample->args[i]));
-}
-
-static void writes_what_redis_writes(void **state)
-{
-    (void)state;
-    struct slice args[] = {SLICE_LITERAL("SET"), SLICE_LITERAL(""), SLICE_LITERAL("0123456789")};
-    struct slice expected = SLICE_LITERAL("*3\r\n$3\r\nSET\r\n$0\r\n\r\n$10\r\n0123456789\r\n");
-    struct buf out;
-    buf_init(&out, expected.len);
-    assert_int_equal(resp_size(args, 3), expected.len);
-    assert_true(resp_append(&out, args, 3));
-    assert_true(slice_equal(buf_slice(&out), expected));
-    assert_false(resp_append(&out, args, 3)); /* past the limit */
-    assert_int_equal(out.len, expected.len);
-    buf_deinit(&out);
-}
-
-/* The chain's bytes, copied together. */
-static void flatten(const struct chain *chain, struct buf *out)
-{
-    struct iovec pieces[3 * MOST];
-    size_t count = chain_pieces(chain, (struct chain_cursor){0}, pieces, 3 * MOST);
-    for (size_t i = 0; i < count; i++)
-        assert_true(buf_append(out, slice_make(pieces[i].iov_base, pieces[i].iov_len)));
-}
-
-static void chains_hold_the_same_bytes(void **state)
-{
-    (void)state;
-    uint64_t random = seeded_start();
-    for (int round = 0; round < 300; round++) {
-        struct sample sample;
-        struct chain chain = {0};
-        struct buf out;
-        struct buf flat;
-        buf_init(&out, LIMIT);
-        buf_init(&flat, LIMIT);
-        fill(&sample, &random);
-        assert_true(resp_append(&out, sample.args, sample.count));
-        resp_chain_start(&chain, sample.count);
-        for (size_t i = 0; i < sample.count; i++) {
-            struct blob *blob = blob_copy(sample.args[i]);
-            if (seeded_below(&random, 2) == 0)
-                resp_chain_argument(&chain, blob_slice(blob));
-            else
-                resp_chain_blob(&chain, blob_retain(blob), blob_slice(blob));
-            blob_release(blob);
-        }
-        flatten(&chain, &flat);
-        assert_true(slice_equal(buf_slice(&out), buf_slice(&flat)));
-        chain_deinit(&chain);
-        buf_deinit(&flat);
-        buf_deinit(&out);
-    }
-}
-
-static void writes_integers(void **state)
-{
-    (void)state;
-    struct chain chain = {0};
-    struct buf flat;
-    buf_init(&flat, LIMIT);
-    resp_chain_start(&chain, 3);
-    resp_chain_integer(&chain, 0);
-    resp_chain_integer(&chain, INT64_MIN);
-    resp_chain_integer(&chain, INT64_MAX);
-    flatten(&chain, &flat);
-    assert_true(slice_equal(buf_slice(&flat),
-                            SLICE_LITERAL("*3\r\n$1\r\n0\r\n$20\r\n-9223372036854775808\r\n"
-                                          "$19\r\n9223372036854775807\r\n")));
-    chain_deinit(&chain);
-    buf_deinit(&flat);
 }
 
 /* Every start of a command is a command that goes on; the whole of it comes back. */
@@ -227,9 +156,6 @@ static void knows_words_in_any_case(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_what_redis_writes),
-        cmocka_unit_test(chains_hold_the_same_bytes),
-        cmocka_unit_test(writes_integers),
         cmocka_unit_test(reads_back_and_waits_for_more),
         cmocka_unit_test(survives_every_flipped_bit),
         cmocka_unit_test(refuses_what_redis_never_writes),

@@ -2,7 +2,7 @@
 #ifndef KEYSTORE_TESTS_JOURNAL_WORDS_H
 #define KEYSTORE_TESTS_JOURNAL_WORDS_H
 
-#include "journal/resp.h"
+#include "journal/resp_append.h"
 
 #define WORDS_MOST 50
 

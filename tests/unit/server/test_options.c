@@ -51,8 +51,8 @@ static const struct number numbers[] = {
 
 static size_t row_of(const char *name)
 {
-    for (size_t i = 0; i < options_count(); i++) {
-        if (strcmp(options_rows()[i].name, name) == 0)
+    for (size_t i = 0; i < options_table().count; i++) {
+        if (strcmp(options_row(i)->name, name) == 0)
             return i;
     }
     fail_msg("there is no row %s", name);
@@ -175,7 +175,7 @@ static void test_help_tells_the_default(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(numbers); i++) {
-        const char *help = options_rows()[row_of(numbers[i].name)].help;
+        const char *help = options_row(row_of(numbers[i].name))->help;
         const char *bracket = strrchr(help, '(');
         char expected[40];
         uint64_t number = numbers[i].by_default;
@@ -332,18 +332,17 @@ static void test_addresses_add_up(void **state)
 static void test_every_row_is_known_here(void **state)
 {
     (void)state;
-    const struct option_row *rows = options_rows();
-    assert_int_equal(options_count(), OPTION_FIRST_SETTING + 7 + COUNT(numbers));
-    assert_string_equal(rows[OPTION_CONFIG].name, "config");
-    assert_string_equal(rows[OPTION_HELP].name, "help");
-    assert_string_equal(rows[OPTION_VERSION].name, "version");
-    assert_null(rows[OPTION_HELP].argument);
-    assert_null(rows[OPTION_VERSION].argument);
-    for (size_t i = 0; i < options_count(); i++) {
-        assert_int_equal(row_of(rows[i].name), i); /* no name comes twice */
-        assert_true(strlen(rows[i].help) > 0);
+    assert_int_equal(options_table().count, OPTION_FIRST_SETTING + 7 + COUNT(numbers));
+    assert_string_equal(options_row(OPTION_CONFIG)->name, "config");
+    assert_string_equal(options_row(OPTION_HELP)->name, "help");
+    assert_string_equal(options_row(OPTION_VERSION)->name, "version");
+    assert_null(options_row(OPTION_HELP)->argument);
+    assert_null(options_row(OPTION_VERSION)->argument);
+    for (size_t i = 0; i < options_table().count; i++) {
+        assert_int_equal(row_of(options_row(i)->name), i); /* no name comes twice */
+        assert_true(strlen(options_row(i)->help) > 0);
         if (i >= OPTION_FIRST_SETTING)
-            assert_true(rows[i].argument != NULL || i == row_of("import-skip-unsupported"));
+            assert_true(options_row(i)->argument != NULL || i == row_of("import-skip-unsupported"));
     }
 }
 
