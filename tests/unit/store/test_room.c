@@ -2,6 +2,7 @@
 #include "store/room.h"
 
 #include "base/arena.h"
+#include "base/effort.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -394,7 +395,7 @@ static void test_adjusting_may_use_the_reserve(void **state)
 /* ---- several threads ---- */
 
 #define THREADS    4
-#define THREAD_OPS 8000
+#define THREAD_OPS EFFORT(8000, 8000, 2000)
 
 struct crowd {
     struct fixture *fixture;
