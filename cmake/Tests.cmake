@@ -46,7 +46,7 @@ foreach(source ${e2e_tests})
   string(REGEX REPLACE "^test_(.*)\\.py$" "\\1" name "${source}")
   add_test(NAME e2e/${name} COMMAND ${KEYSTORE_PYTHON} -m pytest -ra -p no:cacheprovider
     "${CMAKE_SOURCE_DIR}/tests/e2e/${source}")
-  set_tests_properties(e2e/${name} PROPERTIES TIMEOUT 900 LABELS e2e ENVIRONMENT
+  set_tests_properties(e2e/${name} PROPERTIES TIMEOUT 1500 LABELS e2e ENVIRONMENT
     "KEYSTORE_BIN=${KEYSTORE_BIN_DIR};KEYSTORE_STUBS=${CMAKE_BINARY_DIR}/python;KEYSTORE_BUILD=${CMAKE_BINARY_DIR};KEYSTORE_SANITIZE=${KEYSTORE_SANITIZE}")
 endforeach()
 # docs/operations.md is what script/docs makes of the proto and the operation table.
