@@ -402,6 +402,8 @@ void connection_close(struct net_connection *connection)
         connection->shared->first = connection->next;
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
+    if (connection->shared->first == NULL)
+        uv_unref(connection->shared->anchor);
     uv_close(&connection->uv.handle, on_closed);
     if (connection->shared->accepting_paused)
         acceptor_resume_all(connection->shared);
@@ -446,6 +448,8 @@ void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
     connection->next = shared->first;
     if (shared->first != NULL)
         shared->first->previous = connection;
+    else
+        uv_ref(shared->anchor);
     shared->first = connection;
     flush(connection);
 }

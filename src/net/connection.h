@@ -21,6 +21,8 @@ struct net_shared {
     struct acceptor *acceptors;
     bool accepting_paused;        /* one of them waits for descriptors */
     struct net_connection *first; /* of the open ones */
+    uv_handle_t *anchor;          /* keeps the loop going while there are any, for one that neither
+                                     reads nor writes, as it waits for an answer, does not */
     size_t queued_total;          /* bytes that wait in their protocols */
     struct chain output;          /* filled and written within one callback */
     bool feeding;                 /* a connection is being fed: the output is its own */

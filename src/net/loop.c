@@ -200,6 +200,7 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
     loop->stop.data = loop;
     loop->wake.data = loop;
     uv_unref((uv_handle_t *)&loop->wake);
+    loop->shared.anchor = (uv_handle_t *)&loop->wake;
     uv_timer_init(&loop->shared.uv, &loop->drain_timer);
     loop->drain_timer.data = loop;
     uv_timer_init(&loop->shared.uv, &loop->sweep_timer);

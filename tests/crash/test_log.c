@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/effort.h"
 #include "base/mem.h"
 #include "journal/manifest.h"
 #include "journal/resp_append.h"
@@ -24,7 +25,9 @@
 #define FOLDER     "appendonlydir"
 #define MANIFEST   "appendonly.aof.manifest"
 #define MOST_STEPS 500
-#define STATES     60000
+#define STATES     EFFORT(60000, 8000, 1000)
+/* Of each of the some four hundred histories with a fault. */
+#define FAULT_STATES EFFORT(100, 25, 10)
 
 /* What was written and when it was acknowledged. */
 struct history {
@@ -349,12 +352,12 @@ static void try_fault(struct fs_model_fault fault, uint64_t seed, bool *hit)
     fs_model_fail(history->model, fault);
     write_logs(history, random, 2, 8);
     *hit = fs_model_failed(history->model);
-    assert_null(try_crashes(history, 100, &random, &tried));
+    assert_null(try_crashes(history, FAULT_STATES, &random, &tried));
     history->stopped = false;
     history->next = 1;
     fs_model_fail(history->model, (struct fs_model_fault){0});
     assert_null(recover(history, history->acknowledged));
-    assert_null(try_crashes(history, 100, &random, &tried));
+    assert_null(try_crashes(history, FAULT_STATES, &random, &tried));
     history_free(history);
 }
 

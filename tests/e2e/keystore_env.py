@@ -5,6 +5,7 @@ ctest names the places in the environment; by hand, the release build of this tr
 
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,8 @@ SERVER = BIN / "keystore-server"
 os.environ["KEYSTORE_SEED"] = SEED
 # The children that the tests start never use gRPC after a fork without exec.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# A shell ignores interrupts for what it runs in the background, and programs inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, str(STUBS))
 
 

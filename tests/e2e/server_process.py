@@ -1,6 +1,7 @@
 """A keystore-server of our own, from its first line to its exit code."""
 
 import queue
+import random
 import re
 import signal
 import subprocess
@@ -23,6 +24,12 @@ def run_server(*arguments, timeout_s=START_TIMEOUT_S, wrapper=()):
                               text=True, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as ran:
         raise AssertionError(f"runs on with the arguments {arguments}: {ran.stdout}") from None
+
+
+def own_loopback():
+    """An address of this machine that no other test has: a port there stays free from one start of a
+    server to the next, however many sockets others open meanwhile."""
+    return "127." + ".".join(str(random.randint(1, 254)) for _ in range(3))
 
 
 class Server:
@@ -49,6 +56,8 @@ class Server:
                                         stdout=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read_stdout, daemon=True)
         self._reader.start()
+        hosts = [str(address).rpartition(":")[0] for address in listen]
+        self.host = next((host for host in hosts if host.startswith("127.")), "127.0.0.1")
         self.port = int(self.wait_for_line(r"Server started on port (\d+)$").group(1))
 
     def _read_stdout(self):
@@ -75,7 +84,7 @@ class Server:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def pid(self):

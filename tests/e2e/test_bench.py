@@ -50,7 +50,8 @@ def assert_all_ok(row, calls):
     assert int(row["calls"]) == calls
     assert int(row["errors"]) == int(row["misses"]) == int(row["unsent"]) == 0
     assert float(row["seconds"]) > 0
-    assert float(row["calls_per_s"]) == pytest.approx(calls / float(row["seconds"]), rel=0.01)
+    # It has one decimal.
+    assert float(row["calls_per_s"]) == pytest.approx(calls / float(row["seconds"]), rel=0.01, abs=0.05)
     latencies = [float(row[name]) for name in ("p50_us", "p95_us", "p99_us", "p999_us", "max_us")]
     assert latencies == sorted(latencies) and latencies[0] > 0
 

@@ -14,6 +14,7 @@ import pytest
 
 import mini_redis_pb2 as pb
 from keystore_env import BIN
+from server_process import own_loopback
 
 CLI = str(BIN / "keystore-cli")
 TIMEOUT_S = 60
@@ -322,12 +323,12 @@ class Prompt:
     def __init__(self, server, history="", columns=100):
         environment = dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8", HOME="/nonexistent",
                            KEYSTORE_CLI_HISTORY=str(history))
-        self.label = b"127.0.0.1:%d> " % server.port
+        self.label = b"%s> " % server.address.encode()
         self.seen = b""
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             try:
-                os.execve(CLI, [CLI, "-p", str(server.port)], environment)
+                os.execve(CLI, [CLI, "-h", server.host, "-p", str(server.port)], environment)
             finally:
                 os._exit(127)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
@@ -507,7 +508,7 @@ def test_letters_beyond_ascii(server, stub, key):
 
 
 def test_the_server_dies_and_comes_back(fresh_server):
-    server = fresh_server()
+    server = fresh_server(listen=(f"{own_loopback()}:0",))
     with Prompt(server) as prompt:
         prompt.ask(b"set a 1", b"OK\r\n")
         server.stop()

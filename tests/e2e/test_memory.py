@@ -51,6 +51,7 @@ class Filler:
         self.ttl_ms = ttl_ms
         self.count = 0
         self.sizes = []  # of the value of each key; a tuple for a list: (elements, bytes of each)
+        self.cut = {}  # by size: the elements that lists take some of, for there are millions
 
     def key(self, number):
         return b"memory:%d" % number
@@ -60,7 +61,11 @@ class Filler:
         return self.bytes[start:start + size]
 
     def elements(self, number, shape):
-        return [self.value(number + i, shape[1]) for i in range(shape[0])]
+        count, size = shape
+        if size not in self.cut:
+            self.cut[size] = [self.value(i, size) for i in range(20000)]
+        start = number * 7919 % (len(self.cut[size]) - count)
+        return self.cut[size][start:start + count]
 
     def strings(self, total, size):
         """So many bytes of strings."""

@@ -11,7 +11,7 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub
-from server_process import Server
+from server_process import Server, own_loopback
 from times import wait_until
 
 KEPT = 1000
@@ -96,8 +96,8 @@ class Reboots:
 
     def __init__(self, directory, *arguments):
         self._directory, self._arguments = directory, arguments
-        self.server = Server(*arguments, directory=directory)
-        self._port = self.server.port
+        self.server = Server(*arguments, directory=directory, listen=[f"{own_loopback()}:0"])
+        self._address = self.server.address
 
     def reboot(self, number, client):
         """Ends it by that signal while the client writes, and starts it again; when the end began.
@@ -106,8 +106,7 @@ class Reboots:
         self.server.send_signal(number)
         self.server.process.wait(60)
         client.join()
-        self.server = Server(*self._arguments, directory=self._directory,
-                             listen=[f"127.0.0.1:{self._port}"])
+        self.server = Server(*self._arguments, directory=self._directory, listen=[self._address])
         return began
 
 

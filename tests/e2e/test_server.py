@@ -12,7 +12,7 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, open_channel
-from server_process import run_server
+from server_process import own_loopback, run_server
 
 
 def check_serves(address):
@@ -299,11 +299,11 @@ def test_config_file_that_cannot_be_read(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals(fresh_server, number):
-    server = fresh_server()
+    server = fresh_server(listen=[f"{own_loopback()}:0"])
     check_serves(server.address)
     server.stop(number)
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", server.port), timeout=10).close()
+        socket.create_connection((server.host, server.port), timeout=10).close()
 
 
 def test_signal_with_open_channels(fresh_server):
@@ -318,7 +318,7 @@ def test_signal_with_open_channels(fresh_server):
 
 
 def test_a_port_is_free_again_at_once(fresh_server):
-    server = fresh_server()
+    server = fresh_server(listen=[f"{own_loopback()}:0"])
     check_serves(server.address)
     server.stop()
     again = fresh_server(listen=[server.address])

@@ -122,6 +122,8 @@ static inline void redis_start(struct redis_process *redis, const char *director
                          "no",
                          "--enable-debug-command",
                          "yes",
+                         "--hz", /* how often it looks whether it is to end, or a child has */
+                         "500",
                          (char *)option,
                          (char *)value,
                          NULL};

@@ -202,6 +202,49 @@ static void test_drain_timeout_closes_who_does_not_read(void **state)
     close(fd);
 }
 
+static bool owe(struct echo_session *session, struct slice bytes)
+{
+    (void)bytes;
+    session->owed = 1;
+    session->server->registered = session;
+    return true;
+}
+
+static void answer(void *user)
+{
+    struct echo_server *server = user;
+    struct echo_session *session = server->registered;
+    session->owed = 0;
+    echo_server_append(session, SLICE_LITERAL("!"));
+    net_connection_flush(session->connection);
+}
+
+/* A peer that has ended its side: nothing is read or written meanwhile. */
+static void test_drain_waits_for_what_is_owed(void **state)
+{
+    (void)state;
+    char byte = 0;
+    struct echo_server *server = echo_server_new(LONG_MS);
+    server->on_feed = owe;
+    server->protocol.owes = echo_server_owes;
+    server->protocol.on_wake = answer;
+    server->drains_to_finish = 1000;
+    echo_server_start(server);
+    int fd = echo_connect(&server->address, 0);
+    echo_send(fd, "x");
+    echo_wait_until(atomic_load(&server->fed) == 1);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    net_loop_stop(server->loop);
+    echo_wait_until(atomic_load(&server->drains) == 2); /* NET_DRAIN_PATIENCE_MS later */
+    net_loop_wake(server->loop);
+    echo_poll(fd, POLLIN);
+    assert_int_equal(recv(fd, &byte, 1, 0), 1);
+    assert_int_equal(byte, '!');
+    echo_wait_for_end(fd);
+    close(fd);
+    echo_server_free(server);
+}
+
 /* ---- when it has nothing to do ---- */
 
 #define CHAIN 5
@@ -256,6 +299,7 @@ int main(void)
         cmocka_unit_test(test_drain_is_repeated),
         cmocka_unit_test(test_drain_timeout_closes_the_rest),
         cmocka_unit_test(test_drain_timeout_closes_who_does_not_read),
+        cmocka_unit_test(test_drain_waits_for_what_is_owed),
         cmocka_unit_test(test_idle_is_who_has_nothing_to_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* Tests of store/room.c: what is refused, what is evicted, and for what, near the limit. */
 #include "store/room.h"
 
+#include "base/effort.h"
+
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -350,7 +352,7 @@ static void test_adjusting_may_use_the_reserve(void **state)
 /* ---- several threads ---- */
 
 #define THREADS    4
-#define THREAD_OPS 8000
+#define THREAD_OPS EFFORT(8000, 8000, 2000)
 
 struct crowd {
     struct limited_fixture *fixture;
