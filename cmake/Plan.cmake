@@ -62,7 +62,7 @@ set(one_thread
   "unit/bench_(answers|histogram|hpack|options|payload|plan|receive|report|session|template|verify)"
   "unit/journal_(listpack|packed|rdb_.*|redis_rdb|resp|scan|ziplist)"
   "unit/service_(decode|encode|wire).*"
-  "unit/store_(chunk|compact|dict|edit|entry|evict|keys|list|list_.*|lists|room_model|slab|snapshot)"
+  "unit/store_(chunk|compact|dict|edit|entry|evict|keys|list|list_(answer|items|model|ranges|sound)|lists|room_model|slab|snapshot)"
   "unit/store_(spine|strings.*|substrings|sweep|txn.*|undo.*)"
   "crash/(fs_model|known|log|repair|view)")
 leave_out(not-tsan ${one_thread} differential)
