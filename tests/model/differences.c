@@ -36,6 +36,10 @@ static const struct row {
     [DIFFERENCE_WATCH_ABSENT] = {"each absent key is watched by its name",
                                  "the removal of another key may count for one that is absent",
                                  "removals are kept by hash, in a table of a fixed size"},
+    [DIFFERENCE_WATCH_BIT_FIELD] =
+        {"a BITFIELD that fails to write for OVERFLOW FAIL makes the string longer, and ends no "
+         "WATCH (nor is it in the log)",
+         "unchanged_since does not hold", "the string is another one"},
 };
 
 static atomic_ulong met[DIFFERENCE_COUNT];

@@ -458,8 +458,17 @@ static bool ask_unchanged(struct lane *lane, const struct keystore_compare *watc
     return reply.succeeded;
 }
 
+static bool has_bit_field(const struct keystore_txn_request *step)
+{
+    for (size_t i = 0; i < step->success_count; i++)
+        if (step->success[i].kind == KEYSTORE_OP_BITFIELD)
+            return true;
+    return false;
+}
+
 /* Both say the same, but where nothing was written or it cannot be known of an absent key. */
 static void judge_watch(struct lane *lane, const char *name, bool ours, bool redis,
+                        const struct keystore_txn_request *step,
                         const struct keystore_key_info *before,
                         const struct keystore_key_info *after)
 {
@@ -467,6 +476,8 @@ static void judge_watch(struct lane *lane, const char *name, bool ours, bool red
         difference_met(DIFFERENCE_WATCH_NO_EFFECT);
     else if (!ours && redis && !before->found)
         difference_met(DIFFERENCE_WATCH_ABSENT);
+    else if (!ours && redis && has_bit_field(step) && after->length > before->length)
+        difference_met(DIFFERENCE_WATCH_BIT_FIELD);
     else
         judge_number(&lane->judge, name, ours, redis);
 }
@@ -489,10 +500,10 @@ static void do_watch(struct lane *lane, const struct keystore_txn_request *step)
         return;
     struct keystore_key_info after = ask_info(lane, watched);
     judge_watch(lane, "unchanged since as_of", ask_unchanged(lane, watched, before.as_of), redis,
-                &before, &after);
+                step, &before, &after);
     if (before.found)
         judge_watch(lane, "unchanged since the version",
-                    ask_unchanged(lane, watched, before.version), redis, &before, &after);
+                    ask_unchanged(lane, watched, before.version), redis, step, &before, &after);
 }
 
 bool lane_do(struct lane *lane, const struct step *step)
