@@ -466,6 +466,17 @@ static bool has_bit_field(const struct keystore_txn_request *step)
     return false;
 }
 
+/* An operation wrote nothing but what had expired already. */
+static bool has_past_deadline(const struct keystore_txn_request *step, int64_t now_ms)
+{
+    for (size_t i = 0; i < step->success_count; i++) {
+        int64_t deadline_ms = step_expire_at_ms(&step->success[i]);
+        if (deadline_ms != 0 && deadline_ms <= now_ms)
+            return true;
+    }
+    return false;
+}
+
 /* Both say the same, but where nothing was written or it cannot be known of an absent key. */
 static void judge_watch(struct lane *lane, const char *name, bool ours, bool redis,
                         const struct keystore_txn_request *step,
@@ -473,6 +484,9 @@ static void judge_watch(struct lane *lane, const char *name, bool ours, bool red
                         const struct keystore_key_info *after)
 {
     if (ours && !redis && before->found && after->found && before->version == after->version)
+        difference_met(DIFFERENCE_WATCH_NO_EFFECT);
+    else if (ours && !redis && !before->found && !after->found &&
+             has_past_deadline(step, lane->judge.now_ms))
         difference_met(DIFFERENCE_WATCH_NO_EFFECT);
     else if (!ours && redis && !before->found)
         difference_met(DIFFERENCE_WATCH_ABSENT);
