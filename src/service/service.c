@@ -36,6 +36,9 @@
 #define MANY_BYTES ((size_t)64 * 1024)
 #define ONE_BYTES  ((size_t)4 * 1024 * 1024)
 
+/* What was held up so often, for one long request followed the other, waits for its turn at the
+ * locks on another thread. */
+#define MOST_HOLDS 4
 /* Bytes of an error's text that comes from another thread. */
 #define MAX_WHY 500
 
@@ -59,6 +62,7 @@ struct request {
 
     struct grpc_message message; /* taken over from the call */
     uint64_t max_reply;
+    unsigned holds; /* times that it was held up */
     struct offload_job job;
     atomic_bool is_abandoned; /* offloaded: nobody waits for it any more */
     struct chain reply;       /* made by another thread, */
@@ -100,6 +104,7 @@ static void give_back_rest(struct request *request)
     grpc_message_deinit(&request->message);
     chain_deinit(&request->reply);
     atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
+    request->holds = 0;
     request->is_apart = false;
 }
 
@@ -266,6 +271,7 @@ static void hold(struct request *request)
     struct service *service = request->service;
     set_apart(request);
     arena_reset(&request->arena);
+    request->holds++;
     request->state = REQUEST_HELD;
     request->next = NULL;
     request->previous = service->last_held;
@@ -294,7 +300,10 @@ static void submit(struct request *request)
     case ENGINE_PENDING:
         break;
     case ENGINE_HELD:
-        hold(request);
+        if (request->holds < MOST_HOLDS)
+            hold(request);
+        else
+            offload(request);
         break;
     case ENGINE_COSTLY:
         offload(request);

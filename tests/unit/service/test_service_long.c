@@ -160,6 +160,22 @@ static void what_is_held_up_begins_again(void **state)
     assert_int_equal(engine_of(link)->submits, 8);
 }
 
+/* Long requests may follow one another without end: then it waits among them. */
+static void what_is_held_up_again_and_again_is_run_elsewhere(void **state)
+{
+    struct link *link = *state;
+    script(link, MOST, ENGINE_HELD);
+    struct h2_call *one = get(link, "one");
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(offload_count(link_offload), 0);
+        resume(link);
+    }
+    assert_int_equal(offload_count(link_offload), 1);
+    let_run(link);
+    resume(link);
+    assert_value(one, "one");
+}
+
 static void what_is_held_up_can_be_cancelled(void **state)
 {
     struct link *link = *state;
@@ -317,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LONG(what_is_held_up_begins_again),
+        LONG(what_is_held_up_again_and_again_is_run_elsewhere),
         LONG(what_is_held_up_can_be_cancelled),
         LONG(the_connection_may_end_while_it_is_held_up),
         LONG(what_is_costly_is_run_elsewhere),
