@@ -53,6 +53,8 @@ static void free_blocks_newer_than(struct arena *arena, struct arena_block *keep
     if (arena->counted > 0)
         account_count(arena->account, -(ptrdiff_t)arena->counted);
     arena->counted = arena->in_blocks = 0;
+    if (arena->lease.size > 0)
+        reserve_release(&arena->lease);
     arena->grown = 0;
 }
 
@@ -64,18 +66,30 @@ void arena_deinit(struct arena *arena)
 
 void arena_reset(struct arena *arena)
 {
-    if (arena->current != arena->first || arena->counted > 0)
+    if (arena->current != arena->first || arena->counted + arena->lease.size > 0)
         free_blocks_newer_than(arena, arena->first);
     arena->used = 0;
 }
 
-bool arena_reserve(struct arena *arena, size_t size, size_t beside)
+bool arena_lease(struct arena *arena, size_t size, const char **why)
+{
+    if (size < RESERVE_LEASED || reserve_lease(&arena->lease, size))
+        return true;
+    *why = account_starved;
+    return false;
+}
+
+bool arena_reserve(struct arena *arena, size_t size, size_t beside, const char **why)
 {
     size_t spare = arena->counted - arena->in_blocks;
     if (size <= spare || arena->counted + size < ACCOUNT_LEAST)
         return true;
-    if (!account_reserve(size - spare, arena->counted + beside))
+    if (!arena_lease(arena, size - spare, why))
         return false;
+    if (!account_reserve(size - spare, arena->counted + beside)) {
+        *why = account_full;
+        return false;
+    }
     arena->counted += size - spare;
     return true;
 }

@@ -8,6 +8,7 @@
 #define KEYSTORE_BASE_ARENA_H
 
 #include "base/account.h"
+#include "base/reserve.h"
 #include "base/slice.h"
 
 struct arena_block;
@@ -20,6 +21,7 @@ struct arena {
     size_t counted;              /* bytes that the account has for this arena: blocks, and... */
     size_t in_blocks;            /* ...what is reserved beyond these */
     enum account account;
+    struct reserve_lease lease;
 };
 
 /* An arena that holds no memory yet; what it takes counts as the clients'. */
@@ -37,10 +39,16 @@ void arena_reset(struct arena *arena);
 /*
  * Counts `size` bytes that the clients' arena is about to take, or that something else takes for
  * the same request, until the next reset; blocks that come then are not counted again. False, with
- * nothing done, if the account does not allow them. `beside`: bytes that the request holds besides
- * the arena. Little memory need not be reserved.
+ * nothing done and a sentence in *why, if the account does not allow them or the system does not
+ * give them. `beside`: bytes that the request holds besides the arena. Little memory need not be
+ * reserved.
  */
-bool arena_reserve(struct arena *arena, size_t size, size_t beside)
+bool arena_reserve(struct arena *arena, size_t size, size_t beside, const char **why)
+    __attribute__((warn_unused_result));
+
+/* Makes sure that the system gives `size` bytes more, to whatever the request takes until the next
+ * reset (base/reserve.h); they count in no account. False with a sentence if it does not. */
+bool arena_lease(struct arena *arena, size_t size, const char **why)
     __attribute__((warn_unused_result));
 
 /* `size` bytes aligned for any type, not initialised; never NULL; valid until reset or deinit. */

@@ -211,16 +211,22 @@ static void *try_map(size_t size)
                 0);
 }
 
-static void *map(size_t size)
+static void *checked(void *memory, size_t size)
 {
-    void *memory = try_map(size);
-    if (memory == MAP_FAILED && reserve_break())
-        memory = try_map(size);
     if (memory == MAP_FAILED) {
         fprintf(stderr, "keystore: out of memory while mapping %zu bytes\n", size);
         abort();
     }
     return memory;
+}
+
+static void *map(size_t size)
+{
+    unsigned seen = 0;
+    void *memory = try_map(size);
+    while (memory == MAP_FAILED && reserve_break(&seen))
+        memory = try_map(size);
+    return checked(memory, size);
 }
 
 /* Maps twice as much as needed and cuts the aligned region out. */
@@ -295,9 +301,8 @@ static void unmap_region(struct region *region)
 /* ---- mappings of their own ---- */
 
 /* Most of it lies in huge pages, if the system has them: a fault for each 2 MiB. */
-static void *take_mapping(size_t size)
+static void *use_mapping(void *memory, size_t size)
 {
-    void *memory = map(size);
     madvise(memory, size, MADV_HUGEPAGE);
     count(&used_bytes, (ptrdiff_t)size);
     count(&held_bytes, (ptrdiff_t)size);
@@ -398,14 +403,42 @@ static void give_run(void *memory, uint32_t pages)
     mutex_unlock(&lock);
 }
 
+/* So much of what was taken is for the holder. */
+static void *show(uint8_t *memory, size_t size)
+{
+    SHADOW_SHOW(memory, size);
+    SHADOW_HIDE(memory + size, runs_round(size) - size);
+    return memory;
+}
+
 void *runs_take(size_t size)
 {
     size_t rounded = runs_round(size);
-    uint8_t *memory =
-        rounded > RUNS_LARGEST ? take_mapping(rounded) : take_run((uint32_t)(rounded / RUNS_PAGE));
-    SHADOW_SHOW(memory, size);
-    SHADOW_HIDE(memory + size, rounded - size);
-    return memory;
+    return show(rounded > RUNS_LARGEST ? use_mapping(map(rounded), rounded)
+                                       : take_run((uint32_t)(rounded / RUNS_PAGE)),
+                size);
+}
+
+void *runs_try(size_t size)
+{
+    size_t rounded = runs_round(size);
+    if (rounded <= RUNS_LARGEST)
+        return runs_take(size);
+    void *memory = try_map(rounded);
+    return memory != MAP_FAILED ? show(use_mapping(memory, rounded), size) : NULL;
+}
+
+void *runs_remap(void *memory, size_t old_size, size_t new_size)
+{
+    size_t from = runs_round(old_size), to = runs_round(new_size);
+    unsigned seen = 0;
+    SHADOW_SHOW(memory, from);
+    void *other = mremap(memory, from, to, MREMAP_MAYMOVE);
+    while (other == MAP_FAILED && reserve_break(&seen))
+        other = mremap(memory, from, to, MREMAP_MAYMOVE);
+    count(&used_bytes, (ptrdiff_t)(to - from));
+    count(&held_bytes, (ptrdiff_t)(to - from));
+    return show(checked(other, to), new_size);
 }
 
 void runs_give(void *memory, size_t size)

@@ -18,6 +18,7 @@
 #ifndef KEYSTORE_BASE_RUNS_H
 #define KEYSTORE_BASE_RUNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define RUNS_PAGE       ((size_t)4096)
@@ -33,6 +34,20 @@ static inline size_t runs_round(size_t size)
 
 /* `size` bytes, at least 1, at the begin of a page; not initialised, never NULL. */
 void *runs_take(size_t size) __attribute__((malloc, returns_nonnull));
+
+/* The same for what can be refused, a large object: NULL if the system does not give it. Then
+ * nothing was broken up for it (base/reserve.h), unless it is small. */
+void *runs_try(size_t size) __attribute__((malloc));
+
+/* True if objects of both sizes have mappings of their own, so that one can become the other
+ * without a copy. */
+static inline bool runs_are_mappings(size_t old_size, size_t new_size)
+{
+    return runs_round(old_size) > RUNS_LARGEST && runs_round(new_size) > RUNS_LARGEST;
+}
+
+/* Such an object with another size; what both sizes have keeps its content. */
+void *runs_remap(void *memory, size_t old_size, size_t new_size) __attribute__((returns_nonnull));
 
 /* Frees what runs_take() gave for that size, or one that takes as many pages. */
 void runs_give(void *memory, size_t size);

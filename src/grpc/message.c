@@ -74,41 +74,47 @@ static void append_to_blob(struct grpc_message *message, struct slice bytes)
     message->in_blob.len += bytes.len;
 }
 
-static void take_blob(struct grpc_message *message)
+static bool take_blob(struct grpc_message *message)
 {
-    message->blob = blob_new(message->expected);
+    message->blob = blob_try_new(message->expected);
+    if (message->blob == NULL)
+        return false;
     message->in_blob = slice_make(message->blob->data, 0);
     account_count(ACCOUNT_CLIENTS, (ptrdiff_t)blob_memory(message->blob));
     if (message->gathered.len > 0)
         append_to_blob(message, buf_slice(&message->gathered));
     buf_deinit(&message->gathered);
+    return true;
 }
 
-/* Room for what arrives; there is not more than expected. */
-static void make_room(struct grpc_message *message, size_t arrived)
+/* Room for what arrives; there is not more than expected. False if the system does not give it. */
+static bool make_room(struct grpc_message *message, size_t arrived)
 {
     struct buf *gathered = &message->gathered;
     size_t most_ahead = message->expected / ALL_AHEAD, room = arrived * ROOM_AHEAD;
     if (message->blob != NULL || arrived <= gathered->cap)
-        return;
+        return true;
     if (arrived >= most_ahead)
         room = message->expected;
     else if (room > most_ahead)
         room = most_ahead;
     if (room == message->expected && room >= LARGE)
-        take_blob(message);
-    else if (buf_reserve(gathered, room - gathered->len) == NULL)
+        return take_blob(message);
+    if (buf_reserve(gathered, room - gathered->len) == NULL)
         abort(); /* its limit is `expected` */
+    return true;
 }
 
-/* Appends to what has arrived; there is not more than expected. */
-static void gather(struct grpc_message *message, struct slice bytes)
+/* Appends to what has arrived; there is not more than expected. False if there is no memory. */
+static bool gather(struct grpc_message *message, struct slice bytes)
 {
-    make_room(message, grpc_message_gathered(message) + bytes.len);
+    if (!make_room(message, grpc_message_gathered(message) + bytes.len))
+        return false;
     if (message->blob != NULL)
         append_to_blob(message, bytes);
     else if (!buf_append(&message->gathered, bytes))
         abort(); /* its limit is `expected` */
+    return true;
 }
 
 static size_t arrived(const struct grpc_message *message)
@@ -130,10 +136,12 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
         *why = "the request holds more than one message; a unary call sends exactly one";
         return ERR_NOT_SERVED;
     }
-    if (bytes.len == message->expected)
+    if (bytes.len == message->expected) {
         message->borrowed = bytes;
-    else
-        gather(message, bytes);
+    } else if (!gather(message, bytes)) {
+        *why = account_starved;
+        return ERR_OUT_OF_MEMORY;
+    }
     return ERR_NONE;
 }
 
@@ -164,7 +172,8 @@ void grpc_message_keep(struct grpc_message *message)
 {
     if (message->borrowed.len == 0)
         return;
-    gather(message, message->borrowed);
+    if (!gather(message, message->borrowed))
+        abort(); /* it came in one piece, so it is not large */
     message->borrowed = (struct slice){0};
 }
 

@@ -28,7 +28,8 @@ void grpc_message_deinit(struct grpc_message *message);
 /*
  * Takes the next bytes. ERR_TOO_LARGE as soon as the prefix says more than `max`, ERR_NOT_SERVED
  * for a second message, ERR_BAD_MESSAGE for a malformed prefix or one that says compressed, which
- * no accepted grpc-encoding is; *why is then a sentence.
+ * no accepted grpc-encoding is, ERR_OUT_OF_MEMORY if the system gives no memory for it; *why is
+ * then a sentence.
  */
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
                            const char **why) __attribute__((warn_unused_result));

@@ -7,7 +7,6 @@
 
 #include "base/account.h"
 #include "base/mem.h"
-#include "base/reserve.h"
 #include "grpc/message.h"
 #include "grpc/request.h"
 
@@ -339,22 +338,6 @@ static void delist(struct grpc_call *call)
     call->link = NULL;
 }
 
-/* Whether a message may take that much memory now. */
-static enum err check_growth(size_t before, size_t now, const char **why)
-{
-    if (now <= before || now < ACCOUNT_LEAST)
-        return ERR_NONE;
-    if (!account_allows(ACCOUNT_LEAST, now)) {
-        *why = "requests and unread answers take all of --max-client-memory; try again";
-        return ERR_OUT_OF_MEMORY;
-    }
-    if (reserve_is_broken() && !reserve_take()) {
-        *why = "the system gives this server no more memory, so that it takes small requests only";
-        return ERR_OUT_OF_MEMORY;
-    }
-    return ERR_NONE;
-}
-
 static void on_data(void *user, struct http2_stream *stream, struct slice data)
 {
     struct grpc_connection *connection = user;
@@ -370,8 +353,8 @@ static void on_data(void *user, struct http2_stream *stream, struct slice data)
         err = ERR_TOO_LARGE;
         why = "too many large requests are under way on this connection; send fewer at once";
     }
-    if (err == ERR_NONE)
-        err = check_growth(memory, grpc_message_memory(&call->message), &why);
+    if (err == ERR_NONE && !account_may_grow(memory, grpc_message_memory(&call->message), &why))
+        err = ERR_OUT_OF_MEMORY;
     if (err != ERR_NONE) {
         drop_message(call);
         fail(call, err, why);

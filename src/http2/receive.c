@@ -5,6 +5,7 @@
 #include "http2/session.h"
 
 #include "base/account.h"
+#include "base/reserve.h"
 
 typedef enum http2_error frame_handler(struct http2_session *session, struct frame *frame);
 
@@ -139,6 +140,8 @@ static enum http2_error lose_table(struct http2_session *session, uint32_t id,
 {
     if (verdict == DECODER_BROKEN)
         return HTTP2_COMPRESSION_ERROR;
+    if (verdict == DECODER_STARVED)
+        return session_blame(session, HTTP2_INTERNAL_ERROR, account_starved);
     return refuse_block(session, id,
                         "a header block is far too large when it is decoded; send "
                         "less metadata (--max-header-size)");
@@ -146,7 +149,7 @@ static enum http2_error lose_table(struct http2_session *session, uint32_t id,
 
 static bool is_lost(enum decoder_verdict verdict)
 {
-    return verdict == DECODER_BROKEN || verdict == DECODER_ENDLESS;
+    return verdict == DECODER_BROKEN || verdict == DECODER_ENDLESS || verdict == DECODER_STARVED;
 }
 
 /* A header block for a stream that is open: trailers. */
@@ -191,13 +194,17 @@ static enum http2_error take_late_block(struct http2_session *session, uint32_t 
  * has to take them before it asks for more. */
 #define QUEUED_WHEN_TIGHT ((size_t)256 * 1024)
 
+/* The most streams of a connection while the system gives no memory for more (base/reserve.h). */
+#define STREAMS_WHEN_STARVED 16
+
 /* Whether a well-formed request is turned away; it is then safe to repeat elsewhere. */
 static bool must_turn_away(const struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     return session->drain_steps == 2 || session->streams.count >= limits->max_streams ||
            http2_session_queued(session) > limits->max_queued ||
-           (account_is_tight() && http2_session_queued(session) > QUEUED_WHEN_TIGHT);
+           (account_is_tight() && http2_session_queued(session) > QUEUED_WHEN_TIGHT) ||
+           (reserve_is_broken() && session->streams.count >= STREAMS_WHEN_STARVED);
 }
 
 /* Only a peer that has seen our SETTINGS is to blame, for opening more streams than they allow. */
@@ -280,11 +287,9 @@ static enum http2_error gather(struct http2_session *session, struct slice bytes
         return refuse_block(session, session->block_stream,
                             "a header block is far too large; send less metadata "
                             "(--max-header-size)");
-    if (block->cap > capacity && block->cap >= ACCOUNT_LEAST &&
-        !account_allows(ACCOUNT_LEAST, block->cap))
-        return refuse_block(session, session->block_stream,
-                            "a header block is too large while requests and unread answers take "
-                            "all of --max-client-memory");
+    const char *why;
+    if (!account_may_grow(capacity, block->cap, &why))
+        return refuse_block(session, session->block_stream, why);
     return HTTP2_NO_ERROR;
 }
 

@@ -213,12 +213,23 @@ enum http2_error session_end_gently(struct http2_session *session, const char *t
     return HTTP2_NO_ERROR;
 }
 
+static enum closing_kind kind_of(enum http2_error error)
+{
+    switch (error) {
+    case HTTP2_ENHANCE_YOUR_CALM:
+        return CLOSING_FLOOD;
+    case HTTP2_INTERNAL_ERROR:
+        return CLOSING_SERVER_MEMORY;
+    default:
+        return CLOSING_PROTOCOL_ERROR;
+    }
+}
+
 /* Says the last word, unless it was said. */
 static void fail(struct http2_session *session, enum http2_error error)
 {
     const char *text = session->blame != NULL ? session->blame : describe(error);
-    enum closing_kind kind =
-        error == HTTP2_ENHANCE_YOUR_CALM ? CLOSING_FLOOD : CLOSING_PROTOCOL_ERROR;
+    enum closing_kind kind = kind_of(error);
     session->failed = true;
     if (!session_is_ending(session))
         session->closing = (struct closing){.kind = kind, .text = text};

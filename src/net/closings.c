@@ -27,6 +27,7 @@ static const char *const names[CLOSING_KINDS] = {
     [CLOSING_HEADER_TIMEOUT] = "header_timeout",
     [CLOSING_WRITE_TIMEOUT] = "write_timeout",
     [CLOSING_CLIENT_MEMORY] = "client_memory",
+    [CLOSING_SERVER_MEMORY] = "server_memory",
     [CLOSING_SHUTDOWN] = "shutdown",
 };
 

@@ -152,6 +152,11 @@ static void on_stop(uv_async_t *async)
     drain_all(loop);
 }
 
+void net_loop_use_reserve(void)
+{
+    uv_replace_allocator(mem_try_alloc, mem_try_realloc, mem_try_alloc_zero, free);
+}
+
 /* libuv aborts where it finds none for a loop and, once, for its signals. */
 static bool has_descriptors(void)
 {

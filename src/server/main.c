@@ -8,6 +8,7 @@
 #include "engine/embedded.h"
 #include "net/admission.h"
 #include "net/listener.h"
+#include "net/loop.h"
 #include "server/config.h"
 #include "server/data.h"
 #include "server/descriptors.h"
@@ -25,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 struct server {
     struct config config;
@@ -39,11 +41,16 @@ struct server {
 
 /* Large objects lie in runs (base/runs.h). What malloc() has for the others goes back to the system
  * as it is freed at the end of its areas, and from within them by mem_trim(): glibc's usual
- * thresholds rise with what is freed, and then nothing does. */
+ * thresholds rise with what is freed, and then nothing does. Each thread's own area takes 64 MiB of
+ * addresses at a time, and where there are no more, a mapping for each small object: with a limit
+ * of addresses (ulimit -v) all share one. */
 static void bound_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+    struct rlimit addresses;
+    if (getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY)
+        mallopt(M_ARENA_MAX, 1);
 }
 
 /* The workers' threads inherit this, so that signals come to main's sigwait() only. */
@@ -304,6 +311,7 @@ int main(int argc, char **argv)
     descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);
     bound_malloc();
+    net_loop_use_reserve();
     if (!reserve_take()) {
         fprintf(stderr,
                 "keystore-server: the system does not give the %zu MiB of addresses that are kept "

@@ -27,12 +27,9 @@ static enum err reserve(const struct decoder *decoder, struct slice bytes, struc
                              size >> 20);
         return ERR_TOO_LARGE;
     }
-    if (!arena_reserve(arena, size, bytes.len)) {
-        *why = "requests and unread answers take all of --max-client-memory; try again, with fewer "
-               "elements at once";
-        return ERR_OUT_OF_MEMORY;
-    }
-    return ERR_NONE;
+    bool there_is_room = arena_reserve(arena, size, bytes.len, why) &&
+                         arena_lease(arena, bytes.len, why); /* the store copies them */
+    return there_is_room ? ERR_NONE : ERR_OUT_OF_MEMORY;
 }
 
 enum err decode(const struct decoder *decoder, struct slice bytes, struct arena *arena,

@@ -329,11 +329,19 @@ bool apply_reserve_answer(struct keyspace *space, size_t unfolded, size_t size,
                    "--max-client-memory; ask for fewer at once");
         return false;
     }
-    if (arena_reserve(space->arena, unfolded + size, 0))
+    const char *why;
+    if (arena_reserve(space->arena, unfolded + size, 0, &why))
         return true;
-    apply_fail(result, ERR_OUT_OF_MEMORY,
-               "requests and unread answers take all of --max-client-memory; try again, or ask for "
-               "less at once");
+    apply_fail(result, ERR_OUT_OF_MEMORY, why);
+    return false;
+}
+
+bool apply_lease(struct keyspace *space, size_t size, struct op_result *result)
+{
+    const char *why;
+    if (arena_lease(space->arena, size, &why))
+        return true;
+    apply_fail(result, ERR_OUT_OF_MEMORY, why);
     return false;
 }
 

@@ -181,6 +181,10 @@ void apply_return_string(struct keyspace *space, const struct entry *entry, stru
 bool apply_reserve_answer(struct keyspace *space, size_t unfolded, size_t size,
                           struct op_result *result);
 
+/* To be asked before a change that may take much more memory than the request's own bytes: true if
+ * the system gives so many bytes (base/reserve.h). Else the operation has failed. */
+bool apply_lease(struct keyspace *space, size_t size, struct op_result *result);
+
 /* Fails the operation. `why` is static or lies in the arena. */
 void apply_fail(struct op_result *result, enum err err, const char *why);
 

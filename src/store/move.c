@@ -136,6 +136,9 @@ void apply_copy(struct keyspace *space, const struct op *op, struct op_result *r
     struct lookup to = open_target(space, op);
     if (is_taken(&to, op->replace, result))
         return;
+    if (entry_type(source) == ENTRY_LIST &&
+        !apply_lease(space, list_memory(entry_list(source)), result))
+        return;
     struct entry_stamp stamp = {.version = apply_revision(space),
                                 .expire_at_ms = entry_expire_at_ms(source)};
     apply_put(space, &to, entry_new_copy(&to.shard->slab, to.key, source, stamp));

@@ -1,4 +1,5 @@
 /* The operations on parts of strings. */
+#include "base/blob.h"
 #include "store/apply.h"
 #include "store/entry.h"
 #include "store/shard.h"
@@ -55,6 +56,17 @@ static size_t length_of(const struct lookup *at)
     return at->entry != NULL ? entry_string(at->entry).len : 0;
 }
 
+/* True if there is memory for a string of that length, of which what is there may have to be
+ * copied; else the operation has failed. */
+static bool has_room(struct keyspace *space, const struct lookup *at, size_t length,
+                     struct op_result *result)
+{
+    const struct blob *blob = at->entry != NULL ? entry_blob(at->entry) : NULL;
+    if (blob != NULL && blob_is_sole(blob) && length <= blob->capacity)
+        return true;
+    return apply_lease(space, length, result);
+}
+
 /* Writes the operation's value into the string from `offset` on. */
 static void write_part(struct keyspace *space, struct lookup *at, const struct op *op,
                        size_t offset)
@@ -90,6 +102,8 @@ void apply_append(struct keyspace *space, const struct op *op, struct op_result 
     struct lookup at = apply_open_key(space, op);
     if (!apply_wants_string(at.entry, result) || !may_hold(op, length_of(&at), result))
         return;
+    if (!has_room(space, &at, length_of(&at) + op->value.len, result))
+        return;
     if (at.entry == NULL || op->value.len > 0) {
         write_part(space, &at, op, length_of(&at));
         apply_change(space, op);
@@ -109,7 +123,8 @@ void apply_set_range(struct keyspace *space, const struct op *op, struct op_resu
     if (!apply_wants_string(at.entry, result))
         return;
     if (op->value.len > 0) {
-        if (!may_hold(op, (uint64_t)op->start, result))
+        if (!may_hold(op, (uint64_t)op->start, result) ||
+            !has_room(space, &at, (size_t)op->start + op->value.len, result))
             return;
         write_part(space, &at, op, (size_t)op->start);
         apply_change(space, op);

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base/addresses.h"
+
 #include "base/runs.h"
 
 #define MIB ((size_t)1024 * 1024)
@@ -138,16 +140,17 @@ static void test_what_is_reserved_is_counted_once(void **state)
 {
     (void)state;
     struct arena arena;
+    const char *why;
     size_t before = account_used();
     arena_init(&arena);
-    assert_true(arena_reserve(&arena, 100, 0)); /* too little to be counted */
+    assert_true(arena_reserve(&arena, 100, 0, &why)); /* too little to be counted */
     assert_int_equal(account_used(), before);
-    assert_true(arena_reserve(&arena, 10 * MIB, 0));
+    assert_true(arena_reserve(&arena, 10 * MIB, 0, &why));
     assert_int_equal(account_used() - before, 10 * MIB);
     for (size_t i = 0; i < 9; i++)
         arena_alloc(&arena, MIB - 100);
     assert_int_equal(account_used() - before, 10 * MIB);
-    assert_true(arena_reserve(&arena, MIB, 0)); /* that is left */
+    assert_true(arena_reserve(&arena, MIB, 0, &why)); /* that is left */
     assert_int_equal(account_used() - before, 10 * MIB);
     arena_alloc(&arena, 3 * MIB);
     assert_true(account_used() - before >= 12 * MIB - 1000);
@@ -160,17 +163,45 @@ static void test_what_the_account_has_not_is_not_reserved(void **state)
 {
     (void)state;
     struct arena arena;
+    const char *why;
     size_t before = account_used();
     arena_init(&arena);
     account_set_limit(16 * MIB);
     account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(8 * MIB));
-    assert_false(arena_reserve(&arena, 9 * MIB, 0));
+    assert_false(arena_reserve(&arena, 9 * MIB, 0, &why));
+    assert_ptr_equal(why, account_full);
     assert_int_equal(account_used() - before, 8 * MIB);
-    assert_true(arena_reserve(&arena, 9 * MIB, 5 * MIB)); /* of which 5 are the same request's */
+    assert_true(
+        arena_reserve(&arena, 9 * MIB, 5 * MIB, &why)); /* of which 5 are the same request's */
     assert_int_equal(account_used() - before, 17 * MIB);
     arena_deinit(&arena);
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(8 * MIB));
     account_set_limit(SIZE_MAX);
+}
+
+static void test_what_the_system_has_not_is_not_reserved(void **state)
+{
+    (void)state;
+    struct arena arena, other;
+    const char *why = NULL;
+    size_t before = account_used();
+    if (!ADDRESSES_ARE_LIMITABLE)
+        skip();
+    arena_init(&arena);
+    arena_init(&other);
+    leave_addresses(40 * MIB);
+    assert_true(arena_reserve(&arena, 30 * MIB, 0, &why));
+    assert_false(arena_reserve(&other, 30 * MIB, 0, &why)); /* the first one has them */
+    assert_ptr_equal(why, account_starved);
+    assert_int_equal(account_used() - before, 30 * MIB);
+    arena_reset(&arena);
+    assert_true(arena_lease(&other, 30 * MIB, &why));
+    assert_false(arena_lease(&arena, 30 * MIB, &why));
+    arena_reset(&other);
+    assert_true(arena_lease(&arena, 30 * MIB, &why));
+    arena_deinit(&arena);
+    arena_deinit(&other);
+    leave_addresses(SIZE_MAX);
 }
 
 static void test_the_journals_counts_for_the_journal(void **state)
@@ -201,6 +232,7 @@ int main(void)
         cmocka_unit_test(test_what_it_takes_is_counted),
         cmocka_unit_test(test_what_is_reserved_is_counted_once),
         cmocka_unit_test(test_what_the_account_has_not_is_not_reserved),
+        cmocka_unit_test(test_what_the_system_has_not_is_not_reserved),
         cmocka_unit_test(test_the_journals_counts_for_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
  */
 #include "base/runs.h"
 
+#include "base/reserve.h"
+
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "base/addresses.h"
 #include "store/seeded.h"
 
 #define KIB ((size_t)1024)
@@ -219,6 +222,44 @@ static void *churn(void *objects)
     return NULL;
 }
 
+static void test_the_largest_may_be_refused(void **state)
+{
+    (void)state;
+    const size_t size = RUNS_LARGEST + 1;
+    if (!ADDRESSES_ARE_LIMITABLE)
+        skip();
+    assert_true(reserve_take());
+    leave_addresses(size + MIB);
+    size_t used = runs_used();
+    void *first = runs_try(size);
+    assert_non_null(first);
+    assert_null(runs_try(size));
+    assert_false(reserve_is_broken());
+    runs_give(first, size);
+    assert_int_equal(runs_used(), used);
+    leave_addresses(SIZE_MAX);
+}
+
+static void test_the_largest_grow_and_shrink_in_place(void **state)
+{
+    (void)state;
+    const size_t sizes[] = {RUNS_LARGEST + 1, 3 * RUNS_LARGEST, 2 * RUNS_LARGEST + 5};
+    size_t used = runs_used();
+    struct object object;
+    make(&object, sizes[0], 1);
+    assert_false(runs_are_mappings(RUNS_LARGEST, sizes[0]));
+    for (size_t i = 1; i < 3; i++) {
+        assert_true(runs_are_mappings(sizes[i - 1], sizes[i]));
+        object.bytes = runs_remap(object.bytes, sizes[i - 1], sizes[i]);
+        assert_int_equal(runs_used() - used, runs_round(sizes[i]));
+        object.bytes[sizes[i] - 1] = 2;
+        for (size_t at = 0; at < sizes[0] - 1; at += RUNS_PAGE)
+            assert_int_equal(object.bytes[at], 1);
+    }
+    runs_give(object.bytes, sizes[2]);
+    assert_int_equal(runs_used(), used);
+}
+
 static void test_threads_share_it(void **state)
 {
     (void)state;
@@ -245,6 +286,8 @@ int main(void)
         cmocka_unit_test(test_memory_comes_back_at_once),
         cmocka_unit_test(test_a_warm_run_is_used_again),
         cmocka_unit_test(test_largest_have_memory_while_they_live),
+        cmocka_unit_test(test_the_largest_may_be_refused),
+        cmocka_unit_test(test_the_largest_grow_and_shrink_in_place),
         cmocka_unit_test(test_threads_share_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
