@@ -68,15 +68,18 @@ static void tell_refused(struct net_admission *admission, int64_t now_ms)
     if (!net_admission_take_refused(admission, now_ms, &refused))
         return;
     uint64_t too_many = refused.all - refused.of_address;
+    char peer[NET_PEER_TEXT];
+    net_peer_print(&refused.last, peer);
     if (too_many > 0)
-        log_warning("%" PRIu64 " connections were refused: there may be %" PRIu32 " at once (%s)",
-                    too_many, counts.most,
+        log_warning("%" PRIu64 " connections were refused, the last one that of %s: there may be "
+                    "%" PRIu32 " at once (%s)",
+                    too_many, peer, counts.most,
                     counts.capped ? "for the limit of open files, see ulimit -n"
                                   : "see --max-connections");
     if (refused.of_address > 0)
-        log_warning("%" PRIu64 " connections were refused: their address has enough of them (see "
-                    "--max-connections-per-address)",
-                    refused.of_address);
+        log_warning("%" PRIu64 " connections were refused, the last one that of %s: their address "
+                    "has enough of them (see --max-connections-per-address)",
+                    refused.of_address, peer);
 }
 
 static void on_sweep(uv_timer_t *timer)
