@@ -46,7 +46,7 @@ struct grpc_server {
     struct http2_context *http2;
     const struct grpc_service *service;
     struct grpc_limits limits;
-    atomic_uint_fast64_t slow_requests, idle_connections;
+    atomic_uint_fast64_t slow_requests, idle_connections, not_grpc;
 };
 
 /* What a header block that will come again means, if it is a good request. */
@@ -177,6 +177,7 @@ static void fail(struct grpc_call *call, enum err err, const char *why)
 static void fail_http(struct grpc_call *call, const char *http_status)
 {
     struct grpc_connection *connection = begin_last(call);
+    atomic_fetch_add(&connection->server->not_grpc, 1);
     const struct http2_field fields[] = {
         {SLICE_LITERAL(":status"), slice_from_string(http_status)},
         {SLICE_LITERAL("allow"), SLICE_LITERAL("POST")}, /* which 405 asks for */
@@ -606,10 +607,12 @@ void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
     end_if_idle(connection, now_ms);
 }
 
-struct grpc_slow grpc_server_slow(const struct grpc_server *server)
+struct grpc_counts grpc_server_counts(const struct grpc_server *server)
 {
-    return (struct grpc_slow){.requests = atomic_load(&server->slow_requests),
-                              .idle = atomic_load(&server->idle_connections)};
+    return (struct grpc_counts){.slow_requests = atomic_load(&server->slow_requests),
+                                .idle_connections = atomic_load(&server->idle_connections),
+                                .not_grpc = atomic_load(&server->not_grpc),
+                                .streams = http2_context_refused(server->http2)};
 }
 
 void grpc_connection_drain(struct grpc_connection *connection)

@@ -62,6 +62,7 @@ static void dismiss(struct http2_session *session, uint32_t id, enum http2_error
 /* A stream error where there is no stream: the peer's mistake. */
 static enum http2_error refuse(struct http2_session *session, uint32_t id, enum http2_error error)
 {
+    atomic_fetch_add_explicit(&session->context->broken, 1, memory_order_relaxed);
     dismiss(session, id, error);
     return note_mistake(session);
 }
@@ -211,6 +212,7 @@ static bool must_turn_away(const struct http2_session *session)
 static enum http2_error turn_away(struct http2_session *session, uint32_t id)
 {
     bool too_many = session->streams.count >= session->context->limits.max_streams;
+    atomic_fetch_add_explicit(&session->context->turned_away, 1, memory_order_relaxed);
     dismiss(session, id, HTTP2_REFUSED_STREAM);
     return too_many && session->pending_settings == 0 ? note_mistake(session) : HTTP2_NO_ERROR;
 }

@@ -36,6 +36,12 @@ void http2_context_free(struct http2_context *context)
     free(context);
 }
 
+struct http2_refused http2_context_refused(const struct http2_context *context)
+{
+    return (struct http2_refused){.turned_away = atomic_load(&context->turned_away),
+                                  .broken = atomic_load(&context->broken)};
+}
+
 /* The connection's window begins at RFC 9113's size and is raised to ours. All this waits for the
  * client's first bytes: one of HTTP/1 shall read no frames. */
 static void greet(struct http2_session *session)

@@ -216,8 +216,10 @@ static struct watch_numbers watched(struct server *server)
     for (enum err err = ERR_NONE + 1; err < ERR_COUNT; err++)
         numbers.refused[err] = status_count(err);
     for (unsigned i = 0; i < server->config.threads; i++) {
-        numbers.slow_requests += worker_slow(server->workers[i]).requests;
-        numbers.idle_connections += worker_slow(server->workers[i]).idle;
+        struct grpc_counts counts = worker_counts(server->workers[i]);
+        numbers.slow_requests += counts.slow_requests;
+        numbers.idle_connections += counts.idle_connections;
+        numbers.turned_away += counts.streams.turned_away;
     }
     data_disk(&server->data, &numbers.waits_since_us, &numbers.slow_waits);
     return numbers;
