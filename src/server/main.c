@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reserve.h"
+#include "base/shortage.h"
 #include "base/standard.h"
 #include "engine/embedded.h"
 #include "net/admission.h"
@@ -76,10 +77,11 @@ static bool serve_address(struct server *server, struct net_address *address)
         server->listening++;
     if (result == 0)
         return true;
-    fprintf(stderr, "keystore-server: cannot listen on %s: %s\n", address->text,
+    fprintf(stderr, "keystore-server: cannot listen on %s: %s%s\n", address->text,
             result == -EADDRINUSE ? "the address is in use by another server; stop that one or "
                                     "choose another with --listen"
-                                  : strerror(-result));
+                                  : strerror(-result),
+            shortage_advice(result));
     return false;
 }
 
@@ -101,10 +103,9 @@ static void on_ready(void *user, unsigned part)
 /* After what the system did not give, of which errno tells. */
 static bool complain_of_system(const char *what)
 {
-    fprintf(stderr,
-            "keystore-server: cannot make %s: %s; raise the limits of this process (ulimit -n for "
-            "open files, -u for threads, -v for memory), or use fewer --threads\n",
-            what, strerror(errno));
+    int error = errno;
+    fprintf(stderr, "keystore-server: cannot make %s: %s%s, or use fewer --threads\n", what,
+            strerror(error), shortage_advice(error));
     return false;
 }
 
