@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -58,8 +59,9 @@ static void pause_accepting(struct acceptor *acceptor, int error)
     shared->accepting_paused = true;
     if (net_admission_note_pause(shared->admission, (int64_t)uv_now(&shared->uv)))
         log_warning("no connection can be accepted: %s; clients wait until others have left, or "
-                    "the limit is raised (ulimit -n, fs.file-max)",
-                    strerror(error));
+                    "the limit is raised (%s)",
+                    strerror(error),
+                    error == ENOMEM ? "ulimit -v, the container's" : "ulimit -n, fs.file-max");
 }
 
 /* A new connection of the socket, or -1 with errno. */
@@ -96,6 +98,10 @@ static void on_connection(uv_poll_t *poll, int status, int events)
     struct acceptor *acceptor = poll->data;
     (void)status;
     (void)events;
+    if (reserve_is_missing()) {
+        pause_accepting(acceptor, ENOMEM);
+        return;
+    }
     for (unsigned i = 0; i < MOST_AT_ONCE; i++) {
         struct net_peer peer;
         int descriptor = take(acceptor, &peer);
