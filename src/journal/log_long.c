@@ -75,8 +75,9 @@ static void end_long(struct change_sink *sink)
 /* Others have got their revisions since, so this one stays: nothing happened in it. */
 static void abort_long(struct change_sink *sink)
 {
-    gather_abort(&((struct log_long_unit *)sink)->gather);
-    ((struct log_long_unit *)sink)->gather.unit.changes = 0;
+    struct gather *gather = &((struct log_long_unit *)sink)->gather;
+    gather_abort(gather);
+    gather_begin(gather); /* an empty one in its place */
     end_long(sink);
 }
 
