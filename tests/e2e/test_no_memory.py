@@ -139,6 +139,7 @@ def test_values_larger_than_what_there_is(start):
             may_fail(stub.SetRange, pb.ByteRange(key=b"range", start=size * MIB, value=b"v"))
         assert not may_fail(stub.Set, pb.KeyValue(key=b"small", value=bytes(500 * MIB)))
         assert not may_fail(stub.SetRange, pb.ByteRange(key=b"small", start=500 * MIB, value=b"v"))
+        assert not may_fail(stub.SetBit, pb.BitRequest(key=b"small", offset=500 * MIB * 8, bit=True))
         assert stub.Get(pb.Key(key=b"small")).value == b"v"
 
 
