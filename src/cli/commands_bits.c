@@ -1,4 +1,5 @@
 /* The commands for the bits of strings. */
+#include "base/check.h"
 #include "base/decimal.h"
 #include "cli/answers.h"
 #include "cli/build.h"
@@ -121,6 +122,7 @@ static bool take_offset(struct args *args, struct keystore_bit_field *field)
     const unsigned char *text = word.data;
     size_t mark = word.len > 0 && text[0] == '#' ? 1 : 0;
     int64_t offset, unit = mark > 0 ? field->bits : 1;
+    CHECK(unit > 0); /* the type was taken before */
     if (!decimal_parse(slice_make(text + mark, word.len - mark), &offset) || offset < 0 ||
         offset > MOST_BIT_OFFSET / unit)
         return args_refuse(args,

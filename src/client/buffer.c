@@ -27,7 +27,7 @@ static __attribute__((noinline, cold)) bool grow(struct buffer *buffer, size_t n
         cap = needed;
     if (cap > buffer->limit)
         cap = buffer->limit;
-    CHECK(cap >= needed);
+    DCHECK(cap >= needed);
     uint8_t *data = realloc(buffer->data, cap > 0 ? cap : 1);
     if (data == NULL)
         return false;
@@ -65,7 +65,7 @@ void buffer_clear(struct buffer *buffer, size_t keep)
 
 void buffer_consume(struct buffer *buffer, size_t count)
 {
-    CHECK(count <= buffer->len);
+    DCHECK(count <= buffer->len);
     buffer->len -= count;
     if (buffer->len > 0)
         memmove(buffer->data, buffer->data + count, buffer->len);

@@ -148,7 +148,7 @@ static bool on_prefix_complete(struct call *call)
 /* Takes the part of the prefix that is in `bytes`; returns how many bytes that was. */
 static size_t take_prefix(struct call *call, struct slice bytes)
 {
-    CHECK(call->prefix_len <= CALL_PREFIX_SIZE);
+    DCHECK(call->prefix_len <= CALL_PREFIX_SIZE);
     size_t missing = CALL_PREFIX_SIZE - call->prefix_len;
     size_t count = bytes.len < missing ? bytes.len : missing;
     memcpy(call->prefix + call->prefix_len, bytes.data, count);

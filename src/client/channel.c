@@ -537,7 +537,7 @@ static int submit(struct channel *channel, const char *path, int64_t left_ms)
 static enum keystore_code conclude(struct channel *channel, struct keystore_error *error)
 {
     struct call *call = channel->call;
-    CHECK(is_over(channel) && call != NULL);
+    DCHECK(is_over(channel) && call != NULL);
     enum keystore_code code;
     if (channel->refused) {
         code = call->error.code;
@@ -600,7 +600,7 @@ static bool was_left_out(const struct channel *channel)
 static enum keystore_code attempt(struct channel *channel, const char *path, struct call *call,
                                   bool stood, int64_t deadline_ms, struct keystore_error *error)
 {
-    CHECK(channel->call == NULL && channel->session != NULL); /* one call at a time */
+    DCHECK(channel->call == NULL && channel->session != NULL); /* one call at a time */
     channel->call = call;
     channel->ended = false;
     channel->refused = false;

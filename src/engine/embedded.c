@@ -37,7 +37,7 @@ struct part {
     struct store_sweep sweep;
     struct waiting waiting;
     atomic_bool waits;   /* there are tasks in `waiting` */
-    atomic_bool is_held; /* tasks of it were ENGINE_HELD since the last complete() */
+    atomic_bool is_held; /* tasks of it were ENGINE_HELD, and on_ready has not been called */
     bool at_work;        /* the log was told so */
     struct saving_list savings;
 };
@@ -167,11 +167,10 @@ static enum engine_answer settle(struct engine *engine, struct engine_task *task
 }
 
 /* Says first that somebody waits, and then looks again, for who holds the lock does its part in the
- * other order. */
+ * other order. Both exchange the flag: if this one comes second, it sees the lock given back. */
 static enum store_answer try_held(struct embedded *embedded, struct engine_task *task)
 {
-    atomic_store(&embedded->parts[task->part].is_held, true);
-    atomic_thread_fence(memory_order_seq_cst);
+    atomic_exchange(&embedded->parts[task->part].is_held, true);
     return store_try_apply(embedded->store, &task->op, task->arena, &task->result);
 }
 
@@ -208,9 +207,8 @@ static void run(struct engine *engine, struct engine_task *task)
 static void on_freed(void *user)
 {
     struct embedded *embedded = user;
-    atomic_thread_fence(memory_order_seq_cst);
     for (unsigned i = 0; i < embedded->part_count; i++)
-        if (atomic_load(&embedded->parts[i].is_held))
+        if (atomic_exchange(&embedded->parts[i].is_held, false))
             embedded->engine.on_ready(embedded->engine.on_ready_user, i);
 }
 
@@ -247,7 +245,6 @@ static void complete(struct engine *engine, unsigned number)
     struct embedded *embedded = (struct embedded *)engine;
     struct part *part = &embedded->parts[number];
     struct engine_task *task;
-    atomic_store(&part->is_held, false);
     if (embedded->durable != NULL)
         complete_durable(embedded, part);
     while ((task = saving_take(&part->savings)) != NULL)

@@ -77,7 +77,7 @@ static void abort_long(struct change_sink *sink)
 {
     struct gather *gather = &((struct log_long_unit *)sink)->gather;
     gather_abort(gather);
-    gather_begin(gather); /* an empty one in its place */
+    gather_begin(gather);
     end_long(sink);
 }
 

@@ -292,7 +292,7 @@ const struct encoder encode_positions = {size_positions, put_positions, REPLY_PO
 /* As sint64 has it: small numbers of either sign are short. */
 static uint64_t zigzag(int64_t number)
 {
-    return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+    return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
 }
 
 static size_t field_size(const struct op_field_value *field)

@@ -113,12 +113,12 @@ void apply_get_bit(struct keyspace *space, const struct op *op, struct op_result
     result->version = entry_version(entry);
 }
 
-/* As in Redis it is a write also if the bit was like that. */
+/* As in Redis it is no write if the bit is there and was like that. */
 void apply_set_bit(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     uint64_t offset = (uint64_t)op->start;
     size_t byte = (size_t)(offset / 8);
-    uint8_t mask = (uint8_t)(0x80 >> offset % 8), bits = 0;
+    uint8_t mask = (uint8_t)(0x80 >> offset % 8), bits;
     struct op splice = {.kind = OP_SET_RANGE,
                         .db = op->db,
                         .key = op->key,
@@ -128,18 +128,17 @@ void apply_set_bit(struct keyspace *space, const struct op *op, struct op_result
     if (!substrings_may_hold(&splice, byte, result))
         return;
     struct lookup at = apply_open_key(space, op);
-    if (!apply_wants_string(at.entry, result))
+    if (!apply_wants_string(at.entry, result) ||
+        !substrings_may_write(space, &at, &splice, byte, result))
         return;
-    if (at.entry != NULL) {
-        struct slice string = entry_string(at.entry);
-        result->count = bit_at(string, offset);
-        bits = byte < string.len ? string.data[byte] : 0;
+    struct slice string = at.entry != NULL ? entry_string(at.entry) : slice_make(NULL, 0);
+    uint8_t former = byte < string.len ? string.data[byte] : 0;
+    result->count = (former & mask) != 0;
+    bits = (uint8_t)(op->bit ? former | mask : former & ~mask);
+    if (byte >= string.len || bits != former) {
+        substrings_write(space, &at, &splice, byte);
+        apply_change(space, &splice);
     }
-    if (!substrings_may_write(space, &at, &splice, byte, result))
-        return;
-    bits = (uint8_t)(op->bit ? bits | mask : bits & ~mask);
-    substrings_write(space, &at, &splice, byte);
-    apply_change(space, &splice);
     result->ok = true;
     result->version = entry_version(at.entry);
 }

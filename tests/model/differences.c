@@ -31,11 +31,18 @@ static const struct row {
     [DIFFERENCE_NEGATIVE_TIME] = {"a negative deadline or time to live removes the key (EXPIRE)",
                                   "BAD_ARGUMENT", "a client's mistake is told (api: status codes)"},
     [DIFFERENCE_WATCH_NO_EFFECT] =
-        {"a command that changes nothing, such as LTRIM of nothing, ends a WATCH",
-         "unchanged_since holds while the key has its version", "nothing was written"},
+        {"a command that changes nothing, such as LTRIM of nothing or SET of what has expired, "
+         "ends "
+         "a WATCH",
+         "unchanged_since holds while the key has its version, or is absent",
+         "nothing was written"},
     [DIFFERENCE_WATCH_ABSENT] = {"each absent key is watched by its name",
                                  "the removal of another key may count for one that is absent",
                                  "removals are kept by hash, in a table of a fixed size"},
+    [DIFFERENCE_WATCH_BIT_FIELD] =
+        {"a BITFIELD that fails to write for OVERFLOW FAIL makes the string longer, and ends no "
+         "WATCH (nor is it in the log)",
+         "unchanged_since does not hold", "the string is another one"},
 };
 
 static atomic_ulong met[DIFFERENCE_COUNT];

@@ -25,8 +25,12 @@ void judge_set_bit(const struct exchange *exchange, struct judge *judge)
     const struct keystore_bit_request *request = &exchange->op->request.bit_request;
     if (!judge_errors(judge, exchange->ours, exchange->replies[0]))
         return;
+    const struct keystore_status *status = &exchange->ours->answer.status;
     judge_found(exchange, judge);
-    judge_wrote(judge, request->db, request->key, exchange->ours->answer.status.version, false);
+    if (status->count != request->bit)
+        judge_wrote(judge, request->db, request->key, status->version, false);
+    else /* a write only if the string became longer */
+        judge_either(judge, request->db, request->key, status->version);
 }
 
 void send_get_bit(const struct exchange *exchange, struct script *script)

@@ -458,15 +458,40 @@ static bool ask_unchanged(struct lane *lane, const struct keystore_compare *watc
     return reply.succeeded;
 }
 
+static bool has_bit_field(const struct keystore_txn_request *step)
+{
+    for (size_t i = 0; i < step->success_count; i++)
+        if (step->success[i].kind == KEYSTORE_OP_BITFIELD)
+            return true;
+    return false;
+}
+
+/* An operation wrote nothing but what had expired already. */
+static bool has_past_deadline(const struct keystore_txn_request *step, int64_t now_ms)
+{
+    for (size_t i = 0; i < step->success_count; i++) {
+        int64_t deadline_ms = step_expire_at_ms(&step->success[i]);
+        if (deadline_ms != 0 && deadline_ms <= now_ms)
+            return true;
+    }
+    return false;
+}
+
 /* Both say the same, but where nothing was written or it cannot be known of an absent key. */
 static void judge_watch(struct lane *lane, const char *name, bool ours, bool redis,
+                        const struct keystore_txn_request *step,
                         const struct keystore_key_info *before,
                         const struct keystore_key_info *after)
 {
     if (ours && !redis && before->found && after->found && before->version == after->version)
         difference_met(DIFFERENCE_WATCH_NO_EFFECT);
+    else if (ours && !redis && !before->found && !after->found &&
+             has_past_deadline(step, lane->judge.now_ms))
+        difference_met(DIFFERENCE_WATCH_NO_EFFECT);
     else if (!ours && redis && !before->found)
         difference_met(DIFFERENCE_WATCH_ABSENT);
+    else if (!ours && redis && has_bit_field(step) && after->length > before->length)
+        difference_met(DIFFERENCE_WATCH_BIT_FIELD);
     else
         judge_number(&lane->judge, name, ours, redis);
 }
@@ -489,10 +514,10 @@ static void do_watch(struct lane *lane, const struct keystore_txn_request *step)
         return;
     struct keystore_key_info after = ask_info(lane, watched);
     judge_watch(lane, "unchanged since as_of", ask_unchanged(lane, watched, before.as_of), redis,
-                &before, &after);
+                step, &before, &after);
     if (before.found)
         judge_watch(lane, "unchanged since the version",
-                    ask_unchanged(lane, watched, before.version), redis, &before, &after);
+                    ask_unchanged(lane, watched, before.version), redis, step, &before, &after);
 }
 
 bool lane_do(struct lane *lane, const struct step *step)
