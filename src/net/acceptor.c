@@ -18,6 +18,9 @@
 #define BACKLOG 4096
 /* Taken in a row before others of the loop have their turn. */
 #define MOST_AT_ONCE 64
+/* While the system gives no more memory (base/reserve.h), there may be so many connections, so that
+ * clients can come and remove something. */
+#define MOST_WHEN_STARVED 16
 /* The longest that a paused acceptor waits: other loops may have closed connections. */
 #define PAUSE_MS 100
 
@@ -29,6 +32,13 @@ struct acceptor {
     int descriptor;
     bool is_unix;
 };
+
+/* True if there is no memory for one more. */
+static bool is_starved(const struct acceptor *acceptor)
+{
+    return reserve_is_missing() &&
+           net_admission_counts(acceptor->shared->admission).open >= MOST_WHEN_STARVED;
+}
 
 static void on_connection(uv_poll_t *poll, int status, int events);
 
@@ -98,11 +108,11 @@ static void on_connection(uv_poll_t *poll, int status, int events)
     struct acceptor *acceptor = poll->data;
     (void)status;
     (void)events;
-    if (reserve_is_missing()) {
-        pause_accepting(acceptor, ENOMEM);
-        return;
-    }
     for (unsigned i = 0; i < MOST_AT_ONCE; i++) {
+        if (is_starved(acceptor)) {
+            pause_accepting(acceptor, ENOMEM);
+            return;
+        }
         struct net_peer peer;
         int descriptor = take(acceptor, &peer);
         if (descriptor >= 0) {

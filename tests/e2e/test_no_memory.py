@@ -114,6 +114,17 @@ def test_connections_and_streams_without_end(start):
         assert Stub(channel).Get(pb.Key(key=b"k")).value == bytes(300_000)
 
 
+def test_a_client_comes_and_removes_something(start):
+    server = start("--durability", "none", "--save", "")
+    with open_channel(server.address) as channel:
+        count = fill(Stub(channel), 300_000)
+    with open_channel(server.address) as channel:
+        stub = Stub(channel)
+        assert stub.Get(pb.Key(key=b"fill:0")).value == bytes(300_000)
+        empty(stub, count)
+        wait_until(lambda: may_fail(stub.Set, pb.KeyValue(key=b"k", value=bytes(300_000))))
+
+
 def test_copies_of_a_long_list(start):
     server = start("--durability", "none", "--save", "")
     with open_channel(server.address) as channel:
