@@ -2,6 +2,7 @@
 #include "base/account.h"
 
 #include "base/check.h"
+#include "base/reserve.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -10,6 +11,13 @@
 #define QUIET_SHARE 4
 /* And so much of it, one part in so many, may a request unfold into. */
 #define UNFOLDED_SHARE 2
+
+const char account_full[] =
+    "requests and unread answers take all of --max-client-memory; try again, or send and ask for "
+    "less at once";
+const char account_starved[] =
+    "the system gives this server no more memory (ulimit -v, the container's limit), so that it "
+    "takes small requests only";
 
 static atomic_size_t limit_bytes = SIZE_MAX, large[ACCOUNT_COUNT], queued_alone;
 
@@ -57,7 +65,7 @@ size_t account_journal(void)
 
 bool account_is_tight(void)
 {
-    return account_used() > account_limit() / 2;
+    return account_used() > account_limit() / 2 || reserve_is_broken();
 }
 
 /* Whether so many bytes more may be used. */
@@ -73,6 +81,14 @@ static bool allows(size_t used, size_t size, size_t own)
 bool account_allows(size_t size, size_t own)
 {
     return allows(account_used(), size, own);
+}
+
+bool account_may_grow(size_t before, size_t now, const char **why)
+{
+    if (now <= before || now < ACCOUNT_LEAST)
+        return true;
+    *why = reserve_is_missing() ? account_starved : account_full;
+    return *why == account_full && account_allows(ACCOUNT_LEAST, now);
 }
 
 bool account_reserve(size_t size, size_t own)

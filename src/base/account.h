@@ -37,7 +37,8 @@ size_t account_queued(void);
 /* All that is counted for the journal, in bytes. */
 size_t account_journal(void);
 
-/* True if half of the limit is used: who holds much without moving on has to go. */
+/* True if half of the limit is used, or the system has no more memory (base/reserve.h): who holds
+ * much without moving on has to go. */
 bool account_is_tight(void);
 
 /*
@@ -47,8 +48,16 @@ bool account_is_tight(void);
  */
 bool account_allows(size_t size, size_t own);
 
-/* The same, and if so the bytes are counted in the same step: several that ask at once cannot pass
- * the limit together. They are to be given back with account_count(). */
+/*
+ * Whether a block of memory that a client fills may have grown from `before` bytes to `now`, which
+ * are counted already; else false and a sentence for the client in *why: account_full or, if the
+ * system has no more memory, account_starved.
+ */
+bool account_may_grow(size_t before, size_t now, const char **why);
+extern const char account_full[], account_starved[];
+
+/* As account_allows(), and if so the bytes are counted in the same step: several that ask at once
+ * cannot pass the limit together. They are to be given back with account_count(). */
 bool account_reserve(size_t size, size_t own);
 
 /* The most bytes that one request may unfold into, beside those of its message and its answer. */

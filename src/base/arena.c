@@ -55,7 +55,9 @@ static void free_blocks_newer_than(struct arena *arena, struct arena_block *keep
     }
     if (arena->counted > 0)
         account_count(arena->account, -(ptrdiff_t)arena->counted);
-    arena->counted = arena->unfolded = 0;
+    arena->counted = arena->unfolded = arena->asked = 0;
+    if (arena->lease.size > 0)
+        reserve_release(&arena->lease);
     arena->grown = 0;
 }
 
@@ -67,20 +69,40 @@ void arena_deinit(struct arena *arena)
 
 void arena_reset(struct arena *arena)
 {
-    if (arena->current != arena->first || arena->counted > 0)
+    if (arena->current != arena->first || arena->counted + arena->asked > 0)
         free_blocks_newer_than(arena, arena->first);
     arena->used = 0;
     arena->uncounted = 0;
     arena->refusal = ERR_NONE;
 }
 
-/* Whether the account has so many bytes more for the arena; if so they are counted. */
+/* The client's request fails for lack of memory. */
+static bool refuse(struct arena *arena, const char *why)
+{
+    arena->refusal = ERR_OUT_OF_MEMORY;
+    arena->why = why;
+    return false;
+}
+
+bool arena_lease(struct arena *arena, size_t size)
+{
+    size_t needed = arena->asked + size - arena->lease.size;
+    if (needed >= RESERVE_LEASED && !reserve_lease(&arena->lease, needed))
+        return refuse(arena, account_starved);
+    arena->asked += size;
+    return true;
+}
+
+/* Whether the account, and then the system, has so many bytes more for the arena; if so they are
+ * counted. */
 static bool reserve_bytes(struct arena *arena, size_t size)
 {
     if (arena->account != ACCOUNT_CLIENTS) {
         account_count(arena->account, (ptrdiff_t)size);
     } else if (!account_reserve(size, arena->counted + arena->beside)) {
-        arena->refusal = ERR_OUT_OF_MEMORY;
+        return refuse(arena, account_full);
+    } else if (!arena_lease(arena, size)) {
+        account_count(arena->account, -(ptrdiff_t)size);
         return false;
     }
     arena->counted += size;

@@ -9,6 +9,7 @@
 
 #include "base/account.h"
 #include "base/err.h"
+#include "base/reserve.h"
 #include "base/slice.h"
 
 struct arena_block;
@@ -24,6 +25,9 @@ struct arena {
     size_t beside; /* bytes that its request holds besides: set by the owner, before it asks */
     enum account account;
     enum err refusal; /* why the arena last refused memory; ERR_NONE: it has not since the reset */
+    const char *why;  /* of ERR_OUT_OF_MEMORY: account_full or account_starved */
+    size_t asked;     /* bytes asked of the system: what the lease has, and too few to be leased */
+    struct reserve_lease lease;
 };
 
 /* An arena that holds no memory yet; what it takes counts as the clients'. */
@@ -43,8 +47,8 @@ void *arena_alloc(struct arena *arena, size_t size) __attribute__((malloc, retur
 
 /*
  * The same for what a client's request makes large. NULL, with nothing taken, if that needs a large
- * block which the account does not allow: arena->refusal is then ERR_OUT_OF_MEMORY. An arena of
- * another account refuses nothing.
+ * block which the account does not allow or the system does not give: arena->refusal is then
+ * ERR_OUT_OF_MEMORY, with a sentence for the client. An arena of another account refuses nothing.
  */
 void *arena_try(struct arena *arena, size_t size) __attribute__((malloc, warn_unused_result));
 
@@ -56,9 +60,14 @@ void *arena_unfold(struct arena *arena, size_t size) __attribute__((malloc, warn
 
 /*
  * Counts `size` bytes that something else is about to take for the same request, until the next
- * reset. False, with ERR_OUT_OF_MEMORY as the refusal, if the account does not allow them.
+ * reset. False, with ERR_OUT_OF_MEMORY as the refusal, if the account does not allow them or the
+ * system does not give them.
  */
 bool arena_reserve(struct arena *arena, size_t size) __attribute__((warn_unused_result));
+
+/* Makes sure that the system gives `size` bytes more, to whatever the request takes until the next
+ * reset (base/reserve.h); they count in no account. False in the same way if it does not. */
+bool arena_lease(struct arena *arena, size_t size) __attribute__((warn_unused_result));
 
 /* A copy of the bytes in the arena. */
 struct slice arena_copy(struct arena *arena, struct slice bytes);

@@ -5,10 +5,9 @@
 #include "base/check.h"
 #include "base/runs.h"
 
-struct blob *blob_new_roomy(size_t len, size_t capacity)
+static struct blob *begin(struct blob *blob, size_t len, size_t capacity)
 {
     CHECK(len <= capacity);
-    struct blob *blob = runs_take(sizeof *blob + capacity);
     atomic_init(&blob->holders, 1);
     atomic_init(&blob->len, len);
     blob->capacity = capacity;
@@ -16,9 +15,20 @@ struct blob *blob_new_roomy(size_t len, size_t capacity)
     return blob;
 }
 
+struct blob *blob_new_roomy(size_t len, size_t capacity)
+{
+    return begin(runs_take(sizeof(struct blob) + capacity), len, capacity);
+}
+
 struct blob *blob_new(size_t len)
 {
     return blob_new_roomy(len, len);
+}
+
+struct blob *blob_try_new(size_t len)
+{
+    void *memory = runs_try(sizeof(struct blob) + len);
+    return memory != NULL ? begin(memory, len, len) : NULL;
 }
 
 struct blob *blob_copy(struct slice bytes)

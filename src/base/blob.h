@@ -27,7 +27,10 @@ struct blob {
 /* A blob of `len` bytes with one holder; the caller fills `data` before it shares it. */
 struct blob *blob_new(size_t len);
 
-/* The same with room for `capacity` bytes, at least len. */
+/* The same, but NULL if it is large and the system does not give the memory. */
+struct blob *blob_try_new(size_t len);
+
+/* A blob of `len` bytes with room for `capacity`, at least len. */
 struct blob *blob_new_roomy(size_t len, size_t capacity);
 
 /* A blob with a copy of the bytes. */

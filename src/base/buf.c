@@ -1,9 +1,10 @@
-/* Growable bytes with a limit. Grows by doubling at least, so that appending is amortised constant.
- */
+/* Growable bytes with a limit. Grows by a share of what there is, so that appending is amortised
+ * constant. */
 #include "base/buf.h"
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/runs.h"
 
 #define FIRST_CAPACITY 256
 
@@ -33,9 +34,17 @@ static size_t power_of_two(size_t least)
     return power;
 }
 
+/* What has a mapping of its own grows without a copy, so that it need not double. */
+static size_t grown(size_t cap)
+{
+    if (cap > RUNS_LARGEST)
+        return cap + cap / 8;
+    return cap > 0 ? 2 * cap : FIRST_CAPACITY;
+}
+
 static __attribute__((noinline, cold)) void grow(struct buf *buf, size_t needed)
 {
-    size_t cap = buf->cap > 0 ? 2 * buf->cap : FIRST_CAPACITY;
+    size_t cap = grown(buf->cap);
     if (cap < needed) /* small ones come in few sizes, large ones to the byte */
         cap = needed < ACCOUNT_LEAST ? power_of_two(needed) : needed;
     if (cap > buf->limit)

@@ -18,6 +18,7 @@ enum closing_kind {
     CLOSING_HEADER_TIMEOUT,    /* it did not complete a header block in time */
     CLOSING_WRITE_TIMEOUT,     /* it did not take its answers in time */
     CLOSING_CLIENT_MEMORY,     /* clients hold too much memory, and it most of that */
+    CLOSING_SERVER_MEMORY,     /* the system gives the server no more memory */
     CLOSING_SHUTDOWN,          /* it did not end in time when the server stopped */
     CLOSING_KINDS,
 };

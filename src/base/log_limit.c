@@ -1,32 +1,18 @@
 /* Counting lines in spans of time. Writes no line. */
 #include "base/log_limit.h"
 
-static bool is_over(const struct log_limit *limit, int64_t now_ms)
+bool log_limit_note(struct log_limit *limit, uint32_t most, int64_t now_ms, uint64_t events,
+                    uint64_t *told)
 {
-    return now_ms - limit->begun_ms >= LOG_LIMIT_SPAN_MS;
-}
-
-bool log_limit_pass(struct log_limit *limit, int64_t now_ms, uint64_t *left_out)
-{
-    if (limit->lines == 0 || is_over(limit, now_ms)) {
-        limit->begun_ms = now_ms;
-        limit->lines = 0;
-    }
-    if (limit->lines == LOG_LIMIT_LINES) {
-        limit->left_out++;
+    int_fast64_t over_ms = atomic_load(&limit->over_ms);
+    if (atomic_fetch_add(&limit->untold, events) + events == 0)
         return false;
-    }
-    limit->lines++;
-    *left_out = limit->left_out;
-    limit->left_out = 0;
-    return true;
-}
-
-uint64_t log_limit_take(struct log_limit *limit, int64_t now_ms)
-{
-    uint64_t left_out = limit->left_out;
-    if (left_out == 0 || !is_over(limit, now_ms))
-        return 0;
-    limit->left_out = 0;
-    return left_out;
+    /* Of several threads that come here at once, one begins the span. */
+    if (now_ms >= over_ms &&
+        atomic_compare_exchange_strong(&limit->over_ms, &over_ms, now_ms + LOG_LIMIT_SPAN_MS))
+        atomic_store(&limit->lines, 0);
+    if (atomic_fetch_add(&limit->lines, 1) >= most)
+        return false;
+    *told = atomic_exchange(&limit->untold, 0);
+    return *told > 0;
 }

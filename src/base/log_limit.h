@@ -1,32 +1,30 @@
 /*
  * How many lines of one kind there may be in the log: what clients do again and again must not fill
- * the disk. What is left out is counted, and told with the next line. The caller has the clock and
- * the lock.
+ * the disk. Events are counted, and each is told of: by the line that it is due, or with the next
+ * one. Thread-safe, without a lock.
  */
 #ifndef KEYSTORE_BASE_LOG_LIMIT_H
 #define KEYSTORE_BASE_LOG_LIMIT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-/* So many lines may be written in a span of so long. */
-#define LOG_LIMIT_LINES   5
+/* The span of time for which the number of lines is bounded; it begins with its first line. */
 #define LOG_LIMIT_SPAN_MS 10000
 
 /* All zero at first. */
 struct log_limit {
-    int64_t begun_ms; /* the span; it begins with its first line */
-    uint32_t lines;   /* in it */
-    uint64_t left_out;
+    atomic_int_fast64_t over_ms; /* when the span is over */
+    atomic_uint_fast32_t lines;  /* that were due in it */
+    atomic_uint_fast64_t untold; /* events of which no line has told */
 };
 
-/* True if a line may be written now; *left_out is then how many were not since the one before. If
- * not, it is counted as left out. `now_ms` is a monotonic clock's. */
-bool log_limit_pass(struct log_limit *limit, int64_t now_ms, uint64_t *left_out)
-    __attribute__((warn_unused_result));
-
-/* How many lines were left out in a span that is over, so that they are told though no other line
- * comes; they are forgotten then. 0 if there were none. */
-uint64_t log_limit_take(struct log_limit *limit, int64_t now_ms);
+/*
+ * Counts `events`, perhaps none, at a monotonic time. True if a line is due, of which there may be
+ * `most` in a span: then *told is how many events it stands for, with those of which none has told.
+ */
+bool log_limit_note(struct log_limit *limit, uint32_t most, int64_t now_ms, uint64_t events,
+                    uint64_t *told) __attribute__((warn_unused_result));
 
 #endif

@@ -26,28 +26,51 @@ static void *checked(void *memory, size_t size)
     return memory;
 }
 
+static size_t at_least_one(size_t size)
+{
+    return size > 0 ? size : 1;
+}
+
+void *mem_try_alloc(size_t size)
+{
+    unsigned seen = 0;
+    void *memory = malloc(at_least_one(size));
+    while (memory == NULL && reserve_break(&seen))
+        memory = malloc(at_least_one(size));
+    return memory;
+}
+
+void *mem_try_alloc_zero(size_t count, size_t size)
+{
+    unsigned seen = 0;
+    void *memory = calloc(at_least_one(count), at_least_one(size));
+    while (memory == NULL && reserve_break(&seen))
+        memory = calloc(at_least_one(count), at_least_one(size));
+    return memory;
+}
+
+void *mem_try_realloc(void *memory, size_t size)
+{
+    unsigned seen = 0;
+    void *other = realloc(memory, at_least_one(size));
+    while (other == NULL && reserve_break(&seen))
+        other = realloc(memory, at_least_one(size));
+    return other;
+}
+
 void *mem_alloc(size_t size)
 {
-    void *memory = malloc(size > 0 ? size : 1);
-    if (memory == NULL && reserve_break())
-        memory = malloc(size > 0 ? size : 1);
-    return checked(memory, size);
+    return checked(mem_try_alloc(size), size);
 }
 
 void *mem_alloc_zero(size_t size)
 {
-    void *memory = calloc(1, size > 0 ? size : 1);
-    if (memory == NULL && reserve_break())
-        memory = calloc(1, size > 0 ? size : 1);
-    return checked(memory, size);
+    return checked(mem_try_alloc_zero(1, size), size);
 }
 
 void *mem_realloc(void *memory, size_t size)
 {
-    void *other = realloc(memory, size > 0 ? size : 1);
-    if (other == NULL && reserve_break())
-        other = realloc(memory, size > 0 ? size : 1);
-    return checked(other, size);
+    return checked(mem_try_realloc(memory, size), size);
 }
 
 static bool is_large(size_t size)

@@ -22,10 +22,16 @@ void *mem_realloc(void *memory, size_t size) __attribute__((returns_nonnull));
 /* As strdup(), never NULL. */
 char *mem_copy_text(const char *text) __attribute__((malloc, returns_nonnull));
 
+/* As malloc(), calloc() and realloc(), but NULL only if the reserve is used up, too
+ * (base/reserve.h): for libraries that can tell of a failure. Free with free(). */
+void *mem_try_alloc(size_t size) __attribute__((malloc));
+void *mem_try_alloc_zero(size_t count, size_t size) __attribute__((malloc));
+void *mem_try_realloc(void *memory, size_t size);
+
 /*
- * The same for what may be large, where the one who frees knows the size: blocks of ACCOUNT_LEAST
- * bytes and more lie in runs of pages (base/runs.h), which go back to the system when they are
- * freed, and are counted in that account.
+ * What ends the process if there is no memory, for what may be large, where the one who frees knows
+ * the size: blocks of ACCOUNT_LEAST bytes and more lie in runs of pages (base/runs.h), which go
+ * back to the system when they are freed, and are counted in that account.
  */
 void *mem_take(enum account account, size_t size) __attribute__((malloc, returns_nonnull));
 void mem_give(enum account account, void *memory, size_t size);

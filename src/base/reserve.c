@@ -1,38 +1,123 @@
-/* A mapping that nobody may touch. Refuses to know who needs what. */
+/* Mappings that nobody may touch. Refuses to know who needs what. */
 #include "base/reserve.h"
+
+#include "base/mutex.h"
 
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-static _Atomic(void *) reserve;
+static struct mutex lock;
+static void *reserve;
+static struct reserve_lease *leases;
+static unsigned breaks = 1; /* so far, and one */
 static atomic_bool is_broken;
+
+static void *keep(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
 
 bool reserve_take(void)
 {
-    void *none = NULL;
-    if (atomic_load(&reserve) != NULL)
+    mutex_lock(&lock);
+    if (reserve == NULL)
+        reserve = keep(RESERVE_BYTES);
+    bool is_there = reserve != NULL;
+    if (is_there)
+        atomic_store(&is_broken, false);
+    mutex_unlock(&lock);
+    return is_there;
+}
+
+static void unlink_lease(struct reserve_lease *lease)
+{
+    *lease->link = lease->next;
+    if (lease->next != NULL)
+        lease->next->link = lease->link;
+    lease->memory = NULL;
+    lease->mapped = 0;
+}
+
+/* With the lock. */
+static bool break_one(void)
+{
+    if (leases != NULL) {
+        munmap(leases->memory, leases->mapped);
+        unlink_lease(leases);
         return true;
-    void *memory =
-        mmap(NULL, RESERVE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
+    }
+    if (reserve == NULL)
         return false;
-    if (!atomic_compare_exchange_strong(&reserve, &none, memory))
-        munmap(memory, RESERVE_BYTES); /* another thread was first */
-    atomic_store(&is_broken, false);
+    munmap(reserve, RESERVE_BYTES);
+    reserve = NULL;
+    atomic_store(&is_broken, true);
     return true;
 }
 
-bool reserve_break(void)
+bool reserve_break(unsigned *seen)
 {
-    void *memory = atomic_exchange(&reserve, NULL);
-    if (memory == NULL)
-        return false;
-    atomic_store(&is_broken, true);
-    munmap(memory, RESERVE_BYTES);
-    return true;
+    mutex_lock(&lock);
+    bool is_news = *seen != breaks;
+    if (!is_news && break_one()) {
+        breaks++;
+        is_news = true;
+    }
+    *seen = breaks;
+    mutex_unlock(&lock);
+    return is_news;
 }
 
 bool reserve_is_broken(void)
 {
     return atomic_load_explicit(&is_broken, memory_order_relaxed);
+}
+
+bool reserve_is_missing(void)
+{
+    return reserve_is_broken() && !reserve_take();
+}
+
+static void link_lease(struct reserve_lease *lease)
+{
+    lease->next = leases;
+    lease->link = &leases;
+    if (leases != NULL)
+        leases->link = &lease->next;
+    leases = lease;
+}
+
+/* NULL if the system does not give so many bytes more. */
+static void *extend(const struct reserve_lease *lease, size_t size)
+{
+    if (lease->memory == NULL)
+        return keep(size);
+    void *memory = mremap(lease->memory, lease->mapped, lease->mapped + size, MREMAP_MAYMOVE);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+bool reserve_lease(struct reserve_lease *lease, size_t size)
+{
+    mutex_lock(&lock);
+    void *memory = extend(lease, size);
+    if (memory != NULL) {
+        if (lease->memory == NULL)
+            link_lease(lease);
+        lease->memory = memory;
+        lease->mapped += size;
+        lease->size += size;
+    }
+    mutex_unlock(&lock);
+    return memory != NULL;
+}
+
+void reserve_release(struct reserve_lease *lease)
+{
+    mutex_lock(&lock);
+    if (lease->memory != NULL) {
+        munmap(lease->memory, lease->mapped);
+        unlink_lease(lease);
+    }
+    lease->size = 0;
+    mutex_unlock(&lock);
 }

@@ -217,8 +217,9 @@ static void *try_map(size_t size)
 
 static void *map(size_t size)
 {
+    unsigned seen = 0;
     void *memory = try_map(size);
-    if (memory == MAP_FAILED && reserve_break())
+    while (memory == MAP_FAILED && reserve_break(&seen))
         memory = try_map(size);
     if (memory == MAP_FAILED)
         check_out_of_memory(size);
@@ -297,9 +298,8 @@ static void unmap_region(struct region *region)
 /* ---- mappings of their own ---- */
 
 /* Most of it lies in huge pages, if the system has them: a fault for each 2 MiB. */
-static void *take_mapping(size_t size)
+static void *use_mapping(void *memory, size_t size)
 {
-    void *memory = map(size);
     madvise(memory, size, MADV_HUGEPAGE);
     count(&used_bytes, (ptrdiff_t)size);
     count(&held_bytes, (ptrdiff_t)size);
@@ -317,8 +317,11 @@ static void give_mapping(void *memory, size_t size)
 /* NULL if the system refuses. */
 static void *move_mapping(void *memory, size_t size, size_t new_size)
 {
+    unsigned seen = 0;
     SHADOW_SHOW(memory, size);
     void *moved = mremap(memory, size, new_size, MREMAP_MAYMOVE);
+    while (moved == MAP_FAILED && reserve_break(&seen))
+        moved = mremap(memory, size, new_size, MREMAP_MAYMOVE);
     if (moved == MAP_FAILED)
         return NULL;
     count(&used_bytes, (ptrdiff_t)new_size - (ptrdiff_t)size);
@@ -416,14 +419,29 @@ static void give_run(void *memory, uint32_t pages)
     mutex_unlock(&lock);
 }
 
+/* So much of what was taken is for the holder. */
+static void *show(uint8_t *memory, size_t size)
+{
+    SHADOW_SHOW(memory, size);
+    SHADOW_HIDE(memory + size, runs_round(size) - size);
+    return memory;
+}
+
 void *runs_take(size_t size)
 {
     size_t rounded = runs_round(size);
-    uint8_t *memory =
-        rounded > RUNS_LARGEST ? take_mapping(rounded) : take_run((uint32_t)(rounded / RUNS_PAGE));
-    SHADOW_SHOW(memory, size);
-    SHADOW_HIDE(memory + size, rounded - size);
-    return memory;
+    return show(rounded > RUNS_LARGEST ? use_mapping(map(rounded), rounded)
+                                       : take_run((uint32_t)(rounded / RUNS_PAGE)),
+                size);
+}
+
+void *runs_try(size_t size)
+{
+    size_t rounded = runs_round(size);
+    if (rounded <= RUNS_LARGEST)
+        return runs_take(size);
+    void *memory = try_map(rounded);
+    return memory != MAP_FAILED ? show(use_mapping(memory, rounded), size) : NULL;
 }
 
 void runs_give(void *memory, size_t size)
@@ -443,14 +461,10 @@ static bool has_own_mapping(size_t size)
 
 void *runs_resize(void *memory, size_t size, size_t new_size)
 {
-    size_t rounded = runs_round(new_size);
     if (has_own_mapping(size) && has_own_mapping(new_size)) {
-        uint8_t *moved = move_mapping(memory, runs_round(size), rounded);
-        if (moved != NULL) {
-            SHADOW_SHOW(moved, new_size);
-            SHADOW_HIDE(moved + new_size, rounded - new_size);
-            return moved;
-        }
+        uint8_t *moved = move_mapping(memory, runs_round(size), runs_round(new_size));
+        if (moved != NULL)
+            return show(moved, new_size);
     }
     void *other = runs_take(new_size);
     memcpy(other, memory, size < new_size ? size : new_size);

@@ -34,6 +34,10 @@ static inline size_t runs_round(size_t size)
 /* `size` bytes, at least 1, at the begin of a page; not initialised, never NULL. */
 void *runs_take(size_t size) __attribute__((malloc, returns_nonnull));
 
+/* The same for what can be refused, a large object: NULL if the system does not give it. Then
+ * nothing was broken up for it (base/reserve.h), unless it is small. */
+void *runs_try(size_t size) __attribute__((malloc));
+
 /* Frees what runs_take() gave for that size, or one that takes as many pages. */
 void runs_give(void *memory, size_t size);
 

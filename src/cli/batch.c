@@ -33,13 +33,19 @@ static bool stop_unreachable(struct batch *batch)
     return false;
 }
 
+/* What cannot be answered any more is not run, either. */
+static bool check_answers(struct batch *batch)
+{
+    return !ferror(stdout) || stop(batch, "the answers cannot be written");
+}
+
 /* Runs what is kept; false if that is the end. */
 static bool flush(struct batch *batch)
 {
     if (!pipeline_flush(&batch->pipeline))
         return stop_unreachable(batch);
     arena_reset(&batch->arena);
-    return !ferror(stdout) || stop(batch, "the answers cannot be written");
+    return check_answers(batch);
 }
 
 /* Runs the command, or complains of it; false if that is the end. */
@@ -51,7 +57,7 @@ static bool run_command(struct batch *batch, enum input_result result, struct wo
     bool reached = result == INPUT_COMMAND
                        ? pipeline_run(pipeline, words, number)
                        : pipeline_refuse(pipeline, batch->input.problem, number);
-    return (reached || stop_unreachable(batch)) && !batch->session->quit;
+    return (reached ? check_answers(batch) : stop_unreachable(batch)) && !batch->session->quit;
 }
 
 /* One step; false if it was the last one. */

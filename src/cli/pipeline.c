@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Bytes of a command from which on it goes alone. */
@@ -116,10 +117,11 @@ static bool send_one(struct pipeline *pipeline, const struct pipeline_item *item
     return count_result(pipeline, result, item->number, 1);
 }
 
+/* What is behind the one whose answer could not be written is forgotten. */
 static bool send_all(struct pipeline *pipeline)
 {
     size_t done = 0;
-    while (done < pipeline->count) {
+    while (done < pipeline->count && !ferror(stdout)) {
         size_t left = pipeline->count - done;
         size_t count = left < pipeline->burst ? left : pipeline->burst;
         const struct pipeline_item *items = &pipeline->items[done];

@@ -128,7 +128,7 @@ static void rest(struct engine *engine, unsigned number)
  * small, but for values that are not copied. */
 static bool is_starved(struct engine_task *task)
 {
-    if (!reserve_is_broken() || reserve_take())
+    if (!reserve_is_missing())
         return false;
     if (task->op.max_answer > STARVED_ANSWER)
         task->op.max_answer = STARVED_ANSWER;

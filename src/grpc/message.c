@@ -66,15 +66,18 @@ static void append_to_blob(struct grpc_message *message, struct slice bytes)
     message->in_blob.len += bytes.len;
 }
 
-/* The account has the blob already. */
-static void take_blob(struct grpc_message *message)
+/* The account has the blob already. False if the system does not give its memory. */
+static bool take_blob(struct grpc_message *message)
 {
     DCHECK(message->blob == NULL);
-    message->blob = blob_new(message->expected);
+    message->blob = blob_try_new(message->expected);
+    if (message->blob == NULL)
+        return false;
     message->in_blob = slice_make(message->blob->data, 0);
     if (message->gathered.len > 0)
         append_to_blob(message, buf_slice(&message->gathered));
     buf_deinit(&message->gathered);
+    return true;
 }
 
 /* Within the buffer's limit, which is `expected`. */
@@ -84,9 +87,26 @@ static void reserve_gathered(struct buf *gathered, size_t count)
     CHECK(room != NULL);
 }
 
-/* Room for what arrives; there is not more than expected. False if the account does not allow it,
- * which is not asked if there must be. */
-static bool make_room(struct grpc_message *message, size_t arrived, bool must)
+/* A blob for all of it. False if the account does not allow it, which is not asked if there must
+ * be, or the system does not give it. */
+static bool make_blob(struct grpc_message *message, bool must, const char **why)
+{
+    size_t memory = blob_memory_for(message->expected);
+    if (must) {
+        account_count(ACCOUNT_CLIENTS, (ptrdiff_t)memory);
+    } else if (!account_reserve(memory, message->gathered.cap)) {
+        *why = account_full;
+        return false;
+    }
+    if (take_blob(message))
+        return true;
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)memory);
+    *why = account_starved;
+    return false;
+}
+
+/* Room for what arrives; there is not more than expected. */
+static bool make_room(struct grpc_message *message, size_t arrived, bool must, const char **why)
 {
     struct buf *gathered = &message->gathered;
     size_t most_ahead = message->expected / ALL_AHEAD, room = arrived * ROOM_AHEAD;
@@ -96,16 +116,9 @@ static bool make_room(struct grpc_message *message, size_t arrived, bool must)
         room = message->expected;
     else if (room > most_ahead)
         room = most_ahead;
-    if (room == message->expected && room >= LARGE) {
-        size_t memory = blob_memory_for(room);
-        if (must)
-            account_count(ACCOUNT_CLIENTS, (ptrdiff_t)memory);
-        else if (!account_reserve(memory, gathered->cap))
-            return false;
-        take_blob(message);
-    } else {
-        reserve_gathered(gathered, room - gathered->len);
-    }
+    if (room == message->expected && room >= LARGE)
+        return make_blob(message, must, why);
+    reserve_gathered(gathered, room - gathered->len);
     return true;
 }
 
@@ -144,10 +157,8 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
         message->borrowed = bytes;
         return ERR_NONE;
     }
-    if (!make_room(message, grpc_message_gathered(message) + bytes.len, false)) {
-        *why = "requests and unread answers take all of --max-client-memory; try again";
+    if (!make_room(message, grpc_message_gathered(message) + bytes.len, false, why))
         return ERR_OUT_OF_MEMORY;
-    }
     gather(message, bytes);
     return ERR_NONE;
 }
@@ -179,7 +190,9 @@ void grpc_message_keep(struct grpc_message *message)
 {
     if (message->borrowed.len == 0)
         return;
-    make_room(message, message->borrowed.len, true);
+    const char *why;
+    bool is_there = make_room(message, message->borrowed.len, true, &why);
+    CHECK(is_there); /* it came in one piece, so it is not so large that it can be refused */
     gather(message, message->borrowed);
     message->borrowed = (struct slice){0};
     DCHECK(grpc_message_gathered(message) <= message->expected);

@@ -8,7 +8,6 @@
 #include "base/account.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "base/reserve.h"
 #include "grpc/message.h"
 #include "grpc/request.h"
 
@@ -48,7 +47,7 @@ struct grpc_server {
     struct http2_context *http2;
     const struct grpc_service *service;
     struct grpc_limits limits;
-    atomic_uint_fast64_t slow_requests, idle_connections;
+    atomic_uint_fast64_t slow_requests, idle_connections, not_grpc;
 };
 
 /* What a header block that will come again means, if it is a good request. */
@@ -186,6 +185,7 @@ static void fail(struct grpc_call *call, enum err err, const char *why)
 static void fail_http(struct grpc_call *call, const char *http_status)
 {
     struct grpc_connection *connection = begin_last(call);
+    atomic_fetch_add(&connection->server->not_grpc, 1);
     const struct http2_field fields[] = {
         {SLICE_LITERAL(":status"), slice_from_string(http_status)},
         {SLICE_LITERAL("allow"), SLICE_LITERAL("POST")}, /* which 405 asks for */
@@ -356,22 +356,6 @@ static void delist(struct grpc_call *call)
     call->link = NULL;
 }
 
-/* Whether a message may take that much memory now. */
-static enum err check_growth(size_t before, size_t now, const char **why)
-{
-    if (now <= before || now < ACCOUNT_LEAST)
-        return ERR_NONE;
-    if (!account_allows(ACCOUNT_LEAST, now)) {
-        *why = "requests and unread answers take all of --max-client-memory; try again";
-        return ERR_OUT_OF_MEMORY;
-    }
-    if (reserve_is_broken() && !reserve_take()) {
-        *why = "the system gives this server no more memory, so that it takes small requests only";
-        return ERR_OUT_OF_MEMORY;
-    }
-    return ERR_NONE;
-}
-
 /* Takes a part of a message, or one that is refused. */
 static void take_data(struct grpc_call *call, struct slice data)
 {
@@ -386,8 +370,8 @@ static void take_data(struct grpc_call *call, struct slice data)
         err = ERR_TOO_LARGE;
         why = "too many large requests are under way on this connection; send fewer at once";
     }
-    if (err == ERR_NONE)
-        err = check_growth(memory, grpc_message_memory(&call->message), &why);
+    if (err == ERR_NONE && !account_may_grow(memory, grpc_message_memory(&call->message), &why))
+        err = ERR_OUT_OF_MEMORY;
     if (err != ERR_NONE) {
         drop_message(call);
         fail(call, err, why);
@@ -656,10 +640,12 @@ void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
     end_if_idle(connection, now_ms);
 }
 
-struct grpc_slow grpc_server_slow(const struct grpc_server *server)
+struct grpc_counts grpc_server_counts(const struct grpc_server *server)
 {
-    return (struct grpc_slow){.requests = atomic_load(&server->slow_requests),
-                              .idle = atomic_load(&server->idle_connections)};
+    return (struct grpc_counts){.slow_requests = atomic_load(&server->slow_requests),
+                                .idle_connections = atomic_load(&server->idle_connections),
+                                .not_grpc = atomic_load(&server->not_grpc),
+                                .streams = http2_context_refused(server->http2)};
 }
 
 void grpc_connection_drain(struct grpc_connection *connection)

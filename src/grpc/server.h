@@ -113,12 +113,15 @@ struct closing grpc_connection_closing(const struct grpc_connection *connection)
  * drains a connection without calls (idle_timeout_ms). */
 void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms);
 
-/* So far; any thread may ask. */
-struct grpc_slow {
-    uint64_t requests; /* that did not arrive in time */
-    uint64_t idle;     /* connections that ended without calls */
+/* What was refused or ended, but for calls that were answered with a status of gRPC; so far. Any
+ * thread may ask. */
+struct grpc_counts {
+    uint64_t slow_requests;    /* that did not arrive in time */
+    uint64_t idle_connections; /* that ended without calls */
+    uint64_t not_grpc;         /* requests, answered in plain HTTP */
+    struct http2_refused streams;
 };
-struct grpc_slow grpc_server_slow(const struct grpc_server *server);
+struct grpc_counts grpc_server_counts(const struct grpc_server *server);
 
 /* Lets the calls under way finish and takes no new ones (two-step GOAWAY). Called again, it takes
  * the second step without waiting for the peer. */

@@ -2,7 +2,10 @@
 #include "http2/decoder.h"
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "http2/rules.h"
+
+#include <stdlib.h>
 
 /* RFC 9113, 6.5.2: what a field counts beyond its bytes. */
 #define FIELD_OVERHEAD 32
@@ -14,16 +17,44 @@
  * name "x", and a value of TABLE_SIZE bytes, its length as in RFC 7541, 5.1. */
 #define CLEARING_HEAD "\x40\x01x\x7f\x81\x1f"
 
+/* nghttp2's allocator: it is told when there is no memory, and only its connection ends. */
+static void *allocate(size_t size, void *user)
+{
+    (void)user;
+    return mem_try_alloc(size);
+}
+
+static void *allocate_zero(size_t count, size_t size, void *user)
+{
+    (void)user;
+    return mem_try_alloc_zero(count, size);
+}
+
+static void *reallocate(void *memory, size_t size, void *user)
+{
+    (void)user;
+    return mem_try_realloc(memory, size);
+}
+
+static void release(void *memory, void *user)
+{
+    (void)user;
+    free(memory);
+}
+
 void decoder_init(struct decoder *decoder)
 {
+    static nghttp2_mem memory = {
+        .malloc = allocate, .calloc = allocate_zero, .realloc = reallocate, .free = release};
     *decoder = (struct decoder){.max_inflated = SIZE_MAX};
-    if (nghttp2_hd_inflate_new(&decoder->inflater) != 0)
-        check_out_of_memory(0); /* else it cannot fail */
+    if (nghttp2_hd_inflate_new2(&decoder->inflater, &memory) != 0)
+        decoder->inflater = NULL;
 }
 
 void decoder_deinit(struct decoder *decoder)
 {
-    nghttp2_hd_inflate_del(decoder->inflater);
+    if (decoder->inflater != NULL)
+        nghttp2_hd_inflate_del(decoder->inflater);
     for (size_t i = 0; i < DECODER_MEMOS; i++)
         fields_deinit(&decoder->memos[i].fields);
 }
@@ -172,13 +203,17 @@ static void take_field(struct inflating *inflating, const nghttp2_nv *nv)
 static bool inflate_part(struct decoder *decoder, struct slice bytes, bool final,
                          struct inflating *inflating)
 {
+    if (decoder->inflater == NULL) {
+        inflating->verdict = DECODER_STARVED;
+        return false;
+    }
     for (;;) {
         nghttp2_nv nv;
         int flags = 0;
         ssize_t used =
             nghttp2_hd_inflate_hd2(decoder->inflater, &nv, &flags, bytes.data, bytes.len, final);
         if (used < 0) {
-            inflating->verdict = DECODER_BROKEN;
+            inflating->verdict = used == NGHTTP2_ERR_NOMEM ? DECODER_STARVED : DECODER_BROKEN;
             return false;
         }
         CHECK((size_t)used <= bytes.len);

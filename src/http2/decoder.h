@@ -51,6 +51,7 @@ enum decoder_verdict {
                           fit */
     DECODER_ENDLESS,   /* more than max_inflated: the table is lost, and nothing else is wrong */
     DECODER_BROKEN,    /* the table is lost: COMPRESSION_ERROR of the connection */
+    DECODER_STARVED,   /* the table is lost, for there was no memory for it */
 };
 
 /* Without max_inflated. */

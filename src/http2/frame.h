@@ -46,6 +46,7 @@ enum frame_setting {
 enum http2_error {
     HTTP2_NO_ERROR = 0,
     HTTP2_PROTOCOL_ERROR = 1,
+    HTTP2_INTERNAL_ERROR = 2,
     HTTP2_FLOW_CONTROL_ERROR = 3,
     HTTP2_SETTINGS_TIMEOUT = 4,
     HTTP2_STREAM_CLOSED = 5,

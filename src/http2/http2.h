@@ -109,6 +109,13 @@ struct http2_context *http2_context_new(const struct http2_limits *limits,
 /* All its sessions are freed. NULL is allowed. */
 void http2_context_free(struct http2_context *context);
 
+/* The streams of all its sessions that were reset, so far; any thread may ask. */
+struct http2_refused {
+    uint64_t turned_away; /* unseen (REFUSED_STREAM), as there were too many, or the server stops */
+    uint64_t broken;      /* because their client broke a rule */
+};
+struct http2_refused http2_context_refused(const struct http2_context *context);
+
 /* `now_ms`, here and below, is a monotonic clock's. */
 struct http2_session *http2_session_new(struct http2_context *context, void *user, int64_t now_ms);
 

@@ -6,6 +6,7 @@
 #include "http2/session.h"
 
 #include "base/account.h"
+#include "base/reserve.h"
 
 typedef enum http2_error frame_handler(struct http2_session *session, struct frame *frame);
 
@@ -62,6 +63,7 @@ static void dismiss(struct http2_session *session, uint32_t id, enum http2_error
 /* A stream error where there is no stream: the peer's mistake. */
 static enum http2_error refuse(struct http2_session *session, uint32_t id, enum http2_error error)
 {
+    atomic_fetch_add_explicit(&session->context->broken, 1, memory_order_relaxed);
     dismiss(session, id, error);
     return note_mistake(session);
 }
@@ -142,6 +144,8 @@ static enum http2_error lose_table(struct http2_session *session, uint32_t id,
 {
     if (verdict == DECODER_BROKEN)
         return HTTP2_COMPRESSION_ERROR;
+    if (verdict == DECODER_STARVED)
+        return session_blame(session, HTTP2_INTERNAL_ERROR, account_starved);
     return refuse_block(session, id,
                         "a header block is far too large when it is decoded; send "
                         "less metadata (--max-header-size)");
@@ -149,7 +153,7 @@ static enum http2_error lose_table(struct http2_session *session, uint32_t id,
 
 static bool is_lost(enum decoder_verdict verdict)
 {
-    return verdict == DECODER_BROKEN || verdict == DECODER_ENDLESS;
+    return verdict == DECODER_BROKEN || verdict == DECODER_ENDLESS || verdict == DECODER_STARVED;
 }
 
 /* A header block for a stream that is open: trailers. */
@@ -194,19 +198,24 @@ static enum http2_error take_late_block(struct http2_session *session, uint32_t 
  * has to take them before it asks for more. */
 #define QUEUED_WHEN_TIGHT ((size_t)256 * 1024)
 
+/* The most streams of a connection while the system gives no memory for more (base/reserve.h). */
+#define STREAMS_WHEN_STARVED 16
+
 /* Whether a well-formed request is turned away; it is then safe to repeat elsewhere. */
 static bool must_turn_away(const struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     size_t queued = http2_session_queued(session);
     return session->drain_steps == 2 || session->streams.count >= limits->max_streams ||
-           queued > limits->max_queued || (queued > QUEUED_WHEN_TIGHT && account_is_tight());
+           queued > limits->max_queued || (queued > QUEUED_WHEN_TIGHT && account_is_tight()) ||
+           (session->streams.count >= STREAMS_WHEN_STARVED && reserve_is_broken());
 }
 
 /* Only a peer that has seen our SETTINGS is to blame, for opening more streams than they allow. */
 static enum http2_error turn_away(struct http2_session *session, uint32_t id)
 {
     bool too_many = session->streams.count >= session->context->limits.max_streams;
+    atomic_fetch_add_explicit(&session->context->turned_away, 1, memory_order_relaxed);
     dismiss(session, id, HTTP2_REFUSED_STREAM);
     return too_many && session->pending_settings == 0 ? note_mistake(session) : HTTP2_NO_ERROR;
 }
@@ -290,11 +299,9 @@ static enum http2_error gather(struct http2_session *session, struct slice bytes
         return refuse_block(session, session->block_stream,
                             "a header block is far too large; send less metadata "
                             "(--max-header-size)");
-    if (block->cap > capacity && block->cap >= ACCOUNT_LEAST &&
-        !account_allows(ACCOUNT_LEAST, block->cap))
-        return refuse_block(session, session->block_stream,
-                            "a header block is too large while requests and unread answers take "
-                            "all of --max-client-memory");
+    const char *why;
+    if (!account_may_grow(capacity, block->cap, &why))
+        return refuse_block(session, session->block_stream, why);
     return HTTP2_NO_ERROR;
 }
 

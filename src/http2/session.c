@@ -37,6 +37,12 @@ void http2_context_free(struct http2_context *context)
     free(context);
 }
 
+struct http2_refused http2_context_refused(const struct http2_context *context)
+{
+    return (struct http2_refused){.turned_away = atomic_load(&context->turned_away),
+                                  .broken = atomic_load(&context->broken)};
+}
+
 /* The connection's window begins at RFC 9113's size and is raised to ours. All this waits for the
  * client's first bytes: one of HTTP/1 shall read no frames. */
 static void greet(struct http2_session *session)
@@ -217,13 +223,24 @@ enum http2_error session_end_gently(struct http2_session *session, const char *t
     return HTTP2_NO_ERROR;
 }
 
+static enum closing_kind kind_of(enum http2_error error)
+{
+    switch (error) {
+    case HTTP2_ENHANCE_YOUR_CALM:
+        return CLOSING_FLOOD;
+    case HTTP2_INTERNAL_ERROR:
+        return CLOSING_SERVER_MEMORY;
+    default:
+        return CLOSING_PROTOCOL_ERROR;
+    }
+}
+
 /* Says the last word, unless it was said. */
 static void fail(struct http2_session *session, enum http2_error error)
 {
     DCHECK(!session->failed);
     const char *text = session->blame != NULL ? session->blame : describe(error);
-    enum closing_kind kind =
-        error == HTTP2_ENHANCE_YOUR_CALM ? CLOSING_FLOOD : CLOSING_PROTOCOL_ERROR;
+    enum closing_kind kind = kind_of(error);
     session->failed = true;
     if (!session_is_ending(session))
         session->closing = (struct closing){.kind = kind, .text = text};

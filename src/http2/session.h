@@ -9,6 +9,7 @@
 #include "http2/preface.h"
 
 #include <stdalign.h>
+#include <stdatomic.h>
 
 /* Streams that have just closed, so that late frames for them are told from wrong ones. */
 #define SESSION_CLOSED_KEPT 64
@@ -47,6 +48,7 @@ struct http2_context {
     size_t free_count;
     struct fields scratch; /* of the block being read */
     struct placing placing;
+    atomic_uint_fast64_t turned_away, broken; /* streams: see http2_context_refused() */
 };
 
 struct http2_stream {

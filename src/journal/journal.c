@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/shortage.h"
 #include "journal/base.h"
 #include "journal/layout.h"
 #include "journal/log.h"
@@ -75,7 +76,7 @@ struct journal {
 
 static void explain(char *why, size_t size, const char *what, int error)
 {
-    snprintf(why, size, "cannot %s: %s", what, strerror(-error));
+    snprintf(why, size, "cannot %s: %s%s", what, strerror(-error), shortage_advice(error));
 }
 
 static bool take_directory(struct fs *fs, char *why, size_t size)

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 #define BACKLOG 4096
 /* Taken in a row before others of the loop have their turn. */
 #define MOST_AT_ONCE 64
+/* While the system gives no more memory (base/reserve.h), there may be so many connections, so that
+ * clients can come and remove something. */
+#define MOST_WHEN_STARVED 16
 /* The longest that a paused acceptor waits: other loops may have closed connections. */
 #define PAUSE_MS 100
 
@@ -28,6 +32,13 @@ struct acceptor {
     int descriptor;
     bool is_unix;
 };
+
+/* True if there is no memory for one more. */
+static bool is_starved(const struct acceptor *acceptor)
+{
+    return reserve_is_missing() &&
+           net_admission_counts(acceptor->shared->admission).open >= MOST_WHEN_STARVED;
+}
 
 static void on_connection(uv_poll_t *poll, int status, int events);
 
@@ -58,8 +69,9 @@ static void pause_accepting(struct acceptor *acceptor, int error)
     shared->accepting_paused = true;
     if (net_admission_note_pause(shared->admission, (int64_t)uv_now(&shared->uv)))
         log_warning("no connection can be accepted: %s; clients wait until others have left, or "
-                    "the limit is raised (ulimit -n, fs.file-max)",
-                    strerror(error));
+                    "the limit is raised (%s)",
+                    strerror(error),
+                    error == ENOMEM ? "ulimit -v, the container's" : "ulimit -n, fs.file-max");
 }
 
 /* A new connection of the socket, or -1 with errno. */
@@ -97,6 +109,10 @@ static void on_connection(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     for (unsigned i = 0; i < MOST_AT_ONCE; i++) {
+        if (is_starved(acceptor)) {
+            pause_accepting(acceptor, ENOMEM);
+            return;
+        }
         struct net_peer peer;
         int descriptor = take(acceptor, &peer);
         if (descriptor >= 0) {

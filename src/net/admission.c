@@ -2,9 +2,9 @@
 #include "net/admission.h"
 
 #include "base/check.h"
+#include "base/log_limit.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "base/seldom.h"
 #include "net/closings.h"
 
 #include <arpa/inet.h>
@@ -27,7 +27,8 @@ struct net_admission {
     struct net_admission_counts counts;
     struct net_closings *closings;
     struct net_admission_counts told; /* what log lines have told of */
-    struct seldom refused_lines, pause_lines;
+    struct net_peer last_refused;
+    struct log_limit refused_lines, pause_lines;
     uint64_t secret; /* so that nobody can choose addresses of one bucket */
     struct counted *buckets[BUCKETS];
 };
@@ -132,6 +133,7 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
         admission->counts.admitted++;
     } else {
         admission->counts.refused++;
+        admission->last_refused = *peer;
     }
     pthread_mutex_unlock(&admission->lock);
     return admitted;
@@ -175,7 +177,7 @@ bool net_admission_note_pause(struct net_admission *admission, int64_t now_ms)
     pthread_mutex_lock(&admission->lock);
     admission->counts.pauses++;
     pthread_mutex_unlock(&admission->lock);
-    return seldom_note(&admission->pause_lines, now_ms, 1, &told);
+    return log_limit_note(&admission->pause_lines, 1, now_ms, 1, &told);
 }
 
 bool net_admission_take_refused(struct net_admission *admission, int64_t now_ms,
@@ -185,11 +187,12 @@ bool net_admission_take_refused(struct net_admission *admission, int64_t now_ms,
     pthread_mutex_lock(&admission->lock);
     struct net_admission_counts *counts = &admission->counts;
     bool due = counts->refused > admission->told.refused &&
-               seldom_note(&admission->refused_lines, now_ms, 1, &told);
+               log_limit_note(&admission->refused_lines, 1, now_ms, 1, &told);
     if (due) {
         *refused = (struct net_admission_refused){.all = counts->refused - admission->told.refused,
                                                   .of_address = counts->refused_of_address -
-                                                                admission->told.refused_of_address};
+                                                                admission->told.refused_of_address,
+                                                  .last = admission->last_refused};
         admission->told = *counts;
     }
     pthread_mutex_unlock(&admission->lock);

@@ -60,6 +60,7 @@ bool net_admission_note_pause(struct net_admission *admission, int64_t now_ms);
 struct net_admission_refused {
     uint64_t all;
     uint64_t of_address;
+    struct net_peer last; /* of them all */
 };
 
 /* True if there are some and a log line is due; then they are told. Thread-safe. */

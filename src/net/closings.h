@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 
+/* Of each kind there may be so many lines in a span (base/log_limit.h), since they name peers. */
+#define NET_CLOSINGS_LINES 5
+
 struct net_closings;
 struct net_peer;
 

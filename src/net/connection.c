@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/reserve.h"
 #include "net/acceptor.h"
 #include "net/closings.h"
 
@@ -31,9 +32,10 @@
 /* Pieces of output in one write: copied bytes and blobs take turns. */
 #define MAX_PIECES 64
 /* While clients hold much memory, who has taken nothing for so long may have to go, if he holds at
- * least so many bytes. */
-#define STUCK_MS 500
-#define HEAVY    ((size_t)64 * 1024)
+ * least so many bytes; and where it is the system that has no more, after so long. */
+#define STUCK_MS         500
+#define STUCK_STARVED_MS 5000
+#define HEAVY            ((size_t)64 * 1024)
 /* Output memory that a loop keeps for the next write. */
 #define KEPT_OUTPUT ((size_t)512 * 1024)
 
@@ -593,12 +595,12 @@ static size_t held_by(const struct net_connection *connection)
     return connection->queued + chain_length(&connection->unsent);
 }
 
-/* The one that holds most; with `stuck`, of those that have taken nothing for a while. */
-static struct net_connection *find_heaviest(const struct net_shared *shared, bool stuck)
+/* The one that holds most, of those that have taken nothing for so long. */
+static struct net_connection *find_heaviest(const struct net_shared *shared, int64_t stuck_ms)
 {
     struct net_connection *heaviest = NULL;
     for (struct net_connection *at = shared->first; at != NULL; at = at->next) {
-        if (held_by(at) < HEAVY || (stuck && now_of(at) - at->write_moved_ms < STUCK_MS))
+        if (held_by(at) < HEAVY || now_of(at) - at->write_moved_ms < stuck_ms)
             continue;
         if (heaviest == NULL || held_by(at) > held_by(heaviest))
             heaviest = at;
@@ -612,7 +614,7 @@ static struct net_connection *find_heaviest(const struct net_shared *shared, boo
 static struct net_connection *find_heavy_beside_others(const struct net_shared *shared,
                                                        size_t relieved)
 {
-    struct net_connection *heaviest = find_heaviest(shared, false);
+    struct net_connection *heaviest = find_heaviest(shared, 0);
     if (heaviest == NULL)
         return NULL;
     /* Buffers that have grown are up to twice as large as what is in them. */
@@ -626,8 +628,11 @@ void connection_relieve(struct net_shared *shared)
         CLOSING_CLIENT_MEMORY, "the client did not read its answers, and clients hold too much "
                                "memory (--max-client-memory)"};
     size_t used = account_used(), closed = 0, relieved = 0;
-    while (used > account_limit() / 2) {
-        struct net_connection *heaviest = find_heaviest(shared, true);
+    bool starved = reserve_is_missing();
+    while (starved || used > account_limit() / 2) {
+        bool tight = used > account_limit() / 2;
+        struct net_connection *heaviest =
+            find_heaviest(shared, tight ? STUCK_MS : STUCK_STARVED_MS);
         if (heaviest == NULL && used > account_limit())
             heaviest = find_heavy_beside_others(shared, relieved);
         if (heaviest == NULL)

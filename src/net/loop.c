@@ -69,15 +69,18 @@ static void tell_refused(struct net_admission *admission, int64_t now_ms)
     if (!net_admission_take_refused(admission, now_ms, &refused))
         return;
     uint64_t too_many = refused.all - refused.of_address;
+    char peer[NET_PEER_TEXT];
+    net_peer_print(&refused.last, peer);
     if (too_many > 0)
-        log_warning("%" PRIu64 " connections were refused: there may be %" PRIu32 " at once (%s)",
-                    too_many, counts.most,
+        log_warning("%" PRIu64 " connections were refused, the last one that of %s: there may be "
+                    "%" PRIu32 " at once (%s)",
+                    too_many, peer, counts.most,
                     counts.capped ? "for the limit of open files, see ulimit -n"
                                   : "see --max-connections");
     if (refused.of_address > 0)
-        log_warning("%" PRIu64 " connections were refused: their address has enough of them (see "
-                    "--max-connections-per-address)",
-                    refused.of_address);
+        log_warning("%" PRIu64 " connections were refused, the last one that of %s: their address "
+                    "has enough of them (see --max-connections-per-address)",
+                    refused.of_address, peer);
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -151,6 +154,11 @@ static void on_stop(uv_async_t *async)
     /* The timer bounds the wait; connections alone keep the loop alive. */
     uv_unref((uv_handle_t *)&loop->drain_timer);
     drain_all(loop);
+}
+
+void net_loop_use_reserve(void)
+{
+    uv_replace_allocator(mem_try_alloc, mem_try_realloc, mem_try_alloc_zero, free);
 }
 
 /* libuv aborts where it finds none for a loop and, once, for its signals. */

@@ -89,6 +89,10 @@ struct net_limits {
 
 extern const struct net_limits net_default_limits;
 
+/* To be called before the first loop: from now on libuv, which ends the process when it gets no
+ * memory, gets what is kept for that (base/reserve.h). */
+void net_loop_use_reserve(void);
+
 /*
  * `protocol` and `admission` are borrowed for the loop's life, `limits` is copied; several loops
  * share an admission. Free with net_loop_free() after it has run. NULL, with errno, if the system

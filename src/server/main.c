@@ -4,10 +4,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reserve.h"
+#include "base/shortage.h"
 #include "base/standard.h"
 #include "engine/embedded.h"
 #include "net/admission.h"
 #include "net/listener.h"
+#include "net/loop.h"
 #include "server/config.h"
 #include "server/data.h"
 #include "server/descriptors.h"
@@ -26,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 struct server {
     struct config config;
@@ -41,11 +44,16 @@ struct server {
 
 /* Large objects lie in runs (base/runs.h). What malloc() has for the others goes back to the system
  * as it is freed at the end of its areas, and from within them by mem_trim(): glibc's usual
- * thresholds rise with what is freed, and then nothing does. */
+ * thresholds rise with what is freed, and then nothing does. Each thread's own area takes 64 MiB of
+ * addresses at a time, and where there are no more, a mapping for each small object: with a limit
+ * of addresses (ulimit -v) all share one. */
 static void bound_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+    struct rlimit addresses;
+    if (getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY)
+        mallopt(M_ARENA_MAX, 1);
 }
 
 /* The workers' threads inherit this, so that signals come to main's sigwait() only. */
@@ -71,10 +79,11 @@ static bool serve_address(struct server *server, struct net_address *address)
         server->listening++;
     if (result == 0)
         return true;
-    fprintf(stderr, "keystore-server: cannot listen on %s: %s\n", address->text,
+    fprintf(stderr, "keystore-server: cannot listen on %s: %s%s\n", address->text,
             result == -EADDRINUSE ? "the address is in use by another server; stop that one or "
                                     "choose another with --listen"
-                                  : strerror(-result));
+                                  : strerror(-result),
+            shortage_advice(result));
     return false;
 }
 
@@ -96,10 +105,9 @@ static void on_ready(void *user, unsigned part)
 /* After what the system did not give, of which errno tells. */
 static bool complain_of_system(const char *what)
 {
-    fprintf(stderr,
-            "keystore-server: cannot make %s: %s; raise the limits of this process (ulimit -n for "
-            "open files, -u for threads, -v for memory), or use fewer --threads\n",
-            what, strerror(errno));
+    int error = errno;
+    fprintf(stderr, "keystore-server: cannot make %s: %s%s, or use fewer --threads\n", what,
+            strerror(error), shortage_advice(error));
     return false;
 }
 
@@ -215,8 +223,10 @@ static struct watch_numbers watched(struct server *server)
     for (enum err err = ERR_NONE + 1; err < ERR_COUNT; err++)
         numbers.refused[err] = status_count(err);
     for (unsigned i = 0; i < server->config.threads; i++) {
-        numbers.slow_requests += worker_slow(server->workers[i]).requests;
-        numbers.idle_connections += worker_slow(server->workers[i]).idle;
+        struct grpc_counts counts = worker_counts(server->workers[i]);
+        numbers.slow_requests += counts.slow_requests;
+        numbers.idle_connections += counts.idle_connections;
+        numbers.turned_away += counts.streams.turned_away;
     }
     data_disk(&server->data, &numbers.waits_since_us, &numbers.slow_waits);
     return numbers;
@@ -312,6 +322,7 @@ int main(int argc, char **argv)
     descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);
     bound_malloc();
+    net_loop_use_reserve();
     if (!reserve_take()) {
         fprintf(stderr,
                 "keystore-server: the system does not give the %zu MiB of addresses that are kept "

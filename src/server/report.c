@@ -94,15 +94,28 @@ static void put_closings(struct net_closings *closings, struct info_writer *writ
     }
 }
 
-static struct grpc_slow count_slow(const struct report *report)
+static struct grpc_counts count_refused(const struct report *report)
 {
-    struct grpc_slow all = {0};
+    struct grpc_counts all = {0};
     for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++) {
-        struct grpc_slow slow = worker_slow(report->workers[i]);
-        all.requests += slow.requests;
-        all.idle += slow.idle;
+        struct grpc_counts counts = worker_counts(report->workers[i]);
+        all.slow_requests += counts.slow_requests;
+        all.idle_connections += counts.idle_connections;
+        all.not_grpc += counts.not_grpc;
+        all.streams.turned_away += counts.streams.turned_away;
+        all.streams.broken += counts.streams.broken;
     }
     return all;
+}
+
+static void put_refused(const struct report *report, struct info_writer *writer)
+{
+    struct grpc_counts counts = count_refused(report);
+    info_put(writer, "slow_requests_ended", "%" PRIu64, counts.slow_requests);
+    info_put(writer, "idle_connections_ended", "%" PRIu64, counts.idle_connections);
+    info_put(writer, "refused_streams", "%" PRIu64, counts.streams.turned_away);
+    info_put(writer, "malformed_requests", "%" PRIu64, counts.streams.broken);
+    info_put(writer, "requests_not_grpc", "%" PRIu64, counts.not_grpc);
 }
 
 static void write_stats(void *user, struct info_writer *writer)
@@ -114,9 +127,7 @@ static void write_stats(void *user, struct info_writer *writer)
     info_put(writer, "rejected_connections", "%" PRIu64, counts.refused);
     put_closings(net_admission_closings(report->admission), writer);
     info_put(writer, "rejected_connections_of_address", "%" PRIu64, counts.refused_of_address);
-    struct grpc_slow slow = count_slow(report);
-    info_put(writer, "slow_requests_ended", "%" PRIu64, slow.requests);
-    info_put(writer, "idle_connections_ended", "%" PRIu64, slow.idle);
+    put_refused(report, writer);
     info_put(writer, "offloaded_calls", "%" PRIu64,
              report->offload != NULL ? offload_count(report->offload) : 0);
     info_put(writer, "accepting_pauses", "%" PRIu64, counts.pauses);

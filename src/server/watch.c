@@ -19,10 +19,10 @@ static const char *const advice[ERR_COUNT] = {
 };
 
 /* How many have come of which no line has told, if one is due; else 0. */
-static uint64_t news(struct seldom *seldom, uint64_t seen, uint64_t now, int64_t now_ms)
+static uint64_t news(struct log_limit *limit, uint64_t seen, uint64_t now, int64_t now_ms)
 {
     uint64_t told = 0;
-    return seldom_note(seldom, now_ms, now - seen, &told) ? told : 0;
+    return log_limit_note(limit, 1, now_ms, now - seen, &told) ? told : 0;
 }
 
 static void tell_refused(struct watch *watch, const struct watch_numbers *numbers, int64_t now_ms)
@@ -55,6 +55,12 @@ static void tell_clients(struct watch *watch, const struct watch_numbers *number
     count = news(&watch->clients[1], seen->idle_connections, numbers->idle_connections, now_ms);
     if (count > 0)
         log_info("%" PRIu64 " connections were ended: they made no calls (--idle-timeout)", count);
+    count = news(&watch->clients[2], seen->turned_away, numbers->turned_away, now_ms);
+    if (count > 0)
+        log_info("%" PRIu64 " calls were refused unseen (REFUSED_STREAM), so that they are safe to "
+                 "repeat: their connections have too many under way (--max-streams) or do not read "
+                 "their answers, or the server stops",
+                 count);
 }
 
 static void tell_slow(struct watch *watch, const struct watch_numbers *numbers, int64_t now_ms)
@@ -86,5 +92,5 @@ void watch_end(struct watch *watch, const struct watch_numbers *numbers, int64_t
 {
     struct watch_numbers last = *numbers;
     last.waits_since_us = 0;
-    watch_look(watch, &last, now_ms + SELDOM_MS);
+    watch_look(watch, &last, now_ms + LOG_LIMIT_SPAN_MS);
 }

@@ -252,9 +252,9 @@ uint64_t worker_commands(const struct worker *worker)
     return service_commands(worker->service);
 }
 
-struct grpc_slow worker_slow(const struct worker *worker)
+struct grpc_counts worker_counts(const struct worker *worker)
 {
-    return grpc_server_slow(worker->grpc);
+    return grpc_server_counts(worker->grpc);
 }
 
 void worker_join(struct worker *worker)

@@ -34,8 +34,8 @@ void worker_stop(struct worker *worker);
 /* Requests that it has taken so far; any thread may ask. */
 uint64_t worker_commands(const struct worker *worker);
 
-/* Requests and connections that it has ended for their slowness so far; any thread may ask. */
-struct grpc_slow worker_slow(const struct worker *worker);
+/* What it has refused or ended so far; any thread may ask. */
+struct grpc_counts worker_counts(const struct worker *worker);
 
 /* Waits for the thread of a worker that was told to finish. NULL is allowed. */
 void worker_join(struct worker *worker);

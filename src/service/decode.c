@@ -15,6 +15,8 @@ enum err decode(const struct decoder *decoder, struct slice bytes, struct arena 
                 struct op *op, const char **why)
 {
     void *message;
+    if (bytes.len >= RESERVE_LEASED && !arena_lease(arena, bytes.len)) /* the store copies them */
+        return field_refuse_memory(arena, why);
     enum err err = wire_decode(decoder->message, bytes, arena, &message);
     if (err == ERR_NONE)
         return decoder->fill(message, arena, op, why);

@@ -22,8 +22,7 @@ enum err field_refuse_memory(const struct arena *arena, const char **why)
     *why = arena->refusal == ERR_TOO_LARGE
                ? "carrying out the request takes more than half of --max-client-memory; send fewer "
                  "elements at once"
-               : "requests and unread answers take all of --max-client-memory; try again, with "
-                 "fewer elements at once";
+               : arena->why;
     return arena->refusal;
 }
 

@@ -443,8 +443,7 @@ static void fail_memory(const struct keyspace *space, struct op_result *result)
                err == ERR_TOO_LARGE
                    ? "the answer has so many elements that to make it takes more than half of "
                      "--max-client-memory; ask for fewer at once"
-                   : "requests and unread answers take all of --max-client-memory; try again, or "
-                     "ask for less at once");
+                   : space->arena->why);
 }
 
 void *apply_unfold(struct keyspace *space, size_t size, struct op_result *result)
@@ -476,6 +475,14 @@ bool apply_copy_bytes(struct keyspace *space, struct slice bytes, struct slice *
     slice_write(memory, bytes);
     *copy = slice_make(memory, bytes.len);
     return true;
+}
+
+bool apply_lease(struct keyspace *space, size_t size, struct op_result *result)
+{
+    if (size < RESERVE_LEASED || arena_lease(space->arena, size))
+        return true;
+    fail_memory(space, result);
+    return false;
 }
 
 void apply_fail_reply(struct keyspace *space, const struct op *op, size_t size,

@@ -216,6 +216,10 @@ bool apply_may_spend(struct keyspace *space, size_t steps, struct op_result *res
 /* Fails the operation because a lock it needs is held for long. */
 void apply_fail_held(struct keyspace *space, struct op_result *result);
 
+/* To be asked before a change that may take much more memory than the request's own bytes: true if
+ * the system gives so many bytes (base/reserve.h). Else the operation has failed. */
+bool apply_lease(struct keyspace *space, size_t size, struct op_result *result);
+
 /* Fails the operation. `why` is static or lies in the arena. */
 void apply_fail(struct op_result *result, enum err err, const char *why);
 

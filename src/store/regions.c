@@ -7,20 +7,13 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+/* Maps twice as much as needed and cuts the aligned region out; NULL if there is no memory. */
 static void *try_map(void)
 {
-    return mmap(NULL, 2 * REGIONS_SIZE, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-}
-
-/* Maps twice as much as needed and cuts the aligned region out. */
-static void *map_aligned(void)
-{
-    uint8_t *memory = try_map();
-    if (memory == MAP_FAILED && reserve_break())
-        memory = try_map();
+    uint8_t *memory = mmap(NULL, 2 * REGIONS_SIZE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
-        check_out_of_memory(REGIONS_SIZE);
+        return NULL;
     size_t before = -(uintptr_t)memory & (REGIONS_SIZE - 1);
     if (before > 0)
         munmap(memory, before);
@@ -33,14 +26,22 @@ static void *map_aligned(void)
  * refused to avoid the waiting. */
 static void *map_ordinary(void)
 {
-    void *region = map_aligned();
+    unsigned seen = 0;
+    void *region = try_map();
+    while (region == NULL && reserve_break(&seen))
+        region = try_map();
+    if (region == NULL)
+        check_out_of_memory(REGIONS_SIZE);
     madvise(region, REGIONS_SIZE, MADV_NOHUGEPAGE);
     return region;
 }
 
+/* NULL if there is no memory: it would only have saved time. */
 static void *map_ready(void)
 {
-    void *region = map_aligned();
+    void *region = try_map();
+    if (region == NULL)
+        return NULL;
     madvise(region, REGIONS_SIZE, MADV_HUGEPAGE);
 #ifdef MADV_POPULATE_WRITE
     madvise(region, REGIONS_SIZE, MADV_POPULATE_WRITE);
@@ -90,15 +91,20 @@ static void trim(struct regions *regions)
 static void *make_ready(void *user)
 {
     struct regions *regions = user;
+    bool failed = false; /* the last attempt */
     pthread_mutex_lock(&regions->lock);
     while (!regions->ending) {
-        if (atomic_load(&regions->ready_count) >= most_ready(regions)) {
+        if (failed || atomic_load(&regions->ready_count) >= most_ready(regions)) {
+            failed = false;
             pthread_cond_wait(&regions->wanted, &regions->lock);
             continue;
         }
         pthread_mutex_unlock(&regions->lock);
         void *region = map_ready();
         pthread_mutex_lock(&regions->lock);
+        failed = region == NULL;
+        if (failed)
+            continue;
         put_ready(regions, region);
         trim(regions);
     }

@@ -71,14 +71,17 @@ static struct entry_splice splice_at(const struct keyspace *space, const struct 
 bool substrings_may_write(struct keyspace *space, const struct lookup *at, const struct op *op,
                           size_t offset, struct op_result *result)
 {
-    size_t copied = 0, length = at->entry != NULL ? entry_string(at->entry).len : 0;
+    size_t copied = 0, length = length_of(at), end = offset + op->value.len;
     if (offset > length)
         copied += offset - length;
     if (length >= ENTRY_MIN_BLOB) {
         struct entry_splice splice = splice_at(space, at, op, offset);
         copied += entry_splice_copies(at->entry, &splice);
     }
-    return apply_may_spend(space, copied / COPIED_AT_ONCE, result);
+    if (!apply_may_spend(space, copied / COPIED_AT_ONCE, result))
+        return false;
+    bool is_there = length >= ENTRY_MIN_BLOB && copied == 0; /* what the string will lie in */
+    return is_there || apply_lease(space, end > length ? end : length, result);
 }
 
 void substrings_write(struct keyspace *space, struct lookup *at, const struct op *op, size_t offset)

@@ -8,8 +8,8 @@
  * with ERR_TOO_LARGE. */
 bool substrings_may_hold(const struct op *op, uint64_t offset, struct op_result *result);
 
-/* True if writing it copies so little that this may be done here (apply_may_spend()); to be asked
- * before. */
+/* True if writing it copies so little that this may be done here (apply_may_spend()), and the
+ * system gives the memory that it takes (apply_lease()); to be asked before. */
 bool substrings_may_write(struct keyspace *space, const struct lookup *at, const struct op *op,
                           size_t offset, struct op_result *result);
 

@@ -145,6 +145,23 @@ def test_answers_that_cannot_be_written_stop_it(own):
 KEYS = ["a", "b", "l", "m", "n"]
 
 
+MOST_AT_ONCE = 4000
+
+
+def test_nothing_is_run_whose_answer_cannot_be_written(own):
+    """Also of the commands that were read before that showed."""
+    server, stub = own
+    stub.Set(pb.KeyValue(key=b"large", value=bytes(5_000)))
+    commands = b"GET large\n" * MOST_AT_ONCE + b"SET after v\n"
+    with subprocess.Popen([CLI, "-p", str(server.port)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as cli:
+        cli.stdout.close()
+        _, said = cli.communicate(commands, timeout=TIMEOUT_S)
+    assert cli.returncode == 1
+    assert b"the answers cannot be written. Stopped" in said
+    assert not stub.Get(pb.Key(key=b"after")).found
+
+
 def operation(dice):
     """An operation that fails now and then, on one of a few keys."""
     key, other = dice.choice(KEYS), dice.choice(KEYS)

@@ -8,10 +8,11 @@ import struct
 import pytest
 
 import mini_redis_pb2 as pb
-from clients import admin_stub, open_channel
+from clients import Stub, admin_stub, open_channel
 from h2conn import PREFACE
-from rawframes import (ENHANCE_YOUR_CALM, PROTOCOL_ERROR, SETTINGS_TIMEOUT, Peer, headers,
-                       ping, rst_stream, settings)
+from rawframes import (ENHANCE_YOUR_CALM, INITIAL_WINDOW_SIZE, KEY, PROTOCOL_ERROR,
+                       SETTINGS_TIMEOUT, Peer, headers, ping, request, rst_stream, settings,
+                       window_update)
 from times import wait_until
 
 PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)
@@ -130,6 +131,100 @@ def test_half_a_header_block(own):
         peer.send(headers(1, b"", end_headers=False))
         check_goaway(peer, ENHANCE_YOUR_CALM, "--header-timeout")
     check_told(own, "header_timeout", "the client did not complete a header block in time")
+
+
+def info(server):
+    with open_channel(server.address) as channel:
+        return admin_stub(channel).Info(pb.InfoRequest(sections=["stats"])).fields
+
+
+def test_answers_that_are_not_taken(fresh_server):
+    server = fresh_server("--write-timeout", 1)
+    with open_channel(server.address) as channel:
+        assert Stub(channel).Set(pb.KeyValue(key=KEY, value=bytes(50_000_000))).ok
+    with Peer(server.address) as peer:
+        peer.apply((INITIAL_WINDOW_SIZE, 2**31 - 1))
+        peer.send(window_update(0, 2**30), peer.call_frames())
+        check_told(server, "write_timeout", "the client ")
+    assert "its answers in time (--write-timeout" in server.stderr
+
+
+def test_clients_that_hold_too_much(fresh_server):
+    server = fresh_server("--max-client-memory", "1MiB")
+    with open_channel(server.address) as channel:
+        assert Stub(channel).Set(pb.KeyValue(key=KEY, value=bytes(15_000))).ok
+    with Peer(server.address) as peer, Peer(server.address) as other:
+        for each in (peer, other):
+            each.apply((INITIAL_WINDOW_SIZE, 0))
+            each.send(*[each.call_frames() for _ in range(60)])
+        wait_until(lambda: closed(server).get("client_memory", 0) >= 1)
+    assert " was closed: the client did not read its answers" in server.stderr
+
+
+def test_a_client_that_does_not_end(fresh_server):
+    server = fresh_server("--drain-timeout", 1)
+    with Peer(server.address) as peer:
+        peer.open()
+        peer.expect_pong()
+        server.send_signal()
+        peer.receive_until(lambda: len(peer.goaways) >= 2, "both GOAWAYs of a shutdown")
+        assert any(b"shutting down" in each.additional_data for each in peer.goaways)
+        peer.expect_end()
+    server.wait()
+    assert " was closed: the server stops, and the client did not end in time" in server.stderr
+
+
+def test_every_end_has_a_test(own):
+    """A new kind needs one, too: here, or with a limit of memory (test_no_memory.py)."""
+    names = {name.removeprefix("connections_closed_") for name in info(own)
+             if name.startswith("connections_closed_")}
+    assert names == {"http1", "tls", "proxy", "not_http2", "protocol_error", "flood",
+                     "handshake_timeout", "header_timeout", "write_timeout", "client_memory",
+                     "server_memory", "shutdown"}
+
+
+# Calls that are refused below gRPC.
+
+def test_more_streams_than_there_may_be(fresh_server):
+    server = fresh_server("--max-streams", 3)
+    with Peer(server.address) as peer:
+        streams = [peer.open() for _ in range(5)]
+        peer.expect_pong()
+        assert all(peer.expect_end_of(each).reset for each in streams[3:])
+        assert info(server)["refused_streams"] == "2"
+    server.stop()
+    assert "2 calls were refused unseen (REFUSED_STREAM)" in server.stderr
+
+
+def test_requests_that_break_a_rule(own):
+    with Peer(own.address) as peer:
+        stream = peer.open()
+        peer.send(headers(stream + 2, peer.block(request(without=(":path",)))))
+        assert peer.expect_end_of(stream + 2).reset == PROTOCOL_ERROR
+        fields = info(own)
+        assert (fields["malformed_requests"], fields["refused_streams"]) == ("1", "0")
+
+
+def test_requests_that_are_not_grpc(own):
+    with Peer(own.address) as peer:
+        for fields, status in ((request(method="GET"), 405),
+                               (request(**{"content-type": "text/html"}), 415)):
+            stream = peer.new_stream()
+            peer.send(headers(stream, peer.block(fields), end_stream=True))
+            assert peer.expect_end_of(stream).http_status == status
+        assert info(own)["requests_not_grpc"] == "2"
+
+
+def test_clients_turned_away_are_named(fresh_server):
+    server = fresh_server("--max-connections", 1)
+    host, port = server.address.split(":")
+    with Peer(server.address) as peer:
+        peer.expect_pong()
+        with socket.create_connection((host, int(port)), timeout=60) as turned_away:
+            name = "127.0.0.1:%d" % turned_away.getsockname()[1]
+            assert turned_away.recv(1) == b""
+        wait_until(lambda: f"1 connections were refused, the last one that of {name}: "
+                   in server.stderr)
 
 
 def test_lines_are_limited(own):

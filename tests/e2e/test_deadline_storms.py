@@ -2,8 +2,6 @@
 What only looks like that, an attack, does not.
 """
 
-import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -11,13 +9,10 @@ import pytest
 
 import mini_redis_pb2 as pb
 from clients import Stub, admin_stub, open_channel
-from keystore_env import SANITIZE
 from rawframes import (ENHANCE_YOUR_CALM, data, get_body, headers,
                        peer_fixture, request, rst_stream, settings, stored_fixture,
                        window_update)  # noqa: F401
-from server_process import Server
-
-SLOW_SYNC = os.path.join(os.path.dirname(__file__), "../../bench/peers/slow_sync.c")
+from slow_disk import start_on_slow_disk
 
 
 @pytest.mark.parametrize("count", [201, 1000])
@@ -82,15 +77,7 @@ def test_an_attack_without_a_pause_is_cut_off(peer):
 @pytest.fixture(name="slow_server")
 def slow_server_fixture(tmp_path, monkeypatch):
     """A server whose disk takes 1.5 s for each sync."""
-    if SANITIZE:
-        pytest.skip("a sanitizer has to be the first library")
-    library = tmp_path / "slow-sync.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, SLOW_SYNC],
-                   check=True)
-    with monkeypatch.context() as environment:
-        environment.setenv("LD_PRELOAD", str(library))
-        environment.setenv("SLOW_SYNC_US", "1500000")
-        started = Server()
+    started = start_on_slow_disk(tmp_path, monkeypatch, 1_500_000)
     yield started
     started.stop()
 

@@ -136,14 +136,15 @@ def test_a_stop_without_descriptors(fresh_server):
 # Starts that must fail.
 
 @pytest.mark.skipif(SANITIZE != "", reason="a sanitizer has needs of its own")
-@pytest.mark.parametrize("limits,advice", [
-    (["--nofile=8"], "ulimit -n"), (["--nofile=12"], "ulimit -n"), (["--nofile=20"], "ulimit -n"),
-    (["--nofile=30"], "ulimit -n")])
-def test_too_few_descriptors_at_the_start(tmp_path, limits, advice):
-    ran = run_server("--dir", tmp_path / "data", "--listen", "127.0.0.1:0", "--threads", 2,
-                     wrapper=["prlimit", *limits, "--"])
+@pytest.mark.parametrize("threads,files", [
+    (1, 4), (1, 8), (1, 12), (1, 30), (2, 12), (2, 20), (2, 30), (8, 30), (8, 40), (8, 64)])
+@pytest.mark.parametrize("is_unix", [False, True], ids=["tcp", "unix"])
+def test_too_few_descriptors_at_the_start(tmp_path, threads, files, is_unix):
+    listen = f"unix:{tmp_path}/socket" if is_unix else "127.0.0.1:0"
+    ran = run_server("--dir", tmp_path / "data", "--listen", listen, "--threads", threads,
+                     wrapper=["prlimit", f"--nofile={files}", "--"])
     assert ran.returncode == 1, ran
-    assert advice in ran.stderr
+    assert "ulimit -n" in ran.stderr
 
 
 # Memory.
@@ -206,15 +207,17 @@ def test_too_little_memory_at_the_start(tmp_path):
 
 @EXACT
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
-def test_no_thread_at_the_start():
-    """The limit does not hold for root."""
+@pytest.mark.parametrize("threads,most", [(1, 1), (1, 2), (1, 3), (2, 2), (2, 4), (8, 6), (8, 10)])
+def test_no_thread_at_the_start(threads, most):
+    """The limit does not hold for root, and counts for a user."""
+    user = 61000 + 100 * threads + most
     with tempfile.TemporaryDirectory(prefix="keystore-e2e-") as folder:
-        os.chown(folder, 65534, 65534)
-        ran = run_server("--dir", f"{folder}/data", "--listen", "127.0.0.1:0",
-                         wrapper=["prlimit", "--nproc=1", "setpriv", "--reuid=65534",
-                                  "--clear-groups", "--regid=65534", "--"])
+        os.chown(folder, user, user)
+        ran = run_server("--dir", f"{folder}/data", "--listen", "127.0.0.1:0", "--threads", threads,
+                         wrapper=["prlimit", f"--nproc={most}", "setpriv", f"--reuid={user}",
+                                  "--clear-groups", f"--regid={user}", "--"])
     assert ran.returncode == 1, ran
-    assert "-u for threads" in ran.stderr
+    assert "ulimit -u" in ran.stderr
 
 
 # What an operator finds: a counter and a line for what clients are refused.

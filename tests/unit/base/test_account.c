@@ -1,11 +1,15 @@
 /* Tests of base/account.c: what is counted, and what may still be taken. */
 #include "base/account.h"
 
+#include "base/reserve.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 
 #include <cmocka.h>
+
+#include "base/addresses.h"
 
 #define MIB ((size_t)1024 * 1024)
 
@@ -70,6 +74,43 @@ static void test_one_request_is_served_whatever_the_limit(void **state)
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(100 * MIB));
 }
 
+static void test_what_a_client_fills_may_grow(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    account_set_limit(40 * MIB);
+    account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(41 * MIB));
+    assert_true(account_may_grow(0, ACCOUNT_LEAST - 1, &why)); /* a small one */
+    assert_true(account_may_grow(MIB, MIB, &why));             /* it has not grown */
+    assert_true(account_may_grow(0, 35 * MIB, &why));          /* others have little */
+    assert_false(account_may_grow(0, MIB, &why));
+    assert_ptr_equal(why, account_full);
+    account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(41 * MIB));
+    account_set_limit(SIZE_MAX);
+}
+
+static void test_a_broken_reserve_is_tight(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    unsigned seen = 0;
+    if (!ADDRESSES_ARE_LIMITABLE)
+        skip();
+    assert_true(reserve_take());
+    assert_false(account_is_tight());
+    leave_addresses(MIB);
+    while (!reserve_is_broken())
+        assert_true(reserve_break(&seen));
+    leave_addresses(MIB);
+    assert_true(account_is_tight());
+    assert_false(account_may_grow(0, MIB, &why));
+    assert_ptr_equal(why, account_starved);
+    assert_true(account_may_grow(0, ACCOUNT_LEAST - 1, &why));
+    leave_addresses(SIZE_MAX);
+    assert_true(account_may_grow(0, MIB, &why)); /* which takes the reserve again */
+    assert_false(account_is_tight());
+}
+
 static void test_what_is_reserved_counts_for_the_next_one(void **state)
 {
     (void)state;
@@ -109,6 +150,8 @@ int main(void)
         cmocka_unit_test(test_what_is_reserved_counts_for_the_next_one),
         cmocka_unit_test(test_the_journal_does_not_count_for_clients),
         cmocka_unit_test(test_one_request_unfolds_into_half_of_the_limit),
+        cmocka_unit_test(test_what_a_client_fills_may_grow),
+        cmocka_unit_test(test_a_broken_reserve_is_tight),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base/addresses.h"
+
 #include "base/runs.h"
 
 #define MIB ((size_t)1024 * 1024)
@@ -176,6 +178,7 @@ static void test_what_the_account_has_not_is_refused(void **state)
     account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(10 * MIB));
     assert_false(arena_reserve(&arena, 9 * MIB));
     assert_int_equal(arena.refusal, ERR_OUT_OF_MEMORY);
+    assert_ptr_equal(arena.why, account_full);
     assert_null(arena_try(&arena, 9 * MIB));
     assert_null(arena_unfold(&arena, 7 * MIB));
     assert_int_equal(arena.refusal, ERR_OUT_OF_MEMORY);
@@ -251,6 +254,51 @@ static void test_the_journals_arena_is_refused_nothing(void **state)
     account_set_limit(SIZE_MAX);
 }
 
+static void test_what_the_system_has_not_is_refused(void **state)
+{
+    (void)state;
+    struct arena arena, other;
+    size_t before = account_used();
+    if (!ADDRESSES_ARE_LIMITABLE)
+        skip();
+    arena_init(&arena);
+    arena_init(&other);
+    leave_addresses(40 * MIB);
+    assert_true(arena_reserve(&arena, 30 * MIB));
+    assert_false(arena_reserve(&other, 30 * MIB)); /* the first one has them */
+    assert_int_equal(other.refusal, ERR_OUT_OF_MEMORY);
+    assert_ptr_equal(other.why, account_starved);
+    assert_int_equal(account_used() - before, 30 * MIB);
+    assert_null(arena_try(&other, 30 * MIB));
+    assert_null(arena_unfold(&other, 30 * MIB));
+    assert_int_equal(account_used() - before, 30 * MIB);
+    arena_reset(&arena);
+    assert_true(arena_lease(&other, 30 * MIB));
+    assert_false(arena_lease(&arena, 30 * MIB));
+    arena_reset(&other);
+    assert_true(arena_lease(&arena, 30 * MIB));
+    arena_deinit(&arena);
+    arena_deinit(&other);
+    leave_addresses(SIZE_MAX);
+}
+
+static void test_little_is_leased_in_the_end(void **state)
+{
+    (void)state;
+    struct arena arena;
+    size_t granted = 0;
+    if (!ADDRESSES_ARE_LIMITABLE)
+        skip();
+    arena_init(&arena);
+    leave_addresses(40 * MIB);
+    while (arena_reserve(&arena, 100000))
+        granted += 100000;
+    assert_in_range(granted, 30 * MIB, 40 * MIB + RESERVE_LEASED);
+    assert_ptr_equal(arena.why, account_starved);
+    arena_deinit(&arena);
+    leave_addresses(SIZE_MAX);
+}
+
 static void test_the_journals_counts_for_the_journal(void **state)
 {
     (void)state;
@@ -283,6 +331,8 @@ int main(void)
         cmocka_unit_test(test_what_unfolds_too_far_is_refused),
         cmocka_unit_test(test_pieces_that_are_asked_for_are_apart),
         cmocka_unit_test(test_the_journals_arena_is_refused_nothing),
+        cmocka_unit_test(test_what_the_system_has_not_is_refused),
+        cmocka_unit_test(test_little_is_leased_in_the_end),
         cmocka_unit_test(test_the_journals_counts_for_the_journal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,8 @@
  */
 #include "base/runs.h"
 
+#include "base/reserve.h"
+
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "base/addresses.h"
 #include "store/seeded.h"
 
 #define KIB ((size_t)1024)
@@ -280,6 +283,43 @@ static void *churn(void *objects)
     return NULL;
 }
 
+static void test_the_largest_may_be_refused(void **state)
+{
+    (void)state;
+    const size_t size = RUNS_LARGEST + 1;
+    if (!ADDRESSES_ARE_LIMITABLE)
+        skip();
+    assert_true(reserve_take());
+    leave_addresses(size + MIB);
+    size_t used = runs_used();
+    void *first = runs_try(size);
+    assert_non_null(first);
+    assert_null(runs_try(size));
+    assert_false(reserve_is_broken());
+    runs_give(first, size);
+    assert_int_equal(runs_used(), used);
+    leave_addresses(SIZE_MAX);
+}
+
+static void test_a_large_object_grows_into_the_reserve(void **state)
+{
+    (void)state;
+    const size_t size = RUNS_LARGEST + 1, larger = 3 * RUNS_LARGEST;
+    if (!ADDRESSES_ARE_LIMITABLE)
+        skip();
+    struct object object;
+    make(&object, size, 3);
+    assert_true(reserve_take());
+    leave_addresses(MIB);
+    object.bytes = runs_resize(object.bytes, size, larger);
+    assert_true(reserve_is_broken());
+    assert_int_equal(object.bytes[0], 3);
+    object.bytes[larger - 1] = 4;
+    runs_give(object.bytes, larger);
+    leave_addresses(SIZE_MAX);
+    assert_true(reserve_take());
+}
+
 static void test_threads_share_it(void **state)
 {
     (void)state;
@@ -308,7 +348,9 @@ int main(void)
         cmocka_unit_test(test_largest_have_memory_while_they_live),
         cmocka_unit_test(test_an_object_gets_another_size),
         cmocka_unit_test(test_a_large_object_grows_without_a_copy),
+        cmocka_unit_test(test_a_large_object_grows_into_the_reserve),
         cmocka_unit_test(test_what_is_not_needed_any_more),
+        cmocka_unit_test(test_the_largest_may_be_refused),
         cmocka_unit_test(test_threads_share_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

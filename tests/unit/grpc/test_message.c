@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "base/addresses.h"
+
 #define MAX ((size_t)1000)
 
 static const uint8_t framed[] = "\0\0\0\0\x0b"
@@ -367,6 +369,25 @@ static void test_memory_grows_with_what_arrives(void **state)
     grpc_message_deinit(&message);
 }
 
+static void test_there_may_be_no_memory(void **state)
+{
+    (void)state;
+    const char *why = NULL;
+    static const uint8_t prefix[GRPC_PREFIX_SIZE] = {0, 4, 0, 0, 0}; /* 64 MiB */
+    static const uint8_t bytes[4 * 1024 * 1024];
+    struct grpc_message message = {0};
+    if (!ADDRESSES_ARE_LIMITABLE)
+        skip();
+    leave_addresses(32 * 1024 * 1024);
+    assert_int_equal(grpc_message_take(&message, slice_make(prefix, sizeof prefix), SIZE_MAX, &why),
+                     ERR_NONE);
+    assert_int_equal(grpc_message_take(&message, slice_make(bytes, sizeof bytes), SIZE_MAX, &why),
+                     ERR_OUT_OF_MEMORY);
+    assert_ptr_equal(why, account_starved);
+    grpc_message_deinit(&message);
+    leave_addresses(SIZE_MAX);
+}
+
 static void test_prefix_that_is_written(void **state)
 {
     (void)state;
@@ -399,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_second_message_in_another_piece),
         cmocka_unit_test(test_size_is_checked_at_the_prefix),
         cmocka_unit_test(test_memory_grows_with_what_arrives),
+        cmocka_unit_test(test_there_may_be_no_memory),
         cmocka_unit_test(test_prefix_that_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

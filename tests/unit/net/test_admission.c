@@ -1,7 +1,7 @@
 /* Tests of net/admission.c: both limits, who counts as whom, and many threads at once. */
 #include "net/admission.h"
 
-#include "base/seldom.h"
+#include "base/log_limit.h"
 
 #include <arpa/inet.h>
 #include <malloc.h>
@@ -33,7 +33,7 @@ static uint64_t take_refused(struct net_admission *admission)
 {
     static int64_t now_ms = 1;
     struct net_admission_refused refused = {0};
-    now_ms += SELDOM_MS;
+    now_ms += LOG_LIMIT_SPAN_MS;
     bool due = net_admission_take_refused(admission, now_ms, &refused);
     assert_int_equal(due, refused.all > 0);
     return refused.all;
@@ -208,12 +208,14 @@ static void test_refusals_are_told_by_their_reason(void **state)
     assert_true(net_admission_take_refused(admission, 1, &refused));
     assert_int_equal(refused.all, 1);
     assert_int_equal(refused.of_address, 1);
+    assert_memory_equal(refused.last.address, one.address, sizeof one.address);
     assert_true(net_admission_enter(admission, &other));
     assert_false(net_admission_enter(admission, &other));
-    assert_false(net_admission_take_refused(admission, SELDOM_MS, &refused)); /* too soon */
-    assert_true(net_admission_take_refused(admission, SELDOM_MS + 1, &refused));
+    assert_false(net_admission_take_refused(admission, LOG_LIMIT_SPAN_MS, &refused)); /* too soon */
+    assert_true(net_admission_take_refused(admission, LOG_LIMIT_SPAN_MS + 1, &refused));
     assert_int_equal(refused.all, 1);
     assert_int_equal(refused.of_address, 0);
+    assert_memory_equal(refused.last.address, other.address, sizeof other.address);
     assert_int_equal(net_admission_counts(admission).refused_of_address, 1);
     net_admission_free(admission);
 }
@@ -239,7 +241,7 @@ static void test_pauses_are_counted_and_seldom_told(void **state)
     struct net_admission *admission = net_admission_new(3, 0);
     assert_true(net_admission_note_pause(admission, 5));
     assert_false(net_admission_note_pause(admission, 6));
-    assert_true(net_admission_note_pause(admission, 5 + SELDOM_MS));
+    assert_true(net_admission_note_pause(admission, 5 + LOG_LIMIT_SPAN_MS));
     assert_int_equal(net_admission_counts(admission).pauses, 3);
     net_admission_free(admission);
 }

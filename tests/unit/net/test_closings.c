@@ -109,19 +109,19 @@ static void test_lines_are_limited(void **state)
     net_closings_note(closings, &peer, flood, 1000);
     net_closings_report(closings, LOG_LIMIT_SPAN_MS - 1);
     net_closings_note(closings, &peer, tls, LOG_LIMIT_SPAN_MS);
-    for (int i = 0; i < LOG_LIMIT_LINES + 5; i++)
+    for (int i = 0; i < NET_CLOSINGS_LINES + 5; i++)
         net_closings_note(closings, &peer, tls, LOG_LIMIT_SPAN_MS);
     net_closings_report(closings, 2 * LOG_LIMIT_SPAN_MS);
     net_closings_report(closings, 3 * LOG_LIMIT_SPAN_MS);
     capture_end(&capture);
     char told[64];
-    snprintf(told, sizeof told, "(and %d like it, not shown)", 1000 - LOG_LIMIT_LINES);
-    assert_int_equal(lines_with(&capture, "a TLS handshake"), 2 * LOG_LIMIT_LINES);
+    snprintf(told, sizeof told, "(and %d like it, not shown)", 1000 - NET_CLOSINGS_LINES);
+    assert_int_equal(lines_with(&capture, "a TLS handshake"), 2 * NET_CLOSINGS_LINES);
     assert_int_equal(lines_with(&capture, told), 1);
     assert_int_equal(lines_with(&capture, "too many resets"), 1);
     assert_int_equal(lines_with(&capture, "6 more connections were closed"), 1);
     assert_int_equal(lines_with(&capture, "more connections were closed"), 1);
-    assert_int_equal(net_closings_count(closings, CLOSING_TLS), 1001 + LOG_LIMIT_LINES + 5);
+    assert_int_equal(net_closings_count(closings, CLOSING_TLS), 1001 + NET_CLOSINGS_LINES + 5);
     net_closings_free(closings);
 }
 

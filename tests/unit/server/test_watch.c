@@ -54,8 +54,9 @@ static void test_refused_calls(void **state)
     lines = lines_of(&watch, &numbers, 3000, false);
     assert_has(lines, " 3 calls were refused: the disk");
     assert_null(strstr(lines, "memory"));
-    assert_has(lines_of(&watch, &numbers, 2000 + SELDOM_MS, false), " 60 calls were refused");
-    assert_string_equal(lines_of(&watch, &numbers, 2000 + 3 * SELDOM_MS, false), "");
+    assert_has(lines_of(&watch, &numbers, 2000 + LOG_LIMIT_SPAN_MS, false),
+               " 60 calls were refused");
+    assert_string_equal(lines_of(&watch, &numbers, 2000 + 3 * LOG_LIMIT_SPAN_MS, false), "");
 }
 
 static void test_evicted_keys(void **state)

@@ -1,0 +1,23 @@
+"""A server whose disk is slow, by a library that lets each sync take as long as wanted."""
+
+import os
+import subprocess
+
+import pytest
+
+from keystore_env import SANITIZE
+from server_process import Server
+
+SLOW_SYNC = os.path.join(os.path.dirname(__file__), "../../bench/peers/slow_sync.c")
+
+
+def start_on_slow_disk(tmp_path, monkeypatch, sync_us, **options):
+    if SANITIZE:
+        pytest.skip("a sanitizer has to be the first library")
+    library = tmp_path / "slow-sync.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library, SLOW_SYNC],
+                   check=True)
+    with monkeypatch.context() as environment:
+        environment.setenv("LD_PRELOAD", str(library))
+        environment.setenv("SLOW_SYNC_US", str(sync_us))
+        return Server(**options)
