@@ -58,13 +58,13 @@ def test_others_are_answered_meanwhile(stub, other):
     push(stub, b"list", LENGTH)
     other.Set(pb.KeyValue(key=b"small", value=b"1"))
     search = pb.Op(l_pos=pb.ListFind(key=b"list", value=b"none"))
-    call = stub.Txn.future(pb.TxnRequest(success=[search] * 20))
+    call = stub.Txn.future(pb.TxnRequest(success=[search] * 300))
     answered = 0
     while not call.done():
         other.Get(pb.Key(key=b"small %d" % answered))
         answered += 1
-    assert answered >= 10, "they were answered after the long call"
-    assert [reply.positions.indexes for reply in call.result().replies] == [[]] * 20
+    assert answered >= 5, "they were answered after the long call"
+    assert [reply.positions.indexes for reply in call.result().replies] == [[]] * 300
 
 
 def test_many_long_calls_are_right(stub, other):

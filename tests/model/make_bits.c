@@ -56,7 +56,7 @@ static int64_t draw_field_value(struct generator *generator, unsigned bits)
     if (way == 0)
         return edges[below(generator, sizeof edges / sizeof *edges)];
     if (way == 1)
-        return (int64_t)((uint64_t)1 << (bits - 1)) - (int64_t)below(generator, 3);
+        return (int64_t)(((uint64_t)1 << (bits - 1)) - below(generator, 3));
     return (int64_t)below(generator, 2000) - 1000;
 }
 
