@@ -161,6 +161,8 @@ static bool is_taken(struct embedded *embedded, struct engine_task *task)
 static enum engine_answer settle(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
+    if (task->result.seen == 0) /* perhaps it was refused while `durable` was being set */
+        return ENGINE_DONE;
     if (embedded->durable == NULL || is_durable(task, embedded->durable))
         return ENGINE_DONE;
     return wait(embedded, task);
@@ -245,7 +247,8 @@ static void complete(struct engine *engine, unsigned number)
     struct embedded *embedded = (struct embedded *)engine;
     struct part *part = &embedded->parts[number];
     struct engine_task *task;
-    if (embedded->durable != NULL)
+    bool is_loaded = !atomic_load_explicit(&embedded->loading, memory_order_acquire);
+    if (is_loaded && embedded->durable != NULL)
         complete_durable(embedded, part);
     while ((task = saving_take(&part->savings)) != NULL)
         task->on_done(task);

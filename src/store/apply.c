@@ -214,7 +214,9 @@ static void begin_unit(struct keyspace *space)
     space->revision = sink != NULL ? sink->begin(sink) : atomic_fetch_add(&store->revision, 1) + 1;
     if (space->revision > atomic_load_explicit(&store->reserved, memory_order_relaxed))
         store->reserve->wait(store->reserve, space->revision);
-    DCHECK(sink == NULL || space->revision > atomic_load(&store->revision));
+    DCHECK(sink == NULL ||
+           sink != store->sink || /* others may have ended since an opened one began */
+           space->revision > atomic_load(&store->revision));
 }
 
 uint64_t apply_revision(struct keyspace *space)
