@@ -8,8 +8,10 @@ import subprocess
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 from keystore_env import SERVER
+from times import wait_until
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 60
@@ -117,6 +119,13 @@ class Server:
     def stop(self, number=signal.SIGTERM):
         self.send_signal(number)
         self.wait()
+
+    def freeze(self):
+        """Stops all of its threads, and returns when they have stopped, until SIGCONT."""
+        self.send_signal(signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.pid}/task")
+        wait_until(lambda: all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+                               for task in tasks.iterdir()))
 
     def kill(self):
         if self.running:

@@ -210,7 +210,7 @@ def test_nobody_listens(fresh_server):
 
 def test_a_server_that_does_not_answer(fresh_server):
     server = fresh_server()
-    server.send_signal(signal.SIGSTOP)
+    server.freeze()
     try:
         text = refused(server, "GET", "x", options=["--timeout", "200"])
     finally:

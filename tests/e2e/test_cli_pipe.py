@@ -3,7 +3,6 @@
 import os
 import re
 import resource
-import signal
 import subprocess
 
 import pytest
@@ -243,7 +242,7 @@ def test_a_server_that_dies_leaves_what_is_not_known(own):
         process.stdin.write(b"SET a 1\n")
         process.stdin.flush()
         assert process.stdout.readline() == b"OK\n"
-        server.send_signal(signal.SIGSTOP)
+        server.freeze()
         process.stdin.write(b"INCR a\n" * 50)
         process.stdin.flush()
         server.kill()
