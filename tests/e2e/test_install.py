@@ -204,14 +204,14 @@ def test_cmake_finds_the_package(server, tmp_path):
     (tmp_path / "CMakeLists.txt").write_text(CMAKE_PROJECT)
     (tmp_path / "example.c").write_text(PROGRAM)
     sanitize = f"-fsanitize={SANITIZE}" if SANITIZE else ""
-    command("cmake", "-S", tmp_path, "-B", tmp_path / "out", f"-DCMAKE_C_FLAGS={sanitize}",
+    command("cmake", "-G", "Ninja", "-S", tmp_path, "-B", tmp_path / "out", f"-DCMAKE_C_FLAGS={sanitize}",
             f"-DCMAKE_PREFIX_PATH={tmp_path}/prefix")
     command("cmake", "--build", tmp_path / "out")
     environment = dict(os.environ, LD_LIBRARY_PATH="")
     assert command(tmp_path / "out" / "example", server.address, env=environment) == "it works\n"
     newer = CMAKE_PROJECT.replace("keystore 0.1", "keystore 0.99")
     (tmp_path / "CMakeLists.txt").write_text(newer)
-    refused = run("cmake", "-S", tmp_path, "-B", tmp_path / "out")
+    refused = run("cmake", "-G", "Ninja", "-S", tmp_path, "-B", tmp_path / "out")
     assert refused.returncode != 0 and "0.99" in refused.stderr
 
 

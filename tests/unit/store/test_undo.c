@@ -187,8 +187,14 @@ static void test_records_are_undone_from_the_newest_on(void **state)
 static void test_forgetting_frees_what_was_replaced(void **state)
 {
     struct keyspace_fixture *fixture = *state;
+    char name[16] = "list"; /* in another shard */
+    struct store *store = fixture->store;
+    for (unsigned i = 0; shard_of(store, store_hash(store, slice_from_string(name))) ==
+                         shard_of(store, store_hash(store, SLICE_LITERAL("key")));
+         i++)
+        snprintf(name, sizeof name, "list%u", i);
     put(fixture, keyspace_long_bytes(0), 0);
-    keyspace_put_list(fixture, "list", 3);
+    keyspace_put_list(fixture, name, 3);
     struct unit unit;
     begin(&unit, fixture, "key");
     struct state before = state_of(&unit.at);
@@ -196,13 +202,13 @@ static void test_forgetting_frees_what_was_replaced(void **state)
     apply_remove(&unit.space, &unit.at);
     apply_put_string(&unit.space, &unit.at, keyspace_long_bytes(0), 0);
     apply_restamp(&unit.space, &unit.at, 0);
-    struct lookup list = apply_open(&unit.space, 0, SLICE_LITERAL("list"), 0);
+    struct lookup list = apply_open(&unit.space, 0, slice_from_string(name), 0);
     apply_remove(&unit.space, &list);
     undo_forget(&unit.undo, unit.space.revision);
     assert_null(unit.undo.newest);
     before.removed = fixture->revision;
     assert_state(&unit.at, before);
-    assert_null(keyspace_find(fixture, "list"));
+    assert_null(keyspace_find(fixture, name));
     apply_change_delete(&unit.space, &list);
     fixture->sink.end(&fixture->sink);
 }
