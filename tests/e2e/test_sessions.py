@@ -277,4 +277,4 @@ def test_the_commands_that_build_are_there():
         assert '"release"' in listed
     assert presets == ["cmake --preset release && cmake --build --preset release && "
                        "ctest --preset release"]
-    assert plain == ["cmake -B build/release && cmake --build build/release"]  # as test_install.py
+    assert plain == ["cmake -G Ninja -B build/release && cmake --build build/release"]  # as test_install.py
