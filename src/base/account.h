@@ -50,8 +50,8 @@ bool account_allows(size_t size, size_t own);
 
 /*
  * Whether a block of memory that a client fills may have grown from `before` bytes to `now`, which
- * are counted already; else false and a sentence for the client in *why: account_full or, if the
- * system has no more memory, account_starved.
+ * are counted already; else false and an error message for the client in *why: account_full or, if
+ * the system has no more memory, account_starved.
  */
 bool account_may_grow(size_t before, size_t now, const char **why);
 extern const char account_full[], account_starved[];

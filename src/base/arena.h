@@ -48,7 +48,8 @@ void *arena_alloc(struct arena *arena, size_t size) __attribute__((malloc, retur
 /*
  * The same for what a client's request makes large. NULL, with nothing taken, if that needs a large
  * block which the account does not allow or the system does not give: arena->refusal is then
- * ERR_OUT_OF_MEMORY, with a sentence for the client. An arena of another account refuses nothing.
+ * ERR_OUT_OF_MEMORY, with an error message for the client. An arena of another account refuses
+ * nothing.
  */
 void *arena_try(struct arena *arena, size_t size) __attribute__((malloc, warn_unused_result));
 

@@ -5,7 +5,7 @@
  * to happen, there is pthread's with its conditions. (Take 3 of Drepper's "Futexes Are Tricky",
  * 2011.)
  *
- * Whoever will hold it for longer takes it with mutex_lock_long(). Then a thread that must not be
+ * A holder that needs it for longer takes it with mutex_lock_long(). Then a thread that must not be
  * held up, such as one of an event loop, does not wait for it in mutex_lock_brief(), also if it
  * slept there when the long hold began. Invariants:
  * 1. Nobody sleeps in mutex_lock_brief() while the mutex is held for long: who makes it held for

@@ -1,4 +1,4 @@
-/* Makes the tables that getopt_long() wants, and sentences of what it leaves behind. */
+/* Makes the tables that getopt_long() wants, and error messages for what it rejects. */
 #include "base/option.h"
 
 #include <getopt.h>

@@ -30,7 +30,7 @@ struct option_table {
     {                                                                                              \
         (array), sizeof(array)[0], sizeof(array) / sizeof(array)[0]                                \
     }
-/* Bytes for every sentence of option_next(), with the terminating zero. */
+/* Bytes for every error message of option_next(), with the terminating zero. */
 #define OPTION_PROBLEM_SIZE 200
 
 enum option_verdict {
@@ -48,7 +48,7 @@ struct option_reader {
     size_t row;                        /* its number in the table */
     const char *value;                 /* NULL if it takes none */
     int first_word;                    /* in argv */
-    char problem[OPTION_PROBLEM_SIZE]; /* a sentence without its end, long names cut */
+    char problem[OPTION_PROBLEM_SIZE]; /* error message without its end, long names cut */
 };
 
 /* Begins. With `mixed` options may stand behind other words, which then are sorted to the end of

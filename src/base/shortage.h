@@ -1,4 +1,4 @@
-/* What whoever runs the program can do about something that the system does not give. */
+/* What an operator can do about something that the system does not give. */
 #ifndef KEYSTORE_BASE_SHORTAGE_H
 #define KEYSTORE_BASE_SHORTAGE_H
 

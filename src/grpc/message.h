@@ -44,7 +44,7 @@ static inline size_t grpc_message_read_size(const uint8_t prefix[GRPC_PREFIX_SIZ
  * Takes the next bytes. ERR_TOO_LARGE as soon as the prefix says more than `max`, ERR_NOT_SERVED
  * for a second message, ERR_BAD_MESSAGE for a malformed prefix or one that says compressed, which
  * no accepted grpc-encoding is, ERR_OUT_OF_MEMORY if the clients' account does not allow the blob
- * that a large one needs, or the system does not give it; *why is then a sentence.
+ * that a large one needs, or the system does not give it; *why is then an error message.
  */
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
                            const char **why) __attribute__((warn_unused_result));

@@ -189,19 +189,15 @@ void *http2_stream_user(struct http2_stream *stream);
 struct http2_stream *http2_stream_from_user(void *user);
 
 /*
- * An answer with a body of exactly `size` bytes (not 0) and trailers: begin, then the body in any
- * number of pieces, then end, all at once. The stream must not be used after the end. Fields that
- * repeat from answer to answer must lie in the same memory each time, outliving the session: those
- * are kept in the peer's HPACK table and cost a byte.
+ * An answer with a body of exactly `size` bytes (not 0) and trailers: begin, then the body,
+ * appended to the chain, then end, all at once. The stream must not be used after the end. Fields
+ * that repeat from answer to answer must lie in the same memory each time, outliving the session:
+ * those are kept in the peer's HPACK table and cost a byte.
  */
 void http2_answer_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count,
                         size_t size);
 /* Where the body is appended, until the end. */
 struct chain *http2_answer_body(struct http2_stream *stream);
-/* The next `size` bytes of it, to be written before the next call. */
-uint8_t *http2_answer_bytes(struct http2_stream *stream, size_t size);
-/* A part of a blob as the next piece of the body; takes over one reference. */
-void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct slice part);
 void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers,
                       size_t count);
 

@@ -165,16 +165,6 @@ struct chain *http2_answer_body(struct http2_stream *stream)
     return stream->direct ? stream->session->out : &stream->body;
 }
 
-uint8_t *http2_answer_bytes(struct http2_stream *stream, size_t size)
-{
-    return chain_append(http2_answer_body(stream), size);
-}
-
-void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct slice part)
-{
-    chain_append_blob(http2_answer_body(stream), blob, part);
-}
-
 static void enqueue(struct http2_stream *stream)
 {
     DCHECK(!stream->queued && stream->answered && !stream->sent && stream->send_window > 0);

@@ -47,7 +47,8 @@ static bool end(struct work *work, enum loading_verdict verdict, const char *for
     return false;
 }
 
-/* The name of a file in a sentence: as keystore-check prints it, for a manifest may hold any. */
+/* The name of a file in an error message: as keystore-check prints it, for a manifest may hold any.
+ */
 struct quoted {
     char text[QUOTED_SIZE(PATH_MAX)];
 };

@@ -18,7 +18,7 @@
 
 /* Pieces that a protocol may have a read cut into. */
 #define NET_MAX_PIECES 33
-/* Whoever gets less at once saves nothing by that. */
+/* With less at once nothing is saved by that. */
 #define NET_PLACE_FROM ((size_t)4096)
 
 struct net_admission;

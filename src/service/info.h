@@ -34,7 +34,7 @@ void info_put(struct info_writer *writer, const char *name, const char *format, 
 /*
  * Answers an InfoRequest, whose bytes are `message`, with the sections that it names, or all if it
  * names none: the reply is appended as grpc_call_reply_chain() takes it. On error it is not, and
- * *why is a sentence, static or in the arena.
+ * *why is an error message, static or in the arena.
  */
 enum err info_answer(const struct info_source *source, struct slice message, struct arena *arena,
                      struct chain *reply, const char **why) __attribute__((warn_unused_result));

@@ -213,10 +213,15 @@ static enum err run_op(struct request *request, const char **why)
     return ERR_NONE;
 }
 
+static struct request *request_of(struct offload_job *job)
+{
+    return (struct request *)((char *)job - offsetof(struct request, job));
+}
+
 /* All that is large is given back here, too. */
 static void run(struct offload_job *job)
 {
-    struct request *request = (struct request *)((char *)job - offsetof(struct request, job));
+    struct request *request = request_of(job);
     struct op_result *result = &request->task.result;
     const char *why = NULL;
     if (atomic_load(&request->is_abandoned))
@@ -336,13 +341,18 @@ static void submit_held(struct service *service)
     }
 }
 
-void service_resume(struct service *service)
+static void finish_offloaded(struct service *service)
 {
     struct offload *offload = service->options.offload;
     struct offload_job *job;
-    service_set_time(service, clock_unix_ms());
     while (offload != NULL && (job = offload_take(offload, service->options.part)) != NULL)
-        finish((struct request *)((char *)job - offsetof(struct request, job)));
+        finish(request_of(job));
+}
+
+void service_resume(struct service *service)
+{
+    service_set_time(service, clock_unix_ms());
+    finish_offloaded(service);
     submit_held(service);
 }
 
@@ -406,8 +416,7 @@ static bool is_bulky(const struct method *method, size_t size)
 {
     if (size <= MANY_BYTES || method->type != METHOD_OP)
         return false;
-    bool has_one = op_info(method->kind)->keys == OP_KEYS_KEY && method->kind != OP_L_PUSH &&
-                   method->kind != OP_R_PUSH && method->kind != OP_BIT_FIELD;
+    bool has_one = op_info(method->kind)->keys == OP_KEYS_KEY && !op_is(method->kind, OP_HAS_MANY);
     return !has_one || size > ONE_BYTES;
 }
 
@@ -501,12 +510,9 @@ struct service *service_new(const struct service_options *options)
 
 void service_free(struct service *service)
 {
-    struct offload_job *job;
     if (service == NULL)
         return;
-    struct offload *offload = service->options.offload;
-    while (offload != NULL && (job = offload_take(offload, service->options.part)) != NULL)
-        finish((struct request *)((char *)job - offsetof(struct request, job)));
+    finish_offloaded(service);
     CHECK(service->batch_count < MAX_BATCH);
     while (service->idle != NULL) {
         struct request *request = service->idle;

@@ -26,6 +26,22 @@ static apply_function *const functions[OP_COUNT] = {
 #undef OPERATION
 };
 
+struct keyspace apply_space(struct store *store, const struct op *op, struct arena *arena,
+                            bool quick)
+{
+    return (struct keyspace){.store = store,
+                             .sink = store->sink,
+                             .arena = arena,
+                             .holder = op->holder,
+                             .now_ms = op->now_ms,
+                             .quick = quick};
+}
+
+struct keyspace apply_own_space(struct store *store, int64_t now_ms)
+{
+    return (struct keyspace){.store = store, .sink = store->sink, .now_ms = now_ms, .quick = true};
+}
+
 void apply_op(struct keyspace *space, const struct op *op, struct op_result *result)
 {
     DCHECK((unsigned)op->kind < OP_COUNT);

@@ -40,7 +40,7 @@ struct keyspace {
     bool took_reserve; /* one has got some */
     bool quick;        /* it must not take long: store_try_apply() */
     enum store_answer later; /* why it has failed, if it is to be tried again */
-    size_t spent;            /* apply_spend() */
+    size_t spent;            /* apply_may_spend() */
     /* Expired keys that it removed, counted when the unit stands: in the last one's shard. */
     uint64_t expired_keys;
     struct shard *expired_in;
@@ -65,6 +65,11 @@ typedef void apply_function(struct keyspace *space, const struct op *op, struct 
     apply_function apply;
 #include "store/operations.def"
 #undef OPERATION
+
+/* What an operation begins with, and what the store itself does when it evicts or removes. */
+struct keyspace apply_space(struct store *store, const struct op *op, struct arena *arena,
+                            bool quick);
+struct keyspace apply_own_space(struct store *store, int64_t now_ms);
 
 /* Carries out an operation whose shards are locked, with the function of its row. */
 void apply_op(struct keyspace *space, const struct op *op, struct op_result *result);
@@ -206,10 +211,13 @@ bool apply_copy_bytes(struct keyspace *space, struct slice bytes, struct slice *
 bool apply_reserve_message(struct keyspace *space, size_t size, struct op_result *result)
     __attribute__((warn_unused_result));
 
+/* Bytes that are copied or looked at in one step. */
+#define APPLY_STEP_BYTES ((size_t)64)
+
 /*
  * To be asked before work on the data that depends on the length of a value: so many elements are
- * looked at or changed, or 64 times as many bytes copied. True if it may go on; else the operation
- * has failed, to be tried again where it may take long.
+ * looked at or changed, or APPLY_STEP_BYTES times as many bytes copied. True if it may go on; else
+ * the operation has failed, to be tried again where it may take long.
  */
 bool apply_may_spend(struct keyspace *space, size_t steps, struct op_result *result);
 

@@ -12,9 +12,8 @@
 
 #include <byteswap.h>
 
-/* Bytes that are looked at in one step, as apply_may_spend() counts, and bits in one turn. */
-#define BYTES_AT_ONCE 64
-#define TURN_BITS     ((uint64_t)64 * 1024 * 8)
+/* Bits that are searched in one turn, before apply_may_spend() is asked again. */
+#define TURN_BITS ((uint64_t)64 * 1024 * 8)
 
 /* Bits of a string, from `first` to before `end`; none if that is not above `first`. */
 struct bit_range {
@@ -150,7 +149,7 @@ void apply_bit_count(struct keyspace *space, const struct op *op, struct op_resu
         return;
     struct slice string = entry_string(entry);
     struct bit_range range = range_of(op, string.len);
-    if (!apply_may_spend(space, (range.end - range.first) / 8 / BYTES_AT_ONCE, result))
+    if (!apply_may_spend(space, (range.end - range.first) / 8 / APPLY_STEP_BYTES, result))
         return;
     bool crossed = op->has_stop && op->start < 0 && op->stop < 0 && op->start > op->stop;
     result->ok = true;
@@ -167,7 +166,7 @@ static bool find_in_turns(struct keyspace *space, struct slice string,
     *found = range->end;
     for (; turn.first < range->end; turn.first = turn.end) {
         turn.end = turn.first + TURN_BITS < range->end ? turn.first + TURN_BITS : range->end;
-        if (!apply_may_spend(space, TURN_BITS / 8 / BYTES_AT_ONCE, result))
+        if (!apply_may_spend(space, TURN_BITS / 8 / APPLY_STEP_BYTES, result))
             return false;
         *found = find_bit(string, &turn, bit);
         if (*found < turn.end)
@@ -266,7 +265,7 @@ void apply_bit_op(struct keyspace *space, const struct op *op, struct op_result 
     size_t longest;
     if (!find_strings(space, op, strings, &longest, result))
         return;
-    if (!apply_may_spend(space, op->key_count * longest / BYTES_AT_ONCE, result))
+    if (!apply_may_spend(space, op->key_count * longest / APPLY_STEP_BYTES, result))
         return;
     struct blob *blob = longest > 0 ? combine_all(op, strings, longest) : NULL;
     struct lookup at = apply_open_key(space, op);

@@ -248,7 +248,7 @@ static void evict(struct store *store, const struct candidate *victim)
     CHECK(victim->entry != NULL && mutex_is_held(&victim->shard->lock));
     struct shard *shard = victim->shard;
     struct slice key = entry_key(victim->entry);
-    struct keyspace space = {.store = store, .sink = store->sink, .quick = true};
+    struct keyspace space = apply_own_space(store, 0);
     struct lookup at = {.shard = shard,
                         .database = &shard->databases[victim->db],
                         .entry = victim->entry,

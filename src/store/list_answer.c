@@ -6,9 +6,6 @@
 #include "base/check.h"
 #include "store/entry.h"
 
-/* Bytes that are copied in one step, as apply_may_spend() counts. */
-#define COPIED_AT_ONCE ((size_t)64)
-
 /* Element i of the result stays in its blob. False if the operation has failed. */
 static bool share_element(struct keyspace *space, struct op_result *result, size_t i,
                           struct blob *blob)
@@ -118,7 +115,7 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
             return forget_elements(result);
         }
         most -= size;
-        if (size >= COPIED_AT_ONCE && !apply_may_spend(space, size / COPIED_AT_ONCE, result))
+        if (size >= APPLY_STEP_BYTES && !apply_may_spend(space, size / APPLY_STEP_BYTES, result))
             return forget_elements(result);
         if (!answer_element(space, &cursor, &borrowed, result, i))
             return forget_elements(result);

@@ -41,7 +41,7 @@ enum op_keys {
 
 /* What a kind has in common with few others. */
 enum op_trait {
-    /* Fields of the request that several operations share; whoever lacks the trait refuses them. */
+    /* Fields of the request that several operations share; those without the trait refuse them. */
     OP_TAKES_TTL = 1 << 0, /* ttl_ms and expire_at_ms of KeyValue */
     OP_TAKES_KEEP_TTL = 1 << 1,
     OP_TAKES_PREVIOUS = 1 << 2, /* return_previous */
@@ -63,6 +63,7 @@ enum op_trait {
     OP_SPLICES = 1 << 25,       /* writes into a string, which may get room to grow */
     OP_GROWS_BY_DATA = 1 << 27, /* how much memory it takes depends on the data alone */
     OP_COUNTS_BITS = 1 << 26,   /* `start` is an offset in bits */
+    OP_HAS_MANY = 1 << 28,      /* of one key, but any number of values or parts */
 };
 
 /* What the table says of a kind. */

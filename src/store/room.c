@@ -337,14 +337,9 @@ static bool attempt(struct trial *trial)
     hold_slabs(store, set);
     struct undo undo;
     undo_init(&undo, trial->arena, room_for_undo(store));
-    struct keyspace space = {.store = store,
-                             .sink = store->sink,
-                             .arena = trial->arena,
-                             .undo = trial->is_undoable ? &undo : NULL,
-                             .holder = trial->op->holder,
-                             .now_ms = trial->op->now_ms,
-                             .is_tight = trial->is_tight,
-                             .quick = trial->quick};
+    struct keyspace space = apply_space(store, trial->op, trial->arena, trial->quick);
+    space.undo = trial->is_undoable ? &undo : NULL;
+    space.is_tight = trial->is_tight;
     trial->growth = 0;
     apply_unit(&space, trial->op, trial->result);
     bool failed = trial->result->err != ERR_NONE, stands = true;

@@ -208,38 +208,20 @@ void store_on_freed(struct store *store, void (*on_freed)(void *user), void *use
     store->on_freed_user = user;
 }
 
+/* A transaction goes back if one of its operations fails. */
 static enum store_answer apply(struct store *store, const struct op *op, struct arena *arena,
                                struct op_result *result, bool quick)
 {
-    struct keyspace space = {.store = store,
-                             .sink = store->sink,
-                             .arena = arena,
-                             .holder = op->holder,
-                             .is_final = !quick,
-                             .now_ms = op->now_ms,
-                             .quick = quick};
-    apply_op(&space, op, result);
-    apply_end(&space);
-    result->seen = apply_seen(&space);
-    return space.later;
-}
-
-/* A transaction, which goes back if one of its operations fails. */
-static enum store_answer apply_undoable(struct store *store, const struct op *op,
-                                        struct arena *arena, struct op_result *result, bool quick)
-{
     struct undo undo;
-    undo_init(&undo, arena, room_for_undo(store));
-    struct keyspace space = {.store = store,
-                             .sink = store->sink,
-                             .arena = arena,
-                             .undo = &undo,
-                             .holder = op->holder,
-                             .is_final = !quick,
-                             .now_ms = op->now_ms,
-                             .quick = quick};
+    struct keyspace space = apply_space(store, op, arena, quick);
+    space.is_final = !quick;
+    if (op->kind == OP_TXN) {
+        undo_init(&undo, arena, room_for_undo(store));
+        space.undo = &undo;
+    }
     apply_unit(&space, op, result);
-    undo_forget(&undo, space.revision);
+    if (space.undo != NULL)
+        undo_forget(&undo, space.revision);
     apply_end(&space);
     result->seen = apply_seen(&space);
     return space.later;
@@ -266,8 +248,7 @@ static enum store_answer apply_to_all(struct store *store, struct op *op, struct
     struct lock_set set = lock_shards_of(store, op);
     if (!lock_take(store, &set, quick))
         return STORE_HELD;
-    enum store_answer answer = op->kind == OP_TXN ? apply_undoable(store, op, arena, result, quick)
-                                                  : apply(store, op, arena, result, quick);
+    enum store_answer answer = apply(store, op, arena, result, quick);
     lock_release(store, &set, quick);
     return answer;
 }

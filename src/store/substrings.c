@@ -56,9 +56,6 @@ static size_t length_of(const struct lookup *at)
     return at->entry != NULL ? entry_string(at->entry).len : 0;
 }
 
-/* Bytes that are copied in one step, as apply_may_spend() counts. */
-#define COPIED_AT_ONCE 64
-
 /* What writes the operation's value into the string from `offset` on. */
 static struct entry_splice splice_at(const struct keyspace *space, const struct lookup *at,
                                      const struct op *op, size_t offset)
@@ -78,7 +75,7 @@ bool substrings_may_write(struct keyspace *space, const struct lookup *at, const
         struct entry_splice splice = splice_at(space, at, op, offset);
         copied += entry_splice_copies(at->entry, &splice);
     }
-    if (!apply_may_spend(space, copied / COPIED_AT_ONCE, result))
+    if (!apply_may_spend(space, copied / APPLY_STEP_BYTES, result))
         return false;
     bool is_there = length >= ENTRY_MIN_BLOB && copied == 0; /* what the string will lie in */
     return is_there || apply_lease(space, end > length ? end : length, result);

@@ -45,8 +45,7 @@ static void remove_due(struct store *store, struct shard *shard, uint32_t db, st
 {
     for (size_t i = 0; i < due->count; i++) {
         struct slice key = entry_key(due->entries[i]);
-        struct keyspace space = {
-            .store = store, .sink = store->sink, .now_ms = due->now_ms, .quick = true};
+        struct keyspace space = apply_own_space(store, due->now_ms);
         struct lookup at = {.shard = shard,
                             .database = &shard->databases[db],
                             .entry = due->entries[i],

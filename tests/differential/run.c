@@ -103,10 +103,10 @@ static void answer_pieces(struct run *run, struct http2_stream *stream, struct s
     while (body.len > 0) {
         size_t size = dice_once_in(dice, 2) ? body.len : 1 + dice_below(dice, (uint32_t)body.len);
         if (dice_once_in(dice, 2))
-            memcpy(side->answer_bytes(stream, size), body.data, size);
+            memcpy(chain_append(side->answer_body(stream), size), body.data, size);
         else {
             struct blob *blob = blob_copy(slice_make(body.data, size));
-            side->answer_blob(stream, blob, blob_slice(blob));
+            chain_append_blob(side->answer_body(stream), blob, blob_slice(blob));
         }
         body = slice_skip(body, size);
     }

@@ -14,8 +14,7 @@ const struct side SIDE = {
     .drain = http2_session_drain,
     .stream_user = http2_stream_user,
     .answer_begin = http2_answer_begin,
-    .answer_bytes = http2_answer_bytes,
-    .answer_blob = http2_answer_blob,
+    .answer_body = http2_answer_body,
     .answer_end = http2_answer_end,
     .answer_without_body = http2_answer_without_body,
 };

@@ -20,8 +20,7 @@ struct side {
     void *(*stream_user)(struct http2_stream *stream);
     void (*answer_begin)(struct http2_stream *stream, const struct http2_field *fields,
                          size_t count, size_t size);
-    uint8_t *(*answer_bytes)(struct http2_stream *stream, size_t size);
-    void (*answer_blob)(struct http2_stream *stream, struct blob *blob, struct slice part);
+    struct chain *(*answer_body)(struct http2_stream *stream);
     void (*answer_end)(struct http2_stream *stream, const struct http2_field *trailers,
                        size_t count);
     void (*answer_without_body)(struct http2_stream *stream, const struct http2_field *fields,

@@ -494,14 +494,9 @@ void http2_answer_begin(struct http2_stream *stream, const struct http2_field *f
     stream->session->queued += size;
 }
 
-uint8_t *http2_answer_bytes(struct http2_stream *stream, size_t size)
+struct chain *http2_answer_body(struct http2_stream *stream)
 {
-    return chain_append(&stream->body, size);
-}
-
-void http2_answer_blob(struct http2_stream *stream, struct blob *blob, struct slice part)
-{
-    chain_append_blob(&stream->body, blob, part);
+    return &stream->body;
 }
 
 void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)

@@ -20,8 +20,7 @@
 #define http2_stream_user         oracle_http2_stream_user
 #define http2_stream_from_user    oracle_http2_stream_from_user
 #define http2_answer_begin        oracle_http2_answer_begin
-#define http2_answer_bytes        oracle_http2_answer_bytes
-#define http2_answer_blob         oracle_http2_answer_blob
+#define http2_answer_body         oracle_http2_answer_body
 #define http2_answer_end          oracle_http2_answer_end
 #define http2_answer_continue     oracle_http2_answer_continue
 #define http2_answer_without_body oracle_http2_answer_without_body

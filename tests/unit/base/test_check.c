@@ -15,32 +15,9 @@
 
 #include <cmocka.h>
 
-static int answer = 42; /* not a constant, for the compiler */
+#include "base/child.h"
 
-/* What a child says on standard error; its status. */
-static int status_of_child(void (*act)(void), char *said, size_t size)
-{
-    int pipe_fds[2], status = 0;
-    assert_int_equal(pipe(pipe_fds), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        static const struct rlimit none = {0};
-        setrlimit(RLIMIT_CORE, &none);
-        signal(SIGABRT, SIG_DFL);
-        dup2(pipe_fds[1], STDERR_FILENO);
-        act();
-        _exit(0);
-    }
-    close(pipe_fds[1]);
-    size_t len = 0;
-    ssize_t got;
-    while ((got = read(pipe_fds[0], said + len, size - 1 - len)) > 0)
-        len += (size_t)got;
-    said[len] = '\0';
-    close(pipe_fds[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
-}
+static int answer = 42; /* not a constant, for the compiler */
 
 static void assert_aborts_saying(void (*act)(void), const char *text)
 {

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/account.h"
+#include "base/child.h"
 #include "base/runs.h"
 
 /* Sanitizers stop the program at an allocation that cannot be; here NULL is what is tested. */
@@ -165,33 +166,6 @@ static void ask_alloc_zero(void)
 static void ask_realloc(void)
 {
     free(mem_realloc(malloc(10), impossible));
-}
-
-/* Runs `ask` in a process of its own; what that wrote to standard error goes to `said`. */
-static int status_of_child(void (*ask)(void), char *said, size_t size)
-{
-    int pipe_fds[2];
-    assert_int_equal(pipe(pipe_fds), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        setrlimit(RLIMIT_CORE, &(struct rlimit){0});
-        dup2(pipe_fds[1], STDERR_FILENO);
-        close(pipe_fds[0]);
-        close(pipe_fds[1]);
-        ask();
-        _exit(0);
-    }
-    close(pipe_fds[1]);
-    size_t len = 0;
-    ssize_t got;
-    while ((got = read(pipe_fds[0], said + len, size - 1 - len)) > 0)
-        len += (size_t)got;
-    said[len] = '\0';
-    close(pipe_fds[0]);
-    int status = 0;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return status;
 }
 
 static void test_memory_that_is_not_there_aborts_with_a_sentence(void **state)

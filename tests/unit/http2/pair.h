@@ -100,7 +100,7 @@ static inline void pair_answer(struct http2_stream *stream, struct slice body)
         return;
     }
     http2_answer_begin(stream, pair_status, 1, body.len);
-    memcpy(http2_answer_bytes(stream, body.len), body.data, body.len);
+    memcpy(chain_append(http2_answer_body(stream), body.len), body.data, body.len);
     http2_answer_end(stream, pair_trailers, 1);
 }
 

@@ -75,7 +75,7 @@ static inline void peer_answer_stream(struct peer *peer, uint32_t id, size_t siz
     http2_answer_begin(stream, peer_fields, 2, size);
     for (size_t at = 0; at < size; at += 5000) {
         size_t len = size - at < 5000 ? size - at : 5000;
-        uint8_t *out = http2_answer_bytes(stream, len);
+        uint8_t *out = chain_append(http2_answer_body(stream), len);
         for (size_t i = 0; i < len; i++)
             out[i] = peer_byte(id, at + i);
     }
@@ -85,8 +85,8 @@ static inline void peer_answer_stream(struct peer *peer, uint32_t id, size_t siz
 static inline void peer_answer_blob(struct peer *peer, struct http2_stream *stream)
 {
     http2_answer_begin(stream, peer_fields, 2, peer->answer_size);
-    *http2_answer_bytes(stream, 1) = '!';
-    http2_answer_blob(stream, blob_retain(peer->blob),
+    *chain_append(http2_answer_body(stream), 1) = '!';
+    chain_append_blob(http2_answer_body(stream), blob_retain(peer->blob),
                       slice_make(peer->blob->data, peer->answer_size - 1));
     http2_answer_end(stream, peer_trailers, 1);
 }

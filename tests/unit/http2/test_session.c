@@ -454,11 +454,13 @@ static void test_body_in_pieces_and_blobs(void **state)
         struct slice all = pair_pattern(4 * size);
         struct http2_stream *stream = pair_requested(pair, true);
         http2_answer_begin(stream, pair_status, 1, 4 * size);
-        memcpy(http2_answer_bytes(stream, size), all.data, size);
-        http2_answer_blob(stream, blob_retain(blob), slice_make(blob->data + size, size));
-        memcpy(http2_answer_bytes(stream, size), all.data + 2 * size, size);
-        http2_answer_bytes(stream, 0);
-        http2_answer_blob(stream, blob_retain(blob), slice_make(blob->data + 3 * size, size));
+        memcpy(chain_append(http2_answer_body(stream), size), all.data, size);
+        chain_append_blob(http2_answer_body(stream), blob_retain(blob),
+                          slice_make(blob->data + size, size));
+        memcpy(chain_append(http2_answer_body(stream), size), all.data + 2 * size, size);
+        chain_append(http2_answer_body(stream), 0);
+        chain_append_blob(http2_answer_body(stream), blob_retain(blob),
+                          slice_make(blob->data + 3 * size, size));
         http2_answer_end(stream, pair_trailers, 1);
         assert_true(pair_exchange(pair));
         pair_assert_answered(pair_newest(pair), all);
@@ -477,7 +479,7 @@ static void test_blobs_of_lost_answers_are_given_back(void **state)
     for (int i = 0; i < 2; i++) {
         struct http2_stream *stream = pair_requested(pair, true);
         http2_answer_begin(stream, pair_status, 1, blob->len);
-        http2_answer_blob(stream, blob_retain(blob), blob_slice(blob));
+        chain_append_blob(http2_answer_body(stream), blob_retain(blob), blob_slice(blob));
         http2_answer_end(stream, pair_trailers, 1);
         if (i > 0)
             break; /* freed with the session */
@@ -525,7 +527,7 @@ static void test_repeated_fields_become_cheap(void **state)
     for (size_t round = 0; round < 3; round++) {
         struct http2_stream *stream = pair_requested(pair, true);
         http2_answer_begin(stream, fields, 2, 1);
-        *http2_answer_bytes(stream, 1) = 'x';
+        *chain_append(http2_answer_body(stream), 1) = 'x';
         http2_answer_end(stream, pair_trailers, 1);
         struct buf out = pair_pulled(pair.server);
         struct slice rest = buf_slice(&out);

@@ -123,6 +123,19 @@ static inline void assert_file(const struct fixture *fixture, size_t file, uint6
     scan_deinit(&scan);
 }
 
+/* The first file's units are in these databases, one after the other. */
+static inline void assert_dbs(const struct fixture *fixture, const uint32_t *dbs, size_t count)
+{
+    struct scan scan;
+    struct scan_unit unit;
+    scan_init(&scan, buf_slice(&fixture->disk.inodes[0].bytes), FIRST);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
+        assert_int_equal(unit.commands[0].db, dbs[i]);
+    }
+    scan_deinit(&scan);
+}
+
 /* Ends the log; the first file holds the units up to `last`, durably. */
 static inline void end_with(struct fixture *fixture, uint64_t last)
 {

@@ -155,18 +155,11 @@ static void *write_many(void *user)
 static void assert_written_by(const struct fixture *fixture, const struct writer *writers)
 {
     static uint32_t dbs[WRITERS * EACH];
-    struct scan scan;
-    struct scan_unit unit;
     memset(dbs, 0xff, sizeof dbs);
     for (size_t i = 0; i < WRITERS; i++)
         for (size_t j = 0; j < EACH; j++)
             dbs[writers[i].revisions[j] - FIRST] = writers[i].number;
-    scan_init(&scan, buf_slice(&fixture->disk.inodes[0].bytes), FIRST);
-    for (size_t i = 0; i < WRITERS * EACH; i++) {
-        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-        assert_int_equal(unit.commands[0].db, dbs[i]);
-    }
-    scan_deinit(&scan);
+    assert_dbs(fixture, dbs, WRITERS * EACH);
 }
 
 static void writers_share_batches_and_keep_their_order(void **state)

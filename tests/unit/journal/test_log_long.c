@@ -93,14 +93,10 @@ static void they_stand_where_they_began(void **state)
     }
     wait_durable(&fixture, FIRST + 2 * COUNT - 1);
     end_with(&fixture, FIRST + 2 * COUNT - 1);
-    struct scan scan;
-    struct scan_unit found;
-    scan_init(&scan, buf_slice(&fixture.disk.inodes[0].bytes), FIRST);
-    for (unsigned i = 0; i < 2 * COUNT; i++) {
-        assert_int_equal(scan_next(&scan, &found), SCAN_UNIT);
-        assert_int_equal(found.commands[0].db, i % 2 == 0 ? i / 2 : 9);
-    }
-    scan_deinit(&scan);
+    uint32_t dbs[2 * COUNT];
+    for (unsigned i = 0; i < 2 * COUNT; i++)
+        dbs[i] = i % 2 == 0 ? i / 2 : 9;
+    assert_dbs(&fixture, dbs, 2 * COUNT);
     stop(&fixture);
 }
 
@@ -169,8 +165,6 @@ static void many_threads_have_both(void **state)
     static struct writer writers[WRITERS];
     static struct fixture fixture;
     static uint32_t dbs[WRITERS * EACH];
-    struct scan scan;
-    struct scan_unit unit;
     start(&fixture, LOG_ALWAYS, 2000);
     for (unsigned i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){.fixture = &fixture, .number = i};
@@ -182,12 +176,7 @@ static void many_threads_have_both(void **state)
             dbs[writers[i].revisions[j] - FIRST] = writers[i].number;
     }
     end_with(&fixture, FIRST + WRITERS * EACH - 1);
-    scan_init(&scan, buf_slice(&fixture.disk.inodes[0].bytes), FIRST);
-    for (size_t i = 0; i < WRITERS * EACH; i++) {
-        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-        assert_int_equal(unit.commands[0].db, dbs[i]);
-    }
-    scan_deinit(&scan);
+    assert_dbs(&fixture, dbs, WRITERS * EACH);
     stop(&fixture);
 }
 
