@@ -29,6 +29,7 @@ LATER_MS = 4102444800000  # 2100
 LINE = "the line of a batch is cut or its check fails"
 BATCH = "the check of a batch fails"
 ENDS = "the file ends within a batch"
+BEGUN = "the file ends within a command or transaction"  # or within the first bytes of a batch
 NEITHER = "neither a batch nor a command starts here"
 MISSING = "revisions are missing that were durable"
 REPEATS = "a batch repeats revisions; it is older than its place"
@@ -48,11 +49,11 @@ UNNAMED = "FILE is newer than all logs that FILE names, so a line for it is miss
 NO_MANIFEST = "there is FILE, but no FILE that says how to load it; bring the manifest back, or move " \
     "the folder away to start without it, or choose another directory with --dir"
 # A file that two lines name it loads twice.
-TWICE_NAMED = "line N names a file that an earlier line names"
+TWICE_NAMED = "in line N: names a file that an earlier line names"
 
 # By what was done, and to what.
 REDIS_LOADS = {
-    "cut log": [LINE, ENDS, MISSING],
+    "cut log": [LINE, ENDS, BEGUN, MISSING],
     "cut base": [EMPTY],
     "empty log": [MISSING],
     "empty base": [EMPTY],
@@ -73,7 +74,7 @@ def reason_of(told):
     """Why the server refuses a directory, without names, numbers, and what to do about it."""
     reason = told.rpartition("keystore-server: ")[2].strip().removeprefix("DATA_LOSS: ")
     reason = re.sub(r"(appendonlydir/)?appendonly\.aof[\w.]*", "FILE", reason)
-    reason = re.sub(r"^FILE is damaged (at offset \d+|in line (?=\d))", r"\1", reason)
+    reason = reason.removeprefix("FILE is damaged ")
     reason = re.sub(r"^at offset \d+: ", "", reason)
     reason = re.sub(r"; the batch at offset \d+ shows that this had been written durably", "", reason)
     reason = re.sub(r"; (nothing was changed|it names the files that make up the data).*", "", reason)
@@ -113,7 +114,7 @@ def log_of_batches(random, first, count):
     for _ in range(count):
         key = random.choice("abcdef")
         log.add(*random.choice([
-            [command("SET", "s" + key, "x" * random.randrange(40))],
+            [command("SET", "s" + key, random.randbytes(random.randrange(40)))],
             [command("RPUSH", "l" + key, "1", "2"), command("APPEND", "s" + key, "y")],
             [command("MULTI") + command("SET", "s" + key, 1) + command("DEL", "l" + key)
              + command("EXEC")],
@@ -235,13 +236,25 @@ def compare(path, place, redis_loads=()):
     return code
 
 
+WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|([^ ]+)')
+ESCAPE = re.compile(rb"\\(?:x([0-9a-f]{2})|(.))")
+ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"a": b"\a", b"b": b"\b"}
+
+
+def words_of(line):
+    """The words of a line of --dump, as redis-cli would read them."""
+    def byte(escape):
+        digits, letter = escape.groups()
+        return bytes.fromhex(digits.decode()) if digits else ESCAPED.get(letter, letter)
+    return [ESCAPE.sub(byte, quoted.encode()) if bare is None else bare.encode()
+            for quoted, bare in (found.group(1, 2) for found in WORD.finditer(line))]
+
+
 def data_of(printed):
     """{(db, key): (value, deadline)} of the commands that --dump prints."""
     found, db = {}, 0
     for line in printed.splitlines():
-        words = [re.sub(rb"\\x(..)", lambda m: bytes([int(m.group(1), 16)]), word.encode())
-                 for word in line.replace('""', "\\empty").replace('"', "").split(" ")]
-        words = [b"" if word == b"\\empty" else word for word in words]
+        words = words_of(line)
         if words[0] == b"SELECT":
             db = int(words[1])
         elif words[0] == b"SET":
