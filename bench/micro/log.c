@@ -6,10 +6,10 @@
  *
  * usage: micro_log DIRECTORY     where the files are made and removed; on the disk to be measured
  */
-#include "journal/log.h"
-#include "journal/command.h"
-#include "journal/fs_real.h"
-#include "journal/log_file.h"
+#include "journal/fs/posix.h"
+#include "journal/log/command.h"
+#include "journal/log/wal.h"
+#include "journal/log/wal_file.h"
 
 #include <pthread.h>
 #include <stdio.h>

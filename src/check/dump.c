@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 #include "base/quote.h"
-#include "store/entry.h"
-#include "store/list.h"
+#include "store/data/entry.h"
+#include "store/list/list.h"
 #include "store/snapshot.h"
 
 #include <inttypes.h>

@@ -2,8 +2,8 @@
 #include "check/inspect.h"
 
 #include "base/decimal.h"
-#include "journal/rdb_read.h"
-#include "journal/scan.h"
+#include "journal/log/scan.h"
+#include "journal/rdb/read.h"
 
 struct reading {
     struct slice bytes;

@@ -1,10 +1,11 @@
 /*
- * Paths and the lock. Who only reads must not write its number into the lock file as journal/fs.h
- * does, nor make one, so the lock is taken here by hand then; it is of the same kind.
+ * Paths and the lock. Who only reads must not write its number into the lock file as
+ * journal/fs/fs.h does, nor make one, so the lock is taken here by hand then; it is of the same
+ * kind.
  */
 #include "check/place.h"
 
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/layout.h"
 
 #include <errno.h>

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/standard.h"
 #include "cli/commands.h"
+#include "cli/send.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,7 +66,7 @@ static void print_replies(struct pipeline *pipeline, const struct pipeline_item 
     struct session *session = pipeline->session;
     char label[LABEL_SIZE] = "";
     for (size_t i = 0; i < count; i++) {
-        struct reply reply = request_reply(
+        struct reply reply = send_reply(
             &items[i].request, i < from->count ? &from->replies[i] : &missing, &session->arena);
         if (reply.type == REPLY_ERROR) /* only then it is printed */
             write_label(pipeline, items[i].number, items[i].number, label);

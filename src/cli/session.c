@@ -3,6 +3,7 @@
 
 #include "base/standard.h"
 #include "cli/commands.h"
+#include "cli/send.h"
 
 #include <unistd.h>
 
@@ -197,7 +198,7 @@ enum session_result session_send(struct session *session, const struct request *
     if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     struct reply reply;
-    if (request_send(session->client, request, &session->arena, &reply) != KEYSTORE_OK)
+    if (send_request(session->client, request, &session->arena, &reply) != KEYSTORE_OK)
         return session_print_failure(session, label);
     if (request->type == REQUEST_SELECT)
         session->db = request->db;

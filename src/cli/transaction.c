@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/send.h"
 
 #include <stdlib.h>
 
@@ -119,8 +120,8 @@ static struct reply reply_of_parts(const struct transaction *transaction,
     static const struct keystore_reply missing = {.kind = KEYSTORE_REPLY_NONE};
     struct reply *items = arena_alloc(arena, (transaction->count + 1) * sizeof *items);
     for (size_t i = 0; i < transaction->count; i++)
-        items[i] = request_reply(&transaction->requests[i],
-                                 i < from->count ? &from->replies[i] : &missing, arena);
+        items[i] = send_reply(&transaction->requests[i],
+                              i < from->count ? &from->replies[i] : &missing, arena);
     return format_list(items, transaction->count);
 }
 

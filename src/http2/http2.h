@@ -10,7 +10,7 @@
  *  4. A peer's mistake costs it the stream or the connection, as RFC 9113 says, and nobody else
  *     anything. No assertion depends on what a peer sends.
  *  5. Memory per connection is bounded by the limits below, whatever the peer sends or does not
- * read.
+ *     read.
  *  6. A request and its answer allocate nothing, once the connection has seen a few.
  */
 #ifndef KEYSTORE_HTTP2_HTTP2_H

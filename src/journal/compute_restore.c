@@ -2,7 +2,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "journal/compute_parts.h"
-#include "journal/rdb_read.h"
+#include "journal/rdb/read.h"
 
 #include <stdio.h>
 #include <stdlib.h>

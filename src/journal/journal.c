@@ -9,11 +9,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/shortage.h"
-#include "journal/base.h"
 #include "journal/layout.h"
-#include "journal/log.h"
-#include "journal/log_file.h"
+#include "journal/log/wal.h"
+#include "journal/log/wal_file.h"
+#include "journal/rdb/snapshot_file.h"
 #include "journal/reserve.h"
+#include "journal/tidy.h"
 #include "store/restore.h"
 #include "store/store.h"
 
@@ -130,7 +131,7 @@ journal_load(struct journal *journal, struct store *store,
                                        .on_progress = on_progress,
                                        .user = user};
     journal->store = store;
-    recovery_load(journal->fs, store, &options, &journal->recovery);
+    tidy_load(journal->fs, store, &options, &journal->recovery);
     return &journal->recovery;
 }
 

@@ -1,7 +1,7 @@
 /*
  * What a server keeps on disk: loads a data directory (journal/recovery.h), keeps a log of all
- * writes from then on (journal/log.h), and writes a new base (journal/base.h) in place of base and
- * logs when the log has outgrown it, when a rule or somebody asks for it.
+ * writes from then on (journal/log/wal.h), and writes a new base (journal/rdb/snapshot_file.h) in
+ * place of base and logs when the log has outgrown it, when a rule or somebody asks for it.
  *
  *    journal_open(), journal_load(); whoever serves is told of journal_durable(); journal_start()
  *    ... nobody writes any more; journal_stop(); journal_free()
@@ -14,7 +14,7 @@
 #define KEYSTORE_JOURNAL_JOURNAL_H
 
 #include "journal/durable.h"
-#include "journal/fs.h"
+#include "journal/fs/fs.h"
 #include "journal/recovery.h"
 
 struct journal;

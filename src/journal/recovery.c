@@ -6,13 +6,12 @@
 #include "journal/recovery.h"
 
 #include "base/quote.h"
-#include "journal/batch.h"
 #include "journal/layout.h"
 #include "journal/load_rdb.h"
-#include "journal/rdb_read.h"
+#include "journal/log/batch.h"
+#include "journal/rdb/read.h"
 #include "journal/replay.h"
 #include "journal/reserve.h"
-#include "journal/tidy.h"
 #include "store/restore.h"
 
 #include <errno.h>
@@ -566,15 +565,6 @@ enum loading_verdict recovery_judge_file(struct fs *fs, const char *path, struct
                                          struct recovery *recovery)
 {
     return judge(fs, path, store, options, recovery);
-}
-
-enum loading_verdict recovery_load(struct fs *fs, struct store *store,
-                                   const struct recovery_options *options,
-                                   struct recovery *recovery)
-{
-    if (recovery_judge(fs, store, options, recovery) == LOADING_DONE)
-        recovery->verdict = tidy(fs, recovery);
-    return recovery->verdict;
 }
 
 void recovery_deinit(struct recovery *recovery)

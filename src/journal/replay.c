@@ -3,11 +3,11 @@
 #include "journal/replay.h"
 
 #include "base/arena.h"
-#include "journal/command.h"
-#include "journal/command_keys.h"
 #include "journal/compute.h"
-#include "journal/scan.h"
-#include "store/entry.h"
+#include "journal/log/command.h"
+#include "journal/log/command_keys.h"
+#include "journal/log/scan.h"
+#include "store/data/entry.h"
 #include "store/restore.h"
 #include "store/store.h"
 

@@ -136,3 +136,11 @@ enum loading_verdict tidy(struct fs *fs, struct recovery *recovery)
         give_room_back(fs, &recovery->manifest);
     return verdict;
 }
+
+enum loading_verdict tidy_load(struct fs *fs, struct store *store,
+                               const struct recovery_options *options, struct recovery *recovery)
+{
+    if (recovery_judge(fs, store, options, recovery) == LOADING_DONE)
+        recovery->verdict = tidy(fs, recovery);
+    return recovery->verdict;
+}

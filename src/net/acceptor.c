@@ -53,7 +53,7 @@ static void on_pause_over(uv_timer_t *timer)
     resume(timer->data);
 }
 
-void acceptor_resume_all(struct net_shared *shared)
+static void resume_all(struct net_shared *shared)
 {
     shared->accepting_paused = false;
     for (struct acceptor *at = shared->acceptors; at != NULL; at = at->next)
@@ -67,6 +67,7 @@ static void pause_accepting(struct acceptor *acceptor, int error)
     uv_poll_stop(&acceptor->poll);
     uv_timer_start(&acceptor->timer, on_pause_over, PAUSE_MS, 0);
     shared->accepting_paused = true;
+    shared->resume_accepting = resume_all;
     if (net_admission_note_pause(shared->admission, (int64_t)uv_now(&shared->uv)))
         log_warning("no connection can be accepted: %s; clients wait until others have left, or "
                     "the limit is raised (%s)",

@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reserve.h"
-#include "net/acceptor.h"
 #include "net/closings.h"
 
 #include <linux/sockios.h>
@@ -408,7 +407,7 @@ void connection_close(struct net_connection *connection)
         uv_unref(connection->shared->anchor);
     uv_close(&connection->uv.handle, on_closed);
     if (connection->shared->accepting_paused)
-        acceptor_resume_all(connection->shared);
+        connection->shared->resume_accepting(connection->shared);
 }
 
 static void on_not_opened(uv_handle_t *handle)

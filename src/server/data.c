@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "engine/embedded.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "server/options.h"
 #include "service/info.h"
 

@@ -2,8 +2,8 @@
 #include "store/compact.h"
 
 #include "base/check.h"
-#include "store/entry.h"
-#include "store/shard.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
 
 /* Buckets, of some seven entries each, that the hand passes while the shard is locked, unless so
  * many objects were moved. */

@@ -2,12 +2,13 @@
 #include "store/evict.h"
 
 #include "base/check.h"
-#include "store/apply.h"
-#include "store/change.h"
-#include "store/flush.h"
+#include "store/data/entry.h"
+#include "store/data/garbage.h"
+#include "store/data/shard.h"
+#include "store/data/visits.h"
+#include "store/ops/apply.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Entries among which a victim is chosen at most; usage.h says when fewer are enough. A deadline is
  * among the nearest fiftieth. */
@@ -19,9 +20,6 @@
 #define AHEAD_BUCKETS 2
 /* Entries that are freed for FlushDb in one turn, instead of evicting one. */
 #define TURN_GARBAGE 50
-/* The ghosts of all shards take one part in so many of the memory limit, at most. */
-#define GHOST_SHARE  128
-#define GHOSTS_LEAST 64
 /* Where the hand is in a database that it has been through in this round. */
 #define HAND_END UINT64_MAX
 
@@ -50,61 +48,12 @@ struct search {
 
 /* ---- scores ---- */
 
-static uint64_t age_of(const struct entry *entry, uint64_t revision)
-{
-    uint64_t version = entry_version(entry);
-    return version < revision ? revision - version : 0; /* another thread may be ahead */
-}
-
-/* When the hand passed the key with that hash, as a revision: the hand goes by the reversed hashes,
- * and about as fast as in the round before. */
-static uint64_t passed_at(const struct shard *shard, uint64_t hash, uint64_t revision)
-{
-    uint64_t behind = shard->stride - dict_scan_position(hash); /* of 2^64 */
-    unsigned __int128 way = (unsigned __int128)behind * shard->usage->round_length;
-    uint64_t ago = (uint64_t)(way >> 64);
-    return ago < revision ? revision - ago : 0;
-}
-
-static enum usage_kind kind_of(unsigned mark)
-{
-    return mark == ENTRY_PROVEN     ? USAGE_PROVEN
-           : mark == ENTRY_RECALLED ? USAGE_RECALLED
-                                    : USAGE_NEW;
-}
-
-/* Counted for the class that it had when the hand saw it; not if it has come since. */
-void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry,
-                          uint64_t hash)
-{
-    DCHECK(mutex_is_held(&shard->lock) && entry_mark(entry) != ENTRY_VISITED);
-    if (shard->usage->is_counting) {
-        uint64_t revision = atomic_load_explicit(&store->revision, memory_order_relaxed);
-        uint64_t passed = passed_at(shard, hash, revision);
-        if (entry_version(entry) < passed)
-            shard->usage->used[usage_class(kind_of(entry_mark(entry)), age_of(entry, passed))]++;
-    }
-    entry_set_mark(entry, ENTRY_VISITED);
-}
-
-/* The use that is to be expected; the hand has passed the entry. */
-static double pass(struct search *search, struct entry *entry)
-{
-    DCHECK(search->shard->usage->is_counting);
-    struct usage *usage = search->shard->usage;
-    if (entry_mark(entry) == ENTRY_VISITED)
-        entry_set_mark(entry, ENTRY_PROVEN);
-    size_t class = usage_class(kind_of(entry_mark(entry)), age_of(entry, search->revision));
-    usage->seen[class]++;
-    return usage->rates[class];
-}
-
 static double score_of(struct search *search, struct entry *entry)
 {
     switch (search->store->policy) {
     case STORE_ALLKEYS_LRU:
     case STORE_VOLATILE_LRU:
-        return pass(search, entry);
+        return visits_pass(search->shard, entry, search->revision);
     case STORE_VOLATILE_TTL:
         return (double)entry_expire_at_ms(entry);
     case STORE_NOEVICTION:
@@ -137,7 +86,7 @@ static bool wins_tie(struct search *search)
 static void consider(void *context, struct entry *entry)
 {
     struct search *search = context;
-    if (evict_goes_by_deadline(search->store->policy) && entry_expire_at_ms(entry) == 0)
+    if (store_policy_is_volatile(search->store->policy) && entry_expire_at_ms(entry) == 0)
         return;
     double score = score_of(search, entry);
     search->seen++;
@@ -256,7 +205,7 @@ static void evict(struct store *store, const struct candidate *victim)
                         .hash = victim->hash != 0 ? victim->hash : store_hash(store, key),
                         .db = victim->db};
     DCHECK(at.hash == store_hash(store, key));
-    DCHECK(!evict_goes_by_deadline(store->policy) || entry_expire_at_ms(victim->entry) != 0);
+    DCHECK(!store_policy_is_volatile(store->policy) || entry_expire_at_ms(victim->entry) != 0);
     if (store->note_visits)
         usage_remember(shard->usage, at.hash);
     apply_drop(&space, &at);
@@ -307,8 +256,8 @@ static bool has_candidates(const struct store *store, const struct shard *shard)
 {
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct database *database = &shard->databases[db];
-        if (evict_goes_by_deadline(store->policy) ? database->expiring > 0
-                                                  : database->dict.count > 0)
+        if (store_policy_is_volatile(store->policy) ? database->expiring > 0
+                                                    : database->dict.count > 0)
             return true;
     }
     return false;
@@ -341,7 +290,7 @@ static enum turn turn(struct search *search, struct shard *shard)
     search->shard = shard;
     if (!lock_on_terms(shard, search->terms))
         return TURN_OVER;
-    if (flush_collect(shard, TURN_GARBAGE) > 0) {
+    if (garbage_collect(shard, TURN_GARBAGE) > 0) {
         slab_report(&shard->slab);
         turn = TURN_EVICTED;
     } else if (has_candidates(store, shard)) {
@@ -416,27 +365,4 @@ bool evict_one(struct store *store, struct evict_terms *terms)
         if (evict_found(&search))
             return true;
     }
-}
-
-void evict_init(struct store *store, struct shard *shard)
-{
-    if (!store->note_visits)
-        return;
-    size_t ghosts = store->max_memory / GHOST_SHARE / store->shard_count;
-    shard->usage = usage_new(ghosts > GHOSTS_LEAST ? ghosts : GHOSTS_LEAST);
-    slab_charge(&shard->slab, usage_memory(shard->usage));
-    DCHECK(usage_memory(shard->usage) <= slab_heap(&shard->slab));
-}
-
-size_t evict_memory(const struct shard *shard)
-{
-    return shard->usage != NULL ? usage_memory(shard->usage) : 0;
-}
-
-void evict_deinit(struct shard *shard)
-{
-    if (shard->usage == NULL)
-        return;
-    slab_refund(&shard->slab, evict_memory(shard));
-    free(shard->usage);
 }

@@ -84,6 +84,13 @@ static inline bool op_is(enum op_kind kind, unsigned traits)
     return (op_info(kind)->traits & traits) != 0;
 }
 
+/* How an attempt to carry out an operation ended (store_try_apply()). */
+enum store_answer {
+    STORE_DONE,
+    STORE_HELD,   /* nothing was done: an operation that takes long has a lock it needs */
+    STORE_COSTLY, /* nothing was done: it takes long */
+};
+
 enum existence { EXISTENCE_ANY, EXISTENCE_ABSENT, EXISTENCE_PRESENT };
 
 /* All given parts must hold for the operation to take place. */

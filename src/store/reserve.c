@@ -1,7 +1,7 @@
 /* A walk over all strings that hold a reserve. Knows no operation. */
 #include "store/reserve.h"
 
-#include "store/shard.h"
+#include "store/data/shard.h"
 
 /* A walk through a database. */
 struct walk {

@@ -8,10 +8,10 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "store/entry.h"
-#include "store/flush.h"
-#include "store/list.h"
-#include "store/shard.h"
+#include "store/data/entry.h"
+#include "store/data/garbage.h"
+#include "store/data/shard.h"
+#include "store/list/list.h"
 
 #include <stdlib.h>
 
@@ -171,7 +171,7 @@ void restore_collect(struct store *store)
     for (size_t i = 0; i < store->shard_count; i++) {
         struct shard *shard = &store->shards[i];
         if (shard->garbage != NULL)
-            flush_collect(shard, SIZE_MAX);
+            garbage_collect(shard, SIZE_MAX);
     }
 }
 

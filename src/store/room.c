@@ -3,16 +3,16 @@
 
 #include "base/arena.h"
 #include "base/check.h"
-#include "store/apply.h"
 #include "store/compact.h"
+#include "store/data/garbage.h"
+#include "store/data/lock.h"
+#include "store/data/shard.h"
 #include "store/evict.h"
-#include "store/flush.h"
-#include "store/heap.h"
-#include "store/list_garbage.h"
-#include "store/lock.h"
+#include "store/list/list_garbage.h"
+#include "store/memory/heap.h"
+#include "store/ops/apply.h"
+#include "store/ops/undo.h"
 #include "store/reserve.h"
-#include "store/shard.h"
-#include "store/undo.h"
 
 #include <stdlib.h>
 
@@ -238,7 +238,7 @@ struct key_collector {
 /* Bytes that could be evicted under that key in all databases, for it is kept by its hash. */
 static size_t evictable_under(struct store *store, struct slice key, uint64_t hash)
 {
-    bool by_deadline = evict_goes_by_deadline(store->policy);
+    bool by_deadline = store_policy_is_volatile(store->policy);
     size_t bytes = 0;
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct dict *dict = &shard_of(store, hash)->databases[db].dict;
@@ -372,7 +372,7 @@ static bool collect_garbage(struct trial *trial, size_t limit, bool all)
         if (!lock(trial, shard))
             continue;
         slab_report(&shard->slab);
-        while (!fits(store, limit) && flush_collect(shard, TURN_GARBAGE) > 0)
+        while (!fits(store, limit) && garbage_collect(shard, TURN_GARBAGE) > 0)
             slab_report(&shard->slab);
         mutex_unlock(&shard->lock);
     }
@@ -383,11 +383,11 @@ static bool collect_garbage(struct trial *trial, size_t limit, bool all)
 static size_t evictable_in(const struct store *store, const struct shard *shard)
 {
     size_t bytes = 0;
-    if (!evict_goes_by_deadline(store->policy))
-        bytes = slab_used(&shard->slab) - evict_memory(shard);
+    if (!store_policy_is_volatile(store->policy))
+        bytes = slab_used(&shard->slab) - visits_memory(shard);
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct database *database = &shard->databases[db];
-        if (evict_goes_by_deadline(store->policy))
+        if (store_policy_is_volatile(store->policy))
             bytes += database->expiring_memory;
         else
             bytes -= dict_least_memory(&database->dict);
@@ -400,7 +400,7 @@ static size_t evictable_in(const struct store *store, const struct shard *shard)
 static bool is_evictable(struct trial *trial, size_t needed)
 {
     struct store *store = trial->store;
-    if (!evict_goes_by_deadline(store->policy) && needed < pages_used(&store->pages) / 2)
+    if (!store_policy_is_volatile(store->policy) && needed < pages_used(&store->pages) / 2)
         return true; /* dictionaries without entries take far less than that */
     size_t bytes = 0;
     for (size_t i = 0; i < store->shard_count && bytes < needed; i++) {

@@ -29,7 +29,6 @@
 #define KEYSTORE_STORE_ROOM_H
 
 #include "store/op.h"
-#include "store/store.h"
 
 struct arena;
 struct store;

@@ -2,11 +2,11 @@
 #include "store/snapshot.h"
 
 #include "base/check.h"
-#include "store/apply.h"
-#include "store/entry.h"
-#include "store/flush.h"
-#include "store/list.h"
-#include "store/shard.h"
+#include "store/data/entry.h"
+#include "store/data/garbage.h"
+#include "store/data/lookup.h"
+#include "store/data/shard.h"
+#include "store/list/list.h"
 
 /* Entries that are looked at while a shard is locked, or a bucket more. */
 #define STEP_ENTRIES 200
@@ -62,7 +62,7 @@ void store_snapshot_end(struct store *store)
     lock_all(store);
     store->snapshot = NULL;
     for (size_t i = 0; i < store->shard_count; i++) {
-        flush_forget_unsaved(&store->shards[i]);
+        garbage_forget_unsaved(&store->shards[i]);
         for (uint32_t db = 0; db < store->databases; db++)
             forget_notes(&store->shards[i], &store->shards[i].databases[db]);
     }
@@ -152,7 +152,7 @@ static void save_database(struct walk *walk, struct database *database)
 /* What FlushDb took away meanwhile. */
 static void save_garbage(struct walk *walk)
 {
-    while (flush_scan_unsaved(walk->shard, visit, walk)) {
+    while (garbage_scan_unsaved(walk->shard, visit, walk)) {
         if (walk->visited >= STEP_ENTRIES)
             return;
     }

@@ -5,16 +5,16 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "store/apply.h"
 #include "store/change.h"
+#include "store/data/garbage.h"
+#include "store/data/lock.h"
+#include "store/data/shard.h"
 #include "store/evict.h"
-#include "store/flush.h"
-#include "store/heap.h"
-#include "store/list_garbage.h"
-#include "store/lock.h"
+#include "store/list/list_garbage.h"
+#include "store/memory/heap.h"
+#include "store/ops/apply.h"
+#include "store/ops/undo.h"
 #include "store/room.h"
-#include "store/shard.h"
-#include "store/undo.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -36,16 +36,16 @@ static void init_shard(struct store *store, struct shard *shard)
     shard->databases = mem_alloc_zero(store->databases * sizeof *shard->databases);
     for (uint32_t db = 0; db < store->databases; db++)
         dict_init(&shard->databases[db].dict, &shard->slab, &store->hasher);
-    evict_init(store, shard);
+    visits_init(store, shard);
 }
 
 static void deinit_shard(struct shard *shard, uint32_t databases)
 {
     CHECK(!mutex_is_held(&shard->lock));
-    flush_collect(shard, SIZE_MAX);
+    garbage_collect(shard, SIZE_MAX);
     CHECK(shard->garbage == NULL); /* no snapshot is under way that needs some */
     removals_deinit(&shard->removals);
-    evict_deinit(shard);
+    visits_deinit(shard);
     for (uint32_t db = 0; db < databases; db++)
         dict_deinit(&shard->databases[db].dict);
     free(shard->databases);

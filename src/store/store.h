@@ -11,35 +11,12 @@
 #define KEYSTORE_STORE_STORE_H
 
 #include "base/slice.h"
+#include "store/op.h"
+#include "store/options.h"
 
 struct arena;
 struct change_sink;
-struct op;
-struct op_result;
 struct store;
-
-/* What is removed when there is no memory for more. Redis' names, with the same meaning. */
-enum store_policy {
-    STORE_NOEVICTION, /* nothing: what needs memory is refused */
-    STORE_ALLKEYS_LRU,
-    STORE_VOLATILE_LRU, /* only keys with a deadline */
-    STORE_ALLKEYS_RANDOM,
-    STORE_VOLATILE_TTL, /* keys whose deadline is near */
-};
-
-/* How an attempt to carry out an operation ended. */
-enum store_answer {
-    STORE_DONE,
-    STORE_HELD,   /* nothing was done: an operation that takes long has a lock it needs */
-    STORE_COSTLY, /* nothing was done: it takes long */
-};
-
-struct store_options {
-    uint32_t databases; /* 0 to databases - 1 */
-    size_t max_memory;  /* bytes that the data may take; 0 = any */
-    enum store_policy policy;
-    unsigned threads; /* that will be at work at once, for as many shards; 0 = a few */
-};
 
 /* An empty store with a fresh secret for its key hash. */
 struct store *store_new(const struct store_options *options);

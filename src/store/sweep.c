@@ -1,13 +1,13 @@
 /* Removing what has expired, and moving the rest together, a few buckets at a time. Knows no clock,
  * and no operation. */
 #include "base/check.h"
-#include "store/apply.h"
 #include "store/change.h"
 #include "store/compact.h"
-#include "store/entry.h"
-#include "store/flush.h"
-#include "store/list_garbage.h"
-#include "store/shard.h"
+#include "store/data/entry.h"
+#include "store/data/garbage.h"
+#include "store/data/shard.h"
+#include "store/list/list_garbage.h"
+#include "store/ops/apply.h"
 #include "store/store.h"
 
 /* Keys and buckets that are looked at while the shard is locked. While most keys of a database go,
@@ -125,7 +125,7 @@ struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, i
             next_database(store, sweep, &swept);
             continue;
         }
-        swept.visited = swept.removed = flush_collect(shard, STEP_GARBAGE);
+        swept.visited = swept.removed = garbage_collect(shard, STEP_GARBAGE);
         if (swept.visited > 0)
             swept.lap = false; /* there may be more */
         else

@@ -4,8 +4,8 @@
 
 #include "base/mem.h"
 #include "crash/contents.h"
+#include "store/data/shard.h"
 #include "store/restore.h"
-#include "store/shard.h"
 
 #include <stdlib.h>
 

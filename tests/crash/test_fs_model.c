@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "store/seeded.h"
 
 #define MOST_STATES 200

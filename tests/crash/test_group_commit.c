@@ -18,10 +18,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "journal/log.h"
-#include "journal/log_file.h"
+#include "journal/log/scan.h"
+#include "journal/log/wal.h"
+#include "journal/log/wal_file.h"
 #include "journal/manifest.h"
-#include "journal/scan.h"
 #include "store/seeded.h"
 
 #define FOLDER     "appendonlydir"

@@ -3,11 +3,11 @@
 #ifndef KEYSTORE_TESTS_CHECK_DATA_FOLDER_H
 #define KEYSTORE_TESTS_CHECK_DATA_FOLDER_H
 
-#include "journal/batch.h"
-#include "journal/crc64.h"
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/layout.h"
+#include "journal/log/batch.h"
+#include "journal/rdb/crc64.h"
 #include "journal/resp_append.h"
 
 #include <sys/stat.h>

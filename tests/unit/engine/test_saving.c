@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "engine/embedded.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/journal.h"
 #include "store/store.h"
 

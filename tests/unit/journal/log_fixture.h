@@ -2,9 +2,9 @@
 #ifndef KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 #define KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 
-#include "journal/log.h"
-#include "journal/log_file.h"
-#include "journal/scan.h"
+#include "journal/log/scan.h"
+#include "journal/log/wal.h"
+#include "journal/log/wal_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

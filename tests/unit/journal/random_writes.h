@@ -14,7 +14,7 @@ struct writes {
     int64_t now_ms;
     struct store *store;
     struct arena arena; /* of the newest operation */
-    uint8_t bytes[2 * ENTRY_MIN_BLOB];
+    uint8_t bytes[2 * BLOB_LEAST];
     uint32_t most_bytes; /* of a value; at most those */
     size_t done;
 };

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "store/keyspace_fixture.h"
 #include "store/seeded.h"
 

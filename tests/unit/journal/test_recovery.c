@@ -1,9 +1,10 @@
 /* Tests of journal/recovery.c, on directories of the real file system. */
 #include "journal/recovery.h"
+#include "journal/tidy.h"
 
-#include "journal/batch.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/layout.h"
+#include "journal/log/batch.h"
 #include "store/restore.h"
 
 #include <setjmp.h>
@@ -135,7 +136,7 @@ static void put_all(struct fixture *fixture, bool with_set)
 
 static enum loading_verdict load(struct fixture *fixture)
 {
-    return recovery_load(fixture->fs, fixture->store, &fixture->options, &fixture->recovery);
+    return tidy_load(fixture->fs, fixture->store, &fixture->options, &fixture->recovery);
 }
 
 static void expect(struct fixture *fixture, const char *text)

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/layout.h"
 #include "store/store.h"
 

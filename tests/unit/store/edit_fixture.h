@@ -7,8 +7,8 @@
 #ifndef KEYSTORE_TESTS_EDIT_FIXTURE_H
 #define KEYSTORE_TESTS_EDIT_FIXTURE_H
 
-#include "store/edit.h"
-#include "store/undo.h"
+#include "store/ops/edit.h"
+#include "store/ops/undo.h"
 
 struct edit_fixture {
     struct store *store;

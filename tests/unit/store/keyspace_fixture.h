@@ -9,11 +9,11 @@
 
 #include "base/arena.h"
 #include "base/blob.h"
-#include "store/apply.h"
 #include "store/change.h"
-#include "store/entry.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
 #include "store/list_peek.h"
-#include "store/shard.h"
+#include "store/ops/apply.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -251,7 +251,7 @@ static inline uint64_t keyspace_put_list(struct keyspace_fixture *fixture, const
 /* Bytes that are long enough to be kept in a blob, and differ by `which`. */
 static inline struct slice keyspace_long_bytes(unsigned which)
 {
-    static uint8_t bytes[4][ENTRY_MIN_BLOB + 4];
+    static uint8_t bytes[4][BLOB_LEAST + 4];
     memset(bytes[which], 'a' + (int)which, sizeof bytes[which]);
     return slice_make(bytes[which], sizeof bytes[which] - which);
 }

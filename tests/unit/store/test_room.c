@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "base/blob.h"
+#include "store/data/shard.h"
 #include "store/limited_fixture.h"
 #include "store/seeded.h"
-#include "store/shard.h"
 
 #define MIB          ((size_t)1024 * 1024)
 #define KIB          ((size_t)1024)

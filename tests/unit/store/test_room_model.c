@@ -18,9 +18,9 @@
 #include <cmocka.h>
 
 #include "base/effort.h"
+#include "store/data/lock.h"
 #include "store/evict.h"
 #include "store/keyspace_fixture.h"
-#include "store/lock.h"
 #include "store/restore.h"
 #include "store/seeded.h"
 
@@ -336,7 +336,7 @@ static struct census count_evictable(struct world *world, const struct op *op)
     struct census census = {.visitor = {.visit = compare_key},
                             .world = world,
                             .op = op,
-                            .by_deadline = evict_goes_by_deadline(world->policy)};
+                            .by_deadline = store_policy_is_volatile(world->policy)};
     census.is_fragmented = store_stats(store).held_memory > LIMIT + ((size_t)16 << 20);
     if (world->policy == STORE_NOEVICTION)
         return census;

@@ -5,10 +5,10 @@
 #include "store/snapshot.h"
 
 #include "base/arena.h"
-#include "store/entry.h"
-#include "store/list.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
+#include "store/list/list.h"
 #include "store/op.h"
-#include "store/shard.h"
 #include "store/store.h"
 
 #include <setjmp.h>

@@ -3,9 +3,9 @@
 #include "store/store.h"
 
 #include "base/arena.h"
-#include "store/lock.h"
+#include "store/data/lock.h"
+#include "store/data/shard.h"
 #include "store/op.h"
-#include "store/shard.h"
 
 #include <pthread.h>
 #include <setjmp.h>

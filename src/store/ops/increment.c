@@ -1,0 +1,124 @@
+/* Counting: the operation Incr on strings that are numbers. */
+#include "base/decimal.h"
+#include "base/real.h"
+#include "store/data/entry.h"
+#include "store/ops/apply.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* The deadline of the key is kept; a new key gets the operation's. */
+static int64_t deadline_of(const struct lookup *at, const struct op *op)
+{
+    return at->entry != NULL ? entry_expire_at_ms(at->entry) : op->expire_at_ms;
+}
+
+/* Answers the number's text and stores it, unless it would be gone at once; false then. */
+static bool put(struct keyspace *space, struct lookup *at, const struct op *op, struct slice text,
+                struct op_result *result)
+{
+    int64_t expire_at_ms = deadline_of(at, op);
+    result->ok = true;
+    apply_return_bytes(space, text, NULL, &result->value);
+    if (apply_is_due(space, expire_at_ms))
+        return false;
+    apply_put_string(space, at, text, expire_at_ms);
+    result->version = space->revision;
+    return true;
+}
+
+/* ---- integers ---- */
+
+static void tell_integer(struct keyspace *space, const struct op *op, bool is_new)
+{
+    apply_change(space, op);
+    if (!is_new || op->expire_at_ms == 0)
+        return;
+    struct op expire = {.kind = OP_EXPIRE,
+                        .db = op->db,
+                        .key = op->key,
+                        .hash = op->hash,
+                        .expire_at_ms = op->expire_at_ms};
+    apply_change(space, &expire);
+}
+
+static void add_integer(struct keyspace *space, const struct op *op, struct lookup *at,
+                        struct op_result *result)
+{
+    bool is_new = at->entry == NULL;
+    int64_t number = 0;
+    if (!is_new && !decimal_parse(entry_string(at->entry), &number)) {
+        apply_fail(result, ERR_NOT_A_NUMBER,
+                   "the string is not an integer of 64 bits in plain decimal digits");
+        return;
+    }
+    if (__builtin_add_overflow(number, op->by, &number)) {
+        apply_fail(result, ERR_OUT_OF_RANGE,
+                   "the sum would overflow; it must fit into a signed integer of 64 bits");
+        return;
+    }
+    uint8_t digits[DECIMAL_MAX];
+    if (put(space, at, op, decimal_write(number, digits), result))
+        tell_integer(space, op, is_new);
+    result->integer = number;
+    result->real = (double)number;
+}
+
+/* ---- reals ---- */
+
+/* Adding again might give other digits elsewhere: so the sum itself is told. */
+static void tell_real(struct keyspace *space, const struct op *op, struct slice text, bool is_new)
+{
+    struct op set = {.kind = OP_SET,
+                     .db = op->db,
+                     .key = op->key,
+                     .hash = op->hash,
+                     .value = text,
+                     .expire_at_ms = is_new ? op->expire_at_ms : 0,
+                     .keep_ttl = !is_new};
+    apply_change(space, &set);
+}
+
+/* The number as its text says it, which is rounded. */
+static void answer_real(const char *text, struct op_result *result)
+{
+    long double number = strtold(text, NULL);
+    result->real = strtod(text, NULL);
+    const long double least = (long double)INT64_MIN;
+    if (number >= least && number < -least)
+        result->integer = (int64_t)number;
+}
+
+static void add_real(struct keyspace *space, const struct op *op, struct lookup *at,
+                     struct op_result *result)
+{
+    bool is_new = at->entry == NULL;
+    long double number = 0;
+    if (!is_new && !real_parse(entry_string(at->entry), &number)) {
+        apply_fail(result, ERR_NOT_A_NUMBER,
+                   "the string is not a real number such as 0.5 or 5.0e3");
+        return;
+    }
+    number += *op->by_real;
+    if (!isfinite(number)) {
+        apply_fail(result, ERR_OUT_OF_RANGE,
+                   "the sum would not be a finite number; add a smaller, finite one");
+        return;
+    }
+    char out[REAL_SIZE];
+    struct slice text = real_write(out, number);
+    if (put(space, at, op, text, result))
+        tell_real(space, op, text, is_new);
+    answer_real((const char *)text.data, result);
+}
+
+void apply_incr(struct keyspace *space, const struct op *op, struct op_result *result)
+{
+    struct lookup at = apply_open_key(space, op);
+    if (!apply_wants_string(at.entry, result))
+        return;
+    if (op->is_real)
+        add_real(space, op, &at, result);
+    else
+        add_integer(space, op, &at, result);
+}
