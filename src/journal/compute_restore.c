@@ -1,4 +1,4 @@
-/* RESTORE: a value as DUMP gave it becomes a key. What the bytes mean is rdb_read.c's business. */
+/* RESTORE: a value as DUMP gave it becomes a key. What the bytes mean is rdb/read.c's business. */
 #include "base/arena.h"
 #include "base/mem.h"
 #include "journal/compute_parts.h"

@@ -1,4 +1,4 @@
-/* The receiver of rdb_read() that fills a store. What the bytes mean is rdb_read.c's business. */
+/* The receiver of rdb_read() that fills a store. What the bytes mean is rdb/read.c's business. */
 #include "journal/load_rdb.h"
 
 #include "base/arena.h"

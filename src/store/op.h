@@ -15,6 +15,9 @@ enum op_kind {
 /* Longest key in bytes. */
 #define OP_MAX_KEY ((size_t)64 * 1024)
 
+/* So many keys' memory is fetched at the same time: the processor waits for no more. */
+#define STORE_PREFETCH ((size_t)16)
+
 struct blob;
 
 /* What an operation may do: OP_WRITE takes no memory, OP_GROW may, and is refused when there is no

@@ -9,6 +9,7 @@
 #include "store/data/garbage.h"
 #include "store/data/lock.h"
 #include "store/data/shard.h"
+#include "store/data/visits.h"
 #include "store/evict.h"
 #include "store/list/list_garbage.h"
 #include "store/memory/heap.h"

@@ -44,9 +44,6 @@ struct store_stats store_stats(struct store *store);
 /* Keys with a deadline in a database; like store_count(). */
 size_t store_expiring(struct store *store, uint32_t db);
 
-/* So many keys' memory is fetched at the same time: the processor waits for no more. */
-#define STORE_PREFETCH ((size_t)16)
-
 /* A hint: these operations, STORE_PREFETCH at most, come next. Fetches the memory of their keys
  * into the cache, so that they do not wait for it one after the other; and notes those keys'
  * hashes. */

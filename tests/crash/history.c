@@ -6,6 +6,7 @@
 #include "crash/contents.h"
 #include "store/data/shard.h"
 #include "store/restore.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /* The operations on parts of strings. */
 #include "store/ops/substrings.h"
 
+#include "base/blob.h"
 #include "base/check.h"
 #include "store/data/entry.h"
 #include "store/data/shard.h"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/blob.h"
 #include "base/runs.h"
 #include "store/data/entry.h"
 #include "store/list/list.h"

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "store/list/list.h"
 #include "store/list/list_garbage.h"
 
 static struct list *list_of(unsigned count)
