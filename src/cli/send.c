@@ -5,7 +5,7 @@
 
 #include <ctype.h>
 
-static struct reply reply_of_error(const struct keystore_op_error *error, struct arena *arena)
+static struct reply send_reply_of_error(const struct keystore_op_error *error, struct arena *arena)
 {
     char *text = arena_alloc(arena, FORMAT_ERROR_SIZE);
     format_error_text(text, error->code, error->reason, error->message);
@@ -17,7 +17,7 @@ struct reply send_reply(const struct request *request, const struct keystore_rep
                         struct arena *arena)
 {
     if (from->kind == KEYSTORE_REPLY_ERROR)
-        return reply_of_error(&from->answer.error, arena);
+        return send_reply_of_error(&from->answer.error, arena);
     if (from->kind == keystore_reply_kind_of(request->op.kind))
         return request->answer(request, from, arena);
     return (struct reply){
@@ -63,7 +63,7 @@ static enum keystore_code send_save(struct keystore_client *client, bool wait, s
 }
 
 /* The server's names of sections are in lower case. */
-static const char *section_name(struct keystore_slice word, struct arena *arena)
+static const char *send_section_name(struct keystore_slice word, struct arena *arena)
 {
     char *name = arena_alloc(arena, word.len + 1);
     for (size_t i = 0; i < word.len; i++)
@@ -77,7 +77,7 @@ static enum keystore_code send_info(struct keystore_client *client, const struct
 {
     const char **sections = arena_alloc(arena, (request->count + 1) * sizeof *sections);
     for (size_t i = 0; i < request->count; i++)
-        sections[i] = section_name(request->words[i], arena);
+        sections[i] = send_section_name(request->words[i], arena);
     struct keystore_info_request info = {.sections = sections, .count = request->count};
     struct keystore_info_reply from;
     enum keystore_code code = keystore_info(client, &info, &from);

@@ -5,8 +5,8 @@
 #include "base/check.h"
 #include "http2/session.h"
 
-static uint8_t *append_frame(struct http2_session *session, size_t length, enum frame_type type,
-                             unsigned flags, uint32_t stream_id)
+static uint8_t *send_append_frame(struct http2_session *session, size_t length,
+                                  enum frame_type type, unsigned flags, uint32_t stream_id)
 {
     DCHECK(length <= FRAME_MAX_PAYLOAD);
     uint8_t *at = chain_append(session->out, FRAME_HEADER_SIZE + length);
@@ -29,7 +29,7 @@ void send_settings(struct http2_session *session)
         {SETTING_NO_RFC7540_PRIORITIES, 1},
     };
     const size_t count = sizeof entries / sizeof entries[0];
-    uint8_t *at = append_frame(session, count * 6, FRAME_SETTINGS, 0, 0);
+    uint8_t *at = send_append_frame(session, count * 6, FRAME_SETTINGS, 0, 0);
     for (size_t i = 0; i < count; i++) {
         at[6 * i] = (uint8_t)(entries[i].id >> 8);
         at[6 * i + 1] = (uint8_t)entries[i].id;
@@ -39,27 +39,27 @@ void send_settings(struct http2_session *session)
 }
 
 /* Whoever makes us write control frames must read them. */
-static void count_unsent(struct http2_session *session, size_t length)
+static void send_count_unsent(struct http2_session *session, size_t length)
 {
     if (session->out == &session->backlog)
         session->unsent_control += FRAME_HEADER_SIZE + length;
 }
 
-static uint8_t *append_ack(struct http2_session *session, size_t length, enum frame_type type)
+static uint8_t *send_append_ack(struct http2_session *session, size_t length, enum frame_type type)
 {
-    count_unsent(session, length);
-    return append_frame(session, length, type, FRAME_ACK, 0);
+    send_count_unsent(session, length);
+    return send_append_frame(session, length, type, FRAME_ACK, 0);
 }
 
 void send_settings_ack(struct http2_session *session)
 {
-    append_ack(session, 0, FRAME_SETTINGS);
+    send_append_ack(session, 0, FRAME_SETTINGS);
 }
 
 void send_ping(struct http2_session *session, const uint8_t data[8], bool ack)
 {
-    uint8_t *at =
-        ack ? append_ack(session, 8, FRAME_PING) : append_frame(session, 8, FRAME_PING, 0, 0);
+    uint8_t *at = ack ? send_append_ack(session, 8, FRAME_PING)
+                      : send_append_frame(session, 8, FRAME_PING, 0, 0);
     memcpy(at, data, 8);
 }
 
@@ -67,7 +67,7 @@ void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2
                  const char *text)
 {
     struct slice debug = slice_from_string(text);
-    uint8_t *at = append_frame(session, 8 + debug.len, FRAME_GOAWAY, 0, 0);
+    uint8_t *at = send_append_frame(session, 8 + debug.len, FRAME_GOAWAY, 0, 0);
     /* RFC 9113, 6.8: what was announced as not processed stays so. */
     if (last_stream < session->announced_stream)
         session->announced_stream = last_stream;
@@ -79,20 +79,20 @@ void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2
 void send_window_update(struct http2_session *session, uint32_t stream_id, uint32_t bytes)
 {
     DCHECK(bytes > 0 && bytes <= FRAME_MAX_WINDOW);
-    frame_write_u32(append_frame(session, 4, FRAME_WINDOW_UPDATE, 0, stream_id), bytes);
+    frame_write_u32(send_append_frame(session, 4, FRAME_WINDOW_UPDATE, 0, stream_id), bytes);
 }
 
 void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_error error)
 {
-    count_unsent(session, 4);
-    frame_write_u32(append_frame(session, 4, FRAME_RST_STREAM, 0, stream_id), error);
+    send_count_unsent(session, 4);
+    frame_write_u32(send_append_frame(session, 4, FRAME_RST_STREAM, 0, stream_id), error);
 }
 
 /* Answers. */
 
 /* Appends a block of at most ENCODER_MAX_KEPT bytes, which it has in any case. */
-static void append_known(struct http2_stream *stream, const uint8_t *block, size_t length,
-                         unsigned flags)
+static void send_append_known(struct http2_stream *stream, const uint8_t *block, size_t length,
+                              unsigned flags)
 {
     struct chain *out = stream->session->out;
     uint8_t *at = chain_append(out, FRAME_HEADER_SIZE + ENCODER_MAX_KEPT);
@@ -101,15 +101,15 @@ static void append_known(struct http2_stream *stream, const uint8_t *block, size
     out->bytes.len -= ENCODER_MAX_KEPT - length;
 }
 
-static void append_headers(struct http2_stream *stream, const struct http2_field *fields,
-                           size_t count, bool lasting, bool end)
+static void send_append_headers(struct http2_stream *stream, const struct http2_field *fields,
+                                size_t count, bool lasting, bool end)
 {
     struct http2_session *session = stream->session;
     struct chain *out = session->out;
     unsigned flags = FRAME_END_HEADERS | (end ? FRAME_END_STREAM : 0u);
     const uint8_t *known = lasting ? encoder_recall(&session->encoder, fields, count) : NULL;
     if (known != NULL) {
-        append_known(stream, known, count, flags);
+        send_append_known(stream, known, count, flags);
         return;
     }
     size_t bound = encoder_bound(fields, count);
@@ -124,7 +124,7 @@ static void append_headers(struct http2_stream *stream, const struct http2_field
 }
 
 /* All of the answer is sent. */
-static void complete(struct http2_stream *stream)
+static void send_complete(struct http2_stream *stream)
 {
     DCHECK(stream->answered && stream->body_left == 0 && !stream->queued);
     stream->sent = true;
@@ -133,7 +133,7 @@ static void complete(struct http2_stream *stream)
         stream_close(stream);
 }
 
-static bool can_go_straight(const struct http2_stream *stream, size_t size)
+static bool send_can_go_straight(const struct http2_stream *stream, size_t size)
 {
     const struct http2_session *session = stream->session;
     return session->queue_head == NULL && size <= FRAME_MAX_PAYLOAD &&
@@ -146,8 +146,8 @@ void http2_answer_begin(struct http2_stream *stream, const struct http2_field *f
 {
     DCHECK(!stream->answered && stream->body_left == 0);
     struct http2_session *session = stream->session;
-    append_headers(stream, fields, count, true, false);
-    stream->direct = can_go_straight(stream, size);
+    send_append_headers(stream, fields, count, true, false);
+    stream->direct = send_can_go_straight(stream, size);
     if (stream->direct) {
         frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
                            stream->id);
@@ -165,7 +165,7 @@ struct chain *http2_answer_body(struct http2_stream *stream)
     return stream->direct ? stream->session->out : &stream->body;
 }
 
-static void enqueue(struct http2_stream *stream)
+static void send_enqueue(struct http2_stream *stream)
 {
     DCHECK(!stream->queued && stream->answered && !stream->sent && stream->send_window > 0);
     struct http2_session *session = stream->session;
@@ -178,7 +178,7 @@ static void enqueue(struct http2_stream *stream)
     session->queue_tail = stream;
 }
 
-static void dequeue(struct http2_session *session)
+static void send_dequeue(struct http2_session *session)
 {
     CHECK(session->queue_head != NULL && session->queue_head->queued);
     struct http2_stream *stream = session->queue_head;
@@ -198,21 +198,21 @@ void http2_answer_end(struct http2_stream *stream, const struct http2_field *tra
     bucket_give(&stream->session->cancels);
     bucket_give(&stream->session->mistakes);
     if (stream->direct) {
-        append_headers(stream, trailers, count, true, true);
-        complete(stream);
+        send_append_headers(stream, trailers, count, true, true);
+        send_complete(stream);
         return;
     }
     stream->trailers = trailers;
     stream->trailer_count = count;
     if (stream->send_window > 0)
-        enqueue(stream);
+        send_enqueue(stream);
 }
 
 void http2_answer_continue(struct http2_stream *stream)
 {
     static const struct http2_field status = {SLICE_LITERAL(":status"), SLICE_LITERAL("100")};
     if (!stream->ended)
-        append_headers(stream, &status, 1, false, false);
+        send_append_headers(stream, &status, 1, false, false);
 }
 
 void http2_answer_without_body(struct http2_stream *stream, const struct http2_field *fields,
@@ -220,7 +220,7 @@ void http2_answer_without_body(struct http2_stream *stream, const struct http2_f
 {
     CHECK(!stream->answered);
     stream->answered = true;
-    append_headers(stream, fields, count, false, true);
+    send_append_headers(stream, fields, count, false, true);
     if (!stream->ended) {
         send_reset(stream->session, stream->id, HTTP2_NO_ERROR);
         stream_note_past(stream->session, stream->id, PAST_RESET);
@@ -230,12 +230,12 @@ void http2_answer_without_body(struct http2_stream *stream, const struct http2_f
             stream_close(stream);
         return;
     }
-    complete(stream);
+    send_complete(stream);
 }
 
 /* Bodies that had to wait. */
 
-static size_t smaller(size_t a, int32_t b)
+static size_t send_smaller(size_t a, int32_t b)
 {
     return b < 0 ? 0 : a < (size_t)b ? a : (size_t)b;
 }
@@ -244,9 +244,9 @@ static size_t smaller(size_t a, int32_t b)
 static void send_turn(struct http2_session *session)
 {
     struct http2_stream *stream = session->queue_head;
-    size_t size = smaller(stream->body_left, FRAME_MAX_PAYLOAD);
-    size = smaller(smaller(size, session->send_window), stream->send_window);
-    dequeue(session);
+    size_t size = send_smaller(stream->body_left, FRAME_MAX_PAYLOAD);
+    size = send_smaller(send_smaller(size, session->send_window), stream->send_window);
+    send_dequeue(session);
     if (size == 0)
         return; /* SETTINGS have shrunk its window since; send_resume() brings it back */
     frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
@@ -261,10 +261,10 @@ static void send_turn(struct http2_session *session)
     session->sent += size;
     session->progress_ms = session->now_ms;
     if (stream->body_left == 0) {
-        append_headers(stream, stream->trailers, stream->trailer_count, true, true);
-        complete(stream);
+        send_append_headers(stream, stream->trailers, stream->trailer_count, true, true);
+        send_complete(stream);
     } else if (stream->send_window > 0) {
-        enqueue(stream);
+        send_enqueue(stream);
     }
 }
 
@@ -279,7 +279,7 @@ void send_queued(struct http2_session *session)
 void send_resume(struct http2_stream *stream)
 {
     if (stream->answered && stream->body_left > 0 && !stream->queued && stream->send_window > 0)
-        enqueue(stream);
+        send_enqueue(stream);
 }
 
 void send_forget(struct http2_stream *stream)
@@ -295,7 +295,7 @@ void send_forget(struct http2_stream *stream)
         at = at->queue_next;
     }
     if (previous == NULL) {
-        dequeue(session);
+        send_dequeue(session);
         return;
     }
     previous->queue_next = stream->queue_next;

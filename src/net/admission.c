@@ -65,7 +65,7 @@ struct net_closings *net_admission_closings(struct net_admission *admission)
     return admission->closings;
 }
 
-static struct counted **find(struct net_admission *admission, const uint8_t address[16])
+static struct counted **admission_find(struct net_admission *admission, const uint8_t address[16])
 {
     uint64_t halves[2];
     memcpy(halves, address, sizeof halves);
@@ -78,11 +78,11 @@ static struct counted **find(struct net_admission *admission, const uint8_t addr
 }
 
 /* Counts the connection for its address; false, counted as refused, if that has enough. */
-static bool enter_address(struct net_admission *admission, const struct net_peer *peer)
+static bool admission_enter_address(struct net_admission *admission, const struct net_peer *peer)
 {
     if (admission->max_per_address == 0 || !peer->is_counted)
         return true;
-    struct counted **link = find(admission, peer->address);
+    struct counted **link = admission_find(admission, peer->address);
     if (*link == NULL) {
         *link = mem_alloc_zero(sizeof **link);
         memcpy((*link)->address, peer->address, 16);
@@ -99,7 +99,7 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
 {
     pthread_mutex_lock(&admission->lock);
     bool admitted =
-        admission->counts.open < admission->counts.most && enter_address(admission, peer);
+        admission->counts.open < admission->counts.most && admission_enter_address(admission, peer);
     if (admitted) {
         admission->counts.open++;
         admission->counts.admitted++;
@@ -111,11 +111,11 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
     return admitted;
 }
 
-static void leave_address(struct net_admission *admission, const struct net_peer *peer)
+static void admission_leave_address(struct net_admission *admission, const struct net_peer *peer)
 {
     if (admission->max_per_address == 0 || !peer->is_counted)
         return;
-    struct counted **link = find(admission, peer->address);
+    struct counted **link = admission_find(admission, peer->address);
     struct counted *counted = *link;
     CHECK(counted != NULL && counted->connections > 0); /* it was counted as it entered */
     if (--counted->connections > 0)
@@ -129,7 +129,7 @@ void net_admission_leave(struct net_admission *admission, const struct net_peer 
     pthread_mutex_lock(&admission->lock);
     CHECK(admission->counts.open > 0);
     admission->counts.open--;
-    leave_address(admission, peer);
+    admission_leave_address(admission, peer);
     pthread_mutex_unlock(&admission->lock);
 }
 

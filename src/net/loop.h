@@ -13,7 +13,7 @@
 #include "net/protocol.h"
 
 /* How long a peer may take to notice that the server shuts down, before drain() is called again. */
-#define NET_DRAIN_PATIENCE_MS 500
+#define NET_DRAIN_GRACE_MS 500
 
 struct net_admission;
 struct net_loop;
@@ -40,7 +40,7 @@ void net_loop_run(struct net_loop *loop);
 
 /*
  * Ends the loop, from any thread: it accepts no more, drains every connection, does so again after
- * NET_DRAIN_PATIENCE_MS (a peer without calls may not be reading), and closes what is left after
+ * NET_DRAIN_GRACE_MS (a peer without calls may not be reading), and closes what is left after
  * the drain timeout.
  */
 void net_loop_stop(struct net_loop *loop);

@@ -34,7 +34,7 @@ static enum err check_db(const struct checking *checking, uint32_t db)
 }
 
 /* True if no value is longer than the server takes. */
-static bool values_fit(const struct op *op, size_t max_value)
+static bool check_values_fit(const struct op *op, size_t max_value)
 {
     if (op->value.len > max_value)
         return false;
@@ -48,7 +48,7 @@ static bool values_fit(const struct op *op, size_t max_value)
 static enum err check_values(const struct checking *checking, const struct op *op)
 {
     size_t max_value = checking->limits->max_value;
-    if (values_fit(op, max_value))
+    if (check_values_fit(op, max_value))
         return ERR_NONE;
     *checking->why = sentence_make(
         checking->arena, "a value is longer than the %zu bytes of --max-value", max_value);

@@ -56,8 +56,8 @@ static enum err decode_time(const Keystore__V1__KeyValue *request, struct op *op
 }
 
 /* Such as Append's, whose KeyValue has a key and a value only. */
-static enum err refuse_options(const Keystore__V1__KeyValue *request, struct arena *arena,
-                               const struct op *op, const char **why)
+static enum err decode_refuse_options(const Keystore__V1__KeyValue *request, struct arena *arena,
+                                      const struct op *op, const char **why)
 {
     const struct {
         bool given;
@@ -83,7 +83,7 @@ enum err decode_key_value(const void *message, struct arena *arena, struct op *o
     op->value = field_slice(request->value);
     op->db = request->db;
     if (op->kind != OP_SET) { /* which takes them all */
-        enum err err = refuse_options(request, arena, op, why);
+        enum err err = decode_refuse_options(request, arena, op, why);
         if (err != ERR_NONE)
             return err;
     }

@@ -55,7 +55,7 @@ enum err decode_list_item(const void *message, struct arena *arena, struct op *o
     return err;
 }
 
-static enum err check_pos(const struct op *op, const char **why)
+static enum err decode_lists_check_pos(const struct op *op, const char **why)
 {
     if (op->count < 0)
         return field_refuse("count is negative; it is how many matches are wanted, 0 = all", why);
@@ -74,7 +74,7 @@ enum err decode_list_find(const void *message, struct arena *arena, struct op *o
     op->max_scan = request->max_scan;
     op->db = request->db;
     if (op->kind == OP_L_POS)
-        return check_pos(op, why);
+        return decode_lists_check_pos(op, why);
     if (op->count == INT64_MIN)
         return field_refuse("count is out of range; it is -(2^63 - 1) at least", why);
     enum err err = field_expect(op, op->rank != 0, OP_TAKES_RANK, "rank", arena, why);
@@ -99,7 +99,7 @@ static enum err decode_end(Keystore__V1__ListEnd message, const char *sentence, 
     }
 }
 
-static enum err refuse_wait(int64_t wait_ms, const char **why)
+static enum err decode_lists_refuse_wait(int64_t wait_ms, const char **why)
 {
     if (wait_ms == 0)
         return ERR_NONE;
@@ -116,7 +116,7 @@ enum err decode_pop_request(const void *message, struct arena *arena, struct op 
     enum err err = decode_end(
         request->end, "end has no such value; it is 0 or 1 (head), or 2 (tail)", &op->end, why);
     if (err == ERR_NONE)
-        err = refuse_wait(request->wait_ms, why);
+        err = decode_lists_refuse_wait(request->wait_ms, why);
     return err != ERR_NONE ? err : field_keys(request->keys, request->n_keys, arena, op, why);
 }
 
@@ -135,5 +135,5 @@ enum err decode_move_request(const void *message, struct arena *arena, struct op
         err = decode_end(request->target_end,
                          "target_end has no such value; it is 0 or 1 (head), or 2 (tail)",
                          &op->target_end, why);
-    return err != ERR_NONE ? err : refuse_wait(request->wait_ms, why);
+    return err != ERR_NONE ? err : decode_lists_refuse_wait(request->wait_ms, why);
 }

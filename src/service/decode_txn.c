@@ -28,7 +28,7 @@ static enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, 
 }
 
 /* What runs within the Txn sees its clock and its limits. NULL if there is no memory for them. */
-static struct op *make_ops(const struct op *txn, size_t count, struct arena *arena)
+static struct op *decode_txn_make_ops(const struct op *txn, size_t count, struct arena *arena)
 {
     struct op *ops = arena_unfold(arena, count * sizeof *ops);
     for (size_t i = 0; ops != NULL && i < count; i++)
@@ -91,12 +91,12 @@ enum err decode_txn_request(const void *message, struct arena *arena, struct op 
                             const char **why)
 {
     const Keystore__V1__TxnRequest *request = message;
-    struct op_otherwise *txn = arena_alloc(arena, sizeof *txn);
-    *txn = (struct op_otherwise){.compares = make_ops(op, request->n_compares, arena),
-                                 .compare_count = request->n_compares,
-                                 .ops = make_ops(op, request->n_failure, arena),
-                                 .op_count = request->n_failure};
-    op->ops = make_ops(op, request->n_success, arena);
+    struct op_txn *txn = arena_alloc(arena, sizeof *txn);
+    *txn = (struct op_txn){.compares = decode_txn_make_ops(op, request->n_compares, arena),
+                           .compare_count = request->n_compares,
+                           .ops = decode_txn_make_ops(op, request->n_failure, arena),
+                           .op_count = request->n_failure};
+    op->ops = decode_txn_make_ops(op, request->n_success, arena);
     op->op_count = request->n_success;
     op->txn = txn;
     if (txn->compares == NULL || txn->ops == NULL || op->ops == NULL)

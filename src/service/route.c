@@ -22,7 +22,7 @@ static const struct method others[] = {
      .encoder = &encode_status},
 };
 
-static const struct method *find(struct slice name, bool admin)
+static const struct method *route_find_name(struct slice name, bool admin)
 {
     for (size_t i = 0; i < OP_COUNT; i++) {
         bool is_admin = op_info(methods[i].kind)->category == OP_CATEGORY_ADMIN;
@@ -47,7 +47,7 @@ const struct method *route_find(struct slice path)
                     {SLICE_LITERAL("/KeyStoreAdmin/"), true}};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
         if (slice_starts_with(path, prefixes[i].text))
-            return find(slice_skip(path, prefixes[i].text.len), prefixes[i].admin);
+            return route_find_name(slice_skip(path, prefixes[i].text.len), prefixes[i].admin);
     }
     return NULL;
 }

@@ -208,7 +208,7 @@ struct op {
 
     struct op *ops; /* MSet: Sets. Txn: what is done if the compares hold */
     size_t op_count;
-    struct op_otherwise *txn; /* Txn; NULL for any other */
+    struct op_txn *txn; /* Txn; NULL for any other */
 
     size_t max_answer; /* bytes the answer may have, as op_answer_size() counts; 0 = any */
     size_t max_reply;  /* bytes the caller takes, as op_reply_size() counts; 0 = any. What changes
@@ -217,7 +217,7 @@ struct op {
 };
 
 /* The other parts of a Txn. */
-struct op_otherwise {
+struct op_txn {
     struct op *compares; /* key, db, condition, and with has_since `since` of each count */
     size_t compare_count;
     struct op *ops; /* what is done if a compare does not hold */

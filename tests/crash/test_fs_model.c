@@ -493,7 +493,7 @@ static void behaves_as_the_real_one(void **state)
         struct fs *real;
         struct fs_model *model = fs_model_new();
         folder_make(&folder);
-        assert_int_equal(fs_real_open(folder.path, &real), 0);
+        assert_int_equal(fs_posix_open(folder.path, &real), 0);
         for (int i = 0; i < 100; i++) {
             char expected[1000];
             char got[1000];

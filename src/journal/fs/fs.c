@@ -33,7 +33,7 @@ const char *fs_error_text(int error)
     return error == -EMEDIUMTYPE ? "it is not a regular file" : strerror(-error);
 }
 
-static int compare_names(const void *a, const void *b)
+static int fs_compare_names(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -42,13 +42,13 @@ int fs_list(struct fs *fs, const char *path, struct fs_names *names)
 {
     int error = fs->calls->list(fs, path, names);
     if (error == 0 && names->count > 1)
-        qsort(names->items, names->count, sizeof *names->items, compare_names);
+        qsort(names->items, names->count, sizeof *names->items, fs_compare_names);
     return error;
 }
 
 /* One call for some of the pieces, the first `within` bytes of the first left out. */
-static ssize_t write_some(struct fs_file *file, const struct iovec *pieces, size_t count,
-                          size_t within)
+static ssize_t fs_write_some(struct fs_file *file, const struct iovec *pieces, size_t count,
+                             size_t within)
 {
     struct iovec some[MOST_PIECES];
     if (count > MOST_PIECES)
@@ -70,7 +70,7 @@ int fs_write(struct fs_file *file, const struct iovec *pieces, size_t count)
         }
         if (count == 0)
             return 0;
-        ssize_t written = write_some(file, pieces, count, within);
+        ssize_t written = fs_write_some(file, pieces, count, within);
         if (written < 0)
             return (int)written;
         if (written == 0)

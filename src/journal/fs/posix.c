@@ -39,22 +39,22 @@ struct real_file {
     int descriptor;
 };
 
-static int descriptor_of(struct fs_file *file)
+static int posix_descriptor_of(struct fs_file *file)
 {
     return ((struct real_file *)file)->descriptor;
 }
 
-static int directory_of(struct fs *fs)
+static int posix_directory_of(struct fs *fs)
 {
     return ((struct real *)fs)->descriptor;
 }
 
-static int result_of(int returned)
+static int posix_result_of(int returned)
 {
     return returned < 0 ? -errno : 0;
 }
 
-static void close_directory(struct fs *fs)
+static void posix_close_directory(struct fs *fs)
 {
     struct real *real = (struct real *)fs;
     if (real->lock >= 0)
@@ -64,7 +64,7 @@ static void close_directory(struct fs *fs)
 }
 
 /* The process id in the lock file, 0 if there is none. */
-static long read_holder(int descriptor)
+static long posix_read_holder(int descriptor)
 {
     char text[32] = {0};
     if (pread(descriptor, text, sizeof text - 1, 0) <= 0)
@@ -75,7 +75,7 @@ static long read_holder(int descriptor)
 
 /* The lock is the kernel's and ends with the process; the number is only for the message, so a disk
  * without room for it is no matter. */
-static void write_holder(int descriptor)
+static void posix_write_holder(int descriptor)
 {
     char text[32];
     int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
@@ -84,31 +84,31 @@ static void write_holder(int descriptor)
 }
 
 /* The lock on the file; its descriptor is *lock, or -1 if there is no room for a file. */
-static int lock_file(int directory, const char *path, int *lock, long *holder)
+static int posix_lock_file(int directory, const char *path, int *lock, long *holder)
 {
     int descriptor = openat(directory, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     *lock = -1;
     if (descriptor < 0)
         return fs_is_no_room(-errno) ? 0 : -errno;
-    int error = result_of(flock(descriptor, LOCK_EX | LOCK_NB));
+    int error = posix_result_of(flock(descriptor, LOCK_EX | LOCK_NB));
     if (error == -EWOULDBLOCK)
-        *holder = read_holder(descriptor);
+        *holder = posix_read_holder(descriptor);
     if (error != 0) {
         close(descriptor);
         return error;
     }
-    write_holder(descriptor);
+    posix_write_holder(descriptor);
     *lock = descriptor;
     return 0;
 }
 
 /* Who has the lock on the directory, if the file is still there that says it. */
-static long find_holder(int directory, const char *path)
+static long posix_find_holder(int directory, const char *path)
 {
     int descriptor = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (descriptor < 0)
         return 0;
-    long holder = read_holder(descriptor);
+    long holder = posix_read_holder(descriptor);
     close(descriptor);
     return holder;
 }
@@ -117,15 +117,15 @@ static long find_holder(int directory, const char *path)
  * The file can be removed or replaced under the holder's feet, the directory cannot. File systems
  * that do not lock directories (NFS) lock the file.
  */
-static int lock(struct fs *fs, const char *path, long *holder)
+static int posix_lock(struct fs *fs, const char *path, long *holder)
 {
     struct real *real = (struct real *)fs;
     int descriptor;
     if (flock(real->descriptor, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
-        *holder = find_holder(real->descriptor, path);
+        *holder = posix_find_holder(real->descriptor, path);
         return -EWOULDBLOCK;
     }
-    int error = lock_file(real->descriptor, path, &descriptor, holder);
+    int error = posix_lock_file(real->descriptor, path, &descriptor, holder);
     if (error != 0) {
         flock(real->descriptor, LOCK_UN);
         return error;
@@ -137,7 +137,7 @@ static int lock(struct fs *fs, const char *path, long *holder)
 }
 
 /* A pipe would let the first read wait for ever, a device may do anything. */
-static int check_regular(int descriptor)
+static int posix_check_regular(int descriptor)
 {
     struct stat status;
     if (fstat(descriptor, &status) < 0)
@@ -147,18 +147,19 @@ static int check_regular(int descriptor)
     return S_ISDIR(status.st_mode) ? -EISDIR : -EMEDIUMTYPE;
 }
 
-static int open_file(struct fs *fs, const char *path, enum fs_mode mode, struct fs_file **file)
+static int posix_open_file(struct fs *fs, const char *path, enum fs_mode mode,
+                           struct fs_file **file)
 {
     static const int flags[] = {
         [FS_READ] = O_RDONLY,
         [FS_APPEND] = O_RDWR | O_APPEND,
         [FS_CREATE] = O_RDWR | O_APPEND | O_CREAT | O_EXCL,
     };
-    int descriptor =
-        openat(directory_of(fs), path, flags[mode] | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, FILE_MODE);
+    int descriptor = openat(posix_directory_of(fs), path,
+                            flags[mode] | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, FILE_MODE);
     if (descriptor < 0)
         return errno == ENXIO ? -EMEDIUMTYPE : -errno; /* a socket */
-    int error = check_regular(descriptor);
+    int error = posix_check_regular(descriptor);
     if (error != 0) {
         close(descriptor);
         return error;
@@ -169,16 +170,16 @@ static int open_file(struct fs *fs, const char *path, enum fs_mode mode, struct 
     return 0;
 }
 
-static int rename_file(struct fs *fs, const char *from, const char *to)
+static int posix_rename_file(struct fs *fs, const char *from, const char *to)
 {
-    return result_of(renameat(directory_of(fs), from, directory_of(fs), to));
+    return posix_result_of(renameat(posix_directory_of(fs), from, posix_directory_of(fs), to));
 }
 
 /*
  * The memory that the system keeps of a file, a part at a time: an unlink would free the whole of
  * it and let nobody else have the processor for milliseconds.
  */
-static void forget_in_parts(int descriptor)
+static void posix_forget_in_parts(int descriptor)
 {
     struct stat status;
     if (fstat(descriptor, &status) < 0)
@@ -189,22 +190,23 @@ static void forget_in_parts(int descriptor)
     }
 }
 
-static int unlink_file(struct fs *fs, const char *path)
+static int posix_unlink_file(struct fs *fs, const char *path)
 {
-    int descriptor = openat(directory_of(fs), path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int descriptor =
+        openat(posix_directory_of(fs), path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (descriptor >= 0) {
-        forget_in_parts(descriptor);
+        posix_forget_in_parts(descriptor);
         close(descriptor);
     }
-    return result_of(unlinkat(directory_of(fs), path, 0));
+    return posix_result_of(unlinkat(posix_directory_of(fs), path, 0));
 }
 
-static int make_directory(struct fs *fs, const char *path)
+static int posix_make_directory(struct fs *fs, const char *path)
 {
-    return result_of(mkdirat(directory_of(fs), path, DIRECTORY_MODE));
+    return posix_result_of(mkdirat(posix_directory_of(fs), path, DIRECTORY_MODE));
 }
 
-static int read_names(DIR *stream, struct fs_names *names)
+static int posix_read_names(DIR *stream, struct fs_names *names)
 {
     for (;;) {
         errno = 0;
@@ -216,9 +218,9 @@ static int read_names(DIR *stream, struct fs_names *names)
     }
 }
 
-static int list(struct fs *fs, const char *path, struct fs_names *names)
+static int posix_list(struct fs *fs, const char *path, struct fs_names *names)
 {
-    int descriptor = openat(directory_of(fs), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int descriptor = openat(posix_directory_of(fs), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
         return -errno;
     DIR *stream = fdopendir(descriptor);
@@ -227,52 +229,52 @@ static int list(struct fs *fs, const char *path, struct fs_names *names)
         close(descriptor);
         return error;
     }
-    int error = read_names(stream, names);
+    int error = posix_read_names(stream, names);
     closedir(stream);
     return error;
 }
 
-static int sync_directory_at(int at, const char *path)
+static int posix_sync_directory_at(int at, const char *path)
 {
     int descriptor = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
         return -errno;
-    int error = result_of(fsync(descriptor));
+    int error = posix_result_of(fsync(descriptor));
     close(descriptor);
     return error;
 }
 
-static int sync_directory(struct fs *fs, const char *path)
+static int posix_sync_directory(struct fs *fs, const char *path)
 {
-    return sync_directory_at(directory_of(fs), path);
+    return posix_sync_directory_at(posix_directory_of(fs), path);
 }
 
-static ssize_t write_pieces(struct fs_file *file, const struct iovec *pieces, int count)
+static ssize_t posix_write_pieces(struct fs_file *file, const struct iovec *pieces, int count)
 {
     ssize_t written;
     do
-        written = writev(descriptor_of(file), pieces, count);
+        written = writev(posix_descriptor_of(file), pieces, count);
     while (written < 0 && errno == EINTR);
     return written < 0 ? -errno : written;
 }
 
-static ssize_t read_at(struct fs_file *file, uint64_t offset, void *out, size_t size)
+static ssize_t posix_read_at(struct fs_file *file, uint64_t offset, void *out, size_t size)
 {
     ssize_t got;
     do
-        got = pread(descriptor_of(file), out, size, (off_t)offset);
+        got = pread(posix_descriptor_of(file), out, size, (off_t)offset);
     while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
 }
 
-static int64_t size(struct fs_file *file)
+static int64_t posix_size(struct fs_file *file)
 {
     struct stat status;
-    return fstat(descriptor_of(file), &status) < 0 ? -errno : status.st_size;
+    return fstat(posix_descriptor_of(file), &status) < 0 ? -errno : status.st_size;
 }
 
 /* Without this a sector that cannot be read would be a SIGBUS at some later access. */
-static int load_pages(void *start, size_t len)
+static int posix_load_pages(void *start, size_t len)
 {
 #ifdef MADV_POPULATE_READ
     /* Since Linux 5.14; before that EINVAL, and the pages come one by one. */
@@ -283,16 +285,16 @@ static int load_pages(void *start, size_t len)
     return 0;
 }
 
-static int map(struct fs_file *file, struct slice *bytes)
+static int posix_map(struct fs_file *file, struct slice *bytes)
 {
-    int64_t len = size(file);
+    int64_t len = posix_size(file);
     *bytes = slice_make(NULL, 0);
     if (len <= 0)
         return (int)len;
-    void *start = mmap(NULL, (size_t)len, PROT_READ, MAP_PRIVATE, descriptor_of(file), 0);
+    void *start = mmap(NULL, (size_t)len, PROT_READ, MAP_PRIVATE, posix_descriptor_of(file), 0);
     if (start == MAP_FAILED)
         return -errno;
-    int error = load_pages(start, (size_t)len);
+    int error = posix_load_pages(start, (size_t)len);
     if (error != 0) {
         munmap(start, (size_t)len);
         return error;
@@ -301,35 +303,35 @@ static int map(struct fs_file *file, struct slice *bytes)
     return 0;
 }
 
-static void unmap(struct fs *fs, struct slice bytes)
+static void posix_unmap(struct fs *fs, struct slice bytes)
 {
     (void)fs;
     if (bytes.len > 0)
         munmap((void *)bytes.data, bytes.len);
 }
 
-static void begin_sync(struct fs_file *file)
+static void posix_begin_sync(struct fs_file *file)
 {
-    sync_file_range(descriptor_of(file), 0, 0, SYNC_FILE_RANGE_WRITE);
+    sync_file_range(posix_descriptor_of(file), 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-static int sync_data(struct fs_file *file)
+static int posix_sync_data(struct fs_file *file)
 {
-    return result_of(fdatasync(descriptor_of(file)));
+    return posix_result_of(fdatasync(posix_descriptor_of(file)));
 }
 
-static int sync_all(struct fs_file *file)
+static int posix_sync_all(struct fs_file *file)
 {
-    return result_of(fsync(descriptor_of(file)));
+    return posix_result_of(fsync(posix_descriptor_of(file)));
 }
 
-static int truncate_file(struct fs_file *file, uint64_t to)
+static int posix_truncate_file(struct fs_file *file, uint64_t to)
 {
-    return result_of(ftruncate(descriptor_of(file), (off_t)to));
+    return posix_result_of(ftruncate(posix_descriptor_of(file), (off_t)to));
 }
 
 /* So much of what is free may be reserved: others want to write, too. */
-static uint64_t most_reserved(int descriptor)
+static uint64_t posix_most_reserved(int descriptor)
 {
     struct statvfs status;
     if (fstatvfs(descriptor, &status) < 0)
@@ -337,25 +339,26 @@ static uint64_t most_reserved(int descriptor)
     return (uint64_t)status.f_bavail * status.f_frsize / FREE_PER_RESERVED;
 }
 
-static int allocate(struct fs_file *file, uint64_t offset, uint64_t len)
+static int posix_allocate(struct fs_file *file, uint64_t offset, uint64_t len)
 {
     int returned;
-    uint64_t most = most_reserved(descriptor_of(file));
+    uint64_t most = posix_most_reserved(posix_descriptor_of(file));
     if (len > most)
         len = most;
     if (len == 0)
         return -ENOSPC;
     do
-        returned = fallocate(descriptor_of(file), FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
+        returned =
+            fallocate(posix_descriptor_of(file), FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len);
     while (returned < 0 && errno == EINTR);
-    return result_of(returned);
+    return posix_result_of(returned);
 }
 
 /* Cutting a file where it ends gives back what lies behind. */
-static void release(struct fs_file *file)
+static void posix_release(struct fs_file *file)
 {
     struct stat status;
-    int descriptor = descriptor_of(file);
+    int descriptor = posix_descriptor_of(file);
     if (fstat(descriptor, &status) < 0)
         return;
     uint64_t needed = (uint64_t)status.st_size + (uint64_t)status.st_blksize;
@@ -363,43 +366,43 @@ static void release(struct fs_file *file)
         log_debug("the room behind a file could not be given back: %s", strerror(errno));
 }
 
-static void forget(struct fs_file *file)
+static void posix_forget(struct fs_file *file)
 {
-    posix_fadvise(descriptor_of(file), 0, 0, POSIX_FADV_DONTNEED);
+    posix_fadvise(posix_descriptor_of(file), 0, 0, POSIX_FADV_DONTNEED);
 }
 
-static int close_file(struct fs_file *file)
+static int posix_close_file(struct fs_file *file)
 {
-    int error = result_of(close(descriptor_of(file)));
+    int error = posix_result_of(close(posix_descriptor_of(file)));
     free(file);
     return error;
 }
 
 static const struct fs_calls calls = {
-    .close_directory = close_directory,
-    .lock = lock,
-    .open = open_file,
-    .rename = rename_file,
-    .unlink = unlink_file,
-    .mkdir = make_directory,
-    .list = list,
-    .sync_directory = sync_directory,
-    .unmap = unmap,
-    .write = write_pieces,
-    .read = read_at,
-    .map = map,
-    .size = size,
-    .begin_sync = begin_sync,
-    .sync_data = sync_data,
-    .sync = sync_all,
-    .truncate = truncate_file,
-    .allocate = allocate,
-    .release = release,
-    .forget = forget,
-    .close = close_file,
+    .close_directory = posix_close_directory,
+    .lock = posix_lock,
+    .open = posix_open_file,
+    .rename = posix_rename_file,
+    .unlink = posix_unlink_file,
+    .mkdir = posix_make_directory,
+    .list = posix_list,
+    .sync_directory = posix_sync_directory,
+    .unmap = posix_unmap,
+    .write = posix_write_pieces,
+    .read = posix_read_at,
+    .map = posix_map,
+    .size = posix_size,
+    .begin_sync = posix_begin_sync,
+    .sync_data = posix_sync_data,
+    .sync = posix_sync_all,
+    .truncate = posix_truncate_file,
+    .allocate = posix_allocate,
+    .release = posix_release,
+    .forget = posix_forget,
+    .close = posix_close_file,
 };
 
-int fs_real_open(const char *directory, struct fs **fs)
+int fs_posix_open(const char *directory, struct fs **fs)
 {
     bool made = mkdir(directory, DIRECTORY_MODE) == 0;
     if (!made && errno != EEXIST)
@@ -413,10 +416,10 @@ int fs_real_open(const char *directory, struct fs **fs)
     return 0;
 }
 
-int fs_real_sync_name(struct fs *fs)
+int fs_posix_sync_name(struct fs *fs)
 {
     const struct real *real = (const struct real *)fs;
-    int error = sync_directory_at(real->descriptor, "..");
+    int error = posix_sync_directory_at(real->descriptor, "..");
     if (!real->made && error == -EACCES)
         return 0; /* who made it may read its parent */
     return error;

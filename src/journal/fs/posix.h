@@ -9,13 +9,13 @@
  * parent must exist. Returns 0 or a negative errno value; the caller ends with
  * fs_close_directory().
  */
-int fs_real_open(const char *directory, struct fs **fs) __attribute__((warn_unused_result));
+int fs_posix_open(const char *directory, struct fs **fs) __attribute__((warn_unused_result));
 
 /*
  * Makes the directory's own name durable: were it lost in a crash, it would take every acknowledged
  * write with it. One that was there already may have been made by a process that died before it
  * came to that. 0 or a negative errno value, -EINVAL from a file system that cannot.
  */
-int fs_real_sync_name(struct fs *fs) __attribute__((warn_unused_result));
+int fs_posix_sync_name(struct fs *fs) __attribute__((warn_unused_result));
 
 #endif

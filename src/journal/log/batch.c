@@ -9,7 +9,7 @@
 
 #define HASH_DIGITS 16
 
-static uint64_t payload_hash(const struct iovec *payload, size_t count)
+static uint64_t batch_payload_hash(const struct iovec *payload, size_t count)
 {
     if (count == 1)
         return XXH3_64bits(payload->iov_base, payload->iov_len);
@@ -25,7 +25,7 @@ static uint64_t payload_hash(const struct iovec *payload, size_t count)
 }
 
 /* Of a line whose 16 digits at `digits_at` are left out. */
-static uint64_t line_hash(struct slice line, size_t digits_at, uint64_t offset)
+static uint64_t batch_line_hash(struct slice line, size_t digits_at, uint64_t offset)
 {
     DCHECK(line.len <= BATCH_MOST_LINE && digits_at + HASH_DIGITS <= line.len);
     uint8_t text[BATCH_MOST_LINE];
@@ -35,7 +35,7 @@ static uint64_t line_hash(struct slice line, size_t digits_at, uint64_t offset)
     return XXH3_64bits_withSeed(text, line.len - HASH_DIGITS, offset);
 }
 
-static void write_hex(uint64_t number, uint8_t out[HASH_DIGITS])
+static void batch_write_hex(uint64_t number, uint8_t out[HASH_DIGITS])
 {
     for (size_t i = HASH_DIGITS; i > 0; i--, number >>= 4)
         out[i - 1] = (uint8_t) "0123456789abcdef"[number & 15];
@@ -48,7 +48,7 @@ size_t batch_format(struct batch *batch, uint64_t offset, const struct iovec *pa
     batch->len = 0;
     for (size_t i = 0; i < count; i++)
         batch->len += payload[i].iov_len;
-    batch->payload_hash = payload_hash(payload, count);
+    batch->payload_hash = batch_payload_hash(payload, count);
     size_t digits_at = (size_t)snprintf(text, sizeof text,
                                         BATCH_MARK "seq=%" PRIu64 " ops=%" PRIu64 " len=%" PRIu64
                                                    " xxh3=%016" PRIx64,
@@ -58,12 +58,12 @@ size_t batch_format(struct batch *batch, uint64_t offset, const struct iovec *pa
                              batch->synced);
     CHECK(size <= BATCH_MOST_LINE && text[size - 1] == '\n');
     memcpy(out, text, size);
-    write_hex(line_hash(slice_make(out, size), digits_at, offset), out + digits_at);
+    batch_write_hex(batch_line_hash(slice_make(out, size), digits_at, offset), out + digits_at);
     batch->line_size = size;
     return size;
 }
 
-static bool read_word(struct slice line, size_t *at, const char *word)
+static bool batch_read_word(struct slice line, size_t *at, const char *word)
 {
     struct slice wanted = slice_from_string(word);
     if (!slice_starts_with(slice_skip(line, *at), wanted))
@@ -72,7 +72,7 @@ static bool read_word(struct slice line, size_t *at, const char *word)
     return true;
 }
 
-static bool read_number(struct slice line, size_t *at, uint64_t *number)
+static bool batch_read_number(struct slice line, size_t *at, uint64_t *number)
 {
     size_t first = *at;
     *number = 0;
@@ -85,7 +85,7 @@ static bool read_number(struct slice line, size_t *at, uint64_t *number)
     return *at > first;
 }
 
-static bool read_hex(struct slice line, size_t *at, uint64_t *number)
+static bool batch_read_hex(struct slice line, size_t *at, uint64_t *number)
 {
     *number = 0;
     if (line.len - *at < HASH_DIGITS)
@@ -103,7 +103,7 @@ static bool read_hex(struct slice line, size_t *at, uint64_t *number)
 }
 
 /* The bytes from `offset` on that may belong to a line: up to the line end, if there is one. */
-static bool find_line(struct slice log, size_t offset, struct slice *line)
+static bool batch_find_line(struct slice log, size_t offset, struct slice *line)
 {
     struct slice rest = slice_skip(log, offset);
     size_t most = rest.len < BATCH_MOST_LINE ? rest.len : BATCH_MOST_LINE;
@@ -114,21 +114,23 @@ static bool find_line(struct slice log, size_t offset, struct slice *line)
     return true;
 }
 
-static bool read_line(struct slice line, struct batch *batch, size_t *digits_at, uint64_t *hash)
+static bool batch_read_line(struct slice line, struct batch *batch, size_t *digits_at,
+                            uint64_t *hash)
 {
     size_t at = 0;
-    if (!read_word(line, &at, BATCH_MARK "seq=") || !read_number(line, &at, &batch->seq) ||
-        !read_word(line, &at, " ops=") || !read_number(line, &at, &batch->ops) ||
-        !read_word(line, &at, " len=") || !read_number(line, &at, &batch->len) ||
-        !read_word(line, &at, " xxh3=") || !read_hex(line, &at, &batch->payload_hash))
+    if (!batch_read_word(line, &at, BATCH_MARK "seq=") ||
+        !batch_read_number(line, &at, &batch->seq) || !batch_read_word(line, &at, " ops=") ||
+        !batch_read_number(line, &at, &batch->ops) || !batch_read_word(line, &at, " len=") ||
+        !batch_read_number(line, &at, &batch->len) || !batch_read_word(line, &at, " xxh3=") ||
+        !batch_read_hex(line, &at, &batch->payload_hash))
         return false;
     *digits_at = at;
-    return read_hex(line, &at, hash) && read_word(line, &at, " synced=") &&
-           read_number(line, &at, &batch->synced) && read_word(line, &at, "\n");
+    return batch_read_hex(line, &at, hash) && batch_read_word(line, &at, " synced=") &&
+           batch_read_number(line, &at, &batch->synced) && batch_read_word(line, &at, "\n");
 }
 
 /* What holds in every line that was ever written; a hash could only be right by chance else. */
-static bool makes_sense(const struct batch *batch)
+static bool batch_makes_sense(const struct batch *batch)
 {
     return batch->seq > batch->synced && batch->ops <= UINT64_MAX - batch->seq &&
            (batch->ops == 0) == (batch->len == 0);
@@ -139,8 +141,8 @@ bool batch_parse(struct slice log, size_t offset, struct batch *batch)
     struct slice line;
     size_t digits_at;
     uint64_t hash;
-    if (!find_line(log, offset, &line) || !read_line(line, batch, &digits_at, &hash) ||
-        hash != line_hash(line, digits_at, offset) || !makes_sense(batch))
+    if (!batch_find_line(log, offset, &line) || !batch_read_line(line, batch, &digits_at, &hash) ||
+        hash != batch_line_hash(line, digits_at, offset) || !batch_makes_sense(batch))
         return false;
     batch->line_size = line.len;
     return true;

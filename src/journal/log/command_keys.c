@@ -42,7 +42,7 @@ static const struct {
 };
 
 /* True if the name is one of these, in any case. */
-static bool is_among(struct slice name, const char *names)
+static bool command_keys_is_among(struct slice name, const char *names)
 {
     for (const char *at = names + 1; *at != '\0'; at++) {
         size_t len = strcspn(at, " ");
@@ -58,10 +58,10 @@ static bool is_among(struct slice name, const char *names)
     return false;
 }
 
-static bool find_written(struct slice name, enum written *written)
+static bool command_keys_find_written(struct slice name, enum written *written)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (is_among(name, rows[i].names)) {
+        if (command_keys_is_among(name, rows[i].names)) {
             *written = rows[i].written;
             return true;
         }
@@ -70,14 +70,15 @@ static bool find_written(struct slice name, enum written *written)
 }
 
 /* Adds the arguments from `index` on, `step` apart, at most `most`. */
-static void add_keys(const struct scan_command *command, size_t index, size_t step, size_t most,
-                     struct slice *keys, size_t *count)
+static void command_keys_add(const struct scan_command *command, size_t index, size_t step,
+                             size_t most, struct slice *keys, size_t *count)
 {
     for (; index < command->count && most > 0; index += step, most--)
         keys[(*count)++] = command->args[index];
 }
 
-static void add_stored(const struct scan_command *command, struct slice *keys, size_t *count)
+static void command_keys_add_stored(const struct scan_command *command, struct slice *keys,
+                                    size_t *count)
 {
     for (size_t i = 2; i + 1 < command->count; i++) {
         if (resp_is_word(command->args[i], "STORE") || resp_is_word(command->args[i], "STOREDIST"))
@@ -91,31 +92,31 @@ bool command_keys(const struct scan_command *command, struct arena *arena, struc
     enum written written;
     *count = 0;
     *keys = arena_alloc(arena, command->count * sizeof **keys);
-    if (!find_written(command->args[0], &written))
+    if (!command_keys_find_written(command->args[0], &written))
         return false;
     switch (written) {
     case NONE:
         break;
     case FIRST:
-        add_keys(command, 1, 1, 1, *keys, count);
+        command_keys_add(command, 1, 1, 1, *keys, count);
         break;
     case SECOND:
-        add_keys(command, 2, 1, 1, *keys, count);
+        command_keys_add(command, 2, 1, 1, *keys, count);
         break;
     case BOTH:
-        add_keys(command, 1, 1, 2, *keys, count);
+        command_keys_add(command, 1, 1, 2, *keys, count);
         break;
     case ALL:
-        add_keys(command, 1, 1, command->count, *keys, count);
+        command_keys_add(command, 1, 1, command->count, *keys, count);
         break;
     case PAIRS:
-        add_keys(command, 1, 2, command->count, *keys, count);
+        command_keys_add(command, 1, 2, command->count, *keys, count);
         break;
     case COUNTED_PAIRS: /* words that may follow the pairs are taken for keys: that does no harm */
-        add_keys(command, 2, 2, command->count, *keys, count);
+        command_keys_add(command, 2, 2, command->count, *keys, count);
         break;
     case STORED:
-        add_stored(command, *keys, count);
+        command_keys_add_stored(command, *keys, count);
         break;
     }
     return true;

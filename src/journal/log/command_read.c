@@ -45,113 +45,119 @@ static const char unknown[] =
 
 /* ---- arguments ---- */
 
-static bool unsupported(struct reading *reading, const char *why)
+static bool command_read_unsupported(struct reading *reading, const char *why)
 {
     reading->verdict = COMMAND_UNSUPPORTED;
     reading->why = why;
     return true;
 }
 
-static bool is_word(const struct reading *reading, size_t index, const char *word)
+static bool command_read_is_word(const struct reading *reading, size_t index, const char *word)
 {
     return index < reading->count && resp_is_word(reading->args[index], word);
 }
 
-static bool is_number(const struct reading *reading, size_t index, int64_t *number)
+static bool command_read_is_number(const struct reading *reading, size_t index, int64_t *number)
 {
     return index < reading->count && decimal_parse(reading->args[index], number);
 }
 
-static bool is_database(const struct reading *reading, size_t index, uint32_t *db)
+static bool command_read_is_database(const struct reading *reading, size_t index, uint32_t *db)
 {
     int64_t number;
-    if (!is_number(reading, index, &number) || number < 0 || number > INT32_MAX)
+    if (!command_read_is_number(reading, index, &number) || number < 0 || number > INT32_MAX)
         return false;
     *db = (uint32_t)number;
     return true;
 }
 
-static bool is_end(const struct reading *reading, size_t index, enum op_end *end)
+static bool command_read_is_end(const struct reading *reading, size_t index, enum op_end *end)
 {
-    *end = is_word(reading, index, "LEFT") ? OP_HEAD : OP_TAIL;
-    return *end == OP_HEAD || is_word(reading, index, "RIGHT");
+    *end = command_read_is_word(reading, index, "LEFT") ? OP_HEAD : OP_TAIL;
+    return *end == OP_HEAD || command_read_is_word(reading, index, "RIGHT");
 }
 
 /* A point in time in seconds or milliseconds. */
-static bool is_time(const struct reading *reading, size_t index, int64_t factor, int64_t *at_ms)
+static bool command_read_is_time(const struct reading *reading, size_t index, int64_t factor,
+                                 int64_t *at_ms)
 {
-    return is_number(reading, index, at_ms) && !__builtin_mul_overflow(*at_ms, factor, at_ms);
+    return command_read_is_number(reading, index, at_ms) &&
+           !__builtin_mul_overflow(*at_ms, factor, at_ms);
 }
 
-static bool is_key(struct slice bytes)
+static bool command_read_is_key(struct slice bytes)
 {
     return bytes.len > 0 && bytes.len <= OP_MAX_KEY;
 }
 
 /* Takes the arguments behind the name, up to `count`, as keys; but for those that the store cannot
  * have. */
-static void take_keys(struct reading *reading, size_t count)
+static void command_read_take_keys(struct reading *reading, size_t count)
 {
     struct op *op = reading->op;
     op->keys = arena_alloc(reading->arena, count * sizeof *op->keys);
     op->key_count = 0;
     for (size_t i = 0; i < count; i++) {
-        if (is_key(reading->args[1 + i]))
+        if (command_read_is_key(reading->args[1 + i]))
             op->keys[op->key_count++] = (struct op_key){.bytes = reading->args[1 + i]};
     }
 }
 
 /* ---- strings ---- */
 
-static bool read_value(struct reading *reading)
+static bool command_read_read_value(struct reading *reading)
 {
     reading->op->value = reading->args[2];
     return true;
 }
 
 /* The word at *index of those behind a Set's value, and what belongs to it. */
-static bool take_set_word(struct reading *reading, size_t *index)
+static bool command_read_take_set_word(struct reading *reading, size_t *index)
 {
     struct op *op = reading->op;
-    if (is_word(reading, *index, "KEEPTTL"))
+    if (command_read_is_word(reading, *index, "KEEPTTL"))
         op->keep_ttl = true;
-    else if (is_word(reading, *index, "NX"))
+    else if (command_read_is_word(reading, *index, "NX"))
         op->condition.existence = EXISTENCE_ABSENT;
-    else if (is_word(reading, *index, "XX"))
+    else if (command_read_is_word(reading, *index, "XX"))
         op->condition.existence = EXISTENCE_PRESENT;
-    else if (is_word(reading, *index, "PXAT"))
-        return is_time(reading, ++*index, 1, &op->expire_at_ms) && op->expire_at_ms > 0;
-    else if (is_word(reading, *index, "EXAT"))
-        return is_time(reading, ++*index, 1000, &op->expire_at_ms) && op->expire_at_ms > 0;
+    else if (command_read_is_word(reading, *index, "PXAT"))
+        return command_read_is_time(reading, ++*index, 1, &op->expire_at_ms) &&
+               op->expire_at_ms > 0;
+    else if (command_read_is_word(reading, *index, "EXAT"))
+        return command_read_is_time(reading, ++*index, 1000, &op->expire_at_ms) &&
+               op->expire_at_ms > 0;
     else
-        return is_word(reading, *index, "GET"); /* what it answered is no matter */
+        return command_read_is_word(reading, *index, "GET"); /* what it answered is no matter */
     return true;
 }
 
-static bool computed(struct reading *reading)
+static bool command_read_computed(struct reading *reading)
 {
     reading->verdict = COMMAND_COMPUTED;
     return true;
 }
 
 /* Conditions on the value, of Valkey and Redis 8. */
-static bool is_condition(const struct reading *reading, size_t index)
+static bool command_read_is_condition(const struct reading *reading, size_t index)
 {
-    return is_word(reading, index, "IFEQ") || is_word(reading, index, "IFNE") ||
-           is_word(reading, index, "IFDEQ") || is_word(reading, index, "IFDNE");
+    return command_read_is_word(reading, index, "IFEQ") ||
+           command_read_is_word(reading, index, "IFNE") ||
+           command_read_is_word(reading, index, "IFDEQ") ||
+           command_read_is_word(reading, index, "IFDNE");
 }
 
-static bool read_set(struct reading *reading)
+static bool command_read_read_set(struct reading *reading)
 {
     reading->op->value = reading->args[2];
     for (size_t i = 3; i < reading->count; i++) {
-        if (is_word(reading, i, "EX") || is_word(reading, i, "PX"))
-            return unsupported(reading, relative);
-        if (is_condition(reading, i)) {
+        if (command_read_is_word(reading, i, "EX") || command_read_is_word(reading, i, "PX"))
+            return command_read_unsupported(reading, relative);
+        if (command_read_is_condition(reading, i)) {
             if (++i == reading->count)
                 return false;
-            computed(reading);
-        } else if (!take_set_word(reading, &i)) {
+            command_read_computed(reading);
+        } else if (!command_read_take_set_word(reading, &i)) {
             return false;
         }
     }
@@ -160,33 +166,34 @@ static bool read_set(struct reading *reading)
 
 /* The operation is one of the Sets, without its key and value. Its condition is no matter: the
  * command is only logged if it took place. */
-static bool read_msetex(struct reading *reading)
+static bool command_read_read_msetex(struct reading *reading)
 {
     int64_t pairs;
-    if (!is_number(reading, 1, &pairs) || pairs < 1 || (uint64_t)pairs > (reading->count - 2) / 2)
+    if (!command_read_is_number(reading, 1, &pairs) || pairs < 1 ||
+        (uint64_t)pairs > (reading->count - 2) / 2)
         return false;
     for (size_t i = 2; i < 2 + 2 * (size_t)pairs; i += 2) {
-        if (!is_key(reading->args[i]))
-            return unsupported(reading, bad_key);
+        if (!command_read_is_key(reading->args[i]))
+            return command_read_unsupported(reading, bad_key);
     }
     for (size_t i = 2 + 2 * (size_t)pairs; i < reading->count; i++) {
-        if (is_word(reading, i, "EX") || is_word(reading, i, "PX"))
-            return unsupported(reading, relative);
-        if (!take_set_word(reading, &i))
+        if (command_read_is_word(reading, i, "EX") || command_read_is_word(reading, i, "PX"))
+            return command_read_unsupported(reading, relative);
+        if (!command_read_take_set_word(reading, &i))
             return false;
     }
     reading->op->condition.existence = EXISTENCE_ANY;
-    return computed(reading);
+    return command_read_computed(reading);
 }
 
-static bool read_setnx(struct reading *reading)
+static bool command_read_read_setnx(struct reading *reading)
 {
     reading->op->condition.existence = EXISTENCE_ABSENT;
-    return read_value(reading);
+    return command_read_read_value(reading);
 }
 
 /* MSETNX is only logged if it took place. */
-static bool read_mset(struct reading *reading)
+static bool command_read_read_mset(struct reading *reading)
 {
     size_t count = reading->count / 2;
     struct op *sets = arena_alloc(reading->arena, count * sizeof *sets);
@@ -194,37 +201,38 @@ static bool read_mset(struct reading *reading)
         const struct slice *pair = &reading->args[1 + 2 * i];
         sets[i] =
             (struct op){.kind = OP_SET, .db = reading->op->db, .key = pair[0], .value = pair[1]};
-        if (!is_key(pair[0]))
-            return unsupported(reading, bad_key);
+        if (!command_read_is_key(pair[0]))
+            return command_read_unsupported(reading, bad_key);
     }
     reading->op->ops = sets;
     reading->op->op_count = count;
     return reading->count % 2 == 1;
 }
 
-static bool read_setrange(struct reading *reading)
+static bool command_read_read_setrange(struct reading *reading)
 {
     reading->op->value = reading->args[3];
-    return is_number(reading, 2, &reading->op->start) && reading->op->start >= 0;
+    return command_read_is_number(reading, 2, &reading->op->start) && reading->op->start >= 0;
 }
 
-static bool is_bit(const struct reading *reading, size_t index, int64_t *offset)
+static bool command_read_is_bit(const struct reading *reading, size_t index, int64_t *offset)
 {
-    return is_number(reading, index, offset) && *offset >= 0 && *offset <= UINT32_MAX;
+    return command_read_is_number(reading, index, offset) && *offset >= 0 && *offset <= UINT32_MAX;
 }
 
-static bool read_setbit(struct reading *reading)
+static bool command_read_read_setbit(struct reading *reading)
 {
     struct op *op = reading->op;
     int64_t bit;
-    if (!is_bit(reading, 2, &op->start) || !is_number(reading, 3, &bit) || bit < 0 || bit > 1)
+    if (!command_read_is_bit(reading, 2, &op->start) || !command_read_is_number(reading, 3, &bit) ||
+        bit < 0 || bit > 1)
         return false;
     op->bit = bit != 0;
     return true;
 }
 
 /* Type and offset at `index` and behind it, such as "i16" and "#3": the fourth of its width. */
-static bool read_field(struct reading *reading, size_t index, struct op_field *field)
+static bool command_read_read_field(struct reading *reading, size_t index, struct op_field *field)
 {
     int64_t bits, offset;
     if (index + 1 >= reading->count || reading->args[index].len == 0)
@@ -243,14 +251,14 @@ static bool read_field(struct reading *reading, size_t index, struct op_field *f
 }
 
 /* What stands behind OVERFLOW. */
-static enum op_overflow overflow_at(const struct reading *reading, size_t index)
+static enum op_overflow command_read_overflow_at(const struct reading *reading, size_t index)
 {
-    if (is_word(reading, index, "SAT"))
+    if (command_read_is_word(reading, index, "SAT"))
         return OP_OVERFLOW_SATURATE;
-    return is_word(reading, index, "FAIL") ? OP_OVERFLOW_FAIL : OP_OVERFLOW_WRAP;
+    return command_read_is_word(reading, index, "FAIL") ? OP_OVERFLOW_FAIL : OP_OVERFLOW_WRAP;
 }
 
-static bool read_bitfield(struct reading *reading)
+static bool command_read_read_bitfield(struct reading *reading)
 {
     struct op_field *fields = arena_alloc(reading->arena, reading->count * sizeof *fields);
     size_t count = 0;
@@ -258,15 +266,16 @@ static bool read_bitfield(struct reading *reading)
     for (size_t i = 2; i < reading->count;) {
         struct op_field *field = &fields[count];
         *field = (struct op_field){.overflow = overflow};
-        if (is_word(reading, i, "OVERFLOW")) {
-            overflow = overflow_at(reading, i + 1);
+        if (command_read_is_word(reading, i, "OVERFLOW")) {
+            overflow = command_read_overflow_at(reading, i + 1);
             i += 2;
             continue;
         }
-        bool increments = is_word(reading, i, "INCRBY");
-        bool writes = increments || is_word(reading, i, "SET");
-        if ((!writes && !is_word(reading, i, "GET")) || !read_field(reading, i + 1, field) ||
-            (writes && !is_number(reading, i + 3, &field->value)))
+        bool increments = command_read_is_word(reading, i, "INCRBY");
+        bool writes = increments || command_read_is_word(reading, i, "SET");
+        if ((!writes && !command_read_is_word(reading, i, "GET")) ||
+            !command_read_read_field(reading, i + 1, field) ||
+            (writes && !command_read_is_number(reading, i + 3, &field->value)))
             return false;
         field->action = increments ? OP_FIELD_INCREMENT : writes ? OP_FIELD_SET : OP_FIELD_GET;
         i += writes ? 4 : 3;
@@ -279,23 +288,23 @@ static bool read_bitfield(struct reading *reading)
     return true;
 }
 
-static bool read_increment(struct reading *reading)
+static bool command_read_read_increment(struct reading *reading)
 {
     int64_t *by = &reading->op->by;
     *by = 1;
-    if (reading->count > 2 && !is_number(reading, 2, by))
+    if (reading->count > 2 && !command_read_is_number(reading, 2, by))
         return false;
-    if (is_word(reading, 0, "DECR") || is_word(reading, 0, "DECRBY"))
+    if (command_read_is_word(reading, 0, "DECR") || command_read_is_word(reading, 0, "DECRBY"))
         return !__builtin_sub_overflow(0, *by, by);
     return true;
 }
 
 /* ---- keys ---- */
 
-static bool read_delete(struct reading *reading)
+static bool command_read_read_delete(struct reading *reading)
 {
     struct op *op = reading->op;
-    take_keys(reading, reading->count - 1);
+    command_read_take_keys(reading, reading->count - 1);
     if (op->key_count == 0)
         reading->verdict = COMMAND_NOTHING;
     else if (reading->count > 2)
@@ -305,29 +314,29 @@ static bool read_delete(struct reading *reading)
     return true;
 }
 
-static bool read_delex(struct reading *reading)
+static bool command_read_read_delex(struct reading *reading)
 {
     if (reading->count == 2)
         return true;
-    return is_condition(reading, 2) && computed(reading);
+    return command_read_is_condition(reading, 2) && command_read_computed(reading);
 }
 
-static bool read_swap(struct reading *reading)
+static bool command_read_read_swap(struct reading *reading)
 {
     reading->verdict = COMMAND_SWAP;
-    return is_database(reading, 1, &reading->op->db) &&
-           is_database(reading, 2, &reading->op->target_db);
+    return command_read_is_database(reading, 1, &reading->op->db) &&
+           command_read_is_database(reading, 2, &reading->op->target_db);
 }
 
 /* The word behind a deadline, which Redis logs although its condition held. */
-static bool take_when(struct reading *reading)
+static bool command_read_take_when(struct reading *reading)
 {
     static const struct {
         const char *word;
         enum op_when when;
     } words[] = {{"NX", OP_NO_EXPIRY}, {"XX", OP_HAS_EXPIRY}, {"GT", OP_LATER}, {"LT", OP_SOONER}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        if (is_word(reading, 3, words[i].word)) {
+        if (command_read_is_word(reading, 3, words[i].word)) {
             reading->op->when = words[i].when;
             return true;
         }
@@ -335,134 +344,139 @@ static bool take_when(struct reading *reading)
     return reading->count == 3;
 }
 
-static bool read_expire(struct reading *reading)
+static bool command_read_read_expire(struct reading *reading)
 {
-    int64_t factor = is_word(reading, 0, "EXPIREAT") ? 1000 : 1;
-    return is_time(reading, 2, factor, &reading->op->expire_at_ms) && take_when(reading);
+    int64_t factor = command_read_is_word(reading, 0, "EXPIREAT") ? 1000 : 1;
+    return command_read_is_time(reading, 2, factor, &reading->op->expire_at_ms) &&
+           command_read_take_when(reading);
 }
 
-static bool read_persist(struct reading *reading)
+static bool command_read_read_persist(struct reading *reading)
 {
     reading->op->persist = true;
     return true;
 }
 
-static bool read_renamenx(struct reading *reading)
+static bool command_read_read_renamenx(struct reading *reading)
 {
     reading->op->absent_only = true;
     return true;
 }
 
 /* To the same key of another database. */
-static bool read_move(struct reading *reading)
+static bool command_read_read_move(struct reading *reading)
 {
     reading->op->absent_only = true;
     reading->op->target.bytes = reading->op->key;
-    return is_database(reading, 2, &reading->op->target_db);
+    return command_read_is_database(reading, 2, &reading->op->target_db);
 }
 
-static bool read_copy(struct reading *reading)
+static bool command_read_read_copy(struct reading *reading)
 {
     for (size_t i = 3; i < reading->count; i++) {
-        if (is_word(reading, i, "REPLACE"))
+        if (command_read_is_word(reading, i, "REPLACE"))
             reading->op->replace = true;
-        else if (!is_word(reading, i, "DB") || !is_database(reading, ++i, &reading->op->target_db))
+        else if (!command_read_is_word(reading, i, "DB") ||
+                 !command_read_is_database(reading, ++i, &reading->op->target_db))
             return false;
     }
     return true;
 }
 
 /* How it frees memory is no matter. */
-static bool read_flush(struct reading *reading)
+static bool command_read_read_flush(struct reading *reading)
 {
-    if (is_word(reading, 0, "FLUSHALL"))
+    if (command_read_is_word(reading, 0, "FLUSHALL"))
         reading->verdict = COMMAND_FLUSH_ALL;
-    return reading->count == 1 || is_word(reading, 1, "ASYNC") || is_word(reading, 1, "SYNC");
+    return reading->count == 1 || command_read_is_word(reading, 1, "ASYNC") ||
+           command_read_is_word(reading, 1, "SYNC");
 }
 
 /* ---- lists ---- */
 
-static bool read_push(struct reading *reading)
+static bool command_read_read_push(struct reading *reading)
 {
     reading->op->values = reading->args + 2;
     reading->op->value_count = reading->count - 2;
     return true;
 }
 
-static bool read_pushx(struct reading *reading)
+static bool command_read_read_pushx(struct reading *reading)
 {
     reading->op->condition.existence = EXISTENCE_PRESENT;
-    return read_push(reading);
+    return command_read_read_push(reading);
 }
 
 /* With a count, or for one element. */
-static bool read_pop(struct reading *reading)
+static bool command_read_read_pop(struct reading *reading)
 {
     struct op *op = reading->op;
     if (reading->count == 2)
         return true;
     op->end = op->kind == OP_L_POP ? OP_HEAD : OP_TAIL;
     op->kind = OP_LIST_POP;
-    if (!is_number(reading, 2, &op->count) || op->count < 0)
+    if (!command_read_is_number(reading, 2, &op->count) || op->count < 0)
         return false;
     if (op->count == 0)
         reading->verdict = COMMAND_NOTHING;
-    take_keys(reading, 1);
+    command_read_take_keys(reading, 1);
     return true;
 }
 
-static bool read_rpoplpush(struct reading *reading)
+static bool command_read_read_rpoplpush(struct reading *reading)
 {
     reading->op->end = OP_TAIL;
     reading->op->target_end = OP_HEAD;
     return true;
 }
 
-static bool read_lmove(struct reading *reading)
+static bool command_read_read_lmove(struct reading *reading)
 {
-    return is_end(reading, 3, &reading->op->end) && is_end(reading, 4, &reading->op->target_end);
+    return command_read_is_end(reading, 3, &reading->op->end) &&
+           command_read_is_end(reading, 4, &reading->op->target_end);
 }
 
-static bool read_lset(struct reading *reading)
+static bool command_read_read_lset(struct reading *reading)
 {
     reading->op->value = reading->args[3];
-    return is_number(reading, 2, &reading->op->index);
+    return command_read_is_number(reading, 2, &reading->op->index);
 }
 
-static bool read_linsert(struct reading *reading)
+static bool command_read_read_linsert(struct reading *reading)
 {
     reading->op->pivot = reading->args[3];
     reading->op->value = reading->args[4];
-    reading->op->after = is_word(reading, 2, "AFTER");
-    return reading->op->after || is_word(reading, 2, "BEFORE");
+    reading->op->after = command_read_is_word(reading, 2, "AFTER");
+    return reading->op->after || command_read_is_word(reading, 2, "BEFORE");
 }
 
-static bool read_lrem(struct reading *reading)
+static bool command_read_read_lrem(struct reading *reading)
 {
     reading->op->value = reading->args[3];
-    return is_number(reading, 2, &reading->op->count);
+    return command_read_is_number(reading, 2, &reading->op->count);
 }
 
-static bool read_ltrim(struct reading *reading)
+static bool command_read_read_ltrim(struct reading *reading)
 {
-    return is_number(reading, 2, &reading->op->start) && is_number(reading, 3, &reading->op->stop);
+    return command_read_is_number(reading, 2, &reading->op->start) &&
+           command_read_is_number(reading, 3, &reading->op->stop);
 }
 
 /* ---- the others ---- */
 
-static bool read_nothing(struct reading *reading)
+static bool command_read_read_nothing(struct reading *reading)
 {
     reading->verdict = COMMAND_NOTHING;
     return true;
 }
 
-static bool read_relative(struct reading *reading)
+static bool command_read_read_relative(struct reading *reading)
 {
-    return unsupported(reading, relative);
+    return command_read_unsupported(reading, relative);
 }
 
 /* What they write is kept under keys that have no bounds there. */
-static bool read_stored(struct reading *reading)
+static bool command_read_read_stored(struct reading *reading)
 {
     struct scan_command command = {.args = reading->args, .count = reading->count};
     struct slice *keys;
@@ -470,70 +484,70 @@ static bool read_stored(struct reading *reading)
     if (!command_keys(&command, reading->arena, &keys, &count))
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (!is_key(keys[i]))
-            return unsupported(reading, bad_key);
+        if (!command_read_is_key(keys[i]))
+            return command_read_unsupported(reading, bad_key);
     }
-    return computed(reading);
+    return command_read_computed(reading);
 }
 
 /* The most frequent ones first. */
 static const struct row rows[] = {
-    {"SET", 3, 0, OP_SET, KEY, read_set},
-    {"LPUSH", 3, 0, OP_L_PUSH, KEY, read_push},
-    {"RPUSH", 3, 0, OP_R_PUSH, KEY, read_push},
-    {"LPOP", 2, 3, OP_L_POP, KEY, read_pop},
-    {"RPOP", 2, 3, OP_R_POP, KEY, read_pop},
-    {"DEL", 2, 0, OP_DELETE, OTHER_KEYS, read_delete},
-    {"INCRBY", 3, 3, OP_INCR, KEY, read_increment},
-    {"PEXPIREAT", 3, 4, OP_EXPIRE, KEY, read_expire},
-    {"INCR", 2, 2, OP_INCR, KEY, read_increment},
-    {"DECR", 2, 2, OP_INCR, KEY, read_increment},
-    {"DECRBY", 3, 3, OP_INCR, KEY, read_increment},
-    {"APPEND", 3, 3, OP_APPEND, KEY, read_value},
-    {"SETRANGE", 4, 4, OP_SET_RANGE, KEY, read_setrange},
-    {"MSET", 3, 0, OP_M_SET, OTHER_KEYS, read_mset},
-    {"MSETNX", 3, 0, OP_M_SET, OTHER_KEYS, read_mset},
-    {"SETNX", 3, 3, OP_SET, KEY, read_setnx},
-    {"GETSET", 3, 3, OP_SET, KEY, read_value},
-    {"UNLINK", 2, 0, OP_DELETE, OTHER_KEYS, read_delete},
-    {"EXPIREAT", 3, 4, OP_EXPIRE, KEY, read_expire},
-    {"PERSIST", 2, 2, OP_EXPIRE, KEY, read_persist},
+    {"SET", 3, 0, OP_SET, KEY, command_read_read_set},
+    {"LPUSH", 3, 0, OP_L_PUSH, KEY, command_read_read_push},
+    {"RPUSH", 3, 0, OP_R_PUSH, KEY, command_read_read_push},
+    {"LPOP", 2, 3, OP_L_POP, KEY, command_read_read_pop},
+    {"RPOP", 2, 3, OP_R_POP, KEY, command_read_read_pop},
+    {"DEL", 2, 0, OP_DELETE, OTHER_KEYS, command_read_read_delete},
+    {"INCRBY", 3, 3, OP_INCR, KEY, command_read_read_increment},
+    {"PEXPIREAT", 3, 4, OP_EXPIRE, KEY, command_read_read_expire},
+    {"INCR", 2, 2, OP_INCR, KEY, command_read_read_increment},
+    {"DECR", 2, 2, OP_INCR, KEY, command_read_read_increment},
+    {"DECRBY", 3, 3, OP_INCR, KEY, command_read_read_increment},
+    {"APPEND", 3, 3, OP_APPEND, KEY, command_read_read_value},
+    {"SETRANGE", 4, 4, OP_SET_RANGE, KEY, command_read_read_setrange},
+    {"MSET", 3, 0, OP_M_SET, OTHER_KEYS, command_read_read_mset},
+    {"MSETNX", 3, 0, OP_M_SET, OTHER_KEYS, command_read_read_mset},
+    {"SETNX", 3, 3, OP_SET, KEY, command_read_read_setnx},
+    {"GETSET", 3, 3, OP_SET, KEY, command_read_read_value},
+    {"UNLINK", 2, 0, OP_DELETE, OTHER_KEYS, command_read_read_delete},
+    {"EXPIREAT", 3, 4, OP_EXPIRE, KEY, command_read_read_expire},
+    {"PERSIST", 2, 2, OP_EXPIRE, KEY, command_read_read_persist},
     {"RENAME", 3, 3, OP_RENAME, PAIR, NULL},
-    {"RENAMENX", 3, 3, OP_RENAME, PAIR, read_renamenx},
-    {"MOVE", 3, 3, OP_RENAME, KEY, read_move},
-    {"COPY", 3, 0, OP_COPY, PAIR, read_copy},
-    {"LPUSHX", 3, 0, OP_L_PUSH, KEY, read_pushx},
-    {"RPUSHX", 3, 0, OP_R_PUSH, KEY, read_pushx},
-    {"RPOPLPUSH", 3, 3, OP_L_MOVE, PAIR, read_rpoplpush},
-    {"LMOVE", 5, 5, OP_L_MOVE, PAIR, read_lmove},
-    {"LSET", 4, 4, OP_L_SET, KEY, read_lset},
-    {"LINSERT", 5, 5, OP_L_INSERT, KEY, read_linsert},
-    {"LREM", 4, 4, OP_L_REM, KEY, read_lrem},
-    {"LTRIM", 4, 4, OP_L_TRIM, KEY, read_ltrim},
-    {"FLUSHDB", 1, 2, OP_FLUSH_DB, NO_KEY, read_flush},
-    {"FLUSHALL", 1, 2, OP_FLUSH_DB, NO_KEY, read_flush},
-    {"SETBIT", 4, 4, OP_SET_BIT, KEY, read_setbit},
-    {"BITFIELD", 2, 0, OP_BIT_FIELD, KEY, read_bitfield},
-    {"BITOP", 4, 0, OP_COUNT, OTHER_KEYS, read_stored},
-    {"SORT", 2, 0, OP_COUNT, OTHER_KEYS, read_stored},
-    {"RESTORE", 4, 0, OP_COUNT, KEY, computed},
-    {"RESTORE-ASKING", 4, 0, OP_COUNT, KEY, computed},
-    {"SWAPDB", 3, 3, OP_COUNT, NO_KEY, read_swap},
+    {"RENAMENX", 3, 3, OP_RENAME, PAIR, command_read_read_renamenx},
+    {"MOVE", 3, 3, OP_RENAME, KEY, command_read_read_move},
+    {"COPY", 3, 0, OP_COPY, PAIR, command_read_read_copy},
+    {"LPUSHX", 3, 0, OP_L_PUSH, KEY, command_read_read_pushx},
+    {"RPUSHX", 3, 0, OP_R_PUSH, KEY, command_read_read_pushx},
+    {"RPOPLPUSH", 3, 3, OP_L_MOVE, PAIR, command_read_read_rpoplpush},
+    {"LMOVE", 5, 5, OP_L_MOVE, PAIR, command_read_read_lmove},
+    {"LSET", 4, 4, OP_L_SET, KEY, command_read_read_lset},
+    {"LINSERT", 5, 5, OP_L_INSERT, KEY, command_read_read_linsert},
+    {"LREM", 4, 4, OP_L_REM, KEY, command_read_read_lrem},
+    {"LTRIM", 4, 4, OP_L_TRIM, KEY, command_read_read_ltrim},
+    {"FLUSHDB", 1, 2, OP_FLUSH_DB, NO_KEY, command_read_read_flush},
+    {"FLUSHALL", 1, 2, OP_FLUSH_DB, NO_KEY, command_read_read_flush},
+    {"SETBIT", 4, 4, OP_SET_BIT, KEY, command_read_read_setbit},
+    {"BITFIELD", 2, 0, OP_BIT_FIELD, KEY, command_read_read_bitfield},
+    {"BITOP", 4, 0, OP_COUNT, OTHER_KEYS, command_read_read_stored},
+    {"SORT", 2, 0, OP_COUNT, OTHER_KEYS, command_read_read_stored},
+    {"RESTORE", 4, 0, OP_COUNT, KEY, command_read_computed},
+    {"RESTORE-ASKING", 4, 0, OP_COUNT, KEY, command_read_computed},
+    {"SWAPDB", 3, 3, OP_COUNT, NO_KEY, command_read_read_swap},
     {"GETDEL", 2, 2, OP_DELETE, KEY, NULL},
-    {"DELIFEQ", 3, 3, OP_DELETE, KEY, computed},
-    {"DELEX", 2, 4, OP_DELETE, KEY, read_delex},
-    {"MSETEX", 4, 0, OP_SET, OTHER_KEYS, read_msetex},
-    {"SCRIPT", 2, 0, OP_COUNT, NO_KEY, read_nothing},
-    {"PING", 1, 2, OP_COUNT, NO_KEY, read_nothing},
-    {"PUBLISH", 3, 3, OP_COUNT, NO_KEY, read_nothing},
-    {"SPUBLISH", 3, 3, OP_COUNT, NO_KEY, read_nothing},
-    {"SETEX", 4, 4, OP_COUNT, NO_KEY, read_relative},
-    {"PSETEX", 4, 4, OP_COUNT, NO_KEY, read_relative},
-    {"EXPIRE", 3, 4, OP_COUNT, NO_KEY, read_relative},
-    {"PEXPIRE", 3, 4, OP_COUNT, NO_KEY, read_relative},
+    {"DELIFEQ", 3, 3, OP_DELETE, KEY, command_read_computed},
+    {"DELEX", 2, 4, OP_DELETE, KEY, command_read_read_delex},
+    {"MSETEX", 4, 0, OP_SET, OTHER_KEYS, command_read_read_msetex},
+    {"SCRIPT", 2, 0, OP_COUNT, NO_KEY, command_read_read_nothing},
+    {"PING", 1, 2, OP_COUNT, NO_KEY, command_read_read_nothing},
+    {"PUBLISH", 3, 3, OP_COUNT, NO_KEY, command_read_read_nothing},
+    {"SPUBLISH", 3, 3, OP_COUNT, NO_KEY, command_read_read_nothing},
+    {"SETEX", 4, 4, OP_COUNT, NO_KEY, command_read_read_relative},
+    {"PSETEX", 4, 4, OP_COUNT, NO_KEY, command_read_read_relative},
+    {"EXPIRE", 3, 4, OP_COUNT, NO_KEY, command_read_read_relative},
+    {"PEXPIRE", 3, 4, OP_COUNT, NO_KEY, command_read_read_relative},
 };
 
-static const struct row *find_row(struct slice name)
+static const struct row *command_read_find_row(struct slice name)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (resp_is_word(name, rows[i].name))
@@ -541,20 +555,20 @@ static const struct row *find_row(struct slice name)
     return NULL;
 }
 
-static bool read_row(struct reading *reading, const struct row *row)
+static bool command_read_read_row(struct reading *reading, const struct row *row)
 {
     if (reading->count < row->least || (row->most > 0 && reading->count > row->most))
         return false;
     reading->op->kind = row->kind;
     if (row->keys == KEY || row->keys == PAIR) {
         reading->op->key = reading->args[1];
-        if (!is_key(reading->op->key))
-            return unsupported(reading, bad_key);
+        if (!command_read_is_key(reading->op->key))
+            return command_read_unsupported(reading, bad_key);
     }
     if (row->keys == PAIR) {
         reading->op->target.bytes = reading->args[2];
-        if (!is_key(reading->op->target.bytes))
-            return unsupported(reading, bad_key);
+        if (!command_read_is_key(reading->op->target.bytes))
+            return command_read_unsupported(reading, bad_key);
     }
     return row->read == NULL || row->read(reading);
 }
@@ -564,16 +578,16 @@ enum command_verdict command_read(const struct scan_command *command, struct are
 {
     struct reading reading = {
         .args = command->args, .count = command->count, .arena = arena, .op = op};
-    const struct row *row = find_row(command->args[0]);
+    const struct row *row = command_read_find_row(command->args[0]);
     *op = (struct op){.db = command->db, .target_db = command->db};
     if (row == NULL) {
         struct slice *keys;
         size_t count;
         bool known = command_keys(command, arena, &keys, &count);
-        unsupported(&reading, known ? foreign : unknown);
+        command_read_unsupported(&reading, known ? foreign : unknown);
         if (!known)
             reading.verdict = COMMAND_UNKNOWN;
-    } else if (!read_row(&reading, row)) {
+    } else if (!command_read_read_row(&reading, row)) {
         reading.verdict = COMMAND_BAD;
         reading.why = bad_form;
     }

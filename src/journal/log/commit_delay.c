@@ -7,15 +7,15 @@
  * but no more than 2 to the power of that. */
 #define MOST_FAILURES 6
 
-void patience_begin(struct patience *patience, int64_t now_us, int64_t sync_us, uint64_t released,
-                    uint64_t gathered)
+void commit_delay_begin(struct commit_delay *patience, int64_t now_us, int64_t sync_us,
+                        uint64_t released, uint64_t gathered)
 {
     patience->wanted = 0;
     if (patience->skip > 0) {
         patience->skip--;
         return;
     }
-    int64_t longest_us = sync_us / 2 < PATIENCE_MOST_US ? sync_us / 2 : PATIENCE_MOST_US;
+    int64_t longest_us = sync_us / 2 < COMMIT_DELAY_MOST_US ? sync_us / 2 : COMMIT_DELAY_MOST_US;
     patience->wanted = released + gathered;
     patience->most = 2 * released >= patience->wanted;
     patience->enough = patience->wanted - released / 8;
@@ -24,7 +24,7 @@ void patience_begin(struct patience *patience, int64_t now_us, int64_t sync_us, 
 }
 
 /* That a few of them come back in time says nothing. */
-static void learn(struct patience *patience, uint64_t gathered)
+static void commit_delay_learn(struct commit_delay *patience, uint64_t gathered)
 {
     DCHECK(patience->failures <= MOST_FAILURES);
     if (!patience->most || gathered == 0)
@@ -37,13 +37,13 @@ static void learn(struct patience *patience, uint64_t gathered)
     }
 }
 
-bool patience_waits(struct patience *patience, int64_t now_us, uint64_t gathered)
+bool commit_delay_waits(struct commit_delay *patience, int64_t now_us, uint64_t gathered)
 {
     if (patience->wanted == 0)
         return false;
     if (gathered < patience->wanted && now_us < patience->until_us)
         return true;
-    learn(patience, gathered);
+    commit_delay_learn(patience, gathered);
     patience->wanted = 0;
     return false;
 }

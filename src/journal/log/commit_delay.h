@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 /* All zero: waits for nobody. */
-struct patience {
+struct commit_delay {
     uint64_t wanted;   /* units for which it waits; 0: for none */
     int64_t until_us;  /* but not longer */
     uint64_t enough;   /* units with which the waiting was worth it */
@@ -24,13 +24,13 @@ struct patience {
 };
 
 /* The longest waiting, whatever a sync takes. */
-#define PATIENCE_MOST_US 5000
+#define COMMIT_DELAY_MOST_US 5000
 
 /* A sync that took `sync_us` has made `released` units durable, while `gathered` others came. */
-void patience_begin(struct patience *patience, int64_t now_us, int64_t sync_us, uint64_t released,
-                    uint64_t gathered);
+void commit_delay_begin(struct commit_delay *patience, int64_t now_us, int64_t sync_us,
+                        uint64_t released, uint64_t gathered);
 
 /* True if the batch with so many units is to wait: until `until_us`, or until it has `wanted`. */
-bool patience_waits(struct patience *patience, int64_t now_us, uint64_t gathered);
+bool commit_delay_waits(struct commit_delay *patience, int64_t now_us, uint64_t gathered);
 
 #endif

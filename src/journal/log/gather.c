@@ -28,21 +28,21 @@ void gather_begin(struct gather *gather)
     gather->unit.db = gather->db;
 }
 
-static void must(bool fits)
+static void gather_must(bool fits)
 {
     CHECK(fits); /* LIMIT is more than any machine has */
 }
 
-static void append_text(struct gather *gather, const char *text)
+static void gather_append_text(struct gather *gather, const char *text)
 {
-    must(buf_append(&gather->bytes, slice_from_string(text)));
+    gather_must(buf_append(&gather->bytes, slice_from_string(text)));
 }
 
 /* Puts the beginning of a transaction before the unit's first change. */
-static void insert_multi(struct gather *gather)
+static void gather_insert_multi(struct gather *gather)
 {
     size_t len = sizeof COMMAND_MULTI - 1;
-    must(buf_reserve(&gather->bytes, len) != NULL);
+    gather_must(buf_reserve(&gather->bytes, len) != NULL);
     DCHECK(gather->unit.start <= gather->bytes.len);
     uint8_t *start = gather->bytes.data + gather->unit.start;
     memmove(start + len, start, gather->bytes.len - gather->unit.start);
@@ -54,13 +54,13 @@ void gather_change(struct gather *gather, const struct op *change)
 {
     CHECK(gather->unit.is_open);
     if (gather->unit.changes == 1)
-        insert_multi(gather);
+        gather_insert_multi(gather);
     if (!gather->selected || gather->db != change->db) {
-        must(command_append_select(&gather->bytes, change->db));
+        gather_must(command_append_select(&gather->bytes, change->db));
         gather->selected = true;
         gather->db = change->db;
     }
-    must(command_append(&gather->bytes, change));
+    gather_must(command_append(&gather->bytes, change));
     gather->unit.changes++;
 }
 
@@ -70,9 +70,9 @@ void gather_end(struct gather *gather)
     CHECK(gather->unit.is_open && gather->bytes.len >= gather->unit.start);
     gather->unit.is_open = false;
     if (gather->unit.changes == 0)
-        insert_multi(gather);
+        gather_insert_multi(gather);
     if (gather->unit.changes != 1)
-        append_text(gather, COMMAND_EXEC);
+        gather_append_text(gather, COMMAND_EXEC);
     gather->count++;
     DCHECK(gather->bytes.len > gather->unit.start); /* a revision without bytes would be lost */
 }

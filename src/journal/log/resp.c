@@ -14,7 +14,7 @@ void resp_args_deinit(struct resp_args *args)
     *args = (struct resp_args){0};
 }
 
-static void add_argument(struct resp_args *args, struct slice argument)
+static void resp_add_argument(struct resp_args *args, struct slice argument)
 {
     if (args->count == args->capacity) {
         args->capacity = args->capacity > 0 ? args->capacity * 2 : FIRST_ARGS;
@@ -24,7 +24,7 @@ static void add_argument(struct resp_args *args, struct slice argument)
 }
 
 /* The byte at *at must be this one; steps over it. */
-static enum resp_verdict expect(struct slice text, size_t *at, char wanted)
+static enum resp_verdict resp_expect(struct slice text, size_t *at, char wanted)
 {
     if (*at >= text.len)
         return RESP_MORE;
@@ -34,16 +34,16 @@ static enum resp_verdict expect(struct slice text, size_t *at, char wanted)
     return RESP_COMMAND;
 }
 
-static enum resp_verdict expect_line_end(struct slice text, size_t *at)
+static enum resp_verdict resp_expect_line_end(struct slice text, size_t *at)
 {
-    enum resp_verdict verdict = expect(text, at, '\r');
-    return verdict == RESP_COMMAND ? expect(text, at, '\n') : verdict;
+    enum resp_verdict verdict = resp_expect(text, at, '\r');
+    return verdict == RESP_COMMAND ? resp_expect(text, at, '\n') : verdict;
 }
 
 /* Reads "<type><number>\r\n" and steps over it; on an error *at is at the byte that is wrong. */
-static enum resp_verdict parse_line(struct slice text, size_t *at, char type, uint64_t *number)
+static enum resp_verdict resp_parse_line(struct slice text, size_t *at, char type, uint64_t *number)
 {
-    enum resp_verdict verdict = expect(text, at, type);
+    enum resp_verdict verdict = resp_expect(text, at, type);
     if (verdict != RESP_COMMAND)
         return verdict;
     size_t first = *at;
@@ -56,26 +56,26 @@ static enum resp_verdict parse_line(struct slice text, size_t *at, char type, ui
     }
     if (*at == first && *at < text.len)
         return RESP_ERROR;
-    return expect_line_end(text, at);
+    return resp_expect_line_end(text, at);
 }
 
-static enum resp_verdict parse_argument(struct slice text, size_t *at, struct slice *argument)
+static enum resp_verdict resp_parse_argument(struct slice text, size_t *at, struct slice *argument)
 {
     uint64_t len;
-    enum resp_verdict verdict = parse_line(text, at, '$', &len);
+    enum resp_verdict verdict = resp_parse_line(text, at, '$', &len);
     if (verdict != RESP_COMMAND)
         return verdict;
     if (len > text.len - *at)
         return RESP_MORE;
     *argument = slice_make(text.data + *at, (size_t)len);
     *at += (size_t)len;
-    return expect_line_end(text, at);
+    return resp_expect_line_end(text, at);
 }
 
-static enum resp_verdict parse_command(struct slice text, struct resp_args *args, size_t *at)
+static enum resp_verdict resp_parse_command(struct slice text, struct resp_args *args, size_t *at)
 {
     uint64_t count;
-    enum resp_verdict verdict = parse_line(text, at, '*', &count);
+    enum resp_verdict verdict = resp_parse_line(text, at, '*', &count);
     if (verdict != RESP_COMMAND)
         return verdict;
     if (count == 0) {
@@ -85,10 +85,10 @@ static enum resp_verdict parse_command(struct slice text, struct resp_args *args
     /* Nothing is set aside for what is only announced. */
     for (uint64_t i = 0; i < count; i++) {
         struct slice argument;
-        verdict = parse_argument(text, at, &argument);
+        verdict = resp_parse_argument(text, at, &argument);
         if (verdict != RESP_COMMAND)
             return verdict;
-        add_argument(args, argument);
+        resp_add_argument(args, argument);
     }
     return RESP_COMMAND;
 }
@@ -97,7 +97,7 @@ enum resp_verdict resp_parse(struct slice text, struct resp_args *args, size_t *
 {
     size_t before = args->count;
     size_t at = 0;
-    enum resp_verdict verdict = parse_command(text, args, &at);
+    enum resp_verdict verdict = resp_parse_command(text, args, &at);
     if (verdict != RESP_COMMAND)
         args->count = before;
     *used = verdict == RESP_MORE ? 0 : at;

@@ -35,7 +35,7 @@ void scan_deinit(struct scan *scan)
     *scan = (struct scan){.end = SCAN_CLEAN};
 }
 
-static void add_command(struct scan *scan, size_t args)
+static void scan_add_command(struct scan *scan, size_t args)
 {
     if (scan->count == scan->capacity) {
         scan->capacity = scan->capacity > 0 ? scan->capacity * 2 : FIRST_COMMANDS;
@@ -45,7 +45,7 @@ static void add_command(struct scan *scan, size_t args)
 }
 
 /* The commands' arguments lie one after the other, and do not move any more. */
-static void place_args(struct scan *scan)
+static void scan_place_args(struct scan *scan)
 {
     const struct slice *args = scan->args.items;
     for (size_t i = 0; i < scan->count; i++) {
@@ -56,7 +56,7 @@ static void place_args(struct scan *scan)
 }
 
 /* The database that a SELECT names. */
-static bool read_db(const struct slice *args, size_t count, uint32_t *db)
+static bool scan_read_db(const struct slice *args, size_t count, uint32_t *db)
 {
     if (count != 2 || args[1].len == 0 || args[1].len > 9)
         return false;
@@ -75,7 +75,7 @@ static bool read_db(const struct slice *args, size_t count, uint32_t *db)
  * be left of a batch's line is none, so that damage to its mark does not make its commands plain
  * ones. A line that the text cuts is one that Redis would skip, or would cut.
  */
-static bool is_annotation(struct slice text)
+static bool scan_is_annotation(struct slice text)
 {
     if (text.len == 0 || text.data[0] != '#' || slice_starts_with(text, SLICE_LITERAL(BATCH_MARK)))
         return false;
@@ -87,10 +87,10 @@ static bool is_annotation(struct slice text)
 }
 
 /* Steps over a line that starts with '#'. */
-static enum outcome skip_annotation(struct slice text, size_t *at)
+static enum outcome scan_skip_annotation(struct slice text, size_t *at)
 {
     struct slice rest = slice_skip(text, *at);
-    if (!is_annotation(rest))
+    if (!scan_is_annotation(rest))
         return BAD;
     size_t most = rest.len < MOST_ANNOTATION ? rest.len : MOST_ANNOTATION;
     const uint8_t *end = memchr(rest.data, '\n', most);
@@ -101,14 +101,14 @@ static enum outcome skip_annotation(struct slice text, size_t *at)
 }
 
 /* Takes the command whose arguments were read last; UNIT if that completes one. */
-static enum outcome take_command(struct scan *scan, size_t args, bool *in_transaction)
+static enum outcome scan_take_command(struct scan *scan, size_t args, bool *in_transaction)
 {
     const struct slice *first = scan->args.items + (scan->args.count - args);
     CHECK(args > 0 && args <= scan->args.count);
     bool lone_word = args == 1;
     if (resp_is_word(first[0], "SELECT")) {
         scan->args.count -= args;
-        return read_db(first, args, &scan->db) ? NO_UNIT : BAD;
+        return scan_read_db(first, args, &scan->db) ? NO_UNIT : BAD;
     }
     if (lone_word && resp_is_word(first[0], "MULTI")) {
         scan->args.count -= args;
@@ -120,16 +120,16 @@ static enum outcome take_command(struct scan *scan, size_t args, bool *in_transa
         scan->args.count -= args;
         return *in_transaction ? UNIT : BAD;
     }
-    add_command(scan, args);
+    scan_add_command(scan, args);
     return *in_transaction ? NO_UNIT : UNIT;
 }
 
 /* One command, or one annotation. */
-static enum outcome read_step(struct scan *scan, struct slice text, size_t *at,
-                              bool *in_transaction)
+static enum outcome scan_read_step(struct scan *scan, struct slice text, size_t *at,
+                                   bool *in_transaction)
 {
     if (text.data[*at] == '#')
-        return skip_annotation(text, at);
+        return scan_skip_annotation(text, at);
     size_t before = scan->args.count;
     size_t used;
     switch (resp_parse(slice_skip(text, *at), &scan->args, &used)) {
@@ -140,7 +140,7 @@ static enum outcome read_step(struct scan *scan, struct slice text, size_t *at,
         return BAD;
     default:
         *at += used;
-        return take_command(scan, scan->args.count - before, in_transaction);
+        return scan_take_command(scan, scan->args.count - before, in_transaction);
     }
 }
 
@@ -148,37 +148,37 @@ static enum outcome read_step(struct scan *scan, struct slice text, size_t *at,
  * Reads the unit at *at, before `stop`; *at is then behind it, or where what is wrong begins. What
  * is no command ends it with NO_UNIT, unless a command or transaction has begun.
  */
-static enum outcome read_unit(struct scan *scan, size_t stop, size_t *at)
+static enum outcome scan_read_unit(struct scan *scan, size_t stop, size_t *at)
 {
     struct slice text = slice_make(scan->log.data, stop);
     bool in_transaction = false;
     scan->count = 0;
     scan->args.count = 0;
     while (*at < stop) {
-        if (!in_transaction && text.data[*at] != '*' && !is_annotation(slice_skip(text, *at)))
+        if (!in_transaction && text.data[*at] != '*' && !scan_is_annotation(slice_skip(text, *at)))
             return NO_UNIT;
-        enum outcome outcome = read_step(scan, text, at, &in_transaction);
+        enum outcome outcome = scan_read_step(scan, text, at, &in_transaction);
         if (outcome != NO_UNIT)
             return outcome;
     }
     return in_transaction ? CUT : NO_UNIT;
 }
 
-static enum scan_verdict end_damaged(struct scan *scan, size_t proof, const char *why)
+static enum scan_verdict scan_end_damaged(struct scan *scan, size_t proof, const char *why)
 {
     scan->proof = proof;
     scan->why = why;
     return scan->end = SCAN_DAMAGED;
 }
 
-static enum scan_verdict end_torn(struct scan *scan, const char *why)
+static enum scan_verdict scan_end_torn(struct scan *scan, const char *why)
 {
     scan->why = why;
     return scan->end = SCAN_TORN;
 }
 
 /* A line at or behind `from` that says that the revision was durable: its offset; 0 = none. */
-static size_t find_proof(const struct scan *scan, size_t from, uint64_t revision)
+static size_t scan_find_proof(const struct scan *scan, size_t from, uint64_t revision)
 {
     struct batch later;
     for (; batch_find(scan->log, &from, &later); from++) {
@@ -190,22 +190,22 @@ static size_t find_proof(const struct scan *scan, size_t from, uint64_t revision
 
 /* A batch at `offset` that is not whole, of that revision; lines at or behind `from` may show that
  * it once was. */
-static enum scan_verdict judge_batch(struct scan *scan, uint64_t revision, size_t from,
-                                     const char *why)
+static enum scan_verdict scan_judge_batch(struct scan *scan, uint64_t revision, size_t from,
+                                          const char *why)
 {
-    size_t proof = from < scan->log.len ? find_proof(scan, from, revision) : 0;
-    return proof > 0 ? end_damaged(scan, proof, why) : end_torn(scan, why);
+    size_t proof = from < scan->log.len ? scan_find_proof(scan, from, revision) : 0;
+    return proof > 0 ? scan_end_damaged(scan, proof, why) : scan_end_torn(scan, why);
 }
 
 /* Batches are written behind plain commands only when these have been read and are durable. */
-static enum scan_verdict judge_plain(struct scan *scan, bool cut, const char *why)
+static enum scan_verdict scan_judge_plain(struct scan *scan, bool cut, const char *why)
 {
-    size_t proof = find_proof(scan, scan->offset + 1, 0);
-    return proof > 0 || !cut ? end_damaged(scan, proof, why) : end_torn(scan, why);
+    size_t proof = scan_find_proof(scan, scan->offset + 1, 0);
+    return proof > 0 || !cut ? scan_end_damaged(scan, proof, why) : scan_end_torn(scan, why);
 }
 
 /* As the tail of a file may be that grew in a crash. */
-static bool only_zeros(struct slice bytes)
+static bool scan_only_zeros(struct slice bytes)
 {
     for (size_t i = 0; i < bytes.len; i++) {
         if (bytes.data[i] != 0)
@@ -215,7 +215,7 @@ static bool only_zeros(struct slice bytes)
 }
 
 /* What a line looks like of which only the first bytes, or none, reached the disk. */
-static bool like_torn_line(struct slice bytes)
+static bool scan_like_torn_line(struct slice bytes)
 {
     size_t most = sizeof BATCH_MARK - 1 < bytes.len ? sizeof BATCH_MARK - 1 : bytes.len;
     size_t len = strnlen((const char *)bytes.data, most);
@@ -223,39 +223,39 @@ static bool like_torn_line(struct slice bytes)
 }
 
 /* Neither a line nor a command starts here. */
-static enum scan_verdict judge_garbage(struct scan *scan)
+static enum scan_verdict scan_judge_garbage(struct scan *scan)
 {
     static const char why[] = "neither a batch nor a command starts here";
     struct slice rest = slice_skip(scan->log, scan->offset);
     bool zeros = rest.data[0] == 0;
-    if (scan->before == SCAN_BATCH || (scan->before == SCAN_NOTHING && like_torn_line(rest)) ||
-        (zeros ? only_zeros(rest) : like_torn_line(rest)))
-        return judge_batch(scan, scan->next, scan->offset + 1, why);
-    return judge_plain(scan, false, why);
+    if (scan->before == SCAN_BATCH || (scan->before == SCAN_NOTHING && scan_like_torn_line(rest)) ||
+        (zeros ? scan_only_zeros(rest) : scan_like_torn_line(rest)))
+        return scan_judge_batch(scan, scan->next, scan->offset + 1, why);
+    return scan_judge_plain(scan, false, why);
 }
 
 /* Enters the batch at `offset`; SCAN_UNIT if it is good. */
-static enum scan_verdict enter_batch(struct scan *scan)
+static enum scan_verdict scan_enter_batch(struct scan *scan)
 {
     size_t at = scan->offset;
     DCHECK(scan->batch_end == 0);
     struct batch *batch = &scan->batch;
     if (!batch_parse(scan->log, at, batch))
-        return judge_batch(scan, scan->next, at + 1,
-                           "the line of a batch is cut or its check fails");
+        return scan_judge_batch(scan, scan->next, at + 1,
+                                "the line of a batch is cut or its check fails");
     if (scan->next > 0 && batch->seq < scan->next)
-        return judge_batch(scan, scan->next, at + 1,
-                           "a batch repeats revisions; it is older than its place");
+        return scan_judge_batch(scan, scan->next, at + 1,
+                                "a batch repeats revisions; it is older than its place");
     if (scan->next > 0 && batch->seq > scan->next && batch->synced >= scan->next)
-        return end_damaged(scan, at, "revisions are missing that were durable");
+        return scan_end_damaged(scan, at, "revisions are missing that were durable");
     if (batch->synced > scan->synced)
         scan->synced = batch->synced;
     size_t line_end = at + batch->line_size;
     if (batch->len > scan->log.len - line_end)
-        return judge_batch(scan, batch->seq, scan->log.len, "the file ends within a batch");
+        return scan_judge_batch(scan, batch->seq, scan->log.len, "the file ends within a batch");
     if (!batch_check(scan->log, at, batch))
-        return judge_batch(scan, batch->seq, line_end + (size_t)batch->len,
-                           "the check of a batch fails");
+        return scan_judge_batch(scan, batch->seq, line_end + (size_t)batch->len,
+                                "the check of a batch fails");
     DCHECK(scan->next <= batch->seq);
     scan->next = batch->seq; /* only now: one that is cut away gives no revision */
     scan->before = SCAN_BATCH;
@@ -264,10 +264,10 @@ static enum scan_verdict enter_batch(struct scan *scan)
     return SCAN_UNIT;
 }
 
-static void deliver(struct scan *scan, size_t end, struct scan_unit *unit)
+static void scan_deliver(struct scan *scan, size_t end, struct scan_unit *unit)
 {
     CHECK(end > scan->offset && end <= scan->log.len);
-    place_args(scan);
+    scan_place_args(scan);
     *unit = (struct scan_unit){.revision = scan->next,
                                .offset = scan->offset,
                                .size = end - scan->offset,
@@ -279,19 +279,20 @@ static void deliver(struct scan *scan, size_t end, struct scan_unit *unit)
 }
 
 /* SCAN_UNIT with *found false: the batch is at its end. */
-static enum scan_verdict next_of_batch(struct scan *scan, struct scan_unit *unit, bool *found)
+static enum scan_verdict scan_next_of_batch(struct scan *scan, struct scan_unit *unit, bool *found)
 {
     uint64_t behind = scan->batch.seq + scan->batch.ops;
     CHECK(scan->offset <= scan->batch_end && scan->next <= behind);
     size_t at = scan->offset;
-    enum outcome outcome = read_unit(scan, scan->batch_end, &at);
+    enum outcome outcome = scan_read_unit(scan, scan->batch_end, &at);
     if (outcome == CUT || outcome == BAD || (outcome == NO_UNIT && at < scan->batch_end))
-        return end_damaged(scan, 0, "an intact batch holds what is no command");
+        return scan_end_damaged(scan, 0, "an intact batch holds what is no command");
     if ((outcome == UNIT) != (scan->next < behind))
-        return end_damaged(scan, 0, "an intact batch has more or fewer units than its line says");
+        return scan_end_damaged(scan, 0,
+                                "an intact batch has more or fewer units than its line says");
     *found = outcome == UNIT;
     if (*found) {
-        deliver(scan, at, unit);
+        scan_deliver(scan, at, unit);
     } else {
         scan->offset = scan->batch_end;
         scan->batch_end = 0;
@@ -300,18 +301,18 @@ static enum scan_verdict next_of_batch(struct scan *scan, struct scan_unit *unit
 }
 
 /* SCAN_UNIT with *found false: what follows is a batch or the end. */
-static enum scan_verdict next_of_plain(struct scan *scan, struct scan_unit *unit, bool *found)
+static enum scan_verdict scan_next_of_plain(struct scan *scan, struct scan_unit *unit, bool *found)
 {
     size_t at = scan->offset;
-    switch (read_unit(scan, scan->log.len, &at)) {
+    switch (scan_read_unit(scan, scan->log.len, &at)) {
     case CUT:
-        return judge_plain(scan, true, "the file ends within a command or transaction");
+        return scan_judge_plain(scan, true, "the file ends within a command or transaction");
     case BAD:
-        return judge_plain(scan, only_zeros(slice_skip(scan->log, at)),
-                           "a command is not in Redis' format");
+        return scan_judge_plain(scan, scan_only_zeros(slice_skip(scan->log, at)),
+                                "a command is not in Redis' format");
     case UNIT:
         *found = true;
-        deliver(scan, at, unit);
+        scan_deliver(scan, at, unit);
         break;
     default:
         scan->offset = at;
@@ -322,16 +323,16 @@ static enum scan_verdict next_of_plain(struct scan *scan, struct scan_unit *unit
 }
 
 /* One step at a place outside batches. */
-static enum scan_verdict next_record(struct scan *scan, struct scan_unit *unit, bool *found)
+static enum scan_verdict scan_next_record(struct scan *scan, struct scan_unit *unit, bool *found)
 {
     struct slice rest = slice_skip(scan->log, scan->offset);
     if (rest.len == 0)
         return scan->end = SCAN_CLEAN;
     if (slice_starts_with(rest, SLICE_LITERAL(BATCH_MARK)))
-        return enter_batch(scan);
-    if (rest.data[0] == '*' || is_annotation(rest))
-        return next_of_plain(scan, unit, found);
-    return judge_garbage(scan);
+        return scan_enter_batch(scan);
+    if (rest.data[0] == '*' || scan_is_annotation(rest))
+        return scan_next_of_plain(scan, unit, found);
+    return scan_judge_garbage(scan);
 }
 
 enum scan_verdict scan_next(struct scan *scan, struct scan_unit *unit)
@@ -339,8 +340,8 @@ enum scan_verdict scan_next(struct scan *scan, struct scan_unit *unit)
     bool found = false;
     DCHECK(scan->offset <= scan->log.len);
     while (scan->end == SCAN_UNIT && !found) {
-        enum scan_verdict verdict = scan->batch_end > 0 ? next_of_batch(scan, unit, &found)
-                                                        : next_record(scan, unit, &found);
+        enum scan_verdict verdict = scan->batch_end > 0 ? scan_next_of_batch(scan, unit, &found)
+                                                        : scan_next_record(scan, unit, &found);
         if (verdict != SCAN_UNIT)
             return verdict;
     }

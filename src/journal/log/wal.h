@@ -11,15 +11,16 @@
  * room.
  *
  * How far the data are durable and whether writes are taken is told in a struct durable:
- *  - LOG_ALWAYS: each batch is synced at once; `revision` follows.
- *  - LOG_EVERY_SECOND: `revision` is DURABLE_AT_ONCE. Units are written within some 10 ms, and
+ *  - WAL_ALWAYS: each batch is synced at once; `revision` follows.
+ *  - WAL_EVERY_SECOND: `revision` is DURABLE_AT_ONCE. Units are written within some 10 ms, and
  *    synced within a second after that: a crash of the machine costs two seconds at most, if the
  *    disk keeps up.
- *  - When there is no room for a write on the disk, `refusal` says so. The batch is kept, the file
- *    is cut back to what was good, and the write is tried again until there is room; then `refusal`
- *    is taken back. Nothing is lost meanwhile, unless the process ends.
- *  - Any other failure, and each failed sync: `refusal` says so for good, for nobody knows what the
- *    disk holds. Nothing more is written, nothing more becomes durable. Units still get revisions.
+ *  - When there is no room for a write on the disk, `read_only_reason` says so. The batch is
+ *    kept, the file is cut back to what was good, and the write is tried again until there is room;
+ *    then `read_only_reason` is taken back. Nothing is lost meanwhile, unless the process ends.
+ *  - Any other failure, and each failed sync: `read_only_reason` says so for good, for nobody
+ *    knows what the disk holds. Nothing more is written, nothing more becomes durable. Units still
+ *    get revisions.
  * Whoever carries out operations refuses writes while there is a refusal; also those that nobody
  * asked for, such as the removal of what has expired, so that nothing gathers without end.
  *
@@ -31,7 +32,7 @@
 #include "journal/log/wal_options.h"
 #include "store/change.h"
 
-struct log;
+struct wal;
 
 /*
  * Starts the thread. `file` (passes to the log, unless that fails) is opened to append and holds
@@ -39,33 +40,33 @@ struct log;
  * `options.revision`. NULL: there is no room for one, so the log begins as on a full disk, and
  * on_open is asked for it until there is. 0 or a negative errno value.
  */
-int log_new(const struct log_options *options, struct fs_file *file, struct log **log)
+int wal_new(const struct wal_options *options, struct fs_file *file, struct wal **log)
     __attribute__((warn_unused_result));
 
 /*
  * Writes and syncs all units, if the disk allows, and ends the thread. Nobody may be writing. False
  * if the log has failed, so that units may be lost; the server's log tells why. NULL is allowed.
  */
-bool log_free(struct log *log);
+bool wal_free(struct wal *log);
 
-/* What the store tells its writes to; valid until log_free(). */
-struct change_sink *log_sink(struct log *log);
+/* What the store tells its writes to; valid until wal_free(). */
+struct change_sink *wal_sink(struct wal *log);
 
 /*
  * From the next unit on, units go to a new file of that name (copied) in the folder; those before
  * it to the former one. To be called while no unit can begin: under all locks under which units
  * begin. Returns at once; on_rotated tells when it is done.
  */
-void log_rotate(struct log *log, const char *name);
+void wal_rotate(struct wal *log, const char *name);
 
 /* Bytes in the log's files since the base, as far as they are written. */
-uint64_t log_size(const struct log *log);
+uint64_t wal_size(const struct wal *log);
 
 /* There is a new base, and the files before the last rotation are not needed any more: only what
- * was written since then counts for log_size(). */
-void log_forget_former(struct log *log);
+ * was written since then counts for wal_size(). */
+void wal_forget_former(struct wal *log);
 
-struct log_stats {
+struct wal_stats {
     uint64_t units;         /* written */
     uint64_t batches;       /* written */
     uint64_t bytes;         /* written, with the batches' lines */
@@ -79,6 +80,6 @@ struct log_stats {
     size_t buffer_bytes;    /* memory of the buffer that gathers */
     int error;              /* positive errno value of what stands in the way; 0 = nothing */
 };
-struct log_stats log_stats(struct log *log);
+struct wal_stats wal_stats(struct wal *log);
 
 #endif

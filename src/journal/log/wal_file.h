@@ -10,9 +10,9 @@
 
 /* Bytes for which room is asked ahead of the file's end, so that a sync seldom has to wait for the
  * file system to find some. */
-#define LOG_FILE_STEP ((uint64_t)16 * 1024 * 1024)
+#define WAL_FILE_STEP ((uint64_t)16 * 1024 * 1024)
 
-struct log_file {
+struct wal_file {
     struct fs_file *handle; /* owned */
     uint64_t size;          /* bytes of whole batches: what is to be kept */
     uint64_t allocated;     /* bytes, from the beginning, for which room was asked */
@@ -21,26 +21,26 @@ struct log_file {
 
 /* Makes a new and empty file, durably, and opens it to append; the caller closes it. On an error
  * there is none. */
-int log_file_create(struct fs *fs, const char *folder, const char *name, struct fs_file **handle)
+int wal_file_create(struct fs *fs, const char *folder, const char *name, struct fs_file **handle)
     __attribute__((warn_unused_result));
 
 /* Takes over a file that is opened to append, and durable as it is; on an error it does not. */
-int log_file_init(struct log_file *file, struct fs_file *handle)
+int wal_file_init(struct wal_file *file, struct fs_file *handle)
     __attribute__((warn_unused_result));
 
 /* Closes the file and gives back the room behind its end; nothing is done to one that is all zero.
  */
-void log_file_deinit(struct log_file *file);
+void wal_file_deinit(struct wal_file *file);
 
 /* Appends a batch, whose seq, ops and synced are filled in. After an error the file may hold a part
  * of it: then it must be cut before anything else is appended. */
-int log_file_append(struct log_file *file, struct batch *batch, struct slice payload)
+int wal_file_append(struct wal_file *file, struct batch *batch, struct slice payload)
     __attribute__((warn_unused_result));
 
 /* Makes all batches durable. After an error it is unknown what the file holds. */
-int log_file_sync(struct log_file *file) __attribute__((warn_unused_result));
+int wal_file_sync(struct wal_file *file) __attribute__((warn_unused_result));
 
 /* Removes, durably, what an append left that failed. */
-int log_file_cut(struct log_file *file) __attribute__((warn_unused_result));
+int wal_file_cut(struct wal_file *file) __attribute__((warn_unused_result));
 
 #endif

@@ -13,35 +13,35 @@
 
 #include <pthread.h>
 
-struct log_long_unit;
+struct wal_long_record;
 
 /* Units that go to the current file, and what comes behind them. */
-struct log_work {
+struct wal_work {
     struct buf bytes;
     uint64_t count;
     char *name;   /* the file that the next units go to; NULL: the same one */
     bool is_open; /* it is that of a long unit which has not ended: it must wait, with all after it
                    */
-    struct log_work *next;
+    struct wal_work *next;
 };
 
-enum log_state { LOG_GOOD, LOG_FULL, LOG_FAILED };
+enum wal_state { WAL_GOOD, WAL_FULL, WAL_FAILED };
 
-struct log {
+struct wal {
     struct change_sink sink; /* first: the sink's functions find the log by it */
-    struct log_options options;
+    struct wal_options options;
     pthread_t thread;
     pthread_mutex_t mutex;
 
     /* Under the mutex. */
-    pthread_cond_t wake;              /* the thread waits for work */
-    pthread_cond_t room;              /* writers wait until less is gathered */
-    enum log_state state;             /* changed by the thread */
-    uint64_t revision;                /* of the newest unit */
-    struct gather gather;             /* units for the newest file */
-    struct log_work *cuts;            /* units before those, for former files or of long units */
-    struct log_long_unit *long_units; /* that are open */
-    size_t cut_bytes;                 /* in these */
+    pthread_cond_t wake;                /* the thread waits for work */
+    pthread_cond_t room;                /* writers wait until less is gathered */
+    enum wal_state state;               /* changed by the thread */
+    uint64_t revision;                  /* of the newest unit */
+    struct gather gather;               /* units for the newest file */
+    struct wal_work *cuts;              /* units before those, for former files or of long units */
+    struct wal_long_record *long_units; /* that are open */
+    size_t cut_bytes;                   /* in these */
     bool rested;         /* some of the gathered units are of one who rests, or waits for room */
     bool sleeping;       /* the thread waits for `wake`... */
     size_t wake_at;      /* ...until so many bytes have gathered... */
@@ -49,14 +49,14 @@ struct log {
     bool stopping;
 
     /* The thread's own. */
-    struct log_work work;
-    struct log_file file;
-    struct log_file next; /* made, but not yet in use; else all zero */
+    struct wal_work work;
+    struct wal_file file;
+    struct wal_file next; /* made, but not yet in use; else all zero */
     uint64_t written;     /* newest revision in the file */
     uint64_t synced;      /* newest revision that is durable */
-    uint64_t released;    /* LOG_ALWAYS: units that have just become durable */
-    struct patience patience;
-    int64_t next_write_us; /* LOG_EVERY_SECOND: from then on what has gathered is written */
+    uint64_t released;    /* WAL_ALWAYS: units that have just become durable */
+    struct commit_delay patience;
+    int64_t next_write_us; /* WAL_EVERY_SECOND: from then on what has gathered is written */
     int64_t sync_due_us;   /* if the file is not synced */
 
     atomic_uint at_work;         /* threads between on_work and on_rest */
@@ -70,39 +70,39 @@ struct log {
 };
 
 /* Bytes that have gathered. The mutex is held, also for what follows. */
-static inline size_t log_gathered(const struct log *log)
+static inline size_t wal_gathered(const struct wal *log)
 {
     return log->cut_bytes + log->gather.bytes.len;
 }
 
 /* A disk that is full frees nobody who waits; those who write all the same must not block. */
-static inline bool log_is_crowded(const struct log *log)
+static inline bool wal_is_crowded(const struct wal *log)
 {
-    return log->state == LOG_GOOD && log_gathered(log) > log->options.most_gathered;
+    return log->state == WAL_GOOD && wal_gathered(log) > log->options.most_gathered;
 }
 
 /* True if there is something that the thread may write, and was waiting for. */
-bool log_has_work(const struct log *log);
+bool wal_has_work(const struct wal *log);
 
 /* Waits until less has gathered. */
-void log_wait_for_others(struct log *log);
+void wal_wait_for_others(struct wal *log);
 
 /* Gives the mutex back, and wakes the thread if there is work for it. */
-void log_unlock_and_wake(struct log *log, bool there_is_work);
+void wal_unlock_and_wake(struct wal *log, bool there_is_work);
 
-/* Empty; to be added with log_add_work(). */
-struct log_work *log_work_new(void);
+/* Empty; to be added with wal_add_work(). */
+struct wal_work *wal_work_new(void);
 
 /* Adds work behind all other but what gathers; returns it. */
-struct log_work *log_add_work(struct log *log, struct log_work *work);
+struct wal_work *wal_add_work(struct wal *log, struct wal_work *work);
 
 /* What has gathered so far becomes that work, and comes before what is added next. */
-void log_cut_gathered(struct log *log, struct log_work *work);
+void wal_cut_gathered(struct wal *log, struct wal_work *work);
 
 /* The log has failed: the open long units have no place any more. */
-void log_forget_long_units(struct log *log);
+void wal_forget_long_records(struct wal *log);
 
 /* The sink for a unit that may take long: change.h. */
-struct change_sink *log_open_long(struct change_sink *sink);
+struct change_sink *wal_open_long(struct change_sink *sink);
 
 #endif

@@ -21,7 +21,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "eight bytes are loade
 static uint64_t tables[SLICES][256];
 
 /* Before main(), so that no update need ask whether the tables are there. */
-__attribute__((constructor)) static void fill_tables(void)
+__attribute__((constructor)) static void crc64_fill_tables(void)
 {
     for (unsigned byte = 0; byte < 256; byte++) {
         uint64_t crc = byte;
@@ -37,7 +37,7 @@ __attribute__((constructor)) static void fill_tables(void)
     }
 }
 
-static inline uint64_t load(const uint8_t *bytes)
+static inline uint64_t crc64_load(const uint8_t *bytes)
 {
     uint64_t number;
     memcpy(&number, bytes, sizeof number);
@@ -45,7 +45,7 @@ static inline uint64_t load(const uint8_t *bytes)
 }
 
 /* What eight bytes do that `first` more slices follow. */
-static inline uint64_t eight(uint64_t bytes, unsigned first)
+static inline uint64_t crc64_eight(uint64_t bytes, unsigned first)
 {
     uint64_t crc = 0;
 #pragma GCC unroll 8
@@ -54,10 +54,10 @@ static inline uint64_t eight(uint64_t bytes, unsigned first)
     return crc;
 }
 
-static uint64_t slicing(uint64_t crc, const uint8_t *at, size_t left)
+static uint64_t crc64_slicing(uint64_t crc, const uint8_t *at, size_t left)
 {
     for (; left >= 16; left -= 16, at += 16)
-        crc = eight(load(at) ^ crc, 8) ^ eight(load(at + 8), 0);
+        crc = crc64_eight(crc64_load(at) ^ crc, 8) ^ crc64_eight(crc64_load(at + 8), 0);
     for (; left > 0; left--, at++)
         crc = (crc >> 8) ^ tables[0][(crc ^ *at) & 0xff];
     return crc;
@@ -72,7 +72,7 @@ static uint64_t slicing(uint64_t crc, const uint8_t *at, size_t left)
 static uint64_t factors_16[2], factors_64[2];
 
 /* x to that power, modulo the polynomial. */
-static uint64_t power(unsigned exponent)
+static uint64_t crc64_power(unsigned exponent)
 {
     uint64_t product = (uint64_t)1 << 63;
     for (; exponent > 0; exponent--)
@@ -84,26 +84,26 @@ static uint64_t power(unsigned exponent)
  * The first eight of sixteen bytes stand for powers 64 higher than the others. The product of two
  * numbers of 64 bits has 127: as 128 bits it is x times too high, so the factor is x too low.
  */
-__attribute__((constructor)) static void fill_factors(void)
+__attribute__((constructor)) static void crc64_fill_factors(void)
 {
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("pclmul"))
         return;
-    factors_16[0] = power(128 + 64 - 1);
-    factors_16[1] = power(128 - 1);
-    factors_64[0] = power(512 + 64 - 1);
-    factors_64[1] = power(512 - 1);
+    factors_16[0] = crc64_power(128 + 64 - 1);
+    factors_16[1] = crc64_power(128 - 1);
+    factors_64[0] = crc64_power(512 + 64 - 1);
+    factors_64[1] = crc64_power(512 - 1);
 }
 
 #define FOLDING __attribute__((target("pclmul")))
 
-FOLDING static inline __m128i load_16(const void *bytes)
+FOLDING static inline __m128i crc64_load_16(const void *bytes)
 {
     return _mm_loadu_si128(bytes);
 }
 
 /* `further` with the remainder of `bytes` in it. */
-FOLDING static inline __m128i fold(__m128i bytes, __m128i factors, __m128i further)
+FOLDING static inline __m128i crc64_fold(__m128i bytes, __m128i factors, __m128i further)
 {
     __m128i first = _mm_clmulepi64_si128(bytes, factors, 0x00);
     __m128i second = _mm_clmulepi64_si128(bytes, factors, 0x11);
@@ -111,23 +111,23 @@ FOLDING static inline __m128i fold(__m128i bytes, __m128i factors, __m128i furth
 }
 
 /* `blocks` times 64 bytes, at least one. */
-FOLDING static uint64_t folding(uint64_t crc, const uint8_t *at, size_t blocks)
+FOLDING static uint64_t crc64_folding(uint64_t crc, const uint8_t *at, size_t blocks)
 {
-    __m128i factors = load_16(factors_64), lanes[4];
+    __m128i factors = crc64_load_16(factors_64), lanes[4];
     for (size_t i = 0; i < 4; i++)
-        lanes[i] = load_16(at + 16 * i);
+        lanes[i] = crc64_load_16(at + 16 * i);
     lanes[0] = _mm_xor_si128(lanes[0], _mm_cvtsi64_si128((long long)crc));
     for (at += 64; blocks > 1; blocks--, at += 64) {
 #pragma GCC unroll 4
         for (size_t i = 0; i < 4; i++)
-            lanes[i] = fold(lanes[i], factors, load_16(at + 16 * i));
+            lanes[i] = crc64_fold(lanes[i], factors, crc64_load_16(at + 16 * i));
     }
-    factors = load_16(factors_16);
+    factors = crc64_load_16(factors_16);
     for (size_t i = 0; i < 3; i++)
-        lanes[i + 1] = fold(lanes[i], factors, lanes[i + 1]);
+        lanes[i + 1] = crc64_fold(lanes[i], factors, lanes[i + 1]);
     uint8_t rest[16];
     _mm_storeu_si128((__m128i *)(void *)rest, lanes[3]);
-    return slicing(0, rest, sizeof rest);
+    return crc64_slicing(0, rest, sizeof rest);
 }
 
 uint64_t crc64_update(uint64_t crc, struct slice bytes)
@@ -135,16 +135,16 @@ uint64_t crc64_update(uint64_t crc, struct slice bytes)
     size_t folded = 0;
     if (bytes.len >= FOLD_LEAST && factors_64[0] != 0) {
         folded = bytes.len / 64 * 64;
-        crc = folding(crc, bytes.data, folded / 64);
+        crc = crc64_folding(crc, bytes.data, folded / 64);
     }
-    return slicing(crc, bytes.data + folded, bytes.len - folded);
+    return crc64_slicing(crc, bytes.data + folded, bytes.len - folded);
 }
 
 #else
 
 uint64_t crc64_update(uint64_t crc, struct slice bytes)
 {
-    return slicing(crc, bytes.data, bytes.len);
+    return crc64_slicing(crc, bytes.data, bytes.len);
 }
 
 #endif

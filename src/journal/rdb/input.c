@@ -13,8 +13,8 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "big-endian lengths are swapped");
 
-static bool set_error(struct rdb_input *input, const uint8_t *where, bool unknown,
-                      const char *format, va_list arguments)
+static bool input_set_error(struct rdb_input *input, const uint8_t *where, bool unknown,
+                            const char *format, va_list arguments)
 {
     struct rdb_error *error = input->error;
     vsnprintf(error->reason, sizeof error->reason, format, arguments);
@@ -27,7 +27,7 @@ bool rdb_input_fail(struct rdb_input *input, const uint8_t *where, const char *f
 {
     va_list arguments;
     va_start(arguments, format);
-    set_error(input, where, false, format, arguments);
+    input_set_error(input, where, false, format, arguments);
     va_end(arguments);
     return false;
 }
@@ -36,7 +36,7 @@ bool rdb_input_unknown(struct rdb_input *input, const uint8_t *where, const char
 {
     va_list arguments;
     va_start(arguments, format);
-    set_error(input, where, true, format, arguments);
+    input_set_error(input, where, true, format, arguments);
     va_end(arguments);
     return false;
 }
@@ -65,7 +65,7 @@ bool rdb_input_byte(struct rdb_input *input, uint8_t *byte)
 }
 
 /* Lengths of more than a byte. */
-static bool long_length(struct rdb_input *input, uint64_t *length)
+static bool input_long_length(struct rdb_input *input, uint64_t *length)
 {
     const uint8_t *at = input->at;
     size_t size = at[0] < 0x80 ? 2 : at[0] == 0x80 ? 5 : at[0] == 0x81 ? 9 : 0;
@@ -81,7 +81,7 @@ static bool long_length(struct rdb_input *input, uint64_t *length)
 }
 
 /* A length, or the encoding of a string in its place. */
-static bool length_or_encoding(struct rdb_input *input, uint64_t *length, bool *encoded)
+static bool input_length_or_encoding(struct rdb_input *input, uint64_t *length, bool *encoded)
 {
     *encoded = false;
     *length = 0;
@@ -89,7 +89,7 @@ static bool length_or_encoding(struct rdb_input *input, uint64_t *length, bool *
         return rdb_input_fail(input, input->at, "the file ends where a length should follow");
     uint8_t first = *input->at;
     if (first >= 0x40 && first < 0xC0)
-        return long_length(input, length);
+        return input_long_length(input, length);
     *encoded = first >= 0xC0;
     *length = first & 0x3F;
     input->at++;
@@ -100,7 +100,7 @@ bool rdb_input_length(struct rdb_input *input, uint64_t *length)
 {
     const uint8_t *at = input->at;
     bool encoded;
-    if (!length_or_encoding(input, length, &encoded))
+    if (!input_length_or_encoding(input, length, &encoded))
         return false;
     return encoded ? rdb_input_fail(input, at, "an encoded string where a length should be") : true;
 }
@@ -116,8 +116,8 @@ bool rdb_input_count(struct rdb_input *input, size_t least, uint64_t *count)
                           (unsigned long long)*count, least, rdb_input_left(input));
 }
 
-static bool integer_string(struct rdb_input *input, unsigned size, struct rdb_scratch *scratch,
-                           struct slice *string)
+static bool input_integer_string(struct rdb_input *input, unsigned size,
+                                 struct rdb_scratch *scratch, struct slice *string)
 {
     const uint8_t *bytes;
     if (!rdb_input_take(input, size, "an integer", &bytes))
@@ -127,7 +127,8 @@ static bool integer_string(struct rdb_input *input, unsigned size, struct rdb_sc
     return true;
 }
 
-static bool lzf_string(struct rdb_input *input, struct rdb_scratch *scratch, struct slice *string)
+static bool input_lzf_string(struct rdb_input *input, struct rdb_scratch *scratch,
+                             struct slice *string)
 {
     uint64_t packed, len;
     const uint8_t *at = input->at, *bytes;
@@ -149,18 +150,18 @@ static bool lzf_string(struct rdb_input *input, struct rdb_scratch *scratch, str
     return true;
 }
 
-static bool encoded_string(struct rdb_input *input, uint64_t encoding, struct rdb_scratch *scratch,
-                           struct slice *string)
+static bool input_encoded_string(struct rdb_input *input, uint64_t encoding,
+                                 struct rdb_scratch *scratch, struct slice *string)
 {
     switch (encoding) {
     case RDB_STRING_INT8:
-        return integer_string(input, 1, scratch, string);
+        return input_integer_string(input, 1, scratch, string);
     case RDB_STRING_INT16:
-        return integer_string(input, 2, scratch, string);
+        return input_integer_string(input, 2, scratch, string);
     case RDB_STRING_INT32:
-        return integer_string(input, 4, scratch, string);
+        return input_integer_string(input, 4, scratch, string);
     case RDB_STRING_LZF:
-        return lzf_string(input, scratch, string);
+        return input_lzf_string(input, scratch, string);
     default:
         return rdb_input_fail(input, input->at - 1, "unknown encoding %u of a string",
                               (unsigned)encoding);
@@ -168,15 +169,16 @@ static bool encoded_string(struct rdb_input *input, uint64_t encoding, struct rd
 }
 
 /* Without scratch the string is passed only. */
-static bool read_string(struct rdb_input *input, struct rdb_scratch *scratch, struct slice *string)
+static bool input_read_string(struct rdb_input *input, struct rdb_scratch *scratch,
+                              struct slice *string)
 {
     uint64_t length;
     bool encoded;
     const uint8_t *bytes;
-    if (!length_or_encoding(input, &length, &encoded))
+    if (!input_length_or_encoding(input, &length, &encoded))
         return false;
     if (encoded)
-        return encoded_string(input, length, scratch, string);
+        return input_encoded_string(input, length, scratch, string);
     if (!rdb_input_take(input, length, "a string", &bytes))
         return false;
     *string = slice_make(bytes, length);
@@ -185,13 +187,13 @@ static bool read_string(struct rdb_input *input, struct rdb_scratch *scratch, st
 
 bool rdb_input_string(struct rdb_input *input, struct rdb_scratch *scratch, struct slice *string)
 {
-    return read_string(input, scratch, string);
+    return input_read_string(input, scratch, string);
 }
 
 bool rdb_input_skip_string(struct rdb_input *input)
 {
     struct slice passed;
-    return read_string(input, NULL, &passed);
+    return input_read_string(input, NULL, &passed);
 }
 
 void rdb_input_scratch_init(struct rdb_scratch *scratch)

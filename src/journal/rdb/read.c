@@ -30,7 +30,7 @@ struct reading {
     uint64_t versions[RDB_BLOCK_KEYS];
 };
 
-static bool fail_here(struct reading *reading, const char *reason)
+static bool read_fail_here(struct reading *reading, const char *reason)
 {
     return rdb_input_fail(&reading->input, reading->input.at, "%s", reason);
 }
@@ -39,11 +39,11 @@ static bool fail_here(struct reading *reading, const char *reason)
 #define TELL(reading, callback, ...)                                                               \
     ((reading)->receiver->callback == NULL ||                                                      \
      (reading)->receiver->callback((reading)->receiver->context, __VA_ARGS__) ||                   \
-     fail_here(reading, "the receiver ended the reading"))
+     read_fail_here(reading, "the receiver ended the reading"))
 
 /* ---- header and end ---- */
 
-static bool is_known_version(bool is_valkey, unsigned version)
+static bool read_is_known_version(bool is_valkey, unsigned version)
 {
     return is_valkey ? version == RDB_VALKEY_VERSION : version >= 1 && version <= RDB_NEWEST;
 }
@@ -66,7 +66,7 @@ static bool read_header(struct reading *reading)
                                   (int)digits, (const char *)bytes);
         reading->version = reading->version * 10 + (bytes[i] - (unsigned)'0');
     }
-    if (!is_known_version(reading->is_valkey, reading->version))
+    if (!read_is_known_version(reading->is_valkey, reading->version))
         return rdb_input_unknown(input, bytes + digits,
                                  "RDB version %.9s; those read are 1 to %d of Redis (up to 8), and "
                                  "%d of Valkey (9)",
@@ -81,7 +81,7 @@ bool rdb_read_begins(struct slice bytes)
 }
 
 /* True unless the checksum at the end of the bytes shows damage. */
-static bool may_be_sound(const struct reading *reading)
+static bool read_may_be_sound(const struct reading *reading)
 {
     const uint8_t *end = reading->input.end;
     uint64_t crc, crc_of_all;
@@ -94,14 +94,14 @@ static bool may_be_sound(const struct reading *reading)
 }
 
 /* What is not known shows damage of a file whose checksum says so. */
-static bool judge_unknown(struct reading *reading)
+static bool read_judge_unknown(struct reading *reading)
 {
     struct rdb_error *error = reading->input.error;
-    error->unknown = error->unknown && may_be_sound(reading);
+    error->unknown = error->unknown && read_may_be_sound(reading);
     return false;
 }
 
-static void follow_crc(struct reading *reading, size_t step)
+static void read_follow_crc(struct reading *reading, size_t step)
 {
     size_t len = (size_t)(reading->input.at - reading->crc_at);
     if (len < step || reading->version < RDB_VERSION_CRC)
@@ -116,10 +116,10 @@ static bool read_end(struct reading *reading)
     const uint8_t *bytes;
     uint64_t crc;
     if (reading->versions_used < reading->version_count)
-        return fail_here(reading, "the end, while " RDB_AUX_VERSIONS " is for more keys");
+        return read_fail_here(reading, "the end, while " RDB_AUX_VERSIONS " is for more keys");
     if (reading->version < RDB_VERSION_CRC)
         return true;
-    follow_crc(reading, 0);
+    read_follow_crc(reading, 0);
     if (!rdb_input_take(input, sizeof crc, "its checksum", &bytes))
         return false;
     memcpy(&crc, bytes, sizeof crc);
@@ -135,7 +135,7 @@ static bool read_revision(struct reading *reading, struct slice value)
 {
     int64_t revision;
     if (!decimal_parse(value, &revision) || revision < 0)
-        return fail_here(reading, RDB_AUX_REVISION " is not a number");
+        return read_fail_here(reading, RDB_AUX_REVISION " is not a number");
     reading->has_revision = true;
     reading->revision = (uint64_t)revision;
     return true;
@@ -161,15 +161,15 @@ static bool read_versions(struct reading *reading, struct slice value)
     uint64_t age;
     size_t position = 0;
     if (!reading->has_revision)
-        return fail_here(reading, RDB_AUX_VERSIONS " without " RDB_AUX_REVISION " before it");
+        return read_fail_here(reading, RDB_AUX_VERSIONS " without " RDB_AUX_REVISION " before it");
     if (reading->versions_used < reading->version_count)
-        return fail_here(reading, RDB_AUX_VERSIONS " while the one before is for more keys");
+        return read_fail_here(reading, RDB_AUX_VERSIONS " while the one before is for more keys");
     reading->version_count = reading->versions_used = 0;
     while (position < value.len) {
         if (reading->version_count == RDB_BLOCK_KEYS)
-            return fail_here(reading, RDB_AUX_VERSIONS " with too many numbers");
+            return read_fail_here(reading, RDB_AUX_VERSIONS " with too many numbers");
         if (!read_varint(value, &position, &age) || age > reading->revision)
-            return fail_here(reading, RDB_AUX_VERSIONS " with a wrong number");
+            return read_fail_here(reading, RDB_AUX_VERSIONS " with a wrong number");
         reading->versions[reading->version_count++] = reading->revision - age;
     }
     return true;
@@ -201,20 +201,20 @@ static bool read_sizes(struct reading *reading)
            rdb_input_length(&reading->input, &expiring) && TELL(reading, on_sizes, keys, expiring);
 }
 
-static bool pass_module_aux(struct reading *reading)
+static bool read_pass_module_aux(struct reading *reading)
 {
     char type[RDB_SKIP_NAME];
     return rdb_skip_module_aux(&reading->input, type) && TELL(reading, on_unsupported, NULL, type);
 }
 
-static bool pass_function(struct reading *reading, uint8_t opcode)
+static bool read_pass_function(struct reading *reading, uint8_t opcode)
 {
     return (opcode == RDB_FUNCTION2 ? rdb_input_skip_string(&reading->input)
                                     : rdb_skip_old_function(&reading->input)) &&
            TELL(reading, on_unsupported, NULL, "function library");
 }
 
-static bool pass_slot_info(struct reading *reading)
+static bool read_pass_slot_info(struct reading *reading)
 {
     uint64_t unused;
     return rdb_input_length(&reading->input, &unused) &&
@@ -223,7 +223,7 @@ static bool pass_slot_info(struct reading *reading)
 
 /* ---- what belongs to the next key ---- */
 
-static void set_expiry(struct reading *reading, int64_t at_ms)
+static void read_set_expiry(struct reading *reading, int64_t at_ms)
 {
     reading->key.expire_at_ms = at_ms > 0 ? at_ms : 1;
 }
@@ -235,7 +235,7 @@ static bool read_expiry_s(struct reading *reading)
         return false;
     int32_t at_s;
     memcpy(&at_s, bytes, sizeof at_s);
-    set_expiry(reading, (int64_t)at_s * 1000);
+    read_set_expiry(reading, (int64_t)at_s * 1000);
     return true;
 }
 
@@ -246,7 +246,7 @@ static bool read_expiry_ms(struct reading *reading)
         return false;
     int64_t at_ms;
     memcpy(&at_ms, bytes, sizeof at_ms);
-    set_expiry(reading, at_ms);
+    read_set_expiry(reading, at_ms);
     return true;
 }
 
@@ -259,7 +259,7 @@ static bool read_string(struct reading *reading)
            TELL(reading, on_string, &reading->key, value);
 }
 
-static bool pass_value(struct reading *reading, uint8_t type)
+static bool read_pass_value(struct reading *reading, uint8_t type)
 {
     char name[RDB_SKIP_NAME];
     return rdb_skip_value(&reading->input, type, name) &&
@@ -271,11 +271,11 @@ static bool read_value(struct reading *reading, uint8_t type)
     if (type == RDB_STRING)
         return read_string(reading);
     if (type == RDB_HASH_TTL_PRE_GA && reading->is_valkey)
-        return pass_value(reading, RDB_HASH_VALKEY);
+        return read_pass_value(reading, RDB_HASH_VALKEY);
     if (rdb_lists_is_list(type))
         return rdb_lists_read(&reading->input, type, &reading->key, &reading->value,
                               reading->receiver);
-    return pass_value(reading, type);
+    return read_pass_value(reading, type);
 }
 
 static bool read_key(struct reading *reading, uint8_t type)
@@ -317,12 +317,12 @@ static bool read_record(struct reading *reading, uint8_t opcode)
     case RDB_IDLE:
         return rdb_input_length(&reading->input, &unused);
     case RDB_MODULE_AUX:
-        return pass_module_aux(reading);
+        return read_pass_module_aux(reading);
     case RDB_FUNCTION2:
     case RDB_FUNCTION_PRE_GA:
-        return pass_function(reading, opcode);
+        return read_pass_function(reading, opcode);
     case RDB_SLOT_INFO:
-        return pass_slot_info(reading);
+        return read_pass_slot_info(reading);
     case RDB_SLOT_IMPORT:
         return rdb_input_unknown(&reading->input, reading->input.at - 1,
                                  "a slot migration had not ended, so which keys count cannot be "
@@ -341,8 +341,8 @@ static bool read_records(struct reading *reading)
         if (opcode == RDB_EOF)
             return read_end(reading);
         if (!read_record(reading, opcode))
-            return judge_unknown(reading);
-        follow_crc(reading, CRC_STEP);
+            return read_judge_unknown(reading);
+        read_follow_crc(reading, CRC_STEP);
     }
     return false;
 }
@@ -368,7 +368,7 @@ bool rdb_read(struct slice bytes, const struct rdb_receiver *receiver, size_t *s
 #define DUMP_END 10 /* version, checksum */
 
 /* The version and the checksum at the end. */
-static bool check_dump(struct slice bytes, struct rdb_input *input)
+static bool read_check_dump(struct slice bytes, struct rdb_input *input)
 {
     uint16_t version;
     uint64_t crc;
@@ -394,12 +394,12 @@ bool rdb_read_dump(struct slice bytes, const struct rdb_key *key,
         reading.input.end += bytes.len - DUMP_END;
     rdb_input_scratch_init(&reading.name);
     rdb_input_scratch_init(&reading.value);
-    bool sound = check_dump(bytes, &reading.input) && rdb_input_byte(&reading.input, &type);
+    bool sound = read_check_dump(bytes, &reading.input) && rdb_input_byte(&reading.input, &type);
     if (sound)
         reading.is_valkey = reading.input.end[0] == RDB_VALKEY_VERSION;
     sound = sound && read_value(&reading, type);
     if (sound && reading.input.at < reading.input.end)
-        sound = fail_here(&reading, "a dump goes on after its value");
+        sound = read_fail_here(&reading, "a dump goes on after its value");
     rdb_input_scratch_deinit(&reading.name);
     rdb_input_scratch_deinit(&reading.value);
     return sound;

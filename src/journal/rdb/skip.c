@@ -157,7 +157,7 @@ static bool skip_stream(struct rdb_input *input, unsigned format)
 /* ---- modules ---- */
 
 /* A module's 64-bit identifier is nine letters of six bits and ten bits of version. */
-static void write_module_name(char *name, const char *before, uint64_t id)
+static void skip_write_module_name(char *name, const char *before, uint64_t id)
 {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -204,7 +204,7 @@ static bool skip_module(struct rdb_input *input, char *name)
     uint64_t id;
     if (!rdb_input_length(input, &id))
         return false;
-    write_module_name(name, "module", id);
+    skip_write_module_name(name, "module", id);
     return skip_module_parts(input);
 }
 
@@ -215,7 +215,7 @@ bool rdb_skip_module_aux(struct rdb_input *input, char *name)
         return false;
     if (opcode != MODULE_UNSIGNED)
         return rdb_input_fail(input, input->at, "data of a module without its time");
-    write_module_name(name, "data of module", id);
+    skip_write_module_name(name, "data of module", id);
     return skip_lengths(input, 1) && skip_module_parts(input);
 }
 

@@ -66,7 +66,7 @@ struct pins {
 
 struct base {
     struct snapshot snapshot; /* first: its functions find the base by it */
-    const struct base_options *options;
+    const struct snapshot_file_options *options;
     struct gathered steps;
     struct pins pins;           /* of the steps */
     size_t elements;            /* of pinned lists that the thread has gone through */
@@ -84,14 +84,14 @@ struct base {
 /* ---- writing ---- */
 
 /* The sink of the RDB file. */
-static bool write_to_file(void *context, struct slice bytes)
+static bool snapshot_file_write_to(void *context, struct slice bytes)
 {
     struct base *base = context;
     base->error = fs_write_slice(base->file, bytes);
     return base->error == 0;
 }
 
-static bool sync_now_and_then(struct base *base)
+static bool snapshot_file_sync_now_and_then(struct base *base)
 {
     DCHECK(base->synced <= base->rdb.size);
     if (base->rdb.size - base->synced < SYNC_BYTES)
@@ -101,11 +101,12 @@ static bool sync_now_and_then(struct base *base)
     return base->error == 0;
 }
 
-static void write_piece(struct base *base, struct slice piece)
+static void snapshot_file_write_piece(struct base *base, struct slice piece)
 {
     while (piece.len > 0 && !base->failed) {
         size_t len = piece.len < TURN_BYTES ? piece.len : TURN_BYTES;
-        if (!rdb_write_bytes(&base->rdb, slice_make(piece.data, len)) || !sync_now_and_then(base))
+        if (!rdb_write_bytes(&base->rdb, slice_make(piece.data, len)) ||
+            !snapshot_file_sync_now_and_then(base))
             base->failed = true;
         fs_begin_sync(base->file);
         sched_yield();
@@ -114,7 +115,7 @@ static void write_piece(struct base *base, struct slice piece)
 }
 
 /* Writes the chain out and empties it; the file is locked. */
-static void write_chain(struct base *base, struct chain *chain)
+static void snapshot_file_write_chain(struct base *base, struct chain *chain)
 {
     struct iovec pieces[16];
     struct chain_cursor cursor = {0};
@@ -122,7 +123,7 @@ static void write_chain(struct base *base, struct chain *chain)
     while (!base->failed && (count = chain_pieces(chain, cursor, pieces, 16)) > 0) {
         for (size_t i = 0; i < count && !base->failed; i++) {
             struct slice piece = slice_make(pieces[i].iov_base, pieces[i].iov_len);
-            write_piece(base, piece);
+            snapshot_file_write_piece(base, piece);
             chain_skip(chain, &cursor, piece.len);
         }
     }
@@ -130,14 +131,14 @@ static void write_chain(struct base *base, struct chain *chain)
     chain_clear(chain, KEPT_BYTES);
 }
 
-static void write_gathered(struct base *base, struct gathered *gathered)
+static void snapshot_file_write_gathered(struct base *base, struct gathered *gathered)
 {
     pthread_mutex_lock(&base->file_lock);
-    write_chain(base, &gathered->chain);
+    snapshot_file_write_chain(base, &gathered->chain);
     pthread_mutex_unlock(&base->file_lock);
 }
 
-static bool is_stopped(const struct base *base)
+static bool snapshot_file_is_stopped(const struct base *base)
 {
     return base->options->stop != NULL && atomic_load(base->options->stop);
 }
@@ -145,7 +146,7 @@ static bool is_stopped(const struct base *base)
 /* ---- gathering ---- */
 
 /* The sink of a block: bytes of a string's blob are shared, others copied. */
-static bool gather(void *context, struct slice bytes)
+static bool snapshot_file_gather(void *context, struct slice bytes)
 {
     struct gathered *gathered = context;
     struct blob *blob = gathered->blob;
@@ -164,12 +165,12 @@ struct walk {
     size_t *elements; /* since the thread has offered its processor; NULL: a lock is held */
 };
 
-static void restart(void *context)
+static void snapshot_file_restart(void *context)
 {
     ((struct walk *)context)->at_start = true;
 }
 
-static bool next_element(void *context, struct slice *element)
+static bool snapshot_file_next_element(void *context, struct slice *element)
 {
     struct walk *walk = context;
     bool found =
@@ -182,23 +183,24 @@ static bool next_element(void *context, struct slice *element)
     return found;
 }
 
-static void put_list(struct gathered *gathered, uint32_t db, const struct rdb_key *key,
-                     struct walk *walk)
+static void snapshot_file_put_list(struct gathered *gathered, uint32_t db,
+                                   const struct rdb_key *key, struct walk *walk)
 {
-    struct rdb_elements elements = {.next = next_element, .restart = restart, .context = walk};
+    struct rdb_elements elements = {
+        .next = snapshot_file_next_element, .restart = snapshot_file_restart, .context = walk};
     rdb_block_list(&gathered->block, db, key, &elements);
 }
 
-static struct rdb_key key_of(const struct entry *entry)
+static struct rdb_key snapshot_file_key_of(const struct entry *entry)
 {
     return (struct rdb_key){.name = entry_key(entry),
                             .expire_at_ms = entry_expire_at_ms(entry),
                             .version = entry_version(entry)};
 }
 
-static void put(struct gathered *gathered, uint32_t db, const struct entry *entry)
+static void snapshot_file_put(struct gathered *gathered, uint32_t db, const struct entry *entry)
 {
-    struct rdb_key key = key_of(entry);
+    struct rdb_key key = snapshot_file_key_of(entry);
     if (entry_type(entry) == ENTRY_STRING) {
         DCHECK(gathered->blob == NULL);
         gathered->blob = entry_blob(entry);
@@ -206,23 +208,25 @@ static void put(struct gathered *gathered, uint32_t db, const struct entry *entr
         gathered->blob = NULL;
     } else {
         struct walk walk = {.list = entry_list(entry)};
-        put_list(gathered, db, &key, &walk);
+        snapshot_file_put_list(gathered, db, &key, &walk);
     }
 }
 
 /* ---- long lists ---- */
 
-static bool is_long(const struct entry *entry)
+static bool snapshot_file_is_long(const struct entry *entry)
 {
     return entry_type(entry) == ENTRY_LIST && list_memory(entry_list(entry)) > PIN_FROM;
 }
 
-static void pin(struct pins *pins, uint32_t db, const struct entry *entry)
+static void snapshot_file_pin(struct pins *pins, uint32_t db, const struct entry *entry)
 {
     struct slice name = entry_key(entry);
     struct pin *pin = mem_alloc(sizeof *pin + name.len);
-    *pin = (struct pin){
-        .next = pins->first, .list = list_copy(entry_list(entry)), .db = db, .key = key_of(entry)};
+    *pin = (struct pin){.next = pins->first,
+                        .list = list_copy(entry_list(entry)),
+                        .db = db,
+                        .key = snapshot_file_key_of(entry)};
     pin->key.name = slice_make(pin + 1, name.len);
     slice_write((uint8_t *)(pin + 1), name);
     pins->first = pin;
@@ -231,12 +235,12 @@ static void pin(struct pins *pins, uint32_t db, const struct entry *entry)
 }
 
 /* Gathers the pinned lists, unless there is no need any more, and frees them. */
-static void write_pins(struct base *base, struct pins pins)
+static void snapshot_file_write_pins(struct base *base, struct pins pins)
 {
     for (struct pin *pin = pins.first, *next; pin != NULL; pin = next) {
         struct walk walk = {.list = pin->list, .elements = &base->elements};
-        if (!base->failed && !is_stopped(base))
-            put_list(&base->steps, pin->db, &pin->key, &walk);
+        if (!base->failed && !snapshot_file_is_stopped(base))
+            snapshot_file_put_list(&base->steps, pin->db, &pin->key, &walk);
         account_count(ACCOUNT_JOURNAL, -(ptrdiff_t)list_memory(pin->list));
         list_free(pin->list);
         next = pin->next;
@@ -244,7 +248,7 @@ static void write_pins(struct base *base, struct pins pins)
     }
 }
 
-static struct pins take_early_pins(struct base *base)
+static struct pins snapshot_file_take_early_pins(struct base *base)
 {
     pthread_mutex_lock(&base->early_lock);
     struct pins pins = base->early_pins;
@@ -253,50 +257,51 @@ static struct pins take_early_pins(struct base *base)
     return pins;
 }
 
-static void write_all_pins(struct base *base)
+static void snapshot_file_write_all_pins(struct base *base)
 {
-    write_pins(base, base->pins);
+    snapshot_file_write_pins(base, base->pins);
     base->pins = (struct pins){.first = NULL};
-    write_pins(base, take_early_pins(base));
+    snapshot_file_write_pins(base, snapshot_file_take_early_pins(base));
 }
 
 /* ---- saving ---- */
 
-static void save_early(struct base *base, uint32_t db, const struct entry *entry)
+static void snapshot_file_save_early(struct base *base, uint32_t db, const struct entry *entry)
 {
     pthread_mutex_lock(&base->early_lock);
-    if (is_long(entry) && base->early_pins.bytes < PINNED_BYTES)
-        pin(&base->early_pins, db, entry);
+    if (snapshot_file_is_long(entry) && base->early_pins.bytes < PINNED_BYTES)
+        snapshot_file_pin(&base->early_pins, db, entry);
     else
-        put(&base->early, db, entry);
+        snapshot_file_put(&base->early, db, entry);
     if (chain_length(&base->early.chain) > EARLY_BYTES)
-        write_gathered(base, &base->early);
+        snapshot_file_write_gathered(base, &base->early);
     pthread_mutex_unlock(&base->early_lock);
 }
 
-static void save(struct snapshot *snapshot, uint32_t db, const struct entry *entry, bool early)
+static void snapshot_file_save(struct snapshot *snapshot, uint32_t db, const struct entry *entry,
+                               bool early)
 {
     struct base *base = (struct base *)snapshot;
     if (base->failed)
         return;
     if (early)
-        save_early(base, db, entry);
-    else if (is_long(entry))
-        pin(&base->pins, db, entry);
+        snapshot_file_save_early(base, db, entry);
+    else if (snapshot_file_is_long(entry))
+        snapshot_file_pin(&base->pins, db, entry);
     else
-        put(&base->steps, db, entry);
+        snapshot_file_put(&base->steps, db, entry);
     atomic_fetch_add_explicit(&base->options->progress->keys, 1, memory_order_relaxed);
 }
 
-static void gathered_init(struct gathered *gathered, uint64_t revision)
+static void snapshot_file_gathered_init(struct gathered *gathered, uint64_t revision)
 {
     *gathered = (struct gathered){0};
     chain_init_for(&gathered->chain, ACCOUNT_JOURNAL);
     rdb_block_init(&gathered->block, revision, false,
-                   (struct rdb_sink){.write = gather, .context = gathered});
+                   (struct rdb_sink){.write = snapshot_file_gather, .context = gathered});
 }
 
-static void gathered_deinit(struct gathered *gathered)
+static void snapshot_file_gathered_deinit(struct gathered *gathered)
 {
     rdb_block_deinit(&gathered->block);
     chain_deinit(&gathered->chain);
@@ -309,19 +314,19 @@ struct size {
     size_t expiring;
 };
 
-static void on_begin(struct snapshot *snapshot)
+static void snapshot_file_on_begin(struct snapshot *snapshot)
 {
     struct base *base = (struct base *)snapshot;
-    gathered_init(&base->steps, snapshot->revision);
-    gathered_init(&base->early, snapshot->revision);
+    snapshot_file_gathered_init(&base->steps, snapshot->revision);
+    snapshot_file_gathered_init(&base->early, snapshot->revision);
     if (base->options->on_begin != NULL)
         base->options->on_begin(base->options->user, snapshot->revision);
 }
 
 /* No lock of the store may be taken here: who holds one may wait for this. */
-static void write_header(struct base *base, const struct size *sizes)
+static void snapshot_file_write_header(struct base *base, const struct size *sizes)
 {
-    rdb_write_init(&base->rdb, (struct rdb_sink){.write = write_to_file, .context = base});
+    rdb_write_init(&base->rdb, (struct rdb_sink){.write = snapshot_file_write_to, .context = base});
     rdb_write_header(&base->rdb, base->snapshot.revision);
     rdb_write_aux(&base->rdb, SLICE_LITERAL("aof-base"), SLICE_LITERAL("1"));
     for (uint32_t db = 0; db < store_databases(base->options->store); db++) {
@@ -332,7 +337,8 @@ static void write_header(struct base *base, const struct size *sizes)
 }
 
 /* What a database has; roughly, as it is told before the beginning. */
-static struct size *take_sizes(struct store *store, struct base_progress *progress)
+static struct size *snapshot_file_take_sizes(struct store *store,
+                                             struct snapshot_file_progress *progress)
 {
     uint32_t databases = store_databases(store);
     struct size *sizes = mem_alloc(databases * sizeof *sizes);
@@ -348,18 +354,18 @@ static struct size *take_sizes(struct store *store, struct base_progress *progre
 }
 
 /* Whoever saves early and has much of it waits for the header. */
-static void begin(struct base *base)
+static void snapshot_file_begin(struct base *base)
 {
-    struct size *sizes = take_sizes(base->options->store, base->options->progress);
+    struct size *sizes = snapshot_file_take_sizes(base->options->store, base->options->progress);
     pthread_mutex_lock(&base->file_lock);
     store_snapshot_begin(base->options->store, &base->snapshot);
-    write_header(base, sizes);
+    snapshot_file_write_header(base, sizes);
     pthread_mutex_unlock(&base->file_lock);
     free(sizes);
 }
 
 /* Takes what others have gathered, without holding them up while it is written. */
-static void write_early(struct base *base)
+static void snapshot_file_write_early(struct base *base)
 {
     struct chain chain = {0};
     pthread_mutex_lock(&base->early_lock);
@@ -371,58 +377,60 @@ static void write_early(struct base *base)
     if (chain_length(&chain) == 0)
         return;
     pthread_mutex_lock(&base->file_lock);
-    write_chain(base, &chain);
+    snapshot_file_write_chain(base, &chain);
     pthread_mutex_unlock(&base->file_lock);
     chain_deinit(&chain);
 }
 
-static void save_all(struct base *base)
+static void snapshot_file_save_all(struct base *base)
 {
     struct store *store = base->options->store;
-    begin(base);
-    while (!base->failed && !is_stopped(base) && store_snapshot_step(store, &base->snapshot)) {
+    snapshot_file_begin(base);
+    while (!base->failed && !snapshot_file_is_stopped(base) &&
+           store_snapshot_step(store, &base->snapshot)) {
         sched_yield();
-        write_all_pins(base);
-        write_early(base);
+        snapshot_file_write_all_pins(base);
+        snapshot_file_write_early(base);
         if (chain_length(&base->steps.chain) < WRITE_BYTES)
             continue;
-        write_gathered(base, &base->steps);
+        snapshot_file_write_gathered(base, &base->steps);
         if (base->options->on_progress != NULL)
             base->options->on_progress(base->options->user);
     }
     store_snapshot_end(store);
-    write_all_pins(base);
+    snapshot_file_write_all_pins(base);
 }
 
-static void write_rest(struct base *base)
+static void snapshot_file_write_rest(struct base *base)
 {
     rdb_block_flush(&base->steps.block);
     rdb_block_flush(&base->early.block);
-    write_chain(base, &base->steps.chain);
-    write_chain(base, &base->early.chain);
+    snapshot_file_write_chain(base, &base->steps.chain);
+    snapshot_file_write_chain(base, &base->early.chain);
     rdb_write_end(&base->rdb);
 }
 
 /* The file's content; its name is a temporary one. */
-static int write_content(struct base *base, struct base_result *result)
+static int snapshot_file_write_content(struct base *base, struct snapshot_file_result *result)
 {
-    save_all(base);
-    bool stopped = is_stopped(base);
+    snapshot_file_save_all(base);
+    bool stopped = snapshot_file_is_stopped(base);
     if (!stopped && !base->failed)
-        write_rest(base);
-    *result = (struct base_result){.revision = base->snapshot.revision,
-                                   .keys = atomic_load(&base->options->progress->keys),
-                                   .bytes = base->rdb.size};
-    gathered_deinit(&base->steps);
-    gathered_deinit(&base->early);
+        snapshot_file_write_rest(base);
+    *result = (struct snapshot_file_result){.revision = base->snapshot.revision,
+                                            .keys = atomic_load(&base->options->progress->keys),
+                                            .bytes = base->rdb.size};
+    snapshot_file_gathered_deinit(&base->steps);
+    snapshot_file_gathered_deinit(&base->early);
     if (base->error != 0)
         return base->error;
     return stopped ? -ECANCELED : fs_sync(base->file);
 }
 
-static int write_file(struct base *base, const char *path, struct base_result *result)
+static int snapshot_file_write_file(struct base *base, const char *path,
+                                    struct snapshot_file_result *result)
 {
-    const struct base_options *options = base->options;
+    const struct snapshot_file_options *options = base->options;
     int error = fs_unlink(options->fs, path); /* of one that failed and could not be removed */
     if (error != 0 && error != -ENOENT)
         return error;
@@ -431,21 +439,24 @@ static int write_file(struct base *base, const char *path, struct base_result *r
         return error;
     pthread_mutex_init(&base->early_lock, NULL);
     pthread_mutex_init(&base->file_lock, NULL);
-    error = write_content(base, result);
+    error = snapshot_file_write_content(base, result);
     pthread_mutex_destroy(&base->file_lock);
     pthread_mutex_destroy(&base->early_lock);
     int closed = fs_close(base->file);
     return error != 0 ? error : closed;
 }
 
-int base_write(const struct base_options *options, struct base_result *result)
+int snapshot_file_write(const struct snapshot_file_options *options,
+                        struct snapshot_file_result *result)
 {
-    struct base base = {.snapshot = {.save = save, .on_begin = on_begin}, .options = options};
+    struct base base = {
+        .snapshot = {.save = snapshot_file_save, .on_begin = snapshot_file_on_begin},
+        .options = options};
     char name[LAYOUT_NAME], temporary[LAYOUT_PATH], path[LAYOUT_PATH];
     layout_temporary_name(name, options->name);
     layout_path(temporary, name);
     layout_path(path, options->name);
-    int error = write_file(&base, temporary, result);
+    int error = snapshot_file_write_file(&base, temporary, result);
     if (error == 0)
         error = fs_rename(options->fs, temporary, path);
     if (error != 0) {

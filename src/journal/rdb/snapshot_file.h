@@ -12,13 +12,13 @@
 struct store;
 
 /* How far it is; any thread may look. */
-struct base_progress {
+struct snapshot_file_progress {
     atomic_uint_fast64_t keys;  /* saved */
     atomic_uint_fast64_t total; /* keys that there were at the beginning, roughly */
     atomic_uint_fast64_t bytes; /* written */
 };
 
-struct base_options {
+struct snapshot_file_options {
     struct fs *fs;       /* borrowed */
     struct store *store; /* borrowed */
     const char *name;    /* in the folder; must not be in use */
@@ -27,12 +27,12 @@ struct base_options {
     /* Called now and then while it is written. Both may be NULL. */
     void (*on_progress)(void *user);
     void *user;
-    struct base_progress *progress; /* set to 0 first */
-    const atomic_bool *stop;        /* gives up once it is true; may be NULL */
+    struct snapshot_file_progress *progress; /* set to 0 first */
+    const atomic_bool *stop;                 /* gives up once it is true; may be NULL */
 };
 
 /* What was written. */
-struct base_result {
+struct snapshot_file_result {
     uint64_t revision;
     uint64_t keys;
     uint64_t bytes;
@@ -43,7 +43,7 @@ struct base_result {
  * take the place of all that was written before `revision`. Or a negative errno value, -ECANCELED
  * after `stop`: then nothing is left of it, but perhaps its name after an error in the last sync.
  */
-int base_write(const struct base_options *options, struct base_result *result)
-    __attribute__((warn_unused_result));
+int snapshot_file_write(const struct snapshot_file_options *options,
+                        struct snapshot_file_result *result) __attribute__((warn_unused_result));
 
 #endif

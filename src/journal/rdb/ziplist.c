@@ -14,7 +14,7 @@ bool ziplist_open(struct packed_cursor *cursor, struct slice bytes)
 }
 
 /* Bytes of the size of the former element, 1 or 5; 0 if it is wrong or passes the end. */
-static size_t former_size(const struct packed_cursor *cursor)
+static size_t ziplist_former_size(const struct packed_cursor *cursor)
 {
     const uint8_t *at = cursor->at;
     if (at[0] < LONG_SIZE)
@@ -25,7 +25,7 @@ static size_t former_size(const struct packed_cursor *cursor)
 }
 
 /* `head` bytes are there. Passes them and `len` more. */
-static enum packed_step pass(struct packed_cursor *cursor, size_t head, size_t len)
+static enum packed_step ziplist_pass(struct packed_cursor *cursor, size_t head, size_t len)
 {
     if (len > (size_t)(cursor->end - cursor->at) - head)
         return packed_bad(cursor, PACKED_TOO_LONG);
@@ -36,8 +36,8 @@ static enum packed_step pass(struct packed_cursor *cursor, size_t head, size_t l
 }
 
 /* The encoding stands `skip` bytes behind the cursor. */
-static enum packed_step read_bytes(struct packed_cursor *cursor, size_t skip,
-                                   struct packed_element *element)
+static enum packed_step ziplist_read_bytes(struct packed_cursor *cursor, size_t skip,
+                                           struct packed_element *element)
 {
     const uint8_t *code = cursor->at + skip;
     size_t size = code[0] < STRING_14 ? 1 : code[0] < STRING_32 ? 2 : 5;
@@ -48,11 +48,11 @@ static enum packed_step read_bytes(struct packed_cursor *cursor, size_t skip,
                              : __builtin_bswap32(packed_u32(code + 1));
     element->is_number = false;
     element->bytes = slice_make(code + size, len);
-    return pass(cursor, skip + size, len);
+    return ziplist_pass(cursor, skip + size, len);
 }
 
 /* Bytes of an integer behind its encoding: 0 for a number that is the encoding, -1 for none. */
-static int integer_size(uint8_t code)
+static int ziplist_integer_size(uint8_t code)
 {
     switch (code) {
     case 0xC0:
@@ -70,29 +70,29 @@ static int integer_size(uint8_t code)
     }
 }
 
-static enum packed_step read_number(struct packed_cursor *cursor, size_t skip,
-                                    struct packed_element *element)
+static enum packed_step ziplist_read_number(struct packed_cursor *cursor, size_t skip,
+                                            struct packed_element *element)
 {
     const uint8_t *code = cursor->at + skip;
-    int size = integer_size(code[0]);
+    int size = ziplist_integer_size(code[0]);
     if (size < 0)
         return packed_bad(cursor, "has an element of an unknown encoding");
     if (cursor->end - code < 1 + size)
         return packed_bad(cursor, PACKED_TOO_LONG);
     element->is_number = true;
     element->number = size > 0 ? packed_signed(code + 1, (unsigned)size) : (code[0] & 0x0F) - 1;
-    return pass(cursor, skip + 1 + (size_t)size, 0);
+    return ziplist_pass(cursor, skip + 1 + (size_t)size, 0);
 }
 
 enum packed_step ziplist_next(struct packed_cursor *cursor, struct packed_element *element)
 {
     if (cursor->at == cursor->end)
         return packed_end(cursor);
-    size_t skip = former_size(cursor);
+    size_t skip = ziplist_former_size(cursor);
     if (skip == 0)
         return packed_bad(cursor, "has an element with a wrong size of the one before it");
     if (cursor->at + skip == cursor->end)
         return packed_bad(cursor, PACKED_TOO_LONG);
-    return cursor->at[skip] < INTEGERS ? read_bytes(cursor, skip, element)
-                                       : read_number(cursor, skip, element);
+    return cursor->at[skip] < INTEGERS ? ziplist_read_bytes(cursor, skip, element)
+                                       : ziplist_read_number(cursor, skip, element);
 }

@@ -10,7 +10,7 @@ struct census {
 };
 
 /* A search meets the first entry of a key alone: one that is there twice is not found. */
-static void look_at(void *context, struct entry *entry)
+static void dict_sound_look_at(void *context, struct entry *entry)
 {
     struct census *census = context;
     const struct dict_hasher *hasher = census->dict->hasher;
@@ -25,7 +25,7 @@ bool dict_is_sound(const struct dict *dict)
     struct census census = {.dict = dict, .all_found = true};
     uint64_t cursor = 0;
     do
-        cursor = dict_scan(dict, cursor, look_at, &census);
+        cursor = dict_scan(dict, cursor, dict_sound_look_at, &census);
     while (cursor != 0);
     return census.all_found && census.count == dict->count && 2 * dict->overflows <= dict->count;
 }

@@ -40,7 +40,7 @@ size_t garbage_take(struct store *store, struct shard *shard, uint32_t db)
 }
 
 /* The link to the first garbage of that kind; it holds NULL if there is none. */
-static struct garbage **find(struct shard *shard, bool is_unsaved)
+static struct garbage **garbage_find(struct shard *shard, bool is_unsaved)
 {
     struct garbage **link = &shard->garbage;
     while (*link != NULL && (*link)->is_unsaved != is_unsaved)
@@ -52,7 +52,7 @@ size_t garbage_collect(struct shard *shard, size_t max_entries)
 {
     size_t count = 0;
     while (count < max_entries) {
-        struct garbage **link = find(shard, false), *garbage = *link;
+        struct garbage **link = garbage_find(shard, false), *garbage = *link;
         if (garbage == NULL)
             break;
         DCHECK(!garbage->is_unsaved);
@@ -74,7 +74,7 @@ struct report {
     const struct garbage *garbage;
 };
 
-static void pass_on(void *context, struct entry *entry)
+static void garbage_pass_on(void *context, struct entry *entry)
 {
     const struct report *report = context;
     report->on_entry(report->context, report->garbage->db, report->garbage->saved_to, entry);
@@ -85,11 +85,11 @@ bool garbage_scan_unsaved(struct shard *shard,
                                            struct entry *entry),
                           void *context)
 {
-    struct garbage *garbage = *find(shard, true);
+    struct garbage *garbage = *garbage_find(shard, true);
     if (garbage == NULL)
         return false;
     struct report report = {.on_entry = on_entry, .context = context, .garbage = garbage};
-    garbage->saved_to = dict_scan(&garbage->dict, garbage->saved_to, pass_on, &report);
+    garbage->saved_to = dict_scan(&garbage->dict, garbage->saved_to, garbage_pass_on, &report);
     garbage->is_unsaved = garbage->saved_to != 0;
     return true;
 }

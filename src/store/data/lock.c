@@ -6,22 +6,22 @@
 
 _Static_assert(LOCK_WORDS *LOCK_WORD == SHARDS_MOST, "a set has a bit for each shard");
 
-static void add_shard(struct lock_set *set, size_t shard)
+static void lock_add_shard(struct lock_set *set, size_t shard)
 {
     set->bits[shard / LOCK_WORD] |= (uint64_t)1 << shard % LOCK_WORD;
 }
 
 /* ---- the keys of an operation ---- */
 
-static void each_key_of(struct op *ops, size_t count, struct lock_visitor *visitor)
+static void lock_each_key_of(struct op *ops, size_t count, struct lock_visitor *visitor)
 {
     for (size_t i = 0; i < count; i++)
         lock_each_key(&ops[i], visitor);
 }
 
-static void each_key_of_txn(struct op_otherwise *txn, struct lock_visitor *visitor)
+static void lock_each_key_of_txn(struct op_txn *txn, struct lock_visitor *visitor)
 {
-    each_key_of(txn->ops, txn->op_count, visitor);
+    lock_each_key_of(txn->ops, txn->op_count, visitor);
     for (size_t i = 0; i < txn->compare_count; i++) {
         struct op *compare = &txn->compares[i];
         visitor->visit(visitor, compare->db, compare->key, &compare->hash);
@@ -48,9 +48,9 @@ void lock_each_key(struct op *op, struct lock_visitor *visitor)
             visitor->visit(visitor, op->db, op->keys[i].bytes, &op->keys[i].hash);
         break;
     case OP_KEYS_OPS:
-        each_key_of(op->ops, op->op_count, visitor);
+        lock_each_key_of(op->ops, op->op_count, visitor);
         if (op->txn != NULL)
-            each_key_of_txn(op->txn, visitor);
+            lock_each_key_of_txn(op->txn, visitor);
         break;
     case OP_KEYS_NONE:
     case OP_KEYS_DB:
@@ -66,23 +66,24 @@ struct shard_adder {
     struct lock_set set;
 };
 
-static void add_key(struct lock_visitor *visitor, uint32_t db, struct slice key, uint64_t *hash)
+static void lock_add_key(struct lock_visitor *visitor, uint32_t db, struct slice key,
+                         uint64_t *hash)
 {
     struct shard_adder *adder = (struct shard_adder *)visitor;
     (void)db;
     if (*hash == 0)
         *hash = store_hash(adder->store, key);
-    add_shard(&adder->set, shard_number(adder->store, *hash));
+    lock_add_shard(&adder->set, shard_number(adder->store, *hash));
 }
 
 /* An operation on a database, which a Txn cannot hold, needs all. */
 struct lock_set lock_shards_of(struct store *store, struct op *op)
 {
-    struct shard_adder adder = {.visitor = {.visit = add_key}, .store = store};
+    struct shard_adder adder = {.visitor = {.visit = lock_add_key}, .store = store};
     lock_each_key(op, &adder.visitor);
     if (op_info(op->kind)->keys == OP_KEYS_DB)
         for (size_t i = 0; i < store->shard_count; i++)
-            add_shard(&adder.set, i);
+            lock_add_shard(&adder.set, i);
     return adder.set;
 }
 
@@ -100,7 +101,7 @@ struct shard *lock_next(struct store *store, struct lock_set *rest)
 }
 
 /* Those of `set` that are not in `rest`. */
-static struct lock_set taken_of(const struct lock_set *set, const struct lock_set *rest)
+static struct lock_set lock_taken_of(const struct lock_set *set, const struct lock_set *rest)
 {
     struct lock_set taken;
     for (size_t word = 0; word < LOCK_WORDS; word++)
@@ -108,7 +109,7 @@ static struct lock_set taken_of(const struct lock_set *set, const struct lock_se
     return taken;
 }
 
-static void unlock(struct store *store, struct lock_set set)
+static void lock_unlock(struct store *store, struct lock_set set)
 {
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;)
         mutex_unlock(&shard->lock);
@@ -121,7 +122,7 @@ bool lock_take(struct store *store, const struct lock_set *set, bool quick)
         if (!quick) {
             mutex_lock_long(&shard->lock);
         } else if (!mutex_lock_brief(&shard->lock)) {
-            unlock(store, taken_of(set, &before));
+            lock_unlock(store, lock_taken_of(set, &before));
             return false;
         }
     }
@@ -130,7 +131,7 @@ bool lock_take(struct store *store, const struct lock_set *set, bool quick)
 
 void lock_release(struct store *store, const struct lock_set *set, bool quick)
 {
-    unlock(store, *set);
+    lock_unlock(store, *set);
     if (!quick)
         store_tell_freed(store);
 }

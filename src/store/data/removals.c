@@ -18,7 +18,7 @@ struct place {
     uint32_t tag;
 };
 
-static struct place place_of(uint32_t db, uint64_t hash)
+static struct place removals_place_of(uint32_t db, uint64_t hash)
 {
     uint64_t mixed = hash + db * DB_FACTOR;
     return (struct place){.bucket = mixed % REMOVALS_BUCKETS, .tag = (uint32_t)(mixed >> 16)};
@@ -32,7 +32,7 @@ void removals_deinit(struct removals *removals)
 }
 
 /* The entry of that tag, or else the one with the lowest revision: one that is free has 0. */
-static size_t choose(const struct removals_bucket *bucket, uint32_t tag)
+static size_t removals_choose(const struct removals_bucket *bucket, uint32_t tag)
 {
     size_t oldest = 0;
     for (size_t i = 0; i < REMOVALS_WAYS; i++) {
@@ -49,9 +49,9 @@ void removals_note(struct removals *removals, uint32_t db, uint64_t hash, uint64
     DCHECK(revision > 0); /* 0 is an entry that is free */
     if (removals->buckets == NULL)
         removals->buckets = memset(heap_take(TABLE_SIZE), 0, TABLE_SIZE);
-    struct place place = place_of(db, hash);
+    struct place place = removals_place_of(db, hash);
     struct removals_bucket *bucket = &removals->buckets[place.bucket];
-    size_t i = choose(bucket, place.tag);
+    size_t i = removals_choose(bucket, place.tag);
     if (bucket->tags[i] != place.tag && bucket->revisions[i] > bucket->forgotten)
         bucket->forgotten = bucket->revisions[i];
     bucket->tags[i] = place.tag;
@@ -68,7 +68,7 @@ uint64_t removals_latest(const struct removals *removals, uint32_t db, uint64_t 
 {
     if (removals->buckets == NULL)
         return removals->all;
-    struct place place = place_of(db, hash);
+    struct place place = removals_place_of(db, hash);
     const struct removals_bucket *bucket = &removals->buckets[place.bucket];
     uint64_t latest = bucket->forgotten;
     for (size_t i = 0; i < REMOVALS_WAYS; i++) {

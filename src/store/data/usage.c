@@ -24,7 +24,7 @@
 static const float first_rates[USAGE_KINDS] = {[USAGE_PROVEN] = 0.3f, [USAGE_RECALLED] = 0.3f};
 
 /* Of ages that are used alike, or not at all, the older goes. */
-static float youth_of(size_t age)
+static float usage_youth_of(size_t age)
 {
     return YOUTH * (float)(USAGE_AGES - age);
 }
@@ -37,7 +37,7 @@ struct usage *usage_new(size_t ghosts)
     usage->ghosts = count;
     usage->enough = ENOUGH_LEAST;
     for (size_t class = 0; class < USAGE_CLASSES; class ++)
-        usage->rates[class] = first_rates[class / USAGE_AGES] + youth_of(class % USAGE_AGES);
+        usage->rates[class] = first_rates[class / USAGE_AGES] + usage_youth_of(class % USAGE_AGES);
     return usage;
 }
 
@@ -46,7 +46,7 @@ size_t usage_memory(const struct usage *usage)
     return sizeof *usage + usage->ghosts;
 }
 
-static void add(struct usage *usage, struct usage_sums *sums, float kept)
+static void usage_add(struct usage *usage, struct usage_sums *sums, float kept)
 {
     for (size_t class = 0; class < USAGE_CLASSES; class ++) {
         sums->seen[class] = sums->seen[class] * kept + (float)usage->seen[class];
@@ -56,8 +56,8 @@ static void add(struct usage *usage, struct usage_sums *sums, float kept)
 }
 
 /* Where little was seen of an age, the rate is that of all ages together. */
-static void find_rates(struct usage *usage, const struct usage_sums *sums, size_t first,
-                       float expected)
+static void usage_find_rates(struct usage *usage, const struct usage_sums *sums, size_t first,
+                             float expected)
 {
     float seen = PRIOR_WEIGHT, used = PRIOR_WEIGHT * expected;
     for (size_t class = first; class < first + USAGE_AGES; class ++) {
@@ -67,7 +67,7 @@ static void find_rates(struct usage *usage, const struct usage_sums *sums, size_
     float prior = PRIOR_WEIGHT * used / seen;
     for (size_t class = first; class < first + USAGE_AGES; class ++)
         usage->rates[class] = (sums->used[class] + prior) / (sums->seen[class] + PRIOR_WEIGHT) +
-                              youth_of(class - first);
+                              usage_youth_of(class - first);
     DCHECK(usage->rates[first] >= 0 && usage->rates[first] < INFINITY);
 }
 
@@ -81,9 +81,9 @@ void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards
     usage->round_began = revision;
     float kept = 1.0f - (1.0f - KEPT_SHARE) / (float)shards;
     mutex_lock(&sums->lock);
-    add(usage, sums, kept);
+    usage_add(usage, sums, kept);
     for (size_t kind = 0; kind < USAGE_KINDS; kind++)
-        find_rates(usage, sums, kind * USAGE_AGES, first_rates[kind]);
+        usage_find_rates(usage, sums, kind * USAGE_AGES, first_rates[kind]);
     mutex_unlock(&sums->lock);
 }
 
@@ -96,13 +96,13 @@ void usage_adjust_enough(struct usage *usage, size_t seen)
 }
 
 /* The dictionary takes the low bits of the hash, and the shard the top ones. */
-static uint8_t *ghost_of(struct usage *usage, uint64_t hash)
+static uint8_t *usage_ghost_of(struct usage *usage, uint64_t hash)
 {
     DCHECK((usage->ghosts & (usage->ghosts - 1)) == 0);
     return &usage->ghost_tags[hash & (usage->ghosts - 1)];
 }
 
-static uint8_t tag_of(uint64_t hash)
+static uint8_t usage_tag_of(uint64_t hash)
 {
     uint8_t tag = (uint8_t)(hash >> 48);
     return tag != 0 ? tag : 1;
@@ -110,13 +110,13 @@ static uint8_t tag_of(uint64_t hash)
 
 void usage_remember(struct usage *usage, uint64_t hash)
 {
-    *ghost_of(usage, hash) = tag_of(hash);
+    *usage_ghost_of(usage, hash) = usage_tag_of(hash);
 }
 
 bool usage_recall(struct usage *usage, uint64_t hash)
 {
-    uint8_t *ghost = ghost_of(usage, hash);
-    if (*ghost != tag_of(hash))
+    uint8_t *ghost = usage_ghost_of(usage, hash);
+    if (*ghost != usage_tag_of(hash))
         return false;
     *ghost = 0;
     return true;

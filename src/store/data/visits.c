@@ -9,7 +9,7 @@
 #define GHOST_SHARE  128
 #define GHOSTS_LEAST 64
 
-static uint64_t age_of(const struct entry *entry, uint64_t revision)
+static uint64_t visits_age_of(const struct entry *entry, uint64_t revision)
 {
     uint64_t version = entry_version(entry);
     return version < revision ? revision - version : 0; /* another thread may be ahead */
@@ -17,7 +17,7 @@ static uint64_t age_of(const struct entry *entry, uint64_t revision)
 
 /* When the hand passed the key with that hash, as a revision: the hand goes by the reversed hashes,
  * and about as fast as in the round before. */
-static uint64_t passed_at(const struct shard *shard, uint64_t hash, uint64_t revision)
+static uint64_t visits_passed_at(const struct shard *shard, uint64_t hash, uint64_t revision)
 {
     uint64_t behind = shard->stride - dict_scan_position(hash); /* of 2^64 */
     unsigned __int128 way = (unsigned __int128)behind * shard->usage->round_length;
@@ -25,7 +25,7 @@ static uint64_t passed_at(const struct shard *shard, uint64_t hash, uint64_t rev
     return ago < revision ? revision - ago : 0;
 }
 
-static enum usage_kind kind_of(unsigned mark)
+static enum usage_kind visits_kind_of(unsigned mark)
 {
     return mark == ENTRY_PROVEN     ? USAGE_PROVEN
            : mark == ENTRY_RECALLED ? USAGE_RECALLED
@@ -38,9 +38,10 @@ void visits_note_first(struct store *store, struct shard *shard, struct entry *e
     DCHECK(mutex_is_held(&shard->lock) && entry_mark(entry) != ENTRY_VISITED);
     if (shard->usage->is_counting) {
         uint64_t revision = atomic_load_explicit(&store->revision, memory_order_relaxed);
-        uint64_t passed = passed_at(shard, hash, revision);
+        uint64_t passed = visits_passed_at(shard, hash, revision);
         if (entry_version(entry) < passed)
-            shard->usage->used[usage_class(kind_of(entry_mark(entry)), age_of(entry, passed))]++;
+            shard->usage->used[usage_class(visits_kind_of(entry_mark(entry)),
+                                           visits_age_of(entry, passed))]++;
     }
     entry_set_mark(entry, ENTRY_VISITED);
 }
@@ -51,7 +52,7 @@ double visits_pass(struct shard *shard, struct entry *entry, uint64_t revision)
     struct usage *usage = shard->usage;
     if (entry_mark(entry) == ENTRY_VISITED)
         entry_set_mark(entry, ENTRY_PROVEN);
-    size_t class = usage_class(kind_of(entry_mark(entry)), age_of(entry, revision));
+    size_t class = usage_class(visits_kind_of(entry_mark(entry)), visits_age_of(entry, revision));
     usage->seen[class]++;
     return usage->rates[class];
 }

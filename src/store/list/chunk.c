@@ -31,12 +31,12 @@ _Static_assert(BLOB_SIZE == 10, "a blob is as large as a number of the longest f
 /* Below this capacity there is too little to win for shrinking a chunk. */
 #define TINY ((size_t)64)
 
-static struct element element_in(struct blob *blob)
+static struct element chunk_element_in(struct blob *blob)
 {
     return (struct element){.value = blob_slice(blob), .blob = blob};
 }
 
-static inline struct element borrow(struct slice value)
+static inline struct element chunk_borrow(struct slice value)
 {
     int64_t number = 0;
     bool is_number = decimal_may_be(value) && decimal_parse(value, &number);
@@ -45,18 +45,18 @@ static inline struct element borrow(struct slice value)
 
 struct element element_of(struct slice value)
 {
-    return borrow(value);
+    return chunk_borrow(value);
 }
 
 struct element element_make(struct slice value)
 {
-    return value.len < BLOB_LEAST ? borrow(value) : element_in(blob_copy(value));
+    return value.len < BLOB_LEAST ? chunk_borrow(value) : chunk_element_in(blob_copy(value));
 }
 
 struct element element_share(struct blob *blob)
 {
     DCHECK(blob_slice(blob).len >= BLOB_LEAST);
-    return element_in(blob_retain(blob));
+    return chunk_element_in(blob_retain(blob));
 }
 
 bool element_equal(const struct element *a, const struct element *b)
@@ -67,19 +67,19 @@ bool element_equal(const struct element *a, const struct element *b)
 }
 
 /* 0, -1, 1, -2, ... are 0, 1, 2, 3, ... */
-static uint64_t code_of(int64_t number)
+static uint64_t chunk_code_of(int64_t number)
 {
     return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
 }
 
-static int64_t number_of(uint64_t code)
+static int64_t chunk_number_of(uint64_t code)
 {
     return (int64_t)(code >> 1 ^ (code & 1 ? UINT64_MAX : 0));
 }
 
 /* Of a mark of a number or blob. Tried one after the other, because then the processor guesses it
  * from the elements before and need not wait for the mark. */
-static inline unsigned form_of_mark(uint8_t mark)
+static inline unsigned chunk_form_of_mark(uint8_t mark)
 {
     unsigned form = 0;
     while (form <= FORM_LONGEST && (mark & 0x20u >> form) == 0)
@@ -88,7 +88,7 @@ static inline unsigned form_of_mark(uint8_t mark)
 }
 
 /* The shortest form for that code: each takes six bits more than the one before. */
-static unsigned form_of_code(uint64_t code)
+static unsigned chunk_form_of_code(uint64_t code)
 {
     unsigned form = 0;
     while (form < FORM_LONGEST && code >> (10 + 6 * form) != 0)
@@ -97,13 +97,13 @@ static unsigned form_of_code(uint64_t code)
 }
 
 /* Bytes between the marks. */
-static size_t body_size(unsigned form)
+static size_t chunk_body_size(unsigned form)
 {
     return form < FORM_LONGEST ? form : 8;
 }
 
 /* Bits of the code that each mark holds. */
-static unsigned bits_in_mark(unsigned form)
+static unsigned chunk_bits_in_mark(unsigned form)
 {
     return FORM_LONGEST - form;
 }
@@ -113,7 +113,7 @@ size_t element_size(const struct element *element)
     if (element->blob != NULL)
         return BLOB_SIZE;
     if (element->is_number)
-        return body_size(form_of_code(code_of(element->number))) + 2;
+        return chunk_body_size(chunk_form_of_code(chunk_code_of(element->number))) + 2;
     return element->value.len + (element->value.len < MARK_TWO ? 2 : 4);
 }
 
@@ -123,13 +123,13 @@ size_t element_blob_bytes(const struct element *element)
 }
 
 /* The capacity of an allocation for `size` bytes, with what the heap gives beyond that. */
-static size_t capacity_for(size_t size)
+static size_t chunk_capacity_for(size_t size)
 {
     return heap_round(HEADER + size) - HEADER;
 }
 
 /* Bytes to have when `size` are needed, with room for the next elements. */
-static size_t size_to_grow(size_t size)
+static size_t chunk_size_to_grow(size_t size)
 {
     size_t wanted = size < SMALL ? size : size + size / 16;
     if (wanted > CHUNK_MAX)
@@ -137,8 +137,8 @@ static size_t size_to_grow(size_t size)
     return wanted;
 }
 
-/* Without elements; the room is at that end. `capacity` comes from capacity_for(). */
-static struct chunk *new_chunk(size_t capacity, enum list_end room)
+/* Without elements; the room is at that end. `capacity` comes from chunk_capacity_for(). */
+static struct chunk *chunk_new_chunk(size_t capacity, enum list_end room)
 {
     CHECK(capacity <= UINT16_MAX);
     struct chunk *chunk = heap_take(HEADER + capacity);
@@ -152,10 +152,10 @@ static struct chunk *new_chunk(size_t capacity, enum list_end room)
 
 struct chunk *chunk_new(size_t size, enum list_end end)
 {
-    return new_chunk(capacity_for(size), end);
+    return chunk_new_chunk(chunk_capacity_for(size), end);
 }
 
-static void give_memory(struct chunk *chunk)
+static void chunk_give_memory(struct chunk *chunk)
 {
     DCHECK(!chunk_is_shared(chunk));
     heap_give(chunk, HEADER + chunk->capacity);
@@ -172,7 +172,7 @@ size_t chunk_footprint(const struct chunk *chunk)
     return HEADER + chunk->capacity;
 }
 
-static struct blob *blob_at(const uint8_t *body)
+static struct blob *chunk_blob_at(const uint8_t *body)
 {
     struct blob *blob;
     memcpy(&blob, body, sizeof blob);
@@ -180,15 +180,16 @@ static struct blob *blob_at(const uint8_t *body)
 }
 
 /* Returns its size. */
-static size_t read_number(const uint8_t *at, struct element *element)
+static size_t chunk_read_number(const uint8_t *at, struct element *element)
 {
-    unsigned form = form_of_mark(at[0]), bits = bits_in_mark(form), mask = (1u << bits) - 1;
-    size_t size = body_size(form);
+    unsigned form = chunk_form_of_mark(at[0]), bits = chunk_bits_in_mark(form),
+             mask = (1u << bits) - 1;
+    size_t size = chunk_body_size(form);
     uint64_t code = at[0] & mask;
     for (size_t i = size; i > 0; i--)
         code = code << 8 | at[i];
     code = code << bits | (at[size + 1] & mask);
-    *element = (struct element){.number = number_of(code), .is_number = true};
+    *element = (struct element){.number = chunk_number_of(code), .is_number = true};
     return size + 2;
 }
 
@@ -201,11 +202,11 @@ size_t chunk_read(const struct chunk *chunk, size_t position, struct element *el
         return position + at[0] + 2u;
     }
     if (at[0] == MARK_BLOB) {
-        *element = element_in(blob_at(at + 1));
+        *element = chunk_element_in(chunk_blob_at(at + 1));
         return position + BLOB_SIZE;
     }
     if (at[0] > MARK_BLOB)
-        return position + read_number(at, element);
+        return position + chunk_read_number(at, element);
     size_t len = (size_t)(at[0] & 0x3F) << 8 | at[1];
     *element = (struct element){.value = slice_make(at + 2, len)};
     return position + len + 4;
@@ -213,47 +214,47 @@ size_t chunk_read(const struct chunk *chunk, size_t position, struct element *el
 
 /* Bytes of the element whose mark's first byte is `mark`, from MARK_TWO on, and second, if it has
  * one, `low`. */
-static inline size_t long_size(uint8_t mark, uint8_t low)
+static inline size_t chunk_long_size(uint8_t mark, uint8_t low)
 {
     if (mark >= MARK_BLOB)
-        return body_size(form_of_mark(mark)) + 2;
+        return chunk_body_size(chunk_form_of_mark(mark)) + 2;
     return ((size_t)(mark & 0x3F) << 8 | low) + 4;
 }
 
 /* The two below are all that a search for an index does: each step waits for the mark, so that
  * nothing but a single addition may follow on it. An element has two bytes at least, so that there
  * is always a second one to look at. */
-static inline size_t after(const struct chunk *chunk, size_t position)
+static inline size_t chunk_after(const struct chunk *chunk, size_t position)
 {
     const uint8_t *at = chunk->bytes + position;
     if (at[0] < MARK_TWO)
         return position + 2 + at[0];
-    return position + long_size(at[0], at[1]);
+    return position + chunk_long_size(at[0], at[1]);
 }
 
-static inline size_t before(const struct chunk *chunk, size_t position)
+static inline size_t chunk_start_of_last(const struct chunk *chunk, size_t position)
 {
     const uint8_t *end = chunk->bytes + position;
     if (end[-1] < MARK_TWO)
         return position - 2 - end[-1];
-    return position - long_size(end[-1], end[-2]);
+    return position - chunk_long_size(end[-1], end[-2]);
 }
 
 size_t chunk_before(const struct chunk *chunk, size_t position)
 {
     DCHECK(position > chunk->begin && position <= chunk->end);
-    return before(chunk, position);
+    return chunk_start_of_last(chunk, position);
 }
 
 /* Bytes of the element that begins there, and of the one that ends there. */
-static inline size_t size_behind(const struct chunk *chunk, size_t position)
+static inline size_t chunk_size_behind(const struct chunk *chunk, size_t position)
 {
-    return after(chunk, position) - position;
+    return chunk_after(chunk, position) - position;
 }
 
-static inline size_t size_before(const struct chunk *chunk, size_t position)
+static inline size_t chunk_size_before(const struct chunk *chunk, size_t position)
 {
-    return position - before(chunk, position);
+    return position - chunk_start_of_last(chunk, position);
 }
 
 /* From either end, for the other one would be fetched for nothing. */
@@ -264,26 +265,26 @@ size_t chunk_position(const struct chunk *chunk, size_t index)
     if (index <= chunk->count / 2u) {
         position = chunk->begin;
         if (index > 0 && !chunk->is_mixed)
-            return position + index * size_behind(chunk, position);
+            return position + index * chunk_size_behind(chunk, position);
         for (; index > 0; index--)
-            position = after(chunk, position);
+            position = chunk_after(chunk, position);
         return position;
     }
     position = chunk->end;
     size_t left = chunk->count - index;
     if (left > 0 && !chunk->is_mixed)
-        return position - left * size_before(chunk, position);
+        return position - left * chunk_size_before(chunk, position);
     for (; left > 0; left--)
-        position = before(chunk, position);
+        position = chunk_start_of_last(chunk, position);
     return position;
 }
 
-static void write_number(uint8_t *at, int64_t number)
+static void chunk_write_number(uint8_t *at, int64_t number)
 {
-    uint64_t code = code_of(number);
-    unsigned form = form_of_code(code), bits = bits_in_mark(form);
+    uint64_t code = chunk_code_of(number);
+    unsigned form = chunk_form_of_code(code), bits = chunk_bits_in_mark(form);
     unsigned lead = MARK_BLOB | 1u << bits;
-    size_t size = body_size(form);
+    size_t size = chunk_body_size(form);
     at[size + 1] = (uint8_t)(lead | (code & ((1u << bits) - 1)));
     code >>= bits;
     for (size_t i = 1; i <= size; i++, code >>= 8)
@@ -291,11 +292,11 @@ static void write_number(uint8_t *at, int64_t number)
     at[0] = (uint8_t)(lead | code);
 }
 
-static void write_element(uint8_t *at, const struct element *element)
+static void chunk_write_element(uint8_t *at, const struct element *element)
 {
     size_t len = element->value.len;
     if (element->is_number) {
-        write_number(at, element->number);
+        chunk_write_number(at, element->number);
         return;
     }
     if (element->blob != NULL) {
@@ -316,7 +317,7 @@ static void write_element(uint8_t *at, const struct element *element)
 }
 
 /* The elements begin at `begin` then. */
-static void slide(struct chunk *chunk, size_t begin)
+static void chunk_slide(struct chunk *chunk, size_t begin)
 {
     size_t used = chunk_used(chunk);
     memmove(chunk->bytes + begin, chunk->bytes + chunk->begin, used);
@@ -325,10 +326,10 @@ static void slide(struct chunk *chunk, size_t begin)
 }
 
 /* An allocation of that capacity with the same elements from `begin` on; blobs are not retained. */
-static struct chunk *duplicate(const struct chunk *chunk, size_t capacity, size_t begin)
+static struct chunk *chunk_duplicate(const struct chunk *chunk, size_t capacity, size_t begin)
 {
     size_t used = chunk_used(chunk);
-    struct chunk *other = new_chunk(capacity, LIST_TAIL);
+    struct chunk *other = chunk_new_chunk(capacity, LIST_TAIL);
     memcpy(other->bytes + begin, chunk->bytes + chunk->begin, used);
     other->begin = (uint16_t)begin;
     other->end = (uint16_t)(begin + used);
@@ -339,32 +340,32 @@ static struct chunk *duplicate(const struct chunk *chunk, size_t capacity, size_
 }
 
 /* The same elements in an allocation of that capacity; the old one is gone. */
-static struct chunk *move(struct chunk *chunk, size_t capacity, enum list_end room)
+static struct chunk *chunk_reallocate(struct chunk *chunk, size_t capacity, enum list_end room)
 {
     DCHECK(capacity >= chunk_used(chunk));
     size_t begin = room == LIST_HEAD ? capacity - chunk_used(chunk) : 0;
-    struct chunk *moved = duplicate(chunk, capacity, begin);
-    give_memory(chunk);
+    struct chunk *moved = chunk_duplicate(chunk, capacity, begin);
+    chunk_give_memory(chunk);
     return moved;
 }
 
 /* `size` free bytes at that end. */
-static struct chunk *make_room(struct chunk *chunk, size_t size, enum list_end end)
+static struct chunk *chunk_make_room(struct chunk *chunk, size_t size, enum list_end end)
 {
-    size_t wanted = size_to_grow(chunk_used(chunk) + size);
+    size_t wanted = chunk_size_to_grow(chunk_used(chunk) + size);
     if (wanted <= chunk->capacity) {
-        slide(chunk, end == LIST_HEAD ? chunk->capacity - chunk_used(chunk) : 0);
+        chunk_slide(chunk, end == LIST_HEAD ? chunk->capacity - chunk_used(chunk) : 0);
         return chunk;
     }
-    size_t capacity = capacity_for(wanted);
+    size_t capacity = chunk_capacity_for(wanted);
     if (end == LIST_HEAD || chunk->begin > 0)
-        return move(chunk, capacity, end);
+        return chunk_reallocate(chunk, capacity, end);
     chunk = heap_resize(chunk, HEADER + chunk->capacity, HEADER + capacity);
     chunk->capacity = (uint16_t)capacity;
     return chunk;
 }
 
-static size_t room_at(const struct chunk *chunk, enum list_end end)
+static size_t chunk_room_at(const struct chunk *chunk, enum list_end end)
 {
     return end == LIST_HEAD ? chunk->begin : (size_t)(chunk->capacity - chunk->end);
 }
@@ -373,13 +374,13 @@ static size_t room_at(const struct chunk *chunk, enum list_end end)
 bool chunk_takes(const struct chunk *chunk, enum list_end end, size_t size)
 {
     size_t used = chunk_used(chunk);
-    if (room_at(chunk, end) >= size)
+    if (chunk_room_at(chunk, end) >= size)
         return used + size <= CHUNK_MAX;
     return used + size <= CHUNK_MAX - CHUNK_MAX / 8;
 }
 
 /* Opens a gap of `size` bytes at the position by moving what is before it to the front. */
-static uint8_t *open_before(struct chunk *chunk, size_t position, size_t size)
+static uint8_t *chunk_open_before(struct chunk *chunk, size_t position, size_t size)
 {
     DCHECK(position >= chunk->begin && chunk->begin >= size);
     memmove(chunk->bytes + chunk->begin - size, chunk->bytes + chunk->begin,
@@ -389,7 +390,7 @@ static uint8_t *open_before(struct chunk *chunk, size_t position, size_t size)
 }
 
 /* The same by moving what is behind it to the back. */
-static uint8_t *open_behind(struct chunk *chunk, size_t position, size_t size)
+static uint8_t *chunk_open_behind(struct chunk *chunk, size_t position, size_t size)
 {
     DCHECK(position <= chunk->end && (size_t)(chunk->capacity - chunk->end) >= size);
     memmove(chunk->bytes + position + size, chunk->bytes + position, chunk->end - position);
@@ -397,30 +398,32 @@ static uint8_t *open_behind(struct chunk *chunk, size_t position, size_t size)
     return chunk->bytes + position;
 }
 
-static enum list_end other_end(enum list_end end)
+static enum list_end chunk_other_end(enum list_end end)
 {
     return end == LIST_HEAD ? LIST_TAIL : LIST_HEAD;
 }
 
 /* Which side of the position gives way to `size` bytes: the shorter one; in the middle the other
  * if only that has the room. At an end it pays to slide all once and have room for many. */
-static enum list_end side_to_move(const struct chunk *chunk, size_t position, size_t size)
+static enum list_end chunk_side_to_move(const struct chunk *chunk, size_t position, size_t size)
 {
     size_t before = position - chunk->begin, behind = chunk->end - position;
     bool is_head = before < behind;
     if (before == behind)
-        is_head = room_at(chunk, LIST_HEAD) > room_at(chunk, LIST_TAIL);
+        is_head = chunk_room_at(chunk, LIST_HEAD) > chunk_room_at(chunk, LIST_TAIL);
     enum list_end side = is_head ? LIST_HEAD : LIST_TAIL;
     bool in_the_middle = before > 0 && behind > 0;
-    if (in_the_middle && room_at(chunk, side) < size && room_at(chunk, other_end(side)) >= size)
-        return other_end(side);
+    if (in_the_middle && chunk_room_at(chunk, side) < size &&
+        chunk_room_at(chunk, chunk_other_end(side)) >= size)
+        return chunk_other_end(side);
     return side;
 }
 
 /* Of one of the elements beside the position, of which there is one at least. */
-static size_t size_beside(const struct chunk *chunk, size_t position)
+static size_t chunk_size_beside(const struct chunk *chunk, size_t position)
 {
-    return position > chunk->begin ? size_before(chunk, position) : size_behind(chunk, position);
+    return position > chunk->begin ? chunk_size_before(chunk, position)
+                                   : chunk_size_behind(chunk, position);
 }
 
 struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct element *element)
@@ -428,19 +431,19 @@ struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct el
     DCHECK(position >= chunk->begin && position <= chunk->end);
     DCHECK(!chunk_is_shared(chunk));
     size_t size = element_size(element);
-    enum list_end side = side_to_move(chunk, position, size);
-    if (room_at(chunk, side) < size) {
+    enum list_end side = chunk_side_to_move(chunk, position, size);
+    if (chunk_room_at(chunk, side) < size) {
         size_t offset = position - chunk->begin;
-        chunk = make_room(chunk, size, side);
+        chunk = chunk_make_room(chunk, size, side);
         position = chunk->begin + offset;
     }
     if (chunk->count == 0)
         chunk->is_mixed = 0;
-    else if (!chunk->is_mixed && size_beside(chunk, position) != size)
+    else if (!chunk->is_mixed && chunk_size_beside(chunk, position) != size)
         chunk->is_mixed = 1;
-    uint8_t *at =
-        side == LIST_HEAD ? open_before(chunk, position, size) : open_behind(chunk, position, size);
-    write_element(at, element);
+    uint8_t *at = side == LIST_HEAD ? chunk_open_before(chunk, position, size)
+                                    : chunk_open_behind(chunk, position, size);
+    chunk_write_element(at, element);
     chunk->count++;
     if (element->blob != NULL)
         chunk->has_blobs = 1;
@@ -469,7 +472,7 @@ size_t chunk_remove(struct chunk *chunk, size_t position)
 }
 
 /* Gives the blobs of the elements from `position` to `end` back; returns their heap bytes. */
-static size_t release_blobs(const struct chunk *chunk, size_t position, size_t end)
+static size_t chunk_release_blobs(const struct chunk *chunk, size_t position, size_t end)
 {
     size_t bytes = 0;
     while (chunk->has_blobs && position < end) {
@@ -482,7 +485,7 @@ static size_t release_blobs(const struct chunk *chunk, size_t position, size_t e
 }
 
 /* Heap bytes of the blobs. */
-static size_t blob_bytes(const struct chunk *chunk)
+static size_t chunk_blob_bytes(const struct chunk *chunk)
 {
     size_t bytes = 0;
     for (size_t at = chunk->begin; chunk->has_blobs && at < chunk->end;) {
@@ -493,21 +496,21 @@ static size_t blob_bytes(const struct chunk *chunk)
     return bytes;
 }
 
-static size_t free_sole(struct chunk *chunk)
+static size_t chunk_free_sole(struct chunk *chunk)
 {
-    size_t bytes = release_blobs(chunk, chunk->begin, chunk->end);
-    give_memory(chunk);
+    size_t bytes = chunk_release_blobs(chunk, chunk->begin, chunk->end);
+    chunk_give_memory(chunk);
     return bytes;
 }
 
 size_t chunk_free(struct chunk *chunk)
 {
     if (!chunk_is_shared(chunk))
-        return free_sole(chunk);
-    size_t bytes = blob_bytes(chunk);
+        return chunk_free_sole(chunk);
+    size_t bytes = chunk_blob_bytes(chunk);
     /* The other holders may have gone meanwhile. */
     if (atomic_fetch_sub_explicit(&chunk->holders, 1, memory_order_acq_rel) == 1)
-        free_sole(chunk);
+        chunk_free_sole(chunk);
     return bytes;
 }
 
@@ -518,11 +521,11 @@ size_t chunk_drop(struct chunk *chunk, enum list_end end, size_t count)
     size_t bytes;
     if (end == LIST_HEAD) {
         size_t begin = chunk_position(chunk, count);
-        bytes = release_blobs(chunk, chunk->begin, begin);
+        bytes = chunk_release_blobs(chunk, chunk->begin, begin);
         chunk->begin = (uint16_t)begin;
     } else {
         size_t kept = chunk_position(chunk, chunk->count - count);
-        bytes = release_blobs(chunk, kept, chunk->end);
+        bytes = chunk_release_blobs(chunk, kept, chunk->end);
         chunk->end = (uint16_t)kept;
     }
     chunk->count = (uint16_t)(chunk->count - count);
@@ -536,17 +539,17 @@ struct chunk *chunk_fit(struct chunk *chunk, enum list_end end)
     if (chunk->capacity < TINY || used + used / 3 >= chunk->capacity)
         return chunk;
     /* It may be rounded to no less than before. */
-    size_t capacity = capacity_for(used);
-    return capacity + STEP < chunk->capacity ? move(chunk, capacity, end) : chunk;
+    size_t capacity = chunk_capacity_for(used);
+    return capacity + STEP < chunk->capacity ? chunk_reallocate(chunk, capacity, end) : chunk;
 }
 
 /* Appends what lies from `begin` to `end` in `source`, for which there is room. */
-static void append(struct chunk *chunk, const struct chunk *source, size_t begin, size_t end)
+static void chunk_append(struct chunk *chunk, const struct chunk *source, size_t begin, size_t end)
 {
     CHECK((size_t)(chunk->capacity - chunk->end) >= end - begin);
     chunk->is_mixed |= source->is_mixed;
     if (chunk_used(chunk) > 0 && begin < end &&
-        size_before(chunk, chunk->end) != size_behind(source, begin))
+        chunk_size_before(chunk, chunk->end) != chunk_size_behind(source, begin))
         chunk->is_mixed = 1;
     memcpy(chunk->bytes + chunk->end, source->bytes + begin, end - begin);
     chunk->end = (uint16_t)(chunk->end + (end - begin));
@@ -557,7 +560,7 @@ struct chunk *chunk_split(struct chunk *chunk, size_t position, size_t index)
 {
     DCHECK(!chunk_is_shared(chunk));
     struct chunk *right = chunk_new(chunk->end - position, LIST_TAIL);
-    append(right, chunk, position, chunk->end);
+    chunk_append(right, chunk, position, chunk->end);
     right->count = (uint16_t)(chunk->count - index);
     chunk->count = (uint16_t)index;
     chunk->end = (uint16_t)position;
@@ -569,18 +572,18 @@ struct chunk *chunk_merge(struct chunk *left, struct chunk *right)
 {
     CHECK(chunk_used(left) + chunk_used(right) <= CHUNK_MAX);
     struct chunk *chunk = chunk_new(chunk_used(left) + chunk_used(right), LIST_TAIL);
-    append(chunk, left, left->begin, left->end);
-    append(chunk, right, right->begin, right->end);
+    chunk_append(chunk, left, left->begin, left->end);
+    chunk_append(chunk, right, right->begin, right->end);
     chunk->count = (uint16_t)(left->count + right->count);
-    give_memory(left);
-    give_memory(right);
+    chunk_give_memory(left);
+    chunk_give_memory(right);
     DCHECK_SOUND(chunk_is_sound(chunk), chunk->count);
     return chunk;
 }
 
 struct chunk *chunk_copy(const struct chunk *chunk)
 {
-    struct chunk *copy = duplicate(chunk, chunk->capacity, chunk->begin);
+    struct chunk *copy = chunk_duplicate(chunk, chunk->capacity, chunk->begin);
     struct element element;
     for (size_t at = copy->begin; copy->has_blobs && at < copy->end;) {
         at = chunk_read(copy, at, &element);
@@ -619,7 +622,7 @@ bool chunk_is_dense(const struct chunk *chunk)
 }
 
 /* True if the element at the position is well formed and ends by `end`; moves on to its end. */
-static bool is_sound_at(const struct chunk *chunk, size_t *position)
+static bool chunk_is_sound_at(const struct chunk *chunk, size_t *position)
 {
     struct element element;
     size_t next = chunk_read(chunk, *position, &element);
@@ -629,7 +632,7 @@ static bool is_sound_at(const struct chunk *chunk, size_t *position)
     bool sound = next <= chunk->end && next - *position == element_size(&element) &&
                  chunk_before(chunk, next) == *position && is_long == (element.blob != NULL) &&
                  (element.blob == NULL || chunk->has_blobs) &&
-                 (next - *position == size_behind(chunk, chunk->begin) || chunk->is_mixed);
+                 (next - *position == chunk_size_behind(chunk, chunk->begin) || chunk->is_mixed);
     *position = next;
     return sound;
 }
@@ -642,7 +645,7 @@ bool chunk_is_sound(const struct chunk *chunk)
         return false;
     size_t count = 0, position = chunk->begin;
     for (; position < chunk->end; count++) {
-        if (!is_sound_at(chunk, &position))
+        if (!chunk_is_sound_at(chunk, &position))
             return false;
     }
     return position == chunk->end && count == chunk->count;

@@ -48,37 +48,38 @@ size_t list_memory(const struct list *list)
     return bytes;
 }
 
-static bool has_many_chunks(const struct list *list)
+static bool list_has_many_chunks(const struct list *list)
 {
     return list->body != NULL && list->body->spine.chunks >= MANY_CHUNKS;
 }
 
 /* The chunk at that end of the spine and the way to it. */
-static struct chunk *way_to_end(const struct list *list, enum list_end end, struct spine_path *path)
+static struct chunk *list_way_to_end(const struct list *list, enum list_end end,
+                                     struct spine_path *path)
 {
     const struct spine *spine = &list->body->spine;
     return end == LIST_HEAD ? spine_first(spine, path) : spine_last(spine, path);
 }
 
 /* Of a list that is not empty. */
-static void locate_end(const struct list *list, enum list_end end, struct place *place)
+static void list_locate_end(const struct list *list, enum list_end end, struct place *place)
 {
     place->chunk = chunk_at_end(list, end);
     place->base = end == LIST_HEAD ? 0 : list_length(list) - place->chunk->count;
     place->is_head = end == LIST_HEAD || list->body == NULL;
     place->is_tail = end == LIST_TAIL || list->body == NULL;
     if (list->body != NULL)
-        way_to_end(list, end, &place->path);
+        list_way_to_end(list, end, &place->path);
 }
 
 /* The chunk with the element at `index`, below the length. */
-static void locate(const struct list *list, size_t index, struct place *place)
+static void list_locate(const struct list *list, size_t index, struct place *place)
 {
     DCHECK(index < list_length(list));
     if (index < list->head->count) {
-        locate_end(list, LIST_HEAD, place);
+        list_locate_end(list, LIST_HEAD, place);
     } else if (index >= list->body->length - list->body->tail->count) {
-        locate_end(list, LIST_TAIL, place);
+        list_locate_end(list, LIST_TAIL, place);
     } else {
         size_t rest = index - list->head->count;
         place->chunk = spine_find(&list->body->spine, &rest, &place->path);
@@ -88,7 +89,7 @@ static void locate(const struct list *list, size_t index, struct place *place)
     }
 }
 
-static void add_length(struct list *list, size_t count)
+static void list_add_length(struct list *list, size_t count)
 {
     if (list->body != NULL)
         list->body->length += count;
@@ -98,7 +99,8 @@ static void add_length(struct list *list, size_t count)
  * The chunk at the place, which had `footprint` bytes, has changed and may have moved: it is
  * `chunk` now.
  */
-static void put_back(struct list *list, struct place *place, size_t footprint, struct chunk *chunk)
+static void list_put_back(struct list *list, struct place *place, size_t footprint,
+                          struct chunk *chunk)
 {
     list->bytes += chunk_footprint(chunk) - footprint;
     place->chunk = chunk;
@@ -113,46 +115,46 @@ static void put_back(struct list *list, struct place *place, size_t footprint, s
 
 /* Makes the chunk at the place the list's own, as the way to it is already; what it has at which
  * position stays. */
-static void own_chunk(struct list *list, struct place *place)
+static void list_own_chunk(struct list *list, struct place *place)
 {
     size_t footprint = chunk_footprint(place->chunk);
     if (chunk_is_shared(place->chunk))
-        put_back(list, place, footprint, chunk_own(place->chunk));
+        list_put_back(list, place, footprint, chunk_own(place->chunk));
 }
 
-static bool is_own_place(const struct list *list, const struct place *place)
+static bool list_is_own_place(const struct list *list, const struct place *place)
 {
     return !chunk_is_shared(place->chunk) &&
            (list->body == NULL || spine_is_own(&list->body->spine, &place->path));
 }
 
 /* Makes the place the list's own, so that it may be edited. */
-static void own_place(struct list *list, struct place *place)
+static void list_own_place(struct list *list, struct place *place)
 {
     if (!place->is_head && !place->is_tail) {
         spine_own(&list->body->spine, &place->path);
-        own_chunk(list, place);
+        list_own_chunk(list, place);
     }
-    DCHECK(is_own_place(list, place));
+    DCHECK(list_is_own_place(list, place));
 }
 
 /* The chunk with the element at `index`, below the length, to be edited. */
-static void locate_own(struct list *list, size_t index, struct place *place)
+static void list_locate_own(struct list *list, size_t index, struct place *place)
 {
-    locate(list, index, place);
-    own_place(list, place);
+    list_locate(list, index, place);
+    list_own_place(list, place);
 }
 
-static void fit(struct list *list, struct place *place)
+static void list_fit(struct list *list, struct place *place)
 {
     size_t footprint = chunk_footprint(place->chunk), capacity = place->chunk->capacity;
     struct chunk *chunk = chunk_fit(place->chunk, place->is_tail ? LIST_TAIL : LIST_HEAD);
     if (chunk->capacity != capacity)
-        put_back(list, place, footprint, chunk);
+        list_put_back(list, place, footprint, chunk);
 }
 
 /* For the second chunk that is to come. */
-static void grow_body(struct list *list)
+static void list_grow_body(struct list *list)
 {
     list->body = heap_take(sizeof *list->body);
     *list->body = (struct body){.tail = list->head, .length = list->head->count};
@@ -160,7 +162,7 @@ static void grow_body(struct list *list)
 }
 
 /* Puts a chunk that is not yet counted in the length behind, or before, the one at that end. */
-static void attach(struct list *list, enum list_end end, struct chunk *chunk)
+static void list_attach(struct list *list, enum list_end end, struct chunk *chunk)
 {
     list->bytes += chunk_footprint(chunk);
     if (list->head == NULL) {
@@ -168,9 +170,9 @@ static void attach(struct list *list, enum list_end end, struct chunk *chunk)
         return;
     }
     if (list->body == NULL)
-        grow_body(list);
+        list_grow_body(list);
     struct spine_path path;
-    struct chunk *former = way_to_end(list, end, &path);
+    struct chunk *former = list_way_to_end(list, end, &path);
     *(end == LIST_HEAD ? &list->head : &list->body->tail) = chunk;
     spine_set(&list->body->spine, &path, former, weight_of(list, former));
     if (end == LIST_HEAD)
@@ -180,28 +182,28 @@ static void attach(struct list *list, enum list_end end, struct chunk *chunk)
 }
 
 /* With one chunk left there is no need of a body. */
-static void drop_body(struct list *list)
+static void list_drop_body(struct list *list)
 {
     spine_dissolve(&list->body->spine);
     heap_give(list->body, sizeof *list->body);
     list->body = NULL;
 }
 
-/* The chunk at that end of the spine has become the end; settle_ends() is to follow. */
-static void adopt_end(struct list *list, enum list_end end)
+/* The chunk at that end of the spine has become the end; list_settle_ends() is to follow. */
+static void list_adopt_end(struct list *list, enum list_end end)
 {
     struct spine_path path;
-    struct chunk *chunk = way_to_end(list, end, &path);
+    struct chunk *chunk = list_way_to_end(list, end, &path);
     spine_own(&list->body->spine, &path);
     *(end == LIST_HEAD ? &list->head : &list->body->tail) = chunk;
     spine_set(&list->body->spine, &path, chunk, 0);
 }
 
-/* Takes the chunk at the place out, frees it and what it still holds; settle_ends() is to follow,
- * for a new end is not copied while it may be the next one to go. */
-static void take_out(struct list *list, struct place *place)
+/* Takes the chunk at the place out, frees it and what it still holds; list_settle_ends() is to
+ * follow, for a new end is not copied while it may be the next one to go. */
+static void list_take_out(struct list *list, struct place *place)
 {
-    add_length(list, -(size_t)place->chunk->count);
+    list_add_length(list, -(size_t)place->chunk->count);
     list->bytes -= chunk_footprint(place->chunk);
     list->bytes -= chunk_free(place->chunk);
     if (list->body == NULL) {
@@ -210,27 +212,27 @@ static void take_out(struct list *list, struct place *place)
     }
     spine_remove(&list->body->spine, &place->path);
     if (place->is_head)
-        adopt_end(list, LIST_HEAD);
+        list_adopt_end(list, LIST_HEAD);
     if (place->is_tail)
-        adopt_end(list, LIST_TAIL);
+        list_adopt_end(list, LIST_TAIL);
     if (list->body->spine.chunks == 1)
-        drop_body(list);
+        list_drop_body(list);
 }
 
 /* The ends become the list's own, and are fitted if there are few chunks. */
-static void settle_ends(struct list *list)
+static void list_settle_ends(struct list *list)
 {
     struct place place;
     for (enum list_end end = LIST_HEAD; end <= LIST_TAIL && list->head != NULL; end++) {
-        locate_end(list, end, &place);
-        own_chunk(list, &place);
-        if (!has_many_chunks(list))
-            fit(list, &place);
+        list_locate_end(list, end, &place);
+        list_own_chunk(list, &place);
+        if (!list_has_many_chunks(list))
+            list_fit(list, &place);
     }
 }
 
 /* Makes one chunk of that at the place and the next, which exists, if they are small enough. */
-static bool merge_with_next(struct list *list, struct place *place)
+static bool list_merge_with_next(struct list *list, struct place *place)
 {
     struct spine *spine = &list->body->spine;
     struct place next = {.path = place->path};
@@ -238,116 +240,117 @@ static bool merge_with_next(struct list *list, struct place *place)
     CHECK(next.chunk != NULL);
     if (chunk_used(place->chunk) + chunk_used(next.chunk) > MERGE_MAX)
         return false;
-    own_place(list, place);
+    list_own_place(list, place);
     next = (struct place){.path = place->path};
     next.chunk = spine_next(spine, &next.path);
     next.is_tail = next.chunk == list->body->tail;
-    own_place(list, &next);
+    list_own_place(list, &next);
     size_t footprint = chunk_footprint(place->chunk) + chunk_footprint(next.chunk);
     place->is_tail = next.is_tail;
-    put_back(list, place, footprint, chunk_merge(place->chunk, next.chunk));
+    list_put_back(list, place, footprint, chunk_merge(place->chunk, next.chunk));
     spine_remove(spine, &next.path);
     if (spine->chunks == 1)
-        drop_body(list);
+        list_drop_body(list);
     return true;
 }
 
-static bool merge_with_previous(struct list *list, const struct place *place)
+static bool list_merge_with_previous(struct list *list, const struct place *place)
 {
     struct place previous = {.path = place->path};
     previous.chunk = spine_previous(&list->body->spine, &previous.path);
     previous.is_head = previous.chunk == list->head;
-    return merge_with_next(list, &previous);
+    return list_merge_with_next(list, &previous);
 }
 
 /* Merges the chunk with the element at `index` with its neighbours, while they are small. */
-static void mend(struct list *list, size_t index)
+static void list_mend(struct list *list, size_t index)
 {
     struct place place;
     bool merged = true;
     while (merged && list->body != NULL) {
-        locate(list, index, &place);
+        list_locate(list, index, &place);
         if (chunk_used(place.chunk) >= MERGE_MAX)
             return;
-        merged = (!place.is_tail && merge_with_next(list, &place)) ||
-                 (!place.is_head && merge_with_previous(list, &place));
+        merged = (!place.is_tail && list_merge_with_next(list, &place)) ||
+                 (!place.is_head && list_merge_with_previous(list, &place));
     }
 }
 
 /* The chunk next to that end was an end until now. */
-static void mend_former_end(struct list *list, enum list_end end)
+static void list_mend_former_end(struct list *list, enum list_end end)
 {
     struct place place;
     size_t index =
         end == LIST_HEAD ? list->head->count : list->body->length - list->body->tail->count - 1;
-    locate_own(list, index, &place);
+    list_locate_own(list, index, &place);
     if (!place.is_head && !place.is_tail)
-        fit(list, &place);
-    mend(list, index);
+        list_fit(list, &place);
+    list_mend(list, index);
 }
 
 /* An empty chunk at that end. */
-static struct chunk *add_chunk(struct list *list, enum list_end end, size_t size)
+static struct chunk *list_add_chunk(struct list *list, enum list_end end, size_t size)
 {
-    if (has_many_chunks(list) && size < CHUNK_MAX)
+    if (list_has_many_chunks(list) && size < CHUNK_MAX)
         size = CHUNK_MAX;
     struct chunk *chunk = chunk_new(size, end);
-    attach(list, end, chunk);
+    list_attach(list, end, chunk);
     return chunk;
 }
 
 /* The chunk at that end, which had that footprint, has moved. */
-static void move_end(struct list *list, enum list_end end, size_t footprint, struct chunk *chunk)
+static void list_move_end(struct list *list, enum list_end end, size_t footprint,
+                          struct chunk *chunk)
 {
     struct place place = {.is_head = end == LIST_HEAD || list->body == NULL,
                           .is_tail = end == LIST_TAIL};
     if (list->body != NULL)
-        way_to_end(list, end, &place.path);
-    put_back(list, &place, footprint, chunk);
+        list_way_to_end(list, end, &place.path);
+    list_put_back(list, &place, footprint, chunk);
 }
 
-static void push(struct list *list, enum list_end end, const struct element *element)
+static void list_push_element(struct list *list, enum list_end end, const struct element *element)
 {
     struct chunk *chunk = chunk_at_end(list, end);
     size_t size = element_size(element);
     bool is_new = chunk == NULL || !chunk_takes(chunk, end, size);
     if (is_new)
-        chunk = add_chunk(list, end, size);
+        chunk = list_add_chunk(list, end, size);
     size_t footprint = chunk_footprint(chunk), capacity = chunk->capacity;
     chunk = chunk_insert(chunk, end == LIST_HEAD ? chunk->begin : chunk->end, element);
     if (chunk->capacity != capacity)
-        move_end(list, end, footprint, chunk);
-    add_length(list, 1);
+        list_move_end(list, end, footprint, chunk);
+    list_add_length(list, 1);
     if (element->blob != NULL)
         list->bytes += element_blob_bytes(element);
     if (is_new && list->body != NULL)
-        mend_former_end(list, end);
+        list_mend_former_end(list, end);
     DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
 void list_push(struct list *list, enum list_end end, struct slice value)
 {
     struct element element = element_make(value);
-    push(list, end, &element);
+    list_push_element(list, end, &element);
 }
 
 void list_push_blob(struct list *list, enum list_end end, struct blob *blob)
 {
     struct element element = element_share(blob);
-    push(list, end, &element);
+    list_push_element(list, end, &element);
 }
 
 /* Removes the chunks all of which is to go; how many elements are left to be removed. */
-static size_t drop_chunks(struct list *list, enum list_end end, size_t count)
+static size_t list_drop_chunks(struct list *list, enum list_end end, size_t count)
 {
     CHECK(count <= list_length(list));
     struct place place;
     while (count > 0 && count >= chunk_at_end(list, end)->count) {
         count -= chunk_at_end(list, end)->count;
-        locate_end(list, end, &place);
-        take_out(list, &place);
+        list_locate_end(list, end, &place);
+        list_take_out(list, &place);
     }
-    settle_ends(list);
+    list_settle_ends(list);
     return count;
 }
 
@@ -355,35 +358,35 @@ void list_drop(struct list *list, enum list_end end, size_t count)
 {
     struct place place;
     if (count > 0 && count >= chunk_at_end(list, end)->count)
-        count = drop_chunks(list, end, count);
+        count = list_drop_chunks(list, end, count);
     if (count == 0)
         return;
     list->bytes -= chunk_drop(chunk_at_end(list, end), end, count);
-    add_length(list, -count);
-    if (!has_many_chunks(list)) {
-        locate_end(list, end, &place);
-        fit(list, &place);
+    list_add_length(list, -count);
+    if (!list_has_many_chunks(list)) {
+        list_locate_end(list, end, &place);
+        list_fit(list, &place);
     }
     DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
 /* Puts the element into the chunk at the place, before its element `index`. */
-static void put_element(struct list *list, struct place *place, size_t index,
-                        const struct element *element)
+static void list_put_element(struct list *list, struct place *place, size_t index,
+                             const struct element *element)
 {
     size_t footprint = chunk_footprint(place->chunk);
     size_t position = chunk_position(place->chunk, index);
     struct chunk *chunk = chunk_insert(place->chunk, position, element);
-    put_back(list, place, footprint, chunk);
-    add_length(list, 1);
+    list_put_back(list, place, footprint, chunk);
+    list_add_length(list, 1);
 }
 
 /* Splits the chunk so that the element at `index`, not its first, begins another. */
-static void split(struct list *list, struct place *place, size_t index)
+static void list_split(struct list *list, struct place *place, size_t index)
 {
     if (list->body == NULL) {
-        grow_body(list);
-        way_to_end(list, LIST_HEAD, &place->path);
+        list_grow_body(list);
+        list_way_to_end(list, LIST_HEAD, &place->path);
     }
     struct chunk *left = place->chunk;
     size_t footprint = chunk_footprint(left);
@@ -393,106 +396,106 @@ static void split(struct list *list, struct place *place, size_t index)
     if (place->is_tail)
         list->body->tail = right;
     place->is_tail = false;
-    put_back(list, place, footprint, chunk_fit(left, place->is_head ? LIST_HEAD : LIST_TAIL));
+    list_put_back(list, place, footprint, chunk_fit(left, place->is_head ? LIST_HEAD : LIST_TAIL));
     spine_insert_after(&list->body->spine, &place->path, right, weight_of(list, right));
 }
 
 /* Puts the element as a chunk of its own behind the one that ends before `index`. */
-static void put_chunk(struct list *list, size_t index, const struct element *element)
+static void list_put_chunk(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
-    locate_own(list, index - 1, &place);
+    list_locate_own(list, index - 1, &place);
     struct chunk *chunk = chunk_new(element_size(element), LIST_TAIL);
     chunk = chunk_insert(chunk, 0, element);
     list->bytes += chunk_footprint(chunk);
     spine_insert_after(&list->body->spine, &place.path, chunk, chunk->count);
-    add_length(list, 1);
+    list_add_length(list, 1);
 }
 
 /* Puts the element between two chunks, into the one that has room for it. */
-static void put_between(struct list *list, size_t index, const struct element *element)
+static void list_put_between(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
     size_t size = element_size(element);
-    locate_own(list, index - 1, &place);
+    list_locate_own(list, index - 1, &place);
     if (chunk_used(place.chunk) + size <= CHUNK_MAX) {
-        put_element(list, &place, place.chunk->count, element);
+        list_put_element(list, &place, place.chunk->count, element);
         return;
     }
-    locate_own(list, index, &place);
+    list_locate_own(list, index, &place);
     if (chunk_used(place.chunk) + size <= CHUNK_MAX)
-        put_element(list, &place, 0, element);
+        list_put_element(list, &place, 0, element);
     else
-        put_chunk(list, index, element);
+        list_put_chunk(list, index, element);
 }
 
 /* The element, neither first nor last, comes to be at `index`. */
-static void insert_inside(struct list *list, size_t index, const struct element *element)
+static void list_insert_inside(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
     list->bytes += element_blob_bytes(element);
-    locate_own(list, index, &place);
+    list_locate_own(list, index, &place);
     if (chunk_used(place.chunk) + element_size(element) <= CHUNK_MAX) {
-        put_element(list, &place, index - place.base, element);
+        list_put_element(list, &place, index - place.base, element);
         return;
     }
     if (index > place.base)
-        split(list, &place, index);
-    put_between(list, index, element);
-    mend(list, index - 1);
+        list_split(list, &place, index);
+    list_put_between(list, index, element);
+    list_mend(list, index - 1);
     if (index + 1 < list_length(list))
-        mend(list, index + 1);
-    mend(list, index);
+        list_mend(list, index + 1);
+    list_mend(list, index);
     DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
-static void insert(struct list *list, size_t index, const struct element *element)
+static void list_insert_element(struct list *list, size_t index, const struct element *element)
 {
     CHECK(index <= list_length(list));
     if (index == 0)
-        push(list, LIST_HEAD, element);
+        list_push_element(list, LIST_HEAD, element);
     else if (index == list_length(list))
-        push(list, LIST_TAIL, element);
+        list_push_element(list, LIST_TAIL, element);
     else
-        insert_inside(list, index, element);
+        list_insert_inside(list, index, element);
 }
 
 void list_insert(struct list *list, size_t index, struct slice value)
 {
     struct element element = element_make(value);
-    insert(list, index, &element);
+    list_insert_element(list, index, &element);
 }
 
 void list_insert_blob(struct list *list, size_t index, struct blob *blob)
 {
     struct element element = element_share(blob);
-    insert(list, index, &element);
+    list_insert_element(list, index, &element);
 }
 
 /* The chunk at the place has fewer bytes than before, perhaps none; true if the place still
  * holds. */
-static bool settle(struct list *list, struct place *place)
+static bool list_settle(struct list *list, struct place *place)
 {
     size_t base = place->base, length = list_length(list);
     if (place->chunk->count == 0) {
-        take_out(list, place);
-        settle_ends(list);
+        list_take_out(list, place);
+        list_settle_ends(list);
         if (base > 0)
-            mend(list, base - 1);
+            list_mend(list, base - 1);
         if (base < length)
-            mend(list, base);
+            list_mend(list, base);
         return false;
     }
-    fit(list, place);
+    list_fit(list, place);
     if (list->body == NULL || chunk_used(place->chunk) >= MERGE_MAX)
         return true;
-    mend(list, base);
+    list_mend(list, base);
     return false;
 }
 
-/* Removes the element at the position of the own place, which then is its follower's; as settle().
- */
-static bool remove_at(struct list *list, struct place *place, size_t *position)
+/* Removes the element at the position of the own place, which then is its follower's; as
+ * list_settle(). / */
+static bool list_remove_at(struct list *list, struct place *place, size_t *position)
 {
     struct element element;
     struct chunk *chunk = place->chunk;
@@ -500,9 +503,9 @@ static bool remove_at(struct list *list, struct place *place, size_t *position)
     list->bytes -= element_blob_bytes(&element);
     size_t follower = chunk_remove(chunk, *position);
     size_t offset = follower - chunk->begin;
-    add_length(list, (size_t)-1);
-    put_back(list, place, chunk_footprint(chunk), chunk);
-    bool holds = settle(list, place);
+    list_add_length(list, (size_t)-1);
+    list_put_back(list, place, chunk_footprint(chunk), chunk);
+    bool holds = list_settle(list, place);
     if (holds)
         *position = place->chunk->begin + offset;
     DCHECK_SOUND(list_is_sound(list), list_length(list));
@@ -512,42 +515,42 @@ static bool remove_at(struct list *list, struct place *place, size_t *position)
 void list_remove(struct list *list, size_t index)
 {
     struct place place;
-    locate_own(list, index, &place);
+    list_locate_own(list, index, &place);
     size_t position = chunk_position(place.chunk, index - place.base);
-    remove_at(list, &place, &position);
+    list_remove_at(list, &place, &position);
 }
 
-static void replace(struct list *list, size_t index, const struct element *element)
+static void list_replace_element(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
     struct element former;
-    locate_own(list, index, &place);
+    list_locate_own(list, index, &place);
     struct chunk *chunk = place.chunk;
     size_t position = chunk_position(chunk, index - place.base);
     size_t former_size = chunk_read(chunk, position, &former) - position;
     if (chunk->count > 1 && chunk_used(chunk) - former_size + element_size(element) > CHUNK_MAX) {
-        remove_at(list, &place, &position);
-        insert(list, index, element);
+        list_remove_at(list, &place, &position);
+        list_insert_element(list, index, element);
         return;
     }
     size_t footprint = chunk_footprint(chunk);
     list->bytes += element_blob_bytes(element) - element_blob_bytes(&former);
     position = chunk_remove(chunk, position);
-    put_back(list, &place, footprint, chunk_insert(chunk, position, element));
-    settle(list, &place);
+    list_put_back(list, &place, footprint, chunk_insert(chunk, position, element));
+    list_settle(list, &place);
     DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
 void list_replace(struct list *list, size_t index, struct slice value)
 {
     struct element element = element_make(value);
-    replace(list, index, &element);
+    list_replace_element(list, index, &element);
 }
 
 void list_replace_blob(struct list *list, size_t index, struct blob *blob)
 {
     struct element element = element_share(blob);
-    replace(list, index, &element);
+    list_replace_element(list, index, &element);
 }
 
 struct list *list_copy(const struct list *list)
@@ -561,9 +564,9 @@ struct list *list_copy(const struct list *list)
     copy->body = heap_take(sizeof *copy->body);
     *copy->body = (struct body){.length = list->body->length};
     spine_copy(&copy->body->spine, &list->body->spine);
-    adopt_end(copy, LIST_HEAD);
-    adopt_end(copy, LIST_TAIL);
-    settle_ends(copy);
+    list_adopt_end(copy, LIST_HEAD);
+    list_adopt_end(copy, LIST_TAIL);
+    list_settle_ends(copy);
     DCHECK(list_length(copy) == list_length(list));
     return copy;
 }
@@ -592,32 +595,32 @@ void list_free(struct list *list)
     heap_give(list, sizeof *list);
 }
 
-static void move_chunk(struct list *list, struct place *place, size_t *moved)
+static void list_move_chunk(struct list *list, struct place *place, size_t *moved)
 {
     struct chunk *chunk = chunk_move(place->chunk);
     if (chunk == NULL)
         return;
-    put_back(list, place, chunk_footprint(chunk), chunk);
+    list_put_back(list, place, chunk_footprint(chunk), chunk);
     ++*moved;
 }
 
 /* The chunks are moved by turns. */
-static void move_chunks(struct list *list, size_t *moved)
+static void list_move_chunks(struct list *list, size_t *moved)
 {
     struct place place;
     size_t length = list->body->length, index = list->body->moved_to;
     for (size_t i = 0; i < MOVED_CHUNKS; i++) {
-        locate(list, index < length ? index : 0, &place);
+        list_locate(list, index < length ? index : 0, &place);
         index = place.base + place.chunk->count;
-        if (is_own_place(list, &place))
-            move_chunk(list, &place, moved);
+        if (list_is_own_place(list, &place))
+            list_move_chunk(list, &place, moved);
         if (index == length)
             break;
     }
     list->body->moved_to = index;
 }
 
-static void move_body(struct list *list, size_t *moved)
+static void list_move_body(struct list *list, size_t *moved)
 {
     struct body *body = heap_move(list->body, sizeof *body);
     if (body != NULL) {
@@ -630,12 +633,12 @@ static void move_body(struct list *list, size_t *moved)
 struct list *list_move(struct list *list, size_t *moved)
 {
     if (list->body != NULL) {
-        move_body(list, moved);
-        move_chunks(list, moved);
+        list_move_body(list, moved);
+        list_move_chunks(list, moved);
     } else if (list->head != NULL) {
         struct place place;
-        locate_end(list, LIST_HEAD, &place);
-        move_chunk(list, &place, moved);
+        list_locate_end(list, LIST_HEAD, &place);
+        list_move_chunk(list, &place, moved);
     }
     struct list *elsewhere = heap_move(list, sizeof *list);
     if (elsewhere == NULL)
@@ -645,7 +648,7 @@ struct list *list_move(struct list *list, size_t *moved)
 }
 
 /* Reads the element that the cursor has been placed on. */
-static void read_here(struct list_cursor *cursor)
+static void list_read_here(struct list_cursor *cursor)
 {
     cursor->behind = chunk_read(cursor->chunk, cursor->position, &cursor->element);
     cursor->blob = cursor->element.blob;
@@ -656,14 +659,14 @@ bool list_seek(const struct list *list, struct list_cursor *cursor, size_t index
     if (index >= list_length(list))
         return false;
     struct place place;
-    locate(list, index, &place);
+    list_locate(list, index, &place);
     cursor->list = list;
     cursor->index = index;
     cursor->chunk = place.chunk;
     cursor->base = place.base;
     cursor->path = place.path;
     cursor->position = chunk_position(place.chunk, index - place.base);
-    read_here(cursor);
+    list_read_here(cursor);
     return true;
 }
 
@@ -682,7 +685,7 @@ bool list_next(struct list_cursor *cursor)
     cursor->index++;
     cursor->position = cursor->behind;
     DCHECK(cursor->index < list_length(cursor->list));
-    read_here(cursor);
+    list_read_here(cursor);
     return true;
 }
 
@@ -701,7 +704,7 @@ bool list_previous(struct list_cursor *cursor)
     cursor->index--;
     cursor->position = chunk_before(cursor->chunk, cursor->position);
     DCHECK(cursor->index < list_length(cursor->list));
-    read_here(cursor);
+    list_read_here(cursor);
     return true;
 }
 
@@ -711,8 +714,8 @@ bool list_remove_here(struct list *list, struct list_cursor *cursor, enum list_e
     place.is_head = cursor->chunk == list->head;
     place.is_tail = cursor->chunk == chunk_at_end(list, LIST_TAIL);
     place.chunk = (struct chunk *)cursor->chunk;
-    own_place(list, &place);
-    bool holds = remove_at(list, &place, &cursor->position);
+    list_own_place(list, &place);
+    bool holds = list_remove_at(list, &place, &cursor->position);
     if (towards == LIST_HEAD && cursor->index == 0)
         return false;
     if (!holds)

@@ -19,7 +19,7 @@ static struct garbage *all;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_size_t total_bytes;
 
-static void put(struct garbage *garbage)
+static void list_garbage_put(struct garbage *garbage)
 {
     pthread_mutex_lock(&lock);
     garbage->next = all;
@@ -27,7 +27,7 @@ static void put(struct garbage *garbage)
     pthread_mutex_unlock(&lock);
 }
 
-static struct garbage *take(void)
+static struct garbage *list_garbage_take(void)
 {
     pthread_mutex_lock(&lock);
     struct garbage *garbage = all;
@@ -42,11 +42,11 @@ void list_garbage_add(const struct spine *spine, size_t bytes)
     struct garbage *garbage = heap_take(sizeof *garbage);
     *garbage = (struct garbage){.spine = *spine, .bytes = bytes};
     atomic_fetch_add_explicit(&total_bytes, bytes, memory_order_relaxed);
-    put(garbage);
+    list_garbage_put(garbage);
 }
 
 /* How many steps it took. */
-static size_t clear(struct garbage *garbage, size_t steps)
+static size_t list_garbage_clear(struct garbage *garbage, size_t steps)
 {
     size_t bytes = 0, taken = spine_clear(&garbage->spine, steps, &bytes);
     bool is_clear = garbage->spine.root == NULL;
@@ -57,7 +57,7 @@ static size_t clear(struct garbage *garbage, size_t steps)
     if (is_clear)
         heap_give(garbage, sizeof *garbage);
     else
-        put(garbage);
+        list_garbage_put(garbage);
     return taken;
 }
 
@@ -65,8 +65,8 @@ size_t list_garbage_collect(size_t steps)
 {
     size_t taken = 0;
     struct garbage *garbage;
-    while (taken < steps && list_garbage_bytes() > 0 && (garbage = take()) != NULL)
-        taken += clear(garbage, steps - taken);
+    while (taken < steps && list_garbage_bytes() > 0 && (garbage = list_garbage_take()) != NULL)
+        taken += list_garbage_clear(garbage, steps - taken);
     return taken;
 }
 

@@ -9,8 +9,8 @@ struct census {
     size_t used; /* by the chunk before, CHUNK_MAX if that is the head */
 };
 
-static bool is_sound_chunk(const struct list *list, const struct chunk *chunk,
-                           struct census *census)
+static bool list_sound_is_sound_chunk(const struct list *list, const struct chunk *chunk,
+                                      struct census *census)
 {
     bool is_end = chunk == list->head || chunk == chunk_at_end(list, LIST_TAIL);
     struct element element;
@@ -32,7 +32,7 @@ bool list_is_sound(const struct list *list)
 {
     struct census census = {.used = CHUNK_MAX};
     if (list->body == NULL) {
-        bool sound = list->head == NULL || is_sound_chunk(list, list->head, &census);
+        bool sound = list->head == NULL || list_sound_is_sound_chunk(list, list->head, &census);
         return sound && census.bytes == list->bytes;
     }
     const struct spine *spine = &list->body->spine;
@@ -42,7 +42,7 @@ bool list_is_sound(const struct list *list)
     const struct chunk *chunk = list->head, *last = NULL;
     for (; chunk != NULL; chunk = spine_next(spine, &path)) {
         size_t weight = weight_of(list, chunk);
-        if (!is_sound_chunk(list, chunk, &census) || spine_weight(&path) != weight ||
+        if (!list_sound_is_sound_chunk(list, chunk, &census) || spine_weight(&path) != weight ||
             (weight == 0 && !spine_is_own(spine, &path)))
             return false;
         last = chunk;

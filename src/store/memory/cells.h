@@ -85,7 +85,7 @@ bool cells_is_sparse(const struct cells *first, const struct cells *page);
 
 /* True if so much is free in pages of `held` bytes that there are sparse ones; `allowed`: what may
  * be free in the first pages of the rings and need not be minded. */
-static inline bool cells_are_loose(size_t held, size_t used, size_t allowed)
+static inline bool cells_are_fragmented(size_t held, size_t used, size_t allowed)
 {
     return held > used + used / (CELLS_SPARSE - 1) + allowed;
 }

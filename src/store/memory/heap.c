@@ -58,15 +58,15 @@ static struct pool of_spans = {PAGES_INITIALIZER(SPAN_SIZE), span_stripes, 1, SP
 static atomic_size_t whole_pages;
 
 /* True if objects of that size are pages. */
-static bool is_page(size_t size)
+static bool heap_is_page(size_t size)
 {
     return size > PAGED && size <= PAGES_PAGE_SIZE;
 }
 
 /* Of a size up to HEAP_LARGEST. */
-static size_t find_rounded(size_t size)
+static size_t heap_find_rounded(size_t size)
 {
-    if (is_page(size))
+    if (heap_is_page(size))
         return PAGES_PAGE_SIZE;
     return cells_size(size <= HEAP_SMALL ? PAGES_PAGE_SIZE : SPAN_SIZE, size);
 }
@@ -81,20 +81,20 @@ size_t heap_round(size_t size)
     size_t rounded = atomic_load_explicit(&known[units], memory_order_relaxed);
     if (rounded != 0)
         return rounded;
-    rounded = find_rounded(units * CELLS_UNIT);
+    rounded = heap_find_rounded(units * CELLS_UNIT);
     CHECK(rounded >= size && rounded <= UINT16_MAX);
     atomic_store_explicit(&known[units], (unsigned short)rounded, memory_order_relaxed);
     return rounded;
 }
 
 /* For objects that are neither pages nor runs of them. */
-static struct pool *pool_of(size_t size)
+static struct pool *heap_pool_of(size_t size)
 {
     return size <= HEAP_SMALL ? &of_pages : &of_spans;
 }
 
 /* That the calling thread takes from. */
-static unsigned stripe_of_thread(const struct pool *pool)
+static unsigned heap_stripe_of_thread(const struct pool *pool)
 {
     static atomic_uint threads;
     static _Thread_local unsigned number; /* and one; 0 = not yet known */
@@ -103,13 +103,13 @@ static unsigned stripe_of_thread(const struct pool *pool)
     return (number - 1) & (pool->count - 1);
 }
 
-static struct stripe *stripe_of_page(const struct pool *pool, const struct cells *page)
+static struct stripe *heap_stripe_of_page(const struct pool *pool, const struct cells *page)
 {
     return &pool->stripes[page->owner];
 }
 
 /* Under the stripe's lock. */
-static void count(atomic_size_t *counter, ptrdiff_t change)
+static void heap_count(atomic_size_t *counter, ptrdiff_t change)
 {
     size_t now = atomic_load_explicit(counter, memory_order_relaxed) + (size_t)change;
     DCHECK(now < SIZE_MAX / 2);
@@ -117,58 +117,59 @@ static void count(atomic_size_t *counter, ptrdiff_t change)
 }
 
 /* A ring that had pages, or not, may have changed. */
-static void count_open(struct stripe *stripe, bool was_open, struct cells *const *ring)
+static void heap_count_open(struct stripe *stripe, bool was_open, struct cells *const *ring)
 {
     if (was_open != (*ring != NULL))
-        count(&stripe->open, was_open ? -1 : 1);
+        heap_count(&stripe->open, was_open ? -1 : 1);
 }
 
 /* ---- taking and giving ---- */
 
-static void open_page(struct pool *pool, unsigned number, struct cells **ring, size_t rounded)
+static void heap_open_page(struct pool *pool, unsigned number, struct cells **ring, size_t rounded)
 {
     cells_open(ring, pages_take(&pool->pages), pool->page_size, rounded);
     DCHECK(number < pool->count);
     (*ring)->owner = (uint16_t)number;
-    count(&pool->stripes[number].held, (ptrdiff_t)pool->page_size);
+    heap_count(&pool->stripes[number].held, (ptrdiff_t)pool->page_size);
 }
 
-static void *take_cell(struct pool *pool, size_t rounded)
+static void *heap_take_cell(struct pool *pool, size_t rounded)
 {
-    unsigned number = stripe_of_thread(pool);
+    unsigned number = heap_stripe_of_thread(pool);
     struct stripe *stripe = &pool->stripes[number];
     struct cells **ring = &stripe->rings[rounded / CELLS_UNIT];
     pthread_mutex_lock(&stripe->lock);
     bool was_open = *ring != NULL;
     if (!was_open)
-        open_page(pool, number, ring, rounded);
+        heap_open_page(pool, number, ring, rounded);
     void *object = cells_take(ring);
-    count_open(stripe, was_open, ring);
-    count(&stripe->used, (ptrdiff_t)rounded);
+    heap_count_open(stripe, was_open, ring);
+    heap_count(&stripe->used, (ptrdiff_t)rounded);
     pthread_mutex_unlock(&stripe->lock);
     return object;
 }
 
 /* Under the stripe's lock; true if nothing is left in the page. */
-static bool give_to_page(struct stripe *stripe, struct cells *page, void *object, size_t page_size)
+static bool heap_give_to_page(struct stripe *stripe, struct cells *page, void *object,
+                              size_t page_size)
 {
     struct cells **ring = &stripe->rings[page->size];
     bool was_open = *ring != NULL, is_empty;
-    count(&stripe->used, -(ptrdiff_t)(page->size * CELLS_UNIT));
+    heap_count(&stripe->used, -(ptrdiff_t)(page->size * CELLS_UNIT));
     is_empty = cells_give(ring, page, object);
-    count_open(stripe, was_open, ring);
+    heap_count_open(stripe, was_open, ring);
     if (is_empty)
-        count(&stripe->held, -(ptrdiff_t)page_size);
+        heap_count(&stripe->held, -(ptrdiff_t)page_size);
     DCHECK(stripe->used <= stripe->held);
     return is_empty;
 }
 
-static void give_cell(struct pool *pool, void *object)
+static void heap_give_cell(struct pool *pool, void *object)
 {
     struct cells *page = cells_of(object, pool->page_size);
-    struct stripe *stripe = stripe_of_page(pool, page);
+    struct stripe *stripe = heap_stripe_of_page(pool, page);
     pthread_mutex_lock(&stripe->lock);
-    bool is_empty = give_to_page(stripe, page, object, pool->page_size);
+    bool is_empty = heap_give_to_page(stripe, page, object, pool->page_size);
     pthread_mutex_unlock(&stripe->lock);
     if (!is_empty)
         return;
@@ -176,13 +177,13 @@ static void give_cell(struct pool *pool, void *object)
     pages_give(&pool->pages, page);
 }
 
-static void *take_page(void)
+static void *heap_take_page(void)
 {
     atomic_fetch_add_explicit(&whole_pages, PAGES_PAGE_SIZE, memory_order_relaxed);
     return pages_take(&of_pages.pages);
 }
 
-static void give_page(void *page)
+static void heap_give_page(void *page)
 {
     CHECK((uintptr_t)page % PAGES_PAGE_SIZE == 0);
     atomic_fetch_sub_explicit(&whole_pages, PAGES_PAGE_SIZE, memory_order_relaxed);
@@ -195,11 +196,12 @@ void *heap_take(size_t size)
     DCHECK(size > 0);
     if (size > HEAP_LARGEST)
         return runs_take(heap_round(size));
-    return is_page(size) ? take_page() : take_cell(pool_of(size), heap_round(size));
+    return heap_is_page(size) ? heap_take_page()
+                              : heap_take_cell(heap_pool_of(size), heap_round(size));
 }
 
 /* Invariant 1: true if the object was taken for a size that is the same. */
-static bool has_size(const struct pool *pool, void *object, size_t size)
+static bool heap_has_size(const struct pool *pool, void *object, size_t size)
 {
     return cells_of(object, pool->page_size)->size * CELLS_UNIT == heap_round(size);
 }
@@ -208,11 +210,11 @@ void heap_give(void *object, size_t size)
 {
     if (size > HEAP_LARGEST) {
         runs_give(object, size);
-    } else if (is_page(size)) {
-        give_page(object);
+    } else if (heap_is_page(size)) {
+        heap_give_page(object);
     } else {
-        CHECK(has_size(pool_of(size), object, size));
-        give_cell(pool_of(size), object);
+        CHECK(heap_has_size(heap_pool_of(size), object, size));
+        heap_give_cell(heap_pool_of(size), object);
     }
 }
 
@@ -233,7 +235,7 @@ struct sum {
     size_t used, held, open;
 };
 
-static struct sum sum_up(const struct pool *pool)
+static struct sum heap_sum_up(const struct pool *pool)
 {
     struct sum sum = {0};
     for (unsigned i = 0; i < pool->count; i++) {
@@ -245,27 +247,27 @@ static struct sum sum_up(const struct pool *pool)
     return sum;
 }
 
-static bool is_loose(const struct pool *pool)
+static bool heap_pool_is_fragmented(const struct pool *pool)
 {
-    struct sum sum = sum_up(pool);
-    return cells_are_loose(sum.held, sum.used, LOOSE_BYTES + sum.open * pool->page_size);
+    struct sum sum = heap_sum_up(pool);
+    return cells_are_fragmented(sum.held, sum.used, LOOSE_BYTES + sum.open * pool->page_size);
 }
 
-bool heap_is_loose(void)
+bool heap_is_fragmented(void)
 {
-    return is_loose(&of_pages) || is_loose(&of_spans);
+    return heap_pool_is_fragmented(&of_pages) || heap_pool_is_fragmented(&of_spans);
 }
 
-static void *take_elsewhere(struct pool *pool, void *object)
+static void *heap_take_elsewhere(struct pool *pool, void *object)
 {
     struct cells *page = cells_of(object, pool->page_size);
-    struct stripe *stripe = stripe_of_page(pool, page);
+    struct stripe *stripe = heap_stripe_of_page(pool, page);
     void *other = NULL;
     pthread_mutex_lock(&stripe->lock);
     struct cells **ring = &stripe->rings[page->size];
     if (cells_is_sparse(*ring, page)) {
         other = cells_take_elsewhere(ring, page);
-        count(&stripe->used, (ptrdiff_t)(page->size * CELLS_UNIT));
+        heap_count(&stripe->used, (ptrdiff_t)(page->size * CELLS_UNIT));
     }
     pthread_mutex_unlock(&stripe->lock);
     return other;
@@ -273,12 +275,12 @@ static void *take_elsewhere(struct pool *pool, void *object)
 
 void *heap_move(void *object, size_t size)
 {
-    if (size > HEAP_LARGEST || is_page(size) || !is_loose(pool_of(size)))
+    if (size > HEAP_LARGEST || heap_is_page(size) || !heap_pool_is_fragmented(heap_pool_of(size)))
         return NULL;
-    void *moved = take_elsewhere(pool_of(size), object);
+    void *moved = heap_take_elsewhere(heap_pool_of(size), object);
     if (moved == NULL)
         return NULL;
-    CHECK(has_size(pool_of(size), moved, size));
+    CHECK(heap_has_size(heap_pool_of(size), moved, size));
     memcpy(moved, object, size);
     heap_give(object, size);
     return moved;
@@ -286,7 +288,7 @@ void *heap_move(void *object, size_t size)
 
 size_t heap_used(void)
 {
-    return sum_up(&of_pages).used + sum_up(&of_spans).used +
+    return heap_sum_up(&of_pages).used + heap_sum_up(&of_spans).used +
            atomic_load_explicit(&whole_pages, memory_order_relaxed);
 }
 

@@ -44,7 +44,7 @@ void *heap_resize(void *object, size_t old_size, size_t new_size) __attribute__(
 void *heap_move(void *object, size_t size);
 
 /* True if so much is held beyond what is in use that objects should be moved. */
-bool heap_is_loose(void);
+bool heap_is_fragmented(void);
 
 /* Bytes in use, as rounded, but for those in runs. */
 size_t heap_used(void);

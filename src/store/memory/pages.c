@@ -35,20 +35,20 @@ static size_t pages_in_region(const struct pages *pages)
 }
 
 /* Counts pages that begin, or with a negative number cease, to occupy memory. */
-static void count_memory(struct pages *pages, ptrdiff_t count)
+static void pages_count_memory(struct pages *pages, ptrdiff_t count)
 {
     atomic_fetch_add_explicit(&pages->memory, (size_t)count * pages->page_size,
                               memory_order_relaxed);
 }
 
 /* The same for the descriptions of regions: of a larger page the rest is never touched. */
-static void count_description(struct pages *pages, ptrdiff_t count)
+static void pages_count_description(struct pages *pages, ptrdiff_t count)
 {
     atomic_fetch_add_explicit(&pages->memory, (size_t)count * PAGES_PAGE_SIZE,
                               memory_order_relaxed);
 }
 
-static void link_first(struct pages_list *list, struct pages_region *region)
+static void pages_link_first(struct pages_list *list, struct pages_region *region)
 {
     region->prev = NULL;
     region->next = list->first;
@@ -59,7 +59,7 @@ static void link_first(struct pages_list *list, struct pages_region *region)
     list->first = region;
 }
 
-static void unlink_from(struct pages_list *list, struct pages_region *region)
+static void pages_unlink_from(struct pages_list *list, struct pages_region *region)
 {
     if (region->prev != NULL)
         region->prev->next = region->next;
@@ -72,7 +72,7 @@ static void unlink_from(struct pages_list *list, struct pages_region *region)
 }
 
 /* True if the bits and the counters say the same. */
-static bool is_sound(const struct pages_region *region)
+static bool pages_is_sound(const struct pages_region *region)
 {
     size_t idle = 0, purged = 0;
     for (size_t i = 0; i < WORDS; i++) {
@@ -85,7 +85,7 @@ static bool is_sound(const struct pages_region *region)
 }
 
 /* The list that invariant 2 asks for; NULL = none. */
-static struct pages_list *list_of(struct pages *pages, const struct pages_region *region)
+static struct pages_list *pages_list_of(struct pages *pages, const struct pages_region *region)
 {
     if (region->idle_count > 0)
         return &pages->idle;
@@ -93,24 +93,24 @@ static struct pages_list *list_of(struct pages *pages, const struct pages_region
 }
 
 /* Changes the counts and with them the list. */
-static void recount(struct pages *pages, struct pages_region *region, ptrdiff_t free,
-                    ptrdiff_t idle)
+static void pages_recount(struct pages *pages, struct pages_region *region, ptrdiff_t free,
+                          ptrdiff_t idle)
 {
-    struct pages_list *from = list_of(pages, region);
+    struct pages_list *from = pages_list_of(pages, region);
     region->free_count += (size_t)free;
     region->idle_count += (size_t)idle;
     pages->idle_count += (size_t)idle;
-    struct pages_list *to = list_of(pages, region);
+    struct pages_list *to = pages_list_of(pages, region);
     CHECK(region->idle_count <= region->free_count && region->free_count < pages_in_region(pages));
     if (from == to)
         return;
     if (from != NULL)
-        unlink_from(from, region);
+        pages_unlink_from(from, region);
     if (to != NULL)
-        link_first(to, region);
+        pages_link_first(to, region);
 }
 
-static struct pages_region *new_region(struct pages *pages)
+static struct pages_region *pages_new_region(struct pages *pages)
 {
     size_t count = pages_in_region(pages);
     struct pages_region *region = regions_take(&pages->mapped);
@@ -119,11 +119,11 @@ static struct pages_region *new_region(struct pages *pages)
     return region;
 }
 
-static void give_all(struct pages_list *list)
+static void pages_give_all(struct pages_list *list)
 {
     while (list->first != NULL) {
         struct pages_region *region = list->first;
-        unlink_from(list, region);
+        pages_unlink_from(list, region);
         regions_give(region);
     }
 }
@@ -131,28 +131,28 @@ static void give_all(struct pages_list *list)
 void pages_deinit(struct pages *pages)
 {
     CHECK(pages->used_count == 0);
-    give_all(&pages->idle);
-    give_all(&pages->purged);
+    pages_give_all(&pages->idle);
+    pages_give_all(&pages->purged);
     regions_deinit(&pages->mapped);
     pthread_mutex_destroy(&pages->lock);
 }
 
 /* Mapping a region takes time, in which others may take and give. */
-static struct pages_region *add_region(struct pages *pages)
+static struct pages_region *pages_add_region(struct pages *pages)
 {
     pthread_mutex_unlock(&pages->lock);
-    struct pages_region *region = new_region(pages);
+    struct pages_region *region = pages_new_region(pages);
     pthread_mutex_lock(&pages->lock);
     pages->regions++;
     ptrdiff_t count = (ptrdiff_t)pages_in_region(pages) - 1;
-    count_memory(pages, count);
-    count_description(pages, 1);
-    recount(pages, region, count, count);
+    pages_count_memory(pages, count);
+    pages_count_description(pages, 1);
+    pages_recount(pages, region, count, count);
     return region;
 }
 
 /* The first page of a set that is not empty leaves it. */
-static size_t take_first(uint64_t *set)
+static size_t pages_take_first(uint64_t *set)
 {
     size_t word = 0;
     while (word < WORDS && set[word] == 0)
@@ -164,46 +164,46 @@ static size_t take_first(uint64_t *set)
 }
 
 /* Preferably a page that occupies memory already. */
-static void *take(struct pages *pages)
+static void *pages_take_one(struct pages *pages)
 {
     struct pages_region *region = pages->idle.first;
     size_t index;
     if (region == NULL && pages->purged.first != NULL) {
         region = pages->purged.first;
-        index = take_first(region->purged);
-        recount(pages, region, -1, 0);
-        count_memory(pages, 1);
+        index = pages_take_first(region->purged);
+        pages_recount(pages, region, -1, 0);
+        pages_count_memory(pages, 1);
     } else {
         if (region == NULL)
-            region = add_region(pages);
-        index = take_first(region->idle);
-        recount(pages, region, -1, -1);
+            region = pages_add_region(pages);
+        index = pages_take_first(region->idle);
+        pages_recount(pages, region, -1, -1);
     }
     CHECK(index > 0 && index < pages_in_region(pages));
-    DCHECK(is_sound(region));
+    DCHECK(pages_is_sound(region));
     return (uint8_t *)region + index * pages->page_size;
 }
 
 void *pages_take(struct pages *pages)
 {
     pthread_mutex_lock(&pages->lock);
-    void *page = take(pages);
+    void *page = pages_take_one(pages);
     pages->used_count++;
     pthread_mutex_unlock(&pages->lock);
     return page;
 }
 
-static bool holds(const uint64_t *set, size_t index)
+static bool pages_holds(const uint64_t *set, size_t index)
 {
     return set[index / WORD_BITS] >> index % WORD_BITS & 1;
 }
 
 /* Gives the memory of the region's idle pages to the system, neighbours in one call. */
-static void purge(struct pages *pages, struct pages_region *region)
+static void pages_purge(struct pages *pages, struct pages_region *region)
 {
     size_t count = pages_in_region(pages), page_size = pages->page_size;
     for (size_t begin = 1, end; begin < count; begin = end + 1) {
-        for (end = begin; end < count && holds(region->idle, end);)
+        for (end = begin; end < count && pages_holds(region->idle, end);)
             end++;
         if (end > begin)
             madvise((uint8_t *)region + begin * page_size, (end - begin) * page_size,
@@ -213,24 +213,25 @@ static void purge(struct pages *pages, struct pages_region *region)
         region->purged[i] |= region->idle[i];
         region->idle[i] = 0;
     }
-    count_memory(pages, -(ptrdiff_t)region->idle_count);
-    recount(pages, region, 0, -(ptrdiff_t)region->idle_count);
-    DCHECK(is_sound(region) && region->idle_count == 0);
+    pages_count_memory(pages, -(ptrdiff_t)region->idle_count);
+    pages_recount(pages, region, 0, -(ptrdiff_t)region->idle_count);
+    DCHECK(pages_is_sound(region) && region->idle_count == 0);
 }
 
-static bool is_empty(const struct pages *pages, const struct pages_region *region)
+static bool pages_is_empty(const struct pages *pages, const struct pages_region *region)
 {
     return region->free_count == pages_in_region(pages) - 1;
 }
 
 /* The empty region leaves the pool and is put before those to give back. */
-static void forget(struct pages *pages, struct pages_region *region, struct pages_region **unused)
+static void pages_forget(struct pages *pages, struct pages_region *region,
+                         struct pages_region **unused)
 {
-    DCHECK(is_sound(region));
+    DCHECK(pages_is_sound(region));
     pages->regions--;
-    count_memory(pages, -(ptrdiff_t)region->idle_count);
-    count_description(pages, -1);
-    recount(pages, region, -(ptrdiff_t)region->free_count, -(ptrdiff_t)region->idle_count);
+    pages_count_memory(pages, -(ptrdiff_t)region->idle_count);
+    pages_count_description(pages, -1);
+    pages_recount(pages, region, -(ptrdiff_t)region->free_count, -(ptrdiff_t)region->idle_count);
     region->next = *unused;
     *unused = region;
 }
@@ -238,19 +239,19 @@ static void forget(struct pages *pages, struct pages_region *region, struct page
 /* Keeps invariant 3 after a page of the region was given back; returns what is to be given back. An
  * empty region goes before others lose pages, of which those go that were not needed for longest.
  */
-static struct pages_region *trim(struct pages *pages, struct pages_region *region)
+static struct pages_region *pages_trim(struct pages *pages, struct pages_region *region)
 {
     struct pages_region *unused = NULL;
     size_t most = pages_in_region(pages) - 1 + pages->used_count / IDLE_SHARE;
-    if (pages->idle_count > most && is_empty(pages, region))
-        forget(pages, region, &unused);
+    if (pages->idle_count > most && pages_is_empty(pages, region))
+        pages_forget(pages, region, &unused);
     while (pages->idle_count > most) {
         region = pages->idle.last;
         CHECK(region != NULL);
-        if (is_empty(pages, region))
-            forget(pages, region, &unused);
+        if (pages_is_empty(pages, region))
+            pages_forget(pages, region, &unused);
         else
-            purge(pages, region);
+            pages_purge(pages, region);
     }
     DCHECK(pages->idle_count <= most);
     return unused;
@@ -263,13 +264,13 @@ void pages_give(struct pages *pages, void *page)
     size_t index = (address & (REGIONS_SIZE - 1)) / pages->page_size;
     CHECK(index > 0 && address % pages->page_size == 0);
     pthread_mutex_lock(&pages->lock);
-    CHECK(!holds(region->idle, index) &&
-          !holds(region->purged, index)); /* or it was freed before */
+    CHECK(!pages_holds(region->idle, index) &&
+          !pages_holds(region->purged, index)); /* or it was freed before */
     region->idle[index / WORD_BITS] |= (uint64_t)1 << index % WORD_BITS;
     pages->used_count--;
-    recount(pages, region, 1, 1);
-    DCHECK(is_sound(region));
-    struct pages_region *unused = trim(pages, region);
+    pages_recount(pages, region, 1, 1);
+    DCHECK(pages_is_sound(region));
+    struct pages_region *unused = pages_trim(pages, region);
     pthread_mutex_unlock(&pages->lock);
     while (unused != NULL) {
         region = unused;

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 /* Maps twice as much as needed and cuts the aligned region out; NULL if there is no memory. */
-static void *try_map(void)
+static void *regions_try_map(void)
 {
     uint8_t *memory = mmap(NULL, 2 * REGIONS_SIZE, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -24,12 +24,12 @@ static void *try_map(void)
 
 /* All that is asked of the system here is a hint. Where huge pages are the rule, they must be
  * refused to avoid the waiting. */
-static void *map_ordinary(void)
+static void *regions_map_ordinary(void)
 {
     unsigned seen = 0;
-    void *region = try_map();
+    void *region = regions_try_map();
     while (region == NULL && reserve_break(&seen))
-        region = try_map();
+        region = regions_try_map();
     if (region == NULL)
         check_out_of_memory(REGIONS_SIZE);
     madvise(region, REGIONS_SIZE, MADV_NOHUGEPAGE);
@@ -37,9 +37,9 @@ static void *map_ordinary(void)
 }
 
 /* NULL if there is no memory: it would only have saved time. */
-static void *map_ready(void)
+static void *regions_map_ready(void)
 {
-    void *region = try_map();
+    void *region = regions_try_map();
     if (region == NULL)
         return NULL;
     madvise(region, REGIONS_SIZE, MADV_HUGEPAGE);
@@ -53,7 +53,7 @@ static void *map_ready(void)
 
 /* ---- with the lock ---- */
 
-static size_t most_ready(const struct regions *regions)
+static size_t regions_most_ready(const struct regions *regions)
 {
     if (regions->held == NULL || regions->ending)
         return 0;
@@ -62,7 +62,7 @@ static size_t most_ready(const struct regions *regions)
     return most < REGIONS_MOST_READY ? most : REGIONS_MOST_READY;
 }
 
-static void *take_ready(struct regions *regions)
+static void *regions_take_ready(struct regions *regions)
 {
     DCHECK(regions->ready_count <= REGIONS_MOST_READY);
     size_t count = atomic_load(&regions->ready_count);
@@ -72,7 +72,7 @@ static void *take_ready(struct regions *regions)
     return regions->ready[count - 1];
 }
 
-static void put_ready(struct regions *regions, void *region)
+static void regions_put_ready(struct regions *regions, void *region)
 {
     size_t count = atomic_load(&regions->ready_count);
     CHECK(count < REGIONS_MOST_READY);
@@ -80,44 +80,44 @@ static void put_ready(struct regions *regions, void *region)
     atomic_store(&regions->ready_count, count + 1);
 }
 
-static void trim(struct regions *regions)
+static void regions_trim_idle(struct regions *regions)
 {
-    while (atomic_load(&regions->ready_count) > most_ready(regions))
-        munmap(take_ready(regions), REGIONS_SIZE);
+    while (atomic_load(&regions->ready_count) > regions_most_ready(regions))
+        munmap(regions_take_ready(regions), REGIONS_SIZE);
 }
 
 /* ---- the thread ---- */
 
-static void *make_ready(void *user)
+static void *regions_make_ready(void *user)
 {
     struct regions *regions = user;
     bool failed = false; /* the last attempt */
     pthread_mutex_lock(&regions->lock);
     while (!regions->ending) {
-        if (failed || atomic_load(&regions->ready_count) >= most_ready(regions)) {
+        if (failed || atomic_load(&regions->ready_count) >= regions_most_ready(regions)) {
             failed = false;
             pthread_cond_wait(&regions->wanted, &regions->lock);
             continue;
         }
         pthread_mutex_unlock(&regions->lock);
-        void *region = map_ready();
+        void *region = regions_map_ready();
         pthread_mutex_lock(&regions->lock);
         failed = region == NULL;
         if (failed)
             continue;
-        put_ready(regions, region);
-        trim(regions);
+        regions_put_ready(regions, region);
+        regions_trim_idle(regions);
     }
     pthread_mutex_unlock(&regions->lock);
     return NULL;
 }
 
 /* Without a thread no region is ever ready, which is slower and not wrong. */
-static void wake_thread(struct regions *regions)
+static void regions_wake_thread(struct regions *regions)
 {
     if (regions->started)
         pthread_cond_signal(&regions->wanted);
-    else if (pthread_create(&regions->thread, NULL, make_ready, regions) == 0)
+    else if (pthread_create(&regions->thread, NULL, regions_make_ready, regions) == 0)
         regions->started = true;
 }
 
@@ -126,11 +126,11 @@ static void wake_thread(struct regions *regions)
 void *regions_take(struct regions *regions)
 {
     pthread_mutex_lock(&regions->lock);
-    void *region = take_ready(regions);
-    if (atomic_load(&regions->ready_count) < most_ready(regions))
-        wake_thread(regions);
+    void *region = regions_take_ready(regions);
+    if (atomic_load(&regions->ready_count) < regions_most_ready(regions))
+        regions_wake_thread(regions);
     pthread_mutex_unlock(&regions->lock);
-    return region != NULL ? region : map_ordinary();
+    return region != NULL ? region : regions_map_ordinary();
 }
 
 void regions_give(void *region)
@@ -142,7 +142,7 @@ void regions_give(void *region)
 void regions_trim_ready(struct regions *regions)
 {
     pthread_mutex_lock(&regions->lock);
-    trim(regions);
+    regions_trim_idle(regions);
     pthread_mutex_unlock(&regions->lock);
 }
 
@@ -154,7 +154,7 @@ void regions_deinit(struct regions *regions)
     pthread_mutex_unlock(&regions->lock);
     if (regions->started)
         pthread_join(regions->thread, NULL);
-    trim(regions);
+    regions_trim_idle(regions);
     pthread_mutex_destroy(&regions->lock);
     pthread_cond_destroy(&regions->wanted);
     CHECK(regions->ready_count == 0);

@@ -40,26 +40,26 @@ void slab_report(struct slab *slab)
 }
 
 /* The difference in bytes, either way. */
-static size_t apart(size_t a, size_t b)
+static size_t slab_apart(size_t a, size_t b)
 {
     return a > b ? a - b : b - a;
 }
 
-static void count_used(struct slab *slab, ptrdiff_t bytes)
+static void slab_count_used(struct slab *slab, ptrdiff_t bytes)
 {
     slab->used += (size_t)bytes;
-    if (apart(slab->used, slab->reported_used) >= slab->pages->report_at && !slab->is_held)
+    if (slab_apart(slab->used, slab->reported_used) >= slab->pages->report_at && !slab->is_held)
         slab_report(slab);
     DCHECK(slab->heap <= slab->used && slab->heap <= slab->memory);
     DCHECK(slab->is_held || slab->used == slab->reported_used ||
-           apart(slab->used, slab->reported_used) < slab->pages->report_at);
+           slab_apart(slab->used, slab->reported_used) < slab->pages->report_at);
 }
 
-static void count_heap(struct slab *slab, ptrdiff_t bytes)
+static void slab_count_heap(struct slab *slab, ptrdiff_t bytes)
 {
     slab->heap += (size_t)bytes;
     slab->memory += (size_t)bytes;
-    count_used(slab, bytes);
+    slab_count_used(slab, bytes);
 }
 
 void slab_deinit(struct slab *slab)
@@ -81,7 +81,7 @@ size_t slab_round(size_t size)
     return size <= HEAP_LARGEST ? heap_round(size) : runs_round(size);
 }
 
-static struct cells *take_page(struct slab *slab)
+static struct cells *slab_new_page(struct slab *slab)
 {
     struct cells *page = slab->spares;
     if (page == NULL) {
@@ -93,7 +93,7 @@ static struct cells *take_page(struct slab *slab)
     return page;
 }
 
-static void give_page(struct slab *slab, struct cells *page)
+static void slab_free_page(struct slab *slab, struct cells *page)
 {
     CELLS_SHOW(page, PAGES_PAGE_SIZE);
     if (slab->spare_count < SLAB_SPARES) {
@@ -109,40 +109,40 @@ static void give_page(struct slab *slab, struct cells *page)
 
 void *slab_take_page(struct slab *slab)
 {
-    count_used(slab, PAGES_PAGE_SIZE);
-    return take_page(slab);
+    slab_count_used(slab, PAGES_PAGE_SIZE);
+    return slab_new_page(slab);
 }
 
 void slab_give_page(struct slab *slab, void *page)
 {
-    count_used(slab, -(ptrdiff_t)PAGES_PAGE_SIZE);
-    give_page(slab, page);
+    slab_count_used(slab, -(ptrdiff_t)PAGES_PAGE_SIZE);
+    slab_free_page(slab, page);
 }
 
-static void *alloc_run(struct slab *slab, size_t size)
+static void *slab_alloc_run(struct slab *slab, size_t size)
 {
-    count_heap(slab, (ptrdiff_t)runs_round(size));
+    slab_count_heap(slab, (ptrdiff_t)runs_round(size));
     return runs_take(size);
 }
 
-static void *alloc_on_heap(struct slab *slab, size_t size)
+static void *slab_alloc_on_heap(struct slab *slab, size_t size)
 {
     size_t rounded = slab_round(size);
     DCHECK(rounded >= size);
     char *object = heap_take(rounded);
-    count_heap(slab, (ptrdiff_t)rounded);
+    slab_count_heap(slab, (ptrdiff_t)rounded);
     CELLS_HIDE(object + size, rounded - size);
     return object;
 }
 
-static void *alloc_in_page(struct slab *slab, size_t size)
+static void *slab_alloc_in_page(struct slab *slab, size_t size)
 {
     size_t rounded = slab_round(size);
     struct cells **ring = &slab->open[rounded / SLAB_UNIT];
     if (*ring == NULL)
-        cells_open(ring, take_page(slab), PAGES_PAGE_SIZE, rounded);
+        cells_open(ring, slab_new_page(slab), PAGES_PAGE_SIZE, rounded);
     void *object = cells_take(ring);
-    count_used(slab, (ptrdiff_t)rounded);
+    slab_count_used(slab, (ptrdiff_t)rounded);
     CELLS_HIDE((char *)object + size, rounded - size);
     return object;
 }
@@ -151,40 +151,40 @@ void *slab_alloc(struct slab *slab, size_t size)
 {
     DCHECK(size > 0);
     if (size <= SLAB_LARGEST)
-        return alloc_in_page(slab, size);
-    return size <= HEAP_LARGEST ? alloc_on_heap(slab, size) : alloc_run(slab, size);
+        return slab_alloc_in_page(slab, size);
+    return size <= HEAP_LARGEST ? slab_alloc_on_heap(slab, size) : slab_alloc_run(slab, size);
 }
 
-static void free_run(struct slab *slab, void *memory, size_t size)
+static void slab_free_run(struct slab *slab, void *memory, size_t size)
 {
-    count_heap(slab, -(ptrdiff_t)runs_round(size));
+    slab_count_heap(slab, -(ptrdiff_t)runs_round(size));
     runs_give(memory, size);
 }
 
-static void free_on_heap(struct slab *slab, void *memory, size_t size)
+static void slab_free_on_heap(struct slab *slab, void *memory, size_t size)
 {
-    count_heap(slab, -(ptrdiff_t)slab_round(size));
+    slab_count_heap(slab, -(ptrdiff_t)slab_round(size));
     heap_give(memory, size);
 }
 
-static void free_in_page(struct slab *slab, void *memory, size_t size)
+static void slab_free_in_page(struct slab *slab, void *memory, size_t size)
 {
     size_t rounded = slab_round(size);
     struct cells *page = cells_of(memory, PAGES_PAGE_SIZE);
     CHECK(page->size * CELLS_UNIT == rounded); /* it is freed as what it was taken */
-    count_used(slab, -(ptrdiff_t)rounded);
+    slab_count_used(slab, -(ptrdiff_t)rounded);
     if (cells_give(&slab->open[rounded / SLAB_UNIT], page, memory))
-        give_page(slab, page);
+        slab_free_page(slab, page);
 }
 
 void slab_free(struct slab *slab, void *memory, size_t size)
 {
     if (size <= SLAB_LARGEST)
-        free_in_page(slab, memory, size);
+        slab_free_in_page(slab, memory, size);
     else if (size <= HEAP_LARGEST)
-        free_on_heap(slab, memory, size);
+        slab_free_on_heap(slab, memory, size);
     else
-        free_run(slab, memory, size);
+        slab_free_run(slab, memory, size);
 }
 
 bool slab_resize(void *memory, size_t old_size, size_t new_size)
@@ -198,24 +198,24 @@ bool slab_resize(void *memory, size_t old_size, size_t new_size)
     return true;
 }
 
-static bool are_pages_loose(const struct slab *slab)
+static bool slab_are_pages_fragmented(const struct slab *slab)
 {
     size_t held = slab->memory - slab->heap - slab->spare_count * PAGES_PAGE_SIZE;
     size_t used = slab->used - slab->heap, allowed = LOOSE_BYTES;
-    if (!cells_are_loose(held, used, allowed))
+    if (!cells_are_fragmented(held, used, allowed))
         return false;
     for (size_t i = 0; i <= SLAB_LARGEST / SLAB_UNIT; i++)
         allowed += slab->open[i] != NULL ? PAGES_PAGE_SIZE : 0;
-    return cells_are_loose(held, used, allowed);
+    return cells_are_fragmented(held, used, allowed);
 }
 
-bool slab_is_loose(const struct slab *slab)
+bool slab_is_fragmented(const struct slab *slab)
 {
-    return are_pages_loose(slab) || heap_is_loose();
+    return slab_are_pages_fragmented(slab) || heap_is_fragmented();
 }
 
 /* Memory for the object in a better page, not counted yet; NULL if there is none. */
-static void *take_elsewhere(struct slab *slab, void *memory, size_t size)
+static void *slab_take_elsewhere(struct slab *slab, void *memory, size_t size)
 {
     struct cells *page = cells_of(memory, PAGES_PAGE_SIZE);
     struct cells **ring = &slab->open[slab_round(size) / SLAB_UNIT];
@@ -223,13 +223,13 @@ static void *take_elsewhere(struct slab *slab, void *memory, size_t size)
     return cells_is_sparse(*ring, page) ? cells_take_elsewhere(ring, page) : NULL;
 }
 
-static void *move_in_pages(struct slab *slab, void *memory, size_t size)
+static void *slab_move_in_pages(struct slab *slab, void *memory, size_t size)
 {
-    void *moved = are_pages_loose(slab) ? take_elsewhere(slab, memory, size) : NULL;
+    void *moved = slab_are_pages_fragmented(slab) ? slab_take_elsewhere(slab, memory, size) : NULL;
     if (moved == NULL)
         return NULL;
     memcpy(moved, memory, size);
-    count_used(slab, (ptrdiff_t)slab_round(size));
+    slab_count_used(slab, (ptrdiff_t)slab_round(size));
     slab_free(slab, memory, size);
     return moved;
 }
@@ -237,7 +237,7 @@ static void *move_in_pages(struct slab *slab, void *memory, size_t size)
 void *slab_move(struct slab *slab, void *memory, size_t size)
 {
     char *moved =
-        size <= SLAB_LARGEST ? move_in_pages(slab, memory, size) : heap_move(memory, size);
+        size <= SLAB_LARGEST ? slab_move_in_pages(slab, memory, size) : heap_move(memory, size);
     if (moved != NULL)
         CELLS_HIDE(moved + size, slab_round(size) - size);
     return moved;
@@ -245,10 +245,10 @@ void *slab_move(struct slab *slab, void *memory, size_t size)
 
 void slab_charge(struct slab *slab, size_t size)
 {
-    count_heap(slab, (ptrdiff_t)size);
+    slab_count_heap(slab, (ptrdiff_t)size);
 }
 
 void slab_refund(struct slab *slab, size_t size)
 {
-    count_heap(slab, -(ptrdiff_t)size);
+    slab_count_heap(slab, -(ptrdiff_t)size);
 }

@@ -59,7 +59,7 @@ void slab_free(struct slab *slab, void *memory, size_t size);
 bool slab_resize(void *memory, size_t old_size, size_t new_size);
 
 /* True if so much is held beyond what is in use that objects should be moved. */
-bool slab_is_loose(const struct slab *slab);
+bool slab_is_fragmented(const struct slab *slab);
 
 /* Moves an object of that size to another page, if the slab is loose and its page is sparse, which
  * becomes empty thus in time. Returns where it is now; NULL if it has stayed. The caller must know

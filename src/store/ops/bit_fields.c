@@ -14,18 +14,18 @@
 /* A number that a field gets: any sum of its own and an argument. */
 typedef __int128 wide;
 
-static uint64_t first_byte(const struct op_field *field)
+static uint64_t bit_fields_first_byte(const struct op_field *field)
 {
     return field->offset / 8;
 }
 
-static size_t byte_count(const struct op_field *field)
+static size_t bit_fields_byte_count(const struct op_field *field)
 {
     return (size_t)((field->offset % 8 + field->bits + 7) / 8);
 }
 
 /* Moves a number between its value and bytes, of which the first holds its first bit. */
-static wide load(const struct op_field *field, const uint8_t *bytes)
+static wide bit_fields_load(const struct op_field *field, const uint8_t *bytes)
 {
     uint64_t number = 0;
     unsigned first = (unsigned)(field->offset % 8);
@@ -35,7 +35,7 @@ static wide load(const struct op_field *field, const uint8_t *bytes)
     return negative ? (wide)number - ((wide)1 << field->bits) : (wide)number;
 }
 
-static void save(const struct op_field *field, uint8_t *bytes, wide number)
+static void bit_fields_save(const struct op_field *field, uint8_t *bytes, wide number)
 {
     unsigned first = (unsigned)(field->offset % 8);
     for (unsigned i = 0; i < field->bits; i++) {
@@ -49,7 +49,7 @@ static void save(const struct op_field *field, uint8_t *bytes, wide number)
 /* The number that a field gets for `wanted`; false if it stays as it is. SET to a number so far
  * below the least that its distance to the largest one passes 64 bits saturates at the largest:
  * Redis, whose logs we replay, computes that in 64 bits. */
-static bool fit(const struct op_field *field, wide *wanted)
+static bool bit_fields_fit(const struct op_field *field, wide *wanted)
 {
     wide one = 1;
     wide most = (one << (field->bits - field->is_signed)) - 1;
@@ -64,46 +64,49 @@ static bool fit(const struct op_field *field, wide *wanted)
 }
 
 /* The bytes that hold the field, zeros beyond the string's end. */
-static void read_bytes(const struct entry *entry, const struct op_field *field, uint8_t *bytes)
+static void bit_fields_read_bytes(const struct entry *entry, const struct op_field *field,
+                                  uint8_t *bytes)
 {
     struct slice string = entry != NULL ? entry_string(entry) : slice_make(NULL, 0);
-    uint64_t first = first_byte(field);
+    uint64_t first = bit_fields_first_byte(field);
     memset(bytes, 0, MOST_BYTES);
-    for (size_t i = 0; i < byte_count(field) && first + i < string.len; i++)
+    for (size_t i = 0; i < bit_fields_byte_count(field) && first + i < string.len; i++)
         bytes[i] = string.data[first + i];
 }
 
 /* Where a write of these bytes ends. */
-static uint64_t end_of(const struct op_field *field)
+static uint64_t bit_fields_end_of(const struct op_field *field)
 {
-    return first_byte(field) + byte_count(field);
+    return bit_fields_first_byte(field) + bit_fields_byte_count(field);
 }
 
-static void write_bytes(struct keyspace *space, struct lookup *at, const struct op *op,
-                        uint64_t first, struct slice bytes)
+static void bit_fields_write_bytes(struct op_context *ctx, struct lookup *at, const struct op *op,
+                                   uint64_t first, struct slice bytes)
 {
     struct op splice = {.kind = OP_SET_RANGE,
                         .db = op->db,
                         .key = op->key,
                         .start = (int64_t)first,
                         .value = bytes};
-    substrings_write(space, at, &splice, (size_t)first);
-    apply_change(space, &splice);
+    substrings_write(ctx, at, &splice, (size_t)first);
+    apply_change(ctx, &splice);
 }
 
 /* The string is there, and so long that all parts that write lie in it. */
-static void make_room(struct keyspace *space, struct lookup *at, const struct op *op, uint64_t end)
+static void bit_fields_make_room(struct op_context *ctx, struct lookup *at, const struct op *op,
+                                 uint64_t end)
 {
     if (at->entry == NULL || entry_string(at->entry).len < end)
-        write_bytes(space, at, op, end - 1, SLICE_LITERAL("\0"));
+        bit_fields_write_bytes(ctx, at, op, end - 1, SLICE_LITERAL("\0"));
 }
 
-static struct op_field_value apply_field(struct keyspace *space, struct lookup *at,
-                                         const struct op *op, const struct op_field *field)
+static struct op_field_value bit_fields_apply_field(struct op_context *ctx, struct lookup *at,
+                                                    const struct op *op,
+                                                    const struct op_field *field)
 {
     uint8_t bytes[MOST_BYTES], former[MOST_BYTES];
-    read_bytes(at->entry, field, bytes);
-    wide number = load(field, bytes);
+    bit_fields_read_bytes(at->entry, field, bytes);
+    wide number = bit_fields_load(field, bytes);
     if (field->action == OP_FIELD_GET)
         return (struct op_field_value){true, (int64_t)number};
     memcpy(former, bytes, sizeof former);
@@ -111,48 +114,49 @@ static struct op_field_value apply_field(struct keyspace *space, struct lookup *
     wide wanted = field->is_signed ? (wide)field->value : (wide)(uint64_t)field->value;
     if (field->action == OP_FIELD_INCREMENT)
         wanted = number + field->value;
-    if (!fit(field, &wanted))
+    if (!bit_fields_fit(field, &wanted))
         return (struct op_field_value){false, 0};
-    save(field, bytes, wanted);
+    bit_fields_save(field, bytes, wanted);
     if (memcmp(bytes, former, sizeof former) != 0)
-        write_bytes(space, at, op, first_byte(field), slice_make(bytes, byte_count(field)));
-    wide answer = field->action == OP_FIELD_SET ? number : load(field, bytes);
+        bit_fields_write_bytes(ctx, at, op, bit_fields_first_byte(field),
+                               slice_make(bytes, bit_fields_byte_count(field)));
+    wide answer = field->action == OP_FIELD_SET ? number : bit_fields_load(field, bytes);
     return (struct op_field_value){true, (int64_t)answer};
 }
 
 /* Where the last of the parts that write ends; 0 if none does. */
-static uint64_t written_end(const struct op *op)
+static uint64_t bit_fields_written_end(const struct op *op)
 {
     uint64_t end = 0;
     for (size_t i = 0; i < op->field_count; i++) {
         const struct op_field *field = &op->fields[i];
-        if (field->action != OP_FIELD_GET && end_of(field) > end)
-            end = end_of(field);
+        if (field->action != OP_FIELD_GET && bit_fields_end_of(field) > end)
+            end = bit_fields_end_of(field);
     }
     return end;
 }
 
-void apply_bit_field(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_bit_field(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    uint64_t end = written_end(op);
+    uint64_t end = bit_fields_written_end(op);
     struct op whole = {.value = slice_make(NULL, 0), .max_value = op->max_value};
     if (!substrings_may_hold(&whole, end, result))
         return;
-    struct lookup at = end > 0 ? apply_open_key(space, op) : apply_find_key(space, op);
+    struct lookup at = end > 0 ? apply_lookup_write_key(ctx, op) : apply_lookup_read_key(ctx, op);
     if (!apply_wants_string(at.entry, result))
         return;
     struct op last = {.value = SLICE_LITERAL("\0")};
-    if (end > 0 && !substrings_may_write(space, &at, &last, end - 1, result))
+    if (end > 0 && !substrings_may_write(ctx, &at, &last, end - 1, result))
         return;
-    result->fields = apply_unfold(space, op->field_count * sizeof *result->fields, result);
+    result->fields = apply_unfold(ctx, op->field_count * sizeof *result->fields, result);
     if (result->fields == NULL)
         return;
     result->field_count = op->field_count;
-    if (end > 0 && !apply_wants_reply(space, op, result))
+    if (end > 0 && !apply_wants_reply(ctx, op, result))
         return;
     if (end > 0)
-        make_room(space, &at, op, end);
+        bit_fields_make_room(ctx, &at, op, end);
     for (size_t i = 0; i < op->field_count; i++)
-        result->fields[i] = apply_field(space, &at, op, &op->fields[i]);
+        result->fields[i] = bit_fields_apply_field(ctx, &at, op, &op->fields[i]);
     result->version = at.entry != NULL ? entry_version(at.entry) : 0;
 }

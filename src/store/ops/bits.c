@@ -22,13 +22,13 @@ struct bit_range {
 
 /* ---- within bytes ---- */
 
-static bool bit_at(struct slice string, uint64_t offset)
+static bool bits_bit_at(struct slice string, uint64_t offset)
 {
     return offset / 8 < string.len && (string.data[offset / 8] >> (7 - offset % 8) & 1) != 0;
 }
 
 /* Bits 8 * byte to 8 * byte + 63, the first one on top; zeros beyond the end. */
-static uint64_t load_bits(struct slice string, size_t byte)
+static uint64_t bits_load(struct slice string, size_t byte)
 {
     uint64_t word = 0;
     size_t len = string.len - byte < sizeof word ? string.len - byte : sizeof word;
@@ -37,7 +37,7 @@ static uint64_t load_bits(struct slice string, size_t byte)
 }
 
 /* The bits of a word that the range has, which begins in its first byte at the earliest. */
-static uint64_t mask_of(const struct bit_range *range, size_t byte)
+static uint64_t bits_mask_of(const struct bit_range *range, size_t byte)
 {
     uint64_t mask = UINT64_MAX, start = (uint64_t)byte * 8;
     if (range->first > start)
@@ -48,7 +48,7 @@ static uint64_t mask_of(const struct bit_range *range, size_t byte)
 }
 
 /* In steps that the compiler does for several words at once, with any processor. */
-static uint64_t count_in_word(uint64_t word)
+static uint64_t bits_count_in_word(uint64_t word)
 {
     word -= word >> 1 & 0x5555555555555555;
     word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
@@ -56,29 +56,29 @@ static uint64_t count_in_word(uint64_t word)
     return word * 0x0101010101010101 >> 56;
 }
 
-static uint64_t count_bits(struct slice string, const struct bit_range *range)
+static uint64_t bits_count(struct slice string, const struct bit_range *range)
 {
     uint64_t count = 0;
     size_t byte = (size_t)(range->first / 8);
     if (range->first >= range->end)
         return 0;
-    count += count_in_word(load_bits(string, byte) & mask_of(range, byte));
+    count += bits_count_in_word(bits_load(string, byte) & bits_mask_of(range, byte));
     for (byte += 8; (uint64_t)byte * 8 + 64 <= range->end; byte += 8) {
         uint64_t word;
         memcpy(&word, string.data + byte, sizeof word);
-        count += count_in_word(word);
+        count += bits_count_in_word(word);
     }
     if ((uint64_t)byte * 8 < range->end)
-        count += count_in_word(load_bits(string, byte) & mask_of(range, byte));
+        count += bits_count_in_word(bits_load(string, byte) & bits_mask_of(range, byte));
     return count;
 }
 
 /* Where the range first has the bit; its end if nowhere. */
-static uint64_t find_bit(struct slice string, const struct bit_range *range, bool bit)
+static uint64_t bits_find_bit(struct slice string, const struct bit_range *range, bool bit)
 {
     for (size_t byte = (size_t)(range->first / 8); (uint64_t)byte * 8 < range->end; byte += 8) {
-        uint64_t word = load_bits(string, byte);
-        word = (bit ? word : ~word) & mask_of(range, byte);
+        uint64_t word = bits_load(string, byte);
+        word = (bit ? word : ~word) & bits_mask_of(range, byte);
         if (word != 0)
             return (uint64_t)byte * 8 + (unsigned)__builtin_clzll(word);
     }
@@ -88,7 +88,7 @@ static uint64_t find_bit(struct slice string, const struct bit_range *range, boo
 /* ---- the operations ---- */
 
 /* Redis' rules for the operation's start and stop. */
-static struct bit_range range_of(const struct op *op, size_t length)
+static struct bit_range bits_range_of(const struct op *op, size_t length)
 {
     uint64_t unit = op->in_bits ? 1 : 8;
     int64_t total = (int64_t)(length * 8 / unit);
@@ -102,18 +102,18 @@ static struct bit_range range_of(const struct op *op, size_t length)
     return (struct bit_range){(uint64_t)start * unit, ((uint64_t)stop + 1) * unit};
 }
 
-void apply_get_bit(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_get_bit(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_find_key(space, op).entry;
+    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
     if (entry == NULL || !apply_wants_string(entry, result))
         return;
     result->ok = true;
-    result->count = bit_at(entry_string(entry), (uint64_t)op->start);
+    result->count = bits_bit_at(entry_string(entry), (uint64_t)op->start);
     result->version = entry_version(entry);
 }
 
 /* As in Redis it is no write if the bit is there and was like that. */
-void apply_set_bit(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_set_bit(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     uint64_t offset = (uint64_t)op->start;
     size_t byte = (size_t)(offset / 8);
@@ -126,49 +126,49 @@ void apply_set_bit(struct keyspace *space, const struct op *op, struct op_result
                         .max_value = op->max_value};
     if (!substrings_may_hold(&splice, byte, result))
         return;
-    struct lookup at = apply_open_key(space, op);
+    struct lookup at = apply_lookup_write_key(ctx, op);
     if (!apply_wants_string(at.entry, result) ||
-        !substrings_may_write(space, &at, &splice, byte, result))
+        !substrings_may_write(ctx, &at, &splice, byte, result))
         return;
     struct slice string = at.entry != NULL ? entry_string(at.entry) : slice_make(NULL, 0);
     uint8_t former = byte < string.len ? string.data[byte] : 0;
     result->count = (former & mask) != 0;
     bits = (uint8_t)(op->bit ? former | mask : former & ~mask);
     if (byte >= string.len || bits != former) {
-        substrings_write(space, &at, &splice, byte);
-        apply_change(space, &splice);
+        substrings_write(ctx, &at, &splice, byte);
+        apply_change(ctx, &splice);
     }
     result->ok = true;
     result->version = entry_version(at.entry);
 }
 
-void apply_bit_count(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_bit_count(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_find_key(space, op).entry;
+    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
     if (entry == NULL || !apply_wants_string(entry, result))
         return;
     struct slice string = entry_string(entry);
-    struct bit_range range = range_of(op, string.len);
-    if (!apply_may_spend(space, (range.end - range.first) / 8 / APPLY_STEP_BYTES, result))
+    struct bit_range range = bits_range_of(op, string.len);
+    if (!apply_may_spend(ctx, (range.end - range.first) / 8 / APPLY_STEP_BYTES, result))
         return;
     bool crossed = op->has_stop && op->start < 0 && op->stop < 0 && op->start > op->stop;
     result->ok = true;
-    result->count = crossed ? 0 : (int64_t)count_bits(string, &range);
+    result->count = crossed ? 0 : (int64_t)bits_count(string, &range);
     result->version = entry_version(entry);
 }
 
 /* False if the search takes long, and the operation has failed. */
-static bool find_in_turns(struct keyspace *space, struct slice string,
-                          const struct bit_range *range, bool bit, uint64_t *found,
-                          struct op_result *result)
+static bool bits_find_in_turns(struct op_context *ctx, struct slice string,
+                               const struct bit_range *range, bool bit, uint64_t *found,
+                               struct op_result *result)
 {
     struct bit_range turn = {.first = range->first};
     *found = range->end;
     for (; turn.first < range->end; turn.first = turn.end) {
         turn.end = turn.first + TURN_BITS < range->end ? turn.first + TURN_BITS : range->end;
-        if (!apply_may_spend(space, TURN_BITS / 8 / APPLY_STEP_BYTES, result))
+        if (!apply_may_spend(ctx, TURN_BITS / 8 / APPLY_STEP_BYTES, result))
             return false;
-        *found = find_bit(string, &turn, bit);
+        *found = bits_find_bit(string, &turn, bit);
         if (*found < turn.end)
             return true;
     }
@@ -177,16 +177,16 @@ static bool find_in_turns(struct keyspace *space, struct slice string,
 }
 
 /* The zeros behind a string are found only if the search is not told where to stop. */
-void apply_bit_pos(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_bit_pos(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_find_key(space, op).entry;
+    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
     result->count = op->bit || entry != NULL ? -1 : 0;
     if (entry == NULL || !apply_wants_string(entry, result))
         return;
     struct slice string = entry_string(entry);
-    struct bit_range range = range_of(op, string.len);
+    struct bit_range range = bits_range_of(op, string.len);
     uint64_t found;
-    if (!find_in_turns(space, string, &range, op->bit, &found, result))
+    if (!bits_find_in_turns(ctx, string, &range, op->bit, &found, result))
         return;
     if (range.first < range.end && (found < range.end || (!op->bit && !op->has_stop)))
         result->count = (int64_t)found;
@@ -198,7 +198,7 @@ void apply_bit_pos(struct keyspace *space, const struct op *op, struct op_result
 
 /* Combines the words of the result, which holds the first string, with another one; beyond the
  * shorter one's end there are zeros. */
-static void combine(enum op_bitwise bitwise, uint8_t *out, size_t len, struct slice string)
+static void bits_combine(enum op_bitwise bitwise, uint8_t *out, size_t len, struct slice string)
 {
     size_t common = string.len < len ? string.len : len;
     switch (bitwise) {
@@ -220,37 +220,37 @@ static void combine(enum op_bitwise bitwise, uint8_t *out, size_t len, struct sl
     }
 }
 
-static struct blob *combine_all(const struct op *op, const struct slice *strings, size_t longest)
+static struct blob *bits_combine_all(const struct op *op, const struct slice *strings,
+                                     size_t longest)
 {
     struct blob *blob = blob_new(longest);
     memset(slice_write(blob->data, strings[0]), 0, longest - strings[0].len);
     for (size_t i = 1; i < op->key_count; i++)
-        combine(op->bitwise, blob->data, longest, strings[i]);
+        bits_combine(op->bitwise, blob->data, longest, strings[i]);
     for (size_t i = 0; op->bitwise == OP_BITS_NOT && i < longest; i++)
         blob->data[i] = (uint8_t)~blob->data[i];
     return blob;
 }
 
 /* The blob takes the place of what is there, in which it lives on if it is long. */
-static void put_blob(struct keyspace *space, struct lookup *at, struct blob *blob)
+static void bits_put_blob(struct op_context *ctx, struct lookup *at, struct blob *blob)
 {
-    struct blob *holder = space->holder;
-    space->holder = blob;
-    apply_put_string(space, at, blob_slice(blob), 0);
-    space->holder = holder;
+    struct blob *holder = ctx->holder;
+    ctx->holder = blob;
+    apply_put_string(ctx, at, blob_slice(blob), 0);
+    ctx->holder = holder;
     apply_change(
-        space,
-        &(struct op){.kind = OP_SET, .db = at->db, .key = at->key, .value = blob_slice(blob)});
+        ctx, &(struct op){.kind = OP_SET, .db = at->db, .key = at->key, .value = blob_slice(blob)});
 }
 
 /* The strings under the operation's keys, and the longest one's length. False: it has failed. */
-static bool find_strings(struct keyspace *space, const struct op *op, struct slice *strings,
-                         size_t *longest, struct op_result *result)
+static bool bits_find_strings(struct op_context *ctx, const struct op *op, struct slice *strings,
+                              size_t *longest, struct op_result *result)
 {
     *longest = 0;
     for (size_t i = 0; i < op->key_count; i++) {
         const struct op_key *key = &op->keys[i];
-        const struct entry *entry = apply_find(space, op->db, key->bytes, key->hash).entry;
+        const struct entry *entry = apply_lookup_read(ctx, op->db, key->bytes, key->hash).entry;
         if (!apply_wants_string(entry, result))
             return false;
         strings[i] = entry != NULL ? entry_string(entry) : slice_make(NULL, 0);
@@ -259,22 +259,22 @@ static bool find_strings(struct keyspace *space, const struct op *op, struct sli
     return true;
 }
 
-void apply_bit_op(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_bit_op(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    struct slice *strings = arena_alloc(space->arena, op->key_count * sizeof *strings);
+    struct slice *strings = arena_alloc(ctx->arena, op->key_count * sizeof *strings);
     size_t longest;
-    if (!find_strings(space, op, strings, &longest, result))
+    if (!bits_find_strings(ctx, op, strings, &longest, result))
         return;
-    if (!apply_may_spend(space, op->key_count * longest / APPLY_STEP_BYTES, result))
+    if (!apply_may_spend(ctx, op->key_count * longest / APPLY_STEP_BYTES, result))
         return;
-    struct blob *blob = longest > 0 ? combine_all(op, strings, longest) : NULL;
-    struct lookup at = apply_open_key(space, op);
+    struct blob *blob = longest > 0 ? bits_combine_all(op, strings, longest) : NULL;
+    struct lookup at = apply_lookup_write_key(ctx, op);
     if (blob != NULL) {
-        put_blob(space, &at, blob);
+        bits_put_blob(ctx, &at, blob);
         result->version = entry_version(at.entry);
     } else if (at.entry != NULL) {
-        apply_remove(space, &at);
-        apply_change_delete(space, &at);
+        apply_remove(ctx, &at);
+        apply_change_delete(ctx, &at);
     }
     blob_release(blob);
     result->ok = longest > 0;

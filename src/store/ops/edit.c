@@ -7,21 +7,21 @@
 #include "store/data/shard.h"
 #include "store/ops/undo_list.h"
 
-struct edit edit_begin(struct keyspace *space, struct lookup *at)
+struct edit edit_begin(struct op_context *ctx, struct lookup *at)
 {
     if (at->entry == NULL) {
-        struct entry_stamp stamp = {.version = apply_revision(space)};
-        apply_put(space, at, entry_new_list(&at->shard->slab, at->key, list_new(), stamp));
+        struct entry_stamp stamp = {.version = apply_revision(ctx)};
+        apply_put(ctx, at, entry_new_list(&at->shard->slab, at->key, list_new(), stamp));
     }
-    apply_preserve(space, at);
+    apply_preserve(ctx, at);
     CHECK(entry_type(at->entry) == ENTRY_LIST);
     struct list *list = entry_list(at->entry);
-    return (struct edit){.space = space, .at = at, .list = list, .memory = list_memory(list)};
+    return (struct edit){.ctx = ctx, .at = at, .list = list, .memory = list_memory(list)};
 }
 
-static void push(struct edit *edit, enum list_end end, struct slice value)
+static void edit_push_one(struct edit *edit, enum list_end end, struct slice value)
 {
-    struct blob *blob = apply_adopt(edit->space, value);
+    struct blob *blob = apply_adopt(edit->ctx, value);
     if (blob != NULL)
         list_push_blob(edit->list, end, blob);
     else
@@ -32,9 +32,9 @@ static void push(struct edit *edit, enum list_end end, struct slice value)
 void edit_push(struct edit *edit, enum list_end end, const struct slice *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        push(edit, end, values[i]);
-    if (edit->space->undo != NULL)
-        undo_list_pushed(edit->space->undo, edit->at, end, count);
+        edit_push_one(edit, end, values[i]);
+    if (edit->ctx->undo != NULL)
+        undo_list_pushed(edit->ctx->undo, edit->at, end, count);
 }
 
 void edit_push_value(struct edit *edit, enum list_end end, const struct op_value *value)
@@ -43,8 +43,8 @@ void edit_push_value(struct edit *edit, enum list_end end, const struct op_value
         list_push_blob(edit->list, end, value->blob);
     else
         list_push(edit->list, end, value->bytes);
-    if (edit->space->undo != NULL)
-        undo_list_pushed(edit->space->undo, edit->at, end, 1);
+    if (edit->ctx->undo != NULL)
+        undo_list_pushed(edit->ctx->undo, edit->at, end, 1);
 }
 
 /* The elements of a list that is to go altogether need not be touched: they go, or are kept for an
@@ -52,7 +52,7 @@ void edit_push_value(struct edit *edit, enum list_end end, const struct op_value
 void edit_drop(struct edit *edit, enum list_end end, size_t count)
 {
     DCHECK(!edit->is_dropped && count <= list_length(edit->list));
-    struct undo *undo = edit->space->undo;
+    struct undo *undo = edit->ctx->undo;
     if (count == list_length(edit->list))
         edit->is_dropped = true;
     else if (count > 0 && (undo == NULL || undo_list_dropping(undo, edit->at, end, count)))
@@ -72,22 +72,22 @@ void edit_trim(struct edit *edit, size_t first, size_t count)
 
 void edit_insert(struct edit *edit, size_t index, struct slice value)
 {
-    struct blob *blob = apply_adopt(edit->space, value);
+    struct blob *blob = apply_adopt(edit->ctx, value);
     if (blob != NULL)
         list_insert_blob(edit->list, index, blob);
     else
         list_insert(edit->list, index, value);
     blob_release(blob);
-    if (edit->space->undo != NULL)
-        undo_list_inserted(edit->space->undo, edit->at, index);
+    if (edit->ctx->undo != NULL)
+        undo_list_inserted(edit->ctx->undo, edit->at, index);
 }
 
 void edit_replace(struct edit *edit, size_t index, struct slice value)
 {
-    struct undo *undo = edit->space->undo;
+    struct undo *undo = edit->ctx->undo;
     if (undo != NULL && !undo_list_replacing(undo, edit->at, index))
         return;
-    struct blob *blob = apply_adopt(edit->space, value);
+    struct blob *blob = apply_adopt(edit->ctx, value);
     if (blob != NULL)
         list_replace_blob(edit->list, index, blob);
     else
@@ -97,7 +97,7 @@ void edit_replace(struct edit *edit, size_t index, struct slice value)
 
 bool edit_remove_here(struct edit *edit, struct list_cursor *cursor, enum list_end towards)
 {
-    if (edit->space->undo != NULL && !undo_list_removing(edit->space->undo, edit->at, cursor))
+    if (edit->ctx->undo != NULL && !undo_list_removing(edit->ctx->undo, edit->at, cursor))
         return false;
     return list_remove_here(edit->list, cursor, towards);
 }
@@ -108,15 +108,15 @@ uint64_t edit_end(struct edit *edit, int64_t expire_at_ms)
     CHECK(entry_list(at->entry) == edit->list); /* nobody else has changed it meanwhile */
     lookup_recharge(at, edit->memory);
     if (edit->is_dropped || list_length(edit->list) == 0) {
-        apply_remove(edit->space, at);
+        apply_remove(edit->ctx, at);
         return 0;
     }
     int64_t present = entry_expire_at_ms(at->entry);
     if (expire_at_ms == 0)
         expire_at_ms = present;
-    uint64_t revision = apply_revision(edit->space);
+    uint64_t revision = apply_revision(edit->ctx);
     if (entry_version(at->entry) != revision || expire_at_ms != present)
-        apply_restamp(edit->space, at, expire_at_ms);
+        apply_set_stamp(edit->ctx, at, expire_at_ms);
     DCHECK(entry_version(at->entry) == revision && entry_expire_at_ms(at->entry) == expire_at_ms);
     return revision;
 }

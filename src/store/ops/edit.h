@@ -21,7 +21,7 @@
 
 /* Its members may be read; only the functions below write them. */
 struct edit {
-    struct keyspace *space;
+    struct op_context *ctx;
     struct lookup *at;
     struct list *list;
     size_t memory;   /* of the list as charged to the slab */
@@ -30,7 +30,7 @@ struct edit {
 
 /* What is there is a list, or nothing: then an empty list is created. `at` is borrowed until
  * edit_end(), which is to follow. */
-struct edit edit_begin(struct keyspace *space, struct lookup *at);
+struct edit edit_begin(struct op_context *ctx, struct lookup *at);
 
 /* Copies of the values, one at least, become one after the other the element at that end. */
 void edit_push(struct edit *edit, enum list_end end, const struct slice *values, size_t count);

@@ -3,7 +3,7 @@
 #include "store/ops/apply.h"
 
 /* As for Redis, a key without deadline is one whose deadline never comes. */
-static bool is_wanted(enum op_when when, int64_t present_ms, int64_t wanted_ms)
+static bool expire_is_wanted(enum op_when when, int64_t present_ms, int64_t wanted_ms)
 {
     switch (when) {
     case OP_ALWAYS:
@@ -20,36 +20,36 @@ static bool is_wanted(enum op_when when, int64_t present_ms, int64_t wanted_ms)
     return false;
 }
 
-static bool is_met(const struct op *op, const struct entry *entry)
+static bool expire_is_met(const struct op *op, const struct entry *entry)
 {
     int64_t present_ms = entry_expire_at_ms(entry), wanted_ms = op->expire_at_ms;
     if (op->persist)
         return present_ms != 0;
-    return is_wanted(op->when, present_ms, wanted_ms);
+    return expire_is_wanted(op->when, present_ms, wanted_ms);
 }
 
-void apply_expire(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_expire(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    struct lookup at = apply_open_key(space, op);
+    struct lookup at = apply_lookup_write_key(ctx, op);
     if (at.entry == NULL)
         return;
-    if (!is_met(op, at.entry)) {
+    if (!expire_is_met(op, at.entry)) {
         result->version = entry_version(at.entry);
         return;
     }
     result->ok = true;
     result->count = 1;
-    if (!op->persist && op->expire_at_ms <= space->now_ms) {
-        apply_remove(space, &at);
-        apply_change_delete(space, &at);
+    if (!op->persist && op->expire_at_ms <= ctx->now_ms) {
+        apply_remove(ctx, &at);
+        apply_change_delete(ctx, &at);
         return;
     }
-    apply_restamp(space, &at, op->persist ? 0 : op->expire_at_ms);
-    apply_change(space, &(struct op){.kind = OP_EXPIRE,
-                                     .db = op->db,
-                                     .key = op->key,
-                                     .hash = op->hash,
-                                     .persist = op->persist,
-                                     .expire_at_ms = op->persist ? 0 : op->expire_at_ms});
-    result->version = space->revision;
+    apply_set_stamp(ctx, &at, op->persist ? 0 : op->expire_at_ms);
+    apply_change(ctx, &(struct op){.kind = OP_EXPIRE,
+                                   .db = op->db,
+                                   .key = op->key,
+                                   .hash = op->hash,
+                                   .persist = op->persist,
+                                   .expire_at_ms = op->persist ? 0 : op->expire_at_ms});
+    result->version = ctx->revision;
 }

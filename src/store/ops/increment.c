@@ -8,30 +8,30 @@
 #include <stdlib.h>
 
 /* The deadline of the key is kept; a new key gets the operation's. */
-static int64_t deadline_of(const struct lookup *at, const struct op *op)
+static int64_t increment_deadline_of(const struct lookup *at, const struct op *op)
 {
     return at->entry != NULL ? entry_expire_at_ms(at->entry) : op->expire_at_ms;
 }
 
 /* Answers the number's text and stores it, unless it would be gone at once; false then. */
-static bool put(struct keyspace *space, struct lookup *at, const struct op *op, struct slice text,
-                struct op_result *result)
+static bool increment_put(struct op_context *ctx, struct lookup *at, const struct op *op,
+                          struct slice text, struct op_result *result)
 {
-    int64_t expire_at_ms = deadline_of(at, op);
+    int64_t expire_at_ms = increment_deadline_of(at, op);
     result->ok = true;
-    apply_return_bytes(space, text, NULL, &result->value);
-    if (apply_is_due(space, expire_at_ms))
+    apply_return_bytes(ctx, text, NULL, &result->value);
+    if (apply_is_due(ctx, expire_at_ms))
         return false;
-    apply_put_string(space, at, text, expire_at_ms);
-    result->version = space->revision;
+    apply_put_string(ctx, at, text, expire_at_ms);
+    result->version = ctx->revision;
     return true;
 }
 
 /* ---- integers ---- */
 
-static void tell_integer(struct keyspace *space, const struct op *op, bool is_new)
+static void increment_tell_integer(struct op_context *ctx, const struct op *op, bool is_new)
 {
-    apply_change(space, op);
+    apply_change(ctx, op);
     if (!is_new || op->expire_at_ms == 0)
         return;
     struct op expire = {.kind = OP_EXPIRE,
@@ -39,11 +39,11 @@ static void tell_integer(struct keyspace *space, const struct op *op, bool is_ne
                         .key = op->key,
                         .hash = op->hash,
                         .expire_at_ms = op->expire_at_ms};
-    apply_change(space, &expire);
+    apply_change(ctx, &expire);
 }
 
-static void add_integer(struct keyspace *space, const struct op *op, struct lookup *at,
-                        struct op_result *result)
+static void increment_add_integer(struct op_context *ctx, const struct op *op, struct lookup *at,
+                                  struct op_result *result)
 {
     bool is_new = at->entry == NULL;
     int64_t number = 0;
@@ -58,8 +58,8 @@ static void add_integer(struct keyspace *space, const struct op *op, struct look
         return;
     }
     uint8_t digits[DECIMAL_MAX];
-    if (put(space, at, op, decimal_write(number, digits), result))
-        tell_integer(space, op, is_new);
+    if (increment_put(ctx, at, op, decimal_write(number, digits), result))
+        increment_tell_integer(ctx, op, is_new);
     result->integer = number;
     result->real = (double)number;
 }
@@ -67,7 +67,8 @@ static void add_integer(struct keyspace *space, const struct op *op, struct look
 /* ---- reals ---- */
 
 /* Adding again might give other digits elsewhere: so the sum itself is told. */
-static void tell_real(struct keyspace *space, const struct op *op, struct slice text, bool is_new)
+static void increment_tell_real(struct op_context *ctx, const struct op *op, struct slice text,
+                                bool is_new)
 {
     struct op set = {.kind = OP_SET,
                      .db = op->db,
@@ -76,11 +77,11 @@ static void tell_real(struct keyspace *space, const struct op *op, struct slice 
                      .value = text,
                      .expire_at_ms = is_new ? op->expire_at_ms : 0,
                      .keep_ttl = !is_new};
-    apply_change(space, &set);
+    apply_change(ctx, &set);
 }
 
 /* The number as its text says it, which is rounded. */
-static void answer_real(const char *text, struct op_result *result)
+static void increment_answer_real(const char *text, struct op_result *result)
 {
     long double number = strtold(text, NULL);
     result->real = strtod(text, NULL);
@@ -89,8 +90,8 @@ static void answer_real(const char *text, struct op_result *result)
         result->integer = (int64_t)number;
 }
 
-static void add_real(struct keyspace *space, const struct op *op, struct lookup *at,
-                     struct op_result *result)
+static void increment_add_real(struct op_context *ctx, const struct op *op, struct lookup *at,
+                               struct op_result *result)
 {
     bool is_new = at->entry == NULL;
     long double number = 0;
@@ -107,18 +108,18 @@ static void add_real(struct keyspace *space, const struct op *op, struct lookup 
     }
     char out[REAL_SIZE];
     struct slice text = real_write(out, number);
-    if (put(space, at, op, text, result))
-        tell_real(space, op, text, is_new);
-    answer_real((const char *)text.data, result);
+    if (increment_put(ctx, at, op, text, result))
+        increment_tell_real(ctx, op, text, is_new);
+    increment_answer_real((const char *)text.data, result);
 }
 
-void apply_incr(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_incr(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    struct lookup at = apply_open_key(space, op);
+    struct lookup at = apply_lookup_write_key(ctx, op);
     if (!apply_wants_string(at.entry, result))
         return;
     if (op->is_real)
-        add_real(space, op, &at, result);
+        increment_add_real(ctx, op, &at, result);
     else
-        add_integer(space, op, &at, result);
+        increment_add_integer(ctx, op, &at, result);
 }

@@ -7,12 +7,12 @@
 #include "store/data/entry.h"
 
 /* Element i of the result stays in its blob. False if the operation has failed. */
-static bool share_element(struct keyspace *space, struct op_result *result, size_t i,
-                          struct blob *blob)
+static bool list_answer_share_element(struct op_context *ctx, struct op_result *result, size_t i,
+                                      struct blob *blob)
 {
     if (result->blobs == NULL) {
         size_t size = result->value_count * sizeof(struct blob *);
-        result->blobs = apply_unfold(space, size, result);
+        result->blobs = apply_unfold(ctx, size, result);
         if (result->blobs == NULL)
             return false;
         memset(result->blobs, 0, size);
@@ -32,7 +32,7 @@ struct borrowed {
     size_t first;               /* the value of the answer that was the first one of this chunk */
 };
 
-static void borrow(struct borrowed *borrowed, struct slice text)
+static void list_answer_borrow(struct borrowed *borrowed, struct slice text)
 {
     if (borrowed->begin == NULL || text.data < borrowed->begin)
         borrowed->begin = text.data;
@@ -42,14 +42,14 @@ static void borrow(struct borrowed *borrowed, struct slice text)
 
 /* Gives the chunk back: values before `behind` that lie there come to lie in the arena. False if
  * the operation has failed. */
-static bool own(struct keyspace *space, const struct borrowed *borrowed, struct op_result *result,
-                size_t behind)
+static bool list_answer_own(struct op_context *ctx, const struct borrowed *borrowed,
+                            struct op_result *result, size_t behind)
 {
     if (borrowed->begin == NULL)
         return true;
     struct slice copy, texts = slice_make(borrowed->begin, 0);
     texts.len = (size_t)(borrowed->end - borrowed->begin);
-    if (!apply_copy_bytes(space, texts, &copy, result))
+    if (!apply_copy_bytes(ctx, texts, &copy, result))
         return false;
     struct slice *values = result->values;
     for (size_t i = borrowed->first; i < behind; i++) {
@@ -61,26 +61,27 @@ static bool own(struct keyspace *space, const struct borrowed *borrowed, struct 
 }
 
 /* The cursor's element becomes value `i`. False if the operation has failed. */
-static bool answer_element(struct keyspace *space, struct list_cursor *cursor,
-                           struct borrowed *borrowed, struct op_result *result, size_t i)
+static bool list_answer_answer_element(struct op_context *ctx, struct list_cursor *cursor,
+                                       struct borrowed *borrowed, struct op_result *result,
+                                       size_t i)
 {
     struct slice *value = &result->values[i];
     *value = list_cursor_value(cursor);
     if (cursor->chunk != borrowed->chunk) {
-        if (!own(space, borrowed, result, i))
+        if (!list_answer_own(ctx, borrowed, result, i))
             return false;
         *borrowed = (struct borrowed){.chunk = cursor->chunk, .first = i};
     }
     if (cursor->blob != NULL)
-        return share_element(space, result, i, cursor->blob);
+        return list_answer_share_element(ctx, result, i, cursor->blob);
     if (cursor->element.is_number)
-        return apply_copy_bytes(space, *value, value, result);
-    borrow(borrowed, *value);
+        return apply_copy_bytes(ctx, *value, value, result);
+    list_answer_borrow(borrowed, *value);
     return true;
 }
 
 /* No element is left in the result of the operation, which has failed. */
-static bool forget_elements(struct op_result *result)
+static bool list_answer_forget_elements(struct op_result *result)
 {
     enum err err = result->err;
     const char *why = result->why;
@@ -89,7 +90,7 @@ static bool forget_elements(struct op_result *result)
     return false;
 }
 
-bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
+bool list_answer_part(struct op_context *ctx, const struct list_part *part, size_t most,
                       const char *too_large, struct op_result *result)
 {
     DCHECK(part->count <= list_length(part->list) &&
@@ -99,9 +100,9 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
         apply_fail(result, ERR_TOO_LARGE, too_large);
         return false;
     }
-    if (!apply_may_spend(space, part->count, result))
+    if (!apply_may_spend(ctx, part->count, result))
         return false;
-    result->values = apply_unfold(space, part->count * sizeof *result->values, result);
+    result->values = apply_unfold(ctx, part->count * sizeof *result->values, result);
     if (result->values == NULL)
         return false;
     result->value_count = part->count;
@@ -112,24 +113,25 @@ bool list_answer_part(struct keyspace *space, const struct list_part *part, size
         size_t size = op_answer_size(list_cursor_length(&cursor));
         if (size > most) {
             apply_fail(result, ERR_TOO_LARGE, too_large);
-            return forget_elements(result);
+            return list_answer_forget_elements(result);
         }
         most -= size;
-        if (size >= APPLY_STEP_BYTES && !apply_may_spend(space, size / APPLY_STEP_BYTES, result))
-            return forget_elements(result);
-        if (!answer_element(space, &cursor, &borrowed, result, i))
-            return forget_elements(result);
+        if (size >= APPLY_STEP_BYTES && !apply_may_spend(ctx, size / APPLY_STEP_BYTES, result))
+            return list_answer_forget_elements(result);
+        if (!list_answer_answer_element(ctx, &cursor, &borrowed, result, i))
+            return list_answer_forget_elements(result);
     }
-    return own(space, &borrowed, result, part->count) || forget_elements(result);
+    return list_answer_own(ctx, &borrowed, result, part->count) ||
+           list_answer_forget_elements(result);
 }
 
-void list_answer_value(struct keyspace *space, const struct list *list, size_t index,
+void list_answer_value(struct op_context *ctx, const struct list *list, size_t index,
                        struct op_value *value)
 {
     DCHECK(index < list_length(list));
     struct list_cursor cursor;
     if (list_seek(list, &cursor, index))
-        apply_return_bytes(space, list_cursor_value(&cursor), cursor.blob, value);
+        apply_return_bytes(ctx, list_cursor_value(&cursor), cursor.blob, value);
 }
 
 void list_answer_key(const struct lookup *at, struct op_result *result)

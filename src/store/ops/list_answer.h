@@ -23,12 +23,12 @@ static inline size_t list_answer_end(const struct list *list, enum list_end end)
  * takes more than `most` bytes, as op_answer_size() counts, or more memory than there is for
  * answers: then the operation has failed, in the first case with the sentence `too_large`, and
  * there are none. */
-bool list_answer_part(struct keyspace *space, const struct list_part *part, size_t most,
+bool list_answer_part(struct op_context *ctx, const struct list_part *part, size_t most,
                       const char *too_large, struct op_result *result)
     __attribute__((warn_unused_result));
 
 /* Puts the element at `index`, which exists, into the value, in the same way. */
-void list_answer_value(struct keyspace *space, const struct list *list, size_t index,
+void list_answer_value(struct op_context *ctx, const struct list *list, size_t index,
                        struct op_value *value);
 
 /* Says in the result, and with its value, what there is of the key now. */

@@ -9,7 +9,7 @@
 
 /* Redis' rules: negative indexes count from the tail, then both ends are clipped to the list. What
  * the operation asks for, with `count` 0 if that is nothing. */
-static struct list_part clip(const struct op *op, const struct list *list)
+static struct list_part list_ranges_clip(const struct op *op, const struct list *list)
 {
     int64_t start = op->start, stop = op->stop, length = (int64_t)list_length(list);
     if (start < 0)
@@ -28,14 +28,14 @@ static struct list_part clip(const struct op *op, const struct list *list)
                               .towards = LIST_TAIL};
 }
 
-void apply_l_range(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_find_key(space, op).entry;
+    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
     if (entry == NULL || !apply_wants_list(entry, result))
         return;
-    struct list_part part = clip(op, entry_list(entry));
+    struct list_part part = list_ranges_clip(op, entry_list(entry));
     if (!list_answer_part(
-            space, &part, op_most_answer(op),
+            ctx, &part, op_most_answer(op),
             "the elements do not fit into one answer; ask for a smaller range, or for "
             "pages with StreamList",
             result))
@@ -46,20 +46,20 @@ void apply_l_range(struct keyspace *space, const struct op *op, struct op_result
     result->offset = (int64_t)part.first;
 }
 
-void apply_l_trim(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_l_trim(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    struct lookup at = apply_open_key(space, op);
+    struct lookup at = apply_lookup_write_key(ctx, op);
     if (at.entry == NULL || !apply_wants_list(at.entry, result))
         return;
-    struct list_part part = clip(op, entry_list(at.entry));
+    struct list_part part = list_ranges_clip(op, entry_list(at.entry));
     size_t removed = list_length(part.list) - part.count;
-    if (!apply_may_spend(space, removed / REMOVED_AT_ONCE, result))
+    if (!apply_may_spend(ctx, removed / REMOVED_AT_ONCE, result))
         return;
     if (removed > 0) {
-        struct edit edit = edit_begin(space, &at);
+        struct edit edit = edit_begin(ctx, &at);
         edit_trim(&edit, part.first, part.count);
         edit_end(&edit, 0);
-        apply_change(space, op);
+        apply_change(ctx, op);
     }
     result->count = (int64_t)part.count;
     list_answer_key(&at, result);

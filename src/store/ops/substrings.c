@@ -7,17 +7,17 @@
 #include "store/data/shard.h"
 
 /* A short part of a long string is copied, so that it does not hold on to all of it. */
-static void return_part(struct keyspace *space, const struct entry *entry, struct slice part,
-                        struct op_value *value)
+static void substrings_return_part(struct op_context *ctx, const struct entry *entry,
+                                   struct slice part, struct op_value *value)
 {
     struct blob *blob = part.len < BLOB_LEAST ? NULL : entry_blob(entry);
-    apply_return_bytes(space, part, blob, value);
+    apply_return_bytes(ctx, part, blob, value);
     value->version = entry_version(entry);
     value->expire_at_ms = entry_expire_at_ms(entry);
 }
 
 /* Redis' rules, also where they surprise: a stop before the first byte means the first byte. */
-static struct slice part_of(struct slice string, int64_t start, int64_t stop)
+static struct slice substrings_part_of(struct slice string, int64_t start, int64_t stop)
 {
     int64_t length = (int64_t)string.len;
     if ((start < 0 && stop < 0 && start > stop) || length == 0)
@@ -33,12 +33,13 @@ static struct slice part_of(struct slice string, int64_t start, int64_t stop)
     return slice_make(string.data + start, (size_t)(stop - start) + 1);
 }
 
-void apply_get_range(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_get_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_find_key(space, op).entry;
+    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
     if (entry != NULL && apply_wants_string(entry, result))
-        return_part(space, entry, part_of(entry_string(entry), op->start, op->stop),
-                    &result->value);
+        substrings_return_part(ctx, entry,
+                               substrings_part_of(entry_string(entry), op->start, op->stop),
+                               &result->value);
 }
 
 bool substrings_may_hold(const struct op *op, uint64_t offset, struct op_result *result)
@@ -52,92 +53,94 @@ bool substrings_may_hold(const struct op *op, uint64_t offset, struct op_result 
     return false;
 }
 
-static size_t length_of(const struct lookup *at)
+static size_t substrings_length_of(const struct lookup *at)
 {
     return at->entry != NULL ? entry_string(at->entry).len : 0;
 }
 
 /* What writes the operation's value into the string from `offset` on. */
-static struct entry_splice splice_at(const struct keyspace *space, const struct lookup *at,
-                                     const struct op *op, size_t offset)
+static struct entry_splice substrings_splice_at(const struct op_context *ctx,
+                                                const struct lookup *at, const struct op *op,
+                                                size_t offset)
 {
-    bool keep = space->undo != NULL && !apply_is_own(space, at->entry);
+    bool keep = ctx->undo != NULL && !apply_is_own(ctx, at->entry);
     return (struct entry_splice){
-        .offset = offset, .bytes = op->value, .keep = keep, .is_tight = space->is_tight};
+        .offset = offset, .bytes = op->value, .keep = keep, .is_tight = ctx->is_tight};
 }
 
-bool substrings_may_write(struct keyspace *space, const struct lookup *at, const struct op *op,
+bool substrings_may_write(struct op_context *ctx, const struct lookup *at, const struct op *op,
                           size_t offset, struct op_result *result)
 {
-    size_t copied = 0, length = length_of(at), end = offset + op->value.len;
+    size_t copied = 0, length = substrings_length_of(at), end = offset + op->value.len;
     if (offset > length)
         copied += offset - length;
     if (length >= BLOB_LEAST) {
-        struct entry_splice splice = splice_at(space, at, op, offset);
+        struct entry_splice splice = substrings_splice_at(ctx, at, op, offset);
         copied += entry_splice_copies(at->entry, &splice);
     }
-    if (!apply_may_spend(space, copied / APPLY_STEP_BYTES, result))
+    if (!apply_may_spend(ctx, copied / APPLY_STEP_BYTES, result))
         return false;
     bool is_there = length >= BLOB_LEAST && copied == 0; /* what the string will lie in */
-    return is_there || apply_lease(space, end > length ? end : length, result);
+    return is_there || apply_lease(ctx, end > length ? end : length, result);
 }
 
-void substrings_write(struct keyspace *space, struct lookup *at, const struct op *op, size_t offset)
+void substrings_write(struct op_context *ctx, struct lookup *at, const struct op *op, size_t offset)
 {
     if (at->entry == NULL) {
-        apply_put_string(space, at, offset == 0 ? op->value : SLICE_LITERAL(""), 0);
+        apply_put_string(ctx, at, offset == 0 ? op->value : SLICE_LITERAL(""), 0);
         if (offset == 0)
             return;
     }
-    struct entry_stamp stamp = {.version = apply_revision(space),
+    struct entry_stamp stamp = {.version = apply_revision(ctx),
                                 .expire_at_ms = entry_expire_at_ms(at->entry)};
-    struct entry_splice splice = splice_at(space, at, op, offset);
+    struct entry_splice splice = substrings_splice_at(ctx, at, op, offset);
     struct entry *entry = entry_new_spliced(&at->shard->slab, at->entry, &splice, stamp);
-    space->took_reserve |= entry_reserve(entry) > 0;
-    apply_put(space, at, entry);
-    DCHECK(length_of(at) >= offset + op->value.len);
+    ctx->took_reserve |= entry_reserve(entry) > 0;
+    apply_put(ctx, at, entry);
+    DCHECK(substrings_length_of(at) >= offset + op->value.len);
 }
 
-static void answer(const struct lookup *at, struct op_result *result)
+static void substrings_answer(const struct lookup *at, struct op_result *result)
 {
     if (at->entry == NULL)
         return;
     result->ok = true;
-    result->count = (int64_t)length_of(at);
+    result->count = (int64_t)substrings_length_of(at);
     result->version = entry_version(at->entry);
 }
 
 /* As in Redis nothing can be appended to no key, which creates it. */
-void apply_append(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_append(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    struct lookup at = apply_open_key(space, op);
-    if (!apply_wants_string(at.entry, result) || !substrings_may_hold(op, length_of(&at), result) ||
-        !substrings_may_write(space, &at, op, length_of(&at), result))
+    struct lookup at = apply_lookup_write_key(ctx, op);
+    if (!apply_wants_string(at.entry, result) ||
+        !substrings_may_hold(op, substrings_length_of(&at), result) ||
+        !substrings_may_write(ctx, &at, op, substrings_length_of(&at), result))
         return;
     if (at.entry == NULL || op->value.len > 0) {
-        substrings_write(space, &at, op, length_of(&at));
-        apply_change(space, op);
+        substrings_write(ctx, &at, op, substrings_length_of(&at));
+        apply_change(ctx, op);
     }
-    answer(&at, result);
+    substrings_answer(&at, result);
 }
 
 /* As in Redis an empty value changes nothing, wherever it is to go. */
-void apply_set_range(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_set_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     if (op->start < 0) {
         apply_fail(result, ERR_OUT_OF_RANGE,
                    "the offset is negative; it counts from the first byte, which is 0");
         return;
     }
-    struct lookup at = apply_open_key(space, op);
+    struct lookup at = apply_lookup_write_key(ctx, op);
     if (!apply_wants_string(at.entry, result))
         return;
     if (op->value.len > 0) {
         if (!substrings_may_hold(op, (uint64_t)op->start, result) ||
-            !substrings_may_write(space, &at, op, (size_t)op->start, result))
+            !substrings_may_write(ctx, &at, op, (size_t)op->start, result))
             return;
-        substrings_write(space, &at, op, (size_t)op->start);
-        apply_change(space, op);
+        substrings_write(ctx, &at, op, (size_t)op->start);
+        apply_change(ctx, op);
     }
-    answer(&at, result);
+    substrings_answer(&at, result);
 }

@@ -10,12 +10,12 @@ bool substrings_may_hold(const struct op *op, uint64_t offset, struct op_result 
 
 /* True if writing it copies so little that this may be done here (apply_may_spend()), and the
  * system gives the memory that it takes (apply_lease()); to be asked before. */
-bool substrings_may_write(struct keyspace *space, const struct lookup *at, const struct op *op,
+bool substrings_may_write(struct op_context *ctx, const struct lookup *at, const struct op *op,
                           size_t offset, struct op_result *result);
 
 /* Writes the operation's value into the string at `at`, which was opened, from `offset` on, behind
  * zeros if it is shorter; creates the string if there is no entry. */
-void substrings_write(struct keyspace *space, struct lookup *at, const struct op *op,
+void substrings_write(struct op_context *ctx, struct lookup *at, const struct op *op,
                       size_t offset);
 
 #endif

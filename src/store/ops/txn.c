@@ -10,20 +10,20 @@
 
 #include <stdio.h>
 
-static bool compares_hold(struct keyspace *space, const struct op_otherwise *txn)
+static bool txn_compares_hold(struct op_context *ctx, const struct op_txn *txn)
 {
     for (size_t i = 0; i < txn->compare_count; i++) {
         const struct op *compare = &txn->compares[i];
-        if (compare->has_since && !apply_is_unchanged(space, compare))
+        if (compare->has_since && !apply_is_unchanged(ctx, compare))
             return false;
-        if (!apply_condition_holds(&compare->condition, apply_find_key(space, compare).entry))
+        if (!apply_condition_holds(&compare->condition, apply_lookup_read_key(ctx, compare).entry))
             return false;
     }
     return true;
 }
 
 /* What the answer of that kind of operation takes, as op_answer_size() counts. */
-static size_t answer_size(enum op_kind kind, const struct op_result *result)
+static size_t txn_answer_size(enum op_kind kind, const struct op_result *result)
 {
     size_t size = op_answer_size(result->key.len + result->value.bytes.len);
     for (size_t i = 0; i < result->value_count; i++)
@@ -38,7 +38,7 @@ static size_t answer_size(enum op_kind kind, const struct op_result *result)
 }
 
 /* The operation as a part of the transaction: it may take as much of the answer as is left. */
-static struct op as_part(const struct op *txn, const struct op *op, size_t left)
+static struct op txn_as_part(const struct op *txn, const struct op *op, size_t left)
 {
     struct op part = *op;
     part.now_ms = txn->now_ms;
@@ -51,21 +51,21 @@ static struct op as_part(const struct op *txn, const struct op *op, size_t left)
 }
 
 /* Carries out one operation; false if it failed or its answer does not fit. */
-static bool apply_part(struct keyspace *space, const struct op *txn, const struct op *op,
-                       size_t *left, struct op_result *result)
+static bool txn_apply_part(struct op_context *ctx, const struct op *txn, const struct op *op,
+                           size_t *left, struct op_result *result)
 {
-    struct op part = as_part(txn, op, *left);
-    apply_op(space, &part, result);
-    if (space->undo->is_full)
+    struct op part = txn_as_part(txn, op, *left);
+    apply_op(ctx, &part, result);
+    if (ctx->undo->is_full)
         apply_fail(result, ERR_TOO_LARGE,
                    "with it the transaction changes more of lists than can be taken back; do it in "
                    "several transactions, or outside of one");
     if (result->err != ERR_NONE)
         return false;
-    apply_discard(space, op);
+    apply_discard(ctx, op);
     if (txn->max_answer == 0)
         return true;
-    size_t size = answer_size(op->kind, result);
+    size_t size = txn_answer_size(op->kind, result);
     if (size > *left) {
         apply_fail(result, ERR_TOO_LARGE,
                    "with it the transaction's answers do not fit into one reply; ask for less, or "
@@ -75,35 +75,35 @@ static bool apply_part(struct keyspace *space, const struct op *txn, const struc
     *left -= size;
     /* Copied once more as the message; several values have seen to that themselves. */
     size_t copied = result->value.blob == NULL ? result->value.bytes.len : 0;
-    return apply_reserve_message(space, copied, result);
+    return apply_reserve_message(ctx, copied, result);
 }
 
 /* True if the caller takes the answers so far, or nothing was written, so that nothing can be lost
  * with them; else the transaction has failed in that part. */
-static bool wants_replies(struct keyspace *space, const struct op *txn, struct op_result *part)
+static bool txn_wants_replies(struct op_context *ctx, const struct op *txn, struct op_result *part)
 {
-    if (txn->max_reply == 0 || !space->wrote || space->replied <= txn->max_reply)
+    if (txn->max_reply == 0 || !ctx->wrote || ctx->replied <= txn->max_reply)
         return true;
-    apply_fail_reply(space, txn, space->replied, part);
+    apply_fail_reply(ctx, txn, ctx->replied, part);
     return false;
 }
 
-static void apply_parts(struct keyspace *space, const struct op *op, const struct op *ops,
-                        size_t count, struct op_result *result)
+static void txn_apply_parts(struct op_context *ctx, const struct op *op, const struct op *ops,
+                            size_t count, struct op_result *result)
 {
     size_t left = op->max_answer;
-    space->replied = op_reply_size(OP_TXN, result);
+    ctx->replied = op_reply_size(OP_TXN, result);
     result->done = ops;
-    result->results = apply_unfold(space, (count + 1) * sizeof *result->results, result);
+    result->results = apply_unfold(ctx, (count + 1) * sizeof *result->results, result);
     if (result->results == NULL)
         return;
     for (size_t i = 0; i < count; i++) {
         struct op_result *part = &result->results[result->result_count++];
         *part = (struct op_result){0};
-        apply_fetch_ops(space, ops, count, i);
-        if (apply_part(space, op, &ops[i], &left, part)) {
-            space->replied += op_reply_size(ops[i].kind, part);
-            if (wants_replies(space, op, part))
+        apply_fetch_ops(ctx, ops, count, i);
+        if (txn_apply_part(ctx, op, &ops[i], &left, part)) {
+            ctx->replied += op_reply_size(ops[i].kind, part);
+            if (txn_wants_replies(ctx, op, part))
                 continue;
         }
         result->err = part->err;
@@ -114,7 +114,7 @@ static void apply_parts(struct keyspace *space, const struct op *op, const struc
 
 /* Of the operation that was the last one, if there was any: its number, from 1 on, and its name go
  * before what was wrong. */
-static const char *explain(struct arena *arena, const struct op_result *result)
+static const char *txn_explain(struct arena *arena, const struct op_result *result)
 {
     if (result->result_count == 0)
         return result->why;
@@ -127,16 +127,16 @@ static const char *explain(struct arena *arena, const struct op_result *result)
     return why;
 }
 
-void apply_txn(struct keyspace *space, const struct op *op, struct op_result *result)
+void apply_txn(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    CHECK(space->undo != NULL && op->txn != NULL); /* all or nothing */
-    result->ok = compares_hold(space, op->txn);
+    CHECK(ctx->undo != NULL && op->txn != NULL); /* all or nothing */
+    result->ok = txn_compares_hold(ctx, op->txn);
     if (result->ok)
-        apply_parts(space, op, op->ops, op->op_count, result);
+        txn_apply_parts(ctx, op, op->ops, op->op_count, result);
     else
-        apply_parts(space, op, op->txn->ops, op->txn->op_count, result);
+        txn_apply_parts(ctx, op, op->txn->ops, op->txn->op_count, result);
     if (result->err == ERR_NONE)
-        result->version = apply_version(space);
+        result->version = apply_version(ctx);
     else
-        result->why = explain(space->arena, result);
+        result->why = txn_explain(ctx->arena, result);
 }

@@ -53,7 +53,7 @@ bool undo_has_room(struct undo *undo, size_t bytes)
     return false;
 }
 
-static struct undo_record *add(struct undo *undo, enum undo_kind kind, const struct lookup *at)
+static struct undo_record *undo_add(struct undo *undo, enum undo_kind kind, const struct lookup *at)
 {
     struct undo_record *record = undo_alloc(undo, sizeof *record);
     *record = (struct undo_record){.older = undo->newest, .at = *at, .kind = kind};
@@ -64,7 +64,7 @@ static struct undo_record *add(struct undo *undo, enum undo_kind kind, const str
 void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former, bool is_removal)
 {
     DCHECK(former == NULL || slice_equal(entry_key(former), at->key));
-    struct undo_record *record = add(undo, UNDO_ENTRY, at);
+    struct undo_record *record = undo_add(undo, UNDO_ENTRY, at);
     record->former = former;
     record->removed = at->shard->removed;
     if (former != NULL)
@@ -76,17 +76,17 @@ void undo_stamp(struct undo *undo, const struct lookup *at)
 {
     CHECK(at->entry != NULL);
     undo->has_stamped_string |= entry_type(at->entry) == ENTRY_STRING;
-    add(undo, UNDO_STAMP, at)->stamp = (struct entry_stamp){
+    undo_add(undo, UNDO_STAMP, at)->stamp = (struct entry_stamp){
         .version = entry_version(at->entry), .expire_at_ms = entry_expire_at_ms(at->entry)};
 }
 
 void undo_edit(struct undo *undo, const struct lookup *at, struct undo_edit *edit)
 {
     CHECK(at->entry != NULL && edit->reverse != NULL);
-    add(undo, UNDO_EDIT, at)->edit = edit;
+    undo_add(undo, UNDO_EDIT, at)->edit = edit;
 }
 
-static void forget_entry(struct undo_record *record, uint64_t revision)
+static void undo_forget_entry(struct undo_record *record, uint64_t revision)
 {
     struct lookup *at = &record->at;
     entry_free(&at->shard->slab, record->former);
@@ -99,23 +99,23 @@ void undo_forget(struct undo *undo, uint64_t revision)
     CHECK(undo->newest == NULL || !undo->is_full); /* else something was not done */
     for (struct undo_record *record = undo->newest; record != NULL; record = record->older) {
         if (record->kind == UNDO_ENTRY)
-            forget_entry(record, revision);
+            undo_forget_entry(record, revision);
         else if (record->kind == UNDO_EDIT && record->edit->forget != NULL)
             record->edit->forget(record->edit, &record->at);
     }
     undo->newest = NULL;
 }
 
-static struct entry *present_at(const struct lookup *at)
+static struct entry *undo_present_at(const struct lookup *at)
 {
     return dict_find(&at->database->dict, at->hash, at->key);
 }
 
 /* `former` takes the place of what is there now, either of which may be NULL. */
-static void put_back(const struct lookup *at, struct entry *former)
+static void undo_put_back(const struct lookup *at, struct entry *former)
 {
     struct dict *dict = &at->database->dict;
-    struct entry *present = present_at(at);
+    struct entry *present = undo_present_at(at);
     database_uncount(at->database, present);
     database_count(at->database, former);
     if (former != NULL)
@@ -124,12 +124,12 @@ static void put_back(const struct lookup *at, struct entry *former)
         dict_remove(dict, at->hash, at->key);
     if (former != NULL)
         entry_retract(former);
-    DCHECK(present_at(at) == former);
+    DCHECK(undo_present_at(at) == former);
 }
 
-static void stamp_back(const struct lookup *at, struct entry_stamp stamp)
+static void undo_stamp_back(const struct lookup *at, struct entry_stamp stamp)
 {
-    struct entry *present = present_at(at);
+    struct entry *present = undo_present_at(at);
     CHECK(present != NULL); /* as it was right after its write */
     database_uncount(at->database, present);
     struct entry *entry = entry_restamp(&at->shard->slab, present, stamp);
@@ -138,18 +138,18 @@ static void stamp_back(const struct lookup *at, struct entry_stamp stamp)
     database_count(at->database, entry);
 }
 
-static void reverse(struct undo_record *record)
+static void undo_reverse(struct undo_record *record)
 {
     switch (record->kind) {
     case UNDO_ENTRY:
-        put_back(&record->at, record->former);
+        undo_put_back(&record->at, record->former);
         record->at.shard->removed = record->removed;
         break;
     case UNDO_STAMP:
-        stamp_back(&record->at, record->stamp);
+        undo_stamp_back(&record->at, record->stamp);
         break;
     case UNDO_EDIT:
-        record->at.entry = present_at(&record->at);
+        record->at.entry = undo_present_at(&record->at);
         CHECK(record->at.entry != NULL);
         record->edit->reverse(record->edit, &record->at);
         break;
@@ -159,7 +159,7 @@ static void reverse(struct undo_record *record)
 void undo_roll_back(struct undo *undo)
 {
     for (struct undo_record *record = undo->newest; record != NULL; record = record->older)
-        reverse(record);
+        undo_reverse(record);
     undo->newest = NULL;
     undo->kept = 0;
 }

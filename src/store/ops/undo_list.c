@@ -28,7 +28,7 @@ struct step {
     struct saved saved[]; /* DROPPED, from that end inwards; REPLACED, REMOVED */
 };
 
-static void push_back(struct list *list, enum list_end end, const struct saved *saved)
+static void undo_list_push_back(struct list *list, enum list_end end, const struct saved *saved)
 {
     if (saved->blob != NULL)
         list_push_blob(list, end, saved->blob);
@@ -36,7 +36,7 @@ static void push_back(struct list *list, enum list_end end, const struct saved *
         list_push(list, end, saved->bytes);
 }
 
-static void replace_back(struct list *list, size_t index, const struct saved *saved)
+static void undo_list_replace_back(struct list *list, size_t index, const struct saved *saved)
 {
     if (saved->blob != NULL)
         list_replace_blob(list, index, saved->blob);
@@ -44,7 +44,7 @@ static void replace_back(struct list *list, size_t index, const struct saved *sa
         list_replace(list, index, saved->bytes);
 }
 
-static void insert_back(struct list *list, size_t index, const struct saved *saved)
+static void undo_list_insert_back(struct list *list, size_t index, const struct saved *saved)
 {
     if (saved->blob != NULL)
         list_insert_blob(list, index, saved->blob);
@@ -53,7 +53,7 @@ static void insert_back(struct list *list, size_t index, const struct saved *sav
 }
 
 /* Takes the step back from the list, which is as the step left it. */
-static void take_back(struct list *list, const struct step *step)
+static void undo_list_take_back(struct list *list, const struct step *step)
 {
     switch (step->kind) {
     case PUSHED:
@@ -62,7 +62,7 @@ static void take_back(struct list *list, const struct step *step)
         break;
     case DROPPED:
         for (size_t i = step->count; i > 0; i--)
-            push_back(list, step->end, &step->saved[i - 1]);
+            undo_list_push_back(list, step->end, &step->saved[i - 1]);
         break;
     case DROPPED_MANY:
         list_swap(list, step->former);
@@ -73,56 +73,58 @@ static void take_back(struct list *list, const struct step *step)
         break;
     case REPLACED:
         CHECK(step->index < list_length(list));
-        replace_back(list, step->index, &step->saved[0]);
+        undo_list_replace_back(list, step->index, &step->saved[0]);
         break;
     case REMOVED:
         CHECK(step->index <= list_length(list));
-        insert_back(list, step->index, &step->saved[0]);
+        undo_list_insert_back(list, step->index, &step->saved[0]);
         break;
     }
 }
 
-static size_t count_saved(enum kind kind, size_t count)
+static size_t undo_list_count_saved(enum kind kind, size_t count)
 {
     return kind == PUSHED || kind == DROPPED_MANY || kind == INSERTED ? 0 : count;
 }
 
-static void forget(struct undo_edit *edit, const struct lookup *at)
+static void undo_list_forget(struct undo_edit *edit, const struct lookup *at)
 {
     struct step *step = (struct step *)edit;
     (void)at;
-    for (size_t i = 0; i < count_saved(step->kind, step->count); i++)
+    for (size_t i = 0; i < undo_list_count_saved(step->kind, step->count); i++)
         blob_release(step->saved[i].blob);
     list_free(step->former);
 }
 
-static void reverse(struct undo_edit *edit, const struct lookup *at)
+static void undo_list_reverse(struct undo_edit *edit, const struct lookup *at)
 {
     CHECK(entry_type(at->entry) == ENTRY_LIST && entry_list(at->entry) != NULL);
     struct list *list = entry_list(at->entry);
     size_t memory = list_memory(list);
-    take_back(list, (struct step *)edit);
+    undo_list_take_back(list, (struct step *)edit);
     lookup_recharge(at, memory);
-    forget(edit, at);
+    undo_list_forget(edit, at);
 }
 
 /* ---- noting ---- */
 
-static size_t step_size(enum kind kind, size_t count)
+static size_t undo_list_step_size(enum kind kind, size_t count)
 {
-    return sizeof(struct step) + count_saved(kind, count) * sizeof(struct saved);
+    return sizeof(struct step) + undo_list_count_saved(kind, count) * sizeof(struct saved);
 }
 
-static struct step *add(struct undo *undo, const struct lookup *at, enum kind kind, size_t count)
+static struct step *undo_list_add(struct undo *undo, const struct lookup *at, enum kind kind,
+                                  size_t count)
 {
-    struct step *step = undo_alloc(undo, step_size(kind, count));
-    *step =
-        (struct step){.edit = {.reverse = reverse, .forget = forget}, .kind = kind, .count = count};
+    struct step *step = undo_alloc(undo, undo_list_step_size(kind, count));
+    *step = (struct step){.edit = {.reverse = undo_list_reverse, .forget = undo_list_forget},
+                          .kind = kind,
+                          .count = count};
     undo_edit(undo, at, &step->edit);
     return step;
 }
 
-static struct saved save(struct undo *undo, struct list_cursor *cursor)
+static struct saved undo_list_save(struct undo *undo, struct list_cursor *cursor)
 {
     if (cursor->blob != NULL)
         return (struct saved){.blob = blob_retain(cursor->blob)};
@@ -134,48 +136,49 @@ static struct saved save(struct undo *undo, struct list_cursor *cursor)
 
 /* True if there is room for a step that takes away that many elements, and for the first of them.
  */
-static bool has_room(struct undo *undo, enum kind kind, size_t count, struct list_cursor *cursor)
+static bool undo_list_has_room(struct undo *undo, enum kind kind, size_t count,
+                               struct list_cursor *cursor)
 {
     size_t bytes = cursor->blob != NULL ? 0 : list_cursor_value(cursor).len;
-    return undo_has_room(undo, step_size(kind, count) + bytes);
+    return undo_has_room(undo, undo_list_step_size(kind, count) + bytes);
 }
 
 void undo_list_pushed(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
 {
     DCHECK(count <= list_length(entry_list(at->entry)));
-    add(undo, at, PUSHED, count)->end = end;
+    undo_list_add(undo, at, PUSHED, count)->end = end;
 }
 
 void undo_list_inserted(struct undo *undo, const struct lookup *at, size_t index)
 {
     DCHECK(index < list_length(entry_list(at->entry)));
-    add(undo, at, INSERTED, 1)->index = index;
+    undo_list_add(undo, at, INSERTED, 1)->index = index;
 }
 
-static bool step_from(struct list_cursor *cursor, enum list_end end)
+static bool undo_list_step_from(struct list_cursor *cursor, enum list_end end)
 {
     return end == LIST_HEAD ? list_next(cursor) : list_previous(cursor);
 }
 
 /* How many of the elements there is room for; all, or fewer than `count`. */
-static size_t count_fitting(struct undo *undo, struct list_cursor cursor, enum list_end end,
-                            size_t count)
+static size_t undo_list_count_fitting(struct undo *undo, struct list_cursor cursor,
+                                      enum list_end end, size_t count)
 {
-    size_t bytes = step_size(DROPPED, count);
+    size_t bytes = undo_list_step_size(DROPPED, count);
     for (size_t i = 0; i < count; i++) {
         if (cursor.blob == NULL)
             bytes += undo_round(list_cursor_value(&cursor).len);
-        if (!undo_has_room(undo, bytes) || (!step_from(&cursor, end) && i + 1 < count))
+        if (!undo_has_room(undo, bytes) || (!undo_list_step_from(&cursor, end) && i + 1 < count))
             return i;
     }
     return count;
 }
 
-static bool dropping_many(struct undo *undo, const struct lookup *at)
+static bool undo_list_dropping_many(struct undo *undo, const struct lookup *at)
 {
-    if (!undo_has_room(undo, step_size(DROPPED_MANY, 0)))
+    if (!undo_has_room(undo, undo_list_step_size(DROPPED_MANY, 0)))
         return false;
-    add(undo, at, DROPPED_MANY, 0)->former = list_copy(entry_list(at->entry));
+    undo_list_add(undo, at, DROPPED_MANY, 0)->former = list_copy(entry_list(at->entry));
     return true;
 }
 
@@ -185,15 +188,15 @@ bool undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_en
     struct list_cursor cursor;
     DCHECK(count > 0 && count <= list_length(list));
     if (count > FEW)
-        return dropping_many(undo, at);
+        return undo_list_dropping_many(undo, at);
     if (!list_seek(list, &cursor, end == LIST_HEAD ? 0 : list_length(list) - 1) ||
-        count_fitting(undo, cursor, end, count) < count)
+        undo_list_count_fitting(undo, cursor, end, count) < count)
         return false;
-    struct step *step = add(undo, at, DROPPED, count);
+    struct step *step = undo_list_add(undo, at, DROPPED, count);
     step->end = end;
     for (size_t i = 0; i < count; i++) {
-        step->saved[i] = save(undo, &cursor);
-        step_from(&cursor, end);
+        step->saved[i] = undo_list_save(undo, &cursor);
+        undo_list_step_from(&cursor, end);
     }
     return true;
 }
@@ -201,20 +204,21 @@ bool undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_en
 bool undo_list_replacing(struct undo *undo, const struct lookup *at, size_t index)
 {
     struct list_cursor cursor;
-    if (!list_seek(entry_list(at->entry), &cursor, index) || !has_room(undo, REPLACED, 1, &cursor))
+    if (!list_seek(entry_list(at->entry), &cursor, index) ||
+        !undo_list_has_room(undo, REPLACED, 1, &cursor))
         return false;
-    struct step *step = add(undo, at, REPLACED, 1);
+    struct step *step = undo_list_add(undo, at, REPLACED, 1);
     step->index = index;
-    step->saved[0] = save(undo, &cursor);
+    step->saved[0] = undo_list_save(undo, &cursor);
     return true;
 }
 
 bool undo_list_removing(struct undo *undo, const struct lookup *at, struct list_cursor *cursor)
 {
-    if (!has_room(undo, REMOVED, 1, cursor))
+    if (!undo_list_has_room(undo, REMOVED, 1, cursor))
         return false;
-    struct step *step = add(undo, at, REMOVED, 1);
+    struct step *step = undo_list_add(undo, at, REMOVED, 1);
     step->index = cursor->index;
-    step->saved[0] = save(undo, cursor);
+    step->saved[0] = undo_list_save(undo, cursor);
     return true;
 }

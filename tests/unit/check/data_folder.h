@@ -30,7 +30,7 @@ static inline void data_open(struct data_folder *data)
     folder_make(&data->folder);
     data_path(data, LAYOUT_FOLDER, path);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(fs_real_open(data->folder.path, &data->fs), 0);
+    assert_int_equal(fs_posix_open(data->folder.path, &data->fs), 0);
 }
 
 static inline void data_close(struct data_folder *data)

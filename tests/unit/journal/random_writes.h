@@ -217,8 +217,8 @@ static inline void writes_fill_part(struct writes *writes, struct op *op)
 
 static inline void writes_fill_txn(struct writes *writes, struct op *op)
 {
-    struct op_otherwise *otherwise = arena_alloc(&writes->arena, sizeof *otherwise);
-    *otherwise = (struct op_otherwise){0};
+    struct op_txn *otherwise = arena_alloc(&writes->arena, sizeof *otherwise);
+    *otherwise = (struct op_txn){0};
     *op = (struct op){.kind = OP_TXN, .now_ms = writes->now_ms, .txn = otherwise};
     op->op_count = 1 + writes_below(writes, WRITES_MOST);
     op->ops = arena_alloc(&writes->arena, op->op_count * sizeof *op->ops);

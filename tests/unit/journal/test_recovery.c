@@ -37,7 +37,7 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     folder_make(&fixture->folder);
-    assert_int_equal(fs_real_open(fixture->folder.path, &fixture->fs), 0);
+    assert_int_equal(fs_posix_open(fixture->folder.path, &fixture->fs), 0);
     assert_int_equal(fs_mkdir(fixture->fs, LAYOUT_FOLDER), 0);
     fixture->store = store_new(&(struct store_options){.databases = 4, .max_memory = 1});
     buf_init(&fixture->bytes, SIZE_MAX);

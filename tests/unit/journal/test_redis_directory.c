@@ -60,7 +60,7 @@ static struct store *new_store(void)
 static struct fs *open_folder(const char *path)
 {
     struct fs *fs;
-    assert_int_equal(fs_real_open(path, &fs), 0);
+    assert_int_equal(fs_posix_open(path, &fs), 0);
     return fs;
 }
 

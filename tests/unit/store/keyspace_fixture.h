@@ -118,8 +118,8 @@ static inline struct lookup keyspace_look(struct store *store, uint32_t db, stru
 {
     struct arena arena;
     arena_init(&arena);
-    struct keyspace space = {.store = store, .arena = &arena};
-    struct lookup at = apply_find(&space, db, key, 0);
+    struct op_context ctx = {.store = store, .arena = &arena};
+    struct lookup at = apply_lookup_read(&ctx, db, key, 0);
     arena_deinit(&arena);
     return at;
 }

@@ -163,8 +163,8 @@ static struct op *make_ops(struct world *world, size_t count)
 
 static struct op make_txn(struct world *world)
 {
-    struct op_otherwise *otherwise = arena_alloc(&world->arena, sizeof *otherwise);
-    *otherwise = (struct op_otherwise){.op_count = seeded_below(&world->random, TXN_OPS)};
+    struct op_txn *otherwise = arena_alloc(&world->arena, sizeof *otherwise);
+    *otherwise = (struct op_txn){.op_count = seeded_below(&world->random, TXN_OPS)};
     otherwise->ops = make_ops(world, otherwise->op_count);
     otherwise->compare_count = 1;
     otherwise->compares = make_ops(world, 1);

@@ -189,7 +189,7 @@ static void apply(struct fixture *fixture, struct op *op)
 static void apply_txn(struct fixture *fixture)
 {
     struct op ops[4];
-    struct op_otherwise none = {0};
+    struct op_txn none = {0};
     for (size_t i = 0; i < 4; i++)
         ops[i] = random_op(fixture);
     struct op op = {

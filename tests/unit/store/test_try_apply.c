@@ -232,7 +232,7 @@ static void long_work_is_not_begun(void **state)
          .values = (struct slice[]){SLICE_LITERAL("x")},
          .value_count = 1},
         search};
-    struct op_otherwise rest = {0};
+    struct op_txn rest = {0};
     const struct op costly[] = {
         {.kind = OP_L_RANGE, .key = list_key, .stop = -1},
         search,

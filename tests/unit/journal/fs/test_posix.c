@@ -32,7 +32,7 @@ static struct fs *opened(void **state)
 {
     const struct folder *folder = *state;
     struct fs *fs;
-    assert_int_equal(fs_real_open(folder->path, &fs), 0);
+    assert_int_equal(fs_posix_open(folder->path, &fs), 0);
     return fs;
 }
 
@@ -190,19 +190,19 @@ static void makes_the_directory_but_not_its_parents(void **state)
     struct fs *fs;
     struct stat status;
     snprintf(path, sizeof path, "%s/data", folder->path);
-    assert_int_equal(fs_real_open(path, &fs), 0);
+    assert_int_equal(fs_posix_open(path, &fs), 0);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_mode & 07, 0); /* nothing for others */
     fs_close_directory(fs);
-    assert_int_equal(fs_real_open(path, &fs), 0);
+    assert_int_equal(fs_posix_open(path, &fs), 0);
     fs_close_directory(fs);
     snprintf(path, sizeof path, "%s/none/data", folder->path);
-    assert_int_equal(fs_real_open(path, &fs), -ENOENT);
+    assert_int_equal(fs_posix_open(path, &fs), -ENOENT);
     snprintf(path, sizeof path, "%s/data/file", folder->path);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
     fclose(file);
-    assert_int_equal(fs_real_open(path, &fs), -ENOTDIR);
+    assert_int_equal(fs_posix_open(path, &fs), -ENOTDIR);
 }
 
 /* In another process: takes the lock, says so, and keeps it until it is told to end. */
@@ -211,7 +211,7 @@ static void hold_lock(const struct folder *folder, int say, int wait)
     struct fs *fs;
     long holder;
     char byte = 0;
-    if (fs_real_open(folder->path, &fs) != 0 || fs_lock(fs, "lock", &holder) != 0 ||
+    if (fs_posix_open(folder->path, &fs) != 0 || fs_lock(fs, "lock", &holder) != 0 ||
         write(say, &byte, 1) != 1 || read(wait, &byte, 1) < 0)
         _exit(1);
     _exit(0); /* without giving it up, as in a crash */

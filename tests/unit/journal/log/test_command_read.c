@@ -278,7 +278,7 @@ static void compare_with_log(struct peer *peer, const struct folder *folder, boo
     struct fs *fs;
     struct fs_file *file;
     struct slice log;
-    assert_int_equal(fs_real_open(folder->path, &fs), 0);
+    assert_int_equal(fs_posix_open(folder->path, &fs), 0);
     assert_int_equal(fs_open(fs, "appendonlydir/appendonly.aof.1.incr.aof", FS_READ, &file), 0);
     assert_int_equal(fs_map(file, &log), 0);
     replay(store, log, flushes);

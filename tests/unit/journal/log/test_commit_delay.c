@@ -13,46 +13,46 @@
 static void test_at_first_it_waits_for_nobody(void **state)
 {
     (void)state;
-    struct patience patience = {0};
-    assert_false(patience_waits(&patience, 0, 0));
-    assert_false(patience_waits(&patience, 0, 10));
+    struct commit_delay patience = {0};
+    assert_false(commit_delay_waits(&patience, 0, 0));
+    assert_false(commit_delay_waits(&patience, 0, 10));
 }
 
 static void test_it_waits_for_all_who_waited_before(void **state)
 {
     (void)state;
-    struct patience patience = {0};
-    patience_begin(&patience, 5000, SYNC_US, 6, 2);
+    struct commit_delay patience = {0};
+    commit_delay_begin(&patience, 5000, SYNC_US, 6, 2);
     assert_int_equal(patience.wanted, 8);
-    assert_true(patience_waits(&patience, 5001, 2));
-    assert_true(patience_waits(&patience, 5499, 7));
-    assert_false(patience_waits(&patience, 5499, 8));
-    assert_false(patience_waits(&patience, 5499, 0)); /* that was it */
+    assert_true(commit_delay_waits(&patience, 5001, 2));
+    assert_true(commit_delay_waits(&patience, 5499, 7));
+    assert_false(commit_delay_waits(&patience, 5499, 8));
+    assert_false(commit_delay_waits(&patience, 5499, 0)); /* that was it */
 }
 
 static void test_it_waits_no_longer_than_half_a_sync(void **state)
 {
     (void)state;
-    struct patience patience = {0};
-    patience_begin(&patience, 5000, SYNC_US, 6, 2);
+    struct commit_delay patience = {0};
+    commit_delay_begin(&patience, 5000, SYNC_US, 6, 2);
     assert_int_equal(patience.until_us, 5500);
-    assert_false(patience_waits(&patience, 5500, 2));
+    assert_false(commit_delay_waits(&patience, 5500, 2));
 
-    patience = (struct patience){0};
-    patience_begin(&patience, 5000, 1000000, 6, 2);
-    assert_int_equal(patience.until_us, 5000 + PATIENCE_MOST_US);
+    patience = (struct commit_delay){0};
+    commit_delay_begin(&patience, 5000, 1000000, 6, 2);
+    assert_int_equal(patience.until_us, 5000 + COMMIT_DELAY_MOST_US);
 }
 
 /* A sync after which all but `missing` of 80 come back; true if it waited for them. */
-static bool try_80(struct patience *patience, uint64_t missing)
+static bool try_80(struct commit_delay *patience, uint64_t missing)
 {
-    patience_begin(patience, 0, SYNC_US, 80, 0);
-    bool waited = patience_waits(patience, 0, 0);
-    assert_false(patience_waits(patience, SYNC_US, 80 - missing));
+    commit_delay_begin(patience, 0, SYNC_US, 80, 0);
+    bool waited = commit_delay_waits(patience, 0, 0);
+    assert_false(commit_delay_waits(patience, SYNC_US, 80 - missing));
     return waited;
 }
 
-static unsigned count_until_it_tries(struct patience *patience, uint64_t missing)
+static unsigned count_until_it_tries(struct commit_delay *patience, uint64_t missing)
 {
     unsigned skipped = 0;
     while (!try_80(patience, missing))
@@ -63,7 +63,7 @@ static unsigned count_until_it_tries(struct patience *patience, uint64_t missing
 static void test_it_tries_ever_less_often_what_does_not_help(void **state)
 {
     (void)state;
-    struct patience patience = {0};
+    struct commit_delay patience = {0};
     const unsigned skipped[] = {0, 1, 2, 4, 8, 16, 32, 64, 64, 64};
     for (size_t i = 0; i < sizeof skipped / sizeof skipped[0]; i++)
         assert_int_equal(count_until_it_tries(&patience, 11), skipped[i]);
@@ -78,15 +78,15 @@ static void test_it_tries_ever_less_often_what_does_not_help(void **state)
 static void test_it_learns_only_from_what_tells(void **state)
 {
     (void)state;
-    struct patience patience = {0};
+    struct commit_delay patience = {0};
     assert_true(try_80(&patience, 80));
     assert_true(try_80(&patience, 80));
-    patience_begin(&patience, 0, SYNC_US, 10, 70);
-    assert_false(patience_waits(&patience, SYNC_US, 70));
+    commit_delay_begin(&patience, 0, SYNC_US, 10, 70);
+    assert_false(commit_delay_waits(&patience, SYNC_US, 70));
     assert_true(try_80(&patience, 40));
     assert_false(try_80(&patience, 40)); /* that is skipped */
-    patience_begin(&patience, 0, SYNC_US, 10, 70);
-    assert_false(patience_waits(&patience, SYNC_US, 80));
+    commit_delay_begin(&patience, 0, SYNC_US, 10, 70);
+    assert_false(commit_delay_waits(&patience, SYNC_US, 80));
     assert_true(try_80(&patience, 40));
     assert_false(try_80(&patience, 40));
     assert_false(try_80(&patience, 40)); /* so the success of a few has not been one */
@@ -96,16 +96,16 @@ static void test_it_learns_only_from_what_tells(void **state)
  * back at once. Returns units made durable in a sync's time, at most all. */
 static double run_closed_loop(uint64_t clients, int64_t turn_us)
 {
-    struct patience patience = {0};
+    struct commit_delay patience = {0};
     int64_t now_us = 0;
     uint64_t durable = 0, syncing = 1, gathered = clients - 1;
     for (int i = 0; i < 20000; i++) {
         int64_t synced_us = now_us + SYNC_US;
         uint64_t back = 0;
         durable += syncing;
-        patience_begin(&patience, synced_us, SYNC_US, syncing, gathered);
+        commit_delay_begin(&patience, synced_us, SYNC_US, syncing, gathered);
         now_us = synced_us;
-        while (patience_waits(&patience, now_us, gathered + back) ||
+        while (commit_delay_waits(&patience, now_us, gathered + back) ||
                (gathered + back == 0 && back < syncing)) {
             now_us += turn_us;
             back++;

@@ -166,7 +166,7 @@ static void redis_loads_our_files_and_goes_on(void **state)
     buf_init(&log, BUILDER_LIMIT);
     while (seq < 300)
         append_random_batch(&log, &seq, &expected, &random);
-    assert_int_equal(fs_real_open(folder.path, &fs), 0);
+    assert_int_equal(fs_posix_open(folder.path, &fs), 0);
     write_directory(fs, buf_slice(&log));
     assert_int_equal(redis_check(folder.path, FOLDER "/" MANIFEST), 0);
     redis_start(&redis, folder.path, NULL, NULL);
@@ -213,7 +213,7 @@ static void redis_loads_a_log_that_was_cut(void **state)
     assert_int_equal(verdict, SCAN_TORN);
     assert_int_equal(scan.offset, good);
     scan_deinit(&scan);
-    assert_int_equal(fs_real_open(folder.path, &fs), 0);
+    assert_int_equal(fs_posix_open(folder.path, &fs), 0);
     write_directory(fs, slice_make(log.data, good));
     redis_start(&redis, folder.path, NULL, NULL);
     assert_values(&redis, &expected);
@@ -241,7 +241,7 @@ static void we_read_what_redis_wrote(void **state)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         redis_ask(&redis, commands[i], reply, sizeof reply);
     redis_stop(&redis);
-    assert_int_equal(fs_real_open(folder.path, &fs), 0);
+    assert_int_equal(fs_posix_open(folder.path, &fs), 0);
     assert_int_equal(manifest_load(fs, FOLDER, MANIFEST, &manifest, &fault), 0);
     assert_int_equal(manifest.count, 2);
     assert_string_equal(manifest_base(&manifest)->name, "appendonly.aof.1.base.rdb");

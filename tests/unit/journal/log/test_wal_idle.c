@@ -29,16 +29,16 @@ static void while_all_are_at_work_no_batch_begins(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     for (unsigned round = 1; round <= 5; round++) {
         uint64_t before = FIRST - 1 + (round - 1) * 100;
         work(&fixture);
         write_slowly(&fixture, 100);
-        assert_int_equal(log_stats(fixture.log).batches, round - 1);
+        assert_int_equal(wal_stats(fixture.log).batches, round - 1);
         assert_int_equal(atomic_load(&fixture.durable.revision), before);
         rest(&fixture);
         wait_durable(&fixture, before + 100);
-        assert_int_equal(log_stats(fixture.log).batches, round);
+        assert_int_equal(wal_stats(fixture.log).batches, round);
     }
     end_with(&fixture, FIRST + 499);
     stop(&fixture);
@@ -48,15 +48,15 @@ static void one_who_rests_is_enough(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     work(&fixture);
     work(&fixture);
     write_slowly(&fixture, 50);
-    assert_int_equal(log_stats(fixture.log).batches, 0);
+    assert_int_equal(wal_stats(fixture.log).batches, 0);
     rest(&fixture);
     wait_durable(&fixture, FIRST + 49); /* the other one is still at work */
     write_slowly(&fixture, 50);
-    assert_int_equal(log_stats(fixture.log).batches, 1);
+    assert_int_equal(wal_stats(fixture.log).batches, 1);
     rest(&fixture);
     wait_durable(&fixture, FIRST + 99);
     wait_durable(&fixture, write_unit(fixture.log)); /* who tells nothing is not waited for */
@@ -72,7 +72,7 @@ static void assert_the_next_waits_for_rest(struct fixture *fixture)
     FAKE_DISK_SET(&fixture->disk, fixture->disk.hold = false);
     wait_durable(fixture, FIRST);
     write_slowly(fixture, 50);
-    assert_int_equal(log_stats(fixture->log).batches, 1);
+    assert_int_equal(wal_stats(fixture->log).batches, 1);
     rest(fixture);
     wait_durable(fixture, FIRST + 51);
     end_with(fixture, FIRST + 51);
@@ -83,7 +83,7 @@ static void a_rest_counts_for_one_batch(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
     work(&fixture);
     write_unit(fixture.log);
@@ -99,7 +99,7 @@ static void a_rest_without_units_means_nothing(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
     write_unit(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
@@ -114,11 +114,11 @@ static void who_waits_for_room_rests(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, LOG_ALWAYS, 1000);
+    start(&fixture, WAL_ALWAYS, 1000);
     work(&fixture);
     for (unsigned i = 0; i < 1000; i++)
         write_unit(fixture.log);
-    assert_true(log_stats(fixture.log).batches >= 20);
+    assert_true(wal_stats(fixture.log).batches >= 20);
     rest(&fixture);
     end_with(&fixture, FIRST + 999);
     stop(&fixture);
@@ -128,12 +128,12 @@ static void the_end_waits_for_nobody(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     work(&fixture);
     write_slowly(&fixture, 50);
     end_with(&fixture, FIRST + 49);
     stop(&fixture);
-    start(&fixture, LOG_EVERY_SECOND, 0);
+    start(&fixture, WAL_EVERY_SECOND, 0);
     assert_null(fixture.durable.on_work); /* for there it means nothing */
     stop(&fixture);
 }
@@ -158,12 +158,12 @@ static void nobody_who_rests_waits_in_vain(void **state)
     (void)state;
     static struct fixture fixture;
     pthread_t threads[4];
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, work_and_rest, &fixture), 0);
     for (size_t i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    end_with(&fixture, FIRST - 1 + log_stats(fixture.log).units);
+    end_with(&fixture, FIRST - 1 + wal_stats(fixture.log).units);
     stop(&fixture);
 }
 

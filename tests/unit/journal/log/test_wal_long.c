@@ -17,7 +17,7 @@ static void tell(struct change_sink *unit, uint64_t revision, uint32_t db)
 
 static struct change_sink *open_unit(struct fixture *fixture, uint64_t *revision)
 {
-    struct change_sink *sink = log_sink(fixture->log);
+    struct change_sink *sink = wal_sink(fixture->log);
     struct change_sink *unit = sink->open(sink);
     *revision = unit->begin(unit);
     return unit;
@@ -28,7 +28,7 @@ static void others_go_on_meanwhile(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     uint64_t revision;
     assert_int_equal(write_unit(fixture.log), FIRST);
     struct change_sink *unit = open_unit(&fixture, &revision);
@@ -53,14 +53,14 @@ static void an_aborted_one_is_an_empty_unit(void **state)
     static struct fixture fixture;
     struct scan scan;
     struct scan_unit found;
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     uint64_t revision;
     struct change_sink *unit = open_unit(&fixture, &revision);
     tell(unit, revision, 3);
     assert_int_equal(write_unit(fixture.log), FIRST + 1);
     unit->abort(unit);
     wait_durable(&fixture, FIRST + 1);
-    assert_true(log_free(fixture.log));
+    assert_true(wal_free(fixture.log));
     fixture.log = NULL;
     scan_init(&scan, buf_slice(&fixture.disk.inodes[0].bytes), FIRST);
     assert_int_equal(scan_next(&scan, &found), SCAN_UNIT);
@@ -79,7 +79,7 @@ static void they_stand_where_they_began(void **state)
     enum { COUNT = 8 };
     struct change_sink *units[COUNT];
     uint64_t revision, revisions[COUNT];
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     for (unsigned i = 0; i < COUNT; i++) {
         units[i] = open_unit(&fixture, &revision);
         assert_int_equal(revision, FIRST + 2 * i);
@@ -104,7 +104,7 @@ static void the_log_may_fail_meanwhile(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, LOG_ALWAYS, 0);
+    start(&fixture, WAL_ALWAYS, 0);
     uint64_t revision;
     struct change_sink *unit = open_unit(&fixture, &revision);
     FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_sync = -EIO);
@@ -112,12 +112,12 @@ static void the_log_may_fail_meanwhile(void **state)
     tell(unit, revision, 3);
     struct change_sink *other = open_unit(&fixture, &revision);
     unit->end(unit); /* what it wrote cannot be synced */
-    FAKE_DISK_WAIT(&fixture.disk, atomic_load(&fixture.durable.refusal) != NULL);
+    FAKE_DISK_WAIT(&fixture.disk, atomic_load(&fixture.durable.read_only_reason) != NULL);
     tell(other, revision, 3);
     other->end(other);
     unit = open_unit(&fixture, &revision);
     unit->abort(unit);
-    assert_false(log_free(fixture.log));
+    assert_false(wal_free(fixture.log));
     fixture.log = NULL;
     stop(&fixture);
 }
@@ -165,7 +165,7 @@ static void many_threads_have_both(void **state)
     static struct writer writers[WRITERS];
     static struct fixture fixture;
     static uint32_t dbs[WRITERS * EACH];
-    start(&fixture, LOG_ALWAYS, 2000);
+    start(&fixture, WAL_ALWAYS, 2000);
     for (unsigned i = 0; i < WRITERS; i++) {
         writers[i] = (struct writer){.fixture = &fixture, .number = i};
         assert_int_equal(pthread_create(&writers[i].thread, NULL, write_many, &writers[i]), 0);

@@ -43,16 +43,16 @@ static void name_of(int number, char name[64])
     snprintf(name, 64, "appendonly.aof.%d.incr.aof", number);
 }
 
-static struct log *open_log(struct logged *logged, enum log_sync sync)
+static struct wal *open_log(struct logged *logged, enum wal_sync sync)
 {
     struct fs_file *file;
-    struct log *log;
+    struct wal *log;
     char name[64];
     name_of(1, name);
     assert_int_equal(fs_mkdir(logged->fs, FOLDER), 0);
-    assert_int_equal(log_file_create(logged->fs, FOLDER, name, &file), 0);
+    assert_int_equal(wal_file_create(logged->fs, FOLDER, name, &file), 0);
     assert_int_equal(on_rotated(logged, name), 0);
-    assert_int_equal(log_new(&(struct log_options){.fs = logged->fs,
+    assert_int_equal(wal_new(&(struct wal_options){.fs = logged->fs,
                                                    .folder = FOLDER,
                                                    .durable = &logged->durable,
                                                    .sync = sync,
@@ -64,15 +64,15 @@ static struct log *open_log(struct logged *logged, enum log_sync sync)
 }
 
 /* A store with a log of all that was done to it. */
-static void make(struct logged *logged, enum log_sync sync)
+static void make(struct logged *logged, enum wal_sync sync)
 {
     struct writes writes;
     memset(logged, 0, sizeof *logged);
     folder_make(&logged->folder);
-    assert_int_equal(fs_real_open(logged->folder.path, &logged->fs), 0);
+    assert_int_equal(fs_posix_open(logged->folder.path, &logged->fs), 0);
     logged->store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
-    struct log *log = open_log(logged, sync);
-    store_set_sink(logged->store, log_sink(log));
+    struct wal *log = open_log(logged, sync);
+    store_set_sink(logged->store, wal_sink(log));
     writes_init(&writes, logged->store, seeded_start());
     for (int file = 1; file <= FILES; file++) {
         for (int i = 0; i < WRITES; i++)
@@ -80,11 +80,11 @@ static void make(struct logged *logged, enum log_sync sync)
         char name[64];
         name_of(file + 1, name);
         if (file < FILES)
-            log_rotate(log, name);
+            wal_rotate(log, name);
     }
     writes_deinit(&writes);
     store_set_sink(logged->store, NULL);
-    assert_true(log_free(log));
+    assert_true(wal_free(log));
     assert_int_equal(logged->manifest.count, FILES);
 }
 
@@ -101,7 +101,7 @@ static void redis_loads_it(void **state)
     (void)state;
     struct logged logged;
     struct peer peer;
-    make(&logged, LOG_ALWAYS);
+    make(&logged, WAL_ALWAYS);
     assert_int_equal(redis_check(logged.folder.path, FOLDER "/" MANIFEST), 0);
     peer_start(&peer, &logged.folder);
     peer_compare(&peer, logged.store);
@@ -140,7 +140,7 @@ static void the_store_comes_back(void **state)
     (void)state;
     struct logged logged;
     uint64_t next = 1;
-    make(&logged, LOG_EVERY_SECOND);
+    make(&logged, WAL_EVERY_SECOND);
     struct store *again = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     for (int number = 1; number <= FILES; number++) {
         struct fs_file *file;

@@ -29,9 +29,9 @@ struct fixture {
     struct folder folder;
     struct fs *fs;
     struct store *store;
-    struct base_progress progress;
-    struct base_result result;
-    struct base_options options;
+    struct snapshot_file_progress progress;
+    struct snapshot_file_result result;
+    struct snapshot_file_options options;
     char *text_at_begin; /* of the store */
     atomic_bool remove_them;
 };
@@ -40,10 +40,10 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     folder_make(&fixture->folder);
-    assert_int_equal(fs_real_open(fixture->folder.path, &fixture->fs), 0);
+    assert_int_equal(fs_posix_open(fixture->folder.path, &fixture->fs), 0);
     assert_int_equal(fs_mkdir(fixture->fs, LAYOUT_FOLDER), 0);
     fixture->store = store_new(&(struct store_options){.databases = 4});
-    fixture->options = (struct base_options){
+    fixture->options = (struct snapshot_file_options){
         .fs = fixture->fs, .store = fixture->store, .name = NAME, .progress = &fixture->progress};
     *state = fixture;
     return 0;
@@ -147,7 +147,7 @@ static void test_it_holds_what_was_there(void **state)
     struct fixture *fixture = *state;
     uint64_t random = seeded_start();
     fill(fixture->store, &random, 3000);
-    assert_int_equal(base_write(&fixture->options, &fixture->result), 0);
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
     struct store *loaded = load(fixture);
     store_text_same(fixture->store, loaded);
     assert_int_equal(fixture->result.revision, restore_newest(fixture->store));
@@ -160,7 +160,7 @@ static void test_it_holds_what_was_there(void **state)
 static void test_an_empty_store(void **state)
 {
     struct fixture *fixture = *state;
-    assert_int_equal(base_write(&fixture->options, &fixture->result), 0);
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
     struct store *loaded = load(fixture);
     store_text_expect(loaded, "");
     store_free(loaded);
@@ -214,7 +214,7 @@ static void test_writes_meanwhile_are_no_part_of_it(void **state)
         while (atomic_load(&writer.writes) < round)
             sched_yield();
         atomic_fetch_add(&writer.most, 100);
-        assert_int_equal(base_write(&fixture->options, &fixture->result), 0);
+        assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
         struct store *loaded = load(fixture);
         store_text_expect(loaded, fixture->text_at_begin);
         store_free(loaded);
@@ -242,7 +242,7 @@ static void test_many_long_strings_change_meanwhile(void **state)
     fixture->options.on_begin = note_text;
     fixture->options.on_progress = overwrite_all;
     fixture->options.user = fixture;
-    assert_int_equal(base_write(&fixture->options, &fixture->result), 0);
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
     struct store *loaded = load(fixture);
     store_text_expect(loaded, fixture->text_at_begin);
     store_free(loaded);
@@ -332,7 +332,7 @@ static void test_long_lists_change_meanwhile(void **state)
         while (atomic_load(&writer.writes) < round)
             sched_yield();
         atomic_fetch_add(&writer.most, 100);
-        assert_int_equal(base_write(&fixture->options, &fixture->result), 0);
+        assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
         struct store *loaded = load(fixture);
         store_text_expect(loaded, fixture->text_at_begin);
         store_free(loaded);
@@ -372,7 +372,7 @@ static void test_long_lists_are_removed_meanwhile(void **state)
     fixture->options.on_begin = remove_long_lists;
     fixture->options.user = fixture;
     assert_int_equal(pthread_create(&thread, NULL, remove_when_asked, fixture), 0);
-    assert_int_equal(base_write(&fixture->options, &fixture->result), 0);
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
     pthread_join(thread, NULL);
     assert_int_equal(fixture->result.keys, LONG_LISTS);
     assert_int_equal(store_count(fixture->store, 0), 0);
@@ -422,7 +422,7 @@ static void test_many_bulky_lists_are_removed_meanwhile(void **state)
                                           .value_count = 16});
     fixture->options.on_progress = remove_bulky_lists;
     fixture->options.user = fixture;
-    assert_int_equal(base_write(&fixture->options, &fixture->result), 0);
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
     assert_int_equal(fixture->result.keys, BULKY_LISTS);
     assert_int_equal(account_journal(), journal);
     struct store *loaded = load(fixture);
@@ -441,10 +441,10 @@ static void test_it_can_be_stopped(void **state)
     atomic_bool stop = true;
     fill(fixture->store, &random, 100);
     fixture->options.stop = &stop;
-    assert_int_equal(base_write(&fixture->options, &fixture->result), -ECANCELED);
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), -ECANCELED);
     assert_int_equal(files_in(fixture), 0);
     stop = false;
-    assert_int_equal(base_write(&fixture->options, &fixture->result), 0);
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
 }
 
 /* An unfinished file of before is no hindrance. */
@@ -455,7 +455,7 @@ static void test_an_unfinished_one_is_replaced(void **state)
     assert_int_equal(fs_open(fixture->fs, LAYOUT_FOLDER "/temp-" NAME, FS_CREATE, &file), 0);
     assert_int_equal(fs_write_slice(file, SLICE_LITERAL("half")), 0);
     fs_close(file);
-    assert_int_equal(base_write(&fixture->options, &fixture->result), 0);
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), 0);
     assert_int_equal(files_in(fixture), 1);
     store_free(load(fixture));
 }
@@ -466,7 +466,7 @@ static void test_without_a_folder(void **state)
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/" LAYOUT_FOLDER, fixture->folder.path);
     assert_int_equal(rmdir(path), 0);
-    assert_int_equal(base_write(&fixture->options, &fixture->result), -ENOENT);
+    assert_int_equal(snapshot_file_write(&fixture->options, &fixture->result), -ENOENT);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)

@@ -97,7 +97,7 @@ static void test_linked_buckets_move(void **state)
     }
     for (size_t i = 0; i < OTHERS; i++)
         slab_free(&fixture->slab, others[i], BUCKET);
-    assert_true(slab_is_loose(&fixture->slab));
+    assert_true(slab_is_fragmented(&fixture->slab));
     size_t moved = 0, overflows = fixture->dict.overflows;
     uint64_t cursor = 0;
     do {
@@ -105,7 +105,7 @@ static void test_linked_buckets_move(void **state)
         cursor = dict_scan(&fixture->dict, cursor, ignore, NULL);
     } while (cursor != 0);
     assert_in_range(moved, 20, overflows);
-    assert_false(slab_is_loose(&fixture->slab));
+    assert_false(slab_is_fragmented(&fixture->slab));
     assert_int_equal(fixture->dict.overflows, overflows);
     assert_equal(fixture, CHAINED);
     for (uint32_t key = 0; key < CHAINED; key++)

@@ -30,7 +30,7 @@ struct everywhere {
     struct op op;
     struct op_key keys[2];
     struct op ops[2], compares[1], otherwise_ops[1];
-    struct op_otherwise otherwise;
+    struct op_txn otherwise;
 };
 
 static void init_everywhere(struct everywhere *all, enum op_kind kind)
@@ -40,7 +40,7 @@ static void init_everywhere(struct everywhere *all, enum op_kind kind)
                                .ops = {set_op("done first", ""), set_op("done second", "")},
                                .compares = {{.key = SLICE_LITERAL("compared")}},
                                .otherwise_ops = {key_op(OP_GET, "done otherwise")}};
-    all->otherwise = (struct op_otherwise){
+    all->otherwise = (struct op_txn){
         .compares = all->compares, .compare_count = 1, .ops = all->otherwise_ops, .op_count = 1};
     all->op = (struct op){.kind = kind,
                           .key = SLICE_LITERAL("key"),
@@ -191,7 +191,7 @@ static void test_operations_within_others(void **state)
     struct op ops[3] = {{.kind = OP_M_SET, .ops = sets, .op_count = 2},
                         {.kind = OP_EXISTS, .keys = keys, .key_count = 2},
                         pair_op(OP_RENAME, "d", "a")};
-    struct op_otherwise otherwise = {0};
+    struct op_txn otherwise = {0};
     struct op op = {.kind = OP_TXN, .ops = ops, .op_count = 3, .txn = &otherwise};
     struct lock_set expected = {0};
     static const char *const names[] = {"a", "b", "c", "d"};
@@ -376,7 +376,7 @@ static void transfer(struct worker *worker)
         compares[i].condition.version = before[i].value.version;
     struct op ops[2] = {set_balance(account(from), texts[0], balance_of(&before[0]) - amount),
                         set_balance(account(to), texts[1], balance_of(&before[1]) + amount)};
-    struct op_otherwise otherwise = {.compares = compares, .compare_count = 2};
+    struct op_txn otherwise = {.compares = compares, .compare_count = 2};
     struct op txn = {.kind = OP_TXN, .ops = ops, .op_count = 2, .txn = &otherwise};
     struct op_result result = apply(worker, txn);
     expect(worker, result.err == ERR_NONE, "a transfer failed");
@@ -391,7 +391,7 @@ static void abort_one(struct worker *worker)
     struct op ops[5] = {set_op(account(from), "0"), key_op(OP_DELETE, account(0)),
                         pair_op(OP_RENAME, place(lost), "elsewhere"),
                         key_op(OP_DELETE, place((lost + 1) % PLACES)), pair_op(OP_COPY, "x", "x")};
-    struct op_otherwise otherwise = {0};
+    struct op_txn otherwise = {0};
     struct op txn = {.kind = OP_TXN, .ops = ops, .op_count = 5, .txn = &otherwise};
     struct op_result result = apply(worker, txn);
     expect(worker, result.err == ERR_BAD_ARGUMENT, "a transaction did not fail");
@@ -404,7 +404,7 @@ static void add_up(struct worker *worker)
     struct op ops[ACCOUNTS];
     for (uint32_t i = 0; i < ACCOUNTS; i++)
         ops[i] = key_op(OP_GET, account(i));
-    struct op_otherwise otherwise = {0};
+    struct op_txn otherwise = {0};
     struct op txn = {.kind = OP_TXN, .ops = ops, .op_count = ACCOUNTS, .txn = &otherwise};
     struct op_result result = apply(worker, txn);
     int sum = 0;

@@ -349,7 +349,7 @@ static void test_random_steps_on_a_list_that_moves(void **state)
     (void)state;
     static void *held[SPARSE];
     hold_sparse_memory(held);
-    assert_true(heap_is_loose());
+    assert_true(heap_is_fragmented());
     for (size_t most = 4; most < MODEL_SIZE; most *= 8) {
         struct model *model = model_new(seeded_start(), most, 100);
         for (int step = 0; step < 20000; step++) {

@@ -134,7 +134,7 @@ static void test_threads_do_not_meet(void **state)
     for (size_t i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     assert_int_equal(heap_used(), used);
-    assert_false(heap_is_loose());
+    assert_false(heap_is_fragmented());
     assert_true(heap_slack() - runs_slack() <= 5 * MIB);
 }
 
@@ -147,14 +147,14 @@ static void thin_out(size_t size)
     for (size_t i = 0; i < count; i++)
         make(&objects[i], size, i % 251);
     assert_int_equal(heap_used() - used, count * heap_round(size));
-    assert_false(heap_is_loose());
+    assert_false(heap_is_fragmented());
     for (size_t i = 0; i < count; i++)
         if (i % 10 != 0)
             drop(&objects[i], i % 251);
-    assert_true(heap_is_loose());
+    assert_true(heap_is_fragmented());
     for (size_t i = 0; i < count; i += 10)
         move(&objects[i], i % 251);
-    assert_false(heap_is_loose());
+    assert_false(heap_is_fragmented());
     assert_int_equal(heap_used() - used, count / 10 * heap_round(size));
     assert_true(heap_slack() - runs_slack() <= 5 * MIB);
     for (size_t i = 0; i < count; i += 10)
@@ -196,7 +196,7 @@ static void test_pages_come_back_whoever_gives_them(void **state)
     for (size_t i = 0; i < 3000; i++)
         if (i % 2 == 0)
             drop(&objects[i], i % 251);
-    assert_false(heap_is_loose());
+    assert_false(heap_is_fragmented());
     assert_true(heap_slack() <= slack + 3 * MIB);
     for (size_t i = 1; i < 3000; i += 2)
         drop(&objects[i], i % 251);

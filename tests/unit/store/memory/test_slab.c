@@ -207,7 +207,7 @@ static size_t thin_out(struct fixture *fixture, struct object *objects, size_t c
 {
     for (size_t i = 0; i < count; i++)
         make(&fixture->slab, &objects[i], (unsigned)i, size);
-    assert_false(slab_is_loose(&fixture->slab));
+    assert_false(slab_is_fragmented(&fixture->slab));
     for (size_t i = 0; i < count; i++) {
         if (i % 8 == 0)
             continue;
@@ -225,7 +225,7 @@ static void test_moving_gives_memory_back(void **state)
     static const size_t sizes[] = {40, 900, 1500};
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0]; s++) {
         size_t left = thin_out(fixture, objects, COUNT, sizes[s]), used = slab_used(&fixture->slab);
-        assert_true(slab_is_loose(&fixture->slab));
+        assert_true(slab_is_fragmented(&fixture->slab));
         size_t moves = 0;
         for (unsigned i = 0; i < COUNT; i += 8) {
             void *moved = slab_move(&fixture->slab, objects[i].bytes, sizes[s]);
@@ -235,7 +235,7 @@ static void test_moving_gives_memory_back(void **state)
             assert_intact(&objects[i], i);
         }
         assert_true(moves > COUNT / 20);
-        assert_false(slab_is_loose(&fixture->slab));
+        assert_false(slab_is_fragmented(&fixture->slab));
         assert_int_equal(slab_used(&fixture->slab), used);
         assert_true(slab_memory(&fixture->slab) <= left + left / 8 + 64 * 1024);
         for (unsigned i = 0; i < COUNT; i += 8)

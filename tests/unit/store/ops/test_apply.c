@@ -22,12 +22,12 @@ struct combination {
 };
 
 /* What an operation would work with. */
-static struct keyspace space_of(struct keyspace_fixture *fixture)
+static struct op_context space_of(struct keyspace_fixture *fixture)
 {
-    return (struct keyspace){.store = fixture->store,
-                             .sink = fixture->store->sink,
-                             .arena = &fixture->arena,
-                             .now_ms = fixture->now_ms};
+    return (struct op_context){.store = fixture->store,
+                               .sink = fixture->store->sink,
+                               .arena = &fixture->arena,
+                               .now_ms = fixture->now_ms};
 }
 
 /* Stores a string that expires after some milliseconds; its version. */
@@ -43,18 +43,18 @@ static uint64_t put_expiring(struct keyspace_fixture *fixture, const char *key, 
 static void test_find_gives_the_entry_of_the_key(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    struct keyspace space = space_of(fixture);
+    struct op_context ctx = space_of(fixture);
     uint64_t version = keyspace_put_string(fixture, "key", "value");
     struct op op = {.key = SLICE_LITERAL("key")};
-    struct lookup at = apply_find_key(&space, &op);
+    struct lookup at = apply_lookup_read_key(&ctx, &op);
     assert_ptr_equal(at.entry, keyspace_find(fixture, "key"));
-    assert_int_equal(space.seen, version);
-    struct lookup again = apply_find(&space, 0, op.key, at.hash);
+    assert_int_equal(ctx.seen, version);
+    struct lookup again = apply_lookup_read(&ctx, 0, op.key, at.hash);
     assert_ptr_equal(again.entry, at.entry);
     assert_ptr_equal(again.shard, at.shard);
     assert_ptr_equal(again.database, &at.shard->databases[0]);
-    assert_null(apply_find(&space, 1, op.key, 0).entry);
-    assert_null(apply_find(&space, 0, SLICE_LITERAL("yek"), 0).entry);
+    assert_null(apply_lookup_read(&ctx, 1, op.key, 0).entry);
+    assert_null(apply_lookup_read(&ctx, 0, SLICE_LITERAL("yek"), 0).entry);
 }
 
 static void test_find_does_not_see_what_has_expired(void **state)
@@ -62,18 +62,18 @@ static void test_find_does_not_see_what_has_expired(void **state)
     struct keyspace_fixture *fixture = *state;
     put_expiring(fixture, "key", 1000);
     uint64_t revision = fixture->revision;
-    struct keyspace space = space_of(fixture);
-    space.now_ms += 999;
-    assert_non_null(apply_find(&space, 0, SLICE_LITERAL("key"), 0).entry);
-    space.now_ms++;
-    assert_null(apply_find(&space, 0, SLICE_LITERAL("key"), 0).entry);
+    struct op_context ctx = space_of(fixture);
+    ctx.now_ms += 999;
+    assert_non_null(apply_lookup_read(&ctx, 0, SLICE_LITERAL("key"), 0).entry);
+    ctx.now_ms++;
+    assert_null(apply_lookup_read(&ctx, 0, SLICE_LITERAL("key"), 0).entry);
     assert_int_equal(keyspace_count(fixture), 1); /* but it does not remove it */
     assert_int_equal(fixture->revision, revision);
 }
 
-static void end(struct keyspace_fixture *fixture, const struct keyspace *space)
+static void end(struct keyspace_fixture *fixture, const struct op_context *ctx)
 {
-    assert_int_equal(space->revision, fixture->revision);
+    assert_int_equal(ctx->revision, fixture->revision);
     fixture->sink.end(&fixture->sink);
 }
 
@@ -81,19 +81,19 @@ static void test_open_removes_what_has_expired(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     put_expiring(fixture, "key", 1000);
-    struct keyspace space = space_of(fixture);
-    space.now_ms += 999;
-    struct lookup at = apply_open(&space, 0, SLICE_LITERAL("key"), 0);
+    struct op_context ctx = space_of(fixture);
+    ctx.now_ms += 999;
+    struct lookup at = apply_lookup_write(&ctx, 0, SLICE_LITERAL("key"), 0);
     assert_non_null(at.entry);
     assert_int_equal(at.database->expiring, 1);
-    assert_int_equal(space.revision, 0);
-    space.now_ms++;
-    at = apply_open(&space, 0, SLICE_LITERAL("key"), 0);
+    assert_int_equal(ctx.revision, 0);
+    ctx.now_ms++;
+    at = apply_lookup_write(&ctx, 0, SLICE_LITERAL("key"), 0);
     assert_null(at.entry);
     assert_int_equal(at.database->expiring, 0);
     assert_int_equal(keyspace_count(fixture), 0);
-    assert_int_equal(at.shard->removed, space.revision);
-    end(fixture, &space);
+    assert_int_equal(at.shard->removed, ctx.revision);
+    end(fixture, &ctx);
     const struct op *told = &fixture->changes[fixture->change_count - 1].op;
     assert_int_equal(told->kind, OP_DELETE);
     assert_slice_is(told->key, "key");
@@ -108,26 +108,26 @@ static void test_a_miss_shows_the_removal(void **state)
     keyspace_apply(fixture, op);
     uint64_t removed = fixture->revision;
     assert_int_equal(fixture->result.seen, removed);
-    struct keyspace space = space_of(fixture);
-    assert_null(apply_find_key(&space, &op).entry);
-    assert_int_equal(space.seen, removed);
-    apply_see(&space, removed - 1);
-    assert_int_equal(space.seen, removed);
-    apply_see(&space, removed + 1);
-    assert_int_equal(space.seen, removed + 1);
+    struct op_context ctx = space_of(fixture);
+    assert_null(apply_lookup_read_key(&ctx, &op).entry);
+    assert_int_equal(ctx.seen, removed);
+    apply_observe_revision(&ctx, removed - 1);
+    assert_int_equal(ctx.seen, removed);
+    apply_observe_revision(&ctx, removed + 1);
+    assert_int_equal(ctx.seen, removed + 1);
 }
 
 static void test_a_returned_string_is_a_copy(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    struct keyspace space = space_of(fixture);
+    struct op_context ctx = space_of(fixture);
     uint64_t version = put_expiring(fixture, "key", 1000);
     struct op_value value = {0};
-    struct lookup at = apply_open(&space, 0, SLICE_LITERAL("key"), 0);
-    apply_return_string(&space, at.entry, &value);
-    apply_remove(&space, &at);
-    apply_change_delete(&space, &at);
-    end(fixture, &space);
+    struct lookup at = apply_lookup_write(&ctx, 0, SLICE_LITERAL("key"), 0);
+    apply_return_string(&ctx, at.entry, &value);
+    apply_remove(&ctx, &at);
+    apply_change_delete(&ctx, &at);
+    end(fixture, &ctx);
     assert_true(value.found);
     assert_int_equal(value.version, version);
     assert_int_equal(value.expire_at_ms, fixture->now_ms + 1000);
@@ -157,13 +157,13 @@ static void test_a_unit_has_one_revision(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     uint64_t before = fixture->revision;
-    struct keyspace space = space_of(fixture);
-    assert_int_equal(apply_revision(&space), before + 1);
-    assert_int_equal(apply_revision(&space), before + 1);
+    struct op_context ctx = space_of(fixture);
+    assert_int_equal(apply_revision(&ctx), before + 1);
+    assert_int_equal(apply_revision(&ctx), before + 1);
     fixture->sink.abort(&fixture->sink);
     assert_int_equal(fixture->revision, before);
     store_set_sink(fixture->store, NULL); /* then the store counts */
-    struct keyspace first = space_of(fixture), second = space_of(fixture);
+    struct op_context first = space_of(fixture), second = space_of(fixture);
     assert_int_equal(apply_revision(&first), 1);
     assert_int_equal(apply_revision(&second), 2);
     assert_int_equal(apply_revision(&first), 1);
@@ -173,30 +173,30 @@ static void test_a_unit_has_one_revision(void **state)
 static void test_writes_go_through_the_gates(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    struct keyspace space = space_of(fixture);
+    struct op_context ctx = space_of(fixture);
     struct slice key = SLICE_LITERAL("key"), value = SLICE_LITERAL("value");
-    struct lookup at = apply_open(&space, 3, key, 0);
-    apply_put_string(&space, &at, value, 77);
+    struct lookup at = apply_lookup_write(&ctx, 3, key, 0);
+    apply_put_string(&ctx, &at, value, 77);
     assert_int_equal(at.database->expiring, 1);
-    apply_put_string(&space, &at, keyspace_long_bytes(0), 0);
+    apply_put_string(&ctx, &at, keyspace_long_bytes(0), 0);
     assert_int_equal(at.database->expiring, 0);
-    apply_restamp(&space, &at, 78);
+    apply_set_stamp(&ctx, &at, 78);
     assert_int_equal(at.database->expiring, 1);
     assert_int_equal(entry_expire_at_ms(at.entry), 78);
     assert_ptr_equal(keyspace_look(fixture->store, 3, key).entry, at.entry);
     assert_true(slice_equal(entry_string(at.entry), keyspace_long_bytes(0)));
-    struct entry_stamp stamp = {.version = space.revision, .expire_at_ms = 79};
-    apply_put(&space, &at, entry_new_string(&at.shard->slab, key, value, stamp));
+    struct entry_stamp stamp = {.version = ctx.revision, .expire_at_ms = 79};
+    apply_put(&ctx, &at, entry_new_string(&at.shard->slab, key, value, stamp));
     assert_int_equal(at.database->expiring, 1);
     assert_slice_is(entry_string(keyspace_look(fixture->store, 3, key).entry), "value");
     assert_int_equal(at.shard->removed, 0);
-    apply_remove(&space, &at);
+    apply_remove(&ctx, &at);
     assert_null(at.entry);
     assert_int_equal(at.database->expiring, 0);
-    assert_int_equal(at.shard->removed, space.revision);
+    assert_int_equal(at.shard->removed, ctx.revision);
     assert_int_equal(store_count(fixture->store, 3), 0);
-    apply_change_delete(&space, &at);
-    end(fixture, &space);
+    apply_change_delete(&ctx, &at);
+    end(fixture, &ctx);
 }
 
 /* What the proto says: all parts must hold, and a version or value to match needs the key. */
@@ -253,9 +253,9 @@ static void check(struct keyspace_fixture *fixture, const struct combination *c)
     const struct entry *entry = put_held(fixture, c->held);
     struct op op = {.key = SLICE_LITERAL("key"), .condition = make_condition(c, entry)};
     struct op_result result = {0};
-    struct keyspace space = space_of(fixture);
-    bool holds = apply_condition(&space, &op, entry, &result);
-    assert_int_equal(space.revision, 0);
+    struct op_context ctx = space_of(fixture);
+    bool holds = apply_condition(&ctx, &op, entry, &result);
+    assert_int_equal(ctx.revision, 0);
     assert_int_equal(apply_condition_holds(&op.condition, entry), holds);
     if (c->held == LIST && c->value != NOT_ASKED) {
         assert_false(holds);
@@ -300,8 +300,8 @@ static void test_a_value_is_matched_in_full(void **state)
         struct op op = {.condition = {.match_value = true, .value = cases[i].value}};
         struct op_result result = {0};
         const struct entry *entry = keyspace_find(fixture, cases[i].key);
-        struct keyspace space = space_of(fixture);
-        assert_int_equal(apply_condition(&space, &op, entry, &result), cases[i].holds);
+        struct op_context ctx = space_of(fixture);
+        assert_int_equal(apply_condition(&ctx, &op, entry, &result), cases[i].holds);
     }
 }
 
@@ -309,12 +309,12 @@ static void test_a_value_is_matched_in_full(void **state)
 static void test_a_returned_long_string_is_shared(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    struct keyspace space = space_of(fixture);
+    struct op_context ctx = space_of(fixture);
     struct op op = {.kind = OP_SET, .key = SLICE_LITERAL("key"), .value = keyspace_long_bytes(0)};
     keyspace_apply(fixture, op);
     const struct entry *entry = keyspace_find(fixture, "key");
     struct op_result result = {0};
-    apply_return_string(&space, entry, &result.value);
+    apply_return_string(&ctx, entry, &result.value);
     assert_ptr_equal(result.value.bytes.data, entry_string(entry).data);
     assert_int_equal(atomic_load(&entry_blob(entry)->holders), 2);
     op.kind = OP_DELETE;

@@ -114,7 +114,7 @@ static void test_a_transaction_keeps_its_value_where_it_lies(void **state)
     struct message message = message_of(OP_SET, 11, keyspace_long_bytes(0), 3);
     struct op failing = key_op(OP_L_POP, "key"); /* holds a string by then */
     struct op ops[] = {message.op, failing};
-    struct op_otherwise otherwise = {.ops = NULL};
+    struct op_txn otherwise = {.ops = NULL};
     struct op txn = {.kind = OP_TXN, .ops = ops, .op_count = 2, .txn = &otherwise};
     txn.holder = message.blob;
     assert_int_equal(keyspace_apply(fixture, txn)->err, ERR_WRONG_TYPE);
@@ -220,7 +220,7 @@ static void test_a_part_that_is_done_is_not_held_twice(void **state)
         struct op ops[PARTS] = {key_op(OP_SET, "a"), key_op(OP_SET, "b"), key_op(OP_SET, "c")};
         for (size_t i = 0; i < PARTS; i++)
             ops[i].value = values[i];
-        struct op_otherwise otherwise = {.ops = NULL};
+        struct op_txn otherwise = {.ops = NULL};
         struct op op = {.kind = kind == 0 ? OP_TXN : OP_M_SET,
                         .ops = ops,
                         .op_count = PARTS,

@@ -21,7 +21,7 @@ static void test_an_edit_creates_the_list(void **state)
     edit_push_words(&edit, LIST_HEAD, "a b");
     edit_push_words(&edit, LIST_TAIL, "c d");
     uint64_t version = edit_end(&edit, 0);
-    assert_int_equal(version, fixture->space.revision);
+    assert_int_equal(version, fixture->ctx.revision);
     assert_int_equal(entry_version(fixture->at.entry), version);
     assert_int_equal(entry_expire_at_ms(fixture->at.entry), 0);
     assert_edited(fixture, "b a c d");
@@ -73,7 +73,7 @@ static void assert_gone(struct edit_fixture *fixture, struct edit *edit)
     assert_int_equal(edit_end(edit, 0), 0);
     assert_null(fixture->at.entry);
     assert_null(edit_entry(fixture));
-    assert_int_equal(fixture->at.shard->removed, fixture->space.revision);
+    assert_int_equal(fixture->at.shard->removed, fixture->ctx.revision);
     assert_int_equal(lists_memory(fixture->store), fixture->memory);
 }
 
@@ -187,15 +187,15 @@ static void test_dropping_all_costs_an_undo_nothing(void **state)
     edit_make(fixture, "a b c");
     struct list *list = entry_list(fixture->at.entry);
     undo_init(&fixture->undo, &fixture->arena, SIZE_MAX);
-    fixture->space.undo = &fixture->undo;
-    fixture->space.revision = 0;
+    fixture->ctx.undo = &fixture->undo;
+    fixture->ctx.revision = 0;
     struct edit edit = edit_start(fixture);
     edit_drop(&edit, LIST_HEAD, 3);
     edit_end(&edit, 0);
     assert_null(edit_entry(fixture));
     assert_int_equal(list_length(list), 3);
     undo_roll_back(&fixture->undo);
-    fixture->space.undo = NULL;
+    fixture->ctx.undo = NULL;
     assert_ptr_equal(entry_list(edit_entry(fixture)), list);
     assert_edited(fixture, "a b c");
 }
@@ -214,8 +214,8 @@ static void test_dropping_many_costs_an_undo_little(void **state)
     edit_end(&edit, 0);
     size_t memory = list_memory(entry_list(edit_entry(fixture)));
     undo_init(&fixture->undo, &fixture->arena, 1000);
-    fixture->space.undo = &fixture->undo;
-    fixture->space.revision = 0;
+    fixture->ctx.undo = &fixture->undo;
+    fixture->ctx.revision = 0;
     edit = edit_start(fixture);
     edit_drop(&edit, LIST_HEAD, 4000);
     edit_replace(&edit, 2000, SLICE_LITERAL("other"));
@@ -226,7 +226,7 @@ static void test_dropping_many_costs_an_undo_little(void **state)
     assert_int_equal(list_length(edit.list), 11);
     assert_charged(fixture);
     undo_roll_back(&fixture->undo);
-    fixture->space.undo = NULL;
+    fixture->ctx.undo = NULL;
     struct list *list = entry_list(edit_entry(fixture));
     struct list_cursor cursor;
     assert_true(list_is_sound(list));

@@ -13,7 +13,7 @@
 
 struct answered {
     struct arena arena;
-    struct keyspace space;
+    struct op_context ctx;
     struct list *list;
     struct op_result result;
 };
@@ -22,7 +22,7 @@ static int setup(void **state)
 {
     struct answered *answered = calloc(1, sizeof *answered);
     arena_init(&answered->arena);
-    answered->space.arena = &answered->arena;
+    answered->ctx.arena = &answered->arena;
     answered->list = list_new();
     *state = answered;
     return 0;
@@ -51,8 +51,7 @@ static void assert_part(struct answered *answered, size_t first, size_t count,
 {
     struct list_part part = {
         .list = answered->list, .first = first, .count = count, .towards = towards};
-    assert_true(
-        list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &answered->result));
+    assert_true(list_answer_part(&answered->ctx, &part, SIZE_MAX, "too large", &answered->result));
     assert_values_are(&answered->result, text);
     assert_null(answered->result.blobs);
 }
@@ -71,7 +70,7 @@ static void test_a_part_has_a_direction(void **state)
 
 static bool fits(struct answered *answered, const struct list_part *part, size_t most)
 {
-    bool fits = list_answer_part(&answered->space, part, most, "too large", &answered->result);
+    bool fits = list_answer_part(&answered->ctx, part, most, "too large", &answered->result);
     assert_int_equal(answered->result.value_count, fits ? part->count : 0);
     return fits;
 }
@@ -100,7 +99,7 @@ static void test_what_does_not_fit_is_not_held(void **state)
     struct list_part all = {.list = answered->list, .count = 2, .towards = LIST_TAIL};
     struct op_value value = {0};
     assert_false(fits(answered, &all, op_answer_size(keyspace_long_bytes(1).len)));
-    list_answer_value(&answered->space, answered->list, 0, &value);
+    list_answer_value(&answered->ctx, answered->list, 0, &value);
     assert_int_equal(atomic_load(&value.blob->holders), 2);
     blob_release(value.blob);
 }
@@ -112,9 +111,8 @@ static void test_long_elements_are_shared_and_short_ones_copied(void **state)
     list_push(answered->list, LIST_TAIL, keyspace_long_bytes(1));
     struct list_part part = {.list = answered->list, .count = 2, .towards = LIST_TAIL};
     struct op_value value = {0};
-    assert_true(
-        list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &answered->result));
-    list_answer_value(&answered->space, answered->list, 1, &value);
+    assert_true(list_answer_part(&answered->ctx, &part, SIZE_MAX, "too large", &answered->result));
+    list_answer_value(&answered->ctx, answered->list, 1, &value);
     assert_ptr_equal(value.blob, answered->result.blobs[1]);
     assert_null(answered->result.blobs[0]);
     assert_int_equal(atomic_load(&value.blob->holders), 3);
@@ -144,11 +142,10 @@ static void test_all_kinds_are_answered_in_both_directions(void **state)
     for (size_t i = 0; i < COUNT; i++)
         list_push(answered->list, LIST_TAIL, mixed_element(i, bytes));
     struct list_part part = {.list = answered->list, .count = COUNT, .towards = LIST_TAIL};
-    assert_true(
-        list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &answered->result));
+    assert_true(list_answer_part(&answered->ctx, &part, SIZE_MAX, "too large", &answered->result));
     part.first = COUNT - 1;
     part.towards = LIST_HEAD;
-    assert_true(list_answer_part(&answered->space, &part, SIZE_MAX, "too large", &back));
+    assert_true(list_answer_part(&answered->ctx, &part, SIZE_MAX, "too large", &back));
     list_drop(answered->list, LIST_HEAD, COUNT);
     memset(bytes, 'z', sizeof bytes);
     for (size_t i = 0; i < 2 * COUNT; i++) /* where the elements lay */
@@ -165,7 +162,7 @@ static void test_a_value_is_the_element_at_the_index(void **state)
 {
     struct answered *answered = *state;
     fill(answered, "a b c");
-    list_answer_value(&answered->space, answered->list, 1, &answered->result.value);
+    list_answer_value(&answered->ctx, answered->list, 1, &answered->result.value);
     assert_true(answered->result.value.found);
     assert_slice_is(answered->result.value.bytes, "b");
     assert_int_equal(list_answer_end(answered->list, LIST_HEAD), 0);

@@ -347,7 +347,7 @@ static void test_list_pop_does_not_copy_what_the_caller_does_not_take(void **sta
     uint64_t revision = fixture->revision;
     struct op_key key = {.bytes = SLICE_LITERAL("list")};
     struct op pop = {.kind = OP_LIST_POP, .keys = &key, .key_count = 1, .count = COUNT};
-    struct op_otherwise otherwise = {.ops = NULL};
+    struct op_txn otherwise = {.ops = NULL};
     struct op txn = {.kind = OP_TXN, .ops = &pop, .op_count = 1, .txn = &otherwise};
     for (int i = 0; i < 2; i++) {
         struct op op = i == 0 ? pop : txn;

@@ -219,17 +219,17 @@ static void apply_undoably(struct world *world, const struct op *op)
     arena_reset(&fixture->arena);
     fixture->result = (struct op_result){0};
     undo_init(&undo, &fixture->arena, SIZE_MAX);
-    struct keyspace space = {.store = fixture->store,
+    struct op_context ctx = {.store = fixture->store,
                              .sink = fixture->store->sink,
                              .arena = &fixture->arena,
                              .undo = &undo,
                              .now_ms = fixture->now_ms};
-    apply_op(&space, op, &fixture->result);
+    apply_op(&ctx, op, &fixture->result);
     if (world->ending == TAKEN_BACK)
         undo_roll_back(&undo);
     else
-        undo_forget(&undo, space.revision);
-    if (space.revision == 0)
+        undo_forget(&undo, ctx.revision);
+    if (ctx.revision == 0)
         return;
     if (world->ending == TAKEN_BACK)
         fixture->sink.abort(&fixture->sink);

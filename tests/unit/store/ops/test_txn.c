@@ -17,7 +17,7 @@
 /* A transaction of one's own making; operations are valid until the next one. */
 struct txn {
     struct op op;
-    struct op_otherwise otherwise;
+    struct op_txn otherwise;
     struct op compares[4], ops[8], otherwise_ops[8];
 };
 

@@ -566,10 +566,10 @@ static void step_txn(struct run *run)
         run->parts[i] = run->steps[i].op;
     }
     struct op nothing = key_op(OP_GET, "none");
-    struct op_otherwise otherwise = {.compares = &compare,
-                                     .compare_count = 1,
-                                     .ops = holds ? &nothing : run->parts,
-                                     .op_count = holds ? 1 : part_count};
+    struct op_txn otherwise = {.compares = &compare,
+                               .compare_count = 1,
+                               .ops = holds ? &nothing : run->parts,
+                               .op_count = holds ? 1 : part_count};
     struct op txn = {.kind = OP_TXN,
                      .ops = holds ? run->parts : &nothing,
                      .op_count = holds ? part_count : 1,

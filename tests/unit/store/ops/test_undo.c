@@ -14,7 +14,7 @@
 
 /* A unit whose writes are noted. */
 struct unit {
-    struct keyspace space;
+    struct op_context ctx;
     struct undo undo;
     struct lookup at;
 };
@@ -22,12 +22,12 @@ struct unit {
 static void begin(struct unit *unit, struct keyspace_fixture *fixture, const char *key)
 {
     undo_init(&unit->undo, &fixture->arena, SIZE_MAX);
-    unit->space = (struct keyspace){.store = fixture->store,
+    unit->ctx = (struct op_context){.store = fixture->store,
                                     .sink = fixture->store->sink,
                                     .arena = &fixture->arena,
                                     .undo = &unit->undo,
                                     .now_ms = fixture->now_ms};
-    unit->at = apply_open(&unit->space, 0, slice_from_string(key), 0);
+    unit->at = apply_lookup_write(&unit->ctx, 0, slice_from_string(key), 0);
 }
 
 static void roll_back(struct unit *unit, struct keyspace_fixture *fixture)
@@ -90,7 +90,7 @@ static void test_a_created_key_goes(void **state)
     struct unit unit;
     begin(&unit, fixture, "key");
     struct state before = state_of(&unit.at);
-    apply_put_string(&unit.space, &unit.at, SLICE_LITERAL("new"), SOON);
+    apply_put_string(&unit.ctx, &unit.at, SLICE_LITERAL("new"), SOON);
     assert_non_null(keyspace_find(fixture, "key"));
     roll_back(&unit, fixture);
     assert_null(keyspace_find(fixture, "key"));
@@ -107,8 +107,8 @@ static void test_a_replaced_value_comes_back(void **state)
         begin(&unit, fixture, "key");
         struct state before = state_of(&unit.at);
         const struct entry *entry = unit.at.entry;
-        apply_put_string(&unit.space, &unit.at, SLICE_LITERAL("new"), 0);
-        apply_put_string(&unit.space, &unit.at, keyspace_long_bytes(1), LATER);
+        apply_put_string(&unit.ctx, &unit.at, SLICE_LITERAL("new"), 0);
+        apply_put_string(&unit.ctx, &unit.at, keyspace_long_bytes(1), LATER);
         roll_back(&unit, fixture);
         assert_key_is(fixture, values[i], version, SOON);
         assert_ptr_equal(keyspace_find(fixture, "key"), entry);
@@ -123,7 +123,7 @@ static void test_a_removed_key_comes_back(void **state)
     struct unit unit;
     begin(&unit, fixture, "key");
     struct state before = state_of(&unit.at);
-    apply_remove(&unit.space, &unit.at);
+    apply_remove(&unit.ctx, &unit.at);
     assert_int_not_equal(unit.at.shard->removed, before.removed);
     roll_back(&unit, fixture);
     assert_key_is(fixture, SLICE_LITERAL("old"), version, SOON);
@@ -142,8 +142,8 @@ static void test_the_newest_removal_is_that_of_before(void **state)
     struct unit unit;
     begin(&unit, fixture, "key");
     for (int i = 0; i < 3; i++) {
-        apply_remove(&unit.space, &unit.at);
-        apply_put_string(&unit.space, &unit.at, SLICE_LITERAL("newest"), 0);
+        apply_remove(&unit.ctx, &unit.at);
+        apply_put_string(&unit.ctx, &unit.at, SLICE_LITERAL("newest"), 0);
     }
     roll_back(&unit, fixture);
     assert_int_equal(unit.at.shard->removed, removed);
@@ -158,7 +158,7 @@ static void test_a_stamp_comes_back(void **state)
         struct unit unit;
         begin(&unit, fixture, "key");
         struct state before = state_of(&unit.at);
-        apply_restamp(&unit.space, &unit.at, deadlines[i][1]);
+        apply_set_stamp(&unit.ctx, &unit.at, deadlines[i][1]);
         assert_key_is(fixture, SLICE_LITERAL("old"), fixture->revision, deadlines[i][1]);
         roll_back(&unit, fixture);
         assert_key_is(fixture, SLICE_LITERAL("old"), version, deadlines[i][0]);
@@ -173,11 +173,11 @@ static void test_records_are_undone_from_the_newest_on(void **state)
     struct unit unit;
     begin(&unit, fixture, "key");
     struct state before = state_of(&unit.at);
-    apply_restamp(&unit.space, &unit.at, SOON);
-    apply_put_string(&unit.space, &unit.at, SLICE_LITERAL("between"), 0);
-    apply_restamp(&unit.space, &unit.at, LATER);
-    apply_remove(&unit.space, &unit.at);
-    apply_put_string(&unit.space, &unit.at, SLICE_LITERAL("new"), SOON);
+    apply_set_stamp(&unit.ctx, &unit.at, SOON);
+    apply_put_string(&unit.ctx, &unit.at, SLICE_LITERAL("between"), 0);
+    apply_set_stamp(&unit.ctx, &unit.at, LATER);
+    apply_remove(&unit.ctx, &unit.at);
+    apply_put_string(&unit.ctx, &unit.at, SLICE_LITERAL("new"), SOON);
     roll_back(&unit, fixture);
     assert_key_is(fixture, SLICE_LITERAL("old"), version, 0);
     assert_state(&unit.at, before);
@@ -198,18 +198,18 @@ static void test_forgetting_frees_what_was_replaced(void **state)
     struct unit unit;
     begin(&unit, fixture, "key");
     struct state before = state_of(&unit.at);
-    apply_put_string(&unit.space, &unit.at, SLICE_LITERAL("a"), 0);
-    apply_remove(&unit.space, &unit.at);
-    apply_put_string(&unit.space, &unit.at, keyspace_long_bytes(0), 0);
-    apply_restamp(&unit.space, &unit.at, 0);
-    struct lookup list = apply_open(&unit.space, 0, slice_from_string(name), 0);
-    apply_remove(&unit.space, &list);
-    undo_forget(&unit.undo, unit.space.revision);
+    apply_put_string(&unit.ctx, &unit.at, SLICE_LITERAL("a"), 0);
+    apply_remove(&unit.ctx, &unit.at);
+    apply_put_string(&unit.ctx, &unit.at, keyspace_long_bytes(0), 0);
+    apply_set_stamp(&unit.ctx, &unit.at, 0);
+    struct lookup list = apply_lookup_write(&unit.ctx, 0, slice_from_string(name), 0);
+    apply_remove(&unit.ctx, &list);
+    undo_forget(&unit.undo, unit.ctx.revision);
     assert_null(unit.undo.newest);
     before.removed = fixture->revision;
     assert_state(&unit.at, before);
     assert_null(keyspace_find(fixture, name));
-    apply_change_delete(&unit.space, &list);
+    apply_change_delete(&unit.ctx, &list);
     fixture->sink.end(&fixture->sink);
 }
 
@@ -256,7 +256,7 @@ static void test_edits_are_taken_back_in_turn(void **state)
         init_noted(&edits[i], &calls);
         undo_edit(&unit.undo, &unit.at, &edits[i].edit);
         entries[i] = unit.at.entry;
-        apply_put_string(&unit.space, &unit.at, SLICE_LITERAL("new"), 0);
+        apply_put_string(&unit.ctx, &unit.at, SLICE_LITERAL("new"), 0);
     }
     roll_back(&unit, fixture);
     for (int i = 0; i < 3; i++) {
@@ -279,10 +279,10 @@ static void test_edits_are_forgotten_once(void **state)
         undo_edit(&unit.undo, &unit.at, &edits[i].edit);
     }
     edits[1].edit.forget = NULL; /* has nothing to free */
-    undo_forget(&unit.undo, unit.space.revision);
+    undo_forget(&unit.undo, unit.ctx.revision);
     assert_int_equal(calls, 1);
     assert_int_equal(edits[0].forgotten, 1);
-    assert_int_equal(unit.space.revision, 0);
+    assert_int_equal(unit.ctx.revision, 0);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)

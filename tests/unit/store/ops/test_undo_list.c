@@ -21,8 +21,8 @@ static struct edit start_undoable(struct edit_fixture *fixture)
 {
     edit_make(fixture, "a b c d e");
     undo_init(&fixture->undo, &fixture->arena, SIZE_MAX);
-    fixture->space.undo = &fixture->undo;
-    fixture->space.revision = 0;
+    fixture->ctx.undo = &fixture->undo;
+    fixture->ctx.revision = 0;
     return edit_start(fixture);
 }
 
@@ -35,7 +35,7 @@ static void assert_taken_back(struct edit_fixture *fixture, struct edit *edit, c
     assert_true(entry_version(edit_entry(fixture)) > version);
     assert_edited(fixture, words);
     undo_roll_back(&fixture->undo);
-    fixture->space.undo = NULL;
+    fixture->ctx.undo = NULL;
     assert_edited(fixture, "a b c d e");
     assert_int_equal(entry_version(edit_entry(fixture)), version);
     assert_int_equal(entry_expire_at_ms(edit_entry(fixture)), expire_at_ms);
@@ -92,8 +92,8 @@ static void test_a_created_list_is_gone_again(void **state)
     struct edit_fixture *fixture = *state;
     edit_remove_key(fixture);
     undo_init(&fixture->undo, &fixture->arena, SIZE_MAX);
-    fixture->space.undo = &fixture->undo;
-    fixture->space.revision = 0;
+    fixture->ctx.undo = &fixture->undo;
+    fixture->ctx.revision = 0;
     struct edit edit = edit_start(fixture);
     edit_push_words(&edit, LIST_HEAD, "x y");
     edit_end(&edit, 7000);
@@ -101,7 +101,7 @@ static void test_a_created_list_is_gone_again(void **state)
     edit_drop(&edit, LIST_HEAD, 1);
     edit_end(&edit, 0);
     undo_roll_back(&fixture->undo);
-    fixture->space.undo = NULL;
+    fixture->ctx.undo = NULL;
     assert_null(edit_entry(fixture));
     assert_int_equal(fixture->at.database->expiring, 0);
     assert_int_equal(lists_memory(fixture->store), fixture->memory);
@@ -117,7 +117,7 @@ static void take_long_away(struct edit_fixture *fixture, enum op_kind kind, bool
     edit_end(&edit, 0);
     struct blob *blob = blob_retain(list_peek_blob(edit.list, 0));
     undo_init(&fixture->undo, &fixture->arena, SIZE_MAX);
-    fixture->space.undo = &fixture->undo;
+    fixture->ctx.undo = &fixture->undo;
     edit = edit_start(fixture);
     if (kind == OP_L_SET)
         edit_replace(&edit, 0, SLICE_LITERAL("x"));
@@ -128,10 +128,10 @@ static void take_long_away(struct edit_fixture *fixture, enum op_kind kind, bool
     edit_end(&edit, 0);
     assert_int_equal(atomic_load(&blob->holders), 2);
     if (forget)
-        undo_forget(&fixture->undo, fixture->space.revision);
+        undo_forget(&fixture->undo, fixture->ctx.revision);
     else
         undo_roll_back(&fixture->undo);
-    fixture->space.undo = NULL;
+    fixture->ctx.undo = NULL;
     assert_int_equal(atomic_load(&blob->holders), forget ? 1 : 2);
     if (!forget)
         assert_ptr_equal(list_peek_blob(edit.list, 0), blob);
@@ -164,7 +164,7 @@ struct transactions {
     struct keyspace_fixture *fixture;
     uint64_t random;
     struct undo undo;
-    struct keyspace space;
+    struct op_context ctx;
     struct snapshot before[KEYS];
     size_t memory; /* of the store, before and without the lists */
 };
@@ -286,7 +286,7 @@ static void apply_some(struct transactions *t)
         struct op_key key;
         struct op op = draw_op(t, values, &key);
         struct op_result result = {0};
-        apply_op(&t->space, &op, &result);
+        apply_op(&t->ctx, &op, &result);
         if (result.err != ERR_OUT_OF_RANGE) /* of LSet */
             assert_int_equal(result.err, ERR_NONE);
         op_result_release(&result);
@@ -298,7 +298,7 @@ static void transact(struct transactions *t, bool succeed)
     struct change_sink *sink = &t->fixture->sink;
     arena_reset(&t->fixture->arena);
     undo_init(&t->undo, &t->fixture->arena, SIZE_MAX);
-    t->space = (struct keyspace){.store = t->fixture->store,
+    t->ctx = (struct op_context){.store = t->fixture->store,
                                  .sink = t->fixture->store->sink,
                                  .arena = &t->fixture->arena,
                                  .undo = &t->undo,
@@ -306,12 +306,12 @@ static void transact(struct transactions *t, bool succeed)
     remember(t);
     apply_some(t);
     if (succeed)
-        undo_forget(&t->undo, t->space.revision);
+        undo_forget(&t->undo, t->ctx.revision);
     else
         undo_roll_back(&t->undo);
     if (!succeed)
         assert_as_before(t);
-    if (t->space.revision != 0)
+    if (t->ctx.revision != 0)
         (succeed ? sink->end : sink->abort)(sink);
     forget_snapshots(t);
 }

@@ -1,25 +1,25 @@
 /* Each wish is an object of its own, as a task may be cancelled while the journal is at work. */
-#include "engine/saving.h"
+#include "engine/save_requests.h"
 
 #include "base/mem.h"
 #include "journal/journal.h"
 
 #include <stdlib.h>
 
-struct saving {
+struct save_request {
     struct journal_save save; /* first: on_done finds the wish by it */
     struct engine *engine;
     unsigned part;
     const char *why;          /* it failed, or NULL */
     atomic_bool done;         /* `why` is known; the journal is done with this */
     struct engine_task *task; /* NULL: nobody waits */
-    struct saving *next;
+    struct save_request *next;
 };
 
 /* On the journal's thread. */
-static void on_done(struct journal_save *save, const char *why)
+static void save_requests_on_done(struct journal_save *save, const char *why)
 {
-    struct saving *saving = (struct saving *)save;
+    struct save_request *saving = (struct save_request *)save;
     struct engine *engine = saving->engine;
     unsigned part = saving->part;
     saving->why = why;
@@ -28,11 +28,11 @@ static void on_done(struct journal_save *save, const char *why)
     engine->on_ready(engine->on_ready_user, part);
 }
 
-void saving_add(struct saving_list *list, struct journal *journal, struct engine *engine,
-                unsigned part, struct engine_task *task)
+void save_requests_add(struct save_requests *list, struct journal *journal, struct engine *engine,
+                       unsigned part, struct engine_task *task)
 {
-    struct saving *saving = mem_alloc_zero(sizeof *saving);
-    saving->save.on_done = on_done;
+    struct save_request *saving = mem_alloc_zero(sizeof *saving);
+    saving->save.on_done = save_requests_on_done;
     saving->engine = engine;
     saving->part = part;
     saving->task = task;
@@ -41,7 +41,7 @@ void saving_add(struct saving_list *list, struct journal *journal, struct engine
     journal_save(journal, &saving->save);
 }
 
-static void fill_result(struct engine_task *task, const char *why)
+static void save_requests_fill_result(struct engine_task *task, const char *why)
 {
     task->result = (struct op_result){.ok = why == NULL};
     if (why != NULL) {
@@ -50,18 +50,18 @@ static void fill_result(struct engine_task *task, const char *why)
     }
 }
 
-struct engine_task *saving_take(struct saving_list *list)
+struct engine_task *save_requests_take(struct save_requests *list)
 {
-    struct saving **at = &list->first;
+    struct save_request **at = &list->first;
     while (*at != NULL) {
-        struct saving *saving = *at;
+        struct save_request *saving = *at;
         if (!atomic_load(&saving->done)) {
             at = &saving->next;
             continue;
         }
         struct engine_task *task = saving->task;
         if (task != NULL)
-            fill_result(task, saving->why);
+            save_requests_fill_result(task, saving->why);
         *at = saving->next;
         free(saving);
         if (task != NULL)
@@ -70,9 +70,9 @@ struct engine_task *saving_take(struct saving_list *list)
     return NULL;
 }
 
-bool saving_forget(struct saving_list *list, const struct engine_task *task)
+bool save_requests_forget(struct save_requests *list, const struct engine_task *task)
 {
-    for (struct saving *saving = list->first; saving != NULL; saving = saving->next) {
+    for (struct save_request *saving = list->first; saving != NULL; saving = saving->next) {
         if (saving->task == task) {
             saving->task = NULL;
             return true;
@@ -81,10 +81,10 @@ bool saving_forget(struct saving_list *list, const struct engine_task *task)
     return false;
 }
 
-void saving_deinit(struct saving_list *list)
+void save_requests_deinit(struct save_requests *list)
 {
     while (list->first != NULL) {
-        struct saving *saving = list->first;
+        struct save_request *saving = list->first;
         list->first = saving->next;
         free(saving);
     }

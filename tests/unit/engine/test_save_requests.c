@@ -1,5 +1,5 @@
-/* Tests of engine/saving.c and of an engine's save(), with a journal that is real. */
-#include "engine/saving.h"
+/* Tests of engine/save_requests.c and of an engine's save(), with a journal that is real. */
+#include "engine/save_requests.h"
 
 #include "base/arena.h"
 #include "base/log.h"
@@ -43,7 +43,7 @@ static int setup(void **state)
     char why[500];
     log_set_level(LOG_ERROR);
     folder_make(&fixture->folder);
-    assert_int_equal(fs_real_open(fixture->folder.path, &fs), 0);
+    assert_int_equal(fs_posix_open(fixture->folder.path, &fs), 0);
     fixture->engine = embedded_new(&(struct store_options){.databases = 1}, PARTS);
     fixture->engine->on_ready = on_ready;
     fixture->engine->on_ready_user = fixture;
@@ -196,11 +196,11 @@ static void test_without_a_journal(void **state)
 static void test_an_empty_list(void **state)
 {
     (void)state;
-    struct saving_list list = {0};
+    struct save_requests list = {0};
     struct wish wish = wish_of(0);
-    assert_null(saving_take(&list));
-    assert_false(saving_forget(&list, &wish.task));
-    saving_deinit(&list);
+    assert_null(save_requests_take(&list));
+    assert_false(save_requests_forget(&list, &wish.task));
+    save_requests_deinit(&list);
 }
 
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
