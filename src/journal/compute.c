@@ -75,9 +75,9 @@ static enum compute_verdict compute_msetex(struct compute *compute)
         const struct slice *pair = &compute->command->args[2 + 2 * i];
         set.key = pair[0];
         set.value = pair[1];
-        if (set.keep_ttl && left_out_has(compute->left_out, compute->command->db, set.key))
+        if (set.set.keep_ttl && left_out_has(compute->left_out, compute->command->db, set.key))
             return COMPUTE_LEFT_OUT;
-        if (!set.keep_ttl)
+        if (!set.set.keep_ttl)
             left_out_remove(compute->left_out, compute->command->db, set.key);
         if (!compute_do(compute, &set))
             return COMPUTE_BAD;

@@ -125,8 +125,13 @@ static bool replay_follow_any(struct replay *replay, const struct scan_command *
  * there. */
 static bool replay_replaces(const struct op *op)
 {
-    return op_is(op->kind, OP_REPLACES) && op->condition.existence == EXISTENCE_ANY &&
-           !op->keep_ttl && !op->absent_only && (op->kind != OP_COPY || op->replace);
+    if (!op_is(op->kind, OP_REPLACES) || op->condition.existence != EXISTENCE_ANY)
+        return false;
+    if (op->kind == OP_SET)
+        return !op->set.keep_ttl;
+    if (op->kind == OP_RENAME)
+        return !op->copy.absent_only;
+    return op->kind != OP_COPY || op->copy.replace;
 }
 
 /* replay_follow_left_out() of an operation with several keys. */

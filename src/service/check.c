@@ -97,7 +97,7 @@ static enum err check_inner(const struct checking *checking, const struct op *op
         return check_ops(checking, "entries", op->ops, op->op_count);
     enum err err = check_ops(checking, "success", op->ops, op->op_count);
     if (err == ERR_NONE)
-        err = check_ops(checking, "failure", op->txn->ops, op->txn->op_count);
+        err = check_ops(checking, "failure", op->txn->else_ops, op->txn->else_count);
     if (err == ERR_NONE)
         err = check_ops(checking, "compares", op->txn->compares, op->txn->compare_count);
     return err;

@@ -60,10 +60,10 @@ static enum err decode_compare(const Keystore__V1__TxnRequest__Compare *message,
     enum err err = field_condition(message->condition, &compare->condition, why);
     if (err != ERR_NONE)
         return err;
-    compare->has_since =
+    compare->compare.has_since =
         message->since_case == KEYSTORE__V1__TXN_REQUEST__COMPARE__SINCE_UNCHANGED_SINCE;
-    if (compare->has_since) {
-        compare->since = message->unchanged_since;
+    if (compare->compare.has_since) {
+        compare->compare.since = message->unchanged_since;
         return ERR_NONE;
     }
     const struct condition *condition = &compare->condition;
@@ -94,17 +94,18 @@ enum err decode_txn_request(const void *message, struct arena *arena, struct op 
     struct op_txn *txn = arena_alloc(arena, sizeof *txn);
     *txn = (struct op_txn){.compares = decode_txn_make_ops(op, request->n_compares, arena),
                            .compare_count = request->n_compares,
-                           .ops = decode_txn_make_ops(op, request->n_failure, arena),
-                           .op_count = request->n_failure};
+                           .else_ops = decode_txn_make_ops(op, request->n_failure, arena),
+                           .else_count = request->n_failure};
     op->ops = decode_txn_make_ops(op, request->n_success, arena);
     op->op_count = request->n_success;
     op->txn = txn;
-    if (txn->compares == NULL || txn->ops == NULL || op->ops == NULL)
+    if (txn->compares == NULL || txn->else_ops == NULL || op->ops == NULL)
         return field_refuse_memory(arena, why);
     enum err err = decode_compares(request, arena, txn->compares, why);
     if (err == ERR_NONE)
         err = decode_ops(request->success, request->n_success, "success", arena, op->ops, why);
     if (err == ERR_NONE)
-        err = decode_ops(request->failure, request->n_failure, "failure", arena, txn->ops, why);
+        err =
+            decode_ops(request->failure, request->n_failure, "failure", arena, txn->else_ops, why);
     return err;
 }

@@ -70,8 +70,8 @@ static size_t room_size_of(const struct op *op)
     size_t size = op->key.len + op->target.bytes.len + op->value.len;
     for (size_t i = 0; i < op->value_count; i++)
         size += op->values[i].len + sizeof op->values[i];
-    for (size_t i = 0; op->kind == OP_BIT_FIELD && i < op->field_count; i++)
-        size += (size_t)(op->fields[i].offset / 8) + sizeof(int64_t) + 1;
+    for (size_t i = 0; op->kind == OP_BIT_FIELD && i < op->parts.field_count; i++)
+        size += (size_t)(op->parts.fields[i].offset / 8) + sizeof(int64_t) + 1;
     if (op_is(op->kind, OP_SPLICES) && op->start > 0)
         size += (size_t)(op_is(op->kind, OP_COUNTS_BITS) ? op->start / 8 + 1 : op->start);
     return size;
@@ -104,7 +104,7 @@ static size_t room_most_growth(const struct op *op)
     if (op_is(op->kind, OP_SPLICES))
         most += MOST_RESERVE;
     if (op->txn != NULL)
-        most += room_most_of(op->txn->ops, op->txn->op_count);
+        most += room_most_of(op->txn->else_ops, op->txn->else_count);
     return most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
 }
 
@@ -184,8 +184,8 @@ static bool room_may_grow(const struct op *op)
     for (size_t i = 0; i < op->op_count; i++)
         if (room_may_grow(&op->ops[i]))
             return true;
-    for (size_t i = 0; op->txn != NULL && i < op->txn->op_count; i++)
-        if (room_may_grow(&op->txn->ops[i]))
+    for (size_t i = 0; op->txn != NULL && i < op->txn->else_count; i++)
+        if (room_may_grow(&op->txn->else_ops[i]))
             return true;
     return op_info(op->kind)->access == OP_GROW && op->kind != OP_TXN;
 }

@@ -96,7 +96,7 @@ static bool command_append_number_and_value(struct buf *out, struct slice head, 
 static bool command_append_set(struct buf *out, const struct op *set)
 {
     uint8_t digits[DECIMAL_MAX];
-    if (set->keep_ttl)
+    if (set->set.keep_ttl)
         return command_append_words(
             out, HEAD("4", "3", "SET"),
             (struct slice[]){set->key, set->value, SLICE_LITERAL("KEEPTTL")}, 3);
@@ -110,7 +110,7 @@ static bool command_append_set(struct buf *out, const struct op *set)
 
 static bool command_append_expire(struct buf *out, const struct op *expire)
 {
-    if (expire->persist)
+    if (expire->expire.persist)
         return command_append_key(out, HEAD("2", "7", "PERSIST"), expire->key);
     return command_append_number(out, HEAD("3", "9", "PEXPIREAT"), expire->key,
                                  expire->expire_at_ms);
@@ -141,7 +141,7 @@ static bool command_append_push(struct buf *out, struct slice name, const struct
 static bool command_append_list_pop(struct buf *out, const struct op *pop)
 {
     return command_append_number(
-        out, pop->end == OP_HEAD ? HEAD("3", "4", "LPOP") : HEAD("3", "4", "RPOP"),
+        out, pop->move.end == OP_HEAD ? HEAD("3", "4", "LPOP") : HEAD("3", "4", "RPOP"),
         pop->keys[0].bytes, pop->count);
 }
 
@@ -152,15 +152,15 @@ static struct slice command_name_of(enum op_end end)
 
 static bool command_append_l_move(struct buf *out, const struct op *move)
 {
-    struct slice arguments[] = {move->key, move->target.bytes, command_name_of(move->end),
-                                command_name_of(move->target_end)};
+    struct slice arguments[] = {move->key, move->target.bytes, command_name_of(move->move.end),
+                                command_name_of(move->move.target_end)};
     return command_append_words(out, HEAD("5", "5", "LMOVE"), arguments, 4);
 }
 
 static bool command_append_l_insert(struct buf *out, const struct op *insert)
 {
-    struct slice where = insert->after ? SLICE_LITERAL("AFTER") : SLICE_LITERAL("BEFORE");
-    struct slice arguments[] = {insert->key, where, insert->pivot, insert->value};
+    struct slice where = insert->insert.after ? SLICE_LITERAL("AFTER") : SLICE_LITERAL("BEFORE");
+    struct slice arguments[] = {insert->key, where, insert->insert.pivot, insert->value};
     return command_append_words(out, HEAD("5", "7", "LINSERT"), arguments, 4);
 }
 
@@ -186,7 +186,7 @@ static bool command_append_delete(struct buf *out, const struct op *delete)
 
 static bool command_append_incr(struct buf *out, const struct op *incr)
 {
-    return command_append_number(out, HEAD("3", "6", "INCRBY"), incr->key, incr->by);
+    return command_append_number(out, HEAD("3", "6", "INCRBY"), incr->key, incr->incr.by);
 }
 
 static bool command_append_append(struct buf *out, const struct op *change)

@@ -116,7 +116,7 @@ static bool command_read_take_set_word(struct reading *reading, size_t *index)
 {
     struct op *op = reading->op;
     if (command_read_is_word(reading, *index, "KEEPTTL"))
-        op->keep_ttl = true;
+        op->set.keep_ttl = true;
     else if (command_read_is_word(reading, *index, "NX"))
         op->condition.existence = EXISTENCE_ABSENT;
     else if (command_read_is_word(reading, *index, "XX"))
@@ -227,7 +227,7 @@ static bool command_read_read_setbit(struct reading *reading)
     if (!command_read_is_bit(reading, 2, &op->start) || !command_read_is_number(reading, 3, &bit) ||
         bit < 0 || bit > 1)
         return false;
-    op->bit = bit != 0;
+    op->bits.bit = bit != 0;
     return true;
 }
 
@@ -281,8 +281,8 @@ static bool command_read_read_bitfield(struct reading *reading)
         i += writes ? 4 : 3;
         count++;
     }
-    reading->op->fields = fields;
-    reading->op->field_count = count;
+    reading->op->parts.fields = fields;
+    reading->op->parts.field_count = count;
     if (count == 0)
         reading->verdict = COMMAND_NOTHING;
     return true;
@@ -290,7 +290,7 @@ static bool command_read_read_bitfield(struct reading *reading)
 
 static bool command_read_read_increment(struct reading *reading)
 {
-    int64_t *by = &reading->op->by;
+    int64_t *by = &reading->op->incr.by;
     *by = 1;
     if (reading->count > 2 && !command_read_is_number(reading, 2, by))
         return false;
@@ -337,7 +337,7 @@ static bool command_read_take_when(struct reading *reading)
     } words[] = {{"NX", OP_NO_EXPIRY}, {"XX", OP_HAS_EXPIRY}, {"GT", OP_LATER}, {"LT", OP_SOONER}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (command_read_is_word(reading, 3, words[i].word)) {
-            reading->op->when = words[i].when;
+            reading->op->expire.when = words[i].when;
             return true;
         }
     }
@@ -353,20 +353,20 @@ static bool command_read_read_expire(struct reading *reading)
 
 static bool command_read_read_persist(struct reading *reading)
 {
-    reading->op->persist = true;
+    reading->op->expire.persist = true;
     return true;
 }
 
 static bool command_read_read_renamenx(struct reading *reading)
 {
-    reading->op->absent_only = true;
+    reading->op->copy.absent_only = true;
     return true;
 }
 
 /* To the same key of another database. */
 static bool command_read_read_move(struct reading *reading)
 {
-    reading->op->absent_only = true;
+    reading->op->copy.absent_only = true;
     reading->op->target.bytes = reading->op->key;
     return command_read_is_database(reading, 2, &reading->op->target_db);
 }
@@ -375,7 +375,7 @@ static bool command_read_read_copy(struct reading *reading)
 {
     for (size_t i = 3; i < reading->count; i++) {
         if (command_read_is_word(reading, i, "REPLACE"))
-            reading->op->replace = true;
+            reading->op->copy.replace = true;
         else if (!command_read_is_word(reading, i, "DB") ||
                  !command_read_is_database(reading, ++i, &reading->op->target_db))
             return false;
@@ -413,7 +413,7 @@ static bool command_read_read_pop(struct reading *reading)
     struct op *op = reading->op;
     if (reading->count == 2)
         return true;
-    op->end = op->kind == OP_L_POP ? OP_HEAD : OP_TAIL;
+    op->move.end = op->kind == OP_L_POP ? OP_HEAD : OP_TAIL;
     op->kind = OP_LIST_POP;
     if (!command_read_is_number(reading, 2, &op->count) || op->count < 0)
         return false;
@@ -425,15 +425,15 @@ static bool command_read_read_pop(struct reading *reading)
 
 static bool command_read_read_rpoplpush(struct reading *reading)
 {
-    reading->op->end = OP_TAIL;
-    reading->op->target_end = OP_HEAD;
+    reading->op->move.end = OP_TAIL;
+    reading->op->move.target_end = OP_HEAD;
     return true;
 }
 
 static bool command_read_read_lmove(struct reading *reading)
 {
-    return command_read_is_end(reading, 3, &reading->op->end) &&
-           command_read_is_end(reading, 4, &reading->op->target_end);
+    return command_read_is_end(reading, 3, &reading->op->move.end) &&
+           command_read_is_end(reading, 4, &reading->op->move.target_end);
 }
 
 static bool command_read_read_lset(struct reading *reading)
@@ -444,10 +444,10 @@ static bool command_read_read_lset(struct reading *reading)
 
 static bool command_read_read_linsert(struct reading *reading)
 {
-    reading->op->pivot = reading->args[3];
+    reading->op->insert.pivot = reading->args[3];
     reading->op->value = reading->args[4];
-    reading->op->after = command_read_is_word(reading, 2, "AFTER");
-    return reading->op->after || command_read_is_word(reading, 2, "BEFORE");
+    reading->op->insert.after = command_read_is_word(reading, 2, "AFTER");
+    return reading->op->insert.after || command_read_is_word(reading, 2, "BEFORE");
 }
 
 static bool command_read_read_lrem(struct reading *reading)

@@ -21,7 +21,7 @@ static void lock_each_key_of(struct op *ops, size_t count, struct lock_visitor *
 
 static void lock_each_key_of_txn(struct op_txn *txn, struct lock_visitor *visitor)
 {
-    lock_each_key_of(txn->ops, txn->op_count, visitor);
+    lock_each_key_of(txn->else_ops, txn->else_count, visitor);
     for (size_t i = 0; i < txn->compare_count; i++) {
         struct op *compare = &txn->compares[i];
         visitor->visit(visitor, compare->db, compare->key, &compare->hash);

@@ -214,10 +214,10 @@ bool apply_is_unchanged(struct op_context *ctx, const struct op *compare)
 {
     struct lookup at = apply_look_up(ctx, compare->db, compare->key, compare->hash);
     if (at.entry == NULL)
-        return removals_latest(&at.shard->removals, at.db, at.hash) <= compare->since;
+        return removals_latest(&at.shard->removals, at.db, at.hash) <= compare->compare.since;
     if (!apply_is_due(ctx, entry_expire_at_ms(at.entry)))
-        return entry_version(at.entry) <= compare->since;
-    if (entry_version(at.entry) < compare->since)
+        return entry_version(at.entry) <= compare->compare.since;
+    if (entry_version(at.entry) < compare->compare.since)
         return true;
     apply_drop_expired(ctx, &at);
     return false;

@@ -128,8 +128,8 @@ static struct op_field_value bit_fields_apply_field(struct op_context *ctx, stru
 static uint64_t bit_fields_written_end(const struct op *op)
 {
     uint64_t end = 0;
-    for (size_t i = 0; i < op->field_count; i++) {
-        const struct op_field *field = &op->fields[i];
+    for (size_t i = 0; i < op->parts.field_count; i++) {
+        const struct op_field *field = &op->parts.fields[i];
         if (field->action != OP_FIELD_GET && bit_fields_end_of(field) > end)
             end = bit_fields_end_of(field);
     }
@@ -148,15 +148,15 @@ void apply_bit_field(struct op_context *ctx, const struct op *op, struct op_resu
     struct op last = {.value = SLICE_LITERAL("\0")};
     if (end > 0 && !substrings_may_write(ctx, &at, &last, end - 1, result))
         return;
-    result->fields = apply_unfold(ctx, op->field_count * sizeof *result->fields, result);
+    result->fields = apply_unfold(ctx, op->parts.field_count * sizeof *result->fields, result);
     if (result->fields == NULL)
         return;
-    result->field_count = op->field_count;
+    result->field_count = op->parts.field_count;
     if (end > 0 && !apply_wants_reply(ctx, op, result))
         return;
     if (end > 0)
         bit_fields_make_room(ctx, &at, op, end);
-    for (size_t i = 0; i < op->field_count; i++)
-        result->fields[i] = bit_fields_apply_field(ctx, &at, op, &op->fields[i]);
+    for (size_t i = 0; i < op->parts.field_count; i++)
+        result->fields[i] = bit_fields_apply_field(ctx, &at, op, &op->parts.fields[i]);
     result->version = at.entry != NULL ? entry_version(at.entry) : 0;
 }

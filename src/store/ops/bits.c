@@ -90,10 +90,10 @@ static uint64_t bits_find_bit(struct slice string, const struct bit_range *range
 /* Redis' rules for the operation's start and stop. */
 static struct bit_range bits_range_of(const struct op *op, size_t length)
 {
-    uint64_t unit = op->in_bits ? 1 : 8;
+    uint64_t unit = op->bits.in_bits ? 1 : 8;
     int64_t total = (int64_t)(length * 8 / unit);
     int64_t start = op->start < 0 ? op->start + total : op->start;
-    int64_t stop = !op->has_stop ? total - 1 : op->stop < 0 ? op->stop + total : op->stop;
+    int64_t stop = !op->bits.has_stop ? total - 1 : op->stop < 0 ? op->stop + total : op->stop;
     start = start < 0 ? 0 : start;
     stop = stop < 0 ? 0 : stop;
     stop = stop >= total ? total - 1 : stop;
@@ -133,7 +133,7 @@ void apply_set_bit(struct op_context *ctx, const struct op *op, struct op_result
     struct slice string = at.entry != NULL ? entry_string(at.entry) : slice_make(NULL, 0);
     uint8_t former = byte < string.len ? string.data[byte] : 0;
     result->count = (former & mask) != 0;
-    bits = (uint8_t)(op->bit ? former | mask : former & ~mask);
+    bits = (uint8_t)(op->bits.bit ? former | mask : former & ~mask);
     if (byte >= string.len || bits != former) {
         substrings_write(ctx, &at, &splice, byte);
         apply_change(ctx, &splice);
@@ -151,7 +151,7 @@ void apply_bit_count(struct op_context *ctx, const struct op *op, struct op_resu
     struct bit_range range = bits_range_of(op, string.len);
     if (!apply_may_spend(ctx, (range.end - range.first) / 8 / APPLY_STEP_BYTES, result))
         return;
-    bool crossed = op->has_stop && op->start < 0 && op->stop < 0 && op->start > op->stop;
+    bool crossed = op->bits.has_stop && op->start < 0 && op->stop < 0 && op->start > op->stop;
     result->ok = true;
     result->count = crossed ? 0 : (int64_t)bits_count(string, &range);
     result->version = entry_version(entry);
@@ -180,15 +180,15 @@ static bool bits_find_in_turns(struct op_context *ctx, struct slice string,
 void apply_bit_pos(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    result->count = op->bit || entry != NULL ? -1 : 0;
+    result->count = op->bits.bit || entry != NULL ? -1 : 0;
     if (entry == NULL || !apply_wants_string(entry, result))
         return;
     struct slice string = entry_string(entry);
     struct bit_range range = bits_range_of(op, string.len);
     uint64_t found;
-    if (!bits_find_in_turns(ctx, string, &range, op->bit, &found, result))
+    if (!bits_find_in_turns(ctx, string, &range, op->bits.bit, &found, result))
         return;
-    if (range.first < range.end && (found < range.end || (!op->bit && !op->has_stop)))
+    if (range.first < range.end && (found < range.end || (!op->bits.bit && !op->bits.has_stop)))
         result->count = (int64_t)found;
     result->ok = true;
     result->version = entry_version(entry);
@@ -226,8 +226,8 @@ static struct blob *bits_combine_all(const struct op *op, const struct slice *st
     struct blob *blob = blob_new(longest);
     memset(slice_write(blob->data, strings[0]), 0, longest - strings[0].len);
     for (size_t i = 1; i < op->key_count; i++)
-        bits_combine(op->bitwise, blob->data, longest, strings[i]);
-    for (size_t i = 0; op->bitwise == OP_BITS_NOT && i < longest; i++)
+        bits_combine(op->bits.bitwise, blob->data, longest, strings[i]);
+    for (size_t i = 0; op->bits.bitwise == OP_BITS_NOT && i < longest; i++)
         blob->data[i] = (uint8_t)~blob->data[i];
     return blob;
 }

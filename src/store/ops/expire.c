@@ -23,9 +23,9 @@ static bool expire_is_wanted(enum op_when when, int64_t present_ms, int64_t want
 static bool expire_is_met(const struct op *op, const struct entry *entry)
 {
     int64_t present_ms = entry_expire_at_ms(entry), wanted_ms = op->expire_at_ms;
-    if (op->persist)
+    if (op->expire.persist)
         return present_ms != 0;
-    return expire_is_wanted(op->when, present_ms, wanted_ms);
+    return expire_is_wanted(op->expire.when, present_ms, wanted_ms);
 }
 
 void apply_expire(struct op_context *ctx, const struct op *op, struct op_result *result)
@@ -39,17 +39,17 @@ void apply_expire(struct op_context *ctx, const struct op *op, struct op_result 
     }
     result->ok = true;
     result->count = 1;
-    if (!op->persist && op->expire_at_ms <= ctx->now_ms) {
+    if (!op->expire.persist && op->expire_at_ms <= ctx->now_ms) {
         apply_remove(ctx, &at);
         apply_change_delete(ctx, &at);
         return;
     }
-    apply_set_stamp(ctx, &at, op->persist ? 0 : op->expire_at_ms);
+    apply_set_stamp(ctx, &at, op->expire.persist ? 0 : op->expire_at_ms);
     apply_change(ctx, &(struct op){.kind = OP_EXPIRE,
                                    .db = op->db,
                                    .key = op->key,
                                    .hash = op->hash,
-                                   .persist = op->persist,
-                                   .expire_at_ms = op->persist ? 0 : op->expire_at_ms});
+                                   .expire.persist = op->expire.persist,
+                                   .expire_at_ms = op->expire.persist ? 0 : op->expire_at_ms});
     result->version = ctx->revision;
 }

@@ -52,7 +52,7 @@ static void increment_add_integer(struct op_context *ctx, const struct op *op, s
                    "the string is not an integer of 64 bits in plain decimal digits");
         return;
     }
-    if (__builtin_add_overflow(number, op->by, &number)) {
+    if (__builtin_add_overflow(number, op->incr.by, &number)) {
         apply_fail(result, ERR_OUT_OF_RANGE,
                    "the sum would overflow; it must fit into a signed integer of 64 bits");
         return;
@@ -76,7 +76,7 @@ static void increment_tell_real(struct op_context *ctx, const struct op *op, str
                      .hash = op->hash,
                      .value = text,
                      .expire_at_ms = is_new ? op->expire_at_ms : 0,
-                     .keep_ttl = !is_new};
+                     .set.keep_ttl = !is_new};
     apply_change(ctx, &set);
 }
 
@@ -100,7 +100,7 @@ static void increment_add_real(struct op_context *ctx, const struct op *op, stru
                    "the string is not a real number such as 0.5 or 5.0e3");
         return;
     }
-    number += *op->by_real;
+    number += *op->incr.by_real;
     if (!isfinite(number)) {
         apply_fail(result, ERR_OUT_OF_RANGE,
                    "the sum would not be a finite number; add a smaller, finite one");
@@ -118,7 +118,7 @@ void apply_incr(struct op_context *ctx, const struct op *op, struct op_result *r
     struct lookup at = apply_lookup_write_key(ctx, op);
     if (!apply_wants_string(at.entry, result))
         return;
-    if (op->is_real)
+    if (op->incr.is_real)
         increment_add_real(ctx, op, &at, result);
     else
         increment_add_integer(ctx, op, &at, result);

@@ -63,7 +63,7 @@ void apply_touch(struct op_context *ctx, const struct op *op, struct op_result *
 void apply_describe(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_peek(ctx, op->db, op->key, op->hash);
-    if (op->want_as_of)
+    if (op->read.want_as_of)
         result->as_of = at.as_of;
     if (at.entry == NULL)
         return;

@@ -75,7 +75,7 @@ void apply_l_insert(struct op_context *ctx, const struct op *op, struct op_resul
     struct lookup at = apply_lookup_write_key(ctx, op);
     if (at.entry == NULL || !apply_wants_list(at.entry, result))
         return;
-    struct element pivot = element_of(op->pivot);
+    struct element pivot = element_of(op->insert.pivot);
     struct list_cursor cursor;
     size_t looked = 0;
     bool on = list_items_seek_start(entry_list(at.entry), &cursor, LIST_TAIL);
@@ -88,7 +88,7 @@ void apply_l_insert(struct op_context *ctx, const struct op *op, struct op_resul
         return;
     }
     struct edit edit = edit_begin(ctx, &at);
-    edit_insert(&edit, cursor.index + op->after, op->value);
+    edit_insert(&edit, cursor.index + op->insert.after, op->value);
     result->count = (int64_t)list_length(edit.list);
     edit_end(&edit, 0);
     apply_change(ctx, op);
@@ -173,10 +173,10 @@ static bool list_items_add_position(struct positions *positions, size_t index)
 static bool list_items_find_positions(struct positions *positions, const struct op *op,
                                       const struct list *list)
 {
-    enum list_end towards = op->rank < 0 ? LIST_HEAD : LIST_TAIL;
-    uint64_t skip = op->rank == 0 ? 0 : list_items_magnitude(op->rank) - 1;
+    enum list_end towards = op->pos.rank < 0 ? LIST_HEAD : LIST_TAIL;
+    uint64_t skip = op->pos.rank == 0 ? 0 : list_items_magnitude(op->pos.rank) - 1;
     uint64_t most = op->count == 0 ? UINT64_MAX : list_items_magnitude(op->count);
-    uint64_t scan = op->max_scan == 0 ? UINT64_MAX : op->max_scan;
+    uint64_t scan = op->pos.max_scan == 0 ? UINT64_MAX : op->pos.max_scan;
     size_t fitting = op_most_answer(op) / op_answer_size(INDEX_SIZE);
     struct element needle = element_of(op->value);
     struct list_cursor cursor;

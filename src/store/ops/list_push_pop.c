@@ -18,7 +18,7 @@ static void push_pop_tell_push(struct op_context *ctx, const struct op *op, enum
                                bool was_cut)
 {
     apply_change(ctx, op);
-    int64_t max = (int64_t)op->max_length;
+    int64_t max = (int64_t)op->push.max_length;
     if (was_cut)
         apply_change(ctx, &(struct op){.kind = OP_L_TRIM,
                                        .db = op->db,
@@ -43,8 +43,8 @@ static void push_pop_push(struct op_context *ctx, const struct op *op, enum list
     struct edit edit = edit_begin(ctx, &at);
     edit_push(&edit, end, op->values, op->value_count);
     size_t length = list_length(edit.list), cut = 0;
-    if (op->max_length > 0 && length > op->max_length)
-        cut = length - (size_t)op->max_length;
+    if (op->push.max_length > 0 && length > op->push.max_length)
+        cut = length - (size_t)op->push.max_length;
     edit_drop(&edit, end == LIST_HEAD ? LIST_TAIL : LIST_HEAD, cut);
     result->ok = true;
     result->count = (int64_t)(length - cut);
@@ -78,7 +78,7 @@ static void push_pop_take(struct op_context *ctx, struct lookup *at, enum op_end
                                        .db = at->db,
                                        .keys = &key,
                                        .key_count = 1,
-                                       .end = end,
+                                       .move.end = end,
                                        .count = (int64_t)count});
 }
 
@@ -144,8 +144,8 @@ void apply_list_pop(struct op_context *ctx, const struct op *op, struct op_resul
         return;
     struct lookup at = apply_lookup_write(ctx, op->db, key->bytes, key->hash);
     struct list_part part = {.list = entry_list(at.entry), .count = 1};
-    part.first = list_answer_end(part.list, push_pop_end_of(op->end));
-    part.towards = op->end == OP_HEAD ? LIST_TAIL : LIST_HEAD;
+    part.first = list_answer_end(part.list, push_pop_end_of(op->move.end));
+    part.towards = op->move.end == OP_HEAD ? LIST_TAIL : LIST_HEAD;
     if (op->count > 0)
         part.count = (size_t)op->count;
     if (part.count > list_length(part.list))
@@ -155,7 +155,7 @@ void apply_list_pop(struct op_context *ctx, const struct op *op, struct op_resul
     result->key = arena_copy(ctx->arena, key->bytes);
     result->count = (int64_t)part.count;
     if (apply_wants_reply(ctx, op, result))
-        push_pop_take(ctx, &at, op->end, part.count, result);
+        push_pop_take(ctx, &at, op->move.end, part.count, result);
 }
 
 /* ---- moving ---- */
@@ -166,10 +166,10 @@ static void push_pop_move(struct op_context *ctx, struct lookup *source, struct 
                           const struct op *op, const struct op_value *value)
 {
     struct edit to = edit_begin(ctx, target);
-    edit_push_value(&to, push_pop_end_of(op->target_end), value);
+    edit_push_value(&to, push_pop_end_of(op->move.target_end), value);
     edit_end(&to, 0);
     struct edit from = edit_begin(ctx, source);
-    edit_drop(&from, push_pop_end_of(op->end), 1);
+    edit_drop(&from, push_pop_end_of(op->move.end), 1);
     edit_end(&from, 0);
 }
 
@@ -182,7 +182,8 @@ void apply_l_move(struct op_context *ctx, const struct op *op, struct op_result 
     if (!apply_wants_list(target.entry, result))
         return;
     const struct list *list = entry_list(source.entry);
-    list_answer_value(ctx, list, list_answer_end(list, push_pop_end_of(op->end)), &result->value);
+    list_answer_value(ctx, list, list_answer_end(list, push_pop_end_of(op->move.end)),
+                      &result->value);
     if (!apply_wants_reply(ctx, op, result))
         return;
     bool is_same = target.entry == source.entry;

@@ -42,7 +42,7 @@ static void rename_tell(struct op_context *ctx, const struct op *op, enum op_kin
                                    .hash = op->hash,
                                    .target = op->target,
                                    .target_db = op->target_db,
-                                   .replace = kind == OP_COPY});
+                                   .copy.replace = kind == OP_COPY});
 }
 
 /* ---- Rename ---- */
@@ -113,12 +113,12 @@ void apply_rename(struct op_context *ctx, const struct op *op, struct op_result 
     if (from.entry == NULL)
         return;
     if (rename_is_same_key(op)) {
-        result->ok = !op->absent_only;
+        result->ok = !op->copy.absent_only;
         result->version = entry_version(from.entry);
         return;
     }
     struct lookup to = rename_open_target(ctx, op);
-    if (rename_is_taken(&to, !op->absent_only, result))
+    if (rename_is_taken(&to, !op->copy.absent_only, result))
         return;
     rename_move_value(ctx, &from, &to);
     apply_remove(ctx, &from);
@@ -139,7 +139,7 @@ void apply_copy(struct op_context *ctx, const struct op *op, struct op_result *r
     if (source == NULL)
         return;
     struct lookup to = rename_open_target(ctx, op);
-    if (rename_is_taken(&to, op->replace, result))
+    if (rename_is_taken(&to, op->copy.replace, result))
         return;
     struct entry_stamp stamp = {.version = apply_revision(ctx),
                                 .expire_at_ms = entry_expire_at_ms(source)};

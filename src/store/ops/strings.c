@@ -20,7 +20,7 @@ static void strings_remove_key(struct op_context *ctx, struct lookup *at)
 static inline void strings_set(struct op_context *ctx, struct lookup *at, const struct op *op)
 {
     int64_t expire_at_ms = op->expire_at_ms;
-    if (op->keep_ttl && at->entry != NULL)
+    if (op->set.keep_ttl && at->entry != NULL)
         expire_at_ms = entry_expire_at_ms(at->entry);
     if (apply_is_due(ctx, expire_at_ms)) {
         strings_remove_key(ctx, at);
@@ -33,11 +33,11 @@ static inline void strings_set(struct op_context *ctx, struct lookup *at, const 
 void apply_set(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (op->return_previous && !apply_wants_string(at.entry, result))
+    if (op->set.return_previous && !apply_wants_string(at.entry, result))
         return;
     if (!apply_condition(ctx, op, at.entry, result))
         return;
-    if (op->return_previous) {
+    if (op->set.return_previous) {
         result->has_previous = true;
         if (at.entry != NULL)
             apply_return_string(ctx, at.entry, &result->value);
@@ -53,7 +53,7 @@ void apply_set(struct op_context *ctx, const struct op *op, struct op_result *re
 void apply_get(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_read_key(ctx, op);
-    if (op->want_as_of)
+    if (op->read.want_as_of)
         result->as_of = at.as_of;
     if (at.entry != NULL && apply_wants_string(at.entry, result))
         apply_return_string(ctx, at.entry, &result->value);
@@ -93,7 +93,7 @@ static void strings_restamp(struct op_context *ctx, struct lookup *at, int64_t e
                                    .key = at->key,
                                    .hash = at->hash,
                                    .expire_at_ms = expire_at_ms,
-                                   .persist = expire_at_ms == 0});
+                                   .expire.persist = expire_at_ms == 0});
 }
 
 void apply_get_ex(struct op_context *ctx, const struct op *op, struct op_result *result)
@@ -102,10 +102,10 @@ void apply_get_ex(struct op_context *ctx, const struct op *op, struct op_result 
     if (at.entry == NULL || !apply_wants_string(at.entry, result))
         return;
     apply_return_string(ctx, at.entry, &result->value);
-    if (op->persist ? entry_expire_at_ms(at.entry) != 0 : op->expire_at_ms != 0) {
+    if (op->expire.persist ? entry_expire_at_ms(at.entry) != 0 : op->expire_at_ms != 0) {
         if (!apply_wants_reply(ctx, op, result))
             return;
-        strings_restamp(ctx, &at, op->persist ? 0 : op->expire_at_ms);
+        strings_restamp(ctx, &at, op->expire.persist ? 0 : op->expire_at_ms);
         result->value.version = at.entry != NULL ? ctx->revision : 0;
         result->value.expire_at_ms = at.entry != NULL ? entry_expire_at_ms(at.entry) : 0;
     }

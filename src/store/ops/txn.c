@@ -14,7 +14,7 @@ static bool txn_compares_hold(struct op_context *ctx, const struct op_txn *txn)
 {
     for (size_t i = 0; i < txn->compare_count; i++) {
         const struct op *compare = &txn->compares[i];
-        if (compare->has_since && !apply_is_unchanged(ctx, compare))
+        if (compare->compare.has_since && !apply_is_unchanged(ctx, compare))
             return false;
         if (!apply_condition_holds(&compare->condition, apply_lookup_read_key(ctx, compare).entry))
             return false;
@@ -134,7 +134,7 @@ void apply_txn(struct op_context *ctx, const struct op *op, struct op_result *re
     if (result->ok)
         txn_apply_parts(ctx, op, op->ops, op->op_count, result);
     else
-        txn_apply_parts(ctx, op, op->txn->ops, op->txn->op_count, result);
+        txn_apply_parts(ctx, op, op->txn->else_ops, op->txn->else_count, result);
     if (result->err == ERR_NONE)
         result->version = apply_version(ctx);
     else

@@ -267,9 +267,9 @@ static bool use(struct limited_fixture *fixture, enum op_kind kind)
 {
     struct slice element = SLICE_LITERAL("7");
     struct op op = {.kind = kind, .key = SLICE_LITERAL("key"), .value = element};
-    op.return_previous = kind == OP_SET;
+    op.set.return_previous = kind == OP_SET;
     if (kind == OP_INCR)
-        op.by = 1;
+        op.incr.by = 1;
     if (kind == OP_L_MOVE)
         op.target.bytes = op.key;
     if (kind == OP_EXPIRE || kind == OP_GET_EX)

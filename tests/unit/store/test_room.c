@@ -71,14 +71,14 @@ static void test_either_branch_of_a_transaction_counts(void **state)
     }
     struct op compare = {.key = SLICE_LITERAL("absent"), .condition.version = 7};
     struct op_txn otherwise = {
-        .compares = &compare, .compare_count = 1, .ops = sets, .op_count = COUNT(sets)};
+        .compares = &compare, .compare_count = 1, .else_ops = sets, .else_count = COUNT(sets)};
     assert_int_equal(limited_apply(fixture, txn_of(NULL, 0, &otherwise))->err, ERR_OUT_OF_MEMORY);
     assert_int_equal(store_count(fixture->store, 0), 0);
     assert_int_equal(limited_apply(fixture, txn_of(sets, COUNT(sets), &(struct op_txn){0}))->err,
                      ERR_OUT_OF_MEMORY);
     assert_int_equal(store_count(fixture->store, 0), 0);
     /* Seven fit. */
-    otherwise.op_count = 7;
+    otherwise.else_count = 7;
     assert_int_equal(limited_apply(fixture, txn_of(NULL, 0, &otherwise))->err, ERR_NONE);
     assert_int_equal(store_count(fixture->store, 0), 7);
 }

@@ -161,9 +161,9 @@ static struct op random_op(struct fixture *fixture)
         .key = random_text(fixture, "key %u", KEYS),
         .value = random_text(fixture, "%u", 50),
         .target = {.bytes = random_text(fixture, "key %u", KEYS)},
-        .replace = true,
+        .copy.replace = true,
         .stop = 2,
-        .by = 1,
+        .incr.by = 1,
     };
     struct slice *values = arena_alloc(&fixture->arena, 2 * sizeof *values);
     values[0] = random_text(fixture, "a%u", 50);
@@ -174,7 +174,7 @@ static struct op random_op(struct fixture *fixture)
     if (op.kind == OP_EXPIRE || op.kind == OP_GET_EX || draw(fixture, 8) == 0)
         op.expire_at_ms = fixture->now_ms + draw(fixture, 100);
     if (op.kind == OP_L_PUSH)
-        op.max_length = 6;
+        op.push.max_length = 6;
     return op;
 }
 

@@ -45,9 +45,9 @@ static void strings_are_written(void **state)
     (void)state;
     struct op op = {.kind = OP_SET, .key = S("k"), .value = S("value")};
     assert_written(&op, "[SET][k][value]");
-    op.keep_ttl = true;
+    op.set.keep_ttl = true;
     assert_written(&op, "[SET][k][value][KEEPTTL]");
-    op.keep_ttl = false;
+    op.set.keep_ttl = false;
     op.expire_at_ms = 281474976710655;
     assert_written(&op, "[SET][k][value][PXAT][281474976710655]");
     op.kind = OP_APPEND;
@@ -55,7 +55,7 @@ static void strings_are_written(void **state)
     op.kind = OP_SET_RANGE;
     op.start = 4294967290;
     assert_written(&op, "[SETRANGE][k][4294967290][value]");
-    op = (struct op){.kind = OP_INCR, .key = S("number"), .by = INT64_MIN};
+    op = (struct op){.kind = OP_INCR, .key = S("number"), .incr.by = INT64_MIN};
     assert_written(&op, "[INCRBY][number][-9223372036854775808]");
 }
 
@@ -71,7 +71,7 @@ static void keys_are_written(void **state)
     op.kind = OP_EXPIRE;
     op.expire_at_ms = 1700000000000;
     assert_written(&op, "[PEXPIREAT][k][1700000000000]");
-    op.persist = true;
+    op.expire.persist = true;
     assert_written(&op, "[PERSIST][k]");
     op.kind = OP_FLUSH_DB;
     assert_written(&op, "[FLUSHDB]");
@@ -91,15 +91,15 @@ static void lists_are_written(void **state)
     assert_written(&op, "[RPUSH][k][v][v][v][v][v][v][v][v][v][v][v]");
     op = (struct op){.kind = OP_LIST_POP, .keys = &key, .key_count = 1, .count = 3};
     assert_written(&op, "[LPOP][p][3]");
-    op.end = OP_TAIL;
+    op.move.end = OP_TAIL;
     assert_written(&op, "[RPOP][p][3]");
-    op = (struct op){.kind = OP_L_MOVE, .key = S("k"), .target.bytes = S("t"), .end = OP_TAIL};
+    op = (struct op){.kind = OP_L_MOVE, .key = S("k"), .target.bytes = S("t"), .move.end = OP_TAIL};
     assert_written(&op, "[LMOVE][k][t][RIGHT][LEFT]");
     op = (struct op){.kind = OP_L_SET, .key = S("k"), .value = S("v"), .index = -1};
     assert_written(&op, "[LSET][k][-1][v]");
-    op = (struct op){.kind = OP_L_INSERT, .key = S("k"), .value = S("v"), .pivot = S("p")};
+    op = (struct op){.kind = OP_L_INSERT, .key = S("k"), .value = S("v"), .insert.pivot = S("p")};
     assert_written(&op, "[LINSERT][k][BEFORE][p][v]");
-    op.after = true;
+    op.insert.after = true;
     assert_written(&op, "[LINSERT][k][AFTER][p][v]");
     op = (struct op){.kind = OP_L_REM, .key = S("k"), .value = S("v"), .count = INT64_MIN};
     assert_written(&op, "[LREM][k][-9223372036854775807][v]");

@@ -285,7 +285,7 @@ static void edit_long_list(struct store *store, uint32_t number, uint64_t *rando
     struct op op = {.kind = kinds[seeded_below(random, sizeof kinds / sizeof *kinds)],
                     .key = list_name(number, name),
                     .target.bytes = list_name((number + 1) % LONG_LISTS, other),
-                    .replace = true,
+                    .copy.replace = true,
                     .value = value,
                     .values = &value,
                     .value_count = 1};

@@ -40,8 +40,10 @@ static void init_everywhere(struct everywhere *all, enum op_kind kind)
                                .ops = {set_op("done first", ""), set_op("done second", "")},
                                .compares = {{.key = SLICE_LITERAL("compared")}},
                                .otherwise_ops = {key_op(OP_GET, "done otherwise")}};
-    all->otherwise = (struct op_txn){
-        .compares = all->compares, .compare_count = 1, .ops = all->otherwise_ops, .op_count = 1};
+    all->otherwise = (struct op_txn){.compares = all->compares,
+                                     .compare_count = 1,
+                                     .else_ops = all->otherwise_ops,
+                                     .else_count = 1};
     all->op = (struct op){.kind = kind,
                           .key = SLICE_LITERAL("key"),
                           .target = {.bytes = SLICE_LITERAL("target")},
@@ -419,7 +421,7 @@ static void move_list(struct worker *worker)
     uint32_t from = seeded_below(&worker->random, PLACES);
     uint32_t to = seeded_below(&worker->random, PLACES);
     struct op op = pair_op(OP_RENAME, place(from), place(to));
-    op.absent_only = true;
+    op.copy.absent_only = true;
     expect(worker, apply(worker, op).err == ERR_NONE, "a rename failed");
 }
 
@@ -437,7 +439,7 @@ static void play(struct worker *worker)
     struct op op = key_op(OP_COPY, place(seeded_below(&worker->random, PLACES)));
     op.target.bytes = op.key;
     op.target_db = 1;
-    op.replace = true;
+    op.copy.replace = true;
     apply(worker, op);
     op = keys_op(OP_DELETE_MANY, keys, "l0 l3 none");
     op.db = 1;

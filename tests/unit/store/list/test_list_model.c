@@ -136,9 +136,9 @@ static void push(struct model *model, size_t key, enum op_end end)
         op.condition.existence =
             list->length > 0 || chance(model, 50) ? EXISTENCE_PRESENT : EXISTENCE_ABSENT;
     if (chance(model, 10) || list->length > LONGEST)
-        op.max_length = LONGEST / 2 + seeded_below(&model->random, LONGEST / 2);
+        op.push.max_length = LONGEST / 2 + seeded_below(&model->random, LONGEST / 2);
     if (chance(model, 1))
-        op.max_length = 1 + seeded_below(&model->random, 10);
+        op.push.max_length = 1 + seeded_below(&model->random, 10);
     if (chance(model, 3))
         op.expire_at_ms = model->fixture->now_ms + 1 + seeded_below(&model->random, 2000);
     bool pushes = list->length > 0 || op.condition.existence != EXISTENCE_PRESENT;
@@ -149,7 +149,7 @@ static void push(struct model *model, size_t key, enum op_end end)
             put(list, end == OP_HEAD ? 0 : list->length, item);
     }
     if (pushes)
-        cut(list, end == OP_HEAD ? OP_TAIL : OP_HEAD, op.max_length);
+        cut(list, end == OP_HEAD ? OP_TAIL : OP_HEAD, op.push.max_length);
     if (pushes && op.expire_at_ms != 0)
         list->expire_at_ms = op.expire_at_ms;
     const struct op_result *result = apply(model, key, op);
@@ -174,7 +174,7 @@ static void list_pop(struct model *model, size_t key, enum op_end end)
 {
     size_t second = draw_key(model);
     struct op_key keys[] = {{.bytes = key_of(key)}, {.bytes = key_of(second)}};
-    struct op op = {.kind = OP_LIST_POP, .keys = keys, .key_count = 2, .end = end};
+    struct op op = {.kind = OP_LIST_POP, .keys = keys, .key_count = 2, .move.end = end};
     op.count = seeded_below(&model->random, chance(model, 1) ? LONGEST : 50);
     struct model_list *list = &model->lists[model->lists[key].length > 0 ? key : second];
     const struct op_result *result = apply(model, key, op);
@@ -197,8 +197,8 @@ static void move(struct model *model, size_t key, enum op_end end)
     const struct op_result *result = apply(model, key,
                                            (struct op){.kind = OP_L_MOVE,
                                                        .target = {.bytes = key_of(target)},
-                                                       .end = end,
-                                                       .target_end = target_end});
+                                                       .move.end = end,
+                                                       .move.target_end = target_end});
     assert_int_equal(result->value.found, moves);
     if (!moves)
         return;
@@ -303,10 +303,11 @@ static void insert(struct model *model, size_t key)
     uint8_t pivot = pool_draw(&model->random), item = pool_draw(&model->random);
     bool after = chance(model, 50);
     const uint8_t *found = memchr(list->items, pivot, list->length);
-    const struct op_result *result = apply(
-        model, key,
-        (struct op){
-            .kind = OP_L_INSERT, .pivot = pool_at(pivot), .value = pool_at(item), .after = after});
+    const struct op_result *result = apply(model, key,
+                                           (struct op){.kind = OP_L_INSERT,
+                                                       .insert.pivot = pool_at(pivot),
+                                                       .value = pool_at(item),
+                                                       .insert.after = after});
     if (found != NULL)
         put(list, (size_t)(found - list->items) + after, item);
     assert_int_equal(result->ok, found != NULL);
@@ -347,9 +348,9 @@ static void pos(struct model *model, size_t key)
     const struct op_result *result = apply(model, key,
                                            (struct op){.kind = OP_L_POS,
                                                        .value = pool_at(item),
-                                                       .rank = rank,
+                                                       .pos.rank = rank,
                                                        .count = (int64_t)count,
-                                                       .max_scan = scan});
+                                                       .pos.max_scan = scan});
     size_t skipped = rank == 0 ? 0 : (size_t)llabs(rank) - 1;
     for (size_t i = 0; i < list->length && (scan == 0 || i < scan); i++) {
         size_t at = rank < 0 ? list->length - 1 - i : i;

@@ -383,7 +383,7 @@ static void test_nothing_is_taken_that_the_client_does_not_take(void **state)
     const struct op strings[] = {
         {.kind = OP_GET_DEL},
         {.kind = OP_GET_EX, .expire_at_ms = fixture->now_ms + 5},
-        {.kind = OP_SET, .value = SLICE_LITERAL("new"), .return_previous = true},
+        {.kind = OP_SET, .value = SLICE_LITERAL("new"), .set.return_previous = true},
     };
     const struct op lists[] = {
         {.kind = OP_L_POP},

@@ -114,7 +114,7 @@ static void test_a_transaction_keeps_its_value_where_it_lies(void **state)
     struct message message = message_of(OP_SET, 11, keyspace_long_bytes(0), 3);
     struct op failing = key_op(OP_L_POP, "key"); /* holds a string by then */
     struct op ops[] = {message.op, failing};
-    struct op_txn otherwise = {.ops = NULL};
+    struct op_txn otherwise = {.else_ops = NULL};
     struct op txn = {.kind = OP_TXN, .ops = ops, .op_count = 2, .txn = &otherwise};
     txn.holder = message.blob;
     assert_int_equal(keyspace_apply(fixture, txn)->err, ERR_WRONG_TYPE);
@@ -164,7 +164,7 @@ static void test_elements_are_kept_where_they_lie(void **state)
     message.op.index = 2;
     assert_kept(fixture, message, 2);
     message = message_of(OP_L_INSERT, 11, keyspace_long_bytes(3), 3);
-    message.op.pivot = SLICE_LITERAL("2");
+    message.op.insert.pivot = SLICE_LITERAL("2");
     assert_kept(fixture, message, 3);
 }
 
@@ -220,7 +220,7 @@ static void test_a_part_that_is_done_is_not_held_twice(void **state)
         struct op ops[PARTS] = {key_op(OP_SET, "a"), key_op(OP_SET, "b"), key_op(OP_SET, "c")};
         for (size_t i = 0; i < PARTS; i++)
             ops[i].value = values[i];
-        struct op_txn otherwise = {.ops = NULL};
+        struct op_txn otherwise = {.else_ops = NULL};
         struct op op = {.kind = kind == 0 ? OP_TXN : OP_M_SET,
                         .ops = ops,
                         .op_count = PARTS,

@@ -19,8 +19,8 @@ static const struct op_result *apply_fields(struct keyspace_fixture *fixture, co
 {
     return keyspace_apply(fixture, (struct op){.kind = OP_BIT_FIELD,
                                                .key = slice_from_string(key),
-                                               .fields = fields,
-                                               .field_count = count});
+                                               .parts.fields = fields,
+                                               .parts.field_count = count});
 }
 
 static void assert_held(struct keyspace_fixture *fixture, const char *key, struct slice value)
@@ -99,8 +99,8 @@ static void test_refused(void **state)
     assert_int_equal(apply_fields(fixture, "l", fields, 1)->err, ERR_WRONG_TYPE);
     struct op op = {.kind = OP_BIT_FIELD,
                     .key = SLICE_LITERAL("k"),
-                    .fields = fields,
-                    .field_count = 2,
+                    .parts.fields = fields,
+                    .parts.field_count = 2,
                     .max_value = 10};
     assert_int_equal(keyspace_apply(fixture, op)->err, ERR_TOO_LARGE);
     fields[1].offset = INT64_MAX;

@@ -22,7 +22,8 @@ static void put(struct keyspace_fixture *fixture, const char *key, struct slice 
 
 static struct op bit_op(enum op_kind kind, const char *key, int64_t offset, bool bit)
 {
-    return (struct op){.kind = kind, .key = slice_from_string(key), .start = offset, .bit = bit};
+    return (struct op){
+        .kind = kind, .key = slice_from_string(key), .start = offset, .bits.bit = bit};
 }
 
 static int64_t get_bit(struct keyspace_fixture *fixture, const char *key, int64_t offset)
@@ -124,8 +125,8 @@ static void test_a_bit_is_told_as_its_byte(void **state)
 /* What Redis does, bit by bit: the first and last place, or none. */
 static bool model_range(const struct op *op, size_t length, int64_t *first, int64_t *last)
 {
-    int64_t unit = op->in_bits ? 1 : 8, total = (int64_t)length * 8 / unit;
-    int64_t start = op->start, stop = op->has_stop ? op->stop : total - 1;
+    int64_t unit = op->bits.in_bits ? 1 : 8, total = (int64_t)length * 8 / unit;
+    int64_t start = op->start, stop = op->bits.has_stop ? op->stop : total - 1;
     if (start < 0)
         start = start + total > 0 ? start + total : 0;
     if (stop < 0)
@@ -140,7 +141,7 @@ static bool model_range(const struct op *op, size_t length, int64_t *first, int6
 static int64_t model_count(const struct op *op, struct slice string)
 {
     int64_t first, last, count = 0;
-    if (op->has_stop && op->start < 0 && op->stop < 0 && op->start > op->stop)
+    if (op->bits.has_stop && op->start < 0 && op->stop < 0 && op->start > op->stop)
         return 0;
     (void)model_range(op, string.len, &first, &last);
     for (int64_t i = first; i <= last; i++)
@@ -154,10 +155,10 @@ static int64_t model_pos(const struct op *op, struct slice string)
     if (!model_range(op, string.len, &first, &last))
         return -1;
     for (int64_t i = first; i <= last; i++) {
-        if ((string.data[i / 8] >> (7 - i % 8) & 1) == op->bit)
+        if ((string.data[i / 8] >> (7 - i % 8) & 1) == op->bits.bit)
             return i;
     }
-    return op->bit || op->has_stop ? -1 : last + 1;
+    return op->bits.bit || op->bits.has_stop ? -1 : last + 1;
 }
 
 static int64_t random_end(uint64_t *random)
@@ -181,9 +182,9 @@ static struct slice random_string(uint64_t *random, uint8_t *bytes)
 static void assert_as_model(struct keyspace_fixture *fixture, struct slice string, uint64_t *random)
 {
     struct op op = bit_op(OP_BIT_COUNT, "k", random_end(random), seeded_below(random, 2));
-    op.has_stop = seeded_below(random, 3) > 0;
+    op.bits.has_stop = seeded_below(random, 3) > 0;
     op.stop = random_end(random);
-    op.in_bits = seeded_below(random, 2);
+    op.bits.in_bits = seeded_below(random, 2);
     assert_int_equal(keyspace_apply(fixture, op)->count, model_count(&op, string));
     op.kind = OP_BIT_POS;
     assert_int_equal(keyspace_apply(fixture, op)->count, model_pos(&op, string));
@@ -211,7 +212,7 @@ static struct op bit_op_op(enum op_bitwise bitwise, const char *key, struct op_k
                        .key = slice_from_string(key),
                        .keys = keys,
                        .key_count = count,
-                       .bitwise = bitwise};
+                       .bits.bitwise = bitwise};
 }
 
 static uint8_t model_byte(enum op_bitwise bitwise, const struct slice *strings, size_t count,

@@ -120,9 +120,9 @@ static void test_persist(void **state)
     assert_int_equal(expiring(fixture), 2);
     for (size_t i = 0; i < 2; i++) {
         struct op op = key_op(OP_EXPIRE, keys[i]);
-        op.persist = true;
+        op.expire.persist = true;
         assert_changed(fixture, keys[i], op, 0);
-        assert_true(fixture->changes[fixture->change_count - 1].op.persist);
+        assert_true(fixture->changes[fixture->change_count - 1].op.expire.persist);
         assert_int_equal(expiring(fixture), 1 - i);
         assert_unchanged(fixture, keys[i], op);
     }
@@ -135,7 +135,7 @@ static void test_no_key(void **state)
     struct op op = key_op(OP_EXPIRE, "key");
     for (int persist = 0; persist < 2; persist++) {
         op.expire_at_ms = persist ? 0 : SOON;
-        op.persist = persist;
+        op.expire.persist = persist;
         const struct op_result *result = keyspace_apply(fixture, op);
         assert_int_equal(result->err, ERR_NONE);
         assert_false(result->ok);
@@ -152,7 +152,7 @@ static void test_a_key_that_has_expired_is_no_key(void **state)
     fixture->now_ms = SOON;
     assert_false(keyspace_apply(fixture, expire_op("string", LATER, OP_ALWAYS))->ok);
     struct op persist = key_op(OP_EXPIRE, "list");
-    persist.persist = true;
+    persist.expire.persist = true;
     assert_false(keyspace_apply(fixture, persist)->ok);
     assert_int_equal(keyspace_count(fixture), 0);
     assert_int_equal(expiring(fixture), 0);

@@ -14,7 +14,7 @@
 
 static struct op incr_op(const char *key, int64_t by)
 {
-    return (struct op){.kind = OP_INCR, .key = slice_from_string(key), .by = by};
+    return (struct op){.kind = OP_INCR, .key = slice_from_string(key), .incr.by = by};
 }
 
 /* Good until the next one. */
@@ -22,8 +22,10 @@ static struct op incr_real_op(const char *key, long double by)
 {
     static long double number;
     number = by;
-    return (struct op){
-        .kind = OP_INCR, .key = slice_from_string(key), .by_real = &number, .is_real = true};
+    return (struct op){.kind = OP_INCR,
+                       .key = slice_from_string(key),
+                       .incr.by_real = &number,
+                       .incr.is_real = true};
 }
 
 static void assert_held(struct keyspace_fixture *fixture, const char *key, const char *text,
@@ -148,7 +150,7 @@ static void test_only_a_new_key_gets_the_deadline(void **state)
     keyspace_apply(fixture, op);
     assert_held(fixture, "key", "10", LATER_MS);
     assert_int_equal(newest_change(fixture)->kind, OP_INCR);
-    assert_int_equal(newest_change(fixture)->by, 5);
+    assert_int_equal(newest_change(fixture)->incr.by, 5);
     keyspace_put_string(fixture, "lasting", "1");
     op.key = SLICE_LITERAL("lasting");
     keyspace_apply(fixture, op);
@@ -276,7 +278,7 @@ static void test_a_real_keeps_its_deadline(void **state)
     op.expire_at_ms = LATER_MS + 1;
     keyspace_apply(fixture, op);
     assert_held(fixture, "key", "1", LATER_MS);
-    assert_true(newest_change(fixture)->keep_ttl);
+    assert_true(newest_change(fixture)->set.keep_ttl);
     assert_int_equal(newest_change(fixture)->expire_at_ms, 0);
     assert_slice_is(newest_change(fixture)->value, "1");
 }

@@ -106,7 +106,7 @@ static const struct op_result *insert(struct keyspace_fixture *fixture, bool aft
                                       const char *pivot)
 {
     return apply(fixture, OP_L_INSERT, "list", "x",
-                 (struct op){.after = after, .pivot = slice_from_string(pivot)});
+                 (struct op){.insert.after = after, .insert.pivot = slice_from_string(pivot)});
 }
 
 static void test_insert_goes_to_the_first_pivot(void **state)
@@ -206,7 +206,7 @@ static const struct op_result *pos(struct keyspace_fixture *fixture, const char 
                                    int64_t rank, int64_t count, uint64_t max_scan)
 {
     return apply(fixture, OP_L_POS, "list", value,
-                 (struct op){.rank = rank, .count = count, .max_scan = max_scan});
+                 (struct op){.pos.rank = rank, .count = count, .pos.max_scan = max_scan});
 }
 
 static void assert_positions(const struct op_result *result, const char *expected)

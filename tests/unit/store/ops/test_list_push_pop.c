@@ -116,7 +116,7 @@ static void test_push_on_conditions(void **state)
 static void test_a_left_push_cuts_the_tail_at_max_length(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    struct op three = {.kind = OP_L_PUSH, .max_length = 3};
+    struct op three = {.kind = OP_L_PUSH, .push.max_length = 3};
     lists_push_as(fixture, three, "list", "1 2 3");
     assert_pushed(fixture, "list", 3, "3 2 1");
     assert_told(fixture, 0, "LPush");
@@ -125,16 +125,17 @@ static void test_a_left_push_cuts_the_tail_at_max_length(void **state)
     assert_told(fixture, 1, "LPush LTrim");
     lists_push_as(fixture, three, "list", "5 6 7 8 9");
     assert_pushed(fixture, "list", 3, "9 8 7");
-    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .max_length = 1}, "list", "10");
+    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .push.max_length = 1}, "list", "10");
     assert_pushed(fixture, "list", 1, "10");
-    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .max_length = UINT64_MAX}, "list", "11");
+    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .push.max_length = UINT64_MAX}, "list",
+                  "11");
     assert_pushed(fixture, "list", 2, "11 10");
 }
 
 static void test_a_right_push_cuts_the_head_at_max_length(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    struct op three = {.kind = OP_R_PUSH, .max_length = 3};
+    struct op three = {.kind = OP_R_PUSH, .push.max_length = 3};
     lists_push_as(fixture, three, "list", "1 2 3 4 5");
     assert_pushed(fixture, "list", 3, "3 4 5");
     assert_told(fixture, 0, "RPush LTrim");
@@ -146,10 +147,12 @@ static void test_a_right_push_cuts_the_head_at_max_length(void **state)
 static void test_what_is_told_of_a_cut_needs_no_max_length(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    lists_push_as(fixture, (struct op){.kind = OP_R_PUSH, .max_length = 3}, "right", "1 2 3 4 5");
-    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .max_length = 2}, "left", "1 2 3 4 5");
+    lists_push_as(fixture, (struct op){.kind = OP_R_PUSH, .push.max_length = 3}, "right",
+                  "1 2 3 4 5");
+    lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .push.max_length = 2}, "left",
+                  "1 2 3 4 5");
     for (size_t i = 0; i < fixture->change_count; i++)
-        fixture->changes[i].op.max_length = 0;
+        fixture->changes[i].op.push.max_length = 0;
 }
 
 static void test_push_sets_or_keeps_the_deadline(void **state)
@@ -281,12 +284,12 @@ static void test_list_pop_takes_from_the_first_list_there_is(void **state)
     uint64_t revision = fixture->revision;
     pop_of(fixture, "none b a", (struct op){0});
     assert_list_popped(fixture, "b", "6", 1);
-    pop_of(fixture, "a b", (struct op){.end = OP_TAIL, .count = 2});
+    pop_of(fixture, "a b", (struct op){.move.end = OP_TAIL, .count = 2});
     assert_list_popped(fixture, "a", "5 4", 2);
     assert_list_is(fixture, "a", "1 2 3");
     pop_of(fixture, "a a", (struct op){.count = 2});
     assert_list_popped(fixture, "a", "1 2", 2);
-    pop_of(fixture, "b a", (struct op){.count = 100, .end = OP_TAIL});
+    pop_of(fixture, "b a", (struct op){.count = 100, .move.end = OP_TAIL});
     assert_list_popped(fixture, "b", "7", 1);
     assert_null(keyspace_find(fixture, "b"));
     pop_of(fixture, "b a", (struct op){.count = INT64_MAX});
@@ -319,7 +322,8 @@ static void test_list_pop_takes_nothing_that_exceeds_the_answer(void **state)
     size_t two = op_answer_size(1) + op_answer_size(2), key = op_answer_size(4);
     lists_make(fixture, "list", "ccc bb a", 0);
     uint64_t revision = fixture->revision;
-    pop_of(fixture, "list", (struct op){.count = 2, .end = OP_TAIL, .max_answer = key + two - 1});
+    pop_of(fixture, "list",
+           (struct op){.count = 2, .move.end = OP_TAIL, .max_answer = key + two - 1});
     assert_int_equal(fixture->result.err, ERR_TOO_LARGE);
     assert_non_null(fixture->result.why);
     assert_false(fixture->result.ok);
@@ -328,7 +332,7 @@ static void test_list_pop_takes_nothing_that_exceeds_the_answer(void **state)
     assert_int_equal(fixture->result.err, ERR_TOO_LARGE);
     assert_int_equal(fixture->revision, revision);
     assert_list_is(fixture, "list", "ccc bb a");
-    pop_of(fixture, "list", (struct op){.count = 2, .end = OP_TAIL, .max_answer = key + two});
+    pop_of(fixture, "list", (struct op){.count = 2, .move.end = OP_TAIL, .max_answer = key + two});
     assert_list_popped(fixture, "list", "a bb", 2);
 }
 
@@ -347,7 +351,7 @@ static void test_list_pop_does_not_copy_what_the_caller_does_not_take(void **sta
     uint64_t revision = fixture->revision;
     struct op_key key = {.bytes = SLICE_LITERAL("list")};
     struct op pop = {.kind = OP_LIST_POP, .keys = &key, .key_count = 1, .count = COUNT};
-    struct op_txn otherwise = {.ops = NULL};
+    struct op_txn otherwise = {.else_ops = NULL};
     struct op txn = {.kind = OP_TXN, .ops = &pop, .op_count = 1, .txn = &otherwise};
     for (int i = 0; i < 2; i++) {
         struct op op = i == 0 ? pop : txn;
@@ -373,8 +377,8 @@ static const struct op_result *move(struct keyspace_fixture *fixture, const char
     return keyspace_apply(fixture, (struct op){.kind = OP_L_MOVE,
                                                .key = slice_from_string(source),
                                                .target = {.bytes = slice_from_string(target)},
-                                               .end = end,
-                                               .target_end = target_end});
+                                               .move.end = end,
+                                               .move.target_end = target_end});
 }
 
 static void test_move_from_each_end_to_each(void **state)

@@ -149,7 +149,7 @@ static void test_rename_to_itself(void **state)
     assert_true(result->ok);
     assert_int_equal(result->version, version);
     assert_int_equal(fixture->revision, version);
-    op.absent_only = true;
+    op.copy.absent_only = true;
     assert_refused(fixture, op, version);
     assert_string_is(keyspace_find(fixture, "key"), "value", 0);
 }
@@ -160,7 +160,7 @@ static void test_rename_only_if_absent(void **state)
     keyspace_put_string(fixture, "from", "value");
     uint64_t version = keyspace_put_list(fixture, "to", 2);
     struct op op = pair_op(OP_RENAME, "from", "to");
-    op.absent_only = true;
+    op.copy.absent_only = true;
     assert_refused(fixture, op, version);
     assert_list_is(fixture, "to", "0 1");
     assert_non_null(keyspace_find(fixture, "from"));
@@ -169,7 +169,7 @@ static void test_rename_only_if_absent(void **state)
     put_expiring(fixture, "brief", "old");
     fixture->now_ms = DEADLINE; /* then it is absent */
     op = pair_op(OP_RENAME, "to", "brief");
-    op.absent_only = true;
+    op.copy.absent_only = true;
     assert_done(fixture, op);
     assert_string_is(keyspace_find(fixture, "brief"), "value", 0);
 }
@@ -180,7 +180,7 @@ static void test_rename_across_databases(void **state)
     struct keyspace_fixture *fixture = *state;
     put_expiring(fixture, "key", "value");
     struct op op = across(pair_op(OP_RENAME, "key", "key"), 1);
-    op.absent_only = true;
+    op.copy.absent_only = true;
     assert_done(fixture, op);
     assert_null(keyspace_find(fixture, "key"));
     assert_string_is(find_in(fixture, 1, "key"), "value", DEADLINE);
@@ -191,7 +191,7 @@ static void test_rename_across_databases(void **state)
     uint64_t version = entry_version(find_in(fixture, 1, "key"));
     keyspace_put_string(fixture, "key", "another");
     assert_refused(fixture, op, version);
-    op.absent_only = false;
+    op.copy.absent_only = false;
     assert_done(fixture, op);
     assert_string_is(find_in(fixture, 1, "key"), "another", 0);
 }
@@ -240,7 +240,7 @@ static void test_copy_replaces_only_if_told(void **state)
     struct op op = pair_op(OP_COPY, "from", "to");
     assert_refused(fixture, op, version);
     assert_list_is(fixture, "to", "0 1");
-    op.replace = true;
+    op.copy.replace = true;
     assert_done(fixture, op);
     assert_string_is(keyspace_find(fixture, "to"), "value", 0);
     put_expiring(fixture, "brief", "old");
@@ -255,7 +255,7 @@ static void test_copy_of_no_key(void **state)
     uint64_t version = keyspace_put_string(fixture, "to", "value");
     struct op op = pair_op(OP_COPY, "none", "to");
     assert_refused(fixture, op, 0);
-    op.replace = true;
+    op.copy.replace = true;
     assert_refused(fixture, op, 0);
     put_expiring(fixture, "brief", "value");
     fixture->now_ms = DEADLINE;
@@ -271,7 +271,7 @@ static void test_copy_to_itself_is_an_error(void **state)
     static const char *const keys[] = {"key", "none"};
     for (size_t i = 0; i < 2; i++) {
         struct op op = pair_op(OP_COPY, keys[i], keys[i]);
-        op.replace = true;
+        op.copy.replace = true;
         const struct op_result *result = keyspace_apply(fixture, op);
         assert_int_equal(result->err, ERR_BAD_ARGUMENT);
         assert_non_null(strstr(result->why, "same key"));

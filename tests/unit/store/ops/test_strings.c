@@ -108,7 +108,7 @@ static void test_set_returns_the_previous_string(void **state)
     struct keyspace_fixture *fixture = *state;
     uint64_t version = keyspace_put_string(fixture, "key", "old");
     struct op op = set_op("key", "new");
-    op.return_previous = true;
+    op.set.return_previous = true;
     const struct op_result *result = keyspace_apply(fixture, op);
     assert_stored(fixture);
     assert_true(result->has_previous);
@@ -122,7 +122,7 @@ static void test_set_says_that_there_was_no_previous_string(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     struct op op = set_op("key", "new");
-    op.return_previous = true;
+    op.set.return_previous = true;
     const struct op_result *result = keyspace_apply(fixture, op);
     assert_stored(fixture);
     assert_true(result->has_previous);
@@ -136,7 +136,7 @@ static void test_set_does_not_return_a_list_as_previous(void **state)
     keyspace_put_list(fixture, "list", 2);
     uint64_t revision = fixture->revision;
     struct op op = set_op("list", "new");
-    op.return_previous = true;
+    op.set.return_previous = true;
     keyspace_apply(fixture, op);
     assert_wrong_type(fixture, revision, "holds a list");
     assert_list_is(fixture, "list", "0 1");
@@ -232,7 +232,7 @@ static void test_a_refused_set_returns_the_current_string_once(void **state)
     struct keyspace_fixture *fixture = *state;
     uint64_t version = keyspace_put_string(fixture, "key", "old");
     struct op op = set_op("key", "new");
-    op.return_previous = true;
+    op.set.return_previous = true;
     op.condition.existence = EXISTENCE_ABSENT;
     const struct op_result *result = keyspace_apply(fixture, op);
     assert_false(result->ok);
@@ -267,7 +267,7 @@ static void test_a_long_previous_value(void **state)
     struct keyspace_fixture *fixture = *state;
     keyspace_apply(fixture, set_long_op(0));
     struct op op = set_long_op(1);
-    op.return_previous = true;
+    op.set.return_previous = true;
     const struct op_result *result = keyspace_apply(fixture, op);
     assert_true(result->has_previous);
     assert_true(slice_equal(result->value.bytes, keyspace_long_bytes(0)));
@@ -285,7 +285,7 @@ static void test_the_type_is_looked_at_before_the_condition(void **state)
     keyspace_put_list(fixture, "list", 2);
     uint64_t revision = fixture->revision;
     struct op op = set_op("list", "new");
-    op.return_previous = true;
+    op.set.return_previous = true;
     op.condition.existence = EXISTENCE_ABSENT;
     keyspace_apply(fixture, op);
     assert_wrong_type(fixture, revision, "holds a list");
@@ -326,14 +326,14 @@ static void test_set_keeps_the_deadline_if_told(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     struct op op = set_op("key", "two");
-    op.keep_ttl = true;
+    op.set.keep_ttl = true;
     keyspace_apply(fixture, op);
     assert_int_equal(deadline_of(fixture, "key"), 0);
     keyspace_apply(fixture, set_until_op("key", "one", LATER_MS));
     keyspace_apply(fixture, op);
     assert_get(fixture, "key", "two");
     assert_int_equal(deadline_of(fixture, "key"), LATER_MS);
-    assert_true(newest_change(fixture)->keep_ttl);
+    assert_true(newest_change(fixture)->set.keep_ttl);
     fixture->now_ms = LATER_MS;
     keyspace_apply(fixture, op);
     assert_int_equal(deadline_of(fixture, "key"), 0);
@@ -349,7 +349,7 @@ static void test_the_deadline_is_the_first_moment_without_the_key(void **state)
     assert_false(get(fixture, "key")->value.found);
     struct op op = set_op("key", "two");
     op.condition.existence = EXISTENCE_ABSENT;
-    op.return_previous = true;
+    op.set.return_previous = true;
     assert_true(keyspace_apply(fixture, op)->ok);
     assert_false(fixture->result.value.found);
     assert_get(fixture, "key", "two");
@@ -364,7 +364,7 @@ static void test_a_deadline_in_the_past_removes_the_key(void **state)
         keyspace_put_string(fixture, "key", "old");
         uint64_t revision = fixture->revision;
         struct op op = set_until_op("key", "new", past[i]);
-        op.return_previous = true;
+        op.set.return_previous = true;
         const struct op_result *result = keyspace_apply(fixture, op);
         assert_int_equal(result->err, ERR_NONE);
         assert_true(result->ok);
@@ -457,7 +457,7 @@ static struct op get_ex_op(const char *key, int64_t expire_at_ms, bool persist)
     return (struct op){.kind = OP_GET_EX,
                        .key = slice_from_string(key),
                        .expire_at_ms = expire_at_ms,
-                       .persist = persist};
+                       .expire.persist = persist};
 }
 
 /* The value that is there, with this deadline from now on, which took `units` revisions. */
@@ -489,7 +489,7 @@ static void test_get_ex_sets_and_takes_the_deadline(void **state)
     assert_got_ex(fixture, get_ex_op("key", 0, false), LATER_MS, 0);
     assert_got_ex(fixture, get_ex_op("key", LATER_MS + 1, false), LATER_MS + 1, 1);
     assert_got_ex(fixture, get_ex_op("key", 0, true), 0, 1);
-    assert_true(newest_change(fixture)->persist);
+    assert_true(newest_change(fixture)->expire.persist);
     assert_got_ex(fixture, get_ex_op("key", INT64_MAX, false), INT64_MAX, 1);
 }
 
@@ -629,8 +629,8 @@ static void test_m_set_sets_each_key_in_one_unit(void **state)
     size_t changes = fixture->change_count;
     struct op ops[] = {set_op("a", "1"), set_until_op("b", "2", LATER_MS + 1), set_op("kept", "3"),
                        set_op("list", "4")};
-    ops[2].keep_ttl = true;
-    ops[2].return_previous = true; /* means nothing here */
+    ops[2].set.keep_ttl = true;
+    ops[2].set.return_previous = true; /* means nothing here */
     const struct op_result *result = m_set(fixture, ops, 4);
     assert_int_equal(result->err, ERR_NONE);
     assert_true(result->ok);

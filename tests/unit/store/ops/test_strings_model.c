@@ -300,16 +300,16 @@ static struct op random_set(struct world *world, size_t i)
 {
     struct op op = op_on(world, OP_SET, i);
     op.value = random_value(world);
-    op.keep_ttl = one_in(world, 4);
-    op.expire_at_ms = op.keep_ttl ? 0 : random_deadline(world);
+    op.set.keep_ttl = one_in(world, 4);
+    op.expire_at_ms = op.set.keep_ttl ? 0 : random_deadline(world);
     op.condition = random_condition(world, i);
-    op.return_previous = one_in(world, 4);
+    op.set.return_previous = one_in(world, 4);
     return op;
 }
 
 static void do_set(struct world *world, struct cell *cell, const struct op *op)
 {
-    put(world, cell, op->value, op->keep_ttl ? cell->expire_at_ms : op->expire_at_ms);
+    put(world, cell, op->value, op->set.keep_ttl ? cell->expire_at_ms : op->expire_at_ms);
 }
 
 static void step_set(struct world *world, size_t i)
@@ -317,12 +317,12 @@ static void step_set(struct world *world, size_t i)
     struct op op = random_set(world, i);
     const struct op_result *result = apply(world, &op);
     struct cell *cell = open(world, i);
-    if (op.return_previous && !assert_string_wanted(result, cell))
+    if (op.set.return_previous && !assert_string_wanted(result, cell))
         return;
     if (!assert_condition(result, &op.condition, cell))
         return;
-    assert_int_equal(result->has_previous, op.return_previous);
-    if (op.return_previous)
+    assert_int_equal(result->has_previous, op.set.return_previous);
+    if (op.set.return_previous)
         assert_value(&result->value, cell, cell->version);
     do_set(world, cell, &op);
     assert_written(result, cell);
@@ -397,7 +397,7 @@ static bool read_integer(struct slice text, long long *number)
 static void step_incr(struct world *world, size_t i)
 {
     struct op op = op_on(world, OP_INCR, i);
-    op.by = one_in(world, 8) ? INT64_MAX : (int64_t)below(world, 100) - 50;
+    op.incr.by = one_in(world, 8) ? INT64_MAX : (int64_t)below(world, 100) - 50;
     op.expire_at_ms = random_deadline(world);
     const struct op_result *result = apply(world, &op);
     struct cell *cell = open(world, i);
@@ -408,7 +408,7 @@ static void step_incr(struct world *world, size_t i)
         assert_failed(result, ERR_NOT_A_NUMBER);
         return;
     }
-    if (__builtin_add_overflow(number, (long long)op.by, &sum)) {
+    if (__builtin_add_overflow(number, (long long)op.incr.by, &sum)) {
         assert_failed(result, ERR_OUT_OF_RANGE);
         return;
     }
@@ -441,8 +441,8 @@ static void step_incr_real(struct world *world, size_t i)
     const char *by = steps[below(world, 8)];
     const long double number_by = strtold(by, NULL);
     struct op op = op_on(world, OP_INCR, i);
-    op.is_real = true;
-    op.by_real = &number_by;
+    op.incr.is_real = true;
+    op.incr.by_real = &number_by;
     op.expire_at_ms = random_deadline(world);
     const struct op_result *result = apply(world, &op);
     struct cell *cell = open(world, i);
@@ -578,14 +578,14 @@ static void step_get_del(struct world *world, size_t i)
 static void step_get_ex(struct world *world, size_t i)
 {
     struct op op = op_on(world, OP_GET_EX, i);
-    op.persist = one_in(world, 3);
-    op.expire_at_ms = op.persist ? 0 : random_deadline(world);
+    op.expire.persist = one_in(world, 3);
+    op.expire_at_ms = op.expire.persist ? 0 : random_deadline(world);
     const struct op_result *result = apply(world, &op);
     struct cell *cell = open(world, i);
     if (!assert_string_wanted(result, cell))
         return;
-    bool writes =
-        cell->kind == STRING && (op.expire_at_ms != 0 || (op.persist && cell->expire_at_ms != 0));
+    bool writes = cell->kind == STRING &&
+                  (op.expire_at_ms != 0 || (op.expire.persist && cell->expire_at_ms != 0));
     bool removes = op.expire_at_ms != 0 && op.expire_at_ms <= world->fixture->now_ms;
     assert_value(&result->value, cell, !writes ? cell->version : removes ? 0 : world->unit);
     if (writes)

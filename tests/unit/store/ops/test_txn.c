@@ -25,7 +25,7 @@ static void init(struct txn *txn)
 {
     *txn = (struct txn){0};
     txn->op = (struct op){.kind = OP_TXN, .ops = txn->ops, .txn = &txn->otherwise};
-    txn->otherwise.ops = txn->otherwise_ops;
+    txn->otherwise.else_ops = txn->otherwise_ops;
     txn->otherwise.compares = txn->compares;
 }
 
@@ -42,7 +42,7 @@ static void add(struct txn *txn, struct op op)
 
 static void add_otherwise(struct txn *txn, struct op op)
 {
-    txn->otherwise_ops[txn->otherwise.op_count++] = op;
+    txn->otherwise_ops[txn->otherwise.else_count++] = op;
 }
 
 static const struct op_result *run(struct keyspace_fixture *fixture, struct txn *txn)
@@ -367,7 +367,7 @@ static void add_answers(struct txn *txn, struct keyspace_fixture *fixture)
         keyspace_apply(fixture, push_op("list", &element));
     add(txn, key_op(OP_GET, "string"));
     struct op op = set_op("string", bytes);
-    op.return_previous = true;
+    op.set.return_previous = true;
     add(txn, op);
     op = key_op(OP_L_RANGE, "list");
     op.stop = -1;

@@ -128,7 +128,7 @@ static struct answer model_set(struct model *model, const struct op *op)
     struct slot *slot = open_slot(model, op->db, op->key);
     if (!condition_holds(&op->condition, slot))
         return unmet(slot);
-    int64_t expire_at_ms = op->keep_ttl ? slot->expire_at_ms : op->expire_at_ms;
+    int64_t expire_at_ms = op->set.keep_ttl ? slot->expire_at_ms : op->expire_at_ms;
     if (expire_at_ms != 0 && expire_at_ms <= model->now_ms) {
         if (slot->type != OP_TYPE_NONE)
             clear(model, slot);
@@ -199,19 +199,19 @@ static struct answer model_expire(struct model *model, const struct op *op)
         return (struct answer){0};
     const int64_t never = INT64_MAX, wanted = op->expire_at_ms;
     int64_t present = slot->expire_at_ms == 0 ? never : slot->expire_at_ms;
-    bool met = op->persist
-                   ? present != never
-                   : op->when == OP_ALWAYS || (op->when == OP_NO_EXPIRY && present == never) ||
-                         (op->when == OP_HAS_EXPIRY && present != never) ||
-                         (op->when == OP_LATER && wanted > present) ||
-                         (op->when == OP_SOONER && wanted < present);
+    bool met = op->expire.persist ? present != never
+                                  : op->expire.when == OP_ALWAYS ||
+                                        (op->expire.when == OP_NO_EXPIRY && present == never) ||
+                                        (op->expire.when == OP_HAS_EXPIRY && present != never) ||
+                                        (op->expire.when == OP_LATER && wanted > present) ||
+                                        (op->expire.when == OP_SOONER && wanted < present);
     if (!met)
         return unmet(slot);
-    if (!op->persist && wanted <= model->now_ms) {
+    if (!op->expire.persist && wanted <= model->now_ms) {
         clear(model, slot);
         return (struct answer){.ok = true, .count = 1};
     }
-    slot->expire_at_ms = op->persist ? 0 : wanted;
+    slot->expire_at_ms = op->expire.persist ? 0 : wanted;
     return written(model, slot, 1);
 }
 
@@ -221,9 +221,9 @@ static struct answer model_rename(struct model *model, const struct op *op)
     if (from->type == OP_TYPE_NONE)
         return (struct answer){0};
     if (from == &model->slots[op->target_db][index_of(op->target.bytes)])
-        return (struct answer){.ok = !op->absent_only, .version = from->version};
+        return (struct answer){.ok = !op->copy.absent_only, .version = from->version};
     struct slot *to = open_slot(model, op->target_db, op->target.bytes);
-    if (to->type != OP_TYPE_NONE && op->absent_only)
+    if (to->type != OP_TYPE_NONE && op->copy.absent_only)
         return unmet(to);
     *to = *from;
     clear(model, from);
@@ -238,7 +238,7 @@ static struct answer model_copy(struct model *model, const struct op *op)
     if (from == NULL)
         return (struct answer){0};
     struct slot *to = open_slot(model, op->target_db, op->target.bytes);
-    if (to->type != OP_TYPE_NONE && !op->replace)
+    if (to->type != OP_TYPE_NONE && !op->copy.replace)
         return unmet(to);
     *to = *from;
     return written(model, to, 1);
@@ -366,14 +366,14 @@ static void draw_step(struct step *step, const struct model *model, uint64_t *ra
                       .key = draw_name(random),
                       .target = {.bytes = draw_name(random)},
                       .target_db = draw(random, DBS),
-                      .when = (enum op_when)draw(random, 5),
-                      .replace = draw(random, 2),
-                      .absent_only = draw(random, 2)};
+                      .expire.when = (enum op_when)draw(random, 5),
+                      .copy.replace = draw(random, 2),
+                      .copy.absent_only = draw(random, 2)};
     if (op->kind == OP_SET || op->kind == OP_DELETE)
         op->condition = draw_condition(model, random);
     if (op->kind == OP_SET) {
         op->value = draw_value(step, random);
-        op->keep_ttl = draw(random, 4) == 0;
+        op->set.keep_ttl = draw(random, 4) == 0;
     }
     if (op->kind == OP_L_PUSH) { /* only to make a list */
         op->condition.existence = EXISTENCE_ABSENT;
@@ -383,9 +383,9 @@ static void draw_step(struct step *step, const struct model *model, uint64_t *ra
         op->value_count = 1;
     }
     if (op->kind == OP_EXPIRE)
-        op->persist = draw(random, 4) == 0;
-    if ((op->kind == OP_SET && !op->keep_ttl && draw(random, 2) == 0) ||
-        (op->kind == OP_EXPIRE && !op->persist))
+        op->expire.persist = draw(random, 4) == 0;
+    if ((op->kind == OP_SET && !op->set.keep_ttl && draw(random, 2) == 0) ||
+        (op->kind == OP_EXPIRE && !op->expire.persist))
         op->expire_at_ms = draw_deadline(random, model->now_ms, op->kind);
     if (op_info(op->kind)->keys == OP_KEYS_KEYS)
         draw_keys(step, random);
@@ -568,8 +568,8 @@ static void step_txn(struct run *run)
     struct op nothing = key_op(OP_GET, "none");
     struct op_txn otherwise = {.compares = &compare,
                                .compare_count = 1,
-                               .ops = holds ? &nothing : run->parts,
-                               .op_count = holds ? 1 : part_count};
+                               .else_ops = holds ? &nothing : run->parts,
+                               .else_count = holds ? 1 : part_count};
     struct op txn = {.kind = OP_TXN,
                      .ops = holds ? run->parts : &nothing,
                      .op_count = holds ? part_count : 1,

@@ -254,11 +254,11 @@ static struct op draw_op(struct transactions *t, struct slice *values, struct op
     struct op op = {.kind = kinds[draw(t, (uint32_t)POOL_COUNT(kinds))],
                     .key = key_of(draw(t, KEYS)),
                     .value = draw_element(t),
-                    .pivot = draw_element(t),
+                    .insert.pivot = draw_element(t),
                     .target = {.bytes = key_of(draw(t, KEYS))},
-                    .end = draw(t, 2) == 0 ? OP_HEAD : OP_TAIL,
-                    .target_end = draw(t, 2) == 0 ? OP_HEAD : OP_TAIL,
-                    .after = draw(t, 2) == 0,
+                    .move.end = draw(t, 2) == 0 ? OP_HEAD : OP_TAIL,
+                    .move.target_end = draw(t, 2) == 0 ? OP_HEAD : OP_TAIL,
+                    .insert.after = draw(t, 2) == 0,
                     .values = values,
                     .value_count = 1 + draw(t, AT_ONCE),
                     .keys = key,
@@ -273,7 +273,7 @@ static struct op draw_op(struct transactions *t, struct slice *values, struct op
         op.start = draw(t, AT_ONCE);
     op.stop = -1 - (int64_t)draw(t, AT_ONCE);
     if (draw(t, 10) == 0)
-        op.max_length = 1 + draw(t, 1000);
+        op.push.max_length = 1 + draw(t, 1000);
     if (draw(t, 10) == 0)
         op.expire_at_ms = KEYSPACE_NOW_MS + 1 + draw(t, 1000);
     return op;
