@@ -223,6 +223,8 @@ struct identity {
 static void evict_identify(void *context, struct entry *entry)
 {
     struct identity *identity = context;
+    if (store_policy_is_volatile(identity->store->policy) && entry_expire_at_ms(entry) == 0)
+        return; /* since the choice it has lost its deadline, or its database was swapped */
     if (store_hash(identity->store, entry_key(entry)) == identity->hash)
         identity->found = entry;
 }
