@@ -269,6 +269,16 @@ struct keystore_bit_field_request {
     uint32_t db;
 };
 
+/* Without want_string and want_matches the answer is the length alone. */
+struct keystore_lcs_request {
+    struct keystore_slice key;
+    struct keystore_slice other_key;
+    bool want_string;
+    bool want_matches;
+    uint64_t min_match_length; /* shorter matches are left out; needs want_matches */
+    uint32_t db;               /* of both keys */
+};
+
 struct keystore_expire_request {
     struct keystore_slice key;
     int64_t ttl_ms;
@@ -291,6 +301,12 @@ struct keystore_copy_request {
 /* random_key answers with an empty key if the database holds none. */
 struct keystore_db_request {
     uint32_t db;
+};
+
+/* swap_db: what one of the databases holds the other one holds afterwards. */
+struct keystore_swap_request {
+    uint32_t db;
+    uint32_t other_db;
 };
 
 enum keystore_list_end { KEYSTORE_END_DEFAULT = 0, KEYSTORE_HEAD = 1, KEYSTORE_TAIL = 2 };
@@ -416,6 +432,20 @@ struct keystore_bit_fields {
     uint64_t version;
 };
 
+/* Bytes that follow one another in both strings and in what they have in common. */
+struct keystore_lcs_match {
+    int64_t start;       /* in the string of `key` */
+    int64_t other_start; /* in that of `other_key` */
+    int64_t length;      /* at least 1 */
+};
+
+struct keystore_lcs_reply {
+    int64_t length;                           /* of the longest common subsequence in bytes */
+    struct keystore_slice value;              /* with want_string */
+    const struct keystore_lcs_match *matches; /* with want_matches: the last one first */
+    size_t count;
+};
+
 struct keystore_info_field {
     const char *name; /* both UTF-8 and zero-terminated; they live as long as answer slices */
     const char *value;
@@ -470,6 +500,7 @@ enum keystore_op_kind {
     KEYSTORE_OP_BITPOS = 36,      /* bit_range */
     KEYSTORE_OP_BITOP = 37,       /* bit_op_request */
     KEYSTORE_OP_BITFIELD = 38,    /* bit_field_request */
+    KEYSTORE_OP_LCS = 39,         /* lcs_request */
     /* ---- */
 };
 
@@ -489,6 +520,7 @@ struct keystore_op {
         struct keystore_bit_range bit_range;
         struct keystore_bit_op_request bit_op_request;
         struct keystore_bit_field_request bit_field_request;
+        struct keystore_lcs_request lcs_request;
         struct keystore_expire_request expire;
         struct keystore_copy_request copy;
         struct keystore_pop_request pop;
@@ -534,6 +566,7 @@ enum keystore_reply_kind {
     KEYSTORE_REPLY_POPPED = 9,
     KEYSTORE_REPLY_POSITIONS = 10,
     KEYSTORE_REPLY_BIT_FIELDS = 11,
+    KEYSTORE_REPLY_LCS = 12,
 };
 
 /* The answer of one operation: the same that its own call gives. */
@@ -551,6 +584,7 @@ struct keystore_reply {
         struct keystore_popped popped;
         struct keystore_positions positions;
         struct keystore_bit_fields bit_fields;
+        struct keystore_lcs_reply lcs;
     } answer;
 };
 
@@ -619,6 +653,9 @@ KEYSTORE_API enum keystore_code keystore_bitop(struct keystore_client *client,
 KEYSTORE_API enum keystore_code keystore_bitfield(struct keystore_client *client,
                                                   const struct keystore_bit_field_request *request,
                                                   struct keystore_bit_fields *answer);
+KEYSTORE_API enum keystore_code keystore_lcs(struct keystore_client *client,
+                                             const struct keystore_lcs_request *request,
+                                             struct keystore_lcs_reply *answer);
 KEYSTORE_API enum keystore_code keystore_get_del(struct keystore_client *client,
                                                  const struct keystore_key *request,
                                                  struct keystore_value *answer);
@@ -705,6 +742,9 @@ KEYSTORE_API enum keystore_code keystore_txn(struct keystore_client *client,
 KEYSTORE_API enum keystore_code keystore_flush_db(struct keystore_client *client,
                                                   const struct keystore_db_request *request,
                                                   struct keystore_status *answer);
+KEYSTORE_API enum keystore_code keystore_swap_db(struct keystore_client *client,
+                                                 const struct keystore_swap_request *request,
+                                                 struct keystore_status *answer);
 /* ---- */
 
 /* The server. */

@@ -30,8 +30,7 @@ struct gathering {
     size_t capacity;
 };
 
-static void dump_gather(struct snapshot *snapshot, uint32_t db, const struct entry *entry,
-                        bool early)
+static void dump_gather(struct snapshot *snapshot, const struct snapshot_entry *saved, bool early)
 {
     struct gathering *gathering = (struct gathering *)snapshot;
     (void)early;
@@ -40,7 +39,7 @@ static void dump_gather(struct snapshot *snapshot, uint32_t db, const struct ent
         gathering->items =
             mem_realloc(gathering->items, gathering->capacity * sizeof *gathering->items);
     }
-    gathering->items[gathering->count++] = (struct found){.db = db, .entry = entry};
+    gathering->items[gathering->count++] = (struct found){.db = saved->db, .entry = saved->entry};
 }
 
 /* Nothing has to begin. */

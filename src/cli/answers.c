@@ -159,6 +159,65 @@ struct reply answers_bit_fields(const struct request *request, const struct keys
     return format_list(items, fields->count);
 }
 
+struct reply answers_lcs(const struct request *request, const struct keystore_reply *from,
+                         struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_bytes(from->answer.lcs.value);
+}
+
+struct reply answers_lcs_length(const struct request *request, const struct keystore_reply *from,
+                                struct arena *arena)
+{
+    (void)request;
+    (void)arena;
+    return format_integer(from->answer.lcs.length);
+}
+
+static struct reply answers_range(int64_t start, int64_t length, struct arena *arena)
+{
+    struct reply *items = answers_new_items(arena, 2);
+    items[0] = format_integer(start);
+    items[1] = format_integer(start + length - 1);
+    return format_list(items, 2);
+}
+
+static struct reply answers_lcs_ranges(const struct keystore_lcs_reply *lcs, bool with_lengths,
+                                       struct arena *arena)
+{
+    struct reply *matches = answers_new_items(arena, lcs->count);
+    for (size_t i = 0; i < lcs->count; i++) {
+        const struct keystore_lcs_match *match = &lcs->matches[i];
+        struct reply *items = answers_new_items(arena, 3);
+        items[0] = answers_range(match->start, match->length, arena);
+        items[1] = answers_range(match->other_start, match->length, arena);
+        items[2] = format_integer(match->length);
+        matches[i] = format_list(items, with_lengths ? 3 : 2);
+    }
+    struct reply *items = answers_new_items(arena, 4);
+    items[0] = format_bytes(keystore_text("matches"));
+    items[1] = format_list(matches, lcs->count);
+    items[2] = format_bytes(keystore_text("len"));
+    items[3] = format_integer(lcs->length);
+    return format_list(items, 4);
+}
+
+struct reply answers_lcs_matches(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena)
+{
+    (void)request;
+    return answers_lcs_ranges(&from->answer.lcs, false, arena);
+}
+
+struct reply answers_lcs_matches_with_lengths(const struct request *request,
+                                              const struct keystore_reply *from,
+                                              struct arena *arena)
+{
+    (void)request;
+    return answers_lcs_ranges(&from->answer.lcs, true, arena);
+}
+
 struct reply answers_popped(const struct request *request, const struct keystore_reply *from,
                             struct arena *arena)
 {

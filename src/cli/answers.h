@@ -35,9 +35,18 @@ struct reply answers_value(const struct request *request, const struct keystore_
 struct reply answers_part(const struct request *request, const struct keystore_reply *from,
                           struct arena *arena);
 
-/* Of struct keystore_values, _list, _number, _popped, _positions and _bit_fields. */
+/* Of struct keystore_values, _list, _number, _popped, _positions, _bit_fields and _lcs_reply. */
 struct reply answers_bit_fields(const struct request *request, const struct keystore_reply *from,
                                 struct arena *arena);
+struct reply answers_lcs(const struct request *request, const struct keystore_reply *from,
+                         struct arena *arena);
+struct reply answers_lcs_length(const struct request *request, const struct keystore_reply *from,
+                                struct arena *arena);
+struct reply answers_lcs_matches(const struct request *request, const struct keystore_reply *from,
+                                 struct arena *arena);
+struct reply answers_lcs_matches_with_lengths(const struct request *request,
+                                              const struct keystore_reply *from,
+                                              struct arena *arena);
 struct reply answers_values(const struct request *request, const struct keystore_reply *from,
                             struct arena *arena);
 struct reply answers_list(const struct request *request, const struct keystore_reply *from,

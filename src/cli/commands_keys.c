@@ -158,6 +158,14 @@ static bool commands_keys_build_move(struct args *args, struct request *request)
                        copy->db);
 }
 
+/* ---- whole databases ---- */
+
+static bool commands_keys_build_swapdb(struct args *args, struct request *request)
+{
+    return commands_keys_take_db(args, &request->db) &&
+           commands_keys_take_db(args, &request->other_db);
+}
+
 /* ---- MEMORY ---- */
 
 static bool commands_keys_build_memory(struct args *args, struct request *request)
@@ -218,6 +226,8 @@ static const struct command table[] = {
      NULL},
     {"FLUSHDB", "", "Remove all keys of the database", 0, 0, REQUEST_FLUSH_DB, KEYSTORE_OP_NONE,
      NULL, NULL},
+    {"SWAPDB", "db db", "Swap two databases", 2, 2, REQUEST_SWAP_DB, KEYSTORE_OP_NONE, NULL,
+     commands_keys_build_swapdb},
 };
 
 const struct command *commands_keys(size_t *count)

@@ -221,6 +221,38 @@ static bool commands_strings_build_incrbyfloat(struct args *args, struct request
     return args_text(args, "increment", &increment->by_decimal);
 }
 
+static bool commands_strings_build_lcs(struct args *args, struct request *request)
+{
+    struct keystore_lcs_request *lcs = &request->op.request.lcs_request;
+    bool length = false, with_lengths = false;
+    int64_t least = 0;
+    *lcs = (struct keystore_lcs_request){.key = args_take(args), .db = args->db};
+    lcs->other_key = args_take(args);
+    while (args_left(args) > 0) {
+        if (args_match(args, "LEN"))
+            length = true;
+        else if (args_match(args, "IDX"))
+            lcs->want_matches = true;
+        else if (args_match(args, "WITHMATCHLEN"))
+            with_lengths = true;
+        else if (!args_match(args, "MINMATCHLEN"))
+            return args_refuse_option(args);
+        else if (!args_has_value(args, "MINMATCHLEN") ||
+                 !args_integer(args, "length", INT64_MIN, INT64_MAX, &least))
+            return false;
+    }
+    if (length && lcs->want_matches)
+        return args_refuse(args, "LEN and IDX exclude each other: IDX answers the length, too");
+    lcs->want_string = !length && !lcs->want_matches;
+    if (lcs->want_matches && least > 0) /* as in Redis it means nothing else */
+        lcs->min_match_length = (uint64_t)least;
+    if (length)
+        request->answer = answers_lcs_length;
+    else if (lcs->want_matches)
+        request->answer = with_lengths ? answers_lcs_matches_with_lengths : answers_lcs_matches;
+    return true;
+}
+
 static const struct command table[] = {
     {"SET",
      "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-seconds|"
@@ -268,6 +300,9 @@ static const struct command table[] = {
      answers_integer, commands_strings_build_decrby},
     {"INCRBYFLOAT", "key increment", "Add to a number with decimals", 2, 2, REQUEST_OP,
      KEYSTORE_OP_INCR, answers_decimal, commands_strings_build_incrbyfloat},
+    {"LCS", "key1 key2 [LEN] [IDX] [MINMATCHLEN length] [WITHMATCHLEN]",
+     "What two strings have in common; LEN: its length, IDX: where it is", 2, COMMAND_ANY,
+     REQUEST_OP, KEYSTORE_OP_LCS, answers_lcs, commands_strings_build_lcs},
 };
 
 const struct command *commands_strings(size_t *count)

@@ -14,6 +14,7 @@ enum request_type {
     /* These are calls of their own, which no transaction can have. */
     REQUEST_RANDOM_KEY,
     REQUEST_FLUSH_DB,
+    REQUEST_SWAP_DB,
     REQUEST_DB_SIZE,
     REQUEST_INFO,
     REQUEST_SAVE,
@@ -32,7 +33,8 @@ enum request_type {
 /* Slices and pointers lead to the words of the command line, or to the arena of the request. */
 struct request {
     enum request_type type;
-    uint32_t db; /* the chosen one; SELECT: the wanted one */
+    uint32_t db;       /* the chosen one; SELECT: the wanted one; SWAPDB: one of the two */
+    uint32_t other_db; /* SWAPDB: the other one */
     struct keystore_op op;
     struct reply (*answer)(const struct request *request, const struct keystore_reply *from,
                            struct arena *arena);

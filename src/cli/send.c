@@ -55,6 +55,15 @@ static enum keystore_code send_flush_db(struct keystore_client *client, uint32_t
     return keystore_flush_db(client, &(struct keystore_db_request){.db = db}, &status);
 }
 
+static enum keystore_code send_swap_db(struct keystore_client *client,
+                                       const struct request *request, struct reply *reply)
+{
+    struct keystore_status status;
+    struct keystore_swap_request swap = {.db = request->db, .other_db = request->other_db};
+    *reply = format_status("OK");
+    return keystore_swap_db(client, &swap, &status);
+}
+
 static enum keystore_code send_save(struct keystore_client *client, bool wait, struct reply *reply)
 {
     struct keystore_status status;
@@ -109,6 +118,8 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
         return send_random_key(client, request->db, reply);
     case REQUEST_FLUSH_DB:
         return send_flush_db(client, request->db, reply);
+    case REQUEST_SWAP_DB:
+        return send_swap_db(client, request, reply);
     case REQUEST_DB_SIZE:
         return send_db_size(client, request->db, reply);
     case REQUEST_INFO:

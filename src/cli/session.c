@@ -242,6 +242,7 @@ static enum session_result session_run_request(struct session *session,
     case REQUEST_SELECT:
     case REQUEST_RANDOM_KEY:
     case REQUEST_FLUSH_DB:
+    case REQUEST_SWAP_DB:
     case REQUEST_DB_SIZE:
     case REQUEST_INFO:
     case REQUEST_SAVE:

@@ -276,6 +276,7 @@ CALL(save, SERVICE_ADMIN "Save", save_request, status)
 #define KIND_popped      KEYSTORE_REPLY_POPPED
 #define KIND_positions   KEYSTORE_REPLY_POSITIONS
 #define KIND_bit_fields  KEYSTORE_REPLY_BIT_FIELDS
+#define KIND_lcs_reply   KEYSTORE_REPLY_LCS
 
 /* By the number of the field in message Op, which enum keystore_op_kind has, too. */
 static const struct {

@@ -133,6 +133,24 @@ static struct keystore_bit_fields replies_bit_fields_from_wire(struct pool *pool
         .items = items, .count = wire->n_items, .version = wire->version};
 }
 
+static struct keystore_lcs_reply replies_lcs_reply_from_wire(struct pool *pool,
+                                                             const Keystore__V1__LcsReply *wire)
+{
+    struct keystore_lcs_match *matches = pool_alloc_array(pool, wire->n_matches, sizeof *matches);
+    for (size_t i = 0; matches != NULL && i < wire->n_matches; i++)
+        matches[i] = (struct keystore_lcs_match){
+            .start = wire->matches[i]->start,
+            .other_start = wire->matches[i]->other_start,
+            .length = wire->matches[i]->length,
+        };
+    return (struct keystore_lcs_reply){
+        .length = wire->length,
+        .value = replies_from_wire(wire->value),
+        .matches = matches,
+        .count = wire->n_matches,
+    };
+}
+
 static struct keystore_info_reply replies_info_reply_from_wire(struct pool *pool,
                                                                const Keystore__V1__InfoReply *wire)
 {
@@ -202,6 +220,9 @@ static struct keystore_reply replies_reply_from_wire(struct pool *pool,
     case KEYSTORE_REPLY_BIT_FIELDS:
         reply.answer.bit_fields = replies_bit_fields_from_wire(pool, wire->bit_fields);
         break;
+    case KEYSTORE_REPLY_LCS:
+        reply.answer.lcs = replies_lcs_reply_from_wire(pool, wire->lcs);
+        break;
     case KEYSTORE_REPLY_NONE:
         break;
     }
@@ -268,5 +289,6 @@ REPLY(key_info)
 REPLY(popped)
 REPLY(positions)
 REPLY(bit_fields)
+REPLY(lcs_reply)
 REPLY(info_reply)
 REPLY(txn_reply)

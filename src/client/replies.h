@@ -23,6 +23,7 @@ bool replies_key_info(struct slice bytes, struct pool *pool, struct keystore_key
 bool replies_popped(struct slice bytes, struct pool *pool, struct keystore_popped *answer);
 bool replies_positions(struct slice bytes, struct pool *pool, struct keystore_positions *answer);
 bool replies_bit_fields(struct slice bytes, struct pool *pool, struct keystore_bit_fields *answer);
+bool replies_lcs_reply(struct slice bytes, struct pool *pool, struct keystore_lcs_reply *answer);
 bool replies_txn_reply(struct slice bytes, struct pool *pool, struct keystore_txn_reply *answer);
 bool replies_info_reply(struct slice bytes, struct pool *pool, struct keystore_info_reply *answer);
 

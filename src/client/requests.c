@@ -270,6 +270,22 @@ requests_bit_field_request(struct request_builder *builder,
     return wire;
 }
 
+Keystore__V1__LcsRequest *requests_lcs_request(struct request_builder *builder,
+                                               const struct keystore_lcs_request *request)
+{
+    Keystore__V1__LcsRequest *wire =
+        requests_new_message(builder, &keystore__v1__lcs_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->key = requests_to_wire(builder, request->key);
+    wire->other_key = requests_to_wire(builder, request->other_key);
+    wire->want_string = request->want_string;
+    wire->want_matches = request->want_matches;
+    wire->min_match_length = request->min_match_length;
+    wire->db = request->db;
+    return wire;
+}
+
 Keystore__V1__ExpireRequest *requests_expire_request(struct request_builder *builder,
                                                      const struct keystore_expire_request *request)
 {
@@ -313,6 +329,18 @@ Keystore__V1__DbRequest *requests_db_request(struct request_builder *builder,
     if (wire == NULL)
         return NULL;
     wire->db = request->db;
+    return wire;
+}
+
+Keystore__V1__SwapRequest *requests_swap_request(struct request_builder *builder,
+                                                 const struct keystore_swap_request *request)
+{
+    Keystore__V1__SwapRequest *wire =
+        requests_new_message(builder, &keystore__v1__swap_request__descriptor);
+    if (wire == NULL)
+        return NULL;
+    wire->db = request->db;
+    wire->other_db = request->other_db;
     return wire;
 }
 

@@ -41,12 +41,16 @@ Keystore__V1__BitOpRequest *requests_bit_op_request(struct request_builder *buil
 Keystore__V1__BitFieldRequest *
 requests_bit_field_request(struct request_builder *builder,
                            const struct keystore_bit_field_request *request);
+Keystore__V1__LcsRequest *requests_lcs_request(struct request_builder *builder,
+                                               const struct keystore_lcs_request *request);
 Keystore__V1__ExpireRequest *requests_expire_request(struct request_builder *builder,
                                                      const struct keystore_expire_request *request);
 Keystore__V1__CopyRequest *requests_copy_request(struct request_builder *builder,
                                                  const struct keystore_copy_request *request);
 Keystore__V1__DbRequest *requests_db_request(struct request_builder *builder,
                                              const struct keystore_db_request *request);
+Keystore__V1__SwapRequest *requests_swap_request(struct request_builder *builder,
+                                                 const struct keystore_swap_request *request);
 Keystore__V1__PopRequest *requests_pop_request(struct request_builder *builder,
                                                const struct keystore_pop_request *request);
 Keystore__V1__MoveRequest *requests_move_request(struct request_builder *builder,

@@ -171,6 +171,9 @@ static bool replay_follow_left_out(struct replay *replay, const struct scan_comm
     case OP_KEYS_DB:
         left_out_clear(keys, op->db);
         return false;
+    case OP_KEYS_DBS:
+        left_out_swap(keys, op->db, op->target_db);
+        return false;
     case OP_KEYS_OPS: /* Sets */
         for (size_t i = 0; i < op->op_count; i++)
             left_out_remove(keys, op->db, op->ops[i].key);
@@ -254,15 +257,6 @@ static bool replay_do_computed(struct replay *replay, const struct scan_command 
     }
 }
 
-static bool replay_swap_databases(struct replay *replay, const struct op *op)
-{
-    if (!replay_has_database(replay, op->db) || !replay_has_database(replay, op->target_db))
-        return false;
-    restore_swap(replay->loading->store, op->db, op->target_db);
-    left_out_swap(replay_left_out(replay), op->db, op->target_db);
-    return true;
-}
-
 static bool replay_refuse_unknown(struct replay *replay, const struct scan_command *command,
                                   const char *why)
 {
@@ -297,8 +291,6 @@ static bool replay_do_command(struct replay *replay, const struct scan_command *
         return true;
     case COMMAND_UNSUPPORTED:
         return replay_leave_out(replay, command, command->args[0], why);
-    case COMMAND_SWAP:
-        return replay_swap_databases(replay, &op);
     case COMMAND_COMPUTED:
         return replay_do_computed(replay, command, &op);
     case COMMAND_UNKNOWN:

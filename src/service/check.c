@@ -118,6 +118,8 @@ static enum err check_all_keys(const struct checking *checking, const struct op 
     }
     case OP_KEYS_OPS:
         return check_inner(checking, op);
+    case OP_KEYS_DBS:
+        return check_db(checking, op->target_db);
     case OP_KEYS_NONE:
     case OP_KEYS_DB:
         break;

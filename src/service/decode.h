@@ -39,11 +39,13 @@ decode_function decode_bit_request;
 decode_function decode_bit_range;
 decode_function decode_bit_op_request;
 decode_function decode_bit_field_request;
+decode_function decode_lcs_request;
 
 decode_function decode_keys;
 decode_function decode_expire_request;
 decode_function decode_copy_request;
 decode_function decode_db_request;
+decode_function decode_swap_request;
 
 decode_function decode_list_insert;
 decode_function decode_list_range;

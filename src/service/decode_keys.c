@@ -76,3 +76,14 @@ enum err decode_db_request(const void *message, struct arena *arena, struct op *
     op->db = request->db;
     return ERR_NONE;
 }
+
+enum err decode_swap_request(const void *message, struct arena *arena, struct op *op,
+                             const char **why)
+{
+    (void)arena;
+    (void)why;
+    const Keystore__V1__SwapRequest *request = message;
+    op->db = request->db;
+    op->target_db = request->other_db;
+    return ERR_NONE;
+}

@@ -24,6 +24,8 @@ enum { POPPED_KEY = 1, POPPED_VALUES = 2, POPPED_FOUND = 3 };
 enum { POSITIONS_INDEXES = 1 };
 enum { BIT_FIELDS_ITEMS = 1, BIT_FIELDS_VERSION = 2 };
 enum { ITEM_DONE = 1, ITEM_VALUE = 2 };
+enum { LCS_LENGTH = 1, LCS_VALUE = 2, LCS_MATCHES = 3 };
+enum { MATCH_START = 1, MATCH_OTHER_START = 2, MATCH_LENGTH = 3 };
 enum { KEY_KEY = 1 };
 enum {
     INFO_FOUND = 1,
@@ -43,7 +45,8 @@ enum {
     REPLY_INFO = 8,
     REPLY_POPPED = 9,
     REPLY_POSITIONS = 10,
-    REPLY_BIT_FIELDS = 11
+    REPLY_BIT_FIELDS = 11,
+    REPLY_LCS = 12
 };
 
 /* Parts. */
@@ -329,6 +332,49 @@ static void encode_put_bit_fields(const struct op_result *result, struct chain *
 
 const struct encoder encode_bit_fields = {encode_size_bit_fields, encode_put_bit_fields,
                                           REPLY_BIT_FIELDS};
+
+/* LcsReply. */
+
+static size_t encode_match_size(const struct op_match *match)
+{
+    return wire_number_size(match->one) + wire_number_size(match->other) +
+           wire_number_size(match->length);
+}
+
+static size_t encode_matches_size(const struct op_result *result)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < result->match_count; i++) {
+        size_t match = encode_match_size(&result->matches[i]);
+        size += wire_head_size(match) + match;
+    }
+    return size;
+}
+
+static size_t encode_size_lcs_reply(const struct op_result *result)
+{
+    struct slice string = result->value.bytes;
+    return wire_number_size((uint64_t)result->length) +
+           (string.len > 0 ? encode_bytes_size(string) : 0) + encode_matches_size(result);
+}
+
+static void encode_put_lcs_reply(const struct op_result *result, struct chain *to)
+{
+    wire_write_number(chain_append(to, wire_number_size((uint64_t)result->length)), LCS_LENGTH,
+                      (uint64_t)result->length);
+    if (result->value.bytes.len > 0)
+        encode_write_bytes(to, LCS_VALUE, result->value.bytes, result->value.blob);
+    uint8_t *out = chain_append(to, encode_matches_size(result));
+    for (size_t i = 0; i < result->match_count; i++) {
+        const struct op_match *match = &result->matches[i];
+        out = wire_write_head(out, LCS_MATCHES, encode_match_size(match));
+        out = wire_write_number(out, MATCH_START, match->one);
+        out = wire_write_number(out, MATCH_OTHER_START, match->other);
+        out = wire_write_number(out, MATCH_LENGTH, match->length);
+    }
+}
+
+const struct encoder encode_lcs_reply = {encode_size_lcs_reply, encode_put_lcs_reply, REPLY_LCS};
 
 /* Key; the reply of a method that Op does not have. */
 

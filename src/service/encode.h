@@ -22,6 +22,7 @@ extern const struct encoder encode_list_values;
 extern const struct encoder encode_popped;
 extern const struct encoder encode_positions;
 extern const struct encoder encode_bit_fields;
+extern const struct encoder encode_lcs_reply;
 extern const struct encoder encode_key;
 extern const struct encoder encode_key_info;
 extern const struct encoder encode_txn_reply; /* in encode_txn.c */

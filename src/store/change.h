@@ -7,7 +7,7 @@
  * Kinds in use, those whose row of operations.def names how the log writes them: SET (keep_ttl if
  * the deadline stays), DELETE, INCR (by), APPEND, SET_RANGE, EXPIRE (expire_at_ms, or persist),
  * RENAME (within a database), COPY (replace), L_PUSH, R_PUSH, LIST_POP (one key, count), L_MOVE,
- * L_SET, L_INSERT, L_REM, L_TRIM, FLUSH_DB.
+ * L_SET, L_INSERT, L_REM, L_TRIM, FLUSH_DB, SWAP_DB (db, target_db).
  *
  * Invariants:
  * 1. Units have revisions 1, 2, 3 and so on, without gaps, and are told in that order.

@@ -48,6 +48,8 @@ size_t op_reply_size(enum op_kind kind, const struct op_result *result)
         size += result->index_count * MOST_INDEX;
     if (kind == OP_BIT_FIELD)
         size += result->field_count * MOST_ITEM_NUMBERS;
+    if (kind == OP_LCS)
+        size += result->match_count * MOST_ITEM_NUMBERS;
     return size;
 }
 

@@ -40,6 +40,7 @@ enum op_keys {
     OP_KEYS_OPS,  /* those of ops, otherwise and compares */
     OP_KEYS_NONE, /* it finds its key itself */
     OP_KEYS_DB,   /* all keys of the database */
+    OP_KEYS_DBS,  /* all keys of two of them: db and target_db */
 };
 
 /* What a kind has in common with few others. */
@@ -149,8 +150,8 @@ struct op {
 
     struct slice value;   /* Set, Append, SetRange, LSet, LInsert; LRem and LPos look for it */
     int64_t expire_at_ms; /* Set, LPush, RPush, Incr, Expire, GetEx: Unix time; 0 = not given */
-    struct op_key target; /* Rename, Copy, LMove */
-    uint32_t target_db;   /* of the target; of LMove it is db */
+    struct op_key target; /* Rename, Copy, LMove, Lcs */
+    uint32_t target_db;   /* of the target, of LMove and Lcs it is db; SwapDb: the other one */
     struct op_key *keys;  /* KEYS, INTO: one at least */
     size_t key_count;
     struct condition condition; /* Set, Delete, GetDel, LPush, RPush; of a Txn's compare */
@@ -221,6 +222,10 @@ struct op {
             size_t field_count;
         } parts; /* BitField */
         struct {
+            bool want_string, want_matches;
+            uint64_t min_match; /* bytes that a match has at least */
+        } lcs;                  /* Lcs: of key and target, which are in one database */
+        struct {
             uint64_t since; /* with has_since: the key was not changed after it */
             bool has_since;
         } compare; /* a Txn's compare */
@@ -271,6 +276,12 @@ struct op_field_value {
     int64_t value;
 };
 
+/* A part of two strings that is in their longest common subsequence, and as long as possible. */
+struct op_match {
+    size_t one, other; /* where it begins in each */
+    size_t length;
+};
+
 enum op_type { OP_TYPE_NONE, OP_TYPE_STRING, OP_TYPE_LIST };
 
 /* Slices and arrays lie in the arena that was given to store_apply(), or bytes in blobs, to which
@@ -293,7 +304,7 @@ struct op_result {
     struct blob **blobs; /* of the values; an element is NULL if its value lies in the arena, all of
                             it NULL if each does */
     size_t value_count;
-    int64_t length; /* LRange: of the whole list; Describe: bytes or elements */
+    int64_t length; /* LRange: of the whole list; Describe: bytes or elements; Lcs: bytes */
     int64_t offset; /* LRange: index of values[0] */
 
     union {
@@ -308,6 +319,10 @@ struct op_result {
         struct {
             struct op_field_value *fields; /* BitField */
             size_t field_count;
+        };
+        struct {
+            struct op_match *matches; /* Lcs: the last one first */
+            size_t match_count;
         };
         struct {
             int64_t memory_bytes; /* Describe */

@@ -156,16 +156,6 @@ uint64_t restore_newest(struct store *store)
     return atomic_load(&store->revision);
 }
 
-void restore_swap(struct store *store, uint32_t one, uint32_t other)
-{
-    for (size_t i = 0; i < store->shard_count; i++) {
-        struct database *databases = store->shards[i].databases;
-        struct database swapped = databases[one];
-        databases[one] = databases[other];
-        databases[other] = swapped;
-    }
-}
-
 void restore_collect(struct store *store)
 {
     for (size_t i = 0; i < store->shard_count; i++) {

@@ -52,8 +52,6 @@ void restore_end(struct store *store, uint64_t revision);
 /* The revision of the last unit. */
 uint64_t restore_newest(struct store *store);
 
-/* What one database had the other has, and the reverse. */
-void restore_swap(struct store *store, uint32_t one, uint32_t other);
 /* Who answers for it that no revision is given again after a crash. */
 struct restore_reserve {
     /* Returns once units may have revisions up to this one at least. The caller holds locks of the

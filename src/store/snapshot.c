@@ -28,15 +28,6 @@ static void snapshot_unlock_all(struct store *store)
     store_tell_freed(store);
 }
 
-static void snapshot_forget_notes(struct shard *shard, struct database *database)
-{
-    if (database->noted == NULL)
-        return;
-    dict_deinit(database->noted);
-    slab_free(&shard->slab, database->noted, sizeof *database->noted);
-    database->noted = NULL;
-}
-
 void store_snapshot_begin(struct store *store, struct snapshot *snapshot)
 {
     snapshot->shard = 0;
@@ -46,9 +37,9 @@ void store_snapshot_begin(struct store *store, struct snapshot *snapshot)
     for (size_t i = 0; i < store->shard_count; i++) {
         for (uint32_t db = 0; db < store->databases; db++) {
             struct database *database = &store->shards[i].databases[db];
-            DCHECK(database->noted == NULL);
-            database->saved = database->dict.count == 0;
-            database->saved_to = 0;
+            DCHECK(database->saving.noted == NULL);
+            database->saving = (struct saving){
+                .done = database->dict.count == 0, .db = db, .swapped_at = database->swapped_at};
         }
     }
     snapshot->revision = atomic_load(&store->revision);
@@ -62,48 +53,52 @@ void store_snapshot_end(struct store *store)
     snapshot_lock_all(store);
     store->snapshot = NULL;
     for (size_t i = 0; i < store->shard_count; i++) {
-        garbage_forget_unsaved(&store->shards[i]);
+        struct shard *shard = &store->shards[i];
+        garbage_forget_unsaved(shard);
         for (uint32_t db = 0; db < store->databases; db++)
-            snapshot_forget_notes(&store->shards[i], &store->shards[i].databases[db]);
+            saving_forget_notes(&shard->databases[db].saving, &shard->slab);
     }
     snapshot_unlock_all(store);
 }
 
 /* ---- before a change ---- */
 
-static bool snapshot_is_noted(const struct database *database, struct slice key, uint64_t hash)
+/* Under the number and with the version that its key had when the snapshot began. */
+static void snapshot_save(struct snapshot *snapshot, const struct saving *saving,
+                          const struct entry *entry, bool early)
 {
-    return database->noted != NULL && dict_find(database->noted, hash, key) != NULL;
-}
-
-/* The entry may come to be as it is now once more. */
-static void snapshot_note(struct store *store, const struct lookup *at)
-{
-    struct slab *slab = &at->shard->slab;
-    struct database *database = at->database;
-    struct entry_stamp stamp = {0};
-    if (database->noted == NULL) {
-        database->noted = slab_alloc(slab, sizeof *database->noted);
-        dict_init(database->noted, slab, &store->hasher);
-    }
-    dict_put(database->noted, at->hash,
-             entry_new_string(slab, at->key, slice_make(NULL, 0), stamp));
-    DCHECK(snapshot_is_noted(database, at->key, at->hash));
+    uint64_t version = entry_version(entry);
+    DCHECK(version <= snapshot->revision && saving->swapped_at <= snapshot->revision);
+    if (saving->swapped_at > version)
+        version = saving->swapped_at;
+    snapshot->save(snapshot, &(struct snapshot_entry){saving->db, version, entry}, early);
 }
 
 void snapshot_preserve(struct store *store, const struct lookup *at, bool undoable)
 {
     DCHECK(mutex_is_held(&at->shard->lock));
     struct snapshot *snapshot = store->snapshot;
-    const struct database *database = at->database;
-    if (database->saved || entry_version(at->entry) > snapshot->revision ||
-        dict_scan_position(at->hash) < database->saved_to ||
-        snapshot_is_noted(database, at->key, at->hash))
+    struct saving *saving = &at->database->saving;
+    if (saving->done || entry_version(at->entry) > snapshot->revision ||
+        dict_scan_position(at->hash) < saving->cursor ||
+        saving_has_noted(saving, at->key, at->hash))
         return;
-    snapshot->save(snapshot, at->db, at->entry, true);
-    /* Its version is from now on too new, unless the change is undone. */
+    snapshot_save(snapshot, saving, at->entry, true);
+    /* Its version is from now on too new, unless the change is undone: then the entry comes to be
+     * as it is now once more. */
     if (undoable)
-        snapshot_note(store, at);
+        saving_note(saving, &at->shard->slab, &store->hasher, at->key, at->hash);
+}
+
+void snapshot_swap(struct store *store, uint32_t one, uint32_t other)
+{
+    struct snapshot *snapshot = store->snapshot;
+    uint32_t first = one < other ? one : other;
+    if (snapshot == NULL || snapshot->shard == store->shard_count || snapshot->db <= first)
+        return;
+    DCHECK(mutex_is_held(&store->shards[snapshot->shard].lock));
+    if (!store->shards[snapshot->shard].databases[first].saving.done)
+        snapshot->db = first;
 }
 
 /* ---- step by step ---- */
@@ -116,8 +111,9 @@ struct walk {
     size_t visited;
 };
 
-/* `cursor` is where the scan was before this bucket: merging buckets may bring up entries again. */
-static void snapshot_visit(void *context, uint32_t db, uint64_t cursor, struct entry *entry)
+/* The cursor is where the scan was before this bucket: merging buckets may bring up entries again.
+ */
+static void snapshot_visit(void *context, const struct saving *saving, struct entry *entry)
 {
     struct walk *walk = context;
     struct slice key = entry_key(entry);
@@ -125,10 +121,9 @@ static void snapshot_visit(void *context, uint32_t db, uint64_t cursor, struct e
     if (entry_version(entry) > walk->snapshot->revision)
         return;
     uint64_t hash = store_hash(walk->store, key);
-    if (dict_scan_position(hash) < cursor ||
-        snapshot_is_noted(&walk->shard->databases[db], key, hash))
+    if (dict_scan_position(hash) < saving->cursor || saving_has_noted(saving, key, hash))
         return;
-    walk->snapshot->save(walk->snapshot, db, entry, false);
+    snapshot_save(walk->snapshot, saving, entry, false);
     if (entry_type(entry) == ENTRY_LIST)
         walk->visited += list_length(entry_list(entry)) / STEP_ELEMENTS;
 }
@@ -136,18 +131,18 @@ static void snapshot_visit(void *context, uint32_t db, uint64_t cursor, struct e
 static void snapshot_visit_in_database(void *context, struct entry *entry)
 {
     const struct walk *walk = context;
-    uint32_t db = walk->snapshot->db;
-    snapshot_visit(context, db, walk->shard->databases[db].saved_to, entry);
+    snapshot_visit(context, &walk->shard->databases[walk->snapshot->db].saving, entry);
 }
 
 static void snapshot_save_database(struct walk *walk, struct database *database)
 {
-    while (!database->saved && walk->visited < STEP_ENTRIES) {
-        database->saved_to =
-            dict_scan(&database->dict, database->saved_to, snapshot_visit_in_database, walk);
-        database->saved = database->saved_to == 0;
+    struct saving *saving = &database->saving;
+    while (!saving->done && walk->visited < STEP_ENTRIES) {
+        saving->cursor =
+            dict_scan(&database->dict, saving->cursor, snapshot_visit_in_database, walk);
+        saving->done = saving->cursor == 0;
     }
-    if (database->saved)
+    if (saving->done)
         walk->snapshot->db++;
 }
 

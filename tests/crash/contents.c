@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 struct sum {
+    const struct database *database;
     uint32_t db;
     uint64_t total;
 };
@@ -35,7 +36,7 @@ static void add_entry(void *context, struct entry *entry)
 {
     struct sum *sum = context;
     uint64_t numbers[] = {sum->db, entry_type(entry), (uint64_t)entry_expire_at_ms(entry),
-                          entry_version(entry)};
+                          database_version(sum->database, entry)};
     uint64_t hash = add(0, slice_make(numbers, sizeof numbers));
     sum->total += add_value(add(hash, entry_key(entry)), entry);
 }
@@ -54,9 +55,9 @@ uint64_t contents_hash(const struct store *store)
     struct sum sum = {0};
     for (size_t i = 0; i < store->shard_count; i++) {
         for (sum.db = 0; sum.db < store->databases; sum.db++) {
-            const struct dict *dict = &store->shards[i].databases[sum.db].dict;
-            if (dict->count > 0)
-                scan(dict, add_entry, &sum);
+            sum.database = &store->shards[i].databases[sum.db];
+            if (sum.database->dict.count > 0)
+                scan(&sum.database->dict, add_entry, &sum);
         }
     }
     return sum.total;
@@ -70,6 +71,7 @@ void contents_clear(struct store *store)
             if (shard->databases[db].dict.count > 0)
                 dict_clear(&shard->databases[db].dict);
             shard->databases[db].expiring = 0;
+            shard->databases[db].swapped_at = 0;
         }
         shard->removed = 0;
     }

@@ -146,6 +146,98 @@ ALIKE = {
         > EXISTS missing
         (integer) 0
     """,
+    "common subsequences": r"""
+        > MSET a ohmytext b mynewtext c abc
+        OK
+        > LCS a b
+        "mytext"
+        > LCS a b LEN
+        (integer) 6
+        > LCS a b IDX
+        1) "matches"
+        2) 1) 1) 1) (integer) 4
+                 2) (integer) 7
+              2) 1) (integer) 5
+                 2) (integer) 8
+           2) 1) 1) (integer) 2
+                 2) (integer) 3
+              2) 1) (integer) 0
+                 2) (integer) 1
+        3) "len"
+        4) (integer) 6
+        > LCS a b IDX MINMATCHLEN 4 WITHMATCHLEN
+        1) "matches"
+        2) 1) 1) 1) (integer) 4
+                 2) (integer) 7
+              2) 1) (integer) 5
+                 2) (integer) 8
+              3) (integer) 4
+        3) "len"
+        4) (integer) 6
+        > LCS a none
+        ""
+        > LCS none none IDX
+        1) "matches"
+        2) (empty array)
+        3) "len"
+        4) (integer) 0
+        > LCS a c minmatchlen 9
+        ""
+        > LCS a b LEN IDX
+        (error)
+        > LCS a b MINMATCHLEN
+        (error)
+        > LCS a b IDX MINMATCHLEN x
+        (error)
+        > LCS a
+        (error)
+        > RPUSH l x
+        (integer) 1
+        > LCS a l
+        (error)
+    """,
+    "swapped databases": r"""
+        > SET k nine
+        OK
+        > SELECT 10
+        OK
+        > SET k ten
+        OK
+        > SET only here
+        OK
+        > SWAPDB 9 10
+        OK
+        > GET k
+        "nine"
+        > EXISTS only
+        (integer) 0
+        > SELECT 9
+        OK
+        > GET k
+        "ten"
+        > SWAPDB 9 9
+        OK
+        > WATCH k
+        OK
+        > SWAPDB 10 9
+        OK
+        > MULTI
+        OK
+        > GET k
+        QUEUED
+        > EXEC
+        (nil)
+        > SWAPDB 9 99
+        (error)
+        > SWAPDB 9 -1
+        (error)
+        > SWAPDB 9 x
+        (error)
+        > SWAPDB 9
+        (error)
+        > GET k
+        "nine"
+    """,
     "set and get": r"""
         > SET k v
         OK

@@ -37,6 +37,7 @@ GOOD = {
     "BitOp": pb.BitOpRequest(operation=pb.BitOpRequest.OPERATION_OR, key=b"errors: k",
                              keys=[b"errors: k"]),
     "BitField": pb.BitFieldRequest(key=b"errors: k", parts=[pb.BitFieldRequest.Part(bits=3)]),
+    "Lcs": pb.LcsRequest(key=b"errors: k", other_key=b"errors: k"),
     "GetDel": pb.Key(key=b"errors: k"),
     "GetEx": pb.ExpireRequest(key=b"errors: k", ttl_ms=100000),
     "Exists": pb.Keys(keys=[b"errors: k"]),
@@ -59,10 +60,11 @@ GOOD = {
     "LTrim": pb.ListRange(key=b"errors: l", stop=-1),
     "Txn": pb.TxnRequest(success=[SET]),
     ADMIN_PATH + "FlushDb": pb.DbRequest(),
+    ADMIN_PATH + "SwapDb": pb.SwapRequest(other_db=1),
     ADMIN_PATH + "Info": pb.InfoRequest(),
 }
 STRINGS = ["Get", "Incr", "Append", "GetRange", "SetRange", "GetDel", "GetEx", "SetBit", "GetBit",
-           "BitCount", "BitPos", "BitField"]
+           "BitCount", "BitPos", "BitField", "Lcs"]
 LISTS = ["LPush", "LRange", "LPop", "RPush", "RPop", "LIndex", "LSet", "LInsert", "LRem", "LPos",
          "LTrim"]
 GARBAGE = {

@@ -38,6 +38,7 @@ CONVERSATIONS = {
               "(integer) 2"),
     "BitField": (["SET bitfield abc", "BITFIELD bitfield INCRBY u4 10 3 GET i5 3 SET u8 #5 9"],
                  "3) (integer) 0"),
+    "Lcs": (["SET lcs:1 ohmytext", "SET lcs:2 mynewtext", "LCS lcs:1 lcs:2"], '"mytext"'),
     "GetDel": (["SET getdel v", "GETDEL getdel"], '"v"'),
     "GetEx": (["SET getex v", "GETEX getex PXAT 4000000000000"], '"v"'),
     "Exists": (["SET exists v", "EXISTS exists none"], "(integer) 1"),
@@ -60,6 +61,7 @@ CONVERSATIONS = {
     "LTrim": (["RPUSH ltrim a b c", "LTRIM ltrim 1 -1"], "OK"),
     "Txn": (["MULTI", "SET txn:1 v", "RPUSH txn:2 a", "EXEC"], "2) (integer) 1"),
     "FlushDb": (["SELECT 2", "SET flush v", "FLUSHDB"], "OK"),
+    "SwapDb": (["SET swap v", "SWAPDB 0 2", "SELECT 2", "SET swapped w"], "OK"),
 }
 
 

@@ -90,6 +90,7 @@ ALL = [
      "bit_fields"),
     ("bit_op", pb.BitOpRequest(key=b"5", keys=[b"1"], operation=pb.BitOpRequest.OPERATION_NOT),
      "status"),
+    ("lcs", pb.LcsRequest(key=b"1", other_key=b"5"), "lcs"),
     ("get_ex", pb.ExpireRequest(key=b"1", ttl_ms=100000), "value"),
     ("expire", pb.ExpireRequest(key=b"1", persist=True), "status"),
     ("m_set", pb.KeyValues(entries=[pb.KeyValue(key=b"2", value=b"x")]), "status"),

@@ -30,6 +30,8 @@ static bool is_hit(const struct keystore_reply *reply)
         return reply->answer.positions.count > 0;
     case KEYSTORE_REPLY_BIT_FIELDS:
         return reply->answer.bit_fields.items[0].done;
+    case KEYSTORE_REPLY_LCS:
+        return reply->answer.lcs.length > 0;
     default:
         return true;
     }
@@ -50,6 +52,8 @@ static long length_of(const struct keystore_reply *reply)
         return (long)reply->answer.popped.count;
     case KEYSTORE_REPLY_POSITIONS:
         return (long)reply->answer.positions.count;
+    case KEYSTORE_REPLY_LCS:
+        return (long)reply->answer.lcs.length;
     default:
         return 0;
     }

@@ -43,6 +43,9 @@ static const struct row {
         {"a BITFIELD that fails to write for OVERFLOW FAIL makes the string longer, and ends no "
          "WATCH (nor is it in the log)",
          "unchanged_since does not hold", "the string is another one"},
+    [DIFFERENCE_LCS_LENGTH] = {"LCS of strings whose table would take more than 512 MiB: an error",
+                               "an answer up to 128 times as many places",
+                               "the table takes a 2048th of the memory"},
 };
 
 static atomic_ulong met[DIFFERENCE_COUNT];

@@ -428,6 +428,18 @@ static void make_list_find(struct generator *generator, struct keystore_op *op)
         find->max_scan = once_in(generator, 8) ? INT64_MAX : below(generator, 50);
 }
 
+static void make_lcs(struct generator *generator, struct keystore_op *op)
+{
+    struct keystore_lcs_request *request = &op->request.lcs_request;
+    request->db = draw_db(generator);
+    request->key = draw_key(generator, LIKELY_STRING);
+    request->other_key = draw_key(generator, LIKELY_STRING);
+    request->want_string = once_in(generator, 2);
+    request->want_matches = once_in(generator, 2);
+    if (request->want_matches && once_in(generator, 2))
+        request->min_match_length = once_in(generator, 10) ? INT64_MAX : below(generator, 5);
+}
+
 /* ---- steps ---- */
 
 typedef void make_function(struct generator *generator, struct keystore_op *op);
@@ -467,6 +479,7 @@ static struct row row_of(enum keystore_op_kind kind)
         ROW(BITPOS, make_bit_range, 5)
         ROW(BITOP, make_bit_op, 3)
         ROW(BITFIELD, make_bit_field, 5)
+        ROW(LCS, make_lcs, 2)
         ROW(GET_DEL, make_get_del, 3)
         ROW(GET_EX, make_get_ex, 5)
         ROW(DELETE_MANY, make_few_keys, 1)
@@ -489,8 +502,9 @@ static struct row row_of(enum keystore_op_kind kind)
 }
 
 /* The other steps' places in the weights, behind the operations. */
-#define TXN        (GENERATE_KINDS - 6)
-#define FLUSH      (GENERATE_KINDS - 5)
+#define TXN        (GENERATE_KINDS - 7)
+#define FLUSH      (GENERATE_KINDS - 6)
+#define SWAP       (GENERATE_KINDS - 5)
 #define RANDOM_KEY (GENERATE_KINDS - 4)
 #define LAPSE      (GENERATE_KINDS - 3)
 #define REFUSED    (GENERATE_KINDS - 2)
@@ -513,6 +527,7 @@ void generate_begin(struct generator *generator, struct arena *arena, uint64_t s
     }
     generator->weights[TXN] = 100 * below(generator, 50);
     generator->weights[FLUSH] = 10;
+    generator->weights[SWAP] = 100 * below(generator, 3);
     generator->weights[RANDOM_KEY] = 100;
     generator->weights[LAPSE] = 20;
     generator->weights[REFUSED] = 20;
@@ -673,6 +688,11 @@ void generate_step(struct generator *generator, struct step *step)
     case RANDOM_KEY:
         step->kind = kind == FLUSH ? STEP_FLUSH : STEP_RANDOM_KEY;
         step->db = draw_db(generator);
+        break;
+    case SWAP:
+        step->kind = STEP_SWAP;
+        step->db = draw_db(generator);
+        step->other_db = draw_db(generator);
         break;
     case REFUSED:
         make_refused(generator, step);

@@ -8,7 +8,7 @@
 #include "differential/dice.h"
 
 /* Steps that a generator knows the weight of: the operations, and the steps' kinds. */
-#define GENERATE_KINDS (STEP_OP_KINDS + 6)
+#define GENERATE_KINDS (STEP_OP_KINDS + 7)
 
 struct generator {
     struct arena *arena; /* for what steps point to */

@@ -32,6 +32,10 @@ static const struct error_row {
     const char *reason;
     enum keystore_code code;
 } errors[] = {
+    {"ERR The specified keys must contain string values", "ERROR_REASON_WRONG_TYPE",
+     KEYSTORE_FAILED_PRECONDITION},
+    {"ERR Insufficient memory, transient memory for LCS", "ERROR_REASON_TOO_LARGE",
+     KEYSTORE_RESOURCE_EXHAUSTED},
     {"WRONGTYPE", "ERROR_REASON_WRONG_TYPE", KEYSTORE_FAILED_PRECONDITION},
     {"ERR value is not an integer", "ERROR_REASON_NOT_A_NUMBER", KEYSTORE_FAILED_PRECONDITION},
     {"ERR value is not a valid float", "ERROR_REASON_NOT_A_NUMBER", KEYSTORE_FAILED_PRECONDITION},

@@ -381,6 +381,32 @@ static void do_flush(struct lane *lane, uint32_t db)
         versions_gone(&lane->versions, db, universe_key(i));
 }
 
+/* Their numbers of keys differ in what has expired. */
+static void do_swap(struct lane *lane, uint32_t db, uint32_t other_db)
+{
+    struct keystore_status status;
+    struct keystore_swap_request request = {.db = db, .other_db = other_db};
+    expect_ok(lane, keystore_swap_db(lane->client, &request, &status));
+    script_key_command(&lane->script, db, "KEYS", keystore_text("*"));
+    script_key_command(&lane->script, other_db, "KEYS", keystore_text("*"));
+    script_begin(&lane->script, db, "SWAPDB");
+    script_number(&lane->script, db);
+    script_number(&lane->script, other_db);
+    script_end(&lane->script);
+    if (!ask_redis(lane))
+        return;
+    redisReply **replies = lane->script.replies;
+    int64_t keys = (int64_t)(replies[0]->elements + replies[1]->elements);
+    judge_number(&lane->judge, "ok", status.ok, status.count > 0);
+    judge_number(&lane->judge, "Redis' OK", true, replies[2]->type == REDIS_REPLY_STATUS);
+    if (!lane->lapsed)
+        judge_number(&lane->judge, "count", status.count, db != other_db ? keys : 0);
+    for (size_t i = 0; i < KEYS && status.ok; i++) {
+        versions_swapped(&lane->versions, db, universe_key(i));
+        versions_swapped(&lane->versions, other_db, universe_key(i));
+    }
+}
+
 static void do_random_key(struct lane *lane, uint32_t db)
 {
     struct keystore_key answer;
@@ -532,6 +558,9 @@ bool lane_do(struct lane *lane, const struct step *step)
         break;
     case STEP_FLUSH:
         do_flush(lane, step->db);
+        break;
+    case STEP_SWAP:
+        do_swap(lane, step->db, step->other_db);
         break;
     case STEP_RANDOM_KEY:
         do_random_key(lane, step->db);

@@ -22,6 +22,7 @@ enum shape {
     SHAPE_bit_range,
     SHAPE_bit_op_request,
     SHAPE_bit_field_request,
+    SHAPE_lcs_request,
     SHAPE_expire_request,
     SHAPE_copy_request,
     SHAPE_pop_request,
@@ -133,6 +134,10 @@ static void add_keys(struct named *named, const struct keystore_op *op)
     case SHAPE_bit_field_request:
         add(named, op->request.bit_field_request.db, op->request.bit_field_request.key, NULL);
         return;
+    case SHAPE_lcs_request:
+        add(named, op->request.lcs_request.db, op->request.lcs_request.key, NULL);
+        add(named, op->request.lcs_request.db, op->request.lcs_request.other_key, NULL);
+        return;
     case SHAPE_copy_request:
         add_pair(named, &op->request.copy);
         return;
@@ -179,6 +184,8 @@ static struct key_set set_of(const struct step *step)
         add_op(&set, &step->op);
     if (step->kind == STEP_FLUSH || step->kind == STEP_RANDOM_KEY)
         set.keys[step->db] = UINT32_MAX;
+    if (step->kind == STEP_SWAP)
+        set.keys[step->db] = set.keys[step->other_db] = UINT32_MAX;
     for (size_t i = 0; i < step->txn.compare_count; i++)
         set.keys[step->txn.compares[i].db] |= 1u << universe_number(step->txn.compares[i].key);
     for (size_t i = 0; i < step->txn.success_count; i++)
@@ -220,6 +227,7 @@ int64_t step_ttl_ms(const struct keystore_op *op)
     case SHAPE_bit_range:
     case SHAPE_bit_op_request:
     case SHAPE_bit_field_request:
+    case SHAPE_lcs_request:
     case SHAPE_copy_request:
     case SHAPE_pop_request:
     case SHAPE_move_request:
@@ -249,6 +257,7 @@ int64_t step_expire_at_ms(const struct keystore_op *op)
     case SHAPE_bit_range:
     case SHAPE_bit_op_request:
     case SHAPE_bit_field_request:
+    case SHAPE_lcs_request:
     case SHAPE_copy_request:
     case SHAPE_pop_request:
     case SHAPE_move_request:
@@ -409,6 +418,11 @@ static void print_arguments(FILE *out, const struct keystore_op *op)
         for (size_t i = 0; i < op->request.bit_field_request.count; i++)
             print_field(out, &op->request.bit_field_request.parts[i]);
         return;
+    case SHAPE_lcs_request:
+        print_flag(out, "want_string", op->request.lcs_request.want_string);
+        print_flag(out, "want_matches", op->request.lcs_request.want_matches);
+        print_number(out, "min_match_length", (int64_t)op->request.lcs_request.min_match_length);
+        return;
     case SHAPE_copy_request:
         print_flag(out, "replace", op->request.copy.replace);
         print_flag(out, "absent_only", op->request.copy.absent_only);
@@ -479,6 +493,9 @@ void step_print(FILE *out, const struct step *step, uint32_t first_db)
         break;
     case STEP_FLUSH:
         fprintf(out, "FlushDb %u", step->db - first_db);
+        break;
+    case STEP_SWAP:
+        fprintf(out, "SwapDb %u %u", step->db - first_db, step->other_db - first_db);
         break;
     case STEP_RANDOM_KEY:
         fprintf(out, "RandomKey %u", step->db - first_db);

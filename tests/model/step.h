@@ -30,6 +30,7 @@ enum step_kind {
     STEP_OP,
     STEP_TXN,
     STEP_FLUSH,
+    STEP_SWAP,
     STEP_RANDOM_KEY,
     STEP_REFUSED, /* an operation that is an error for ours, and not for Redis */
     STEP_LAPSE,   /* a deadline that comes while the step lasts */
@@ -41,7 +42,8 @@ enum step_kind {
 
 struct step {
     enum step_kind kind;
-    uint32_t db;                     /* FLUSH, RANDOM_KEY */
+    uint32_t db;                     /* FLUSH, RANDOM_KEY, SWAP */
+    uint32_t other_db;               /* SWAP */
     struct keystore_op op;           /* OP, REFUSED; LAPSE: an Expire */
     enum difference refusal;         /* REFUSED: why */
     struct keystore_txn_request txn; /* TXN; WATCH: its one compare has the key, its success what

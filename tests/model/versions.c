@@ -60,6 +60,14 @@ void versions_gone(struct versions *versions, uint32_t db, struct keystore_slice
     become(find(versions, db, key), 0);
 }
 
+void versions_swapped(struct versions *versions, uint32_t db, struct keystore_slice key)
+{
+    struct version *version = find(versions, db, key);
+    if (version->known && version->now != 0)
+        version->stale = version->now;
+    version->known = false;
+}
+
 void versions_forget(struct versions *versions, uint32_t db, struct keystore_slice key)
 {
     find(versions, db, key)->known = false;

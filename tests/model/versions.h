@@ -38,6 +38,9 @@ const char *versions_either(struct versions *versions, uint32_t db, struct keyst
 /* The key was removed, or was not there. */
 void versions_gone(struct versions *versions, uint32_t db, struct keystore_slice key);
 
+/* The key's database was swapped with another one: what is there now has another version. */
+void versions_swapped(struct versions *versions, uint32_t db, struct keystore_slice key);
+
 /* The key may have been written. */
 void versions_forget(struct versions *versions, uint32_t db, struct keystore_slice key);
 

@@ -227,6 +227,13 @@ static bool command_append_flush_db(struct buf *out, const struct op *flush)
     return command_append_words(out, HEAD("1", "7", "FLUSHDB"), NULL, 0);
 }
 
+static bool command_append_swap_db(struct buf *out, const struct op *swap)
+{
+    uint8_t one[DECIMAL_MAX], other[DECIMAL_MAX];
+    return command_append_two(out, HEAD("3", "6", "SWAPDB"), decimal_write(swap->db, one),
+                              decimal_write(swap->target_db, other));
+}
+
 /* Of a kind that the change stream does not have: its row of the table is wrong. */
 static bool command_append_none(struct buf *out, const struct op *change)
 {

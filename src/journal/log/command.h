@@ -35,7 +35,6 @@ enum command_verdict {
     COMMAND_OP = 0,      /* the operation does what the command did */
     COMMAND_FLUSH_ALL,   /* FLUSHALL: the operation is to be done in every database */
     COMMAND_NOTHING,     /* it changes no data */
-    COMMAND_SWAP,        /* SWAPDB: of `db` and `target_db` */
     COMMAND_COMPUTED,    /* compute() knows what it does (journal/compute.h) */
     COMMAND_UNSUPPORTED, /* it changes data in a way that the store does not know, but only of the
                             keys that command_keys() names */

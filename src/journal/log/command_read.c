@@ -323,7 +323,6 @@ static bool command_read_read_delex(struct reading *reading)
 
 static bool command_read_read_swap(struct reading *reading)
 {
-    reading->verdict = COMMAND_SWAP;
     return command_read_is_database(reading, 1, &reading->op->db) &&
            command_read_is_database(reading, 2, &reading->op->target_db);
 }
@@ -532,7 +531,7 @@ static const struct row rows[] = {
     {"SORT", 2, 0, OP_COUNT, OTHER_KEYS, command_read_read_stored},
     {"RESTORE", 4, 0, OP_COUNT, KEY, command_read_computed},
     {"RESTORE-ASKING", 4, 0, OP_COUNT, KEY, command_read_computed},
-    {"SWAPDB", 3, 3, OP_COUNT, NO_KEY, command_read_read_swap},
+    {"SWAPDB", 3, 3, OP_SWAP_DB, NO_KEY, command_read_read_swap},
     {"GETDEL", 2, 2, OP_DELETE, KEY, NULL},
     {"DELIFEQ", 3, 3, OP_DELETE, KEY, command_read_computed},
     {"DELEX", 2, 4, OP_DELETE, KEY, command_read_read_delex},

@@ -191,24 +191,25 @@ static void snapshot_file_put_list(struct gathered *gathered, uint32_t db,
     rdb_block_list(&gathered->block, db, key, &elements);
 }
 
-static struct rdb_key snapshot_file_key_of(const struct entry *entry)
+static struct rdb_key snapshot_file_key_of(const struct snapshot_entry *saved)
 {
-    return (struct rdb_key){.name = entry_key(entry),
-                            .expire_at_ms = entry_expire_at_ms(entry),
-                            .version = entry_version(entry)};
+    return (struct rdb_key){.name = entry_key(saved->entry),
+                            .expire_at_ms = entry_expire_at_ms(saved->entry),
+                            .version = saved->version};
 }
 
-static void snapshot_file_put(struct gathered *gathered, uint32_t db, const struct entry *entry)
+static void snapshot_file_put(struct gathered *gathered, const struct snapshot_entry *saved)
 {
-    struct rdb_key key = snapshot_file_key_of(entry);
+    const struct entry *entry = saved->entry;
+    struct rdb_key key = snapshot_file_key_of(saved);
     if (entry_type(entry) == ENTRY_STRING) {
         DCHECK(gathered->blob == NULL);
         gathered->blob = entry_blob(entry);
-        rdb_block_string(&gathered->block, db, &key, entry_string(entry));
+        rdb_block_string(&gathered->block, saved->db, &key, entry_string(entry));
         gathered->blob = NULL;
     } else {
         struct walk walk = {.list = entry_list(entry)};
-        snapshot_file_put_list(gathered, db, &key, &walk);
+        snapshot_file_put_list(gathered, saved->db, &key, &walk);
     }
 }
 
@@ -219,14 +220,14 @@ static bool snapshot_file_is_long(const struct entry *entry)
     return entry_type(entry) == ENTRY_LIST && list_memory(entry_list(entry)) > PIN_FROM;
 }
 
-static void snapshot_file_pin(struct pins *pins, uint32_t db, const struct entry *entry)
+static void snapshot_file_pin(struct pins *pins, const struct snapshot_entry *saved)
 {
-    struct slice name = entry_key(entry);
+    struct slice name = entry_key(saved->entry);
     struct pin *pin = mem_alloc(sizeof *pin + name.len);
     *pin = (struct pin){.next = pins->first,
-                        .list = list_copy(entry_list(entry)),
-                        .db = db,
-                        .key = snapshot_file_key_of(entry)};
+                        .list = list_copy(entry_list(saved->entry)),
+                        .db = saved->db,
+                        .key = snapshot_file_key_of(saved)};
     pin->key.name = slice_make(pin + 1, name.len);
     slice_write((uint8_t *)(pin + 1), name);
     pins->first = pin;
@@ -266,30 +267,30 @@ static void snapshot_file_write_all_pins(struct base *base)
 
 /* ---- saving ---- */
 
-static void snapshot_file_save_early(struct base *base, uint32_t db, const struct entry *entry)
+static void snapshot_file_save_early(struct base *base, const struct snapshot_entry *saved)
 {
     pthread_mutex_lock(&base->early_lock);
-    if (snapshot_file_is_long(entry) && base->early_pins.bytes < PINNED_BYTES)
-        snapshot_file_pin(&base->early_pins, db, entry);
+    if (snapshot_file_is_long(saved->entry) && base->early_pins.bytes < PINNED_BYTES)
+        snapshot_file_pin(&base->early_pins, saved);
     else
-        snapshot_file_put(&base->early, db, entry);
+        snapshot_file_put(&base->early, saved);
     if (chain_length(&base->early.chain) > EARLY_BYTES)
         snapshot_file_write_gathered(base, &base->early);
     pthread_mutex_unlock(&base->early_lock);
 }
 
-static void snapshot_file_save(struct snapshot *snapshot, uint32_t db, const struct entry *entry,
+static void snapshot_file_save(struct snapshot *snapshot, const struct snapshot_entry *saved,
                                bool early)
 {
     struct base *base = (struct base *)snapshot;
     if (base->failed)
         return;
     if (early)
-        snapshot_file_save_early(base, db, entry);
-    else if (snapshot_file_is_long(entry))
-        snapshot_file_pin(&base->pins, db, entry);
+        snapshot_file_save_early(base, saved);
+    else if (snapshot_file_is_long(saved->entry))
+        snapshot_file_pin(&base->pins, saved);
     else
-        snapshot_file_put(&base->steps, db, entry);
+        snapshot_file_put(&base->steps, saved);
     atomic_fetch_add_explicit(&base->options->progress->keys, 1, memory_order_relaxed);
 }
 

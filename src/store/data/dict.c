@@ -320,6 +320,24 @@ void dict_give_back(struct dict *dict, struct dict *taken)
     }
 }
 
+/* Those who prefetch without lock may see a table of one and the size of the other. */
+void dict_swap(struct dict *one, struct dict *other)
+{
+    DCHECK(one->slab == other->slab && one->hasher == other->hasher);
+    struct dict_directory *directory = dict_directory_of(one), *spares = one->spares;
+    size_t buckets = dict_buckets_of(one), overflows = one->overflows, count = one->count;
+    atomic_store_explicit(&one->directory, dict_directory_of(other), memory_order_release);
+    atomic_store_explicit(&other->directory, directory, memory_order_release);
+    dict_set_buckets(one, dict_buckets_of(other));
+    dict_set_buckets(other, buckets);
+    one->spares = other->spares;
+    other->spares = spares;
+    one->overflows = other->overflows;
+    other->overflows = overflows;
+    one->count = other->count;
+    other->count = count;
+}
+
 static void dict_free_directories(struct dict *dict, struct dict_directory *directory)
 {
     while (directory != NULL) {

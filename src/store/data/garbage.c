@@ -7,11 +7,9 @@
 /* A shard's part of a database that was emptied. */
 struct garbage {
     struct garbage *next;
-    struct dict *origin; /* where the entries were */
+    struct dict *origin; /* where the entries were; since then perhaps of another database */
     struct dict dict;
-    uint32_t db;
-    bool is_unsaved;   /* a snapshot needs what is not below the cursor */
-    uint64_t saved_to; /* the cursor */
+    struct saving saving; /* while it is not done, a snapshot needs the entries */
 };
 
 size_t garbage_take(struct store *store, struct shard *shard, uint32_t db)
@@ -25,11 +23,12 @@ size_t garbage_take(struct store *store, struct shard *shard, uint32_t db)
     *garbage = (struct garbage){
         .next = shard->garbage,
         .origin = &database->dict,
-        .db = db,
-        .is_unsaved = store->snapshot != NULL && !database->saved,
-        .saved_to = database->saved_to,
+        .saving = {.done = true},
     };
-    database->saved = true; /* what comes now is too new */
+    if (store->snapshot != NULL && !database->saving.done) {
+        garbage->saving = database->saving;
+        database->saving = (struct saving){.done = true}; /* what comes now is too new */
+    }
     dict_take_all(&database->dict, &garbage->dict);
     CHECK(database->dict.count == 0 && garbage->dict.count == count);
     shard->garbage = garbage;
@@ -40,10 +39,10 @@ size_t garbage_take(struct store *store, struct shard *shard, uint32_t db)
 }
 
 /* The link to the first garbage of that kind; it holds NULL if there is none. */
-static struct garbage **garbage_find(struct shard *shard, bool is_unsaved)
+static struct garbage **garbage_find(struct shard *shard, bool is_saved)
 {
     struct garbage **link = &shard->garbage;
-    while (*link != NULL && (*link)->is_unsaved != is_unsaved)
+    while (*link != NULL && (*link)->saving.done != is_saved)
         link = &(*link)->next;
     return link;
 }
@@ -52,10 +51,10 @@ size_t garbage_collect(struct shard *shard, size_t max_entries)
 {
     size_t count = 0;
     while (count < max_entries) {
-        struct garbage **link = garbage_find(shard, false), *garbage = *link;
+        struct garbage **link = garbage_find(shard, true), *garbage = *link;
         if (garbage == NULL)
             break;
-        DCHECK(!garbage->is_unsaved);
+        DCHECK(garbage->saving.done && garbage->saving.noted == NULL);
         count += dict_clear_some(&garbage->dict, max_entries - count);
         if (garbage->dict.count > 0)
             break;
@@ -67,35 +66,43 @@ size_t garbage_collect(struct shard *shard, size_t max_entries)
     return count;
 }
 
+static void garbage_end_saving(struct shard *shard, struct garbage *garbage)
+{
+    garbage->saving.done = true;
+    saving_forget_notes(&garbage->saving, &shard->slab);
+}
+
 /* What a scan reports, with what garbage_scan_unsaved() adds. */
 struct report {
-    void (*on_entry)(void *context, uint32_t db, uint64_t cursor, struct entry *entry);
+    void (*on_entry)(void *context, const struct saving *saving, struct entry *entry);
     void *context;
-    const struct garbage *garbage;
+    const struct saving *saving;
 };
 
 static void garbage_pass_on(void *context, struct entry *entry)
 {
     const struct report *report = context;
-    report->on_entry(report->context, report->garbage->db, report->garbage->saved_to, entry);
+    report->on_entry(report->context, report->saving, entry);
 }
 
 bool garbage_scan_unsaved(struct shard *shard,
-                          void (*on_entry)(void *context, uint32_t db, uint64_t cursor,
+                          void (*on_entry)(void *context, const struct saving *saving,
                                            struct entry *entry),
                           void *context)
 {
-    struct garbage *garbage = *garbage_find(shard, true);
+    struct garbage *garbage = *garbage_find(shard, false);
     if (garbage == NULL)
         return false;
-    struct report report = {.on_entry = on_entry, .context = context, .garbage = garbage};
-    garbage->saved_to = dict_scan(&garbage->dict, garbage->saved_to, garbage_pass_on, &report);
-    garbage->is_unsaved = garbage->saved_to != 0;
+    struct saving *saving = &garbage->saving;
+    struct report report = {.on_entry = on_entry, .context = context, .saving = saving};
+    saving->cursor = dict_scan(&garbage->dict, saving->cursor, garbage_pass_on, &report);
+    if (saving->cursor == 0)
+        garbage_end_saving(shard, garbage);
     return true;
 }
 
 void garbage_forget_unsaved(struct shard *shard)
 {
     for (struct garbage *garbage = shard->garbage; garbage != NULL; garbage = garbage->next)
-        garbage->is_unsaved = false;
+        garbage_end_saving(shard, garbage);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 struct entry;
+struct saving;
 struct shard;
 struct store;
 
@@ -24,9 +25,9 @@ size_t garbage_take(struct store *store, struct shard *shard, uint32_t db);
 size_t garbage_collect(struct shard *shard, size_t max_entries);
 
 /* Garbage that a snapshot has not saved yet is not freed. Goes on there with dict_scan(), under the
- * shard's lock; `cursor` is where it was before. False if no such garbage is left. */
+ * shard's lock; the saving's cursor is where it was before. False if no such garbage is left. */
 bool garbage_scan_unsaved(struct shard *shard,
-                          void (*on_entry)(void *context, uint32_t db, uint64_t cursor,
+                          void (*on_entry)(void *context, const struct saving *saving,
                                            struct entry *entry),
                           void *context);
 

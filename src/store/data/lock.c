@@ -54,6 +54,7 @@ void lock_each_key(struct op *op, struct lock_visitor *visitor)
         break;
     case OP_KEYS_NONE:
     case OP_KEYS_DB:
+    case OP_KEYS_DBS:
         break;
     }
 }
@@ -81,7 +82,8 @@ struct lock_set lock_shards_of(struct store *store, struct op *op)
 {
     struct shard_adder adder = {.visitor = {.visit = lock_add_key}, .store = store};
     lock_each_key(op, &adder.visitor);
-    if (op_info(op->kind)->keys == OP_KEYS_DB)
+    enum op_keys keys = op_info(op->kind)->keys;
+    if (keys == OP_KEYS_DB || keys == OP_KEYS_DBS)
         for (size_t i = 0; i < store->shard_count; i++)
             lock_add_shard(&adder.set, i);
     return adder.set;

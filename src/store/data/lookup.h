@@ -18,6 +18,12 @@ struct lookup {
     bool preserved; /* a snapshot need not be minded any more */
 };
 
+/* The version of the key as it is now; 0 = there is none. */
+static inline uint64_t lookup_version(const struct lookup *at)
+{
+    return at->entry != NULL ? database_version(at->database, at->entry) : 0;
+}
+
 /* The list at `at`, which took `former` bytes, is charged anew. */
 static inline void lookup_recharge(const struct lookup *at, size_t former)
 {

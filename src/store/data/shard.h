@@ -7,6 +7,7 @@
 #include "store/data/dict.h"
 #include "store/data/entry.h"
 #include "store/data/removals.h"
+#include "store/data/saving.h"
 #include "store/data/usage.h"
 #include "store/memory/pages.h"
 #include "store/memory/slab.h"
@@ -27,17 +28,31 @@ struct change_sink;
 struct garbage;
 struct restore_reserve;
 
-/* A shard's part of a database. */
+/*
+ * A shard's part of a database. All but `swapped_at` belongs to the entries and goes with them when
+ * two databases are swapped.
+ *
+ * A swap gives no entry another version, though under one number and name there is another value
+ * afterwards. So the version of a key, for whoever asks, is that of its entry or, if that is later,
+ * the revision of the swap that brought it to its number (database_version()). Invariants, for a
+ * key by its number and name:
+ * 1. Its version never decreases, and never comes twice with another value or deadline: a swap is
+ *    a commit of its own, so that no write has its revision.
+ * 2. It has not changed since a revision, also while it was absent, only if that is swapped_at or
+ *    later.
+ * 3. An answer that shows it shows the swap, and is durable only when that is.
+ * 4. What a snapshot writes is the number, and the version, that it had when the snapshot began.
+ * 5. All shards have the same swapped_at. It changes only with all of them locked.
+ * What the store itself compares with, such as the revision of a snapshot, is the entry's version.
+ */
 struct database {
     struct dict dict;       /* its entries come from the shard's slab */
+    uint64_t swapped_at;    /* revision of the last swap with another one; 0 = none */
     size_t expiring;        /* entries with a deadline */
     size_t expiring_memory; /* what they take (entry_memory()) */
     uint64_t hand;          /* where eviction goes on, */
     uint64_t ahead;         /* and how far that has been fetched (evict.c) */
-    /* While there is a snapshot (snapshot.h): */
-    bool saved;         /* all is saved */
-    uint64_t saved_to;  /* else what is below this cursor */
-    struct dict *noted; /* keys that are saved though they are not below; NULL = none */
+    struct saving saving;
 };
 
 struct shard {
@@ -107,6 +122,19 @@ static inline size_t shard_number(const struct store *store, uint64_t hash)
 static inline struct shard *shard_of(struct store *store, uint64_t hash)
 {
     return &store->shards[shard_number(store, hash)];
+}
+
+/* The shard's part of the database that the key is in. */
+static inline struct database *database_of(struct store *store, uint32_t db, uint64_t hash)
+{
+    return &shard_of(store, hash)->databases[db];
+}
+
+/* The version of an entry's key, as clients see it. */
+static inline uint64_t database_version(const struct database *database, const struct entry *entry)
+{
+    uint64_t version = entry_version(entry);
+    return version > database->swapped_at ? version : database->swapped_at;
 }
 
 /* Counts an entry (NULL is allowed) of the database that has a deadline... */

@@ -109,6 +109,8 @@ static struct lookup apply_look_up(struct op_context *ctx, uint32_t db, struct s
         .shard = shard, .database = &shard->databases[db], .key = key, .hash = hash, .db = db};
     at.entry = dict_find(&at.database->dict, hash, key);
     at.as_of = at.entry != NULL ? entry_version(at.entry) : shard->removed;
+    if (at.database->swapped_at > at.as_of)
+        at.as_of = at.database->swapped_at;
     apply_observe_revision(ctx, at.as_of);
     return at;
 }
@@ -214,10 +216,11 @@ bool apply_is_unchanged(struct op_context *ctx, const struct op *compare)
 {
     struct lookup at = apply_look_up(ctx, compare->db, compare->key, compare->hash);
     if (at.entry == NULL)
-        return removals_latest(&at.shard->removals, at.db, at.hash) <= compare->compare.since;
+        return removals_latest(&at.shard->removals, at.db, at.hash) <= compare->compare.since &&
+               at.database->swapped_at <= compare->compare.since;
     if (!apply_is_due(ctx, entry_expire_at_ms(at.entry)))
-        return entry_version(at.entry) <= compare->compare.since;
-    if (entry_version(at.entry) < compare->compare.since)
+        return lookup_version(&at) <= compare->compare.since;
+    if (lookup_version(&at) < compare->compare.since)
         return true;
     apply_drop_expired(ctx, &at);
     return false;
@@ -412,11 +415,11 @@ void apply_return_bytes(struct op_context *ctx, struct slice bytes, struct blob 
     value->blob = blob != NULL ? blob_retain(blob) : NULL;
 }
 
-void apply_return_string(struct op_context *ctx, const struct entry *entry, struct op_value *value)
+void apply_return_string(struct op_context *ctx, const struct lookup *at, struct op_value *value)
 {
-    apply_return_bytes(ctx, entry_string(entry), entry_blob(entry), value);
-    value->version = entry_version(entry);
-    value->expire_at_ms = entry_expire_at_ms(entry);
+    apply_return_bytes(ctx, entry_string(at->entry), entry_blob(at->entry), value);
+    value->version = lookup_version(at);
+    value->expire_at_ms = entry_expire_at_ms(at->entry);
 }
 
 /* Steps that a quick operation may take: some of them are 50 ns long. */
@@ -549,32 +552,31 @@ bool apply_wants_list(const struct entry *entry, struct op_result *result)
     return false;
 }
 
-bool apply_condition_holds(const struct condition *condition, const struct entry *entry)
+bool apply_condition_holds(const struct condition *condition, const struct lookup *at)
 {
+    const struct entry *entry = at->entry;
     if (entry == NULL)
         return condition->existence != EXISTENCE_PRESENT && condition->version == 0 &&
                !condition->match_value;
     if (condition->existence == EXISTENCE_ABSENT)
         return false;
-    if (condition->version != 0 && condition->version != entry_version(entry))
+    if (condition->version != 0 && condition->version != lookup_version(at))
         return false;
     return !condition->match_value || (entry_type(entry) == ENTRY_STRING &&
                                        slice_equal(entry_string(entry), condition->value));
 }
 
-bool apply_condition(struct op_context *ctx, const struct op *op, const struct entry *entry,
+bool apply_condition(struct op_context *ctx, const struct op *op, const struct lookup *at,
                      struct op_result *result)
 {
-    if (op->condition.match_value && !apply_wants_string(entry, result))
+    if (op->condition.match_value && !apply_wants_string(at->entry, result))
         return false;
-    if (apply_condition_holds(&op->condition, entry))
+    if (apply_condition_holds(&op->condition, at))
         return true;
-    if (entry != NULL) {
-        result->version = entry_version(entry);
-        if (entry_type(entry) == ENTRY_STRING) {
-            result->has_previous = true;
-            apply_return_string(ctx, entry, &result->value);
-        }
+    result->version = lookup_version(at);
+    if (at->entry != NULL && entry_type(at->entry) == ENTRY_STRING) {
+        result->has_previous = true;
+        apply_return_string(ctx, at, &result->value);
     }
     return false;
 }

@@ -179,8 +179,8 @@ void apply_change_delete(struct op_context *ctx, const struct lookup *at);
 void apply_return_bytes(struct op_context *ctx, struct slice bytes, struct blob *blob,
                         struct op_value *value);
 
-/* Puts an entry's string, version and deadline into the value. */
-void apply_return_string(struct op_context *ctx, const struct entry *entry, struct op_value *value);
+/* Puts the key's string, version and deadline into the value. */
+void apply_return_string(struct op_context *ctx, const struct lookup *at, struct op_value *value);
 
 /* Memory to manage the elements of an answer, `size` bytes in all: what the request unfolds into
  * (arena_unfold()). NULL if there may be no more: then the operation has failed. */
@@ -233,15 +233,15 @@ bool apply_wants_string(const struct entry *entry, struct op_result *result);
 /* True if there is no entry or it holds a list; else the operation has failed. */
 bool apply_wants_list(const struct entry *entry, struct op_result *result);
 
-/* True if the condition holds for the entry (NULL = no such key); a list matches no value. */
-bool apply_condition_holds(const struct condition *condition, const struct entry *entry);
+/* True if the condition holds for the key, which may be absent; a list matches no value. */
+bool apply_condition_holds(const struct condition *condition, const struct lookup *at);
 
 /*
- * True if the operation's condition holds for the entry (NULL = no such key). Else the result says
+ * True if the operation's condition holds for the key, which may be absent. Else the result says
  * so: ok = false with the current version and string, or ERR_WRONG_TYPE when a value is to match a
  * list.
  */
-bool apply_condition(struct op_context *ctx, const struct op *op, const struct entry *entry,
+bool apply_condition(struct op_context *ctx, const struct op *op, const struct lookup *at,
                      struct op_result *result);
 
 #endif

@@ -158,5 +158,5 @@ void apply_bit_field(struct op_context *ctx, const struct op *op, struct op_resu
         bit_fields_make_room(ctx, &at, op, end);
     for (size_t i = 0; i < op->parts.field_count; i++)
         result->fields[i] = bit_fields_apply_field(ctx, &at, op, &op->parts.fields[i]);
-    result->version = at.entry != NULL ? entry_version(at.entry) : 0;
+    result->version = lookup_version(&at);
 }

@@ -104,12 +104,13 @@ static struct bit_range bits_range_of(const struct op *op, size_t length)
 
 void apply_get_bit(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
+    struct lookup at = apply_lookup_read_key(ctx, op);
+    const struct entry *entry = at.entry;
     if (entry == NULL || !apply_wants_string(entry, result))
         return;
     result->ok = true;
     result->count = bits_bit_at(entry_string(entry), (uint64_t)op->start);
-    result->version = entry_version(entry);
+    result->version = lookup_version(&at);
 }
 
 /* As in Redis it is no write if the bit is there and was like that. */
@@ -139,12 +140,13 @@ void apply_set_bit(struct op_context *ctx, const struct op *op, struct op_result
         apply_change(ctx, &splice);
     }
     result->ok = true;
-    result->version = entry_version(at.entry);
+    result->version = lookup_version(&at);
 }
 
 void apply_bit_count(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
+    struct lookup at = apply_lookup_read_key(ctx, op);
+    const struct entry *entry = at.entry;
     if (entry == NULL || !apply_wants_string(entry, result))
         return;
     struct slice string = entry_string(entry);
@@ -154,7 +156,7 @@ void apply_bit_count(struct op_context *ctx, const struct op *op, struct op_resu
     bool crossed = op->bits.has_stop && op->start < 0 && op->stop < 0 && op->start > op->stop;
     result->ok = true;
     result->count = crossed ? 0 : (int64_t)bits_count(string, &range);
-    result->version = entry_version(entry);
+    result->version = lookup_version(&at);
 }
 
 /* False if the search takes long, and the operation has failed. */
@@ -179,7 +181,8 @@ static bool bits_find_in_turns(struct op_context *ctx, struct slice string,
 /* The zeros behind a string are found only if the search is not told where to stop. */
 void apply_bit_pos(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
+    struct lookup at = apply_lookup_read_key(ctx, op);
+    const struct entry *entry = at.entry;
     result->count = op->bits.bit || entry != NULL ? -1 : 0;
     if (entry == NULL || !apply_wants_string(entry, result))
         return;
@@ -191,7 +194,7 @@ void apply_bit_pos(struct op_context *ctx, const struct op *op, struct op_result
     if (range.first < range.end && (found < range.end || (!op->bits.bit && !op->bits.has_stop)))
         result->count = (int64_t)found;
     result->ok = true;
-    result->version = entry_version(entry);
+    result->version = lookup_version(&at);
 }
 
 /* ---- BitOp ---- */
@@ -271,7 +274,7 @@ void apply_bit_op(struct op_context *ctx, const struct op *op, struct op_result 
     struct lookup at = apply_lookup_write_key(ctx, op);
     if (blob != NULL) {
         bits_put_blob(ctx, &at, blob);
-        result->version = entry_version(at.entry);
+        result->version = lookup_version(&at);
     } else if (at.entry != NULL) {
         apply_remove(ctx, &at);
         apply_change_delete(ctx, &at);

@@ -34,7 +34,7 @@ void apply_expire(struct op_context *ctx, const struct op *op, struct op_result 
     if (at.entry == NULL)
         return;
     if (!expire_is_met(op, at.entry)) {
-        result->version = entry_version(at.entry);
+        result->version = lookup_version(&at);
         return;
     }
     result->ok = true;

@@ -7,6 +7,7 @@
 static size_t flush_shard(struct op_context *ctx, struct shard *shard, uint32_t db)
 {
     apply_observe_revision(ctx, shard->removed);
+    apply_observe_revision(ctx, shard->databases[db].swapped_at);
     size_t count = garbage_take(ctx->store, shard, db);
     if (count == 0)
         return 0;

@@ -20,7 +20,7 @@ static void keys_remove_key(struct op_context *ctx, struct lookup *at, struct op
 void apply_delete(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (apply_condition(ctx, op, at.entry, result) && at.entry != NULL)
+    if (apply_condition(ctx, op, &at, result) && at.entry != NULL)
         keys_remove_key(ctx, &at, result);
 }
 
@@ -68,7 +68,7 @@ void apply_describe(struct op_context *ctx, const struct op *op, struct op_resul
     if (at.entry == NULL)
         return;
     result->ok = true;
-    result->version = entry_version(at.entry);
+    result->version = lookup_version(&at);
     result->value.expire_at_ms = entry_expire_at_ms(at.entry);
     result->memory_bytes =
         (int64_t)(entry_memory(at.entry) + dict_memory_per_entry(&at.database->dict));
@@ -111,6 +111,7 @@ static bool keys_count(struct op_context *ctx, uint32_t db, struct counts *count
             return false;
         counts->shards[i] = shard->databases[db].dict.count;
         apply_observe_revision(ctx, shard->removed);
+        apply_observe_revision(ctx, shard->databases[db].swapped_at);
         mutex_unlock(&shard->lock);
         counts->total += counts->shards[i];
     }
@@ -127,14 +128,14 @@ static size_t keys_draw_shard(const struct counts *counts)
 }
 
 /* True if the entry is there and valid: then it is the answer. */
-static bool keys_answer_key(struct op_context *ctx, const struct entry *entry,
-                            struct op_result *result)
+static bool keys_answer_key(struct op_context *ctx, const struct database *database,
+                            const struct entry *entry, struct op_result *result)
 {
     if (entry == NULL || apply_is_due(ctx, entry_expire_at_ms(entry)))
         return false;
-    apply_observe_revision(ctx, entry_version(entry));
     result->key = arena_copy(ctx->arena, entry_key(entry));
-    result->version = entry_version(entry);
+    result->version = database_version(database, entry);
+    apply_observe_revision(ctx, result->version);
     return result->ok = true;
 }
 
@@ -146,8 +147,9 @@ static bool keys_draw_key(struct op_context *ctx, struct shard *shard, uint32_t 
         apply_fail_held(ctx, result);
         return true;
     }
-    const struct entry *entry = dict_random(&shard->databases[db].dict, keys_draw());
-    bool found = keys_answer_key(ctx, entry, result);
+    const struct database *database = &shard->databases[db];
+    const struct entry *entry = dict_random(&database->dict, keys_draw());
+    bool found = keys_answer_key(ctx, database, entry, result);
     mutex_unlock(&shard->lock);
     return found;
 }
@@ -155,25 +157,27 @@ static bool keys_draw_key(struct op_context *ctx, struct shard *shard, uint32_t 
 struct search {
     struct op_context *ctx;
     struct op_result *result;
+    const struct database *database;
 };
 
 static void keys_look_at(void *context, struct entry *entry)
 {
     struct search *search = context;
     if (!search->result->ok)
-        keys_answer_key(search->ctx, entry, search->result);
+        keys_answer_key(search->ctx, search->database, entry, search->result);
 }
 
 static void keys_search_shard(struct search *search, struct shard *shard, uint32_t db)
 {
     uint64_t cursor = 0;
+    search->database = &shard->databases[db];
     do {
         if (!shard_lock(shard, search->ctx->quick)) {
             apply_fail_held(search->ctx, search->result);
             return;
         }
         for (size_t i = 0; i == 0 || (i < RANDOM_BUCKETS && cursor != 0); i++)
-            cursor = dict_scan(&shard->databases[db].dict, cursor, keys_look_at, search);
+            cursor = dict_scan(&search->database->dict, cursor, keys_look_at, search);
         mutex_unlock(&shard->lock);
     } while (cursor != 0 && !search->result->ok);
 }

@@ -137,7 +137,7 @@ void list_answer_value(struct op_context *ctx, const struct list *list, size_t i
 void list_answer_key(const struct lookup *at, struct op_result *result)
 {
     result->ok = true;
-    result->version = at->entry != NULL ? entry_version(at->entry) : 0;
+    result->version = lookup_version(at);
     result->value.version = result->version;
     result->value.expire_at_ms = at->entry != NULL ? entry_expire_at_ms(at->entry) : 0;
 }

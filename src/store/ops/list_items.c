@@ -84,7 +84,7 @@ void apply_l_insert(struct op_context *ctx, const struct op *op, struct op_resul
             return;
     if (!on) {
         result->count = -1;
-        result->version = entry_version(at.entry);
+        result->version = lookup_version(&at);
         return;
     }
     struct edit edit = edit_begin(ctx, &at);
@@ -127,7 +127,7 @@ void apply_l_rem(struct op_context *ctx, const struct op *op, struct op_result *
     while (on && !list_cursor_equal(&cursor, &needle))
         on = list_step(&cursor, towards);
     if (!on) {
-        result->version = entry_version(at.entry);
+        result->version = lookup_version(&at);
         return;
     }
     struct edit edit = edit_begin(ctx, &at);
@@ -205,7 +205,8 @@ static bool list_items_find_positions(struct positions *positions, const struct 
 
 void apply_l_pos(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
+    struct lookup at = apply_lookup_read_key(ctx, op);
+    const struct entry *entry = at.entry;
     if (entry == NULL || !apply_wants_list(entry, result))
         return;
     struct positions positions = {.ctx = ctx, .result = result};
@@ -214,5 +215,5 @@ void apply_l_pos(struct op_context *ctx, const struct op *op, struct op_result *
         return;
     }
     result->ok = result->index_count > 0;
-    result->version = entry_version(entry);
+    result->version = lookup_version(&at);
 }

@@ -38,7 +38,7 @@ static void push_pop_push(struct op_context *ctx, const struct op *op, enum list
                           struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_list(at.entry, result) || !apply_condition(ctx, op, at.entry, result))
+    if (!apply_wants_list(at.entry, result) || !apply_condition(ctx, op, &at, result))
         return;
     struct edit edit = edit_begin(ctx, &at);
     edit_push(&edit, end, op->values, op->value_count);

@@ -30,10 +30,10 @@ static struct list_part list_ranges_clip(const struct op *op, const struct list 
 
 void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry == NULL || !apply_wants_list(entry, result))
+    struct lookup at = apply_lookup_read_key(ctx, op);
+    if (at.entry == NULL || !apply_wants_list(at.entry, result))
         return;
-    struct list_part part = list_ranges_clip(op, entry_list(entry));
+    struct list_part part = list_ranges_clip(op, entry_list(at.entry));
     if (!list_answer_part(
             ctx, &part, op_most_answer(op),
             "the elements do not fit into one answer; ask for a smaller range, or for "
@@ -42,7 +42,7 @@ void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result
         return;
     result->ok = true;
     result->length = (int64_t)list_length(part.list);
-    result->version = entry_version(entry);
+    result->version = lookup_version(&at);
     result->offset = (int64_t)part.first;
 }
 

@@ -23,7 +23,7 @@ static bool rename_is_taken(const struct lookup *to, bool replace, struct op_res
 {
     if (to->entry == NULL || replace)
         return false;
-    result->version = entry_version(to->entry);
+    result->version = lookup_version(to);
     return true;
 }
 
@@ -114,7 +114,7 @@ void apply_rename(struct op_context *ctx, const struct op *op, struct op_result 
         return;
     if (rename_is_same_key(op)) {
         result->ok = !op->copy.absent_only;
-        result->version = entry_version(from.entry);
+        result->version = lookup_version(&from);
         return;
     }
     struct lookup to = rename_open_target(ctx, op);

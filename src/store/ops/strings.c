@@ -35,12 +35,12 @@ void apply_set(struct op_context *ctx, const struct op *op, struct op_result *re
     struct lookup at = apply_lookup_write_key(ctx, op);
     if (op->set.return_previous && !apply_wants_string(at.entry, result))
         return;
-    if (!apply_condition(ctx, op, at.entry, result))
+    if (!apply_condition(ctx, op, &at, result))
         return;
     if (op->set.return_previous) {
         result->has_previous = true;
         if (at.entry != NULL)
-            apply_return_string(ctx, at.entry, &result->value);
+            apply_return_string(ctx, &at, &result->value);
         if (!apply_wants_reply(ctx, op, result))
             return;
     }
@@ -56,7 +56,7 @@ void apply_get(struct op_context *ctx, const struct op *op, struct op_result *re
     if (op->read.want_as_of)
         result->as_of = at.as_of;
     if (at.entry != NULL && apply_wants_string(at.entry, result))
-        apply_return_string(ctx, at.entry, &result->value);
+        apply_return_string(ctx, &at, &result->value);
 }
 
 /* Fills the value, with version 0 as the key is gone. A condition that is not met leaves the value
@@ -66,12 +66,12 @@ void apply_get_del(struct op_context *ctx, const struct op *op, struct op_result
     struct lookup at = apply_lookup_write_key(ctx, op);
     if (at.entry == NULL || !apply_wants_string(at.entry, result))
         return;
-    if (!apply_condition_holds(&op->condition, at.entry)) {
-        result->version = entry_version(at.entry);
+    if (!apply_condition_holds(&op->condition, &at)) {
+        result->version = lookup_version(&at);
         result->value.version = result->version;
         return;
     }
-    apply_return_string(ctx, at.entry, &result->value);
+    apply_return_string(ctx, &at, &result->value);
     if (!apply_wants_reply(ctx, op, result))
         return;
     strings_remove_key(ctx, &at);
@@ -101,7 +101,7 @@ void apply_get_ex(struct op_context *ctx, const struct op *op, struct op_result 
     struct lookup at = apply_lookup_write_key(ctx, op);
     if (at.entry == NULL || !apply_wants_string(at.entry, result))
         return;
-    apply_return_string(ctx, at.entry, &result->value);
+    apply_return_string(ctx, &at, &result->value);
     if (op->expire.persist ? entry_expire_at_ms(at.entry) != 0 : op->expire_at_ms != 0) {
         if (!apply_wants_reply(ctx, op, result))
             return;
@@ -110,7 +110,7 @@ void apply_get_ex(struct op_context *ctx, const struct op *op, struct op_result 
         result->value.expire_at_ms = at.entry != NULL ? entry_expire_at_ms(at.entry) : 0;
     }
     result->ok = true;
-    result->version = at.entry != NULL ? entry_version(at.entry) : 0;
+    result->version = lookup_version(&at);
 }
 
 /* ---- several keys ---- */
@@ -138,14 +138,13 @@ static bool strings_find(struct op_context *ctx, const struct op *op, size_t mos
     return true;
 }
 
-/* Puts the string into the value, as apply_return_string() does, one of many. False if the
+/* Puts the string into the value, one of many, but for its version. False if the
  * operation has failed. */
 static bool strings_answer_string(struct op_context *ctx, const struct entry *entry,
                                   struct op_value *value, struct op_result *result)
 {
     struct blob *blob = entry_blob(entry);
     value->found = true;
-    value->version = entry_version(entry);
     value->expire_at_ms = entry_expire_at_ms(entry);
     if (blob == NULL)
         return apply_copy_bytes(ctx, entry_string(entry), &value->bytes, result);
@@ -170,7 +169,11 @@ void apply_m_get(struct op_context *ctx, const struct op *op, struct op_result *
     for (size_t i = 0; i < op->key_count; i++) {
         struct op_value *value = &result->items[result->item_count++];
         *value = (struct op_value){0};
-        if (entries[i] != NULL && !strings_answer_string(ctx, entries[i], value, result)) {
+        if (entries[i] == NULL)
+            continue;
+        value->version =
+            database_version(database_of(ctx->store, op->db, op->keys[i].hash), entries[i]);
+        if (!strings_answer_string(ctx, entries[i], value, result)) {
             op_result_release(result);
             return;
         }
@@ -183,8 +186,8 @@ static bool strings_all_conditions_hold(struct op_context *ctx, const struct op 
                                         struct op_result *result)
 {
     for (size_t i = 0; i < op->op_count; i++) {
-        const struct entry *entry = apply_lookup_read_key(ctx, &op->ops[i]).entry;
-        if (!apply_condition(ctx, &op->ops[i], entry, result))
+        struct lookup at = apply_lookup_read_key(ctx, &op->ops[i]);
+        if (!apply_condition(ctx, &op->ops[i], &at, result))
             return false;
     }
     return true;

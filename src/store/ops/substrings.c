@@ -7,13 +7,13 @@
 #include "store/data/shard.h"
 
 /* A short part of a long string is copied, so that it does not hold on to all of it. */
-static void substrings_return_part(struct op_context *ctx, const struct entry *entry,
+static void substrings_return_part(struct op_context *ctx, const struct lookup *at,
                                    struct slice part, struct op_value *value)
 {
-    struct blob *blob = part.len < BLOB_LEAST ? NULL : entry_blob(entry);
+    struct blob *blob = part.len < BLOB_LEAST ? NULL : entry_blob(at->entry);
     apply_return_bytes(ctx, part, blob, value);
-    value->version = entry_version(entry);
-    value->expire_at_ms = entry_expire_at_ms(entry);
+    value->version = lookup_version(at);
+    value->expire_at_ms = entry_expire_at_ms(at->entry);
 }
 
 /* Redis' rules, also where they surprise: a stop before the first byte means the first byte. */
@@ -35,10 +35,10 @@ static struct slice substrings_part_of(struct slice string, int64_t start, int64
 
 void apply_get_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry != NULL && apply_wants_string(entry, result))
-        substrings_return_part(ctx, entry,
-                               substrings_part_of(entry_string(entry), op->start, op->stop),
+    struct lookup at = apply_lookup_read_key(ctx, op);
+    if (at.entry != NULL && apply_wants_string(at.entry, result))
+        substrings_return_part(ctx, &at,
+                               substrings_part_of(entry_string(at.entry), op->start, op->stop),
                                &result->value);
 }
 
@@ -106,7 +106,7 @@ static void substrings_answer(const struct lookup *at, struct op_result *result)
         return;
     result->ok = true;
     result->count = (int64_t)substrings_length_of(at);
-    result->version = entry_version(at->entry);
+    result->version = lookup_version(at);
 }
 
 /* As in Redis nothing can be appended to no key, which creates it. */

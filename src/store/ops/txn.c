@@ -16,7 +16,8 @@ static bool txn_compares_hold(struct op_context *ctx, const struct op_txn *txn)
         const struct op *compare = &txn->compares[i];
         if (compare->compare.has_since && !apply_is_unchanged(ctx, compare))
             return false;
-        if (!apply_condition_holds(&compare->condition, apply_lookup_read_key(ctx, compare).entry))
+        struct lookup at = apply_lookup_read_key(ctx, compare);
+        if (!apply_condition_holds(&compare->condition, &at))
             return false;
     }
     return true;
@@ -34,6 +35,8 @@ static size_t txn_answer_size(enum op_kind kind, const struct op_result *result)
         size += result->index_count * op_answer_size(sizeof *result->indexes);
     if (kind == OP_BIT_FIELD)
         size += result->field_count * op_answer_size(sizeof *result->fields);
+    if (kind == OP_LCS)
+        size += result->match_count * op_answer_size(sizeof *result->matches);
     return size;
 }
 

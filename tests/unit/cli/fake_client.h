@@ -97,6 +97,16 @@ enum keystore_code keystore_flush_db(struct keystore_client *client,
     return fake_call("flush_db");
 }
 
+enum keystore_code keystore_swap_db(struct keystore_client *client,
+                                    const struct keystore_swap_request *request,
+                                    struct keystore_status *answer)
+{
+    (void)client;
+    fake_sent_db = request->db;
+    *answer = fake_reply.answer.status;
+    return fake_call("swap_db");
+}
+
 enum keystore_code keystore_save(struct keystore_client *client,
                                  const struct keystore_save_request *request,
                                  struct keystore_status *answer)

@@ -111,6 +111,40 @@ static void integers_of_bit_fields(void **state)
     assert_string_equal(shown(answers_bit_fields, reply), "1) (integer) -4\n2) (nil)\n");
 }
 
+static void common_subsequences(void **state)
+{
+    (void)state;
+    struct keystore_lcs_match matches[] = {{4, 5, 4}, {2, 0, 1}};
+    struct keystore_reply reply = {.answer.lcs = {
+                                       .length = 5,
+                                       .value = keystore_text("mtext"),
+                                       .matches = matches,
+                                       .count = 2,
+                                   }};
+    assert_string_equal(shown(answers_lcs, reply), "\"mtext\"\n");
+    assert_string_equal(shown(answers_lcs_length, reply), "(integer) 5\n");
+    assert_string_equal(shown(answers_lcs_matches, reply), "1) \"matches\"\n"
+                                                           "2) 1) 1) 1) (integer) 4\n"
+                                                           "         2) (integer) 7\n"
+                                                           "      2) 1) (integer) 5\n"
+                                                           "         2) (integer) 8\n"
+                                                           "   2) 1) 1) (integer) 2\n"
+                                                           "         2) (integer) 2\n"
+                                                           "      2) 1) (integer) 0\n"
+                                                           "         2) (integer) 0\n"
+                                                           "3) \"len\"\n"
+                                                           "4) (integer) 5\n");
+    reply.answer.lcs.count = 1;
+    assert_string_equal(shown(answers_lcs_matches_with_lengths, reply), "1) \"matches\"\n"
+                                                                        "2) 1) 1) 1) (integer) 4\n"
+                                                                        "         2) (integer) 7\n"
+                                                                        "      2) 1) (integer) 5\n"
+                                                                        "         2) (integer) 8\n"
+                                                                        "      3) (integer) 4\n"
+                                                                        "3) \"len\"\n"
+                                                                        "4) (integer) 5\n");
+}
+
 static void positions(void **state)
 {
     (void)state;
@@ -240,6 +274,7 @@ int main(void)
         TEST(pops),
         TEST(positions),
         TEST(integers_of_bit_fields),
+        TEST(common_subsequences),
         TEST(numbers),
         TEST(types_and_lengths),
         TEST(deadlines),

@@ -73,6 +73,7 @@ static void all_that_a_redis_user_looks_for(void **state)
         "PING",        "ECHO",     "MULTI",     "EXEC",     "DISCARD",   "WATCH",     "UNWATCH",
         "SETBIT",      "GETBIT",   "BITCOUNT",  "BITPOS",   "BITOP",     "BITFIELD",  "BITFIELD_RO",
         "HELP",        "QUIT",     "EXIT",      "CLEAR",    "SAVE",      "BGSAVE",    "DESCRIBE",
+        "LCS",         "SWAPDB",
     };
     size_t count = sizeof names / sizeof *names;
     const struct command *command;

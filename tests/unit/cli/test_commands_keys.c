@@ -119,6 +119,12 @@ static void databases(void **state)
     assert_int_equal(parsed("DBSIZE").type, REQUEST_DB_SIZE);
     assert_int_equal(parsed("FLUSHDB").type, REQUEST_FLUSH_DB);
     assert_int_equal(parsed("FLUSHDB").db, PARSED_DB);
+    struct request swap = parsed("SWAPDB 5 0");
+    assert_int_equal(swap.type, REQUEST_SWAP_DB);
+    assert_int_equal(swap.db, 5);
+    assert_int_equal(swap.other_db, 0);
+    assert_refused("SWAPDB 5 a", "'a' is not a valid database");
+    assert_refused("SWAPDB -1 0", "'-1' is not a valid database");
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, parsed_tear_down)

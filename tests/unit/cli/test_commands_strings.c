@@ -1,6 +1,8 @@
 /* What the commands for strings ask for. */
 #include "parsed.h"
 
+#include "cli/answers.h"
+
 static struct keystore_key_value set(const char *line)
 {
     struct request request = parsed(line);
@@ -157,11 +159,47 @@ static void values_of_one_key(void **state)
     assert_slice(parsed("GETDEL k").op.request.key.key, "k");
 }
 
+static struct request lcs(const char *line)
+{
+    struct request request = parsed(line);
+    assert_int_equal(request.type, REQUEST_OP);
+    assert_int_equal(request.op.kind, KEYSTORE_OP_LCS);
+    assert_slice(request.op.request.lcs_request.key, "a");
+    assert_slice(request.op.request.lcs_request.other_key, "b");
+    assert_int_equal(request.op.request.lcs_request.db, PARSED_DB);
+    return request;
+}
+
+static void common_subsequences(void **state)
+{
+    (void)state;
+    struct keystore_lcs_request plain = lcs("LCS a b").op.request.lcs_request;
+    assert_true(plain.want_string && !plain.want_matches && plain.min_match_length == 0);
+    assert_ptr_equal(lcs("LCS a b").answer, answers_lcs);
+    struct request length = lcs("LCS a b len MINMATCHLEN 3 WITHMATCHLEN");
+    assert_false(length.op.request.lcs_request.want_string);
+    assert_int_equal(length.op.request.lcs_request.min_match_length, 0);
+    assert_ptr_equal(length.answer, answers_lcs_length);
+    struct request matches = lcs("LCS a b IDX minmatchlen 3");
+    assert_true(matches.op.request.lcs_request.want_matches);
+    assert_false(matches.op.request.lcs_request.want_string);
+    assert_int_equal(matches.op.request.lcs_request.min_match_length, 3);
+    assert_ptr_equal(matches.answer, answers_lcs_matches);
+    matches = lcs("LCS a b WITHMATCHLEN IDX MINMATCHLEN -3");
+    assert_int_equal(matches.op.request.lcs_request.min_match_length, 0);
+    assert_ptr_equal(matches.answer, answers_lcs_matches_with_lengths);
+    assert_refused("LCS a b LEN IDX", "LEN and IDX exclude each other");
+    assert_refused("LCS a b LENGTH", "LCS has no option 'LENGTH'");
+    assert_refused("LCS a b IDX MINMATCHLEN", "MINMATCHLEN");
+    assert_refused("LCS a b IDX MINMATCHLEN x", "'x' is not a valid length");
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, parsed_tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(common_subsequences),
         TEST(plain_set),
         TEST(options_of_set),
         TEST(kin_of_set),

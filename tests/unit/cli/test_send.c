@@ -57,6 +57,8 @@ static const struct {
     {"RANDOMKEY", "random_key", KEYSTORE_OP_NONE},
     {"DBSIZE", "info", KEYSTORE_OP_NONE},
     {"FLUSHDB", "flush_db", KEYSTORE_OP_NONE},
+    {"SWAPDB 0 1", "swap_db", KEYSTORE_OP_NONE},
+    {"LCS a b", "call", KEYSTORE_OP_LCS},
     {"LPUSH l v", "call", KEYSTORE_OP_LPUSH},
     {"RPUSH l v", "call", KEYSTORE_OP_RPUSH},
     {"LPOP l", "call", KEYSTORE_OP_LPOP},

@@ -251,6 +251,36 @@ static inline void empty_bit_fields(const struct keystore_bit_fields *fields)
     assert_true(fields->count == 0 && fields->version == 0);
 }
 
+static Keystore__V1__LcsReply__Match wire_matches[] = {
+    {WIRE(lcs_reply__match), .start = INT64_MAX, .other_start = 1, .length = 2},
+    {WIRE(lcs_reply__match), .length = 1},
+};
+static Keystore__V1__LcsReply__Match *wire_some_matches[] = {&wire_matches[0], &wire_matches[1]};
+static Keystore__V1__LcsReply wire_lcs_reply = {
+    WIRE(lcs_reply),
+    .length = 3,
+    .value = WIRE_BYTES("abc"),
+    .n_matches = 2,
+    .matches = wire_some_matches,
+};
+
+static inline void got_lcs_reply(const struct keystore_lcs_reply *lcs)
+{
+    assert_int_equal(lcs->length, 3);
+    assert_slice(lcs->value, "abc");
+    assert_int_equal(lcs->count, 2);
+    assert_true(lcs->matches[0].start == INT64_MAX);
+    assert_int_equal(lcs->matches[0].other_start, 1);
+    assert_int_equal(lcs->matches[0].length, 2);
+    assert_true(lcs->matches[1].start == 0 && lcs->matches[1].other_start == 0);
+    assert_int_equal(lcs->matches[1].length, 1);
+}
+
+static inline void empty_lcs_reply(const struct keystore_lcs_reply *lcs)
+{
+    assert_true(lcs->length == 0 && lcs->value.len == 0 && lcs->count == 0);
+}
+
 static Keystore__V1__InfoReply__FieldsEntry wire_version_field = {
     WIRE(info_reply__fields_entry),
     .key = (char *)"version",
@@ -316,15 +346,16 @@ static Keystore__V1__Reply wire_each_reply[] = {
     WIRE_REPLY(7, POPPED, popped, &wire_popped),
     WIRE_REPLY(8, POSITIONS, positions, &wire_positions),
     WIRE_REPLY(10, BIT_FIELDS, bit_fields, &wire_bit_fields),
+    WIRE_REPLY(11, LCS, lcs, &wire_lcs_reply),
     {WIRE(reply), .id = 9},
 };
 static Keystore__V1__Reply *wire_some_replies[] = {
     &wire_each_reply[0], &wire_each_reply[1], &wire_each_reply[2],  &wire_each_reply[3],
     &wire_each_reply[4], &wire_each_reply[5], &wire_each_reply[6],  &wire_each_reply[7],
-    &wire_each_reply[8], &wire_each_reply[9], &wire_each_reply[10],
+    &wire_each_reply[8], &wire_each_reply[9], &wire_each_reply[10], &wire_each_reply[11],
 };
 static Keystore__V1__TxnReply wire_txn_reply = {
-    WIRE(txn_reply), .succeeded = true, .n_replies = 11, .replies = wire_some_replies, .version = 3,
+    WIRE(txn_reply), .succeeded = true, .n_replies = 12, .replies = wire_some_replies, .version = 3,
 };
 
 #define assert_reply(reply, number, expected, member)                                              \
@@ -338,7 +369,7 @@ static inline void got_txn_reply(const struct keystore_txn_reply *txn)
 {
     assert_true(txn->succeeded);
     assert_int_equal(txn->version, 3);
-    assert_int_equal(txn->count, 11);
+    assert_int_equal(txn->count, 12);
     const struct keystore_reply *replies = txn->replies;
     assert_reply(&replies[0], UINT64_MAX, STATUS, status(&replies[0].answer.status));
     assert_reply(&replies[1], 1, VALUE, value(&replies[1].answer.value));
@@ -350,8 +381,9 @@ static inline void got_txn_reply(const struct keystore_txn_reply *txn)
     assert_reply(&replies[7], 7, POPPED, popped(&replies[7].answer.popped));
     assert_reply(&replies[8], 8, POSITIONS, positions(&replies[8].answer.positions));
     assert_reply(&replies[9], 10, BIT_FIELDS, bit_fields(&replies[9].answer.bit_fields));
-    assert_int_equal(replies[10].id, 9);
-    assert_int_equal(replies[10].kind, KEYSTORE_REPLY_NONE);
+    assert_reply(&replies[10], 11, LCS, lcs_reply(&replies[10].answer.lcs));
+    assert_int_equal(replies[11].id, 9);
+    assert_int_equal(replies[11].kind, KEYSTORE_REPLY_NONE);
 }
 
 static inline void empty_txn_reply(const struct keystore_txn_reply *txn)

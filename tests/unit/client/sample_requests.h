@@ -284,6 +284,25 @@ static inline void seen_bit_field_request(const Keystore__V1__BitFieldRequest *w
     assert_false(part->is_signed);
 }
 
+static const struct keystore_lcs_request sample_lcs_request = {
+    .key = SAMPLE_TEXT("one"),
+    .other_key = SAMPLE_TEXT("other"),
+    .want_string = true,
+    .want_matches = true,
+    .min_match_length = UINT64_MAX,
+    .db = 8,
+};
+
+static inline void seen_lcs_request(const Keystore__V1__LcsRequest *wire)
+{
+    assert_wire(wire->key, "one");
+    assert_wire(wire->other_key, "other");
+    assert_true(wire->want_string);
+    assert_true(wire->want_matches);
+    assert_true(wire->min_match_length == UINT64_MAX);
+    assert_int_equal(wire->db, 8);
+}
+
 static const struct keystore_expire_request sample_expire_request = {
     .key = SAMPLE_TEXT("e"),
     .ttl_ms = -1,
@@ -330,6 +349,14 @@ static const struct keystore_db_request sample_db_request = {.db = 11};
 static inline void seen_db_request(const Keystore__V1__DbRequest *wire)
 {
     assert_int_equal(wire->db, 11);
+}
+
+static const struct keystore_swap_request sample_swap_request = {.db = 11, .other_db = 12};
+
+static inline void seen_swap_request(const Keystore__V1__SwapRequest *wire)
+{
+    assert_int_equal(wire->db, 11);
+    assert_int_equal(wire->other_db, 12);
 }
 
 static const struct keystore_pop_request sample_pop_request = {

@@ -56,6 +56,7 @@ static struct slice wire_of(const ProtobufCMessage *message)
     REPLY(popped)                                                                                  \
     REPLY(positions)                                                                               \
     REPLY(bit_fields)                                                                              \
+    REPLY(lcs_reply)                                                                               \
     REPLY(info_reply)                                                                              \
     REPLY(txn_reply)
 
@@ -225,6 +226,14 @@ static void read_bit_fields(const struct keystore_bit_fields *fields)
         seen_bytes += (uint64_t)fields->items[i].value + fields->items[i].done;
 }
 
+static void read_lcs_reply(const struct keystore_lcs_reply *lcs)
+{
+    seen_bytes += (uint64_t)lcs->length + lcs->value.len;
+    for (size_t i = 0; i < lcs->count; i++)
+        seen_bytes += (uint64_t)lcs->matches[i].start + (uint64_t)lcs->matches[i].other_start +
+                      (uint64_t)lcs->matches[i].length;
+}
+
 static void read_info_reply(const struct keystore_info_reply *info)
 {
     for (size_t i = 0; i < info->count; i++)
@@ -260,6 +269,8 @@ static void read_reply(const struct keystore_reply *reply)
         return read_positions(&reply->answer.positions);
     case KEYSTORE_REPLY_BIT_FIELDS:
         return read_bit_fields(&reply->answer.bit_fields);
+    case KEYSTORE_REPLY_LCS:
+        return read_lcs_reply(&reply->answer.lcs);
     case KEYSTORE_REPLY_NONE:
         return;
     }

@@ -61,9 +61,11 @@ static void forget(void *seen)
     REQUEST(bit_range, NULL)                                                                       \
     REQUEST(bit_op_request, NULL)                                                                  \
     REQUEST(bit_field_request, NULL)                                                               \
+    REQUEST(lcs_request, NULL)                                                                     \
     REQUEST(expire_request, NULL)                                                                  \
     REQUEST(copy_request, NULL)                                                                    \
     REQUEST(db_request, NULL)                                                                      \
+    REQUEST(swap_request, NULL)                                                                    \
     REQUEST(pop_request, NULL)                                                                     \
     REQUEST(move_request, NULL)                                                                    \
     REQUEST(list_item, NULL)                                                                       \

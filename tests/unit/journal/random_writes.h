@@ -246,7 +246,11 @@ static inline void writes_one(struct writes *writes)
     uint32_t which = writes_below(writes, 100);
     if (which == 0)
         op = (struct op){.kind = OP_FLUSH_DB, .db = writes_below(writes, KEYSPACE_DATABASES)};
-    else if (which < 10)
+    else if (which == 1)
+        op = (struct op){.kind = OP_SWAP_DB,
+                         .db = writes_below(writes, KEYSPACE_DATABASES),
+                         .target_db = writes_below(writes, KEYSPACE_DATABASES)};
+    else if (which < 11)
         writes_fill_txn(writes, &op);
     else
         writes_fill_part(writes, &op);

@@ -18,6 +18,7 @@
 struct store_text_place {
     struct buf *text;
     uint32_t db;
+    const struct database *database;
 };
 
 static inline void store_text_add(void *context, struct entry *entry)
@@ -25,7 +26,7 @@ static inline void store_text_add(void *context, struct entry *entry)
     struct store_text_place *place = context;
     struct rdb_key key = {.name = entry_key(entry),
                           .expire_at_ms = entry_expire_at_ms(entry),
-                          .version = entry_version(entry)};
+                          .version = database_version(place->database, entry)};
     struct list_cursor cursor;
     recorder_key(place->text, place->db, &key);
     if (entry_type(entry) == ENTRY_STRING) {
@@ -49,11 +50,11 @@ static inline char *store_text(struct store *store)
     buf_init(&text, SIZE_MAX);
     for (size_t i = 0; i < store->shard_count; i++) {
         for (uint32_t db = 0; db < store_databases(store); db++) {
-            struct store_text_place place = {.text = &text, .db = db};
+            const struct database *database = &store->shards[i].databases[db];
+            struct store_text_place place = {.text = &text, .db = db, .database = database};
             uint64_t cursor = 0;
             do
-                cursor =
-                    dict_scan(&store->shards[i].databases[db].dict, cursor, store_text_add, &place);
+                cursor = dict_scan(&database->dict, cursor, store_text_add, &place);
             while (cursor != 0);
         }
     }

@@ -123,6 +123,9 @@ static void test_operations_without_keys(void **state)
     struct op random_key = {.kind = OP_RANDOM_KEY}, flush_db = {.kind = OP_FLUSH_DB};
     check_db_at(&random_key, &random_key.db, "");
     check_db_at(&flush_db, &flush_db.db, "");
+    struct op swap_db = {.kind = OP_SWAP_DB};
+    check_db_at(&swap_db, &swap_db.db, "");
+    check_db_at(&swap_db, &swap_db.target_db, "");
 }
 
 static void test_entries(void **state)

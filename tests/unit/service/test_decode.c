@@ -445,8 +445,9 @@ static void test_garbage_does_not_decode(void **state)
     for (size_t i = 0; i < sizeof garbage / sizeof garbage[0]; i++) {
         for (enum op_kind kind = 0; kind < OP_COUNT; kind++) {
             struct decoding decoding;
-            if (kind == OP_TXN || decoders[kind].fill == decode_db_request)
-                continue; /* no field 15, or no other */
+            if (kind == OP_TXN || decoders[kind].fill == decode_db_request ||
+                decoders[kind].fill == decode_swap_request)
+                continue; /* no field 15, or no other, or field 1 is a number */
             decoding_begin(&decoding, &decoders[kind], kind, garbage[i]);
             assert_refused(&decoding, ERR_BAD_MESSAGE, "does not decode");
         }

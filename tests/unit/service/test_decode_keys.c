@@ -143,6 +143,14 @@ static void test_databases(void **state)
     assert_decoded(&decoding);
     assert_true(decoding.op.db == UINT32_MAX);
     decoding_end(&decoding);
+    Keystore__V1__SwapRequest swap = KEYSTORE__V1__SWAP_REQUEST__INIT;
+    swap.db = 2;
+    swap.other_db = UINT32_MAX;
+    decoding_of(&decoding, DECODER(swap_request), OP_SWAP_DB, &swap);
+    assert_decoded(&decoding);
+    assert_int_equal(decoding.op.db, 2);
+    assert_true(decoding.op.target_db == UINT32_MAX);
+    decoding_end(&decoding);
 }
 
 /* ---- memory ---- */

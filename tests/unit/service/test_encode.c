@@ -306,6 +306,30 @@ static void test_bit_fields(void **state)
     }
 }
 
+static void test_common_subsequences(void **state)
+{
+    (void)state;
+    struct op_match matches[] = {{SIZE_MAX / 2, 0, 1}, {0, 1, 300}};
+    for (size_t count = 0; count <= 2; count++) {
+        struct op_result result = {.length = (int64_t)count * 1000};
+        result.matches = matches;
+        result.match_count = count;
+        if (count == 1)
+            result.value = (struct op_value){.found = true, .bytes = SLICE_LITERAL("a\0b")};
+        Keystore__V1__LcsReply *message =
+            fake_call_encode(&encode_lcs_reply, &result, &keystore__v1__lcs_reply__descriptor);
+        assert_int_equal(message->length, count * 1000);
+        assert_true(slice_equal(message_slice(message->value), result.value.bytes));
+        assert_int_equal(message->n_matches, count);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(message->matches[i]->start, matches[i].one);
+            assert_int_equal(message->matches[i]->other_start, matches[i].other);
+            assert_int_equal(message->matches[i]->length, matches[i].length);
+        }
+        protobuf_c_message_free_unpacked(&message->base, NULL);
+    }
+}
+
 static void test_keys(void **state)
 {
     (void)state;
@@ -382,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_popped),
         cmocka_unit_test(test_positions),
         cmocka_unit_test(test_bit_fields),
+        cmocka_unit_test(test_common_subsequences),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_descriptions_of_keys),
         cmocka_unit_test(test_random_lists_come_back),

@@ -190,12 +190,13 @@ struct seen {
     uint8_t times[KEYS];
 };
 
-static void save(struct snapshot *snapshot, uint32_t db, const struct entry *entry, bool early)
+static void save(struct snapshot *snapshot, const struct snapshot_entry *saved, bool early)
 {
+    const struct entry *entry = saved->entry;
     struct seen *seen = (struct seen *)snapshot;
     unsigned number;
     (void)early;
-    assert_int_equal(db, 1);
+    assert_int_equal(saved->db, 1);
     memcpy(&number, entry_key(entry).data, sizeof number);
     assert_int_equal(entry_string(entry).len, VALUE_SIZE);
     assert_memory_equal(entry_string(entry).data, &number, sizeof number);

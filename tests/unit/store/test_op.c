@@ -38,6 +38,7 @@ static void test_what_the_table_says(void **state)
         {OP_BIT_POS, "BitPos", OP_READ, OP_CATEGORY_STRING, OP_KEYS_KEY},
         {OP_BIT_OP, "BitOp", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_INTO},
         {OP_BIT_FIELD, "BitField", OP_GROW, OP_CATEGORY_STRING, OP_KEYS_KEY},
+        {OP_LCS, "Lcs", OP_READ, OP_CATEGORY_STRING, OP_KEYS_PAIR},
         {OP_GET_DEL, "GetDel", OP_WRITE, OP_CATEGORY_STRING, OP_KEYS_KEY},
         {OP_GET_EX, "GetEx", OP_ADJUST, OP_CATEGORY_STRING, OP_KEYS_KEY},
         {OP_EXISTS, "Exists", OP_READ, OP_CATEGORY_KEY, OP_KEYS_KEYS},
@@ -60,6 +61,7 @@ static void test_what_the_table_says(void **state)
         {OP_L_TRIM, "LTrim", OP_WRITE, OP_CATEGORY_LIST, OP_KEYS_KEY},
         {OP_TXN, "Txn", OP_GROW, OP_CATEGORY_TXN, OP_KEYS_OPS},
         {OP_FLUSH_DB, "FlushDb", OP_WRITE, OP_CATEGORY_ADMIN, OP_KEYS_DB},
+        {OP_SWAP_DB, "SwapDb", OP_WRITE, OP_CATEGORY_ADMIN, OP_KEYS_DBS},
     };
     assert_int_equal(OP_COUNT, sizeof expected / sizeof expected[0]);
     for (size_t i = 0; i < OP_COUNT; i++) {

@@ -65,13 +65,13 @@ static void describe_list(char *out, size_t size, const struct list *list)
     }
 }
 
-static void add(struct records *records, uint32_t db, const struct entry *entry)
+static void add(struct records *records, uint32_t db, uint64_t version, const struct entry *entry)
 {
     struct record *record = &records->items[records->count++];
     struct slice key = entry_key(entry);
     size_t used = (size_t)snprintf(record->text, TEXT_SIZE, "%u %.*s %lld", db, (int)key.len,
                                    (const char *)key.data, (long long)entry_expire_at_ms(entry));
-    record->version = entry_version(entry);
+    record->version = version;
     if (entry_type(entry) == ENTRY_LIST) {
         describe_list(record->text + used, TEXT_SIZE - used, entry_list(entry));
         return;
@@ -81,24 +81,25 @@ static void add(struct records *records, uint32_t db, const struct entry *entry)
              (const char *)string.data);
 }
 
-static void save(struct snapshot *snapshot, uint32_t db, const struct entry *entry, bool early)
+static void save(struct snapshot *snapshot, const struct snapshot_entry *saved, bool early)
 {
     struct fixture *fixture = (struct fixture *)snapshot;
     assert_true(fixture->saved.count < 2 * MOST);
-    assert_true(entry_version(entry) <= snapshot->revision);
-    add(&fixture->saved, db, entry);
+    assert_true(saved->version <= snapshot->revision);
+    add(&fixture->saved, saved->db, saved->version, saved->entry);
     fixture->early += early;
 }
 
 struct place {
     struct records *records;
     uint32_t db;
+    const struct database *database;
 };
 
 static void note_entry(void *context, struct entry *entry)
 {
     const struct place *place = context;
-    add(place->records, place->db, entry);
+    add(place->records, place->db, database_version(place->database, entry), entry);
 }
 
 /* All keys as they are now. */
@@ -108,11 +109,11 @@ static void on_begin(struct snapshot *snapshot)
     fixture->begun++;
     for (size_t i = 0; i < fixture->store->shard_count; i++) {
         for (uint32_t db = 0; db < DATABASES; db++) {
-            struct place place = {.records = &fixture->expected, .db = db};
+            const struct database *database = &fixture->store->shards[i].databases[db];
+            struct place place = {.records = &fixture->expected, .db = db, .database = database};
             uint64_t cursor = 0;
             do
-                cursor = dict_scan(&fixture->store->shards[i].databases[db].dict, cursor,
-                                   note_entry, &place);
+                cursor = dict_scan(&database->dict, cursor, note_entry, &place);
             while (cursor != 0);
         }
     }
@@ -205,6 +206,11 @@ static void apply_something(struct fixture *fixture)
     if (draw(fixture, 400) == 0) {
         struct op flush = {.kind = OP_FLUSH_DB, .db = draw(fixture, DATABASES)};
         apply(fixture, &flush);
+    } else if (draw(fixture, 50) == 0) {
+        struct op swap = {.kind = OP_SWAP_DB,
+                          .db = draw(fixture, DATABASES),
+                          .target_db = draw(fixture, DATABASES)};
+        apply(fixture, &swap);
     } else if (draw(fixture, 3) == 0) {
         apply_txn(fixture);
     } else if (draw(fixture, 30) == 0) {

@@ -75,6 +75,8 @@ static void keys_are_written(void **state)
     assert_written(&op, "[PERSIST][k]");
     op.kind = OP_FLUSH_DB;
     assert_written(&op, "[FLUSHDB]");
+    op = (struct op){.kind = OP_SWAP_DB, .db = 3, .target_db = 12};
+    assert_written(&op, "[SWAPDB][3][12]");
 }
 
 static void lists_are_written(void **state)

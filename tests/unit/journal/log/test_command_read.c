@@ -472,6 +472,11 @@ static void the_operation_says_what_the_command_says(void **state)
     assert_int_equal(verdict_of("PING", &op), COMMAND_NOTHING);
     assert_int_equal(verdict_of("flushall async", &op), COMMAND_FLUSH_ALL);
     assert_int_equal(op.kind, OP_FLUSH_DB);
+    assert_int_equal(verdict_of("SWAPDB 3 12", &op), COMMAND_OP);
+    assert_int_equal(op.kind, OP_SWAP_DB);
+    assert_int_equal(op.db, 3);
+    assert_int_equal(op.target_db, 12);
+    assert_int_equal(verdict_of("SWAPDB 3 x", &op), COMMAND_BAD);
 }
 
 int main(void)

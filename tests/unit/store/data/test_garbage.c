@@ -59,7 +59,7 @@ static void test_garbage_counts_until_it_is_collected(void **state)
     fill(fixture, 0);
     size_t full = used(fixture);
     flush(fixture, 0);
-    assert_in_range(used(fixture), full, full + fixture->store->shard_count * 100);
+    assert_in_range(used(fixture), full, full + fixture->store->shard_count * 128);
     assert_int_equal(collect_all(fixture, 3), KEYS);
     assert_in_range(used(fixture), 0, fixture->store->shard_count * 100); /* directories */
     assert_int_equal(collect_all(fixture, 3), 0);

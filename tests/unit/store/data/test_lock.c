@@ -86,6 +86,7 @@ static struct lock_set expected_for(struct store *store, enum op_kind kind)
     case OP_RANDOM_KEY:
         break;
     case OP_FLUSH_DB:
+    case OP_SWAP_DB:
         memset(&set, 0xff, store->shard_count / 8);
         break;
     case OP_TXN:
@@ -112,6 +113,7 @@ static struct lock_set expected_for(struct store *store, enum op_kind kind)
     case OP_RENAME:
     case OP_COPY:
     case OP_L_MOVE:
+    case OP_LCS:
         add(store, &set, "target");
         /* fallthrough */
     default:

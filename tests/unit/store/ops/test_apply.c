@@ -124,7 +124,7 @@ static void test_a_returned_string_is_a_copy(void **state)
     uint64_t version = put_expiring(fixture, "key", 1000);
     struct op_value value = {0};
     struct lookup at = apply_lookup_write(&ctx, 0, SLICE_LITERAL("key"), 0);
-    apply_return_string(&ctx, at.entry, &value);
+    apply_return_string(&ctx, &at, &value);
     apply_remove(&ctx, &at);
     apply_change_delete(&ctx, &at);
     end(fixture, &ctx);
@@ -254,9 +254,11 @@ static void check(struct keyspace_fixture *fixture, const struct combination *c)
     struct op op = {.key = SLICE_LITERAL("key"), .condition = make_condition(c, entry)};
     struct op_result result = {0};
     struct op_context ctx = space_of(fixture);
-    bool holds = apply_condition(&ctx, &op, entry, &result);
+    struct lookup at = apply_peek(&ctx, 0, op.key, 0);
+    assert_ptr_equal(at.entry, entry);
+    bool holds = apply_condition(&ctx, &op, &at, &result);
     assert_int_equal(ctx.revision, 0);
-    assert_int_equal(apply_condition_holds(&op.condition, entry), holds);
+    assert_int_equal(apply_condition_holds(&op.condition, &at), holds);
     if (c->held == LIST && c->value != NOT_ASKED) {
         assert_false(holds);
         assert_int_equal(result.err, ERR_WRONG_TYPE);
@@ -299,9 +301,9 @@ static void test_a_value_is_matched_in_full(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct op op = {.condition = {.match_value = true, .value = cases[i].value}};
         struct op_result result = {0};
-        const struct entry *entry = keyspace_find(fixture, cases[i].key);
         struct op_context ctx = space_of(fixture);
-        assert_int_equal(apply_condition(&ctx, &op, entry, &result), cases[i].holds);
+        struct lookup at = apply_peek(&ctx, 0, slice_from_string(cases[i].key), 0);
+        assert_int_equal(apply_condition(&ctx, &op, &at, &result), cases[i].holds);
     }
 }
 
@@ -314,7 +316,8 @@ static void test_a_returned_long_string_is_shared(void **state)
     keyspace_apply(fixture, op);
     const struct entry *entry = keyspace_find(fixture, "key");
     struct op_result result = {0};
-    apply_return_string(&ctx, entry, &result.value);
+    struct lookup at = apply_peek(&ctx, 0, op.key, 0);
+    apply_return_string(&ctx, &at, &result.value);
     assert_ptr_equal(result.value.bytes.data, entry_string(entry).data);
     assert_int_equal(atomic_load(&entry_blob(entry)->holders), 2);
     op.kind = OP_DELETE;
