@@ -152,6 +152,24 @@ def test_flush_db(own):
     check_fails(BAD_ARGUMENT, admin.FlushDb, pb.DbRequest(db=16), "no database 16")
 
 
+# SwapDb.
+
+def test_swap_db(own):
+    stub, admin = own
+    for number in range(1000):
+        stub.Set(pb.KeyValue(key=b"%d" % number, value=b"v", db=3))
+    stub.Set(pb.KeyValue(key=b"7", value=b"w", ttl_ms=100000))
+    swapped = admin.SwapDb(pb.SwapRequest(other_db=3))
+    assert swapped.ok and swapped.count == 1001
+    assert info(admin, "keyspace") == {"db0": "keys=1000,expires=0", "db3": "keys=1,expires=1"}
+    assert stub.Get(pb.Key(key=b"7")).value == b"v"
+    assert stub.Get(pb.Key(key=b"7", db=3)).value == b"w"
+    assert admin.SwapDb(pb.SwapRequest(db=4, other_db=5)) == pb.Status()
+    assert admin.SwapDb(pb.SwapRequest(db=3, other_db=3)) == pb.Status()
+    check_fails(BAD_ARGUMENT, admin.SwapDb, pb.SwapRequest(db=16), "no database 16")
+    check_fails(BAD_ARGUMENT, admin.SwapDb, pb.SwapRequest(other_db=16), "no database 16")
+
+
 # Paths.
 
 @pytest.mark.parametrize("prefix", ["/keystore.v1.KeyStoreAdmin/", "/KeyStoreAdmin/"])

@@ -519,6 +519,16 @@ def test_dump(directory):
     assert directory.files() == before
 
 
+def test_dump_after_databases_were_swapped(directory):
+    log = three_batches()
+    log.add(command("SWAPDB", 3, 0))
+    log.add(command("SET", "after", 1))
+    directory.log().write_bytes(log.bytes)
+    expected = ["SELECT 0", "SET z 12", "SELECT 3", "SET a 1", "SET after 1", "DEL l",
+                "RPUSH l 1 2 x y", f"SET t x PXAT {LATER_MS}"]
+    assert dump(directory.path) == expected
+
+
 def test_dump_of_what_is_before_the_bad_record(directory):
     log = three_batches()
     directory.log().write_bytes(log.bytes[:-1])

@@ -161,6 +161,42 @@ def test_flushdb_is_noticed(fresh_server):
         assert not is_unchanged(stub, b"present", since[1])
 
 
+def test_a_swap_is_noticed(fresh_server):
+    with open_channel(fresh_server().address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        since = as_of(stub, b"elsewhere")
+        ops = [pb.Op(set=pb.KeyValue(key=b"k", value=b"%d" % db, db=db)) for db in (0, 1)]
+        ops.append(pb.Op(set=pb.KeyValue(key=b"elsewhere", db=1)))
+        version = stub.Txn(pb.TxnRequest(success=ops)).version
+        admin.SwapDb(pb.SwapRequest(other_db=1))
+        swapped = stub.Get(pb.Key(key=b"k"))
+        assert swapped.value == b"1" and swapped.version > version
+        assert not is_unchanged(stub, b"k", version)
+        assert not is_unchanged(stub, b"elsewhere", since)
+        assert is_unchanged(stub, b"k", swapped.version)
+        assert not stub.Delete(pb.Key(key=b"k", condition=pb.Condition(version=version))).ok
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["from the log", "from a snapshot"])
+def test_a_restart_keeps_the_versions_of_a_swap(tmp_path, saved):
+    server = Server(directory=tmp_path)
+    with open_channel(server.address) as channel:
+        stub, admin = Stub(channel), admin_stub(channel)
+        stub.Set(pb.KeyValue(key=b"k", value=b"one", db=1))
+        version = stub.Set(pb.KeyValue(key=b"k", value=b"zero")).version
+        admin.SwapDb(pb.SwapRequest(db=1))
+        swapped = [stub.Get(pb.Key(key=b"k", db=db)) for db in (0, 1)]
+        if saved:
+            admin.Save(pb.SaveRequest(wait=True))
+    server.kill()
+    assert [value.value for value in swapped] == [b"one", b"zero"]
+    assert all(value.version > version for value in swapped)
+    with serving(tmp_path) as stub:
+        assert [stub.Get(pb.Key(key=b"k", db=db)) for db in (0, 1)] == swapped
+        assert is_unchanged(stub, b"k", swapped[0].version)
+        assert not is_unchanged(stub, b"k", version)
+
+
 def test_a_restart_hides_no_removal(tmp_path):
     with serving(tmp_path) as stub:
         since = as_of(stub, b"k")
