@@ -1,10 +1,6 @@
 /* Lcs, on both sides: Redis is asked once for each part of the answer. */
 #include "exchange.h"
 
-#include "differences.h"
-
-#include <string.h>
-
 static void begin(struct script *script, const struct keystore_lcs_request *request)
 {
     script_begin(script, request->db, "LCS");
@@ -44,20 +40,13 @@ static void judge_match(struct judge *judge, const struct keystore_lcs_match *ma
     judge_integer(judge, "length", match->length, redis->element[2]);
 }
 
-static bool is_too_long_for_redis(const redisReply *redis)
-{
-    return redis->type == REDIS_REPLY_ERROR && strstr(redis->str, "Insufficient memory") != NULL;
-}
-
 void judge_lcs(const struct exchange *exchange, struct judge *judge)
 {
     const struct keystore_lcs_request *request = &exchange->op->request.lcs_request;
     const struct keystore_lcs_reply *ours = &exchange->ours->answer.lcs;
     redisReply **replies = exchange->replies;
-    if (exchange->ours->kind == KEYSTORE_REPLY_LCS && is_too_long_for_redis(replies[0])) {
-        difference_met(DIFFERENCE_LCS_LENGTH);
+    if (exchange->ours->kind == KEYSTORE_REPLY_LCS && judge_is_lcs_limit(replies[0]))
         return;
-    }
     if (!judge_errors(judge, exchange->ours, replies[0]))
         return;
     judge_integer(judge, "length", ours->length, replies[0]);

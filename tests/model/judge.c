@@ -1,6 +1,8 @@
 /* Compares parts of our answers with Redis' replies. Knows no operation. */
 #include "judge.h"
 
+#include "differences.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +29,8 @@ void judge_locate(struct judge *judge, const char *what, uint64_t number, const 
 
 /* ---- errors ---- */
 
+#define LCS_LIMIT "ERR Insufficient memory, transient memory for LCS"
+
 static const struct error_row {
     const char *redis; /* how its message begins */
     const char *reason;
@@ -34,8 +38,7 @@ static const struct error_row {
 } errors[] = {
     {"ERR The specified keys must contain string values", "ERROR_REASON_WRONG_TYPE",
      KEYSTORE_FAILED_PRECONDITION},
-    {"ERR Insufficient memory, transient memory for LCS", "ERROR_REASON_TOO_LARGE",
-     KEYSTORE_RESOURCE_EXHAUSTED},
+    {LCS_LIMIT, "ERROR_REASON_TOO_LARGE", KEYSTORE_RESOURCE_EXHAUSTED},
     {"WRONGTYPE", "ERROR_REASON_WRONG_TYPE", KEYSTORE_FAILED_PRECONDITION},
     {"ERR value is not an integer", "ERROR_REASON_NOT_A_NUMBER", KEYSTORE_FAILED_PRECONDITION},
     {"ERR value is not a valid float", "ERROR_REASON_NOT_A_NUMBER", KEYSTORE_FAILED_PRECONDITION},
@@ -67,6 +70,12 @@ static const struct error_row *find_error(const char *message)
 bool judge_is_no_such_key(const redisReply *redis)
 {
     return redis->type == REDIS_REPLY_ERROR && begins(redis->str, "ERR no such key");
+}
+
+bool judge_is_lcs_limit(const redisReply *redis)
+{
+    return redis->type == REDIS_REPLY_ERROR && begins(redis->str, LCS_LIMIT) &&
+           difference_met(DIFFERENCE_LCS_LENGTH);
 }
 
 static bool is_same_error(const struct keystore_op_error *ours, const redisReply *redis)

@@ -26,6 +26,9 @@ bool judge_errors(struct judge *judge, const struct keystore_reply *ours, const 
 /* True if Redis' reply is that error. */
 bool judge_is_no_such_key(const redisReply *redis);
 
+/* True if Redis' reply says that it does not compare strings of that length, and ours does. */
+bool judge_is_lcs_limit(const redisReply *redis);
+
 /* ---- parts of answers ---- */
 
 void judge_number(struct judge *judge, const char *name, int64_t ours, int64_t redis);

@@ -311,7 +311,9 @@ static void judge_failed_parts(struct lane *lane, const struct parts *parts,
 {
     for (size_t i = 0; i + 1 < parts->count; i++) {
         const redisReply *reply = lane->script.replies[parts->first[i]];
-        judge_expect(&lane->judge, reply->type != REDIS_REPLY_ERROR || judge_is_no_such_key(reply),
+        judge_expect(&lane->judge,
+                     reply->type != REDIS_REPLY_ERROR || judge_is_no_such_key(reply) ||
+                         judge_is_lcs_limit(reply),
                      "ours fails with operation %zu (%s), Redis with operation %zu: %s",
                      parts->count, error->answer.error.message, i + 1, reply->str);
     }
