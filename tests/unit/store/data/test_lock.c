@@ -434,7 +434,7 @@ static void count_lists(struct worker *worker)
     expect(worker, apply(worker, op).count == LISTS, "a list was lost or made");
 }
 
-/* Database 1 is for whatever comes to mind. */
+/* Databases 1 and 2 are for whatever comes to mind. */
 static void play(struct worker *worker)
 {
     struct op_key keys[PLACES + 1];
@@ -450,6 +450,8 @@ static void play(struct worker *worker)
     expect(worker, apply(worker, op).ok || op.db == 1, "no key is in database 0");
     if (seeded_below(&worker->random, 10) == 0)
         apply(worker, (struct op){.kind = OP_FLUSH_DB, .db = 1});
+    if (seeded_below(&worker->random, 10) == 0)
+        apply(worker, (struct op){.kind = OP_SWAP_DB, .db = 2, .target_db = 1});
     uint32_t shards = (uint32_t)worker->store->shard_count;
     struct shard *shard = &worker->store->shards[seeded_below(&worker->random, shards)];
     mutex_lock(&shard->lock);
@@ -502,7 +504,7 @@ static void test_threads_move_things_among_many_keys(void **state)
                                  .lock = PTHREAD_MUTEX_INITIALIZER,
                                  .revision = FIRST_REVISION,
                                  .sound = true};
-    struct store *store = store_new(&(struct store_options){.databases = 2});
+    struct store *store = store_new(&(struct store_options){.databases = 3});
     struct worker workers[THREADS], first = {.store = store};
     for (int with_sink = 0; with_sink < 2; with_sink++) {
         arena_init(&first.arena);

@@ -10,7 +10,7 @@
 #include "store/keyspace_fixture.h"
 #include "store/snapshot.h"
 
-#define KEYS 2000
+#define KEYS 1900
 
 static const struct op_result *swap(struct keyspace_fixture *fixture, uint32_t one, uint32_t other)
 {
@@ -60,16 +60,21 @@ static bool has_version(struct keyspace_fixture *fixture, uint32_t db, uint64_t 
     return keyspace_apply(fixture, (struct op){.kind = OP_TXN, .txn = &txn})->ok;
 }
 
-static void test_everything_changes_places(void **state)
+static void fill(struct keyspace_fixture *fixture, uint32_t db)
 {
-    struct keyspace_fixture *fixture = *state;
     char name[12];
     for (int i = 0; i < KEYS; i++) {
         snprintf(name, sizeof name, "%d", i);
-        struct op op = in_db(set_op(name, name), 1);
+        struct op op = in_db(set_op(name, name), db);
         op.expire_at_ms = i % 4 == 0 ? fixture->now_ms + 1000 : 0;
         keyspace_apply(fixture, op);
     }
+}
+
+static void test_everything_changes_places(void **state)
+{
+    struct keyspace_fixture *fixture = *state;
+    fill(fixture, 1);
     uint64_t before = put(fixture, 3, "key", "value");
     const struct op_result *result = swap(fixture, 3, 1);
     assert_true(result->ok);
@@ -189,18 +194,16 @@ static void test_answers_have_the_version(void **state)
 
 struct saved {
     struct snapshot snapshot; /* first: save() finds this by it */
-    uint64_t version;
-    uint32_t db;
-    unsigned times;
+    uint64_t versions[KEYSPACE_DATABASES];
+    unsigned counts[KEYSPACE_DATABASES];
 };
 
 static void save(struct snapshot *snapshot, const struct snapshot_entry *entry, bool early)
 {
     struct saved *saved = (struct saved *)snapshot;
     (void)early;
-    saved->version = entry->version;
-    saved->db = entry->db;
-    saved->times++;
+    assert_int_equal(entry->version, saved->versions[entry->db]);
+    saved->counts[entry->db]++;
 }
 
 static void on_begin(struct snapshot *snapshot)
@@ -208,28 +211,34 @@ static void on_begin(struct snapshot *snapshot)
     (void)snapshot;
 }
 
-/* Swaps before, and while it is under way: after any number of steps. */
-static void test_a_snapshot_has_the_number_and_version_of_its_time(void **state)
+static bool take_steps(struct keyspace_fixture *fixture, struct saved *saved, unsigned count)
+{
+    bool more = true;
+    while (more && count-- > 0)
+        more = store_snapshot_step(fixture->store, &saved->snapshot);
+    return more;
+}
+
+/* Swaps before, and while it is under way: after any number of steps, to where they have been. */
+static void test_a_snapshot_has_the_numbers_and_versions_of_its_time(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     bool more = true;
+    fill(fixture, 0);
+    fill(fixture, 3);
     for (unsigned steps = 0; more; steps++) {
-        put(fixture, 2, "key", "value");
-        swap(fixture, 2, 1);
-        uint64_t version = fixture->revision;
         struct saved saved = {.snapshot = {.save = save, .on_begin = on_begin}};
+        saved.versions[2] = swap(fixture, 0, 2)->seen;
+        saved.versions[1] = swap(fixture, 3, 1)->seen;
         store_snapshot_begin(fixture->store, &saved.snapshot);
-        for (unsigned i = 0; i < steps && more; i++)
-            more = store_snapshot_step(fixture->store, &saved.snapshot);
-        swap(fixture, 1, 0);
-        swap(fixture, 3, 0);
-        while (store_snapshot_step(fixture->store, &saved.snapshot))
-            continue;
+        more = take_steps(fixture, &saved, steps);
+        swap(fixture, 2, 0);
+        swap(fixture, 1, 3);
+        assert_false(take_steps(fixture, &saved, UINT32_MAX));
         store_snapshot_end(fixture->store);
-        assert_int_equal(saved.times, 1);
-        assert_int_equal(saved.db, 1);
-        assert_int_equal(saved.version, version);
-        keyspace_apply(fixture, (struct op){.kind = OP_FLUSH_DB, .db = 3});
+        assert_int_equal(saved.counts[2], KEYS);
+        assert_int_equal(saved.counts[1], KEYS);
+        assert_int_equal(saved.counts[0] + saved.counts[3], 0);
     }
 }
 
@@ -243,7 +252,7 @@ int main(void)
         TEST(test_versions_do_not_come_twice),
         TEST(test_absent_keys),
         TEST(test_answers_have_the_version),
-        TEST(test_a_snapshot_has_the_number_and_version_of_its_time),
+        TEST(test_a_snapshot_has_the_numbers_and_versions_of_its_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
