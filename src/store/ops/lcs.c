@@ -26,7 +26,7 @@
 #define STRIP ((size_t)64)
 /* Bytes of the first string in a tile. */
 #define TILE ((size_t)4096)
-/* Places of the table at most: what takes a second. */
+/* Places of the table at most: these take some 0.4 s. */
 #define MOST_PLACES ((uint64_t)1 << 34)
 /* Words that take as long as a step of apply_may_spend(), and bytes of the path. */
 #define STEP_WORDS    ((size_t)32)
