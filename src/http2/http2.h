@@ -227,13 +227,13 @@ void http2_reply_ready(struct http2_stream *stream);
 
 /*
  * The reply is complete, and these trailers, which must last until on_close, follow what was
- * appended. A request that goes on is not wanted any more. Unless it is called within on_room(), the
- * stream must not be used after this.
+ * appended. A request that goes on is not wanted any more. Unless it is called within on_room(),
+ * the stream must not be used after this.
  */
 void http2_reply_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count);
 
-/* Whether the peer gets back the window that its request's body has taken; it does at first. Holding
- * it back stops the peer within stream_window bytes. */
+/* Whether the peer gets back the window that its request's body has taken; it does at first.
+ * Holding it back stops the peer within stream_window bytes. */
 void http2_request_hold(struct http2_stream *stream, bool hold);
 
 /* Tells the peer to go on with the body of its request (100 Continue), if that is not complete. */
