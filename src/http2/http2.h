@@ -103,8 +103,8 @@ struct http2_handler {
      * A reply that is written incrementally (http2_reply_begin()) can take more: `room` bytes,
      * HTTP2_REPLY_PAGE or fewer, appended to `body`. What has to stay together may exceed that, and
      * waits for the peer's windows. It is asked again when all is sent; if nothing was appended,
-     * after http2_reply_ready(). May call http2_reply_end(), and nothing else of the session's. NULL
-     * if there are no such replies.
+     * after http2_reply_ready(). May call http2_reply_end(), and nothing else of the session's.
+     * NULL if there are no such replies.
      */
     void (*on_room)(void *user, struct http2_stream *stream, struct chain *body, size_t room);
     /* The stream is gone; it must not be used after this. */
