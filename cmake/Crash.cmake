@@ -1,4 +1,4 @@
-# tests/crash: a model of a disk behind journal/fs.h, which replays every crash. Each test_NAME.c
+# tests/crash: a model of a disk behind journal/fs/fs.h, which replays every crash. Each test_NAME.c
 # there is a program and a ctest.
 file(GLOB crash_sources CONFIGURE_DEPENDS "tests/crash/*.c")
 list(FILTER crash_sources EXCLUDE REGEX "/test_[^/]*$")

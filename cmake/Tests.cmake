@@ -1,8 +1,10 @@
-# tests/unit/FOLDER/test_FILE.c tests src/FOLDER/FILE.c: one program and one ctest each.
+# tests/unit/FOLDER/test_FILE.c tests src/FOLDER/FILE.c: one program and one ctest each. FOLDER may
+# have subfolders.
 file(GLOB unit_tests CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}/tests/unit"
-  "tests/unit/*/test_*.c")
+  "tests/unit/*/test_*.c" "tests/unit/*/*/test_*.c")
 foreach(source ${unit_tests})
   string(REGEX REPLACE "^(.*)/test_(.*)\\.c$" "\\1_\\2" name "${source}")
+  string(REPLACE "/" "_" name "${name}")
   string(REGEX REPLACE "/.*" "" folder "${source}")
   add_executable(unit_${name} "tests/unit/${source}")
   target_include_directories(unit_${name} PRIVATE tests/unit)
@@ -18,7 +20,8 @@ foreach(source ${unit_tests})
   set_target_properties(unit_${name} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
   add_test(NAME unit/${name} COMMAND unit_${name})
-  set_tests_properties(unit/${name} PROPERTIES TIMEOUT 400)
+  set_tests_properties(unit/${name} PROPERTIES TIMEOUT 400
+    KEYSTORE_SOURCE "tests/unit/${source}")
 endforeach()
 
 # What the client asks of the system, for tests that let it fail or count it.

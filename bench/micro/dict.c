@@ -8,10 +8,10 @@
  *
  * Times are CPU time, yet the machine is never quiet: run it several times and take the least.
  */
-#include "store/dict.h"
-#include "store/entry.h"
-#include "store/pages.h"
-#include "store/slab.h"
+#include "store/data/dict.h"
+#include "store/data/entry.h"
+#include "store/memory/pages.h"
+#include "store/memory/slab.h"
 
 #include <inttypes.h>
 #include <stdio.h>

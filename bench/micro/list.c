@@ -8,8 +8,8 @@
  *                              what that many lists of that many elements take: "text" of 8 bytes,
  *                              "small" numbers 0, 1, 2..., or "nine" digits
  */
-#include "store/list.h"
-#include "store/heap.h"
+#include "store/list/list.h"
+#include "store/memory/heap.h"
 
 #include <malloc.h>
 #include <stdio.h>

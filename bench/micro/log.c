@@ -6,10 +6,10 @@
  *
  * usage: micro_log DIRECTORY     where the files are made and removed; on the disk to be measured
  */
-#include "journal/log.h"
-#include "journal/command.h"
-#include "journal/fs_real.h"
-#include "journal/log_file.h"
+#include "journal/fs/posix.h"
+#include "journal/log/command.h"
+#include "journal/log/wal.h"
+#include "journal/log/wal_file.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@
 struct bench {
     struct fs *fs;
     struct durable durable;
-    struct log *log;
+    struct wal *log;
     pthread_mutex_t mutex;
     pthread_cond_t progress;
 };
@@ -53,15 +53,15 @@ static void on_progress(void *user)
     pthread_mutex_unlock(&bench->mutex);
 }
 
-static void start(struct bench *bench, enum log_sync sync)
+static void start(struct bench *bench, enum wal_sync sync)
 {
     struct fs_file *file;
     bench->durable.on_progress = on_progress;
     bench->durable.user = bench;
     must(fs_mkdir(bench->fs, FOLDER), FOLDER);
-    must(log_file_create(bench->fs, FOLDER, "log", &file), FOLDER "/log");
-    must(log_new(
-             &(struct log_options){
+    must(wal_file_create(bench->fs, FOLDER, "log", &file), FOLDER "/log");
+    must(wal_new(
+             &(struct wal_options){
                  .fs = bench->fs, .folder = FOLDER, .durable = &bench->durable, .sync = sync},
              file, &bench->log),
          "the log");
@@ -70,7 +70,7 @@ static void start(struct bench *bench, enum log_sync sync)
 static void stop(struct bench *bench, const char *directory)
 {
     char path[4096];
-    if (!log_free(bench->log))
+    if (!wal_free(bench->log))
         exit(1);
     must(fs_unlink(bench->fs, FOLDER "/log"), FOLDER "/log");
     snprintf(path, sizeof path, "%s/" FOLDER, directory);
@@ -83,9 +83,9 @@ static const struct op unit = {.kind = OP_SET,
                                .key = {(const uint8_t *)"key:000000000042", 16},
                                .value = {(const uint8_t *)"0123456789abcdef0123456789abcdef", 32}};
 
-static uint64_t write_unit(struct log *log)
+static uint64_t write_unit(struct wal *log)
 {
-    struct change_sink *sink = log_sink(log);
+    struct change_sink *sink = wal_sink(log);
     uint64_t revision = sink->begin(sink);
     sink->change(sink, &unit);
     sink->end(sink);
@@ -109,7 +109,7 @@ static double encode_seconds(void)
 
 static double write_seconds(struct bench *bench, const char *directory)
 {
-    start(bench, LOG_EVERY_SECOND);
+    start(bench, WAL_EVERY_SECOND);
     double start_s = seconds_of(CLOCK_THREAD_CPUTIME_ID);
     for (unsigned i = 0; i < UNITS; i++)
         write_unit(bench->log);
@@ -138,16 +138,16 @@ static void wait_beyond(struct bench *bench, uint64_t revision)
 {
     pthread_mutex_lock(&bench->mutex);
     while (atomic_load(&bench->durable.revision) <= revision &&
-           atomic_load(&bench->durable.refusal) == NULL)
+           atomic_load(&bench->durable.read_only_reason) == NULL)
         pthread_cond_wait(&bench->progress, &bench->mutex);
     pthread_mutex_unlock(&bench->mutex);
-    if (atomic_load(&bench->durable.refusal) != NULL)
+    if (atomic_load(&bench->durable.read_only_reason) != NULL)
         exit(1);
 }
 
 static void measure_disk(struct bench *bench, const char *directory, unsigned in_flight)
 {
-    start(bench, LOG_ALWAYS);
+    start(bench, WAL_ALWAYS);
     uint64_t written = 0, durable = 0, waits = 0;
     int64_t sync_us = 0; /* of the newest sync after each wait */
     double start_s = seconds_of(CLOCK_MONOTONIC), took_s;
@@ -156,11 +156,11 @@ static void measure_disk(struct bench *bench, const char *directory, unsigned in
             written = write_unit(bench->log);
         wait_beyond(bench, durable);
         durable = atomic_load(&bench->durable.revision);
-        sync_us += log_stats(bench->log).last_sync_us;
+        sync_us += wal_stats(bench->log).last_sync_us;
         waits++;
         took_s = seconds_of(CLOCK_MONOTONIC) - start_s;
     } while (took_s < SECONDS);
-    struct log_stats stats = log_stats(bench->log);
+    struct wal_stats stats = wal_stats(bench->log);
     double sync_s = (double)sync_us * 1e-6 / (double)waits;
     double rate = (double)durable / took_s;
     printf("%6u in flight: %9.0f units/s, %5.0f a batch, sync %7.0f us, share %3.0f %%\n",
@@ -176,7 +176,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: micro_log DIRECTORY\n");
         return 2;
     }
-    must(fs_real_open(argv[1], &bench.fs), argv[1]);
+    must(fs_posix_open(argv[1], &bench.fs), argv[1]);
     pthread_mutex_init(&bench.mutex, NULL);
     pthread_cond_init(&bench.progress, NULL);
     measure_writer(&bench, argv[1]);

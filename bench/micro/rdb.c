@@ -6,10 +6,10 @@
  * usage: micro_rdb           all times
  *        micro_rdb FILE      the time to read that file
  */
-#include "journal/crc64.h"
-#include "journal/rdb_block.h"
-#include "journal/rdb_read.h"
-#include "journal/rdb_write.h"
+#include "journal/rdb/block.h"
+#include "journal/rdb/crc64.h"
+#include "journal/rdb/read.h"
+#include "journal/rdb/write.h"
 
 #include <fcntl.h>
 #include <stdio.h>

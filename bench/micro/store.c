@@ -11,8 +11,8 @@
  */
 #include "store/store.h"
 #include "base/arena.h"
+#include "store/data/shard.h"
 #include "store/op.h"
-#include "store/shard.h"
 
 #include <inttypes.h>
 #include <stdio.h>

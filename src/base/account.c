@@ -21,7 +21,7 @@ const char account_starved[] =
 
 static atomic_size_t limit_bytes = SIZE_MAX, large[ACCOUNT_COUNT], queued_alone;
 
-static size_t read_counter(const atomic_size_t *counter)
+static size_t account_read_counter(const atomic_size_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
@@ -33,7 +33,7 @@ void account_set_limit(size_t limit)
 
 size_t account_limit(void)
 {
-    return read_counter(&limit_bytes);
+    return account_read_counter(&limit_bytes);
 }
 
 void account_count(enum account account, ptrdiff_t bytes)
@@ -50,17 +50,17 @@ void account_count_queued(ptrdiff_t bytes)
 
 size_t account_used(void)
 {
-    return read_counter(&large[ACCOUNT_CLIENTS]) + read_counter(&queued_alone);
+    return account_read_counter(&large[ACCOUNT_CLIENTS]) + account_read_counter(&queued_alone);
 }
 
 size_t account_queued(void)
 {
-    return read_counter(&queued_alone);
+    return account_read_counter(&queued_alone);
 }
 
 size_t account_journal(void)
 {
-    return read_counter(&large[ACCOUNT_JOURNAL]);
+    return account_read_counter(&large[ACCOUNT_JOURNAL]);
 }
 
 bool account_is_tight(void)
@@ -69,7 +69,7 @@ bool account_is_tight(void)
 }
 
 /* Whether so many bytes more may be used. */
-static bool allows(size_t used, size_t size, size_t own)
+static bool account_has_room(size_t used, size_t size, size_t own)
 {
     size_t limit = account_limit();
     if (size < ACCOUNT_LEAST || (used <= limit && size <= limit - used))
@@ -80,7 +80,7 @@ static bool allows(size_t used, size_t size, size_t own)
 
 bool account_allows(size_t size, size_t own)
 {
-    return allows(account_used(), size, own);
+    return account_has_room(account_used(), size, own);
 }
 
 bool account_may_grow(size_t before, size_t now, const char **why)
@@ -94,9 +94,9 @@ bool account_may_grow(size_t before, size_t now, const char **why)
 bool account_reserve(size_t size, size_t own)
 {
     atomic_size_t *counter = &large[ACCOUNT_CLIENTS];
-    size_t counted = read_counter(counter);
+    size_t counted = account_read_counter(counter);
     do {
-        if (!allows(counted + account_queued(), size, own))
+        if (!account_has_room(counted + account_queued(), size, own))
             return false;
     } while (!atomic_compare_exchange_weak_explicit(counter, &counted, counted + size,
                                                     memory_order_relaxed, memory_order_relaxed));

@@ -33,24 +33,24 @@ void arena_init_for(struct arena *arena, enum account account)
     *arena = (struct arena){.account = account};
 }
 
-static size_t memory_of(const struct arena_block *block)
+static size_t arena_memory_of(const struct arena_block *block)
 {
     return sizeof *block + block->size;
 }
 
-static void free_block(struct arena_block *block)
+static void arena_free_block(struct arena_block *block)
 {
-    if (memory_of(block) >= ACCOUNT_LEAST)
-        runs_give(block, memory_of(block));
+    if (arena_memory_of(block) >= ACCOUNT_LEAST)
+        runs_give(block, arena_memory_of(block));
     else
         free(block);
 }
 
-static void free_blocks_newer_than(struct arena *arena, struct arena_block *keep)
+static void arena_free_blocks_newer_than(struct arena *arena, struct arena_block *keep)
 {
     while (arena->current != keep) {
         struct arena_block *older = arena->current->older;
-        free_block(arena->current);
+        arena_free_block(arena->current);
         arena->current = older;
     }
     if (arena->counted > 0)
@@ -63,21 +63,21 @@ static void free_blocks_newer_than(struct arena *arena, struct arena_block *keep
 
 void arena_deinit(struct arena *arena)
 {
-    free_blocks_newer_than(arena, NULL);
+    arena_free_blocks_newer_than(arena, NULL);
     arena_init_for(arena, arena->account);
 }
 
 void arena_reset(struct arena *arena)
 {
     if (arena->current != arena->first || arena->counted + arena->asked > 0)
-        free_blocks_newer_than(arena, arena->first);
+        arena_free_blocks_newer_than(arena, arena->first);
     arena->used = 0;
     arena->uncounted = 0;
     arena->refusal = ERR_NONE;
 }
 
 /* The client's request fails for lack of memory. */
-static bool refuse(struct arena *arena, const char *why)
+static bool arena_refuse(struct arena *arena, const char *why)
 {
     arena->refusal = ERR_OUT_OF_MEMORY;
     arena->why = why;
@@ -88,19 +88,19 @@ bool arena_lease(struct arena *arena, size_t size)
 {
     size_t needed = arena->asked + size - arena->lease.size;
     if (needed >= RESERVE_LEASED && !reserve_lease(&arena->lease, needed))
-        return refuse(arena, account_starved);
+        return arena_refuse(arena, account_starved);
     arena->asked += size;
     return true;
 }
 
 /* Whether the account, and then the system, has so many bytes more for the arena; if so they are
  * counted. */
-static bool reserve_bytes(struct arena *arena, size_t size)
+static bool arena_reserve_bytes(struct arena *arena, size_t size)
 {
     if (arena->account != ACCOUNT_CLIENTS) {
         account_count(arena->account, (ptrdiff_t)size);
     } else if (!account_reserve(size, arena->counted + arena->beside)) {
-        return refuse(arena, account_full);
+        return arena_refuse(arena, account_full);
     } else if (!arena_lease(arena, size)) {
         account_count(arena->account, -(ptrdiff_t)size);
         return false;
@@ -116,19 +116,19 @@ bool arena_reserve(struct arena *arena, size_t size)
         return true;
     size = arena->uncounted;
     arena->uncounted = 0;
-    return reserve_bytes(arena, size);
+    return arena_reserve_bytes(arena, size);
 }
 
 /* Bytes of the next block, with its head, if it has to hold so many. A large one is a number of
  * whole pages. */
-static size_t next_block(const struct arena *arena, size_t needed)
+static size_t arena_next_block(const struct arena *arena, size_t needed)
 {
     size_t memory = sizeof(struct arena_block) + needed, least = BLOCK_SIZE << arena->grown;
     return memory > least ? memory : least;
 }
 
 /* Takes a block of so many bytes; if it is large, it has been counted. */
-static __attribute__((noinline, cold)) void take_block(struct arena *arena, size_t memory)
+static __attribute__((noinline, cold)) void arena_take_block(struct arena *arena, size_t memory)
 {
     struct arena_block *block = memory >= ACCOUNT_LEAST ? runs_take(memory) : mem_alloc(memory);
     block->older = arena->current;
@@ -143,24 +143,24 @@ static __attribute__((noinline, cold)) void take_block(struct arena *arena, size
 
 /* True if there is room for so many bytes in the newest block, or in the first one, which is taken
  * now if there is none. */
-static bool has_room(struct arena *arena, size_t needed)
+static bool arena_has_room(struct arena *arena, size_t needed)
 {
     if (arena->first == NULL)
-        take_block(arena, sizeof(struct arena_block) + BLOCK_SIZE);
+        arena_take_block(arena, sizeof(struct arena_block) + BLOCK_SIZE);
     return needed <= arena->current->size - arena->used;
 }
 
-static __attribute__((noinline, cold)) void grow(struct arena *arena, size_t needed)
+static __attribute__((noinline, cold)) void arena_grow(struct arena *arena, size_t needed)
 {
-    size_t memory = next_block(arena, needed);
+    size_t memory = arena_next_block(arena, needed);
     if (memory >= ACCOUNT_LEAST) {
         account_count(arena->account, (ptrdiff_t)runs_round(memory));
         arena->counted += runs_round(memory);
     }
-    take_block(arena, memory);
+    arena_take_block(arena, memory);
 }
 
-static void *take(struct arena *arena, size_t needed)
+static void *arena_take(struct arena *arena, size_t needed)
 {
     void *memory = arena->current->data + arena->used;
     arena->used += needed;
@@ -168,7 +168,7 @@ static void *take(struct arena *arena, size_t needed)
 }
 
 /* What `size` bytes take, so that the next ones are aligned. */
-static size_t round_up(size_t size)
+static size_t arena_round_up(size_t size)
 {
     size_t align = alignof(max_align_t);
     return (size + align - 1) & ~(align - 1);
@@ -176,41 +176,41 @@ static size_t round_up(size_t size)
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
-    size_t needed = round_up(size);
-    if (!has_room(arena, needed))
-        grow(arena, needed);
-    return take(arena, needed);
+    size_t needed = arena_round_up(size);
+    if (!arena_has_room(arena, needed))
+        arena_grow(arena, needed);
+    return arena_take(arena, needed);
 }
 
 /* The same if the account allows a large block. */
-static __attribute__((noinline, cold)) bool try_grow(struct arena *arena, size_t needed)
+static __attribute__((noinline, cold)) bool arena_try_grow(struct arena *arena, size_t needed)
 {
-    size_t memory = next_block(arena, needed);
-    if (memory >= ACCOUNT_LEAST && !reserve_bytes(arena, runs_round(memory)))
+    size_t memory = arena_next_block(arena, needed);
+    if (memory >= ACCOUNT_LEAST && !arena_reserve_bytes(arena, runs_round(memory)))
         return false;
-    take_block(arena, memory);
+    arena_take_block(arena, memory);
     return true;
 }
 
 void *arena_try(struct arena *arena, size_t size)
 {
-    size_t needed = round_up(size);
-    if (!has_room(arena, needed) && !try_grow(arena, needed))
+    size_t needed = arena_round_up(size);
+    if (!arena_has_room(arena, needed) && !arena_try_grow(arena, needed))
         return NULL;
-    return take(arena, needed);
+    return arena_take(arena, needed);
 }
 
 /* The same if the request has not unfolded too far. */
-static __attribute__((noinline, cold)) bool try_unfold(struct arena *arena, size_t needed)
+static __attribute__((noinline, cold)) bool arena_try_unfold(struct arena *arena, size_t needed)
 {
-    size_t memory = next_block(arena, needed), most = account_most_unfolded();
+    size_t memory = arena_next_block(arena, needed), most = account_most_unfolded();
     if (memory < ACCOUNT_LEAST || arena->account != ACCOUNT_CLIENTS)
-        return try_grow(arena, needed);
+        return arena_try_grow(arena, needed);
     if (memory > most || arena->unfolded > most - memory) {
         arena->refusal = ERR_TOO_LARGE;
         return false;
     }
-    if (!try_grow(arena, needed))
+    if (!arena_try_grow(arena, needed))
         return false;
     arena->unfolded += memory;
     return true;
@@ -218,10 +218,10 @@ static __attribute__((noinline, cold)) bool try_unfold(struct arena *arena, size
 
 void *arena_unfold(struct arena *arena, size_t size)
 {
-    size_t needed = round_up(size);
-    if (!has_room(arena, needed) && !try_unfold(arena, needed))
+    size_t needed = arena_round_up(size);
+    if (!arena_has_room(arena, needed) && !arena_try_unfold(arena, needed))
         return NULL;
-    return take(arena, needed);
+    return arena_take(arena, needed);
 }
 
 struct slice arena_copy(struct arena *arena, struct slice bytes)

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/runs.h"
 
-static struct blob *begin(struct blob *blob, size_t len, size_t capacity)
+static struct blob *blob_begin(struct blob *blob, size_t len, size_t capacity)
 {
     CHECK(len <= capacity);
     atomic_init(&blob->holders, 1);
@@ -17,7 +17,7 @@ static struct blob *begin(struct blob *blob, size_t len, size_t capacity)
 
 struct blob *blob_new_roomy(size_t len, size_t capacity)
 {
-    return begin(runs_take(sizeof(struct blob) + capacity), len, capacity);
+    return blob_begin(runs_take(sizeof(struct blob) + capacity), len, capacity);
 }
 
 struct blob *blob_new(size_t len)
@@ -28,7 +28,7 @@ struct blob *blob_new(size_t len)
 struct blob *blob_try_new(size_t len)
 {
     void *memory = runs_try(sizeof(struct blob) + len);
-    return memory != NULL ? begin(memory, len, len) : NULL;
+    return memory != NULL ? blob_begin(memory, len, len) : NULL;
 }
 
 struct blob *blob_copy(struct slice bytes)
@@ -39,7 +39,7 @@ struct blob *blob_copy(struct slice bytes)
     return blob;
 }
 
-static bool lies_in(const struct blob *blob, struct slice part)
+static bool blob_lies_in(const struct blob *blob, struct slice part)
 {
     uintptr_t begin = (uintptr_t)blob->data, at = (uintptr_t)part.data;
     return at >= begin && at - begin <= blob->capacity && part.len <= blob->capacity - (at - begin);
@@ -47,7 +47,7 @@ static bool lies_in(const struct blob *blob, struct slice part)
 
 struct blob *blob_cut(struct blob *blob, struct slice part)
 {
-    if (!lies_in(blob, part) || blob_memory_for(part.len) != blob_memory(blob))
+    if (!blob_lies_in(blob, part) || blob_memory_for(part.len) != blob_memory(blob))
         return NULL;
     if (part.data == blob->data && part.len == blob->capacity)
         return blob_retain(blob);
@@ -61,7 +61,7 @@ struct blob *blob_cut(struct blob *blob, struct slice part)
 
 void blob_discard(struct blob *blob, struct slice part)
 {
-    if (lies_in(blob, part) && blob_is_sole(blob))
+    if (blob_lies_in(blob, part) && blob_is_sole(blob))
         runs_discard(blob_memory(blob), blob->data + (part.data - blob->data), part.len);
 }
 
@@ -72,7 +72,7 @@ struct blob *blob_retain(struct blob *blob)
 }
 
 /* True if there are holders, and all are chains. */
-static bool is_queued_only(size_t holders)
+static bool blob_is_queued_only(size_t holders)
 {
     size_t all = holders & (BLOB_QUEUED - 1), queued = (holders & ~BLOB_ORPHAN) / BLOB_QUEUED;
     return all > 0 && all == queued;
@@ -81,7 +81,7 @@ static bool is_queued_only(size_t holders)
 /* Adds to the count of holders, and frees the blob if none is left. It becomes an orphan in the
  * same step, for after that it may be gone; and is counted before that, so that whoever frees it
  * takes away what is there. */
-static void change(struct blob *blob, size_t difference)
+static void blob_change(struct blob *blob, size_t difference)
 {
     size_t memory = blob_memory(blob);
     size_t before = atomic_load_explicit(&blob->holders, memory_order_relaxed), after;
@@ -89,7 +89,7 @@ static void change(struct blob *blob, size_t difference)
     do {
         DCHECK((before & (BLOB_QUEUED - 1)) > 0); /* somebody holds it: the caller */
         after = before + difference;
-        orphaned = (after & BLOB_ORPHAN) == 0 && is_queued_only(after);
+        orphaned = (after & BLOB_ORPHAN) == 0 && blob_is_queued_only(after);
         if (orphaned) {
             after |= BLOB_ORPHAN;
             account_count_queued((ptrdiff_t)memory);
@@ -109,17 +109,17 @@ static void change(struct blob *blob, size_t difference)
 void blob_release(struct blob *blob)
 {
     if (blob != NULL)
-        change(blob, -(size_t)1);
+        blob_change(blob, -(size_t)1);
 }
 
 void blob_join_chain(struct blob *blob)
 {
-    change(blob, BLOB_QUEUED);
+    blob_change(blob, BLOB_QUEUED);
 }
 
 void blob_leave_chain(struct blob *blob)
 {
-    change(blob, -(BLOB_QUEUED + 1));
+    blob_change(blob, -(BLOB_QUEUED + 1));
 }
 
 bool blob_extend(struct blob *blob, size_t len, size_t count)

@@ -12,6 +12,9 @@
 
 #include <stdatomic.h>
 
+/* Values from this many bytes on are kept as blobs, and sent without being copied. */
+#define BLOB_LEAST ((size_t)16 * 1024)
+
 /* A holder counts one; that of a chain counts BLOB_QUEUED more. */
 #define BLOB_QUEUED ((size_t)1 << 32)
 /* In `holders`: nobody but chains holds it, so that it counts in the account. It stays so. */

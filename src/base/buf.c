@@ -26,7 +26,7 @@ void buf_deinit(struct buf *buf)
     buf->cap = 0;
 }
 
-static size_t power_of_two(size_t least)
+static size_t buf_power_of_two(size_t least)
 {
     size_t power = FIRST_CAPACITY;
     while (power < least)
@@ -35,18 +35,18 @@ static size_t power_of_two(size_t least)
 }
 
 /* What has a mapping of its own grows without a copy, so that it need not double. */
-static size_t grown(size_t cap)
+static size_t buf_grown(size_t cap)
 {
     if (cap > RUNS_LARGEST)
         return cap + cap / 8;
     return cap > 0 ? 2 * cap : FIRST_CAPACITY;
 }
 
-static __attribute__((noinline, cold)) void grow(struct buf *buf, size_t needed)
+static __attribute__((noinline, cold)) void buf_grow(struct buf *buf, size_t needed)
 {
-    size_t cap = grown(buf->cap);
+    size_t cap = buf_grown(buf->cap);
     if (cap < needed) /* small ones come in few sizes, large ones to the byte */
-        cap = needed < ACCOUNT_LEAST ? power_of_two(needed) : needed;
+        cap = needed < ACCOUNT_LEAST ? buf_power_of_two(needed) : needed;
     if (cap > buf->limit)
         cap = buf->limit;
     CHECK(cap >= needed);
@@ -60,7 +60,7 @@ uint8_t *buf_reserve(struct buf *buf, size_t count)
     if (count > buf->limit - buf->len)
         return NULL;
     if (buf->len + count > buf->cap || buf->data == NULL)
-        grow(buf, buf->len + count);
+        buf_grow(buf, buf->len + count);
     return buf->data + buf->len;
 }
 

@@ -13,15 +13,15 @@ void chain_init_for(struct chain *chain, enum account account)
     *chain = (struct chain){.bytes = {.account = account}};
 }
 
-static bool is_of_clients(const struct chain *chain)
+static bool chain_is_of_clients(const struct chain *chain)
 {
     return chain->bytes.account == ACCOUNT_CLIENTS;
 }
 
-static void release_blobs(struct chain *chain)
+static void chain_release_blobs(struct chain *chain)
 {
     for (size_t i = 0; i < chain->count; i++) {
-        if (is_of_clients(chain))
+        if (chain_is_of_clients(chain))
             blob_leave_chain(chain->references[i].blob);
         else
             blob_release(chain->references[i].blob);
@@ -32,7 +32,7 @@ static void release_blobs(struct chain *chain)
 
 void chain_deinit(struct chain *chain)
 {
-    release_blobs(chain);
+    chain_release_blobs(chain);
     mem_give(chain->bytes.account, chain->references, chain->capacity * sizeof *chain->references);
     buf_deinit(&chain->bytes);
     chain_init_for(chain, chain->bytes.account);
@@ -40,7 +40,7 @@ void chain_deinit(struct chain *chain)
 
 void chain_clear(struct chain *chain, size_t keep)
 {
-    release_blobs(chain);
+    chain_release_blobs(chain);
     if (chain->bytes.cap > keep || chain->capacity * sizeof *chain->references > keep)
         chain_deinit(chain);
     chain->bytes.len = 0;
@@ -68,7 +68,7 @@ void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part
                                        capacity * sizeof *chain->references);
         chain->capacity = capacity;
     }
-    if (is_of_clients(chain))
+    if (chain_is_of_clients(chain))
         blob_join_chain(blob);
     DCHECK(chain->count == 0 || chain->references[chain->count - 1].at <= chain->bytes.len);
     chain->references[chain->count++] =
@@ -77,8 +77,8 @@ void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part
 }
 
 /* The piece right behind the cursor; its blob, or NULL for copied bytes. Empty at the end. */
-static struct slice next_piece(const struct chain *chain, const struct chain_cursor *cursor,
-                               struct blob **blob)
+static struct slice chain_next_piece(const struct chain *chain, const struct chain_cursor *cursor,
+                                     struct blob **blob)
 {
     DCHECK(cursor->bytes <= chain->bytes.len && cursor->reference <= chain->count);
     size_t stop = chain->bytes.len;
@@ -94,9 +94,9 @@ static struct slice next_piece(const struct chain *chain, const struct chain_cur
     return slice_make(chain->bytes.data + cursor->bytes, stop - cursor->bytes);
 }
 
-/* Moves the cursor on within the piece that next_piece() returned, at most to its end. */
-static void pass(const struct chain *chain, struct chain_cursor *cursor, const struct blob *blob,
-                 size_t size)
+/* Moves the cursor on within the piece that chain_next_piece() returned, at most to its end. */
+static void chain_pass(const struct chain *chain, struct chain_cursor *cursor,
+                       const struct blob *blob, size_t size)
 {
     if (blob == NULL) {
         cursor->bytes += size;
@@ -115,7 +115,7 @@ void chain_append_range(struct chain *chain, const struct chain *from, struct ch
 {
     while (size > 0) {
         struct blob *blob;
-        struct slice piece = next_piece(from, cursor, &blob);
+        struct slice piece = chain_next_piece(from, cursor, &blob);
         if (piece.len > size)
             piece.len = size;
         CHECK(piece.len > 0); /* there are as many bytes behind the cursor */
@@ -123,7 +123,7 @@ void chain_append_range(struct chain *chain, const struct chain *from, struct ch
             chain_append_blob(chain, blob_retain(blob), piece);
         else
             memcpy(chain_append(chain, piece.len), piece.data, piece.len);
-        pass(from, cursor, blob, piece.len);
+        chain_pass(from, cursor, blob, piece.len);
         size -= piece.len;
     }
 }
@@ -147,11 +147,11 @@ void chain_skip(const struct chain *chain, struct chain_cursor *cursor, size_t s
 {
     while (size > 0) {
         struct blob *blob;
-        size_t len = next_piece(chain, cursor, &blob).len;
+        size_t len = chain_next_piece(chain, cursor, &blob).len;
         if (len > size)
             len = size;
         CHECK(len > 0);
-        pass(chain, cursor, blob, len);
+        chain_pass(chain, cursor, blob, len);
         size -= len;
     }
 }
@@ -162,11 +162,11 @@ size_t chain_pieces(const struct chain *chain, struct chain_cursor cursor, struc
     size_t count = 0;
     while (count < max) {
         struct blob *blob;
-        struct slice piece = next_piece(chain, &cursor, &blob);
+        struct slice piece = chain_next_piece(chain, &cursor, &blob);
         if (piece.len == 0)
             break;
         pieces[count++] = (struct iovec){.iov_base = (void *)piece.data, .iov_len = piece.len};
-        pass(chain, &cursor, blob, piece.len);
+        chain_pass(chain, &cursor, blob, piece.len);
     }
     return count;
 }

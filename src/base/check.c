@@ -12,7 +12,7 @@
 #define MOST_STEPS ((size_t)1 << 20)
 
 /* The message of `len` bytes, perhaps cut. What comes of it is no matter: the abort says enough. */
-static void tell(const char *message, size_t size, int len)
+static void check_tell(const char *message, size_t size, int len)
 {
     size_t count = len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1;
     ssize_t ignored = write(STDERR_FILENO, message, count);
@@ -20,7 +20,7 @@ static void tell(const char *message, size_t size, int len)
 }
 
 /* The path from the top of the tree on, wherever the compiler was started. */
-static const char *shorten(const char *path)
+static const char *check_shorten(const char *path)
 {
     const char *shortened = path;
     for (const char *at = path; (at = strstr(at, "src/")) != NULL; at++)
@@ -32,8 +32,8 @@ void check_failed(const char *file, int line, const char *expression)
 {
     char message[512];
     int len = snprintf(message, sizeof message, "keystore: %s:%d: check failed: %s\n",
-                       shorten(file), line, expression);
-    tell(message, sizeof message, len);
+                       check_shorten(file), line, expression);
+    check_tell(message, sizeof message, len);
     abort();
 }
 
@@ -43,7 +43,7 @@ void check_out_of_memory(size_t bytes)
     int len = bytes > 0 ? snprintf(message, sizeof message,
                                    "keystore: out of memory while allocating %zu bytes\n", bytes)
                         : snprintf(message, sizeof message, "keystore: out of memory\n");
-    tell(message, sizeof message, len);
+    check_tell(message, sizeof message, len);
     abort();
 }
 
@@ -51,7 +51,7 @@ void check_system_failed(const char *call, int error)
 {
     char message[128];
     int len = snprintf(message, sizeof message, "keystore: %s failed: %s\n", call, strerror(error));
-    tell(message, sizeof message, len);
+    check_tell(message, sizeof message, len);
     abort();
 }
 

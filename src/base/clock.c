@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-static int64_t read_us(clockid_t id)
+static int64_t clock_read_us(clockid_t id)
 {
     struct timespec now;
     clock_gettime(id, &now);
@@ -12,7 +12,7 @@ static int64_t read_us(clockid_t id)
 
 int64_t clock_unix_ms(void)
 {
-    return read_us(CLOCK_REALTIME) / 1000;
+    return clock_read_us(CLOCK_REALTIME) / 1000;
 }
 
 int64_t clock_monotonic_ms(void)
@@ -22,5 +22,5 @@ int64_t clock_monotonic_ms(void)
 
 int64_t clock_monotonic_us(void)
 {
-    return read_us(CLOCK_MONOTONIC);
+    return clock_read_us(CLOCK_MONOTONIC);
 }

@@ -4,25 +4,25 @@
 /* Of a number without its sign; so many never overflow 64 bits. */
 #define MOST_DIGITS 19
 
-static bool is_digit(uint8_t byte)
+static bool decimal_is_digit(uint8_t byte)
 {
     return byte >= '0' && byte <= '9';
 }
 
 /* Also of INT64_MIN. */
-static uint64_t magnitude(int64_t number)
+static uint64_t decimal_magnitude(int64_t number)
 {
     return number < 0 ? -(uint64_t)number : (uint64_t)number;
 }
 
 /* Digits without a sign; "0" is left to the caller. */
-static bool parse_magnitude(struct slice text, uint64_t *magnitude)
+static bool decimal_parse_magnitude(struct slice text, uint64_t *magnitude)
 {
     if (text.len == 0 || text.len > MOST_DIGITS || text.data[0] == '0')
         return false;
     uint64_t sum = 0;
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_digit(text.data[i]))
+        if (!decimal_is_digit(text.data[i]))
             return false;
         sum = sum * 10 + (uint64_t)(text.data[i] - '0');
     }
@@ -38,7 +38,7 @@ bool decimal_parse(struct slice text, int64_t *number)
         return true;
     }
     bool is_negative = text.len > 0 && text.data[0] == '-';
-    if (!parse_magnitude(slice_skip(text, is_negative), &magnitude) ||
+    if (!decimal_parse_magnitude(slice_skip(text, is_negative), &magnitude) ||
         magnitude > (uint64_t)INT64_MAX + is_negative)
         return false;
     *number = (int64_t)(is_negative ? -magnitude : magnitude);
@@ -53,7 +53,7 @@ static const uint8_t pairs[] = "000102030405060708091011121314151617181920212223
 
 struct slice decimal_write(int64_t number, uint8_t digits[DECIMAL_MAX])
 {
-    uint64_t rest = magnitude(number);
+    uint64_t rest = decimal_magnitude(number);
     size_t at = DECIMAL_MAX;
     for (; rest >= 10; rest /= 100)
         memcpy(digits + (at -= 2), pairs + rest % 100 * 2, 2);
@@ -67,7 +67,7 @@ struct slice decimal_write(int64_t number, uint8_t digits[DECIMAL_MAX])
 size_t decimal_size(int64_t number)
 {
     size_t size = number < 0 ? 2 : 1;
-    for (uint64_t rest = magnitude(number); rest >= 10; rest /= 10)
+    for (uint64_t rest = decimal_magnitude(number); rest >= 10; rest /= 10)
         size++;
     return size;
 }

@@ -29,7 +29,7 @@ bool log_level_parse(const char *name, enum log_level *level)
     return false;
 }
 
-static size_t print_prefix(char *line, size_t size, enum log_level level)
+static size_t log_print_prefix(char *line, size_t size, enum log_level level)
 {
     struct timespec now;
     struct tm utc;
@@ -42,7 +42,7 @@ static size_t print_prefix(char *line, size_t size, enum log_level level)
 }
 
 /* What a client sent may be part of a line; it must not be able to forge a second one. */
-static void blank_controls(char *text, size_t len)
+static void log_blank_controls(char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
@@ -55,7 +55,7 @@ void log_write(enum log_level level, const char *format, ...)
     if (level > atomic_load_explicit(&threshold, memory_order_relaxed))
         return;
     char line[LINE_SIZE];
-    size_t len = print_prefix(line, sizeof line - 1, level);
+    size_t len = log_print_prefix(line, sizeof line - 1, level);
     va_list args;
     va_start(args, format);
     int wanted = vsnprintf(line + len, sizeof line - 1 - len, format, args);
@@ -64,7 +64,7 @@ void log_write(enum log_level level, const char *format, ...)
     len += wanted < 0 ? 0 : (size_t)wanted;
     if (len > sizeof line - 2)
         len = sizeof line - 2;
-    blank_controls(line + begin, len - begin);
+    log_blank_controls(line + begin, len - begin);
     line[len++] = '\n';
     /* A log that cannot be written is nobody's to repair: there is nowhere left to say so. */
     ssize_t written = write(STDERR_FILENO, line, len);

@@ -19,14 +19,14 @@
 /* Of malloc's free bytes, those that the last trim gave back: they are mapped but not there. */
 static atomic_size_t returned;
 
-static void *checked(void *memory, size_t size)
+static void *mem_checked(void *memory, size_t size)
 {
     if (memory == NULL)
         check_out_of_memory(size);
     return memory;
 }
 
-static size_t at_least_one(size_t size)
+static size_t mem_at_least_one(size_t size)
 {
     return size > 0 ? size : 1;
 }
@@ -34,46 +34,46 @@ static size_t at_least_one(size_t size)
 void *mem_try_alloc(size_t size)
 {
     unsigned seen = 0;
-    void *memory = malloc(at_least_one(size));
+    void *memory = malloc(mem_at_least_one(size));
     while (memory == NULL && reserve_break(&seen))
-        memory = malloc(at_least_one(size));
+        memory = malloc(mem_at_least_one(size));
     return memory;
 }
 
 void *mem_try_alloc_zero(size_t count, size_t size)
 {
     unsigned seen = 0;
-    void *memory = calloc(at_least_one(count), at_least_one(size));
+    void *memory = calloc(mem_at_least_one(count), mem_at_least_one(size));
     while (memory == NULL && reserve_break(&seen))
-        memory = calloc(at_least_one(count), at_least_one(size));
+        memory = calloc(mem_at_least_one(count), mem_at_least_one(size));
     return memory;
 }
 
 void *mem_try_realloc(void *memory, size_t size)
 {
     unsigned seen = 0;
-    void *other = realloc(memory, at_least_one(size));
+    void *other = realloc(memory, mem_at_least_one(size));
     while (other == NULL && reserve_break(&seen))
-        other = realloc(memory, at_least_one(size));
+        other = realloc(memory, mem_at_least_one(size));
     return other;
 }
 
 void *mem_alloc(size_t size)
 {
-    return checked(mem_try_alloc(size), size);
+    return mem_checked(mem_try_alloc(size), size);
 }
 
 void *mem_alloc_zero(size_t size)
 {
-    return checked(mem_try_alloc_zero(1, size), size);
+    return mem_checked(mem_try_alloc_zero(1, size), size);
 }
 
 void *mem_realloc(void *memory, size_t size)
 {
-    return checked(mem_try_realloc(memory, size), size);
+    return mem_checked(mem_try_realloc(memory, size), size);
 }
 
-static bool is_large(size_t size)
+static bool mem_is_large(size_t size)
 {
     return size >= ACCOUNT_LEAST;
 }
@@ -86,7 +86,7 @@ char *mem_copy_text(const char *text)
 
 void *mem_take(enum account account, size_t size)
 {
-    if (!is_large(size))
+    if (!mem_is_large(size))
         return mem_alloc(size);
     account_count(account, (ptrdiff_t)runs_round(size));
     return runs_take(size);
@@ -94,7 +94,7 @@ void *mem_take(enum account account, size_t size)
 
 void mem_give(enum account account, void *memory, size_t size)
 {
-    if (!is_large(size)) {
+    if (!mem_is_large(size)) {
         free(memory);
         return;
     }
@@ -104,9 +104,9 @@ void mem_give(enum account account, void *memory, size_t size)
 
 void *mem_resize(enum account account, void *memory, size_t old_size, size_t new_size)
 {
-    if (!is_large(old_size) && !is_large(new_size))
+    if (!mem_is_large(old_size) && !mem_is_large(new_size))
         return mem_realloc(memory, new_size);
-    if (is_large(old_size) && is_large(new_size)) {
+    if (mem_is_large(old_size) && mem_is_large(new_size)) {
         account_count(account, (ptrdiff_t)runs_round(new_size) - (ptrdiff_t)runs_round(old_size));
         return runs_resize(memory, old_size, new_size);
     }
@@ -119,7 +119,7 @@ void *mem_resize(enum account account, void *memory, size_t old_size, size_t new
 }
 
 /* Free bytes that occupy memory. */
-static size_t resident_free(const struct mallinfo2 *info)
+static size_t mem_resident_free(const struct mallinfo2 *info)
 {
     size_t gone = atomic_load_explicit(&returned, memory_order_relaxed);
     return info->fordblks > gone ? info->fordblks - gone : 0;
@@ -128,14 +128,15 @@ static size_t resident_free(const struct mallinfo2 *info)
 size_t mem_held(void)
 {
     struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd + resident_free(&info);
+    return info.uordblks + info.hblkhd + mem_resident_free(&info);
 }
 
 void mem_trim(void)
 {
     static size_t before; /* free bytes beyond what may be kept, at the last call */
     struct mallinfo2 info = mallinfo2();
-    size_t free_bytes = resident_free(&info), kept = KEPT_FREE + info.uordblks / KEPT_FREE_SHARE;
+    size_t free_bytes = mem_resident_free(&info),
+           kept = KEPT_FREE + info.uordblks / KEPT_FREE_SHARE;
     bool is_much = before > 0 && free_bytes > kept;
     before = free_bytes > kept ? free_bytes - kept : 0;
     if (is_much) {

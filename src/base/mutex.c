@@ -9,59 +9,59 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void sleep_while(struct mutex *mutex, uint32_t state)
+static void mutex_sleep_while(struct mutex *mutex, uint32_t state)
 {
     syscall(SYS_futex, &mutex->state, FUTEX_WAIT_PRIVATE, state, NULL, NULL, 0);
 }
 
-static void wake(struct mutex *mutex, int count)
+static void mutex_wake(struct mutex *mutex, int count)
 {
     syscall(SYS_futex, &mutex->state, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
 /* Changes the state if it is still `from`, without taking the mutex. */
-static bool turn_into(struct mutex *mutex, uint32_t from, uint32_t to)
+static bool mutex_turn_into(struct mutex *mutex, uint32_t from, uint32_t to)
 {
     return atomic_compare_exchange_strong_explicit(&mutex->state, &from, to, memory_order_relaxed,
                                                    memory_order_relaxed);
 }
 
-static uint32_t state_of(struct mutex *mutex)
+static uint32_t mutex_state_of(struct mutex *mutex)
 {
     return atomic_load_explicit(&mutex->state, memory_order_relaxed);
 }
 
 /* Sleeps until the state may have changed, for which it has to be a contended one. */
-static void wait_for(struct mutex *mutex, uint32_t state)
+static void mutex_wait_for(struct mutex *mutex, uint32_t state)
 {
-    if (state == MUTEX_HELD && turn_into(mutex, MUTEX_HELD, MUTEX_CONTENDED))
+    if (state == MUTEX_HELD && mutex_turn_into(mutex, MUTEX_HELD, MUTEX_CONTENDED))
         state = MUTEX_CONTENDED;
-    if (state == MUTEX_LONG && turn_into(mutex, MUTEX_LONG, MUTEX_LONG_CONTENDED)) {
+    if (state == MUTEX_LONG && mutex_turn_into(mutex, MUTEX_LONG, MUTEX_LONG_CONTENDED)) {
         state = MUTEX_LONG_CONTENDED;
-        wake(mutex, INT_MAX);
+        mutex_wake(mutex, INT_MAX);
     }
     if (state == MUTEX_CONTENDED || state == MUTEX_LONG_CONTENDED)
-        sleep_while(mutex, state);
+        mutex_sleep_while(mutex, state);
 }
 
 /* Who gets it here leaves it contended: others may still sleep. */
 void mutex_lock_slow(struct mutex *mutex)
 {
     while (!mutex_try(mutex, MUTEX_CONTENDED))
-        wait_for(mutex, state_of(mutex));
+        mutex_wait_for(mutex, mutex_state_of(mutex));
 }
 
 bool mutex_lock_brief_slow(struct mutex *mutex)
 {
     bool slept = false;
     while (!mutex_try(mutex, MUTEX_CONTENDED)) {
-        uint32_t state = state_of(mutex);
+        uint32_t state = mutex_state_of(mutex);
         if (state == MUTEX_LONG || state == MUTEX_LONG_CONTENDED) {
             if (slept)
-                wake(mutex, INT_MAX);
+                mutex_wake(mutex, INT_MAX);
             return false;
         }
-        wait_for(mutex, state);
+        mutex_wait_for(mutex, state);
         slept = true;
     }
     return true;
@@ -70,12 +70,12 @@ bool mutex_lock_brief_slow(struct mutex *mutex)
 void mutex_lock_long_slow(struct mutex *mutex)
 {
     while (!mutex_try(mutex, MUTEX_LONG_CONTENDED))
-        wait_for(mutex, state_of(mutex));
-    wake(mutex, INT_MAX);
+        mutex_wait_for(mutex, mutex_state_of(mutex));
+    mutex_wake(mutex, INT_MAX);
 }
 
 void mutex_unlock_slow(struct mutex *mutex, uint32_t former)
 {
     CHECK(former != MUTEX_FREE);
-    wake(mutex, 1);
+    mutex_wake(mutex, 1);
 }

@@ -22,9 +22,9 @@ void option_begin(struct option_reader *reader, struct option_table table, int a
 }
 
 /* The rows as getopt_long() wants them. */
-static void make_tables(const struct option_reader *reader,
-                        struct option longs[static OPTION_MAX_ROWS + 1],
-                        char letters[static 2 * OPTION_MAX_ROWS + 3])
+static void option_make_tables(const struct option_reader *reader,
+                               struct option longs[static OPTION_MAX_ROWS + 1],
+                               char letters[static 2 * OPTION_MAX_ROWS + 3])
 {
     size_t count = 0;
     if (!reader->mixed)
@@ -46,7 +46,7 @@ static void make_tables(const struct option_reader *reader,
 }
 
 /* Finds the row of what getopt_long() answered; table.count if there is none. */
-static size_t find_row(const struct option_reader *reader, int answer)
+static size_t option_find_row(const struct option_reader *reader, int answer)
 {
     if (answer >= FIRST_CODE)
         return (size_t)(answer - FIRST_CODE);
@@ -56,7 +56,7 @@ static size_t find_row(const struct option_reader *reader, int answer)
     return i;
 }
 
-static void describe(struct option_reader *reader, int answer)
+static void option_describe(struct option_reader *reader, int answer)
 {
     /* getopt leaves a short option in optopt, and 0 or its code there for a long one. */
     bool is_short = optopt != 0 && optopt < FIRST_CODE;
@@ -78,17 +78,17 @@ enum option_verdict option_next(struct option_reader *reader)
 {
     struct option longs[OPTION_MAX_ROWS + 1];
     char letters[2 * OPTION_MAX_ROWS + 3];
-    make_tables(reader, longs, letters);
+    option_make_tables(reader, longs, letters);
     int answer = getopt_long(reader->argc, reader->argv, letters, longs, NULL);
     if (answer == -1) {
         reader->first_word = optind;
         return OPTION_END;
     }
-    reader->row = find_row(reader, answer);
+    reader->row = option_find_row(reader, answer);
     reader->value = optarg;
     if (reader->row < reader->table.count)
         return OPTION_GIVEN;
-    describe(reader, answer);
+    option_describe(reader, answer);
     return OPTION_BAD;
 }
 
@@ -100,7 +100,7 @@ void option_write_name(char *out, size_t size, const struct option_row *row)
         snprintf(out, size, "-%c", row->letter);
 }
 
-static void print_row(FILE *out, const struct option_row *row, int width)
+static void option_print_row(FILE *out, const struct option_row *row, int width)
 {
     char name[64], left[100];
     option_write_name(name, sizeof name, row);
@@ -116,5 +116,5 @@ static void print_row(FILE *out, const struct option_row *row, int width)
 void option_print(FILE *out, struct option_table table, int width)
 {
     for (size_t i = 0; i < table.count; i++)
-        print_row(out, option_row_at(table, i), width);
+        option_print_row(out, option_row_at(table, i), width);
 }

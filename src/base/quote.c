@@ -1,23 +1,23 @@
 /* Prints words. Does not know what they mean. */
 #include "base/quote.h"
 
-static bool is_plain(uint8_t byte)
+static bool quote_is_plain(uint8_t byte)
 {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
            (byte >= '0' && byte <= '9') || (byte != 0 && strchr("_-.:/", byte) != NULL);
 }
 
-static bool all_plain(struct slice bytes)
+static bool quote_all_plain(struct slice bytes)
 {
     for (size_t i = 0; i < bytes.len; i++) {
-        if (!is_plain(bytes.data[i]))
+        if (!quote_is_plain(bytes.data[i]))
             return false;
     }
     return bytes.len > 0;
 }
 
 /* Writes at most four bytes; returns how many. */
-static size_t escape(char *out, uint8_t byte)
+static size_t quote_escape(char *out, uint8_t byte)
 {
     static const char bytes[] = "\\\"\n\r\t\a\b";
     static const char letters[] = "\\\"nrtab";
@@ -38,25 +38,25 @@ static size_t escape(char *out, uint8_t byte)
 
 void quote_word(FILE *out, struct slice bytes)
 {
-    if (all_plain(bytes)) {
+    if (quote_all_plain(bytes)) {
         fwrite(bytes.data, 1, bytes.len, out);
         return;
     }
     char escaped[4] = {0};
     putc('"', out);
     for (size_t i = 0; i < bytes.len; i++)
-        fwrite(escaped, 1, escape(escaped, bytes.data[i]), out);
+        fwrite(escaped, 1, quote_escape(escaped, bytes.data[i]), out);
     putc('"', out);
 }
 
 const char *quote_text(char *out, struct slice bytes)
 {
-    bool plain = all_plain(bytes);
+    bool plain = quote_all_plain(bytes);
     char *at = out;
     if (!plain)
         *at++ = '"';
     for (size_t i = 0; i < bytes.len; i++)
-        at += escape(at, bytes.data[i]);
+        at += quote_escape(at, bytes.data[i]);
     if (!plain)
         *at++ = '"';
     *at = '\0';

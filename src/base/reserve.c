@@ -12,7 +12,7 @@ static struct reserve_lease *leases;
 static unsigned breaks = 1; /* so far, and one */
 static atomic_bool is_broken;
 
-static void *keep(size_t size)
+static void *reserve_keep(size_t size)
 {
     void *memory = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
@@ -22,7 +22,7 @@ bool reserve_take(void)
 {
     mutex_lock(&lock);
     if (reserve == NULL)
-        reserve = keep(RESERVE_BYTES);
+        reserve = reserve_keep(RESERVE_BYTES);
     bool is_there = reserve != NULL;
     if (is_there)
         atomic_store(&is_broken, false);
@@ -30,7 +30,7 @@ bool reserve_take(void)
     return is_there;
 }
 
-static void unlink_lease(struct reserve_lease *lease)
+static void reserve_unlink_lease(struct reserve_lease *lease)
 {
     *lease->link = lease->next;
     if (lease->next != NULL)
@@ -40,11 +40,11 @@ static void unlink_lease(struct reserve_lease *lease)
 }
 
 /* With the lock. */
-static bool break_one(void)
+static bool reserve_break_one(void)
 {
     if (leases != NULL) {
         munmap(leases->memory, leases->mapped);
-        unlink_lease(leases);
+        reserve_unlink_lease(leases);
         return true;
     }
     if (reserve == NULL)
@@ -59,7 +59,7 @@ bool reserve_break(unsigned *seen)
 {
     mutex_lock(&lock);
     bool is_news = *seen != breaks;
-    if (!is_news && break_one()) {
+    if (!is_news && reserve_break_one()) {
         breaks++;
         is_news = true;
     }
@@ -78,7 +78,7 @@ bool reserve_is_missing(void)
     return reserve_is_broken() && !reserve_take();
 }
 
-static void link_lease(struct reserve_lease *lease)
+static void reserve_link_lease(struct reserve_lease *lease)
 {
     lease->next = leases;
     lease->link = &leases;
@@ -88,10 +88,10 @@ static void link_lease(struct reserve_lease *lease)
 }
 
 /* NULL if the system does not give so many bytes more. */
-static void *extend(const struct reserve_lease *lease, size_t size)
+static void *reserve_extend(const struct reserve_lease *lease, size_t size)
 {
     if (lease->memory == NULL)
-        return keep(size);
+        return reserve_keep(size);
     void *memory = mremap(lease->memory, lease->mapped, lease->mapped + size, MREMAP_MAYMOVE);
     return memory == MAP_FAILED ? NULL : memory;
 }
@@ -99,10 +99,10 @@ static void *extend(const struct reserve_lease *lease, size_t size)
 bool reserve_lease(struct reserve_lease *lease, size_t size)
 {
     mutex_lock(&lock);
-    void *memory = extend(lease, size);
+    void *memory = reserve_extend(lease, size);
     if (memory != NULL) {
         if (lease->memory == NULL)
-            link_lease(lease);
+            reserve_link_lease(lease);
         lease->memory = memory;
         lease->mapped += size;
         lease->size += size;
@@ -116,7 +116,7 @@ void reserve_release(struct reserve_lease *lease)
     mutex_lock(&lock);
     if (lease->memory != NULL) {
         munmap(lease->memory, lease->mapped);
-        unlink_lease(lease);
+        reserve_unlink_lease(lease);
     }
     lease->size = 0;
     mutex_unlock(&lock);

@@ -66,7 +66,7 @@ static size_t warm_bytes;
 /* Changed with and without the lock. */
 static atomic_size_t used_bytes, held_bytes;
 
-static void count(atomic_size_t *counter, ptrdiff_t bytes)
+static void runs_count(atomic_size_t *counter, ptrdiff_t bytes)
 {
     atomic_fetch_add_explicit(counter, (size_t)bytes, memory_order_relaxed);
 }
@@ -83,37 +83,37 @@ size_t runs_held(void)
 
 /* ---- descriptors and bins; with the lock ---- */
 
-static struct region *region_of(uint32_t id)
+static struct region *runs_region_of(uint32_t id)
 {
     return regions[id >> REGION_BITS];
 }
 
-static struct page *page_of(uint32_t id)
+static struct page *runs_page_of(uint32_t id)
 {
-    return &region_of(id)->pages[id & (REGION_PAGES - 1)];
+    return &runs_region_of(id)->pages[id & (REGION_PAGES - 1)];
 }
 
-static void *address_of(uint32_t id)
+static void *runs_address_of(uint32_t id)
 {
-    return (uint8_t *)region_of(id) + (id & (REGION_PAGES - 1)) * RUNS_PAGE;
+    return (uint8_t *)runs_region_of(id) + (id & (REGION_PAGES - 1)) * RUNS_PAGE;
 }
 
-static uint32_t id_of(void *memory)
+static uint32_t runs_id_of(void *memory)
 {
     uintptr_t offset = (uintptr_t)memory & (REGION_SIZE - 1);
     struct region *region = (struct region *)(void *)((uint8_t *)memory - offset);
     return region->number << REGION_BITS | (uint32_t)(offset / RUNS_PAGE);
 }
 
-static void describe(uint32_t id, uint32_t pages, enum state state)
+static void runs_describe(uint32_t id, uint32_t pages, enum state state)
 {
     CHECK(pages > 0 && (id & (REGION_PAGES - 1)) + pages <= REGION_PAGES);
-    struct page *first = page_of(id), *last = first + pages - 1;
+    struct page *first = runs_page_of(id), *last = first + pages - 1;
     first->pages = last->pages = (uint16_t)pages;
     first->state = last->state = (uint16_t)state;
 }
 
-static unsigned bin_of(uint32_t pages)
+static unsigned runs_bin_of(uint32_t pages)
 {
     if (pages <= EXACT_BINS)
         return pages - 1;
@@ -121,18 +121,18 @@ static unsigned bin_of(uint32_t pages)
     return EXACT_BINS + (log - 6) * 8 + ((pages >> (log - 3)) & 7);
 }
 
-static void bin_put(uint32_t id, uint32_t pages, enum state state)
+static void runs_bin_put(uint32_t id, uint32_t pages, enum state state)
 {
     struct bins *bins = &bins_of[state];
-    unsigned bin = bin_of(pages);
-    struct page *page = page_of(id);
+    unsigned bin = runs_bin_of(pages);
+    struct page *page = runs_page_of(id);
     DCHECK(state != STATE_USED && bin < BINS);
-    describe(id, pages, state);
+    runs_describe(id, pages, state);
     page->prev = 0;
     page->next = bins->first[bin];
     page->age = clock_age++;
     if (page->next != 0)
-        page_of(page->next)->prev = id;
+        runs_page_of(page->next)->prev = id;
     else
         bins->last[bin] = id;
     bins->first[bin] = id;
@@ -141,18 +141,18 @@ static void bin_put(uint32_t id, uint32_t pages, enum state state)
         warm_bytes += pages * RUNS_PAGE;
 }
 
-static void bin_remove(uint32_t id)
+static void runs_bin_remove(uint32_t id)
 {
-    const struct page *page = page_of(id);
+    const struct page *page = runs_page_of(id);
     CHECK(page->state != STATE_USED);
     struct bins *bins = &bins_of[page->state];
-    unsigned bin = bin_of(page->pages);
+    unsigned bin = runs_bin_of(page->pages);
     if (page->prev != 0)
-        page_of(page->prev)->next = page->next;
+        runs_page_of(page->prev)->next = page->next;
     else
         bins->first[bin] = page->next;
     if (page->next != 0)
-        page_of(page->next)->prev = page->prev;
+        runs_page_of(page->next)->prev = page->prev;
     else
         bins->last[bin] = page->prev;
     if (bins->first[bin] == 0)
@@ -162,7 +162,7 @@ static void bin_remove(uint32_t id)
 }
 
 /* The first bin from `bin` on that has a run; BINS if there is none. */
-static unsigned next_filled(const struct bins *bins, unsigned bin)
+static unsigned runs_next_filled(const struct bins *bins, unsigned bin)
 {
     for (unsigned word = bin / 64; word < BIN_WORDS; word++) {
         uint64_t filled = bins->filled[word];
@@ -175,61 +175,62 @@ static unsigned next_filled(const struct bins *bins, unsigned bin)
 }
 
 /* A free run of at least so many pages, of nearly the least length; 0 if there is none. */
-static uint32_t find(enum state state, uint32_t pages)
+static uint32_t runs_find(enum state state, uint32_t pages)
 {
     const struct bins *bins = &bins_of[state];
-    unsigned bin = bin_of(pages), tried = 0;
-    for (uint32_t id = bins->first[bin]; id != 0 && tried < MOST_TRIED; id = page_of(id)->next) {
-        if (page_of(id)->pages >= pages)
+    unsigned bin = runs_bin_of(pages), tried = 0;
+    for (uint32_t id = bins->first[bin]; id != 0 && tried < MOST_TRIED;
+         id = runs_page_of(id)->next) {
+        if (runs_page_of(id)->pages >= pages)
             return id;
         tried++;
     }
-    bin = bin + 1 < BINS ? next_filled(bins, bin + 1) : BINS;
+    bin = bin + 1 < BINS ? runs_next_filled(bins, bin + 1) : BINS;
     return bin < BINS ? bins->first[bin] : 0;
 }
 
 /* Puts the free run, of which nothing is in a bin, into one, together with its neighbours of the
  * same state. */
-static void bin_merge(uint32_t id, uint32_t pages, enum state state)
+static void runs_bin_merge(uint32_t id, uint32_t pages, enum state state)
 {
     uint32_t place = id & (REGION_PAGES - 1), end = place + pages;
-    const struct page *before = page_of(id) - 1;
+    const struct page *before = runs_page_of(id) - 1;
     if (place > OWN_PAGES && before->state == state) {
         id -= before->pages;
         pages += before->pages;
-        bin_remove(id);
+        runs_bin_remove(id);
     }
-    const struct page *after = region_of(id)->pages + end;
+    const struct page *after = runs_region_of(id)->pages + end;
     if (end < REGION_PAGES && after->state == state) {
         pages += after->pages;
-        bin_remove((id & ~(REGION_PAGES - 1)) | end);
+        runs_bin_remove((id & ~(REGION_PAGES - 1)) | end);
     }
-    bin_put(id, pages, state);
+    runs_bin_put(id, pages, state);
 }
 
 /* ---- regions ---- */
 
-static void *try_map(size_t size)
+static void *runs_try_map(size_t size)
 {
     return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
                 0);
 }
 
-static void *map(size_t size)
+static void *runs_map(size_t size)
 {
     unsigned seen = 0;
-    void *memory = try_map(size);
+    void *memory = runs_try_map(size);
     while (memory == MAP_FAILED && reserve_break(&seen))
-        memory = try_map(size);
+        memory = runs_try_map(size);
     if (memory == MAP_FAILED)
         check_out_of_memory(size);
     return memory;
 }
 
 /* Maps twice as much as needed and cuts the aligned region out. */
-static struct region *map_region(void)
+static struct region *runs_map_region(void)
 {
-    uint8_t *memory = map(2 * REGION_SIZE);
+    uint8_t *memory = runs_map(2 * REGION_SIZE);
     size_t before = -(uintptr_t)memory & (REGION_SIZE - 1);
     if (before > 0)
         munmap(memory, before);
@@ -240,11 +241,11 @@ static struct region *map_region(void)
 }
 
 /* With the lock, which others may have meanwhile. */
-static void add_region(void)
+static void runs_add_region(void)
 {
     uint32_t number = 0;
     mutex_unlock(&lock);
-    struct region *region = map_region();
+    struct region *region = runs_map_region();
     mutex_lock(&lock);
     while (number < MOST_REGIONS && regions[number] != NULL)
         number++;
@@ -254,12 +255,12 @@ static void add_region(void)
     region->number = number;
     region->free_pages = REGION_PAGES - OWN_PAGES;
     empty_regions++;
-    count(&held_bytes, (ptrdiff_t)(OWN_PAGES * RUNS_PAGE));
-    bin_put(number << REGION_BITS | OWN_PAGES, region->free_pages, STATE_COLD);
+    runs_count(&held_bytes, (ptrdiff_t)(OWN_PAGES * RUNS_PAGE));
+    runs_bin_put(number << REGION_BITS | OWN_PAGES, region->free_pages, STATE_COLD);
 }
 
 /* With the lock. Pages of the region become used or, below 0, free, in whatever state. */
-static void count_used_pages(struct region *region, int32_t pages)
+static void runs_count_used_pages(struct region *region, int32_t pages)
 {
     const uint32_t all = REGION_PAGES - OWN_PAGES;
     empty_regions -= region->free_pages == all;
@@ -270,22 +271,22 @@ static void count_used_pages(struct region *region, int32_t pages)
 
 /* With the lock: if nothing in the region is used, and another one is empty, too, it is forgotten,
  * and returned to be unmapped. */
-static struct region *forget_if_empty(struct region *region)
+static struct region *runs_forget_if_empty(struct region *region)
 {
     if (region->free_pages != REGION_PAGES - OWN_PAGES || region->purged > 0 || empty_regions < 2)
         return NULL;
     size_t warm_before = warm_bytes;
     for (uint32_t at = OWN_PAGES; at < REGION_PAGES; at += region->pages[at].pages)
-        bin_remove(region->number << REGION_BITS | at);
+        runs_bin_remove(region->number << REGION_BITS | at);
     regions[region->number] = NULL;
     CHECK(empty_regions > 0 && warm_bytes <= warm_before);
     empty_regions--;
-    count(&held_bytes, -(ptrdiff_t)(OWN_PAGES * RUNS_PAGE + warm_before - warm_bytes));
+    runs_count(&held_bytes, -(ptrdiff_t)(OWN_PAGES * RUNS_PAGE + warm_before - warm_bytes));
     return region;
 }
 
 /* With the lock, which others have meanwhile; NULL is allowed. */
-static void unmap_region(struct region *region)
+static void runs_unmap_region(struct region *region)
 {
     if (region == NULL)
         return;
@@ -298,24 +299,24 @@ static void unmap_region(struct region *region)
 /* ---- mappings of their own ---- */
 
 /* Most of it lies in huge pages, if the system has them: a fault for each 2 MiB. */
-static void *use_mapping(void *memory, size_t size)
+static void *runs_use_mapping(void *memory, size_t size)
 {
     madvise(memory, size, MADV_HUGEPAGE);
-    count(&used_bytes, (ptrdiff_t)size);
-    count(&held_bytes, (ptrdiff_t)size);
+    runs_count(&used_bytes, (ptrdiff_t)size);
+    runs_count(&held_bytes, (ptrdiff_t)size);
     return memory;
 }
 
-static void give_mapping(void *memory, size_t size)
+static void runs_give_mapping(void *memory, size_t size)
 {
     SHADOW_SHOW(memory, size);
     munmap(memory, size);
-    count(&used_bytes, -(ptrdiff_t)size);
-    count(&held_bytes, -(ptrdiff_t)size);
+    runs_count(&used_bytes, -(ptrdiff_t)size);
+    runs_count(&held_bytes, -(ptrdiff_t)size);
 }
 
 /* NULL if the system refuses. */
-static void *move_mapping(void *memory, size_t size, size_t new_size)
+static void *runs_move_mapping(void *memory, size_t size, size_t new_size)
 {
     unsigned seen = 0;
     SHADOW_SHOW(memory, size);
@@ -324,44 +325,44 @@ static void *move_mapping(void *memory, size_t size, size_t new_size)
         moved = mremap(memory, size, new_size, MREMAP_MAYMOVE);
     if (moved == MAP_FAILED)
         return NULL;
-    count(&used_bytes, (ptrdiff_t)new_size - (ptrdiff_t)size);
-    count(&held_bytes, (ptrdiff_t)new_size - (ptrdiff_t)size);
+    runs_count(&used_bytes, (ptrdiff_t)new_size - (ptrdiff_t)size);
+    runs_count(&held_bytes, (ptrdiff_t)new_size - (ptrdiff_t)size);
     return moved;
 }
 
 /* ---- runs ---- */
 
 /* With the lock. The first pages of a free run; what is left stays free as it was. */
-static void cut(uint32_t id, uint32_t pages)
+static void runs_cut(uint32_t id, uint32_t pages)
 {
-    uint32_t all = page_of(id)->pages;
-    enum state state = page_of(id)->state;
+    uint32_t all = runs_page_of(id)->pages;
+    enum state state = runs_page_of(id)->state;
     CHECK(all >= pages);
-    bin_remove(id);
-    describe(id, pages, STATE_USED);
+    runs_bin_remove(id);
+    runs_describe(id, pages, STATE_USED);
     if (all > pages)
-        bin_put(id + pages, all - pages, state);
+        runs_bin_put(id + pages, all - pages, state);
 }
 
-static void *take_run(uint32_t pages)
+static void *runs_take_run(uint32_t pages)
 {
     size_t size = pages * RUNS_PAGE;
     mutex_lock(&lock);
-    uint32_t id = find(STATE_WARM, pages);
+    uint32_t id = runs_find(STATE_WARM, pages);
     bool is_cold = id == 0;
     while (id == 0) {
-        id = find(STATE_COLD, pages);
+        id = runs_find(STATE_COLD, pages);
         if (id == 0)
-            add_region();
+            runs_add_region();
     }
-    cut(id, pages);
-    count_used_pages(region_of(id), (int32_t)pages);
-    void *memory = address_of(id);
+    runs_cut(id, pages);
+    runs_count_used_pages(runs_region_of(id), (int32_t)pages);
+    void *memory = runs_address_of(id);
     mutex_unlock(&lock);
-    count(&used_bytes, (ptrdiff_t)size);
+    runs_count(&used_bytes, (ptrdiff_t)size);
     if (!is_cold)
         return memory;
-    count(&held_bytes, (ptrdiff_t)size);
+    runs_count(&held_bytes, (ptrdiff_t)size);
 #ifdef MADV_POPULATE_WRITE
     if (size >= POPULATED)
         madvise(memory, size, MADV_POPULATE_WRITE); /* a hint; of Linux 5.14 */
@@ -370,57 +371,58 @@ static void *take_run(uint32_t pages)
 }
 
 /* With the lock: the warm run that was freed first. */
-static uint32_t oldest_warm(void)
+static uint32_t runs_oldest_warm(void)
 {
     const struct bins *bins = &bins_of[STATE_WARM];
     uint32_t oldest = 0;
-    for (unsigned bin = next_filled(bins, 0); bin < BINS;
-         bin = bin + 1 < BINS ? next_filled(bins, bin + 1) : BINS) {
+    for (unsigned bin = runs_next_filled(bins, 0); bin < BINS;
+         bin = bin + 1 < BINS ? runs_next_filled(bins, bin + 1) : BINS) {
         uint32_t id = bins->last[bin];
-        if (oldest == 0 || (int32_t)(page_of(id)->age - page_of(oldest)->age) < 0)
+        if (oldest == 0 || (int32_t)(runs_page_of(id)->age - runs_page_of(oldest)->age) < 0)
             oldest = id;
     }
     return oldest;
 }
 
 /* With the lock, which others have meanwhile. */
-static void purge_oldest(void)
+static void runs_purge_oldest(void)
 {
-    uint32_t id = oldest_warm();
+    uint32_t id = runs_oldest_warm();
     CHECK(id != 0); /* there are warm bytes */
-    uint32_t pages = page_of(id)->pages;
-    struct region *region = region_of(id);
-    bin_remove(id);
-    describe(id, pages, STATE_USED); /* so that no neighbour takes it along */
+    uint32_t pages = runs_page_of(id)->pages;
+    struct region *region = runs_region_of(id);
+    runs_bin_remove(id);
+    runs_describe(id, pages, STATE_USED); /* so that no neighbour takes it along */
     region->purged++;
     mutex_unlock(&lock);
     madvise((uint8_t *)region + (id & (REGION_PAGES - 1)) * RUNS_PAGE, pages * RUNS_PAGE,
             MADV_DONTNEED);
     mutex_lock(&lock);
     region->purged--;
-    count(&held_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
-    bin_merge(id, pages, STATE_COLD);
-    unmap_region(forget_if_empty(region));
+    runs_count(&held_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
+    runs_bin_merge(id, pages, STATE_COLD);
+    runs_unmap_region(runs_forget_if_empty(region));
 }
 
-static void give_run(void *memory, uint32_t pages)
+static void runs_give_run(void *memory, uint32_t pages)
 {
     SHADOW_HIDE(memory, pages * RUNS_PAGE);
     mutex_lock(&lock);
-    uint32_t id = id_of(memory);
-    count(&used_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
-    struct region *region = region_of(id);
-    CHECK(region != NULL && page_of(id)->state == STATE_USED && page_of(id)->pages == pages);
-    count_used_pages(region, -(int32_t)pages);
-    bin_merge(id, pages, STATE_WARM);
-    unmap_region(forget_if_empty(region));
+    uint32_t id = runs_id_of(memory);
+    runs_count(&used_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
+    struct region *region = runs_region_of(id);
+    CHECK(region != NULL && runs_page_of(id)->state == STATE_USED &&
+          runs_page_of(id)->pages == pages);
+    runs_count_used_pages(region, -(int32_t)pages);
+    runs_bin_merge(id, pages, STATE_WARM);
+    runs_unmap_region(runs_forget_if_empty(region));
     while (warm_bytes > RUNS_WARM + runs_used() / RUNS_WARM_SHARE)
-        purge_oldest();
+        runs_purge_oldest();
     mutex_unlock(&lock);
 }
 
 /* So much of what was taken is for the holder. */
-static void *show(uint8_t *memory, size_t size)
+static void *runs_show(uint8_t *memory, size_t size)
 {
     SHADOW_SHOW(memory, size);
     SHADOW_HIDE(memory + size, runs_round(size) - size);
@@ -430,9 +432,9 @@ static void *show(uint8_t *memory, size_t size)
 void *runs_take(size_t size)
 {
     size_t rounded = runs_round(size);
-    return show(rounded > RUNS_LARGEST ? use_mapping(map(rounded), rounded)
-                                       : take_run((uint32_t)(rounded / RUNS_PAGE)),
-                size);
+    return runs_show(rounded > RUNS_LARGEST ? runs_use_mapping(runs_map(rounded), rounded)
+                                            : runs_take_run((uint32_t)(rounded / RUNS_PAGE)),
+                     size);
 }
 
 void *runs_try(size_t size)
@@ -440,8 +442,8 @@ void *runs_try(size_t size)
     size_t rounded = runs_round(size);
     if (rounded <= RUNS_LARGEST)
         return runs_take(size);
-    void *memory = try_map(rounded);
-    return memory != MAP_FAILED ? show(use_mapping(memory, rounded), size) : NULL;
+    void *memory = runs_try_map(rounded);
+    return memory != MAP_FAILED ? runs_show(runs_use_mapping(memory, rounded), size) : NULL;
 }
 
 void runs_give(void *memory, size_t size)
@@ -449,22 +451,22 @@ void runs_give(void *memory, size_t size)
     DCHECK((uintptr_t)memory % RUNS_PAGE == 0 && size > 0);
     size_t rounded = runs_round(size);
     if (rounded > RUNS_LARGEST)
-        give_mapping(memory, rounded);
+        runs_give_mapping(memory, rounded);
     else
-        give_run(memory, (uint32_t)(rounded / RUNS_PAGE));
+        runs_give_run(memory, (uint32_t)(rounded / RUNS_PAGE));
 }
 
-static bool has_own_mapping(size_t size)
+static bool runs_has_own_mapping(size_t size)
 {
     return runs_round(size) > RUNS_LARGEST;
 }
 
 void *runs_resize(void *memory, size_t size, size_t new_size)
 {
-    if (has_own_mapping(size) && has_own_mapping(new_size)) {
-        uint8_t *moved = move_mapping(memory, runs_round(size), runs_round(new_size));
+    if (runs_has_own_mapping(size) && runs_has_own_mapping(new_size)) {
+        uint8_t *moved = runs_move_mapping(memory, runs_round(size), runs_round(new_size));
         if (moved != NULL)
-            return show(moved, new_size);
+            return runs_show(moved, new_size);
     }
     void *other = runs_take(new_size);
     memcpy(other, memory, size < new_size ? size : new_size);
@@ -476,6 +478,6 @@ void runs_discard(size_t size, void *at, size_t count)
 {
     uintptr_t begin = ((uintptr_t)at + RUNS_PAGE - 1) & ~(RUNS_PAGE - 1);
     uintptr_t end = ((uintptr_t)at + count) & ~(RUNS_PAGE - 1);
-    if (has_own_mapping(size) && begin < end)
+    if (runs_has_own_mapping(size) && begin < end)
         madvise((uint8_t *)at + (begin - (uintptr_t)at), end - begin, MADV_DONTNEED);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static bool is_open(int fd)
+static bool standard_is_open(int fd)
 {
     return fcntl(fd, F_GETFD) != -1 || errno != EBADF;
 }
@@ -19,7 +19,8 @@ bool standard_open(void)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         /* The wrong way round, so that a read or a write is an error and not nothing. The lower
          * ones are open, so that this one is the first that is free. */
-        if (!is_open(fd) && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+        if (!standard_is_open(fd) &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
             return false;
     }
     return true;

@@ -20,7 +20,7 @@ void answers_deinit(struct answers *answers)
 }
 
 /* -1 if it is not a number of at most three digits. */
-static int16_t parse_status(const nghttp2_nv *field)
+static int16_t answers_parse_status(const nghttp2_nv *field)
 {
     int16_t status = 0;
     for (size_t i = 0; i < field->valuelen; i++) {
@@ -31,22 +31,22 @@ static int16_t parse_status(const nghttp2_nv *field)
     return field->valuelen > 0 ? status : -1;
 }
 
-static bool is_named(const nghttp2_nv *field, struct slice name)
+static bool answers_is_named(const nghttp2_nv *field, struct slice name)
 {
     return slice_equal(slice_make(field->name, field->namelen), name);
 }
 
-static void take_field(const nghttp2_nv *field, struct answer *answer)
+static void answers_take_field(const nghttp2_nv *field, struct answer *answer)
 {
-    if (is_named(field, SLICE_LITERAL(":status"))) {
-        answer->http_status = parse_status(field);
-    } else if (is_named(field, SLICE_LITERAL("grpc-status"))) {
-        int16_t status = parse_status(field);
+    if (answers_is_named(field, SLICE_LITERAL(":status"))) {
+        answer->http_status = answers_parse_status(field);
+    } else if (answers_is_named(field, SLICE_LITERAL("grpc-status"))) {
+        int16_t status = answers_parse_status(field);
         answer->grpc_status = status < 0 || status > GRPC_LAST_STATUS ? GRPC_UNKNOWN : status;
     }
 }
 
-static bool inflate(struct answers *answers, struct slice block, struct answer *answer)
+static bool answers_inflate(struct answers *answers, struct slice block, struct answer *answer)
 {
     for (;;) {
         nghttp2_nv field;
@@ -57,7 +57,7 @@ static bool inflate(struct answers *answers, struct slice block, struct answer *
             return false;
         block = slice_skip(block, (size_t)used);
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0)
-            take_field(&field, answer);
+            answers_take_field(&field, answer);
         if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0)
             return nghttp2_hd_inflate_end_headers(answers->inflater) == 0;
         if (used == 0 && (flags & NGHTTP2_HD_INFLATE_EMIT) == 0)
@@ -66,7 +66,7 @@ static bool inflate(struct answers *answers, struct slice block, struct answer *
 }
 
 /* True if every field is an index below 127, which is one byte: the table is only read. */
-static bool is_all_indexed(struct slice block)
+static bool answers_is_all_indexed(struct slice block)
 {
     for (size_t i = 0; i < block.len; i++)
         if (block.data[i] < 0x81 || block.data[i] == 0xff)
@@ -74,13 +74,13 @@ static bool is_all_indexed(struct slice block)
     return block.len > 0;
 }
 
-static void forget_all(struct answers *answers)
+static void answers_forget_all(struct answers *answers)
 {
     for (size_t i = 0; i < ANSWERS_MEMOS; i++)
         answers->memos[i].len = 0;
 }
 
-static void remember(struct answers *answers, struct slice block, struct answer answer)
+static void answers_remember(struct answers *answers, struct slice block, struct answer answer)
 {
     if (block.len > ANSWERS_MEMO_LEN)
         return;
@@ -102,12 +102,12 @@ bool answers_decode(struct answers *answers, struct slice block, struct answer *
     }
     *answer = (struct answer){.http_status = 0, .grpc_status = -1};
     /* Any other block may change the table, and with it what the remembered ones mean. */
-    bool indexed = is_all_indexed(block);
+    bool indexed = answers_is_all_indexed(block);
     if (!indexed)
-        forget_all(answers);
-    if (!inflate(answers, block, answer))
+        answers_forget_all(answers);
+    if (!answers_inflate(answers, block, answer))
         return false;
     if (indexed)
-        remember(answers, block, *answer);
+        answers_remember(answers, block, *answer);
     return true;
 }

@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-static bool watch(struct connection *connection, int operation)
+static bool connection_watch(struct connection *connection, int operation)
 {
     struct epoll_event event = {
         .events = EPOLLIN | (connection->writing ? (uint32_t)EPOLLOUT : 0),
@@ -29,7 +29,7 @@ bool connection_open(struct connection *connection, const struct session_setup *
     connection->writing = false;
     connection->dirty = false;
     session_init(&connection->session, setup);
-    if (watch(connection, EPOLL_CTL_ADD) && connection_flush(connection))
+    if (connection_watch(connection, EPOLL_CTL_ADD) && connection_flush(connection))
         return true;
     snprintf(problem, TARGET_PROBLEM_SIZE, "cannot use the connection to %s: %s", target->name,
              strerror(errno));
@@ -56,12 +56,12 @@ bool connection_read(struct connection *connection, uint8_t *room, size_t size)
     return receive_bytes(&connection->session, slice_make(room, (size_t)got), now_ns());
 }
 
-static bool set_writing(struct connection *connection, bool writing)
+static bool connection_set_writing(struct connection *connection, bool writing)
 {
     if (connection->writing == writing)
         return true;
     connection->writing = writing;
-    return watch(connection, EPOLL_CTL_MOD);
+    return connection_watch(connection, EPOLL_CTL_MOD);
 }
 
 bool connection_flush(struct connection *connection)
@@ -72,9 +72,10 @@ bool connection_flush(struct connection *connection)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0)
-            return (errno == EAGAIN || errno == EWOULDBLOCK) && set_writing(connection, true);
+            return (errno == EAGAIN || errno == EWOULDBLOCK) &&
+                   connection_set_writing(connection, true);
         buf_consume(out, (size_t)sent);
         session_continue(&connection->session);
     }
-    return set_writing(connection, false);
+    return connection_set_writing(connection, false);
 }

@@ -9,7 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static uint64_t from_timeval(struct timeval time)
+static uint64_t cpu_from_timeval(struct timeval time)
 {
     return (uint64_t)time.tv_sec * NS_PER_S + (uint64_t)time.tv_usec * 1000;
 }
@@ -18,11 +18,11 @@ struct cpu_time cpu_of_thread(void)
 {
     struct rusage usage;
     getrusage(RUSAGE_THREAD, &usage);
-    return (struct cpu_time){.user_ns = from_timeval(usage.ru_utime),
-                             .system_ns = from_timeval(usage.ru_stime)};
+    return (struct cpu_time){.user_ns = cpu_from_timeval(usage.ru_utime),
+                             .system_ns = cpu_from_timeval(usage.ru_stime)};
 }
 
-static bool read_stat(int64_t pid, char *text, size_t size)
+static bool cpu_read_stat(int64_t pid, char *text, size_t size)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
@@ -38,7 +38,7 @@ static bool read_stat(int64_t pid, char *text, size_t size)
 bool cpu_of_process(int64_t pid, struct cpu_time *time)
 {
     char text[1024];
-    if (!read_stat(pid, text, sizeof text))
+    if (!cpu_read_stat(pid, text, sizeof text))
         return false;
     /* The second field is the program's name in parentheses and may hold anything. */
     const char *rest = strrchr(text, ')');

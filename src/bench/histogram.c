@@ -23,7 +23,7 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
 }
 
 /* The rank, from 1, of the value that `percent` of `count` values do not pass. */
-static uint64_t rank_of(double percent, uint64_t count)
+static uint64_t histogram_rank_of(double percent, uint64_t count)
 {
     double exact = percent / 100 * (double)count;
     uint64_t rank = (uint64_t)exact;
@@ -39,7 +39,7 @@ uint64_t histogram_percentile(const struct histogram *histogram, double percent)
 {
     if (histogram->count == 0)
         return 0;
-    uint64_t left = rank_of(percent, histogram->count);
+    uint64_t left = histogram_rank_of(percent, histogram->count);
     size_t index = 0;
     while (histogram->buckets[index] < left)
         left -= histogram->buckets[index++];

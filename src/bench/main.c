@@ -13,13 +13,13 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 
-static int complain(const char *problem)
+static int bench_complain(const char *problem)
 {
     fprintf(stderr, "keystore-bench: %s\n", problem);
     return EXIT_FAILED;
 }
 
-static struct progress begin_progress(const struct options *options, const char *what)
+static struct progress bench_begin_progress(const struct options *options, const char *what)
 {
     struct progress progress;
     bool terminal = isatty(STDERR_FILENO) != 0;
@@ -29,33 +29,33 @@ static struct progress begin_progress(const struct options *options, const char 
 }
 
 /* How the program ends after such a run; complains if there is reason to. */
-static int exit_code(const struct run_result *result)
+static int bench_exit_code(const struct run_result *result)
 {
     if (result->problem[0] != '\0')
-        return complain(result->problem);
+        return bench_complain(result->problem);
     return tally_errors(&result->tally) > 0 ? EXIT_FAILED : 0;
 }
 
-static int fill(const struct options *options, const struct target *target)
+static int bench_fill(const struct options *options, const struct target *target)
 {
     struct plan plan;
     struct run_result *result = mem_alloc(sizeof *result);
     plan_init_fill(&plan, options, target);
-    struct progress progress = begin_progress(options, "fill");
+    struct progress progress = bench_begin_progress(options, "fill");
     FILE *out = options->csv ? stderr : stdout;
     if (run_plan(&plan, &progress, result)) {
         report_fill(out, options, result);
         report_errors(out, result);
     }
-    int code = exit_code(result);
+    int code = bench_exit_code(result);
     if (code == 0 && !report_is_filled(result))
-        code = complain("not all keys were stored");
+        code = bench_complain("not all keys were stored");
     plan_deinit(&plan);
     free(result);
     return code;
 }
 
-static void report(const struct options *options, const struct run_result *result)
+static void bench_report(const struct options *options, const struct run_result *result)
 {
     if (options->csv)
         report_csv(stdout, options, result);
@@ -69,30 +69,30 @@ static void report(const struct options *options, const struct run_result *resul
     report_warnings(stderr, options, result);
 }
 
-static int measure(const struct options *options, const struct target *target)
+static int bench_measure(const struct options *options, const struct target *target)
 {
     struct plan plan;
     struct run_result *result = mem_alloc(sizeof *result);
     plan_init_measure(&plan, options, target);
-    struct progress progress = begin_progress(options, "bench");
+    struct progress progress = bench_begin_progress(options, "bench");
     if (run_plan(&plan, &progress, result))
-        report(options, result);
-    int code = exit_code(result);
+        bench_report(options, result);
+    int code = bench_exit_code(result);
     plan_deinit(&plan);
     free(result);
     return code;
 }
 
-static int run(const struct options *options)
+static int bench_run(const struct options *options)
 {
     struct target target;
     char problem[TARGET_PROBLEM_SIZE];
     if (!target_find(&target, options->host, options->port, options->unix_path, options->timeout_ns,
                      problem))
-        return complain(problem);
-    int code = options->fill ? fill(options, &target) : 0;
+        return bench_complain(problem);
+    int code = options->fill ? bench_fill(options, &target) : 0;
     if (code == 0 && options->requests > 0)
-        code = measure(options, &target);
+        code = bench_measure(options, &target);
     return code;
 }
 
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
                 options.server_pid);
         return EXIT_USAGE;
     } else {
-        code = run(&options);
+        code = bench_run(&options);
     }
     return standard_flush("keystore-bench") ? code : EXIT_FAILED;
 }

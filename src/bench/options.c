@@ -28,7 +28,7 @@ struct setting {
     uint64_t max;
 };
 
-static bool parse_u64(const char *text, uint64_t *out)
+static bool options_parse_u64(const char *text, uint64_t *out)
 {
     char *end;
     errno = 0;
@@ -37,7 +37,7 @@ static bool parse_u64(const char *text, uint64_t *out)
 }
 
 /* Seconds with a fraction, as nanoseconds. */
-static bool parse_seconds(const char *text, uint64_t *out_ns)
+static bool options_parse_seconds(const char *text, uint64_t *out_ns)
 {
     char *end;
     double seconds = strtod(text, &end);
@@ -47,47 +47,47 @@ static bool parse_seconds(const char *text, uint64_t *out_ns)
     return true;
 }
 
-static bool set_host(struct options *options, const char *text)
+static bool options_set_host(struct options *options, const char *text)
 {
     options->host = text;
     return text[0] != '\0' && strlen(text) <= 255;
 }
 
-static bool set_port(struct options *options, const char *text)
+static bool options_set_port(struct options *options, const char *text)
 {
     uint64_t port;
     options->port = text;
-    return parse_u64(text, &port) && port >= 1 && port <= 65535;
+    return options_parse_u64(text, &port) && port >= 1 && port <= 65535;
 }
 
-static bool set_unix_path(struct options *options, const char *text)
+static bool options_set_unix_path(struct options *options, const char *text)
 {
     options->unix_path = text;
     return text[0] != '\0' && strlen(text) <= 107;
 }
 
-static bool set_duration(struct options *options, const char *text)
+static bool options_set_duration(struct options *options, const char *text)
 {
-    return parse_seconds(text, &options->duration_ns) && options->duration_ns > 0;
+    return options_parse_seconds(text, &options->duration_ns) && options->duration_ns > 0;
 }
 
-static bool set_warmup(struct options *options, const char *text)
+static bool options_set_warmup(struct options *options, const char *text)
 {
-    return parse_seconds(text, &options->warmup_ns);
+    return options_parse_seconds(text, &options->warmup_ns);
 }
 
-static bool set_timeout(struct options *options, const char *text)
+static bool options_set_timeout(struct options *options, const char *text)
 {
-    return parse_seconds(text, &options->timeout_ns) && options->timeout_ns > 0;
+    return options_parse_seconds(text, &options->timeout_ns) && options->timeout_ns > 0;
 }
 
-static bool set_ttl(struct options *options, const char *text)
+static bool options_set_ttl(struct options *options, const char *text)
 {
-    return parse_seconds(text, &options->ttl_ns);
+    return options_parse_seconds(text, &options->ttl_ns);
 }
 
 /* "lpush" or "lpush,lpop". */
-static bool set_op(struct options *options, const char *text)
+static bool options_set_op(struct options *options, const char *text)
 {
     char first[16];
     const char *comma = strchr(text, ',');
@@ -106,7 +106,7 @@ static bool set_op(struct options *options, const char *text)
 }
 
 /* "9:1" is nine Gets to one Set; an operation that is never called is left out. */
-static bool set_mix(struct options *options, const char *text)
+static bool options_set_mix(struct options *options, const char *text)
 {
     const enum op ops[OPTIONS_MAX_OPS] = {OP_GET, OP_SET};
     unsigned weights[OPTIONS_MAX_OPS];
@@ -125,7 +125,7 @@ static bool set_mix(struct options *options, const char *text)
     return options->op_count > 0;
 }
 
-static bool set_range(struct options *options, const char *text)
+static bool options_set_range(struct options *options, const char *text)
 {
     char *end;
     errno = 0;
@@ -143,11 +143,13 @@ static bool set_range(struct options *options, const char *text)
 static const struct setting settings[] = {
     {{'h', NULL, "HOST", "the server's host name or address (127.0.0.1)"},
      "a host name or an address, 1 to 255 bytes long",
-     .set = set_host},
-    {{'p', NULL, "PORT", "the server's port (50051)"}, "a port from 1 to 65535", .set = set_port},
+     .set = options_set_host},
+    {{'p', NULL, "PORT", "the server's port (50051)"},
+     "a port from 1 to 65535",
+     .set = options_set_port},
     {{'s', NULL, "PATH", "the server's unix socket, instead of host and port"},
      "the path of a unix socket, 1 to 107 bytes long",
-     .set = set_unix_path},
+     .set = options_set_unix_path},
     {{'c', NULL, "N", "connections (50)"},
      "a number of connections, 1 to 100000",
      NUMBER(connections),
@@ -164,7 +166,7 @@ static const struct setting settings[] = {
      .max = 1000000000000000},
     {{'t', NULL, "SECONDS", "how long to make calls, instead of -n"},
      "a number of seconds above 0",
-     .set = set_duration},
+     .set = options_set_duration},
     {{'d', NULL, "BYTES", "size of values (32)"},
      "a number of bytes, 0 to 1073741824",
      NUMBER(value_size),
@@ -184,13 +186,13 @@ static const struct setting settings[] = {
       "two "
       "by turns, both of strings or both of lists"},
      "one of get, set, lpush, lpop, lrange, rpush, rpop, etcdput, or two such as lpush,lpop",
-     .set = set_op},
+     .set = options_set_op},
     {{0, "mix", "GET:SET", "Gets and Sets at random in this ratio, such as 9:1"},
      "two whole numbers up to 1000000, not both 0, such as 9:1",
-     .set = set_mix},
+     .set = options_set_mix},
     {{0, "range", "START:STOP", "what lrange asks for (0:9)"},
      "two whole numbers, such as 0:9 or -10:-1",
-     .set = set_range},
+     .set = options_set_range},
     {{0, "fill", NULL, "before that store all the keys, strings or lists as --op wants them"},
      .size = sizeof(bool),
      .at = offsetof(struct options, fill)},
@@ -211,7 +213,7 @@ static const struct setting settings[] = {
       "what is set expires, all at one moment: so long after the fill, or\nthe calls, began (0: "
       "never)"},
      "a number of seconds",
-     .set = set_ttl},
+     .set = options_set_ttl},
     {{0, "rate", "N",
       "calls per second on a fixed schedule; latency counts from the\nscheduled time, whatever "
       "delayed the call"},
@@ -221,10 +223,10 @@ static const struct setting settings[] = {
      .max = 1000000000},
     {{0, "warmup", "SECONDS", "make calls that are not measured before (0)"},
      "a number of seconds",
-     .set = set_warmup},
+     .set = options_set_warmup},
     {{0, "timeout", "SECONDS", "give up when nothing is answered for so long (30)"},
      "a number of seconds above 0",
-     .set = set_timeout},
+     .set = options_set_timeout},
     {{0, "threads", "N", "threads that share the connections (1)"},
      "a number of threads, 1 to 1024",
      NUMBER(threads),
@@ -265,10 +267,10 @@ static const struct option_table table = OPTION_TABLE(settings);
 /* The words after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, OPTIONS_PROBLEM_SIZE, __VA_ARGS__), false)
 
-static bool set_number(struct options *options, const struct setting *row, const char *text)
+static bool options_set_number(struct options *options, const struct setting *row, const char *text)
 {
     uint64_t number;
-    if (!parse_u64(text, &number) || number < row->min || number > row->max)
+    if (!options_parse_u64(text, &number) || number < row->min || number > row->max)
         return false;
     uint8_t *field = (uint8_t *)options + row->at;
     uint32_t small = (uint32_t)number;
@@ -279,14 +281,14 @@ static bool set_number(struct options *options, const struct setting *row, const
     return true;
 }
 
-static bool take_row(struct options *options, const struct setting *row, const char *text,
-                     char problem[static OPTIONS_PROBLEM_SIZE])
+static bool options_take_row(struct options *options, const struct setting *row, const char *text,
+                             char problem[static OPTIONS_PROBLEM_SIZE])
 {
     if (row->option.argument == NULL) {
         *(bool *)((uint8_t *)options + row->at) = true;
         return true;
     }
-    if (row->set != NULL ? row->set(options, text) : set_number(options, row, text))
+    if (row->set != NULL ? row->set(options, text) : options_set_number(options, row, text))
         return true;
     char name[32];
     option_write_name(name, sizeof name, &row->option);
@@ -299,7 +301,7 @@ struct given {
 };
 
 /* By its name, or by its letter if it has none. */
-static bool is_given(const struct given *given, const char *name)
+static bool options_is_given(const struct given *given, const char *name)
 {
     for (size_t i = 0; i < ROWS; i++) {
         const struct option_row *row = &settings[i].option;
@@ -310,16 +312,17 @@ static bool is_given(const struct given *given, const char *name)
     return false;
 }
 
-static bool check_together(const struct options *options, const struct given *given,
-                           char problem[static OPTIONS_PROBLEM_SIZE])
+static bool options_check_together(const struct options *options, const struct given *given,
+                                   char problem[static OPTIONS_PROBLEM_SIZE])
 {
     size_t digits = payload_digits(options->keyspace);
     bool lists = op_row(options->ops[0])->is_list;
-    if (options->unix_path != NULL && (is_given(given, "h") || is_given(given, "p")))
+    if (options->unix_path != NULL &&
+        (options_is_given(given, "h") || options_is_given(given, "p")))
         return refuse(problem, "-s names a unix socket, so -h and -p cannot be given as well");
-    if (is_given(given, "n") && is_given(given, "t"))
+    if (options_is_given(given, "n") && options_is_given(given, "t"))
         return refuse(problem, "-n counts calls and -t limits the time; give one of them");
-    if (is_given(given, "op") && is_given(given, "mix"))
+    if (options_is_given(given, "op") && options_is_given(given, "mix"))
         return refuse(problem, "--mix says what to call, so --op cannot be given as well");
     if (options->requests == 0 && !options->fill)
         return refuse(problem, "-n 0 makes no calls, which only makes sense with --fill");
@@ -343,7 +346,7 @@ static bool check_together(const struct options *options, const struct given *gi
     return true;
 }
 
-static void set_defaults(struct options *options)
+static void options_set_defaults(struct options *options)
 {
     *options = (struct options){
         .host = "127.0.0.1",
@@ -372,10 +375,10 @@ bool options_parse(int argc, char **argv, struct options *options,
     struct given given = {.rows = {false}};
     struct option_reader reader;
     enum option_verdict verdict;
-    set_defaults(options);
+    options_set_defaults(options);
     option_begin(&reader, table, argc, argv, false);
     while ((verdict = option_next(&reader)) == OPTION_GIVEN) {
-        if (!take_row(options, &settings[reader.row], reader.value, problem))
+        if (!options_take_row(options, &settings[reader.row], reader.value, problem))
             return false;
         given.rows[reader.row] = true;
     }
@@ -384,9 +387,9 @@ bool options_parse(int argc, char **argv, struct options *options,
     if (reader.first_word < argc)
         return refuse(problem, "'%.100s' is no option; options begin with a dash",
                       argv[reader.first_word]);
-    if (is_given(&given, "t"))
+    if (options_is_given(&given, "t"))
         options->requests = UINT64_MAX;
-    return check_together(options, &given, problem);
+    return options_check_together(options, &given, problem);
 }
 
 void options_print_help(FILE *out)

@@ -17,7 +17,7 @@ size_t payload_digits(uint64_t keyspace)
 }
 
 /* Letters that no compression on the way makes much shorter, the same in every run. */
-static void fill_with_letters(uint8_t *out, size_t size)
+static void payload_fill_with_letters(uint8_t *out, size_t size)
 {
     uint64_t state = 1;
     for (size_t i = 0; i < size; i++) {
@@ -37,7 +37,7 @@ void payload_init(struct payload *payload, size_t key_size, size_t value_size, u
         .filler = mem_alloc(value_size + 1),
     };
     CHECK(payload->value_digits <= value_size && digits <= PAYLOAD_MAX_DIGITS);
-    fill_with_letters(payload->filler, value_size);
+    payload_fill_with_letters(payload->filler, value_size);
 }
 
 void payload_use_numbers(struct payload *payload)

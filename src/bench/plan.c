@@ -5,14 +5,14 @@
 #include "bench/now.h"
 
 /* One moment for all keys; 0 = never. */
-static int64_t expire_at_ms(const struct options *options)
+static int64_t plan_expire_at_ms(const struct options *options)
 {
     if (options->ttl_ns == 0)
         return 0;
     return clock_unix_ms() + (int64_t)(options->ttl_ns / (NS_PER_S / 1000));
 }
 
-static void init(struct plan *plan, const struct options *options, const struct target *target)
+static void plan_init(struct plan *plan, const struct options *options, const struct target *target)
 {
     plan->options = options;
     plan->target = target;
@@ -27,7 +27,7 @@ static void init(struct plan *plan, const struct options *options, const struct 
         .range_start = options->range_start,
         .range_stop = options->range_stop,
         .push_values = options->push_values,
-        .expire_at_ms = expire_at_ms(options),
+        .expire_at_ms = plan_expire_at_ms(options),
     };
     templates_init(&plan->templates, &settings);
 }
@@ -43,7 +43,7 @@ void plan_init_fill(struct plan *plan, const struct options *options, const stru
         .in_turn = true,
         .calls = options->keyspace * (lists ? options->elements / options->push_values : 1),
     };
-    init(plan, options, target);
+    plan_init(plan, options, target);
 }
 
 void plan_init_measure(struct plan *plan, const struct options *options,
@@ -62,7 +62,7 @@ void plan_init_measure(struct plan *plan, const struct options *options,
         plan->ops[i] = options->ops[i];
         plan->weights[i] = options->weights[i];
     }
-    init(plan, options, target);
+    plan_init(plan, options, target);
 }
 
 void plan_deinit(struct plan *plan)

@@ -23,18 +23,18 @@ struct frame {
 };
 
 /* Always false. */
-static bool broken(struct session *session, const char *problem)
+static bool receive_broken(struct session *session, const char *problem)
 {
     session->problem = problem;
     return false;
 }
 
-static bool is_flagged(const struct frame *frame, uint8_t flag)
+static bool receive_is_flagged(const struct frame *frame, uint8_t flag)
 {
     return (frame->flags & flag) != 0;
 }
 
-static void put_window_update(struct session *session, uint32_t stream, uint32_t bytes)
+static void receive_put_window_update(struct session *session, uint32_t stream, uint32_t bytes)
 {
     uint8_t update[4];
     wire_put_u32(update, bytes);
@@ -42,19 +42,20 @@ static void put_window_update(struct session *session, uint32_t stream, uint32_t
 }
 
 /* Counts DATA against a window and gives it back in large steps. */
-static void use_window(struct session *session, uint64_t *received, size_t len, uint32_t stream)
+static void receive_use_window(struct session *session, uint64_t *received, size_t len,
+                               uint32_t stream)
 {
     uint64_t before = *received >> WINDOW_STEP_BITS;
     *received += len;
     if (*received >> WINDOW_STEP_BITS != before)
-        put_window_update(session, stream, UINT32_C(1) << WINDOW_STEP_BITS);
+        receive_put_window_update(session, stream, UINT32_C(1) << WINDOW_STEP_BITS);
 }
 
 /* The payload without its padding; false if that is longer than the payload. */
-static bool strip_padding(const struct frame *frame, struct slice *payload)
+static bool receive_strip_padding(const struct frame *frame, struct slice *payload)
 {
     *payload = frame->payload;
-    if (!is_flagged(frame, WIRE_FLAG_PADDED))
+    if (!receive_is_flagged(frame, WIRE_FLAG_PADDED))
         return true;
     if (payload->len == 0 || payload->data[0] >= payload->len)
         return false;
@@ -63,7 +64,7 @@ static bool strip_padding(const struct frame *frame, struct slice *payload)
 }
 
 /* A call is answered with OK; looks into the answer as far as that was asked for. */
-static void end_ok(struct session *session, struct stream *stream, uint64_t now_ns)
+static void receive_end_ok(struct session *session, struct stream *stream, uint64_t now_ns)
 {
     const struct templates *templates = session->setup->templates;
     enum op op = (enum op)stream->op;
@@ -78,11 +79,11 @@ static void end_ok(struct session *session, struct stream *stream, uint64_t now_
 }
 
 /* The server ended the stream, with that grpc-status, or -1 if there was none. */
-static void end_stream(struct session *session, struct stream *stream, int grpc_status,
-                       uint64_t now_ns)
+static void receive_end_stream(struct session *session, struct stream *stream, int grpc_status,
+                               uint64_t now_ns)
 {
     if (grpc_status == TALLY_OK && !stream->bad_http)
-        end_ok(session, stream, now_ns);
+        receive_end_ok(session, stream, now_ns);
     else if (grpc_status > TALLY_OK)
         session_end_call(session, stream, (enum tally_end)grpc_status, now_ns);
     else
@@ -90,32 +91,33 @@ static void end_stream(struct session *session, struct stream *stream, int grpc_
                          now_ns);
 }
 
-static bool on_data(struct session *session, const struct frame *frame)
+static bool receive_on_data(struct session *session, const struct frame *frame)
 {
     struct slice data;
-    if (!strip_padding(frame, &data))
-        return broken(session, "the server sent a DATA frame with more padding than payload");
-    use_window(session, &session->received, frame->payload.len, 0);
+    if (!receive_strip_padding(frame, &data))
+        return receive_broken(session,
+                              "the server sent a DATA frame with more padding than payload");
+    receive_use_window(session, &session->received, frame->payload.len, 0);
     struct stream *stream = streams_find(&session->streams, frame->stream);
     if (stream == NULL)
         return true;
     stream->body_len += data.len;
     if (stream->body != NULL && !buf_append(stream->body, data))
-        return broken(session, "the server's answer is too long to be kept");
-    if (is_flagged(frame, WIRE_FLAG_END_STREAM))
-        end_stream(session, stream, -1, frame->now_ns);
+        return receive_broken(session, "the server's answer is too long to be kept");
+    if (receive_is_flagged(frame, WIRE_FLAG_END_STREAM))
+        receive_end_stream(session, stream, -1, frame->now_ns);
     else
-        use_window(session, &stream->received, frame->payload.len, frame->stream);
+        receive_use_window(session, &stream->received, frame->payload.len, frame->stream);
     return true;
 }
 
 /* A whole header block; `flags` are those of its HEADERS frame. */
-static bool take_block(struct session *session, const struct frame *frame, uint8_t flags,
-                       struct slice block)
+static bool receive_take_block(struct session *session, const struct frame *frame, uint8_t flags,
+                               struct slice block)
 {
     struct answer answer;
     if (!answers_decode(&session->answers, block, &answer))
-        return broken(session, "the server sent a header block that does not decode");
+        return receive_broken(session, "the server sent a header block that does not decode");
     struct stream *stream = streams_find(&session->streams, frame->stream);
     if (stream == NULL)
         return true;
@@ -123,45 +125,47 @@ static bool take_block(struct session *session, const struct frame *frame, uint8
     if (answer.http_status != 0 && answer.http_status != 200 && !informational)
         stream->bad_http = true;
     if ((flags & WIRE_FLAG_END_STREAM) != 0)
-        end_stream(session, stream, answer.grpc_status, frame->now_ns);
+        receive_end_stream(session, stream, answer.grpc_status, frame->now_ns);
     return true;
 }
 
-static bool keep_block(struct session *session, struct slice part)
+static bool receive_keep_block(struct session *session, struct slice part)
 {
     if (buf_append(&session->block, part))
         return true;
-    return broken(session, "the server sent a header block that is too long");
+    return receive_broken(session, "the server sent a header block that is too long");
 }
 
-static bool on_headers(struct session *session, const struct frame *frame)
+static bool receive_on_headers(struct session *session, const struct frame *frame)
 {
     struct slice block;
-    size_t priority = is_flagged(frame, WIRE_FLAG_PRIORITY) ? 5 : 0;
-    if (!strip_padding(frame, &block) || block.len < priority)
-        return broken(session, "the server sent a HEADERS frame with more padding than payload");
+    size_t priority = receive_is_flagged(frame, WIRE_FLAG_PRIORITY) ? 5 : 0;
+    if (!receive_strip_padding(frame, &block) || block.len < priority)
+        return receive_broken(session,
+                              "the server sent a HEADERS frame with more padding than payload");
     block = slice_skip(block, priority);
-    if (is_flagged(frame, WIRE_FLAG_END_HEADERS))
-        return take_block(session, frame, frame->flags, block);
+    if (receive_is_flagged(frame, WIRE_FLAG_END_HEADERS))
+        return receive_take_block(session, frame, frame->flags, block);
     session->block_stream = frame->stream;
     session->block_flags = frame->flags;
     buf_clear(&session->block, SIZE_MAX);
-    return keep_block(session, block);
+    return receive_keep_block(session, block);
 }
 
-static bool on_continuation(struct session *session, const struct frame *frame)
+static bool receive_on_continuation(struct session *session, const struct frame *frame)
 {
     if (session->block_stream == 0)
-        return broken(session, "the server sent a CONTINUATION frame without HEADERS before it");
-    if (!keep_block(session, frame->payload))
+        return receive_broken(session,
+                              "the server sent a CONTINUATION frame without HEADERS before it");
+    if (!receive_keep_block(session, frame->payload))
         return false;
-    if (!is_flagged(frame, WIRE_FLAG_END_HEADERS))
+    if (!receive_is_flagged(frame, WIRE_FLAG_END_HEADERS))
         return true;
     session->block_stream = 0;
-    return take_block(session, frame, session->block_flags, buf_slice(&session->block));
+    return receive_take_block(session, frame, session->block_flags, buf_slice(&session->block));
 }
 
-static bool on_rst_stream(struct session *session, const struct frame *frame)
+static bool receive_on_rst_stream(struct session *session, const struct frame *frame)
 {
     struct stream *stream = streams_find(&session->streams, frame->stream);
     if (stream == NULL)
@@ -173,7 +177,7 @@ static bool on_rst_stream(struct session *session, const struct frame *frame)
 }
 
 /* The server may only take back: what we have put into its table stays valid unless it shrinks. */
-static void set_table_size(struct session *session, uint32_t size)
+static void receive_set_table_size(struct session *session, uint32_t size)
 {
     if (size >= session->table_size)
         return;
@@ -182,11 +186,11 @@ static void set_table_size(struct session *session, uint32_t size)
     session->steady = false;
 }
 
-static bool apply_setting(struct session *session, enum wire_setting id, uint32_t value)
+static bool receive_apply_setting(struct session *session, enum wire_setting id, uint32_t value)
 {
     switch (id) {
     case WIRE_HEADER_TABLE_SIZE:
-        set_table_size(session, value);
+        receive_set_table_size(session, value);
         return true;
     case WIRE_MAX_CONCURRENT_STREAMS:
         session->limit = value < session->setup->max_streams ? value : session->setup->max_streams;
@@ -195,29 +199,29 @@ static bool apply_setting(struct session *session, enum wire_setting id, uint32_
         return true;
     case WIRE_INITIAL_WINDOW_SIZE:
         if (value > WIRE_MAX_WINDOW)
-            return broken(session, "the server's SETTINGS have a window above 2^31 - 1");
+            return receive_broken(session, "the server's SETTINGS have a window above 2^31 - 1");
         session->sending.window += (int64_t)value - session->initial_window;
         session->initial_window = value;
         return true; /* no message under way: then the next one sets sending.window anew */
     case WIRE_MAX_FRAME_SIZE:
         if (value < WIRE_MAX_FRAME || value > 0xffffff)
-            return broken(session, "the server's SETTINGS have a frame size out of range");
+            return receive_broken(session, "the server's SETTINGS have a frame size out of range");
         return true; /* our frames stay as short as everybody must accept them */
     default:
         return true;
     }
 }
 
-static bool on_settings(struct session *session, const struct frame *frame)
+static bool receive_on_settings(struct session *session, const struct frame *frame)
 {
-    if (is_flagged(frame, WIRE_FLAG_ACK))
+    if (receive_is_flagged(frame, WIRE_FLAG_ACK))
         return true;
     if (frame->payload.len % 6 != 0)
-        return broken(session, "the server sent a SETTINGS frame of a wrong length");
+        return receive_broken(session, "the server sent a SETTINGS frame of a wrong length");
     for (size_t i = 0; i < frame->payload.len; i += 6) {
         const uint8_t *entry = frame->payload.data + i;
         enum wire_setting id = (enum wire_setting)(entry[0] << 8 | entry[1]);
-        if (!apply_setting(session, id, wire_get_u32(entry + 2)))
+        if (!receive_apply_setting(session, id, wire_get_u32(entry + 2)))
             return false;
     }
     session->ready = true;
@@ -226,35 +230,35 @@ static bool on_settings(struct session *session, const struct frame *frame)
     return true;
 }
 
-static bool on_push_promise(struct session *session, const struct frame *frame)
+static bool receive_on_push_promise(struct session *session, const struct frame *frame)
 {
     (void)frame;
-    return broken(session, "the server sent a PUSH_PROMISE, which was forbidden to it");
+    return receive_broken(session, "the server sent a PUSH_PROMISE, which was forbidden to it");
 }
 
-static bool on_ping(struct session *session, const struct frame *frame)
+static bool receive_on_ping(struct session *session, const struct frame *frame)
 {
     if (frame->payload.len != 8)
-        return broken(session, "the server sent a PING frame of a wrong length");
-    if (!is_flagged(frame, WIRE_FLAG_ACK))
+        return receive_broken(session, "the server sent a PING frame of a wrong length");
+    if (!receive_is_flagged(frame, WIRE_FLAG_ACK))
         session_put_frame(session, WIRE_PING, WIRE_FLAG_ACK, 0, frame->payload);
     return true;
 }
 
-static bool on_goaway(struct session *session, const struct frame *frame)
+static bool receive_on_goaway(struct session *session, const struct frame *frame)
 {
     if (frame->payload.len < 8)
-        return broken(session, "the server sent a GOAWAY frame of a wrong length");
+        return receive_broken(session, "the server sent a GOAWAY frame of a wrong length");
     session->draining = true;
     uint32_t last = wire_get_u32(frame->payload.data) & WIRE_MAX_STREAM_ID;
     session_end_calls(session, last, TALLY_REFUSED, frame->now_ns);
     return true;
 }
 
-static bool on_window_update(struct session *session, const struct frame *frame)
+static bool receive_on_window_update(struct session *session, const struct frame *frame)
 {
     if (frame->payload.len != 4)
-        return broken(session, "the server sent a WINDOW_UPDATE frame of a wrong length");
+        return receive_broken(session, "the server sent a WINDOW_UPDATE frame of a wrong length");
     uint32_t bytes = wire_get_u32(frame->payload.data) & WIRE_MAX_STREAM_ID;
     if (frame->stream == 0)
         session->window += bytes;
@@ -262,12 +266,12 @@ static bool on_window_update(struct session *session, const struct frame *frame)
         session->sending.window += bytes;
     if (session->window > WIRE_MAX_WINDOW ||
         (session->sending.stream != 0 && session->sending.window > WIRE_MAX_WINDOW))
-        return broken(session, "the server opened a window beyond 2^31 - 1");
+        return receive_broken(session, "the server opened a window beyond 2^31 - 1");
     session_continue(session);
     return true;
 }
 
-static bool on_priority(struct session *session, const struct frame *frame)
+static bool receive_on_priority(struct session *session, const struct frame *frame)
 {
     (void)session;
     (void)frame;
@@ -275,48 +279,50 @@ static bool on_priority(struct session *session, const struct frame *frame)
 }
 
 static bool (*const handlers[])(struct session *, const struct frame *) = {
-    [WIRE_DATA] = on_data,
-    [WIRE_HEADERS] = on_headers,
-    [WIRE_PRIORITY] = on_priority,
-    [WIRE_RST_STREAM] = on_rst_stream,
-    [WIRE_SETTINGS] = on_settings,
-    [WIRE_PUSH_PROMISE] = on_push_promise,
-    [WIRE_PING] = on_ping,
-    [WIRE_GOAWAY] = on_goaway,
-    [WIRE_WINDOW_UPDATE] = on_window_update,
-    [WIRE_CONTINUATION] = on_continuation,
+    [WIRE_DATA] = receive_on_data,
+    [WIRE_HEADERS] = receive_on_headers,
+    [WIRE_PRIORITY] = receive_on_priority,
+    [WIRE_RST_STREAM] = receive_on_rst_stream,
+    [WIRE_SETTINGS] = receive_on_settings,
+    [WIRE_PUSH_PROMISE] = receive_on_push_promise,
+    [WIRE_PING] = receive_on_ping,
+    [WIRE_GOAWAY] = receive_on_goaway,
+    [WIRE_WINDOW_UPDATE] = receive_on_window_update,
+    [WIRE_CONTINUATION] = receive_on_continuation,
 };
 
-static bool take_frame(struct session *session, const struct frame *frame)
+static bool receive_take_frame(struct session *session, const struct frame *frame)
 {
     if (session->block_stream != 0 &&
         (frame->type != WIRE_CONTINUATION || frame->stream != session->block_stream))
-        return broken(session, "the server interrupted a header block with another frame");
+        return receive_broken(session, "the server interrupted a header block with another frame");
     if (!session->ready && frame->type != WIRE_SETTINGS)
-        return broken(session, "the server did not begin with a SETTINGS frame; is it gRPC without "
-                               "TLS that listens there?");
+        return receive_broken(session,
+                              "the server did not begin with a SETTINGS frame; is it gRPC without "
+                              "TLS that listens there?");
     if (frame->type >= sizeof handlers / sizeof handlers[0])
         return true; /* extensions are ignored */
     return handlers[frame->type](session, frame);
 }
 
 /* The length of the frame that begins there, with its header. */
-static size_t frame_len(const uint8_t *bytes)
+static size_t receive_frame_len(const uint8_t *bytes)
 {
     return WIRE_FRAME_HEADER + (wire_get_u32(bytes) >> 8);
 }
 
 /* Takes as many whole frames as there are. */
-static bool take_frames(struct session *session, struct slice *bytes, uint64_t now_ns)
+static bool receive_take_frames(struct session *session, struct slice *bytes, uint64_t now_ns)
 {
     const uint8_t *at = bytes->data;
     size_t left = bytes->len;
     bool good = true;
     while (good && left >= WIRE_FRAME_HEADER) {
-        size_t len = frame_len(at);
+        size_t len = receive_frame_len(at);
         if (len > WIRE_FRAME_HEADER + WIRE_MAX_FRAME)
-            return broken(session, "the server sent a frame that is too long; is it gRPC without "
-                                   "TLS that listens there?");
+            return receive_broken(session,
+                                  "the server sent a frame that is too long; is it gRPC without "
+                                  "TLS that listens there?");
         if (left < len)
             break;
         struct frame frame = {
@@ -326,7 +332,7 @@ static bool take_frames(struct session *session, struct slice *bytes, uint64_t n
             .flags = at[4],
             .now_ns = now_ns,
         };
-        good = take_frame(session, &frame);
+        good = receive_take_frame(session, &frame);
         at += len;
         left -= len;
     }
@@ -336,30 +342,31 @@ static bool take_frames(struct session *session, struct slice *bytes, uint64_t n
 }
 
 /* Moves bytes to the frame that waits in `carry`, until that holds `wanted` or they are used up. */
-static bool fill_carry(struct session *session, struct slice *bytes, size_t wanted)
+static bool receive_fill_carry(struct session *session, struct slice *bytes, size_t wanted)
 {
     CHECK(wanted >= session->carry.len);
     size_t missing = wanted - session->carry.len;
     size_t len = missing < bytes->len ? missing : bytes->len;
     if (!buf_append(&session->carry, slice_make(bytes->data, len)))
-        return broken(session, "the server sent a frame that is too long; is it gRPC without TLS "
-                               "that listens there?");
+        return receive_broken(session,
+                              "the server sent a frame that is too long; is it gRPC without TLS "
+                              "that listens there?");
     *bytes = slice_skip(*bytes, len);
     return true;
 }
 
 /* Completes the frame that the last bytes ended in, and takes it. */
-static bool take_carry(struct session *session, struct slice *bytes, uint64_t now_ns)
+static bool receive_take_carry(struct session *session, struct slice *bytes, uint64_t now_ns)
 {
     struct buf *carry = &session->carry;
-    if (carry->len < WIRE_FRAME_HEADER && !fill_carry(session, bytes, WIRE_FRAME_HEADER))
+    if (carry->len < WIRE_FRAME_HEADER && !receive_fill_carry(session, bytes, WIRE_FRAME_HEADER))
         return false;
     if (carry->len < WIRE_FRAME_HEADER)
         return true;
-    if (!fill_carry(session, bytes, frame_len(carry->data)))
+    if (!receive_fill_carry(session, bytes, receive_frame_len(carry->data)))
         return false;
     struct slice frame = buf_slice(carry);
-    if (!take_frames(session, &frame, now_ns))
+    if (!receive_take_frames(session, &frame, now_ns))
         return false;
     if (frame.len == 0)
         buf_clear(carry, SIZE_MAX);
@@ -369,12 +376,12 @@ static bool take_carry(struct session *session, struct slice *bytes, uint64_t no
 bool receive_bytes(struct session *session, struct slice bytes, uint64_t now_ns)
 {
     if (session->out.len > OUT_FLOODED)
-        return broken(session, "the server wants answers but does not read them");
-    if (session->carry.len > 0 && !take_carry(session, &bytes, now_ns))
+        return receive_broken(session, "the server wants answers but does not read them");
+    if (session->carry.len > 0 && !receive_take_carry(session, &bytes, now_ns))
         return false;
     if (bytes.len == 0)
         return true;
-    if (!take_frames(session, &bytes, now_ns))
+    if (!receive_take_frames(session, &bytes, now_ns))
         return false;
     return bytes.len == 0 || buf_append(&session->carry, bytes);
 }

@@ -9,7 +9,7 @@
 #define BUSY_LIMIT 0.9
 
 /* "1,234,567"; `text` has room for all. */
-static const char *grouped(uint64_t number, char text[static 32])
+static const char *report_grouped(uint64_t number, char text[static 32])
 {
     char digits[24];
     int len = snprintf(digits, sizeof digits, "%" PRIu64, number);
@@ -23,44 +23,44 @@ static const char *grouped(uint64_t number, char text[static 32])
     return text;
 }
 
-static double in_seconds(uint64_t ns)
+static double report_in_seconds(uint64_t ns)
 {
     return (double)ns / (double)NS_PER_S;
 }
 
-static uint64_t ok_calls(const struct run_result *result)
+static uint64_t report_ok_calls(const struct run_result *result)
 {
     return result->tally.ends[TALLY_OK];
 }
 
-static uint64_t all_calls(const struct run_result *result)
+static uint64_t report_all_calls(const struct run_result *result)
 {
-    return ok_calls(result) + tally_errors(&result->tally);
+    return report_ok_calls(result) + tally_errors(&result->tally);
 }
 
-static double rate_of(uint64_t calls, uint64_t ns)
+static double report_rate_of(uint64_t calls, uint64_t ns)
 {
-    return ns > 0 ? (double)calls / in_seconds(ns) : 0;
+    return ns > 0 ? (double)calls / report_in_seconds(ns) : 0;
 }
 
 /* Microseconds of CPU per call, whatever became of it. */
-static double us_per_call(uint64_t ns, const struct run_result *result)
+static double report_us_per_call(uint64_t ns, const struct run_result *result)
 {
-    uint64_t calls = all_calls(result);
+    uint64_t calls = report_all_calls(result);
     return calls > 0 ? (double)ns / 1000 / (double)calls : 0;
 }
 
-static double percentile_ms(const struct run_result *result, double percent)
+static double report_percentile_ms(const struct run_result *result, double percent)
 {
     return (double)histogram_percentile(&result->tally.latency_ns, percent) / 1e6;
 }
 
-static double late_ms(const struct run_result *result, double percent)
+static double report_late_ms(const struct run_result *result, double percent)
 {
     return (double)histogram_percentile(&result->tally.late_ns, percent) / 1e6;
 }
 
-static const char *name_of(const struct options *options, char text[static 64])
+static const char *report_name_of(const struct options *options, char text[static 64])
 {
     if (options->op_count == 1)
         snprintf(text, 64, "%s", op_row(options->ops[0])->name);
@@ -72,23 +72,25 @@ static const char *name_of(const struct options *options, char text[static 64])
 
 bool report_is_filled(const struct run_result *result)
 {
-    return ok_calls(result) >= result->planned;
+    return report_ok_calls(result) >= result->planned;
 }
 
 void report_fill(FILE *out, const struct options *options, const struct run_result *result)
 {
     char ok[32], planned[32], rate[32];
     if (report_is_filled(result))
-        fprintf(out, "fill: %s keys", grouped(options->keyspace, planned));
+        fprintf(out, "fill: %s keys", report_grouped(options->keyspace, planned));
     else
-        fprintf(out, "fill: only %s of %s calls were answered OK,", grouped(ok_calls(result), ok),
-                grouped(result->planned, planned));
-    fprintf(out, " in %.3f s, %s calls/s%s\n", in_seconds(result->elapsed_ns),
-            grouped((uint64_t)rate_of(ok_calls(result), result->elapsed_ns), rate),
-            tally_errors(&result->tally) > 0 ? ", with errors:" : "");
+        fprintf(out, "fill: only %s of %s calls were answered OK,",
+                report_grouped(report_ok_calls(result), ok),
+                report_grouped(result->planned, planned));
+    fprintf(
+        out, " in %.3f s, %s calls/s%s\n", report_in_seconds(result->elapsed_ns),
+        report_grouped((uint64_t)report_rate_of(report_ok_calls(result), result->elapsed_ns), rate),
+        tally_errors(&result->tally) > 0 ? ", with errors:" : "");
 }
 
-static void print_settings(FILE *out, const struct options *options)
+static void report_print_settings(FILE *out, const struct options *options)
 {
     char name[64];
     char keys[32];
@@ -96,28 +98,30 @@ static void print_settings(FILE *out, const struct options *options)
     fprintf(out,
             "%s: %" PRIu32 " connections x %" PRIu32 " calls in flight, %" PRIu32
             " thread%s, %zu B values, %s keys of %zu B",
-            name_of(options, name), options->connections, options->streams, options->threads,
-            options->threads == 1 ? "" : "s", options->value_size, grouped(options->keyspace, keys),
-            options->key_size);
+            report_name_of(options, name), options->connections, options->streams, options->threads,
+            options->threads == 1 ? "" : "s", options->value_size,
+            report_grouped(options->keyspace, keys), options->key_size);
     if (options->rate > 0)
-        fprintf(out, ", %s calls/s wanted", grouped(options->rate, rate));
+        fprintf(out, ", %s calls/s wanted", report_grouped(options->rate, rate));
     fputc('\n', out);
 }
 
-static void print_cpu(FILE *out, const struct options *options, const struct run_result *result)
+static void report_print_cpu(FILE *out, const struct options *options,
+                             const struct run_result *result)
 {
     char rate[32];
     fprintf(out, "generator    %.0f %% busy, CPU per call %.3f us user + %.3f us system\n",
-            result->busy * 100, us_per_call(result->generator.user_ns, result),
-            us_per_call(result->generator.system_ns, result));
+            result->busy * 100, report_us_per_call(result->generator.user_ns, result),
+            report_us_per_call(result->generator.system_ns, result));
     if (options->server_pid == 0)
         return;
     uint64_t server_ns = cpu_sum_ns(result->server);
     fprintf(out, "server       CPU per call %.3f us (%.3f user + %.3f system), ",
-            us_per_call(server_ns, result), us_per_call(result->server.user_ns, result),
-            us_per_call(result->server.system_ns, result));
+            report_us_per_call(server_ns, result),
+            report_us_per_call(result->server.user_ns, result),
+            report_us_per_call(result->server.system_ns, result));
     fprintf(out, "%s calls per CPU second\n",
-            grouped((uint64_t)rate_of(all_calls(result), server_ns), rate));
+            report_grouped((uint64_t)report_rate_of(report_all_calls(result), server_ns), rate));
 }
 
 void report_errors(FILE *out, const struct run_result *result)
@@ -125,7 +129,7 @@ void report_errors(FILE *out, const struct run_result *result)
     for (int i = TALLY_OK + 1; i < TALLY_ENDS; i++) {
         char count[32];
         if (result->tally.ends[i] > 0)
-            fprintf(out, "errors       %s %s\n", grouped(result->tally.ends[i], count),
+            fprintf(out, "errors       %s %s\n", report_grouped(result->tally.ends[i], count),
                     tally_end_name((enum tally_end)i));
     }
 }
@@ -133,35 +137,37 @@ void report_errors(FILE *out, const struct run_result *result)
 void report_table(FILE *out, const struct options *options, const struct run_result *result)
 {
     char text[32];
-    print_settings(out, options);
-    fprintf(out, "calls        %s in %.3f s\n", grouped(all_calls(result), text),
-            in_seconds(result->elapsed_ns));
+    report_print_settings(out, options);
+    fprintf(out, "calls        %s in %.3f s\n", report_grouped(report_all_calls(result), text),
+            report_in_seconds(result->elapsed_ns));
     fprintf(out, "throughput   %s calls/s\n",
-            grouped((uint64_t)rate_of(ok_calls(result), result->elapsed_ns), text));
+            report_grouped((uint64_t)report_rate_of(report_ok_calls(result), result->elapsed_ns),
+                           text));
     fprintf(out, "latency ms   p50 %.3f   p95 %.3f   p99 %.3f   p99.9 %.3f   max %.3f\n",
-            percentile_ms(result, 50), percentile_ms(result, 95), percentile_ms(result, 99),
-            percentile_ms(result, 99.9), (double)result->tally.latency_ns.max / 1e6);
+            report_percentile_ms(result, 50), report_percentile_ms(result, 95),
+            report_percentile_ms(result, 99), report_percentile_ms(result, 99.9),
+            (double)result->tally.latency_ns.max / 1e6);
     if (options->rate > 0)
         fprintf(out, "of that late p50 %.3f   p95 %.3f   p99 %.3f   p99.9 %.3f   max %.3f\n",
-                late_ms(result, 50), late_ms(result, 95), late_ms(result, 99),
-                late_ms(result, 99.9), (double)result->tally.late_ns.max / 1e6);
+                report_late_ms(result, 50), report_late_ms(result, 95), report_late_ms(result, 99),
+                report_late_ms(result, 99.9), (double)result->tally.late_ns.max / 1e6);
     if (result->tally.misses > 0)
-        fprintf(out, "misses       %s\n", grouped(result->tally.misses, text));
+        fprintf(out, "misses       %s\n", report_grouped(result->tally.misses, text));
     if (tally_errors(&result->tally) == 0)
         fputs("errors       none\n", out);
     report_errors(out, result);
-    print_cpu(out, options, result);
+    report_print_cpu(out, options, result);
 }
 
 void report_line(FILE *out, const struct options *options, const struct run_result *result)
 {
     char name[64];
-    fprintf(out, "%s: %.2f calls/s, p50=%.3f ms, p99=%.3f ms", name_of(options, name),
-            rate_of(ok_calls(result), result->elapsed_ns), percentile_ms(result, 50),
-            percentile_ms(result, 99));
+    fprintf(out, "%s: %.2f calls/s, p50=%.3f ms, p99=%.3f ms", report_name_of(options, name),
+            report_rate_of(report_ok_calls(result), result->elapsed_ns),
+            report_percentile_ms(result, 50), report_percentile_ms(result, 99));
     if (options->server_pid != 0)
         fprintf(out, ", server %.3f us CPU per call",
-                us_per_call(cpu_sum_ns(result->server), result));
+                report_us_per_call(cpu_sum_ns(result->server), result));
     if (tally_errors(&result->tally) > 0)
         fprintf(out, ", %" PRIu64 " errors", tally_errors(&result->tally));
     fputc('\n', out);
@@ -177,25 +183,27 @@ void report_csv(FILE *out, const struct options *options, const struct run_resul
         "server_calls_per_cpu_s\n",
         out);
     fprintf(out, "%s,%" PRIu32 ",%" PRIu32 ",%" PRIu32 ",%zu,%zu,%" PRIu64 ",",
-            name_of(options, name), options->connections, options->streams, options->threads,
+            report_name_of(options, name), options->connections, options->streams, options->threads,
             options->value_size, options->key_size, options->keyspace);
     if (options->rate > 0)
         fprintf(out, "%" PRIu64, options->rate);
     fprintf(out, ",%.6f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.1f",
-            in_seconds(result->elapsed_ns), all_calls(result), tally_errors(&result->tally),
-            result->tally.misses, result->unsent, rate_of(ok_calls(result), result->elapsed_ns));
+            report_in_seconds(result->elapsed_ns), report_all_calls(result),
+            tally_errors(&result->tally), result->tally.misses, result->unsent,
+            report_rate_of(report_ok_calls(result), result->elapsed_ns));
     static const double percents[] = {50, 95, 99, 99.9};
     for (size_t i = 0; i < sizeof percents / sizeof percents[0]; i++)
-        fprintf(out, ",%.3f", percentile_ms(result, percents[i]) * 1000);
+        fprintf(out, ",%.3f", report_percentile_ms(result, percents[i]) * 1000);
     fprintf(out, ",%.3f,", (double)result->tally.latency_ns.max / 1000);
     if (options->rate > 0)
-        fprintf(out, "%.3f", late_ms(result, 99) * 1000);
-    fprintf(out, ",%.3f,%.4f,%.4f", result->busy, us_per_call(result->generator.user_ns, result),
-            us_per_call(result->generator.system_ns, result));
+        fprintf(out, "%.3f", report_late_ms(result, 99) * 1000);
+    fprintf(out, ",%.3f,%.4f,%.4f", result->busy,
+            report_us_per_call(result->generator.user_ns, result),
+            report_us_per_call(result->generator.system_ns, result));
     uint64_t server_ns = cpu_sum_ns(result->server);
     if (options->server_pid != 0)
-        fprintf(out, ",%.4f,%.0f\n", us_per_call(server_ns, result),
-                rate_of(all_calls(result), server_ns));
+        fprintf(out, ",%.4f,%.0f\n", report_us_per_call(server_ns, result),
+                report_rate_of(report_all_calls(result), server_ns));
     else
         fputs(",,\n", out);
 }
@@ -218,11 +226,11 @@ void report_warnings(FILE *out, const struct options *options, const struct run_
         fprintf(out,
                 "keystore-bench: warning: %s scheduled calls were not made in time: the server is "
                 "slower than --rate, and latency would have grown further\n",
-                grouped(result->unsent, text));
+                report_grouped(result->unsent, text));
     if (result->reconnects > 0)
         fprintf(out, "keystore-bench: warning: %s connections had to be opened again\n",
-                grouped(result->reconnects, text));
+                report_grouped(result->reconnects, text));
     if (result->tally.misses > 0)
         fprintf(out, "keystore-bench: warning: %s calls found nothing; --fill stores the keys\n",
-                grouped(result->tally.misses, text));
+                report_grouped(result->tally.misses, text));
 }

@@ -38,7 +38,7 @@ struct member {
     pthread_t thread;
 };
 
-static void *member_main(void *argument)
+static void *run_member_main(void *argument)
 {
     struct member *member = argument;
     struct run *run = member->run;
@@ -71,7 +71,7 @@ static void run_init(struct run *run, const struct plan *plan)
         worker_init(&run->workers[i], plan, i, &run->stop);
         run->members[i] = (struct member){.run = run, .worker = &run->workers[i]};
         struct member *member = &run->members[i];
-        int error = pthread_create(&member->thread, NULL, member_main, member);
+        int error = pthread_create(&member->thread, NULL, run_member_main, member);
         if (error != 0)
             check_system_failed("pthread_create", error); /* the others wait at a barrier */
     }
@@ -89,7 +89,7 @@ static void run_deinit(struct run *run)
 }
 
 /* The sentence of the first thread that has one. */
-static void take_problem(const struct run *run, char problem[static WORKER_PROBLEM_SIZE])
+static void run_take_problem(const struct run *run, char problem[static WORKER_PROBLEM_SIZE])
 {
     problem[0] = '\0';
     for (uint32_t i = 0; i < run->threads && problem[0] == '\0'; i++)
@@ -97,7 +97,7 @@ static void take_problem(const struct run *run, char problem[static WORKER_PROBL
 }
 
 /* Zero where it is not wanted or the process is gone. */
-static struct cpu_time server_cpu(const struct plan *plan)
+static struct cpu_time run_server_cpu(const struct plan *plan)
 {
     struct cpu_time time = {0};
     if (plan->options->server_pid != 0 && !cpu_of_process(plan->options->server_pid, &time))
@@ -105,7 +105,7 @@ static struct cpu_time server_cpu(const struct plan *plan)
     return time;
 }
 
-static void show(const struct run *run, struct progress *progress)
+static void run_show(const struct run *run, struct progress *progress)
 {
     uint64_t calls = 0;
     uint64_t errors = 0;
@@ -117,7 +117,7 @@ static void show(const struct run *run, struct progress *progress)
 }
 
 /* Waits until a thread ends or it is so late; true if one ended. */
-static bool wait_for_end(struct run *run, uint64_t until_ns)
+static bool run_wait_for_end(struct run *run, uint64_t until_ns)
 {
     struct timespec time = {.tv_sec = (time_t)(until_ns / NS_PER_S),
                             .tv_nsec = (long)(until_ns % NS_PER_S)};
@@ -127,29 +127,29 @@ static bool wait_for_end(struct run *run, uint64_t until_ns)
 }
 
 /* Until all have ended; returns the server's CPU time at the end of the warmup. */
-static struct cpu_time watch(struct run *run, struct progress *progress)
+static struct cpu_time run_watch(struct run *run, struct progress *progress)
 {
-    struct cpu_time server = server_cpu(run->plan);
+    struct cpu_time server = run_server_cpu(run->plan);
     uint64_t sample_ns = run->start_ns + run->plan->warmup_ns;
     uint32_t left = run->threads;
     bool sampled = run->plan->warmup_ns == 0;
     while (left > 0) {
         uint64_t due_ns = progress_due_ns(progress);
         uint64_t until_ns = !sampled && sample_ns < due_ns ? sample_ns : due_ns;
-        if (wait_for_end(run, until_ns))
+        if (run_wait_for_end(run, until_ns))
             left--;
         if (!sampled && now_ns() >= sample_ns) {
-            server = server_cpu(run->plan);
+            server = run_server_cpu(run->plan);
             sampled = true;
         }
         if (now_ns() >= due_ns)
-            show(run, progress);
+            run_show(run, progress);
     }
     progress_end(progress);
     return server;
 }
 
-static void add_up(const struct run *run, struct run_result *result)
+static void run_add_up(const struct run *run, struct run_result *result)
 {
     uint64_t from_ns = run->start_ns + run->plan->warmup_ns;
     for (uint32_t i = 0; i < run->threads; i++) {
@@ -169,7 +169,7 @@ static void add_up(const struct run *run, struct run_result *result)
 }
 
 /* Lets the process open as many sockets as it is allowed to. */
-static bool allow_sockets(uint32_t connections, char problem[static WORKER_PROBLEM_SIZE])
+static bool run_allow_sockets(uint32_t connections, char problem[static WORKER_PROBLEM_SIZE])
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -189,26 +189,26 @@ bool run_plan(const struct plan *plan, struct progress *progress, struct run_res
     memset(result, 0, sizeof *result);
     tally_init(&result->tally);
     result->planned = plan->calls;
-    if (!allow_sockets(plan->options->connections, result->problem))
+    if (!run_allow_sockets(plan->options->connections, result->problem))
         return false;
     struct run run;
     run_init(&run, plan);
     pthread_barrier_wait(&run.connected);
     bool began = !atomic_load(&run.stop);
     run.start_ns = now_ns();
-    struct cpu_time before = server_cpu(plan);
+    struct cpu_time before = run_server_cpu(plan);
     pthread_barrier_wait(&run.go);
-    struct cpu_time sampled = watch(&run, progress);
-    struct cpu_time after = server_cpu(plan);
+    struct cpu_time sampled = run_watch(&run, progress);
+    struct cpu_time after = run_server_cpu(plan);
     for (uint32_t i = 0; i < run.threads; i++)
         pthread_join(run.members[i].thread, NULL);
     if (plan->warmup_ns > 0)
         before = sampled;
     if (cpu_sum_ns(after) >= cpu_sum_ns(before)) /* less: the process ended */
         result->server = cpu_between(before, after);
-    take_problem(&run, result->problem);
+    run_take_problem(&run, result->problem);
     if (began)
-        add_up(&run, result);
+        run_add_up(&run, result);
     run_deinit(&run);
     return began;
 }

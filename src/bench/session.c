@@ -15,7 +15,7 @@
 #define BLOCK_LIMIT ((size_t)64 * 1024)
 #define MAX_UPDATES ((size_t)12) /* bytes of two table size updates */
 
-static void put(struct session *session, struct slice bytes)
+static void session_put(struct session *session, struct slice bytes)
 {
     bool fits = buf_append(&session->out, bytes);
     CHECK(fits); /* receive_bytes() ends the connection long before */
@@ -26,14 +26,14 @@ void session_put_frame(struct session *session, enum wire_frame type, uint8_t fl
 {
     uint8_t header[WIRE_FRAME_HEADER];
     wire_put_frame(header, payload.len, type, flags, stream);
-    put(session, slice_make(header, sizeof header));
-    put(session, payload);
+    session_put(session, slice_make(header, sizeof header));
+    session_put(session, payload);
 }
 
 /* Windows as large as they can be, so that updates are rare. */
-static void put_preface(struct session *session)
+static void session_put_preface(struct session *session)
 {
-    put(session, SLICE_LITERAL(WIRE_PREFACE));
+    session_put(session, SLICE_LITERAL(WIRE_PREFACE));
     uint8_t settings[12] = {0, WIRE_ENABLE_PUSH, 0, 0, 0, 0, 0, WIRE_INITIAL_WINDOW_SIZE};
     wire_put_u32(settings + 8, WIRE_MAX_WINDOW);
     session_put_frame(session, WIRE_SETTINGS, 0, 0, slice_make(settings, sizeof settings));
@@ -56,7 +56,7 @@ void session_init(struct session *session, const struct session_setup *setup)
     buf_init(&session->out, OUT_LIMIT);
     buf_init(&session->carry, WIRE_FRAME_HEADER + WIRE_MAX_FRAME);
     buf_init(&session->block, BLOCK_LIMIT);
-    put_preface(session);
+    session_put_preface(session);
 }
 
 void session_deinit(struct session *session)
@@ -81,7 +81,7 @@ bool session_is_spent(const struct session *session)
 }
 
 /* Both updates that a shrunk table needs: zero empties the peer's table, so that it is as new. */
-static size_t put_table_updates(struct session *session, uint8_t out[static MAX_UPDATES])
+static size_t session_put_table_updates(struct session *session, uint8_t out[static MAX_UPDATES])
 {
     struct buf updates;
     buf_init(&updates, MAX_UPDATES);
@@ -99,7 +99,7 @@ static size_t put_table_updates(struct session *session, uint8_t out[static MAX_
  * The header block of a request while not all operations had their first one, which go in the order
  * of templates->ops; those that come out of turn use no table.
  */
-static struct slice choose_block(struct session *session, const struct template *template)
+static struct slice session_choose_block(struct session *session, const struct template *template)
 {
     const struct templates *templates = session->setup->templates;
     if (session->table_size < templates->table_size)
@@ -114,20 +114,21 @@ static struct slice choose_block(struct session *session, const struct template 
     return slice_make(template->frames.data + template->block_at, template->block_len);
 }
 
-static void put_headers(struct session *session, const struct template *template, uint32_t stream)
+static void session_put_headers(struct session *session, const struct template *template,
+                                uint32_t stream)
 {
     uint8_t updates[MAX_UPDATES];
-    size_t updates_len = session->table_shrunk ? put_table_updates(session, updates) : 0;
-    struct slice block = choose_block(session, template);
+    size_t updates_len = session->table_shrunk ? session_put_table_updates(session, updates) : 0;
+    struct slice block = session_choose_block(session, template);
     uint8_t header[WIRE_FRAME_HEADER];
     wire_put_frame(header, updates_len + block.len, WIRE_HEADERS, WIRE_FLAG_END_HEADERS, stream);
-    put(session, slice_make(header, sizeof header));
-    put(session, slice_make(updates, updates_len));
-    put(session, block);
+    session_put(session, slice_make(header, sizeof header));
+    session_put(session, slice_make(updates, updates_len));
+    session_put(session, block);
 }
 
 /* How much of the message may go now; 0 if it has to wait. */
-static size_t sendable(const struct session *session, size_t left)
+static size_t session_sendable(const struct session *session, size_t left)
 {
     int64_t window =
         session->sending.window < session->window ? session->sending.window : session->window;
@@ -146,9 +147,9 @@ void session_continue(struct session *session)
     CHECK(session->sending.sent <= template->message.len);
     size_t left = template->message.len - session->sending.sent;
     size_t len;
-    while (left > 0 && (len = sendable(session, left)) > 0) {
+    while (left > 0 && (len = session_sendable(session, left)) > 0) {
         uint8_t *out = buf_reserve(&session->out, WIRE_FRAME_HEADER + len);
-        CHECK(out != NULL); /* sendable() keeps far below the limit */
+        CHECK(out != NULL); /* session_sendable() keeps far below the limit */
         wire_put_frame(out, len, WIRE_DATA, len == left ? WIRE_FLAG_END_STREAM : 0,
                        session->sending.stream);
         template_put_part(session->setup->templates, call->op, call->key, session->sending.sent,
@@ -165,9 +166,10 @@ void session_continue(struct session *session)
 }
 
 /* Any request, also a connection's first and one that windows or frames cut into pieces. */
-static void begin_slowly(struct session *session, const struct session_call *call, uint32_t stream)
+static void session_begin_slowly(struct session *session, const struct session_call *call,
+                                 uint32_t stream)
 {
-    put_headers(session, &session->setup->templates->of[call->op], stream);
+    session_put_headers(session, &session->setup->templates->of[call->op], stream);
     session->sending.call = *call;
     session->sending.stream = stream;
     session->sending.sent = 0;
@@ -185,7 +187,7 @@ void session_begin(struct session *session, const struct session_call *call)
     int64_t message_len = (int64_t) template->message.len;
     if (!session->steady || message_len > session->window ||
         message_len > session->initial_window || message_len > (int64_t)WIRE_MAX_FRAME) {
-        begin_slowly(session, call, stream->id);
+        session_begin_slowly(session, call, stream->id);
         return;
     }
     uint8_t *out = buf_reserve(&session->out, template->frames.len);

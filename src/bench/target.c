@@ -14,14 +14,14 @@
 #include <unistd.h>
 
 /* Linux lets connect() wait as long as a send would. */
-static void limit_connect_time(int fd, uint64_t timeout_ns)
+static void target_limit_connect_time(int fd, uint64_t timeout_ns)
 {
     struct timeval time = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
                            .tv_usec = (suseconds_t)(timeout_ns % NS_PER_S / 1000)};
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
 }
 
-static bool prepare(int fd, int family)
+static bool target_prepare(int fd, int family)
 {
     int on = 1;
     if (family != AF_UNIX)
@@ -29,13 +29,13 @@ static bool prepare(int fd, int family)
     return fcntl(fd, F_SETFL, O_NONBLOCK) == 0;
 }
 
-static int open_address(const struct sockaddr *address, socklen_t len, uint64_t timeout_ns)
+static int target_open_address(const struct sockaddr *address, socklen_t len, uint64_t timeout_ns)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    limit_connect_time(fd, timeout_ns);
-    if (connect(fd, address, len) == 0 && prepare(fd, address->sa_family))
+    target_limit_connect_time(fd, timeout_ns);
+    if (connect(fd, address, len) == 0 && target_prepare(fd, address->sa_family))
         return fd;
     int cause = errno == EINPROGRESS || errno == EAGAIN ? ETIMEDOUT : errno;
     close(fd);
@@ -46,16 +46,16 @@ static int open_address(const struct sockaddr *address, socklen_t len, uint64_t 
 int target_connect(const struct target *target, uint64_t timeout_ns,
                    char problem[static TARGET_PROBLEM_SIZE])
 {
-    int fd =
-        open_address((const struct sockaddr *)&target->address, target->address_len, timeout_ns);
+    int fd = target_open_address((const struct sockaddr *)&target->address, target->address_len,
+                                 timeout_ns);
     if (fd < 0)
         snprintf(problem, TARGET_PROBLEM_SIZE, "cannot connect to %s: %s", target->name,
                  strerror(errno));
     return fd;
 }
 
-static bool try_connect(const struct target *target, uint64_t timeout_ns,
-                        char problem[static TARGET_PROBLEM_SIZE])
+static bool target_try_connect(const struct target *target, uint64_t timeout_ns,
+                               char problem[static TARGET_PROBLEM_SIZE])
 {
     int fd = target_connect(target, timeout_ns, problem);
     if (fd < 0)
@@ -64,8 +64,8 @@ static bool try_connect(const struct target *target, uint64_t timeout_ns,
     return true;
 }
 
-static bool find_unix(struct target *target, const char *path, uint64_t timeout_ns,
-                      char problem[static TARGET_PROBLEM_SIZE])
+static bool target_find_unix(struct target *target, const char *path, uint64_t timeout_ns,
+                             char problem[static TARGET_PROBLEM_SIZE])
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
@@ -73,11 +73,11 @@ static bool find_unix(struct target *target, const char *path, uint64_t timeout_
     target->address_len = sizeof address;
     snprintf(target->name, sizeof target->name, "unix:%s", path);
     snprintf(target->authority, sizeof target->authority, "localhost");
-    return try_connect(target, timeout_ns, problem);
+    return target_try_connect(target, timeout_ns, problem);
 }
 
-static bool find_tcp(struct target *target, const char *host, const char *port, uint64_t timeout_ns,
-                     char problem[static TARGET_PROBLEM_SIZE])
+static bool target_find_tcp(struct target *target, const char *host, const char *port,
+                            uint64_t timeout_ns, char problem[static TARGET_PROBLEM_SIZE])
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
@@ -94,7 +94,7 @@ static bool find_tcp(struct target *target, const char *host, const char *port, 
     for (const struct addrinfo *at = list; at != NULL && !found; at = at->ai_next) {
         memcpy(&target->address, at->ai_addr, at->ai_addrlen);
         target->address_len = at->ai_addrlen;
-        found = try_connect(target, timeout_ns, problem);
+        found = target_try_connect(target, timeout_ns, problem);
     }
     freeaddrinfo(list);
     return found;
@@ -105,6 +105,6 @@ bool target_find(struct target *target, const char *host, const char *port, cons
 {
     *target = (struct target){.address_len = 0};
     if (unix_path != NULL)
-        return find_unix(target, unix_path, timeout_ns, problem);
-    return find_tcp(target, host, port, timeout_ns, problem);
+        return target_find_unix(target, unix_path, timeout_ns, problem);
+    return target_find_tcp(target, host, port, timeout_ns, problem);
 }

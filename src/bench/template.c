@@ -20,7 +20,7 @@ struct field {
     struct slice value;
 };
 
-static size_t make_fields(struct slice authority, enum op op, struct field *fields)
+static size_t template_make_fields(struct slice authority, enum op op, struct field *fields)
 {
     const struct field all[] = {
         {SLICE_LITERAL(":method"), SLICE_LITERAL("POST")},
@@ -40,7 +40,7 @@ static size_t make_fields(struct slice authority, enum op op, struct field *fiel
     return count;
 }
 
-static void put_varint(struct buf *out, uint64_t number)
+static void template_put_varint(struct buf *out, uint64_t number)
 {
     uint8_t *to = buf_reserve(out, MAX_VARINT);
     CHECK(to != NULL);
@@ -53,10 +53,10 @@ static void put_varint(struct buf *out, uint64_t number)
 
 /* Appends a field of bytes; returns where the caller must write them, valid until the next append.
  */
-static uint8_t *put_bytes(struct buf *out, unsigned field, size_t len)
+static uint8_t *template_put_bytes(struct buf *out, unsigned field, size_t len)
 {
-    put_varint(out, field << 3 | TYPE_BYTES);
-    put_varint(out, len);
+    template_put_varint(out, field << 3 | TYPE_BYTES);
+    template_put_varint(out, len);
     uint8_t *bytes = buf_reserve(out, len);
     CHECK(bytes != NULL);
     out->len += len;
@@ -64,27 +64,27 @@ static uint8_t *put_bytes(struct buf *out, unsigned field, size_t len)
 }
 
 /* A sint64; zero is what a missing field means. */
-static void put_sint64(struct buf *out, unsigned field, int64_t number)
+static void template_put_sint64(struct buf *out, unsigned field, int64_t number)
 {
     if (number == 0)
         return;
-    put_varint(out, field << 3 | TYPE_VARINT);
-    put_varint(out, (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0));
+    template_put_varint(out, field << 3 | TYPE_VARINT);
+    template_put_varint(out, (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0));
 }
 
-static void put_key(struct template *template, const struct payload *payload)
+static void template_put_key(struct template *template, const struct payload *payload)
 {
-    uint8_t *key = put_bytes(&template->message, FIELD_KEY, payload->key_size);
+    uint8_t *key = template_put_bytes(&template->message, FIELD_KEY, payload->key_size);
     payload_first_key(payload, op_row(template->op)->is_list, key);
     template->key_at = template->message.len - payload->digits;
 }
 
 /* A pushed value must be there even when it is empty: LPush without values is an error. */
-static void put_value(struct template *template, const struct payload *payload)
+static void template_put_value(struct template *template, const struct payload *payload)
 {
     if (payload->value_size == 0 && !op_row(template->op)->is_list)
         return;
-    uint8_t *value = put_bytes(&template->message, FIELD_VALUE, payload->value_size);
+    uint8_t *value = template_put_bytes(&template->message, FIELD_VALUE, payload->value_size);
     memcpy(value, payload->filler, payload->value_size);
     memset(value + payload->digits_at, '0', payload->value_digits);
     template->value_at = template->message.len - payload->value_size + payload->digits_at;
@@ -93,13 +93,13 @@ static void put_value(struct template *template, const struct payload *payload)
 
 /* The values of a push, at least one, take equally many bytes, so that one number says where each
  * is. */
-static void put_values(struct template *template, const struct template_settings *settings)
+static void template_put_values(struct template *template, const struct template_settings *settings)
 {
     size_t count = op_row(template->op)->is_list ? settings->push_values : 1;
     size_t begin = template->message.len;
     size_t put = 0;
     do
-        put_value(template, settings->payload);
+        template_put_value(template, settings->payload);
     while (++put < count);
     template->value_count = put;
     template->value_stride = (template->message.len - begin) / put;
@@ -107,33 +107,35 @@ static void put_values(struct template *template, const struct template_settings
     DCHECK(template->value_at < template->message.len || template->value_len == 0);
 }
 
-static void make_message(struct template *template, const struct template_settings *settings)
+static void template_make_message(struct template *template,
+                                  const struct template_settings *settings)
 {
     struct buf *message = &template->message;
     buf_init(message, SIZE_MAX);
     uint8_t *prefix = buf_reserve(message, MESSAGE_PREFIX);
     CHECK(prefix != NULL);
     message->len = MESSAGE_PREFIX;
-    put_key(template, settings->payload);
+    template_put_key(template, settings->payload);
     if (op_row(template->op)->sends_value)
-        put_values(template, settings);
+        template_put_values(template, settings);
     if (template->op == OP_SET && settings->expire_at_ms != 0) {
-        put_varint(message, FIELD_EXPIRE_AT << 3 | TYPE_VARINT);
-        put_varint(message, (uint64_t)settings->expire_at_ms);
+        template_put_varint(message, FIELD_EXPIRE_AT << 3 | TYPE_VARINT);
+        template_put_varint(message, (uint64_t)settings->expire_at_ms);
     }
     if (template->op == OP_L_RANGE) {
-        put_sint64(message, FIELD_START, settings->range_start);
-        put_sint64(message, FIELD_STOP, settings->range_stop);
+        template_put_sint64(message, FIELD_START, settings->range_start);
+        template_put_sint64(message, FIELD_STOP, settings->range_stop);
     }
     message->data[0] = 0; /* not compressed */
     wire_put_u32(message->data + 1, (uint32_t)(message->len - MESSAGE_PREFIX));
 }
 
 /* The block of one request, through the table or, if that is NULL, without one. */
-static void make_block(struct buf *out, struct hpack *table, struct slice authority, enum op op)
+static void template_make_block(struct buf *out, struct hpack *table, struct slice authority,
+                                enum op op)
 {
     struct field fields[MAX_FIELDS];
-    size_t count = make_fields(authority, op, fields);
+    size_t count = template_make_fields(authority, op, fields);
     for (size_t i = 0; i < count; i++) {
         if (table != NULL)
             hpack_put(table, out, fields[i].name, fields[i].value);
@@ -142,7 +144,8 @@ static void make_block(struct buf *out, struct hpack *table, struct slice author
     }
 }
 
-static void put_frame(struct buf *out, enum wire_frame type, uint8_t flags, struct slice payload)
+static void template_put_frame(struct buf *out, enum wire_frame type, uint8_t flags,
+                               struct slice payload)
 {
     uint8_t *header = buf_reserve(out, WIRE_FRAME_HEADER);
     CHECK(header != NULL);
@@ -152,18 +155,19 @@ static void put_frame(struct buf *out, enum wire_frame type, uint8_t flags, stru
     CHECK(fits);
 }
 
-static void make_frames(struct template *template, struct hpack *table, struct slice authority)
+static void template_make_frames(struct template *template, struct hpack *table,
+                                 struct slice authority)
 {
     struct buf block;
     buf_init(&block, WIRE_MAX_FRAME);
-    make_block(&block, table, authority, template->op);
+    template_make_block(&block, table, authority, template->op);
     struct buf *frames = &template->frames;
     buf_init(frames, SIZE_MAX);
-    put_frame(frames, WIRE_HEADERS, WIRE_FLAG_END_HEADERS, buf_slice(&block));
+    template_put_frame(frames, WIRE_HEADERS, WIRE_FLAG_END_HEADERS, buf_slice(&block));
     template->block_at = WIRE_FRAME_HEADER;
     template->block_len = block.len;
     template->data_at = frames->len;
-    put_frame(frames, WIRE_DATA, WIRE_FLAG_END_STREAM, buf_slice(&template->message));
+    template_put_frame(frames, WIRE_DATA, WIRE_FLAG_END_STREAM, buf_slice(&template->message));
     buf_deinit(&block);
 }
 
@@ -176,14 +180,14 @@ void templates_init(struct templates *templates, const struct template_settings 
         struct template *template = &templates->of[op];
         templates->ops[i] = op;
         template->op = op;
-        make_message(template, settings);
+        template_make_message(template, settings);
         buf_init(&template->first, WIRE_MAX_FRAME);
-        make_block(&template->first, &table, settings->authority, op);
+        template_make_block(&template->first, &table, settings->authority, op);
         buf_init(&template->stateless, WIRE_MAX_FRAME);
-        make_block(&template->stateless, NULL, settings->authority, op);
+        template_make_block(&template->stateless, NULL, settings->authority, op);
     }
     for (size_t i = 0; i < settings->count; i++)
-        make_frames(&templates->of[settings->ops[i]], &table, settings->authority);
+        template_make_frames(&templates->of[settings->ops[i]], &table, settings->authority);
     templates->table_size = table.size;
 }
 
@@ -220,7 +224,8 @@ void template_put(const struct templates *templates, enum op op, uint64_t key, u
 }
 
 /* Writes those of the patch's bytes, which belong at `at` of the message, that are in the part. */
-static void patch_part(struct slice patch, size_t at, size_t begin, size_t len, uint8_t *out)
+static void template_patch_part(struct slice patch, size_t at, size_t begin, size_t len,
+                                uint8_t *out)
 {
     size_t from = at > begin ? at : begin;
     size_t to = at + patch.len < begin + len ? at + patch.len : begin + len;
@@ -237,8 +242,8 @@ void template_put_part(const struct templates *templates, enum op op, uint64_t k
     payload_put_digits(payload, key, digits);
     struct slice all = slice_make(digits, payload->digits);
     memcpy(out, template->message.data + begin, len);
-    patch_part(all, template->key_at, begin, len, out);
+    template_patch_part(all, template->key_at, begin, len, out);
     struct slice last = slice_skip(all, payload->digits - template->value_len);
     for (size_t i = 0; i < template->value_count; i++)
-        patch_part(last, template->value_at + i * template->value_stride, begin, len, out);
+        template_patch_part(last, template->value_at + i * template->value_stride, begin, len, out);
 }

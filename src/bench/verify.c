@@ -8,7 +8,7 @@
 enum { FIELD_VALUE = 1, FIELD_FOUND = 2 }; /* of Value; `values` and `found` of ListValues too */
 enum { TYPE_VARINT = 0, TYPE_FIXED64 = 1, TYPE_BYTES = 2, TYPE_FIXED32 = 5 };
 
-static bool take_varint(struct slice *in, uint64_t *number)
+static bool verify_take_varint(struct slice *in, uint64_t *number)
 {
     *number = 0;
     for (unsigned shift = 0; shift < 64 && in->len > 0; shift += 7) {
@@ -28,19 +28,19 @@ struct field {
     struct slice bytes;
 };
 
-static bool take_field(struct slice *in, struct field *field)
+static bool verify_take_field(struct slice *in, struct field *field)
 {
     uint64_t tag;
     *field = (struct field){.id = 0};
-    if (!take_varint(in, &tag))
+    if (!verify_take_varint(in, &tag))
         return false;
     field->id = tag >> 3;
     uint64_t len = 0;
     switch (tag & 7) {
     case TYPE_VARINT:
-        return take_varint(in, &field->number);
+        return verify_take_varint(in, &field->number);
     case TYPE_BYTES:
-        if (!take_varint(in, &len))
+        if (!verify_take_varint(in, &len))
             return false;
         break;
     case TYPE_FIXED64:
@@ -59,14 +59,14 @@ static bool take_field(struct slice *in, struct field *field)
     return true;
 }
 
-static bool values_match(const struct payload *payload, enum op op, uint64_t key,
-                         struct slice message)
+static bool verify_values_match(const struct payload *payload, enum op op, uint64_t key,
+                                struct slice message)
 {
     bool found = false;
     size_t values = 0;
     while (message.len > 0) {
         struct field field;
-        if (!take_field(&message, &field))
+        if (!verify_take_field(&message, &field))
             return false;
         if (field.id == FIELD_FOUND)
             found = field.number != 0;
@@ -88,5 +88,6 @@ bool verify_body(const struct payload *payload, enum op op, uint64_t key, struct
     if (body.len < MESSAGE_PREFIX || body.data[0] != 0 ||
         wire_get_u32(body.data + 1) != body.len - MESSAGE_PREFIX)
         return false;
-    return !op_row(op)->reads || values_match(payload, op, key, slice_skip(body, MESSAGE_PREFIX));
+    return !op_row(op)->reads ||
+           verify_values_match(payload, op, key, slice_skip(body, MESSAGE_PREFIX));
 }

@@ -70,7 +70,7 @@ void worker_deinit(struct worker *worker)
          : (void)0,                                                                                \
      false)
 
-static bool open_connection(struct worker *worker, struct connection *connection)
+static bool worker_open_connection(struct worker *worker, struct connection *connection)
 {
     char problem[TARGET_PROBLEM_SIZE];
     if (connection_open(connection, &worker->setup, worker->plan->target,
@@ -83,7 +83,7 @@ static bool open_connection(struct worker *worker, struct connection *connection
  * The connection is gone, or can make no more calls: counts what was lost with it and opens another
  * one. A server that answers nothing before it closes would be called for ever, so that is the end.
  */
-static bool replace(struct worker *worker, struct connection *connection)
+static bool worker_replace(struct worker *worker, struct connection *connection)
 {
     struct session *session = &connection->session;
     bool answered = session->finished > 0;
@@ -96,11 +96,12 @@ static bool replace(struct worker *worker, struct connection *connection)
                     session->ready ? "" : "; is it gRPC without TLS that listens there?");
     connection_close(connection);
     worker->reconnects++;
-    return open_connection(worker, connection);
+    return worker_open_connection(worker, connection);
 }
 
 /* Waits for events, `wait_ns` at most; their number, 0 for none. */
-static int wait_for_events(struct worker *worker, struct epoll_event *events, uint64_t wait_ns)
+static int worker_wait_for_events(struct worker *worker, struct epoll_event *events,
+                                  uint64_t wait_ns)
 {
     struct timespec time = {.tv_sec = (time_t)(wait_ns / NS_PER_S),
                             .tv_nsec = (long)(wait_ns % NS_PER_S)};
@@ -110,8 +111,8 @@ static int wait_for_events(struct worker *worker, struct epoll_event *events, ui
 
 /* Connecting. */
 
-static uint32_t count_ready(struct worker *worker, const struct epoll_event *events, int count,
-                            bool *good)
+static uint32_t worker_count_ready(struct worker *worker, const struct epoll_event *events,
+                                   int count, bool *good)
 {
     uint32_t ready = 0;
     for (int i = 0; i < count && *good; i++) {
@@ -119,14 +120,14 @@ static uint32_t count_ready(struct worker *worker, const struct epoll_event *eve
         bool was_ready = connection->session.ready;
         if (!connection_read(connection, worker->input, INPUT_SIZE) ||
             !connection_flush(connection))
-            *good = replace(worker, connection);
+            *good = worker_replace(worker, connection);
         else if (connection->session.ready && !was_ready)
             ready++;
     }
     return ready;
 }
 
-static bool wait_until_ready(struct worker *worker)
+static bool worker_wait_until_ready(struct worker *worker)
 {
     uint64_t deadline_ns = now_ns() + worker->plan->options->timeout_ns;
     uint32_t ready = 0;
@@ -138,8 +139,8 @@ static bool wait_until_ready(struct worker *worker)
                         " of them; is it gRPC without TLS that listens there?",
                         worker->plan->target->name, worker->count, worker->count - ready);
         struct epoll_event events[MAX_EVENTS];
-        int count = wait_for_events(worker, events, ROUND_NS);
-        ready += count_ready(worker, events, count, &good);
+        int count = worker_wait_for_events(worker, events, ROUND_NS);
+        ready += worker_count_ready(worker, events, count, &good);
     }
     return good;
 }
@@ -152,14 +153,15 @@ bool worker_connect(struct worker *worker)
     /* Sleeps shall end when the schedule says, not up to 50 us later. */
     (void)prctl(PR_SET_TIMERSLACK, 1);
     for (uint32_t i = 0; i < worker->count; i++)
-        if (!open_connection(worker, &worker->connections[i]))
+        if (!worker_open_connection(worker, &worker->connections[i]))
             return false;
-    return wait_until_ready(worker);
+    return worker_wait_until_ready(worker);
 }
 
 /* Calling. */
 
-static void begin_call(struct worker *worker, struct connection *connection, uint64_t begin_ns)
+static void worker_begin_call(struct worker *worker, struct connection *connection,
+                              uint64_t begin_ns)
 {
     struct session_call call = {.begin_ns = begin_ns};
     call.op = workload_next(&worker->workload, &call.key);
@@ -169,7 +171,7 @@ static void begin_call(struct worker *worker, struct connection *connection, uin
         worker->left--;
 }
 
-static bool may_begin_more(const struct worker *worker, uint64_t now)
+static bool worker_may_begin_more(const struct worker *worker, uint64_t now)
 {
     if (worker->left == 0 || worker->plan->rate == 0)
         return worker->left > 0 && now < worker->stop_ns;
@@ -178,22 +180,23 @@ static bool may_begin_more(const struct worker *worker, uint64_t now)
 }
 
 /* Closed loop: begins as many calls as the connection takes, and writes them. */
-static bool refill(struct worker *worker, struct connection *connection)
+static bool worker_refill(struct worker *worker, struct connection *connection)
 {
     struct session *session = &connection->session;
     uint64_t now = now_ns();
     bool more;
     do {
-        while (may_begin_more(worker, now) && session_can_begin(session))
-            begin_call(worker, connection, now);
+        while (worker_may_begin_more(worker, now) && session_can_begin(session))
+            worker_begin_call(worker, connection, now);
         if (!connection_flush(connection))
             return false;
-        more = session->out.len == 0 && may_begin_more(worker, now) && session_can_begin(session);
+        more = session->out.len == 0 && worker_may_begin_more(worker, now) &&
+               session_can_begin(session);
     } while (more);
     return true;
 }
 
-static void mark_dirty(struct worker *worker, struct connection *connection)
+static void worker_mark_dirty(struct worker *worker, struct connection *connection)
 {
     if (connection->dirty)
         return;
@@ -201,21 +204,21 @@ static void mark_dirty(struct worker *worker, struct connection *connection)
     worker->dirty[worker->dirty_count++] = connection;
 }
 
-static bool flush_dirty(struct worker *worker)
+static bool worker_flush_dirty(struct worker *worker)
 {
     bool good = true;
     for (uint32_t i = 0; i < worker->dirty_count; i++) {
         struct connection *connection = worker->dirty[i];
         connection->dirty = false;
         if (good && !connection_flush(connection))
-            good = replace(worker, connection);
+            good = worker_replace(worker, connection);
     }
     worker->dirty_count = 0;
     return good;
 }
 
 /* The next connection in turn that can begin a call; NULL if none can. */
-static struct connection *pick(struct worker *worker)
+static struct connection *worker_pick(struct worker *worker)
 {
     for (uint32_t tried = 0; tried < worker->count; tried++) {
         struct connection *connection = &worker->connections[worker->cursor];
@@ -228,27 +231,27 @@ static struct connection *pick(struct worker *worker)
 }
 
 /* Open loop: begins the calls whose time has come, each counted from its intended time. */
-static bool begin_due(struct worker *worker)
+static bool worker_begin_due(struct worker *worker)
 {
     uint64_t now = now_ns();
-    while (may_begin_more(worker, now)) {
+    while (worker_may_begin_more(worker, now)) {
         uint64_t intended_ns = schedule_peek_ns(&worker->schedule);
         if (intended_ns > now)
             break;
-        struct connection *connection = pick(worker);
+        struct connection *connection = worker_pick(worker);
         worker->blocked = connection == NULL;
         if (worker->blocked)
             break;
         if (intended_ns >= worker->tally.from_ns)
             histogram_record(&worker->tally.late_ns, now - intended_ns);
-        begin_call(worker, connection, intended_ns);
+        worker_begin_call(worker, connection, intended_ns);
         schedule_advance(&worker->schedule);
-        mark_dirty(worker, connection);
+        worker_mark_dirty(worker, connection);
     }
-    return flush_dirty(worker);
+    return worker_flush_dirty(worker);
 }
 
-static bool handle_event(struct worker *worker, const struct epoll_event *event)
+static bool worker_handle_event(struct worker *worker, const struct epoll_event *event)
 {
     struct connection *connection = event->data.ptr;
     bool good = true;
@@ -257,18 +260,19 @@ static bool handle_event(struct worker *worker, const struct epoll_event *event)
     if (good && session_is_spent(&connection->session))
         good = false;
     if (!good)
-        return replace(worker, connection);
-    good = worker->plan->rate == 0 ? refill(worker, connection) : connection_flush(connection);
-    return good || replace(worker, connection);
+        return worker_replace(worker, connection);
+    good =
+        worker->plan->rate == 0 ? worker_refill(worker, connection) : connection_flush(connection);
+    return good || worker_replace(worker, connection);
 }
 
-static bool is_finished(const struct worker *worker, uint64_t now)
+static bool worker_is_finished(const struct worker *worker, uint64_t now)
 {
-    return worker->begun == worker->tally.finished && !may_begin_more(worker, now);
+    return worker->begun == worker->tally.finished && !worker_may_begin_more(worker, now);
 }
 
 /* The warmup is over: from here on CPU time counts, as calls do that begin after it. */
-static void begin_measuring(struct worker *worker)
+static void worker_begin_measuring(struct worker *worker)
 {
     worker->measuring = true;
     worker->cpu = cpu_of_thread();
@@ -276,7 +280,7 @@ static void begin_measuring(struct worker *worker)
 }
 
 /* True while there is hope: calls ended within the timeout, or none is due. */
-static bool is_alive(struct worker *worker, uint64_t now)
+static bool worker_is_alive(struct worker *worker, uint64_t now)
 {
     const uint64_t timeout_ns = worker->plan->options->timeout_ns;
     bool waiting = worker->begun != worker->tally.finished || worker->plan->rate == 0 ||
@@ -288,7 +292,7 @@ static bool is_alive(struct worker *worker, uint64_t now)
     return now - worker->changed_ns < timeout_ns;
 }
 
-static void give_up(struct worker *worker)
+static void worker_give_up(struct worker *worker)
 {
     if (worker->begun == worker->tally.finished)
         (void)fail(worker, "%s takes no calls", worker->plan->target->name);
@@ -296,48 +300,49 @@ static void give_up(struct worker *worker)
         session_end_calls(&worker->connections[i].session, 0, TALLY_NO_ANSWER, now_ns());
 }
 
-static void show(struct worker *worker)
+static void worker_show(struct worker *worker)
 {
     atomic_store_explicit(&worker->shown_finished, worker->tally.finished, memory_order_relaxed);
     atomic_store_explicit(&worker->shown_errors, tally_errors(&worker->tally),
                           memory_order_relaxed);
 }
 
-static uint64_t time_to_wait(const struct worker *worker, uint64_t now)
+static uint64_t worker_time_to_wait(const struct worker *worker, uint64_t now)
 {
-    if (worker->plan->rate == 0 || !may_begin_more(worker, now))
+    if (worker->plan->rate == 0 || !worker_may_begin_more(worker, now))
         return ROUND_NS;
     return schedule_wait_ns(&worker->schedule, now, worker->blocked, ROUND_NS);
 }
 
 /* One round; false if the run must end. */
-static bool run_round(struct worker *worker)
+static bool worker_run_round(struct worker *worker)
 {
     struct epoll_event events[MAX_EVENTS];
-    int count = wait_for_events(worker, events, time_to_wait(worker, now_ns()));
+    int count = worker_wait_for_events(worker, events, worker_time_to_wait(worker, now_ns()));
     for (int i = 0; i < count; i++)
-        if (!handle_event(worker, &events[i]))
+        if (!worker_handle_event(worker, &events[i]))
             return false;
-    return worker->plan->rate == 0 || begin_due(worker);
+    return worker->plan->rate == 0 || worker_begin_due(worker);
 }
 
-static bool begin_first_calls(struct worker *worker)
+static bool worker_begin_first_calls(struct worker *worker)
 {
     if (worker->plan->rate != 0)
-        return begin_due(worker);
+        return worker_begin_due(worker);
     for (uint32_t i = 0; i < worker->count; i++)
-        if (!refill(worker, &worker->connections[i]) && !replace(worker, &worker->connections[i]))
+        if (!worker_refill(worker, &worker->connections[i]) &&
+            !worker_replace(worker, &worker->connections[i]))
             return false;
     return true;
 }
 
-static void finish(struct worker *worker)
+static void worker_finish(struct worker *worker)
 {
     if (worker->plan->rate != 0 && worker->stop_ns != UINT64_MAX)
         worker->unsent = schedule_count_before(&worker->schedule, worker->stop_ns);
     worker->cpu = cpu_between(worker->cpu, cpu_of_thread());
     worker->run_ns = now_ns() - worker->run_ns;
-    show(worker);
+    worker_show(worker);
 }
 
 void worker_run(struct worker *worker, uint64_t start_ns)
@@ -351,21 +356,21 @@ void worker_run(struct worker *worker, uint64_t start_ns)
         schedule_init(&worker->schedule, start_ns, plan->rate, worker->number,
                       plan->options->threads);
     if (plan->warmup_ns == 0)
-        begin_measuring(worker);
-    bool good = begin_first_calls(worker);
+        worker_begin_measuring(worker);
+    bool good = worker_begin_first_calls(worker);
     uint64_t now = now_ns();
-    while (good && !is_finished(worker, now) && !atomic_load(worker->stop)) {
-        good = run_round(worker);
+    while (good && !worker_is_finished(worker, now) && !atomic_load(worker->stop)) {
+        good = worker_run_round(worker);
         now = now_ns();
         if (!worker->measuring && now >= from_ns)
-            begin_measuring(worker);
-        show(worker);
-        if (good && !is_alive(worker, now)) {
-            give_up(worker);
+            worker_begin_measuring(worker);
+        worker_show(worker);
+        if (good && !worker_is_alive(worker, now)) {
+            worker_give_up(worker);
             good = false;
         }
     }
     if (!worker->measuring)
-        begin_measuring(worker);
-    finish(worker);
+        worker_begin_measuring(worker);
+    worker_finish(worker);
 }

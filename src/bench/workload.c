@@ -4,7 +4,7 @@
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
 
 /* splitmix64: one addition and a good mixing of it. */
-static uint64_t next_random(struct workload *workload)
+static uint64_t workload_next_random(struct workload *workload)
 {
     uint64_t mixed = workload->random += GOLDEN;
     mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -23,8 +23,8 @@ void workload_init_random(struct workload *workload, const enum op *ops, const u
         .random = seed,
     };
     /* Far apart in the sequence of all states, for each pair of seed and thread. */
-    workload->random = next_random(workload) + thread;
-    workload->random = next_random(workload);
+    workload->random = workload_next_random(workload) + thread;
+    workload->random = workload_next_random(workload);
 }
 
 void workload_take_turns(struct workload *workload)
@@ -46,12 +46,12 @@ enum op workload_next(struct workload *workload, uint64_t *key)
         workload->next += workload->step;
         return workload->ops[0];
     }
-    uint64_t random = next_random(workload);
+    uint64_t random = workload_next_random(workload);
     /* The product's high half is below the keyspace. */
     *key = (uint64_t)(((unsigned __int128)random * workload->keyspace) >> 64);
     if (workload->turns > 0)
         return workload->ops[(workload->turns++ & 1) ^ 1];
     if (workload->first_share >> 32 != 0)
         return workload->ops[0];
-    return workload->ops[(uint32_t)next_random(workload) < workload->first_share ? 0 : 1];
+    return workload->ops[(uint32_t)workload_next_random(workload) < workload->first_share ? 0 : 1];
 }

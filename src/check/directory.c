@@ -24,13 +24,14 @@ struct check {
     bool shown; /* how far the loading is */
 };
 
-static char *copy_text(const char *text)
+static char *directory_copy_text(const char *text)
 {
     size_t size = strlen(text) + 1;
     return memcpy(mem_alloc(size), text, size);
 }
 
-static struct item *add_item(struct directory *directory, enum role role, const char *path)
+static struct item *directory_add_item(struct directory *directory, enum role role,
+                                       const char *path)
 {
     if (directory->count == directory->capacity) {
         directory->capacity = directory->capacity > 0 ? directory->capacity * 2 : FIRST_ITEMS;
@@ -38,15 +39,16 @@ static struct item *add_item(struct directory *directory, enum role role, const 
             mem_realloc(directory->items, directory->capacity * sizeof *directory->items);
     }
     struct item *item = &directory->items[directory->count++];
-    *item = (struct item){.role = role, .path = copy_text(path)};
+    *item = (struct item){.role = role, .path = directory_copy_text(path)};
     return item;
 }
 
-static struct item *add_in_folder(struct directory *directory, enum role role, const char *name)
+static struct item *directory_add_in_folder(struct directory *directory, enum role role,
+                                            const char *name)
 {
     char path[LAYOUT_PATH];
     layout_path(path, name);
-    return add_item(directory, role, path);
+    return directory_add_item(directory, role, path);
 }
 
 void directory_deinit(struct directory *directory)
@@ -61,7 +63,7 @@ void directory_deinit(struct directory *directory)
 
 /* ---- the judgement ---- */
 
-static bool on_progress(void *user, const struct loading_progress *loading)
+static bool directory_on_progress(void *user, const struct loading_progress *loading)
 {
     struct check *check = user;
     if (!check->shown)
@@ -71,7 +73,7 @@ static bool on_progress(void *user, const struct loading_progress *loading)
     return true;
 }
 
-static enum state state_of(const struct recovery *recovery)
+static enum state directory_state_of(const struct recovery *recovery)
 {
     switch (recovery->verdict) {
     case LOADING_DONE:
@@ -85,26 +87,28 @@ static enum state state_of(const struct recovery *recovery)
     }
 }
 
-static struct store *new_store(void)
+static struct store *directory_new_store(void)
 {
     return store_new(&(struct store_options){.databases = DATABASES});
 }
 
 /* The directory, or the file at `path`, as a server would find it that may leave out what it does
  * not have. */
-static void judge(struct check *check, const char *path)
+static void directory_judge(struct check *check, const char *path)
 {
     struct directory *directory = check->directory;
     struct recovery *recovery = &check->recovery;
-    struct recovery_options options = {
-        .skip_unsupported = true, .read_only = true, .on_progress = on_progress, .user = check};
-    directory->store = new_store();
+    struct recovery_options options = {.skip_unsupported = true,
+                                       .read_only = true,
+                                       .on_progress = directory_on_progress,
+                                       .user = check};
+    directory->store = directory_new_store();
     if (path == NULL)
         recovery_judge(check->fs, directory->store, &options, recovery);
     else
         recovery_judge_file(check->fs, path, directory->store, &options, recovery);
     progress_end(check->progress);
-    directory->state = state_of(recovery);
+    directory->state = directory_state_of(recovery);
     directory->has_manifest = recovery->has_manifest;
     directory->unsupported = recovery->unsupported;
     directory->manifest = recovery->manifest;
@@ -116,7 +120,7 @@ static void judge(struct check *check, const char *path)
 /* ---- one file ---- */
 
 /* The size of what holds no data. What is unknown may be anything. */
-static void measure(struct fs *fs, struct item *item)
+static void directory_measure(struct fs *fs, struct item *item)
 {
     struct fs_file *file;
     if (item->role == ROLE_UNKNOWN || fs_open(fs, item->path, FS_READ, &file) != 0)
@@ -126,19 +130,19 @@ static void measure(struct fs *fs, struct item *item)
     fs_close(file);
 }
 
-static bool is_at_fault(const struct check *check, const struct item *item)
+static bool directory_is_at_fault(const struct check *check, const struct item *item)
 {
     return strcmp(check->recovery.fault.path, item->path) == 0;
 }
 
-static void note_fault(const struct check *check, struct item *item)
+static void directory_note_fault(const struct check *check, struct item *item)
 {
     struct inspection *inspection = &item->inspection;
     inspection->state = check->directory->state;
     snprintf(inspection->why, sizeof inspection->why, "%s", check->recovery.fault.why);
 }
 
-static int map_item(struct fs *fs, const struct item *item, struct slice *bytes)
+static int directory_map_item(struct fs *fs, const struct item *item, struct slice *bytes)
 {
     struct fs_file *file;
     int error = fs_open(fs, item->path, FS_READ, &file);
@@ -150,11 +154,11 @@ static int map_item(struct fs *fs, const struct item *item, struct slice *bytes)
 }
 
 /* What cannot be read the judgement was about, or comes behind the place where it ended. */
-static void inspect_item(struct check *check, struct item *item, uint64_t next)
+static void directory_inspect_item(struct check *check, struct item *item, uint64_t next)
 {
     struct slice bytes;
-    bool bad = is_at_fault(check, item);
-    int error = map_item(check->fs, item, &bytes);
+    bool bad = directory_is_at_fault(check, item);
+    int error = directory_map_item(check->fs, item, &bytes);
     item->missing = error == -ENOENT;
     if (error == 0) {
         progress_begin(check->progress, item->path, bytes.len);
@@ -166,13 +170,13 @@ static void inspect_item(struct check *check, struct item *item, uint64_t next)
     if (layout_is_dump(item->path)) /* nobody looks at what follows */
         item->inspection.log = (struct inspect_log){0};
     if (bad)
-        note_fault(check, item);
+        directory_note_fault(check, item);
 }
 
 /* ---- files of the manifest ---- */
 
 /* The files of one type, in order; *next is the revision due at each. */
-static void check_type(struct check *check, char type, uint64_t *next)
+static void directory_check_type(struct check *check, char type, uint64_t *next)
 {
     struct directory *directory = check->directory;
     for (size_t i = 0; i < directory->manifest.count; i++) {
@@ -180,39 +184,40 @@ static void check_type(struct check *check, char type, uint64_t *next)
         if (file->type != type)
             continue;
         struct item *item =
-            add_in_folder(directory, type == 'b' ? ROLE_BASE : ROLE_LOG, file->name);
-        inspect_item(check, item, *next);
+            directory_add_in_folder(directory, type == 'b' ? ROLE_BASE : ROLE_LOG, file->name);
+        directory_inspect_item(check, item, *next);
         *next = item->inspection.state == STATE_GOOD ? item->inspection.next : 0;
     }
 }
 
-static void check_history(struct check *check)
+static void directory_check_history(struct check *check)
 {
     struct directory *directory = check->directory;
     for (size_t i = 0; i < directory->manifest.count; i++) {
         if (directory->manifest.files[i].type == 'h')
-            measure(check->fs,
-                    add_in_folder(directory, ROLE_HISTORY, directory->manifest.files[i].name));
+            directory_measure(check->fs,
+                              directory_add_in_folder(directory, ROLE_HISTORY,
+                                                      directory->manifest.files[i].name));
     }
 }
 
-static void check_manifest(struct check *check)
+static void directory_check_manifest(struct check *check)
 {
     uint64_t next = 1; /* unless the base is a snapshot */
     if (!check->directory->has_manifest)
         return;
-    struct item *item = add_in_folder(check->directory, ROLE_MANIFEST, LAYOUT_MANIFEST);
-    measure(check->fs, item);
-    if (is_at_fault(check, item))
-        note_fault(check, item);
-    check_type(check, 'b', &next);
-    check_type(check, 'i', &next);
-    check_history(check);
+    struct item *item = directory_add_in_folder(check->directory, ROLE_MANIFEST, LAYOUT_MANIFEST);
+    directory_measure(check->fs, item);
+    if (directory_is_at_fault(check, item))
+        directory_note_fault(check, item);
+    directory_check_type(check, 'b', &next);
+    directory_check_type(check, 'i', &next);
+    directory_check_history(check);
 }
 
 /* ---- what else lies there ---- */
 
-static bool is_listed(const struct directory *directory, const char *path)
+static bool directory_is_listed(const struct directory *directory, const char *path)
 {
     for (size_t i = 0; i < directory->count; i++) {
         if (strcmp(directory->items[i].path, path) == 0)
@@ -222,7 +227,7 @@ static bool is_listed(const struct directory *directory, const char *path)
 }
 
 /* Nobody removes anything from a directory that cannot be loaded. */
-static enum role role_in_folder(const struct directory *directory, const char *name)
+static enum role directory_role_in_folder(const struct directory *directory, const char *name)
 {
     if (strstr(name, COPY_MARK) != NULL)
         return ROLE_COPY;
@@ -230,7 +235,7 @@ static enum role role_in_folder(const struct directory *directory, const char *n
     return removed ? ROLE_LEFTOVER : ROLE_UNKNOWN;
 }
 
-static void check_folder(struct check *check)
+static void directory_check_folder(struct check *check)
 {
     struct fs_names names = {0};
     int ignored = fs_list(check->fs, LAYOUT_FOLDER, &names); /* the recovery has said it */
@@ -238,14 +243,16 @@ static void check_folder(struct check *check)
     for (size_t i = 0; i < names.count; i++) {
         char path[LAYOUT_PATH];
         layout_path(path, names.items[i]);
-        if (!is_listed(check->directory, path))
-            measure(check->fs, add_item(check->directory,
-                                        role_in_folder(check->directory, names.items[i]), path));
+        if (!directory_is_listed(check->directory, path))
+            directory_measure(
+                check->fs, directory_add_item(
+                               check->directory,
+                               directory_role_in_folder(check->directory, names.items[i]), path));
     }
     fs_names_deinit(&names);
 }
 
-static enum role role_at_top(const struct directory *directory, const char *name)
+static enum role directory_role_at_top(const struct directory *directory, const char *name)
 {
     if (strcmp(name, LAYOUT_LOCK) == 0)
         return ROLE_LOCK;
@@ -257,14 +264,14 @@ static enum role role_at_top(const struct directory *directory, const char *name
 }
 
 /* What the recovery has said of it. */
-static void note_versions(const struct check *check, struct item *item)
+static void directory_note_versions(const struct check *check, struct item *item)
 {
     item->reserved = check->recovery.reserved;
-    if (is_at_fault(check, item))
-        note_fault(check, item);
+    if (directory_is_at_fault(check, item))
+        directory_note_fault(check, item);
 }
 
-static void check_top(struct check *check)
+static void directory_check_top(struct check *check)
 {
     struct fs_names names = {0};
     int ignored = fs_list(check->fs, ".", &names);
@@ -272,14 +279,15 @@ static void check_top(struct check *check)
     for (size_t i = 0; i < names.count; i++) {
         if (strcmp(names.items[i], LAYOUT_FOLDER) == 0)
             continue;
-        struct item *item = add_item(check->directory,
-                                     role_at_top(check->directory, names.items[i]), names.items[i]);
+        struct item *item = directory_add_item(
+            check->directory, directory_role_at_top(check->directory, names.items[i]),
+            names.items[i]);
         if (item->role == ROLE_DUMP)
-            inspect_item(check, item, 0);
+            directory_inspect_item(check, item, 0);
         else
-            measure(check->fs, item);
+            directory_measure(check->fs, item);
         if (item->role == ROLE_VERSIONS)
-            note_versions(check, item);
+            directory_note_versions(check, item);
     }
     fs_names_deinit(&names);
 }
@@ -287,7 +295,7 @@ static void check_top(struct check *check)
 /* ---- all together ---- */
 
 /* The item that is not good, if it is one's fault; else NULL. */
-static const struct item *find_bad(const struct directory *directory)
+static const struct item *directory_find_bad(const struct directory *directory)
 {
     for (size_t i = 0; i < directory->count; i++) {
         if (directory->items[i].inspection.state != STATE_GOOD)
@@ -297,7 +305,7 @@ static const struct item *find_bad(const struct directory *directory)
 }
 
 /* A log can be cut or left out, and so can what follows a snapshot in its file; nothing else. */
-static bool can_be_cut(const struct item *item)
+static bool directory_can_be_cut(const struct item *item)
 {
     if (item == NULL)
         return false;
@@ -311,12 +319,13 @@ static bool can_be_cut(const struct item *item)
 void directory_check(struct fs *fs, struct progress *progress, struct directory *directory)
 {
     struct check check = {.fs = fs, .progress = progress, .directory = directory};
-    judge(&check, NULL);
-    check_manifest(&check);
-    check_folder(&check);
-    check_top(&check);
-    directory->repairable = directory->state <= STATE_TORN ||
-                            (directory->state == STATE_DAMAGED && can_be_cut(find_bad(directory)));
+    directory_judge(&check, NULL);
+    directory_check_manifest(&check);
+    directory_check_folder(&check);
+    directory_check_top(&check);
+    directory->repairable =
+        directory->state <= STATE_TORN ||
+        (directory->state == STATE_DAMAGED && directory_can_be_cut(directory_find_bad(directory)));
     recovery_deinit(&check.recovery);
 }
 
@@ -324,9 +333,9 @@ void directory_check_file(struct fs *fs, const char *path, struct progress *prog
                           struct directory *directory)
 {
     struct check check = {.fs = fs, .progress = progress, .directory = directory};
-    judge(&check, path);
-    struct item *item = add_item(directory, ROLE_UNKNOWN, path);
-    inspect_item(&check, item, 0);
+    directory_judge(&check, path);
+    struct item *item = directory_add_item(directory, ROLE_UNKNOWN, path);
+    directory_inspect_item(&check, item, 0);
     if (item->inspection.rdb.present)
         item->role = ROLE_BASE;
     else if (item->inspection.log.present)
@@ -339,9 +348,9 @@ void directory_check_file(struct fs *fs, const char *path, struct progress *prog
 }
 
 /* Where the data end that are good; `path` is empty if all files are, though they are not all. */
-static bool find_cut(const struct directory *directory, struct recovery_cut *cut)
+static bool directory_find_cut(const struct directory *directory, struct recovery_cut *cut)
 {
-    const struct item *bad = find_bad(directory);
+    const struct item *bad = directory_find_bad(directory);
     *cut = (struct recovery_cut){.path = ""};
     if (bad == NULL)
         return directory->manifest.count > 0;
@@ -349,7 +358,7 @@ static bool find_cut(const struct directory *directory, struct recovery_cut *cut
     cut->offset = bad->missing ? 0 : bad->inspection.good;
     if (bad->role == ROLE_VERSIONS) /* the data are whole */
         return directory->manifest.count > 0;
-    return can_be_cut(bad);
+    return directory_can_be_cut(bad);
 }
 
 void directory_load_good(struct fs *fs, struct directory *directory)
@@ -360,8 +369,8 @@ void directory_load_good(struct fs *fs, struct directory *directory)
     if (directory->state <= STATE_TORN)
         return;
     store_free(directory->store);
-    directory->store = new_store();
-    if (directory->state != STATE_DAMAGED || !find_cut(directory, &cut))
+    directory->store = directory_new_store();
+    if (directory->state != STATE_DAMAGED || !directory_find_cut(directory, &cut))
         return;
     if (directory->manifest.count > 0)
         recovery_judge(fs, directory->store, &options, &recovery);

@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 #include "base/quote.h"
-#include "store/entry.h"
-#include "store/list.h"
+#include "store/data/entry.h"
+#include "store/list/list.h"
 #include "store/snapshot.h"
 
 #include <inttypes.h>
@@ -30,7 +30,8 @@ struct gathering {
     size_t capacity;
 };
 
-static void gather(struct snapshot *snapshot, uint32_t db, const struct entry *entry, bool early)
+static void dump_gather(struct snapshot *snapshot, uint32_t db, const struct entry *entry,
+                        bool early)
 {
     struct gathering *gathering = (struct gathering *)snapshot;
     (void)early;
@@ -43,50 +44,50 @@ static void gather(struct snapshot *snapshot, uint32_t db, const struct entry *e
 }
 
 /* Nothing has to begin. */
-static void on_begin(struct snapshot *snapshot)
+static void dump_on_begin(struct snapshot *snapshot)
 {
     (void)snapshot;
 }
 
-static int compare_slices(struct slice a, struct slice b)
+static int dump_compare_slices(struct slice a, struct slice b)
 {
     int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
     return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static int compare(const void *a, const void *b)
+static int dump_compare(const void *a, const void *b)
 {
     const struct found *left = a;
     const struct found *right = b;
     if (left->db != right->db)
         return left->db < right->db ? -1 : 1;
-    return compare_slices(entry_key(left->entry), entry_key(right->entry));
+    return dump_compare_slices(entry_key(left->entry), entry_key(right->entry));
 }
 
-static void print_word(FILE *out, struct slice word)
+static void dump_print_word(FILE *out, struct slice word)
 {
     putc(' ', out);
     quote_word(out, word);
 }
 
-static void print_string(FILE *out, const struct entry *entry)
+static void dump_print_string(FILE *out, const struct entry *entry)
 {
     int64_t expire_at_ms = entry_expire_at_ms(entry);
     fputs("SET", out);
-    print_word(out, entry_key(entry));
-    print_word(out, entry_string(entry));
+    dump_print_word(out, entry_key(entry));
+    dump_print_word(out, entry_string(entry));
     if (expire_at_ms != 0)
         fprintf(out, " PXAT %" PRId64, expire_at_ms);
     putc('\n', out);
 }
 
-static void print_list(FILE *out, const struct entry *entry)
+static void dump_print_list(FILE *out, const struct entry *entry)
 {
     struct list_cursor cursor;
     size_t elements = 0, bytes = 0;
     /* Done twice, or where the key is there already, it comes to the same. */
     fputs("DEL", out);
-    print_word(out, entry_key(entry));
+    dump_print_word(out, entry_key(entry));
     putc('\n', out);
     for (bool on = list_seek(entry_list(entry), &cursor, 0); on; on = list_next(&cursor)) {
         if (elements == MOST_ELEMENTS || bytes >= MOST_BYTES) {
@@ -95,9 +96,9 @@ static void print_list(FILE *out, const struct entry *entry)
         }
         if (elements == 0) {
             fputs("RPUSH", out);
-            print_word(out, entry_key(entry));
+            dump_print_word(out, entry_key(entry));
         }
-        print_word(out, list_cursor_value(&cursor));
+        dump_print_word(out, list_cursor_value(&cursor));
         elements++;
         bytes += list_cursor_length(&cursor);
     }
@@ -106,11 +107,11 @@ static void print_list(FILE *out, const struct entry *entry)
     if (expire_at_ms == 0)
         return;
     fputs("PEXPIREAT", out);
-    print_word(out, entry_key(entry));
+    dump_print_word(out, entry_key(entry));
     fprintf(out, " %" PRId64 "\n", expire_at_ms);
 }
 
-static uint64_t print_all(FILE *out, const struct gathering *gathering, int64_t now_ms)
+static uint64_t dump_print_all(FILE *out, const struct gathering *gathering, int64_t now_ms)
 {
     uint64_t printed = 0;
     uint32_t db = UINT32_MAX;
@@ -122,9 +123,9 @@ static uint64_t print_all(FILE *out, const struct gathering *gathering, int64_t 
         if (found->db != db)
             fprintf(out, "SELECT %" PRIu32 "\n", db = found->db);
         if (entry_type(found->entry) == ENTRY_LIST)
-            print_list(out, found->entry);
+            dump_print_list(out, found->entry);
         else
-            print_string(out, found->entry);
+            dump_print_string(out, found->entry);
         printed++;
     }
     return printed;
@@ -132,14 +133,14 @@ static uint64_t print_all(FILE *out, const struct gathering *gathering, int64_t 
 
 uint64_t dump_store(FILE *out, struct store *store, int64_t now_ms)
 {
-    struct gathering gathering = {.snapshot = {.save = gather, .on_begin = on_begin}};
+    struct gathering gathering = {.snapshot = {.save = dump_gather, .on_begin = dump_on_begin}};
     store_snapshot_begin(store, &gathering.snapshot);
     while (store_snapshot_step(store, &gathering.snapshot))
         ;
     store_snapshot_end(store);
     if (gathering.count > 0)
-        qsort(gathering.items, gathering.count, sizeof *gathering.items, compare);
-    uint64_t printed = print_all(out, &gathering, now_ms);
+        qsort(gathering.items, gathering.count, sizeof *gathering.items, dump_compare);
+    uint64_t printed = dump_print_all(out, &gathering, now_ms);
     free(gathering.items);
     return printed;
 }

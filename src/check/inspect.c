@@ -2,8 +2,8 @@
 #include "check/inspect.h"
 
 #include "base/decimal.h"
-#include "journal/rdb_read.h"
-#include "journal/scan.h"
+#include "journal/log/scan.h"
+#include "journal/rdb/read.h"
 
 struct reading {
     struct slice bytes;
@@ -14,7 +14,7 @@ struct reading {
 /* ---- snapshots ---- */
 
 /* A string or list. Most names stand in the file, so they tell how far the reading is. */
-static void count_key(struct reading *reading, const struct rdb_key *key)
+static void inspect_count_key(struct reading *reading, const struct rdb_key *key)
 {
     if (key->expire_at_ms != 0)
         reading->inspection->rdb.expiring++;
@@ -24,7 +24,7 @@ static void count_key(struct reading *reading, const struct rdb_key *key)
         progress_step(reading->progress, at - begin);
 }
 
-static bool on_aux(void *context, struct slice name, struct slice value)
+static bool inspect_on_aux(void *context, struct slice name, struct slice value)
 {
     struct reading *reading = context;
     struct inspect_rdb *rdb = &reading->inspection->rdb;
@@ -36,24 +36,24 @@ static bool on_aux(void *context, struct slice name, struct slice value)
     return true;
 }
 
-static bool on_string(void *context, const struct rdb_key *key, struct slice value)
+static bool inspect_on_string(void *context, const struct rdb_key *key, struct slice value)
 {
     struct reading *reading = context;
     (void)value;
     reading->inspection->rdb.strings++;
-    count_key(reading, key);
+    inspect_count_key(reading, key);
     return true;
 }
 
-static bool on_list_begin(void *context, const struct rdb_key *key)
+static bool inspect_on_list_begin(void *context, const struct rdb_key *key)
 {
     struct reading *reading = context;
     reading->inspection->rdb.lists++;
-    count_key(reading, key);
+    inspect_count_key(reading, key);
     return true;
 }
 
-static bool on_list_elements(void *context, const struct slice *elements, size_t count)
+static bool inspect_on_list_elements(void *context, const struct slice *elements, size_t count)
 {
     struct reading *reading = context;
     (void)elements;
@@ -62,7 +62,7 @@ static bool on_list_elements(void *context, const struct slice *elements, size_t
 }
 
 /* A server takes the rest, so these do not count. */
-static bool on_unsupported(void *context, const struct rdb_key *key, const char *type)
+static bool inspect_on_unsupported(void *context, const struct rdb_key *key, const char *type)
 {
     (void)context;
     (void)key;
@@ -71,7 +71,7 @@ static bool on_unsupported(void *context, const struct rdb_key *key, const char 
 }
 
 /* What stands at fixed places of a snapshot that was read to its end. */
-static void note_format(struct slice bytes, struct inspect_rdb *rdb)
+static void inspect_note_format(struct slice bytes, struct inspect_rdb *rdb)
 {
     size_t digits = bytes.data[0] == RDB_VALKEY_MAGIC[0] ? 6 : 5;
     for (size_t i = digits; i < RDB_MAGIC_SIZE; i++)
@@ -86,11 +86,11 @@ static void note_format(struct slice bytes, struct inspect_rdb *rdb)
 static bool inspect_snapshot(struct reading *reading)
 {
     struct inspection *inspection = reading->inspection;
-    const struct rdb_receiver receiver = {.on_aux = on_aux,
-                                          .on_string = on_string,
-                                          .on_list_begin = on_list_begin,
-                                          .on_list_elements = on_list_elements,
-                                          .on_unsupported = on_unsupported,
+    const struct rdb_receiver receiver = {.on_aux = inspect_on_aux,
+                                          .on_string = inspect_on_string,
+                                          .on_list_begin = inspect_on_list_begin,
+                                          .on_list_elements = inspect_on_list_elements,
+                                          .on_unsupported = inspect_on_unsupported,
                                           .context = reading};
     struct rdb_error error;
     size_t size;
@@ -98,7 +98,7 @@ static bool inspect_snapshot(struct reading *reading)
     if (!rdb_read(reading->bytes, &receiver, &size, &error))
         return false;
     inspection->rdb.size = size;
-    note_format(reading->bytes, &inspection->rdb);
+    inspect_note_format(reading->bytes, &inspection->rdb);
     /* A snapshot of Redis counts as one revision; so it is when it is loaded. */
     inspection->next = inspection->rdb.has_revision ? inspection->rdb.revision + 1 : 2;
     return true;
@@ -106,7 +106,7 @@ static bool inspect_snapshot(struct reading *reading)
 
 /* ---- logs ---- */
 
-static void count_unit(struct inspect_log *log, const struct scan_unit *unit)
+static void inspect_count_unit(struct inspect_log *log, const struct scan_unit *unit)
 {
     log->units++;
     log->commands += unit->count;
@@ -116,20 +116,22 @@ static void count_unit(struct inspect_log *log, const struct scan_unit *unit)
 }
 
 /* The units before `good`, an offset of the log. */
-static void count_units(struct reading *reading, struct scan *scan, uint64_t before, uint64_t good)
+static void inspect_count_units(struct reading *reading, struct scan *scan, uint64_t before,
+                                uint64_t good)
 {
     struct inspection *inspection = reading->inspection;
     struct scan_unit unit;
     inspection->next = scan->next;
     while (scan_next(scan, &unit) == SCAN_UNIT && unit.offset < good) {
-        count_unit(&inspection->log, &unit);
+        inspect_count_unit(&inspection->log, &unit);
         inspection->next = scan->next;
         progress_step(reading->progress, before + scan->offset);
     }
 }
 
 /* Lines from `from` to `end`: how many, and how many units they promise. */
-static uint64_t count_batches(struct slice log, uint64_t from, uint64_t end, uint64_t *units)
+static uint64_t inspect_count_batches(struct slice log, uint64_t from, uint64_t end,
+                                      uint64_t *units)
 {
     uint64_t count = 0;
     size_t at = (size_t)from;
@@ -146,7 +148,7 @@ static uint64_t count_batches(struct slice log, uint64_t from, uint64_t end, uin
 
 /* A cut inside a batch would leave half of it: the place of the good end, or where its batch
  * begins. */
-static uint64_t place_of_cut(struct slice log, uint64_t good)
+static uint64_t inspect_place_of_cut(struct slice log, uint64_t good)
 {
     size_t at = 0;
     struct batch batch;
@@ -165,14 +167,15 @@ static void inspect_log(struct reading *reading, struct slice text, uint64_t bef
     struct scan scan;
     bool is_whole = good >= text.len;
     inspection->log.present = true;
-    good = is_whole ? text.len : place_of_cut(text, good);
+    good = is_whole ? text.len : inspect_place_of_cut(text, good);
     scan_init(&scan, text, inspection->next);
-    count_units(reading, &scan, before, good);
+    inspect_count_units(reading, &scan, before, good);
     inspection->log.synced = scan.synced;
-    inspection->log.batches = count_batches(text, 0, good, &inspection->log.checked);
+    inspection->log.batches = inspect_count_batches(text, 0, good, &inspection->log.checked);
     inspection->good = before + good;
     if (!is_whole)
-        inspection->bad_batches = count_batches(text, good, text.len, &inspection->bad_units);
+        inspection->bad_batches =
+            inspect_count_batches(text, good, text.len, &inspection->bad_units);
     scan_deinit(&scan);
 }
 

@@ -1,7 +1,7 @@
 /*
- * Counts what is in one file of data: a snapshot (journal/rdb_format.h), a log (journal/scan.h), or
- * a snapshot with a log behind it, as Redis before 7.0 wrote them. What it is shows in its bytes;
- * up to where it is good the recovery has said (journal/recovery.h).
+ * Counts what is in one file of data: a snapshot (journal/rdb/format.h), a log
+ * (journal/log/scan.h), or a snapshot with a log behind it, as Redis before 7.0 wrote them. What it
+ * is shows in its bytes; up to where it is good the recovery has said (journal/recovery.h).
  */
 #ifndef KEYSTORE_CHECK_INSPECT_H
 #define KEYSTORE_CHECK_INSPECT_H

@@ -19,7 +19,7 @@ struct session {
     FILE *report;
 };
 
-static int complain(const char *problem)
+static int check_complain(const char *problem)
 {
     standard_push(); /* what came before */
     fprintf(stderr, "keystore-check: %s\n", problem);
@@ -27,7 +27,7 @@ static int complain(const char *problem)
 }
 
 /* Prints what stands before the damage, if there is any; the exit code. */
-static int dump(const struct session *session, struct directory *directory)
+static int check_dump(const struct session *session, struct directory *directory)
 {
     directory_load_good(session->place.fs, directory);
     uint64_t keys = dump_store(stdout, directory->store, clock_unix_ms());
@@ -36,7 +36,7 @@ static int dump(const struct session *session, struct directory *directory)
     return (int)directory->state;
 }
 
-static void look(struct session *session, struct directory *directory)
+static void check_look(struct session *session, struct directory *directory)
 {
     const struct place *place = &session->place;
     if (place->is_file)
@@ -45,7 +45,7 @@ static void look(struct session *session, struct directory *directory)
         directory_check(place->fs, &session->progress, directory);
 }
 
-static void report(const struct session *session, const struct directory *directory)
+static void check_report(const struct session *session, const struct directory *directory)
 {
     report_items(session->report, directory);
     if (session->place.is_file)
@@ -55,7 +55,7 @@ static void report(const struct session *session, const struct directory *direct
 }
 
 /* Repairs what was found, and checks again. */
-static int repair(struct session *session, struct directory *directory)
+static int check_repair(struct session *session, struct directory *directory)
 {
     char problem[REPAIR_PROBLEM_SIZE];
     struct fs *fs = session->place.fs;
@@ -64,35 +64,35 @@ static int repair(struct session *session, struct directory *directory)
                         ? repair_file(fs, &directory->items[0], damage, session->report, problem)
                         : repair_directory(fs, directory, damage, session->report, problem);
     if (!repaired) {
-        complain(problem);
+        check_complain(problem);
         return (int)directory->state;
     }
     directory_deinit(directory);
-    look(session, directory);
-    report(session, directory);
+    check_look(session, directory);
+    check_report(session, directory);
     return (int)directory->state;
 }
 
 static int check(struct session *session)
 {
     struct directory directory = {0};
-    look(session, &directory);
-    report(session, &directory);
+    check_look(session, &directory);
+    check_report(session, &directory);
     int code = (int)directory.state;
     if (session->options->repair && code != STATE_GOOD)
-        code = repair(session, &directory);
+        code = check_repair(session, &directory);
     else if (session->options->dump)
-        code = dump(session, &directory);
+        code = check_dump(session, &directory);
     directory_deinit(&directory);
     return code;
 }
 
-static int run(const struct options *options)
+static int check_run(const struct options *options)
 {
     char problem[PLACE_PROBLEM_SIZE];
     struct session session = {.options = options, .report = options->dump ? stderr : stdout};
     if (!place_open(options->path, options->repair, &session.place, problem))
-        return complain(problem);
+        return check_complain(problem);
     progress_init(&session.progress, isatty(STDERR_FILENO) ? stderr : NULL);
     int code = check(&session);
     place_close(&session.place);
@@ -116,6 +116,6 @@ int main(int argc, char **argv)
     else if (options.version)
         puts("keystore-check " KEYSTORE_VERSION);
     else
-        code = run(&options);
+        code = check_run(&options);
     return standard_flush("keystore-check") ? code : STATE_UNREADABLE;
 }

@@ -24,7 +24,7 @@ static const struct option_table table = OPTION_TABLE(rows);
 /* The words after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, OPTIONS_PROBLEM_SIZE, __VA_ARGS__), false)
 
-static void take_option(size_t row, struct options *options)
+static void options_take_option(size_t row, struct options *options)
 {
     switch (row) {
     case OPTION_REPAIR_DAMAGE:
@@ -46,8 +46,8 @@ static void take_option(size_t row, struct options *options)
     }
 }
 
-static bool check_words(struct options *options, int count, char *const *words,
-                        char problem[static OPTIONS_PROBLEM_SIZE])
+static bool options_check_words(struct options *options, int count, char *const *words,
+                                char problem[static OPTIONS_PROBLEM_SIZE])
 {
     if ((options->help || options->version) && count > 0)
         return refuse(problem, "--help and --version check nothing; leave '%.100s' out", words[0]);
@@ -74,10 +74,11 @@ bool options_parse(int argc, char **argv, struct options *options,
     enum option_verdict verdict;
     option_begin(&reader, table, argc, argv, true);
     while ((verdict = option_next(&reader)) == OPTION_GIVEN)
-        take_option(reader.row, options);
+        options_take_option(reader.row, options);
     if (verdict == OPTION_BAD)
         return refuse(problem, "%s", reader.problem);
-    return check_words(options, argc - reader.first_word, argv + reader.first_word, problem);
+    return options_check_words(options, argc - reader.first_word, argv + reader.first_word,
+                               problem);
 }
 
 void options_print_help(FILE *out)

@@ -1,10 +1,11 @@
 /*
- * Paths and the lock. Who only reads must not write its number into the lock file as journal/fs.h
- * does, nor make one, so the lock is taken here by hand then; it is of the same kind.
+ * Paths and the lock. Who only reads must not write its number into the lock file as
+ * journal/fs/fs.h does, nor make one, so the lock is taken here by hand then; it is of the same
+ * kind.
  */
 #include "check/place.h"
 
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/layout.h"
 
 #include <errno.h>
@@ -20,14 +21,15 @@
 #define refuse(problem, ...) (snprintf(problem, PLACE_PROBLEM_SIZE, __VA_ARGS__), false)
 
 /* "<folder>/<name>" is there. */
-static bool has(const char *folder, const char *name)
+static bool place_has(const char *folder, const char *name)
 {
     char path[PATH_MAX];
     int len = snprintf(path, sizeof path, "%s/%s", folder, name);
     return len > 0 && (size_t)len < sizeof path && access(path, F_OK) == 0;
 }
 
-static bool refuse_locked(const char *folder, long holder, char problem[static PLACE_PROBLEM_SIZE])
+static bool place_refuse_locked(const char *folder, long holder,
+                                char problem[static PLACE_PROBLEM_SIZE])
 {
     if (holder > 0)
         return refuse(problem, "a server, process %ld, uses %s; stop it first, or check a copy",
@@ -35,15 +37,15 @@ static bool refuse_locked(const char *folder, long holder, char problem[static P
     return refuse(problem, "a server uses %s; stop it first, or check a copy", folder);
 }
 
-static long read_holder(int descriptor)
+static long place_read_holder(int descriptor)
 {
     char text[32] = {0};
     return pread(descriptor, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
 }
 
 /* The lock file, if there ever was one. */
-static bool hold_file(struct place *place, const char *folder,
-                      char problem[static PLACE_PROBLEM_SIZE])
+static bool place_hold_file(struct place *place, const char *folder,
+                            char problem[static PLACE_PROBLEM_SIZE])
 {
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/" LAYOUT_LOCK, folder) >= (int)sizeof path)
@@ -54,67 +56,67 @@ static bool hold_file(struct place *place, const char *folder,
     if (flock(place->lock, LOCK_SH | LOCK_NB) == 0)
         return true;
     if (errno == EWOULDBLOCK)
-        return refuse_locked(folder, read_holder(place->lock), problem);
+        return place_refuse_locked(folder, place_read_holder(place->lock), problem);
     return refuse(problem, "%s: %s", path, strerror(errno));
 }
 
 /* Takes the locks of the data directory without a trace. */
-static bool hold_quietly(struct place *place, const char *folder,
-                         char problem[static PLACE_PROBLEM_SIZE])
+static bool place_hold_quietly(struct place *place, const char *folder,
+                               char problem[static PLACE_PROBLEM_SIZE])
 {
-    if (!hold_file(place, folder, problem))
+    if (!place_hold_file(place, folder, problem))
         return false;
     place->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (place->folder < 0)
         return refuse(problem, "%s: %s", folder, strerror(errno));
     if (flock(place->folder, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
         return true; /* some file systems have no locks on directories */
-    return refuse_locked(folder, 0, problem);
+    return place_refuse_locked(folder, 0, problem);
 }
 
-static bool hold(struct place *place, const char *folder, bool change,
-                 char problem[static PLACE_PROBLEM_SIZE])
+static bool place_hold(struct place *place, const char *folder, bool change,
+                       char problem[static PLACE_PROBLEM_SIZE])
 {
     long holder = 0;
     if (!change)
-        return hold_quietly(place, folder, problem);
+        return place_hold_quietly(place, folder, problem);
     int error = fs_lock(place->fs, LAYOUT_LOCK, &holder);
     if (error == -EWOULDBLOCK)
-        return refuse_locked(folder, holder, problem);
+        return place_refuse_locked(folder, holder, problem);
     return error == 0 || refuse(problem, "%s/" LAYOUT_LOCK ": %s", folder, strerror(-error));
 }
 
-static bool open_folder(struct place *place, const char *folder,
-                        char problem[static PLACE_PROBLEM_SIZE])
+static bool place_open_folder(struct place *place, const char *folder,
+                              char problem[static PLACE_PROBLEM_SIZE])
 {
-    int error = fs_real_open(folder, &place->fs);
+    int error = fs_posix_open(folder, &place->fs);
     return error == 0 || refuse(problem, "%s: %s", folder, strerror(-error));
 }
 
-static bool open_directory(const char *path, bool change, struct place *place,
-                           char problem[static PLACE_PROBLEM_SIZE])
+static bool place_open_directory(const char *path, bool change, struct place *place,
+                                 char problem[static PLACE_PROBLEM_SIZE])
 {
-    if (has(path, LAYOUT_MANIFEST))
+    if (place_has(path, LAYOUT_MANIFEST))
         return refuse(problem,
                       "%s is the folder of the logs; give the data directory, which is "
                       "the folder above it",
                       path);
-    return open_folder(place, path, problem) && hold(place, path, change, problem);
+    return place_open_folder(place, path, problem) && place_hold(place, path, change, problem);
 }
 
 /* The file's data directory, if a manifest or lock shows that it has one; else NULL. */
-static const char *owner_of(const char *folder, char above[static PATH_MAX])
+static const char *place_owner_of(const char *folder, char above[static PATH_MAX])
 {
-    if (has(folder, LAYOUT_LOCK) || has(folder, LAYOUT_FOLDER))
+    if (place_has(folder, LAYOUT_LOCK) || place_has(folder, LAYOUT_FOLDER))
         return folder;
-    if (!has(folder, LAYOUT_MANIFEST))
+    if (!place_has(folder, LAYOUT_MANIFEST))
         return NULL;
     snprintf(above, PATH_MAX, "%.*s/..", PATH_MAX - 4, folder);
     return above;
 }
 
-static bool open_file(const char *path, bool change, struct place *place,
-                      char problem[static PLACE_PROBLEM_SIZE])
+static bool place_open_file(const char *path, bool change, struct place *place,
+                            char problem[static PLACE_PROBLEM_SIZE])
 {
     char copy[PATH_MAX];
     char above[PATH_MAX];
@@ -122,15 +124,15 @@ static bool open_file(const char *path, bool change, struct place *place,
     snprintf(place->file, sizeof place->file, "%s", slash != NULL ? slash + 1 : path);
     snprintf(copy, sizeof copy, "%s", path);
     const char *folder = dirname(copy);
-    const char *owner = owner_of(folder, above);
+    const char *owner = place_owner_of(folder, above);
     place->is_file = true;
     if (owner != NULL && change)
         return refuse(problem,
                       "%s belongs to a data directory; repair that as a whole: "
                       "keystore-check --repair %s",
                       path, owner);
-    return open_folder(place, folder, problem) &&
-           (owner == NULL || hold_quietly(place, owner, problem));
+    return place_open_folder(place, folder, problem) &&
+           (owner == NULL || place_hold_quietly(place, owner, problem));
 }
 
 bool place_open(const char *path, bool change, struct place *place,
@@ -144,9 +146,9 @@ bool place_open(const char *path, bool change, struct place *place,
     if (stat(path, &status) < 0)
         return refuse(problem, "%s: %s", path, strerror(errno));
     if (S_ISDIR(status.st_mode))
-        good = open_directory(path, change, place, problem);
+        good = place_open_directory(path, change, place, problem);
     else if (S_ISREG(status.st_mode))
-        good = open_file(path, change, place, problem);
+        good = place_open_file(path, change, place, problem);
     else
         good = refuse(problem, "%s is neither a directory nor a file", path);
     if (!good)

@@ -2,7 +2,7 @@
 #ifndef KEYSTORE_CHECK_PLACE_H
 #define KEYSTORE_CHECK_PLACE_H
 
-#include "journal/fs.h"
+#include "journal/fs/fs.h"
 
 #include <limits.h>
 

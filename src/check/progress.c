@@ -19,7 +19,7 @@ void progress_begin(struct progress *progress, const char *name, uint64_t size)
     progress->due_ms = clock_monotonic_ms() + FIRST_MS;
 }
 
-static void show(struct progress *progress, uint64_t offset)
+static void progress_show(struct progress *progress, uint64_t offset)
 {
     double part = progress->size > 0 ? (double)offset / (double)progress->size : 1;
     fputc('\r', progress->out);
@@ -37,7 +37,7 @@ void progress_step(struct progress *progress, uint64_t offset)
     if (now < progress->due_ms)
         return;
     progress->due_ms = now + LINE_MS;
-    show(progress, offset);
+    progress_show(progress, offset);
 }
 
 void progress_end(struct progress *progress)

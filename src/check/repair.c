@@ -15,22 +15,23 @@
 /* The words after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, REPAIR_PROBLEM_SIZE, __VA_ARGS__), false)
 
-static bool refuse_error(char problem[static REPAIR_PROBLEM_SIZE], const char *path, int error)
+static bool repair_refuse_error(char problem[static REPAIR_PROBLEM_SIZE], const char *path,
+                                int error)
 {
     return refuse(problem, "%.200s: %s; what was copied is left where it is", path,
                   strerror(-error));
 }
 
 /* "appendonlydir" or "." */
-static const char *folder_of(const char *path)
+static const char *repair_folder_of(const char *path)
 {
     return strchr(path, '/') != NULL ? LAYOUT_FOLDER : ".";
 }
 
 /* ---- copies ---- */
 
-static int create_copy(struct fs *fs, const char *path, char copy[static REPAIR_PATH_SIZE],
-                       struct fs_file **file)
+static int repair_create_copy(struct fs *fs, const char *path, char copy[static REPAIR_PATH_SIZE],
+                              struct fs_file **file)
 {
     int error = -EEXIST;
     for (unsigned n = 1; error == -EEXIST && n <= MOST_COPIES; n++) {
@@ -42,7 +43,7 @@ static int create_copy(struct fs *fs, const char *path, char copy[static REPAIR_
     return error;
 }
 
-static int write_all(struct fs_file *file, struct slice bytes)
+static int repair_write_all(struct fs_file *file, struct slice bytes)
 {
     int error = 0;
     while (error == 0 && bytes.len > 0) {
@@ -53,7 +54,7 @@ static int write_all(struct fs_file *file, struct slice bytes)
     return error == 0 ? fs_sync(file) : error;
 }
 
-static int map_path(struct fs *fs, const char *path, struct slice *bytes)
+static int repair_map_path(struct fs *fs, const char *path, struct slice *bytes)
 {
     struct fs_file *file;
     int error = fs_open(fs, path, FS_READ, &file);
@@ -65,16 +66,16 @@ static int map_path(struct fs *fs, const char *path, struct slice *bytes)
 }
 
 /* A durable copy beside the file, but for its name; *copy is its path. */
-static int copy_file(struct fs *fs, const char *path, char copy[static REPAIR_PATH_SIZE])
+static int repair_copy_file(struct fs *fs, const char *path, char copy[static REPAIR_PATH_SIZE])
 {
     struct slice bytes;
     struct fs_file *file;
-    int error = map_path(fs, path, &bytes);
+    int error = repair_map_path(fs, path, &bytes);
     if (error != 0)
         return error;
-    error = create_copy(fs, path, copy, &file);
+    error = repair_create_copy(fs, path, copy, &file);
     if (error == 0) {
-        error = write_all(file, bytes);
+        error = repair_write_all(file, bytes);
         int closed = fs_close(file);
         error = error != 0 ? error : closed;
     }
@@ -82,49 +83,49 @@ static int copy_file(struct fs *fs, const char *path, char copy[static REPAIR_PA
     return error;
 }
 
-static bool keep(struct fs *fs, const struct item *item, FILE *out,
-                 char problem[static REPAIR_PROBLEM_SIZE])
+static bool repair_keep(struct fs *fs, const struct item *item, FILE *out,
+                        char problem[static REPAIR_PROBLEM_SIZE])
 {
     char copy[REPAIR_PATH_SIZE];
     if (item->missing)
         return true;
-    int error = copy_file(fs, item->path, copy);
+    int error = repair_copy_file(fs, item->path, copy);
     if (error == 0)
-        error = fs_sync_directory(fs, folder_of(item->path));
+        error = fs_sync_directory(fs, repair_folder_of(item->path));
     if (error != 0)
-        return refuse_error(problem, item->path, error);
+        return repair_refuse_error(problem, item->path, error);
     fprintf(out, "kept      %s: a copy of %s as it was\n", copy, item->path);
     return true;
 }
 
 /* ---- changes ---- */
 
-static bool cut(struct fs *fs, const struct item *item, FILE *out,
-                char problem[static REPAIR_PROBLEM_SIZE])
+static bool repair_cut(struct fs *fs, const struct item *item, FILE *out,
+                       char problem[static REPAIR_PROBLEM_SIZE])
 {
     struct fs_file *file;
     const struct inspection *inspection = &item->inspection;
     int error = fs_open(fs, item->path, FS_APPEND, &file);
     if (error != 0)
-        return refuse_error(problem, item->path, error);
+        return repair_refuse_error(problem, item->path, error);
     error = fs_truncate(file, inspection->good);
     if (error == 0)
         error = fs_sync(file);
     fs_close(file);
     if (error != 0)
-        return refuse_error(problem, item->path, error);
+        return repair_refuse_error(problem, item->path, error);
     fprintf(out, "cut       %s at byte %" PRIu64 "; lost: ", item->path, inspection->good);
     report_loss(out, inspection);
     fputc('\n', out);
     return true;
 }
 
-static bool drop(struct fs *fs, const struct item *item, FILE *out,
-                 char problem[static REPAIR_PROBLEM_SIZE])
+static bool repair_drop(struct fs *fs, const struct item *item, FILE *out,
+                        char problem[static REPAIR_PROBLEM_SIZE])
 {
     int error = fs_unlink(fs, item->path);
     if (error != 0 && error != -ENOENT)
-        return refuse_error(problem, item->path, error);
+        return repair_refuse_error(problem, item->path, error);
     if (item->missing) {
         fprintf(out, "dropped   %s from the manifest: it was not there\n", item->path);
         return true;
@@ -145,7 +146,7 @@ struct repair {
     char *problem;
 };
 
-static bool is_dropped(const struct repair *repair, const char *name)
+static bool repair_is_dropped(const struct repair *repair, const char *name)
 {
     char path[LAYOUT_PATH];
     layout_path(path, name);
@@ -157,26 +158,26 @@ static bool is_dropped(const struct repair *repair, const char *name)
 }
 
 /* The manifest without the logs that fall away. */
-static bool replace_manifest(const struct repair *repair, const struct manifest *manifest)
+static bool repair_replace_manifest(const struct repair *repair, const struct manifest *manifest)
 {
     struct manifest shorter = {0};
     for (size_t i = 0; i < manifest->count; i++) {
         const struct manifest_file *file = &manifest->files[i];
-        if (!is_dropped(repair, file->name))
+        if (!repair_is_dropped(repair, file->name))
             manifest_add(&shorter, file->name, file->seq, file->type);
     }
     int error = manifest_replace(repair->fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, &shorter);
     manifest_deinit(&shorter);
-    return error == 0 || refuse_error(repair->problem, LAYOUT_MANIFEST, error);
+    return error == 0 || repair_refuse_error(repair->problem, LAYOUT_MANIFEST, error);
 }
 
-static bool keep_all(const struct repair *repair)
+static bool repair_keep_all(const struct repair *repair)
 {
-    if (!keep(repair->fs, repair->bad, repair->out, repair->problem))
+    if (!repair_keep(repair->fs, repair->bad, repair->out, repair->problem))
         return false;
     const struct item *item = repair->bad + 1;
     for (; item < repair->end; item++) {
-        if (!keep(repair->fs, item, repair->out, repair->problem))
+        if (!repair_keep(repair->fs, item, repair->out, repair->problem))
             return false;
     }
     return true;
@@ -184,7 +185,7 @@ static bool keep_all(const struct repair *repair)
 
 /* Logs that fall away are emptied before the manifest leaves them out: one with bytes that it does
  * not name would look as if a line for it were lost. */
-static bool empty_later(const struct repair *repair)
+static bool repair_empty_later(const struct repair *repair)
 {
     for (const struct item *item = repair->later; item < repair->end; item++) {
         struct fs_file *file;
@@ -192,55 +193,57 @@ static bool empty_later(const struct repair *repair)
             continue;
         int error = fs_open(repair->fs, item->path, FS_APPEND, &file);
         if (error != 0)
-            return refuse_error(repair->problem, item->path, error);
+            return repair_refuse_error(repair->problem, item->path, error);
         error = fs_truncate(file, 0);
         if (error == 0)
             error = fs_sync(file);
         fs_close(file);
         if (error != 0)
-            return refuse_error(repair->problem, item->path, error);
+            return repair_refuse_error(repair->problem, item->path, error);
     }
     return true;
 }
 
-static bool carry_out(const struct repair *repair, const struct manifest *manifest)
+static bool repair_carry_out(const struct repair *repair, const struct manifest *manifest)
 {
-    if (!keep_all(repair) || !empty_later(repair))
+    if (!repair_keep_all(repair) || !repair_empty_later(repair))
         return false;
-    if (repair->later < repair->end && !replace_manifest(repair, manifest))
+    if (repair->later < repair->end && !repair_replace_manifest(repair, manifest))
         return false;
-    if (repair->later > repair->bad && !cut(repair->fs, repair->bad, repair->out, repair->problem))
+    if (repair->later > repair->bad &&
+        !repair_cut(repair->fs, repair->bad, repair->out, repair->problem))
         return false;
     for (const struct item *item = repair->later; item < repair->end; item++) {
-        if (!drop(repair->fs, item, repair->out, repair->problem))
+        if (!repair_drop(repair->fs, item, repair->out, repair->problem))
             return false;
     }
     return true;
 }
 
-static bool is_data(const struct item *item)
+static bool repair_is_data(const struct item *item)
 {
     return item->role == ROLE_BASE || item->role == ROLE_LOG;
 }
 
 /* The first bad file and the logs behind it; those with data stand together, in order. */
-static bool find_bad(const struct directory *directory, struct repair *repair)
+static bool repair_find_bad(const struct directory *directory, struct repair *repair)
 {
     const struct item *end = directory->items + directory->count;
     const struct item *item = directory->items;
-    while (item < end && !(is_data(item) && item->inspection.state != STATE_GOOD))
+    while (item < end && !(repair_is_data(item) && item->inspection.state != STATE_GOOD))
         item++;
     if (item == end)
         return false;
     repair->bad = item;
     repair->later = item->missing ? item : item + 1;
-    while (item < end && is_data(item))
+    while (item < end && repair_is_data(item))
         item++;
     repair->end = item;
     return true;
 }
 
-static bool may_cut(const struct item *item, bool damage, char problem[static REPAIR_PROBLEM_SIZE])
+static bool repair_may_cut(const struct item *item, bool damage,
+                           char problem[static REPAIR_PROBLEM_SIZE])
 {
     const struct inspection *inspection = &item->inspection;
     if (inspection->state == STATE_UNREADABLE)
@@ -260,14 +263,14 @@ bool repair_directory(struct fs *fs, const struct directory *directory, bool dam
     struct repair repair = {.fs = fs, .out = out, .problem = problem};
     if (!directory->repairable)
         return refuse(problem, "no cut can repair this; restore a backup");
-    if (!find_bad(directory, &repair))
+    if (!repair_find_bad(directory, &repair))
         return refuse(problem, "nothing is wrong that a cut could repair");
-    if (!may_cut(repair.bad, damage, problem))
+    if (!repair_may_cut(repair.bad, damage, problem))
         return false;
-    bool nothing_left = repair.bad->missing && !is_data(repair.bad - 1);
+    bool nothing_left = repair.bad->missing && !repair_is_data(repair.bad - 1);
     if (nothing_left)
         return refuse(problem, "nothing would be left; restore a backup");
-    return carry_out(&repair, &directory->manifest);
+    return repair_carry_out(&repair, &directory->manifest);
 }
 
 bool repair_file(struct fs *fs, const struct item *item, bool damage, FILE *out,
@@ -276,6 +279,6 @@ bool repair_file(struct fs *fs, const struct item *item, bool damage, FILE *out,
     if (!item->inspection.log.present)
         return refuse(problem, "%.200s is a snapshot, which no cut can repair; restore a backup",
                       item->path);
-    return may_cut(item, damage, problem) && keep(fs, item, out, problem) &&
-           cut(fs, item, out, problem);
+    return repair_may_cut(item, damage, problem) && repair_keep(fs, item, out, problem) &&
+           repair_cut(fs, item, out, problem);
 }

@@ -14,7 +14,7 @@ const char *report_state(enum state state)
     return names[state];
 }
 
-static const char *role_name(enum role role)
+static const char *report_role_name(enum role role)
 {
     static const char *const names[] = {
         [ROLE_MANIFEST] = "manifest", [ROLE_BASE] = "base",         [ROLE_LOG] = "log",
@@ -25,7 +25,7 @@ static const char *role_name(enum role role)
     return names[role];
 }
 
-static const char *role_remark(enum role role)
+static const char *report_role_remark(enum role role)
 {
     switch (role) {
     case ROLE_HISTORY:
@@ -41,38 +41,38 @@ static const char *role_remark(enum role role)
 }
 
 /* "1 key", "2 keys" */
-static void count(FILE *out, uint64_t number, const char *thing, const char *things)
+static void report_count(FILE *out, uint64_t number, const char *thing, const char *things)
 {
     fprintf(out, "%" PRIu64 " %s", number, number == 1 ? thing : things);
 }
 
-static void indent(FILE *out)
+static void report_indent(FILE *out)
 {
     fprintf(out, "%*s", WIDTH, "");
 }
 
 static void report_rdb(FILE *out, const struct inspect_rdb *rdb)
 {
-    indent(out);
+    report_indent(out);
     fprintf(out, "snapshot: RDB version %u, ", rdb->version);
     fputs(rdb->checksum ? "checksum right" : "without checksum", out);
     if (rdb->has_revision)
         fprintf(out, ", revision %" PRIu64, rdb->revision);
     fputc('\n', out);
-    indent(out);
-    count(out, rdb->strings, "string", "strings");
+    report_indent(out);
+    report_count(out, rdb->strings, "string", "strings");
     fputs(", ", out);
-    count(out, rdb->lists, "list", "lists");
+    report_count(out, rdb->lists, "list", "lists");
     if (rdb->lists > 0) {
         fputs(" with ", out);
-        count(out, rdb->elements, "element", "elements");
+        report_count(out, rdb->elements, "element", "elements");
     }
     fprintf(out, "; %" PRIu64 " with a deadline\n", rdb->expiring);
 }
 
 static void report_revisions(FILE *out, const struct inspect_log *log)
 {
-    indent(out);
+    report_indent(out);
     if (log->first == log->last)
         fprintf(out, "revision %" PRIu64, log->first);
     else
@@ -86,13 +86,13 @@ static void report_revisions(FILE *out, const struct inspect_log *log)
 static void report_log(FILE *out, const struct inspect_log *log)
 {
     uint64_t plain = log->units - (log->checked < log->units ? log->checked : log->units);
-    indent(out);
-    count(out, log->units, "unit", "units");
+    report_indent(out);
+    report_count(out, log->units, "unit", "units");
     fputs(" with ", out);
-    count(out, log->commands, "command", "commands");
+    report_count(out, log->commands, "command", "commands");
     if (log->batches > 0) {
         fputs(" in ", out);
-        count(out, log->batches, "batch", "batches");
+        report_count(out, log->batches, "batch", "batches");
         fputs(", checksums right", out);
     }
     if (plain > 0 && log->batches > 0)
@@ -106,20 +106,20 @@ static void report_log(FILE *out, const struct inspect_log *log)
 
 void report_loss(FILE *out, const struct inspection *inspection)
 {
-    count(out, inspection->size - inspection->good, "byte", "bytes");
+    report_count(out, inspection->size - inspection->good, "byte", "bytes");
     if (inspection->bad_batches == 0)
         return;
     fputs(", with ", out);
-    count(out, inspection->bad_units, "unit", "units");
+    report_count(out, inspection->bad_units, "unit", "units");
     fputs(" in ", out);
-    count(out, inspection->bad_batches, "batch", "batches");
+    report_count(out, inspection->bad_batches, "batch", "batches");
     fputs(inspection->bad_batches == 1 ? " whose line is left" : " whose lines are left", out);
 }
 
 static void report_fault(FILE *out, const struct item *item)
 {
     const struct inspection *inspection = &item->inspection;
-    indent(out);
+    report_indent(out);
     if (!inspection->rdb.present && !inspection->log.present) {
         fprintf(out, "%s: %s\n", report_state(inspection->state), inspection->why);
         return;
@@ -128,7 +128,7 @@ static void report_fault(FILE *out, const struct item *item)
             inspection->why);
     if (!inspection->log.present)
         return;
-    indent(out);
+    report_indent(out);
     fputs("from there on: ", out);
     report_loss(out, inspection);
     fputc('\n', out);
@@ -137,16 +137,16 @@ static void report_fault(FILE *out, const struct item *item)
 void report_item(FILE *out, const struct item *item)
 {
     const struct inspection *inspection = &item->inspection;
-    fprintf(out, "%-*s", WIDTH, role_name(item->role));
+    fprintf(out, "%-*s", WIDTH, report_role_name(item->role));
     quote_word(out, slice_from_string(item->path));
     bool known = !item->missing && item->inspection.state != STATE_UNREADABLE;
     if (known && item->role != ROLE_UNKNOWN) {
         fputs(": ", out);
-        count(out, inspection->size, "byte", "bytes");
+        report_count(out, inspection->size, "byte", "bytes");
     }
-    fprintf(out, "%s\n", role_remark(item->role));
+    fprintf(out, "%s\n", report_role_remark(item->role));
     if (item->reserved > 0) {
-        indent(out);
+        report_indent(out);
         fprintf(out, "revisions up to %" PRIu64 " may have been given\n", item->reserved);
     }
     if (inspection->rdb.size > 0)
@@ -159,7 +159,7 @@ void report_item(FILE *out, const struct item *item)
 
 /* ---- summaries ---- */
 
-static void add_up(struct inspection *sum, const struct inspection *one)
+static void report_add_up(struct inspection *sum, const struct inspection *one)
 {
     sum->rdb.strings += one->rdb.strings;
     sum->rdb.lists += one->rdb.lists;
@@ -167,12 +167,13 @@ static void add_up(struct inspection *sum, const struct inspection *one)
     sum->next = one->next > sum->next ? one->next : sum->next;
 }
 
-static void summarise(FILE *out, enum state state, const struct inspection *sum, const char *why)
+static void report_summarise(FILE *out, enum state state, const struct inspection *sum,
+                             const char *why)
 {
     fprintf(out, "%s: ", report_state(state));
-    count(out, sum->rdb.strings + sum->rdb.lists, "key", "keys");
+    report_count(out, sum->rdb.strings + sum->rdb.lists, "key", "keys");
     fputs(" in the snapshot, ", out);
-    count(out, sum->log.units, "unit", "units");
+    report_count(out, sum->log.units, "unit", "units");
     fputs(" in the log", out);
     if (sum->next > 1)
         fprintf(out, ", up to revision %" PRIu64, sum->next - 1);
@@ -181,7 +182,7 @@ static void summarise(FILE *out, enum state state, const struct inspection *sum,
 }
 
 /* What a state means for the server. */
-static const char *meaning(enum state state)
+static const char *report_meaning(enum state state)
 {
     switch (state) {
     case STATE_TORN:
@@ -213,12 +214,12 @@ void report_directory(FILE *out, const struct directory *directory)
         if (!directory_holds_data(&directory->items[i]))
             continue;
         files++;
-        add_up(&sum, &directory->items[i].inspection);
+        report_add_up(&sum, &directory->items[i].inspection);
     }
     if (directory->why[0] != 0)
         fprintf(out, "%s: %s\n", report_state(directory->state), directory->why);
     else if (files > 0)
-        summarise(out, directory->state, &sum, meaning(directory->state));
+        report_summarise(out, directory->state, &sum, report_meaning(directory->state));
     else if (directory->state == STATE_GOOD)
         fputs("good: there are no data here; a server would start empty\n", out);
     else
@@ -229,7 +230,7 @@ void report_directory(FILE *out, const struct directory *directory)
 void report_summary(FILE *out, const struct item *item)
 {
     if (directory_holds_data(item))
-        summarise(out, item->inspection.state, &item->inspection, "");
+        report_summarise(out, item->inspection.state, &item->inspection, "");
     else
         fprintf(out, "%s: %s\n", report_state(item->inspection.state), item->inspection.why);
 }

@@ -6,19 +6,19 @@
 #include <inttypes.h>
 #include <time.h>
 
-static struct reply *new_items(struct arena *arena, size_t count)
+static struct reply *answers_new_items(struct arena *arena, size_t count)
 {
     return arena_alloc(arena, (count + 1) * sizeof(struct reply));
 }
 
-static struct reply error(const char *sentence)
+static struct reply answers_error(const char *sentence)
 {
     return (struct reply){.type = REPLY_ERROR, .bytes = keystore_text(sentence)};
 }
 
-static struct reply no_such_key(void)
+static struct reply answers_no_such_key(void)
 {
-    return error("no such key");
+    return answers_error("no such key");
 }
 
 /* ---- status ---- */
@@ -45,7 +45,7 @@ struct reply answers_ok_or_no_key(const struct request *request, const struct ke
 {
     (void)request;
     (void)arena;
-    return from->answer.status.ok ? format_status("OK") : no_such_key();
+    return from->answer.status.ok ? format_status("OK") : answers_no_such_key();
 }
 
 struct reply answers_bit(const struct request *request, const struct keystore_reply *from,
@@ -61,7 +61,7 @@ struct reply answers_bit_or_no_key(const struct request *request, const struct k
                                    struct arena *arena)
 {
     if (!from->answer.status.ok && from->answer.status.version == 0)
-        return no_such_key();
+        return answers_no_such_key();
     return answers_bit(request, from, arena);
 }
 
@@ -73,7 +73,7 @@ struct reply answers_count(const struct request *request, const struct keystore_
     return format_integer(from->answer.status.count);
 }
 
-static struct reply reply_of_value(const struct keystore_value *value)
+static struct reply answers_reply_of_value(const struct keystore_value *value)
 {
     return value->found ? format_bytes(value->value) : format_nil();
 }
@@ -83,7 +83,7 @@ struct reply answers_previous(const struct request *request, const struct keysto
 {
     (void)request;
     (void)arena;
-    return reply_of_value(&from->answer.status.previous);
+    return answers_reply_of_value(&from->answer.status.previous);
 }
 
 struct reply answers_pong(const struct request *request, const struct keystore_reply *from,
@@ -110,7 +110,7 @@ struct reply answers_value(const struct request *request, const struct keystore_
 {
     (void)request;
     (void)arena;
-    return reply_of_value(&from->answer.value);
+    return answers_reply_of_value(&from->answer.value);
 }
 
 struct reply answers_part(const struct request *request, const struct keystore_reply *from,
@@ -126,16 +126,16 @@ struct reply answers_values(const struct request *request, const struct keystore
 {
     (void)request;
     const struct keystore_values *values = &from->answer.values;
-    struct reply *items = new_items(arena, values->count);
+    struct reply *items = answers_new_items(arena, values->count);
     for (size_t i = 0; i < values->count; i++)
-        items[i] = reply_of_value(&values->values[i]);
+        items[i] = answers_reply_of_value(&values->values[i]);
     return format_list(items, values->count);
 }
 
-static struct reply reply_of_slices(const struct keystore_slice *slices, size_t count,
-                                    struct arena *arena)
+static struct reply answers_reply_of_slices(const struct keystore_slice *slices, size_t count,
+                                            struct arena *arena)
 {
-    struct reply *items = new_items(arena, count);
+    struct reply *items = answers_new_items(arena, count);
     for (size_t i = 0; i < count; i++)
         items[i] = format_bytes(slices[i]);
     return format_list(items, count);
@@ -145,7 +145,7 @@ struct reply answers_list(const struct request *request, const struct keystore_r
                           struct arena *arena)
 {
     (void)request;
-    return reply_of_slices(from->answer.list.values, from->answer.list.count, arena);
+    return answers_reply_of_slices(from->answer.list.values, from->answer.list.count, arena);
 }
 
 struct reply answers_bit_fields(const struct request *request, const struct keystore_reply *from,
@@ -153,7 +153,7 @@ struct reply answers_bit_fields(const struct request *request, const struct keys
 {
     (void)request;
     const struct keystore_bit_fields *fields = &from->answer.bit_fields;
-    struct reply *items = new_items(arena, fields->count);
+    struct reply *items = answers_new_items(arena, fields->count);
     for (size_t i = 0; i < fields->count; i++)
         items[i] = fields->items[i].done ? format_integer(fields->items[i].value) : format_nil();
     return format_list(items, fields->count);
@@ -164,7 +164,8 @@ struct reply answers_popped(const struct request *request, const struct keystore
 {
     (void)request;
     const struct keystore_popped *popped = &from->answer.popped;
-    return popped->found ? reply_of_slices(popped->values, popped->count, arena) : format_nil();
+    return popped->found ? answers_reply_of_slices(popped->values, popped->count, arena)
+                         : format_nil();
 }
 
 struct reply answers_popped_key(const struct request *request, const struct keystore_reply *from,
@@ -172,7 +173,7 @@ struct reply answers_popped_key(const struct request *request, const struct keys
 {
     if (!from->answer.popped.found)
         return format_nil();
-    struct reply *items = new_items(arena, 2);
+    struct reply *items = answers_new_items(arena, 2);
     items[0] = format_bytes(from->answer.popped.key);
     items[1] = answers_popped(request, from, arena);
     return format_list(items, 2);
@@ -183,7 +184,7 @@ struct reply answers_positions(const struct request *request, const struct keyst
 {
     (void)request;
     const struct keystore_positions *positions = &from->answer.positions;
-    struct reply *items = new_items(arena, positions->count);
+    struct reply *items = answers_new_items(arena, positions->count);
     for (size_t i = 0; i < positions->count; i++)
         items[i] = format_integer(positions->indexes[i]);
     return format_list(items, positions->count);
@@ -218,7 +219,7 @@ struct reply answers_decimal(const struct request *request, const struct keystor
 
 /* ---- what there is of a key ---- */
 
-static const char *type_name(enum keystore_type type)
+static const char *answers_type_name(enum keystore_type type)
 {
     switch (type) {
     case KEYSTORE_TYPE_NONE:
@@ -236,13 +237,13 @@ struct reply answers_type(const struct request *request, const struct keystore_r
 {
     (void)request;
     (void)arena;
-    return format_status(type_name(from->answer.info.type));
+    return format_status(answers_type_name(from->answer.info.type));
 }
 
 /* Describe takes keys of any type, the command does not. */
-static struct reply wrong_type(enum keystore_type wanted)
+static struct reply answers_wrong_type(enum keystore_type wanted)
 {
-    return error(
+    return answers_error(
         wanted == KEYSTORE_TYPE_LIST
             ? "FAILED_PRECONDITION WRONG_TYPE: the key holds a string; this command is for "
               "lists"
@@ -250,10 +251,10 @@ static struct reply wrong_type(enum keystore_type wanted)
               "strings");
 }
 
-static struct reply length(const struct keystore_key_info *info, enum keystore_type wanted)
+static struct reply answers_length(const struct keystore_key_info *info, enum keystore_type wanted)
 {
     if (info->found && info->type != wanted)
-        return wrong_type(wanted);
+        return answers_wrong_type(wanted);
     return format_integer(info->length);
 }
 
@@ -262,7 +263,7 @@ struct reply answers_string_length(const struct request *request, const struct k
 {
     (void)request;
     (void)arena;
-    return length(&from->answer.info, KEYSTORE_TYPE_STRING);
+    return answers_length(&from->answer.info, KEYSTORE_TYPE_STRING);
 }
 
 struct reply answers_list_length(const struct request *request, const struct keystore_reply *from,
@@ -270,7 +271,7 @@ struct reply answers_list_length(const struct request *request, const struct key
 {
     (void)request;
     (void)arena;
-    return length(&from->answer.info, KEYSTORE_TYPE_LIST);
+    return answers_length(&from->answer.info, KEYSTORE_TYPE_LIST);
 }
 
 struct reply answers_no_elements(const struct request *request, const struct keystore_reply *from,
@@ -281,10 +282,11 @@ struct reply answers_no_elements(const struct request *request, const struct key
     const struct keystore_key_info *info = &from->answer.info;
     if (!info->found)
         return format_nil();
-    return info->type == KEYSTORE_TYPE_LIST ? format_list(NULL, 0) : wrong_type(KEYSTORE_TYPE_LIST);
+    return info->type == KEYSTORE_TYPE_LIST ? format_list(NULL, 0)
+                                            : answers_wrong_type(KEYSTORE_TYPE_LIST);
 }
 
-static int64_t now_ms(void)
+static int64_t answers_now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -294,24 +296,24 @@ static int64_t now_ms(void)
 /* Redis' numbers for no key and no deadline. */
 enum { NO_KEY = -2, NO_DEADLINE = -1 };
 
-static int64_t expire_at_ms(const struct keystore_key_info *info)
+static int64_t answers_deadline_ms(const struct keystore_key_info *info)
 {
     if (!info->found)
         return NO_KEY;
     return info->expire_at_ms != 0 ? info->expire_at_ms : NO_DEADLINE;
 }
 
-static int64_t ttl_ms(const struct keystore_key_info *info)
+static int64_t answers_rest_ms(const struct keystore_key_info *info)
 {
-    int64_t at = expire_at_ms(info);
+    int64_t at = answers_deadline_ms(info);
     if (at < 0)
         return at;
-    int64_t left = at - now_ms();
+    int64_t left = at - answers_now_ms();
     return left > 0 ? left : 0;
 }
 
 /* Rounded as Redis does; the numbers that are none stay. */
-static int64_t in_seconds(int64_t ms)
+static int64_t answers_in_seconds(int64_t ms)
 {
     return ms < 0 ? ms : ms / 1000 + (ms % 1000 >= 500 ? 1 : 0);
 }
@@ -321,7 +323,7 @@ struct reply answers_ttl(const struct request *request, const struct keystore_re
 {
     (void)request;
     (void)arena;
-    return format_integer(in_seconds(ttl_ms(&from->answer.info)));
+    return format_integer(answers_in_seconds(answers_rest_ms(&from->answer.info)));
 }
 
 struct reply answers_ttl_ms(const struct request *request, const struct keystore_reply *from,
@@ -329,7 +331,7 @@ struct reply answers_ttl_ms(const struct request *request, const struct keystore
 {
     (void)request;
     (void)arena;
-    return format_integer(ttl_ms(&from->answer.info));
+    return format_integer(answers_rest_ms(&from->answer.info));
 }
 
 struct reply answers_expire_at(const struct request *request, const struct keystore_reply *from,
@@ -337,7 +339,7 @@ struct reply answers_expire_at(const struct request *request, const struct keyst
 {
     (void)request;
     (void)arena;
-    return format_integer(in_seconds(expire_at_ms(&from->answer.info)));
+    return format_integer(answers_in_seconds(answers_deadline_ms(&from->answer.info)));
 }
 
 struct reply answers_expire_at_ms(const struct request *request, const struct keystore_reply *from,
@@ -345,7 +347,7 @@ struct reply answers_expire_at_ms(const struct request *request, const struct ke
 {
     (void)request;
     (void)arena;
-    return format_integer(expire_at_ms(&from->answer.info));
+    return format_integer(answers_deadline_ms(&from->answer.info));
 }
 
 struct reply answers_memory(const struct request *request, const struct keystore_reply *from,
@@ -358,7 +360,7 @@ struct reply answers_memory(const struct request *request, const struct keystore
 }
 
 /* The version is one that IFVERSION takes: without sign. */
-static struct reply reply_of_version(uint64_t version, struct arena *arena)
+static struct reply answers_reply_of_version(uint64_t version, struct arena *arena)
 {
     char *text = arena_alloc(arena, 24);
     snprintf(text, 24, "%" PRIu64, version);
@@ -376,14 +378,14 @@ struct reply answers_description(const struct request *request, const struct key
         const char *name;
         struct reply value;
     } parts[] = {
-        {"type", format_bytes(keystore_text(type_name(info->type)))},
+        {"type", format_bytes(keystore_text(answers_type_name(info->type)))},
         {"length", format_integer(info->length)},
-        {"ttl-ms", format_integer(ttl_ms(info))},
-        {"version", reply_of_version(info->version, arena)},
+        {"ttl-ms", format_integer(answers_rest_ms(info))},
+        {"version", answers_reply_of_version(info->version, arena)},
         {"memory-bytes", format_integer(info->memory_bytes)},
     };
     size_t count = 2 * (sizeof parts / sizeof *parts);
-    struct reply *items = new_items(arena, count);
+    struct reply *items = answers_new_items(arena, count);
     for (size_t i = 0; i < count; i++)
         items[i] = i % 2 == 0 ? format_bytes(keystore_text(parts[i / 2].name)) : parts[i / 2].value;
     return format_list(items, count);

@@ -64,7 +64,7 @@ bool args_refuse(struct args *args, const char *format, ...)
 }
 
 /* The word as a string; false if it can be no number. strtol() and its kin skip white space. */
-static bool copy_number(struct keystore_slice word, char text[static NUMBER_SIZE])
+static bool args_copy_number(struct keystore_slice word, char text[static NUMBER_SIZE])
 {
     if (word.len == 0 || word.len >= NUMBER_SIZE || isspace(*(const unsigned char *)word.data))
         return false;
@@ -73,8 +73,8 @@ static bool copy_number(struct keystore_slice word, char text[static NUMBER_SIZE
     return strlen(text) == word.len;
 }
 
-static bool refuse_number(struct args *args, struct keystore_slice word, const char *what,
-                          const char *wanted)
+static bool args_refuse_number(struct args *args, struct keystore_slice word, const char *what,
+                               const char *wanted)
 {
     return args_refuse(args, "'%.*s' is not a valid %s: %s takes %s", args_quoted_len(word),
                        (const char *)word.data, what, args->command->name, wanted);
@@ -92,7 +92,7 @@ bool args_integer(struct args *args, const char *what, int64_t min, int64_t max,
         snprintf(wanted, sizeof wanted, "an integer, %" PRId64 " or more", min);
     else
         snprintf(wanted, sizeof wanted, "an integer from %" PRId64 " to %" PRId64, min, max);
-    return refuse_number(args, word, what, wanted);
+    return args_refuse_number(args, word, what, wanted);
 }
 
 bool args_unsigned(struct args *args, const char *what, uint64_t min, uint64_t *out)
@@ -100,14 +100,14 @@ bool args_unsigned(struct args *args, const char *what, uint64_t min, uint64_t *
     struct keystore_slice word = args_take(args);
     char text[NUMBER_SIZE], wanted[100];
     char *end;
-    if (copy_number(word, text) && isdigit((unsigned char)text[0])) {
+    if (args_copy_number(word, text) && isdigit((unsigned char)text[0])) {
         errno = 0;
         *out = strtoull(text, &end, 10);
         if (errno == 0 && *end == '\0' && *out >= min)
             return true;
     }
     snprintf(wanted, sizeof wanted, "an integer, %" PRIu64 " or more", min);
-    return refuse_number(args, word, what, wanted);
+    return args_refuse_number(args, word, what, wanted);
 }
 
 bool args_text(struct args *args, const char *what, const char **out)
@@ -119,7 +119,7 @@ bool args_text(struct args *args, const char *what, const char **out)
     text[word.len] = '\0';
     *out = text;
     return strlen(text) == word.len ||
-           refuse_number(args, word, what, "a finite number such as 0.5");
+           args_refuse_number(args, word, what, "a finite number such as 0.5");
 }
 
 bool args_has_value(struct args *args, const char *option)

@@ -15,7 +15,7 @@ struct batch {
 };
 
 /* Nothing more is run; always false. */
-static bool stop(struct batch *batch, const char *problem)
+static bool batch_stop(struct batch *batch, const char *problem)
 {
     uint64_t run = batch->pipeline.commands;
     batch->errors++;
@@ -25,7 +25,7 @@ static bool stop(struct batch *batch, const char *problem)
 }
 
 /* There is no server for the command. What was kept behind it was not run, either. */
-static bool stop_unreachable(struct batch *batch)
+static bool batch_stop_unreachable(struct batch *batch)
 {
     const struct pipeline *pipeline = &batch->pipeline;
     fprintf(stderr, "Stopped at %s %" PRIu64 "; it and what follows was not run.\n", pipeline->unit,
@@ -34,22 +34,22 @@ static bool stop_unreachable(struct batch *batch)
 }
 
 /* What cannot be answered any more is not run, either. */
-static bool check_answers(struct batch *batch)
+static bool batch_check_answers(struct batch *batch)
 {
-    return !ferror(stdout) || stop(batch, "the answers cannot be written");
+    return !ferror(stdout) || batch_stop(batch, "the answers cannot be written");
 }
 
 /* Runs what is kept; false if that is the end. */
-static bool flush(struct batch *batch)
+static bool batch_flush(struct batch *batch)
 {
     if (!pipeline_flush(&batch->pipeline))
-        return stop_unreachable(batch);
+        return batch_stop_unreachable(batch);
     arena_reset(&batch->arena);
-    return check_answers(batch);
+    return batch_check_answers(batch);
 }
 
 /* Runs the command, or complains of it; false if that is the end. */
-static bool run_command(struct batch *batch, enum input_result result, struct words words)
+static bool batch_run_command(struct batch *batch, enum input_result result, struct words words)
 {
     struct pipeline *pipeline = &batch->pipeline;
     uint64_t number = batch->input.number;
@@ -57,26 +57,28 @@ static bool run_command(struct batch *batch, enum input_result result, struct wo
     bool reached = result == INPUT_COMMAND
                        ? pipeline_run(pipeline, words, number)
                        : pipeline_refuse(pipeline, batch->input.problem, number);
-    return (reached ? check_answers(batch) : stop_unreachable(batch)) && !batch->session->quit;
+    return (reached ? batch_check_answers(batch) : batch_stop_unreachable(batch)) &&
+           !batch->session->quit;
 }
 
 /* One step; false if it was the last one. */
-static bool step(struct batch *batch)
+static bool batch_step(struct batch *batch)
 {
     struct words words;
     enum input_result result = input_take(&batch->input, &batch->arena, &words);
     switch (result) {
     case INPUT_COMMAND:
     case INPUT_REFUSED:
-        return run_command(batch, result, words);
+        return batch_run_command(batch, result, words);
     case INPUT_MORE:
-        return flush(batch) && (input_fill(&batch->input) || stop(batch, batch->input.problem));
+        return batch_flush(batch) &&
+               (input_fill(&batch->input) || batch_stop(batch, batch->input.problem));
     case INPUT_BAD:
-        return flush(batch) && stop(batch, batch->input.problem);
+        return batch_flush(batch) && batch_stop(batch, batch->input.problem);
     case INPUT_END:
         break;
     }
-    (void)flush(batch);
+    (void)batch_flush(batch);
     return false;
 }
 
@@ -86,7 +88,7 @@ struct batch_counts batch_run(struct session *session, int in)
     input_init(&batch.input, in, INPUT_LIMIT);
     pipeline_init(&batch.pipeline, session);
     arena_init(&batch.arena);
-    while (step(&batch))
+    while (batch_step(&batch))
         continue;
     struct batch_counts counts = {
         .commands = batch.pipeline.commands,

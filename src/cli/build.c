@@ -72,7 +72,7 @@ static const struct time_option {
 #define TIME_OPTION_COUNT (sizeof time_options / sizeof *time_options)
 
 /* The option that is next; NULL if none is. */
-static const struct time_option *find_time(const struct args *args)
+static const struct time_option *build_find_time(const struct args *args)
 {
     for (size_t i = 0; i < TIME_OPTION_COUNT; i++)
         if (args_is_next(args, time_options[i].name))
@@ -82,12 +82,12 @@ static const struct time_option *find_time(const struct args *args)
 
 bool build_is_time(const struct args *args)
 {
-    return find_time(args) != NULL;
+    return build_find_time(args) != NULL;
 }
 
 bool build_time(struct args *args, struct build_time *when)
 {
-    const struct time_option *option = find_time(args);
+    const struct time_option *option = build_find_time(args);
     (void)args_take(args);
     if (when->ttl_ms != 0 || when->expire_at_ms != 0)
         return args_refuse(args,

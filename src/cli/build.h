@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_CLI_BUILD_H
 #define KEYSTORE_CLI_BUILD_H
 
+#include "cli/args.h"
 #include "cli/command.h"
 
 /* "key", for operations on a struct keystore_key. */

@@ -2,8 +2,9 @@
 #ifndef KEYSTORE_CLI_COMMAND_H
 #define KEYSTORE_CLI_COMMAND_H
 
-#include "cli/args.h"
 #include "cli/request.h"
+
+struct args;
 
 /* As max_args: any number. */
 #define COMMAND_ANY SIZE_MAX

@@ -42,14 +42,14 @@ const struct command *commands_find(struct keystore_slice name)
 
 /* ---- misspelt names ---- */
 
-static size_t least(size_t a, size_t b)
+static size_t commands_least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
 /* How many typing errors make one word the other: a letter too many, too few, wrong, or two letters
  * swapped (optimal string alignment). */
-static size_t distance(const unsigned char *word, size_t word_len, const char *name)
+static size_t commands_distance(const unsigned char *word, size_t word_len, const char *name)
 {
     size_t name_len = strlen(name);
     size_t table[NAME_LIMIT + 1][NAME_LIMIT + 1];
@@ -60,9 +60,9 @@ static size_t distance(const unsigned char *word, size_t word_len, const char *n
         for (size_t j = 1; j <= name_len; j++) {
             int letter = toupper(word[i - 1]);
             size_t best = table[i - 1][j - 1] + (letter == name[j - 1] ? 0 : 1);
-            best = least(best, least(table[i - 1][j], table[i][j - 1]) + 1);
+            best = commands_least(best, commands_least(table[i - 1][j], table[i][j - 1]) + 1);
             if (i > 1 && j > 1 && letter == name[j - 2] && toupper(word[i - 2]) == name[j - 1])
-                best = least(best, table[i - 2][j - 2] + 1);
+                best = commands_least(best, table[i - 2][j - 2] + 1);
             table[i][j] = best;
         }
     }
@@ -70,7 +70,7 @@ static size_t distance(const unsigned char *word, size_t word_len, const char *n
 }
 
 /* The command that was probably meant; NULL if none is near. */
-static const struct command *nearest(struct keystore_slice name)
+static const struct command *commands_nearest(struct keystore_slice name)
 {
     const struct command *command;
     const struct command *best = NULL;
@@ -78,7 +78,7 @@ static const struct command *nearest(struct keystore_slice name)
     if (name.len > NAME_LIMIT)
         return NULL;
     for (size_t i = 0; (command = commands_at(i)) != NULL; i++) {
-        size_t d = distance(name.data, name.len, command->name);
+        size_t d = commands_distance(name.data, name.len, command->name);
         if (d < best_distance) {
             best_distance = d;
             best = command;
@@ -89,7 +89,7 @@ static const struct command *nearest(struct keystore_slice name)
 
 bool commands_refuse_unknown(struct args *args, struct keystore_slice name)
 {
-    const struct command *meant = nearest(name);
+    const struct command *meant = commands_nearest(name);
     if (meant != NULL)
         return args_refuse(args, "unknown command '%.*s': did you mean %s? HELP lists all commands",
                            args_quoted_len(name), (const char *)name.data, meant->name);
@@ -99,7 +99,7 @@ bool commands_refuse_unknown(struct args *args, struct keystore_slice name)
 
 /* ---- command lines ---- */
 
-static bool refuse_count(struct args *args)
+static bool commands_refuse_count(struct args *args)
 {
     const struct command *command = args->command;
     char wanted[40];
@@ -133,7 +133,7 @@ bool commands_parse(struct words words, uint32_t db, struct arena *arena, struct
     if (command == NULL)
         return commands_refuse_unknown(&args, words.items[0]);
     if (args.words.count < command->min_args || args.words.count > command->max_args)
-        return refuse_count(&args);
+        return commands_refuse_count(&args);
     *request = (struct request){
         .type = command->type,
         .db = db,
@@ -147,7 +147,7 @@ bool commands_parse(struct words words, uint32_t db, struct arena *arena, struct
 
 /* ---- HELP ---- */
 
-static void print_list(FILE *out)
+static void commands_print_list(FILE *out)
 {
     for (size_t i = 0; i < SUBJECT_COUNT; i++) {
         size_t count;
@@ -162,7 +162,7 @@ static void print_list(FILE *out)
 void commands_print_help(FILE *out, const struct command *topic)
 {
     if (topic == NULL)
-        print_list(out);
+        commands_print_list(out);
     else
         fprintf(out, "%s%s%s\n  %s.\n", topic->name, topic->usage[0] != '\0' ? " " : "",
                 topic->usage, topic->help);

@@ -5,6 +5,7 @@
 #ifndef KEYSTORE_CLI_COMMANDS_H
 #define KEYSTORE_CLI_COMMANDS_H
 
+#include "cli/args.h"
 #include "cli/command.h"
 
 /* The command of that number in the order of HELP; NULL behind the last. */

@@ -9,7 +9,7 @@
 
 /* ---- single bits ---- */
 
-static bool take_bit(struct args *args, bool *bit)
+static bool commands_bits_take_bit(struct args *args, bool *bit)
 {
     int64_t number;
     if (!args_integer(args, "bit", 0, 1, &number))
@@ -18,7 +18,7 @@ static bool take_bit(struct args *args, bool *bit)
     return true;
 }
 
-static bool build_getbit(struct args *args, struct request *request)
+static bool commands_bits_build_getbit(struct args *args, struct request *request)
 {
     struct keystore_bit_request *bit = &request->op.request.bit_request;
     int64_t offset;
@@ -29,13 +29,14 @@ static bool build_getbit(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_setbit(struct args *args, struct request *request)
+static bool commands_bits_build_setbit(struct args *args, struct request *request)
 {
-    return build_getbit(args, request) && take_bit(args, &request->op.request.bit_request.bit);
+    return commands_bits_build_getbit(args, request) &&
+           commands_bits_take_bit(args, &request->op.request.bit_request.bit);
 }
 
 /* "[start [stop [BYTE|BIT]]]". */
-static bool take_bit_range(struct args *args, struct keystore_bit_range *range)
+static bool commands_bits_take_bit_range(struct args *args, struct keystore_bit_range *range)
 {
     if (args_left(args) == 0)
         return true;
@@ -53,25 +54,25 @@ static bool take_bit_range(struct args *args, struct keystore_bit_range *range)
     return true;
 }
 
-static bool build_bitcount(struct args *args, struct request *request)
+static bool commands_bits_build_bitcount(struct args *args, struct request *request)
 {
     struct keystore_bit_range *range = &request->op.request.bit_range;
     *range = (struct keystore_bit_range){.key = args_take(args), .db = args->db};
     if (args_left(args) == 1)
         return args_refuse(args, "BITCOUNT takes a start and a stop, or neither");
-    return take_bit_range(args, range);
+    return commands_bits_take_bit_range(args, range);
 }
 
-static bool build_bitpos(struct args *args, struct request *request)
+static bool commands_bits_build_bitpos(struct args *args, struct request *request)
 {
     struct keystore_bit_range *range = &request->op.request.bit_range;
     *range = (struct keystore_bit_range){.key = args_take(args), .db = args->db};
-    return take_bit(args, &range->bit) && take_bit_range(args, range);
+    return commands_bits_take_bit(args, &range->bit) && commands_bits_take_bit_range(args, range);
 }
 
 /* ---- combining strings ---- */
 
-static bool build_bitop(struct args *args, struct request *request)
+static bool commands_bits_build_bitop(struct args *args, struct request *request)
 {
     static const struct {
         const char *name;
@@ -100,7 +101,7 @@ static bool build_bitop(struct args *args, struct request *request)
 /* ---- integers ---- */
 
 /* "u8" or "i16". */
-static bool take_type(struct args *args, struct keystore_bit_field *field)
+static bool commands_bits_take_type(struct args *args, struct keystore_bit_field *field)
 {
     struct keystore_slice word = args_take(args);
     const unsigned char *text = word.data;
@@ -116,7 +117,7 @@ static bool take_type(struct args *args, struct keystore_bit_field *field)
 }
 
 /* In bits, or behind '#' in integers of that type. */
-static bool take_offset(struct args *args, struct keystore_bit_field *field)
+static bool commands_bits_take_offset(struct args *args, struct keystore_bit_field *field)
 {
     struct keystore_slice word = args_take(args);
     const unsigned char *text = word.data;
@@ -133,7 +134,7 @@ static bool take_offset(struct args *args, struct keystore_bit_field *field)
     return true;
 }
 
-static bool take_overflow(struct args *args, enum keystore_overflow *overflow)
+static bool commands_bits_take_overflow(struct args *args, enum keystore_overflow *overflow)
 {
     if (args_match(args, "WRAP"))
         *overflow = KEYSTORE_OVERFLOW_WRAP;
@@ -147,7 +148,7 @@ static bool take_overflow(struct args *args, enum keystore_overflow *overflow)
 }
 
 /* GET, SET or INCRBY, and what belongs to it. */
-static bool take_field(struct args *args, struct keystore_bit_field *field)
+static bool commands_bits_take_field(struct args *args, struct keystore_bit_field *field)
 {
     if (args_match(args, "GET"))
         field->action = KEYSTORE_FIELD_GET;
@@ -163,7 +164,7 @@ static bool take_field(struct args *args, struct keystore_bit_field *field)
                            "a part of %s lacks something: GET takes a type and an offset, SET "
                            "and INCRBY a number, too",
                            args->command->name);
-    if (!take_type(args, field) || !take_offset(args, field))
+    if (!commands_bits_take_type(args, field) || !commands_bits_take_offset(args, field))
         return false;
     if (field->action != KEYSTORE_FIELD_GET)
         return args_integer(args, "number", INT64_MIN, INT64_MAX, &field->value);
@@ -171,7 +172,7 @@ static bool take_field(struct args *args, struct keystore_bit_field *field)
     return true;
 }
 
-static bool build_bitfield(struct args *args, struct request *request)
+static bool commands_bits_build_bitfield(struct args *args, struct request *request)
 {
     struct keystore_bit_field_request *fields = &request->op.request.bit_field_request;
     struct keystore_bit_field *parts = arena_alloc(args->arena, args_left(args) * sizeof *parts);
@@ -180,20 +181,20 @@ static bool build_bitfield(struct args *args, struct request *request)
         (struct keystore_bit_field_request){.key = args_take(args), .parts = parts, .db = args->db};
     while (args_left(args) > 0) {
         if (args_match(args, "OVERFLOW")) {
-            if (!args_has_value(args, "OVERFLOW") || !take_overflow(args, &overflow))
+            if (!args_has_value(args, "OVERFLOW") || !commands_bits_take_overflow(args, &overflow))
                 return false;
             continue;
         }
         parts[fields->count] = (struct keystore_bit_field){.overflow = overflow};
-        if (!take_field(args, &parts[fields->count++]))
+        if (!commands_bits_take_field(args, &parts[fields->count++]))
             return false;
     }
     return true;
 }
 
-static bool build_bitfield_ro(struct args *args, struct request *request)
+static bool commands_bits_build_bitfield_ro(struct args *args, struct request *request)
 {
-    if (!build_bitfield(args, request))
+    if (!commands_bits_build_bitfield(args, request))
         return false;
     const struct keystore_bit_field_request *fields = &request->op.request.bit_field_request;
     for (size_t i = 0; i < fields->count; i++)
@@ -204,23 +205,24 @@ static bool build_bitfield_ro(struct args *args, struct request *request)
 
 static const struct command table[] = {
     {"SETBIT", "key offset bit", "Set or clear a bit of a string; answers the old one", 3, 3,
-     REQUEST_OP, KEYSTORE_OP_SETBIT, answers_count, build_setbit},
+     REQUEST_OP, KEYSTORE_OP_SETBIT, answers_count, commands_bits_build_setbit},
     {"GETBIT", "key offset", "A bit of a string", 2, 2, REQUEST_OP, KEYSTORE_OP_GETBIT,
-     answers_count, build_getbit},
+     answers_count, commands_bits_build_getbit},
     {"BITCOUNT", "key [start stop [BYTE|BIT]]", "How many bits of a string are set", 1, 4,
-     REQUEST_OP, KEYSTORE_OP_BITCOUNT, answers_count, build_bitcount},
+     REQUEST_OP, KEYSTORE_OP_BITCOUNT, answers_count, commands_bits_build_bitcount},
     {"BITPOS", "key bit [start [stop [BYTE|BIT]]]", "Where a string first has a set or clear bit",
-     2, 5, REQUEST_OP, KEYSTORE_OP_BITPOS, answers_count, build_bitpos},
+     2, 5, REQUEST_OP, KEYSTORE_OP_BITPOS, answers_count, commands_bits_build_bitpos},
     {"BITOP", "AND|OR|XOR|NOT target key [key ...]",
      "Combine strings bit by bit into another one; answers its length", 3, COMMAND_ANY, REQUEST_OP,
-     KEYSTORE_OP_BITOP, answers_count, build_bitop},
+     KEYSTORE_OP_BITOP, answers_count, commands_bits_build_bitop},
     {"BITFIELD",
      "key [GET type offset] [OVERFLOW WRAP|SAT|FAIL] [SET type offset value] "
      "[INCRBY type offset increment] ...",
      "Read and write integers of any width within a string", 4, COMMAND_ANY, REQUEST_OP,
-     KEYSTORE_OP_BITFIELD, answers_bit_fields, build_bitfield},
+     KEYSTORE_OP_BITFIELD, answers_bit_fields, commands_bits_build_bitfield},
     {"BITFIELD_RO", "key GET type offset [GET type offset ...]", "BITFIELD that reads only", 4,
-     COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_BITFIELD, answers_bit_fields, build_bitfield_ro},
+     COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_BITFIELD, answers_bit_fields,
+     commands_bits_build_bitfield_ro},
 };
 
 const struct command *commands_bits(size_t *count)

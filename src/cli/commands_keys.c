@@ -4,7 +4,7 @@
 
 /* ---- DELETE ---- */
 
-static bool build_delete(struct args *args, struct request *request)
+static bool commands_keys_build_delete(struct args *args, struct request *request)
 {
     struct keystore_condition *condition = arena_alloc(args->arena, sizeof *condition);
     *condition = (struct keystore_condition){0};
@@ -21,7 +21,7 @@ static bool build_delete(struct args *args, struct request *request)
 
 /* ---- EXPIRE and its kin ---- */
 
-static bool take_when(struct args *args, enum keystore_expire_when *when)
+static bool commands_keys_take_when(struct args *args, enum keystore_expire_when *when)
 {
     static const struct {
         const char *name;
@@ -45,7 +45,8 @@ static bool take_when(struct args *args, enum keystore_expire_when *when)
 }
 
 /* As for Redis, a time that has come is one at which the key is removed, however long ago. */
-static void set_time(struct keystore_expire_request *expire, int64_t ms, bool is_point)
+static void commands_keys_set_time(struct keystore_expire_request *expire, int64_t ms,
+                                   bool is_point)
 {
     if (ms <= 0)
         expire->expire_at_ms = 1;
@@ -55,8 +56,8 @@ static void set_time(struct keystore_expire_request *expire, int64_t ms, bool is
         expire->ttl_ms = ms;
 }
 
-static bool build_deadline(struct args *args, struct request *request, int64_t unit_ms,
-                           bool is_point)
+static bool commands_keys_build_deadline(struct args *args, struct request *request,
+                                         int64_t unit_ms, bool is_point)
 {
     struct keystore_expire_request *expire = &request->op.request.expire;
     const char *what = unit_ms == 1
@@ -66,34 +67,34 @@ static bool build_deadline(struct args *args, struct request *request, int64_t u
     *expire = (struct keystore_expire_request){.key = args_take(args), .db = args->db};
     if (!args_integer(args, what, INT64_MIN / unit_ms, INT64_MAX / unit_ms, &time))
         return false;
-    set_time(expire, time * unit_ms, is_point);
+    commands_keys_set_time(expire, time * unit_ms, is_point);
     while (args_left(args) > 0)
-        if (!take_when(args, &expire->when))
+        if (!commands_keys_take_when(args, &expire->when))
             return false;
     return true;
 }
 
-static bool build_expire(struct args *args, struct request *request)
+static bool commands_keys_build_expire(struct args *args, struct request *request)
 {
-    return build_deadline(args, request, 1000, false);
+    return commands_keys_build_deadline(args, request, 1000, false);
 }
 
-static bool build_pexpire(struct args *args, struct request *request)
+static bool commands_keys_build_pexpire(struct args *args, struct request *request)
 {
-    return build_deadline(args, request, 1, false);
+    return commands_keys_build_deadline(args, request, 1, false);
 }
 
-static bool build_expireat(struct args *args, struct request *request)
+static bool commands_keys_build_expireat(struct args *args, struct request *request)
 {
-    return build_deadline(args, request, 1000, true);
+    return commands_keys_build_deadline(args, request, 1000, true);
 }
 
-static bool build_pexpireat(struct args *args, struct request *request)
+static bool commands_keys_build_pexpireat(struct args *args, struct request *request)
 {
-    return build_deadline(args, request, 1, true);
+    return commands_keys_build_deadline(args, request, 1, true);
 }
 
-static bool build_persist(struct args *args, struct request *request)
+static bool commands_keys_build_persist(struct args *args, struct request *request)
 {
     request->op.request.expire =
         (struct keystore_expire_request){.key = args_take(args), .persist = true, .db = args->db};
@@ -102,7 +103,7 @@ static bool build_persist(struct args *args, struct request *request)
 
 /* ---- copying and moving ---- */
 
-static bool build_rename(struct args *args, struct request *request)
+static bool commands_keys_build_rename(struct args *args, struct request *request)
 {
     struct keystore_copy_request *copy = &request->op.request.copy;
     *copy = (struct keystore_copy_request){.source = args_take(args), .db = args->db};
@@ -110,15 +111,15 @@ static bool build_rename(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_renamenx(struct args *args, struct request *request)
+static bool commands_keys_build_renamenx(struct args *args, struct request *request)
 {
-    build_rename(args, request);
+    commands_keys_build_rename(args, request);
     request->op.request.copy.absent_only = true;
     return true;
 }
 
 /* Which databases there are the server knows. */
-static bool take_db(struct args *args, uint32_t *db)
+static bool commands_keys_take_db(struct args *args, uint32_t *db)
 {
     int64_t number;
     if (!args_integer(args, "database", 0, UINT32_MAX, &number))
@@ -127,16 +128,16 @@ static bool take_db(struct args *args, uint32_t *db)
     return true;
 }
 
-static bool build_copy(struct args *args, struct request *request)
+static bool commands_keys_build_copy(struct args *args, struct request *request)
 {
     struct keystore_copy_request *copy = &request->op.request.copy;
-    build_rename(args, request);
+    commands_keys_build_rename(args, request);
     while (args_left(args) > 0) {
         if (args_match(args, "REPLACE"))
             copy->replace = true;
         else if (!args_match(args, "DB"))
             return args_refuse_option(args);
-        else if (!args_has_value(args, "DB") || !take_db(args, &copy->target_db))
+        else if (!args_has_value(args, "DB") || !commands_keys_take_db(args, &copy->target_db))
             return false;
         else
             copy->has_target_db = true;
@@ -144,13 +145,13 @@ static bool build_copy(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_move(struct args *args, struct request *request)
+static bool commands_keys_build_move(struct args *args, struct request *request)
 {
     struct keystore_copy_request *copy = &request->op.request.copy;
     *copy = (struct keystore_copy_request){
         .source = args_take(args), .has_target_db = true, .absent_only = true, .db = args->db};
     copy->target = copy->source;
-    if (!take_db(args, &copy->target_db))
+    if (!commands_keys_take_db(args, &copy->target_db))
         return false;
     return copy->target_db != copy->db ||
            args_refuse(args, "the key is in database %u already: MOVE takes it to another one",
@@ -159,7 +160,7 @@ static bool build_move(struct args *args, struct request *request)
 
 /* ---- MEMORY ---- */
 
-static bool build_memory(struct args *args, struct request *request)
+static bool commands_keys_build_memory(struct args *args, struct request *request)
 {
     if (args_match(args, "USAGE"))
         return build_key(args, request);
@@ -174,7 +175,7 @@ static const struct command table[] = {
     {"UNLINK", "key [key ...]", "The same as DEL", 1, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_DELETE_MANY, answers_count, build_keys},
     {"DELETE", "key [IFEQ value] [IFVERSION version]", "Remove one key of any type", 1, COMMAND_ANY,
-     REQUEST_OP, KEYSTORE_OP_DELETE, answers_count, build_delete},
+     REQUEST_OP, KEYSTORE_OP_DELETE, answers_count, commands_keys_build_delete},
     {"EXISTS", "key [key ...]", "How many of the keys exist", 1, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_EXISTS, answers_count, build_keys},
     {"TOUCH", "key [key ...]", "Mark keys as used; answers how many exist", 1, COMMAND_ANY,
@@ -192,27 +193,27 @@ static const struct command table[] = {
     {"PEXPIRETIME", "key", "The same in milliseconds", 1, 1, REQUEST_OP, KEYSTORE_OP_DESCRIBE,
      answers_expire_at_ms, build_key},
     {"EXPIRE", "key seconds [NX|XX|GT|LT]", "Remove a key after that time", 2, COMMAND_ANY,
-     REQUEST_OP, KEYSTORE_OP_EXPIRE, answers_bit, build_expire},
+     REQUEST_OP, KEYSTORE_OP_EXPIRE, answers_bit, commands_keys_build_expire},
     {"PEXPIRE", "key milliseconds [NX|XX|GT|LT]", "Remove a key after that time", 2, COMMAND_ANY,
-     REQUEST_OP, KEYSTORE_OP_EXPIRE, answers_bit, build_pexpire},
+     REQUEST_OP, KEYSTORE_OP_EXPIRE, answers_bit, commands_keys_build_pexpire},
     {"EXPIREAT", "key unix-seconds [NX|XX|GT|LT]", "Remove a key at that time", 2, COMMAND_ANY,
-     REQUEST_OP, KEYSTORE_OP_EXPIRE, answers_bit, build_expireat},
+     REQUEST_OP, KEYSTORE_OP_EXPIRE, answers_bit, commands_keys_build_expireat},
     {"PEXPIREAT", "key unix-milliseconds [NX|XX|GT|LT]", "Remove a key at that time", 2,
-     COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_EXPIRE, answers_bit, build_pexpireat},
+     COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_EXPIRE, answers_bit, commands_keys_build_pexpireat},
     {"PERSIST", "key", "Let a key never expire", 1, 1, REQUEST_OP, KEYSTORE_OP_EXPIRE, answers_bit,
-     build_persist},
+     commands_keys_build_persist},
     {"RENAME", "key newkey", "Give a key another name", 2, 2, REQUEST_OP, KEYSTORE_OP_RENAME,
-     answers_ok_or_no_key, build_rename},
+     answers_ok_or_no_key, commands_keys_build_rename},
     {"RENAMENX", "key newkey", "RENAME only if the new key does not exist", 2, 2, REQUEST_OP,
-     KEYSTORE_OP_RENAME, answers_bit_or_no_key, build_renamenx},
+     KEYSTORE_OP_RENAME, answers_bit_or_no_key, commands_keys_build_renamenx},
     {"COPY", "source target [DB db] [REPLACE]", "Copy a key", 2, COMMAND_ANY, REQUEST_OP,
-     KEYSTORE_OP_COPY, answers_bit, build_copy},
+     KEYSTORE_OP_COPY, answers_bit, commands_keys_build_copy},
     {"MOVE", "key db", "Move a key to another database", 2, 2, REQUEST_OP, KEYSTORE_OP_RENAME,
-     answers_bit, build_move},
+     answers_bit, commands_keys_build_move},
     {"RANDOMKEY", "", "Any key of the database", 0, 0, REQUEST_RANDOM_KEY, KEYSTORE_OP_NONE, NULL,
      NULL},
     {"MEMORY", "USAGE key", "Bytes of memory that a key takes", 2, 2, REQUEST_OP,
-     KEYSTORE_OP_DESCRIBE, answers_memory, build_memory},
+     KEYSTORE_OP_DESCRIBE, answers_memory, commands_keys_build_memory},
     {"DBSIZE", "", "How many keys the database has", 0, 0, REQUEST_DB_SIZE, KEYSTORE_OP_NONE, NULL,
      NULL},
     {"FLUSHDB", "", "Remove all keys of the database", 0, 0, REQUEST_FLUSH_DB, KEYSTORE_OP_NONE,

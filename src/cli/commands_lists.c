@@ -4,7 +4,7 @@
 
 /* ---- pushing ---- */
 
-static bool build_push(struct args *args, struct request *request)
+static bool commands_lists_build_push(struct args *args, struct request *request)
 {
     struct keystore_list_insert *insert = &request->op.request.list_insert;
     *insert = (struct keystore_list_insert){.key = args_take(args), .db = args->db};
@@ -14,9 +14,9 @@ static bool build_push(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_pushx(struct args *args, struct request *request)
+static bool commands_lists_build_pushx(struct args *args, struct request *request)
 {
-    build_push(args, request);
+    commands_lists_build_push(args, request);
     request->op.request.list_insert.condition = build_existence(args, KEYSTORE_PRESENT);
     return true;
 }
@@ -24,7 +24,8 @@ static bool build_pushx(struct args *args, struct request *request)
 /* ---- popping ---- */
 
 /* With a count the answer is a list. */
-static bool build_pop_count(struct args *args, struct request *request, enum keystore_list_end end)
+static bool commands_lists_build_pop_count(struct args *args, struct request *request,
+                                           enum keystore_list_end end)
 {
     struct keystore_slice *key = arena_alloc(args->arena, sizeof *key);
     int64_t count;
@@ -44,20 +45,20 @@ static bool build_pop_count(struct args *args, struct request *request, enum key
     return true;
 }
 
-static bool build_lpop(struct args *args, struct request *request)
+static bool commands_lists_build_lpop(struct args *args, struct request *request)
 {
     return args_left(args) == 1 ? build_key(args, request)
-                                : build_pop_count(args, request, KEYSTORE_HEAD);
+                                : commands_lists_build_pop_count(args, request, KEYSTORE_HEAD);
 }
 
-static bool build_rpop(struct args *args, struct request *request)
+static bool commands_lists_build_rpop(struct args *args, struct request *request)
 {
     return args_left(args) == 1 ? build_key(args, request)
-                                : build_pop_count(args, request, KEYSTORE_TAIL);
+                                : commands_lists_build_pop_count(args, request, KEYSTORE_TAIL);
 }
 
 /* LEFT or RIGHT. */
-static bool take_end(struct args *args, enum keystore_list_end *end)
+static bool commands_lists_take_end(struct args *args, enum keystore_list_end *end)
 {
     *end = args_is_next(args, "RIGHT") ? KEYSTORE_TAIL : KEYSTORE_HEAD;
     if (args_match(args, "LEFT") || args_match(args, "RIGHT"))
@@ -71,7 +72,7 @@ static bool take_end(struct args *args, enum keystore_list_end *end)
         args_quoted_len(word), (const char *)word.data, args->command->name, args->command->usage);
 }
 
-static bool build_lmpop(struct args *args, struct request *request)
+static bool commands_lists_build_lmpop(struct args *args, struct request *request)
 {
     struct keystore_pop_request *pop = &request->op.request.pop;
     int64_t number, count = 1;
@@ -85,7 +86,7 @@ static bool build_lmpop(struct args *args, struct request *request)
     *pop = (struct keystore_pop_request){
         .keys = args->words.items + args->at, .key_count = (size_t)number, .db = args->db};
     args->at += (size_t)number;
-    if (!take_end(args, &pop->end))
+    if (!commands_lists_take_end(args, &pop->end))
         return false;
     if (args_match(args, "COUNT") &&
         !(args_has_value(args, "COUNT") && args_integer(args, "count", 1, UINT32_MAX, &count)))
@@ -94,15 +95,16 @@ static bool build_lmpop(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_lmove(struct args *args, struct request *request)
+static bool commands_lists_build_lmove(struct args *args, struct request *request)
 {
     struct keystore_move_request *move = &request->op.request.move;
     *move = (struct keystore_move_request){.source = args_take(args), .db = args->db};
     move->target = args_take(args);
-    return take_end(args, &move->source_end) && take_end(args, &move->target_end);
+    return commands_lists_take_end(args, &move->source_end) &&
+           commands_lists_take_end(args, &move->target_end);
 }
 
-static bool build_rpoplpush(struct args *args, struct request *request)
+static bool commands_lists_build_rpoplpush(struct args *args, struct request *request)
 {
     struct keystore_move_request *move = &request->op.request.move;
     *move = (struct keystore_move_request){.source = args_take(args),
@@ -115,7 +117,7 @@ static bool build_rpoplpush(struct args *args, struct request *request)
 
 /* ---- ranges and single elements ---- */
 
-static bool build_range(struct args *args, struct request *request)
+static bool commands_lists_build_range(struct args *args, struct request *request)
 {
     struct keystore_list_range *range = &request->op.request.list_range;
     *range = (struct keystore_list_range){.key = args_take(args), .db = args->db};
@@ -124,7 +126,7 @@ static bool build_range(struct args *args, struct request *request)
 }
 
 /* "key index [value]" */
-static bool build_item(struct args *args, struct request *request)
+static bool commands_lists_build_item(struct args *args, struct request *request)
 {
     struct keystore_list_item *item = &request->op.request.list_item;
     *item = (struct keystore_list_item){.key = args_take(args), .db = args->db};
@@ -135,7 +137,7 @@ static bool build_item(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_linsert(struct args *args, struct request *request)
+static bool commands_lists_build_linsert(struct args *args, struct request *request)
 {
     struct keystore_list_item *item = &request->op.request.list_item;
     *item = (struct keystore_list_item){.key = args_take(args), .db = args->db};
@@ -151,7 +153,7 @@ static bool build_linsert(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_lrem(struct args *args, struct request *request)
+static bool commands_lists_build_lrem(struct args *args, struct request *request)
 {
     struct keystore_list_find *find = &request->op.request.list_find;
     *find = (struct keystore_list_find){.key = args_take(args), .db = args->db};
@@ -161,7 +163,7 @@ static bool build_lrem(struct args *args, struct request *request)
     return true;
 }
 
-static bool take_rank(struct args *args, struct keystore_list_find *find)
+static bool commands_lists_take_rank(struct args *args, struct keystore_list_find *find)
 {
     if (!args_integer(args, "rank", -INT64_MAX, INT64_MAX, &find->rank))
         return false;
@@ -170,12 +172,12 @@ static bool take_rank(struct args *args, struct keystore_list_find *find)
                              "-1 the first from the tail");
 }
 
-static bool take_lpos_option(struct args *args, struct request *request)
+static bool commands_lists_take_lpos_option(struct args *args, struct request *request)
 {
     struct keystore_list_find *find = &request->op.request.list_find;
     int64_t max_scan;
     if (args_match(args, "RANK"))
-        return args_has_value(args, "RANK") && take_rank(args, find);
+        return args_has_value(args, "RANK") && commands_lists_take_rank(args, find);
     if (args_match(args, "COUNT")) {
         request->answer = answers_positions;
         return args_has_value(args, "COUNT") &&
@@ -190,54 +192,54 @@ static bool take_lpos_option(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_lpos(struct args *args, struct request *request)
+static bool commands_lists_build_lpos(struct args *args, struct request *request)
 {
     struct keystore_list_find *find = &request->op.request.list_find;
     *find = (struct keystore_list_find){.key = args_take(args), .count = 1, .db = args->db};
     find->value = args_take(args);
     while (args_left(args) > 0)
-        if (!take_lpos_option(args, request))
+        if (!commands_lists_take_lpos_option(args, request))
             return false;
     return true;
 }
 
 static const struct command table[] = {
     {"LPUSH", "key value [value ...]", "Put values before the head of a list, one after the other",
-     2, COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_LPUSH, answers_count, build_push},
+     2, COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_LPUSH, answers_count, commands_lists_build_push},
     {"RPUSH", "key value [value ...]", "Put values behind the tail of a list", 2, COMMAND_ANY,
-     REQUEST_OP, KEYSTORE_OP_RPUSH, answers_count, build_push},
+     REQUEST_OP, KEYSTORE_OP_RPUSH, answers_count, commands_lists_build_push},
     {"LPUSHX", "key value [value ...]", "LPUSH only if the list exists", 2, COMMAND_ANY, REQUEST_OP,
-     KEYSTORE_OP_LPUSH, answers_count, build_pushx},
+     KEYSTORE_OP_LPUSH, answers_count, commands_lists_build_pushx},
     {"RPUSHX", "key value [value ...]", "RPUSH only if the list exists", 2, COMMAND_ANY, REQUEST_OP,
-     KEYSTORE_OP_RPUSH, answers_count, build_pushx},
+     KEYSTORE_OP_RPUSH, answers_count, commands_lists_build_pushx},
     {"LPOP", "key [count]", "Remove and answer the head of a list", 1, 2, REQUEST_OP,
-     KEYSTORE_OP_LPOP, answers_value, build_lpop},
+     KEYSTORE_OP_LPOP, answers_value, commands_lists_build_lpop},
     {"RPOP", "key [count]", "Remove and answer the tail of a list", 1, 2, REQUEST_OP,
-     KEYSTORE_OP_RPOP, answers_value, build_rpop},
+     KEYSTORE_OP_RPOP, answers_value, commands_lists_build_rpop},
     {"LMPOP", "numkeys key [key ...] LEFT|RIGHT [COUNT count]",
      "Remove elements of the first list that has some", 3, COMMAND_ANY, REQUEST_OP,
-     KEYSTORE_OP_LIST_POP, answers_popped_key, build_lmpop},
+     KEYSTORE_OP_LIST_POP, answers_popped_key, commands_lists_build_lmpop},
     {"LMOVE", "source target LEFT|RIGHT LEFT|RIGHT", "Move an element from a list to another", 4, 4,
-     REQUEST_OP, KEYSTORE_OP_LMOVE, answers_value, build_lmove},
+     REQUEST_OP, KEYSTORE_OP_LMOVE, answers_value, commands_lists_build_lmove},
     {"RPOPLPUSH", "source target", "Move the tail of a list to the head of another", 2, 2,
-     REQUEST_OP, KEYSTORE_OP_LMOVE, answers_value, build_rpoplpush},
+     REQUEST_OP, KEYSTORE_OP_LMOVE, answers_value, commands_lists_build_rpoplpush},
     {"LRANGE", "key start stop", "Elements of a list; 0 is the first, -1 the last", 3, 3,
-     REQUEST_OP, KEYSTORE_OP_LRANGE, answers_list, build_range},
+     REQUEST_OP, KEYSTORE_OP_LRANGE, answers_list, commands_lists_build_range},
     {"LLEN", "key", "The length of a list", 1, 1, REQUEST_OP, KEYSTORE_OP_DESCRIBE,
      answers_list_length, build_key},
     {"LINDEX", "key index", "An element of a list", 2, 2, REQUEST_OP, KEYSTORE_OP_LINDEX,
-     answers_value, build_item},
+     answers_value, commands_lists_build_item},
     {"LSET", "key index value", "Replace an element of a list", 3, 3, REQUEST_OP, KEYSTORE_OP_LSET,
-     answers_ok_or_no_key, build_item},
+     answers_ok_or_no_key, commands_lists_build_item},
     {"LINSERT", "key BEFORE|AFTER pivot value", "Insert beside the first element that is the pivot",
-     4, 4, REQUEST_OP, KEYSTORE_OP_LINSERT, answers_count, build_linsert},
+     4, 4, REQUEST_OP, KEYSTORE_OP_LINSERT, answers_count, commands_lists_build_linsert},
     {"LREM", "key count value", "Remove elements that are the value; count 0: all", 3, 3,
-     REQUEST_OP, KEYSTORE_OP_LREM, answers_count, build_lrem},
+     REQUEST_OP, KEYSTORE_OP_LREM, answers_count, commands_lists_build_lrem},
     {"LPOS", "key value [RANK rank] [COUNT count] [MAXLEN elements]",
      "Where in a list the value is", 2, COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_LPOS, answers_position,
-     build_lpos},
+     commands_lists_build_lpos},
     {"LTRIM", "key start stop", "Keep this part of a list and remove the rest", 3, 3, REQUEST_OP,
-     KEYSTORE_OP_LTRIM, answers_ok, build_range},
+     KEYSTORE_OP_LTRIM, answers_ok, commands_lists_build_range},
 };
 
 const struct command *commands_lists(size_t *count)

@@ -4,7 +4,7 @@
 #include "cli/commands.h"
 
 /* Asks for something that any server answers at once. */
-static void build_question(struct args *args, struct request *request, uint32_t db)
+static void commands_session_build_question(struct args *args, struct request *request, uint32_t db)
 {
     static const char any_key[] = "any";
     struct keystore_slice *key = arena_alloc(args->arena, sizeof *key);
@@ -12,19 +12,19 @@ static void build_question(struct args *args, struct request *request, uint32_t 
     request->op.request.keys = (struct keystore_keys){.keys = key, .count = 1, .db = db};
 }
 
-static bool build_select(struct args *args, struct request *request)
+static bool commands_session_build_select(struct args *args, struct request *request)
 {
     int64_t db;
     if (!args_integer(args, "database", 0, UINT32_MAX, &db))
         return false;
     request->db = (uint32_t)db;
-    build_question(args, request, request->db);
+    commands_session_build_question(args, request, request->db);
     return true;
 }
 
-static bool build_ping(struct args *args, struct request *request)
+static bool commands_session_build_ping(struct args *args, struct request *request)
 {
-    build_question(args, request, args->db);
+    commands_session_build_question(args, request, args->db);
     if (args_left(args) > 0) {
         request->text = args_take(args);
         request->answer = answers_text;
@@ -33,7 +33,7 @@ static bool build_ping(struct args *args, struct request *request)
 }
 
 /* WATCH and INFO. */
-static bool build_words(struct args *args, struct request *request)
+static bool commands_session_build_words(struct args *args, struct request *request)
 {
     struct words words = args_take_rest(args);
     request->words = words.items;
@@ -41,7 +41,7 @@ static bool build_words(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_help(struct args *args, struct request *request)
+static bool commands_session_build_help(struct args *args, struct request *request)
 {
     if (args_left(args) == 0)
         return true;
@@ -57,23 +57,23 @@ static const struct command table[] = {
      NULL, NULL},
     {"DISCARD", "", "Forget what is queued", 0, 0, REQUEST_DISCARD, KEYSTORE_OP_NONE, NULL, NULL},
     {"WATCH", "key [key ...]", "Let EXEC do nothing if one of the keys has changed", 1, COMMAND_ANY,
-     REQUEST_WATCH, KEYSTORE_OP_NONE, NULL, build_words},
+     REQUEST_WATCH, KEYSTORE_OP_NONE, NULL, commands_session_build_words},
     {"UNWATCH", "", "Forget all that is watched", 0, 0, REQUEST_UNWATCH, KEYSTORE_OP_NONE, NULL,
      NULL},
     {"SELECT", "db", "Use another database for the commands that follow", 1, 1, REQUEST_SELECT,
-     KEYSTORE_OP_EXISTS, answers_ok, build_select},
+     KEYSTORE_OP_EXISTS, answers_ok, commands_session_build_select},
     {"PING", "[message]", "See whether the server answers", 0, 1, REQUEST_OP, KEYSTORE_OP_EXISTS,
-     answers_pong, build_ping},
+     answers_pong, commands_session_build_ping},
     {"ECHO", "message", "The same; answers the message", 1, 1, REQUEST_OP, KEYSTORE_OP_EXISTS,
-     answers_text, build_ping},
+     answers_text, commands_session_build_ping},
     {"INFO", "[section ...]", "What the server says about itself", 0, COMMAND_ANY, REQUEST_INFO,
-     KEYSTORE_OP_NONE, NULL, build_words},
+     KEYSTORE_OP_NONE, NULL, commands_session_build_words},
     {"SAVE", "", "Write a snapshot to disk and wait for it", 0, 0, REQUEST_SAVE, KEYSTORE_OP_NONE,
      NULL, NULL},
     {"BGSAVE", "", "Write a snapshot to disk in the background", 0, 0, REQUEST_BGSAVE,
      KEYSTORE_OP_NONE, NULL, NULL},
     {"HELP", "[command]", "This list, or one command", 0, 1, REQUEST_HELP, KEYSTORE_OP_NONE, NULL,
-     build_help},
+     commands_session_build_help},
     {"CLEAR", "", "Clear the screen", 0, 0, REQUEST_CLEAR, KEYSTORE_OP_NONE, NULL, NULL},
     {"QUIT", "", "Leave", 0, 0, REQUEST_QUIT, KEYSTORE_OP_NONE, NULL, NULL},
     {"EXIT", "", "Leave", 0, 0, REQUEST_QUIT, KEYSTORE_OP_NONE, NULL, NULL},

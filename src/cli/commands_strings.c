@@ -4,8 +4,8 @@
 
 /* ---- SET and its kin ---- */
 
-static bool take_existence(struct args *args, struct keystore_condition *condition,
-                           enum keystore_existence existence)
+static bool commands_strings_take_existence(struct args *args, struct keystore_condition *condition,
+                                            enum keystore_existence existence)
 {
     (void)args_take(args);
     if (condition->existence != KEYSTORE_ANY && condition->existence != existence)
@@ -15,13 +15,14 @@ static bool take_existence(struct args *args, struct keystore_condition *conditi
     return true;
 }
 
-static bool take_set_option(struct args *args, struct keystore_key_value *set,
-                            struct keystore_condition *condition, struct build_time *when)
+static bool commands_strings_take_set_option(struct args *args, struct keystore_key_value *set,
+                                             struct keystore_condition *condition,
+                                             struct build_time *when)
 {
     if (args_is_next(args, "NX"))
-        return take_existence(args, condition, KEYSTORE_ABSENT);
+        return commands_strings_take_existence(args, condition, KEYSTORE_ABSENT);
     if (args_is_next(args, "XX"))
-        return take_existence(args, condition, KEYSTORE_PRESENT);
+        return commands_strings_take_existence(args, condition, KEYSTORE_PRESENT);
     if (args_match(args, "GET"))
         return set->return_previous = true;
     if (args_match(args, "KEEPTTL"))
@@ -34,21 +35,21 @@ static bool take_set_option(struct args *args, struct keystore_key_value *set,
 }
 
 /* The key and the value behind it. */
-static struct keystore_key_value take_pair(struct args *args)
+static struct keystore_key_value commands_strings_take_pair(struct args *args)
 {
     struct keystore_slice key = args_take(args);
     return (struct keystore_key_value){.key = key, .value = args_take(args), .db = args->db};
 }
 
-static bool build_set(struct args *args, struct request *request)
+static bool commands_strings_build_set(struct args *args, struct request *request)
 {
     struct keystore_key_value *set = &request->op.request.key_value;
     struct keystore_condition *condition = arena_alloc(args->arena, sizeof *condition);
     struct build_time when = {0};
     *condition = (struct keystore_condition){0};
-    *set = take_pair(args);
+    *set = commands_strings_take_pair(args);
     while (args_left(args) > 0)
-        if (!take_set_option(args, set, condition, &when))
+        if (!commands_strings_take_set_option(args, set, condition, &when))
             return false;
     if (set->keep_ttl && (when.ttl_ms != 0 || when.expire_at_ms != 0))
         return args_refuse(args, "KEEPTTL and a new time to live exclude each other: give one");
@@ -60,29 +61,29 @@ static bool build_set(struct args *args, struct request *request)
     return true;
 }
 
-static bool build_pair(struct args *args, struct request *request)
+static bool commands_strings_build_pair(struct args *args, struct request *request)
 {
-    request->op.request.key_value = take_pair(args);
+    request->op.request.key_value = commands_strings_take_pair(args);
     return true;
 }
 
-static bool build_getset(struct args *args, struct request *request)
+static bool commands_strings_build_getset(struct args *args, struct request *request)
 {
-    request->op.request.key_value = take_pair(args);
+    request->op.request.key_value = commands_strings_take_pair(args);
     request->op.request.key_value.return_previous = true;
     return true;
 }
 
-static bool build_setnx(struct args *args, struct request *request)
+static bool commands_strings_build_setnx(struct args *args, struct request *request)
 {
-    request->op.request.key_value = take_pair(args);
+    request->op.request.key_value = commands_strings_take_pair(args);
     request->op.request.key_value.condition = build_existence(args, KEYSTORE_ABSENT);
     return true;
 }
 
 /* SETEX and PSETEX have the time between the key and the value. */
-static bool build_set_for(struct args *args, struct request *request, const char *what,
-                          int64_t unit_ms)
+static bool commands_strings_build_set_for(struct args *args, struct request *request,
+                                           const char *what, int64_t unit_ms)
 {
     struct keystore_slice key = args_take(args);
     int64_t ttl_ms;
@@ -93,19 +94,19 @@ static bool build_set_for(struct args *args, struct request *request, const char
     return true;
 }
 
-static bool build_setex(struct args *args, struct request *request)
+static bool commands_strings_build_setex(struct args *args, struct request *request)
 {
-    return build_set_for(args, request, "number of seconds", 1000);
+    return commands_strings_build_set_for(args, request, "number of seconds", 1000);
 }
 
-static bool build_psetex(struct args *args, struct request *request)
+static bool commands_strings_build_psetex(struct args *args, struct request *request)
 {
-    return build_set_for(args, request, "number of milliseconds", 1);
+    return commands_strings_build_set_for(args, request, "number of milliseconds", 1);
 }
 
 /* MSET; each pair on the condition, if it is not NULL. */
-static bool build_pairs_if(struct args *args, struct request *request,
-                           const struct keystore_condition *condition)
+static bool commands_strings_build_pairs_if(struct args *args, struct request *request,
+                                            const struct keystore_condition *condition)
 {
     if (args_left(args) % 2 != 0)
         return args_refuse(args,
@@ -114,7 +115,7 @@ static bool build_pairs_if(struct args *args, struct request *request,
     size_t count = args_left(args) / 2;
     struct keystore_key_value *entries = arena_alloc(args->arena, count * sizeof *entries);
     for (size_t i = 0; i < count; i++) {
-        entries[i] = take_pair(args);
+        entries[i] = commands_strings_take_pair(args);
         entries[i].condition = condition;
     }
     request->op.request.key_values =
@@ -122,19 +123,19 @@ static bool build_pairs_if(struct args *args, struct request *request,
     return true;
 }
 
-static bool build_mset(struct args *args, struct request *request)
+static bool commands_strings_build_mset(struct args *args, struct request *request)
 {
-    return build_pairs_if(args, request, NULL);
+    return commands_strings_build_pairs_if(args, request, NULL);
 }
 
-static bool build_msetnx(struct args *args, struct request *request)
+static bool commands_strings_build_msetnx(struct args *args, struct request *request)
 {
-    return build_pairs_if(args, request, build_existence(args, KEYSTORE_ABSENT));
+    return commands_strings_build_pairs_if(args, request, build_existence(args, KEYSTORE_ABSENT));
 }
 
 /* ---- GETEX ---- */
 
-static bool build_getex(struct args *args, struct request *request)
+static bool commands_strings_build_getex(struct args *args, struct request *request)
 {
     struct keystore_expire_request *expire = &request->op.request.expire;
     struct build_time when = {0};
@@ -156,7 +157,7 @@ static bool build_getex(struct args *args, struct request *request)
 
 /* ---- parts of strings ---- */
 
-static bool build_getrange(struct args *args, struct request *request)
+static bool commands_strings_build_getrange(struct args *args, struct request *request)
 {
     struct keystore_byte_range *range = &request->op.request.byte_range;
     *range = (struct keystore_byte_range){.key = args_take(args), .db = args->db};
@@ -164,7 +165,7 @@ static bool build_getrange(struct args *args, struct request *request)
            args_integer(args, "stop index", INT64_MIN, INT64_MAX, &range->stop);
 }
 
-static bool build_setrange(struct args *args, struct request *request)
+static bool commands_strings_build_setrange(struct args *args, struct request *request)
 {
     struct keystore_byte_range *range = &request->op.request.byte_range;
     *range = (struct keystore_byte_range){.key = args_take(args), .db = args->db};
@@ -176,7 +177,7 @@ static bool build_setrange(struct args *args, struct request *request)
 
 /* ---- numbers ---- */
 
-static bool build_by(struct args *args, struct request *request, int64_t by)
+static bool commands_strings_build_by(struct args *args, struct request *request, int64_t by)
 {
     request->op.request.increment.delta = KEYSTORE_BY;
     request->op.request.increment.by = by;
@@ -184,35 +185,35 @@ static bool build_by(struct args *args, struct request *request, int64_t by)
     return true;
 }
 
-static bool build_incr(struct args *args, struct request *request)
+static bool commands_strings_build_incr(struct args *args, struct request *request)
 {
     request->op.request.increment.key = args_take(args);
-    return build_by(args, request, 1);
+    return commands_strings_build_by(args, request, 1);
 }
 
-static bool build_decr(struct args *args, struct request *request)
+static bool commands_strings_build_decr(struct args *args, struct request *request)
 {
     request->op.request.increment.key = args_take(args);
-    return build_by(args, request, -1);
+    return commands_strings_build_by(args, request, -1);
 }
 
-static bool build_incrby(struct args *args, struct request *request)
+static bool commands_strings_build_incrby(struct args *args, struct request *request)
 {
     int64_t by;
     request->op.request.increment.key = args_take(args);
     return args_integer(args, "increment", INT64_MIN, INT64_MAX, &by) &&
-           build_by(args, request, by);
+           commands_strings_build_by(args, request, by);
 }
 
-static bool build_decrby(struct args *args, struct request *request)
+static bool commands_strings_build_decrby(struct args *args, struct request *request)
 {
     int64_t by;
     request->op.request.increment.key = args_take(args);
     return args_integer(args, "decrement", -INT64_MAX, INT64_MAX, &by) &&
-           build_by(args, request, -by);
+           commands_strings_build_by(args, request, -by);
 }
 
-static bool build_incrbyfloat(struct args *args, struct request *request)
+static bool commands_strings_build_incrbyfloat(struct args *args, struct request *request)
 {
     struct keystore_increment *increment = &request->op.request.increment;
     *increment = (struct keystore_increment){
@@ -225,48 +226,48 @@ static const struct command table[] = {
      "key value [NX|XX] [GET] [EX seconds|PX milliseconds|EXAT unix-seconds|"
      "PXAT unix-milliseconds|KEEPTTL] [IFEQ value] [IFVERSION version]",
      "Store a value; NX: if absent, XX: if present, GET: the old one", 2, COMMAND_ANY, REQUEST_OP,
-     KEYSTORE_OP_SET, answers_ok_or_nil, build_set},
+     KEYSTORE_OP_SET, answers_ok_or_nil, commands_strings_build_set},
     {"GET", "key", "The value of a key", 1, 1, REQUEST_OP, KEYSTORE_OP_GET, answers_value,
      build_key},
     {"GETSET", "key value", "Store a value and answer the old one", 2, 2, REQUEST_OP,
-     KEYSTORE_OP_SET, answers_previous, build_getset},
+     KEYSTORE_OP_SET, answers_previous, commands_strings_build_getset},
     {"SETNX", "key value", "Store a value if the key is absent", 2, 2, REQUEST_OP, KEYSTORE_OP_SET,
-     answers_bit, build_setnx},
+     answers_bit, commands_strings_build_setnx},
     {"SETEX", "key seconds value", "Store a value that expires", 3, 3, REQUEST_OP, KEYSTORE_OP_SET,
-     answers_ok, build_setex},
+     answers_ok, commands_strings_build_setex},
     {"PSETEX", "key milliseconds value", "Store a value that expires", 3, 3, REQUEST_OP,
-     KEYSTORE_OP_SET, answers_ok, build_psetex},
+     KEYSTORE_OP_SET, answers_ok, commands_strings_build_psetex},
     {"GETDEL", "key", "The value of a key, which is removed", 1, 1, REQUEST_OP, KEYSTORE_OP_GET_DEL,
      answers_value, build_key},
     {"GETEX", "key [EX seconds|PX milliseconds|EXAT unix-seconds|PXAT unix-milliseconds|PERSIST]",
      "The value of a key, which gets another time to live", 1, COMMAND_ANY, REQUEST_OP,
-     KEYSTORE_OP_GET_EX, answers_value, build_getex},
+     KEYSTORE_OP_GET_EX, answers_value, commands_strings_build_getex},
     {"MGET", "key [key ...]", "The values of several keys", 1, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_MGET, answers_values, build_keys},
     {"MSET", "key value [key value ...]", "Store several values at once", 2, COMMAND_ANY,
-     REQUEST_OP, KEYSTORE_OP_MSET, answers_ok, build_mset},
+     REQUEST_OP, KEYSTORE_OP_MSET, answers_ok, commands_strings_build_mset},
     {"MSETNX", "key value [key value ...]", "Store several values, if none of the keys exists", 2,
-     COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_MSET, answers_bit, build_msetnx},
+     COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_MSET, answers_bit, commands_strings_build_msetnx},
     {"APPEND", "key value", "Add to the end of a string; answers its length", 2, 2, REQUEST_OP,
-     KEYSTORE_OP_APPEND, answers_count, build_pair},
+     KEYSTORE_OP_APPEND, answers_count, commands_strings_build_pair},
     {"STRLEN", "key", "The length of a string in bytes", 1, 1, REQUEST_OP, KEYSTORE_OP_DESCRIBE,
      answers_string_length, build_key},
     {"GETRANGE", "key start stop", "A part of a string; 0 is the first byte, -1 the last", 3, 3,
-     REQUEST_OP, KEYSTORE_OP_GET_RANGE, answers_part, build_getrange},
+     REQUEST_OP, KEYSTORE_OP_GET_RANGE, answers_part, commands_strings_build_getrange},
     {"SUBSTR", "key start stop", "The same as GETRANGE", 3, 3, REQUEST_OP, KEYSTORE_OP_GET_RANGE,
-     answers_part, build_getrange},
+     answers_part, commands_strings_build_getrange},
     {"SETRANGE", "key offset value", "Overwrite a part of a string; answers its length", 3, 3,
-     REQUEST_OP, KEYSTORE_OP_SET_RANGE, answers_count, build_setrange},
+     REQUEST_OP, KEYSTORE_OP_SET_RANGE, answers_count, commands_strings_build_setrange},
     {"INCR", "key", "Add 1 to a number", 1, 1, REQUEST_OP, KEYSTORE_OP_INCR, answers_integer,
-     build_incr},
+     commands_strings_build_incr},
     {"DECR", "key", "Subtract 1 from a number", 1, 1, REQUEST_OP, KEYSTORE_OP_INCR, answers_integer,
-     build_decr},
+     commands_strings_build_decr},
     {"INCRBY", "key increment", "Add to a number", 2, 2, REQUEST_OP, KEYSTORE_OP_INCR,
-     answers_integer, build_incrby},
+     answers_integer, commands_strings_build_incrby},
     {"DECRBY", "key decrement", "Subtract from a number", 2, 2, REQUEST_OP, KEYSTORE_OP_INCR,
-     answers_integer, build_decrby},
+     answers_integer, commands_strings_build_decrby},
     {"INCRBYFLOAT", "key increment", "Add to a number with decimals", 2, 2, REQUEST_OP,
-     KEYSTORE_OP_INCR, answers_decimal, build_incrbyfloat},
+     KEYSTORE_OP_INCR, answers_decimal, commands_strings_build_incrbyfloat},
 };
 
 const struct command *commands_strings(size_t *count)

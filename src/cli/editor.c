@@ -35,12 +35,12 @@ struct editor {
 static const int handled[] = {SIGINT, SIGWINCH, SIGCONT};
 #define HANDLED_COUNT (sizeof handled / sizeof *handled)
 
-/* Signals that arrive while a line is edited; set by handlers, read by read_byte(). */
+/* Signals that arrive while a line is edited; set by handlers, read by editor_read_byte(). */
 static volatile sig_atomic_t interrupted;
 static volatile sig_atomic_t resized;
 static volatile sig_atomic_t continued;
 
-static void on_signal(int number)
+static void editor_on_signal(int number)
 {
     if (number == SIGINT)
         interrupted = 1;
@@ -57,13 +57,13 @@ static struct editor *editor_of(EditLine *edit)
     return editor;
 }
 
-static char *show_prompt(EditLine *edit)
+static char *editor_show_prompt(EditLine *edit)
 {
     return editor_of(edit)->prompt;
 }
 
 /* The part of the line before the cursor as a string; false if it is too long. */
-static bool text_before_cursor(EditLine *edit, char text[static HINTED_SIZE])
+static bool editor_text_before_cursor(EditLine *edit, char text[static HINTED_SIZE])
 {
     const LineInfo *info = el_line(edit);
     size_t len = (size_t)(info->cursor - info->buffer);
@@ -76,7 +76,7 @@ static bool text_before_cursor(EditLine *edit, char text[static HINTED_SIZE])
 
 /* Columns from the left edge to the cursor when the cursor is at the end of the line; -1 if it is
  * not, or if the line holds what libedit draws in its own way. */
-static int columns_used(struct editor *editor)
+static int editor_columns_used(struct editor *editor)
 {
     const LineInfoW *info = el_wline(editor->edit);
     if (info->cursor != info->lastchar)
@@ -93,22 +93,22 @@ static int columns_used(struct editor *editor)
 }
 
 /* Columns that are free behind the cursor on its row. */
-static int columns_left(struct editor *editor)
+static int editor_columns_left(struct editor *editor)
 {
     struct winsize size;
-    int used = columns_used(editor);
+    int used = editor_columns_used(editor);
     if (used < 0 || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
         return 0;
     /* The last column stays free: writing there makes some terminals scroll. */
     return size.ws_col - used % size.ws_col - 1;
 }
 
-static void show_hint(struct editor *editor)
+static void editor_show_hint(struct editor *editor)
 {
     char text[HINTED_SIZE];
     char hint[HINT_SIZE];
-    int room = columns_left(editor);
-    if (!editor->hints || room < 2 || !text_before_cursor(editor->edit, text))
+    int room = editor_columns_left(editor);
+    if (!editor->hints || room < 2 || !editor_text_before_cursor(editor->edit, text))
         return;
     hint_arguments(text, hint);
     if (hint[0] == '\0')
@@ -119,7 +119,7 @@ static void show_hint(struct editor *editor)
     editor->hint_shown = true;
 }
 
-static void wipe_hint(struct editor *editor)
+static void editor_wipe_hint(struct editor *editor)
 {
     if (editor->hint_shown)
         fputs("\033[K", stdout);
@@ -127,9 +127,9 @@ static void wipe_hint(struct editor *editor)
     editor->hint_shown = false;
 }
 
-/* libedit's mode, in which each key comes at once, but without waiting: read_byte() does that,
- * where signals can end it. */
-static void prepare_terminal(struct editor *editor)
+/* libedit's mode, in which each key comes at once, but without waiting: editor_read_byte() does
+ * that, where signals can end it. */
+static void editor_prepare_terminal(struct editor *editor)
 {
     struct termios mode;
     el_set(editor->edit, EL_PREP_TERM, 1);
@@ -140,26 +140,26 @@ static void prepare_terminal(struct editor *editor)
 }
 
 /* The terminal changed its size or its mode: draws the line again. */
-static void redraw(struct editor *editor)
+static void editor_redraw(struct editor *editor)
 {
-    wipe_hint(editor);
+    editor_wipe_hint(editor);
     if (resized)
         el_resize(editor->edit);
     if (continued) {
         /* The shell has changed the mode behind libedit's back. */
         el_set(editor->edit, EL_PREP_TERM, 0);
-        prepare_terminal(editor);
+        editor_prepare_terminal(editor);
     }
     resized = 0;
     continued = 0;
     /* libedit draws from where the cursor is as if the row were empty. */
     fputs("\r\033[J", stdout);
     el_set(editor->edit, EL_REFRESH);
-    show_hint(editor);
+    editor_show_hint(editor);
 }
 
 /* Lets the handlers of signals that came in the meantime run. */
-static void take_signals(const struct editor *editor)
+static void editor_take_signals(const struct editor *editor)
 {
     sigset_t blocked;
     sigprocmask(SIG_SETMASK, &editor->waiting_mask, &blocked);
@@ -167,18 +167,18 @@ static void take_signals(const struct editor *editor)
 }
 
 /* Reads one byte; -1 when Ctrl-C was hit, 0 at the end of the input. */
-static ssize_t read_byte(struct editor *editor, char *byte)
+static ssize_t editor_read_byte(struct editor *editor, char *byte)
 {
     for (;;) {
         struct pollfd entry = {.fd = STDIN_FILENO, .events = POLLIN};
         int ready = ppoll(&entry, 1, NULL, &editor->waiting_mask);
         if (ready < 0 && errno != EINTR)
             return -1;
-        take_signals(editor);
+        editor_take_signals(editor);
         if (interrupted)
             return -1;
         if (resized || continued)
-            redraw(editor);
+            editor_redraw(editor);
         ssize_t got = ready > 0 ? read(STDIN_FILENO, byte, 1) : 0;
         /* Nothing to read and nobody gone: a signal has flushed what was typed before it. */
         if (got != 0 || (entry.revents & (POLLHUP | POLLERR)) != 0)
@@ -187,12 +187,12 @@ static ssize_t read_byte(struct editor *editor, char *byte)
 }
 
 /* Reads one character in the encoding of the locale; bytes that are none are dropped. */
-static int read_wide(struct editor *editor, wchar_t *out)
+static int editor_read_wide(struct editor *editor, wchar_t *out)
 {
     mbstate_t state = {0};
     for (;;) {
         char byte;
-        ssize_t got = read_byte(editor, &byte);
+        ssize_t got = editor_read_byte(editor, &byte);
         if (got <= 0)
             return (int)got;
         size_t len = mbrtowc(out, &byte, 1, &state);
@@ -203,32 +203,33 @@ static int read_wide(struct editor *editor, wchar_t *out)
     }
 }
 
-static int read_char(EditLine *edit, wchar_t *out)
+static int editor_read_char(EditLine *edit, wchar_t *out)
 {
     struct editor *editor = editor_of(edit);
-    show_hint(editor);
-    int got = read_wide(editor, out);
+    editor_show_hint(editor);
+    int got = editor_read_wide(editor, out);
     int cause = errno;
-    wipe_hint(editor);
+    editor_wipe_hint(editor);
     errno = cause;
     return got;
 }
 
 /* Columns of the terminal; 80 if it does not say. */
-static size_t terminal_columns(void)
+static size_t editor_terminal_columns(void)
 {
     struct winsize size;
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 /* In rows of equal columns, as wide as the longest name and two spaces. */
-static void list_matches(const struct hint_matches *matches)
+static void editor_list_matches(const struct hint_matches *matches)
 {
     size_t width = 0;
     for (size_t i = 0; i < matches->count; i++)
         if (strlen(matches->names[i]) > width)
             width = strlen(matches->names[i]);
-    size_t per_row = (terminal_columns() + 1) / (width + 2); /* the last one needs no spaces */
+    size_t per_row =
+        (editor_terminal_columns() + 1) / (width + 2); /* the last one needs no spaces */
     if (per_row == 0)
         per_row = 1;
     for (size_t i = 0; i < matches->count; i++) {
@@ -240,8 +241,8 @@ static void list_matches(const struct hint_matches *matches)
 }
 
 /* Puts the first `len` letters of a command in place of the unfinished word. */
-static void replace_word(EditLine *edit, const struct hint_matches *matches, size_t len,
-                         const char *ending)
+static void editor_replace_word(EditLine *edit, const struct hint_matches *matches, size_t len,
+                                const char *ending)
 {
     CHECK(len <= strlen(matches->names[0]));
     char text[64];
@@ -250,41 +251,41 @@ static void replace_word(EditLine *edit, const struct hint_matches *matches, siz
     el_insertstr(edit, text);
 }
 
-static unsigned char on_tab(EditLine *edit, int key)
+static unsigned char editor_on_tab(EditLine *edit, int key)
 {
     (void)key;
     char text[HINTED_SIZE];
     struct hint_matches matches;
-    if (!text_before_cursor(edit, text))
+    if (!editor_text_before_cursor(edit, text))
         return CC_ERROR;
     hint_commands(text, &matches);
     if (matches.count == 0)
         return CC_ERROR;
     if (matches.count == 1) {
-        replace_word(edit, &matches, matches.common_len, " ");
+        editor_replace_word(edit, &matches, matches.common_len, " ");
         return CC_REFRESH;
     }
     if (matches.common_len > matches.word_len) {
-        replace_word(edit, &matches, matches.common_len, "");
+        editor_replace_word(edit, &matches, matches.common_len, "");
         return CC_REFRESH;
     }
-    list_matches(&matches);
+    editor_list_matches(&matches);
     return CC_REDISPLAY;
 }
 
-static void set_up(struct editor *editor, struct lines *lines)
+static void editor_set_up(struct editor *editor, struct lines *lines)
 {
     EditLine *edit = editor->edit;
     el_set(edit, EL_CLIENTDATA, editor);
-    el_set(edit, EL_PROMPT, show_prompt);
+    el_set(edit, EL_PROMPT, editor_show_prompt);
     el_set(edit, EL_EDITOR, "emacs");
     el_set(edit, EL_SIGNAL, 0);
     el_set(edit, EL_HIST, history, lines->history);
     /* The wide form: the narrow one leaks its copies of the names. */
-    el_wset(edit, EL_ADDFN, L"keystore-complete", L"Complete a command", on_tab);
+    el_wset(edit, EL_ADDFN, L"keystore-complete", L"Complete a command", editor_on_tab);
     el_set(edit, EL_BIND, "^I", "keystore-complete", NULL);
     el_set(edit, EL_BIND, "^R", "em-inc-search-prev", NULL);
-    el_wset(edit, EL_GETCFN, read_char);
+    el_wset(edit, EL_GETCFN, editor_read_char);
     el_source(edit, NULL); /* the user's ~/.editrc has the last word */
 }
 
@@ -300,7 +301,7 @@ struct editor *editor_new(struct lines *lines)
     editor->edit = edit;
     const char *terminal = getenv("TERM");
     editor->hints = terminal != NULL && terminal[0] != '\0' && strcmp(terminal, "dumb") != 0;
-    set_up(editor, lines);
+    editor_set_up(editor, lines);
     return editor;
 }
 
@@ -313,11 +314,12 @@ void editor_free(struct editor *editor)
     free(editor);
 }
 
-/* The signals are blocked but for the time in which read_byte() waits, so that none can slip in
- * between looking at its flag and waiting. */
-static void catch_signals(struct editor *editor, struct sigaction before[static HANDLED_COUNT])
+/* The signals are blocked but for the time in which editor_read_byte() waits, so that none can slip
+ * in between looking at its flag and waiting. */
+static void editor_catch_signals(struct editor *editor,
+                                 struct sigaction before[static HANDLED_COUNT])
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    struct sigaction action = {.sa_handler = editor_on_signal};
     sigset_t blocked;
     sigemptyset(&blocked);
     interrupted = 0;
@@ -328,8 +330,8 @@ static void catch_signals(struct editor *editor, struct sigaction before[static 
     sigprocmask(SIG_BLOCK, &blocked, &editor->waiting_mask);
 }
 
-static void release_signals(struct editor *editor,
-                            const struct sigaction before[static HANDLED_COUNT])
+static void editor_release_signals(struct editor *editor,
+                                   const struct sigaction before[static HANDLED_COUNT])
 {
     sigprocmask(SIG_SETMASK, &editor->waiting_mask, NULL);
     for (size_t i = 0; i < HANDLED_COUNT; i++)
@@ -341,11 +343,11 @@ enum editor_result editor_read(struct editor *editor, const char *prompt, const 
     struct sigaction before[HANDLED_COUNT];
     int len = 0;
     snprintf(editor->prompt, sizeof editor->prompt, "%s", prompt);
-    catch_signals(editor, before);
+    editor_catch_signals(editor, before);
     /* libedit would show the prompt first, and what is typed in between would be lost to it. */
-    prepare_terminal(editor);
+    editor_prepare_terminal(editor);
     const char *text = el_gets(editor->edit, &len);
-    release_signals(editor, before);
+    editor_release_signals(editor, before);
     if (interrupted) {
         el_reset(editor->edit);
         puts("^C");

@@ -3,13 +3,13 @@
 
 #include <inttypes.h>
 
-static void put_bytes(FILE *out, struct keystore_slice bytes)
+static void format_put_bytes(FILE *out, struct keystore_slice bytes)
 {
     if (bytes.len > 0)
         fwrite(bytes.data, 1, bytes.len, out);
 }
 
-static void put_escaped(FILE *out, unsigned char c)
+static void format_put_escaped(FILE *out, unsigned char c)
 {
     static const char named[] = "\\\\\"\"\nn\rr\tt\aa\bb"; /* pairs: the byte, its letter */
     for (size_t i = 0; i + 1 < sizeof named; i += 2) {
@@ -26,27 +26,27 @@ static void put_escaped(FILE *out, unsigned char c)
 }
 
 /* In double quotes with C escapes, so that it can be pasted into a command again. */
-static void put_quoted(FILE *out, struct keystore_slice bytes)
+static void format_put_quoted(FILE *out, struct keystore_slice bytes)
 {
     const unsigned char *at = bytes.data;
     putc('"', out);
     for (size_t i = 0; i < bytes.len; i++)
-        put_escaped(out, at[i]);
+        format_put_escaped(out, at[i]);
     putc('"', out);
 }
 
 /* What someone else wrote; its control characters must not reach a terminal. */
-static void put_text(FILE *out, struct keystore_slice text)
+static void format_put_text(FILE *out, struct keystore_slice text)
 {
     const unsigned char *at = text.data;
     for (size_t i = 0; i < text.len; i++)
         putc((at[i] < ' ' && at[i] != '\n') || at[i] == 0x7f ? '?' : at[i], out);
 }
 
-static void put_reply(FILE *out, const struct reply *reply, int indent);
+static void format_put_reply(FILE *out, const struct reply *reply, int indent);
 
 /* Each item in a row of its own, with its number; rows behind the first are indented. */
-static void put_list(FILE *out, const struct reply *reply, int indent)
+static void format_put_list(FILE *out, const struct reply *reply, int indent)
 {
     if (reply->count == 0) {
         fputs("(empty array)\n", out);
@@ -55,11 +55,11 @@ static void put_list(FILE *out, const struct reply *reply, int indent)
     int width = snprintf(NULL, 0, "%zu", reply->count);
     for (size_t i = 0; i < reply->count; i++) {
         fprintf(out, "%*s%*zu) ", i == 0 ? 0 : indent, "", width, i + 1);
-        put_reply(out, &reply->items[i], indent + width + 2);
+        format_put_reply(out, &reply->items[i], indent + width + 2);
     }
 }
 
-static void put_reply(FILE *out, const struct reply *reply, int indent)
+static void format_put_reply(FILE *out, const struct reply *reply, int indent)
 {
     switch (reply->type) {
     case REPLY_NIL:
@@ -69,18 +69,18 @@ static void put_reply(FILE *out, const struct reply *reply, int indent)
         fprintf(out, "(integer) %" PRId64 "\n", reply->integer);
         return;
     case REPLY_LIST:
-        put_list(out, reply, indent);
+        format_put_list(out, reply, indent);
         return;
     case REPLY_BYTES:
-        put_quoted(out, reply->bytes);
+        format_put_quoted(out, reply->bytes);
         break;
     case REPLY_ERROR:
         fputs("(error) ", out);
-        put_text(out, reply->bytes);
+        format_put_text(out, reply->bytes);
         break;
     case REPLY_STATUS:
     case REPLY_TEXT:
-        put_text(out, reply->bytes);
+        format_put_text(out, reply->bytes);
         break;
     }
     putc('\n', out);
@@ -88,10 +88,10 @@ static void put_reply(FILE *out, const struct reply *reply, int indent)
 
 void format_reply(FILE *out, const struct reply *reply)
 {
-    put_reply(out, reply, 0);
+    format_put_reply(out, reply, 0);
 }
 
-static void put_raw(FILE *out, const struct reply *reply)
+static void format_put_raw(FILE *out, const struct reply *reply)
 {
     switch (reply->type) {
     case REPLY_NIL:
@@ -103,21 +103,21 @@ static void put_raw(FILE *out, const struct reply *reply)
         for (size_t i = 0; i < reply->count; i++) {
             if (i > 0)
                 putc('\n', out);
-            put_raw(out, &reply->items[i]);
+            format_put_raw(out, &reply->items[i]);
         }
         break;
     case REPLY_STATUS:
     case REPLY_BYTES:
     case REPLY_TEXT:
     case REPLY_ERROR:
-        put_bytes(out, reply->bytes);
+        format_put_bytes(out, reply->bytes);
         break;
     }
 }
 
 void format_reply_raw(FILE *out, const struct reply *reply)
 {
-    put_raw(out, reply);
+    format_put_raw(out, reply);
     putc('\n', out);
 }
 
@@ -135,7 +135,7 @@ void format_error_text(char out[static FORMAT_ERROR_SIZE], enum keystore_code co
 }
 
 /* One line, whatever it quotes. */
-static void put_sentence(FILE *out, const char *sentence)
+static void format_put_sentence(FILE *out, const char *sentence)
 {
     for (const char *at = sentence; *at != '\0'; at++) {
         unsigned char c = (unsigned char)*at;
@@ -147,7 +147,7 @@ static void put_sentence(FILE *out, const char *sentence)
 void format_problem(FILE *out, const char *sentence)
 {
     fputs("(error) ", out);
-    put_sentence(out, sentence);
+    format_put_sentence(out, sentence);
 }
 
 void format_error(FILE *out, const struct keystore_error *error)

@@ -21,7 +21,7 @@ struct usage {
     struct token missing; /* what the option that came last still needs, such as "seconds" */
 };
 
-static void split_usage(const char *text, struct usage *usage)
+static void hint_split_usage(const char *text, struct usage *usage)
 {
     *usage = (struct usage){0};
     while (*text != '\0' && usage->count < TOKEN_LIMIT) {
@@ -34,30 +34,31 @@ static void split_usage(const char *text, struct usage *usage)
     }
 }
 
-static bool is_optional(const struct token *token)
+static bool hint_is_optional(const struct token *token)
 {
     return token->text[0] == '[';
 }
 
-static bool is_repeated(const struct token *token)
+static bool hint_is_repeated(const struct token *token)
 {
     return memmem(token->text, token->len, "...", 3) != NULL;
 }
 
 /* Whether any word can stand for it. */
-static bool is_placeholder(const struct token *token)
+static bool hint_is_placeholder(const struct token *token)
 {
-    return islower((unsigned char)token->text[is_optional(token) ? 1 : 0]);
+    return islower((unsigned char)token->text[hint_is_optional(token) ? 1 : 0]);
 }
 
 /* Whether the word is one of the token's words in upper case; then *missing is what must follow. */
-static bool is_choice(const struct token *token, struct keystore_slice word, struct token *missing)
+static bool hint_is_choice(const struct token *token, struct keystore_slice word,
+                           struct token *missing)
 {
-    const char *at = token->text + (is_optional(token) ? 1 : 0);
+    const char *at = token->text + (hint_is_optional(token) ? 1 : 0);
     const char *end = token->text + token->len;
     while (at < end) {
         size_t len = strcspn(at, "|] ");
-        size_t rest = is_optional(token) ? strcspn(at + len, "|]") : 0;
+        size_t rest = hint_is_optional(token) ? strcspn(at + len, "|]") : 0;
         if (len == word.len && strncasecmp(at, word.data, len) == 0) {
             size_t space = rest > 0 ? 1 : 0;
             *missing = (struct token){.text = at + len + space, .len = rest - space};
@@ -69,15 +70,15 @@ static bool is_choice(const struct token *token, struct keystore_slice word, str
 }
 
 /* Once the word behind repeated arguments is there, they are over. */
-static void end_repeated(struct usage *usage, size_t before)
+static void hint_end_repeated(struct usage *usage, size_t before)
 {
     for (size_t i = 0; i < before; i++)
-        if (is_repeated(&usage->tokens[i]))
+        if (hint_is_repeated(&usage->tokens[i]))
             usage->tokens[i].used = true;
 }
 
 /* Marks the token that the word stands for. */
-static void use_word(struct usage *usage, struct keystore_slice word)
+static void hint_use_word(struct usage *usage, struct keystore_slice word)
 {
     bool may_repeat = false;
     if (usage->missing.len > 0) {
@@ -88,20 +89,20 @@ static void use_word(struct usage *usage, struct keystore_slice word)
         struct token *token = &usage->tokens[i];
         if (token->used)
             continue;
-        bool chosen = !is_placeholder(token) && is_choice(token, word, &usage->missing);
-        if (is_repeated(token)) {
+        bool chosen = !hint_is_placeholder(token) && hint_is_choice(token, word, &usage->missing);
+        if (hint_is_repeated(token)) {
             may_repeat = true;
-        } else if (chosen || (is_placeholder(token) && !may_repeat) ||
-                   (!is_optional(token) && !may_repeat)) {
+        } else if (chosen || (hint_is_placeholder(token) && !may_repeat) ||
+                   (!hint_is_optional(token) && !may_repeat)) {
             token->used = true;
-            end_repeated(usage, i);
+            hint_end_repeated(usage, i);
             return;
         }
     }
 }
 
 /* Splits a line that may end inside quotes. */
-static bool split_unfinished(const char *line, struct arena *arena, struct words *words)
+static bool hint_split_unfinished(const char *line, struct arena *arena, struct words *words)
 {
     static const char *const endings[] = {"", "\"", "'"};
     size_t len = strlen(line);
@@ -114,14 +115,14 @@ static bool split_unfinished(const char *line, struct arena *arena, struct words
     return false;
 }
 
-static bool ends_with_space(const char *line)
+static bool hint_ends_with_space(const char *line)
 {
     size_t len = strlen(line);
     return len > 0 && isspace((unsigned char)line[len - 1]);
 }
 
 /* Puts the token behind what is in `out`, if there is room. */
-static void add_token(const struct token *token, bool needs_space, char out[static HINT_SIZE])
+static void hint_add_token(const struct token *token, bool needs_space, char out[static HINT_SIZE])
 {
     size_t len = strlen(out);
     if (token->used || token->len == 0 || len + token->len + 2 > HINT_SIZE)
@@ -139,22 +140,22 @@ void hint_arguments(const char *line, char out[static HINT_SIZE])
     arena_init(&arena);
     struct words words;
     const struct command *command = NULL;
-    if (split_unfinished(line, &arena, &words))
+    if (hint_split_unfinished(line, &arena, &words))
         command = commands_find(words.items[0]);
     if (command != NULL) {
         struct usage usage;
-        split_usage(command->usage, &usage);
+        hint_split_usage(command->usage, &usage);
         for (size_t i = 1; i < words.count; i++)
-            use_word(&usage, words.items[i]);
-        add_token(&usage.missing, !ends_with_space(line), out);
+            hint_use_word(&usage, words.items[i]);
+        hint_add_token(&usage.missing, !hint_ends_with_space(line), out);
         for (size_t i = 0; i < usage.count; i++)
-            add_token(&usage.tokens[i], !ends_with_space(line), out);
+            hint_add_token(&usage.tokens[i], !hint_ends_with_space(line), out);
     }
     arena_deinit(&arena);
 }
 
 /* Where the word starts that may become a command; NULL if no command may stand there. */
-static const char *command_position(const char *line)
+static const char *hint_command_position(const char *line)
 {
     line += strspn(line, " \t");
     if (strncasecmp(line, "HELP", 4) == 0 && isspace((unsigned char)line[4]))
@@ -162,7 +163,7 @@ static const char *command_position(const char *line)
     return strpbrk(line, " \t\"'") == NULL ? line : NULL;
 }
 
-static size_t common_len(const char *a, const char *b, size_t limit)
+static size_t hint_common_len(const char *a, const char *b, size_t limit)
 {
     size_t len = 0;
     while (len < limit && a[len] != '\0' && a[len] == b[len])
@@ -173,7 +174,7 @@ static size_t common_len(const char *a, const char *b, size_t limit)
 void hint_commands(const char *line, struct hint_matches *matches)
 {
     *matches = (struct hint_matches){0};
-    const char *word = command_position(line);
+    const char *word = hint_command_position(line);
     if (word == NULL)
         return;
     matches->word_len = strlen(word);
@@ -185,7 +186,7 @@ void hint_commands(const char *line, struct hint_matches *matches)
             continue;
         matches->common_len = matches->count == 0
                                   ? strlen(name)
-                                  : common_len(name, matches->names[0], matches->common_len);
+                                  : hint_common_len(name, matches->names[0], matches->common_len);
         matches->names[matches->count++] = name;
     }
 }

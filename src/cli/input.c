@@ -41,7 +41,7 @@ const char *input_unit(const struct input *input)
 #define refuse(input, ...) (snprintf((input)->problem, INPUT_PROBLEM_SIZE, __VA_ARGS__), INPUT_BAD)
 
 /* The next command begins behind `size` bytes. */
-static void advance(struct input *input, size_t size)
+static void input_advance(struct input *input, size_t size)
 {
     input->start += size;
     input->known = 0;
@@ -53,8 +53,8 @@ static void advance(struct input *input, size_t size)
 /* ---- lines ---- */
 
 /* The line in `line` of that many bytes, or INPUT_MORE if it is one to skip. */
-static enum input_result take_line(struct input *input, uint8_t *line, size_t len,
-                                   struct arena *arena, struct words *words)
+static enum input_result input_take_line(struct input *input, uint8_t *line, size_t len,
+                                         struct arena *arena, struct words *words)
 {
     input->number++;
     if (len > 0 && line[0] == '#')
@@ -73,8 +73,8 @@ static enum input_result take_line(struct input *input, uint8_t *line, size_t le
     return words->count > 0 ? INPUT_COMMAND : INPUT_MORE;
 }
 
-static enum input_result take_from_lines(struct input *input, struct arena *arena,
-                                         struct words *words)
+static enum input_result input_take_from_lines(struct input *input, struct arena *arena,
+                                               struct words *words)
 {
     while (input->start < input->end) {
         uint8_t *line = input->data + input->start;
@@ -85,8 +85,8 @@ static enum input_result take_from_lines(struct input *input, struct arena *aren
             return INPUT_MORE;
         }
         size_t len = newline != NULL ? (size_t)(newline - line) : left;
-        advance(input, newline != NULL ? len + 1 : len);
-        enum input_result result = take_line(input, line, len, arena, words);
+        input_advance(input, newline != NULL ? len + 1 : len);
+        enum input_result result = input_take_line(input, line, len, arena, words);
         if (result != INPUT_MORE)
             return result;
     }
@@ -96,7 +96,7 @@ static enum input_result take_from_lines(struct input *input, struct arena *aren
 /* ---- RESP ---- */
 
 /* What must be at `known`, and is not, or is not all there. */
-static enum input_result expect(struct input *input, size_t at, const char *what)
+static enum input_result input_expect(struct input *input, size_t at, const char *what)
 {
     uint64_t offset = input->past + input->start + at;
     if (input->start + at == input->end) {
@@ -112,37 +112,37 @@ static enum input_result expect(struct input *input, size_t at, const char *what
                   input->number + 1, offset, what, seen);
 }
 
-static bool is_at(const struct input *input, size_t at, uint8_t byte)
+static bool input_is_at(const struct input *input, size_t at, uint8_t byte)
 {
     return input->start + at < input->end && input->data[input->start + at] == byte;
 }
 
 /* INPUT_COMMAND if "\r\n" is there. */
-static enum input_result take_line_end(struct input *input, size_t at)
+static enum input_result input_take_line_end(struct input *input, size_t at)
 {
-    if (!is_at(input, at, '\r'))
-        return expect(input, at, "\"\\r\\n\"");
-    if (!is_at(input, at + 1, '\n'))
-        return expect(input, at + 1, "\"\\n\" behind \"\\r\"");
+    if (!input_is_at(input, at, '\r'))
+        return input_expect(input, at, "\"\\r\\n\"");
+    if (!input_is_at(input, at + 1, '\n'))
+        return input_expect(input, at + 1, "\"\\n\" behind \"\\r\"");
     return INPUT_COMMAND;
 }
 
 /* "<mark><number>\r\n" at `known`, which moves behind it; INPUT_COMMAND if it is there. */
-static enum input_result take_number(struct input *input, uint8_t mark, const char *mark_name,
-                                     const char *number_name, size_t most, size_t *number)
+static enum input_result input_take_number(struct input *input, uint8_t mark, const char *mark_name,
+                                           const char *number_name, size_t most, size_t *number)
 {
     size_t at = input->known, digits = 0;
-    if (!is_at(input, at, mark))
-        return expect(input, at, mark_name);
+    if (!input_is_at(input, at, mark))
+        return input_expect(input, at, mark_name);
     uint64_t value = 0;
     for (at++; input->start + at < input->end && isdigit(input->data[input->start + at]); at++) {
         value = value * 10 + (uint64_t)(input->data[input->start + at] - '0');
         if (++digits > NUMBER_DIGITS || value > most)
-            return expect(input, at, number_name);
+            return input_expect(input, at, number_name);
     }
     if (digits == 0)
-        return expect(input, at, number_name);
-    enum input_result result = take_line_end(input, at);
+        return input_expect(input, at, number_name);
+    enum input_result result = input_take_line_end(input, at);
     if (result != INPUT_COMMAND)
         return result;
     *number = (size_t)value;
@@ -150,7 +150,7 @@ static enum input_result take_number(struct input *input, uint8_t mark, const ch
     return INPUT_COMMAND;
 }
 
-static bool add_span(struct input *input, struct input_span span)
+static bool input_add_span(struct input *input, struct input_span span)
 {
     if (input->span_count == input->span_capacity) {
         size_t capacity = input->span_capacity > 0 ? 2 * input->span_capacity : 64;
@@ -164,20 +164,20 @@ static bool add_span(struct input *input, struct input_span span)
     return true;
 }
 
-static enum input_result take_word(struct input *input)
+static enum input_result input_take_word(struct input *input)
 {
     size_t before = input->known, len;
     enum input_result result =
-        take_number(input, '$', "'$' and the length of a word",
-                    "the length of a word, 0 to 1073741824,", INPUT_LIMIT, &len);
+        input_take_number(input, '$', "'$' and the length of a word",
+                          "the length of a word, 0 to 1073741824,", INPUT_LIMIT, &len);
     if (result != INPUT_COMMAND)
         return result;
     size_t at = input->known;
     if (input->end - input->start - at < len) {
-        result = expect(input, input->end - input->start, "the rest of a word");
+        result = input_expect(input, input->end - input->start, "the rest of a word");
     } else {
-        result = take_line_end(input, at + len);
-        if (result == INPUT_COMMAND && !add_span(input, (struct input_span){at, len}))
+        result = input_take_line_end(input, at + len);
+        if (result == INPUT_COMMAND && !input_add_span(input, (struct input_span){at, len}))
             return refuse(input, "out of memory for the %zu words of command %" PRIu64,
                           input->announced, input->number + 1);
     }
@@ -186,7 +186,7 @@ static enum input_result take_word(struct input *input)
     return result;
 }
 
-static void make_words(const struct input *input, struct arena *arena, struct words *words)
+static void input_make_words(const struct input *input, struct arena *arena, struct words *words)
 {
     DCHECK(input->span_count == input->announced);
     words->count = input->span_count;
@@ -196,27 +196,27 @@ static void make_words(const struct input *input, struct arena *arena, struct wo
             .data = input->data + input->start + input->spans[i].at, .len = input->spans[i].len};
 }
 
-static enum input_result take_from_resp(struct input *input, struct arena *arena,
-                                        struct words *words)
+static enum input_result input_take_from_resp(struct input *input, struct arena *arena,
+                                              struct words *words)
 {
     while (input->announced == 0) {
         if (input->at_end && input->start == input->end)
             return INPUT_END;
-        enum input_result result =
-            take_number(input, '*', "'*' and the number of words of a command",
-                        "the number of words, 0 to 2147483647,", MOST_WORDS, &input->announced);
+        enum input_result result = input_take_number(
+            input, '*', "'*' and the number of words of a command",
+            "the number of words, 0 to 2147483647,", MOST_WORDS, &input->announced);
         if (result != INPUT_COMMAND)
             return result;
         if (input->announced == 0) /* Redis ignores such a command */
-            advance(input, input->known);
+            input_advance(input, input->known);
     }
     while (input->span_count < input->announced) {
-        enum input_result result = take_word(input);
+        enum input_result result = input_take_word(input);
         if (result != INPUT_COMMAND)
             return result;
     }
-    make_words(input, arena, words);
-    advance(input, input->known);
+    input_make_words(input, arena, words);
+    input_advance(input, input->known);
     input->number++;
     return INPUT_COMMAND;
 }
@@ -228,13 +228,13 @@ enum input_result input_take(struct input *input, struct arena *arena, struct wo
             return input->at_end ? INPUT_END : INPUT_MORE;
         input->form = input->data[input->start] == '*' ? INPUT_FORM_RESP : INPUT_FORM_LINES;
     }
-    return input->form == INPUT_FORM_RESP ? take_from_resp(input, arena, words)
-                                          : take_from_lines(input, arena, words);
+    return input->form == INPUT_FORM_RESP ? input_take_from_resp(input, arena, words)
+                                          : input_take_from_lines(input, arena, words);
 }
 
 /* ---- reading ---- */
 
-static bool grow(struct input *input)
+static bool input_grow(struct input *input)
 {
     size_t capacity = input->capacity > 0 ? 2 * input->capacity : READ_SIZE;
     if (input->capacity >= input->limit) {
@@ -265,7 +265,7 @@ bool input_fill(struct input *input)
         input->end -= input->start;
         input->start = 0;
     }
-    if (input->end == input->capacity && !grow(input))
+    if (input->end == input->capacity && !input_grow(input))
         return false;
     CHECK(input->end < input->capacity);
     size_t room = input->capacity - input->end;

@@ -14,7 +14,7 @@
 /* Lines in memory; a file with more than twice as many is shortened to these when it is read. */
 #define KEPT_LINES ((size_t)1000)
 
-static void choose_path(struct lines *lines)
+static void lines_choose_path(struct lines *lines)
 {
     const char *named = getenv("KEYSTORE_CLI_HISTORY");
     const char *home = getenv("HOME");
@@ -28,14 +28,14 @@ static void choose_path(struct lines *lines)
         lines->path[0] = '\0';
 }
 
-static FILE *open_file(const struct lines *lines, int flags)
+static FILE *lines_open_file(const struct lines *lines, int flags)
 {
     /* What was typed may be secret: nobody else reads the file. */
     int fd = open(lines->path, flags | O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     return fd >= 0 ? fdopen(fd, "w") : NULL;
 }
 
-static void complain(struct lines *lines)
+static void lines_complain(struct lines *lines)
 {
     if (!lines->complained)
         fprintf(
@@ -46,28 +46,28 @@ static void complain(struct lines *lines)
     lines->complained = true;
 }
 
-static void close_file(struct lines *lines, FILE *file)
+static void lines_close_file(struct lines *lines, FILE *file)
 {
     bool failed = ferror(file) != 0;
     if (fclose(file) != 0 || failed)
-        complain(lines);
+        lines_complain(lines);
 }
 
-static void rewrite(struct lines *lines)
+static void lines_rewrite(struct lines *lines)
 {
-    FILE *file = open_file(lines, O_TRUNC);
+    FILE *file = lines_open_file(lines, O_TRUNC);
     if (file == NULL) {
-        complain(lines);
+        lines_complain(lines);
         return;
     }
     HistEvent event;
     for (int at = history(lines->history, &event, H_LAST); at >= 0;
          at = history(lines->history, &event, H_PREV))
         fprintf(file, "%s\n", event.str);
-    close_file(lines, file);
+    lines_close_file(lines, file);
 }
 
-static void load(struct lines *lines)
+static void lines_load(struct lines *lines)
 {
     FILE *file = fopen(lines->path, "re");
     if (file == NULL)
@@ -85,7 +85,7 @@ static void load(struct lines *lines)
     free(line);
     fclose(file);
     if (count > 2 * KEPT_LINES)
-        rewrite(lines);
+        lines_rewrite(lines);
 }
 
 void lines_init(struct lines *lines)
@@ -97,9 +97,9 @@ void lines_init(struct lines *lines)
         check_out_of_memory(0);
     history(lines->history, &event, H_SETSIZE, (int)KEPT_LINES);
     history(lines->history, &event, H_SETUNIQUE, 1);
-    choose_path(lines);
+    lines_choose_path(lines);
     if (lines->path[0] != '\0')
-        load(lines);
+        lines_load(lines);
 }
 
 void lines_deinit(struct lines *lines)
@@ -116,11 +116,11 @@ void lines_add(struct lines *lines, const char *line)
     history(lines->history, &event, H_ENTER, line);
     if (lines->path[0] == '\0')
         return;
-    FILE *file = open_file(lines, O_APPEND);
+    FILE *file = lines_open_file(lines, O_APPEND);
     if (file == NULL) {
-        complain(lines);
+        lines_complain(lines);
         return;
     }
     fprintf(file, "%s\n", line);
-    close_file(lines, file);
+    lines_close_file(lines, file);
 }

@@ -10,7 +10,7 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 
-static int run_one(struct session *session)
+static int cli_run_one(struct session *session)
 {
     struct arena arena;
     arena_init(&arena);
@@ -23,7 +23,7 @@ static int run_one(struct session *session)
     return session_finish(session) && result == SESSION_OK ? 0 : EXIT_FAILED;
 }
 
-static int run_batch(struct session *session)
+static int cli_run_batch(struct session *session)
 {
     struct batch_counts counts = batch_run(session, STDIN_FILENO);
     if (session->options->pipe)
@@ -32,7 +32,7 @@ static int run_batch(struct session *session)
     return counts.errors == 0 ? 0 : EXIT_FAILED;
 }
 
-static int run_prompt(struct session *session)
+static int cli_run_prompt(struct session *session)
 {
     if (prompt_run(session))
         return 0;
@@ -40,22 +40,22 @@ static int run_prompt(struct session *session)
     return EXIT_FAILED;
 }
 
-static int run(const struct options *options)
+static int cli_run(const struct options *options)
 {
     struct session session;
     session_init(&session, options);
     int code;
     if (options->command_count > 0)
-        code = run_one(&session);
+        code = cli_run_one(&session);
     else if (options->pipe || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-        code = run_batch(&session);
+        code = cli_run_batch(&session);
     else
-        code = run_prompt(&session);
+        code = cli_run_prompt(&session);
     session_deinit(&session);
     return code;
 }
 
-static void print_help(void)
+static void cli_print_help(void)
 {
     options_print_help(stdout);
     commands_print_help(stdout, NULL);
@@ -73,10 +73,10 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (options.help)
-        print_help();
+        cli_print_help();
     else if (options.version)
         puts("keystore-cli " KEYSTORE_VERSION);
     else
-        code = run(&options);
+        code = cli_run(&options);
     return standard_flush("keystore-cli") ? code : EXIT_FAILED;
 }

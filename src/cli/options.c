@@ -47,7 +47,7 @@ struct place {
     const char *path;
 };
 
-static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *out)
+static bool options_parse_number(const char *text, int64_t min, int64_t max, int64_t *out)
 {
     char *end;
     errno = 0;
@@ -58,26 +58,26 @@ static bool parse_number(const char *text, int64_t min, int64_t max, int64_t *ou
 /* The words after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, OPTIONS_PROBLEM_SIZE, __VA_ARGS__), false)
 
-static bool set_db(struct options *options, const char *text,
-                   char problem[static OPTIONS_PROBLEM_SIZE])
+static bool options_set_db(struct options *options, const char *text,
+                           char problem[static OPTIONS_PROBLEM_SIZE])
 {
     int64_t db;
-    if (!parse_number(text, 0, UINT32_MAX, &db))
+    if (!options_parse_number(text, 0, UINT32_MAX, &db))
         return refuse(problem, "-n takes the number of a database, 0 or more, not '%.100s'", text);
     options->db = (uint32_t)db;
     return true;
 }
 
-static bool set_timeout(struct options *options, const char *text,
-                        char problem[static OPTIONS_PROBLEM_SIZE])
+static bool options_set_timeout(struct options *options, const char *text,
+                                char problem[static OPTIONS_PROBLEM_SIZE])
 {
-    if (parse_number(text, 1, INT64_C(1) << 40, &options->timeout_ms))
+    if (options_parse_number(text, 1, INT64_C(1) << 40, &options->timeout_ms))
         return true;
     return refuse(problem, "--timeout takes milliseconds, 1 or more, not '%.100s'", text);
 }
 
-static bool take_option(size_t row, const char *value, struct options *options, struct place *place,
-                        char problem[static OPTIONS_PROBLEM_SIZE])
+static bool options_take_option(size_t row, const char *value, struct options *options,
+                                struct place *place, char problem[static OPTIONS_PROBLEM_SIZE])
 {
     switch (row) {
     case OPTION_HOST:
@@ -90,9 +90,9 @@ static bool take_option(size_t row, const char *value, struct options *options, 
         place->path = value;
         return true;
     case OPTION_DB:
-        return set_db(options, value, problem);
+        return options_set_db(options, value, problem);
     case OPTION_TIMEOUT:
-        return set_timeout(options, value, problem);
+        return options_set_timeout(options, value, problem);
     case OPTION_RAW:
         options->form = OPTIONS_FORM_RAW;
         return true;
@@ -112,7 +112,7 @@ static bool take_option(size_t row, const char *value, struct options *options, 
     return false; /* there are no other rows */
 }
 
-static bool is_ipv6(const char *host)
+static bool options_is_ipv6(const char *host)
 {
     struct in6_addr address;
     /* A zone, as in fe80::1%eth0, is the resolver's to judge. */
@@ -121,8 +121,8 @@ static bool is_ipv6(const char *host)
     return inet_pton(AF_INET6, text, &address) == 1;
 }
 
-static bool set_unix_target(struct options *options, const struct place *place,
-                            char problem[static OPTIONS_PROBLEM_SIZE])
+static bool options_set_unix_target(struct options *options, const struct place *place,
+                                    char problem[static OPTIONS_PROBLEM_SIZE])
 {
     if (place->host != NULL || place->port != NULL)
         return refuse(problem, "-s names a unix socket, so -h and -p cannot be given as well");
@@ -132,19 +132,19 @@ static bool set_unix_target(struct options *options, const struct place *place,
     return true;
 }
 
-static bool set_target(struct options *options, const struct place *place,
-                       char problem[static OPTIONS_PROBLEM_SIZE])
+static bool options_set_target(struct options *options, const struct place *place,
+                               char problem[static OPTIONS_PROBLEM_SIZE])
 {
     if (place->path != NULL)
-        return set_unix_target(options, place, problem);
+        return options_set_unix_target(options, place, problem);
     const char *host = place->host != NULL ? place->host : "127.0.0.1";
     const char *port = place->port != NULL ? place->port : "50051";
     int64_t number;
-    if (!parse_number(port, 1, 65535, &number))
+    if (!options_parse_number(port, 1, 65535, &number))
         return refuse(problem, "-p takes a port from 1 to 65535, not '%.100s'", port);
     if (host[0] == '\0' || strlen(host) > 255)
         return refuse(problem, "-h takes a host name or an address, 1 to 255 bytes long");
-    bool ipv6 = is_ipv6(host);
+    bool ipv6 = options_is_ipv6(host);
     if (!ipv6 && strpbrk(host, ":[]/") != NULL)
         return refuse(
             problem,
@@ -165,7 +165,7 @@ bool options_parse(int argc, char **argv, struct options *options,
     enum option_verdict verdict;
     option_begin(&reader, table, argc, argv, false);
     while ((verdict = option_next(&reader)) == OPTION_GIVEN)
-        if (!take_option(reader.row, reader.value, options, &place, problem))
+        if (!options_take_option(reader.row, reader.value, options, &place, problem))
             return false;
     if (verdict == OPTION_BAD)
         return refuse(problem, "%s", reader.problem);
@@ -179,7 +179,7 @@ bool options_parse(int argc, char **argv, struct options *options,
             problem,
             "--help and --version take no command; HELP SET, without dashes, says what SET "
             "takes");
-    return set_target(options, &place, problem);
+    return options_set_target(options, &place, problem);
 }
 
 void options_print_help(FILE *out)

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/standard.h"
 #include "cli/commands.h"
+#include "cli/send.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,8 +35,8 @@ void pipeline_deinit(struct pipeline *pipeline)
     arena_deinit(&pipeline->arena);
 }
 
-static void write_label(const struct pipeline *pipeline, uint64_t first, uint64_t last,
-                        char out[static LABEL_SIZE])
+static void pipeline_write_label(const struct pipeline *pipeline, uint64_t first, uint64_t last,
+                                 char out[static LABEL_SIZE])
 {
     if (first == last)
         snprintf(out, LABEL_SIZE, "%s %" PRIu64 ": ", pipeline->unit, first);
@@ -44,8 +45,8 @@ static void write_label(const struct pipeline *pipeline, uint64_t first, uint64_
 }
 
 /* Counts `count` commands, the first of that number, that ended so; false if it is the end. */
-static bool count_result(struct pipeline *pipeline, enum session_result result, uint64_t number,
-                         size_t count)
+static bool pipeline_count_result(struct pipeline *pipeline, enum session_result result,
+                                  uint64_t number, size_t count)
 {
     pipeline->commands += count;
     if (result != SESSION_OK)
@@ -58,35 +59,38 @@ static bool count_result(struct pipeline *pipeline, enum session_result result, 
 
 /* ---- bursts ---- */
 
-static void print_replies(struct pipeline *pipeline, const struct pipeline_item *items,
-                          size_t count, const struct keystore_txn_reply *from)
+static void pipeline_print_replies(struct pipeline *pipeline, const struct pipeline_item *items,
+                                   size_t count, const struct keystore_txn_reply *from)
 {
     static const struct keystore_reply missing = {.kind = KEYSTORE_REPLY_NONE};
     struct session *session = pipeline->session;
     char label[LABEL_SIZE] = "";
     for (size_t i = 0; i < count; i++) {
-        struct reply reply = request_reply(
+        struct reply reply = send_reply(
             &items[i].request, i < from->count ? &from->replies[i] : &missing, &session->arena);
         if (reply.type == REPLY_ERROR) /* only then it is printed */
-            write_label(pipeline, items[i].number, items[i].number, label);
-        (void)count_result(pipeline, session_print(session, &reply, label), items[i].number, 1);
+            pipeline_write_label(pipeline, items[i].number, items[i].number, label);
+        (void)pipeline_count_result(pipeline, session_print(session, &reply, label),
+                                    items[i].number, 1);
     }
 }
 
 /* Whether it was done or not is the server's secret. */
-static void fail_burst(struct pipeline *pipeline, const struct pipeline_item *items, size_t count)
+static void pipeline_fail_burst(struct pipeline *pipeline, const struct pipeline_item *items,
+                                size_t count)
 {
     char label[LABEL_SIZE];
-    write_label(pipeline, items[0].number, items[count - 1].number, label);
+    pipeline_write_label(pipeline, items[0].number, items[count - 1].number, label);
     enum session_result result = session_print_failure(pipeline->session, label);
     fprintf(stderr, "Whether the %zu commands were done is not known: look at their keys.\n",
             count);
-    (void)count_result(pipeline, result, items[0].number, count);
+    (void)pipeline_count_result(pipeline, result, items[0].number, count);
     pipeline->burst = 1;
 }
 
 /* The operations as one Txn; how many of them were dealt with: all, or none if it was refused. */
-static size_t send_burst(struct pipeline *pipeline, const struct pipeline_item *items, size_t count)
+static size_t pipeline_send_burst(struct pipeline *pipeline, const struct pipeline_item *items,
+                                  size_t count)
 {
     struct session *session = pipeline->session;
     CHECK(count > 1 && count <= PIPELINE_MOST);
@@ -96,7 +100,7 @@ static size_t send_burst(struct pipeline *pipeline, const struct pipeline_item *
     struct keystore_txn_request request = {.success = ops, .success_count = count};
     struct keystore_txn_reply from;
     if (keystore_txn(session->client, &request, &from) == KEYSTORE_OK) {
-        print_replies(pipeline, items, count, &from);
+        pipeline_print_replies(pipeline, items, count, &from);
         if (pipeline->burst < PIPELINE_MOST)
             pipeline->burst *= 2;
         return count;
@@ -105,20 +109,21 @@ static size_t send_burst(struct pipeline *pipeline, const struct pipeline_item *
         pipeline->burst = count / 2;
         return 0;
     }
-    fail_burst(pipeline, items, count);
+    pipeline_fail_burst(pipeline, items, count);
     return count;
 }
 
 /* One operation as the call that it is. */
-static bool send_one(struct pipeline *pipeline, const struct pipeline_item *item, const char *label)
+static bool pipeline_send_one(struct pipeline *pipeline, const struct pipeline_item *item,
+                              const char *label)
 {
     enum session_result result = session_send(pipeline->session, &item->request, label);
     pipeline->burst = result == SESSION_OK ? 2 : 1;
-    return count_result(pipeline, result, item->number, 1);
+    return pipeline_count_result(pipeline, result, item->number, 1);
 }
 
 /* What is behind the one whose answer could not be written is forgotten. */
-static bool send_all(struct pipeline *pipeline)
+static bool pipeline_send_all(struct pipeline *pipeline)
 {
     size_t done = 0;
     while (done < pipeline->count && !ferror(stdout)) {
@@ -126,13 +131,13 @@ static bool send_all(struct pipeline *pipeline)
         size_t count = left < pipeline->burst ? left : pipeline->burst;
         const struct pipeline_item *items = &pipeline->items[done];
         char label[LABEL_SIZE];
-        write_label(pipeline, items[0].number, items[0].number, label);
+        pipeline_write_label(pipeline, items[0].number, items[0].number, label);
         arena_reset(&pipeline->session->arena);
         if (session_connect(pipeline->session, label) != SESSION_OK)
-            return count_result(pipeline, SESSION_UNREACHABLE, items[0].number, 1);
+            return pipeline_count_result(pipeline, SESSION_UNREACHABLE, items[0].number, 1);
         if (count > 1)
-            done += send_burst(pipeline, items, count);
-        else if (send_one(pipeline, items, label))
+            done += pipeline_send_burst(pipeline, items, count);
+        else if (pipeline_send_one(pipeline, items, label))
             done++;
         else
             return false;
@@ -142,7 +147,7 @@ static bool send_all(struct pipeline *pipeline)
 
 bool pipeline_flush(struct pipeline *pipeline)
 {
-    bool sent = send_all(pipeline);
+    bool sent = pipeline_send_all(pipeline);
     pipeline->count = 0;
     arena_reset(&pipeline->arena);
     standard_push();
@@ -151,7 +156,7 @@ bool pipeline_flush(struct pipeline *pipeline)
 
 /* ---- commands ---- */
 
-static bool is_large(struct words words)
+static bool pipeline_is_large(struct words words)
 {
     size_t size = 0;
     for (size_t i = 0; i < words.count; i++)
@@ -169,12 +174,12 @@ bool pipeline_run(struct pipeline *pipeline, struct words words, uint64_t number
         !session->transaction.open &&
         commands_parse(words, session_db(session), &pipeline->arena, &item->request, problem) &&
         item->request.type == REQUEST_OP;
-    if (is_op && !is_large(words))
+    if (is_op && !pipeline_is_large(words))
         return ++pipeline->count < PIPELINE_MOST || pipeline_flush(pipeline);
     if (!pipeline_flush(pipeline))
         return false;
-    write_label(pipeline, number, number, label);
-    return count_result(pipeline, session_run(session, words, label), number, 1);
+    pipeline_write_label(pipeline, number, number, label);
+    return pipeline_count_result(pipeline, session_run(session, words, label), number, 1);
 }
 
 bool pipeline_refuse(struct pipeline *pipeline, const char *sentence, uint64_t number)
@@ -182,6 +187,7 @@ bool pipeline_refuse(struct pipeline *pipeline, const char *sentence, uint64_t n
     char label[LABEL_SIZE];
     if (!pipeline_flush(pipeline))
         return false;
-    write_label(pipeline, number, number, label);
-    return count_result(pipeline, session_refuse(pipeline->session, sentence, label), number, 1);
+    pipeline_write_label(pipeline, number, number, label);
+    return pipeline_count_result(pipeline, session_refuse(pipeline->session, sentence, label),
+                                 number, 1);
 }

@@ -3,7 +3,7 @@
 
 #include "cli/editor.h"
 
-static void write_prompt(const struct session *session, char *out, size_t size)
+static void prompt_write(const struct session *session, char *out, size_t size)
 {
     const char *name = session->options->target;
     if (strncmp(name, "unix:", strlen("unix:")) == 0)
@@ -16,7 +16,7 @@ static void write_prompt(const struct session *session, char *out, size_t size)
 }
 
 /* What the user can do when there is no server any more. */
-static void run_words(struct session *session, struct words words)
+static void prompt_run_words(struct session *session, struct words words)
 {
     bool was_connected = session->client != NULL;
     enum session_result result = session_run(session, words, "");
@@ -26,7 +26,7 @@ static void run_words(struct session *session, struct words words)
         fputs("The transaction is kept: EXEC tries again, DISCARD forgets it.\n", stderr);
 }
 
-static void run_line(struct session *session, struct lines *lines, const char *line)
+static void prompt_run_line(struct session *session, struct lines *lines, const char *line)
 {
     struct arena arena;
     arena_init(&arena);
@@ -37,7 +37,7 @@ static void run_line(struct session *session, struct lines *lines, const char *l
     if (problem != NULL)
         (void)session_refuse(session, problem, "");
     else if (words.count > 0)
-        run_words(session, words);
+        prompt_run_words(session, words);
     arena_deinit(&arena);
 }
 
@@ -54,10 +54,10 @@ bool prompt_run(struct session *session)
     while (usable && !session->quit && result != EDITOR_END) {
         char text[320];
         const char *line;
-        write_prompt(session, text, sizeof text);
+        prompt_write(session, text, sizeof text);
         result = editor_read(editor, text, &line);
         if (result == EDITOR_LINE)
-            run_line(session, &lines, line);
+            prompt_run_line(session, &lines, line);
     }
     if (result == EDITOR_END)
         putchar('\n');

@@ -42,16 +42,4 @@ struct request {
     const struct command *topic;        /* HELP; NULL = all commands */
 };
 
-/*
- * Sends a request of a type above REQUEST_WATCH, and fills *reply on KEYSTORE_OK; otherwise
- * keystore_last_error() says why. The reply is made of memory of the client, valid until its next
- * call, and of the arena.
- */
-enum keystore_code request_send(struct keystore_client *client, const struct request *request,
-                                struct arena *arena, struct reply *reply);
-
-/* The reply of an operation that was part of a transaction, `from` what the server said to it. */
-struct reply request_reply(const struct request *request, const struct keystore_reply *from,
-                           struct arena *arena);
-
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/standard.h"
 #include "cli/commands.h"
+#include "cli/send.h"
 
 #include <unistd.h>
 
@@ -15,7 +16,7 @@ void session_init(struct session *session, const struct options *options)
     transaction_init(&session->transaction);
 }
 
-static void disconnect(struct session *session)
+static void session_disconnect(struct session *session)
 {
     keystore_close(session->client);
     session->client = NULL;
@@ -23,7 +24,7 @@ static void disconnect(struct session *session)
 
 void session_deinit(struct session *session)
 {
-    disconnect(session);
+    session_disconnect(session);
     transaction_deinit(&session->transaction);
     arena_deinit(&session->arena);
 }
@@ -56,7 +57,7 @@ enum session_result session_connect(struct session *session, const char *label)
 
 /* ---- answers ---- */
 
-static enum session_result complain(const char *label, const char *sentence)
+static enum session_result session_complain(const char *label, const char *sentence)
 {
     standard_push();
     fputs(label, stderr);
@@ -80,7 +81,7 @@ enum session_result session_print(const struct session *session, const struct re
     return SESSION_OK;
 }
 
-static enum session_result print_status(const struct session *session, const char *word)
+static enum session_result session_print_status(const struct session *session, const char *word)
 {
     struct reply reply = format_status(word);
     return session_print(session, &reply, "");
@@ -94,7 +95,7 @@ enum session_result session_print_failure(struct session *session, const char *l
     format_error(stderr, error);
     /* Whether the server is back shows when the next command connects. */
     if (error->code == KEYSTORE_UNAVAILABLE)
-        disconnect(session);
+        session_disconnect(session);
     return SESSION_FAILED;
 }
 
@@ -106,24 +107,25 @@ bool session_was_refused(const struct session *session)
 
 /* ---- transactions ---- */
 
-static enum session_result begin(struct session *session, const char *label)
+static enum session_result session_begin(struct session *session, const char *label)
 {
     if (session->transaction.open)
-        return complain(label, "there is a transaction already, and it can have none inside: EXEC "
-                               "does it, DISCARD forgets it");
+        return session_complain(label,
+                                "there is a transaction already, and it can have none inside: EXEC "
+                                "does it, DISCARD forgets it");
     transaction_begin(&session->transaction, session->db);
-    return print_status(session, "OK");
+    return session_print_status(session, "OK");
 }
 
-static enum session_result discard(struct session *session, const char *label)
+static enum session_result session_discard(struct session *session, const char *label)
 {
     if (!session->transaction.open)
-        return complain(label, "there is no transaction to DISCARD: MULTI begins one");
+        return session_complain(label, "there is no transaction to DISCARD: MULTI begins one");
     transaction_discard(&session->transaction);
-    return print_status(session, "OK");
+    return session_print_status(session, "OK");
 }
 
-static enum session_result fail_exec(struct session *session, const char *label)
+static enum session_result session_fail_exec(struct session *session, const char *label)
 {
     bool refused = session_was_refused(session);
     enum session_result result = session_print_failure(session, label);
@@ -134,59 +136,61 @@ static enum session_result fail_exec(struct session *session, const char *label)
 }
 
 /* The transaction ends, whatever comes of it, unless there is no server to ask. */
-static enum session_result exec(struct session *session, const char *label)
+static enum session_result session_exec(struct session *session, const char *label)
 {
     struct transaction *transaction = &session->transaction;
     struct reply reply;
     if (!transaction->open)
-        return complain(label, "there is no transaction to EXEC: MULTI begins one");
+        return session_complain(label, "there is no transaction to EXEC: MULTI begins one");
     if (transaction->refused) {
         transaction_discard(transaction);
-        return complain(label, "nothing was done, since a command of the transaction was refused: "
-                               "begin again with MULTI");
+        return session_complain(label,
+                                "nothing was done, since a command of the transaction was refused: "
+                                "begin again with MULTI");
     }
     if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     enum keystore_code code =
         transaction_send(transaction, session->client, &session->arena, &reply, &session->db);
-    enum session_result result =
-        code == KEYSTORE_OK ? session_print(session, &reply, label) : fail_exec(session, label);
+    enum session_result result = code == KEYSTORE_OK ? session_print(session, &reply, label)
+                                                     : session_fail_exec(session, label);
     transaction_discard(transaction);
     return result;
 }
 
-static enum session_result watch(struct session *session, const struct request *request,
-                                 const char *label)
+static enum session_result session_watch(struct session *session, const struct request *request,
+                                         const char *label)
 {
     if (session->transaction.open)
-        return complain(label, "WATCH comes before MULTI: what is queued is done all at once");
+        return session_complain(label,
+                                "WATCH comes before MULTI: what is queued is done all at once");
     if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     if (transaction_watch(&session->transaction, session->client, request) != KEYSTORE_OK)
         return session_print_failure(session, label);
-    return print_status(session, "OK");
+    return session_print_status(session, "OK");
 }
 
-static enum session_result unwatch(struct session *session)
+static enum session_result session_unwatch(struct session *session)
 {
     /* As in Redis, within a transaction it comes too late to change what EXEC does. */
     if (!session->transaction.open)
         transaction_unwatch(&session->transaction);
-    return print_status(session, "OK");
+    return session_print_status(session, "OK");
 }
 
 /* Between MULTI and EXEC. */
-static enum session_result queue(struct session *session, const struct request *request,
-                                 struct words words, const char *label)
+static enum session_result session_queue(struct session *session, const struct request *request,
+                                         struct words words, const char *label)
 {
     if (request->type == REQUEST_OP || request->type == REQUEST_SELECT) {
         transaction_add(&session->transaction, words);
-        return print_status(session, "QUEUED");
+        return session_print_status(session, "QUEUED");
     }
     session->transaction.refused = true;
-    return complain(label,
-                    "a transaction has operations on keys only; this command can come before "
-                    "MULTI or after EXEC");
+    return session_complain(
+        label, "a transaction has operations on keys only; this command can come before "
+               "MULTI or after EXEC");
 }
 
 /* ---- commands ---- */
@@ -197,38 +201,39 @@ enum session_result session_send(struct session *session, const struct request *
     if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     struct reply reply;
-    if (request_send(session->client, request, &session->arena, &reply) != KEYSTORE_OK)
+    if (send_request(session->client, request, &session->arena, &reply) != KEYSTORE_OK)
         return session_print_failure(session, label);
     if (request->type == REQUEST_SELECT)
         session->db = request->db;
     return session_print(session, &reply, label);
 }
 
-static void clear_screen(void)
+static void session_clear_screen(void)
 {
     if (isatty(STDOUT_FILENO))
         fputs("\033[H\033[2J", stdout);
 }
 
-static enum session_result run(struct session *session, const struct request *request,
-                               struct words words, const char *label)
+static enum session_result session_run_request(struct session *session,
+                                               const struct request *request, struct words words,
+                                               const char *label)
 {
     switch (request->type) {
     case REQUEST_MULTI:
-        return begin(session, label);
+        return session_begin(session, label);
     case REQUEST_EXEC:
-        return exec(session, label);
+        return session_exec(session, label);
     case REQUEST_DISCARD:
-        return discard(session, label);
+        return session_discard(session, label);
     case REQUEST_WATCH:
-        return watch(session, request, label);
+        return session_watch(session, request, label);
     case REQUEST_UNWATCH:
-        return unwatch(session);
+        return session_unwatch(session);
     case REQUEST_HELP:
         commands_print_help(stdout, request->topic);
         return SESSION_OK;
     case REQUEST_CLEAR:
-        clear_screen();
+        session_clear_screen();
         return SESSION_OK;
     case REQUEST_QUIT:
         session->quit = true;
@@ -243,7 +248,7 @@ static enum session_result run(struct session *session, const struct request *re
     case REQUEST_BGSAVE:
         break;
     }
-    return session->transaction.open ? queue(session, request, words, label)
+    return session->transaction.open ? session_queue(session, request, words, label)
                                      : session_send(session, request, label);
 }
 
@@ -254,7 +259,7 @@ enum session_result session_run(struct session *session, struct words words, con
     enum session_result result;
     arena_reset(&session->arena);
     if (commands_parse(words, session_db(session), &session->arena, &request, problem))
-        result = run(session, &request, words, label);
+        result = session_run_request(session, &request, words, label);
     else
         result = session_refuse(session, problem, label);
     standard_push();
@@ -264,12 +269,12 @@ enum session_result session_run(struct session *session, struct words words, con
 enum session_result session_refuse(struct session *session, const char *sentence, const char *label)
 {
     session->transaction.refused = session->transaction.open;
-    return complain(label, sentence);
+    return session_complain(label, sentence);
 }
 
 bool session_finish(const struct session *session)
 {
     if (session->transaction.open)
-        complain("", "nothing of the last transaction was done, for no EXEC has ended it");
+        session_complain("", "nothing of the last transaction was done, for no EXEC has ended it");
     return !session->transaction.open;
 }

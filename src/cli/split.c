@@ -12,12 +12,12 @@ struct cursor {
     uint8_t *out;
 };
 
-static bool is_space(uint8_t c)
+static bool split_is_space(uint8_t c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static bool take_hex_escape(struct cursor *cursor)
+static bool split_take_hex_escape(struct cursor *cursor)
 {
     const uint8_t *at = cursor->rest.data;
     if (cursor->rest.len < 4 || at[1] != 'x' || hex_digit(at[2]) < 0 || hex_digit(at[3]) < 0)
@@ -27,7 +27,7 @@ static bool take_hex_escape(struct cursor *cursor)
     return true;
 }
 
-static uint8_t meaning_of_escape(uint8_t c)
+static uint8_t split_meaning_of_escape(uint8_t c)
 {
     switch (c) {
     case 'n':
@@ -46,26 +46,26 @@ static uint8_t meaning_of_escape(uint8_t c)
 }
 
 /* An escape inside double quotes; the cursor is at the backslash. */
-static void take_escape(struct cursor *cursor)
+static void split_take_escape(struct cursor *cursor)
 {
-    if (take_hex_escape(cursor))
+    if (split_take_hex_escape(cursor))
         return;
-    *cursor->out++ = meaning_of_escape(cursor->rest.data[1]);
+    *cursor->out++ = split_meaning_of_escape(cursor->rest.data[1]);
     cursor->rest = slice_skip(cursor->rest, 2);
 }
 
 /* What stands between quotes; the cursor is behind the opening one. */
-static bool take_quoted(struct cursor *cursor, uint8_t quote)
+static bool split_take_quoted(struct cursor *cursor, uint8_t quote)
 {
     while (cursor->rest.len > 0) {
         const uint8_t *at = cursor->rest.data;
         bool two = cursor->rest.len >= 2;
         if (*at == quote) {
             cursor->rest = slice_skip(cursor->rest, 1);
-            return cursor->rest.len == 0 || is_space(*cursor->rest.data);
+            return cursor->rest.len == 0 || split_is_space(*cursor->rest.data);
         }
         if (*at == '\\' && two && quote == '"') {
-            take_escape(cursor);
+            split_take_escape(cursor);
         } else if (*at == '\\' && two && at[1] == '\'') {
             *cursor->out++ = '\'';
             cursor->rest = slice_skip(cursor->rest, 2);
@@ -78,44 +78,44 @@ static bool take_quoted(struct cursor *cursor, uint8_t quote)
 }
 
 /* One word; quotes may start anywhere in it. */
-static bool take_word(struct cursor *cursor)
+static bool split_take_word(struct cursor *cursor)
 {
-    while (cursor->rest.len > 0 && !is_space(*cursor->rest.data)) {
+    while (cursor->rest.len > 0 && !split_is_space(*cursor->rest.data)) {
         uint8_t c = *cursor->rest.data;
         cursor->rest = slice_skip(cursor->rest, 1);
         if (c != '"' && c != '\'')
             *cursor->out++ = c;
-        else if (!take_quoted(cursor, c))
+        else if (!split_take_quoted(cursor, c))
             return false;
     }
     return true;
 }
 
-static void skip_space(struct cursor *cursor)
+static void split_skip_space(struct cursor *cursor)
 {
-    while (cursor->rest.len > 0 && is_space(*cursor->rest.data))
+    while (cursor->rest.len > 0 && split_is_space(*cursor->rest.data))
         cursor->rest = slice_skip(cursor->rest, 1);
 }
 
 /* At least as many as there are words: quotes only join what spaces part. */
-static size_t count_words(struct slice line)
+static size_t split_count_words(struct slice line)
 {
     size_t count = 0;
     for (size_t i = 0; i < line.len; i++)
-        count += !is_space(line.data[i]) && (i == 0 || is_space(line.data[i - 1]));
+        count += !split_is_space(line.data[i]) && (i == 0 || split_is_space(line.data[i - 1]));
     return count;
 }
 
 static const char *split(struct cursor cursor, struct arena *arena, struct words *words)
 {
-    words->items = arena_alloc(arena, (count_words(cursor.rest) + 1) * sizeof *words->items);
+    words->items = arena_alloc(arena, (split_count_words(cursor.rest) + 1) * sizeof *words->items);
     words->count = 0;
     for (;;) {
-        skip_space(&cursor);
+        split_skip_space(&cursor);
         if (cursor.rest.len == 0)
             return NULL;
         const uint8_t *start = cursor.out;
-        if (!take_word(&cursor))
+        if (!split_take_word(&cursor))
             return unbalanced;
         words->items[words->count++] =
             (struct keystore_slice){.data = start, .len = (size_t)(cursor.out - start)};

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "cli/commands.h"
+#include "cli/send.h"
 
 #include <stdlib.h>
 
@@ -43,7 +44,7 @@ void transaction_discard(struct transaction *transaction)
 }
 
 /* `items`, with room for one more than `count`. */
-static void *make_room(void *items, size_t count, size_t *capacity, size_t size)
+static void *transaction_make_room(void *items, size_t count, size_t *capacity, size_t size)
 {
     if (count < *capacity)
         return items;
@@ -51,18 +52,18 @@ static void *make_room(void *items, size_t count, size_t *capacity, size_t size)
     return mem_realloc(items, *capacity * size);
 }
 
-static struct keystore_slice copy(struct arena *arena, struct keystore_slice bytes)
+static struct keystore_slice transaction_copy(struct arena *arena, struct keystore_slice bytes)
 {
     struct slice copied = arena_copy(arena, slice_make(bytes.data, bytes.len));
     return (struct keystore_slice){.data = copied.data, .len = copied.len};
 }
 
-static struct words copy_words(struct arena *arena, struct words words)
+static struct words transaction_copy_words(struct arena *arena, struct words words)
 {
     struct words copied = {.count = words.count};
     copied.items = arena_alloc(arena, words.count * sizeof *copied.items);
     for (size_t i = 0; i < words.count; i++)
-        copied.items[i] = copy(arena, words.items[i]);
+        copied.items[i] = transaction_copy(arena, words.items[i]);
     return copied;
 }
 
@@ -70,9 +71,10 @@ static struct words copy_words(struct arena *arena, struct words words)
 void transaction_add(struct transaction *transaction, struct words words)
 {
     char problem[ARGS_PROBLEM_SIZE];
-    struct words copied = copy_words(&transaction->arena, words);
-    transaction->requests = make_room(transaction->requests, transaction->count,
-                                      &transaction->capacity, sizeof *transaction->requests);
+    struct words copied = transaction_copy_words(&transaction->arena, words);
+    transaction->requests =
+        transaction_make_room(transaction->requests, transaction->count, &transaction->capacity,
+                              sizeof *transaction->requests);
     struct request *request = &transaction->requests[transaction->count];
     if (!commands_parse(copied, transaction->db, &transaction->arena, request, problem))
         return; /* cannot be: the same words were understood before */
@@ -84,14 +86,18 @@ void transaction_add(struct transaction *transaction, struct words words)
 /* ---- WATCH ---- */
 
 /* The key must not have changed since. */
-static void add_watched(struct transaction *transaction, struct keystore_slice key, uint32_t db,
-                        uint64_t as_of)
+static void transaction_add_watched(struct transaction *transaction, struct keystore_slice key,
+                                    uint32_t db, uint64_t as_of)
 {
     struct arena *arena = &transaction->watched_arena;
-    transaction->watched = make_room(transaction->watched, transaction->watched_count,
-                                     &transaction->watched_capacity, sizeof *transaction->watched);
-    transaction->watched[transaction->watched_count++] = (struct keystore_compare){
-        .key = copy(arena, key), .db = db, .has_unchanged_since = true, .unchanged_since = as_of};
+    transaction->watched =
+        transaction_make_room(transaction->watched, transaction->watched_count,
+                              &transaction->watched_capacity, sizeof *transaction->watched);
+    transaction->watched[transaction->watched_count++] =
+        (struct keystore_compare){.key = transaction_copy(arena, key),
+                                  .db = db,
+                                  .has_unchanged_since = true,
+                                  .unchanged_since = as_of};
 }
 
 enum keystore_code transaction_watch(struct transaction *transaction,
@@ -106,21 +112,22 @@ enum keystore_code transaction_watch(struct transaction *transaction,
             transaction->watched_count = before;
             return code;
         }
-        add_watched(transaction, key.key, key.db, info.as_of);
+        transaction_add_watched(transaction, key.key, key.db, info.as_of);
     }
     return KEYSTORE_OK;
 }
 
 /* ---- EXEC ---- */
 
-static struct reply reply_of_parts(const struct transaction *transaction,
-                                   const struct keystore_txn_reply *from, struct arena *arena)
+static struct reply transaction_reply_of_parts(const struct transaction *transaction,
+                                               const struct keystore_txn_reply *from,
+                                               struct arena *arena)
 {
     static const struct keystore_reply missing = {.kind = KEYSTORE_REPLY_NONE};
     struct reply *items = arena_alloc(arena, (transaction->count + 1) * sizeof *items);
     for (size_t i = 0; i < transaction->count; i++)
-        items[i] = request_reply(&transaction->requests[i],
-                                 i < from->count ? &from->replies[i] : &missing, arena);
+        items[i] = send_reply(&transaction->requests[i],
+                              i < from->count ? &from->replies[i] : &missing, arena);
     return format_list(items, transaction->count);
 }
 
@@ -140,7 +147,7 @@ enum keystore_code transaction_send(struct transaction *transaction, struct keys
     enum keystore_code code = keystore_txn(client, &request, &from);
     if (code != KEYSTORE_OK)
         return code;
-    *reply = from.succeeded ? reply_of_parts(transaction, &from, arena) : format_nil();
+    *reply = from.succeeded ? transaction_reply_of_parts(transaction, &from, arena) : format_nil();
     if (from.succeeded)
         *db = transaction->db;
     return code;

@@ -6,7 +6,7 @@
 #define KEYSTORE_CLI_TRANSACTION_H
 
 #include "cli/args.h"
-#include "cli/request.h"
+#include "cli/send.h"
 
 struct transaction {
     bool open;    /* between MULTI and EXEC or DISCARD */
@@ -45,7 +45,7 @@ enum keystore_code transaction_watch(struct transaction *transaction,
 /*
  * EXEC: sends what is queued, and fills *reply on KEYSTORE_OK: nil if a watched key has changed,
  * else a list. *db becomes what the last SELECT wants. The transaction stays as it is. Memory as of
- * request_send().
+ * send_request().
  */
 enum keystore_code transaction_send(struct transaction *transaction, struct keystore_client *client,
                                     struct arena *arena, struct reply *reply, uint32_t *db);

@@ -20,7 +20,7 @@ void buffer_deinit(struct buffer *buffer)
     buffer->cap = 0;
 }
 
-static __attribute__((noinline, cold)) bool grow(struct buffer *buffer, size_t needed)
+static __attribute__((noinline, cold)) bool buffer_grow(struct buffer *buffer, size_t needed)
 {
     size_t cap = buffer->cap > FIRST_CAPACITY / 2 ? buffer->cap * 2 : FIRST_CAPACITY;
     if (cap < needed)
@@ -41,7 +41,7 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t count)
     if (!buffer_allows(buffer, count))
         return NULL;
     bool fits = buffer->data != NULL && count <= buffer->cap - buffer->len;
-    if (!fits && !grow(buffer, buffer->len + count))
+    if (!fits && !buffer_grow(buffer, buffer->len + count))
         return NULL;
     return buffer->data + buffer->len;
 }

@@ -47,40 +47,40 @@ size_t call_take_request(struct call *call, uint8_t *out, size_t size)
     return count;
 }
 
-static void copy_text(char *out, size_t size, struct slice text)
+static void call_copy_text(char *out, size_t size, struct slice text)
 {
     size_t len = text.len < size ? text.len : size - 1;
     memcpy(out, text.data, len);
     out[len] = '\0';
 }
 
-static void on_http_status(struct call *call, struct slice value)
+static void call_on_http_status(struct call *call, struct slice value)
 {
     call->http_status = 0;
     for (size_t i = 0; i < value.len && i < 3; i++)
         call->http_status = call->http_status * 10 + (value.data[i] - '0');
 }
 
-static void on_content_type(struct call *call, struct slice value)
+static void call_on_content_type(struct call *call, struct slice value)
 {
     call->not_grpc = !slice_starts_with(value, SLICE_LITERAL("application/grpc"));
-    copy_text(call->content_type, sizeof call->content_type, value);
+    call_copy_text(call->content_type, sizeof call->content_type, value);
 }
 
-static void on_grpc_status(struct call *call, struct slice value)
+static void call_on_grpc_status(struct call *call, struct slice value)
 {
     call->has_status = true;
     call->error.code = status_parse(value);
 }
 
-static void on_grpc_message(struct call *call, struct slice value)
+static void call_on_grpc_message(struct call *call, struct slice value)
 {
     status_decode_message(value, call->error.message, sizeof call->error.message);
 }
 
-static void on_reason(struct call *call, struct slice value)
+static void call_on_reason(struct call *call, struct slice value)
 {
-    copy_text(call->error.reason, sizeof call->error.reason, value);
+    call_copy_text(call->error.reason, sizeof call->error.reason, value);
 }
 
 void call_on_header(struct call *call, struct slice name, struct slice value)
@@ -89,64 +89,64 @@ void call_on_header(struct call *call, struct slice name, struct slice value)
         const char *name;
         void (*on_value)(struct call *call, struct slice value);
     } known[] = {
-        {":status", on_http_status},     {"content-type", on_content_type},
-        {"grpc-status", on_grpc_status}, {"grpc-message", on_grpc_message},
-        {"keystore-reason", on_reason},
+        {":status", call_on_http_status},     {"content-type", call_on_content_type},
+        {"grpc-status", call_on_grpc_status}, {"grpc-message", call_on_grpc_message},
+        {"keystore-reason", call_on_reason},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (slice_equal(name, slice_from_string(known[i].name)))
             known[i].on_value(call, value);
 }
 
-static bool refuse_too_large(struct call *call)
+static bool call_refuse_too_large(struct call *call)
 {
     status_set(
         &call->error, KEYSTORE_RESOURCE_EXHAUSTED,
         "the answer has %zu bytes, but this client takes at most %zu: ask for less at a time "
         "or raise max_message",
         call->announced_len, call->max_message);
-    copy_text(call->error.reason, sizeof call->error.reason,
-              SLICE_LITERAL("ERROR_REASON_TOO_LARGE"));
+    call_copy_text(call->error.reason, sizeof call->error.reason,
+                   SLICE_LITERAL("ERROR_REASON_TOO_LARGE"));
     return false;
 }
 
-static bool refuse_without_memory(struct call *call)
+static bool call_refuse_without_memory(struct call *call)
 {
     status_out_of_memory(&call->error,
                          "the answer is lost, though the server has done what was asked");
     return false;
 }
 
-static bool refuse(struct call *call, const char *what)
+static bool call_refuse(struct call *call, const char *what)
 {
     status_set(&call->error, KEYSTORE_INTERNAL, "the server's answer %s", what);
     return false;
 }
 
 /* Whether the body of this answer is gRPC's; the page of some web server is read over. */
-static bool carries_messages(const struct call *call)
+static bool call_carries_messages(const struct call *call)
 {
     return !call->not_grpc && call->http_status == 200;
 }
 
-static bool on_prefix_complete(struct call *call)
+static bool call_on_prefix_complete(struct call *call)
 {
     if (call->prefix[0] == 1)
-        return refuse(call, "is compressed, though this client did not offer that");
+        return call_refuse(call, "is compressed, though this client did not offer that");
     if (call->prefix[0] != 0)
-        return refuse(call, "starts with a flag that gRPC does not know");
+        return call_refuse(call, "starts with a flag that gRPC does not know");
     call->announced_len = (size_t)call->prefix[1] << 24 | (size_t)call->prefix[2] << 16 |
                           (size_t)call->prefix[3] << 8 | call->prefix[4];
     /* Refused from the length alone, before memory is taken. */
     if (call->announced_len > call->max_message)
-        return refuse_too_large(call);
+        return call_refuse_too_large(call);
     if (call->announced_len > 0 && buffer_reserve(call->answer, call->announced_len) == NULL)
-        return refuse_without_memory(call);
+        return call_refuse_without_memory(call);
     return true;
 }
 
 /* Takes the part of the prefix that is in `bytes`; returns how many bytes that was. */
-static size_t take_prefix(struct call *call, struct slice bytes)
+static size_t call_take_prefix(struct call *call, struct slice bytes)
 {
     DCHECK(call->prefix_len <= CALL_PREFIX_SIZE);
     size_t missing = CALL_PREFIX_SIZE - call->prefix_len;
@@ -158,24 +158,24 @@ static size_t take_prefix(struct call *call, struct slice bytes)
 
 bool call_on_data(struct call *call, struct slice bytes)
 {
-    if (!carries_messages(call) || bytes.len == 0)
+    if (!call_carries_messages(call) || bytes.len == 0)
         return true;
     if (call->prefix_len < CALL_PREFIX_SIZE) {
-        bytes = slice_skip(bytes, take_prefix(call, bytes));
+        bytes = slice_skip(bytes, call_take_prefix(call, bytes));
         if (call->prefix_len < CALL_PREFIX_SIZE)
             return true;
-        if (!on_prefix_complete(call))
+        if (!call_on_prefix_complete(call))
             return false;
     }
     DCHECK(call->answer->len <= call->announced_len && call->announced_len <= call->max_message);
     if (bytes.len > call->announced_len - call->answer->len)
-        return refuse(call, "has more than one message");
+        return call_refuse(call, "has more than one message");
     if (!buffer_append(call->answer, bytes))
-        return refuse_without_memory(call);
+        return call_refuse_without_memory(call);
     return true;
 }
 
-static enum keystore_code finish_without_status(struct call *call)
+static enum keystore_code call_finish_without_status(struct call *call)
 {
     enum keystore_code code = status_from_http(call->http_status);
     if (call->not_grpc)
@@ -192,14 +192,14 @@ static enum keystore_code finish_without_status(struct call *call)
 enum keystore_code call_finish(struct call *call)
 {
     if (!call->has_status)
-        return finish_without_status(call);
+        return call_finish_without_status(call);
     if (call->error.code != KEYSTORE_OK) {
         if (call->error.message[0] == '\0')
-            copy_text(call->error.message, sizeof call->error.message,
-                      SLICE_LITERAL("the server gave no explanation"));
+            call_copy_text(call->error.message, sizeof call->error.message,
+                           SLICE_LITERAL("the server gave no explanation"));
         return call->error.code;
     }
     if (call->prefix_len < CALL_PREFIX_SIZE || call->answer->len < call->announced_len)
-        refuse(call, "says OK, but its message is missing or cut off");
+        call_refuse(call, "says OK, but its message is missing or cut off");
     return call->error.code;
 }

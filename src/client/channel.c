@@ -50,96 +50,97 @@ enum {
 #define QUIET_MS 2
 
 /* Room for what a server says when it goes away, such as "too_many_pings". */
-#define FAREWELL_SIZE 100
+#define GOAWAY_DEBUG_SIZE 100
 
 struct channel {
     struct target target;
     struct channel_limits limits;
-    int fd;                       /* -1 when not connected */
-    nghttp2_session *session;     /* NULL when not connected */
-    struct buffer out;            /* bytes on their way to the server */
-    bool greeted;                 /* the server's SETTINGS came */
-    char farewell[FAREWELL_SIZE]; /* the debug text of its GOAWAY */
-    struct call *call;            /* the call in flight, or NULL */
-    int32_t stream_id;            /* of the call in flight */
-    bool ended;                   /* the answer is complete */
-    bool refused;                 /* the answer was refused; call->error says why */
-    bool closed;                  /* the stream ended before the answer was complete */
-    uint32_t close_code;          /* HTTP/2 error code of that */
-    int64_t used_ms;              /* when the last call ended or the greeting came */
+    int fd;                               /* -1 when not connected */
+    nghttp2_session *session;             /* NULL when not connected */
+    struct buffer out;                    /* bytes on their way to the server */
+    bool greeted;                         /* the server's SETTINGS came */
+    char goaway_debug[GOAWAY_DEBUG_SIZE]; /* the debug text of its GOAWAY */
+    struct call *call;                    /* the call in flight, or NULL */
+    int32_t stream_id;                    /* of the call in flight */
+    bool ended;                           /* the answer is complete */
+    bool refused;                         /* the answer was refused; call->error says why */
+    bool closed;                          /* the stream ended before the answer was complete */
+    uint32_t close_code;                  /* HTTP/2 error code of that */
+    int64_t used_ms;                      /* when the last call ended or the greeting came */
     nghttp2_nv headers[HEADER_COUNT];
     char max_reply[24];              /* the values of two headers: limits.max_message... */
     char timeout[CALL_TIMEOUT_SIZE]; /* ...and limits.call_timeout_ms */
     uint8_t in[IN_SIZE];
 };
 
-static bool is_current(const struct channel *channel, int32_t stream_id)
+static bool channel_is_current(const struct channel *channel, int32_t stream_id)
 {
     return channel->call != NULL && channel->stream_id == stream_id;
 }
 
-static bool is_over(const struct channel *channel)
+static bool channel_is_over(const struct channel *channel)
 {
     return channel->ended || channel->refused || channel->closed;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                     void *user_data)
+static int channel_on_header(nghttp2_session *session, const nghttp2_frame *frame,
+                             const uint8_t *name, size_t name_len, const uint8_t *value,
+                             size_t value_len, uint8_t flags, void *user_data)
 {
     struct channel *channel = user_data;
     (void)session;
     (void)flags;
     /* The trailers behind a refused answer do not make it better. */
-    if (is_current(channel, frame->hd.stream_id) && !is_over(channel))
+    if (channel_is_current(channel, frame->hd.stream_id) && !channel_is_over(channel))
         call_on_header(channel->call, slice_make(name, name_len), slice_make(value, value_len));
     return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data,
-                   size_t len, void *user_data)
+static int channel_on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id,
+                           const uint8_t *data, size_t len, void *user_data)
 {
     struct channel *channel = user_data;
     (void)session;
     (void)flags;
-    if (!is_current(channel, stream_id) || is_over(channel))
+    if (!channel_is_current(channel, stream_id) || channel_is_over(channel))
         return 0;
     if (!call_on_data(channel->call, slice_make(data, len)))
         channel->refused = true;
     return 0;
 }
 
-static void on_goaway(struct channel *channel, const nghttp2_goaway *frame)
+static void channel_on_goaway(struct channel *channel, const nghttp2_goaway *frame)
 {
     if (frame->opaque_data_len == 0)
-        snprintf(channel->farewell, FAREWELL_SIZE, "%s", nghttp2_http2_strerror(frame->error_code));
+        snprintf(channel->goaway_debug, GOAWAY_DEBUG_SIZE, "%s",
+                 nghttp2_http2_strerror(frame->error_code));
     else
-        snprintf(channel->farewell, FAREWELL_SIZE, "%s: %.*s",
+        snprintf(channel->goaway_debug, GOAWAY_DEBUG_SIZE, "%s: %.*s",
                  nghttp2_http2_strerror(frame->error_code), (int)frame->opaque_data_len,
                  (const char *)frame->opaque_data);
 }
 
-static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
+static int channel_on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct channel *channel = user_data;
     (void)session;
     if (frame->hd.type == NGHTTP2_SETTINGS)
         channel->greeted = true;
     if (frame->hd.type == NGHTTP2_GOAWAY)
-        on_goaway(channel, &frame->goaway);
+        channel_on_goaway(channel, &frame->goaway);
     bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (carries_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
-        is_current(channel, frame->hd.stream_id) && !is_over(channel))
+        channel_is_current(channel, frame->hd.stream_id) && !channel_is_over(channel))
         channel->ended = true;
     return 0;
 }
 
-static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
-                           void *user_data)
+static int channel_on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t error_code,
+                                   void *user_data)
 {
     struct channel *channel = user_data;
     (void)session;
-    if (is_current(channel, stream_id) && !is_over(channel)) {
+    if (channel_is_current(channel, stream_id) && !channel_is_over(channel)) {
         channel->closed = true;
         channel->close_code = error_code;
     }
@@ -147,15 +148,15 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
 }
 
 /* nghttp2 asks for the next bytes of a request. */
-static ssize_t on_request_wanted(nghttp2_session *session, int32_t stream_id, uint8_t *out,
-                                 size_t size, uint32_t *flags, nghttp2_data_source *source,
-                                 void *user_data)
+static ssize_t channel_on_request_wanted(nghttp2_session *session, int32_t stream_id, uint8_t *out,
+                                         size_t size, uint32_t *flags, nghttp2_data_source *source,
+                                         void *user_data)
 {
     struct channel *channel = user_data;
     (void)session;
     (void)source;
     /* The bytes of a call that has ended are gone; its stream is being reset. */
-    if (!is_current(channel, stream_id))
+    if (!channel_is_current(channel, stream_id))
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     size_t count = call_take_request(channel->call, out, size);
     if (channel->call->request.len == 0)
@@ -164,53 +165,54 @@ static ssize_t on_request_wanted(nghttp2_session *session, int32_t stream_id, ui
 }
 
 /* A request that could not even start, because the server went away before, closes no stream. */
-static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int failure,
-                             void *user_data)
+static int channel_on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame,
+                                     int failure, void *user_data)
 {
     (void)failure;
     if (frame->hd.type == NGHTTP2_HEADERS)
-        on_stream_close(session, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM, user_data);
+        channel_on_stream_close(session, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM, user_data);
     return 0;
 }
 
 /* nghttp2's memory comes from here, so that it fails as all of the library's does. */
-static void *take_memory(size_t size, void *unused)
+static void *channel_take_memory(size_t size, void *unused)
 {
     (void)unused;
     return malloc(size);
 }
 
-static void *take_zeroed(size_t count, size_t size, void *unused)
+static void *channel_take_zeroed(size_t count, size_t size, void *unused)
 {
     (void)unused;
     return calloc(count, size);
 }
 
-static void *resize_memory(void *memory, size_t size, void *unused)
+static void *channel_resize_memory(void *memory, size_t size, void *unused)
 {
     (void)unused;
     return realloc(memory, size);
 }
 
-static void give_memory(void *memory, void *unused)
+static void channel_give_memory(void *memory, void *unused)
 {
     (void)unused;
     free(memory);
 }
 
 /* 0 or an error of nghttp2. */
-static int start_session(struct channel *channel)
+static int channel_start_session(struct channel *channel)
 {
-    nghttp2_mem memory = {NULL, take_memory, give_memory, take_zeroed, resize_memory};
+    nghttp2_mem memory = {NULL, channel_take_memory, channel_give_memory, channel_take_zeroed,
+                          channel_resize_memory};
     nghttp2_session_callbacks *callbacks;
     int failure = nghttp2_session_callbacks_new(&callbacks);
     if (failure != 0)
         return failure;
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_sent);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, channel_on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, channel_on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, channel_on_frame);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, channel_on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, channel_on_frame_not_sent);
     failure = nghttp2_session_client_new3(&channel->session, callbacks, channel, NULL, &memory);
     nghttp2_session_callbacks_del(callbacks);
     if (failure != 0) {
@@ -230,7 +232,7 @@ static int start_session(struct channel *channel)
     return failure;
 }
 
-static void disconnect(struct channel *channel)
+static void channel_disconnect(struct channel *channel)
 {
     if (channel->session != NULL)
         nghttp2_session_del(channel->session);
@@ -239,54 +241,54 @@ static void disconnect(struct channel *channel)
     channel->session = NULL;
     channel->fd = -1;
     channel->greeted = false;
-    channel->farewell[0] = '\0';
+    channel->goaway_debug[0] = '\0';
     buffer_clear(&channel->out, OUT_LIMIT);
 }
 
 /* The connection ended by itself; says so in *error. */
-static bool lose(struct channel *channel, const char *cause, struct keystore_error *error)
+static bool channel_lose(struct channel *channel, const char *cause, struct keystore_error *error)
 {
-    const char *separator = channel->farewell[0] != '\0' ? ", saying " : "";
+    const char *separator = channel->goaway_debug[0] != '\0' ? ", saying " : "";
     if (channel->greeted)
         status_set(error, KEYSTORE_UNAVAILABLE, "lost the connection to %s: %s%s%s",
-                   channel->target.name, cause, separator, channel->farewell);
+                   channel->target.name, cause, separator, channel->goaway_debug);
     else
         status_set(error, KEYSTORE_UNAVAILABLE,
                    "no HTTP/2 server answers at %s (%s): check that a KeyStore server without TLS "
                    "listens there",
                    channel->target.name, cause);
-    disconnect(channel);
+    channel_disconnect(channel);
     return false;
 }
 
 /* nghttp2 cannot go on; the same. */
-static bool give_up(struct channel *channel, int failure, struct keystore_error *error)
+static bool channel_give_up(struct channel *channel, int failure, struct keystore_error *error)
 {
     if (failure != NGHTTP2_ERR_NOMEM)
-        return lose(channel, nghttp2_strerror(failure), error);
+        return channel_lose(channel, nghttp2_strerror(failure), error);
     status_out_of_memory(error, "the connection was closed; the call may have been done");
     channel->closed = false; /* if the stream is, then not by the server */
-    disconnect(channel);
+    channel_disconnect(channel);
     return false;
 }
 
 /* While sending, nghttp2 found no memory for a table of its header compression. It does not say so,
  * but refuses the stream in the server's name. */
-static bool was_not_packed(const struct channel *channel)
+static bool channel_was_not_packed(const struct channel *channel)
 {
     return channel->call != NULL && channel->closed &&
-           channel->close_code == NGHTTP2_REFUSED_STREAM && channel->farewell[0] == '\0';
+           channel->close_code == NGHTTP2_REFUSED_STREAM && channel->goaway_debug[0] == '\0';
 }
 
 /* Moves bytes from nghttp2 to the output buffer; 0 or an error of nghttp2. */
-static int fill_output(struct channel *channel)
+static int channel_fill_output(struct channel *channel)
 {
     while (channel->out.len < OUT_GOAL) {
         const uint8_t *bytes;
         ssize_t len = nghttp2_session_mem_send(channel->session, &bytes);
         if (len < 0)
             return (int)len;
-        if (was_not_packed(channel))
+        if (channel_was_not_packed(channel))
             return NGHTTP2_ERR_NOMEM;
         if (len == 0)
             return 0;
@@ -300,57 +302,58 @@ enum received { RECEIVED_SOME, RECEIVED_NOTHING, RECEIVED_END };
 
 /* What a receive into channel->in gave, digested by nghttp2. RECEIVED_END: the connection is lost,
  * *error is filled. */
-static enum received digest(struct channel *channel, ssize_t got, struct keystore_error *error)
+static enum received channel_digest(struct channel *channel, ssize_t got,
+                                    struct keystore_error *error)
 {
     if (got < 0 && socket_would_block())
         return RECEIVED_NOTHING;
     if (got <= 0) {
-        lose(channel, got == 0 ? "the server closed it" : strerror(errno), error);
+        channel_lose(channel, got == 0 ? "the server closed it" : strerror(errno), error);
         return RECEIVED_END;
     }
     ssize_t digested = nghttp2_session_mem_recv(channel->session, channel->in, (size_t)got);
     DCHECK(digested < 0 || digested == got);
     if (digested < 0) {
-        give_up(channel, (int)digested, error);
+        channel_give_up(channel, (int)digested, error);
         return RECEIVED_END;
     }
     return RECEIVED_SOME;
 }
 
-static enum received receive(struct channel *channel, struct keystore_error *error)
+static enum received channel_receive(struct channel *channel, struct keystore_error *error)
 {
-    return digest(channel, socket_receive(channel->fd, channel->in, IN_SIZE), error);
+    return channel_digest(channel, socket_receive(channel->fd, channel->in, IN_SIZE), error);
 }
 
 /* Sending failed. A server that refuses a large request may have answered before it hung up. */
-static bool read_last_words(struct channel *channel, const char *cause,
-                            struct keystore_error *error)
+static bool channel_drain_input(struct channel *channel, const char *cause,
+                                struct keystore_error *error)
 {
     enum received received;
     do
-        received = receive(channel, error);
+        received = channel_receive(channel, error);
     while (received == RECEIVED_SOME);
-    return received == RECEIVED_NOTHING && lose(channel, cause, error);
+    return received == RECEIVED_NOTHING && channel_lose(channel, cause, error);
 }
 
 /* Sends all that is ready and that the socket takes now. */
-static bool flush(struct channel *channel, struct keystore_error *error)
+static bool channel_flush(struct channel *channel, struct keystore_error *error)
 {
     for (;;) {
-        int failure = fill_output(channel);
+        int failure = channel_fill_output(channel);
         if (failure != 0)
-            return give_up(channel, failure, error);
+            return channel_give_up(channel, failure, error);
         if (channel->out.len == 0)
             return true;
         ssize_t sent = socket_send(channel->fd, buffer_slice(&channel->out));
         if (sent < 0)
-            return socket_would_block() || read_last_words(channel, strerror(errno), error);
+            return socket_would_block() || channel_drain_input(channel, strerror(errno), error);
         buffer_consume(&channel->out, (size_t)sent);
     }
 }
 
 /* After a GOAWAY or a protocol error nghttp2 has nothing more to read or write. */
-static bool is_finished(const struct channel *channel)
+static bool channel_is_finished(const struct channel *channel)
 {
     return channel->out.len == 0 && !nghttp2_session_want_read(channel->session) &&
            !nghttp2_session_want_write(channel->session);
@@ -358,23 +361,26 @@ static bool is_finished(const struct channel *channel)
 
 enum step { STEP_PROGRESS, STEP_TIMEOUT, STEP_LOST };
 
-static bool send_ready(struct channel *channel, struct keystore_error *error)
+static bool channel_send_ready(struct channel *channel, struct keystore_error *error)
 {
-    if (!flush(channel, error))
+    if (!channel_flush(channel, error))
         return false;
-    return !is_finished(channel) || lose(channel, "it breaks the rules of HTTP/2", error);
+    return !channel_is_finished(channel) ||
+           channel_lose(channel, "it breaks the rules of HTTP/2", error);
 }
 
 /* One round: send, wait, receive. */
-static enum step step(struct channel *channel, int64_t deadline_ms, struct keystore_error *error)
+static enum step channel_step(struct channel *channel, int64_t deadline_ms,
+                              struct keystore_error *error)
 {
-    if (!send_ready(channel, error))
+    if (!channel_send_ready(channel, error))
         return STEP_LOST;
     short events = channel->out.len > 0 ? POLLIN | POLLOUT : POLLIN;
     short ready = socket_wait(channel->fd, events, deadline_ms);
     if (ready == 0)
         return STEP_TIMEOUT;
-    if ((ready & (POLLIN | POLLHUP | POLLERR)) != 0 && receive(channel, error) == RECEIVED_END)
+    if ((ready & (POLLIN | POLLHUP | POLLERR)) != 0 &&
+        channel_receive(channel, error) == RECEIVED_END)
         return STEP_LOST;
     return STEP_PROGRESS;
 }
@@ -384,18 +390,19 @@ static enum step step(struct channel *channel, int64_t deadline_ms, struct keyst
  * itself waits for the answer, for as long as a call may take. So a small call is a send and a
  * receive.
  */
-static enum step first_step(struct channel *channel, struct keystore_error *error)
+static enum step channel_first_step(struct channel *channel, struct keystore_error *error)
 {
-    if (!send_ready(channel, error))
+    if (!channel_send_ready(channel, error))
         return STEP_LOST;
     if (channel->out.len > 0)
         return STEP_PROGRESS;
     ssize_t got = socket_receive_waiting(channel->fd, channel->in, IN_SIZE);
-    return digest(channel, got, error) == RECEIVED_END ? STEP_LOST : STEP_PROGRESS;
+    return channel_digest(channel, got, error) == RECEIVED_END ? STEP_LOST : STEP_PROGRESS;
 }
 
 /* nghttp2 copies a value that is not `lasting`: it may send it after the call has timed out. */
-static void set_header(nghttp2_nv *header, const char *name, const char *value, bool lasting)
+static void channel_set_header(nghttp2_nv *header, const char *name, const char *value,
+                               bool lasting)
 {
     uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
     if (lasting)
@@ -403,7 +410,7 @@ static void set_header(nghttp2_nv *header, const char *name, const char *value, 
     *header = (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), flags};
 }
 
-static void prepare_headers(struct channel *channel)
+static void channel_prepare_headers(struct channel *channel)
 {
     const struct {
         const char *name, *value;
@@ -420,7 +427,7 @@ static void prepare_headers(struct channel *channel)
     call_write_timeout(channel->timeout, channel->limits.call_timeout_ms);
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         if (fixed[i].name != NULL)
-            set_header(&channel->headers[i], fixed[i].name, fixed[i].value, true);
+            channel_set_header(&channel->headers[i], fixed[i].name, fixed[i].value, true);
 }
 
 struct channel *channel_new(const struct target *target, const struct channel_limits *limits)
@@ -431,7 +438,7 @@ struct channel *channel_new(const struct target *target, const struct channel_li
     channel->target = *target;
     channel->limits = *limits;
     channel->fd = -1;
-    prepare_headers(channel);
+    channel_prepare_headers(channel);
     buffer_init(&channel->out, OUT_LIMIT);
     return channel;
 }
@@ -440,80 +447,82 @@ void channel_free(struct channel *channel)
 {
     if (channel == NULL)
         return;
-    disconnect(channel);
+    channel_disconnect(channel);
     buffer_deinit(&channel->out);
     free(channel);
 }
 
 /* Opens a connection and waits for the server's greeting. */
-static bool open_connection(struct channel *channel, int64_t deadline_ms,
-                            struct keystore_error *error)
+static bool channel_open_connection(struct channel *channel, int64_t deadline_ms,
+                                    struct keystore_error *error)
 {
     channel->fd = socket_connect(&channel->target, deadline_ms, error);
     if (channel->fd < 0)
         return false;
-    int failure = start_session(channel);
+    int failure = channel_start_session(channel);
     if (failure != 0)
-        return give_up(channel, failure, error);
+        return channel_give_up(channel, failure, error);
     while (!channel->greeted) {
-        switch (step(channel, deadline_ms, error)) {
+        switch (channel_step(channel, deadline_ms, error)) {
         case STEP_PROGRESS:
             break;
         case STEP_TIMEOUT:
             status_set(error, KEYSTORE_DEADLINE_EXCEEDED,
                        "%s took the connection but sent no HTTP/2 greeting in time",
                        channel->target.name);
-            disconnect(channel);
+            channel_disconnect(channel);
             return false;
         case STEP_LOST:
             return false;
         }
     }
     if (!socket_set_receive_timeout(channel->fd, channel->limits.call_timeout_ms))
-        return lose(channel, strerror(errno), error);
+        return channel_lose(channel, strerror(errno), error);
     channel->used_ms = clock_monotonic_ms();
     return true;
 }
 
-/* Digests what came since the last call: pings, settings, a farewell. */
-static void catch_up(struct channel *channel, int64_t deadline_ms)
+/* Digests what came since the last call: pings, settings, a goaway_debug. */
+static void channel_catch_up(struct channel *channel, int64_t deadline_ms)
 {
     struct keystore_error ignored; /* a lost connection is simply opened again */
-    while (receive(channel, &ignored) == RECEIVED_SOME && clock_monotonic_ms() < deadline_ms)
+    while (channel_receive(channel, &ignored) == RECEIVED_SOME &&
+           clock_monotonic_ms() < deadline_ms)
         continue;
 }
 
-static int64_t deadline_in(int64_t now_ms, int64_t timeout_ms)
+static int64_t channel_deadline_in(int64_t now_ms, int64_t timeout_ms)
 {
     return timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms;
 }
 
 /* True if there is a connection on which a call can start. */
-static bool is_ready(struct channel *channel, int64_t now_ms, int64_t deadline_ms)
+static bool channel_is_ready(struct channel *channel, int64_t now_ms, int64_t deadline_ms)
 {
     if (channel->session != NULL && now_ms - channel->used_ms >= QUIET_MS)
-        catch_up(channel, deadline_ms);
+        channel_catch_up(channel, deadline_ms);
     return channel->session != NULL && nghttp2_session_check_request_allowed(channel->session);
 }
 
-static bool reconnect(struct channel *channel, int64_t deadline_ms, struct keystore_error *error)
+static bool channel_reconnect(struct channel *channel, int64_t deadline_ms,
+                              struct keystore_error *error)
 {
-    disconnect(channel);
+    channel_disconnect(channel);
     int64_t connect_deadline_ms =
-        deadline_in(clock_monotonic_ms(), channel->limits.connect_timeout_ms);
+        channel_deadline_in(clock_monotonic_ms(), channel->limits.connect_timeout_ms);
     if (connect_deadline_ms > deadline_ms)
         connect_deadline_ms = deadline_ms;
-    return open_connection(channel, connect_deadline_ms, error);
+    return channel_open_connection(channel, connect_deadline_ms, error);
 }
 
 bool channel_connect(struct channel *channel, struct keystore_error *error)
 {
-    return is_ready(channel, clock_monotonic_ms(), INT64_MAX) ||
-           reconnect(channel, INT64_MAX, error);
+    return channel_is_ready(channel, clock_monotonic_ms(), INT64_MAX) ||
+           channel_reconnect(channel, INT64_MAX, error);
 }
 
 /* 0 or an error of nghttp2. `left_ms` is INT64_MAX for a call without a timeout. */
-static int submit(struct channel *channel, const char *path, int64_t left_ms)
+static int channel_submit(struct channel *channel, const char *path, int64_t left_ms)
 {
     char timeout[CALL_TIMEOUT_SIZE];
     const char *value = channel->timeout;
@@ -522,9 +531,9 @@ static int submit(struct channel *channel, const char *path, int64_t left_ms)
         value = timeout;
     }
     size_t count = left_ms == INT64_MAX ? HEADER_TIMEOUT : HEADER_COUNT;
-    set_header(&channel->headers[HEADER_PATH], ":path", path, false);
-    set_header(&channel->headers[HEADER_TIMEOUT], "grpc-timeout", value, false);
-    nghttp2_data_provider body = {.read_callback = on_request_wanted};
+    channel_set_header(&channel->headers[HEADER_PATH], ":path", path, false);
+    channel_set_header(&channel->headers[HEADER_TIMEOUT], "grpc-timeout", value, false);
+    nghttp2_data_provider body = {.read_callback = channel_on_request_wanted};
     int32_t id =
         nghttp2_submit_request(channel->session, NULL, channel->headers, count, &body, NULL);
     if (id < 0)
@@ -534,10 +543,10 @@ static int submit(struct channel *channel, const char *path, int64_t left_ms)
 }
 
 /* The answer came whole, or its stream was closed before. */
-static enum keystore_code conclude(struct channel *channel, struct keystore_error *error)
+static enum keystore_code channel_conclude(struct channel *channel, struct keystore_error *error)
 {
     struct call *call = channel->call;
-    DCHECK(is_over(channel) && call != NULL);
+    DCHECK(channel_is_over(channel) && call != NULL);
     enum keystore_code code;
     if (channel->refused) {
         code = call->error.code;
@@ -553,13 +562,13 @@ static enum keystore_code conclude(struct channel *channel, struct keystore_erro
 }
 
 /* Leaves no trace of the call: an open stream is reset, late frames find no call. */
-static void end_call(struct channel *channel)
+static void channel_end_call(struct channel *channel)
 {
     channel->call = NULL;
     if (channel->session == NULL)
         return;
     /* A request that has not started yet has no stream either, but must be taken back. */
-    if (is_over(channel) &&
+    if (channel_is_over(channel) &&
         nghttp2_session_find_stream(channel->session, channel->stream_id) == NULL)
         return;
     struct keystore_error ignored; /* a connection lost now matters to the next call only */
@@ -567,21 +576,21 @@ static void end_call(struct channel *channel)
     int failure =
         nghttp2_submit_rst_stream(channel->session, NGHTTP2_FLAG_NONE, channel->stream_id, code);
     if (failure != 0)
-        give_up(channel, failure, &ignored);
+        channel_give_up(channel, failure, &ignored);
     else
-        (void)flush(channel, &ignored);
+        (void)channel_flush(channel, &ignored);
 }
 
 /* Until the call is over. `stood`: the connection did before the call. */
-static enum keystore_code run(struct channel *channel, bool stood, int64_t deadline_ms,
-                              struct keystore_error *error)
+static enum keystore_code channel_run(struct channel *channel, bool stood, int64_t deadline_ms,
+                                      struct keystore_error *error)
 {
-    enum step last = stood ? first_step(channel, error) : STEP_PROGRESS;
-    while (last == STEP_PROGRESS && !is_over(channel))
-        last = step(channel, deadline_ms, error);
+    enum step last = stood ? channel_first_step(channel, error) : STEP_PROGRESS;
+    while (last == STEP_PROGRESS && !channel_is_over(channel))
+        last = channel_step(channel, deadline_ms, error);
     /* The answer may have come with the last bytes before the end. */
-    if (is_over(channel))
-        return conclude(channel, error);
+    if (channel_is_over(channel))
+        return channel_conclude(channel, error);
     if (last == STEP_TIMEOUT)
         status_set(error, KEYSTORE_DEADLINE_EXCEEDED, "%s did not answer within %lld ms",
                    channel->target.name, (long long)channel->limits.call_timeout_ms);
@@ -590,15 +599,16 @@ static enum keystore_code run(struct channel *channel, bool stood, int64_t deadl
 }
 
 /* The server goes away and says that it will never look at this call. */
-static bool was_left_out(const struct channel *channel)
+static bool channel_was_left_out(const struct channel *channel)
 {
     return channel->closed && channel->close_code == NGHTTP2_REFUSED_STREAM &&
-           channel->session != NULL && channel->farewell[0] != '\0';
+           channel->session != NULL && channel->goaway_debug[0] != '\0';
 }
 
 /* One attempt, on a connection that can take a call. */
-static enum keystore_code attempt(struct channel *channel, const char *path, struct call *call,
-                                  bool stood, int64_t deadline_ms, struct keystore_error *error)
+static enum keystore_code channel_attempt(struct channel *channel, const char *path,
+                                          struct call *call, bool stood, int64_t deadline_ms,
+                                          struct keystore_error *error)
 {
     DCHECK(channel->call == NULL && channel->session != NULL); /* one call at a time */
     channel->call = call;
@@ -609,14 +619,14 @@ static enum keystore_code attempt(struct channel *channel, const char *path, str
     /* Where nothing has passed, the header is the last call's to the byte. */
     if (!stood && deadline_ms != INT64_MAX)
         left_ms = deadline_ms - clock_monotonic_ms();
-    int failure = submit(channel, path, left_ms > 0 ? left_ms : 1);
+    int failure = channel_submit(channel, path, left_ms > 0 ? left_ms : 1);
     if (failure != 0) {
         channel->call = NULL;
-        give_up(channel, failure, error);
+        channel_give_up(channel, failure, error);
         return error->code;
     }
-    enum keystore_code code = run(channel, stood, deadline_ms, error);
-    end_call(channel);
+    enum keystore_code code = channel_run(channel, stood, deadline_ms, error);
+    channel_end_call(channel);
     channel->used_ms = clock_monotonic_ms();
     return code;
 }
@@ -625,15 +635,15 @@ enum keystore_code channel_call(struct channel *channel, const char *path, struc
                                 struct buffer *answer, struct keystore_error *error)
 {
     int64_t now_ms = clock_monotonic_ms();
-    int64_t deadline_ms = deadline_in(now_ms, channel->limits.call_timeout_ms);
-    bool stood = is_ready(channel, now_ms, deadline_ms);
+    int64_t deadline_ms = channel_deadline_in(now_ms, channel->limits.call_timeout_ms);
+    bool stood = channel_is_ready(channel, now_ms, deadline_ms);
     struct call call;
     for (int attempts = 1;; attempts++) {
-        if (!stood && !reconnect(channel, deadline_ms, error))
+        if (!stood && !channel_reconnect(channel, deadline_ms, error))
             return error->code;
         call_init(&call, request, answer, channel->limits.max_message);
-        enum keystore_code code = attempt(channel, path, &call, stood, deadline_ms, error);
-        if (attempts == 2 || !was_left_out(channel))
+        enum keystore_code code = channel_attempt(channel, path, &call, stood, deadline_ms, error);
+        if (attempts == 2 || !channel_was_left_out(channel))
             return code;
         stood = false;
     }

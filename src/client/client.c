@@ -40,18 +40,18 @@ struct keystore_client {
 /* Counts the forks between this process and the one that has loaded the library. */
 static atomic_uint generation;
 
-static void on_fork_in_child(void)
+static void client_on_fork_in_child(void)
 {
     atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
     resolve_after_fork();
 }
 
-static void watch_forks(void)
+static void client_watch_forks(void)
 {
-    (void)pthread_atfork(NULL, NULL, on_fork_in_child);
+    (void)pthread_atfork(NULL, NULL, client_on_fork_in_child);
 }
 
-static struct channel_limits limits_of(const struct keystore_options *options)
+static struct channel_limits client_limits_of(const struct keystore_options *options)
 {
     struct channel_limits limits = {
         .connect_timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS,
@@ -73,7 +73,7 @@ static struct keystore_client *client_new(const struct target *target,
                                           const struct keystore_options *options)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    struct channel_limits limits = limits_of(options);
+    struct channel_limits limits = client_limits_of(options);
     struct keystore_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return NULL;
@@ -85,7 +85,7 @@ static struct keystore_client *client_new(const struct target *target,
     buffer_init(&client->request, REQUEST_LIMIT);
     buffer_init(&client->answer, limits.max_message);
     pool_init(&client->pool);
-    pthread_once(&once, watch_forks);
+    pthread_once(&once, client_watch_forks);
     client->generation = atomic_load_explicit(&generation, memory_order_relaxed);
     return client;
 }
@@ -132,7 +132,7 @@ const struct keystore_error *keystore_last_error(const struct keystore_client *c
 }
 
 /* Whether a call may be made at all; client->error says why not. */
-static bool check(struct keystore_client *client, const void *request, const void *answer)
+static bool client_check(struct keystore_client *client, const void *request, const void *answer)
 {
     if (client == NULL)
         return false;
@@ -153,8 +153,8 @@ static bool check(struct keystore_client *client, const void *request, const voi
  * Packs the request behind room for its prefix. The last answer stays valid until that is done,
  * because its slices may be what is sent.
  */
-static bool pack(struct keystore_client *client, const struct request_builder *builder,
-                 const void *message)
+static bool client_pack(struct keystore_client *client, const struct request_builder *builder,
+                        const void *message)
 {
     client->request.len = 0;
     if (buffer_reserve(&client->request, CALL_PREFIX_SIZE) == NULL) {
@@ -166,7 +166,7 @@ static bool pack(struct keystore_client *client, const struct request_builder *b
 }
 
 /* Sends what was packed; on KEYSTORE_OK client->answer holds the answer's message. */
-static enum keystore_code call(struct keystore_client *client, const char *path, bool packed)
+static enum keystore_code client_call(struct keystore_client *client, const char *path, bool packed)
 {
     pool_reset(&client->pool);
     if (!packed) {
@@ -183,7 +183,7 @@ static enum keystore_code call(struct keystore_client *client, const char *path,
 }
 
 /* The answer was unpacked, or not; frees its bytes. */
-static enum keystore_code finish(struct keystore_client *client, bool unpacked)
+static enum keystore_code client_finish(struct keystore_client *client, bool unpacked)
 {
     buffer_clear(&client->answer, KEPT_BYTES);
     if (unpacked)
@@ -208,22 +208,24 @@ struct method {
     size_t answer_size;
 };
 
-static enum keystore_code call_method(struct keystore_client *client, const struct method *method,
-                                      const void *request, void *answer)
+static enum keystore_code client_call_method(struct keystore_client *client,
+                                             const struct method *method, const void *request,
+                                             void *answer)
 {
-    if (!check(client, request, answer)) {
+    if (!client_check(client, request, answer)) {
         if (answer != NULL)
             memset(answer, 0, method->answer_size);
         return keystore_last_error(client)->code;
     }
     struct request_builder builder = {.pool = &client->pool};
     const void *message = method->pack(&builder, request);
-    bool packed = pack(client, &builder, message);
+    bool packed = client_pack(client, &builder, message);
     memset(answer, 0, method->answer_size);
-    enum keystore_code code = call(client, method->path, packed);
+    enum keystore_code code = client_call(client, method->path, packed);
     if (code != KEYSTORE_OK)
         return code;
-    return finish(client, method->unpack(buffer_slice(&client->answer), &client->pool, answer));
+    return client_finish(client,
+                         method->unpack(buffer_slice(&client->answer), &client->pool, answer));
 }
 
 /* Defines a public call by its function, its path, the struct that it takes and the one that it
@@ -243,7 +245,7 @@ static enum keystore_code call_method(struct keystore_client *client, const stru
                                            const struct keystore_##takes *request,                 \
                                            struct keystore_##gives *answer)                        \
     {                                                                                              \
-        return call_method(client, &method_##function, request, answer);                           \
+        return client_call_method(client, &method_##function, request, answer);                    \
     }
 
 #define SERVICE_STRING "/keystore.v1.KeyStore/"
@@ -298,7 +300,7 @@ enum keystore_code keystore_call(struct keystore_client *client, const struct ke
 {
     if (reply != NULL)
         *reply = (struct keystore_reply){0};
-    if (!check(client, op, reply))
+    if (!client_check(client, op, reply))
         return keystore_last_error(client)->code;
     reply->kind = keystore_reply_kind_of(op->kind);
     if (reply->kind == KEYSTORE_REPLY_NONE) {
@@ -308,5 +310,5 @@ enum keystore_code keystore_call(struct keystore_client *client, const struct ke
         return client->error.code;
     }
     reply->id = op->id;
-    return call_method(client, operations[op->kind].method, &op->request, &reply->answer);
+    return client_call_method(client, operations[op->kind].method, &op->request, &reply->answer);
 }

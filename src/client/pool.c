@@ -21,7 +21,7 @@ void pool_init(struct pool *pool)
     *pool = (struct pool){0};
 }
 
-static void free_blocks_newer_than(struct pool *pool, struct pool_block *keep)
+static void pool_free_blocks_newer_than(struct pool *pool, struct pool_block *keep)
 {
     while (pool->current != keep) {
         struct pool_block *older = pool->current->older;
@@ -32,19 +32,19 @@ static void free_blocks_newer_than(struct pool *pool, struct pool_block *keep)
 
 void pool_deinit(struct pool *pool)
 {
-    free_blocks_newer_than(pool, NULL);
+    pool_free_blocks_newer_than(pool, NULL);
     pool_init(pool);
 }
 
 void pool_reset(struct pool *pool)
 {
-    free_blocks_newer_than(pool, pool->first);
+    pool_free_blocks_newer_than(pool, pool->first);
     pool->used = 0;
     pool->failed = false;
 }
 
 /* The first block has BLOCK_SIZE, so that what is kept stays small. */
-static __attribute__((noinline, cold)) bool add_block(struct pool *pool, size_t size)
+static __attribute__((noinline, cold)) bool pool_add_block(struct pool *pool, size_t size)
 {
     struct pool_block *block = malloc(sizeof *block + size);
     if (block == NULL)
@@ -58,20 +58,20 @@ static __attribute__((noinline, cold)) bool add_block(struct pool *pool, size_t 
     return true;
 }
 
-static bool make_room(struct pool *pool, size_t needed)
+static bool pool_make_room(struct pool *pool, size_t needed)
 {
-    if (pool->first == NULL && !add_block(pool, BLOCK_SIZE))
+    if (pool->first == NULL && !pool_add_block(pool, BLOCK_SIZE))
         return false;
     if (needed <= pool->current->size - pool->used)
         return true;
-    return add_block(pool, needed > BLOCK_SIZE ? needed : BLOCK_SIZE);
+    return pool_add_block(pool, needed > BLOCK_SIZE ? needed : BLOCK_SIZE);
 }
 
 void *pool_alloc(struct pool *pool, size_t size)
 {
     size_t align = alignof(max_align_t);
     size_t needed = (size + align - 1) & ~(align - 1);
-    if (size > PTRDIFF_MAX - sizeof(struct pool_block) - align || !make_room(pool, needed)) {
+    if (size > PTRDIFF_MAX - sizeof(struct pool_block) - align || !pool_make_room(pool, needed)) {
         pool->failed = true;
         return NULL;
     }

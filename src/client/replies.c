@@ -6,25 +6,26 @@
 
 #include "mini_redis.pb-c.h"
 
-static struct keystore_slice from_wire(ProtobufCBinaryData data)
+static struct keystore_slice replies_from_wire(ProtobufCBinaryData data)
 {
     return (struct keystore_slice){.data = data.data, .len = data.len};
 }
 
-static const struct keystore_slice *slices_from_wire(struct pool *pool,
-                                                     const ProtobufCBinaryData *wire, size_t count)
+static const struct keystore_slice *
+replies_slices_from_wire(struct pool *pool, const ProtobufCBinaryData *wire, size_t count)
 {
     struct keystore_slice *slices = pool_alloc_array(pool, count, sizeof *slices);
     for (size_t i = 0; slices != NULL && i < count; i++)
-        slices[i] = from_wire(wire[i]);
+        slices[i] = replies_from_wire(wire[i]);
     return slices;
 }
 
-static struct keystore_value value_from_wire(struct pool *pool, const Keystore__V1__Value *wire)
+static struct keystore_value replies_value_from_wire(struct pool *pool,
+                                                     const Keystore__V1__Value *wire)
 {
     (void)pool;
     return (struct keystore_value){
-        .value = from_wire(wire->value),
+        .value = replies_from_wire(wire->value),
         .found = wire->found,
         .version = wire->version,
         .expire_at_ms = wire->expire_at_ms,
@@ -32,7 +33,8 @@ static struct keystore_value value_from_wire(struct pool *pool, const Keystore__
     };
 }
 
-static struct keystore_status status_from_wire(struct pool *pool, const Keystore__V1__Status *wire)
+static struct keystore_status replies_status_from_wire(struct pool *pool,
+                                                       const Keystore__V1__Status *wire)
 {
     struct keystore_status status = {
         .ok = wire->ok,
@@ -41,15 +43,15 @@ static struct keystore_status status_from_wire(struct pool *pool, const Keystore
         .has_previous = wire->previous != NULL,
     };
     if (wire->previous != NULL)
-        status.previous = value_from_wire(pool, wire->previous);
+        status.previous = replies_value_from_wire(pool, wire->previous);
     return status;
 }
 
-static struct keystore_list list_values_from_wire(struct pool *pool,
-                                                  const Keystore__V1__ListValues *wire)
+static struct keystore_list replies_list_values_from_wire(struct pool *pool,
+                                                          const Keystore__V1__ListValues *wire)
 {
     return (struct keystore_list){
-        .values = slices_from_wire(pool, wire->values, wire->n_values),
+        .values = replies_slices_from_wire(pool, wire->values, wire->n_values),
         .count = wire->n_values,
         .found = wire->found,
         .length = wire->length,
@@ -58,15 +60,17 @@ static struct keystore_list list_values_from_wire(struct pool *pool,
     };
 }
 
-static struct keystore_values values_from_wire(struct pool *pool, const Keystore__V1__Values *wire)
+static struct keystore_values replies_values_from_wire(struct pool *pool,
+                                                       const Keystore__V1__Values *wire)
 {
     struct keystore_value *values = pool_alloc_array(pool, wire->n_values, sizeof *values);
     for (size_t i = 0; values != NULL && i < wire->n_values; i++)
-        values[i] = value_from_wire(pool, wire->values[i]);
+        values[i] = replies_value_from_wire(pool, wire->values[i]);
     return (struct keystore_values){.values = values, .count = wire->n_values};
 }
 
-static struct keystore_number number_from_wire(struct pool *pool, const Keystore__V1__Number *wire)
+static struct keystore_number replies_number_from_wire(struct pool *pool,
+                                                       const Keystore__V1__Number *wire)
 {
     (void)pool;
     return (struct keystore_number){
@@ -77,14 +81,14 @@ static struct keystore_number number_from_wire(struct pool *pool, const Keystore
     };
 }
 
-static struct keystore_key key_from_wire(struct pool *pool, const Keystore__V1__Key *wire)
+static struct keystore_key replies_key_from_wire(struct pool *pool, const Keystore__V1__Key *wire)
 {
     (void)pool;
-    return (struct keystore_key){.key = from_wire(wire->key), .db = wire->db};
+    return (struct keystore_key){.key = replies_from_wire(wire->key), .db = wire->db};
 }
 
-static struct keystore_key_info key_info_from_wire(struct pool *pool,
-                                                   const Keystore__V1__KeyInfo *wire)
+static struct keystore_key_info replies_key_info_from_wire(struct pool *pool,
+                                                           const Keystore__V1__KeyInfo *wire)
 {
     (void)pool;
     return (struct keystore_key_info){
@@ -98,25 +102,26 @@ static struct keystore_key_info key_info_from_wire(struct pool *pool,
     };
 }
 
-static struct keystore_popped popped_from_wire(struct pool *pool, const Keystore__V1__Popped *wire)
+static struct keystore_popped replies_popped_from_wire(struct pool *pool,
+                                                       const Keystore__V1__Popped *wire)
 {
     return (struct keystore_popped){
-        .key = from_wire(wire->key),
-        .values = slices_from_wire(pool, wire->values, wire->n_values),
+        .key = replies_from_wire(wire->key),
+        .values = replies_slices_from_wire(pool, wire->values, wire->n_values),
         .count = wire->n_values,
         .found = wire->found,
     };
 }
 
-static struct keystore_positions positions_from_wire(struct pool *pool,
-                                                     const Keystore__V1__Positions *wire)
+static struct keystore_positions replies_positions_from_wire(struct pool *pool,
+                                                             const Keystore__V1__Positions *wire)
 {
     (void)pool;
     return (struct keystore_positions){.indexes = wire->indexes, .count = wire->n_indexes};
 }
 
-static struct keystore_bit_fields bit_fields_from_wire(struct pool *pool,
-                                                       const Keystore__V1__BitFields *wire)
+static struct keystore_bit_fields replies_bit_fields_from_wire(struct pool *pool,
+                                                               const Keystore__V1__BitFields *wire)
 {
     struct keystore_bit_field_item *items = pool_alloc_array(pool, wire->n_items, sizeof *items);
     for (size_t i = 0; items != NULL && i < wire->n_items; i++)
@@ -128,8 +133,8 @@ static struct keystore_bit_fields bit_fields_from_wire(struct pool *pool,
         .items = items, .count = wire->n_items, .version = wire->version};
 }
 
-static struct keystore_info_reply info_reply_from_wire(struct pool *pool,
-                                                       const Keystore__V1__InfoReply *wire)
+static struct keystore_info_reply replies_info_reply_from_wire(struct pool *pool,
+                                                               const Keystore__V1__InfoReply *wire)
 {
     struct keystore_info_field *fields = pool_alloc_array(pool, wire->n_fields, sizeof *fields);
     for (size_t i = 0; fields != NULL && i < wire->n_fields; i++)
@@ -141,7 +146,7 @@ static struct keystore_info_reply info_reply_from_wire(struct pool *pool,
 }
 
 /* As the trailer of a call has it: empty where there is none. */
-static const char *reason_name(Keystore__V1__ErrorReason reason)
+static const char *replies_reason_name(Keystore__V1__ErrorReason reason)
 {
     const ProtobufCEnumValue *value =
         protobuf_c_enum_descriptor_get_value(&keystore__v1__error_reason__descriptor, (int)reason);
@@ -149,17 +154,18 @@ static const char *reason_name(Keystore__V1__ErrorReason reason)
     return given ? value->name : "";
 }
 
-static struct keystore_op_error error_from_wire(const Keystore__V1__OpError *wire)
+static struct keystore_op_error replies_error_from_wire(const Keystore__V1__OpError *wire)
 {
     bool known = wire->code > KEYSTORE_OK && wire->code <= KEYSTORE_UNAUTHENTICATED;
     return (struct keystore_op_error){
         .code = known ? (enum keystore_code)wire->code : KEYSTORE_UNKNOWN,
-        .reason = reason_name(wire->reason),
+        .reason = replies_reason_name(wire->reason),
         .message = wire->message,
     };
 }
 
-static struct keystore_reply reply_from_wire(struct pool *pool, const Keystore__V1__Reply *wire)
+static struct keystore_reply replies_reply_from_wire(struct pool *pool,
+                                                     const Keystore__V1__Reply *wire)
 {
     struct keystore_reply reply = {
         .kind = (enum keystore_reply_kind)wire->result_case,
@@ -167,34 +173,34 @@ static struct keystore_reply reply_from_wire(struct pool *pool, const Keystore__
     };
     switch (reply.kind) {
     case KEYSTORE_REPLY_STATUS:
-        reply.answer.status = status_from_wire(pool, wire->status);
+        reply.answer.status = replies_status_from_wire(pool, wire->status);
         break;
     case KEYSTORE_REPLY_VALUE:
-        reply.answer.value = value_from_wire(pool, wire->value);
+        reply.answer.value = replies_value_from_wire(pool, wire->value);
         break;
     case KEYSTORE_REPLY_LIST:
-        reply.answer.list = list_values_from_wire(pool, wire->list);
+        reply.answer.list = replies_list_values_from_wire(pool, wire->list);
         break;
     case KEYSTORE_REPLY_NUMBER:
-        reply.answer.number = number_from_wire(pool, wire->number);
+        reply.answer.number = replies_number_from_wire(pool, wire->number);
         break;
     case KEYSTORE_REPLY_ERROR:
-        reply.answer.error = error_from_wire(wire->error);
+        reply.answer.error = replies_error_from_wire(wire->error);
         break;
     case KEYSTORE_REPLY_VALUES:
-        reply.answer.values = values_from_wire(pool, wire->values);
+        reply.answer.values = replies_values_from_wire(pool, wire->values);
         break;
     case KEYSTORE_REPLY_INFO:
-        reply.answer.info = key_info_from_wire(pool, wire->info);
+        reply.answer.info = replies_key_info_from_wire(pool, wire->info);
         break;
     case KEYSTORE_REPLY_POPPED:
-        reply.answer.popped = popped_from_wire(pool, wire->popped);
+        reply.answer.popped = replies_popped_from_wire(pool, wire->popped);
         break;
     case KEYSTORE_REPLY_POSITIONS:
-        reply.answer.positions = positions_from_wire(pool, wire->positions);
+        reply.answer.positions = replies_positions_from_wire(pool, wire->positions);
         break;
     case KEYSTORE_REPLY_BIT_FIELDS:
-        reply.answer.bit_fields = bit_fields_from_wire(pool, wire->bit_fields);
+        reply.answer.bit_fields = replies_bit_fields_from_wire(pool, wire->bit_fields);
         break;
     case KEYSTORE_REPLY_NONE:
         break;
@@ -202,12 +208,12 @@ static struct keystore_reply reply_from_wire(struct pool *pool, const Keystore__
     return reply;
 }
 
-static struct keystore_txn_reply txn_reply_from_wire(struct pool *pool,
-                                                     const Keystore__V1__TxnReply *wire)
+static struct keystore_txn_reply replies_txn_reply_from_wire(struct pool *pool,
+                                                             const Keystore__V1__TxnReply *wire)
 {
     struct keystore_reply *replies = pool_alloc_array(pool, wire->n_replies, sizeof *replies);
     for (size_t i = 0; replies != NULL && i < wire->n_replies; i++)
-        replies[i] = reply_from_wire(pool, wire->replies[i]);
+        replies[i] = replies_reply_from_wire(pool, wire->replies[i]);
     return (struct keystore_txn_reply){
         .succeeded = wire->succeeded,
         .replies = replies,
@@ -216,23 +222,24 @@ static struct keystore_txn_reply txn_reply_from_wire(struct pool *pool,
     };
 }
 
-static void *alloc_for_protobuf(void *pool, size_t size)
+static void *replies_alloc_for_protobuf(void *pool, size_t size)
 {
     return pool_alloc(pool, size);
 }
 
-static void free_for_protobuf(void *pool, void *memory)
+static void replies_free_for_protobuf(void *pool, void *memory)
 {
     (void)pool;
     (void)memory; /* freed with the pool */
 }
 
 /* The message of this type in `bytes`, in the pool; NULL if there is none. */
-static void *unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, struct pool *pool)
+static void *replies_unpack(const ProtobufCMessageDescriptor *type, struct slice bytes,
+                            struct pool *pool)
 {
     ProtobufCAllocator allocator = {
-        .alloc = alloc_for_protobuf,
-        .free = free_for_protobuf,
+        .alloc = replies_alloc_for_protobuf,
+        .free = replies_free_for_protobuf,
         .allocator_data = pool,
     };
     return protobuf_c_message_unpack(type, &allocator, bytes.len, bytes.data);
@@ -241,10 +248,10 @@ static void *unpack(const ProtobufCMessageDescriptor *type, struct slice bytes, 
 #define REPLY(name)                                                                                \
     bool replies_##name(struct slice bytes, struct pool *pool, struct keystore_##name *answer)     \
     {                                                                                              \
-        const void *wire = unpack(&keystore__v1__##name##__descriptor, bytes, pool);               \
+        const void *wire = replies_unpack(&keystore__v1__##name##__descriptor, bytes, pool);       \
         if (wire == NULL)                                                                          \
             return false;                                                                          \
-        struct keystore_##name whole = name##_from_wire(pool, wire);                               \
+        struct keystore_##name whole = replies_##name##_from_wire(pool, wire);                     \
         if (pool->failed)                                                                          \
             return false;                                                                          \
         *answer = whole;                                                                           \

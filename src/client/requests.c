@@ -6,7 +6,8 @@
 
 #include "client/status.h"
 
-static void *new_message(struct request_builder *builder, const ProtobufCMessageDescriptor *type)
+static void *requests_new_message(struct request_builder *builder,
+                                  const ProtobufCMessageDescriptor *type)
 {
     void *message = pool_alloc(builder->pool, type->sizeof_message);
     if (message != NULL)
@@ -16,8 +17,8 @@ static void *new_message(struct request_builder *builder, const ProtobufCMessage
 
 /* Room for what stands for the `count` parts at `parts`; NULL, noted in the builder, if those are
  * missing or there is no memory. */
-static void *new_array(struct request_builder *builder, const void *parts, size_t count,
-                       size_t size)
+static void *requests_new_array(struct request_builder *builder, const void *parts, size_t count,
+                                size_t size)
 {
     if (parts != NULL || count == 0)
         return pool_alloc_array(builder->pool, count, size);
@@ -25,7 +26,8 @@ static void *new_array(struct request_builder *builder, const void *parts, size_
     return NULL;
 }
 
-static ProtobufCBinaryData to_wire(struct request_builder *builder, struct keystore_slice slice)
+static ProtobufCBinaryData requests_to_wire(struct request_builder *builder,
+                                            struct keystore_slice slice)
 {
     if (slice.data == NULL && slice.len > 0)
         builder->missing = true;
@@ -33,38 +35,41 @@ static ProtobufCBinaryData to_wire(struct request_builder *builder, struct keyst
     return (ProtobufCBinaryData){.len = slice.len, .data = (uint8_t *)slice.data};
 }
 
-static ProtobufCBinaryData *slices_to_wire(struct request_builder *builder,
-                                           const struct keystore_slice *slices, size_t count)
+static ProtobufCBinaryData *requests_slices_to_wire(struct request_builder *builder,
+                                                    const struct keystore_slice *slices,
+                                                    size_t count)
 {
-    ProtobufCBinaryData *wire = new_array(builder, slices, count, sizeof *wire);
+    ProtobufCBinaryData *wire = requests_new_array(builder, slices, count, sizeof *wire);
     for (size_t i = 0; wire != NULL && i < count; i++)
-        wire[i] = to_wire(builder, slices[i]);
+        wire[i] = requests_to_wire(builder, slices[i]);
     return wire;
 }
 
 /* NULL when there is no condition. */
-static Keystore__V1__Condition *condition_to_wire(struct request_builder *builder,
-                                                  const struct keystore_condition *condition)
+static Keystore__V1__Condition *
+requests_condition_to_wire(struct request_builder *builder,
+                           const struct keystore_condition *condition)
 {
     if (condition == NULL)
         return NULL;
-    Keystore__V1__Condition *wire = new_message(builder, &keystore__v1__condition__descriptor);
+    Keystore__V1__Condition *wire =
+        requests_new_message(builder, &keystore__v1__condition__descriptor);
     if (wire == NULL)
         return NULL;
     wire->existence = (Keystore__V1__Existence)condition->existence;
     wire->version = condition->version;
     wire->match_value = condition->match_value;
-    wire->value = to_wire(builder, condition->value);
+    wire->value = requests_to_wire(builder, condition->value);
     return wire;
 }
 
 Keystore__V1__Key *requests_key(struct request_builder *builder, const struct keystore_key *key)
 {
-    Keystore__V1__Key *wire = new_message(builder, &keystore__v1__key__descriptor);
+    Keystore__V1__Key *wire = requests_new_message(builder, &keystore__v1__key__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, key->key);
-    wire->condition = condition_to_wire(builder, key->condition);
+    wire->key = requests_to_wire(builder, key->key);
+    wire->condition = requests_condition_to_wire(builder, key->condition);
     wire->db = key->db;
     wire->want_as_of = key->want_as_of;
     return wire;
@@ -73,16 +78,17 @@ Keystore__V1__Key *requests_key(struct request_builder *builder, const struct ke
 Keystore__V1__KeyValue *requests_key_value(struct request_builder *builder,
                                            const struct keystore_key_value *key_value)
 {
-    Keystore__V1__KeyValue *wire = new_message(builder, &keystore__v1__key_value__descriptor);
+    Keystore__V1__KeyValue *wire =
+        requests_new_message(builder, &keystore__v1__key_value__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, key_value->key);
-    wire->value = to_wire(builder, key_value->value);
+    wire->key = requests_to_wire(builder, key_value->key);
+    wire->value = requests_to_wire(builder, key_value->value);
     wire->ttl_ms = key_value->ttl_ms;
     wire->expire_at_ms = key_value->expire_at_ms;
     wire->keep_ttl = key_value->keep_ttl;
     wire->return_previous = key_value->return_previous;
-    wire->condition = condition_to_wire(builder, key_value->condition);
+    wire->condition = requests_condition_to_wire(builder, key_value->condition);
     wire->db = key_value->db;
     return wire;
 }
@@ -90,13 +96,14 @@ Keystore__V1__KeyValue *requests_key_value(struct request_builder *builder,
 Keystore__V1__ListInsert *requests_list_insert(struct request_builder *builder,
                                                const struct keystore_list_insert *insert)
 {
-    Keystore__V1__ListInsert *wire = new_message(builder, &keystore__v1__list_insert__descriptor);
+    Keystore__V1__ListInsert *wire =
+        requests_new_message(builder, &keystore__v1__list_insert__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, insert->key);
+    wire->key = requests_to_wire(builder, insert->key);
     wire->n_values = insert->count;
-    wire->values = slices_to_wire(builder, insert->values, insert->count);
-    wire->condition = condition_to_wire(builder, insert->condition);
+    wire->values = requests_slices_to_wire(builder, insert->values, insert->count);
+    wire->condition = requests_condition_to_wire(builder, insert->condition);
     wire->ttl_ms = insert->ttl_ms;
     wire->max_length = insert->max_length;
     wire->db = insert->db;
@@ -106,10 +113,11 @@ Keystore__V1__ListInsert *requests_list_insert(struct request_builder *builder,
 Keystore__V1__ListRange *requests_list_range(struct request_builder *builder,
                                              const struct keystore_list_range *range)
 {
-    Keystore__V1__ListRange *wire = new_message(builder, &keystore__v1__list_range__descriptor);
+    Keystore__V1__ListRange *wire =
+        requests_new_message(builder, &keystore__v1__list_range__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, range->key);
+    wire->key = requests_to_wire(builder, range->key);
     wire->start = range->start;
     wire->stop = range->stop;
     wire->db = range->db;
@@ -118,11 +126,11 @@ Keystore__V1__ListRange *requests_list_range(struct request_builder *builder,
 
 Keystore__V1__Keys *requests_keys(struct request_builder *builder, const struct keystore_keys *keys)
 {
-    Keystore__V1__Keys *wire = new_message(builder, &keystore__v1__keys__descriptor);
+    Keystore__V1__Keys *wire = requests_new_message(builder, &keystore__v1__keys__descriptor);
     if (wire == NULL)
         return NULL;
     wire->n_keys = keys->count;
-    wire->keys = slices_to_wire(builder, keys->keys, keys->count);
+    wire->keys = requests_slices_to_wire(builder, keys->keys, keys->count);
     wire->db = keys->db;
     return wire;
 }
@@ -130,12 +138,13 @@ Keystore__V1__Keys *requests_keys(struct request_builder *builder, const struct 
 Keystore__V1__KeyValues *requests_key_values(struct request_builder *builder,
                                              const struct keystore_key_values *key_values)
 {
-    Keystore__V1__KeyValues *wire = new_message(builder, &keystore__v1__key_values__descriptor);
+    Keystore__V1__KeyValues *wire =
+        requests_new_message(builder, &keystore__v1__key_values__descriptor);
     if (wire == NULL)
         return NULL;
     wire->n_entries = key_values->count;
     wire->entries =
-        new_array(builder, key_values->entries, key_values->count, sizeof *wire->entries);
+        requests_new_array(builder, key_values->entries, key_values->count, sizeof *wire->entries);
     for (size_t i = 0; wire->entries != NULL && i < key_values->count; i++)
         wire->entries[i] = requests_key_value(builder, &key_values->entries[i]);
     wire->db = key_values->db;
@@ -145,10 +154,11 @@ Keystore__V1__KeyValues *requests_key_values(struct request_builder *builder,
 Keystore__V1__Increment *requests_increment(struct request_builder *builder,
                                             const struct keystore_increment *increment)
 {
-    Keystore__V1__Increment *wire = new_message(builder, &keystore__v1__increment__descriptor);
+    Keystore__V1__Increment *wire =
+        requests_new_message(builder, &keystore__v1__increment__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, increment->key);
+    wire->key = requests_to_wire(builder, increment->key);
     if (increment->delta == KEYSTORE_BY) {
         wire->delta_case = KEYSTORE__V1__INCREMENT__DELTA_BY;
         wire->by = increment->by;
@@ -167,13 +177,14 @@ Keystore__V1__Increment *requests_increment(struct request_builder *builder,
 Keystore__V1__ByteRange *requests_byte_range(struct request_builder *builder,
                                              const struct keystore_byte_range *range)
 {
-    Keystore__V1__ByteRange *wire = new_message(builder, &keystore__v1__byte_range__descriptor);
+    Keystore__V1__ByteRange *wire =
+        requests_new_message(builder, &keystore__v1__byte_range__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, range->key);
+    wire->key = requests_to_wire(builder, range->key);
     wire->start = range->start;
     wire->stop = range->stop;
-    wire->value = to_wire(builder, range->value);
+    wire->value = requests_to_wire(builder, range->value);
     wire->db = range->db;
     return wire;
 }
@@ -181,10 +192,11 @@ Keystore__V1__ByteRange *requests_byte_range(struct request_builder *builder,
 Keystore__V1__BitRequest *requests_bit_request(struct request_builder *builder,
                                                const struct keystore_bit_request *request)
 {
-    Keystore__V1__BitRequest *wire = new_message(builder, &keystore__v1__bit_request__descriptor);
+    Keystore__V1__BitRequest *wire =
+        requests_new_message(builder, &keystore__v1__bit_request__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, request->key);
+    wire->key = requests_to_wire(builder, request->key);
     wire->offset = request->offset;
     wire->bit = request->bit;
     wire->db = request->db;
@@ -194,10 +206,11 @@ Keystore__V1__BitRequest *requests_bit_request(struct request_builder *builder,
 Keystore__V1__BitRange *requests_bit_range(struct request_builder *builder,
                                            const struct keystore_bit_range *range)
 {
-    Keystore__V1__BitRange *wire = new_message(builder, &keystore__v1__bit_range__descriptor);
+    Keystore__V1__BitRange *wire =
+        requests_new_message(builder, &keystore__v1__bit_range__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, range->key);
+    wire->key = requests_to_wire(builder, range->key);
     wire->start = range->start;
     if (range->has_stop) {
         wire->last_case = KEYSTORE__V1__BIT_RANGE__LAST_STOP;
@@ -213,22 +226,22 @@ Keystore__V1__BitOpRequest *requests_bit_op_request(struct request_builder *buil
                                                     const struct keystore_bit_op_request *request)
 {
     Keystore__V1__BitOpRequest *wire =
-        new_message(builder, &keystore__v1__bit_op_request__descriptor);
+        requests_new_message(builder, &keystore__v1__bit_op_request__descriptor);
     if (wire == NULL)
         return NULL;
     wire->operation = (Keystore__V1__BitOpRequest__Operation)request->operation;
-    wire->key = to_wire(builder, request->key);
+    wire->key = requests_to_wire(builder, request->key);
     wire->n_keys = request->key_count;
-    wire->keys = slices_to_wire(builder, request->keys, request->key_count);
+    wire->keys = requests_slices_to_wire(builder, request->keys, request->key_count);
     wire->db = request->db;
     return wire;
 }
 
-static Keystore__V1__BitFieldRequest__Part *part_to_wire(struct request_builder *builder,
-                                                         const struct keystore_bit_field *part)
+static Keystore__V1__BitFieldRequest__Part *
+requests_part_to_wire(struct request_builder *builder, const struct keystore_bit_field *part)
 {
     Keystore__V1__BitFieldRequest__Part *wire =
-        new_message(builder, &keystore__v1__bit_field_request__part__descriptor);
+        requests_new_message(builder, &keystore__v1__bit_field_request__part__descriptor);
     if (wire == NULL)
         return NULL;
     wire->action = (Keystore__V1__BitFieldRequest__Action)part->action;
@@ -245,14 +258,14 @@ requests_bit_field_request(struct request_builder *builder,
                            const struct keystore_bit_field_request *request)
 {
     Keystore__V1__BitFieldRequest *wire =
-        new_message(builder, &keystore__v1__bit_field_request__descriptor);
+        requests_new_message(builder, &keystore__v1__bit_field_request__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, request->key);
+    wire->key = requests_to_wire(builder, request->key);
     wire->n_parts = request->count;
-    wire->parts = new_array(builder, request->parts, request->count, sizeof *wire->parts);
+    wire->parts = requests_new_array(builder, request->parts, request->count, sizeof *wire->parts);
     for (size_t i = 0; wire->parts != NULL && i < request->count; i++)
-        wire->parts[i] = part_to_wire(builder, &request->parts[i]);
+        wire->parts[i] = requests_part_to_wire(builder, &request->parts[i]);
     wire->db = request->db;
     return wire;
 }
@@ -261,10 +274,10 @@ Keystore__V1__ExpireRequest *requests_expire_request(struct request_builder *bui
                                                      const struct keystore_expire_request *request)
 {
     Keystore__V1__ExpireRequest *wire =
-        new_message(builder, &keystore__v1__expire_request__descriptor);
+        requests_new_message(builder, &keystore__v1__expire_request__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, request->key);
+    wire->key = requests_to_wire(builder, request->key);
     wire->ttl_ms = request->ttl_ms;
     wire->expire_at_ms = request->expire_at_ms;
     wire->persist = request->persist;
@@ -276,11 +289,12 @@ Keystore__V1__ExpireRequest *requests_expire_request(struct request_builder *bui
 Keystore__V1__CopyRequest *requests_copy_request(struct request_builder *builder,
                                                  const struct keystore_copy_request *request)
 {
-    Keystore__V1__CopyRequest *wire = new_message(builder, &keystore__v1__copy_request__descriptor);
+    Keystore__V1__CopyRequest *wire =
+        requests_new_message(builder, &keystore__v1__copy_request__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->source = to_wire(builder, request->source);
-    wire->target = to_wire(builder, request->target);
+    wire->source = requests_to_wire(builder, request->source);
+    wire->target = requests_to_wire(builder, request->target);
     if (request->has_target_db) {
         wire->target_database_case = KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE_TARGET_DB;
         wire->target_db = request->target_db;
@@ -294,7 +308,8 @@ Keystore__V1__CopyRequest *requests_copy_request(struct request_builder *builder
 Keystore__V1__DbRequest *requests_db_request(struct request_builder *builder,
                                              const struct keystore_db_request *request)
 {
-    Keystore__V1__DbRequest *wire = new_message(builder, &keystore__v1__db_request__descriptor);
+    Keystore__V1__DbRequest *wire =
+        requests_new_message(builder, &keystore__v1__db_request__descriptor);
     if (wire == NULL)
         return NULL;
     wire->db = request->db;
@@ -304,11 +319,12 @@ Keystore__V1__DbRequest *requests_db_request(struct request_builder *builder,
 Keystore__V1__PopRequest *requests_pop_request(struct request_builder *builder,
                                                const struct keystore_pop_request *request)
 {
-    Keystore__V1__PopRequest *wire = new_message(builder, &keystore__v1__pop_request__descriptor);
+    Keystore__V1__PopRequest *wire =
+        requests_new_message(builder, &keystore__v1__pop_request__descriptor);
     if (wire == NULL)
         return NULL;
     wire->n_keys = request->key_count;
-    wire->keys = slices_to_wire(builder, request->keys, request->key_count);
+    wire->keys = requests_slices_to_wire(builder, request->keys, request->key_count);
     wire->end = (Keystore__V1__ListEnd)request->end;
     wire->count = request->count;
     wire->wait_ms = request->wait_ms;
@@ -319,11 +335,12 @@ Keystore__V1__PopRequest *requests_pop_request(struct request_builder *builder,
 Keystore__V1__MoveRequest *requests_move_request(struct request_builder *builder,
                                                  const struct keystore_move_request *request)
 {
-    Keystore__V1__MoveRequest *wire = new_message(builder, &keystore__v1__move_request__descriptor);
+    Keystore__V1__MoveRequest *wire =
+        requests_new_message(builder, &keystore__v1__move_request__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->source = to_wire(builder, request->source);
-    wire->target = to_wire(builder, request->target);
+    wire->source = requests_to_wire(builder, request->source);
+    wire->target = requests_to_wire(builder, request->target);
     wire->source_end = (Keystore__V1__ListEnd)request->source_end;
     wire->target_end = (Keystore__V1__ListEnd)request->target_end;
     wire->wait_ms = request->wait_ms;
@@ -334,13 +351,14 @@ Keystore__V1__MoveRequest *requests_move_request(struct request_builder *builder
 Keystore__V1__ListItem *requests_list_item(struct request_builder *builder,
                                            const struct keystore_list_item *item)
 {
-    Keystore__V1__ListItem *wire = new_message(builder, &keystore__v1__list_item__descriptor);
+    Keystore__V1__ListItem *wire =
+        requests_new_message(builder, &keystore__v1__list_item__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, item->key);
+    wire->key = requests_to_wire(builder, item->key);
     wire->index = item->index;
-    wire->value = to_wire(builder, item->value);
-    wire->pivot = to_wire(builder, item->pivot);
+    wire->value = requests_to_wire(builder, item->value);
+    wire->pivot = requests_to_wire(builder, item->pivot);
     wire->after = item->after;
     wire->db = item->db;
     return wire;
@@ -349,11 +367,12 @@ Keystore__V1__ListItem *requests_list_item(struct request_builder *builder,
 Keystore__V1__ListFind *requests_list_find(struct request_builder *builder,
                                            const struct keystore_list_find *find)
 {
-    Keystore__V1__ListFind *wire = new_message(builder, &keystore__v1__list_find__descriptor);
+    Keystore__V1__ListFind *wire =
+        requests_new_message(builder, &keystore__v1__list_find__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, find->key);
-    wire->value = to_wire(builder, find->value);
+    wire->key = requests_to_wire(builder, find->key);
+    wire->value = requests_to_wire(builder, find->value);
     wire->count = find->count;
     wire->rank = find->rank;
     wire->max_scan = find->max_scan;
@@ -364,11 +383,13 @@ Keystore__V1__ListFind *requests_list_find(struct request_builder *builder,
 Keystore__V1__InfoRequest *requests_info_request(struct request_builder *builder,
                                                  const struct keystore_info_request *request)
 {
-    Keystore__V1__InfoRequest *wire = new_message(builder, &keystore__v1__info_request__descriptor);
+    Keystore__V1__InfoRequest *wire =
+        requests_new_message(builder, &keystore__v1__info_request__descriptor);
     if (wire == NULL)
         return NULL;
     wire->n_sections = request->count;
-    wire->sections = new_array(builder, request->sections, request->count, sizeof *wire->sections);
+    wire->sections =
+        requests_new_array(builder, request->sections, request->count, sizeof *wire->sections);
     for (size_t i = 0; wire->sections != NULL && i < request->count; i++) {
         wire->sections[i] = (char *)request->sections[i];
         if (wire->sections[i] == NULL)
@@ -380,7 +401,8 @@ Keystore__V1__InfoRequest *requests_info_request(struct request_builder *builder
 Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder,
                                                  const struct keystore_save_request *request)
 {
-    Keystore__V1__SaveRequest *wire = new_message(builder, &keystore__v1__save_request__descriptor);
+    Keystore__V1__SaveRequest *wire =
+        requests_new_message(builder, &keystore__v1__save_request__descriptor);
     if (wire == NULL)
         return NULL;
     wire->wait = request->wait;
@@ -388,7 +410,7 @@ Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder
 }
 
 /* From the operation's member of the union to the message that is its field in Op. */
-static void *request_to_wire(struct request_builder *builder, const struct keystore_op *op)
+static void *requests_request_to_wire(struct request_builder *builder, const struct keystore_op *op)
 {
     const void *members = &op->request;
     switch ((Keystore__V1__Op__OpCase)op->kind) {
@@ -405,13 +427,14 @@ static void *request_to_wire(struct request_builder *builder, const struct keyst
     return NULL;
 }
 
-static Keystore__V1__Op *op_to_wire(struct request_builder *builder, const struct keystore_op *op)
+static Keystore__V1__Op *requests_op_to_wire(struct request_builder *builder,
+                                             const struct keystore_op *op)
 {
-    Keystore__V1__Op *wire = new_message(builder, &keystore__v1__op__descriptor);
+    Keystore__V1__Op *wire = requests_new_message(builder, &keystore__v1__op__descriptor);
     if (wire == NULL)
         return NULL;
     wire->id = op->id;
-    void *request = request_to_wire(builder, op);
+    void *request = requests_request_to_wire(builder, op);
     if (request != NULL) {
         wire->op_case = (Keystore__V1__Op__OpCase)op->kind;
         wire->set = request; /* whichever message that union holds */
@@ -419,24 +442,24 @@ static Keystore__V1__Op *op_to_wire(struct request_builder *builder, const struc
     return wire;
 }
 
-static Keystore__V1__Op **ops_to_wire(struct request_builder *builder,
-                                      const struct keystore_op *ops, size_t count)
+static Keystore__V1__Op **requests_ops_to_wire(struct request_builder *builder,
+                                               const struct keystore_op *ops, size_t count)
 {
-    Keystore__V1__Op **wire = new_array(builder, ops, count, sizeof(Keystore__V1__Op *));
+    Keystore__V1__Op **wire = requests_new_array(builder, ops, count, sizeof(Keystore__V1__Op *));
     for (size_t i = 0; wire != NULL && i < count; i++)
-        wire[i] = op_to_wire(builder, &ops[i]);
+        wire[i] = requests_op_to_wire(builder, &ops[i]);
     return wire;
 }
 
-static Keystore__V1__TxnRequest__Compare *compare_to_wire(struct request_builder *builder,
-                                                          const struct keystore_compare *compare)
+static Keystore__V1__TxnRequest__Compare *
+requests_compare_to_wire(struct request_builder *builder, const struct keystore_compare *compare)
 {
     Keystore__V1__TxnRequest__Compare *wire =
-        new_message(builder, &keystore__v1__txn_request__compare__descriptor);
+        requests_new_message(builder, &keystore__v1__txn_request__compare__descriptor);
     if (wire == NULL)
         return NULL;
-    wire->key = to_wire(builder, compare->key);
-    wire->condition = condition_to_wire(builder, compare->condition);
+    wire->key = requests_to_wire(builder, compare->key);
+    wire->condition = requests_condition_to_wire(builder, compare->condition);
     wire->db = compare->db;
     if (compare->has_unchanged_since) {
         wire->since_case = KEYSTORE__V1__TXN_REQUEST__COMPARE__SINCE_UNCHANGED_SINCE;
@@ -448,18 +471,19 @@ static Keystore__V1__TxnRequest__Compare *compare_to_wire(struct request_builder
 Keystore__V1__TxnRequest *requests_txn_request(struct request_builder *builder,
                                                const struct keystore_txn_request *request)
 {
-    Keystore__V1__TxnRequest *wire = new_message(builder, &keystore__v1__txn_request__descriptor);
+    Keystore__V1__TxnRequest *wire =
+        requests_new_message(builder, &keystore__v1__txn_request__descriptor);
     if (wire == NULL)
         return NULL;
     wire->n_compares = request->compare_count;
-    wire->compares =
-        new_array(builder, request->compares, request->compare_count, sizeof *wire->compares);
+    wire->compares = requests_new_array(builder, request->compares, request->compare_count,
+                                        sizeof *wire->compares);
     for (size_t i = 0; wire->compares != NULL && i < request->compare_count; i++)
-        wire->compares[i] = compare_to_wire(builder, &request->compares[i]);
+        wire->compares[i] = requests_compare_to_wire(builder, &request->compares[i]);
     wire->n_success = request->success_count;
-    wire->success = ops_to_wire(builder, request->success, request->success_count);
+    wire->success = requests_ops_to_wire(builder, request->success, request->success_count);
     wire->n_failure = request->failure_count;
-    wire->failure = ops_to_wire(builder, request->failure, request->failure_count);
+    wire->failure = requests_ops_to_wire(builder, request->failure, request->failure_count);
     return wire;
 }
 

@@ -31,14 +31,14 @@ struct lookup {
 
 static atomic_int unfinished; /* threads */
 
-static int look_up(const char *host, const char *port, int flags, struct addrinfo **list)
+static int resolve_look_up(const char *host, const char *port, int flags, struct addrinfo **list)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags};
     *list = NULL;
     return getaddrinfo(host, port, &hints, list);
 }
 
-static struct lookup *lookup_new(const char *host, const char *port)
+static struct lookup *resolve_lookup_new(const char *host, const char *port)
 {
     pthread_condattr_t monotonic;
     struct lookup *lookup = calloc(1, sizeof *lookup);
@@ -54,7 +54,7 @@ static struct lookup *lookup_new(const char *host, const char *port)
     return lookup;
 }
 
-static void lookup_free(struct lookup *lookup)
+static void resolve_lookup_free(struct lookup *lookup)
 {
     if (lookup->list != NULL)
         freeaddrinfo(lookup->list);
@@ -63,11 +63,11 @@ static void lookup_free(struct lookup *lookup)
     free(lookup);
 }
 
-static void *lookup_main(void *argument)
+static void *resolve_lookup_main(void *argument)
 {
     struct lookup *lookup = argument;
     struct addrinfo *list;
-    int failure = look_up(lookup->host, lookup->port, 0, &list), cause = errno;
+    int failure = resolve_look_up(lookup->host, lookup->port, 0, &list), cause = errno;
     pthread_mutex_lock(&lookup->lock);
     lookup->cause = cause;
     lookup->failure = failure;
@@ -77,13 +77,13 @@ static void *lookup_main(void *argument)
     pthread_cond_signal(&lookup->changed);
     pthread_mutex_unlock(&lookup->lock);
     if (abandoned)
-        lookup_free(lookup);
+        resolve_lookup_free(lookup);
     atomic_fetch_sub(&unfinished, 1);
     return NULL;
 }
 
 /* Starts the thread, which takes no signal that is the host program's; 0 or an errno value. */
-static int start_thread(struct lookup *lookup)
+static int resolve_start_thread(struct lookup *lookup)
 {
     pthread_attr_t attributes;
     sigset_t all, former;
@@ -95,7 +95,7 @@ static int start_thread(struct lookup *lookup)
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &former);
-    failure = pthread_create(&thread, &attributes, lookup_main, lookup);
+    failure = pthread_create(&thread, &attributes, resolve_lookup_main, lookup);
     pthread_sigmask(SIG_SETMASK, &former, NULL);
     pthread_attr_destroy(&attributes);
     return failure;
@@ -103,7 +103,7 @@ static int start_thread(struct lookup *lookup)
 
 /* Waits for the thread. True if it is done: then the lookup is the caller's to free; else it is the
  * thread's. */
-static bool lookup_wait(struct lookup *lookup, int64_t deadline_ms)
+static bool resolve_lookup_wait(struct lookup *lookup, int64_t deadline_ms)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline_ms / 1000),
                              .tv_nsec = (long)(deadline_ms % 1000) * 1000000};
@@ -121,7 +121,8 @@ static bool lookup_wait(struct lookup *lookup, int64_t deadline_ms)
     return done;
 }
 
-static struct addrinfo *fail(const char *host, int failure, int cause, struct keystore_error *error)
+static struct addrinfo *resolve_fail(const char *host, int failure, int cause,
+                                     struct keystore_error *error)
 {
     if (failure == EAI_MEMORY || (failure == EAI_SYSTEM && cause == ENOMEM))
         status_out_of_memory(error, "a host was not looked up");
@@ -134,19 +135,19 @@ static struct addrinfo *fail(const char *host, int failure, int cause, struct ke
 static struct addrinfo *resolve_in_thread(const char *host, const char *port, int64_t deadline_ms,
                                           struct keystore_error *error)
 {
-    struct lookup *lookup = lookup_new(host, port);
+    struct lookup *lookup = resolve_lookup_new(host, port);
     if (lookup == NULL)
-        return fail(host, EAI_MEMORY, 0, error);
-    int cause = start_thread(lookup);
+        return resolve_fail(host, EAI_MEMORY, 0, error);
+    int cause = resolve_start_thread(lookup);
     if (cause != 0) {
-        lookup_free(lookup);
+        resolve_lookup_free(lookup);
         atomic_fetch_sub(&unfinished, 1);
         status_set(error, KEYSTORE_RESOURCE_EXHAUSTED,
                    "cannot look up the host '%s': no thread could be started: %s", host,
                    strerror(cause));
         return NULL;
     }
-    if (!lookup_wait(lookup, deadline_ms)) {
+    if (!resolve_lookup_wait(lookup, deadline_ms)) {
         status_set(error, KEYSTORE_DEADLINE_EXCEEDED,
                    "cannot look up the host '%s': the name service did not answer in time", host);
         return NULL;
@@ -155,19 +156,19 @@ static struct addrinfo *resolve_in_thread(const char *host, const char *port, in
     cause = lookup->cause;
     struct addrinfo *list = lookup->list;
     lookup->list = NULL;
-    lookup_free(lookup);
-    return failure == 0 ? list : fail(host, failure, cause, error);
+    resolve_lookup_free(lookup);
+    return failure == 0 ? list : resolve_fail(host, failure, cause, error);
 }
 
 struct addrinfo *resolve(const char *host, const char *port, int64_t deadline_ms,
                          struct keystore_error *error)
 {
     struct addrinfo *list;
-    int failure = look_up(host, port, AI_NUMERICHOST, &list);
+    int failure = resolve_look_up(host, port, AI_NUMERICHOST, &list);
     if (failure == 0)
         return list;
     if (failure != EAI_NONAME)
-        return fail(host, failure, errno, error);
+        return resolve_fail(host, failure, errno, error);
     if (atomic_fetch_add(&unfinished, 1) >= RESOLVE_LIMIT) {
         atomic_fetch_sub(&unfinished, 1);
         status_set(error, KEYSTORE_RESOURCE_EXHAUSTED,

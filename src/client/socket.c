@@ -62,7 +62,7 @@ ssize_t socket_receive(int fd, void *out, size_t size)
 }
 
 /* 0 is no limit to setsockopt(). */
-static bool set_timeout(int fd, int option, int64_t timeout_ms)
+static bool socket_set_timeout(int fd, int option, int64_t timeout_ms)
 {
     struct timeval timeout = {0};
     if (timeout_ms != INT64_MAX) {
@@ -74,7 +74,7 @@ static bool set_timeout(int fd, int option, int64_t timeout_ms)
 
 bool socket_set_receive_timeout(int fd, int64_t timeout_ms)
 {
-    return set_timeout(fd, SO_RCVTIMEO, timeout_ms);
+    return socket_set_timeout(fd, SO_RCVTIMEO, timeout_ms);
 }
 
 ssize_t socket_receive_waiting(int fd, void *out, size_t size)
@@ -82,7 +82,7 @@ ssize_t socket_receive_waiting(int fd, void *out, size_t size)
     return recv(fd, out, size, 0);
 }
 
-static int pending_error(int fd)
+static int socket_pending_error(int fd)
 {
     int error = 0;
     socklen_t len = sizeof error;
@@ -92,8 +92,8 @@ static int pending_error(int fd)
 }
 
 /* Connects one address; 0 or an errno value (ETIMEDOUT when the deadline has passed). */
-static int connect_address(int fd, const struct sockaddr *address, socklen_t len,
-                           int64_t deadline_ms)
+static int socket_connect_address(int fd, const struct sockaddr *address, socklen_t len,
+                                  int64_t deadline_ms)
 {
     if (connect(fd, address, len) == 0)
         return 0;
@@ -101,19 +101,19 @@ static int connect_address(int fd, const struct sockaddr *address, socklen_t len
         return errno;
     if (socket_wait(fd, POLLOUT, deadline_ms) == 0)
         return ETIMEDOUT;
-    return pending_error(fd);
+    return socket_pending_error(fd);
 }
 
 /* A connected descriptor, or -1 with *cause an errno value. */
-static int open_address(int family, const struct sockaddr *address, socklen_t len,
-                        int64_t deadline_ms, int *cause)
+static int socket_open_address(int family, const struct sockaddr *address, socklen_t len,
+                               int64_t deadline_ms, int *cause)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         *cause = errno;
         return -1;
     }
-    *cause = connect_address(fd, address, len, deadline_ms);
+    *cause = socket_connect_address(fd, address, len, deadline_ms);
     if (*cause != 0) {
         close(fd);
         return -1;
@@ -123,7 +123,8 @@ static int open_address(int family, const struct sockaddr *address, socklen_t le
 
 /* A unix socket whose backlog is full refuses a connect() that may not wait, and poll() does not
  * tell when there is room again: so this one waits. 0 or an errno value. */
-static int connect_unix_address(int fd, const struct sockaddr_un *address, int64_t deadline_ms)
+static int socket_connect_unix_address(int fd, const struct sockaddr_un *address,
+                                       int64_t deadline_ms)
 {
     for (;;) {
         int64_t left_ms = INT64_MAX;
@@ -132,7 +133,7 @@ static int connect_unix_address(int fd, const struct sockaddr_un *address, int64
             if (left_ms <= 0)
                 return ETIMEDOUT;
         }
-        if (!set_timeout(fd, SO_SNDTIMEO, left_ms))
+        if (!socket_set_timeout(fd, SO_SNDTIMEO, left_ms))
             return errno;
         if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
             return 0;
@@ -141,7 +142,7 @@ static int connect_unix_address(int fd, const struct sockaddr_un *address, int64
     }
 }
 
-static int connect_unix(const struct target *target, int64_t deadline_ms, int *cause)
+static int socket_connect_unix(const struct target *target, int64_t deadline_ms, int *cause)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, target->path, strlen(target->path));
@@ -150,7 +151,7 @@ static int connect_unix(const struct target *target, int64_t deadline_ms, int *c
         *cause = errno;
         return -1;
     }
-    *cause = connect_unix_address(fd, &address, deadline_ms);
+    *cause = socket_connect_unix_address(fd, &address, deadline_ms);
     if (*cause == 0)
         return fd;
     close(fd);
@@ -158,7 +159,7 @@ static int connect_unix(const struct target *target, int64_t deadline_ms, int *c
 }
 
 /* The part of the time that one of `count` addresses may use. */
-static int64_t share_of(int64_t deadline_ms, int64_t count)
+static int64_t socket_share_of(int64_t deadline_ms, int64_t count)
 {
     if (deadline_ms == INT64_MAX)
         return deadline_ms;
@@ -166,7 +167,7 @@ static int64_t share_of(int64_t deadline_ms, int64_t count)
     return now_ms + (deadline_ms - now_ms) / count;
 }
 
-static void tune_tcp(int fd)
+static void socket_tune_tcp(int fd)
 {
     (void)fcntl(fd, F_SETFL, 0); /* a connected one may wait; see socket_receive_waiting() */
     /* Without these a call is slower or notices a dead machine later, so failures are ignored. */
@@ -176,23 +177,23 @@ static void tune_tcp(int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms);
 }
 
-static int connect_list(const struct addrinfo *list, int64_t deadline_ms, int *cause)
+static int socket_connect_list(const struct addrinfo *list, int64_t deadline_ms, int *cause)
 {
     int64_t count = 0;
     for (const struct addrinfo *at = list; at != NULL; at = at->ai_next)
         count++;
     for (const struct addrinfo *at = list; at != NULL; at = at->ai_next) {
-        int fd = open_address(at->ai_family, at->ai_addr, at->ai_addrlen,
-                              share_of(deadline_ms, count--), cause);
+        int fd = socket_open_address(at->ai_family, at->ai_addr, at->ai_addrlen,
+                                     socket_share_of(deadline_ms, count--), cause);
         if (fd >= 0) {
-            tune_tcp(fd);
+            socket_tune_tcp(fd);
             return fd;
         }
     }
     return -1;
 }
 
-static int fail(const struct target *target, int cause, struct keystore_error *error)
+static int socket_fail(const struct target *target, int cause, struct keystore_error *error)
 {
     if (cause == ETIMEDOUT)
         status_set(error, KEYSTORE_DEADLINE_EXCEEDED,
@@ -203,23 +204,23 @@ static int fail(const struct target *target, int cause, struct keystore_error *e
     return -1;
 }
 
-static int connect_tcp(const struct target *target, int64_t deadline_ms,
-                       struct keystore_error *error)
+static int socket_connect_tcp(const struct target *target, int64_t deadline_ms,
+                              struct keystore_error *error)
 {
     struct addrinfo *list = resolve(target->host, target->port, deadline_ms, error);
     if (list == NULL)
         return -1;
     int cause = 0;
-    int fd = connect_list(list, deadline_ms, &cause);
+    int fd = socket_connect_list(list, deadline_ms, &cause);
     freeaddrinfo(list);
-    return fd >= 0 ? fd : fail(target, cause, error);
+    return fd >= 0 ? fd : socket_fail(target, cause, error);
 }
 
 int socket_connect(const struct target *target, int64_t deadline_ms, struct keystore_error *error)
 {
     if (!target->is_unix)
-        return connect_tcp(target, deadline_ms, error);
+        return socket_connect_tcp(target, deadline_ms, error);
     int cause = 0;
-    int fd = connect_unix(target, deadline_ms, &cause);
-    return fd >= 0 ? fd : fail(target, cause, error);
+    int fd = socket_connect_unix(target, deadline_ms, &cause);
+    return fd >= 0 ? fd : socket_fail(target, cause, error);
 }

@@ -100,7 +100,7 @@ enum keystore_code status_from_http2(uint32_t error_code)
 }
 
 /* The byte that starts at `text`; *used says how many characters it took. */
-static uint8_t decode_byte(struct slice text, size_t *used)
+static uint8_t status_decode_byte(struct slice text, size_t *used)
 {
     *used = 1;
     if (text.data[0] != '%' || text.len < 3)
@@ -118,7 +118,7 @@ void status_decode_message(struct slice text, char *out, size_t size)
     size_t len = 0;
     while (text.len > 0 && len < size - 1) {
         size_t used;
-        out[len++] = (char)decode_byte(text, &used);
+        out[len++] = (char)status_decode_byte(text, &used);
         text = slice_skip(text, used);
     }
     out[len] = '\0';

@@ -8,14 +8,14 @@
 
 static const char forms[] = "write HOST:PORT, HOST, [IPV6]:PORT or unix:PATH";
 
-static bool refuse(struct keystore_error *error, const char *text, const char *what)
+static bool target_refuse(struct keystore_error *error, const char *text, const char *what)
 {
     status_set(error, KEYSTORE_INVALID_ARGUMENT, "the target '%.200s' %s: %s", text, what, forms);
     return false;
 }
 
 /* Copies text[0..len) as a string; false if it does not fit or is empty. */
-static bool copy(char *out, size_t size, const char *text, size_t len)
+static bool target_copy(char *out, size_t size, const char *text, size_t len)
 {
     if (len == 0 || len >= size)
         return false;
@@ -24,7 +24,7 @@ static bool copy(char *out, size_t size, const char *text, size_t len)
     return true;
 }
 
-static bool is_port(const char *text)
+static bool target_is_port(const char *text)
 {
     size_t len = strlen(text);
     if (len == 0 || len > 5 || strspn(text, "0123456789") != len)
@@ -33,11 +33,11 @@ static bool is_port(const char *text)
     return port >= 1 && port <= 65535;
 }
 
-static bool parse_unix(const char *text, struct target *target, struct keystore_error *error)
+static bool target_parse_unix(const char *text, struct target *target, struct keystore_error *error)
 {
     const char *path = text + strlen("unix:");
-    if (!copy(target->path, sizeof target->path, path, strlen(path)))
-        return refuse(error, text, "needs a path of 1 to 107 bytes behind 'unix:'");
+    if (!target_copy(target->path, sizeof target->path, path, strlen(path)))
+        return target_refuse(error, text, "needs a path of 1 to 107 bytes behind 'unix:'");
     target->is_unix = true;
     snprintf(target->authority, sizeof target->authority, "localhost");
     snprintf(target->name, sizeof target->name, "unix:%s", target->path);
@@ -45,29 +45,29 @@ static bool parse_unix(const char *text, struct target *target, struct keystore_
 }
 
 /* Splits the text at the port; *rest is what follows the host: "" or ":PORT". */
-static bool parse_host(const char *text, struct target *target, const char **rest)
+static bool target_parse_host(const char *text, struct target *target, const char **rest)
 {
     if (text[0] != '[') {
         size_t len = strcspn(text, ":");
         *rest = text + len;
-        return copy(target->host, sizeof target->host, text, len);
+        return target_copy(target->host, sizeof target->host, text, len);
     }
     const char *end = strchr(text, ']');
     if (end == NULL)
         return false;
     *rest = end + 1;
-    return copy(target->host, sizeof target->host, text + 1, (size_t)(end - text) - 1);
+    return target_copy(target->host, sizeof target->host, text + 1, (size_t)(end - text) - 1);
 }
 
-static bool parse_tcp(const char *text, struct target *target, struct keystore_error *error)
+static bool target_parse_tcp(const char *text, struct target *target, struct keystore_error *error)
 {
     const char *rest;
-    if (!parse_host(text, target, &rest))
-        return refuse(error, text, "names no host");
+    if (!target_parse_host(text, target, &rest))
+        return target_refuse(error, text, "names no host");
     if (text[0] != '[' && rest[0] == ':' && strchr(rest + 1, ':') != NULL)
-        return refuse(error, text, "has more than one ':' (an IPv6 address needs brackets)");
-    if (rest[0] != '\0' && (rest[0] != ':' || !is_port(rest + 1)))
-        return refuse(error, text, "needs a port from 1 to 65535 behind the host");
+        return target_refuse(error, text, "has more than one ':' (an IPv6 address needs brackets)");
+    if (rest[0] != '\0' && (rest[0] != ':' || !target_is_port(rest + 1)))
+        return target_refuse(error, text, "needs a port from 1 to 65535 behind the host");
     const char *port = rest[0] == ':' ? rest + 1 : TARGET_DEFAULT_PORT;
     snprintf(target->port, sizeof target->port, "%s", port);
     const char *format = text[0] == '[' ? "[%s]:%s" : "%s:%s";
@@ -84,6 +84,6 @@ bool target_parse(const char *text, struct target *target, struct keystore_error
         return false;
     }
     if (strncmp(text, "unix:", strlen("unix:")) == 0)
-        return parse_unix(text, target, error);
-    return parse_tcp(text, target, error);
+        return target_parse_unix(text, target, error);
+    return target_parse_tcp(text, target, error);
 }

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/reserve.h"
-#include "engine/saving.h"
+#include "engine/save_requests.h"
 #include "engine/waiting.h"
 #include "journal/durable.h"
 #include "store/store.h"
@@ -39,7 +39,7 @@ struct part {
     atomic_bool waits;   /* there are tasks in `waiting` */
     atomic_bool is_held; /* tasks of it were ENGINE_HELD, and on_ready has not been called */
     bool at_work;        /* the log was told so */
-    struct saving_list savings;
+    struct save_requests save_requests;
 };
 
 struct embedded {
@@ -52,7 +52,7 @@ struct embedded {
     struct part *parts;
 };
 
-static void prepare(struct engine *engine, struct engine_task **tasks, size_t count)
+static void embedded_prepare(struct engine *engine, struct engine_task **tasks, size_t count)
 {
     struct embedded *embedded = (struct embedded *)engine;
     struct op *ops[STORE_PREFETCH];
@@ -63,26 +63,26 @@ static void prepare(struct engine *engine, struct engine_task **tasks, size_t co
     store_prefetch(embedded->store, ops, count);
 }
 
-static enum engine_answer refuse(struct engine_task *task, enum err err, const char *why)
+static enum engine_answer embedded_refuse(struct engine_task *task, enum err err, const char *why)
 {
     task->result = (struct op_result){.err = err, .why = why};
     return ENGINE_DONE;
 }
 
-static bool is_durable(const struct engine_task *task, const struct durable *durable)
+static bool embedded_is_durable(const struct engine_task *task, const struct durable *durable)
 {
     return task->result.seen <= atomic_load(&durable->revision);
 }
 
 /* The answer is true, but a crash could make it untrue. */
-static void fail(struct engine_task *task)
+static void embedded_fail(struct engine_task *task)
 {
     op_result_release(&task->result);
-    refuse(task, ERR_NOT_DURABLE, not_durable);
+    embedded_refuse(task, ERR_NOT_DURABLE, not_durable);
 }
 
 /* Holds the answer back until the disk has what it shows. */
-static enum engine_answer wait(struct embedded *embedded, struct engine_task *task)
+static enum engine_answer embedded_wait(struct embedded *embedded, struct engine_task *task)
 {
     DCHECK(task->part < embedded->part_count);
     struct part *part = &embedded->parts[task->part];
@@ -90,16 +90,17 @@ static enum engine_answer wait(struct embedded *embedded, struct engine_task *ta
     /* In this order, for the log does its part in the other: durable.h. */
     if (!atomic_load_explicit(&part->waits, memory_order_relaxed))
         atomic_store(&part->waits, true);
-    if (!is_durable(task, embedded->durable) && atomic_load(&embedded->durable->refusal) == NULL)
+    if (!embedded_is_durable(task, embedded->durable) &&
+        atomic_load(&embedded->durable->read_only_reason) == NULL)
         return ENGINE_PENDING;
     waiting_remove(&part->waiting, task);
-    if (!is_durable(task, embedded->durable))
-        fail(task);
+    if (!embedded_is_durable(task, embedded->durable))
+        embedded_fail(task);
     return ENGINE_DONE;
 }
 
 /* A write will come: those who wait for the disk wait for what else this thread has to do, too. */
-static void begin_work(struct embedded *embedded, struct part *part)
+static void embedded_begin_work(struct embedded *embedded, struct part *part)
 {
     const struct durable *durable = embedded->durable;
     if (part->at_work || !embedded->engine.told_of_rest || durable->on_work == NULL)
@@ -108,12 +109,12 @@ static void begin_work(struct embedded *embedded, struct part *part)
     durable->on_work(durable->log);
 }
 
-static bool is_at_work(const struct engine *engine, unsigned part)
+static bool embedded_is_at_work(const struct engine *engine, unsigned part)
 {
     return ((const struct embedded *)engine)->parts[part].at_work;
 }
 
-static void rest(struct engine *engine, unsigned number)
+static void embedded_rest(struct engine *engine, unsigned number)
 {
     struct embedded *embedded = (struct embedded *)engine;
     struct part *part = &embedded->parts[number];
@@ -126,7 +127,7 @@ static void rest(struct engine *engine, unsigned number)
 
 /* The system gave no more memory, and does not now. What needs more is refused; answers are kept
  * small, but for values that are not copied. */
-static bool is_starved(struct engine_task *task)
+static bool embedded_is_starved(struct engine_task *task)
 {
     if (!reserve_is_missing())
         return false;
@@ -135,58 +136,60 @@ static bool is_starved(struct engine_task *task)
     return op_info(task->op.kind)->access == OP_GROW;
 }
 
-static bool is_write(const struct engine_task *task)
+static bool embedded_is_write(const struct engine_task *task)
 {
     return op_info(task->op.kind)->access != OP_READ;
 }
 
 /* False if the operation is refused. */
-static bool is_taken(struct embedded *embedded, struct engine_task *task)
+static bool embedded_is_taken(struct embedded *embedded, struct engine_task *task)
 {
     if (atomic_load_explicit(&embedded->loading, memory_order_acquire)) {
-        refuse(task, ERR_LOADING, loading);
+        embedded_refuse(task, ERR_LOADING, loading);
         return false;
     }
     struct durable *durable = embedded->durable; /* which is set while it loads */
-    const char *refusal = durable != NULL && is_write(task) ? atomic_load(&durable->refusal) : NULL;
-    if (refusal != NULL)
-        refuse(task, ERR_READ_ONLY, refusal);
-    else if (is_starved(task))
-        refuse(task, ERR_OUT_OF_MEMORY, starved);
+    const char *reason = NULL;
+    if (durable != NULL && embedded_is_write(task))
+        reason = atomic_load(&durable->read_only_reason);
+    if (reason != NULL)
+        embedded_refuse(task, ERR_READ_ONLY, reason);
+    else if (embedded_is_starved(task))
+        embedded_refuse(task, ERR_OUT_OF_MEMORY, starved);
     else
         return true;
     return false;
 }
 
-static enum engine_answer settle(struct engine *engine, struct engine_task *task)
+static enum engine_answer embedded_settle(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
     if (task->result.seen == 0) /* perhaps it was refused while `durable` was being set */
         return ENGINE_DONE;
-    if (embedded->durable == NULL || is_durable(task, embedded->durable))
+    if (embedded->durable == NULL || embedded_is_durable(task, embedded->durable))
         return ENGINE_DONE;
-    return wait(embedded, task);
+    return embedded_wait(embedded, task);
 }
 
 /* Says first that somebody waits, and then looks again, for who holds the lock does its part in the
  * other order. Both exchange the flag: if this one comes second, it sees the lock given back. */
-static enum store_answer try_held(struct embedded *embedded, struct engine_task *task)
+static enum store_answer embedded_try_held(struct embedded *embedded, struct engine_task *task)
 {
     atomic_exchange(&embedded->parts[task->part].is_held, true);
     return store_try_apply(embedded->store, &task->op, task->arena, &task->result);
 }
 
-static enum engine_answer submit(struct engine *engine, struct engine_task *task)
+static enum engine_answer embedded_submit(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (!is_taken(embedded, task))
+    if (!embedded_is_taken(embedded, task))
         return ENGINE_DONE;
-    if (embedded->durable != NULL && is_write(task))
-        begin_work(embedded, &embedded->parts[task->part]);
+    if (embedded->durable != NULL && embedded_is_write(task))
+        embedded_begin_work(embedded, &embedded->parts[task->part]);
     enum store_answer answer =
         store_try_apply(embedded->store, &task->op, task->arena, &task->result);
     if (answer == STORE_HELD)
-        answer = try_held(embedded, task);
+        answer = embedded_try_held(embedded, task);
     switch (answer) {
     case STORE_HELD:
         return ENGINE_HELD;
@@ -195,18 +198,18 @@ static enum engine_answer submit(struct engine *engine, struct engine_task *task
     case STORE_DONE:
         break;
     }
-    return settle(engine, task);
+    return embedded_settle(engine, task);
 }
 
-static void run(struct engine *engine, struct engine_task *task)
+static void embedded_run(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (is_taken(embedded, task))
+    if (embedded_is_taken(embedded, task))
         store_apply(embedded->store, &task->op, task->arena, &task->result);
 }
 
 /* What was held for long is free. */
-static void on_freed(void *user)
+static void embedded_on_freed(void *user)
 {
     struct embedded *embedded = user;
     for (unsigned i = 0; i < embedded->part_count; i++)
@@ -214,27 +217,28 @@ static void on_freed(void *user)
             embedded->engine.on_ready(embedded->engine.on_ready_user, i);
 }
 
-static enum engine_answer save(struct engine *engine, struct engine_task *task, bool wait_for_it)
+static enum engine_answer embedded_save(struct engine *engine, struct engine_task *task,
+                                        bool wait_for_it)
 {
     struct embedded *embedded = (struct embedded *)engine;
     if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
-        return refuse(task, ERR_LOADING, loading);
+        return embedded_refuse(task, ERR_LOADING, loading);
     if (embedded->journal == NULL)
-        return refuse(task, ERR_NOT_SERVED, not_kept);
-    saving_add(&embedded->parts[task->part].savings, embedded->journal, engine, task->part,
-               wait_for_it ? task : NULL);
+        return embedded_refuse(task, ERR_NOT_SERVED, not_kept);
+    save_requests_add(&embedded->parts[task->part].save_requests, embedded->journal, engine,
+                      task->part, wait_for_it ? task : NULL);
     task->result = (struct op_result){.ok = true};
     return wait_for_it ? ENGINE_PENDING : ENGINE_DONE;
 }
 
-static void complete_durable(struct embedded *embedded, struct part *part)
+static void embedded_complete_durable(struct embedded *embedded, struct part *part)
 {
     struct engine_task *task;
     while ((task = waiting_take(&part->waiting, atomic_load(&embedded->durable->revision))) != NULL)
         task->on_done(task);
-    if (atomic_load(&embedded->durable->refusal) != NULL) {
+    if (atomic_load(&embedded->durable->read_only_reason) != NULL) {
         while ((task = waiting_take(&part->waiting, UINT64_MAX)) != NULL) {
-            fail(task);
+            embedded_fail(task);
             task->on_done(task);
         }
     }
@@ -242,19 +246,19 @@ static void complete_durable(struct embedded *embedded, struct part *part)
         atomic_store(&part->waits, false);
 }
 
-static void complete(struct engine *engine, unsigned number)
+static void embedded_complete(struct engine *engine, unsigned number)
 {
     struct embedded *embedded = (struct embedded *)engine;
     struct part *part = &embedded->parts[number];
     struct engine_task *task;
     bool is_loaded = !atomic_load_explicit(&embedded->loading, memory_order_acquire);
     if (is_loaded && embedded->durable != NULL)
-        complete_durable(embedded, part);
-    while ((task = saving_take(&part->savings)) != NULL)
+        embedded_complete_durable(embedded, part);
+    while ((task = save_requests_take(&part->save_requests)) != NULL)
         task->on_done(task);
 }
 
-static void on_progress(void *user)
+static void embedded_on_progress(void *user)
 {
     struct embedded *embedded = user;
     for (unsigned i = 0; i < embedded->part_count; i++)
@@ -264,7 +268,8 @@ static void on_progress(void *user)
 
 /* Removing a million keys takes a fifth of the time, in slices that no request notices; as long as
  * few have expired, looking for them takes less than one percent. */
-static int64_t maintain(struct engine *engine, unsigned part, unsigned parts, int64_t now_ms)
+static int64_t embedded_maintain(struct engine *engine, unsigned part, unsigned parts,
+                                 int64_t now_ms)
 {
     DCHECK(part < parts);
     struct embedded *embedded = (struct embedded *)engine;
@@ -273,7 +278,7 @@ static int64_t maintain(struct engine *engine, unsigned part, unsigned parts, in
     if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
         return MAINTAIN_IDLE_MS;
     /* What is removed would wait for the disk too. */
-    if (embedded->durable != NULL && atomic_load(&embedded->durable->refusal) != NULL)
+    if (embedded->durable != NULL && atomic_load(&embedded->durable->read_only_reason) != NULL)
         return MAINTAIN_IDLE_MS;
     sweep->part = part;
     sweep->parts = parts;
@@ -287,33 +292,33 @@ static int64_t maintain(struct engine *engine, unsigned part, unsigned parts, in
     return total.removed * MAINTAIN_SHARE > total.visited ? MAINTAIN_BUSY_MS : MAINTAIN_IDLE_MS;
 }
 
-static void cancel(struct engine *engine, struct engine_task *task)
+static void embedded_cancel(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
     struct part *part = &embedded->parts[task->part];
-    if (!saving_forget(&part->savings, task))
+    if (!save_requests_forget(&part->save_requests, task))
         waiting_remove(&part->waiting, task);
 }
 
 struct engine *embedded_new(const struct store_options *options, unsigned parts)
 {
     struct embedded *embedded = mem_alloc(sizeof *embedded);
-    embedded->engine = (struct engine){.prepare = prepare,
-                                       .submit = submit,
-                                       .run = run,
-                                       .settle = settle,
-                                       .save = save,
-                                       .cancel = cancel,
-                                       .complete = complete,
-                                       .maintain = maintain,
-                                       .is_at_work = is_at_work,
-                                       .rest = rest,
+    embedded->engine = (struct engine){.prepare = embedded_prepare,
+                                       .submit = embedded_submit,
+                                       .run = embedded_run,
+                                       .settle = embedded_settle,
+                                       .save = embedded_save,
+                                       .cancel = embedded_cancel,
+                                       .complete = embedded_complete,
+                                       .maintain = embedded_maintain,
+                                       .is_at_work = embedded_is_at_work,
+                                       .rest = embedded_rest,
                                        .databases = options->databases,
                                        .waits_for_disk_only = true};
     struct store_options own = *options;
     own.threads = parts;
     embedded->store = store_new(&own);
-    store_on_freed(embedded->store, on_freed, embedded);
+    store_on_freed(embedded->store, embedded_on_freed, embedded);
     embedded->durable = NULL;
     embedded->journal = NULL;
     atomic_init(&embedded->loading, false);
@@ -326,7 +331,7 @@ void embedded_set_durable(struct engine *engine, struct durable *durable)
 {
     struct embedded *embedded = (struct embedded *)engine;
     embedded->durable = durable;
-    durable->on_progress = on_progress;
+    durable->on_progress = embedded_on_progress;
     durable->user = embedded;
 }
 
@@ -353,7 +358,7 @@ void embedded_free(struct engine *engine)
         return;
     for (unsigned i = 0; i < embedded->part_count; i++) {
         CHECK(embedded->parts[i].waiting.first == NULL); /* its connections have ended */
-        saving_deinit(&embedded->parts[i].savings);
+        save_requests_deinit(&embedded->parts[i].save_requests);
     }
     store_free(embedded->store);
     free(embedded->parts);

@@ -23,7 +23,7 @@ void grpc_message_drop_gathered(struct grpc_message *message)
     message->in_blob = (struct slice){0};
 }
 
-static enum err read_prefix(struct grpc_message *message, size_t max, const char **why)
+static enum err message_read_prefix(struct grpc_message *message, size_t max, const char **why)
 {
     const uint8_t *prefix = message->prefix;
     if (prefix[0] == 1) {
@@ -45,19 +45,19 @@ static enum err read_prefix(struct grpc_message *message, size_t max, const char
     return ERR_NONE;
 }
 
-static enum err take_prefix(struct grpc_message *message, struct slice *bytes, size_t max,
-                            const char **why)
+static enum err message_take_prefix(struct grpc_message *message, struct slice *bytes, size_t max,
+                                    const char **why)
 {
     while (message->prefix_len < GRPC_PREFIX_SIZE && bytes->len > 0) {
         message->prefix[message->prefix_len++] = bytes->data[0];
         *bytes = slice_skip(*bytes, 1);
         if (message->prefix_len == GRPC_PREFIX_SIZE)
-            return read_prefix(message, max, why);
+            return message_read_prefix(message, max, why);
     }
     return ERR_NONE;
 }
 
-static void append_to_blob(struct grpc_message *message, struct slice bytes)
+static void message_append_to_blob(struct grpc_message *message, struct slice bytes)
 {
     CHECK(message->in_blob.len + bytes.len <= message->expected);
     uint8_t *end = message->blob->data + message->in_blob.len;
@@ -67,7 +67,7 @@ static void append_to_blob(struct grpc_message *message, struct slice bytes)
 }
 
 /* The account has the blob already. False if the system does not give its memory. */
-static bool take_blob(struct grpc_message *message)
+static bool message_take_blob(struct grpc_message *message)
 {
     DCHECK(message->blob == NULL);
     message->blob = blob_try_new(message->expected);
@@ -75,13 +75,13 @@ static bool take_blob(struct grpc_message *message)
         return false;
     message->in_blob = slice_make(message->blob->data, 0);
     if (message->gathered.len > 0)
-        append_to_blob(message, buf_slice(&message->gathered));
+        message_append_to_blob(message, buf_slice(&message->gathered));
     buf_deinit(&message->gathered);
     return true;
 }
 
 /* Within the buffer's limit, which is `expected`. */
-static void reserve_gathered(struct buf *gathered, size_t count)
+static void message_reserve_gathered(struct buf *gathered, size_t count)
 {
     const uint8_t *room = buf_reserve(gathered, count);
     CHECK(room != NULL);
@@ -89,7 +89,7 @@ static void reserve_gathered(struct buf *gathered, size_t count)
 
 /* A blob for all of it. False if the account does not allow it, which is not asked if there must
  * be, or the system does not give it. */
-static bool make_blob(struct grpc_message *message, bool must, const char **why)
+static bool message_make_blob(struct grpc_message *message, bool must, const char **why)
 {
     size_t memory = blob_memory_for(message->expected);
     if (must) {
@@ -98,7 +98,7 @@ static bool make_blob(struct grpc_message *message, bool must, const char **why)
         *why = account_full;
         return false;
     }
-    if (take_blob(message))
+    if (message_take_blob(message))
         return true;
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)memory);
     *why = account_starved;
@@ -106,7 +106,8 @@ static bool make_blob(struct grpc_message *message, bool must, const char **why)
 }
 
 /* Room for what arrives; there is not more than expected. */
-static bool make_room(struct grpc_message *message, size_t arrived, bool must, const char **why)
+static bool message_make_room(struct grpc_message *message, size_t arrived, bool must,
+                              const char **why)
 {
     struct buf *gathered = &message->gathered;
     size_t most_ahead = message->expected / ALL_AHEAD, room = arrived * ROOM_AHEAD;
@@ -117,24 +118,24 @@ static bool make_room(struct grpc_message *message, size_t arrived, bool must, c
     else if (room > most_ahead)
         room = most_ahead;
     if (room == message->expected && room >= LARGE)
-        return make_blob(message, must, why);
-    reserve_gathered(gathered, room - gathered->len);
+        return message_make_blob(message, must, why);
+    message_reserve_gathered(gathered, room - gathered->len);
     return true;
 }
 
 /* Appends to what has arrived, for which there is room. */
-static void gather(struct grpc_message *message, struct slice bytes)
+static void message_gather(struct grpc_message *message, struct slice bytes)
 {
     CHECK(grpc_message_gathered(message) + bytes.len <= message->expected);
     if (message->blob != NULL) {
-        append_to_blob(message, bytes);
+        message_append_to_blob(message, bytes);
         return;
     }
     bool fits = buf_append(&message->gathered, bytes);
     CHECK(fits); /* its limit is `expected` */
 }
 
-static size_t arrived(const struct grpc_message *message)
+static size_t message_arrived(const struct grpc_message *message)
 {
     return message->borrowed.len + grpc_message_gathered(message);
 }
@@ -143,13 +144,13 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
                            const char **why)
 {
     if (message->prefix_len < GRPC_PREFIX_SIZE) {
-        enum err err = take_prefix(message, &bytes, max, why);
+        enum err err = message_take_prefix(message, &bytes, max, why);
         if (err != ERR_NONE)
             return err;
     }
     if (bytes.len == 0)
         return ERR_NONE;
-    if (bytes.len > message->expected - arrived(message)) {
+    if (bytes.len > message->expected - message_arrived(message)) {
         *why = "the request holds more than one message; a unary call sends exactly one";
         return ERR_NOT_SERVED;
     }
@@ -157,9 +158,9 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
         message->borrowed = bytes;
         return ERR_NONE;
     }
-    if (!make_room(message, grpc_message_gathered(message) + bytes.len, false, why))
+    if (!message_make_room(message, grpc_message_gathered(message) + bytes.len, false, why))
         return ERR_OUT_OF_MEMORY;
-    gather(message, bytes);
+    message_gather(message, bytes);
     return ERR_NONE;
 }
 
@@ -170,7 +171,7 @@ enum err grpc_message_check_gathered(const struct grpc_message *message, const c
                "5 zero bytes)";
         return ERR_NOT_SERVED;
     }
-    if (message->prefix_len < GRPC_PREFIX_SIZE || arrived(message) < message->expected) {
+    if (message->prefix_len < GRPC_PREFIX_SIZE || message_arrived(message) < message->expected) {
         *why = "the request ended in the middle of its message; send as many bytes as its "
                "length prefix says";
         return ERR_BAD_MESSAGE;
@@ -191,9 +192,9 @@ void grpc_message_keep(struct grpc_message *message)
     if (message->borrowed.len == 0)
         return;
     const char *why;
-    bool is_there = make_room(message, message->borrowed.len, true, &why);
+    bool is_there = message_make_room(message, message->borrowed.len, true, &why);
     CHECK(is_there); /* it came in one piece, so it is not so large that it can be refused */
-    gather(message, message->borrowed);
+    message_gather(message, message->borrowed);
     message->borrowed = (struct slice){0};
     DCHECK(grpc_message_gathered(message) <= message->expected);
 }

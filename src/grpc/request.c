@@ -9,7 +9,7 @@
 #define MAX_TIMEOUT_DIGITS 8
 
 /* Milliseconds, rounded up, of `digits` in the unit; false for an unknown unit. */
-static bool scale_timeout(int64_t number, uint8_t unit, int64_t *timeout_ms)
+static bool request_scale_timeout(int64_t number, uint8_t unit, int64_t *timeout_ms)
 {
     switch (unit) {
     case 'H':
@@ -35,7 +35,7 @@ static bool scale_timeout(int64_t number, uint8_t unit, int64_t *timeout_ms)
     }
 }
 
-static bool parse_timeout(struct slice text, int64_t *timeout_ms)
+static bool request_parse_timeout(struct slice text, int64_t *timeout_ms)
 {
     if (text.len < 2 || text.len > MAX_TIMEOUT_DIGITS + 1)
         return false;
@@ -45,11 +45,11 @@ static bool parse_timeout(struct slice text, int64_t *timeout_ms)
             return false;
         number = number * 10 + (text.data[i] - '0');
     }
-    return scale_timeout(number, text.data[text.len - 1], timeout_ms);
+    return request_scale_timeout(number, text.data[text.len - 1], timeout_ms);
 }
 
 /* A positive decimal number; one that is too large for 64 bits means any size, too. */
-static bool parse_max_reply(struct slice text, uint64_t *bytes)
+static bool request_parse_max_reply(struct slice text, uint64_t *bytes)
 {
     uint64_t number = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -65,13 +65,13 @@ static bool parse_max_reply(struct slice text, uint64_t *bytes)
 }
 
 /* True if the text begins with the other one, which is in lower case, in any case. */
-static bool starts_in_any_case(struct slice text, struct slice lower)
+static bool request_starts_in_any_case(struct slice text, struct slice lower)
 {
     return text.len >= lower.len &&
            strncasecmp((const char *)text.data, (const char *)lower.data, lower.len) == 0;
 }
 
-static void read_field(const struct http2_field *field, struct grpc_request *request)
+static void request_read_field(const struct http2_field *field, struct grpc_request *request)
 {
     /* The length tells nearly all names apart, so that most fields cost one comparison. */
     switch (field->name.len) {
@@ -83,7 +83,7 @@ static void read_field(const struct http2_field *field, struct grpc_request *req
         if (slice_equal(field->name, SLICE_LITERAL("expect")))
             request->expects_continue =
                 field->value.len == sizeof "100-continue" - 1 &&
-                starts_in_any_case(field->value, SLICE_LITERAL("100-continue"));
+                request_starts_in_any_case(field->value, SLICE_LITERAL("100-continue"));
         break;
     case sizeof ":method" - 1:
         if (slice_equal(field->name, SLICE_LITERAL(":method")))
@@ -93,7 +93,7 @@ static void read_field(const struct http2_field *field, struct grpc_request *req
         if (slice_equal(field->name, SLICE_LITERAL("content-type")))
             request->content_type = field->value;
         else if (slice_equal(field->name, SLICE_LITERAL("grpc-timeout")))
-            request->timeout_valid = parse_timeout(field->value, &request->timeout_ms);
+            request->timeout_valid = request_parse_timeout(field->value, &request->timeout_ms);
         break;
     case sizeof "grpc-encoding" - 1:
         if (slice_equal(field->name, SLICE_LITERAL("grpc-encoding")))
@@ -101,7 +101,7 @@ static void read_field(const struct http2_field *field, struct grpc_request *req
         break;
     case sizeof "keystore-max-reply-bytes" - 1:
         if (slice_equal(field->name, SLICE_LITERAL("keystore-max-reply-bytes")))
-            request->max_reply_valid = parse_max_reply(field->value, &request->max_reply);
+            request->max_reply_valid = request_parse_max_reply(field->value, &request->max_reply);
         break;
     default:
         break;
@@ -116,16 +116,16 @@ void grpc_request_parse(const struct http2_field *fields, size_t count,
                                      .max_reply = GRPC_DEFAULT_MAX_REPLY,
                                      .max_reply_valid = true};
     for (size_t i = 0; i < count; i++)
-        read_field(&fields[i], request);
+        request_read_field(&fields[i], request);
 }
 
 bool grpc_request_content_type_valid(struct slice content_type)
 {
     struct slice base = SLICE_LITERAL("application/grpc");
-    if (!starts_in_any_case(content_type, base))
+    if (!request_starts_in_any_case(content_type, base))
         return false;
     struct slice rest = slice_skip(content_type, base.len);
-    if (starts_in_any_case(rest, SLICE_LITERAL("+proto")))
+    if (request_starts_in_any_case(rest, SLICE_LITERAL("+proto")))
         rest = slice_skip(rest, sizeof "+proto" - 1);
     while (rest.len > 0 && (rest.data[0] == ' ' || rest.data[0] == '\t'))
         rest = slice_skip(rest, 1);

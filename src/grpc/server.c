@@ -8,82 +8,15 @@
 #include "base/account.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "grpc/message.h"
+#include "grpc/call.h"
+#include "grpc/fields.h"
 #include "grpc/request.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Bytes of one error's trailers: bounds the sentence that is sent. */
-#define MAX_STATUS_BYTES ((size_t)4096)
 /* Room for keys, tags and lengths beside the largest value in a message. */
 #define MESSAGE_OVERHEAD ((size_t)1024 * 1024)
-/* Header blocks whose meaning a connection remembers: as many as its session does. */
-#define KNOWN_REQUESTS 4
-
-enum call_state {
-    CALL_RECEIVING, /* the request is not complete */
-    CALL_SUBMITTED, /* the service has it */
-    CALL_ANSWERED,  /* what else arrives is ignored */
-};
-
-struct grpc_call {
-    struct grpc_connection *connection;
-    const void *method;
-    void *user;
-    int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
-    uint64_t max_reply;
-    int64_t period_ms;   /* monotonic: the begin of that in which more of the request must come */
-    size_t period_bytes; /* of the request then */
-    enum call_state state;
-    struct grpc_message message;
-    bool complete;           /* it does not count as unfinished any more */
-    struct grpc_call *next;  /* of those submitted in the feed under way */
-    struct grpc_call **link; /* what points to this one there; NULL if it is none */
-};
-
-struct grpc_server {
-    struct http2_context *http2;
-    const struct grpc_service *service;
-    struct grpc_limits limits;
-    atomic_uint_fast64_t slow_requests, idle_connections, not_grpc;
-};
-
-/* What a header block that will come again means, if it is a good request. */
-struct known_request {
-    uint32_t block_id; /* 0 = unused */
-    const void *method;
-    int64_t timeout_ms;
-    uint64_t max_reply;
-};
-
-struct grpc_connection {
-    struct http2_session *session;
-    struct grpc_server *server;
-    void (*on_output)(void *user);
-    void *user;
-    int64_t now_ms;
-    bool feeding;                /* what is answered now leaves with the feed */
-    size_t unfinished;           /* bytes gathered of incomplete requests */
-    size_t owed;                 /* calls that the service has and that are not answered */
-    struct grpc_call *borrower;  /* whose message lies in the bytes being fed */
-    struct grpc_call *submitted; /* in the feed under way: their messages last until its end */
-    struct known_request known[KNOWN_REQUESTS];
-    int64_t idle_since_ms; /* monotonic: no call has been seen since */
-    uint32_t last_stream;  /* that was seen */
-};
-
-static const struct http2_field answer_fields[] = {
-    {SLICE_LITERAL(":status"), SLICE_LITERAL("200")},
-    {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc")},
-};
-static const struct http2_field ok_trailers[] = {
-    {SLICE_LITERAL("grpc-status"), SLICE_LITERAL("0")},
-};
-
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *http2)
 {
     struct grpc_limits limits = {.max_message = max_value + MESSAGE_OVERHEAD,
@@ -97,28 +30,16 @@ struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *
     return limits;
 }
 
-/* The call lives in the stream's user memory: one is found from the other. */
-static struct http2_stream *stream_of(struct grpc_call *call)
-{
-    return http2_stream_from_user(call);
-}
-
 /* Answers. */
 
 /* Notes that the last part of the answer follows, after which the call is gone. */
-static struct grpc_connection *begin_last(struct grpc_call *call)
+static struct grpc_connection *server_begin_last(struct grpc_call *call)
 {
     CHECK(call->state != CALL_ANSWERED);
     DCHECK(call->state != CALL_SUBMITTED || call->connection->owed > 0);
     call->connection->owed -= call->state == CALL_SUBMITTED;
     call->state = CALL_ANSWERED;
     return call->connection;
-}
-
-static void tell_output(struct grpc_connection *connection)
-{
-    if (!connection->feeding)
-        connection->on_output(connection->user);
 }
 
 void grpc_reply_begin(struct chain *reply, size_t size)
@@ -128,8 +49,8 @@ void grpc_reply_begin(struct chain *reply, size_t size)
 
 struct chain *grpc_call_reply_begin(struct grpc_call *call, size_t size)
 {
-    struct http2_stream *stream = stream_of(call);
-    http2_answer_begin(stream, answer_fields, COUNT(answer_fields), GRPC_PREFIX_SIZE + size);
+    struct http2_stream *stream = call_stream(call);
+    http2_answer_begin(stream, grpc_reply_fields, GRPC_REPLY_FIELDS, GRPC_PREFIX_SIZE + size);
     struct chain *reply = http2_answer_body(stream);
     grpc_reply_begin(reply, size);
     return reply;
@@ -137,62 +58,47 @@ struct chain *grpc_call_reply_begin(struct grpc_call *call, size_t size)
 
 void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply)
 {
-    struct http2_stream *stream = stream_of(call);
-    http2_answer_begin(stream, answer_fields, COUNT(answer_fields), chain_length(reply));
+    struct http2_stream *stream = call_stream(call);
+    http2_answer_begin(stream, grpc_reply_fields, GRPC_REPLY_FIELDS, chain_length(reply));
     chain_append_chain(http2_answer_body(stream), reply);
     grpc_call_reply_end(call);
 }
 
 void grpc_call_reply_end(struct grpc_call *call)
 {
-    struct grpc_connection *connection = begin_last(call);
-    http2_answer_end(stream_of(call), ok_trailers, COUNT(ok_trailers));
-    tell_output(connection);
+    struct grpc_connection *connection = server_begin_last(call);
+    http2_answer_end(call_stream(call), grpc_ok_trailers, GRPC_OK_TRAILERS);
+    call_tell_output(connection);
 }
 
 void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
 {
-    struct grpc_connection *connection = begin_last(call);
-    char code[4];
-    snprintf(code, sizeof code, "%d", (int)status->code);
-    struct buf message, details;
-    buf_init(&message, MAX_STATUS_BYTES);
-    buf_init(&details, MAX_STATUS_BYTES);
-    grpc_status_encode_message(status->message, &message);
-    grpc_status_encode_details(status, &details);
-    const struct http2_field fields[] = {
-        answer_fields[0],
-        answer_fields[1],
-        {SLICE_LITERAL("grpc-status"), slice_from_string(code)},
-        {SLICE_LITERAL("grpc-message"), buf_slice(&message)},
-        {SLICE_LITERAL("keystore-reason"), slice_from_string(status->reason)},
-        {SLICE_LITERAL("grpc-status-details-bin"), buf_slice(&details)},
-        {SLICE_LITERAL("grpc-accept-encoding"), SLICE_LITERAL("identity")},
-    };
-    http2_answer_without_body(stream_of(call), fields, COUNT(fields));
-    buf_deinit(&message);
-    buf_deinit(&details);
-    tell_output(connection);
+    struct grpc_connection *connection = server_begin_last(call);
+    struct grpc_fields fields;
+    grpc_fields_init(&fields, status);
+    http2_answer_without_body(call_stream(call), fields.fields, GRPC_ERROR_FIELDS);
+    grpc_fields_deinit(&fields);
+    call_tell_output(connection);
 }
 
-static void fail(struct grpc_call *call, enum err err, const char *why)
+static void server_fail(struct grpc_call *call, enum err err, const char *why)
 {
     struct grpc_status status = call->connection->server->service->status_of(err, why);
     grpc_call_fail(call, &status);
 }
 
 /* What is not gRPC at all gets an answer of plain HTTP. */
-static void fail_http(struct grpc_call *call, const char *http_status)
+static void server_fail_http(struct grpc_call *call, const char *http_status)
 {
-    struct grpc_connection *connection = begin_last(call);
+    struct grpc_connection *connection = server_begin_last(call);
     atomic_fetch_add(&connection->server->not_grpc, 1);
     const struct http2_field fields[] = {
         {SLICE_LITERAL(":status"), slice_from_string(http_status)},
         {SLICE_LITERAL("allow"), SLICE_LITERAL("POST")}, /* which 405 asks for */
     };
     bool is_bad_method = strcmp(http_status, "405") == 0;
-    http2_answer_without_body(stream_of(call), fields, is_bad_method ? 2 : 1);
-    tell_output(connection);
+    http2_answer_without_body(call_stream(call), fields, is_bad_method ? 2 : 1);
+    call_tell_output(connection);
 }
 
 void grpc_call_set_user(struct grpc_call *call, void *user)
@@ -224,52 +130,59 @@ void grpc_call_take_message(struct grpc_call *call, struct grpc_message *message
 
 /* Requests. */
 
-static void set_deadline(struct grpc_call *call, int64_t timeout_ms)
+static void server_set_deadline(struct grpc_call *call, int64_t timeout_ms)
 {
     call->deadline_ms =
         timeout_ms == GRPC_NO_TIMEOUT ? GRPC_NO_TIMEOUT : call->connection->now_ms + timeout_ms;
 }
 
 /* True if the call goes on; else it is answered. */
-static bool begin_call(struct grpc_call *call, const struct grpc_request *request)
+static bool server_begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
     const struct grpc_service *service = call->connection->server->service;
     call->method = service->find_method(service->user, request->path);
+    if (call->method != NULL && service->stream_of != NULL)
+        call->stream = service->stream_of(call->method);
     if (call->method == NULL)
-        fail(call, ERR_NOT_SERVED, service->unknown_method);
+        server_fail(call, ERR_NOT_SERVED, service->unknown_method);
     else if (!request->timeout_valid)
-        fail(call, ERR_BAD_ARGUMENT,
-             "grpc-timeout is malformed; it is 1 to 8 digits and a unit of H, M, S, m, u or n");
+        server_fail(
+            call, ERR_BAD_ARGUMENT,
+            "grpc-timeout is malformed; it is 1 to 8 digits and a unit of H, M, S, m, u or n");
     else if (!request->max_reply_valid)
-        fail(call, ERR_BAD_ARGUMENT,
-             "keystore-max-reply-bytes is malformed; it is a positive decimal number, the bytes "
-             "that a message may have which the client receives");
+        server_fail(
+            call, ERR_BAD_ARGUMENT,
+            "keystore-max-reply-bytes is malformed; it is a positive decimal number, the bytes "
+            "that a message may have which the client receives");
     else if (request->timeout_ms == 0)
-        fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
+        server_fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
     else if (request->encoding.len > 0 &&
              !slice_equal(request->encoding, SLICE_LITERAL("identity")))
-        fail(call, ERR_NOT_SERVED,
-             "the request's grpc-encoding is not supported; this server takes only identity");
+        server_fail(
+            call, ERR_NOT_SERVED,
+            "the request's grpc-encoding is not supported; this server takes only identity");
     else {
-        set_deadline(call, request->timeout_ms);
+        server_set_deadline(call, request->timeout_ms);
         call->max_reply = request->max_reply;
         return true;
     }
     return false;
 }
 
-static void remember(struct grpc_connection *connection, uint32_t block_id,
-                     const struct grpc_call *call, const struct grpc_request *request)
+static void server_remember(struct grpc_connection *connection, uint32_t block_id,
+                            const struct grpc_call *call, const struct grpc_request *request)
 {
     if (block_id != 0 && !request->expects_continue)
         connection->known[block_id % KNOWN_REQUESTS] =
             (struct known_request){.block_id = block_id,
                                    .method = call->method,
+                                   .stream = call->stream,
                                    .timeout_ms = request->timeout_ms,
                                    .max_reply = request->max_reply};
 }
 
-static void on_request(void *user, struct http2_stream *stream, const struct http2_request *request)
+static void server_on_request(void *user, struct http2_stream *stream,
+                              const struct http2_request *request)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
@@ -278,26 +191,32 @@ static void on_request(void *user, struct http2_stream *stream, const struct htt
     call->period_ms = connection->now_ms;
     if (request->block_id != 0 && known->block_id == request->block_id) {
         call->method = known->method;
-        set_deadline(call, known->timeout_ms);
+        server_set_deadline(call, known->timeout_ms);
         call->max_reply = known->max_reply;
+        if (known->stream != NULL) {
+            call->stream = known->stream;
+            call_stream_open(call);
+        }
         return;
     }
     struct grpc_request parsed;
     grpc_request_parse(request->fields, request->count, &parsed);
     if (!slice_equal(parsed.method, SLICE_LITERAL("POST")))
-        fail_http(call, "405");
+        server_fail_http(call, "405");
     else if (!grpc_request_content_type_valid(parsed.content_type))
-        fail_http(call, "415");
-    else if (begin_call(call, &parsed)) {
-        remember(connection, request->block_id, call, &parsed);
+        server_fail_http(call, "415");
+    else if (server_begin_call(call, &parsed)) {
+        server_remember(connection, request->block_id, call, &parsed);
         if (parsed.expects_continue)
             http2_answer_continue(stream);
+        if (call->stream != NULL)
+            call_stream_open(call);
     }
 }
 
 /* More metadata than is taken; the content type usually comes first and fits. */
-static void on_oversized(void *user, struct http2_stream *stream,
-                         const struct http2_request *request)
+static void server_on_oversized(void *user, struct http2_stream *stream,
+                                const struct http2_request *request)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
@@ -310,13 +229,13 @@ static void on_oversized(void *user, struct http2_stream *stream,
              "each field; send less",
              connection->server->limits.http2.max_header_bytes);
     if (grpc_request_content_type_valid(parsed.content_type))
-        fail(call, ERR_TOO_LARGE, why);
+        server_fail(call, ERR_TOO_LARGE, why);
     else
-        fail_http(call, "431");
+        server_fail_http(call, "431");
 }
 
 /* Copies the message that lies in bytes which are about to be gone or passed over. */
-static void release_borrower(struct grpc_connection *connection)
+static void server_release_borrower(struct grpc_connection *connection)
 {
     struct grpc_call *call = connection->borrower;
     connection->borrower = NULL;
@@ -327,7 +246,7 @@ static void release_borrower(struct grpc_connection *connection)
 }
 
 /* Gives back what was gathered of a message that nobody needs any more. */
-static void drop_message(struct grpc_call *call)
+static void server_drop_message(struct grpc_call *call)
 {
     if (!call->complete)
         call->connection->unfinished -= grpc_message_gathered(&call->message);
@@ -335,7 +254,7 @@ static void drop_message(struct grpc_call *call)
     grpc_message_deinit(&call->message);
 }
 
-static void enlist(struct grpc_call *call)
+static void server_enlist(struct grpc_call *call)
 {
     DCHECK(call->link == NULL);
     struct grpc_call **first = &call->connection->submitted;
@@ -346,7 +265,7 @@ static void enlist(struct grpc_call *call)
     *first = call;
 }
 
-static void delist(struct grpc_call *call)
+static void server_delist(struct grpc_call *call)
 {
     if (call->link == NULL)
         return;
@@ -357,7 +276,7 @@ static void delist(struct grpc_call *call)
 }
 
 /* Takes a part of a message, or one that is refused. */
-static void take_data(struct grpc_call *call, struct slice data)
+static void server_take_data(struct grpc_call *call, struct slice data)
 {
     struct grpc_connection *connection = call->connection;
     const struct grpc_limits *limits = &connection->server->limits;
@@ -373,46 +292,52 @@ static void take_data(struct grpc_call *call, struct slice data)
     if (err == ERR_NONE && !account_may_grow(memory, grpc_message_memory(&call->message), &why))
         err = ERR_OUT_OF_MEMORY;
     if (err != ERR_NONE) {
-        drop_message(call);
-        fail(call, err, why);
+        server_drop_message(call);
+        server_fail(call, err, why);
     } else if (call->message.borrowed.len > 0) {
         connection->borrower = call;
     }
 }
 
-static void on_data(void *user, struct http2_stream *stream, struct slice data)
+static void server_on_data(void *user, struct http2_stream *stream, struct slice data)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
     const struct grpc_limits *limits = &connection->server->limits;
-    release_borrower(connection);
-    if (connection->unfinished <= limits->max_unfinished &&
-        grpc_message_borrow(&call->message, data, limits->max_message))
+    server_release_borrower(connection);
+    if (call->stream != NULL)
+        call_stream_take_data(call, data);
+    else if (connection->unfinished <= limits->max_unfinished &&
+             grpc_message_borrow(&call->message, data, limits->max_message))
         connection->borrower = call;
     else
-        take_data(call, data);
+        server_take_data(call, data);
 }
 
-static uint8_t *place(void *user, struct http2_stream *stream, size_t *size)
+static uint8_t *server_place(void *user, struct http2_stream *stream, size_t *size)
 {
     (void)user;
     struct grpc_call *call = http2_stream_user(stream);
     return grpc_message_room(&call->message, size);
 }
 
-static void on_end(void *user, struct http2_stream *stream)
+static void server_on_end(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
     const struct grpc_service *service = connection->server->service;
     const char *why;
+    if (call->stream != NULL) {
+        call_stream_end_request(call);
+        return;
+    }
     enum err err = grpc_message_check_complete(&call->message, &why);
     if (err == ERR_NONE && connection->now_ms >= call->deadline_ms) {
         err = ERR_DEADLINE;
         why = "the deadline passed before the request was complete";
     }
     if (err != ERR_NONE) {
-        fail(call, err, why);
+        server_fail(call, err, why);
         return;
     }
     if (connection->borrower == call)
@@ -422,11 +347,11 @@ static void on_end(void *user, struct http2_stream *stream)
     call->complete = true;
     call->state = CALL_SUBMITTED;
     connection->owed++;
-    enlist(call);
+    server_enlist(call);
     service->on_request(service->user, call, call->method, grpc_message_bytes(&call->message));
 }
 
-static void on_close(void *user, struct http2_stream *stream)
+static void server_on_close(void *user, struct http2_stream *stream)
 {
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
@@ -437,33 +362,35 @@ static void on_close(void *user, struct http2_stream *stream)
         connection->owed--;
         service->on_cancel(service->user, call);
     }
-    delist(call);
-    drop_message(call);
+    call_stream_close(call);
+    server_delist(call);
+    server_drop_message(call);
 }
 
-static void on_feed_end(void *user)
+static void server_on_feed_end(void *user)
 {
     struct grpc_connection *connection = user;
     const struct grpc_service *service = connection->server->service;
     service->on_batch_end(service->user);
     while (connection->submitted != NULL) { /* whose answers take longer */
         struct grpc_call *call = connection->submitted;
-        delist(call);
-        drop_message(call);
+        server_delist(call);
+        server_drop_message(call);
     }
-    release_borrower(connection);
+    server_release_borrower(connection);
     DCHECK(connection->submitted == NULL && connection->borrower == NULL);
 }
 
 static const struct http2_handler handler = {
     .stream_user_size = sizeof(struct grpc_call),
-    .on_request = on_request,
-    .on_oversized = on_oversized,
-    .on_data = on_data,
-    .place = place,
-    .on_end = on_end,
-    .on_close = on_close,
-    .on_feed_end = on_feed_end,
+    .on_request = server_on_request,
+    .on_oversized = server_on_oversized,
+    .on_data = server_on_data,
+    .place = server_place,
+    .on_end = server_on_end,
+    .on_room = call_stream_on_room,
+    .on_close = server_on_close,
+    .on_feed_end = server_on_feed_end,
 };
 
 /* Servers and connections. */
@@ -536,7 +463,10 @@ bool grpc_connection_feed_placed(struct grpc_connection *connection, size_t size
 
 void grpc_connection_pull(struct grpc_connection *connection, struct chain *out, int64_t now_ms)
 {
+    connection->now_ms = now_ms;
+    connection->feeding = true;
     http2_session_pull(connection->session, out, now_ms);
+    connection->feeding = false;
 }
 
 size_t grpc_connection_queued(const struct grpc_connection *connection)
@@ -581,7 +511,7 @@ struct slow_search {
 };
 
 /* False, which ends the search, if less of the request has come in the period than must. */
-static bool look_at_call(void *argument, struct http2_stream *stream)
+static bool server_look_at_call(void *argument, struct http2_stream *stream)
 {
     struct slow_search *search = argument;
     struct grpc_call *call = http2_stream_user(stream);
@@ -598,22 +528,23 @@ static bool look_at_call(void *argument, struct http2_stream *stream)
     return true;
 }
 
-static void end_slow_requests(struct grpc_connection *connection, int64_t now_ms)
+static void server_end_slow_requests(struct grpc_connection *connection, int64_t now_ms)
 {
     struct grpc_server *server = connection->server;
     struct slow_search search = {.now_ms = now_ms, .limits = &server->limits};
     for (;;) {
-        if (http2_session_visit(connection->session, look_at_call, &search))
+        if (http2_session_visit(connection->session, server_look_at_call, &search))
             return;
         atomic_fetch_add(&server->slow_requests, 1);
-        drop_message(search.found);
-        fail(search.found, ERR_DEADLINE,
-             "the rest of the request did not arrive in time (--request-timeout, --min-progress)");
+        server_drop_message(search.found);
+        server_fail(
+            search.found, ERR_DEADLINE,
+            "the rest of the request did not arrive in time (--request-timeout, --min-progress)");
     }
 }
 
 /* A call that comes and goes between two looks is seen by its stream's number. */
-static void end_if_idle(struct grpc_connection *connection, int64_t now_ms)
+static void server_end_if_idle(struct grpc_connection *connection, int64_t now_ms)
 {
     struct grpc_server *server = connection->server;
     uint32_t last_stream;
@@ -629,15 +560,16 @@ static void end_if_idle(struct grpc_connection *connection, int64_t now_ms)
     atomic_fetch_add(&server->idle_connections, 1);
     http2_session_drain(connection->session);
     http2_session_drain(connection->session);
-    tell_output(connection);
+    call_tell_output(connection);
 }
 
 void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
 {
     if (http2_session_finished(connection->session))
         return;
-    end_slow_requests(connection, now_ms);
-    end_if_idle(connection, now_ms);
+    server_end_slow_requests(connection, now_ms);
+    call_stream_check(connection, now_ms);
+    server_end_if_idle(connection, now_ms);
 }
 
 struct grpc_counts grpc_server_counts(const struct grpc_server *server)

@@ -9,7 +9,7 @@
 /* Enough for any sentence of ours; what is longer is our own mistake. */
 #define MAX_DETAILS ((size_t)8192)
 
-static void append(struct buf *out, struct slice bytes)
+static void status_append(struct buf *out, struct slice bytes)
 {
     bool fits = buf_append(out, bytes);
     CHECK(fits);
@@ -22,11 +22,11 @@ void grpc_status_encode_message(struct slice message, struct buf *out)
         uint8_t byte = message.data[i];
         uint8_t escaped[3] = {'%', (uint8_t)hex[byte >> 4], (uint8_t)hex[byte & 15]};
         bool plain = byte >= 0x20 && byte < 0x7f && byte != '%';
-        append(out, plain ? slice_make(&byte, 1) : slice_make(escaped, sizeof escaped));
+        status_append(out, plain ? slice_make(&byte, 1) : slice_make(escaped, sizeof escaped));
     }
 }
 
-static void append_varint(struct buf *out, uint64_t number)
+static void status_append_varint(struct buf *out, uint64_t number)
 {
     uint8_t bytes[10];
     size_t len = 0;
@@ -34,18 +34,18 @@ static void append_varint(struct buf *out, uint64_t number)
         bytes[len++] = (uint8_t)((number & 0x7f) | (number > 0x7f ? 0x80 : 0));
         number >>= 7;
     } while (number > 0);
-    append(out, slice_make(bytes, len));
+    status_append(out, slice_make(bytes, len));
 }
 
 /* A length-delimited field: wire type 2. */
-static void append_field(struct buf *out, unsigned number, struct slice bytes)
+static void status_append_field(struct buf *out, unsigned number, struct slice bytes)
 {
-    append_varint(out, number << 3 | 2);
-    append_varint(out, bytes.len);
-    append(out, bytes);
+    status_append_varint(out, number << 3 | 2);
+    status_append_varint(out, bytes.len);
+    status_append(out, bytes);
 }
 
-static void append_base64(struct buf *out, struct slice bytes)
+static void status_append_base64(struct buf *out, struct slice bytes)
 {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -57,7 +57,7 @@ static void append_base64(struct buf *out, struct slice bytes)
         uint8_t digits[4];
         for (size_t k = 0; k < 4; k++)
             digits[k] = (uint8_t)alphabet[bits >> (18 - 6 * k) & 63];
-        append(out, slice_make(digits, taken + 1));
+        status_append(out, slice_make(digits, taken + 1));
     }
 }
 
@@ -68,15 +68,15 @@ void grpc_status_encode_details(const struct grpc_status *status, struct buf *ou
     buf_init(&any, MAX_DETAILS);
     buf_init(&message, MAX_DETAILS);
 
-    append_field(&info, 1, slice_from_string(status->reason));
-    append_field(&info, 2, SLICE_LITERAL("keystore"));
-    append_field(&any, 1, SLICE_LITERAL("type.googleapis.com/google.rpc.ErrorInfo"));
-    append_field(&any, 2, buf_slice(&info));
-    append_varint(&message, 1 << 3 | 0);
-    append_varint(&message, (uint64_t)status->code);
-    append_field(&message, 2, status->message);
-    append_field(&message, 3, buf_slice(&any));
-    append_base64(out, buf_slice(&message));
+    status_append_field(&info, 1, slice_from_string(status->reason));
+    status_append_field(&info, 2, SLICE_LITERAL("keystore"));
+    status_append_field(&any, 1, SLICE_LITERAL("type.googleapis.com/google.rpc.ErrorInfo"));
+    status_append_field(&any, 2, buf_slice(&info));
+    status_append_varint(&message, 1 << 3 | 0);
+    status_append_varint(&message, (uint64_t)status->code);
+    status_append_field(&message, 2, status->message);
+    status_append_field(&message, 3, buf_slice(&any));
+    status_append_base64(out, buf_slice(&message));
 
     buf_deinit(&info);
     buf_deinit(&any);

@@ -8,7 +8,7 @@ void bucket_init(struct bucket *bucket, uint32_t size, uint32_t per_s, int64_t n
     *bucket = (struct bucket){.tokens = size, .size = size, .per_s = per_s, .filled_ms = now_ms};
 }
 
-static void refill(struct bucket *bucket, int64_t now_ms)
+static void bucket_refill(struct bucket *bucket, int64_t now_ms)
 {
     if (now_ms <= bucket->filled_ms)
         return;
@@ -26,7 +26,7 @@ static void refill(struct bucket *bucket, int64_t now_ms)
 
 bool bucket_take(struct bucket *bucket, int64_t now_ms)
 {
-    refill(bucket, now_ms);
+    bucket_refill(bucket, now_ms);
     DCHECK(bucket->tokens <= bucket->size && bucket->thousandths < 1000);
     if (bucket->tokens == 0)
         return false;

@@ -18,25 +18,25 @@
 #define CLEARING_HEAD "\x40\x01x\x7f\x81\x1f"
 
 /* nghttp2's allocator: it is told when there is no memory, and only its connection ends. */
-static void *allocate(size_t size, void *user)
+static void *decoder_allocate(size_t size, void *user)
 {
     (void)user;
     return mem_try_alloc(size);
 }
 
-static void *allocate_zero(size_t count, size_t size, void *user)
+static void *decoder_allocate_zero(size_t count, size_t size, void *user)
 {
     (void)user;
     return mem_try_alloc_zero(count, size);
 }
 
-static void *reallocate(void *memory, size_t size, void *user)
+static void *decoder_reallocate(void *memory, size_t size, void *user)
 {
     (void)user;
     return mem_try_realloc(memory, size);
 }
 
-static void release(void *memory, void *user)
+static void decoder_release(void *memory, void *user)
 {
     (void)user;
     free(memory);
@@ -44,8 +44,10 @@ static void release(void *memory, void *user)
 
 void decoder_init(struct decoder *decoder)
 {
-    static nghttp2_mem memory = {
-        .malloc = allocate, .calloc = allocate_zero, .realloc = reallocate, .free = release};
+    static nghttp2_mem memory = {.malloc = decoder_allocate,
+                                 .calloc = decoder_allocate_zero,
+                                 .realloc = decoder_reallocate,
+                                 .free = decoder_release};
     *decoder = (struct decoder){.max_inflated = SIZE_MAX};
     if (nghttp2_hd_inflate_new2(&decoder->inflater, &memory) != 0)
         decoder->inflater = NULL;
@@ -60,7 +62,7 @@ void decoder_deinit(struct decoder *decoder)
 }
 
 /* RFC 7541, 5.1: passes over an integer whose first byte has `bits` bits for it. */
-static bool skip_integer(struct slice *bytes, unsigned bits, size_t *number)
+static bool decoder_skip_integer(struct slice *bytes, unsigned bits, size_t *number)
 {
     size_t limit = ((size_t)1 << bits) - 1;
     if (bytes->len == 0)
@@ -79,31 +81,32 @@ static bool skip_integer(struct slice *bytes, unsigned bits, size_t *number)
     return false;
 }
 
-static bool skip_string(struct slice *bytes)
+static bool decoder_skip_string(struct slice *bytes)
 {
     size_t len;
-    if (!skip_integer(bytes, 7, &len) || len > bytes->len)
+    if (!decoder_skip_integer(bytes, 7, &len) || len > bytes->len)
         return false;
     *bytes = slice_skip(*bytes, len);
     return true;
 }
 
 /* A literal that stays out of the dynamic table (RFC 7541, 6.2.2 and 6.2.3). */
-static bool skip_literal(struct slice *bytes)
+static bool decoder_skip_literal(struct slice *bytes)
 {
     size_t name;
-    return skip_integer(bytes, 4, &name) && (name > 0 || skip_string(bytes)) && skip_string(bytes);
+    return decoder_skip_integer(bytes, 4, &name) && (name > 0 || decoder_skip_string(bytes)) &&
+           decoder_skip_string(bytes);
 }
 
 /* True if the block changes no table: it is made of indexed fields and of literals that stay out.
  */
-static bool is_stable(struct slice bytes)
+static bool decoder_is_stable(struct slice bytes)
 {
     while (bytes.len > 0) {
         size_t index;
         uint8_t first = bytes.data[0];
-        bool skipped = (first & 0x80) != 0   ? skip_integer(&bytes, 7, &index)
-                       : (first & 0xe0) == 0 ? skip_literal(&bytes)
+        bool skipped = (first & 0x80) != 0   ? decoder_skip_integer(&bytes, 7, &index)
+                       : (first & 0xe0) == 0 ? decoder_skip_literal(&bytes)
                                              : false;
         if (!skipped)
             return false;
@@ -112,7 +115,7 @@ static bool is_stable(struct slice bytes)
 }
 
 /* True from the second time on that a block comes, unless too many others came between. */
-static bool comes_again(struct decoder *decoder, struct slice bytes)
+static bool decoder_comes_again(struct decoder *decoder, struct slice bytes)
 {
     uint32_t hash = 2166136261u; /* FNV-1a: it only has to tell a few blocks apart */
     for (size_t i = 0; i < bytes.len; i++)
@@ -123,7 +126,8 @@ static bool comes_again(struct decoder *decoder, struct slice bytes)
     return again;
 }
 
-static const struct decoder_memo *find_memo(const struct decoder *decoder, struct slice bytes)
+static const struct decoder_memo *decoder_find_memo(const struct decoder *decoder,
+                                                    struct slice bytes)
 {
     for (size_t i = 0; i < DECODER_MEMOS; i++) {
         const struct decoder_memo *memo = &decoder->memos[i];
@@ -134,8 +138,8 @@ static const struct decoder_memo *find_memo(const struct decoder *decoder, struc
     return NULL;
 }
 
-static void remember(struct decoder *decoder, struct slice bytes, struct fields *scratch,
-                     struct decoder_block *block)
+static void decoder_remember(struct decoder *decoder, struct slice bytes, struct fields *scratch,
+                             struct decoder_block *block)
 {
     CHECK(bytes.len <= DECODER_MEMO_BYTES);
     decoder->last_id = decoder->last_id == UINT32_MAX ? 1 : decoder->last_id + 1;
@@ -164,7 +168,7 @@ struct inflating {
 
 /* gRPC's metadata may have blanks at the ends of values, which are not part of them (RFC 9110,
  * 5.5). */
-static struct slice strip_blanks(struct slice value)
+static struct slice decoder_strip_blanks(struct slice value)
 {
     while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t'))
         value = slice_skip(value, 1);
@@ -175,7 +179,7 @@ static struct slice strip_blanks(struct slice value)
 
 /* Judges and keeps one field; what is found first is what the block is. If it is malformed, and for
  * fields that do not fit, inflating is only for the table's sake. */
-static void take_field(struct inflating *inflating, const nghttp2_nv *nv)
+static void decoder_take_field(struct inflating *inflating, const nghttp2_nv *nv)
 {
     struct slice name = slice_make(nv->name, nv->namelen);
     struct slice value = slice_make(nv->value, nv->valuelen);
@@ -191,7 +195,7 @@ static void take_field(struct inflating *inflating, const nghttp2_nv *nv)
     }
     inflating->bytes_left -= size;
     if (name.len > 0 && name.data[0] != ':')
-        value = strip_blanks(value);
+        value = decoder_strip_blanks(value);
     if (rules_check_field(&inflating->rules, name, value) == RULES_GOOD)
         fields_add(inflating->fields, name, value);
     else if (inflating->verdict == DECODER_GOOD)
@@ -200,8 +204,8 @@ static void take_field(struct inflating *inflating, const nghttp2_nv *nv)
 
 /* Reads the next part of a block, which ends with a field; with `final` the last. False if the
  * table is lost. */
-static bool inflate_part(struct decoder *decoder, struct slice bytes, bool final,
-                         struct inflating *inflating)
+static bool decoder_inflate_part(struct decoder *decoder, struct slice bytes, bool final,
+                                 struct inflating *inflating)
 {
     if (decoder->inflater == NULL) {
         inflating->verdict = DECODER_STARVED;
@@ -219,7 +223,7 @@ static bool inflate_part(struct decoder *decoder, struct slice bytes, bool final
         CHECK((size_t)used <= bytes.len);
         bytes = slice_skip(bytes, (size_t)used);
         if ((flags & NGHTTP2_HD_INFLATE_EMIT) != 0)
-            take_field(inflating, &nv);
+            decoder_take_field(inflating, &nv);
         if (inflating->inflated > decoder->max_inflated) {
             inflating->verdict = DECODER_ENDLESS;
             return false;
@@ -230,18 +234,18 @@ static bool inflate_part(struct decoder *decoder, struct slice bytes, bool final
 }
 
 /* Has the table emptied, as a field does that is larger than the table. */
-static bool clear_table(struct decoder *decoder)
+static bool decoder_clear_table(struct decoder *decoder)
 {
     static const uint8_t field[sizeof CLEARING_HEAD - 1 + TABLE_SIZE] = CLEARING_HEAD;
     struct inflating unseen = {.verdict = DECODER_MALFORMED};
-    return inflate_part(decoder, slice_make(field, sizeof field), false, &unseen);
+    return decoder_inflate_part(decoder, slice_make(field, sizeof field), false, &unseen);
 }
 
 /* The length of the string that begins there, or 0 if it is none. */
-static size_t string_length(struct slice bytes)
+static size_t decoder_string_length(struct slice bytes)
 {
     size_t len;
-    return skip_integer(&bytes, 7, &len) ? len : 0;
+    return decoder_skip_integer(&bytes, 7, &len) ? len : 0;
 }
 
 /*
@@ -249,54 +253,56 @@ static size_t string_length(struct slice bytes)
  * is a literal that nghttp2 does not take for its length, and *is_indexed: it is to be added to the
  * table.
  */
-static bool skip_field(struct slice *bytes, bool *is_long, bool *is_indexed)
+static bool decoder_skip_field(struct slice *bytes, bool *is_long, bool *is_indexed)
 {
     size_t number;
     uint8_t first = bytes->data[0];
     *is_long = false;
     *is_indexed = (first & 0xc0) == 0x40;
     if ((first & 0x80) != 0)
-        return skip_integer(bytes, 7, &number);
+        return decoder_skip_integer(bytes, 7, &number);
     if ((first & 0xe0) == 0x20) /* a change of the table's size */
-        return skip_integer(bytes, 5, &number);
-    if (!skip_integer(bytes, *is_indexed ? 6 : 4, &number))
+        return decoder_skip_integer(bytes, 5, &number);
+    if (!decoder_skip_integer(bytes, *is_indexed ? 6 : 4, &number))
         return false;
     if (number == 0) {
-        *is_long = string_length(*bytes) > LONGEST_STRING;
-        if (!skip_string(bytes))
+        *is_long = decoder_string_length(*bytes) > LONGEST_STRING;
+        if (!decoder_skip_string(bytes))
             return false;
     }
-    *is_long = *is_long || string_length(*bytes) > LONGEST_STRING;
-    return skip_string(bytes);
+    *is_long = *is_long || decoder_string_length(*bytes) > LONGEST_STRING;
+    return decoder_skip_string(bytes);
 }
 
 /* The same for blocks that may have strings which nghttp2 does not take: a field with one is too
  * large in any case, and all that it does to the table is to empty it. */
-static bool inflate_long(struct decoder *decoder, struct slice bytes, struct inflating *inflating)
+static bool decoder_inflate_long(struct decoder *decoder, struct slice bytes,
+                                 struct inflating *inflating)
 {
     struct slice part = bytes; /* what comes before the next long field */
     while (bytes.len > 0) {
         const uint8_t *begin = bytes.data;
         bool is_long, is_indexed;
-        if (!skip_field(&bytes, &is_long, &is_indexed))
+        if (!decoder_skip_field(&bytes, &is_long, &is_indexed))
             break; /* nghttp2 will say so */
         if (!is_long)
             continue;
         part.len = (size_t)(begin - part.data);
-        if (part.len > 0 && !inflate_part(decoder, part, false, inflating))
+        if (part.len > 0 && !decoder_inflate_part(decoder, part, false, inflating))
             return false;
-        if (is_indexed && !clear_table(decoder))
+        if (is_indexed && !decoder_clear_table(decoder))
             return false;
         inflating->verdict = DECODER_TOO_LARGE;
         part = bytes;
     }
-    return inflate_part(decoder, part, true, inflating);
+    return decoder_inflate_part(decoder, part, true, inflating);
 }
 
-static void inflate(struct decoder *decoder, struct slice bytes, struct inflating *inflating)
+static void decoder_inflate(struct decoder *decoder, struct slice bytes,
+                            struct inflating *inflating)
 {
-    bool whole = bytes.len > LONGEST_STRING ? inflate_long(decoder, bytes, inflating)
-                                            : inflate_part(decoder, bytes, true, inflating);
+    bool whole = bytes.len > LONGEST_STRING ? decoder_inflate_long(decoder, bytes, inflating)
+                                            : decoder_inflate_part(decoder, bytes, true, inflating);
     if (!whole)
         return;
     nghttp2_hd_inflate_end_headers(decoder->inflater);
@@ -308,7 +314,7 @@ enum decoder_verdict decoder_read(struct decoder *decoder, struct slice bytes, b
                                   size_t max_bytes, struct fields *scratch,
                                   struct decoder_block *block)
 {
-    const struct decoder_memo *memo = trailers ? NULL : find_memo(decoder, bytes);
+    const struct decoder_memo *memo = trailers ? NULL : decoder_find_memo(decoder, bytes);
     if (memo != NULL) {
         *block = (struct decoder_block){.fields = memo->fields.items,
                                         .count = memo->fields.count,
@@ -316,13 +322,13 @@ enum decoder_verdict decoder_read(struct decoder *decoder, struct slice bytes, b
                                         .content_length = memo->content_length};
         return DECODER_GOOD;
     }
-    bool stable = is_stable(bytes);
+    bool stable = decoder_is_stable(bytes);
     if (!stable)
         decoder->table_version++;
     struct inflating inflating = {.bytes_left = max_bytes, .fields = scratch};
     fields_clear(scratch);
     rules_init(&inflating.rules, trailers);
-    inflate(decoder, bytes, &inflating);
+    decoder_inflate(decoder, bytes, &inflating);
     *block = (struct decoder_block){.fields = scratch->items,
                                     .count = scratch->count,
                                     .bomb = inflating.text > 2 * bytes.len + 2 * TABLE_SIZE,
@@ -330,7 +336,7 @@ enum decoder_verdict decoder_read(struct decoder *decoder, struct slice bytes, b
     if (inflating.rules.connect)
         block->content_length = -1;
     if (inflating.verdict == DECODER_GOOD && stable && !trailers &&
-        bytes.len <= DECODER_MEMO_BYTES && comes_again(decoder, bytes))
-        remember(decoder, bytes, scratch, block);
+        bytes.len <= DECODER_MEMO_BYTES && decoder_comes_again(decoder, bytes))
+        decoder_remember(decoder, bytes, scratch, block);
     return inflating.verdict;
 }

@@ -17,7 +17,7 @@ void encoder_init(struct encoder *encoder)
                                 .allowed = ENCODER_TABLE_SIZE};
 }
 
-static void forget_memos(struct encoder *encoder)
+static void encoder_forget_memos(struct encoder *encoder)
 {
     for (size_t i = 0; i < ENCODER_MEMOS; i++)
         encoder->memos[i].fields = NULL;
@@ -25,7 +25,7 @@ static void forget_memos(struct encoder *encoder)
 
 void encoder_set_allowed(struct encoder *encoder, uint32_t size)
 {
-    forget_memos(encoder); /* the next block has more to say */
+    encoder_forget_memos(encoder); /* the next block has more to say */
     encoder->allowed = size;
     if (size < encoder->smallest)
         encoder->smallest = size;
@@ -40,7 +40,7 @@ size_t encoder_bound(const struct http2_field *fields, size_t count)
 }
 
 /* RFC 7541, 5.1: an integer whose first byte has `bits` bits for it below `pattern`. */
-static uint8_t *write_integer(uint8_t *out, unsigned pattern, unsigned bits, size_t number)
+static uint8_t *encoder_write_integer(uint8_t *out, unsigned pattern, unsigned bits, size_t number)
 {
     size_t limit = ((size_t)1 << bits) - 1;
     if (number < limit) {
@@ -54,28 +54,28 @@ static uint8_t *write_integer(uint8_t *out, unsigned pattern, unsigned bits, siz
     return out;
 }
 
-static uint8_t *write_string(uint8_t *out, struct slice text)
+static uint8_t *encoder_write_string(uint8_t *out, struct slice text)
 {
-    out = write_integer(out, 0, 7, text.len);
+    out = encoder_write_integer(out, 0, 7, text.len);
     if (text.len > 0)
         memcpy(out, text.data, text.len);
     return out + text.len;
 }
 
 /* A literal; `pattern` says whether it enters the table (0x40, 6 bits) or not (0, 4 bits). */
-static uint8_t *write_literal(uint8_t *out, const struct http2_field *field, unsigned pattern,
-                              unsigned bits)
+static uint8_t *encoder_write_literal(uint8_t *out, const struct http2_field *field,
+                                      unsigned pattern, unsigned bits)
 {
     if (slice_equal(field->name, SLICE_LITERAL(":status"))) {
-        out = write_integer(out, pattern, bits, STATIC_STATUS);
+        out = encoder_write_integer(out, pattern, bits, STATIC_STATUS);
     } else {
-        out = write_integer(out, pattern, bits, 0);
-        out = write_string(out, field->name);
+        out = encoder_write_integer(out, pattern, bits, 0);
+        out = encoder_write_string(out, field->name);
     }
-    return write_string(out, field->value);
+    return encoder_write_string(out, field->value);
 }
 
-static uint32_t wanted_size(const struct encoder *encoder)
+static uint32_t encoder_wanted_size(const struct encoder *encoder)
 {
     return encoder->allowed < ENCODER_TABLE_SIZE ? encoder->allowed : ENCODER_TABLE_SIZE;
 }
@@ -84,13 +84,13 @@ static uint32_t wanted_size(const struct encoder *encoder)
  * RFC 7541, 4.2: changes of the table's size are said at the beginning of the next block, first the
  * smallest that it had to have. If that evicts any entry, all are given up, by saying 0.
  */
-static uint8_t *write_size_updates(struct encoder *encoder, uint8_t *out)
+static uint8_t *encoder_write_size_updates(struct encoder *encoder, uint8_t *out)
 {
-    uint32_t wanted = wanted_size(encoder);
+    uint32_t wanted = encoder_wanted_size(encoder);
     if (encoder->smallest < encoder->table_size) {
         if (encoder->smallest < encoder->kept_bytes)
             encoder->smallest = 0;
-        out = write_integer(out, 0x20, 5, encoder->smallest);
+        out = encoder_write_integer(out, 0x20, 5, encoder->smallest);
         encoder->table_size = encoder->smallest;
         if (encoder->table_size == 0) {
             encoder->kept_count = 0;
@@ -98,45 +98,45 @@ static uint8_t *write_size_updates(struct encoder *encoder, uint8_t *out)
         }
     }
     if (wanted != encoder->table_size)
-        out = write_integer(out, 0x20, 5, wanted);
+        out = encoder_write_integer(out, 0x20, 5, wanted);
     DCHECK(encoder->kept_bytes <= wanted);
     encoder->table_size = wanted;
     encoder->smallest = wanted;
     return out;
 }
 
-static bool keep(struct encoder *encoder, const struct http2_field *field)
+static bool encoder_keep(struct encoder *encoder, const struct http2_field *field)
 {
     size_t size = field->name.len + field->value.len + ENTRY_OVERHEAD;
     if (!encoder->settled || encoder->kept_count == ENCODER_MAX_KEPT ||
         encoder->kept_bytes + size > encoder->table_size)
         return false;
     DCHECK(encoder->table_size <= ENCODER_TABLE_SIZE);
-    forget_memos(encoder); /* the indexes are others */
+    encoder_forget_memos(encoder); /* the indexes are others */
     encoder->kept[encoder->kept_count++] = field;
     encoder->kept_bytes += (uint32_t)size;
     return true;
 }
 
-static uint8_t *write_lasting(struct encoder *encoder, const struct http2_field *field,
-                              uint8_t *out)
+static uint8_t *encoder_write_lasting(struct encoder *encoder, const struct http2_field *field,
+                                      uint8_t *out)
 {
     for (uint32_t i = 0; i < encoder->kept_count; i++) {
         /* The newest entry has the first index of the dynamic table. */
         if (encoder->kept[i] == field)
-            return write_integer(out, 0x80, 7, STATIC_ENTRIES + encoder->kept_count - i);
+            return encoder_write_integer(out, 0x80, 7, STATIC_ENTRIES + encoder->kept_count - i);
     }
     if (field->value.len == 3 && slice_equal(field->name, SLICE_LITERAL(":status")) &&
         slice_equal(field->value, SLICE_LITERAL("200")))
-        return write_integer(out, 0x80, 7, STATIC_STATUS);
-    if (keep(encoder, field))
-        return write_literal(out, field, 0x40, 6);
-    return write_literal(out, field, 0, 4);
+        return encoder_write_integer(out, 0x80, 7, STATIC_STATUS);
+    if (encoder_keep(encoder, field))
+        return encoder_write_literal(out, field, 0x40, 6);
+    return encoder_write_literal(out, field, 0, 4);
 }
 
 /* Remembers a block in which each field is a byte. */
-static void remember(struct encoder *encoder, const struct http2_field *fields, size_t count,
-                     const uint8_t *block)
+static void encoder_remember(struct encoder *encoder, const struct http2_field *fields,
+                             size_t count, const uint8_t *block)
 {
     if (count == 0 || count > ENCODER_MAX_KEPT)
         return;
@@ -150,13 +150,14 @@ uint8_t *encoder_write(struct encoder *encoder, const struct http2_field *fields
                        bool lasting, uint8_t *out)
 {
     DCHECK(encoder->smallest <= encoder->allowed && encoder->kept_count <= ENCODER_MAX_KEPT);
-    if (encoder->smallest < encoder->table_size || wanted_size(encoder) != encoder->table_size)
-        out = write_size_updates(encoder, out);
+    if (encoder->smallest < encoder->table_size ||
+        encoder_wanted_size(encoder) != encoder->table_size)
+        out = encoder_write_size_updates(encoder, out);
     const uint8_t *begin = out;
     for (size_t i = 0; i < count; i++)
-        out = lasting ? write_lasting(encoder, &fields[i], out)
-                      : write_literal(out, &fields[i], 0, 4);
+        out = lasting ? encoder_write_lasting(encoder, &fields[i], out)
+                      : encoder_write_literal(out, &fields[i], 0, 4);
     if (lasting && (size_t)(out - begin) == count)
-        remember(encoder, fields, count, begin);
+        encoder_remember(encoder, fields, count, begin);
     return out;
 }

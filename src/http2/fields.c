@@ -22,7 +22,7 @@ void fields_clear(struct fields *fields)
 }
 
 /* The bytes may have moved: points every field to its place again, in order. */
-static void rebase(struct fields *fields)
+static void fields_rebase(struct fields *fields)
 {
     const uint8_t *at = fields->bytes.data;
     for (size_t i = 0; i < fields->count; i++) {
@@ -48,5 +48,5 @@ void fields_add(struct fields *fields, struct slice name, struct slice value)
         (struct http2_field){.name = slice_make(end - value.len - name.len, name.len),
                              .value = slice_make(end - value.len, value.len)};
     if (fields->bytes.data != before)
-        rebase(fields);
+        fields_rebase(fields);
 }

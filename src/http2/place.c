@@ -28,7 +28,7 @@ void place_note(struct http2_session *session, const struct frame *frame)
 }
 
 /* Where the open stream of the run wants its body; NULL if nowhere in particular. */
-static uint8_t *find_place(struct http2_session *session, size_t *size)
+static uint8_t *place_find(struct http2_session *session, size_t *size)
 {
     const struct http2_handler *handler = session->context->handler;
     if (session->failed || session->run.count < LEAST_RUN || handler->place == NULL)
@@ -41,7 +41,7 @@ static uint8_t *find_place(struct http2_session *session, size_t *size)
 
 /* What is left to come of a frame that has begun: 0 if none has. False if that is not one of the
  * run, with more to follow. Its payload goes where others go, by a copy. */
-static bool expect_partial(const struct http2_session *session, size_t *left, size_t *payload)
+static bool place_expect_partial(const struct http2_session *session, size_t *left, size_t *payload)
 {
     const struct buf *partial = &session->partial;
     *left = *payload = 0;
@@ -56,7 +56,7 @@ static bool expect_partial(const struct http2_session *session, size_t *left, si
            frame.stream_id == session->run.stream_id && frame.payload.len <= FRAME_MAX_PAYLOAD;
 }
 
-static void expect_frames(struct placing *placing, uint8_t *at, size_t size, size_t length)
+static void place_expect_frames(struct placing *placing, uint8_t *at, size_t size, size_t length)
 {
     DCHECK(length >= LEAST_PAYLOAD);
     for (placing->count = 0; size > 0 && placing->count < PLACE_FRAMES; placing->count++) {
@@ -72,11 +72,12 @@ size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
 {
     struct placing *placing = &session->context->placing;
     size_t size, payload, count = 0;
-    uint8_t *at = find_place(session, &size);
+    uint8_t *at = place_find(session, &size);
     placing->session = NULL;
-    if (at == NULL || !expect_partial(session, &placing->partial_left, &payload) || payload > size)
+    if (at == NULL || !place_expect_partial(session, &placing->partial_left, &payload) ||
+        payload > size)
         return 0;
-    expect_frames(placing, at + payload, size - payload, session->run.length);
+    place_expect_frames(placing, at + payload, size - payload, session->run.length);
     if (placing->count < LEAST_RUN)
         return 0;
     if (placing->partial_left > 0) {
@@ -97,7 +98,7 @@ size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
     return count;
 }
 
-static bool is_as_expected(const struct placed_frame *placed, uint32_t stream_id)
+static bool place_is_as_expected(const struct placed_frame *placed, uint32_t stream_id)
 {
     struct frame frame = frame_read(placed->header, frame_read_length(placed->header));
     return frame.type == FRAME_DATA && frame.stream_id == stream_id &&
@@ -106,7 +107,7 @@ static bool is_as_expected(const struct placed_frame *placed, uint32_t stream_id
 }
 
 /* How many frames have come as they were expected, of `size` bytes; those are taken off it. */
-static size_t count_good(struct http2_session *session, size_t *size)
+static size_t place_count_good(struct http2_session *session, size_t *size)
 {
     const struct placing *placing = &session->context->placing;
     size_t good = 0;
@@ -114,7 +115,7 @@ static size_t count_good(struct http2_session *session, size_t *size)
         const struct placed_frame *frame = &placing->frames[good];
         if (*size < FRAME_HEADER_SIZE + frame->payload.len)
             break;
-        if (!is_as_expected(frame, session->run.stream_id)) {
+        if (!place_is_as_expected(frame, session->run.stream_id)) {
             session->run.count = 0;
             break;
         }
@@ -123,7 +124,7 @@ static size_t count_good(struct http2_session *session, size_t *size)
     return good;
 }
 
-static uint8_t *copy_part(uint8_t *to, const uint8_t *from, size_t len, size_t *size)
+static uint8_t *place_copy_part(uint8_t *to, const uint8_t *from, size_t len, size_t *size)
 {
     if (len > *size)
         len = *size;
@@ -133,14 +134,14 @@ static uint8_t *copy_part(uint8_t *to, const uint8_t *from, size_t len, size_t *
 }
 
 /* The last `size` bytes of the read, from frame `first` on, in one piece. */
-static struct slice put_together(struct placing *placing, size_t first, size_t size)
+static struct slice place_put_together(struct placing *placing, size_t first, size_t size)
 {
     uint8_t *end = placing->rest;
     for (size_t i = first; size > 0; i++) {
         CHECK(i < placing->count); /* no more was read than there were places for */
         const struct placed_frame *frame = &placing->frames[i];
-        end = copy_part(end, frame->header, sizeof frame->header, &size);
-        end = copy_part(end, frame->payload.data, frame->payload.len, &size);
+        end = place_copy_part(end, frame->header, sizeof frame->header, &size);
+        end = place_copy_part(end, frame->payload.data, frame->payload.len, &size);
     }
     return slice_make(placing->rest, (size_t)(end - placing->rest));
 }
@@ -158,8 +159,8 @@ enum http2_error place_take(struct http2_session *session, size_t size)
     CHECK(session->partial.len + completed <= session->partial.cap);
     session->partial.len += completed;
     size -= completed;
-    size_t good = count_good(session, &size);
-    struct slice rest = put_together(placing, good, size);
+    size_t good = place_count_good(session, &size);
+    struct slice rest = place_put_together(placing, good, size);
     enum http2_error error =
         completed > 0 ? session_take_frames(session, slice_make(rest.data, 0)) : HTTP2_NO_ERROR;
     for (size_t i = 0; i < good && error == HTTP2_NO_ERROR; i++) {

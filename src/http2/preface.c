@@ -22,14 +22,14 @@ static const struct closing other = {
 static const struct closing undecided = {CLOSING_NONE, NULL};
 
 /* True if one begins like the other, as far as the shorter one goes. */
-static bool agrees(struct slice bytes, struct slice with)
+static bool preface_agrees(struct slice bytes, struct slice with)
 {
     size_t len = bytes.len < with.len ? bytes.len : with.len;
     return memcmp(bytes.data, with.data, len) == 0;
 }
 
 /* The length of the capital letters at the beginning. */
-static size_t method_length(struct slice bytes)
+static size_t preface_method_length(struct slice bytes)
 {
     size_t len = 0;
     while (len < bytes.len && bytes.data[len] >= 'A' && bytes.data[len] <= 'Z')
@@ -38,20 +38,20 @@ static size_t method_length(struct slice bytes)
 }
 
 /* What a request of HTTP/1 asks for is a path, "*", a URL or a host. */
-static bool is_target(uint8_t first)
+static bool preface_is_target(uint8_t first)
 {
     return first == '/' || first == '*' || (first >= 'a' && first <= 'z');
 }
 
 /* Bytes that are not those of the preface. */
-static struct closing judge_foreign(struct slice bytes)
+static struct closing preface_judge_foreign(struct slice bytes)
 {
     const struct slice signature = slice_make(proxy_2, sizeof proxy_2 - 1);
     if (bytes.data[0] == TLS_HANDSHAKE)
         return tls;
-    if (agrees(bytes, signature))
+    if (preface_agrees(bytes, signature))
         return bytes.len >= signature.len ? proxy : undecided;
-    size_t method = method_length(bytes);
+    size_t method = preface_method_length(bytes);
     if (method == bytes.len && bytes.len < PREFACE_SIZE)
         return undecided;
     if (method == 0 || method == bytes.len || bytes.data[method] != ' ')
@@ -60,14 +60,16 @@ static struct closing judge_foreign(struct slice bytes)
         return proxy;
     if (method + 1 == bytes.len)
         return bytes.len < PREFACE_SIZE ? undecided : other;
-    return is_target(bytes.data[method + 1]) && !slice_starts_with(bytes, SLICE_LITERAL("PRI "))
+    return preface_is_target(bytes.data[method + 1]) &&
+                   !slice_starts_with(bytes, SLICE_LITERAL("PRI "))
                ? http1
                : other;
 }
 
 struct closing preface_judge(struct slice bytes)
 {
-    return agrees(bytes, slice_make(preface, PREFACE_SIZE)) ? undecided : judge_foreign(bytes);
+    return preface_agrees(bytes, slice_make(preface, PREFACE_SIZE)) ? undecided
+                                                                    : preface_judge_foreign(bytes);
 }
 
 struct slice preface_http1_answer(void)

@@ -10,7 +10,7 @@
 
 typedef enum http2_error frame_handler(struct http2_session *session, struct frame *frame);
 
-static bool is_client_stream(uint32_t id)
+static bool receive_is_client_stream(uint32_t id)
 {
     return (id & 1) == 1;
 }
@@ -19,7 +19,7 @@ static bool is_client_stream(uint32_t id)
  * A frame that brings nothing forward. A peer that we part with may not have heard of it yet: all
  * the requests that it may have under way, and their resets, are no flood.
  */
-static enum http2_error note_idle_frame(struct http2_session *session)
+static enum http2_error receive_note_idle_frame(struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     uint64_t most = limits->max_idle_frames;
@@ -32,10 +32,10 @@ static enum http2_error note_idle_frame(struct http2_session *session)
 }
 
 /* A request that the peer has cancelled before we could answer it. */
-static enum http2_error note_cancel(struct http2_session *session)
+static enum http2_error receive_note_cancel(struct http2_session *session)
 {
     if (session_is_ending(session))
-        return note_idle_frame(session);
+        return receive_note_idle_frame(session);
     if (bucket_take(&session->cancels, session->now_ms))
         return HTTP2_NO_ERROR;
     return session_end_gently(session, "too many requests were cancelled as soon as they were sent "
@@ -43,10 +43,10 @@ static enum http2_error note_cancel(struct http2_session *session)
 }
 
 /* A reset that the peer has forced. */
-static enum http2_error note_mistake(struct http2_session *session)
+static enum http2_error receive_note_mistake(struct http2_session *session)
 {
     if (session_is_ending(session))
-        return note_idle_frame(session);
+        return receive_note_idle_frame(session);
     if (bucket_take(&session->mistakes, session->now_ms))
         return HTTP2_NO_ERROR;
     return session_end_gently(session, "too many requests broke the rules of HTTP/2 "
@@ -54,46 +54,48 @@ static enum http2_error note_mistake(struct http2_session *session)
 }
 
 /* Resets a stream that is not there, or not any more. */
-static void dismiss(struct http2_session *session, uint32_t id, enum http2_error error)
+static void receive_dismiss(struct http2_session *session, uint32_t id, enum http2_error error)
 {
     send_reset(session, id, error);
     stream_note_past(session, id, PAST_RESET);
 }
 
 /* A stream error where there is no stream: the peer's mistake. */
-static enum http2_error refuse(struct http2_session *session, uint32_t id, enum http2_error error)
+static enum http2_error receive_refuse(struct http2_session *session, uint32_t id,
+                                       enum http2_error error)
 {
     atomic_fetch_add_explicit(&session->context->broken, 1, memory_order_relaxed);
-    dismiss(session, id, error);
-    return note_mistake(session);
+    receive_dismiss(session, id, error);
+    return receive_note_mistake(session);
 }
 
 /* A stream error: the stream is gone afterwards. */
-static enum http2_error reset(struct http2_stream *stream, enum http2_error error)
+static enum http2_error receive_reset(struct http2_stream *stream, enum http2_error error)
 {
     struct http2_session *session = stream->session;
     uint32_t id = stream->id;
     stream_close(stream);
-    return refuse(session, id, error);
+    return receive_refuse(session, id, error);
 }
 
 /* A header block that goes beyond all bounds: its request is refused, and since HPACK needs every
  * block, no other can be understood. */
-static enum http2_error refuse_block(struct http2_session *session, uint32_t id, const char *text)
+static enum http2_error receive_refuse_block(struct http2_session *session, uint32_t id,
+                                             const char *text)
 {
     struct http2_stream *stream = stream_find(session, id);
     if (session->last_stream < id)
         session->last_stream = id;
     if (stream != NULL)
         stream_close(stream);
-    dismiss(session, id, HTTP2_ENHANCE_YOUR_CALM);
+    receive_dismiss(session, id, HTTP2_ENHANCE_YOUR_CALM);
     return session_end_gently(session, text);
 }
 
 /* For frames of requests: takes padding and priority away. */
-static enum http2_error strip(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_strip(struct http2_session *session, struct frame *frame)
 {
-    if (!is_client_stream(frame->stream_id))
+    if (!receive_is_client_stream(frame->stream_id))
         return session_blame(session, HTTP2_PROTOCOL_ERROR,
                              "streams of clients have odd numbers, and each frame of a request has "
                              "one");
@@ -104,7 +106,7 @@ static enum http2_error strip(struct http2_session *session, struct frame *frame
 }
 
 /* Ends a handler's hold on the stream, and the stream if both sides are done with it. */
-static enum http2_error let_go(struct http2_stream *stream)
+static enum http2_error receive_let_go(struct http2_stream *stream)
 {
     DCHECK(stream->held);
     stream->held = false;
@@ -114,7 +116,7 @@ static enum http2_error let_go(struct http2_stream *stream)
 }
 
 /* The request is complete. */
-static void end_request(struct http2_stream *stream)
+static void receive_end_request(struct http2_stream *stream)
 {
     DCHECK(stream->ended);
     struct http2_session *session = stream->session;
@@ -126,8 +128,8 @@ static void end_request(struct http2_stream *stream)
 
 /* HEADERS and CONTINUATION. */
 
-static enum decoder_verdict decode(struct http2_session *session, struct slice bytes, bool trailers,
-                                   struct decoder_block *block)
+static enum decoder_verdict receive_decode(struct http2_session *session, struct slice bytes,
+                                           bool trailers, struct decoder_block *block)
 {
     if (session_is_ending(session)) { /* nobody looks at it */
         *block = (struct decoder_block){.content_length = -1};
@@ -139,53 +141,54 @@ static enum decoder_verdict decode(struct http2_session *session, struct slice b
 }
 
 /* A block that costs the connection, as the state of HPACK is lost. */
-static enum http2_error lose_table(struct http2_session *session, uint32_t id,
-                                   enum decoder_verdict verdict)
+static enum http2_error receive_lose_table(struct http2_session *session, uint32_t id,
+                                           enum decoder_verdict verdict)
 {
     if (verdict == DECODER_BROKEN)
         return HTTP2_COMPRESSION_ERROR;
     if (verdict == DECODER_STARVED)
         return session_blame(session, HTTP2_INTERNAL_ERROR, account_starved);
-    return refuse_block(session, id,
-                        "a header block is far too large when it is decoded; send "
-                        "less metadata (--max-header-size)");
+    return receive_refuse_block(session, id,
+                                "a header block is far too large when it is decoded; send "
+                                "less metadata (--max-header-size)");
 }
 
-static bool is_lost(enum decoder_verdict verdict)
+static bool receive_is_lost(enum decoder_verdict verdict)
 {
     return verdict == DECODER_BROKEN || verdict == DECODER_ENDLESS || verdict == DECODER_STARVED;
 }
 
 /* A header block for a stream that is open: trailers. */
-static enum http2_error take_trailers(struct http2_stream *stream, struct slice bytes, bool end)
+static enum http2_error receive_take_trailers(struct http2_stream *stream, struct slice bytes,
+                                              bool end)
 {
     struct decoder_block block;
-    enum decoder_verdict verdict = decode(stream->session, bytes, true, &block);
-    if (is_lost(verdict))
-        return lose_table(stream->session, stream->id, verdict);
+    enum decoder_verdict verdict = receive_decode(stream->session, bytes, true, &block);
+    if (receive_is_lost(verdict))
+        return receive_lose_table(stream->session, stream->id, verdict);
     if (stream->ended)
         return HTTP2_STREAM_CLOSED;
     if (verdict != DECODER_GOOD || !end || stream->content_left > 0)
-        return reset(stream, HTTP2_PROTOCOL_ERROR);
+        return receive_reset(stream, HTTP2_PROTOCOL_ERROR);
     stream->ended = true;
     stream->held = true;
-    end_request(stream);
-    return let_go(stream);
+    receive_end_request(stream);
+    return receive_let_go(stream);
 }
 
 /* A header block for a stream that was, or was passed over. */
-static enum http2_error take_late_block(struct http2_session *session, uint32_t id,
-                                        struct slice bytes)
+static enum http2_error receive_take_late_block(struct http2_session *session, uint32_t id,
+                                                struct slice bytes)
 {
     struct decoder_block block;
-    enum decoder_verdict verdict = decode(session, bytes, true, &block);
-    if (is_lost(verdict))
-        return lose_table(session, id, verdict);
+    enum decoder_verdict verdict = receive_decode(session, bytes, true, &block);
+    if (receive_is_lost(verdict))
+        return receive_lose_table(session, id, verdict);
     if (session_is_ending(session))
-        return note_idle_frame(session);
+        return receive_note_idle_frame(session);
     switch (stream_past(session, id)) {
     case PAST_RESET:
-        return note_idle_frame(session);
+        return receive_note_idle_frame(session);
     case PAST_CLOSED:
         return HTTP2_STREAM_CLOSED;
     default:
@@ -202,7 +205,7 @@ static enum http2_error take_late_block(struct http2_session *session, uint32_t 
 #define STREAMS_WHEN_STARVED 16
 
 /* Whether a well-formed request is turned away; it is then safe to repeat elsewhere. */
-static bool must_turn_away(const struct http2_session *session)
+static bool receive_must_turn_away(const struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     size_t queued = http2_session_queued(session);
@@ -212,30 +215,31 @@ static bool must_turn_away(const struct http2_session *session)
 }
 
 /* Only a peer that has seen our SETTINGS is to blame, for opening more streams than they allow. */
-static enum http2_error turn_away(struct http2_session *session, uint32_t id)
+static enum http2_error receive_turn_away(struct http2_session *session, uint32_t id)
 {
     bool too_many = session->streams.count >= session->context->limits.max_streams;
     atomic_fetch_add_explicit(&session->context->turned_away, 1, memory_order_relaxed);
-    dismiss(session, id, HTTP2_REFUSED_STREAM);
-    return too_many && session->pending_settings == 0 ? note_mistake(session) : HTTP2_NO_ERROR;
+    receive_dismiss(session, id, HTTP2_REFUSED_STREAM);
+    return too_many && session->pending_settings == 0 ? receive_note_mistake(session)
+                                                      : HTTP2_NO_ERROR;
 }
 
 /* A request whose fields are too large: the application says so, and it costs this request alone.
  * Unless few bytes made them large, which no client does by accident. */
-static enum http2_error take_oversized(struct http2_stream *stream,
-                                       const struct decoder_block *block)
+static enum http2_error receive_take_oversized(struct http2_stream *stream,
+                                               const struct decoder_block *block)
 {
     struct http2_session *session = stream->session;
     const struct http2_request request = {.fields = block->fields, .count = block->count};
     session->context->handler->on_oversized(session->user, stream, &request);
-    let_go(stream);
-    return block->bomb ? note_mistake(session) : HTTP2_NO_ERROR;
+    receive_let_go(stream);
+    return block->bomb ? receive_note_mistake(session) : HTTP2_NO_ERROR;
 }
 
 /* The error that a request is refused with: it breaks the rules, or is more than anybody takes. */
-static enum http2_error judge_request(const struct http2_session *session,
-                                      enum decoder_verdict verdict,
-                                      const struct decoder_block *block, bool end)
+static enum http2_error receive_judge_request(const struct http2_session *session,
+                                              enum decoder_verdict verdict,
+                                              const struct decoder_block *block, bool end)
 {
     if (verdict == DECODER_TOO_LARGE)
         return session->context->handler->on_oversized == NULL ? HTTP2_ENHANCE_YOUR_CALM
@@ -244,107 +248,107 @@ static enum http2_error judge_request(const struct http2_session *session,
     return malformed ? HTTP2_PROTOCOL_ERROR : HTTP2_NO_ERROR;
 }
 
-static enum http2_error take_request(struct http2_session *session, uint32_t id, struct slice bytes,
-                                     bool end)
+static enum http2_error receive_take_request(struct http2_session *session, uint32_t id,
+                                             struct slice bytes, bool end)
 {
     DCHECK(id > session->last_stream && session->block_stream == 0);
     struct decoder_block block;
     session->last_stream = id;
     session->resettable++;
     if (session_is_ending(session)) /* as its GOAWAY has said */
-        return note_idle_frame(session);
-    enum decoder_verdict verdict = decode(session, bytes, false, &block);
-    if (is_lost(verdict))
-        return lose_table(session, id, verdict);
-    enum http2_error error = judge_request(session, verdict, &block, end);
+        return receive_note_idle_frame(session);
+    enum decoder_verdict verdict = receive_decode(session, bytes, false, &block);
+    if (receive_is_lost(verdict))
+        return receive_lose_table(session, id, verdict);
+    enum http2_error error = receive_judge_request(session, verdict, &block, end);
     if (error != HTTP2_NO_ERROR)
-        return refuse(session, id, error);
-    if (must_turn_away(session))
-        return turn_away(session, id);
+        return receive_refuse(session, id, error);
+    if (receive_must_turn_away(session))
+        return receive_turn_away(session, id);
     struct http2_stream *stream = stream_open(session, id);
     stream->ended = end;
     stream->held = true;
     if (verdict == DECODER_TOO_LARGE)
-        return take_oversized(stream, &block);
+        return receive_take_oversized(stream, &block);
     const struct http2_request request = {
         .fields = block.fields, .count = block.count, .block_id = block.id};
     session->idle_frames = 0;
     stream->content_left = block.content_length;
     session->context->handler->on_request(session->user, stream, &request);
     if (end)
-        end_request(stream);
-    return let_go(stream);
+        receive_end_request(stream);
+    return receive_let_go(stream);
 }
 
-static enum http2_error take_block(struct http2_session *session, uint32_t id, struct slice bytes,
-                                   bool end)
+static enum http2_error receive_take_block(struct http2_session *session, uint32_t id,
+                                           struct slice bytes, bool end)
 {
     session->block_begun_ms = 0; /* this one is complete */
     struct http2_stream *stream = stream_find(session, id);
     if (stream != NULL)
-        return take_trailers(stream, bytes, end);
+        return receive_take_trailers(stream, bytes, end);
     if (id <= session->last_stream)
-        return take_late_block(session, id, bytes);
-    return take_request(session, id, bytes, end);
+        return receive_take_late_block(session, id, bytes);
+    return receive_take_request(session, id, bytes, end);
 }
 
 /* Keeps a part of a block that comes in several. */
-static enum http2_error gather(struct http2_session *session, struct slice bytes)
+static enum http2_error receive_gather(struct http2_session *session, struct slice bytes)
 {
     struct buf *block = &session->block;
     size_t capacity = block->cap;
     if (session_is_ending(session))
         return HTTP2_NO_ERROR;
     if (!buf_append(block, bytes))
-        return refuse_block(session, session->block_stream,
-                            "a header block is far too large; send less metadata "
-                            "(--max-header-size)");
+        return receive_refuse_block(session, session->block_stream,
+                                    "a header block is far too large; send less metadata "
+                                    "(--max-header-size)");
     const char *why;
     if (!account_may_grow(capacity, block->cap, &why))
-        return refuse_block(session, session->block_stream, why);
+        return receive_refuse_block(session, session->block_stream, why);
     return HTTP2_NO_ERROR;
 }
 
-static enum http2_error on_headers(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_headers(struct http2_session *session, struct frame *frame)
 {
-    enum http2_error error = strip(session, frame);
+    enum http2_error error = receive_strip(session, frame);
     if (error != HTTP2_NO_ERROR)
         return error;
     if ((frame->flags & FRAME_END_HEADERS) != 0)
-        return take_block(session, frame->stream_id, frame->payload,
-                          (frame->flags & FRAME_END_STREAM) != 0);
+        return receive_take_block(session, frame->stream_id, frame->payload,
+                                  (frame->flags & FRAME_END_STREAM) != 0);
     session->block_stream = frame->stream_id;
     session->block_flags = frame->flags;
     session->continuations = 0;
     buf_clear(&session->block, session->block.limit);
-    return gather(session, frame->payload);
+    return receive_gather(session, frame->payload);
 }
 
 /* A part of a block; large ones are bounded by the block's size. */
-static enum http2_error take_part(struct http2_session *session, struct slice bytes)
+static enum http2_error receive_take_part(struct http2_session *session, struct slice bytes)
 {
     if (session_is_ending(session))
-        return note_idle_frame(session);
+        return receive_note_idle_frame(session);
     if (bytes.len < FRAME_MAX_PAYLOAD / 2 &&
         ++session->continuations > session->context->limits.max_continuations)
-        return refuse_block(session, session->block_stream,
-                            "a header block comes in too many CONTINUATION frames "
-                            "(--max-continuations)");
-    return gather(session, bytes);
+        return receive_refuse_block(session, session->block_stream,
+                                    "a header block comes in too many CONTINUATION frames "
+                                    "(--max-continuations)");
+    return receive_gather(session, bytes);
 }
 
-static enum http2_error on_continuation(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_continuation(struct http2_session *session, struct frame *frame)
 {
     if (session->block_stream == 0 || frame->stream_id != session->block_stream)
         return session_blame(session, HTTP2_PROTOCOL_ERROR,
                              "a CONTINUATION frame came without a header block to continue");
-    enum http2_error error = take_part(session, frame->payload);
+    enum http2_error error = receive_take_part(session, frame->payload);
     if (error != HTTP2_NO_ERROR || (frame->flags & FRAME_END_HEADERS) == 0)
         return error;
     uint32_t id = session->block_stream;
     session->block_stream = 0;
-    error = take_block(session, id, buf_slice(&session->block),
-                       (session->block_flags & FRAME_END_STREAM) != 0);
+    error = receive_take_block(session, id, buf_slice(&session->block),
+                               (session->block_flags & FRAME_END_STREAM) != 0);
     buf_clear(&session->block, 0);
     return error;
 }
@@ -352,8 +356,8 @@ static enum http2_error on_continuation(struct http2_session *session, struct fr
 /* DATA. */
 
 /* Gives a window back in large pieces, so that it costs few frames. */
-static void give_back(struct http2_session *session, uint32_t id, uint32_t *unacknowledged,
-                      int32_t *window, uint32_t full)
+static void receive_give_back(struct http2_session *session, uint32_t id, uint32_t *unacknowledged,
+                              int32_t *window, uint32_t full)
 {
     if (*unacknowledged < full / 2)
         return;
@@ -363,7 +367,15 @@ static void give_back(struct http2_session *session, uint32_t id, uint32_t *unac
     *unacknowledged = 0;
 }
 
-static enum http2_error take_connection_window(struct http2_session *session, size_t size)
+void receive_give_stream_back(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    if (!stream->window_held && !stream->ended)
+        receive_give_back(session, stream->id, &stream->unacknowledged, &stream->receive_window,
+                          session->context->limits.stream_window);
+}
+
+static enum http2_error receive_take_connection_window(struct http2_session *session, size_t size)
 {
     if ((int64_t)size > session->receive_window)
         return HTTP2_FLOW_CONTROL_ERROR;
@@ -371,29 +383,30 @@ static enum http2_error take_connection_window(struct http2_session *session, si
     session->unacknowledged += (uint32_t)size;
     DCHECK(session->receive_window + (int64_t)session->unacknowledged ==
            (int64_t)session->context->limits.connection_window);
-    give_back(session, 0, &session->unacknowledged, &session->receive_window,
-              session->context->limits.connection_window);
+    receive_give_back(session, 0, &session->unacknowledged, &session->receive_window,
+                      session->context->limits.connection_window);
     return HTTP2_NO_ERROR;
 }
 
 /* DATA for a stream that is not open. Of one that we reset the peer may not know yet; it may also
  * have been too long ago to be remembered. */
-static enum http2_error take_late_data(struct http2_session *session, const struct frame *frame)
+static enum http2_error receive_take_late_data(struct http2_session *session,
+                                               const struct frame *frame)
 {
     uint32_t id = frame->stream_id;
     if (id > session->last_stream)
         return HTTP2_PROTOCOL_ERROR;
     if (stream_past(session, id) == PAST_CLOSED)
-        return refuse(session, id, HTTP2_STREAM_CLOSED);
-    return frame->payload.len == 0 ? note_idle_frame(session) : HTTP2_NO_ERROR;
+        return receive_refuse(session, id, HTTP2_STREAM_CLOSED);
+    return frame->payload.len == 0 ? receive_note_idle_frame(session) : HTTP2_NO_ERROR;
 }
 
-static enum http2_error take_data(struct http2_stream *stream, struct slice data, bool end)
+static enum http2_error receive_take_data(struct http2_stream *stream, struct slice data, bool end)
 {
     struct http2_session *session = stream->session;
     bool counted = stream->content_left >= 0;
     if (counted && (int64_t)data.len > stream->content_left)
-        return reset(stream, HTTP2_PROTOCOL_ERROR);
+        return receive_reset(stream, HTTP2_PROTOCOL_ERROR);
     if (counted)
         stream->content_left -= (int64_t)data.len;
     bool cut_off = end && stream->content_left > 0;
@@ -402,38 +415,37 @@ static enum http2_error take_data(struct http2_stream *stream, struct slice data
     if (data.len > 0 && !stream->answered)
         session->context->handler->on_data(session->user, stream, data);
     if (cut_off && !stream->ended) /* by an answer, which has reset it */
-        return reset(stream, HTTP2_PROTOCOL_ERROR);
+        return receive_reset(stream, HTTP2_PROTOCOL_ERROR);
     if (stream->ended)
-        end_request(stream);
+        receive_end_request(stream);
     else
-        give_back(session, stream->id, &stream->unacknowledged, &stream->receive_window,
-                  session->context->limits.stream_window);
-    let_go(stream);
-    return data.len == 0 && !end ? note_idle_frame(session) : HTTP2_NO_ERROR;
+        receive_give_stream_back(stream);
+    receive_let_go(stream);
+    return data.len == 0 && !end ? receive_note_idle_frame(session) : HTTP2_NO_ERROR;
 }
 
-static enum http2_error on_data(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_data(struct http2_session *session, struct frame *frame)
 {
     size_t size = frame->payload.len; /* padding counts too */
-    enum http2_error error = strip(session, frame);
+    enum http2_error error = receive_strip(session, frame);
     if (error != HTTP2_NO_ERROR)
         return error;
     struct http2_stream *stream = stream_find(session, frame->stream_id);
     if (stream != NULL || frame->stream_id <= session->last_stream)
-        error = take_connection_window(session, size);
+        error = receive_take_connection_window(session, size);
     if (error != HTTP2_NO_ERROR)
         return error;
     if (stream == NULL)
-        return take_late_data(session, frame);
+        return receive_take_late_data(session, frame);
     if (stream->ended)
         return HTTP2_STREAM_CLOSED;
     if ((int64_t)size > stream->receive_window)
-        return reset(stream, HTTP2_FLOW_CONTROL_ERROR);
+        return receive_reset(stream, HTTP2_FLOW_CONTROL_ERROR);
     stream->receive_window -= (int32_t)size;
     stream->unacknowledged += (uint32_t)size;
     DCHECK(stream->receive_window + (int64_t)stream->unacknowledged ==
            (int64_t)session->context->limits.stream_window);
-    return take_data(stream, frame->payload, (frame->flags & FRAME_END_STREAM) != 0);
+    return receive_take_data(stream, frame->payload, (frame->flags & FRAME_END_STREAM) != 0);
 }
 
 /* RST_STREAM and PRIORITY. */
@@ -443,12 +455,12 @@ static enum http2_error on_data(struct http2_session *session, struct frame *fra
  * due or on its way. Who cancels requests without a pause makes us work for nothing, however few
  * are open at a time; who has waited is bounded by their number.
  */
-static bool is_hasty(const struct http2_stream *stream)
+static bool receive_is_hasty(const struct http2_stream *stream)
 {
     const struct http2_session *session = stream->session;
     if (stream->answered)
         return false;
-    return !stream->ended ||
+    return (!stream->ended && !stream->streaming) ||
            session->now_ms - stream->ended_ms < session->context->limits.patience_ms;
 }
 
@@ -457,11 +469,11 @@ static bool is_hasty(const struct http2_stream *stream)
  * C++, Ruby, PHP) sends it if a deadline passes between the choice of the number and HEADERS, as
  * happens to some of many calls that give up together. Once there was a request it is passed over.
  */
-static enum http2_error on_reset(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_reset(struct http2_session *session, struct frame *frame)
 {
     if (frame->payload.len != 4)
         return session_blame(session, HTTP2_FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes");
-    if (!is_client_stream(frame->stream_id) || session->last_stream == 0)
+    if (!receive_is_client_stream(frame->stream_id) || session->last_stream == 0)
         return session_blame(session, HTTP2_PROTOCOL_ERROR,
                              "RST_STREAM came for a stream that the client has not opened");
     struct http2_stream *stream = stream_find(session, frame->stream_id);
@@ -469,30 +481,30 @@ static enum http2_error on_reset(struct http2_session *session, struct frame *fr
     if (is_due)
         session->resettable--;
     if (stream == NULL) /* each request may be reset once, also when its answer has just left */
-        return is_due ? HTTP2_NO_ERROR : note_idle_frame(session);
-    bool hasty = is_hasty(stream);
+        return is_due ? HTTP2_NO_ERROR : receive_note_idle_frame(session);
+    bool hasty = receive_is_hasty(stream);
     stream_close(stream);
     stream_note_past(session, frame->stream_id, PAST_CLOSED);
-    return hasty ? note_cancel(session) : HTTP2_NO_ERROR;
+    return hasty ? receive_note_cancel(session) : HTTP2_NO_ERROR;
 }
 
 /* PRIORITY says nothing here; one of another size is an error of its stream (RFC 9113, 6.3), of
  * which only one that was opened can be told. */
-static enum http2_error on_priority(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_priority(struct http2_session *session, struct frame *frame)
 {
     struct http2_stream *stream = stream_find(session, frame->stream_id);
     if (frame->stream_id == 0)
         return session_blame(session, HTTP2_PROTOCOL_ERROR, "PRIORITY came without a stream");
     if (frame->payload.len == 5)
-        return note_idle_frame(session);
+        return receive_note_idle_frame(session);
     if (stream != NULL)
-        return reset(stream, HTTP2_FRAME_SIZE_ERROR);
+        return receive_reset(stream, HTTP2_FRAME_SIZE_ERROR);
     return session_blame(session, HTTP2_FRAME_SIZE_ERROR, "PRIORITY has 5 bytes");
 }
 
 /* SETTINGS. */
 
-static bool grow_stream_window(struct http2_stream *stream, int32_t by)
+static bool receive_grow_stream_window(struct http2_stream *stream, int32_t by)
 {
     int64_t window = (int64_t)stream->send_window + by;
     if (window > FRAME_MAX_WINDOW)
@@ -502,28 +514,29 @@ static bool grow_stream_window(struct http2_stream *stream, int32_t by)
     return true;
 }
 
-static bool grow_visited(void *by, struct http2_stream *stream)
+static bool receive_grow_visited(void *by, struct http2_stream *stream)
 {
-    return grow_stream_window(stream, *(const int32_t *)by);
+    return receive_grow_stream_window(stream, *(const int32_t *)by);
 }
 
-static enum http2_error set_first_window(struct http2_session *session, uint32_t size)
+static enum http2_error receive_set_first_window(struct http2_session *session, uint32_t size)
 {
     if (size > FRAME_MAX_WINDOW)
         return HTTP2_FLOW_CONTROL_ERROR;
     int32_t by = (int32_t)size - session->first_send_window;
     session->first_send_window = (int32_t)size;
-    return http2_session_visit(session, grow_visited, &by) ? HTTP2_NO_ERROR
-                                                           : HTTP2_FLOW_CONTROL_ERROR;
+    return http2_session_visit(session, receive_grow_visited, &by) ? HTTP2_NO_ERROR
+                                                                   : HTTP2_FLOW_CONTROL_ERROR;
 }
 
-static enum http2_error blame_setting(struct http2_session *session)
+static enum http2_error receive_blame_setting(struct http2_session *session)
 {
     return session_blame(session, HTTP2_PROTOCOL_ERROR,
                          "a SETTINGS frame has a value that RFC 9113, 6.5.2 does not allow");
 }
 
-static enum http2_error apply_setting(struct http2_session *session, unsigned id, uint32_t value)
+static enum http2_error receive_apply_setting(struct http2_session *session, unsigned id,
+                                              uint32_t value)
 {
     switch (id) {
     case SETTING_HEADER_TABLE_SIZE:
@@ -531,18 +544,18 @@ static enum http2_error apply_setting(struct http2_session *session, unsigned id
         return HTTP2_NO_ERROR;
     case SETTING_ENABLE_PUSH:
     case SETTING_NO_RFC7540_PRIORITIES:
-        return value <= 1 ? HTTP2_NO_ERROR : blame_setting(session);
+        return value <= 1 ? HTTP2_NO_ERROR : receive_blame_setting(session);
     case SETTING_INITIAL_WINDOW_SIZE:
-        return set_first_window(session, value);
+        return receive_set_first_window(session, value);
     case SETTING_MAX_FRAME_SIZE:
         return value >= FRAME_MAX_PAYLOAD && value <= 0xffffff ? HTTP2_NO_ERROR
-                                                               : blame_setting(session);
+                                                               : receive_blame_setting(session);
     default:
         return HTTP2_NO_ERROR;
     }
 }
 
-static enum http2_error take_settings_ack(struct http2_session *session, size_t size)
+static enum http2_error receive_take_settings_ack(struct http2_session *session, size_t size)
 {
     if (size != 0)
         return session_blame(session, HTTP2_FRAME_SIZE_ERROR,
@@ -554,13 +567,13 @@ static enum http2_error take_settings_ack(struct http2_session *session, size_t 
     return HTTP2_NO_ERROR;
 }
 
-static enum http2_error on_settings(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_settings(struct http2_session *session, struct frame *frame)
 {
     struct slice entries = frame->payload;
     if (frame->stream_id != 0)
         return HTTP2_PROTOCOL_ERROR;
     if ((frame->flags & FRAME_ACK) != 0)
-        return take_settings_ack(session, entries.len);
+        return receive_take_settings_ack(session, entries.len);
     if (entries.len % 6 != 0)
         return HTTP2_FRAME_SIZE_ERROR;
     if (entries.len / 6 > session->context->limits.max_settings)
@@ -568,19 +581,20 @@ static enum http2_error on_settings(struct http2_session *session, struct frame 
                              "a SETTINGS frame has too many entries (--max-settings-entries)");
     for (; entries.len > 0; entries = slice_skip(entries, 6)) {
         unsigned id = (unsigned)entries.data[0] << 8 | entries.data[1];
-        enum http2_error error = apply_setting(session, id, frame_read_u32(entries.data + 2));
+        enum http2_error error =
+            receive_apply_setting(session, id, frame_read_u32(entries.data + 2));
         if (error != HTTP2_NO_ERROR)
             return error;
     }
     session->greeted = true;
     session->encoder.settled = true;
     send_settings_ack(session);
-    return note_idle_frame(session);
+    return receive_note_idle_frame(session);
 }
 
 /* PING, GOAWAY, WINDOW_UPDATE, PUSH_PROMISE. */
 
-static enum http2_error on_ping(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_ping(struct http2_session *session, struct frame *frame)
 {
     if (frame->stream_id != 0)
         return HTTP2_PROTOCOL_ERROR;
@@ -593,7 +607,7 @@ static enum http2_error on_ping(struct http2_session *session, struct frame *fra
     return HTTP2_NO_ERROR;
 }
 
-static enum http2_error on_goaway(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_goaway(struct http2_session *session, struct frame *frame)
 {
     (void)session; /* a client's GOAWAY concerns pushed streams; it closes when it is done */
     if (frame->stream_id != 0)
@@ -601,7 +615,7 @@ static enum http2_error on_goaway(struct http2_session *session, struct frame *f
     return frame->payload.len >= 8 ? HTTP2_NO_ERROR : HTTP2_FRAME_SIZE_ERROR;
 }
 
-static enum http2_error grow_connection_window(struct http2_session *session, uint32_t by)
+static enum http2_error receive_grow_connection_window(struct http2_session *session, uint32_t by)
 {
     int64_t window = (int64_t)session->send_window + by;
     if (by == 0)
@@ -612,44 +626,46 @@ static enum http2_error grow_connection_window(struct http2_session *session, ui
     return HTTP2_NO_ERROR;
 }
 
-static enum http2_error grow_window_of(struct http2_session *session, uint32_t id, uint32_t by)
+static enum http2_error receive_grow_window_of(struct http2_session *session, uint32_t id,
+                                               uint32_t by)
 {
     struct http2_stream *stream = stream_find(session, id);
     if (stream == NULL) /* it may have closed since */
-        return is_client_stream(id) && id <= session->last_stream ? HTTP2_NO_ERROR
-                                                                  : HTTP2_PROTOCOL_ERROR;
+        return receive_is_client_stream(id) && id <= session->last_stream ? HTTP2_NO_ERROR
+                                                                          : HTTP2_PROTOCOL_ERROR;
     if (by == 0)
-        return reset(stream, HTTP2_PROTOCOL_ERROR);
-    return grow_stream_window(stream, (int32_t)by) ? HTTP2_NO_ERROR
-                                                   : reset(stream, HTTP2_FLOW_CONTROL_ERROR);
+        return receive_reset(stream, HTTP2_PROTOCOL_ERROR);
+    return receive_grow_stream_window(stream, (int32_t)by)
+               ? HTTP2_NO_ERROR
+               : receive_reset(stream, HTTP2_FLOW_CONTROL_ERROR);
 }
 
-static enum http2_error on_window_update(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_window_update(struct http2_session *session, struct frame *frame)
 {
     if (frame->payload.len != 4)
         return HTTP2_FRAME_SIZE_ERROR;
     uint32_t by = frame_read_u32(frame->payload.data) & INT32_MAX;
-    return frame->stream_id == 0 ? grow_connection_window(session, by)
-                                 : grow_window_of(session, frame->stream_id, by);
+    return frame->stream_id == 0 ? receive_grow_connection_window(session, by)
+                                 : receive_grow_window_of(session, frame->stream_id, by);
 }
 
-static enum http2_error on_push_promise(struct http2_session *session, struct frame *frame)
+static enum http2_error receive_on_push_promise(struct http2_session *session, struct frame *frame)
 {
     (void)frame;
     return session_blame(session, HTTP2_PROTOCOL_ERROR, "PUSH_PROMISE is for servers only");
 }
 
 static frame_handler *const handlers[FRAME_TYPE_COUNT] = {
-    [FRAME_DATA] = on_data,
-    [FRAME_HEADERS] = on_headers,
-    [FRAME_PRIORITY] = on_priority,
-    [FRAME_RST_STREAM] = on_reset,
-    [FRAME_SETTINGS] = on_settings,
-    [FRAME_PUSH_PROMISE] = on_push_promise,
-    [FRAME_PING] = on_ping,
-    [FRAME_GOAWAY] = on_goaway,
-    [FRAME_WINDOW_UPDATE] = on_window_update,
-    [FRAME_CONTINUATION] = on_continuation,
+    [FRAME_DATA] = receive_on_data,
+    [FRAME_HEADERS] = receive_on_headers,
+    [FRAME_PRIORITY] = receive_on_priority,
+    [FRAME_RST_STREAM] = receive_on_reset,
+    [FRAME_SETTINGS] = receive_on_settings,
+    [FRAME_PUSH_PROMISE] = receive_on_push_promise,
+    [FRAME_PING] = receive_on_ping,
+    [FRAME_GOAWAY] = receive_on_goaway,
+    [FRAME_WINDOW_UPDATE] = receive_on_window_update,
+    [FRAME_CONTINUATION] = receive_on_continuation,
 };
 
 enum http2_error receive_frame(struct http2_session *session, struct frame *frame)
@@ -663,6 +679,6 @@ enum http2_error receive_frame(struct http2_session *session, struct frame *fram
         return session_blame(session, HTTP2_PROTOCOL_ERROR,
                              "within a header block only CONTINUATION may come");
     if (frame->type >= FRAME_TYPE_COUNT)
-        return note_idle_frame(session); /* RFC 9113, 5.5: unknown types are ignored */
+        return receive_note_idle_frame(session); /* RFC 9113, 5.5: unknown types are ignored */
     return handlers[frame->type](session, frame);
 }

@@ -19,19 +19,19 @@ void rules_init(struct rules *rules, bool trailers)
     *rules = (struct rules){.trailers = trailers, .content_length = -1};
 }
 
-static bool is(struct slice text, const char *literal)
+static bool rules_is(struct slice text, const char *literal)
 {
     return slice_equal(text, slice_from_string(literal));
 }
 
-static bool is_in_any_case(struct slice text, const char *literal)
+static bool rules_is_in_any_case(struct slice text, const char *literal)
 {
     return text.len == strlen(literal) &&
            strncasecmp((const char *)text.data, literal, text.len) == 0;
 }
 
 /* Each pseudo-header field comes once. */
-static enum rules_verdict note_pseudo(struct rules *rules, enum rules_pseudo which)
+static enum rules_verdict rules_note_pseudo(struct rules *rules, enum rules_pseudo which)
 {
     if ((rules->pseudo & which) != 0)
         return RULES_MALFORMED;
@@ -39,16 +39,16 @@ static enum rules_verdict note_pseudo(struct rules *rules, enum rules_pseudo whi
     return RULES_GOOD;
 }
 
-static enum rules_verdict check_method(struct rules *rules, struct slice value)
+static enum rules_verdict rules_check_method(struct rules *rules, struct slice value)
 {
     if (value.len == 0 || !nghttp2_check_method(value.data, value.len))
         return RULES_MALFORMED;
-    rules->connect = is(value, "CONNECT");
-    rules->options = is(value, "OPTIONS");
-    return note_pseudo(rules, PSEUDO_METHOD);
+    rules->connect = rules_is(value, "CONNECT");
+    rules->options = rules_is(value, "OPTIONS");
+    return rules_note_pseudo(rules, PSEUDO_METHOD);
 }
 
-static bool is_scheme(struct slice value)
+static bool rules_is_scheme(struct slice value)
 {
     for (size_t i = 0; i < value.len; i++) {
         uint8_t byte = value.data[i];
@@ -60,22 +60,22 @@ static bool is_scheme(struct slice value)
     return value.len > 0;
 }
 
-static enum rules_verdict check_scheme(struct rules *rules, struct slice value)
+static enum rules_verdict rules_check_scheme(struct rules *rules, struct slice value)
 {
-    if (!is_scheme(value))
+    if (!rules_is_scheme(value))
         return RULES_MALFORMED;
-    rules->web_scheme = is_in_any_case(value, "http") || is_in_any_case(value, "https");
-    return note_pseudo(rules, PSEUDO_SCHEME);
+    rules->web_scheme = rules_is_in_any_case(value, "http") || rules_is_in_any_case(value, "https");
+    return rules_note_pseudo(rules, PSEUDO_SCHEME);
 }
 
-static enum rules_verdict check_path(struct rules *rules, struct slice value)
+static enum rules_verdict rules_check_path(struct rules *rules, struct slice value)
 {
     if (value.len == 0 || !nghttp2_check_path(value.data, value.len))
         return RULES_MALFORMED;
-    enum rules_verdict verdict = note_pseudo(rules, PSEUDO_PATH);
+    enum rules_verdict verdict = rules_note_pseudo(rules, PSEUDO_PATH);
     if (verdict == RULES_GOOD) {
         rules->path_is_regular = value.data[0] == '/';
-        rules->path_is_asterisk = is(value, "*");
+        rules->path_is_asterisk = rules_is(value, "*");
     }
     return verdict;
 }
@@ -84,27 +84,28 @@ static enum rules_verdict check_path(struct rules *rules, struct slice value)
  * Any text will do where the server is named: here nothing depends on it. Over a unix socket
  * clients of gRPC send the path of the socket, as it is or percent-encoded, or nothing.
  */
-static bool is_name_of_server(struct slice value)
+static bool rules_is_name_of_server(struct slice value)
 {
     return nghttp2_check_header_value_rfc9113(value.data, value.len) != 0;
 }
 
-static enum rules_verdict check_pseudo(struct rules *rules, struct slice name, struct slice value)
+static enum rules_verdict rules_check_pseudo(struct rules *rules, struct slice name,
+                                             struct slice value)
 {
     if (rules->trailers || rules->regular_seen)
         return RULES_MALFORMED;
-    if (is(name, ":path"))
-        return check_path(rules, value);
-    if (is(name, ":method"))
-        return check_method(rules, value);
-    if (is(name, ":scheme"))
-        return check_scheme(rules, value);
-    if (is(name, ":authority") && is_name_of_server(value))
-        return note_pseudo(rules, PSEUDO_AUTHORITY);
+    if (rules_is(name, ":path"))
+        return rules_check_path(rules, value);
+    if (rules_is(name, ":method"))
+        return rules_check_method(rules, value);
+    if (rules_is(name, ":scheme"))
+        return rules_check_scheme(rules, value);
+    if (rules_is(name, ":authority") && rules_is_name_of_server(value))
+        return rules_note_pseudo(rules, PSEUDO_AUTHORITY);
     return RULES_MALFORMED;
 }
 
-static enum rules_verdict check_content_length(struct rules *rules, struct slice value)
+static enum rules_verdict rules_check_content_length(struct rules *rules, struct slice value)
 {
     int64_t length = 0;
     if (rules->content_length >= 0 || value.len == 0)
@@ -119,30 +120,32 @@ static enum rules_verdict check_content_length(struct rules *rules, struct slice
     return RULES_GOOD;
 }
 
-static enum rules_verdict check_host(struct rules *rules, struct slice value)
+static enum rules_verdict rules_check_host(struct rules *rules, struct slice value)
 {
-    if (rules->host_seen || !is_name_of_server(value))
+    if (rules->host_seen || !rules_is_name_of_server(value))
         return RULES_MALFORMED;
     rules->host_seen = true;
     return RULES_GOOD;
 }
 
 /* Fields of HTTP/1's connections (RFC 9113, 8.2.2). */
-static bool is_connection_field(struct slice name)
+static bool rules_is_connection_field(struct slice name)
 {
-    return is(name, "connection") || is(name, "keep-alive") || is(name, "proxy-connection") ||
-           is(name, "transfer-encoding") || is(name, "upgrade");
+    return rules_is(name, "connection") || rules_is(name, "keep-alive") ||
+           rules_is(name, "proxy-connection") || rules_is(name, "transfer-encoding") ||
+           rules_is(name, "upgrade");
 }
 
-static enum rules_verdict check_regular(struct rules *rules, struct slice name, struct slice value)
+static enum rules_verdict rules_check_regular(struct rules *rules, struct slice name,
+                                              struct slice value)
 {
-    if (is(name, "te"))
-        return is_in_any_case(value, "trailers") ? RULES_GOOD : RULES_MALFORMED;
-    if (is(name, "content-length"))
-        return check_content_length(rules, value);
-    if (is(name, "host"))
-        return check_host(rules, value);
-    if (is_connection_field(name))
+    if (rules_is(name, "te"))
+        return rules_is_in_any_case(value, "trailers") ? RULES_GOOD : RULES_MALFORMED;
+    if (rules_is(name, "content-length"))
+        return rules_check_content_length(rules, value);
+    if (rules_is(name, "host"))
+        return rules_check_host(rules, value);
+    if (rules_is_connection_field(name))
         return RULES_MALFORMED;
     return nghttp2_check_header_value_rfc9113(value.data, value.len) ? RULES_GOOD : RULES_MALFORMED;
 }
@@ -150,11 +153,11 @@ static enum rules_verdict check_regular(struct rules *rules, struct slice name, 
 enum rules_verdict rules_check_field(struct rules *rules, struct slice name, struct slice value)
 {
     if (name.len > 0 && name.data[0] == ':')
-        return check_pseudo(rules, name, value);
+        return rules_check_pseudo(rules, name, value);
     rules->regular_seen = true;
     if (!nghttp2_check_header_name(name.data, name.len))
         return RULES_MALFORMED;
-    return check_regular(rules, name, value);
+    return rules_check_regular(rules, name, value);
 }
 
 bool rules_check_end(const struct rules *rules)

@@ -5,13 +5,18 @@
 #include "base/check.h"
 #include "http2/session.h"
 
-static uint8_t *append_frame(struct http2_session *session, size_t length, enum frame_type type,
-                             unsigned flags, uint32_t stream_id)
+static uint8_t *send_append_frame(struct http2_session *session, size_t length,
+                                  enum frame_type type, unsigned flags, uint32_t stream_id)
 {
     DCHECK(length <= FRAME_MAX_PAYLOAD);
     uint8_t *at = chain_append(session->out, FRAME_HEADER_SIZE + length);
     frame_write_header(at, length, type, flags, stream_id);
     return at + FRAME_HEADER_SIZE;
+}
+
+static size_t send_smaller(size_t a, int32_t b)
+{
+    return b < 0 ? 0 : a < (size_t)b ? a : (size_t)b;
 }
 
 /* Control frames. */
@@ -29,7 +34,7 @@ void send_settings(struct http2_session *session)
         {SETTING_NO_RFC7540_PRIORITIES, 1},
     };
     const size_t count = sizeof entries / sizeof entries[0];
-    uint8_t *at = append_frame(session, count * 6, FRAME_SETTINGS, 0, 0);
+    uint8_t *at = send_append_frame(session, count * 6, FRAME_SETTINGS, 0, 0);
     for (size_t i = 0; i < count; i++) {
         at[6 * i] = (uint8_t)(entries[i].id >> 8);
         at[6 * i + 1] = (uint8_t)entries[i].id;
@@ -39,27 +44,27 @@ void send_settings(struct http2_session *session)
 }
 
 /* Whoever makes us write control frames must read them. */
-static void count_unsent(struct http2_session *session, size_t length)
+static void send_count_unsent(struct http2_session *session, size_t length)
 {
     if (session->out == &session->backlog)
         session->unsent_control += FRAME_HEADER_SIZE + length;
 }
 
-static uint8_t *append_ack(struct http2_session *session, size_t length, enum frame_type type)
+static uint8_t *send_append_ack(struct http2_session *session, size_t length, enum frame_type type)
 {
-    count_unsent(session, length);
-    return append_frame(session, length, type, FRAME_ACK, 0);
+    send_count_unsent(session, length);
+    return send_append_frame(session, length, type, FRAME_ACK, 0);
 }
 
 void send_settings_ack(struct http2_session *session)
 {
-    append_ack(session, 0, FRAME_SETTINGS);
+    send_append_ack(session, 0, FRAME_SETTINGS);
 }
 
 void send_ping(struct http2_session *session, const uint8_t data[8], bool ack)
 {
-    uint8_t *at =
-        ack ? append_ack(session, 8, FRAME_PING) : append_frame(session, 8, FRAME_PING, 0, 0);
+    uint8_t *at = ack ? send_append_ack(session, 8, FRAME_PING)
+                      : send_append_frame(session, 8, FRAME_PING, 0, 0);
     memcpy(at, data, 8);
 }
 
@@ -67,7 +72,7 @@ void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2
                  const char *text)
 {
     struct slice debug = slice_from_string(text);
-    uint8_t *at = append_frame(session, 8 + debug.len, FRAME_GOAWAY, 0, 0);
+    uint8_t *at = send_append_frame(session, 8 + debug.len, FRAME_GOAWAY, 0, 0);
     /* RFC 9113, 6.8: what was announced as not processed stays so. */
     if (last_stream < session->announced_stream)
         session->announced_stream = last_stream;
@@ -79,20 +84,23 @@ void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2
 void send_window_update(struct http2_session *session, uint32_t stream_id, uint32_t bytes)
 {
     DCHECK(bytes > 0 && bytes <= FRAME_MAX_WINDOW);
-    frame_write_u32(append_frame(session, 4, FRAME_WINDOW_UPDATE, 0, stream_id), bytes);
+    frame_write_u32(send_append_frame(session, 4, FRAME_WINDOW_UPDATE, 0, stream_id), bytes);
 }
 
 void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_error error)
 {
-    count_unsent(session, 4);
-    frame_write_u32(append_frame(session, 4, FRAME_RST_STREAM, 0, stream_id), error);
+    send_count_unsent(session, 4);
+    frame_write_u32(send_append_frame(session, 4, FRAME_RST_STREAM, 0, stream_id), error);
 }
+
+/* Bytes of memory that a stream keeps between two pages of its reply. */
+#define KEPT_PAGE ((size_t)4096)
 
 /* Answers. */
 
 /* Appends a block of at most ENCODER_MAX_KEPT bytes, which it has in any case. */
-static void append_known(struct http2_stream *stream, const uint8_t *block, size_t length,
-                         unsigned flags)
+static void send_append_known(struct http2_stream *stream, const uint8_t *block, size_t length,
+                              unsigned flags)
 {
     struct chain *out = stream->session->out;
     uint8_t *at = chain_append(out, FRAME_HEADER_SIZE + ENCODER_MAX_KEPT);
@@ -101,15 +109,15 @@ static void append_known(struct http2_stream *stream, const uint8_t *block, size
     out->bytes.len -= ENCODER_MAX_KEPT - length;
 }
 
-static void append_headers(struct http2_stream *stream, const struct http2_field *fields,
-                           size_t count, bool lasting, bool end)
+static void send_append_headers(struct http2_stream *stream, const struct http2_field *fields,
+                                size_t count, bool lasting, bool end)
 {
     struct http2_session *session = stream->session;
     struct chain *out = session->out;
     unsigned flags = FRAME_END_HEADERS | (end ? FRAME_END_STREAM : 0u);
     const uint8_t *known = lasting ? encoder_recall(&session->encoder, fields, count) : NULL;
     if (known != NULL) {
-        append_known(stream, known, count, flags);
+        send_append_known(stream, known, count, flags);
         return;
     }
     size_t bound = encoder_bound(fields, count);
@@ -123,17 +131,32 @@ static void append_headers(struct http2_stream *stream, const struct http2_field
     out->bytes.len -= bound - length;
 }
 
+/* The rest of the request is not wanted. */
+static void send_refuse_rest(struct http2_stream *stream)
+{
+    send_reset(stream->session, stream->id, HTTP2_NO_ERROR);
+    stream_note_past(stream->session, stream->id, PAST_RESET);
+    stream->ended = true;
+    stream->sent = true;
+    if (!stream->held)
+        stream_close(stream);
+}
+
 /* All of the answer is sent. */
-static void complete(struct http2_stream *stream)
+static void send_complete(struct http2_stream *stream)
 {
     DCHECK(stream->answered && stream->body_left == 0 && !stream->queued);
+    if (stream->streaming && !stream->ended) {
+        send_refuse_rest(stream);
+        return;
+    }
     stream->sent = true;
     stream_note_past(stream->session, stream->id, PAST_CLOSED);
     if (stream->ended && !stream->held)
         stream_close(stream);
 }
 
-static bool can_go_straight(const struct http2_stream *stream, size_t size)
+static bool send_can_go_straight(const struct http2_stream *stream, size_t size)
 {
     const struct http2_session *session = stream->session;
     return session->queue_head == NULL && size <= FRAME_MAX_PAYLOAD &&
@@ -146,8 +169,8 @@ void http2_answer_begin(struct http2_stream *stream, const struct http2_field *f
 {
     DCHECK(!stream->answered && stream->body_left == 0);
     struct http2_session *session = stream->session;
-    append_headers(stream, fields, count, true, false);
-    stream->direct = can_go_straight(stream, size);
+    send_append_headers(stream, fields, count, true, false);
+    stream->direct = send_can_go_straight(stream, size);
     if (stream->direct) {
         frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
                            stream->id);
@@ -165,9 +188,10 @@ struct chain *http2_answer_body(struct http2_stream *stream)
     return stream->direct ? stream->session->out : &stream->body;
 }
 
-static void enqueue(struct http2_stream *stream)
+static void send_enqueue(struct http2_stream *stream)
 {
-    DCHECK(!stream->queued && stream->answered && !stream->sent && stream->send_window > 0);
+    DCHECK(!stream->queued && !stream->sent && stream->send_window > 0);
+    DCHECK(stream->answered || stream->streaming);
     struct http2_session *session = stream->session;
     stream->queued = true;
     stream->queue_next = NULL;
@@ -178,7 +202,7 @@ static void enqueue(struct http2_stream *stream)
     session->queue_tail = stream;
 }
 
-static void dequeue(struct http2_session *session)
+static void send_dequeue(struct http2_session *session)
 {
     CHECK(session->queue_head != NULL && session->queue_head->queued);
     struct http2_stream *stream = session->queue_head;
@@ -198,21 +222,21 @@ void http2_answer_end(struct http2_stream *stream, const struct http2_field *tra
     bucket_give(&stream->session->cancels);
     bucket_give(&stream->session->mistakes);
     if (stream->direct) {
-        append_headers(stream, trailers, count, true, true);
-        complete(stream);
+        send_append_headers(stream, trailers, count, true, true);
+        send_complete(stream);
         return;
     }
     stream->trailers = trailers;
     stream->trailer_count = count;
     if (stream->send_window > 0)
-        enqueue(stream);
+        send_enqueue(stream);
 }
 
 void http2_answer_continue(struct http2_stream *stream)
 {
     static const struct http2_field status = {SLICE_LITERAL(":status"), SLICE_LITERAL("100")};
     if (!stream->ended)
-        append_headers(stream, &status, 1, false, false);
+        send_append_headers(stream, &status, 1, false, false);
 }
 
 void http2_answer_without_body(struct http2_stream *stream, const struct http2_field *fields,
@@ -220,35 +244,88 @@ void http2_answer_without_body(struct http2_stream *stream, const struct http2_f
 {
     CHECK(!stream->answered);
     stream->answered = true;
-    append_headers(stream, fields, count, false, true);
-    if (!stream->ended) {
-        send_reset(stream->session, stream->id, HTTP2_NO_ERROR);
-        stream_note_past(stream->session, stream->id, PAST_RESET);
-        stream->ended = true;
-        stream->sent = true;
-        if (!stream->held)
-            stream_close(stream);
-        return;
-    }
-    complete(stream);
+    send_append_headers(stream, fields, count, false, true);
+    if (!stream->ended)
+        send_refuse_rest(stream);
+    else
+        send_complete(stream);
+}
+
+/* Replies that are written incrementally. */
+
+/* True if the stream has its turn as soon as its window allows. */
+static bool send_wants_turn(const struct http2_stream *stream)
+{
+    if (stream->answered || !stream->streaming)
+        return stream->answered && stream->body_left > 0;
+    return stream->body_left > 0 || stream->ready;
+}
+
+void http2_reply_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count)
+{
+    DCHECK(!stream->answered && !stream->streaming);
+    DCHECK(stream->session->context->handler->on_room != NULL);
+    send_append_headers(stream, fields, count, true, false);
+    stream->streaming = true;
+    if (!stream->ended)
+        stream->ended_ms = stream->session->now_ms;
+    http2_reply_ready(stream);
+}
+
+void http2_reply_ready(struct http2_stream *stream)
+{
+    DCHECK(stream->streaming);
+    stream->ready = true;
+    if (!stream->asking)
+        send_resume(stream);
+}
+
+void http2_reply_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
+{
+    CHECK(stream->streaming && !stream->answered);
+    stream->answered = true;
+    stream->trailers = trailers;
+    stream->trailer_count = count;
+    bucket_give(&stream->session->cancels);
+    bucket_give(&stream->session->mistakes);
+    if (stream->asking || stream->body_left > 0)
+        return; /* they follow the body */
+    send_forget(stream);
+    send_append_headers(stream, trailers, count, false, true);
+    send_complete(stream);
+}
+
+void http2_request_hold(struct http2_stream *stream, bool hold)
+{
+    stream->window_held = hold;
+    receive_give_stream_back(stream);
+}
+
+/* Has the application append what the windows allow. */
+static void send_ask(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    size_t room = send_smaller(HTTP2_REPLY_PAGE, session->send_window);
+    room = send_smaller(room, stream->send_window);
+    DCHECK(room > 0 && stream->body_left == 0);
+    chain_clear(&stream->body, KEPT_PAGE);
+    stream->body_sent = (struct chain_cursor){0};
+    stream->ready = false; /* unless it says so meanwhile */
+    stream->asking = true;
+    session->context->handler->on_room(session->user, stream, &stream->body, room);
+    stream->asking = false;
+    stream->body_left = chain_length(&stream->body);
+    session->queued += stream->body_left;
+    if (stream->body_left > 0)
+        stream->ready = true;
 }
 
 /* Bodies that had to wait. */
 
-static size_t smaller(size_t a, int32_t b)
+/* Sends the next frame of the stream's body. */
+static void send_body_frame(struct http2_stream *stream, size_t size)
 {
-    return b < 0 ? 0 : a < (size_t)b ? a : (size_t)b;
-}
-
-/* Sends the next frame of the first stream in the queue. */
-static void send_turn(struct http2_session *session)
-{
-    struct http2_stream *stream = session->queue_head;
-    size_t size = smaller(stream->body_left, FRAME_MAX_PAYLOAD);
-    size = smaller(smaller(size, session->send_window), stream->send_window);
-    dequeue(session);
-    if (size == 0)
-        return; /* SETTINGS have shrunk its window since; send_resume() brings it back */
+    struct http2_session *session = stream->session;
     frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
                        stream->id);
     chain_append_range(session->out, &stream->body, &stream->body_sent, size);
@@ -260,11 +337,27 @@ static void send_turn(struct http2_session *session)
     session->queued -= size;
     session->sent += size;
     session->progress_ms = session->now_ms;
-    if (stream->body_left == 0) {
-        append_headers(stream, stream->trailers, stream->trailer_count, true, true);
-        complete(stream);
-    } else if (stream->send_window > 0) {
-        enqueue(stream);
+}
+
+/* Sends the next frame of the first stream in the queue. */
+static void send_turn(struct http2_session *session)
+{
+    struct http2_stream *stream = session->queue_head;
+    send_dequeue(session);
+    if (stream->send_window <= 0)
+        return; /* SETTINGS have shrunk its window since; send_resume() brings it back */
+    if (stream->streaming && stream->body_left == 0)
+        send_ask(stream);
+    size_t size = send_smaller(stream->body_left, FRAME_MAX_PAYLOAD);
+    size = send_smaller(send_smaller(size, session->send_window), stream->send_window);
+    if (size > 0)
+        send_body_frame(stream, size);
+    if (stream->answered && stream->body_left == 0) {
+        send_append_headers(stream, stream->trailers, stream->trailer_count, !stream->streaming,
+                            true);
+        send_complete(stream);
+    } else if (stream->send_window > 0 && send_wants_turn(stream)) {
+        send_enqueue(stream);
     }
 }
 
@@ -278,8 +371,8 @@ void send_queued(struct http2_session *session)
 
 void send_resume(struct http2_stream *stream)
 {
-    if (stream->answered && stream->body_left > 0 && !stream->queued && stream->send_window > 0)
-        enqueue(stream);
+    if (!stream->queued && stream->send_window > 0 && send_wants_turn(stream))
+        send_enqueue(stream);
 }
 
 void send_forget(struct http2_stream *stream)
@@ -295,7 +388,7 @@ void send_forget(struct http2_stream *stream)
         at = at->queue_next;
     }
     if (previous == NULL) {
-        dequeue(session);
+        send_dequeue(session);
         return;
     }
     previous->queue_next = stream->queue_next;

@@ -45,7 +45,7 @@ struct http2_refused http2_context_refused(const struct http2_context *context)
 
 /* The connection's window begins at RFC 9113's size and is raised to ours. All this waits for the
  * client's first bytes: one of HTTP/1 shall read no frames. */
-static void greet(struct http2_session *session)
+static void session_greet(struct http2_session *session)
 {
     uint32_t window = session->context->limits.connection_window;
     if (session->settings_sent)
@@ -98,7 +98,7 @@ void http2_session_free(struct http2_session *session)
 
 /* Receiving. */
 
-static enum http2_error take_preface(struct http2_session *session, struct slice *bytes)
+static enum http2_error session_take_preface(struct http2_session *session, struct slice *bytes)
 {
     DCHECK(session->preface_seen < PREFACE_SIZE);
     size_t left = PREFACE_SIZE - session->preface_seen;
@@ -113,12 +113,12 @@ static enum http2_error take_preface(struct http2_session *session, struct slice
         return HTTP2_PROTOCOL_ERROR;
     }
     if (session->preface_seen == PREFACE_SIZE)
-        greet(session);
+        session_greet(session);
     return HTTP2_NO_ERROR;
 }
 
 /* The size of the whole frame that begins with these bytes, 0 if they do not tell yet. */
-static enum http2_error frame_size(struct slice bytes, size_t *size)
+static enum http2_error session_frame_size(struct slice bytes, size_t *size)
 {
     *size = 0;
     if (bytes.len < FRAME_HEADER_SIZE)
@@ -128,7 +128,8 @@ static enum http2_error frame_size(struct slice bytes, size_t *size)
     return length <= FRAME_MAX_PAYLOAD ? HTTP2_NO_ERROR : HTTP2_FRAME_SIZE_ERROR;
 }
 
-static enum http2_error take_frame(struct http2_session *session, const uint8_t *bytes, size_t size)
+static enum http2_error session_take_frame(struct http2_session *session, const uint8_t *bytes,
+                                           size_t size)
 {
     struct frame frame = frame_read(bytes, size - FRAME_HEADER_SIZE);
     place_note(session, &frame);
@@ -136,7 +137,7 @@ static enum http2_error take_frame(struct http2_session *session, const uint8_t 
 }
 
 /* Moves bytes to the frame that has begun, until it is `size` long; true if it is. */
-static bool fill_partial(struct http2_session *session, struct slice *bytes, size_t size)
+static bool session_fill_partial(struct http2_session *session, struct slice *bytes, size_t size)
 {
     DCHECK(size >= session->partial.len);
     size_t left = size - session->partial.len;
@@ -148,45 +149,45 @@ static bool fill_partial(struct http2_session *session, struct slice *bytes, siz
 }
 
 /* Completes and handles the frame whose beginning an earlier feed brought. */
-static enum http2_error continue_partial(struct http2_session *session, struct slice *bytes)
+static enum http2_error session_continue_partial(struct http2_session *session, struct slice *bytes)
 {
     size_t size;
     if (session->partial.len < FRAME_HEADER_SIZE &&
-        !fill_partial(session, bytes, FRAME_HEADER_SIZE))
+        !session_fill_partial(session, bytes, FRAME_HEADER_SIZE))
         return HTTP2_NO_ERROR;
-    enum http2_error error = frame_size(buf_slice(&session->partial), &size);
-    if (error != HTTP2_NO_ERROR || !fill_partial(session, bytes, size))
+    enum http2_error error = session_frame_size(buf_slice(&session->partial), &size);
+    if (error != HTTP2_NO_ERROR || !session_fill_partial(session, bytes, size))
         return error;
     /* What the frame's events point to must last as long as the feed, which may begin another. */
     struct buf completed = session->partial;
     DCHECK(completed.len == size);
     session->partial = session->completed;
     session->completed = completed;
-    return take_frame(session, completed.data, size);
+    return session_take_frame(session, completed.data, size);
 }
 
 enum http2_error session_take_frames(struct http2_session *session, struct slice bytes)
 {
     enum http2_error error = HTTP2_NO_ERROR;
     if (session->partial.len > 0)
-        error = continue_partial(session, &bytes);
+        error = session_continue_partial(session, &bytes);
     while (error == HTTP2_NO_ERROR && bytes.len > 0) {
         size_t size;
-        error = frame_size(bytes, &size);
+        error = session_frame_size(bytes, &size);
         if (error != HTTP2_NO_ERROR)
             break;
         if (size == 0 || size > bytes.len) {
-            fill_partial(session, &bytes, bytes.len + session->partial.len);
+            session_fill_partial(session, &bytes, bytes.len + session->partial.len);
             break;
         }
-        error = take_frame(session, bytes.data, size);
+        error = session_take_frame(session, bytes.data, size);
         bytes = slice_skip(bytes, size);
     }
     return error;
 }
 
 /* For errors whose rule nobody has named. */
-static const char *describe(enum http2_error error)
+static const char *session_describe(enum http2_error error)
 {
     switch (error) {
     case HTTP2_FLOW_CONTROL_ERROR:
@@ -223,7 +224,7 @@ enum http2_error session_end_gently(struct http2_session *session, const char *t
     return HTTP2_NO_ERROR;
 }
 
-static enum closing_kind kind_of(enum http2_error error)
+static enum closing_kind session_kind_of(enum http2_error error)
 {
     switch (error) {
     case HTTP2_ENHANCE_YOUR_CALM:
@@ -236,11 +237,11 @@ static enum closing_kind kind_of(enum http2_error error)
 }
 
 /* Says the last word, unless it was said. */
-static void fail(struct http2_session *session, enum http2_error error)
+static void session_fail(struct http2_session *session, enum http2_error error)
 {
     DCHECK(!session->failed);
-    const char *text = session->blame != NULL ? session->blame : describe(error);
-    enum closing_kind kind = kind_of(error);
+    const char *text = session->blame != NULL ? session->blame : session_describe(error);
+    enum closing_kind kind = session_kind_of(error);
     session->failed = true;
     if (!session_is_ending(session))
         session->closing = (struct closing){.kind = kind, .text = text};
@@ -249,14 +250,14 @@ static void fail(struct http2_session *session, enum http2_error error)
         memcpy(chain_append(session->out, answer.len), answer.data, answer.len);
         return;
     }
-    greet(session);
+    session_greet(session);
     bool is_said = session->closing_ms != 0 && error == HTTP2_ENHANCE_YOUR_CALM;
     if (!is_said)
         send_goaway(session, session->last_stream, error, session->closing.text);
 }
 
 /* Notes since when a header block is incomplete. */
-static void watch_header_block(struct http2_session *session)
+static void session_watch_header_block(struct http2_session *session)
 {
     const struct buf *partial = &session->partial;
     bool in_header = partial->len > 3 &&
@@ -267,16 +268,16 @@ static void watch_header_block(struct http2_session *session)
         session->block_begun_ms = session->now_ms;
 }
 
-static bool waits(const struct http2_session *session)
+static bool session_waits(const struct http2_session *session)
 {
     return session->queued > 0 || chain_length(&session->backlog) > 0;
 }
 
 /* Output goes to `out` from here on, and what has waited goes first; NULL: it waits. */
-static void direct_output(struct http2_session *session, struct chain *out, int64_t now_ms)
+static void session_direct_output(struct http2_session *session, struct chain *out, int64_t now_ms)
 {
     session->now_ms = now_ms;
-    if (!waits(session))
+    if (!session_waits(session))
         session->progress_ms = now_ms;
     if (out == NULL)
         return;
@@ -288,25 +289,25 @@ static void direct_output(struct http2_session *session, struct chain *out, int6
     session->progress_ms = now_ms;
 }
 
-static void finish_output(struct http2_session *session)
+static void session_finish_output(struct http2_session *session)
 {
     if (!session->failed)
         send_queued(session);
     session->out = &session->backlog;
-    if (!waits(session))
+    if (!session_waits(session))
         session->progress_ms = session->now_ms;
     DCHECK(session->out == &session->backlog);
 }
 
 /* True if the peer makes us write control frames and does not read them. */
-static bool reads_no_control(const struct http2_session *session)
+static bool session_reads_no_control(const struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     return session->unsent_control > limits->max_unsent_control + limits->max_streams * RESET_SIZE;
 }
 
 /* What the session keeps of its streams agrees with these. */
-static bool is_sound(const struct http2_session *session)
+static bool session_is_sound(const struct http2_session *session)
 {
     size_t count = 0, body_left = 0, queued = 0;
     for (size_t i = 0; i < session->streams.bucket_count; i++) {
@@ -319,61 +320,62 @@ static bool is_sound(const struct http2_session *session)
         }
     }
     for (const struct http2_stream *at = session->queue_head; at != NULL; at = at->queue_next)
-        queued -= at->queued && at->answered;
+        queued -= at->queued && (at->answered || at->streaming);
     return count == session->streams.count && body_left == session->queued && queued == 0;
 }
 
 /* All bytes of a feed are taken. */
-static bool end_feed(struct http2_session *session, enum http2_error error)
+static bool session_end_feed(struct http2_session *session, enum http2_error error)
 {
     session->context->handler->on_feed_end(session->user);
     buf_clear(&session->completed, KEPT_PARTIAL);
-    if (error == HTTP2_NO_ERROR && reads_no_control(session))
+    if (error == HTTP2_NO_ERROR && session_reads_no_control(session))
         error = session_blame(session, HTTP2_ENHANCE_YOUR_CALM,
                               "the answers to PING, SETTINGS or refused streams are not read");
     if (error != HTTP2_NO_ERROR)
-        fail(session, error);
+        session_fail(session, error);
     else
-        watch_header_block(session);
-    finish_output(session);
-    DCHECK_SOUND(is_sound(session), session->streams.count);
+        session_watch_header_block(session);
+    session_finish_output(session);
+    DCHECK_SOUND(session_is_sound(session), session->streams.count);
     return !session->failed;
 }
 
-static enum http2_error take_bytes(struct http2_session *session, struct slice bytes)
+static enum http2_error session_take_bytes(struct http2_session *session, struct slice bytes)
 {
     enum http2_error error = HTTP2_NO_ERROR;
     if (session->preface_seen < PREFACE_SIZE)
-        error = take_preface(session, &bytes);
+        error = session_take_preface(session, &bytes);
     return error == HTTP2_NO_ERROR ? session_take_frames(session, bytes) : error;
 }
 
 /* Takes the bytes or, if there are any, those that were placed. */
-static bool feed(struct http2_session *session, struct slice bytes, size_t placed,
-                 struct chain *out, int64_t now_ms)
+static bool session_feed(struct http2_session *session, struct slice bytes, size_t placed,
+                         struct chain *out, int64_t now_ms)
 {
-    direct_output(session, out, now_ms);
-    return end_feed(session, placed > 0 ? place_take(session, placed) : take_bytes(session, bytes));
+    session_direct_output(session, out, now_ms);
+    return session_end_feed(session, placed > 0 ? place_take(session, placed)
+                                                : session_take_bytes(session, bytes));
 }
 
 bool http2_session_feed(struct http2_session *session, struct slice bytes, struct chain *out,
                         int64_t now_ms)
 {
-    return !session->failed && feed(session, bytes, 0, out, now_ms);
+    return !session->failed && session_feed(session, bytes, 0, out, now_ms);
 }
 
 bool http2_session_feed_placed(struct http2_session *session, size_t size, struct chain *out,
                                int64_t now_ms)
 {
     CHECK(session->context->placing.session == session);
-    return feed(session, (struct slice){0}, size, out, now_ms);
+    return session_feed(session, (struct slice){0}, size, out, now_ms);
 }
 
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms)
 {
-    direct_output(session, out, now_ms);
-    finish_output(session);
-    DCHECK_SOUND(is_sound(session), session->streams.count);
+    session_direct_output(session, out, now_ms);
+    session_finish_output(session);
+    DCHECK_SOUND(session_is_sound(session), session->streams.count);
 }
 
 size_t http2_session_queued(const struct http2_session *session)
@@ -392,7 +394,7 @@ bool http2_session_finished(const struct http2_session *session)
     return (session->failed || drained) && chain_length(&session->backlog) == 0;
 }
 
-static bool is_complete(void *argument, struct http2_stream *stream)
+static bool session_is_complete(void *argument, struct http2_stream *stream)
 {
     (void)argument;
     return stream->ended;
@@ -409,11 +411,11 @@ struct closing http2_session_expired(const struct http2_session *session, int64_
         return (struct closing){
             CLOSING_HEADER_TIMEOUT,
             "the client did not complete a header block in time (--header-timeout)"};
-    if (waits(session) && now_ms - session->progress_ms > limits->stall_timeout_ms)
+    if (session_waits(session) && now_ms - session->progress_ms > limits->stall_timeout_ms)
         return (struct closing){CLOSING_WRITE_TIMEOUT,
                                 "the client did not take its answers in time (--write-timeout)"};
     if (session_is_ending(session) && now_ms - session->closing_ms > limits->goodbye_timeout_ms &&
-        !http2_session_visit(session, is_complete, NULL))
+        !http2_session_visit(session, session_is_complete, NULL))
         return session->closing;
     return (struct closing){CLOSING_NONE, NULL};
 }
@@ -424,9 +426,9 @@ void http2_session_end(struct http2_session *session, struct closing why)
         return;
     if (!session_is_ending(session))
         session->closing = why;
-    fail(session, why.kind == CLOSING_SHUTDOWN            ? HTTP2_NO_ERROR
-                  : why.kind == CLOSING_HANDSHAKE_TIMEOUT ? HTTP2_SETTINGS_TIMEOUT
-                                                          : HTTP2_ENHANCE_YOUR_CALM);
+    session_fail(session, why.kind == CLOSING_SHUTDOWN            ? HTTP2_NO_ERROR
+                          : why.kind == CLOSING_HANDSHAKE_TIMEOUT ? HTTP2_SETTINGS_TIMEOUT
+                                                                  : HTTP2_ENHANCE_YOUR_CALM);
 }
 
 struct closing http2_session_closing(const struct http2_session *session)
@@ -441,7 +443,7 @@ void http2_session_drain(struct http2_session *session)
     static const char text[] = "the server is shutting down";
     if (session->drain_steps == 2 || session->failed)
         return;
-    greet(session);
+    session_greet(session);
     if (++session->drain_steps == 1) {
         send_goaway(session, INT32_MAX, HTTP2_NO_ERROR, text);
         send_ping(session, ping, false);

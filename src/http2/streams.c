@@ -16,13 +16,13 @@
 /* Stream ids have 31 bits; the highest marks those that we reset. */
 #define CLOSED_BY_RESET 0x80000000u
 
-static struct http2_stream **bucket_of(const struct stream_table *table, uint32_t id)
+static struct http2_stream **streams_bucket_of(const struct stream_table *table, uint32_t id)
 {
     /* Ids of clients are odd. */
     return &table->buckets[(id >> 1) & (table->bucket_count - 1)];
 }
 
-static void grow(struct stream_table *table)
+static void streams_grow(struct stream_table *table)
 {
     struct stream_table larger = *table;
     larger.bucket_count = table->bucket_count > 0 ? table->bucket_count * 2 : FIRST_BUCKETS;
@@ -30,7 +30,7 @@ static void grow(struct stream_table *table)
     for (size_t i = 0; i < table->bucket_count; i++) {
         struct http2_stream *next;
         for (struct http2_stream *at = table->buckets[i]; at != NULL; at = next) {
-            struct http2_stream **bucket = bucket_of(&larger, at->id);
+            struct http2_stream **bucket = streams_bucket_of(&larger, at->id);
             next = at->next;
             at->next = *bucket;
             *bucket = at;
@@ -40,7 +40,7 @@ static void grow(struct stream_table *table)
     *table = larger;
 }
 
-static struct http2_stream *take_memory(struct http2_context *context)
+static struct http2_stream *streams_take_memory(struct http2_context *context)
 {
     size_t user_size = context->handler->stream_user_size;
     struct http2_stream *stream = context->free_streams;
@@ -54,7 +54,7 @@ static struct http2_stream *take_memory(struct http2_context *context)
     return stream;
 }
 
-static void give_memory(struct http2_context *context, struct http2_stream *stream)
+static void streams_give_memory(struct http2_context *context, struct http2_stream *stream)
 {
     if (context->free_count == MAX_FREE_STREAMS) {
         chain_deinit(&stream->body);
@@ -72,9 +72,9 @@ struct http2_stream *stream_open(struct http2_session *session, uint32_t id)
     DCHECK((id & 1) == 1 && stream_find(session, id) == NULL);
     struct stream_table *table = &session->streams;
     if (table->count == table->bucket_count)
-        grow(table);
-    struct http2_stream *stream = take_memory(session->context);
-    struct http2_stream **bucket = bucket_of(table, id);
+        streams_grow(table);
+    struct http2_stream *stream = streams_take_memory(session->context);
+    struct http2_stream **bucket = streams_bucket_of(table, id);
     stream->session = session;
     stream->id = id;
     stream->send_window = session->first_send_window;
@@ -94,7 +94,7 @@ struct http2_stream *stream_find(struct http2_session *session, uint32_t id)
         return table->last;
     if (table->count == 0)
         return NULL;
-    for (struct http2_stream *at = *bucket_of(table, id); at != NULL; at = at->next) {
+    for (struct http2_stream *at = *streams_bucket_of(table, id); at != NULL; at = at->next) {
         if (at->id == id) {
             table->last = at;
             return at;
@@ -111,7 +111,7 @@ void stream_close(struct http2_stream *stream)
     send_forget(stream);
     DCHECK(session->queued >= stream->body_left && table->count > 0);
     session->queued -= stream->body_left;
-    struct http2_stream **link = bucket_of(table, stream->id);
+    struct http2_stream **link = streams_bucket_of(table, stream->id);
     while (*link != stream) {
         DCHECK(*link != NULL); /* an open stream is in the table */
         link = &(*link)->next;
@@ -120,7 +120,7 @@ void stream_close(struct http2_stream *stream)
     table->count--;
     if (table->last == stream)
         table->last = NULL;
-    give_memory(session->context, stream);
+    streams_give_memory(session->context, stream);
 }
 
 void stream_close_all(struct http2_session *session)

@@ -7,79 +7,13 @@
 
 #include "base/arena.h"
 #include "base/decimal.h"
-#include "journal/compute_parts.h"
 
 #include <stdio.h>
 #include <xxhash.h>
 
-/* ---- what the others need, too ---- */
-
-enum compute_verdict compute_bad(struct compute *compute, const char *why)
-{
-    compute->why = why;
-    return COMPUTE_BAD;
-}
-
-bool compute_is_word(const struct compute *compute, size_t index, const char *word)
-{
-    const struct scan_command *command = compute->command;
-    return index < command->count && resp_is_word(command->args[index], word);
-}
-
-bool compute_is_number(const struct compute *compute, size_t index, int64_t *number)
-{
-    const struct scan_command *command = compute->command;
-    return index < command->count && decimal_parse(command->args[index], number);
-}
-
-bool compute_do(struct compute *compute, struct op *op)
-{
-    struct op_result result = {0};
-    op->db = compute->command->db;
-    compute->apply(compute->user, op, &result);
-    if (result.err != ERR_NONE)
-        compute->why = result.why;
-    op_result_release(&result);
-    return result.err == ERR_NONE;
-}
-
-bool compute_read(struct compute *compute, struct op *op, struct slice *value, bool *found)
-{
-    struct op_result result = {0};
-    *value = slice_make(NULL, 0);
-    *found = false;
-    op->db = compute->command->db;
-    if (left_out_has(compute->left_out, op->db, op->key)) {
-        compute->unknown = true;
-        return true;
-    }
-    compute->apply(compute->user, op, &result);
-    *found = result.value.found;
-    if (*found)
-        *value = arena_copy(compute->arena, result.value.bytes);
-    if (result.err != ERR_NONE)
-        compute->why = result.why;
-    op_result_release(&result);
-    return result.err == ERR_NONE;
-}
-
-bool compute_string(struct compute *compute, struct slice key, struct slice *value, bool *found)
-{
-    struct op op = {.kind = OP_GET, .key = key};
-    return compute_read(compute, &op, value, found);
-}
-
-bool compute_replace(struct compute *compute, struct slice key, struct op *op)
-{
-    struct op delete = {.kind = OP_DELETE, .key = key};
-    op->key = key;
-    left_out_remove(compute->left_out, compute->command->db, key);
-    return compute_do(compute, &delete) && (op->kind == OP_COUNT || compute_do(compute, op));
-}
-
 /* ---- on a condition ---- */
 
-static bool has_digest(struct slice value, struct slice digest)
+static bool compute_has_digest(struct slice value, struct slice digest)
 {
     char hex[17];
     snprintf(hex, sizeof hex, "%016llx", (unsigned long long)XXH3_64bits(value.data, value.len));
@@ -93,8 +27,8 @@ static bool has_digest(struct slice value, struct slice digest)
 }
 
 /* The word at `index` and what follows it; false if it is none of these. */
-static bool condition_holds(const struct compute *compute, size_t index, struct slice value,
-                            bool found, bool *holds)
+static bool compute_condition_holds(const struct compute *compute, size_t index, struct slice value,
+                                    bool found, bool *holds)
 {
     struct slice wanted = compute->command->args[index + 1];
     if (compute_is_word(compute, index, "IFEQ"))
@@ -102,9 +36,9 @@ static bool condition_holds(const struct compute *compute, size_t index, struct 
     else if (compute_is_word(compute, index, "IFNE"))
         *holds = !(found && slice_equal(value, wanted));
     else if (compute_is_word(compute, index, "IFDEQ"))
-        *holds = found && has_digest(value, wanted);
+        *holds = found && compute_has_digest(value, wanted);
     else if (compute_is_word(compute, index, "IFDNE"))
-        *holds = !(found && has_digest(value, wanted));
+        *holds = !(found && compute_has_digest(value, wanted));
     else
         return false;
     return true;
@@ -123,7 +57,7 @@ static enum compute_verdict compute_on_condition(struct compute *compute)
     if (compute_is_word(compute, 0, "DELIFEQ"))
         holds = found && slice_equal(value, compute->command->args[2]);
     for (size_t i = compute->op->kind == OP_SET ? 3 : 2; i + 1 < count; i++) {
-        if (condition_holds(compute, i, value, found, &holds))
+        if (compute_condition_holds(compute, i, value, found, &holds))
             break;
     }
     return !holds || compute_do(compute, compute->op) ? COMPUTE_DONE : COMPUTE_BAD;
@@ -141,9 +75,9 @@ static enum compute_verdict compute_msetex(struct compute *compute)
         const struct slice *pair = &compute->command->args[2 + 2 * i];
         set.key = pair[0];
         set.value = pair[1];
-        if (set.keep_ttl && left_out_has(compute->left_out, compute->command->db, set.key))
+        if (set.set.keep_ttl && left_out_has(compute->left_out, compute->command->db, set.key))
             return COMPUTE_LEFT_OUT;
-        if (!set.keep_ttl)
+        if (!set.set.keep_ttl)
             left_out_remove(compute->left_out, compute->command->db, set.key);
         if (!compute_do(compute, &set))
             return COMPUTE_BAD;
@@ -155,7 +89,7 @@ static enum compute_verdict compute_msetex(struct compute *compute)
 
 enum bitop { BIT_AND, BIT_OR, BIT_XOR, BIT_NOT, BIT_DIFF, BIT_DIFF1, BIT_ANDOR, BIT_ONE, BIT_NONE };
 
-static enum bitop find_bitop(const struct compute *compute)
+static enum bitop compute_find_bitop(const struct compute *compute)
 {
     static const char *const names[] = {"AND", "OR", "XOR", "NOT", "DIFF", "DIFF1", "ANDOR", "ONE"};
     size_t i = 0;
@@ -165,7 +99,8 @@ static enum bitop find_bitop(const struct compute *compute)
 }
 
 /* One byte of the result from that byte of each string. */
-static uint8_t combine(enum bitop bitop, const struct slice *strings, size_t count, size_t at)
+static uint8_t compute_combine(enum bitop bitop, const struct slice *strings, size_t count,
+                               size_t at)
 {
     uint8_t first = at < strings[0].len ? strings[0].data[at] : 0;
     uint8_t all = first, any = 0, parity = first, twice = 0;
@@ -192,7 +127,7 @@ static uint8_t combine(enum bitop bitop, const struct slice *strings, size_t cou
 static enum compute_verdict compute_bitop(struct compute *compute)
 {
     const struct scan_command *command = compute->command;
-    enum bitop bitop = find_bitop(compute);
+    enum bitop bitop = compute_find_bitop(compute);
     size_t count = command->count - 3, longest = 0;
     struct slice *strings = arena_alloc(compute->arena, count * sizeof *strings);
     if (bitop == BIT_NONE || (bitop == BIT_NOT && count != 1))
@@ -207,7 +142,7 @@ static enum compute_verdict compute_bitop(struct compute *compute)
         return COMPUTE_LEFT_OUT;
     uint8_t *bytes = arena_alloc(compute->arena, longest + 1);
     for (size_t i = 0; i < longest; i++)
-        bytes[i] = combine(bitop, strings, count, i);
+        bytes[i] = compute_combine(bitop, strings, count, i);
     struct op set = {.kind = longest > 0 ? OP_SET : OP_COUNT, .value = slice_make(bytes, longest)};
     return compute_replace(compute, command->args[2], &set) ? COMPUTE_DONE : COMPUTE_BAD;
 }

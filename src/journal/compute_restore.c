@@ -1,8 +1,8 @@
-/* RESTORE: a value as DUMP gave it becomes a key. What the bytes mean is rdb_read.c's business. */
+/* RESTORE: a value as DUMP gave it becomes a key. What the bytes mean is rdb/read.c's business. */
 #include "base/arena.h"
 #include "base/mem.h"
 #include "journal/compute_parts.h"
-#include "journal/rdb_read.h"
+#include "journal/rdb/read.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@ struct restoring {
     size_t count, capacity;
 };
 
-static bool on_string(void *context, const struct rdb_key *key, struct slice value)
+static bool compute_restore_on_string(void *context, const struct rdb_key *key, struct slice value)
 {
     struct restoring *restoring = context;
     (void)key;
@@ -23,7 +23,8 @@ static bool on_string(void *context, const struct rdb_key *key, struct slice val
     return true;
 }
 
-static bool on_list_elements(void *context, const struct slice *elements, size_t count)
+static bool compute_restore_on_list_elements(void *context, const struct slice *elements,
+                                             size_t count)
 {
     struct restoring *restoring = context;
     for (size_t i = 0; i < count; i++) {
@@ -38,7 +39,8 @@ static bool on_list_elements(void *context, const struct slice *elements, size_t
     return true;
 }
 
-static bool on_unsupported(void *context, const struct rdb_key *key, const char *type)
+static bool compute_restore_on_unsupported(void *context, const struct rdb_key *key,
+                                           const char *type)
 {
     struct restoring *restoring = context;
     (void)key;
@@ -47,7 +49,7 @@ static bool on_unsupported(void *context, const struct rdb_key *key, const char 
 }
 
 /* The words after the value; false if there is one that is not known. */
-static bool read_words(const struct compute *compute, bool *replace, bool *absolute)
+static bool compute_restore_read_words(const struct compute *compute, bool *replace, bool *absolute)
 {
     *replace = *absolute = false;
     for (size_t i = 4; i < compute->command->count; i++) {
@@ -63,12 +65,12 @@ static bool read_words(const struct compute *compute, bool *replace, bool *absol
     return true;
 }
 
-static enum compute_verdict read_value(struct restoring *restoring)
+static enum compute_verdict compute_restore_read_value(struct restoring *restoring)
 {
     struct compute *compute = restoring->compute;
-    struct rdb_receiver receiver = {.on_string = on_string,
-                                    .on_list_elements = on_list_elements,
-                                    .on_unsupported = on_unsupported,
+    struct rdb_receiver receiver = {.on_string = compute_restore_on_string,
+                                    .on_list_elements = compute_restore_on_list_elements,
+                                    .on_unsupported = compute_restore_on_unsupported,
                                     .context = restoring};
     struct rdb_key key = {.name = compute->command->args[1]};
     struct rdb_error error;
@@ -87,7 +89,7 @@ static enum compute_verdict read_value(struct restoring *restoring)
 }
 
 /* Without REPLACE the key was none. */
-static enum compute_verdict put_value(struct restoring *restoring, bool replace)
+static enum compute_verdict compute_restore_put_value(struct restoring *restoring, bool replace)
 {
     struct compute *compute = restoring->compute;
     struct slice key = compute->command->args[1];
@@ -110,15 +112,15 @@ enum compute_verdict compute_restore(struct compute *compute)
     struct restoring restoring = {.compute = compute, .op = {.kind = OP_COUNT}};
     int64_t *at_ms = &restoring.op.expire_at_ms;
     if (!compute_is_number(compute, 2, at_ms) || *at_ms < 0 ||
-        !read_words(compute, &replace, &absolute))
+        !compute_restore_read_words(compute, &replace, &absolute))
         return compute_bad(compute, "its time to live is no number, or a word is not known");
     if (*at_ms > 0 && !absolute) {
         compute->why = "its time to live counts from a moment that the log does not tell";
         return COMPUTE_UNSUPPORTED;
     }
-    enum compute_verdict verdict = read_value(&restoring);
+    enum compute_verdict verdict = compute_restore_read_value(&restoring);
     if (verdict == COMPUTE_DONE)
-        verdict = put_value(&restoring, replace);
+        verdict = compute_restore_put_value(&restoring, replace);
     free(restoring.elements);
     return verdict;
 }

@@ -31,13 +31,13 @@ struct sort {
 
 /* ---- arguments ---- */
 
-static bool has_star(struct slice pattern)
+static bool compute_sort_has_star(struct slice pattern)
 {
     return pattern.len > 0 && memchr(pattern.data, '*', pattern.len) != NULL;
 }
 
 /* The word at *index and what belongs to it. */
-static bool read_word(struct sort *sort, size_t *index)
+static bool compute_sort_read_word(struct sort *sort, size_t *index)
 {
     struct compute *compute = sort->compute;
     const struct slice *args = compute->command->args;
@@ -58,7 +58,7 @@ static bool read_word(struct sort *sort, size_t *index)
     } else if (compute_is_word(compute, i, "BY") && left >= 1) {
         sort->by = args[++*index];
         sort->has_by = true;
-        sort->keep_order = !has_star(sort->by);
+        sort->keep_order = !compute_sort_has_star(sort->by);
     } else if (compute_is_word(compute, i, "GET") && left >= 1) {
         sort->gets[sort->get_count++] = args[++*index];
     } else {
@@ -70,7 +70,7 @@ static bool read_word(struct sort *sort, size_t *index)
 /* ---- values ---- */
 
 /* Where "->" and a field follow the star: the offset, else the length. */
-static size_t find_field(struct slice pattern, size_t star)
+static size_t compute_sort_find_field(struct slice pattern, size_t star)
 {
     for (size_t i = star + 1; i + 2 < pattern.len; i++) {
         if (pattern.data[i] == '-' && pattern.data[i + 1] == '>')
@@ -80,8 +80,8 @@ static size_t find_field(struct slice pattern, size_t star)
 }
 
 /* What the pattern names for the element; false if there is none. */
-static bool look_up(struct sort *sort, struct slice pattern, struct slice element,
-                    struct slice *value)
+static bool compute_sort_look_up(struct sort *sort, struct slice pattern, struct slice element,
+                                 struct slice *value)
 {
     struct compute *compute = sort->compute;
     bool found;
@@ -89,10 +89,10 @@ static bool look_up(struct sort *sort, struct slice pattern, struct slice elemen
         *value = element;
         return true;
     }
-    if (!has_star(pattern))
+    if (!compute_sort_has_star(pattern))
         return false;
     size_t star = (size_t)((const uint8_t *)memchr(pattern.data, '*', pattern.len) - pattern.data);
-    size_t end = find_field(pattern, star);
+    size_t end = compute_sort_find_field(pattern, star);
     size_t len = end - 1 + element.len;
     uint8_t *key = arena_alloc(compute->arena, len + 1);
     uint8_t *out = slice_write(key, slice_make(pattern.data, star));
@@ -110,7 +110,7 @@ static bool look_up(struct sort *sort, struct slice pattern, struct slice elemen
     return read && found;
 }
 
-static bool read_items(struct sort *sort)
+static bool compute_sort_read_items(struct sort *sort)
 {
     struct compute *compute = sort->compute;
     struct op op = {.kind = OP_L_RANGE,
@@ -132,7 +132,7 @@ static bool read_items(struct sort *sort)
 }
 
 /* As Redis does: up to the first zero byte. */
-static bool read_score(struct compute *compute, struct slice text, double *score)
+static bool compute_sort_read_score(struct compute *compute, struct slice text, double *score)
 {
     char *end, *copy = arena_alloc(compute->arena, text.len + 1);
     *slice_write((uint8_t *)copy, text) = '\0';
@@ -141,13 +141,15 @@ static bool read_score(struct compute *compute, struct slice text, double *score
     return *end == '\0' && errno != ERANGE && !isnan(*score);
 }
 
-static bool weigh_items(struct sort *sort)
+static bool compute_sort_weigh_items(struct sort *sort)
 {
     for (size_t i = 0; i < sort->count && !sort->keep_order; i++) {
         struct item *item = &sort->items[i];
         item->text = item->element;
-        item->has_text = !sort->has_by || look_up(sort, sort->by, item->element, &item->text);
-        if (item->has_text && !sort->alpha && !read_score(sort->compute, item->text, &item->score))
+        item->has_text =
+            !sort->has_by || compute_sort_look_up(sort, sort->by, item->element, &item->text);
+        if (item->has_text && !sort->alpha &&
+            !compute_sort_read_score(sort->compute, item->text, &item->score))
             return sort->compute->unknown;
     }
     return true;
@@ -155,30 +157,30 @@ static bool weigh_items(struct sort *sort)
 
 /* ---- order ---- */
 
-static int compare_texts(struct slice one, struct slice other)
+static int compute_sort_compare_texts(struct slice one, struct slice other)
 {
     size_t len = one.len < other.len ? one.len : other.len;
     int order = len > 0 ? memcmp(one.data, other.data, len) : 0;
     return order != 0 ? order : (one.len > other.len) - (one.len < other.len);
 }
 
-static int compare_scores(const void *a, const void *b)
+static int compute_sort_compare_scores(const void *a, const void *b)
 {
     const struct item *one = a, *other = b;
     if (one->score != other->score)
         return one->score > other->score ? 1 : -1;
-    return compare_texts(one->element, other->element);
+    return compute_sort_compare_texts(one->element, other->element);
 }
 
-static int compare_alpha(const void *a, const void *b)
+static int compute_sort_compare_alpha(const void *a, const void *b)
 {
     const struct item *one = a, *other = b;
     if (!one->has_text || !other->has_text)
         return one->has_text - other->has_text;
-    return compare_texts(one->text, other->text);
+    return compute_sort_compare_texts(one->text, other->text);
 }
 
-static void reverse(struct sort *sort)
+static void compute_sort_reverse(struct sort *sort)
 {
     for (size_t i = 0; i < sort->count / 2; i++) {
         struct item item = sort->items[i];
@@ -187,24 +189,24 @@ static void reverse(struct sort *sort)
     }
 }
 
-static void order_items(struct sort *sort)
+static void compute_sort_order_items(struct sort *sort)
 {
     if (!sort->keep_order && sort->count > 0) {
         qsort(sort->items, sort->count, sizeof *sort->items,
-              sort->alpha ? compare_alpha : compare_scores);
+              sort->alpha ? compute_sort_compare_alpha : compute_sort_compare_scores);
         for (size_t i = 1; sort->alpha && i < sort->count; i++) {
-            if (compare_alpha(&sort->items[i - 1], &sort->items[i]) == 0 &&
+            if (compute_sort_compare_alpha(&sort->items[i - 1], &sort->items[i]) == 0 &&
                 !slice_equal(sort->items[i - 1].element, sort->items[i].element))
                 sort->compute->unknown = true;
         }
     }
     if (sort->descending)
-        reverse(sort);
+        compute_sort_reverse(sort);
 }
 
 /* ---- result ---- */
 
-static bool put_result(struct sort *sort)
+static bool compute_sort_put_result(struct sort *sort)
 {
     struct compute *compute = sort->compute;
     size_t start = sort->start < 0 ? 0 : (size_t)sort->start, count = 0;
@@ -215,7 +217,7 @@ static bool put_result(struct sort *sort)
     struct slice *values = arena_alloc(compute->arena, (left * each + 1) * sizeof *values);
     for (size_t i = start; i < start + left; i++) {
         for (size_t j = 0; j < sort->get_count; j++) {
-            if (!look_up(sort, sort->gets[j], sort->items[i].element, &values[count]))
+            if (!compute_sort_look_up(sort, sort->gets[j], sort->items[i].element, &values[count]))
                 values[count] = slice_make(NULL, 0);
             count++;
         }
@@ -232,18 +234,18 @@ enum compute_verdict compute_sort(struct compute *compute)
     struct sort sort = {.compute = compute, .limit = -1};
     sort.gets = arena_alloc(compute->arena, compute->command->count * sizeof *sort.gets);
     for (size_t i = 2; i < compute->command->count; i++) {
-        if (!read_word(&sort, &i))
+        if (!compute_sort_read_word(&sort, &i))
             return compute_bad(compute, "it has a word that is none of SORT");
     }
     if (!sort.has_target)
         return COMPUTE_DONE; /* it writes nothing */
-    if (!read_items(&sort))
+    if (!compute_sort_read_items(&sort))
         return COMPUTE_BAD;
-    if (!compute->unknown && !weigh_items(&sort))
+    if (!compute->unknown && !compute_sort_weigh_items(&sort))
         return compute_bad(compute, "an element to be sorted by is no number");
     if (!compute->unknown)
-        order_items(&sort);
-    if (!compute->unknown && !put_result(&sort))
+        compute_sort_order_items(&sort);
+    if (!compute->unknown && !compute_sort_put_result(&sort))
         return COMPUTE_BAD;
     return compute->unknown ? COMPUTE_LEFT_OUT : COMPUTE_DONE;
 }

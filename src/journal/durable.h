@@ -2,8 +2,8 @@
  * How far the data are safe, and what stands in the way: told by the log's thread, read by all. And
  * whether those who write have more to do: told by them, for the log.
  *
- * The log sets `revision` or `refusal`, and then calls on_progress. So who finds its revision not
- * durable yet, and says then that it waits, hears of it.
+ * The log sets `revision` or `read_only_reason`, and then calls on_progress. So who finds its
+ * revision not durable yet, and says then that it waits, hears of it.
  */
 #ifndef KEYSTORE_JOURNAL_DURABLE_H
 #define KEYSTORE_JOURNAL_DURABLE_H
@@ -18,7 +18,7 @@ struct durable {
     /* Every unit up to this one may be shown: a crash does not take it back. */
     atomic_uint_fast64_t revision;
     /* Why no write is taken at present, a sentence in static memory; NULL = writes are taken. */
-    const char *_Atomic refusal;
+    const char *_Atomic read_only_reason;
     /* Called on the log's thread when one of the two has changed. */
     void (*on_progress)(void *user);
     void *user;

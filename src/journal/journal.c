@@ -9,11 +9,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/shortage.h"
-#include "journal/base.h"
 #include "journal/layout.h"
-#include "journal/log.h"
-#include "journal/log_file.h"
+#include "journal/log/wal.h"
+#include "journal/log/wal_file.h"
+#include "journal/rdb/snapshot_file.h"
 #include "journal/reserve.h"
+#include "journal/tidy.h"
 #include "store/restore.h"
 #include "store/store.h"
 
@@ -42,14 +43,14 @@ struct journal {
     struct store *store;
     struct recovery recovery;
     struct durable durable;
-    struct log *log;       /* NULL: there is none */
+    struct wal *log;       /* NULL: there is none */
     bool from_dump;        /* no base holds yet what was loaded from dump.rdb */
     struct fs_file *first; /* the first log, as long as the manifest does not name it */
     struct reserve reserve;
     bool started;
     pthread_t thread;
     atomic_bool stopping;
-    struct base_progress progress;
+    struct snapshot_file_progress progress;
 
     pthread_mutex_t manifest_lock; /* of the manifest; held while files are written */
     struct manifest manifest;
@@ -74,12 +75,12 @@ struct journal {
 
 /* ---- open and load ---- */
 
-static void explain(char *why, size_t size, const char *what, int error)
+static void journal_explain(char *why, size_t size, const char *what, int error)
 {
     snprintf(why, size, "cannot %s: %s%s", what, strerror(-error), shortage_advice(error));
 }
 
-static bool take_directory(struct fs *fs, char *why, size_t size)
+static bool journal_take_directory(struct fs *fs, char *why, size_t size)
 {
     long holder = 0;
     int error = fs_lock(fs, LAYOUT_LOCK, &holder);
@@ -93,11 +94,11 @@ static bool take_directory(struct fs *fs, char *why, size_t size)
                  "the data directory is in use by another server; stop that one or choose another "
                  "directory with --dir");
     else if (error != 0)
-        explain(why, size, "lock the data directory with the file " LAYOUT_LOCK, error);
+        journal_explain(why, size, "lock the data directory with the file " LAYOUT_LOCK, error);
     return error == 0;
 }
 
-static void init_locks(struct journal *journal)
+static void journal_init_locks(struct journal *journal)
 {
     pthread_condattr_t monotonic;
     pthread_mutex_init(&journal->manifest_lock, NULL);
@@ -111,14 +112,14 @@ static void init_locks(struct journal *journal)
 struct journal *journal_open(struct fs *fs, const struct journal_options *options, char *why,
                              size_t why_size)
 {
-    if (!take_directory(fs, why, why_size)) {
+    if (!journal_take_directory(fs, why, why_size)) {
         fs_close_directory(fs);
         return NULL;
     }
     struct journal *journal = mem_alloc_zero(sizeof *journal);
     journal->fs = fs;
     journal->options = *options;
-    init_locks(journal);
+    journal_init_locks(journal);
     return journal;
 }
 
@@ -130,7 +131,7 @@ journal_load(struct journal *journal, struct store *store,
                                        .on_progress = on_progress,
                                        .user = user};
     journal->store = store;
-    recovery_load(journal->fs, store, &options, &journal->recovery);
+    tidy_load(journal->fs, store, &options, &journal->recovery);
     return &journal->recovery;
 }
 
@@ -141,12 +142,12 @@ struct durable *journal_durable(struct journal *journal)
 
 /* ---- the manifest; its lock is held ---- */
 
-static int write_manifest(struct journal *journal, const struct manifest *manifest)
+static int journal_write_manifest(struct journal *journal, const struct manifest *manifest)
 {
     return manifest_replace(journal->fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, manifest);
 }
 
-static void set_manifest(struct journal *journal, struct manifest *manifest)
+static void journal_set_manifest(struct journal *journal, struct manifest *manifest)
 {
     manifest_deinit(&journal->manifest);
     journal->manifest = *manifest;
@@ -154,7 +155,8 @@ static void set_manifest(struct journal *journal, struct manifest *manifest)
 }
 
 /* Those of the files that are to be kept, behind what `to` has. */
-static void copy_files(const struct manifest *from, int64_t since, char type, struct manifest *to)
+static void journal_copy_files(const struct manifest *from, int64_t since, char type,
+                               struct manifest *to)
 {
     for (size_t i = 0; i < from->count; i++) {
         const struct manifest_file *file = &from->files[i];
@@ -164,16 +166,16 @@ static void copy_files(const struct manifest *from, int64_t since, char type, st
 }
 
 /* A log file that exists, durably, is named from now on. */
-static int add_log(struct journal *journal, const char *name, int64_t seq)
+static int journal_add_log(struct journal *journal, const char *name, int64_t seq)
 {
     DCHECK(seq > 0 && seq <= journal->seq);
     struct manifest with = {0};
-    copy_files(&journal->manifest, 0, 'b', &with);
-    copy_files(&journal->manifest, 0, 'i', &with);
+    journal_copy_files(&journal->manifest, 0, 'b', &with);
+    journal_copy_files(&journal->manifest, 0, 'i', &with);
     manifest_add(&with, name, seq, 'i');
-    int error = write_manifest(journal, &with);
+    int error = journal_write_manifest(journal, &with);
     if (error == 0)
-        set_manifest(journal, &with);
+        journal_set_manifest(journal, &with);
     else
         manifest_deinit(&with);
     return error;
@@ -190,7 +192,7 @@ struct rewrite {
     char base_name[LAYOUT_NAME];
 };
 
-static void on_begin(void *user, uint64_t revision)
+static void journal_on_begin(void *user, uint64_t revision)
 {
     struct rewrite *rewrite = user;
     (void)revision;
@@ -198,10 +200,10 @@ static void on_begin(void *user, uint64_t revision)
         return;
     CHECK(!atomic_load(&rewrite->journal->rotating)); /* one file after the other */
     atomic_store(&rewrite->journal->rotating, true);
-    log_rotate(rewrite->journal->log, rewrite->log_name);
+    wal_rotate(rewrite->journal->log, rewrite->log_name);
 }
 
-static void on_progress(void *user)
+static void journal_on_progress(void *user)
 {
     struct journal *journal = ((struct rewrite *)user)->journal;
     int64_t now_ms = clock_monotonic_ms();
@@ -214,7 +216,7 @@ static void on_progress(void *user)
              atomic_load(&journal->progress.bytes) / 1000000, (now_ms - journal->began_ms) / 1000);
 }
 
-static void wake(struct journal *journal)
+static void journal_wake(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);
     pthread_cond_broadcast(&journal->wake);
@@ -222,28 +224,28 @@ static void wake(struct journal *journal)
 }
 
 /* The log's on_rotated. */
-static int on_rotated(void *user, const char *name)
+static int journal_on_rotated(void *user, const char *name)
 {
     struct journal *journal = user;
     pthread_mutex_lock(&journal->manifest_lock);
-    int error = add_log(journal, name, journal->seq);
+    int error = journal_add_log(journal, name, journal->seq);
     pthread_mutex_unlock(&journal->manifest_lock);
     if (error != 0)
         return error;
     atomic_store(&journal->rotating, false);
-    wake(journal);
+    journal_wake(journal);
     return 0;
 }
 
 /* A number that no file has. */
-static void take_number(struct journal *journal, struct rewrite *rewrite)
+static void journal_take_number(struct journal *journal, struct rewrite *rewrite)
 {
     rewrite->seq = ++journal->seq;
     layout_log_name(rewrite->log_name, rewrite->seq);
     layout_base_name(rewrite->base_name, rewrite->seq);
 }
 
-static void wait_a_moment(struct journal *journal)
+static void journal_wait_a_moment(struct journal *journal)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -254,18 +256,18 @@ static void wait_a_moment(struct journal *journal)
 }
 
 /* The manifest has to name the new log before it may leave the former ones out. */
-static int wait_for_log(struct journal *journal)
+static int journal_wait_for_log(struct journal *journal)
 {
     while (atomic_load(&journal->rotating)) {
         reserve_keep(&journal->reserve);
         if (atomic_load(&journal->stopping))
             return -ECANCELED;
-        if (atomic_load(&journal->durable.refusal) != NULL) {
-            int error = log_stats(journal->log).error;
+        if (atomic_load(&journal->durable.read_only_reason) != NULL) {
+            int error = wal_stats(journal->log).error;
             return error != 0 ? -error : -EIO;
         }
         pthread_mutex_lock(&journal->lock);
-        wait_a_moment(journal);
+        journal_wait_a_moment(journal);
         pthread_mutex_unlock(&journal->lock);
     }
     return 0;
@@ -273,8 +275,8 @@ static int wait_for_log(struct journal *journal)
 
 /* Files that were named before and are not any more. That they come back in a crash does no harm.
  */
-static void remove_former(struct journal *journal, const struct manifest *before,
-                          const struct manifest *after)
+static void journal_remove_former(struct journal *journal, const struct manifest *before,
+                                  const struct manifest *after)
 {
     for (size_t i = 0; i < before->count; i++) {
         char path[LAYOUT_PATH];
@@ -289,17 +291,17 @@ static void remove_former(struct journal *journal, const struct manifest *before
 
 /* The new base takes the place of all that was before it. After an error either manifest may be
  * there, so no file of them is touched. */
-static int switch_over(struct journal *journal, const struct rewrite *rewrite)
+static int journal_switch_over(struct journal *journal, const struct rewrite *rewrite)
 {
     struct manifest after = {0};
     CHECK(rewrite->seq > 0 && rewrite->seq <= journal->seq);
     pthread_mutex_lock(&journal->manifest_lock);
     manifest_add(&after, rewrite->base_name, rewrite->seq, 'b');
-    copy_files(&journal->manifest, rewrite->seq, 'i', &after);
-    int error = write_manifest(journal, &after);
+    journal_copy_files(&journal->manifest, rewrite->seq, 'i', &after);
+    int error = journal_write_manifest(journal, &after);
     if (error == 0) {
-        remove_former(journal, &journal->manifest, &after);
-        set_manifest(journal, &after);
+        journal_remove_former(journal, &journal->manifest, &after);
+        journal_set_manifest(journal, &after);
     } else {
         manifest_deinit(&after);
     }
@@ -307,28 +309,30 @@ static int switch_over(struct journal *journal, const struct rewrite *rewrite)
     return error;
 }
 
-static int write_base(struct journal *journal, struct rewrite *rewrite, struct base_result *result)
+static int journal_write_base(struct journal *journal, struct rewrite *rewrite,
+                              struct snapshot_file_result *result)
 {
-    struct base_options options = {.fs = journal->fs,
-                                   .store = journal->store,
-                                   .name = rewrite->base_name,
-                                   .on_begin = on_begin,
-                                   .on_progress = on_progress,
-                                   .user = rewrite,
-                                   .progress = &journal->progress,
-                                   .stop = &journal->stopping};
+    struct snapshot_file_options options = {.fs = journal->fs,
+                                            .store = journal->store,
+                                            .name = rewrite->base_name,
+                                            .on_begin = journal_on_begin,
+                                            .on_progress = journal_on_progress,
+                                            .user = rewrite,
+                                            .progress = &journal->progress,
+                                            .stop = &journal->stopping};
     char path[LAYOUT_PATH];
-    int error = base_write(&options, result);
+    int error = snapshot_file_write(&options, result);
     if (error == 0 && !rewrite->is_first)
-        error = wait_for_log(journal);
+        error = journal_wait_for_log(journal);
     if (error == 0)
-        return switch_over(journal, rewrite);
+        return journal_switch_over(journal, rewrite);
     layout_path(path, rewrite->base_name);
     fs_unlink(journal->fs, path);
     return error;
 }
 
-static void note_outcome(struct journal *journal, int error, const struct base_result *result)
+static void journal_note_outcome(struct journal *journal, int error,
+                                 const struct snapshot_file_result *result)
 {
     int64_t now_ms = clock_monotonic_ms();
     pthread_mutex_lock(&journal->lock);
@@ -347,7 +351,8 @@ static void note_outcome(struct journal *journal, int error, const struct base_r
     pthread_mutex_unlock(&journal->lock);
 }
 
-static void log_outcome(const struct journal *journal, int error, const struct base_result *result)
+static void journal_log_outcome(const struct journal *journal, int error,
+                                const struct snapshot_file_result *result)
 {
     int64_t took_ms = clock_monotonic_ms() - journal->began_ms;
     if (error == 0)
@@ -362,50 +367,51 @@ static void log_outcome(const struct journal *journal, int error, const struct b
 }
 
 /* It may have found no room at the start. */
-static int make_folder(struct journal *journal)
+static int journal_make_folder(struct journal *journal)
 {
     int error = fs_mkdir(journal->fs, LAYOUT_FOLDER);
     return error == 0 || error == -EEXIST ? fs_sync_directory(journal->fs, ".") : error;
 }
 
 /* Writes a base and puts it in use. On one thread at a time. */
-static int rewrite_all(struct journal *journal, const char *reason)
+static int journal_rewrite_all(struct journal *journal, const char *reason)
 {
     struct rewrite rewrite = {.journal = journal};
-    struct base_result result = {0};
+    struct snapshot_file_result result = {0};
     journal->began_ms = journal->told_ms = clock_monotonic_ms();
     log_info("snapshot begins: %s", reason);
     pthread_mutex_lock(&journal->lock);
     CHECK(!journal->saving);
     journal->saving = true;
     pthread_mutex_unlock(&journal->lock);
-    int error = wait_for_log(journal); /* to the file of an attempt that failed */
+    int error = journal_wait_for_log(journal); /* to the file of an attempt that failed */
     if (error == 0)
-        error = make_folder(journal);
+        error = journal_make_folder(journal);
     if (error == 0) {
-        take_number(journal, &rewrite);
-        error = write_base(journal, &rewrite, &result);
+        journal_take_number(journal, &rewrite);
+        error = journal_write_base(journal, &rewrite, &result);
     }
     if (error == 0 && journal->log != NULL)
-        log_forget_former(journal->log);
-    note_outcome(journal, error, &result);
-    log_outcome(journal, error, &result);
+        wal_forget_former(journal->log);
+    journal_note_outcome(journal, error, &result);
+    journal_log_outcome(journal, error, &result);
     return error;
 }
 
 /* ---- when a base is due ---- */
 
-static bool is_log_long(struct journal *journal)
+static bool journal_is_log_long(struct journal *journal)
 {
     const struct journal_options *options = &journal->options;
     if (journal->log == NULL || options->rewrite_percent == 0)
         return false;
-    uint64_t size = log_size(journal->log);
+    uint64_t size = wal_size(journal->log);
     return size >= options->rewrite_min_size &&
            size / options->rewrite_percent >= journal->base_bytes / 100;
 }
 
-static bool applies(const struct journal *journal, const struct journal_rule *rule, int64_t now_ms)
+static bool journal_applies(const struct journal *journal, const struct journal_rule *rule,
+                            int64_t now_ms)
 {
     uint64_t changes = restore_newest(journal->store) - journal->saved_revision;
     return changes >= rule->changes && changes > 0 &&
@@ -413,26 +419,26 @@ static bool applies(const struct journal *journal, const struct journal_rule *ru
 }
 
 /* Why a base is due; NULL if none is. The lock is held. */
-static const char *due(struct journal *journal)
+static const char *journal_due(struct journal *journal)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (journal->saves != NULL)
         return "somebody asks for it";
-    if (now_ms < journal->retry_ms || atomic_load(&journal->durable.refusal) != NULL)
+    if (now_ms < journal->retry_ms || atomic_load(&journal->durable.read_only_reason) != NULL)
         return NULL;
-    if (is_log_long(journal))
+    if (journal_is_log_long(journal))
         return "the log has outgrown the base";
     if (journal->log != NULL && journal->options.rewrite_percent != 0 &&
         atomic_load(&journal->files) >= MOST_FILES)
         return "there are many log files";
     for (size_t i = 0; i < journal->options.rule_count; i++) {
-        if (applies(journal, &journal->options.rules[i], now_ms))
+        if (journal_applies(journal, &journal->options.rules[i], now_ms))
             return "a rule of --save applies";
     }
     return NULL;
 }
 
-static void answer(struct journal_save *saves, const char *why)
+static void journal_answer(struct journal_save *saves, const char *why)
 {
     while (saves != NULL) {
         struct journal_save *save = saves;
@@ -443,7 +449,7 @@ static void answer(struct journal_save *saves, const char *why)
 }
 
 /* The thread's. */
-static void *keep(void *user)
+static void *journal_keep(void *user)
 {
     struct journal *journal = user;
     pthread_mutex_lock(&journal->lock);
@@ -451,16 +457,16 @@ static void *keep(void *user)
         pthread_mutex_unlock(&journal->lock);
         reserve_keep(&journal->reserve);
         pthread_mutex_lock(&journal->lock);
-        const char *reason = due(journal);
+        const char *reason = journal_due(journal);
         if (reason == NULL) {
-            wait_a_moment(journal);
+            journal_wait_a_moment(journal);
             continue;
         }
         struct journal_save *saves = journal->saves;
         journal->saves = NULL;
         pthread_mutex_unlock(&journal->lock);
-        int error = rewrite_all(journal, reason);
-        answer(saves, error == 0 ? NULL : error == -ECANCELED ? ended : failed);
+        int error = journal_rewrite_all(journal, reason);
+        journal_answer(saves, error == 0 ? NULL : error == -ECANCELED ? ended : failed);
         pthread_mutex_lock(&journal->lock);
     }
     pthread_mutex_unlock(&journal->lock);
@@ -479,7 +485,7 @@ void journal_save(struct journal *journal, struct journal_save *save)
 /* ---- start ---- */
 
 /* The last log, if nothing is in it; else, or after an error, NULL. */
-static struct fs_file *open_empty_log(struct journal *journal)
+static struct fs_file *journal_open_empty_log(struct journal *journal)
 {
     const struct manifest *manifest = &journal->manifest;
     struct fs_file *file;
@@ -497,19 +503,19 @@ static struct fs_file *open_empty_log(struct journal *journal)
 
 /* A new log that the manifest names. If that fails the file stays for the next attempt, for the
  * manifest may name it all the same. */
-static int begin_log(struct journal *journal, struct fs_file **file)
+static int journal_begin_log(struct journal *journal, struct fs_file **file)
 {
     char name[LAYOUT_NAME];
     int error = 0;
     if (journal->first == NULL) {
         layout_log_name(name, ++journal->seq);
-        error = log_file_create(journal->fs, LAYOUT_FOLDER, name, &journal->first);
+        error = wal_file_create(journal->fs, LAYOUT_FOLDER, name, &journal->first);
     }
     if (error != 0)
         return error;
     layout_log_name(name, journal->seq);
     pthread_mutex_lock(&journal->manifest_lock);
-    error = add_log(journal, name, journal->seq);
+    error = journal_add_log(journal, name, journal->seq);
     pthread_mutex_unlock(&journal->manifest_lock);
     if (error != 0)
         return error;
@@ -520,13 +526,13 @@ static int begin_log(struct journal *journal, struct fs_file **file)
 }
 
 /* What was loaded from a dump.rdb: a base, before a manifest comes that leaves the dump behind. */
-static int write_first_base(struct journal *journal)
+static int journal_write_first_base(struct journal *journal)
 {
     struct rewrite rewrite = {.journal = journal, .is_first = true};
-    struct base_result result = {0};
-    take_number(journal, &rewrite);
+    struct snapshot_file_result result = {0};
+    journal_take_number(journal, &rewrite);
     journal->began_ms = journal->told_ms = clock_monotonic_ms();
-    int error = write_base(journal, &rewrite, &result);
+    int error = journal_write_base(journal, &rewrite, &result);
     pthread_mutex_lock(&journal->lock);
     journal->base_bytes = result.bytes;
     pthread_mutex_unlock(&journal->lock);
@@ -539,60 +545,60 @@ static int write_first_base(struct journal *journal)
  * one too if there is no base: an empty one, so that there is a manifest; else *file is NULL. After
  * an error it may be tried again.
  */
-static int prepare_log(struct journal *journal, struct fs_file **file)
+static int journal_prepare_log(struct journal *journal, struct fs_file **file)
 {
     bool keeps_log = journal->options.durability != JOURNAL_NONE;
     *file = NULL;
-    int error = make_folder(journal);
+    int error = journal_make_folder(journal);
     if (error == 0 && journal->from_dump)
-        error = write_first_base(journal);
+        error = journal_write_first_base(journal);
     if (error != 0 || (!keeps_log && journal->manifest.count > 0))
         return error;
-    *file = open_empty_log(journal);
-    return *file != NULL ? 0 : begin_log(journal, file);
+    *file = journal_open_empty_log(journal);
+    return *file != NULL ? 0 : journal_begin_log(journal, file);
 }
 
 /* The log's on_open, after a start that found no room. */
-static int on_open(void *user, struct fs_file **file)
+static int journal_on_open(void *user, struct fs_file **file)
 {
     struct journal *journal = user;
-    int error = prepare_log(journal, file);
+    int error = journal_prepare_log(journal, file);
     if (error != 0)
         return error;
     atomic_store(&journal->rotating, false);
-    wake(journal);
+    journal_wake(journal);
     return 0;
 }
 
-static int start_log(struct journal *journal, struct fs_file *file)
+static int journal_start_log(struct journal *journal, struct fs_file *file)
 {
-    struct log_options options = {
+    struct wal_options options = {
         .fs = journal->fs,
         .folder = LAYOUT_FOLDER,
         .durable = &journal->durable,
-        .sync = journal->options.durability == JOURNAL_ALWAYS ? LOG_ALWAYS : LOG_EVERY_SECOND,
+        .sync = journal->options.durability == JOURNAL_ALWAYS ? WAL_ALWAYS : WAL_EVERY_SECOND,
         .revision = restore_newest(journal->store),
         .gap = restore_newest(journal->store) - journal->recovery.revision,
         .former_size = journal->recovery.log_bytes,
-        .on_rotated = on_rotated,
-        .on_open = on_open,
+        .on_rotated = journal_on_rotated,
+        .on_open = journal_on_open,
         .user = journal,
     };
-    int error = log_new(&options, file, &journal->log);
+    int error = wal_new(&options, file, &journal->log);
     if (error != 0)
         fs_close(file);
     else
-        store_set_sink(journal->store, log_sink(journal->log));
+        store_set_sink(journal->store, wal_sink(journal->log));
     return error;
 }
 
 /* On a disk that is full to the last byte what is there can be read: the log waits for room, and
  * until then nothing of the files is touched; without durability nothing has to be written. */
-static int start_files(struct journal *journal)
+static int journal_start_files(struct journal *journal)
 {
     struct fs_file *file;
     bool keeps_log = journal->options.durability != JOURNAL_NONE;
-    int error = prepare_log(journal, &file);
+    int error = journal_prepare_log(journal, &file);
     if (error != 0 && !fs_is_no_room(error))
         return error;
     if (error != 0)
@@ -602,7 +608,7 @@ static int start_files(struct journal *journal)
     if (!keeps_log)
         return fs_close(file);
     atomic_store(&journal->rotating, error != 0);
-    return start_log(journal, file);
+    return journal_start_log(journal, file);
 }
 
 bool journal_start(struct journal *journal, char *why, size_t why_size)
@@ -610,7 +616,7 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
     struct recovery *recovery = &journal->recovery;
     bool always = journal->options.durability == JOURNAL_ALWAYS;
     CHECK(!journal->started && journal->log == NULL);
-    set_manifest(journal, &recovery->manifest);
+    journal_set_manifest(journal, &recovery->manifest);
     recovery->manifest = (struct manifest){0};
     int64_t base_seq = layout_newest(&journal->manifest, 'b');
     int64_t log_seq = layout_newest(&journal->manifest, 'i');
@@ -623,15 +629,15 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
     journal->saved_revision = newest;
     journal->saved_ms = clock_monotonic_ms();
     atomic_store(&journal->durable.revision, always ? newest : DURABLE_AT_ONCE);
-    int error = start_files(journal);
+    int error = journal_start_files(journal);
     if (error == 0 && !always)
         reserve_start(&journal->reserve, journal->fs, journal->store, &journal->durable,
                       journal->options.reserve_step);
     if (error == 0)
-        error = -pthread_create(&journal->thread, NULL, keep, journal);
+        error = -pthread_create(&journal->thread, NULL, journal_keep, journal);
     journal->started = error == 0;
     if (error != 0)
-        explain(why, why_size, "start to write to the data directory", error);
+        journal_explain(why, why_size, "start to write to the data directory", error);
     return error == 0;
 }
 
@@ -640,11 +646,12 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
 struct journal_stats journal_stats(struct journal *journal)
 {
     struct journal_stats stats = {.durability = journal->options.durability,
-                                  .refusal = atomic_load(&journal->durable.refusal),
+                                  .read_only_reason =
+                                      atomic_load(&journal->durable.read_only_reason),
                                   .revision = restore_newest(journal->store)};
     if (journal->log != NULL) {
-        struct log_stats log = log_stats(journal->log);
-        stats.log_bytes = log_size(journal->log);
+        struct wal_stats log = wal_stats(journal->log);
+        stats.log_bytes = wal_size(journal->log);
         stats.last_sync_us = log.last_sync_us;
         stats.syncs = log.syncs;
         stats.waits_since_us = log.waits_since_us;
@@ -666,36 +673,36 @@ struct journal_stats journal_stats(struct journal *journal)
 
 /* ---- stop ---- */
 
-static void stop_thread(struct journal *journal)
+static void journal_stop_thread(struct journal *journal)
 {
     atomic_store(&journal->stopping, true);
-    wake(journal);
+    journal_wake(journal);
     pthread_join(journal->thread, NULL);
     DCHECK(!journal->saving);
-    answer(journal->saves, ended);
+    journal_answer(journal->saves, ended);
     journal->saves = NULL;
 }
 
 /* As Redis does on shutdown. */
-static bool save_at_end(struct journal *journal)
+static bool journal_save_at_end(struct journal *journal)
 {
     if (journal->options.durability != JOURNAL_NONE || journal->options.rule_count == 0 ||
         restore_newest(journal->store) == journal->saved_revision)
         return true;
     atomic_store(&journal->stopping, false);
-    return rewrite_all(journal, "the server ends") == 0;
+    return journal_rewrite_all(journal, "the server ends") == 0;
 }
 
 bool journal_stop(struct journal *journal)
 {
     if (!journal->started)
         return true;
-    stop_thread(journal);
+    journal_stop_thread(journal);
     store_set_sink(journal->store, NULL);
-    bool kept = log_free(journal->log);
+    bool kept = wal_free(journal->log);
     journal->log = NULL;
     journal->started = false;
-    bool saved = save_at_end(journal);
+    bool saved = journal_save_at_end(journal);
     reserve_stop(&journal->reserve);
     return saved && kept;
 }
@@ -706,7 +713,7 @@ void journal_free(struct journal *journal)
         return;
     if (journal->log != NULL) { /* the start failed */
         store_set_sink(journal->store, NULL);
-        log_free(journal->log);
+        wal_free(journal->log);
     }
     fs_close(journal->first);
     reserve_stop(&journal->reserve); /* the same */

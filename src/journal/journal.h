@@ -1,7 +1,7 @@
 /*
  * What a server keeps on disk: loads a data directory (journal/recovery.h), keeps a log of all
- * writes from then on (journal/log.h), and writes a new base (journal/base.h) in place of base and
- * logs when the log has outgrown it, when a rule or somebody asks for it.
+ * writes from then on (journal/log/wal.h), and writes a new base (journal/rdb/snapshot_file.h) in
+ * place of base and logs when the log has outgrown it, when a rule or somebody asks for it.
  *
  *    journal_open(), journal_load(); whoever serves is told of journal_durable(); journal_start()
  *    ... nobody writes any more; journal_stop(); journal_free()
@@ -14,7 +14,7 @@
 #define KEYSTORE_JOURNAL_JOURNAL_H
 
 #include "journal/durable.h"
-#include "journal/fs.h"
+#include "journal/fs/fs.h"
 #include "journal/recovery.h"
 
 struct journal;
@@ -84,12 +84,12 @@ enum journal_outcome { JOURNAL_NEVER, JOURNAL_GOOD, JOURNAL_FAILED };
 
 struct journal_stats {
     enum journal_durability durability;
-    const char *refusal;  /* why no write is taken; NULL = they are taken */
-    uint64_t revision;    /* of the newest unit */
-    uint64_t log_bytes;   /* since the base */
-    uint64_t base_bytes;  /* 0: there is none */
-    uint64_t changes;     /* units since the last base, or since the start */
-    int64_t last_sync_us; /* duration; 0 = none yet */
+    const char *read_only_reason; /* why no write is taken; NULL = they are taken */
+    uint64_t revision;            /* of the newest unit */
+    uint64_t log_bytes;           /* since the base */
+    uint64_t base_bytes;          /* 0: there is none */
+    uint64_t changes;             /* units since the last base, or since the start */
+    int64_t last_sync_us;         /* duration; 0 = none yet */
     uint64_t syncs;
     int64_t waits_since_us; /* and slow_waits: as in log.h */
     uint64_t slow_waits;

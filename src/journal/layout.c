@@ -51,7 +51,7 @@ int64_t layout_log_seq(const char *name)
 }
 
 /* "appendonly.aof.<digits>" and one of the ends. */
-static bool is_numbered(const char *name, const char *const *ends, size_t end_count)
+static bool layout_is_numbered(const char *name, const char *const *ends, size_t end_count)
 {
     if (strncmp(name, PREFIX, sizeof PREFIX - 1) != 0)
         return false;
@@ -64,7 +64,7 @@ static bool is_numbered(const char *name, const char *const *ends, size_t end_co
     return false;
 }
 
-static bool ends_with(const char *path, const char *end)
+static bool layout_ends_with(const char *path, const char *end)
 {
     size_t len = strlen(path), end_len = strlen(end);
     return len >= end_len && strcmp(path + len - end_len, end) == 0;
@@ -72,7 +72,7 @@ static bool ends_with(const char *path, const char *end)
 
 bool layout_is_dump(const char *path)
 {
-    return ends_with(path, ".rdb") && !ends_with(path, BASE_END);
+    return layout_ends_with(path, ".rdb") && !layout_ends_with(path, BASE_END);
 }
 
 bool layout_is_temporary(const char *name)
@@ -81,11 +81,11 @@ bool layout_is_temporary(const char *name)
     if (strncmp(name, TEMPORARY, sizeof TEMPORARY - 1) != 0)
         return false;
     const char *finished = name + sizeof TEMPORARY - 1;
-    return strcmp(finished, LAYOUT_MANIFEST) == 0 || is_numbered(finished, ends, 1);
+    return strcmp(finished, LAYOUT_MANIFEST) == 0 || layout_is_numbered(finished, ends, 1);
 }
 
 bool layout_is_data_file(const char *name)
 {
     static const char *const ends[] = {BASE_END, LOG_END, ".base.aof"};
-    return layout_is_temporary(name) || is_numbered(name, ends, 3);
+    return layout_is_temporary(name) || layout_is_numbered(name, ends, 3);
 }

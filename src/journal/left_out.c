@@ -17,14 +17,14 @@ struct left_out_key {
     uint8_t bytes[];
 };
 
-static bool is_storable(struct slice key)
+static bool left_out_is_storable(struct slice key)
 {
     return key.len > 0 && key.len <= OP_MAX_KEY;
 }
 
 /* Where the pointer to the key is, or to NULL; there are buckets. */
-static struct left_out_key **find(const struct left_out *keys, uint32_t db, struct slice key,
-                                  uint64_t hash)
+static struct left_out_key **left_out_find(const struct left_out *keys, uint32_t db,
+                                           struct slice key, uint64_t hash)
 {
     struct left_out_key **at = &keys->buckets[hash & (keys->bucket_count - 1)];
     for (; *at != NULL; at = &(*at)->next) {
@@ -36,7 +36,7 @@ static struct left_out_key **find(const struct left_out *keys, uint32_t db, stru
     return at;
 }
 
-static void grow(struct left_out *keys)
+static void left_out_grow(struct left_out *keys)
 {
     struct left_out larger = {.count = keys->count};
     larger.bucket_count = keys->bucket_count > 0 ? keys->bucket_count * 2 : FIRST_BUCKETS;
@@ -55,12 +55,12 @@ static void grow(struct left_out *keys)
 
 void left_out_add(struct left_out *keys, uint32_t db, struct slice key)
 {
-    if (!is_storable(key))
+    if (!left_out_is_storable(key))
         return;
     if (keys->count >= keys->bucket_count)
-        grow(keys);
+        left_out_grow(keys);
     uint64_t hash = XXH3_64bits(key.data, key.len);
-    struct left_out_key **at = find(keys, db, key, hash);
+    struct left_out_key **at = left_out_find(keys, db, key, hash);
     if (*at != NULL)
         return;
     struct left_out_key *added = mem_alloc(sizeof *added + key.len);
@@ -72,9 +72,9 @@ void left_out_add(struct left_out *keys, uint32_t db, struct slice key)
 
 void left_out_remove(struct left_out *keys, uint32_t db, struct slice key)
 {
-    if (keys->count == 0 || !is_storable(key))
+    if (keys->count == 0 || !left_out_is_storable(key))
         return;
-    struct left_out_key **at = find(keys, db, key, XXH3_64bits(key.data, key.len));
+    struct left_out_key **at = left_out_find(keys, db, key, XXH3_64bits(key.data, key.len));
     struct left_out_key *removed = *at;
     if (removed == NULL)
         return;
@@ -85,9 +85,9 @@ void left_out_remove(struct left_out *keys, uint32_t db, struct slice key)
 
 bool left_out_has(const struct left_out *keys, uint32_t db, struct slice key)
 {
-    if (!is_storable(key))
+    if (!left_out_is_storable(key))
         return true;
-    return keys->count > 0 && *find(keys, db, key, XXH3_64bits(key.data, key.len)) != NULL;
+    return keys->count > 0 && *left_out_find(keys, db, key, XXH3_64bits(key.data, key.len)) != NULL;
 }
 
 void left_out_clear(struct left_out *keys, uint32_t db)

@@ -1,12 +1,12 @@
-/* The receiver of rdb_read() that fills a store. What the bytes mean is rdb_read.c's business. */
+/* The receiver of rdb_read() that fills a store. What the bytes mean is rdb/read.c's business. */
 #include "journal/load_rdb.h"
 
 #include "base/arena.h"
 #include "base/decimal.h"
 #include "base/mem.h"
-#include "journal/rdb_read.h"
-#include "store/entry.h"
-#include "store/list.h"
+#include "journal/rdb/read.h"
+#include "store/data/entry.h"
+#include "store/list/list.h"
 #include "store/op.h"
 #include "store/restore.h"
 #include "store/store.h"
@@ -37,28 +37,28 @@ struct load {
     bool has_keys;
 };
 
-static bool is_in_file(const struct load *load, struct slice string)
+static bool load_rdb_is_in_file(const struct load *load, struct slice string)
 {
     uintptr_t begin = (uintptr_t)load->bytes.data, at = (uintptr_t)string.data;
     return at >= begin && at - begin < load->bytes.len;
 }
 
 /* Where the key stands, as far as known: a name that is not packed lies in the file. */
-static size_t offset_of(const struct load *load, struct slice name)
+static size_t load_rdb_offset_of(const struct load *load, struct slice name)
 {
-    return is_in_file(load, name) ? (size_t)(name.data - load->bytes.data) : 0;
+    return load_rdb_is_in_file(load, name) ? (size_t)(name.data - load->bytes.data) : 0;
 }
 
-static bool fail(struct load *load, enum loading_verdict verdict, const struct restore_key *key,
-                 const char *why)
+static bool load_rdb_fail(struct load *load, enum loading_verdict verdict,
+                          const struct restore_key *key, const char *why)
 {
     int len = (int)(key->name.len < 64 ? key->name.len : 64);
-    return loading_fail(load->loading, verdict, offset_of(load, key->name),
+    return loading_fail(load->loading, verdict, load_rdb_offset_of(load, key->name),
                         "key \"%.*s\" of database %" PRIu32 ": %s", len,
                         (const char *)key->name.data, key->db, why);
 }
 
-static struct restore_key restored(const struct load *load, const struct rdb_key *key)
+static struct restore_key load_rdb_restored(const struct load *load, const struct rdb_key *key)
 {
     return (struct restore_key){.name = key->name,
                                 .db = (uint32_t)load->db,
@@ -67,11 +67,11 @@ static struct restore_key restored(const struct load *load, const struct rdb_key
 }
 
 /* Looks at a key that comes next; *skip if the store cannot have it. */
-static bool begin_key(struct load *load, const struct rdb_key *key, bool *skip)
+static bool load_rdb_begin_key(struct load *load, const struct rdb_key *key, bool *skip)
 {
     struct loading *loading = load->loading;
     uint32_t databases = store_databases(loading->store);
-    size_t offset = offset_of(load, key->name);
+    size_t offset = load_rdb_offset_of(load, key->name);
     load->has_keys = true;
     loading->progress.keys++;
     if (load->db >= databases)
@@ -86,46 +86,47 @@ static bool begin_key(struct load *load, const struct rdb_key *key, bool *skip)
     return offset == 0 || loading_reach(loading, offset);
 }
 
-static bool end_key(struct load *load, const struct restore_key *key, bool is_new)
+static bool load_rdb_end_key(struct load *load, const struct restore_key *key, bool is_new)
 {
-    return is_new || fail(load, LOADING_DAMAGED, key, "it stands there twice");
+    return is_new || load_rdb_fail(load, LOADING_DAMAGED, key, "it stands there twice");
 }
 
 /* ---- strings wait until they are many ---- */
 
-static bool put_waiting(struct load *load)
+static bool load_rdb_put_waiting(struct load *load)
 {
     size_t count = load->count;
     size_t failed = restore_strings(load->loading->store, load->waiting, count);
     load->count = 0;
     if (failed < count)
-        return end_key(load, &load->waiting[failed].key, false);
+        return load_rdb_end_key(load, &load->waiting[failed].key, false);
     arena_reset(&load->copies);
     load->copied = 0;
     return true;
 }
 
-static void keep(struct load *load, struct slice *string)
+static void load_rdb_keep(struct load *load, struct slice *string)
 {
-    if (is_in_file(load, *string))
+    if (load_rdb_is_in_file(load, *string))
         return;
     *string = arena_copy(&load->copies, *string);
     load->copied += string->len;
 }
 
-static bool let_wait(struct load *load, const struct restore_key *key, struct slice value)
+static bool load_rdb_let_wait(struct load *load, const struct restore_key *key, struct slice value)
 {
     struct restore_string *string = &load->waiting[load->count++];
     string->key = *key;
     string->value = value;
-    keep(load, &string->key.name);
-    keep(load, &string->value);
-    return (load->count < load->most && load->copied < MOST_ALL_COPIED) || put_waiting(load);
+    load_rdb_keep(load, &string->key.name);
+    load_rdb_keep(load, &string->value);
+    return (load->count < load->most && load->copied < MOST_ALL_COPIED) ||
+           load_rdb_put_waiting(load);
 }
 
 /* ---- the receiver ---- */
 
-static bool on_aux(void *context, struct slice name, struct slice value)
+static bool load_rdb_on_aux(void *context, struct slice name, struct slice value)
 {
     struct load *load = context;
     int64_t revision;
@@ -135,13 +136,13 @@ static bool on_aux(void *context, struct slice name, struct slice value)
     return true;
 }
 
-static bool on_db(void *context, uint64_t db)
+static bool load_rdb_on_db(void *context, uint64_t db)
 {
     ((struct load *)context)->db = db;
     return true;
 }
 
-static bool on_sizes(void *context, uint64_t keys, uint64_t expiring)
+static bool load_rdb_on_sizes(void *context, uint64_t keys, uint64_t expiring)
 {
     const struct load *load = context;
     struct store *store = load->loading->store;
@@ -152,49 +153,50 @@ static bool on_sizes(void *context, uint64_t keys, uint64_t expiring)
     return true;
 }
 
-static bool on_string(void *context, const struct rdb_key *key, struct slice value)
+static bool load_rdb_on_string(void *context, const struct rdb_key *key, struct slice value)
 {
     struct load *load = context;
     bool skip = false;
-    if (!begin_key(load, key, &skip))
+    if (!load_rdb_begin_key(load, key, &skip))
         return false;
     if (skip)
         return true;
-    struct restore_key to = restored(load, key);
+    struct restore_key to = load_rdb_restored(load, key);
     if (value.len > ENTRY_MAX_VALUE)
-        return fail(load, LOADING_REFUSED, &to, "its string has more than 4 GiB");
-    if (value.len > MOST_COPIED && !is_in_file(load, value))
-        return end_key(load, &to, restore_string(load->loading->store, &to, value));
-    return let_wait(load, &to, value);
+        return load_rdb_fail(load, LOADING_REFUSED, &to, "its string has more than 4 GiB");
+    if (value.len > MOST_COPIED && !load_rdb_is_in_file(load, value))
+        return load_rdb_end_key(load, &to, restore_string(load->loading->store, &to, value));
+    return load_rdb_let_wait(load, &to, value);
 }
 
-static bool on_list_begin(void *context, const struct rdb_key *key)
+static bool load_rdb_on_list_begin(void *context, const struct rdb_key *key)
 {
     struct load *load = context;
-    if (!begin_key(load, key, &load->skipped))
+    if (!load_rdb_begin_key(load, key, &load->skipped))
         return false;
-    load->key = restored(load, key);
+    load->key = load_rdb_restored(load, key);
     load->list = list_new();
     return true;
 }
 
-static bool on_list_elements(void *context, const struct slice *elements, size_t count)
+static bool load_rdb_on_list_elements(void *context, const struct slice *elements, size_t count)
 {
     struct load *load = context;
     for (size_t i = 0; i < count; i++) {
         if (elements[i].len > UINT32_MAX)
-            return fail(load, LOADING_REFUSED, &load->key, "an element has more than 4 GiB");
+            return load_rdb_fail(load, LOADING_REFUSED, &load->key,
+                                 "an element has more than 4 GiB");
         list_push(load->list, LIST_TAIL, elements[i]);
     }
     return true;
 }
 
-static bool on_list_end(void *context)
+static bool load_rdb_on_list_end(void *context)
 {
     struct load *load = context;
     if (!load->skipped) {
         if (!restore_list(load->loading->store, &load->key, load->list))
-            return end_key(load, &load->key, false);
+            return load_rdb_end_key(load, &load->key, false);
         load->list = NULL;
     }
     list_free(load->list);
@@ -202,18 +204,18 @@ static bool on_list_end(void *context)
     return true;
 }
 
-static bool on_unsupported(void *context, const struct rdb_key *key, const char *type)
+static bool load_rdb_on_unsupported(void *context, const struct rdb_key *key, const char *type)
 {
     struct load *load = context;
     struct slice name = key != NULL ? key->name : slice_make(NULL, 0);
     unsupported_add(&load->loading->unsupported, slice_from_string(type), name, NULL);
     if (key != NULL && load->db <= UINT32_MAX)
         left_out_add(&load->loading->left_out, (uint32_t)load->db, name);
-    return key == NULL || offset_of(load, name) == 0 ||
-           loading_reach(load->loading, offset_of(load, name));
+    return key == NULL || load_rdb_offset_of(load, name) == 0 ||
+           loading_reach(load->loading, load_rdb_offset_of(load, name));
 }
 
-static void init(struct load *load, struct loading *loading, struct slice bytes)
+static void load_rdb_init(struct load *load, struct loading *loading, struct slice bytes)
 {
     size_t most = bytes.len / LEAST_KEY_BYTES + 1;
     *load = (struct load){.loading = loading, .bytes = bytes};
@@ -222,7 +224,7 @@ static void init(struct load *load, struct loading *loading, struct slice bytes)
     arena_init_for(&load->copies, ACCOUNT_JOURNAL);
 }
 
-static void deinit(struct load *load)
+static void load_rdb_deinit(struct load *load)
 {
     list_free(load->list);
     free(load->waiting);
@@ -233,21 +235,21 @@ bool load_rdb(struct loading *loading, struct slice bytes, size_t *size)
 {
     struct rdb_error error;
     struct load load;
-    struct rdb_receiver receiver = {.on_aux = on_aux,
-                                    .on_db = on_db,
-                                    .on_sizes = on_sizes,
-                                    .on_string = on_string,
-                                    .on_list_begin = on_list_begin,
-                                    .on_list_elements = on_list_elements,
-                                    .on_list_end = on_list_end,
-                                    .on_unsupported = on_unsupported,
+    struct rdb_receiver receiver = {.on_aux = load_rdb_on_aux,
+                                    .on_db = load_rdb_on_db,
+                                    .on_sizes = load_rdb_on_sizes,
+                                    .on_string = load_rdb_on_string,
+                                    .on_list_begin = load_rdb_on_list_begin,
+                                    .on_list_elements = load_rdb_on_list_elements,
+                                    .on_list_end = load_rdb_on_list_end,
+                                    .on_unsupported = load_rdb_on_unsupported,
                                     .context = &load};
-    init(&load, loading, bytes);
+    load_rdb_init(&load, loading, bytes);
     restore_revision(loading->store, FOREIGN_REVISION);
     bool good = rdb_read(bytes, &receiver, size, &error)
-                    ? put_waiting(&load)
+                    ? load_rdb_put_waiting(&load)
                     : loading_fail(loading, error.unknown ? LOADING_REFUSED : LOADING_DAMAGED,
                                    error.offset, "%s", error.reason);
-    deinit(&load);
+    load_rdb_deinit(&load);
     return good;
 }

@@ -1,4 +1,4 @@
-/* Puts the keys of an RDB file (journal/rdb_read.h) into a store. */
+/* Puts the keys of an RDB file (journal/rdb/read.h) into a store. */
 #ifndef KEYSTORE_JOURNAL_LOAD_RDB_H
 #define KEYSTORE_JOURNAL_LOAD_RDB_H
 

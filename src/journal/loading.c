@@ -7,7 +7,7 @@
 /* Bytes between two calls of on_progress. */
 #define PROGRESS_STEP ((uint64_t)1024 * 1024)
 
-static bool tell(struct loading *loading, uint64_t done)
+static bool loading_tell(struct loading *loading, uint64_t done)
 {
     loading->progress.done = done;
     loading->next = done + PROGRESS_STEP;
@@ -31,7 +31,7 @@ void loading_begin_file(struct loading *loading, uint64_t former_size)
 bool loading_reach(struct loading *loading, size_t offset)
 {
     uint64_t done = loading->before + offset;
-    return done < loading->next || tell(loading, done);
+    return done < loading->next || loading_tell(loading, done);
 }
 
 void loading_clean(char *text)

@@ -55,12 +55,12 @@ struct words {
     size_t count;
 };
 
-static bool is_space(uint8_t byte)
+static bool manifest_is_space(uint8_t byte)
 {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-static char unescaped(uint8_t letter)
+static char manifest_unescaped(uint8_t letter)
 {
     static const char letters[] = "nrtba";
     static const char meanings[] = "\n\r\t\b\a";
@@ -69,7 +69,7 @@ static char unescaped(uint8_t letter)
 }
 
 /* Reads what follows a backslash in double quotes; returns the bytes passed. */
-static size_t read_escape(struct slice rest, char *out)
+static size_t manifest_read_escape(struct slice rest, char *out)
 {
     if (rest.len >= 3 && rest.data[0] == 'x') {
         int high = hex_digit(rest.data[1]);
@@ -79,12 +79,12 @@ static size_t read_escape(struct slice rest, char *out)
             return 3;
         }
     }
-    *out = unescaped(rest.data[0]);
+    *out = manifest_unescaped(rest.data[0]);
     return 1;
 }
 
 /* Reads a quoted word up to its closing quote; false if there is none or something clings to it. */
-static bool read_quoted(struct slice line, size_t *at, struct words *words)
+static bool manifest_read_quoted(struct slice line, size_t *at, struct words *words)
 {
     uint8_t quote = line.data[(*at)++];
     while (*at < line.len && line.data[*at] != quote) {
@@ -92,7 +92,7 @@ static bool read_quoted(struct slice line, size_t *at, struct words *words)
         char letter = (char)line.data[*at];
         ++*at;
         if (letter == '\\' && quote == '"' && next.len > 0)
-            *at += read_escape(next, &letter);
+            *at += manifest_read_escape(next, &letter);
         else if (letter == '\\' && quote == '\'' && next.len > 0 && next.data[0] == '\'') {
             letter = '\'';
             ++*at;
@@ -102,25 +102,26 @@ static bool read_quoted(struct slice line, size_t *at, struct words *words)
     if (*at == line.len)
         return false;
     ++*at;
-    return *at == line.len || is_space(line.data[*at]);
+    return *at == line.len || manifest_is_space(line.data[*at]);
 }
 
 /* A word without quotes, up to the next space or quote. */
-static void read_bare(struct slice line, size_t *at, struct words *words)
+static void manifest_read_bare(struct slice line, size_t *at, struct words *words)
 {
-    while (*at < line.len && !is_space(line.data[*at]) && line.data[*at] != '"' &&
+    while (*at < line.len && !manifest_is_space(line.data[*at]) && line.data[*at] != '"' &&
            line.data[*at] != '\'')
         words->text[words->used++] = (char)line.data[(*at)++];
 }
 
 /* A word may be bare, then quoted, as Redis reads it. */
-static bool read_word(struct slice line, size_t *at, struct words *words)
+static bool manifest_read_word(struct slice line, size_t *at, struct words *words)
 {
     if (words->count == MOST_WORDS)
         return false;
     size_t start = words->used;
-    read_bare(line, at, words);
-    if (*at < line.len && !is_space(line.data[*at]) && !read_quoted(line, at, words))
+    manifest_read_bare(line, at, words);
+    if (*at < line.len && !manifest_is_space(line.data[*at]) &&
+        !manifest_read_quoted(line, at, words))
         return false;
     if (memchr(words->text + start, 0, words->used - start) != NULL)
         return false;
@@ -129,22 +130,22 @@ static bool read_word(struct slice line, size_t *at, struct words *words)
     return true;
 }
 
-static bool read_words(struct slice line, struct words *words)
+static bool manifest_read_words(struct slice line, struct words *words)
 {
     words->used = 0;
     words->count = 0;
     for (size_t at = 0;;) {
-        while (at < line.len && is_space(line.data[at]))
+        while (at < line.len && manifest_is_space(line.data[at]))
             at++;
         if (at == line.len)
             return true;
-        if (!read_word(line, &at, words))
+        if (!manifest_read_word(line, &at, words))
             return false;
     }
 }
 
 /* Digits only, 1 to INT64_MAX; 0 if it is none. */
-static int64_t read_seq(const char *text)
+static int64_t manifest_read_seq(const char *text)
 {
     int64_t seq = 0;
     for (; *text >= '0' && *text <= '9'; text++) {
@@ -156,7 +157,7 @@ static int64_t read_seq(const char *text)
 }
 
 /* The value of the key, which must stand there once; NULL if not. */
-static const char *find_value(const struct words *words, const char *key)
+static const char *manifest_find_value(const struct words *words, const char *key)
 {
     const char *value = NULL;
     for (size_t i = 0; i + 1 < words->count; i += 2) {
@@ -169,15 +170,15 @@ static const char *find_value(const struct words *words, const char *key)
     return value;
 }
 
-static bool is_file_name(const char *name)
+static bool manifest_is_file_name(const char *name)
 {
     return name[0] != 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
            strpbrk(name, "/\\") == NULL && strlen(name) <= NAME_MAX;
 }
 
 /* Why this file cannot stand behind those of the manifest; NULL if it can. */
-static const char *conflict(const struct manifest *manifest, const char *name, int64_t seq,
-                            char type)
+static const char *manifest_conflict(const struct manifest *manifest, const char *name, int64_t seq,
+                                     char type)
 {
     for (size_t i = 0; i < manifest->count; i++) {
         const struct manifest_file *file = &manifest->files[i];
@@ -192,33 +193,33 @@ static const char *conflict(const struct manifest *manifest, const char *name, i
 }
 
 /* Why the line is wrong; NULL if its file was added. */
-static const char *parse_line(struct slice line, struct manifest *manifest)
+static const char *manifest_parse_line(struct slice line, struct manifest *manifest)
 {
     struct words words;
-    if (!read_words(line, &words))
+    if (!manifest_read_words(line, &words))
         return "has quotes that do not match, a zero byte or more than 32 words";
     if (words.count < 6 || words.count % 2 != 0)
         return "is not of the form: file NAME seq NUMBER type b|i|h";
-    const char *name = find_value(&words, "file");
-    const char *number = find_value(&words, "seq");
-    const char *type = find_value(&words, "type");
+    const char *name = manifest_find_value(&words, "file");
+    const char *number = manifest_find_value(&words, "seq");
+    const char *type = manifest_find_value(&words, "type");
     if (name == NULL || number == NULL || type == NULL)
         return "lacks one of file, seq and type, or has one twice";
-    if (!is_file_name(name))
+    if (!manifest_is_file_name(name))
         return "names no file; a name without folder is wanted";
-    int64_t seq = read_seq(number);
+    int64_t seq = manifest_read_seq(number);
     if (seq == 0)
         return "has no seq from 1 on";
     if (type[0] == 0 || type[1] != 0 || strchr("bih", type[0]) == NULL)
         return "has a type that is not b, i or h";
-    const char *why = conflict(manifest, name, seq, type[0]);
+    const char *why = manifest_conflict(manifest, name, seq, type[0]);
     if (why == NULL)
         manifest_add(manifest, name, seq, type[0]);
     return why;
 }
 
 /* Takes the next line with its end off the text; false if it has none, or is too long. */
-static bool take_line(struct slice *text, struct slice *line)
+static bool manifest_take_line(struct slice *text, struct slice *line)
 {
     size_t most = text->len < MOST_LINE ? text->len : MOST_LINE;
     const uint8_t *end = memchr(text->data, '\n', most);
@@ -229,7 +230,8 @@ static bool take_line(struct slice *text, struct slice *line)
     return true;
 }
 
-static bool parse_lines(struct slice text, struct manifest *manifest, struct manifest_fault *fault)
+static bool manifest_parse_lines(struct slice text, struct manifest *manifest,
+                                 struct manifest_fault *fault)
 {
     fault->line = 0;
     fault->why = "is empty";
@@ -239,11 +241,11 @@ static bool parse_lines(struct slice text, struct manifest *manifest, struct man
         struct slice line;
         fault->line++;
         fault->why = "does not end within 1,024 bytes";
-        if (!take_line(&text, &line))
+        if (!manifest_take_line(&text, &line))
             return false;
         if (line.len > 0 && line.data[0] == '#')
             continue;
-        fault->why = parse_line(line, manifest);
+        fault->why = manifest_parse_line(line, manifest);
         if (fault->why != NULL)
             return false;
     }
@@ -252,7 +254,7 @@ static bool parse_lines(struct slice text, struct manifest *manifest, struct man
 
 bool manifest_parse(struct slice text, struct manifest *manifest, struct manifest_fault *fault)
 {
-    if (!parse_lines(text, manifest, fault)) {
+    if (!manifest_parse_lines(text, manifest, fault)) {
         manifest_deinit(manifest);
         return false;
     }
@@ -260,7 +262,7 @@ bool manifest_parse(struct slice text, struct manifest *manifest, struct manifes
     return true;
 }
 
-static bool needs_quotes(const char *name)
+static bool manifest_needs_quotes(const char *name)
 {
     for (; *name != 0; name++) {
         uint8_t letter = (uint8_t)*name;
@@ -270,10 +272,10 @@ static bool needs_quotes(const char *name)
     return false;
 }
 
-static bool append_format(struct buf *out, const char *format, ...)
+static bool manifest_append_format(struct buf *out, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static bool append_format(struct buf *out, const char *format, ...)
+static bool manifest_append_format(struct buf *out, const char *format, ...)
 {
     char text[64];
     va_list arguments;
@@ -283,27 +285,27 @@ static bool append_format(struct buf *out, const char *format, ...)
     return buf_append(out, slice_make(text, (size_t)len));
 }
 
-static bool append_quoted(struct buf *out, const char *name)
+static bool manifest_append_quoted(struct buf *out, const char *name)
 {
     bool done = buf_append(out, SLICE_LITERAL("\""));
     for (; *name != 0 && done; name++) {
         uint8_t letter = (uint8_t)*name;
         if (letter == '\\' || letter == '"')
-            done = append_format(out, "\\%c", letter);
+            done = manifest_append_format(out, "\\%c", letter);
         else if (letter < ' ' || letter > '~')
-            done = append_format(out, "\\x%02x", letter);
+            done = manifest_append_format(out, "\\x%02x", letter);
         else
             done = buf_append(out, slice_make(&letter, 1));
     }
     return done && buf_append(out, SLICE_LITERAL("\""));
 }
 
-static bool append_line(struct buf *out, const struct manifest_file *file)
+static bool manifest_append_line(struct buf *out, const struct manifest_file *file)
 {
     return buf_append(out, SLICE_LITERAL("file ")) &&
-           (needs_quotes(file->name) ? append_quoted(out, file->name)
-                                     : buf_append(out, slice_from_string(file->name))) &&
-           append_format(out, " seq %" PRId64 " type %c\n", file->seq, file->type);
+           (manifest_needs_quotes(file->name) ? manifest_append_quoted(out, file->name)
+                                              : buf_append(out, slice_from_string(file->name))) &&
+           manifest_append_format(out, " seq %" PRId64 " type %c\n", file->seq, file->type);
 }
 
 bool manifest_format(const struct manifest *manifest, struct buf *out)
@@ -312,7 +314,7 @@ bool manifest_format(const struct manifest *manifest, struct buf *out)
     for (const char *type = "bhi"; *type != 0; type++) {
         for (size_t i = 0; i < manifest->count; i++) {
             const struct manifest_file *file = &manifest->files[i];
-            if (file->type == *type && !append_line(out, file)) {
+            if (file->type == *type && !manifest_append_line(out, file)) {
                 out->len = before;
                 return false;
             }
@@ -322,13 +324,14 @@ bool manifest_format(const struct manifest *manifest, struct buf *out)
 }
 
 /* "<folder>/<prefix><name>"; false if that is longer than a path may be. */
-static bool make_path(char path[PATH_MAX], const char *folder, const char *prefix, const char *name)
+static bool manifest_make_path(char path[PATH_MAX], const char *folder, const char *prefix,
+                               const char *name)
 {
     int len = snprintf(path, PATH_MAX, "%s/%s%s", folder, prefix, name);
     return len > 0 && len < PATH_MAX;
 }
 
-static int read_whole(struct fs_file *file, struct buf *text)
+static int manifest_read_whole(struct fs_file *file, struct buf *text)
 {
     int64_t size = fs_size(file);
     if (size < 0)
@@ -349,13 +352,13 @@ int manifest_load(struct fs *fs, const char *folder, const char *name, struct ma
     struct fs_file *file;
     struct buf text;
     *fault = (struct manifest_fault){.why = "cannot be read"};
-    if (!make_path(path, folder, "", name))
+    if (!manifest_make_path(path, folder, "", name))
         return -ENAMETOOLONG;
     int error = fs_open(fs, path, FS_READ, &file);
     if (error != 0)
         return error;
     buf_init_for(&text, MANIFEST_MOST_BYTES, ACCOUNT_JOURNAL);
-    error = read_whole(file, &text);
+    error = manifest_read_whole(file, &text);
     fs_close(file);
     if (error == 0 && !manifest_parse(buf_slice(&text), manifest, fault))
         error = -EINVAL;
@@ -364,7 +367,7 @@ int manifest_load(struct fs *fs, const char *folder, const char *name, struct ma
 }
 
 /* A new file with these bytes, durable but for its name. */
-static int write_file(struct fs *fs, const char *path, struct slice text)
+static int manifest_write_file(struct fs *fs, const char *path, struct slice text)
 {
     struct fs_file *file;
     int error = fs_unlink(fs, path); /* of a process that died */
@@ -380,13 +383,15 @@ static int write_file(struct fs *fs, const char *path, struct slice text)
     return error != 0 ? error : closed;
 }
 
-static int replace_with(struct fs *fs, const char *folder, const char *name, struct slice text)
+static int manifest_replace_with(struct fs *fs, const char *folder, const char *name,
+                                 struct slice text)
 {
     char path[PATH_MAX];
     char temporary[PATH_MAX];
-    if (!make_path(path, folder, "", name) || !make_path(temporary, folder, "temp-", name))
+    if (!manifest_make_path(path, folder, "", name) ||
+        !manifest_make_path(temporary, folder, "temp-", name))
         return -ENAMETOOLONG;
-    int error = write_file(fs, temporary, text);
+    int error = manifest_write_file(fs, temporary, text);
     if (error == 0)
         error = fs_rename(fs, temporary, path);
     if (error != 0) {
@@ -401,8 +406,9 @@ int manifest_replace(struct fs *fs, const char *folder, const char *name,
 {
     struct buf text;
     buf_init_for(&text, MANIFEST_MOST_BYTES, ACCOUNT_JOURNAL);
-    int error = manifest_format(manifest, &text) ? replace_with(fs, folder, name, buf_slice(&text))
-                                                 : -EFBIG;
+    int error = manifest_format(manifest, &text)
+                    ? manifest_replace_with(fs, folder, name, buf_slice(&text))
+                    : -EFBIG;
     buf_deinit(&text);
     return error;
 }

@@ -11,7 +11,7 @@
 #define KEYSTORE_JOURNAL_MANIFEST_H
 
 #include "base/buf.h"
-#include "journal/fs.h"
+#include "journal/fs/fs.h"
 
 /* Bytes of a manifest; some 10,000 files. */
 #define MANIFEST_MOST_BYTES ((size_t)1024 * 1024)

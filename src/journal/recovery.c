@@ -6,13 +6,12 @@
 #include "journal/recovery.h"
 
 #include "base/quote.h"
-#include "journal/batch.h"
 #include "journal/layout.h"
 #include "journal/load_rdb.h"
-#include "journal/rdb_read.h"
+#include "journal/log/batch.h"
+#include "journal/rdb/read.h"
 #include "journal/replay.h"
 #include "journal/reserve.h"
-#include "journal/tidy.h"
 #include "store/restore.h"
 
 #include <errno.h>
@@ -29,11 +28,11 @@ struct work {
 
 /* ---- ending ---- */
 
-static bool end(struct work *work, enum loading_verdict verdict, const char *format, ...)
+static bool recovery_end(struct work *work, enum loading_verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
 
 /* Says why the loading ended, unless that has been said; returns false. */
-static bool end(struct work *work, enum loading_verdict verdict, const char *format, ...)
+static bool recovery_end(struct work *work, enum loading_verdict verdict, const char *format, ...)
 {
     struct recovery *recovery = work->recovery;
     if (recovery->verdict != LOADING_DONE)
@@ -53,7 +52,7 @@ struct quoted {
     char text[QUOTED_SIZE(PATH_MAX)];
 };
 
-static const char *quoted(const char *path, struct quoted *room)
+static const char *recovery_quoted(const char *path, struct quoted *room)
 {
     size_t len = strlen(path);
     struct slice bytes = {(const uint8_t *)path, len < PATH_MAX ? len : PATH_MAX};
@@ -61,14 +60,15 @@ static const char *quoted(const char *path, struct quoted *room)
 }
 
 /* After a call of the file system; true if it went well. */
-static bool went_well(struct work *work, int error, const char *what, const char *path)
+static bool recovery_went_well(struct work *work, int error, const char *what, const char *path)
 {
     struct quoted name;
-    return error >= 0 || end(work, LOADING_FAILED, "cannot %s %s: %s", what, quoted(path, &name),
-                             fs_error_text(error));
+    return error >= 0 || recovery_end(work, LOADING_FAILED, "cannot %s %s: %s", what,
+                                      recovery_quoted(path, &name), fs_error_text(error));
 }
 
-static void note_fault(struct work *work, const char *path, uint64_t offset, const char *why)
+static void recovery_note_fault(struct work *work, const char *path, uint64_t offset,
+                                const char *why)
 {
     struct recovery_fault *fault = &work->recovery->fault;
     snprintf(fault->path, sizeof fault->path, "%s", path);
@@ -77,31 +77,32 @@ static void note_fault(struct work *work, const char *path, uint64_t offset, con
 }
 
 /* The loaders said why, but not in which file. */
-static bool end_in_file(struct work *work, const char *path)
+static bool recovery_end_in_file(struct work *work, const char *path)
 {
     const struct loading *loading = &work->loading;
     struct quoted room;
-    const char *name = quoted(path, &room);
+    const char *name = recovery_quoted(path, &room);
     if (work->recovery->verdict == LOADING_DONE)
-        note_fault(work, path, loading->offset, loading->why);
+        recovery_note_fault(work, path, loading->offset, loading->why);
     switch (loading->verdict) {
     case LOADING_DAMAGED:
-        return end(work, LOADING_DAMAGED,
-                   "DATA_LOSS: %s is damaged at offset %zu: %s; nothing was changed, see what "
-                   "keystore-check says of the directory, or restore it from a copy",
-                   name, loading->offset, loading->why);
+        return recovery_end(
+            work, LOADING_DAMAGED,
+            "DATA_LOSS: %s is damaged at offset %zu: %s; nothing was changed, see what "
+            "keystore-check says of the directory, or restore it from a copy",
+            name, loading->offset, loading->why);
     case LOADING_REFUSED:
-        return end(work, LOADING_REFUSED, "%s cannot be loaded, at offset %zu: %s", name,
-                   loading->offset, loading->why);
+        return recovery_end(work, LOADING_REFUSED, "%s cannot be loaded, at offset %zu: %s", name,
+                            loading->offset, loading->why);
     default:
-        return end(work, loading->verdict, "%s: %s", name, loading->why);
+        return recovery_end(work, loading->verdict, "%s: %s", name, loading->why);
     }
 }
 
-static bool damaged(struct work *work, const char *path, size_t offset, const char *why)
+static bool recovery_damaged(struct work *work, const char *path, size_t offset, const char *why)
 {
     loading_fail(&work->loading, LOADING_DAMAGED, offset, "%s", why);
-    return end_in_file(work, path);
+    return recovery_end_in_file(work, path);
 }
 
 /* ---- files ---- */
@@ -112,7 +113,7 @@ struct input {
     struct slice bytes;
 };
 
-static void close_input(struct work *work, struct input *input)
+static void recovery_close_input(struct work *work, struct input *input)
 {
     fs_unmap(work->fs, input->bytes);
     fs_close(input->file);
@@ -122,16 +123,17 @@ static void close_input(struct work *work, struct input *input)
  * A sync that failed in a former process may have left bytes in memory that the disk does not have:
  * so a log is synced, and then read from the disk.
  */
-static bool open_input(struct work *work, const char *path, bool is_log, struct input *input)
+static bool recovery_open_input(struct work *work, const char *path, bool is_log,
+                                struct input *input)
 {
     bool to_be_synced = is_log && !work->options->read_only;
     *input = (struct input){0};
     int error = fs_open(work->fs, path, to_be_synced ? FS_APPEND : FS_READ, &input->file);
     if (error == -ENOENT) {
         work->recovery->fault.missing = true;
-        return damaged(work, path, 0, "the manifest names it, but it is not there");
+        return recovery_damaged(work, path, 0, "the manifest names it, but it is not there");
     }
-    if (!went_well(work, error, "open", path))
+    if (!recovery_went_well(work, error, "open", path))
         return false;
     if (to_be_synced) {
         error = fs_sync_data(input->file);
@@ -139,13 +141,13 @@ static bool open_input(struct work *work, const char *path, bool is_log, struct 
     }
     if (error == 0)
         error = fs_map(input->file, &input->bytes);
-    if (went_well(work, error, "read", path))
+    if (recovery_went_well(work, error, "read", path))
         return true;
-    close_input(work, input);
+    recovery_close_input(work, input);
     return false;
 }
 
-static bool ends_with(const char *name, const char *end_of_name)
+static bool recovery_ends_with(const char *name, const char *end_of_name)
 {
     size_t len = strlen(name), end_len = strlen(end_of_name);
     return len >= end_len && strcmp(name + len - end_len, end_of_name) == 0;
@@ -153,21 +155,21 @@ static bool ends_with(const char *name, const char *end_of_name)
 
 /* A snapshot has at least its first line, so nothing else may stand in the place of one; Redis
  * takes an empty file there for empty data. */
-static bool begins_as_named(struct work *work, const char *path, struct slice bytes)
+static bool recovery_begins_as_named(struct work *work, const char *path, struct slice bytes)
 {
-    if (!ends_with(path, ".rdb") || rdb_read_begins(bytes))
+    if (!recovery_ends_with(path, ".rdb") || rdb_read_begins(bytes))
         return true;
-    return damaged(work, path, 0,
-                   bytes.len == 0 ? "it is empty, which a snapshot never is"
-                                  : "it is no snapshot, although its name says so");
+    return recovery_damaged(work, path, 0,
+                            bytes.len == 0 ? "it is empty, which a snapshot never is"
+                                           : "it is no snapshot, although its name says so");
 }
 
-static bool note_torn(struct work *work, const char *path, const struct replay_end *tail,
-                      size_t size)
+static bool recovery_note_torn(struct work *work, const char *path, const struct replay_end *tail,
+                               size_t size)
 {
     struct recovery *recovery = work->recovery;
     const char *slash = strrchr(path, '/');
-    note_fault(work, path, tail->good, tail->why);
+    recovery_note_fault(work, path, tail->good, tail->why);
     snprintf(recovery->torn_name, sizeof recovery->torn_name, "%s",
              slash != NULL ? slash + 1 : path);
     recovery->torn_offset = tail->good;
@@ -177,25 +179,27 @@ static bool note_torn(struct work *work, const char *path, const struct replay_e
 }
 
 /* Loads what is in the file. A torn end is noted if the file may have one: the last one may. */
-static bool load_bytes(struct work *work, const char *path, struct slice bytes, bool is_last)
+static bool recovery_load_bytes(struct work *work, const char *path, struct slice bytes,
+                                bool is_last)
 {
     struct loading *loading = &work->loading;
     struct replay_end tail;
     size_t start = 0;
     if (rdb_read_begins(bytes) && !load_rdb(loading, bytes, &start))
-        return end_in_file(work, path);
+        return recovery_end_in_file(work, path);
     if (start == bytes.len)
-        return loading_reach(loading, start) || end_in_file(work, path);
+        return loading_reach(loading, start) || recovery_end_in_file(work, path);
     if (!replay_log(loading, bytes, start, &tail))
-        return end_in_file(work, path);
+        return recovery_end_in_file(work, path);
     if (tail.why == NULL)
         return true;
-    return is_last ? note_torn(work, path, &tail, bytes.len)
-                   : damaged(work, path, tail.good, tail.why);
+    return is_last ? recovery_note_torn(work, path, &tail, bytes.len)
+                   : recovery_damaged(work, path, tail.good, tail.why);
 }
 
 /* What of the file is to be loaded, if it is to be cut. */
-static struct slice before_cut(const struct work *work, const char *path, struct slice bytes)
+static struct slice recovery_before_cut(const struct work *work, const char *path,
+                                        struct slice bytes)
 {
     const struct recovery_cut *cut = work->options->cut;
     if (cut != NULL && strcmp(cut->path, path) == 0 && cut->offset < bytes.len)
@@ -203,26 +207,26 @@ static struct slice before_cut(const struct work *work, const char *path, struct
     return bytes;
 }
 
-static bool load_file(struct work *work, const struct manifest_file *file, bool is_last)
+static bool recovery_load_file(struct work *work, const struct manifest_file *file, bool is_last)
 {
     struct recovery *recovery = work->recovery;
     char path[LAYOUT_PATH];
     struct input input;
     layout_path(path, file->name);
-    if (!open_input(work, path, file->type == 'i', &input))
+    if (!recovery_open_input(work, path, file->type == 'i', &input))
         return false;
-    struct slice bytes = before_cut(work, path, input.bytes);
-    bool loaded = (file->type == 'i' || begins_as_named(work, path, bytes)) &&
-                  load_bytes(work, path, bytes, is_last);
+    struct slice bytes = recovery_before_cut(work, path, input.bytes);
+    bool loaded = (file->type == 'i' || recovery_begins_as_named(work, path, bytes)) &&
+                  recovery_load_bytes(work, path, bytes, is_last);
     loading_begin_file(&work->loading, bytes.len);
     *(file->type == 'b' ? &recovery->base_bytes : &recovery->log_bytes) +=
         bytes.len - recovery->torn_bytes;
-    close_input(work, &input);
+    recovery_close_input(work, &input);
     return loaded;
 }
 
 /* Bytes of a file; 0 if that cannot be told: whoever opens it will say why. */
-static uint64_t size_of(struct work *work, const char *path)
+static uint64_t recovery_size_of(struct work *work, const char *path)
 {
     struct fs_file *file;
     if (fs_open(work->fs, path, FS_READ, &file) != 0)
@@ -233,10 +237,10 @@ static uint64_t size_of(struct work *work, const char *path)
 }
 
 /* True too if that cannot be told, which ends the loading. */
-static bool has_bytes(struct work *work, const char *path)
+static bool recovery_has_bytes(struct work *work, const char *path)
 {
     struct fs_file *file;
-    if (!went_well(work, fs_open(work->fs, path, FS_READ, &file), "open", path))
+    if (!recovery_went_well(work, fs_open(work->fs, path, FS_READ, &file), "open", path))
         return true;
     int64_t size = fs_size(file);
     fs_close(file);
@@ -244,26 +248,26 @@ static bool has_bytes(struct work *work, const char *path)
 }
 
 /* Names in a folder that does not have to be there. */
-static bool list(struct work *work, const char *folder, struct fs_names *names)
+static bool recovery_list(struct work *work, const char *folder, struct fs_names *names)
 {
     int error = fs_list(work->fs, folder, names);
-    return error == -ENOENT || went_well(work, error, "list", folder);
+    return error == -ENOENT || recovery_went_well(work, error, "list", folder);
 }
 
 /* ---- with a manifest ---- */
 
-static void add_up(struct work *work)
+static void recovery_add_up(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
     char path[LAYOUT_PATH];
     for (size_t i = 0; i < manifest->count; i++) {
         layout_path(path, manifest->files[i].name);
         if (manifest->files[i].type != 'h')
-            work->loading.progress.total += size_of(work, path);
+            work->loading.progress.total += recovery_size_of(work, path);
     }
 }
 
-static bool is_in_use(const struct manifest *manifest, const char *name)
+static bool recovery_is_in_use(const struct manifest *manifest, const char *name)
 {
     for (size_t i = 0; i < manifest->count; i++) {
         if (manifest->files[i].type != 'h' && strcmp(manifest->files[i].name, name) == 0)
@@ -278,31 +282,32 @@ static bool is_in_use(const struct manifest *manifest, const char *name)
  * of it: history is older than the logs in use. That of a start or rotation
  * that did not come to its end is empty.
  */
-static bool look_for_lost_logs(struct work *work)
+static bool recovery_look_for_lost_logs(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
     const struct manifest_file *base = manifest_base(manifest);
     struct fs_names names = {0};
-    bool good = list(work, LAYOUT_FOLDER, &names);
+    bool good = recovery_list(work, LAYOUT_FOLDER, &names);
     for (size_t i = 0; i < names.count && good; i++) {
         char path[LAYOUT_PATH];
         struct quoted name, line;
         int64_t seq = layout_log_seq(names.items[i]);
         layout_path(path, names.items[i]);
         if (seq > layout_newest(manifest, 'i') && seq >= (base != NULL ? base->seq : 1) &&
-            !is_in_use(manifest, names.items[i]) && has_bytes(work, path))
-            good = end(work, LOADING_DAMAGED,
-                       "DATA_LOSS: %s is newer than all logs that " LAYOUT_FOLDER
-                       "/" LAYOUT_MANIFEST " names, so a line for it is missing there; nothing was "
-                       "changed, restore the manifest from a copy, or add `file %s seq %" PRId64
-                       " type i` at its end",
-                       quoted(path, &name), quoted(names.items[i], &line), seq);
+            !recovery_is_in_use(manifest, names.items[i]) && recovery_has_bytes(work, path))
+            good = recovery_end(
+                work, LOADING_DAMAGED,
+                "DATA_LOSS: %s is newer than all logs that " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
+                " names, so a line for it is missing there; nothing was "
+                "changed, restore the manifest from a copy, or add `file %s seq %" PRId64
+                " type i` at its end",
+                recovery_quoted(path, &name), recovery_quoted(names.items[i], &line), seq);
     }
     fs_names_deinit(&names);
     return good && work->recovery->verdict == LOADING_DONE;
 }
 
-static bool is_cut(const struct work *work, const struct manifest_file *file)
+static bool recovery_is_cut(const struct work *work, const struct manifest_file *file)
 {
     const struct recovery_cut *cut = work->options->cut;
     char path[LAYOUT_PATH];
@@ -311,14 +316,15 @@ static bool is_cut(const struct work *work, const struct manifest_file *file)
 }
 
 /* The next one of the files; *done: the others would fall away in a cut. */
-static bool load_next(struct work *work, const struct manifest_file *file, bool is_last, bool *done)
+static bool recovery_load_next(struct work *work, const struct manifest_file *file, bool is_last,
+                               bool *done)
 {
-    *done = is_cut(work, file);
-    return (*done && work->options->cut->offset == 0) || load_file(work, file, is_last);
+    *done = recovery_is_cut(work, file);
+    return (*done && work->options->cut->offset == 0) || recovery_load_file(work, file, is_last);
 }
 
 /* The base, then the logs, which stand there in their order. */
-static bool load_files(struct work *work)
+static bool recovery_load_files(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
     const struct manifest_file *base = manifest_base(manifest);
@@ -326,30 +332,30 @@ static bool load_files(struct work *work)
     size_t logs = 0;
     for (size_t i = 0; i < manifest->count; i++)
         logs += manifest->files[i].type == 'i';
-    add_up(work);
-    if (work->options->cut == NULL && !look_for_lost_logs(work))
+    recovery_add_up(work);
+    if (work->options->cut == NULL && !recovery_look_for_lost_logs(work))
         return false;
-    if (base != NULL && !load_next(work, base, logs == 0, &done))
+    if (base != NULL && !recovery_load_next(work, base, logs == 0, &done))
         return false;
     for (size_t i = 0; i < manifest->count && !done; i++) {
         if (manifest->files[i].type == 'i' &&
-            !load_next(work, &manifest->files[i], --logs == 0, &done))
+            !recovery_load_next(work, &manifest->files[i], --logs == 0, &done))
             return false;
     }
     return true;
 }
 
-static void note_manifest_fault(struct work *work, const struct manifest_fault *fault)
+static void recovery_note_manifest_fault(struct work *work, const struct manifest_fault *fault)
 {
     char why[200];
     if (fault->line > 0)
         snprintf(why, sizeof why, "line %zu %s", fault->line, fault->why);
     else
         snprintf(why, sizeof why, "it %s", fault->why);
-    note_fault(work, LAYOUT_FOLDER "/" LAYOUT_MANIFEST, 0, why);
+    recovery_note_fault(work, LAYOUT_FOLDER "/" LAYOUT_MANIFEST, 0, why);
 }
 
-static bool read_manifest(struct work *work, bool *found)
+static bool recovery_read_manifest(struct work *work, bool *found)
 {
     struct manifest_fault fault;
     int error =
@@ -357,27 +363,29 @@ static bool read_manifest(struct work *work, bool *found)
     *found = error == 0;
     work->recovery->has_manifest = error != -ENOENT;
     if (error == -EINVAL)
-        note_manifest_fault(work, &fault);
+        recovery_note_manifest_fault(work, &fault);
     if (error == -EINVAL)
-        return end(work, LOADING_DAMAGED,
-                   "DATA_LOSS: " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
-                   " is damaged in line %zu: %s; it names the files that make up the data, each as "
-                   "`file NAME seq N type b` (base) or i (log)",
-                   fault.line, fault.why);
-    return error == -ENOENT || went_well(work, error, "read", LAYOUT_FOLDER "/" LAYOUT_MANIFEST);
+        return recovery_end(
+            work, LOADING_DAMAGED,
+            "DATA_LOSS: " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
+            " is damaged in line %zu: %s; it names the files that make up the data, each as "
+            "`file NAME seq N type b` (base) or i (log)",
+            fault.line, fault.why);
+    return error == -ENOENT ||
+           recovery_went_well(work, error, "read", LAYOUT_FOLDER "/" LAYOUT_MANIFEST);
 }
 
 /* ---- without one ---- */
 
 /* False too if that cannot be told, which ends the loading. */
-static bool is_there(struct work *work, const char *path)
+static bool recovery_is_there(struct work *work, const char *path)
 {
     struct fs_file *file;
     int error = fs_open(work->fs, path, FS_READ, &file);
     if (error == 0)
         fs_close(file);
     else if (error != -ENOENT)
-        went_well(work, error, "open", path);
+        recovery_went_well(work, error, "open", path);
     return error == 0;
 }
 
@@ -385,72 +393,76 @@ static bool is_there(struct work *work, const char *path)
  * True if the file has data that would be lost. A start that a crash interrupted leaves an empty
  * log, or the base that it made of a dump, which is still there.
  */
-static bool has_data(struct work *work, const char *folder, const char *name)
+static bool recovery_has_data(struct work *work, const char *folder, const char *name)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     if (strncmp(name, "temp-", 5) == 0) /* unfinished, whichever program began it */
         return false;
-    if (ends_with(name, ".base.rdb"))
-        return !is_there(work, LAYOUT_DUMP);
-    return ends_with(name, ".manifest") || (ends_with(name, ".aof") && has_bytes(work, path));
+    if (recovery_ends_with(name, ".base.rdb"))
+        return !recovery_is_there(work, LAYOUT_DUMP);
+    return recovery_ends_with(name, ".manifest") ||
+           (recovery_ends_with(name, ".aof") && recovery_has_bytes(work, path));
 }
 
 /* Logs that no manifest puts in order: Redis would start empty and lose them. */
-static bool refuse_logs(struct work *work, const char *folder, const char *what_to_do)
+static bool recovery_refuse_logs(struct work *work, const char *folder, const char *what_to_do)
 {
     struct fs_names names = {0};
-    bool good = list(work, folder, &names);
+    bool good = recovery_list(work, folder, &names);
     for (size_t i = 0; i < names.count && good; i++) {
-        if (has_data(work, folder, names.items[i]))
-            good = end(work, LOADING_REFUSED,
-                       "there is %s/%s, but no " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
-                       " that says how to load it; %s, or choose another directory with --dir",
-                       folder, names.items[i], what_to_do);
+        if (recovery_has_data(work, folder, names.items[i]))
+            good = recovery_end(
+                work, LOADING_REFUSED,
+                "there is %s/%s, but no " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
+                " that says how to load it; %s, or choose another directory with --dir",
+                folder, names.items[i], what_to_do);
     }
     fs_names_deinit(&names);
     return work->recovery->verdict == LOADING_DONE;
 }
 
 /* The snapshot that the bytes are. What follows its end nobody looks at, as in Redis. */
-static bool load_snapshot(struct work *work, const char *path, struct slice bytes)
+static bool recovery_load_snapshot(struct work *work, const char *path, struct slice bytes)
 {
     size_t size;
-    if (!begins_as_named(work, path, bytes) ||
-        !(load_rdb(&work->loading, bytes, &size) || end_in_file(work, path)))
+    if (!recovery_begins_as_named(work, path, bytes) ||
+        !(load_rdb(&work->loading, bytes, &size) || recovery_end_in_file(work, path)))
         return false;
     work->recovery->ignored_bytes = bytes.len - size;
     return true;
 }
 
-static bool load_dump(struct work *work)
+static bool recovery_load_dump(struct work *work)
 {
     struct input input;
-    if (!is_there(work, LAYOUT_DUMP))
+    if (!recovery_is_there(work, LAYOUT_DUMP))
         return work->recovery->verdict == LOADING_DONE;
     work->recovery->from_dump = true;
-    work->loading.progress.total = size_of(work, LAYOUT_DUMP);
-    if (!open_input(work, LAYOUT_DUMP, false, &input))
+    work->loading.progress.total = recovery_size_of(work, LAYOUT_DUMP);
+    if (!recovery_open_input(work, LAYOUT_DUMP, false, &input))
         return false;
-    bool good = load_snapshot(work, LAYOUT_DUMP, input.bytes);
-    close_input(work, &input);
+    bool good = recovery_load_snapshot(work, LAYOUT_DUMP, input.bytes);
+    recovery_close_input(work, &input);
     return good;
 }
 
-static bool load_without_manifest(struct work *work)
+static bool recovery_load_without_manifest(struct work *work)
 {
-    return refuse_logs(work, LAYOUT_FOLDER,
-                       "bring the manifest back, or move the folder away to start without it") &&
-           refuse_logs(work, ".",
-                       "start redis-server 7.0 on it once with --appendonly yes, which makes one, "
-                       "or move it away to start without it") &&
-           load_dump(work);
+    return recovery_refuse_logs(
+               work, LAYOUT_FOLDER,
+               "bring the manifest back, or move the folder away to start without it") &&
+           recovery_refuse_logs(
+               work, ".",
+               "start redis-server 7.0 on it once with --appendonly yes, which makes one, "
+               "or move it away to start without it") &&
+           recovery_load_dump(work);
 }
 
 /* ---- a file alone ---- */
 
 /* What went before a log its first line says. */
-static void begin_log(struct work *work, struct slice log)
+static void recovery_begin_log(struct work *work, struct slice log)
 {
     struct batch batch;
     if (batch_parse(log, 0, &batch) && batch.seq > 0)
@@ -458,83 +470,87 @@ static void begin_log(struct work *work, struct slice log)
 }
 
 /* Whether it is a log or a snapshot its name says, else its bytes. */
-static bool load_alone(struct work *work, const char *path, struct slice bytes)
+static bool recovery_load_alone(struct work *work, const char *path, struct slice bytes)
 {
     if (layout_is_dump(path))
-        return load_snapshot(work, path, bytes);
-    if (bytes.len == 0 && !ends_with(path, ".aof") && !ends_with(path, ".rdb"))
-        return damaged(work, path, 0, "it is empty: neither a snapshot nor a log");
-    begin_log(work, bytes);
-    return begins_as_named(work, path, bytes) && load_bytes(work, path, bytes, true);
+        return recovery_load_snapshot(work, path, bytes);
+    if (bytes.len == 0 && !recovery_ends_with(path, ".aof") && !recovery_ends_with(path, ".rdb"))
+        return recovery_damaged(work, path, 0, "it is empty: neither a snapshot nor a log");
+    recovery_begin_log(work, bytes);
+    return recovery_begins_as_named(work, path, bytes) &&
+           recovery_load_bytes(work, path, bytes, true);
 }
 
-static bool load_one(struct work *work, const char *path)
+static bool recovery_load_one(struct work *work, const char *path)
 {
     struct input input;
-    if (!is_there(work, path))
-        return went_well(work, -ENOENT, "open", path);
-    work->loading.progress.total = size_of(work, path);
-    if (!open_input(work, path, false, &input))
+    if (!recovery_is_there(work, path))
+        return recovery_went_well(work, -ENOENT, "open", path);
+    work->loading.progress.total = recovery_size_of(work, path);
+    if (!recovery_open_input(work, path, false, &input))
         return false;
-    bool loaded = load_alone(work, path, before_cut(work, path, input.bytes));
-    close_input(work, &input);
+    bool loaded = recovery_load_alone(work, path, recovery_before_cut(work, path, input.bytes));
+    recovery_close_input(work, &input);
     return loaded;
 }
 
 /* ---- all together ---- */
 
 /* A process that died may have left names that are seen but not durable. */
-static bool sync_names(struct work *work)
+static bool recovery_sync_names(struct work *work)
 {
     int error = fs_sync_directory(work->fs, ".");
-    if (!went_well(work, error, "sync", "the directory"))
+    if (!recovery_went_well(work, error, "sync", "the directory"))
         return false;
     error = fs_sync_directory(work->fs, LAYOUT_FOLDER);
-    return error == -ENOENT || went_well(work, error, "sync", LAYOUT_FOLDER);
+    return error == -ENOENT || recovery_went_well(work, error, "sync", LAYOUT_FOLDER);
 }
 
-static bool judge_unsupported(struct work *work)
+static bool recovery_judge_unsupported(struct work *work)
 {
     const struct unsupported *unsupported = &work->loading.unsupported;
     char list_of[700];
     if (unsupported->count == 0 || work->options->skip_unsupported)
         return true;
     unsupported_print(unsupported, list_of, sizeof list_of);
-    return end(work, LOADING_REFUSED,
-               "the data hold what KeyStore does not have: %s%s%s; start with "
-               "--import-skip-unsupported to leave these out",
-               list_of, unsupported->why != NULL ? "; of the first, " : "",
-               unsupported->why != NULL ? unsupported->why : "");
+    return recovery_end(work, LOADING_REFUSED,
+                        "the data hold what KeyStore does not have: %s%s%s; start with "
+                        "--import-skip-unsupported to leave these out",
+                        list_of, unsupported->why != NULL ? "; of the first, " : "",
+                        unsupported->why != NULL ? unsupported->why : "");
 }
 
 /* Who cuts the data wants to look at them, and writes no units. */
-static bool read_reserve(struct work *work)
+static bool recovery_read_reserve(struct work *work)
 {
     if (work->options->cut != NULL)
         return true;
     int error = reserve_read(work->fs, &work->recovery->reserved);
     if (error != -EINVAL)
-        return went_well(work, error, "read", LAYOUT_VERSIONS);
-    note_fault(work, LAYOUT_VERSIONS, 0,
-               "it is not one line `versions N xxh3 DIGITS` whose check is right");
-    return end(
+        return recovery_went_well(work, error, "read", LAYOUT_VERSIONS);
+    recovery_note_fault(work, LAYOUT_VERSIONS, 0,
+                        "it is not one line `versions N xxh3 DIGITS` whose check is right");
+    return recovery_end(
         work, LOADING_DAMAGED,
         "DATA_LOSS: " LAYOUT_VERSIONS
         " is damaged: it is one line, `versions N xxh3 DIGITS`; nothing was changed, restore "
         "it from a copy, or remove it, and then versions that clients know may come again");
 }
 
-static bool load(struct work *work)
+static bool recovery_load(struct work *work)
 {
     bool found;
-    return (work->options->read_only || sync_names(work)) && read_manifest(work, &found) &&
-           read_reserve(work) && (found ? load_files(work) : load_without_manifest(work)) &&
-           judge_unsupported(work);
+    return (work->options->read_only || recovery_sync_names(work)) &&
+           recovery_read_manifest(work, &found) && recovery_read_reserve(work) &&
+           (found ? recovery_load_files(work) : recovery_load_without_manifest(work)) &&
+           recovery_judge_unsupported(work);
 }
 
 /* Judges a file, or without `path` the directory. */
-static enum loading_verdict judge(struct fs *fs, const char *path, struct store *store,
-                                  const struct recovery_options *options, struct recovery *recovery)
+static enum loading_verdict recovery_judge_place(struct fs *fs, const char *path,
+                                                 struct store *store,
+                                                 const struct recovery_options *options,
+                                                 struct recovery *recovery)
 {
     *recovery = (struct recovery){0};
     struct work work = {
@@ -543,7 +559,8 @@ static enum loading_verdict judge(struct fs *fs, const char *path, struct store 
         .recovery = recovery,
         .loading = {.store = store, .on_progress = options->on_progress, .user = options->user}};
     size_t limit = restore_limit(store, 0);
-    bool loaded = path != NULL ? load_one(&work, path) && judge_unsupported(&work) : load(&work);
+    bool loaded = path != NULL ? recovery_load_one(&work, path) && recovery_judge_unsupported(&work)
+                               : recovery_load(&work);
     loading_deinit(&work.loading);
     restore_limit(store, limit);
     recovery->revision = restore_newest(store);
@@ -558,23 +575,14 @@ enum loading_verdict recovery_judge(struct fs *fs, struct store *store,
                                     const struct recovery_options *options,
                                     struct recovery *recovery)
 {
-    return judge(fs, NULL, store, options, recovery);
+    return recovery_judge_place(fs, NULL, store, options, recovery);
 }
 
 enum loading_verdict recovery_judge_file(struct fs *fs, const char *path, struct store *store,
                                          const struct recovery_options *options,
                                          struct recovery *recovery)
 {
-    return judge(fs, path, store, options, recovery);
-}
-
-enum loading_verdict recovery_load(struct fs *fs, struct store *store,
-                                   const struct recovery_options *options,
-                                   struct recovery *recovery)
-{
-    if (recovery_judge(fs, store, options, recovery) == LOADING_DONE)
-        recovery->verdict = tidy(fs, recovery);
-    return recovery->verdict;
+    return recovery_judge_place(fs, path, store, options, recovery);
 }
 
 void recovery_deinit(struct recovery *recovery)

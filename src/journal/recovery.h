@@ -74,15 +74,6 @@ enum loading_verdict recovery_judge_file(struct fs *fs, const char *path, struct
                                          const struct recovery_options *options,
                                          struct recovery *recovery);
 
-/*
- * A start's: judges the directory, which the caller has locked, and puts it in order if it can be
- * loaded. Then all that the store shows is durable. Files of a directory of Redis are left as they
- * are but for those that its manifest calls history.
- */
-enum loading_verdict recovery_load(struct fs *fs, struct store *store,
-                                   const struct recovery_options *options,
-                                   struct recovery *recovery);
-
 void recovery_deinit(struct recovery *recovery);
 
 #endif

@@ -3,11 +3,11 @@
 #include "journal/replay.h"
 
 #include "base/arena.h"
-#include "journal/command.h"
-#include "journal/command_keys.h"
 #include "journal/compute.h"
-#include "journal/scan.h"
-#include "store/entry.h"
+#include "journal/log/command.h"
+#include "journal/log/command_keys.h"
+#include "journal/log/scan.h"
+#include "store/data/entry.h"
 #include "store/restore.h"
 #include "store/store.h"
 
@@ -22,7 +22,7 @@ struct replay {
 };
 
 /* Does the operation at the unit's revision. The result is valid until the next one. */
-static void apply(struct replay *replay, struct op *op, struct op_result *result)
+static void replay_apply(struct replay *replay, struct op *op, struct op_result *result)
 {
     *result = (struct op_result){0};
     restore_revision(replay->loading->store, replay->before);
@@ -30,7 +30,7 @@ static void apply(struct replay *replay, struct op *op, struct op_result *result
     op_result_release(result);
 }
 
-static bool fail(struct replay *replay, const struct scan_command *command, const char *why)
+static bool replay_fail(struct replay *replay, const struct scan_command *command, const char *why)
 {
     const struct slice name = command->args[0];
     return loading_fail(replay->loading, LOADING_DAMAGED, replay->offset,
@@ -40,115 +40,122 @@ static bool fail(struct replay *replay, const struct scan_command *command, cons
 
 /* ---- what the store cannot do ---- */
 
-static struct left_out *left_out(struct replay *replay)
+static struct left_out *replay_left_out(struct replay *replay)
 {
     return &replay->loading->left_out;
 }
 
 /* From now on the store does not have the key. */
-static void drop(struct replay *replay, uint32_t db, struct slice key)
+static void replay_drop(struct replay *replay, uint32_t db, struct slice key)
 {
     struct op_result result;
     struct op op = {.kind = OP_DELETE, .db = db, .key = key};
-    if (left_out_has(left_out(replay), db, key) || db >= store_databases(replay->loading->store))
+    if (left_out_has(replay_left_out(replay), db, key) ||
+        db >= store_databases(replay->loading->store))
         return;
-    left_out_add(left_out(replay), db, key);
-    apply(replay, &op, &result);
+    left_out_add(replay_left_out(replay), db, key);
+    replay_apply(replay, &op, &result);
 }
 
 /* Whatever the command wrote is left out. */
-static bool leave_out(struct replay *replay, const struct scan_command *command, struct slice type,
-                      const char *why)
+static bool replay_leave_out(struct replay *replay, const struct scan_command *command,
+                             struct slice type, const char *why)
 {
     struct unsupported *unsupported = &replay->loading->unsupported;
     struct slice *keys;
     size_t count;
     if (!command_keys(command, &replay->arena, &keys, &count))
-        return fail(replay, command, why);
+        return replay_fail(replay, command, why);
     if (count == 0)
         unsupported_add(unsupported, type, slice_make(NULL, 0), why);
     for (size_t i = 0; i < count; i++) {
         unsupported_add(unsupported, type, keys[i], why);
-        drop(replay, command->db, keys[i]);
+        replay_drop(replay, command->db, keys[i]);
     }
     return true;
 }
 
 /* A key whose value comes from others that were left out. */
-static void follow(struct replay *replay, const struct scan_command *command, uint32_t db,
-                   struct slice key)
+static void replay_follow(struct replay *replay, const struct scan_command *command, uint32_t db,
+                          struct slice key)
 {
     static const char why[] = "it works on a key that was left out";
-    if (!left_out_has(left_out(replay), db, key))
+    if (!left_out_has(replay_left_out(replay), db, key))
         unsupported_add(&replay->loading->unsupported, command->args[0], key, why);
-    drop(replay, db, key);
+    replay_drop(replay, db, key);
 }
 
-static bool has(struct replay *replay, uint32_t db, struct slice key)
+static bool replay_has(struct replay *replay, uint32_t db, struct slice key)
 {
-    return left_out_has(left_out(replay), db, key);
+    return left_out_has(replay_left_out(replay), db, key);
 }
 
 /* Rename and Copy that overwrite: only the source matters. False: the operation is to be done. */
-static bool follow_move(struct replay *replay, const struct scan_command *command,
-                        const struct op *op)
+static bool replay_follow_move(struct replay *replay, const struct scan_command *command,
+                               const struct op *op)
 {
     bool same = op->db == op->target_db && slice_equal(op->key, op->target.bytes);
-    if (!has(replay, op->db, op->key))
+    if (!replay_has(replay, op->db, op->key))
         return false;
     if (same)
         return true;
-    follow(replay, command, op->target_db, op->target.bytes);
+    replay_follow(replay, command, op->target_db, op->target.bytes);
     if (op->kind == OP_RENAME)
-        left_out_remove(left_out(replay), op->db, op->key);
+        left_out_remove(replay_left_out(replay), op->db, op->key);
     return true;
 }
 
 /* Any other operation: one key of its own or its target that was left out leaves both out. */
-static bool follow_any(struct replay *replay, const struct scan_command *command,
-                       const struct op *op)
+static bool replay_follow_any(struct replay *replay, const struct scan_command *command,
+                              const struct op *op)
 {
     struct slice key = op->key_count > 0 ? op->keys[0].bytes : op->key;
     bool pair = op->target.bytes.len > 0;
-    if (!has(replay, op->db, key) && !(pair && has(replay, op->target_db, op->target.bytes)))
+    if (!replay_has(replay, op->db, key) &&
+        !(pair && replay_has(replay, op->target_db, op->target.bytes)))
         return false;
     if (op->kind != OP_COPY) /* which only reads it */
-        follow(replay, command, op->db, key);
+        replay_follow(replay, command, op->db, key);
     if (pair)
-        follow(replay, command, op->target_db, op->target.bytes);
+        replay_follow(replay, command, op->target_db, op->target.bytes);
     return true;
 }
 
 /* True if the operation writes to its key, or as a pair to its target, without regard to what was
  * there. */
-static bool replaces(const struct op *op)
+static bool replay_replaces(const struct op *op)
 {
-    return op_is(op->kind, OP_REPLACES) && op->condition.existence == EXISTENCE_ANY &&
-           !op->keep_ttl && !op->absent_only && (op->kind != OP_COPY || op->replace);
+    if (!op_is(op->kind, OP_REPLACES) || op->condition.existence != EXISTENCE_ANY)
+        return false;
+    if (op->kind == OP_SET)
+        return !op->set.keep_ttl;
+    if (op->kind == OP_RENAME)
+        return !op->copy.absent_only;
+    return op->kind != OP_COPY || op->copy.replace;
 }
 
-/* follow_left_out() of an operation with several keys. */
-static bool follow_keys(struct replay *replay, const struct scan_command *command,
-                        const struct op *op)
+/* replay_follow_left_out() of an operation with several keys. */
+static bool replay_follow_keys(struct replay *replay, const struct scan_command *command,
+                               const struct op *op)
 {
-    if (!replaces(op))
-        return follow_any(replay, command, op);
+    if (!replay_replaces(op))
+        return replay_follow_any(replay, command, op);
     for (size_t i = 0; i < op->key_count; i++)
-        left_out_remove(left_out(replay), op->db, op->keys[i].bytes);
+        left_out_remove(replay_left_out(replay), op->db, op->keys[i].bytes);
     return false;
 }
 
 /* The same for one that writes to a key what comes of others. */
-static bool follow_into(struct replay *replay, const struct scan_command *command,
-                        const struct op *op)
+static bool replay_follow_into(struct replay *replay, const struct scan_command *command,
+                               const struct op *op)
 {
     for (size_t i = 0; i < op->key_count; i++) {
-        if (has(replay, op->db, op->keys[i].bytes)) {
-            follow(replay, command, op->db, op->key);
+        if (replay_has(replay, op->db, op->keys[i].bytes)) {
+            replay_follow(replay, command, op->db, op->key);
             return true;
         }
     }
-    left_out_remove(left_out(replay), op->db, op->key);
+    left_out_remove(replay_left_out(replay), op->db, op->key);
     return false;
 }
 
@@ -156,10 +163,10 @@ static bool follow_into(struct replay *replay, const struct scan_command *comman
  * True if the operation depends on keys that were left out: then it was not to be done, and what it
  * would have written is left out, too. Else what it writes as a whole is not left out any more.
  */
-static bool follow_left_out(struct replay *replay, const struct scan_command *command,
-                            const struct op *op)
+static bool replay_follow_left_out(struct replay *replay, const struct scan_command *command,
+                                   const struct op *op)
 {
-    struct left_out *keys = left_out(replay);
+    struct left_out *keys = replay_left_out(replay);
     switch (op_info(op->kind)->keys) {
     case OP_KEYS_DB:
         left_out_clear(keys, op->db);
@@ -169,16 +176,17 @@ static bool follow_left_out(struct replay *replay, const struct scan_command *co
             left_out_remove(keys, op->db, op->ops[i].key);
         return false;
     case OP_KEYS_KEYS:
-        return follow_keys(replay, command, op);
+        return replay_follow_keys(replay, command, op);
     case OP_KEYS_INTO:
-        return follow_into(replay, command, op);
+        return replay_follow_into(replay, command, op);
     case OP_KEYS_KEY:
-        if (!replaces(op))
-            return follow_any(replay, command, op);
+        if (!replay_replaces(op))
+            return replay_follow_any(replay, command, op);
         left_out_remove(keys, op->db, op->key);
         return false;
     case OP_KEYS_PAIR:
-        return replaces(op) ? follow_move(replay, command, op) : follow_any(replay, command, op);
+        return replay_replaces(op) ? replay_follow_move(replay, command, op)
+                                   : replay_follow_any(replay, command, op);
     case OP_KEYS_NONE:
         break;
     }
@@ -187,7 +195,7 @@ static bool follow_left_out(struct replay *replay, const struct scan_command *co
 
 /* ---- commands ---- */
 
-static bool has_database(struct replay *replay, uint32_t db)
+static bool replay_has_database(struct replay *replay, uint32_t db)
 {
     uint32_t databases = store_databases(replay->loading->store);
     if (db < databases)
@@ -198,80 +206,83 @@ static bool has_database(struct replay *replay, uint32_t db)
         db, databases, (uint64_t)db + 1);
 }
 
-static bool do_op(struct replay *replay, const struct scan_command *command, struct op *op)
+static bool replay_do_op(struct replay *replay, const struct scan_command *command, struct op *op)
 {
     struct op_result result;
-    if (!has_database(replay, op->db) || !has_database(replay, op->target_db))
+    if (!replay_has_database(replay, op->db) || !replay_has_database(replay, op->target_db))
         return false;
-    if (left_out(replay)->count > 0 && follow_left_out(replay, command, op))
+    if (replay_left_out(replay)->count > 0 && replay_follow_left_out(replay, command, op))
         return true;
-    apply(replay, op, &result);
+    replay_apply(replay, op, &result);
     if (op->kind == OP_FLUSH_DB)
         restore_collect(replay->loading->store);
     if (result.ok && (op->kind == OP_RENAME || op->kind == OP_COPY)) /* over whatever was there */
-        left_out_remove(left_out(replay), op->target_db, op->target.bytes);
-    return result.err == ERR_NONE || fail(replay, command, result.why);
+        left_out_remove(replay_left_out(replay), op->target_db, op->target.bytes);
+    return result.err == ERR_NONE || replay_fail(replay, command, result.why);
 }
 
-static void apply_computed(void *user, struct op *op, struct op_result *result)
+static void replay_apply_computed(void *user, struct op *op, struct op_result *result)
 {
     struct replay *replay = user;
     restore_revision(replay->loading->store, replay->before);
     store_apply(replay->loading->store, op, &replay->arena, result);
 }
 
-static bool do_computed(struct replay *replay, const struct scan_command *command, struct op *op)
+static bool replay_do_computed(struct replay *replay, const struct scan_command *command,
+                               struct op *op)
 {
     struct compute work = {.command = command,
                            .op = op,
                            .arena = &replay->arena,
-                           .left_out = left_out(replay),
-                           .apply = apply_computed,
+                           .left_out = replay_left_out(replay),
+                           .apply = replay_apply_computed,
                            .user = replay};
-    if (!has_database(replay, command->db))
+    if (!replay_has_database(replay, command->db))
         return false;
     switch (compute(&work)) {
     case COMPUTE_DONE:
         return true;
     case COMPUTE_LEFT_OUT:
-        return leave_out(replay, command, command->args[0], "it works on a key that was left out");
+        return replay_leave_out(replay, command, command->args[0],
+                                "it works on a key that was left out");
     case COMPUTE_UNSUPPORTED:
-        return leave_out(replay, command,
-                         work.type[0] != '\0' ? slice_from_string(work.type) : command->args[0],
-                         work.why);
+        return replay_leave_out(
+            replay, command, work.type[0] != '\0' ? slice_from_string(work.type) : command->args[0],
+            work.why);
     default:
-        return fail(replay, command, work.why);
+        return replay_fail(replay, command, work.why);
     }
 }
 
-static bool swap_databases(struct replay *replay, const struct op *op)
+static bool replay_swap_databases(struct replay *replay, const struct op *op)
 {
-    if (!has_database(replay, op->db) || !has_database(replay, op->target_db))
+    if (!replay_has_database(replay, op->db) || !replay_has_database(replay, op->target_db))
         return false;
     restore_swap(replay->loading->store, op->db, op->target_db);
-    left_out_swap(left_out(replay), op->db, op->target_db);
+    left_out_swap(replay_left_out(replay), op->db, op->target_db);
     return true;
 }
 
-static bool refuse_unknown(struct replay *replay, const struct scan_command *command,
-                           const char *why)
+static bool replay_refuse_unknown(struct replay *replay, const struct scan_command *command,
+                                  const char *why)
 {
     struct slice name = command->args[0];
     return loading_fail(replay->loading, LOADING_REFUSED, replay->offset, "the command %.*s: %s",
                         (int)(name.len < 20 ? name.len : 20), (const char *)name.data, why);
 }
 
-static bool flush_all(struct replay *replay, const struct scan_command *command, struct op *op)
+static bool replay_flush_all(struct replay *replay, const struct scan_command *command,
+                             struct op *op)
 {
     for (op->db = 0; op->db < store_databases(replay->loading->store); op->db++) {
         op->target_db = op->db;
-        if (!do_op(replay, command, op))
+        if (!replay_do_op(replay, command, op))
             return false;
     }
     return true;
 }
 
-static bool do_command(struct replay *replay, const struct scan_command *command)
+static bool replay_do_command(struct replay *replay, const struct scan_command *command)
 {
     struct op op;
     const char *why;
@@ -279,32 +290,32 @@ static bool do_command(struct replay *replay, const struct scan_command *command
     replay->loading->progress.keys++;
     switch (command_read(command, &replay->arena, &op, &why)) {
     case COMMAND_OP:
-        return do_op(replay, command, &op);
+        return replay_do_op(replay, command, &op);
     case COMMAND_FLUSH_ALL:
-        return flush_all(replay, command, &op);
+        return replay_flush_all(replay, command, &op);
     case COMMAND_NOTHING:
         return true;
     case COMMAND_UNSUPPORTED:
-        return leave_out(replay, command, command->args[0], why);
+        return replay_leave_out(replay, command, command->args[0], why);
     case COMMAND_SWAP:
-        return swap_databases(replay, &op);
+        return replay_swap_databases(replay, &op);
     case COMMAND_COMPUTED:
-        return do_computed(replay, command, &op);
+        return replay_do_computed(replay, command, &op);
     case COMMAND_UNKNOWN:
-        return refuse_unknown(replay, command, why);
+        return replay_refuse_unknown(replay, command, why);
     default:
-        return fail(replay, command, why);
+        return replay_fail(replay, command, why);
     }
 }
 
-static bool do_unit(struct replay *replay, const struct scan_unit *unit)
+static bool replay_do_unit(struct replay *replay, const struct scan_unit *unit)
 {
     replay->offset = replay->start + unit->offset;
     replay->before = unit->revision - 1;
     if (!loading_reach(replay->loading, replay->offset))
         return false;
     for (size_t i = 0; i < unit->count; i++) {
-        if (!do_command(replay, &unit->commands[i]))
+        if (!replay_do_command(replay, &unit->commands[i]))
             return false;
     }
     return true;
@@ -312,7 +323,8 @@ static bool do_unit(struct replay *replay, const struct scan_unit *unit)
 
 /* ---- logs ---- */
 
-static bool judge_end(struct replay *replay, const struct scan *scan, enum scan_verdict verdict)
+static bool replay_judge_end(struct replay *replay, const struct scan *scan,
+                             enum scan_verdict verdict)
 {
     size_t at = replay->start + scan->offset;
     if (verdict != SCAN_DAMAGED)
@@ -334,9 +346,9 @@ bool replay_log(struct loading *loading, struct slice file, size_t start, struct
     arena_init_for(&replay.arena, ACCOUNT_JOURNAL);
     scan_init(&scan, slice_skip(file, start), restore_newest(loading->store) + 1);
     while (good && (verdict = scan_next(&scan, &unit)) == SCAN_UNIT)
-        good = do_unit(&replay, &unit);
-    good =
-        good && judge_end(&replay, &scan, verdict) && loading_reach(loading, start + scan.offset);
+        good = replay_do_unit(&replay, &unit);
+    good = good && replay_judge_end(&replay, &scan, verdict) &&
+           loading_reach(loading, start + scan.offset);
     restore_revision(loading->store, scan.next - 1);
     *end = (struct replay_end){.good = start + scan.offset,
                                .why = verdict == SCAN_TORN ? scan.why : NULL};

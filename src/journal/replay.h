@@ -1,4 +1,4 @@
-/* Does again in a store what a log (journal/scan.h) tells. */
+/* Does again in a store what a log (journal/log/scan.h) tells. */
 #ifndef KEYSTORE_JOURNAL_REPLAY_H
 #define KEYSTORE_JOURNAL_REPLAY_H
 

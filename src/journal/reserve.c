@@ -22,7 +22,7 @@ static const char refusal[] =
 
 /* ---- the file ---- */
 
-static size_t format_line(char line[MOST_LINE], uint64_t revision)
+static size_t reserve_format_line(char line[MOST_LINE], uint64_t revision)
 {
     int len = snprintf(line, MOST_LINE, "versions %" PRIu64, revision);
     return (size_t)len + (size_t)snprintf(line + len, MOST_LINE - (size_t)len,
@@ -30,14 +30,14 @@ static size_t format_line(char line[MOST_LINE], uint64_t revision)
 }
 
 /* True if the bytes are exactly the line of a revision. */
-static bool parse_line(struct slice bytes, uint64_t *revision)
+static bool reserve_parse_line(struct slice bytes, uint64_t *revision)
 {
     char line[MOST_LINE], text[MOST_LINE + 1] = {0};
     if (bytes.len > MOST_LINE)
         return false;
     memcpy(text, bytes.data, bytes.len);
     return sscanf(text, "versions %" SCNu64, revision) == 1 &&
-           slice_equal(bytes, slice_make(line, format_line(line, *revision)));
+           slice_equal(bytes, slice_make(line, reserve_format_line(line, *revision)));
 }
 
 int reserve_read(struct fs *fs, uint64_t *revision)
@@ -52,13 +52,13 @@ int reserve_read(struct fs *fs, uint64_t *revision)
     fs_close(file);
     if (size < 0)
         return (int)size;
-    if (parse_line(slice_make(bytes, (size_t)size), revision))
+    if (reserve_parse_line(slice_make(bytes, (size_t)size), revision))
         return 0;
     *revision = 0;
     return -EINVAL;
 }
 
-static int write_temporary(struct fs *fs, uint64_t revision)
+static int reserve_write_temporary(struct fs *fs, uint64_t revision)
 {
     char line[MOST_LINE];
     struct fs_file *file;
@@ -68,16 +68,16 @@ static int write_temporary(struct fs *fs, uint64_t revision)
     error = fs_open(fs, TEMPORARY, FS_CREATE, &file);
     if (error != 0)
         return error;
-    error = fs_write_slice(file, slice_make(line, format_line(line, revision)));
+    error = fs_write_slice(file, slice_make(line, reserve_format_line(line, revision)));
     if (error == 0)
         error = fs_sync(file);
     int closed = fs_close(file);
     return error != 0 ? error : closed;
 }
 
-static int write_file(struct fs *fs, uint64_t revision)
+static int reserve_write_file(struct fs *fs, uint64_t revision)
 {
-    int error = write_temporary(fs, revision);
+    int error = reserve_write_temporary(fs, revision);
     if (error == 0)
         error = fs_rename(fs, TEMPORARY, LAYOUT_VERSIONS);
     if (error != 0) {
@@ -90,42 +90,42 @@ static int write_file(struct fs *fs, uint64_t revision)
 /* ---- reserving; the lock is held ---- */
 
 /* Revisions that are left when writes begin to be refused: more than those under way take. */
-static uint64_t scarce(const struct reserve *reserve)
+static uint64_t reserve_scarce(const struct reserve *reserve)
 {
     return reserve->step / 8;
 }
 
-static void note_failure(struct reserve *reserve, uint64_t newest, int error)
+static void reserve_note_failure(struct reserve *reserve, uint64_t newest, int error)
 {
     const char *none = NULL;
     if (!reserve->failing)
         log_error("%s cannot be written: %s", LAYOUT_VERSIONS, strerror(-error));
     reserve->failing = true;
-    if (newest + scarce(reserve) < reserve->limit)
+    if (newest + reserve_scarce(reserve) < reserve->limit)
         return;
-    atomic_compare_exchange_strong(&reserve->durable->refusal, &none, refusal);
+    atomic_compare_exchange_strong(&reserve->durable->read_only_reason, &none, refusal);
 }
 
-static void note_success(struct reserve *reserve)
+static void reserve_note_success(struct reserve *reserve)
 {
     const char *ours = refusal;
     if (!reserve->failing)
         return;
     log_info("%s is written again: writes are taken", LAYOUT_VERSIONS);
     reserve->failing = false;
-    atomic_compare_exchange_strong(&reserve->durable->refusal, &ours, NULL);
+    atomic_compare_exchange_strong(&reserve->durable->read_only_reason, &ours, NULL);
 }
 
 /* A step from the revision on. */
-static bool extend(struct reserve *reserve, uint64_t revision)
+static bool reserve_extend(struct reserve *reserve, uint64_t revision)
 {
     uint64_t limit = revision + reserve->step;
-    int error = write_file(reserve->fs, limit);
+    int error = reserve_write_file(reserve->fs, limit);
     if (error != 0) {
-        note_failure(reserve, revision, error);
+        reserve_note_failure(reserve, revision, error);
         return false;
     }
-    note_success(reserve);
+    reserve_note_success(reserve);
     reserve->limit = limit;
     if (reserve->step < RESERVE_LONGEST_STEP)
         reserve->step *= 2;
@@ -136,12 +136,12 @@ static bool extend(struct reserve *reserve, uint64_t revision)
 /* ---- from outside ---- */
 
 /* The writer extends it itself, for the journal's thread may wait for locks that he holds. */
-static void wait_for(struct restore_reserve *hook, uint64_t revision)
+static void reserve_wait_for(struct restore_reserve *hook, uint64_t revision)
 {
     struct reserve *reserve = (struct reserve *)hook;
     static const struct timespec pause = {.tv_nsec = RETRY_NS};
     pthread_mutex_lock(&reserve->lock);
-    while (reserve->limit < revision && !extend(reserve, revision)) {
+    while (reserve->limit < revision && !reserve_extend(reserve, revision)) {
         pthread_mutex_unlock(&reserve->lock);
         nanosleep(&pause, NULL);
         pthread_mutex_lock(&reserve->lock);
@@ -154,7 +154,7 @@ void reserve_start(struct reserve *reserve, struct fs *fs, struct store *store,
 {
     CHECK(!reserve->started);
     uint64_t newest = restore_newest(store);
-    *reserve = (struct reserve){.hook = {.wait = wait_for},
+    *reserve = (struct reserve){.hook = {.wait = reserve_wait_for},
                                 .fs = fs,
                                 .store = store,
                                 .durable = durable,
@@ -164,7 +164,7 @@ void reserve_start(struct reserve *reserve, struct fs *fs, struct store *store,
     pthread_mutex_init(&reserve->lock, NULL);
     restore_set_reserve(store, &reserve->hook, newest);
     pthread_mutex_lock(&reserve->lock);
-    extend(reserve, newest);
+    reserve_extend(reserve, newest);
     pthread_mutex_unlock(&reserve->lock);
 }
 
@@ -176,7 +176,7 @@ void reserve_keep(struct reserve *reserve)
     pthread_mutex_lock(&reserve->lock);
     uint64_t left = reserve->limit > newest ? reserve->limit - newest : 0;
     if (reserve->failing || left < reserve->step / 4) /* half of the last one */
-        extend(reserve, newest);
+        reserve_extend(reserve, newest);
     pthread_mutex_unlock(&reserve->lock);
 }
 
@@ -184,7 +184,7 @@ void reserve_stop(struct reserve *reserve)
 {
     if (!reserve->started)
         return;
-    int error = write_file(reserve->fs, restore_newest(reserve->store));
+    int error = reserve_write_file(reserve->fs, restore_newest(reserve->store));
     if (error != 0)
         log_warning("%s cannot be written: %s; the next start passes over some versions",
                     LAYOUT_VERSIONS, strerror(-error));

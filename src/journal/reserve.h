@@ -14,7 +14,7 @@
 #define KEYSTORE_JOURNAL_RESERVE_H
 
 #include "journal/durable.h"
-#include "journal/fs.h"
+#include "journal/fs/fs.h"
 #include "store/restore.h"
 
 #include <pthread.h>

@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-static enum loading_verdict fail(struct recovery *recovery, const char *what, const char *path,
-                                 int error)
+static enum loading_verdict tidy_fail(struct recovery *recovery, const char *what, const char *path,
+                                      int error)
 {
     char name[QUOTED_SIZE(LAYOUT_PATH)];
     snprintf(recovery->why, sizeof recovery->why, "cannot %s %s: %s", what,
@@ -19,7 +19,7 @@ static enum loading_verdict fail(struct recovery *recovery, const char *what, co
     return LOADING_FAILED;
 }
 
-static int cut_file(struct fs *fs, const char *path, uint64_t size)
+static int tidy_cut_file(struct fs *fs, const char *path, uint64_t size)
 {
     struct fs_file *file;
     int error = fs_open(fs, path, FS_APPEND, &file);
@@ -32,17 +32,17 @@ static int cut_file(struct fs *fs, const char *path, uint64_t size)
     return error;
 }
 
-static enum loading_verdict cut_tail(struct fs *fs, struct recovery *recovery)
+static enum loading_verdict tidy_cut_tail(struct fs *fs, struct recovery *recovery)
 {
     char path[LAYOUT_PATH];
     if (recovery->torn_name[0] == 0)
         return LOADING_DONE;
     layout_path(path, recovery->torn_name);
-    int error = cut_file(fs, path, recovery->torn_offset);
-    return error == 0 ? LOADING_DONE : fail(recovery, "cut the torn end of", path, error);
+    int error = tidy_cut_file(fs, path, recovery->torn_offset);
+    return error == 0 ? LOADING_DONE : tidy_fail(recovery, "cut the torn end of", path, error);
 }
 
-static void remove_file(struct fs *fs, const char *name)
+static void tidy_remove_file(struct fs *fs, const char *name)
 {
     char path[LAYOUT_PATH], quoted[QUOTED_SIZE(LAYOUT_PATH)];
     layout_path(path, name);
@@ -55,7 +55,7 @@ static void remove_file(struct fs *fs, const char *name)
 }
 
 /* The files that are in use, without history. */
-static void copy_used(const struct manifest *from, struct manifest *to)
+static void tidy_copy_used(const struct manifest *from, struct manifest *to)
 {
     for (size_t i = 0; i < from->count; i++) {
         const struct manifest_file *file = &from->files[i];
@@ -68,11 +68,11 @@ static void copy_used(const struct manifest *from, struct manifest *to)
  * From now on the manifest does not name history any more. On a disk that is full it still does,
  * and what it names is gone all the same: nobody reads it, and the room is wanted.
  */
-static enum loading_verdict forget_history(struct fs *fs, struct recovery *recovery)
+static enum loading_verdict tidy_forget_history(struct fs *fs, struct recovery *recovery)
 {
     struct manifest before = recovery->manifest;
     struct manifest after = {0};
-    copy_used(&before, &after);
+    tidy_copy_used(&before, &after);
     recovery->manifest = after;
     int error = after.count == before.count || after.count == 0
                     ? 0
@@ -80,14 +80,14 @@ static enum loading_verdict forget_history(struct fs *fs, struct recovery *recov
     bool good = error == 0 || fs_is_no_room(error);
     for (size_t i = 0; i < before.count && good && after.count > 0; i++) {
         if (before.files[i].type == 'h')
-            remove_file(fs, before.files[i].name);
+            tidy_remove_file(fs, before.files[i].name);
     }
     manifest_deinit(&before);
     return good ? LOADING_DONE
-                : fail(recovery, "replace", LAYOUT_FOLDER "/" LAYOUT_MANIFEST, error);
+                : tidy_fail(recovery, "replace", LAYOUT_FOLDER "/" LAYOUT_MANIFEST, error);
 }
 
-static bool is_in_use(const struct manifest *manifest, const char *name)
+static bool tidy_is_in_use(const struct manifest *manifest, const char *name)
 {
     for (size_t i = 0; i < manifest->count; i++) {
         if (strcmp(manifest->files[i].name, name) == 0)
@@ -97,22 +97,22 @@ static bool is_in_use(const struct manifest *manifest, const char *name)
 }
 
 /* That they come back in a crash does no harm. */
-static enum loading_verdict remove_leftovers(struct fs *fs, struct recovery *recovery)
+static enum loading_verdict tidy_remove_leftovers(struct fs *fs, struct recovery *recovery)
 {
     struct fs_names names = {0};
     int error = fs_list(fs, LAYOUT_FOLDER, &names);
     for (size_t i = 0; i < names.count && error == 0; i++) {
         const char *name = names.items[i];
-        if (layout_is_data_file(name) && !is_in_use(&recovery->manifest, name))
-            remove_file(fs, name);
+        if (layout_is_data_file(name) && !tidy_is_in_use(&recovery->manifest, name))
+            tidy_remove_file(fs, name);
     }
     fs_names_deinit(&names);
     return error == 0 || error == -ENOENT ? LOADING_DONE
-                                          : fail(recovery, "list", LAYOUT_FOLDER, error);
+                                          : tidy_fail(recovery, "list", LAYOUT_FOLDER, error);
 }
 
 /* A server that did not end in order leaves its last log with the room that it had reserved. */
-static void give_room_back(struct fs *fs, const struct manifest *manifest)
+static void tidy_give_room_back(struct fs *fs, const struct manifest *manifest)
 {
     for (size_t i = 0; i < manifest->count; i++) {
         struct fs_file *file;
@@ -127,12 +127,20 @@ static void give_room_back(struct fs *fs, const struct manifest *manifest)
 
 enum loading_verdict tidy(struct fs *fs, struct recovery *recovery)
 {
-    enum loading_verdict verdict = cut_tail(fs, recovery);
+    enum loading_verdict verdict = tidy_cut_tail(fs, recovery);
     if (verdict == LOADING_DONE)
-        verdict = forget_history(fs, recovery);
+        verdict = tidy_forget_history(fs, recovery);
     if (verdict == LOADING_DONE)
-        verdict = remove_leftovers(fs, recovery);
+        verdict = tidy_remove_leftovers(fs, recovery);
     if (verdict == LOADING_DONE)
-        give_room_back(fs, &recovery->manifest);
+        tidy_give_room_back(fs, &recovery->manifest);
     return verdict;
+}
+
+enum loading_verdict tidy_load(struct fs *fs, struct store *store,
+                               const struct recovery_options *options, struct recovery *recovery)
+{
+    if (recovery_judge(fs, store, options, recovery) == LOADING_DONE)
+        recovery->verdict = tidy(fs, recovery);
+    return recovery->verdict;
 }

@@ -16,4 +16,12 @@
 enum loading_verdict tidy(struct fs *fs, struct recovery *recovery)
     __attribute__((warn_unused_result));
 
+/*
+ * A start's: judges the directory, which the caller has locked, and puts it in order if it can be
+ * loaded. Then all that the store shows is durable. Files of a directory of Redis are left as they
+ * are but for those that its manifest calls history.
+ */
+enum loading_verdict tidy_load(struct fs *fs, struct store *store,
+                               const struct recovery_options *options, struct recovery *recovery);
+
 #endif

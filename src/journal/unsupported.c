@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /* As much as fits, with what is not printable as '?'; returns the bytes. */
-static size_t copy_text(char *out, struct slice bytes)
+static size_t unsupported_copy_text(char *out, struct slice bytes)
 {
     size_t len = bytes.len < UNSUPPORTED_BYTES ? bytes.len : UNSUPPORTED_BYTES;
     for (size_t i = 0; i < len; i++)
@@ -15,10 +15,11 @@ static size_t copy_text(char *out, struct slice bytes)
     return len;
 }
 
-static struct unsupported_type *find_type(struct unsupported *unsupported, struct slice type)
+static struct unsupported_type *unsupported_find_type(struct unsupported *unsupported,
+                                                      struct slice type)
 {
     char text[UNSUPPORTED_BYTES + 1] = {0};
-    copy_text(text, type);
+    unsupported_copy_text(text, type);
     for (size_t i = 0; i < unsupported->type_count; i++) {
         if (strcmp(unsupported->types[i].type, text) == 0)
             return &unsupported->types[i];
@@ -26,7 +27,7 @@ static struct unsupported_type *find_type(struct unsupported *unsupported, struc
     if (unsupported->type_count == UNSUPPORTED_TYPES)
         return &unsupported->types[UNSUPPORTED_TYPES - 1];
     if (unsupported->type_count == UNSUPPORTED_TYPES - 1)
-        copy_text(text, SLICE_LITERAL("others"));
+        unsupported_copy_text(text, SLICE_LITERAL("others"));
     struct unsupported_type *added = &unsupported->types[unsupported->type_count++];
     memcpy(added->type, text, sizeof text);
     return added;
@@ -35,7 +36,7 @@ static struct unsupported_type *find_type(struct unsupported *unsupported, struc
 void unsupported_add(struct unsupported *unsupported, struct slice type, struct slice name,
                      const char *why)
 {
-    struct unsupported_type *kind = find_type(unsupported, type);
+    struct unsupported_type *kind = unsupported_find_type(unsupported, type);
     unsupported->count++;
     if (unsupported->why == NULL)
         unsupported->why = why;
@@ -43,7 +44,7 @@ void unsupported_add(struct unsupported *unsupported, struct slice type, struct 
     if (kind->name_count == UNSUPPORTED_NAMES || name.len == 0)
         return;
     char *kept = kind->names[kind->name_count];
-    size_t len = copy_text(kept, name);
+    size_t len = unsupported_copy_text(kept, name);
     if (len < name.len)
         memcpy(kept + len, "...", sizeof "...");
     for (size_t i = 0; i < kind->name_count; i++) {
@@ -54,10 +55,10 @@ void unsupported_add(struct unsupported *unsupported, struct slice type, struct 
 }
 
 /* Appends at *at what fits. */
-static void append(char *out, size_t size, size_t *at, const char *format, ...)
+static void unsupported_append(char *out, size_t size, size_t *at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-static void append(char *out, size_t size, size_t *at, const char *format, ...)
+static void unsupported_append(char *out, size_t size, size_t *at, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -74,10 +75,11 @@ void unsupported_print(const struct unsupported *unsupported, char *out, size_t 
     out[0] = 0;
     for (size_t i = 0; i < unsupported->type_count; i++) {
         const struct unsupported_type *kind = &unsupported->types[i];
-        append(out, size, &at, "%s%s (%" PRIu64, i > 0 ? ", " : "", kind->type, kind->count);
+        unsupported_append(out, size, &at, "%s%s (%" PRIu64, i > 0 ? ", " : "", kind->type,
+                           kind->count);
         for (size_t j = 0; j < kind->name_count; j++)
-            append(out, size, &at, "%s\"%s\"", j > 0 ? ", " : ": ", kind->names[j]);
+            unsupported_append(out, size, &at, "%s\"%s\"", j > 0 ? ", " : ": ", kind->names[j]);
         bool all = kind->name_count == 0 || kind->count == kind->name_count;
-        append(out, size, &at, "%s)", all ? "" : " and others");
+        unsupported_append(out, size, &at, "%s)", all ? "" : " and others");
     }
 }

@@ -34,39 +34,40 @@ struct acceptor {
 };
 
 /* True if there is no memory for one more. */
-static bool is_starved(const struct acceptor *acceptor)
+static bool acceptor_is_starved(const struct acceptor *acceptor)
 {
     return reserve_is_missing() &&
            net_admission_counts(acceptor->shared->admission).open >= MOST_WHEN_STARVED;
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events);
+static void acceptor_on_connection(uv_poll_t *poll, int status, int events);
 
-static void resume(struct acceptor *acceptor)
+static void acceptor_resume(struct acceptor *acceptor)
 {
     uv_timer_stop(&acceptor->timer);
-    uv_poll_start(&acceptor->poll, UV_READABLE, on_connection);
+    uv_poll_start(&acceptor->poll, UV_READABLE, acceptor_on_connection);
 }
 
-static void on_pause_over(uv_timer_t *timer)
+static void acceptor_on_pause_over(uv_timer_t *timer)
 {
-    resume(timer->data);
+    acceptor_resume(timer->data);
 }
 
-void acceptor_resume_all(struct net_shared *shared)
+static void acceptor_resume_all(struct net_shared *shared)
 {
     shared->accepting_paused = false;
     for (struct acceptor *at = shared->acceptors; at != NULL; at = at->next)
-        resume(at);
+        acceptor_resume(at);
 }
 
 /* The timer keeps the loop alive meanwhile. */
-static void pause_accepting(struct acceptor *acceptor, int error)
+static void acceptor_pause_accepting(struct acceptor *acceptor, int error)
 {
     struct net_shared *shared = acceptor->shared;
     uv_poll_stop(&acceptor->poll);
-    uv_timer_start(&acceptor->timer, on_pause_over, PAUSE_MS, 0);
+    uv_timer_start(&acceptor->timer, acceptor_on_pause_over, PAUSE_MS, 0);
     shared->accepting_paused = true;
+    shared->resume_accepting = acceptor_resume_all;
     if (net_admission_note_pause(shared->admission, (int64_t)uv_now(&shared->uv)))
         log_warning("no connection can be accepted: %s; clients wait until others have left, or "
                     "the limit is raised (%s)",
@@ -75,7 +76,7 @@ static void pause_accepting(struct acceptor *acceptor, int error)
 }
 
 /* A new connection of the socket, or -1 with errno. */
-static int take(const struct acceptor *acceptor, struct net_peer *peer)
+static int acceptor_take(const struct acceptor *acceptor, struct net_peer *peer)
 {
     struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
@@ -89,12 +90,12 @@ static int take(const struct acceptor *acceptor, struct net_peer *peer)
 
 /* What says that there is no room for a connection. Other errors are of the connection that waited,
  * which is gone (accept(2)). */
-static bool is_no_room(int error)
+static bool acceptor_is_no_room(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void admit(struct acceptor *acceptor, int descriptor, const struct net_peer *peer)
+static void acceptor_admit(struct acceptor *acceptor, int descriptor, const struct net_peer *peer)
 {
     struct net_shared *shared = acceptor->shared;
     if (net_admission_enter(shared->admission, peer))
@@ -103,39 +104,39 @@ static void admit(struct acceptor *acceptor, int descriptor, const struct net_pe
         close(descriptor);
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events)
+static void acceptor_on_connection(uv_poll_t *poll, int status, int events)
 {
     struct acceptor *acceptor = poll->data;
     (void)status;
     (void)events;
     for (unsigned i = 0; i < MOST_AT_ONCE; i++) {
-        if (is_starved(acceptor)) {
-            pause_accepting(acceptor, ENOMEM);
+        if (acceptor_is_starved(acceptor)) {
+            acceptor_pause_accepting(acceptor, ENOMEM);
             return;
         }
         struct net_peer peer;
-        int descriptor = take(acceptor, &peer);
+        int descriptor = acceptor_take(acceptor, &peer);
         if (descriptor >= 0) {
-            admit(acceptor, descriptor, &peer);
+            acceptor_admit(acceptor, descriptor, &peer);
             continue;
         }
         int error = errno;
-        if (is_no_room(error))
-            pause_accepting(acceptor, error);
-        if (error == EAGAIN || error == EWOULDBLOCK || is_no_room(error))
+        if (acceptor_is_no_room(error))
+            acceptor_pause_accepting(acceptor, error);
+        if (error == EAGAIN || error == EWOULDBLOCK || acceptor_is_no_room(error))
             return;
     }
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void acceptor_on_timer_closed(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
-static void on_poll_closed(uv_handle_t *handle)
+static void acceptor_on_poll_closed(uv_handle_t *handle)
 {
     struct acceptor *acceptor = handle->data;
-    uv_close((uv_handle_t *)&acceptor->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&acceptor->timer, acceptor_on_timer_closed);
 }
 
 int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix)
@@ -161,7 +162,7 @@ int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix)
     acceptor->is_unix = is_unix;
     acceptor->next = shared->acceptors;
     shared->acceptors = acceptor;
-    resume(acceptor);
+    acceptor_resume(acceptor);
     return 0;
 }
 
@@ -171,7 +172,7 @@ void acceptor_close_all(struct net_shared *shared)
         struct acceptor *acceptor = shared->acceptors;
         shared->acceptors = acceptor->next;
         uv_timer_stop(&acceptor->timer);
-        uv_close((uv_handle_t *)&acceptor->poll, on_poll_closed);
+        uv_close((uv_handle_t *)&acceptor->poll, acceptor_on_poll_closed);
         close(acceptor->descriptor);
     }
 }

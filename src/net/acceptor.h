@@ -13,9 +13,6 @@
 int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix)
     __attribute__((warn_unused_result));
 
-/* Those that wait try again at once. */
-void acceptor_resume_all(struct net_shared *shared);
-
 /* Closes all listening sockets of the loop; the memory is freed when the loop runs on. */
 void acceptor_close_all(struct net_shared *shared);
 

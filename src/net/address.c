@@ -9,13 +9,13 @@
 #include <string.h>
 #include <sys/un.h>
 
-static bool fail(const char *sentence, const char **why)
+static bool address_fail(const char *sentence, const char **why)
 {
     *why = sentence;
     return false;
 }
 
-static bool parse_port(const char *text, in_port_t *port)
+static bool address_parse_port(const char *text, in_port_t *port)
 {
     char *end;
     errno = 0;
@@ -26,12 +26,12 @@ static bool parse_port(const char *text, in_port_t *port)
     return true;
 }
 
-static bool parse_unix(const char *path, struct net_address *address, const char **why)
+static bool address_parse_unix(const char *path, struct net_address *address, const char **why)
 {
     struct sockaddr_un *un = (struct sockaddr_un *)&address->socket;
     size_t len = strlen(path);
     if (len == 0 || len >= sizeof un->sun_path)
-        return fail("after unix: stands the path of the socket, 1 to 107 bytes", why);
+        return address_fail("after unix: stands the path of the socket, 1 to 107 bytes", why);
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path, len + 1);
     address->size = sizeof *un;
@@ -39,8 +39,8 @@ static bool parse_unix(const char *path, struct net_address *address, const char
 }
 
 /* `host` is without its brackets, in which only an IPv6 address may stand. */
-static bool parse_host(const char *host, bool bracketed, in_port_t port,
-                       struct net_address *address)
+static bool address_parse_host(const char *host, bool bracketed, in_port_t port,
+                               struct net_address *address)
 {
     struct sockaddr_in *in = (struct sockaddr_in *)&address->socket;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&address->socket;
@@ -66,27 +66,27 @@ bool net_address_parse(const char *text, struct net_address *address, const char
     *address = (struct net_address){0};
     size_t len = strlen(text);
     if (len >= sizeof address->text)
-        return fail("an address has at most 127 bytes", why);
+        return address_fail("an address has at most 127 bytes", why);
     memcpy(address->text, text, len + 1);
     if (strncmp(text, "unix:", 5) == 0)
-        return parse_unix(text + 5, address, why);
+        return address_parse_unix(text + 5, address, why);
 
     char host[sizeof address->text];
     memcpy(host, text, len + 1);
     char *colon = strrchr(host, ':');
     in_port_t port;
-    if (colon == NULL || !parse_port(colon + 1, &port))
-        return fail("an address is HOST:PORT with a port of 0 to 65535, or unix:PATH", why);
+    if (colon == NULL || !address_parse_port(colon + 1, &port))
+        return address_fail("an address is HOST:PORT with a port of 0 to 65535, or unix:PATH", why);
     *colon = '\0';
     bool bracketed = host[0] == '[' && colon > host + 1 && colon[-1] == ']';
     if (bracketed) {
         colon[-1] = '\0';
     } else if (strchr(host, ':') != NULL) {
-        return fail("an IPv6 address stands in brackets: [::1]:50051", why);
+        return address_fail("an IPv6 address stands in brackets: [::1]:50051", why);
     }
-    if (!parse_host(bracketed ? host + 1 : host, bracketed, port, address))
-        return fail("the host is not an IPv4 or IPv6 address or localhost, as in 127.0.0.1:50051",
-                    why);
+    if (!address_parse_host(bracketed ? host + 1 : host, bracketed, port, address))
+        return address_fail(
+            "the host is not an IPv4 or IPv6 address or localhost, as in 127.0.0.1:50051", why);
     return true;
 }
 

@@ -33,34 +33,6 @@ struct net_admission {
     struct counted *buckets[BUCKETS];
 };
 
-struct net_peer net_peer_of(const struct sockaddr_storage *address)
-{
-    struct net_peer peer = {.is_counted = true};
-    if (address->ss_family == AF_INET6) {
-        memcpy(peer.address, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
-        peer.port = ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
-    } else if (address->ss_family == AF_INET) {
-        memset(peer.address + 10, 0xff, 2);
-        memcpy(peer.address + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
-        peer.port = ntohs(((const struct sockaddr_in *)address)->sin_port);
-    } else {
-        peer.is_counted = false;
-    }
-    return peer;
-}
-
-void net_peer_print(const struct net_peer *peer, char text[NET_PEER_TEXT])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    char host[INET6_ADDRSTRLEN] = "";
-    bool is_ip4 = memcmp(peer->address, mapped, sizeof mapped) == 0;
-    inet_ntop(is_ip4 ? AF_INET : AF_INET6, peer->address + (is_ip4 ? 12 : 0), host, sizeof host);
-    if (peer->is_counted)
-        snprintf(text, NET_PEER_TEXT, is_ip4 ? "%s:%u" : "[%s]:%u", host, (unsigned)peer->port);
-    else
-        snprintf(text, NET_PEER_TEXT, "a unix socket");
-}
-
 struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_per_address)
 {
     struct net_admission *admission = mem_alloc_zero(sizeof *admission);
@@ -93,7 +65,7 @@ struct net_closings *net_admission_closings(struct net_admission *admission)
     return admission->closings;
 }
 
-static struct counted **find(struct net_admission *admission, const uint8_t address[16])
+static struct counted **admission_find(struct net_admission *admission, const uint8_t address[16])
 {
     uint64_t halves[2];
     memcpy(halves, address, sizeof halves);
@@ -106,11 +78,11 @@ static struct counted **find(struct net_admission *admission, const uint8_t addr
 }
 
 /* Counts the connection for its address; false, counted as refused, if that has enough. */
-static bool enter_address(struct net_admission *admission, const struct net_peer *peer)
+static bool admission_enter_address(struct net_admission *admission, const struct net_peer *peer)
 {
     if (admission->max_per_address == 0 || !peer->is_counted)
         return true;
-    struct counted **link = find(admission, peer->address);
+    struct counted **link = admission_find(admission, peer->address);
     if (*link == NULL) {
         *link = mem_alloc_zero(sizeof **link);
         memcpy((*link)->address, peer->address, 16);
@@ -127,7 +99,7 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
 {
     pthread_mutex_lock(&admission->lock);
     bool admitted =
-        admission->counts.open < admission->counts.most && enter_address(admission, peer);
+        admission->counts.open < admission->counts.most && admission_enter_address(admission, peer);
     if (admitted) {
         admission->counts.open++;
         admission->counts.admitted++;
@@ -139,11 +111,11 @@ bool net_admission_enter(struct net_admission *admission, const struct net_peer 
     return admitted;
 }
 
-static void leave_address(struct net_admission *admission, const struct net_peer *peer)
+static void admission_leave_address(struct net_admission *admission, const struct net_peer *peer)
 {
     if (admission->max_per_address == 0 || !peer->is_counted)
         return;
-    struct counted **link = find(admission, peer->address);
+    struct counted **link = admission_find(admission, peer->address);
     struct counted *counted = *link;
     CHECK(counted != NULL && counted->connections > 0); /* it was counted as it entered */
     if (--counted->connections > 0)
@@ -157,7 +129,7 @@ void net_admission_leave(struct net_admission *admission, const struct net_peer 
     pthread_mutex_lock(&admission->lock);
     CHECK(admission->counts.open > 0);
     admission->counts.open--;
-    leave_address(admission, peer);
+    admission_leave_address(admission, peer);
     pthread_mutex_unlock(&admission->lock);
 }
 

@@ -2,25 +2,10 @@
 #ifndef KEYSTORE_NET_ADMISSION_H
 #define KEYSTORE_NET_ADMISSION_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "net/peer.h"
 
 struct net_admission;
 struct net_closings;
-struct sockaddr_storage;
-
-/* Who a connection comes from. */
-struct net_peer {
-    uint8_t address[16]; /* IPv6, or IPv4 mapped to it */
-    uint16_t port;
-    bool is_counted; /* false for unix sockets, which have no address */
-};
-
-struct net_peer net_peer_of(const struct sockaddr_storage *address);
-
-/* "HOST:PORT", "[IPV6]:PORT" or "a unix socket", for messages. */
-#define NET_PEER_TEXT 64
-void net_peer_print(const struct net_peer *peer, char text[NET_PEER_TEXT]);
 
 /* `max_per_address` of 0 means no limit. Free with net_admission_free(). */
 struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_per_address);

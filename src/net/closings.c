@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/mem.h"
-#include "net/admission.h"
+#include "net/peer.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>

@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reserve.h"
-#include "net/acceptor.h"
 #include "net/closings.h"
 
 #include <linux/sockios.h>
@@ -82,15 +81,15 @@ struct net_connection {
     struct net_connection *next_waiting;
 };
 
-static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
+static void connection_on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
 
-static int64_t now_of(const struct net_connection *connection)
+static int64_t connection_now_of(const struct net_connection *connection)
 {
     return (int64_t)uv_now(&connection->shared->uv);
 }
 
 /* Reads to where the protocol wants it; the number of bytes, 0 if it does not or there are none. */
-static __attribute__((noinline)) size_t read_placed(struct net_connection *connection)
+static __attribute__((noinline)) size_t connection_read_placed(struct net_connection *connection)
 {
     const struct net_protocol *protocol = connection->shared->protocol;
     struct iovec pieces[NET_MAX_PIECES];
@@ -104,20 +103,20 @@ static __attribute__((noinline)) size_t read_placed(struct net_connection *conne
     return size > 0 ? (size_t)size : 0; /* libuv meets the end, and errors, as well */
 }
 
-/* What has been read already is handed over by way of UV_ENOBUFS: libuv calls on_readable() with
- * that, and does not read itself, if it gets no buffer. */
-static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+/* What has been read already is handed over by way of UV_ENOBUFS: libuv calls
+ * connection_on_readable() with that, and does not read itself, if it gets no buffer. */
+static void connection_on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     (void)suggested;
     struct net_connection *connection = handle->data;
     if (connection->brought_much)
-        connection->placed = read_placed(connection);
+        connection->placed = connection_read_placed(connection);
     *buffer = (uv_buf_t){0};
     if (connection->placed == 0)
         *buffer = (uv_buf_t){.base = (char *)connection->shared->input, .len = READ_CHUNK};
 }
 
-static void count_queued(struct net_connection *connection, size_t queued)
+static void connection_count_queued(struct net_connection *connection, size_t queued)
 {
     DCHECK(connection->shared->queued_total >= connection->queued);
     connection->shared->queued_total += queued - connection->queued;
@@ -125,10 +124,10 @@ static void count_queued(struct net_connection *connection, size_t queued)
 }
 
 /* Reads, or stops reading, as the output that waits demands. */
-static void regulate(struct net_connection *connection)
+static void connection_regulate(struct net_connection *connection)
 {
     const struct net_shared *shared = connection->shared;
-    count_queued(connection, shared->protocol->queued(connection->session));
+    connection_count_queued(connection, shared->protocol->queued(connection->session));
     size_t limit =
         shared->queued_total > shared->limits.max_queued_total ? 0 : shared->limits.max_queued;
     bool wanted = !connection->ending && !connection->hung_up &&
@@ -137,17 +136,17 @@ static void regulate(struct net_connection *connection)
         return;
     connection->reading = wanted;
     if (wanted)
-        uv_read_start(&connection->uv.stream, on_allocate, on_readable);
+        uv_read_start(&connection->uv.stream, connection_on_allocate, connection_on_readable);
     else
         uv_read_stop(&connection->uv.stream);
 }
 
 /* Writing. */
 
-static void write_unsent(struct net_connection *connection);
-static void flush(struct net_connection *connection);
+static void connection_write_unsent(struct net_connection *connection);
+static void connection_flush(struct net_connection *connection);
 
-static void on_written(uv_write_t *write, int status)
+static void connection_on_written(uv_write_t *write, int status)
 {
     struct net_connection *connection = write->handle->data;
     CHECK(connection->writing);
@@ -160,20 +159,20 @@ static void on_written(uv_write_t *write, int status)
     }
     connection->written += connection->write_size;
     chain_skip(&connection->unsent, &connection->sent, connection->write_size);
-    write_unsent(connection);
-    flush(connection);
+    connection_write_unsent(connection);
+    connection_flush(connection);
 }
 
 /* libuv's buffers are iovecs on every Unix, and so are pieces of a chain. */
 _Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec), "uv_buf_t is struct iovec");
 
-static const uv_buf_t *buffers_of(const struct iovec *pieces)
+static const uv_buf_t *connection_buffers_of(const struct iovec *pieces)
 {
     return (const uv_buf_t *)(const void *)pieces;
 }
 
 /* Hands the next pieces of what the socket did not take to libuv, which writes them when it can. */
-static void write_unsent(struct net_connection *connection)
+static void connection_write_unsent(struct net_connection *connection)
 {
     CHECK(!connection->writing);
     struct iovec pieces[MAX_PIECES];
@@ -185,28 +184,29 @@ static void write_unsent(struct net_connection *connection)
         chain_deinit(&connection->unsent);
         return;
     }
-    if (uv_write(&connection->write, &connection->uv.stream, buffers_of(pieces), (unsigned)count,
-                 on_written) < 0) {
+    if (uv_write(&connection->write, &connection->uv.stream, connection_buffers_of(pieces),
+                 (unsigned)count, connection_on_written) < 0) {
         connection_close(connection);
         return;
     }
     connection->writing = true;
     connection->unconfirmed = true;
-    connection->write_moved_ms = now_of(connection);
+    connection->write_moved_ms = connection_now_of(connection);
 }
 
 /* Writes the shared output. True if the socket took all of it. */
-static bool write_output(struct net_connection *connection)
+static bool connection_write_output(struct net_connection *connection)
 {
     struct chain *output = &connection->shared->output;
     struct iovec pieces[MAX_PIECES];
     size_t count = chain_pieces(output, (struct chain_cursor){0}, pieces, MAX_PIECES);
     connection->handed += chain_length(output);
-    int written = uv_try_write(&connection->uv.stream, buffers_of(pieces), (unsigned)count);
+    int written =
+        uv_try_write(&connection->uv.stream, connection_buffers_of(pieces), (unsigned)count);
     if (written > 0) {
         connection->written += (size_t)written;
         connection->unconfirmed = true;
-        connection->write_moved_ms = now_of(connection);
+        connection->write_moved_ms = connection_now_of(connection);
     }
     if (written == (int)chain_length(output)) {
         chain_clear(output, KEPT_OUTPUT);
@@ -223,12 +223,12 @@ static bool write_output(struct net_connection *connection)
     connection->sent = (struct chain_cursor){0};
     *output = (struct chain){0};
     chain_skip(&connection->unsent, &connection->sent, written > 0 ? (size_t)written : 0);
-    write_unsent(connection);
+    connection_write_unsent(connection);
     return false;
 }
 
 /* Tells, once, why the server has ended the connection, if it was the server. */
-static void note_closing(struct net_connection *connection)
+static void connection_note_closing(struct net_connection *connection)
 {
     const struct net_shared *shared = connection->shared;
     struct closing closing = shared->protocol->closing(connection->session);
@@ -236,15 +236,15 @@ static void note_closing(struct net_connection *connection)
         return;
     connection->is_noted = true;
     net_closings_note(net_admission_closings(shared->admission), &connection->peer, closing,
-                      now_of(connection));
+                      connection_now_of(connection));
 }
 
 /* All is said. */
-static void end(struct net_connection *connection)
+static void connection_end(struct net_connection *connection)
 {
     int descriptor;
     DCHECK(!connection->lingering && !connection->writing);
-    note_closing(connection);
+    connection_note_closing(connection);
     if (connection->hung_up || uv_fileno(&connection->uv.handle, &descriptor) != 0 ||
         shutdown(descriptor, SHUT_WR) != 0) {
         connection_close(connection);
@@ -252,14 +252,14 @@ static void end(struct net_connection *connection)
     }
     connection->ending = true;
     connection->lingering = true;
-    connection->linger_begun_ms = now_of(connection);
-    count_queued(connection, 0);
+    connection->linger_begun_ms = connection_now_of(connection);
+    connection_count_queued(connection, 0);
     if (!connection->reading)
-        uv_read_start(&connection->uv.stream, on_allocate, on_readable);
+        uv_read_start(&connection->uv.stream, connection_on_allocate, connection_on_readable);
 }
 
 /* A peer that has ended its side sends nothing more, not even room for what waits for that. */
-static bool is_done(const struct net_connection *connection)
+static bool connection_is_done(const struct net_connection *connection)
 {
     const struct net_protocol *protocol = connection->shared->protocol;
     if (connection->ending || protocol->finished(connection->session))
@@ -269,7 +269,7 @@ static bool is_done(const struct net_connection *connection)
 
 /* Writes until the socket or the protocol has enough; the shared output is empty afterwards. What
  * nearly every read is answered with is all that there is, so that nothing is pulled after it. */
-static void flush(struct net_connection *connection)
+static void connection_flush(struct net_connection *connection)
 {
     struct net_shared *shared = connection->shared;
     if (connection->lingering)
@@ -278,19 +278,20 @@ static void flush(struct net_connection *connection)
          is_first = false) {
         if (chain_length(&shared->output) == 0 &&
             (is_first || shared->protocol->queued(connection->session) > 0))
-            shared->protocol->pull(connection->session, &shared->output, now_of(connection));
-        if (chain_length(&shared->output) == 0 || !write_output(connection))
+            shared->protocol->pull(connection->session, &shared->output,
+                                   connection_now_of(connection));
+        if (chain_length(&shared->output) == 0 || !connection_write_output(connection))
             break;
     }
     if (uv_is_closing(&connection->uv.handle))
         return;
-    if (!connection->writing && is_done(connection))
-        end(connection);
+    if (!connection->writing && connection_is_done(connection))
+        connection_end(connection);
     else
-        regulate(connection);
+        connection_regulate(connection);
 }
 
-static void wait_for_flush(struct net_connection *connection)
+static void connection_wait_for_flush(struct net_connection *connection)
 {
     if (connection->waiting)
         return;
@@ -307,7 +308,7 @@ void connection_flush_waiting(struct net_shared *shared)
     while (connection != NULL) {
         struct net_connection *next = connection->next_waiting;
         connection->waiting = false;
-        flush(connection);
+        connection_flush(connection);
         connection = next;
     }
 }
@@ -316,23 +317,23 @@ void net_connection_flush(struct net_connection *connection)
 {
     struct net_shared *shared = connection->shared;
     if (shared->gathering) {
-        wait_for_flush(connection);
+        connection_wait_for_flush(connection);
         return;
     }
     if (!shared->feeding) {
-        flush(connection);
+        connection_flush(connection);
         return;
     }
     /* What the shared output holds is another connection's, which is being fed. */
     struct chain fed = shared->output;
     shared->output = (struct chain){0};
-    flush(connection);
+    connection_flush(connection);
     chain_deinit(&shared->output);
     shared->output = fed;
 }
 
 /* What was read, to there or to the protocol's places. False if the connection is to end. */
-static bool feed(struct net_connection *connection, struct slice bytes)
+static bool connection_feed(struct net_connection *connection, struct slice bytes)
 {
     struct net_shared *shared = connection->shared;
     const struct net_protocol *protocol = shared->protocol;
@@ -340,17 +341,18 @@ static bool feed(struct net_connection *connection, struct slice bytes)
     void *session = connection->session;
     DCHECK(!shared->feeding && chain_length(&shared->output) == 0);
     shared->feeding = true;
-    bool alive = connection->placed > 0
-                     ? protocol->feed_placed(protocol->user, session, connection->placed, out,
-                                             now_of(connection))
-                     : protocol->feed(protocol->user, session, bytes, out, now_of(connection));
+    bool alive =
+        connection->placed > 0
+            ? protocol->feed_placed(protocol->user, session, connection->placed, out,
+                                    connection_now_of(connection))
+            : protocol->feed(protocol->user, session, bytes, out, connection_now_of(connection));
     connection->placed = 0;
     shared->feeding = false;
     return alive;
 }
 
 /* Reads on to the end of a connection with which nothing more is done. */
-static void pass_over(struct net_connection *connection, ssize_t count)
+static void connection_pass_over(struct net_connection *connection, ssize_t count)
 {
     if (count > 0)
         connection->passed_over += (size_t)count;
@@ -358,7 +360,7 @@ static void pass_over(struct net_connection *connection, ssize_t count)
         connection_close(connection);
 }
 
-static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+static void connection_on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
 {
     struct net_connection *connection = stream->data;
     if (count == UV_ENOBUFS)
@@ -367,19 +369,19 @@ static void on_readable(uv_stream_t *stream, ssize_t count, const uv_buf_t *buff
         return;
     connection->brought_much = count >= (ssize_t)NET_PLACE_FROM;
     if (connection->lingering || (count < 0 && count != UV_EOF)) {
-        pass_over(connection, count);
+        connection_pass_over(connection, count);
         return;
     }
     if (count == UV_EOF)
         connection->hung_up = true;
-    else if (!feed(connection, slice_make(buffer->base, (size_t)count)))
+    else if (!connection_feed(connection, slice_make(buffer->base, (size_t)count)))
         connection->ending = true;
-    flush(connection);
+    connection_flush(connection);
 }
 
 /* Life. */
 
-static void on_closed(uv_handle_t *handle)
+static void connection_on_closed(uv_handle_t *handle)
 {
     struct net_connection *connection = handle->data;
     struct net_shared *shared = connection->shared;
@@ -394,8 +396,8 @@ void connection_close(struct net_connection *connection)
 {
     if (uv_is_closing(&connection->uv.handle))
         return;
-    note_closing(connection);
-    count_queued(connection, 0);
+    connection_note_closing(connection);
+    connection_count_queued(connection, 0);
     CHECK(connection->previous != NULL ? connection->previous->next == connection
                                        : connection->shared->first == connection);
     if (connection->previous != NULL)
@@ -406,18 +408,18 @@ void connection_close(struct net_connection *connection)
         connection->next->previous = connection->previous;
     if (connection->shared->first == NULL)
         uv_unref(connection->shared->anchor);
-    uv_close(&connection->uv.handle, on_closed);
+    uv_close(&connection->uv.handle, connection_on_closed);
     if (connection->shared->accepting_paused)
-        acceptor_resume_all(connection->shared);
+        connection->shared->resume_accepting(connection->shared);
 }
 
-static void on_not_opened(uv_handle_t *handle)
+static void connection_on_not_opened(uv_handle_t *handle)
 {
     free(handle->data);
 }
 
 /* The handle takes the descriptor over. False if it cannot; then it is nobody's. */
-static bool open_handle(struct net_connection *connection, int descriptor, bool is_unix)
+static bool connection_open_handle(struct net_connection *connection, int descriptor, bool is_unix)
 {
     uv_loop_t *loop = &connection->shared->uv;
     if (is_unix) {
@@ -437,47 +439,47 @@ void connection_open(struct net_shared *shared, int descriptor, bool is_unix,
     struct net_connection *connection = mem_alloc_zero(sizeof *connection);
     connection->shared = shared;
     connection->peer = *peer;
-    bool opened = open_handle(connection, descriptor, is_unix);
+    bool opened = connection_open_handle(connection, descriptor, is_unix);
     connection->uv.handle.data = connection;
     if (!opened) {
         close(descriptor);
         net_admission_leave(shared->admission, peer);
-        uv_close(&connection->uv.handle, on_not_opened);
+        uv_close(&connection->uv.handle, connection_on_not_opened);
         return;
     }
-    connection->session =
-        shared->protocol->on_open(shared->protocol->user, connection, now_of(connection));
+    connection->session = shared->protocol->on_open(shared->protocol->user, connection,
+                                                    connection_now_of(connection));
     connection->next = shared->first;
     if (shared->first != NULL)
         shared->first->previous = connection;
     else
         uv_ref(shared->anchor);
     shared->first = connection;
-    flush(connection);
+    connection_flush(connection);
 }
 
 /* Has the protocol say the last word; the connection ends when that is written. */
-static void end_because(struct net_connection *connection, struct closing why)
+static void connection_end_because(struct net_connection *connection, struct closing why)
 {
     connection->shared->protocol->end(connection->session, why);
     connection->ending = true;
-    flush(connection);
+    connection_flush(connection);
 }
 
 void connection_close_because(struct net_connection *connection, struct closing why)
 {
-    end_because(connection, why);
+    connection_end_because(connection, why);
     connection_close(connection);
 }
 
 void connection_drain(struct net_connection *connection)
 {
     connection->shared->protocol->drain(connection->session);
-    flush(connection);
+    connection_flush(connection);
 }
 
 /* How long the peer may take nothing of what is written. */
-static int64_t write_timeout_ms(const struct net_connection *connection)
+static int64_t connection_write_timeout_ms(const struct net_connection *connection)
 {
     int64_t timeout_ms = connection->shared->limits.write_timeout_ms;
     bool is_refused = connection->ending && !connection->hung_up;
@@ -485,7 +487,7 @@ static int64_t write_timeout_ms(const struct net_connection *connection)
 }
 
 /* Bytes that the kernel has and the peer's does not. */
-static size_t in_kernel(struct net_connection *connection)
+static size_t connection_in_kernel(struct net_connection *connection)
 {
     int descriptor, bytes = 0;
     if (!connection->unconfirmed || uv_fileno(&connection->uv.handle, &descriptor) != 0 ||
@@ -496,16 +498,17 @@ static size_t in_kernel(struct net_connection *connection)
 }
 
 /* Bytes on their way: with us after the protocol has given them, and in the kernel. */
-static size_t on_the_way(struct net_connection *connection)
+static size_t connection_on_the_way(struct net_connection *connection)
 {
     size_t left = connection->writing ? uv_stream_get_write_queue_size(&connection->uv.stream) : 0;
     DCHECK(connection->handed >= connection->written && left <= connection->write_size);
     size_t done = connection->writing ? connection->write_size - left : 0;
-    return (size_t)(connection->handed - connection->written) - done + in_kernel(connection);
+    return (size_t)(connection->handed - connection->written) - done +
+           connection_in_kernel(connection);
 }
 
 /* Closing is to drop what the kernel holds, not to go on sending it to who does not take it. */
-static void drop_on_close(struct net_connection *connection)
+static void connection_drop_on_close(struct net_connection *connection)
 {
     static const struct linger at_once = {.l_onoff = 1};
     int descriptor;
@@ -514,7 +517,7 @@ static void drop_on_close(struct net_connection *connection)
         log_debug("a connection ends in order, though it is closed for its slowness");
 }
 
-static size_t least(size_t a, size_t b)
+static size_t connection_least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -522,14 +525,14 @@ static size_t least(size_t a, size_t b)
 /* In a period the peer has to take what was on its way, and to make room for what waited in the
  * protocol, or min_progress of either; what it has taken may be no answers, so one does not make up
  * for the other. While much is on its way, what waits may wait for that alone. */
-static bool has_moved(const struct net_connection *connection, uint64_t sent)
+static bool connection_has_moved(const struct net_connection *connection, uint64_t sent)
 {
     size_t enough = connection->shared->limits.min_progress;
     size_t coming = connection->period.coming;
-    if (connection->taken - connection->period.taken < (int64_t)least(coming, enough))
+    if (connection->taken - connection->period.taken < (int64_t)connection_least(coming, enough))
         return false;
     return coming >= enough ||
-           sent - connection->period.sent >= least(connection->period.queued, enough);
+           sent - connection->period.sent >= connection_least(connection->period.queued, enough);
 }
 
 /*
@@ -537,10 +540,11 @@ static bool has_moved(const struct net_connection *connection, uint64_t sent)
  * not open its windows, or does either by the byte. Looked at once a second; what is on its way to
  * a peer that keeps up is there by the next look.
  */
-static bool write_is_stuck(struct net_connection *connection, int64_t now_ms)
+static bool connection_write_is_stuck(struct net_connection *connection, int64_t now_ms)
 {
     const struct net_protocol *protocol = connection->shared->protocol;
-    size_t coming = on_the_way(connection), queued = protocol->queued(connection->session);
+    size_t coming = connection_on_the_way(connection),
+           queued = protocol->queued(connection->session);
     uint64_t sent =
         protocol->sent != NULL ? protocol->sent(connection->session) : connection->handed;
     int64_t taken = (int64_t)connection->handed - (int64_t)coming;
@@ -549,9 +553,9 @@ static bool write_is_stuck(struct net_connection *connection, int64_t now_ms)
     connection->taken = taken;
     bool owed_nothing = connection->period.coming + connection->period.queued == 0;
     if (!owed_nothing && coming + queued > 0) {
-        if (now_ms - connection->period.begun_ms <= write_timeout_ms(connection))
+        if (now_ms - connection->period.begun_ms <= connection_write_timeout_ms(connection))
             return false;
-        if (!has_moved(connection, sent))
+        if (!connection_has_moved(connection, sent))
             return true;
     }
     connection->period.begun_ms = now_ms;
@@ -568,7 +572,7 @@ void connection_check_timeouts(struct net_connection *connection)
         CLOSING_WRITE_TIMEOUT,
         "the client took too little of its answers in time (--write-timeout, --min-progress)"};
     const struct net_shared *shared = connection->shared;
-    int64_t now_ms = now_of(connection);
+    int64_t now_ms = connection_now_of(connection);
     if (connection->lingering) {
         if (now_ms - connection->linger_begun_ms >= LINGER_MS)
             connection_close(connection);
@@ -576,33 +580,34 @@ void connection_check_timeouts(struct net_connection *connection)
     }
     if (shared->protocol->check != NULL && !connection->ending)
         shared->protocol->check(connection->session, now_ms);
-    struct closing why = write_is_stuck(connection, now_ms)
+    struct closing why = connection_write_is_stuck(connection, now_ms)
                              ? stuck
                              : shared->protocol->expired(connection->session, now_ms);
     if (why.kind == CLOSING_NONE)
         return;
     if (connection->period.coming + connection->period.queued > 0)
-        drop_on_close(connection);
+        connection_drop_on_close(connection);
     if (connection->writing) /* nothing more can be said */
         connection_close_because(connection, why);
     else
-        end_because(connection, why);
+        connection_end_because(connection, why);
 }
 
 /* Bytes of answers that it makes us hold. */
-static size_t held_by(const struct net_connection *connection)
+static size_t connection_held_by(const struct net_connection *connection)
 {
     return connection->queued + chain_length(&connection->unsent);
 }
 
 /* The one that holds most, of those that have taken nothing for so long. */
-static struct net_connection *find_heaviest(const struct net_shared *shared, int64_t stuck_ms)
+static struct net_connection *connection_find_heaviest(const struct net_shared *shared,
+                                                       int64_t stuck_ms)
 {
     struct net_connection *heaviest = NULL;
     for (struct net_connection *at = shared->first; at != NULL; at = at->next) {
-        if (held_by(at) < HEAVY || now_of(at) - at->write_moved_ms < stuck_ms)
+        if (connection_held_by(at) < HEAVY || connection_now_of(at) - at->write_moved_ms < stuck_ms)
             continue;
-        if (heaviest == NULL || held_by(at) > held_by(heaviest))
+        if (heaviest == NULL || connection_held_by(at) > connection_held_by(heaviest))
             heaviest = at;
     }
     return heaviest;
@@ -611,14 +616,14 @@ static struct net_connection *find_heaviest(const struct net_shared *shared, int
 /* The one that holds most even though it takes its answers, unless hardly anybody else holds
  * anything: one answer is served whatever the limit. `relieved`: bytes of those that were closed.
  */
-static struct net_connection *find_heavy_beside_others(const struct net_shared *shared,
-                                                       size_t relieved)
+static struct net_connection *connection_find_heavy_beside_others(const struct net_shared *shared,
+                                                                  size_t relieved)
 {
-    struct net_connection *heaviest = find_heaviest(shared, 0);
+    struct net_connection *heaviest = connection_find_heaviest(shared, 0);
     if (heaviest == NULL)
         return NULL;
     /* Buffers that have grown are up to twice as large as what is in them. */
-    size_t own = 2 * (relieved + held_by(heaviest));
+    size_t own = 2 * (relieved + connection_held_by(heaviest));
     return account_allows(ACCOUNT_LEAST, own) ? NULL : heaviest;
 }
 
@@ -632,12 +637,12 @@ void connection_relieve(struct net_shared *shared)
     while (starved || used > account_limit() / 2) {
         bool tight = used > account_limit() / 2;
         struct net_connection *heaviest =
-            find_heaviest(shared, tight ? STUCK_MS : STUCK_STARVED_MS);
+            connection_find_heaviest(shared, tight ? STUCK_MS : STUCK_STARVED_MS);
         if (heaviest == NULL && used > account_limit())
-            heaviest = find_heavy_beside_others(shared, relieved);
+            heaviest = connection_find_heavy_beside_others(shared, relieved);
         if (heaviest == NULL)
             break;
-        size_t held = held_by(heaviest);
+        size_t held = connection_held_by(heaviest);
         relieved += held;
         used -= held < used ? held : used;
         connection_close_because(heaviest, unread);

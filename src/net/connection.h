@@ -3,7 +3,7 @@
 #define KEYSTORE_NET_CONNECTION_H
 
 #include "net/admission.h"
-#include "net/loop.h"
+#include "net/protocol.h"
 
 #include <uv.h>
 
@@ -19,14 +19,15 @@ struct net_shared {
     struct net_admission *admission;
     struct net_limits limits;
     struct acceptor *acceptors;
-    bool accepting_paused;        /* one of them waits for descriptors */
-    struct net_connection *first; /* of the open ones */
-    uv_handle_t *anchor;          /* keeps the loop going while there are any, for one that neither
+    bool accepting_paused;                               /* one of them waits for descriptors: */
+    void (*resume_accepting)(struct net_shared *shared); /* has it try again */
+    struct net_connection *first;                        /* of the open ones */
+    uv_handle_t *anchor; /* keeps the loop going while there are any, for one that neither
                                      reads nor writes, as it waits for an answer, does not */
-    size_t queued_total;          /* bytes that wait in their protocols */
-    struct chain output;          /* filled and written within one callback */
-    bool feeding;                 /* a connection is being fed: the output is its own */
-    bool gathering;               /* connections with output wait in `waiting` to be flushed */
+    size_t queued_total; /* bytes that wait in their protocols */
+    struct chain output; /* filled and written within one callback */
+    bool feeding;        /* a connection is being fed: the output is its own */
+    bool gathering;      /* connections with output wait in `waiting` to be flushed */
     struct net_connection *waiting;
     uint8_t input[READ_CHUNK];
 };

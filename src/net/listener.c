@@ -6,18 +6,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool set_option(int descriptor, int option)
+static bool listener_set_option(int descriptor, int option)
 {
     int on = 1;
     return setsockopt(descriptor, SOL_SOCKET, option, &on, sizeof on) == 0;
 }
 
-static int open_socket(const struct net_address *address)
+static int listener_open_socket(const struct net_address *address)
 {
     return socket(address->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-static void close_keeping_errno(int descriptor)
+static void listener_close_keeping_errno(int descriptor)
 {
     int saved = errno;
     close(descriptor);
@@ -29,28 +29,29 @@ static void close_keeping_errno(int descriptor)
  * is refused, to others too from then on (two that do not listen may have one address, because of
  * SO_REUSEADDR); the others find it sharing.
  */
-static int bind_tcp(struct net_address *address, bool first)
+static int listener_bind_tcp(struct net_address *address, bool first)
 {
-    int descriptor = open_socket(address);
+    int descriptor = listener_open_socket(address);
     if (descriptor < 0)
         return -1;
-    bool bound = set_option(descriptor, SO_REUSEADDR) &&
-                 (first || set_option(descriptor, SO_REUSEPORT)) &&
+    bool bound = listener_set_option(descriptor, SO_REUSEADDR) &&
+                 (first || listener_set_option(descriptor, SO_REUSEPORT)) &&
                  bind(descriptor, (struct sockaddr *)&address->socket, address->size) == 0 &&
-                 listen(descriptor, SOMAXCONN) == 0 && set_option(descriptor, SO_REUSEPORT);
+                 listen(descriptor, SOMAXCONN) == 0 &&
+                 listener_set_option(descriptor, SO_REUSEPORT);
     socklen_t size = sizeof address->socket;
     if (bound && getsockname(descriptor, (struct sockaddr *)&address->socket, &size) == 0) {
         net_address_name_port(address);
         return descriptor;
     }
-    close_keeping_errno(descriptor);
+    listener_close_keeping_errno(descriptor);
     return -1;
 }
 
 /* True if a server answers at the unix socket. */
-static bool is_served(const struct net_address *address)
+static bool listener_is_served(const struct net_address *address)
 {
-    int descriptor = open_socket(address);
+    int descriptor = listener_open_socket(address);
     if (descriptor < 0)
         return true;
     bool refused =
@@ -60,44 +61,44 @@ static bool is_served(const struct net_address *address)
     return !refused;
 }
 
-static bool is_socket(const char *path)
+static bool listener_is_socket(const char *path)
 {
     struct stat status;
     return lstat(path, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-static int bind_unix(const struct net_address *address)
+static int listener_bind_unix(const struct net_address *address)
 {
     const char *path = net_address_path(address);
-    if (is_socket(path) && !is_served(address))
+    if (listener_is_socket(path) && !listener_is_served(address))
         unlink(path);
-    int descriptor = open_socket(address);
+    int descriptor = listener_open_socket(address);
     if (descriptor < 0)
         return -1;
     if (bind(descriptor, (const struct sockaddr *)&address->socket, address->size) == 0 &&
         listen(descriptor, SOMAXCONN) == 0)
         return descriptor;
-    close_keeping_errno(descriptor);
+    listener_close_keeping_errno(descriptor);
     return -1;
 }
 
-static int bind_one(struct net_address *address, const int *descriptors, size_t index)
+static int listener_bind_one(struct net_address *address, const int *descriptors, size_t index)
 {
     if (!net_address_is_unix(address))
-        return bind_tcp(address, index == 0);
-    return index == 0 ? bind_unix(address) : fcntl(descriptors[0], F_DUPFD_CLOEXEC, 0);
+        return listener_bind_tcp(address, index == 0);
+    return index == 0 ? listener_bind_unix(address) : fcntl(descriptors[0], F_DUPFD_CLOEXEC, 0);
 }
 
 bool listener_bind(struct net_address *address, int *descriptors, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        descriptors[i] = bind_one(address, descriptors, i);
+        descriptors[i] = listener_bind_one(address, descriptors, i);
         if (descriptors[i] >= 0)
             continue;
         if (i > 0 && net_address_is_unix(address))
             listener_unlink(address);
         while (i > 0)
-            close_keeping_errno(descriptors[--i]);
+            listener_close_keeping_errno(descriptors[--i]);
         return false;
     }
     return true;

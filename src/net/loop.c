@@ -41,7 +41,7 @@ const struct net_limits net_default_limits = {
     .max_queued_total = (size_t)256 * 1024 * 1024,
 };
 
-static void on_drain_timeout(uv_timer_t *timer)
+static void loop_on_drain_timeout(uv_timer_t *timer)
 {
     static const struct closing late = {
         CLOSING_SHUTDOWN, "the server stops, and the client did not end in time (--drain-timeout)"};
@@ -55,14 +55,14 @@ static void on_drain_timeout(uv_timer_t *timer)
         log_warning("%zu connections did not end in time and were closed", count);
 }
 
-static void on_relief(uv_timer_t *timer)
+static void loop_on_relief(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
     if (account_is_tight())
         connection_relieve(&loop->shared);
 }
 
-static void tell_refused(struct net_admission *admission, int64_t now_ms)
+static void loop_tell_refused(struct net_admission *admission, int64_t now_ms)
 {
     struct net_admission_counts counts = net_admission_counts(admission);
     struct net_admission_refused refused;
@@ -83,7 +83,7 @@ static void tell_refused(struct net_admission *admission, int64_t now_ms)
                     refused.of_address, peer);
 }
 
-static void on_sweep(uv_timer_t *timer)
+static void loop_on_sweep(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
     for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
@@ -92,17 +92,17 @@ static void on_sweep(uv_timer_t *timer)
     }
     net_closings_report(net_admission_closings(loop->shared.admission),
                         (int64_t)uv_now(&loop->shared.uv));
-    tell_refused(loop->shared.admission, (int64_t)uv_now(timer->loop));
+    loop_tell_refused(loop->shared.admission, (int64_t)uv_now(timer->loop));
 }
 
-static void on_tick(uv_timer_t *timer)
+static void loop_on_tick(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
     const struct net_protocol *protocol = loop->shared.protocol;
-    uv_timer_start(timer, on_tick, (uint64_t)protocol->tick(protocol->user), 0);
+    uv_timer_start(timer, loop_on_tick, (uint64_t)protocol->tick(protocol->user), 0);
 }
 
-static void on_wake(uv_async_t *async)
+static void loop_on_wake(uv_async_t *async)
 {
     struct net_loop *loop = async->data;
     loop->shared.gathering = true;
@@ -112,7 +112,7 @@ static void on_wake(uv_async_t *async)
 }
 
 /* The loop would not wait if it has something to do, so it is asked what it would wait for. */
-static void on_prepare(uv_prepare_t *prepare)
+static void loop_on_prepare(uv_prepare_t *prepare)
 {
     struct net_loop *loop = prepare->data;
     const struct net_protocol *protocol = loop->shared.protocol;
@@ -123,7 +123,7 @@ static void on_prepare(uv_prepare_t *prepare)
         protocol->on_idle(protocol->user);
 }
 
-static void drain_all(struct net_loop *loop)
+static void loop_drain_all(struct net_loop *loop)
 {
     for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
         next = connection_next(at);
@@ -131,29 +131,29 @@ static void drain_all(struct net_loop *loop)
     }
 }
 
-static int64_t patience_ms(const struct net_loop *loop)
+static int64_t loop_grace_ms(const struct net_loop *loop)
 {
     int64_t timeout_ms = loop->shared.limits.drain_timeout_ms;
-    return timeout_ms < NET_DRAIN_PATIENCE_MS ? timeout_ms : NET_DRAIN_PATIENCE_MS;
+    return timeout_ms < NET_DRAIN_GRACE_MS ? timeout_ms : NET_DRAIN_GRACE_MS;
 }
 
-static void on_patience_over(uv_timer_t *timer)
+static void loop_on_grace_over(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
-    int64_t rest = loop->shared.limits.drain_timeout_ms - patience_ms(loop);
-    drain_all(loop);
-    uv_timer_start(timer, on_drain_timeout, (uint64_t)rest, 0);
+    int64_t rest = loop->shared.limits.drain_timeout_ms - loop_grace_ms(loop);
+    loop_drain_all(loop);
+    uv_timer_start(timer, loop_on_drain_timeout, (uint64_t)rest, 0);
 }
 
-static void on_stop(uv_async_t *async)
+static void loop_on_stop(uv_async_t *async)
 {
     struct net_loop *loop = async->data;
     uv_close((uv_handle_t *)&loop->stop, NULL);
     acceptor_close_all(&loop->shared);
-    uv_timer_start(&loop->drain_timer, on_patience_over, (uint64_t)patience_ms(loop), 0);
+    uv_timer_start(&loop->drain_timer, loop_on_grace_over, (uint64_t)loop_grace_ms(loop), 0);
     /* The timer bounds the wait; connections alone keep the loop alive. */
     uv_unref((uv_handle_t *)&loop->drain_timer);
-    drain_all(loop);
+    loop_drain_all(loop);
 }
 
 void net_loop_use_reserve(void)
@@ -162,7 +162,7 @@ void net_loop_use_reserve(void)
 }
 
 /* libuv aborts where it finds none for a loop and, once, for its signals. */
-static bool has_descriptors(void)
+static bool loop_has_descriptors(void)
 {
     int probes[LOOP_DESCRIPTORS];
     size_t count = 0;
@@ -176,16 +176,16 @@ static bool has_descriptors(void)
 }
 
 /* The loop, and what other threads wake it by; 0 or a negative errno. */
-static int init_uv(struct net_loop *loop)
+static int loop_init_uv(struct net_loop *loop)
 {
-    if (!has_descriptors())
+    if (!loop_has_descriptors())
         return -errno;
     int error = uv_loop_init(&loop->shared.uv);
     if (error < 0)
         return error;
-    error = uv_async_init(&loop->shared.uv, &loop->stop, on_stop);
+    error = uv_async_init(&loop->shared.uv, &loop->stop, loop_on_stop);
     if (error == 0)
-        error = uv_async_init(&loop->shared.uv, &loop->wake, on_wake);
+        error = uv_async_init(&loop->shared.uv, &loop->wake, loop_on_wake);
     if (error < 0)
         uv_loop_close(&loop->shared.uv);
     return error;
@@ -198,7 +198,7 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
     loop->shared.protocol = protocol;
     loop->shared.admission = admission;
     loop->shared.limits = *limits;
-    int error = init_uv(loop);
+    int error = loop_init_uv(loop);
     if (error < 0) {
         free(loop);
         errno = -error;
@@ -213,21 +213,21 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
     loop->drain_timer.data = loop;
     uv_timer_init(&loop->shared.uv, &loop->sweep_timer);
     loop->sweep_timer.data = loop;
-    uv_timer_start(&loop->sweep_timer, on_sweep, SWEEP_MS, SWEEP_MS);
+    uv_timer_start(&loop->sweep_timer, loop_on_sweep, SWEEP_MS, SWEEP_MS);
     uv_unref((uv_handle_t *)&loop->sweep_timer);
     uv_timer_init(&loop->shared.uv, &loop->relief_timer);
     loop->relief_timer.data = loop;
-    uv_timer_start(&loop->relief_timer, on_relief, RELIEF_MS, RELIEF_MS);
+    uv_timer_start(&loop->relief_timer, loop_on_relief, RELIEF_MS, RELIEF_MS);
     uv_unref((uv_handle_t *)&loop->relief_timer);
     uv_timer_init(&loop->shared.uv, &loop->tick_timer);
     loop->tick_timer.data = loop;
     if (protocol->tick != NULL)
-        uv_timer_start(&loop->tick_timer, on_tick, 0, 0);
+        uv_timer_start(&loop->tick_timer, loop_on_tick, 0, 0);
     uv_unref((uv_handle_t *)&loop->tick_timer);
     uv_prepare_init(&loop->shared.uv, &loop->idle);
     loop->idle.data = loop;
     if (protocol->is_at_work != NULL)
-        uv_prepare_start(&loop->idle, on_prepare);
+        uv_prepare_start(&loop->idle, loop_on_prepare);
     uv_unref((uv_handle_t *)&loop->idle);
     return loop;
 }

@@ -28,7 +28,7 @@ struct reading {
     char bad[512];
 };
 
-static void print_help(void)
+static void config_print_help(void)
 {
     printf("Usage: keystore-server [OPTION...]\n\nServes a key-value store over gRPC.\n\n");
     option_print(stdout, options_table(), 34);
@@ -38,9 +38,9 @@ static void print_help(void)
            "SIGTERM and\nSIGINT finish the calls under way and exit.\n");
 }
 
-static void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void config_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-static void complain(const char *format, ...)
+static void config_complain(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -53,7 +53,7 @@ static void complain(const char *format, ...)
 /* The file. */
 
 /* The row of that setting; 0, which is none, if there is no such setting. */
-static size_t find_setting(const char *name)
+static size_t config_find_setting(const char *name)
 {
     for (size_t i = OPTION_FIRST_SETTING; i < options_table().count; i++) {
         if (strcmp(options_row(i)->name, name) == 0)
@@ -63,10 +63,10 @@ static size_t find_setting(const char *name)
 }
 
 /* Keeps the sentence on the newest line, if it is the first bad one. */
-static void note(struct reading *reading, const char *format, ...)
+static void config_note(struct reading *reading, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static void note(struct reading *reading, const char *format, ...)
+static void config_note(struct reading *reading, const char *format, ...)
 {
     if (reading->bad_line != 0)
         return;
@@ -81,7 +81,7 @@ static void note(struct reading *reading, const char *format, ...)
  * inih's reader. Its own would cut a long line in several, which counts lines wrongly and takes the
  * rest of a long comment for a setting.
  */
-static char *on_read(char *out, int size, void *user)
+static char *config_on_read(char *out, int size, void *user)
 {
     struct reading *reading = user;
     ssize_t len = getline(&reading->line, &reading->line_size, reading->stream);
@@ -97,7 +97,8 @@ static char *on_read(char *out, int size, void *user)
     char first = reading->line[strspn(reading->line, " \t")];
     bool is_comment = first == '#' || first == ';';
     if (!is_comment)
-        note(reading, "the line is longer than any setting; only comments may have %d bytes", size);
+        config_note(reading, "the line is longer than any setting; only comments may have %d bytes",
+                    size);
     /* A comment becomes an empty line; the other one inih refuses, as it is no setting. */
     snprintf(out, (size_t)size, "%s\n", is_comment ? "" : "!");
     return out;
@@ -105,69 +106,70 @@ static char *on_read(char *out, int size, void *user)
 
 /* inih's handler: 1 = good, 0 = bad, which makes ini_parse_stream() return the line of the first
  * bad one. */
-static int on_line(void *user, const char *section, const char *name, const char *value)
+static int config_on_line(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *reading = user;
-    size_t row = section[0] == '\0' ? find_setting(name) : 0;
+    size_t row = section[0] == '\0' ? config_find_setting(name) : 0;
     const char *why = NULL;
     /* What the command line says wins, but a bad value is bad all the same. */
     struct config *target = reading->given[row] ? &reading->ignored : reading->config;
     if (row != 0 && options_set(row, target, value, &why))
         return 1;
     if (section[0] != '\0')
-        note(reading, "there are no sections here; remove the line [%s]", section);
+        config_note(reading, "there are no sections here; remove the line [%s]", section);
     else if (row == 0)
-        note(reading, "there is no setting `%s`; see keystore-server --help", name);
+        config_note(reading, "there is no setting `%s`; see keystore-server --help", name);
     else
-        note(reading, "bad value `%s` for %s: %s", value, name, why);
+        config_note(reading, "bad value `%s` for %s: %s", value, name, why);
     return 0;
 }
 
-static bool read_file(struct reading *reading)
+static bool config_read_file(struct reading *reading)
 {
     int line = -1;
     reading->stream = fopen(reading->file, "r");
     if (reading->stream == NULL) {
         reading->read_errno = errno;
     } else {
-        line = ini_parse_stream(on_read, reading, on_line, reading);
+        line = ini_parse_stream(config_on_read, reading, config_on_line, reading);
         fclose(reading->stream);
         free(reading->line);
     }
     if (reading->read_errno != 0) {
-        complain("cannot read the configuration file %s: %s", reading->file,
-                 strerror(reading->read_errno));
+        config_complain("cannot read the configuration file %s: %s", reading->file,
+                        strerror(reading->read_errno));
         return false;
     }
     if (line == 0)
         return true;
-    complain("%s:%d: %s", reading->file, line,
-             reading->bad_line == line ? reading->bad : "a line is `name = value` or # a comment");
+    config_complain("%s:%d: %s", reading->file, line,
+                    reading->bad_line == line ? reading->bad
+                                              : "a line is `name = value` or # a comment");
     return false;
 }
 
 /* The command line. */
 
-static bool set_from_command_line(struct reading *reading, size_t index, const char *value)
+static bool config_set_from_command_line(struct reading *reading, size_t index, const char *value)
 {
     const char *why = NULL;
     reading->given[index] = true;
     if (options_set(index, reading->config, value, &why))
         return true;
-    complain("bad value `%s` for --%s: %s", value, options_row(index)->name, why);
+    config_complain("bad value `%s` for --%s: %s", value, options_row(index)->name, why);
     return false;
 }
 
 /* What was asked for instead of a server. */
-static void print_asked(const struct reading *reading)
+static void config_print_asked(const struct reading *reading)
 {
     if (reading->help)
-        print_help();
+        config_print_help();
     else
         printf("keystore-server %s\n", KEYSTORE_VERSION);
 }
 
-static enum config_answer on_option(struct reading *reading, size_t index, const char *value)
+static enum config_answer config_on_option(struct reading *reading, size_t index, const char *value)
 {
     switch (index) {
     case OPTION_HELP:
@@ -180,25 +182,25 @@ static enum config_answer on_option(struct reading *reading, size_t index, const
         reading->file = value;
         return CONFIG_RUN;
     default:
-        return set_from_command_line(reading, index, value) ? CONFIG_RUN : CONFIG_BAD;
+        return config_set_from_command_line(reading, index, value) ? CONFIG_RUN : CONFIG_BAD;
     }
 }
 
-static enum config_answer read_command_line(int argc, char **argv, struct reading *reading)
+static enum config_answer config_read_command_line(int argc, char **argv, struct reading *reading)
 {
     struct option_reader options;
     enum option_verdict verdict;
     option_begin(&options, options_table(), argc, argv, false);
     while ((verdict = option_next(&options)) == OPTION_GIVEN) {
-        enum config_answer answer = on_option(reading, options.row, options.value);
+        enum config_answer answer = config_on_option(reading, options.row, options.value);
         if (answer != CONFIG_RUN)
             return answer;
     }
     if (verdict == OPTION_BAD)
-        complain("%s; see keystore-server --help", options.problem);
+        config_complain("%s; see keystore-server --help", options.problem);
     else if (options.first_word < argc)
-        complain("`%s` is not an option; options begin with --, see keystore-server --help",
-                 argv[options.first_word]);
+        config_complain("`%s` is not an option; options begin with --, see keystore-server --help",
+                        argv[options.first_word]);
     else
         return CONFIG_RUN;
     return CONFIG_BAD;
@@ -210,14 +212,14 @@ enum config_answer config_read(int argc, char **argv, struct config *config)
     const char *why;
     options_fill_defaults(config);
     options_fill_defaults(&reading.ignored);
-    enum config_answer answer = read_command_line(argc, argv, &reading);
+    enum config_answer answer = config_read_command_line(argc, argv, &reading);
     if (answer != CONFIG_RUN)
         return answer;
     if (reading.help || reading.version) {
-        print_asked(&reading);
+        config_print_asked(&reading);
         return CONFIG_EXIT;
     }
-    if (reading.file != NULL && !read_file(&reading))
+    if (reading.file != NULL && !config_read_file(&reading))
         return CONFIG_BAD;
     bool is_set = config->listen_count > 0 ||
                   options_set(OPTION_FIRST_SETTING, config, OPTIONS_DEFAULT_LISTEN, &why);

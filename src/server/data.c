@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "engine/embedded.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "server/options.h"
 #include "service/info.h"
 
@@ -16,7 +16,7 @@
 /* Between two lines on how far the loading is. */
 #define TELL_MS 1000
 
-static bool complain(const char *why)
+static bool data_complain(const char *why)
 {
     fprintf(stderr, "keystore-server: %s\n", why);
     return false;
@@ -25,10 +25,10 @@ static bool complain(const char *why)
 /* ---- opening ---- */
 
 /* A file system that cannot sync directories keeps their names as well as it can. */
-static bool sync_name(struct fs *fs, const char *dir)
+static bool data_sync_name(struct fs *fs, const char *dir)
 {
     char why[WHY_SIZE];
-    int error = fs_real_sync_name(fs);
+    int error = fs_posix_sync_name(fs);
     if (error == -EINVAL)
         log_warning("the directory above %s cannot be synced, for its file system does not do that",
                     dir);
@@ -38,7 +38,7 @@ static bool sync_name(struct fs *fs, const char *dir)
              "cannot make the name of the data directory %s durable, by a sync of the directory "
              "above it: %s",
              dir, strerror(-error));
-    return complain(why);
+    return data_complain(why);
 }
 
 bool data_open(struct data *data, const struct config *config, struct engine *engine)
@@ -47,23 +47,23 @@ bool data_open(struct data *data, const struct config *config, struct engine *en
     struct fs *fs;
     data->config = config;
     data->engine = engine;
-    int error = fs_real_open(config->dir, &fs);
+    int error = fs_posix_open(config->dir, &fs);
     if (error != 0) {
         snprintf(why, sizeof why, "cannot open the data directory %s: %s%s", config->dir,
                  strerror(-error), error == -ENOENT ? "; the directory above it must exist" : "");
-        return complain(why);
+        return data_complain(why);
     }
-    if (!sync_name(fs, config->dir)) {
+    if (!data_sync_name(fs, config->dir)) {
         fs_close_directory(fs);
         return false;
     }
     data->journal = journal_open(fs, &config->journal, why, sizeof why);
-    return data->journal != NULL || complain(why);
+    return data->journal != NULL || data_complain(why);
 }
 
 /* ---- loading ---- */
 
-static bool on_progress(void *user, const struct loading_progress *progress)
+static bool data_on_progress(void *user, const struct loading_progress *progress)
 {
     struct data *data = user;
     int64_t now_ms = clock_monotonic_ms();
@@ -77,7 +77,7 @@ static bool on_progress(void *user, const struct loading_progress *progress)
     return !data->is_stopped();
 }
 
-static void tell_loaded(const struct recovery *recovery, int64_t took_ms)
+static void data_tell_loaded(const struct recovery *recovery, int64_t took_ms)
 {
     char left_out[600];
     if (recovery->torn_why != NULL)
@@ -98,7 +98,7 @@ static void tell_loaded(const struct recovery *recovery, int64_t took_ms)
 }
 
 /* Loading never refuses what was once taken, so a smaller limit may be exceeded from the start. */
-static void tell_memory(struct data *data)
+static void data_tell_memory(struct data *data)
 {
     size_t limit = data->config->store.max_memory;
     size_t used = store_stats(embedded_store(data->engine)).used_memory;
@@ -111,13 +111,13 @@ static void tell_memory(struct data *data)
                     : "keys are evicted with the next writes");
 }
 
-static enum data_loaded start(struct data *data)
+static enum data_loaded data_start(struct data *data)
 {
     char why[WHY_SIZE];
     embedded_set_durable(data->engine, journal_durable(data->journal));
     embedded_set_journal(data->engine, data->journal);
     if (!journal_start(data->journal, why, sizeof why)) {
-        complain(why);
+        data_complain(why);
         return DATA_BAD;
     }
     atomic_store(&data->serving, true);
@@ -131,16 +131,16 @@ enum data_loaded data_load(struct data *data, bool (*is_stopped)(void))
     data->is_stopped = is_stopped;
     data->told_ms = began_ms;
     const struct recovery *recovery =
-        journal_load(data->journal, embedded_store(data->engine), on_progress, data);
+        journal_load(data->journal, embedded_store(data->engine), data_on_progress, data);
     if (recovery->verdict == LOADING_STOPPED)
         return DATA_STOPPED;
     if (recovery->verdict != LOADING_DONE) {
-        complain(recovery->why);
+        data_complain(recovery->why);
         return DATA_BAD;
     }
-    tell_loaded(recovery, clock_monotonic_ms() - began_ms);
-    tell_memory(data);
-    return start(data);
+    data_tell_loaded(recovery, clock_monotonic_ms() - began_ms);
+    data_tell_memory(data);
+    return data_start(data);
 }
 
 /* ---- the end ---- */
@@ -158,7 +158,7 @@ void data_close(struct data *data)
 
 /* ---- Info ---- */
 
-static void write_loading(struct data *data, struct info_writer *writer)
+static void data_write_loading(struct data *data, struct info_writer *writer)
 {
     uint64_t done = atomic_load(&data->loaded_bytes), total = atomic_load(&data->total_bytes);
     info_put(writer, "loading", "1");
@@ -168,7 +168,7 @@ static void write_loading(struct data *data, struct info_writer *writer)
              total > 0 ? (double)done * 100 / (double)total : 0.0);
 }
 
-static void write_saving(const struct journal_stats *stats, struct info_writer *writer)
+static void data_write_saving(const struct journal_stats *stats, struct info_writer *writer)
 {
     static const char *const outcomes[] = {
         [JOURNAL_NEVER] = "none", [JOURNAL_GOOD] = "ok", [JOURNAL_FAILED] = "err"};
@@ -195,13 +195,13 @@ void data_write_info(struct data *data, struct info_writer *writer)
     info_put(writer, "dir", "%s", data->config->dir);
     info_put(writer, "durability", "%s", options_durability_name(data->config->journal.durability));
     if (!atomic_load(&data->serving)) {
-        write_loading(data, writer);
+        data_write_loading(data, writer);
         return;
     }
     struct journal_stats stats = journal_stats(data->journal);
     info_put(writer, "loading", "0");
     info_put(writer, "revision", "%" PRIu64, stats.revision);
-    write_saving(&stats, writer);
+    data_write_saving(&stats, writer);
     info_put(writer, "aof_enabled", "%d", stats.durability != JOURNAL_NONE);
     info_put(writer, "aof_current_size", "%" PRIu64, stats.base_bytes + stats.log_bytes);
     info_put(writer, "aof_base_size", "%" PRIu64, stats.base_bytes);
@@ -209,6 +209,7 @@ void data_write_info(struct data *data, struct info_writer *writer)
     info_put(writer, "log_syncs", "%" PRIu64, stats.syncs);
     info_put(writer, "log_last_sync_us", "%" PRId64, stats.last_sync_us);
     info_put(writer, "log_slow_waits", "%" PRIu64, stats.slow_waits);
-    info_put(writer, "aof_last_write_status", "%s", stats.refusal == NULL ? "ok" : "err");
-    info_put(writer, "writes_refused", "%s", stats.refusal == NULL ? "" : stats.refusal);
+    info_put(writer, "aof_last_write_status", "%s", stats.read_only_reason == NULL ? "ok" : "err");
+    info_put(writer, "writes_refused", "%s",
+             stats.read_only_reason == NULL ? "" : stats.read_only_reason);
 }

@@ -32,7 +32,7 @@ uint64_t descriptors_limit(void)
     return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
 }
 
-static uint64_t count_open(void)
+static uint64_t descriptors_count_open(void)
 {
     uint64_t count = 0;
     DIR *stream = opendir("/proc/self/fd");
@@ -47,6 +47,6 @@ static uint64_t count_open(void)
 uint64_t descriptors_for_connections(uint32_t threads)
 {
     uint64_t limit = descriptors_limit();
-    uint64_t kept = count_open() + FOR_FILES + (uint64_t)PER_THREAD * threads;
+    uint64_t kept = descriptors_count_open() + FOR_FILES + (uint64_t)PER_THREAD * threads;
     return limit > kept ? limit - kept : 0;
 }

@@ -47,7 +47,7 @@ struct server {
  * thresholds rise with what is freed, and then nothing does. Each thread's own area takes 64 MiB of
  * addresses at a time, and where there are no more, a mapping for each small object: with a limit
  * of addresses (ulimit -v) all share one. */
-static void bound_malloc(void)
+static void server_bound_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
@@ -57,7 +57,7 @@ static void bound_malloc(void)
 }
 
 /* The workers' threads inherit this, so that signals come to main's sigwait() only. */
-static void block_signals(sigset_t *signals)
+static void server_block_signals(sigset_t *signals)
 {
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
@@ -66,7 +66,7 @@ static void block_signals(sigset_t *signals)
     signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of the disk, EFBIG */
 }
 
-static bool serve_address(struct server *server, struct net_address *address)
+static bool server_serve_address(struct server *server, struct net_address *address)
 {
     unsigned threads = server->config.threads;
     int *descriptors = mem_alloc(threads * sizeof *descriptors);
@@ -87,7 +87,7 @@ static bool serve_address(struct server *server, struct net_address *address)
     return false;
 }
 
-static void announce(const struct net_address *address)
+static void server_announce(const struct net_address *address)
 {
     if (net_address_is_unix(address))
         printf("Server started on %s\n", address->text);
@@ -96,14 +96,14 @@ static void announce(const struct net_address *address)
 }
 
 /* The engine has answers for this part, or another thread has. */
-static void on_ready(void *user, unsigned part)
+static void server_on_ready(void *user, unsigned part)
 {
     struct server *server = user;
     worker_wake(server->workers[part]);
 }
 
 /* After what the system did not give, of which errno tells. */
-static bool complain_of_system(const char *what)
+static bool server_complain_of_system(const char *what)
 {
     int error = errno;
     fprintf(stderr, "keystore-server: cannot make %s: %s%s, or use fewer --threads\n", what,
@@ -111,14 +111,14 @@ static bool complain_of_system(const char *what)
     return false;
 }
 
-static bool make_workers(struct server *server)
+static bool server_make_workers(struct server *server)
 {
     struct config *config = &server->config;
     server->admission = net_admission_new(config->max_connections, config->max_per_address);
     server->workers = mem_alloc_zero(config->threads * sizeof(struct worker *));
-    server->offload = offload_new(config->threads, config->threads, on_ready, server);
+    server->offload = offload_new(config->threads, config->threads, server_on_ready, server);
     if (server->offload == NULL)
-        return complain_of_system("a thread");
+        return server_complain_of_system("a thread");
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
@@ -129,26 +129,26 @@ static bool make_workers(struct server *server)
         server->workers[i] = worker_new(config, i, server->engine, server->admission,
                                         server->offload, &server->report.info);
         if (server->workers[i] == NULL)
-            return complain_of_system("an event loop");
+            return server_complain_of_system("an event loop");
     }
     server->report.workers = server->workers;
     return true;
 }
 
-static bool start_workers(struct server *server)
+static bool server_start_workers(struct server *server)
 {
     for (unsigned i = 0; i < server->config.threads; i++) {
         int error = worker_start(server->workers[i]);
         if (error == 0)
             continue;
         errno = -error;
-        return complain_of_system("a thread");
+        return server_complain_of_system("a thread");
     }
     return true;
 }
 
 /* Clients get the descriptors that nothing else needs: a snapshot must not fail for want of one. */
-static bool cap_connections(struct server *server)
+static bool server_cap_connections(struct server *server)
 {
     struct config *config = &server->config;
     uint64_t most = descriptors_for_connections(config->threads), limit = descriptors_limit();
@@ -169,21 +169,21 @@ static bool cap_connections(struct server *server)
 }
 
 /* From here on calls are answered, with ERR_LOADING until the data are there. */
-static bool serve(struct server *server)
+static bool server_serve(struct server *server)
 {
     struct config *config = &server->config;
     server->engine = embedded_new(&config->store, config->threads);
-    server->engine->on_ready = on_ready;
+    server->engine->on_ready = server_on_ready;
     server->engine->on_ready_user = server;
     embedded_set_loading(server->engine, true);
-    if (!make_workers(server))
+    if (!server_make_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++) {
-        if (!serve_address(server, &config->listen[i]))
+        if (!server_serve_address(server, &config->listen[i]))
             return false;
     }
-    if (!data_open(&server->data, config, server->engine) || !cap_connections(server) ||
-        !start_workers(server))
+    if (!data_open(&server->data, config, server->engine) || !server_cap_connections(server) ||
+        !server_start_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
         log_info("listening on %s, loading from %s", config->listen[i].text, config->dir);
@@ -191,7 +191,7 @@ static bool serve(struct server *server)
 }
 
 /* True if a signal came that ends the server; it is then not seen again. */
-static bool is_stopped(void)
+static bool server_is_stopped(void)
 {
     static const struct timespec at_once = {0};
     sigset_t signals;
@@ -201,22 +201,22 @@ static bool is_stopped(void)
     return sigtimedwait(&signals, NULL, &at_once) > 0;
 }
 
-static void announce_all(const struct config *config)
+static void server_announce_all(const struct config *config)
 {
     for (size_t i = 0; i < config->listen_count; i++)
-        announce(&config->listen[i]);
+        server_announce(&config->listen[i]);
     if (!standard_flush("keystore-server")) /* clients do not need to see it */
         log_warning("started all the same, but whoever waits for that line will not see it");
 }
 
 /* Those that were started end. */
-static void drain(struct server *server)
+static void server_drain(struct server *server)
 {
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_stop(server->workers[i]);
 }
 
-static struct watch_numbers watched(struct server *server)
+static struct watch_numbers server_watched(struct server *server)
 {
     struct watch_numbers numbers = {.evicted_keys =
                                         store_stats(embedded_store(server->engine)).evicted_keys};
@@ -234,12 +234,12 @@ static struct watch_numbers watched(struct server *server)
 
 /* Until a signal of the set comes. What waits here has the time to see to it that freed memory goes
  * back, also when nothing is asked of the server any more. */
-static int watch_until_signal(struct server *server, const sigset_t *signals)
+static int server_watch_until_signal(struct server *server, const sigset_t *signals)
 {
     static const struct timespec a_second = {.tv_sec = 1};
     int received;
     while ((received = sigtimedwait(signals, NULL, &a_second)) < 0) {
-        struct watch_numbers numbers = watched(server);
+        struct watch_numbers numbers = server_watched(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
         mem_trim();
     }
@@ -247,16 +247,16 @@ static int watch_until_signal(struct server *server, const sigset_t *signals)
 }
 
 /* A second signal while the workers finish ends the process at once. */
-static void wait_and_drain(struct server *server, const sigset_t *signals)
+static void server_wait_and_drain(struct server *server, const sigset_t *signals)
 {
-    int received = watch_until_signal(server, signals);
+    int received = server_watch_until_signal(server, signals);
     log_info("%s received: finishing the calls under way", strsignal(received));
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-    drain(server);
+    server_drain(server);
 }
 
 /* True if all that was acknowledged is on disk. */
-static bool stop(struct server *server)
+static bool server_stop(struct server *server)
 {
     /* Each may still look at the others, to report on them; the log wakes them as long as it runs.
      */
@@ -264,7 +264,7 @@ static bool stop(struct server *server)
         worker_join(server->workers[i]);
     offload_stop(server->offload);
     if (atomic_load(&server->data.serving)) {
-        struct watch_numbers numbers = watched(server);
+        struct watch_numbers numbers = server_watched(server);
         watch_end(&server->watch, &numbers, clock_monotonic_ms());
     }
     bool kept = data_stop(&server->data);
@@ -281,23 +281,23 @@ static bool stop(struct server *server)
 }
 
 /* Serves until a signal comes; false if it could not, after a sentence on standard error. */
-static bool run(struct server *server, const sigset_t *signals)
+static bool server_run(struct server *server, const sigset_t *signals)
 {
-    if (!serve(server)) {
-        drain(server);
+    if (!server_serve(server)) {
+        server_drain(server);
         return false;
     }
-    enum data_loaded loaded = data_load(&server->data, is_stopped);
+    enum data_loaded loaded = data_load(&server->data, server_is_stopped);
     if (loaded == DATA_LOADED) {
-        announce_all(&server->config);
-        wait_and_drain(server, signals);
+        server_announce_all(&server->config);
+        server_wait_and_drain(server, signals);
     } else {
-        drain(server);
+        server_drain(server);
     }
     return loaded != DATA_BAD;
 }
 
-static void on_hint(void *user, const char *hint)
+static void server_on_hint(void *user, const char *hint)
 {
     (void)user;
     log_warning("%s", hint);
@@ -318,10 +318,10 @@ int main(int argc, char **argv)
     }
     sigset_t signals;
     log_set_level(server.config.log_level);
-    hints_give(&server.config, on_hint, NULL);
+    hints_give(&server.config, server_on_hint, NULL);
     descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);
-    bound_malloc();
+    server_bound_malloc();
     net_loop_use_reserve();
     if (!reserve_take()) {
         fprintf(stderr,
@@ -330,9 +330,9 @@ int main(int argc, char **argv)
                 RESERVE_BYTES / 1024 / 1024);
         return 1;
     }
-    block_signals(&signals);
-    bool served = run(&server, &signals);
-    bool kept = stop(&server);
+    server_block_signals(&signals);
+    bool served = server_run(&server, &signals);
+    bool kept = server_stop(&server);
     if (served)
         log_info("stopped");
     return served && kept ? 0 : 1;

@@ -248,7 +248,7 @@ void options_fill_defaults(struct config *config)
                               .net = net_default_limits};
 }
 
-static bool set_listen(struct config *config, const char *value, const char **why)
+static bool options_set_listen(struct config *config, const char *value, const char **why)
 {
     if (config->listen_count == CONFIG_MAX_LISTEN) {
         *why = "at most 16 addresses can be listened on";
@@ -271,7 +271,7 @@ const char *options_policy_name(enum store_policy policy)
     return policies[policy];
 }
 
-static bool set_policy(struct config *config, const char *value, const char **why)
+static bool options_set_policy(struct config *config, const char *value, const char **why)
 {
     for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
         if (strcmp(value, policies[i]) == 0) {
@@ -291,7 +291,7 @@ const char *options_durability_name(enum journal_durability durability)
     return durabilities[durability];
 }
 
-static bool set_durability(struct config *config, const char *value, const char **why)
+static bool options_set_durability(struct config *config, const char *value, const char **why)
 {
     for (size_t i = 0; i < sizeof durabilities / sizeof durabilities[0]; i++) {
         if (strcmp(value, durabilities[i]) == 0) {
@@ -304,7 +304,7 @@ static bool set_durability(struct config *config, const char *value, const char 
 }
 
 /* The next of the numbers between spaces, 1 to 1,000,000,000. */
-static bool next_number(char **rest, uint64_t *number)
+static bool options_next_number(char **rest, uint64_t *number)
 {
     const char *word = strsep(rest, " ");
     while (word != NULL && word[0] == 0)
@@ -312,7 +312,7 @@ static bool next_number(char **rest, uint64_t *number)
     return word != NULL && values_parse_number(word, 1, 1000000000, number);
 }
 
-static bool parse_rules(const char *text, struct journal_options *journal)
+static bool options_parse_rules(const char *text, struct journal_options *journal)
 {
     char copy[256];
     char *rest = copy;
@@ -323,8 +323,8 @@ static bool parse_rules(const char *text, struct journal_options *journal)
     memcpy(copy, text, len + 1);
     journal->rule_count = 0;
     while (rest != NULL && rest[strspn(rest, " ")] != 0) {
-        if (journal->rule_count == JOURNAL_MOST_RULES || !next_number(&rest, &seconds) ||
-            !next_number(&rest, &changes))
+        if (journal->rule_count == JOURNAL_MOST_RULES || !options_next_number(&rest, &seconds) ||
+            !options_next_number(&rest, &changes))
             return false;
         journal->rules[journal->rule_count++] =
             (struct journal_rule){.seconds = (int64_t)seconds, .changes = changes};
@@ -332,19 +332,19 @@ static bool parse_rules(const char *text, struct journal_options *journal)
     return true;
 }
 
-static bool set_rules(struct config *config, const char *value, const char **why)
+static bool options_set_rules(struct config *config, const char *value, const char **why)
 {
     *why = "it is pairs of seconds and changes, each 1 to 1000000000, at most 8 pairs, such as "
            "900 1 300 10, or empty";
     struct journal_options journal = config->journal;
-    if (!parse_rules(value, &journal))
+    if (!options_parse_rules(value, &journal))
         return false;
     config->journal = journal;
     config->has_rules = true;
     return true;
 }
 
-static bool set_path(char *path, const char *value, const char **why)
+static bool options_set_path(char *path, const char *value, const char **why)
 {
     *why = "it is the path of a directory, 1 to 1023 bytes";
     size_t len = strlen(value);
@@ -354,7 +354,7 @@ static bool set_path(char *path, const char *value, const char **why)
     return true;
 }
 
-static bool set_flag(bool *flag, const char *value, const char **why)
+static bool options_set_flag(bool *flag, const char *value, const char **why)
 {
     *why = "it is yes or no";
     bool yes = value == NULL || strcmp(value, "yes") == 0;
@@ -365,7 +365,7 @@ static bool set_flag(bool *flag, const char *value, const char **why)
 }
 
 /* What clients may make the server hold. */
-static size_t client_memory(size_t max_memory)
+static size_t options_client_memory(size_t max_memory)
 {
     const size_t least = (size_t)64 * 1024 * 1024, unlimited = (size_t)1024 * 1024 * 1024;
     if (max_memory == 0)
@@ -377,14 +377,14 @@ void options_settle(struct config *config)
 {
     const char *why;
     if (config->max_client_memory == 0)
-        config->max_client_memory = client_memory(config->store.max_memory);
+        config->max_client_memory = options_client_memory(config->store.max_memory);
     bool has_rules = config->has_rules || config->journal.durability != JOURNAL_NONE ||
-                     set_rules(config, OPTIONS_DEFAULT_RULES, &why);
+                     options_set_rules(config, OPTIONS_DEFAULT_RULES, &why);
     CHECK(has_rules); /* a default is valid */
 }
 
-static bool set_number(const struct setting *setting, void *member, const char *value,
-                       const char **why)
+static bool options_set_number(const struct setting *setting, void *member, const char *value,
+                               const char **why)
 {
     static _Thread_local char sentence[120];
     bool bytes = setting->type == TYPE_BYTES;
@@ -405,33 +405,34 @@ static bool set_number(const struct setting *setting, void *member, const char *
     return true;
 }
 
-static bool set_value(size_t row, struct config *config, const char *value, const char **why)
+static bool options_set_value(size_t row, struct config *config, const char *value,
+                              const char **why)
 {
     const struct setting *setting = &settings[row];
     switch (setting->type) {
     case TYPE_LISTEN:
-        return set_listen(config, value, why);
+        return options_set_listen(config, value, why);
     case TYPE_POLICY:
-        return set_policy(config, value, why);
+        return options_set_policy(config, value, why);
     case TYPE_PATH:
-        return set_path((char *)config + setting->offset, value, why);
+        return options_set_path((char *)config + setting->offset, value, why);
     case TYPE_DURABILITY:
-        return set_durability(config, value, why);
+        return options_set_durability(config, value, why);
     case TYPE_RULES:
-        return set_rules(config, value, why);
+        return options_set_rules(config, value, why);
     case TYPE_FLAG:
-        return set_flag((bool *)((char *)config + setting->offset), value, why);
+        return options_set_flag((bool *)((char *)config + setting->offset), value, why);
     case TYPE_LOG_LEVEL:
         *why = "it is error, warning, info or debug";
         return log_level_parse(value, &config->log_level);
     default:
-        return set_number(setting, (char *)config + setting->offset, value, why);
+        return options_set_number(setting, (char *)config + setting->offset, value, why);
     }
 }
 
 bool options_set(size_t row, struct config *config, const char *value, const char **why)
 {
-    if (!set_value(row, config, value, why))
+    if (!options_set_value(row, config, value, why))
         return false;
     config->given |= UINT64_C(1) << row;
     return true;

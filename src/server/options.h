@@ -3,7 +3,7 @@
 #define KEYSTORE_SERVER_OPTIONS_H
 
 #include "base/option.h"
-#include "server/config.h"
+#include "server/settings.h"
 
 #define OPTIONS_DEFAULT_LISTEN "127.0.0.1:50051"
 /* Of --save, when there is no log. */

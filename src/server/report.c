@@ -21,7 +21,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static void write_server(void *user, struct info_writer *writer)
+static void report_write_server(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
     int64_t uptime_s = (clock_monotonic_ms() - report->started_ms) / 1000;
@@ -33,7 +33,7 @@ static void write_server(void *user, struct info_writer *writer)
     info_put(writer, "uptime_in_days", "%" PRId64, uptime_s / 86400);
 }
 
-static void write_clients(void *user, struct info_writer *writer)
+static void report_write_clients(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
     struct net_admission_counts counts = net_admission_counts(report->admission);
@@ -42,7 +42,7 @@ static void write_clients(void *user, struct info_writer *writer)
 }
 
 /* What the system has given this process, in bytes; 0 if it does not say. */
-static uint64_t resident_bytes(void)
+static uint64_t report_resident_bytes(void)
 {
     unsigned long long pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
@@ -54,7 +54,7 @@ static uint64_t resident_bytes(void)
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void write_memory(void *user, struct info_writer *writer)
+static void report_write_memory(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
     struct store_stats stats = store_stats(report->store);
@@ -66,18 +66,18 @@ static void write_memory(void *user, struct info_writer *writer)
     info_put(writer, "mem_clients_max", "%zu", account_limit());
     info_put(writer, "mem_aof_buffer", "%zu", account_journal());
     info_put(writer, "mem_small_allocations", "%zu", mem_held());
-    info_put(writer, "used_memory_rss", "%" PRIu64, resident_bytes());
+    info_put(writer, "used_memory_rss", "%" PRIu64, report_resident_bytes());
     info_put(writer, "maxmemory", "%zu", report->config->store.max_memory);
     info_put(writer, "maxmemory_policy", "%s", options_policy_name(report->config->store.policy));
 }
 
-static void write_persistence(void *user, struct info_writer *writer)
+static void report_write_persistence(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
     data_write_info(report->data, writer);
 }
 
-static uint64_t count_commands(const struct report *report)
+static uint64_t report_count_commands(const struct report *report)
 {
     uint64_t commands = 0;
     for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++)
@@ -85,7 +85,7 @@ static uint64_t count_commands(const struct report *report)
     return commands;
 }
 
-static void put_closings(struct net_closings *closings, struct info_writer *writer)
+static void report_put_closings(struct net_closings *closings, struct info_writer *writer)
 {
     for (enum closing_kind kind = CLOSING_NONE + 1; kind < CLOSING_KINDS; kind++) {
         char name[64];
@@ -94,7 +94,7 @@ static void put_closings(struct net_closings *closings, struct info_writer *writ
     }
 }
 
-static struct grpc_counts count_refused(const struct report *report)
+static struct grpc_counts report_count_refused(const struct report *report)
 {
     struct grpc_counts all = {0};
     for (uint32_t i = 0; report->workers != NULL && i < report->config->threads; i++) {
@@ -108,9 +108,9 @@ static struct grpc_counts count_refused(const struct report *report)
     return all;
 }
 
-static void put_refused(const struct report *report, struct info_writer *writer)
+static void report_put_refused(const struct report *report, struct info_writer *writer)
 {
-    struct grpc_counts counts = count_refused(report);
+    struct grpc_counts counts = report_count_refused(report);
     info_put(writer, "slow_requests_ended", "%" PRIu64, counts.slow_requests);
     info_put(writer, "idle_connections_ended", "%" PRIu64, counts.idle_connections);
     info_put(writer, "refused_streams", "%" PRIu64, counts.streams.turned_away);
@@ -118,26 +118,26 @@ static void put_refused(const struct report *report, struct info_writer *writer)
     info_put(writer, "requests_not_grpc", "%" PRIu64, counts.not_grpc);
 }
 
-static void write_stats(void *user, struct info_writer *writer)
+static void report_write_stats(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
     struct net_admission_counts counts = net_admission_counts(report->admission);
     struct store_stats stats = store_stats(report->store);
     info_put(writer, "total_connections_received", "%" PRIu64, counts.admitted);
     info_put(writer, "rejected_connections", "%" PRIu64, counts.refused);
-    put_closings(net_admission_closings(report->admission), writer);
+    report_put_closings(net_admission_closings(report->admission), writer);
     info_put(writer, "rejected_connections_of_address", "%" PRIu64, counts.refused_of_address);
-    put_refused(report, writer);
+    report_put_refused(report, writer);
     info_put(writer, "offloaded_calls", "%" PRIu64,
              report->offload != NULL ? offload_count(report->offload) : 0);
     info_put(writer, "accepting_pauses", "%" PRIu64, counts.pauses);
-    info_put(writer, "total_commands_processed", "%" PRIu64, count_commands(report));
+    info_put(writer, "total_commands_processed", "%" PRIu64, report_count_commands(report));
     info_put(writer, "expired_keys", "%" PRIu64, stats.expired_keys);
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);
 }
 
 /* As in Redis, though there an error that has not come is left out. */
-static void write_errors(void *user, struct info_writer *writer)
+static void report_write_errors(void *user, struct info_writer *writer)
 {
     const size_t prefix = sizeof "ERROR_REASON_" - 1;
     (void)user;
@@ -148,23 +148,23 @@ static void write_errors(void *user, struct info_writer *writer)
     }
 }
 
-static void put_time(struct info_writer *writer, const char *name, struct timeval time)
+static void report_put_time(struct info_writer *writer, const char *name, struct timeval time)
 {
     info_put(writer, name, "%ld.%06ld", (long)time.tv_sec, (long)time.tv_usec);
 }
 
-static void write_cpu(void *user, struct info_writer *writer)
+static void report_write_cpu(void *user, struct info_writer *writer)
 {
     (void)user;
     struct rusage usage;
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return;
-    put_time(writer, "used_cpu_sys", usage.ru_stime);
-    put_time(writer, "used_cpu_user", usage.ru_utime);
+    report_put_time(writer, "used_cpu_sys", usage.ru_stime);
+    report_put_time(writer, "used_cpu_user", usage.ru_utime);
 }
 
 /* As in Redis, a database without keys is left out. */
-static void write_keyspace(void *user, struct info_writer *writer)
+static void report_write_keyspace(void *user, struct info_writer *writer)
 {
     const struct report *report = user;
     for (uint32_t db = 0; db < store_databases(report->store); db++) {
@@ -178,9 +178,10 @@ static void write_keyspace(void *user, struct info_writer *writer)
 }
 
 static const struct info_section sections[] = {
-    {"server", write_server},           {"clients", write_clients},   {"memory", write_memory},
-    {"persistence", write_persistence}, {"stats", write_stats},       {"cpu", write_cpu},
-    {"errorstats", write_errors},       {"keyspace", write_keyspace},
+    {"server", report_write_server},     {"clients", report_write_clients},
+    {"memory", report_write_memory},     {"persistence", report_write_persistence},
+    {"stats", report_write_stats},       {"cpu", report_write_cpu},
+    {"errorstats", report_write_errors}, {"keyspace", report_write_keyspace},
 };
 
 void report_init(struct report *report)

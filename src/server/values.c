@@ -6,7 +6,7 @@
 #include <strings.h>
 
 /* Reads digits; the first other character is at *end. False if there are none or too many. */
-static bool read_digits(const char *text, uint64_t *number, const char **end)
+static bool values_read_digits(const char *text, uint64_t *number, const char **end)
 {
     uint64_t value = 0;
     const char *at = text;
@@ -24,14 +24,14 @@ bool values_parse_number(const char *text, uint64_t low, uint64_t high, uint64_t
 {
     uint64_t value;
     const char *end;
-    if (!read_digits(text, &value, &end) || *end != '\0' || value < low || value > high)
+    if (!values_read_digits(text, &value, &end) || *end != '\0' || value < low || value > high)
         return false;
     *number = value;
     return true;
 }
 
 /* The power of two that a unit stands for; -1 if it is none. */
-static int unit_shift(const char *unit)
+static int values_unit_shift(const char *unit)
 {
     static const struct {
         const char *name;
@@ -49,9 +49,9 @@ bool values_parse_size(const char *text, uint64_t low, uint64_t high, uint64_t *
 {
     uint64_t number;
     const char *unit;
-    if (!read_digits(text, &number, &unit))
+    if (!values_read_digits(text, &number, &unit))
         return false;
-    int shift = unit_shift(unit);
+    int shift = values_unit_shift(unit);
     if (shift < 0 || number > UINT64_MAX >> shift)
         return false;
     uint64_t value = number << shift;

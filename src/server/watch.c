@@ -19,43 +19,49 @@ static const char *const advice[ERR_COUNT] = {
 };
 
 /* How many have come of which no line has told, if one is due; else 0. */
-static uint64_t news(struct log_limit *limit, uint64_t seen, uint64_t now, int64_t now_ms)
+static uint64_t watch_news(struct log_limit *limit, uint64_t seen, uint64_t now, int64_t now_ms)
 {
     uint64_t told = 0;
     return log_limit_note(limit, 1, now_ms, now - seen, &told) ? told : 0;
 }
 
-static void tell_refused(struct watch *watch, const struct watch_numbers *numbers, int64_t now_ms)
+static void watch_tell_refused(struct watch *watch, const struct watch_numbers *numbers,
+                               int64_t now_ms)
 {
     for (size_t err = 0; err < ERR_COUNT; err++) {
         if (advice[err] == NULL)
             continue;
-        uint64_t count =
-            news(&watch->refused[err], watch->seen.refused[err], numbers->refused[err], now_ms);
+        uint64_t count = watch_news(&watch->refused[err], watch->seen.refused[err],
+                                    numbers->refused[err], now_ms);
         if (count > 0)
             log_warning("%" PRIu64 " calls were refused: %s", count, advice[err]);
     }
 }
 
-static void tell_evicted(struct watch *watch, const struct watch_numbers *numbers, int64_t now_ms)
+static void watch_tell_evicted(struct watch *watch, const struct watch_numbers *numbers,
+                               int64_t now_ms)
 {
-    uint64_t count = news(&watch->evicted, watch->seen.evicted_keys, numbers->evicted_keys, now_ms);
+    uint64_t count =
+        watch_news(&watch->evicted, watch->seen.evicted_keys, numbers->evicted_keys, now_ms);
     if (count > 0)
         log_info("%" PRIu64 " keys were evicted, for --max-memory is reached", count);
 }
 
-static void tell_clients(struct watch *watch, const struct watch_numbers *numbers, int64_t now_ms)
+static void watch_tell_clients(struct watch *watch, const struct watch_numbers *numbers,
+                               int64_t now_ms)
 {
     const struct watch_numbers *seen = &watch->seen;
-    uint64_t count = news(&watch->clients[0], seen->slow_requests, numbers->slow_requests, now_ms);
+    uint64_t count =
+        watch_news(&watch->clients[0], seen->slow_requests, numbers->slow_requests, now_ms);
     if (count > 0)
         log_warning("%" PRIu64 " requests were ended: they did not arrive in time "
                     "(--request-timeout, --min-progress)",
                     count);
-    count = news(&watch->clients[1], seen->idle_connections, numbers->idle_connections, now_ms);
+    count =
+        watch_news(&watch->clients[1], seen->idle_connections, numbers->idle_connections, now_ms);
     if (count > 0)
         log_info("%" PRIu64 " connections were ended: they made no calls (--idle-timeout)", count);
-    count = news(&watch->clients[2], seen->turned_away, numbers->turned_away, now_ms);
+    count = watch_news(&watch->clients[2], seen->turned_away, numbers->turned_away, now_ms);
     if (count > 0)
         log_info("%" PRIu64 " calls were refused unseen (REFUSED_STREAM), so that they are safe to "
                  "repeat: their connections have too many under way (--max-streams) or do not read "
@@ -63,10 +69,11 @@ static void tell_clients(struct watch *watch, const struct watch_numbers *number
                  count);
 }
 
-static void tell_slow(struct watch *watch, const struct watch_numbers *numbers, int64_t now_ms)
+static void watch_tell_slow(struct watch *watch, const struct watch_numbers *numbers,
+                            int64_t now_ms)
 {
     int64_t since_us = numbers->waits_since_us, waits_us = now_ms * 1000 - since_us;
-    uint64_t count = news(&watch->slow, watch->seen.slow_waits, numbers->slow_waits, now_ms);
+    uint64_t count = watch_news(&watch->slow, watch->seen.slow_waits, numbers->slow_waits, now_ms);
     if (count > 0)
         log_warning("%" PRIu64 " writes or syncs of the log took longer than a second: the disk is "
                     "slow, and calls wait for it (see log_last_sync_us in Info)",
@@ -81,10 +88,10 @@ static void tell_slow(struct watch *watch, const struct watch_numbers *numbers, 
 
 void watch_look(struct watch *watch, const struct watch_numbers *numbers, int64_t now_ms)
 {
-    tell_refused(watch, numbers, now_ms);
-    tell_evicted(watch, numbers, now_ms);
-    tell_clients(watch, numbers, now_ms);
-    tell_slow(watch, numbers, now_ms);
+    watch_tell_refused(watch, numbers, now_ms);
+    watch_tell_evicted(watch, numbers, now_ms);
+    watch_tell_clients(watch, numbers, now_ms);
+    watch_tell_slow(watch, numbers, now_ms);
     watch->seen = *numbers;
 }
 

@@ -28,23 +28,23 @@ struct worker {
     bool started;
 };
 
-static void on_output(void *connection)
+static void worker_on_output(void *connection)
 {
     net_connection_flush(connection);
 }
 
-static void *on_open(void *user, struct net_connection *connection, int64_t now_ms)
+static void *worker_on_open(void *user, struct net_connection *connection, int64_t now_ms)
 {
     struct worker *worker = user;
-    return grpc_connection_new(worker->grpc, on_output, connection, now_ms);
+    return grpc_connection_new(worker->grpc, worker_on_output, connection, now_ms);
 }
 
-static void on_close(void *session)
+static void worker_on_close(void *session)
 {
     grpc_connection_free(session);
 }
 
-static void rest(struct worker *worker)
+static void worker_rest(struct worker *worker)
 {
     engine_rest(worker->engine, worker->index);
     worker->at_work_us = 0;
@@ -52,7 +52,7 @@ static void rest(struct worker *worker)
 
 /* Asked after each read, and before the loop looks for what is ready, which something may always
  * be: who has been at work for long rests. */
-static bool is_at_work(void *user)
+static bool worker_is_at_work(void *user)
 {
     struct worker *worker = user;
     if (!engine_is_at_work(worker->engine, worker->index))
@@ -62,102 +62,104 @@ static bool is_at_work(void *user)
         worker->at_work_us = now_us;
     if (now_us - worker->at_work_us < MOST_WORK_US)
         return true;
-    rest(worker);
+    worker_rest(worker);
     return false;
 }
 
-static bool feed(void *user, void *session, struct slice bytes, struct chain *out, int64_t now_ms)
+static bool worker_feed(void *user, void *session, struct slice bytes, struct chain *out,
+                        int64_t now_ms)
 {
     struct worker *worker = user;
     service_set_time(worker->service, clock_unix_ms());
     bool goes_on = grpc_connection_feed(session, bytes, out, now_ms);
-    is_at_work(worker);
+    worker_is_at_work(worker);
     return goes_on;
 }
 
 _Static_assert(NET_MAX_PIECES == HTTP2_MAX_PIECES, "what the session makes goes to the loop");
 
-static size_t place(void *session, struct iovec *pieces)
+static size_t worker_place(void *session, struct iovec *pieces)
 {
     return grpc_connection_place(session, pieces);
 }
 
-static bool feed_placed(void *user, void *session, size_t size, struct chain *out, int64_t now_ms)
+static bool worker_feed_placed(void *user, void *session, size_t size, struct chain *out,
+                               int64_t now_ms)
 {
     struct worker *worker = user;
     service_set_time(worker->service, clock_unix_ms());
     bool goes_on = grpc_connection_feed_placed(session, size, out, now_ms);
-    is_at_work(worker);
+    worker_is_at_work(worker);
     return goes_on;
 }
 
 /* Nothing has come meanwhile. */
-static void on_idle(void *user)
+static void worker_on_idle(void *user)
 {
-    rest(user);
+    worker_rest(user);
 }
 
-static void pull(void *session, struct chain *out, int64_t now_ms)
+static void worker_pull(void *session, struct chain *out, int64_t now_ms)
 {
     grpc_connection_pull(session, out, now_ms);
 }
 
-static size_t queued(const void *session)
+static size_t worker_queued(const void *session)
 {
     return grpc_connection_queued(session);
 }
 
-static uint64_t sent(const void *session)
+static uint64_t worker_sent(const void *session)
 {
     return grpc_connection_sent(session);
 }
 
-static bool finished(const void *session)
+static bool worker_finished(const void *session)
 {
     return grpc_connection_finished(session);
 }
 
-static bool owes(const void *session)
+static bool worker_owes(const void *session)
 {
     return grpc_connection_owes(session);
 }
 
-static struct closing expired(const void *session, int64_t now_ms)
+static struct closing worker_expired(const void *session, int64_t now_ms)
 {
     return grpc_connection_expired(session, now_ms);
 }
 
-static void end(void *session, struct closing why)
+static void worker_end(void *session, struct closing why)
 {
     grpc_connection_end(session, why);
 }
 
-static struct closing closing(const void *session)
+static struct closing worker_closing(const void *session)
 {
     return grpc_connection_closing(session);
 }
 
-static void check(void *session, int64_t now_ms)
+static void worker_check(void *session, int64_t now_ms)
 {
     grpc_connection_check(session, now_ms);
 }
 
-static int64_t tick(void *user)
+static int64_t worker_tick(void *user)
 {
     struct worker *worker = user;
     return engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
 }
 
 /* Something has become durable, or is done by another thread. */
-static void on_wake(void *user)
+static void worker_on_wake(void *user)
 {
     struct worker *worker = user;
     engine_complete(worker->engine, worker->index);
     service_resume(worker->service);
-    is_at_work(worker);
+    worker_is_at_work(worker);
 }
 
-static void drain(void *session)
+static void worker_drain(void *session)
 {
     grpc_connection_drain(session);
 }
@@ -172,26 +174,27 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
     engine->told_of_rest = true;
     worker->index = index;
     worker->count = config->threads;
-    worker->protocol = (struct net_protocol){.user = worker,
-                                             .on_open = on_open,
-                                             .on_close = on_close,
-                                             .feed = feed,
-                                             .place = place,
-                                             .feed_placed = feed_placed,
-                                             .pull = pull,
-                                             .queued = queued,
-                                             .sent = sent,
-                                             .finished = finished,
-                                             .owes = engine->waits_for_disk_only ? owes : NULL,
-                                             .check = check,
-                                             .expired = expired,
-                                             .end = end,
-                                             .closing = closing,
-                                             .tick = tick,
-                                             .on_wake = on_wake,
-                                             .is_at_work = is_at_work,
-                                             .on_idle = on_idle,
-                                             .drain = drain};
+    worker->protocol =
+        (struct net_protocol){.user = worker,
+                              .on_open = worker_on_open,
+                              .on_close = worker_on_close,
+                              .feed = worker_feed,
+                              .place = worker_place,
+                              .feed_placed = worker_feed_placed,
+                              .pull = worker_pull,
+                              .queued = worker_queued,
+                              .sent = worker_sent,
+                              .finished = worker_finished,
+                              .owes = engine->waits_for_disk_only ? worker_owes : NULL,
+                              .check = worker_check,
+                              .expired = worker_expired,
+                              .end = worker_end,
+                              .closing = worker_closing,
+                              .tick = worker_tick,
+                              .on_wake = worker_on_wake,
+                              .is_at_work = worker_is_at_work,
+                              .on_idle = worker_on_idle,
+                              .drain = worker_drain};
     struct http2_limits http2 = config->http2;
     /* A client takes nothing by not reading, or by not opening its windows. */
     http2.stall_timeout_ms = config->net.write_timeout_ms;
@@ -220,18 +223,18 @@ int worker_listen(struct worker *worker, int descriptor, const struct net_addres
     return net_loop_listen(worker->loop, descriptor, net_address_is_unix(address));
 }
 
-static void *run(void *user)
+static void *worker_run(void *user)
 {
     struct worker *worker = user;
     net_loop_run(worker->loop);
-    rest(worker);
+    worker_rest(worker);
     return NULL;
 }
 
 int worker_start(struct worker *worker)
 {
     CHECK(!worker->started);
-    int error = pthread_create(&worker->thread, NULL, run, worker);
+    int error = pthread_create(&worker->thread, NULL, worker_run, worker);
     worker->started = error == 0;
     return -error;
 }

@@ -34,7 +34,7 @@ static enum err check_db(const struct checking *checking, uint32_t db)
 }
 
 /* True if no value is longer than the server takes. */
-static bool values_fit(const struct op *op, size_t max_value)
+static bool check_values_fit(const struct op *op, size_t max_value)
 {
     if (op->value.len > max_value)
         return false;
@@ -48,7 +48,7 @@ static bool values_fit(const struct op *op, size_t max_value)
 static enum err check_values(const struct checking *checking, const struct op *op)
 {
     size_t max_value = checking->limits->max_value;
-    if (values_fit(op, max_value))
+    if (check_values_fit(op, max_value))
         return ERR_NONE;
     *checking->why = sentence_make(
         checking->arena, "a value is longer than the %zu bytes of --max-value", max_value);
@@ -97,7 +97,7 @@ static enum err check_inner(const struct checking *checking, const struct op *op
         return check_ops(checking, "entries", op->ops, op->op_count);
     enum err err = check_ops(checking, "success", op->ops, op->op_count);
     if (err == ERR_NONE)
-        err = check_ops(checking, "failure", op->txn->ops, op->txn->op_count);
+        err = check_ops(checking, "failure", op->txn->else_ops, op->txn->else_count);
     if (err == ERR_NONE)
         err = check_ops(checking, "compares", op->txn->compares, op->txn->compare_count);
     return err;

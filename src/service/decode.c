@@ -35,7 +35,7 @@ enum err decode_key(const void *message, struct arena *arena, struct op *op, con
     const Keystore__V1__Key *request = message;
     op->key = field_slice(request->key);
     op->db = request->db;
-    op->want_as_of = request->want_as_of;
+    op->read.want_as_of = request->want_as_of;
     if (!request->want_as_of && request->condition == NULL)
         return ERR_NONE;
     enum err err = field_expect(op, request->want_as_of, OP_TAKES_AS_OF, "want_as_of", arena, why);
@@ -48,7 +48,7 @@ enum err decode_key(const void *message, struct arena *arena, struct op *op, con
 /* What the deadline of a Set becomes. */
 static enum err decode_time(const Keystore__V1__KeyValue *request, struct op *op, const char **why)
 {
-    op->keep_ttl = request->keep_ttl;
+    op->set.keep_ttl = request->keep_ttl;
     if (request->keep_ttl && (request->ttl_ms != 0 || request->expire_at_ms != 0))
         return field_refuse("keep_ttl and a new time to live are both given; give one of them",
                             why);
@@ -56,8 +56,8 @@ static enum err decode_time(const Keystore__V1__KeyValue *request, struct op *op
 }
 
 /* Such as Append's, whose KeyValue has a key and a value only. */
-static enum err refuse_options(const Keystore__V1__KeyValue *request, struct arena *arena,
-                               const struct op *op, const char **why)
+static enum err decode_refuse_options(const Keystore__V1__KeyValue *request, struct arena *arena,
+                                      const struct op *op, const char **why)
 {
     const struct {
         bool given;
@@ -83,11 +83,11 @@ enum err decode_key_value(const void *message, struct arena *arena, struct op *o
     op->value = field_slice(request->value);
     op->db = request->db;
     if (op->kind != OP_SET) { /* which takes them all */
-        enum err err = refuse_options(request, arena, op, why);
+        enum err err = decode_refuse_options(request, arena, op, why);
         if (err != ERR_NONE)
             return err;
     }
-    op->return_previous = request->return_previous;
+    op->set.return_previous = request->return_previous;
     if (request->keep_ttl || request->ttl_ms != 0 || request->expire_at_ms != 0) {
         enum err err = decode_time(request, op, why);
         if (err != ERR_NONE)
@@ -139,8 +139,8 @@ static enum err decode_real(const Keystore__V1__Increment *request, struct arena
                             struct op *op, const char **why)
 {
     long double *by = arena_alloc(arena, sizeof *by);
-    op->is_real = true;
-    op->by_real = by;
+    op->incr.is_real = true;
+    op->incr.by_real = by;
     if (request->delta_case == KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT) {
         *by = real_from_double(request->by_float);
         if (!isfinite(*by))
@@ -163,14 +163,14 @@ enum err decode_increment(const void *message, struct arena *arena, struct op *o
     op->db = request->db;
     switch (request->delta_case) {
     case KEYSTORE__V1__INCREMENT__DELTA_BY:
-        op->by = request->by;
+        op->incr.by = request->by;
         break;
     case KEYSTORE__V1__INCREMENT__DELTA_BY_FLOAT:
     case KEYSTORE__V1__INCREMENT__DELTA_BY_DECIMAL:
         err = decode_real(request, arena, op, why);
         break;
     default:
-        op->by = 1;
+        op->incr.by = 1;
     }
     return err != ERR_NONE ? err : field_deadline(request->ttl_ms, 0, op, why);
 }

@@ -9,7 +9,7 @@ enum err decode_bit_request(const void *message, struct arena *arena, struct op 
     const Keystore__V1__BitRequest *request = message;
     op->key = field_slice(request->key);
     op->db = request->db;
-    op->bit = request->bit;
+    op->bits.bit = request->bit;
     if (request->offset > INT64_MAX)
         return field_refuse("offset is 2^63 or more; a string has no such bit", why);
     op->start = (int64_t)request->offset;
@@ -22,11 +22,11 @@ enum err decode_bit_range(const void *message, struct arena *arena, struct op *o
     op->key = field_slice(request->key);
     op->db = request->db;
     op->start = request->start;
-    op->has_stop = request->last_case == KEYSTORE__V1__BIT_RANGE__LAST_STOP;
-    if (op->has_stop)
+    op->bits.has_stop = request->last_case == KEYSTORE__V1__BIT_RANGE__LAST_STOP;
+    if (op->bits.has_stop)
         op->stop = request->stop;
-    op->in_bits = request->in_bits;
-    op->bit = request->bit;
+    op->bits.in_bits = request->in_bits;
+    op->bits.bit = request->bit;
     return field_expect(op, request->bit, OP_TAKES_BIT, "bit", arena, why);
 }
 
@@ -40,9 +40,9 @@ enum err decode_bit_op_request(const void *message, struct arena *arena, struct 
         (int)request->operation > KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_NOT)
         return field_refuse(
             "operation has no such value; it is 1 (AND), 2 (OR), 3 (XOR) or 4 (NOT)", why);
-    op->bitwise = (enum op_bitwise)(request->operation -
-                                    KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_AND);
-    if (op->bitwise == OP_BITS_NOT && request->n_keys > 1)
+    op->bits.bitwise = (enum op_bitwise)(request->operation -
+                                         KEYSTORE__V1__BIT_OP_REQUEST__OPERATION__OPERATION_AND);
+    if (op->bits.bitwise == OP_BITS_NOT && request->n_keys > 1)
         return field_refuse("keys has several keys; NOT is of one string", why);
     return field_keys(request->keys, request->n_keys, arena, op, why);
 }
@@ -98,7 +98,7 @@ enum err decode_bit_field_request(const void *message, struct arena *arena, stru
             return err;
         }
     }
-    op->fields = fields;
-    op->field_count = request->n_parts;
+    op->parts.fields = fields;
+    op->parts.field_count = request->n_parts;
     return ERR_NONE;
 }

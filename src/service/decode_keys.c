@@ -13,7 +13,7 @@ enum err decode_keys(const void *message, struct arena *arena, struct op *op, co
 static enum err decode_change(const Keystore__V1__ExpireRequest *request, struct op *op,
                               const char **why)
 {
-    op->persist = request->persist;
+    op->expire.persist = request->persist;
     if (request->persist && (request->ttl_ms != 0 || request->expire_at_ms != 0))
         return field_refuse("persist and a new time to live are both given; give one of them", why);
     return field_deadline(request->ttl_ms, request->expire_at_ms, op, why);
@@ -27,18 +27,18 @@ enum err decode_expire_request(const void *message, struct arena *arena, struct 
     op->db = request->db;
     if ((int)request->when < OP_ALWAYS || (int)request->when > OP_SOONER)
         return field_refuse("when has no such value; it is 0 to 4, see enum When", why);
-    op->when = (enum op_when)request->when;
+    op->expire.when = (enum op_when)request->when;
     enum err err = decode_change(request, op, why);
     if (err != ERR_NONE)
         return err;
-    bool changes = op->expire_at_ms != 0 || op->persist;
+    bool changes = op->expire_at_ms != 0 || op->expire.persist;
     if (op->kind == OP_EXPIRE && !changes)
         return field_refuse("none of ttl_ms, expire_at_ms and persist is given; give one of them",
                             why);
-    err = field_expect(op, op->when != OP_ALWAYS, OP_TAKES_WHEN, "when", arena, why);
+    err = field_expect(op, op->expire.when != OP_ALWAYS, OP_TAKES_WHEN, "when", arena, why);
     if (err != ERR_NONE)
         return err;
-    if (op->when != OP_ALWAYS && op->persist)
+    if (op->expire.when != OP_ALWAYS && op->expire.persist)
         return field_refuse("when is given with persist; it is for a new time to live", why);
     return ERR_NONE;
 }
@@ -54,13 +54,13 @@ enum err decode_copy_request(const void *message, struct arena *arena, struct op
     op->target_db = request->db;
     if (request->target_database_case == KEYSTORE__V1__COPY_REQUEST__TARGET_DATABASE_TARGET_DB)
         op->target_db = request->target_db;
-    op->replace = request->replace;
-    op->absent_only = request->absent_only;
-    if (op->replace && !op_is(op->kind, OP_TAKES_REPLACE))
+    op->copy.replace = request->replace;
+    op->copy.absent_only = request->absent_only;
+    if (op->copy.replace && !op_is(op->kind, OP_TAKES_REPLACE))
         return field_refuse("replace is for Copy; Rename replaces the target unless absent_only is "
                             "set",
                             why);
-    if (op->absent_only && !op_is(op->kind, OP_TAKES_ABSENT_ONLY))
+    if (op->copy.absent_only && !op_is(op->kind, OP_TAKES_ABSENT_ONLY))
         return field_refuse("absent_only is for Rename; Copy leaves a target alone unless replace "
                             "is set",
                             why);

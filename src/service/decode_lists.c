@@ -8,7 +8,7 @@ enum err decode_list_insert(const void *message, struct arena *arena, struct op 
     const Keystore__V1__ListInsert *request = message;
     op->key = field_slice(request->key);
     op->db = request->db;
-    op->max_length = request->max_length;
+    op->push.max_length = request->max_length;
     if (request->n_values == 0)
         return field_refuse("values is empty; give at least one value to push", why);
     if (request->condition != NULL && request->condition->match_value)
@@ -41,25 +41,25 @@ enum err decode_list_item(const void *message, struct arena *arena, struct op *o
     const Keystore__V1__ListItem *request = message;
     op->key = field_slice(request->key);
     op->value = field_slice(request->value);
-    op->pivot = field_slice(request->pivot);
+    op->insert.pivot = field_slice(request->pivot);
     op->index = request->index;
-    op->after = request->after;
+    op->insert.after = request->after;
     op->db = request->db;
     enum err err = field_expect(op, op->index != 0, OP_TAKES_INDEX, "index", arena, why);
     if (err == ERR_NONE)
-        err = field_expect(op, op->pivot.len > 0, OP_TAKES_PIVOT, "pivot", arena, why);
+        err = field_expect(op, op->insert.pivot.len > 0, OP_TAKES_PIVOT, "pivot", arena, why);
     if (err == ERR_NONE)
-        err = field_expect(op, op->after, OP_TAKES_AFTER, "after", arena, why);
+        err = field_expect(op, op->insert.after, OP_TAKES_AFTER, "after", arena, why);
     if (err == ERR_NONE)
         err = field_expect(op, op->value.len > 0, OP_TAKES_VALUE, "value", arena, why);
     return err;
 }
 
-static enum err check_pos(const struct op *op, const char **why)
+static enum err decode_lists_check_pos(const struct op *op, const char **why)
 {
     if (op->count < 0)
         return field_refuse("count is negative; it is how many matches are wanted, 0 = all", why);
-    if (op->rank == INT64_MIN)
+    if (op->pos.rank == INT64_MIN)
         return field_refuse("rank is out of range; it is -(2^63 - 1) at least", why);
     return ERR_NONE;
 }
@@ -70,17 +70,17 @@ enum err decode_list_find(const void *message, struct arena *arena, struct op *o
     op->key = field_slice(request->key);
     op->value = field_slice(request->value);
     op->count = request->count;
-    op->rank = request->rank;
-    op->max_scan = request->max_scan;
+    op->pos.rank = request->rank;
+    op->pos.max_scan = request->max_scan;
     op->db = request->db;
     if (op->kind == OP_L_POS)
-        return check_pos(op, why);
+        return decode_lists_check_pos(op, why);
     if (op->count == INT64_MIN)
         return field_refuse("count is out of range; it is -(2^63 - 1) at least", why);
-    enum err err = field_expect(op, op->rank != 0, OP_TAKES_RANK, "rank", arena, why);
+    enum err err = field_expect(op, op->pos.rank != 0, OP_TAKES_RANK, "rank", arena, why);
     return err != ERR_NONE
                ? err
-               : field_expect(op, op->max_scan != 0, OP_TAKES_MAX_SCAN, "max_scan", arena, why);
+               : field_expect(op, op->pos.max_scan != 0, OP_TAKES_MAX_SCAN, "max_scan", arena, why);
 }
 
 static enum err decode_end(Keystore__V1__ListEnd message, const char *sentence, enum op_end *end,
@@ -99,7 +99,7 @@ static enum err decode_end(Keystore__V1__ListEnd message, const char *sentence, 
     }
 }
 
-static enum err refuse_wait(int64_t wait_ms, const char **why)
+static enum err decode_lists_refuse_wait(int64_t wait_ms, const char **why)
 {
     if (wait_ms == 0)
         return ERR_NONE;
@@ -113,10 +113,11 @@ enum err decode_pop_request(const void *message, struct arena *arena, struct op 
     const Keystore__V1__PopRequest *request = message;
     op->db = request->db;
     op->count = request->count;
-    enum err err = decode_end(
-        request->end, "end has no such value; it is 0 or 1 (head), or 2 (tail)", &op->end, why);
+    enum err err =
+        decode_end(request->end, "end has no such value; it is 0 or 1 (head), or 2 (tail)",
+                   &op->move.end, why);
     if (err == ERR_NONE)
-        err = refuse_wait(request->wait_ms, why);
+        err = decode_lists_refuse_wait(request->wait_ms, why);
     return err != ERR_NONE ? err : field_keys(request->keys, request->n_keys, arena, op, why);
 }
 
@@ -128,12 +129,12 @@ enum err decode_move_request(const void *message, struct arena *arena, struct op
     op->key = field_slice(request->source);
     op->target.bytes = field_slice(request->target);
     op->db = op->target_db = request->db;
-    enum err err =
-        decode_end(request->source_end,
-                   "source_end has no such value; it is 0 or 1 (head), or 2 (tail)", &op->end, why);
+    enum err err = decode_end(request->source_end,
+                              "source_end has no such value; it is 0 or 1 (head), or 2 (tail)",
+                              &op->move.end, why);
     if (err == ERR_NONE)
         err = decode_end(request->target_end,
                          "target_end has no such value; it is 0 or 1 (head), or 2 (tail)",
-                         &op->target_end, why);
-    return err != ERR_NONE ? err : refuse_wait(request->wait_ms, why);
+                         &op->move.target_end, why);
+    return err != ERR_NONE ? err : decode_lists_refuse_wait(request->wait_ms, why);
 }

@@ -1,5 +1,5 @@
 /* Txn: operations within an operation. Which they can be follows from the operation table. */
-#include "service/decode.h"
+#include "service/decode_op.h"
 #include "service/field.h"
 #include "service/sentence.h"
 
@@ -15,20 +15,20 @@ static const struct {
 #undef OPERATION
 };
 
-static enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, struct op *op,
-                          const char **why)
+enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, struct op *op,
+                   const char **why)
 {
     size_t field = (size_t)message->op_case;
+    op->id = message->id;
     if (field >= sizeof rows / sizeof rows[0] || rows[field].fill == NULL)
         return field_refuse("it has no operation that this server knows; set one field of Op.op",
                             why);
     op->kind = rows[field].kind;
-    op->id = message->id;
     return rows[field].fill(message->set, arena, op, why); /* whichever message that union holds */
 }
 
 /* What runs within the Txn sees its clock and its limits. NULL if there is no memory for them. */
-static struct op *make_ops(const struct op *txn, size_t count, struct arena *arena)
+static struct op *decode_txn_make_ops(const struct op *txn, size_t count, struct arena *arena)
 {
     struct op *ops = arena_unfold(arena, count * sizeof *ops);
     for (size_t i = 0; ops != NULL && i < count; i++)
@@ -60,10 +60,10 @@ static enum err decode_compare(const Keystore__V1__TxnRequest__Compare *message,
     enum err err = field_condition(message->condition, &compare->condition, why);
     if (err != ERR_NONE)
         return err;
-    compare->has_since =
+    compare->compare.has_since =
         message->since_case == KEYSTORE__V1__TXN_REQUEST__COMPARE__SINCE_UNCHANGED_SINCE;
-    if (compare->has_since) {
-        compare->since = message->unchanged_since;
+    if (compare->compare.has_since) {
+        compare->compare.since = message->unchanged_since;
         return ERR_NONE;
     }
     const struct condition *condition = &compare->condition;
@@ -91,20 +91,21 @@ enum err decode_txn_request(const void *message, struct arena *arena, struct op 
                             const char **why)
 {
     const Keystore__V1__TxnRequest *request = message;
-    struct op_otherwise *txn = arena_alloc(arena, sizeof *txn);
-    *txn = (struct op_otherwise){.compares = make_ops(op, request->n_compares, arena),
-                                 .compare_count = request->n_compares,
-                                 .ops = make_ops(op, request->n_failure, arena),
-                                 .op_count = request->n_failure};
-    op->ops = make_ops(op, request->n_success, arena);
+    struct op_txn *txn = arena_alloc(arena, sizeof *txn);
+    *txn = (struct op_txn){.compares = decode_txn_make_ops(op, request->n_compares, arena),
+                           .compare_count = request->n_compares,
+                           .else_ops = decode_txn_make_ops(op, request->n_failure, arena),
+                           .else_count = request->n_failure};
+    op->ops = decode_txn_make_ops(op, request->n_success, arena);
     op->op_count = request->n_success;
     op->txn = txn;
-    if (txn->compares == NULL || txn->ops == NULL || op->ops == NULL)
+    if (txn->compares == NULL || txn->else_ops == NULL || op->ops == NULL)
         return field_refuse_memory(arena, why);
     enum err err = decode_compares(request, arena, txn->compares, why);
     if (err == ERR_NONE)
         err = decode_ops(request->success, request->n_success, "success", arena, op->ops, why);
     if (err == ERR_NONE)
-        err = decode_ops(request->failure, request->n_failure, "failure", arena, txn->ops, why);
+        err =
+            decode_ops(request->failure, request->n_failure, "failure", arena, txn->else_ops, why);
     return err;
 }

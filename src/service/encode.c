@@ -48,13 +48,14 @@ enum {
 
 /* Parts. */
 
-static size_t bytes_size(struct slice bytes)
+static size_t encode_bytes_size(struct slice bytes)
 {
     return wire_head_size(bytes.len) + bytes.len;
 }
 
 /* A bytes field; `blob`, if not NULL, holds its bytes. */
-static void write_bytes(struct chain *to, unsigned field, struct slice bytes, struct blob *blob)
+static void encode_write_bytes(struct chain *to, unsigned field, struct slice bytes,
+                               struct blob *blob)
 {
     size_t head = wire_head_size(bytes.len);
     if (blob != NULL) {
@@ -65,48 +66,49 @@ static void write_bytes(struct chain *to, unsigned field, struct slice bytes, st
     wire_write_bytes(chain_append(to, head + bytes.len), field, bytes);
 }
 
-static size_t elements_size(const struct op_result *result)
+static size_t encode_elements_size(const struct op_result *result)
 {
     size_t size = 0;
     for (size_t i = 0; i < result->value_count; i++)
-        size += bytes_size(result->values[i]);
+        size += encode_bytes_size(result->values[i]);
     return size;
 }
 
-static void write_elements(const struct op_result *result, struct chain *to, unsigned field)
+static void encode_write_elements(const struct op_result *result, struct chain *to, unsigned field)
 {
     if (result->blobs == NULL) { /* one place for all */
-        uint8_t *out = chain_append(to, elements_size(result));
+        uint8_t *out = chain_append(to, encode_elements_size(result));
         for (size_t i = 0; i < result->value_count; i++)
             out = wire_write_bytes(out, field, result->values[i]);
         return;
     }
     for (size_t i = 0; i < result->value_count; i++)
-        write_bytes(to, field, result->values[i], result->blobs[i]);
+        encode_write_bytes(to, field, result->values[i], result->blobs[i]);
 }
 
 /* The numbers behind a Value's bytes. */
-static size_t value_rest_size(const struct op_value *value)
+static size_t encode_value_rest_size(const struct op_value *value)
 {
     return wire_number_size(value->found) + wire_number_size(value->version) +
            wire_number_size((uint64_t)value->expire_at_ms);
 }
 
-static size_t value_size(const struct op_value *value)
+static size_t encode_value_size(const struct op_value *value)
 {
-    return (value->bytes.len > 0 ? bytes_size(value->bytes) : 0) + value_rest_size(value);
+    return (value->bytes.len > 0 ? encode_bytes_size(value->bytes) : 0) +
+           encode_value_rest_size(value);
 }
 
-static void write_value(const struct op_value *value, struct chain *to)
+static void encode_write_value(const struct op_value *value, struct chain *to)
 {
-    size_t rest = value_rest_size(value);
+    size_t rest = encode_value_rest_size(value);
     uint8_t *out;
     if (value->blob == NULL && value->bytes.len > 0) { /* one place for all */
-        out = chain_append(to, bytes_size(value->bytes) + rest);
+        out = chain_append(to, encode_bytes_size(value->bytes) + rest);
         out = wire_write_bytes(out, VALUE_VALUE, value->bytes);
     } else {
         if (value->bytes.len > 0)
-            write_bytes(to, VALUE_VALUE, value->bytes, value->blob);
+            encode_write_bytes(to, VALUE_VALUE, value->bytes, value->blob);
         out = chain_append(to, rest);
     }
     out = wire_write_number(out, VALUE_FOUND, value->found);
@@ -116,151 +118,153 @@ static void write_value(const struct op_value *value, struct chain *to)
 
 /* Value. */
 
-static size_t size_value(const struct op_result *result)
+static size_t encode_size_value(const struct op_result *result)
 {
-    return value_size(&result->value) + wire_number_size(result->as_of);
+    return encode_value_size(&result->value) + wire_number_size(result->as_of);
 }
 
-static void put_value(const struct op_result *result, struct chain *to)
+static void encode_put_value(const struct op_result *result, struct chain *to)
 {
-    write_value(&result->value, to);
+    encode_write_value(&result->value, to);
     if (result->as_of != 0)
         wire_write_number(chain_append(to, wire_number_size(result->as_of)), VALUE_AS_OF,
                           result->as_of);
 }
 
-const struct encoder encode_value = {size_value, put_value, REPLY_VALUE};
+const struct encoder encode_value = {encode_size_value, encode_put_value, REPLY_VALUE};
 
 /* Status. */
 
-static size_t status_numbers_size(const struct op_result *result)
+static size_t encode_status_numbers_size(const struct op_result *result)
 {
     return wire_number_size(result->ok) + wire_number_size((uint64_t)result->count) +
            wire_number_size(result->version);
 }
 
-static size_t size_status(const struct op_result *result)
+static size_t encode_size_status(const struct op_result *result)
 {
-    size_t size = status_numbers_size(result);
+    size_t size = encode_status_numbers_size(result);
     if (result->has_previous) {
-        size_t previous = value_size(&result->value);
+        size_t previous = encode_value_size(&result->value);
         size += wire_head_size(previous) + previous;
     }
     return size;
 }
 
-static void put_status(const struct op_result *result, struct chain *to)
+static void encode_put_status(const struct op_result *result, struct chain *to)
 {
-    size_t previous = result->has_previous ? value_size(&result->value) : 0;
+    size_t previous = result->has_previous ? encode_value_size(&result->value) : 0;
     size_t head = result->has_previous ? wire_head_size(previous) : 0;
-    uint8_t *out = chain_append(to, status_numbers_size(result) + head);
+    uint8_t *out = chain_append(to, encode_status_numbers_size(result) + head);
     out = wire_write_number(out, STATUS_OK, result->ok);
     out = wire_write_number(out, STATUS_COUNT, (uint64_t)result->count);
     out = wire_write_number(out, STATUS_VERSION, result->version);
     if (result->has_previous) {
         wire_write_head(out, STATUS_PREVIOUS, previous);
-        write_value(&result->value, to);
+        encode_write_value(&result->value, to);
     }
 }
 
-const struct encoder encode_status = {size_status, put_status, REPLY_STATUS};
+const struct encoder encode_status = {encode_size_status, encode_put_status, REPLY_STATUS};
 
 /* Values. */
 
-static size_t size_values(const struct op_result *result)
+static size_t encode_size_values(const struct op_result *result)
 {
     size_t size = 0;
     for (size_t i = 0; i < result->item_count; i++) {
-        size_t item = value_size(&result->items[i]);
+        size_t item = encode_value_size(&result->items[i]);
         size += wire_head_size(item) + item;
     }
     return size;
 }
 
-static void put_values(const struct op_result *result, struct chain *to)
+static void encode_put_values(const struct op_result *result, struct chain *to)
 {
     for (size_t i = 0; i < result->item_count; i++) {
-        size_t item = value_size(&result->items[i]);
+        size_t item = encode_value_size(&result->items[i]);
         wire_write_head(chain_append(to, wire_head_size(item)), VALUES_VALUES, item);
-        write_value(&result->items[i], to);
+        encode_write_value(&result->items[i], to);
     }
 }
 
-const struct encoder encode_values = {size_values, put_values, REPLY_VALUES};
+const struct encoder encode_values = {encode_size_values, encode_put_values, REPLY_VALUES};
 
 /* Number. */
 
-static uint64_t bits_of(double real)
+static uint64_t encode_bits_of(double real)
 {
     uint64_t bits;
     memcpy(&bits, &real, sizeof bits);
     return bits;
 }
 
-static size_t size_number(const struct op_result *result)
+static size_t encode_size_number(const struct op_result *result)
 {
-    return wire_number_size((uint64_t)result->integer) + wire_fixed64_size(bits_of(result->real)) +
-           wire_number_size(result->version) + bytes_size(result->value.bytes);
+    return wire_number_size((uint64_t)result->integer) +
+           wire_fixed64_size(encode_bits_of(result->real)) + wire_number_size(result->version) +
+           encode_bytes_size(result->value.bytes);
 }
 
-static void put_number(const struct op_result *result, struct chain *to)
+static void encode_put_number(const struct op_result *result, struct chain *to)
 {
-    uint8_t *out = chain_append(to, size_number(result));
+    uint8_t *out = chain_append(to, encode_size_number(result));
     out = wire_write_number(out, NUMBER_INTEGER, (uint64_t)result->integer);
-    out = wire_write_fixed64(out, NUMBER_REAL, bits_of(result->real));
+    out = wire_write_fixed64(out, NUMBER_REAL, encode_bits_of(result->real));
     out = wire_write_number(out, NUMBER_VERSION, result->version);
     wire_write_bytes(out, NUMBER_DECIMAL, result->value.bytes);
 }
 
-const struct encoder encode_number = {size_number, put_number, REPLY_NUMBER};
+const struct encoder encode_number = {encode_size_number, encode_put_number, REPLY_NUMBER};
 
 /* ListValues. */
 
-static size_t list_numbers_size(const struct op_result *result)
+static size_t encode_list_numbers_size(const struct op_result *result)
 {
     return wire_number_size(result->ok) + wire_number_size((uint64_t)result->length) +
            wire_number_size((uint64_t)result->offset) + wire_number_size(result->version);
 }
 
-static size_t size_list_values(const struct op_result *result)
+static size_t encode_size_list_values(const struct op_result *result)
 {
-    return elements_size(result) + list_numbers_size(result);
+    return encode_elements_size(result) + encode_list_numbers_size(result);
 }
 
-static void put_list_values(const struct op_result *result, struct chain *to)
+static void encode_put_list_values(const struct op_result *result, struct chain *to)
 {
-    write_elements(result, to, LIST_VALUES);
-    uint8_t *out = chain_append(to, list_numbers_size(result));
+    encode_write_elements(result, to, LIST_VALUES);
+    uint8_t *out = chain_append(to, encode_list_numbers_size(result));
     out = wire_write_number(out, LIST_FOUND, result->ok);
     out = wire_write_number(out, LIST_LENGTH, (uint64_t)result->length);
     out = wire_write_number(out, LIST_OFFSET, (uint64_t)result->offset);
     wire_write_number(out, LIST_VERSION, result->version);
 }
 
-const struct encoder encode_list_values = {size_list_values, put_list_values, REPLY_LIST};
+const struct encoder encode_list_values = {encode_size_list_values, encode_put_list_values,
+                                           REPLY_LIST};
 
 /* Popped. */
 
-static size_t size_popped(const struct op_result *result)
+static size_t encode_size_popped(const struct op_result *result)
 {
-    return (result->key.len > 0 ? bytes_size(result->key) : 0) + elements_size(result) +
-           wire_number_size(result->ok);
+    return (result->key.len > 0 ? encode_bytes_size(result->key) : 0) +
+           encode_elements_size(result) + wire_number_size(result->ok);
 }
 
-static void put_popped(const struct op_result *result, struct chain *to)
+static void encode_put_popped(const struct op_result *result, struct chain *to)
 {
     if (result->key.len > 0)
-        write_bytes(to, POPPED_KEY, result->key, NULL);
-    write_elements(result, to, POPPED_VALUES);
+        encode_write_bytes(to, POPPED_KEY, result->key, NULL);
+    encode_write_elements(result, to, POPPED_VALUES);
     uint8_t *out = chain_append(to, wire_number_size(result->ok));
     wire_write_number(out, POPPED_FOUND, result->ok);
 }
 
-const struct encoder encode_popped = {size_popped, put_popped, REPLY_POPPED};
+const struct encoder encode_popped = {encode_size_popped, encode_put_popped, REPLY_POPPED};
 
 /* Positions, which are packed: one field with all of them. */
 
-static size_t indexes_size(const struct op_result *result)
+static size_t encode_indexes_size(const struct op_result *result)
 {
     size_t size = 0;
     for (size_t i = 0; i < result->index_count; i++)
@@ -268,15 +272,15 @@ static size_t indexes_size(const struct op_result *result)
     return size;
 }
 
-static size_t size_positions(const struct op_result *result)
+static size_t encode_size_positions(const struct op_result *result)
 {
-    size_t indexes = indexes_size(result);
+    size_t indexes = encode_indexes_size(result);
     return indexes > 0 ? wire_head_size(indexes) + indexes : 0;
 }
 
-static void put_positions(const struct op_result *result, struct chain *to)
+static void encode_put_positions(const struct op_result *result, struct chain *to)
 {
-    size_t indexes = indexes_size(result);
+    size_t indexes = encode_indexes_size(result);
     if (indexes == 0)
         return;
     uint8_t *out = chain_append(to, wire_head_size(indexes) + indexes);
@@ -285,63 +289,65 @@ static void put_positions(const struct op_result *result, struct chain *to)
         out = wire_write_varint(out, (uint64_t)result->indexes[i]);
 }
 
-const struct encoder encode_positions = {size_positions, put_positions, REPLY_POSITIONS};
+const struct encoder encode_positions = {encode_size_positions, encode_put_positions,
+                                         REPLY_POSITIONS};
 
 /* BitFields. */
 
 /* As sint64 has it: small numbers of either sign are short. */
-static uint64_t zigzag(int64_t number)
+static uint64_t encode_zigzag(int64_t number)
 {
     return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
 }
 
-static size_t field_size(const struct op_field_value *field)
+static size_t encode_field_size(const struct op_field_value *field)
 {
-    return wire_number_size(field->done) + wire_number_size(zigzag(field->value));
+    return wire_number_size(field->done) + wire_number_size(encode_zigzag(field->value));
 }
 
-static size_t size_bit_fields(const struct op_result *result)
+static size_t encode_size_bit_fields(const struct op_result *result)
 {
     size_t size = wire_number_size(result->version);
     for (size_t i = 0; i < result->field_count; i++) {
-        size_t item = field_size(&result->fields[i]);
+        size_t item = encode_field_size(&result->fields[i]);
         size += wire_head_size(item) + item;
     }
     return size;
 }
 
-static void put_bit_fields(const struct op_result *result, struct chain *to)
+static void encode_put_bit_fields(const struct op_result *result, struct chain *to)
 {
-    uint8_t *out = chain_append(to, size_bit_fields(result));
+    uint8_t *out = chain_append(to, encode_size_bit_fields(result));
     for (size_t i = 0; i < result->field_count; i++) {
         const struct op_field_value *field = &result->fields[i];
-        out = wire_write_head(out, BIT_FIELDS_ITEMS, field_size(field));
+        out = wire_write_head(out, BIT_FIELDS_ITEMS, encode_field_size(field));
         out = wire_write_number(out, ITEM_DONE, field->done);
-        out = wire_write_number(out, ITEM_VALUE, zigzag(field->value));
+        out = wire_write_number(out, ITEM_VALUE, encode_zigzag(field->value));
     }
     wire_write_number(out, BIT_FIELDS_VERSION, result->version);
 }
 
-const struct encoder encode_bit_fields = {size_bit_fields, put_bit_fields, REPLY_BIT_FIELDS};
+const struct encoder encode_bit_fields = {encode_size_bit_fields, encode_put_bit_fields,
+                                          REPLY_BIT_FIELDS};
 
 /* Key; the reply of a method that Op does not have. */
 
-static size_t size_key(const struct op_result *result)
+static size_t encode_size_key(const struct op_result *result)
 {
-    return result->key.len > 0 ? bytes_size(result->key) : 0;
+    return result->key.len > 0 ? encode_bytes_size(result->key) : 0;
 }
 
-static void put_key(const struct op_result *result, struct chain *to)
+static void encode_put_key(const struct op_result *result, struct chain *to)
 {
     if (result->key.len > 0)
-        write_bytes(to, KEY_KEY, result->key, NULL);
+        encode_write_bytes(to, KEY_KEY, result->key, NULL);
 }
 
-const struct encoder encode_key = {size_key, put_key, 0};
+const struct encoder encode_key = {encode_size_key, encode_put_key, 0};
 
 /* KeyInfo; enum op_type has the numbers of enum ValueType. */
 
-static size_t size_key_info(const struct op_result *result)
+static size_t encode_size_key_info(const struct op_result *result)
 {
     return wire_number_size(result->ok) + wire_number_size(result->type) +
            wire_number_size((uint64_t)result->length) +
@@ -350,9 +356,9 @@ static size_t size_key_info(const struct op_result *result)
            wire_number_size(result->as_of);
 }
 
-static void put_key_info(const struct op_result *result, struct chain *to)
+static void encode_put_key_info(const struct op_result *result, struct chain *to)
 {
-    uint8_t *out = chain_append(to, size_key_info(result));
+    uint8_t *out = chain_append(to, encode_size_key_info(result));
     out = wire_write_number(out, INFO_FOUND, result->ok);
     out = wire_write_number(out, INFO_TYPE, result->type);
     out = wire_write_number(out, INFO_LENGTH, (uint64_t)result->length);
@@ -362,4 +368,4 @@ static void put_key_info(const struct op_result *result, struct chain *to)
     wire_write_number(out, INFO_AS_OF, result->as_of);
 }
 
-const struct encoder encode_key_info = {size_key_info, put_key_info, REPLY_INFO};
+const struct encoder encode_key_info = {encode_size_key_info, encode_put_key_info, REPLY_INFO};

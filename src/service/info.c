@@ -26,7 +26,7 @@ struct info_writer {
     struct field **end;
 };
 
-static struct slice copy(struct arena *arena, const char *text)
+static struct slice info_copy(struct arena *arena, const char *text)
 {
     return arena_copy(arena, slice_from_string(text));
 }
@@ -39,12 +39,13 @@ void info_put(struct info_writer *writer, const char *name, const char *format, 
     vsnprintf(value, sizeof value, format, args);
     va_end(args);
     struct field *field = arena_alloc(writer->arena, sizeof *field);
-    *field = (struct field){.name = copy(writer->arena, name), .value = copy(writer->arena, value)};
+    *field = (struct field){.name = info_copy(writer->arena, name),
+                            .value = info_copy(writer->arena, value)};
     *writer->end = field;
     writer->end = &field->next;
 }
 
-static const struct info_section *find(const struct info_source *source, const char *name)
+static const struct info_section *info_find(const struct info_source *source, const char *name)
 {
     for (size_t i = 0; i < source->count; i++) {
         if (strcmp(source->sections[i].name, name) == 0)
@@ -54,7 +55,7 @@ static const struct info_section *find(const struct info_source *source, const c
 }
 
 /* "server, clients, ..." */
-static const char *list_sections(const struct info_source *source, struct arena *arena)
+static const char *info_list_sections(const struct info_source *source, struct arena *arena)
 {
     const char *list = "";
     for (size_t i = 0; i < source->count; i++)
@@ -62,7 +63,7 @@ static const char *list_sections(const struct info_source *source, struct arena 
     return list;
 }
 
-static bool is_wanted(const Keystore__V1__InfoRequest *request, const char *section)
+static bool info_is_wanted(const Keystore__V1__InfoRequest *request, const char *section)
 {
     for (size_t i = 0; i < request->n_sections; i++) {
         if (strcmp(request->sections[i], section) == 0)
@@ -71,36 +72,36 @@ static bool is_wanted(const Keystore__V1__InfoRequest *request, const char *sect
     return request->n_sections == 0;
 }
 
-static enum err check_sections(const struct info_source *source,
-                               const Keystore__V1__InfoRequest *request, struct arena *arena,
-                               const char **why)
+static enum err info_check_sections(const struct info_source *source,
+                                    const Keystore__V1__InfoRequest *request, struct arena *arena,
+                                    const char **why)
 {
     for (size_t i = 0; i < request->n_sections; i++) {
-        if (find(source, request->sections[i]) == NULL) {
+        if (info_find(source, request->sections[i]) == NULL) {
             *why = sentence_make(arena, "sections[%zu] is not a section; there are: %s", i,
-                                 list_sections(source, arena));
+                                 info_list_sections(source, arena));
             return ERR_BAD_ARGUMENT;
         }
     }
     return ERR_NONE;
 }
 
-static size_t entry_size(const struct field *field)
+static size_t info_entry_size(const struct field *field)
 {
     return wire_head_size(field->name.len) + field->name.len + wire_head_size(field->value.len) +
            field->value.len;
 }
 
-static void put_reply(const struct field *first, struct chain *reply)
+static void info_put_reply(const struct field *first, struct chain *reply)
 {
     size_t size = 0;
     for (const struct field *field = first; field != NULL; field = field->next)
-        size += wire_head_size(entry_size(field)) + entry_size(field);
+        size += wire_head_size(info_entry_size(field)) + info_entry_size(field);
     grpc_reply_begin(reply, size);
     uint8_t *out = chain_append(reply, size);
     const uint8_t *end = out + size;
     for (const struct field *field = first; field != NULL; field = field->next) {
-        out = wire_write_head(out, INFO_FIELDS, entry_size(field));
+        out = wire_write_head(out, INFO_FIELDS, info_entry_size(field));
         out = wire_write_bytes(out, ENTRY_KEY, field->name);
         out = wire_write_bytes(out, ENTRY_VALUE, field->value);
     }
@@ -117,15 +118,15 @@ enum err info_answer(const struct info_source *source, struct slice message, str
         return err;
     }
     const Keystore__V1__InfoRequest *request = decoded;
-    err = check_sections(source, request, arena, why);
+    err = info_check_sections(source, request, arena, why);
     if (err != ERR_NONE)
         return err;
     struct info_writer writer = {.arena = arena};
     writer.end = &writer.first;
     for (size_t i = 0; i < source->count; i++) {
-        if (is_wanted(request, source->sections[i].name))
+        if (info_is_wanted(request, source->sections[i].name))
             source->sections[i].write(source->user, &writer);
     }
-    put_reply(writer.first, reply);
+    info_put_reply(writer.first, reply);
     return ERR_NONE;
 }

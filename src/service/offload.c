@@ -26,14 +26,14 @@ struct offload {
     pthread_t threads[];
 };
 
-static void push(struct queue *queue, struct offload_job *job)
+static void offload_push(struct queue *queue, struct offload_job *job)
 {
     job->next = NULL;
     *(queue->last != NULL ? &queue->last->next : &queue->first) = job;
     queue->last = job;
 }
 
-static void push_first(struct queue *queue, struct offload_job *job)
+static void offload_push_first(struct queue *queue, struct offload_job *job)
 {
     job->next = queue->first;
     queue->first = job;
@@ -41,7 +41,7 @@ static void push_first(struct queue *queue, struct offload_job *job)
         queue->last = job;
 }
 
-static struct offload_job *pop(struct queue *queue)
+static struct offload_job *offload_pop(struct queue *queue)
 {
     struct offload_job *job = queue->first;
     if (job == NULL)
@@ -53,35 +53,35 @@ static struct offload_job *pop(struct queue *queue)
 }
 
 /* NULL: it is time to stop. */
-static struct offload_job *next_job(struct offload *offload)
+static struct offload_job *offload_next_job(struct offload *offload)
 {
     struct offload_job *job = NULL;
     pthread_mutex_lock(&offload->mutex);
-    while (!offload->stopping && (job = pop(&offload->waiting)) == NULL)
+    while (!offload->stopping && (job = offload_pop(&offload->waiting)) == NULL)
         pthread_cond_wait(&offload->wake, &offload->mutex);
     pthread_mutex_unlock(&offload->mutex);
     return job;
 }
 
-static void *run(void *user)
+static void *offload_run(void *user)
 {
     struct offload *offload = user;
     struct offload_job *job;
-    while ((job = next_job(offload)) != NULL) {
+    while ((job = offload_next_job(offload)) != NULL) {
         unsigned part = job->part;
         job->run(job);
         pthread_mutex_lock(&offload->mutex);
-        push(&offload->done[part], job);
+        offload_push(&offload->done[part], job);
         pthread_mutex_unlock(&offload->mutex);
         offload->on_done(offload->user, part);
     }
     return NULL;
 }
 
-static int start_threads(struct offload *offload, unsigned threads)
+static int offload_start_threads(struct offload *offload, unsigned threads)
 {
     for (unsigned i = 0; i < threads; i++) {
-        int error = pthread_create(&offload->threads[i], NULL, run, offload);
+        int error = pthread_create(&offload->threads[i], NULL, offload_run, offload);
         if (error != 0)
             return error;
         pthread_setname_np(offload->threads[i], "offload");
@@ -101,7 +101,7 @@ struct offload *offload_new(unsigned threads, unsigned parts,
     offload->part_count = parts;
     offload->on_done = on_done;
     offload->user = user;
-    int error = start_threads(offload, threads);
+    int error = offload_start_threads(offload, threads);
     if (error == 0)
         return offload;
     offload_stop(offload);
@@ -122,8 +122,8 @@ void offload_stop(struct offload *offload)
     for (unsigned i = 0; i < offload->thread_count; i++)
         pthread_join(offload->threads[i], NULL);
     offload->thread_count = 0;
-    while ((job = pop(&offload->waiting)) != NULL)
-        push(&offload->done[job->part], job);
+    while ((job = offload_pop(&offload->waiting)) != NULL)
+        offload_push(&offload->done[job->part], job);
 }
 
 void offload_free(struct offload *offload)
@@ -142,9 +142,9 @@ void offload_add(struct offload *offload, struct offload_job *job, bool urgent)
         atomic_fetch_add_explicit(&offload->count, 1, memory_order_relaxed);
     pthread_mutex_lock(&offload->mutex);
     if (urgent)
-        push_first(&offload->waiting, job);
+        offload_push_first(&offload->waiting, job);
     else
-        push(&offload->waiting, job);
+        offload_push(&offload->waiting, job);
     pthread_cond_signal(&offload->wake);
     pthread_mutex_unlock(&offload->mutex);
 }
@@ -152,7 +152,7 @@ void offload_add(struct offload *offload, struct offload_job *job, bool urgent)
 struct offload_job *offload_take(struct offload *offload, unsigned part)
 {
     pthread_mutex_lock(&offload->mutex);
-    struct offload_job *job = pop(&offload->done[part]);
+    struct offload_job *job = offload_pop(&offload->done[part]);
     pthread_mutex_unlock(&offload->mutex);
     return job;
 }

@@ -21,6 +21,7 @@
 #include "service/offload.h"
 #include "service/route.h"
 #include "service/status.h"
+#include "service/streams/host.h"
 #include "service/wire.h"
 
 #include <mini_redis.pb-c.h>
@@ -80,11 +81,12 @@ struct service {
     struct request *held, *last_held; /* in order of arrival, */
     size_t held_count;                /* so many */
     int64_t now_ms;                   /* the wall clock */
+    struct stream_host streams;
 };
 
 /* ---- requests ---- */
 
-static struct request *take_request(struct service *service)
+static struct request *service_take_request(struct service *service)
 {
     struct request *request = service->idle;
     if (request == NULL) {
@@ -99,7 +101,7 @@ static struct request *take_request(struct service *service)
 }
 
 /* Gives back what only requests have that do not go straight through. */
-static void give_back_rest(struct request *request)
+static void service_give_back_rest(struct request *request)
 {
     grpc_message_deinit(&request->message);
     chain_deinit(&request->reply);
@@ -108,19 +110,19 @@ static void give_back_rest(struct request *request)
     request->is_apart = false;
 }
 
-static void give_back(struct request *request)
+static void service_give_back(struct request *request)
 {
     op_result_release(&request->task.result);
     arena_reset(&request->arena);
     if (request->is_apart)
-        give_back_rest(request);
+        service_give_back_rest(request);
     request->state = REQUEST_NEW;
     request->next = request->service->idle;
     request->service->idle = request;
 }
 
 /* The message outlives the batch, and the call. */
-static void set_apart(struct request *request)
+static void service_set_apart(struct request *request)
 {
     if (request->is_apart)
         return;
@@ -129,18 +131,18 @@ static void set_apart(struct request *request)
     grpc_call_take_message(request->call, &request->message);
 }
 
-static void fail(struct request *request, enum err err, const char *why)
+static void service_fail(struct request *request, enum err err, const char *why)
 {
     struct grpc_status status = status_of(err, why);
     grpc_call_fail(request->call, &status);
 }
 
 /* Sends the engine's answer and ends the request. */
-static void answer(struct request *request)
+static void service_answer(struct request *request)
 {
     const struct op_result *result = &request->task.result;
     if (result->err != ERR_NONE) {
-        fail(request, result->err, result->why);
+        service_fail(request, result->err, result->why);
     } else if (request->is_apart && chain_length(&request->reply) > 0) {
         grpc_call_reply_chain(request->call, &request->reply);
     } else {
@@ -148,12 +150,12 @@ static void answer(struct request *request)
         encoder->write(result, grpc_call_reply_begin(request->call, encoder->size(result)));
         grpc_call_reply_end(request->call);
     }
-    give_back(request);
+    service_give_back(request);
 }
 
-static void on_done(struct engine_task *task)
+static void service_on_done(struct engine_task *task)
 {
-    answer((struct request *)task);
+    service_answer((struct request *)task);
 }
 
 /* Where a message comes from, and what goes for its answer. */
@@ -165,7 +167,8 @@ struct origin {
 };
 
 /* The operation of the message, as far as it can be judged without the data. */
-static enum err make_op(struct request *request, const struct origin *origin, const char **why)
+static enum err service_make_op(struct request *request, const struct origin *origin,
+                                const char **why)
 {
     const struct service *service = request->service;
     struct op *op = &request->task.op;
@@ -180,7 +183,7 @@ static enum err make_op(struct request *request, const struct origin *origin, co
     return err != ERR_NONE ? err : check_op(&service->limits, op, &request->arena, why);
 }
 
-static struct origin apart(const struct request *request, int64_t now_ms)
+static struct origin service_apart(const struct request *request, int64_t now_ms)
 {
     return (struct origin){.message = grpc_message_bytes(&request->message),
                            .holder = request->message.blob,
@@ -190,17 +193,17 @@ static struct origin apart(const struct request *request, int64_t now_ms)
 
 /* ---- on another thread ---- */
 
-static enum err answer_info(struct request *request, const char **why)
+static enum err service_answer_info(struct request *request, const char **why)
 {
     return info_answer(request->service->options.info, grpc_message_bytes(&request->message),
                        &request->arena, &request->reply, why);
 }
 
-static enum err run_op(struct request *request, const char **why)
+static enum err service_run_op(struct request *request, const char **why)
 {
     struct engine_task *task = &request->task;
-    struct origin origin = apart(request, clock_unix_ms());
-    enum err err = make_op(request, &origin, why);
+    struct origin origin = service_apart(request, clock_unix_ms());
+    enum err err = service_make_op(request, &origin, why);
     if (err != ERR_NONE)
         return err;
     engine_run(request->service->options.engine, task);
@@ -213,21 +216,21 @@ static enum err run_op(struct request *request, const char **why)
     return ERR_NONE;
 }
 
-static struct request *request_of(struct offload_job *job)
+static struct request *service_request_of(struct offload_job *job)
 {
     return (struct request *)((char *)job - offsetof(struct request, job));
 }
 
 /* All that is large is given back here, too. */
-static void run(struct offload_job *job)
+static void service_run(struct offload_job *job)
 {
-    struct request *request = request_of(job);
+    struct request *request = service_request_of(job);
     struct op_result *result = &request->task.result;
     const char *why = NULL;
     if (atomic_load(&request->is_abandoned))
         return;
-    enum err err =
-        request->method->type == METHOD_INFO ? answer_info(request, &why) : run_op(request, &why);
+    enum err err = request->method->type == METHOD_INFO ? service_answer_info(request, &why)
+                                                        : service_run_op(request, &why);
     uint64_t seen = result->seen;
     op_result_release(result);
     *result = (struct op_result){.err = err, .seen = seen};
@@ -240,41 +243,47 @@ static void run(struct offload_job *job)
 
 /* ---- on its way ---- */
 
-static void finish(struct request *request)
+static void service_finish(struct request *request)
 {
     if (request->call == NULL) {
-        give_back(request);
+        service_give_back(request);
         return;
     }
     request->state = REQUEST_PENDING;
     if (request->method->type == METHOD_INFO ||
         engine_settle(request->service->options.engine, &request->task) == ENGINE_DONE)
-        answer(request);
+        service_answer(request);
+}
+
+static void service_finish_job(struct offload_job *job)
+{
+    service_finish(service_request_of(job));
 }
 
 /* Has another thread answer the request. */
-static void offload(struct request *request)
+static void service_offload(struct request *request)
 {
     struct offload *offload = request->service->options.offload;
-    set_apart(request);
+    service_set_apart(request);
     arena_reset(&request->arena);
     request->task.result = (struct op_result){0};
     request->state = REQUEST_OFFLOADED;
-    request->job.run = run;
+    request->job.run = service_run;
+    request->job.finish = service_finish_job;
     request->job.part = request->service->options.part;
     if (offload != NULL) {
         offload_add(offload, &request->job, request->method->type == METHOD_INFO);
         return;
     }
-    run(&request->job);
-    finish(request);
+    service_run(&request->job);
+    service_finish(request);
 }
 
 /* The request waits until others are done, in order of arrival. */
-static void hold(struct request *request)
+static void service_hold(struct request *request)
 {
     struct service *service = request->service;
-    set_apart(request);
+    service_set_apart(request);
     arena_reset(&request->arena);
     request->holds++;
     request->state = REQUEST_HELD;
@@ -285,7 +294,7 @@ static void hold(struct request *request)
     service->held_count++;
 }
 
-static void let_go(struct request *request)
+static void service_let_go(struct request *request)
 {
     struct service *service = request->service;
     *(request->previous != NULL ? &request->previous->next : &service->held) = request->next;
@@ -294,75 +303,76 @@ static void let_go(struct request *request)
     service->held_count--;
 }
 
-static void submit(struct request *request)
+static void service_submit(struct request *request)
 {
     DCHECK(request->call != NULL);
     request->state = REQUEST_PENDING;
     switch (engine_submit(request->service->options.engine, &request->task)) {
     case ENGINE_DONE:
-        answer(request);
+        service_answer(request);
         break;
     case ENGINE_PENDING:
         break;
     case ENGINE_HELD:
         if (request->holds < MOST_HOLDS)
-            hold(request);
+            service_hold(request);
         else
-            offload(request);
+            service_offload(request);
         break;
     case ENGINE_COSTLY:
-        offload(request);
+        service_offload(request);
         break;
     }
 }
 
 /* Once more, from its message. */
-static void submit_again(struct request *request)
+static void service_submit_again(struct request *request)
 {
-    struct origin origin = apart(request, request->service->now_ms);
+    struct origin origin = service_apart(request, request->service->now_ms);
     const char *why;
-    enum err err = make_op(request, &origin, &why);
+    enum err err = service_make_op(request, &origin, &why);
     if (err == ERR_NONE) {
-        submit(request);
+        service_submit(request);
         return;
     }
-    fail(request, err, why);
-    give_back(request);
+    service_fail(request, err, why);
+    service_give_back(request);
 }
 
 /* Those that are held up once more come behind the others, so that each has one turn. An answer may
  * end a connection, and with it others of these requests. */
-static void submit_held(struct service *service)
+static void service_submit_held(struct service *service)
 {
     for (size_t left = service->held_count; left > 0 && service->held != NULL; left--) {
         struct request *request = service->held;
-        let_go(request);
-        submit_again(request);
+        service_let_go(request);
+        service_submit_again(request);
     }
 }
 
-static void finish_offloaded(struct service *service)
+static void service_finish_offloaded(struct service *service)
 {
     struct offload *offload = service->options.offload;
     struct offload_job *job;
     while (offload != NULL && (job = offload_take(offload, service->options.part)) != NULL)
-        finish(request_of(job));
+        job->finish(job);
 }
 
 void service_resume(struct service *service)
 {
     service_set_time(service, clock_unix_ms());
-    finish_offloaded(service);
-    submit_held(service);
+    service_finish_offloaded(service);
+    service_submit_held(service);
+    stream_resume_all(&service->streams);
 }
 
 /* Takes out of the batch what was cancelled since, for its message is gone. What is left. */
-static size_t drop_cancelled(struct service *service)
+static size_t service_drop_cancelled(struct service *service)
 {
     size_t count = 0;
     for (size_t i = 0; i < service->batch_count; i++) {
         if (service->batch[i]->call == NULL)
-            give_back(service->batch[i]);
+            service_give_back(service->batch[i]);
         else
             service->batch[count++] = service->batch[i];
     }
@@ -370,49 +380,49 @@ static size_t drop_cancelled(struct service *service)
     return count;
 }
 
-static void on_batch_end(void *user)
+static void service_on_batch_end(void *user)
 {
     struct service *service = user;
     struct engine_task *tasks[MAX_BATCH];
-    size_t count = drop_cancelled(service);
+    size_t count = service_drop_cancelled(service);
     for (size_t i = 0; i < count; i++)
         tasks[i] = &service->batch[i]->task;
     if (count > 1)
         engine_prepare(service->options.engine, tasks, count);
     service->batch_count = 0;
     for (size_t i = 0; i < count; i++)
-        submit(service->batch[i]);
+        service_submit(service->batch[i]);
 }
 
 /* No other thread writes it, so this need not be one indivisible step. */
-static void count_command(struct service *service)
+static void service_count_command(struct service *service)
 {
     uint_fast64_t before = atomic_load_explicit(&service->commands, memory_order_relaxed);
     atomic_store_explicit(&service->commands, before + 1, memory_order_relaxed);
 }
 
 /* What came before it in this read is a part of the snapshot. */
-static void answer_save(struct request *request, struct slice message)
+static void service_answer_save(struct request *request, struct slice message)
 {
     struct service *service = request->service;
     void *decoded;
     enum err err =
         wire_decode(&keystore__v1__save_request__descriptor, message, &request->arena, &decoded);
-    on_batch_end(service);
+    service_on_batch_end(service);
     if (err != ERR_NONE) {
-        fail(request, err,
-             "the message does not decode as SaveRequest; see proto/mini_redis.proto");
-        give_back(request);
+        service_fail(request, err,
+                     "the message does not decode as SaveRequest; see proto/mini_redis.proto");
+        service_give_back(request);
         return;
     }
     const Keystore__V1__SaveRequest *save = decoded;
     request->state = REQUEST_PENDING;
     if (engine_save(service->options.engine, &request->task, save->wait) == ENGINE_DONE)
-        answer(request);
+        service_answer(request);
 }
 
 /* True if the message alone says that the request takes long. */
-static bool is_bulky(const struct method *method, size_t size)
+static bool service_is_bulky(const struct method *method, size_t size)
 {
     if (size <= MANY_BYTES || method->type != METHOD_OP)
         return false;
@@ -420,45 +430,46 @@ static bool is_bulky(const struct method *method, size_t size)
     return !has_one || size > ONE_BYTES;
 }
 
-static void on_request(void *user, struct grpc_call *call, const void *found, struct slice message)
+static void service_on_request(void *user, struct grpc_call *call, const void *found,
+                               struct slice message)
 {
     struct service *service = user;
     const struct method *method = found;
-    struct request *request = take_request(service);
+    struct request *request = service_take_request(service);
     struct engine_task *task = &request->task;
     const char *why;
-    count_command(service);
+    service_count_command(service);
     request->call = call;
     request->method = method;
     task->arena = &request->arena;
-    task->on_done = on_done;
+    task->on_done = service_on_done;
     grpc_call_set_user(call, request);
-    if (method->type == METHOD_INFO || is_bulky(method, message.len)) {
-        offload(request);
+    if (method->type == METHOD_INFO || service_is_bulky(method, message.len)) {
+        service_offload(request);
         return;
     }
     if (method->type == METHOD_SAVE) {
-        answer_save(request, message);
+        service_answer_save(request, message);
         return;
     }
     struct origin origin = {.message = message,
                             .holder = grpc_call_holder(call),
                             .max_reply = grpc_call_max_reply(call),
                             .now_ms = service->now_ms};
-    enum err err = make_op(request, &origin, &why);
+    enum err err = service_make_op(request, &origin, &why);
     if (err != ERR_NONE) {
-        fail(request, err, why);
-        give_back(request);
+        service_fail(request, err, why);
+        service_give_back(request);
         return;
     }
     request->state = REQUEST_BATCHED;
     CHECK(service->batch_count < MAX_BATCH);
     service->batch[service->batch_count++] = request;
     if (service->batch_count == MAX_BATCH)
-        on_batch_end(service);
+        service_on_batch_end(service);
 }
 
-static void on_cancel(void *user, struct grpc_call *call)
+static void service_on_cancel(void *user, struct grpc_call *call)
 {
     struct service *service = user;
     struct request *request = grpc_call_user(call);
@@ -467,12 +478,12 @@ static void on_cancel(void *user, struct grpc_call *call)
         request->call = NULL;
         CHECK(service->batch_count < MAX_BATCH);
         return;
-    case REQUEST_OFFLOADED: /* finish() does */
+    case REQUEST_OFFLOADED: /* service_finish() does */
         request->call = NULL;
         atomic_store(&request->is_abandoned, true);
         return;
     case REQUEST_HELD:
-        let_go(request);
+        service_let_go(request);
         break;
     case REQUEST_PENDING:
         engine_cancel(service->options.engine, &request->task);
@@ -480,13 +491,25 @@ static void on_cancel(void *user, struct grpc_call *call)
     case REQUEST_NEW:
         break;
     }
-    give_back(request);
+    service_give_back(request);
 }
 
-static const void *find_method(void *user, struct slice path)
+static const void *service_find_method(void *user, struct slice path)
 {
     (void)user;
     return route_find(path);
+}
+
+static const struct grpc_stream_method *service_stream_of(const void *found)
+{
+    const struct method *method = found;
+    return method->stream;
+}
+
+struct stream_host *stream_host_of(void *user)
+{
+    struct service *service = user;
+    return &service->streams;
 }
 
 struct service *service_new(const struct service_options *options)
@@ -496,15 +519,23 @@ struct service *service_new(const struct service_options *options)
         .options = *options,
         .limits = {.databases = options->engine->databases, .max_value = options->max_value},
         .grpc = {.user = service,
-                 .find_method = find_method,
+                 .find_method = service_find_method,
+                 .stream_of = service_stream_of,
                  .unknown_method = "this server has no such method; docs/operations.md lists those "
                                    "it has, and a path is /keystore.v1.KeyStore/NAME or "
                                    "/keystore.v1.KeyStoreAdmin/NAME",
-                 .on_request = on_request,
-                 .on_batch_end = on_batch_end,
-                 .on_cancel = on_cancel,
+                 .on_request = service_on_request,
+                 .on_batch_end = service_on_batch_end,
+                 .on_cancel = service_on_cancel,
                  .status_of = status_of},
+        .streams = {.engine = options->engine,
+                    .offload = options->offload,
+                    .part = options->part,
+                    .limits = {.databases = options->engine->databases,
+                               .max_value = options->max_value},
+                    .max_answer = options->max_answer},
     };
+    stream_host_init(&service->streams);
     return service;
 }
 
@@ -512,7 +543,7 @@ void service_free(struct service *service)
 {
     if (service == NULL)
         return;
-    finish_offloaded(service);
+    service_finish_offloaded(service);
     CHECK(service->batch_count < MAX_BATCH);
     while (service->idle != NULL) {
         struct request *request = service->idle;
@@ -526,6 +557,7 @@ void service_free(struct service *service)
 void service_set_time(struct service *service, int64_t now_ms)
 {
     service->now_ms = now_ms;
+    service->streams.now_ms = now_ms;
 }
 
 const struct grpc_service *service_grpc(const struct service *service)

@@ -20,7 +20,7 @@ struct value {
     struct slice bytes;
 };
 
-static __attribute__((noinline)) bool read_long_varint(struct slice *in, uint64_t *number)
+static __attribute__((noinline)) bool wire_read_long_varint(struct slice *in, uint64_t *number)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < in->len && i < 10; i++) {
@@ -35,17 +35,17 @@ static __attribute__((noinline)) bool read_long_varint(struct slice *in, uint64_
 }
 
 /* Tags, and the lengths of small values, are numbers of one byte. */
-static inline bool read_varint(struct slice *in, uint64_t *number)
+static inline bool wire_read_varint(struct slice *in, uint64_t *number)
 {
     if (in->len == 0 || in->data[0] >= 0x80)
-        return read_long_varint(in, number);
+        return wire_read_long_varint(in, number);
     *number = in->data[0];
     *in = slice_skip(*in, 1);
     return true;
 }
 
 /* Little-endian bits of a fixed-size value. */
-static bool read_fixed(struct slice *in, size_t size, uint64_t *number)
+static bool wire_read_fixed(struct slice *in, size_t size, uint64_t *number)
 {
     if (in->len < size)
         return false;
@@ -56,17 +56,17 @@ static bool read_fixed(struct slice *in, size_t size, uint64_t *number)
     return true;
 }
 
-static bool read_value(struct slice *in, struct value *value)
+static bool wire_read_value(struct slice *in, struct value *value)
 {
     switch (value->type) {
     case WIRE_VARINT:
-        return read_varint(in, &value->number);
+        return wire_read_varint(in, &value->number);
     case WIRE_FIXED64:
-        return read_fixed(in, 8, &value->number);
+        return wire_read_fixed(in, 8, &value->number);
     case WIRE_FIXED32:
-        return read_fixed(in, 4, &value->number);
+        return wire_read_fixed(in, 4, &value->number);
     case WIRE_BYTES:
-        if (!read_varint(in, &value->number) || value->number > in->len)
+        if (!wire_read_varint(in, &value->number) || value->number > in->len)
             return false;
         value->bytes = slice_make(in->data, (size_t)value->number);
         *in = slice_skip(*in, value->bytes.len);
@@ -83,21 +83,21 @@ struct decoding {
 };
 
 /* The number of the next field, whose value is read, too. */
-static bool read_field(struct slice *in, unsigned *number, struct value *value)
+static bool wire_read_field(struct slice *in, unsigned *number, struct value *value)
 {
     uint64_t tag;
-    if (!read_varint(in, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
+    if (!wire_read_varint(in, &tag) || tag >> 3 == 0 || tag > UINT32_MAX)
         return false;
     *number = (unsigned)(tag >> 3);
     value->type = (enum wire_type)(tag & 7);
-    return read_value(in, value);
+    return wire_read_value(in, value);
 }
 
-static bool merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding);
+static bool wire_merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding);
 
 /* NULL if the decoding has made enough of them, or there is no memory for another. */
-static ProtobufCMessage *new_message(const ProtobufCMessageDescriptor *descriptor,
-                                     struct decoding *decoding)
+static ProtobufCMessage *wire_new_message(const ProtobufCMessageDescriptor *descriptor,
+                                          struct decoding *decoding)
 {
     if (decoding->messages > WIRE_MAX_MESSAGES)
         return NULL;
@@ -109,7 +109,7 @@ static ProtobufCMessage *new_message(const ProtobufCMessageDescriptor *descripto
 }
 
 /* Bytes of a field in its struct; 0 if requests have no such type. */
-static size_t size_of(ProtobufCType type)
+static size_t wire_size_of(ProtobufCType type)
 {
     switch (type) {
     case PROTOBUF_C_TYPE_BYTES:
@@ -149,17 +149,17 @@ static enum wire_type wire_type_of(ProtobufCType type)
     }
 }
 
-static bool store_message(const ProtobufCFieldDescriptor *field, struct slice bytes,
-                          struct decoding *decoding, ProtobufCMessage **member)
+static bool wire_store_message(const ProtobufCFieldDescriptor *field, struct slice bytes,
+                               struct decoding *decoding, ProtobufCMessage **member)
 {
     /* A message that comes twice is merged, as the specification asks. */
     if (*member == NULL)
-        *member = new_message(field->descriptor, decoding);
-    return *member != NULL && merge(*member, bytes, decoding);
+        *member = wire_new_message(field->descriptor, decoding);
+    return *member != NULL && wire_merge(*member, bytes, decoding);
 }
 
 /* protobuf-c's strings end with a zero, so one within would hide the rest. */
-static bool store_string(struct slice bytes, struct decoding *decoding, char **member)
+static bool wire_store_string(struct slice bytes, struct decoding *decoding, char **member)
 {
     if (bytes.len > 0 && memchr(bytes.data, 0, bytes.len) != NULL)
         return false;
@@ -172,24 +172,24 @@ static bool store_string(struct slice bytes, struct decoding *decoding, char **m
     return true;
 }
 
-static inline void store_bytes(struct slice bytes, void *member)
+static inline void wire_store_bytes(struct slice bytes, void *member)
 {
     *(ProtobufCBinaryData *)member =
         (ProtobufCBinaryData){.len = bytes.len, .data = (uint8_t *)bytes.data};
 }
 
 /* Stores the value, whose wire type fits the field, at `member`. */
-static bool store(const ProtobufCFieldDescriptor *field, const struct value *value,
-                  struct decoding *decoding, void *member)
+static bool wire_store(const ProtobufCFieldDescriptor *field, const struct value *value,
+                       struct decoding *decoding, void *member)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_BYTES:
-        store_bytes(value->bytes, member);
+        wire_store_bytes(value->bytes, member);
         return true;
     case PROTOBUF_C_TYPE_MESSAGE:
-        return store_message(field, value->bytes, decoding, member);
+        return wire_store_message(field, value->bytes, decoding, member);
     case PROTOBUF_C_TYPE_STRING:
-        return store_string(value->bytes, decoding, member);
+        return wire_store_string(value->bytes, decoding, member);
     case PROTOBUF_C_TYPE_BOOL:
         *(protobuf_c_boolean *)member = value->number != 0;
         return true;
@@ -217,12 +217,12 @@ struct elements {
 };
 
 /* How often the field comes in the rest of a message, as far as that is well-formed. */
-static size_t count_field(unsigned wanted, struct slice rest)
+static size_t wire_count_field(unsigned wanted, struct slice rest)
 {
     size_t count = 0;
     unsigned number;
     struct value value;
-    while (rest.len > 0 && read_field(&rest, &number, &value))
+    while (rest.len > 0 && wire_read_field(&rest, &number, &value))
         count += number == wanted;
     return count;
 }
@@ -230,12 +230,12 @@ static size_t count_field(unsigned wanted, struct slice rest)
 /* Room for `count` elements and those that follow: as many as there are, for nothing of the arena
  * is given back before the end; but no less than doubling, so that no element is moved often. NULL
  * if there is no memory for it. */
-static void *larger_elements(const ProtobufCFieldDescriptor *field, const void *former,
-                             size_t count, const struct decoding *decoding)
+static void *wire_larger_elements(const ProtobufCFieldDescriptor *field, const void *former,
+                                  size_t count, const struct decoding *decoding)
 {
-    size_t size = size_of(field->type), capacity = count == 0 ? FIRST_REPEATED : 2 * count;
+    size_t size = wire_size_of(field->type), capacity = count == 0 ? FIRST_REPEATED : 2 * count;
     if (decoding->rest.len >= WORTH_COUNTING) {
-        size_t following = count + 1 + count_field(field->id, decoding->rest);
+        size_t following = count + 1 + wire_count_field(field->id, decoding->rest);
         capacity = count == 0 || following > capacity ? following : capacity;
     }
     struct elements *larger = arena_unfold(decoding->arena, sizeof *larger + capacity * size);
@@ -247,21 +247,21 @@ static void *larger_elements(const ProtobufCFieldDescriptor *field, const void *
     return larger->bytes;
 }
 
-static size_t capacity_of(void *elements)
+static size_t wire_capacity_of(void *elements)
 {
     return ((struct elements *)(void *)((char *)elements - sizeof(struct elements)))->capacity;
 }
 
 /* Makes room for one more element and returns it, to be stored, a message is not there yet; NULL if
  * there is no memory for it. */
-static void *append_element(const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
-                            const struct decoding *decoding)
+static void *wire_append_element(const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
+                                 const struct decoding *decoding)
 {
     size_t *count = (size_t *)(void *)((char *)message + field->quantifier_offset);
     void **elements = (void **)(void *)((char *)message + field->offset);
-    size_t size = size_of(field->type);
-    if (*count == 0 || *count == capacity_of(*elements)) {
-        void *larger = larger_elements(field, *elements, *count, decoding);
+    size_t size = wire_size_of(field->type);
+    if (*count == 0 || *count == wire_capacity_of(*elements)) {
+        void *larger = wire_larger_elements(field, *elements, *count, decoding);
         if (larger == NULL)
             return NULL;
         *elements = larger;
@@ -273,79 +273,80 @@ static void *append_element(const ProtobufCFieldDescriptor *field, ProtobufCMess
     return element;
 }
 
-static bool store_element(const ProtobufCFieldDescriptor *field, const struct value *value,
-                          ProtobufCMessage *message, struct decoding *decoding)
+static bool wire_store_element(const ProtobufCFieldDescriptor *field, const struct value *value,
+                               ProtobufCMessage *message, struct decoding *decoding)
 {
-    void *element = append_element(field, message, decoding);
-    return element != NULL && store(field, value, decoding, element);
+    void *element = wire_append_element(field, message, decoding);
+    return element != NULL && wire_store(field, value, decoding, element);
 }
 
 /* The elements of a repeated number in one field (packed). */
-static bool store_packed(const ProtobufCFieldDescriptor *field, struct slice bytes,
-                         ProtobufCMessage *message, struct decoding *decoding)
+static bool wire_store_packed(const ProtobufCFieldDescriptor *field, struct slice bytes,
+                              ProtobufCMessage *message, struct decoding *decoding)
 {
     struct value value = {.type = wire_type_of(field->type)};
     while (bytes.len > 0) {
-        if (!read_value(&bytes, &value) || !store_element(field, &value, message, decoding))
+        if (!wire_read_value(&bytes, &value) ||
+            !wire_store_element(field, &value, message, decoding))
             return false;
     }
     return true;
 }
 
 /* A field that is bytes and comes once: a key or a value. */
-static bool is_plain_bytes(const ProtobufCFieldDescriptor *field)
+static bool wire_is_plain_bytes(const ProtobufCFieldDescriptor *field)
 {
     return field->type == PROTOBUF_C_TYPE_BYTES && field->label != PROTOBUF_C_LABEL_REPEATED &&
            (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0;
 }
 
-static bool store_field(const ProtobufCFieldDescriptor *field, const struct value *value,
-                        ProtobufCMessage *message, struct decoding *decoding)
+static bool wire_store_field(const ProtobufCFieldDescriptor *field, const struct value *value,
+                             ProtobufCMessage *message, struct decoding *decoding)
 {
-    if (value->type == WIRE_BYTES && is_plain_bytes(field)) {
-        store_bytes(value->bytes, (char *)message + field->offset);
+    if (value->type == WIRE_BYTES && wire_is_plain_bytes(field)) {
+        wire_store_bytes(value->bytes, (char *)message + field->offset);
         return true;
     }
     enum wire_type expected = wire_type_of(field->type);
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
-    if (size_of(field->type) == 0)
+    if (wire_size_of(field->type) == 0)
         return false;
     if (value->type != expected) {
         return repeated && value->type == WIRE_BYTES &&
-               store_packed(field, value->bytes, message, decoding);
+               wire_store_packed(field, value->bytes, message, decoding);
     }
     if (repeated)
-        return store_element(field, value, message, decoding);
+        return wire_store_element(field, value, message, decoding);
     void *member = (char *)message + field->offset;
     if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
         uint32_t *which = (uint32_t *)(void *)((char *)message + field->quantifier_offset);
         if (*which != field->id)
-            memset(member, 0, size_of(field->type));
+            memset(member, 0, wire_size_of(field->type));
         *which = field->id;
     }
-    return store(field, value, decoding, member);
+    return wire_store(field, value, decoding, member);
 }
 
 /* The fields are in the order of their numbers, which are 1, 2, 3 and so on in nearly all messages.
  */
-static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *descriptor,
-                                                unsigned number)
+static const ProtobufCFieldDescriptor *wire_field_of(const ProtobufCMessageDescriptor *descriptor,
+                                                     unsigned number)
 {
     if (number <= descriptor->n_fields && descriptor->fields[number - 1].id == number)
         return &descriptor->fields[number - 1];
     return protobuf_c_message_descriptor_get_field(descriptor, number);
 }
 
-static bool merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding)
+static bool wire_merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding)
 {
     while (bytes.len > 0) {
         unsigned number;
         struct value value;
-        if (!read_field(&bytes, &number, &value))
+        if (!wire_read_field(&bytes, &number, &value))
             return false;
-        const ProtobufCFieldDescriptor *field = field_of(message->descriptor, number);
+        const ProtobufCFieldDescriptor *field = wire_field_of(message->descriptor, number);
         decoding->rest = bytes;
-        if (field != NULL && !store_field(field, &value, message, decoding))
+        if (field != NULL && !wire_store_field(field, &value, message, decoding))
             return false;
     }
     return true;
@@ -355,8 +356,8 @@ enum err wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice 
                      struct arena *arena, void **message)
 {
     struct decoding decoding = {.arena = arena};
-    *message = new_message(descriptor, &decoding);
-    if (*message != NULL && merge(*message, bytes, &decoding))
+    *message = wire_new_message(descriptor, &decoding);
+    if (*message != NULL && wire_merge(*message, bytes, &decoding))
         return ERR_NONE;
     if (arena->refusal != ERR_NONE)
         return arena->refusal;

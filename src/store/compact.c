@@ -2,8 +2,8 @@
 #include "store/compact.h"
 
 #include "base/check.h"
-#include "store/entry.h"
-#include "store/shard.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
 
 /* Buckets, of some seven entries each, that the hand passes while the shard is locked, unless so
  * many objects were moved. */
@@ -19,7 +19,7 @@ struct met {
     struct entry *entries[MAX_MET];
 };
 
-static void meet(void *context, struct entry *entry)
+static void compact_meet(void *context, struct entry *entry)
 {
     struct met *met = context;
     __builtin_prefetch(entry);
@@ -27,8 +27,8 @@ static void meet(void *context, struct entry *entry)
         met->entries[met->count++] = entry;
 }
 
-static void move_entry(struct store *store, struct shard *shard, struct dict *dict,
-                       struct entry *entry, struct compacted *compacted)
+static void compact_move_entry(struct store *store, struct shard *shard, struct dict *dict,
+                               struct entry *entry, struct compacted *compacted)
 {
     struct entry *now = entry_move(&shard->slab, entry, &compacted->moved);
     if (now != entry)
@@ -44,13 +44,13 @@ static void compact_bucket(struct store *store, struct shard *shard, struct comp
     struct met met;
     met.count = 0;
     compacted->moved += dict_move_links(dict, shard->compact_to);
-    shard->compact_to = dict_scan(dict, shard->compact_to, meet, &met);
+    shard->compact_to = dict_scan(dict, shard->compact_to, compact_meet, &met);
     for (size_t i = 0; i < met.count; i++)
-        move_entry(store, shard, dict, met.entries[i], compacted);
+        compact_move_entry(store, shard, dict, met.entries[i], compacted);
 }
 
 /* The hand goes on to the next database that has entries; false if there is none. */
-static bool next_database(const struct store *store, struct shard *shard)
+static bool compact_next_database(const struct store *store, struct shard *shard)
 {
     for (uint32_t i = 0; i < store->databases; i++) {
         shard->compact_db = (shard->compact_db + 1) % store->databases;
@@ -64,10 +64,10 @@ struct compacted compact_shard(struct store *store, struct shard *shard)
 {
     DCHECK(shard->compact_db < store->databases);
     struct compacted compacted = {0};
-    if (!slab_is_loose(&shard->slab))
+    if (!slab_is_fragmented(&shard->slab))
         return compacted;
     for (size_t i = 0; i < HAND_BUCKETS && compacted.moved < MOST_MOVED; i++) {
-        if (shard->compact_to == 0 && !next_database(store, shard))
+        if (shard->compact_to == 0 && !compact_next_database(store, shard))
             break;
         compact_bucket(store, shard, &compacted);
     }

@@ -9,7 +9,7 @@
  * 1. Entries, parts of lists and linked buckets move under their shard's lock, and only between
  *    operations: so a pointer to one is good as long as the lock is held. That is why an undo
  *    (undo.h), which ends before the locks are released, and a snapshot (snapshot.h), which keeps
- * no pointers, need not be told.
+ *    no pointers, need not be told.
  * 2. A move changes nothing but addresses: no version, no count, no place in a dictionary, nor what
  *    memory is in use. Blobs, which others may hold, chunks of lists while others do hold them, and
  *    garbage of FlushDb are not moved.

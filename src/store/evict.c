@@ -2,12 +2,13 @@
 #include "store/evict.h"
 
 #include "base/check.h"
-#include "store/apply.h"
-#include "store/change.h"
-#include "store/flush.h"
+#include "store/data/entry.h"
+#include "store/data/garbage.h"
+#include "store/data/shard.h"
+#include "store/data/visits.h"
+#include "store/ops/apply.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Entries among which a victim is chosen at most; usage.h says when fewer are enough. A deadline is
  * among the nearest fiftieth. */
@@ -19,9 +20,6 @@
 #define AHEAD_BUCKETS 2
 /* Entries that are freed for FlushDb in one turn, instead of evicting one. */
 #define TURN_GARBAGE 50
-/* The ghosts of all shards take one part in so many of the memory limit, at most. */
-#define GHOST_SHARE  128
-#define GHOSTS_LEAST 64
 /* Where the hand is in a database that it has been through in this round. */
 #define HAND_END UINT64_MAX
 
@@ -50,61 +48,12 @@ struct search {
 
 /* ---- scores ---- */
 
-static uint64_t age_of(const struct entry *entry, uint64_t revision)
-{
-    uint64_t version = entry_version(entry);
-    return version < revision ? revision - version : 0; /* another thread may be ahead */
-}
-
-/* When the hand passed the key with that hash, as a revision: the hand goes by the reversed hashes,
- * and about as fast as in the round before. */
-static uint64_t passed_at(const struct shard *shard, uint64_t hash, uint64_t revision)
-{
-    uint64_t behind = shard->stride - dict_scan_position(hash); /* of 2^64 */
-    unsigned __int128 way = (unsigned __int128)behind * shard->usage->round_length;
-    uint64_t ago = (uint64_t)(way >> 64);
-    return ago < revision ? revision - ago : 0;
-}
-
-static enum usage_kind kind_of(unsigned mark)
-{
-    return mark == ENTRY_PROVEN     ? USAGE_PROVEN
-           : mark == ENTRY_RECALLED ? USAGE_RECALLED
-                                    : USAGE_NEW;
-}
-
-/* Counted for the class that it had when the hand saw it; not if it has come since. */
-void evict_note_first_use(struct store *store, struct shard *shard, struct entry *entry,
-                          uint64_t hash)
-{
-    DCHECK(mutex_is_held(&shard->lock) && entry_mark(entry) != ENTRY_VISITED);
-    if (shard->usage->is_counting) {
-        uint64_t revision = atomic_load_explicit(&store->revision, memory_order_relaxed);
-        uint64_t passed = passed_at(shard, hash, revision);
-        if (entry_version(entry) < passed)
-            shard->usage->used[usage_class(kind_of(entry_mark(entry)), age_of(entry, passed))]++;
-    }
-    entry_set_mark(entry, ENTRY_VISITED);
-}
-
-/* The use that is to be expected; the hand has passed the entry. */
-static double pass(struct search *search, struct entry *entry)
-{
-    DCHECK(search->shard->usage->is_counting);
-    struct usage *usage = search->shard->usage;
-    if (entry_mark(entry) == ENTRY_VISITED)
-        entry_set_mark(entry, ENTRY_PROVEN);
-    size_t class = usage_class(kind_of(entry_mark(entry)), age_of(entry, search->revision));
-    usage->seen[class]++;
-    return usage->rates[class];
-}
-
-static double score_of(struct search *search, struct entry *entry)
+static double evict_score_of(struct search *search, struct entry *entry)
 {
     switch (search->store->policy) {
     case STORE_ALLKEYS_LRU:
     case STORE_VOLATILE_LRU:
-        return pass(search, entry);
+        return visits_pass(search->shard, entry, search->revision);
     case STORE_VOLATILE_TTL:
         return (double)entry_expire_at_ms(entry);
     case STORE_NOEVICTION:
@@ -114,7 +63,7 @@ static double score_of(struct search *search, struct entry *entry)
     return 0;
 }
 
-static bool is_kept(const struct evict_terms *terms, uint64_t hash)
+static bool evict_is_kept(const struct evict_terms *terms, uint64_t hash)
 {
     size_t low = 0, high = terms->keep_count;
     while (low < high) {
@@ -128,25 +77,25 @@ static bool is_kept(const struct evict_terms *terms, uint64_t hash)
 }
 
 /* Each of several entries with the same score is as likely to be chosen. */
-static bool wins_tie(struct search *search)
+static bool evict_wins_tie(struct search *search)
 {
     search->random = search->random * 1664525 + 1013904223;
     return (uint64_t)search->random * ++search->ties >> 32 == 0;
 }
 
-static void consider(void *context, struct entry *entry)
+static void evict_consider(void *context, struct entry *entry)
 {
     struct search *search = context;
-    if (evict_goes_by_deadline(search->store->policy) && entry_expire_at_ms(entry) == 0)
+    if (store_policy_is_volatile(search->store->policy) && entry_expire_at_ms(entry) == 0)
         return;
-    double score = score_of(search, entry);
+    double score = evict_score_of(search, entry);
     search->seen++;
-    if (score > search->score || (score == search->score && !wins_tie(search)))
+    if (score > search->score || (score == search->score && !evict_wins_tie(search)))
         return;
     uint64_t hash = 0;
     if (search->terms->keep_count > 0) {
         hash = store_hash(search->store, entry_key(entry));
-        if (is_kept(search->terms, hash))
+        if (evict_is_kept(search->terms, hash))
             return;
     }
     if (score < search->score)
@@ -159,7 +108,7 @@ static void consider(void *context, struct entry *entry)
 
 /* ---- the hand ---- */
 
-static size_t count_entries(const struct store *store, const struct shard *shard)
+static size_t evict_count_entries(const struct store *store, const struct shard *shard)
 {
     size_t count = 0;
     for (uint32_t db = 0; db < store->databases; db++)
@@ -170,7 +119,7 @@ static size_t count_entries(const struct store *store, const struct shard *shard
 /* The hand has been in all databases as far as the stride goes. Cursors are reversed hashes, so the
  * same part of each database follows: in all about as many entries as there are in a window, and as
  * there are databases. True if the round is over. */
-static bool next_stride(const struct store *store, struct shard *shard)
+static bool evict_next_stride(const struct store *store, struct shard *shard)
 {
     shard->hand = 0;
     if (shard->stride == HAND_END) {
@@ -180,14 +129,14 @@ static bool next_stride(const struct store *store, struct shard *shard)
         return true;
     }
     size_t entries = store->databases > WINDOW ? store->databases : WINDOW;
-    uint64_t width = HAND_END / (1 + count_entries(store, shard) / entries);
+    uint64_t width = HAND_END / (1 + evict_count_entries(store, shard) / entries);
     DCHECK(width > 0); /* else the hand would stand still */
     shard->stride = shard->stride < HAND_END - width ? shard->stride + width : HAND_END;
     return false;
 }
 
 /* What the hand meets in the shard's next turn is fetched while others have theirs. */
-static void fetch_ahead(struct database *database)
+static void evict_fetch_ahead(struct database *database)
 {
     size_t buckets = 1;
     if (database->hand == 0) {
@@ -199,7 +148,7 @@ static void fetch_ahead(struct database *database)
 }
 
 /* Goes on to the next bucket; true if the round is over. */
-static bool step(struct search *search)
+static bool evict_step(struct search *search)
 {
     struct store *store = search->store;
     struct shard *shard = search->shard;
@@ -207,15 +156,15 @@ static bool step(struct search *search)
         struct database *database = &shard->databases[shard->hand];
         if (database->dict.count == 0 || database->hand >= shard->stride)
             continue;
-        fetch_ahead(database);
-        uint64_t cursor = dict_scan(&database->dict, database->hand, consider, search);
+        evict_fetch_ahead(database);
+        uint64_t cursor = dict_scan(&database->dict, database->hand, evict_consider, search);
         database->hand = cursor != 0 ? cursor : HAND_END;
         return false;
     }
-    return next_stride(store, shard);
+    return evict_next_stride(store, shard);
 }
 
-static bool is_complete(const struct search *search)
+static bool evict_is_complete(const struct search *search)
 {
     return search->best.shard != NULL &&
            (search->seen >= search->window || search->score <= search->enough);
@@ -223,7 +172,7 @@ static bool is_complete(const struct search *search)
 
 /* Moves the hand of the locked shard on until the search is complete, the round over, or enough
  * was done for the moment; true if the round is over. */
-static bool move_hand(struct search *search)
+static bool evict_move_hand(struct search *search)
 {
     struct store *store = search->store;
     struct shard *shard = search->shard;
@@ -231,8 +180,8 @@ static bool move_hand(struct search *search)
         usage_begin(shard->usage, search->revision);
         search->enough = shard->usage->enough;
     }
-    for (size_t i = 0; i < TURN_BUCKETS && !is_complete(search); i++) {
-        if (!step(search))
+    for (size_t i = 0; i < TURN_BUCKETS && !evict_is_complete(search); i++) {
+        if (!evict_step(search))
             continue;
         if (store->note_visits)
             usage_end_round(shard->usage, &store->usage, store->shard_count, search->revision);
@@ -248,7 +197,7 @@ static void evict(struct store *store, const struct candidate *victim)
     CHECK(victim->entry != NULL && mutex_is_held(&victim->shard->lock));
     struct shard *shard = victim->shard;
     struct slice key = entry_key(victim->entry);
-    struct keyspace space = apply_own_space(store, 0);
+    struct op_context ctx = apply_own_space(store, 0);
     struct lookup at = {.shard = shard,
                         .database = &shard->databases[victim->db],
                         .entry = victim->entry,
@@ -256,11 +205,11 @@ static void evict(struct store *store, const struct candidate *victim)
                         .hash = victim->hash != 0 ? victim->hash : store_hash(store, key),
                         .db = victim->db};
     DCHECK(at.hash == store_hash(store, key));
-    DCHECK(!evict_goes_by_deadline(store->policy) || entry_expire_at_ms(victim->entry) != 0);
+    DCHECK(!store_policy_is_volatile(store->policy) || entry_expire_at_ms(victim->entry) != 0);
     if (store->note_visits)
         usage_remember(shard->usage, at.hash);
-    apply_drop(&space, &at);
-    apply_end(&space);
+    apply_drop(&ctx, &at);
+    apply_end(&ctx);
     shard->evicted_keys++;
     slab_report(&shard->slab); /* else many more would go before it is known that one has */
 }
@@ -271,14 +220,14 @@ struct identity {
     struct entry *found;
 };
 
-static void identify(void *context, struct entry *entry)
+static void evict_identify(void *context, struct entry *entry)
 {
     struct identity *identity = context;
     if (store_hash(identity->store, entry_key(entry)) == identity->hash)
         identity->found = entry;
 }
 
-static bool lock_on_terms(struct shard *shard, struct evict_terms *terms)
+static bool evict_lock_on_terms(struct shard *shard, struct evict_terms *terms)
 {
     bool locked = shard_lock(shard, terms->quick);
     terms->held |= !locked;
@@ -293,9 +242,9 @@ static bool evict_found(struct search *search)
     struct shard *shard = victim->shard;
     const struct dict *dict = &shard->databases[victim->db].dict;
     struct identity identity = {.store = store, .hash = victim->hash};
-    if (!lock_on_terms(shard, search->terms))
+    if (!evict_lock_on_terms(shard, search->terms))
         return false;
-    dict_scan(dict, dict_scan_position(victim->hash), identify, &identity);
+    dict_scan(dict, dict_scan_position(victim->hash), evict_identify, &identity);
     victim->entry = identity.found;
     if (victim->entry != NULL)
         evict(store, victim);
@@ -303,12 +252,12 @@ static bool evict_found(struct search *search)
     return victim->entry != NULL;
 }
 
-static bool has_candidates(const struct store *store, const struct shard *shard)
+static bool evict_has_candidates(const struct store *store, const struct shard *shard)
 {
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct database *database = &shard->databases[db];
-        if (evict_goes_by_deadline(store->policy) ? database->expiring > 0
-                                                  : database->dict.count > 0)
+        if (store_policy_is_volatile(store->policy) ? database->expiring > 0
+                                                    : database->dict.count > 0)
             return true;
     }
     return false;
@@ -323,7 +272,7 @@ enum turn {
 
 /* The shard of the best entry is about to be unlocked: from now on it is known by its hash alone.
  */
-static void leave(struct search *search)
+static void evict_leave(struct search *search)
 {
     CHECK(search->best.entry != NULL && search->best.shard == search->shard);
     struct candidate *best = &search->best;
@@ -333,39 +282,39 @@ static void leave(struct search *search)
 }
 
 /* One turn of a shard's hand. When the search is complete and the best entry lies here, it goes. */
-static enum turn turn(struct search *search, struct shard *shard)
+static enum turn evict_turn(struct search *search, struct shard *shard)
 {
     struct store *store = search->store;
     enum turn turn = TURN_OVER;
     DCHECK(search->best.entry == NULL); /* the former shard was left */
     search->shard = shard;
-    if (!lock_on_terms(shard, search->terms))
+    if (!evict_lock_on_terms(shard, search->terms))
         return TURN_OVER;
-    if (flush_collect(shard, TURN_GARBAGE) > 0) {
+    if (garbage_collect(shard, TURN_GARBAGE) > 0) {
         slab_report(&shard->slab);
         turn = TURN_EVICTED;
-    } else if (has_candidates(store, shard)) {
-        turn = move_hand(search) ? TURN_OVER : TURN_ON;
-        if (search->best.entry != NULL && is_complete(search)) {
+    } else if (evict_has_candidates(store, shard)) {
+        turn = evict_move_hand(search) ? TURN_OVER : TURN_ON;
+        if (search->best.entry != NULL && evict_is_complete(search)) {
             if (store->note_visits)
                 usage_adjust_enough(shard->usage, search->seen);
             evict(store, &search->best);
             turn = TURN_EVICTED;
         } else if (search->best.entry != NULL) {
-            leave(search);
+            evict_leave(search);
         }
     }
     mutex_unlock(&shard->lock);
     return turn;
 }
 
-static struct shard *next_shard(struct store *store)
+static struct shard *evict_next_shard(struct store *store)
 {
     unsigned number = atomic_fetch_add_explicit(&store->hand, 1, memory_order_relaxed);
     return &store->shards[number % store->shard_count];
 }
 
-static size_t window_of(enum store_policy policy)
+static size_t evict_window_of(enum store_policy policy)
 {
     switch (policy) {
     case STORE_VOLATILE_TTL:
@@ -382,13 +331,13 @@ static size_t window_of(enum store_policy policy)
 
 /* Where candidates are rare: every shard's hand goes on until it has met all entries, or found
  * one. */
-static enum turn search_all(struct search *search)
+static enum turn evict_search_all(struct search *search)
 {
     for (size_t i = 0; i < search->store->shard_count; i++) {
-        struct shard *shard = next_shard(search->store);
+        struct shard *shard = evict_next_shard(search->store);
         search->window = 1;
         for (int rounds = 0; rounds < 2;) {
-            enum turn result = turn(search, shard);
+            enum turn result = evict_turn(search, shard);
             if (result == TURN_EVICTED)
                 return result;
             rounds += result == TURN_OVER;
@@ -407,36 +356,13 @@ bool evict_one(struct store *store, struct evict_terms *terms)
                                 .score = INFINITY,
                                 .enough = -INFINITY,
                                 .random = atomic_load(&store->hand) * 2654435761u,
-                                .window = window_of(store->policy)};
-        for (size_t i = 0; i < store->shard_count && !is_complete(&search); i++)
-            if (turn(&search, next_shard(store)) == TURN_EVICTED)
+                                .window = evict_window_of(store->policy)};
+        for (size_t i = 0; i < store->shard_count && !evict_is_complete(&search); i++)
+            if (evict_turn(&search, evict_next_shard(store)) == TURN_EVICTED)
                 return true;
         if (search.best.shard == NULL)
-            return search_all(&search) == TURN_EVICTED;
+            return evict_search_all(&search) == TURN_EVICTED;
         if (evict_found(&search))
             return true;
     }
-}
-
-void evict_init(struct store *store, struct shard *shard)
-{
-    if (!store->note_visits)
-        return;
-    size_t ghosts = store->max_memory / GHOST_SHARE / store->shard_count;
-    shard->usage = usage_new(ghosts > GHOSTS_LEAST ? ghosts : GHOSTS_LEAST);
-    slab_charge(&shard->slab, usage_memory(shard->usage));
-    DCHECK(usage_memory(shard->usage) <= slab_heap(&shard->slab));
-}
-
-size_t evict_memory(const struct shard *shard)
-{
-    return shard->usage != NULL ? usage_memory(shard->usage) : 0;
-}
-
-void evict_deinit(struct shard *shard)
-{
-    if (shard->usage == NULL)
-        return;
-    slab_refund(&shard->slab, evict_memory(shard));
-    free(shard->usage);
 }

@@ -28,7 +28,7 @@ const struct op_info *op_info(enum op_kind kind)
 #define MOST_INDEX ((size_t)10)
 
 /* Bytes with their tag and length: one byte of length for each 7 bits of it. */
-static size_t bytes_size(size_t len)
+static size_t op_bytes_size(size_t len)
 {
     size_t size = 2 + len;
     for (size_t rest = len >> 7; rest > 0; rest >>= 7)
@@ -38,12 +38,12 @@ static size_t bytes_size(size_t len)
 
 size_t op_reply_size(enum op_kind kind, const struct op_result *result)
 {
-    size_t size =
-        MOST_REPLY_NUMBERS + bytes_size(result->key.len) + bytes_size(result->value.bytes.len);
+    size_t size = MOST_REPLY_NUMBERS + op_bytes_size(result->key.len) +
+                  op_bytes_size(result->value.bytes.len);
     for (size_t i = 0; i < result->value_count; i++)
-        size += bytes_size(result->values[i].len);
+        size += op_bytes_size(result->values[i].len);
     for (size_t i = 0; i < result->item_count; i++)
-        size += MOST_ITEM_NUMBERS + bytes_size(result->items[i].bytes.len);
+        size += MOST_ITEM_NUMBERS + op_bytes_size(result->items[i].bytes.len);
     if (kind == OP_L_POS)
         size += result->index_count * MOST_INDEX;
     if (kind == OP_BIT_FIELD)

@@ -15,6 +15,9 @@ enum op_kind {
 /* Longest key in bytes. */
 #define OP_MAX_KEY ((size_t)64 * 1024)
 
+/* So many keys' memory is fetched at the same time: the processor waits for no more. */
+#define STORE_PREFETCH ((size_t)16)
+
 struct blob;
 
 /* What an operation may do: OP_WRITE takes no memory, OP_GROW may, and is refused when there is no
@@ -84,6 +87,13 @@ static inline bool op_is(enum op_kind kind, unsigned traits)
     return (op_info(kind)->traits & traits) != 0;
 }
 
+/* How an attempt to carry out an operation ended (store_try_apply()). */
+enum store_answer {
+    STORE_DONE,
+    STORE_HELD,   /* nothing was done: an operation that takes long has a lock it needs */
+    STORE_COSTLY, /* nothing was done: it takes long */
+};
+
 enum existence { EXISTENCE_ANY, EXISTENCE_ABSENT, EXISTENCE_PRESENT };
 
 /* All given parts must hold for the operation to take place. */
@@ -151,54 +161,74 @@ struct op {
 
     const struct slice *values; /* LPush, RPush: one at least */
     size_t value_count;
+
     union {
-        struct slice pivot; /* LInsert */
+        int64_t start; /* LRange, LTrim, GetRange, SetRange, BitCount, BitPos; negative counts
+                          from the tail. SetBit, GetBit: the bit's offset, 0 at least */
+        int64_t index; /* LIndex, LSet; the same */
+    };
+    int64_t stop;  /* LRange, LTrim, GetRange, with has_stop BitCount, BitPos; inclusive */
+    int64_t count; /* LRem: how many, negative from the tail, 0 = all; LPos: how many, 0 = all;
+                      ListPop: how many, 0 = 1 */
+
+    /* What belongs to few kinds: only their code may look at it. */
+    union {
         struct {
-            const struct op_field *fields; /* BitField: one at least */
+            bool return_previous;
+            bool keep_ttl;
+        } set; /* Set */
+        struct {
+            bool want_as_of;
+        } read; /* Get, Describe */
+        struct {
+            bool persist; /* the deadline is taken away */
+            enum op_when when;
+        } expire; /* Expire; GetEx without `when` */
+        struct {
+            bool replace;     /* Copy: also if the target exists */
+            bool absent_only; /* Rename: only if the target does not exist */
+        } copy;               /* Copy, Rename */
+        struct {
+            union {
+                int64_t by;
+                const long double *by_real; /* with is_real; finite, or there is no sum */
+            };
+            bool is_real;
+        } incr; /* Incr */
+        struct {
+            uint64_t max_length; /* what is longer is cut at the far end; 0 = no cap */
+        } push;                  /* LPush, RPush */
+        struct {
+            enum op_end end; /* LMove: of the key */
+            enum op_end target_end;
+        } move; /* LMove; ListPop without `target_end` */
+        struct {
+            struct slice pivot;
+            bool after; /* the pivot; else before it */
+        } insert;       /* LInsert */
+        struct {
+            int64_t rank;      /* starts with that match; negative ones from the tail; 0 = 1 */
+            uint64_t max_scan; /* elements compared at most; 0 = any number */
+        } pos;                 /* LPos */
+        struct {
+            bool bit;                /* SetBit: what it becomes; BitPos: what is looked for */
+            bool has_stop;           /* BitCount, BitPos; else to the end */
+            bool in_bits;            /* BitCount, BitPos: start and stop count bits, not bytes */
+            enum op_bitwise bitwise; /* BitOp; of one key if it is NOT */
+        } bits;                      /* SetBit, BitCount, BitPos, BitOp */
+        struct {
+            const struct op_field *fields; /* one at least */
             size_t field_count;
-        };
+        } parts; /* BitField */
+        struct {
+            uint64_t since; /* with has_since: the key was not changed after it */
+            bool has_since;
+        } compare; /* a Txn's compare */
     };
-
-    union {
-        int64_t start;  /* LRange, LTrim, GetRange, SetRange, BitCount, BitPos; negative counts
-                           from the tail. SetBit, GetBit: the bit's offset, 0 at least */
-        int64_t index;  /* LIndex, LSet; the same */
-        int64_t rank;   /* LPos: begins with that match; negative ones from the tail; 0 = 1 */
-        uint64_t since; /* a Txn's compare with has_since: the key was not changed after it */
-    };
-    int64_t stop;      /* LRange, LTrim, GetRange, with has_stop BitCount, BitPos; inclusive */
-    int64_t count;     /* LRem: how many, negative from the tail, 0 = all; LPos: how many, 0 = all;
-                          ListPop: how many, 0 = 1 */
-    uint64_t max_scan; /* LPos: elements compared at most; 0 = any number */
-    uint64_t max_length; /* LPush, RPush: what is longer is cut at the far end; 0 = no cap */
-
-    union {
-        int64_t by;                 /* Incr */
-        const long double *by_real; /* Incr with is_real; finite, or there is no sum */
-    };
-    bool is_real;
-
-    bool return_previous; /* Set */
-    bool keep_ttl;        /* Set */
-    bool persist;         /* Expire, GetEx: the deadline is taken away */
-    bool replace;         /* Copy: also if the target exists */
-    bool absent_only;     /* Rename: only if the target does not exist */
-    bool after;           /* LInsert: behind the pivot */
-    bool bit;             /* SetBit: what it becomes; BitPos: what is looked for */
-    bool has_stop;        /* BitCount, BitPos; else to the end */
-    bool in_bits;         /* BitCount, BitPos: start and stop count bits, not bytes */
-    bool has_since;       /* a Txn's compare */
-    bool want_as_of;      /* Get, Describe */
-    union {
-        enum op_when when;       /* Expire */
-        enum op_bitwise bitwise; /* BitOp; of one key if it is NOT */
-    };
-    enum op_end end;        /* ListPop; LMove: of the key */
-    enum op_end target_end; /* LMove */
 
     struct op *ops; /* MSet: Sets. Txn: what is done if the compares hold */
     size_t op_count;
-    struct op_otherwise *txn; /* Txn; NULL for any other */
+    struct op_txn *txn; /* Txn; NULL for any other */
 
     size_t max_answer; /* bytes the answer may have, as op_answer_size() counts; 0 = any */
     size_t max_reply;  /* bytes the caller takes, as op_reply_size() counts; 0 = any. What changes
@@ -207,11 +237,11 @@ struct op {
 };
 
 /* The other parts of a Txn. */
-struct op_otherwise {
-    struct op *compares; /* key, db, condition, and with has_since `since` of each count */
+struct op_txn {
+    struct op *compares; /* key, db, condition and `compare` of each count */
     size_t compare_count;
-    struct op *ops; /* what is done if a compare does not hold */
-    size_t op_count;
+    struct op *else_ops; /* what is done if a compare does not hold */
+    size_t else_count;
 };
 
 /* What an element of that length takes in an answer, whatever its coding: at least this. */

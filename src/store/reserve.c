@@ -1,7 +1,7 @@
 /* A walk over all strings that hold a reserve. Knows no operation. */
 #include "store/reserve.h"
 
-#include "store/shard.h"
+#include "store/data/shard.h"
 
 /* A walk through a database. */
 struct walk {
@@ -9,7 +9,7 @@ struct walk {
     struct database *database;
 };
 
-static void visit(void *context, struct entry *entry)
+static void reserve_visit(void *context, struct entry *entry)
 {
     const struct walk *walk = context;
     if (entry_type(entry) != ENTRY_STRING || entry_reserve(entry) == 0)
@@ -19,12 +19,12 @@ static void visit(void *context, struct entry *entry)
     database_count(walk->database, entry);
 }
 
-static void walk_database(struct shard *shard, struct database *database)
+static void reserve_walk_database(struct shard *shard, struct database *database)
 {
     struct walk walk = {.slab = &shard->slab, .database = database};
     uint64_t cursor = 0;
     do {
-        cursor = dict_scan(&database->dict, cursor, visit, &walk);
+        cursor = dict_scan(&database->dict, cursor, reserve_visit, &walk);
     } while (cursor != 0 && shard->slab.reserve > 0);
 }
 
@@ -37,7 +37,7 @@ bool reserve_give_up(struct store *store, size_t limit, bool quick, bool *held)
             continue;
         }
         for (uint32_t db = 0; db < store->databases && shard->slab.reserve > 0; db++)
-            walk_database(shard, &shard->databases[db]);
+            reserve_walk_database(shard, &shard->databases[db]);
         slab_report(&shard->slab);
         mutex_unlock(&shard->lock);
     }

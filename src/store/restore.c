@@ -8,10 +8,10 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "store/entry.h"
-#include "store/flush.h"
-#include "store/list.h"
-#include "store/shard.h"
+#include "store/data/entry.h"
+#include "store/data/garbage.h"
+#include "store/data/shard.h"
+#include "store/list/list.h"
 
 #include <stdlib.h>
 
@@ -27,8 +27,8 @@ struct target {
 };
 
 /* False if the key is there already. */
-static bool find_target(struct store *store, const struct restore_key *key, uint64_t hash,
-                        struct target *target)
+static bool restore_find_target(struct store *store, const struct restore_key *key, uint64_t hash,
+                                struct target *target)
 {
     struct shard *shard = shard_of(store, hash);
     uint64_t version = key->version != 0 ? key->version : atomic_load(&store->revision);
@@ -41,7 +41,7 @@ static bool find_target(struct store *store, const struct restore_key *key, uint
     return dict_find(&target->database->dict, hash, key->name) == NULL;
 }
 
-static void put(const struct target *target, struct entry *entry)
+static void restore_put(const struct target *target, struct entry *entry)
 {
     dict_add(&target->database->dict, target->hash, entry);
     DCHECK(entry_version(entry) == target->stamp.version);
@@ -53,9 +53,9 @@ static bool restore_hashed(struct store *store, const struct restore_key *key, u
                            struct slice value)
 {
     struct target target;
-    if (!find_target(store, key, hash, &target))
+    if (!restore_find_target(store, key, hash, &target))
         return false;
-    put(&target, entry_new_string(target.slab, key->name, value, target.stamp));
+    restore_put(&target, entry_new_string(target.slab, key->name, value, target.stamp));
     return true;
 }
 
@@ -71,8 +71,8 @@ bool restore_string(struct store *store, const struct restore_key *key, struct s
 }
 
 /* The indices of the strings in the order of their shards; freed with free(). */
-static uint32_t *order_by_shard(struct store *store, const struct restore_string *strings,
-                                size_t count)
+static uint32_t *restore_order_by_shard(struct store *store, const struct restore_string *strings,
+                                        size_t count)
 {
     uint32_t *order = mem_alloc(count * sizeof *order);
     size_t begins[SHARDS_MOST + 1] = {0};
@@ -86,7 +86,7 @@ static uint32_t *order_by_shard(struct store *store, const struct restore_string
     return order;
 }
 
-static void prefetch(struct store *store, const struct restore_string *string)
+static void restore_prefetch(struct store *store, const struct restore_string *string)
 {
     struct shard *shard = shard_of(store, string->hash);
     dict_prefetch_bucket(&shard->databases[string->key.db].dict, string->hash);
@@ -95,15 +95,15 @@ static void prefetch(struct store *store, const struct restore_string *string)
 }
 
 /* As restore_strings(), with the indices in the order in which they are put back. */
-static size_t put_in_order(struct store *store, const struct restore_string *strings,
-                           const uint32_t *order, size_t count)
+static size_t restore_put_in_order(struct store *store, const struct restore_string *strings,
+                                   const uint32_t *order, size_t count)
 {
     size_t failed = count;
     for (size_t i = 0; i < count; i++) {
         if (i + 2 * AHEAD < count)
             __builtin_prefetch(&strings[order[i + 2 * AHEAD]]);
         if (i + AHEAD < count)
-            prefetch(store, &strings[order[i + AHEAD]]);
+            restore_prefetch(store, &strings[order[i + AHEAD]]);
         const struct restore_string *string = &strings[order[i]];
         if (!restore_hashed(store, &string->key, string->hash, string->value) && order[i] < failed)
             failed = order[i];
@@ -115,8 +115,8 @@ size_t restore_strings(struct store *store, struct restore_string *strings, size
 {
     for (size_t i = 0; i < count; i++)
         strings[i].hash = store_hash(store, strings[i].key.name);
-    uint32_t *order = order_by_shard(store, strings, count);
-    size_t failed = put_in_order(store, strings, order, count);
+    uint32_t *order = restore_order_by_shard(store, strings, count);
+    size_t failed = restore_put_in_order(store, strings, order, count);
     free(order);
     return failed;
 }
@@ -124,9 +124,9 @@ size_t restore_strings(struct store *store, struct restore_string *strings, size
 bool restore_list(struct store *store, const struct restore_key *key, struct list *list)
 {
     struct target target;
-    if (!find_target(store, key, store_hash(store, key->name), &target))
+    if (!restore_find_target(store, key, store_hash(store, key->name), &target))
         return false;
-    put(&target, entry_new_list(target.slab, key->name, list, target.stamp));
+    restore_put(&target, entry_new_list(target.slab, key->name, list, target.stamp));
     return true;
 }
 
@@ -171,7 +171,7 @@ void restore_collect(struct store *store)
     for (size_t i = 0; i < store->shard_count; i++) {
         struct shard *shard = &store->shards[i];
         if (shard->garbage != NULL)
-            flush_collect(shard, SIZE_MAX);
+            garbage_collect(shard, SIZE_MAX);
     }
 }
 

@@ -3,16 +3,17 @@
 
 #include "base/arena.h"
 #include "base/check.h"
-#include "store/apply.h"
 #include "store/compact.h"
+#include "store/data/garbage.h"
+#include "store/data/lock.h"
+#include "store/data/shard.h"
+#include "store/data/visits.h"
 #include "store/evict.h"
-#include "store/flush.h"
-#include "store/heap.h"
-#include "store/list_garbage.h"
-#include "store/lock.h"
+#include "store/list/list_garbage.h"
+#include "store/memory/heap.h"
+#include "store/ops/apply.h"
+#include "store/ops/undo.h"
 #include "store/reserve.h"
-#include "store/shard.h"
-#include "store/undo.h"
 
 #include <stdlib.h>
 
@@ -64,30 +65,30 @@ static const char no_memory[] =
 /* ---- far from the limit ---- */
 
 /* Bytes that the operation brings along. */
-static size_t size_of(const struct op *op)
+static size_t room_size_of(const struct op *op)
 {
     size_t size = op->key.len + op->target.bytes.len + op->value.len;
     for (size_t i = 0; i < op->value_count; i++)
         size += op->values[i].len + sizeof op->values[i];
-    for (size_t i = 0; op->kind == OP_BIT_FIELD && i < op->field_count; i++)
-        size += (size_t)(op->fields[i].offset / 8) + sizeof(int64_t) + 1;
+    for (size_t i = 0; op->kind == OP_BIT_FIELD && i < op->parts.field_count; i++)
+        size += (size_t)(op->parts.fields[i].offset / 8) + sizeof(int64_t) + 1;
     if (op_is(op->kind, OP_SPLICES) && op->start > 0)
         size += (size_t)(op_is(op->kind, OP_COUNTS_BITS) ? op->start / 8 + 1 : op->start);
     return size;
 }
 
-static size_t most_growth(const struct op *op);
+static size_t room_most_growth(const struct op *op);
 
-static size_t most_of(const struct op *ops, size_t count)
+static size_t room_most_of(const struct op *ops, size_t count)
 {
     size_t most = 0;
     for (size_t i = 0; i < count && most < SIZE_MAX / 2; i++)
-        most += most_growth(&ops[i]);
+        most += room_most_growth(&ops[i]);
     return most;
 }
 
 /* More than the operation can take; at most SIZE_MAX / 2. */
-static size_t most_growth(const struct op *op)
+static size_t room_most_growth(const struct op *op)
 {
     switch (op_info(op->kind)->access) {
     case OP_READ:
@@ -99,16 +100,16 @@ static size_t most_growth(const struct op *op)
     }
     if (op_is(op->kind, OP_GROWS_BY_DATA))
         return SIZE_MAX / 4;
-    size_t most = MOST_PER_OP + 2 * size_of(op) + most_of(op->ops, op->op_count);
+    size_t most = MOST_PER_OP + 2 * room_size_of(op) + room_most_of(op->ops, op->op_count);
     if (op_is(op->kind, OP_SPLICES))
         most += MOST_RESERVE;
     if (op->txn != NULL)
-        most += most_of(op->txn->ops, op->txn->op_count);
+        most += room_most_of(op->txn->else_ops, op->txn->else_count);
     return most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
 }
 
 /* True if the memory held exceeds the limit, because a good part of it is not in use. */
-static bool holds_too_much(const struct store *store)
+static bool room_holds_too_much(const struct store *store)
 {
     size_t slack = heap_slack() + list_garbage_bytes() + pages_slack(&store->pages);
     return pages_used(&store->pages) + slack >
@@ -117,7 +118,7 @@ static bool holds_too_much(const struct store *store)
 
 /* Where keys of one size make room for those of another, pages are held that are full of holes. So
  * what is left in them is moved together as quickly as new memory is asked for. */
-static void compact_for(struct store *store, size_t need, bool quick)
+static void room_compact_for(struct store *store, size_t need, bool quick)
 {
     size_t turns = 1 + need / COMPACT_BYTES, vain = 0;
     if (turns > COMPACT_TURNS)
@@ -134,13 +135,13 @@ static void compact_for(struct store *store, size_t need, bool quick)
 
 bool room_is_ample(const struct store *store, const struct op *op)
 {
-    size_t most = most_growth(op), limit = store->max_memory;
+    size_t most = room_most_growth(op), limit = store->max_memory;
     if (most == 0)
         return true;
     size_t taken = pages_used(&store->pages) + limit / RESERVE_SHARE;
     if (most > QUICK)
         taken += limit / FAR_SHARE;
-    return taken < limit && most < (limit - taken) / store->threads && !holds_too_much(store);
+    return taken < limit && most < (limit - taken) / store->threads && !room_holds_too_much(store);
 }
 
 size_t room_for_undo(const struct store *store)
@@ -178,24 +179,24 @@ struct trial {
     size_t key_count;
 };
 
-static bool may_grow(const struct op *op)
+static bool room_may_grow(const struct op *op)
 {
     for (size_t i = 0; i < op->op_count; i++)
-        if (may_grow(&op->ops[i]))
+        if (room_may_grow(&op->ops[i]))
             return true;
-    for (size_t i = 0; op->txn != NULL && i < op->txn->op_count; i++)
-        if (may_grow(&op->txn->ops[i]))
+    for (size_t i = 0; op->txn != NULL && i < op->txn->else_count; i++)
+        if (room_may_grow(&op->txn->else_ops[i]))
             return true;
     return op_info(op->kind)->access == OP_GROW && op->kind != OP_TXN;
 }
 
-static size_t limit_for(const struct store *store, const struct op *op)
+static size_t room_limit_for(const struct store *store, const struct op *op)
 {
-    return store->max_memory + (may_grow(op) ? 0 : store->max_memory / RESERVE_SHARE);
+    return store->max_memory + (room_may_grow(op) ? 0 : store->max_memory / RESERVE_SHARE);
 }
 
 /* What the slabs of these shards use is reported, and from now on only on demand. */
-static void hold_slabs(struct store *store, struct lock_set set)
+static void room_hold_slabs(struct store *store, struct lock_set set)
 {
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
         CHECK(!shard->slab.is_held);
@@ -204,7 +205,7 @@ static void hold_slabs(struct store *store, struct lock_set set)
     }
 }
 
-static void release_slabs(struct store *store, struct lock_set set, size_t reserved)
+static void room_release_slabs(struct store *store, struct lock_set set, size_t reserved)
 {
     struct slab_change sum = {.used = -(ptrdiff_t)reserved};
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
@@ -218,7 +219,7 @@ static void release_slabs(struct store *store, struct lock_set set, size_t reser
 }
 
 /* Bytes by which more would be in use if the unit stood; 0 if it is not more. */
-static size_t growth_of(struct store *store, struct lock_set set, const struct undo *undo)
+static size_t room_growth_of(struct store *store, struct lock_set set, const struct undo *undo)
 {
     ptrdiff_t growth = -(ptrdiff_t)undo->kept;
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
@@ -236,9 +237,9 @@ struct key_collector {
 };
 
 /* Bytes that could be evicted under that key in all databases, for it is kept by its hash. */
-static size_t evictable_under(struct store *store, struct slice key, uint64_t hash)
+static size_t room_evictable_under(struct store *store, struct slice key, uint64_t hash)
 {
-    bool by_deadline = evict_goes_by_deadline(store->policy);
+    bool by_deadline = store_policy_is_volatile(store->policy);
     size_t bytes = 0;
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct dict *dict = &shard_of(store, hash)->databases[db].dict;
@@ -249,17 +250,18 @@ static size_t evictable_under(struct store *store, struct slice key, uint64_t ha
     return bytes;
 }
 
-static void collect_key(struct lock_visitor *visitor, uint32_t db, struct slice key, uint64_t *hash)
+static void room_collect_key(struct lock_visitor *visitor, uint32_t db, struct slice key,
+                             uint64_t *hash)
 {
     struct key_collector *collector = (struct key_collector *)visitor;
     (void)db;
     if (collector->keys != NULL)
         collector->keys[collector->count] = (struct working_key){
-            .hash = *hash, .memory = evictable_under(collector->store, key, *hash)};
+            .hash = *hash, .memory = room_evictable_under(collector->store, key, *hash)};
     collector->count++;
 }
 
-static int compare_keys(const void *a, const void *b)
+static int room_compare_keys(const void *a, const void *b)
 {
     uint64_t left = ((const struct working_key *)a)->hash;
     uint64_t right = ((const struct working_key *)b)->hash;
@@ -267,7 +269,7 @@ static int compare_keys(const void *a, const void *b)
 }
 
 /* Each hash once. */
-static void keep_unique(struct trial *trial, const struct working_key *keys, size_t count)
+static void room_keep_unique(struct trial *trial, const struct working_key *keys, size_t count)
 {
     trial->working = trial->key_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -281,44 +283,45 @@ static void keep_unique(struct trial *trial, const struct working_key *keys, siz
 }
 
 /* The operation's shards are locked and as they were before it. */
-static void collect_keys(struct trial *trial)
+static void room_collect_keys(struct trial *trial)
 {
-    struct key_collector collector = {.visitor = {.visit = collect_key}, .store = trial->store};
+    struct key_collector collector = {.visitor = {.visit = room_collect_key},
+                                      .store = trial->store};
     lock_each_key(trial->op, &collector.visitor);
     size_t count = collector.count;
     collector.keys = arena_alloc(trial->arena, count * sizeof *collector.keys);
     collector.count = 0;
     lock_each_key(trial->op, &collector.visitor);
     CHECK(collector.count == count);
-    qsort(collector.keys, count, sizeof *collector.keys, compare_keys);
+    qsort(collector.keys, count, sizeof *collector.keys, room_compare_keys);
     if (trial->keys == NULL)
         trial->keys = arena_alloc(trial->arena, count * sizeof *trial->keys);
-    keep_unique(trial, collector.keys, count);
+    room_keep_unique(trial, collector.keys, count);
 }
 
 /* False if the operation, which has been carried out, took more than there is. */
-static bool may_stand(struct trial *trial, struct lock_set set, const struct undo *undo)
+static bool room_may_stand(struct trial *trial, struct lock_set set, const struct undo *undo)
 {
-    trial->growth = growth_of(trial->store, set, undo);
+    trial->growth = room_growth_of(trial->store, set, undo);
     return trial->growth == 0 || pages_reserve(&trial->store->pages, trial->growth, trial->limit);
 }
 
 /* The unit, which has not failed, stands or is taken back. */
-static bool judge(struct trial *trial, struct lock_set set, struct keyspace *space)
+static bool room_judge(struct trial *trial, struct lock_set set, struct op_context *ctx)
 {
-    bool stands = !space->undo->is_full && may_stand(trial, set, space->undo);
+    bool stands = !ctx->undo->is_full && room_may_stand(trial, set, ctx->undo);
     if (stands) {
-        undo_forget(space->undo, space->revision);
+        undo_forget(ctx->undo, ctx->revision);
         return true;
     }
-    trial->is_undoable = !space->undo->is_full;
-    trial->took_reserve = space->took_reserve;
-    apply_roll_back(space, trial->result);
-    collect_keys(trial);
+    trial->is_undoable = !ctx->undo->is_full;
+    trial->took_reserve = ctx->took_reserve;
+    apply_roll_back(ctx, trial->result);
+    room_collect_keys(trial);
     return false;
 }
 
-static bool lock(struct trial *trial, struct shard *shard)
+static bool room_lock(struct trial *trial, struct shard *shard)
 {
     bool locked = shard_lock(shard, trial->quick);
     trial->held |= !locked;
@@ -326,7 +329,7 @@ static bool lock(struct trial *trial, struct shard *shard)
 }
 
 /* Carries the operation out; false if it must not stand, and nothing has changed. */
-static bool attempt(struct trial *trial)
+static bool room_attempt(struct trial *trial)
 {
     struct store *store = trial->store;
     struct lock_set set = lock_shards_of(store, trial->op);
@@ -334,60 +337,60 @@ static bool attempt(struct trial *trial)
         trial->later = STORE_HELD;
         return true;
     }
-    hold_slabs(store, set);
+    room_hold_slabs(store, set);
     struct undo undo;
     undo_init(&undo, trial->arena, room_for_undo(store));
-    struct keyspace space = apply_space(store, trial->op, trial->arena, trial->quick);
-    space.undo = trial->is_undoable ? &undo : NULL;
-    space.is_tight = trial->is_tight;
+    struct op_context ctx = apply_space(store, trial->op, trial->arena, trial->quick);
+    ctx.undo = trial->is_undoable ? &undo : NULL;
+    ctx.is_tight = trial->is_tight;
     trial->growth = 0;
-    apply_unit(&space, trial->op, trial->result);
+    apply_unit(&ctx, trial->op, trial->result);
     bool failed = trial->result->err != ERR_NONE, stands = true;
     if (!failed && trial->is_undoable)
-        stands = judge(trial, set, &space);
+        stands = room_judge(trial, set, &ctx);
     size_t reserved = stands && !failed ? trial->growth : 0;
-    release_slabs(store, set, reserved);
-    apply_end(&space);
-    trial->result->seen = apply_seen(&space);
-    trial->later = space.later;
+    room_release_slabs(store, set, reserved);
+    apply_end(&ctx);
+    trial->result->seen = apply_seen(&ctx);
+    trial->later = ctx.later;
     lock_release(store, &set, trial->quick);
     return stands;
 }
 
 /* ---- making room ---- */
 
-static bool fits(const struct store *store, size_t limit)
+static bool room_fits(const struct store *store, size_t limit)
 {
     return pages_used(&store->pages) <= limit;
 }
 
 /* Frees what FlushDb has left; `all`: has every shard report what it uses, too. */
-static bool collect_garbage(struct trial *trial, size_t limit, bool all)
+static bool room_collect_garbage(struct trial *trial, size_t limit, bool all)
 {
     struct store *store = trial->store;
-    for (size_t i = 0; i < store->shard_count && !fits(store, limit); i++) {
+    for (size_t i = 0; i < store->shard_count && !room_fits(store, limit); i++) {
         struct shard *shard = &store->shards[i];
         if (!all && !atomic_load_explicit(&shard->has_garbage, memory_order_relaxed))
             continue;
-        if (!lock(trial, shard))
+        if (!room_lock(trial, shard))
             continue;
         slab_report(&shard->slab);
-        while (!fits(store, limit) && flush_collect(shard, TURN_GARBAGE) > 0)
+        while (!room_fits(store, limit) && garbage_collect(shard, TURN_GARBAGE) > 0)
             slab_report(&shard->slab);
         mutex_unlock(&shard->lock);
     }
-    return fits(store, limit);
+    return room_fits(store, limit);
 }
 
 /* Bytes of the shard, which is locked, that could be evicted. */
-static size_t evictable_in(const struct store *store, const struct shard *shard)
+static size_t room_evictable_in(const struct store *store, const struct shard *shard)
 {
     size_t bytes = 0;
-    if (!evict_goes_by_deadline(store->policy))
-        bytes = slab_used(&shard->slab) - evict_memory(shard);
+    if (!store_policy_is_volatile(store->policy))
+        bytes = slab_used(&shard->slab) - visits_memory(shard);
     for (uint32_t db = 0; db < store->databases; db++) {
         const struct database *database = &shard->databases[db];
-        if (evict_goes_by_deadline(store->policy))
+        if (store_policy_is_volatile(store->policy))
             bytes += database->expiring_memory;
         else
             bytes -= dict_least_memory(&database->dict);
@@ -397,45 +400,46 @@ static size_t evictable_in(const struct store *store, const struct shard *shard)
 }
 
 /* True if so many bytes could be evicted, if nobody worked on a key. */
-static bool is_evictable(struct trial *trial, size_t needed)
+static bool room_is_evictable(struct trial *trial, size_t needed)
 {
     struct store *store = trial->store;
-    if (!evict_goes_by_deadline(store->policy) && needed < pages_used(&store->pages) / 2)
+    if (!store_policy_is_volatile(store->policy) && needed < pages_used(&store->pages) / 2)
         return true; /* dictionaries without entries take far less than that */
     size_t bytes = 0;
     for (size_t i = 0; i < store->shard_count && bytes < needed; i++) {
         struct shard *shard = &store->shards[i];
-        if (!lock(trial, shard))
+        if (!room_lock(trial, shard))
             continue;
-        bytes += evictable_in(store, shard);
+        bytes += room_evictable_in(store, shard);
         mutex_unlock(&shard->lock);
     }
     return bytes >= needed;
 }
 
-static bool can_evict(struct trial *trial, size_t limit)
+static bool room_can_evict(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     size_t used = pages_used(&store->pages);
     if (used <= limit)
         return true;
-    return store->policy != STORE_NOEVICTION && is_evictable(trial, used - limit + trial->working);
+    return store->policy != STORE_NOEVICTION &&
+           room_is_evictable(trial, used - limit + trial->working);
 }
 
 /* Evicts until so much is in use, and then small keys until it is a little less; or less than that,
  * when other threads were faster. False if nothing could be evicted and more is in use. */
-static bool evict_to(struct trial *trial, size_t limit)
+static bool room_evict_to(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     struct evict_terms terms = {
         .keep = trial->keys, .keep_count = trial->key_count, .quick = trial->quick};
     size_t ahead = limit > AHEAD ? limit - AHEAD : 0, freed = 0;
     bool found = false;
-    while (!fits(store, limit) || (freed < AHEAD_SMALL && !fits(store, ahead))) {
+    while (!room_fits(store, limit) || (freed < AHEAD_SMALL && !room_fits(store, ahead))) {
         size_t before = pages_used(&store->pages);
         if (!evict_one(store, &terms)) {
             trial->held |= terms.held;
-            return found || fits(store, limit);
+            return found || room_fits(store, limit);
         }
         found = true;
         size_t after = pages_used(&store->pages);
@@ -446,42 +450,42 @@ static bool evict_to(struct trial *trial, size_t limit)
 
 /* What is left when not enough can be evicted; false if that is not enough either. True also if
  * some was found: keys may make up for the rest, or what the operation copies is smaller now. */
-static bool scrape_together(struct trial *trial, size_t limit)
+static bool room_scrape_together(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     size_t before = pages_used(&store->pages);
-    return collect_garbage(trial, limit, true) ||
+    return room_collect_garbage(trial, limit, true) ||
            reserve_give_up(store, limit, trial->quick, &trial->held) ||
            pages_used(&store->pages) < before;
 }
 
 /* Makes room for what the last attempt needed, which other threads may take before the next one;
  * false if there is none to be had. */
-static bool make_room(struct trial *trial)
+static bool room_make(struct trial *trial)
 {
     if (trial->growth > trial->limit)
         return false;
     size_t limit = trial->limit - trial->growth;
-    if (collect_garbage(trial, limit, false))
+    if (room_collect_garbage(trial, limit, false))
         return true;
-    if (can_evict(trial, limit))
-        return evict_to(trial, limit);
-    return scrape_together(trial, limit);
+    if (room_can_evict(trial, limit))
+        return room_evict_to(trial, limit);
+    return room_scrape_together(trial, limit);
 }
 
 /* ---- near the limit ---- */
 
 /* The limit for a first attempt: while too much is held, although it was compacted, a little less
  * than is in use. Little, for the operation waits for what goes. */
-static size_t first_limit(struct store *store, const struct op *op, size_t limit, bool quick)
+static size_t room_first_limit(struct store *store, const struct op *op, size_t limit, bool quick)
 {
-    if (!holds_too_much(store))
+    if (!room_holds_too_much(store))
         return limit;
-    size_t need = MOST_PER_OP + size_of(op);
+    size_t need = MOST_PER_OP + room_size_of(op);
     if (list_garbage_collect(GARBAGE_CHUNKS + need / GARBAGE_CHUNK_BYTES) > 0)
         return limit;
-    compact_for(store, need, quick);
-    if (store->policy == STORE_NOEVICTION || !holds_too_much(store))
+    room_compact_for(store, need, quick);
+    if (store->policy == STORE_NOEVICTION || !room_holds_too_much(store))
         return limit;
     size_t used = pages_used(&store->pages), more = need / 4 < used / 8 ? need / 4 : used / 8;
     return used - more < limit ? used - more : limit;
@@ -490,23 +494,23 @@ static size_t first_limit(struct store *store, const struct op *op, size_t limit
 enum store_answer room_apply(struct store *store, struct op *op, struct arena *arena,
                              struct op_result *result, bool quick)
 {
-    size_t limit = limit_for(store, op);
+    size_t limit = room_limit_for(store, op);
     struct trial trial = {.store = store,
                           .op = op,
                           .arena = arena,
                           .result = result,
-                          .limit = first_limit(store, op, limit, quick),
+                          .limit = room_first_limit(store, op, limit, quick),
                           .quick = quick,
                           .is_undoable = true};
     for (int i = 0; i < MAX_ATTEMPTS; i++) {
-        if (attempt(&trial))
+        if (room_attempt(&trial))
             return trial.later;
         bool may_try_more = !trial.is_undoable || trial.limit < limit;
         if (trial.is_undoable && trial.took_reserve && !trial.is_tight) {
             trial.is_tight = true;
             continue;
         }
-        if (trial.is_undoable && !make_room(&trial) && !may_try_more)
+        if (trial.is_undoable && !room_make(&trial) && !may_try_more)
             break;
         trial.limit = limit;
     }

@@ -15,8 +15,8 @@
  * 2. An operation that does not make U larger stands, and nothing is evicted for it.
  * 3. Nothing is evicted for an operation unless, with the keys that it works on left aside, there
  *    is enough to evict for it. Those keys are not evicted.
- * 4. Before one is refused, garbage (flush.h) was freed, what slabs had not reported was counted,
- *    and the reserves of strings that grew were given up.
+ * 4. Before one is refused, garbage (data/garbage.h) was freed, what slabs had not reported was
+ *    counted, and the reserves of strings that grew were given up.
  * 5. What is evicted is what is missing, and 4 KiB of small keys beside it, so that not every
  *    operation after this one has to be carried out twice.
  *
@@ -29,7 +29,6 @@
 #define KEYSTORE_STORE_ROOM_H
 
 #include "store/op.h"
-#include "store/store.h"
 
 struct arena;
 struct store;

@@ -2,11 +2,11 @@
 #include "store/snapshot.h"
 
 #include "base/check.h"
-#include "store/apply.h"
-#include "store/entry.h"
-#include "store/flush.h"
-#include "store/list.h"
-#include "store/shard.h"
+#include "store/data/entry.h"
+#include "store/data/garbage.h"
+#include "store/data/lookup.h"
+#include "store/data/shard.h"
+#include "store/list/list.h"
 
 /* Entries that are looked at while a shard is locked, or a bucket more. */
 #define STEP_ENTRIES 200
@@ -15,20 +15,20 @@
 /* Places without entries that a step passes over. */
 #define STEP_PLACES 64
 
-static void lock_all(struct store *store)
+static void snapshot_lock_all(struct store *store)
 {
     for (size_t i = 0; i < store->shard_count; i++)
         mutex_lock_long(&store->shards[i].lock);
 }
 
-static void unlock_all(struct store *store)
+static void snapshot_unlock_all(struct store *store)
 {
     for (size_t i = 0; i < store->shard_count; i++)
         mutex_unlock(&store->shards[i].lock);
     store_tell_freed(store);
 }
 
-static void forget_notes(struct shard *shard, struct database *database)
+static void snapshot_forget_notes(struct shard *shard, struct database *database)
 {
     if (database->noted == NULL)
         return;
@@ -41,7 +41,7 @@ void store_snapshot_begin(struct store *store, struct snapshot *snapshot)
 {
     snapshot->shard = 0;
     snapshot->db = 0;
-    lock_all(store);
+    snapshot_lock_all(store);
     CHECK(store->snapshot == NULL); /* one at a time */
     for (size_t i = 0; i < store->shard_count; i++) {
         for (uint32_t db = 0; db < store->databases; db++) {
@@ -54,30 +54,30 @@ void store_snapshot_begin(struct store *store, struct snapshot *snapshot)
     snapshot->revision = atomic_load(&store->revision);
     store->snapshot = snapshot;
     snapshot->on_begin(snapshot);
-    unlock_all(store);
+    snapshot_unlock_all(store);
 }
 
 void store_snapshot_end(struct store *store)
 {
-    lock_all(store);
+    snapshot_lock_all(store);
     store->snapshot = NULL;
     for (size_t i = 0; i < store->shard_count; i++) {
-        flush_forget_unsaved(&store->shards[i]);
+        garbage_forget_unsaved(&store->shards[i]);
         for (uint32_t db = 0; db < store->databases; db++)
-            forget_notes(&store->shards[i], &store->shards[i].databases[db]);
+            snapshot_forget_notes(&store->shards[i], &store->shards[i].databases[db]);
     }
-    unlock_all(store);
+    snapshot_unlock_all(store);
 }
 
 /* ---- before a change ---- */
 
-static bool is_noted(const struct database *database, struct slice key, uint64_t hash)
+static bool snapshot_is_noted(const struct database *database, struct slice key, uint64_t hash)
 {
     return database->noted != NULL && dict_find(database->noted, hash, key) != NULL;
 }
 
 /* The entry may come to be as it is now once more. */
-static void note(struct store *store, const struct lookup *at)
+static void snapshot_note(struct store *store, const struct lookup *at)
 {
     struct slab *slab = &at->shard->slab;
     struct database *database = at->database;
@@ -88,7 +88,7 @@ static void note(struct store *store, const struct lookup *at)
     }
     dict_put(database->noted, at->hash,
              entry_new_string(slab, at->key, slice_make(NULL, 0), stamp));
-    DCHECK(is_noted(database, at->key, at->hash));
+    DCHECK(snapshot_is_noted(database, at->key, at->hash));
 }
 
 void snapshot_preserve(struct store *store, const struct lookup *at, bool undoable)
@@ -97,12 +97,13 @@ void snapshot_preserve(struct store *store, const struct lookup *at, bool undoab
     struct snapshot *snapshot = store->snapshot;
     const struct database *database = at->database;
     if (database->saved || entry_version(at->entry) > snapshot->revision ||
-        dict_scan_position(at->hash) < database->saved_to || is_noted(database, at->key, at->hash))
+        dict_scan_position(at->hash) < database->saved_to ||
+        snapshot_is_noted(database, at->key, at->hash))
         return;
     snapshot->save(snapshot, at->db, at->entry, true);
     /* Its version is from now on too new, unless the change is undone. */
     if (undoable)
-        note(store, at);
+        snapshot_note(store, at);
 }
 
 /* ---- step by step ---- */
@@ -116,7 +117,7 @@ struct walk {
 };
 
 /* `cursor` is where the scan was before this bucket: merging buckets may bring up entries again. */
-static void visit(void *context, uint32_t db, uint64_t cursor, struct entry *entry)
+static void snapshot_visit(void *context, uint32_t db, uint64_t cursor, struct entry *entry)
 {
     struct walk *walk = context;
     struct slice key = entry_key(entry);
@@ -124,25 +125,26 @@ static void visit(void *context, uint32_t db, uint64_t cursor, struct entry *ent
     if (entry_version(entry) > walk->snapshot->revision)
         return;
     uint64_t hash = store_hash(walk->store, key);
-    if (dict_scan_position(hash) < cursor || is_noted(&walk->shard->databases[db], key, hash))
+    if (dict_scan_position(hash) < cursor ||
+        snapshot_is_noted(&walk->shard->databases[db], key, hash))
         return;
     walk->snapshot->save(walk->snapshot, db, entry, false);
     if (entry_type(entry) == ENTRY_LIST)
         walk->visited += list_length(entry_list(entry)) / STEP_ELEMENTS;
 }
 
-static void visit_in_database(void *context, struct entry *entry)
+static void snapshot_visit_in_database(void *context, struct entry *entry)
 {
     const struct walk *walk = context;
     uint32_t db = walk->snapshot->db;
-    visit(context, db, walk->shard->databases[db].saved_to, entry);
+    snapshot_visit(context, db, walk->shard->databases[db].saved_to, entry);
 }
 
-static void save_database(struct walk *walk, struct database *database)
+static void snapshot_save_database(struct walk *walk, struct database *database)
 {
     while (!database->saved && walk->visited < STEP_ENTRIES) {
         database->saved_to =
-            dict_scan(&database->dict, database->saved_to, visit_in_database, walk);
+            dict_scan(&database->dict, database->saved_to, snapshot_visit_in_database, walk);
         database->saved = database->saved_to == 0;
     }
     if (database->saved)
@@ -150,9 +152,9 @@ static void save_database(struct walk *walk, struct database *database)
 }
 
 /* What FlushDb took away meanwhile. */
-static void save_garbage(struct walk *walk)
+static void snapshot_save_garbage(struct walk *walk)
 {
-    while (flush_scan_unsaved(walk->shard, visit, walk)) {
+    while (garbage_scan_unsaved(walk->shard, snapshot_visit, walk)) {
         if (walk->visited >= STEP_ENTRIES)
             return;
     }
@@ -171,9 +173,9 @@ bool store_snapshot_step(struct store *store, struct snapshot *snapshot)
         walk.shard = &store->shards[snapshot->shard];
         mutex_lock(&walk.shard->lock);
         if (snapshot->db < store->databases)
-            save_database(&walk, &walk.shard->databases[snapshot->db]);
+            snapshot_save_database(&walk, &walk.shard->databases[snapshot->db]);
         else
-            save_garbage(&walk);
+            snapshot_save_garbage(&walk);
         mutex_unlock(&walk.shard->lock);
     }
     return true;

@@ -5,54 +5,56 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "store/apply.h"
 #include "store/change.h"
+#include "store/data/garbage.h"
+#include "store/data/lock.h"
+#include "store/data/shard.h"
+#include "store/data/visits.h"
 #include "store/evict.h"
-#include "store/flush.h"
-#include "store/heap.h"
-#include "store/list_garbage.h"
-#include "store/lock.h"
+#include "store/list/list_garbage.h"
+#include "store/memory/heap.h"
+#include "store/ops/apply.h"
+#include "store/ops/pieces.h"
+#include "store/ops/undo.h"
 #include "store/room.h"
-#include "store/shard.h"
-#include "store/undo.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
 
-static uint64_t hash_key(const void *secret, struct slice key)
+static uint64_t store_hash_key(const void *secret, struct slice key)
 {
     return XXH3_64bits_withSecret(key.data, key.len, secret, STORE_SECRET_SIZE);
 }
 
 uint64_t store_hash(const struct store *store, struct slice key)
 {
-    return hash_key(store->secret, key);
+    return store_hash_key(store->secret, key);
 }
 
-static void init_shard(struct store *store, struct shard *shard)
+static void store_init_shard(struct store *store, struct shard *shard)
 {
     *shard = (struct shard){0};
     slab_init(&shard->slab, &store->pages);
     shard->databases = mem_alloc_zero(store->databases * sizeof *shard->databases);
     for (uint32_t db = 0; db < store->databases; db++)
         dict_init(&shard->databases[db].dict, &shard->slab, &store->hasher);
-    evict_init(store, shard);
+    visits_init(store, shard);
 }
 
-static void deinit_shard(struct shard *shard, uint32_t databases)
+static void store_deinit_shard(struct shard *shard, uint32_t databases)
 {
     CHECK(!mutex_is_held(&shard->lock));
-    flush_collect(shard, SIZE_MAX);
+    garbage_collect(shard, SIZE_MAX);
     CHECK(shard->garbage == NULL); /* no snapshot is under way that needs some */
     removals_deinit(&shard->removals);
-    evict_deinit(shard);
+    visits_deinit(shard);
     for (uint32_t db = 0; db < databases; db++)
         dict_deinit(&shard->databases[db].dict);
     free(shard->databases);
     slab_deinit(&shard->slab);
 }
 
-static size_t shards_for(unsigned threads)
+static size_t store_shards_for(unsigned threads)
 {
     size_t count = SHARDS_LEAST;
     while (count < SHARDS_MOST && count < (size_t)threads * SHARDS_PER_THREAD)
@@ -63,7 +65,7 @@ static size_t shards_for(unsigned threads)
 struct store *store_new(const struct store_options *options)
 {
     CHECK(options->databases > 0);
-    size_t count = shards_for(options->threads);
+    size_t count = store_shards_for(options->threads);
     size_t size = sizeof(struct store) + count * sizeof(struct shard);
     void *memory;
     if (posix_memalign(&memory, CACHE_LINE, size) != 0)
@@ -88,14 +90,14 @@ struct store *store_new(const struct store_options *options)
     atomic_init(&store->reserved, UINT64_MAX);
     store->reserve = NULL;
     random_fill(store->secret, sizeof store->secret);
-    store->hasher = (struct dict_hasher){.hash = hash_key, .context = store->secret};
+    store->hasher = (struct dict_hasher){.hash = store_hash_key, .context = store->secret};
     pages_init(&store->pages, true);
     /* What is not reported yet shall be little against the limit. */
     size_t share = store->max_memory / store->shard_count / 64;
     if (store->max_memory != 0 && share < PAGES_REPORT_AT)
         store->pages.report_at = share;
     for (size_t i = 0; i < store->shard_count; i++)
-        init_shard(store, &store->shards[i]);
+        store_init_shard(store, &store->shards[i]);
     return store;
 }
 
@@ -104,7 +106,7 @@ void store_free(struct store *store)
     if (store == NULL)
         return;
     for (size_t i = 0; i < store->shard_count; i++)
-        deinit_shard(&store->shards[i], store->databases);
+        store_deinit_shard(&store->shards[i], store->databases);
     list_garbage_collect(SIZE_MAX);
     pages_deinit(&store->pages);
     free(store);
@@ -158,23 +160,23 @@ void store_set_sink(struct store *store, struct change_sink *sink)
     store->sink = sink;
 }
 
-static bool has_one_key(const struct op *op)
+static bool store_has_one_key(const struct op *op)
 {
     return op_info(op->kind)->keys == OP_KEYS_KEY;
 }
 
-static void prefetch_bucket(struct store *store, struct op *op)
+static void store_prefetch_bucket(struct store *store, struct op *op)
 {
-    if (!has_one_key(op))
+    if (!store_has_one_key(op))
         return;
     if (op->hash == 0)
         op->hash = store_hash(store, op->key);
     dict_prefetch_bucket(&shard_of(store, op->hash)->databases[op->db].dict, op->hash);
 }
 
-static struct dict_guess guess(struct store *store, const struct op *op, unsigned links)
+static struct dict_guess store_guess(struct store *store, const struct op *op, unsigned links)
 {
-    if (!has_one_key(op))
+    if (!store_has_one_key(op))
         return (struct dict_guess){.at = NULL};
     struct shard *shard = shard_of(store, op->hash);
     if (!mutex_lock_brief(&shard->lock))
@@ -192,14 +194,14 @@ void store_prefetch(struct store *store, struct op *const *ops, size_t count)
     CHECK(count <= STORE_PREFETCH);
     struct dict_guess guesses[STORE_PREFETCH];
     for (size_t i = 0; i < count; i++)
-        prefetch_bucket(store, ops[i]);
+        store_prefetch_bucket(store, ops[i]);
     for (size_t i = 0; i < count; i++)
-        guesses[i] = guess(store, ops[i], 0);
+        guesses[i] = store_guess(store, ops[i], 0);
     for (size_t i = 0; i < count; i++)
         dict_prefetch(guesses[i]);
     for (size_t i = 0; i < count; i++)
         if (guesses[i].is_bucket)
-            dict_prefetch(guess(store, ops[i], 1));
+            dict_prefetch(store_guess(store, ops[i], 1));
 }
 
 void store_on_freed(struct store *store, void (*on_freed)(void *user), void *user)
@@ -209,27 +211,27 @@ void store_on_freed(struct store *store, void (*on_freed)(void *user), void *use
 }
 
 /* A transaction goes back if one of its operations fails. */
-static enum store_answer apply(struct store *store, const struct op *op, struct arena *arena,
-                               struct op_result *result, bool quick)
+static enum store_answer store_apply_now(struct store *store, const struct op *op,
+                                         struct arena *arena, struct op_result *result, bool quick)
 {
     struct undo undo;
-    struct keyspace space = apply_space(store, op, arena, quick);
-    space.is_final = !quick;
+    struct op_context ctx = apply_space(store, op, arena, quick);
+    ctx.is_final = !quick;
     if (op->kind == OP_TXN) {
         undo_init(&undo, arena, room_for_undo(store));
-        space.undo = &undo;
+        ctx.undo = &undo;
     }
-    apply_unit(&space, op, result);
-    if (space.undo != NULL)
-        undo_forget(&undo, space.revision);
-    apply_end(&space);
-    result->seen = apply_seen(&space);
-    return space.later;
+    apply_unit(&ctx, op, result);
+    if (ctx.undo != NULL)
+        undo_forget(&undo, ctx.revision);
+    apply_end(&ctx);
+    result->seen = apply_seen(&ctx);
+    return ctx.later;
 }
 
 /* The usual case: the locks of one key are one lock. */
-static enum store_answer apply_to_one(struct store *store, struct op *op, struct arena *arena,
-                                      struct op_result *result)
+static enum store_answer store_apply_to_one(struct store *store, struct op *op, struct arena *arena,
+                                            struct op_result *result)
 {
     if (op->hash == 0)
         op->hash = store_hash(store, op->key);
@@ -237,18 +239,18 @@ static enum store_answer apply_to_one(struct store *store, struct op *op, struct
     struct shard *shard = shard_of(store, op->hash);
     if (!mutex_lock_brief(&shard->lock))
         return STORE_HELD;
-    enum store_answer answer = apply(store, op, arena, result, true);
+    enum store_answer answer = store_apply_now(store, op, arena, result, true);
     mutex_unlock(&shard->lock);
     return answer;
 }
 
-static enum store_answer apply_to_all(struct store *store, struct op *op, struct arena *arena,
-                                      struct op_result *result, bool quick)
+static enum store_answer store_apply_to_all(struct store *store, struct op *op, struct arena *arena,
+                                            struct op_result *result, bool quick)
 {
     struct lock_set set = lock_shards_of(store, op);
     if (!lock_take(store, &set, quick))
         return STORE_HELD;
-    enum store_answer answer = apply(store, op, arena, result, quick);
+    enum store_answer answer = store_apply_now(store, op, arena, result, quick);
     lock_release(store, &set, quick);
     return answer;
 }
@@ -258,8 +260,8 @@ void store_apply(struct store *store, struct op *op, struct arena *arena, struct
     *result = (struct op_result){0};
     if (store->max_memory != 0 && !room_is_ample(store, op))
         room_apply(store, op, arena, result, false);
-    else
-        apply_to_all(store, op, arena, result, false);
+    else if (!pieces_apply(store, op, arena, result))
+        store_apply_to_all(store, op, arena, result, false);
 }
 
 enum store_answer store_try_apply(struct store *store, struct op *op, struct arena *arena,
@@ -269,10 +271,10 @@ enum store_answer store_try_apply(struct store *store, struct op *op, struct are
     *result = (struct op_result){0};
     if (store->max_memory != 0 && !room_is_ample(store, op))
         answer = room_apply(store, op, arena, result, true);
-    else if (has_one_key(op))
-        answer = apply_to_one(store, op, arena, result);
+    else if (store_has_one_key(op))
+        answer = store_apply_to_one(store, op, arena, result);
     else
-        answer = apply_to_all(store, op, arena, result, true);
+        answer = store_apply_to_all(store, op, arena, result, true);
     if (answer != STORE_DONE)
         *result = (struct op_result){0};
     return answer;

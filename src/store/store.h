@@ -11,35 +11,12 @@
 #define KEYSTORE_STORE_STORE_H
 
 #include "base/slice.h"
+#include "store/op.h"
+#include "store/options.h"
 
 struct arena;
 struct change_sink;
-struct op;
-struct op_result;
 struct store;
-
-/* What is removed when there is no memory for more. Redis' names, with the same meaning. */
-enum store_policy {
-    STORE_NOEVICTION, /* nothing: what needs memory is refused */
-    STORE_ALLKEYS_LRU,
-    STORE_VOLATILE_LRU, /* only keys with a deadline */
-    STORE_ALLKEYS_RANDOM,
-    STORE_VOLATILE_TTL, /* keys whose deadline is near */
-};
-
-/* How an attempt to carry out an operation ended. */
-enum store_answer {
-    STORE_DONE,
-    STORE_HELD,   /* nothing was done: an operation that takes long has a lock it needs */
-    STORE_COSTLY, /* nothing was done: it takes long */
-};
-
-struct store_options {
-    uint32_t databases; /* 0 to databases - 1 */
-    size_t max_memory;  /* bytes that the data may take; 0 = any */
-    enum store_policy policy;
-    unsigned threads; /* that will be at work at once, for as many shards; 0 = a few */
-};
 
 /* An empty store with a fresh secret for its key hash. */
 struct store *store_new(const struct store_options *options);
@@ -66,9 +43,6 @@ struct store_stats store_stats(struct store *store);
 
 /* Keys with a deadline in a database; like store_count(). */
 size_t store_expiring(struct store *store, uint32_t db);
-
-/* So many keys' memory is fetched at the same time: the processor waits for no more. */
-#define STORE_PREFETCH ((size_t)16)
 
 /* A hint: these operations, STORE_PREFETCH at most, come next. Fetches the memory of their keys
  * into the cache, so that they do not wait for it one after the other; and notes those keys'

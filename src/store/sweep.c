@@ -1,13 +1,13 @@
 /* Removing what has expired, and moving the rest together, a few buckets at a time. Knows no clock,
  * and no operation. */
 #include "base/check.h"
-#include "store/apply.h"
 #include "store/change.h"
 #include "store/compact.h"
-#include "store/entry.h"
-#include "store/flush.h"
-#include "store/list_garbage.h"
-#include "store/shard.h"
+#include "store/data/entry.h"
+#include "store/data/garbage.h"
+#include "store/data/shard.h"
+#include "store/list/list_garbage.h"
+#include "store/ops/apply.h"
 #include "store/store.h"
 
 /* Keys and buckets that are looked at while the shard is locked. While most keys of a database go,
@@ -31,7 +31,7 @@ struct due {
     struct entry *entries[MAX_DUE];
 };
 
-static void visit(void *context, struct entry *entry)
+static void sweep_visit(void *context, struct entry *entry)
 {
     struct due *due = context;
     int64_t expire_at_ms = entry_expire_at_ms(entry);
@@ -41,26 +41,26 @@ static void visit(void *context, struct entry *entry)
 }
 
 /* Each removal is a unit of its own. */
-static void remove_due(struct store *store, struct shard *shard, uint32_t db, struct due *due)
+static void sweep_remove_due(struct store *store, struct shard *shard, uint32_t db, struct due *due)
 {
     for (size_t i = 0; i < due->count; i++) {
         struct slice key = entry_key(due->entries[i]);
-        struct keyspace space = apply_own_space(store, due->now_ms);
+        struct op_context ctx = apply_own_space(store, due->now_ms);
         struct lookup at = {.shard = shard,
                             .database = &shard->databases[db],
                             .entry = due->entries[i],
                             .key = key,
                             .hash = store_hash(store, key),
                             .db = db};
-        DCHECK(apply_is_due(&space, entry_expire_at_ms(at.entry)));
-        apply_drop(&space, &at);
+        DCHECK(apply_is_due(&ctx, entry_expire_at_ms(at.entry)));
+        apply_drop(&ctx, &at);
         shard->expired_keys++;
-        apply_end(&space);
+        apply_end(&ctx);
     }
 }
 
-static void next_database(const struct store *store, struct store_sweep *sweep,
-                          struct store_swept *swept)
+static void sweep_next_database(const struct store *store, struct store_sweep *sweep,
+                                struct store_swept *swept)
 {
     sweep->cursor = 0;
     if (++sweep->db < store->databases)
@@ -83,13 +83,13 @@ static void sweep_database(struct store *store, struct store_sweep *sweep, int64
     size_t visited = 0;
     for (size_t i = 0; i < STEP_BUCKETS && visited < STEP_ENTRIES; i++) {
         struct due due = {.now_ms = now_ms};
-        sweep->cursor = dict_scan(&database->dict, sweep->cursor, visit, &due);
-        remove_due(store, shard, sweep->db, &due);
+        sweep->cursor = dict_scan(&database->dict, sweep->cursor, sweep_visit, &due);
+        sweep_remove_due(store, shard, sweep->db, &due);
         visited += due.visited;
         swept->visited += due.visited;
         swept->removed += due.count;
         if (sweep->cursor == 0 || database->expiring == 0) {
-            next_database(store, sweep, swept);
+            sweep_next_database(store, sweep, swept);
             return;
         }
     }
@@ -106,7 +106,7 @@ static void sweep_shard(struct store *store, struct store_sweep *sweep, int64_t 
     if (shard->databases[sweep->db].expiring > 0)
         sweep_database(store, sweep, now_ms, swept);
     else
-        next_database(store, sweep, swept);
+        sweep_next_database(store, sweep, swept);
 }
 
 struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, int64_t now_ms)
@@ -122,10 +122,10 @@ struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, i
         struct shard *shard = &store->shards[sweep->shard];
         if (!mutex_lock_brief(&shard->lock)) {
             sweep->db = store->databases - 1; /* the next shard; this one's turn comes again */
-            next_database(store, sweep, &swept);
+            sweep_next_database(store, sweep, &swept);
             continue;
         }
-        swept.visited = swept.removed = flush_collect(shard, STEP_GARBAGE);
+        swept.visited = swept.removed = garbage_collect(shard, STEP_GARBAGE);
         if (swept.visited > 0)
             swept.lap = false; /* there may be more */
         else

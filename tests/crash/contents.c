@@ -2,10 +2,10 @@
  */
 #include "crash/contents.h"
 
-#include "store/entry.h"
-#include "store/list.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
+#include "store/list/list.h"
 #include "store/restore.h"
-#include "store/shard.h"
 
 #include <xxhash.h>
 

@@ -1,5 +1,5 @@
 /*
- * A model of a disk with a file system on it, as pessimistic as journal/fs.h: for each file and
+ * A model of a disk with a file system on it, as pessimistic as journal/fs/fs.h: for each file and
  * folder what is durable, what the running system sees, and the changes in between. A crash keeps
  * what is durable and, of the other changes, what a chooser decides.
  */

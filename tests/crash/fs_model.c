@@ -1,4 +1,4 @@
-/* Calls of journal/fs.h as changes of a model of a disk. Knows names, files and faults; what a
+/* Calls of journal/fs/fs.h as changes of a model of a disk. Knows names, files and faults; what a
  * crash does is the disk's business. */
 #include "crash/fs_model.h"
 

@@ -1,13 +1,13 @@
 /*
- * A file system in memory behind journal/fs.h, over the model of a disk. It records what happens to
- * the disk, so that crash/walk.h can go through the crashes; it fails on demand; and it can lie
+ * A file system in memory behind journal/fs/fs.h, over the model of a disk. It records what happens
+ * to the disk, so that crash/walk.h can go through the crashes; it fails on demand; and it can lie
  * about syncs, so that a test can show that it would notice. Any thread may use it.
  */
 #ifndef KEYSTORE_TESTS_CRASH_FS_MODEL_H
 #define KEYSTORE_TESTS_CRASH_FS_MODEL_H
 
 #include "crash/disk.h"
-#include "journal/fs.h"
+#include "journal/fs/fs.h"
 
 struct fs_model;
 

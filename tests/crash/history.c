@@ -4,8 +4,9 @@
 
 #include "base/mem.h"
 #include "crash/contents.h"
+#include "store/data/shard.h"
 #include "store/restore.h"
-#include "store/shard.h"
+#include "store/store.h"
 
 #include <stdlib.h>
 

@@ -10,6 +10,7 @@
 
 #include "crash/server.h"
 #include "journal/layout.h"
+#include "journal/tidy.h"
 #include "store/store.h"
 
 /* Nothing is left but the manifest and what it names. */
@@ -50,7 +51,7 @@ static const char *load(struct fs_model *model, const struct history *history,
     struct recovery recovery;
     struct recovery_options options = {0};
     struct store *store = store_new(&(struct store_options){.databases = SERVER_DATABASES});
-    recovery_load(fs, store, &options, &recovery);
+    tidy_load(fs, store, &options, &recovery);
     const char *wrong = judge(&recovery, history, store, promise);
     if (wrong == NULL && !is_tidy(fs, &recovery.manifest))
         wrong = "files are left that nobody needs";

@@ -223,7 +223,7 @@ uint32_t server_pick(struct server *server, uint32_t bound)
 
 const char *server_refusal(struct server *server)
 {
-    return atomic_load(&journal_durable(server->journal)->refusal);
+    return atomic_load(&journal_durable(server->journal)->read_only_reason);
 }
 
 /* The last operation is answered; with JOURNAL_ALWAYS only when it is acknowledged. */

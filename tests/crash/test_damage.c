@@ -21,8 +21,9 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "journal/batch.h"
 #include "journal/layout.h"
+#include "journal/log/batch.h"
+#include "journal/tidy.h"
 #include "store/op.h"
 #include "store/restore.h"
 #include "store/seeded.h"
@@ -238,7 +239,7 @@ static void try(struct damage *damage, size_t i, struct store *store)
     struct recovery_options options = {0};
     struct fs_model *model = apply(damage, i);
     contents_clear(store);
-    recovery_load(fs_model_fs(model), store, &options, &recovery);
+    tidy_load(fs_model_fs(model), store, &options, &recovery);
     const char *wrong = judge(damage, i, model, &recovery, store);
     if (wrong != NULL) {
         damage->wrong++;

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "store/seeded.h"
 
 #define MOST_STATES 200
@@ -493,7 +493,7 @@ static void behaves_as_the_real_one(void **state)
         struct fs *real;
         struct fs_model *model = fs_model_new();
         folder_make(&folder);
-        assert_int_equal(fs_real_open(folder.path, &real), 0);
+        assert_int_equal(fs_posix_open(folder.path, &real), 0);
         for (int i = 0; i < 100; i++) {
             char expected[1000];
             char got[1000];

@@ -18,10 +18,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "journal/log.h"
-#include "journal/log_file.h"
+#include "journal/log/scan.h"
+#include "journal/log/wal.h"
+#include "journal/log/wal_file.h"
 #include "journal/manifest.h"
-#include "journal/scan.h"
 #include "store/seeded.h"
 
 #define FOLDER     "appendonlydir"
@@ -34,7 +34,7 @@ struct history {
     struct fs_model *model;
     struct durable durable;
     struct manifest manifest;
-    struct log *log;
+    struct wal *log;
     pthread_mutex_t mutex;
     pthread_cond_t progress;
     uint64_t acknowledged;
@@ -91,10 +91,10 @@ static bool begin(struct history *history)
     char name[64];
     name_of(history->seq = 1, name);
     if (fs_mkdir(fs, FOLDER) != 0 || fs_sync_directory(fs, ".") != 0 ||
-        log_file_create(fs, FOLDER, name, &file) != 0)
+        wal_file_create(fs, FOLDER, name, &file) != 0)
         return false;
     if (add_to_manifest(history, name) == 0 &&
-        log_new(&(struct log_options){.fs = fs,
+        wal_new(&(struct wal_options){.fs = fs,
                                       .folder = FOLDER,
                                       .durable = &history->durable,
                                       .on_rotated = on_rotated,
@@ -114,7 +114,7 @@ static size_t value_size(uint64_t revision)
 static void write_unit(struct history *history)
 {
     static const char filler[1500] = "";
-    struct change_sink *sink = log_sink(history->log);
+    struct change_sink *sink = wal_sink(history->log);
     uint64_t revision = history->written = sink->begin(sink);
     char key[24];
     snprintf(key, sizeof key, "%llu", (unsigned long long)revision);
@@ -130,7 +130,7 @@ static void wait_for_all(struct history *history)
 {
     pthread_mutex_lock(&history->mutex);
     while (history->acknowledged < history->written &&
-           atomic_load(&history->durable.refusal) == NULL)
+           atomic_load(&history->durable.read_only_reason) == NULL)
         pthread_cond_wait(&history->progress, &history->mutex);
     pthread_mutex_unlock(&history->mutex);
 }
@@ -143,7 +143,7 @@ static void write_units(struct history *history, uint64_t *random, int bursts)
         if (burst % 10 == 0) {
             char name[64];
             name_of(++history->seq, name);
-            log_rotate(history->log, name);
+            wal_rotate(history->log, name);
         }
         if (seeded_below(random, 2) == 0)
             wait_for_all(history);
@@ -166,7 +166,7 @@ static struct history *record(struct fs_model_fault fault, unsigned lies, uint64
     fs_model_record(history->model);
     if (begin(history)) {
         write_units(history, &random, bursts);
-        log_free(history->log);
+        wal_free(history->log);
     }
     note(history);
     return history;

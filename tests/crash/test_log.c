@@ -17,9 +17,9 @@
 
 #include "base/effort.h"
 #include "base/mem.h"
+#include "journal/log/scan.h"
 #include "journal/manifest.h"
 #include "journal/resp_append.h"
-#include "journal/scan.h"
 #include "store/seeded.h"
 
 #define FOLDER     "appendonlydir"

@@ -13,8 +13,8 @@
 
 #include "base/effort.h"
 #include "crash/walk.h"
-#include "journal/batch.h"
 #include "journal/layout.h"
+#include "journal/log/batch.h"
 #include "journal/resp_append.h"
 #include "store/seeded.h"
 

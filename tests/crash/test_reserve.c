@@ -53,7 +53,7 @@ static void live(struct fs_model *model, uint64_t *random, struct given *given)
         if (seeded_below(random, 3) == 0)
             reserve_keep(&reserve);
     }
-    assert_null(atomic_load(&durable.refusal));
+    assert_null(atomic_load(&durable.read_only_reason));
     reserve_stop(&reserve);
     store_free(store);
 }

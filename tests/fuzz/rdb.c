@@ -6,7 +6,7 @@
  *       -DKEYSTORE_TESTS=ON -DKEYSTORE_SANITIZE=fuzzer-no-link,address
  *   cmake --build build/fuzz --target fuzz_rdb && build/fuzz/tests/fuzz_rdb -max_len=4096
  */
-#include "journal/rdb_read.h"
+#include "journal/rdb/read.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
  * it is not found in minutes.
  */
 #include "base/arena.h"
-#include "journal/crc64.h"
+#include "journal/rdb/crc64.h"
 #include "journal/replay.h"
 #include "journal/resp_append.h"
 #include "store/op.h"

@@ -76,14 +76,14 @@ static void test_what_does_not_hold_is_named_with_its_place(void **state)
 
 static void fail_elsewhere(void)
 {
-    check_failed("/home/src/keystore/src/store/dict.c", 7, "0 < answer");
+    check_failed("/home/src/keystore/src/store/data/dict.c", 7, "0 < answer");
 }
 
 static void test_a_place_is_told_from_the_top_of_the_tree_on(void **state)
 {
     (void)state;
     assert_aborts_saying(fail_elsewhere,
-                         "keystore: src/store/dict.c:7: check failed: 0 < answer\n");
+                         "keystore: src/store/data/dict.c:7: check failed: 0 < answer\n");
 }
 
 static void fail_at_length(void)

@@ -3,11 +3,11 @@
 #ifndef KEYSTORE_TESTS_CHECK_DATA_FOLDER_H
 #define KEYSTORE_TESTS_CHECK_DATA_FOLDER_H
 
-#include "journal/batch.h"
-#include "journal/crc64.h"
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/layout.h"
+#include "journal/log/batch.h"
+#include "journal/rdb/crc64.h"
 #include "journal/resp_append.h"
 
 #include <sys/stat.h>
@@ -30,7 +30,7 @@ static inline void data_open(struct data_folder *data)
     folder_make(&data->folder);
     data_path(data, LAYOUT_FOLDER, path);
     assert_int_equal(mkdir(path, 0700), 0);
-    assert_int_equal(fs_real_open(data->folder.path, &data->fs), 0);
+    assert_int_equal(fs_posix_open(data->folder.path, &data->fs), 0);
 }
 
 static inline void data_close(struct data_folder *data)

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "check/data_folder.h"
-#include "store/list.h"
+#include "store/list/list.h"
 #include "store/restore.h"
 #include "store/store.h"
 

@@ -570,7 +570,8 @@ static void an_answer_larger_than_memory(void **state)
     buf_deinit(&server.body);
 }
 
-#define TEST(name)                           cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 #define LISTED(function, name, takes, gives) TEST(calls_##function),
 
 int main(void)

@@ -1,6 +1,6 @@
 /* Tests of engine/embedded.c: every task is answered at once, from any thread. */
 #include "engine/embedded.h"
-#include "store/lock.h"
+#include "store/data/lock.h"
 #include "store/store.h"
 
 #include "base/arena.h"

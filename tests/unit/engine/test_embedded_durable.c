@@ -97,7 +97,7 @@ static void make_durable(struct fixture *fixture, uint64_t revision)
 
 static void refuse(struct fixture *fixture, const char *why)
 {
-    atomic_store(&fixture->durable.refusal, why);
+    atomic_store(&fixture->durable.read_only_reason, why);
     fixture->durable.on_progress(fixture->durable.user);
 }
 

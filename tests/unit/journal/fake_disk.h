@@ -1,14 +1,14 @@
 /*
- * A disk in memory behind journal/fs.h whose syncs can be held back, which can be full, and whose
- * calls fail on demand; it keeps an account of what was called. Tests wait on it for conditions.
- * Included after <cmocka.h>.
+ * A disk in memory behind journal/fs/fs.h whose syncs can be held back, which can be full, and
+ * whose calls fail on demand; it keeps an account of what was called. Tests wait on it for
+ * conditions. Included after <cmocka.h>.
  */
 #ifndef KEYSTORE_TESTS_JOURNAL_FAKE_DISK_H
 #define KEYSTORE_TESTS_JOURNAL_FAKE_DISK_H
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "journal/fs.h"
+#include "journal/fs/fs.h"
 
 #include <errno.h>
 #include <pthread.h>

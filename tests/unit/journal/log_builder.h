@@ -7,7 +7,7 @@
 #define KEYSTORE_TESTS_JOURNAL_LOG_BUILDER_H
 
 #include "base/mem.h"
-#include "journal/scan.h"
+#include "journal/log/scan.h"
 #include "journal/words.h"
 #include "store/seeded.h"
 

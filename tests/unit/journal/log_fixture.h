@@ -2,9 +2,9 @@
 #ifndef KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 #define KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 
-#include "journal/log.h"
-#include "journal/log_file.h"
-#include "journal/scan.h"
+#include "journal/log/scan.h"
+#include "journal/log/wal.h"
+#include "journal/log/wal_file.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 struct fixture {
     struct fake_disk disk; /* its mutex and condition are for all of this */
     struct durable durable;
-    struct log *log;
+    struct wal *log;
     unsigned progress; /* calls of on_progress */
     int fail_rotated;  /* what on_rotated answers, 0 = all is well */
     unsigned rotated;
@@ -48,14 +48,14 @@ static inline int on_rotated(void *user, const char *name)
 /* A wait for the disk of that length counts as slow. */
 #define SLOW_US 20000
 
-static inline void start(struct fixture *fixture, enum log_sync sync, size_t most_gathered)
+static inline void start(struct fixture *fixture, enum wal_sync sync, size_t most_gathered)
 {
     struct fs_file *file;
     memset(fixture, 0, sizeof *fixture);
     fake_disk_init(&fixture->disk);
     fixture->durable.on_progress = on_progress;
     fixture->durable.user = fixture;
-    struct log_options options = {.fs = &fixture->disk.fs,
+    struct wal_options options = {.fs = &fixture->disk.fs,
                                   .folder = "folder",
                                   .durable = &fixture->durable,
                                   .sync = sync,
@@ -65,8 +65,8 @@ static inline void start(struct fixture *fixture, enum log_sync sync, size_t mos
                                   .former_size = 1000,
                                   .on_rotated = on_rotated,
                                   .user = fixture};
-    assert_int_equal(log_file_create(options.fs, "folder", "one", &file), 0);
-    assert_int_equal(log_new(&options, file, &fixture->log), 0);
+    assert_int_equal(wal_file_create(options.fs, "folder", "one", &file), 0);
+    assert_int_equal(wal_new(&options, file, &fixture->log), 0);
     fixture->disk.syncs_begun = fixture->disk.syncs_done = 0;
     fixture->disk.story[0] = 0;
 }
@@ -75,15 +75,15 @@ static inline void start(struct fixture *fixture, enum log_sync sync, size_t mos
 static inline void stop(struct fixture *fixture)
 {
     if (fixture->log != NULL)
-        assert_true(log_free(fixture->log));
+        assert_true(wal_free(fixture->log));
     fake_disk_deinit(&fixture->disk);
 }
 
 /* A unit of so many changes, each with its revision as the key. */
-static inline uint64_t write_changes(struct log *log, uint32_t db, unsigned changes,
+static inline uint64_t write_changes(struct wal *log, uint32_t db, unsigned changes,
                                      struct slice value)
 {
-    struct change_sink *sink = log_sink(log);
+    struct change_sink *sink = wal_sink(log);
     uint64_t revision = sink->begin(sink);
     char key[24];
     int len = snprintf(key, sizeof key, "%llu", (unsigned long long)revision);
@@ -94,7 +94,7 @@ static inline uint64_t write_changes(struct log *log, uint32_t db, unsigned chan
     return revision;
 }
 
-static inline uint64_t write_unit(struct log *log)
+static inline uint64_t write_unit(struct wal *log)
 {
     return write_changes(log, 0, 1, SLICE_LITERAL("value"));
 }
@@ -139,7 +139,7 @@ static inline void assert_dbs(const struct fixture *fixture, const uint32_t *dbs
 /* Ends the log; the first file holds the units up to `last`, durably. */
 static inline void end_with(struct fixture *fixture, uint64_t last)
 {
-    assert_true(log_free(fixture->log));
+    assert_true(wal_free(fixture->log));
     fixture->log = NULL;
     assert_file(fixture, 0, FIRST, last);
     assert_int_equal(fixture->disk.inodes[0].synced, fixture->disk.inodes[0].bytes.len);

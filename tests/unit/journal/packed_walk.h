@@ -2,7 +2,7 @@
 #ifndef KEYSTORE_TESTS_JOURNAL_PACKED_WALK_H
 #define KEYSTORE_TESTS_JOURNAL_PACKED_WALK_H
 
-#include "journal/packed.h"
+#include "journal/rdb/packed.h"
 #include "store/seeded.h"
 
 #include <stdlib.h>

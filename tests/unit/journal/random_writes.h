@@ -14,7 +14,7 @@ struct writes {
     int64_t now_ms;
     struct store *store;
     struct arena arena; /* of the newest operation */
-    uint8_t bytes[2 * ENTRY_MIN_BLOB];
+    uint8_t bytes[2 * BLOB_LEAST];
     uint32_t most_bytes; /* of a value; at most those */
     size_t done;
 };
@@ -75,26 +75,27 @@ static inline void writes_fill_bits(struct writes *writes, struct op *op)
 {
     static const int64_t values[] = {0, 1, -1, 200, INT64_MIN};
     op->start = writes_below(writes, 800);
-    op->bit = writes_below(writes, 2) == 0;
+    if (op->kind == OP_SET_BIT)
+        op->bits.bit = writes_below(writes, 2) == 0;
     if (op->kind == OP_BIT_OP) {
-        op->bitwise = (enum op_bitwise)writes_below(writes, 4);
-        op->key_count = op->bitwise == OP_BITS_NOT ? 1 : 1 + writes_below(writes, 3);
+        op->bits.bitwise = (enum op_bitwise)writes_below(writes, 4);
+        op->key_count = op->bits.bitwise == OP_BITS_NOT ? 1 : 1 + writes_below(writes, 3);
         op->keys = arena_alloc(&writes->arena, op->key_count * sizeof *op->keys);
         for (size_t i = 0; i < op->key_count; i++)
             op->keys[i] = (struct op_key){.bytes = writes_key(writes, false)};
     }
     if (op->kind != OP_BIT_FIELD)
         return;
-    op->field_count = 1 + writes_below(writes, 3);
-    struct op_field *fields = arena_alloc(&writes->arena, op->field_count * sizeof *fields);
-    for (size_t i = 0; i < op->field_count; i++)
+    op->parts.field_count = 1 + writes_below(writes, 3);
+    struct op_field *fields = arena_alloc(&writes->arena, op->parts.field_count * sizeof *fields);
+    for (size_t i = 0; i < op->parts.field_count; i++)
         fields[i] = (struct op_field){.action = (enum op_field_action)writes_below(writes, 3),
                                       .overflow = (enum op_overflow)writes_below(writes, 3),
                                       .is_signed = writes_below(writes, 2) == 0,
                                       .bits = (uint8_t)(1 + writes_below(writes, 63)),
                                       .offset = writes_below(writes, 800),
                                       .value = values[writes_below(writes, 5)]};
-    op->fields = fields;
+    op->parts.fields = fields;
 }
 
 static inline void writes_fill_string(struct writes *writes, struct op *op)
@@ -107,11 +108,11 @@ static inline void writes_fill_string(struct writes *writes, struct op *op)
     op->value = writes_value(writes);
     bool deadline = writes_below(writes, 3) == 0;
     if (op->kind == OP_SET)
-        op->keep_ttl = !deadline && writes_below(writes, 2) == 0;
+        op->set.keep_ttl = !deadline && writes_below(writes, 2) == 0;
     if (op->kind == OP_SET || op->kind == OP_INCR || op->kind == OP_GET_EX)
         op->expire_at_ms = deadline ? writes_deadline(writes) : 0;
     if (op->kind == OP_GET_EX)
-        op->persist = !deadline;
+        op->expire.persist = !deadline;
     if (op->kind == OP_SET_RANGE)
         op->start = writes_below(writes, 100);
     if (op->kind == OP_SET_BIT || op->kind == OP_BIT_OP || op->kind == OP_BIT_FIELD)
@@ -119,11 +120,11 @@ static inline void writes_fill_string(struct writes *writes, struct op *op)
     if (op->kind != OP_INCR)
         return;
     static const long double reals[] = {0, 0.1L, -0.7L, 1e20L, 9007199254740993.0L, -1e-17L};
-    op->is_real = writes_below(writes, 2) == 0;
-    if (op->is_real)
-        op->by_real = &reals[writes_below(writes, sizeof reals / sizeof *reals)];
+    op->incr.is_real = writes_below(writes, 2) == 0;
+    if (op->incr.is_real)
+        op->incr.by_real = &reals[writes_below(writes, sizeof reals / sizeof *reals)];
     else
-        op->by = writes_index(writes);
+        op->incr.by = writes_index(writes);
 }
 
 static inline void writes_fill_keys(struct writes *writes, struct op *op)
@@ -131,10 +132,14 @@ static inline void writes_fill_keys(struct writes *writes, struct op *op)
     static const enum op_kind kinds[] = {OP_EXPIRE, OP_EXPIRE, OP_RENAME, OP_COPY, OP_DELETE_MANY};
     op->kind = kinds[writes_below(writes, sizeof kinds / sizeof *kinds)];
     op->key = writes_key(writes, writes_below(writes, 2) == 0);
-    op->persist = op->kind == OP_EXPIRE && writes_below(writes, 3) == 0;
-    op->expire_at_ms = op->persist ? 0 : writes_deadline(writes);
-    op->replace = writes_below(writes, 2) == 0;
-    op->absent_only = writes_below(writes, 2) == 0;
+    bool persist = op->kind == OP_EXPIRE && writes_below(writes, 3) == 0;
+    op->expire_at_ms = persist ? 0 : writes_deadline(writes);
+    if (op->kind == OP_EXPIRE)
+        op->expire.persist = persist;
+    if (op->kind == OP_COPY)
+        op->copy.replace = writes_below(writes, 2) == 0;
+    if (op->kind == OP_RENAME)
+        op->copy.absent_only = writes_below(writes, 2) == 0;
     op->target.bytes = writes_key(writes, writes_below(writes, 2) == 0);
     if (writes_below(writes, 3) == 0)
         op->target_db = writes_below(writes, KEYSPACE_DATABASES);
@@ -155,7 +160,7 @@ static inline void writes_fill_push(struct writes *writes, struct op *op)
     for (size_t i = 0; i < op->value_count; i++)
         values[i] = writes_value(writes);
     op->values = values;
-    op->max_length = writes_below(writes, 3) == 0 ? 1 + writes_below(writes, 12) : 0;
+    op->push.max_length = writes_below(writes, 3) == 0 ? 1 + writes_below(writes, 12) : 0;
     op->expire_at_ms = writes_below(writes, 6) == 0 ? writes_deadline(writes) : 0;
 }
 
@@ -168,10 +173,14 @@ static inline void writes_fill_list(struct writes *writes, struct op *op)
     op->key = writes_key(writes, true);
     op->target.bytes = writes_key(writes, true);
     op->value = writes_value(writes);
-    op->pivot = writes_value(writes);
-    op->after = writes_below(writes, 2) == 0;
-    op->end = writes_end(writes);
-    op->target_end = writes_end(writes);
+    if (op->kind == OP_L_INSERT) {
+        op->insert.pivot = writes_value(writes);
+        op->insert.after = writes_below(writes, 2) == 0;
+    }
+    if (op->kind == OP_L_MOVE || op->kind == OP_LIST_POP)
+        op->move.end = writes_end(writes);
+    if (op->kind == OP_L_MOVE)
+        op->move.target_end = writes_end(writes);
     op->start = op->kind == OP_L_TRIM ? writes_below(writes, 3) : writes_index(writes);
     op->stop = -(int64_t)writes_below(writes, 3);
     op->count = op->kind == OP_LIST_POP ? writes_below(writes, 5) : writes_index(writes);
@@ -217,8 +226,8 @@ static inline void writes_fill_part(struct writes *writes, struct op *op)
 
 static inline void writes_fill_txn(struct writes *writes, struct op *op)
 {
-    struct op_otherwise *otherwise = arena_alloc(&writes->arena, sizeof *otherwise);
-    *otherwise = (struct op_otherwise){0};
+    struct op_txn *otherwise = arena_alloc(&writes->arena, sizeof *otherwise);
+    *otherwise = (struct op_txn){0};
     *op = (struct op){.kind = OP_TXN, .now_ms = writes->now_ms, .txn = otherwise};
     op->op_count = 1 + writes_below(writes, WRITES_MOST);
     op->ops = arena_alloc(&writes->arena, op->op_count * sizeof *op->ops);

@@ -3,8 +3,8 @@
 #define KEYSTORE_TESTS_RDB_BYTES_H
 
 #include "base/buf.h"
-#include "journal/crc64.h"
-#include "journal/rdb_encode.h"
+#include "journal/rdb/crc64.h"
+#include "journal/rdb/encode.h"
 
 /* The bytes of string literals, of zero bytes, too. */
 #define RDB_BYTES(buf, literal) rdb_bytes_add(buf, SLICE_LITERAL(literal))

@@ -12,7 +12,7 @@
 #define KEYSTORE_TESTS_RDB_RECORDER_H
 
 #include "base/buf.h"
-#include "journal/rdb_read.h"
+#include "journal/rdb/read.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,9 +5,9 @@
 #ifndef KEYSTORE_TESTS_RDB_SAMPLE_H
 #define KEYSTORE_TESTS_RDB_SAMPLE_H
 
-#include "journal/rdb_block.h"
+#include "journal/rdb/block.h"
+#include "journal/rdb/write.h"
 #include "journal/rdb_recorder.h"
-#include "journal/rdb_write.h"
 #include "store/seeded.h"
 
 #define SAMPLE_REVISION 1000000u

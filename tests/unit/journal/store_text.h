@@ -10,9 +10,9 @@
 #define KEYSTORE_TESTS_STORE_TEXT_H
 
 #include "journal/rdb_recorder.h"
-#include "store/entry.h"
-#include "store/list.h"
-#include "store/shard.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
+#include "store/list/list.h"
 #include "store/store.h"
 
 struct store_text_place {

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "store/keyspace_fixture.h"
 #include "store/seeded.h"
 
@@ -127,7 +127,7 @@ static void load_log(const struct folder *folder, struct loading *loading)
     struct fs_file *file;
     struct slice log;
     struct replay_end end;
-    assert_int_equal(fs_real_open(folder->path, &fs), 0);
+    assert_int_equal(fs_posix_open(folder->path, &fs), 0);
     assert_int_equal(fs_open(fs, "appendonlydir/appendonly.aof.1.incr.aof", FS_READ, &file), 0);
     assert_int_equal(fs_map(file, &log), 0);
     if (!replay_log(loading, log, 0, &end))

@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/layout.h"
 #include "store/op.h"
 #include "store/restore.h"
@@ -66,7 +66,7 @@ static int teardown(void **state)
 static struct fs *open_directory(struct fixture *fixture)
 {
     struct fs *fs;
-    assert_int_equal(fs_real_open(fixture->folder.path, &fs), 0);
+    assert_int_equal(fs_posix_open(fixture->folder.path, &fs), 0);
     return fs;
 }
 

@@ -2,8 +2,8 @@
 #include "journal/load_rdb.h"
 
 #include "base/arena.h"
-#include "journal/rdb_block.h"
-#include "journal/rdb_write.h"
+#include "journal/rdb/block.h"
+#include "journal/rdb/write.h"
 #include "store/op.h"
 #include "store/restore.h"
 

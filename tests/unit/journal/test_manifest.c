@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "store/seeded.h"
 
 #define NAME "appendonly.aof.manifest"
@@ -246,7 +246,7 @@ static void loads_and_replaces(void **state)
     struct fs_names names = {0};
     struct fs_file *file;
     folder_make(&folder);
-    assert_int_equal(fs_real_open(folder.path, &fs), 0);
+    assert_int_equal(fs_posix_open(folder.path, &fs), 0);
     assert_int_equal(fs_mkdir(fs, "dir"), 0);
     assert_int_equal(manifest_load(fs, "dir", NAME, &read, &fault), -ENOENT);
     manifest_add(&manifest, "one", 1, 'i');

@@ -1,9 +1,10 @@
 /* Tests of journal/recovery.c, on directories of the real file system. */
 #include "journal/recovery.h"
+#include "journal/tidy.h"
 
-#include "journal/batch.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/layout.h"
+#include "journal/log/batch.h"
 #include "store/restore.h"
 
 #include <setjmp.h>
@@ -36,7 +37,7 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     folder_make(&fixture->folder);
-    assert_int_equal(fs_real_open(fixture->folder.path, &fixture->fs), 0);
+    assert_int_equal(fs_posix_open(fixture->folder.path, &fixture->fs), 0);
     assert_int_equal(fs_mkdir(fixture->fs, LAYOUT_FOLDER), 0);
     fixture->store = store_new(&(struct store_options){.databases = 4, .max_memory = 1});
     buf_init(&fixture->bytes, SIZE_MAX);
@@ -135,7 +136,7 @@ static void put_all(struct fixture *fixture, bool with_set)
 
 static enum loading_verdict load(struct fixture *fixture)
 {
-    return recovery_load(fixture->fs, fixture->store, &fixture->options, &fixture->recovery);
+    return tidy_load(fixture->fs, fixture->store, &fixture->options, &fixture->recovery);
 }
 
 static void expect(struct fixture *fixture, const char *text)

@@ -17,8 +17,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/resp_append.h"
+#include "journal/tidy.h"
 #include "store/keyspace_fixture.h"
 #include "store/restore.h"
 #include "store/seeded.h"
@@ -59,7 +60,7 @@ static struct store *new_store(void)
 static struct fs *open_folder(const char *path)
 {
     struct fs *fs;
-    assert_int_equal(fs_real_open(path, &fs), 0);
+    assert_int_equal(fs_posix_open(path, &fs), 0);
     return fs;
 }
 
@@ -450,7 +451,7 @@ static void compare_loaded(struct set *set, const char *path)
     struct recovery_options options = {0};
     struct store *store = new_store();
     struct fs *fs = open_folder(path);
-    if (recovery_load(fs, store, &options, &recovery) != LOADING_DONE)
+    if (tidy_load(fs, store, &options, &recovery) != LOADING_DONE)
         fail_msg("%s", recovery.why);
     peer_compare(&set->peer, store);
     recovery_deinit(&recovery);

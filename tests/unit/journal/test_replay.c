@@ -1,7 +1,7 @@
 /* Tests of journal/replay.c. */
 #include "journal/replay.h"
 
-#include "journal/batch.h"
+#include "journal/log/batch.h"
 #include "store/op.h"
 #include "store/restore.h"
 

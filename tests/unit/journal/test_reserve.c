@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "journal/folder.h"
-#include "journal/fs_real.h"
+#include "journal/fs/posix.h"
 #include "journal/layout.h"
 #include "store/store.h"
 
@@ -32,7 +32,7 @@ static int setup(void **state)
     folder_make(&fixture->folder);
     snprintf(fixture->path, PATH_MAX, "%s/" LAYOUT_VERSIONS, fixture->folder.path);
     snprintf(fixture->temporary, PATH_MAX, "%s/temp-" LAYOUT_VERSIONS, fixture->folder.path);
-    assert_int_equal(fs_real_open(fixture->folder.path, &fixture->fs), 0);
+    assert_int_equal(fs_posix_open(fixture->folder.path, &fixture->fs), 0);
     fixture->store = store_new(&(struct store_options){.databases = 1});
     *state = fixture;
     return 0;
@@ -140,13 +140,13 @@ static void writes_are_refused_when_little_is_left(void **state)
     assert_int_equal(mkdir(fixture->temporary, 0700), 0);
     restore_revision(fixture->store, limit - RESERVE_FIRST_STEP * 4 / 10);
     reserve_keep(&fixture->reserve);
-    assert_null(atomic_load(&fixture->durable.refusal));
+    assert_null(atomic_load(&fixture->durable.read_only_reason));
     restore_revision(fixture->store, limit - 100);
     reserve_keep(&fixture->reserve);
-    assert_non_null(atomic_load(&fixture->durable.refusal));
+    assert_non_null(atomic_load(&fixture->durable.read_only_reason));
     assert_int_equal(rmdir(fixture->temporary), 0);
     reserve_keep(&fixture->reserve);
-    assert_null(atomic_load(&fixture->durable.refusal));
+    assert_null(atomic_load(&fixture->durable.read_only_reason));
     assert_true(told(fixture) > limit);
 }
 

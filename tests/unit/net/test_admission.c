@@ -39,28 +39,6 @@ static uint64_t take_refused(struct net_admission *admission)
     return refused.all;
 }
 
-static void test_peers_are_told_apart_by_address(void **state)
-{
-    (void)state;
-    struct net_peer four = peer_of(AF_INET, "10.1.2.3");
-    struct net_peer other = peer_of(AF_INET, "10.1.2.4");
-    struct net_peer mapped = peer_of(AF_INET6, "::ffff:10.1.2.3");
-    struct net_peer six = peer_of(AF_INET6, "2001:db8::1");
-    assert_true(four.is_counted && six.is_counted);
-    assert_memory_equal(four.address, mapped.address, 16);
-    assert_memory_not_equal(four.address, other.address, 16);
-    assert_memory_not_equal(four.address, six.address, 16);
-}
-
-static void test_ports_do_not_matter(void **state)
-{
-    (void)state;
-    struct sockaddr_storage one = {.ss_family = AF_INET}, other = {.ss_family = AF_INET};
-    ((struct sockaddr_in *)&one)->sin_port = htons(1);
-    ((struct sockaddr_in *)&other)->sin_port = htons(2);
-    assert_memory_equal(net_peer_of(&one).address, net_peer_of(&other).address, 16);
-}
-
 static void test_the_limit_of_all(void **state)
 {
     (void)state;
@@ -155,31 +133,6 @@ static void test_unix_sockets_have_no_address(void **state)
         net_admission_leave(admission, &peer);
     assert_true(net_admission_enter(admission, &peer));
     net_admission_free(admission);
-}
-
-static void test_peers_are_printed(void **state)
-{
-    (void)state;
-    struct sockaddr_storage address = {0};
-    struct sockaddr_in *ip4 = (struct sockaddr_in *)&address;
-    struct sockaddr_in6 *ip6 = (struct sockaddr_in6 *)&address;
-    char text[NET_PEER_TEXT];
-    struct net_peer peer;
-    *ip4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(80)};
-    assert_int_equal(inet_pton(AF_INET, "192.0.2.255", &ip4->sin_addr), 1);
-    peer = net_peer_of(&address);
-    net_peer_print(&peer, text);
-    assert_string_equal(text, "192.0.2.255:80");
-    *ip6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(65535)};
-    assert_int_equal(
-        inet_pton(AF_INET6, "2001:db8:ffff:ffff:ffff:ffff:192.0.2.255", &ip6->sin6_addr), 1);
-    peer = net_peer_of(&address);
-    net_peer_print(&peer, text);
-    assert_string_equal(text, "[2001:db8:ffff:ffff:ffff:ffff:c000:2ff]:65535");
-    address.ss_family = AF_UNIX;
-    peer = net_peer_of(&address);
-    net_peer_print(&peer, text);
-    assert_string_equal(text, "a unix socket");
 }
 
 static void test_refusals_are_told_once(void **state)
@@ -333,14 +286,11 @@ static void test_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_peers_are_told_apart_by_address),
-        cmocka_unit_test(test_ports_do_not_matter),
         cmocka_unit_test(test_the_limit_of_all),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_the_limit_of_an_address),
         cmocka_unit_test(test_a_refused_connection_counts_nowhere),
         cmocka_unit_test(test_unix_sockets_have_no_address),
-        cmocka_unit_test(test_peers_are_printed),
         cmocka_unit_test(test_refusals_are_told_once),
         cmocka_unit_test(test_refusals_are_told_by_their_reason),
         cmocka_unit_test(test_the_cap_only_lowers),

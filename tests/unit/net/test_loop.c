@@ -161,7 +161,7 @@ static void test_drain_is_repeated(void **state)
     int64_t begun_ms = clock_monotonic_ms();
     net_loop_stop(server->loop);
     echo_wait_for_end(fd);
-    assert_true(clock_monotonic_ms() - begun_ms >= NET_DRAIN_PATIENCE_MS / 2);
+    assert_true(clock_monotonic_ms() - begun_ms >= NET_DRAIN_GRACE_MS / 2);
     assert_int_equal(atomic_load(&server->drains), 2);
     close(fd);
     echo_server_free(server);
@@ -235,7 +235,7 @@ static void test_drain_waits_for_what_is_owed(void **state)
     echo_wait_until(atomic_load(&server->fed) == 1);
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
     net_loop_stop(server->loop);
-    echo_wait_until(atomic_load(&server->drains) == 2); /* NET_DRAIN_PATIENCE_MS later */
+    echo_wait_until(atomic_load(&server->drains) == 2); /* NET_DRAIN_GRACE_MS later */
     net_loop_wake(server->loop);
     echo_poll(fd, POLLIN);
     assert_int_equal(recv(fd, &byte, 1, 0), 1);

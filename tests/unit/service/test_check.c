@@ -157,8 +157,8 @@ static void test_transactions(void **state)
     struct op failure[1] = {
         {.kind = OP_COPY, .key = SLICE_LITERAL("c"), .target = {.bytes = SLICE_LITERAL("d")}}};
     struct op compares[1] = {{.kind = OP_GET, .key = SLICE_LITERAL("e")}};
-    struct op_otherwise otherwise = {
-        .compares = compares, .compare_count = 1, .ops = failure, .op_count = 1};
+    struct op_txn otherwise = {
+        .compares = compares, .compare_count = 1, .else_ops = failure, .else_count = 1};
     struct op op = {.kind = OP_TXN, .ops = success, .op_count = 2, .txn = &otherwise};
     check_key_at(&op, &success[0].key, "success[0]: ");
     check_db_at(&op, &success[0].db, "success[0]: ");

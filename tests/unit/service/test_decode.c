@@ -39,7 +39,7 @@ static void test_only_reads_of_a_key_want_to_know_since_when(void **state)
         for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
             decoding_of(&decoding, DECODER(key), reads[i], &message);
             assert_decoded(&decoding);
-            assert_int_equal(decoding.op.want_as_of, wanted);
+            assert_int_equal(decoding.op.read.want_as_of, wanted);
             decoding_end(&decoding);
         }
     }
@@ -78,7 +78,7 @@ static void test_key_value(void **state)
     assert_decoded(&decoding);
     assert_is(decoding.op.key, "key");
     assert_true(slice_equal(decoding.op.value, SLICE_LITERAL("\0\xff")));
-    assert_true(decoding.op.return_previous);
+    assert_true(decoding.op.set.return_previous);
     assert_int_equal(decoding.op.db, 3);
     assert_int_equal(decoding.op.condition.existence, EXISTENCE_ANY);
     assert_int_equal(decoding.op.condition.version, 0);
@@ -192,7 +192,7 @@ static void test_deadlines_of_set(void **state)
         }
         assert_decoded(&decoding);
         assert_true(decoding.op.expire_at_ms == cases[i].deadline);
-        assert_int_equal(decoding.op.keep_ttl, cases[i].keep_ttl);
+        assert_int_equal(decoding.op.set.keep_ttl, cases[i].keep_ttl);
         decoding_end(&decoding);
     }
 }
@@ -325,8 +325,8 @@ static void test_increments(void **state)
     assert_decoded(&decoding);
     assert_is(decoding.op.key, "key");
     assert_int_equal(decoding.op.db, 6);
-    assert_false(decoding.op.is_real);
-    assert_true(decoding.op.by == 1);
+    assert_false(decoding.op.incr.is_real);
+    assert_true(decoding.op.incr.by == 1);
     assert_true(decoding.op.expire_at_ms == DECODING_NOW_MS + 10);
     decoding_end(&decoding);
 
@@ -336,8 +336,8 @@ static void test_increments(void **state)
         message.by = numbers[i];
         decoding_of(&decoding, DECODER(increment), OP_INCR, &message);
         assert_decoded(&decoding);
-        assert_false(decoding.op.is_real);
-        assert_true(decoding.op.by == numbers[i]);
+        assert_false(decoding.op.incr.is_real);
+        assert_true(decoding.op.incr.by == numbers[i]);
         decoding_end(&decoding);
     }
 }
@@ -358,8 +358,8 @@ static void test_increments_by_reals(void **state)
             continue;
         }
         assert_decoded(&decoding);
-        assert_true(decoding.op.is_real);
-        assert_true(*decoding.op.by_real == numbers[i]);
+        assert_true(decoding.op.incr.is_real);
+        assert_true(*decoding.op.incr.by_real == numbers[i]);
         decoding_end(&decoding);
     }
 }
@@ -390,8 +390,8 @@ static void test_increments_by_decimals(void **state)
             continue;
         }
         assert_decoded(&decoding);
-        assert_true(decoding.op.is_real);
-        assert_true(*decoding.op.by_real == rows[i].number);
+        assert_true(decoding.op.incr.is_real);
+        assert_true(*decoding.op.incr.by_real == rows[i].number);
         decoding_end(&decoding);
     }
 }
@@ -506,17 +506,17 @@ static size_t touch_all(const struct op *ops, size_t count)
 static size_t touch(const struct op *op)
 {
     size_t total = sum(op->key) + sum(op->value) + sum(op->condition.value) + sum(op->target.bytes);
-    if (op->kind != OP_BIT_FIELD)
-        total += sum(op->pivot);
+    if (op->kind == OP_L_INSERT)
+        total += sum(op->insert.pivot);
     for (size_t i = 0; i < op->value_count; i++)
         total += sum(op->values[i]);
     for (size_t i = 0; i < op->key_count; i++)
         total += sum(op->keys[i].bytes);
-    for (size_t i = 0; op->kind == OP_BIT_FIELD && i < op->field_count; i++)
-        total += op->fields[i].bits;
+    for (size_t i = 0; op->kind == OP_BIT_FIELD && i < op->parts.field_count; i++)
+        total += op->parts.fields[i].bits;
     total += touch_all(op->ops, op->op_count);
     if (op->txn != NULL)
-        total += touch_all(op->txn->ops, op->txn->op_count) +
+        total += touch_all(op->txn->else_ops, op->txn->else_count) +
                  touch_all(op->txn->compares, op->txn->compare_count);
     return total;
 }
@@ -526,7 +526,9 @@ static void assert_op_in_range(const struct op *op)
     assert_true(op->kind < OP_COUNT);
     assert_true(op->condition.existence <= EXISTENCE_PRESENT);
     assert_true(op->expire_at_ms >= 0);
-    assert_true(op->when <= OP_SOONER && op->end <= OP_TAIL && op->target_end <= OP_TAIL);
+    assert_true(op->kind != OP_EXPIRE || op->expire.when <= OP_SOONER);
+    if (op->kind == OP_L_MOVE || op->kind == OP_LIST_POP)
+        assert_true(op->move.end <= OP_TAIL && op->move.target_end <= OP_TAIL);
     for (size_t i = 0; i < op->op_count; i++)
         assert_op_in_range(&op->ops[i]);
 }

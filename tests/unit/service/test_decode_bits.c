@@ -24,7 +24,7 @@ static void test_offsets(void **state)
     message.bit = true;
     decoding_of(&decoding, DECODER(bit_request), OP_SET_BIT, &message);
     assert_decoded(&decoding);
-    assert_true(decoding.op.bit);
+    assert_true(decoding.op.bits.bit);
     decoding_end(&decoding);
     decoding_of(&decoding, DECODER(bit_request), OP_GET_BIT, &message);
     assert_refused(&decoding, ERR_BAD_ARGUMENT, "bit means nothing for GetBit");
@@ -45,8 +45,8 @@ static void test_ranges(void **state)
     assert_decoded(&decoding);
     assert_is(decoding.op.key, "key");
     assert_true(decoding.op.start == -9);
-    assert_false(decoding.op.has_stop);
-    assert_false(decoding.op.in_bits);
+    assert_false(decoding.op.bits.has_stop);
+    assert_false(decoding.op.bits.in_bits);
     assert_int_equal(decoding.op.db, 7);
     decoding_end(&decoding);
     message.last_case = KEYSTORE__V1__BIT_RANGE__LAST_STOP; /* a stop of 0 is one */
@@ -54,10 +54,10 @@ static void test_ranges(void **state)
     message.bit = true;
     decoding_of(&decoding, DECODER(bit_range), OP_BIT_POS, &message);
     assert_decoded(&decoding);
-    assert_true(decoding.op.has_stop);
+    assert_true(decoding.op.bits.has_stop);
     assert_int_equal(decoding.op.stop, 0);
-    assert_true(decoding.op.in_bits);
-    assert_true(decoding.op.bit);
+    assert_true(decoding.op.bits.in_bits);
+    assert_true(decoding.op.bits.bit);
     decoding_end(&decoding);
     decoding_of(&decoding, DECODER(bit_range), OP_BIT_COUNT, &message);
     assert_refused(&decoding, ERR_BAD_ARGUMENT, "bit means nothing for BitCount");
@@ -79,7 +79,7 @@ static void test_combining(void **state)
         message.operation = (Keystore__V1__BitOpRequest__Operation)i;
         decoding_of(&decoding, DECODER(bit_op_request), OP_BIT_OP, &message);
         assert_decoded(&decoding);
-        assert_int_equal(decoding.op.bitwise, i - 1);
+        assert_int_equal(decoding.op.bits.bitwise, i - 1);
         assert_is(decoding.op.key, "target");
         assert_int_equal(decoding.op.key_count, 2);
         assert_is(decoding.op.keys[1].bytes, "b");
@@ -92,7 +92,7 @@ static void test_combining(void **state)
     message.n_keys = 1;
     decoding_of(&decoding, DECODER(bit_op_request), OP_BIT_OP, &message);
     assert_decoded(&decoding);
-    assert_int_equal(decoding.op.bitwise, OP_BITS_NOT);
+    assert_int_equal(decoding.op.bits.bitwise, OP_BITS_NOT);
     decoding_end(&decoding);
     message.n_keys = 0;
     decoding_of(&decoding, DECODER(bit_op_request), OP_BIT_OP, &message);
@@ -125,8 +125,8 @@ static void test_integers(void **state)
     assert_decoded(&decoding);
     assert_is(decoding.op.key, "key");
     assert_int_equal(decoding.op.db, 9);
-    assert_int_equal(decoding.op.field_count, 2);
-    const struct op_field *fields = decoding.op.fields;
+    assert_int_equal(decoding.op.parts.field_count, 2);
+    const struct op_field *fields = decoding.op.parts.fields;
     assert_int_equal(fields[0].action, OP_FIELD_GET);
     assert_int_equal(fields[0].bits, 63);
     assert_int_equal(fields[1].action, OP_FIELD_SET);

@@ -84,8 +84,8 @@ static void test_expirations(void **state)
         assert_is(decoding.op.key, "key");
         assert_int_equal(decoding.op.db, 9);
         assert_true(decoding.op.expire_at_ms == cases[i].deadline);
-        assert_int_equal(decoding.op.persist, cases[i].persist);
-        assert_int_equal(decoding.op.when, cases[i].when);
+        assert_int_equal(decoding.op.expire.persist, cases[i].persist);
+        assert_int_equal(decoding.op.expire.when, cases[i].when);
         decoding_end(&decoding);
     }
 }
@@ -121,8 +121,8 @@ static void test_copies_and_renames(void **state)
         assert_is(decoding.op.target.bytes, "to");
         assert_int_equal(decoding.op.db, 3);
         assert_int_equal(decoding.op.target_db, given ? 0 : 3);
-        assert_int_equal(decoding.op.replace, copy);
-        assert_int_equal(decoding.op.absent_only, !copy);
+        assert_int_equal(decoding.op.copy.replace, copy);
+        assert_int_equal(decoding.op.copy.absent_only, !copy);
         decoding_end(&decoding);
     }
     decoding_of(&decoding, DECODER(copy_request), OP_COPY, &message);

@@ -29,7 +29,7 @@ static void test_list_insert(void **state)
     assert_is(decoding.op.values[0], "one");
     assert_is(decoding.op.values[1], "");
     assert_is(decoding.op.values[2], "three");
-    assert_int_equal(decoding.op.max_length, UINT64_MAX);
+    assert_int_equal(decoding.op.push.max_length, UINT64_MAX);
     assert_int_equal(decoding.op.db, 15);
     assert_int_equal(decoding.op.condition.existence, EXISTENCE_PRESENT);
     decoding_end(&decoding);
@@ -171,8 +171,8 @@ static void test_items(void **state)
         assert_int_equal(decoding.op.db, 8);
         assert_true(decoding.op.index == cases[i].index);
         assert_is(decoding.op.value, cases[i].value);
-        assert_is(decoding.op.pivot, cases[i].pivot);
-        assert_int_equal(decoding.op.after, cases[i].after);
+        assert_is(decoding.op.insert.pivot, cases[i].pivot);
+        assert_int_equal(decoding.op.insert.after, cases[i].after);
         decoding_end(&decoding);
     }
 }
@@ -215,8 +215,8 @@ static void test_finds(void **state)
         assert_is(decoding.op.value, "wanted");
         assert_int_equal(decoding.op.db, 1);
         assert_true(decoding.op.count == cases[i].count);
-        assert_true(decoding.op.rank == cases[i].rank);
-        assert_true(decoding.op.max_scan == cases[i].max_scan);
+        assert_true(decoding.op.pos.rank == cases[i].rank);
+        assert_true(decoding.op.pos.max_scan == cases[i].max_scan);
         decoding_end(&decoding);
     }
 }
@@ -239,7 +239,7 @@ static void test_pops(void **state)
         assert_is(decoding.op.keys[0].bytes, "one");
         assert_is(decoding.op.keys[1].bytes, "two");
         assert_true(decoding.op.keys[1].hash == 0);
-        assert_int_equal(decoding.op.end, end == 2 ? OP_TAIL : OP_HEAD);
+        assert_int_equal(decoding.op.move.end, end == 2 ? OP_TAIL : OP_HEAD);
         assert_true(decoding.op.count == UINT32_MAX);
         assert_int_equal(decoding.op.db, 4);
         decoding_end(&decoding);
@@ -277,8 +277,8 @@ static void test_moves(void **state)
         assert_is(decoding.op.target.bytes, "to");
         assert_int_equal(decoding.op.db, 5);
         assert_int_equal(decoding.op.target_db, 5);
-        assert_int_equal(decoding.op.end, ends % 3 == 2 ? OP_TAIL : OP_HEAD);
-        assert_int_equal(decoding.op.target_end, ends / 3 == 2 ? OP_TAIL : OP_HEAD);
+        assert_int_equal(decoding.op.move.end, ends % 3 == 2 ? OP_TAIL : OP_HEAD);
+        assert_int_equal(decoding.op.move.target_end, ends / 3 == 2 ? OP_TAIL : OP_HEAD);
         decoding_end(&decoding);
     }
     message.source_end = (Keystore__V1__ListEnd)3;

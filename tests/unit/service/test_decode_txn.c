@@ -32,7 +32,7 @@ static void test_an_empty_transaction(void **state)
     assert_decoded(&decoding);
     assert_int_equal(decoding.op.op_count, 0);
     assert_non_null(decoding.op.txn);
-    assert_int_equal(decoding.op.txn->op_count, 0);
+    assert_int_equal(decoding.op.txn->else_count, 0);
     assert_int_equal(decoding.op.txn->compare_count, 0);
     decoding_end(&decoding);
 }
@@ -60,8 +60,8 @@ static void test_operations_of_both_branches(void **state)
         assert_decoded(&decoding);
         const struct op *txn = &decoding.op;
         assert_int_equal(txn->op_count, failure ? 0 : 2);
-        assert_int_equal(txn->txn->op_count, failure ? 2 : 0);
-        const struct op *inner = failure ? txn->txn->ops : txn->ops;
+        assert_int_equal(txn->txn->else_count, failure ? 2 : 0);
+        const struct op *inner = failure ? txn->txn->else_ops : txn->ops;
         assert_int_equal(inner[0].kind, OP_SET);
         assert_int_equal(inner[0].id, 77);
         assert_is(inner[0].key, "s");
@@ -180,7 +180,7 @@ static void test_compares(void **state)
         assert_int_equal(compare->condition.existence, i == 0 ? EXISTENCE_ABSENT : EXISTENCE_ANY);
         assert_int_equal(compare->condition.version, i == 1 ? 9 : 0);
         assert_int_equal(compare->condition.match_value, i == 2);
-        assert_false(compare->has_since);
+        assert_false(compare->compare.has_since);
         decoding_end(&decoding);
     }
 }
@@ -206,8 +206,8 @@ static void test_compares_with_a_revision(void **state)
         const struct op *op = decoding.op.txn->compares;
         assert_is(op->key, "key");
         assert_int_equal(op->db, 5);
-        assert_true(op->has_since);
-        assert_true(op->since == revisions[i]);
+        assert_true(op->compare.has_since);
+        assert_true(op->compare.since == revisions[i]);
         assert_int_equal(op->condition.existence, EXISTENCE_ANY);
         assert_int_equal(op->condition.version, 0);
         decoding_end(&decoding);

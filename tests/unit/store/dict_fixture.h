@@ -6,10 +6,10 @@
 #ifndef KEYSTORE_TESTS_DICT_FIXTURE_H
 #define KEYSTORE_TESTS_DICT_FIXTURE_H
 
-#include "store/dict.h"
-#include "store/entry.h"
-#include "store/pages.h"
-#include "store/slab.h"
+#include "store/data/dict.h"
+#include "store/data/entry.h"
+#include "store/memory/pages.h"
+#include "store/memory/slab.h"
 
 #include <stdio.h>
 

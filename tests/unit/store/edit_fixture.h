@@ -7,13 +7,13 @@
 #ifndef KEYSTORE_TESTS_EDIT_FIXTURE_H
 #define KEYSTORE_TESTS_EDIT_FIXTURE_H
 
-#include "store/edit.h"
-#include "store/undo.h"
+#include "store/ops/edit.h"
+#include "store/ops/undo.h"
 
 struct edit_fixture {
     struct store *store;
     struct arena arena;
-    struct keyspace space;
+    struct op_context ctx;
     struct undo undo;
     struct lookup at;
     size_t memory; /* of the store when it was empty */
@@ -22,18 +22,18 @@ struct edit_fixture {
 
 static inline void edit_remove_key(struct edit_fixture *fixture)
 {
-    fixture->at = apply_open(&fixture->space, 0, SLICE_LITERAL("key"), 0);
+    fixture->at = apply_lookup_write(&fixture->ctx, 0, SLICE_LITERAL("key"), 0);
     if (fixture->at.entry != NULL)
-        apply_remove(&fixture->space, &fixture->at);
+        apply_remove(&fixture->ctx, &fixture->at);
 }
 
 /* The next unit begins. */
 static inline struct edit edit_start(struct edit_fixture *fixture)
 {
-    if (fixture->space.undo == NULL)
-        fixture->space.revision = 0;
-    fixture->at = apply_open(&fixture->space, 0, SLICE_LITERAL("key"), 0);
-    return edit_begin(&fixture->space, &fixture->at);
+    if (fixture->ctx.undo == NULL)
+        fixture->ctx.revision = 0;
+    fixture->at = apply_lookup_write(&fixture->ctx, 0, SLICE_LITERAL("key"), 0);
+    return edit_begin(&fixture->ctx, &fixture->at);
 }
 
 static inline void edit_push_words(struct edit *edit, enum list_end end, const char *text)
@@ -56,10 +56,10 @@ static inline int edit_setup(void **state)
     struct edit_fixture *fixture = calloc(1, sizeof *fixture);
     fixture->store = store_new(&(struct store_options){.databases = 1});
     arena_init(&fixture->arena);
-    fixture->space = (struct keyspace){.store = fixture->store, .arena = &fixture->arena};
-    fixture->at = apply_open(&fixture->space, 0, SLICE_LITERAL("key"), 0);
-    apply_put_string(&fixture->space, &fixture->at, SLICE_LITERAL(""), 0);
-    apply_remove(&fixture->space, &fixture->at);
+    fixture->ctx = (struct op_context){.store = fixture->store, .arena = &fixture->arena};
+    fixture->at = apply_lookup_write(&fixture->ctx, 0, SLICE_LITERAL("key"), 0);
+    apply_put_string(&fixture->ctx, &fixture->at, SLICE_LITERAL(""), 0);
+    apply_remove(&fixture->ctx, &fixture->at);
     fixture->memory = lists_memory(fixture->store);
     edit_make(fixture, "word");
     fixture->rest = lists_memory(fixture->store) - list_memory(entry_list(fixture->at.entry));
@@ -70,7 +70,7 @@ static inline int edit_setup(void **state)
 static inline int edit_teardown(void **state)
 {
     struct edit_fixture *fixture = *state;
-    assert_null(fixture->space.undo);
+    assert_null(fixture->ctx.undo);
     edit_remove_key(fixture);
     assert_int_equal(lists_memory(fixture->store), fixture->memory);
     store_free(fixture->store);
@@ -81,7 +81,7 @@ static inline int edit_teardown(void **state)
 
 static inline const struct entry *edit_entry(struct edit_fixture *fixture)
 {
-    return apply_find(&fixture->space, 0, SLICE_LITERAL("key"), 0).entry;
+    return apply_lookup_read(&fixture->ctx, 0, SLICE_LITERAL("key"), 0).entry;
 }
 
 /* The slab counts the list as it is. */
@@ -98,7 +98,7 @@ static inline void assert_edited(struct edit_fixture *fixture, const char *words
     struct op_result result = {0};
     struct op op = {.kind = OP_L_RANGE, .key = SLICE_LITERAL("key"), .stop = -1};
     assert_charged(fixture);
-    apply_op(&fixture->space, &op, &result);
+    apply_op(&fixture->ctx, &op, &result);
     assert_values_are(&result, words);
     op_result_release(&result);
 }

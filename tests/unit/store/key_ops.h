@@ -31,7 +31,7 @@ static inline struct op expire_op(const char *key, int64_t expire_at_ms, enum op
 {
     struct op op = key_op(OP_EXPIRE, key);
     op.expire_at_ms = expire_at_ms;
-    op.when = when;
+    op.expire.when = when;
     return op;
 }
 

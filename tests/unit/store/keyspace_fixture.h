@@ -9,11 +9,11 @@
 
 #include "base/arena.h"
 #include "base/blob.h"
-#include "store/apply.h"
 #include "store/change.h"
-#include "store/entry.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
 #include "store/list_peek.h"
-#include "store/shard.h"
+#include "store/ops/apply.h"
 #include "store/store.h"
 
 #include <stdlib.h>
@@ -61,10 +61,12 @@ static inline void keyspace_change(struct change_sink *sink, const struct op *op
     copy.holder = NULL;
     copy.now_ms = 0;
     copy.condition = (struct condition){0};
-    copy.return_previous = false;
+    if (op->kind == OP_SET)
+        copy.set.return_previous = false;
     copy.key = arena_copy(&fixture->told, op->key);
     copy.value = arena_copy(&fixture->told, op->value);
-    copy.pivot = arena_copy(&fixture->told, op->pivot);
+    if (op->kind == OP_L_INSERT)
+        copy.insert.pivot = arena_copy(&fixture->told, op->insert.pivot);
     copy.target = (struct op_key){.bytes = arena_copy(&fixture->told, op->target.bytes)};
     struct slice *values = arena_alloc(&fixture->told, op->value_count * sizeof *values);
     for (size_t i = 0; i < op->value_count; i++)
@@ -118,8 +120,8 @@ static inline struct lookup keyspace_look(struct store *store, uint32_t db, stru
 {
     struct arena arena;
     arena_init(&arena);
-    struct keyspace space = {.store = store, .arena = &arena};
-    struct lookup at = apply_find(&space, db, key, 0);
+    struct op_context ctx = {.store = store, .arena = &arena};
+    struct lookup at = apply_lookup_read(&ctx, db, key, 0);
     arena_deinit(&arena);
     return at;
 }
@@ -251,7 +253,7 @@ static inline uint64_t keyspace_put_list(struct keyspace_fixture *fixture, const
 /* Bytes that are long enough to be kept in a blob, and differ by `which`. */
 static inline struct slice keyspace_long_bytes(unsigned which)
 {
-    static uint8_t bytes[4][ENTRY_MIN_BLOB + 4];
+    static uint8_t bytes[4][BLOB_LEAST + 4];
     memset(bytes[which], 'a' + (int)which, sizeof bytes[which]);
     return slice_make(bytes[which], sizeof bytes[which] - which);
 }

@@ -2,7 +2,7 @@
 #ifndef KEYSTORE_TESTS_STORE_LIST_PEEK_H
 #define KEYSTORE_TESTS_STORE_LIST_PEEK_H
 
-#include "store/list.h"
+#include "store/list/list.h"
 
 /* The element at `index`, which there is; borrowed until the list changes or the next call. */
 static inline struct slice list_peek(const struct list *list, size_t index)

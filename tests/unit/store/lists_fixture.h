@@ -5,7 +5,7 @@
 #ifndef KEYSTORE_TESTS_LISTS_FIXTURE_H
 #define KEYSTORE_TESTS_LISTS_FIXTURE_H
 
-#include "store/slab.h"
+#include "store/memory/slab.h"
 
 #define MAX_WORDS 16
 

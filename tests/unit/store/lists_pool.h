@@ -30,11 +30,11 @@ static const size_t pool_lengths[] = {2,
                                       4079,
                                       4080,
                                       8000,
-                                      ENTRY_MIN_BLOB - 1,
-                                      ENTRY_MIN_BLOB,
-                                      ENTRY_MIN_BLOB + 1,
-                                      2 * ENTRY_MIN_BLOB,
-                                      ENTRY_MIN_BLOB + 300};
+                                      BLOB_LEAST - 1,
+                                      BLOB_LEAST,
+                                      BLOB_LEAST + 1,
+                                      2 * BLOB_LEAST,
+                                      BLOB_LEAST + 300};
 
 #define POOL_COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -45,7 +45,7 @@ _Static_assert(POOL_COUNT(pool_texts) + POOL_COUNT(pool_wide) + POOL_COUNT(pool_
 /* Bytes of the long ones: what is longer than two of them differ in their length. */
 static inline struct slice pool_at(size_t item)
 {
-    static uint8_t bytes[2 * ENTRY_MIN_BLOB];
+    static uint8_t bytes[2 * BLOB_LEAST];
     if (item < POOL_COUNT(pool_texts))
         return slice_from_string(pool_texts[item]);
     item -= POOL_COUNT(pool_texts);

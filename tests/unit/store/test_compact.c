@@ -3,10 +3,10 @@
 #include "store/compact.h"
 
 #include "base/arena.h"
-#include "store/entry.h"
-#include "store/list_garbage.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
+#include "store/list/list_garbage.h"
 #include "store/op.h"
-#include "store/shard.h"
 #include "store/snapshot.h"
 #include "store/store.h"
 

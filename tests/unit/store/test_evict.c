@@ -2,8 +2,8 @@
  */
 #include "store/evict.h"
 
+#include "store/data/shard.h"
 #include "store/op.h"
-#include "store/shard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -267,9 +267,10 @@ static bool use(struct limited_fixture *fixture, enum op_kind kind)
 {
     struct slice element = SLICE_LITERAL("7");
     struct op op = {.kind = kind, .key = SLICE_LITERAL("key"), .value = element};
-    op.return_previous = kind == OP_SET;
+    if (kind == OP_SET)
+        op.set.return_previous = true;
     if (kind == OP_INCR)
-        op.by = 1;
+        op.incr.by = 1;
     if (kind == OP_L_MOVE)
         op.target.bytes = op.key;
     if (kind == OP_EXPIRE || kind == OP_GET_EX)
@@ -314,38 +315,6 @@ static void test_what_is_used_never_begins_anew(void **state)
         }
         assert_true(store_stats(fixture->store).evicted_keys > 30000);
     }
-}
-
-static unsigned marks_of(struct limited_fixture *fixture, struct slice key)
-{
-    uint64_t hash = store_hash(fixture->store, key);
-    struct shard *shard = shard_of(fixture->store, hash);
-    struct entry *entry = dict_find(&shard->databases[0].dict, hash, key);
-    assert_non_null(entry);
-    return entry_mark(entry);
-}
-
-static void test_only_use_is_marked(void **state)
-{
-    struct limited_fixture *fixture = *state;
-    struct slice key = SLICE_LITERAL("key");
-    struct op_key keys[] = {{.bytes = key}};
-    limited_open(fixture, 2, LIMIT, STORE_ALLKEYS_LRU);
-    limited_apply(fixture, (struct op){.kind = OP_SET, .key = key, .value = key});
-    assert_int_equal(marks_of(fixture, key), 0);
-    limited_apply(fixture, (struct op){.kind = OP_EXISTS, .keys = keys, .key_count = 1});
-    limited_apply(fixture, (struct op){.kind = OP_DESCRIBE, .key = key});
-    assert_int_equal(marks_of(fixture, key), 0);
-    limited_apply(fixture, (struct op){.kind = OP_TOUCH, .keys = keys, .key_count = 1});
-    assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
-    /* What changes the entry, in place or not, leaves it used. */
-    limited_apply(
-        fixture, (struct op){.kind = OP_EXPIRE, .key = key, .expire_at_ms = LIMITED_NOW_MS + 1000});
-    assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
-    limited_apply(fixture, (struct op){.kind = OP_APPEND, .key = key, .value = key});
-    assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
-    limited_apply(fixture, (struct op){.kind = OP_SET, .key = key, .value = key});
-    assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
 }
 
 static void set_in(struct limited_fixture *fixture, uint32_t db, unsigned number)
@@ -521,7 +490,6 @@ int main(void)
         TEST(test_lru_keeps_what_is_read),
         TEST(test_lru_keeps_what_is_written),
         TEST(test_what_is_used_never_begins_anew),
-        TEST(test_only_use_is_marked),
         TEST(test_few_new_keys_in_another_database_stay),
         TEST(test_a_round_meets_each_entry_once),
         TEST(test_uses_are_counted_where_they_were_seen),

@@ -2,7 +2,7 @@
 #include "store/restore.h"
 
 #include "base/arena.h"
-#include "store/list.h"
+#include "store/list/list.h"
 #include "store/op.h"
 #include "store/store.h"
 

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "base/blob.h"
+#include "store/data/shard.h"
 #include "store/limited_fixture.h"
 #include "store/seeded.h"
-#include "store/shard.h"
 
 #define MIB          ((size_t)1024 * 1024)
 #define KIB          ((size_t)1024)
@@ -54,7 +54,7 @@ static void fill(struct limited_fixture *fixture, unsigned count, size_t len)
                          ERR_NONE);
 }
 
-static struct op txn_of(struct op *ops, size_t count, struct op_otherwise *otherwise)
+static struct op txn_of(struct op *ops, size_t count, struct op_txn *otherwise)
 {
     return (struct op){.kind = OP_TXN, .ops = ops, .op_count = count, .txn = otherwise};
 }
@@ -70,16 +70,15 @@ static void test_either_branch_of_a_transaction_counts(void **state)
         sets[i] = set_of(fixture, keys[i], MIB);
     }
     struct op compare = {.key = SLICE_LITERAL("absent"), .condition.version = 7};
-    struct op_otherwise otherwise = {
-        .compares = &compare, .compare_count = 1, .ops = sets, .op_count = COUNT(sets)};
+    struct op_txn otherwise = {
+        .compares = &compare, .compare_count = 1, .else_ops = sets, .else_count = COUNT(sets)};
     assert_int_equal(limited_apply(fixture, txn_of(NULL, 0, &otherwise))->err, ERR_OUT_OF_MEMORY);
     assert_int_equal(store_count(fixture->store, 0), 0);
-    assert_int_equal(
-        limited_apply(fixture, txn_of(sets, COUNT(sets), &(struct op_otherwise){0}))->err,
-        ERR_OUT_OF_MEMORY);
+    assert_int_equal(limited_apply(fixture, txn_of(sets, COUNT(sets), &(struct op_txn){0}))->err,
+                     ERR_OUT_OF_MEMORY);
     assert_int_equal(store_count(fixture->store, 0), 0);
     /* Seven fit. */
-    otherwise.op_count = 7;
+    otherwise.else_count = 7;
     assert_int_equal(limited_apply(fixture, txn_of(NULL, 0, &otherwise))->err, ERR_NONE);
     assert_int_equal(store_count(fixture->store, 0), 7);
 }
@@ -107,7 +106,7 @@ static void test_a_copy_counts_in_full(void **state)
                                 .target.bytes = slice_from_string(keys[i])};
     }
     assert_int_equal(
-        limited_apply(fixture, txn_of(copies, COUNT(copies), &(struct op_otherwise){0}))->err,
+        limited_apply(fixture, txn_of(copies, COUNT(copies), &(struct op_txn){0}))->err,
         ERR_OUT_OF_MEMORY);
     assert_int_equal(store_count(fixture->store, 0), 1);
     size_t made = 0;
@@ -224,7 +223,7 @@ static void test_the_same_size_again_fits(void **state)
         for (int round = 0; round < 3; round++)
             assert_int_equal(set(fixture, "s", 55 * MIB), ERR_NONE);
         struct op op = set_of(fixture, "s", 55 * MIB);
-        assert_int_equal(limited_apply(fixture, txn_of(&op, 1, &(struct op_otherwise){0}))->err,
+        assert_int_equal(limited_apply(fixture, txn_of(&op, 1, &(struct op_txn){0}))->err,
                          ERR_NONE);
         assert_int_equal(store_count(fixture->store, 1), 400);
         store_free(fixture->store);
@@ -263,13 +262,12 @@ static void test_a_transaction_copies_a_string_once(void **state)
     parts[99].kind = OP_L_PUSH;
     parts[99].values = &parts[99].value;
     parts[99].value_count = 1;
-    assert_int_equal(
-        limited_apply(fixture, txn_of(parts, COUNT(parts), &(struct op_otherwise){0}))->err,
-        ERR_WRONG_TYPE);
+    assert_int_equal(limited_apply(fixture, txn_of(parts, COUNT(parts), &(struct op_txn){0}))->err,
+                     ERR_WRONG_TYPE);
     limited_apply(fixture, (struct op){.kind = OP_GET, .key = SLICE_LITERAL("s")});
     assert_int_equal(fixture->result.value.bytes.data[0], 0);
     assert_int_equal(
-        limited_apply(fixture, txn_of(parts, COUNT(parts) - 1, &(struct op_otherwise){0}))->err,
+        limited_apply(fixture, txn_of(parts, COUNT(parts) - 1, &(struct op_txn){0}))->err,
         ERR_NONE);
     limited_apply(fixture, (struct op){.kind = OP_GET, .key = SLICE_LITERAL("s")});
     assert_memory_equal(fixture->result.value.bytes.data + 95, "1111\0", 5);
@@ -294,7 +292,7 @@ static void test_what_cannot_be_taken_back_fails(void **state)
         set_of(fixture, "s", 10),
         {.kind = OP_L_REM, .key = SLICE_LITERAL("list"), .value = SLICE_LITERAL("x")},
     };
-    assert_int_equal(limited_apply(fixture, txn_of(ops, 2, &(struct op_otherwise){0}))->err,
+    assert_int_equal(limited_apply(fixture, txn_of(ops, 2, &(struct op_txn){0}))->err,
                      ERR_TOO_LARGE);
     assert_non_null(strstr(fixture->result.why, "operation 2 (LRem)"));
     assert_int_equal(length(fixture, "s"), -1);
@@ -305,12 +303,11 @@ static void test_what_cannot_be_taken_back_fails(void **state)
     /* Of what is cut off at an end the chunks are kept, so there is a way back from any cut. */
     struct op cut[] = {{.kind = OP_L_TRIM, .key = SLICE_LITERAL("list"), .stop = 9},
                        {.kind = OP_APPEND, .key = SLICE_LITERAL("list")}};
-    assert_int_equal(limited_apply(fixture, txn_of(cut, 2, &(struct op_otherwise){0}))->err,
+    assert_int_equal(limited_apply(fixture, txn_of(cut, 2, &(struct op_txn){0}))->err,
                      ERR_WRONG_TYPE);
     struct op none = {.kind = OP_L_TRIM, .key = rem.key, .stop = -1};
     assert_int_equal(limited_apply(fixture, none)->count, 1000000);
-    assert_int_equal(limited_apply(fixture, txn_of(cut, 1, &(struct op_otherwise){0}))->err,
-                     ERR_NONE);
+    assert_int_equal(limited_apply(fixture, txn_of(cut, 1, &(struct op_txn){0}))->err, ERR_NONE);
     assert_int_equal(limited_apply(fixture, push)->count, 1010);
 }
 
@@ -432,7 +429,7 @@ static void test_a_large_message_is_whole_at_each_attempt(void **state)
     struct op ops[] = {set_of(fixture, "a", 0), set_of(fixture, "b", 0)};
     ops[0].value = slice_make(blob->data, 12 * MIB);
     ops[1].value = slice_make(blob->data + 12 * MIB, 12 * MIB);
-    struct op txn = txn_of(ops, COUNT(ops), &(struct op_otherwise){0});
+    struct op txn = txn_of(ops, COUNT(ops), &(struct op_txn){0});
     txn.holder = blob;
     assert_int_equal(limited_apply(fixture, txn)->err, ERR_NONE);
     assert_true(limited_evicted(fixture) > 100);

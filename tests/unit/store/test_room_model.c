@@ -18,9 +18,9 @@
 #include <cmocka.h>
 
 #include "base/effort.h"
+#include "store/data/lock.h"
 #include "store/evict.h"
 #include "store/keyspace_fixture.h"
-#include "store/lock.h"
 #include "store/restore.h"
 #include "store/seeded.h"
 
@@ -100,14 +100,14 @@ static const enum op_kind kinds[] = {
 static void fill_fields(struct world *world, struct op *op)
 {
     uint64_t *random = &world->random;
-    op->field_count = 1 + seeded_below(random, 3);
-    struct op_field *fields = arena_alloc(&world->arena, op->field_count * sizeof *fields);
-    for (size_t i = 0; i < op->field_count; i++)
+    op->parts.field_count = 1 + seeded_below(random, 3);
+    struct op_field *fields = arena_alloc(&world->arena, op->parts.field_count * sizeof *fields);
+    for (size_t i = 0; i < op->parts.field_count; i++)
         fields[i] = (struct op_field){.action = (enum op_field_action)seeded_below(random, 3),
                                       .bits = (uint8_t)(1 + seeded_below(random, 63)),
                                       .offset = seeded_below(random, 40000),
                                       .value = seeded_below(random, 1000)};
-    op->fields = fields;
+    op->parts.fields = fields;
 }
 
 static struct op make_op(struct world *world)
@@ -125,23 +125,30 @@ static struct op make_op(struct world *world)
     op.values = values_of(world, op.value_count);
     op.target.bytes = key_of(world);
     op.target_db = seeded_below(random, DATABASES);
-    op.replace = seeded_below(random, 2);
-    op.keep_ttl = op.kind == OP_SET && seeded_below(random, 3) == 0;
-    op.return_previous = op.kind == OP_SET && seeded_below(random, 4) == 0;
-    op.end = seeded_below(random, 2) ? OP_HEAD : OP_TAIL;
-    op.target_end = seeded_below(random, 2) ? OP_HEAD : OP_TAIL;
+    if (op.kind == OP_COPY)
+        op.copy.replace = seeded_below(random, 2);
+    if (op.kind == OP_SET) {
+        op.set.keep_ttl = seeded_below(random, 3) == 0;
+        op.set.return_previous = seeded_below(random, 4) == 0;
+    }
+    if (op.kind == OP_L_MOVE || op.kind == OP_LIST_POP)
+        op.move.end = seeded_below(random, 2) ? OP_HEAD : OP_TAIL;
+    if (op.kind == OP_L_MOVE)
+        op.move.target_end = seeded_below(random, 2) ? OP_HEAD : OP_TAIL;
     if (seeded_below(random, 8) == 0)
         op.condition.existence = seeded_below(random, 2) ? EXISTENCE_ABSENT : EXISTENCE_PRESENT;
     if (op.kind == OP_L_REM || op.kind == OP_L_INSERT)
-        op.pivot = op.value = slice_make(world->bytes, 0);
+        op.value = slice_make(world->bytes, 0);
+    if (op.kind == OP_L_INSERT)
+        op.insert.pivot = op.value;
     if (op.kind == OP_BIT_FIELD)
         fill_fields(world, &op);
     if (op.kind == OP_BIT_OP)
-        op.bitwise = (enum op_bitwise)seeded_below(random, 4);
+        op.bits.bitwise = (enum op_bitwise)seeded_below(random, 4);
     if (op.kind == OP_SET_BIT)
-        op.start = seeded_below(random, 40000), op.bit = seeded_below(random, 2);
+        op.start = seeded_below(random, 40000), op.bits.bit = seeded_below(random, 2);
     if (op.kind == OP_INCR)
-        op.by = seeded_below(random, 1000);
+        op.incr.by = seeded_below(random, 1000);
     else if (op.kind == OP_SET_RANGE)
         op.start = seeded_below(random, seeded_below(random, 20) == 0 ? (uint32_t)MAX_VALUE : 5000);
     else if (op.kind == OP_L_TRIM)
@@ -149,7 +156,7 @@ static struct op make_op(struct world *world)
     else if (op.kind == OP_L_RANGE)
         op.stop = 5;
     if (op.kind == OP_L_PUSH || op.kind == OP_R_PUSH)
-        op.max_length = seeded_below(random, 3) == 0 ? 1 + seeded_below(random, 4) : 0;
+        op.push.max_length = seeded_below(random, 3) == 0 ? 1 + seeded_below(random, 4) : 0;
     return op;
 }
 
@@ -163,9 +170,9 @@ static struct op *make_ops(struct world *world, size_t count)
 
 static struct op make_txn(struct world *world)
 {
-    struct op_otherwise *otherwise = arena_alloc(&world->arena, sizeof *otherwise);
-    *otherwise = (struct op_otherwise){.op_count = seeded_below(&world->random, TXN_OPS)};
-    otherwise->ops = make_ops(world, otherwise->op_count);
+    struct op_txn *otherwise = arena_alloc(&world->arena, sizeof *otherwise);
+    *otherwise = (struct op_txn){.else_count = seeded_below(&world->random, TXN_OPS)};
+    otherwise->else_ops = make_ops(world, otherwise->else_count);
     otherwise->compare_count = 1;
     otherwise->compares = make_ops(world, 1);
     otherwise->compares[0].condition = (struct condition){.existence = EXISTENCE_PRESENT};
@@ -181,7 +188,7 @@ static struct op make_m_set(struct world *world)
     op.ops = make_ops(world, op.op_count);
     for (size_t i = 0; i < op.op_count; i++) {
         op.ops[i].kind = OP_SET;
-        op.ops[i].return_previous = false;
+        op.ops[i].set.return_previous = false;
     }
     return op;
 }
@@ -213,8 +220,8 @@ static void set_now(struct op *op, int64_t now_ms)
     op->now_ms = now_ms;
     for (size_t i = 0; i < op->op_count; i++)
         set_now(&op->ops[i], now_ms);
-    for (size_t i = 0; op->txn != NULL && i < op->txn->op_count; i++)
-        set_now(&op->txn->ops[i], now_ms);
+    for (size_t i = 0; op->txn != NULL && i < op->txn->else_count; i++)
+        set_now(&op->txn->else_ops[i], now_ms);
 }
 
 static void forget_hash(struct lock_visitor *visitor, uint32_t db, struct slice key, uint64_t *hash)
@@ -336,7 +343,7 @@ static struct census count_evictable(struct world *world, const struct op *op)
     struct census census = {.visitor = {.visit = compare_key},
                             .world = world,
                             .op = op,
-                            .by_deadline = evict_goes_by_deadline(world->policy)};
+                            .by_deadline = store_policy_is_volatile(world->policy)};
     census.is_fragmented = store_stats(store).held_memory > LIMIT + ((size_t)16 << 20);
     if (world->policy == STORE_NOEVICTION)
         return census;

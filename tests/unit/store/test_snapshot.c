@@ -5,10 +5,10 @@
 #include "store/snapshot.h"
 
 #include "base/arena.h"
-#include "store/entry.h"
-#include "store/list.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
+#include "store/list/list.h"
 #include "store/op.h"
-#include "store/shard.h"
 #include "store/store.h"
 
 #include <setjmp.h>
@@ -161,10 +161,12 @@ static struct op random_op(struct fixture *fixture)
         .key = random_text(fixture, "key %u", KEYS),
         .value = random_text(fixture, "%u", 50),
         .target = {.bytes = random_text(fixture, "key %u", KEYS)},
-        .replace = true,
         .stop = 2,
-        .by = 1,
     };
+    if (op.kind == OP_COPY)
+        op.copy.replace = true;
+    if (op.kind == OP_INCR)
+        op.incr.by = 1;
     struct slice *values = arena_alloc(&fixture->arena, 2 * sizeof *values);
     values[0] = random_text(fixture, "a%u", 50);
     values[1] = random_text(fixture, "%u", 50);
@@ -174,7 +176,7 @@ static struct op random_op(struct fixture *fixture)
     if (op.kind == OP_EXPIRE || op.kind == OP_GET_EX || draw(fixture, 8) == 0)
         op.expire_at_ms = fixture->now_ms + draw(fixture, 100);
     if (op.kind == OP_L_PUSH)
-        op.max_length = 6;
+        op.push.max_length = 6;
     return op;
 }
 
@@ -189,7 +191,7 @@ static void apply(struct fixture *fixture, struct op *op)
 static void apply_txn(struct fixture *fixture)
 {
     struct op ops[4];
-    struct op_otherwise none = {0};
+    struct op_txn none = {0};
     for (size_t i = 0; i < 4; i++)
         ops[i] = random_op(fixture);
     struct op op = {

@@ -419,7 +419,7 @@ static void *run_sharing(void *user)
         struct op op = key_op(OP_SET, 0, "key");
         memset(value, 'a' + (int)((thread->number + i) % 26), len);
         op.value = slice_make(value, len);
-        op.return_previous = true;
+        op.set.return_previous = true;
         arena_reset(&arena);
         struct op_result former = apply(thread->store, op, &arena);
         struct op_result now = apply(thread->store, key_op(OP_GET, 0, "key"), &arena);

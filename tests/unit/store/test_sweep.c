@@ -3,8 +3,8 @@
 
 #include "base/arena.h"
 #include "store/change.h"
+#include "store/data/shard.h"
 #include "store/op.h"
-#include "store/shard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

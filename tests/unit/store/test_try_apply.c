@@ -3,9 +3,9 @@
 #include "store/store.h"
 
 #include "base/arena.h"
-#include "store/lock.h"
+#include "store/data/lock.h"
+#include "store/data/shard.h"
 #include "store/op.h"
-#include "store/shard.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -232,13 +232,13 @@ static void long_work_is_not_begun(void **state)
          .values = (struct slice[]){SLICE_LITERAL("x")},
          .value_count = 1},
         search};
-    struct op_otherwise rest = {0};
+    struct op_txn rest = {0};
     const struct op costly[] = {
         {.kind = OP_L_RANGE, .key = list_key, .stop = -1},
         search,
         {.kind = OP_L_INSERT,
          .key = list_key,
-         .pivot = SLICE_LITERAL("none"),
+         .insert.pivot = SLICE_LITERAL("none"),
          .value = SLICE_LITERAL("x")},
         {.kind = OP_L_REM, .key = list_key, .value = SLICE_LITERAL("v5")},
         {.kind = OP_TXN, .ops = parts, .op_count = 3, .txn = &rest},
@@ -263,12 +263,12 @@ static void short_work_on_a_long_list_is_done(void **state)
     const struct op cheap[] = {
         {.kind = OP_L_RANGE, .key = list_key, .start = LENGTH / 2, .stop = LENGTH / 2 + 100},
         {.kind = OP_L_POS, .key = list_key, .value = SLICE_LITERAL("v500"), .count = 1},
-        {.kind = OP_L_POS, .key = list_key, .value = SLICE_LITERAL("x"), .max_scan = 1000},
+        {.kind = OP_L_POS, .key = list_key, .value = SLICE_LITERAL("x"), .pos.max_scan = 1000},
         {.kind = OP_L_INDEX, .key = list_key, .index = LENGTH / 3},
         {.kind = OP_L_SET, .key = list_key, .index = LENGTH / 3, .value = SLICE_LITERAL("x")},
         {.kind = OP_L_INSERT,
          .key = list_key,
-         .pivot = SLICE_LITERAL("v100"),
+         .insert.pivot = SLICE_LITERAL("v100"),
          .value = SLICE_LITERAL("x")},
         {.kind = OP_L_POP, .key = list_key},
         {.kind = OP_L_TRIM, .key = list_key, .start = 100, .stop = -100},
@@ -331,7 +331,7 @@ static void *count(void *user)
     for (unsigned i = 0; i < TURNS;) {
         struct op op = {.kind = OP_INCR,
                         .key = i % 2 == 0 ? SLICE_LITERAL("even") : SLICE_LITERAL("odd"),
-                        .by = 1,
+                        .incr.by = 1,
                         .now_ms = NOW_MS};
         if (!counter->is_quick)
             store_apply(store, &op, &arena, &result);
@@ -354,7 +354,7 @@ static void nothing_is_lost_between_threads(void **state)
     }
     for (unsigned i = 0; i < THREADS; i++)
         pthread_join(counters[i].thread, NULL);
-    struct op op = {.kind = OP_INCR, .key = SLICE_LITERAL("even"), .by = 0};
+    struct op op = {.kind = OP_INCR, .key = SLICE_LITERAL("even"), .incr.by = 0};
     assert_int_equal(apply(fixture, op)->integer, THREADS * TURNS / 2);
     op.key = SLICE_LITERAL("odd");
     assert_int_equal(apply(fixture, op)->integer, THREADS * TURNS / 2);

@@ -1,0 +1,130 @@
+/* Requests as calls of the client library. Refuses to know what answers look like. */
+#include "cli/send.h"
+
+#include "cli/answers.h"
+
+#include <ctype.h>
+
+static struct reply send_reply_of_error(const struct keystore_op_error *error, struct arena *arena)
+{
+    char *text = arena_alloc(arena, FORMAT_ERROR_SIZE);
+    format_error_text(text, error->code, error->reason, error->message);
+    return (struct reply){.type = REPLY_ERROR, .bytes = keystore_text(text)};
+}
+
+/* What the server says it did need not be what it was asked for. */
+struct reply send_reply(const struct request *request, const struct keystore_reply *from,
+                        struct arena *arena)
+{
+    if (from->kind == KEYSTORE_REPLY_ERROR)
+        return send_reply_of_error(&from->answer.error, arena);
+    if (from->kind == keystore_reply_kind_of(request->op.kind))
+        return request->answer(request, from, arena);
+    return (struct reply){
+        .type = REPLY_ERROR,
+        .bytes = keystore_text("the server's answer is not one to this operation"),
+    };
+}
+
+static enum keystore_code send_op(struct keystore_client *client, const struct request *request,
+                                  struct arena *arena, struct reply *reply)
+{
+    struct keystore_reply from;
+    enum keystore_code code = keystore_call(client, &request->op, &from);
+    if (code == KEYSTORE_OK)
+        *reply = request->answer(request, &from, arena);
+    return code;
+}
+
+static enum keystore_code send_random_key(struct keystore_client *client, uint32_t db,
+                                          struct reply *reply)
+{
+    struct keystore_key key;
+    enum keystore_code code =
+        keystore_random_key(client, &(struct keystore_db_request){.db = db}, &key);
+    if (code == KEYSTORE_OK)
+        *reply = key.key.len > 0 ? format_bytes(key.key) : format_nil();
+    return code;
+}
+
+static enum keystore_code send_flush_db(struct keystore_client *client, uint32_t db,
+                                        struct reply *reply)
+{
+    struct keystore_status status;
+    *reply = format_status("OK");
+    return keystore_flush_db(client, &(struct keystore_db_request){.db = db}, &status);
+}
+
+static enum keystore_code send_save(struct keystore_client *client, bool wait, struct reply *reply)
+{
+    struct keystore_status status;
+    *reply = format_status(wait ? "OK" : "Background saving started");
+    return keystore_save(client, &(struct keystore_save_request){.wait = wait}, &status);
+}
+
+/* The server's names of sections are in lower case. */
+static const char *send_section_name(struct keystore_slice word, struct arena *arena)
+{
+    char *name = arena_alloc(arena, word.len + 1);
+    for (size_t i = 0; i < word.len; i++)
+        name[i] = (char)tolower(((const unsigned char *)word.data)[i]);
+    name[word.len] = '\0';
+    return name;
+}
+
+static enum keystore_code send_info(struct keystore_client *client, const struct request *request,
+                                    struct arena *arena, struct reply *reply)
+{
+    const char **sections = arena_alloc(arena, (request->count + 1) * sizeof *sections);
+    for (size_t i = 0; i < request->count; i++)
+        sections[i] = send_section_name(request->words[i], arena);
+    struct keystore_info_request info = {.sections = sections, .count = request->count};
+    struct keystore_info_reply from;
+    enum keystore_code code = keystore_info(client, &info, &from);
+    if (code == KEYSTORE_OK)
+        *reply = answers_info(&from, arena);
+    return code;
+}
+
+static enum keystore_code send_db_size(struct keystore_client *client, uint32_t db,
+                                       struct reply *reply)
+{
+    static const char *const sections[] = {"keyspace"};
+    struct keystore_info_reply from;
+    enum keystore_code code = keystore_info(
+        client, &(struct keystore_info_request){.sections = sections, .count = 1}, &from);
+    if (code == KEYSTORE_OK)
+        *reply = answers_db_size(&from, db);
+    return code;
+}
+
+enum keystore_code send_request(struct keystore_client *client, const struct request *request,
+                                struct arena *arena, struct reply *reply)
+{
+    switch (request->type) {
+    case REQUEST_OP:
+    case REQUEST_SELECT:
+        return send_op(client, request, arena, reply);
+    case REQUEST_RANDOM_KEY:
+        return send_random_key(client, request->db, reply);
+    case REQUEST_FLUSH_DB:
+        return send_flush_db(client, request->db, reply);
+    case REQUEST_DB_SIZE:
+        return send_db_size(client, request->db, reply);
+    case REQUEST_INFO:
+        return send_info(client, request, arena, reply);
+    case REQUEST_SAVE:
+    case REQUEST_BGSAVE:
+        return send_save(client, request->type == REQUEST_SAVE, reply);
+    case REQUEST_WATCH: /* these are the session's to do */
+    case REQUEST_UNWATCH:
+    case REQUEST_MULTI:
+    case REQUEST_EXEC:
+    case REQUEST_DISCARD:
+    case REQUEST_HELP:
+    case REQUEST_CLEAR:
+    case REQUEST_QUIT:
+        break;
+    }
+    return KEYSTORE_INTERNAL;
+}

@@ -1,0 +1,102 @@
+/* Gathers units of changes in one buffer. Knows neither revisions nor threads. */
+#include "journal/log/gather.h"
+
+#include "base/check.h"
+#include "journal/log/command.h"
+
+/* Whoever gathers sees to it that there is not too much; this is more than any machine has. */
+#define LIMIT (SIZE_MAX / 4)
+
+void gather_init(struct gather *gather)
+{
+    *gather = (struct gather){0};
+    buf_init_for(&gather->bytes, LIMIT, ACCOUNT_JOURNAL);
+}
+
+void gather_deinit(struct gather *gather)
+{
+    buf_deinit(&gather->bytes);
+}
+
+void gather_begin(struct gather *gather)
+{
+    CHECK(!gather->unit.is_open);
+    gather->unit.is_open = true;
+    gather->unit.start = gather->bytes.len;
+    gather->unit.changes = 0;
+    gather->unit.selected = gather->selected;
+    gather->unit.db = gather->db;
+}
+
+static void gather_must(bool fits)
+{
+    CHECK(fits); /* LIMIT is more than any machine has */
+}
+
+static void gather_append_text(struct gather *gather, const char *text)
+{
+    gather_must(buf_append(&gather->bytes, slice_from_string(text)));
+}
+
+/* Puts the beginning of a transaction before the unit's first change. */
+static void gather_insert_multi(struct gather *gather)
+{
+    size_t len = sizeof COMMAND_MULTI - 1;
+    gather_must(buf_reserve(&gather->bytes, len) != NULL);
+    DCHECK(gather->unit.start <= gather->bytes.len);
+    uint8_t *start = gather->bytes.data + gather->unit.start;
+    memmove(start + len, start, gather->bytes.len - gather->unit.start);
+    memcpy(start, COMMAND_MULTI, len);
+    gather->bytes.len += len;
+}
+
+void gather_change(struct gather *gather, const struct op *change)
+{
+    CHECK(gather->unit.is_open);
+    if (gather->unit.changes == 1)
+        gather_insert_multi(gather);
+    if (!gather->selected || gather->db != change->db) {
+        gather_must(command_append_select(&gather->bytes, change->db));
+        gather->selected = true;
+        gather->db = change->db;
+    }
+    gather_must(command_append(&gather->bytes, change));
+    gather->unit.changes++;
+}
+
+/* A unit has a revision even if nothing was told: then it is an empty transaction. */
+void gather_end(struct gather *gather)
+{
+    CHECK(gather->unit.is_open && gather->bytes.len >= gather->unit.start);
+    gather->unit.is_open = false;
+    if (gather->unit.changes == 0)
+        gather_insert_multi(gather);
+    if (gather->unit.changes != 1)
+        gather_append_text(gather, COMMAND_EXEC);
+    gather->count++;
+    DCHECK(gather->bytes.len > gather->unit.start); /* a revision without bytes would be lost */
+}
+
+void gather_abort(struct gather *gather)
+{
+    CHECK(gather->unit.is_open && gather->bytes.len >= gather->unit.start);
+    gather->unit.is_open = false;
+    gather->bytes.len = gather->unit.start;
+    gather->selected = gather->unit.selected;
+    gather->db = gather->unit.db;
+}
+
+void gather_take(struct gather *gather, struct buf *bytes, uint64_t *count, bool new_file)
+{
+    CHECK(!gather->unit.is_open);
+    struct buf taken = gather->bytes;
+    gather->bytes = *bytes;
+    gather->bytes.limit = LIMIT;
+    gather->bytes.len = 0;
+    *bytes = taken;
+    *count = gather->count;
+    gather->count = 0;
+    if (new_file)
+        gather->selected = false;
+    DCHECK((*count == 0) == (bytes->len == 0));
+}

@@ -1,0 +1,740 @@
+/* Linear hashing with buckets of one cache line. Refuses to know what entries hold beyond the key.
+ */
+#include "store/data/dict.h"
+
+#include "base/check.h"
+#include "store/data/dict_bucket.h"
+#include "store/data/entry.h"
+#include "store/memory/pages.h"
+#include "store/memory/slab.h"
+
+#define PAGE_BUCKETS (PAGES_PAGE_SIZE / BUCKET_SIZE)
+/* Of 9 slots, 80.6 % are used before another bucket is added, and 61 % before one is removed. At
+ * 75 % a table takes 0.3 bytes more per key, at 85 % 0.3 less but a tenth more searches go on to a
+ * linked bucket. */
+#define GROW_ABOVE   29 /* entries per 4 buckets */
+#define SHRINK_BELOW 22 /* of all but one, so that small tables do not go to and fro */
+/* Below the chain length of nearly all buckets, and small enough to hit an entry at every second
+ * attempt or so. */
+#define RANDOM_SLOTS 16
+#define RANDOM_TRIES 64
+
+struct dict_directory {
+    struct dict_directory *former; /* the smaller one that this one replaced */
+    size_t capacity;
+    struct dict_bucket *_Atomic pages[];
+};
+
+/* A slot, or the end of a search. */
+struct place {
+    struct dict_bucket *bucket; /* NULL = not found */
+    unsigned slot;
+};
+
+/* ---- buckets ---- */
+
+static struct dict_bucket *dict_last_of(struct dict_bucket *bucket)
+{
+    while (bucket->meta & LINKED)
+        bucket = next_of(bucket);
+    return bucket;
+}
+
+/* Invariant 2 for a chain, and from there on. */
+static bool dict_is_sound_chain(const struct dict_bucket *bucket)
+{
+    for (; bucket->meta & LINKED; bucket = next_of(bucket))
+        if (count_of(bucket) != LINK_SLOT || count_of(next_of(bucket)) < 2)
+            return false;
+    return count_of(bucket) <= SLOTS;
+}
+
+static void dict_copy_slot(struct dict_bucket *to, unsigned to_slot, const struct dict_bucket *from,
+                           unsigned from_slot)
+{
+    store_pointer(to, to_slot, load_pointer(from, from_slot));
+    to->tags[to_slot] = from->tags[from_slot];
+}
+
+/* Appends to the last bucket of a chain and returns what is the last one then. */
+static struct dict_bucket *dict_append(struct dict *dict, struct dict_bucket *last, uint8_t tag,
+                                       const struct entry *entry)
+{
+    DCHECK(!(last->meta & LINKED));
+    if (count_of(last) == SLOTS) {
+        struct dict_bucket *more = slab_alloc(dict->slab, sizeof *more);
+        dict_copy_slot(more, 0, last, LINK_SLOT);
+        more->meta = 1;
+        store_pointer(last, LINK_SLOT, more);
+        last->meta = LINKED | (SLOTS - 1);
+        last = more;
+        dict->overflows++;
+    }
+    unsigned slot = count_of(last);
+    store_pointer(last, slot, entry);
+    last->tags[slot] = tag;
+    last->meta = (uint8_t)(slot + 1);
+    return last;
+}
+
+static void dict_free_overflow(struct dict *dict, struct dict_bucket *bucket)
+{
+    slab_free(dict->slab, bucket, sizeof *bucket);
+    dict->overflows--;
+}
+
+/* ---- the table ---- */
+
+/* Under the lock nobody else writes, so that relaxed loads are plain ones. */
+static size_t dict_buckets_of(const struct dict *dict)
+{
+    return atomic_load_explicit(&dict->buckets, memory_order_relaxed);
+}
+
+static void dict_set_buckets(struct dict *dict, size_t buckets)
+{
+    atomic_store_explicit(&dict->buckets, buckets, memory_order_relaxed);
+}
+
+static struct dict_directory *dict_directory_of(const struct dict *dict)
+{
+    return atomic_load_explicit(&dict->directory, memory_order_relaxed);
+}
+
+static size_t dict_highest_bit(size_t number)
+{
+    return (size_t)1 << (63 - __builtin_clzll(number));
+}
+
+/* The home of a hash among `buckets`, at least 1. */
+static size_t dict_index_of(uint64_t hash, size_t buckets)
+{
+    size_t half = dict_highest_bit(buckets);
+    size_t index = hash & (2 * half - 1);
+    return index < buckets ? index : index - half;
+}
+
+static struct dict_bucket *dict_bucket_at(const struct dict *dict, size_t index)
+{
+    DCHECK(index / PAGE_BUCKETS < dict_directory_of(dict)->capacity);
+    struct dict_bucket *page = atomic_load_explicit(
+        &dict_directory_of(dict)->pages[index / PAGE_BUCKETS], memory_order_relaxed);
+    DCHECK(page != NULL);
+    return page + index % PAGE_BUCKETS;
+}
+
+static struct dict_bucket *dict_home_of(const struct dict *dict, uint64_t hash)
+{
+    return dict_bucket_at(dict, dict_index_of(hash, dict_buckets_of(dict)));
+}
+
+static size_t dict_directory_size(size_t capacity)
+{
+    return sizeof(struct dict_directory) + capacity * sizeof(struct dict_bucket *);
+}
+
+/* Of a spare one nothing but the pages may be written, since somebody may still read it. */
+static struct dict_directory *dict_new_directory(struct dict *dict, size_t capacity)
+{
+    struct dict_directory **at = &dict->spares;
+    while (*at != NULL && (*at)->capacity != capacity)
+        at = &(*at)->former;
+    struct dict_directory *directory = *at;
+    if (directory != NULL) {
+        *at = directory->former;
+        return directory;
+    }
+    directory = slab_alloc(dict->slab, dict_directory_size(capacity));
+    directory->capacity = capacity;
+    return directory;
+}
+
+static struct dict_directory *dict_grow_directory(struct dict *dict)
+{
+    struct dict_directory *former = dict_directory_of(dict);
+    size_t old = former != NULL ? former->capacity : 0;
+    size_t capacity = old > 0 ? 2 * old : 1;
+    struct dict_directory *directory = dict_new_directory(dict, capacity);
+    directory->former = former;
+    for (size_t i = 0; i < capacity; i++) {
+        struct dict_bucket *page = NULL;
+        if (i < old)
+            page = atomic_load_explicit(&former->pages[i], memory_order_relaxed);
+        atomic_store_explicit(&directory->pages[i], page, memory_order_relaxed);
+    }
+    /* Who sees the directory without lock sees its contents. */
+    atomic_store_explicit(&dict->directory, directory, memory_order_release);
+    return directory;
+}
+
+static void dict_set_page(struct dict *dict, size_t page, struct dict_bucket *buckets)
+{
+    atomic_store_explicit(&dict_directory_of(dict)->pages[page], buckets, memory_order_relaxed);
+}
+
+/* ---- the memory of buckets ---- */
+
+/* Buckets for which the first page has room while there are so many; 0 or a power of two. */
+static size_t dict_first_room(size_t buckets)
+{
+    size_t room = buckets > 0 ? dict_highest_bit(buckets) : 0;
+    return room < buckets ? 2 * room : room;
+}
+
+static struct dict_bucket *dict_take_room(struct dict *dict, size_t room)
+{
+    return room == PAGE_BUCKETS ? slab_take_page(dict->slab)
+                                : slab_alloc(dict->slab, room * BUCKET_SIZE);
+}
+
+static void dict_give_room(struct dict *dict, struct dict_bucket *buckets, size_t room)
+{
+    if (room == PAGE_BUCKETS)
+        slab_give_page(dict->slab, buckets);
+    else
+        slab_free(dict->slab, buckets, room * BUCKET_SIZE);
+}
+
+/* Moves the buckets of the first page, if there is room for another number of them, to a place for
+ * just that many; both numbers are at most PAGE_BUCKETS. */
+static void dict_fit_first_page(struct dict *dict, size_t before, size_t after)
+{
+    DCHECK(before <= PAGE_BUCKETS && after <= PAGE_BUCKETS);
+    size_t room = dict_first_room(before), wanted = dict_first_room(after);
+    if (room == wanted)
+        return;
+    struct dict_bucket *former = room > 0 ? dict_bucket_at(dict, 0) : NULL;
+    struct dict_bucket *buckets = wanted > 0 ? dict_take_room(dict, wanted) : NULL;
+    if (former != NULL && buckets != NULL)
+        memcpy(buckets, former, (before < after ? before : after) * BUCKET_SIZE);
+    dict_set_page(dict, 0, buckets);
+    if (former != NULL)
+        dict_give_room(dict, former, room);
+}
+
+/* An empty bucket behind the last one; it counts when the caller sets the number. Others of the
+ * first page may have moved. */
+static struct dict_bucket *dict_add_bucket(struct dict *dict, size_t index)
+{
+    DCHECK(index == dict_buckets_of(dict));
+    const struct dict_directory *directory = dict_directory_of(dict);
+    size_t page = index / PAGE_BUCKETS;
+    if (directory == NULL || page == directory->capacity)
+        dict_grow_directory(dict);
+    if (index < PAGE_BUCKETS)
+        dict_fit_first_page(dict, index, index + 1);
+    else if (index % PAGE_BUCKETS == 0)
+        dict_set_page(dict, page, slab_take_page(dict->slab));
+    struct dict_bucket *bucket = dict_bucket_at(dict, index);
+    bucket->meta = 0;
+    return bucket;
+}
+
+/* Gives back what only a bucket needed that was the last one, and is not counted any more. Others
+ * of the first page may have moved. */
+static void dict_drop_bucket(struct dict *dict, size_t index)
+{
+    if (index < PAGE_BUCKETS) {
+        dict_fit_first_page(dict, index + 1, index);
+    } else if (index % PAGE_BUCKETS == 0) {
+        struct dict_bucket *page = dict_bucket_at(dict, index);
+        dict_set_page(dict, index / PAGE_BUCKETS, NULL);
+        slab_give_page(dict->slab, page);
+    }
+}
+
+/* Moves the first page to where it helps to empty others, as slab_move() does; true if it moved. */
+static bool dict_move_first_page(struct dict *dict)
+{
+    size_t room = dict_first_room(dict_buckets_of(dict));
+    if (room >= PAGE_BUCKETS)
+        return false;
+    struct dict_bucket *elsewhere =
+        slab_move(dict->slab, dict_bucket_at(dict, 0), room * BUCKET_SIZE);
+    if (elsewhere != NULL)
+        dict_set_page(dict, 0, elsewhere);
+    return elsewhere != NULL;
+}
+
+/* ---- the table as a whole ---- */
+
+void dict_init(struct dict *dict, struct slab *slab, const struct dict_hasher *hasher)
+{
+    atomic_init(&dict->directory, NULL);
+    atomic_init(&dict->buckets, 0);
+    dict->spares = NULL;
+    dict->overflows = dict->count = 0;
+    dict->slab = slab;
+    dict->hasher = hasher;
+}
+
+static void dict_clear_chain(struct dict *dict, struct dict_bucket *home)
+{
+    for (struct dict_bucket *bucket = home, *next; bucket != NULL; bucket = next) {
+        next = next_of(bucket);
+        for (unsigned slot = 0; slot < count_of(bucket); slot++)
+            entry_free(dict->slab, load_pointer(bucket, slot));
+        CHECK(dict->count >= count_of(bucket));
+        dict->count -= count_of(bucket);
+        if (bucket != home)
+            dict_free_overflow(dict, bucket);
+    }
+}
+
+/* No other bucket becomes the home of an entry that was in the last one. */
+size_t dict_clear_some(struct dict *dict, size_t count)
+{
+    size_t before = dict->count, buckets = dict_buckets_of(dict);
+    while (buckets > 0 && (before - dict->count < count || dict->count == 0)) {
+        dict_set_buckets(dict, --buckets);
+        dict_clear_chain(dict, dict_bucket_at(dict, buckets));
+        dict_drop_bucket(dict, buckets);
+    }
+    return before - dict->count;
+}
+
+void dict_clear(struct dict *dict)
+{
+    dict_clear_some(dict, SIZE_MAX);
+}
+
+void dict_take_all(struct dict *dict, struct dict *taken)
+{
+    dict_init(taken, dict->slab, dict->hasher);
+    atomic_init(&taken->directory, dict_directory_of(dict));
+    atomic_init(&taken->buckets, dict_buckets_of(dict));
+    taken->overflows = dict->overflows;
+    taken->count = dict->count;
+    dict->overflows = dict->count = 0;
+    dict_set_buckets(dict, 0);
+    atomic_store_explicit(&dict->directory, NULL, memory_order_relaxed);
+}
+
+void dict_give_back(struct dict *dict, struct dict *taken)
+{
+    CHECK(taken->count == 0 && dict_buckets_of(taken) == 0);
+    for (struct dict_directory *at = dict_directory_of(taken), *former; at != NULL; at = former) {
+        former = at->former;
+        at->former = dict->spares;
+        dict->spares = at;
+    }
+}
+
+static void dict_free_directories(struct dict *dict, struct dict_directory *directory)
+{
+    while (directory != NULL) {
+        struct dict_directory *former = directory->former;
+        slab_free(dict->slab, directory, dict_directory_size(directory->capacity));
+        directory = former;
+    }
+}
+
+void dict_deinit(struct dict *dict)
+{
+    dict_clear(dict);
+    CHECK(dict->count == 0 && dict->overflows == 0);
+    dict_free_directories(dict, dict_directory_of(dict));
+    dict_free_directories(dict, dict->spares);
+    dict_init(dict, dict->slab, dict->hasher);
+}
+
+static size_t dict_directories_memory(const struct dict_directory *directory)
+{
+    size_t size = 0;
+    for (; directory != NULL; directory = directory->former)
+        size += slab_round(dict_directory_size(directory->capacity));
+    return size;
+}
+
+size_t dict_least_memory(const struct dict *dict)
+{
+    return dict_directories_memory(dict_directory_of(dict)) + dict_directories_memory(dict->spares);
+}
+
+size_t dict_memory(const struct dict *dict)
+{
+    size_t buckets = dict_buckets_of(dict);
+    size_t size = (buckets + PAGE_BUCKETS - 1) / PAGE_BUCKETS * PAGES_PAGE_SIZE;
+    if (buckets > 0 && dict_first_room(buckets) < PAGE_BUCKETS)
+        size = slab_round(dict_first_room(buckets) * BUCKET_SIZE);
+    return size + dict->overflows * BUCKET_SIZE + dict_least_memory(dict);
+}
+
+size_t dict_memory_per_entry(const struct dict *dict)
+{
+    if (dict->count == 0)
+        return 0;
+    size_t size = (dict_buckets_of(dict) + dict->overflows) * BUCKET_SIZE;
+    return (size + dict->count - 1) / dict->count;
+}
+
+/* ---- searching ---- */
+
+static struct place dict_find_place(const struct dict *dict, uint64_t hash, struct slice key)
+{
+    if (dict->count == 0)
+        return (struct place){.bucket = NULL};
+    struct dict_bucket *bucket = dict_home_of(dict, hash);
+    uint8_t tag = tag_of(hash);
+    for (; bucket != NULL; bucket = next_of(bucket)) {
+        for (unsigned found = match(bucket, tag); found != 0; found &= found - 1) {
+            unsigned slot = (unsigned)__builtin_ctz(found);
+            if (slice_equal(entry_key(load_pointer(bucket, slot)), key))
+                return (struct place){.bucket = bucket, .slot = slot};
+        }
+    }
+    return (struct place){.bucket = NULL};
+}
+
+struct entry *dict_find(const struct dict *dict, uint64_t hash, struct slice key)
+{
+    struct place place = dict_find_place(dict, hash, key);
+    return place.bucket != NULL ? load_pointer(place.bucket, place.slot) : NULL;
+}
+
+void dict_prefetch_bucket(const struct dict *dict, uint64_t hash)
+{
+    /* Another thread may be changing the table: then the address is useless, but not followed. */
+    const struct dict_directory *directory =
+        atomic_load_explicit(&dict->directory, memory_order_acquire);
+    size_t buckets = dict_buckets_of(dict);
+    if (directory == NULL || buckets == 0)
+        return;
+    size_t index = dict_index_of(hash, buckets), number = index / PAGE_BUCKETS;
+    if (number >= directory->capacity)
+        return;
+    const struct dict_bucket *page =
+        atomic_load_explicit(&directory->pages[number], memory_order_relaxed);
+    if (page != NULL)
+        __builtin_prefetch(page + index % PAGE_BUCKETS);
+}
+
+struct dict_guess dict_guess(const struct dict *dict, uint64_t hash, unsigned links)
+{
+    if (dict->count == 0)
+        return (struct dict_guess){.at = NULL};
+    const struct dict_bucket *bucket = dict_home_of(dict, hash);
+    for (; links > 0 && bucket != NULL; links--)
+        bucket = next_of(bucket);
+    if (bucket == NULL)
+        return (struct dict_guess){.at = NULL};
+    unsigned found = match(bucket, tag_of(hash));
+    if (found != 0)
+        return (struct dict_guess){.at = load_pointer(bucket, (unsigned)__builtin_ctz(found))};
+    return (struct dict_guess){.at = next_of(bucket), .is_bucket = bucket->meta & LINKED};
+}
+
+void dict_prefetch(struct dict_guess guess)
+{
+    const char *entry = guess.at;
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + ENTRY_FETCH);
+}
+
+/* ---- growing and shrinking ---- */
+
+static uint64_t dict_hash_of(const struct dict *dict, const struct entry *entry)
+{
+    return dict->hasher->hash(dict->hasher->context, entry_key(entry));
+}
+
+/* Their keys are likely not in the cache; so they come all at once. */
+static void dict_prefetch_keys(const struct dict_bucket *bucket)
+{
+    for (unsigned slot = 0; slot < count_of(bucket); slot++) {
+        const char *entry = load_pointer(bucket, slot);
+        __builtin_prefetch(entry);
+        __builtin_prefetch(entry + ENTRY_FETCH / 2);
+    }
+}
+
+/* Adds the bucket whose turn it is: it takes what belongs to it from the one that has stood in for
+ * it, whose number lacks the highest bit. */
+static void dict_split(struct dict *dict)
+{
+    size_t index = dict_buckets_of(dict), bit = dict_highest_bit(index);
+    struct dict_bucket *high = dict_add_bucket(dict, index);
+    struct dict_bucket *home = dict_bucket_at(dict, index - bit), *low = home;
+    struct dict_bucket first = *home; /* a copy, since its slots are written while it is read */
+    low->meta = 0;
+    for (struct dict_bucket *bucket = &first, *next; bucket != NULL; bucket = next) {
+        next = next_of(bucket);
+        dict_prefetch_keys(bucket);
+        for (unsigned slot = 0; slot < count_of(bucket); slot++) {
+            const struct entry *entry = load_pointer(bucket, slot);
+            struct dict_bucket **last = dict_hash_of(dict, entry) & bit ? &high : &low;
+            *last = dict_append(dict, *last, bucket->tags[slot], entry);
+        }
+        if (bucket != &first)
+            dict_free_overflow(dict, bucket);
+    }
+    dict_set_buckets(dict, index + 1);
+    DCHECK(dict_is_sound_chain(home) && dict_is_sound_chain(dict_bucket_at(dict, index)));
+}
+
+/* Removes the last bucket: what it holds goes back to where it was before the split. */
+static void dict_merge(struct dict *dict)
+{
+    DCHECK(dict_buckets_of(dict) > 1);
+    size_t index = dict_buckets_of(dict) - 1;
+    struct dict_bucket *home = dict_bucket_at(dict, index);
+    struct dict_bucket *last = dict_last_of(dict_bucket_at(dict, index - dict_highest_bit(index)));
+    dict_set_buckets(dict, index);
+    for (struct dict_bucket *bucket = home, *next; bucket != NULL; bucket = next) {
+        next = next_of(bucket);
+        for (unsigned slot = 0; slot < count_of(bucket); slot++)
+            last = dict_append(dict, last, bucket->tags[slot], load_pointer(bucket, slot));
+        if (bucket != home)
+            dict_free_overflow(dict, bucket);
+    }
+    dict_drop_bucket(dict, index);
+}
+
+static void dict_grow(struct dict *dict)
+{
+    if (dict->count * 4 > dict_buckets_of(dict) * GROW_ABOVE)
+        dict_split(dict);
+}
+
+static void dict_shrink(struct dict *dict)
+{
+    size_t buckets = dict_buckets_of(dict);
+    if (dict->count == 0)
+        dict_clear(dict);
+    else if (dict->count * 4 < (buckets - 1) * SHRINK_BELOW)
+        dict_merge(dict);
+}
+
+/* ---- writing ---- */
+
+void dict_put(struct dict *dict, uint64_t hash, struct entry *entry)
+{
+    struct place place = dict_find_place(dict, hash, entry_key(entry));
+    if (place.bucket != NULL) {
+        entry_free(dict->slab, load_pointer(place.bucket, place.slot));
+        store_pointer(place.bucket, place.slot, entry);
+    } else {
+        dict_add(dict, hash, entry);
+    }
+}
+
+void dict_add(struct dict *dict, uint64_t hash, struct entry *entry)
+{
+    if (dict_buckets_of(dict) == 0) {
+        dict_add_bucket(dict, 0);
+        dict_set_buckets(dict, 1);
+    }
+    dict_append(dict, dict_last_of(dict_home_of(dict, hash)), tag_of(hash), entry);
+    DCHECK(dict_is_sound_chain(dict_home_of(dict, hash)));
+    dict->count++;
+    dict_grow(dict);
+    DCHECK(dict->count * 4 <= dict_buckets_of(dict) * GROW_ABOVE);
+    DCHECK_SOUND(dict_is_sound(dict), dict->count + dict_buckets_of(dict));
+}
+
+void dict_reserve(struct dict *dict, size_t entries)
+{
+    size_t wanted = entries / GROW_ABOVE * 4;
+    if (dict->count > 0)
+        return;
+    for (size_t index = dict_buckets_of(dict); index < wanted; index++) {
+        dict_add_bucket(dict, index);
+        dict_set_buckets(dict, index + 1);
+    }
+}
+
+void dict_replace(struct dict *dict, uint64_t hash, const struct entry *former, struct entry *entry)
+{
+    struct dict_bucket *bucket = dict_home_of(dict, hash);
+    uint8_t tag = tag_of(hash);
+    for (; bucket != NULL; bucket = next_of(bucket)) {
+        for (unsigned found = match(bucket, tag); found != 0; found &= found - 1) {
+            unsigned slot = (unsigned)__builtin_ctz(found);
+            if (load_pointer(bucket, slot) != former)
+                continue;
+            store_pointer(bucket, slot, entry);
+            return;
+        }
+    }
+    CHECK_NEVER("the former entry is in the chain of its hash");
+}
+
+/* Fills the slot, whose entry is gone, with the last one of the chain. */
+static void dict_close_gap(struct dict *dict, struct dict_bucket *home, struct place gap)
+{
+    struct dict_bucket *before = NULL, *last = home;
+    while (last->meta & LINKED) {
+        before = last;
+        last = next_of(last);
+    }
+    DCHECK(count_of(last) > 0 && gap.slot < count_of(gap.bucket));
+    dict_copy_slot(gap.bucket, gap.slot, last, count_of(last) - 1);
+    last->meta--;
+    if (before == NULL || count_of(last) > 1)
+        return;
+    dict_copy_slot(before, LINK_SLOT, last, 0);
+    before->meta = SLOTS;
+    dict_free_overflow(dict, last);
+}
+
+struct entry *dict_take(struct dict *dict, uint64_t hash, struct slice key)
+{
+    struct place place = dict_find_place(dict, hash, key);
+    if (place.bucket == NULL)
+        return NULL;
+    struct entry *entry = load_pointer(place.bucket, place.slot);
+    dict_close_gap(dict, dict_home_of(dict, hash), place);
+    DCHECK(dict_is_sound_chain(dict_home_of(dict, hash)));
+    dict->count--;
+    dict_shrink(dict);
+    DCHECK_SOUND(dict_is_sound(dict), dict->count + dict_buckets_of(dict));
+    return entry;
+}
+
+bool dict_remove(struct dict *dict, uint64_t hash, struct slice key)
+{
+    struct entry *entry = dict_take(dict, hash, key);
+    entry_free(dict->slab, entry);
+    return entry != NULL;
+}
+
+/* ---- going through the table ---- */
+
+static size_t dict_chain_length(const struct dict_bucket *bucket)
+{
+    size_t length = 0;
+    for (; bucket != NULL; bucket = next_of(bucket))
+        length += count_of(bucket);
+    return length;
+}
+
+static struct entry *dict_nth_of_chain(const struct dict_bucket *bucket, size_t n)
+{
+    for (; n >= count_of(bucket); bucket = next_of(bucket))
+        n -= count_of(bucket);
+    return load_pointer(bucket, (unsigned)n);
+}
+
+/* A number below `bound` from the high bits of a random one. */
+static size_t dict_scale(uint64_t random, size_t bound)
+{
+    return (size_t)((unsigned __int128)random * bound >> 64);
+}
+
+/* The next number of a random sequence (splitmix64). */
+static uint64_t dict_next_random(uint64_t *state)
+{
+    uint64_t number = *state += 0x9e3779b97f4a7c15u;
+    number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9u;
+    number = (number ^ number >> 27) * 0x94d049bb133111ebu;
+    return number ^ number >> 31;
+}
+
+/*
+ * Draws a bucket and a position until an entry is there: that is fair, whatever the lengths of the
+ * chains, unless one is longer than RANDOM_SLOTS, or nothing was hit in many draws, which is
+ * unlikely but in a table of one bucket; then at least each has a chance.
+ */
+struct entry *dict_random(const struct dict *dict, uint64_t random)
+{
+    if (dict->count == 0)
+        return NULL;
+    size_t buckets = dict_buckets_of(dict), slots = buckets > 1 ? RANDOM_SLOTS : 1;
+    for (int tries = 0;; tries++) {
+        const struct dict_bucket *home =
+            dict_bucket_at(dict, dict_scale(dict_next_random(&random), buckets));
+        size_t length = dict_chain_length(home);
+        if (tries == RANDOM_TRIES)
+            slots = 1;
+        size_t n = dict_scale(dict_next_random(&random), length > slots ? length : slots);
+        if (n < length)
+            return dict_nth_of_chain(home, n);
+    }
+}
+
+static uint64_t dict_reverse_bits(uint64_t number)
+{
+    const uint64_t pairs = 0x3333333333333333u, nibbles = 0x0f0f0f0f0f0f0f0fu;
+    const uint64_t bits = 0x5555555555555555u;
+    number = (number >> 1 & bits) | (number & bits) << 1;
+    number = (number >> 2 & pairs) | (number & pairs) << 2;
+    number = (number >> 4 & nibbles) | (number & nibbles) << 4;
+    return __builtin_bswap64(number);
+}
+
+uint64_t dict_scan_position(uint64_t hash)
+{
+    return dict_reverse_bits(hash);
+}
+
+size_t dict_move_links(struct dict *dict, uint64_t cursor)
+{
+    size_t buckets = dict_buckets_of(dict), moved = 0;
+    if (buckets == 0)
+        return 0;
+    size_t index = dict_index_of(dict_reverse_bits(cursor), buckets);
+    if (index == 0)
+        moved += dict_move_first_page(dict);
+    struct dict_bucket *bucket = dict_bucket_at(dict, index);
+    for (; bucket->meta & LINKED; bucket = next_of(bucket)) {
+        struct dict_bucket *elsewhere = slab_move(dict->slab, next_of(bucket), sizeof *bucket);
+        if (elsewhere == NULL)
+            continue;
+        store_pointer(bucket, LINK_SLOT, elsewhere);
+        moved++;
+    }
+    return moved;
+}
+
+/* How many low bits of the hash all entries of the bucket have in common with its number. */
+static unsigned dict_depth_of(size_t index, size_t buckets)
+{
+    size_t half = dict_highest_bit(buckets);
+    bool is_split = index >= half || index < buckets - half;
+    return (unsigned)__builtin_ctzll(half) + is_split;
+}
+
+/* The cursor of the bucket that a scan reaches after that one. */
+static uint64_t dict_next_cursor(size_t index, size_t buckets)
+{
+    unsigned depth = dict_depth_of(index, buckets);
+    return depth > 0 ? dict_reverse_bits(index) + ((uint64_t)1 << (64 - depth)) : 0;
+}
+
+/*
+ * With the bits of the hashes reversed, each bucket holds an interval of them; splitting one cuts
+ * its interval in two, and merging joins two again. The cursor is the reversed hash up to which
+ * everything has been reported, and each step goes to the end of the interval that it is in.
+ */
+uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
+                   void (*on_entry)(void *context, struct entry *entry), void *context)
+{
+    size_t buckets = dict_buckets_of(dict);
+    if (buckets == 0)
+        return 0;
+    size_t index = dict_index_of(dict_reverse_bits(cursor), buckets);
+    uint64_t next = dict_next_cursor(index, buckets);
+    __builtin_prefetch(dict_bucket_at(dict, dict_index_of(dict_reverse_bits(next), buckets)));
+    for (const struct dict_bucket *bucket = dict_bucket_at(dict, index); bucket != NULL;
+         bucket = next_of(bucket)) {
+        dict_prefetch_keys(bucket);
+        for (unsigned slot = 0; slot < count_of(bucket); slot++)
+            on_entry(context, load_pointer(bucket, slot));
+    }
+    DCHECK((next & 0xffff) == 0 && dict_buckets_of(dict) == buckets);
+    return next;
+}
+
+uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor)
+{
+    size_t buckets = dict_buckets_of(dict);
+    if (buckets == 0)
+        return 0;
+    size_t index = dict_index_of(dict_reverse_bits(cursor), buckets);
+    uint64_t next = dict_next_cursor(index, buckets);
+    __builtin_prefetch(dict_bucket_at(dict, dict_index_of(dict_reverse_bits(next), buckets)));
+    const struct dict_bucket *bucket = dict_bucket_at(dict, index);
+    for (unsigned slot = 0; slot < count_of(bucket); slot++)
+        __builtin_prefetch(load_pointer(bucket, slot));
+    return next;
+}

@@ -1,0 +1,81 @@
+/* What the uses of entries tell eviction: their marks, and the counts of their classes. */
+#include "store/data/visits.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+/* The ghosts of all shards take one part in so many of the memory limit, at most. */
+#define GHOST_SHARE  128
+#define GHOSTS_LEAST 64
+
+static uint64_t visits_age_of(const struct entry *entry, uint64_t revision)
+{
+    uint64_t version = entry_version(entry);
+    return version < revision ? revision - version : 0; /* another thread may be ahead */
+}
+
+/* When the hand passed the key with that hash, as a revision: the hand goes by the reversed hashes,
+ * and about as fast as in the round before. */
+static uint64_t visits_passed_at(const struct shard *shard, uint64_t hash, uint64_t revision)
+{
+    uint64_t behind = shard->stride - dict_scan_position(hash); /* of 2^64 */
+    unsigned __int128 way = (unsigned __int128)behind * shard->usage->round_length;
+    uint64_t ago = (uint64_t)(way >> 64);
+    return ago < revision ? revision - ago : 0;
+}
+
+static enum usage_kind visits_kind_of(unsigned mark)
+{
+    return mark == ENTRY_PROVEN     ? USAGE_PROVEN
+           : mark == ENTRY_RECALLED ? USAGE_RECALLED
+                                    : USAGE_NEW;
+}
+
+/* Counted for the class that it had when the hand saw it; not if it has come since. */
+void visits_note_first(struct store *store, struct shard *shard, struct entry *entry, uint64_t hash)
+{
+    DCHECK(mutex_is_held(&shard->lock) && entry_mark(entry) != ENTRY_VISITED);
+    if (shard->usage->is_counting) {
+        uint64_t revision = atomic_load_explicit(&store->revision, memory_order_relaxed);
+        uint64_t passed = visits_passed_at(shard, hash, revision);
+        if (entry_version(entry) < passed)
+            shard->usage->used[usage_class(visits_kind_of(entry_mark(entry)),
+                                           visits_age_of(entry, passed))]++;
+    }
+    entry_set_mark(entry, ENTRY_VISITED);
+}
+
+double visits_pass(struct shard *shard, struct entry *entry, uint64_t revision)
+{
+    DCHECK(shard->usage->is_counting);
+    struct usage *usage = shard->usage;
+    if (entry_mark(entry) == ENTRY_VISITED)
+        entry_set_mark(entry, ENTRY_PROVEN);
+    size_t class = usage_class(visits_kind_of(entry_mark(entry)), visits_age_of(entry, revision));
+    usage->seen[class]++;
+    return usage->rates[class];
+}
+
+void visits_init(struct store *store, struct shard *shard)
+{
+    if (!store->note_visits)
+        return;
+    size_t ghosts = store->max_memory / GHOST_SHARE / store->shard_count;
+    shard->usage = usage_new(ghosts > GHOSTS_LEAST ? ghosts : GHOSTS_LEAST);
+    slab_charge(&shard->slab, usage_memory(shard->usage));
+    DCHECK(usage_memory(shard->usage) <= slab_heap(&shard->slab));
+}
+
+size_t visits_memory(const struct shard *shard)
+{
+    return shard->usage != NULL ? usage_memory(shard->usage) : 0;
+}
+
+void visits_deinit(struct shard *shard)
+{
+    if (shard->usage == NULL)
+        return;
+    slab_refund(&shard->slab, visits_memory(shard));
+    free(shard->usage);
+}

@@ -1,0 +1,36 @@
+/* What a list is made of. Private to list.c and list_sound.c. */
+#ifndef KEYSTORE_STORE_LIST_LIST_STATE_H
+#define KEYSTORE_STORE_LIST_LIST_STATE_H
+
+#include "store/list/chunk.h"
+#include "store/list/spine.h"
+
+/* Neighbours with no more than that together become one. */
+#define MERGE_MAX (CHUNK_MAX / 2)
+
+/* What only a list of two chunks or more needs. */
+struct body {
+    struct chunk *tail;
+    size_t length;
+    size_t moved_to; /* index where list_move() goes on */
+    struct spine spine;
+};
+
+struct list {
+    struct chunk *head; /* NULL if empty */
+    struct body *body;  /* NULL if there is no chunk but the head */
+    size_t bytes;       /* of the chunks and blobs */
+};
+
+static inline struct chunk *chunk_at_end(const struct list *list, enum list_end end)
+{
+    return end == LIST_TAIL && list->body != NULL ? list->body->tail : list->head;
+}
+
+/* What a chunk of a list with a body weighs in the spine. */
+static inline size_t weight_of(const struct list *list, const struct chunk *chunk)
+{
+    return chunk == list->head || chunk == list->body->tail ? 0 : chunk->count;
+}
+
+#endif

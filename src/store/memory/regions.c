@@ -1,0 +1,161 @@
+/* Maps and unmaps. Refuses to know what lies in a region. */
+#include "store/memory/regions.h"
+
+#include "base/check.h"
+#include "base/reserve.h"
+
+#include <stdint.h>
+#include <sys/mman.h>
+
+/* Maps twice as much as needed and cuts the aligned region out; NULL if there is no memory. */
+static void *regions_try_map(void)
+{
+    uint8_t *memory = mmap(NULL, 2 * REGIONS_SIZE, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    size_t before = -(uintptr_t)memory & (REGIONS_SIZE - 1);
+    if (before > 0)
+        munmap(memory, before);
+    munmap(memory + before + REGIONS_SIZE, REGIONS_SIZE - before);
+    DCHECK(((uintptr_t)memory + before) % REGIONS_SIZE == 0);
+    return memory + before;
+}
+
+/* All that is asked of the system here is a hint. Where huge pages are the rule, they must be
+ * refused to avoid the waiting. */
+static void *regions_map_ordinary(void)
+{
+    unsigned seen = 0;
+    void *region = regions_try_map();
+    while (region == NULL && reserve_break(&seen))
+        region = regions_try_map();
+    if (region == NULL)
+        check_out_of_memory(REGIONS_SIZE);
+    madvise(region, REGIONS_SIZE, MADV_NOHUGEPAGE);
+    return region;
+}
+
+/* NULL if there is no memory: it would only have saved time. */
+static void *regions_map_ready(void)
+{
+    void *region = regions_try_map();
+    if (region == NULL)
+        return NULL;
+    madvise(region, REGIONS_SIZE, MADV_HUGEPAGE);
+#ifdef MADV_POPULATE_WRITE
+    madvise(region, REGIONS_SIZE, MADV_POPULATE_WRITE);
+#endif
+    *(volatile uint8_t *)region = 0; /* enough for a huge page; the above is of Linux 5.14 */
+    madvise(region, REGIONS_SIZE, MADV_NOHUGEPAGE);
+    return region;
+}
+
+/* ---- with the lock ---- */
+
+static size_t regions_most_ready(const struct regions *regions)
+{
+    if (regions->held == NULL || regions->ending)
+        return 0;
+    size_t held = atomic_load_explicit(regions->held, memory_order_relaxed);
+    size_t most = held / REGIONS_SHARE / REGIONS_SIZE;
+    return most < REGIONS_MOST_READY ? most : REGIONS_MOST_READY;
+}
+
+static void *regions_take_ready(struct regions *regions)
+{
+    DCHECK(regions->ready_count <= REGIONS_MOST_READY);
+    size_t count = atomic_load(&regions->ready_count);
+    if (count == 0)
+        return NULL;
+    atomic_store(&regions->ready_count, count - 1);
+    return regions->ready[count - 1];
+}
+
+static void regions_put_ready(struct regions *regions, void *region)
+{
+    size_t count = atomic_load(&regions->ready_count);
+    CHECK(count < REGIONS_MOST_READY);
+    regions->ready[count] = region;
+    atomic_store(&regions->ready_count, count + 1);
+}
+
+static void regions_trim_idle(struct regions *regions)
+{
+    while (atomic_load(&regions->ready_count) > regions_most_ready(regions))
+        munmap(regions_take_ready(regions), REGIONS_SIZE);
+}
+
+/* ---- the thread ---- */
+
+static void *regions_make_ready(void *user)
+{
+    struct regions *regions = user;
+    bool failed = false; /* the last attempt */
+    pthread_mutex_lock(&regions->lock);
+    while (!regions->ending) {
+        if (failed || atomic_load(&regions->ready_count) >= regions_most_ready(regions)) {
+            failed = false;
+            pthread_cond_wait(&regions->wanted, &regions->lock);
+            continue;
+        }
+        pthread_mutex_unlock(&regions->lock);
+        void *region = regions_map_ready();
+        pthread_mutex_lock(&regions->lock);
+        failed = region == NULL;
+        if (failed)
+            continue;
+        regions_put_ready(regions, region);
+        regions_trim_idle(regions);
+    }
+    pthread_mutex_unlock(&regions->lock);
+    return NULL;
+}
+
+/* Without a thread no region is ever ready, which is slower and not wrong. */
+static void regions_wake_thread(struct regions *regions)
+{
+    if (regions->started)
+        pthread_cond_signal(&regions->wanted);
+    else if (pthread_create(&regions->thread, NULL, regions_make_ready, regions) == 0)
+        regions->started = true;
+}
+
+/* ---- for everybody ---- */
+
+void *regions_take(struct regions *regions)
+{
+    pthread_mutex_lock(&regions->lock);
+    void *region = regions_take_ready(regions);
+    if (atomic_load(&regions->ready_count) < regions_most_ready(regions))
+        regions_wake_thread(regions);
+    pthread_mutex_unlock(&regions->lock);
+    return region != NULL ? region : regions_map_ordinary();
+}
+
+void regions_give(void *region)
+{
+    CHECK((uintptr_t)region % REGIONS_SIZE == 0);
+    munmap(region, REGIONS_SIZE);
+}
+
+void regions_trim_ready(struct regions *regions)
+{
+    pthread_mutex_lock(&regions->lock);
+    regions_trim_idle(regions);
+    pthread_mutex_unlock(&regions->lock);
+}
+
+void regions_deinit(struct regions *regions)
+{
+    pthread_mutex_lock(&regions->lock);
+    regions->ending = true;
+    pthread_cond_signal(&regions->wanted);
+    pthread_mutex_unlock(&regions->lock);
+    if (regions->started)
+        pthread_join(regions->thread, NULL);
+    regions_trim_idle(regions);
+    pthread_mutex_destroy(&regions->lock);
+    pthread_cond_destroy(&regions->wanted);
+    CHECK(regions->ready_count == 0);
+}

@@ -1,0 +1,580 @@
+/* What the operations share: finding keys, the gates through which all writes go, answers. */
+#include "store/ops/apply.h"
+
+#include "base/account.h"
+#include "base/arena.h"
+#include "base/blob.h"
+#include "base/check.h"
+#include "store/change.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
+#include "store/data/visits.h"
+#include "store/list/list.h"
+#include "store/ops/undo.h"
+#include "store/restore.h"
+#include "store/snapshot.h"
+
+#include <stdio.h>
+
+/* Values of fewer bytes are not given back one by one. */
+#define DISCARD_LEAST ((size_t)64 * 1024)
+
+static apply_function *const functions[OP_COUNT] = {
+#define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
+    [OP_##kind] = apply,
+#include "store/operations.def"
+#undef OPERATION
+};
+
+struct op_context apply_space(struct store *store, const struct op *op, struct arena *arena,
+                              bool quick)
+{
+    return (struct op_context){.store = store,
+                               .sink = store->sink,
+                               .arena = arena,
+                               .holder = op->holder,
+                               .now_ms = op->now_ms,
+                               .quick = quick};
+}
+
+struct op_context apply_own_space(struct store *store, int64_t now_ms)
+{
+    return (struct op_context){
+        .store = store, .sink = store->sink, .now_ms = now_ms, .quick = true};
+}
+
+void apply_op(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    DCHECK((unsigned)op->kind < OP_COUNT);
+    functions[op->kind](ctx, op, result);
+}
+
+void apply_unit(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    apply_op(ctx, op, result);
+    if (result->err == ERR_NONE || ctx->undo == NULL)
+        return;
+    struct op_result failed = {.err = result->err, .why = result->why};
+    apply_roll_back(ctx, result);
+    *result = failed;
+}
+
+/* Units that take long may end in another order than they began. */
+static void apply_note_revision(struct store *store, uint64_t revision)
+{
+    uint64_t newest = atomic_load_explicit(&store->revision, memory_order_relaxed);
+    while (newest < revision &&
+           !atomic_compare_exchange_weak_explicit(&store->revision, &newest, revision,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+}
+
+void apply_roll_back(struct op_context *ctx, struct op_result *result)
+{
+    CHECK(ctx->undo != NULL);
+    undo_roll_back(ctx->undo);
+    op_result_release(result);
+    *result = (struct op_result){0};
+    ctx->expired_keys = 0;
+    ctx->wrote = false;
+    if (ctx->revision == 0)
+        return;
+    if (ctx->sink != ctx->store->sink) /* its revision is not given again */
+        apply_note_revision(ctx->store, ctx->revision);
+    if (ctx->sink != NULL)
+        ctx->sink->abort(ctx->sink);
+    ctx->sink = ctx->store->sink;
+    if (ctx->seen >= ctx->revision)
+        ctx->seen = ctx->revision - 1;
+    ctx->revision = 0;
+}
+
+/* ---- finding ---- */
+
+void apply_observe_revision(struct op_context *ctx, uint64_t revision)
+{
+    if (revision > ctx->seen)
+        ctx->seen = revision;
+}
+
+/* What is there, expired or not. */
+static struct lookup apply_look_up(struct op_context *ctx, uint32_t db, struct slice key,
+                                   uint64_t hash)
+{
+    if (hash == 0)
+        hash = store_hash(ctx->store, key);
+    struct shard *shard = shard_of(ctx->store, hash);
+    DCHECK(db < ctx->store->databases && hash == store_hash(ctx->store, key));
+    struct lookup at = {
+        .shard = shard, .database = &shard->databases[db], .key = key, .hash = hash, .db = db};
+    at.entry = dict_find(&at.database->dict, hash, key);
+    at.as_of = at.entry != NULL ? entry_version(at.entry) : shard->removed;
+    apply_observe_revision(ctx, at.as_of);
+    return at;
+}
+
+static inline void apply_use(struct op_context *ctx, const struct lookup *at)
+{
+    if (ctx->store->note_visits && at->entry != NULL)
+        visits_note(ctx->store, at->shard, at->entry, at->hash);
+}
+
+struct lookup apply_peek(struct op_context *ctx, uint32_t db, struct slice key, uint64_t hash)
+{
+    struct lookup at = apply_look_up(ctx, db, key, hash);
+    if (at.entry != NULL && apply_is_due(ctx, entry_expire_at_ms(at.entry))) {
+        at.entry = NULL;
+        if (at.shard->removed > at.as_of)
+            at.as_of = at.shard->removed;
+        apply_observe_revision(ctx, at.as_of);
+    }
+    return at;
+}
+
+struct lookup apply_lookup_read(struct op_context *ctx, uint32_t db, struct slice key,
+                                uint64_t hash)
+{
+    struct lookup at = apply_peek(ctx, db, key, hash);
+    apply_use(ctx, &at);
+    return at;
+}
+
+struct place {
+    const struct dict *dict;
+    uint64_t hash;
+};
+
+static struct place apply_place_of(const struct op_context *ctx, uint32_t db, uint64_t hash)
+{
+    return (struct place){&shard_of(ctx->store, hash)->databases[db].dict, hash};
+}
+
+/* One step for all before the next one, so that what one fetches comes at the same time. */
+static void apply_fetch(const struct place *places, size_t count)
+{
+    struct dict_guess guesses[STORE_PREFETCH];
+    for (size_t i = 0; i < count; i++)
+        dict_prefetch_bucket(places[i].dict, places[i].hash);
+    for (size_t i = 0; i < count; i++) {
+        guesses[i] = dict_guess(places[i].dict, places[i].hash, 0);
+        dict_prefetch(guesses[i]);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (guesses[i].is_bucket)
+            dict_prefetch(dict_guess(places[i].dict, places[i].hash, 1));
+}
+
+void apply_fetch_keys(const struct op_context *ctx, const struct op *op, size_t i)
+{
+    struct place places[STORE_PREFETCH];
+    size_t count = 0;
+    if (i % STORE_PREFETCH != 0 || op->key_count == 1)
+        return;
+    for (; i < op->key_count && count < STORE_PREFETCH; i++)
+        places[count++] = apply_place_of(ctx, op->db, op->keys[i].hash);
+    apply_fetch(places, count);
+}
+
+void apply_fetch_ops(const struct op_context *ctx, const struct op *ops, size_t count, size_t i)
+{
+    struct place places[STORE_PREFETCH];
+    size_t found = 0;
+    if (i % STORE_PREFETCH != 0 || count == 1)
+        return;
+    for (size_t end = i + STORE_PREFETCH; i < count && i < end; i++)
+        if (op_info(ops[i].kind)->keys == OP_KEYS_KEY)
+            places[found++] = apply_place_of(ctx, ops[i].db, ops[i].hash);
+    apply_fetch(places, found);
+}
+
+/* Nobody asked for that, so it is no write of the operation. */
+static void apply_drop_expired(struct op_context *ctx, struct lookup *at)
+{
+    bool wrote = ctx->wrote;
+    apply_drop(ctx, at);
+    ctx->wrote = wrote;
+    ctx->expired_keys++;
+    ctx->expired_in = at->shard;
+}
+
+struct lookup apply_lookup_write(struct op_context *ctx, uint32_t db, struct slice key,
+                                 uint64_t hash)
+{
+    struct lookup at = apply_look_up(ctx, db, key, hash);
+    if (at.entry != NULL && apply_is_due(ctx, entry_expire_at_ms(at.entry)))
+        apply_drop_expired(ctx, &at);
+    apply_use(ctx, &at);
+    return at;
+}
+
+/* Who read an expired key as absent may have done so before or after its removal, and who read it
+ * while it was there must hear of the end; where the two have the same revision, both do. The key
+ * is removed then, so that the next answer tells them apart. */
+bool apply_is_unchanged(struct op_context *ctx, const struct op *compare)
+{
+    struct lookup at = apply_look_up(ctx, compare->db, compare->key, compare->hash);
+    if (at.entry == NULL)
+        return removals_latest(&at.shard->removals, at.db, at.hash) <= compare->compare.since;
+    if (!apply_is_due(ctx, entry_expire_at_ms(at.entry)))
+        return entry_version(at.entry) <= compare->compare.since;
+    if (entry_version(at.entry) < compare->compare.since)
+        return true;
+    apply_drop_expired(ctx, &at);
+    return false;
+}
+
+/* ---- writing ---- */
+
+static void apply_begin_unit(struct op_context *ctx)
+{
+    struct store *store = ctx->store;
+    if (!ctx->quick && ctx->sink != NULL && ctx->sink->open != NULL)
+        ctx->sink = ctx->sink->open(ctx->sink);
+    struct change_sink *sink = ctx->sink;
+    ctx->revision = sink != NULL ? sink->begin(sink) : atomic_fetch_add(&store->revision, 1) + 1;
+    if (ctx->revision > atomic_load_explicit(&store->reserved, memory_order_relaxed))
+        store->reserve->wait(store->reserve, ctx->revision);
+    DCHECK(sink == NULL ||
+           sink != store->sink || /* others may have ended since an opened one began */
+           ctx->revision > atomic_load(&store->revision));
+}
+
+uint64_t apply_revision(struct op_context *ctx)
+{
+    ctx->wrote = true;
+    if (ctx->revision == 0)
+        apply_begin_unit(ctx);
+    return ctx->revision;
+}
+
+void apply_end(struct op_context *ctx)
+{
+    DCHECK(ctx->undo == NULL || ctx->undo->newest == NULL); /* it stands or was taken back */
+    DCHECK(!ctx->wrote || ctx->revision > 0);
+    struct change_sink *sink = ctx->sink;
+    if (ctx->expired_keys > 0)
+        ctx->expired_in->expired_keys += ctx->expired_keys;
+    if (ctx->revision == 0 || sink == NULL)
+        return;
+    apply_note_revision(ctx->store, ctx->revision);
+    sink->end(sink);
+}
+
+void apply_preserve(struct op_context *ctx, struct lookup *at)
+{
+    if (ctx->store->snapshot != NULL && at->entry != NULL && !at->preserved)
+        snapshot_preserve(ctx->store, at, ctx->undo != NULL);
+    at->preserved = true;
+}
+
+bool apply_is_own(const struct op_context *ctx, const struct entry *entry)
+{
+    return ctx->undo != NULL && !ctx->undo->has_stamped_string && entry != NULL &&
+           entry_type(entry) == ENTRY_STRING && entry_version(entry) == ctx->revision;
+}
+
+/* The entry is in nobody's hands any more, unless its return is still possible. */
+static void apply_let_go(struct op_context *ctx, const struct lookup *at, struct entry *former)
+{
+    if (ctx->undo != NULL && !apply_is_own(ctx, former))
+        undo_entry(ctx->undo, at, former, false);
+    else
+        entry_free(&at->shard->slab, former);
+}
+
+void apply_put(struct op_context *ctx, struct lookup *at, struct entry *entry)
+{
+    apply_revision(ctx);
+    DCHECK(slice_equal(entry_key(entry), at->key) && entry_version(entry) == ctx->revision);
+    apply_preserve(ctx, at);
+    database_uncount(at->database, at->entry);
+    database_count(at->database, entry);
+    if (at->entry == NULL) {
+        visits_note_new(at->shard, at->hash, entry);
+        dict_put(&at->database->dict, at->hash, entry);
+    } else {
+        entry_set_mark(entry, entry_mark(at->entry));
+        dict_replace(&at->database->dict, at->hash, at->entry, entry);
+    }
+    apply_let_go(ctx, at, at->entry);
+    at->entry = entry;
+}
+
+/* Changes the entry where it is, or as a new object in the same place. */
+static void apply_change_entry(struct lookup *at, struct entry *changed)
+{
+    DCHECK(slice_equal(entry_key(changed), at->key));
+    database_count(at->database, changed);
+    if (changed != at->entry)
+        dict_replace(&at->database->dict, at->hash, at->entry, changed);
+    at->entry = changed;
+}
+
+struct blob *apply_adopt(const struct op_context *ctx, struct slice value)
+{
+    if (value.len < BLOB_LEAST || ctx->holder == NULL)
+        return NULL;
+    return blob_cut(ctx->holder, value);
+}
+
+static void apply_discard_value(struct blob *holder, struct slice value)
+{
+    if (value.len >= DISCARD_LEAST)
+        blob_discard(holder, value);
+}
+
+void apply_discard(const struct op_context *ctx, const struct op *op)
+{
+    if (!ctx->is_final || ctx->holder == NULL)
+        return;
+    apply_discard_value(ctx->holder, op->value);
+    for (size_t i = 0; i < op->value_count; i++)
+        apply_discard_value(ctx->holder, op->values[i]);
+}
+
+void apply_put_string(struct op_context *ctx, struct lookup *at, struct slice value,
+                      int64_t expire_at_ms)
+{
+    struct entry_stamp stamp = {.version = apply_revision(ctx), .expire_at_ms = expire_at_ms};
+    struct slab *slab = &at->shard->slab;
+    struct blob *blob = apply_adopt(ctx, value);
+    if (at->entry == NULL || (ctx->undo != NULL && !apply_is_own(ctx, at->entry))) {
+        apply_put(ctx, at,
+                  blob != NULL ? entry_new_blob(slab, at->key, blob, stamp)
+                               : entry_new_string(slab, at->key, value, stamp));
+        return;
+    }
+    apply_preserve(ctx, at);
+    database_uncount(at->database, at->entry);
+    apply_change_entry(at, blob != NULL ? entry_replace_blob(slab, at->entry, blob, stamp)
+                                        : entry_replace_string(slab, at->entry, value, stamp));
+}
+
+void apply_set_stamp(struct op_context *ctx, struct lookup *at, int64_t expire_at_ms)
+{
+    DCHECK(at->entry != NULL);
+    struct entry_stamp stamp = {.version = apply_revision(ctx), .expire_at_ms = expire_at_ms};
+    apply_preserve(ctx, at);
+    if (ctx->undo != NULL && !apply_is_own(ctx, at->entry))
+        undo_stamp(ctx->undo, at);
+    database_uncount(at->database, at->entry);
+    apply_change_entry(at, entry_restamp(&at->shard->slab, at->entry, stamp));
+}
+
+void apply_remove(struct op_context *ctx, struct lookup *at)
+{
+    uint64_t revision = apply_revision(ctx);
+    apply_preserve(ctx, at);
+    database_uncount(at->database, at->entry);
+    struct entry *former = dict_take(&at->database->dict, at->hash, at->key);
+    CHECK(former != NULL && former == at->entry);
+    if (ctx->undo == NULL)
+        removals_note(&at->shard->removals, at->db, at->hash, revision);
+    if (ctx->undo != NULL && !apply_is_own(ctx, former)) {
+        undo_entry(ctx->undo, at, former, true);
+    } else {
+        entry_free(&at->shard->slab, former);
+        if (ctx->undo != NULL)
+            undo_entry(ctx->undo, at, NULL, true);
+    }
+    at->shard->removed = revision; /* the undo has noted the former one */
+    at->entry = NULL;
+}
+
+void apply_drop(struct op_context *ctx, struct lookup *at)
+{
+    apply_revision(ctx);
+    apply_change_delete(ctx, at); /* while the key is there, which may be the entry's own */
+    apply_remove(ctx, at);
+}
+
+void apply_change(struct op_context *ctx, const struct op *change)
+{
+    if (ctx->sink != NULL)
+        ctx->sink->change(ctx->sink, change);
+}
+
+void apply_change_delete(struct op_context *ctx, const struct lookup *at)
+{
+    if (ctx->sink != NULL)
+        apply_change(
+            ctx, &(struct op){.kind = OP_DELETE, .db = at->db, .key = at->key, .hash = at->hash});
+}
+
+/* ---- answering ---- */
+
+void apply_return_bytes(struct op_context *ctx, struct slice bytes, struct blob *blob,
+                        struct op_value *value)
+{
+    DCHECK(blob == NULL || (bytes.data >= blob->data && bytes.len <= blob->capacity));
+    value->found = true;
+    value->bytes = blob != NULL ? bytes : arena_copy(ctx->arena, bytes);
+    value->blob = blob != NULL ? blob_retain(blob) : NULL;
+}
+
+void apply_return_string(struct op_context *ctx, const struct entry *entry, struct op_value *value)
+{
+    apply_return_bytes(ctx, entry_string(entry), entry_blob(entry), value);
+    value->version = entry_version(entry);
+    value->expire_at_ms = entry_expire_at_ms(entry);
+}
+
+/* Steps that a quick operation may take: some of them are 50 ns long. */
+#define MOST_QUICK_STEPS ((size_t)16 * 1024)
+
+bool apply_may_spend(struct op_context *ctx, size_t steps, struct op_result *result)
+{
+    if (!ctx->quick)
+        return true;
+    ctx->spent += steps;
+    if (ctx->spent <= MOST_QUICK_STEPS)
+        return true;
+    ctx->later = STORE_COSTLY;
+    apply_fail(result, ERR_TOO_LARGE, "it takes long");
+    return false;
+}
+
+void apply_fail_held(struct op_context *ctx, struct op_result *result)
+{
+    ctx->later = STORE_HELD;
+    apply_fail(result, ERR_TOO_LARGE, "another operation takes long");
+}
+
+void apply_fail(struct op_result *result, enum err err, const char *why)
+{
+    DCHECK(err != ERR_NONE && why != NULL);
+    result->err = err;
+    result->why = why;
+}
+
+/* The arena has refused memory for the answer. */
+static void apply_fail_memory(const struct op_context *ctx, struct op_result *result)
+{
+    enum err err = ctx->arena->refusal;
+    apply_fail(result, err,
+               err == ERR_TOO_LARGE
+                   ? "the answer has so many elements that to make it takes more than half of "
+                     "--max-client-memory; ask for fewer at once"
+                   : ctx->arena->why);
+}
+
+void *apply_unfold(struct op_context *ctx, size_t size, struct op_result *result)
+{
+    void *memory = arena_unfold(ctx->arena, size);
+    if (memory == NULL)
+        apply_fail_memory(ctx, result);
+    return memory;
+}
+
+bool apply_reserve_message(struct op_context *ctx, size_t size, struct op_result *result)
+{
+    if (arena_reserve(ctx->arena, size))
+        return true;
+    apply_fail_memory(ctx, result);
+    return false;
+}
+
+bool apply_copy_bytes(struct op_context *ctx, struct slice bytes, struct slice *copy,
+                      struct op_result *result)
+{
+    if (!apply_reserve_message(ctx, op_answer_size(bytes.len), result))
+        return false;
+    uint8_t *memory = arena_try(ctx->arena, bytes.len);
+    if (memory == NULL) {
+        apply_fail_memory(ctx, result);
+        return false;
+    }
+    slice_write(memory, bytes);
+    *copy = slice_make(memory, bytes.len);
+    return true;
+}
+
+bool apply_lease(struct op_context *ctx, size_t size, struct op_result *result)
+{
+    if (size < RESERVE_LEASED || arena_lease(ctx->arena, size))
+        return true;
+    apply_fail_memory(ctx, result);
+    return false;
+}
+
+void apply_fail_reply(struct op_context *ctx, const struct op *op, size_t size,
+                      struct op_result *result)
+{
+    static const char format[] =
+        "the answer has %zu bytes or more and this client takes %zu at most, so nothing was "
+        "changed; "
+        "ask for less, or raise the client's limit for messages that it receives and send it in "
+        "the metadata keystore-max-reply-bytes";
+    size_t room = sizeof format + (size_t)2 * 20;
+    char *why = arena_alloc(ctx->arena, room);
+    snprintf(why, room, format, size, op->max_reply);
+    apply_fail(result, ERR_TOO_LARGE, why);
+}
+
+bool apply_wants_reply(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    if (op->max_reply == 0)
+        return true;
+    DCHECK(!ctx->wrote || ctx->undo != NULL); /* on an error nothing has changed */
+    size_t size = ctx->replied + op_reply_size(op->kind, result);
+    if (size <= op->max_reply)
+        return true;
+    op_result_release(result);
+    *result = (struct op_result){0};
+    apply_fail_reply(ctx, op, size, result);
+    return false;
+}
+
+static void apply_wrong_type(const struct entry *entry, struct op_result *result)
+{
+    apply_fail(result, ERR_WRONG_TYPE,
+               entry_type(entry) == ENTRY_LIST
+                   ? "the key holds a list; this operation needs a string (or no such key)"
+                   : "the key holds a string; this operation needs a list (or no such key)");
+}
+
+bool apply_wants_string(const struct entry *entry, struct op_result *result)
+{
+    if (entry == NULL || entry_type(entry) == ENTRY_STRING)
+        return true;
+    apply_wrong_type(entry, result);
+    return false;
+}
+
+bool apply_wants_list(const struct entry *entry, struct op_result *result)
+{
+    if (entry == NULL || entry_type(entry) == ENTRY_LIST)
+        return true;
+    apply_wrong_type(entry, result);
+    return false;
+}
+
+bool apply_condition_holds(const struct condition *condition, const struct entry *entry)
+{
+    if (entry == NULL)
+        return condition->existence != EXISTENCE_PRESENT && condition->version == 0 &&
+               !condition->match_value;
+    if (condition->existence == EXISTENCE_ABSENT)
+        return false;
+    if (condition->version != 0 && condition->version != entry_version(entry))
+        return false;
+    return !condition->match_value || (entry_type(entry) == ENTRY_STRING &&
+                                       slice_equal(entry_string(entry), condition->value));
+}
+
+bool apply_condition(struct op_context *ctx, const struct op *op, const struct entry *entry,
+                     struct op_result *result)
+{
+    if (op->condition.match_value && !apply_wants_string(entry, result))
+        return false;
+    if (apply_condition_holds(&op->condition, entry))
+        return true;
+    if (entry != NULL) {
+        result->version = entry_version(entry);
+        if (entry_type(entry) == ENTRY_STRING) {
+            result->has_previous = true;
+            apply_return_string(ctx, entry, &result->value);
+        }
+    }
+    return false;
+}

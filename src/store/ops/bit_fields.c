@@ -1,0 +1,162 @@
+/*
+ * BitField: integers of any width within a string. What is written is told as a SetRange of the
+ * bytes that hold it.
+ */
+#include "store/ops/apply.h"
+
+#include "base/arena.h"
+#include "store/data/entry.h"
+#include "store/ops/substrings.h"
+
+/* Bytes that 64 bits lie in, wherever they begin. */
+#define MOST_BYTES 9
+
+/* A number that a field gets: any sum of its own and an argument. */
+typedef __int128 wide;
+
+static uint64_t bit_fields_first_byte(const struct op_field *field)
+{
+    return field->offset / 8;
+}
+
+static size_t bit_fields_byte_count(const struct op_field *field)
+{
+    return (size_t)((field->offset % 8 + field->bits + 7) / 8);
+}
+
+/* Moves a number between its value and bytes, of which the first holds its first bit. */
+static wide bit_fields_load(const struct op_field *field, const uint8_t *bytes)
+{
+    uint64_t number = 0;
+    unsigned first = (unsigned)(field->offset % 8);
+    for (unsigned i = first; i < first + field->bits; i++)
+        number = number << 1 | ((unsigned)bytes[i / 8] >> (7 - i % 8) & 1u);
+    bool negative = field->is_signed && number >> (field->bits - 1) != 0;
+    return negative ? (wide)number - ((wide)1 << field->bits) : (wide)number;
+}
+
+static void bit_fields_save(const struct op_field *field, uint8_t *bytes, wide number)
+{
+    unsigned first = (unsigned)(field->offset % 8);
+    for (unsigned i = 0; i < field->bits; i++) {
+        unsigned at = first + field->bits - 1 - i;
+        uint8_t mask = (uint8_t)(0x80 >> at % 8);
+        bool bit = ((uint64_t)number >> i & 1) != 0;
+        bytes[at / 8] = (uint8_t)(bit ? bytes[at / 8] | mask : bytes[at / 8] & ~mask);
+    }
+}
+
+/* The number that a field gets for `wanted`; false if it stays as it is. SET to a number so far
+ * below the least that its distance to the largest one passes 64 bits saturates at the largest:
+ * Redis, whose logs we replay, computes that in 64 bits. */
+static bool bit_fields_fit(const struct op_field *field, wide *wanted)
+{
+    wide one = 1;
+    wide most = (one << (field->bits - field->is_signed)) - 1;
+    wide least = field->is_signed ? -most - 1 : 0;
+    if (*wanted >= least && *wanted <= most)
+        return true;
+    if (field->overflow == OP_OVERFLOW_WRAP) /* the low bits are stored */
+        return true;
+    bool is_far = field->action == OP_FIELD_SET && *wanted < most - INT64_MAX;
+    *wanted = *wanted > most || is_far ? most : least;
+    return field->overflow == OP_OVERFLOW_SATURATE;
+}
+
+/* The bytes that hold the field, zeros beyond the string's end. */
+static void bit_fields_read_bytes(const struct entry *entry, const struct op_field *field,
+                                  uint8_t *bytes)
+{
+    struct slice string = entry != NULL ? entry_string(entry) : slice_make(NULL, 0);
+    uint64_t first = bit_fields_first_byte(field);
+    memset(bytes, 0, MOST_BYTES);
+    for (size_t i = 0; i < bit_fields_byte_count(field) && first + i < string.len; i++)
+        bytes[i] = string.data[first + i];
+}
+
+/* Where a write of these bytes ends. */
+static uint64_t bit_fields_end_of(const struct op_field *field)
+{
+    return bit_fields_first_byte(field) + bit_fields_byte_count(field);
+}
+
+static void bit_fields_write_bytes(struct op_context *ctx, struct lookup *at, const struct op *op,
+                                   uint64_t first, struct slice bytes)
+{
+    struct op splice = {.kind = OP_SET_RANGE,
+                        .db = op->db,
+                        .key = op->key,
+                        .start = (int64_t)first,
+                        .value = bytes};
+    substrings_write(ctx, at, &splice, (size_t)first);
+    apply_change(ctx, &splice);
+}
+
+/* The string is there, and so long that all parts that write lie in it. */
+static void bit_fields_make_room(struct op_context *ctx, struct lookup *at, const struct op *op,
+                                 uint64_t end)
+{
+    if (at->entry == NULL || entry_string(at->entry).len < end)
+        bit_fields_write_bytes(ctx, at, op, end - 1, SLICE_LITERAL("\0"));
+}
+
+static struct op_field_value bit_fields_apply_field(struct op_context *ctx, struct lookup *at,
+                                                    const struct op *op,
+                                                    const struct op_field *field)
+{
+    uint8_t bytes[MOST_BYTES], former[MOST_BYTES];
+    bit_fields_read_bytes(at->entry, field, bytes);
+    wide number = bit_fields_load(field, bytes);
+    if (field->action == OP_FIELD_GET)
+        return (struct op_field_value){true, (int64_t)number};
+    memcpy(former, bytes, sizeof former);
+    /* As Redis does, an unsigned field is set to a number of 64 bits without a sign. */
+    wide wanted = field->is_signed ? (wide)field->value : (wide)(uint64_t)field->value;
+    if (field->action == OP_FIELD_INCREMENT)
+        wanted = number + field->value;
+    if (!bit_fields_fit(field, &wanted))
+        return (struct op_field_value){false, 0};
+    bit_fields_save(field, bytes, wanted);
+    if (memcmp(bytes, former, sizeof former) != 0)
+        bit_fields_write_bytes(ctx, at, op, bit_fields_first_byte(field),
+                               slice_make(bytes, bit_fields_byte_count(field)));
+    wide answer = field->action == OP_FIELD_SET ? number : bit_fields_load(field, bytes);
+    return (struct op_field_value){true, (int64_t)answer};
+}
+
+/* Where the last of the parts that write ends; 0 if none does. */
+static uint64_t bit_fields_written_end(const struct op *op)
+{
+    uint64_t end = 0;
+    for (size_t i = 0; i < op->parts.field_count; i++) {
+        const struct op_field *field = &op->parts.fields[i];
+        if (field->action != OP_FIELD_GET && bit_fields_end_of(field) > end)
+            end = bit_fields_end_of(field);
+    }
+    return end;
+}
+
+void apply_bit_field(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    uint64_t end = bit_fields_written_end(op);
+    struct op whole = {.value = slice_make(NULL, 0), .max_value = op->max_value};
+    if (!substrings_may_hold(&whole, end, result))
+        return;
+    struct lookup at = end > 0 ? apply_lookup_write_key(ctx, op) : apply_lookup_read_key(ctx, op);
+    if (!apply_wants_string(at.entry, result))
+        return;
+    struct op last = {.value = SLICE_LITERAL("\0")};
+    if (end > 0 && !substrings_may_write(ctx, &at, &last, end - 1, result))
+        return;
+    result->fields = apply_unfold(ctx, op->parts.field_count * sizeof *result->fields, result);
+    if (result->fields == NULL)
+        return;
+    result->field_count = op->parts.field_count;
+    if (end > 0 && !apply_wants_reply(ctx, op, result))
+        return;
+    if (end > 0)
+        bit_fields_make_room(ctx, &at, op, end);
+    for (size_t i = 0; i < op->parts.field_count; i++)
+        result->fields[i] = bit_fields_apply_field(ctx, &at, op, &op->parts.fields[i]);
+    result->version = at.entry != NULL ? entry_version(at.entry) : 0;
+}

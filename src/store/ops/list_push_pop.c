@@ -1,0 +1,193 @@
+/* The operations at the ends of lists: LPush, RPush, LPop, RPop, ListPop, LMove. */
+#include "base/arena.h"
+#include "store/data/entry.h"
+#include "store/data/shard.h"
+#include "store/ops/edit.h"
+#include "store/ops/list_answer.h"
+
+static enum list_end push_pop_end_of(enum op_end end)
+{
+    return end == OP_HEAD ? LIST_HEAD : LIST_TAIL;
+}
+
+/* ---- pushing ---- */
+
+/* The push as it was asked for; then what it cut and the deadline, as changes of their own. Both
+ * do nothing more where the push has done them already. */
+static void push_pop_tell_push(struct op_context *ctx, const struct op *op, enum list_end end,
+                               bool was_cut)
+{
+    apply_change(ctx, op);
+    int64_t max = (int64_t)op->push.max_length;
+    if (was_cut)
+        apply_change(ctx, &(struct op){.kind = OP_L_TRIM,
+                                       .db = op->db,
+                                       .key = op->key,
+                                       .hash = op->hash,
+                                       .start = end == LIST_HEAD ? 0 : -max,
+                                       .stop = end == LIST_HEAD ? max - 1 : -1});
+    if (op->expire_at_ms != 0)
+        apply_change(ctx, &(struct op){.kind = OP_EXPIRE,
+                                       .db = op->db,
+                                       .key = op->key,
+                                       .hash = op->hash,
+                                       .expire_at_ms = op->expire_at_ms});
+}
+
+static void push_pop_push(struct op_context *ctx, const struct op *op, enum list_end end,
+                          struct op_result *result)
+{
+    struct lookup at = apply_lookup_write_key(ctx, op);
+    if (!apply_wants_list(at.entry, result) || !apply_condition(ctx, op, at.entry, result))
+        return;
+    struct edit edit = edit_begin(ctx, &at);
+    edit_push(&edit, end, op->values, op->value_count);
+    size_t length = list_length(edit.list), cut = 0;
+    if (op->push.max_length > 0 && length > op->push.max_length)
+        cut = length - (size_t)op->push.max_length;
+    edit_drop(&edit, end == LIST_HEAD ? LIST_TAIL : LIST_HEAD, cut);
+    result->ok = true;
+    result->count = (int64_t)(length - cut);
+    result->version = edit_end(&edit, op->expire_at_ms);
+    push_pop_tell_push(ctx, op, end, cut > 0);
+}
+
+void apply_l_push(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    push_pop_push(ctx, op, LIST_HEAD, result);
+}
+
+void apply_r_push(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    push_pop_push(ctx, op, LIST_TAIL, result);
+}
+
+/* ---- popping ---- */
+
+/* Removes elements whose answer is ready. */
+static void push_pop_take(struct op_context *ctx, struct lookup *at, enum op_end end, size_t count,
+                          struct op_result *result)
+{
+    struct edit edit = edit_begin(ctx, at);
+    edit_drop(&edit, push_pop_end_of(end), count);
+    edit_end(&edit, 0);
+    list_answer_key(at, result);
+    struct op_key key = {.bytes = at->key, .hash = at->hash};
+    if (ctx->sink != NULL)
+        apply_change(ctx, &(struct op){.kind = OP_LIST_POP,
+                                       .db = at->db,
+                                       .keys = &key,
+                                       .key_count = 1,
+                                       .move.end = end,
+                                       .count = (int64_t)count});
+}
+
+static void push_pop_pop(struct op_context *ctx, const struct op *op, enum op_end end,
+                         struct op_result *result)
+{
+    struct lookup at = apply_lookup_write_key(ctx, op);
+    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+        return;
+    const struct list *list = entry_list(at.entry);
+    list_answer_value(ctx, list, list_answer_end(list, push_pop_end_of(end)), &result->value);
+    if (apply_wants_reply(ctx, op, result))
+        push_pop_take(ctx, &at, end, 1, result);
+}
+
+void apply_l_pop(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    push_pop_pop(ctx, op, OP_HEAD, result);
+}
+
+void apply_r_pop(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    push_pop_pop(ctx, op, OP_TAIL, result);
+}
+
+/* The first key that holds something: a list, or the operation fails. NULL if none does. */
+static const struct op_key *push_pop_first_list(struct op_context *ctx, const struct op *op,
+                                                struct op_result *result)
+{
+    for (size_t i = 0; i < op->key_count; i++) {
+        const struct op_key *key = &op->keys[i];
+        const struct entry *entry = apply_lookup_read(ctx, op->db, key->bytes, key->hash).entry;
+        if (entry != NULL)
+            return apply_wants_list(entry, result) ? key : NULL;
+    }
+    return NULL;
+}
+
+/* False if the operation has failed. */
+static bool push_pop_answer_popped(struct op_context *ctx, const struct op *op,
+                                   const struct op_key *key, const struct list_part *part,
+                                   struct op_result *result)
+{
+    size_t most = op_most_answer(op), taken = op_answer_size(key->bytes.len);
+    bool is_callers = op->max_reply != 0 && op->max_reply < most;
+    if (is_callers) {
+        most = op->max_reply;
+        taken += ctx->replied;
+    }
+    if (list_answer_part(
+            ctx, part, taken <= most ? most - taken : 0,
+            "the elements do not fit into one answer, so none was popped; ask for fewer", result))
+        return true;
+    if (is_callers && ctx->arena->refusal == ERR_NONE)
+        apply_fail_reply(ctx, op, most + 1, result);
+    return false;
+}
+
+void apply_list_pop(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    const struct op_key *key = push_pop_first_list(ctx, op, result);
+    if (key == NULL)
+        return;
+    struct lookup at = apply_lookup_write(ctx, op->db, key->bytes, key->hash);
+    struct list_part part = {.list = entry_list(at.entry), .count = 1};
+    part.first = list_answer_end(part.list, push_pop_end_of(op->move.end));
+    part.towards = op->move.end == OP_HEAD ? LIST_TAIL : LIST_HEAD;
+    if (op->count > 0)
+        part.count = (size_t)op->count;
+    if (part.count > list_length(part.list))
+        part.count = list_length(part.list);
+    if (!push_pop_answer_popped(ctx, op, key, &part, result))
+        return;
+    result->key = arena_copy(ctx->arena, key->bytes);
+    result->count = (int64_t)part.count;
+    if (apply_wants_reply(ctx, op, result))
+        push_pop_take(ctx, &at, op->move.end, part.count, result);
+}
+
+/* ---- moving ---- */
+
+/* The two may be the same: what is pushed first keeps the list from becoming empty, and that it may
+ * be what is dropped then changes nothing, as it is equal. */
+static void push_pop_move(struct op_context *ctx, struct lookup *source, struct lookup *target,
+                          const struct op *op, const struct op_value *value)
+{
+    struct edit to = edit_begin(ctx, target);
+    edit_push_value(&to, push_pop_end_of(op->move.target_end), value);
+    edit_end(&to, 0);
+    struct edit from = edit_begin(ctx, source);
+    edit_drop(&from, push_pop_end_of(op->move.end), 1);
+    edit_end(&from, 0);
+}
+
+void apply_l_move(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    struct lookup source = apply_lookup_write_key(ctx, op);
+    if (source.entry == NULL || !apply_wants_list(source.entry, result))
+        return;
+    struct lookup target = apply_lookup_write(ctx, op->db, op->target.bytes, op->target.hash);
+    if (!apply_wants_list(target.entry, result))
+        return;
+    const struct list *list = entry_list(source.entry);
+    list_answer_value(ctx, list, list_answer_end(list, push_pop_end_of(op->move.end)),
+                      &result->value);
+    if (!apply_wants_reply(ctx, op, result))
+        return;
+    bool is_same = target.entry == source.entry;
+    push_pop_move(ctx, is_same ? &target : &source, &target, op, &result->value);
+    list_answer_key(&target, result);
+    apply_change(ctx, op);
+}

@@ -1,0 +1,142 @@
+/* Txn: several operations as one, all or nothing, with the undo of its caller. Knows of the
+ * operations only how long their answers are. */
+#include "base/check.h"
+#include "store/ops/apply.h"
+
+#include "base/arena.h"
+#include "store/change.h"
+#include "store/data/shard.h"
+#include "store/ops/undo.h"
+
+#include <stdio.h>
+
+static bool txn_compares_hold(struct op_context *ctx, const struct op_txn *txn)
+{
+    for (size_t i = 0; i < txn->compare_count; i++) {
+        const struct op *compare = &txn->compares[i];
+        if (compare->compare.has_since && !apply_is_unchanged(ctx, compare))
+            return false;
+        if (!apply_condition_holds(&compare->condition, apply_lookup_read_key(ctx, compare).entry))
+            return false;
+    }
+    return true;
+}
+
+/* What the answer of that kind of operation takes, as op_answer_size() counts. */
+static size_t txn_answer_size(enum op_kind kind, const struct op_result *result)
+{
+    size_t size = op_answer_size(result->key.len + result->value.bytes.len);
+    for (size_t i = 0; i < result->value_count; i++)
+        size += op_answer_size(result->values[i].len);
+    for (size_t i = 0; i < result->item_count; i++)
+        size += op_answer_size(result->items[i].bytes.len);
+    if (kind == OP_L_POS)
+        size += result->index_count * op_answer_size(sizeof *result->indexes);
+    if (kind == OP_BIT_FIELD)
+        size += result->field_count * op_answer_size(sizeof *result->fields);
+    return size;
+}
+
+/* The operation as a part of the transaction: it may take as much of the answer as is left. */
+static struct op txn_as_part(const struct op *txn, const struct op *op, size_t left)
+{
+    struct op part = *op;
+    part.now_ms = txn->now_ms;
+    part.max_reply = txn->max_reply; /* for what is replied so far and this */
+    if (txn->max_answer != 0 && (part.max_answer == 0 || part.max_answer > left))
+        part.max_answer = left > 0 ? left : 1; /* 0 would mean: any */
+    if (part.max_value == 0)
+        part.max_value = txn->max_value;
+    return part;
+}
+
+/* Carries out one operation; false if it failed or its answer does not fit. */
+static bool txn_apply_part(struct op_context *ctx, const struct op *txn, const struct op *op,
+                           size_t *left, struct op_result *result)
+{
+    struct op part = txn_as_part(txn, op, *left);
+    apply_op(ctx, &part, result);
+    if (ctx->undo->is_full)
+        apply_fail(result, ERR_TOO_LARGE,
+                   "with it the transaction changes more of lists than can be taken back; do it in "
+                   "several transactions, or outside of one");
+    if (result->err != ERR_NONE)
+        return false;
+    apply_discard(ctx, op);
+    if (txn->max_answer == 0)
+        return true;
+    size_t size = txn_answer_size(op->kind, result);
+    if (size > *left) {
+        apply_fail(result, ERR_TOO_LARGE,
+                   "with it the transaction's answers do not fit into one reply; ask for less, or "
+                   "in several transactions");
+        return false;
+    }
+    *left -= size;
+    /* Copied once more as the message; several values have seen to that themselves. */
+    size_t copied = result->value.blob == NULL ? result->value.bytes.len : 0;
+    return apply_reserve_message(ctx, copied, result);
+}
+
+/* True if the caller takes the answers so far, or nothing was written, so that nothing can be lost
+ * with them; else the transaction has failed in that part. */
+static bool txn_wants_replies(struct op_context *ctx, const struct op *txn, struct op_result *part)
+{
+    if (txn->max_reply == 0 || !ctx->wrote || ctx->replied <= txn->max_reply)
+        return true;
+    apply_fail_reply(ctx, txn, ctx->replied, part);
+    return false;
+}
+
+static void txn_apply_parts(struct op_context *ctx, const struct op *op, const struct op *ops,
+                            size_t count, struct op_result *result)
+{
+    size_t left = op->max_answer;
+    ctx->replied = op_reply_size(OP_TXN, result);
+    result->done = ops;
+    result->results = apply_unfold(ctx, (count + 1) * sizeof *result->results, result);
+    if (result->results == NULL)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        struct op_result *part = &result->results[result->result_count++];
+        *part = (struct op_result){0};
+        apply_fetch_ops(ctx, ops, count, i);
+        if (txn_apply_part(ctx, op, &ops[i], &left, part)) {
+            ctx->replied += op_reply_size(ops[i].kind, part);
+            if (txn_wants_replies(ctx, op, part))
+                continue;
+        }
+        result->err = part->err;
+        result->why = part->why;
+        return;
+    }
+}
+
+/* Of the operation that was the last one, if there was any: its number, from 1 on, and its name go
+ * before what was wrong. */
+static const char *txn_explain(struct arena *arena, const struct op_result *result)
+{
+    if (result->result_count == 0)
+        return result->why;
+    static const char format[] = "operation %zu (%s): %s";
+    DCHECK(result->result_count > 0 && result->why != NULL);
+    const char *name = op_info(result->done[result->result_count - 1].kind)->name;
+    int len = snprintf(NULL, 0, format, result->result_count, name, result->why);
+    char *why = arena_alloc(arena, (size_t)len + 1);
+    snprintf(why, (size_t)len + 1, format, result->result_count, name, result->why);
+    return why;
+}
+
+void apply_txn(struct op_context *ctx, const struct op *op, struct op_result *result)
+{
+    CHECK(ctx->undo != NULL && op->txn != NULL); /* all or nothing */
+    result->ok = txn_compares_hold(ctx, op->txn);
+    if (result->ok)
+        txn_apply_parts(ctx, op, op->ops, op->op_count, result);
+    else
+        txn_apply_parts(ctx, op, op->txn->else_ops, op->txn->else_count, result);
+    if (result->err == ERR_NONE)
+        result->version = apply_version(ctx);
+    else
+        result->why = txn_explain(ctx->arena, result);
+}

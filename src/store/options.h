@@ -1,0 +1,31 @@
+/* What a store is made with. */
+#ifndef KEYSTORE_STORE_OPTIONS_H
+#define KEYSTORE_STORE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is removed when there is no memory for more. Redis' names, with the same meaning. */
+enum store_policy {
+    STORE_NOEVICTION, /* nothing: what needs memory is refused */
+    STORE_ALLKEYS_LRU,
+    STORE_VOLATILE_LRU, /* only keys with a deadline */
+    STORE_ALLKEYS_RANDOM,
+    STORE_VOLATILE_TTL, /* keys whose deadline is near */
+};
+
+/* True if the policy evicts only keys with a deadline. */
+static inline bool store_policy_is_volatile(enum store_policy policy)
+{
+    return policy == STORE_VOLATILE_LRU || policy == STORE_VOLATILE_TTL;
+}
+
+struct store_options {
+    uint32_t databases; /* 0 to databases - 1 */
+    size_t max_memory;  /* bytes that the data may take; 0 = any */
+    enum store_policy policy;
+    unsigned threads; /* that will be at work at once, for as many shards; 0 = a few */
+};
+
+#endif

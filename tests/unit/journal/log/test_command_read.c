@@ -1,0 +1,489 @@
+/* Tests of journal/log/command_read.c: there and back, all that a real Redis logs, and bad forms.
+ * */
+#include "journal/log/command.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "journal/folder.h"
+#include "journal/fs/posix.h"
+#include "store/keyspace_fixture.h"
+#include "store/seeded.h"
+
+#include "journal/random_writes.h"
+#include "journal/redis_peer.h"
+
+#define WRITES 20000
+#define LIMIT  ((size_t)64 * 1024 * 1024)
+
+/* ---- there and back ---- */
+
+/* Carries out in a second store what comes back from the bytes of each change. */
+struct mirror {
+    struct change_sink sink;
+    struct store *store;
+    struct arena arena;
+    struct buf out, again;
+    struct resp_args args;
+    uint64_t revision;
+    size_t changes;
+    struct op *unit[64]; /* aborted units must not be carried out */
+    size_t count;
+};
+
+static void carry_out(struct store *store, struct arena *arena, struct op *op)
+{
+    struct op_result result;
+    store_apply(store, op, arena, &result);
+    if (result.err != ERR_NONE)
+        fail_msg("%s: %s", op_info(op->kind)->name, result.why);
+    op_result_release(&result);
+}
+
+static uint64_t begin(struct change_sink *sink)
+{
+    struct mirror *mirror = (struct mirror *)sink;
+    mirror->count = 0;
+    mirror->out.len = 0;
+    arena_reset(&mirror->arena);
+    return ++mirror->revision;
+}
+
+static void change(struct change_sink *sink, const struct op *op)
+{
+    struct mirror *mirror = (struct mirror *)sink;
+    const char *why;
+    size_t used;
+    mirror->out.len = 0;
+    mirror->again.len = 0;
+    mirror->args.count = 0;
+    assert_true(command_append(&mirror->out, op));
+    struct slice text = arena_copy(&mirror->arena, buf_slice(&mirror->out));
+    assert_int_equal(resp_parse(text, &mirror->args, &used), RESP_COMMAND);
+    struct slice *args = arena_alloc(&mirror->arena, mirror->args.count * sizeof *args);
+    memcpy(args, mirror->args.items, mirror->args.count * sizeof *args);
+    struct scan_command command = {.db = op->db, .args = args, .count = mirror->args.count};
+    struct op *read = arena_alloc(&mirror->arena, sizeof *read);
+    assert_int_equal(command_read(&command, &mirror->arena, read, &why), COMMAND_OP);
+    assert_null(why);
+    assert_int_equal(read->kind, op->kind);
+    assert_int_equal(read->db, op->db);
+    assert_true(command_append(&mirror->again, read));
+    assert_true(slice_equal(buf_slice(&mirror->again), text));
+    assert_true(mirror->count < 64);
+    mirror->unit[mirror->count++] = read;
+}
+
+static void end(struct change_sink *sink)
+{
+    struct mirror *mirror = (struct mirror *)sink;
+    for (size_t i = 0; i < mirror->count; i++)
+        carry_out(mirror->store, &mirror->arena, mirror->unit[i]);
+    mirror->changes += mirror->count;
+}
+
+static void abort_unit(struct change_sink *sink)
+{
+    ((struct mirror *)sink)->revision--;
+}
+
+static void what_was_written_comes_back(void **state)
+{
+    (void)state;
+    struct writes writes;
+    struct mirror mirror = {
+        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_unit}};
+    struct store *store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
+    mirror.store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
+    arena_init(&mirror.arena);
+    buf_init(&mirror.out, LIMIT);
+    buf_init(&mirror.again, LIMIT);
+    store_set_sink(store, &mirror.sink);
+    writes_init(&writes, store, seeded_start());
+    for (size_t i = 1; i <= WRITES; i++) {
+        writes_one(&writes);
+        if (i % 1000 == 0)
+            keyspace_assert_within(store, mirror.store);
+    }
+    assert_true(mirror.changes > WRITES / 4);
+    writes_deinit(&writes);
+    resp_args_deinit(&mirror.args);
+    buf_deinit(&mirror.again);
+    buf_deinit(&mirror.out);
+    arena_deinit(&mirror.arena);
+    store_free(mirror.store);
+    store_free(store);
+}
+
+/* ---- what a real Redis logs ---- */
+
+/* All commands of Redis 7.0 that write strings, lists and keys, but for those that UNSUPPORTED
+ * lists; so that the log has all that Redis turns them into. */
+static const char *const redis_writes[] = {
+    "SET a 1",
+    "SET a 2 NX",
+    "SET b 2 NX",
+    "SET b 3 XX GET",
+    "SET c 3 EX 100000",
+    "SET c 4 KEEPTTL",
+    "SET d 4 PX 100000000",
+    "SET e 5 EXAT 4000000000",
+    "SET f 6 PXAT 4000000000001",
+    "SET g 7 NX EX 1000000",
+    "SET g 8 XX GET PX 100000000",
+    "SET gone 8 PXAT 1",
+    "GET gone",
+    "SETNX h 8",
+    "SETNX h 9",
+    "SETEX i 100000 9",
+    "PSETEX j 100000000 10",
+    "GETSET i 11",
+    "GETEX j PERSIST",
+    "GETEX i EX 100000",
+    "GETEX h EXAT 4000000000",
+    "GETEX g PXAT 4000000000000",
+    "GETDEL g",
+    "MSET m1 1 m2 2 m1 3",
+    "MSETNX m3 1 m4 2",
+    "MSETNX m4 1 m5 2",
+    "APPEND a tail",
+    "APPEND new tail",
+    "SETRANGE a 10 x",
+    "SETRANGE range 3 y",
+    "INCR n",
+    "DECR n",
+    "INCRBY n 10",
+    "DECRBY n -7",
+    "INCRBYFLOAT n 1.1",
+    "INCRBYFLOAT fresh 0.30000001",
+    "EXPIRE m1 100000",
+    "EXPIRE m1 200000 GT",
+    "EXPIRE m1 100 GT",
+    "EXPIRE m2 100000 NX",
+    "PEXPIRE m2 200000000 XX",
+    "EXPIREAT m3 4000000000 NX",
+    "PEXPIREAT m3 3999999999999 LT",
+    "EXPIREAT m4 1",
+    "MSET x1 1 x2 2 x3 3 x4 4",
+    "EXPIRE x1 100000",
+    "EXPIRE x1 200000 GT",
+    "EXPIRE x1 150000 GT",
+    "EXPIRE x2 200000 NX",
+    "EXPIRE x2 100000 LT",
+    "EXPIRE x3 100000 LT",
+    "EXPIRE x3 50000 XX",
+    "EXPIREAT x4 4000000000",
+    "PEXPIREAT x4 4000000000001 XX",
+    "PERSIST m1",
+    "RENAME m1 m6",
+    "RENAMENX m6 m7",
+    "RENAMENX m7 m2",
+    "COPY m7 m8",
+    "COPY m7 m2 REPLACE",
+    "COPY m7 m9 DB 2 REPLACE",
+    "COPY m7 m9 DB 3",
+    "MOVE m7 1",
+    "DEL m2 nothing",
+    "DEL m3 m8 a",
+    "UNLINK b",
+    "LPUSH l a b c",
+    "RPUSH l d e f g h",
+    "LPUSHX l 0 1",
+    "RPUSHX none x",
+    "RPUSHX l y",
+    "LPOP l",
+    "RPOP l",
+    "LPOP l 2",
+    "RPOP l 1",
+    "LPOP l 0",
+    "LINSERT l BEFORE d cc",
+    "LINSERT l AFTER d dd",
+    "LINSERT l AFTER none dd",
+    "LSET l 0 zero",
+    "LSET l -1 last",
+    "RPUSH l x y x y x",
+    "LREM l 1 x",
+    "LREM l -1 x",
+    "LREM l 0 none",
+    "LTRIM l 1 -2",
+    "RPOPLPUSH l l2",
+    "RPOPLPUSH l l",
+    "LMOVE l l2 LEFT RIGHT",
+    "LMOVE l2 l3 RIGHT LEFT",
+    "BLPOP none l 0",
+    "BRPOP l2 0",
+    "BRPOPLPUSH l l2 0",
+    "BLMOVE l l2 LEFT LEFT 0",
+    "RPUSH pop 1 2 3 4 5 6 7",
+    "LMPOP 2 none pop LEFT COUNT 2",
+    "BLMPOP 0 1 pop RIGHT COUNT 2",
+    "LMPOP 1 pop RIGHT COUNT 100",
+    "MULTI",
+    "SET t1 1",
+    "LPUSH t2 1 2",
+    "GETEX t1 EX 100000",
+    "EXPIRE t2 -1",
+    "EXEC",
+    "EVAL redis.call('set','s1',1)redis.call('expire','s1',100000)redis.call('rpush','s2',3) 0",
+    "SELECT 2",
+    "SET two 2",
+    "SPUBLISH channel message",
+    "PUBLISH channel message",
+    "SELECT 3",
+    "SET three 3",
+    "FLUSHDB ASYNC",
+    "SET three 4",
+    "FLUSHDB",
+    "SET three 5",
+    "set lower 1 px 100000000 nx",
+};
+
+static void replay(struct store *store, struct slice log, bool flushes)
+{
+    struct scan scan;
+    struct scan_unit unit;
+    struct arena arena;
+    enum scan_verdict verdict;
+    size_t flushed = 0;
+    arena_init(&arena);
+    scan_init(&scan, log, 0);
+    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT) {
+        for (size_t i = 0; i < unit.count; i++) {
+            struct op op;
+            const char *why;
+            enum command_verdict read = command_read(&unit.commands[i], &arena, &op, &why);
+            if (read != COMMAND_OP && read != COMMAND_FLUSH_ALL)
+                fail_msg("%.*s: %s", (int)unit.size, (const char *)log.data + unit.offset, why);
+            flushed += read == COMMAND_FLUSH_ALL;
+            op.db = read == COMMAND_FLUSH_ALL ? 0 : op.db;
+            do
+                carry_out(store, &arena, &op);
+            while (read == COMMAND_FLUSH_ALL && ++op.db < KEYSPACE_DATABASES);
+        }
+        arena_reset(&arena);
+    }
+    assert_int_equal(verdict, SCAN_CLEAN);
+    assert_int_equal(flushed, flushes);
+    scan_deinit(&scan);
+    arena_deinit(&arena);
+}
+
+/* Stops Redis, after a comparison with what its log gives. */
+static void compare_with_log(struct peer *peer, const struct folder *folder, bool flushes)
+{
+    struct store *store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
+    struct fs *fs;
+    struct fs_file *file;
+    struct slice log;
+    assert_int_equal(fs_posix_open(folder->path, &fs), 0);
+    assert_int_equal(fs_open(fs, "appendonlydir/appendonly.aof.1.incr.aof", FS_READ, &file), 0);
+    assert_int_equal(fs_map(file, &log), 0);
+    replay(store, log, flushes);
+    peer_compare(peer, store);
+    fs_unmap(fs, log);
+    fs_close(file);
+    fs_close_directory(fs);
+    peer_stop(peer);
+    store_free(store);
+}
+
+static void all_that_redis_logs_is_read(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct peer peer;
+    folder_make(&folder);
+    peer_start(&peer, &folder);
+    for (size_t i = 0; i < sizeof redis_writes / sizeof *redis_writes; i++)
+        peer_do(&peer, redis_writes[i]);
+    compare_with_log(&peer, &folder, false);
+    folder_remove(&folder);
+}
+
+static void all_databases_are_flushed(void **state)
+{
+    (void)state;
+    struct folder folder;
+    struct peer peer;
+    folder_make(&folder);
+    peer_start(&peer, &folder);
+    peer_do(&peer, "SET a 1");
+    peer_do(&peer, "SELECT 3");
+    peer_do(&peer, "SET b 1");
+    peer_do(&peer, "FLUSHALL");
+    peer_do(&peer, "SET c 1");
+    compare_with_log(&peer, &folder, true);
+    folder_remove(&folder);
+}
+
+/* ---- what is not read ---- */
+
+/* The verdict for a command of words without spaces. */
+static enum command_verdict verdict_of(const char *words, struct op *op)
+{
+    struct slice args[16];
+    struct arena arena;
+    const char *why;
+    struct scan_command command = {.db = 1, .args = args};
+    arena_init(&arena);
+    while (*words != 0) {
+        size_t len = strcspn(words, " ");
+        args[command.count++] = slice_make(words, len);
+        words += len + (words[len] == ' ');
+    }
+    enum command_verdict verdict = command_read(&command, &arena, op, &why);
+    assert_true((verdict >= COMMAND_UNSUPPORTED) == (why != NULL));
+    arena_deinit(&arena);
+    return verdict;
+}
+
+static void assert_verdicts(const char *const *commands, size_t count,
+                            enum command_verdict expected)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct op op;
+        if (verdict_of(commands[i], &op) != expected)
+            fail_msg("another verdict: %s", commands[i]);
+    }
+}
+
+static void bad_forms_are_refused(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {
+        "SET a",
+        "SET a 1 PXAT",
+        "SET a 1 PXAT x",
+        "SET a 1 PXAT 0",
+        "SET a 1 EXAT 9223372036854775807",
+        "SET a 1 SOON",
+        "MSET a 1 b",
+        "MSET a",
+        "SETRANGE a -1 x",
+        "SETRANGE a 01 x",
+        "INCR a 1",
+        "INCRBY a 1.0",
+        "INCRBY a 9223372036854775808",
+        "DECRBY a -9223372036854775808",
+        "DEL",
+        "PEXPIREAT a",
+        "PEXPIREAT a soon",
+        "PEXPIREAT a 1 ZZ",
+        "EXPIREAT a 9223372036854776",
+        "EXPIREAT a -9223372036854776",
+        "PERSIST a b",
+        "RENAME a",
+        "MOVE a -1",
+        "MOVE a 2147483648",
+        "COPY a b DB",
+        "COPY a b DB x",
+        "COPY a b REPLAC",
+        "LPUSH a",
+        "LPOP a -1",
+        "LPOP a x",
+        "LMOVE a b LEFT UP",
+        "LMOVE a b TOP LEFT",
+        "LSET a x y",
+        "LINSERT a AMID x y",
+        "LREM a x y",
+        "LTRIM a 1 x",
+        "LTRIM a 1",
+        "FLUSHDB NOW",
+        "FLUSHALL SYNC SYNC",
+        "MULTI",
+        "EXEC",
+    };
+    size_t known = sizeof commands / sizeof *commands - 2;
+    assert_verdicts(commands, known, COMMAND_BAD);
+    /* Whoever cuts a log into units has dealt with these. */
+    assert_verdicts(commands + known, 2, COMMAND_UNKNOWN);
+}
+
+static void what_is_not_known_is_unsupported(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {
+        "SADD s 1",   "HSET h a 1",      "PFADD a 1",    "SETEX a 1 b",     "PSETEX a 1 b",
+        "EXPIRE a 1", "PEXPIRE a 1",     "SET a b EX 1", "FUNCTION LOAD x", "INCRBYFLOAT a 1",
+        "PFCOUNT a",  "SET a b NX PX 1", "VADD a b",     "HSETEX a 1",      "MSETEX 1 a b EX 5",
+    };
+    assert_verdicts(commands, sizeof commands / sizeof *commands, COMMAND_UNSUPPORTED);
+}
+
+static void keys_have_bounds(void **state)
+{
+    (void)state;
+    static uint8_t bytes[OP_MAX_KEY + 1];
+    static const struct {
+        const char *name;
+        size_t count; /* of arguments */
+        size_t key;   /* which of them is the bad one */
+    } forms[] = {{"SET", 3, 1},    {"APPEND", 3, 1},    {"MSET", 5, 3},
+                 {"RENAME", 3, 2}, {"COPY", 3, 1},      {"LPUSH", 3, 1},
+                 {"LPOP", 2, 1},   {"RPOPLPUSH", 3, 2}, {"BITOP", 4, 2}};
+    struct arena arena;
+    struct op op;
+    const char *why;
+    arena_init(&arena);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct slice args[5] = {slice_from_string(forms[i].name), SLICE_LITERAL("a"),
+                                SLICE_LITERAL("b"), SLICE_LITERAL("c"), SLICE_LITERAL("d")};
+        struct scan_command command = {.args = args, .count = forms[i].count};
+        for (size_t len = 0; len <= OP_MAX_KEY + 1; len += OP_MAX_KEY / 2 + (len > 0)) {
+            args[forms[i].key] = slice_make(bytes, len > OP_MAX_KEY ? OP_MAX_KEY + 1 : len);
+            bool good = len > 0 && len <= OP_MAX_KEY;
+            enum command_verdict verdict = command_read(&command, &arena, &op, &why);
+            if (good)
+                assert_true(verdict == COMMAND_OP || verdict == COMMAND_COMPUTED);
+            else
+                assert_int_equal(verdict, COMMAND_UNSUPPORTED);
+        }
+    }
+    arena_deinit(&arena);
+}
+
+static void the_operation_says_what_the_command_says(void **state)
+{
+    (void)state;
+    struct op op;
+    assert_int_equal(verdict_of("MOVE k 3", &op), COMMAND_OP);
+    assert_int_equal(op.kind, OP_RENAME);
+    assert_int_equal(op.db, 1);
+    assert_int_equal(op.target_db, 3);
+    assert_true(op.copy.absent_only);
+    assert_true(slice_equal(op.key, op.target.bytes));
+    assert_int_equal(verdict_of("PEXPIREAT k -5 LT", &op), COMMAND_OP);
+    assert_int_equal(op.expire_at_ms, -5);
+    assert_int_equal(op.expire.when, OP_SOONER);
+    assert_int_equal(verdict_of("SET k v XX EXAT 2", &op), COMMAND_OP);
+    assert_int_equal(op.condition.existence, EXISTENCE_PRESENT);
+    assert_int_equal(op.expire_at_ms, 2000);
+    assert_int_equal(verdict_of("RPOPLPUSH k t", &op), COMMAND_OP);
+    assert_int_equal(op.move.end, OP_TAIL);
+    assert_int_equal(op.move.target_end, OP_HEAD);
+    assert_int_equal(op.target_db, 1);
+    assert_int_equal(verdict_of("RPOP k 2", &op), COMMAND_OP);
+    assert_int_equal(op.kind, OP_LIST_POP);
+    assert_int_equal(op.move.end, OP_TAIL);
+    assert_int_equal(verdict_of("LPOP k 0", &op), COMMAND_NOTHING);
+    assert_int_equal(verdict_of("PING", &op), COMMAND_NOTHING);
+    assert_int_equal(verdict_of("flushall async", &op), COMMAND_FLUSH_ALL);
+    assert_int_equal(op.kind, OP_FLUSH_DB);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_written_comes_back),
+        cmocka_unit_test(all_that_redis_logs_is_read),
+        cmocka_unit_test(all_databases_are_flushed),
+        cmocka_unit_test(bad_forms_are_refused),
+        cmocka_unit_test(what_is_not_known_is_unsupported),
+        cmocka_unit_test(keys_have_bounds),
+        cmocka_unit_test(the_operation_says_what_the_command_says),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
