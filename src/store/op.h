@@ -21,7 +21,7 @@ enum op_kind {
 struct blob;
 
 /* What an operation may do: OP_WRITE takes no memory, OP_GROW may, and is refused when there is no
- * more; OP_ADJUST may take a few bytes, which a reserve supplies beyond the limit (room.h). */
+ * more; OP_ADJUST may take a few bytes, which a reserve supplies beyond the limit (limit.h). */
 enum op_access { OP_READ, OP_WRITE, OP_ADJUST, OP_GROW };
 enum op_category {
     OP_CATEGORY_STRING,

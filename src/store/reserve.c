@@ -28,7 +28,7 @@ static void reserve_walk_database(struct shard *shard, struct database *database
     } while (cursor != 0 && shard->slab.reserve > 0);
 }
 
-bool reserve_give_up(struct store *store, size_t limit, bool quick, bool *held)
+bool reserve_reclaim(struct store *store, size_t limit, bool quick, bool *held)
 {
     for (size_t i = 0; i < store->shard_count && pages_used(&store->pages) > limit; i++) {
         struct shard *shard = &store->shards[i];

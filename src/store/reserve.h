@@ -13,6 +13,6 @@ struct store;
 /* Gives reserves up until no more than `limit` bytes are in use; false if more are, though none is
  * left but those of strings that answers still share. Takes the shards' locks one after the other;
  * if `quick`, it passes over those that are held for long, and sets *held then. */
-bool reserve_give_up(struct store *store, size_t limit, bool quick, bool *held);
+bool reserve_reclaim(struct store *store, size_t limit, bool quick, bool *held);
 
 #endif

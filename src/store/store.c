@@ -11,11 +11,11 @@
 #include "store/data/shard.h"
 #include "store/data/visits.h"
 #include "store/evict.h"
+#include "store/limit.h"
 #include "store/list/list_garbage.h"
 #include "store/memory/heap.h"
 #include "store/ops/apply.h"
 #include "store/ops/undo.h"
-#include "store/room.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -140,15 +140,15 @@ size_t store_expiring(struct store *store, uint32_t db)
 
 struct store_stats store_stats(struct store *store)
 {
-    struct store_stats stats = {.held_memory = pages_memory(&store->pages) + heap_slack() +
-                                               list_garbage_bytes()};
+    struct store_stats stats = {.resident_memory = pages_memory(&store->pages) + heap_slack() +
+                                                   list_garbage_bytes()};
     for (size_t i = 0; i < store->shard_count; i++) {
         struct shard *shard = &store->shards[i];
         mutex_lock(&shard->lock);
         stats.expired_keys += shard->expired_keys;
         stats.evicted_keys += shard->evicted_keys;
         stats.used_memory += slab_used(&shard->slab);
-        stats.held_memory += slab_heap(&shard->slab) + removals_memory(&shard->removals);
+        stats.resident_memory += slab_heap(&shard->slab) + removals_memory(&shard->removals);
         mutex_unlock(&shard->lock);
     }
     return stats;
@@ -210,26 +210,27 @@ void store_on_freed(struct store *store, void (*on_freed)(void *user), void *use
 }
 
 /* A transaction goes back if one of its operations fails. */
-static enum store_answer store_apply_now(struct store *store, const struct op *op,
-                                         struct arena *arena, struct op_result *result, bool quick)
+static enum store_answer store_apply_locked(struct store *store, const struct op *op,
+                                            struct arena *arena, struct op_result *result,
+                                            bool quick)
 {
     struct undo undo;
-    struct op_context ctx = apply_space(store, op, arena, quick);
+    struct op_context ctx = apply_context(store, op, arena, quick);
     ctx.is_final = !quick;
     if (op->kind == OP_TXN) {
-        undo_init(&undo, arena, room_for_undo(store));
+        undo_init(&undo, arena, limit_max_undo(store));
         ctx.undo = &undo;
     }
-    apply_unit(&ctx, op, result);
+    apply_atomically(&ctx, op, result);
     if (ctx.undo != NULL)
-        undo_forget(&undo, ctx.revision);
-    apply_end(&ctx);
+        undo_discard(&undo, ctx.revision);
+    apply_commit(&ctx);
     result->seen = apply_seen(&ctx);
-    return ctx.later;
+    return ctx.outcome;
 }
 
 /* The usual case: the locks of one key are one lock. */
-static enum store_answer store_apply_to_one(struct store *store, struct op *op, struct arena *arena,
+static enum store_answer store_apply_to_key(struct store *store, struct op *op, struct arena *arena,
                                             struct op_result *result)
 {
     if (op->hash == 0)
@@ -238,18 +239,19 @@ static enum store_answer store_apply_to_one(struct store *store, struct op *op, 
     struct shard *shard = shard_of(store, op->hash);
     if (!mutex_lock_brief(&shard->lock))
         return STORE_HELD;
-    enum store_answer answer = store_apply_now(store, op, arena, result, true);
+    enum store_answer answer = store_apply_locked(store, op, arena, result, true);
     mutex_unlock(&shard->lock);
     return answer;
 }
 
-static enum store_answer store_apply_to_all(struct store *store, struct op *op, struct arena *arena,
-                                            struct op_result *result, bool quick)
+static enum store_answer store_apply_to_keys(struct store *store, struct op *op,
+                                             struct arena *arena, struct op_result *result,
+                                             bool quick)
 {
     struct lock_set set = lock_shards_of(store, op);
     if (!lock_take(store, &set, quick))
         return STORE_HELD;
-    enum store_answer answer = store_apply_now(store, op, arena, result, quick);
+    enum store_answer answer = store_apply_locked(store, op, arena, result, quick);
     lock_release(store, &set, quick);
     return answer;
 }
@@ -257,10 +259,10 @@ static enum store_answer store_apply_to_all(struct store *store, struct op *op, 
 void store_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result)
 {
     *result = (struct op_result){0};
-    if (store->max_memory != 0 && !room_is_ample(store, op))
-        room_apply(store, op, arena, result, false);
+    if (store->max_memory != 0 && !limit_is_far(store, op))
+        limit_apply(store, op, arena, result, false);
     else
-        store_apply_to_all(store, op, arena, result, false);
+        store_apply_to_keys(store, op, arena, result, false);
 }
 
 enum store_answer store_try_apply(struct store *store, struct op *op, struct arena *arena,
@@ -268,12 +270,12 @@ enum store_answer store_try_apply(struct store *store, struct op *op, struct are
 {
     enum store_answer answer;
     *result = (struct op_result){0};
-    if (store->max_memory != 0 && !room_is_ample(store, op))
-        answer = room_apply(store, op, arena, result, true);
+    if (store->max_memory != 0 && !limit_is_far(store, op))
+        answer = limit_apply(store, op, arena, result, true);
     else if (store_has_one_key(op))
-        answer = store_apply_to_one(store, op, arena, result);
+        answer = store_apply_to_key(store, op, arena, result);
     else
-        answer = store_apply_to_all(store, op, arena, result, true);
+        answer = store_apply_to_keys(store, op, arena, result, true);
     if (answer != STORE_DONE)
         *result = (struct op_result){0};
     return answer;

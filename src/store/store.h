@@ -36,8 +36,8 @@ size_t store_count(struct store *store, uint32_t db);
 struct store_stats {
     uint64_t expired_keys;
     uint64_t evicted_keys;
-    size_t used_memory; /* bytes of data, and what keeps it in order */
-    size_t held_memory; /* bytes taken from the system for that */
+    size_t used_memory;     /* bytes of data, and what keeps it in order */
+    size_t resident_memory; /* bytes taken from the system for that */
 };
 struct store_stats store_stats(struct store *store);
 

@@ -26,8 +26,8 @@ static apply_function *const functions[OP_COUNT] = {
 #undef OPERATION
 };
 
-struct op_context apply_space(struct store *store, const struct op *op, struct arena *arena,
-                              bool quick)
+struct op_context apply_context(struct store *store, const struct op *op, struct arena *arena,
+                                bool quick)
 {
     return (struct op_context){.store = store,
                                .sink = store->sink,
@@ -37,7 +37,7 @@ struct op_context apply_space(struct store *store, const struct op *op, struct a
                                .quick = quick};
 }
 
-struct op_context apply_own_space(struct store *store, int64_t now_ms)
+struct op_context apply_internal_context(struct store *store, int64_t now_ms)
 {
     return (struct op_context){
         .store = store, .sink = store->sink, .now_ms = now_ms, .quick = true};
@@ -49,7 +49,7 @@ void apply_op(struct op_context *ctx, const struct op *op, struct op_result *res
     functions[op->kind](ctx, op, result);
 }
 
-void apply_unit(struct op_context *ctx, const struct op *op, struct op_result *result)
+void apply_atomically(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     apply_op(ctx, op, result);
     if (result->err == ERR_NONE || ctx->undo == NULL)
@@ -98,8 +98,8 @@ void apply_observe_revision(struct op_context *ctx, uint64_t revision)
 }
 
 /* What is there, expired or not. */
-static struct lookup apply_look_up(struct op_context *ctx, uint32_t db, struct slice key,
-                                   uint64_t hash)
+static struct lookup apply_lookup_any(struct op_context *ctx, uint32_t db, struct slice key,
+                                      uint64_t hash)
 {
     if (hash == 0)
         hash = store_hash(ctx->store, key);
@@ -113,7 +113,7 @@ static struct lookup apply_look_up(struct op_context *ctx, uint32_t db, struct s
     return at;
 }
 
-static inline void apply_use(struct op_context *ctx, const struct lookup *at)
+static inline void apply_note_use(struct op_context *ctx, const struct lookup *at)
 {
     if (ctx->store->note_visits && at->entry != NULL)
         visits_note(ctx->store, at->shard, at->entry, at->hash);
@@ -121,7 +121,7 @@ static inline void apply_use(struct op_context *ctx, const struct lookup *at)
 
 struct lookup apply_peek(struct op_context *ctx, uint32_t db, struct slice key, uint64_t hash)
 {
-    struct lookup at = apply_look_up(ctx, db, key, hash);
+    struct lookup at = apply_lookup_any(ctx, db, key, hash);
     if (at.entry != NULL && apply_is_due(ctx, entry_expire_at_ms(at.entry))) {
         at.entry = NULL;
         if (at.shard->removed > at.as_of)
@@ -135,7 +135,7 @@ struct lookup apply_lookup_read(struct op_context *ctx, uint32_t db, struct slic
                                 uint64_t hash)
 {
     struct lookup at = apply_peek(ctx, db, key, hash);
-    apply_use(ctx, &at);
+    apply_note_use(ctx, &at);
     return at;
 }
 
@@ -200,10 +200,10 @@ static void apply_drop_expired(struct op_context *ctx, struct lookup *at)
 struct lookup apply_lookup_write(struct op_context *ctx, uint32_t db, struct slice key,
                                  uint64_t hash)
 {
-    struct lookup at = apply_look_up(ctx, db, key, hash);
+    struct lookup at = apply_lookup_any(ctx, db, key, hash);
     if (at.entry != NULL && apply_is_due(ctx, entry_expire_at_ms(at.entry)))
         apply_drop_expired(ctx, &at);
-    apply_use(ctx, &at);
+    apply_note_use(ctx, &at);
     return at;
 }
 
@@ -212,7 +212,7 @@ struct lookup apply_lookup_write(struct op_context *ctx, uint32_t db, struct sli
  * is removed then, so that the next answer tells them apart. */
 bool apply_is_unchanged(struct op_context *ctx, const struct op *compare)
 {
-    struct lookup at = apply_look_up(ctx, compare->db, compare->key, compare->hash);
+    struct lookup at = apply_lookup_any(ctx, compare->db, compare->key, compare->hash);
     if (at.entry == NULL)
         return removals_latest(&at.shard->removals, at.db, at.hash) <= compare->compare.since;
     if (!apply_is_due(ctx, entry_expire_at_ms(at.entry)))
@@ -225,7 +225,7 @@ bool apply_is_unchanged(struct op_context *ctx, const struct op *compare)
 
 /* ---- writing ---- */
 
-static void apply_begin_unit(struct op_context *ctx)
+static void apply_start_commit(struct op_context *ctx)
 {
     struct store *store = ctx->store;
     if (!ctx->quick && ctx->sink != NULL && ctx->sink->open != NULL)
@@ -243,11 +243,11 @@ uint64_t apply_revision(struct op_context *ctx)
 {
     ctx->wrote = true;
     if (ctx->revision == 0)
-        apply_begin_unit(ctx);
+        apply_start_commit(ctx);
     return ctx->revision;
 }
 
-void apply_end(struct op_context *ctx)
+void apply_commit(struct op_context *ctx)
 {
     DCHECK(ctx->undo == NULL || ctx->undo->newest == NULL); /* it stands or was taken back */
     DCHECK(!ctx->wrote || ctx->revision > 0);
@@ -274,7 +274,8 @@ bool apply_is_own(const struct op_context *ctx, const struct entry *entry)
 }
 
 /* The entry is in nobody's hands any more, unless its return is still possible. */
-static void apply_let_go(struct op_context *ctx, const struct lookup *at, struct entry *former)
+static void apply_release_entry(struct op_context *ctx, const struct lookup *at,
+                                struct entry *former)
 {
     if (ctx->undo != NULL && !apply_is_own(ctx, former))
         undo_entry(ctx->undo, at, former, false);
@@ -296,12 +297,12 @@ void apply_put(struct op_context *ctx, struct lookup *at, struct entry *entry)
         entry_set_mark(entry, entry_mark(at->entry));
         dict_replace(&at->database->dict, at->hash, at->entry, entry);
     }
-    apply_let_go(ctx, at, at->entry);
+    apply_release_entry(ctx, at, at->entry);
     at->entry = entry;
 }
 
 /* Changes the entry where it is, or as a new object in the same place. */
-static void apply_change_entry(struct lookup *at, struct entry *changed)
+static void apply_update_entry(struct lookup *at, struct entry *changed)
 {
     DCHECK(slice_equal(entry_key(changed), at->key));
     database_count(at->database, changed);
@@ -346,7 +347,7 @@ void apply_put_string(struct op_context *ctx, struct lookup *at, struct slice va
     }
     apply_preserve(ctx, at);
     database_uncount(at->database, at->entry);
-    apply_change_entry(at, blob != NULL ? entry_replace_blob(slab, at->entry, blob, stamp)
+    apply_update_entry(at, blob != NULL ? entry_replace_blob(slab, at->entry, blob, stamp)
                                         : entry_replace_string(slab, at->entry, value, stamp));
 }
 
@@ -358,7 +359,7 @@ void apply_set_stamp(struct op_context *ctx, struct lookup *at, int64_t expire_a
     if (ctx->undo != NULL && !apply_is_own(ctx, at->entry))
         undo_stamp(ctx->undo, at);
     database_uncount(at->database, at->entry);
-    apply_change_entry(at, entry_restamp(&at->shard->slab, at->entry, stamp));
+    apply_update_entry(at, entry_restamp(&at->shard->slab, at->entry, stamp));
 }
 
 void apply_remove(struct op_context *ctx, struct lookup *at)
@@ -429,14 +430,14 @@ bool apply_may_spend(struct op_context *ctx, size_t steps, struct op_result *res
     ctx->spent += steps;
     if (ctx->spent <= MOST_QUICK_STEPS)
         return true;
-    ctx->later = STORE_COSTLY;
+    ctx->outcome = STORE_COSTLY;
     apply_fail(result, ERR_TOO_LARGE, "it takes long");
     return false;
 }
 
 void apply_fail_held(struct op_context *ctx, struct op_result *result)
 {
-    ctx->later = STORE_HELD;
+    ctx->outcome = STORE_HELD;
     apply_fail(result, ERR_TOO_LARGE, "another operation takes long");
 }
 
@@ -511,7 +512,7 @@ void apply_fail_reply(struct op_context *ctx, const struct op *op, size_t size,
     apply_fail(result, ERR_TOO_LARGE, why);
 }
 
-bool apply_wants_reply(struct op_context *ctx, const struct op *op, struct op_result *result)
+bool apply_reply_fits(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     if (op->max_reply == 0)
         return true;
@@ -533,7 +534,7 @@ static void apply_wrong_type(const struct entry *entry, struct op_result *result
                    : "the key holds a string; this operation needs a list (or no such key)");
 }
 
-bool apply_wants_string(const struct entry *entry, struct op_result *result)
+bool apply_require_string(const struct entry *entry, struct op_result *result)
 {
     if (entry == NULL || entry_type(entry) == ENTRY_STRING)
         return true;
@@ -541,7 +542,7 @@ bool apply_wants_string(const struct entry *entry, struct op_result *result)
     return false;
 }
 
-bool apply_wants_list(const struct entry *entry, struct op_result *result)
+bool apply_require_list(const struct entry *entry, struct op_result *result)
 {
     if (entry == NULL || entry_type(entry) == ENTRY_LIST)
         return true;
@@ -565,7 +566,7 @@ bool apply_condition_holds(const struct condition *condition, const struct entry
 bool apply_condition(struct op_context *ctx, const struct op *op, const struct entry *entry,
                      struct op_result *result)
 {
-    if (op->condition.match_value && !apply_wants_string(entry, result))
+    if (op->condition.match_value && !apply_require_string(entry, result))
         return false;
     if (apply_condition_holds(&op->condition, entry))
         return true;

@@ -40,8 +40,8 @@ struct op_context {
     bool is_tight;     /* a string that grows gets no reserve */
     bool took_reserve; /* one has got some */
     bool quick;        /* it must not take long: store_try_apply() */
-    enum store_answer later; /* why it has failed, if it is to be tried again */
-    size_t spent;            /* apply_may_spend() */
+    enum store_answer outcome; /* why it has failed, if it is to be tried again */
+    size_t spent;              /* apply_may_spend() */
     /* Expired keys that it removed, counted when the unit stands: in the last one's shard. */
     uint64_t expired_keys;
     struct shard *expired_in;
@@ -55,15 +55,15 @@ typedef void apply_function(struct op_context *ctx, const struct op *op, struct 
 #undef OPERATION
 
 /* What an operation begins with, and what the store itself does when it evicts or removes. */
-struct op_context apply_space(struct store *store, const struct op *op, struct arena *arena,
-                              bool quick);
-struct op_context apply_own_space(struct store *store, int64_t now_ms);
+struct op_context apply_context(struct store *store, const struct op *op, struct arena *arena,
+                                bool quick);
+struct op_context apply_internal_context(struct store *store, int64_t now_ms);
 
 /* Carries out an operation whose shards are locked, with the function of its row. */
 void apply_op(struct op_context *ctx, const struct op *op, struct op_result *result);
 
 /* The same for a whole unit: if it fails and there is an undo, nothing has changed. */
-void apply_unit(struct op_context *ctx, const struct op *op, struct op_result *result);
+void apply_atomically(struct op_context *ctx, const struct op *op, struct op_result *result);
 
 /*
  * Takes back what the unit has done, with its undo, as if it had never begun; what `result` holds
@@ -159,7 +159,7 @@ void apply_drop(struct op_context *ctx, struct lookup *at);
 bool apply_is_own(const struct op_context *ctx, const struct entry *entry);
 
 /* Ends the unit, if there is one; its changes stand. */
-void apply_end(struct op_context *ctx);
+void apply_commit(struct op_context *ctx);
 
 /* The newest revision that the unit's answer shows the effects of, its own included. */
 static inline uint64_t apply_seen(const struct op_context *ctx)
@@ -220,7 +220,7 @@ void apply_fail(struct op_result *result, enum err err, const char *why);
 
 /* To be asked before the change, when the result holds all data that the answer will: true if the
  * caller takes an answer of that size. Else the operation has failed. */
-bool apply_wants_reply(struct op_context *ctx, const struct op *op, struct op_result *result);
+bool apply_reply_fits(struct op_context *ctx, const struct op *op, struct op_result *result);
 
 /* Fails the operation because its answer, that of the whole Txn if it is a part of one, has more
  * than op->max_reply bytes: `size` or more. */
@@ -228,10 +228,10 @@ void apply_fail_reply(struct op_context *ctx, const struct op *op, size_t size,
                       struct op_result *result);
 
 /* True if there is no entry or it holds a string; else the operation has failed. */
-bool apply_wants_string(const struct entry *entry, struct op_result *result);
+bool apply_require_string(const struct entry *entry, struct op_result *result);
 
 /* True if there is no entry or it holds a list; else the operation has failed. */
-bool apply_wants_list(const struct entry *entry, struct op_result *result);
+bool apply_require_list(const struct entry *entry, struct op_result *result);
 
 /* True if the condition holds for the entry (NULL = no such key); a list matches no value. */
 bool apply_condition_holds(const struct condition *condition, const struct entry *entry);

@@ -93,8 +93,8 @@ static void bit_fields_write_bytes(struct op_context *ctx, struct lookup *at, co
 }
 
 /* The string is there, and so long that all parts that write lie in it. */
-static void bit_fields_make_room(struct op_context *ctx, struct lookup *at, const struct op *op,
-                                 uint64_t end)
+static void bit_fields_extend(struct op_context *ctx, struct lookup *at, const struct op *op,
+                              uint64_t end)
 {
     if (at->entry == NULL || entry_string(at->entry).len < end)
         bit_fields_write_bytes(ctx, at, op, end - 1, SLICE_LITERAL("\0"));
@@ -143,7 +143,7 @@ void apply_bit_field(struct op_context *ctx, const struct op *op, struct op_resu
     if (!substrings_may_hold(&whole, end, result))
         return;
     struct lookup at = end > 0 ? apply_lookup_write_key(ctx, op) : apply_lookup_read_key(ctx, op);
-    if (!apply_wants_string(at.entry, result))
+    if (!apply_require_string(at.entry, result))
         return;
     struct op last = {.value = SLICE_LITERAL("\0")};
     if (end > 0 && !substrings_may_write(ctx, &at, &last, end - 1, result))
@@ -152,10 +152,10 @@ void apply_bit_field(struct op_context *ctx, const struct op *op, struct op_resu
     if (result->fields == NULL)
         return;
     result->field_count = op->parts.field_count;
-    if (end > 0 && !apply_wants_reply(ctx, op, result))
+    if (end > 0 && !apply_reply_fits(ctx, op, result))
         return;
     if (end > 0)
-        bit_fields_make_room(ctx, &at, op, end);
+        bit_fields_extend(ctx, &at, op, end);
     for (size_t i = 0; i < op->parts.field_count; i++)
         result->fields[i] = bit_fields_apply_field(ctx, &at, op, &op->parts.fields[i]);
     result->version = at.entry != NULL ? entry_version(at.entry) : 0;

@@ -22,7 +22,7 @@ struct bit_range {
 
 /* ---- within bytes ---- */
 
-static bool bits_bit_at(struct slice string, uint64_t offset)
+static bool bits_test_bit(struct slice string, uint64_t offset)
 {
     return offset / 8 < string.len && (string.data[offset / 8] >> (7 - offset % 8) & 1) != 0;
 }
@@ -105,10 +105,10 @@ static struct bit_range bits_range_of(const struct op *op, size_t length)
 void apply_get_bit(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry == NULL || !apply_wants_string(entry, result))
+    if (entry == NULL || !apply_require_string(entry, result))
         return;
     result->ok = true;
-    result->count = bits_bit_at(entry_string(entry), (uint64_t)op->start);
+    result->count = bits_test_bit(entry_string(entry), (uint64_t)op->start);
     result->version = entry_version(entry);
 }
 
@@ -127,7 +127,7 @@ void apply_set_bit(struct op_context *ctx, const struct op *op, struct op_result
     if (!substrings_may_hold(&splice, byte, result))
         return;
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_string(at.entry, result) ||
+    if (!apply_require_string(at.entry, result) ||
         !substrings_may_write(ctx, &at, &splice, byte, result))
         return;
     struct slice string = at.entry != NULL ? entry_string(at.entry) : slice_make(NULL, 0);
@@ -145,7 +145,7 @@ void apply_set_bit(struct op_context *ctx, const struct op *op, struct op_result
 void apply_bit_count(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry == NULL || !apply_wants_string(entry, result))
+    if (entry == NULL || !apply_require_string(entry, result))
         return;
     struct slice string = entry_string(entry);
     struct bit_range range = bits_range_of(op, string.len);
@@ -181,7 +181,7 @@ void apply_bit_pos(struct op_context *ctx, const struct op *op, struct op_result
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
     result->count = op->bits.bit || entry != NULL ? -1 : 0;
-    if (entry == NULL || !apply_wants_string(entry, result))
+    if (entry == NULL || !apply_require_string(entry, result))
         return;
     struct slice string = entry_string(entry);
     struct bit_range range = bits_range_of(op, string.len);
@@ -251,7 +251,7 @@ static bool bits_find_strings(struct op_context *ctx, const struct op *op, struc
     for (size_t i = 0; i < op->key_count; i++) {
         const struct op_key *key = &op->keys[i];
         const struct entry *entry = apply_lookup_read(ctx, op->db, key->bytes, key->hash).entry;
-        if (!apply_wants_string(entry, result))
+        if (!apply_require_string(entry, result))
             return false;
         strings[i] = entry != NULL ? entry_string(entry) : slice_make(NULL, 0);
         *longest = strings[i].len > *longest ? strings[i].len : *longest;

@@ -29,7 +29,7 @@ static bool increment_put(struct op_context *ctx, struct lookup *at, const struc
 
 /* ---- integers ---- */
 
-static void increment_tell_integer(struct op_context *ctx, const struct op *op, bool is_new)
+static void increment_emit_integer(struct op_context *ctx, const struct op *op, bool is_new)
 {
     apply_change(ctx, op);
     if (!is_new || op->expire_at_ms == 0)
@@ -59,7 +59,7 @@ static void increment_add_integer(struct op_context *ctx, const struct op *op, s
     }
     uint8_t digits[DECIMAL_MAX];
     if (increment_put(ctx, at, op, decimal_write(number, digits), result))
-        increment_tell_integer(ctx, op, is_new);
+        increment_emit_integer(ctx, op, is_new);
     result->integer = number;
     result->real = (double)number;
 }
@@ -67,7 +67,7 @@ static void increment_add_integer(struct op_context *ctx, const struct op *op, s
 /* ---- reals ---- */
 
 /* Adding again might give other digits elsewhere: so the sum itself is told. */
-static void increment_tell_real(struct op_context *ctx, const struct op *op, struct slice text,
+static void increment_emit_real(struct op_context *ctx, const struct op *op, struct slice text,
                                 bool is_new)
 {
     struct op set = {.kind = OP_SET,
@@ -109,14 +109,14 @@ static void increment_add_real(struct op_context *ctx, const struct op *op, stru
     char out[REAL_SIZE];
     struct slice text = real_write(out, number);
     if (increment_put(ctx, at, op, text, result))
-        increment_tell_real(ctx, op, text, is_new);
+        increment_emit_real(ctx, op, text, is_new);
     increment_answer_real((const char *)text.data, result);
 }
 
 void apply_incr(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_string(at.entry, result))
+    if (!apply_require_string(at.entry, result))
         return;
     if (op->incr.is_real)
         increment_add_real(ctx, op, &at, result);

@@ -157,7 +157,7 @@ struct search {
     struct op_result *result;
 };
 
-static void keys_look_at(void *context, struct entry *entry)
+static void keys_visit(void *context, struct entry *entry)
 {
     struct search *search = context;
     if (!search->result->ok)
@@ -173,7 +173,7 @@ static void keys_search_shard(struct search *search, struct shard *shard, uint32
             return;
         }
         for (size_t i = 0; i == 0 || (i < RANDOM_BUCKETS && cursor != 0); i++)
-            cursor = dict_scan(&shard->databases[db].dict, cursor, keys_look_at, search);
+            cursor = dict_scan(&shard->databases[db].dict, cursor, keys_visit, search);
         mutex_unlock(&shard->lock);
     } while (cursor != 0 && !search->result->ok);
 }

@@ -42,8 +42,8 @@ static void list_answer_borrow(struct borrowed *borrowed, struct slice text)
 
 /* Gives the chunk back: values before `behind` that lie there come to lie in the arena. False if
  * the operation has failed. */
-static bool list_answer_own(struct op_context *ctx, const struct borrowed *borrowed,
-                            struct op_result *result, size_t behind)
+static bool list_answer_copy_borrowed(struct op_context *ctx, const struct borrowed *borrowed,
+                                      struct op_result *result, size_t behind)
 {
     if (borrowed->begin == NULL)
         return true;
@@ -61,14 +61,13 @@ static bool list_answer_own(struct op_context *ctx, const struct borrowed *borro
 }
 
 /* The cursor's element becomes value `i`. False if the operation has failed. */
-static bool list_answer_answer_element(struct op_context *ctx, struct list_cursor *cursor,
-                                       struct borrowed *borrowed, struct op_result *result,
-                                       size_t i)
+static bool list_answer_add_element(struct op_context *ctx, struct list_cursor *cursor,
+                                    struct borrowed *borrowed, struct op_result *result, size_t i)
 {
     struct slice *value = &result->values[i];
     *value = list_cursor_value(cursor);
     if (cursor->chunk != borrowed->chunk) {
-        if (!list_answer_own(ctx, borrowed, result, i))
+        if (!list_answer_copy_borrowed(ctx, borrowed, result, i))
             return false;
         *borrowed = (struct borrowed){.chunk = cursor->chunk, .first = i};
     }
@@ -81,7 +80,7 @@ static bool list_answer_answer_element(struct op_context *ctx, struct list_curso
 }
 
 /* No element is left in the result of the operation, which has failed. */
-static bool list_answer_forget_elements(struct op_result *result)
+static bool list_answer_clear(struct op_result *result)
 {
     enum err err = result->err;
     const char *why = result->why;
@@ -113,16 +112,16 @@ bool list_answer_part(struct op_context *ctx, const struct list_part *part, size
         size_t size = op_answer_size(list_cursor_length(&cursor));
         if (size > most) {
             apply_fail(result, ERR_TOO_LARGE, too_large);
-            return list_answer_forget_elements(result);
+            return list_answer_clear(result);
         }
         most -= size;
         if (size >= APPLY_STEP_BYTES && !apply_may_spend(ctx, size / APPLY_STEP_BYTES, result))
-            return list_answer_forget_elements(result);
-        if (!list_answer_answer_element(ctx, &cursor, &borrowed, result, i))
-            return list_answer_forget_elements(result);
+            return list_answer_clear(result);
+        if (!list_answer_add_element(ctx, &cursor, &borrowed, result, i))
+            return list_answer_clear(result);
     }
-    return list_answer_own(ctx, &borrowed, result, part->count) ||
-           list_answer_forget_elements(result);
+    return list_answer_copy_borrowed(ctx, &borrowed, result, part->count) ||
+           list_answer_clear(result);
 }
 
 void list_answer_value(struct op_context *ctx, const struct list *list, size_t index,

@@ -18,8 +18,8 @@ static uint64_t list_items_magnitude(int64_t number)
 }
 
 /* To be asked before each element that is looked at: asks apply_may_spend() for many at once. */
-static inline bool list_items_may_look(struct op_context *ctx, size_t *looked,
-                                       struct op_result *result)
+static inline bool list_items_may_compare(struct op_context *ctx, size_t *looked,
+                                          struct op_result *result)
 {
     enum { AT_ONCE = 1024 };
     return (*looked)++ % AT_ONCE != 0 || apply_may_spend(ctx, AT_ONCE, result);
@@ -41,7 +41,7 @@ void apply_l_index(struct op_context *ctx, const struct op *op, struct op_result
 {
     struct lookup at = apply_lookup_read_key(ctx, op);
     size_t index;
-    if (at.entry == NULL || !apply_wants_list(at.entry, result) ||
+    if (at.entry == NULL || !apply_require_list(at.entry, result) ||
         !list_items_find_index(entry_list(at.entry), op->index, &index))
         return;
     list_answer_value(ctx, entry_list(at.entry), index, &result->value);
@@ -52,7 +52,7 @@ void apply_l_set(struct op_context *ctx, const struct op *op, struct op_result *
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
     size_t index;
-    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     if (!list_items_find_index(entry_list(at.entry), op->index, &index)) {
         apply_fail(result, ERR_OUT_OF_RANGE,
@@ -73,14 +73,14 @@ void apply_l_set(struct op_context *ctx, const struct op *op, struct op_result *
 void apply_l_insert(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     struct element pivot = element_of(op->insert.pivot);
     struct list_cursor cursor;
     size_t looked = 0;
     bool on = list_items_seek_start(entry_list(at.entry), &cursor, LIST_TAIL);
     for (; on && !list_cursor_equal(&cursor, &pivot); on = list_next(&cursor))
-        if (!list_items_may_look(ctx, &looked, result))
+        if (!list_items_may_compare(ctx, &looked, result))
             return;
     if (!on) {
         result->count = -1;
@@ -115,7 +115,7 @@ static uint64_t list_items_remove_equal(struct edit *edit, struct list_cursor *c
 void apply_l_rem(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     enum list_end towards = op->count < 0 ? LIST_HEAD : LIST_TAIL;
     uint64_t most = op->count == 0 ? UINT64_MAX : list_items_magnitude(op->count);
@@ -183,7 +183,7 @@ static bool list_items_find_positions(struct positions *positions, const struct 
     size_t looked = 0;
     bool on = list_items_seek_start(list, &cursor, towards);
     for (; on && scan > 0 && most > 0; on = list_step(&cursor, towards), scan--) {
-        if (!list_items_may_look(positions->ctx, &looked, positions->result))
+        if (!list_items_may_compare(positions->ctx, &looked, positions->result))
             return false;
         if (!list_cursor_equal(&cursor, &needle))
             continue;
@@ -206,7 +206,7 @@ static bool list_items_find_positions(struct positions *positions, const struct 
 void apply_l_pos(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry == NULL || !apply_wants_list(entry, result))
+    if (entry == NULL || !apply_require_list(entry, result))
         return;
     struct positions positions = {.ctx = ctx, .result = result};
     if (!list_items_find_positions(&positions, op, entry_list(entry))) {

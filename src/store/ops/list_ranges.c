@@ -31,7 +31,7 @@ static struct list_part list_ranges_clip(const struct op *op, const struct list 
 void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry == NULL || !apply_wants_list(entry, result))
+    if (entry == NULL || !apply_require_list(entry, result))
         return;
     struct list_part part = list_ranges_clip(op, entry_list(entry));
     if (!list_answer_part(
@@ -49,7 +49,7 @@ void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result
 void apply_l_trim(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     struct list_part part = list_ranges_clip(op, entry_list(at.entry));
     size_t removed = list_length(part.list) - part.count;

@@ -33,7 +33,7 @@ static inline void strings_set(struct op_context *ctx, struct lookup *at, const 
 void apply_set(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (op->set.return_previous && !apply_wants_string(at.entry, result))
+    if (op->set.return_previous && !apply_require_string(at.entry, result))
         return;
     if (!apply_condition(ctx, op, at.entry, result))
         return;
@@ -41,7 +41,7 @@ void apply_set(struct op_context *ctx, const struct op *op, struct op_result *re
         result->has_previous = true;
         if (at.entry != NULL)
             apply_return_string(ctx, at.entry, &result->value);
-        if (!apply_wants_reply(ctx, op, result))
+        if (!apply_reply_fits(ctx, op, result))
             return;
     }
     strings_set(ctx, &at, op);
@@ -55,7 +55,7 @@ void apply_get(struct op_context *ctx, const struct op *op, struct op_result *re
     struct lookup at = apply_lookup_read_key(ctx, op);
     if (op->read.want_as_of)
         result->as_of = at.as_of;
-    if (at.entry != NULL && apply_wants_string(at.entry, result))
+    if (at.entry != NULL && apply_require_string(at.entry, result))
         apply_return_string(ctx, at.entry, &result->value);
 }
 
@@ -64,7 +64,7 @@ void apply_get(struct op_context *ctx, const struct op *op, struct op_result *re
 void apply_get_del(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_string(at.entry, result))
+    if (at.entry == NULL || !apply_require_string(at.entry, result))
         return;
     if (!apply_condition_holds(&op->condition, at.entry)) {
         result->version = entry_version(at.entry);
@@ -72,7 +72,7 @@ void apply_get_del(struct op_context *ctx, const struct op *op, struct op_result
         return;
     }
     apply_return_string(ctx, at.entry, &result->value);
-    if (!apply_wants_reply(ctx, op, result))
+    if (!apply_reply_fits(ctx, op, result))
         return;
     strings_remove_key(ctx, &at);
     result->ok = true;
@@ -81,7 +81,7 @@ void apply_get_del(struct op_context *ctx, const struct op *op, struct op_result
 }
 
 /* Gives the key another deadline, 0 = none, which may have come already. */
-static void strings_restamp(struct op_context *ctx, struct lookup *at, int64_t expire_at_ms)
+static void strings_set_deadline(struct op_context *ctx, struct lookup *at, int64_t expire_at_ms)
 {
     if (apply_is_due(ctx, expire_at_ms)) {
         strings_remove_key(ctx, at);
@@ -99,13 +99,13 @@ static void strings_restamp(struct op_context *ctx, struct lookup *at, int64_t e
 void apply_get_ex(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_string(at.entry, result))
+    if (at.entry == NULL || !apply_require_string(at.entry, result))
         return;
     apply_return_string(ctx, at.entry, &result->value);
     if (op->expire.persist ? entry_expire_at_ms(at.entry) != 0 : op->expire_at_ms != 0) {
-        if (!apply_wants_reply(ctx, op, result))
+        if (!apply_reply_fits(ctx, op, result))
             return;
-        strings_restamp(ctx, &at, op->expire.persist ? 0 : op->expire_at_ms);
+        strings_set_deadline(ctx, &at, op->expire.persist ? 0 : op->expire_at_ms);
         result->value.version = at.entry != NULL ? ctx->revision : 0;
         result->value.expire_at_ms = at.entry != NULL ? entry_expire_at_ms(at.entry) : 0;
     }

@@ -36,7 +36,7 @@ static struct slice substrings_part_of(struct slice string, int64_t start, int64
 void apply_get_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry != NULL && apply_wants_string(entry, result))
+    if (entry != NULL && apply_require_string(entry, result))
         substrings_return_part(ctx, entry,
                                substrings_part_of(entry_string(entry), op->start, op->stop),
                                &result->value);
@@ -113,7 +113,7 @@ static void substrings_answer(const struct lookup *at, struct op_result *result)
 void apply_append(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_string(at.entry, result) ||
+    if (!apply_require_string(at.entry, result) ||
         !substrings_may_hold(op, substrings_length_of(&at), result) ||
         !substrings_may_write(ctx, &at, op, substrings_length_of(&at), result))
         return;
@@ -133,7 +133,7 @@ void apply_set_range(struct op_context *ctx, const struct op *op, struct op_resu
         return;
     }
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_string(at.entry, result))
+    if (!apply_require_string(at.entry, result))
         return;
     if (op->value.len > 0) {
         if (!substrings_may_hold(op, (uint64_t)op->start, result) ||

@@ -80,7 +80,7 @@ static bool txn_apply_part(struct op_context *ctx, const struct op *txn, const s
 
 /* True if the caller takes the answers so far, or nothing was written, so that nothing can be lost
  * with them; else the transaction has failed in that part. */
-static bool txn_wants_replies(struct op_context *ctx, const struct op *txn, struct op_result *part)
+static bool txn_replies_fit(struct op_context *ctx, const struct op *txn, struct op_result *part)
 {
     if (txn->max_reply == 0 || !ctx->wrote || ctx->replied <= txn->max_reply)
         return true;
@@ -103,7 +103,7 @@ static void txn_apply_parts(struct op_context *ctx, const struct op *op, const s
         apply_fetch_ops(ctx, ops, count, i);
         if (txn_apply_part(ctx, op, &ops[i], &left, part)) {
             ctx->replied += op_reply_size(ops[i].kind, part);
-            if (txn_wants_replies(ctx, op, part))
+            if (txn_replies_fit(ctx, op, part))
                 continue;
         }
         result->err = part->err;

@@ -141,15 +141,15 @@ static void test_wrong_type_names_what_the_key_holds(void **state)
     keyspace_put_list(fixture, "list", 1);
     struct entry *string = keyspace_find(fixture, "string"), *list = keyspace_find(fixture, "list");
     fixture->result = (struct op_result){0};
-    assert_true(apply_wants_string(NULL, &fixture->result));
-    assert_true(apply_wants_list(NULL, &fixture->result));
-    assert_true(apply_wants_string(string, &fixture->result));
-    assert_true(apply_wants_list(list, &fixture->result));
+    assert_true(apply_require_string(NULL, &fixture->result));
+    assert_true(apply_require_list(NULL, &fixture->result));
+    assert_true(apply_require_string(string, &fixture->result));
+    assert_true(apply_require_list(list, &fixture->result));
     assert_int_equal(fixture->result.err, ERR_NONE);
-    assert_false(apply_wants_list(string, &fixture->result));
+    assert_false(apply_require_list(string, &fixture->result));
     assert_wrong_type(fixture, fixture->revision, "holds a string");
     fixture->result = (struct op_result){0};
-    assert_false(apply_wants_string(list, &fixture->result));
+    assert_false(apply_require_string(list, &fixture->result));
     assert_wrong_type(fixture, fixture->revision, "holds a list");
 }
 

@@ -228,7 +228,7 @@ static void apply_undoably(struct world *world, const struct op *op)
     if (world->ending == TAKEN_BACK)
         undo_roll_back(&undo);
     else
-        undo_forget(&undo, ctx.revision);
+        undo_discard(&undo, ctx.revision);
     if (ctx.revision == 0)
         return;
     if (world->ending == TAKEN_BACK)

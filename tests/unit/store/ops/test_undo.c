@@ -204,7 +204,7 @@ static void test_forgetting_frees_what_was_replaced(void **state)
     apply_set_stamp(&unit.ctx, &unit.at, 0);
     struct lookup list = apply_lookup_write(&unit.ctx, 0, slice_from_string(name), 0);
     apply_remove(&unit.ctx, &list);
-    undo_forget(&unit.undo, unit.ctx.revision);
+    undo_discard(&unit.undo, unit.ctx.revision);
     assert_null(unit.undo.newest);
     before.removed = fixture->revision;
     assert_state(&unit.at, before);
@@ -229,7 +229,7 @@ static void note_reverse(struct undo_edit *edit, const struct lookup *at)
     assert_slice_is(at->key, "key");
 }
 
-static void note_forget(struct undo_edit *edit, const struct lookup *at)
+static void note_discard(struct undo_edit *edit, const struct lookup *at)
 {
     struct noted *noted = (struct noted *)edit;
     noted->forgotten = ++*noted->calls;
@@ -239,7 +239,7 @@ static void note_forget(struct undo_edit *edit, const struct lookup *at)
 static void init_noted(struct noted *noted, int *calls)
 {
     *noted =
-        (struct noted){.edit = {.reverse = note_reverse, .forget = note_forget}, .calls = calls};
+        (struct noted){.edit = {.reverse = note_reverse, .discard = note_discard}, .calls = calls};
 }
 
 /* Each edit is taken back on the entry that it was made in, at its turn. */
@@ -278,8 +278,8 @@ static void test_edits_are_forgotten_once(void **state)
         init_noted(&edits[i], &calls);
         undo_edit(&unit.undo, &unit.at, &edits[i].edit);
     }
-    edits[1].edit.forget = NULL; /* has nothing to free */
-    undo_forget(&unit.undo, unit.ctx.revision);
+    edits[1].edit.discard = NULL; /* has nothing to free */
+    undo_discard(&unit.undo, unit.ctx.revision);
     assert_int_equal(calls, 1);
     assert_int_equal(edits[0].forgotten, 1);
     assert_int_equal(unit.ctx.revision, 0);

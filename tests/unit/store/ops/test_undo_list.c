@@ -128,7 +128,7 @@ static void take_long_away(struct edit_fixture *fixture, enum op_kind kind, bool
     edit_end(&edit, 0);
     assert_int_equal(atomic_load(&blob->holders), 2);
     if (forget)
-        undo_forget(&fixture->undo, fixture->ctx.revision);
+        undo_discard(&fixture->undo, fixture->ctx.revision);
     else
         undo_roll_back(&fixture->undo);
     fixture->ctx.undo = NULL;
@@ -306,7 +306,7 @@ static void transact(struct transactions *t, bool succeed)
     remember(t);
     apply_some(t);
     if (succeed)
-        undo_forget(&t->undo, t->ctx.revision);
+        undo_discard(&t->undo, t->ctx.revision);
     else
         undo_roll_back(&t->undo);
     if (!succeed)

@@ -9,7 +9,7 @@
  *
  * KEYSTORE_ROOM_STEPS=1000000 makes more steps.
  */
-#include "store/room.h"
+#include "store/limit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -301,7 +301,7 @@ struct census {
     bool by_deadline;
     bool is_working; /* the entry in question is one of the operation's keys */
     struct slice key;
-    bool is_fragmented; /* more may go: see room.h */
+    bool is_fragmented; /* more may go: see limit.h */
     size_t bytes;       /* of what could be evicted */
     size_t reserve;     /* of those, what strings hold for growth */
     size_t largest;     /* of that, one key's */
@@ -337,7 +337,7 @@ static struct census count_evictable(struct world *world, const struct op *op)
                             .world = world,
                             .op = op,
                             .by_deadline = store_policy_is_volatile(world->policy)};
-    census.is_fragmented = store_stats(store).held_memory > LIMIT + ((size_t)16 << 20);
+    census.is_fragmented = store_stats(store).resident_memory > LIMIT + ((size_t)16 << 20);
     if (world->policy == STORE_NOEVICTION)
         return census;
     for (size_t i = 0; i < store->shard_count; i++) {

@@ -2,7 +2,7 @@
  * The memory limit (--max-memory). Private to the store.
  *
  * What an operation needs is not predicted but measured. As long as it surely fits, it is simply
- * carried out (room_is_ample()). Near the limit it is carried out with an undo (undo.h); what it
+ * carried out (limit_is_far()). Near the limit it is carried out with an undo (undo.h); what it
  * has really taken is read from the slabs, and if that fits, it is reserved at once for all threads
  * and the writes stand. If not, they are taken back; room is made for just that, if there can be
  * any; and the operation is carried out again.
@@ -25,8 +25,8 @@
  * in sparse pages is moved together first (compact.h), in proportion to the need; and if that was
  * not enough, a quarter more than needed is evicted.
  */
-#ifndef KEYSTORE_STORE_ROOM_H
-#define KEYSTORE_STORE_ROOM_H
+#ifndef KEYSTORE_STORE_LIMIT_H
+#define KEYSTORE_STORE_LIMIT_H
 
 #include "store/op.h"
 
@@ -34,14 +34,14 @@ struct arena;
 struct store;
 
 /* True if the operation surely fits, whatever it does. Needs no lock. */
-bool room_is_ample(const struct store *store, const struct op *op);
+bool limit_is_far(const struct store *store, const struct op *op);
 
 /* Carries the operation out, as store_apply() does, or store_try_apply() if `quick`, or refuses it
  * with ERR_OUT_OF_MEMORY. No shard may be locked. */
-enum store_answer room_apply(struct store *store, struct op *op, struct arena *arena,
-                             struct op_result *result, bool quick);
+enum store_answer limit_apply(struct store *store, struct op *op, struct arena *arena,
+                              struct op_result *result, bool quick);
 
 /* Bytes that an undo may copy with that limit, 0 = none. */
-size_t room_for_undo(const struct store *store);
+size_t limit_max_undo(const struct store *store);
 
 #endif

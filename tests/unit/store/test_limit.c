@@ -1,5 +1,5 @@
-/* Tests of store/room.c: what is refused, what is evicted, and for what, near the limit. */
-#include "store/room.h"
+/* Tests of store/limit.c: what is refused, what is evicted, and for what, near the limit. */
+#include "store/limit.h"
 
 #include "base/effort.h"
 
@@ -271,7 +271,7 @@ static void test_a_transaction_copies_a_string_once(void **state)
         ERR_NONE);
     limited_apply(fixture, (struct op){.kind = OP_GET, .key = SLICE_LITERAL("s")});
     assert_memory_equal(fixture->result.value.bytes.data + 95, "1111\0", 5);
-    assert_true(store_stats(fixture->store).held_memory < 40 * MIB);
+    assert_true(store_stats(fixture->store).resident_memory < 40 * MIB);
 }
 
 static void test_what_cannot_be_taken_back_fails(void **state)

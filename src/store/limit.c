@@ -1,5 +1,5 @@
 /* Carrying operations out near the memory limit. Knows neither policies nor what operations do. */
-#include "store/room.h"
+#include "store/limit.h"
 
 #include "base/arena.h"
 #include "base/check.h"
@@ -65,7 +65,7 @@ static const char no_memory[] =
 /* ---- far from the limit ---- */
 
 /* Bytes that the operation brings along. */
-static size_t room_size_of(const struct op *op)
+static size_t limit_op_size(const struct op *op)
 {
     size_t size = op->key.len + op->target.bytes.len + op->value.len;
     for (size_t i = 0; i < op->value_count; i++)
@@ -77,18 +77,18 @@ static size_t room_size_of(const struct op *op)
     return size;
 }
 
-static size_t room_most_growth(const struct op *op);
+static size_t limit_max_growth(const struct op *op);
 
-static size_t room_most_of(const struct op *ops, size_t count)
+static size_t limit_max_growth_of_all(const struct op *ops, size_t count)
 {
     size_t most = 0;
     for (size_t i = 0; i < count && most < SIZE_MAX / 2; i++)
-        most += room_most_growth(&ops[i]);
+        most += limit_max_growth(&ops[i]);
     return most;
 }
 
 /* More than the operation can take; at most SIZE_MAX / 2. */
-static size_t room_most_growth(const struct op *op)
+static size_t limit_max_growth(const struct op *op)
 {
     switch (op_info(op->kind)->access) {
     case OP_READ:
@@ -100,16 +100,17 @@ static size_t room_most_growth(const struct op *op)
     }
     if (op_is(op->kind, OP_GROWS_BY_DATA))
         return SIZE_MAX / 4;
-    size_t most = MOST_PER_OP + 2 * room_size_of(op) + room_most_of(op->ops, op->op_count);
+    size_t most =
+        MOST_PER_OP + 2 * limit_op_size(op) + limit_max_growth_of_all(op->ops, op->op_count);
     if (op_is(op->kind, OP_SPLICES))
         most += MOST_RESERVE;
     if (op->txn != NULL)
-        most += room_most_of(op->txn->else_ops, op->txn->else_count);
+        most += limit_max_growth_of_all(op->txn->else_ops, op->txn->else_count);
     return most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
 }
 
 /* True if the memory held exceeds the limit, because a good part of it is not in use. */
-static bool room_holds_too_much(const struct store *store)
+static bool limit_is_fragmented(const struct store *store)
 {
     size_t slack = heap_slack() + list_garbage_bytes() + pages_slack(&store->pages);
     return pages_used(&store->pages) + slack >
@@ -118,7 +119,7 @@ static bool room_holds_too_much(const struct store *store)
 
 /* Where keys of one size make room for those of another, pages are held that are full of holes. So
  * what is left in them is moved together as quickly as new memory is asked for. */
-static void room_compact_for(struct store *store, size_t need, bool quick)
+static void limit_compact_for(struct store *store, size_t need, bool quick)
 {
     size_t turns = 1 + need / COMPACT_BYTES, vain = 0;
     if (turns > COMPACT_TURNS)
@@ -133,18 +134,18 @@ static void room_compact_for(struct store *store, size_t need, bool quick)
     }
 }
 
-bool room_is_ample(const struct store *store, const struct op *op)
+bool limit_is_far(const struct store *store, const struct op *op)
 {
-    size_t most = room_most_growth(op), limit = store->max_memory;
+    size_t most = limit_max_growth(op), limit = store->max_memory;
     if (most == 0)
         return true;
     size_t taken = pages_used(&store->pages) + limit / RESERVE_SHARE;
     if (most > QUICK)
         taken += limit / FAR_SHARE;
-    return taken < limit && most < (limit - taken) / store->threads && !room_holds_too_much(store);
+    return taken < limit && most < (limit - taken) / store->threads && !limit_is_fragmented(store);
 }
 
-size_t room_for_undo(const struct store *store)
+size_t limit_max_undo(const struct store *store)
 {
     size_t share = store->max_memory / UNDO_SHARE;
     if (store->max_memory == 0 || share > UNDO_MOST)
@@ -166,11 +167,11 @@ struct trial {
     struct op *op;
     struct arena *arena;
     struct op_result *result;
-    bool quick;              /* it must not wait for a lock that is held for long... */
-    bool held;               /* ...and there was one */
-    enum store_answer later; /* why the last attempt has failed, if it is to be tried again */
-    size_t limit;            /* for what is in use afterwards */
-    bool is_tight;           /* strings that grow get no reserve */
+    bool quick;                /* it must not wait for a lock that is held for long... */
+    bool held;                 /* ...and there was one */
+    enum store_answer outcome; /* why the last attempt has failed, if it is to be tried again */
+    size_t limit;              /* for what is in use afterwards */
+    bool is_tight;             /* strings that grow get no reserve */
     bool is_undoable;  /* false: its undo would become too large, so it is carried out without */
     bool took_reserve; /* one got some */
     size_t growth;     /* bytes that the last attempt needed */
@@ -179,24 +180,24 @@ struct trial {
     size_t key_count;
 };
 
-static bool room_may_grow(const struct op *op)
+static bool limit_op_may_grow(const struct op *op)
 {
     for (size_t i = 0; i < op->op_count; i++)
-        if (room_may_grow(&op->ops[i]))
+        if (limit_op_may_grow(&op->ops[i]))
             return true;
     for (size_t i = 0; op->txn != NULL && i < op->txn->else_count; i++)
-        if (room_may_grow(&op->txn->else_ops[i]))
+        if (limit_op_may_grow(&op->txn->else_ops[i]))
             return true;
     return op_info(op->kind)->access == OP_GROW && op->kind != OP_TXN;
 }
 
-static size_t room_limit_for(const struct store *store, const struct op *op)
+static size_t limit_for(const struct store *store, const struct op *op)
 {
-    return store->max_memory + (room_may_grow(op) ? 0 : store->max_memory / RESERVE_SHARE);
+    return store->max_memory + (limit_op_may_grow(op) ? 0 : store->max_memory / RESERVE_SHARE);
 }
 
 /* What the slabs of these shards use is reported, and from now on only on demand. */
-static void room_hold_slabs(struct store *store, struct lock_set set)
+static void limit_defer_reports(struct store *store, struct lock_set set)
 {
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
         CHECK(!shard->slab.is_held);
@@ -205,7 +206,7 @@ static void room_hold_slabs(struct store *store, struct lock_set set)
     }
 }
 
-static void room_release_slabs(struct store *store, struct lock_set set, size_t reserved)
+static void limit_resume_reports(struct store *store, struct lock_set set, size_t reserved)
 {
     struct slab_change sum = {.used = -(ptrdiff_t)reserved};
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
@@ -219,7 +220,7 @@ static void room_release_slabs(struct store *store, struct lock_set set, size_t 
 }
 
 /* Bytes by which more would be in use if the unit stood; 0 if it is not more. */
-static size_t room_growth_of(struct store *store, struct lock_set set, const struct undo *undo)
+static size_t limit_growth(struct store *store, struct lock_set set, const struct undo *undo)
 {
     ptrdiff_t growth = -(ptrdiff_t)undo->kept;
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
@@ -237,7 +238,7 @@ struct key_collector {
 };
 
 /* Bytes that could be evicted under that key in all databases, for it is kept by its hash. */
-static size_t room_evictable_under(struct store *store, struct slice key, uint64_t hash)
+static size_t limit_evictable_under(struct store *store, struct slice key, uint64_t hash)
 {
     bool by_deadline = store_policy_is_volatile(store->policy);
     size_t bytes = 0;
@@ -250,18 +251,18 @@ static size_t room_evictable_under(struct store *store, struct slice key, uint64
     return bytes;
 }
 
-static void room_collect_key(struct lock_visitor *visitor, uint32_t db, struct slice key,
-                             uint64_t *hash)
+static void limit_collect_key(struct lock_visitor *visitor, uint32_t db, struct slice key,
+                              uint64_t *hash)
 {
     struct key_collector *collector = (struct key_collector *)visitor;
     (void)db;
     if (collector->keys != NULL)
         collector->keys[collector->count] = (struct working_key){
-            .hash = *hash, .memory = room_evictable_under(collector->store, key, *hash)};
+            .hash = *hash, .memory = limit_evictable_under(collector->store, key, *hash)};
     collector->count++;
 }
 
-static int room_compare_keys(const void *a, const void *b)
+static int limit_compare_keys(const void *a, const void *b)
 {
     uint64_t left = ((const struct working_key *)a)->hash;
     uint64_t right = ((const struct working_key *)b)->hash;
@@ -269,7 +270,7 @@ static int room_compare_keys(const void *a, const void *b)
 }
 
 /* Each hash once. */
-static void room_keep_unique(struct trial *trial, const struct working_key *keys, size_t count)
+static void limit_keep_unique(struct trial *trial, const struct working_key *keys, size_t count)
 {
     trial->working = trial->key_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -283,9 +284,9 @@ static void room_keep_unique(struct trial *trial, const struct working_key *keys
 }
 
 /* The operation's shards are locked and as they were before it. */
-static void room_collect_keys(struct trial *trial)
+static void limit_collect_keys(struct trial *trial)
 {
-    struct key_collector collector = {.visitor = {.visit = room_collect_key},
+    struct key_collector collector = {.visitor = {.visit = limit_collect_key},
                                       .store = trial->store};
     lock_each_key(trial->op, &collector.visitor);
     size_t count = collector.count;
@@ -293,35 +294,36 @@ static void room_collect_keys(struct trial *trial)
     collector.count = 0;
     lock_each_key(trial->op, &collector.visitor);
     CHECK(collector.count == count);
-    qsort(collector.keys, count, sizeof *collector.keys, room_compare_keys);
+    qsort(collector.keys, count, sizeof *collector.keys, limit_compare_keys);
     if (trial->keys == NULL)
         trial->keys = arena_alloc(trial->arena, count * sizeof *trial->keys);
-    room_keep_unique(trial, collector.keys, count);
+    limit_keep_unique(trial, collector.keys, count);
 }
 
 /* False if the operation, which has been carried out, took more than there is. */
-static bool room_may_stand(struct trial *trial, struct lock_set set, const struct undo *undo)
+static bool limit_reserve_growth(struct trial *trial, struct lock_set set, const struct undo *undo)
 {
-    trial->growth = room_growth_of(trial->store, set, undo);
+    trial->growth = limit_growth(trial->store, set, undo);
     return trial->growth == 0 || pages_reserve(&trial->store->pages, trial->growth, trial->limit);
 }
 
 /* The unit, which has not failed, stands or is taken back. */
-static bool room_judge(struct trial *trial, struct lock_set set, struct op_context *ctx)
+static bool limit_keep_or_roll_back(struct trial *trial, struct lock_set set,
+                                    struct op_context *ctx)
 {
-    bool stands = !ctx->undo->is_full && room_may_stand(trial, set, ctx->undo);
+    bool stands = !ctx->undo->is_full && limit_reserve_growth(trial, set, ctx->undo);
     if (stands) {
-        undo_forget(ctx->undo, ctx->revision);
+        undo_discard(ctx->undo, ctx->revision);
         return true;
     }
     trial->is_undoable = !ctx->undo->is_full;
     trial->took_reserve = ctx->took_reserve;
     apply_roll_back(ctx, trial->result);
-    room_collect_keys(trial);
+    limit_collect_keys(trial);
     return false;
 }
 
-static bool room_lock(struct trial *trial, struct shard *shard)
+static bool limit_lock(struct trial *trial, struct shard *shard)
 {
     bool locked = shard_lock(shard, trial->quick);
     trial->held |= !locked;
@@ -329,61 +331,61 @@ static bool room_lock(struct trial *trial, struct shard *shard)
 }
 
 /* Carries the operation out; false if it must not stand, and nothing has changed. */
-static bool room_attempt(struct trial *trial)
+static bool limit_attempt(struct trial *trial)
 {
     struct store *store = trial->store;
     struct lock_set set = lock_shards_of(store, trial->op);
     if (!lock_take(store, &set, trial->quick)) {
-        trial->later = STORE_HELD;
+        trial->outcome = STORE_HELD;
         return true;
     }
-    room_hold_slabs(store, set);
+    limit_defer_reports(store, set);
     struct undo undo;
-    undo_init(&undo, trial->arena, room_for_undo(store));
-    struct op_context ctx = apply_space(store, trial->op, trial->arena, trial->quick);
+    undo_init(&undo, trial->arena, limit_max_undo(store));
+    struct op_context ctx = apply_context(store, trial->op, trial->arena, trial->quick);
     ctx.undo = trial->is_undoable ? &undo : NULL;
     ctx.is_tight = trial->is_tight;
     trial->growth = 0;
-    apply_unit(&ctx, trial->op, trial->result);
+    apply_atomically(&ctx, trial->op, trial->result);
     bool failed = trial->result->err != ERR_NONE, stands = true;
     if (!failed && trial->is_undoable)
-        stands = room_judge(trial, set, &ctx);
+        stands = limit_keep_or_roll_back(trial, set, &ctx);
     size_t reserved = stands && !failed ? trial->growth : 0;
-    room_release_slabs(store, set, reserved);
-    apply_end(&ctx);
+    limit_resume_reports(store, set, reserved);
+    apply_commit(&ctx);
     trial->result->seen = apply_seen(&ctx);
-    trial->later = ctx.later;
+    trial->outcome = ctx.outcome;
     lock_release(store, &set, trial->quick);
     return stands;
 }
 
 /* ---- making room ---- */
 
-static bool room_fits(const struct store *store, size_t limit)
+static bool limit_fits(const struct store *store, size_t limit)
 {
     return pages_used(&store->pages) <= limit;
 }
 
 /* Frees what FlushDb has left; `all`: has every shard report what it uses, too. */
-static bool room_collect_garbage(struct trial *trial, size_t limit, bool all)
+static bool limit_collect_garbage(struct trial *trial, size_t limit, bool all)
 {
     struct store *store = trial->store;
-    for (size_t i = 0; i < store->shard_count && !room_fits(store, limit); i++) {
+    for (size_t i = 0; i < store->shard_count && !limit_fits(store, limit); i++) {
         struct shard *shard = &store->shards[i];
         if (!all && !atomic_load_explicit(&shard->has_garbage, memory_order_relaxed))
             continue;
-        if (!room_lock(trial, shard))
+        if (!limit_lock(trial, shard))
             continue;
         slab_report(&shard->slab);
-        while (!room_fits(store, limit) && garbage_collect(shard, TURN_GARBAGE) > 0)
+        while (!limit_fits(store, limit) && garbage_collect(shard, TURN_GARBAGE) > 0)
             slab_report(&shard->slab);
         mutex_unlock(&shard->lock);
     }
-    return room_fits(store, limit);
+    return limit_fits(store, limit);
 }
 
 /* Bytes of the shard, which is locked, that could be evicted. */
-static size_t room_evictable_in(const struct store *store, const struct shard *shard)
+static size_t limit_evictable_in(const struct store *store, const struct shard *shard)
 {
     size_t bytes = 0;
     if (!store_policy_is_volatile(store->policy))
@@ -400,7 +402,7 @@ static size_t room_evictable_in(const struct store *store, const struct shard *s
 }
 
 /* True if so many bytes could be evicted, if nobody worked on a key. */
-static bool room_is_evictable(struct trial *trial, size_t needed)
+static bool limit_is_evictable(struct trial *trial, size_t needed)
 {
     struct store *store = trial->store;
     if (!store_policy_is_volatile(store->policy) && needed < pages_used(&store->pages) / 2)
@@ -408,38 +410,38 @@ static bool room_is_evictable(struct trial *trial, size_t needed)
     size_t bytes = 0;
     for (size_t i = 0; i < store->shard_count && bytes < needed; i++) {
         struct shard *shard = &store->shards[i];
-        if (!room_lock(trial, shard))
+        if (!limit_lock(trial, shard))
             continue;
-        bytes += room_evictable_in(store, shard);
+        bytes += limit_evictable_in(store, shard);
         mutex_unlock(&shard->lock);
     }
     return bytes >= needed;
 }
 
-static bool room_can_evict(struct trial *trial, size_t limit)
+static bool limit_can_evict(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     size_t used = pages_used(&store->pages);
     if (used <= limit)
         return true;
     return store->policy != STORE_NOEVICTION &&
-           room_is_evictable(trial, used - limit + trial->working);
+           limit_is_evictable(trial, used - limit + trial->working);
 }
 
 /* Evicts until so much is in use, and then small keys until it is a little less; or less than that,
  * when other threads were faster. False if nothing could be evicted and more is in use. */
-static bool room_evict_to(struct trial *trial, size_t limit)
+static bool limit_evict_to(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     struct evict_terms terms = {
         .keep = trial->keys, .keep_count = trial->key_count, .quick = trial->quick};
     size_t ahead = limit > AHEAD ? limit - AHEAD : 0, freed = 0;
     bool found = false;
-    while (!room_fits(store, limit) || (freed < AHEAD_SMALL && !room_fits(store, ahead))) {
+    while (!limit_fits(store, limit) || (freed < AHEAD_SMALL && !limit_fits(store, ahead))) {
         size_t before = pages_used(&store->pages);
         if (!evict_one(store, &terms)) {
             trial->held |= terms.held;
-            return found || room_fits(store, limit);
+            return found || limit_fits(store, limit);
         }
         found = true;
         size_t after = pages_used(&store->pages);
@@ -450,67 +452,68 @@ static bool room_evict_to(struct trial *trial, size_t limit)
 
 /* What is left when not enough can be evicted; false if that is not enough either. True also if
  * some was found: keys may make up for the rest, or what the operation copies is smaller now. */
-static bool room_scrape_together(struct trial *trial, size_t limit)
+static bool limit_reclaim_rest(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
     size_t before = pages_used(&store->pages);
-    return room_collect_garbage(trial, limit, true) ||
-           reserve_give_up(store, limit, trial->quick, &trial->held) ||
+    return limit_collect_garbage(trial, limit, true) ||
+           reserve_reclaim(store, limit, trial->quick, &trial->held) ||
            pages_used(&store->pages) < before;
 }
 
 /* Makes room for what the last attempt needed, which other threads may take before the next one;
  * false if there is none to be had. */
-static bool room_make(struct trial *trial)
+static bool limit_free_memory(struct trial *trial)
 {
     if (trial->growth > trial->limit)
         return false;
     size_t limit = trial->limit - trial->growth;
-    if (room_collect_garbage(trial, limit, false))
+    if (limit_collect_garbage(trial, limit, false))
         return true;
-    if (room_can_evict(trial, limit))
-        return room_evict_to(trial, limit);
-    return room_scrape_together(trial, limit);
+    if (limit_can_evict(trial, limit))
+        return limit_evict_to(trial, limit);
+    return limit_reclaim_rest(trial, limit);
 }
 
 /* ---- near the limit ---- */
 
 /* The limit for a first attempt: while too much is held, although it was compacted, a little less
  * than is in use. Little, for the operation waits for what goes. */
-static size_t room_first_limit(struct store *store, const struct op *op, size_t limit, bool quick)
+static size_t limit_for_first_attempt(struct store *store, const struct op *op, size_t limit,
+                                      bool quick)
 {
-    if (!room_holds_too_much(store))
+    if (!limit_is_fragmented(store))
         return limit;
-    size_t need = MOST_PER_OP + room_size_of(op);
+    size_t need = MOST_PER_OP + limit_op_size(op);
     if (list_garbage_collect(GARBAGE_CHUNKS + need / GARBAGE_CHUNK_BYTES) > 0)
         return limit;
-    room_compact_for(store, need, quick);
-    if (store->policy == STORE_NOEVICTION || !room_holds_too_much(store))
+    limit_compact_for(store, need, quick);
+    if (store->policy == STORE_NOEVICTION || !limit_is_fragmented(store))
         return limit;
     size_t used = pages_used(&store->pages), more = need / 4 < used / 8 ? need / 4 : used / 8;
     return used - more < limit ? used - more : limit;
 }
 
-enum store_answer room_apply(struct store *store, struct op *op, struct arena *arena,
-                             struct op_result *result, bool quick)
+enum store_answer limit_apply(struct store *store, struct op *op, struct arena *arena,
+                              struct op_result *result, bool quick)
 {
-    size_t limit = room_limit_for(store, op);
+    size_t limit = limit_for(store, op);
     struct trial trial = {.store = store,
                           .op = op,
                           .arena = arena,
                           .result = result,
-                          .limit = room_first_limit(store, op, limit, quick),
+                          .limit = limit_for_first_attempt(store, op, limit, quick),
                           .quick = quick,
                           .is_undoable = true};
     for (int i = 0; i < MAX_ATTEMPTS; i++) {
-        if (room_attempt(&trial))
-            return trial.later;
+        if (limit_attempt(&trial))
+            return trial.outcome;
         bool may_try_more = !trial.is_undoable || trial.limit < limit;
         if (trial.is_undoable && trial.took_reserve && !trial.is_tight) {
             trial.is_tight = true;
             continue;
         }
-        if (trial.is_undoable && !room_make(&trial) && !may_try_more)
+        if (trial.is_undoable && !limit_free_memory(&trial) && !may_try_more)
             break;
         trial.limit = limit;
     }
