@@ -1,4 +1,9 @@
-/* Carrying operations out near the memory limit. Knows neither policies nor what operations do. */
+/*
+ * Carries operations out near the memory limit, in attempts: an attempt measures what the operation
+ * takes and rolls it back if that does not fit; before the next one, garbage is freed or keys are
+ * evicted. An operation fails when nothing more can be freed. Knows neither eviction policies nor
+ * what operations do.
+ */
 #include "store/limit.h"
 
 #include "base/arena.h"
@@ -17,43 +22,41 @@
 
 #include <stdlib.h>
 
-/* The memory held may exceed the limit by one part in so many, which is more than what is not
- * compacted, and by this much: what pages of all sizes in all shards take. */
-#define HELD_SHARE 14
-#define HELD_BASE  ((size_t)16 * 1024 * 1024)
-/* Beyond that, an operation moves the hand of the compaction on: once, and once more for so many
- * bytes that it brings along, but not too often, nor when that seems to be of no use. */
+/* Resident memory may exceed the limit by 1/SLACK_SHARE, which is more than compaction leaves, and
+ * by SLACK_BASE: what pages of all sizes in all shards take. */
+#define SLACK_SHARE 14
+#define SLACK_BASE  ((size_t)16 * 1024 * 1024)
+/* Beyond that, an operation takes a step of compaction, and one more for each COMPACT_BYTES of its
+ * size, up to COMPACT_STEPS; it stops after COMPACT_VAIN steps that moved nothing. */
 #define COMPACT_BYTES 64
-#define COMPACT_TURNS 64
+#define COMPACT_STEPS 64
 #define COMPACT_VAIN  4
-/* Before that, an operation frees chunks of lists that are gone: so many, and one more for so many
- * bytes that it brings along, which is more than it takes. */
+/* Before that, an operation frees chunks of deleted lists: GARBAGE_CHUNKS, and one more for each
+ * GARBAGE_CHUNK_BYTES of its size, which is more than it takes. */
 #define GARBAGE_CHUNKS      64
 #define GARBAGE_CHUNK_BYTES ((size_t)1024)
-/* What may be in use beyond the limit for operations that need only a few bytes, and what slabs may
- * not have reported, are each one part of the limit in so many. */
+/* Operations that need only a few bytes may exceed the limit by 1/RESERVE_SHARE of it; slabs leave
+ * less than another such share unreported. */
 #define RESERVE_SHARE 64
-/* An operation surely takes no more than twice the bytes that it brings along, the reserve of a
- * string that grows, and for each operation in it this: a chunk of a list and a part of a
- * dictionary. */
-#define MOST_PER_OP  ((size_t)16 * 1024)
-#define MOST_RESERVE ((size_t)1024 * 1024)
-/* All threads may find at the same time that there is room; and while a large operation is carried
- * out, many small ones come to their end. So from this size on it must be far from the limit: by
- * one part of it in so many. */
-#define QUICK     ((size_t)64 * 1024)
-#define FAR_SHARE 8
-/* Bytes of small keys that are evicted beyond what is needed, and how small they are. */
+/* Upper bound of what an operation takes: twice its size, MAX_RESERVE if a string grows, and
+ * MAX_PER_OP for each operation in it: a chunk of a list and a part of a dictionary. */
+#define MAX_PER_OP  ((size_t)16 * 1024)
+#define MAX_RESERVE ((size_t)1024 * 1024)
+/* All threads may pass the check at the same time, and while a large operation is carried out, many
+ * small ones complete. So one that may take more than LARGE_GROWTH is only far from the limit if a
+ * further 1/FAR_SHARE of it is free. */
+#define LARGE_GROWTH ((size_t)64 * 1024)
+#define FAR_SHARE    8
+/* Bytes of small keys that are evicted on top of what is needed, and how small they are. */
 #define AHEAD       ((size_t)4 * 1024)
 #define AHEAD_SMALL ((size_t)1024)
-/* What a table at most keeps for a key when all others have gone. */
+/* What a table keeps at most for a key when all others have gone. */
 #define TABLE_PER_KEY ((size_t)128)
-/* Entries that are freed for FlushDb in one turn. */
-#define TURN_GARBAGE 1000
-/* Attempts, each after room was made that others have taken, before an operation is refused. */
+/* Entries of FlushDb's garbage that are freed in one step. */
+#define GARBAGE_ENTRIES 1000
+/* Attempts before an operation is refused because other threads always take what was freed. */
 #define MAX_ATTEMPTS 100
-/* What an undo may copy at most, and its share of the limit, of which it may have at least a MiB.
- */
+/* An undo log may copy 1/UNDO_SHARE of the limit, within these bounds. */
 #define UNDO_MOST  ((size_t)32 * 1024 * 1024)
 #define UNDO_LEAST ((size_t)1024 * 1024)
 #define UNDO_SHARE 16
@@ -64,7 +67,7 @@ static const char no_memory[] =
 
 /* ---- far from the limit ---- */
 
-/* Bytes that the operation brings along. */
+/* The operation's size: bytes of its keys and values, and those that it extends a string by. */
 static size_t limit_op_size(const struct op *op)
 {
     size_t size = op->key.len + op->target.bytes.len + op->value.len;
@@ -87,7 +90,7 @@ static size_t limit_max_growth_of_all(const struct op *ops, size_t count)
     return most;
 }
 
-/* More than the operation can take; at most SIZE_MAX / 2. */
+/* An upper bound of what the operation can take; at most SIZE_MAX / 2. */
 static size_t limit_max_growth(const struct op *op)
 {
     switch (op_info(op->kind)->access) {
@@ -101,29 +104,29 @@ static size_t limit_max_growth(const struct op *op)
     if (op_is(op->kind, OP_GROWS_BY_DATA))
         return SIZE_MAX / 4;
     size_t most =
-        MOST_PER_OP + 2 * limit_op_size(op) + limit_max_growth_of_all(op->ops, op->op_count);
+        MAX_PER_OP + 2 * limit_op_size(op) + limit_max_growth_of_all(op->ops, op->op_count);
     if (op_is(op->kind, OP_SPLICES))
-        most += MOST_RESERVE;
+        most += MAX_RESERVE;
     if (op->txn != NULL)
         most += limit_max_growth_of_all(op->txn->else_ops, op->txn->else_count);
     return most < SIZE_MAX / 2 ? most : SIZE_MAX / 2;
 }
 
-/* True if the memory held exceeds the limit, because a good part of it is not in use. */
+/* True if resident memory exceeds the limit, because much of it is not in use. */
 static bool limit_is_fragmented(const struct store *store)
 {
     size_t slack = heap_slack() + list_garbage_bytes() + pages_slack(&store->pages);
     return pages_used(&store->pages) + slack >
-           store->max_memory + store->max_memory / HELD_SHARE + HELD_BASE;
+           store->max_memory + store->max_memory / SLACK_SHARE + SLACK_BASE;
 }
 
-/* Where keys of one size make room for those of another, pages are held that are full of holes. So
- * what is left in them is moved together as quickly as new memory is asked for. */
+/* When keys of one size are replaced by keys of another, pages stay resident though they are mostly
+ * empty. So memory is compacted at the rate at which new memory is asked for. */
 static void limit_compact_for(struct store *store, size_t need, bool quick)
 {
     size_t turns = 1 + need / COMPACT_BYTES, vain = 0;
-    if (turns > COMPACT_TURNS)
-        turns = COMPACT_TURNS;
+    if (turns > COMPACT_STEPS)
+        turns = COMPACT_STEPS;
     for (size_t i = 0; i < turns && vain < COMPACT_VAIN; i++) {
         unsigned number = atomic_fetch_add_explicit(&store->compact_hand, 1, memory_order_relaxed);
         struct shard *shard = &store->shards[number % store->shard_count];
@@ -140,7 +143,7 @@ bool limit_is_far(const struct store *store, const struct op *op)
     if (most == 0)
         return true;
     size_t taken = pages_used(&store->pages) + limit / RESERVE_SHARE;
-    if (most > QUICK)
+    if (most > LARGE_GROWTH)
         taken += limit / FAR_SHARE;
     return taken < limit && most < (limit - taken) / store->threads && !limit_is_fragmented(store);
 }
@@ -158,24 +161,24 @@ size_t limit_max_undo(const struct store *store)
 /* A key that the operation works on. */
 struct working_key {
     uint64_t hash;
-    size_t memory; /* bytes that could be evicted if it did not */
+    size_t memory; /* bytes that could be evicted but for the operation */
 };
 
-/* An operation that is carried out near the limit. */
+/* An operation near the limit, over all its attempts. */
 struct trial {
     struct store *store;
     struct op *op;
     struct arena *arena;
     struct op_result *result;
     bool quick;                /* it must not wait for a lock that is held for long... */
-    bool held;                 /* ...and there was one */
-    enum store_answer outcome; /* why the last attempt has failed, if it is to be tried again */
-    size_t limit;              /* for what is in use afterwards */
+    bool held;                 /* ...and some lock was */
+    enum store_answer outcome; /* of the last attempt; not STORE_DONE: retry later */
+    size_t limit;              /* of memory in use after the operation */
     bool is_tight;             /* strings that grow get no reserve */
-    bool is_undoable;  /* false: its undo would become too large, so it is carried out without */
-    bool took_reserve; /* one got some */
+    bool is_undoable;  /* false: its undo log would become too large, so it runs without one */
+    bool took_reserve; /* a string got a reserve in the last attempt */
     size_t growth;     /* bytes that the last attempt needed */
-    size_t working;    /* bytes of `keys` */
+    size_t working;    /* bytes that could be evicted under `keys` */
     uint64_t *keys;    /* the hashes of its keys, ascending; NULL = not known yet */
     size_t key_count;
 };
@@ -196,7 +199,7 @@ static size_t limit_for(const struct store *store, const struct op *op)
     return store->max_memory + (limit_op_may_grow(op) ? 0 : store->max_memory / RESERVE_SHARE);
 }
 
-/* What the slabs of these shards use is reported, and from now on only on demand. */
+/* Makes the slabs of these shards report what they use, and from now on report only on demand. */
 static void limit_defer_reports(struct store *store, struct lock_set set)
 {
     for (struct shard *shard; (shard = lock_next(store, &set)) != NULL;) {
@@ -219,7 +222,7 @@ static void limit_resume_reports(struct store *store, struct lock_set set, size_
     pages_report(&store->pages, sum.used, sum.paged);
 }
 
-/* Bytes by which more would be in use if the unit stood; 0 if it is not more. */
+/* Bytes by which memory in use would grow if the commit stood; 0 if it would not. */
 static size_t limit_growth(struct store *store, struct lock_set set, const struct undo *undo)
 {
     ptrdiff_t growth = -(ptrdiff_t)undo->kept;
@@ -231,13 +234,13 @@ static size_t limit_growth(struct store *store, struct lock_set set, const struc
 }
 
 struct key_collector {
-    struct lock_visitor visitor; /* first: the pointer to it is one to this */
+    struct lock_visitor visitor; /* must be first: cast from it */
     struct store *store;
-    struct working_key *keys; /* NULL: they are only counted */
+    struct working_key *keys; /* NULL: only count them */
     size_t count;
 };
 
-/* Bytes that could be evicted under that key in all databases, for it is kept by its hash. */
+/* Bytes that could be evicted under that key in all databases: eviction spares it by its hash. */
 static size_t limit_evictable_under(struct store *store, struct slice key, uint64_t hash)
 {
     bool by_deadline = store_policy_is_volatile(store->policy);
@@ -269,7 +272,7 @@ static int limit_compare_keys(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-/* Each hash once. */
+/* Stores the hashes without duplicates. `keys` are sorted. */
 static void limit_keep_unique(struct trial *trial, const struct working_key *keys, size_t count)
 {
     trial->working = trial->key_count = 0;
@@ -283,7 +286,7 @@ static void limit_keep_unique(struct trial *trial, const struct working_key *key
     DCHECK(trial->key_count <= count);
 }
 
-/* The operation's shards are locked and as they were before it. */
+/* The operation's shards are locked, and as they were before the operation. */
 static void limit_collect_keys(struct trial *trial)
 {
     struct key_collector collector = {.visitor = {.visit = limit_collect_key},
@@ -300,14 +303,14 @@ static void limit_collect_keys(struct trial *trial)
     limit_keep_unique(trial, collector.keys, count);
 }
 
-/* False if the operation, which has been carried out, took more than there is. */
+/* Reserves what the operation, which has been carried out, needed; false if there is not enough. */
 static bool limit_reserve_growth(struct trial *trial, struct lock_set set, const struct undo *undo)
 {
     trial->growth = limit_growth(trial->store, set, undo);
     return trial->growth == 0 || pages_reserve(&trial->store->pages, trial->growth, trial->limit);
 }
 
-/* The unit, which has not failed, stands or is taken back. */
+/* True if the commit, which has not failed, stands; else it has been rolled back. */
 static bool limit_keep_or_roll_back(struct trial *trial, struct lock_set set,
                                     struct op_context *ctx)
 {
@@ -330,7 +333,7 @@ static bool limit_lock(struct trial *trial, struct shard *shard)
     return locked;
 }
 
-/* Carries the operation out; false if it must not stand, and nothing has changed. */
+/* Carries the operation out; false if it did not fit and was rolled back. */
 static bool limit_attempt(struct trial *trial)
 {
     struct store *store = trial->store;
@@ -359,14 +362,14 @@ static bool limit_attempt(struct trial *trial)
     return stands;
 }
 
-/* ---- making room ---- */
+/* ---- freeing memory ---- */
 
 static bool limit_fits(const struct store *store, size_t limit)
 {
     return pages_used(&store->pages) <= limit;
 }
 
-/* Frees what FlushDb has left; `all`: has every shard report what it uses, too. */
+/* Frees garbage of FlushDb; if `all`, also makes every shard report what it uses. */
 static bool limit_collect_garbage(struct trial *trial, size_t limit, bool all)
 {
     struct store *store = trial->store;
@@ -377,14 +380,14 @@ static bool limit_collect_garbage(struct trial *trial, size_t limit, bool all)
         if (!limit_lock(trial, shard))
             continue;
         slab_report(&shard->slab);
-        while (!limit_fits(store, limit) && garbage_collect(shard, TURN_GARBAGE) > 0)
+        while (!limit_fits(store, limit) && garbage_collect(shard, GARBAGE_ENTRIES) > 0)
             slab_report(&shard->slab);
         mutex_unlock(&shard->lock);
     }
     return limit_fits(store, limit);
 }
 
-/* Bytes of the shard, which is locked, that could be evicted. */
+/* Bytes that could be evicted from the shard, which is locked. */
 static size_t limit_evictable_in(const struct store *store, const struct shard *shard)
 {
     size_t bytes = 0;
@@ -401,12 +404,12 @@ static size_t limit_evictable_in(const struct store *store, const struct shard *
     return bytes;
 }
 
-/* True if so many bytes could be evicted, if nobody worked on a key. */
+/* True if `needed` bytes could be evicted, were no operation working on any key. */
 static bool limit_is_evictable(struct trial *trial, size_t needed)
 {
     struct store *store = trial->store;
     if (!store_policy_is_volatile(store->policy) && needed < pages_used(&store->pages) / 2)
-        return true; /* dictionaries without entries take far less than that */
+        return true; /* empty dictionaries take far less than that */
     size_t bytes = 0;
     for (size_t i = 0; i < store->shard_count && bytes < needed; i++) {
         struct shard *shard = &store->shards[i];
@@ -428,8 +431,8 @@ static bool limit_can_evict(struct trial *trial, size_t limit)
            limit_is_evictable(trial, used - limit + trial->working);
 }
 
-/* Evicts until so much is in use, and then small keys until it is a little less; or less than that,
- * when other threads were faster. False if nothing could be evicted and more is in use. */
+/* Evicts until no more than `limit` is in use, and then small keys until it is a little less; fewer
+ * if other threads evict, too. False if nothing could be evicted and more is in use. */
 static bool limit_evict_to(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
@@ -450,8 +453,9 @@ static bool limit_evict_to(struct trial *trial, size_t limit)
     return true;
 }
 
-/* What is left when not enough can be evicted; false if that is not enough either. True also if
- * some was found: keys may make up for the rest, or what the operation copies is smaller now. */
+/* The last resort when not enough can be evicted: garbage and reserves of strings. False if nothing
+ * was freed. True also if too little was: eviction may supply the rest, or the operation may copy
+ * less now. */
 static bool limit_reclaim_rest(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
@@ -461,8 +465,8 @@ static bool limit_reclaim_rest(struct trial *trial, size_t limit)
            pages_used(&store->pages) < before;
 }
 
-/* Makes room for what the last attempt needed, which other threads may take before the next one;
- * false if there is none to be had. */
+/* Frees what the last attempt needed, which other threads may take before the next one; false if
+ * that is impossible. */
 static bool limit_free_memory(struct trial *trial)
 {
     if (trial->growth > trial->limit)
@@ -477,14 +481,14 @@ static bool limit_free_memory(struct trial *trial)
 
 /* ---- near the limit ---- */
 
-/* The limit for a first attempt: while too much is held, although it was compacted, a little less
- * than is in use. Little, for the operation waits for what goes. */
+/* The limit for the first attempt. While resident memory stays too large despite compaction, it is
+ * less than what is in use, so that keys are evicted; only a little, as the operation waits. */
 static size_t limit_for_first_attempt(struct store *store, const struct op *op, size_t limit,
                                       bool quick)
 {
     if (!limit_is_fragmented(store))
         return limit;
-    size_t need = MOST_PER_OP + limit_op_size(op);
+    size_t need = MAX_PER_OP + limit_op_size(op);
     if (list_garbage_collect(GARBAGE_CHUNKS + need / GARBAGE_CHUNK_BYTES) > 0)
         return limit;
     limit_compact_for(store, need, quick);
@@ -517,7 +521,7 @@ enum store_answer limit_apply(struct store *store, struct op *op, struct arena *
             break;
         trial.limit = limit;
     }
-    if (trial.held) /* where there may be some */
+    if (trial.held) /* that shard may have memory to free */
         return STORE_HELD;
     apply_fail(result, ERR_OUT_OF_MEMORY, no_memory);
     return STORE_DONE;

@@ -1,4 +1,4 @@
-/* A walk over all strings that hold a reserve. Knows no operation. */
+/* Walks over all strings that have a reserve. Knows no operation. */
 #include "store/reserve.h"
 
 #include "store/data/shard.h"

@@ -1,8 +1,8 @@
 /*
- * Entries from their parts, past all operations. Knows nothing of files.
+ * Creates entries directly, bypassing the operations. Knows nothing of files.
  *
- * Many strings are put back shard by shard. Their keys come in any order, and the tables together
- * are far larger than the caches, of data as of addresses, but the table of one shard is not.
+ * Many strings are restored shard by shard. Their keys come in any order, and all tables together
+ * are far larger than the caches (data and TLB), but the table of one shard is not.
  */
 #include "store/restore.h"
 
@@ -15,10 +15,10 @@
 
 #include <stdlib.h>
 
-/* So many strings before it is put back, the memory that one needs begins to come. */
+/* How many strings in advance the memory of one is prefetched. */
 #define AHEAD ((size_t)8)
 
-/* Where a key goes. */
+/* The place of a key. */
 struct target {
     struct slab *slab;
     struct database *database;
@@ -26,7 +26,7 @@ struct target {
     struct entry_stamp stamp;
 };
 
-/* False if the key is there already. */
+/* False if the key exists already. */
 static bool restore_find_target(struct store *store, const struct restore_key *key, uint64_t hash,
                                 struct target *target)
 {
@@ -48,7 +48,7 @@ static void restore_put(const struct target *target, struct entry *entry)
     database_count(target->database, entry);
 }
 
-/* restore_string() of a key with that hash. */
+/* restore_string() for a key with that hash. */
 static bool restore_hashed(struct store *store, const struct restore_key *key, uint64_t hash,
                            struct slice value)
 {
@@ -94,7 +94,7 @@ static void restore_prefetch(struct store *store, const struct restore_string *s
     __builtin_prefetch(string->value.data);
 }
 
-/* As restore_strings(), with the indices in the order in which they are put back. */
+/* Like restore_strings(); `order` has the indices in the order of restoring. */
 static size_t restore_put_in_order(struct store *store, const struct restore_string *strings,
                                    const uint32_t *order, size_t count)
 {

@@ -1,4 +1,8 @@
-/* Shards, their locks, and the way of an operation to its function. */
+/*
+ * Creates the shards, and dispatches operations: takes the locks of an operation's keys and calls
+ * its function. Knows no single operation but Txn, which runs with an undo log. Near the memory
+ * limit, limit.c carries operations out instead.
+ */
 #include "store/store.h"
 
 #include "base/arena.h"
@@ -44,7 +48,7 @@ static void store_deinit_shard(struct shard *shard, uint32_t databases)
 {
     CHECK(!mutex_is_held(&shard->lock));
     garbage_collect(shard, SIZE_MAX);
-    CHECK(shard->garbage == NULL); /* no snapshot is under way that needs some */
+    CHECK(shard->garbage == NULL); /* no snapshot in progress needs some */
     removals_deinit(&shard->removals);
     visits_deinit(shard);
     for (uint32_t db = 0; db < databases; db++)
@@ -91,7 +95,7 @@ struct store *store_new(const struct store_options *options)
     random_fill(store->secret, sizeof store->secret);
     store->hasher = (struct dict_hasher){.hash = store_hash_key, .context = store->secret};
     pages_init(&store->pages, true);
-    /* What is not reported yet shall be little against the limit. */
+    /* Keep unreported memory small compared with the limit. */
     size_t share = store->max_memory / store->shard_count / 64;
     if (store->max_memory != 0 && share < PAGES_REPORT_AT)
         store->pages.report_at = share;
@@ -185,9 +189,9 @@ static struct dict_guess store_guess(struct store *store, const struct op *op, u
     return guess;
 }
 
-/* One step for all before the next one, so that what one fetches comes at the same time. At a lock
- * the processor waits for what was to be fetched before, so that nothing is fetched between locks.
- * Entries in a linked bucket, about one in seven, take one step more. */
+/* Does each step for all operations before the next step, so that the prefetches of a step overlap.
+ * A lock makes the processor wait for earlier loads, so nothing is prefetched between locks.
+ * Entries in a linked bucket, about one in seven, take one more step. */
 void store_prefetch(struct store *store, struct op *const *ops, size_t count)
 {
     CHECK(count <= STORE_PREFETCH);
@@ -209,7 +213,8 @@ void store_on_freed(struct store *store, void (*on_freed)(void *user), void *use
     store->on_freed_user = user;
 }
 
-/* A transaction goes back if one of its operations fails. */
+/* The operation's shards are locked. A transaction is rolled back if one of its operations fails.
+ */
 static enum store_answer store_apply_locked(struct store *store, const struct op *op,
                                             struct arena *arena, struct op_result *result,
                                             bool quick)
@@ -229,7 +234,7 @@ static enum store_answer store_apply_locked(struct store *store, const struct op
     return ctx.outcome;
 }
 
-/* The usual case: the locks of one key are one lock. */
+/* The fast path: one key, one lock. */
 static enum store_answer store_apply_to_key(struct store *store, struct op *op, struct arena *arena,
                                             struct op_result *result)
 {

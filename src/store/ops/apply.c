@@ -1,4 +1,11 @@
-/* What the operations share: finding keys, the gates through which all writes go, answers. */
+/*
+ * What the operations share: lookups, the mutators, answers.
+ *
+ * A commit starts with the first mutator, which takes a revision from the sink, and ends with
+ * apply_commit() or apply_roll_back(). With an undo log, each mutator keeps there what it replaces;
+ * without one it is freed immediately. An operation that fails without an undo log has not called a
+ * mutator yet, but may have removed keys that had expired.
+ */
 #include "store/ops/apply.h"
 
 #include "base/account.h"
@@ -16,7 +23,7 @@
 
 #include <stdio.h>
 
-/* Values of fewer bytes are not given back one by one. */
+/* Shorter values are not discarded one by one. */
 #define DISCARD_LEAST ((size_t)64 * 1024)
 
 static apply_function *const functions[OP_COUNT] = {
@@ -59,7 +66,7 @@ void apply_atomically(struct op_context *ctx, const struct op *op, struct op_res
     *result = failed;
 }
 
-/* Units that take long may end in another order than they began. */
+/* Commits that take long may end in another order than they started. */
 static void apply_note_revision(struct store *store, uint64_t revision)
 {
     uint64_t newest = atomic_load_explicit(&store->revision, memory_order_relaxed);
@@ -79,7 +86,7 @@ void apply_roll_back(struct op_context *ctx, struct op_result *result)
     ctx->wrote = false;
     if (ctx->revision == 0)
         return;
-    if (ctx->sink != ctx->store->sink) /* its revision is not given again */
+    if (ctx->sink != ctx->store->sink) /* its revision is not reused */
         apply_note_revision(ctx->store, ctx->revision);
     if (ctx->sink != NULL)
         ctx->sink->abort(ctx->sink);
@@ -89,7 +96,7 @@ void apply_roll_back(struct op_context *ctx, struct op_result *result)
     ctx->revision = 0;
 }
 
-/* ---- finding ---- */
+/* ---- lookup ---- */
 
 void apply_observe_revision(struct op_context *ctx, uint64_t revision)
 {
@@ -97,7 +104,7 @@ void apply_observe_revision(struct op_context *ctx, uint64_t revision)
         ctx->seen = revision;
 }
 
-/* What is there, expired or not. */
+/* Finds the entry even if it has expired. */
 static struct lookup apply_lookup_any(struct op_context *ctx, uint32_t db, struct slice key,
                                       uint64_t hash)
 {
@@ -149,7 +156,7 @@ static struct place apply_place_of(const struct op_context *ctx, uint32_t db, ui
     return (struct place){&shard_of(ctx->store, hash)->databases[db].dict, hash};
 }
 
-/* One step for all before the next one, so that what one fetches comes at the same time. */
+/* Does each step for all places before the next step, so that its prefetches overlap. */
 static void apply_fetch(const struct place *places, size_t count)
 {
     struct dict_guess guesses[STORE_PREFETCH];
@@ -187,7 +194,7 @@ void apply_fetch_ops(const struct op_context *ctx, const struct op *ops, size_t 
     apply_fetch(places, found);
 }
 
-/* Nobody asked for that, so it is no write of the operation. */
+/* The removal of an expired key does not count as a write of the operation. */
 static void apply_drop_expired(struct op_context *ctx, struct lookup *at)
 {
     bool wrote = ctx->wrote;
@@ -207,9 +214,9 @@ struct lookup apply_lookup_write(struct op_context *ctx, uint32_t db, struct sli
     return at;
 }
 
-/* Who read an expired key as absent may have done so before or after its removal, and who read it
- * while it was there must hear of the end; where the two have the same revision, both do. The key
- * is removed then, so that the next answer tells them apart. */
+/* A client that read an expired key as absent may have done so before or after its removal; a
+ * client that read the key itself must learn that it is gone. If both were given the same revision,
+ * the compare fails for both. The key is removed then, so that the next answers differ. */
 bool apply_is_unchanged(struct op_context *ctx, const struct op *compare)
 {
     struct lookup at = apply_lookup_any(ctx, compare->db, compare->key, compare->hash);
@@ -235,7 +242,7 @@ static void apply_start_commit(struct op_context *ctx)
     if (ctx->revision > atomic_load_explicit(&store->reserved, memory_order_relaxed))
         store->reserve->wait(store->reserve, ctx->revision);
     DCHECK(sink == NULL ||
-           sink != store->sink || /* others may have ended since an opened one began */
+           sink != store->sink || /* others may have ended since an opened commit started */
            ctx->revision > atomic_load(&store->revision));
 }
 
@@ -249,7 +256,7 @@ uint64_t apply_revision(struct op_context *ctx)
 
 void apply_commit(struct op_context *ctx)
 {
-    DCHECK(ctx->undo == NULL || ctx->undo->newest == NULL); /* it stands or was taken back */
+    DCHECK(ctx->undo == NULL || ctx->undo->newest == NULL); /* discarded or rolled back */
     DCHECK(!ctx->wrote || ctx->revision > 0);
     struct change_sink *sink = ctx->sink;
     if (ctx->expired_keys > 0)
@@ -273,7 +280,7 @@ bool apply_is_own(const struct op_context *ctx, const struct entry *entry)
            entry_type(entry) == ENTRY_STRING && entry_version(entry) == ctx->revision;
 }
 
-/* The entry is in nobody's hands any more, unless its return is still possible. */
+/* Frees the replaced entry, unless a rollback may need it. */
 static void apply_release_entry(struct op_context *ctx, const struct lookup *at,
                                 struct entry *former)
 {
@@ -301,7 +308,7 @@ void apply_put(struct op_context *ctx, struct lookup *at, struct entry *entry)
     at->entry = entry;
 }
 
-/* Changes the entry where it is, or as a new object in the same place. */
+/* `changed` is the same entry, in place or reallocated. */
 static void apply_update_entry(struct lookup *at, struct entry *changed)
 {
     DCHECK(slice_equal(entry_key(changed), at->key));
@@ -385,7 +392,7 @@ void apply_remove(struct op_context *ctx, struct lookup *at)
 void apply_drop(struct op_context *ctx, struct lookup *at)
 {
     apply_revision(ctx);
-    apply_change_delete(ctx, at); /* while the key is there, which may be the entry's own */
+    apply_change_delete(ctx, at); /* before the removal: at->key may lie in the entry */
     apply_remove(ctx, at);
 }
 
@@ -402,7 +409,7 @@ void apply_change_delete(struct op_context *ctx, const struct lookup *at)
             ctx, &(struct op){.kind = OP_DELETE, .db = at->db, .key = at->key, .hash = at->hash});
 }
 
-/* ---- answering ---- */
+/* ---- answers ---- */
 
 void apply_return_bytes(struct op_context *ctx, struct slice bytes, struct blob *blob,
                         struct op_value *value)
@@ -420,7 +427,7 @@ void apply_return_string(struct op_context *ctx, const struct entry *entry, stru
     value->expire_at_ms = entry_expire_at_ms(entry);
 }
 
-/* Steps that a quick operation may take: some of them are 50 ns long. */
+/* Steps that a quick operation may take; the slowest take 50 ns. */
 #define MOST_QUICK_STEPS ((size_t)16 * 1024)
 
 bool apply_may_spend(struct op_context *ctx, size_t steps, struct op_result *result)
@@ -448,14 +455,14 @@ void apply_fail(struct op_result *result, enum err err, const char *why)
     result->why = why;
 }
 
-/* The arena has refused memory for the answer. */
+/* The arena has refused memory for the answer. Its error message is passed on. */
 static void apply_fail_memory(const struct op_context *ctx, struct op_result *result)
 {
     enum err err = ctx->arena->refusal;
     apply_fail(result, err,
                err == ERR_TOO_LARGE
-                   ? "the answer has so many elements that to make it takes more than half of "
-                     "--max-client-memory; ask for fewer at once"
+                   ? "the answer has so many elements that building it takes more than half of "
+                     "--max-client-memory; ask for fewer at a time"
                    : ctx->arena->why);
 }
 
@@ -502,13 +509,12 @@ void apply_fail_reply(struct op_context *ctx, const struct op *op, size_t size,
                       struct op_result *result)
 {
     static const char format[] =
-        "the answer has %zu bytes or more and this client takes %zu at most, so nothing was "
-        "changed; "
-        "ask for less, or raise the client's limit for messages that it receives and send it in "
+        "the answer has %zu bytes or more and this client accepts %zu at most, so nothing was "
+        "changed; ask for less, or raise the client's limit for received messages and send it in "
         "the metadata keystore-max-reply-bytes";
-    size_t room = sizeof format + (size_t)2 * 20;
-    char *why = arena_alloc(ctx->arena, room);
-    snprintf(why, room, format, size, op->max_reply);
+    size_t capacity = sizeof format + (size_t)2 * 20;
+    char *why = arena_alloc(ctx->arena, capacity);
+    snprintf(why, capacity, format, size, op->max_reply);
     apply_fail(result, ERR_TOO_LARGE, why);
 }
 

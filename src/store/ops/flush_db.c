@@ -1,4 +1,5 @@
-/* FlushDb: the shards' parts of the database become garbage (data/garbage.h). */
+/* FlushDb: turns each shard's part of the database into garbage, which is freed later
+ * (data/garbage.h). */
 #include "base/check.h"
 #include "store/data/garbage.h"
 #include "store/data/shard.h"

@@ -1,4 +1,4 @@
-/* Counting: the operation Incr on strings that are numbers. */
+/* Incr, on strings that contain a number. */
 #include "base/decimal.h"
 #include "base/real.h"
 #include "store/data/entry.h"
@@ -7,13 +7,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The deadline of the key is kept; a new key gets the operation's. */
+/* An existing key keeps its deadline; a new one gets the operation's. */
 static int64_t increment_deadline_of(const struct lookup *at, const struct op *op)
 {
     return at->entry != NULL ? entry_expire_at_ms(at->entry) : op->expire_at_ms;
 }
 
-/* Answers the number's text and stores it, unless it would be gone at once; false then. */
+/* Puts the number's text into the answer and stores it; false if it would expire immediately and
+ * so is not stored. */
 static bool increment_put(struct op_context *ctx, struct lookup *at, const struct op *op,
                           struct slice text, struct op_result *result)
 {
@@ -66,7 +67,7 @@ static void increment_add_integer(struct op_context *ctx, const struct op *op, s
 
 /* ---- reals ---- */
 
-/* Adding again might give other digits elsewhere: so the sum itself is told. */
+/* Emits the sum itself: adding again might give other digits on another machine. */
 static void increment_emit_real(struct op_context *ctx, const struct op *op, struct slice text,
                                 bool is_new)
 {
@@ -80,7 +81,7 @@ static void increment_emit_real(struct op_context *ctx, const struct op *op, str
     apply_change(ctx, &set);
 }
 
-/* The number as its text says it, which is rounded. */
+/* Answers with the number as stored: its text is rounded. */
 static void increment_answer_real(const char *text, struct op_result *result)
 {
     long double number = strtold(text, NULL);

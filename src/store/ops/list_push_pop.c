@@ -12,8 +12,8 @@ static enum list_end push_pop_end_of(enum op_end end)
 
 /* ---- pushing ---- */
 
-/* The push as it was asked for; then what it cut and the deadline, as changes of their own. Both
- * do nothing more where the push has done them already. */
+/* Emits the push as requested, then the trim and the deadline as changes of their own. Both are
+ * no-ops when a replayed push has done the same already. */
 static void push_pop_emit_push(struct op_context *ctx, const struct op *op, enum list_end end,
                                bool was_cut)
 {
@@ -64,7 +64,7 @@ void apply_r_push(struct op_context *ctx, const struct op *op, struct op_result 
 
 /* ---- popping ---- */
 
-/* Removes elements whose answer is ready. */
+/* Removes the elements, which the answer has already. */
 static void push_pop_take(struct op_context *ctx, struct lookup *at, enum op_end end, size_t count,
                           struct op_result *result)
 {
@@ -104,7 +104,8 @@ void apply_r_pop(struct op_context *ctx, const struct op *op, struct op_result *
     push_pop_pop(ctx, op, OP_TAIL, result);
 }
 
-/* The first key that holds something: a list, or the operation fails. NULL if none does. */
+/* The first key that exists; NULL if none does, or if it is not a list: then the operation has
+ * failed. */
 static const struct op_key *push_pop_first_list(struct op_context *ctx, const struct op *op,
                                                 struct op_result *result)
 {
@@ -160,8 +161,8 @@ void apply_list_pop(struct op_context *ctx, const struct op *op, struct op_resul
 
 /* ---- moving ---- */
 
-/* The two may be the same: what is pushed first keeps the list from becoming empty, and that it may
- * be what is dropped then changes nothing, as it is equal. */
+/* Source and target may be the same list. The push comes first, so that the list does not become
+ * empty in between; if the drop then removes the pushed element, that is fine, as it is equal. */
 static void push_pop_move(struct op_context *ctx, struct lookup *source, struct lookup *target,
                           const struct op *op, const struct op_value *value)
 {

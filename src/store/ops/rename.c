@@ -1,5 +1,4 @@
-/* Rename and Copy: the value of a key, with its deadline, comes to be another key's too, or
- * instead. */
+/* Rename and Copy: move or copy the value of a key, with its deadline, to another key. */
 #include "base/check.h"
 #include "store/ops/apply.h"
 
@@ -18,7 +17,7 @@ static struct lookup rename_lookup_target(struct op_context *ctx, const struct o
     return apply_lookup_write(ctx, op->target_db, op->target.bytes, op->target.hash);
 }
 
-/* True if the target is there and must not be replaced; then the result says so. */
+/* True if the target exists and must not be replaced; then the result has its version. */
 static bool rename_is_taken(const struct lookup *to, bool replace, struct op_result *result)
 {
     if (to->entry == NULL || replace)
@@ -47,9 +46,9 @@ static void rename_emit(struct op_context *ctx, const struct op *op, enum op_kin
 
 /* ---- Rename ---- */
 
-/* A list that went from one entry to another. */
+/* A list that was moved from one entry to another. */
 struct moved_list {
-    struct undo_edit edit; /* of the target; first: the pointer to it is one to this */
+    struct undo_edit edit; /* of the target; must be first: cast from it */
     struct lookup from;
 };
 
@@ -65,7 +64,7 @@ static void rename_reverse_move(struct undo_edit *edit, const struct lookup *to)
 {
     const struct lookup *from = &((struct moved_list *)edit)->from;
     struct entry *source = dict_find(&from->database->dict, from->hash, from->key);
-    CHECK(source != NULL && entry_list(source) == NULL); /* it waits for its list */
+    CHECK(source != NULL && entry_list(source) == NULL); /* its list was taken */
     entry_give_list(&from->shard->slab, source, rename_take_list(to));
     if (entry_expire_at_ms(source) != 0)
         from->database->expiring_memory += list_memory(entry_list(source));
@@ -79,7 +78,7 @@ static void rename_note_moved_list(struct undo *undo, const struct lookup *from,
     undo_edit(undo, to, &moved->edit);
 }
 
-/* The value goes over; `from` holds a key without use afterwards. */
+/* Moves the value. Afterwards `from` must be removed: a list has been taken from it. */
 static void rename_move_value(struct op_context *ctx, struct lookup *from, struct lookup *to)
 {
     DCHECK(from->entry != NULL && from->entry != to->entry);

@@ -358,7 +358,7 @@ static void test_list_pop_does_not_copy_what_the_caller_does_not_take(void **sta
         op.max_reply = MIB;
         const struct op_result *result = keyspace_apply(fixture, op);
         assert_int_equal(result->err, ERR_TOO_LARGE);
-        assert_non_null(strstr(result->why, "this client takes 1048576 at most"));
+        assert_non_null(strstr(result->why, "this client accepts 1048576 at most"));
         assert_in_range(fixture->arena.counted, MIB, 4 * MIB);
         assert_int_equal(fixture->revision, revision);
         assert_int_equal(list_length(entry_list(keyspace_find(fixture, "list"))), COUNT);
