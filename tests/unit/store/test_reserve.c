@@ -1,4 +1,4 @@
-/* Tests of store/reserve.c: what strings hold for growth is given up, and nothing else changes. */
+/* Tests of store/reserve.c: reserves of strings are reclaimed, and nothing else changes. */
 #include "store/reserve.h"
 
 #include <setjmp.h>
@@ -43,7 +43,7 @@ static size_t used(struct keyspace_fixture *fixture)
     return store_stats(fixture->store).used_memory;
 }
 
-static void test_reserves_are_given_up_until_it_is_enough(void **state)
+static void test_reserves_are_reclaimed_until_it_is_enough(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     uint8_t *bytes = calloc(1, LENGTH);
@@ -83,7 +83,7 @@ static void test_a_string_that_is_shared_keeps_its_reserve(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_reserves_are_given_up_until_it_is_enough,
+        cmocka_unit_test_setup_teardown(test_reserves_are_reclaimed_until_it_is_enough,
                                         keyspace_setup, keyspace_teardown),
         cmocka_unit_test_setup_teardown(test_a_string_that_is_shared_keeps_its_reserve,
                                         keyspace_setup, keyspace_teardown),
