@@ -48,8 +48,8 @@
 #define LARGE_GROWTH ((size_t)64 * 1024)
 #define FAR_SHARE    8
 /* Bytes of small keys that are evicted on top of what is needed, and how small they are. */
-#define AHEAD       ((size_t)4 * 1024)
-#define AHEAD_SMALL ((size_t)1024)
+#define EVICT_AHEAD       ((size_t)4 * 1024)
+#define EVICT_AHEAD_SMALL ((size_t)1024)
 /* What a table keeps at most for a key when all others have gone. */
 #define TABLE_PER_KEY ((size_t)128)
 /* Entries of FlushDb's garbage that are freed in one step. */
@@ -57,8 +57,8 @@
 /* Attempts before an operation is refused because other threads always take what was freed. */
 #define MAX_ATTEMPTS 100
 /* An undo log may copy 1/UNDO_SHARE of the limit, within these bounds. */
-#define UNDO_MOST  ((size_t)32 * 1024 * 1024)
-#define UNDO_LEAST ((size_t)1024 * 1024)
+#define UNDO_MAX   ((size_t)32 * 1024 * 1024)
+#define UNDO_MIN   ((size_t)1024 * 1024)
 #define UNDO_SHARE 16
 
 static const char no_memory[] =
@@ -151,9 +151,9 @@ bool limit_is_far(const struct store *store, const struct op *op)
 size_t limit_max_undo(const struct store *store)
 {
     size_t share = store->max_memory / UNDO_SHARE;
-    if (store->max_memory == 0 || share > UNDO_MOST)
-        return UNDO_MOST;
-    return share > UNDO_LEAST ? share : UNDO_LEAST;
+    if (store->max_memory == 0 || share > UNDO_MAX)
+        return UNDO_MAX;
+    return share > UNDO_MIN ? share : UNDO_MIN;
 }
 
 /* ---- an attempt ---- */
@@ -438,9 +438,9 @@ static bool limit_evict_to(struct trial *trial, size_t limit)
     struct store *store = trial->store;
     struct evict_terms terms = {
         .keep = trial->keys, .keep_count = trial->key_count, .quick = trial->quick};
-    size_t ahead = limit > AHEAD ? limit - AHEAD : 0, freed = 0;
+    size_t ahead = limit > EVICT_AHEAD ? limit - EVICT_AHEAD : 0, freed = 0;
     bool found = false;
-    while (!limit_fits(store, limit) || (freed < AHEAD_SMALL && !limit_fits(store, ahead))) {
+    while (!limit_fits(store, limit) || (freed < EVICT_AHEAD_SMALL && !limit_fits(store, ahead))) {
         size_t before = pages_used(&store->pages);
         if (!evict_one(store, &terms)) {
             trial->held |= terms.held;

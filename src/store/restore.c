@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 /* How many strings in advance the memory of one is prefetched. */
-#define AHEAD ((size_t)8)
+#define PREFETCH_AHEAD ((size_t)8)
 
 /* The place of a key. */
 struct target {
@@ -75,14 +75,14 @@ static uint32_t *restore_order_by_shard(struct store *store, const struct restor
                                         size_t count)
 {
     uint32_t *order = mem_alloc(count * sizeof *order);
-    size_t begins[SHARDS_MOST + 1] = {0};
+    size_t starts[SHARDS_MOST + 1] = {0};
     for (size_t i = 0; i < count; i++)
-        begins[shard_number(store, strings[i].hash) + 1]++;
+        starts[shard_number(store, strings[i].hash) + 1]++;
     for (size_t i = 0; i < store->shard_count; i++)
-        begins[i + 1] += begins[i];
+        starts[i + 1] += starts[i];
     for (size_t i = 0; i < count; i++)
-        order[begins[shard_number(store, strings[i].hash)]++] = (uint32_t)i;
-    DCHECK(begins[store->shard_count] == count);
+        order[starts[shard_number(store, strings[i].hash)]++] = (uint32_t)i;
+    DCHECK(starts[store->shard_count] == count);
     return order;
 }
 
@@ -100,10 +100,10 @@ static size_t restore_put_in_order(struct store *store, const struct restore_str
 {
     size_t failed = count;
     for (size_t i = 0; i < count; i++) {
-        if (i + 2 * AHEAD < count)
-            __builtin_prefetch(&strings[order[i + 2 * AHEAD]]);
-        if (i + AHEAD < count)
-            restore_prefetch(store, &strings[order[i + AHEAD]]);
+        if (i + 2 * PREFETCH_AHEAD < count)
+            __builtin_prefetch(&strings[order[i + 2 * PREFETCH_AHEAD]]);
+        if (i + PREFETCH_AHEAD < count)
+            restore_prefetch(store, &strings[order[i + PREFETCH_AHEAD]]);
         const struct restore_string *string = &strings[order[i]];
         if (!restore_hashed(store, &string->key, string->hash, string->value) && order[i] < failed)
             failed = order[i];

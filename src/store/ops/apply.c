@@ -24,7 +24,7 @@
 #include <stdio.h>
 
 /* Shorter values are not discarded one by one. */
-#define DISCARD_LEAST ((size_t)64 * 1024)
+#define DISCARD_MIN ((size_t)64 * 1024)
 
 static apply_function *const functions[OP_COUNT] = {
 #define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
@@ -327,7 +327,7 @@ struct blob *apply_adopt(const struct op_context *ctx, struct slice value)
 
 static void apply_discard_value(struct blob *holder, struct slice value)
 {
-    if (value.len >= DISCARD_LEAST)
+    if (value.len >= DISCARD_MIN)
         blob_discard(holder, value);
 }
 
@@ -428,14 +428,14 @@ void apply_return_string(struct op_context *ctx, const struct entry *entry, stru
 }
 
 /* Steps that a quick operation may take; the slowest take 50 ns. */
-#define MOST_QUICK_STEPS ((size_t)16 * 1024)
+#define MAX_QUICK_STEPS ((size_t)16 * 1024)
 
 bool apply_may_spend(struct op_context *ctx, size_t steps, struct op_result *result)
 {
     if (!ctx->quick)
         return true;
     ctx->spent += steps;
-    if (ctx->spent <= MOST_QUICK_STEPS)
+    if (ctx->spent <= MAX_QUICK_STEPS)
         return true;
     ctx->outcome = STORE_COSTLY;
     apply_fail(result, ERR_TOO_LARGE, "it takes long");
