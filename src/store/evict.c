@@ -197,7 +197,7 @@ static void evict(struct store *store, const struct candidate *victim)
     CHECK(victim->entry != NULL && mutex_is_held(&victim->shard->lock));
     struct shard *shard = victim->shard;
     struct slice key = entry_key(victim->entry);
-    struct op_context ctx = apply_own_space(store, 0);
+    struct op_context ctx = apply_internal_context(store, 0);
     struct lookup at = {.shard = shard,
                         .database = &shard->databases[victim->db],
                         .entry = victim->entry,
@@ -209,7 +209,7 @@ static void evict(struct store *store, const struct candidate *victim)
     if (store->note_visits)
         usage_remember(shard->usage, at.hash);
     apply_drop(&ctx, &at);
-    apply_end(&ctx);
+    apply_commit(&ctx);
     shard->evicted_keys++;
     slab_report(&shard->slab); /* else many more would go before it is known that one has */
 }

@@ -1,4 +1,4 @@
-/* A walk over all strings that hold a reserve. Knows no operation. */
+/* Walks over all strings that have a reserve. Knows no operation. */
 #include "store/reserve.h"
 
 #include "store/data/shard.h"
@@ -28,7 +28,7 @@ static void reserve_walk_database(struct shard *shard, struct database *database
     } while (cursor != 0 && shard->slab.reserve > 0);
 }
 
-bool reserve_give_up(struct store *store, size_t limit, bool quick, bool *held)
+bool reserve_reclaim(struct store *store, size_t limit, bool quick, bool *held)
 {
     for (size_t i = 0; i < store->shard_count && pages_used(&store->pages) > limit; i++) {
         struct shard *shard = &store->shards[i];

@@ -45,7 +45,7 @@ static void sweep_remove_due(struct store *store, struct shard *shard, uint32_t 
 {
     for (size_t i = 0; i < due->count; i++) {
         struct slice key = entry_key(due->entries[i]);
-        struct op_context ctx = apply_own_space(store, due->now_ms);
+        struct op_context ctx = apply_internal_context(store, due->now_ms);
         struct lookup at = {.shard = shard,
                             .database = &shard->databases[db],
                             .entry = due->entries[i],
@@ -55,7 +55,7 @@ static void sweep_remove_due(struct store *store, struct shard *shard, uint32_t 
         DCHECK(apply_is_due(&ctx, entry_expire_at_ms(at.entry)));
         apply_drop(&ctx, &at);
         shard->expired_keys++;
-        apply_end(&ctx);
+        apply_commit(&ctx);
     }
 }
 

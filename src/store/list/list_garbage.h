@@ -6,7 +6,7 @@
  * the store.
  *
  * It is not in use any more: no shard is charged for it, and it counts as memory that is held
- * beyond that (store_stats(), room.h).
+ * beyond that (store_stats(), limit.h).
  */
 #ifndef KEYSTORE_STORE_LIST_LIST_GARBAGE_H
 #define KEYSTORE_STORE_LIST_LIST_GARBAGE_H

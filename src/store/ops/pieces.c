@@ -94,7 +94,7 @@ bool pieces_apply(struct store *store, struct op *op, struct arena *arena, struc
 {
     if (!pieces_gain(op))
         return false;
-    struct op_context ctx = apply_space(store, op, arena, false);
+    struct op_context ctx = apply_context(store, op, arena, false);
     for (int i = 0; i < ATTEMPTS; i++) {
         if (!pieces_make_room(&ctx, op, result))
             return true;

@@ -81,7 +81,7 @@ static size_t compact_all(struct fixture *fixture)
 
 static size_t held(struct fixture *fixture)
 {
-    return store_stats(fixture->store).held_memory;
+    return store_stats(fixture->store).resident_memory;
 }
 
 static void assert_there(struct fixture *fixture, unsigned number, bool there)
