@@ -393,7 +393,7 @@ static size_t room_evictable_in(const struct store *store, const struct shard *s
         if (store_policy_is_volatile(store->policy))
             bytes += database->expiring_memory;
         else
-            bytes -= dict_least_memory(&database->dict);
+            bytes -= dict_min_memory(&database->dict);
     }
     DCHECK(bytes < SIZE_MAX / 2);
     return bytes;
@@ -431,7 +431,7 @@ static bool room_can_evict(struct trial *trial, size_t limit)
 static bool room_evict_to(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
-    struct evict_terms terms = {
+    struct evict_request terms = {
         .keep = trial->keys, .keep_count = trial->key_count, .quick = trial->quick};
     size_t ahead = limit > AHEAD ? limit - AHEAD : 0, freed = 0;
     bool found = false;

@@ -1,7 +1,7 @@
 /*
- * A bucket of a dictionary: a cache line of up to nine pointers of six bytes each and a byte of
- * their entries' hashes, the tag. The last slot of a bucket that is full may link to another one.
- * Private to dict.c.
+ * A bucket of a dictionary: a cache line of up to nine pointers of six bytes each, with one byte of
+ * each entry's hash, the tag. The last slot of a full bucket may link to another bucket. Private to
+ * dict.c.
  */
 #ifndef KEYSTORE_STORE_DATA_DICT_BUCKET_H
 #define KEYSTORE_STORE_DATA_DICT_BUCKET_H
@@ -61,8 +61,8 @@ static inline uint8_t tag_of(uint64_t hash)
 }
 
 #ifdef __SSE2__
-/* A bit for each slot that may have that tag, and perhaps more above. The last quarter of a bucket
- * is compared at once: six bytes of pointers, the tags, and `meta`. */
+/* A bit for each slot that may have that tag; bits above those are undefined. The last quarter of a
+ * bucket is compared in one instruction: six bytes of pointers, the tags, and `meta`. */
 static inline unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
 {
     const size_t last = BUCKET_SIZE - sizeof(__m128i);
@@ -72,8 +72,8 @@ static inline unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
     return (unsigned)_mm_movemask_epi8(equal) >> (offsetof(struct dict_bucket, tags) - last);
 }
 #else
-/* A bit for each slot with that tag. The tags of slots 0 to 7 are compared at once: a byte of `low`
- * has its highest bit set unless the tags are equal in the other seven. */
+/* A bit for each slot with that tag. The tags of slots 0 to 7 are compared in parallel: a byte of
+ * `low` has its highest bit set unless the tags are equal in the other seven. */
 static inline unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
 {
     const uint64_t ones = 0x0101010101010101u, sevens = 0x7f * ones;

@@ -1,4 +1,4 @@
-/* Whether a list keeps its invariants. */
+/* Checks the invariants of a list. */
 #include "store/list/list.h"
 
 #include "store/list/list_state.h"
@@ -8,7 +8,7 @@ struct census {
     size_t length;
     size_t bytes;
     size_t chunks;
-    size_t used; /* by the chunk before, CHUNK_MAX if that is the head */
+    size_t used; /* by the previous chunk, CHUNK_MAX if that is the head */
 };
 
 static bool list_sound_is_sound_chunk(const struct list *list, const struct chunk *chunk,

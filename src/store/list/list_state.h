@@ -5,7 +5,7 @@
 #include "store/list/chunk.h"
 #include "store/list/spine.h"
 
-/* Neighbours with no more than that together become one. */
+/* Neighbours with no more than this together are merged. */
 #define MERGE_MAX (CHUNK_MAX / 2)
 
 /* What only a list of two chunks or more needs. */
@@ -27,7 +27,7 @@ static inline struct chunk *chunk_at_end(const struct list *list, enum list_end 
     return end == LIST_TAIL && list->body != NULL ? list->body->tail : list->head;
 }
 
-/* What a chunk of a list with a body weighs in the spine. */
+/* The weight in the spine of a chunk of a list with a body. */
 static inline size_t weight_of(const struct list *list, const struct chunk *chunk)
 {
     return chunk == list->head || chunk == list->body->tail ? 0 : chunk->count;

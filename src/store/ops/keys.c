@@ -90,7 +90,7 @@ void apply_describe(struct op_context *ctx, const struct op *op, struct op_resul
 
 /* How many keys each shard has. */
 struct counts {
-    size_t shards[SHARDS_MOST];
+    size_t shards[SHARDS_MAX];
     size_t total;
 };
 

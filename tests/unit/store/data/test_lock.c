@@ -258,8 +258,7 @@ static void check_order(struct store *store, size_t low, size_t held, size_t hig
 static void test_locks_are_taken_in_ascending_order(void **state)
 {
     (void)state;
-    struct store *store =
-        store_new(&(struct store_options){.databases = 1, .threads = SHARDS_MOST});
+    struct store *store = store_new(&(struct store_options){.databases = 1, .threads = SHARDS_MAX});
     check_order(store, 0, 1, 2);
     check_order(store, 62, 63, 64);
     check_order(store, 63, 64, 255);

@@ -93,8 +93,8 @@ static double mean_search(struct usage *usage, uint64_t *random, float most)
         do {
             rate = most * (float)seeded_below(random, 1000000) / 1e6f;
             seen++;
-        } while (seen < 30 && rate > usage->enough);
-        usage_adjust_enough(usage, seen);
+        } while (seen < 30 && rate > usage->threshold);
+        usage_adjust_threshold(usage, seen);
         all += seen;
     }
     return (double)all / SEARCHES;

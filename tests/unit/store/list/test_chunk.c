@@ -243,7 +243,7 @@ static struct chunk *fill(enum list_end end, size_t len)
 {
     struct element element = element_make(slice_make(long_bytes, len));
     struct chunk *chunk = chunk_new(element_size(&element), end);
-    while (chunk_takes(chunk, end, element_size(&element)))
+    while (chunk_accepts(chunk, end, element_size(&element)))
         chunk = chunk_insert(chunk, end == LIST_HEAD ? chunk->begin : chunk->end, &element);
     return chunk;
 }

@@ -314,11 +314,11 @@ static void run_random_steps(struct model *model, int count, int between_checks)
 static void hold_sparse_memory(void *held[SPARSE])
 {
     for (size_t i = 0; i < SPARSE; i++)
-        held[i] = heap_take(SPARSE_SIZE(i));
+        held[i] = heap_alloc(SPARSE_SIZE(i));
     for (size_t i = 0; i < SPARSE; i++) {
         if (i / SPARSE_SIZES % 10 == 0)
             continue;
-        heap_give(held[i], SPARSE_SIZE(i));
+        heap_free(held[i], SPARSE_SIZE(i));
         held[i] = NULL;
     }
 }
@@ -327,7 +327,7 @@ static void free_sparse_memory(void *held[SPARSE])
 {
     for (size_t i = 0; i < SPARSE; i++)
         if (held[i] != NULL)
-            heap_give(held[i], SPARSE_SIZE(i));
+            heap_free(held[i], SPARSE_SIZE(i));
 }
 
 /* Others take and give some memory. */
@@ -338,8 +338,8 @@ static void stir(struct model *model, void *held[SPARSE])
         if (held[i] == NULL && below(model, 9) > 0)
             continue;
         if (held[i] != NULL)
-            heap_give(held[i], SPARSE_SIZE(i));
-        held[i] = held[i] == NULL ? heap_take(SPARSE_SIZE(i)) : NULL;
+            heap_free(held[i], SPARSE_SIZE(i));
+        held[i] = held[i] == NULL ? heap_alloc(SPARSE_SIZE(i)) : NULL;
     }
 }
 

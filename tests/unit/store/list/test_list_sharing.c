@@ -261,17 +261,17 @@ static void test_random_steps_on_lists_that_share_and_move(void **state)
     struct fixture *fixture = *state;
     static void *held[HELD];
     for (size_t i = 0; i < HELD; i++)
-        held[i] = heap_take(HELD_SIZE(i));
+        held[i] = heap_alloc(HELD_SIZE(i));
     for (size_t i = 0; i < HELD; i++) {
         if (i / HELD_SIZES % 10 > 0)
-            heap_give(held[i], HELD_SIZE(i));
+            heap_free(held[i], HELD_SIZE(i));
     }
     assert_true(heap_is_fragmented());
     run_random_steps(fixture, 100);
     print_message("%zu parts were moved\n", fixture->moved);
     assert_true(fixture->moved > 0);
     for (size_t i = 0; i < HELD; i += i % HELD_SIZES == HELD_SIZES - 1 ? HELD_SIZES * 9 + 1 : 1)
-        heap_give(held[i], HELD_SIZE(i));
+        heap_free(held[i], HELD_SIZE(i));
 }
 
 /* A copy takes a few chunks of memory, and an edit of it one or two more. */

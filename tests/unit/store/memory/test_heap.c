@@ -46,7 +46,7 @@ static void test_rounding_wastes_little(void **state)
 static void make(struct object *object, size_t size, size_t mark)
 {
     object->size = size;
-    object->bytes = heap_take(size);
+    object->bytes = heap_alloc(size);
     assert_int_equal((uintptr_t)object->bytes % 8, 0);
     memset(object->bytes, (int)mark, size);
 }
@@ -60,7 +60,7 @@ static void assert_intact(const struct object *object, size_t mark)
 static void drop(struct object *object, size_t mark)
 {
     assert_intact(object, mark);
-    heap_give(object->bytes, object->size);
+    heap_free(object->bytes, object->size);
     object->bytes = NULL;
 }
 
@@ -73,7 +73,7 @@ static size_t random_size(uint64_t *random)
 
 static void resize(struct object *object, size_t size, size_t mark)
 {
-    object->bytes = heap_resize(object->bytes, object->size, size);
+    object->bytes = heap_realloc(object->bytes, object->size, size);
     if (object->size > size)
         object->size = size;
     assert_intact(object, mark);

@@ -49,14 +49,14 @@ static void init(struct fixture *fixture)
 
 static void *take(struct fixture *fixture)
 {
-    void *region = regions_take(&fixture->regions);
+    void *region = regions_alloc(&fixture->regions);
     atomic_fetch_add(&fixture->held, REGIONS_SIZE);
     return region;
 }
 
 static void give(struct fixture *fixture, void *region)
 {
-    regions_give(region);
+    regions_free(region);
     atomic_fetch_sub(&fixture->held, REGIONS_SIZE);
     regions_trim(&fixture->regions);
 }
@@ -78,7 +78,7 @@ static void give_many(struct fixture *fixture, void **held, size_t count)
 static size_t most_ready(size_t held)
 {
     size_t most = held / REGIONS_SHARE;
-    return most < REGIONS_MOST_READY ? most : REGIONS_MOST_READY;
+    return most < REGIONS_MAX_READY ? most : REGIONS_MAX_READY;
 }
 
 /* The test's own time limit ends it if the thread makes fewer or more ready. It may pass through a
@@ -112,10 +112,10 @@ static void test_without_huge_pages_there_is_no_thread(void **state)
     struct regions regions = REGIONS_INITIALIZER(NULL);
     void *held[COUNT];
     for (size_t i = 0; i < COUNT; i++)
-        held[i] = regions_take(&regions);
+        held[i] = regions_alloc(&regions);
     assert_false(regions.started);
     for (size_t i = 0; i < COUNT; i++) {
-        regions_give(held[i]);
+        regions_free(held[i]);
         regions_trim(&regions);
     }
     regions_deinit(&regions);
@@ -125,7 +125,7 @@ static void test_without_huge_pages_there_is_no_thread(void **state)
 static void test_some_are_ready_when_there_are_many(void **state)
 {
     (void)state;
-    enum { COUNT = (REGIONS_MOST_READY + 2) * REGIONS_SHARE };
+    enum { COUNT = (REGIONS_MAX_READY + 2) * REGIONS_SHARE };
     static void *held[COUNT];
     struct fixture fixture;
     init(&fixture);

@@ -261,15 +261,15 @@ static void test_what_lies_well_stays(void **state)
 static void test_whole_pages(void **state)
 {
     struct fixture *fixture = *state;
-    uint8_t *a = slab_take_page(&fixture->slab), *b = slab_take_page(&fixture->slab);
+    uint8_t *a = slab_alloc_page(&fixture->slab), *b = slab_alloc_page(&fixture->slab);
     assert_int_equal((uintptr_t)a % PAGES_PAGE_SIZE, 0);
     assert_ptr_not_equal(a, b);
     memset(a, 1, PAGES_PAGE_SIZE);
     memset(b, 2, PAGES_PAGE_SIZE);
     assert_int_equal(a[PAGES_PAGE_SIZE - 1], 1);
     assert_int_equal(slab_used(&fixture->slab), 2 * PAGES_PAGE_SIZE);
-    slab_give_page(&fixture->slab, a);
-    slab_give_page(&fixture->slab, b);
+    slab_free_page(&fixture->slab, a);
+    slab_free_page(&fixture->slab, b);
 }
 
 static void test_charges_count(void **state)
