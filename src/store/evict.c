@@ -235,7 +235,7 @@ static bool evict_lock_shard(struct shard *shard, struct evict_request *request)
     return locked;
 }
 
-/* Evicts the victim after its shard was unlocked for a while; false if the entry is gone. */
+/* Evicts the victim, whose shard was unlocked meanwhile; false if the entry is gone. */
 static bool evict_if_present(struct search *search)
 {
     struct store *store = search->store;

@@ -23,7 +23,7 @@ struct dict_directory {
     struct dict_bucket *_Atomic pages[];
 };
 
-/* A slot, or that a search found none. */
+/* A slot, or none. */
 struct place {
     struct dict_bucket *bucket; /* NULL = not found */
     unsigned slot;
@@ -34,23 +34,23 @@ struct place {
 static struct dict_bucket *dict_last_of(struct dict_bucket *bucket)
 {
     while (bucket->meta & LINKED)
-        bucket = next_of(bucket);
+        bucket = bucket_next(bucket);
     return bucket;
 }
 
 /* Invariant 2 for a chain, and from there on. */
 static bool dict_is_sound_chain(const struct dict_bucket *bucket)
 {
-    for (; bucket->meta & LINKED; bucket = next_of(bucket))
-        if (count_of(bucket) != LINK_SLOT || count_of(next_of(bucket)) < 2)
+    for (; bucket->meta & LINKED; bucket = bucket_next(bucket))
+        if (bucket_count(bucket) != LINK_SLOT || bucket_count(bucket_next(bucket)) < 2)
             return false;
-    return count_of(bucket) <= SLOTS;
+    return bucket_count(bucket) <= SLOTS;
 }
 
 static void dict_copy_slot(struct dict_bucket *to, unsigned to_slot, const struct dict_bucket *from,
                            unsigned from_slot)
 {
-    store_pointer(to, to_slot, load_pointer(from, from_slot));
+    bucket_store(to, to_slot, bucket_load(from, from_slot));
     to->tags[to_slot] = from->tags[from_slot];
 }
 
@@ -59,17 +59,17 @@ static struct dict_bucket *dict_append(struct dict *dict, struct dict_bucket *la
                                        const struct entry *entry)
 {
     DCHECK(!(last->meta & LINKED));
-    if (count_of(last) == SLOTS) {
+    if (bucket_count(last) == SLOTS) {
         struct dict_bucket *more = slab_alloc(dict->slab, sizeof *more);
         dict_copy_slot(more, 0, last, LINK_SLOT);
         more->meta = 1;
-        store_pointer(last, LINK_SLOT, more);
+        bucket_store(last, LINK_SLOT, more);
         last->meta = LINKED | (SLOTS - 1);
         last = more;
         dict->overflows++;
     }
-    unsigned slot = count_of(last);
-    store_pointer(last, slot, entry);
+    unsigned slot = bucket_count(last);
+    bucket_store(last, slot, entry);
     last->tags[slot] = tag;
     last->meta = (uint8_t)(slot + 1);
     return last;
@@ -269,11 +269,11 @@ void dict_init(struct dict *dict, struct slab *slab, const struct dict_hasher *h
 static void dict_clear_chain(struct dict *dict, struct dict_bucket *home)
 {
     for (struct dict_bucket *bucket = home, *next; bucket != NULL; bucket = next) {
-        next = next_of(bucket);
-        for (unsigned slot = 0; slot < count_of(bucket); slot++)
-            entry_free(dict->slab, load_pointer(bucket, slot));
-        CHECK(dict->count >= count_of(bucket));
-        dict->count -= count_of(bucket);
+        next = bucket_next(bucket);
+        for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
+            entry_free(dict->slab, bucket_load(bucket, slot));
+        CHECK(dict->count >= bucket_count(bucket));
+        dict->count -= bucket_count(bucket);
         if (bucket != home)
             dict_free_overflow(dict, bucket);
     }
@@ -373,11 +373,11 @@ static struct place dict_find_place(const struct dict *dict, uint64_t hash, stru
     if (dict->count == 0)
         return (struct place){.bucket = NULL};
     struct dict_bucket *bucket = dict_home_of(dict, hash);
-    uint8_t tag = tag_of(hash);
-    for (; bucket != NULL; bucket = next_of(bucket)) {
-        for (unsigned found = match(bucket, tag); found != 0; found &= found - 1) {
+    uint8_t tag = bucket_tag(hash);
+    for (; bucket != NULL; bucket = bucket_next(bucket)) {
+        for (unsigned found = bucket_match(bucket, tag); found != 0; found &= found - 1) {
             unsigned slot = (unsigned)__builtin_ctz(found);
-            if (slice_equal(entry_key(load_pointer(bucket, slot)), key))
+            if (slice_equal(entry_key(bucket_load(bucket, slot)), key))
                 return (struct place){.bucket = bucket, .slot = slot};
         }
     }
@@ -387,7 +387,7 @@ static struct place dict_find_place(const struct dict *dict, uint64_t hash, stru
 struct entry *dict_find(const struct dict *dict, uint64_t hash, struct slice key)
 {
     struct place place = dict_find_place(dict, hash, key);
-    return place.bucket != NULL ? load_pointer(place.bucket, place.slot) : NULL;
+    return place.bucket != NULL ? bucket_load(place.bucket, place.slot) : NULL;
 }
 
 void dict_prefetch_bucket(const struct dict *dict, uint64_t hash)
@@ -414,13 +414,13 @@ struct dict_guess dict_guess(const struct dict *dict, uint64_t hash, unsigned li
         return (struct dict_guess){.at = NULL};
     const struct dict_bucket *bucket = dict_home_of(dict, hash);
     for (; links > 0 && bucket != NULL; links--)
-        bucket = next_of(bucket);
+        bucket = bucket_next(bucket);
     if (bucket == NULL)
         return (struct dict_guess){.at = NULL};
-    unsigned found = match(bucket, tag_of(hash));
+    unsigned found = bucket_match(bucket, bucket_tag(hash));
     if (found != 0)
-        return (struct dict_guess){.at = load_pointer(bucket, (unsigned)__builtin_ctz(found))};
-    return (struct dict_guess){.at = next_of(bucket), .is_bucket = bucket->meta & LINKED};
+        return (struct dict_guess){.at = bucket_load(bucket, (unsigned)__builtin_ctz(found))};
+    return (struct dict_guess){.at = bucket_next(bucket), .is_bucket = bucket->meta & LINKED};
 }
 
 void dict_prefetch(struct dict_guess guess)
@@ -440,8 +440,8 @@ static uint64_t dict_hash_of(const struct dict *dict, const struct entry *entry)
 /* The keys are probably not in the cache, so they are fetched in parallel. */
 static void dict_prefetch_keys(const struct dict_bucket *bucket)
 {
-    for (unsigned slot = 0; slot < count_of(bucket); slot++) {
-        const char *entry = load_pointer(bucket, slot);
+    for (unsigned slot = 0; slot < bucket_count(bucket); slot++) {
+        const char *entry = bucket_load(bucket, slot);
         __builtin_prefetch(entry);
         __builtin_prefetch(entry + ENTRY_PREFETCH / 2);
     }
@@ -457,10 +457,10 @@ static void dict_split(struct dict *dict)
     struct dict_bucket first = *home; /* a copy, since its slots are written while it is read */
     low->meta = 0;
     for (struct dict_bucket *bucket = &first, *next; bucket != NULL; bucket = next) {
-        next = next_of(bucket);
+        next = bucket_next(bucket);
         dict_prefetch_keys(bucket);
-        for (unsigned slot = 0; slot < count_of(bucket); slot++) {
-            const struct entry *entry = load_pointer(bucket, slot);
+        for (unsigned slot = 0; slot < bucket_count(bucket); slot++) {
+            const struct entry *entry = bucket_load(bucket, slot);
             struct dict_bucket **last = dict_hash_of(dict, entry) & bit ? &high : &low;
             *last = dict_append(dict, *last, bucket->tags[slot], entry);
         }
@@ -480,9 +480,9 @@ static void dict_merge(struct dict *dict)
     struct dict_bucket *last = dict_last_of(dict_bucket_at(dict, index - dict_highest_bit(index)));
     dict_set_buckets(dict, index);
     for (struct dict_bucket *bucket = home, *next; bucket != NULL; bucket = next) {
-        next = next_of(bucket);
-        for (unsigned slot = 0; slot < count_of(bucket); slot++)
-            last = dict_append(dict, last, bucket->tags[slot], load_pointer(bucket, slot));
+        next = bucket_next(bucket);
+        for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
+            last = dict_append(dict, last, bucket->tags[slot], bucket_load(bucket, slot));
         if (bucket != home)
             dict_free_overflow(dict, bucket);
     }
@@ -510,8 +510,8 @@ void dict_put(struct dict *dict, uint64_t hash, struct entry *entry)
 {
     struct place place = dict_find_place(dict, hash, entry_key(entry));
     if (place.bucket != NULL) {
-        entry_free(dict->slab, load_pointer(place.bucket, place.slot));
-        store_pointer(place.bucket, place.slot, entry);
+        entry_free(dict->slab, bucket_load(place.bucket, place.slot));
+        bucket_store(place.bucket, place.slot, entry);
     } else {
         dict_add(dict, hash, entry);
     }
@@ -523,7 +523,7 @@ void dict_add(struct dict *dict, uint64_t hash, struct entry *entry)
         dict_add_bucket(dict, 0);
         dict_set_buckets(dict, 1);
     }
-    dict_append(dict, dict_last_of(dict_home_of(dict, hash)), tag_of(hash), entry);
+    dict_append(dict, dict_last_of(dict_home_of(dict, hash)), bucket_tag(hash), entry);
     DCHECK(dict_is_sound_chain(dict_home_of(dict, hash)));
     dict->count++;
     dict_grow(dict);
@@ -545,13 +545,13 @@ void dict_reserve(struct dict *dict, size_t entries)
 void dict_replace(struct dict *dict, uint64_t hash, const struct entry *former, struct entry *entry)
 {
     struct dict_bucket *bucket = dict_home_of(dict, hash);
-    uint8_t tag = tag_of(hash);
-    for (; bucket != NULL; bucket = next_of(bucket)) {
-        for (unsigned found = match(bucket, tag); found != 0; found &= found - 1) {
+    uint8_t tag = bucket_tag(hash);
+    for (; bucket != NULL; bucket = bucket_next(bucket)) {
+        for (unsigned found = bucket_match(bucket, tag); found != 0; found &= found - 1) {
             unsigned slot = (unsigned)__builtin_ctz(found);
-            if (load_pointer(bucket, slot) != former)
+            if (bucket_load(bucket, slot) != former)
                 continue;
-            store_pointer(bucket, slot, entry);
+            bucket_store(bucket, slot, entry);
             return;
         }
     }
@@ -564,12 +564,12 @@ static void dict_close_gap(struct dict *dict, struct dict_bucket *home, struct p
     struct dict_bucket *before = NULL, *last = home;
     while (last->meta & LINKED) {
         before = last;
-        last = next_of(last);
+        last = bucket_next(last);
     }
-    DCHECK(count_of(last) > 0 && gap.slot < count_of(gap.bucket));
-    dict_copy_slot(gap.bucket, gap.slot, last, count_of(last) - 1);
+    DCHECK(bucket_count(last) > 0 && gap.slot < bucket_count(gap.bucket));
+    dict_copy_slot(gap.bucket, gap.slot, last, bucket_count(last) - 1);
     last->meta--;
-    if (before == NULL || count_of(last) > 1)
+    if (before == NULL || bucket_count(last) > 1)
         return;
     dict_copy_slot(before, LINK_SLOT, last, 0);
     before->meta = SLOTS;
@@ -581,7 +581,7 @@ struct entry *dict_take(struct dict *dict, uint64_t hash, struct slice key)
     struct place place = dict_find_place(dict, hash, key);
     if (place.bucket == NULL)
         return NULL;
-    struct entry *entry = load_pointer(place.bucket, place.slot);
+    struct entry *entry = bucket_load(place.bucket, place.slot);
     dict_close_gap(dict, dict_home_of(dict, hash), place);
     DCHECK(dict_is_sound_chain(dict_home_of(dict, hash)));
     dict->count--;
@@ -602,16 +602,16 @@ bool dict_remove(struct dict *dict, uint64_t hash, struct slice key)
 static size_t dict_chain_length(const struct dict_bucket *bucket)
 {
     size_t length = 0;
-    for (; bucket != NULL; bucket = next_of(bucket))
-        length += count_of(bucket);
+    for (; bucket != NULL; bucket = bucket_next(bucket))
+        length += bucket_count(bucket);
     return length;
 }
 
 static struct entry *dict_nth_of_chain(const struct dict_bucket *bucket, size_t n)
 {
-    for (; n >= count_of(bucket); bucket = next_of(bucket))
-        n -= count_of(bucket);
-    return load_pointer(bucket, (unsigned)n);
+    for (; n >= bucket_count(bucket); bucket = bucket_next(bucket))
+        n -= bucket_count(bucket);
+    return bucket_load(bucket, (unsigned)n);
 }
 
 /* A number below `bound` from the high bits of a random one. */
@@ -675,11 +675,11 @@ size_t dict_move_links(struct dict *dict, uint64_t cursor)
     if (index == 0)
         moved += dict_move_first_page(dict);
     struct dict_bucket *bucket = dict_bucket_at(dict, index);
-    for (; bucket->meta & LINKED; bucket = next_of(bucket)) {
-        struct dict_bucket *elsewhere = slab_move(dict->slab, next_of(bucket), sizeof *bucket);
+    for (; bucket->meta & LINKED; bucket = bucket_next(bucket)) {
+        struct dict_bucket *elsewhere = slab_move(dict->slab, bucket_next(bucket), sizeof *bucket);
         if (elsewhere == NULL)
             continue;
-        store_pointer(bucket, LINK_SLOT, elsewhere);
+        bucket_store(bucket, LINK_SLOT, elsewhere);
         moved++;
     }
     return moved;
@@ -716,10 +716,10 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
     uint64_t next = dict_next_cursor(index, buckets);
     __builtin_prefetch(dict_bucket_at(dict, dict_index_of(dict_reverse_bits(next), buckets)));
     for (const struct dict_bucket *bucket = dict_bucket_at(dict, index); bucket != NULL;
-         bucket = next_of(bucket)) {
+         bucket = bucket_next(bucket)) {
         dict_prefetch_keys(bucket);
-        for (unsigned slot = 0; slot < count_of(bucket); slot++)
-            on_entry(context, load_pointer(bucket, slot));
+        for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
+            on_entry(context, bucket_load(bucket, slot));
     }
     DCHECK((next & 0xffff) == 0 && dict_buckets_of(dict) == buckets);
     return next;
@@ -734,7 +734,7 @@ uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor)
     uint64_t next = dict_next_cursor(index, buckets);
     __builtin_prefetch(dict_bucket_at(dict, dict_index_of(dict_reverse_bits(next), buckets)));
     const struct dict_bucket *bucket = dict_bucket_at(dict, index);
-    for (unsigned slot = 0; slot < count_of(bucket); slot++)
-        __builtin_prefetch(load_pointer(bucket, slot));
+    for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
+        __builtin_prefetch(bucket_load(bucket, slot));
     return next;
 }

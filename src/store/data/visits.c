@@ -19,9 +19,9 @@ static uint64_t visits_age_of(const struct entry *entry, uint64_t revision)
  * hashes, and about as fast as in the previous round. */
 static uint64_t visits_passed_at(const struct shard *shard, uint64_t hash, uint64_t revision)
 {
-    uint64_t behind = shard->stride - dict_scan_position(hash); /* of 2^64 */
-    unsigned __int128 way = (unsigned __int128)behind * shard->usage->round_length;
-    uint64_t ago = (uint64_t)(way >> 64);
+    uint64_t distance = shard->stride - dict_scan_position(hash); /* of 2^64 */
+    unsigned __int128 product = (unsigned __int128)distance * shard->usage->round_length;
+    uint64_t ago = (uint64_t)(product >> 64);
     return ago < revision ? revision - ago : 0;
 }
 

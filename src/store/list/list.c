@@ -64,7 +64,7 @@ static struct chunk *list_path_to_end(const struct list *list, enum list_end end
 /* Finds an end of a list that is not empty. */
 static void list_locate_end(const struct list *list, enum list_end end, struct place *place)
 {
-    place->chunk = chunk_at_end(list, end);
+    place->chunk = list_end_chunk(list, end);
     place->base = end == LIST_HEAD ? 0 : list_length(list) - place->chunk->count;
     place->is_head = end == LIST_HEAD || list->body == NULL;
     place->is_tail = end == LIST_TAIL || list->body == NULL;
@@ -110,7 +110,7 @@ static void list_update_place(struct list *list, struct place *place, size_t foo
         return;
     if (place->is_tail)
         list->body->tail = chunk;
-    spine_set(&list->body->spine, &place->path, chunk, weight_of(list, chunk));
+    spine_set(&list->body->spine, &place->path, chunk, list_chunk_weight(list, chunk));
 }
 
 /* Makes the list the only holder of the chunk at the place; the path to it is unshared already.
@@ -138,7 +138,7 @@ static void list_own_place(struct list *list, struct place *place)
     DCHECK(list_is_own_place(list, place));
 }
 
-/* The same for an edit: the place is the list's own. */
+/* The same, with the place made the list's own for an edit. */
 static void list_locate_own(struct list *list, size_t index, struct place *place)
 {
     list_locate(list, index, place);
@@ -174,7 +174,7 @@ static void list_attach(struct list *list, enum list_end end, struct chunk *chun
     struct spine_path path;
     struct chunk *former = list_path_to_end(list, end, &path);
     *(end == LIST_HEAD ? &list->head : &list->body->tail) = chunk;
-    spine_set(&list->body->spine, &path, former, weight_of(list, former));
+    spine_set(&list->body->spine, &path, former, list_chunk_weight(list, former));
     if (end == LIST_HEAD)
         spine_insert_before(&list->body->spine, &path, chunk, 0);
     else
@@ -311,7 +311,7 @@ static void list_update_end(struct list *list, enum list_end end, size_t footpri
 
 static void list_push_element(struct list *list, enum list_end end, const struct element *element)
 {
-    struct chunk *chunk = chunk_at_end(list, end);
+    struct chunk *chunk = list_end_chunk(list, end);
     size_t size = element_size(element);
     bool is_new = chunk == NULL || !chunk_accepts(chunk, end, size);
     if (is_new)
@@ -346,8 +346,8 @@ static size_t list_drop_chunks(struct list *list, enum list_end end, size_t coun
 {
     CHECK(count <= list_length(list));
     struct place place;
-    while (count > 0 && count >= chunk_at_end(list, end)->count) {
-        count -= chunk_at_end(list, end)->count;
+    while (count > 0 && count >= list_end_chunk(list, end)->count) {
+        count -= list_end_chunk(list, end)->count;
         list_locate_end(list, end, &place);
         list_remove_chunk(list, &place);
     }
@@ -358,11 +358,11 @@ static size_t list_drop_chunks(struct list *list, enum list_end end, size_t coun
 void list_drop(struct list *list, enum list_end end, size_t count)
 {
     struct place place;
-    if (count > 0 && count >= chunk_at_end(list, end)->count)
+    if (count > 0 && count >= list_end_chunk(list, end)->count)
         count = list_drop_chunks(list, end, count);
     if (count == 0)
         return;
-    list->bytes -= chunk_drop(chunk_at_end(list, end), end, count);
+    list->bytes -= chunk_drop(list_end_chunk(list, end), end, count);
     list_add_length(list, -count);
     if (!list_has_many_chunks(list)) {
         list_locate_end(list, end, &place);
@@ -399,7 +399,7 @@ static void list_split(struct list *list, struct place *place, size_t index)
     place->is_tail = false;
     list_update_place(list, place, footprint,
                       chunk_fit(left, place->is_head ? LIST_HEAD : LIST_TAIL));
-    spine_insert_after(&list->body->spine, &place->path, right, weight_of(list, right));
+    spine_insert_after(&list->body->spine, &place->path, right, list_chunk_weight(list, right));
 }
 
 /* Inserts the element as a chunk of its own after the one that ends before `index`. */
@@ -495,8 +495,8 @@ static bool list_after_removal(struct list *list, struct place *place)
     return false;
 }
 
-/* Removes the element at the position of the own place; the position is the next element's then.
- * Returns what list_after_removal() does. */
+/* Removes the element at the position of a place that is the list's own. Returns what
+ * list_after_removal() does; if true, the position is that of the next element. */
 static bool list_remove_at(struct list *list, struct place *place, size_t *position)
 {
     struct element element;
@@ -714,7 +714,7 @@ bool list_remove_here(struct list *list, struct list_cursor *cursor, enum list_e
 {
     struct place place = {.base = cursor->base, .path = cursor->path};
     place.is_head = cursor->chunk == list->head;
-    place.is_tail = cursor->chunk == chunk_at_end(list, LIST_TAIL);
+    place.is_tail = cursor->chunk == list_end_chunk(list, LIST_TAIL);
     place.chunk = (struct chunk *)cursor->chunk;
     list_own_place(list, &place);
     bool holds = list_remove_at(list, &place, &cursor->position);

@@ -14,7 +14,7 @@ struct census {
 static bool list_sound_is_sound_chunk(const struct list *list, const struct chunk *chunk,
                                       struct census *census)
 {
-    bool is_end = chunk == list->head || chunk == chunk_at_end(list, LIST_TAIL);
+    bool is_end = chunk == list->head || chunk == list_end_chunk(list, LIST_TAIL);
     struct element element;
     for (size_t at = chunk->begin; at < chunk->end;) {
         at = chunk_read(chunk, at, &element);
@@ -43,7 +43,7 @@ bool list_is_sound(const struct list *list)
         return false;
     const struct chunk *chunk = list->head, *last = NULL;
     for (; chunk != NULL; chunk = spine_next(spine, &path)) {
-        size_t weight = weight_of(list, chunk);
+        size_t weight = list_chunk_weight(list, chunk);
         if (!list_sound_is_sound_chunk(list, chunk, &census) || spine_weight(&path) != weight ||
             (weight == 0 && !spine_is_own(spine, &path)))
             return false;

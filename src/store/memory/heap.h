@@ -2,8 +2,8 @@
  * Memory for what does not lie in a shard's pages (store/memory/slab.h): parts of lists, which move
  * between shards, and entries of 1 to 16 KiB, which would leave much of a shard's own pages unused.
  * It replaces malloc() for two reasons: there is no header, because the caller that frees an object
- * passes its size; and objects can be moved together after others were freed, so that the memory
- * allocated stays close to the memory in use. There is one heap per process; any thread may call.
+ * passes its size; and fragmented memory can be compacted, so that the memory allocated stays close
+ * to the memory in use. There is one heap per process; any thread may call.
  *
  *     up to HEAP_SMALL      pages of 4 KiB, cut into cells (store/memory/cells.h)
  *     up to HEAP_LARGEST    spans of 64 KiB, cut likewise

@@ -20,7 +20,8 @@ struct pages_region {
     uint64_t purged[WORDS];
 };
 
-_Static_assert(sizeof(struct pages_region) <= PAGES_PAGE_SIZE, "a region is described by a page");
+_Static_assert(sizeof(struct pages_region) <= PAGES_PAGE_SIZE,
+               "a region's first page describes it");
 
 void pages_init(struct pages *pages, bool huge)
 {

@@ -13,9 +13,9 @@
 /* Bytes that may be free besides the page that each size is filling. */
 #define ALLOWED_FREE PAGES_PAGE_SIZE
 
-_Static_assert(SLAB_UNIT == CELLS_UNIT, "sizes of objects are counted in the units of pages");
+_Static_assert(SLAB_UNIT == CELLS_UNIT, "slabs and cells use the same unit");
 _Static_assert(USABLE / 4 / SLAB_UNIT * SLAB_UNIT == SLAB_LARGEST, "four objects to a page");
-_Static_assert(SLAB_LARGEST < HEAP_LARGEST, "the heap has what pages have not");
+_Static_assert(SLAB_LARGEST < HEAP_LARGEST, "larger objects come from the heap");
 
 void slab_init(struct slab *slab, struct pages *pages)
 {
