@@ -52,7 +52,7 @@ static void test_rates_follow_the_counts(void **state)
     free(other);
 }
 
-/* Two threads that evict have each read the revision before they come to the shard. */
+/* Two threads that evict have each read the revision before they reach the shard. */
 static void test_a_round_that_ends_at_an_older_revision_has_no_length(void **state)
 {
     (void)state;

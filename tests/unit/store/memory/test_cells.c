@@ -1,4 +1,4 @@
-/* Tests of store/memory/cells.c: objects are apart, pages leave their ring in time, and can be
+/* Tests of store/memory/cells.c: objects do not overlap, pages leave their ring in time and can be
  * emptied. */
 #include "store/memory/cells.h"
 
@@ -97,7 +97,7 @@ static void test_freed_objects_are_used_again(void **state)
     free_page(page);
 }
 
-/* Takes so many objects of the first page. */
+/* Allocates `count` objects of the first page. */
 static void take(struct cells **ring, void **objects, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -139,7 +139,7 @@ static void test_a_page_that_is_nearly_full_is_not_sparse(void **state)
     free_page(other);
 }
 
-/* However the holes lie, moving what is in sparse pages leaves few pages. */
+/* However the free cells are distributed, moving what is in sparse pages leaves few pages. */
 static void test_moving_empties_pages(void **state)
 {
     (void)state;

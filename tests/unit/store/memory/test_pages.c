@@ -1,4 +1,4 @@
-/* Tests of store/memory/pages.c: pages are apart, memory goes back, threads share a pool. */
+/* Tests of store/memory/pages.c: pages do not overlap, memory is returned, threads share a pool. */
 #include "store/memory/pages.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 
 #include "store/seeded.h"
 
-#define REGION_PAGES 512 /* of which the first is not given out */
+#define REGION_PAGES 512 /* of which the first is not allocated */
 #define REGION_BYTES (REGION_PAGES * PAGES_PAGE_SIZE)
 
 static void fill(void *page, unsigned number)
@@ -36,8 +36,8 @@ static void test_begins_without_memory(void **state)
     pages_deinit(&pages);
 }
 
-/* Also that what was given back and taken again does not touch what others hold. Pages are held in
- * large numbers and few by turns, so that regions lose their memory and get it again. */
+/* Also that pages freed and allocated again do not overlap those in use. Large and small numbers of
+ * pages are held alternately, so that regions lose their memory and get it again. */
 static void test_pages_are_aligned_and_apart(void **state)
 {
     (void)state;

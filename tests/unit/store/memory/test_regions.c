@@ -1,4 +1,5 @@
-/* Tests of store/memory/regions.c: regions are aligned, zero and apart, and few are ready ahead. */
+/* Tests of store/memory/regions.c: regions are aligned, zero and disjoint, and few are ready
+ * ahead. */
 #include "store/memory/regions.h"
 
 #include <sched.h>
@@ -13,7 +14,7 @@
 #include "store/seeded.h"
 
 #define WORDS (REGIONS_SIZE / sizeof(uint64_t))
-/* Words that are looked at in a region: a few of each page. */
+/* Words checked in a region: a few of each page. */
 #define STRIDE 100
 
 static void assert_zero(const uint64_t *region)
@@ -81,9 +82,9 @@ static size_t most_ready(size_t held)
     return most < REGIONS_MAX_READY ? most : REGIONS_MAX_READY;
 }
 
-/* The test's own time limit ends it if the thread makes fewer or more ready. It may pass through a
- * region more: one that it was at work on when there were still enough others in use. It may have
- * looked before or after the test counted the region that it took. */
+/* The test's time limit ends it if the thread prepares fewer or more regions. One more is possible
+ * for a moment: a region that the thread was preparing when enough others were still in use. The
+ * thread may have checked before or after the test counted the region that it allocated. */
 static void wait_after_take(const struct fixture *fixture, size_t held_before)
 {
     size_t ready;
@@ -121,7 +122,7 @@ static void test_without_huge_pages_there_is_no_thread(void **state)
     regions_deinit(&regions);
 }
 
-/* Also that those that are ready become fewer with what is held. */
+/* Also that fewer are ready when less is held. */
 static void test_some_are_ready_when_there_are_many(void **state)
 {
     (void)state;
@@ -143,7 +144,7 @@ static void test_some_are_ready_when_there_are_many(void **state)
     regions_deinit(&fixture.regions);
 }
 
-/* The region that is being made ready then comes too late. */
+/* The region that is being prepared then comes too late. */
 static void test_a_pool_may_shrink_or_end_meanwhile(void **state)
 {
     (void)state;
