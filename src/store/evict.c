@@ -39,7 +39,7 @@ struct search {
     struct shard *shard; /* whose hand is moving; locked */
     uint64_t revision;
     struct candidate best;
-    double score;     /* of the best; the lowest goes */
+    double score;     /* of the best; the lowest is evicted */
     uint32_t ties;    /* entries with that score */
     uint32_t random;  /* decides between them */
     double threshold; /* a score that ends the search immediately */

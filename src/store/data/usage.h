@@ -1,5 +1,5 @@
 /*
- * The value of a shard's entries to the cache. Private to eviction.
+ * Estimates how much a shard's entries are worth keeping. Private to eviction.
  *
  * Entries are put into classes by what is known of them and by their age: the number of writes of
  * the store since they were written, in powers of two. For each class the shard counts how many
@@ -11,7 +11,7 @@
  * version.)
  *
  * Recently evicted keys are remembered by a byte of their hash, as in S3-FIFO's ghost queue (Yang
- * et al., SOSP 2023). The value of one that returns is counted like everything else.
+ * et al., SOSP 2023). The worth of one that returns is counted like everything else.
  *
  * A search for a victim ends at the first entry whose rate is at most a threshold, which is
  * adjusted so that a search meets about thirteen entries on average: for the same work, that finds

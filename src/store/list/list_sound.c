@@ -11,8 +11,8 @@ struct census {
     size_t used; /* by the previous chunk, CHUNK_MAX if that is the head */
 };
 
-static bool list_sound_is_sound_chunk(const struct list *list, const struct chunk *chunk,
-                                      struct census *census)
+static bool list_sound_check_chunk(const struct list *list, const struct chunk *chunk,
+                                   struct census *census)
 {
     bool is_end = chunk == list->head || chunk == list_end_chunk(list, LIST_TAIL);
     struct element element;
@@ -34,7 +34,7 @@ bool list_is_sound(const struct list *list)
 {
     struct census census = {.used = CHUNK_MAX};
     if (list->body == NULL) {
-        bool sound = list->head == NULL || list_sound_is_sound_chunk(list, list->head, &census);
+        bool sound = list->head == NULL || list_sound_check_chunk(list, list->head, &census);
         return sound && census.bytes == list->bytes;
     }
     const struct spine *spine = &list->body->spine;
@@ -44,7 +44,7 @@ bool list_is_sound(const struct list *list)
     const struct chunk *chunk = list->head, *last = NULL;
     for (; chunk != NULL; chunk = spine_next(spine, &path)) {
         size_t weight = list_chunk_weight(list, chunk);
-        if (!list_sound_is_sound_chunk(list, chunk, &census) || spine_weight(&path) != weight ||
+        if (!list_sound_check_chunk(list, chunk, &census) || spine_weight(&path) != weight ||
             (weight == 0 && !spine_is_own(spine, &path)))
             return false;
         last = chunk;

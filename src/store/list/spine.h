@@ -19,7 +19,7 @@
  *     holder.
  *
  * A node is split when it is full and merged with a neighbour when it is nearly empty. Between two
- * such events it gains and loses at least SPINE_FANOUT / 4 slots, so each level changes that many
+ * such events it gains or loses at least SPINE_FANOUT / 4 slots, so each level changes that many
  * times less often than the one below: it would take 8^SPINE_MAX_HEIGHT steps, in whatever order,
  * to grow too high.
  */
@@ -61,8 +61,8 @@ void spine_copy(struct spine *copy, const struct spine *spine);
 
 /* Drops references to chunks and nodes, in at most `steps` steps, and frees those that have no
  * other holder. Returns the number of steps taken. The spine is gone once the root is NULL; until
- * then it is good for nothing but further calls. Adds the heap bytes of what was dropped, as far as
- * it was visited, to `*bytes`. */
+ * then it must not be used for anything else. Adds the heap bytes of what was dropped, as far as it
+ * was visited, to `*bytes`. */
 size_t spine_clear(struct spine *spine, size_t steps, size_t *bytes);
 
 /* The first or last chunk and the path to it. */

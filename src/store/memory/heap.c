@@ -232,26 +232,27 @@ void *heap_realloc(void *object, size_t old_size, size_t new_size)
 /* ---- moving ---- */
 
 /* Totals over all stripes, each read at its own instant. */
-struct sum {
+struct totals {
     size_t used, held, open;
 };
 
-static struct sum heap_totals(const struct pool *pool)
+static struct totals heap_totals(const struct pool *pool)
 {
-    struct sum sum = {0};
+    struct totals totals = {0};
     for (unsigned i = 0; i < pool->count; i++) {
         const struct stripe *stripe = &pool->stripes[i];
-        sum.used += atomic_load_explicit(&stripe->used, memory_order_relaxed);
-        sum.held += atomic_load_explicit(&stripe->held, memory_order_relaxed);
-        sum.open += atomic_load_explicit(&stripe->open, memory_order_relaxed);
+        totals.used += atomic_load_explicit(&stripe->used, memory_order_relaxed);
+        totals.held += atomic_load_explicit(&stripe->held, memory_order_relaxed);
+        totals.open += atomic_load_explicit(&stripe->open, memory_order_relaxed);
     }
-    return sum;
+    return totals;
 }
 
 static bool heap_pool_is_fragmented(const struct pool *pool)
 {
-    struct sum sum = heap_totals(pool);
-    return cells_are_fragmented(sum.held, sum.used, ALLOWED_FREE + sum.open * pool->page_size);
+    struct totals totals = heap_totals(pool);
+    return cells_are_fragmented(totals.held, totals.used,
+                                ALLOWED_FREE + totals.open * pool->page_size);
 }
 
 bool heap_is_fragmented(void)

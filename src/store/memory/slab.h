@@ -80,7 +80,7 @@ void slab_refund(struct slab *slab, size_t size);
 /* Reports to the pages immediately what this slab uses. */
 void slab_report(struct slab *slab);
 
-/* Returns what slab_report() would report and marks it as reported: the caller must do so. */
+/* Returns what slab_report() would report and counts it as reported: the caller must report it. */
 struct slab_change {
     ptrdiff_t used, paged;
 };
