@@ -14,6 +14,7 @@
 #include "store/list/list_garbage.h"
 #include "store/memory/heap.h"
 #include "store/ops/apply.h"
+#include "store/ops/pieces.h"
 #include "store/ops/undo.h"
 #include "store/room.h"
 
@@ -259,7 +260,7 @@ void store_apply(struct store *store, struct op *op, struct arena *arena, struct
     *result = (struct op_result){0};
     if (store->max_memory != 0 && !room_is_ample(store, op))
         room_apply(store, op, arena, result, false);
-    else
+    else if (!pieces_apply(store, op, arena, result))
         store_apply_to_all(store, op, arena, result, false);
 }
 

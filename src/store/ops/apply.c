@@ -65,7 +65,7 @@ static void apply_note_revision(struct store *store, uint64_t revision)
     uint64_t newest = atomic_load_explicit(&store->revision, memory_order_relaxed);
     while (newest < revision &&
            !atomic_compare_exchange_weak_explicit(&store->revision, &newest, revision,
-                                                  memory_order_relaxed, memory_order_relaxed))
+                                                  memory_order_release, memory_order_relaxed))
         ;
 }
 

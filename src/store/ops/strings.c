@@ -159,7 +159,8 @@ void apply_m_get(struct op_context *ctx, const struct op *op, struct op_result *
     const struct entry **entries = apply_unfold(ctx, op->key_count * sizeof *entries, result);
     if (entries == NULL)
         return;
-    result->items = apply_unfold(ctx, op->key_count * sizeof *result->items, result);
+    if (result->items == NULL) /* else it is a piece of a larger answer (pieces.h) */
+        result->items = apply_unfold(ctx, op->key_count * sizeof *result->items, result);
     if (result->items == NULL)
         return;
     if (!strings_find(ctx, op, op_most_answer(op), entries)) {
