@@ -1,7 +1,6 @@
 /* Checks the invariants of a list. */
 #include "store/list/list.h"
 #include "store/list/list_state.h"
-#include "store/list/list_state.h"
 
 /* What list_is_sound() has seen so far. */
 struct census {
