@@ -398,7 +398,7 @@ static size_t limit_evictable_in(const struct store *store, const struct shard *
         if (store_policy_is_volatile(store->policy))
             bytes += database->expiring_memory;
         else
-            bytes -= dict_least_memory(&database->dict);
+            bytes -= dict_min_memory(&database->dict);
     }
     DCHECK(bytes < SIZE_MAX / 2);
     return bytes;
@@ -436,7 +436,7 @@ static bool limit_can_evict(struct trial *trial, size_t limit)
 static bool limit_evict_to(struct trial *trial, size_t limit)
 {
     struct store *store = trial->store;
-    struct evict_terms terms = {
+    struct evict_request terms = {
         .keep = trial->keys, .keep_count = trial->key_count, .quick = trial->quick};
     size_t ahead = limit > EVICT_AHEAD ? limit - EVICT_AHEAD : 0, freed = 0;
     bool found = false;

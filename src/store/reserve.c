@@ -15,7 +15,7 @@ static void reserve_visit(void *context, struct entry *entry)
     if (entry_type(entry) != ENTRY_STRING || entry_reserve(entry) == 0)
         return;
     database_uncount(walk->database, entry);
-    entry_give_up_reserve(walk->slab, entry);
+    entry_drop_reserve(walk->slab, entry);
     database_count(walk->database, entry);
 }
 

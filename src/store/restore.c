@@ -75,7 +75,7 @@ static uint32_t *restore_order_by_shard(struct store *store, const struct restor
                                         size_t count)
 {
     uint32_t *order = mem_alloc(count * sizeof *order);
-    size_t starts[SHARDS_MOST + 1] = {0};
+    size_t starts[SHARDS_MAX + 1] = {0};
     for (size_t i = 0; i < count; i++)
         starts[shard_number(store, strings[i].hash) + 1]++;
     for (size_t i = 0; i < store->shard_count; i++)

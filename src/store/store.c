@@ -60,8 +60,8 @@ static void store_deinit_shard(struct shard *shard, uint32_t databases)
 
 static size_t store_shards_for(unsigned threads)
 {
-    size_t count = SHARDS_LEAST;
-    while (count < SHARDS_MOST && count < (size_t)threads * SHARDS_PER_THREAD)
+    size_t count = SHARDS_MIN;
+    while (count < SHARDS_MAX && count < (size_t)threads * SHARDS_PER_THREAD)
         count *= 2;
     return count;
 }
@@ -75,11 +75,11 @@ struct store *store_new(const struct store_options *options)
     if (posix_memalign(&memory, CACHE_LINE, size) != 0)
         check_out_of_memory(size);
     struct store *store = memory;
-    CHECK(count <= SHARDS_MOST && (count & (count - 1)) == 0);
+    CHECK(count <= SHARDS_MAX && (count & (count - 1)) == 0);
     store->shard_count = count;
     store->databases = options->databases;
     store->max_memory = options->max_memory;
-    store->threads = options->threads != 0 ? options->threads : THREADS_GUESSED;
+    store->threads = options->threads != 0 ? options->threads : DEFAULT_THREADS;
     store->policy = options->policy;
     store->note_visits = options->max_memory != 0 && (options->policy == STORE_ALLKEYS_LRU ||
                                                       options->policy == STORE_VOLATILE_LRU);

@@ -91,7 +91,7 @@ void apply_describe(struct op_context *ctx, const struct op *op, struct op_resul
 
 /* The number of keys in each shard. */
 struct counts {
-    size_t shards[SHARDS_MOST];
+    size_t shards[SHARDS_MAX];
     size_t total;
 };
 

@@ -123,7 +123,7 @@ static void undo_restore_entry(const struct lookup *at, struct entry *former)
     else if (present != NULL)
         dict_remove(dict, at->hash, at->key);
     if (former != NULL)
-        entry_retract(former);
+        entry_reclaim_reserve(former);
     DCHECK(undo_find_present(at) == former);
 }
 

@@ -176,6 +176,8 @@ static struct op make_txn(struct world *world)
     otherwise->compare_count = 1;
     otherwise->compares = make_ops(world, 1);
     otherwise->compares[0].condition = (struct condition){.existence = EXISTENCE_PRESENT};
+    otherwise->compares[0].compare.since = 0;
+    otherwise->compares[0].compare.has_since = false;
     struct op op = {.kind = OP_TXN, .txn = otherwise};
     op.op_count = seeded_below(&world->random, TXN_OPS);
     op.ops = make_ops(world, op.op_count);
@@ -188,6 +190,7 @@ static struct op make_m_set(struct world *world)
     op.ops = make_ops(world, op.op_count);
     for (size_t i = 0; i < op.op_count; i++) {
         op.ops[i].kind = OP_SET;
+        op.ops[i].set.keep_ttl = seeded_below(&world->random, 3) == 0;
         op.ops[i].set.return_previous = false;
     }
     return op;

@@ -470,8 +470,8 @@ static void assert_answer(const struct op *op, const struct op_result *result,
 
 /* The shards' counts, without the dictionaries' tables, which may stay larger. */
 struct counts {
-    size_t used[SHARDS_MOST];
-    uint64_t removed[SHARDS_MOST];
+    size_t used[SHARDS_MAX];
+    uint64_t removed[SHARDS_MAX];
 };
 
 static void count(struct keyspace_fixture *fixture, struct counts *counts)
