@@ -10,12 +10,11 @@ struct journal;
 struct store;
 struct store_options;
 
-/* Usable from any number of threads; maintained in at most `parts` parts, by as many threads. Free
- * with embedded_free(). */
-struct engine *embedded_new(const struct store_options *options, unsigned parts);
+/* For workers numbered from 0, each of them one thread. Free with embedded_free(). */
+struct engine *embedded_new(const struct store_options *options, unsigned workers);
 
 /* From now on answers wait until what they show is durable; borrowed. Set before the first task, as
- * is engine.on_ready then. */
+ * are the workers' wakers then. */
 void embedded_set_durable(struct engine *engine, struct durable *durable);
 
 /* From now on the journal, borrowed, writes the snapshots that are asked for. Set before the first

@@ -1,6 +1,6 @@
 /*
- * Tasks whose answer waits for the disk, in the order of what they have seen. One list per part,
- * used by that part's thread only.
+ * Tasks whose answer waits for the disk, in the order of what they have seen. One list per worker,
+ * used by its thread only.
  */
 #ifndef KEYSTORE_ENGINE_WAITING_H
 #define KEYSTORE_ENGINE_WAITING_H

@@ -41,12 +41,15 @@ static bool data_sync_name(struct fs *fs, const char *dir)
     return data_complain(why);
 }
 
-bool data_open(struct data *data, const struct config *config, struct engine *engine)
+bool data_open(struct data *data, const struct config *config, struct engine *engine,
+               struct activity *activity)
 {
+    struct journal_options options = config->journal;
     char why[WHY_SIZE];
     struct fs *fs;
     data->config = config;
     data->engine = engine;
+    options.activity = activity;
     int error = fs_posix_open(config->dir, &fs);
     if (error != 0) {
         snprintf(why, sizeof why, "cannot open the data directory %s: %s%s", config->dir,
@@ -57,7 +60,7 @@ bool data_open(struct data *data, const struct config *config, struct engine *en
         fs_close_directory(fs);
         return false;
     }
-    data->journal = journal_open(fs, &config->journal, why, sizeof why);
+    data->journal = journal_open(fs, &options, why, sizeof why);
     return data->journal != NULL || data_complain(why);
 }
 

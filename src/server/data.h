@@ -4,6 +4,7 @@
 
 #include "server/config.h"
 
+struct activity;
 struct engine;
 struct info_writer;
 
@@ -18,9 +19,10 @@ struct data {
     int64_t told_ms;          /* monotonic */
 };
 
-/* Opens and locks the directory of the configuration, which is borrowed as the engine is. False
- * after a sentence on standard error. */
-bool data_open(struct data *data, const struct config *config, struct engine *engine);
+/* Opens and locks the directory of the configuration. All is borrowed; the activity is of those who
+ * submit to the engine. False after an error message on standard error. */
+bool data_open(struct data *data, const struct config *config, struct engine *engine,
+               struct activity *activity);
 
 enum data_loaded { DATA_LOADED, DATA_STOPPED, DATA_BAD };
 

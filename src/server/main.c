@@ -1,5 +1,6 @@
 /* keystore-server: reads the settings, starts the workers, waits for a signal, ends in order. */
 #include "base/account.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -30,9 +31,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/* The longest that a group commit waits for what busy workers add, but for a single step of one. */
+#define MOST_BUSY_US 2000
+
 struct server {
     struct config config;
     struct engine *engine;
+    struct activity activity;
     struct net_admission *admission;
     struct offload *offload;
     struct worker **workers;
@@ -95,13 +100,6 @@ static void server_announce(const struct net_address *address)
         printf("Server started on port %d\n", net_address_port(address));
 }
 
-/* The engine has answers for this part, or another thread has. */
-static void server_on_ready(void *user, unsigned part)
-{
-    struct server *server = user;
-    worker_wake(server->workers[part]);
-}
-
 /* After what the system did not give, of which errno tells. */
 static bool server_complain_of_system(const char *what)
 {
@@ -116,7 +114,7 @@ static bool server_make_workers(struct server *server)
     struct config *config = &server->config;
     server->admission = net_admission_new(config->max_connections, config->max_per_address);
     server->workers = mem_alloc_zero(config->threads * sizeof(struct worker *));
-    server->offload = offload_new(config->threads, config->threads, server_on_ready, server);
+    server->offload = offload_new(config->threads, config->threads);
     if (server->offload == NULL)
         return server_complain_of_system("a thread");
     report_init(&server->report);
@@ -125,9 +123,14 @@ static bool server_make_workers(struct server *server)
     server->report.admission = server->admission;
     server->report.offload = server->offload;
     server->report.data = &server->data;
+    struct worker_options options = {.config = config,
+                                     .engine = server->engine,
+                                     .activity = &server->activity,
+                                     .admission = server->admission,
+                                     .offload = server->offload,
+                                     .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
-        server->workers[i] = worker_new(config, i, server->engine, server->admission,
-                                        server->offload, &server->report.info);
+        server->workers[i] = worker_new(&options, i);
         if (server->workers[i] == NULL)
             return server_complain_of_system("an event loop");
     }
@@ -173,8 +176,7 @@ static bool server_serve(struct server *server)
 {
     struct config *config = &server->config;
     server->engine = embedded_new(&config->store, config->threads);
-    server->engine->on_ready = server_on_ready;
-    server->engine->on_ready_user = server;
+    activity_init(&server->activity, MOST_BUSY_US);
     embedded_set_loading(server->engine, true);
     if (!server_make_workers(server))
         return false;
@@ -182,8 +184,8 @@ static bool server_serve(struct server *server)
         if (!server_serve_address(server, &config->listen[i]))
             return false;
     }
-    if (!data_open(&server->data, config, server->engine) || !server_cap_connections(server) ||
-        !server_start_workers(server))
+    if (!data_open(&server->data, config, server->engine, &server->activity) ||
+        !server_cap_connections(server) || !server_start_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
         log_info("listening on %s, loading from %s", config->listen[i].text, config->dir);

@@ -5,17 +5,26 @@
 #include "grpc/server.h"
 #include "server/config.h"
 
+struct activity;
 struct engine;
 struct info_source;
 struct offload;
 struct net_admission;
 struct worker;
 
-/* Number `index` of config->threads workers. All is borrowed for the worker's life. Not running
- * yet. NULL, with errno, if the system has no descriptors for it. */
-struct worker *worker_new(const struct config *config, unsigned index, struct engine *engine,
-                          struct net_admission *admission, struct offload *offload,
-                          const struct info_source *info);
+/* What the workers of a server share; all borrowed for their lives. */
+struct worker_options {
+    const struct config *config;
+    struct engine *engine;
+    struct activity *activity;
+    struct net_admission *admission;
+    struct offload *offload; /* NULL: the worker does itself what takes long */
+    const struct info_source *info;
+};
+
+/* Number `index` of config->threads workers; the engine and `offload` learn how to wake it. It does
+ * not run yet. NULL, with errno, if the system has no descriptors for it. */
+struct worker *worker_new(const struct worker_options *options, unsigned index);
 
 /* Serves a bound socket, whose descriptor the worker takes over. 0, or a negative errno. */
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
@@ -23,10 +32,6 @@ int worker_listen(struct worker *worker, int descriptor, const struct net_addres
 
 /* Starts the thread. 0, or a negative errno if the system gives none. */
 int worker_start(struct worker *worker) __attribute__((warn_unused_result));
-
-/* Has the worker complete the engine's tasks of its part soon; from any thread, until it is freed.
- */
-void worker_wake(struct worker *worker);
 
 /* Tells a worker to finish, if it was started; returns at once. NULL is allowed. */
 void worker_stop(struct worker *worker);

@@ -9,6 +9,7 @@
  */
 #include "service/service.h"
 
+#include "base/activity.h"
 #include "base/chain.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -91,7 +92,7 @@ static struct request *service_take_request(struct service *service)
         request = mem_alloc_zero(sizeof *request);
         arena_init(&request->arena);
         request->service = service;
-        request->task.part = service->options.part;
+        request->task.worker = service->options.worker;
         return request;
     }
     service->idle = request->next;
@@ -262,7 +263,7 @@ static void service_offload(struct request *request)
     request->task.result = (struct op_result){0};
     request->state = REQUEST_OFFLOADED;
     request->job.run = service_run;
-    request->job.part = request->service->options.part;
+    request->job.worker = request->service->options.worker;
     if (offload != NULL) {
         offload_add(offload, &request->job, request->method->type == METHOD_INFO);
         return;
@@ -297,9 +298,13 @@ static void service_let_go(struct request *request)
 
 static void service_submit(struct request *request)
 {
+    const struct service_options *options = &request->service->options;
+    struct engine_task *task = &request->task;
     DCHECK(request->call != NULL);
     request->state = REQUEST_PENDING;
-    switch (engine_submit(request->service->options.engine, &request->task)) {
+    if (options->activity != NULL && op_info(task->op.kind)->access != OP_READ)
+        activity_mark_busy(options->activity);
+    switch (engine_submit(options->engine, task)) {
     case ENGINE_DONE:
         service_answer(request);
         break;
@@ -346,7 +351,7 @@ static void service_finish_offloaded(struct service *service)
 {
     struct offload *offload = service->options.offload;
     struct offload_job *job;
-    while (offload != NULL && (job = offload_take(offload, service->options.part)) != NULL)
+    while (offload != NULL && (job = offload_take(offload, service->options.worker)) != NULL)
         service_finish(service_request_of(job));
 }
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct activity_worker;
 struct engine;
 struct grpc_service;
 struct info_source;
@@ -17,11 +18,12 @@ struct service;
 /* What a service works with; all borrowed. */
 struct service_options {
     struct engine *engine;
-    unsigned part;                  /* which one the service is to the engine and to `offload` */
-    const struct info_source *info; /* Info answers from it */
-    struct offload *offload;        /* where requests are answered that take long; NULL: here */
-    size_t max_value;               /* of one value, in bytes */
-    size_t max_answer;              /* that the elements of one answer may take, in bytes */
+    unsigned worker;                  /* the worker's number, to the engine and to `offload` */
+    struct activity_worker *activity; /* marked busy before a write; NULL: nobody wants to know */
+    const struct info_source *info;   /* Info answers from it */
+    struct offload *offload;          /* where requests are answered that take long; NULL: here */
+    size_t max_value;                 /* of one value, in bytes */
+    size_t max_answer;                /* that the elements of one answer may take, in bytes */
 };
 
 /* Free with service_free(). */

@@ -81,19 +81,18 @@ static bool is_stopped(void)
     return stop_loading;
 }
 
-static void on_ready(void *user, unsigned part)
+static void wake(void *user)
 {
     (void)user;
-    (void)part;
 }
 
 static bool open_data(struct fixture *fixture)
 {
     fixture->data = (struct data){0};
     fixture->engine = embedded_new(&fixture->config.store, 1);
-    fixture->engine->on_ready = on_ready;
+    engine_set_waker(fixture->engine, 0, (struct waker){.wake = wake});
     embedded_set_loading(fixture->engine, true);
-    return data_open(&fixture->data, &fixture->config, fixture->engine);
+    return data_open(&fixture->data, &fixture->config, fixture->engine, NULL);
 }
 
 static void end(struct fixture *fixture)
@@ -183,7 +182,7 @@ static void test_a_directory_in_use(void **state)
     struct data other = {0};
     assert_true(open_data(fixture));
     listen_to_stderr(fixture);
-    bool opened = data_open(&other, &fixture->config, fixture->engine);
+    bool opened = data_open(&other, &fixture->config, fixture->engine, NULL);
     const char *said = heard(fixture);
     assert_false(opened);
     assert_non_null(strstr(said, "the data directory is in use by the server with process id "));

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#define PARTS 3
+#define WORKERS 3
 
 struct job {
     struct offload_job job; /* first */
@@ -31,44 +31,45 @@ static void run(struct offload_job *job)
         sem_wait(own->gate);
 }
 
-static sem_t done[PARTS];
+static sem_t done[WORKERS];
 
-static void on_done(void *user, unsigned part)
+static void wake(void *user)
 {
-    assert_ptr_equal(user, done);
-    sem_post(&done[part]);
+    sem_post(user);
 }
 
 static struct offload *start(unsigned threads)
 {
-    for (unsigned i = 0; i < PARTS; i++)
+    for (unsigned i = 0; i < WORKERS; i++)
         sem_init(&done[i], 0, 0);
     atomic_store(&turns, 0);
-    struct offload *offload = offload_new(threads, PARTS, on_done, done);
+    struct offload *offload = offload_new(threads, WORKERS);
     assert_non_null(offload);
+    for (unsigned i = 0; i < WORKERS; i++)
+        offload_set_waker(offload, i, (struct waker){wake, &done[i]});
     return offload;
 }
 
-static void add(struct offload *offload, struct job *job, unsigned part, bool urgent)
+static void add(struct offload *offload, struct job *job, unsigned worker, bool urgent)
 {
     job->job.run = run;
-    job->job.part = part;
+    job->job.worker = worker;
     offload_add(offload, &job->job, urgent);
 }
 
-static void jobs_come_back_to_their_part(void **state)
+static void jobs_come_back_to_their_worker(void **state)
 {
     (void)state;
-    struct job jobs[PARTS] = {0};
+    struct job jobs[WORKERS] = {0};
     struct offload *offload = start(2);
-    for (unsigned i = 0; i < PARTS; i++)
+    for (unsigned i = 0; i < WORKERS; i++)
         add(offload, &jobs[i], i, false);
-    for (unsigned i = 0; i < PARTS; i++) {
+    for (unsigned i = 0; i < WORKERS; i++) {
         sem_wait(&done[i]);
         assert_ptr_equal(offload_take(offload, i), &jobs[i].job);
         assert_null(offload_take(offload, i));
     }
-    assert_int_equal(offload_count(offload), PARTS);
+    assert_int_equal(offload_count(offload), WORKERS);
     offload_stop(offload);
     offload_free(offload);
 }
@@ -138,7 +139,7 @@ static void what_is_not_begun_comes_back_at_the_end(void **state)
 struct submitter {
     struct offload *offload;
     pthread_t thread;
-    unsigned part;
+    unsigned worker;
     struct job jobs[ROUND];
 };
 
@@ -149,10 +150,10 @@ static void *submit_many(void *user)
     for (size_t round = 0; round < EACH / ROUND; round++) {
         size_t taken = 0;
         for (size_t i = 0; i < ROUND; i++)
-            add(submitter->offload, &submitter->jobs[i], submitter->part, i % 8 == 0);
+            add(submitter->offload, &submitter->jobs[i], submitter->worker, i % 8 == 0);
         while (taken < ROUND) {
-            sem_wait(&done[submitter->part]);
-            while (offload_take(submitter->offload, submitter->part) != NULL)
+            sem_wait(&done[submitter->worker]);
+            while (offload_take(submitter->offload, submitter->worker) != NULL)
                 taken++;
         }
     }
@@ -162,17 +163,17 @@ static void *submit_many(void *user)
 static void no_job_is_lost(void **state)
 {
     (void)state;
-    static struct submitter submitters[PARTS];
+    static struct submitter submitters[WORKERS];
     struct offload *offload = start(4);
-    for (unsigned i = 0; i < PARTS; i++) {
-        submitters[i] = (struct submitter){.offload = offload, .part = i};
+    for (unsigned i = 0; i < WORKERS; i++) {
+        submitters[i] = (struct submitter){.offload = offload, .worker = i};
         assert_int_equal(pthread_create(&submitters[i].thread, NULL, submit_many, &submitters[i]),
                          0);
     }
-    for (unsigned i = 0; i < PARTS; i++)
+    for (unsigned i = 0; i < WORKERS; i++)
         pthread_join(submitters[i].thread, NULL);
-    assert_int_equal(offload_count(offload), PARTS * EACH / ROUND * (ROUND - URGENT));
-    assert_int_equal(atomic_load(&turns), PARTS * EACH);
+    assert_int_equal(offload_count(offload), WORKERS * EACH / ROUND * (ROUND - URGENT));
+    assert_int_equal(atomic_load(&turns), WORKERS * EACH);
     offload_stop(offload);
     offload_free(offload);
 }
@@ -180,7 +181,7 @@ static void no_job_is_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(jobs_come_back_to_their_part),
+        cmocka_unit_test(jobs_come_back_to_their_worker),
         cmocka_unit_test(urgent_jobs_come_first),
         cmocka_unit_test(what_is_not_begun_comes_back_at_the_end),
         cmocka_unit_test(no_job_is_lost),
