@@ -55,7 +55,7 @@ static void test_expirations(void **state)
         {OP_EXPIRE, 0, 1, true, 0, "persist and a new time to live", 0},
         {OP_EXPIRE, -1, 0, false, 0, "negative", 0},
         {OP_EXPIRE, 0, -1, false, 0, "negative", 0},
-        {OP_EXPIRE, INT64_MAX, 0, false, 0, "end of time", 0},
+        {OP_EXPIRE, INT64_MAX, 0, false, 0, "too large", 0},
         {OP_EXPIRE, 1, 0, false, 5, "when has no such value", 0},
         {OP_EXPIRE, 1, 0, false, -1, "when has no such value", 0},
         {OP_EXPIRE, 0, 0, true, 1, "when is given with persist", 0},
