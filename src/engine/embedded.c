@@ -1,5 +1,4 @@
-/* An engine over a store, whose answers wait until the disk has what they show. Knows no protocol.
- */
+/* An engine over a store. Answers wait until what they show is durable. Knows no protocol. */
 #include "engine/embedded.h"
 
 #include "base/check.h"
@@ -17,7 +16,7 @@
 #define MAINTAIN_US      250
 #define MAINTAIN_BUSY_MS 1
 #define MAINTAIN_IDLE_MS 100
-/* One expired key in so many: there are a lot. */
+/* The short pause follows if more than one in as many visited keys had expired. */
 #define MAINTAIN_SHARE 10
 
 static const char loading[] = "the server is loading its data; try again when it has";
@@ -29,7 +28,7 @@ static const char not_durable[] = "the disk failed before this was durable: it m
 static const char starved[] = "the system gives this server no more memory (ulimit -v, the "
                               "container's limit); delete keys, or set --max-memory below it";
 
-/* Bytes of an answer's elements while there is hardly any memory. */
+/* Bytes of an answer's elements while memory is short. */
 #define STARVED_ANSWER ((size_t)64 * 1024)
 
 /* What belongs to one worker. Only its thread touches what is not atomic; `waker` does not change
@@ -39,7 +38,7 @@ struct embedded_worker {
     struct store_sweep sweep;
     struct waiting waiting;
     atomic_bool waits;   /* there are tasks in `waiting` */
-    atomic_bool is_held; /* tasks were ENGINE_HELD, and it was not woken since */
+    atomic_bool is_held; /* tasks were ENGINE_HELD, and it has not been woken since */
     struct save_requests save_requests;
 };
 
@@ -47,7 +46,7 @@ struct embedded {
     struct engine engine; /* first, so that a struct engine * is one of these */
     struct store *store;
     struct durable *durable; /* NULL: nothing is kept on disk */
-    struct journal *journal; /* the same */
+    struct journal *journal; /* NULL: there are no snapshots */
     atomic_bool loading;
     unsigned worker_count;
     struct embedded_worker *workers;
@@ -82,19 +81,19 @@ static bool embedded_is_durable(const struct engine_task *task, const struct dur
     return task->result.seen <= atomic_load(&durable->revision);
 }
 
-/* The answer is true, but a crash could make it untrue. */
+/* What the answer shows may be lost in a crash. */
 static void embedded_fail(struct engine_task *task)
 {
     op_result_release(&task->result);
     embedded_refuse(task, ERR_NOT_DURABLE, not_durable);
 }
 
-/* Holds the answer back until the disk has what it shows. */
+/* Delays the answer until what it shows is durable. */
 static enum engine_answer embedded_wait(struct embedded *embedded, struct engine_task *task)
 {
     struct embedded_worker *worker = embedded_worker_of(embedded, task);
     waiting_add(&worker->waiting, task);
-    /* In this order, for the log does its part in the other: durable.h. */
+    /* In this order, because the log works in the opposite one: durable.h. */
     if (!atomic_load_explicit(&worker->waits, memory_order_relaxed))
         atomic_store(&worker->waits, true);
     if (!embedded_is_durable(task, embedded->durable) &&
@@ -106,8 +105,8 @@ static enum engine_answer embedded_wait(struct embedded *embedded, struct engine
     return ENGINE_DONE;
 }
 
-/* The system gave no more memory, and does not now. What needs more is refused; answers are kept
- * small, but for values that are not copied. */
+/* While the system gives no more memory, what needs more is refused, and answers are kept small,
+ * except for values that are not copied. */
 static bool embedded_is_starved(struct engine_task *task)
 {
     if (!reserve_is_missing())
@@ -124,7 +123,7 @@ static bool embedded_is_taken(struct embedded *embedded, struct engine_task *tas
         embedded_refuse(task, ERR_LOADING, loading);
         return false;
     }
-    struct durable *durable = embedded->durable; /* which is set while it loads */
+    struct durable *durable = embedded->durable; /* it was set before the loading ended */
     const char *reason = NULL;
     if (durable != NULL && op_info(task->op.kind)->access != OP_READ)
         reason = atomic_load(&durable->read_only_reason);
@@ -140,15 +139,15 @@ static bool embedded_is_taken(struct embedded *embedded, struct engine_task *tas
 static enum engine_answer embedded_settle(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (task->result.seen == 0) /* perhaps it was refused while `durable` was being set */
+    if (task->result.seen == 0) /* it may have been refused while `durable` was being set */
         return ENGINE_DONE;
     if (embedded->durable == NULL || embedded_is_durable(task, embedded->durable))
         return ENGINE_DONE;
     return embedded_wait(embedded, task);
 }
 
-/* Says first that somebody waits, and then looks again, for who holds the lock does its part in the
- * other order. Both exchange the flag: if this one comes second, it sees the lock given back. */
+/* Sets the flag first and then tries again, because the holder of the lock works in the opposite
+ * order. Both exchange the flag: if this exchange is the second one, the lock is seen free. */
 static enum store_answer embedded_try_held(struct embedded *embedded, struct engine_task *task)
 {
     atomic_exchange(&embedded_worker_of(embedded, task)->is_held, true);
@@ -182,7 +181,7 @@ static void embedded_run(struct engine *engine, struct engine_task *task)
         store_apply(embedded->store, &task->op, task->arena, &task->result);
 }
 
-/* What was held for long is free. */
+/* Locks that were held for long are free. */
 static void embedded_on_freed(void *user)
 {
     struct embedded *embedded = user;
@@ -242,8 +241,8 @@ static void embedded_on_progress(void *user)
             waker_wake(embedded->workers[i].waker);
 }
 
-/* Removing a million keys takes a fifth of the time, in slices that no request notices; as long as
- * few have expired, looking for them takes less than one percent. */
+/* While many keys have expired, their removal takes a fifth of the time, in slices too short to
+ * delay requests; otherwise the search takes less than one percent. */
 static int64_t embedded_maintain(struct engine *engine, unsigned worker, unsigned workers,
                                  int64_t now_ms)
 {
@@ -253,7 +252,7 @@ static int64_t embedded_maintain(struct engine *engine, unsigned worker, unsigne
     struct store_swept total = {0};
     if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
         return MAINTAIN_IDLE_MS;
-    /* What is removed would wait for the disk too. */
+    /* Removals would wait for the disk, too. */
     if (embedded->durable != NULL && atomic_load(&embedded->durable->read_only_reason) != NULL)
         return MAINTAIN_IDLE_MS;
     sweep->part = worker;

@@ -1,6 +1,6 @@
 /*
- * The one seam behind the API: an operation goes in and is answered now or later. `embedded` holds
- * the data in this process; other engines answer from elsewhere.
+ * The interface between the API and the data: an operation is submitted and answered immediately or
+ * later. `embedded` holds the data in this process; other engines may get them from elsewhere.
  */
 #ifndef KEYSTORE_ENGINE_ENGINE_H
 #define KEYSTORE_ENGINE_ENGINE_H
@@ -12,45 +12,44 @@ struct arena;
 struct engine;
 
 enum engine_answer {
-    ENGINE_DONE,    /* the result is there; on_done is not called */
+    ENGINE_DONE,    /* the result is set; on_done is not called */
     ENGINE_PENDING, /* on_done will be called once, unless the task is cancelled first */
-    ENGINE_HELD,    /* nothing was done: something that takes long has a key of it. To be submitted
+    ENGINE_HELD,    /* no-op: an operation that takes long has locked a key of it. To be submitted
                        again after the next complete() */
-    ENGINE_COSTLY,  /* nothing was done: it takes long. To be done by run() */
+    ENGINE_COSTLY,  /* no-op: it takes long. To be done by run() */
 };
 
-/* One submitted operation. The submitter owns it, keeps it in place until it is answered, and then
- * calls op_result_release(). A submitter is a worker: one thread, with a number of its own. */
+/* One submitted operation, owned by the worker that submits it. The worker must not move it until
+ * it is answered, and then calls op_result_release(). A worker is one thread with a number. */
 struct engine_task {
     struct op op;            /* its slices are valid until submit() returns */
     struct op_result result; /* filled when answered; points into `arena` */
     struct arena *arena;
     void (*on_done)(struct engine_task *task); /* called by engine_complete() */
-    unsigned worker;                           /* the submitter's number */
+    unsigned worker;                           /* the owner's number */
     struct engine_task *previous, *next;       /* the engine's, while the task is pending */
 };
 
 struct engine {
-    /* A hint: these tasks will be submitted next, in this order. Optional for both sides. */
+    /* A hint: these tasks will be submitted next, in this order. Neither side has to support it. */
     void (*prepare)(struct engine *engine, struct engine_task **tasks, size_t count);
     enum engine_answer (*submit)(struct engine *engine, struct engine_task *task);
-    /* Carries out what takes long, on a thread that nobody waits for. After that settle() is to be
+    /* Carries out what takes long, on a thread that may take its time. Then settle() is to be
      * called on the worker's thread. */
     void (*run)(struct engine *engine, struct engine_task *task);
     /* ENGINE_DONE or ENGINE_PENDING, as submit() answers. */
     enum engine_answer (*settle)(struct engine *engine, struct engine_task *task);
-    /* Writes all data to disk as they are now. The task, whose op means nothing, is answered when
-     * that is done, or without `wait` at once. */
+    /* Writes a snapshot of all data. The task, whose op is ignored, is answered when that is done,
+     * or immediately without `wait`. */
     enum engine_answer (*save)(struct engine *engine, struct engine_task *task, bool wait);
-    /* The task is pending: on return it is forgotten, and on_done will not be called. A write that
-     * waited for the disk is done all the same; what waited for something else has changed nothing.
-     */
+    /* Forgets a pending task: on_done will not be called. A write that waited for the disk has been
+     * done; what waited for something else has changed nothing. */
     void (*cancel)(struct engine *engine, struct engine_task *task);
-    /* Answers the worker's pending tasks that can be answered. To be called on the worker's thread
-     * after it was woken. */
+    /* Answers those of the worker's pending tasks that can be. To be called on the worker's thread
+     * when it was woken. */
     void (*complete)(struct engine *engine, unsigned worker);
-    /* How to wake a worker that has tasks to complete. To be set for each worker before the first
-     * task. Optional, for engines that wake nobody. */
+    /* Sets how a worker is woken when it has tasks to complete. To be called for each worker before
+     * the first task. NULL: the engine wakes nobody. */
     void (*set_waker)(struct engine *engine, unsigned worker, struct waker waker);
     /*
      * Does maintenance for some hundred microseconds: the share of `worker`, one of `workers`.
@@ -58,8 +57,9 @@ struct engine {
      */
     int64_t (*maintain)(struct engine *engine, unsigned worker, unsigned workers, int64_t now_ms);
     uint32_t databases; /* a task's db is below this */
-    /* Pending tasks wait for nothing but the disk, so they are answered soon: also to a client that
-     * has ended its side of the connection. Else they are cancelled then, for it may be gone. */
+    /* Pending tasks wait only for the disk and are answered soon, so a client that has ended its
+     * side of the connection still gets the answers. Otherwise they are cancelled then, for the
+     * client may be gone. */
     bool waits_for_disk_only;
 };
 

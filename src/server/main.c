@@ -1,4 +1,4 @@
-/* keystore-server: reads the settings, starts the workers, waits for a signal, ends in order. */
+/* keystore-server: reads the settings, starts the workers, waits for a signal, shuts down. */
 #include "base/account.h"
 #include "base/activity.h"
 #include "base/clock.h"
@@ -31,7 +31,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* The longest that a group commit waits for what busy workers add, but for a single step of one. */
+/* The longest that a worker is busy before a group commit starts without waiting for it; a single
+ * read may take longer. */
 #define MOST_BUSY_US 2000
 
 struct server {
@@ -47,11 +48,11 @@ struct server {
     size_t listening; /* addresses of the configuration that are bound */
 };
 
-/* Large objects lie in runs (base/runs.h). What malloc() has for the others goes back to the system
- * as it is freed at the end of its areas, and from within them by mem_trim(): glibc's usual
- * thresholds rise with what is freed, and then nothing does. Each thread's own area takes 64 MiB of
- * addresses at a time, and where there are no more, a mapping for each small object: with a limit
- * of addresses (ulimit -v) all share one. */
+/* Large objects lie in runs (base/runs.h). Memory of malloc() returns to the system when it is
+ * freed at the end of an arena of glibc, and by mem_trim() from within. The thresholds are fixed
+ * because glibc raises them with what is freed, until nothing returns. An arena per thread takes 64
+ * MiB of addresses at a time and, where there are none, a mapping for each small object: with a
+ * limit of addresses (ulimit -v) all threads share one. */
 static void server_bound_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
@@ -61,14 +62,14 @@ static void server_bound_malloc(void)
         mallopt(M_ARENA_MAX, 1);
 }
 
-/* The workers' threads inherit this, so that signals come to main's sigwait() only. */
+/* The workers' threads inherit the mask, so that only main's sigtimedwait() receives signals. */
 static void server_block_signals(sigset_t *signals)
 {
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
-    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of the disk, EFBIG */
+    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a disk error, EFBIG */
 }
 
 static bool server_serve_address(struct server *server, struct net_address *address)
@@ -100,8 +101,8 @@ static void server_announce(const struct net_address *address)
         printf("Server started on port %d\n", net_address_port(address));
 }
 
-/* After what the system did not give, of which errno tells. */
-static bool server_complain_of_system(const char *what)
+/* Prints what the system refused, with errno; false. */
+static bool server_print_refusal(const char *what)
 {
     int error = errno;
     fprintf(stderr, "keystore-server: cannot make %s: %s%s, or use fewer --threads\n", what,
@@ -116,7 +117,7 @@ static bool server_make_workers(struct server *server)
     server->workers = mem_alloc_zero(config->threads * sizeof(struct worker *));
     server->offload = offload_new(config->threads, config->threads);
     if (server->offload == NULL)
-        return server_complain_of_system("a thread");
+        return server_print_refusal("a thread");
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
@@ -132,7 +133,7 @@ static bool server_make_workers(struct server *server)
     for (unsigned i = 0; i < config->threads; i++) {
         server->workers[i] = worker_new(&options, i);
         if (server->workers[i] == NULL)
-            return server_complain_of_system("an event loop");
+            return server_print_refusal("an event loop");
     }
     server->report.workers = server->workers;
     return true;
@@ -145,12 +146,13 @@ static bool server_start_workers(struct server *server)
         if (error == 0)
             continue;
         errno = -error;
-        return server_complain_of_system("a thread");
+        return server_print_refusal("a thread");
     }
     return true;
 }
 
-/* Clients get the descriptors that nothing else needs: a snapshot must not fail for want of one. */
+/* Clients get only the descriptors that nothing else needs: a snapshot must not fail for lack of
+ * one. */
 static bool server_cap_connections(struct server *server)
 {
     struct config *config = &server->config;
@@ -171,7 +173,7 @@ static bool server_cap_connections(struct server *server)
     return true;
 }
 
-/* From here on calls are answered, with ERR_LOADING until the data are there. */
+/* From now on calls are answered, with ERR_LOADING until the data are loaded. */
 static bool server_serve(struct server *server)
 {
     struct config *config = &server->config;
@@ -192,15 +194,15 @@ static bool server_serve(struct server *server)
     return true;
 }
 
-/* True if a signal came that ends the server; it is then not seen again. */
+/* True if a signal to stop is pending; takes it. */
 static bool server_is_stopped(void)
 {
-    static const struct timespec at_once = {0};
+    static const struct timespec no_wait = {0};
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    return sigtimedwait(&signals, NULL, &at_once) > 0;
+    return sigtimedwait(&signals, NULL, &no_wait) > 0;
 }
 
 static void server_announce_all(const struct config *config)
@@ -208,10 +210,10 @@ static void server_announce_all(const struct config *config)
     for (size_t i = 0; i < config->listen_count; i++)
         server_announce(&config->listen[i]);
     if (!standard_flush("keystore-server")) /* clients do not need to see it */
-        log_warning("started all the same, but whoever waits for that line will not see it");
+        log_warning("started, but the line that says so could not be written to standard output");
 }
 
-/* Those that were started end. */
+/* Stops the workers that were started. */
 static void server_drain(struct server *server)
 {
     for (unsigned i = 0; i < server->config.threads; i++)
@@ -234,8 +236,8 @@ static struct watch_numbers server_watched(struct server *server)
     return numbers;
 }
 
-/* Until a signal of the set comes. What waits here has the time to see to it that freed memory goes
- * back, also when nothing is asked of the server any more. */
+/* Waits for a signal of the set, which it returns. Once a second it logs what is new and returns
+ * freed memory to the system, so that this happens on an idle server, too. */
 static int server_watch_until_signal(struct server *server, const sigset_t *signals)
 {
     static const struct timespec a_second = {.tv_sec = 1};
@@ -248,20 +250,20 @@ static int server_watch_until_signal(struct server *server, const sigset_t *sign
     return received;
 }
 
-/* A second signal while the workers finish ends the process at once. */
+/* A second signal while the workers finish ends the process immediately. */
 static void server_wait_and_drain(struct server *server, const sigset_t *signals)
 {
     int received = server_watch_until_signal(server, signals);
-    log_info("%s received: finishing the calls under way", strsignal(received));
+    log_info("%s received: finishing the calls in flight", strsignal(received));
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     server_drain(server);
 }
 
-/* True if all that was acknowledged is on disk. */
+/* True if all acknowledged writes are on disk. */
 static bool server_stop(struct server *server)
 {
-    /* Each may still look at the others, to report on them; the log wakes them as long as it runs.
-     */
+    /* They are freed later: each may read the counters of the others, and the log may wake them
+     * until it ends. */
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_join(server->workers[i]);
     offload_stop(server->offload);
@@ -282,7 +284,7 @@ static bool server_stop(struct server *server)
     return kept;
 }
 
-/* Serves until a signal comes; false if it could not, after a sentence on standard error. */
+/* Serves until a signal comes. False, after an error message on standard error, if it cannot. */
 static bool server_run(struct server *server, const sigset_t *signals)
 {
     if (!server_serve(server)) {
@@ -326,10 +328,11 @@ int main(int argc, char **argv)
     server_bound_malloc();
     net_loop_use_reserve();
     if (!reserve_take()) {
-        fprintf(stderr,
-                "keystore-server: the system does not give the %zu MiB of addresses that are kept "
-                "for when memory runs out; raise the limit (ulimit -v)\n",
-                RESERVE_BYTES / 1024 / 1024);
+        fprintf(
+            stderr,
+            "keystore-server: the system refuses the %zu MiB of addresses that are reserved for "
+            "when memory runs out; raise the limit (ulimit -v)\n",
+            RESERVE_BYTES / 1024 / 1024);
         return 1;
     }
     server_block_signals(&signals);

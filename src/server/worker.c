@@ -1,4 +1,4 @@
-/* Wiring: the loop's connections speak gRPC, and the calls go to the service. */
+/* Wires loop, gRPC and service together: connections speak gRPC, and calls go to the service. */
 #include "server/worker.h"
 
 #include "base/activity.h"
@@ -53,7 +53,7 @@ static bool worker_feed(void *user, void *session, struct slice bytes, struct ch
     return goes_on;
 }
 
-_Static_assert(NET_MAX_PIECES == HTTP2_MAX_PIECES, "what the session makes goes to the loop");
+_Static_assert(NET_MAX_PIECES == HTTP2_MAX_PIECES, "the session's pieces are passed to the loop");
 
 static size_t worker_place(void *session, struct iovec *pieces)
 {
@@ -121,7 +121,7 @@ static int64_t worker_tick(void *user)
     return engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
 }
 
-/* Something has become durable, or is done by another thread. */
+/* Something has become durable, or another thread has finished a job. */
 static void worker_on_wake(void *user)
 {
     struct worker *worker = user;
@@ -167,7 +167,7 @@ static struct net_protocol worker_protocol(struct worker *worker)
 static struct grpc_limits worker_grpc_limits(const struct config *config)
 {
     struct http2_limits http2 = config->http2;
-    /* A client takes nothing by not reading, or by not opening its windows. */
+    /* Not opening the windows is the same as not reading. */
     http2.stall_timeout_ms = config->net.write_timeout_ms;
     struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
     limits.request_timeout_ms = config->request_timeout_ms;
