@@ -1,4 +1,5 @@
-/* Tests of engine/embedded.c: every task is answered at once, from any thread. */
+/* Tests of engine/embedded.c: without a disk every task is answered immediately, from any thread.
+ */
 #include "engine/embedded.h"
 #include "store/data/lock.h"
 #include "store/store.h"
@@ -143,7 +144,7 @@ static void test_threads_submit_to_one_engine(void **state)
 
 #define TASKS 20
 
-/* Tasks that are prepared together do what they do alone, prepared before or not. */
+/* Tasks have the same results whether they were prepared or not. */
 static void test_prepared_tasks(void **state)
 {
     (void)state;
@@ -178,7 +179,7 @@ static void test_prepared_tasks(void **state)
     embedded_free(engine);
 }
 
-/* An engine need not care. */
+/* An engine may ignore it. */
 static void test_prepare_is_optional(void **state)
 {
     (void)state;
@@ -188,8 +189,8 @@ static void test_prepare_is_optional(void **state)
     assert_int_equal(task.op.hash, 0);
 }
 
-/* The bytes of the operation may go as soon as it is submitted; a long answer lasts longer than
- * the engine. */
+/* The bytes of the operation may be freed once it is submitted; a long answer outlives the engine.
+ */
 static void test_long_values_are_shared(void **state)
 {
     (void)state;

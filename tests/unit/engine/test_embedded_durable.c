@@ -1,5 +1,4 @@
-/* Tests of engine/embedded.c with a disk behind it: what an answer shows is durable, or it waits.
- */
+/* Tests of engine/embedded.c with a disk: an answer waits until what it shows is durable. */
 #include "engine/embedded.h"
 
 #include "base/arena.h"
@@ -99,14 +98,14 @@ static void test_a_write_waits_for_the_disk(void **state)
     assert_int_equal(fixture->done_count, 0);
     make_durable(fixture, 1);
     assert_int_equal(fixture->wakes[0], 1);
-    assert_int_equal(fixture->wakes[1], 0); /* nothing waits there */
+    assert_int_equal(fixture->wakes[1], 0); /* it has no waiting task */
     assert_int_equal(fixture->done_count, 0);
     engine_complete(fixture->engine, 0);
     assert_int_equal(fixture->done_count, 1);
     assert_int_equal(fixture->done[0]->result.err, ERR_NONE);
     assert_true(fixture->done[0]->result.ok);
     make_durable(fixture, 1);
-    assert_int_equal(fixture->wakes[0], 1); /* nothing waits any more */
+    assert_int_equal(fixture->wakes[0], 1); /* it has no waiting task any more */
 }
 
 static void test_a_read_waits_only_for_what_it_shows(void **state)
@@ -126,7 +125,7 @@ static void test_a_read_waits_only_for_what_it_shows(void **state)
     assert_true(fixture->done[1]->result.value.found);
 }
 
-/* That a key is gone is something to show, too. */
+/* A miss shows a removal, which must be durable, too. */
 static void test_a_miss_waits_for_the_removal(void **state)
 {
     struct fixture *fixture = *state;
@@ -187,7 +186,7 @@ static void test_when_the_disk_fails(void **state)
     assert_true(fixture->tasks[3].result.value.found);
     assert_int_equal(submit(fixture, 0, OP_GET, "lost"), ENGINE_DONE);
     assert_int_equal(fixture->tasks[4].result.err, ERR_NOT_DURABLE);
-    /* There is room again: what waited has been written after all. */
+    /* There is space again: what waited has been written after all. */
     refuse(fixture, NULL);
     make_durable(fixture, 2);
     assert_int_equal(submit(fixture, 0, OP_GET, "lost"), ENGINE_DONE);

@@ -151,7 +151,7 @@ static void test_a_cancelled_one_is_not_answered(void **state)
         assert_int_equal(waiters[i].answers, i % 2);
 }
 
-/* Also one that comes too late gets its answer. */
+/* A request that comes too late is answered, too. */
 static void test_the_end_of_the_journal(void **state)
 {
     struct fixture *fixture = *state;
@@ -192,7 +192,7 @@ static void test_without_a_journal(void **state)
     embedded_free(engine);
 }
 
-/* What the list says of tasks that it does not have. */
+/* Tasks that are not in the list. */
 static void test_an_empty_list(void **state)
 {
     (void)state;

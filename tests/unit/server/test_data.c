@@ -1,5 +1,5 @@
-/* Tests of server/data.c: what it says and when the engine serves. What Info tells is tested with
- * server/report.c. */
+/* Tests of server/data.c: what it prints and when the engine serves. The section of Info is tested
+ * with server/report.c. */
 #include "server/data.h"
 
 #include "base/arena.h"
@@ -102,7 +102,7 @@ static void end(struct fixture *fixture)
     embedded_free(fixture->engine);
 }
 
-/* From here on what goes to standard error is kept; only for a while, as cmocka speaks there. */
+/* From now on standard error is captured; only for a while, because cmocka prints there. */
 static void listen_to_stderr(struct fixture *fixture)
 {
     fixture->said = tmpfile();
@@ -141,7 +141,7 @@ static void test_it_serves_once_it_is_loaded(void **state)
     assert_int_equal(data_load(&fixture->data, is_stopped), DATA_LOADED);
     assert_int_equal(submit(fixture, OP_SET), ERR_NONE);
     end(fixture);
-    /* The log is there now, and something is read. */
+    /* Now there is a log, and something to load. */
     assert_true(open_data(fixture));
     assert_int_equal(data_load(&fixture->data, is_stopped), DATA_LOADED);
     assert_true(asked > 0);

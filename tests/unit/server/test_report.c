@@ -1,4 +1,4 @@
-/* Tests of server/report.c: what Info tells of a store, connections and workers. */
+/* Tests of server/report.c: the sections of Info about a store, connections and workers. */
 #include "server/report.h"
 
 #include "base/activity.h"
@@ -19,7 +19,7 @@
 
 #include "service/link.h"
 
-/* A server that does not listen, and what it says of itself. */
+/* A server that does not listen, and its report. */
 struct fixture {
     struct config config;
     struct engine *engine;
@@ -116,7 +116,7 @@ static const char *field(const struct fixture *fixture, const char *name)
     for (size_t i = 0; i < fixture->reply->n_fields; i++) {
         if (strcmp(fixture->reply->fields[i]->key, name) != 0)
             continue;
-        assert_null(value); /* no name comes twice */
+        assert_null(value); /* names are unique */
         value = fixture->reply->fields[i]->value;
     }
     return value;

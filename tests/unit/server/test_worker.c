@@ -24,7 +24,7 @@
 #include "service/info.h"
 #include "service/messages.h"
 
-/* How long a test waits for bytes before it fails. */
+/* Seconds that a test waits for bytes before it fails. */
 #define PATIENCE_S 30
 
 static struct config make_config(void)
@@ -118,7 +118,7 @@ static void disconnect_peer(struct peer *peer)
     h2_client_deinit(&peer->client);
 }
 
-/* Sends what the client has to say. A server that has closed is found by receive(). */
+/* Sends the output of the client. receive() notices a server that has closed. */
 static void send_all(struct peer *peer)
 {
     struct buf wire;
@@ -162,7 +162,7 @@ static void wait_for_answer(struct peer *peer, const struct h2_call *call)
     }
 }
 
-/* Waits until the server has read all that the client has to say: it answers a PING after it. */
+/* Waits until the server has read all that the client has sent: it answers a PING after that. */
 static void wait_until_taken(struct peer *peer)
 {
     do {
@@ -355,7 +355,7 @@ static struct late_engine make_late(void)
                                            .databases = 1}};
 }
 
-/* The worker writes it though that connection has sent nothing just now. */
+/* The worker writes it although that connection has sent nothing meanwhile. */
 static void test_a_late_answer_is_written_at_once(void **state)
 {
     (void)state;
@@ -437,7 +437,7 @@ static void test_stopping_says_goodbye_to_idle_connections(void **state)
     embedded_free(engine);
 }
 
-/* The drain timeout bounds the wait; the engine is told to forget the call. */
+/* The drain timeout bounds the wait; the call is cancelled in the engine. */
 static void test_stopping_ends_calls_that_take_too_long(void **state)
 {
     (void)state;
@@ -515,7 +515,7 @@ static void test_free_takes_what_never_ran_and_null(void **state)
 
 int main(void)
 {
-    log_set_level(LOG_ERROR); /* that a stop was not patient is wanted here */
+    log_set_level(LOG_ERROR); /* the warning about calls that were ended is expected */
     const struct CMUnitTest tests[] = {
         WORKER(test_serves_calls_over_tcp),
         WORKER(test_serves_calls_over_a_unix_socket),

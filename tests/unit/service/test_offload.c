@@ -1,4 +1,5 @@
-/* Tests of service/offload.c: who does which job when, and what is left at the end. */
+/* Tests of service/offload.c: the order of jobs, who gets them back, and what is left at the end.
+ */
 #include "service/offload.h"
 
 #include <pthread.h>
@@ -15,8 +16,8 @@
 struct job {
     struct offload_job job; /* first */
     sem_t *gate;            /* NULL: it does not wait */
-    sem_t *begun;           /* NULL: it tells nobody */
-    int turn;               /* which one it was of all */
+    sem_t *started;         /* NULL: nobody waits for it */
+    int turn;               /* its place in the order of all */
 };
 
 static atomic_int turns;
@@ -25,8 +26,8 @@ static void run(struct offload_job *job)
 {
     struct job *own = (struct job *)job;
     own->turn = atomic_fetch_add(&turns, 1);
-    if (own->begun != NULL)
-        sem_post(own->begun);
+    if (own->started != NULL)
+        sem_post(own->started);
     if (own->gate != NULL)
         sem_wait(own->gate);
 }
@@ -78,13 +79,13 @@ static void jobs_come_back_to_their_worker(void **state)
 static void urgent_jobs_come_first(void **state)
 {
     (void)state;
-    sem_t gate, begun;
+    sem_t gate, started;
     sem_init(&gate, 0, 0);
-    sem_init(&begun, 0, 0);
-    struct job jobs[4] = {{.gate = &gate, .begun = &begun}};
+    sem_init(&started, 0, 0);
+    struct job jobs[4] = {{.gate = &gate, .started = &started}};
     struct offload *offload = start(1);
     add(offload, &jobs[0], 0, false);
-    sem_wait(&begun);
+    sem_wait(&started);
     add(offload, &jobs[1], 0, false);
     add(offload, &jobs[2], 0, false);
     add(offload, &jobs[3], 0, true);
@@ -106,16 +107,16 @@ static void *stop(void *offload)
     return NULL;
 }
 
-static void what_is_not_begun_comes_back_at_the_end(void **state)
+static void what_is_not_started_comes_back_at_the_end(void **state)
 {
     (void)state;
-    sem_t gate, begun;
+    sem_t gate, started;
     sem_init(&gate, 0, 0);
-    sem_init(&begun, 0, 0);
-    struct job first = {.gate = &gate, .begun = &begun}, second = {.turn = -1};
+    sem_init(&started, 0, 0);
+    struct job first = {.gate = &gate, .started = &started}, second = {.turn = -1};
     struct offload *offload = start(1);
     add(offload, &first, 1, false);
-    sem_wait(&begun);
+    sem_wait(&started);
     pthread_t stopper;
     assert_int_equal(pthread_create(&stopper, NULL, stop, offload), 0);
     add(offload, &second, 1, false);
@@ -133,7 +134,7 @@ static void what_is_not_begun_comes_back_at_the_end(void **state)
 /* ---- many ---- */
 
 #define ROUND  50
-#define URGENT 7 /* of them, each eighth */
+#define URGENT 7 /* of these, every eighth */
 #define EACH   20000
 
 struct submitter {
@@ -143,7 +144,7 @@ struct submitter {
     struct job jobs[ROUND];
 };
 
-/* In rounds, for a job may be used again only when it is back. */
+/* In rounds, because a job may be reused only when it has come back. */
 static void *submit_many(void *user)
 {
     struct submitter *submitter = user;
@@ -183,7 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_come_back_to_their_worker),
         cmocka_unit_test(urgent_jobs_come_first),
-        cmocka_unit_test(what_is_not_begun_comes_back_at_the_end),
+        cmocka_unit_test(what_is_not_started_comes_back_at_the_end),
         cmocka_unit_test(no_job_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
