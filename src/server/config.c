@@ -32,15 +32,15 @@ static void config_print_help(void)
 {
     printf("Usage: keystore-server [OPTION...]\n\nServes a key-value store over gRPC.\n\n");
     option_print(stdout, options_table(), 34);
-    printf("\nThe value in brackets is the default. A configuration file has the same names "
-           "without\nthe dashes, `listen` once per address, and comments on lines that start with "
-           "#. The\ncommand line overrides it. SIGTERM and SIGINT finish the calls in flight and "
-           "exit.\n");
+    printf("\nThe value in brackets holds unless another is given. A configuration file has the "
+           "same names without the dashes, `listen` once per "
+           "address,\nand comments on lines that begin with #. The command line wins over it. "
+           "SIGTERM and\nSIGINT finish the calls under way and exit.\n");
 }
 
-static void config_print_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void config_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-static void config_print_error(const char *format, ...)
+static void config_complain(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -135,15 +135,15 @@ static bool config_read_file(struct reading *reading)
         free(reading->line);
     }
     if (reading->read_errno != 0) {
-        config_print_error("cannot read the configuration file %s: %s", reading->file,
-                           strerror(reading->read_errno));
+        config_complain("cannot read the configuration file %s: %s", reading->file,
+                        strerror(reading->read_errno));
         return false;
     }
     if (line == 0)
         return true;
-    config_print_error("%s:%d: %s", reading->file, line,
-                       reading->bad_line == line ? reading->bad
-                                                 : "a line is `name = value` or # a comment");
+    config_complain("%s:%d: %s", reading->file, line,
+                    reading->bad_line == line ? reading->bad
+                                              : "a line is `name = value` or # a comment");
     return false;
 }
 
@@ -155,7 +155,7 @@ static bool config_set_from_command_line(struct reading *reading, size_t index, 
     reading->given[index] = true;
     if (options_set(index, reading->config, value, &why))
         return true;
-    config_print_error("bad value `%s` for --%s: %s", value, options_row(index)->name, why);
+    config_complain("bad value `%s` for --%s: %s", value, options_row(index)->name, why);
     return false;
 }
 
@@ -196,11 +196,10 @@ static enum config_answer config_read_command_line(int argc, char **argv, struct
             return answer;
     }
     if (verdict == OPTION_BAD)
-        config_print_error("%s; see keystore-server --help", options.problem);
+        config_complain("%s; see keystore-server --help", options.problem);
     else if (options.first_word < argc)
-        config_print_error(
-            "`%s` is not an option; options begin with --, see keystore-server --help",
-            argv[options.first_word]);
+        config_complain("`%s` is not an option; options begin with --, see keystore-server --help",
+                        argv[options.first_word]);
     else
         return CONFIG_RUN;
     return CONFIG_BAD;

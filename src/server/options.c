@@ -1,4 +1,4 @@
-/* The settings as rows: most are a bounded number at an offset in struct config. */
+/* Settings as rows: most are a number with bounds at some place of struct config. */
 #include "server/options.h"
 
 #include "base/check.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The syntax of a setting, and its type in struct config. */
+/* How a setting is written, and what it is in struct config. */
 enum option_type {
     TYPE_NONE,
     TYPE_LISTEN,
@@ -30,7 +30,7 @@ struct setting {
     enum option_type type;
     size_t offset; /* in struct config */
     uint64_t low, high;
-    const char *what; /* in the error message for a bad value */
+    const char *what; /* of the sentence on a bad value */
 };
 
 #define AT(member) offsetof(struct config, member)
@@ -69,7 +69,7 @@ static const struct setting settings[] = {
      (uint64_t)1 << 46,
      "a number of bytes"},
     {{0, "max-client-memory", "BYTES",
-      "that requests and unread answers may take in addition; 0: an eighth of max-memory, "
+      "that requests and unread answers may take beside the data; 0: an eighth of max-memory, "
       "64MiB "
       "at least, or 1GiB without that (0)"},
      TYPE_BYTES,
@@ -78,8 +78,7 @@ static const struct setting settings[] = {
      (uint64_t)1 << 46,
      "a number of bytes"},
     {{0, "max-memory-policy", "POLICY",
-      "what is evicted when that is reached: noeviction, allkeys-lru, volatile-lru, allkeys-random "
-      "or "
+      "what goes when that is reached: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
       "volatile-ttl (noeviction)"},
      .type = TYPE_POLICY},
     {{0, "dir", "PATH", "the data directory, made if it is missing (./data)"},
@@ -179,7 +178,7 @@ static const struct setting settings[] = {
      0,
      1000000000,
      "a number of resets"},
-    {{0, "greeting-timeout", "SECONDS", "for a new connection to start HTTP/2 (10)"},
+    {{0, "greeting-timeout", "SECONDS", "for a new connection to begin HTTP/2 (10)"},
      TYPE_SECONDS,
      AT(http2.greeting_timeout_ms),
      1,
@@ -204,7 +203,7 @@ static const struct setting settings[] = {
      1,
      86400,
      "a number of seconds"},
-    {{0, "min-progress", "BYTES", "after which these two timeouts restart (256KiB)"},
+    {{0, "min-progress", "BYTES", "that are enough for these two timeouts to begin anew (256KiB)"},
      TYPE_BYTES,
      AT(net.min_progress),
      1,
@@ -220,7 +219,7 @@ static const struct setting settings[] = {
 };
 
 _Static_assert(sizeof settings / sizeof settings[0] <= OPTION_MAX_ROWS,
-               "the rows fit into getopt's table, and each has a bit in config.given");
+               "getopt's table has room, and each row has a bit in config.given");
 
 struct option_table options_table(void)
 {
@@ -304,7 +303,7 @@ static bool options_set_durability(struct config *config, const char *value, con
     return false;
 }
 
-/* Reads the next number, 1 to 1,000,000,000, which spaces may precede. */
+/* The next of the numbers between spaces, 1 to 1,000,000,000. */
 static bool options_next_number(char **rest, uint64_t *number)
 {
     const char *word = strsep(rest, " ");
@@ -365,7 +364,7 @@ static bool options_set_flag(bool *flag, const char *value, const char **why)
     return true;
 }
 
-/* The default of --max-client-memory. */
+/* What clients may make the server hold. */
 static size_t options_client_memory(size_t max_memory)
 {
     const size_t least = (size_t)64 * 1024 * 1024, unlimited = (size_t)1024 * 1024 * 1024;
@@ -387,13 +386,13 @@ void options_settle(struct config *config)
 static bool options_set_number(const struct setting *setting, void *member, const char *value,
                                const char **why)
 {
-    static _Thread_local char text[120];
+    static _Thread_local char sentence[120];
     bool bytes = setting->type == TYPE_BYTES;
     uint64_t number;
-    snprintf(text, sizeof text, "it is %s, %llu to %llu%s", setting->what,
+    snprintf(sentence, sizeof sentence, "it is %s, %llu to %llu%s", setting->what,
              (unsigned long long)setting->low, (unsigned long long)setting->high,
              bytes ? "; KiB, MiB and GiB may follow it" : "");
-    *why = text;
+    *why = sentence;
     if (bytes ? !values_parse_size(value, setting->low, setting->high, &number)
               : !values_parse_number(value, setting->low, setting->high, &number))
         return false;

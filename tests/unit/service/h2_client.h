@@ -147,7 +147,7 @@ static inline nghttp2_nv h2_client_field(const char *name, const char *value)
                         .valuelen = strlen(value)};
 }
 
-/* Starts a unary call with a copy of the message. */
+/* Begins a unary call with a copy of the message. */
 static inline struct h2_call *h2_client_call(struct h2_client *client, const char *path,
                                              struct slice message)
 {
@@ -195,7 +195,7 @@ static inline void h2_client_pull(struct h2_client *client, struct buf *out)
     }
 }
 
-/* Feeds bytes that the server has sent. */
+/* Takes bytes that the server sent. */
 static inline void h2_client_feed(struct h2_client *client, struct slice bytes)
 {
     if (bytes.len > 0)
@@ -219,7 +219,7 @@ static inline struct slice h2_client_reply(const struct h2_call *call)
     return slice_make(prefix + H2_CLIENT_PREFIX, len);
 }
 
-/* The call ended with that status, that reason and an error message that contains `words`. */
+/* The call ended with that status, that reason and a sentence that contains `words`. */
 static inline void assert_call_failed(const struct h2_call *call, enum grpc_code code,
                                       const char *reason, const char *words)
 {

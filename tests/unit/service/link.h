@@ -35,7 +35,7 @@ struct slow_engine {
     size_t cancelled_count;
 };
 
-/* The sections of Info here. */
+/* What Info tells here. */
 static inline void link_write_one(void *user, struct info_writer *writer)
 {
     info_put(writer, "number", "%d", *(int *)user);
@@ -60,9 +60,9 @@ struct link {
     struct service *service;
     struct grpc_server *grpc;
     struct grpc_connection *server;
-    struct chain out; /* output of feeds */
+    struct chain out; /* what feeds have brought */
     struct h2_client client;
-    int outputs; /* how often the server announced output */
+    int outputs; /* times that the server said that it has output */
 };
 
 static inline void slow_prepare(struct engine *engine, struct engine_task **tasks, size_t count)
@@ -141,7 +141,7 @@ static inline void link_on_output(void *user)
     link->outputs++;
 }
 
-/* For links that are created from now on. */
+/* Of the links that are made from now on. */
 static struct offload *link_offload;
 static struct activity_worker *link_activity;
 
@@ -259,8 +259,7 @@ static inline void link_exchange(struct link *link)
     }
 }
 
-/* Sends the message and carries the bytes; the call has ended if the engine answered immediately.
- */
+/* Sends the message and carries the bytes; the call is over if the engine answered at once. */
 static inline struct h2_call *link_call(struct link *link, const char *path, const void *message)
 {
     struct slice packed = message_pack(message);

@@ -1,6 +1,6 @@
 /*
- * Tests of service/service.c: real gRPC calls in memory, to an engine that answers immediately and
- * to one that answers when the test says so.
+ * Tests of service/service.c: real gRPC calls in memory, to an engine that answers at once and to
+ * one that answers when the test says so.
  */
 #include "service/service.h"
 
@@ -27,7 +27,7 @@ static void assert_list(const struct h2_call *made, size_t count, const char *co
     keystore__v1__list_values__free_unpacked(list, NULL);
 }
 
-/* An engine that answers immediately. */
+/* An engine that answers at once. */
 
 static void test_the_six_calls(void **state)
 {
@@ -139,7 +139,7 @@ static void test_requests_are_counted(void **state)
     struct link *link = *state;
     assert_int_equal(service_commands(link->service), 0);
     link_call_key(link, "/KeyStore/Get", "key");
-    link_call_key(link, "/KeyStore/Get", ""); /* refused, but counted */
+    link_call_key(link, "/KeyStore/Get", ""); /* it is refused, and still was one */
     call_info(link, NULL);
     assert_int_equal(service_commands(link->service), 3);
     link_call_key(link, "/KeyStore/Nothing", "key");
@@ -243,8 +243,8 @@ static void test_a_range_over_the_answer_limit_is_refused(void **state)
                        "ERROR_REASON_TOO_LARGE", "StreamList");
 }
 
-/* Some bytes of a real message are changed, or it is truncated: each call is answered, and the next
- * one finds the server well. */
+/* One byte of a real message is another, or it is cut: each call has its answer, and the next one
+ * finds the server well. */
 static void test_random_messages_are_all_answered(void **state)
 {
     struct link *link = *state;
@@ -395,7 +395,7 @@ static void test_a_bad_request_does_not_reach_the_engine(void **state)
     assert_int_equal(slow_of(link)->count, 0);
 }
 
-/* What the engine sees of the worker when a task is submitted. */
+/* What the engine sees of the worker when a task comes. */
 static struct activity_worker worker;
 static bool was_busy;
 
@@ -423,7 +423,7 @@ static int activity_setup(void **state)
     return 0;
 }
 
-/* Otherwise the log would start a batch with that write alone. */
+/* A log that hears of the write without that would start a batch with it alone. */
 static void test_the_worker_is_busy_before_its_first_write(void **state)
 {
     struct link *link = *state;
@@ -468,7 +468,7 @@ static void test_a_reset_cancels_its_task_and_no_other(void **state)
     assert_int_equal(slow->cancelled_count, 1);
 }
 
-/* The next call reuses the request, whether the former one was answered or cancelled. */
+/* What a call used is used again by the next, whether it was answered or cancelled. */
 static void test_requests_are_used_again(void **state)
 {
     struct link *link = *state;
@@ -493,7 +493,7 @@ static void test_requests_are_used_again(void **state)
     assert_int_equal(slow->cancelled_count, 10);
 }
 
-/* Even right after an answer that the client will never read. */
+/* Also right after an answer that the client will never read. */
 static void test_the_end_of_the_connection_cancels_all(void **state)
 {
     struct link *link = *state;
@@ -544,7 +544,7 @@ static void test_two_connections_share_a_service(void **state)
     assert_int_equal(other.outputs, 0);
 }
 
-/* Values below and above the size from which they are passed by reference, there and back. */
+/* Values above and below the size that is passed on by reference, there and back. */
 static void test_values_around_the_size_of_blobs(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Tests of service/service.c: requests that take long, that are held by others, and that are
+/* Tests of service/service.c: requests that take long, that are held up by others, and that are
  * cancelled meanwhile. The engine answers as the test says. */
 #include "service/service.h"
 
@@ -15,7 +15,7 @@
 
 #define MOST 16
 
-/* The answers to the next submits; later ones get ENGINE_DONE. */
+/* The next submits are answered so, and all after that with ENGINE_DONE. */
 struct scripted_engine {
     struct engine engine; /* first */
     enum engine_answer answers[MOST];
@@ -25,7 +25,7 @@ struct scripted_engine {
     struct engine_task *pending;
     enum err err; /* of what is run */
     sem_t gate;   /* what is run waits for it */
-    sem_t started, done;
+    sem_t begun, done;
 };
 
 /* The value of a key is the key. */
@@ -57,7 +57,7 @@ static void run(struct engine *engine, struct engine_task *task)
 {
     struct scripted_engine *scripted = (struct scripted_engine *)engine;
     scripted->runs++;
-    sem_post(&scripted->started);
+    sem_post(&scripted->begun);
     sem_wait(&scripted->gate);
     do_task(scripted, task);
 }
@@ -89,7 +89,7 @@ static int setup(void **state)
     scripted->engine = (struct engine){
         .submit = submit, .run = run, .settle = settle, .cancel = cancel, .databases = 16};
     sem_init(&scripted->gate, 0, 0);
-    sem_init(&scripted->started, 0, 0);
+    sem_init(&scripted->begun, 0, 0);
     sem_init(&scripted->done, 0, 0);
     link_offload = offload_new(1, 1);
     offload_set_waker(link_offload, 0, (struct waker){wake, scripted});
@@ -131,16 +131,16 @@ static void resume(struct link *link)
     link_exchange(link);
 }
 
-/* Lets the task that is run end, and waits for that. */
+/* What is run may end, and has ended. */
 static void let_run(struct link *link)
 {
     sem_post(&engine_of(link)->gate);
     sem_wait(&engine_of(link)->done);
 }
 
-/* ---- held ---- */
+/* ---- held up ---- */
 
-/* The bytes of the message are freed long before the request starts again. */
+/* The bytes of the message are long gone when the request begins again. */
 static void what_is_held_up_begins_again(void **state)
 {
     struct link *link = *state;
@@ -160,7 +160,7 @@ static void what_is_held_up_begins_again(void **state)
     assert_int_equal(engine_of(link)->submits, 8);
 }
 
-/* Long requests may follow one another without end: then it waits for its turn among them. */
+/* Long requests may follow one another without end: then it waits among them. */
 static void what_is_held_up_again_and_again_is_run_elsewhere(void **state)
 {
     struct link *link = *state;
@@ -209,7 +209,7 @@ static void what_is_costly_is_run_elsewhere(void **state)
     struct link *link = *state;
     script(link, 1, ENGINE_COSTLY);
     struct h2_call *one = get(link, "one");
-    sem_wait(&engine_of(link)->started);
+    sem_wait(&engine_of(link)->begun);
     assert_value(get(link, "two"), "two"); /* meanwhile */
     assert_false(one->closed);
     let_run(link);
@@ -235,9 +235,9 @@ static void what_was_cancelled_is_not_answered(void **state)
     struct link *link = *state;
     script(link, 2, ENGINE_COSTLY);
     struct h2_call *one = get(link, "one"), *two = get(link, "two");
-    sem_wait(&engine_of(link)->started);
+    sem_wait(&engine_of(link)->begun);
     h2_client_cancel(&link->client, one); /* it is being run */
-    h2_client_cancel(&link->client, two); /* it has not started, and never will */
+    h2_client_cancel(&link->client, two); /* it is not begun, and will not be */
     link_exchange(link);
     let_run(link);
     sem_wait(&engine_of(link)->done);
@@ -287,13 +287,13 @@ static void the_connection_may_end_meanwhile(void **state)
     struct link *link = *state;
     script(link, 1, ENGINE_COSTLY);
     get(link, "one");
-    sem_wait(&engine_of(link)->started);
+    sem_wait(&engine_of(link)->begun);
     grpc_connection_free(link->server);
     link->server = NULL;
     let_run(link); /* and then the server ends */
 }
 
-/* Many keys: it is not even decoded on this thread. */
+/* Many keys: it is not even decoded here. */
 static void a_large_message_goes_elsewhere_at_once(void **state)
 {
     struct link *link = *state;
