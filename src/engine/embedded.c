@@ -117,7 +117,7 @@ static bool embedded_is_starved(struct engine_task *task)
 }
 
 /* False if the operation is refused. */
-static bool embedded_is_taken(struct embedded *embedded, struct engine_task *task)
+static bool embedded_accepts(struct embedded *embedded, struct engine_task *task)
 {
     if (atomic_load_explicit(&embedded->loading, memory_order_acquire)) {
         embedded_refuse(task, ERR_LOADING, loading);
@@ -157,7 +157,7 @@ static enum store_answer embedded_try_held(struct embedded *embedded, struct eng
 static enum engine_answer embedded_submit(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (!embedded_is_taken(embedded, task))
+    if (!embedded_accepts(embedded, task))
         return ENGINE_DONE;
     enum store_answer answer =
         store_try_apply(embedded->store, &task->op, task->arena, &task->result);
@@ -177,7 +177,7 @@ static enum engine_answer embedded_submit(struct engine *engine, struct engine_t
 static void embedded_run(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (embedded_is_taken(embedded, task))
+    if (embedded_accepts(embedded, task))
         store_apply(embedded->store, &task->op, task->arena, &task->result);
 }
 

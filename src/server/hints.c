@@ -35,7 +35,7 @@ static bool hints_is_given(const struct hints *hints, const char *name)
     return false;
 }
 
-static void hints_look_at_memory(const struct hints *hints)
+static void hints_check_memory(const struct hints *hints)
 {
     const struct config *config = hints->config;
     size_t limit = config->store.max_memory;
@@ -52,7 +52,7 @@ static void hints_look_at_memory(const struct hints *hints)
             limit);
 }
 
-static void hints_look_at_durability(const struct hints *hints)
+static void hints_check_durability(const struct hints *hints)
 {
     static const char *const of_log[] = {"log-rewrite-percent", "log-rewrite-min-size"};
     const struct journal_options *journal = &hints->config->journal;
@@ -83,7 +83,7 @@ static bool hints_has_ip_address(const struct config *config)
     return false;
 }
 
-static void hints_look_at_connections(const struct hints *hints)
+static void hints_check_connections(const struct hints *hints)
 {
     const struct config *config = hints->config;
     if (config->max_per_address == 0)
@@ -103,7 +103,7 @@ static void hints_look_at_connections(const struct hints *hints)
 void hints_give(const struct config *config, hints_function *say, void *user)
 {
     struct hints hints = {.config = config, .say = say, .user = user};
-    hints_look_at_memory(&hints);
-    hints_look_at_durability(&hints);
-    hints_look_at_connections(&hints);
+    hints_check_memory(&hints);
+    hints_check_durability(&hints);
+    hints_check_connections(&hints);
 }

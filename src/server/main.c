@@ -53,7 +53,7 @@ struct server {
  * because glibc raises them with what is freed, until nothing returns. An arena per thread takes 64
  * MiB of addresses at a time and, where there are none, a mapping for each small object: with a
  * limit of addresses (ulimit -v) all threads share one. */
-static void server_bound_malloc(void)
+static void server_tune_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
@@ -220,7 +220,7 @@ static void server_drain(struct server *server)
         worker_stop(server->workers[i]);
 }
 
-static struct watch_numbers server_watched(struct server *server)
+static struct watch_numbers server_read_counters(struct server *server)
 {
     struct watch_numbers numbers = {.evicted_keys =
                                         store_stats(embedded_store(server->engine)).evicted_keys};
@@ -243,7 +243,7 @@ static int server_watch_until_signal(struct server *server, const sigset_t *sign
     static const struct timespec a_second = {.tv_sec = 1};
     int received;
     while ((received = sigtimedwait(signals, NULL, &a_second)) < 0) {
-        struct watch_numbers numbers = server_watched(server);
+        struct watch_numbers numbers = server_read_counters(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
         mem_trim();
     }
@@ -268,7 +268,7 @@ static bool server_stop(struct server *server)
         worker_join(server->workers[i]);
     offload_stop(server->offload);
     if (atomic_load(&server->data.serving)) {
-        struct watch_numbers numbers = server_watched(server);
+        struct watch_numbers numbers = server_read_counters(server);
         watch_end(&server->watch, &numbers, clock_monotonic_ms());
     }
     bool kept = data_stop(&server->data);
@@ -325,7 +325,7 @@ int main(int argc, char **argv)
     hints_give(&server.config, server_on_hint, NULL);
     descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);
-    server_bound_malloc();
+    server_tune_malloc();
     net_loop_use_reserve();
     if (!reserve_take()) {
         fprintf(

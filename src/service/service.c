@@ -57,7 +57,7 @@ struct request {
     const struct method *method;
     struct grpc_call *call; /* NULL: cancelled while it was in the batch or offloaded */
     enum request_state state;
-    bool is_apart;                   /* what follows is in use, and must be released */
+    bool is_detached;                /* what follows is in use, and must be released */
     struct request *next, *previous; /* while it is unused or held */
 
     struct grpc_message message; /* taken over from the call */
@@ -99,32 +99,32 @@ static struct request *service_take_request(struct service *service)
 }
 
 /* Releases what only requests have that are not answered immediately. */
-static void service_release_apart(struct request *request)
+static void service_release_detached(struct request *request)
 {
     grpc_message_deinit(&request->message);
     chain_deinit(&request->reply);
     atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
     request->holds = 0;
-    request->is_apart = false;
+    request->is_detached = false;
 }
 
 static void service_recycle(struct request *request)
 {
     op_result_release(&request->task.result);
     arena_reset(&request->arena);
-    if (request->is_apart)
-        service_release_apart(request);
+    if (request->is_detached)
+        service_release_detached(request);
     request->state = REQUEST_NEW;
     request->next = request->service->idle;
     request->service->idle = request;
 }
 
-/* From now on the message outlives the batch and the call. */
-static void service_set_apart(struct request *request)
+/* From now on the request owns its message, which outlives the batch and the call. */
+static void service_detach(struct request *request)
 {
-    if (request->is_apart)
+    if (request->is_detached)
         return;
-    request->is_apart = true;
+    request->is_detached = true;
     request->max_reply = grpc_call_max_reply(request->call);
     grpc_call_take_message(request->call, &request->message);
 }
@@ -141,7 +141,7 @@ static void service_answer(struct request *request)
     const struct op_result *result = &request->task.result;
     if (result->err != ERR_NONE) {
         service_fail(request, result->err, result->why);
-    } else if (request->is_apart && chain_length(&request->reply) > 0) {
+    } else if (request->is_detached && chain_length(&request->reply) > 0) {
         grpc_call_reply_chain(request->call, &request->reply);
     } else {
         const struct encoder *encoder = request->method->encoder;
@@ -181,7 +181,7 @@ static enum err service_make_op(struct request *request, const struct origin *or
     return err != ERR_NONE ? err : check_op(&service->limits, op, &request->arena, why);
 }
 
-static struct origin service_apart(const struct request *request, int64_t now_ms)
+static struct origin service_detached_origin(const struct request *request, int64_t now_ms)
 {
     return (struct origin){.message = grpc_message_bytes(&request->message),
                            .holder = request->message.blob,
@@ -200,7 +200,7 @@ static enum err service_answer_info(struct request *request, const char **why)
 static enum err service_run_op(struct request *request, const char **why)
 {
     struct engine_task *task = &request->task;
-    struct origin origin = service_apart(request, clock_unix_ms());
+    struct origin origin = service_detached_origin(request, clock_unix_ms());
     enum err err = service_make_op(request, &origin, why);
     if (err != ERR_NONE)
         return err;
@@ -257,7 +257,7 @@ static void service_finish(struct request *request)
 static void service_offload(struct request *request)
 {
     struct offload *offload = request->service->options.offload;
-    service_set_apart(request);
+    service_detach(request);
     arena_reset(&request->arena);
     request->task.result = (struct op_result){0};
     request->state = REQUEST_OFFLOADED;
@@ -275,7 +275,7 @@ static void service_offload(struct request *request)
 static void service_hold(struct request *request)
 {
     struct service *service = request->service;
-    service_set_apart(request);
+    service_detach(request);
     arena_reset(&request->arena);
     request->holds++;
     request->state = REQUEST_HELD;
@@ -324,7 +324,7 @@ static void service_submit(struct request *request)
 /* Starts again from the message. */
 static void service_submit_again(struct request *request)
 {
-    struct origin origin = service_apart(request, request->service->now_ms);
+    struct origin origin = service_detached_origin(request, request->service->now_ms);
     const char *why;
     enum err err = service_make_op(request, &origin, &why);
     if (err == ERR_NONE) {

@@ -60,8 +60,8 @@ static void one_idle_worker_is_enough(void **state)
     assert_int_equal(wal_stats(fixture.log).batches, 1);
     become_idle(&fixture, 1);
     wait_durable(&fixture, FIRST + 99);
-    wait_durable(&fixture,
-                 write_unit(fixture.log)); /* a thread that is no worker is not waited for */
+    /* A thread that is no worker is not waited for. */
+    wait_durable(&fixture, write_unit(fixture.log));
     end_with(&fixture, FIRST + 100);
     stop(&fixture);
 }
