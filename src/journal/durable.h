@@ -1,6 +1,5 @@
 /*
- * How far the data are safe, and what stands in the way: told by the log's thread, read by all. And
- * whether those who write have more to do: told by them, for the log.
+ * How far the data are safe, and what stands in the way: told by the log's thread, read by all.
  *
  * The log sets `revision` or `read_only_reason`, and then calls on_progress. So who finds its
  * revision not durable yet, and says then that it waits, hears of it.
@@ -22,16 +21,6 @@ struct durable {
     /* Called on the log's thread when one of the two has changed. */
     void (*on_progress)(void *user);
     void *user;
-    /*
-     * Set by the log before the first write; NULL: it does not want to know. A thread that is about
-     * to write, and has other requests at hand, calls on_work, and on_rest when it has none for
-     * now, or has written for long. Until one of those at work rests, no batch begins: so whoever
-     * waits for the disk waits for his fellows too, but no processor idles. Who calls neither is
-     * not waited for.
-     */
-    void (*on_work)(void *log);
-    void (*on_rest)(void *log);
-    void *log;
 };
 
 #endif

@@ -17,6 +17,7 @@
 #include "journal/fs/fs.h"
 #include "journal/recovery.h"
 
+struct activity;
 struct journal;
 struct store;
 
@@ -43,6 +44,8 @@ struct journal_options {
     size_t rule_count;
     bool skip_unsupported; /* as in recovery.h */
     uint64_t reserve_step; /* revisions; 0 = RESERVE_FIRST_STEP (reserve.h) */
+    /* As in wal_options.h. */
+    struct activity *activity;
 };
 
 /*

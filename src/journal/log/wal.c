@@ -60,7 +60,7 @@ bool wal_has_work(const struct wal *log)
 
 void wal_wait_for_others(struct wal *log)
 {
-    log->rested = true;
+    log->has_idle = true;
     pthread_cond_signal(&log->wake);
     pthread_cond_wait(&log->room, &log->mutex);
 }
@@ -93,12 +93,18 @@ void wal_unlock_and_wake(struct wal *log, bool there_is_work)
         pthread_cond_signal(&log->wake);
 }
 
+static bool wal_is_anybody_busy(const struct wal *log)
+{
+    const struct activity *activity = log->options.activity;
+    return activity != NULL && activity_is_anybody_busy(activity);
+}
+
 static void wal_end(struct change_sink *sink)
 {
     struct wal *log = (struct wal *)sink;
     if (log->state != WAL_FAILED)
         gather_end(&log->gather);
-    wal_unlock_and_wake(log, atomic_load(&log->at_work) == 0 && wal_has_work(log));
+    wal_unlock_and_wake(log, !wal_is_anybody_busy(log) && wal_has_work(log));
 }
 
 static void wal_abort_unit(struct change_sink *sink)
@@ -138,20 +144,12 @@ struct change_sink *wal_sink(struct wal *log)
     return &log->sink;
 }
 
-static void wal_on_work(void *user)
+/* A worker has become idle. While any is busy, no `end` wakes the thread. */
+static void wal_on_idle(void *user)
 {
     struct wal *log = user;
-    atomic_fetch_add(&log->at_work, 1);
-}
-
-/* First the number, for while it is not 0, no `end` wakes the thread. */
-static void wal_on_rest(void *user)
-{
-    struct wal *log = user;
-    unsigned at_work = atomic_fetch_sub(&log->at_work, 1);
-    CHECK(at_work > 0);
     pthread_mutex_lock(&log->mutex);
-    log->rested = log->gather.count > 0;
+    log->has_idle = log->gather.count > 0;
     wal_unlock_and_wake(log, wal_has_work(log));
 }
 
@@ -416,10 +414,10 @@ static void wal_take_cuts(struct wal *log)
         wal_take_cut(log);
 }
 
-/* WAL_ALWAYS: all who write are still at work. One who rests wakes the thread. */
-static bool wal_is_all_at_work(const struct wal *log)
+/* WAL_ALWAYS: all who have written are still busy. The first that becomes idle wakes the thread. */
+static bool wal_are_all_busy(const struct wal *log)
 {
-    return atomic_load(&log->at_work) > 0 && !log->rested;
+    return wal_is_anybody_busy(log) && !log->has_idle;
 }
 
 /* What has gathered is not written yet, for more will come. */
@@ -428,7 +426,7 @@ static bool wal_is_gathering(struct wal *log, int64_t now_us)
     if (log->stopping)
         return false;
     if (log->options.sync == WAL_ALWAYS)
-        return wal_is_all_at_work(log) ||
+        return wal_are_all_busy(log) ||
                commit_delay_waits(&log->patience, now_us, log->gather.count);
     return log->gather.bytes.len < GATHER_BYTES && now_us < log->next_write_us;
 }
@@ -445,7 +443,7 @@ static bool wal_take_work(struct wal *log, int64_t now_us)
             return false;
         CHECK(log->work.count == 0 && log->work.bytes.len == 0);
         gather_take(&log->gather, &log->work.bytes, &log->work.count, false);
-        log->rested = false;
+        log->has_idle = false;
     }
     pthread_cond_broadcast(&log->room);
     return true;
@@ -464,7 +462,7 @@ static void wal_sleep_on(struct wal *log, int64_t now_us)
     log->wake_units = 0;
     bool is_blocked = log->cuts != NULL; /* by a long unit, whose end wakes the thread */
     if (!is_blocked && log->patience.wanted > 0 && log->gather.count > 0 &&
-        !wal_is_all_at_work(log)) {
+        !wal_are_all_busy(log)) {
         log->wake_units = log->patience.wanted;
         until_us = log->patience.until_us;
     }
@@ -614,20 +612,14 @@ static void wal_init(struct wal *log, const struct wal_options *options)
     log->options.folder = mem_copy_text(options->folder);
     if (options->most_gathered == 0)
         log->options.most_gathered = WAL_MOST_GATHERED;
+    if (options->sync != WAL_ALWAYS)
+        log->options.activity = NULL;
     log->revision = log->written = options->revision;
     log->synced = options->revision - options->gap; /* what the first batch's line says */
     atomic_store(&log->durable_revision, options->revision);
     gather_init(&log->gather);
     buf_init_for(&log->work.bytes, SIZE_MAX / 4, ACCOUNT_JOURNAL);
     wal_init_locks(log);
-}
-
-static void wal_ask_for_rest(struct wal *log)
-{
-    struct durable *durable = log->options.durable;
-    durable->on_work = wal_on_work;
-    durable->on_rest = wal_on_rest;
-    durable->log = log;
 }
 
 int wal_new(const struct wal_options *options, struct fs_file *file, struct wal **result)
@@ -647,13 +639,13 @@ int wal_new(const struct wal_options *options, struct fs_file *file, struct wal 
     atomic_store(&options->durable->read_only_reason, file == NULL ? full : NULL);
     atomic_store(&options->durable->revision,
                  options->sync == WAL_ALWAYS ? options->revision : DURABLE_AT_ONCE);
-    if (options->sync == WAL_ALWAYS)
-        wal_ask_for_rest(log);
     error = pthread_create(&log->thread, NULL, wal_run, log);
     if (error != 0) {
         wal_deinit(log);
         return -error;
     }
+    if (log->options.activity != NULL)
+        activity_listen(log->options.activity, wal_on_idle, log);
     pthread_setname_np(log->thread, "log");
     *result = log;
     return 0;
@@ -663,6 +655,8 @@ bool wal_free(struct wal *log)
 {
     if (log == NULL)
         return true;
+    if (log->options.activity != NULL)
+        activity_stop_listening(log->options.activity);
     pthread_mutex_lock(&log->mutex);
     log->stopping = true;
     pthread_mutex_unlock(&log->mutex);

@@ -4,8 +4,8 @@
  *
  * Group commit: while one batch is written and synced, the next one gathers. It starts as soon as
  * the former is done, or as soon after that as those are back whose units have just become durable,
- * if they are fast (journal/log/commit_delay.h). Nor does it start while all who write are still at
- * work, if they say so (journal/durable.h): a batch that begins amid their requests parts those
+ * if they are fast (journal/log/commit_delay.h). It does not start while all workers that have
+ * written are still busy (base/activity.h): a batch that begins amid their requests parts those
  * that came together, and their answers, into ever more and smaller reads and writes. Writers wait
  * for nothing but the sink's lock, or, when more than `most_gathered` bytes wait for the disk, for
  * room.

@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_JOURNAL_LOG_WAL_OPTIONS_H
 #define KEYSTORE_JOURNAL_LOG_WAL_OPTIONS_H
 
+#include "base/activity.h"
 #include "journal/durable.h"
 #include "journal/fs/fs.h"
 
@@ -18,10 +19,12 @@ struct wal_options {
     const char *folder;      /* of all log files; copied */
     struct durable *durable; /* borrowed; on_progress must be set before the first write */
     enum wal_sync sync;
-    size_t most_gathered; /* bytes; 0 = WAL_MOST_GATHERED */
-    int64_t slow_us;      /* a wait for the disk that long is counted; 0 = WAL_SLOW_US */
-    uint64_t revision;    /* of the last unit in the data: the next one is one above */
-    uint64_t gap;         /* revisions up to that one that no unit in the data has */
+    struct activity *activity; /* WAL_ALWAYS: no batch begins while all workers with requests are
+                                  busy; borrowed. NULL: none is waited for */
+    size_t most_gathered;      /* bytes; 0 = WAL_MOST_GATHERED */
+    int64_t slow_us;           /* a wait for the disk that long is counted; 0 = WAL_SLOW_US */
+    uint64_t revision;         /* of the last unit in the data: the next one is one above */
+    uint64_t gap;              /* revisions up to that one that no unit in the data has */
     uint64_t former_size; /* bytes of the log files since the base, but for the one that is given */
     /*
      * wal_rotate() has come so far: the former file is complete and durable, the new one exists and

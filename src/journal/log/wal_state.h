@@ -42,7 +42,8 @@ struct wal {
     struct wal_work *cuts;              /* units before those, for former files or of long units */
     struct wal_long_record *long_units; /* that are open */
     size_t cut_bytes;                   /* in these */
-    bool rested;         /* some of the gathered units are of one who rests, or waits for room */
+    bool has_idle;       /* some of the gathered units are of an idle worker, or of a writer that
+                            waits for room */
     bool sleeping;       /* the thread waits for `wake`... */
     size_t wake_at;      /* ...until so many bytes have gathered... */
     uint64_t wake_units; /* ...and so many units */
@@ -59,7 +60,6 @@ struct wal {
     int64_t next_write_us; /* WAL_EVERY_SECOND: from then on what has gathered is written */
     int64_t sync_due_us;   /* if the file is not synced */
 
-    atomic_uint at_work;         /* threads between on_work and on_rest */
     atomic_uint_fast64_t size;   /* bytes of all files since the base */
     atomic_uint_fast64_t former; /* of these, in files before the current one */
     atomic_uint_fast64_t units, batches, bytes, syncs, durable_revision;

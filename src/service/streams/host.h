@@ -2,9 +2,11 @@
 #ifndef KEYSTORE_SERVICE_STREAMS_HOST_H
 #define KEYSTORE_SERVICE_STREAMS_HOST_H
 
+#include "base/waker.h"
 #include "engine/engine.h"
 #include "service/check.h"
 
+struct activity_worker;
 struct offload;
 
 /* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
@@ -16,8 +18,10 @@ struct stream_waiter {
 /* Of one thread. All but the list is borrowed. */
 struct stream_host {
     struct engine *engine;
-    struct offload *offload; /* NULL: what takes long is done at once */
-    unsigned part;           /* of the engine and of `offload` */
+    struct offload *offload;          /* NULL: what takes long is done at once */
+    unsigned worker;                  /* the worker's number, to the engine and to `offload` */
+    struct activity_worker *activity; /* marked busy before a write; NULL: nobody listens */
+    struct waker waker;               /* has service_resume() called */
     struct check_limits limits;
     size_t max_answer;                   /* bytes that the elements of one answer may take */
     int64_t now_ms;                      /* the wall clock */

@@ -7,6 +7,7 @@
  */
 #include "service/streams/pipeline.h"
 
+#include "base/activity.h"
 #include "base/arena.h"
 #include "base/chain.h"
 #include "base/check.h"
@@ -196,7 +197,7 @@ static bool pipeline_offload(struct pipeline *pipeline, struct pipeline_item *it
     }
     pipeline->offloaded = item;
     pipeline->job = (struct offload_job){
-        .run = pipeline_run, .finish = pipeline_finish_job, .part = host->part};
+        .run = pipeline_run, .finish = pipeline_finish_job, .worker = host->worker};
     offload_add(host->offload, &pipeline->job, false);
     return false;
 }
@@ -216,11 +217,14 @@ static bool pipeline_step(struct pipeline *pipeline, struct pipeline_batch *batc
         return true;
     }
     enum engine_answer answer = ENGINE_COSTLY;
-    item->task.op.now_ms = pipeline->host->now_ms;
+    struct stream_host *host = pipeline->host;
+    item->task.op.now_ms = host->now_ms;
+    if (host->activity != NULL && op_info(item->task.op.kind)->access != OP_READ)
+        activity_mark_busy(host->activity);
     if (!pipeline_is_bulky(&item->task.op))
-        answer = engine_submit(pipeline->host->engine, &item->task);
+        answer = engine_submit(host->engine, &item->task);
     if (answer == ENGINE_HELD) {
-        stream_wait(pipeline->host, &pipeline->waiter);
+        stream_wait(host, &pipeline->waiter);
         return false;
     }
     batch->started++;
@@ -247,9 +251,8 @@ static void pipeline_prepare(struct pipeline *pipeline, struct pipeline_batch *b
 /* Has the stream go on after others. */
 static void pipeline_yield(struct pipeline *pipeline)
 {
-    struct engine *engine = pipeline->host->engine;
     stream_wait(pipeline->host, &pipeline->waiter);
-    engine->on_ready(engine->on_ready_user, pipeline->host->part);
+    waker_wake(pipeline->host->waker);
 }
 
 /* Carries out what has arrived, as far as that can be now. */
@@ -289,7 +292,7 @@ static void pipeline_decode_item(struct pipeline_batch *batch, const Keystore__V
                                                    .max_value = host->limits.max_value},
                                             .arena = &batch->arena,
                                             .on_done = pipeline_on_done,
-                                            .part = host->part},
+                                            .worker = host->worker},
                                    .batch = batch};
     struct op_result *result = &item->task.result;
     struct op *op = &item->task.op;

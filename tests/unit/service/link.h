@@ -5,6 +5,7 @@
 #ifndef KEYSTORE_TESTS_LINK_H
 #define KEYSTORE_TESTS_LINK_H
 
+#include "base/activity.h"
 #include "base/arena.h"
 #include "base/chain.h"
 #include "engine/embedded.h"
@@ -141,7 +142,9 @@ static inline void link_on_output(void *user)
 }
 
 /* Of the links that are made from now on. */
+static struct waker link_waker;
 static struct offload *link_offload;
+static struct activity_worker *link_activity;
 
 static inline void *link_new(struct engine *engine, const struct info_source *info)
 {
@@ -149,6 +152,8 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
     struct grpc_limits limits = grpc_limits_for(MAX_VALUE, &http2_default_limits);
     link->engine = engine;
     link->service = service_new(&(struct service_options){.engine = engine,
+                                                          .activity = link_activity,
+                                                          .waker = link_waker,
                                                           .info = info,
                                                           .offload = link_offload,
                                                           .max_value = MAX_VALUE,

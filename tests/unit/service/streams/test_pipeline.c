@@ -21,7 +21,7 @@
 struct scripted_engine {
     struct engine engine; /* first */
     enum engine_answer answers[MOST];
-    size_t submits, prepared, runs, readies;
+    size_t submits, prepared, runs, wakes;
     struct engine_task *pending[MOST];
     size_t pending_count, cancels;
     sem_t done; /* what was offloaded */
@@ -75,17 +75,15 @@ static void cancel(struct engine *engine, struct engine_task *task)
     scripted->cancels++;
 }
 
-static void on_ready(void *user, unsigned part)
+static void on_wake(void *user)
 {
     struct scripted_engine *scripted = user;
-    assert_int_equal(part, 0);
-    scripted->readies++;
+    scripted->wakes++;
 }
 
-static void on_offload_done(void *user, unsigned part)
+static void on_offload_done(void *user)
 {
     struct scripted_engine *scripted = user;
-    assert_int_equal(part, 0);
     sem_post(&scripted->done);
 }
 
@@ -97,11 +95,12 @@ static int setup_with(void **state, bool offload)
                                        .run = run,
                                        .settle = settle,
                                        .cancel = cancel,
-                                       .on_ready = on_ready,
-                                       .on_ready_user = scripted,
                                        .databases = 16};
     sem_init(&scripted->done, 0, 0);
-    link_offload = offload ? offload_new(1, 1, on_offload_done, scripted) : NULL;
+    link_waker = (struct waker){on_wake, scripted};
+    link_offload = offload ? offload_new(1, 1) : NULL;
+    if (offload)
+        offload_set_waker(link_offload, 0, (struct waker){on_offload_done, scripted});
     *state = link_new(&scripted->engine, &link_info);
     return 0;
 }
@@ -237,12 +236,12 @@ static void test_a_long_batch_lets_others_go_on(void **state)
     struct scripted_engine *engine = engine_of(link);
     const struct h2_call *call = send_gets(link, 2500);
     assert_int_equal(engine->submits, 1000);
-    assert_int_equal(engine->readies, 1);
+    assert_int_equal(engine->wakes, 1);
     assert_value(link_call_key(link, "/KeyStore/Get", "other"), "other");
     resume(link);
     assert_int_equal(engine->submits, 2001);
     resume(link);
-    assert_int_equal(engine->readies, 2);
+    assert_int_equal(engine->wakes, 2);
     assert_answered(call, 2500);
 }
 
