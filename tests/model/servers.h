@@ -2,11 +2,13 @@
 #ifndef KEYSTORE_TESTS_MODEL_SERVERS_H
 #define KEYSTORE_TESTS_MODEL_SERVERS_H
 
+#include "support/folder.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 
 struct servers {
-    char directory[64];
+    struct folder folder;
     const char *durability; /* what keystore-server is told */
     char target[96];        /* of keystore-server, for keystore_connect() */
     char redis_socket[96];  /* empty without Redis */
