@@ -1,4 +1,4 @@
-/* What gRPC adds to a request: its fields, the prefix of a message, and how an answer says its end. */
+/* What gRPC adds to a request: its fields, a message's prefix, and how an answer says its end. */
 #include "support/ng_call.h"
 
 #include <setjmp.h>

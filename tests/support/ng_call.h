@@ -1,6 +1,6 @@
 /*
- * Unary gRPC calls of a client in memory (ng_client.h), for tests of what answers them. What must not
- * happen fails the cmocka test. A call is its stream, which the client owns.
+ * Unary gRPC calls of a client in memory (ng_client.h), for tests of what answers them. What must
+ * not happen fails the cmocka test. A call is its stream, which the client owns.
  */
 #ifndef KEYSTORE_TESTS_SUPPORT_NG_CALL_H
 #define KEYSTORE_TESTS_SUPPORT_NG_CALL_H
@@ -15,10 +15,10 @@ struct ng_stream *ng_call(struct ng_client *client, const char *path, struct sli
 /* The grpc-status that has come, a number of enum grpc_code; -1 if none has. */
 int ng_call_status(const struct ng_stream *call);
 
-/* A field of the answer's headers or trailers; empty if there is none. Valid as long as the call. */
+/* A field of the answer's headers or trailers; empty if there is none. Valid until more arrives. */
 struct slice ng_call_field(const struct ng_stream *call, const char *name);
 
-/* The message of a call that ended well. Valid as long as the call. */
+/* The message of a call that ended well. Valid as long as the client. */
 struct slice ng_call_reply(const struct ng_stream *call);
 
 /* The call ended with that status, that reason and an error message that contains `words`. */

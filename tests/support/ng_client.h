@@ -52,7 +52,7 @@ struct ng_peer {
     void (*pull)(void *server, struct buf *out); /* appends all that has come and can come now */
 };
 
-/* A client that has its preface and SETTINGS to send. ng_client_free() releases it and its streams. */
+/* A client that has its preface and SETTINGS to send; freed with its streams. */
 struct ng_client *ng_client_new(const struct ng_options *options);
 void ng_client_free(struct ng_client *client);
 
