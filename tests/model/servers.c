@@ -44,7 +44,7 @@ static bool wait_loaded(const struct servers *servers)
 static bool start_keystore(struct servers *servers)
 {
     const char *folder = getenv("KEYSTORE_BIN");
-    char program[4096], databases[16], data[96];
+    char program[4096], databases[16], data[PATH_MAX];
     snprintf(program, sizeof program, "%s/keystore-server", folder != NULL ? folder : "build/bin");
     snprintf(servers->target, sizeof servers->target, "unix:%s/keystore", servers->folder.path);
     snprintf(databases, sizeof databases, "%d", ALL_DBS);
