@@ -10,8 +10,8 @@
 
 #include "support/fake_server.h"
 
-#include <unistd.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #define SECOND UINT64_C(1000000000)
 

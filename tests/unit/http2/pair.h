@@ -6,8 +6,8 @@
 #define KEYSTORE_TESTS_HTTP2_PAIR_H
 
 #include "http2/frames.h"
-#include "support/ng_client.h"
 #include "http2/recorder.h"
+#include "support/ng_client.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
