@@ -69,7 +69,7 @@ static void one_who_rests_is_enough(void **state)
 static void assert_the_next_waits_for_rest(struct fixture *fixture)
 {
     write_unit(fixture->log);
-    FAKE_DISK_SET(&fixture->disk, fixture->disk.hold = false);
+    let_go(fixture);
     wait_durable(fixture, FIRST);
     write_slowly(fixture, 50);
     assert_int_equal(wal_stats(fixture->log).batches, 1);
@@ -99,10 +99,7 @@ static void a_rest_without_units_means_nothing(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    start_held(&fixture, WAL_ALWAYS, 0);
     work(&fixture);
     work(&fixture);
     rest(&fixture);
