@@ -21,7 +21,7 @@ static void drop(struct fake_connection *connection)
     buf_deinit(&connection->out);
 }
 
-/* False when the client is gone. */
+/* False if the client has closed the connection. */
 static bool send_all(int fd, struct slice bytes)
 {
     while (bytes.len > 0) {
@@ -41,7 +41,7 @@ static bool flush(struct fake_connection *connection)
     return sent;
 }
 
-/* Says the first words; false if they are the last ones. */
+/* Sends what a new connection gets; false if it is to be closed. */
 static bool greet(struct fake_server *server, struct fake_connection *connection)
 {
     if (server->raw.len > 0)
@@ -79,7 +79,7 @@ static void stall(struct fake_server *server)
     }
 }
 
-/* Takes what the client has sent; false if the connection is to be closed. */
+/* Receives from the client and answers; false if the connection is to be closed. */
 static bool serve(struct fake_server *server, struct fake_connection *connection)
 {
     struct ng_server *session = &connection->session;
@@ -131,7 +131,7 @@ void fake_server_start(struct fake_server *server)
     socklen_t len = sizeof address;
     ng_seen_deinit(&server->seen);
     ng_seen_init(&server->seen);
-    server->script.begun = 0;
+    server->script.started = 0;
     server->accepted = 0;
     server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(bind(server->listener, (struct sockaddr *)&address, len) == 0);

@@ -8,10 +8,10 @@ struct folder {
     char path[PATH_MAX / 2];
 };
 
-/* Makes an empty folder under a name that no other has; it ends the program if that fails. */
+/* Makes an empty folder under a name that no other has; it aborts the program if that fails. */
 void folder_make(struct folder *folder);
 
-/* Removes it with all that is in it; it ends the program if that fails. */
+/* Removes it with all that is in it; it aborts the program if that fails. */
 void folder_remove(const struct folder *folder);
 
 #endif

@@ -1,4 +1,4 @@
-/* What gRPC adds to a request: its fields, a message's prefix, and how an answer says its end. */
+/* Unary gRPC calls on HTTP/2 requests: header fields, message prefix and status. */
 #include "support/ng_call.h"
 
 #include <setjmp.h>

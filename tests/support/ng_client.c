@@ -1,4 +1,4 @@
-/* nghttp2's client session as a client in memory. */
+/* An in-memory client on nghttp2's client session. */
 #include "support/ng_client.h"
 
 #include "base/mem.h"

@@ -1,4 +1,4 @@
-/* nghttp2's server session as a server in memory that does what a script says, well or badly. */
+/* An in-memory server on nghttp2's server session that answers by a script, correctly or not. */
 #include "support/ng_server.h"
 
 #include "base/check.h"
@@ -145,8 +145,8 @@ static const struct ng_answer *next_answer(struct ng_server *server)
     struct ng_script *script = server->script;
     if (script == NULL)
         return &server->answer;
-    size_t at = script->begun < script->count ? script->begun : script->count - 1;
-    script->begun++;
+    size_t at = script->started < script->count ? script->started : script->count - 1;
+    script->started++;
     return &script->answers[at];
 }
 
@@ -159,7 +159,7 @@ static int on_begin(nghttp2_session *session, const nghttp2_frame *frame, void *
     size_t open = 1;
     for (struct ng_request *at = server->open; at != NULL; at = at->next)
         open++;
-    server->seen->begun++;
+    server->seen->started++;
     if (open > server->seen->most_open)
         server->seen->most_open = open;
     request->server = server;

@@ -1,8 +1,8 @@
 /*
- * An HTTP/2 server in memory, on nghttp2's server session, which knows nothing of our code and so
- * is the judge of what a client of ours sends. It answers requests as a script says and notes what
- * it saw. It does no I/O: the caller carries the bytes. What must not happen ends the program
- * (base/check.h), since a server may run in a thread of its own (fake_server.h).
+ * An in-memory HTTP/2 server on nghttp2's server session, for tests of our clients: it checks their
+ * conformance independently, answers requests by a script and records what it received. It does no
+ * I/O: the caller carries the bytes. An error aborts the program (base/check.h), since a server may
+ * run in a thread of its own (fake_server.h).
  */
 #ifndef KEYSTORE_TESTS_SUPPORT_NG_SERVER_H
 #define KEYSTORE_TESTS_SUPPORT_NG_SERVER_H
@@ -15,13 +15,13 @@
 
 enum ng_behaviour {
     NG_ANSWER, /* when the request is complete */
-    NG_EARLY,  /* when its headers came, without waiting for its body */
+    NG_EARLY,  /* when its headers have arrived, without waiting for its body */
     NG_SILENT, /* not before ng_server_answer_all() */
     NG_RESET,  /* with RST_STREAM */
-    NG_REFUSE, /* with a GOAWAY that says that the request was not looked at */
+    NG_REFUSE, /* with a GOAWAY that says that the request was not processed */
 };
 
-/* What happens to one request. */
+/* How one request is answered. */
 struct ng_answer {
     enum ng_behaviour behaviour;
     const char *http_status;  /* NULL = "200" */
@@ -33,30 +33,31 @@ struct ng_answer {
     bool echo;                /* the body is that of the request instead */
     size_t frame_size;        /* of DATA frames; 0 = as large as they may be */
     uint32_t reset_code;      /* of NG_RESET */
-    bool goaway;              /* say GOAWAY after the answer */
+    bool goaway;              /* send GOAWAY after the answer */
     bool close_after;         /* set `closing` with the answer */
 };
 
 /* A Status message with count 1, and grpc-status 0. */
 extern const struct ng_answer ng_answer_ok;
 
-/* Answers of several servers, one per request, the last one for all that follow. */
+/* The answers to successive requests, of one or several servers; the last one is repeated. */
 struct ng_script {
     const struct ng_answer *answers;
     size_t count;
-    size_t begun; /* requests that have taken theirs */
+    size_t started; /* requests that have been assigned an answer */
 };
 
-/* What servers have seen, one or several. */
+/* What one or several servers have received. */
 struct ng_seen {
-    size_t begun;     /* requests whose headers came */
+    size_t started;   /* requests whose headers have arrived */
     size_t requests;  /* complete ones */
     size_t most_open; /* at the same time, of one server */
     size_t resets;    /* RST_STREAMs */
     uint32_t last_reset_code;
     size_t updates; /* WINDOW_UPDATEs */
-    char path[64];  /* of the latest request that was complete or answered early; likewise: */
-    char timeout[16];
+    /* Of the latest request that was complete or answered early. */
+    char path[64];
+    char timeout[16]; /* grpc-timeout; empty = none */
     char user_agent[64];
     struct buf body;
 };
@@ -68,33 +69,33 @@ struct ng_server {
     struct ng_answer answer;  /* to every request, without a script */
     struct ng_script *script; /* NULL: none */
     struct ng_seen *seen;
-    bool hold;               /* windows are not opened again as requests are read */
+    bool hold;               /* no WINDOW_UPDATE is sent as requests are read */
     struct ng_request *open; /* those that are not closed */
     size_t requests;         /* complete ones */
     int32_t last_id;         /* of a request */
     bool closing;            /* an answer with `close_after` was sent */
 };
 
-/* Nothing seen; ng_seen_deinit() releases what was. */
+/* Nothing was received yet. */
 void ng_seen_init(struct ng_seen *seen);
 void ng_seen_deinit(struct ng_seen *seen);
 
 /*
- * A server that has its SETTINGS to send, `settings` (NULL if there are none). It answers as
- * `script` says; without one (NULL) by ng_answer_ok, until the caller changes `answer`. Script and
- * seen are borrowed until ng_server_deinit(), and the server must not be moved.
+ * A server whose pending output is its SETTINGS, `settings` (NULL if there are none). It answers by
+ * `script`; without one (NULL) by ng_answer_ok, until the caller changes `answer`. Script and seen
+ * are borrowed until ng_server_deinit(), and the server must not be moved.
  */
 void ng_server_init(struct ng_server *server, struct ng_script *script, struct ng_seen *seen,
                     const nghttp2_settings_entry *settings, size_t count);
 void ng_server_deinit(struct ng_server *server);
 
-/* Takes the client's bytes; false if the client broke the protocol. */
+/* Receives bytes from the client; false if the client violated the protocol. */
 bool ng_server_feed(struct ng_server *server, struct slice bytes);
 
-/* Appends all that the server has to send; true if that was anything. */
+/* Appends the server's pending output; true if there was any. */
 bool ng_server_pull(struct ng_server *server, struct buf *out);
 
-/* Answers all requests that were left without an answer. */
+/* Answers all open requests. */
 void ng_server_answer_all(struct ng_server *server);
 
 #endif

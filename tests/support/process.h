@@ -1,5 +1,4 @@
-/* Programs that a test starts, such as servers: what the start, the wait and the end of each have
- * in common. */
+/* Starting, awaiting and ending the programs that a test needs, such as servers. */
 #ifndef KEYSTORE_TESTS_SUPPORT_PROCESS_H
 #define KEYSTORE_TESTS_SUPPORT_PROCESS_H
 
@@ -25,7 +24,7 @@ bool process_has_ended(pid_t pid);
  * waitpid(). */
 int process_end(pid_t pid, int signal);
 
-/* Between two looks at a condition of another process. */
+/* Sleeps some milliseconds, between two checks of a condition of another process. */
 void process_pause(void);
 
 /* A connection to the unix socket, which the caller closes; -1 if nobody listens there yet. */

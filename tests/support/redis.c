@@ -1,4 +1,4 @@
-/* A client of a real redis-server, for tests that ask what it makes of our files and commands. */
+/* A client of a real redis-server, for tests that compare it with our files and commands. */
 #include "support/redis.h"
 
 #include "support/process.h"
@@ -22,7 +22,7 @@
 
 void redis_start(struct redis *redis, const char *directory, const char *option, const char *value)
 {
-    /* hz: how often it looks whether it is to end, or a child has. */
+    /* hz: how often it checks for a shutdown or the end of a child. */
     const char *const options[] = {
         "--appendonly", "yes",  "--appendfsync", "no", "--enable-debug-command", "yes", "--hz",
         "500",          option, value,           NULL,

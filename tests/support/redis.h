@@ -1,6 +1,6 @@
 /*
- * A redis-server (redis_process.h) with a connection to it: commands and their replies. Whatever
- * fails here fails the cmocka test that calls it, so it is called by the test's own thread.
+ * A redis-server (redis_process.h) with a connection to it: commands and their replies. An error
+ * fails the cmocka test, so only the test's own thread may call these.
  */
 #ifndef KEYSTORE_TESTS_SUPPORT_REDIS_H
 #define KEYSTORE_TESTS_SUPPORT_REDIS_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Bytes of a command or of replies that have come, at most. */
+/* Bytes of a command, or of received replies, at most. */
 #define REDIS_LIMIT ((size_t)64 * 1024 * 1024)
 
 struct redis {
@@ -21,7 +21,7 @@ struct redis {
     size_t used; /* bytes of `in` that are read */
 };
 
-/* Of every command that is asked; redis_reply_free() releases it. */
+/* The caller releases it by redis_reply_free(). */
 struct redis_reply {
     char type;      /* as in RESP: + - : $ * */
     int64_t number; /* of ':'; the length of '$' and '*', -1 = none */
@@ -34,7 +34,7 @@ struct redis_reply {
  * and waits until it has loaded its data. */
 void redis_start(struct redis *redis, const char *directory, const char *option, const char *value);
 
-/* Lets it end in order, or kills it. A no-op if it is not running. */
+/* Shuts it down, or kills it. A no-op if it is not running. */
 void redis_stop(struct redis *redis);
 void redis_kill(struct redis *redis);
 
@@ -47,16 +47,16 @@ void redis_send_words(struct redis *redis, const char *words);
 void redis_receive(struct redis *redis, struct redis_reply *reply);
 void redis_reply_free(struct redis_reply *reply);
 
-/* Waits for the next reply and drops it. False, with the message shown, if it is an error or has
- * one in it. */
+/* Waits for the next reply and discards it. False, with the message printed, if it is or contains
+ * an error. */
 bool redis_skip_reply(struct redis *redis);
 
-/* A command and its reply. */
+/* Sends a command and waits for its reply. */
 void redis_ask(struct redis *redis, struct redis_reply *reply, const char *words);
 void redis_ask_args(struct redis *redis, struct redis_reply *reply, const struct slice *args,
                     size_t count);
 
-/* The number that the command of words is answered by. */
+/* The integer reply of a command. */
 int64_t redis_ask_number(struct redis *redis, const char *words);
 
 /* A command that must not fail. */

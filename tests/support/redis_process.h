@@ -8,11 +8,11 @@
 #define REDIS_PROCESS_SOCKET "redis.sock" /* in the directory */
 
 /*
- * Starts one that saves nothing by itself, with `options` (pairs of an option and its value, then
- * NULL) besides, and waits until it has loaded the directory's data. Its log is redis.log there.
- * Sets the process, which process_end() ends, and a connection to it, which the caller closes.
- * False, with its log and an error message on standard error, if it does not start; then there is
- * nothing to end or close.
+ * Starts one without automatic snapshots, with `options` (pairs of an option and its value, then
+ * NULL) in addition, and waits until it has loaded the directory's data. Its log is redis.log
+ * there. Sets the process, which process_end() ends, and a connection to it, which the caller
+ * closes. False, with its log and an error message on standard error, if it does not start; then
+ * there is nothing to end or close.
  */
 bool redis_process_start(const char *directory, const char *const *options, pid_t *pid,
                          int *connection);

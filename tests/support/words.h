@@ -7,7 +7,7 @@
 #define WORDS_MOST 50 /* of one command */
 
 /* Appends the command in RESP. Its words, none with a space in it, have single spaces between them.
- * It ends the program past the limit of `out`. */
+ * It aborts the program past the limit of `out`. */
 void words_append(struct buf *out, const char *words);
 
 #endif

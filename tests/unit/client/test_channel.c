@@ -98,7 +98,7 @@ static void calls_share_a_connection(void **state)
         assert_answer("hi");
     finish();
     assert_int_equal(fixture.server.accepted, 1);
-    assert_int_equal(fixture.server.seen.begun, 20);
+    assert_int_equal(fixture.server.seen.started, 20);
     assert_int_equal(fixture.server.seen.resets, 0);
 }
 
@@ -235,7 +235,7 @@ static void refused_by_goaway(void **state)
     assert_answer("hello"); /* the server has not looked at it, so it is sent again */
     finish();
     assert_int_equal(fixture.server.accepted, 2);
-    assert_int_equal(fixture.server.seen.begun, 3);
+    assert_int_equal(fixture.server.seen.started, 3);
 }
 
 static void refused_by_goaway_again_and_again(void **state)
@@ -247,7 +247,7 @@ static void refused_by_goaway_again_and_again(void **state)
     assert_answer("hi");
     finish();
     assert_int_equal(fixture.server.accepted, 3);
-    assert_int_equal(fixture.server.seen.begun, 4);
+    assert_int_equal(fixture.server.seen.started, 4);
 }
 
 static void reset_by_the_server(void **state)

@@ -132,7 +132,7 @@ static void assert_called(const char *name, const ProtobufCMessageDescriptor *ta
         assert_int_equal(keystore_##function(client, &sample_##takes, &answer), KEYSTORE_OK);      \
         got_##gives(&answer);                                                                      \
         finish();                                                                                  \
-        assert_int_equal(server.seen.begun, 1);                                                    \
+        assert_int_equal(server.seen.started, 1);                                                    \
         struct pool pool;                                                                          \
         pool_init(&pool);                                                                          \
         struct request_builder builder = {.pool = &pool};                                          \
@@ -194,7 +194,7 @@ static void a_kind_that_is_none(void **state)
         assert_non_null(strstr(keystore_last_error(client)->message, "enum keystore_op_kind"));
     }
     finish();
-    assert_int_equal(server.seen.begun, 0);
+    assert_int_equal(server.seen.started, 0);
     fake_server_deinit(&server);
 }
 
@@ -362,7 +362,7 @@ static void null_arguments(void **state)
     assert_int_equal(keystore_text(NULL).len, 0);
     assert_null(keystore_connect(NULL, NULL, NULL));
     finish();
-    assert_int_equal(server.seen.begun, 0);
+    assert_int_equal(server.seen.started, 0);
     fake_server_deinit(&server);
 }
 
@@ -398,7 +398,7 @@ static void missing_parts_of_requests(void **state)
     MISSING(info, info_request, &info, .sections = section, .count = 1);
 #undef MISSING
     finish();
-    assert_int_equal(server.seen.begun, 0);
+    assert_int_equal(server.seen.started, 0);
     fake_server_deinit(&server);
 }
 
@@ -454,9 +454,9 @@ static void a_client_belongs_to_its_process(void **state)
     assert_int_equal(keystore_get(client, &key, &value), KEYSTORE_OK);
     finish();
     fake_server_stop(&other);
-    assert_int_equal(server.seen.begun, 1);
+    assert_int_equal(server.seen.started, 1);
     assert_int_equal(server.accepted, 1);
-    assert_int_equal(other.seen.begun, 1);
+    assert_int_equal(other.seen.started, 1);
     fake_server_deinit(&server);
     fake_server_deinit(&other);
 }
