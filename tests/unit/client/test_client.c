@@ -132,7 +132,7 @@ static void assert_called(const char *name, const ProtobufCMessageDescriptor *ta
         assert_int_equal(keystore_##function(client, &sample_##takes, &answer), KEYSTORE_OK);      \
         got_##gives(&answer);                                                                      \
         finish();                                                                                  \
-        assert_int_equal(server.seen.started, 1);                                                    \
+        assert_int_equal(server.seen.started, 1);                                                  \
         struct pool pool;                                                                          \
         pool_init(&pool);                                                                          \
         struct request_builder builder = {.pool = &pool};                                          \
