@@ -8,13 +8,15 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
 #include "store/seeded.h"
+#include "support/folder.h"
 
 #define MOST_STATES 200
 

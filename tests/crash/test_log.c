@@ -19,8 +19,8 @@
 #include "base/mem.h"
 #include "journal/log/scan.h"
 #include "journal/manifest.h"
-#include "journal/resp_append.h"
 #include "store/seeded.h"
+#include "support/resp_append.h"
 
 #define FOLDER     "appendonlydir"
 #define MANIFEST   "appendonly.aof.manifest"

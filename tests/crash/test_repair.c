@@ -15,8 +15,8 @@
 #include "crash/walk.h"
 #include "journal/layout.h"
 #include "journal/log/batch.h"
-#include "journal/resp_append.h"
 #include "store/seeded.h"
+#include "support/resp_append.h"
 
 #define LOGS   3
 #define UNITS  4u /* of a log, each in a batch of its own */

@@ -56,7 +56,8 @@ static void test_no_call_begins_before_the_servers_settings(void **state)
     (void)state;
     struct linked linked;
     linked_init(&linked, 32);
-    peer_init(&linked.peer, NULL, 0);
+    ng_seen_init(&linked.seen);
+    ng_server_init(&linked.peer, NULL, &linked.seen, NULL, 0);
     session_init(&linked.session, &linked.setup);
     assert_false(session_can_begin(&linked.session));
     linked_run(&linked);
@@ -70,14 +71,14 @@ static void test_as_many_calls_are_in_flight_as_were_asked_for(void **state)
     struct linked linked;
     linked_init(&linked, 32);
     linked_begin(&linked, NULL, 0);
-    linked.peer.answer.silent = true;
+    linked.peer.answer.behaviour = NG_SILENT;
     for (int i = 0; i < LINKED_STREAMS; i++)
         linked_call(&linked, OP_GET, 0);
     assert_false(session_can_begin(&linked.session));
     linked_run(&linked);
-    assert_int_equal(linked.peer.most_open, LINKED_STREAMS);
+    assert_int_equal(linked.seen.most_open, LINKED_STREAMS);
     assert_int_equal(linked.tally.stream_limit, UINT32_MAX);
-    peer_answer_all(&linked.peer);
+    ng_server_answer_all(&linked.peer);
     linked_run(&linked);
     assert_int_equal(linked.tally.ends[TALLY_OK], LINKED_STREAMS);
     assert_true(session_can_begin(&linked.session));
@@ -91,11 +92,11 @@ static void test_no_more_calls_are_in_flight_than_the_server_allows(void **state
     const nghttp2_settings_entry limit = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 3};
     linked_init(&linked, 32);
     linked_begin(&linked, &limit, 1);
-    linked.peer.answer.silent = true;
+    linked.peer.answer.behaviour = NG_SILENT;
     while (session_can_begin(&linked.session))
         linked_call(&linked, OP_GET, 0);
     linked_run(&linked);
-    assert_int_equal(linked.peer.most_open, 3);
+    assert_int_equal(linked.seen.most_open, 3);
     assert_int_equal(linked.tally.stream_limit, 3);
     linked_deinit(&linked);
 }
@@ -139,7 +140,7 @@ static void test_a_waiting_message_follows_changed_windows(void **state)
     assert_false(session_can_begin(&linked.session));
     linked_run(&linked);
     assert_int_equal(linked.peer.requests, 0);
-    assert_int_equal(linked.peer.most_open, 1); /* its header block is there */
+    assert_int_equal(linked.seen.most_open, 1); /* its header block is there */
     setting.value = 60;
     assert_int_equal(nghttp2_submit_settings(linked.peer.session, 0, &setting, 1), 0);
     linked_run(&linked);
@@ -163,7 +164,7 @@ static void test_small_calls_stop_at_the_connections_window(void **state)
     struct linked linked;
     linked_init(&linked, 10000);
     linked_begin(&linked, NULL, 0);
-    linked.peer.answer.silent = true;
+    linked.peer.answer.behaviour = NG_SILENT;
     int began = 0;
     for (; session_can_begin(&linked.session); began++)
         linked_call(&linked, OP_SET, 0);

@@ -3,13 +3,15 @@
 #ifndef KEYSTORE_TESTS_CHECK_DATA_FOLDER_H
 #define KEYSTORE_TESTS_CHECK_DATA_FOLDER_H
 
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
 #include "journal/layout.h"
 #include "journal/log/batch.h"
 #include "journal/rdb/crc64.h"
-#include "journal/resp_append.h"
+#include "support/folder.h"
+#include "support/resp_append.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #define DATA_LIMIT ((size_t)1024 * 1024)

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
+#include "support/folder.h"
 
 #define WORKERS 3
 

@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "http2/ng_client.h"
 #include "http2/recorder.h"
 #include "store/seeded.h"
+#include "support/ng_client.h"
 
 #define REPLIES      20
 #define FIRST_WINDOW 65535

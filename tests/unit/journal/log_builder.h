@@ -8,8 +8,9 @@
 
 #include "base/mem.h"
 #include "journal/log/scan.h"
-#include "journal/words.h"
 #include "store/seeded.h"
+#include "support/resp_append.h"
+#include "support/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -107,6 +107,20 @@ static inline uint64_t write_unit(struct wal *log)
     return write_changes(log, 0, 1, SLICE_LITERAL("value"));
 }
 
+/* Starts a log whose first unit, FIRST, is held on its way to the disk until let_go(). */
+static inline void start_held(struct fixture *fixture, enum wal_sync sync, size_t most_gathered)
+{
+    start(fixture, sync, most_gathered);
+    fixture->disk.hold = true;
+    write_unit(fixture->log);
+    FAKE_DISK_WAIT(&fixture->disk, fixture->disk.syncs_begun == 1);
+}
+
+static inline void let_go(struct fixture *fixture)
+{
+    FAKE_DISK_SET(&fixture->disk, fixture->disk.hold = false);
+}
+
 static inline void wait_durable(struct fixture *fixture, uint64_t revision)
 {
     FAKE_DISK_WAIT(&fixture->disk, atomic_load(&fixture->durable.revision) >= revision);
@@ -144,11 +158,17 @@ static inline void assert_dbs(const struct fixture *fixture, const uint32_t *dbs
     scan_deinit(&scan);
 }
 
-/* Ends the log; the first file holds the units up to `last`, durably. */
-static inline void end_with(struct fixture *fixture, uint64_t last)
+/* Ends a log that has not failed. */
+static inline void end_log(struct fixture *fixture)
 {
     assert_true(wal_free(fixture->log));
     fixture->log = NULL;
+}
+
+/* Ends the log; the first file holds the units up to `last`, durably. */
+static inline void end_with(struct fixture *fixture, uint64_t last)
+{
+    end_log(fixture);
     assert_file(fixture, 0, FIRST, last);
     assert_int_equal(fixture->disk.inodes[0].synced, fixture->disk.inodes[0].bytes.len);
 }

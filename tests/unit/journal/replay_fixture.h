@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 #include "journal/store_text.h"
-#include "journal/words.h"
+#include "support/resp_append.h"
+#include "support/words.h"
 
 struct replay_fixture {
     struct store *store;

@@ -14,12 +14,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/store_text.h"
 #include "store/seeded.h"
+#include "support/folder.h"
 
 #define PATIENCE_S 60
 

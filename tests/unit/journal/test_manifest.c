@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
 #include "store/seeded.h"
+#include "support/folder.h"
 
 #define NAME "appendonly.aof.manifest"
 

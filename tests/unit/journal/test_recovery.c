@@ -12,13 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/rdb_bytes.h"
 #include "journal/store_text.h"
-#include "journal/words.h"
+#include "support/folder.h"
+#include "support/words.h"
 
 #define BASE "appendonlydir/appendonly.aof.1.base.rdb"
 #define LOG1 "appendonlydir/appendonly.aof.1.incr.aof"

@@ -6,15 +6,18 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
 #include "journal/layout.h"
 #include "store/store.h"
+#include "support/folder.h"
 
 struct fixture {
     struct folder folder;

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
+#include "support/folder.h"
 
 struct fixture {
     struct folder folder;

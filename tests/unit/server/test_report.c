@@ -102,8 +102,8 @@ static void ask(struct fixture *fixture, const char *section)
     char *names[] = {(char *)section};
     message.sections = names;
     message.n_sections = section != NULL;
-    struct h2_call *call = link_call(fixture->link, "/KeyStoreAdmin/Info", &message);
-    struct slice reply = h2_client_reply(call);
+    struct ng_stream *call = link_call(fixture->link, "/KeyStoreAdmin/Info", &message);
+    struct slice reply = ng_call_reply(call);
     forget(fixture);
     fixture->reply = keystore__v1__info_reply__unpack(NULL, reply.len, reply.data);
     assert_non_null(fixture->reply);

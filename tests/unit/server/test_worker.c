@@ -20,9 +20,9 @@
 
 #include <cmocka.h>
 
-#include "service/h2_client.h"
 #include "service/info.h"
 #include "service/messages.h"
+#include "support/ng_call.h"
 
 /* Seconds that a test waits for bytes before it fails. */
 #define PATIENCE_S 30
@@ -95,7 +95,7 @@ static void start_workers(struct worker **workers, size_t count, const struct co
 
 /* A client on a socket. */
 struct peer {
-    struct h2_client client;
+    struct ng_client *client;
     int descriptor;
     bool ended; /* the server closed the connection */
 };
@@ -109,13 +109,13 @@ static void connect_peer(struct peer *peer, const struct net_address *address)
         connect(peer->descriptor, (const struct sockaddr *)&address->socket, address->size), 0);
     assert_int_equal(
         setsockopt(peer->descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
-    h2_client_init(&peer->client);
+    peer->client = ng_client_new(&(struct ng_options){0});
 }
 
 static void disconnect_peer(struct peer *peer)
 {
     close(peer->descriptor);
-    h2_client_deinit(&peer->client);
+    ng_client_free(peer->client);
 }
 
 /* Sends the output of the client. receive() notices a server that has closed. */
@@ -123,7 +123,7 @@ static void send_all(struct peer *peer)
 {
     struct buf wire;
     buf_init(&wire, SIZE_MAX);
-    h2_client_pull(&peer->client, &wire);
+    ng_client_output(peer->client, &wire);
     while (wire.len > 0) {
         ssize_t sent = send(peer->descriptor, wire.data, wire.len, MSG_NOSIGNAL);
         if (sent < 0)
@@ -141,7 +141,7 @@ static void receive(struct peer *peer)
     if (len < 0)
         fail_msg("nothing came from the server: %s", strerror(errno));
     peer->ended = len == 0;
-    h2_client_feed(&peer->client, slice_make(bytes, (size_t)len));
+    ng_client_input(peer->client, slice_make(bytes, (size_t)len));
 }
 
 static void wait_for_end(struct peer *peer)
@@ -152,7 +152,7 @@ static void wait_for_end(struct peer *peer)
     }
 }
 
-static void wait_for_answer(struct peer *peer, const struct h2_call *call)
+static void wait_for_answer(struct peer *peer, const struct ng_stream *call)
 {
     send_all(peer);
     while (!call->closed) {
@@ -166,22 +166,22 @@ static void wait_for_answer(struct peer *peer, const struct h2_call *call)
 static void wait_until_taken(struct peer *peer)
 {
     do {
-        int pongs = peer->client.pongs;
-        assert_int_equal(nghttp2_submit_ping(peer->client.session, NGHTTP2_FLAG_NONE, NULL), 0);
+        int pongs = peer->client->pongs;
+        assert_int_equal(nghttp2_submit_ping(peer->client->session, NGHTTP2_FLAG_NONE, NULL), 0);
         send_all(peer);
-        while (peer->client.pongs == pongs) {
+        while (peer->client->pongs == pongs) {
             assert_false(peer->ended);
             receive(peer);
         }
-    } while (nghttp2_session_want_write(peer->client.session));
+    } while (nghttp2_session_want_write(peer->client->session));
 }
 
-static struct h2_call *begin_get(struct peer *peer, const char *key)
+static struct ng_stream *begin_get(struct peer *peer, const char *key)
 {
     Keystore__V1__Key message = KEYSTORE__V1__KEY__INIT;
     message.key = message_text(key);
     struct slice packed = message_pack(&message);
-    struct h2_call *call = h2_client_call(&peer->client, "/keystore.v1.KeyStore/Get", packed);
+    struct ng_stream *call = ng_call(peer->client, "/keystore.v1.KeyStore/Get", packed);
     message_free_packed(packed);
     send_all(peer);
     return call;
@@ -193,15 +193,15 @@ static void set(struct peer *peer, const char *key, struct slice value)
     message.key = message_text(key);
     message.value = message_bytes(value);
     struct slice packed = message_pack(&message);
-    struct h2_call *call = h2_client_call(&peer->client, "/keystore.v1.KeyStore/Set", packed);
+    struct ng_stream *call = ng_call(peer->client, "/keystore.v1.KeyStore/Set", packed);
     message_free_packed(packed);
     wait_for_answer(peer, call);
-    h2_client_reply(call);
+    ng_call_reply(call);
 }
 
-static void assert_got(const struct h2_call *call, struct slice expected)
+static void assert_got(const struct ng_stream *call, struct slice expected)
 {
-    struct slice reply = h2_client_reply(call);
+    struct slice reply = ng_call_reply(call);
     Keystore__V1__Value *value = keystore__v1__value__unpack(NULL, reply.len, reply.data);
     assert_non_null(value);
     assert_true(value->found);
@@ -220,7 +220,7 @@ static void test_serves_calls_over_tcp(void **state)
     start_workers(&worker, 1, &config, engine, &address);
     connect_peer(&peer, &address);
     set(&peer, "key", SLICE_LITERAL("value"));
-    struct h2_call *get = begin_get(&peer, "key");
+    struct ng_stream *get = begin_get(&peer, "key");
     wait_for_answer(&peer, get);
     assert_got(get, SLICE_LITERAL("value"));
     assert_int_equal(worker_commands(worker), 2);
@@ -273,7 +273,7 @@ static void test_workers_share_the_engine(void **state)
         char key[12];
         snprintf(key, sizeof key, "%zu", i);
         set(&peers[i], key, slice_from_string(key));
-        struct h2_call *get = begin_get(&peers[19 - i], key);
+        struct ng_stream *get = begin_get(&peers[19 - i], key);
         wait_for_answer(&peers[19 - i], get);
         assert_got(get, slice_from_string(key));
     }
@@ -300,7 +300,7 @@ static void test_the_largest_value_there_and_back(void **state)
     start_workers(&worker, 1, &config, engine, &address);
     connect_peer(&peer, &address);
     set(&peer, "key", slice_make(bytes, config.max_value));
-    struct h2_call *get = begin_get(&peer, "key");
+    struct ng_stream *get = begin_get(&peer, "key");
     wait_for_answer(&peer, get);
     assert_got(get, slice_make(bytes, config.max_value));
     disconnect_peer(&peer);
@@ -367,7 +367,7 @@ static void test_a_late_answer_is_written_at_once(void **state)
     start_workers(&worker, 1, &config, &late.engine, &address);
     connect_peer(&first, &address);
     connect_peer(&second, &address);
-    struct h2_call *get = begin_get(&first, "key");
+    struct ng_stream *get = begin_get(&first, "key");
     wait_until_taken(&first);
     begin_get(&second, "key");
     wait_for_answer(&first, get);
@@ -431,7 +431,7 @@ static void test_stopping_says_goodbye_to_idle_connections(void **state)
     set(&peer, "key", SLICE_LITERAL("value"));
     worker_stop(worker);
     wait_for_end(&peer);
-    assert_true(peer.client.going_away);
+    assert_true(peer.client->goaways > 0);
     disconnect_peer(&peer);
     worker_free(worker);
     embedded_free(engine);
@@ -449,8 +449,8 @@ static void test_stopping_ends_calls_that_take_too_long(void **state)
     config.net.drain_timeout_ms = 50;
     start_workers(&worker, 1, &config, &late.engine, &address);
     connect_peer(&peer, &address);
-    struct h2_call *first = begin_get(&peer, "key");
-    struct h2_call *second = begin_get(&peer, "key");
+    struct ng_stream *first = begin_get(&peer, "key");
+    struct ng_stream *second = begin_get(&peer, "key");
     wait_for_answer(&peer, first);
     worker_stop(worker);
     worker_free(worker);
@@ -470,7 +470,7 @@ static void test_a_client_that_leaves_cancels_its_call(void **state)
     struct peer peer;
     start_workers(&worker, 1, &config, &late.engine, &address);
     connect_peer(&peer, &address);
-    struct h2_call *first = begin_get(&peer, "key");
+    struct ng_stream *first = begin_get(&peer, "key");
     begin_get(&peer, "key");
     wait_for_answer(&peer, first);
     disconnect_peer(&peer);

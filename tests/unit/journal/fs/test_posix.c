@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
+#include "support/folder.h"
 
 static int set_up(void **state)
 {

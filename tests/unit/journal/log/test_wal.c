@@ -59,15 +59,12 @@ static void what_comes_during_a_sync_is_one_batch(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    start_held(&fixture, WAL_ALWAYS, 0);
     for (int i = 0; i < 99; i++)
         write_unit(fixture.log);
     assert_true(wal_stats(fixture.log).gathered_bytes > 99 * 20);
     assert_int_equal(atomic_load(&fixture.durable.revision), FIRST - 1);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+    let_go(&fixture);
     wait_durable(&fixture, FIRST + 99);
     FAKE_DISK_WAIT(&fixture.disk, fixture.progress == 2);
     assert_int_equal(wal_stats(fixture.log).batches, 2);
@@ -80,16 +77,13 @@ static void a_slow_disk_is_told_during_and_after(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    start_held(&fixture, WAL_ALWAYS, 0);
     int64_t since_us = wal_stats(fixture.log).waits_since_us;
     uint64_t before = wal_stats(fixture.log).slow_waits;
     assert_true(since_us > 0 && since_us <= clock_monotonic_us());
     while (clock_monotonic_us() < since_us + SLOW_US)
         continue;
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+    let_go(&fixture);
     wait_durable(&fixture, FIRST);
     assert_int_equal(wal_stats(fixture.log).slow_waits, before + 1);
     assert_true(wal_stats(fixture.log).last_sync_us >= SLOW_US);
@@ -119,8 +113,7 @@ static void an_unused_log_stays_as_it_is(void **state)
     start(&fixture, WAL_EVERY_SECOND, 0);
     stop(&fixture);
     start(&fixture, WAL_ALWAYS, 0);
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
+    end_log(&fixture);
     assert_int_equal(fixture.disk.inodes[0].bytes.len, 0);
     stop(&fixture);
     assert_true(wal_free(NULL));
@@ -200,10 +193,7 @@ static void writers_wait_when_too_much_has_gathered(void **state)
     (void)state;
     static struct fixture fixture;
     pthread_t thread;
-    start(&fixture, WAL_ALWAYS, 1000);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    start_held(&fixture, WAL_ALWAYS, 1000);
     while (wal_stats(fixture.log).gathered_bytes <= 960)
         write_unit(fixture.log);
     assert_int_equal(pthread_create(&thread, NULL, write_two, &fixture), 0);
@@ -215,10 +205,9 @@ static void writers_wait_when_too_much_has_gathered(void **state)
     soon.tv_nsec %= 1000000000;
     assert_int_equal(pthread_timedjoin_np(thread, NULL, &soon), ETIMEDOUT);
     assert_in_range(wal_stats(fixture.log).gathered_bytes, 1001, 1040);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+    let_go(&fixture);
     pthread_join(thread, NULL);
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
+    end_log(&fixture);
     stop(&fixture);
 }
 
@@ -227,14 +216,12 @@ static void memory_is_given_back_after_a_burst(void **state)
     (void)state;
     static uint8_t large[4 * 1024 * 1024];
     static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    uint64_t revision = write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    start_held(&fixture, WAL_ALWAYS, 0);
+    uint64_t revision = FIRST;
     for (int i = 0; i < 4; i++)
         revision = write_changes(fixture.log, 0, 1, slice_make(large, sizeof large));
     assert_true(wal_stats(fixture.log).buffer_bytes > sizeof large);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+    let_go(&fixture);
     wait_durable(&fixture, revision);
     for (int i = 0; i < 2; i++) { /* each of the two buffers has had its turn */
         revision = write_unit(fixture.log);
@@ -273,7 +260,7 @@ static void every_second_nobody_waits_and_the_disk_follows(void **state)
     assert_true(clock_monotonic_us() - written_us >= 1000000);
     assert_int_equal(wal_stats(fixture.log).revision, FIRST + 1);
     write_unit(fixture.log); /* gathers meanwhile */
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+    let_go(&fixture);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 4 && is_synced(&fixture));
     assert_int_equal(wal_stats(fixture.log).units, 4);
     assert_int_equal(fixture.progress, 0);
@@ -321,10 +308,9 @@ static void units_after_a_rotation_are_in_the_next_file(void **state)
         wal_rotate(fixture.log, "two");
         for (int i = 0; i < 3; i++)
             write_changes(fixture.log, 2, 2, SLICE_LITERAL("v"));
-        FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+        let_go(&fixture);
         FAKE_DISK_WAIT(&fixture.disk, fixture.rotated == 1);
-        assert_true(wal_free(fixture.log));
-        fixture.log = NULL;
+        end_log(&fixture);
         assert_string_equal(fixture.disk.inodes[1].path, "folder/two");
         assert_file(&fixture, 0, FIRST, FIRST + 4);
         assert_file(&fixture, 1, FIRST + 5, FIRST + 7);
@@ -342,8 +328,7 @@ static void a_rotation_keeps_its_order(void **state)
     write_unit(fixture.log);
     wal_rotate(fixture.log, "two");
     write_unit(fixture.log);
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
+    end_log(&fixture);
     const char *after_write = strstr(fixture.disk.story, "sync one");
     assert_non_null(after_write);
     assert_string_equal(after_write,
@@ -363,8 +348,7 @@ static void a_rotation_needs_no_writes(void **state)
     wal_rotate(fixture.log, "four");
     FAKE_DISK_WAIT(&fixture.disk, fixture.rotated == 3);
     wait_durable(&fixture, write_unit(fixture.log));
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
+    end_log(&fixture);
     assert_string_equal(fixture.disk.inodes[3].path, "folder/four");
     assert_file(&fixture, 3, FIRST, FIRST);
     stop(&fixture);
@@ -454,10 +438,7 @@ static void a_failure_drops_what_has_gathered(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    start_held(&fixture, WAL_ALWAYS, 0);
     for (int i = 0; i < 10; i++)
         write_unit(fixture.log);
     wal_rotate(fixture.log, "two");
@@ -544,8 +525,7 @@ static void a_rotation_waits_for_room_too(void **state)
     FAKE_DISK_SET(&fixture.disk, fixture.fail_rotated = 0);
     wait_durable(&fixture, last);
     assert_null(atomic_load(&fixture.durable.read_only_reason));
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
+    end_log(&fixture);
     assert_file(&fixture, 1, FIRST, last);
     stop(&fixture);
 }

@@ -71,7 +71,7 @@ static void one_idle_worker_is_enough(void **state)
 static void assert_the_next_waits_for(struct fixture *fixture, unsigned worker)
 {
     write_unit(fixture->log);
-    FAKE_DISK_SET(&fixture->disk, fixture->disk.hold = false);
+    let_go(fixture);
     wait_durable(fixture, FIRST);
     write_slowly(fixture, 50);
     assert_int_equal(wal_stats(fixture->log).batches, 1);
@@ -101,10 +101,7 @@ static void becoming_idle_without_units_means_nothing(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    start_held(&fixture, WAL_ALWAYS, 0);
     become_busy(&fixture, 0);
     become_busy(&fixture, 1);
     become_idle(&fixture, 0);

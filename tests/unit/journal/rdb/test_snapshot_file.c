@@ -16,12 +16,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/store_text.h"
 #include "store/seeded.h"
+#include "support/folder.h"
 
 #define NAME "appendonly.aof.1.base.rdb"
 

@@ -135,7 +135,7 @@ static struct scripted_engine *engine_of(struct link *link)
 
 /* Gets of the keys "0", "1" and so on, with these numbers as ids, in one batch on a call that sends
  * no more. */
-static struct h2_call *send_gets(struct link *link, size_t count)
+static struct ng_stream *send_gets(struct link *link, size_t count)
 {
     Keystore__V1__Op *ops = calloc(count + 1, sizeof *ops),
                      **list = calloc(count + 1, sizeof *list);
@@ -154,7 +154,7 @@ static struct h2_call *send_gets(struct link *link, size_t count)
     Keystore__V1__OpBatch batch = KEYSTORE__V1__OP_BATCH__INIT;
     batch.n_ops = count;
     batch.ops = list;
-    struct h2_call *call = link_call(link, PATH, &batch);
+    struct ng_stream *call = link_call(link, PATH, &batch);
     free(ops);
     free(list);
     free(keys);
@@ -162,11 +162,11 @@ static struct h2_call *send_gets(struct link *link, size_t count)
     return call;
 }
 
-static void assert_answered(const struct h2_call *call, size_t count)
+static void assert_answered(const struct ng_stream *call, size_t count)
 {
     assert_true(call->closed);
-    assert_int_equal(call->grpc_status, GRPC_OK);
-    struct slice reply = h2_client_reply(call);
+    assert_int_equal(ng_call_status(call), GRPC_OK);
+    struct slice reply = ng_call_reply(call);
     Keystore__V1__ReplyBatch *batch =
         keystore__v1__reply_batch__unpack(NULL, reply.len, reply.data);
     assert_non_null(batch);
@@ -203,7 +203,7 @@ static void test_operations_are_answered_later(void **state)
     struct link *link = *state;
     struct scripted_engine *engine = engine_of(link);
     engine->answers[0] = engine->answers[2] = ENGINE_PENDING;
-    const struct h2_call *call = send_gets(link, 5);
+    const struct ng_stream *call = send_gets(link, 5);
     assert_int_equal(engine->submits, 5);
     assert_false(call->closed);
     engine->pending[1]->on_done(engine->pending[1]);
@@ -221,7 +221,7 @@ static void test_what_is_held_up_is_submitted_again(void **state)
     struct link *link = *state;
     struct scripted_engine *engine = engine_of(link);
     engine->answers[1] = engine->answers[2] = ENGINE_HELD;
-    const struct h2_call *call = send_gets(link, 4);
+    const struct ng_stream *call = send_gets(link, 4);
     assert_int_equal(engine->submits, 2);
     resume(link);
     assert_int_equal(engine->submits, 3);
@@ -234,7 +234,7 @@ static void test_a_long_batch_lets_others_go_on(void **state)
 {
     struct link *link = *state;
     struct scripted_engine *engine = engine_of(link);
-    const struct h2_call *call = send_gets(link, 2500);
+    const struct ng_stream *call = send_gets(link, 2500);
     assert_int_equal(engine->submits, 1000);
     assert_int_equal(engine->wakes, 1);
     assert_value(link_call_key(link, "/KeyStore/Get", "other"), "other");
@@ -258,7 +258,7 @@ static void test_what_takes_long_is_done_elsewhere(void **state)
     struct link *link = *state;
     struct scripted_engine *engine = engine_of(link);
     engine->answers[1] = ENGINE_COSTLY;
-    const struct h2_call *call = send_gets(link, 3);
+    const struct ng_stream *call = send_gets(link, 3);
     sem_wait(&engine->done);
     assert_int_equal(engine->submits, 2); /* the third one waits */
     resume(link);
@@ -275,9 +275,9 @@ static void test_cancelled_pipelines(void **state)
     for (size_t i = 0; i < 3; i++) {
         engine->submits = 0;
         engine->answers[1] = answers[i];
-        const struct h2_call *call = send_gets(link, 3);
+        const struct ng_stream *call = send_gets(link, 3);
         assert_false(call->closed && i != 2);
-        h2_client_cancel(&link->client, call);
+        ng_client_reset(link->client, call);
         link_exchange(link);
         if (answers[i] == ENGINE_COSTLY)
             sem_wait(&engine->done);
@@ -300,7 +300,7 @@ static void test_what_is_refused_has_its_error(void **state)
     get.get = &key; /* of an empty key */
     batch.n_ops = 2;
     batch.ops = ops;
-    struct slice reply = h2_client_reply(link_call(link, PATH, &batch));
+    struct slice reply = ng_call_reply(link_call(link, PATH, &batch));
     Keystore__V1__ReplyBatch *answer =
         keystore__v1__reply_batch__unpack(NULL, reply.len, reply.data);
     assert_int_equal(engine_of(link)->submits, 0);

@@ -7,16 +7,17 @@
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
 #include "journal/log/command.h"
 #include "journal/log/wal_file.h"
 #include "journal/manifest.h"
 #include "store/keyspace_fixture.h"
 #include "store/seeded.h"
+#include "support/folder.h"
 
 #include "journal/random_writes.h"
-#include "journal/redis_peer.h"
+#include "redis/compare.h"
+#include "support/redis_process.h"
 
 #define FOLDER   "appendonlydir"
 #define MANIFEST "appendonly.aof.manifest"
@@ -100,12 +101,13 @@ static void redis_loads_it(void **state)
 {
     (void)state;
     struct logged logged;
-    struct peer peer;
+    struct redis redis;
     make(&logged, WAL_ALWAYS);
-    assert_int_equal(redis_check(logged.folder.path, FOLDER "/" MANIFEST), 0);
-    peer_start(&peer, &logged.folder);
-    peer_compare(&peer, logged.store);
-    peer_stop(&peer);
+    assert_int_equal(
+        redis_process_check(logged.folder.path, "redis-check-aof", FOLDER "/" MANIFEST, true), 0);
+    redis_start(&redis, logged.folder.path, NULL, NULL);
+    compare_stores(&redis, logged.store);
+    redis_stop(&redis);
     unmake(&logged);
 }
 

@@ -12,7 +12,7 @@
 
 #include "journal/rdb_bytes.h"
 #include "journal/rdb_sample.h"
-#include "journal/redis_server.h"
+#include "redis/dump.h"
 
 /* What our reader makes of the file, without versions. */
 static void read_file(struct slice file, struct recorder *recorder)
@@ -26,12 +26,12 @@ static void read_file(struct slice file, struct recorder *recorder)
 }
 
 /* Redis holds what our reader finds in the file. */
-static void assert_holds(struct server *server, struct slice file)
+static void assert_holds(struct dump *dump, struct slice file)
 {
     struct recorder recorder;
     struct buf contents;
     buf_init(&contents, SIZE_MAX);
-    server_contents(server, &contents);
+    dump_contents(dump, &contents);
     read_file(file, &recorder);
     recorder_assert_same_keys(&contents, &recorder.text);
     recorder_deinit(&recorder);
@@ -39,12 +39,12 @@ static void assert_holds(struct server *server, struct slice file)
 }
 
 /* Redis saves, and we read the same out of that as it holds. */
-static void assert_saves(struct server *server)
+static void assert_saves(struct dump *dump)
 {
     struct buf saved;
     buf_init(&saved, SIZE_MAX);
-    server_read_dump(server, &saved);
-    assert_holds(server, buf_slice(&saved));
+    dump_read(dump, &saved);
+    assert_holds(dump, buf_slice(&saved));
     buf_deinit(&saved);
 }
 
@@ -53,21 +53,21 @@ static void assert_saves(struct server *server)
 static void loads_ours(bool compress)
 {
     uint64_t random = seeded_start();
-    struct server server;
+    struct dump dump;
     struct sample sample;
-    server_init(&server);
+    dump_init(&dump);
     sample_begin(&sample, compress, 0);
     assert_true(rdb_write_aux(&sample.file, SLICE_LITERAL("aof-base"), SLICE_LITERAL("1")));
     assert_true(rdb_write_sizes(&sample.file, 0, 100, 20));
     assert_true(sample_fill(&sample, &random, 3000));
     assert_true(sample_end(&sample));
-    server_write_dump(&server, buf_slice(&sample.bytes));
-    assert_true(server_check_rdb_accepts(&server));
-    server_start(&server);
-    assert_holds(&server, buf_slice(&sample.bytes));
-    assert_saves(&server);
+    dump_write(&dump, buf_slice(&sample.bytes));
+    assert_true(dump_is_accepted(&dump));
+    dump_start(&dump);
+    assert_holds(&dump, buf_slice(&sample.bytes));
+    assert_saves(&dump);
     sample_free(&sample);
-    server_deinit(&server);
+    dump_deinit(&dump);
 }
 
 static void test_redis_loads_what_we_write(void **state)
@@ -85,20 +85,20 @@ static void test_redis_loads_what_we_compress(void **state)
 static void test_redis_finds_our_checksum_in_damaged_files(void **state)
 {
     (void)state;
-    struct server server;
+    struct dump dump;
     struct sample sample;
     struct rdb_key key = {.name = SLICE_LITERAL("key")};
-    server_init(&server);
+    dump_init(&dump);
     sample_begin(&sample, false, 0);
     assert_true(sample_string(&sample, 0, &key, SLICE_LITERAL("some value")));
     assert_true(sample_end(&sample));
-    server_write_dump(&server, buf_slice(&sample.bytes));
-    assert_true(server_check_rdb_accepts(&server));
+    dump_write(&dump, buf_slice(&sample.bytes));
+    assert_true(dump_is_accepted(&dump));
     sample.bytes.data[sample.bytes.len - 12] ^= 1; /* in the value */
-    server_write_dump(&server, buf_slice(&sample.bytes));
-    assert_false(server_check_rdb_accepts(&server));
+    dump_write(&dump, buf_slice(&sample.bytes));
+    assert_false(dump_is_accepted(&dump));
     sample_free(&sample);
-    server_deinit(&server);
+    dump_deinit(&dump);
 }
 
 /* Elements of a list whose nodes are of all kinds: plain, packed, integers. */
@@ -112,7 +112,7 @@ static size_t mixed_elements(uint64_t *random, struct slice *elements, size_t co
 }
 
 /* One random command, for both lists the same. */
-static void change_both(struct server *server, uint64_t *random)
+static void change_both(struct dump *dump, uint64_t *random)
 {
     static uint8_t bytes[SAMPLE_MOST + 24];
     static const char *const verbs[] = {"LPUSH", "RPUSH", "LPOP", "RPOP", "LSET", "LREM"};
@@ -121,26 +121,26 @@ static void change_both(struct server *server, uint64_t *random)
     char index[16];
     sprintf(index, "%u", seeded_below(random, 60));
     for (int i = 0; i < 2; i++) {
-        struct server_reply reply;
+        struct redis_reply reply;
         struct slice words[] = {
             slice_from_string(verb), i == 0 ? SLICE_LITERAL("loaded") : SLICE_LITERAL("pushed"),
             verb[1] == 'S' || verb[1] == 'R' ? slice_from_string(index) : value, value};
         size_t count = strstr(verb, "POP") != NULL ? 2 : strstr(verb, "PUSH") != NULL ? 3 : 4;
-        server_ask(server, &reply, words, count);
-        server_reply_free(&reply);
+        redis_ask_args(&dump->redis, &reply, words, count);
+        redis_reply_free(&reply);
     }
 }
 
-static void assert_both_equal(struct server *server)
+static void assert_both_equal(struct dump *dump)
 {
-    struct server_reply replies[2];
-    server_call(server, &replies[0], "LRANGE loaded 0 -1");
-    server_call(server, &replies[1], "LRANGE pushed 0 -1");
+    struct redis_reply replies[2];
+    redis_ask(&dump->redis, &replies[0], "LRANGE loaded 0 -1");
+    redis_ask(&dump->redis, &replies[1], "LRANGE pushed 0 -1");
     assert_int_equal(replies[0].count, replies[1].count);
     for (size_t i = 0; i < replies[0].count; i++)
         assert_true(slice_equal(replies[0].items[i].bytes, replies[1].items[i].bytes));
-    server_reply_free(&replies[0]);
-    server_reply_free(&replies[1]);
+    redis_reply_free(&replies[0]);
+    redis_reply_free(&replies[1]);
 }
 
 /* Loaded nodes are good for more than being read. */
@@ -149,63 +149,63 @@ static void test_redis_works_on_loaded_lists(void **state)
     (void)state;
     enum { COUNT = 120 };
     uint64_t random = seeded_start();
-    struct server server;
+    struct dump dump;
     struct sample sample;
     struct slice elements[COUNT];
     struct rdb_key key = {.name = SLICE_LITERAL("loaded")};
-    server_init(&server);
+    dump_init(&dump);
     sample_begin(&sample, false, 0);
     assert_true(sample_list(&sample, 0, &key, elements, mixed_elements(&random, elements, COUNT)));
     assert_true(sample_end(&sample));
-    server_write_dump(&server, buf_slice(&sample.bytes));
-    server_start(&server);
+    dump_write(&dump, buf_slice(&sample.bytes));
+    dump_start(&dump);
     for (size_t i = 0; i < COUNT; i++) {
         struct slice words[] = {SLICE_LITERAL("RPUSH"), SLICE_LITERAL("pushed"), elements[i]};
-        server_do_words(&server, words, 3);
+        redis_do_args(&dump.redis, words, 3);
         free((void *)(uintptr_t)elements[i].data);
     }
-    assert_both_equal(&server);
+    assert_both_equal(&dump);
     for (int i = 0; i < 400; i++)
-        change_both(&server, &random);
-    assert_both_equal(&server);
-    assert_saves(&server);
+        change_both(&dump, &random);
+    assert_both_equal(&dump);
+    assert_saves(&dump);
     sample_free(&sample);
-    server_deinit(&server);
+    dump_deinit(&dump);
 }
 
 /* ---- we read what it saves ---- */
 
-static void push_random(struct server *server, uint64_t *random, struct slice key, uint32_t count)
+static void push_random(struct dump *dump, uint64_t *random, struct slice key, uint32_t count)
 {
     static uint8_t bytes[SAMPLE_MOST + 24];
     for (uint32_t i = 0; i < count; i++) {
         uint32_t most = seeded_below(random, 30) == 0 ? SAMPLE_MOST : 99;
         struct slice words[] = {SLICE_LITERAL("RPUSH"), key, sample_bytes(random, bytes, most)};
-        server_do_words(server, words, 3);
+        redis_do_args(&dump->redis, words, 3);
     }
 }
 
-static void set_random(struct server *server, uint64_t *random, struct slice key)
+static void set_random(struct dump *dump, uint64_t *random, struct slice key)
 {
     static uint8_t bytes[SAMPLE_MOST + 24];
     struct slice words[] = {SLICE_LITERAL("SET"), key, sample_bytes(random, bytes, SAMPLE_MOST),
                             SLICE_LITERAL("PXAT"), SLICE_LITERAL("4102444800123")};
-    server_do_words(server, words, seeded_below(random, 3) == 0 ? 5 : 3);
+    redis_do_args(&dump->redis, words, seeded_below(random, 3) == 0 ? 5 : 3);
 }
 
 /* Fills two databases with strings and lists. */
-static void fill(struct server *server, uint64_t *random)
+static void fill(struct dump *dump, uint64_t *random)
 {
     for (int i = 0; i < 120; i++) {
         char name[32];
         sprintf(name, i % 10 == 0 ? "%d" : "name:%d", i);
-        server_do(server, i < 60 ? "SELECT 0" : "SELECT 9");
+        redis_do(&dump->redis, i < 60 ? "SELECT 0" : "SELECT 9");
         if (i % 4 == 0)
-            push_random(server, random, slice_from_string(name), 1 + seeded_below(random, 80));
+            push_random(dump, random, slice_from_string(name), 1 + seeded_below(random, 80));
         else
-            set_random(server, random, slice_from_string(name));
+            set_random(dump, random, slice_from_string(name));
     }
-    server_do(server, "SELECT 0");
+    redis_do(&dump->redis, "SELECT 0");
 }
 
 static void test_we_read_what_redis_saves(void **state)
@@ -222,23 +222,23 @@ static void test_we_read_what_redis_saves(void **state)
                                            "CONFIG SET maxmemory-policy allkeys-lfu",
                                            "DEBUG QUICKLIST-PACKED-THRESHOLD 100B"};
     uint64_t random = seeded_start();
-    struct server server;
-    server_init(&server);
-    server_start(&server);
-    server_do(&server, "CONFIG SET maxmemory-policy allkeys-lru");
+    struct dump dump;
+    dump_init(&dump);
+    dump_start(&dump);
+    redis_do(&dump.redis, "CONFIG SET maxmemory-policy allkeys-lru");
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
-        struct server_reply reply;
-        server_call(&server, &reply, settings[i]); /* rdbchecksum cannot be set while it runs */
-        server_reply_free(&reply);
-        server_do(&server, "FLUSHALL");
-        fill(&server, &random);
-        assert_saves(&server);
+        struct redis_reply reply;
+        redis_ask(&dump.redis, &reply, settings[i]); /* rdbchecksum cannot be set while it runs */
+        redis_reply_free(&reply);
+        redis_do(&dump.redis, "FLUSHALL");
+        fill(&dump, &random);
+        assert_saves(&dump);
     }
-    server_deinit(&server);
+    dump_deinit(&dump);
 }
 
 /* Small ones are packed, large ones are not: both encodings of each type, in each format. */
-static void fill_other_types(struct server *server, const char *prefix, int count)
+static void fill_other_types(struct dump *dump, const char *prefix, int count)
 {
     char command[300];
     for (int i = 0; i < count; i++) {
@@ -247,21 +247,21 @@ static void fill_other_types(struct server *server, const char *prefix, int coun
                                         "XADD %sstream * f%d v"};
         for (size_t c = 0; c < 5; c++) {
             snprintf(command, sizeof command, commands[c], prefix, i, i);
-            server_do(server, command);
+            redis_do(&dump->redis, command);
         }
     }
     snprintf(command, sizeof command, "ZADD %szset inf a -inf b", prefix);
-    server_do(server, command);
+    redis_do(&dump->redis, command);
     snprintf(command, sizeof command, "XGROUP CREATE %sstream group 0", prefix);
-    server_do(server, command);
+    redis_do(&dump->redis, command);
     snprintf(command, sizeof command, "XREADGROUP GROUP group one COUNT 3 STREAMS %sstream >",
              prefix);
-    server_do(server, command);
+    redis_do(&dump->redis, command);
     snprintf(command, sizeof command, "XREADGROUP GROUP group two COUNT 300 STREAMS %sstream >",
              prefix);
-    server_do(server, command);
+    redis_do(&dump->redis, command);
     snprintf(command, sizeof command, "EXPIREAT %shash 4102444800", prefix);
-    server_do(server, command);
+    redis_do(&dump->redis, command);
 }
 
 static void test_we_pass_over_other_types(void **state)
@@ -269,21 +269,21 @@ static void test_we_pass_over_other_types(void **state)
     (void)state;
     static const char library[] = "#!lua name=lib\n"
                                   "redis.register_function('f', function() return 1 end)";
-    struct server server;
+    struct dump dump;
     struct buf saved;
     struct recorder recorder;
-    server_init(&server);
-    server_start(&server);
-    server_do(&server, "SET first string");
-    fill_other_types(&server, "small:", 3);
-    fill_other_types(&server, "large:", 700);
-    server_do(&server, "RPUSH last list");
-    assert_saves(&server);
+    dump_init(&dump);
+    dump_start(&dump);
+    redis_do(&dump.redis, "SET first string");
+    fill_other_types(&dump, "small:", 3);
+    fill_other_types(&dump, "large:", 700);
+    redis_do(&dump.redis, "RPUSH last list");
+    assert_saves(&dump);
     struct slice words[] = {SLICE_LITERAL("FUNCTION"), SLICE_LITERAL("LOAD"),
                             SLICE_LITERAL(library)};
-    server_do_words(&server, words, 3);
+    redis_do_args(&dump.redis, words, 3);
     buf_init(&saved, SIZE_MAX);
-    server_read_dump(&server, &saved);
+    dump_read(&dump, &saved);
     read_file(buf_slice(&saved), &recorder);
     const char *text = recorder_text(&recorder.text);
     assert_non_null(strstr(text, "! function library\n"));
@@ -291,7 +291,7 @@ static void test_we_pass_over_other_types(void **state)
     assert_non_null(strstr(text, "0 \"large:stream\" @0 v0 ! stream\n"));
     recorder_deinit(&recorder);
     buf_deinit(&saved);
-    server_deinit(&server);
+    dump_deinit(&dump);
 }
 
 /* ---- both read old files ---- */
@@ -334,22 +334,22 @@ static void build_old_file(struct buf *file)
 static void test_both_read_old_formats(void **state)
 {
     (void)state;
-    struct server server;
+    struct dump dump;
     struct buf file;
-    server_init(&server);
+    dump_init(&dump);
     buf_init(&file, SIZE_MAX);
     build_old_file(&file);
-    server_write_dump(&server, buf_slice(&file));
-    server_start(&server);
-    assert_holds(&server, buf_slice(&file));
-    struct server_reply elements;
-    server_call(&server, &elements, "LRANGE ziplist 0 -1");
+    dump_write(&dump, buf_slice(&file));
+    dump_start(&dump);
+    assert_holds(&dump, buf_slice(&file));
+    struct redis_reply elements;
+    redis_ask(&dump.redis, &elements, "LRANGE ziplist 0 -1");
     assert_int_equal(elements.count, RDB_ZIPLIST_ELEMENTS);
     for (size_t i = 0; i < elements.count; i++)
         assert_true(rdb_ziplist_matches(i, elements.items[i].bytes));
-    server_reply_free(&elements);
+    redis_reply_free(&elements);
     buf_deinit(&file);
-    server_deinit(&server);
+    dump_deinit(&dump);
 }
 
 int main(void)

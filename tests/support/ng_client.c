@@ -1,62 +1,16 @@
-/*
- * An HTTP/2 client in memory, on nghttp2's client session, for tests of servers: it makes requests,
- * keeps what was answered, and checks the server's protocol as only another implementation can.
- */
-#ifndef KEYSTORE_TESTS_HTTP2_NG_CLIENT_H
-#define KEYSTORE_TESTS_HTTP2_NG_CLIENT_H
+/* An in-memory client on nghttp2's client session. */
+#include "support/ng_client.h"
 
-#include "base/buf.h"
-#include "base/chain.h"
 #include "base/mem.h"
-#include "http2/http2.h"
 
-#include <nghttp2/nghttp2.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-/* One request and what came back. */
-struct ng_stream {
-    int32_t id;
-    struct buf headers;  /* of the answer, as "name: value\n" */
-    struct buf trailers; /* likewise */
-    struct buf body;
-    bool ended;  /* END_STREAM arrived */
-    bool closed; /* both sides are done, or it was reset */
-    bool reset;  /* RST_STREAM arrived, with: */
-    uint32_t error_code;
-    struct buf out; /* the request's body; bytes before `out_sent` are gone */
-    size_t out_sent;
-    bool out_ends;
-    bool deferred;
-    struct http2_field trailer; /* ends the request if it has a name */
-};
-
-struct ng_client {
-    nghttp2_session *session;
-    struct ng_stream **streams;
-    size_t count;
-    size_t padding; /* bytes added to HEADERS and DATA */
-    size_t goaways;
-    int32_t goaway_last[4]; /* the streams that they named */
-    uint32_t goaway_code[4];
-};
-
-struct ng_options {
-    uint32_t stream_window; /* announced in SETTINGS; 0: the default of 65535 */
-    bool manual_windows;    /* no WINDOW_UPDATE but those that the test submits */
-};
-
-/* Where the client's bytes go and come from. */
-struct ng_peer {
-    void *server;
-    bool (*feed)(void *server, struct slice bytes);
-    void (*pull)(void *server, struct buf *out); /* appends all that has come and can come now */
-};
-
-static inline struct ng_stream *ng_client_stream(struct ng_client *client, int32_t id)
+struct ng_stream *ng_client_stream(struct ng_client *client, int32_t id)
 {
     for (size_t i = client->count; i > 0; i--) {
         if (client->streams[i - 1]->id == id)
@@ -65,13 +19,12 @@ static inline struct ng_stream *ng_client_stream(struct ng_client *client, int32
     return NULL;
 }
 
-static inline void ng_client_append(struct buf *buf, struct slice bytes)
+void ng_client_append(struct buf *buf, struct slice bytes)
 {
     assert_true(buf_append(buf, bytes));
 }
 
-/* Moves what the chain holds to the buffer. */
-static inline void ng_client_flatten(struct chain *chain, struct buf *out)
+void ng_client_flatten(struct chain *chain, struct buf *out)
 {
     struct chain_cursor cursor = {0};
     struct iovec piece;
@@ -84,9 +37,9 @@ static inline void ng_client_flatten(struct chain *chain, struct buf *out)
 
 /* nghttp2's callbacks. */
 
-static inline int ng_client_on_header(nghttp2_session *session, const nghttp2_frame *frame,
-                                      const uint8_t *name, size_t name_len, const uint8_t *value,
-                                      size_t value_len, uint8_t flags, void *user)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
+                     void *user)
 {
     (void)session;
     (void)flags;
@@ -101,8 +54,8 @@ static inline int ng_client_on_header(nghttp2_session *session, const nghttp2_fr
     return 0;
 }
 
-static inline int ng_client_on_data(nghttp2_session *session, uint8_t flags, int32_t id,
-                                    const uint8_t *data, size_t len, void *user)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
+                   size_t len, void *user)
 {
     (void)session;
     (void)flags;
@@ -112,20 +65,21 @@ static inline int ng_client_on_data(nghttp2_session *session, uint8_t flags, int
     return 0;
 }
 
-static inline void ng_client_note_goaway(struct ng_client *client, const nghttp2_goaway *goaway)
+static void note_goaway(struct ng_client *client, const nghttp2_goaway *goaway)
 {
     assert_true(client->goaways < sizeof client->goaway_last / sizeof client->goaway_last[0]);
     client->goaway_last[client->goaways] = goaway->last_stream_id;
     client->goaway_code[client->goaways++] = goaway->error_code;
 }
 
-static inline int ng_client_on_frame(nghttp2_session *session, const nghttp2_frame *frame,
-                                     void *user)
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     (void)session;
     struct ng_client *client = user;
     if (frame->hd.type == NGHTTP2_GOAWAY)
-        ng_client_note_goaway(client, &frame->goaway);
+        note_goaway(client, &frame->goaway);
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        client->pongs++;
     struct ng_stream *stream = ng_client_stream(client, frame->hd.stream_id);
     if (stream == NULL)
         return 0;
@@ -139,8 +93,7 @@ static inline int ng_client_on_frame(nghttp2_session *session, const nghttp2_fra
     return 0;
 }
 
-static inline int ng_client_on_invalid(nghttp2_session *session, const nghttp2_frame *frame,
-                                       int error, void *user)
+static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int error, void *user)
 {
     (void)session;
     (void)user;
@@ -149,19 +102,18 @@ static inline int ng_client_on_invalid(nghttp2_session *session, const nghttp2_f
     return 0;
 }
 
-static inline int ng_client_on_close(nghttp2_session *session, int32_t id, uint32_t code,
-                                     void *user)
+static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
     (void)session;
-    (void)code;
     struct ng_stream *stream = ng_client_stream(user, id);
-    if (stream != NULL)
-        stream->closed = true;
+    if (stream == NULL)
+        return 0;
+    stream->closed = true;
+    stream->error_code = code;
     return 0;
 }
 
-static inline ssize_t ng_client_pad(nghttp2_session *session, const nghttp2_frame *frame,
-                                    size_t max, void *user)
+static ssize_t pad(nghttp2_session *session, const nghttp2_frame *frame, size_t max, void *user)
 {
     (void)session;
     const struct ng_client *client = user;
@@ -169,9 +121,8 @@ static inline ssize_t ng_client_pad(nghttp2_session *session, const nghttp2_fram
     return (ssize_t)(padded < max ? padded : max);
 }
 
-static inline ssize_t ng_client_read_body(nghttp2_session *session, int32_t id, uint8_t *out,
-                                          size_t room, uint32_t *flags, nghttp2_data_source *source,
-                                          void *user)
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *out, size_t room,
+                         uint32_t *flags, nghttp2_data_source *source, void *user)
 {
     (void)user;
     struct ng_stream *stream = source->ptr;
@@ -197,23 +148,23 @@ static inline ssize_t ng_client_read_body(nghttp2_session *session, int32_t id, 
     return (ssize_t)len;
 }
 
-static inline nghttp2_session_callbacks *ng_client_callbacks(void)
+static nghttp2_session_callbacks *new_callbacks(void)
 {
     nghttp2_session_callbacks *callbacks;
     assert_int_equal(nghttp2_session_callbacks_new(&callbacks), 0);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, ng_client_on_header);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, ng_client_on_data);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, ng_client_on_frame);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, ng_client_on_invalid);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, ng_client_on_close);
-    nghttp2_session_callbacks_set_select_padding_callback(callbacks, ng_client_pad);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+    nghttp2_session_callbacks_set_select_padding_callback(callbacks, pad);
     return callbacks;
 }
 
-static inline struct ng_client *ng_client_new(const struct ng_options *options)
+struct ng_client *ng_client_new(const struct ng_options *options)
 {
     struct ng_client *client = mem_alloc_zero(sizeof *client);
-    nghttp2_session_callbacks *callbacks = ng_client_callbacks();
+    nghttp2_session_callbacks *callbacks = new_callbacks();
     nghttp2_option *option;
     assert_int_equal(nghttp2_option_new(&option), 0);
     nghttp2_option_set_no_auto_window_update(option, options->manual_windows);
@@ -230,7 +181,7 @@ static inline struct ng_client *ng_client_new(const struct ng_options *options)
     return client;
 }
 
-static inline void ng_client_free(struct ng_client *client)
+void ng_client_free(struct ng_client *client)
 {
     nghttp2_session_del(client->session);
     for (size_t i = 0; i < client->count; i++) {
@@ -245,7 +196,7 @@ static inline void ng_client_free(struct ng_client *client)
     free(client);
 }
 
-static inline struct ng_stream *ng_client_add_stream(struct ng_client *client)
+static struct ng_stream *add_stream(struct ng_client *client)
 {
     struct ng_stream *stream = mem_alloc_zero(sizeof *stream);
     client->streams = mem_realloc(client->streams, (client->count + 1) * sizeof(void *));
@@ -257,28 +208,25 @@ static inline struct ng_stream *ng_client_add_stream(struct ng_client *client)
     return stream;
 }
 
-/* Begins a request; with `end` it has no body. The stream lives as long as the client. */
-static inline struct ng_stream *ng_client_request(struct ng_client *client,
-                                                  const struct http2_field *fields, size_t count,
-                                                  bool end)
+struct ng_stream *ng_client_request(struct ng_client *client, const struct http2_field *fields,
+                                    size_t count, bool end)
 {
-    struct ng_stream *stream = ng_client_add_stream(client);
+    struct ng_stream *stream = add_stream(client);
     nghttp2_nv *nv = mem_alloc_zero(count * sizeof *nv);
     for (size_t i = 0; i < count; i++)
         nv[i] = (nghttp2_nv){.name = (uint8_t *)fields[i].name.data,
                              .namelen = fields[i].name.len,
                              .value = (uint8_t *)fields[i].value.data,
                              .valuelen = fields[i].value.len};
-    const nghttp2_data_provider body = {.source.ptr = stream, .read_callback = ng_client_read_body};
+    const nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_body};
     stream->id = nghttp2_submit_request(client->session, NULL, nv, count, end ? NULL : &body, NULL);
     assert_true(stream->id > 0);
     free(nv);
     return stream;
 }
 
-/* More of the request's body; with `end` the last of it. */
-static inline void ng_client_send(struct ng_client *client, struct ng_stream *stream,
-                                  struct slice bytes, bool end)
+void ng_client_send(struct ng_client *client, struct ng_stream *stream, struct slice bytes,
+                    bool end)
 {
     ng_client_append(&stream->out, bytes);
     stream->out_ends = end;
@@ -287,22 +235,20 @@ static inline void ng_client_send(struct ng_client *client, struct ng_stream *st
     stream->deferred = false;
 }
 
-static inline void ng_client_reset(struct ng_client *client, const struct ng_stream *stream)
+void ng_client_reset(struct ng_client *client, const struct ng_stream *stream)
 {
     assert_int_equal(
         nghttp2_submit_rst_stream(client->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_CANCEL),
         0);
 }
 
-/* Opens the window of a stream, or with id 0 of the connection. */
-static inline void ng_client_open_window(struct ng_client *client, int32_t id, int32_t increment)
+void ng_client_open_window(struct ng_client *client, int32_t id, int32_t increment)
 {
     assert_int_equal(
         nghttp2_submit_window_update(client->session, NGHTTP2_FLAG_NONE, id, increment), 0);
 }
 
-/* Appends the bytes that the client has to send. */
-static inline void ng_client_output(struct ng_client *client, struct buf *out)
+void ng_client_output(struct ng_client *client, struct buf *out)
 {
     const uint8_t *bytes;
     ssize_t len;
@@ -311,14 +257,12 @@ static inline void ng_client_output(struct ng_client *client, struct buf *out)
     assert_int_equal(len, 0);
 }
 
-/* Takes bytes of the server. */
-static inline void ng_client_input(struct ng_client *client, struct slice bytes)
+void ng_client_input(struct ng_client *client, struct slice bytes)
 {
     assert_int_equal(nghttp2_session_mem_recv(client->session, bytes.data, bytes.len), bytes.len);
 }
 
-/* Sends what the client has to send. What feed returned. */
-static inline bool ng_client_push(struct ng_client *client, const struct ng_peer *peer)
+bool ng_client_push(struct ng_client *client, const struct ng_peer *peer)
 {
     struct buf bytes;
     buf_init(&bytes, SIZE_MAX);
@@ -328,8 +272,7 @@ static inline bool ng_client_push(struct ng_client *client, const struct ng_peer
     return alive;
 }
 
-/* Receives what the server has to send. True if there was anything. */
-static inline bool ng_client_pull(struct ng_client *client, const struct ng_peer *peer)
+bool ng_client_pull(struct ng_client *client, const struct ng_peer *peer)
 {
     struct buf bytes;
     buf_init(&bytes, SIZE_MAX);
@@ -341,8 +284,7 @@ static inline bool ng_client_pull(struct ng_client *client, const struct ng_peer
     return any;
 }
 
-/* Lets both talk until neither has anything to say. False if the server's feed said so. */
-static inline bool ng_client_exchange(struct ng_client *client, const struct ng_peer *peer)
+bool ng_client_exchange(struct ng_client *client, const struct ng_peer *peer)
 {
     bool alive = true;
     do
@@ -351,33 +293,36 @@ static inline bool ng_client_exchange(struct ng_client *client, const struct ng_
     return alive;
 }
 
-/* The value of a field in `headers` or `trailers`; fails the test if it is not there. */
-static inline struct slice ng_client_field(const struct buf *fields, const char *name)
+bool ng_client_find_field(const struct buf *fields, const char *name, struct slice *value)
 {
     struct slice rest = buf_slice(fields);
+    size_t len = strlen(name);
     while (rest.len > 0) {
         const uint8_t *end = memchr(rest.data, '\n', rest.len);
         assert_non_null(end);
         struct slice line = slice_make(rest.data, (size_t)(end - rest.data));
         rest = slice_skip(rest, line.len + 1);
-        size_t len = strlen(name);
-        if (slice_starts_with(line, slice_from_string(name)) && line.len >= len + 2 &&
+        *value = slice_skip(line, line.len < len + 2 ? line.len : len + 2);
+        if (line.len >= len + 2 && slice_starts_with(line, slice_from_string(name)) &&
             memcmp(line.data + len, ": ", 2) == 0)
-            return slice_skip(line, len + 2);
+            return true;
     }
-    fail_msg("there is no field %s in: %.*s", name, (int)fields->len, (const char *)fields->data);
-    return rest;
+    return false;
 }
 
-#define ng_assert_slice(slice, text) ng_client_assert_slice((slice), (text), __FILE__, __LINE__)
+struct slice ng_client_field(const struct buf *fields, const char *name)
+{
+    struct slice value = {0};
+    if (!ng_client_find_field(fields, name, &value))
+        fail_msg("there is no field %s in: %.*s", name, (int)fields->len,
+                 (const char *)fields->data);
+    return value;
+}
 
-static inline void ng_client_assert_slice(struct slice slice, const char *text, const char *file,
-                                          int line)
+void ng_client_assert_slice(struct slice slice, const char *text, const char *file, int line)
 {
     if (slice_equal(slice, slice_from_string(text)))
         return;
     print_error("\"%.*s\" is not \"%s\"\n", (int)slice.len, (const char *)slice.data, text);
     _fail(file, line);
 }
-
-#endif

@@ -7,25 +7,31 @@
 #include "journal/journal.h"
 #include "journal/layout.h"
 
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
-#include "journal/resp_append.h"
 #include "journal/tidy.h"
 #include "store/keyspace_fixture.h"
 #include "store/restore.h"
 #include "store/seeded.h"
+#include "support/folder.h"
+#include "support/resp_append.h"
 
 #include "journal/random_writes.h"
-#include "journal/redis_peer.h"
+#include "redis/compare.h"
 
 /* A sanitizer makes each some ten times slower. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -39,7 +45,7 @@
 struct set {
     struct folder folder;
     uint64_t random;
-    struct peer peer;
+    struct redis redis;
     unsigned rewrites;
 };
 
@@ -357,7 +363,7 @@ static void append_command(struct set *set, struct buf *out)
     struct slice arguments[16];
     struct buf values;
     size_t count = 0;
-    buf_init(&values, PEER_LIMIT);
+    buf_init(&values, REDIS_LIMIT);
     assert_non_null(buf_reserve(&values, 65536)); /* so that it stays where it is */
     for (; *words != 0; words += *words == ' ') {
         size_t len = strcspn(words, " ");
@@ -374,18 +380,18 @@ static void append_text(struct buf *out, const char *word)
 }
 
 /* Commands may fail: a key may be of the other type. */
-static void skip_reply(struct peer *peer)
+static void pass_reply(struct redis *redis)
 {
-    struct peer_reply reply = peer_reply(peer);
-    for (int64_t i = 0; reply.type == '*' && i < reply.number; i++)
-        skip_reply(peer);
+    struct redis_reply reply;
+    redis_receive(redis, &reply);
+    redis_reply_free(&reply);
 }
 
 static void write_there(struct set *set)
 {
     struct buf out;
     size_t replies = 0;
-    buf_init(&out, PEER_LIMIT);
+    buf_init(&out, REDIS_LIMIT);
     for (unsigned count = pick(set, MOST_COMMANDS); count > 0; count--) {
         unsigned parts = pick(set, 10) == 0 ? 1 + pick(set, 5) : 0;
         if (parts > 0)
@@ -400,9 +406,9 @@ static void write_there(struct set *set)
         }
         replies += parts > 0 ? parts + 2 : 1;
     }
-    peer_send(&set->peer, buf_slice(&out));
+    redis_send(&set->redis, buf_slice(&out));
     for (; replies > 0; replies--)
-        skip_reply(&set->peer);
+        pass_reply(&set->redis);
     buf_deinit(&out);
 }
 
@@ -415,29 +421,33 @@ static void configure(struct set *set)
         {"aof-use-rdb-preamble", "yes", "no", "no"}, {"aof-timestamp-enabled", "no", "yes", "no"},
     };
     char words[100];
-    peer_do(&set->peer, "CONFIG SET hz 200");
+    redis_do(&set->redis, "CONFIG SET hz 200");
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         snprintf(words, sizeof words, "CONFIG SET %s %s", settings[i][0],
                  settings[i][1 + pick(set, 3)]);
-        peer_do(&set->peer, words);
+        redis_do(&set->redis, words);
     }
     snprintf(words, sizeof words, "DEBUG QUICKLIST-PACKED-THRESHOLD %s",
              pick(set, 2) == 0 ? "100b" : "1gb");
-    peer_do(&set->peer, words);
+    redis_do(&set->redis, words);
 }
 
-static bool is_rewriting(struct peer *peer)
+static bool is_rewriting(struct redis *redis)
 {
     static const char running[] = "aof_rewrite_in_progress:1", due[] = "aof_rewrite_scheduled:1";
-    struct slice text = peer_ask(peer, "INFO", SLICE_LITERAL("persistence")).bytes;
-    return memmem(text.data, text.len, running, sizeof running - 1) != NULL ||
-           memmem(text.data, text.len, due, sizeof due - 1) != NULL;
+    struct redis_reply reply;
+    redis_ask(redis, &reply, "INFO persistence");
+    struct slice text = reply.bytes;
+    bool rewriting = memmem(text.data, text.len, running, sizeof running - 1) != NULL ||
+                     memmem(text.data, text.len, due, sizeof due - 1) != NULL;
+    redis_reply_free(&reply);
+    return rewriting;
 }
 
 static void rewrite(struct set *set)
 {
-    peer_do(&set->peer, "BGREWRITEAOF");
-    while (is_rewriting(&set->peer))
+    redis_do(&set->redis, "BGREWRITEAOF");
+    while (is_rewriting(&set->redis))
         poll(NULL, 0, 2);
     set->rewrites++;
 }
@@ -453,7 +463,7 @@ static void compare_loaded(struct set *set, const char *path)
     struct fs *fs = open_folder(path);
     if (tidy_load(fs, store, &options, &recovery) != LOADING_DONE)
         fail_msg("%s", recovery.why);
-    peer_compare(&set->peer, store);
+    compare_stores(&set->redis, store);
     recovery_deinit(&recovery);
     fs_close_directory(fs);
     store_free(store);
@@ -463,7 +473,7 @@ static void compare_dump(struct set *set)
 {
     struct folder other;
     char from[PATH_MAX], to[PATH_MAX];
-    peer_do(&set->peer, "SAVE");
+    redis_do(&set->redis, "SAVE");
     folder_make(&other);
     snprintf(from, sizeof from, "%s/dump.rdb", set->folder.path);
     snprintf(to, sizeof to, "%s/dump.rdb", other.path);
@@ -489,21 +499,17 @@ static struct store *write_first(struct set *set)
 
 static void stop_redis(struct set *set)
 {
-    if (pick(set, 2) == 0) {
-        peer_stop(&set->peer);
-        return;
-    }
-    assert_int_equal(kill(set->peer.process.pid, SIGKILL), 0);
-    assert_int_equal(waitpid(set->peer.process.pid, NULL, 0), set->peer.process.pid);
-    close(set->peer.process.socket);
-    buf_deinit(&set->peer.in);
+    if (pick(set, 2) == 0)
+        redis_stop(&set->redis);
+    else
+        redis_kill(&set->redis);
 }
 
 static void load_there(struct set *set, struct store *store)
 {
-    peer_start(&set->peer, &set->folder);
+    redis_start(&set->redis, set->folder.path, NULL, NULL);
     if (store != NULL)
-        peer_compare(&set->peer, store);
+        compare_stores(&set->redis, store);
     store_free(store);
 }
 
