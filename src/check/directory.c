@@ -312,7 +312,7 @@ static bool directory_can_be_cut(const struct item *item)
     if (item->missing)
         return item->role == ROLE_LOG;
     bool has_lost_base = item->role == ROLE_BASE && item->inspection.rdb.size == 0 &&
-                         item->inspection.log.units == 0;
+                         item->inspection.log.records == 0;
     return item->inspection.log.present && !has_lost_base;
 }
 

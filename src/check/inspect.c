@@ -106,40 +106,40 @@ static bool inspect_snapshot(struct reading *reading)
 
 /* ---- logs ---- */
 
-static void inspect_count_unit(struct inspect_log *log, const struct scan_unit *unit)
+static void inspect_count_record(struct inspect_log *log, const struct scan_record *record)
 {
-    log->units++;
-    log->commands += unit->count;
+    log->records++;
+    log->commands += record->count;
     if (log->first == 0)
-        log->first = unit->revision;
-    log->last = unit->revision;
+        log->first = record->revision;
+    log->last = record->revision;
 }
 
-/* The units before `good`, an offset of the log. */
-static void inspect_count_units(struct reading *reading, struct scan *scan, uint64_t before,
-                                uint64_t good)
+/* The records before `good`, an offset of the log. */
+static void inspect_count_records(struct reading *reading, struct scan *scan, uint64_t before,
+                                  uint64_t good)
 {
     struct inspection *inspection = reading->inspection;
-    struct scan_unit unit;
+    struct scan_record record;
     inspection->next = scan->next;
-    while (scan_next(scan, &unit) == SCAN_UNIT && unit.offset < good) {
-        inspect_count_unit(&inspection->log, &unit);
+    while (scan_next(scan, &record) == SCAN_RECORD && record.offset < good) {
+        inspect_count_record(&inspection->log, &record);
         inspection->next = scan->next;
         progress_step(reading->progress, before + scan->offset);
     }
 }
 
-/* Lines from `from` to `end`: how many, and how many units they promise. */
+/* Lines from `from` to `end`: how many, and how many records they promise. */
 static uint64_t inspect_count_batches(struct slice log, uint64_t from, uint64_t end,
-                                      uint64_t *units)
+                                      uint64_t *records)
 {
     uint64_t count = 0;
     size_t at = (size_t)from;
     struct batch batch;
-    *units = 0;
+    *records = 0;
     while (at < end && batch_find(log, &at, &batch) && at < end) {
         count++;
-        *units += batch.ops;
+        *records += batch.ops;
         at += batch.line_size;
         at += batch.len < log.len - at ? (size_t)batch.len : log.len - at;
     }
@@ -169,13 +169,13 @@ static void inspect_log(struct reading *reading, struct slice text, uint64_t bef
     inspection->log.present = true;
     good = is_whole ? text.len : inspect_place_of_cut(text, good);
     scan_init(&scan, text, inspection->next);
-    inspect_count_units(reading, &scan, before, good);
+    inspect_count_records(reading, &scan, before, good);
     inspection->log.synced = scan.synced;
     inspection->log.batches = inspect_count_batches(text, 0, good, &inspection->log.checked);
     inspection->good = before + good;
     if (!is_whole)
         inspection->bad_batches =
-            inspect_count_batches(text, good, text.len, &inspection->bad_units);
+            inspect_count_batches(text, good, text.len, &inspection->bad_records);
     scan_deinit(&scan);
 }
 

@@ -37,10 +37,10 @@ struct inspect_rdb {
 struct inspect_log {
     bool present;
     uint64_t batches;
-    uint64_t units;
-    uint64_t checked; /* of these, units in batches, which have checksums */
+    uint64_t records;
+    uint64_t checked; /* of these, records in batches, which have checksums */
     uint64_t commands;
-    uint64_t first; /* revision of the first unit; 0 = none, or not known */
+    uint64_t first; /* revision of the first record; 0 = none, or not known */
     uint64_t last;
     uint64_t synced; /* revisions up to this one were durable, says the log itself */
 };
@@ -48,7 +48,7 @@ struct inspect_log {
 struct inspection {
     enum state state;
     uint64_t size; /* bytes of the file */
-    uint64_t next; /* revision that a unit behind this file is due to have; 0 = not known */
+    uint64_t next; /* revision that a record behind this file is due to have; 0 = not known */
     struct inspect_rdb rdb;
     struct inspect_log log;
 
@@ -56,12 +56,12 @@ struct inspection {
     uint64_t good;              /* what stands before this offset is to be kept by a repair */
     char why[INSPECT_WHY_SIZE]; /* without full stop */
     uint64_t bad_batches;       /* at or behind `good`, of which a line is left */
-    uint64_t bad_units;         /* in these */
+    uint64_t bad_records;       /* in these */
 };
 
 /*
  * Counts what stands before `good`, and beyond it what a cut there takes away; SIZE_MAX: the file
- * is good. `next` is the revision that the first unit is due to have, as in scan_init(); a
+ * is good. `next` is the revision that the first record is due to have, as in scan_init(); a
  * snapshot's own revision is stronger. `progress` follows; it was begun. The state is left good.
  */
 void inspect(struct slice bytes, uint64_t good, uint64_t next, struct progress *progress,

@@ -131,8 +131,8 @@ static bool repair_drop(struct fs *fs, const struct item *item, FILE *out,
         return true;
     }
     const struct inspect_log *log = &item->inspection.log;
-    fprintf(out, "dropped   %s; lost: %" PRIu64 " bytes, with %" PRIu64 " units\n", item->path,
-            item->inspection.size, log->units + item->inspection.bad_units);
+    fprintf(out, "dropped   %s; lost: %" PRIu64 " bytes, with %" PRIu64 " records\n", item->path,
+            item->inspection.size, log->records + item->inspection.bad_records);
     return true;
 }
 

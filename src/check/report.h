@@ -19,7 +19,7 @@ void report_directory(FILE *out, const struct directory *directory);
 /* The same for a file that was checked alone. */
 void report_summary(FILE *out, const struct item *item);
 
-/* What a cut at the good end takes away: "120 bytes, with 3 units in 2 batches whose line is left".
+/* What a cut at the good end takes away: "120 bytes, with 3 records in 2 batches whose line is left".
  */
 void report_loss(FILE *out, const struct inspection *inspection);
 

@@ -15,7 +15,7 @@
 #define DURABLE_AT_ONCE UINT64_MAX
 
 struct durable {
-    /* Every unit up to this one may be shown: a crash does not take it back. */
+    /* Every commit up to this one may be shown: a crash does not take it back. */
     atomic_uint_fast64_t revision;
     /* Why no write is taken at present, a sentence in static memory; NULL = writes are taken. */
     const char *_Atomic read_only_reason;

@@ -541,7 +541,7 @@ static int journal_write_first_base(struct journal *journal)
 }
 
 /*
- * The log that units go to, and all that has to be on the disk before. Without durability there is
+ * The log that commits go to, and all that has to be on the disk before. Without durability there is
  * one too if there is no base: an empty one, so that there is a manifest; else *file is NULL. After
  * an error it may be tried again.
  */

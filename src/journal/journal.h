@@ -85,10 +85,10 @@ enum journal_outcome { JOURNAL_NEVER, JOURNAL_GOOD, JOURNAL_FAILED };
 struct journal_stats {
     enum journal_durability durability;
     const char *read_only_reason; /* why no write is taken; NULL = they are taken */
-    uint64_t revision;            /* of the newest unit */
+    uint64_t revision;            /* of the newest commit */
     uint64_t log_bytes;           /* since the base */
     uint64_t base_bytes;          /* 0: there is none */
-    uint64_t changes;             /* units since the last base, or since the start */
+    uint64_t changes;             /* commits since the last base, or since the start */
     int64_t last_sync_us;         /* duration; 0 = none yet */
     uint64_t syncs;
     int64_t waits_since_us; /* and slow_waits: as in log.h */

@@ -520,7 +520,7 @@ static bool recovery_judge_unsupported(struct work *work)
                         unsupported->why != NULL ? unsupported->why : "");
 }
 
-/* Who cuts the data wants to look at them, and writes no units. */
+/* Who cuts the data wants to look at them, and writes no commits. */
 static bool recovery_read_reserve(struct work *work)
 {
     if (work->options->cut != NULL)

@@ -48,7 +48,7 @@ struct recovery {
     bool has_manifest;
     struct manifest manifest; /* empty if there was none; a start leaves no history in it */
     bool from_dump;           /* loaded from dump.rdb: no manifest names what is in the store */
-    uint64_t revision;        /* of the newest unit */
+    uint64_t revision;        /* of the newest commit */
     uint64_t reserved;        /* newest revision that may have been given (reserve.h); 0 = none */
     uint64_t base_bytes, log_bytes;
     uint64_t ignored_bytes; /* behind the end of the snapshot in dump.rdb */
@@ -62,7 +62,7 @@ struct recovery {
 
 /*
  * Loads the directory, which nobody else changes meanwhile, into the empty store, and changes
- * nothing. Afterwards the store has the revision of the newest unit. `recovery->verdict` is also
+ * nothing. Afterwards the store has the revision of the newest commit. `recovery->verdict` is also
  * returned; unless it is LOADING_DONE the store holds a part of the data and is to be thrown away.
  */
 enum loading_verdict recovery_judge(struct fs *fs, struct store *store,

@@ -1,4 +1,4 @@
-/* Units become operations. Where units begin and end is scan.c's business, what a command means
+/* Records become operations. Where records begin and end is scan.c's business, what a command means
  * command.h's. */
 #include "journal/replay.h"
 
@@ -17,11 +17,11 @@ struct replay {
     struct loading *loading;
     struct arena arena;
     size_t start;    /* offset of the log in its file */
-    size_t offset;   /* of the unit in the file */
-    uint64_t before; /* revision of the unit before */
+    size_t offset;   /* of the record in the file */
+    uint64_t before; /* revision of the record before */
 };
 
-/* Does the operation at the unit's revision. The result is valid until the next one. */
+/* Does the operation at the record's revision. The result is valid until the next one. */
 static void replay_apply(struct replay *replay, struct op *op, struct op_result *result)
 {
     *result = (struct op_result){0};
@@ -308,14 +308,14 @@ static bool replay_do_command(struct replay *replay, const struct scan_command *
     }
 }
 
-static bool replay_do_unit(struct replay *replay, const struct scan_unit *unit)
+static bool replay_do_record(struct replay *replay, const struct scan_record *record)
 {
-    replay->offset = replay->start + unit->offset;
-    replay->before = unit->revision - 1;
+    replay->offset = replay->start + record->offset;
+    replay->before = record->revision - 1;
     if (!loading_reach(replay->loading, replay->offset))
         return false;
-    for (size_t i = 0; i < unit->count; i++) {
-        if (!replay_do_command(replay, &unit->commands[i]))
+    for (size_t i = 0; i < record->count; i++) {
+        if (!replay_do_command(replay, &record->commands[i]))
             return false;
     }
     return true;
@@ -339,14 +339,14 @@ static bool replay_judge_end(struct replay *replay, const struct scan *scan,
 bool replay_log(struct loading *loading, struct slice file, size_t start, struct replay_end *end)
 {
     struct scan scan;
-    struct scan_unit unit;
-    enum scan_verdict verdict = SCAN_UNIT;
+    struct scan_record record;
+    enum scan_verdict verdict = SCAN_RECORD;
     struct replay replay = {.loading = loading, .start = start};
     bool good = true;
     arena_init_for(&replay.arena, ACCOUNT_JOURNAL);
     scan_init(&scan, slice_skip(file, start), restore_newest(loading->store) + 1);
-    while (good && (verdict = scan_next(&scan, &unit)) == SCAN_UNIT)
-        good = replay_do_unit(&replay, &unit);
+    while (good && (verdict = scan_next(&scan, &record)) == SCAN_RECORD)
+        good = replay_do_record(&replay, &record);
     good = good && replay_judge_end(&replay, &scan, verdict) &&
            loading_reach(loading, start + scan.offset);
     restore_revision(loading->store, scan.next - 1);

@@ -12,7 +12,7 @@ struct replay_end {
 
 /*
  * Applies the log, which begins `start` bytes into its file, to the store, whose revision is that
- * of the unit before. Every unit gets its revision, and what it writes has that version; nothing
+ * of the record before. Every record gets its revision, and what it writes has that version; nothing
  * expires meanwhile. False if the loading has ended: loading->verdict, where damage is also what is
  * sound but cannot be done. A torn end is no failure here.
  *

@@ -1,4 +1,4 @@
-/* The file that says which revisions may have been given. Knows nothing of units. */
+/* The file that says which revisions may have been given. Knows nothing of commits. */
 #include "journal/reserve.h"
 
 #include "base/check.h"

@@ -1,7 +1,7 @@
 /*
  * Revisions that are given before anything that shows it is on disk. A server that does not sync
  * each write loses some in a crash, and clients may know their versions; so that none of these ever
- * comes again, a small file says up to which revision units may have come, and the next start goes
+ * comes again, a small file says up to which revision commits may have come, and the next start goes
  * on behind that. It is written ahead, in steps of a million revisions or more, by the journal's
  * thread; a writer waits for it only if a whole half of a step is used up while the disk stands
  * still. With everything synced before it is shown (JOURNAL_ALWAYS) the file is only read.
@@ -31,7 +31,7 @@ struct reserve {
     struct durable *durable;
     bool started;
     pthread_mutex_t lock; /* of what follows, and of the file */
-    uint64_t limit;       /* durable: no unit has a revision above it */
+    uint64_t limit;       /* durable: no commit has a revision above it */
     uint64_t step;
     bool failing; /* the last attempt failed, which has been logged */
 };
@@ -41,7 +41,7 @@ struct reserve {
 int reserve_read(struct fs *fs, uint64_t *revision) __attribute__((warn_unused_result));
 
 /*
- * All zero before. From now on units of the store, whose newest revision is above all that were
+ * All zero before. From now on commits of the store, whose newest revision is above all that were
  * given before, have revisions that are reserved. All is borrowed. `step` 0 = RESERVE_FIRST_STEP.
  * If the file cannot be written and little is left, writes are refused (durable.h) until it can.
  */
@@ -51,7 +51,7 @@ void reserve_start(struct reserve *reserve, struct fs *fs, struct store *store,
 /* Reserves more if half of the step is used up. To be called often, on one thread. */
 void reserve_keep(struct reserve *reserve);
 
-/* Nobody writes any more: the next start goes on right behind the last unit. Does nothing before
+/* Nobody writes any more: the next start goes on right behind the last commit. Does nothing before
  * the start. */
 void reserve_stop(struct reserve *reserve);
 

@@ -1,5 +1,5 @@
 /*
- * What a store was like after each unit of changes, and, after each change of the disk, how far its
+ * What a store was like after each commit of changes, and, after each change of the disk, how far its
  * writes had been acknowledged and which revisions clients could know. It stands between the store
  * and its log, as a change sink of its own.
  */
@@ -13,15 +13,15 @@
 
 struct store;
 
-/* contents_hash() after a unit. */
+/* contents_hash() after a commit. */
 struct history_state {
     uint64_t revision;
     uint64_t hash;
 };
 
 struct history_promise {
-    uint64_t acknowledged; /* units up to this one are */
-    uint64_t shown;        /* no later unit may have a revision up to this one */
+    uint64_t acknowledged; /* commits up to this one are */
+    uint64_t shown;        /* no later commit may have a revision up to this one */
 };
 
 /* Was made when there had been so many changes of the disk. */
@@ -38,7 +38,7 @@ struct history {
     struct history_state *states; /* in the order of their revisions, from 0 */
     size_t state_count;
     size_t state_capacity;
-    uint64_t newest; /* revision of the last unit */
+    uint64_t newest; /* revision of the last commit */
     struct history_event *events;
     size_t event_count;
     size_t event_capacity;
@@ -53,21 +53,21 @@ void history_branch(struct history *history, const struct history *from,
 
 void history_deinit(struct history *history);
 
-/* The units after this one are lost. */
+/* The commits after this one are lost. */
 void history_rewind(struct history *history, uint64_t revision);
 
-/* No unit has a revision between that of the newest and this one, which is not below it: a base
- * that is written before the next unit says so. */
+/* No commit has a revision between that of the newest and this one, which is not below it: a base
+ * that is written before the next commit says so. */
 void history_pass_over(struct history *history, uint64_t revision);
 
-/* From now on the units of this store, which tells its log, are noted. */
+/* From now on the commits of this store, which tells its log, are noted. */
 void history_watch(struct history *history, struct store *store);
 
-/* So many steps of the disk are done, and units up to this one are acknowledged. */
+/* So many steps of the disk are done, and commits up to this one are acknowledged. */
 void history_acknowledge(struct history *history, size_t step, uint64_t revision);
 
 /* So many steps of the disk are done, and clients may know revisions up to this one, whether or not
- * their units are acknowledged. */
+ * their commits are acknowledged. */
 void history_show(struct history *history, size_t step, uint64_t revision);
 
 /* What was promised by that step. What is acknowledged is shown. */

@@ -39,7 +39,7 @@ struct server {
     struct journal_save save;
     bool saving;
     bool saved;
-    uint64_t began;      /* the revision of the start: up to it no unit is this server's */
+    uint64_t began;      /* the revision of the start: up to it no commit is this server's */
     uint64_t waited_for; /* revision; of a log that is not synced at once */
     size_t steps;        /* of the disk by then */
 };

@@ -16,7 +16,7 @@ struct server;
 
 /*
  * Starts on the model's directory, in which the history has been kept so far, perhaps up to an
- * earlier unit than its newest, but with all that was acknowledged; both are borrowed. NULL if that
+ * earlier commit than its newest, but with all that was acknowledged; both are borrowed. NULL if that
  * fails: *wrong is why, a sentence in static memory, or NULL if it is because the disk failed.
  */
 struct server *server_new(struct fs_model *model, struct history *history,

@@ -1,7 +1,7 @@
 /*
  * The whole of durability over a model of a disk: a server writes at random and replaces its base
  * now and then; it is crashed after each change of the disk in many ways. Started again it must
- * hold what it held after some unit, with all that was acknowledged by then, and give no version
+ * hold what it held after some commit, with all that was acknowledged by then, and give no version
  * that clients could know: the next start finds the same, and it can go on from there, with
  * whatever durability, and crash again. The same with syncs that do nothing must fail: that shows
  * that the test can.

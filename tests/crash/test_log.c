@@ -39,8 +39,8 @@ struct history {
     bool stopped; /* after an error: nothing is written or acknowledged any more */
 };
 
-/* One unit: a command that depends on its revision alone, of some bytes to some sectors. */
-static void append_unit(struct buf *out, uint64_t revision)
+/* One record: a command that depends on its revision alone, of some bytes to some sectors. */
+static void append_record(struct buf *out, uint64_t revision)
 {
     char number[24];
     static const char filler[1500] = "";
@@ -56,18 +56,18 @@ static void append_unit(struct buf *out, uint64_t revision)
     }
 }
 
-static bool is_unit(const struct scan_unit *unit)
+static bool is_record(const struct scan_record *record)
 {
     struct buf expected;
     struct buf got;
     buf_init(&expected, 10000);
     buf_init(&got, 10000);
-    append_unit(&expected, unit->revision);
-    bool in_transaction = unit->revision % 5 == 0;
+    append_record(&expected, record->revision);
+    bool in_transaction = record->revision % 5 == 0;
     if (in_transaction)
         assert_true(resp_append(&got, (struct slice[]){SLICE_LITERAL("MULTI")}, 1));
-    for (size_t i = 0; i < unit->count; i++)
-        assert_true(resp_append(&got, unit->commands[i].args, unit->commands[i].count));
+    for (size_t i = 0; i < record->count; i++)
+        assert_true(resp_append(&got, record->commands[i].args, record->commands[i].count));
     if (in_transaction)
         assert_true(resp_append(&got, (struct slice[]){SLICE_LITERAL("EXEC")}, 1));
     bool same = slice_equal(buf_slice(&expected), buf_slice(&got));
@@ -85,7 +85,7 @@ static void note(struct history *history)
         history->acknowledged_at[history->steps] = history->acknowledged;
 }
 
-/* From now on, all units so far are acknowledged. */
+/* From now on, all records so far are acknowledged. */
 static void acknowledge(struct history *history)
 {
     note(history);
@@ -99,7 +99,7 @@ static void append_batch(struct history *history, struct fs_file *file, uint64_t
     struct buf payload;
     buf_init(&payload, (size_t)1024 * 1024);
     for (; ops > 0; ops--)
-        append_unit(&payload, history->next++);
+        append_record(&payload, history->next++);
     struct iovec pieces[2] = {{.iov_base = line},
                               {.iov_base = payload.data, .iov_len = payload.len}};
     pieces[0].iov_len = batch_format(&batch, (uint64_t)fs_size(file), pieces + 1, 1, line);
@@ -189,13 +189,13 @@ static uint64_t acknowledged_at(const struct history *history, size_t step)
 static const char *read_log(struct slice log, bool last, uint64_t *next, size_t *good)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     const char *wrong = NULL;
     enum scan_verdict verdict;
     scan_init(&scan, log, *next);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT && wrong == NULL) {
-        if (unit.revision != (*next)++ || !is_unit(&unit))
-            wrong = "a unit that was not written";
+    while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD && wrong == NULL) {
+        if (record.revision != (*next)++ || !is_record(&record))
+            wrong = "a record that was not written";
     }
     if (wrong == NULL && (verdict == SCAN_DAMAGED || (verdict == SCAN_TORN && !last)))
         wrong = verdict == SCAN_DAMAGED ? "damage" : "a torn log before another";

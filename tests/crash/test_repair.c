@@ -18,10 +18,10 @@
 #include "journal/resp_append.h"
 #include "store/seeded.h"
 
-#define LOGS   3
-#define UNITS  4u /* of a log, each in a batch of its own */
-#define BAD    1  /* the log that is damaged, from 0 */
-#define STATES EFFORT(4000, 800, 200)
+#define LOGS    3
+#define RECORDS 4u /* of a log, each in a batch of its own */
+#define BAD     1  /* the log that is damaged, from 0 */
+#define STATES  EFFORT(4000, 800, 200)
 
 struct before {
     struct buf logs[LOGS];
@@ -74,9 +74,9 @@ static struct fs_model *make_damaged(struct before *before)
         char path[LAYOUT_PATH];
         size_t third = 0;
         buf_init(&before->logs[i], 100000);
-        for (unsigned j = 0; j < UNITS; j++) {
+        for (unsigned j = 0; j < RECORDS; j++) {
             third = j == 2 ? before->logs[i].len : third;
-            add_batch(&before->logs[i], 1 + i * UNITS + j);
+            add_batch(&before->logs[i], 1 + i * RECORDS + j);
         }
         if (i == BAD)
             before->logs[i].data[third + 20] ^= 4;
@@ -84,7 +84,7 @@ static struct fs_model *make_damaged(struct before *before)
         write_file(fs, path, buf_slice(&before->logs[i]));
         manifest_add(&manifest, strchr(path, '/') + 1, i + 1, 'i');
     }
-    before->last = BAD * UNITS + 2;
+    before->last = BAD * RECORDS + 2;
     assert_int_equal(fs_sync_directory(fs, LAYOUT_FOLDER), 0);
     assert_int_equal(manifest_replace(fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, &manifest), 0);
     manifest_deinit(&manifest);

@@ -128,8 +128,8 @@ def make(random, path):
                revision=100)
     kind = random.choice(["batches", "batches", "plain", "no base"])
     if kind == "plain":
-        units = [command("SELECT", 0)] + [command("SET", "s%d" % i, i) for i in range(6)]
-        return DataDir(path, base, [b"".join(units[:4]), b"".join(units[:1] + units[4:])])
+        commands = [command("SELECT", 0)] + [command("SET", "s%d" % i, i) for i in range(6)]
+        return DataDir(path, base, [b"".join(commands[:4]), b"".join(commands[:1] + commands[4:])])
     first = 1 if kind == "no base" else 101
     logs, log_count = [], random.randrange(1, 4)
     for _ in range(log_count):

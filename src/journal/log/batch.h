@@ -3,10 +3,10 @@
  * and skips it; it stands before its batch because Redis cuts a torn file behind the last whole
  * command.
  *
- *   #KS1 seq=<first revision> ops=<units> len=<bytes> xxh3=<checks> synced=<durable revision>\n
+ *   #KS1 seq=<first revision> ops=<records> len=<bytes> xxh3=<checks> synced=<durable revision>\n
  *
- *   seq     revision of the batch's first unit; the others count on from it. At least 1.
- *   ops     units in the batch: commands, or transactions from MULTI to EXEC. 0 is a batch without
+ *   seq     revision of the batch's first record; the others count on from it. At least 1.
+ *   ops     records in the batch: commands, or transactions from MULTI to EXEC. 0 is a batch without
  *           bytes, which only says how far the log is durable.
  *   len     bytes of the payload, which follows the line: RESP commands
  *   xxh3    32 lower-case hexadecimal digits: 16 of the payload's XXH3-64, and 16 of the XXH3-64 of
@@ -14,7 +14,7 @@
  *           So a flipped bit in any field is found, the line is trusted (and its len, and what it
  *           says of `synced`) even if its payload is torn, and bytes inside a value, or at a wrong
  *           place in the file, do not pass for a line.
- *   synced  every unit up to this revision was durable before this line was written; below seq
+ *   synced  every record up to this revision was durable before this line was written; below seq
  *
  * Numbers are plain decimals. At most 146 bytes in all; Redis allows 1,023.
  */

@@ -3,7 +3,7 @@
  * that has just become durable often write again at once. If the next sync begins without them,
  * they wait for it and then for their own, and so does everybody else from then on: two groups take
  * turns, and half of what the disk could make durable is lost. So the next batch waits, for a part
- * of a sync's time at most, until as many units have gathered as were waiting before.
+ * of a sync's time at most, until as many records have gathered as were waiting before.
  *
  * Where that does not help, because nobody comes back so fast, it is tried ever less often.
  */
@@ -15,9 +15,9 @@
 
 /* All zero: waits for nobody. */
 struct commit_delay {
-    uint64_t wanted;   /* units for which it waits; 0: for none */
+    uint64_t wanted;   /* records for which it waits; 0: for none */
     int64_t until_us;  /* but not longer */
-    uint64_t enough;   /* units with which the waiting was worth it */
+    uint64_t enough;   /* records with which the waiting was worth it */
     bool most;         /* of those it waits for at least half were in the last batch */
     unsigned failures; /* in a row */
     unsigned skip;     /* batches for which it will not wait */
@@ -26,11 +26,11 @@ struct commit_delay {
 /* The longest waiting, whatever a sync takes. */
 #define COMMIT_DELAY_MOST_US 5000
 
-/* A sync that took `sync_us` has made `released` units durable, while `gathered` others came. */
+/* A sync that took `sync_us` has made `released` records durable, while `gathered` others came. */
 void commit_delay_begin(struct commit_delay *patience, int64_t now_us, int64_t sync_us,
                         uint64_t released, uint64_t gathered);
 
-/* True if the batch with so many units is to wait: until `until_us`, or until it has `wanted`. */
+/* True if the batch with so many records is to wait: until `until_us`, or until it has `wanted`. */
 bool commit_delay_waits(struct commit_delay *patience, int64_t now_us, uint64_t gathered);
 
 #endif

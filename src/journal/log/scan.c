@@ -15,17 +15,17 @@
 /* Every line of a batch has it, also one whose mark is damaged. */
 #define BATCH_CHECK " xxh3="
 
-/* What reading a unit came to. */
+/* What reading a record came to. */
 enum outcome {
-    UNIT,
-    NO_UNIT, /* only lines that belong to a unit that would follow */
-    CUT,     /* the text ends within the unit */
-    BAD,     /* it is no unit */
+    RECORD,
+    NO_RECORD, /* only lines that belong to a record that would follow */
+    CUT,       /* the text ends within the record */
+    BAD,       /* it is no record */
 };
 
 void scan_init(struct scan *scan, struct slice log, uint64_t next)
 {
-    *scan = (struct scan){.next = next, .log = log, .end = SCAN_UNIT, .before = SCAN_NOTHING};
+    *scan = (struct scan){.next = next, .log = log, .end = SCAN_RECORD, .before = SCAN_NOTHING};
 }
 
 void scan_deinit(struct scan *scan)
@@ -97,10 +97,10 @@ static enum outcome scan_skip_annotation(struct slice text, size_t *at)
     if (end == NULL)
         return rest.len < MOST_ANNOTATION ? CUT : BAD;
     *at += (size_t)(end - rest.data) + 1;
-    return NO_UNIT;
+    return NO_RECORD;
 }
 
-/* Takes the command whose arguments were read last; UNIT if that completes one. */
+/* Takes the command whose arguments were read last; RECORD if that completes one. */
 static enum outcome scan_take_command(struct scan *scan, size_t args, bool *in_transaction)
 {
     const struct slice *first = scan->args.items + (scan->args.count - args);
@@ -108,20 +108,20 @@ static enum outcome scan_take_command(struct scan *scan, size_t args, bool *in_t
     bool lone_word = args == 1;
     if (resp_is_word(first[0], "SELECT")) {
         scan->args.count -= args;
-        return scan_read_db(first, args, &scan->db) ? NO_UNIT : BAD;
+        return scan_read_db(first, args, &scan->db) ? NO_RECORD : BAD;
     }
     if (lone_word && resp_is_word(first[0], "MULTI")) {
         scan->args.count -= args;
         bool nested = *in_transaction;
         *in_transaction = true;
-        return nested ? BAD : NO_UNIT;
+        return nested ? BAD : NO_RECORD;
     }
     if (lone_word && resp_is_word(first[0], "EXEC")) {
         scan->args.count -= args;
-        return *in_transaction ? UNIT : BAD;
+        return *in_transaction ? RECORD : BAD;
     }
     scan_add_command(scan, args);
-    return *in_transaction ? NO_UNIT : UNIT;
+    return *in_transaction ? NO_RECORD : RECORD;
 }
 
 /* One command, or one annotation. */
@@ -145,10 +145,10 @@ static enum outcome scan_read_step(struct scan *scan, struct slice text, size_t 
 }
 
 /*
- * Reads the unit at *at, before `stop`; *at is then behind it, or where what is wrong begins. What
- * is no command ends it with NO_UNIT, unless a command or transaction has begun.
+ * Reads the record at *at, before `stop`; *at is then behind it, or where what is wrong begins. What
+ * is no command ends it with NO_RECORD, unless a command or transaction has begun.
  */
-static enum outcome scan_read_unit(struct scan *scan, size_t stop, size_t *at)
+static enum outcome scan_read_record(struct scan *scan, size_t stop, size_t *at)
 {
     struct slice text = slice_make(scan->log.data, stop);
     bool in_transaction = false;
@@ -156,12 +156,12 @@ static enum outcome scan_read_unit(struct scan *scan, size_t stop, size_t *at)
     scan->args.count = 0;
     while (*at < stop) {
         if (!in_transaction && text.data[*at] != '*' && !scan_is_annotation(slice_skip(text, *at)))
-            return NO_UNIT;
+            return NO_RECORD;
         enum outcome outcome = scan_read_step(scan, text, at, &in_transaction);
-        if (outcome != NO_UNIT)
+        if (outcome != NO_RECORD)
             return outcome;
     }
-    return in_transaction ? CUT : NO_UNIT;
+    return in_transaction ? CUT : NO_RECORD;
 }
 
 static enum scan_verdict scan_end_damaged(struct scan *scan, size_t proof, const char *why)
@@ -234,7 +234,7 @@ static enum scan_verdict scan_judge_garbage(struct scan *scan)
     return scan_judge_plain(scan, false, why);
 }
 
-/* Enters the batch at `offset`; SCAN_UNIT if it is good. */
+/* Enters the batch at `offset`; SCAN_RECORD if it is good. */
 static enum scan_verdict scan_enter_batch(struct scan *scan)
 {
     size_t at = scan->offset;
@@ -261,69 +261,72 @@ static enum scan_verdict scan_enter_batch(struct scan *scan)
     scan->before = SCAN_BATCH;
     scan->batch_end = line_end + (size_t)batch->len;
     scan->offset = line_end;
-    return SCAN_UNIT;
+    return SCAN_RECORD;
 }
 
-static void scan_deliver(struct scan *scan, size_t end, struct scan_unit *unit)
+static void scan_deliver(struct scan *scan, size_t end, struct scan_record *record)
 {
     CHECK(end > scan->offset && end <= scan->log.len);
     scan_place_args(scan);
-    *unit = (struct scan_unit){.revision = scan->next,
-                               .offset = scan->offset,
-                               .size = end - scan->offset,
-                               .commands = scan->commands,
-                               .count = scan->count};
+    *record = (struct scan_record){.revision = scan->next,
+                                   .offset = scan->offset,
+                                   .size = end - scan->offset,
+                                   .commands = scan->commands,
+                                   .count = scan->count};
     if (scan->next > 0)
         scan->next++;
     scan->offset = end;
 }
 
-/* SCAN_UNIT with *found false: the batch is at its end. */
-static enum scan_verdict scan_next_of_batch(struct scan *scan, struct scan_unit *unit, bool *found)
+/* SCAN_RECORD with *found false: the batch is at its end. */
+static enum scan_verdict scan_next_of_batch(struct scan *scan, struct scan_record *record,
+                                            bool *found)
 {
     uint64_t behind = scan->batch.seq + scan->batch.ops;
     CHECK(scan->offset <= scan->batch_end && scan->next <= behind);
     size_t at = scan->offset;
-    enum outcome outcome = scan_read_unit(scan, scan->batch_end, &at);
-    if (outcome == CUT || outcome == BAD || (outcome == NO_UNIT && at < scan->batch_end))
+    enum outcome outcome = scan_read_record(scan, scan->batch_end, &at);
+    if (outcome == CUT || outcome == BAD || (outcome == NO_RECORD && at < scan->batch_end))
         return scan_end_damaged(scan, 0, "an intact batch holds what is no command");
-    if ((outcome == UNIT) != (scan->next < behind))
+    if ((outcome == RECORD) != (scan->next < behind))
         return scan_end_damaged(scan, 0,
-                                "an intact batch has more or fewer units than its line says");
-    *found = outcome == UNIT;
+                                "an intact batch has more or fewer records than its line says");
+    *found = outcome == RECORD;
     if (*found) {
-        scan_deliver(scan, at, unit);
+        scan_deliver(scan, at, record);
     } else {
         scan->offset = scan->batch_end;
         scan->batch_end = 0;
     }
-    return SCAN_UNIT;
+    return SCAN_RECORD;
 }
 
-/* SCAN_UNIT with *found false: what follows is a batch or the end. */
-static enum scan_verdict scan_next_of_plain(struct scan *scan, struct scan_unit *unit, bool *found)
+/* SCAN_RECORD with *found false: what follows is a batch or the end. */
+static enum scan_verdict scan_next_of_plain(struct scan *scan, struct scan_record *record,
+                                            bool *found)
 {
     size_t at = scan->offset;
-    switch (scan_read_unit(scan, scan->log.len, &at)) {
+    switch (scan_read_record(scan, scan->log.len, &at)) {
     case CUT:
         return scan_judge_plain(scan, true, "the file ends within a command or transaction");
     case BAD:
         return scan_judge_plain(scan, scan_only_zeros(slice_skip(scan->log, at)),
                                 "a command is not in Redis' format");
-    case UNIT:
+    case RECORD:
         *found = true;
-        scan_deliver(scan, at, unit);
+        scan_deliver(scan, at, record);
         break;
     default:
         scan->offset = at;
         break;
     }
     scan->before = SCAN_PLAIN;
-    return SCAN_UNIT;
+    return SCAN_RECORD;
 }
 
 /* One step at a place outside batches. */
-static enum scan_verdict scan_next_record(struct scan *scan, struct scan_unit *unit, bool *found)
+static enum scan_verdict scan_next_outside_batch(struct scan *scan, struct scan_record *record,
+                                                 bool *found)
 {
     struct slice rest = slice_skip(scan->log, scan->offset);
     if (rest.len == 0)
@@ -331,18 +334,19 @@ static enum scan_verdict scan_next_record(struct scan *scan, struct scan_unit *u
     if (slice_starts_with(rest, SLICE_LITERAL(BATCH_MARK)))
         return scan_enter_batch(scan);
     if (rest.data[0] == '*' || scan_is_annotation(rest))
-        return scan_next_of_plain(scan, unit, found);
+        return scan_next_of_plain(scan, record, found);
     return scan_judge_garbage(scan);
 }
 
-enum scan_verdict scan_next(struct scan *scan, struct scan_unit *unit)
+enum scan_verdict scan_next(struct scan *scan, struct scan_record *record)
 {
     bool found = false;
     DCHECK(scan->offset <= scan->log.len);
-    while (scan->end == SCAN_UNIT && !found) {
-        enum scan_verdict verdict = scan->batch_end > 0 ? scan_next_of_batch(scan, unit, &found)
-                                                        : scan_next_record(scan, unit, &found);
-        if (verdict != SCAN_UNIT)
+    while (scan->end == SCAN_RECORD && !found) {
+        enum scan_verdict verdict = scan->batch_end > 0
+                                        ? scan_next_of_batch(scan, record, &found)
+                                        : scan_next_outside_batch(scan, record, &found);
+        if (verdict != SCAN_RECORD)
             return verdict;
     }
     return scan->end;

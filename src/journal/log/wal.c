@@ -1,6 +1,6 @@
 /*
- * The change sink that gathers units, and the thread that makes them durable. The mutex is held
- * from the beginning of a unit to its end; the thread holds it only to take what has gathered. Who
+ * The change sink that gathers records, and the thread that makes them durable. The mutex is held
+ * from the beginning of a record to its end; the thread holds it only to take what has gathered. Who
  * holds it waits for no disk, but for writers when too much has gathered.
  */
 #include "journal/log/wal.h"
@@ -19,7 +19,7 @@
 #define KEPT_BYTES ((size_t)1024 * 1024)
 /* Bytes from which on no more work is put into one batch. */
 #define BATCH_BYTES ((size_t)1024 * 1024)
-/* WAL_EVERY_SECOND: how long units gather before they are written, if they are not that many. */
+/* WAL_EVERY_SECOND: how long records gather before they are written, if they are not that many. */
 #define GATHER_US    INT64_C(10000)
 #define GATHER_BYTES ((size_t)256 * 1024)
 /* How long something may be written and not synced. */
@@ -34,8 +34,8 @@ static const char failed[] = "the log could not be written or synced: writes are
 
 /* ---- the sink: begin to end are one critical section ---- */
 
-/* Units that wait for the thread. The mutex is held. */
-static uint64_t wal_waiting_units(const struct wal *log)
+/* Records that wait for the thread. The mutex is held. */
+static uint64_t wal_waiting_records(const struct wal *log)
 {
     uint64_t count = log->gather.count;
     for (const struct wal_work *cut = log->cuts; cut != NULL; cut = cut->next)
@@ -43,18 +43,18 @@ static uint64_t wal_waiting_units(const struct wal *log)
     return count;
 }
 
-/* Each revision stands for a unit that is in the file, on its way to it, or waits. The mutex is
+/* Each revision stands for a record that is in the file, on its way to it, or waits. The mutex is
  * held by the thread. */
-static bool wal_has_all_units(const struct wal *log)
+static bool wal_has_all_records(const struct wal *log)
 {
-    return log->written + log->work.count + wal_waiting_units(log) == log->revision;
+    return log->written + log->work.count + wal_waiting_records(log) == log->revision;
 }
 
 bool wal_has_work(const struct wal *log)
 {
     if (log->cuts != NULL)
         return !log->cuts->is_open;
-    return log->gather.bytes.len >= log->wake_at && log->gather.count >= log->wake_units &&
+    return log->gather.bytes.len >= log->wake_at && log->gather.count >= log->wake_records &&
            log->gather.count > 0;
 }
 
@@ -101,7 +101,7 @@ static void wal_end(struct change_sink *sink)
     wal_unlock_and_wake(log, atomic_load(&log->at_work) == 0 && wal_has_work(log));
 }
 
-static void wal_abort_unit(struct change_sink *sink)
+static void wal_abort_record(struct change_sink *sink)
 {
     struct wal *log = (struct wal *)sink;
     if (log->state != WAL_FAILED)
@@ -292,7 +292,7 @@ static void wal_count_batch(struct wal *log, const struct batch *batch)
     atomic_fetch_add(&log->size, size);
     atomic_fetch_add(&log->bytes, size);
     atomic_fetch_add(&log->batches, 1);
-    atomic_fetch_add(&log->units, batch->ops);
+    atomic_fetch_add(&log->records, batch->ops);
 }
 
 /* Appends a batch, or leaves the file as it was. A failed cut is more than a lack of room. */
@@ -408,7 +408,7 @@ static void wal_take_cut(struct wal *log)
     free(cut);
 }
 
-/* As many as make one batch: what was cut for long units need not be synced one by one. */
+/* As many as make one batch: what was cut for long records need not be synced one by one. */
 static void wal_take_cuts(struct wal *log)
 {
     while (log->cuts != NULL && !log->cuts->is_open && log->work.name == NULL &&
@@ -461,11 +461,11 @@ static void wal_sleep_on(struct wal *log, int64_t now_us)
 {
     int64_t until_us = INT64_MAX;
     log->wake_at = 0;
-    log->wake_units = 0;
-    bool is_blocked = log->cuts != NULL; /* by a long unit, whose end wakes the thread */
+    log->wake_records = 0;
+    bool is_blocked = log->cuts != NULL; /* by a long record, whose end wakes the thread */
     if (!is_blocked && log->patience.wanted > 0 && log->gather.count > 0 &&
         !wal_is_all_at_work(log)) {
-        log->wake_units = log->patience.wanted;
+        log->wake_records = log->patience.wanted;
         until_us = log->patience.until_us;
     }
     if (!is_blocked && log->options.sync == WAL_EVERY_SECOND && now_us < log->next_write_us) {
@@ -479,7 +479,7 @@ static void wal_sleep_on(struct wal *log, int64_t now_us)
     log->sleeping = false;
 }
 
-/* Those whose units have become durable have been told, and may write again. */
+/* Those whose records have become durable have been told, and may write again. */
 static void wal_begin_delay(struct wal *log)
 {
     if (log->options.sync == WAL_ALWAYS && log->released > 0)
@@ -498,7 +498,7 @@ static enum step wal_next_step(struct wal *log)
     for (;;) {
         int64_t now_us = clock_monotonic_us();
         if (wal_take_work(log, now_us)) {
-            CHECK(log->state == WAL_FAILED || wal_has_all_units(log));
+            CHECK(log->state == WAL_FAILED || wal_has_all_records(log));
             step = WRITE;
             break;
         }
@@ -522,7 +522,7 @@ static void wal_finish(struct wal *log)
     if (log->state == WAL_FAILED || (log->file.unsynced && !wal_sync_file(log)))
         return;
     DCHECK(log->work.count == 0 && log->written == log->revision);
-    if (atomic_load(&log->units) == 0)
+    if (atomic_load(&log->records) == 0)
         return;
     if (wal_append_batch(log, 0, slice_make(NULL, 0)) != 0 || wal_file_sync(&log->file) != 0)
         log_warning("the last line of the log could not be written; no data are lost");
@@ -575,7 +575,7 @@ static void wal_init_locks(struct wal *log)
     pthread_mutexattr_t mutex;
     pthread_condattr_t wake;
     pthread_mutexattr_init(&mutex);
-    pthread_mutexattr_settype(&mutex, PTHREAD_MUTEX_ADAPTIVE_NP); /* units are short */
+    pthread_mutexattr_settype(&mutex, PTHREAD_MUTEX_ADAPTIVE_NP); /* records are short */
     pthread_mutex_init(&log->mutex, &mutex);
     pthread_mutexattr_destroy(&mutex);
     pthread_condattr_init(&wake);
@@ -608,7 +608,7 @@ static void wal_init(struct wal *log, const struct wal_options *options)
     log->sink = (struct change_sink){.begin = wal_begin,
                                      .change = wal_change,
                                      .end = wal_end,
-                                     .abort = wal_abort_unit,
+                                     .abort = wal_abort_record,
                                      .open = wal_open_long};
     log->options = *options;
     log->options.folder = mem_copy_text(options->folder);
@@ -705,7 +705,7 @@ void wal_forget_former(struct wal *log)
 
 struct wal_stats wal_stats(struct wal *log)
 {
-    struct wal_stats stats = {.units = atomic_load(&log->units),
+    struct wal_stats stats = {.records = atomic_load(&log->records),
                               .batches = atomic_load(&log->batches),
                               .bytes = atomic_load(&log->bytes),
                               .syncs = atomic_load(&log->syncs),

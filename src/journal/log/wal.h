@@ -1,9 +1,9 @@
 /*
- * The log: the store's change sink (store/change.h), which gathers units and makes them durable in
+ * The log: the store's change sink (store/change.h), which gathers records and makes them durable in
  * a file of batches (journal/log/batch.h). A thread of its own writes and syncs.
  *
  * Group commit: while one batch is written and synced, the next one gathers. It starts as soon as
- * the former is done, or as soon after that as those are back whose units have just become durable,
+ * the former is done, or as soon after that as those are back whose records have just become durable,
  * if they are fast (journal/log/commit_delay.h). Nor does it start while all who write are still at
  * work, if they say so (journal/durable.h): a batch that begins amid their requests parts those
  * that came together, and their answers, into ever more and smaller reads and writes. Writers wait
@@ -12,14 +12,14 @@
  *
  * How far the data are durable and whether writes are taken is told in a struct durable:
  *  - WAL_ALWAYS: each batch is synced at once; `revision` follows.
- *  - WAL_EVERY_SECOND: `revision` is DURABLE_AT_ONCE. Units are written within some 10 ms, and
+ *  - WAL_EVERY_SECOND: `revision` is DURABLE_AT_ONCE. Records are written within some 10 ms, and
  *    synced within a second after that: a crash of the machine costs two seconds at most, if the
  *    disk keeps up.
  *  - When there is no room for a write on the disk, `read_only_reason` says so. The batch is
  *    kept, the file is cut back to what was good, and the write is tried again until there is room;
  *    then `read_only_reason` is taken back. Nothing is lost meanwhile, unless the process ends.
  *  - Any other failure, and each failed sync: `read_only_reason` says so for good, for nobody
- *    knows what the disk holds. Nothing more is written, nothing more becomes durable. Units still
+ *    knows what the disk holds. Nothing more is written, nothing more becomes durable. Records still
  *    get revisions.
  * Whoever carries out operations refuses writes while there is a refusal; also those that nobody
  * asked for, such as the removal of what has expired, so that nothing gathers without end.
@@ -44,8 +44,8 @@ int wal_new(const struct wal_options *options, struct fs_file *file, struct wal 
     __attribute__((warn_unused_result));
 
 /*
- * Writes and syncs all units, if the disk allows, and ends the thread. Nobody may be writing. False
- * if the log has failed, so that units may be lost; the server's log tells why. NULL is allowed.
+ * Writes and syncs all records, if the disk allows, and ends the thread. Nobody may be writing. False
+ * if the log has failed, so that records may be lost; the server's log tells why. NULL is allowed.
  */
 bool wal_free(struct wal *log);
 
@@ -53,8 +53,8 @@ bool wal_free(struct wal *log);
 struct change_sink *wal_sink(struct wal *log);
 
 /*
- * From the next unit on, units go to a new file of that name (copied) in the folder; those before
- * it to the former one. To be called while no unit can begin: under all locks under which units
+ * From the next record on, records go to a new file of that name (copied) in the folder; those before
+ * it to the former one. To be called while no record can begin: under all locks under which records
  * begin. Returns at once; on_rotated tells when it is done.
  */
 void wal_rotate(struct wal *log, const char *name);
@@ -67,7 +67,7 @@ uint64_t wal_size(const struct wal *log);
 void wal_forget_former(struct wal *log);
 
 struct wal_stats {
-    uint64_t units;         /* written */
+    uint64_t records;       /* written */
     uint64_t batches;       /* written */
     uint64_t bytes;         /* written, with the batches' lines */
     uint64_t syncs;         /* of data */
@@ -75,7 +75,7 @@ struct wal_stats {
     int64_t waits_since_us; /* monotonic time since which the disk has not been done with a write or
                                sync; 0 = there is none */
     uint64_t slow_waits;    /* writes and syncs that took slow_us or longer */
-    uint64_t revision;      /* of the newest unit that is durable, whatever is told */
+    uint64_t revision;      /* of the newest record that is durable, whatever is told */
     size_t gathered_bytes;  /* that wait to be written, but for those on their way */
     size_t buffer_bytes;    /* memory of the buffer that gathers */
     int error;              /* positive errno value of what stands in the way; 0 = nothing */

@@ -20,8 +20,8 @@ struct wal_options {
     enum wal_sync sync;
     size_t most_gathered; /* bytes; 0 = WAL_MOST_GATHERED */
     int64_t slow_us;      /* a wait for the disk that long is counted; 0 = WAL_SLOW_US */
-    uint64_t revision;    /* of the last unit in the data: the next one is one above */
-    uint64_t gap;         /* revisions up to that one that no unit in the data has */
+    uint64_t revision;    /* of the last record in the data: the next one is one above */
+    uint64_t gap;         /* revisions up to that one that no record in the data has */
     uint64_t former_size; /* bytes of the log files since the base, but for the one that is given */
     /*
      * wal_rotate() has come so far: the former file is complete and durable, the new one exists and

@@ -15,12 +15,13 @@
 
 struct wal_long_record;
 
-/* Units that go to the current file, and what comes behind them. */
+/* Records that go to the current file, and what comes behind them. */
 struct wal_work {
     struct buf bytes;
     uint64_t count;
-    char *name;   /* the file that the next units go to; NULL: the same one */
-    bool is_open; /* it is that of a long unit which has not ended: it must wait, with all after it
+    char *name; /* the file that the next records go to; NULL: the same one */
+    bool
+        is_open; /* it is that of a long record which has not ended: it must wait, with all after it
                    */
     struct wal_work *next;
 };
@@ -34,18 +35,18 @@ struct wal {
     pthread_mutex_t mutex;
 
     /* Under the mutex. */
-    pthread_cond_t wake;                /* the thread waits for work */
-    pthread_cond_t room;                /* writers wait until less is gathered */
-    enum wal_state state;               /* changed by the thread */
-    uint64_t revision;                  /* of the newest unit */
-    struct gather gather;               /* units for the newest file */
-    struct wal_work *cuts;              /* units before those, for former files or of long units */
-    struct wal_long_record *long_units; /* that are open */
-    size_t cut_bytes;                   /* in these */
-    bool rested;         /* some of the gathered units are of one who rests, or waits for room */
-    bool sleeping;       /* the thread waits for `wake`... */
-    size_t wake_at;      /* ...until so many bytes have gathered... */
-    uint64_t wake_units; /* ...and so many units */
+    pthread_cond_t wake;   /* the thread waits for work */
+    pthread_cond_t room;   /* writers wait until less is gathered */
+    enum wal_state state;  /* changed by the thread */
+    uint64_t revision;     /* of the newest record */
+    struct gather gather;  /* records for the newest file */
+    struct wal_work *cuts; /* records before those, for former files or of long records */
+    struct wal_long_record *long_records; /* that are open */
+    size_t cut_bytes;                     /* in these */
+    bool rested;    /* some of the gathered records are of one who rests, or waits for room */
+    bool sleeping;  /* the thread waits for `wake`... */
+    size_t wake_at; /* ...until so many bytes have gathered... */
+    uint64_t wake_records; /* ...and so many records */
     bool stopping;
 
     /* The thread's own. */
@@ -54,7 +55,7 @@ struct wal {
     struct wal_file next; /* made, but not yet in use; else all zero */
     uint64_t written;     /* newest revision in the file */
     uint64_t synced;      /* newest revision that is durable */
-    uint64_t released;    /* WAL_ALWAYS: units that have just become durable */
+    uint64_t released;    /* WAL_ALWAYS: records that have just become durable */
     struct commit_delay patience;
     int64_t next_write_us; /* WAL_EVERY_SECOND: from then on what has gathered is written */
     int64_t sync_due_us;   /* if the file is not synced */
@@ -62,7 +63,7 @@ struct wal {
     atomic_uint at_work;         /* threads between on_work and on_rest */
     atomic_uint_fast64_t size;   /* bytes of all files since the base */
     atomic_uint_fast64_t former; /* of these, in files before the current one */
-    atomic_uint_fast64_t units, batches, bytes, syncs, durable_revision;
+    atomic_uint_fast64_t records, batches, bytes, syncs, durable_revision;
     atomic_int_fast64_t last_sync_us;
     atomic_int_fast64_t waits_since_us; /* for the disk; 0 = it does not */
     atomic_uint_fast64_t slow_waits;
@@ -99,10 +100,10 @@ struct wal_work *wal_add_work(struct wal *log, struct wal_work *work);
 /* What has gathered so far becomes that work, and comes before what is added next. */
 void wal_cut_gathered(struct wal *log, struct wal_work *work);
 
-/* The log has failed: the open long units have no place any more. */
+/* The log has failed: the open long records have no place any more. */
 void wal_forget_long_records(struct wal *log);
 
-/* The sink for a unit that may take long: change.h. */
+/* The sink for a record that may take long: change.h. */
 struct change_sink *wal_open_long(struct change_sink *sink);
 
 #endif

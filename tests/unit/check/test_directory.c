@@ -254,7 +254,7 @@ static void versions_count_and_take_no_data(void **state)
     assert_int_equal(versions->role, ROLE_VERSIONS);
     assert_int_equal(versions->inspection.state, STATE_DAMAGED);
     assert_int_equal(versions->reserved, 0);
-    assert_int_equal(find(&directory, DATA_LOG(1))->inspection.log.units, 3);
+    assert_int_equal(find(&directory, DATA_LOG(1))->inspection.log.records, 3);
     directory_deinit(&directory);
     assert_loads(&data, 1, 3);
     buf_deinit(&log);

@@ -1,4 +1,4 @@
-/* A log on a fake disk, units for it, and what must be in its file. */
+/* A log on a fake disk, records for it, and what must be in its file. */
 #ifndef KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 #define KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 
@@ -13,7 +13,7 @@
 
 #include "journal/fake_disk.h"
 
-#define FIRST 11 /* revision of the first unit */
+#define FIRST 11 /* revision of the first record */
 
 /* Static in each test: the thread of a log goes on with it when an assertion has failed, and must
  * not disturb the tests that follow. */
@@ -79,7 +79,7 @@ static inline void stop(struct fixture *fixture)
     fake_disk_deinit(&fixture->disk);
 }
 
-/* A unit of so many changes, each with its revision as the key. */
+/* A record of so many changes, each with its revision as the key. */
 static inline uint64_t write_changes(struct wal *log, uint32_t db, unsigned changes,
                                      struct slice value)
 {
@@ -94,7 +94,7 @@ static inline uint64_t write_changes(struct wal *log, uint32_t db, unsigned chan
     return revision;
 }
 
-static inline uint64_t write_unit(struct wal *log)
+static inline uint64_t write_record(struct wal *log)
 {
     return write_changes(log, 0, 1, SLICE_LITERAL("value"));
 }
@@ -104,39 +104,39 @@ static inline void wait_durable(struct fixture *fixture, uint64_t revision)
     FAKE_DISK_WAIT(&fixture->disk, atomic_load(&fixture->durable.revision) >= revision);
 }
 
-/* A file that no one writes to any more holds exactly these units, each with its revision's key. */
+/* A file that no one writes to any more holds exactly these records, each with its revision's key. */
 static inline void assert_file(const struct fixture *fixture, size_t file, uint64_t first,
                                uint64_t last)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     scan_init(&scan, buf_slice(&fixture->disk.inodes[file].bytes), first);
     for (uint64_t revision = first; revision <= last; revision++) {
         char key[24];
         snprintf(key, sizeof key, "%llu", (unsigned long long)revision);
-        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-        assert_int_equal(unit.revision, revision);
-        for (size_t i = 0; i < unit.count; i++)
-            assert_true(slice_equal(unit.commands[i].args[1], slice_from_string(key)));
+        assert_int_equal(scan_next(&scan, &record), SCAN_RECORD);
+        assert_int_equal(record.revision, revision);
+        for (size_t i = 0; i < record.count; i++)
+            assert_true(slice_equal(record.commands[i].args[1], slice_from_string(key)));
     }
-    assert_int_equal(scan_next(&scan, &unit), SCAN_CLEAN);
+    assert_int_equal(scan_next(&scan, &record), SCAN_CLEAN);
     scan_deinit(&scan);
 }
 
-/* The first file's units are in these databases, one after the other. */
+/* The first file's records are in these databases, one after the other. */
 static inline void assert_dbs(const struct fixture *fixture, const uint32_t *dbs, size_t count)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     scan_init(&scan, buf_slice(&fixture->disk.inodes[0].bytes), FIRST);
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-        assert_int_equal(unit.commands[0].db, dbs[i]);
+        assert_int_equal(scan_next(&scan, &record), SCAN_RECORD);
+        assert_int_equal(record.commands[0].db, dbs[i]);
     }
     scan_deinit(&scan);
 }
 
-/* Ends the log; the first file holds the units up to `last`, durably. */
+/* Ends the log; the first file holds the records up to `last`, durably. */
 static inline void end_with(struct fixture *fixture, uint64_t last)
 {
     assert_true(wal_free(fixture->log));

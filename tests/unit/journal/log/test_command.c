@@ -124,12 +124,12 @@ static void nothing_is_written_past_the_limit(void **state)
 
 /* ---- a real Redis ---- */
 
-/* Keeps what it is told as commands, a transaction around each unit. */
+/* Keeps what it is told as commands, a transaction around each commit. */
 struct recorder {
     struct change_sink sink;
     uint64_t revision;
     size_t changes;
-    size_t start; /* of the open unit */
+    size_t start; /* of the open commit */
     struct buf out;
 };
 
@@ -159,7 +159,7 @@ static void end(struct change_sink *sink)
     put(recorder, COMMAND_EXEC);
 }
 
-static void abort_unit(struct change_sink *sink)
+static void abort_commit(struct change_sink *sink)
 {
     struct recorder *recorder = (struct recorder *)sink;
     recorder->out.len = recorder->start;
@@ -190,7 +190,7 @@ static void redis_does_the_same(void **state)
     struct peer peer;
     struct writes writes;
     struct recorder recorder = {
-        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_unit}};
+        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_commit}};
     struct store *store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     folder_make(&folder);
     peer_start(&peer, &folder);

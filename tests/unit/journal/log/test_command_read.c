@@ -30,7 +30,7 @@ struct mirror {
     struct resp_args args;
     uint64_t revision;
     size_t changes;
-    struct op *unit[64]; /* aborted units must not be carried out */
+    struct op *commit[64]; /* aborted commits must not be carried out */
     size_t count;
 };
 
@@ -74,18 +74,18 @@ static void change(struct change_sink *sink, const struct op *op)
     assert_true(command_append(&mirror->again, read));
     assert_true(slice_equal(buf_slice(&mirror->again), text));
     assert_true(mirror->count < 64);
-    mirror->unit[mirror->count++] = read;
+    mirror->commit[mirror->count++] = read;
 }
 
 static void end(struct change_sink *sink)
 {
     struct mirror *mirror = (struct mirror *)sink;
     for (size_t i = 0; i < mirror->count; i++)
-        carry_out(mirror->store, &mirror->arena, mirror->unit[i]);
+        carry_out(mirror->store, &mirror->arena, mirror->commit[i]);
     mirror->changes += mirror->count;
 }
 
-static void abort_unit(struct change_sink *sink)
+static void abort_commit(struct change_sink *sink)
 {
     ((struct mirror *)sink)->revision--;
 }
@@ -95,7 +95,7 @@ static void what_was_written_comes_back(void **state)
     (void)state;
     struct writes writes;
     struct mirror mirror = {
-        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_unit}};
+        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_commit}};
     struct store *store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     mirror.store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     arena_init(&mirror.arena);
@@ -244,19 +244,19 @@ static const char *const redis_writes[] = {
 static void replay(struct store *store, struct slice log, bool flushes)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     struct arena arena;
     enum scan_verdict verdict;
     size_t flushed = 0;
     arena_init(&arena);
     scan_init(&scan, log, 0);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT) {
-        for (size_t i = 0; i < unit.count; i++) {
+    while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD) {
+        for (size_t i = 0; i < record.count; i++) {
             struct op op;
             const char *why;
-            enum command_verdict read = command_read(&unit.commands[i], &arena, &op, &why);
+            enum command_verdict read = command_read(&record.commands[i], &arena, &op, &why);
             if (read != COMMAND_OP && read != COMMAND_FLUSH_ALL)
-                fail_msg("%.*s: %s", (int)unit.size, (const char *)log.data + unit.offset, why);
+                fail_msg("%.*s: %s", (int)record.size, (const char *)log.data + record.offset, why);
             flushed += read == COMMAND_FLUSH_ALL;
             op.db = read == COMMAND_FLUSH_ALL ? 0 : op.db;
             do
@@ -398,7 +398,7 @@ static void bad_forms_are_refused(void **state)
     };
     size_t known = sizeof commands / sizeof *commands - 2;
     assert_verdicts(commands, known, COMMAND_BAD);
-    /* Whoever cuts a log into units has dealt with these. */
+    /* Whoever cuts a log into records has dealt with these. */
     assert_verdicts(commands + known, 2, COMMAND_UNKNOWN);
 }
 

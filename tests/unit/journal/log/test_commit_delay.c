@@ -92,8 +92,8 @@ static void test_it_learns_only_from_what_tells(void **state)
     assert_false(try_80(&patience, 40)); /* so the success of a few has not been one */
 }
 
-/* Closed loop: whoever's unit is durable writes another, `turn_us` later for each of those who come
- * back at once. Returns units made durable in a sync's time, at most all. */
+/* Closed loop: whoever's record is durable writes another, `turn_us` later for each of those who come
+ * back at once. Returns records made durable in a sync's time, at most all. */
 static double run_closed_loop(uint64_t clients, int64_t turn_us)
 {
     struct commit_delay patience = {0};

@@ -8,21 +8,21 @@
 
 #include <time.h>
 
-/* ---- units ---- */
+/* ---- records ---- */
 
-static void a_unit_becomes_durable(void **state)
+static void a_record_becomes_durable(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     assert_int_equal(atomic_load(&fixture.durable.revision), FIRST - 1);
     assert_null(atomic_load(&fixture.durable.read_only_reason));
-    assert_int_equal(write_unit(fixture.log), FIRST);
+    assert_int_equal(write_record(fixture.log), FIRST);
     wait_durable(&fixture, FIRST);
     FAKE_DISK_WAIT(&fixture.disk, fixture.progress == 1);
     struct wal_stats stats = wal_stats(fixture.log);
     assert_int_equal(stats.revision, FIRST);
-    assert_int_equal(stats.units, 1);
+    assert_int_equal(stats.records, 1);
     assert_int_equal(stats.batches, 1);
     assert_int_equal(stats.syncs, 1);
     assert_int_equal(stats.gathered_bytes, 0);
@@ -35,7 +35,7 @@ static void a_unit_becomes_durable(void **state)
     stop(&fixture);
 }
 
-static void aborted_units_leave_no_gap(void **state)
+static void aborted_records_leave_no_gap(void **state)
 {
     (void)state;
     static struct fixture fixture;
@@ -61,17 +61,17 @@ static void what_comes_during_a_sync_is_one_batch(void **state)
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
-    write_unit(fixture.log);
+    write_record(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     for (int i = 0; i < 99; i++)
-        write_unit(fixture.log);
+        write_record(fixture.log);
     assert_true(wal_stats(fixture.log).gathered_bytes > 99 * 20);
     assert_int_equal(atomic_load(&fixture.durable.revision), FIRST - 1);
     FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
     wait_durable(&fixture, FIRST + 99);
     FAKE_DISK_WAIT(&fixture.disk, fixture.progress == 2);
     assert_int_equal(wal_stats(fixture.log).batches, 2);
-    assert_int_equal(wal_stats(fixture.log).units, 100);
+    assert_int_equal(wal_stats(fixture.log).records, 100);
     end_with(&fixture, FIRST + 99);
     stop(&fixture);
 }
@@ -82,7 +82,7 @@ static void a_slow_disk_is_told_during_and_after(void **state)
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
-    write_unit(fixture.log);
+    write_record(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     int64_t since_us = wal_stats(fixture.log).waits_since_us;
     uint64_t before = wal_stats(fixture.log).slow_waits;
@@ -105,7 +105,7 @@ static void the_rest_is_durable_at_the_end(void **state)
         static struct fixture fixture;
         start(&fixture, (enum wal_sync)sync, 0);
         for (int i = 0; i < 1000; i++)
-            write_unit(fixture.log);
+            write_record(fixture.log);
         end_with(&fixture, FIRST + 999);
         stop(&fixture);
     }
@@ -152,7 +152,7 @@ static void *write_many(void *user)
     return NULL;
 }
 
-/* Each unit is in the file where its revision says, in the database of who wrote it. */
+/* Each record is in the file where its revision says, in the database of who wrote it. */
 static void assert_written_by(const struct fixture *fixture, const struct writer *writers)
 {
     static uint32_t dbs[WRITERS * EACH];
@@ -188,13 +188,13 @@ static void writers_share_batches_and_keep_their_order(void **state)
 static void *write_two(void *user)
 {
     struct fixture *fixture = user;
-    write_unit(fixture->log);
+    write_record(fixture->log);
     FAKE_DISK_SET(&fixture->disk, fixture->passed_limit = true);
-    write_unit(fixture->log);
+    write_record(fixture->log);
     return NULL;
 }
 
-/* The limit is passed by one unit, and not by two. */
+/* The limit is passed by one record, and not by two. */
 static void writers_wait_when_too_much_has_gathered(void **state)
 {
     (void)state;
@@ -202,10 +202,10 @@ static void writers_wait_when_too_much_has_gathered(void **state)
     pthread_t thread;
     start(&fixture, WAL_ALWAYS, 1000);
     fixture.disk.hold = true;
-    write_unit(fixture.log);
+    write_record(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     while (wal_stats(fixture.log).gathered_bytes <= 960)
-        write_unit(fixture.log);
+        write_record(fixture.log);
     assert_int_equal(pthread_create(&thread, NULL, write_two, &fixture), 0);
     FAKE_DISK_WAIT(&fixture.disk, fixture.passed_limit);
     struct timespec soon;
@@ -229,7 +229,7 @@ static void memory_is_given_back_after_a_burst(void **state)
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
-    uint64_t revision = write_unit(fixture.log);
+    uint64_t revision = write_record(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     for (int i = 0; i < 4; i++)
         revision = write_changes(fixture.log, 0, 1, slice_make(large, sizeof large));
@@ -237,7 +237,7 @@ static void memory_is_given_back_after_a_burst(void **state)
     FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
     wait_durable(&fixture, revision);
     for (int i = 0; i < 2; i++) { /* each of the two buffers has had its turn */
-        revision = write_unit(fixture.log);
+        revision = write_record(fixture.log);
         wait_durable(&fixture, revision);
     }
     assert_true(wal_stats(fixture.log).buffer_bytes <= 1024 * 1024);
@@ -258,9 +258,9 @@ static void every_second_nobody_waits_and_the_disk_follows(void **state)
     static struct fixture fixture;
     start(&fixture, WAL_EVERY_SECOND, 0);
     assert_int_equal(atomic_load(&fixture.durable.revision), DURABLE_AT_ONCE);
-    write_unit(fixture.log);
+    write_record(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 1); /* at once */
-    write_unit(fixture.log);
+    write_record(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 2); /* soon, and nobody had to call */
     FAKE_DISK_WAIT(&fixture.disk, is_synced(&fixture));
     FAKE_DISK_SET(&fixture.disk, {
@@ -268,14 +268,14 @@ static void every_second_nobody_waits_and_the_disk_follows(void **state)
         fixture.disk.syncs_begun = 0;
     });
     int64_t written_us = clock_monotonic_us();
-    write_unit(fixture.log);
+    write_record(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     assert_true(clock_monotonic_us() - written_us >= 1000000);
     assert_int_equal(wal_stats(fixture.log).revision, FIRST + 1);
-    write_unit(fixture.log); /* gathers meanwhile */
+    write_record(fixture.log); /* gathers meanwhile */
     FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 4 && is_synced(&fixture));
-    assert_int_equal(wal_stats(fixture.log).units, 4);
+    assert_int_equal(wal_stats(fixture.log).records, 4);
     assert_int_equal(fixture.progress, 0);
     end_with(&fixture, FIRST + 3);
     stop(&fixture);
@@ -297,19 +297,19 @@ static void every_second_much_is_written_at_once(void **state)
 
 /* ---- rotation ---- */
 
-/* Of the first unit in the file. */
+/* Of the first record in the file. */
 static uint32_t first_db(const struct fixture *fixture, size_t file)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     scan_init(&scan, buf_slice(&fixture->disk.inodes[file].bytes), 0);
-    assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-    uint32_t db = unit.commands[0].db;
+    assert_int_equal(scan_next(&scan, &record), SCAN_RECORD);
+    uint32_t db = record.commands[0].db;
     scan_deinit(&scan);
     return db;
 }
 
-static void units_after_a_rotation_are_in_the_next_file(void **state)
+static void records_after_a_rotation_are_in_the_next_file(void **state)
 {
     (void)state;
     for (int sync = WAL_ALWAYS; sync <= WAL_EVERY_SECOND; sync++) {
@@ -339,9 +339,9 @@ static void a_rotation_keeps_its_order(void **state)
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_EVERY_SECOND, 0);
-    write_unit(fixture.log);
+    write_record(fixture.log);
     wal_rotate(fixture.log, "two");
-    write_unit(fixture.log);
+    write_record(fixture.log);
     assert_true(wal_free(fixture.log));
     fixture.log = NULL;
     const char *after_write = strstr(fixture.disk.story, "sync one");
@@ -362,7 +362,7 @@ static void a_rotation_needs_no_writes(void **state)
     wal_rotate(fixture.log, "three");
     wal_rotate(fixture.log, "four");
     FAKE_DISK_WAIT(&fixture.disk, fixture.rotated == 3);
-    wait_durable(&fixture, write_unit(fixture.log));
+    wait_durable(&fixture, write_record(fixture.log));
     assert_true(wal_free(fixture.log));
     fixture.log = NULL;
     assert_string_equal(fixture.disk.inodes[3].path, "folder/four");
@@ -375,11 +375,11 @@ static void the_size_counts_from_the_base(void **state)
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
-    wait_durable(&fixture, write_unit(fixture.log));
+    wait_durable(&fixture, write_record(fixture.log));
     uint64_t before = wal_size(fixture.log);
     assert_int_equal(before, 1000 + fixture.disk.inodes[0].bytes.len);
     wal_rotate(fixture.log, "two");
-    wait_durable(&fixture, write_unit(fixture.log));
+    wait_durable(&fixture, write_record(fixture.log));
     assert_int_equal(wal_size(fixture.log), before + fixture.disk.inodes[1].bytes.len);
     wal_forget_former(fixture.log);
     assert_int_equal(wal_size(fixture.log), fixture.disk.inodes[1].bytes.len);
@@ -408,9 +408,9 @@ static void assert_failed_for_good(struct fixture *fixture, uint64_t durable, in
         fixture->disk.room = FAKE_DISK_ANY;
     });
     unsigned writes = fixture->disk.write_calls;
-    uint64_t revision = write_unit(fixture->log);
+    uint64_t revision = write_record(fixture->log);
     for (int i = 0; i < 1000; i++)
-        assert_int_equal(write_unit(fixture->log), ++revision);
+        assert_int_equal(write_record(fixture->log), ++revision);
     wal_rotate(fixture->log, "later");
     assert_int_equal(wal_stats(fixture->log).gathered_bytes, 0);
     assert_int_equal(wal_stats(fixture->log).error, error);
@@ -428,9 +428,9 @@ static void a_failed_write_ends_the_log(void **state)
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 2000);
-    wait_durable(&fixture, write_unit(fixture.log));
+    wait_durable(&fixture, write_record(fixture.log));
     FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_write = -EIO);
-    write_unit(fixture.log);
+    write_record(fixture.log);
     assert_failed_for_good(&fixture, FIRST, EIO);
 }
 
@@ -439,13 +439,13 @@ static void a_failed_sync_ends_the_log(void **state)
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
-    wait_durable(&fixture, write_unit(fixture.log));
+    wait_durable(&fixture, write_record(fixture.log));
     FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_sync = -ENOSPC); /* no matter which error */
-    write_unit(fixture.log);
+    write_record(fixture.log);
     assert_failed_for_good(&fixture, FIRST, ENOSPC);
     start(&fixture, WAL_EVERY_SECOND, 0);
     FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_sync = -EIO);
-    write_unit(fixture.log);
+    write_record(fixture.log);
     assert_failed_for_good(&fixture, DURABLE_AT_ONCE, EIO);
 }
 
@@ -456,12 +456,12 @@ static void a_failure_drops_what_has_gathered(void **state)
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
-    write_unit(fixture.log);
+    write_record(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     for (int i = 0; i < 10; i++)
-        write_unit(fixture.log);
+        write_record(fixture.log);
     wal_rotate(fixture.log, "two");
-    write_unit(fixture.log);
+    write_record(fixture.log);
     FAKE_DISK_SET(&fixture.disk, {
         fixture.disk.fail_sync = -EIO;
         fixture.disk.hold = false;
@@ -478,12 +478,12 @@ static void a_full_disk_is_waited_for(void **state)
         static struct fixture fixture;
         start(&fixture, (enum wal_sync)sync, 300);
         fixture.disk.room = 150; /* the first batch and a part of another */
-        write_unit(fixture.log);
+        write_record(fixture.log);
         FAKE_DISK_WAIT(&fixture.disk, fixture.disk.inodes[0].bytes.len > 0);
-        uint64_t last = write_unit(fixture.log);
+        uint64_t last = write_record(fixture.log);
         wait_refusal(&fixture, "full");
         for (int i = 0; i < 100; i++) /* more than may gather else, and nobody blocks */
-            last = write_unit(fixture.log);
+            last = write_record(fixture.log);
         unsigned writes = fixture.disk.write_calls;
         FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls > writes + 1); /* it tries again */
         assert_int_equal(wal_stats(fixture.log).error, ENOSPC);
@@ -504,7 +504,7 @@ static void a_full_disk_at_the_end_loses_what_has_gathered(void **state)
         static struct fixture fixture;
         start(&fixture, WAL_ALWAYS, 0);
         fixture.disk.room = 50;
-        write_unit(fixture.log);
+        write_record(fixture.log);
         wait_refusal(&fixture, "full");
         FAKE_DISK_SET(&fixture.disk, fixture.disk.room = room > 0 ? FAKE_DISK_ANY : 10);
         assert_int_equal(wal_free(fixture.log), room > 0);
@@ -524,7 +524,7 @@ static void a_cut_that_fails_ends_the_log(void **state)
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.room = 50;
     fixture.disk.fail_cut = -ENOSPC; /* even that */
-    write_unit(fixture.log);
+    write_record(fixture.log);
     assert_failed_for_good(&fixture, FIRST - 1, EIO);
 }
 
@@ -537,7 +537,7 @@ static void a_rotation_waits_for_room_too(void **state)
     fixture.fail_rotated = -ENOSPC;
     wal_rotate(fixture.log, "two");
     wait_refusal(&fixture, "full");
-    uint64_t last = write_unit(fixture.log);
+    uint64_t last = write_record(fixture.log);
     FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_open = 0);
     FAKE_DISK_WAIT(&fixture.disk, fixture.rotated >= 2);
     assert_non_null(atomic_load(&fixture.durable.read_only_reason));
@@ -574,7 +574,7 @@ static void no_room_ahead_is_no_matter(void **state)
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.fail_allocate = -EIO;
-    wait_durable(&fixture, write_unit(fixture.log));
+    wait_durable(&fixture, write_record(fixture.log));
     end_with(&fixture, FIRST);
     stop(&fixture);
 }
@@ -582,8 +582,8 @@ static void no_room_ahead_is_no_matter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_unit_becomes_durable),
-        cmocka_unit_test(aborted_units_leave_no_gap),
+        cmocka_unit_test(a_record_becomes_durable),
+        cmocka_unit_test(aborted_records_leave_no_gap),
         cmocka_unit_test(what_comes_during_a_sync_is_one_batch),
         cmocka_unit_test(a_slow_disk_is_told_during_and_after),
         cmocka_unit_test(the_rest_is_durable_at_the_end),
@@ -593,7 +593,7 @@ int main(void)
         cmocka_unit_test(memory_is_given_back_after_a_burst),
         cmocka_unit_test(every_second_nobody_waits_and_the_disk_follows),
         cmocka_unit_test(every_second_much_is_written_at_once),
-        cmocka_unit_test(units_after_a_rotation_are_in_the_next_file),
+        cmocka_unit_test(records_after_a_rotation_are_in_the_next_file),
         cmocka_unit_test(a_rotation_keeps_its_order),
         cmocka_unit_test(a_rotation_needs_no_writes),
         cmocka_unit_test(the_size_counts_from_the_base),

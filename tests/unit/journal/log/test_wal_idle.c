@@ -19,7 +19,7 @@ static void rest(struct fixture *fixture)
 static void write_slowly(struct fixture *fixture, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        write_unit(fixture->log);
+        write_record(fixture->log);
         for (unsigned k = 0; k < 100; k++)
             sched_yield();
     }
@@ -59,16 +59,16 @@ static void one_who_rests_is_enough(void **state)
     assert_int_equal(wal_stats(fixture.log).batches, 1);
     rest(&fixture);
     wait_durable(&fixture, FIRST + 99);
-    wait_durable(&fixture, write_unit(fixture.log)); /* who tells nothing is not waited for */
+    wait_durable(&fixture, write_record(fixture.log)); /* who tells nothing is not waited for */
     end_with(&fixture, FIRST + 100);
     stop(&fixture);
 }
 
-/* One unit is held on its way to the disk, and somebody is at work: what he writes, during the sync
+/* One record is held on its way to the disk, and somebody is at work: what he writes, during the sync
  * and after it, becomes durable when he rests. */
 static void assert_the_next_waits_for_rest(struct fixture *fixture)
 {
-    write_unit(fixture->log);
+    write_record(fixture->log);
     FAKE_DISK_SET(&fixture->disk, fixture->disk.hold = false);
     wait_durable(fixture, FIRST);
     write_slowly(fixture, 50);
@@ -86,7 +86,7 @@ static void a_rest_counts_for_one_batch(void **state)
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
     work(&fixture);
-    write_unit(fixture.log);
+    write_record(fixture.log);
     rest(&fixture);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     work(&fixture);
@@ -95,13 +95,13 @@ static void a_rest_counts_for_one_batch(void **state)
 }
 
 /* He rested before there was anything, so it does not count for what comes then. */
-static void a_rest_without_units_means_nothing(void **state)
+static void a_rest_without_records_means_nothing(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
-    write_unit(fixture.log);
+    write_record(fixture.log);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     work(&fixture);
     work(&fixture);
@@ -117,7 +117,7 @@ static void who_waits_for_room_rests(void **state)
     start(&fixture, WAL_ALWAYS, 1000);
     work(&fixture);
     for (unsigned i = 0; i < 1000; i++)
-        write_unit(fixture.log);
+        write_record(fixture.log);
     assert_true(wal_stats(fixture.log).batches >= 20);
     rest(&fixture);
     end_with(&fixture, FIRST + 999);
@@ -144,8 +144,8 @@ static void *work_and_rest(void *user)
     for (unsigned i = 0; i < 300; i++) {
         uint64_t revision = 0;
         work(fixture);
-        for (unsigned units = 0; units <= i % 7; units++)
-            revision = write_unit(fixture->log);
+        for (unsigned records = 0; records <= i % 7; records++)
+            revision = write_record(fixture->log);
         rest(fixture);
         wait_durable(fixture, revision);
     }
@@ -163,7 +163,7 @@ static void nobody_who_rests_waits_in_vain(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, work_and_rest, &fixture), 0);
     for (size_t i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
-    end_with(&fixture, FIRST - 1 + wal_stats(fixture.log).units);
+    end_with(&fixture, FIRST - 1 + wal_stats(fixture.log).records);
     stop(&fixture);
 }
 
@@ -173,7 +173,7 @@ int main(void)
         cmocka_unit_test(while_all_are_at_work_no_batch_begins),
         cmocka_unit_test(one_who_rests_is_enough),
         cmocka_unit_test(a_rest_counts_for_one_batch),
-        cmocka_unit_test(a_rest_without_units_means_nothing),
+        cmocka_unit_test(a_rest_without_records_means_nothing),
         cmocka_unit_test(who_waits_for_room_rests),
         cmocka_unit_test(the_end_waits_for_nobody),
         cmocka_unit_test(nobody_who_rests_waits_in_vain),
