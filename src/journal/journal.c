@@ -9,11 +9,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/shortage.h"
+#include "journal/journal_state.h"
 #include "journal/layout.h"
-#include "journal/log/wal.h"
 #include "journal/log/wal_file.h"
-#include "journal/rdb/snapshot_file.h"
-#include "journal/reserve.h"
 #include "journal/tidy.h"
 #include "store/restore.h"
 #include "store/store.h"
@@ -26,52 +24,11 @@
 
 /* How often it is looked whether a base is due. */
 #define LOOK_MS 100L
-/* After a failure, how long until the next attempt, unless somebody asks for it. */
-#define RETRY_MS INT64_C(30000)
 /* Files that make a new base due, unless the log's length never does: each start after writes adds
  * one. */
 #define MOST_FILES 32
-/* Between two lines on how far it is. */
-#define TELL_MS INT64_C(5000)
-
 static const char failed[] = "the snapshot could not be written; the server's log says why";
 static const char ended[] = "the server ended before the snapshot was written";
-
-struct journal {
-    struct fs *fs;
-    struct journal_options options;
-    struct store *store;
-    struct recovery recovery;
-    struct durable durable;
-    struct wal *log;       /* NULL: there is none */
-    bool from_dump;        /* no base holds yet what was loaded from dump.rdb */
-    struct fs_file *first; /* the first log, as long as the manifest does not name it */
-    struct reserve reserve;
-    bool started;
-    pthread_t thread;
-    atomic_bool stopping;
-    struct snapshot_file_progress progress;
-
-    pthread_mutex_t manifest_lock; /* of the manifest; held while files are written */
-    struct manifest manifest;
-    atomic_size_t files;  /* in it */
-    int64_t seq;          /* the highest number of any file; changed by the thread alone... */
-    atomic_bool rotating; /* ...and not while the log has not come to its file of that number */
-
-    pthread_mutex_t lock; /* of what follows; held for moments */
-    pthread_cond_t wake;
-    struct journal_save *saves; /* that wait for the next base */
-    uint64_t base_bytes;
-    uint64_t saved_revision; /* what the last base shows, or the start */
-    int64_t saved_ms;        /* when, by the monotonic clock */
-    int64_t retry_ms;        /* not before that, by the same clock */
-    bool saving;
-    enum journal_outcome last_save;
-    int64_t last_save_at_ms, last_save_ms;
-
-    /* The thread's. */
-    int64_t began_ms, told_ms;
-};
 
 /* ---- open and load ---- */
 
@@ -140,112 +97,16 @@ struct durable *journal_durable(struct journal *journal)
     return &journal->durable;
 }
 
-/* ---- the manifest; its lock is held ---- */
+/* ---- when a base is due ---- */
 
-static int journal_write_manifest(struct journal *journal, const struct manifest *manifest)
-{
-    return manifest_replace(journal->fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, manifest);
-}
-
-static void journal_set_manifest(struct journal *journal, struct manifest *manifest)
-{
-    manifest_deinit(&journal->manifest);
-    journal->manifest = *manifest;
-    atomic_store(&journal->files, manifest->count);
-}
-
-/* Those of the files that are to be kept, behind what `to` has. */
-static void journal_copy_files(const struct manifest *from, int64_t since, char type,
-                               struct manifest *to)
-{
-    for (size_t i = 0; i < from->count; i++) {
-        const struct manifest_file *file = &from->files[i];
-        if (file->type == type && file->seq >= since)
-            manifest_add(to, file->name, file->seq, file->type);
-    }
-}
-
-/* A log file that exists, durably, is named from now on. */
-static int journal_add_log(struct journal *journal, const char *name, int64_t seq)
-{
-    DCHECK(seq > 0 && seq <= journal->seq);
-    struct manifest with = {0};
-    journal_copy_files(&journal->manifest, 0, 'b', &with);
-    journal_copy_files(&journal->manifest, 0, 'i', &with);
-    manifest_add(&with, name, seq, 'i');
-    int error = journal_write_manifest(journal, &with);
-    if (error == 0)
-        journal_set_manifest(journal, &with);
-    else
-        manifest_deinit(&with);
-    return error;
-}
-
-/* ---- a new base ---- */
-
-/* The number that a rewrite is under way with. */
-struct rewrite {
-    struct journal *journal;
-    bool is_first; /* there is no log yet */
-    int64_t seq;
-    char log_name[LAYOUT_NAME];
-    char base_name[LAYOUT_NAME];
-};
-
-static void journal_on_begin(void *user, uint64_t revision)
-{
-    struct rewrite *rewrite = user;
-    (void)revision;
-    if (rewrite->is_first || rewrite->journal->log == NULL)
-        return;
-    CHECK(!atomic_load(&rewrite->journal->rotating)); /* one file after the other */
-    atomic_store(&rewrite->journal->rotating, true);
-    wal_rotate(rewrite->journal->log, rewrite->log_name);
-}
-
-static void journal_on_progress(void *user)
-{
-    struct journal *journal = ((struct rewrite *)user)->journal;
-    int64_t now_ms = clock_monotonic_ms();
-    reserve_keep(&journal->reserve);
-    if (now_ms < journal->told_ms + TELL_MS)
-        return;
-    journal->told_ms = now_ms;
-    log_info("snapshot: %" PRIu64 " of some %" PRIu64 " keys, %" PRIu64 " MB, %" PRId64 " s",
-             atomic_load(&journal->progress.keys), atomic_load(&journal->progress.total),
-             atomic_load(&journal->progress.bytes) / 1000000, (now_ms - journal->began_ms) / 1000);
-}
-
-static void journal_wake(struct journal *journal)
+void journal_wake(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);
     pthread_cond_broadcast(&journal->wake);
     pthread_mutex_unlock(&journal->lock);
 }
 
-/* The log's on_rotated. */
-static int journal_on_rotated(void *user, const char *name)
-{
-    struct journal *journal = user;
-    pthread_mutex_lock(&journal->manifest_lock);
-    int error = journal_add_log(journal, name, journal->seq);
-    pthread_mutex_unlock(&journal->manifest_lock);
-    if (error != 0)
-        return error;
-    atomic_store(&journal->rotating, false);
-    journal_wake(journal);
-    return 0;
-}
-
-/* A number that no file has. */
-static void journal_take_number(struct journal *journal, struct rewrite *rewrite)
-{
-    rewrite->seq = ++journal->seq;
-    layout_log_name(rewrite->log_name, rewrite->seq);
-    layout_base_name(rewrite->base_name, rewrite->seq);
-}
-
-static void journal_wait_a_moment(struct journal *journal)
+void journal_wait_a_moment(struct journal *journal)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -254,151 +115,6 @@ static void journal_wait_a_moment(struct journal *journal)
     until.tv_nsec %= 1000000000;
     pthread_cond_timedwait(&journal->wake, &journal->lock, &until);
 }
-
-/* The manifest has to name the new log before it may leave the former ones out. */
-static int journal_wait_for_log(struct journal *journal)
-{
-    while (atomic_load(&journal->rotating)) {
-        reserve_keep(&journal->reserve);
-        if (atomic_load(&journal->stopping))
-            return -ECANCELED;
-        if (atomic_load(&journal->durable.read_only_reason) != NULL) {
-            int error = wal_stats(journal->log).error;
-            return error != 0 ? -error : -EIO;
-        }
-        pthread_mutex_lock(&journal->lock);
-        journal_wait_a_moment(journal);
-        pthread_mutex_unlock(&journal->lock);
-    }
-    return 0;
-}
-
-/* Files that were named before and are not any more. That they come back in a crash does no harm.
- */
-static void journal_remove_former(struct journal *journal, const struct manifest *before,
-                                  const struct manifest *after)
-{
-    for (size_t i = 0; i < before->count; i++) {
-        char path[LAYOUT_PATH];
-        bool kept = false;
-        for (size_t j = 0; j < after->count; j++)
-            kept = kept || strcmp(before->files[i].name, after->files[j].name) == 0;
-        layout_path(path, before->files[i].name);
-        if (!kept)
-            fs_unlink(journal->fs, path);
-    }
-}
-
-/* The new base takes the place of all that was before it. After an error either manifest may be
- * there, so no file of them is touched. */
-static int journal_switch_over(struct journal *journal, const struct rewrite *rewrite)
-{
-    struct manifest after = {0};
-    CHECK(rewrite->seq > 0 && rewrite->seq <= journal->seq);
-    pthread_mutex_lock(&journal->manifest_lock);
-    manifest_add(&after, rewrite->base_name, rewrite->seq, 'b');
-    journal_copy_files(&journal->manifest, rewrite->seq, 'i', &after);
-    int error = journal_write_manifest(journal, &after);
-    if (error == 0) {
-        journal_remove_former(journal, &journal->manifest, &after);
-        journal_set_manifest(journal, &after);
-    } else {
-        manifest_deinit(&after);
-    }
-    pthread_mutex_unlock(&journal->manifest_lock);
-    return error;
-}
-
-static int journal_write_base(struct journal *journal, struct rewrite *rewrite,
-                              struct snapshot_file_result *result)
-{
-    struct snapshot_file_options options = {.fs = journal->fs,
-                                            .store = journal->store,
-                                            .name = rewrite->base_name,
-                                            .on_begin = journal_on_begin,
-                                            .on_progress = journal_on_progress,
-                                            .user = rewrite,
-                                            .progress = &journal->progress,
-                                            .stop = &journal->stopping};
-    char path[LAYOUT_PATH];
-    int error = snapshot_file_write(&options, result);
-    if (error == 0 && !rewrite->is_first)
-        error = journal_wait_for_log(journal);
-    if (error == 0)
-        return journal_switch_over(journal, rewrite);
-    layout_path(path, rewrite->base_name);
-    fs_unlink(journal->fs, path);
-    return error;
-}
-
-static void journal_note_outcome(struct journal *journal, int error,
-                                 const struct snapshot_file_result *result)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    pthread_mutex_lock(&journal->lock);
-    DCHECK(journal->saving && result->revision <= restore_newest(journal->store));
-    journal->saving = false;
-    journal->last_save = error == 0 ? JOURNAL_GOOD : JOURNAL_FAILED;
-    journal->last_save_at_ms = clock_unix_ms();
-    journal->last_save_ms = now_ms - journal->began_ms;
-    if (error == 0) {
-        journal->base_bytes = result->bytes;
-        journal->saved_revision = result->revision;
-        journal->saved_ms = now_ms;
-    } else {
-        journal->retry_ms = now_ms + RETRY_MS;
-    }
-    pthread_mutex_unlock(&journal->lock);
-}
-
-static void journal_log_outcome(const struct journal *journal, int error,
-                                const struct snapshot_file_result *result)
-{
-    int64_t took_ms = clock_monotonic_ms() - journal->began_ms;
-    if (error == 0)
-        log_info("snapshot of %" PRIu64 " keys at revision %" PRIu64 " written: %" PRIu64
-                 " MB in %.1f s",
-                 result->keys, result->revision, result->bytes / 1000000, (double)took_ms / 1000);
-    else if (error == -ECANCELED)
-        log_info("the snapshot is given up, since the server ends");
-    else
-        log_error("the snapshot failed: %s; what was on disk before stays in use",
-                  strerror(-error));
-}
-
-/* It may have found no room at the start. */
-static int journal_make_folder(struct journal *journal)
-{
-    int error = fs_mkdir(journal->fs, LAYOUT_FOLDER);
-    return error == 0 || error == -EEXIST ? fs_sync_directory(journal->fs, ".") : error;
-}
-
-/* Writes a base and puts it in use. On one thread at a time. */
-static int journal_rewrite_all(struct journal *journal, const char *reason)
-{
-    struct rewrite rewrite = {.journal = journal};
-    struct snapshot_file_result result = {0};
-    journal->began_ms = journal->told_ms = clock_monotonic_ms();
-    log_info("snapshot begins: %s", reason);
-    pthread_mutex_lock(&journal->lock);
-    CHECK(!journal->saving);
-    journal->saving = true;
-    pthread_mutex_unlock(&journal->lock);
-    int error = journal_wait_for_log(journal); /* to the file of an attempt that failed */
-    if (error == 0)
-        error = journal_make_folder(journal);
-    if (error == 0) {
-        journal_take_number(journal, &rewrite);
-        error = journal_write_base(journal, &rewrite, &result);
-    }
-    if (error == 0 && journal->log != NULL)
-        wal_forget_former(journal->log);
-    journal_note_outcome(journal, error, &result);
-    journal_log_outcome(journal, error, &result);
-    return error;
-}
-
-/* ---- when a base is due ---- */
 
 static bool journal_is_log_long(struct journal *journal)
 {
@@ -465,7 +181,7 @@ static void *journal_keep(void *user)
         struct journal_save *saves = journal->saves;
         journal->saves = NULL;
         pthread_mutex_unlock(&journal->lock);
-        int error = journal_rewrite_all(journal, reason);
+        int error = journal_rewrite(journal, reason);
         journal_answer(saves, error == 0 ? NULL : error == -ECANCELED ? ended : failed);
         pthread_mutex_lock(&journal->lock);
     }
@@ -523,21 +239,6 @@ static int journal_begin_log(struct journal *journal, struct fs_file **file)
     *file = journal->first;
     journal->first = NULL;
     return 0;
-}
-
-/* What was loaded from a dump.rdb: a base, before a manifest comes that leaves the dump behind. */
-static int journal_write_first_base(struct journal *journal)
-{
-    struct rewrite rewrite = {.journal = journal, .is_first = true};
-    struct snapshot_file_result result = {0};
-    journal_take_number(journal, &rewrite);
-    journal->began_ms = journal->told_ms = clock_monotonic_ms();
-    int error = journal_write_base(journal, &rewrite, &result);
-    pthread_mutex_lock(&journal->lock);
-    journal->base_bytes = result.bytes;
-    pthread_mutex_unlock(&journal->lock);
-    journal->from_dump = error != 0;
-    return error;
 }
 
 /*
@@ -599,7 +300,7 @@ static int journal_start_files(struct journal *journal)
     struct fs_file *file;
     bool keeps_log = journal->options.durability != JOURNAL_NONE;
     int error = journal_prepare_log(journal, &file);
-    if (error != 0 && !fs_is_no_room(error))
+    if (error != 0 && !fs_is_full(error))
         return error;
     if (error != 0)
         log_warning("the disk has no room for %s: %s",
@@ -690,7 +391,7 @@ static bool journal_save_at_end(struct journal *journal)
         restore_newest(journal->store) == journal->saved_revision)
         return true;
     atomic_store(&journal->stopping, false);
-    return journal_rewrite_all(journal, "the server ends") == 0;
+    return journal_rewrite(journal, "the server ends") == 0;
 }
 
 bool journal_stop(struct journal *journal)

@@ -15,35 +15,11 @@
 
 #include "journal/durable.h"
 #include "journal/fs/fs.h"
+#include "journal/journal_options.h"
 #include "journal/recovery.h"
 
 struct journal;
 struct store;
-
-enum journal_durability {
-    JOURNAL_ALWAYS,       /* what was acknowledged survives every crash */
-    JOURNAL_EVERY_SECOND, /* but for the last two seconds */
-    JOURNAL_NONE,         /* what the last base holds survives */
-};
-
-/* A base is due when that many changes and seconds have passed since the last one. */
-struct journal_rule {
-    int64_t seconds;
-    uint64_t changes;
-};
-
-#define JOURNAL_MOST_RULES 8
-
-struct journal_options {
-    enum journal_durability durability;
-    uint32_t rewrite_percent;  /* of the base that the log may have before there is a new one; 0:
-                                  any, in as many files as come to be */
-    uint64_t rewrite_min_size; /* bytes of the log below which there is none */
-    struct journal_rule rules[JOURNAL_MOST_RULES];
-    size_t rule_count;
-    bool skip_unsupported; /* as in recovery.h */
-    uint64_t reserve_step; /* revisions; 0 = RESERVE_FIRST_STEP (reserve.h) */
-};
 
 /*
  * Takes the directory, which passes to the journal, for this process. NULL if that fails: then
@@ -79,8 +55,6 @@ struct journal_save {
 /* Asks for a base that holds all writes until now; `save` stays in place until on_done. One that is
  * being written is completed first. From any thread, between start and stop. */
 void journal_save(struct journal *journal, struct journal_save *save);
-
-enum journal_outcome { JOURNAL_NEVER, JOURNAL_GOOD, JOURNAL_FAILED };
 
 struct journal_stats {
     enum journal_durability durability;

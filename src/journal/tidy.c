@@ -77,7 +77,7 @@ static enum loading_verdict tidy_forget_history(struct fs *fs, struct recovery *
     int error = after.count == before.count || after.count == 0
                     ? 0
                     : manifest_replace(fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, &after);
-    bool good = error == 0 || fs_is_no_room(error);
+    bool good = error == 0 || fs_is_full(error);
     for (size_t i = 0; i < before.count && good && after.count > 0; i++) {
         if (before.files[i].type == 'h')
             tidy_remove_file(fs, before.files[i].name);

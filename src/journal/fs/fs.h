@@ -64,7 +64,7 @@ struct fs_calls {
 const char *fs_error_text(int error);
 
 /* The disk, or the user's share of it, is full. */
-static inline bool fs_is_no_room(int error)
+static inline bool fs_is_full(int error)
 {
     return error == -ENOSPC || error == -EDQUOT;
 }

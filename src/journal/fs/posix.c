@@ -89,7 +89,7 @@ static int posix_lock_file(int directory, const char *path, int *lock, long *hol
     int descriptor = openat(directory, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     *lock = -1;
     if (descriptor < 0)
-        return fs_is_no_room(-errno) ? 0 : -errno;
+        return fs_is_full(-errno) ? 0 : -errno;
     int error = posix_result_of(flock(descriptor, LOCK_EX | LOCK_NB));
     if (error == -EWOULDBLOCK)
         *holder = posix_read_holder(descriptor);

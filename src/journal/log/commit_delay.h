@@ -27,10 +27,10 @@ struct commit_delay {
 #define COMMIT_DELAY_MOST_US 5000
 
 /* A sync that took `sync_us` has made `released` records durable, while `gathered` others came. */
-void commit_delay_begin(struct commit_delay *patience, int64_t now_us, int64_t sync_us,
+void commit_delay_start(struct commit_delay *delay, int64_t now_us, int64_t sync_us,
                         uint64_t released, uint64_t gathered);
 
 /* True if the batch with so many records is to wait: until `until_us`, or until it has `wanted`. */
-bool commit_delay_waits(struct commit_delay *patience, int64_t now_us, uint64_t gathered);
+bool commit_delay_waits(struct commit_delay *delay, int64_t now_us, uint64_t gathered);
 
 #endif

@@ -36,7 +36,7 @@ struct wal {
 
     /* Under the mutex. */
     pthread_cond_t wake;   /* the thread waits for work */
-    pthread_cond_t room;   /* writers wait until less is gathered */
+    pthread_cond_t space;  /* writers wait until less is gathered */
     enum wal_state state;  /* changed by the thread */
     uint64_t revision;     /* of the newest record */
     struct gather gather;  /* records for the newest file */
@@ -56,7 +56,7 @@ struct wal {
     uint64_t written;     /* newest revision in the file */
     uint64_t synced;      /* newest revision that is durable */
     uint64_t released;    /* WAL_ALWAYS: records that have just become durable */
-    struct commit_delay patience;
+    struct commit_delay delay;
     int64_t next_write_us; /* WAL_EVERY_SECOND: from then on what has gathered is written */
     int64_t sync_due_us;   /* if the file is not synced */
 
@@ -81,6 +81,15 @@ static inline bool wal_is_crowded(const struct wal *log)
 {
     return log->state == WAL_GOOD && wal_gathered(log) > log->options.most_gathered;
 }
+
+/* Drops all that waits to be written: the log has failed. */
+void wal_drop_gathered(struct wal *log);
+
+/* The read-only reason on a full disk. */
+extern const char wal_full_reason[];
+
+/* The thread; `log` is a struct wal *. Ends when the log is stopping, after all work. */
+void *wal_thread_run(void *log);
 
 /* True if there is something that the thread may write, and was waiting for. */
 bool wal_has_work(const struct wal *log);

@@ -1,0 +1,37 @@
+/* What a journal (journal.h) is made with, and how its saves end. */
+#ifndef KEYSTORE_JOURNAL_JOURNAL_OPTIONS_H
+#define KEYSTORE_JOURNAL_JOURNAL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum journal_durability {
+    JOURNAL_ALWAYS,       /* what was acknowledged survives every crash */
+    JOURNAL_EVERY_SECOND, /* but for the last two seconds */
+    JOURNAL_NONE,         /* what the last base holds survives */
+};
+
+/* A base is due when that many changes and seconds have passed since the last one. */
+struct journal_rule {
+    int64_t seconds;
+    uint64_t changes;
+};
+
+#define JOURNAL_MOST_RULES 8
+
+struct journal_options {
+    enum journal_durability durability;
+    uint32_t rewrite_percent;  /* of the base that the log may have before there is a new one; 0:
+                                  any, in as many files as come to be */
+    uint64_t rewrite_min_size; /* bytes of the log below which there is none */
+    struct journal_rule rules[JOURNAL_MOST_RULES];
+    size_t rule_count;
+    bool skip_unsupported; /* as in recovery.h */
+    uint64_t reserve_step; /* revisions; 0 = RESERVE_FIRST_STEP (reserve.h) */
+};
+
+/* How the last save ended. */
+enum journal_outcome { JOURNAL_NEVER, JOURNAL_GOOD, JOURNAL_FAILED };
+
+#endif
