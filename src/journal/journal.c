@@ -1,6 +1,17 @@
 /*
- * Opening, starting and stopping, and the thread that decides when a new base is due. Of the files
- * it knows the names and their order.
+ * Opens, loads, starts and stops the journal, and runs the thread that decides when a new base is
+ * due. Of the files it knows the names and their order; a base is written by journal_rewrite.c, the
+ * log by log/wal.c.
+ *
+ * The normal path: journal_open() takes the lock; journal_load() judges the directory and, if the
+ * data are good, puts it in order; journal_start() opens a log file that the manifest names,
+ * durably, before any record goes to it, and starts the thread; journal_stop() answers the save
+ * requests, drains the log and, without a log, saves if there are rules.
+ *
+ * Failures: a locked or unreadable directory ends the start with an error message. If the disk is
+ * full at the start, the server serves reads: the log waits for space with writes refused
+ * (journal_on_open()), and until then no file is touched. A base that fails costs nothing: see
+ * journal_rewrite.c.
  */
 #include "journal/journal.h"
 
@@ -22,13 +33,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* How often it is looked whether a base is due. */
+/* How often the thread checks whether a base is due. */
 #define LOOK_MS 100L
-/* Files that make a new base due, unless the log's length never does: each start after writes adds
- * one. */
+/* Number of log files from which on a new base is due, unless the log's size never makes one due:
+ * each start after writes adds a file. */
 #define MOST_FILES 32
 static const char failed[] = "the snapshot could not be written; the server's log says why";
-static const char ended[] = "the server ended before the snapshot was written";
+static const char ended[] = "the server stopped before the snapshot was written";
 
 /* ---- open and load ---- */
 
@@ -139,7 +150,7 @@ static const char *journal_due(struct journal *journal)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (journal->saves != NULL)
-        return "somebody asks for it";
+        return "it was requested";
     if (now_ms < journal->retry_ms || atomic_load(&journal->durable.read_only_reason) != NULL)
         return NULL;
     if (journal_is_log_long(journal))
@@ -164,7 +175,7 @@ static void journal_answer(struct journal_save *saves, const char *why)
     }
 }
 
-/* The thread's. */
+/* The thread. */
 static void *journal_keep(void *user)
 {
     struct journal *journal = user;
@@ -200,7 +211,7 @@ void journal_save(struct journal *journal, struct journal_save *save)
 
 /* ---- start ---- */
 
-/* The last log, if nothing is in it; else, or after an error, NULL. */
+/* Opens the last log if it is empty; NULL if it is not, or after an error. */
 static struct fs_file *journal_open_empty_log(struct journal *journal)
 {
     const struct manifest *manifest = &journal->manifest;
@@ -217,8 +228,8 @@ static struct fs_file *journal_open_empty_log(struct journal *journal)
     return NULL;
 }
 
-/* A new log that the manifest names. If that fails the file stays for the next attempt, for the
- * manifest may name it all the same. */
+/* Creates a log that the manifest names. If that fails, the file stays for the next attempt, as the
+ * manifest may name it nevertheless. */
 static int journal_begin_log(struct journal *journal, struct fs_file **file)
 {
     char name[LAYOUT_NAME];
@@ -242,9 +253,9 @@ static int journal_begin_log(struct journal *journal, struct fs_file **file)
 }
 
 /*
- * The log that commits go to, and all that has to be on the disk before. Without durability there is
- * one too if there is no base: an empty one, so that there is a manifest; else *file is NULL. After
- * an error it may be tried again.
+ * Opens the log for the next commits, after making durable all that must be on disk before. Without
+ * durability a log is only opened if there is no base: an empty one, so that there is a manifest;
+ * else *file is NULL. After an error it may be retried.
  */
 static int journal_prepare_log(struct journal *journal, struct fs_file **file)
 {
@@ -259,7 +270,7 @@ static int journal_prepare_log(struct journal *journal, struct fs_file **file)
     return *file != NULL ? 0 : journal_begin_log(journal, file);
 }
 
-/* The log's on_open, after a start that found no room. */
+/* The log's on_open, after a start on a full disk. */
 static int journal_on_open(void *user, struct fs_file **file)
 {
     struct journal *journal = user;
@@ -293,8 +304,8 @@ static int journal_start_log(struct journal *journal, struct fs_file *file)
     return error;
 }
 
-/* On a disk that is full to the last byte what is there can be read: the log waits for room, and
- * until then nothing of the files is touched; without durability nothing has to be written. */
+/* Even on a completely full disk the data can be read: the log waits for space, and until then no
+ * file is touched; without durability nothing has to be written. */
 static int journal_start_files(struct journal *journal)
 {
     struct fs_file *file;
@@ -303,8 +314,8 @@ static int journal_start_files(struct journal *journal)
     if (error != 0 && !fs_is_full(error))
         return error;
     if (error != 0)
-        log_warning("the disk has no room for %s: %s",
-                    keeps_log ? "a log; writes are refused until there is some" : "a manifest yet",
+        log_warning("the disk is full, so there is no %s: %s",
+                    keeps_log ? "log, and writes are refused until there is space" : "manifest yet",
                     strerror(-error));
     if (!keeps_log)
         return fs_close(file);
@@ -342,7 +353,7 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
     return error == 0;
 }
 
-/* ---- tell ---- */
+/* ---- statistics ---- */
 
 struct journal_stats journal_stats(struct journal *journal)
 {
@@ -391,7 +402,7 @@ static bool journal_save_at_end(struct journal *journal)
         restore_newest(journal->store) == journal->saved_revision)
         return true;
     atomic_store(&journal->stopping, false);
-    return journal_rewrite(journal, "the server ends") == 0;
+    return journal_rewrite(journal, "the server is stopping") == 0;
 }
 
 bool journal_stop(struct journal *journal)

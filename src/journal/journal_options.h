@@ -8,11 +8,12 @@
 
 enum journal_durability {
     JOURNAL_ALWAYS,       /* what was acknowledged survives every crash */
-    JOURNAL_EVERY_SECOND, /* but for the last two seconds */
+    JOURNAL_EVERY_SECOND, /* all but the last two seconds survive */
     JOURNAL_NONE,         /* what the last base holds survives */
 };
 
-/* A base is due when that many changes and seconds have passed since the last one. */
+/* A base is due when so many changes have been made and so many seconds have passed since the last
+ * one. */
 struct journal_rule {
     int64_t seconds;
     uint64_t changes;
@@ -22,9 +23,9 @@ struct journal_rule {
 
 struct journal_options {
     enum journal_durability durability;
-    uint32_t rewrite_percent;  /* of the base that the log may have before there is a new one; 0:
-                                  any, in as many files as come to be */
-    uint64_t rewrite_min_size; /* bytes of the log below which there is none */
+    uint32_t rewrite_percent;  /* size of the log, relative to the base, from which on a new base is
+                                  due; 0: never, however many log files there are */
+    uint64_t rewrite_min_size; /* bytes of the log below which none is due */
     struct journal_rule rules[JOURNAL_MOST_RULES];
     size_t rule_count;
     bool skip_unsupported; /* as in recovery.h */

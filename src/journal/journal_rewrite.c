@@ -1,15 +1,16 @@
 /*
- * Writes a new base in place of the base and logs so far, and keeps the manifest.
+ * Writes a new base, which replaces the base and logs so far, and maintains the manifest.
  *
- * The normal path, journal_rewrite(): take a number N that no file has; mark the store at a revision
- * and, while nobody can write, have the log rotate to file N (journal_rewrite_on_begin()); write base
- * N under a temporary name, sync and rename it; wait until the manifest names log N
- * (journal_on_rotated(), on the log's thread); replace the manifest by base N and the logs from N on;
- * remove the former files.
+ * The normal path, journal_rewrite(): take a number N that no file has; mark the store at a
+ * revision and, while no thread can write, have the log rotate to file N
+ * (journal_rewrite_on_begin()); write base N under a temporary name, sync and rename it; wait until
+ * the manifest names log N (journal_on_rotated(), on the log's thread); replace the manifest by
+ * base N and the logs from N on; remove the former files.
  *
- * Failures: whatever fails before the manifest is replaced, the former base and all logs stay named,
- * the new base is removed, and the next attempt takes a new number after RETRY_MS. If replacing the
- * manifest fails, either manifest may survive a crash, so no file of either is removed.
+ * Failures: whatever fails before the manifest is replaced, the former base and all logs stay in
+ * use, the new base is removed, and after RETRY_MS the next attempt takes a new number. If
+ * replacing the manifest fails, either manifest may survive a crash, so no file of either is
+ * removed.
  */
 #include "journal/journal_state.h"
 
@@ -23,10 +24,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* After a failure, how long until the next attempt, unless somebody asks for it. */
+/* Time from a failure to the next attempt, unless a save is requested. */
 #define RETRY_MS INT64_C(30000)
-/* Between two lines on how far it is. */
-#define TELL_MS INT64_C(5000)
+/* Time between two progress lines in the log. */
+#define REPORT_MS INT64_C(5000)
 
 /* ---- the manifest; its lock is held ---- */
 
@@ -42,7 +43,7 @@ void journal_set_manifest(struct journal *journal, struct manifest *manifest)
     atomic_store(&journal->files, manifest->count);
 }
 
-/* Those of the files that are to be kept, behind what `to` has. */
+/* Copies the files to keep to the end of `to`. */
 static void journal_rewrite_copy_files(const struct manifest *from, int64_t since, char type,
                                        struct manifest *to)
 {
@@ -71,7 +72,7 @@ int journal_add_log(struct journal *journal, const char *name, int64_t seq)
 
 /* ---- a new base ---- */
 
-/* The number that a rewrite is under way with. */
+/* A rewrite in progress. */
 struct rewrite {
     struct journal *journal;
     bool is_first; /* there is no log yet */
@@ -86,7 +87,7 @@ static void journal_rewrite_on_begin(void *user, uint64_t revision)
     (void)revision;
     if (rewrite->is_first || rewrite->journal->log == NULL)
         return;
-    CHECK(!atomic_load(&rewrite->journal->rotating)); /* one file after the other */
+    CHECK(!atomic_load(&rewrite->journal->rotating)); /* one rotation at a time */
     atomic_store(&rewrite->journal->rotating, true);
     wal_rotate(rewrite->journal->log, rewrite->log_name);
 }
@@ -96,12 +97,13 @@ static void journal_rewrite_on_progress(void *user)
     struct journal *journal = ((struct rewrite *)user)->journal;
     int64_t now_ms = clock_monotonic_ms();
     reserve_keep(&journal->reserve);
-    if (now_ms < journal->told_ms + TELL_MS)
+    if (now_ms < journal->reported_ms + REPORT_MS)
         return;
-    journal->told_ms = now_ms;
+    journal->reported_ms = now_ms;
     log_info("snapshot: %" PRIu64 " of some %" PRIu64 " keys, %" PRIu64 " MB, %" PRId64 " s",
              atomic_load(&journal->progress.keys), atomic_load(&journal->progress.total),
-             atomic_load(&journal->progress.bytes) / 1000000, (now_ms - journal->began_ms) / 1000);
+             atomic_load(&journal->progress.bytes) / 1000000,
+             (now_ms - journal->started_ms) / 1000);
 }
 
 /* The log's on_rotated. */
@@ -118,7 +120,7 @@ int journal_on_rotated(void *user, const char *name)
     return 0;
 }
 
-/* A number that no file has. */
+/* Takes a number that no file has. */
 static void journal_rewrite_take_number(struct journal *journal, struct rewrite *rewrite)
 {
     rewrite->seq = ++journal->seq;
@@ -126,7 +128,7 @@ static void journal_rewrite_take_number(struct journal *journal, struct rewrite 
     layout_base_name(rewrite->base_name, rewrite->seq);
 }
 
-/* The manifest has to name the new log before it may leave the former ones out. */
+/* The manifest must name the new log before it may drop the former ones. */
 static int journal_rewrite_wait_for_log(struct journal *journal)
 {
     while (atomic_load(&journal->rotating)) {
@@ -144,7 +146,7 @@ static int journal_rewrite_wait_for_log(struct journal *journal)
     return 0;
 }
 
-/* Files that were named before and are not any more. That they come back in a crash does no harm.
+/* Removes files that the manifest no longer names. If a crash brings them back, that does no harm.
  */
 static void journal_rewrite_remove_former(struct journal *journal, const struct manifest *before,
                                           const struct manifest *after)
@@ -160,8 +162,8 @@ static void journal_rewrite_remove_former(struct journal *journal, const struct 
     }
 }
 
-/* The new base takes the place of all that was before it. After an error either manifest may be
- * there, so no file of them is touched. */
+/* Puts the new base in use. After an error either manifest may be on disk, so no file of either is
+ * removed. */
 static int journal_rewrite_switch_over(struct journal *journal, const struct rewrite *rewrite)
 {
     struct manifest after = {0};
@@ -211,7 +213,7 @@ static void journal_rewrite_note_outcome(struct journal *journal, int error,
     journal->saving = false;
     journal->last_save = error == 0 ? JOURNAL_GOOD : JOURNAL_FAILED;
     journal->last_save_at_ms = clock_unix_ms();
-    journal->last_save_ms = now_ms - journal->began_ms;
+    journal->last_save_ms = now_ms - journal->started_ms;
     if (error == 0) {
         journal->base_bytes = result->bytes;
         journal->saved_revision = result->revision;
@@ -225,37 +227,38 @@ static void journal_rewrite_note_outcome(struct journal *journal, int error,
 static void journal_rewrite_log_outcome(const struct journal *journal, int error,
                                         const struct snapshot_file_result *result)
 {
-    int64_t took_ms = clock_monotonic_ms() - journal->began_ms;
+    int64_t took_ms = clock_monotonic_ms() - journal->started_ms;
     if (error == 0)
         log_info("snapshot of %" PRIu64 " keys at revision %" PRIu64 " written: %" PRIu64
                  " MB in %.1f s",
                  result->keys, result->revision, result->bytes / 1000000, (double)took_ms / 1000);
     else if (error == -ECANCELED)
-        log_info("the snapshot is given up, since the server ends");
+        log_info("the snapshot is abandoned: the server is stopping");
     else
         log_error("the snapshot failed: %s; what was on disk before stays in use",
                   strerror(-error));
 }
 
-/* It may have found no room at the start. */
+/* At the start there may have been no space for it. */
 int journal_make_folder(struct journal *journal)
 {
     int error = fs_mkdir(journal->fs, LAYOUT_FOLDER);
     return error == 0 || error == -EEXIST ? fs_sync_directory(journal->fs, ".") : error;
 }
 
-/* Writes a base and puts it in use. On one thread at a time. */
+/* On one thread at a time. */
 int journal_rewrite(struct journal *journal, const char *reason)
 {
     struct rewrite rewrite = {.journal = journal};
     struct snapshot_file_result result = {0};
-    journal->began_ms = journal->told_ms = clock_monotonic_ms();
-    log_info("snapshot begins: %s", reason);
+    journal->started_ms = journal->reported_ms = clock_monotonic_ms();
+    log_info("snapshot started: %s", reason);
     pthread_mutex_lock(&journal->lock);
     CHECK(!journal->saving);
     journal->saving = true;
     pthread_mutex_unlock(&journal->lock);
-    int error = journal_rewrite_wait_for_log(journal); /* to the file of an attempt that failed */
+    int error = journal_rewrite_wait_for_log(journal); /* to switch to the file of a failed attempt
+                                                        */
     if (error == 0)
         error = journal_make_folder(journal);
     if (error == 0) {
@@ -269,13 +272,14 @@ int journal_rewrite(struct journal *journal, const char *reason)
     return error;
 }
 
-/* What was loaded from a dump.rdb: a base, before a manifest comes that leaves the dump behind. */
+/* The base of what was loaded from dump.rdb, before there is a manifest, which would hide the dump.
+ */
 int journal_write_first_base(struct journal *journal)
 {
     struct rewrite rewrite = {.journal = journal, .is_first = true};
     struct snapshot_file_result result = {0};
     journal_rewrite_take_number(journal, &rewrite);
-    journal->began_ms = journal->told_ms = clock_monotonic_ms();
+    journal->started_ms = journal->reported_ms = clock_monotonic_ms();
     int error = journal_rewrite_write_base(journal, &rewrite, &result);
     pthread_mutex_lock(&journal->lock);
     journal->base_bytes = result.bytes;

@@ -1,6 +1,6 @@
 /*
- * What the journal is made of: starting, stopping and its thread (journal.c), and writing a new base
- * (journal_rewrite.c). Private to the journal.
+ * What the journal is made of: starting, stopping and its thread (journal.c), and writing a new
+ * base (journal_rewrite.c). Private to the journal.
  */
 #ifndef KEYSTORE_JOURNAL_JOURNAL_STATE_H
 #define KEYSTORE_JOURNAL_JOURNAL_STATE_H
@@ -21,9 +21,9 @@ struct journal {
     struct store *store;
     struct recovery recovery;
     struct durable durable;
-    struct wal *log;       /* NULL: there is none */
+    struct wal *log;       /* NULL = there is none */
     bool from_dump;        /* no base holds yet what was loaded from dump.rdb */
-    struct fs_file *first; /* the first log, as long as the manifest does not name it */
+    struct fs_file *first; /* the first log, until the manifest names it */
     struct reserve reserve;
     bool started;
     pthread_t thread;
@@ -33,48 +33,49 @@ struct journal {
     pthread_mutex_t manifest_lock; /* of the manifest; held while files are written */
     struct manifest manifest;
     atomic_size_t files;  /* in it */
-    int64_t seq;          /* the highest number of any file; changed by the thread alone... */
-    atomic_bool rotating; /* ...and not while the log has not come to its file of that number */
+    int64_t seq;          /* the highest number of any file; only changed by the thread... */
+    atomic_bool rotating; /* ...and not before the log has switched to its file of that number */
 
-    pthread_mutex_t lock; /* of what follows; held for moments */
+    pthread_mutex_t lock; /* of what follows; held briefly */
     pthread_cond_t wake;
-    struct journal_save *saves; /* that wait for the next base */
+    struct journal_save *saves; /* they wait for the next base */
     uint64_t base_bytes;
-    uint64_t saved_revision; /* what the last base shows, or the start */
-    int64_t saved_ms;        /* when, by the monotonic clock */
-    int64_t retry_ms;        /* not before that, by the same clock */
+    uint64_t saved_revision; /* of the last base, or at the start */
+    int64_t saved_ms;        /* when, on the monotonic clock */
+    int64_t retry_ms;        /* no attempt before that, on the same clock */
     bool saving;
     enum journal_outcome last_save;
     int64_t last_save_at_ms, last_save_ms;
 
-    /* The thread's. */
-    int64_t began_ms, told_ms;
+    /* Used by the thread only. */
+    int64_t started_ms, reported_ms;
 };
 
-/* Wakes all that wait on the journal's condition. */
+/* Notifies the waiters on the journal's condition. */
 void journal_wake(struct journal *journal);
 
-/* Waits on the journal's condition for LOOK_MS at most. The lock is held. */
+/* Waits on the journal's condition, LOOK_MS at most. The lock is held. */
 void journal_wait_a_moment(struct journal *journal);
 
-/* Makes the folder if it is missing: it may have found no space at the start. 0 or a negative errno
- * value, as for all below. */
+/* Creates the folder if it is missing: at the start there may have been no space for it. 0 or a
+ * negative errno value, like all functions below. */
 int journal_make_folder(struct journal *journal);
 
-/* Takes over the manifest, whose memory passes to the journal. The manifest lock is held, or nobody
- * else is there yet. */
+/* Replaces the manifest and takes ownership. The manifest lock is held, or there is only one thread
+ * yet. */
 void journal_set_manifest(struct journal *journal, struct manifest *manifest);
 
-/* Names a log file that exists durably. The manifest lock is held. */
+/* Adds a log file that exists durably to the manifest. The manifest lock is held. */
 int journal_add_log(struct journal *journal, const char *name, int64_t seq);
 
 /* The log's on_rotated. */
 int journal_on_rotated(void *journal, const char *name);
 
-/* Writes a base and puts it in use; `reason` is for the server's log. On one thread at a time. */
+/* Writes a base and replaces the former files by it; `reason` is for the server's log. On one
+ * thread at a time. */
 int journal_rewrite(struct journal *journal, const char *reason);
 
-/* Writes what was loaded from a dump.rdb as a base, before there is a manifest, which would hide the
+/* Writes what was loaded from dump.rdb as a base, before there is a manifest, which would hide the
  * dump. */
 int journal_write_first_base(struct journal *journal);
 

@@ -1,7 +1,15 @@
 /*
  * Judges a data directory: which files are loaded in which order, and what is wrong with them.
- * What stands in them is the business of load_rdb.c and replay.c, and what a start changes that of
+ * Their contents are loaded by load_rdb.c and replay.c, and what a start changes is changed by
  * tidy.c; nothing is changed here.
+ *
+ * The normal path, recovery_load(): sync the folders' names; read the manifest and the reserve;
+ * check that no log is missing in the manifest; load the base, then the logs in order, each after a
+ * sync and from the disk. The last log may have a torn tail, which is noted and is no failure.
+ * Without a manifest: refuse logs that nothing puts in order, then load dump.rdb.
+ *
+ * Failures: the first one ends the loading with a verdict and an error message (recovery_end());
+ * everything after that is skipped.
  */
 #include "journal/recovery.h"
 
@@ -31,7 +39,7 @@ struct work {
 static bool recovery_end(struct work *work, enum loading_verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
 
-/* Says why the loading ended, unless that has been said; returns false. */
+/* Sets the verdict and the error message, unless there is one; returns false. */
 static bool recovery_end(struct work *work, enum loading_verdict verdict, const char *format, ...)
 {
     struct recovery *recovery = work->recovery;
@@ -46,20 +54,20 @@ static bool recovery_end(struct work *work, enum loading_verdict verdict, const 
     return false;
 }
 
-/* The name of a file in an error message: as keystore-check prints it, for a manifest may hold any.
- */
+/* A file's name in an error message: as keystore-check prints it, since a manifest may hold any
+ * bytes. */
 struct quoted {
     char text[QUOTED_SIZE(PATH_MAX)];
 };
 
-static const char *recovery_quoted(const char *path, struct quoted *room)
+static const char *recovery_quoted(const char *path, struct quoted *quoted)
 {
     size_t len = strlen(path);
     struct slice bytes = {(const uint8_t *)path, len < PATH_MAX ? len : PATH_MAX};
-    return quote_text(room->text, bytes);
+    return quote_text(quoted->text, bytes);
 }
 
-/* After a call of the file system; true if it went well. */
+/* After a call of the file system; true if it succeeded. */
 static bool recovery_went_well(struct work *work, int error, const char *what, const char *path)
 {
     struct quoted name;
@@ -76,12 +84,12 @@ static void recovery_note_fault(struct work *work, const char *path, uint64_t of
     fault->offset = offset;
 }
 
-/* The loaders said why, but not in which file. */
+/* The loaders know why, but not in which file. */
 static bool recovery_end_in_file(struct work *work, const char *path)
 {
     const struct loading *loading = &work->loading;
-    struct quoted room;
-    const char *name = recovery_quoted(path, &room);
+    struct quoted quoted;
+    const char *name = recovery_quoted(path, &quoted);
     if (work->recovery->verdict == LOADING_DONE)
         recovery_note_fault(work, path, loading->offset, loading->why);
     switch (loading->verdict) {
@@ -107,7 +115,7 @@ static bool recovery_damaged(struct work *work, const char *path, size_t offset,
 
 /* ---- files ---- */
 
-/* A file whose bytes are looked at. */
+/* A file and its mapped bytes. */
 struct input {
     struct fs_file *file;
     struct slice bytes;
@@ -120,8 +128,8 @@ static void recovery_close_input(struct work *work, struct input *input)
 }
 
 /*
- * A sync that failed in a former process may have left bytes in memory that the disk does not have:
- * so a log is synced, and then read from the disk.
+ * After a failed sync in a former process, memory may hold bytes that the disk does not have: so a
+ * log is synced, and then read from the disk.
  */
 static bool recovery_open_input(struct work *work, const char *path, bool is_log,
                                 struct input *input)
@@ -153,11 +161,11 @@ static bool recovery_ends_with(const char *name, const char *end_of_name)
     return len >= end_len && strcmp(name + len - end_len, end_of_name) == 0;
 }
 
-/* A snapshot has at least its first line, so nothing else may stand in the place of one; Redis
- * takes an empty file there for empty data. */
-static bool recovery_begins_as_named(struct work *work, const char *path, struct slice bytes)
+/* A snapshot has at least its first line, so nothing else may be in its place; Redis takes an empty
+ * file there for empty data. */
+static bool recovery_starts_as_named(struct work *work, const char *path, struct slice bytes)
 {
-    if (!recovery_ends_with(path, ".rdb") || rdb_read_begins(bytes))
+    if (!recovery_ends_with(path, ".rdb") || rdb_read_has_magic(bytes))
         return true;
     return recovery_damaged(work, path, 0,
                             bytes.len == 0 ? "it is empty, which a snapshot never is"
@@ -178,14 +186,14 @@ static bool recovery_note_torn(struct work *work, const char *path, const struct
     return true;
 }
 
-/* Loads what is in the file. A torn end is noted if the file may have one: the last one may. */
+/* Loads what is in the file. A torn end is noted if this is the last file; else it is damage. */
 static bool recovery_load_bytes(struct work *work, const char *path, struct slice bytes,
                                 bool is_last)
 {
     struct loading *loading = &work->loading;
     struct replay_end tail;
     size_t start = 0;
-    if (rdb_read_begins(bytes) && !load_rdb(loading, bytes, &start))
+    if (rdb_read_has_magic(bytes) && !load_rdb(loading, bytes, &start))
         return recovery_end_in_file(work, path);
     if (start == bytes.len)
         return loading_reach(loading, start) || recovery_end_in_file(work, path);
@@ -197,7 +205,7 @@ static bool recovery_load_bytes(struct work *work, const char *path, struct slic
                    : recovery_damaged(work, path, tail.good, tail.why);
 }
 
-/* What of the file is to be loaded, if it is to be cut. */
+/* The part of the file before the cut. */
 static struct slice recovery_before_cut(const struct work *work, const char *path,
                                         struct slice bytes)
 {
@@ -216,16 +224,16 @@ static bool recovery_load_file(struct work *work, const struct manifest_file *fi
     if (!recovery_open_input(work, path, file->type == 'i', &input))
         return false;
     struct slice bytes = recovery_before_cut(work, path, input.bytes);
-    bool loaded = (file->type == 'i' || recovery_begins_as_named(work, path, bytes)) &&
+    bool loaded = (file->type == 'i' || recovery_starts_as_named(work, path, bytes)) &&
                   recovery_load_bytes(work, path, bytes, is_last);
-    loading_begin_file(&work->loading, bytes.len);
+    loading_start_file(&work->loading, bytes.len);
     *(file->type == 'b' ? &recovery->base_bytes : &recovery->log_bytes) +=
         bytes.len - recovery->torn_bytes;
     recovery_close_input(work, &input);
     return loaded;
 }
 
-/* Bytes of a file; 0 if that cannot be told: whoever opens it will say why. */
+/* The size of a file in bytes; 0 on an error, which opening it will report. */
 static uint64_t recovery_size_of(struct work *work, const char *path)
 {
     struct fs_file *file;
@@ -236,7 +244,7 @@ static uint64_t recovery_size_of(struct work *work, const char *path)
     return size > 0 ? (uint64_t)size : 0;
 }
 
-/* True too if that cannot be told, which ends the loading. */
+/* Also true on an error, which ends the loading. */
 static bool recovery_has_bytes(struct work *work, const char *path)
 {
     struct fs_file *file;
@@ -247,7 +255,7 @@ static bool recovery_has_bytes(struct work *work, const char *path)
     return size != 0;
 }
 
-/* Names in a folder that does not have to be there. */
+/* Lists a folder that may be missing. */
 static bool recovery_list(struct work *work, const char *folder, struct fs_names *names)
 {
     int error = fs_list(work->fs, folder, names);
@@ -277,10 +285,10 @@ static bool recovery_is_in_use(const struct manifest *manifest, const char *name
 }
 
 /*
- * A manifest has no checksum, but what it does not name is removed. So a log of its base that it
- * should name, for there is no newer one, shows that it lost a line, or that one bit made history
- * of it: history is older than the logs in use. That of a start or rotation
- * that did not come to its end is empty.
+ * A manifest has no checksum, but what it does not name is removed. So a log of its base that is
+ * newer than all logs that it names shows that it lost a line, or that a flipped bit turned one
+ * into history: history is older than the logs in use. A log left by an interrupted start or
+ * rotation is empty.
  */
 static bool recovery_look_for_lost_logs(struct work *work)
 {
@@ -315,7 +323,7 @@ static bool recovery_is_cut(const struct work *work, const struct manifest_file 
     return cut != NULL && strcmp(cut->path, path) == 0;
 }
 
-/* The next one of the files; *done: the others would fall away in a cut. */
+/* Loads the next file; *done if the cut drops all others. */
 static bool recovery_load_next(struct work *work, const struct manifest_file *file, bool is_last,
                                bool *done)
 {
@@ -323,7 +331,7 @@ static bool recovery_load_next(struct work *work, const struct manifest_file *fi
     return (*done && work->options->cut->offset == 0) || recovery_load_file(work, file, is_last);
 }
 
-/* The base, then the logs, which stand there in their order. */
+/* Loads the base, then the logs in the manifest's order. */
 static bool recovery_load_files(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
@@ -377,7 +385,7 @@ static bool recovery_read_manifest(struct work *work, bool *found)
 
 /* ---- without one ---- */
 
-/* False too if that cannot be told, which ends the loading. */
+/* Also false on an error, which ends the loading. */
 static bool recovery_is_there(struct work *work, const char *path)
 {
     struct fs_file *file;
@@ -391,13 +399,13 @@ static bool recovery_is_there(struct work *work, const char *path)
 
 /*
  * True if the file has data that would be lost. A start that a crash interrupted leaves an empty
- * log, or the base that it made of a dump, which is still there.
+ * log, or the base that it made of a dump, which still exists.
  */
 static bool recovery_has_data(struct work *work, const char *folder, const char *name)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (strncmp(name, "temp-", 5) == 0) /* unfinished, whichever program began it */
+    if (strncmp(name, "temp-", 5) == 0) /* unfinished, by whichever program */
         return false;
     if (recovery_ends_with(name, ".base.rdb"))
         return !recovery_is_there(work, LAYOUT_DUMP);
@@ -405,7 +413,7 @@ static bool recovery_has_data(struct work *work, const char *folder, const char 
            (recovery_ends_with(name, ".aof") && recovery_has_bytes(work, path));
 }
 
-/* Logs that no manifest puts in order: Redis would start empty and lose them. */
+/* Refuses logs that no manifest puts in order: Redis would start empty and lose them. */
 static bool recovery_refuse_logs(struct work *work, const char *folder, const char *what_to_do)
 {
     struct fs_names names = {0};
@@ -422,11 +430,11 @@ static bool recovery_refuse_logs(struct work *work, const char *folder, const ch
     return work->recovery->verdict == LOADING_DONE;
 }
 
-/* The snapshot that the bytes are. What follows its end nobody looks at, as in Redis. */
+/* Loads a snapshot. What follows its end is ignored, as in Redis. */
 static bool recovery_load_snapshot(struct work *work, const char *path, struct slice bytes)
 {
     size_t size;
-    if (!recovery_begins_as_named(work, path, bytes) ||
+    if (!recovery_starts_as_named(work, path, bytes) ||
         !(load_rdb(&work->loading, bytes, &size) || recovery_end_in_file(work, path)))
         return false;
     work->recovery->ignored_bytes = bytes.len - size;
@@ -461,23 +469,23 @@ static bool recovery_load_without_manifest(struct work *work)
 
 /* ---- a file alone ---- */
 
-/* What went before a log its first line says. */
-static void recovery_begin_log(struct work *work, struct slice log)
+/* The first line of a log shows the revision before it. */
+static void recovery_set_revision_before(struct work *work, struct slice log)
 {
     struct batch batch;
     if (batch_parse(log, 0, &batch) && batch.seq > 0)
         restore_revision(work->loading.store, batch.seq - 1);
 }
 
-/* Whether it is a log or a snapshot its name says, else its bytes. */
+/* Its name says whether it is a log or a snapshot, else its bytes do. */
 static bool recovery_load_alone(struct work *work, const char *path, struct slice bytes)
 {
     if (layout_is_dump(path))
         return recovery_load_snapshot(work, path, bytes);
     if (bytes.len == 0 && !recovery_ends_with(path, ".aof") && !recovery_ends_with(path, ".rdb"))
         return recovery_damaged(work, path, 0, "it is empty: neither a snapshot nor a log");
-    recovery_begin_log(work, bytes);
-    return recovery_begins_as_named(work, path, bytes) &&
+    recovery_set_revision_before(work, bytes);
+    return recovery_starts_as_named(work, path, bytes) &&
            recovery_load_bytes(work, path, bytes, true);
 }
 
@@ -496,7 +504,7 @@ static bool recovery_load_one(struct work *work, const char *path)
 
 /* ---- all together ---- */
 
-/* A process that died may have left names that are seen but not durable. */
+/* A process that died may have left names that are visible but not durable. */
 static bool recovery_sync_names(struct work *work)
 {
     int error = fs_sync_directory(work->fs, ".");
@@ -520,7 +528,7 @@ static bool recovery_judge_unsupported(struct work *work)
                         unsupported->why != NULL ? unsupported->why : "");
 }
 
-/* Who cuts the data wants to look at them, and writes no commits. */
+/* With a cut the data are only inspected: there will be no commits. */
 static bool recovery_read_reserve(struct work *work)
 {
     if (work->options->cut != NULL)
@@ -546,7 +554,7 @@ static bool recovery_load(struct work *work)
            recovery_judge_unsupported(work);
 }
 
-/* Judges a file, or without `path` the directory. */
+/* Judges a file, or, if `path` is NULL, the directory. */
 static enum loading_verdict recovery_judge_place(struct fs *fs, const char *path,
                                                  struct store *store,
                                                  const struct recovery_options *options,
@@ -567,7 +575,7 @@ static enum loading_verdict recovery_judge_place(struct fs *fs, const char *path
     recovery->progress = work.loading.progress;
     recovery->unsupported = work.loading.unsupported;
     if (loaded)
-        recovery->progress.done = recovery->progress.total; /* what is torn is done too */
+        recovery->progress.done = recovery->progress.total; /* a torn tail is done, too */
     return recovery->verdict;
 }
 

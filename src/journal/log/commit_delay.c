@@ -1,10 +1,10 @@
-/* Decides how long a batch waits, and learns from it. Knows no clock and no thread. */
+/* Decides how long a batch waits, and adapts. Knows no clock and no thread. */
 #include "journal/log/commit_delay.h"
 
 #include "base/check.h"
 
-/* After the first failure in a row one batch does not wait, after the next ones twice as many each,
- * but no more than 2 to the power of that. */
+/* After the first failure in a row, one batch is not delayed; after each further one twice as many,
+ * up to 2 to the power of this. */
 #define MOST_FAILURES 6
 
 void commit_delay_start(struct commit_delay *delay, int64_t now_us, int64_t sync_us,
@@ -23,7 +23,7 @@ void commit_delay_start(struct commit_delay *delay, int64_t now_us, int64_t sync
     DCHECK(delay->enough <= delay->wanted && longest_us >= 0);
 }
 
-/* That a few of them come back in time says nothing. */
+/* A few returning clients prove nothing. */
 static void commit_delay_adapt(struct commit_delay *delay, uint64_t gathered)
 {
     DCHECK(delay->failures <= MOST_FAILURES);

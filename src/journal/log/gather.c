@@ -1,10 +1,10 @@
-/* Gathers records of changes in one buffer. Knows neither revisions nor threads. */
+/* Gathers records in one buffer. Knows neither revisions nor threads. */
 #include "journal/log/gather.h"
 
 #include "base/check.h"
 #include "journal/log/command.h"
 
-/* Whoever gathers sees to it that there is not too much; this is more than any machine has. */
+/* The caller bounds what gathers; this is more than any machine has. */
 #define LIMIT (SIZE_MAX / 4)
 
 void gather_init(struct gather *gather)
@@ -28,21 +28,21 @@ void gather_begin(struct gather *gather)
     gather->record.db = gather->db;
 }
 
-static void gather_must(bool fits)
+static void gather_check_fits(bool fits)
 {
     CHECK(fits); /* LIMIT is more than any machine has */
 }
 
 static void gather_append_text(struct gather *gather, const char *text)
 {
-    gather_must(buf_append(&gather->bytes, slice_from_string(text)));
+    gather_check_fits(buf_append(&gather->bytes, slice_from_string(text)));
 }
 
-/* Puts the beginning of a transaction before the record's first change. */
+/* Inserts the start of a transaction before the record's first change. */
 static void gather_insert_multi(struct gather *gather)
 {
     size_t len = sizeof COMMAND_MULTI - 1;
-    gather_must(buf_reserve(&gather->bytes, len) != NULL);
+    gather_check_fits(buf_reserve(&gather->bytes, len) != NULL);
     DCHECK(gather->record.start <= gather->bytes.len);
     uint8_t *start = gather->bytes.data + gather->record.start;
     memmove(start + len, start, gather->bytes.len - gather->record.start);
@@ -56,15 +56,15 @@ void gather_change(struct gather *gather, const struct op *change)
     if (gather->record.changes == 1)
         gather_insert_multi(gather);
     if (!gather->selected || gather->db != change->db) {
-        gather_must(command_append_select(&gather->bytes, change->db));
+        gather_check_fits(command_append_select(&gather->bytes, change->db));
         gather->selected = true;
         gather->db = change->db;
     }
-    gather_must(command_append(&gather->bytes, change));
+    gather_check_fits(command_append(&gather->bytes, change));
     gather->record.changes++;
 }
 
-/* A record has a revision even if nothing was told: then it is an empty transaction. */
+/* A record has a revision even without changes: then it is an empty transaction. */
 void gather_end(struct gather *gather)
 {
     CHECK(gather->record.is_open && gather->bytes.len >= gather->record.start);

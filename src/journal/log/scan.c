@@ -1,6 +1,6 @@
 /*
- * Walks a log record by record and judges how it ends. Knows where commands begin and end, not what
- * they do; SELECT, MULTI and EXEC are all it understands.
+ * Walks a log record by record and judges how it ends. Knows where commands start and end, not what
+ * they do; it only interprets SELECT, MULTI and EXEC.
  */
 #include "journal/log/scan.h"
 
@@ -10,17 +10,17 @@
 #include <stdlib.h>
 
 #define FIRST_COMMANDS 4
-/* Bytes of an annotation, with its line end; Redis refuses to load a longer one. */
+/* Maximum bytes of an annotation, with its newline; Redis refuses to load a longer one. */
 #define MOST_ANNOTATION 1023
-/* Every line of a batch has it, also one whose mark is damaged. */
+/* In every line of a batch, also one whose mark is damaged. */
 #define BATCH_CHECK " xxh3="
 
-/* What reading a record came to. */
+/* Results of reading a record. */
 enum outcome {
     RECORD,
-    NO_RECORD, /* only lines that belong to a record that would follow */
+    NO_RECORD, /* only commands and lines that belong to a record after them */
     CUT,       /* the text ends within the record */
-    BAD,       /* it is no record */
+    BAD,       /* it is not a record */
 };
 
 void scan_init(struct scan *scan, struct slice log, uint64_t next)
@@ -44,7 +44,7 @@ static void scan_add_command(struct scan *scan, size_t args)
     scan->commands[scan->count++] = (struct scan_command){.db = scan->db, .count = args};
 }
 
-/* The commands' arguments lie one after the other, and do not move any more. */
+/* Points the commands to their arguments, which are in one array that does not move any more. */
 static void scan_place_args(struct scan *scan)
 {
     const struct slice *args = scan->args.items;
@@ -55,7 +55,7 @@ static void scan_place_args(struct scan *scan)
     DCHECK(args == scan->args.items + scan->args.count);
 }
 
-/* The database that a SELECT names. */
+/* Reads the database that a SELECT selects. */
 static bool scan_read_db(const struct slice *args, size_t count, uint32_t *db)
 {
     if (count != 2 || args[1].len == 0 || args[1].len > 9)
@@ -71,9 +71,9 @@ static bool scan_read_db(const struct slice *args, size_t count, uint32_t *db)
 }
 
 /*
- * True if a line starts here that Redis skips: its own annotations and people's comments. What may
- * be left of a batch's line is none, so that damage to its mark does not make its commands plain
- * ones. A line that the text cuts is one that Redis would skip, or would cut.
+ * True if a line starts here that Redis skips: its own annotations and people's comments. The
+ * remains of a batch's line are none, so that damage to its mark does not turn its commands into
+ * plain ones. A line that is cut by the end of the text counts: Redis would skip or truncate it.
  */
 static bool scan_is_annotation(struct slice text)
 {
@@ -86,7 +86,7 @@ static bool scan_is_annotation(struct slice text)
            memmem(text.data, len, BATCH_CHECK, strlen(BATCH_CHECK)) == NULL;
 }
 
-/* Steps over a line that starts with '#'. */
+/* Passes a line that starts with '#'. */
 static enum outcome scan_skip_annotation(struct slice text, size_t *at)
 {
     struct slice rest = slice_skip(text, *at);
@@ -100,7 +100,7 @@ static enum outcome scan_skip_annotation(struct slice text, size_t *at)
     return NO_RECORD;
 }
 
-/* Takes the command whose arguments were read last; RECORD if that completes one. */
+/* Adds the command whose arguments were read last; RECORD if that completes one. */
 static enum outcome scan_take_command(struct scan *scan, size_t args, bool *in_transaction)
 {
     const struct slice *first = scan->args.items + (scan->args.count - args);
@@ -124,7 +124,7 @@ static enum outcome scan_take_command(struct scan *scan, size_t args, bool *in_t
     return *in_transaction ? NO_RECORD : RECORD;
 }
 
-/* One command, or one annotation. */
+/* Reads a command or an annotation. */
 static enum outcome scan_read_step(struct scan *scan, struct slice text, size_t *at,
                                    bool *in_transaction)
 {
@@ -145,8 +145,8 @@ static enum outcome scan_read_step(struct scan *scan, struct slice text, size_t 
 }
 
 /*
- * Reads the record at *at, before `stop`; *at is then behind it, or where what is wrong begins. What
- * is no command ends it with NO_RECORD, unless a command or transaction has begun.
+ * Reads the record at *at, before `stop`; *at is then after it, or where the error is. Bytes that
+ * are not a command end it with NO_RECORD, unless a command or transaction has started.
  */
 static enum outcome scan_read_record(struct scan *scan, size_t stop, size_t *at)
 {
@@ -177,7 +177,7 @@ static enum scan_verdict scan_end_torn(struct scan *scan, const char *why)
     return scan->end = SCAN_TORN;
 }
 
-/* A line at or behind `from` that says that the revision was durable: its offset; 0 = none. */
+/* Finds a line at or after `from` that says that the revision was durable: its offset; 0 = none. */
 static size_t scan_find_proof(const struct scan *scan, size_t from, uint64_t revision)
 {
     struct batch later;
@@ -188,8 +188,8 @@ static size_t scan_find_proof(const struct scan *scan, size_t from, uint64_t rev
     return 0;
 }
 
-/* A batch at `offset` that is not whole, of that revision; lines at or behind `from` may show that
- * it once was. */
+/* Judges an incomplete batch of that revision at `offset`; lines at or after `from` may prove that
+ * it was durable. */
 static enum scan_verdict scan_judge_batch(struct scan *scan, uint64_t revision, size_t from,
                                           const char *why)
 {
@@ -197,15 +197,15 @@ static enum scan_verdict scan_judge_batch(struct scan *scan, uint64_t revision, 
     return proof > 0 ? scan_end_damaged(scan, proof, why) : scan_end_torn(scan, why);
 }
 
-/* Batches are written behind plain commands only when these have been read and are durable. */
+/* Batches only follow plain commands that have been read and are durable. */
 static enum scan_verdict scan_judge_plain(struct scan *scan, bool cut, const char *why)
 {
     size_t proof = scan_find_proof(scan, scan->offset + 1, 0);
     return proof > 0 || !cut ? scan_end_damaged(scan, proof, why) : scan_end_torn(scan, why);
 }
 
-/* As the tail of a file may be that grew in a crash. */
-static bool scan_only_zeros(struct slice bytes)
+/* Like the tail of a file that grew in a crash. */
+static bool scan_is_all_zeros(struct slice bytes)
 {
     for (size_t i = 0; i < bytes.len; i++) {
         if (bytes.data[i] != 0)
@@ -214,8 +214,8 @@ static bool scan_only_zeros(struct slice bytes)
     return bytes.len > 0;
 }
 
-/* What a line looks like of which only the first bytes, or none, reached the disk. */
-static bool scan_like_torn_line(struct slice bytes)
+/* True if the bytes may be a line of which only a prefix, or nothing, reached the disk. */
+static bool scan_may_be_torn_line(struct slice bytes)
 {
     size_t most = sizeof BATCH_MARK - 1 < bytes.len ? sizeof BATCH_MARK - 1 : bytes.len;
     size_t len = strnlen((const char *)bytes.data, most);
@@ -228,8 +228,9 @@ static enum scan_verdict scan_judge_garbage(struct scan *scan)
     static const char why[] = "neither a batch nor a command starts here";
     struct slice rest = slice_skip(scan->log, scan->offset);
     bool zeros = rest.data[0] == 0;
-    if (scan->before == SCAN_BATCH || (scan->before == SCAN_NOTHING && scan_like_torn_line(rest)) ||
-        (zeros ? scan_only_zeros(rest) : scan_like_torn_line(rest)))
+    if (scan->before == SCAN_BATCH ||
+        (scan->before == SCAN_NOTHING && scan_may_be_torn_line(rest)) ||
+        (zeros ? scan_is_all_zeros(rest) : scan_may_be_torn_line(rest)))
         return scan_judge_batch(scan, scan->next, scan->offset + 1, why);
     return scan_judge_plain(scan, false, why);
 }
@@ -257,7 +258,7 @@ static enum scan_verdict scan_enter_batch(struct scan *scan)
         return scan_judge_batch(scan, batch->seq, line_end + (size_t)batch->len,
                                 "the check of a batch fails");
     DCHECK(scan->next <= batch->seq);
-    scan->next = batch->seq; /* only now: one that is cut away gives no revision */
+    scan->next = batch->seq; /* only now: a truncated one does not count */
     scan->before = SCAN_BATCH;
     scan->batch_end = line_end + (size_t)batch->len;
     scan->offset = line_end;
@@ -278,17 +279,17 @@ static void scan_deliver(struct scan *scan, size_t end, struct scan_record *reco
     scan->offset = end;
 }
 
-/* SCAN_RECORD with *found false: the batch is at its end. */
+/* SCAN_RECORD with *found false: the batch has ended. */
 static enum scan_verdict scan_next_of_batch(struct scan *scan, struct scan_record *record,
                                             bool *found)
 {
-    uint64_t behind = scan->batch.seq + scan->batch.ops;
-    CHECK(scan->offset <= scan->batch_end && scan->next <= behind);
+    uint64_t end = scan->batch.seq + scan->batch.ops;
+    CHECK(scan->offset <= scan->batch_end && scan->next <= end);
     size_t at = scan->offset;
     enum outcome outcome = scan_read_record(scan, scan->batch_end, &at);
     if (outcome == CUT || outcome == BAD || (outcome == NO_RECORD && at < scan->batch_end))
         return scan_end_damaged(scan, 0, "an intact batch holds what is no command");
-    if ((outcome == RECORD) != (scan->next < behind))
+    if ((outcome == RECORD) != (scan->next < end))
         return scan_end_damaged(scan, 0,
                                 "an intact batch has more or fewer records than its line says");
     *found = outcome == RECORD;
@@ -301,7 +302,7 @@ static enum scan_verdict scan_next_of_batch(struct scan *scan, struct scan_recor
     return SCAN_RECORD;
 }
 
-/* SCAN_RECORD with *found false: what follows is a batch or the end. */
+/* SCAN_RECORD with *found false: a batch or the end follows. */
 static enum scan_verdict scan_next_of_plain(struct scan *scan, struct scan_record *record,
                                             bool *found)
 {
@@ -310,7 +311,7 @@ static enum scan_verdict scan_next_of_plain(struct scan *scan, struct scan_recor
     case CUT:
         return scan_judge_plain(scan, true, "the file ends within a command or transaction");
     case BAD:
-        return scan_judge_plain(scan, scan_only_zeros(slice_skip(scan->log, at)),
+        return scan_judge_plain(scan, scan_is_all_zeros(slice_skip(scan->log, at)),
                                 "a command is not in Redis' format");
     case RECORD:
         *found = true;
@@ -324,7 +325,7 @@ static enum scan_verdict scan_next_of_plain(struct scan *scan, struct scan_recor
     return SCAN_RECORD;
 }
 
-/* One step at a place outside batches. */
+/* One step outside batches. */
 static enum scan_verdict scan_next_outside_batch(struct scan *scan, struct scan_record *record,
                                                  bool *found)
 {

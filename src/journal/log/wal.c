@@ -1,16 +1,16 @@
 /*
- * The log as its owner and the store see it: starting and stopping it, rotation, statistics, and the
- * change sink that gathers records. What touches the disk is wal_thread.c.
+ * The log as its owner and the store see it: starting and stopping, rotation, statistics, and the
+ * change sink that gathers records. Whatever touches the disk is in wal_thread.c.
  *
  * The normal path of a record: wal_begin() takes the mutex and the next revision, wal_change()
- * appends the commands to the buffer that gathers, wal_end() releases the mutex and wakes the thread
- * if it sleeps and there is enough for it to do. So the order of the log is that of the revisions.
- * No writer waits for the disk, except for space in the buffer: backpressure when more than
- * `most_gathered` bytes wait. A record that takes long gathers without the mutex (wal_long.c).
+ * appends the commands to the gathering buffer, wal_end() releases the mutex and wakes the thread
+ * if it sleeps and there is enough for it to do. So records are in the order of their revisions. No
+ * writer waits for the disk, only for space when more than `most_gathered` bytes have gathered. A
+ * record that takes long gathers without the mutex (wal_long.c).
  *
- * When the log has failed, records still get revisions, so that callers need no second path, but
- * their changes are dropped; on a full disk they gather beyond the limit. In both cases durable.h
- * has a read-only reason, for which callers refuse writes before they come here.
+ * Failures: when the log has failed, records still get revisions, so that callers need no second
+ * path, but their changes are dropped; on a full disk they gather beyond the limit. In both cases
+ * durable.h has a read-only reason, for which callers refuse writes before they get here.
  */
 #include "journal/log/wal.h"
 
@@ -120,7 +120,7 @@ static void wal_on_work(void *user)
     atomic_fetch_add(&log->at_work, 1);
 }
 
-/* First the number, for while it is not 0, no `end` wakes the thread. */
+/* The counter first: while it is not 0, no `end` wakes the thread. */
 static void wal_on_rest(void *user)
 {
     struct wal *log = user;
@@ -149,14 +149,14 @@ void wal_drop_gathered(struct wal *log)
     log->cut_bytes = 0;
 }
 
-/* ---- from outside ---- */
+/* ---- starting and stopping ---- */
 
 static void wal_init_locks(struct wal *log)
 {
     pthread_mutexattr_t mutex;
     pthread_condattr_t wake;
     pthread_mutexattr_init(&mutex);
-    pthread_mutexattr_settype(&mutex, PTHREAD_MUTEX_ADAPTIVE_NP); /* records are short */
+    pthread_mutexattr_settype(&mutex, PTHREAD_MUTEX_ADAPTIVE_NP); /* critical sections are short */
     pthread_mutex_init(&log->mutex, &mutex);
     pthread_mutexattr_destroy(&mutex);
     pthread_condattr_init(&wake);
@@ -196,7 +196,7 @@ static void wal_init(struct wal *log, const struct wal_options *options)
     if (options->most_gathered == 0)
         log->options.most_gathered = WAL_MOST_GATHERED;
     log->revision = log->written = options->revision;
-    log->synced = options->revision - options->gap; /* what the first batch's line says */
+    log->synced = options->revision - options->gap; /* for the first batch's line */
     atomic_store(&log->durable_revision, options->revision);
     gather_init(&log->gather);
     buf_init_for(&log->work.bytes, SIZE_MAX / 4, ACCOUNT_JOURNAL);
@@ -251,7 +251,7 @@ bool wal_free(struct wal *log)
     pthread_join(log->thread, NULL);
     bool good = log->state != WAL_FAILED;
     if (!good)
-        log_error("the log ends without all that was to be written: %s; what had been acknowledged "
+        log_error("the log stops with records unwritten: %s; what had been acknowledged "
                   "with durability always is on the disk",
                   strerror(atomic_load(&log->error)));
     wal_file_deinit(&log->file);

@@ -1,20 +1,20 @@
 /*
- * Records that take long. Each gathers its changes alone, without the log's mutex, so that others
- * begin and end meanwhile; its place among them is where it began. What has gathered before it may
- * be written at once, what comes after it waits for its end.
+ * Records that take long. Each gathers its changes separately, without the log's mutex, so that
+ * others start and end meanwhile; its place among them is where it started. What gathered before it
+ * may be written immediately; what comes after it waits for its end.
  */
 #include "base/mem.h"
 #include "journal/log/wal_state.h"
 
 #include <stdlib.h>
 
-/* One record that others do not wait for: change.h. It gathers its changes alone. */
+/* A record that does not block others: change.h. */
 struct wal_long_record {
-    struct change_sink sink; /* first: the sink's functions find the record by it */
+    struct change_sink sink; /* first member: the sink's functions find the record by it */
     struct wal *log;
     struct gather gather;
     struct wal_work *work; /* its place among the others; NULL: the log has failed meanwhile */
-    struct wal_long_record *next; /* of those that are open */
+    struct wal_long_record *next; /* of the open ones */
 };
 
 static uint64_t wal_long_begin(struct change_sink *sink)
@@ -31,7 +31,8 @@ static uint64_t wal_long_begin(struct change_sink *sink)
         free(before);
         free(work);
     } else {
-        wal_cut_gathered(log, before); /* if it is nothing: what follows must select its database */
+        wal_cut_gathered(log, before); /* even if it is empty: what follows must select its database
+                                        */
         work->is_open = true;
         record->work = wal_add_work(log, work);
         record->next = log->long_records;
@@ -72,7 +73,7 @@ static void wal_long_end(struct change_sink *sink)
     free(record);
 }
 
-/* Others have got their revisions since, so this one stays: nothing happened in it. */
+/* Others have taken later revisions, so this one stays, as that of an empty record. */
 static void wal_long_abort(struct change_sink *sink)
 {
     struct gather *gather = &((struct wal_long_record *)sink)->gather;

@@ -1,19 +1,19 @@
 /*
  * The log's thread: waits until a batch is due, writes and syncs it, and publishes how far the data
- * are durable. Everything that touches the disk is here; the sink's side is wal.c.
+ * are durable.
  *
- * The normal path, from wal_thread_run(): wal_thread_next_step() sleeps until records have gathered
- * and neither a busy writer nor the commit delay speaks for more of them, and takes them as one
- * batch. wal_thread_do_work() appends the batch and, with WAL_ALWAYS, syncs it; a rotation goes on
- * in the next file. wal_thread_succeed() publishes the durable revision, which wakes the workers. The
- * mutex is held only to take what has gathered, never during a write or sync.
+ * The normal path, wal_thread_run(): wal_thread_next_step() sleeps until records have gathered and
+ * neither busy writers nor the commit delay promise more, and takes them as one batch.
+ * wal_thread_do_work() appends the batch and, with WAL_ALWAYS, syncs it; for a rotation it then
+ * switches to the next file. wal_thread_succeed() publishes the durable revision, which wakes the
+ * workers. The mutex is only held to take what has gathered, never during a write or sync.
  *
  * Failures:
  *  - No space for a write or a new file (ENOSPC, EDQUOT): WAL_FULL. The file is truncated to its
  *    whole batches, the read-only reason is set, and the same step is retried until there is space
  *    (wal_thread_retry()). When the log is stopped, there is one last attempt.
- *  - Any other failed write, and every failed sync: WAL_FAILED, for good. The read-only reason stays,
- *    what has gathered is dropped, and nothing more is written.
+ *  - Any other failed write, and every failed sync: WAL_FAILED, for good. The read-only reason
+ *    stays, what has gathered is dropped, and nothing more is written.
  */
 #include "journal/log/wal_state.h"
 
@@ -26,22 +26,24 @@
 
 /* Bytes of memory that an empty buffer keeps. */
 #define KEPT_BYTES ((size_t)1024 * 1024)
-/* Bytes from which on no more work is put into one batch. */
+/* Bytes at which a batch is complete. */
 #define BATCH_BYTES ((size_t)1024 * 1024)
-/* WAL_EVERY_SECOND: how long records gather before they are written, if they are not that many. */
+/* WAL_EVERY_SECOND: how long records gather before they are written, unless so many bytes have
+ * gathered. */
 #define GATHER_US    INT64_C(10000)
 #define GATHER_BYTES ((size_t)256 * 1024)
-/* How long something may be written and not synced. */
+/* How long written bytes may stay unsynced. */
 #define SYNC_US INT64_C(1000000)
-/* When there is no room on the disk: how long until the next attempt. */
+/* On a full disk: time between two attempts. */
 #define RETRY_US INT64_C(250000)
 
-const char wal_full_reason[] = "the disk is full: writes are refused until there is room where the "
-                               "data directory is; reads still work";
+const char wal_full_reason[] =
+    "the disk is full: writes are refused until there is space where the "
+    "data directory is; reads still work";
 static const char failed[] = "the log could not be written or synced: writes are refused until the "
-                             "server is started again; the server's own log tells why";
+                             "server is started again; the server's own log says why";
 
-/* ---- how it went ---- */
+/* ---- publishing results ---- */
 
 static void wal_thread_notify_progress(const struct wal *log)
 {
@@ -71,23 +73,23 @@ static void wal_thread_fail(struct wal *log, int error)
     wal_thread_notify_progress(log);
 }
 
-/* Writing and, if that is asked for, syncing went well. */
+/* Publishes that a write and, if it was due, a sync succeeded. */
 static void wal_thread_succeed(struct wal *log)
 {
     DCHECK(log->synced <= log->written);
     struct durable *durable = log->options.durable;
-    bool told = false;
+    bool changed = false;
     if (log->options.sync == WAL_ALWAYS && atomic_load(&durable->revision) < log->synced) {
         atomic_store(&durable->revision, log->synced);
-        told = true;
+        changed = true;
     }
     if (log->state == WAL_FULL) {
-        log_info("there is room on the disk again: writes are taken");
+        log_info("there is space on the disk again: writes are accepted");
         wal_thread_set_state(log, WAL_GOOD, 0);
         atomic_store(&durable->read_only_reason, NULL);
-        told = true;
+        changed = true;
     }
-    if (told)
+    if (changed)
         wal_thread_notify_progress(log);
 }
 
@@ -102,11 +104,12 @@ static void wal_thread_wait_until(struct wal *log, int64_t until_us)
         pthread_cond_timedwait(&log->wake, &log->mutex, &until);
 }
 
-/* There is no room on the disk: tells so and waits; true if there is no time left for that. */
+/* The disk is full: publishes that and waits; true if the log is stopping, so that one attempt is
+ * left. */
 static bool wal_thread_wait_for_space(struct wal *log, int error)
 {
     if (log->state != WAL_FULL) {
-        log_warning("the log cannot be written: %s; writes are refused until there is room",
+        log_warning("the log cannot be written: %s; writes are refused until there is space",
                     strerror(-error));
         wal_thread_set_state(log, WAL_FULL, error);
         atomic_store(&log->options.durable->read_only_reason, wal_full_reason);
@@ -120,7 +123,7 @@ static bool wal_thread_wait_for_space(struct wal *log, int error)
     return stopping;
 }
 
-/* Does the attempt until it does not fail for want of room; false if the log has failed. */
+/* Retries until the attempt does not fail for lack of space; false if the log has failed. */
 static bool wal_thread_retry(struct wal *log, int (*attempt)(struct wal *log))
 {
     for (bool last = false;;) {
@@ -137,7 +140,7 @@ static bool wal_thread_retry(struct wal *log, int (*attempt)(struct wal *log))
 
 /* ---- writing ---- */
 
-/* Between these two the disk is at work. Returns how long it was. */
+/* Around each write and sync. Returns its duration. */
 static void wal_thread_start_wait(struct wal *log)
 {
     atomic_store(&log->waits_since_us, clock_monotonic_us());
@@ -162,7 +165,8 @@ static void wal_thread_count_batch(struct wal *log, const struct batch *batch)
     atomic_fetch_add(&log->records, batch->ops);
 }
 
-/* Appends a batch, or leaves the file as it was. A failed cut is more than a lack of room. */
+/* Appends a batch, or leaves the file as it was. A failed truncation is worse than a lack of space.
+ */
 static int wal_thread_append_batch(struct wal *log, uint64_t count, struct slice payload)
 {
     struct batch batch = {.seq = log->written + 1, .ops = count, .synced = log->synced};
@@ -217,7 +221,7 @@ static int wal_thread_report_rotation(struct wal *log)
     return log->options.on_rotated(log->options.user, log->work.name);
 }
 
-/* Goes over to the next file: the former one is durable before anything names the new one. */
+/* Switches to the next file: the former one is durable before the manifest names the new one. */
 static bool wal_thread_change_file(struct wal *log)
 {
     if (log->file.unsynced && !wal_thread_sync_file(log))
@@ -225,7 +229,7 @@ static bool wal_thread_change_file(struct wal *log)
     if (!wal_thread_retry(log, wal_thread_create_next) ||
         !wal_thread_retry(log, wal_thread_report_rotation))
         return false;
-    CHECK(!log->file.unsynced); /* before anything names the next one */
+    CHECK(!log->file.unsynced); /* before the manifest names the next one */
     wal_file_deinit(&log->file);
     log->file = log->next;
     log->next = (struct wal_file){0};
@@ -256,7 +260,7 @@ static void wal_thread_clear_work(struct wal_work *work)
 
 /* ---- what to do next; the mutex is held ---- */
 
-/* Records that wait for the thread. The mutex is held. */
+/* Records that wait for the thread. */
 static uint64_t wal_thread_waiting_records(const struct wal *log)
 {
     uint64_t count = log->gather.count;
@@ -265,8 +269,7 @@ static uint64_t wal_thread_waiting_records(const struct wal *log)
     return count;
 }
 
-/* Each revision stands for a record that is in the file, on its way to it, or waits. The mutex is
- * held by the thread. */
+/* Invariant: each revision is that of a record that is in the file, in flight, or waits. */
 static bool wal_thread_has_all_records(const struct wal *log)
 {
     return log->written + log->work.count + wal_thread_waiting_records(log) == log->revision;
@@ -292,7 +295,8 @@ static void wal_thread_take_cut(struct wal *log)
     free(cut);
 }
 
-/* As many as make one batch: what was cut for long records need not be synced one by one. */
+/* Takes enough for one batch: what was queued because of long records need not be synced piece by
+ * piece. */
 static void wal_thread_take_cuts(struct wal *log)
 {
     while (log->cuts != NULL && !log->cuts->is_open && log->work.name == NULL &&
@@ -300,13 +304,13 @@ static void wal_thread_take_cuts(struct wal *log)
         wal_thread_take_cut(log);
 }
 
-/* WAL_ALWAYS: all who write are still at work. One who rests wakes the thread. */
+/* WAL_ALWAYS: all writers are busy. One that becomes idle wakes the thread. */
 static bool wal_thread_is_all_at_work(const struct wal *log)
 {
     return atomic_load(&log->at_work) > 0 && !log->rested;
 }
 
-/* What has gathered is not written yet, for more will come. */
+/* True if what has gathered is not written yet, as more is coming. */
 static bool wal_thread_is_gathering(struct wal *log, int64_t now_us)
 {
     if (log->stopping)
@@ -317,7 +321,7 @@ static bool wal_thread_is_gathering(struct wal *log, int64_t now_us)
     return log->gather.bytes.len < GATHER_BYTES && now_us < log->next_write_us;
 }
 
-/* True if there is something to write and the time for it has come. */
+/* Takes work if there is some and it is due; else false. */
 static bool wal_thread_take_work(struct wal *log, int64_t now_us)
 {
     if (log->cuts != NULL && log->cuts->is_open)
@@ -340,7 +344,7 @@ static bool wal_thread_is_sync_due(const struct wal *log, int64_t now_us)
     return log->state != WAL_FAILED && log->file.unsynced && now_us >= log->sync_due_us;
 }
 
-/* Sleeps until there is something to do; whoever gathers it wakes the thread then, not before. */
+/* Sleeps until there is something to do; only the writer that completes it wakes the thread. */
 static void wal_thread_sleep(struct wal *log, int64_t now_us)
 {
     int64_t until_us = INT64_MAX;
@@ -363,7 +367,7 @@ static void wal_thread_sleep(struct wal *log, int64_t now_us)
     log->sleeping = false;
 }
 
-/* Those whose records have become durable have been told, and may write again. */
+/* Waiters of the last batch have been notified, and may write again. */
 static void wal_thread_start_delay(struct wal *log)
 {
     if (log->options.sync == WAL_ALWAYS && log->released > 0)
@@ -400,7 +404,8 @@ static enum step wal_thread_next_step(struct wal *log)
     return step;
 }
 
-/* A last line says that all before it is durable: if it is not there later, that is damage. */
+/* Writes a last line, which says that everything before it is durable: if it is missing later, that
+ * is damage. */
 static void wal_thread_finish(struct wal *log)
 {
     if (log->state == WAL_FAILED || (log->file.unsynced && !wal_thread_sync_file(log)))
@@ -419,8 +424,8 @@ static int wal_thread_make_first(struct wal *log)
     return error != 0 ? error : wal_file_init(&log->file, file);
 }
 
-/* The file that there was no room for when the log began. As long as there is none nothing is
- * written, so to end without it loses nothing. False: it ends. */
+/* Creates the file for which there was no space at the start. Nothing is written without it, so
+ * stopping without it loses nothing. False: the log is stopping. */
 static bool wal_thread_open_first(struct wal *log)
 {
     int error;

@@ -124,7 +124,7 @@ static void nothing_is_written_past_the_limit(void **state)
 
 /* ---- a real Redis ---- */
 
-/* Keeps what it is told as commands, a transaction around each commit. */
+/* Keeps changes as commands, with a transaction around each commit. */
 struct recorder {
     struct change_sink sink;
     uint64_t revision;

@@ -21,7 +21,7 @@
 
 /* ---- there and back ---- */
 
-/* Carries out in a second store what comes back from the bytes of each change. */
+/* Applies to a second store what is read back from the bytes of each change. */
 struct mirror {
     struct change_sink sink;
     struct store *store;
@@ -30,7 +30,7 @@ struct mirror {
     struct resp_args args;
     uint64_t revision;
     size_t changes;
-    struct op *commit[64]; /* aborted commits must not be carried out */
+    struct op *commit[64]; /* aborted commits must not be applied */
     size_t count;
 };
 
@@ -398,7 +398,7 @@ static void bad_forms_are_refused(void **state)
     };
     size_t known = sizeof commands / sizeof *commands - 2;
     assert_verdicts(commands, known, COMMAND_BAD);
-    /* Whoever cuts a log into records has dealt with these. */
+    /* The scan has dealt with these. */
     assert_verdicts(commands + known, 2, COMMAND_UNKNOWN);
 }
 

@@ -43,7 +43,7 @@ static void test_it_waits_no_longer_than_half_a_sync(void **state)
     assert_int_equal(delay.until_us, 5000 + COMMIT_DELAY_MOST_US);
 }
 
-/* A sync after which all but `missing` of 80 come back; true if it waited for them. */
+/* A sync after which all but `missing` of 80 return; true if it waited for them. */
 static bool try_80(struct commit_delay *delay, uint64_t missing)
 {
     commit_delay_start(delay, 0, SYNC_US, 80, 0);
@@ -74,7 +74,7 @@ static void test_it_tries_ever_less_often_what_does_not_help(void **state)
     assert_int_equal(count_until_it_tries(&delay, 11), 1);
 }
 
-/* Neither that nobody at all came, nor what a few of many did, counts for or against. */
+/* Neither no returning clients at all, nor a few of many, count for or against. */
 static void test_it_learns_only_from_what_tells(void **state)
 {
     (void)state;
@@ -92,8 +92,8 @@ static void test_it_learns_only_from_what_tells(void **state)
     assert_false(try_80(&delay, 40)); /* so the success of a few has not been one */
 }
 
-/* Closed loop: whoever's record is durable writes another, `turn_us` later for each of those who come
- * back at once. Returns records made durable in a sync's time, at most all. */
+/* Closed loop: a client whose record is durable writes another, `turn_us` later for each of those
+ * that return at once. Returns records made durable in a sync's time, at most all. */
 static double run_closed_loop(uint64_t clients, int64_t turn_us)
 {
     struct commit_delay delay = {0};
@@ -110,7 +110,7 @@ static double run_closed_loop(uint64_t clients, int64_t turn_us)
             now_us += turn_us;
             back++;
         }
-        /* Who is still on the way comes while the next one is synced. */
+        /* Clients on their way arrive while the next one is synced. */
         uint64_t late = syncing - back;
         syncing = gathered + back;
         gathered = late;

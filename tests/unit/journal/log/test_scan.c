@@ -20,7 +20,7 @@ static size_t frame_at(const struct builder *builder, size_t offset)
     return i;
 }
 
-/* True if a line behind frame `i` says that this was durable. */
+/* True if a line after frame `i` says that this was durable. */
 static bool is_proven(const struct builder *builder, size_t i)
 {
     for (size_t later = i + 1; later < builder->frame_count; later++) {
@@ -89,7 +89,7 @@ static void judges_every_cut(void **state)
             enum scan_verdict verdict =
                 builder_scan(builder, slice_make(builder->log.data, len), &scan, &delivered);
             assert_int_equal(delivered, records_before(builder, at));
-            if (builder->frames[at].plain) { /* may begin with a SELECT, which may end a file */
+            if (builder->frames[at].plain) { /* may start with a SELECT, which may end a file */
                 assert_int_not_equal(verdict, SCAN_DAMAGED);
             } else {
                 bool whole = len == builder->frames[at].start;
@@ -170,7 +170,8 @@ static void judges_zeros(void **state)
     }
 }
 
-/* Plain commands have no check, so only cuts can be judged: as Redis does, behind the last record. */
+/* Plain commands have no checksum, so only truncation can be judged: as Redis does, after the last
+ * record. */
 static void plain_files_are_cut_as_redis_cuts(void **state)
 {
     (void)state;
@@ -199,7 +200,7 @@ static void plain_files_are_cut_as_redis_cuts(void **state)
     }
 }
 
-/* Reads a text made by hand; what its records hold goes, joined by ';', to `records`. */
+/* Reads a handmade text; its records' texts are joined by ';' in `records`. */
 static enum scan_verdict read_text(struct slice log, uint64_t next, char *records, size_t size,
                                    struct scan *scan)
 {
@@ -443,7 +444,7 @@ static void judges_plain_files(void **state)
     struct buf log;
     const char *why;
     buf_init(&log, BUILDER_LIMIT);
-    /* Zeros behind plain commands: a crash; and the same within one. */
+    /* Zeros after plain commands: a crash; and the same within one. */
     append_script(&log, "DEL a");
     builder_append(&log, slice_make((uint8_t[700]){0}, 700));
     assert_int_equal(read_built(&log, 0, &why), SCAN_TORN);

@@ -59,13 +59,14 @@ static void one_who_rests_is_enough(void **state)
     assert_int_equal(wal_stats(fixture.log).batches, 1);
     rest(&fixture);
     wait_durable(&fixture, FIRST + 99);
-    wait_durable(&fixture, write_record(fixture.log)); /* who tells nothing is not waited for */
+    wait_durable(&fixture, write_record(fixture.log)); /* a writer that reports nothing is not
+                                                        * waited for */
     end_with(&fixture, FIRST + 100);
     stop(&fixture);
 }
 
-/* One record is held on its way to the disk, and somebody is at work: what he writes, during the sync
- * and after it, becomes durable when he rests. */
+/* One record is held in flight, and a writer is busy: what it writes, during the sync and after it,
+ * becomes durable when it is idle. */
 static void assert_the_next_waits_for_rest(struct fixture *fixture)
 {
     write_record(fixture->log);

@@ -23,7 +23,7 @@ static struct change_sink *open_record(struct fixture *fixture, uint64_t *revisi
     return record;
 }
 
-/* Others get their revisions and end, but nothing that stands behind the long record is durable. */
+/* Others get their revisions and end, but nothing after the long record is durable. */
 static void others_go_on_meanwhile(void **state)
 {
     (void)state;

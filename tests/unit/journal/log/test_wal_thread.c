@@ -28,7 +28,7 @@ static void what_comes_during_a_sync_is_one_batch(void **state)
     stop(&fixture);
 }
 
-static void a_slow_disk_is_told_during_and_after(void **state)
+static void a_slow_disk_is_reported_during_and_after(void **state)
 {
     (void)state;
     static struct fixture fixture;
@@ -86,16 +86,16 @@ static bool is_synced(const struct fixture *fixture)
     return fixture->disk.inodes[0].synced == fixture->disk.inodes[0].bytes.len;
 }
 
-static void every_second_nobody_waits_and_the_disk_follows(void **state)
+static void every_second_no_writer_waits_and_the_disk_follows(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_EVERY_SECOND, 0);
     assert_int_equal(atomic_load(&fixture.durable.revision), DURABLE_AT_ONCE);
     write_record(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 1); /* at once */
+    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 1); /* immediately */
     write_record(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 2); /* soon, and nobody had to call */
+    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 2); /* soon, without another call */
     FAKE_DISK_WAIT(&fixture.disk, is_synced(&fixture));
     FAKE_DISK_SET(&fixture.disk, {
         fixture.disk.hold = true;
@@ -131,17 +131,17 @@ static void every_second_much_is_written_at_once(void **state)
 
 /* ---- failures ---- */
 
-/* Waits for a refusal that says so. */
-static void wait_refusal(struct fixture *fixture, const char *part)
+/* Waits for a read-only reason that contains that. */
+static void wait_read_only(struct fixture *fixture, const char *part)
 {
     FAKE_DISK_WAIT(&fixture->disk, atomic_load(&fixture->durable.read_only_reason) != NULL);
     assert_non_null(strstr(atomic_load(&fixture->durable.read_only_reason), part));
 }
 
-/* Nothing more is written, nothing more becomes durable, and nobody blocks. */
+/* Nothing more is written, nothing more becomes durable, and no writer blocks. */
 static void assert_failed_for_good(struct fixture *fixture, uint64_t durable, int error)
 {
-    wait_refusal(fixture, "started again");
+    wait_read_only(fixture, "started again");
     FAKE_DISK_SET(&fixture->disk, {
         fixture->disk.fail_write = 0;
         fixture->disk.fail_sync = 0;
@@ -181,7 +181,7 @@ static void a_failed_sync_ends_the_log(void **state)
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     wait_durable(&fixture, write_record(fixture.log));
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_sync = -ENOSPC); /* no matter which error */
+    FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_sync = -ENOSPC); /* whatever the error */
     write_record(fixture.log);
     assert_failed_for_good(&fixture, FIRST, ENOSPC);
     start(&fixture, WAL_EVERY_SECOND, 0);
@@ -190,7 +190,7 @@ static void a_failed_sync_ends_the_log(void **state)
     assert_failed_for_good(&fixture, DURABLE_AT_ONCE, EIO);
 }
 
-/* What gathered while the sync ran that failed is not written either. */
+/* What gathered during the failed sync is not written either. */
 static void a_failure_drops_what_has_gathered(void **state)
 {
     (void)state;
@@ -207,7 +207,7 @@ static void a_failure_drops_what_has_gathered(void **state)
         fixture.disk.fail_sync = -EIO;
         fixture.disk.hold = false;
     });
-    wait_refusal(&fixture, "started again");
+    wait_read_only(&fixture, "started again");
     assert_int_equal(fixture.rotated, 0);
     assert_failed_for_good(&fixture, FIRST - 1, EIO);
 }
@@ -222,8 +222,8 @@ static void a_full_disk_is_waited_for(void **state)
         write_record(fixture.log);
         FAKE_DISK_WAIT(&fixture.disk, fixture.disk.inodes[0].bytes.len > 0);
         uint64_t last = write_record(fixture.log);
-        wait_refusal(&fixture, "full");
-        for (int i = 0; i < 100; i++) /* more than may gather else, and nobody blocks */
+        wait_read_only(&fixture, "full");
+        for (int i = 0; i < 100; i++) /* more than may gather otherwise, and no writer blocks */
             last = write_record(fixture.log);
         unsigned writes = fixture.disk.write_calls;
         FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls > writes + 1); /* it tries again */
@@ -246,7 +246,7 @@ static void a_full_disk_at_the_end_loses_what_has_gathered(void **state)
         start(&fixture, WAL_ALWAYS, 0);
         fixture.disk.room = 50;
         write_record(fixture.log);
-        wait_refusal(&fixture, "full");
+        wait_read_only(&fixture, "full");
         FAKE_DISK_SET(&fixture.disk, fixture.disk.room = room > 0 ? FAKE_DISK_ANY : 10);
         assert_int_equal(wal_free(fixture.log), room > 0);
         fixture.log = NULL;
@@ -269,7 +269,7 @@ static void a_cut_that_fails_ends_the_log(void **state)
     assert_failed_for_good(&fixture, FIRST - 1, EIO);
 }
 
-static void a_rotation_waits_for_room_too(void **state)
+static void a_rotation_waits_for_space_too(void **state)
 {
     (void)state;
     static struct fixture fixture;
@@ -277,7 +277,7 @@ static void a_rotation_waits_for_room_too(void **state)
     fixture.disk.fail_open = -EDQUOT;
     fixture.fail_rotated = -ENOSPC;
     wal_rotate(fixture.log, "two");
-    wait_refusal(&fixture, "full");
+    wait_read_only(&fixture, "full");
     uint64_t last = write_record(fixture.log);
     FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_open = 0);
     FAKE_DISK_WAIT(&fixture.disk, fixture.rotated >= 2);
@@ -309,7 +309,7 @@ static void a_rotation_that_fails_ends_the_log(void **state)
     assert_failed_for_good(&fixture, FIRST - 1, EINVAL);
 }
 
-static void no_room_ahead_is_no_matter(void **state)
+static void preallocation_may_fail(void **state)
 {
     (void)state;
     static struct fixture fixture;
@@ -324,10 +324,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_during_a_sync_is_one_batch),
-        cmocka_unit_test(a_slow_disk_is_told_during_and_after),
+        cmocka_unit_test(a_slow_disk_is_reported_during_and_after),
         cmocka_unit_test(the_rest_is_durable_at_the_end),
         cmocka_unit_test(an_unused_log_stays_as_it_is),
-        cmocka_unit_test(every_second_nobody_waits_and_the_disk_follows),
+        cmocka_unit_test(every_second_no_writer_waits_and_the_disk_follows),
         cmocka_unit_test(every_second_much_is_written_at_once),
         cmocka_unit_test(a_failed_write_ends_the_log),
         cmocka_unit_test(a_failed_sync_ends_the_log),
@@ -335,9 +335,9 @@ int main(void)
         cmocka_unit_test(a_full_disk_is_waited_for),
         cmocka_unit_test(a_full_disk_at_the_end_loses_what_has_gathered),
         cmocka_unit_test(a_cut_that_fails_ends_the_log),
-        cmocka_unit_test(a_rotation_waits_for_room_too),
+        cmocka_unit_test(a_rotation_waits_for_space_too),
         cmocka_unit_test(a_rotation_that_fails_ends_the_log),
-        cmocka_unit_test(no_room_ahead_is_no_matter),
+        cmocka_unit_test(preallocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
