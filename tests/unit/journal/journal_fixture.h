@@ -78,7 +78,7 @@ static inline void ignore(void *user)
     (void)user;
 }
 
-/* A new store with what is there, kept from now on. */
+/* Starts with a new store and what is in the directory. */
 static inline void start(struct fixture *fixture)
 {
     char why[1000];
@@ -95,7 +95,7 @@ static inline void start(struct fixture *fixture)
         fail_msg("%s", why);
 }
 
-/* Stops and starts: all that was there is there again. */
+/* Stops and starts: everything is loaded again. */
 static inline void restart(struct fixture *fixture)
 {
     char *text = store_text(fixture->store);
@@ -123,7 +123,7 @@ static inline void fill(struct fixture *fixture, uint32_t from, uint32_t count)
         set(fixture, i, slice_make(value, i % sizeof value));
 }
 
-/* Names in the folder, with a space behind each. */
+/* Names in the folder, each followed by a space. */
 static inline const char *files(struct fixture *fixture)
 {
     static char text[10000];
@@ -146,7 +146,7 @@ static inline void pause_briefly(void)
 }
 
 struct save_request {
-    struct journal_save save; /* first: on_done finds the save_request by it */
+    struct journal_save save; /* first member: on_done finds the request by it */
     const char *why;
     atomic_bool done;
 };

@@ -19,7 +19,7 @@
 
 struct built_record {
     uint64_t revision;
-    size_t end; /* offset behind it in the log */
+    size_t end; /* offset after it in the log */
     char *text;
 };
 
@@ -127,7 +127,7 @@ static inline void builder_command(struct builder *builder, struct buf *out, str
     builder_describe(text, builder->db, args, count);
 }
 
-/* A random record behind `out`, which will stand at offset `base` of the log. */
+/* Appends a random record to `out`, which will be at offset `base` of the log. */
 static inline void builder_record(struct builder *builder, struct buf *out, uint64_t *random)
 {
     struct buf text;
@@ -175,7 +175,7 @@ static inline void builder_raw_batch(struct buf *log, struct batch batch, struct
     builder_append(log, payload);
 }
 
-/* A batch of so many random records. */
+/* Appends a batch of so many random records. */
 static inline void builder_batch(struct builder *builder, size_t ops, uint64_t *random)
 {
     struct built_frame *frame = builder_frame(builder);

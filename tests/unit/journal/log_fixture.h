@@ -15,14 +15,14 @@
 
 #define FIRST 11 /* revision of the first record */
 
-/* Static in each test: the thread of a log goes on with it when an assertion has failed, and must
- * not disturb the tests that follow. */
+/* Static in each test: when an assertion has failed, the log's thread still uses it, and must not
+ * disturb the tests that follow. */
 struct fixture {
     struct fake_disk disk; /* its mutex and condition are for all of this */
     struct durable durable;
     struct wal *log;
     unsigned progress; /* calls of on_progress */
-    int fail_rotated;  /* what on_rotated answers, 0 = all is well */
+    int fail_rotated;  /* result of on_rotated, 0 = success */
     unsigned rotated;
     bool passed_limit; /* by the other writer */
 };
@@ -71,7 +71,7 @@ static inline void start(struct fixture *fixture, enum wal_sync sync, size_t mos
     fixture->disk.story[0] = 0;
 }
 
-/* Ends the log, if it is not ended, and its disk. */
+/* Ends the log, if it has not ended, and its disk. */
 static inline void stop(struct fixture *fixture)
 {
     if (fixture->log != NULL)
@@ -79,7 +79,7 @@ static inline void stop(struct fixture *fixture)
     fake_disk_deinit(&fixture->disk);
 }
 
-/* A record of so many changes, each with its revision as the key. */
+/* Writes a record of so many changes, each with its revision as the key. */
 static inline uint64_t write_changes(struct wal *log, uint32_t db, unsigned changes,
                                      struct slice value)
 {
@@ -104,7 +104,8 @@ static inline void wait_durable(struct fixture *fixture, uint64_t revision)
     FAKE_DISK_WAIT(&fixture->disk, atomic_load(&fixture->durable.revision) >= revision);
 }
 
-/* A file that no one writes to any more holds exactly these records, each with its revision's key. */
+/* Asserts that a file that is no longer written holds exactly these records, each with its
+ * revision's key. */
 static inline void assert_file(const struct fixture *fixture, size_t file, uint64_t first,
                                uint64_t last)
 {
@@ -123,7 +124,7 @@ static inline void assert_file(const struct fixture *fixture, size_t file, uint6
     scan_deinit(&scan);
 }
 
-/* The first file's records are in these databases, one after the other. */
+/* Asserts that the first file's records are in these databases, in this order. */
 static inline void assert_dbs(const struct fixture *fixture, const uint32_t *dbs, size_t count)
 {
     struct scan scan;

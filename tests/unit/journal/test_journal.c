@@ -61,7 +61,7 @@ static void test_without_a_log(void **state)
     start(fixture);
     set(fixture, 1000, SLICE_LITERAL("kept"));
     restart(fixture);
-    /* And a log can come later. */
+    /* And a log can be added later. */
     fixture->options.durability = JOURNAL_ALWAYS;
     restart(fixture);
     set(fixture, 1001, SLICE_LITERAL("kept"));
@@ -120,7 +120,7 @@ static void test_many_log_files_are_put_together(void **state)
     assert_true(strlen(files(fixture)) < 200);
 }
 
-/* Each gets its answer, also one that comes too late. */
+/* Each is answered, also one that is too late. */
 static void test_many_saves_at_once(void **state)
 {
     struct fixture *fixture = *state;

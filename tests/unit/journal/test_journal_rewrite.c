@@ -26,7 +26,7 @@ static void test_a_save_takes_the_place_of_the_log(void **state)
                                         "appendonly.aof.manifest ");
 }
 
-/* What is written while bases come and go is there again, by base or log. */
+/* What is written during snapshots is loaded again, from base or log. */
 static void test_writes_while_it_saves(void **state)
 {
     struct fixture *fixture = *state;
