@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* What a check needs on its way. */
+/* What a check needs. */
 struct session {
     const struct options *options;
     struct place place;
@@ -21,18 +21,18 @@ struct session {
 
 static int check_complain(const char *problem)
 {
-    standard_push(); /* what came before */
+    standard_push(); /* what was printed before */
     fprintf(stderr, "keystore-check: %s\n", problem);
     return STATE_UNREADABLE;
 }
 
-/* Prints what stands before the damage, if there is any; the exit code. */
+/* Prints what precedes the damage, if there is any; returns the exit code. */
 static int check_dump(const struct session *session, struct directory *directory)
 {
     directory_load_good(session->place.fs, directory);
     uint64_t keys = dump_store(stdout, directory->store, clock_unix_ms());
     fprintf(stderr, "printed %" PRIu64 " keys%s\n", keys,
-            directory->state == STATE_GOOD ? "" : ", of what stands before the first bad record");
+            directory->state == STATE_GOOD ? "" : ", those before the first bad record");
     return (int)directory->state;
 }
 
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
     int code = 0;
     if (!standard_open())
         return STATE_UNREADABLE;
-    signal(SIGXFSZ, SIG_IGN); /* a copy that may not become so long is an error of the disk */
+    signal(SIGXFSZ, SIG_IGN); /* a copy that exceeds the limit is an error like those of the disk */
     if (!options_parse(argc, argv, &options, problem)) {
         fprintf(stderr, "keystore-check: %s. Try --help.\n", problem);
         return STATE_UNREADABLE;

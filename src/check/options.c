@@ -1,4 +1,4 @@
-/* Reads the command line. Refuses to know what the options do. */
+/* Reads the command line. Does not know what the options do. */
 #include "check/options.h"
 
 #include "base/option.h"
@@ -9,8 +9,8 @@ static const struct option_row rows[] = {
     [OPTION_REPAIR] = {0, "repair", NULL,
                        "cut the torn end that a crash left, as the server does when it starts"},
     [OPTION_REPAIR_DAMAGE] = {0, "repair-damage", NULL,
-                              "cut at the first record that is damaged, too, and drop the logs "
-                              "behind\nit: what had been acknowledged is lost, the report says "
+                              "cut at the first damaged record, too, and drop the logs "
+                              "after\nit: what had been acknowledged is lost, the report says "
                               "how much"},
     [OPTION_DUMP] = {0, "dump", NULL,
                      "print the data as commands for keystore-cli --pipe, and the report on\n"
@@ -21,7 +21,7 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = OPTION_TABLE(rows);
 
-/* The words after `problem` are those of printf; always false. */
+/* The arguments after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, OPTIONS_PROBLEM_SIZE, __VA_ARGS__), false)
 
 static void options_take_option(size_t row, struct options *options)

@@ -1,7 +1,6 @@
 /*
- * Paths and the lock. Who only reads must not write its number into the lock file as
- * journal/fs/fs.h does, nor make one, so the lock is taken here by hand then; it is of the same
- * kind.
+ * Paths and the lock. A reader must not write its process id into the lock file as journal/fs/fs.h
+ * does, nor create one, so here the lock is taken directly; it is of the same kind.
  */
 #include "check/place.h"
 
@@ -17,10 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The words after `problem` are those of printf; always false. */
+/* The arguments after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, PLACE_PROBLEM_SIZE, __VA_ARGS__), false)
 
-/* "<folder>/<name>" is there. */
+/* True if "<folder>/<name>" exists. */
 static bool place_has(const char *folder, const char *name)
 {
     char path[PATH_MAX];
@@ -43,7 +42,7 @@ static long place_read_holder(int descriptor)
     return pread(descriptor, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-/* The lock file, if there ever was one. */
+/* Locks the lock file, if there ever was one. */
 static bool place_hold_file(struct place *place, const char *folder,
                             char problem[static PLACE_PROBLEM_SIZE])
 {
@@ -60,7 +59,7 @@ static bool place_hold_file(struct place *place, const char *folder,
     return refuse(problem, "%s: %s", path, strerror(errno));
 }
 
-/* Takes the locks of the data directory without a trace. */
+/* Takes the locks of the data directory without writing. */
 static bool place_hold_quietly(struct place *place, const char *folder,
                                char problem[static PLACE_PROBLEM_SIZE])
 {

@@ -1,4 +1,4 @@
-/* Puts findings into words. Judges nothing. */
+/* Prints findings as text. Judges nothing. */
 #include "check/report.h"
 
 #include "base/quote.h"
@@ -223,7 +223,7 @@ void report_directory(FILE *out, const struct directory *directory)
     else if (directory->state == STATE_GOOD)
         fputs("good: there are no data here; a server would start empty\n", out);
     else
-        fprintf(out, "%s: nobody can tell which files make up the data\n",
+        fprintf(out, "%s: it is unknown which files make up the data\n",
                 report_state(directory->state));
 }
 

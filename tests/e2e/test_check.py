@@ -327,7 +327,7 @@ def test_a_manifest_that_is_none(directory, text):
     directory.manifest.write_text(text)
     before = directory.files()
     ran = check(directory.path, code=DAMAGED)
-    assert ran.last == "damaged: nobody can tell which files make up the data"
+    assert ran.last == "damaged: it is unknown which files make up the data"
     assert "start removes" not in ran.stdout
     ran = check("--repair-damage", directory.path, code=DAMAGED)
     assert "restore a backup" in ran.stderr

@@ -37,9 +37,9 @@ REPEATS = "a batch repeats revisions; it is older than its place"
 # without looking at them.
 FORMAT = "a command is not in Redis' format"
 # A command that fails it passes over.
-WRONG_TYPE = "the command LPUSH cannot be done here: the key holds a string; this operation needs a " \
+WRONG_TYPE = "the command LPUSH cannot be applied here: the key holds a string; this operation needs a " \
     "list (or no such key)"
-NO_NUMBER = "the command INCR cannot be done here: the string is not an integer of 64 bits in plain " \
+NO_NUMBER = "the command INCR cannot be applied here: the string is not an integer of 64 bits in plain " \
     "decimal digits"
 # It takes empty files for empty data, and any file for a log, whatever its name says.
 EMPTY = "it is empty, which a snapshot never is"

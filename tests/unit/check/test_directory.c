@@ -145,7 +145,7 @@ static void a_dump_counts_if_there_is_no_manifest(void **state)
     data_command(&dump, "SET a b");
     data_write(&data, LAYOUT_DUMP, buf_slice(&dump));
     directory_check(data.fs, &quiet, &directory);
-    assert_int_equal(directory.state, STATE_GOOD); /* nobody looks at what follows */
+    assert_int_equal(directory.state, STATE_GOOD); /* what follows is ignored */
     directory_deinit(&directory);
     buf_deinit(&dump);
     data_close(&data);

@@ -77,7 +77,7 @@ static void counts_what_a_cut_takes_away(void **state)
     buf_deinit(&log);
 }
 
-/* Two records in the batch, the second of which cannot be: a cut must take the first one as well. */
+/* Two records in the batch, the second of which is bad: a cut must remove the first one as well. */
 static void cuts_whole_batches(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Tests of check/options.c: every option, and sentences about what is wrong. */
+/* Tests of check/options.c: every option, and error messages. */
 #include "check/options.h"
 
 #include <setjmp.h>

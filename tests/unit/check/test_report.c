@@ -131,7 +131,7 @@ static void describes_directories(void **state)
     assert_says(&output, "; the next start cuts the torn end\n");
     directory.count = 0;
     report_directory(output.stream, &directory);
-    assert_says(&output, "\ntorn: nobody can tell which files make up the data\n");
+    assert_says(&output, "\ntorn: it is unknown which files make up the data\n");
     directory.state = STATE_GOOD;
     report_directory(output.stream, &directory);
     assert_says(&output, "\ngood: there are no data here");
