@@ -45,7 +45,7 @@ static void change(struct change_sink *sink, const struct op *op)
         history->log->change(history->log, op);
 }
 
-/* The store has the commit's revision already. */
+/* The store already has the commit's revision. */
 static void end(struct change_sink *sink)
 {
     struct history *history = (struct history *)sink;
@@ -68,7 +68,7 @@ void history_watch(struct history *history, struct store *store)
     store_set_sink(store, &history->sink);
 }
 
-/* ---- from outside ---- */
+/* ---- promises and states ---- */
 
 void history_init(struct history *history)
 {

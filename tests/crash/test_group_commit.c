@@ -1,9 +1,9 @@
 /*
  * The log with its thread on the disk that crashes in every way: after each change of the disk,
- * what it leaves is a prefix of the records that holds all that was durable by then, over changes of
- * files too. So it is after every fault. The same with syncs that do nothing must fail.
+ * what it leaves is a prefix of the records that holds all that was durable by then, also across
+ * rotations. The same holds after every fault. With syncs that do nothing the test must fail.
  *
- * Which records share a batch depends on the machine's mood, so a seed does not replay all of it.
+ * Which records share a batch depends on timing, so a seed does not replay all of it.
  */
 #include "crash/walk.h"
 
@@ -44,7 +44,7 @@ struct history {
     int64_t seq; /* of the newest file */
 };
 
-/* Up to now it was so; from now on it is as durable as the log says. */
+/* Notes how far it was durable up to now; from now on it is what the log says. */
 static void note(struct history *history)
 {
     size_t steps = fs_model_steps(history->model);
@@ -83,7 +83,7 @@ static int on_rotated(void *user, const char *name)
     return add_to_manifest(user, name);
 }
 
-/* True if the directory, the first file, its place in the manifest and the log are there. */
+/* True if the directory, the first file, its line in the manifest and the log were created. */
 static bool begin(struct history *history)
 {
     struct fs *fs = fs_model_fs(history->model);
@@ -105,7 +105,7 @@ static bool begin(struct history *history)
     return false;
 }
 
-/* What the record is, its revision says. */
+/* The record's revision determines its contents. */
 static size_t value_size(uint64_t revision)
 {
     return revision * 7919 % 1500;
@@ -195,7 +195,7 @@ static bool is_record(const struct scan_record *record)
     return good;
 }
 
-/* Reads a file on from *next; what is wrong, or NULL. */
+/* Reads a file from *next on; what is wrong, or NULL. */
 static const char *check_bytes(struct slice bytes, bool last, uint64_t *next)
 {
     struct scan scan;
@@ -299,7 +299,7 @@ static void syncs_that_lie_are_noticed(void **state)
     }
 }
 
-/* Every call of a history fails once, then the next one's. */
+/* Fails every call of a history once, one after the other. */
 static void every_fault_leaves_what_was_durable(void **state)
 {
     (void)state;

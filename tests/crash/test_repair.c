@@ -1,6 +1,6 @@
 /*
- * keystore-check's repair, crashed after each change of the disk in many ways: what it changes is
- * always somewhere as it was, and another repair gets to where the first one would have.
+ * keystore-check's repair, crashed after each change of the disk in many ways: what it changes
+ * always still exists as it was, in place or as a copy, and another repair gets to the same result.
  */
 #include "check/repair.h"
 
@@ -25,7 +25,7 @@
 
 struct before {
     struct buf logs[LOGS];
-    uint64_t last; /* revision that a repair gets to */
+    uint64_t last; /* revision that a repair leads to */
 };
 
 static struct progress quiet;
@@ -91,7 +91,8 @@ static struct fs_model *make_damaged(struct before *before)
     return model;
 }
 
-/* Repairs what needs it; the state then, and the newest revision. STATE_UNREADABLE: it failed. */
+/* Repairs what needs it; returns the state then, and the newest revision. STATE_UNREADABLE: it
+ * failed. */
 static enum state repair(struct fs *fs, uint64_t *last)
 {
     struct directory directory = {0};
@@ -127,7 +128,7 @@ static bool holds(struct fs *fs, const char *path, struct slice wanted)
     return same;
 }
 
-/* The log is there as it was, or a copy of it. */
+/* The log exists as it was, or a copy of it. */
 static bool is_kept(struct fs *fs, int64_t seq, struct slice was)
 {
     char path[LAYOUT_PATH];
@@ -150,7 +151,7 @@ static const char *judge(struct fs *fs, const struct before *before)
     }
     if (repair(fs, &last) != STATE_GOOD)
         return "it cannot be repaired again";
-    return last == before->last ? NULL : "the second repair gets elsewhere";
+    return last == before->last ? NULL : "the second repair has a different result";
 }
 
 /* What is wrong after one of the crashes, or NULL. */
