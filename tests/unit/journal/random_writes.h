@@ -136,10 +136,10 @@ static inline void writes_fill_keys(struct writes *writes, struct op *op)
     op->expire_at_ms = persist ? 0 : writes_deadline(writes);
     if (op->kind == OP_EXPIRE)
         op->expire.persist = persist;
-    if (op->kind == OP_RENAME || op->kind == OP_COPY) {
+    if (op->kind == OP_COPY)
         op->copy.replace = writes_below(writes, 2) == 0;
+    if (op->kind == OP_RENAME)
         op->copy.absent_only = writes_below(writes, 2) == 0;
-    }
     op->target.bytes = writes_key(writes, writes_below(writes, 2) == 0);
     if (writes_below(writes, 3) == 0)
         op->target_db = writes_below(writes, KEYSPACE_DATABASES);
