@@ -19,7 +19,7 @@ struct session {
     FILE *report;
 };
 
-static int check_complain(const char *problem)
+static int check_report_error(const char *problem)
 {
     standard_push(); /* what was printed before */
     fprintf(stderr, "keystore-check: %s\n", problem);
@@ -36,7 +36,7 @@ static int check_dump(const struct session *session, struct directory *directory
     return (int)directory->state;
 }
 
-static void check_look(struct session *session, struct directory *directory)
+static void check_judge(struct session *session, struct directory *directory)
 {
     const struct place *place = &session->place;
     if (place->is_file)
@@ -64,19 +64,19 @@ static int check_repair(struct session *session, struct directory *directory)
                         ? repair_file(fs, &directory->items[0], damage, session->report, problem)
                         : repair_directory(fs, directory, damage, session->report, problem);
     if (!repaired) {
-        check_complain(problem);
+        check_report_error(problem);
         return (int)directory->state;
     }
     directory_deinit(directory);
-    check_look(session, directory);
+    check_judge(session, directory);
     check_report(session, directory);
     return (int)directory->state;
 }
 
-static int check(struct session *session)
+static int check_place(struct session *session)
 {
     struct directory directory = {0};
-    check_look(session, &directory);
+    check_judge(session, &directory);
     check_report(session, &directory);
     int code = (int)directory.state;
     if (session->options->repair && code != STATE_GOOD)
@@ -92,9 +92,9 @@ static int check_run(const struct options *options)
     char problem[PLACE_PROBLEM_SIZE];
     struct session session = {.options = options, .report = options->dump ? stderr : stdout};
     if (!place_open(options->path, options->repair, &session.place, problem))
-        return check_complain(problem);
+        return check_report_error(problem);
     progress_init(&session.progress, isatty(STDERR_FILENO) ? stderr : NULL);
-    int code = check(&session);
+    int code = check_place(&session);
     place_close(&session.place);
     return code;
 }

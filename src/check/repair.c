@@ -204,7 +204,7 @@ static bool repair_empty_later(const struct repair *repair)
     return true;
 }
 
-static bool repair_carry_out(const struct repair *repair, const struct manifest *manifest)
+static bool repair_apply(const struct repair *repair, const struct manifest *manifest)
 {
     if (!repair_keep_all(repair) || !repair_empty_later(repair))
         return false;
@@ -270,7 +270,7 @@ bool repair_directory(struct fs *fs, const struct directory *directory, bool dam
     bool nothing_left = repair.bad->missing && !repair_is_data(repair.bad - 1);
     if (nothing_left)
         return refuse(problem, "nothing would be left; restore a backup");
-    return repair_carry_out(&repair, &directory->manifest);
+    return repair_apply(&repair, &directory->manifest);
 }
 
 bool repair_file(struct fs *fs, const struct item *item, bool damage, FILE *out,

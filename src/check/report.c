@@ -159,7 +159,7 @@ void report_item(FILE *out, const struct item *item)
 
 /* ---- summaries ---- */
 
-static void report_add_up(struct inspection *sum, const struct inspection *one)
+static void report_sum(struct inspection *sum, const struct inspection *one)
 {
     sum->rdb.strings += one->rdb.strings;
     sum->rdb.lists += one->rdb.lists;
@@ -214,7 +214,7 @@ void report_directory(FILE *out, const struct directory *directory)
         if (!directory_holds_data(&directory->items[i]))
             continue;
         files++;
-        report_add_up(&sum, &directory->items[i].inspection);
+        report_sum(&sum, &directory->items[i].inspection);
     }
     if (directory->why[0] != 0)
         fprintf(out, "%s: %s\n", report_state(directory->state), directory->why);

@@ -43,7 +43,7 @@ static const char ended[] = "the server stopped before the snapshot was written"
 
 /* ---- open and load ---- */
 
-static void journal_explain(char *why, size_t size, const char *what, int error)
+static void journal_format_error(char *why, size_t size, const char *what, int error)
 {
     snprintf(why, size, "cannot %s: %s%s", what, strerror(-error), shortage_advice(error));
 }
@@ -62,7 +62,8 @@ static bool journal_take_directory(struct fs *fs, char *why, size_t size)
                  "the data directory is in use by another server; stop that one or choose another "
                  "directory with --dir");
     else if (error != 0)
-        journal_explain(why, size, "lock the data directory with the file " LAYOUT_LOCK, error);
+        journal_format_error(why, size, "lock the data directory with the file " LAYOUT_LOCK,
+                             error);
     return error == 0;
 }
 
@@ -117,7 +118,7 @@ void journal_wake(struct journal *journal)
     pthread_mutex_unlock(&journal->lock);
 }
 
-void journal_wait_a_moment(struct journal *journal)
+void journal_wait_briefly(struct journal *journal)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -137,8 +138,8 @@ static bool journal_is_log_long(struct journal *journal)
            size / options->rewrite_percent >= journal->base_bytes / 100;
 }
 
-static bool journal_applies(const struct journal *journal, const struct journal_rule *rule,
-                            int64_t now_ms)
+static bool journal_rule_applies(const struct journal *journal, const struct journal_rule *rule,
+                                 int64_t now_ms)
 {
     uint64_t changes = restore_newest(journal->store) - journal->saved_revision;
     return changes >= rule->changes && changes > 0 &&
@@ -146,7 +147,7 @@ static bool journal_applies(const struct journal *journal, const struct journal_
 }
 
 /* Why a base is due; NULL if none is. The lock is held. */
-static const char *journal_due(struct journal *journal)
+static const char *journal_find_reason(struct journal *journal)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (journal->saves != NULL)
@@ -159,13 +160,13 @@ static const char *journal_due(struct journal *journal)
         atomic_load(&journal->files) >= MOST_FILES)
         return "there are many log files";
     for (size_t i = 0; i < journal->options.rule_count; i++) {
-        if (journal_applies(journal, &journal->options.rules[i], now_ms))
+        if (journal_rule_applies(journal, &journal->options.rules[i], now_ms))
             return "a rule of --save applies";
     }
     return NULL;
 }
 
-static void journal_answer(struct journal_save *saves, const char *why)
+static void journal_complete_saves(struct journal_save *saves, const char *why)
 {
     while (saves != NULL) {
         struct journal_save *save = saves;
@@ -176,7 +177,7 @@ static void journal_answer(struct journal_save *saves, const char *why)
 }
 
 /* The thread. */
-static void *journal_keep(void *user)
+static void *journal_run(void *user)
 {
     struct journal *journal = user;
     pthread_mutex_lock(&journal->lock);
@@ -184,16 +185,16 @@ static void *journal_keep(void *user)
         pthread_mutex_unlock(&journal->lock);
         reserve_keep(&journal->reserve);
         pthread_mutex_lock(&journal->lock);
-        const char *reason = journal_due(journal);
+        const char *reason = journal_find_reason(journal);
         if (reason == NULL) {
-            journal_wait_a_moment(journal);
+            journal_wait_briefly(journal);
             continue;
         }
         struct journal_save *saves = journal->saves;
         journal->saves = NULL;
         pthread_mutex_unlock(&journal->lock);
         int error = journal_rewrite(journal, reason);
-        journal_answer(saves, error == 0 ? NULL : error == -ECANCELED ? ended : failed);
+        journal_complete_saves(saves, error == 0 ? NULL : error == -ECANCELED ? ended : failed);
         pthread_mutex_lock(&journal->lock);
     }
     pthread_mutex_unlock(&journal->lock);
@@ -230,7 +231,7 @@ static struct fs_file *journal_open_empty_log(struct journal *journal)
 
 /* Creates a log that the manifest names. If that fails, the file stays for the next attempt, as the
  * manifest may name it nevertheless. */
-static int journal_begin_log(struct journal *journal, struct fs_file **file)
+static int journal_create_log(struct journal *journal, struct fs_file **file)
 {
     char name[LAYOUT_NAME];
     int error = 0;
@@ -267,7 +268,7 @@ static int journal_prepare_log(struct journal *journal, struct fs_file **file)
     if (error != 0 || (!keeps_log && journal->manifest.count > 0))
         return error;
     *file = journal_open_empty_log(journal);
-    return *file != NULL ? 0 : journal_begin_log(journal, file);
+    return *file != NULL ? 0 : journal_create_log(journal, file);
 }
 
 /* The log's on_open, after a start on a full disk. */
@@ -346,10 +347,10 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
         reserve_start(&journal->reserve, journal->fs, journal->store, &journal->durable,
                       journal->options.reserve_step);
     if (error == 0)
-        error = -pthread_create(&journal->thread, NULL, journal_keep, journal);
+        error = -pthread_create(&journal->thread, NULL, journal_run, journal);
     journal->started = error == 0;
     if (error != 0)
-        journal_explain(why, why_size, "start to write to the data directory", error);
+        journal_format_error(why, why_size, "start to write to the data directory", error);
     return error == 0;
 }
 
@@ -391,7 +392,7 @@ static void journal_stop_thread(struct journal *journal)
     journal_wake(journal);
     pthread_join(journal->thread, NULL);
     DCHECK(!journal->saving);
-    journal_answer(journal->saves, ended);
+    journal_complete_saves(journal->saves, ended);
     journal->saves = NULL;
 }
 

@@ -140,7 +140,7 @@ static int journal_rewrite_wait_for_log(struct journal *journal)
             return error != 0 ? -error : -EIO;
         }
         pthread_mutex_lock(&journal->lock);
-        journal_wait_a_moment(journal);
+        journal_wait_briefly(journal);
         pthread_mutex_unlock(&journal->lock);
     }
     return 0;

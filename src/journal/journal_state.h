@@ -55,7 +55,7 @@ struct journal {
 void journal_wake(struct journal *journal);
 
 /* Waits on the journal's condition, LOOK_MS at most. The lock is held. */
-void journal_wait_a_moment(struct journal *journal);
+void journal_wait_briefly(struct journal *journal);
 
 /* Creates the folder if it is missing: at the start there may have been no space for it. 0 or a
  * negative errno value, like all functions below. */

@@ -114,7 +114,7 @@ static void load_rdb_keep(struct load *load, struct slice *string)
     load->copied += string->len;
 }
 
-static bool load_rdb_let_wait(struct load *load, const struct restore_key *key, struct slice value)
+static bool load_rdb_queue(struct load *load, const struct restore_key *key, struct slice value)
 {
     struct restore_string *string = &load->waiting[load->count++];
     string->key = *key;
@@ -167,7 +167,7 @@ static bool load_rdb_on_string(void *context, const struct rdb_key *key, struct 
         return load_rdb_fail(load, LOADING_REFUSED, &to, "its string has more than 4 GiB");
     if (value.len > MOST_COPIED && !load_rdb_is_in_file(load, value))
         return load_rdb_end_key(load, &to, restore_string(load->loading->store, &to, value));
-    return load_rdb_let_wait(load, &to, value);
+    return load_rdb_queue(load, &to, value);
 }
 
 static bool load_rdb_on_list_begin(void *context, const struct rdb_key *key)

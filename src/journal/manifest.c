@@ -61,7 +61,7 @@ static bool manifest_is_space(uint8_t byte)
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-static char manifest_unescaped(uint8_t letter)
+static char manifest_unescape(uint8_t letter)
 {
     static const char letters[] = "nrtba";
     static const char meanings[] = "\n\r\t\b\a";
@@ -80,7 +80,7 @@ static size_t manifest_read_escape(struct slice rest, char *out)
             return 3;
         }
     }
-    *out = manifest_unescaped(rest.data[0]);
+    *out = manifest_unescape(rest.data[0]);
     return 1;
 }
 
@@ -179,8 +179,8 @@ static bool manifest_is_file_name(const char *name)
 }
 
 /* Why the manifest cannot have this file after its others; NULL if it can. */
-static const char *manifest_conflict(const struct manifest *manifest, const char *name, int64_t seq,
-                                     char type)
+static const char *manifest_find_conflict(const struct manifest *manifest, const char *name,
+                                          int64_t seq, char type)
 {
     for (size_t i = 0; i < manifest->count; i++) {
         const struct manifest_file *file = &manifest->files[i];
@@ -214,7 +214,7 @@ static const char *manifest_parse_line(struct slice line, struct manifest *manif
         return "has no seq from 1 on";
     if (type[0] == 0 || type[1] != 0 || strchr("bih", type[0]) == NULL)
         return "has a type that is not b, i or h";
-    const char *why = manifest_conflict(manifest, name, seq, type[0]);
+    const char *why = manifest_find_conflict(manifest, name, seq, type[0]);
     if (why == NULL)
         manifest_add(manifest, name, seq, type[0]);
     return why;

@@ -8,7 +8,7 @@
  * sync and from the disk. The last log may have a torn tail, which is noted and is no failure.
  * Without a manifest: refuse logs that nothing puts in order, then load dump.rdb.
  *
- * Failures: the first one ends the loading with a verdict and an error message (recovery_end());
+ * Failures: the first one ends the loading with a verdict and an error message (recovery_fail());
  * everything after that is skipped.
  */
 #include "journal/recovery.h"
@@ -36,11 +36,11 @@ struct work {
 
 /* ---- ending ---- */
 
-static bool recovery_end(struct work *work, enum loading_verdict verdict, const char *format, ...)
+static bool recovery_fail(struct work *work, enum loading_verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
 
 /* Sets the verdict and the error message, unless there is one; returns false. */
-static bool recovery_end(struct work *work, enum loading_verdict verdict, const char *format, ...)
+static bool recovery_fail(struct work *work, enum loading_verdict verdict, const char *format, ...)
 {
     struct recovery *recovery = work->recovery;
     if (recovery->verdict != LOADING_DONE)
@@ -68,11 +68,11 @@ static const char *recovery_quoted(const char *path, struct quoted *quoted)
 }
 
 /* After a call of the file system; true if it succeeded. */
-static bool recovery_went_well(struct work *work, int error, const char *what, const char *path)
+static bool recovery_check(struct work *work, int error, const char *what, const char *path)
 {
     struct quoted name;
-    return error >= 0 || recovery_end(work, LOADING_FAILED, "cannot %s %s: %s", what,
-                                      recovery_quoted(path, &name), fs_error_text(error));
+    return error >= 0 || recovery_fail(work, LOADING_FAILED, "cannot %s %s: %s", what,
+                                       recovery_quoted(path, &name), fs_error_text(error));
 }
 
 static void recovery_note_fault(struct work *work, const char *path, uint64_t offset,
@@ -85,7 +85,7 @@ static void recovery_note_fault(struct work *work, const char *path, uint64_t of
 }
 
 /* The loaders know why, but not in which file. */
-static bool recovery_end_in_file(struct work *work, const char *path)
+static bool recovery_fail_in_file(struct work *work, const char *path)
 {
     const struct loading *loading = &work->loading;
     struct quoted quoted;
@@ -94,23 +94,24 @@ static bool recovery_end_in_file(struct work *work, const char *path)
         recovery_note_fault(work, path, loading->offset, loading->why);
     switch (loading->verdict) {
     case LOADING_DAMAGED:
-        return recovery_end(
+        return recovery_fail(
             work, LOADING_DAMAGED,
             "DATA_LOSS: %s is damaged at offset %zu: %s; nothing was changed, see what "
             "keystore-check says of the directory, or restore it from a copy",
             name, loading->offset, loading->why);
     case LOADING_REFUSED:
-        return recovery_end(work, LOADING_REFUSED, "%s cannot be loaded, at offset %zu: %s", name,
-                            loading->offset, loading->why);
+        return recovery_fail(work, LOADING_REFUSED, "%s cannot be loaded, at offset %zu: %s", name,
+                             loading->offset, loading->why);
     default:
-        return recovery_end(work, loading->verdict, "%s: %s", name, loading->why);
+        return recovery_fail(work, loading->verdict, "%s: %s", name, loading->why);
     }
 }
 
-static bool recovery_damaged(struct work *work, const char *path, size_t offset, const char *why)
+static bool recovery_fail_damaged(struct work *work, const char *path, size_t offset,
+                                  const char *why)
 {
     loading_fail(&work->loading, LOADING_DAMAGED, offset, "%s", why);
-    return recovery_end_in_file(work, path);
+    return recovery_fail_in_file(work, path);
 }
 
 /* ---- files ---- */
@@ -139,9 +140,9 @@ static bool recovery_open_input(struct work *work, const char *path, bool is_log
     int error = fs_open(work->fs, path, to_be_synced ? FS_APPEND : FS_READ, &input->file);
     if (error == -ENOENT) {
         work->recovery->fault.missing = true;
-        return recovery_damaged(work, path, 0, "the manifest names it, but it is not there");
+        return recovery_fail_damaged(work, path, 0, "the manifest names it, but it is not there");
     }
-    if (!recovery_went_well(work, error, "open", path))
+    if (!recovery_check(work, error, "open", path))
         return false;
     if (to_be_synced) {
         error = fs_sync_data(input->file);
@@ -149,7 +150,7 @@ static bool recovery_open_input(struct work *work, const char *path, bool is_log
     }
     if (error == 0)
         error = fs_map(input->file, &input->bytes);
-    if (recovery_went_well(work, error, "read", path))
+    if (recovery_check(work, error, "read", path))
         return true;
     recovery_close_input(work, input);
     return false;
@@ -167,9 +168,9 @@ static bool recovery_starts_as_named(struct work *work, const char *path, struct
 {
     if (!recovery_ends_with(path, ".rdb") || rdb_read_has_magic(bytes))
         return true;
-    return recovery_damaged(work, path, 0,
-                            bytes.len == 0 ? "it is empty, which a snapshot never is"
-                                           : "it is no snapshot, although its name says so");
+    return recovery_fail_damaged(work, path, 0,
+                                 bytes.len == 0 ? "it is empty, which a snapshot never is"
+                                                : "it is no snapshot, although its name says so");
 }
 
 static bool recovery_note_torn(struct work *work, const char *path, const struct replay_end *tail,
@@ -194,15 +195,15 @@ static bool recovery_load_bytes(struct work *work, const char *path, struct slic
     struct replay_end tail;
     size_t start = 0;
     if (rdb_read_has_magic(bytes) && !load_rdb(loading, bytes, &start))
-        return recovery_end_in_file(work, path);
+        return recovery_fail_in_file(work, path);
     if (start == bytes.len)
-        return loading_reach(loading, start) || recovery_end_in_file(work, path);
+        return loading_reach(loading, start) || recovery_fail_in_file(work, path);
     if (!replay_log(loading, bytes, start, &tail))
-        return recovery_end_in_file(work, path);
+        return recovery_fail_in_file(work, path);
     if (tail.why == NULL)
         return true;
     return is_last ? recovery_note_torn(work, path, &tail, bytes.len)
-                   : recovery_damaged(work, path, tail.good, tail.why);
+                   : recovery_fail_damaged(work, path, tail.good, tail.why);
 }
 
 /* The part of the file before the cut. */
@@ -248,7 +249,7 @@ static uint64_t recovery_size_of(struct work *work, const char *path)
 static bool recovery_has_bytes(struct work *work, const char *path)
 {
     struct fs_file *file;
-    if (!recovery_went_well(work, fs_open(work->fs, path, FS_READ, &file), "open", path))
+    if (!recovery_check(work, fs_open(work->fs, path, FS_READ, &file), "open", path))
         return true;
     int64_t size = fs_size(file);
     fs_close(file);
@@ -259,12 +260,12 @@ static bool recovery_has_bytes(struct work *work, const char *path)
 static bool recovery_list(struct work *work, const char *folder, struct fs_names *names)
 {
     int error = fs_list(work->fs, folder, names);
-    return error == -ENOENT || recovery_went_well(work, error, "list", folder);
+    return error == -ENOENT || recovery_check(work, error, "list", folder);
 }
 
 /* ---- with a manifest ---- */
 
-static void recovery_add_up(struct work *work)
+static void recovery_sum_sizes(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
     char path[LAYOUT_PATH];
@@ -290,7 +291,7 @@ static bool recovery_is_in_use(const struct manifest *manifest, const char *name
  * into history: history is older than the logs in use. A log left by an interrupted start or
  * rotation is empty.
  */
-static bool recovery_look_for_lost_logs(struct work *work)
+static bool recovery_check_for_lost_logs(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
     const struct manifest_file *base = manifest_base(manifest);
@@ -303,7 +304,7 @@ static bool recovery_look_for_lost_logs(struct work *work)
         layout_path(path, names.items[i]);
         if (seq > layout_newest(manifest, 'i') && seq >= (base != NULL ? base->seq : 1) &&
             !recovery_is_in_use(manifest, names.items[i]) && recovery_has_bytes(work, path))
-            good = recovery_end(
+            good = recovery_fail(
                 work, LOADING_DAMAGED,
                 "DATA_LOSS: %s is newer than all logs that " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
                 " names, so a line for it is missing there; nothing was "
@@ -340,8 +341,8 @@ static bool recovery_load_files(struct work *work)
     size_t logs = 0;
     for (size_t i = 0; i < manifest->count; i++)
         logs += manifest->files[i].type == 'i';
-    recovery_add_up(work);
-    if (work->options->cut == NULL && !recovery_look_for_lost_logs(work))
+    recovery_sum_sizes(work);
+    if (work->options->cut == NULL && !recovery_check_for_lost_logs(work))
         return false;
     if (base != NULL && !recovery_load_next(work, base, logs == 0, &done))
         return false;
@@ -373,27 +374,27 @@ static bool recovery_read_manifest(struct work *work, bool *found)
     if (error == -EINVAL)
         recovery_note_manifest_fault(work, &fault);
     if (error == -EINVAL)
-        return recovery_end(
+        return recovery_fail(
             work, LOADING_DAMAGED,
             "DATA_LOSS: " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
             " is damaged in line %zu: %s; it names the files that make up the data, each as "
             "`file NAME seq N type b` (base) or i (log)",
             fault.line, fault.why);
     return error == -ENOENT ||
-           recovery_went_well(work, error, "read", LAYOUT_FOLDER "/" LAYOUT_MANIFEST);
+           recovery_check(work, error, "read", LAYOUT_FOLDER "/" LAYOUT_MANIFEST);
 }
 
 /* ---- without one ---- */
 
 /* Also false on an error, which ends the loading. */
-static bool recovery_is_there(struct work *work, const char *path)
+static bool recovery_exists(struct work *work, const char *path)
 {
     struct fs_file *file;
     int error = fs_open(work->fs, path, FS_READ, &file);
     if (error == 0)
         fs_close(file);
     else if (error != -ENOENT)
-        recovery_went_well(work, error, "open", path);
+        recovery_check(work, error, "open", path);
     return error == 0;
 }
 
@@ -408,7 +409,7 @@ static bool recovery_has_data(struct work *work, const char *folder, const char 
     if (strncmp(name, "temp-", 5) == 0) /* unfinished, by whichever program */
         return false;
     if (recovery_ends_with(name, ".base.rdb"))
-        return !recovery_is_there(work, LAYOUT_DUMP);
+        return !recovery_exists(work, LAYOUT_DUMP);
     return recovery_ends_with(name, ".manifest") ||
            (recovery_ends_with(name, ".aof") && recovery_has_bytes(work, path));
 }
@@ -420,7 +421,7 @@ static bool recovery_refuse_logs(struct work *work, const char *folder, const ch
     bool good = recovery_list(work, folder, &names);
     for (size_t i = 0; i < names.count && good; i++) {
         if (recovery_has_data(work, folder, names.items[i]))
-            good = recovery_end(
+            good = recovery_fail(
                 work, LOADING_REFUSED,
                 "there is %s/%s, but no " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
                 " that says how to load it; %s, or choose another directory with --dir",
@@ -435,7 +436,7 @@ static bool recovery_load_snapshot(struct work *work, const char *path, struct s
 {
     size_t size;
     if (!recovery_starts_as_named(work, path, bytes) ||
-        !(load_rdb(&work->loading, bytes, &size) || recovery_end_in_file(work, path)))
+        !(load_rdb(&work->loading, bytes, &size) || recovery_fail_in_file(work, path)))
         return false;
     work->recovery->ignored_bytes = bytes.len - size;
     return true;
@@ -444,7 +445,7 @@ static bool recovery_load_snapshot(struct work *work, const char *path, struct s
 static bool recovery_load_dump(struct work *work)
 {
     struct input input;
-    if (!recovery_is_there(work, LAYOUT_DUMP))
+    if (!recovery_exists(work, LAYOUT_DUMP))
         return work->recovery->verdict == LOADING_DONE;
     work->recovery->from_dump = true;
     work->loading.progress.total = recovery_size_of(work, LAYOUT_DUMP);
@@ -483,7 +484,7 @@ static bool recovery_load_alone(struct work *work, const char *path, struct slic
     if (layout_is_dump(path))
         return recovery_load_snapshot(work, path, bytes);
     if (bytes.len == 0 && !recovery_ends_with(path, ".aof") && !recovery_ends_with(path, ".rdb"))
-        return recovery_damaged(work, path, 0, "it is empty: neither a snapshot nor a log");
+        return recovery_fail_damaged(work, path, 0, "it is empty: neither a snapshot nor a log");
     recovery_set_revision_before(work, bytes);
     return recovery_starts_as_named(work, path, bytes) &&
            recovery_load_bytes(work, path, bytes, true);
@@ -492,8 +493,8 @@ static bool recovery_load_alone(struct work *work, const char *path, struct slic
 static bool recovery_load_one(struct work *work, const char *path)
 {
     struct input input;
-    if (!recovery_is_there(work, path))
-        return recovery_went_well(work, -ENOENT, "open", path);
+    if (!recovery_exists(work, path))
+        return recovery_check(work, -ENOENT, "open", path);
     work->loading.progress.total = recovery_size_of(work, path);
     if (!recovery_open_input(work, path, false, &input))
         return false;
@@ -508,10 +509,10 @@ static bool recovery_load_one(struct work *work, const char *path)
 static bool recovery_sync_names(struct work *work)
 {
     int error = fs_sync_directory(work->fs, ".");
-    if (!recovery_went_well(work, error, "sync", "the directory"))
+    if (!recovery_check(work, error, "sync", "the directory"))
         return false;
     error = fs_sync_directory(work->fs, LAYOUT_FOLDER);
-    return error == -ENOENT || recovery_went_well(work, error, "sync", LAYOUT_FOLDER);
+    return error == -ENOENT || recovery_check(work, error, "sync", LAYOUT_FOLDER);
 }
 
 static bool recovery_judge_unsupported(struct work *work)
@@ -521,11 +522,11 @@ static bool recovery_judge_unsupported(struct work *work)
     if (unsupported->count == 0 || work->options->skip_unsupported)
         return true;
     unsupported_print(unsupported, list_of, sizeof list_of);
-    return recovery_end(work, LOADING_REFUSED,
-                        "the data hold what KeyStore does not have: %s%s%s; start with "
-                        "--import-skip-unsupported to leave these out",
-                        list_of, unsupported->why != NULL ? "; of the first, " : "",
-                        unsupported->why != NULL ? unsupported->why : "");
+    return recovery_fail(work, LOADING_REFUSED,
+                         "the data hold what KeyStore does not have: %s%s%s; start with "
+                         "--import-skip-unsupported to leave these out",
+                         list_of, unsupported->why != NULL ? "; of the first, " : "",
+                         unsupported->why != NULL ? unsupported->why : "");
 }
 
 /* With a cut the data are only inspected: there will be no commits. */
@@ -535,10 +536,10 @@ static bool recovery_read_reserve(struct work *work)
         return true;
     int error = reserve_read(work->fs, &work->recovery->reserved);
     if (error != -EINVAL)
-        return recovery_went_well(work, error, "read", LAYOUT_VERSIONS);
+        return recovery_check(work, error, "read", LAYOUT_VERSIONS);
     recovery_note_fault(work, LAYOUT_VERSIONS, 0,
                         "it is not one line `versions N xxh3 DIGITS` whose check is right");
-    return recovery_end(
+    return recovery_fail(
         work, LOADING_DAMAGED,
         "DATA_LOSS: " LAYOUT_VERSIONS
         " is damaged: it is one line, `versions N xxh3 DIGITS`; nothing was changed, restore "

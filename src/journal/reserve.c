@@ -90,7 +90,7 @@ static int reserve_write_file(struct fs *fs, uint64_t revision)
 /* ---- reserving; the lock is held ---- */
 
 /* Revisions left below which writes are refused: more than the commits in flight take. */
-static uint64_t reserve_scarce(const struct reserve *reserve)
+static uint64_t reserve_low_mark(const struct reserve *reserve)
 {
     return reserve->step / 8;
 }
@@ -101,7 +101,7 @@ static void reserve_note_failure(struct reserve *reserve, uint64_t newest, int e
     if (!reserve->failing)
         log_error("%s cannot be written: %s", LAYOUT_VERSIONS, strerror(-error));
     reserve->failing = true;
-    if (newest + reserve_scarce(reserve) < reserve->limit)
+    if (newest + reserve_low_mark(reserve) < reserve->limit)
         return;
     atomic_compare_exchange_strong(&reserve->durable->read_only_reason, &none, refusal);
 }

@@ -47,7 +47,7 @@ static void wal_long_change(struct change_sink *sink, const struct op *op)
     gather_change(&((struct wal_long_record *)sink)->gather, op);
 }
 
-static void wal_long_forget(struct wal *log, const struct wal_long_record *record)
+static void wal_long_unlink(struct wal *log, const struct wal_long_record *record)
 {
     struct wal_long_record **link = &log->long_records;
     while (*link != record)
@@ -62,7 +62,7 @@ static void wal_long_end(struct change_sink *sink)
     gather_end(&record->gather);
     pthread_mutex_lock(&log->mutex);
     if (record->work != NULL) {
-        wal_long_forget(log, record);
+        wal_long_unlink(log, record);
         gather_take(&record->gather, &record->work->bytes, &record->work->count, false);
         log->cut_bytes += record->work->bytes.len;
         record->work->is_open = false;

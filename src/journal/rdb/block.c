@@ -74,7 +74,7 @@ static size_t block_gathered(const struct rdb_block *block)
     return block->bytes.len - HEAD;
 }
 
-static bool block_give(struct rdb_block *block, struct slice bytes)
+static bool block_emit(struct rdb_block *block, struct slice bytes)
 {
     if (!block->failed)
         block->failed = !block->sink.write(block->sink.context, bytes);
@@ -110,7 +110,7 @@ bool rdb_block_flush(struct rdb_block *block)
     const uint8_t *end = block->bytes.data + block->bytes.len;
     block->count = 0;
     block->bytes.len = HEAD;
-    return block_give(block, slice_make(from, (size_t)(end - from)));
+    return block_emit(block, slice_make(from, (size_t)(end - from)));
 }
 
 /* ---- strings ---- */
@@ -149,10 +149,10 @@ static void block_put_string(struct rdb_block *block, struct slice bytes)
 }
 
 /* The same for a value at the end of the buffer: long ones are not copied. */
-static bool block_pass_string(struct rdb_block *block, struct slice bytes)
+static bool block_emit_string(struct rdb_block *block, struct slice bytes)
 {
     struct slice body = block_put_string_head(block, bytes);
-    return rdb_block_flush(block) && block_give(block, body);
+    return rdb_block_flush(block) && block_emit(block, body);
 }
 
 /* ---- keys ---- */
@@ -188,7 +188,7 @@ bool rdb_block_string(struct rdb_block *block, uint64_t db, const struct rdb_key
         return false;
     block_put_key(block, key, RDB_STRING);
     if (is_long)
-        return block_pass_string(block, value);
+        return block_emit_string(block, value);
     block_put_string(block, value);
     return true;
 }
@@ -245,7 +245,7 @@ static bool block_put_plain(struct walk *walk, struct slice element)
     block_put_length(block, RDB_NODE_PLAIN);
     if (walk->pass == PASS_SHORT)
         block_put_bytes(block, block_put_string_head(block, element));
-    else if (!block_pass_string(block, element))
+    else if (!block_emit_string(block, element))
         return false;
     return block_count_node(walk);
 }
@@ -275,7 +275,7 @@ static bool block_walk_elements(struct walk *walk, const struct rdb_elements *el
     return block_end_pack(walk);
 }
 
-static bool block_give_long_list(struct rdb_block *block, uint64_t db, const struct rdb_key *key,
+static bool block_emit_long_list(struct rdb_block *block, uint64_t db, const struct rdb_key *key,
                                  const struct rdb_elements *elements)
 {
     struct walk count = {.block = block, .pass = PASS_COUNT};
@@ -309,5 +309,5 @@ bool rdb_block_list(struct rdb_block *block, uint64_t db, const struct rdb_key *
     }
     block->bytes.len = start;
     block->count--;
-    return is_short || block_give_long_list(block, db, key, elements);
+    return is_short || block_emit_long_list(block, db, key, elements);
 }

@@ -201,20 +201,20 @@ static bool read_sizes(struct reading *reading)
            rdb_input_length(&reading->input, &expiring) && CALL(reading, on_sizes, keys, expiring);
 }
 
-static bool read_pass_module_aux(struct reading *reading)
+static bool read_skip_module_aux(struct reading *reading)
 {
     char type[RDB_SKIP_NAME];
     return rdb_skip_module_aux(&reading->input, type) && CALL(reading, on_unsupported, NULL, type);
 }
 
-static bool read_pass_function(struct reading *reading, uint8_t opcode)
+static bool read_skip_function(struct reading *reading, uint8_t opcode)
 {
     return (opcode == RDB_FUNCTION2 ? rdb_input_skip_string(&reading->input)
                                     : rdb_skip_old_function(&reading->input)) &&
            CALL(reading, on_unsupported, NULL, "function library");
 }
 
-static bool read_pass_slot_info(struct reading *reading)
+static bool read_skip_slot_info(struct reading *reading)
 {
     uint64_t unused;
     return rdb_input_length(&reading->input, &unused) &&
@@ -259,7 +259,7 @@ static bool read_string(struct reading *reading)
            CALL(reading, on_string, &reading->key, value);
 }
 
-static bool read_pass_value(struct reading *reading, uint8_t type)
+static bool read_skip_value(struct reading *reading, uint8_t type)
 {
     char name[RDB_SKIP_NAME];
     return rdb_skip_value(&reading->input, type, name) &&
@@ -271,11 +271,11 @@ static bool read_value(struct reading *reading, uint8_t type)
     if (type == RDB_STRING)
         return read_string(reading);
     if (type == RDB_HASH_TTL_PRE_GA && reading->is_valkey)
-        return read_pass_value(reading, RDB_HASH_VALKEY);
+        return read_skip_value(reading, RDB_HASH_VALKEY);
     if (rdb_lists_is_list(type))
         return rdb_lists_read(&reading->input, type, &reading->key, &reading->value,
                               reading->receiver);
-    return read_pass_value(reading, type);
+    return read_skip_value(reading, type);
 }
 
 static bool read_key(struct reading *reading, uint8_t type)
@@ -317,12 +317,12 @@ static bool read_record(struct reading *reading, uint8_t opcode)
     case RDB_IDLE:
         return rdb_input_length(&reading->input, &unused);
     case RDB_MODULE_AUX:
-        return read_pass_module_aux(reading);
+        return read_skip_module_aux(reading);
     case RDB_FUNCTION2:
     case RDB_FUNCTION_PRE_GA:
-        return read_pass_function(reading, opcode);
+        return read_skip_function(reading, opcode);
     case RDB_SLOT_INFO:
-        return read_pass_slot_info(reading);
+        return read_skip_slot_info(reading);
     case RDB_SLOT_IMPORT:
         return rdb_input_unknown(&reading->input, reading->input.at - 1,
                                  "a slot migration was in progress, so it is unknown which keys "

@@ -2,7 +2,7 @@
  * Takes keys from the store's snapshot and writes them to a file.
  *
  * The normal path: snapshot_file_write() creates the file under a temporary name;
- * snapshot_file_begin() marks the store at a revision, which calls on_begin, and writes the header;
+ * snapshot_file_start() marks the store at a revision, which calls on_begin, and writes the header;
  * snapshot_file_save_all() steps through the store until every key has been saved and writes what
  * gathers; then the file gets its end with the checksum, is synced and renamed, and the folder is
  * synced.
@@ -365,7 +365,7 @@ static struct size *snapshot_file_take_sizes(struct store *store,
 }
 
 /* A thread that saves early and has much to write waits for the header. */
-static void snapshot_file_begin(struct base *base)
+static void snapshot_file_start(struct base *base)
 {
     struct size *sizes = snapshot_file_take_sizes(base->options->store, base->options->progress);
     pthread_mutex_lock(&base->file_lock);
@@ -396,7 +396,7 @@ static void snapshot_file_write_early(struct base *base)
 static void snapshot_file_save_all(struct base *base)
 {
     struct store *store = base->options->store;
-    snapshot_file_begin(base);
+    snapshot_file_start(base);
     while (!base->failed && !snapshot_file_is_stopped(base) &&
            store_snapshot_step(store, &base->snapshot)) {
         sched_yield();
