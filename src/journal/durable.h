@@ -1,6 +1,5 @@
 /*
  * How far the data are durable, and why writes are refused: set by the log's thread, read by all.
- * And whether threads that write have more to do: reported by them, for the log.
  *
  * The log sets `revision` or `read_only_reason`, and then calls on_progress. So a caller that finds
  * its revision not durable yet, and only then registers as a waiter, is notified.
@@ -22,16 +21,6 @@ struct durable {
     /* Called on the log's thread when either has changed. */
     void (*on_progress)(void *user);
     void *user;
-    /*
-     * Set by the log before the first write; NULL: it does not want to know. A thread that is about
-     * to write, and has other requests at hand, calls on_work, and on_rest when it has none for
-     * now, or has written for long. Until one of those at work rests, no batch begins: so whoever
-     * waits for the disk waits for his fellows too, but no processor idles. Who calls neither is
-     * not waited for.
-     */
-    void (*on_work)(void *log);
-    void (*on_rest)(void *log);
-    void *log;
 };
 
 #endif

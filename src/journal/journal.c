@@ -290,6 +290,7 @@ static int journal_start_log(struct journal *journal, struct fs_file *file)
         .folder = LAYOUT_FOLDER,
         .durable = &journal->durable,
         .sync = journal->options.durability == JOURNAL_ALWAYS ? WAL_ALWAYS : WAL_EVERY_SECOND,
+        .activity = journal->options.activity,
         .revision = restore_newest(journal->store),
         .gap = restore_newest(journal->store) - journal->recovery.revision,
         .former_size = journal->recovery.log_bytes,

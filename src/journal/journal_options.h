@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct activity;
+
 enum journal_durability {
     JOURNAL_ALWAYS,       /* what was acknowledged survives every crash */
     JOURNAL_EVERY_SECOND, /* all but the last two seconds survive */
@@ -28,8 +30,9 @@ struct journal_options {
     uint64_t rewrite_min_size; /* bytes of the log below which none is due */
     struct journal_rule rules[JOURNAL_MOST_RULES];
     size_t rule_count;
-    bool skip_unsupported; /* as in recovery.h */
-    uint64_t reserve_step; /* revisions; 0 = RESERVE_FIRST_STEP (reserve.h) */
+    bool skip_unsupported;     /* as in recovery.h */
+    uint64_t reserve_step;     /* revisions; 0 = RESERVE_FIRST_STEP (reserve.h) */
+    struct activity *activity; /* as in wal_options.h */
 };
 
 /* How the last save ended. */

@@ -1,4 +1,4 @@
-/* TxnReply: replies within a reply. Which message each has follows from the operation table. */
+/* TxnReply: replies within a reply. The operation table says which message each one is. */
 #include "base/chain.h"
 #include "service/encode.h"
 #include "service/wire.h"

@@ -1,4 +1,4 @@
-/* The router. Exact matches only, so that no odd spelling of a path slips past a later check. */
+/* The router. Only exact matches, so that no variant of a path escapes a later check. */
 #include "service/route.h"
 
 #include <mini_redis.pb-c.h>
@@ -13,7 +13,7 @@ static const struct method methods[OP_COUNT] = {
 #undef OPERATION
 };
 
-/* An administrator's, and no operations. */
+/* Methods for administrators that are no operations. */
 static const struct method others[] = {
     {.name = SLICE_LITERAL("Info"), .type = METHOD_INFO, .kind = OP_COUNT},
     {.name = SLICE_LITERAL("Save"),

@@ -77,10 +77,9 @@ static void on_saved(struct journal_save *save, const char *why)
 
 /* ---- start and end ---- */
 
-static void on_ready(void *user, unsigned part)
+static void ignore(void *user)
 {
     (void)user;
-    (void)part;
 }
 
 static void init(struct server *server, uint64_t random)
@@ -92,7 +91,7 @@ static void init(struct server *server, uint64_t random)
     pthread_cond_init(&server->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     server->engine = embedded_new(&(struct store_options){.databases = SERVER_DATABASES}, 1);
-    server->engine->on_ready = on_ready;
+    engine_set_waker(server->engine, 0, (struct waker){.wake = ignore});
     server->sweep.parts = 1;
     writes_init(&server->writes, embedded_store(server->engine), random);
     server->writes.most_bytes = MOST_BYTES;

@@ -36,7 +36,7 @@ bool wal_has_work(const struct wal *log)
 
 void wal_wait_for_others(struct wal *log)
 {
-    log->rested = true;
+    log->has_idle = true;
     pthread_cond_signal(&log->wake);
     pthread_cond_wait(&log->space, &log->mutex);
 }
@@ -69,12 +69,18 @@ void wal_unlock_and_wake(struct wal *log, bool there_is_work)
         pthread_cond_signal(&log->wake);
 }
 
+bool wal_is_anybody_busy(const struct wal *log)
+{
+    const struct activity *activity = log->options.activity;
+    return activity != NULL && activity_is_anybody_busy(activity);
+}
+
 static void wal_end(struct change_sink *sink)
 {
     struct wal *log = (struct wal *)sink;
     if (log->state != WAL_FAILED)
         gather_end(&log->gather);
-    wal_unlock_and_wake(log, atomic_load(&log->at_work) == 0 && wal_has_work(log));
+    wal_unlock_and_wake(log, !wal_is_anybody_busy(log) && wal_has_work(log));
 }
 
 static void wal_abort_record(struct change_sink *sink)
@@ -114,20 +120,12 @@ struct change_sink *wal_sink(struct wal *log)
     return &log->sink;
 }
 
-static void wal_on_work(void *user)
+/* A worker has become idle. While any is busy, no `end` wakes the thread. */
+static void wal_on_idle(void *user)
 {
     struct wal *log = user;
-    atomic_fetch_add(&log->at_work, 1);
-}
-
-/* The counter first: while it is not 0, no `end` wakes the thread. */
-static void wal_on_rest(void *user)
-{
-    struct wal *log = user;
-    unsigned at_work = atomic_fetch_sub(&log->at_work, 1);
-    CHECK(at_work > 0);
     pthread_mutex_lock(&log->mutex);
-    log->rested = log->gather.count > 0;
+    log->has_idle = log->gather.count > 0;
     wal_unlock_and_wake(log, wal_has_work(log));
 }
 
@@ -195,20 +193,14 @@ static void wal_init(struct wal *log, const struct wal_options *options)
     log->options.folder = mem_copy_text(options->folder);
     if (options->most_gathered == 0)
         log->options.most_gathered = WAL_MOST_GATHERED;
+    if (options->sync != WAL_ALWAYS)
+        log->options.activity = NULL;
     log->revision = log->written = options->revision;
     log->synced = options->revision - options->gap; /* for the first batch's line */
     atomic_store(&log->durable_revision, options->revision);
     gather_init(&log->gather);
     buf_init_for(&log->work.bytes, SIZE_MAX / 4, ACCOUNT_JOURNAL);
     wal_init_locks(log);
-}
-
-static void wal_ask_for_rest(struct wal *log)
-{
-    struct durable *durable = log->options.durable;
-    durable->on_work = wal_on_work;
-    durable->on_rest = wal_on_rest;
-    durable->log = log;
 }
 
 int wal_new(const struct wal_options *options, struct fs_file *file, struct wal **result)
@@ -228,13 +220,13 @@ int wal_new(const struct wal_options *options, struct fs_file *file, struct wal 
     atomic_store(&options->durable->read_only_reason, file == NULL ? wal_full_reason : NULL);
     atomic_store(&options->durable->revision,
                  options->sync == WAL_ALWAYS ? options->revision : DURABLE_AT_ONCE);
-    if (options->sync == WAL_ALWAYS)
-        wal_ask_for_rest(log);
     error = pthread_create(&log->thread, NULL, wal_thread_run, log);
     if (error != 0) {
         wal_deinit(log);
         return -error;
     }
+    if (log->options.activity != NULL)
+        activity_listen(log->options.activity, wal_on_idle, log);
     pthread_setname_np(log->thread, "log");
     *result = log;
     return 0;
@@ -244,6 +236,8 @@ bool wal_free(struct wal *log)
 {
     if (log == NULL)
         return true;
+    if (log->options.activity != NULL)
+        activity_stop_listening(log->options.activity);
     pthread_mutex_lock(&log->mutex);
     log->stopping = true;
     pthread_mutex_unlock(&log->mutex);

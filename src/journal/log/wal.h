@@ -5,8 +5,8 @@
  *
  * Group commit: while one batch is written and synced, the next one gathers. It starts as soon as
  * the former is durable or, after a commit delay, when the writers of that batch have written
- * again, if they are fast (journal/log/commit_delay.h). It also waits while all writers are busy,
- * if they report that (journal/durable.h): a batch that started amid their requests would split
+ * again, if they are fast (journal/log/commit_delay.h). It also waits while all workers that have
+ * written are still busy (base/activity.h): a batch that started amid their requests would split
  * those that came together, and their answers, into more and smaller reads and writes. Writers
  * never wait for the disk, only for the sink's lock and, when more than `most_gathered` bytes have
  * gathered, for space in the buffer (backpressure).

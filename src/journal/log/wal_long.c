@@ -67,7 +67,7 @@ static void wal_long_end(struct change_sink *sink)
         log->cut_bytes += record->work->bytes.len;
         record->work->is_open = false;
     }
-    log->rested = true;
+    log->has_idle = true;
     wal_unlock_and_wake(log, wal_has_work(log));
     gather_deinit(&record->gather);
     free(record);

@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_JOURNAL_LOG_WAL_OPTIONS_H
 #define KEYSTORE_JOURNAL_LOG_WAL_OPTIONS_H
 
+#include "base/activity.h"
 #include "journal/durable.h"
 #include "journal/fs/fs.h"
 
@@ -18,8 +19,10 @@ struct wal_options {
     const char *folder;      /* of all log files; copied */
     struct durable *durable; /* borrowed; on_progress must be set before the first write */
     enum wal_sync sync;
-    size_t most_gathered; /* bytes; 0 = WAL_MOST_GATHERED */
-    int64_t slow_us;      /* a write or sync that takes so long is counted; 0 = WAL_SLOW_US */
+    struct activity *activity; /* WAL_ALWAYS: no batch starts while all workers with requests are
+                                  busy; borrowed. NULL: none is waited for */
+    size_t most_gathered;      /* bytes; 0 = WAL_MOST_GATHERED */
+    int64_t slow_us;           /* a write or sync that takes so long is counted; 0 = WAL_SLOW_US */
     uint64_t revision; /* of the last record in the data; the next one has the revision after it */
     uint64_t gap;      /* so many revisions up to that one are of no record in the data */
     uint64_t former_size; /* bytes of the log files since the base, without the given one */

@@ -42,7 +42,8 @@ struct wal {
     struct wal_work *cuts; /* records before those, for former files or of long records */
     struct wal_long_record *long_records; /* the open ones */
     size_t cut_bytes;                     /* in `cuts` */
-    bool rested;    /* some of the gathered records are of one who rests, or waits for room */
+    bool has_idle;  /* some of the gathered records are of an idle worker, or of a writer that
+                       waits for space */
     bool sleeping;  /* the thread waits for `wake`... */
     size_t wake_at; /* ...until so many bytes have gathered... */
     uint64_t wake_records; /* ...and so many records */
@@ -59,7 +60,6 @@ struct wal {
     int64_t next_write_us; /* WAL_EVERY_SECOND: when gathered records are due to be written */
     int64_t sync_due_us;   /* if the file has unsynced bytes */
 
-    atomic_uint at_work;         /* threads between on_work and on_rest */
     atomic_uint_fast64_t size;   /* bytes of all files since the base */
     atomic_uint_fast64_t former; /* of these, in files before the current one */
     atomic_uint_fast64_t records, batches, bytes, syncs, durable_revision;
@@ -90,6 +90,9 @@ extern const char wal_full_reason[];
 
 /* The thread; `log` is a struct wal *. Ends when the log is stopping and all work is done. */
 void *wal_thread_run(void *log);
+
+/* True if a worker is busy. While any is, no `end` wakes the thread. */
+bool wal_is_anybody_busy(const struct wal *log);
 
 /* True if there is something to write for which the thread was waiting. */
 bool wal_has_work(const struct wal *log);

@@ -304,10 +304,10 @@ static void wal_thread_take_cuts(struct wal *log)
         wal_thread_take_cut(log);
 }
 
-/* WAL_ALWAYS: all writers are busy. One that becomes idle wakes the thread. */
-static bool wal_thread_is_all_at_work(const struct wal *log)
+/* WAL_ALWAYS: all who have written are still busy. The first that becomes idle wakes the thread. */
+static bool wal_thread_are_all_busy(const struct wal *log)
 {
-    return atomic_load(&log->at_work) > 0 && !log->rested;
+    return wal_is_anybody_busy(log) && !log->has_idle;
 }
 
 /* True if what has gathered is not written yet, as more is coming. */
@@ -316,7 +316,7 @@ static bool wal_thread_is_gathering(struct wal *log, int64_t now_us)
     if (log->stopping)
         return false;
     if (log->options.sync == WAL_ALWAYS)
-        return wal_thread_is_all_at_work(log) ||
+        return wal_thread_are_all_busy(log) ||
                commit_delay_waits(&log->delay, now_us, log->gather.count);
     return log->gather.bytes.len < GATHER_BYTES && now_us < log->next_write_us;
 }
@@ -333,7 +333,7 @@ static bool wal_thread_take_work(struct wal *log, int64_t now_us)
             return false;
         CHECK(log->work.count == 0 && log->work.bytes.len == 0);
         gather_take(&log->gather, &log->work.bytes, &log->work.count, false);
-        log->rested = false;
+        log->has_idle = false;
     }
     pthread_cond_broadcast(&log->space);
     return true;
@@ -352,7 +352,7 @@ static void wal_thread_sleep(struct wal *log, int64_t now_us)
     log->wake_records = 0;
     bool is_blocked = log->cuts != NULL; /* by a long record, whose end wakes the thread */
     if (!is_blocked && log->delay.wanted > 0 && log->gather.count > 0 &&
-        !wal_thread_is_all_at_work(log)) {
+        !wal_thread_are_all_busy(log)) {
         log->wake_records = log->delay.wanted;
         until_us = log->delay.until_us;
     }

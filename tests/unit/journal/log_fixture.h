@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 #define KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 
+#include "base/activity.h"
 #include "journal/log/scan.h"
 #include "journal/log/wal.h"
 #include "journal/log/wal_file.h"
@@ -13,13 +14,16 @@
 
 #include "journal/fake_disk.h"
 
-#define FIRST 11 /* revision of the first record */
+#define FIRST   11 /* revision of the first record */
+#define WORKERS 4
 
 /* Static in each test: when an assertion has failed, the log's thread still uses it, and must not
  * disturb the tests that follow. */
 struct fixture {
     struct fake_disk disk; /* its mutex and condition are for all of this */
     struct durable durable;
+    struct activity activity; /* without a bound in time */
+    struct activity_worker workers[WORKERS];
     struct wal *log;
     unsigned progress; /* calls of on_progress */
     int fail_rotated;  /* result of on_rotated, 0 = success */
@@ -53,12 +57,16 @@ static inline void start(struct fixture *fixture, enum wal_sync sync, size_t mos
     struct fs_file *file;
     memset(fixture, 0, sizeof *fixture);
     fake_disk_init(&fixture->disk);
+    activity_init(&fixture->activity, INT64_MAX);
+    for (size_t i = 0; i < WORKERS; i++)
+        activity_worker_init(&fixture->workers[i], &fixture->activity);
     fixture->durable.on_progress = on_progress;
     fixture->durable.user = fixture;
     struct wal_options options = {.fs = &fixture->disk.fs,
                                   .folder = "folder",
                                   .durable = &fixture->durable,
                                   .sync = sync,
+                                  .activity = &fixture->activity,
                                   .most_gathered = most_gathered,
                                   .slow_us = SLOW_US,
                                   .revision = FIRST - 1,

@@ -1,4 +1,4 @@
-/* Tests of server/config.c: both sources of settings, and the sentence for every bad one. */
+/* Tests of server/config.c: both sources of settings, and the error message for every bad one. */
 #include "server/config.h"
 
 #include <setjmp.h>
@@ -69,10 +69,10 @@ static void assert_good(const struct reading *reading)
 }
 
 /* The whole of standard error is this line. */
-static void assert_bad(const struct reading *reading, const char *sentence)
+static void assert_bad(const struct reading *reading, const char *message)
 {
     char line[1200];
-    snprintf(line, sizeof line, "keystore-server: %s\n", sentence);
+    snprintf(line, sizeof line, "keystore-server: %s\n", message);
     assert_int_equal(reading->answer, CONFIG_BAD);
     assert_string_equal(reading->err, line);
     assert_string_equal(reading->out, "");
@@ -101,15 +101,15 @@ static void read_file(struct reading *reading, const char *text)
     unlink(file.path);
 }
 
-/* The text is refused with "PATH:LINE: sentence". */
-static void assert_bad_file(const char *text, int line, const char *sentence)
+/* The text is refused with "PATH:LINE: message". */
+static void assert_bad_file(const char *text, int line, const char *message)
 {
     static struct reading reading;
     char expected[1024];
     struct file file = write_file(text);
     READ(&reading, "--config", file.path);
     unlink(file.path);
-    snprintf(expected, sizeof expected, "%s:%d: %s", file.path, line, sentence);
+    snprintf(expected, sizeof expected, "%s:%d: %s", file.path, line, message);
     assert_bad(&reading, expected);
 }
 
@@ -175,7 +175,7 @@ static void test_bad_values_on_the_command_line(void **state)
     static struct reading reading;
     static const struct {
         char *argument;
-        const char *sentence;
+        const char *message;
     } cases[] = {
         {"--threads=0", "bad value `0` for --threads: it is a number of threads, 1 to 1024"},
         {"--threads=1025", "bad value `1025` for --threads: it is a number of threads, 1 to 1024"},
@@ -207,9 +207,9 @@ static void test_bad_values_on_the_command_line(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         READ(&reading, cases[i].argument);
-        assert_bad(&reading, cases[i].sentence);
+        assert_bad(&reading, cases[i].message);
         READ(&reading, "--log-level", "error", cases[i].argument, "--threads", "1");
-        assert_bad(&reading, cases[i].sentence);
+        assert_bad(&reading, cases[i].message);
     }
 }
 
@@ -232,7 +232,7 @@ static void test_unknown_options(void **state)
     assert_bad(&reading, "the option --help=yes takes no value; see keystore-server --help");
     READ(&reading, "-xy");
     assert_bad(&reading, "there is no option -x; see keystore-server --help");
-    /* Which leaves nothing behind for the next reading. */
+    /* The next reading is not affected. */
     READ(&reading, "--threads=2");
     assert_good(&reading);
     /* Short for two. */
@@ -247,11 +247,11 @@ static void test_a_missing_value(void **state)
     static char *const options[] = {"--listen",        "--threads",   "--max-value",
                                     "--drain-timeout", "--log-level", "--config"};
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        char sentence[100];
-        snprintf(sentence, sizeof sentence,
+        char message[100];
+        snprintf(message, sizeof message,
                  "the option %s needs a value behind it; see keystore-server --help", options[i]);
         READ(&reading, "--threads", "2", options[i]);
-        assert_bad(&reading, sentence);
+        assert_bad(&reading, message);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Tests of server/options.c: what each row sets, its bounds, and the sentence beyond them. */
+/* Tests of server/options.c: what each row sets, its bounds, and the error message beyond them. */
 #include "server/options.h"
 
 #include <inttypes.h>
@@ -11,13 +11,13 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* A setting that is a number: what the manual says of it. */
+/* A setting that is a number, as it is documented. */
 struct number {
     const char *name;
     uint64_t low, high, by_default;
     uint64_t unit; /* what 1 means in the field */
     size_t offset, size;
-    const char *what; /* its sentence calls it */
+    const char *what; /* the name in its error message */
 };
 
 #define FIELD(member) offsetof(struct config, member), sizeof((struct config *)NULL)->member
@@ -339,7 +339,7 @@ static void test_every_row_is_known_here(void **state)
     assert_null(options_row(OPTION_HELP)->argument);
     assert_null(options_row(OPTION_VERSION)->argument);
     for (size_t i = 0; i < options_table().count; i++) {
-        assert_int_equal(row_of(options_row(i)->name), i); /* no name comes twice */
+        assert_int_equal(row_of(options_row(i)->name), i); /* names are unique */
         assert_true(strlen(options_row(i)->help) > 0);
         if (i >= OPTION_FIRST_SETTING)
             assert_true(options_row(i)->argument != NULL || i == row_of("import-skip-unsupported"));

@@ -5,6 +5,7 @@
 #ifndef KEYSTORE_TESTS_LINK_H
 #define KEYSTORE_TESTS_LINK_H
 
+#include "base/activity.h"
 #include "base/arena.h"
 #include "base/chain.h"
 #include "engine/embedded.h"
@@ -142,6 +143,7 @@ static inline void link_on_output(void *user)
 
 /* Of the links that are made from now on. */
 static struct offload *link_offload;
+static struct activity_worker *link_activity;
 
 static inline void *link_new(struct engine *engine, const struct info_source *info)
 {
@@ -149,6 +151,7 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
     struct grpc_limits limits = grpc_limits_for(MAX_VALUE, &http2_default_limits);
     link->engine = engine;
     link->service = service_new(&(struct service_options){.engine = engine,
+                                                          .activity = link_activity,
                                                           .info = info,
                                                           .offload = link_offload,
                                                           .max_value = MAX_VALUE,

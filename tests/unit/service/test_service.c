@@ -332,11 +332,11 @@ static void test_a_later_answer_may_be_an_error(void **state)
     struct h2_call *made = link_call_key(link, "/KeyStore/Get", "key");
     struct engine_task *task = slow->pending[0];
     slow_take(slow, task);
-    task->result = (struct op_result){.err = ERR_WRONG_TYPE, .why = "a sentence of the engine"};
+    task->result = (struct op_result){.err = ERR_WRONG_TYPE, .why = "an error of the engine"};
     task->on_done(task);
     link_exchange(link);
     assert_call_failed(made, GRPC_FAILED_PRECONDITION, "ERROR_REASON_WRONG_TYPE",
-                       "a sentence of the engine");
+                       "an error of the engine");
 }
 
 static struct h2_call *call_save(struct link *link, bool wait)
@@ -393,6 +393,57 @@ static void test_a_bad_request_does_not_reach_the_engine(void **state)
     assert_call_failed(link_call_key(link, "/KeyStore/Get", ""), GRPC_INVALID_ARGUMENT,
                        "ERROR_REASON_BAD_ARGUMENT", "empty");
     assert_int_equal(slow_of(link)->count, 0);
+}
+
+/* What the engine sees of the worker when a task comes. */
+static struct activity_worker worker;
+static bool was_busy;
+
+static enum engine_answer submit_and_look(struct engine *engine, struct engine_task *task)
+{
+    was_busy = worker.is_busy;
+    return slow_submit(engine, task);
+}
+
+static void ignore_idle(void *user)
+{
+    (void)user;
+}
+
+static int activity_setup(void **state)
+{
+    static struct activity activity;
+    activity_init(&activity, INT64_MAX);
+    activity_listen(&activity, ignore_idle, NULL);
+    activity_worker_init(&worker, &activity);
+    link_activity = &worker;
+    slow_setup(state);
+    link_activity = NULL;
+    slow_of(*state)->engine.submit = submit_and_look;
+    return 0;
+}
+
+/* A log that hears of the write without that would start a batch with it alone. */
+static void test_the_worker_is_busy_before_its_first_write(void **state)
+{
+    struct link *link = *state;
+    struct slow_engine *slow = slow_of(link);
+    struct h2_call *made = link_call_key(link, "/KeyStore/Get", "key");
+    assert_int_equal(slow->count, 1);
+    slow_finish(slow, slow->pending[0], "value");
+    link_call_set(link, "", SLICE_LITERAL("refused"));
+    assert_int_equal(slow->count, 0);
+    assert_false(worker.is_busy);
+    link_exchange(link);
+    assert_value(made, "value");
+    made = link_call_set(link, "key", SLICE_LITERAL("value"));
+    assert_int_equal(slow->count, 1);
+    assert_true(was_busy);
+    struct engine_task *task = slow_take(slow, slow->pending[0]);
+    task->result = (struct op_result){.ok = true, .count = 1};
+    task->on_done(task);
+    link_exchange(link);
+    assert_status(made, true, 1);
 }
 
 static void test_a_reset_cancels_its_task_and_no_other(void **state)
@@ -552,6 +603,8 @@ int main(void)
         SLOW(test_save_asks_the_engine),
         SLOW(test_a_save_that_does_not_decode),
         SLOW(test_a_bad_request_does_not_reach_the_engine),
+        cmocka_unit_test_setup_teardown(test_the_worker_is_busy_before_its_first_write,
+                                        activity_setup, slow_teardown),
         SLOW(test_a_reset_cancels_its_task_and_no_other),
         SLOW(test_requests_are_used_again),
         SLOW(test_the_end_of_the_connection_cancels_all),

@@ -50,7 +50,7 @@ static void test_a_feed_is_a_batch(void **state)
     }
 }
 
-/* What a call changes, the next one in the same feed sees. */
+/* A call sees what the previous one in the same feed has changed. */
 static void test_a_batch_keeps_its_order(void **state)
 {
     struct link *link = *state;
@@ -73,7 +73,7 @@ static void test_a_batch_keeps_its_order(void **state)
         assert_status(calls[i], true, (int64_t)i + 1);
 }
 
-/* Bad requests in it are answered at once, and take no part. */
+/* Bad requests in it are answered immediately and not part of the batch. */
 static void test_bad_requests_in_a_batch(void **state)
 {
     struct link *link = *state;
