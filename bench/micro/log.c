@@ -164,7 +164,7 @@ static void measure_disk(struct bench *bench, const char *directory, unsigned in
     double sync_s = (double)sync_us * 1e-6 / (double)waits;
     double rate = (double)durable / took_s;
     printf("%6u in flight: %9.0f units/s, %5.0f a batch, sync %7.0f us, share %3.0f %%\n",
-           in_flight, rate, (double)stats.units / (double)stats.batches, sync_s * 1e6,
+           in_flight, rate, (double)stats.records / (double)stats.batches, sync_s * 1e6,
            rate * sync_s / in_flight * 100);
     stop(bench, directory);
 }

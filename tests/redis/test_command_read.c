@@ -146,13 +146,13 @@ static const char *const redis_writes[] = {
 static void replay(struct store *store, struct slice log, bool flushes)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record unit;
     struct arena arena;
     enum scan_verdict verdict;
     size_t flushed = 0;
     arena_init(&arena);
     scan_init(&scan, log, 0);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT) {
+    while ((verdict = scan_next(&scan, &unit)) == SCAN_RECORD) {
         for (size_t i = 0; i < unit.count; i++) {
             struct op op;
             const char *why;

@@ -117,27 +117,27 @@ static void assert_values(struct redis *redis, const struct expected *expected)
     }
 }
 
-/* Reads the log of the directory; its units' texts go, joined by ';', to `units`. */
-static enum scan_verdict read_log(struct fs *fs, const char *name, struct buf *units)
+/* Reads the log of the directory; its records' texts go, joined by ';', to `records`. */
+static enum scan_verdict read_log(struct fs *fs, const char *name, struct buf *records)
 {
     char path[200];
     struct fs_file *file;
     struct slice bytes;
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     enum scan_verdict verdict;
     snprintf(path, sizeof path, FOLDER "/%s", name);
     assert_int_equal(fs_open(fs, path, FS_READ, &file), 0);
     assert_int_equal(fs_map(file, &bytes), 0);
     scan_init(&scan, bytes, 1);
-    buf_init(units, BUILDER_LIMIT);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT) {
-        char *text = builder_unit_text(&unit);
-        builder_append_text(units, text);
-        builder_append_text(units, ";");
+    buf_init(records, BUILDER_LIMIT);
+    while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD) {
+        char *text = builder_record_text(&record);
+        builder_append_text(records, text);
+        builder_append_text(records, ";");
         free(text);
     }
-    builder_append(units, slice_make("", 1));
+    builder_append(records, slice_make("", 1));
     scan_deinit(&scan);
     fs_unmap(fs, bytes);
     fs_close(file);
@@ -153,11 +153,11 @@ static bool ends_with(const struct buf *text, const char *end)
 /* What Redis added to our log, behind our batches. */
 static void assert_went_on(struct fs *fs)
 {
-    struct buf units;
-    assert_int_equal(read_log(fs, LOG, &units), SCAN_CLEAN);
-    assert_true(ends_with(&units, ";2:3'SET'5'added'3'one';2:5'LPUSH'4'list'1'a'1'b'"
-                                  "2:3'DEL'5'other';"));
-    buf_deinit(&units);
+    struct buf records;
+    assert_int_equal(read_log(fs, LOG, &records), SCAN_CLEAN);
+    assert_true(ends_with(&records, ";2:3'SET'5'added'3'one';2:5'LPUSH'4'list'1'a'1'b'"
+                                    "2:3'DEL'5'other';"));
+    buf_deinit(&records);
 }
 
 static void redis_loads_our_files_and_goes_on(void **state)
@@ -213,10 +213,10 @@ static void redis_loads_a_log_that_was_cut(void **state)
     struct expected lost = expected;
     append_random_batch(&log, &seq, &lost, &random);
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     enum scan_verdict verdict;
     scan_init(&scan, slice_make(log.data, log.len - 1), 1);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT)
+    while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD)
         ;
     assert_int_equal(verdict, SCAN_TORN);
     assert_int_equal(scan.offset, good);
@@ -240,7 +240,7 @@ static void we_read_what_redis_wrote(void **state)
     struct redis redis;
     struct manifest manifest = {0};
     struct manifest_fault fault;
-    struct buf units;
+    struct buf records;
     folder_make(&folder);
     redis_start(&redis, folder.path, "--aof-timestamp-enabled", "yes");
     static const char *const commands[] = {"set a 1", "select 4", "rpush l x y", "multi",
@@ -253,10 +253,10 @@ static void we_read_what_redis_wrote(void **state)
     assert_int_equal(manifest.count, 2);
     assert_string_equal(manifest_base(&manifest)->name, "appendonly.aof.1.base.rdb");
     assert_string_equal(manifest.files[1].name, LOG);
-    assert_int_equal(read_log(fs, manifest.files[1].name, &units), SCAN_CLEAN);
-    assert_string_equal((char *)units.data, "0:3'set'1'a'1'1';4:5'rpush'1'l'1'x'1'y';"
-                                            "4:4'lpop'1'l';");
-    buf_deinit(&units);
+    assert_int_equal(read_log(fs, manifest.files[1].name, &records), SCAN_CLEAN);
+    assert_string_equal((char *)records.data, "0:3'set'1'a'1'1';4:5'rpush'1'l'1'x'1'y';"
+                                              "4:4'lpop'1'l';");
+    buf_deinit(&records);
     manifest_deinit(&manifest);
     fs_close_directory(fs);
     folder_remove(&folder);

@@ -114,18 +114,18 @@ static void redis_loads_it(void **state)
 static void replay(struct store *store, struct slice log, uint64_t *next)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     struct arena arena;
     enum scan_verdict verdict;
     arena_init(&arena);
     scan_init(&scan, log, *next);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT) {
-        assert_int_equal(unit.revision, (*next)++);
-        for (size_t i = 0; i < unit.count; i++) {
+    while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD) {
+        assert_int_equal(record.revision, (*next)++);
+        for (size_t i = 0; i < record.count; i++) {
             struct op op;
             struct op_result result;
             const char *why;
-            assert_int_equal(command_read(&unit.commands[i], &arena, &op, &why), COMMAND_OP);
+            assert_int_equal(command_read(&record.commands[i], &arena, &op, &why), COMMAND_OP);
             store_apply(store, &op, &arena, &result);
             assert_int_equal(result.err, ERR_NONE);
             op_result_release(&result);

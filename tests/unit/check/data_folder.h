@@ -90,7 +90,7 @@ static inline void data_command(struct buf *out, const char *words)
     assert_true(resp_append(out, args, count));
 }
 
-/* A batch of one unit, a single command, behind what is there; all before it is durable. */
+/* A batch of one record, a single command, behind what is there; all before it is durable. */
 static inline void data_batch(struct buf *log, uint64_t revision, const char *words)
 {
     uint8_t line[BATCH_MOST_LINE];

@@ -185,7 +185,7 @@ static void test_base_and_logs(void **state)
     assert_int_equal(recovery->torn_bytes, 8);
     assert_int_equal(recovery->torn_offset, torn - 8);
     assert_non_null(recovery->torn_why);
-    /* It was cut, so the next time there is none. */
+    /* It was truncated, so the next time there is none. */
     assert_int_equal(size_of(fixture, LOG2), torn - 8);
     assert_int_equal(recovery->log_bytes, size_of(fixture, LOG1) + torn - 8);
     assert_int_equal(recovery->progress.done, recovery->progress.total);

@@ -1,5 +1,5 @@
-/* Tests of journal/reserve.c on a real folder: the file, steps, and what comes of one that cannot
- * be written. Crashes are the business of tests/crash/test_reserve.c. */
+/* Tests of journal/reserve.c on a real folder: the file, steps, and what happens if it cannot be
+ * written. */
 #include "journal/reserve.h"
 
 #include <errno.h>
@@ -134,7 +134,7 @@ static void other_content_is_refused(void **state)
     assert_int_equal(told(fixture), RESERVE_FIRST_STEP);
 }
 
-/* A folder stands where the temporary file goes. */
+/* A folder is in the place of the temporary file. */
 static void writes_are_refused_when_little_is_left(void **state)
 {
     struct fixture *fixture = *state;

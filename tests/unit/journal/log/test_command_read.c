@@ -18,7 +18,7 @@
 
 /* ---- there and back ---- */
 
-/* Carries out in a second store what comes back from the bytes of each change. */
+/* Applies to a second store what is read back from the bytes of each change. */
 struct mirror {
     struct change_sink sink;
     struct store *store;
@@ -27,7 +27,7 @@ struct mirror {
     struct resp_args args;
     uint64_t revision;
     size_t changes;
-    struct op *unit[64]; /* aborted units must not be carried out */
+    struct op *commit[64]; /* aborted commits must not be applied */
     size_t count;
 };
 
@@ -71,18 +71,18 @@ static void change(struct change_sink *sink, const struct op *op)
     assert_true(command_append(&mirror->again, read));
     assert_true(slice_equal(buf_slice(&mirror->again), text));
     assert_true(mirror->count < 64);
-    mirror->unit[mirror->count++] = read;
+    mirror->commit[mirror->count++] = read;
 }
 
 static void end(struct change_sink *sink)
 {
     struct mirror *mirror = (struct mirror *)sink;
     for (size_t i = 0; i < mirror->count; i++)
-        carry_out(mirror->store, &mirror->arena, mirror->unit[i]);
+        carry_out(mirror->store, &mirror->arena, mirror->commit[i]);
     mirror->changes += mirror->count;
 }
 
-static void abort_unit(struct change_sink *sink)
+static void abort_commit(struct change_sink *sink)
 {
     ((struct mirror *)sink)->revision--;
 }
@@ -92,7 +92,7 @@ static void what_was_written_comes_back(void **state)
     (void)state;
     struct writes writes;
     struct mirror mirror = {
-        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_unit}};
+        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_commit}};
     struct store *store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     mirror.store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     arena_init(&mirror.arena);
@@ -194,7 +194,7 @@ static void bad_forms_are_refused(void **state)
     };
     size_t known = sizeof commands / sizeof *commands - 2;
     assert_verdicts(commands, known, COMMAND_BAD);
-    /* Whoever cuts a log into units has dealt with these. */
+    /* The scan has dealt with these. */
     assert_verdicts(commands + known, 2, COMMAND_UNKNOWN);
 }
 

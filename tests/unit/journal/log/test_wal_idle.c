@@ -20,7 +20,7 @@ static void become_idle(struct fixture *fixture, unsigned worker)
 static void write_slowly(struct fixture *fixture, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        write_unit(fixture->log);
+        write_record(fixture->log);
         for (unsigned k = 0; k < 100; k++)
             sched_yield();
     }
@@ -61,16 +61,16 @@ static void one_idle_worker_is_enough(void **state)
     become_idle(&fixture, 1);
     wait_durable(&fixture, FIRST + 99);
     /* A thread that is no worker is not waited for. */
-    wait_durable(&fixture, write_unit(fixture.log));
+    wait_durable(&fixture, write_record(fixture.log));
     end_with(&fixture, FIRST + 100);
     stop(&fixture);
 }
 
-/* One unit is held on its way to the disk, and the worker is busy: what it writes, during the sync
- * and after it, becomes durable when it becomes idle. */
+/* One record is held in flight, and the worker is busy: what it writes, during the sync and after
+ * it, becomes durable when it becomes idle. */
 static void assert_the_next_waits_for(struct fixture *fixture, unsigned worker)
 {
-    write_unit(fixture->log);
+    write_record(fixture->log);
     let_go(fixture);
     wait_durable(fixture, FIRST);
     write_slowly(fixture, 50);
@@ -80,7 +80,7 @@ static void assert_the_next_waits_for(struct fixture *fixture, unsigned worker)
     end_with(fixture, FIRST + 51);
 }
 
-/* What the idle worker wrote is on its way to the disk; the units that follow are of a busy one. */
+/* What the idle worker wrote is in flight; the records that follow are of a busy one. */
 static void becoming_idle_counts_for_one_batch(void **state)
 {
     (void)state;
@@ -88,7 +88,7 @@ static void becoming_idle_counts_for_one_batch(void **state)
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
     become_busy(&fixture, 0);
-    write_unit(fixture.log);
+    write_record(fixture.log);
     become_idle(&fixture, 0);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
     become_busy(&fixture, 0);
@@ -96,8 +96,8 @@ static void becoming_idle_counts_for_one_batch(void **state)
     stop(&fixture);
 }
 
-/* It became idle before there was a unit, so that does not count for later ones. */
-static void becoming_idle_without_units_means_nothing(void **state)
+/* It became idle before there was a record, so that does not count for later ones. */
+static void becoming_idle_without_records_means_nothing(void **state)
 {
     (void)state;
     static struct fixture fixture;
@@ -109,14 +109,14 @@ static void becoming_idle_without_units_means_nothing(void **state)
     stop(&fixture);
 }
 
-static void a_writer_that_waits_for_room_is_idle(void **state)
+static void a_writer_that_waits_for_space_is_idle(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 1000);
     become_busy(&fixture, 0);
     for (unsigned i = 0; i < 1000; i++)
-        write_unit(fixture.log);
+        write_record(fixture.log);
     assert_true(wal_stats(fixture.log).batches >= 20);
     become_idle(&fixture, 0);
     end_with(&fixture, FIRST + 999);
@@ -151,8 +151,8 @@ static void *write_and_wait(void *user)
     for (unsigned i = 0; i < 300; i++) {
         uint64_t revision = 0;
         become_busy(fixture, writer->worker);
-        for (unsigned units = 0; units <= i % 7; units++)
-            revision = write_unit(fixture->log);
+        for (unsigned records = 0; records <= i % 7; records++)
+            revision = write_record(fixture->log);
         become_idle(fixture, writer->worker);
         wait_durable(fixture, revision);
     }
@@ -172,7 +172,7 @@ static void no_idle_worker_waits_in_vain(void **state)
     }
     for (unsigned i = 0; i < WORKERS; i++)
         pthread_join(writers[i].thread, NULL);
-    end_with(&fixture, FIRST - 1 + wal_stats(fixture.log).units);
+    end_with(&fixture, FIRST - 1 + wal_stats(fixture.log).records);
     stop(&fixture);
 }
 
@@ -182,8 +182,8 @@ int main(void)
         cmocka_unit_test(while_all_are_busy_no_batch_starts),
         cmocka_unit_test(one_idle_worker_is_enough),
         cmocka_unit_test(becoming_idle_counts_for_one_batch),
-        cmocka_unit_test(becoming_idle_without_units_means_nothing),
-        cmocka_unit_test(a_writer_that_waits_for_room_is_idle),
+        cmocka_unit_test(becoming_idle_without_records_means_nothing),
+        cmocka_unit_test(a_writer_that_waits_for_space_is_idle),
         cmocka_unit_test(the_end_waits_for_no_worker),
         cmocka_unit_test(no_idle_worker_waits_in_vain),
     };
