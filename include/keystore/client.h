@@ -667,7 +667,7 @@ KEYSTORE_API enum keystore_code keystore_ltrim(struct keystore_client *client,
                                                const struct keystore_list_range *request,
                                                struct keystore_status *answer);
 
-/* Keys, of whatever type. */
+/* Keys, of any type. */
 KEYSTORE_API enum keystore_code keystore_delete(struct keystore_client *client,
                                                 const struct keystore_key *request,
                                                 struct keystore_status *answer);
@@ -696,7 +696,7 @@ KEYSTORE_API enum keystore_code keystore_random_key(struct keystore_client *clie
                                                     const struct keystore_db_request *request,
                                                     struct keystore_key *answer);
 
-/* Several operations, all or nothing. */
+/* Transactions. */
 KEYSTORE_API enum keystore_code keystore_txn(struct keystore_client *client,
                                              const struct keystore_txn_request *request,
                                              struct keystore_txn_reply *answer);
