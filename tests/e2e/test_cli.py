@@ -187,11 +187,11 @@ def test_wrong_commands(server, words, sentence):
     (["--wat"], "there is no option --wat"),
     (["-p", "0"], "-p takes a port from 1 to 65535"),
     (["-n", "-1"], "-n takes the number of a database, 0 or more"),
-    (["-h", "a:1"], "the port goes behind -p"),
+    (["-h", "a:1"], "use -p for the port"),
     (["--timeout", "soon"], "--timeout takes milliseconds"),
     (["--timeout"], "needs a value"),
     (["-s", "/x", "-h", "y"], "-h and -p cannot be given"),
-    (["--pipe", "GET", "x"], "none can stand behind it"),
+    (["--pipe", "GET", "x"], "takes none as argument"),
 ])
 def test_wrong_options(options, sentence):
     done = subprocess.run([CLI, *options], capture_output=True, stdin=subprocess.DEVNULL,
