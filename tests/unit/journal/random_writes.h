@@ -75,7 +75,8 @@ static inline void writes_fill_bits(struct writes *writes, struct op *op)
 {
     static const int64_t values[] = {0, 1, -1, 200, INT64_MIN};
     op->start = writes_below(writes, 800);
-    op->bits.bit = writes_below(writes, 2) == 0;
+    if (op->kind == OP_SET_BIT)
+        op->bits.bit = writes_below(writes, 2) == 0;
     if (op->kind == OP_BIT_OP) {
         op->bits.bitwise = (enum op_bitwise)writes_below(writes, 4);
         op->key_count = op->bits.bitwise == OP_BITS_NOT ? 1 : 1 + writes_below(writes, 3);
@@ -131,10 +132,14 @@ static inline void writes_fill_keys(struct writes *writes, struct op *op)
     static const enum op_kind kinds[] = {OP_EXPIRE, OP_EXPIRE, OP_RENAME, OP_COPY, OP_DELETE_MANY};
     op->kind = kinds[writes_below(writes, sizeof kinds / sizeof *kinds)];
     op->key = writes_key(writes, writes_below(writes, 2) == 0);
-    op->expire.persist = op->kind == OP_EXPIRE && writes_below(writes, 3) == 0;
-    op->expire_at_ms = op->expire.persist ? 0 : writes_deadline(writes);
-    op->copy.replace = writes_below(writes, 2) == 0;
-    op->copy.absent_only = writes_below(writes, 2) == 0;
+    bool persist = op->kind == OP_EXPIRE && writes_below(writes, 3) == 0;
+    op->expire_at_ms = persist ? 0 : writes_deadline(writes);
+    if (op->kind == OP_EXPIRE)
+        op->expire.persist = persist;
+    if (op->kind == OP_COPY)
+        op->copy.replace = writes_below(writes, 2) == 0;
+    if (op->kind == OP_RENAME)
+        op->copy.absent_only = writes_below(writes, 2) == 0;
     op->target.bytes = writes_key(writes, writes_below(writes, 2) == 0);
     if (writes_below(writes, 3) == 0)
         op->target_db = writes_below(writes, KEYSPACE_DATABASES);
@@ -168,10 +173,14 @@ static inline void writes_fill_list(struct writes *writes, struct op *op)
     op->key = writes_key(writes, true);
     op->target.bytes = writes_key(writes, true);
     op->value = writes_value(writes);
-    op->insert.pivot = writes_value(writes);
-    op->insert.after = writes_below(writes, 2) == 0;
-    op->move.end = writes_end(writes);
-    op->move.target_end = writes_end(writes);
+    if (op->kind == OP_L_INSERT) {
+        op->insert.pivot = writes_value(writes);
+        op->insert.after = writes_below(writes, 2) == 0;
+    }
+    if (op->kind == OP_L_MOVE || op->kind == OP_LIST_POP)
+        op->move.end = writes_end(writes);
+    if (op->kind == OP_L_MOVE)
+        op->move.target_end = writes_end(writes);
     op->start = op->kind == OP_L_TRIM ? writes_below(writes, 3) : writes_index(writes);
     op->stop = -(int64_t)writes_below(writes, 3);
     op->count = op->kind == OP_LIST_POP ? writes_below(writes, 5) : writes_index(writes);

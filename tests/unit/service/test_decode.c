@@ -506,7 +506,7 @@ static size_t touch_all(const struct op *ops, size_t count)
 static size_t touch(const struct op *op)
 {
     size_t total = sum(op->key) + sum(op->value) + sum(op->condition.value) + sum(op->target.bytes);
-    if (op->kind != OP_BIT_FIELD)
+    if (op->kind == OP_L_INSERT)
         total += sum(op->insert.pivot);
     for (size_t i = 0; i < op->value_count; i++)
         total += sum(op->values[i]);
@@ -526,8 +526,9 @@ static void assert_op_in_range(const struct op *op)
     assert_true(op->kind < OP_COUNT);
     assert_true(op->condition.existence <= EXISTENCE_PRESENT);
     assert_true(op->expire_at_ms >= 0);
-    assert_true(op->expire.when <= OP_SOONER && op->move.end <= OP_TAIL &&
-                op->move.target_end <= OP_TAIL);
+    assert_true(op->kind != OP_EXPIRE || op->expire.when <= OP_SOONER);
+    if (op->kind == OP_L_MOVE || op->kind == OP_LIST_POP)
+        assert_true(op->move.end <= OP_TAIL && op->move.target_end <= OP_TAIL);
     for (size_t i = 0; i < op->op_count; i++)
         assert_op_in_range(&op->ops[i]);
 }

@@ -61,10 +61,12 @@ static inline void keyspace_change(struct change_sink *sink, const struct op *op
     copy.holder = NULL;
     copy.now_ms = 0;
     copy.condition = (struct condition){0};
-    copy.set.return_previous = false;
+    if (op->kind == OP_SET)
+        copy.set.return_previous = false;
     copy.key = arena_copy(&fixture->told, op->key);
     copy.value = arena_copy(&fixture->told, op->value);
-    copy.insert.pivot = arena_copy(&fixture->told, op->insert.pivot);
+    if (op->kind == OP_L_INSERT)
+        copy.insert.pivot = arena_copy(&fixture->told, op->insert.pivot);
     copy.target = (struct op_key){.bytes = arena_copy(&fixture->told, op->target.bytes)};
     struct slice *values = arena_alloc(&fixture->told, op->value_count * sizeof *values);
     for (size_t i = 0; i < op->value_count; i++)

@@ -267,7 +267,8 @@ static bool use(struct limited_fixture *fixture, enum op_kind kind)
 {
     struct slice element = SLICE_LITERAL("7");
     struct op op = {.kind = kind, .key = SLICE_LITERAL("key"), .value = element};
-    op.set.return_previous = kind == OP_SET;
+    if (kind == OP_SET)
+        op.set.return_previous = true;
     if (kind == OP_INCR)
         op.incr.by = 1;
     if (kind == OP_L_MOVE)

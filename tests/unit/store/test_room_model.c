@@ -125,15 +125,22 @@ static struct op make_op(struct world *world)
     op.values = values_of(world, op.value_count);
     op.target.bytes = key_of(world);
     op.target_db = seeded_below(random, DATABASES);
-    op.copy.replace = seeded_below(random, 2);
-    op.set.keep_ttl = op.kind == OP_SET && seeded_below(random, 3) == 0;
-    op.set.return_previous = op.kind == OP_SET && seeded_below(random, 4) == 0;
-    op.move.end = seeded_below(random, 2) ? OP_HEAD : OP_TAIL;
-    op.move.target_end = seeded_below(random, 2) ? OP_HEAD : OP_TAIL;
+    if (op.kind == OP_COPY)
+        op.copy.replace = seeded_below(random, 2);
+    if (op.kind == OP_SET) {
+        op.set.keep_ttl = seeded_below(random, 3) == 0;
+        op.set.return_previous = seeded_below(random, 4) == 0;
+    }
+    if (op.kind == OP_L_MOVE || op.kind == OP_LIST_POP)
+        op.move.end = seeded_below(random, 2) ? OP_HEAD : OP_TAIL;
+    if (op.kind == OP_L_MOVE)
+        op.move.target_end = seeded_below(random, 2) ? OP_HEAD : OP_TAIL;
     if (seeded_below(random, 8) == 0)
         op.condition.existence = seeded_below(random, 2) ? EXISTENCE_ABSENT : EXISTENCE_PRESENT;
     if (op.kind == OP_L_REM || op.kind == OP_L_INSERT)
-        op.insert.pivot = op.value = slice_make(world->bytes, 0);
+        op.value = slice_make(world->bytes, 0);
+    if (op.kind == OP_L_INSERT)
+        op.insert.pivot = op.value;
     if (op.kind == OP_BIT_FIELD)
         fill_fields(world, &op);
     if (op.kind == OP_BIT_OP)

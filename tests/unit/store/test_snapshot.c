@@ -161,10 +161,12 @@ static struct op random_op(struct fixture *fixture)
         .key = random_text(fixture, "key %u", KEYS),
         .value = random_text(fixture, "%u", 50),
         .target = {.bytes = random_text(fixture, "key %u", KEYS)},
-        .copy.replace = true,
         .stop = 2,
-        .incr.by = 1,
     };
+    if (op.kind == OP_COPY)
+        op.copy.replace = true;
+    if (op.kind == OP_INCR)
+        op.incr.by = 1;
     struct slice *values = arena_alloc(&fixture->arena, 2 * sizeof *values);
     values[0] = random_text(fixture, "a%u", 50);
     values[1] = random_text(fixture, "%u", 50);

@@ -285,10 +285,11 @@ static void edit_long_list(struct store *store, uint32_t number, uint64_t *rando
     struct op op = {.kind = kinds[seeded_below(random, sizeof kinds / sizeof *kinds)],
                     .key = list_name(number, name),
                     .target.bytes = list_name((number + 1) % LONG_LISTS, other),
-                    .copy.replace = true,
                     .value = value,
                     .values = &value,
                     .value_count = 1};
+    if (op.kind == OP_COPY)
+        op.copy.replace = true;
     if (op.kind == OP_L_SET)
         op.index = seeded_below(random, LONG_LENGTH);
     op.stop = op.kind == OP_L_TRIM ? LONG_LENGTH - 1 : 0;

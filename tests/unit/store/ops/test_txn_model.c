@@ -365,10 +365,13 @@ static void draw_step(struct step *step, const struct model *model, uint64_t *ra
                       .db = draw(random, DBS),
                       .key = draw_name(random),
                       .target = {.bytes = draw_name(random)},
-                      .target_db = draw(random, DBS),
-                      .expire.when = (enum op_when)draw(random, 5),
-                      .copy.replace = draw(random, 2),
-                      .copy.absent_only = draw(random, 2)};
+                      .target_db = draw(random, DBS)};
+    if (op->kind == OP_EXPIRE)
+        op->expire.when = (enum op_when)draw(random, 5);
+    if (op->kind == OP_COPY)
+        op->copy.replace = draw(random, 2);
+    if (op->kind == OP_RENAME)
+        op->copy.absent_only = draw(random, 2);
     if (op->kind == OP_SET || op->kind == OP_DELETE)
         op->condition = draw_condition(model, random);
     if (op->kind == OP_SET) {

@@ -254,16 +254,20 @@ static struct op draw_op(struct transactions *t, struct slice *values, struct op
     struct op op = {.kind = kinds[draw(t, (uint32_t)POOL_COUNT(kinds))],
                     .key = key_of(draw(t, KEYS)),
                     .value = draw_element(t),
-                    .insert.pivot = draw_element(t),
                     .target = {.bytes = key_of(draw(t, KEYS))},
-                    .move.end = draw(t, 2) == 0 ? OP_HEAD : OP_TAIL,
-                    .move.target_end = draw(t, 2) == 0 ? OP_HEAD : OP_TAIL,
-                    .insert.after = draw(t, 2) == 0,
                     .values = values,
                     .value_count = 1 + draw(t, AT_ONCE),
                     .keys = key,
                     .key_count = 1};
     *key = (struct op_key){.bytes = op.key};
+    if (op.kind == OP_L_INSERT) {
+        op.insert.pivot = draw_element(t);
+        op.insert.after = draw(t, 2) == 0;
+    }
+    if (op.kind == OP_L_MOVE || op.kind == OP_LIST_POP)
+        op.move.end = draw(t, 2) == 0 ? OP_HEAD : OP_TAIL;
+    if (op.kind == OP_L_MOVE)
+        op.move.target_end = draw(t, 2) == 0 ? OP_HEAD : OP_TAIL;
     for (size_t i = 0; i < op.value_count; i++)
         values[i] = draw_element(t);
     op.count = (int64_t)draw(t, 9) - 4;
@@ -272,7 +276,7 @@ static struct op draw_op(struct transactions *t, struct slice *values, struct op
     if (op.kind != OP_L_REM && op.kind != OP_LIST_POP)
         op.start = draw(t, AT_ONCE);
     op.stop = -1 - (int64_t)draw(t, AT_ONCE);
-    if (draw(t, 10) == 0)
+    if ((op.kind == OP_L_PUSH || op.kind == OP_R_PUSH) && draw(t, 10) == 0)
         op.push.max_length = 1 + draw(t, 1000);
     if (draw(t, 10) == 0)
         op.expire_at_ms = KEYSPACE_NOW_MS + 1 + draw(t, 1000);
