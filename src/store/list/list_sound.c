@@ -1,4 +1,5 @@
 /* Whether a list keeps its invariants. */
+#include "store/list/list.h"
 #include "store/list/list_state.h"
 
 /* What list_is_sound() has seen so far. */
