@@ -1,6 +1,6 @@
 /*
- * Parses the command line by a table with a row for each option: its help and what it sets. Does not
- * know what the options do.
+ * Parses the command line by a table with a row for each option: its help and what it sets. Does
+ * not know what the options do.
  */
 #include "bench/options.h"
 

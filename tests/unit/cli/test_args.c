@@ -113,8 +113,7 @@ static void options(void **state)
     assert_true(args_has_value(with("EX"), "EX"));
     args_take_rest(&args);
     assert_false(args_has_value(&args, "EX"));
-    assert_string_equal(parsed_problem,
-                        "EX of NAME needs a value; usage: NAME number [OPTION]");
+    assert_string_equal(parsed_problem, "EX of NAME needs a value; usage: NAME number [OPTION]");
     assert_false(args_refuse_option(with("wat")));
     assert_non_null(strstr(parsed_problem, "NAME has no option 'wat' there"));
 }

@@ -182,16 +182,13 @@ static void what_is_no_resp(void **state)
     (void)state;
     BAD("*1\r\n$4\r\nPING\r\nGET a\r\n", "1<PING>",
         "command 2, byte 14: expected '*' and the number of words of a command, got 'G'");
-    BAD("*x\r\n", "",
-        "command 1, byte 1: expected the number of words, 0 to 2147483647, got 'x'");
-    BAD("*-1\r\n", "",
-        "command 1, byte 1: expected the number of words, 0 to 2147483647, got '-'");
+    BAD("*x\r\n", "", "command 1, byte 1: expected the number of words, 0 to 2147483647, got 'x'");
+    BAD("*-1\r\n", "", "command 1, byte 1: expected the number of words, 0 to 2147483647, got '-'");
     BAD("*99999999999\r\n", "",
         "command 1, byte 10: expected the number of words, 0 to 2147483647, got '9'");
     BAD("*1\n$4", "", "command 1, byte 2: expected \"\\r\\n\", got 0x0a");
     BAD("*1\r$4", "", "command 1, byte 3: expected \"\\n\" after \"\\r\", got '$'");
-    BAD("*1\r\n:4\r\n", "",
-        "command 1, byte 4: expected '$' and the length of a word, got ':'");
+    BAD("*1\r\n:4\r\n", "", "command 1, byte 4: expected '$' and the length of a word, got ':'");
     BAD("*1\r\n$-1\r\n", "",
         "command 1, byte 5: expected the length of a word, 0 to 1073741824, got '-'");
     BAD("*1\r\n$3\r\nPING\r\n", "", "command 1, byte 11: expected \"\\r\\n\", got 'G'");
@@ -201,8 +198,7 @@ static void what_is_no_resp(void **state)
 static void resp_that_ends_early(void **state)
 {
     (void)state;
-    BAD("*", "",
-        "command 1, byte 1: expected the number of words, 0 to 2147483647, got the end");
+    BAD("*", "", "command 1, byte 1: expected the number of words, 0 to 2147483647, got the end");
     BAD("*2", "", "command 1, byte 2: expected \"\\r\\n\", got the end");
     BAD("*1\r\n", "", "command 1, byte 4: expected '$' and the length of a word, got the end");
     BAD("*1\r\n$4\r\nPI", "", "command 1, byte 10: expected the rest of a word, got the end");
@@ -254,9 +250,11 @@ static void a_command_that_is_too_long(void **state)
     text[3000] = '\0';
     read_in_steps(text, 3000, 100, 1000, &seen);
     assert_string_equal(seen.text, "1<GET><a>");
-    assert_string_equal(seen.problem, "line 2 is longer than 1000 bytes, more than any server accepts");
+    assert_string_equal(seen.problem,
+                        "line 2 is longer than 1000 bytes, more than any server accepts");
     read_in_steps("*1\r\n$2000\r\nxxxxxxxxxx", 21, 3, 20, &seen);
-    assert_string_equal(seen.problem, "command 1 is longer than 20 bytes, more than any server accepts");
+    assert_string_equal(seen.problem,
+                        "command 1 is longer than 20 bytes, more than any server accepts");
 }
 
 static void what_cannot_be_read(void **state)

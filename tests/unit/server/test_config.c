@@ -178,7 +178,8 @@ static void test_bad_values_on_the_command_line(void **state)
         const char *sentence;
     } cases[] = {
         {"--threads=0", "bad value `0` for --threads: must be a number of threads, 1 to 1024"},
-        {"--threads=1025", "bad value `1025` for --threads: must be a number of threads, 1 to 1024"},
+        {"--threads=1025",
+         "bad value `1025` for --threads: must be a number of threads, 1 to 1024"},
         {"--threads=", "bad value `` for --threads: must be a number of threads, 1 to 1024"},
         {"--threads=-1", "bad value `-1` for --threads: must be a number of threads, 1 to 1024"},
         {"--threads=two", "bad value `two` for --threads: must be a number of threads, 1 to 1024"},
@@ -365,11 +366,11 @@ static void test_bad_lines_of_a_file(void **state)
                     "to 65535, or unix:PATH");
     assert_bad_file("threads =\n", 1,
                     "bad value `` for threads: must be a number of threads, 1 to 1024");
-    assert_bad_file("\nthread = 2\n", 2,
-                    "unknown setting `thread`; see keystore-server --help");
+    assert_bad_file("\nthread = 2\n", 2, "unknown setting `thread`; see keystore-server --help");
     assert_bad_file("--threads = 2\n", 1,
                     "unknown setting `--threads`; see keystore-server --help");
-    assert_bad_file("log-level = info\njust words\n", 2, "a line must be `name = value` or # a comment");
+    assert_bad_file("log-level = info\njust words\n", 2,
+                    "a line must be `name = value` or # a comment");
     assert_bad_file("[server]\nthreads = 2\n", 2,
                     "sections are not supported; remove the line [server]");
     assert_bad_file("threads = 2\nthreads = 1 # one\n", 2,
@@ -380,11 +381,9 @@ static void test_bad_lines_of_a_file(void **state)
 static void test_options_that_are_no_settings(void **state)
 {
     (void)state;
-    assert_bad_file("config = other\n", 1,
-                    "unknown setting `config`; see keystore-server --help");
+    assert_bad_file("config = other\n", 1, "unknown setting `config`; see keystore-server --help");
     assert_bad_file("help = yes\n", 1, "unknown setting `help`; see keystore-server --help");
-    assert_bad_file("version = 1\n", 1,
-                    "unknown setting `version`; see keystore-server --help");
+    assert_bad_file("version = 1\n", 1, "unknown setting `version`; see keystore-server --help");
 }
 
 static void test_the_first_bad_line_is_told(void **state)
@@ -392,7 +391,8 @@ static void test_the_first_bad_line_is_told(void **state)
     (void)state;
     assert_bad_file("threads = x\nlog-level = y\n", 1,
                     "bad value `x` for threads: must be a number of threads, 1 to 1024");
-    assert_bad_file("just words\nlog-level = y\n", 1, "a line must be `name = value` or # a comment");
+    assert_bad_file("just words\nlog-level = y\n", 1,
+                    "a line must be `name = value` or # a comment");
     assert_bad_file("log-level = y\njust words\n", 1,
                     "bad value `y` for log-level: must be error, warning, info or debug");
 }
@@ -408,7 +408,8 @@ static void test_long_lines(void **state)
     assert_int_equal(reading.config.threads, 3);
 
     snprintf(text, sizeof text, "# %0900d\nthreads = none\n", 0);
-    assert_bad_file(text, 2, "bad value `none` for threads: must be a number of threads, 1 to 1024");
+    assert_bad_file(text, 2,
+                    "bad value `none` for threads: must be a number of threads, 1 to 1024");
     snprintf(text, sizeof text, "threads = 3\nlisten = unix:/%0500d\n", 0);
     struct file file = write_file(text);
     READ(&reading, "--config", file.path);
