@@ -49,7 +49,7 @@ struct fake_server {
     const struct fake_script *scripts; /* one per request, the last one for all that follow */
     size_t script_count;
     struct slice raw; /* if not empty: sent to each connection instead of speaking HTTP/2 */
-    bool mute;        /* says nothing to a connection, not even a greeting */
+    bool mute;        /* says nothing to a connection, not even SETTINGS */
     int listener;
     int stop;
     pthread_t thread;
