@@ -1,6 +1,6 @@
 /*
- * Splits the server's bytes into frames and handles them, as cheaply as answers to unary calls allow.
- * Does not know sockets, and reads messages only to verify them.
+ * Splits the server's bytes into frames and handles them, as cheaply as answers to unary calls
+ * allow. Does not know sockets, and reads messages only to verify them.
  */
 #include "bench/receive.h"
 
