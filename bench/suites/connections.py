@@ -1,4 +1,4 @@
-"""Idle connections: the memory of each, and the cost of calls beside them.
+"""Idle connections: the memory of each, and the cost of calls with many of them.
 
 Every round has a fresh server of one thread on core 0. Its memory (RSS) is read before and after so
 many connections finished the HTTP/2 greeting, and again when each has made one Get. Then 50 other

@@ -1,4 +1,4 @@
-"""Durable Set beside redis and etcd, the share of what the disk allows, and Gets beside writers.
+"""Durable Sets compared with redis and etcd and the disk's limit, and Gets during writes.
 
 Every server runs on core 0, the load on core 1, the data are on one disk. Durable means that a Set
 is answered when a sync of the disk made it safe: `--durability always`, `appendfsync always`, etcd

@@ -1,4 +1,4 @@
-"""What eviction keeps: hit ratios on request traces, beside redis, exact LRU and Belady's optimum.
+"""Eviction: hit ratios on traces, compared with redis, exact LRU and Belady's optimum.
 
 `cache-trace` (bench/traces) makes a trace and replays it against a server that is used as a cache:
 what is not there is stored. The first two fifths of the requests fill the memory and do not count.

@@ -1,4 +1,4 @@
-"""A million keys that expire at one moment: the latency of requests beside that, and before.
+"""A million keys that expire at one moment: the latency of requests then, and before.
 
 Each round has a fresh server of each kind with keys that stay and keys that all expire at the same
 moment. Gets of those that stay arrive open-loop at a fixed rate on a fixed number of connections:

@@ -1,4 +1,4 @@
-"""The C library beside hiredis: calls/s and the client's CPU time on one connection.
+"""The C library compared with hiredis: calls/s and the client's CPU time on one connection.
 
 One thread, one connection, one Get of 32 bytes at a time (`peers/client_rate.c`), by libkeystore
 from keystore-server and by hiredis from redis-server. Both servers run on core 0 and the client on

@@ -1,4 +1,4 @@
-"""Memory per key and per list element, beside redis: strings, deadlines, lists of text and numbers.
+"""Memory per key and list element, compared with redis: strings, deadlines, lists.
 
 Each measurement has a fresh server, whose memory (RSS) is read before it was filled and again when
 it holds still afterwards; the difference is divided by the keys, or by the elements of lists. The

@@ -1,4 +1,4 @@
-"""Snapshots: how fast they are saved and loaded beside redis, and what calls feel meanwhile.
+"""Snapshots: saving and loading compared with redis, and latency in the meantime.
 
 Every server runs on core 0, snapshots included, the load on core 1, the data are on one disk. Save
 is redis' SAVE, which does nothing else meanwhile (and its BGSAVE, a process of its own), and ours,

@@ -1,4 +1,4 @@
-"""Unary Get beside redis, gRPC C++ and nghttp2's session: CPU time per call, and latency.
+"""Unary Get compared with redis, gRPC C++ and nghttp2's session: CPU time and latency.
 
 Every server runs on core 0, the load on core 1. In each round every server is measured in every
 shape, in an order that moves on by one from round to round. The shapes are connections x calls in

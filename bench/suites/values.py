@@ -1,4 +1,4 @@
-"""Values of 1 B to 16 MiB beside redis and a raw loopback copy: bytes/s and CPU time per KiB.
+"""Values of 1 B to 16 MiB compared with redis and a raw copy: bytes/s and CPU time per KiB.
 
 Get, Set, LPush, and LRange of one element, for values of each size, with 4 connections x 4 calls in
 flight; the server runs on core 0, the load on core 1. Every measurement has a fresh server, so that
