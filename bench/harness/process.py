@@ -19,8 +19,8 @@ class Failure(Exception):
     """Ends the suite with this error message."""
 
 
-def say(sentence):
-    print(f"bench: {sentence}", file=sys.stderr, flush=True)
+def say(message):
+    print(f"bench: {message}", file=sys.stderr, flush=True)
 
 
 def on_core(core, command):
@@ -47,7 +47,7 @@ def raise_file_limit(wanted):
 class Server:
     """A running server. `ready` is a pattern for the line that it prints when it listens, with the
     port as its first group if the system chose that. `ready_s` is how long that took. `more_env`
-    is set beside the environment."""
+    is set in addition to the environment."""
 
     def __init__(self, name, command, ready, port=None, timeout_s=10, more_env=None,
                  core=SERVER_CORE):

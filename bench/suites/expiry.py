@@ -76,7 +76,7 @@ class Removal(threading.Thread):
 
 
 class Round:
-    """Both loads beside one fresh server."""
+    """Both loads on a fresh server."""
 
     def __init__(self, kind, chosen):
         self.latencies, self.usages = {}, []
@@ -153,7 +153,7 @@ def main(arguments):
             results[kind.name].append(Round(kind, chosen))
     usages = [usage for rounds in results.values() for one in rounds for usage in one.usages]
     summary = "\n".join([
-        f"## {chosen.keys:,} keys expire at one moment, {RATE:,} Gets/s of others beside it\n",
+        f"## {chosen.keys:,} keys expire at one moment, {RATE:,} Gets/s of others in the meantime\n",
         result_table(results), verdict_sentence(results[loads.KEYSTORE]),
         report.disturbance(usages), ""])
     print(summary)

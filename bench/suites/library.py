@@ -46,7 +46,7 @@ def main(arguments):
     machine = report.machine_rows(f"{loads.BIN}/keystore-server")
     machine.append(["hiredis", report.package_version("libhiredis0.14")])
     report.write(report.results_path(chosen.results, "library", "md"), "\n".join([
-        "# The C library beside hiredis\n", report.table(["machine", ""], machine), summary,
+        "# The C library compared with hiredis\n", report.table(["machine", ""], machine), summary,
         "## How\n", __doc__.partition("\n\n")[2],
         f"`script/bench library` with {chosen.rounds} rounds of {seconds} s, medians of them.\n"]))
 

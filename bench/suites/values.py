@@ -141,7 +141,7 @@ def main(arguments):
     machine = report.machine_rows(f"{loads.BIN}/keystore-server")
     machine.append(["redis", report.first_line(["redis-server", "--version"])])
     report.write(report.results_path(chosen.results, "values", "md"), "\n".join([
-        "# Large values beside redis and a raw copy\n", report.table(["machine", ""], machine),
+        "# Large values compared with redis and a raw copy\n", report.table(["machine", ""], machine),
         summary, "## How\n", __doc__.partition("\n\n")[2],
         f"`script/bench values` with {chosen.rounds} rounds, medians of them.\n",
         "## Each round\n", values.rounds_table()]))
