@@ -38,7 +38,7 @@ struct setting {
 static const struct setting settings[] = {
     [OPTION_CONFIG] = {{0, "config", "FILE", "read settings from FILE, lines of `name = value`"},
                        .type = TYPE_NONE},
-    [OPTION_HELP] = {{0, "help", NULL, "print this and exit"}, .type = TYPE_NONE},
+    [OPTION_HELP] = {{0, "help", NULL, "print this help and exit"}, .type = TYPE_NONE},
     [OPTION_VERSION] = {{0, "version", NULL, "print the version and exit"}, .type = TYPE_NONE},
     [OPTION_FIRST_SETTING] =
         {{0, "listen", "ADDRESS",

@@ -632,8 +632,8 @@ def test_a_check_leaves_the_lock_file_as_it_is(directory):
 
 
 @pytest.mark.parametrize("arguments,said", [
-    ((), "which data directory or file is to be checked is not said"),
-    (("a", "b"), "one data directory or file is checked at a time"),
+    ((), "the data directory or file to check is missing"),
+    (("a", "b"), "only one data directory or file can be checked"),
     (("",), "is empty"),
     (("--nosuch", "a"), "there is no option --nosuch"),
     (("-x", "a"), "there is no option -x"),
