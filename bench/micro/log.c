@@ -1,10 +1,10 @@
 /*
- * What the log costs and gives. First the time that a unit takes on the writer's thread, beside the
- * encoding of its change alone. Then, with so many units in flight, each of which is followed by
- * another when it is durable: units per second, the mean time of a sync, and which share that is of
- * the most there can be, units in flight / time of a sync.
+ * The cost and throughput of the log. First the time that a commit takes on the writer's thread,
+ * and that of encoding its change alone. Then, with a number of commits in flight, each followed by
+ * another when it is durable: commits per second, the mean time of a sync, and the share of the
+ * maximum, which is commits in flight / time of a sync.
  *
- * usage: micro_log DIRECTORY     where the files are made and removed; on the disk to be measured
+ * usage: micro_log DIRECTORY     where files are created and removed, on the disk to measure
  */
 #include "journal/fs/posix.h"
 #include "journal/log/command.h"

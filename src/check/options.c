@@ -10,7 +10,7 @@ static const struct option_row rows[] = {
                        "truncate the torn end that a crash left, as the server does at start"},
     [OPTION_REPAIR_DAMAGE] = {0, "repair-damage", NULL,
                               "also truncate at the first corrupt record and drop the logs after "
-                              "it:\nacknowledged writes are lost, the report says how much"},
+                              "it:\nacknowledged writes are lost; the report says how much"},
     [OPTION_DUMP] = {0, "dump", NULL,
                      "print the data as commands for keystore-cli --pipe, and the report to\n"
                      "standard error"},

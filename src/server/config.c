@@ -32,10 +32,10 @@ static void config_print_help(void)
 {
     printf("Usage: keystore-server [OPTION...]\n\nServes a key-value store over gRPC.\n\n");
     option_print(stdout, options_table(), 34);
-    printf("\nThe value in brackets holds unless another is given. A configuration file has the "
-           "same names without the dashes, `listen` once per "
-           "address,\nand comments on lines that begin with #. The command line wins over it. "
-           "SIGTERM and\nSIGINT finish the calls under way and exit.\n");
+    printf("\nDefaults are in brackets. A configuration file has one `name = value` per line, with "
+           "the names\nwithout dashes and `listen` once per address; lines that start with # are "
+           "comments. The\ncommand line takes precedence over the file. On SIGTERM or SIGINT the "
+           "server finishes the\ncalls in flight and exits.\n");
 }
 
 static void config_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -115,9 +115,9 @@ static int config_on_line(void *user, const char *section, const char *name, con
     if (row != 0 && options_set(row, target, value, &why))
         return 1;
     if (section[0] != '\0')
-        config_note(reading, "there are no sections here; remove the line [%s]", section);
+        config_note(reading, "sections are not supported; remove the line [%s]", section);
     else if (row == 0)
-        config_note(reading, "there is no setting `%s`; see keystore-server --help", name);
+        config_note(reading, "unknown setting `%s`; see keystore-server --help", name);
     else
         config_note(reading, "bad value `%s` for %s: %s", value, name, why);
     return 0;
@@ -143,7 +143,7 @@ static bool config_read_file(struct reading *reading)
         return true;
     config_complain("%s:%d: %s", reading->file, line,
                     reading->bad_line == line ? reading->bad
-                                              : "a line is `name = value` or # a comment");
+                                              : "a line must be `name = value` or # a comment");
     return false;
 }
 
@@ -198,7 +198,7 @@ static enum config_answer config_read_command_line(int argc, char **argv, struct
     if (verdict == OPTION_BAD)
         config_complain("%s; see keystore-server --help", options.problem);
     else if (options.first_word < argc)
-        config_complain("`%s` is not an option; options begin with --, see keystore-server --help",
+        config_complain("`%s` is not an option; options start with --, see keystore-server --help",
                         argv[options.first_word]);
     else
         return CONFIG_RUN;

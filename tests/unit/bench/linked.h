@@ -94,9 +94,9 @@ static inline void linked_deinit(struct linked *linked)
 
 static inline void linked_call(struct linked *linked, enum op op, uint64_t key)
 {
-    assert_true(session_can_begin(&linked->session));
-    struct session_call call = {.op = op, .key = key, .begin_ns = linked->now_ns};
-    session_begin(&linked->session, &call);
+    assert_true(session_can_start(&linked->session));
+    struct session_call call = {.op = op, .key = key, .start_ns = linked->now_ns};
+    session_start(&linked->session, &call);
 }
 
 /* The peer's last request is this one. */

@@ -84,7 +84,7 @@ static void test_a_call_goes_out_and_its_answer_comes_in(void **state)
     struct fixture *fixture = setup(32);
     while (!fixture->connection.session.ready)
         assert_true(step(fixture));
-    session_begin(&fixture->connection.session, &(struct session_call){.op = OP_SET, .key = 5});
+    session_start(&fixture->connection.session, &(struct session_call){.op = OP_SET, .key = 5});
     assert_true(connection_flush(&fixture->connection));
     while (fixture->tally.finished == 0)
         assert_true(step(fixture));
@@ -101,8 +101,8 @@ static void test_messages_larger_than_the_socket_arrive(void **state)
     while (!fixture->connection.session.ready)
         assert_true(step(fixture));
     while (fixture->tally.finished < 4) {
-        if (began < 4 && session_can_begin(&fixture->connection.session)) {
-            session_begin(&fixture->connection.session,
+        if (began < 4 && session_can_start(&fixture->connection.session)) {
+            session_start(&fixture->connection.session,
                           &(struct session_call){.op = OP_SET, .key = began++});
             assert_true(connection_flush(&fixture->connection));
         }

@@ -21,7 +21,7 @@ static void test_answers_in_any_pieces_are_the_same(void **state)
         linked_init(&linked, 32);
         linked_begin(&linked, NULL, 0);
         for (int call = 0; call < 50; call++) {
-            while (session_can_begin(&linked.session))
+            while (session_can_start(&linked.session))
                 linked_call(&linked, OP_GET, 0);
             linked_run_in_chunks(&linked, chunks[i]);
         }
@@ -170,7 +170,7 @@ static void test_goaway_ends_what_was_not_processed_and_lets_the_rest_finish(voi
     assert_int_equal(nghttp2_submit_goaway(linked.peer.session, 0, 3, 0, NULL, 0), 0);
     linked_run(&linked);
     assert_int_equal(linked.tally.ends[TALLY_REFUSED], 1);
-    assert_false(session_can_begin(&linked.session));
+    assert_false(session_can_start(&linked.session));
     assert_false(session_is_spent(&linked.session));
     ng_server_answer_all(&linked.peer);
     linked_run(&linked);
@@ -242,7 +242,7 @@ static void test_servers_that_do_not_speak_http2_are_recognised(void **state)
                     receive_bytes(&linked.session,
                                   slice_make(greetings[i].data + at % greetings[i].len, chunk), 0);
             assert_false(good);
-            assert_non_null(strstr(linked.session.problem, "is it gRPC without TLS"));
+            assert_non_null(strstr(linked.session.problem, "gRPC server without TLS"));
             linked_deinit(&linked);
         }
     }
@@ -281,7 +281,7 @@ static void test_garbage_does_no_harm(void **state)
         struct linked linked;
         linked_init(&linked, 32);
         linked_begin(&linked, NULL, 0);
-        while (session_can_begin(&linked.session))
+        while (session_can_start(&linked.session))
             linked_call(&linked, OP_GET, 0);
         for (int frame = 0; frame < 20; frame++) {
             uint8_t bytes[9 + 40];

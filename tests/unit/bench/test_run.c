@@ -114,7 +114,7 @@ static void test_progress_is_shown_while_it_runs(void **state)
     free(fixture);
 }
 
-static void test_calls_that_cannot_begin_are_a_problem(void **state)
+static void test_calls_that_cannot_start_are_a_problem(void **state)
 {
     (void)state;
     struct fixture *fixture = calloc(1, sizeof *fixture);
@@ -133,7 +133,7 @@ int main(void)
         cmocka_unit_test(test_a_fill_makes_a_call_for_each_key),
         cmocka_unit_test(test_the_servers_cpu_time_is_sampled),
         cmocka_unit_test(test_progress_is_shown_while_it_runs),
-        cmocka_unit_test(test_calls_that_cannot_begin_are_a_problem),
+        cmocka_unit_test(test_calls_that_cannot_start_are_a_problem),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

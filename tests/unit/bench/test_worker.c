@@ -225,13 +225,14 @@ static void test_servers_that_are_none_are_named(void **state)
     (void)state;
     struct fixture *fixture = new_fixture();
     fixture->server.close_at_once = true;
-    check_bad_server(fixture, "closed a connection before it answered a call on it; is it gRPC");
+    check_bad_server(fixture,
+                     "closed a connection before it answered a call on it; check that a gRPC");
     fixture = new_fixture();
     fixture->server.mute = true;
-    check_bad_server(fixture, "said nothing on 3 of them");
+    check_bad_server(fixture, "sent nothing on 3 of them");
     fixture = new_fixture();
     fixture->server.raw = SLICE_LITERAL("HTTP/1.1 400 Bad Request\r\n\r\n");
-    check_bad_server(fixture, "is it gRPC without TLS");
+    check_bad_server(fixture, "gRPC server without TLS");
 }
 
 static void test_a_connection_closed_without_any_answer_ends_the_run(void **state)

@@ -294,7 +294,7 @@ static void garbage_in_the_answer(void **state)
     struct keystore_value value;
     assert_int_equal(keystore_get(client, &key, &value), KEYSTORE_INTERNAL);
     assert_false(value.found);
-    assert_non_null(strstr(keystore_last_error(client)->message, "not the message"));
+    assert_non_null(strstr(keystore_last_error(client)->message, "not a valid message"));
     finish();
     fake_server_deinit(&server);
 }
@@ -383,7 +383,7 @@ static void missing_parts_of_requests(void **state)
 #define MISSING(function, takes, answer, ...)                                                      \
     assert_error(                                                                                  \
         (int)keystore_##function(client, &(struct keystore_##takes){__VA_ARGS__}, answer),         \
-        KEYSTORE_INVALID_ARGUMENT, "NULL, though the length or count")
+        KEYSTORE_INVALID_ARGUMENT, "NULL, but its length or count")
     MISSING(get, key, &value, .key = nothing);
     MISSING(delete, key, &status, .condition = &condition);
     MISSING(set, key_value, &status, .value = nothing);
@@ -565,7 +565,7 @@ static void an_answer_larger_than_memory(void **state)
     assert_error((int)keystore_get(client, &key, &value), KEYSTORE_RESOURCE_EXHAUSTED,
                  "out of memory");
     memory_largest = SIZE_MAX;
-    assert_error((int)keystore_get(client, &key, &value), KEYSTORE_INTERNAL, "not the message");
+    assert_error((int)keystore_get(client, &key, &value), KEYSTORE_INTERNAL, "not a valid message");
     finish();
     assert_int_equal(server.accepted, 1);
     fake_server_deinit(&server);

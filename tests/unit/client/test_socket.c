@@ -167,7 +167,7 @@ static void unknown_host(void **state)
                              &target, &error));
     assert_int_equal(socket_connect(&target, soon(5000), &error), -1);
     assert_int_equal(error.code, KEYSTORE_UNAVAILABLE);
-    assert_non_null(strstr(error.message, "cannot find the host"));
+    assert_non_null(strstr(error.message, "cannot resolve the host"));
 }
 
 static void unix_sockets(void **state)

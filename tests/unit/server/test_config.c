@@ -177,27 +177,28 @@ static void test_bad_values_on_the_command_line(void **state)
         char *argument;
         const char *message;
     } cases[] = {
-        {"--threads=0", "bad value `0` for --threads: it is a number of threads, 1 to 1024"},
-        {"--threads=1025", "bad value `1025` for --threads: it is a number of threads, 1 to 1024"},
-        {"--threads=", "bad value `` for --threads: it is a number of threads, 1 to 1024"},
-        {"--threads=-1", "bad value `-1` for --threads: it is a number of threads, 1 to 1024"},
-        {"--threads=two", "bad value `two` for --threads: it is a number of threads, 1 to 1024"},
+        {"--threads=0", "bad value `0` for --threads: must be a number of threads, 1 to 1024"},
+        {"--threads=1025",
+         "bad value `1025` for --threads: must be a number of threads, 1 to 1024"},
+        {"--threads=", "bad value `` for --threads: must be a number of threads, 1 to 1024"},
+        {"--threads=-1", "bad value `-1` for --threads: must be a number of threads, 1 to 1024"},
+        {"--threads=two", "bad value `two` for --threads: must be a number of threads, 1 to 1024"},
         {"--max-value=0",
-         "bad value `0` for --max-value: it is a number of bytes, 1 to 1073741824; "
-         "KiB, MiB and GiB may follow it"},
-        {"--max-value=1073741825", "bad value `1073741825` for --max-value: it is a number of "
-                                   "bytes, 1 to 1073741824; KiB, MiB and GiB may follow it"},
+         "bad value `0` for --max-value: must be a number of bytes, 1 to 1073741824; "
+         "KiB, MiB or GiB may follow"},
+        {"--max-value=1073741825", "bad value `1073741825` for --max-value: must be a number of "
+                                   "bytes, 1 to 1073741824; KiB, MiB or GiB may follow"},
         {"--max-value=2G",
-         "bad value `2G` for --max-value: it is a number of bytes, 1 to 1073741824; "
-         "KiB, MiB and GiB may follow it"},
+         "bad value `2G` for --max-value: must be a number of bytes, 1 to 1073741824; "
+         "KiB, MiB or GiB may follow"},
         {"--drain-timeout=3601",
-         "bad value `3601` for --drain-timeout: it is a number of seconds, 0 to 3600"},
+         "bad value `3601` for --drain-timeout: must be a number of seconds, 0 to 3600"},
         {"--drain-timeout=1s",
-         "bad value `1s` for --drain-timeout: it is a number of seconds, 0 to 3600"},
+         "bad value `1s` for --drain-timeout: must be a number of seconds, 0 to 3600"},
         {"--log-level=loud",
-         "bad value `loud` for --log-level: it is error, warning, info or debug"},
+         "bad value `loud` for --log-level: must be error, warning, info or debug"},
         {"--log-level=INFO",
-         "bad value `INFO` for --log-level: it is error, warning, info or debug"},
+         "bad value `INFO` for --log-level: must be error, warning, info or debug"},
         {"--listen=", "bad value `` for --listen: an address is HOST:PORT with a port of 0 to "
                       "65535, or unix:PATH"},
         {"--listen=127.0.0.1:65536", "bad value `127.0.0.1:65536` for --listen: an address is "
@@ -222,10 +223,10 @@ static void test_unknown_options(void **state)
     READ(&reading, "--help", "--bogus");
     assert_bad(&reading, "there is no option --bogus; see keystore-server --help");
     READ(&reading, "--version", "--threads=0");
-    assert_bad(&reading, "bad value `0` for --threads: it is a number of threads, 1 to 1024");
+    assert_bad(&reading, "bad value `0` for --threads: must be a number of threads, 1 to 1024");
     READ(&reading, "--help", "start");
     assert_bad(&reading,
-               "`start` is not an option; options begin with --, see keystore-server --help");
+               "`start` is not an option; options start with --, see keystore-server --help");
     READ(&reading, "--threads", "2", "-x");
     assert_bad(&reading, "there is no option -x; see keystore-server --help");
     READ(&reading, "--help=yes");
@@ -261,13 +262,13 @@ static void test_a_word_that_is_no_option(void **state)
     static struct reading reading;
     READ(&reading, "start");
     assert_bad(&reading,
-               "`start` is not an option; options begin with --, see keystore-server --help");
+               "`start` is not an option; options start with --, see keystore-server --help");
     READ(&reading, "--threads", "2", "127.0.0.1:1", "--threads", "3");
     assert_bad(&reading,
-               "`127.0.0.1:1` is not an option; options begin with --, see keystore-server --help");
+               "`127.0.0.1:1` is not an option; options start with --, see keystore-server --help");
     READ(&reading, "--", "--threads");
     assert_bad(&reading,
-               "`--threads` is not an option; options begin with --, see keystore-server --help");
+               "`--threads` is not an option; options start with --, see keystore-server --help");
 }
 
 static void test_at_most_16_addresses(void **state)
@@ -282,8 +283,8 @@ static void test_at_most_16_addresses(void **state)
     assert_int_equal(reading.config.listen_count, 16);
     arguments[CONFIG_MAX_LISTEN] = "--listen=127.0.0.1:0";
     read_arguments(&reading, arguments);
-    assert_bad(&reading, "bad value `127.0.0.1:0` for --listen: at most 16 addresses can be "
-                         "listened on");
+    assert_bad(&reading, "bad value `127.0.0.1:0` for --listen: the server listens on at "
+                         "most 16 addresses");
 }
 
 static void test_help_names_every_option(void **state)
@@ -359,42 +360,41 @@ static void test_bad_lines_of_a_file(void **state)
 {
     (void)state;
     assert_bad_file("threads = 2\n\n# fine\nthreads = many\n", 4,
-                    "bad value `many` for threads: it is a number of threads, 1 to 1024");
+                    "bad value `many` for threads: must be a number of threads, 1 to 1024");
     assert_bad_file("listen = 127.0.0.1\n", 1,
                     "bad value `127.0.0.1` for listen: an address is HOST:PORT with a port of 0 "
                     "to 65535, or unix:PATH");
     assert_bad_file("threads =\n", 1,
-                    "bad value `` for threads: it is a number of threads, 1 to 1024");
-    assert_bad_file("\nthread = 2\n", 2,
-                    "there is no setting `thread`; see keystore-server --help");
+                    "bad value `` for threads: must be a number of threads, 1 to 1024");
+    assert_bad_file("\nthread = 2\n", 2, "unknown setting `thread`; see keystore-server --help");
     assert_bad_file("--threads = 2\n", 1,
-                    "there is no setting `--threads`; see keystore-server --help");
-    assert_bad_file("log-level = info\njust words\n", 2, "a line is `name = value` or # a comment");
+                    "unknown setting `--threads`; see keystore-server --help");
+    assert_bad_file("log-level = info\njust words\n", 2,
+                    "a line must be `name = value` or # a comment");
     assert_bad_file("[server]\nthreads = 2\n", 2,
-                    "there are no sections here; remove the line [server]");
+                    "sections are not supported; remove the line [server]");
     assert_bad_file("threads = 2\nthreads = 1 # one\n", 2,
-                    "bad value `1 # one` for threads: it is a number of threads, 1 to 1024");
+                    "bad value `1 # one` for threads: must be a number of threads, 1 to 1024");
 }
 
 /* They are for the command line only: a file cannot name another one. */
 static void test_options_that_are_no_settings(void **state)
 {
     (void)state;
-    assert_bad_file("config = other\n", 1,
-                    "there is no setting `config`; see keystore-server --help");
-    assert_bad_file("help = yes\n", 1, "there is no setting `help`; see keystore-server --help");
-    assert_bad_file("version = 1\n", 1,
-                    "there is no setting `version`; see keystore-server --help");
+    assert_bad_file("config = other\n", 1, "unknown setting `config`; see keystore-server --help");
+    assert_bad_file("help = yes\n", 1, "unknown setting `help`; see keystore-server --help");
+    assert_bad_file("version = 1\n", 1, "unknown setting `version`; see keystore-server --help");
 }
 
 static void test_the_first_bad_line_is_told(void **state)
 {
     (void)state;
     assert_bad_file("threads = x\nlog-level = y\n", 1,
-                    "bad value `x` for threads: it is a number of threads, 1 to 1024");
-    assert_bad_file("just words\nlog-level = y\n", 1, "a line is `name = value` or # a comment");
+                    "bad value `x` for threads: must be a number of threads, 1 to 1024");
+    assert_bad_file("just words\nlog-level = y\n", 1,
+                    "a line must be `name = value` or # a comment");
     assert_bad_file("log-level = y\njust words\n", 1,
-                    "bad value `y` for log-level: it is error, warning, info or debug");
+                    "bad value `y` for log-level: must be error, warning, info or debug");
 }
 
 static void test_long_lines(void **state)
@@ -408,7 +408,8 @@ static void test_long_lines(void **state)
     assert_int_equal(reading.config.threads, 3);
 
     snprintf(text, sizeof text, "# %0900d\nthreads = none\n", 0);
-    assert_bad_file(text, 2, "bad value `none` for threads: it is a number of threads, 1 to 1024");
+    assert_bad_file(text, 2,
+                    "bad value `none` for threads: must be a number of threads, 1 to 1024");
     snprintf(text, sizeof text, "threads = 3\nlisten = unix:/%0500d\n", 0);
     struct file file = write_file(text);
     READ(&reading, "--config", file.path);
