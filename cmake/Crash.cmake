@@ -3,8 +3,8 @@
 file(GLOB crash_sources CONFIGURE_DEPENDS "tests/crash/*.c")
 list(FILTER crash_sources EXCLUDE REGEX "/test_[^/]*$")
 add_library(ks_crash STATIC EXCLUDE_FROM_ALL ${crash_sources})
-target_include_directories(ks_crash PUBLIC tests tests/unit)
-target_link_libraries(ks_crash PUBLIC ks_engine ks_journal PkgConfig::cmocka)
+target_include_directories(ks_crash PUBLIC tests/unit)
+target_link_libraries(ks_crash PUBLIC ks_support ks_engine ks_journal)
 
 file(GLOB crash_tests CONFIGURE_DEPENDS RELATIVE "${CMAKE_SOURCE_DIR}/tests/crash"
   "tests/crash/test_*.c")

@@ -9,8 +9,8 @@ add_executable(concurrency tests/model/concurrency.c tests/model/servers.c)
 target_link_libraries(concurrency PRIVATE keystore_client Threads::Threads)
 
 foreach(program model concurrency)
-  target_include_directories(${program} PRIVATE include src tests)
-  target_link_libraries(${program} PRIVATE keystore_flags)
+  target_include_directories(${program} PRIVATE include src)
+  target_link_libraries(${program} PRIVATE ks_support keystore_flags)
   set_target_properties(${program} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
 endforeach()

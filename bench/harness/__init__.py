@@ -1,1 +1,1 @@
-"""What the suites of script/bench share: servers under measurement, loads, statistics, reports."""
+"""Shared by the suites of script/bench: servers under measurement, loads, statistics, reports."""

@@ -1,4 +1,4 @@
-"""What takes part in a comparison of CPU time per call."""
+"""Participants in a comparison of CPU time per call."""
 import statistics
 
 from harness.process import say
@@ -19,7 +19,7 @@ class Contender:
         self.usages = []
 
     def calibrate(self, cpu_s):
-        """Warms up, and finds how many calls take so much of the server's CPU time."""
+        """Warms up, and determines how many calls take that much of the server's CPU time."""
         calls = 2000
         while (used_s := self.get(calls)[1].server_cpu_s) < CALIBRATION_CPU_S:
             calls *= 2 if used_s * 4 > CALIBRATION_CPU_S else 4
@@ -31,7 +31,7 @@ class Contender:
         self.usages.append(usage)
 
     def cpu_us(self):
-        """CPU time per call, of each round."""
+        """CPU time per call in each round."""
         return [usage.server_cpu_s * 1e6 / self.calls for usage in self.usages]
 
     def cpu_us_median(self):
@@ -39,7 +39,7 @@ class Contender:
 
 
 def measure_in_turn(contenders, rounds):
-    """Measures each once per round, in an order that moves on by one from round to round."""
+    """Measures each once per round, in an order that rotates by one in each round."""
     for i in range(rounds):
         say(f"round {i + 1} of {rounds}")
         first = i % len(contenders)

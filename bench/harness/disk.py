@@ -1,4 +1,4 @@
-"""Servers that keep their data, and the disk that they do it on."""
+"""Servers with durable data, and their disk."""
 import contextlib
 import os
 import shutil
@@ -13,7 +13,7 @@ from harness.loads import KEYSTORE, REDIS
 from harness.process import Failure, Server
 
 ETCD = "etcd"
-# Beside the programs, so that all servers have the same disk; never in memory.
+# Next to the programs, so that all servers use the same disk; never in memory.
 FOLDER = "build/bench"
 PROBE_BYTES = 4096
 PROBE_SYNCS = 200
@@ -21,7 +21,7 @@ PROBE_SYNCS = 200
 
 @contextlib.contextmanager
 def folders():
-    """A maker of empty folders for data, which are all removed in the end."""
+    """Creates empty data folders, which are removed at the end."""
     os.makedirs(FOLDER, exist_ok=True)
     top = tempfile.mkdtemp(dir=FOLDER, prefix="data-")
     try:
@@ -39,7 +39,7 @@ def file_system(folder):
 
 
 def slowed(sync_us):
-    """The environment of a program whose syncs take at least so long; None: as long as they do."""
+    """The environment of a program whose syncs take at least that long; None: no minimum."""
     if sync_us is None:
         return {}
     return {"LD_PRELOAD": os.path.abspath(f"{loads.PEERS}/slow-sync.so"),
@@ -47,7 +47,7 @@ def slowed(sync_us):
 
 
 def slowed_sync_us(folder, least_us):
-    """As sync_us(), in a program that slowed() slows."""
+    """Like sync_us(), in a program slowed by slowed()."""
     return float(subprocess.run(
         [sys.executable, "-c", "import sys; from harness import disk; "
          "print(disk.sync_us(sys.argv[1]))", folder],
@@ -55,7 +55,7 @@ def slowed_sync_us(folder, least_us):
 
 
 def sync_us(folder):
-    """How long it takes to append 4 KiB to a file and sync it: the median of many times."""
+    """The time to append 4 KiB to a file and sync it: the median of many times."""
     block = os.urandom(PROBE_BYTES)
     path = os.path.join(folder, "probe")
     times_us = []
@@ -73,12 +73,12 @@ def sync_us(folder):
 
 
 def settle():
-    """What is still on its way to the disk gets there, and is nobody's cost."""
+    """Waits for pending writes to reach the disk, so that they are not charged to a server."""
     os.sync()
 
 
 def start_keystore(folder, durability, timeout_s=10, slow_us=None):
-    """Without snapshots other than those that somebody asks for; a sync takes `slow_us` or more."""
+    """Without automatic snapshots; a sync takes at least `slow_us`."""
     return Server(KEYSTORE, [
         f"{loads.BIN}/keystore-server", "--listen", "127.0.0.1:0", "--threads", 1, "--log-level",
         "error", "--dir", folder, "--durability", durability, "--log-rewrite-percent", 0, "--save",
@@ -86,7 +86,7 @@ def start_keystore(folder, durability, timeout_s=10, slow_us=None):
 
 
 def start_redis(folder, *more, timeout_s=10):
-    """Without snapshots other than those that somebody asks for."""
+    """Without automatic snapshots."""
     port = process.free_port()
     return Server(REDIS, [
         "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--daemonize", "no",
@@ -105,6 +105,6 @@ def start_etcd(folder):
 
 
 def newest_log(folder):
-    """The number of a KeyStore's newest log: each snapshot begins another one."""
+    """The number of the newest log of KeyStore: each snapshot starts another one."""
     names = os.listdir(os.path.join(folder, "appendonlydir"))
     return max(int(name.split(".")[2]) for name in names if name.endswith(".incr.aof"))

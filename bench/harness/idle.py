@@ -1,4 +1,4 @@
-"""Many idle HTTP/2 connections: greeted, acknowledged, and then silent; and single calls.
+"""Many idle HTTP/2 connections, silent after the exchange of SETTINGS; and single calls.
 
 It knows the frames of the greeting and of small calls, and takes no library's word for them.
 """
@@ -10,8 +10,8 @@ from harness.process import Failure
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
 ACK, END_STREAM, END_HEADERS = 1, 1, 4
-# A port of 127.0.0.1 serves one connection to a server; further addresses bring more of them, and
-# keep a limit of connections per address out of the measurement.
+# A local port serves one connection to a server; further addresses allow more of them, and avoid a
+# limit of connections per address.
 PER_ADDRESS = 500
 
 
@@ -68,7 +68,7 @@ class Connection:
         self.socket.sendall(PREFACE + frame(SETTINGS))
 
     def finish_greeting(self):
-        """Until both sides have each other's SETTINGS and its acknowledgement."""
+        """Waits until SETTINGS are exchanged and acknowledged in both directions."""
         settings = acknowledged = False
         while not (settings and acknowledged):
             kind, flags, _ = self.next_frame()
@@ -114,7 +114,7 @@ class IdleConnections:
             raise
 
     def get_once(self):
-        """One call on each, one after the other."""
+        """One call on each, in sequence."""
         for connection in self.connections:
             connection.get()
 
@@ -144,7 +144,7 @@ def fields(message):
 
 
 def info(port):
-    """What the server knows about itself: texts by name."""
+    """The fields of Info: texts by name."""
     connection = Connection("127.0.0.1", port)
     try:
         connection.send_greeting()

@@ -1,4 +1,4 @@
-"""The servers that are compared, and the loads that are put on them.
+"""The servers that are compared, and their loads.
 
 A load is a command line plus the reading of what it printed. Every load is checked: an answer that
 is an error or a miss ends the suite, for a server that fails is fast.
@@ -24,13 +24,13 @@ KEYSTORE_BENCH = f"{BIN}/keystore-bench"
 KEYSTORE_READY = r"Server started on port (\d+)\n"
 
 
-# Of the servers' data directories; goes with the program.
+# For the servers' data directories; removed at exit.
 DATA = tempfile.TemporaryDirectory(prefix="keystore-bench-")
 
 
 def start_keystore(name=KEYSTORE, program="keystore-server", more=(),
                    core=process.SERVER_CORE):
-    """Nothing is kept on disk, as with the others. `more` are further options."""
+    """Without persistence, like the others. `more` are further options."""
     return Server(name, [f"{BIN}/{program}", "--listen", "127.0.0.1:0", "--threads", 1,
                          "--log-level", "error", "--durability", "none", "--save", "",
                          "--dir", tempfile.mkdtemp(dir=DATA.name), *more], KEYSTORE_READY,
@@ -55,25 +55,25 @@ def only_row(text, program):
     return rows[0]
 
 
-# The three that speak gRPC.
+# The three gRPC servers.
 
 def keystore_bench(server, keys, connections, streams, *more):
-    """An option that comes twice counts as in `more`."""
+    """An option that is also in `more` is overridden by it."""
     return [KEYSTORE_BENCH, "-h", "127.0.0.1", "-p", server.port, "-c", connections, "-m", streams,
             "-k", KEY_BYTES, "-d", VALUE_BYTES, "-r", keys, "--threads", 1, "--csv", "-q", *more]
 
 
 def fill_grpc(server, keys, *more):
-    """Stores the keys, and checks some of the values that come back."""
+    """Stores the keys, and verifies some of their values."""
     output, _ = process.run_load(server, keystore_bench(server, keys, 10, 100, "--fill", "--verify",
                                                         "--op", "get", "-n", VERIFIED_CALLS, *more))
     check_grpc(server, only_row(output, "keystore-bench"), VERIFIED_CALLS)
 
 
 def fill_grpc_lists(server, lists, elements, *more):
-    """Lists of so many equal elements; `more` says which. Reads some of them."""
+    """Stores lists of that many equal elements, given by `more`. Reads some of them."""
     values = next(count for count in (1000, 500, 100, 50, 10, 5, 1) if elements % count == 0)
-    # Few calls in flight: the room for many of such messages would count as memory of the lists.
+    # Few calls in flight: buffers for many such messages would count as memory of the lists.
     fill_grpc(server, lists, "--op", "lrange", "--elements", elements, "--values", values, "-c", 1,
               "-m", 10, *more)
 
@@ -123,7 +123,7 @@ def latencies(row):
 # Redis. Its keys are those of redis-benchmark's GET: "key:" and twelve digits.
 
 def redis_command(server, *words):
-    """One command; returns the text of its answer."""
+    """Sends a command; returns the text of its reply."""
     result = subprocess.run(["redis-cli", "-p", str(server.port), *words], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode != 0:
@@ -135,13 +135,13 @@ KEY_NUMBER = "#" * 12  # stands for a key's number
 
 
 def redis_template(*words):
-    """A command as it goes over the wire, with %012d for KEY_NUMBER."""
+    """The encoded command, with %012d for KEY_NUMBER."""
     text = f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
     return text.replace(KEY_NUMBER, "%012d")
 
 
 def pipe_redis(server, blocks, commands):
-    """Sends blocks of text with so many commands in all."""
+    """Sends blocks of text with that many commands in total."""
     with subprocess.Popen(process.on_core(process.LOAD_CORE, ["redis-cli", "-p", server.port,
                                                               "--pipe"]),
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as pipe:
@@ -172,7 +172,7 @@ def fill_redis(server, keys, value_bytes=VALUE_BYTES, expire_at_ms=0, prefix="ke
 
 
 def fill_redis_lists(server, lists, elements, element):
-    """Lists of so many equal elements, each made by one RPUSH."""
+    """Stores lists of that many equal elements, each by one RPUSH."""
     pipe_template(server, redis_template("RPUSH", "lst:" + KEY_NUMBER, *[element] * elements), lists)
 
 
@@ -180,13 +180,13 @@ REDIS_LIST = "list"
 
 
 def redis_info(server, section):
-    """Texts by name."""
+    """Fields of INFO: texts by name."""
     lines = redis_command(server, "INFO", section).splitlines()
     return dict(line.strip().split(":", 1) for line in lines if ":" in line)
 
 
 def fill_redis_list(server, length, element):
-    """The list REDIS_LIST, of so many equal elements."""
+    """Stores the list REDIS_LIST, with that many equal elements."""
     values = 1000 if length % 1000 == 0 else 1
     push = redis_template("RPUSH", REDIS_LIST, *[element] * values)
     pipe_redis(server, (push for _ in range(length // values)), length // values)

@@ -1,4 +1,4 @@
-"""The options that all suites share, and how a suite begins and ends."""
+"""The options shared by all suites, and the start and end of a suite."""
 import argparse
 import os
 import signal
@@ -49,7 +49,7 @@ def parse(suite_parser, arguments):
 
 
 def run(main):
-    """Runs a suite's main(arguments). However it ends, it first ends the servers it has started."""
+    """Runs a suite's main(arguments). In any case, stops the servers that it has started."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         main(sys.argv[1:])

@@ -4,8 +4,8 @@ from xml.sax.saxutils import escape
 from harness.report import number
 
 WIDTH = 860
-LEFT = 220          # where bars begin
-RIGHT = 170         # kept free for the numbers behind the longest bar
+LEFT = 220          # where bars start
+RIGHT = 170         # for the numbers after the longest bar
 BAR, BAR_GAP, GROUP_GAP, HEAD = 22, 8, 38, 66
 OURS, PEER, INK, FAINT = "#0b7a75", "#b8c4ce", "#1f2933", "#64727f"
 
@@ -44,7 +44,7 @@ def draw_bar(bar, y, scale):
 
 
 def bars(title, note, groups):
-    """groups: [(heading, [Bar])]. Bars are horizontal, all on one scale that begins at 0."""
+    """groups: [(heading, [Bar])]. Bars are horizontal, all on one scale that starts at 0."""
     longest = max(bar.value for _, group in groups for bar in group)
     scale = (WIDTH - LEFT - RIGHT) / longest
     body, y = [], HEAD

@@ -1,4 +1,4 @@
-"""Servers under measurement: started on a core of their own, read through /proc, ended again."""
+"""Servers under measurement: started on a core of their own, measured through /proc, stopped."""
 import os
 import re
 import resource
@@ -16,15 +16,15 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Failure(Exception):
-    """Ends the suite with this sentence."""
+    """Ends the suite with this error message."""
 
 
-def say(sentence):
-    print(f"bench: {sentence}", file=sys.stderr, flush=True)
+def say(message):
+    print(f"bench: {message}", file=sys.stderr, flush=True)
 
 
 def on_core(core, command):
-    """With None as core, on any."""
+    """On any core if `core` is None."""
     words = [str(word) for word in command]
     return words if core is None else ["taskset", "-c", str(core), *words]
 
@@ -47,7 +47,7 @@ def raise_file_limit(wanted):
 class Server:
     """A running server. `ready` is a pattern for the line that it prints when it listens, with the
     port as its first group if the system chose that. `ready_s` is how long that took. `more_env`
-    is set beside the environment."""
+    is set in addition to the environment."""
 
     def __init__(self, name, command, ready, port=None, timeout_s=10, more_env=None,
                  core=SERVER_CORE):
@@ -60,7 +60,7 @@ class Server:
         try:
             self._wait_until_ready(ready, timeout_s)
             self.ready_s = time.monotonic() - began
-            # Nobody reads what else it says, but a full pipe would stop it.
+            # Discards further output, since a full pipe would block the server.
             threading.Thread(target=self._drain, daemon=True).start()
         except BaseException:
             self.stop()
@@ -94,7 +94,7 @@ class Server:
     def cpu_s(self):
         """User and system time of all its threads so far."""
         with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as file:
-            # The name before the last ")" may hold anything.
+            # The name before the last ")" may contain anything.
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
@@ -103,7 +103,7 @@ class Server:
             return int(file.read().split()[1]) * PAGE_BYTES
 
     def forget_peak(self):
-        """From now on peak_rss_bytes() looks back to this moment."""
+        """Makes peak_rss_bytes() start from this moment."""
         with open(f"/proc/{self.pid}/clear_refs", "w", encoding="ascii") as file:
             file.write("5")
 
@@ -112,7 +112,7 @@ class Server:
             return 1024 * int(file.read().partition("VmHWM:")[2].split()[0])
 
     def disk_bytes(self):
-        """What it has written to files so far, as far as that is bound for the disk."""
+        """Bytes that it has written so far to files on the disk."""
         with open(f"/proc/{self.pid}/io", encoding="ascii") as file:
             return int(file.read().partition("\nwrite_bytes:")[2].split()[0])
 
@@ -136,7 +136,7 @@ class Server:
 
 
 class MachineTimes:
-    """Seconds of CPU time that the whole machine has used, and that its host has taken away."""
+    """Seconds of CPU time used by the whole machine, and stolen by its host."""
 
     def __init__(self):
         with open("/proc/stat", encoding="ascii") as file:
@@ -147,18 +147,18 @@ class MachineTimes:
 
 
 class Usage:
-    """What one run of a load cost."""
+    """The resources used by a run of a load."""
 
     def __init__(self, wall_s, server_cpu_s, load_cpu_s, others_cpu_s, stolen_s):
         self.wall_s = wall_s
         self.server_cpu_s = server_cpu_s
         self.load_busy = load_cpu_s / wall_s  # share of its core
-        self.others = others_cpu_s / wall_s   # share of one core that nobody here asked for
+        self.others = others_cpu_s / wall_s   # other programs' share of one core
         self.stolen = stolen_s / wall_s
 
 
 def children_cpu_s():
-    """Of the children that have ended and were waited for."""
+    """CPU time of children that have ended and were waited for."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -178,7 +178,7 @@ def finish_load(server, load):
 
 
 def run_loads(server, commands):
-    """Runs loads at once, each to its end; returns their standard outputs and the Usage of all."""
+    """Runs loads in parallel to their end; returns their standard outputs and the Usage of all."""
     machine_before, children_before = MachineTimes(), children_cpu_s()
     server_before, began = server.cpu_s(), time.monotonic()
     loads = [start_load(command) for command in commands]

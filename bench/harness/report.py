@@ -1,4 +1,4 @@
-"""Numbers to text: Markdown tables, what the machine is, and where results are kept."""
+"""Formats results: Markdown tables, the machine, and where reports are saved."""
 import datetime
 import os
 import platform
@@ -7,19 +7,19 @@ import subprocess
 
 from harness.process import say
 
-# More than this share of a core used by others, or taken by the host, disturbs a round.
+# A larger share of a core used by other programs, or stolen by the host, disturbs a round.
 DISTURBED = 0.05
 
 
 def table(header, rows):
-    """Markdown; a column whose header begins with a space is aligned to the right."""
+    """Markdown; a column whose header starts with a space is right-aligned."""
     lines = [header, ["---:" if name.startswith(" ") else "---" for name in header], *rows]
     return "\n".join("| " + " | ".join(str(cell).strip() for cell in line) + " |"
                      for line in lines) + "\n"
 
 
 def number(value):
-    """Three digits that count, thousands apart."""
+    """Three significant digits, with thousands separators."""
     if value >= 100:
         return f"{round(value, 2 - int(len(str(int(value))) - 1)):,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -30,7 +30,7 @@ def verdict(reached):
 
 
 def spread(values):
-    """How far the rounds lie apart, as a share of their median."""
+    """The spread of the rounds, as a share of their median."""
     return f"{(max(values) - min(values)) / statistics.median(values):.0%}"
 
 
@@ -60,7 +60,7 @@ def system_name():
 
 
 def machine_rows(server_program):
-    """Rows that every suite's results begin with."""
+    """The rows at the start of every report."""
     commit = first_line(["git", "describe", "--always", "--dirty"])
     with open("/proc/meminfo", encoding="ascii") as file:
         memory_gib = int(file.readline().split()[1]) / 2**20
@@ -74,7 +74,7 @@ def machine_rows(server_program):
 
 
 def disturbance(usages):
-    """A sentence on how quiet the machine was."""
+    """A sentence on how idle the machine was."""
     others = [usage.others for usage in usages]
     stolen = [usage.stolen for usage in usages]
     text = ("Beside the server and its load, other programs used "

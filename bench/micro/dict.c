@@ -1,5 +1,5 @@
 /*
- * What the store's dictionaries cost: bytes per key, time per search and per insertion from a
+ * The cost of the store's dictionaries: bytes per key, time per search and per insertion from a
  * thousand keys to ten million, and the longest single insertion. The layout is the store's: 256
  * shards, each with a slab and a dictionary, entries of 16-byte keys. No locks, no protocol.
  *

@@ -1,11 +1,11 @@
 /*
- * What an eviction costs: CPU time of a Get and a Set of a new key in a full store, which evicts
- * another one. Tells more beside the same of an earlier build.
+ * The cost of an eviction: CPU time of a Get and a Set of a new key in a full store, which evicts
+ * another one. Meant to be compared with an earlier build.
  *
  * usage: micro_evict [KEYS [VALUE_SIZE]]     default 300000 keys of 16 bytes, values of 32
  *
- * Half of the keys are read once between two Sets, so that the LRU policy has something to tell
- * apart. Prints CSV: the best of several runs.
+ * Half of the keys are read once between two Sets, so that the LRU policy can distinguish
+ * keys. Prints CSV: the best of several runs.
  */
 #include "base/arena.h"
 #include "store/op.h"

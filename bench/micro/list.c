@@ -1,5 +1,5 @@
 /*
- * What the list alone costs: pushes and drops on short and long lists, access in the middle, the
+ * The cost of lists alone: pushes and drops on short and long lists, access in the middle, the
  * longest single push, and memory per element. Each time is the least of several rounds, because
  * other work on the machine can only add to it.
  *

@@ -1,10 +1,10 @@
 /*
- * What the log costs and gives. First the time that a unit takes on the writer's thread, beside the
- * encoding of its change alone. Then, with so many units in flight, each of which is followed by
- * another when it is durable: units per second, the mean time of a sync, and which share that is of
- * the most there can be, units in flight / time of a sync.
+ * The cost and throughput of the log. First the time that a commit takes on the writer's thread,
+ * and that of encoding its change alone. Then, with a number of commits in flight, each followed by
+ * another when it is durable: commits per second, the mean time of a sync, and the share of the
+ * maximum, which is commits in flight / time of a sync.
  *
- * usage: micro_log DIRECTORY     where the files are made and removed; on the disk to be measured
+ * usage: micro_log DIRECTORY     where files are created and removed, on the disk to measure
  */
 #include "journal/fs/posix.h"
 #include "journal/log/command.h"
@@ -164,7 +164,7 @@ static void measure_disk(struct bench *bench, const char *directory, unsigned in
     double sync_s = (double)sync_us * 1e-6 / (double)waits;
     double rate = (double)durable / took_s;
     printf("%6u in flight: %9.0f units/s, %5.0f a batch, sync %7.0f us, share %3.0f %%\n",
-           in_flight, rate, (double)stats.units / (double)stats.batches, sync_s * 1e6,
+           in_flight, rate, (double)stats.records / (double)stats.batches, sync_s * 1e6,
            rate * sync_s / in_flight * 100);
     stop(bench, directory);
 }

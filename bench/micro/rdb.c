@@ -1,5 +1,5 @@
 /*
- * What reading and writing RDB files costs, apart from the store and the disk: the checksum, a
+ * The cost of reading and writing RDB files, without the store and the disk: the checksum, a
  * million short strings, lists of integers and of short strings. Each time is the least of several
  * rounds, because other work on the machine can only add to it.
  *

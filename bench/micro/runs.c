@@ -1,8 +1,8 @@
 /*
- * What large objects cost: taken, written and freed, from malloc() and from base/runs. "replace" is
- * the usual life of a value, a new one before the former is freed; "grow" takes only, so each page
- * is new. Each time is the least of several rounds, because other work on the machine can only add
- * to it.
+ * The cost of large objects: allocated, written and freed, with malloc() and base/runs. "replace"
+ * is the usual life of a value, a new one before the former is freed; "grow" only allocates, so
+ * each page is new. Each time is the least of several rounds, because other work on the machine can
+ * only add to it.
  */
 #include "base/runs.h"
 

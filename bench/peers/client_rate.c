@@ -1,10 +1,10 @@
 /*
- * The C libraries side by side: one thread, one connection, one call at a time. GETs of one key by
+ * Compares the C libraries: one thread, one connection, one call at a time. GETs of one key by
  * libkeystore from keystore-server and by hiredis from redis-server, in turn, round by round; the
  * medians of calls per second and of the client's own CPU time per call are printed as CSV.
  *
  * A call on one connection waits for the other side, so calls per second contain both servers;
- * CPU time per call is the library's alone, with what the kernel does for it.
+ * CPU time per call is the library's alone, including the kernel's work for it.
  */
 #include <errno.h>
 #include <hiredis/hiredis.h>

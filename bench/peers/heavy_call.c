@@ -1,5 +1,5 @@
 /*
- * One call that asks for much, for script/bench stalls. Stores what the call needs, says "ready",
+ * One expensive call, for script/bench stalls. Stores the data that the call needs, prints "ready",
  * waits for a line on standard input, makes the call, and prints how long it took in milliseconds.
  * An answer that is an error is printed as such: a server may refuse.
  *

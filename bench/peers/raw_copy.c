@@ -1,5 +1,5 @@
 /*
- * What moving bytes over loopback costs without any protocol: a server that for each connection
+ * The cost of moving bytes over loopback without a protocol: a server that for each connection
  * reads one line, "get BYTES COUNT" or "set BYTES COUNT", then writes, or reads, COUNT values of so
  * many bytes, one write() or as few read()s as the kernel allows for each, and answers sets with
  * one byte at the end. With --load it is the client, and prints seconds and bytes per second as
@@ -66,7 +66,7 @@ static bool move(int fd, bool sends, size_t size, size_t count)
     return good;
 }
 
-/* The line is as long as LINE_SIZE, so that nothing behind it is read with it. */
+/* The line is as long as LINE_SIZE, so that nothing after it is read with it. */
 static void serve(int fd)
 {
     char line[LINE_SIZE], verb[4];

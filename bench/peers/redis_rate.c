@@ -1,8 +1,8 @@
 /*
- * An open-loop load for a Redis server: GETs leave on a fixed schedule, whether answers came or
- * not, and the answers' latencies are printed as one line of CSV.
+ * An open-loop load for a Redis server: GETs are sent on a fixed schedule, whether answers arrive
+ * or not, and their latencies are printed as one line of CSV.
  *
- * A latency runs from the moment at which the schedule wanted the command sent until its answer was
+ * A latency is measured from the time at which the command was scheduled until its answer was
  * read, so a server that stalls, or a load that falls behind, cannot hide it (coordinated
  * omission). It polls without sleeping and so needs a core of its own. It knows the RESP of GET and
  * no more.
@@ -47,7 +47,7 @@ struct histogram {
 
 struct connection {
     int fd;
-    bool wants_write;             /* the socket is full; epoll tells when it is not */
+    bool wants_write;             /* the socket is full, and epoll reports when it is not */
     uint64_t due_ns[MAX_PENDING]; /* ring: when each unanswered command was to be sent */
     uint64_t sent;                /* commands ever put into output */
     uint64_t answered;
@@ -326,7 +326,7 @@ static void run(struct load *load)
 {
     uint64_t answered_before = 0, answered_ns = now_ns();
     load->start_ns = answered_ns;
-    /* A tenth more at the beginning is warm-up and not measured. */
+    /* The first tenth is a warm-up, which is not measured. */
     load->total = load->options.rate * load->options.seconds * 11 / 10;
     load->measure_ns = load->start_ns + load->options.seconds * NS_PER_S / 10;
     while (load->answered < load->total) {

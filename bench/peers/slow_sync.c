@@ -1,7 +1,7 @@
 /*
  * A slower disk: with LD_PRELOAD, each fdatasync() and fsync() of a program takes at least as many
  * microseconds as the environment's SLOW_SYNC_US says. The thread sleeps for the rest of the time,
- * as it does while a disk is busy. What is synced is synced as ever.
+ * as it does while a disk is busy. The sync itself is unchanged.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
-"""Idle connections: the memory of each, and the cost of calls beside them.
+"""Idle connections: the memory of each, and the cost of calls with many of them.
 
 Every round has a fresh server of one thread on core 0. Its memory (RSS) is read before and after so
-many connections finished the HTTP/2 greeting, and again when each has made one Get. Then 50 other
-connections call Get, one call in flight on each, beside the idle ones and without them. The
+many connections have exchanged SETTINGS, and again when each has made one Get. Then 50 other
+connections call Get, one call in flight on each, with the idle ones and without them. The
 kernel's own memory for sockets is not in the RSS.
 """
 import statistics
@@ -79,16 +79,16 @@ def result_table(rounds):
              f"{AIM_BYTES:,} B", report.verdict(greeted <= AIM_BYTES)],
             ["memory per idle connection after one Get", f"{used:,.0f} B", f"{AIM_BYTES:,} B",
              report.verdict(used <= AIM_BYTES)]]
-    for state, label in ((ALONE, "without idle ones"), (BESIDE, "beside the idle ones")):
+    for state, label in ((ALONE, "without idle ones"), (BESIDE, "with the idle ones")):
         rows.append([f"Get on {ACTIVE} connections {label}: calls/s",
                      report.number(median(rounds, lambda one: one.throughput[state])), "", ""])
         rows.append([f"Get on {ACTIVE} connections {label}: CPU µs per call",
                      f"{median(rounds, lambda one: one.cpu_us(state)):.2f}", "", ""])
     ratio = median(rounds, lambda one: one.throughput[BESIDE] / one.throughput[ALONE])
     cpu = median(rounds, lambda one: one.cpu_us(ALONE) / one.cpu_us(BESIDE))
-    rows.append(["calls/s beside over without", f"{ratio:.2f}x", f"{AIM_THROUGHPUT}x",
+    rows.append(["calls/s with over without", f"{ratio:.2f}x", f"{AIM_THROUGHPUT}x",
                  report.verdict(ratio >= AIM_THROUGHPUT)])
-    rows.append(["calls per CPU second beside over without", f"{cpu:.2f}x", f"{AIM_THROUGHPUT}x",
+    rows.append(["calls per CPU second with over without", f"{cpu:.2f}x", f"{AIM_THROUGHPUT}x",
                  report.verdict(cpu >= AIM_THROUGHPUT)])
     return report.table(["", " value", " aim", "reached"], rows)
 
@@ -99,7 +99,7 @@ def rounds_table(rounds):
              f"{one.throughput[BESIDE]:.0f}", f"{one.cpu_us(BESIDE):.3f}"]
             for i, one in enumerate(rounds)]
     return report.table([" round", " B after greeting", " B after one Get", " calls/s without",
-                         " CPU µs without", " calls/s beside", " CPU µs beside"], rows)
+                         " CPU µs without", " calls/s with", " CPU µs with"], rows)
 
 
 def main(arguments):

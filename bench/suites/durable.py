@@ -1,4 +1,4 @@
-"""Durable Set beside redis and etcd, the share of what the disk allows, and Gets beside writers.
+"""Durable Sets compared with redis and etcd and the disk's limit, and Gets during writes.
 
 Every server runs on core 0, the load on core 1, the data are on one disk. Durable means that a Set
 is answered when a sync of the disk made it safe: `--durability always`, `appendfsync always`, etcd
@@ -23,7 +23,7 @@ LAW_AIM = 0.9
 SLOWED, SLOW_US = "KeyStore, slowed disk", 4000
 WRITERS = 8
 READERS = 50
-ALONE, UNLOGGED, DURABLE = "alone", "beside 8 writers, without a log", "beside 8 durable writers"
+ALONE, UNLOGGED, DURABLE = "alone", "with 8 writers, without a log", "with 8 durable writers"
 BESIDE_AIM = 1.2
 
 
@@ -165,7 +165,7 @@ class Durable:
         disk.settle()
         return disk.slowed_sync_us(self.probe_folder, SLOW_US)
 
-    # Gets beside writers.
+    # Gets during writes.
 
     def measure_beside(self, i):
         states = [ALONE, DURABLE, UNLOGGED]
@@ -209,7 +209,7 @@ class Durable:
                              f"{min(ratios):.2f} to {max(ratios):.2f}",
                              f"{theirs.cpu_us() / ours.cpu_us():.2f}x", f"{aim}x",
                              report.verdict(ratio >= aim)])
-        return report.table(["KeyStore at", "beside", " durable Sets/s, times", " in single rounds",
+        return report.table(["KeyStore at", "compared with", " durable Sets/s, times", " in single rounds",
                              " CPU per Set cheaper by", " aim, Sets/s", "reached"], rows)
 
     def rate_table(self):
@@ -283,7 +283,7 @@ class Durable:
             "## Durable Sets, 1,000 in flight, server of one thread\n", self.ratio_table(),
             self.rate_table(),
             "## The share of what the disk allows\n", LAW, self.law_table(),
-            f"## Gets beside writers, {self.options.rate:,} Gets/s on {READERS} connections, open "
+            f"## Gets during writes, {self.options.rate:,} Gets/s on {READERS} connections, open "
             "loop\n", BESIDE.format(median=report.number(statistics.median(self.writer_rates))),
             self.latency_table(), report.disturbance(usages + self.latency_usages), ""])
 
@@ -293,24 +293,24 @@ class Durable:
                           "## Each round\n", self.rounds_table(), self.latency_rounds_table()])
 
 
-LAW = """Whoever waits for an answer before he sends the next call makes at most one durable write
-per sync, so calls in flight / sync time is a limit. The sync time is that of the probe just before
-each measurement. With 1,000 in flight it is the processor that limits, not the disk; and where a
-sync takes no longer than the way of a call to the server and back, that counts as much as the sync.
-So the same was measured on a disk that is slowed down: `peers/slow_sync.c` lets each sync take 4 ms.
+LAW = """A client that waits for each answer makes at most one durable write per sync, so calls in
+flight / sync time is an upper bound. The sync time is measured just before each measurement. With
+1,000 in flight the processor is the bottleneck, not the disk; and if a sync takes no longer than
+the round trip of a call, both count. So the measurement was repeated on a disk slowed down by
+`peers/slow_sync.c`, with syncs of 4 ms.
 """
 
-BESIDE = """Eight more connections Set without pause, {median} Sets/s in the median; without a log
-they Set as often. All loads share core 1, and the server's threads core 0: what that alone costs
-is seen without a log.
+BESIDE = """Eight more connections call Set without pause, {median} Sets/s in the median; without a
+log they call Set at the same rate, which shows the cost of sharing core 1 among the loads and core
+0 among the server's threads.
 """
 
 HOW = """`script/bench durable` with {o.rounds} rounds; {o.keys:,} keys of 16 bytes with values of 32.
-A measurement of Sets takes some {o.seconds:g} s, one of latency {o.latency_seconds} s after a tenth
-of that to warm up. CPU time is user + system time of the server's process, in steps of {tick_ms} ms.
-KeyStore and etcd are loaded by `keystore-bench`, redis by `redis-benchmark`. All servers hold the
-keys before, but for etcd, which keeps every version of a key anyway. No server rewrites its log
-meanwhile. Before each measurement all that is on its way to the disk is synced.
+A measurement of Sets takes about {o.seconds:g} s, one of latency {o.latency_seconds} s after a warm-up
+of a tenth of that. CPU time is user + system time of the server's process, in steps of {tick_ms} ms.
+The load of KeyStore and etcd is `keystore-bench`, that of redis `redis-benchmark`. All servers have
+the keys in advance, except etcd, which keeps every version of a key anyway. No server rewrites its
+log during a measurement, and pending writes of the machine are synced before each.
 """
 
 
@@ -325,7 +325,7 @@ def main(arguments):
     parser.add_argument("--latency-seconds", type=options.whole_number, metavar="S",
                         help="per measurement of latency (default 10; with --quick 1)")
     parser.add_argument("--rate", type=options.whole_number, metavar="N", default=20000,
-                        help="Gets per second beside writers (default 20000)")
+                        help="Gets per second during writes (default 20000)")
     chosen = options.parse(parser, arguments)
     chosen.seconds = chosen.seconds or (0.5 if chosen.quick else 5)
     chosen.latency_seconds = chosen.latency_seconds or (1 if chosen.quick else 10)
@@ -340,7 +340,7 @@ def main(arguments):
         summary = durable.summary()
         print(summary)
         report.write(report.results_path(chosen.results, "durable", "md"), "\n".join([
-            "# Durable Sets beside redis and etcd\n", durable.machine_table(), summary,
+            "# Durable Sets compared with redis and etcd\n", durable.machine_table(), summary,
             durable.details()]))
 
 

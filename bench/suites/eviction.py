@@ -1,17 +1,18 @@
-"""What eviction keeps: hit ratios on request traces, beside redis, exact LRU and Belady's optimum.
+"""Eviction: hit ratios on traces, compared with redis, exact LRU and Belady's optimum.
 
-`cache-trace` (bench/traces) makes a trace and replays it against a server that is used as a cache:
-what is not there is stored. The first two fifths of the requests fill the memory and do not count.
-How many keys (bytes of keys, where their sizes differ) KeyStore then holds is the capacity of all
-others: the two policies are simulated with it, and redis gets the limit of memory with which it
-holds as much. So hit ratios compare what is kept, not how tightly. A trace, and so what is
-simulated for a capacity, is the same on every machine; KeyStore's ratios repeat to within 0.002.
+`cache-trace` (bench/traces) generates a trace and replays it against a server that is used as a
+cache: missing keys are stored. The first two fifths of the requests fill the memory and do not
+count. The number of keys (bytes of keys, if their sizes differ) that KeyStore then holds is the
+capacity of all contenders: the two policies are simulated with it, and redis gets the memory limit
+with which it holds as much. So hit ratios compare the choice of keys, not their memory. A trace,
+and so the simulation for a capacity, is the same on every machine; KeyStore's ratios are
+reproducible to within 0.002.
 
-Redis' allkeys-lru has maxmemory-samples 10. Its clock has steps of a second, which are long beside
-these replays of some seconds: the slower the machine, the nearer it comes to exact LRU.
+Redis' allkeys-lru has maxmemory-samples 10. Its clock has steps of a second, which is long compared
+with these replays of some seconds: the slower the machine, the closer it comes to exact LRU.
 
-An eviction's price is measured apart, by the usual loads: Sets of new keys without a limit, and in
-a full server, where each evicts another key.
+The cost of an eviction is measured separately, by the usual loads: Sets of new keys without a
+limit, and in a full server, where each evicts another key.
 """
 import csv
 import os
@@ -36,7 +37,7 @@ REDIS_EMPTY_BYTES = 1 << 20  # roughly what it takes without keys
 
 VALUE_BYTES = 400
 EVICTION_LIMIT = 20 << 20
-FILLING_CALLS = 100000  # more than there is room for
+FILLING_CALLS = 100000  # more than fit
 NEW_KEYS = 10**9        # so many that a random one is new
 
 

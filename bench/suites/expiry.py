@@ -1,4 +1,4 @@
-"""A million keys that expire at one moment: the latency of requests beside that, and before.
+"""A million keys that expire at one moment: the latency of requests then, and before.
 
 Each round has a fresh server of each kind with keys that stay and keys that all expire at the same
 moment. Gets of those that stay arrive open-loop at a fixed rate on a fixed number of connections:
@@ -76,7 +76,7 @@ class Removal(threading.Thread):
 
 
 class Round:
-    """Both loads beside one fresh server."""
+    """Both loads on a fresh server."""
 
     def __init__(self, kind, chosen):
         self.latencies, self.usages = {}, []
@@ -153,7 +153,7 @@ def main(arguments):
             results[kind.name].append(Round(kind, chosen))
     usages = [usage for rounds in results.values() for one in rounds for usage in one.usages]
     summary = "\n".join([
-        f"## {chosen.keys:,} keys expire at one moment, {RATE:,} Gets/s of others beside it\n",
+        f"## {chosen.keys:,} keys expire at one moment, {RATE:,} Gets/s of others in the meantime\n",
         result_table(results), verdict_sentence(results[loads.KEYSTORE]),
         report.disturbance(usages), ""])
     print(summary)

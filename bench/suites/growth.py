@@ -1,4 +1,4 @@
-"""What more data costs: Get and Set, push and pop, LRange in the middle, the longest single Set.
+"""Growing data: Get and Set, push and pop, LRange in the middle, the longest single Set.
 
 CPU time of the server per call, on core 0; the load is on core 1. Every server is filled before the
 rounds, in each of which everything is measured once, in an order that moves on by one. The longest

@@ -1,4 +1,4 @@
-"""The C library beside hiredis: calls/s and the client's CPU time on one connection.
+"""The C library compared with hiredis: calls/s and the client's CPU time on one connection.
 
 One thread, one connection, one Get of 32 bytes at a time (`peers/client_rate.c`), by libkeystore
 from keystore-server and by hiredis from redis-server. Both servers run on core 0 and the client on
@@ -46,7 +46,7 @@ def main(arguments):
     machine = report.machine_rows(f"{loads.BIN}/keystore-server")
     machine.append(["hiredis", report.package_version("libhiredis0.14")])
     report.write(report.results_path(chosen.results, "library", "md"), "\n".join([
-        "# The C library beside hiredis\n", report.table(["machine", ""], machine), summary,
+        "# The C library compared with hiredis\n", report.table(["machine", ""], machine), summary,
         "## How\n", __doc__.partition("\n\n")[2],
         f"`script/bench library` with {chosen.rounds} rounds of {seconds} s, medians of them.\n"]))
 

@@ -1,4 +1,4 @@
-"""Memory per key and per list element, beside redis: strings, deadlines, lists of text and numbers.
+"""Memory per key and list element, compared with redis: strings, deadlines, lists.
 
 Each measurement has a fresh server, whose memory (RSS) is read before it was filled and again when
 it holds still afterwards; the difference is divided by the keys, or by the elements of lists. The
@@ -110,7 +110,7 @@ class Memory:
                              " aim, at most", "reached"], rows)
 
     def aim(self, case, size, ratio):
-        """Aims are for many keys: beside few, what a server has once counts."""
+        """Goals apply to many keys: with few, fixed costs of a server dominate."""
         if case.aim is None or size != self.sizes[-1]:
             return "", ""
         return f"{case.aim:.2f}x", report.verdict(ratio <= case.aim)
@@ -132,7 +132,7 @@ def main(arguments):
     machine = report.machine_rows(f"{loads.BIN}/keystore-server")
     machine.append(["redis", report.first_line(["redis-server", "--version"])])
     report.write(path, "\n".join([
-        "# Memory beside redis\n", report.table(["machine", ""], machine), summary,
+        "# Memory compared with redis\n", report.table(["machine", ""], machine), summary,
         "## How\n", __doc__.partition("\n\n")[2],
         f"`script/bench memory` with {chosen.rounds} rounds, medians of them. The bytes of a list's "
         "element have its share of the list and its key.\n",

@@ -1,4 +1,4 @@
-"""Snapshots: how fast they are saved and loaded beside redis, and what calls feel meanwhile.
+"""Snapshots: saving and loading compared with redis, and latency in the meantime.
 
 Every server runs on core 0, snapshots included, the load on core 1, the data are on one disk. Save
 is redis' SAVE, which does nothing else meanwhile (and its BGSAVE, a process of its own), and ours,
@@ -175,7 +175,7 @@ class Snapshot:
             self.measure_calls(BEFORE)
             self.measure_calls(DURING)
 
-    # Calls meanwhile.
+    # Calls during snapshots.
 
     def measure_calls(self, state):
         disk.settle()
@@ -219,7 +219,7 @@ class Snapshot:
             cpu = (f"{statistics.median(self.redis.cpu_s(theirs)):.2f}" if theirs != BGSAVE
                    else "")
             aim = AIMS[what] if theirs != BGSAVE else None
-            rows.append([what if theirs != BGSAVE else "save, beside BGSAVE",
+            rows.append([what if theirs != BGSAVE else "save, compared with BGSAVE",
                          f"{statistics.median(ours_s):.2f}", f"{statistics.median(redis_s):.2f}",
                          f"{statistics.median(self.ours.cpu_s(what)):.2f}", cpu, f"{ratio:.2f}x",
                          f"{min(ratios):.2f} to {max(ratios):.2f}", f"{aim}x" if aim else "",
@@ -302,7 +302,7 @@ def main(arguments):
     parser.add_argument("--latency-seconds", type=options.whole_number, metavar="S",
                         help="per measurement of latency (default 10; with --quick 2)")
     parser.add_argument("--rate", type=options.whole_number, metavar="N", default=20000,
-                        help="calls per second beside snapshots (default 20000)")
+                        help="calls per second during snapshots (default 20000)")
     chosen = options.parse(parser, arguments)
     chosen.latency_seconds = chosen.latency_seconds or (2 if chosen.quick else 10)
 
@@ -316,7 +316,7 @@ def main(arguments):
         summary = snapshot.summary()
         print(summary)
         report.write(report.results_path(chosen.results, "snapshot", "md"), "\n".join([
-            "# Snapshots beside redis\n", snapshot.machine_table(), summary, snapshot.details()]))
+            "# Snapshots compared with redis\n", snapshot.machine_table(), summary, snapshot.details()]))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What one heavy call delays: the longest Get of another key while it runs, beside a run without.
+"""Delays by one heavy call: the longest Get of another key while it runs, and without it.
 
 A server with two threads on the whole machine, fresh for each call. Gets of a few keys arrive
 open-loop at a fixed rate on a few connections, so latency counts from when a Get was due, whatever
-delayed it: once with nothing beside them, and once while `peers/heavy_call.c` makes one call that
+delayed it: once with nothing else, and once while `peers/heavy_call.c` makes one call that
 asks for much. Such a call may be refused; then the table says so.
 """
 import statistics

@@ -1,4 +1,4 @@
-"""Unary Get beside redis, gRPC C++ and nghttp2's session: CPU time per call, and latency.
+"""Unary Get compared with redis, gRPC C++ and nghttp2's session: CPU time and latency.
 
 Every server runs on core 0, the load on core 1. In each round every server is measured in every
 shape, in an order that moves on by one from round to round. The shapes are connections x calls in
@@ -133,7 +133,7 @@ class Unary:
                          f"{ratio:.2f}x", f"{min(rounds):.2f} to {max(rounds):.2f}",
                          f"{aim:g}x" if aim else "", verdict(ratio, aim)])
         rows.sort(key=lambda row: SHAPES.index(row[0]))
-        return report.table(["KeyStore at", "beside", " CPU per call cheaper by",
+        return report.table(["KeyStore at", "compared with", " CPU per call cheaper by",
                              " in single rounds", " aim", "reached"], rows)
 
     def latency_table(self):
@@ -258,7 +258,7 @@ def main(arguments):
     title = f"{report.cpu_model()}, one server thread, medians of {chosen.rounds} rounds"
     report.write(plot_path, unary.bars(title))
     report.write(text_path, "\n".join([
-        "# Unary Get beside its peers\n", unary.machine_table(),
+        "# Unary Get compared with its peers\n", unary.machine_table(),
         f"![calls per second of server CPU time]({os.path.basename(plot_path)})\n", summary,
         unary.details()]))
 

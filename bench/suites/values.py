@@ -1,4 +1,4 @@
-"""Values of 1 B to 16 MiB beside redis and a raw loopback copy: bytes/s and CPU time per KiB.
+"""Values of 1 B to 16 MiB compared with redis and a raw copy: bytes/s and CPU time per KiB.
 
 Get, Set, LPush, and LRange of one element, for values of each size, with 4 connections x 4 calls in
 flight; the server runs on core 0, the load on core 1. Every measurement has a fresh server, so that
@@ -141,7 +141,7 @@ def main(arguments):
     machine = report.machine_rows(f"{loads.BIN}/keystore-server")
     machine.append(["redis", report.first_line(["redis-server", "--version"])])
     report.write(report.results_path(chosen.results, "values", "md"), "\n".join([
-        "# Large values beside redis and a raw copy\n", report.table(["machine", ""], machine),
+        "# Large values compared with redis and a raw copy\n", report.table(["machine", ""], machine),
         summary, "## How\n", __doc__.partition("\n\n")[2],
         f"`script/bench values` with {chosen.rounds} rounds, medians of them.\n",
         "## Each round\n", values.rounds_table()]))

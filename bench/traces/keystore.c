@@ -1,6 +1,6 @@
 /*
- * Commands to a KeyStore server: unary calls on one connection, all of a run at once. The calls and
- * their messages are those of the client library; what that lacks is to have several in flight.
+ * Commands to a KeyStore server: unary calls on one connection, all calls of a batch in flight
+ * together. Calls and messages are those of the client library, which has only one in flight.
  */
 #include "traces/server.h"
 

@@ -1,6 +1,6 @@
 /*
- * A cache that evicts the key of the highest rank, in a binary heap. Both policies are that: the
- * rank is how long ago the last use was, or how far away the next one is. Refuses to know servers.
+ * A cache that evicts the key of the highest rank, in a binary heap. Both policies work like that:
+ * the rank is the time since the last use, or until the next one. Does not know servers.
  */
 #include "traces/policy.h"
 

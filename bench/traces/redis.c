@@ -1,4 +1,4 @@
-/* Commands to a Redis server, pipelined. Refuses to know traces. */
+/* Commands to a Redis server, pipelined. Does not know traces. */
 #include "traces/server.h"
 
 #include "base/mem.h"

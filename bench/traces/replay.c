@@ -1,5 +1,5 @@
 /*
- * Asks for the keys of a trace and stores what was missing. Refuses to know protocols.
+ * Reads the keys of a trace and stores the missing ones. Does not know protocols.
  *
  * A batch of requests takes two exchanges with the server: what is asked for, and what has to be
  * stored then.

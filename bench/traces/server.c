@@ -1,4 +1,4 @@
-/* What commands to all servers have in common. Refuses to know how they travel. */
+/* The common part of commands to all servers. Does not know how they travel. */
 #include "traces/server.h"
 
 #include "traces/trace.h"

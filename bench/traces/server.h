@@ -1,5 +1,5 @@
-/* A cache server under a trace: single commands, many in flight on one connection. What goes wrong
- * ends the program. */
+/* A cache server under a trace: single commands, many in flight on one connection. An error ends
+ * the program. */
 #ifndef KEYSTORE_TRACES_SERVER_H
 #define KEYSTORE_TRACES_SERVER_H
 

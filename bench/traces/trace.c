@@ -1,4 +1,4 @@
-/* Makes request traces. Refuses to know servers and policies. */
+/* Generates request traces. Does not know servers and policies. */
 #include "traces/trace.h"
 
 #include "base/mem.h"

@@ -18,7 +18,7 @@
 /* What a request does; it is a hit if the key was there. */
 enum trace_access {
     TRACE_CACHE,   /* Get, and Set on a miss */
-    TRACE_COUNTER, /* Incr, which begins anew on a miss */
+    TRACE_COUNTER, /* Incr, which starts over on a miss */
     TRACE_QUEUE,   /* LPop, and RPush of what was popped, or on a miss of all elements */
 };
 

@@ -10,27 +10,27 @@
  *         fwrite(value.value.data, 1, value.value.len, stdout);
  *     keystore_close(client);
  *
- * Requests and answers mirror the messages of proto/mini_redis.proto, whose comments are the manual
- * of their fields; a zeroed field is its default. Request slices are borrowed for the call. Answer
- * slices belong to the client and are valid until its next call or keystore_close().
+ * Requests and answers mirror the messages of proto/mini_redis.proto, whose comments document their
+ * fields; a zeroed field has its default. Request slices are borrowed for the call. Answer slices
+ * belong to the client and are valid until its next call or keystore_close().
  *
- * Calls block until answered, failed or timed out. A client is for one thread at a time; several
- * threads use a client each. A lost connection fails the call in flight with KEYSTORE_UNAVAILABLE;
- * the next call connects again. No call is repeated by itself, except one of which the server has
- * said, as it went away, that it has not looked at it: that is sent once more.
+ * Calls block until they are answered, fail or time out. A client may be used by one thread at a
+ * time; give each thread its own. A lost connection fails the call in flight with
+ * KEYSTORE_UNAVAILABLE, and the next call reconnects. Calls are not retried, with one exception: a
+ * call that the server, while shutting down, reports as not processed is sent once more.
  *
- * The library never ends the program and writes nothing to its streams. If memory is short, for the
- * request or for the answer, the call returns KEYSTORE_RESOURCE_EXHAUSTED with an empty reason and
- * a message that says so; the client stays usable. Where the answer was lost the server has done
- * what was asked, as after a timeout. NULL in place of an argument, or of a pointer with a length
- * or count that is not 0, is KEYSTORE_INVALID_ARGUMENT.
+ * The library never ends the program and writes nothing to its streams. If there is no memory for
+ * the request or the answer, the call returns KEYSTORE_RESOURCE_EXHAUSTED with an empty reason and
+ * a message that says so; the client stays usable. If it was the answer that was lost, the server
+ * has executed the call, as it may have after a timeout. A NULL argument, or a NULL pointer with a
+ * length or count other than 0, is KEYSTORE_INVALID_ARGUMENT.
  *
  * After fork() a client belongs to the parent. In the child its calls return
- * KEYSTORE_FAILED_PRECONDITION and send nothing; keystore_close() there frees the child's copy and
- * leaves the parent's connection as it is. The child connects a client of its own.
+ * KEYSTORE_FAILED_PRECONDITION and send nothing; keystore_close() in the child frees the child's
+ * copy and leaves the parent's connection alone. The child must connect a client of its own.
  *
- * Host names are looked up in a thread that the library starts, since the system's resolver knows
- * no timeout; it may outlive the call, so the library stays loaded after dlclose().
+ * Host names are resolved in a thread that the library starts, since the system's resolver has no
+ * timeout. The thread may outlive the call, so the library stays loaded after dlclose().
  */
 #ifndef KEYSTORE_CLIENT_H
 #define KEYSTORE_CLIENT_H
@@ -70,11 +70,11 @@ enum keystore_code {
 /* The name of a code, such as "INVALID_ARGUMENT"; "UNKNOWN" for any other number. Static memory. */
 KEYSTORE_API const char *keystore_code_name(enum keystore_code code);
 
-/* Why a call failed. Zero-terminated; longer texts are cut. */
+/* Why a call failed. Both texts are zero-terminated, and truncated if they are longer. */
 struct keystore_error {
     enum keystore_code code;
     char reason[64];   /* of enum ErrorReason, such as "ERROR_REASON_WRONG_TYPE"; may be empty */
-    char message[512]; /* a sentence: what was wrong and what would be right */
+    char message[512]; /* what was wrong and what would be right */
 };
 
 struct keystore_slice {
@@ -82,7 +82,7 @@ struct keystore_slice {
     size_t len;
 };
 
-/* The bytes of a string, without its terminating zero; none for NULL. */
+/* The bytes of a string, without its terminating zero; empty for NULL. */
 static inline struct keystore_slice keystore_text(const char *text)
 {
     struct keystore_slice slice = {text, text != NULL ? strlen(text) : 0};
@@ -90,27 +90,27 @@ static inline struct keystore_slice keystore_text(const char *text)
 }
 
 struct keystore_options {
-    int64_t connect_timeout_ms; /* with looking up the host's name; 0 or less = 5,000 */
-    int64_t timeout_ms;         /* of each call, sent to the server too; 0 = 30,000, -1 = none */
-    /* Largest answer in bytes; 0 = 65 MiB. The server is told: what would remove data and answer
-     * with more is refused (TOO_LARGE), and nothing is removed. */
+    int64_t connect_timeout_ms; /* includes resolving the host name; 0 or less = 5,000 */
+    int64_t timeout_ms;         /* of each call, also sent to the server; 0 = 30,000, -1 = none */
+    /* Largest answer in bytes; 0 = 65 MiB. It is sent to the server: a call that would remove data
+     * and return more fails with TOO_LARGE and removes nothing. */
     size_t max_message;
 };
 
 struct keystore_client;
 
 /*
- * Connects to "HOST:PORT", "HOST" (port 50051), "[IPV6]:PORT" or "unix:PATH" and finishes the
- * HTTP/2 greeting, so that a success means that an HTTP/2 server answers there. `options` and
- * `error` may be NULL. Returns NULL with *error filled (KEYSTORE_UNAVAILABLE,
- * KEYSTORE_DEADLINE_EXCEEDED, KEYSTORE_RESOURCE_EXHAUSTED without memory, or
- * KEYSTORE_INVALID_ARGUMENT for a bad target) on failure. Free with keystore_close().
+ * Connects to "HOST:PORT", "HOST" (port 50051), "[IPV6]:PORT" or "unix:PATH" and completes the
+ * HTTP/2 connection preface, so success means that an HTTP/2 server answers there. `options` and
+ * `error` may be NULL. On failure returns NULL with *error set (KEYSTORE_UNAVAILABLE,
+ * KEYSTORE_DEADLINE_EXCEEDED, KEYSTORE_RESOURCE_EXHAUSTED if memory is short, or
+ * KEYSTORE_INVALID_ARGUMENT for a bad target). Free with keystore_close().
  */
 KEYSTORE_API struct keystore_client *keystore_connect(const char *target,
                                                       const struct keystore_options *options,
                                                       struct keystore_error *error);
 
-/* Closes the connection and frees all that belongs to the client. NULL is allowed. */
+/* Closes the connection and frees the client and its answers. NULL is allowed. */
 KEYSTORE_API void keystore_close(struct keystore_client *client);
 
 /* The error of the last call that did not return KEYSTORE_OK. Valid until the next call. Never
@@ -129,8 +129,8 @@ struct keystore_condition {
 struct keystore_key {
     struct keystore_slice key;
     uint32_t db;
-    const struct keystore_condition *condition; /* of delete and get_del only; NULL = none */
-    bool want_as_of;                            /* of get and describe only: the answer has as_of */
+    const struct keystore_condition *condition; /* delete and get_del only; NULL = none */
+    bool want_as_of;                            /* get and describe only: return as_of */
 };
 
 struct keystore_key_value {
@@ -150,7 +150,7 @@ struct keystore_list_insert {
     size_t count; /* of values, at least 1 */
     uint32_t db;
     int64_t ttl_ms;                             /* 0 = none */
-    uint64_t max_length;                        /* 0 = no cap */
+    uint64_t max_length;                        /* 0 = no limit */
     const struct keystore_condition *condition; /* NULL = none */
 };
 
@@ -182,10 +182,10 @@ enum keystore_delta {
 
 struct keystore_increment {
     struct keystore_slice key;
-    enum keystore_delta delta; /* which of the next three holds; KEYSTORE_BY_ONE: none */
+    enum keystore_delta delta; /* which of the next three is used; KEYSTORE_BY_ONE: none */
     int64_t by;
     double by_float;
-    const char *by_decimal; /* a number as text, zero-terminated, which no double rounds: "0.1" */
+    const char *by_decimal; /* zero-terminated, so that it is not rounded to a double: "0.1" */
     int64_t ttl_ms;         /* if the key is created; 0 = none */
     uint32_t db;
 };
@@ -206,11 +206,11 @@ enum keystore_expire_when {
     KEYSTORE_WHEN_SOONER = 4,
 };
 
-/* Bit 0 is the most significant one of the first byte. */
+/* Bit 0 is the most significant bit of the first byte. */
 struct keystore_bit_request {
     struct keystore_slice key;
     uint64_t offset;
-    bool bit; /* setbit only: what it becomes */
+    bool bit; /* setbit only: the new value of the bit */
     uint32_t db;
 };
 
@@ -220,11 +220,11 @@ struct keystore_bit_range {
     bool has_stop; /* else to the end */
     int64_t stop;  /* inclusive; negative counts from the end */
     bool in_bits;  /* start and stop count bits, not bytes */
-    bool bit;      /* bitpos only: what is looked for */
+    bool bit;      /* bitpos only: the value to look for */
     uint32_t db;
 };
 
-/* How bitop combines strings; the last one takes one of them. */
+/* How bitop combines strings; NOT takes a single one. */
 enum keystore_bitwise {
     KEYSTORE_BITS_AND = 1,
     KEYSTORE_BITS_OR = 2,
@@ -234,8 +234,8 @@ enum keystore_bitwise {
 
 struct keystore_bit_op_request {
     enum keystore_bitwise operation;
-    struct keystore_slice key;         /* where the result goes */
-    const struct keystore_slice *keys; /* of the strings, one at least */
+    struct keystore_slice key;         /* of the result */
+    const struct keystore_slice *keys; /* of the strings, at least one */
     size_t key_count;
     uint32_t db;
 };
@@ -246,25 +246,25 @@ enum keystore_bit_field_action {
     KEYSTORE_FIELD_INCREMENT = 3,
 };
 
-/* What becomes of a number that the integer has no room for. */
+/* What happens when a number does not fit the integer. */
 enum keystore_overflow {
     KEYSTORE_OVERFLOW_WRAP = 0,
     KEYSTORE_OVERFLOW_SATURATE = 2,
-    KEYSTORE_OVERFLOW_FAIL = 3, /* the integer stays as it is */
+    KEYSTORE_OVERFLOW_FAIL = 3, /* the integer is left unchanged */
 };
 
 struct keystore_bit_field {
     enum keystore_bit_field_action action;
     bool is_signed;
-    uint32_t bits;   /* 1 to 64, or 63 without a sign */
+    uint32_t bits;   /* 1 to 64 if signed, else 1 to 63 */
     uint64_t offset; /* of its most significant bit */
-    int64_t value;   /* set: what it becomes; increment: what is added */
+    int64_t value;   /* set: the new value; increment: the amount added */
     enum keystore_overflow overflow;
 };
 
 struct keystore_bit_field_request {
     struct keystore_slice key;
-    const struct keystore_bit_field *parts; /* one at least; carried out in their order */
+    const struct keystore_bit_field *parts; /* at least one; executed in order */
     size_t count;
     uint32_t db;
 };
@@ -283,7 +283,7 @@ struct keystore_expire_request {
     struct keystore_slice key;
     int64_t ttl_ms;
     int64_t expire_at_ms; /* Unix time, instead of ttl_ms */
-    bool persist;         /* never, instead of both */
+    bool persist;         /* remove the time to live, instead of both */
     enum keystore_expire_when when;
     uint32_t db;
 };
@@ -293,12 +293,12 @@ struct keystore_copy_request {
     struct keystore_slice target;
     bool has_target_db; /* else the target is in the source's database */
     uint32_t target_db; /* needs has_target_db */
-    bool replace;       /* copy: also if the target exists */
-    bool absent_only;   /* rename: only if the target does not exist; else it replaces */
+    bool replace;       /* copy: even if the target exists */
+    bool absent_only;   /* rename: only if the target does not exist; else it is replaced */
     uint32_t db;        /* of the source */
 };
 
-/* random_key answers with an empty key if the database holds none. */
+/* random_key returns an empty key if the database has no keys. */
 struct keystore_db_request {
     uint32_t db;
 };
@@ -312,10 +312,10 @@ struct keystore_swap_request {
 enum keystore_list_end { KEYSTORE_END_DEFAULT = 0, KEYSTORE_HEAD = 1, KEYSTORE_TAIL = 2 };
 
 struct keystore_pop_request {
-    const struct keystore_slice *keys; /* the first that is a list with elements */
+    const struct keystore_slice *keys; /* the first that holds a list is popped from */
     size_t key_count;
     enum keystore_list_end end; /* default: the head */
-    uint32_t count;             /* elements at most; 0 = one */
+    uint32_t count;             /* maximum number of elements; 0 = one */
     int64_t wait_ms;            /* 0 = do not wait; -1 = until the call's timeout */
     uint32_t db;
 };
@@ -334,7 +334,7 @@ struct keystore_list_item {
     int64_t index;               /* lindex and lset; negative counts from the tail */
     struct keystore_slice value; /* lset and linsert */
     struct keystore_slice pivot; /* linsert only */
-    bool after;                  /* linsert only: behind the pivot, else before it */
+    bool after;                  /* linsert only: after the pivot, else before it */
     uint32_t db;
 };
 
@@ -343,17 +343,17 @@ struct keystore_list_find {
     struct keystore_slice value;
     int64_t count;     /* 0 = all */
     int64_t rank;      /* lpos only */
-    uint64_t max_scan; /* lpos only: elements to compare; 0 = all */
+    uint64_t max_scan; /* lpos only: maximum number of elements to compare; 0 = all */
     uint32_t db;
 };
 
 struct keystore_info_request {
-    const char *const *sections; /* UTF-8; none: all of them */
+    const char *const *sections; /* UTF-8; empty = all */
     size_t count;
 };
 
 struct keystore_save_request {
-    bool wait; /* answer when it is done */
+    bool wait; /* answer when the snapshot is durable */
 };
 
 struct keystore_value {
@@ -390,7 +390,7 @@ struct keystore_number {
     int64_t integer;
     double real;
     uint64_t version;
-    struct keystore_slice decimal; /* the sum exactly, as it is stored */
+    struct keystore_slice decimal; /* the exact sum, as it is stored */
 };
 
 enum keystore_type {
@@ -422,12 +422,12 @@ struct keystore_positions {
 };
 
 struct keystore_bit_field_item {
-    bool done;     /* false: KEYSTORE_OVERFLOW_FAIL has left it as it was */
-    int64_t value; /* get: the integer; set: what it was before; increment: the sum */
+    bool done;     /* false: KEYSTORE_OVERFLOW_FAIL left the integer unchanged */
+    int64_t value; /* get: the integer; set: the previous one; increment: the sum */
 };
 
 struct keystore_bit_fields {
-    const struct keystore_bit_field_item *items; /* of the request's parts, in their order */
+    const struct keystore_bit_field_item *items; /* one per part, in request order */
     size_t count;
     uint64_t version;
 };
@@ -447,7 +447,7 @@ struct keystore_lcs_reply {
 };
 
 struct keystore_info_field {
-    const char *name; /* both UTF-8 and zero-terminated; they live as long as answer slices */
+    const char *name; /* both are UTF-8, zero-terminated, and valid as long as answer slices */
     const char *value;
 };
 
@@ -457,8 +457,8 @@ struct keystore_info_reply {
 };
 
 /*
- * What one operation of a transaction does, by the number that it has in message Op; beside it the
- * member of `request` that it takes.
+ * The kinds of operations, with their field numbers in message Op. The comments name the member of
+ * `request` that each kind takes.
  */
 enum keystore_op_kind {
     KEYSTORE_OP_NONE = 0, /* refused by the server */
@@ -534,28 +534,28 @@ struct keystore_compare {
     struct keystore_slice key;
     const struct keystore_condition *condition; /* NULL = none */
     uint32_t db;
-    bool has_unchanged_since; /* the key was not written or removed since... */
-    uint64_t unchanged_since; /* ...an answer with this version, or as_of */
+    bool has_unchanged_since;
+    uint64_t unchanged_since; /* version or as_of of an answer: not written or removed since */
 };
 
 struct keystore_txn_request {
-    const struct keystore_compare *compares; /* all must hold; none: they hold */
+    const struct keystore_compare *compares; /* all must hold; an empty list holds */
     size_t compare_count;
-    const struct keystore_op *success; /* done if they hold */
+    const struct keystore_op *success; /* executed if they hold */
     size_t success_count;
-    const struct keystore_op *failure; /* done if they do not */
+    const struct keystore_op *failure; /* executed if they do not */
     size_t failure_count;
 };
 
 struct keystore_op_error {
     enum keystore_code code;
     const char *reason;  /* as in struct keystore_error; static memory */
-    const char *message; /* zero-terminated; lives as long as answer slices */
+    const char *message; /* zero-terminated; valid as long as answer slices */
 };
 
-/* What a reply holds, by the number that it has in message Reply. */
+/* The kinds of replies, with their field numbers in message Reply. */
 enum keystore_reply_kind {
-    KEYSTORE_REPLY_NONE = 0, /* nothing that this version of the library knows */
+    KEYSTORE_REPLY_NONE = 0, /* unknown to this version of the library */
     KEYSTORE_REPLY_STATUS = 2,
     KEYSTORE_REPLY_VALUE = 3,
     KEYSTORE_REPLY_LIST = 4,
@@ -569,9 +569,9 @@ enum keystore_reply_kind {
     KEYSTORE_REPLY_LCS = 12,
 };
 
-/* The answer of one operation: the same that its own call gives. */
+/* The answer of one operation, the same as that of its own call. */
 struct keystore_reply {
-    enum keystore_reply_kind kind; /* which member of `answer` holds */
+    enum keystore_reply_kind kind; /* which member of `answer` is set */
     uint64_t id;                   /* of the operation */
     union {
         struct keystore_status status;
@@ -589,24 +589,24 @@ struct keystore_reply {
 };
 
 struct keystore_txn_reply {
-    bool succeeded;                       /* the compares held */
-    const struct keystore_reply *replies; /* of the operations done, in their order */
+    bool succeeded;                       /* whether the compares held */
+    const struct keystore_reply *replies; /* of the operations executed, in order */
     size_t count;
     uint64_t version;
 };
 
 /*
- * The calls, one per method of the API. On anything but KEYSTORE_OK the answer is zeroed and
- * keystore_last_error() says why.
+ * The calls, one per method of the API. If a call does not return KEYSTORE_OK, its answer is zeroed
+ * and keystore_last_error() says why.
  */
 
-/* An operation by its kind; the answer is the member of the reply that reply->kind names, also
- * when it is zeroed. */
+/* Executes an operation by its kind. The answer is the member of the reply that reply->kind names,
+ * even when it is zeroed. */
 KEYSTORE_API enum keystore_code keystore_call(struct keystore_client *client,
                                               const struct keystore_op *op,
                                               struct keystore_reply *reply);
 
-/* Which member of a reply the answer of that kind is; KEYSTORE_REPLY_NONE for an unknown one. */
+/* The kind of reply that operations of a kind have; KEYSTORE_REPLY_NONE for an unknown kind. */
 KEYSTORE_API enum keystore_reply_kind keystore_reply_kind_of(enum keystore_op_kind kind);
 
 /* ---- written by script/docs ---- */
@@ -704,7 +704,7 @@ KEYSTORE_API enum keystore_code keystore_ltrim(struct keystore_client *client,
                                                const struct keystore_list_range *request,
                                                struct keystore_status *answer);
 
-/* Keys, of whatever type. */
+/* Keys, of any type. */
 KEYSTORE_API enum keystore_code keystore_delete(struct keystore_client *client,
                                                 const struct keystore_key *request,
                                                 struct keystore_status *answer);
@@ -733,7 +733,7 @@ KEYSTORE_API enum keystore_code keystore_random_key(struct keystore_client *clie
                                                     const struct keystore_db_request *request,
                                                     struct keystore_key *answer);
 
-/* Several operations, all or nothing. */
+/* Transactions. */
 KEYSTORE_API enum keystore_code keystore_txn(struct keystore_client *client,
                                              const struct keystore_txn_request *request,
                                              struct keystore_txn_reply *answer);

@@ -1,4 +1,4 @@
-/* Decodes header blocks with nghttp2's inflater. Refuses to know streams. */
+/* Decodes header blocks with nghttp2's inflater. Does not know streams. */
 #include "bench/answers.h"
 
 #include "base/check.h"
@@ -101,7 +101,7 @@ bool answers_decode(struct answers *answers, struct slice block, struct answer *
         }
     }
     *answer = (struct answer){.http_status = 0, .grpc_status = -1};
-    /* Any other block may change the table, and with it what the remembered ones mean. */
+    /* Any other block may change the table, and with it the meaning of the cached blocks. */
     bool indexed = answers_is_all_indexed(block);
     if (!indexed)
         answers_forget_all(answers);

@@ -1,7 +1,7 @@
 /*
- * What the header blocks of answers say about the call: HTTP's status and gRPC's. A server repeats
- * itself, so a block made only of indexed fields is remembered with its meaning for as long as the
- * dynamic table does not change, and costs a memcmp from then on.
+ * Extracts the HTTP and gRPC status from the header blocks of answers. Servers repeat themselves,
+ * so a block of only indexed fields is cached with its result as long as the dynamic table does not
+ * change, and then costs a memcmp.
  */
 #ifndef KEYSTORE_BENCH_ANSWERS_H
 #define KEYSTORE_BENCH_ANSWERS_H
@@ -11,7 +11,7 @@
 #include <nghttp2/nghttp2.h>
 
 #define ANSWERS_MEMOS    4
-#define ANSWERS_MEMO_LEN 23 /* longer blocks are not remembered */
+#define ANSWERS_MEMO_LEN 23 /* longer blocks are not cached */
 
 struct answer {
     int16_t http_status; /* 0 if the block has none */
@@ -27,15 +27,15 @@ struct answers {
         struct answer answer;
     } memos[ANSWERS_MEMOS];
     unsigned next;       /* memo to be overwritten next */
-    uint64_t remembered; /* blocks that a memo answered */
+    uint64_t remembered; /* cache hits */
 };
 
 void answers_init(struct answers *answers);
 
 void answers_deinit(struct answers *answers);
 
-/* Every header block of the connection must come here, in order. False if it cannot be decoded,
- * after which the connection cannot be used any more. */
+/* Must be called for every header block of the connection, in order. False if the block cannot be
+ * decoded, after which the connection is unusable. */
 bool answers_decode(struct answers *answers, struct slice block, struct answer *answer)
     __attribute__((warn_unused_result));
 

@@ -1,4 +1,4 @@
-/* Moves bytes between a socket and a session. Refuses to know which calls are made. */
+/* Moves bytes between a socket and a session. Does not know which calls are made. */
 #include "bench/connection.h"
 
 #include "bench/now.h"
@@ -46,14 +46,14 @@ void connection_close(struct connection *connection)
     session_deinit(&connection->session);
 }
 
-bool connection_read(struct connection *connection, uint8_t *room, size_t size)
+bool connection_read(struct connection *connection, uint8_t *buffer, size_t size)
 {
-    ssize_t got = recv(connection->fd, room, size, MSG_DONTWAIT);
+    ssize_t got = recv(connection->fd, buffer, size, MSG_DONTWAIT);
     if (got < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
     if (got == 0)
         return false;
-    return receive_bytes(&connection->session, slice_make(room, (size_t)got), now_ns());
+    return receive_bytes(&connection->session, slice_make(buffer, (size_t)got), now_ns());
 }
 
 static bool connection_set_writing(struct connection *connection, bool writing)

@@ -9,28 +9,28 @@ struct connection {
     struct session session;
     int fd; /* -1: not open */
     int epoll;
-    bool writing; /* the socket is full: epoll tells when it is not */
-    bool dirty;   /* for the owner: has something to write */
+    bool writing; /* the socket is full, and epoll reports when it is not */
+    bool dirty;   /* for the owner: has bytes to write */
 };
 
 /*
- * Connects, joins the epoll set with itself as the event's pointer, and begins a session. False
- * with a sentence in `problem` if that fails.
+ * Connects, joins the epoll set with itself as the event's pointer, and starts a session. False,
+ * with an error message in `problem`, if that fails.
  */
 bool connection_open(struct connection *connection, const struct session_setup *setup,
                      const struct target *target, uint64_t timeout_ns, int epoll,
                      char problem[static TARGET_PROBLEM_SIZE]) __attribute__((warn_unused_result));
 
-/* Calls in flight are forgotten without being counted. Allowed when it is not open. */
+/* Drops calls in flight without counting them. Does nothing if the connection is not open. */
 void connection_close(struct connection *connection);
 
-/* Reads once, up to `size` bytes into `room`, and feeds the session. False if the connection is
- * gone: session.problem says why, or is NULL if it just ended. */
-bool connection_read(struct connection *connection, uint8_t *room, size_t size)
+/* Reads once, up to `size` bytes into `buffer`, and feeds the session. False if the connection has
+ * failed, when session.problem says why, or was closed, when that is NULL. */
+bool connection_read(struct connection *connection, uint8_t *buffer, size_t size)
     __attribute__((warn_unused_result));
 
-/* Writes what the session has until it is all out or the socket full. False if the connection is
- * gone. */
+/* Writes the session's output until it is empty or the socket is full. False if the connection has
+ * failed. */
 bool connection_flush(struct connection *connection) __attribute__((warn_unused_result));
 
 #endif

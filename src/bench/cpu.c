@@ -1,4 +1,4 @@
-/* Asks the kernel for CPU times. Refuses to know what was done with them. */
+/* Asks the kernel for CPU times. Does not know what was done with them. */
 #include "bench/cpu.h"
 
 #include "bench/now.h"

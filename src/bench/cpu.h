@@ -13,8 +13,8 @@ struct cpu_time {
 /* Of the calling thread. */
 struct cpu_time cpu_of_thread(void);
 
-/* Of all threads of a process, in steps of the kernel's clock tick (10 ms). False if there is no
- * such process. */
+/* Of all threads of a process, in steps of the kernel's clock tick (10 ms). False if the process
+ * does not exist. */
 bool cpu_of_process(int64_t pid, struct cpu_time *time) __attribute__((warn_unused_result));
 
 /* later - earlier */

@@ -1,4 +1,4 @@
-/* A log-linear histogram. Refuses to know what is counted. */
+/* A log-linear histogram. Does not know what is counted. */
 #include "bench/histogram.h"
 
 #include "base/check.h"
@@ -22,7 +22,7 @@ void histogram_merge(struct histogram *into, const struct histogram *from)
         into->buckets[i] += from->buckets[i];
 }
 
-/* The rank, from 1, of the value that `percent` of `count` values do not pass. */
+/* The rank, from 1, of the value that `percent` of `count` values do not exceed. */
 static uint64_t histogram_rank_of(double percent, uint64_t count)
 {
     double exact = percent / 100 * (double)count;

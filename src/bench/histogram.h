@@ -20,7 +20,7 @@ struct histogram {
     uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
-/* Where a value of at most HISTOGRAM_MAX is counted. */
+/* The bucket of a value of at most HISTOGRAM_MAX. */
 static inline size_t histogram_index(uint64_t value)
 {
     unsigned top = 63 - (unsigned)__builtin_clzll(value | (1 << HISTOGRAM_SUB_BITS));
@@ -41,10 +41,10 @@ static inline void histogram_record(struct histogram *histogram, uint64_t value)
 /* The largest value that is counted at this index. */
 uint64_t histogram_upper(size_t index);
 
-/* Adds all that `from` has counted. */
+/* Adds the counts of `from`. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 
-/* The smallest value that `percent` of the values do not pass, 0 to 100; 0 if there are none. */
+/* The smallest value that `percent` (0 to 100) of the values do not exceed; 0 if there are none. */
 uint64_t histogram_percentile(const struct histogram *histogram, double percent);
 
 #endif

@@ -1,4 +1,4 @@
-/* An HPACK encoder for a handful of fields. Refuses to know frames and what the fields mean. */
+/* An HPACK encoder for a handful of fields. Does not know frames and what the fields mean. */
 #include "bench/hpack.h"
 
 #include "base/check.h"
@@ -25,7 +25,7 @@ static const struct {
 static void hpack_put_bytes(struct buf *out, struct slice bytes)
 {
     bool fits = buf_append(out, bytes);
-    CHECK(fits); /* the caller's buffer has room for any header block of ours */
+    CHECK(fits); /* the caller's buffer is large enough for any header block of ours */
 }
 
 static void hpack_put_byte(struct buf *out, uint8_t byte)

@@ -1,4 +1,4 @@
-/* keystore-bench: reads its options, fills, measures, reports. */
+/* keystore-bench: parses its options, fills, measures, reports. */
 #include "bench/report.h"
 
 #include "base/mem.h"
@@ -13,13 +13,13 @@
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
 
-static int bench_complain(const char *problem)
+static int bench_print_error(const char *problem)
 {
     fprintf(stderr, "keystore-bench: %s\n", problem);
     return EXIT_FAILED;
 }
 
-static struct progress bench_begin_progress(const struct options *options, const char *what)
+static struct progress bench_start_progress(const struct options *options, const char *what)
 {
     struct progress progress;
     bool terminal = isatty(STDERR_FILENO) != 0;
@@ -28,11 +28,11 @@ static struct progress bench_begin_progress(const struct options *options, const
     return progress;
 }
 
-/* How the program ends after such a run; complains if there is reason to. */
+/* The exit code after a run; prints its error message, if it has one. */
 static int bench_exit_code(const struct run_result *result)
 {
     if (result->problem[0] != '\0')
-        return bench_complain(result->problem);
+        return bench_print_error(result->problem);
     return tally_errors(&result->tally) > 0 ? EXIT_FAILED : 0;
 }
 
@@ -41,7 +41,7 @@ static int bench_fill(const struct options *options, const struct target *target
     struct plan plan;
     struct run_result *result = mem_alloc(sizeof *result);
     plan_init_fill(&plan, options, target);
-    struct progress progress = bench_begin_progress(options, "fill");
+    struct progress progress = bench_start_progress(options, "fill");
     FILE *out = options->csv ? stderr : stdout;
     if (run_plan(&plan, &progress, result)) {
         report_fill(out, options, result);
@@ -49,7 +49,7 @@ static int bench_fill(const struct options *options, const struct target *target
     }
     int code = bench_exit_code(result);
     if (code == 0 && !report_is_filled(result))
-        code = bench_complain("not all keys were stored");
+        code = bench_print_error("not all keys were stored");
     plan_deinit(&plan);
     free(result);
     return code;
@@ -63,7 +63,7 @@ static void bench_report(const struct options *options, const struct run_result 
         report_line(stdout, options, result);
     else
         report_table(stdout, options, result);
-    standard_push(); /* before what goes to standard error */
+    standard_push(); /* before anything goes to standard error */
     if (options->csv || options->quiet)
         report_errors(stderr, result);
     report_warnings(stderr, options, result);
@@ -74,7 +74,7 @@ static int bench_measure(const struct options *options, const struct target *tar
     struct plan plan;
     struct run_result *result = mem_alloc(sizeof *result);
     plan_init_measure(&plan, options, target);
-    struct progress progress = bench_begin_progress(options, "bench");
+    struct progress progress = bench_start_progress(options, "bench");
     if (run_plan(&plan, &progress, result))
         bench_report(options, result);
     int code = bench_exit_code(result);
@@ -89,7 +89,7 @@ static int bench_run(const struct options *options)
     char problem[TARGET_PROBLEM_SIZE];
     if (!target_find(&target, options->host, options->port, options->unix_path, options->timeout_ns,
                      problem))
-        return bench_complain(problem);
+        return bench_print_error(problem);
     int code = options->fill ? bench_fill(options, &target) : 0;
     if (code == 0 && options->requests > 0)
         code = bench_measure(options, &target);
@@ -113,7 +113,7 @@ int main(int argc, char **argv)
     } else if (options.version) {
         puts("keystore-bench " KEYSTORE_VERSION);
     } else if (options.server_pid != 0 && !cpu_of_process(options.server_pid, &time)) {
-        fprintf(stderr, "keystore-bench: there is no process %" PRId64 " for --server-pid.\n",
+        fprintf(stderr, "keystore-bench: --server-pid takes a running process, not %" PRId64 ".\n",
                 options.server_pid);
         return EXIT_USAGE;
     } else {

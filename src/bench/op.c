@@ -1,4 +1,4 @@
-/* The table of operations. Refuses to know how their messages look. */
+/* The table of operations. Does not know how their messages look. */
 #include "bench/op.h"
 
 #include <string.h>
@@ -13,8 +13,8 @@ static const struct op_row rows[OP_COUNT] = {
     [OP_L_RANGE] = {"lrange", SERVICE "LRange", OP_L_PUSH, .is_list = true, .reads = true},
     [OP_R_PUSH] = {"rpush", SERVICE "RPush", OP_L_PUSH, .sends_value = true, .is_list = true},
     [OP_R_POP] = {"rpop", SERVICE "RPop", OP_L_PUSH, .is_list = true, .reads = true, .takes = true},
-    /* A server to compare with: its PutRequest (etcd 3.4, rpc.proto) has key and value where our
-     * SetRequest has them. */
+    /* For comparison with etcd, whose PutRequest (etcd 3.4, rpc.proto) has the same fields for key
+     * and value as our KeyValue. */
     [OP_ETCD_PUT] = {"etcdput", "/etcdserverpb.KV/Put", OP_ETCD_PUT, .sends_value = true},
 };
 

@@ -8,18 +8,18 @@ enum op { OP_GET, OP_SET, OP_L_PUSH, OP_L_POP, OP_L_RANGE, OP_R_PUSH, OP_R_POP, 
 #define OP_COUNT 8
 
 struct op_row {
-    const char *name; /* as --op takes it */
-    const char *path; /* the method, as :path has it */
-    enum op fill;     /* what stores the keys that this is called with */
-    bool sends_value; /* the request has a value behind the key */
+    const char *name; /* as in --op */
+    const char *path; /* the method, as in :path */
+    enum op fill;     /* the operation that stores its keys */
+    bool sends_value; /* the request has a value after the key */
     bool is_list;     /* works on keys that hold lists */
-    bool takes;       /* what is answered is gone from the server */
-    bool reads;       /* the answer is a message without a byte when there is nothing to read */
+    bool takes;       /* removes from the server what it returns */
+    bool reads;       /* a miss is answered by an empty message */
 };
 
 const struct op_row *op_row(enum op op);
 
-/* False, with *op unchanged, if no operation has that name. */
+/* False, with *op unchanged, if the name is unknown. */
 bool op_parse(const char *name, enum op *op);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Reads the command line. A table has a row for each option with its help and what it sets; refuses
- * to know what the options do.
+ * Parses the command line by a table with a row for each option: its help and what it sets. Does
+ * not know what the options do.
  */
 #include "bench/options.h"
 
@@ -15,16 +15,16 @@
 
 #define MAX_SECONDS 1e6
 
-/* Sets one option; false if the text is not what the row wants. */
+/* Sets one option; false if the text is not a valid value. */
 typedef bool set_function(struct options *options, const char *text);
 
 struct setting {
     struct option_row option; /* first: it is a row of the option table */
-    const char *wants;        /* what the argument must be, for messages */
+    const char *wants;        /* what the argument must be, for error messages */
     set_function *set;        /* NULL: a number or a flag */
-    size_t at;                /* offset in struct options of the number... */
-    size_t size;              /* ...its bytes, 1 for a flag... */
-    uint64_t min;             /* ...and its limits */
+    size_t at;                /* offset of the number or flag in struct options */
+    size_t size;              /* of it in bytes; 1 for a flag */
+    uint64_t min;             /* bounds of the number */
     uint64_t max;
 };
 
@@ -36,13 +36,13 @@ static bool options_parse_u64(const char *text, uint64_t *out)
     return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0';
 }
 
-/* Seconds with a fraction, as nanoseconds. */
+/* Parses seconds, with or without a fraction, into nanoseconds. */
 static bool options_parse_seconds(const char *text, uint64_t *out_ns)
 {
     char *end;
     double seconds = strtod(text, &end);
     if (end == text || *end != '\0' || !(seconds >= 0 && seconds <= MAX_SECONDS))
-        return false; /* not a number is none of both */
+        return false; /* written so that NaN is refused, too */
     *out_ns = (uint64_t)(seconds * (double)NS_PER_S);
     return true;
 }
@@ -105,7 +105,7 @@ static bool options_set_op(struct options *options, const char *text)
              op_row(options->ops[0])->is_list == op_row(options->ops[1])->is_list));
 }
 
-/* "9:1" is nine Gets to one Set; an operation that is never called is left out. */
+/* "9:1" is nine Gets to one Set; an operation of weight 0 is left out. */
 static bool options_set_mix(struct options *options, const char *text)
 {
     const enum op ops[OPTIONS_MAX_OPS] = {OP_GET, OP_SET};
@@ -160,11 +160,11 @@ static const struct setting settings[] = {
      NUMBER(streams),
      .min = 1,
      .max = 1000000},
-    {{'n', NULL, "N", "calls to make (100000); 0 with --fill only fills"},
+    {{'n', NULL, "N", "number of calls (100000); 0 with --fill only fills"},
      "a number of calls, 0 to 10^15",
      NUMBER(requests),
      .max = 1000000000000000},
-    {{'t', NULL, "SECONDS", "how long to make calls, instead of -n"},
+    {{'t', NULL, "SECONDS", "duration of the run, instead of -n"},
      "a number of seconds above 0",
      .set = options_set_duration},
     {{'d', NULL, "BYTES", "size of values (32)"},
@@ -176,27 +176,26 @@ static const struct setting settings[] = {
      NUMBER(key_size),
      .min = 1,
      .max = 65536},
-    {{'r', NULL, "N", "number of keys, called at random (1000000)"},
+    {{'r', NULL, "N", "number of keys, chosen at random (1000000)"},
      "a number of keys, 1 to 10^15",
      NUMBER(keyspace),
      .min = 1,
      .max = 1000000000000000},
     {{0, "op", "OP",
-      "what to call: get, set, lpush, lpop, lrange, rpush, rpop, or of etcd\netcdput (get); OP,OP: "
-      "two "
-      "by turns, both of strings or both of lists"},
+      "operation: get, set, lpush, lpop, lrange, rpush, rpop, or etcd's\netcdput (get); OP,OP "
+      "alternates between two of strings or two of lists"},
      "one of get, set, lpush, lpop, lrange, rpush, rpop, etcdput, or two such as lpush,lpop",
      .set = options_set_op},
-    {{0, "mix", "GET:SET", "Gets and Sets at random in this ratio, such as 9:1"},
+    {{0, "mix", "GET:SET", "random Gets and Sets in this ratio, such as 9:1"},
      "two whole numbers up to 1000000, not both 0, such as 9:1",
      .set = options_set_mix},
-    {{0, "range", "START:STOP", "what lrange asks for (0:9)"},
+    {{0, "range", "START:STOP", "range of lrange (0:9)"},
      "two whole numbers, such as 0:9 or -10:-1",
      .set = options_set_range},
-    {{0, "fill", NULL, "before that store all the keys, strings or lists as --op wants them"},
+    {{0, "fill", NULL, "first store all keys, as strings or lists depending on --op"},
      .size = sizeof(bool),
      .at = offsetof(struct options, fill)},
-    {{0, "elements", "N", "elements of each list that --fill makes, by LPush (10)"},
+    {{0, "elements", "N", "elements of each list that --fill creates, by LPush (10)"},
      "a number of elements, 1 to 10^12",
      NUMBER(elements),
      .min = 1,
@@ -206,57 +205,58 @@ static const struct setting settings[] = {
      NUMBER(push_values),
      .min = 1,
      .max = 100000},
-    {{0, "numbers", NULL, "values are decimal numbers of so many digits"},
+    {{0, "numbers", NULL, "values are decimal numbers with as many digits as -d says"},
      .size = sizeof(bool),
      .at = offsetof(struct options, numbers)},
     {{0, "ttl", "SECONDS",
-      "what is set expires, all at one moment: so long after the fill, or\nthe calls, began (0: "
-      "never)"},
+      "time to live of keys that are set, from the start of the fill or the\nrun, so that all "
+      "expire at one moment (0: never)"},
      "a number of seconds",
      .set = options_set_ttl},
     {{0, "rate", "N",
-      "calls per second on a fixed schedule; latency counts from the\nscheduled time, whatever "
+      "calls per second on a fixed schedule; latency is measured from the\nscheduled time, "
+      "whatever "
       "delayed the call"},
      "a number of calls per second, 1 to 10^9",
      NUMBER(rate),
      .min = 1,
      .max = 1000000000},
-    {{0, "warmup", "SECONDS", "make calls that are not measured before (0)"},
+    {{0, "warmup", "SECONDS", "duration of calls before the run that are not measured (0)"},
      "a number of seconds",
      .set = options_set_warmup},
-    {{0, "timeout", "SECONDS", "give up when nothing is answered for so long (30)"},
+    {{0, "timeout", "SECONDS", "give up if no call is answered for that long (30)"},
      "a number of seconds above 0",
      .set = options_set_timeout},
-    {{0, "threads", "N", "threads that share the connections (1)"},
+    {{0, "threads", "N", "number of threads that share the connections (1)"},
      "a number of threads, 1 to 1024",
      NUMBER(threads),
      .min = 1,
      .max = 1024},
-    {{0, "seed", "N", "where the random keys begin (1)"},
-     "a whole number from 0 on",
+    {{0, "seed", "N", "seed of the random keys (1)"},
+     "a whole number, 0 or more",
      NUMBER(seed),
      .max = UINT64_MAX},
-    {{0, "server-pid", "PID", "report the CPU time of this process too"},
+    {{0, "server-pid", "PID", "also report the CPU time of this process"},
      "a process id",
      NUMBER(server_pid),
      .min = 1,
      .max = INT32_MAX},
-    {{0, "verify", NULL, "check the values in the answers; costs some speed"},
+    {{0, "verify", NULL, "verify the values in the answers, which costs some speed"},
      .size = sizeof(bool),
      .at = offsetof(struct options, verify)},
     {{0, "csv", NULL, "print a line of column names and a line of numbers"},
      .size = sizeof(bool),
      .at = offsetof(struct options, csv)},
-    {{'q', NULL, NULL, "print one line only"},
+    {{'q', NULL, NULL, "print only one line"},
      .size = sizeof(bool),
      .at = offsetof(struct options, quiet)},
-    {{0, "progress", NULL, "say how it goes also where standard error is no terminal"},
+    {{0, "progress", NULL, "report progress even if standard error is not a terminal"},
      .size = sizeof(bool),
      .at = offsetof(struct options, progress)},
-    {{0, "help", NULL, "print this and leave"},
+    {{0, "help", NULL, "print this help and exit"},
      .size = sizeof(bool),
      .at = offsetof(struct options, help)},
-    {{0, "version", NULL, "print the version and leave"},
+    {{0, "version", NULL, "print the version and exit"},
      .size = sizeof(bool),
      .at = offsetof(struct options, version)},
 };
@@ -295,12 +295,12 @@ static bool options_take_row(struct options *options, const struct setting *row,
     return refuse(problem, "%s takes %s, not '%.100s'", name, row->wants, text);
 }
 
-/* What only makes sense, or none, together. */
+/* Which options were given, to check which of them may be combined. */
 struct given {
     bool rows[ROWS];
 };
 
-/* By its name, or by its letter if it has none. */
+/* `name` is the option's name, or its letter if it has no name. */
 static bool options_is_given(const struct given *given, const char *name)
 {
     for (size_t i = 0; i < ROWS; i++) {
@@ -319,11 +319,11 @@ static bool options_check_together(const struct options *options, const struct g
     bool lists = op_row(options->ops[0])->is_list;
     if (options->unix_path != NULL &&
         (options_is_given(given, "h") || options_is_given(given, "p")))
-        return refuse(problem, "-s names a unix socket, so -h and -p cannot be given as well");
+        return refuse(problem, "-s names a unix socket and excludes -h and -p");
     if (options_is_given(given, "n") && options_is_given(given, "t"))
         return refuse(problem, "-n counts calls and -t limits the time; give one of them");
     if (options_is_given(given, "op") && options_is_given(given, "mix"))
-        return refuse(problem, "--mix says what to call, so --op cannot be given as well");
+        return refuse(problem, "--mix selects the operations and excludes --op");
     if (options->requests == 0 && !options->fill)
         return refuse(problem, "-n 0 makes no calls, which only makes sense with --fill");
     if (options->threads > options->connections)
@@ -336,8 +336,8 @@ static bool options_check_together(const struct options *options, const struct g
                       options->keyspace, digits, options->key_size);
     if (options->fill && lists && options->elements % options->push_values != 0)
         return refuse(problem,
-                      "lists of %" PRIu64 " elements cannot be filled by pushes of %zu; the one "
-                      "must be a multiple of the other",
+                      "lists of %" PRIu64 " elements cannot be filled by pushes of %zu values; "
+                      "--elements must be a multiple of --values",
                       options->elements, options->push_values);
     if (options->ttl_ns != 0 && lists)
         return refuse(problem, "--ttl is for what set stores, not for lists");
@@ -385,7 +385,7 @@ bool options_parse(int argc, char **argv, struct options *options,
     if (verdict == OPTION_BAD)
         return refuse(problem, "%s", reader.problem);
     if (reader.first_word < argc)
-        return refuse(problem, "'%.100s' is no option; options begin with a dash",
+        return refuse(problem, "'%.100s' is not an option; options start with a dash",
                       argv[reader.first_word]);
     if (options_is_given(&given, "t"))
         options->requests = UINT64_MAX;
@@ -396,15 +396,17 @@ void options_print_help(FILE *out)
 {
     fputs("Usage: keystore-bench [OPTION]...\n"
           "\n"
-          "Calls a server that speaks gRPC and keystore.v1 as fast as it answers, or at a fixed\n"
-          "rate, and reports throughput and latency.\n"
+          "Calls a server of the gRPC API keystore.v1 as fast as it answers, or at a fixed rate, "
+          "and\n"
+          "reports throughput and latency.\n"
           "\n"
           "Options:\n",
           out);
     option_print(out, table, 20);
-    fputs("\n"
-          "A get, lpop or lrange that finds nothing is OK, and counted as a miss: store the keys\n"
-          "first, with --fill. The exit code is 1 if a call failed or the server could not be\n"
-          "called, 2 for bad options.\n",
-          out);
+    fputs(
+        "\n"
+        "A get, lpop or lrange that finds nothing counts as a miss, not as an error: store the\n"
+        "keys first, with --fill. The exit code is 1 if a call failed or the server could not be\n"
+        "reached, 2 for bad options.\n",
+        out);
 }

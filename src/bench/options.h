@@ -18,23 +18,23 @@ struct options {
     uint32_t connections;
     uint32_t streams; /* calls in flight on each connection */
     uint32_t threads;
-    uint64_t requests;    /* UINT64_MAX: as many as there is time for */
+    uint64_t requests;    /* UINT64_MAX: limited only by duration_ns */
     uint64_t duration_ns; /* 0: until the requests are done */
     size_t value_size;
     size_t key_size;
     uint64_t keyspace;
     enum op ops[OPTIONS_MAX_OPS];
-    uint32_t weights[OPTIONS_MAX_OPS]; /* how often each is called */
+    uint32_t weights[OPTIONS_MAX_OPS]; /* the ratio in which they are called */
     size_t op_count;
-    bool take_turns; /* the two operations, instead of being chosen by their weights */
+    bool take_turns; /* alternate between the operations instead of choosing by their weights */
     bool fill;
     uint64_t elements;  /* of each list that is filled */
     size_t push_values; /* in each push */
     bool numbers;       /* values are decimal numbers */
-    uint64_t ttl_ns;    /* of what is set, from the program's start on; 0 = for ever */
+    uint64_t ttl_ns;    /* of keys that are set, from the start of fill or run; 0 = none */
     int64_t range_start;
     int64_t range_stop;
-    uint64_t rate; /* calls per second; 0: as soon as an answer makes room */
+    uint64_t rate; /* calls per second; 0: closed loop */
     uint64_t warmup_ns;
     uint64_t timeout_ns;
     uint64_t seed;
@@ -42,13 +42,13 @@ struct options {
     bool verify;
     bool csv;
     bool quiet;
-    bool progress; /* also when standard error is no terminal */
+    bool progress; /* even if standard error is not a terminal */
     bool help;
     bool version;
 };
 
-/* False with a sentence in `problem`, without full stop, if something is wrong. Texts are borrowed
- * from argv. */
+/* False, with an error message in `problem`, without full stop, for invalid options. Strings are
+ * borrowed from argv. */
 bool options_parse(int argc, char **argv, struct options *options,
                    char problem[static OPTIONS_PROBLEM_SIZE]) __attribute__((warn_unused_result));
 

@@ -1,4 +1,4 @@
-/* Keys and values made of numbers. Refuses to know messages. */
+/* Keys and values made of numbers. Does not know messages. */
 #include "bench/payload.h"
 
 #include "base/check.h"
@@ -16,7 +16,7 @@ size_t payload_digits(uint64_t keyspace)
     return digits;
 }
 
-/* Letters that no compression on the way makes much shorter, the same in every run. */
+/* Letters that compress badly, the same in every run. */
 static void payload_fill_with_letters(uint8_t *out, size_t size)
 {
     uint64_t state = 1;

@@ -1,8 +1,7 @@
 /*
- * The keys and values of a run. Keys are numbers, written with zeros before them; a value begins
- * with the digits of its key, so that an answer can be checked without remembering what was stored,
- * also by a later run. Values can be numbers: then they are a 1, the digits and as many zeros as
- * it takes.
+ * The keys and values of a run. Keys are numbers with leading zeros; a value starts with the digits
+ * of its key, so that an answer can be verified without a record of what was stored, even by a
+ * later run. Values can be numbers: then they are a 1, the digits, and zeros up to their size.
  */
 #ifndef KEYSTORE_BENCH_PAYLOAD_H
 #define KEYSTORE_BENCH_PAYLOAD_H
@@ -13,9 +12,9 @@ struct payload {
     size_t key_size;
     size_t value_size;
     size_t digits;       /* that differ between keys: the last ones of each key */
-    size_t value_digits; /* how many of them, from the end, the value has... */
-    size_t digits_at;    /* ...from here on: its beginning, or behind the 1 */
-    uint8_t *filler;     /* value_size bytes; what a value has around its digits */
+    size_t value_digits; /* how many of them, the last ones, are in the value */
+    size_t digits_at;    /* their offset in the value: 0, or 1 after the leading 1 */
+    uint8_t *filler;     /* value_size bytes; the value around its digits */
 };
 
 #define PAYLOAD_MAX_DIGITS 20
@@ -26,13 +25,13 @@ size_t payload_digits(uint64_t keyspace);
 /* `key_size` is at least payload_digits(keyspace). */
 void payload_init(struct payload *payload, size_t key_size, size_t value_size, uint64_t keyspace);
 
-/* Makes the values numbers, as decimal text without zeros before it. `value_size` is not 0. */
+/* Makes the values decimal numbers without leading zeros. `value_size` must not be 0. */
 void payload_use_numbers(struct payload *payload);
 
 void payload_deinit(struct payload *payload);
 
-/* Writes key number 0, `key_size` bytes: the other keys differ in the last `digits` of them. Keys
- * of strings and of lists differ in their first bytes, if there is room before the digits. */
+/* Writes key number 0, `key_size` bytes; other keys differ in the last `digits` of them. Keys of
+ * strings and of lists differ in their first bytes, if those fit before the digits. */
 void payload_first_key(const struct payload *payload, bool is_list, uint8_t *out);
 
 /* Writes the `digits` digits of a key. */
@@ -52,7 +51,7 @@ static inline void payload_put_digits(const struct payload *payload, uint64_t ke
         out[0] = (uint8_t)('0' + key % 10);
 }
 
-/* Whether this is the value that is stored under the key. */
+/* Whether this is the value of that key. */
 bool payload_matches(const struct payload *payload, uint64_t key, struct slice value);
 
 #endif

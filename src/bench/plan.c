@@ -1,10 +1,10 @@
-/* Turns options into phases. Refuses to know how they are carried out. */
+/* Turns options into phases. Does not know how they are executed. */
 #include "bench/plan.h"
 
 #include "base/clock.h"
 #include "bench/now.h"
 
-/* One moment for all keys; 0 = never. */
+/* The same time for all keys; 0 = never. */
 static int64_t plan_expire_at_ms(const struct options *options)
 {
     if (options->ttl_ns == 0)

@@ -1,4 +1,4 @@
-/* What one phase of a run does: the fill, or what is measured. Shared by its threads. */
+/* A phase of a run: the fill, or the measurement. Shared by its threads. */
 #ifndef KEYSTORE_BENCH_PLAN_H
 #define KEYSTORE_BENCH_PLAN_H
 
@@ -14,8 +14,8 @@ struct plan {
     enum op ops[OPTIONS_MAX_OPS];
     uint32_t weights[OPTIONS_MAX_OPS];
     size_t op_count;
-    bool in_turn;         /* all keys one after the other, not at random */
-    bool take_turns;      /* the two operations, whatever their weights */
+    bool in_turn;         /* keys in sequence, not at random */
+    bool take_turns;      /* alternate between the operations instead of choosing by weight */
     uint64_t calls;       /* UINT64_MAX: no limit */
     uint64_t duration_ns; /* 0: no limit */
     uint64_t warmup_ns;
@@ -30,7 +30,7 @@ void plan_init_measure(struct plan *plan, const struct options *options,
 
 void plan_deinit(struct plan *plan);
 
-/* Thread `thread`'s share of a number that the threads divide among them. */
+/* The share of thread `thread` in a number that is divided among the threads. */
 uint64_t plan_share(uint64_t number, uint32_t thread, uint32_t threads);
 
 #endif

@@ -1,4 +1,4 @@
-/* Formats progress lines. Refuses to know threads and clocks. */
+/* Formats progress lines. Does not know threads and clocks. */
 #include "bench/progress.h"
 
 #include "bench/now.h"
@@ -12,7 +12,7 @@ void progress_init(struct progress *progress, FILE *out, bool redraw, const char
                    uint64_t now)
 {
     *progress = (struct progress){
-        .out = out, .redraw = redraw, .what = what, .begin_ns = now, .shown_ns = now};
+        .out = out, .redraw = redraw, .what = what, .start_ns = now, .shown_ns = now};
 }
 
 uint64_t progress_due_ns(const struct progress *progress)
@@ -30,7 +30,7 @@ void progress_show(struct progress *progress, uint64_t now, uint64_t calls, uint
     double rate = (double)(calls - progress->shown_calls) / seconds;
     fprintf(progress->out, "%s%s: %.1f s, %" PRIu64 " calls, %.0f/s, %" PRIu64 " errors%s",
             progress->redraw ? "\r\033[K" : "", progress->what,
-            (double)(now - progress->begin_ns) / (double)NS_PER_S, calls, rate, errors,
+            (double)(now - progress->start_ns) / (double)NS_PER_S, calls, rate, errors,
             progress->redraw ? "" : "\n");
     fflush(progress->out);
     progress->shown_ns = now;

@@ -1,4 +1,4 @@
-/* A line on standard error that says how a run goes. */
+/* The progress line on standard error. */
 #ifndef KEYSTORE_BENCH_PROGRESS_H
 #define KEYSTORE_BENCH_PROGRESS_H
 
@@ -7,25 +7,25 @@
 #include <stdio.h>
 
 struct progress {
-    FILE *out;   /* NULL: say nothing */
-    bool redraw; /* a terminal: one line that is written over and over */
+    FILE *out;   /* NULL: print nothing */
+    bool redraw; /* a terminal, on which one line is redrawn */
     const char *what;
-    uint64_t begin_ns;
-    uint64_t shown_ns; /* when the last line was */
+    uint64_t start_ns;
+    uint64_t shown_ns; /* when the last line was printed */
     uint64_t shown_calls;
 };
 
-/* `what` is borrowed; lines begin with it. `out` may be NULL. */
+/* `what` is borrowed; lines start with it. `out` may be NULL. */
 void progress_init(struct progress *progress, FILE *out, bool redraw, const char *what,
                    uint64_t now_ns);
 
-/* When the next line is due; UINT64_MAX if none is ever. */
+/* When the next line is due; UINT64_MAX if never. */
 uint64_t progress_due_ns(const struct progress *progress);
 
-/* A line: calls that ended so far, and those of them with errors. */
+/* Prints a line with the numbers of calls that ended so far, and of errors among them. */
 void progress_show(struct progress *progress, uint64_t now_ns, uint64_t calls, uint64_t errors);
 
-/* Takes the line off a terminal. */
+/* Erases the line from a terminal. */
 void progress_end(struct progress *progress);
 
 #endif

@@ -1,17 +1,17 @@
 /*
- * Takes the server's bytes apart into frames and acts on them, as cheaply as answers to unary calls
- * allow. Refuses to know sockets, and to read messages unless they are to be verified.
+ * Splits the server's bytes into frames and handles them, as cheaply as answers to unary calls
+ * allow. Does not know sockets, and reads messages only to verify them.
  */
 #include "bench/receive.h"
 
 #include "base/check.h"
 #include "bench/verify.h"
 
-/* A window is given back once that much of its 2^31 - 1 bytes is used. */
+/* A WINDOW_UPDATE is sent each time that so much of a window's 2^31 - 1 bytes is used. */
 #define WINDOW_STEP_BITS 30
-/* The message of a miss: gRPC's prefix and nothing, for zero is what protobuf leaves out. */
+/* The length of a miss: gRPC's prefix and an empty message, since protobuf omits zeros. */
 #define EMPTY_MESSAGE 5
-/* Answers to a server that pings and does not read pile up so far. */
+/* Maximum output that accumulates if the server sends PINGs but does not read. */
 #define OUT_FLOODED ((size_t)8 * 1024 * 1024)
 
 struct frame {
@@ -22,8 +22,8 @@ struct frame {
     uint64_t now_ns;
 };
 
-/* Always false. */
-static bool receive_broken(struct session *session, const char *problem)
+/* Sets the error message; always false. */
+static bool receive_fail(struct session *session, const char *problem)
 {
     session->problem = problem;
     return false;
@@ -41,7 +41,7 @@ static void receive_put_window_update(struct session *session, uint32_t stream, 
     session_put_frame(session, WIRE_WINDOW_UPDATE, 0, stream, slice_make(update, sizeof update));
 }
 
-/* Counts DATA against a window and gives it back in large steps. */
+/* Counts DATA against a window, and sends WINDOW_UPDATE in large steps. */
 static void receive_use_window(struct session *session, uint64_t *received, size_t len,
                                uint32_t stream)
 {
@@ -63,7 +63,7 @@ static bool receive_strip_padding(const struct frame *frame, struct slice *paylo
     return true;
 }
 
-/* A call is answered with OK; looks into the answer as far as that was asked for. */
+/* Ends a call whose status is OK; verifies its answer if that was requested. */
 static void receive_end_ok(struct session *session, struct stream *stream, uint64_t now_ns)
 {
     const struct templates *templates = session->setup->templates;
@@ -73,12 +73,12 @@ static void receive_end_ok(struct session *session, struct stream *stream, uint6
         !verify_body(templates->payload, op, stream->key, buf_slice(stream->body)))
         end = TALLY_WRONG_VALUE;
     else if (stream->body_len == EMPTY_MESSAGE && op_row(op)->reads &&
-             stream->begin_ns >= session->setup->tally->from_ns)
+             stream->start_ns >= session->setup->tally->from_ns)
         session->setup->tally->misses++;
     session_end_call(session, stream, end, now_ns);
 }
 
-/* The server ended the stream, with that grpc-status, or -1 if there was none. */
+/* Ends a call whose stream the server ended; `grpc_status` is -1 if there was none. */
 static void receive_end_stream(struct session *session, struct stream *stream, int grpc_status,
                                uint64_t now_ns)
 {
@@ -95,15 +95,14 @@ static bool receive_on_data(struct session *session, const struct frame *frame)
 {
     struct slice data;
     if (!receive_strip_padding(frame, &data))
-        return receive_broken(session,
-                              "the server sent a DATA frame with more padding than payload");
+        return receive_fail(session, "the server sent a DATA frame with more padding than payload");
     receive_use_window(session, &session->received, frame->payload.len, 0);
     struct stream *stream = streams_find(&session->streams, frame->stream);
     if (stream == NULL)
         return true;
     stream->body_len += data.len;
     if (stream->body != NULL && !buf_append(stream->body, data))
-        return receive_broken(session, "the server's answer is too long to be kept");
+        return receive_fail(session, "the server's answer is too long to be verified");
     if (receive_is_flagged(frame, WIRE_FLAG_END_STREAM))
         receive_end_stream(session, stream, -1, frame->now_ns);
     else
@@ -111,13 +110,13 @@ static bool receive_on_data(struct session *session, const struct frame *frame)
     return true;
 }
 
-/* A whole header block; `flags` are those of its HEADERS frame. */
+/* Takes a complete header block; `flags` are those of its HEADERS frame. */
 static bool receive_take_block(struct session *session, const struct frame *frame, uint8_t flags,
                                struct slice block)
 {
     struct answer answer;
     if (!answers_decode(&session->answers, block, &answer))
-        return receive_broken(session, "the server sent a header block that does not decode");
+        return receive_fail(session, "the server sent a header block that does not decode");
     struct stream *stream = streams_find(&session->streams, frame->stream);
     if (stream == NULL)
         return true;
@@ -133,7 +132,7 @@ static bool receive_keep_block(struct session *session, struct slice part)
 {
     if (buf_append(&session->block, part))
         return true;
-    return receive_broken(session, "the server sent a header block that is too long");
+    return receive_fail(session, "the server sent a header block that is too long");
 }
 
 static bool receive_on_headers(struct session *session, const struct frame *frame)
@@ -141,8 +140,8 @@ static bool receive_on_headers(struct session *session, const struct frame *fram
     struct slice block;
     size_t priority = receive_is_flagged(frame, WIRE_FLAG_PRIORITY) ? 5 : 0;
     if (!receive_strip_padding(frame, &block) || block.len < priority)
-        return receive_broken(session,
-                              "the server sent a HEADERS frame with more padding than payload");
+        return receive_fail(session,
+                            "the server sent a HEADERS frame with more padding than payload");
     block = slice_skip(block, priority);
     if (receive_is_flagged(frame, WIRE_FLAG_END_HEADERS))
         return receive_take_block(session, frame, frame->flags, block);
@@ -155,8 +154,8 @@ static bool receive_on_headers(struct session *session, const struct frame *fram
 static bool receive_on_continuation(struct session *session, const struct frame *frame)
 {
     if (session->block_stream == 0)
-        return receive_broken(session,
-                              "the server sent a CONTINUATION frame without HEADERS before it");
+        return receive_fail(session,
+                            "the server sent a CONTINUATION frame without HEADERS before it");
     if (!receive_keep_block(session, frame->payload))
         return false;
     if (!receive_is_flagged(frame, WIRE_FLAG_END_HEADERS))
@@ -171,12 +170,12 @@ static bool receive_on_rst_stream(struct session *session, const struct frame *f
     if (stream == NULL)
         return true;
     if (session->sending.stream == frame->stream)
-        session->sending.stream = 0; /* nothing to cancel any more */
+        session->sending.stream = 0; /* nothing is left to cancel */
     session_end_call(session, stream, TALLY_RESET, frame->now_ns);
     return true;
 }
 
-/* The server may only take back: what we have put into its table stays valid unless it shrinks. */
+/* Only a smaller table matters: otherwise our entries stay valid. */
 static void receive_set_table_size(struct session *session, uint32_t size)
 {
     if (size >= session->table_size)
@@ -199,14 +198,14 @@ static bool receive_apply_setting(struct session *session, enum wire_setting id,
         return true;
     case WIRE_INITIAL_WINDOW_SIZE:
         if (value > WIRE_MAX_WINDOW)
-            return receive_broken(session, "the server's SETTINGS have a window above 2^31 - 1");
+            return receive_fail(session, "the server's SETTINGS have a window above 2^31 - 1");
         session->sending.window += (int64_t)value - session->initial_window;
         session->initial_window = value;
-        return true; /* no message under way: then the next one sets sending.window anew */
+        return true; /* if no message is being sent, the next one initializes sending.window */
     case WIRE_MAX_FRAME_SIZE:
         if (value < WIRE_MAX_FRAME || value > 0xffffff)
-            return receive_broken(session, "the server's SETTINGS have a frame size out of range");
-        return true; /* our frames stay as short as everybody must accept them */
+            return receive_fail(session, "the server's SETTINGS have a frame size out of range");
+        return true; /* our frames have the size that every peer must accept */
     default:
         return true;
     }
@@ -217,7 +216,7 @@ static bool receive_on_settings(struct session *session, const struct frame *fra
     if (receive_is_flagged(frame, WIRE_FLAG_ACK))
         return true;
     if (frame->payload.len % 6 != 0)
-        return receive_broken(session, "the server sent a SETTINGS frame of a wrong length");
+        return receive_fail(session, "the server sent a SETTINGS frame of a wrong length");
     for (size_t i = 0; i < frame->payload.len; i += 6) {
         const uint8_t *entry = frame->payload.data + i;
         enum wire_setting id = (enum wire_setting)(entry[0] << 8 | entry[1]);
@@ -233,13 +232,13 @@ static bool receive_on_settings(struct session *session, const struct frame *fra
 static bool receive_on_push_promise(struct session *session, const struct frame *frame)
 {
     (void)frame;
-    return receive_broken(session, "the server sent a PUSH_PROMISE, which was forbidden to it");
+    return receive_fail(session, "the server sent a PUSH_PROMISE, although push is disabled");
 }
 
 static bool receive_on_ping(struct session *session, const struct frame *frame)
 {
     if (frame->payload.len != 8)
-        return receive_broken(session, "the server sent a PING frame of a wrong length");
+        return receive_fail(session, "the server sent a PING frame of a wrong length");
     if (!receive_is_flagged(frame, WIRE_FLAG_ACK))
         session_put_frame(session, WIRE_PING, WIRE_FLAG_ACK, 0, frame->payload);
     return true;
@@ -248,7 +247,7 @@ static bool receive_on_ping(struct session *session, const struct frame *frame)
 static bool receive_on_goaway(struct session *session, const struct frame *frame)
 {
     if (frame->payload.len < 8)
-        return receive_broken(session, "the server sent a GOAWAY frame of a wrong length");
+        return receive_fail(session, "the server sent a GOAWAY frame of a wrong length");
     session->draining = true;
     uint32_t last = wire_get_u32(frame->payload.data) & WIRE_MAX_STREAM_ID;
     session_end_calls(session, last, TALLY_REFUSED, frame->now_ns);
@@ -258,7 +257,7 @@ static bool receive_on_goaway(struct session *session, const struct frame *frame
 static bool receive_on_window_update(struct session *session, const struct frame *frame)
 {
     if (frame->payload.len != 4)
-        return receive_broken(session, "the server sent a WINDOW_UPDATE frame of a wrong length");
+        return receive_fail(session, "the server sent a WINDOW_UPDATE frame of a wrong length");
     uint32_t bytes = wire_get_u32(frame->payload.data) & WIRE_MAX_STREAM_ID;
     if (frame->stream == 0)
         session->window += bytes;
@@ -266,7 +265,7 @@ static bool receive_on_window_update(struct session *session, const struct frame
         session->sending.window += bytes;
     if (session->window > WIRE_MAX_WINDOW ||
         (session->sending.stream != 0 && session->sending.window > WIRE_MAX_WINDOW))
-        return receive_broken(session, "the server opened a window beyond 2^31 - 1");
+        return receive_fail(session, "the server opened a window beyond 2^31 - 1");
     session_continue(session);
     return true;
 }
@@ -295,23 +294,23 @@ static bool receive_take_frame(struct session *session, const struct frame *fram
 {
     if (session->block_stream != 0 &&
         (frame->type != WIRE_CONTINUATION || frame->stream != session->block_stream))
-        return receive_broken(session, "the server interrupted a header block with another frame");
+        return receive_fail(session, "the server interrupted a header block with another frame");
     if (!session->ready && frame->type != WIRE_SETTINGS)
-        return receive_broken(session,
-                              "the server did not begin with a SETTINGS frame; is it gRPC without "
-                              "TLS that listens there?");
+        return receive_fail(session,
+                            "the server did not start with a SETTINGS frame; check that a gRPC "
+                            "server without TLS listens there");
     if (frame->type >= sizeof handlers / sizeof handlers[0])
         return true; /* extensions are ignored */
     return handlers[frame->type](session, frame);
 }
 
-/* The length of the frame that begins there, with its header. */
+/* The length of the frame that starts there, with its header. */
 static size_t receive_frame_len(const uint8_t *bytes)
 {
     return WIRE_FRAME_HEADER + (wire_get_u32(bytes) >> 8);
 }
 
-/* Takes as many whole frames as there are. */
+/* Takes all complete frames. */
 static bool receive_take_frames(struct session *session, struct slice *bytes, uint64_t now_ns)
 {
     const uint8_t *at = bytes->data;
@@ -320,9 +319,9 @@ static bool receive_take_frames(struct session *session, struct slice *bytes, ui
     while (good && left >= WIRE_FRAME_HEADER) {
         size_t len = receive_frame_len(at);
         if (len > WIRE_FRAME_HEADER + WIRE_MAX_FRAME)
-            return receive_broken(session,
-                                  "the server sent a frame that is too long; is it gRPC without "
-                                  "TLS that listens there?");
+            return receive_fail(session,
+                                "the server sent a frame that is too long; check that a gRPC "
+                                "server without TLS listens there");
         if (left < len)
             break;
         struct frame frame = {
@@ -341,21 +340,22 @@ static bool receive_take_frames(struct session *session, struct slice *bytes, ui
     return good;
 }
 
-/* Moves bytes to the frame that waits in `carry`, until that holds `wanted` or they are used up. */
+/* Moves bytes to the incomplete frame in `carry`, until that has `wanted` bytes or there are no
+ * more. */
 static bool receive_fill_carry(struct session *session, struct slice *bytes, size_t wanted)
 {
     CHECK(wanted >= session->carry.len);
     size_t missing = wanted - session->carry.len;
     size_t len = missing < bytes->len ? missing : bytes->len;
     if (!buf_append(&session->carry, slice_make(bytes->data, len)))
-        return receive_broken(session,
-                              "the server sent a frame that is too long; is it gRPC without TLS "
-                              "that listens there?");
+        return receive_fail(session,
+                            "the server sent a frame that is too long; check that a gRPC server "
+                            "without TLS listens there");
     *bytes = slice_skip(*bytes, len);
     return true;
 }
 
-/* Completes the frame that the last bytes ended in, and takes it. */
+/* Completes the frame in `carry` and takes it. */
 static bool receive_take_carry(struct session *session, struct slice *bytes, uint64_t now_ns)
 {
     struct buf *carry = &session->carry;
@@ -376,7 +376,7 @@ static bool receive_take_carry(struct session *session, struct slice *bytes, uin
 bool receive_bytes(struct session *session, struct slice bytes, uint64_t now_ns)
 {
     if (session->out.len > OUT_FLOODED)
-        return receive_broken(session, "the server wants answers but does not read them");
+        return receive_fail(session, "the server sends frames but does not read the answers");
     if (session->carry.len > 0 && !receive_take_carry(session, &bytes, now_ns))
         return false;
     if (bytes.len == 0)

@@ -4,8 +4,8 @@
 
 #include "bench/session.h"
 
-/* Takes all the bytes, which came at `now_ns`. False if the connection must end: session->problem
- * is a sentence that says why. */
+/* Takes bytes that arrived at `now_ns`. False, with an error message in session->problem, if the
+ * connection must be closed. */
 bool receive_bytes(struct session *session, struct slice bytes, uint64_t now_ns)
     __attribute__((warn_unused_result));
 

@@ -1,14 +1,14 @@
-/* Prints results. Refuses to know how they came about. */
+/* Prints results. Does not know how they were measured. */
 #include "bench/report.h"
 
 #include "bench/now.h"
 
 #include <inttypes.h>
 
-/* Above that the generator may be what limits the speed. */
+/* Above this, the generator may limit the speed. */
 #define BUSY_LIMIT 0.9
 
-/* "1,234,567"; `text` has room for all. */
+/* "1,234,567"; `text` is large enough for any number. */
 static const char *report_grouped(uint64_t number, char text[static 32])
 {
     char digits[24];
@@ -43,7 +43,7 @@ static double report_rate_of(uint64_t calls, uint64_t ns)
     return ns > 0 ? (double)calls / report_in_seconds(ns) : 0;
 }
 
-/* Microseconds of CPU per call, whatever became of it. */
+/* CPU time in microseconds per call, whether it succeeded or not. */
 static double report_us_per_call(uint64_t ns, const struct run_result *result)
 {
     uint64_t calls = report_all_calls(result);
@@ -81,7 +81,7 @@ void report_fill(FILE *out, const struct options *options, const struct run_resu
     if (report_is_filled(result))
         fprintf(out, "fill: %s keys", report_grouped(options->keyspace, planned));
     else
-        fprintf(out, "fill: only %s of %s calls were answered OK,",
+        fprintf(out, "fill: only %s of %s calls succeeded,",
                 report_grouped(report_ok_calls(result), ok),
                 report_grouped(result->planned, planned));
     fprintf(
@@ -211,11 +211,12 @@ void report_csv(FILE *out, const struct options *options, const struct run_resul
 void report_warnings(FILE *out, const struct options *options, const struct run_result *result)
 {
     char text[32];
-    /* Waiting for the next time on a schedule is work too, and no limit. */
+    /* On a schedule, the generator is busy waiting for the next time, which is not a limit. */
     if (result->busy > BUSY_LIMIT && options->rate == 0)
         fprintf(out,
-                "keystore-bench: warning: the generator was %.0f %% busy and may be the limit, so "
-                "only the server's CPU time per call counts; give it more --threads\n",
+                "keystore-bench: warning: the generator was %.0f %% busy and may be the "
+                "bottleneck, so only the server's CPU time per call is meaningful; use more "
+                "--threads\n",
                 result->busy * 100);
     if (result->tally.stream_limit < options->streams)
         fprintf(out,
@@ -228,9 +229,9 @@ void report_warnings(FILE *out, const struct options *options, const struct run_
                 "slower than --rate, and latency would have grown further\n",
                 report_grouped(result->unsent, text));
     if (result->reconnects > 0)
-        fprintf(out, "keystore-bench: warning: %s connections had to be opened again\n",
+        fprintf(out, "keystore-bench: warning: %s connections were reopened\n",
                 report_grouped(result->reconnects, text));
     if (result->tally.misses > 0)
-        fprintf(out, "keystore-bench: warning: %s calls found nothing; --fill stores the keys\n",
+        fprintf(out, "keystore-bench: warning: %s calls were misses; --fill stores the keys\n",
                 report_grouped(result->tally.misses, text));
 }

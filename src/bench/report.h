@@ -5,25 +5,25 @@
 #include "bench/options.h"
 #include "bench/run.h"
 
-/* True if each call of a fill was answered, and well. */
+/* Whether all calls of a fill succeeded. */
 bool report_is_filled(const struct run_result *result);
 
-/* One line about the keys that were stored, or how many calls for them were answered. */
+/* One line with the number of keys stored or, if calls failed, of calls that succeeded. */
 void report_fill(FILE *out, const struct options *options, const struct run_result *result);
 
-/* The table of what was measured. */
+/* The table of results. */
 void report_table(FILE *out, const struct options *options, const struct run_result *result);
 
-/* One line of it. */
+/* The most important results on one line. */
 void report_line(FILE *out, const struct options *options, const struct run_result *result);
 
-/* A line of column names and a line of numbers; a number that was not measured is left empty. */
+/* A line of column names and a line of numbers; numbers that were not measured are empty. */
 void report_csv(FILE *out, const struct options *options, const struct run_result *result);
 
-/* A line for each way in which calls failed; nothing if none did. */
+/* A line for each kind of error; nothing if no call failed. */
 void report_errors(FILE *out, const struct run_result *result);
 
-/* Sentences about what makes the numbers mean something else than they seem to. */
+/* Warnings about conditions that make the results misleading. */
 void report_warnings(FILE *out, const struct options *options, const struct run_result *result);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Starts workers together, samples the server's CPU time at both ends of what is measured, and adds
- * up. Refuses to know how calls are made and how results are printed.
+ * Starts the workers together, samples the server's CPU time before and after the measurement, and
+ * merges the results. Does not know how calls are made and how results are printed.
  */
 #include "bench/run.h"
 
@@ -15,11 +15,10 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* Descriptors that are not connections: standard ones, epoll sets, the connection that is replaced.
- */
+/* Descriptors other than connections: standard ones, epoll sets, a connection being replaced. */
 #define OTHER_DESCRIPTORS 64
 
-/* What the threads of a run share. */
+/* Shared by the threads of a run. */
 struct run {
     const struct plan *plan;
     uint32_t threads;
@@ -48,7 +47,7 @@ static void *run_member_main(void *argument)
     pthread_barrier_wait(&run->go);
     if (!atomic_load(&run->stop))
         worker_run(member->worker, run->start_ns);
-    /* One that ended early ends the others; one that is done must not. */
+    /* A thread that failed stops the others; one that has finished must not. */
     if (member->worker->problem[0] != '\0')
         atomic_store(&run->stop, true);
     sem_post(&run->ended);
@@ -88,7 +87,7 @@ static void run_deinit(struct run *run)
     free(run->members);
 }
 
-/* The sentence of the first thread that has one. */
+/* The error message of the first thread that has one. */
 static void run_take_problem(const struct run *run, char problem[static WORKER_PROBLEM_SIZE])
 {
     problem[0] = '\0';
@@ -96,7 +95,7 @@ static void run_take_problem(const struct run *run, char problem[static WORKER_P
         memcpy(problem, run->workers[i].problem, WORKER_PROBLEM_SIZE);
 }
 
-/* Zero where it is not wanted or the process is gone. */
+/* Zero if it is not requested or the process has ended. */
 static struct cpu_time run_server_cpu(const struct plan *plan)
 {
     struct cpu_time time = {0};
@@ -116,7 +115,7 @@ static void run_show(const struct run *run, struct progress *progress)
     progress_show(progress, now_ns(), calls, errors);
 }
 
-/* Waits until a thread ends or it is so late; true if one ended. */
+/* Waits until a thread ends or the time is reached; true if one ended. */
 static bool run_wait_for_end(struct run *run, uint64_t until_ns)
 {
     struct timespec time = {.tv_sec = (time_t)(until_ns / NS_PER_S),
@@ -126,7 +125,7 @@ static bool run_wait_for_end(struct run *run, uint64_t until_ns)
     return sem_clockwait(&run->ended, CLOCK_MONOTONIC, &time) == 0;
 }
 
-/* Until all have ended; returns the server's CPU time at the end of the warmup. */
+/* Waits until all have ended; returns the server's CPU time at the end of the warmup. */
 static struct cpu_time run_watch(struct run *run, struct progress *progress)
 {
     struct cpu_time server = run_server_cpu(run->plan);
@@ -168,12 +167,12 @@ static void run_add_up(const struct run *run, struct run_result *result)
         result->elapsed_ns = result->tally.last_ns - from_ns;
 }
 
-/* Lets the process open as many sockets as it is allowed to. */
+/* Raises the limit of open files to the hard limit. */
 static bool run_allow_sockets(uint32_t connections, char problem[static WORKER_PROBLEM_SIZE])
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return true; /* then opening them will tell */
+        return true; /* if it is too low, opening connections fails */
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_max >= (rlim_t)connections + OTHER_DESCRIPTORS)

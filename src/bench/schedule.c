@@ -1,4 +1,4 @@
-/* Evenly spaced intended times, computed from the call's number so that no error adds up. */
+/* Evenly spaced times, computed from the call's number so that no error accumulates. */
 #include "bench/schedule.h"
 
 #include "bench/now.h"
@@ -34,7 +34,7 @@ uint64_t schedule_count_before(const struct schedule *schedule, uint64_t time_ns
 {
     if (time_ns <= schedule_peek_ns(schedule))
         return 0;
-    /* Call i begins before the time iff i * 10^9 / rate < span, rounded down: i * 10^9 < span *
+    /* Call i starts before the time iff i * 10^9 / rate < span, rounded down: i * 10^9 < span *
      * rate. */
     unsigned __int128 span = time_ns - schedule->start_ns;
     uint64_t calls = (uint64_t)((span * schedule->rate + NS_PER_S - 1) / NS_PER_S);

@@ -1,6 +1,6 @@
 /*
- * Begins calls and sends their requests within the limits that the server set. Refuses to know
- * sockets, and which calls are made.
+ * Starts calls and sends their requests within the limits of the server. Does not know sockets, or
+ * which calls are made.
  */
 #include "bench/session.h"
 
@@ -8,9 +8,9 @@
 #include "bench/hpack.h"
 #include "bench/wire.h"
 
-/* No call begins and no message goes on while so much waits to be written. */
+/* While this much waits to be written, no call starts and no message continues. */
 #define OUT_HIGH ((size_t)256 * 1024)
-/* Stops a server whose PINGs and SETTINGS we answer but which never reads. */
+/* The limit for a server that sends PING and SETTINGS but never reads the answers. */
 #define OUT_LIMIT   (OUT_HIGH + (size_t)16 * 1024 * 1024)
 #define BLOCK_LIMIT ((size_t)64 * 1024)
 #define MAX_UPDATES ((size_t)12) /* bytes of two table size updates */
@@ -18,7 +18,7 @@
 static void session_put(struct session *session, struct slice bytes)
 {
     bool fits = buf_append(&session->out, bytes);
-    CHECK(fits); /* receive_bytes() ends the connection long before */
+    CHECK(fits); /* receive_bytes() fails long before */
 }
 
 void session_put_frame(struct session *session, enum wire_frame type, uint8_t flags,
@@ -30,7 +30,7 @@ void session_put_frame(struct session *session, enum wire_frame type, uint8_t fl
     session_put(session, payload);
 }
 
-/* Windows as large as they can be, so that updates are rare. */
+/* Maximum windows, so that WINDOW_UPDATE is rare. */
 static void session_put_preface(struct session *session)
 {
     session_put(session, SLICE_LITERAL(WIRE_PREFACE));
@@ -68,7 +68,7 @@ void session_deinit(struct session *session)
     buf_deinit(&session->block);
 }
 
-bool session_can_begin(const struct session *session)
+bool session_can_start(const struct session *session)
 {
     return session->ready && !session->draining && session->sending.stream == 0 &&
            session->streams.open < session->limit && session->out.len < OUT_HIGH &&
@@ -80,7 +80,7 @@ bool session_is_spent(const struct session *session)
     return (session->draining || !streams_left(&session->streams)) && session->streams.open == 0;
 }
 
-/* Both updates that a shrunk table needs: zero empties the peer's table, so that it is as new. */
+/* Both updates that a smaller table needs: zero empties the peer's table, so that it is as new. */
 static size_t session_put_table_updates(struct session *session, uint8_t out[static MAX_UPDATES])
 {
     struct buf updates;
@@ -96,8 +96,8 @@ static size_t session_put_table_updates(struct session *session, uint8_t out[sta
 }
 
 /*
- * The header block of a request while not all operations had their first one, which go in the order
- * of templates->ops; those that come out of turn use no table.
+ * The header block of a request until every operation has sent its first one. First requests go in
+ * the order of templates->ops; those out of order use no dynamic table.
  */
 static struct slice session_choose_block(struct session *session, const struct template *template)
 {
@@ -127,7 +127,7 @@ static void session_put_headers(struct session *session, const struct template *
     session_put(session, block);
 }
 
-/* How much of the message may go now; 0 if it has to wait. */
+/* How much of the message may be sent now; 0 if it has to wait. */
 static size_t session_sendable(const struct session *session, size_t left)
 {
     int64_t window =
@@ -149,7 +149,7 @@ void session_continue(struct session *session)
     size_t len;
     while (left > 0 && (len = session_sendable(session, left)) > 0) {
         uint8_t *out = buf_reserve(&session->out, WIRE_FRAME_HEADER + len);
-        CHECK(out != NULL); /* session_sendable() keeps far below the limit */
+        CHECK(out != NULL); /* session_sendable() stays far below the limit */
         wire_put_frame(out, len, WIRE_DATA, len == left ? WIRE_FLAG_END_STREAM : 0,
                        session->sending.stream);
         template_put_part(session->setup->templates, call->op, call->key, session->sending.sent,
@@ -165,8 +165,8 @@ void session_continue(struct session *session)
         session->sending.stream = 0;
 }
 
-/* Any request, also a connection's first and one that windows or frames cut into pieces. */
-static void session_begin_slowly(struct session *session, const struct session_call *call,
+/* Starts any request, including a connection's first and one that windows or frames split. */
+static void session_start_slowly(struct session *session, const struct session_call *call,
                                  uint32_t stream)
 {
     session_put_headers(session, &session->setup->templates->of[call->op], stream);
@@ -177,21 +177,21 @@ static void session_begin_slowly(struct session *session, const struct session_c
     session_continue(session);
 }
 
-void session_begin(struct session *session, const struct session_call *call)
+void session_start(struct session *session, const struct session_call *call)
 {
     struct stream *stream = streams_open(&session->streams);
-    stream->begin_ns = call->begin_ns;
+    stream->start_ns = call->start_ns;
     stream->key = call->key;
     stream->op = call->op;
     const struct template *template = &session->setup->templates->of[call->op];
     int64_t message_len = (int64_t) template->message.len;
     if (!session->steady || message_len > session->window ||
         message_len > session->initial_window || message_len > (int64_t)WIRE_MAX_FRAME) {
-        session_begin_slowly(session, call, stream->id);
+        session_start_slowly(session, call, stream->id);
         return;
     }
     uint8_t *out = buf_reserve(&session->out, template->frames.len);
-    CHECK(out != NULL); /* session_can_begin() keeps far below the limit */
+    CHECK(out != NULL); /* session_can_start() stays far below the limit */
     template_put(session->setup->templates, call->op, call->key, stream->id, out);
     session->out.len += template->frames.len;
     session->window -= message_len;
@@ -201,13 +201,13 @@ void session_end_call(struct session *session, struct stream *stream, enum tally
                       uint64_t now_ns)
 {
     if (session->sending.stream == stream->id) {
-        /* An answer before the request's end: the rest of the request is not wanted. */
+        /* Answered before the request was sent completely: cancel the rest. */
         uint8_t code[4];
         wire_put_u32(code, WIRE_CANCEL);
         session->sending.stream = 0;
         session_put_frame(session, WIRE_RST_STREAM, 0, stream->id, slice_make(code, sizeof code));
     }
-    tally_count(session->setup->tally, end, stream->begin_ns, now_ns);
+    tally_count(session->setup->tally, end, stream->start_ns, now_ns);
     session->finished++;
     streams_close(&session->streams, stream);
 }

@@ -1,4 +1,4 @@
-/* Sums of tallies and names of ends. Refuses to know who counts. */
+/* Merges tallies and names the ends of calls. Does not know who counts. */
 #include "bench/tally.h"
 
 #include <keystore/client.h>

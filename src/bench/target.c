@@ -1,4 +1,4 @@
-/* Resolves names and connects sockets. Refuses to know what is said over them. */
+/* Resolves names and connects sockets. Does not know what is sent over them. */
 #include "bench/target.h"
 
 #include "bench/now.h"
@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Linux lets connect() wait as long as a send would. */
+/* On Linux, the send timeout also limits connect(). */
 static void target_limit_connect_time(int fd, uint64_t timeout_ns)
 {
     struct timeval time = {.tv_sec = (time_t)(timeout_ns / NS_PER_S),
@@ -86,7 +86,7 @@ static bool target_find_tcp(struct target *target, const char *host, const char 
     snprintf(target->authority, sizeof target->authority, form, host, port);
     int failure = getaddrinfo(host, port, &hints, &list);
     if (failure != 0) {
-        snprintf(problem, TARGET_PROBLEM_SIZE, "cannot find the host '%s': %s", host,
+        snprintf(problem, TARGET_PROBLEM_SIZE, "cannot resolve the host '%s': %s", host,
                  gai_strerror(failure));
         return false;
     }

@@ -1,4 +1,4 @@
-/* Where the server is, and how to connect to it. */
+/* The address of the server, and connecting to it. */
 #ifndef KEYSTORE_BENCH_TARGET_H
 #define KEYSTORE_BENCH_TARGET_H
 
@@ -17,14 +17,16 @@ struct target {
 };
 
 /*
- * Resolves the host and connects once, to choose the first of its addresses where somebody listens;
- * with `unix_path` that is used instead. False with a sentence in `problem` if nobody does.
+ * Resolves the host and connects once, to choose the first of its addresses on which a server
+ * listens; `unix_path`, if not NULL, is used instead. False, with an error message in `problem`, if
+ * none does.
  */
 bool target_find(struct target *target, const char *host, const char *port, const char *unix_path,
                  uint64_t timeout_ns, char problem[static TARGET_PROBLEM_SIZE])
     __attribute__((warn_unused_result));
 
-/* A connected, non-blocking socket, or -1 with a sentence in `problem`. Waits up to the timeout. */
+/* A connected, nonblocking socket, or -1 with an error message in `problem`. Blocks up to the
+ * timeout. */
 int target_connect(const struct target *target, uint64_t timeout_ns,
                    char problem[static TARGET_PROBLEM_SIZE]) __attribute__((warn_unused_result));
 

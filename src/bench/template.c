@@ -1,4 +1,4 @@
-/* Encodes requests once and patches copies. Refuses to know connections and their limits. */
+/* Encodes requests once and patches copies. Does not know connections and their limits. */
 #include "bench/template.h"
 
 #include "base/check.h"
@@ -8,7 +8,7 @@
 #define MESSAGE_PREFIX ((size_t)5) /* gRPC's: a flag and the length */
 #define MAX_VARINT     ((size_t)10)
 #define MAX_FIELDS     8
-/* The load generator takes any answer. */
+/* The load generator accepts answers of any size. */
 #define MAX_REPLY "2147483647"
 
 /* The fields of mini_redis.proto that requests use. */
@@ -63,7 +63,7 @@ static uint8_t *template_put_bytes(struct buf *out, unsigned field, size_t len)
     return bytes;
 }
 
-/* A sint64; zero is what a missing field means. */
+/* Appends a sint64; zero is omitted. */
 static void template_put_sint64(struct buf *out, unsigned field, int64_t number)
 {
     if (number == 0)
@@ -79,7 +79,7 @@ static void template_put_key(struct template *template, const struct payload *pa
     template->key_at = template->message.len - payload->digits;
 }
 
-/* A pushed value must be there even when it is empty: LPush without values is an error. */
+/* A value to push must be present even if it is empty: LPush without values is an error. */
 static void template_put_value(struct template *template, const struct payload *payload)
 {
     if (payload->value_size == 0 && !op_row(template->op)->is_list)
@@ -91,8 +91,8 @@ static void template_put_value(struct template *template, const struct payload *
     template->value_len = payload->value_digits;
 }
 
-/* The values of a push, at least one, take equally many bytes, so that one number says where each
- * is. */
+/* The values of a push, at least one, have equal sizes, so that a stride gives the place of
+ * each. */
 static void template_put_values(struct template *template, const struct template_settings *settings)
 {
     size_t count = op_row(template->op)->is_list ? settings->push_values : 1;
@@ -130,7 +130,7 @@ static void template_make_message(struct template *template,
     wire_put_u32(message->data + 1, (uint32_t)(message->len - MESSAGE_PREFIX));
 }
 
-/* The block of one request, through the table or, if that is NULL, without one. */
+/* Encodes the header block of a request, with the dynamic table unless it is NULL. */
 static void template_make_block(struct buf *out, struct hpack *table, struct slice authority,
                                 enum op op)
 {
@@ -223,7 +223,7 @@ void template_put(const struct templates *templates, enum op op, uint64_t key, u
         memcpy(value, last, template->value_len);
 }
 
-/* Writes those of the patch's bytes, which belong at `at` of the message, that are in the part. */
+/* Writes those bytes of the patch, whose offset in the message is `at`, that are in the part. */
 static void template_patch_part(struct slice patch, size_t at, size_t begin, size_t len,
                                 uint8_t *out)
 {

@@ -1,10 +1,10 @@
 /*
- * Requests encoded before the run. A request differs from the others of its operation only in the
- * stream's number, the digits of the key and the digits at the beginning of the value.
+ * Requests encoded before the run. Requests of an operation differ only in the stream id, the
+ * digits of the key and the digits at the start of the value.
  *
- * The first request of an operation on a connection puts its header fields into the server's
- * dynamic table, all later ones name them by index. That works with one set of blocks for all
- * connections because every connection sends its first requests in the same order: that of `ops`.
+ * The first request of an operation on a connection adds its header fields to the server's dynamic
+ * table; all later ones refer to them by index. One set of blocks works for all connections because
+ * every connection sends its first requests in the same order: that of `ops`.
  */
 #ifndef KEYSTORE_BENCH_TEMPLATE_H
 #define KEYSTORE_BENCH_TEMPLATE_H
@@ -20,14 +20,14 @@ struct template
     struct buf stateless; /* header block that uses no dynamic table */
     struct buf message;   /* gRPC's prefix and the protobuf message, of key 0 */
     struct buf frames; /* HEADERS and DATA of the later requests; the DATA is the whole message */
-    size_t block_at;   /* where in `frames` the header block begins, and how long it is... */
+    size_t block_at;   /* offset of the header block in `frames` */
     size_t block_len;
-    size_t data_at;      /* ...and where the DATA frame begins */
-    size_t key_at;       /* where in `message` the key's digits are... */
-    size_t value_at;     /* ...and those of the first value... */
-    size_t value_len;    /* ...of which there may be none... */
-    size_t value_count;  /* ...of so many values... */
-    size_t value_stride; /* ...that are so far apart */
+    size_t data_at;      /* offset of the DATA frame in `frames` */
+    size_t key_at;       /* offset of the key's digits in `message` */
+    size_t value_at;     /* offset of the first value's digits in `message` */
+    size_t value_len;    /* number of digits in a value; may be 0 */
+    size_t value_count;  /* number of values */
+    size_t value_stride; /* distance between the digits of two values */
 };
 
 struct templates {
@@ -45,8 +45,8 @@ struct template_settings {
     const struct payload *payload; /* borrowed for the templates' life */
     int64_t range_start;           /* of LRange */
     int64_t range_stop;
-    size_t push_values;   /* in each push; 1 at least */
-    int64_t expire_at_ms; /* of what Set stores; 0 = never */
+    size_t push_values;   /* in each push; at least 1 */
+    int64_t expire_at_ms; /* of keys that Set stores; 0 = never */
 };
 
 /* Only `payload` is borrowed for longer than the call. */
@@ -59,7 +59,7 @@ void templates_deinit(struct templates *templates);
 void template_put(const struct templates *templates, enum op op, uint64_t key, uint32_t stream,
                   uint8_t *out);
 
-/* Writes the part [begin, begin + len) of the message with that key. */
+/* Writes the part [begin, begin + len) of the message for that key. */
 void template_put_part(const struct templates *templates, enum op op, uint64_t key, size_t begin,
                        size_t len, uint8_t *out);
 

@@ -1,4 +1,4 @@
-/* Reads just enough protobuf to find the values of an answer. Refuses to know connections. */
+/* Decodes just enough protobuf to find the values of an answer. Does not know connections. */
 #include "bench/verify.h"
 
 #include "bench/wire.h"
@@ -80,7 +80,7 @@ static bool verify_values_match(const struct payload *payload, enum op op, uint6
         return found || values == 0;
     if (!found)
         return values == 0;
-    return values == 1 || (values == 0 && payload->value_size == 0); /* empty needs no field */
+    return values == 1 || (values == 0 && payload->value_size == 0); /* an empty one is omitted */
 }
 
 bool verify_body(const struct payload *payload, enum op op, uint64_t key, struct slice body)

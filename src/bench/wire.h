@@ -1,4 +1,4 @@
-/* The numbers of HTTP/2 (RFC 9113) and how frames begin. */
+/* Constants of HTTP/2 (RFC 9113) and its frame header. */
 #ifndef KEYSTORE_BENCH_WIRE_H
 #define KEYSTORE_BENCH_WIRE_H
 

@@ -1,7 +1,6 @@
 /*
- * Makes calls until they are done or the time is over: each round waits for answers, counts them
- * and begins new calls, with one read and one write per connection. Refuses to know frames and
- * reports.
+ * Makes calls until all are done or the time is over: each round waits for answers, counts them and
+ * starts new calls, with one read and one write per connection. Does not know frames and reports.
  */
 #include "bench/worker.h"
 
@@ -18,9 +17,9 @@
 
 #define INPUT_SIZE ((size_t)256 * 1024)
 #define MAX_EVENTS 256
-/* How long a round waits at most, so that the stop flag, time and stalls are noticed. */
+/* Maximum wait of a round, so that the stop flag, the end of the time and stalls are noticed. */
 #define ROUND_NS (NS_PER_S / 10)
-/* How much later than scheduled the last calls may begin. */
+/* How late the last calls may start. */
 #define LATE_NS NS_PER_S
 
 void worker_init(struct worker *worker, const struct plan *plan, uint32_t number, atomic_bool *stop)
@@ -63,7 +62,7 @@ void worker_deinit(struct worker *worker)
     free(worker->input);
 }
 
-/* Ends the run for this reason; the first one counts. Always false. */
+/* Ends the run with this error message, unless there is one already. Always false. */
 #define fail(worker, ...)                                                                          \
     ((worker)->problem[0] == '\0'                                                                  \
          ? (void)snprintf((worker)->problem, WORKER_PROBLEM_SIZE, __VA_ARGS__)                     \
@@ -80,8 +79,8 @@ static bool worker_open_connection(struct worker *worker, struct connection *con
 }
 
 /*
- * The connection is gone, or can make no more calls: counts what was lost with it and opens another
- * one. A server that answers nothing before it closes would be called for ever, so that is the end.
+ * Replaces a connection that was lost or cannot make more calls, and counts its calls as lost.
+ * Fails if the server closed it without answering any call, since it would do so forever.
  */
 static bool worker_replace(struct worker *worker, struct connection *connection)
 {
@@ -93,13 +92,13 @@ static bool worker_replace(struct worker *worker, struct connection *connection)
     if (!answered)
         return fail(worker, "%s closed a connection before it answered a call on it%s",
                     worker->plan->target->name,
-                    session->ready ? "" : "; is it gRPC without TLS that listens there?");
+                    session->ready ? "" : "; check that a gRPC server without TLS listens there");
     connection_close(connection);
     worker->reconnects++;
     return worker_open_connection(worker, connection);
 }
 
-/* Waits for events, `wait_ns` at most; their number, 0 for none. */
+/* Waits for events, at most `wait_ns`; returns their number, 0 for none. */
 static int worker_wait_for_events(struct worker *worker, struct epoll_event *events,
                                   uint64_t wait_ns)
 {
@@ -135,8 +134,8 @@ static bool worker_wait_until_ready(struct worker *worker)
     while (good && ready < worker->count) {
         if (now_ns() >= deadline_ns)
             return fail(worker,
-                        "%s accepted %" PRIu32 " connections but said nothing on %" PRIu32
-                        " of them; is it gRPC without TLS that listens there?",
+                        "%s accepted %" PRIu32 " connections but sent nothing on %" PRIu32
+                        " of them; check that a gRPC server without TLS listens there",
                         worker->plan->target->name, worker->count, worker->count - ready);
         struct epoll_event events[MAX_EVENTS];
         int count = worker_wait_for_events(worker, events, ROUND_NS);
@@ -150,7 +149,7 @@ bool worker_connect(struct worker *worker)
     worker->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (worker->epoll < 0)
         return fail(worker, "cannot wait for sockets: %s", strerror(errno));
-    /* Sleeps shall end when the schedule says, not up to 50 us later. */
+    /* So that sleeps end at the scheduled time, not up to 50 us later. */
     (void)prctl(PR_SET_TIMERSLACK, 1);
     for (uint32_t i = 0; i < worker->count; i++)
         if (!worker_open_connection(worker, &worker->connections[i]))
@@ -160,18 +159,18 @@ bool worker_connect(struct worker *worker)
 
 /* Calling. */
 
-static void worker_begin_call(struct worker *worker, struct connection *connection,
-                              uint64_t begin_ns)
+static void worker_start_call(struct worker *worker, struct connection *connection,
+                              uint64_t start_ns)
 {
-    struct session_call call = {.begin_ns = begin_ns};
+    struct session_call call = {.start_ns = start_ns};
     call.op = workload_next(&worker->workload, &call.key);
-    session_begin(&connection->session, &call);
-    worker->begun++;
-    if (begin_ns >= worker->tally.from_ns && worker->left != UINT64_MAX)
+    session_start(&connection->session, &call);
+    worker->started++;
+    if (start_ns >= worker->tally.from_ns && worker->left != UINT64_MAX)
         worker->left--;
 }
 
-static bool worker_may_begin_more(const struct worker *worker, uint64_t now)
+static bool worker_may_start_more(const struct worker *worker, uint64_t now)
 {
     if (worker->left == 0 || worker->plan->rate == 0)
         return worker->left > 0 && now < worker->stop_ns;
@@ -179,19 +178,19 @@ static bool worker_may_begin_more(const struct worker *worker, uint64_t now)
     return !too_late && schedule_peek_ns(&worker->schedule) < worker->stop_ns;
 }
 
-/* Closed loop: begins as many calls as the connection takes, and writes them. */
+/* Closed loop: starts as many calls as the connection allows, and writes them. */
 static bool worker_refill(struct worker *worker, struct connection *connection)
 {
     struct session *session = &connection->session;
     uint64_t now = now_ns();
     bool more;
     do {
-        while (worker_may_begin_more(worker, now) && session_can_begin(session))
-            worker_begin_call(worker, connection, now);
+        while (worker_may_start_more(worker, now) && session_can_start(session))
+            worker_start_call(worker, connection, now);
         if (!connection_flush(connection))
             return false;
-        more = session->out.len == 0 && worker_may_begin_more(worker, now) &&
-               session_can_begin(session);
+        more = session->out.len == 0 && worker_may_start_more(worker, now) &&
+               session_can_start(session);
     } while (more);
     return true;
 }
@@ -217,24 +216,24 @@ static bool worker_flush_dirty(struct worker *worker)
     return good;
 }
 
-/* The next connection in turn that can begin a call; NULL if none can. */
+/* The next connection, round robin, that can start a call; NULL if none can. */
 static struct connection *worker_pick(struct worker *worker)
 {
     for (uint32_t tried = 0; tried < worker->count; tried++) {
         struct connection *connection = &worker->connections[worker->cursor];
         if (++worker->cursor == worker->count)
             worker->cursor = 0;
-        if (session_can_begin(&connection->session))
+        if (session_can_start(&connection->session))
             return connection;
     }
     return NULL;
 }
 
-/* Open loop: begins the calls whose time has come, each counted from its intended time. */
-static bool worker_begin_due(struct worker *worker)
+/* Open loop: starts the calls that are due; latency is measured from the scheduled time. */
+static bool worker_start_due(struct worker *worker)
 {
     uint64_t now = now_ns();
-    while (worker_may_begin_more(worker, now)) {
+    while (worker_may_start_more(worker, now)) {
         uint64_t intended_ns = schedule_peek_ns(&worker->schedule);
         if (intended_ns > now)
             break;
@@ -244,7 +243,7 @@ static bool worker_begin_due(struct worker *worker)
             break;
         if (intended_ns >= worker->tally.from_ns)
             histogram_record(&worker->tally.late_ns, now - intended_ns);
-        worker_begin_call(worker, connection, intended_ns);
+        worker_start_call(worker, connection, intended_ns);
         schedule_advance(&worker->schedule);
         worker_mark_dirty(worker, connection);
     }
@@ -268,22 +267,22 @@ static bool worker_handle_event(struct worker *worker, const struct epoll_event 
 
 static bool worker_is_finished(const struct worker *worker, uint64_t now)
 {
-    return worker->begun == worker->tally.finished && !worker_may_begin_more(worker, now);
+    return worker->started == worker->tally.finished && !worker_may_start_more(worker, now);
 }
 
-/* The warmup is over: from here on CPU time counts, as calls do that begin after it. */
-static void worker_begin_measuring(struct worker *worker)
+/* Starts the measurement of CPU time after the warmup. */
+static void worker_start_measuring(struct worker *worker)
 {
     worker->measuring = true;
     worker->cpu = cpu_of_thread();
     worker->run_ns = now_ns();
 }
 
-/* True while there is hope: calls ended within the timeout, or none is due. */
+/* Whether calls ended within the timeout, or none is due. */
 static bool worker_is_alive(struct worker *worker, uint64_t now)
 {
     const uint64_t timeout_ns = worker->plan->options->timeout_ns;
-    bool waiting = worker->begun != worker->tally.finished || worker->plan->rate == 0 ||
+    bool waiting = worker->started != worker->tally.finished || worker->plan->rate == 0 ||
                    schedule_peek_ns(&worker->schedule) + timeout_ns < now;
     if (worker->tally.finished != worker->finished || !waiting) {
         worker->finished = worker->tally.finished;
@@ -292,10 +291,10 @@ static bool worker_is_alive(struct worker *worker, uint64_t now)
     return now - worker->changed_ns < timeout_ns;
 }
 
-static void worker_give_up(struct worker *worker)
+static void worker_time_out(struct worker *worker)
 {
-    if (worker->begun == worker->tally.finished)
-        (void)fail(worker, "%s takes no calls", worker->plan->target->name);
+    if (worker->started == worker->tally.finished)
+        (void)fail(worker, "%s allows no calls", worker->plan->target->name);
     for (uint32_t i = 0; i < worker->count; i++)
         session_end_calls(&worker->connections[i].session, 0, TALLY_NO_ANSWER, now_ns());
 }
@@ -309,7 +308,7 @@ static void worker_show(struct worker *worker)
 
 static uint64_t worker_time_to_wait(const struct worker *worker, uint64_t now)
 {
-    if (worker->plan->rate == 0 || !worker_may_begin_more(worker, now))
+    if (worker->plan->rate == 0 || !worker_may_start_more(worker, now))
         return ROUND_NS;
     return schedule_wait_ns(&worker->schedule, now, worker->blocked, ROUND_NS);
 }
@@ -322,13 +321,13 @@ static bool worker_run_round(struct worker *worker)
     for (int i = 0; i < count; i++)
         if (!worker_handle_event(worker, &events[i]))
             return false;
-    return worker->plan->rate == 0 || worker_begin_due(worker);
+    return worker->plan->rate == 0 || worker_start_due(worker);
 }
 
-static bool worker_begin_first_calls(struct worker *worker)
+static bool worker_start_first_calls(struct worker *worker)
 {
     if (worker->plan->rate != 0)
-        return worker_begin_due(worker);
+        return worker_start_due(worker);
     for (uint32_t i = 0; i < worker->count; i++)
         if (!worker_refill(worker, &worker->connections[i]) &&
             !worker_replace(worker, &worker->connections[i]))
@@ -356,21 +355,21 @@ void worker_run(struct worker *worker, uint64_t start_ns)
         schedule_init(&worker->schedule, start_ns, plan->rate, worker->number,
                       plan->options->threads);
     if (plan->warmup_ns == 0)
-        worker_begin_measuring(worker);
-    bool good = worker_begin_first_calls(worker);
+        worker_start_measuring(worker);
+    bool good = worker_start_first_calls(worker);
     uint64_t now = now_ns();
     while (good && !worker_is_finished(worker, now) && !atomic_load(worker->stop)) {
         good = worker_run_round(worker);
         now = now_ns();
         if (!worker->measuring && now >= from_ns)
-            worker_begin_measuring(worker);
+            worker_start_measuring(worker);
         worker_show(worker);
         if (good && !worker_is_alive(worker, now)) {
-            worker_give_up(worker);
+            worker_time_out(worker);
             good = false;
         }
     }
     if (!worker->measuring)
-        worker_begin_measuring(worker);
+        worker_start_measuring(worker);
     worker_finish(worker);
 }

@@ -1,9 +1,9 @@
-/* Chooses operations and keys. Refuses to know when calls are made and how they look. */
+/* Chooses operations and keys. Does not know when and how calls are made. */
 #include "bench/workload.h"
 
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)
 
-/* splitmix64: one addition and a good mixing of it. */
+/* splitmix64. */
 static uint64_t workload_next_random(struct workload *workload)
 {
     uint64_t mixed = workload->random += GOLDEN;
@@ -22,7 +22,7 @@ void workload_init_random(struct workload *workload, const enum op *ops, const u
         .keyspace = keyspace,
         .random = seed,
     };
-    /* Far apart in the sequence of all states, for each pair of seed and thread. */
+    /* Pairs of seed and thread start far apart in the sequence of all states. */
     workload->random = workload_next_random(workload) + thread;
     workload->random = workload_next_random(workload);
 }

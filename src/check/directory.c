@@ -1,5 +1,5 @@
 /*
- * Has the recovery judge a data directory, and then lists and inspects its files and gives each its
+ * Has the recovery judge a data directory, then lists and inspects its files and gives each its
  * role. Changes nothing, and does not know what a file's bytes mean.
  */
 #include "check/directory.h"
@@ -15,13 +15,13 @@
 /* As many as a server may have. */
 #define DATABASES 1024
 
-/* What a check is about. */
+/* A check in progress. */
 struct check {
     struct fs *fs;
     struct progress *progress;
     struct directory *directory;
     struct recovery recovery;
-    bool shown; /* how far the loading is */
+    bool shown; /* the progress of the loading is shown */
 };
 
 static char *directory_copy_text(const char *text)
@@ -61,7 +61,7 @@ void directory_deinit(struct directory *directory)
     *directory = (struct directory){0};
 }
 
-/* ---- the judgement ---- */
+/* ---- the verdict ---- */
 
 static bool directory_on_progress(void *user, const struct loading_progress *loading)
 {
@@ -92,8 +92,8 @@ static struct store *directory_new_store(void)
     return store_new(&(struct store_options){.databases = DATABASES});
 }
 
-/* The directory, or the file at `path`, as a server would find it that may leave out what it does
- * not have. */
+/* Judges the directory, or the file at `path`, as a server would that leaves out what it does not
+ * support. */
 static void directory_judge(struct check *check, const char *path)
 {
     struct directory *directory = check->directory;
@@ -119,7 +119,7 @@ static void directory_judge(struct check *check, const char *path)
 
 /* ---- one file ---- */
 
-/* The size of what holds no data. What is unknown may be anything. */
+/* Measures a file without data. What is unknown may be anything. */
 static void directory_measure(struct fs *fs, struct item *item)
 {
     struct fs_file *file;
@@ -153,7 +153,7 @@ static int directory_map_item(struct fs *fs, const struct item *item, struct sli
     return error;
 }
 
-/* What cannot be read the judgement was about, or comes behind the place where it ended. */
+/* A file that cannot be read is the one the verdict is about, or follows it. */
 static void directory_inspect_item(struct check *check, struct item *item, uint64_t next)
 {
     struct slice bytes;
@@ -167,7 +167,7 @@ static void directory_inspect_item(struct check *check, struct item *item, uint6
         progress_end(check->progress);
         fs_unmap(check->fs, bytes);
     }
-    if (layout_is_dump(item->path)) /* nobody looks at what follows */
+    if (layout_is_dump(item->path)) /* what follows is ignored */
         item->inspection.log = (struct inspect_log){0};
     if (bad)
         directory_note_fault(check, item);
@@ -175,7 +175,7 @@ static void directory_inspect_item(struct check *check, struct item *item, uint6
 
 /* ---- files of the manifest ---- */
 
-/* The files of one type, in order; *next is the revision due at each. */
+/* Checks the files of one type, in order; *next is the expected revision of each. */
 static void directory_check_type(struct check *check, char type, uint64_t *next)
 {
     struct directory *directory = check->directory;
@@ -215,7 +215,7 @@ static void directory_check_manifest(struct check *check)
     directory_check_history(check);
 }
 
-/* ---- what else lies there ---- */
+/* ---- other files ---- */
 
 static bool directory_is_listed(const struct directory *directory, const char *path)
 {
@@ -226,7 +226,7 @@ static bool directory_is_listed(const struct directory *directory, const char *p
     return false;
 }
 
-/* Nobody removes anything from a directory that cannot be loaded. */
+/* Nothing is removed from a directory that cannot be loaded. */
 static enum role directory_role_in_folder(const struct directory *directory, const char *name)
 {
     if (strstr(name, COPY_MARK) != NULL)
@@ -238,7 +238,7 @@ static enum role directory_role_in_folder(const struct directory *directory, con
 static void directory_check_folder(struct check *check)
 {
     struct fs_names names = {0};
-    int ignored = fs_list(check->fs, LAYOUT_FOLDER, &names); /* the recovery has said it */
+    int ignored = fs_list(check->fs, LAYOUT_FOLDER, &names); /* the recovery has reported it */
     (void)ignored;
     for (size_t i = 0; i < names.count; i++) {
         char path[LAYOUT_PATH];
@@ -263,7 +263,7 @@ static enum role directory_role_at_top(const struct directory *directory, const 
     return strstr(name, COPY_MARK) != NULL ? ROLE_COPY : ROLE_UNKNOWN;
 }
 
-/* What the recovery has said of it. */
+/* Copies what the recovery says of it. */
 static void directory_note_versions(const struct check *check, struct item *item)
 {
     item->reserved = check->recovery.reserved;
@@ -294,7 +294,7 @@ static void directory_check_top(struct check *check)
 
 /* ---- all together ---- */
 
-/* The item that is not good, if it is one's fault; else NULL. */
+/* The item that is not good, if one is at fault; else NULL. */
 static const struct item *directory_find_bad(const struct directory *directory)
 {
     for (size_t i = 0; i < directory->count; i++) {
@@ -312,7 +312,7 @@ static bool directory_can_be_cut(const struct item *item)
     if (item->missing)
         return item->role == ROLE_LOG;
     bool has_lost_base = item->role == ROLE_BASE && item->inspection.rdb.size == 0 &&
-                         item->inspection.log.units == 0;
+                         item->inspection.log.records == 0;
     return item->inspection.log.present && !has_lost_base;
 }
 
@@ -347,7 +347,8 @@ void directory_check_file(struct fs *fs, const char *path, struct progress *prog
     recovery_deinit(&check.recovery);
 }
 
-/* Where the data end that are good; `path` is empty if all files are, though they are not all. */
+/* Finds where the good data end; `path` is empty if all files are good, although the directory is
+ * not. */
 static bool directory_find_cut(const struct directory *directory, struct recovery_cut *cut)
 {
     const struct item *bad = directory_find_bad(directory);
@@ -356,7 +357,7 @@ static bool directory_find_cut(const struct directory *directory, struct recover
         return directory->manifest.count > 0;
     cut->path = bad->path;
     cut->offset = bad->missing ? 0 : bad->inspection.good;
-    if (bad->role == ROLE_VERSIONS) /* the data are whole */
+    if (bad->role == ROLE_VERSIONS) /* the data are complete */
         return directory->manifest.count > 0;
     return directory_can_be_cut(bad);
 }

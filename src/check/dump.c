@@ -1,6 +1,6 @@
 /*
- * Gathers the entries of the store, sorts them and prints them. The store's snapshots are how it
- * comes to them; since nobody writes, the entries stay where they are.
+ * Gathers the entries of the store, sorts them and prints them. It gets them by a snapshot of the
+ * store; as nobody writes, the entries stay where they are.
  */
 #include "check/dump.h"
 
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #define FIRST_ENTRIES 1024
-/* An RPUSH ends after so many elements, or bytes of elements. */
+/* Elements, or bytes of elements, after which an RPUSH ends. */
 #define MOST_ELEMENTS 64
 #define MOST_BYTES    ((size_t)64 * 1024)
 
@@ -24,7 +24,7 @@ struct found {
 };
 
 struct gathering {
-    struct snapshot snapshot; /* the first member: callbacks get it */
+    struct snapshot snapshot; /* first member: callbacks find the rest by it */
     struct found *items;
     size_t count;
     size_t capacity;
@@ -42,7 +42,7 @@ static void dump_gather(struct snapshot *snapshot, const struct snapshot_entry *
     gathering->items[gathering->count++] = (struct found){.db = saved->db, .entry = saved->entry};
 }
 
-/* Nothing has to begin. */
+/* Nothing to prepare. */
 static void dump_on_begin(struct snapshot *snapshot)
 {
     (void)snapshot;
@@ -84,7 +84,7 @@ static void dump_print_list(FILE *out, const struct entry *entry)
 {
     struct list_cursor cursor;
     size_t elements = 0, bytes = 0;
-    /* Done twice, or where the key is there already, it comes to the same. */
+    /* Idempotent, also if the key already exists. */
     fputs("DEL", out);
     dump_print_word(out, entry_key(entry));
     putc('\n', out);

@@ -13,7 +13,8 @@ struct reading {
 
 /* ---- snapshots ---- */
 
-/* A string or list. Most names stand in the file, so they tell how far the reading is. */
+/* Counts a string or list. Most names are in the file itself, so they show the progress of the
+ * reading. */
 static void inspect_count_key(struct reading *reading, const struct rdb_key *key)
 {
     if (key->expire_at_ms != 0)
@@ -61,7 +62,7 @@ static bool inspect_on_list_elements(void *context, const struct slice *elements
     return true;
 }
 
-/* A server takes the rest, so these do not count. */
+/* A server accepts the rest, so these do not count. */
 static bool inspect_on_unsupported(void *context, const struct rdb_key *key, const char *type)
 {
     (void)context;
@@ -70,7 +71,7 @@ static bool inspect_on_unsupported(void *context, const struct rdb_key *key, con
     return true;
 }
 
-/* What stands at fixed places of a snapshot that was read to its end. */
+/* Reads what is at fixed offsets of a snapshot that was read completely. */
 static void inspect_note_format(struct slice bytes, struct inspect_rdb *rdb)
 {
     size_t digits = bytes.data[0] == RDB_VALKEY_MAGIC[0] ? 6 : 5;
@@ -82,7 +83,7 @@ static void inspect_note_format(struct slice bytes, struct inspect_rdb *rdb)
     rdb->checksum = checksum != 0;
 }
 
-/* False if the snapshot does not come to its end. */
+/* False if the snapshot is not complete. */
 static bool inspect_snapshot(struct reading *reading)
 {
     struct inspection *inspection = reading->inspection;
@@ -99,64 +100,63 @@ static bool inspect_snapshot(struct reading *reading)
         return false;
     inspection->rdb.size = size;
     inspect_note_format(reading->bytes, &inspection->rdb);
-    /* A snapshot of Redis counts as one revision; so it is when it is loaded. */
+    /* A snapshot of Redis counts as one revision, as it does when it is loaded. */
     inspection->next = inspection->rdb.has_revision ? inspection->rdb.revision + 1 : 2;
     return true;
 }
 
 /* ---- logs ---- */
 
-static void inspect_count_unit(struct inspect_log *log, const struct scan_unit *unit)
+static void inspect_count_record(struct inspect_log *log, const struct scan_record *record)
 {
-    log->units++;
-    log->commands += unit->count;
+    log->records++;
+    log->commands += record->count;
     if (log->first == 0)
-        log->first = unit->revision;
-    log->last = unit->revision;
+        log->first = record->revision;
+    log->last = record->revision;
 }
 
-/* The units before `good`, an offset of the log. */
-static void inspect_count_units(struct reading *reading, struct scan *scan, uint64_t before,
-                                uint64_t good)
+/* Counts the records before `good`, an offset of the log. */
+static void inspect_count_records(struct reading *reading, struct scan *scan, uint64_t before,
+                                  uint64_t good)
 {
     struct inspection *inspection = reading->inspection;
-    struct scan_unit unit;
+    struct scan_record record;
     inspection->next = scan->next;
-    while (scan_next(scan, &unit) == SCAN_UNIT && unit.offset < good) {
-        inspect_count_unit(&inspection->log, &unit);
+    while (scan_next(scan, &record) == SCAN_RECORD && record.offset < good) {
+        inspect_count_record(&inspection->log, &record);
         inspection->next = scan->next;
         progress_step(reading->progress, before + scan->offset);
     }
 }
 
-/* Lines from `from` to `end`: how many, and how many units they promise. */
+/* Counts lines from `from` to `end`, and the records that they announce. */
 static uint64_t inspect_count_batches(struct slice log, uint64_t from, uint64_t end,
-                                      uint64_t *units)
+                                      uint64_t *records)
 {
     uint64_t count = 0;
     size_t at = (size_t)from;
     struct batch batch;
-    *units = 0;
+    *records = 0;
     while (at < end && batch_find(log, &at, &batch) && at < end) {
         count++;
-        *units += batch.ops;
+        *records += batch.ops;
         at += batch.line_size;
         at += batch.len < log.len - at ? (size_t)batch.len : log.len - at;
     }
     return count;
 }
 
-/* A cut inside a batch would leave half of it: the place of the good end, or where its batch
- * begins. */
+/* A cut within a batch would leave half of it: returns the good end, or the start of its batch. */
 static uint64_t inspect_place_of_cut(struct slice log, uint64_t good)
 {
     size_t at = 0;
     struct batch batch;
     while (batch_find(log, &at, &batch) && at < good) {
-        uint64_t behind = at + batch.line_size + batch.len;
-        if (good < behind)
+        uint64_t end = at + batch.line_size + batch.len;
+        if (good < end)
             return at;
-        at = (size_t)behind;
+        at = (size_t)end;
     }
     return good;
 }
@@ -169,13 +169,13 @@ static void inspect_log(struct reading *reading, struct slice text, uint64_t bef
     inspection->log.present = true;
     good = is_whole ? text.len : inspect_place_of_cut(text, good);
     scan_init(&scan, text, inspection->next);
-    inspect_count_units(reading, &scan, before, good);
+    inspect_count_records(reading, &scan, before, good);
     inspection->log.synced = scan.synced;
     inspection->log.batches = inspect_count_batches(text, 0, good, &inspection->log.checked);
     inspection->good = before + good;
     if (!is_whole)
         inspection->bad_batches =
-            inspect_count_batches(text, good, text.len, &inspection->bad_units);
+            inspect_count_batches(text, good, text.len, &inspection->bad_records);
     scan_deinit(&scan);
 }
 
@@ -185,7 +185,7 @@ void inspect(struct slice bytes, uint64_t good, uint64_t next, struct progress *
     struct reading reading = {.bytes = bytes, .inspection = inspection, .progress = progress};
     *inspection = (struct inspection){
         .size = bytes.len, .next = next, .good = good < bytes.len ? good : bytes.len};
-    if (rdb_read_begins(bytes) && !inspect_snapshot(&reading))
+    if (rdb_read_has_magic(bytes) && !inspect_snapshot(&reading))
         return;
     uint64_t before = inspection->rdb.size;
     if (before <= good && (before == 0 || before < bytes.len))

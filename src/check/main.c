@@ -11,7 +11,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* What a check needs on its way. */
+/* What a check needs. */
 struct session {
     const struct options *options;
     struct place place;
@@ -19,24 +19,24 @@ struct session {
     FILE *report;
 };
 
-static int check_complain(const char *problem)
+static int check_report_error(const char *problem)
 {
-    standard_push(); /* what came before */
+    standard_push(); /* what was printed before */
     fprintf(stderr, "keystore-check: %s\n", problem);
     return STATE_UNREADABLE;
 }
 
-/* Prints what stands before the damage, if there is any; the exit code. */
+/* Prints what precedes the damage, if there is any; returns the exit code. */
 static int check_dump(const struct session *session, struct directory *directory)
 {
     directory_load_good(session->place.fs, directory);
     uint64_t keys = dump_store(stdout, directory->store, clock_unix_ms());
     fprintf(stderr, "printed %" PRIu64 " keys%s\n", keys,
-            directory->state == STATE_GOOD ? "" : ", of what stands before the first bad record");
+            directory->state == STATE_GOOD ? "" : ", those before the first bad record");
     return (int)directory->state;
 }
 
-static void check_look(struct session *session, struct directory *directory)
+static void check_judge(struct session *session, struct directory *directory)
 {
     const struct place *place = &session->place;
     if (place->is_file)
@@ -64,19 +64,19 @@ static int check_repair(struct session *session, struct directory *directory)
                         ? repair_file(fs, &directory->items[0], damage, session->report, problem)
                         : repair_directory(fs, directory, damage, session->report, problem);
     if (!repaired) {
-        check_complain(problem);
+        check_report_error(problem);
         return (int)directory->state;
     }
     directory_deinit(directory);
-    check_look(session, directory);
+    check_judge(session, directory);
     check_report(session, directory);
     return (int)directory->state;
 }
 
-static int check(struct session *session)
+static int check_place(struct session *session)
 {
     struct directory directory = {0};
-    check_look(session, &directory);
+    check_judge(session, &directory);
     check_report(session, &directory);
     int code = (int)directory.state;
     if (session->options->repair && code != STATE_GOOD)
@@ -92,9 +92,9 @@ static int check_run(const struct options *options)
     char problem[PLACE_PROBLEM_SIZE];
     struct session session = {.options = options, .report = options->dump ? stderr : stdout};
     if (!place_open(options->path, options->repair, &session.place, problem))
-        return check_complain(problem);
+        return check_report_error(problem);
     progress_init(&session.progress, isatty(STDERR_FILENO) ? stderr : NULL);
-    int code = check(&session);
+    int code = check_place(&session);
     place_close(&session.place);
     return code;
 }
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
     int code = 0;
     if (!standard_open())
         return STATE_UNREADABLE;
-    signal(SIGXFSZ, SIG_IGN); /* a copy that may not become so long is an error of the disk */
+    signal(SIGXFSZ, SIG_IGN); /* a copy that exceeds the limit is an error like those of the disk */
     if (!options_parse(argc, argv, &options, problem)) {
         fprintf(stderr, "keystore-check: %s. Try --help.\n", problem);
         return STATE_UNREADABLE;

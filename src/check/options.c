@@ -1,4 +1,4 @@
-/* Reads the command line. Refuses to know what the options do. */
+/* Parses the command line. Does not know what the options do. */
 #include "check/options.h"
 
 #include "base/option.h"
@@ -7,16 +7,15 @@ enum { OPTION_REPAIR, OPTION_REPAIR_DAMAGE, OPTION_DUMP, OPTION_HELP, OPTION_VER
 
 static const struct option_row rows[] = {
     [OPTION_REPAIR] = {0, "repair", NULL,
-                       "cut the torn end that a crash left, as the server does when it starts"},
+                       "truncate the torn end that a crash left, as the server does at start"},
     [OPTION_REPAIR_DAMAGE] = {0, "repair-damage", NULL,
-                              "cut at the first record that is damaged, too, and drop the logs "
-                              "behind\nit: what had been acknowledged is lost, the report says "
-                              "how much"},
+                              "also truncate at the first corrupt record and drop the logs after "
+                              "it:\nacknowledged writes are lost; the report says how much"},
     [OPTION_DUMP] = {0, "dump", NULL,
-                     "print the data as commands for keystore-cli --pipe, and the report on\n"
+                     "print the data as commands for keystore-cli --pipe, and the report to\n"
                      "standard error"},
-    [OPTION_HELP] = {0, "help", NULL, "print this and leave"},
-    [OPTION_VERSION] = {0, "version", NULL, "print the version and leave"},
+    [OPTION_HELP] = {0, "help", NULL, "print this help and exit"},
+    [OPTION_VERSION] = {0, "version", NULL, "print the version and exit"},
 };
 
 static const struct option_table table = OPTION_TABLE(rows);
@@ -50,18 +49,18 @@ static bool options_check_words(struct options *options, int count, char *const 
                                 char problem[static OPTIONS_PROBLEM_SIZE])
 {
     if ((options->help || options->version) && count > 0)
-        return refuse(problem, "--help and --version check nothing; leave '%.100s' out", words[0]);
+        return refuse(problem, "--help and --version check nothing; omit '%.100s'", words[0]);
     if (options->help || options->version)
         return true;
     if (count == 0)
-        return refuse(problem, "which data directory or file is to be checked is not said");
+        return refuse(problem, "the data directory or file to check is missing");
     if (count > 1)
-        return refuse(problem, "one data directory or file is checked at a time, not %d: '%.100s'",
+        return refuse(problem, "only one data directory or file can be checked, not %d: '%.100s'",
                       count, words[1]);
     if (words[0][0] == '\0')
         return refuse(problem, "the path of the data directory or file is empty");
     if (options->dump && options->repair)
-        return refuse(problem, "--dump only reads; give it in a call of its own after the repair");
+        return refuse(problem, "--dump only reads; run it separately after the repair");
     options->path = words[0];
     return true;
 }
@@ -86,25 +85,27 @@ void options_print_help(FILE *out)
     fputs(
         "Usage: keystore-check [OPTION]... PATH\n"
         "\n"
-        "Checks a data directory of keystore-server, or one file of it (.rdb or .aof), while no\n"
-        "server uses it, by loading it into memory as a server does: that each file is there,\n"
-        "whole and right, and that no revision is missing. Redis' data directories and files can\n"
-        "be checked too. It only reads, but for --repair.\n"
+        "Checks a data directory of keystore-server, or one of its files (.rdb or .aof), while no\n"
+        "server uses it, by loading it into memory as a server does: that every file is present,\n"
+        "complete and valid, and that no revision is missing. Data directories and files of Redis\n"
+        "can be checked, too. Only --repair and --repair-damage write.\n"
         "\n"
         "Options:\n",
         out);
     option_print(out, table, 16);
-    fputs("\n"
-          "A repair keeps each file that it changes beside it as it was, as\n"
-          "NAME.before-repair-1 and so on.\n"
-          "\n"
-          "Exit code:\n"
-          "  0  good; or repaired, and good now\n"
-          "  1  torn: the last log ends within a record, as after a crash; the next start cuts it\n"
-          "  2  damaged: the server refuses to start on it\n"
-          "  3  not checked: the path cannot be read, a server uses it, or the options are wrong\n"
-          "  4  refused: nothing is damaged, but the server does not start on it as it is\n"
-          "\n"
-          "docs/durability.md says what to do then, docs/format.md what is in the files.\n",
-          out);
+    fputs(
+        "\n"
+        "A repair keeps the original of every file that it changes, as NAME.before-repair-1 and\n"
+        "so on.\n"
+        "\n"
+        "Exit code:\n"
+        "  0  good, perhaps after a repair\n"
+        "  1  torn: the last log ends within a record, as after a crash; the server truncates it\n"
+        "     at the next start\n"
+        "  2  damaged: the server refuses to start\n"
+        "  3  not checked: the path cannot be read, a server uses it, or an option is wrong\n"
+        "  4  refused: nothing is damaged, but the server does not load it as it is\n"
+        "\n"
+        "docs/durability.md says what to do in each case, docs/format.md what the files contain.\n",
+        out);
 }

@@ -16,7 +16,7 @@ struct options {
     bool version;
 };
 
-/* False with a sentence in `problem`, without full stop, if something is wrong. */
+/* False with an error message in `problem`, without full stop, if something is wrong. */
 bool options_parse(int argc, char **argv, struct options *options,
                    char problem[static OPTIONS_PROBLEM_SIZE]) __attribute__((warn_unused_result));
 

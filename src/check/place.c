@@ -1,7 +1,6 @@
 /*
- * Paths and the lock. Who only reads must not write its number into the lock file as
- * journal/fs/fs.h does, nor make one, so the lock is taken here by hand then; it is of the same
- * kind.
+ * Paths and the lock. A reader must not write its process id into the lock file as journal/fs/fs.h
+ * does, nor create one, so here the lock is taken directly; it is of the same kind.
  */
 #include "check/place.h"
 
@@ -17,10 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The words after `problem` are those of printf; always false. */
+/* The arguments after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, PLACE_PROBLEM_SIZE, __VA_ARGS__), false)
 
-/* "<folder>/<name>" is there. */
+/* True if "<folder>/<name>" exists. */
 static bool place_has(const char *folder, const char *name)
 {
     char path[PATH_MAX];
@@ -43,8 +42,8 @@ static long place_read_holder(int descriptor)
     return pread(descriptor, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
 }
 
-/* The lock file, if there ever was one. */
-static bool place_hold_file(struct place *place, const char *folder,
+/* Locks the lock file, if there ever was one. */
+static bool place_lock_file(struct place *place, const char *folder,
                             char problem[static PLACE_PROBLEM_SIZE])
 {
     char path[PATH_MAX];
@@ -60,11 +59,11 @@ static bool place_hold_file(struct place *place, const char *folder,
     return refuse(problem, "%s: %s", path, strerror(errno));
 }
 
-/* Takes the locks of the data directory without a trace. */
-static bool place_hold_quietly(struct place *place, const char *folder,
-                               char problem[static PLACE_PROBLEM_SIZE])
+/* Takes the locks of the data directory without writing. */
+static bool place_lock_read_only(struct place *place, const char *folder,
+                                 char problem[static PLACE_PROBLEM_SIZE])
 {
-    if (!place_hold_file(place, folder, problem))
+    if (!place_lock_file(place, folder, problem))
         return false;
     place->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (place->folder < 0)
@@ -74,12 +73,12 @@ static bool place_hold_quietly(struct place *place, const char *folder,
     return place_refuse_locked(folder, 0, problem);
 }
 
-static bool place_hold(struct place *place, const char *folder, bool change,
+static bool place_lock(struct place *place, const char *folder, bool change,
                        char problem[static PLACE_PROBLEM_SIZE])
 {
     long holder = 0;
     if (!change)
-        return place_hold_quietly(place, folder, problem);
+        return place_lock_read_only(place, folder, problem);
     int error = fs_lock(place->fs, LAYOUT_LOCK, &holder);
     if (error == -EWOULDBLOCK)
         return place_refuse_locked(folder, holder, problem);
@@ -101,7 +100,7 @@ static bool place_open_directory(const char *path, bool change, struct place *pl
                       "%s is the folder of the logs; give the data directory, which is "
                       "the folder above it",
                       path);
-    return place_open_folder(place, path, problem) && place_hold(place, path, change, problem);
+    return place_open_folder(place, path, problem) && place_lock(place, path, change, problem);
 }
 
 /* The file's data directory, if a manifest or lock shows that it has one; else NULL. */
@@ -132,7 +131,7 @@ static bool place_open_file(const char *path, bool change, struct place *place,
                       "keystore-check --repair %s",
                       path, owner);
     return place_open_folder(place, folder, problem) &&
-           (owner == NULL || place_hold_quietly(place, owner, problem));
+           (owner == NULL || place_lock_read_only(place, owner, problem));
 }
 
 bool place_open(const char *path, bool change, struct place *place,

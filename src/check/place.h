@@ -1,4 +1,4 @@
-/* Finds out what the path on the command line is, and keeps servers away from it. */
+/* Determines what the path on the command line is, and locks servers out of it. */
 #ifndef KEYSTORE_CHECK_PLACE_H
 #define KEYSTORE_CHECK_PLACE_H
 
@@ -17,10 +17,10 @@ struct place {
 };
 
 /*
- * Opens a data directory, or the folder of a file. As long as it is open, no KeyStore server starts
+ * Opens a data directory, or the folder of a file. While it is open, no KeyStore server can start
  * there. With `change` the directory may be changed; a file that belongs to a data directory may
- * not. False with a sentence, without full stop, if it cannot be, or if a server is there. Without
- * `change` nothing is made or written.
+ * not. False with an error message, without full stop, if it cannot be opened, or if a server is
+ * there. Without `change` nothing is created or written.
  */
 bool place_open(const char *path, bool change, struct place *place,
                 char problem[static PLACE_PROBLEM_SIZE]) __attribute__((warn_unused_result));

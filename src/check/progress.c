@@ -5,7 +5,7 @@
 
 #define FIRST_MS 1000 /* what takes less needs no line */
 #define LINE_MS  200
-/* Bytes between two looks at the clock. */
+/* Bytes between two readings of the clock. */
 #define STEP ((uint64_t)1024 * 1024)
 
 void progress_init(struct progress *progress, FILE *out)

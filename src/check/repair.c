@@ -1,4 +1,4 @@
-/* Changes files, in an order that survives a crash. What is wrong with them it was told. */
+/* Changes files, in an order that survives a crash. Does not judge what is wrong with them. */
 #include "check/repair.h"
 
 #include "check/report.h"
@@ -12,7 +12,7 @@
 /* Bytes written at a time. */
 #define PIECE ((size_t)1024 * 1024)
 
-/* The words after `problem` are those of printf; always false. */
+/* The arguments after `problem` are those of printf; always false. */
 #define refuse(problem, ...) (snprintf(problem, REPAIR_PROBLEM_SIZE, __VA_ARGS__), false)
 
 static bool repair_refuse_error(char problem[static REPAIR_PROBLEM_SIZE], const char *path,
@@ -65,7 +65,7 @@ static int repair_map_path(struct fs *fs, const char *path, struct slice *bytes)
     return error;
 }
 
-/* A durable copy beside the file, but for its name; *copy is its path. */
+/* Makes a copy beside the file, durable except for its name; *copy is its path. */
 static int repair_copy_file(struct fs *fs, const char *path, char copy[static REPAIR_PATH_SIZE])
 {
     struct slice bytes;
@@ -131,16 +131,16 @@ static bool repair_drop(struct fs *fs, const struct item *item, FILE *out,
         return true;
     }
     const struct inspect_log *log = &item->inspection.log;
-    fprintf(out, "dropped   %s; lost: %" PRIu64 " bytes, with %" PRIu64 " units\n", item->path,
-            item->inspection.size, log->units + item->inspection.bad_units);
+    fprintf(out, "dropped   %s; lost: %" PRIu64 " bytes, with %" PRIu64 " records\n", item->path,
+            item->inspection.size, log->records + item->inspection.bad_records);
     return true;
 }
 
-/* Items from `first` on that hold data: the bad one and the logs behind it. */
+/* Items from `first` on that hold data: the bad one and the logs after it. */
 struct repair {
     struct fs *fs;
     const struct item *bad;
-    const struct item *later; /* the first that falls away */
+    const struct item *later; /* the first that is dropped */
     const struct item *end;
     FILE *out;
     char *problem;
@@ -157,7 +157,7 @@ static bool repair_is_dropped(const struct repair *repair, const char *name)
     return false;
 }
 
-/* The manifest without the logs that fall away. */
+/* Replaces the manifest by one without the dropped logs. */
 static bool repair_replace_manifest(const struct repair *repair, const struct manifest *manifest)
 {
     struct manifest shorter = {0};
@@ -183,8 +183,8 @@ static bool repair_keep_all(const struct repair *repair)
     return true;
 }
 
-/* Logs that fall away are emptied before the manifest leaves them out: one with bytes that it does
- * not name would look as if a line for it were lost. */
+/* Logs that are dropped are emptied before the manifest omits them: one with bytes that it does not
+ * name would look as if a line for it were missing. */
 static bool repair_empty_later(const struct repair *repair)
 {
     for (const struct item *item = repair->later; item < repair->end; item++) {
@@ -204,7 +204,7 @@ static bool repair_empty_later(const struct repair *repair)
     return true;
 }
 
-static bool repair_carry_out(const struct repair *repair, const struct manifest *manifest)
+static bool repair_apply(const struct repair *repair, const struct manifest *manifest)
 {
     if (!repair_keep_all(repair) || !repair_empty_later(repair))
         return false;
@@ -225,7 +225,7 @@ static bool repair_is_data(const struct item *item)
     return item->role == ROLE_BASE || item->role == ROLE_LOG;
 }
 
-/* The first bad file and the logs behind it; those with data stand together, in order. */
+/* Finds the first bad file and the logs after it; those with data are consecutive, in order. */
 static bool repair_find_bad(const struct directory *directory, struct repair *repair)
 {
     const struct item *end = directory->items + directory->count;
@@ -270,7 +270,7 @@ bool repair_directory(struct fs *fs, const struct directory *directory, bool dam
     bool nothing_left = repair.bad->missing && !repair_is_data(repair.bad - 1);
     if (nothing_left)
         return refuse(problem, "nothing would be left; restore a backup");
-    return repair_carry_out(&repair, &directory->manifest);
+    return repair_apply(&repair, &directory->manifest);
 }
 
 bool repair_file(struct fs *fs, const struct item *item, bool damage, FILE *out,

@@ -1,8 +1,8 @@
 /*
  * Cuts what is torn or damaged. Whatever is changed is copied first, durably, to
- * NAME.before-repair-<n>; then logs that fall away are emptied and the manifest is replaced, then
- * the file is cut, and then those logs are removed. A crash in between leaves a directory that is
- * torn, damaged or good as before, and can be repaired again.
+ * NAME.before-repair-<n>; then logs that are dropped are emptied and the manifest is replaced, then
+ * the file is truncated, and then those logs are removed. A crash in between leaves a directory
+ * that is torn, damaged or good as before, and can be repaired again.
  */
 #ifndef KEYSTORE_CHECK_REPAIR_H
 #define KEYSTORE_CHECK_REPAIR_H
@@ -15,14 +15,14 @@
 #define REPAIR_PATH_SIZE ((size_t)PATH_MAX)
 
 /*
- * Repairs a directory that was checked and is not good; `damage`: also where acknowledged writes
- * are lost by that. Says on `out` what it does. False with a sentence, without full stop, if it may
- * or can not.
+ * Repairs a directory that was checked and is not good; `damage`: also where that loses
+ * acknowledged writes. Reports on `out` what it does. False with an error message, without full
+ * stop, if it may not or cannot.
  */
 bool repair_directory(struct fs *fs, const struct directory *directory, bool damage, FILE *out,
                       char problem[static REPAIR_PROBLEM_SIZE]) __attribute__((warn_unused_result));
 
-/* The same for a file that is no part of a data directory. */
+/* The same for a file that is not part of a data directory. */
 bool repair_file(struct fs *fs, const struct item *item, bool damage, FILE *out,
                  char problem[static REPAIR_PROBLEM_SIZE]) __attribute__((warn_unused_result));
 

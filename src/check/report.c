@@ -1,4 +1,4 @@
-/* Puts findings into words. Judges nothing. */
+/* Prints findings as text. Judges nothing. */
 #include "check/report.h"
 
 #include "base/quote.h"
@@ -85,9 +85,9 @@ static void report_revisions(FILE *out, const struct inspect_log *log)
 /* What Redis writes has no checksums. */
 static void report_log(FILE *out, const struct inspect_log *log)
 {
-    uint64_t plain = log->units - (log->checked < log->units ? log->checked : log->units);
+    uint64_t plain = log->records - (log->checked < log->records ? log->checked : log->records);
     report_indent(out);
-    report_count(out, log->units, "unit", "units");
+    report_count(out, log->records, "record", "records");
     fputs(" with ", out);
     report_count(out, log->commands, "command", "commands");
     if (log->batches > 0) {
@@ -96,7 +96,7 @@ static void report_log(FILE *out, const struct inspect_log *log)
         fputs(", checksums right", out);
     }
     if (plain > 0 && log->batches > 0)
-        fprintf(out, "; %" PRIu64 " of the units not in batches, without checksum", plain);
+        fprintf(out, "; %" PRIu64 " of the records not in batches, without checksum", plain);
     else if (plain > 0)
         fputs(", without checksums", out);
     fputc('\n', out);
@@ -110,7 +110,7 @@ void report_loss(FILE *out, const struct inspection *inspection)
     if (inspection->bad_batches == 0)
         return;
     fputs(", with ", out);
-    report_count(out, inspection->bad_units, "unit", "units");
+    report_count(out, inspection->bad_records, "record", "records");
     fputs(" in ", out);
     report_count(out, inspection->bad_batches, "batch", "batches");
     fputs(inspection->bad_batches == 1 ? " whose line is left" : " whose lines are left", out);
@@ -159,11 +159,11 @@ void report_item(FILE *out, const struct item *item)
 
 /* ---- summaries ---- */
 
-static void report_add_up(struct inspection *sum, const struct inspection *one)
+static void report_sum(struct inspection *sum, const struct inspection *one)
 {
     sum->rdb.strings += one->rdb.strings;
     sum->rdb.lists += one->rdb.lists;
-    sum->log.units += one->log.units;
+    sum->log.records += one->log.records;
     sum->next = one->next > sum->next ? one->next : sum->next;
 }
 
@@ -173,7 +173,7 @@ static void report_summarise(FILE *out, enum state state, const struct inspectio
     fprintf(out, "%s: ", report_state(state));
     report_count(out, sum->rdb.strings + sum->rdb.lists, "key", "keys");
     fputs(" in the snapshot, ", out);
-    report_count(out, sum->log.units, "unit", "units");
+    report_count(out, sum->log.records, "record", "records");
     fputs(" in the log", out);
     if (sum->next > 1)
         fprintf(out, ", up to revision %" PRIu64, sum->next - 1);
@@ -214,7 +214,7 @@ void report_directory(FILE *out, const struct directory *directory)
         if (!directory_holds_data(&directory->items[i]))
             continue;
         files++;
-        report_add_up(&sum, &directory->items[i].inspection);
+        report_sum(&sum, &directory->items[i].inspection);
     }
     if (directory->why[0] != 0)
         fprintf(out, "%s: %s\n", report_state(directory->state), directory->why);
@@ -223,7 +223,7 @@ void report_directory(FILE *out, const struct directory *directory)
     else if (directory->state == STATE_GOOD)
         fputs("good: there are no data here; a server would start empty\n", out);
     else
-        fprintf(out, "%s: nobody can tell which files make up the data\n",
+        fprintf(out, "%s: it is unknown which files make up the data\n",
                 report_state(directory->state));
 }
 

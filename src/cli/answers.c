@@ -1,4 +1,5 @@
-/* From the forms of the API to those of Redis. Knows neither commands nor how replies look. */
+/* Converts answers of the API to replies of Redis. Knows neither commands nor how replies are
+ * printed. */
 #include "cli/answers.h"
 
 #include "base/check.h"
@@ -11,9 +12,9 @@ static struct reply *answers_new_items(struct arena *arena, size_t count)
     return arena_alloc(arena, (count + 1) * sizeof(struct reply));
 }
 
-static struct reply answers_error(const char *sentence)
+static struct reply answers_error(const char *message)
 {
-    return (struct reply){.type = REPLY_ERROR, .bytes = keystore_text(sentence)};
+    return (struct reply){.type = REPLY_ERROR, .bytes = keystore_text(message)};
 }
 
 static struct reply answers_no_such_key(void)
@@ -56,7 +57,7 @@ struct reply answers_bit(const struct request *request, const struct keystore_re
     return format_integer(from->answer.status.ok ? 1 : 0);
 }
 
-/* RENAMENX: a target that was in the way has a version. */
+/* RENAMENX: if the target exists, the answer has its version. */
 struct reply answers_bit_or_no_key(const struct request *request, const struct keystore_reply *from,
                                    struct arena *arena)
 {
@@ -276,7 +277,7 @@ struct reply answers_decimal(const struct request *request, const struct keystor
     return format_bytes(from->answer.number.decimal);
 }
 
-/* ---- what there is of a key ---- */
+/* ---- descriptions of keys ---- */
 
 static const char *answers_type_name(enum keystore_type type)
 {
@@ -299,7 +300,7 @@ struct reply answers_type(const struct request *request, const struct keystore_r
     return format_status(answers_type_name(from->answer.info.type));
 }
 
-/* Describe takes keys of any type, the command does not. */
+/* Describe takes keys of any type, but the command does not. */
 static struct reply answers_wrong_type(enum keystore_type wanted)
 {
     return answers_error(
@@ -362,7 +363,7 @@ static int64_t answers_deadline_ms(const struct keystore_key_info *info)
     return info->expire_at_ms != 0 ? info->expire_at_ms : NO_DEADLINE;
 }
 
-static int64_t answers_rest_ms(const struct keystore_key_info *info)
+static int64_t answers_ttl_left_ms(const struct keystore_key_info *info)
 {
     int64_t at = answers_deadline_ms(info);
     if (at < 0)
@@ -371,7 +372,7 @@ static int64_t answers_rest_ms(const struct keystore_key_info *info)
     return left > 0 ? left : 0;
 }
 
-/* Rounded as Redis does; the numbers that are none stay. */
+/* Rounded as in Redis; NO_KEY and NO_DEADLINE are kept. */
 static int64_t answers_in_seconds(int64_t ms)
 {
     return ms < 0 ? ms : ms / 1000 + (ms % 1000 >= 500 ? 1 : 0);
@@ -382,7 +383,7 @@ struct reply answers_ttl(const struct request *request, const struct keystore_re
 {
     (void)request;
     (void)arena;
-    return format_integer(answers_in_seconds(answers_rest_ms(&from->answer.info)));
+    return format_integer(answers_in_seconds(answers_ttl_left_ms(&from->answer.info)));
 }
 
 struct reply answers_ttl_ms(const struct request *request, const struct keystore_reply *from,
@@ -390,7 +391,7 @@ struct reply answers_ttl_ms(const struct request *request, const struct keystore
 {
     (void)request;
     (void)arena;
-    return format_integer(answers_rest_ms(&from->answer.info));
+    return format_integer(answers_ttl_left_ms(&from->answer.info));
 }
 
 struct reply answers_expire_at(const struct request *request, const struct keystore_reply *from,
@@ -418,7 +419,7 @@ struct reply answers_memory(const struct request *request, const struct keystore
     return info->found ? format_integer(info->memory_bytes) : format_nil();
 }
 
-/* The version is one that IFVERSION takes: without sign. */
+/* As text, since IFVERSION takes an unsigned number. */
 static struct reply answers_reply_of_version(uint64_t version, struct arena *arena)
 {
     char *text = arena_alloc(arena, 24);
@@ -439,7 +440,7 @@ struct reply answers_description(const struct request *request, const struct key
     } parts[] = {
         {"type", format_bytes(keystore_text(answers_type_name(info->type)))},
         {"length", format_integer(info->length)},
-        {"ttl-ms", format_integer(answers_rest_ms(info))},
+        {"ttl-ms", format_integer(answers_ttl_left_ms(info))},
         {"version", answers_reply_of_version(info->version, arena)},
         {"memory-bytes", format_integer(info->memory_bytes)},
     };
@@ -466,7 +467,7 @@ struct reply answers_info(const struct keystore_info_reply *from, struct arena *
     return (struct reply){.type = REPLY_TEXT, .bytes = {.data = text, .len = len}};
 }
 
-/* "db3" has "keys=17,expires=2,..."; there is no field for a database without keys. */
+/* The field "db3" is "keys=17,expires=2,..."; a database without keys has none. */
 struct reply answers_db_size(const struct keystore_info_reply *from, uint32_t db)
 {
     char name[16];

@@ -1,7 +1,7 @@
 /*
- * What the answers of operations read like in Redis: each function turns what an operation
- * answered, which is of the kind of that operation, into the reply of the command. Memory comes
- * from the answer and from the arena.
+ * Answers of operations as Redis replies: each function turns an answer, which must be of the kind
+ * that the operation has, into the reply of the command. The reply refers to memory of the answer
+ * and of the arena.
  */
 #ifndef KEYSTORE_CLI_ANSWERS_H
 #define KEYSTORE_CLI_ANSWERS_H
@@ -23,13 +23,13 @@ struct reply answers_count(const struct request *request, const struct keystore_
                            struct arena *arena);
 struct reply answers_previous(const struct request *request, const struct keystore_reply *from,
                               struct arena *arena);
-/* PING and ECHO: whatever it is, the server has answered. */
+/* PING and ECHO: any answer shows that the server is there. */
 struct reply answers_pong(const struct request *request, const struct keystore_reply *from,
                           struct arena *arena);
 struct reply answers_text(const struct request *request, const struct keystore_reply *from,
                           struct arena *arena);
 
-/* Of struct keystore_value; without one, nil or the empty string. */
+/* Of struct keystore_value; a miss is nil or the empty string. */
 struct reply answers_value(const struct request *request, const struct keystore_reply *from,
                            struct arena *arena);
 struct reply answers_part(const struct request *request, const struct keystore_reply *from,
@@ -64,7 +64,7 @@ struct reply answers_position(const struct request *request, const struct keysto
 struct reply answers_positions(const struct request *request, const struct keystore_reply *from,
                                struct arena *arena);
 
-/* Of struct keystore_key_info. Times to live count from this machine's clock. */
+/* Of struct keystore_key_info. Times to live are relative to this machine's clock. */
 struct reply answers_type(const struct request *request, const struct keystore_reply *from,
                           struct arena *arena);
 struct reply answers_string_length(const struct request *request, const struct keystore_reply *from,
@@ -83,7 +83,7 @@ struct reply answers_memory(const struct request *request, const struct keystore
                             struct arena *arena);
 struct reply answers_description(const struct request *request, const struct keystore_reply *from,
                                  struct arena *arena);
-/* A pop of no elements: an empty list, or nil without one. */
+/* A pop of zero elements: an empty list, or nil if the list does not exist. */
 struct reply answers_no_elements(const struct request *request, const struct keystore_reply *from,
                                  struct arena *arena);
 

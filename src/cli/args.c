@@ -1,4 +1,4 @@
-/* Words as numbers and options. Refuses to know what they are for. */
+/* Parses words as numbers and options. Does not know what they are for. */
 #include "cli/args.h"
 
 #include "base/decimal.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-/* Room for any number that a person would write. */
+/* Large enough for any number that a person would write. */
 #define NUMBER_SIZE 400
 
 bool args_is_word(struct keystore_slice word, const char *text)
@@ -63,7 +63,8 @@ bool args_refuse(struct args *args, const char *format, ...)
     return false;
 }
 
-/* The word as a string; false if it can be no number. strtol() and its kin skip white space. */
+/* Copies the word as a string; false if it cannot be a number. A leading space is checked here,
+ * since strtoull() would skip it. */
 static bool args_copy_number(struct keystore_slice word, char text[static NUMBER_SIZE])
 {
     if (word.len == 0 || word.len >= NUMBER_SIZE || isspace(*(const unsigned char *)word.data))
@@ -87,7 +88,7 @@ bool args_integer(struct args *args, const char *what, int64_t min, int64_t max,
     if (decimal_parse(slice_make(word.data, word.len), out) && *out >= min && *out <= max)
         return true;
     if (min == INT64_MIN && max == INT64_MAX)
-        snprintf(wanted, sizeof wanted, "an integer of 64 bits");
+        snprintf(wanted, sizeof wanted, "a 64-bit integer");
     else if (max == INT64_MAX)
         snprintf(wanted, sizeof wanted, "an integer, %" PRId64 " or more", min);
     else
@@ -126,8 +127,8 @@ bool args_has_value(struct args *args, const char *option)
 {
     if (args_left(args) > 0)
         return true;
-    return args_refuse(args, "%s of %s needs a value behind it; usage: %s %s", option,
-                       args->command->name, args->command->name, args->command->usage);
+    return args_refuse(args, "%s of %s needs a value; usage: %s %s", option, args->command->name,
+                       args->command->name, args->command->usage);
 }
 
 bool args_refuse_option(struct args *args)

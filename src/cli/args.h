@@ -1,4 +1,4 @@
-/* Reads the arguments of a command from left to right, and says what is wrong with them. */
+/* Reads the arguments of a command from left to right and reports what is wrong with them. */
 #ifndef KEYSTORE_CLI_ARGS_H
 #define KEYSTORE_CLI_ARGS_H
 
@@ -8,7 +8,7 @@
 
 #define ARGS_PROBLEM_SIZE 400
 
-/* Of a word that is quoted in a sentence. */
+/* Maximum length of a word quoted in an error message. */
 #define ARGS_QUOTE_LIMIT 40
 
 struct command;
@@ -16,48 +16,48 @@ struct command;
 struct args {
     const struct command *command;
     struct words words; /* without the command's name */
-    size_t at;          /* the next one */
-    uint32_t db;        /* the chosen database */
+    size_t at;          /* index of the next one */
+    uint32_t db;        /* the selected database */
     struct arena *arena;
-    char *problem; /* a sentence once something was refused; ARGS_PROBLEM_SIZE bytes */
+    char *problem; /* the error message once an argument was refused; ARGS_PROBLEM_SIZE bytes */
 };
 
-/* Whether the word is this text, in upper or lower case. */
+/* Whether the word is this text, ignoring case. */
 bool args_is_word(struct keystore_slice word, const char *text);
 
-/* What "%.*s" takes to quote a word. */
+/* The precision with which "%.*s" quotes a word. */
 int args_quoted_len(struct keystore_slice word);
 
-/* How many are left. */
+/* The number of arguments left. */
 size_t args_left(const struct args *args);
 
-/* The next one; there must be one left. */
+/* Takes the next argument; at least one must be left. */
 struct keystore_slice args_take(struct args *args);
 
-/* All that are left. */
+/* Takes all arguments that are left. */
 struct words args_take_rest(struct args *args);
 
-/* Whether the next one is this word, in upper or lower case. */
+/* Whether the next argument is this word, ignoring case. */
 bool args_is_next(const struct args *args, const char *word);
 
-/* Takes the next one if it is this word, in upper or lower case. */
+/* Takes the next argument if it is this word, ignoring case. */
 bool args_match(struct args *args, const char *word);
 
-/* Each takes the next one as a number; `what` names it in the complaint, "start index". */
+/* Each takes the next argument as a number; `what` names it in the error message: "start index". */
 bool args_integer(struct args *args, const char *what, int64_t min, int64_t max, int64_t *out);
 bool args_unsigned(struct args *args, const char *what, uint64_t min, uint64_t *out);
 
-/* Takes the next one as the text of a number, of which the server is the judge; zero-terminated, in
+/* Takes the next argument as the text of a number, which the server validates; zero-terminated, in
  * the arena. */
 bool args_text(struct args *args, const char *what, const char **out);
 
-/* What stands behind the option that was just taken; refuses if there is nothing. */
+/* Whether an argument follows the option that was just taken; refuses if none does. */
 bool args_has_value(struct args *args, const char *option);
 
-/* Refuses the next one, which is none of the command's options. */
+/* Refuses the next argument, which is not an option of the command; always false. */
 bool args_refuse_option(struct args *args);
 
-/* Writes the sentence of printf's form; always false. */
+/* Sets the error message, formatted as by printf(); always false. */
 bool args_refuse(struct args *args, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads commands and runs them. Refuses to know how they are sent. */
+/* Reads commands and runs them. Does not know how they are sent. */
 #include "cli/batch.h"
 
 #include "cli/input.h"
@@ -10,11 +10,11 @@ struct batch {
     struct session *session;
     struct input input;
     struct pipeline pipeline;
-    struct arena arena; /* what the words that are kept are made of */
-    uint64_t errors;    /* that are none of a command */
+    struct arena arena; /* of the words that are queued */
+    uint64_t errors;    /* not counted for a command */
 };
 
-/* Nothing more is run; always false. */
+/* Reports that the batch stops; always false. */
 static bool batch_stop(struct batch *batch, const char *problem)
 {
     uint64_t run = batch->pipeline.commands;
@@ -24,22 +24,22 @@ static bool batch_stop(struct batch *batch, const char *problem)
     return false;
 }
 
-/* There is no server for the command. What was kept behind it was not run, either. */
+/* Reports that the server was unreachable for a command: that one and all after it were not run. */
 static bool batch_stop_unreachable(struct batch *batch)
 {
     const struct pipeline *pipeline = &batch->pipeline;
-    fprintf(stderr, "Stopped at %s %" PRIu64 "; it and what follows was not run.\n", pipeline->unit,
-            pipeline->stopped);
+    fprintf(stderr, "Stopped at %s %" PRIu64 ", which was not run, nor was anything after it.\n",
+            pipeline->unit, pipeline->stopped);
     return false;
 }
 
-/* What cannot be answered any more is not run, either. */
+/* Stops if answers can no longer be written. */
 static bool batch_check_answers(struct batch *batch)
 {
     return !ferror(stdout) || batch_stop(batch, "the answers cannot be written");
 }
 
-/* Runs what is kept; false if that is the end. */
+/* Runs what is queued; false if the batch stops. */
 static bool batch_flush(struct batch *batch)
 {
     if (!pipeline_flush(&batch->pipeline))
@@ -48,7 +48,7 @@ static bool batch_flush(struct batch *batch)
     return batch_check_answers(batch);
 }
 
-/* Runs the command, or complains of it; false if that is the end. */
+/* Runs the command, or reports that it is wrong; false if the batch stops. */
 static bool batch_run_command(struct batch *batch, enum input_result result, struct words words)
 {
     struct pipeline *pipeline = &batch->pipeline;
@@ -61,7 +61,7 @@ static bool batch_run_command(struct batch *batch, enum input_result result, str
            !batch->session->quit;
 }
 
-/* One step; false if it was the last one. */
+/* Handles the next command or reads more input; false at the end. */
 static bool batch_step(struct batch *batch)
 {
     struct words words;

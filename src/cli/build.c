@@ -1,4 +1,4 @@
-/* Parts that the requests of several subjects have: keys, conditions, times. */
+/* Parts that the requests of several tables share: keys, conditions, times. */
 #include "cli/build.h"
 
 bool build_key(struct args *args, struct request *request)
@@ -71,7 +71,7 @@ static const struct time_option {
 };
 #define TIME_OPTION_COUNT (sizeof time_options / sizeof *time_options)
 
-/* The option that is next; NULL if none is. */
+/* The time option that is the next argument; NULL if none is. */
 static const struct time_option *build_find_time(const struct args *args)
 {
     for (size_t i = 0; i < TIME_OPTION_COUNT; i++)
@@ -91,7 +91,7 @@ bool build_time(struct args *args, struct build_time *when)
     (void)args_take(args);
     if (when->ttl_ms != 0 || when->expire_at_ms != 0)
         return args_refuse(args,
-                           "%s is the second point in time: give %s one of EX, PX, EXAT and "
+                           "%s is a second point in time: %s takes only one of EX, PX, EXAT and "
                            "PXAT",
                            option->name, args->command->name);
     return args_has_value(args, option->name) &&

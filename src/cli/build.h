@@ -1,4 +1,4 @@
-/* What the commands of several subjects read alike. */
+/* Arguments that commands of several tables share. */
 #ifndef KEYSTORE_CLI_BUILD_H
 #define KEYSTORE_CLI_BUILD_H
 
@@ -11,28 +11,28 @@ bool build_key(struct args *args, struct request *request);
 /* "key [key ...]", for operations on struct keystore_keys. */
 bool build_keys(struct args *args, struct request *request);
 
-/* A condition that asks for this existence; it lives in the arena. */
+/* A condition with this existence precondition, allocated in the arena. */
 const struct keystore_condition *build_existence(struct args *args,
                                                  enum keystore_existence existence);
 
-/* The condition, or NULL if it asks for nothing. */
+/* The condition, or NULL if it is empty. */
 const struct keystore_condition *build_given(const struct keystore_condition *condition);
 
-/* IFEQ and IFVERSION: whether one of them is next; and takes it, with what is behind it. */
+/* IFEQ and IFVERSION: whether one of them is next; takes it, with its value. */
 bool build_is_condition(const struct args *args);
 bool build_condition(struct args *args, struct keystore_condition *condition);
 
-/* A point in time as the API has it: one of both is 0, or both. */
+/* A point in time in the form of the API: at least one of the two is 0. */
 struct build_time {
     int64_t ttl_ms;
     int64_t expire_at_ms;
 };
 
-/* EX, PX, EXAT and PXAT: whether one of them is next; and takes it, with what is behind it. */
+/* EX, PX, EXAT and PXAT: whether one of them is next; takes it, with its value. */
 bool build_is_time(const struct args *args);
 bool build_time(struct args *args, struct build_time *when);
 
-/* The next argument as a number of units, each `unit_ms` long, that is 1 or more. */
+/* Takes the next argument as a number, 1 or more, of units of `unit_ms`. */
 bool build_duration(struct args *args, const char *what, int64_t unit_ms, int64_t *ms);
 
 #endif

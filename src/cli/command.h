@@ -1,4 +1,4 @@
-/* A row in the tables of commands, one table a subject. */
+/* A row in the tables of commands, of which there is one per topic. */
 #ifndef KEYSTORE_CLI_COMMAND_H
 #define KEYSTORE_CLI_COMMAND_H
 
@@ -6,7 +6,7 @@
 
 struct args;
 
-/* As max_args: any number. */
+/* As max_args: unlimited. */
 #define COMMAND_ANY SIZE_MAX
 
 struct command {
@@ -16,12 +16,12 @@ struct command {
     size_t min_args;
     size_t max_args;
     enum request_type type;
-    enum keystore_op_kind op; /* KEYSTORE_OP_NONE if it is not one operation */
-    /* What its answer reads like; NULL if it is not one operation. */
+    enum keystore_op_kind op; /* KEYSTORE_OP_NONE if it is not a single operation */
+    /* Turns the answer into the command's reply; NULL if it is not a single operation. */
     struct reply (*answer)(const struct request *request, const struct keystore_reply *from,
                            struct arena *arena);
-    /* Reads the arguments, whose number is within the bounds above; false when it has refused them
-     * (args.h). NULL if there is nothing to read. */
+    /* Reads the arguments, whose number is within the bounds above; false if it refused them
+     * (args.h). NULL if there are none to read. */
     bool (*build)(struct args *args, struct request *request);
 };
 

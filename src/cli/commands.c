@@ -1,28 +1,28 @@
-/* Finds commands by name and understands command lines. Refuses to know what each command is. */
+/* Finds commands by name and parses command lines. Does not know any single command. */
 #include "cli/commands.h"
 
 #include <ctype.h>
 
-/* Longest command name that is compared with a misspelt one. */
+/* Maximum length of a misspelt name for which a suggestion is made. */
 #define NAME_LIMIT 16
 
 static const struct {
     const char *title;
     const struct command *(*table)(size_t *count);
-} subjects[] = {
+} topics[] = {
     {"Strings", commands_strings},
     {"Bits of strings", commands_bits},
     {"Lists", commands_lists},
     {"Keys", commands_keys},
-    {"Transactions, the server, this program", commands_session},
+    {"Transactions, server, keystore-cli", commands_session},
 };
-#define SUBJECT_COUNT (sizeof subjects / sizeof *subjects)
+#define TOPIC_COUNT (sizeof topics / sizeof *topics)
 
 const struct command *commands_at(size_t number)
 {
-    for (size_t i = 0; i < SUBJECT_COUNT; i++) {
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
         size_t count = 0;
-        const struct command *table = subjects[i].table(&count);
+        const struct command *table = topics[i].table(&count);
         if (number < count)
             /* cppcheck-suppress returnDanglingLifetime; the table is static, not in `count` */
             return &table[number];
@@ -42,13 +42,13 @@ const struct command *commands_find(struct keystore_slice name)
 
 /* ---- misspelt names ---- */
 
-static size_t commands_least(size_t a, size_t b)
+static size_t commands_smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-/* How many typing errors make one word the other: a letter too many, too few, wrong, or two letters
- * swapped (optimal string alignment). */
+/* The edit distance: how many letters must be inserted, deleted, replaced or swapped with a
+ * neighbour (optimal string alignment). */
 static size_t commands_distance(const unsigned char *word, size_t word_len, const char *name)
 {
     size_t name_len = strlen(name);
@@ -60,16 +60,16 @@ static size_t commands_distance(const unsigned char *word, size_t word_len, cons
         for (size_t j = 1; j <= name_len; j++) {
             int letter = toupper(word[i - 1]);
             size_t best = table[i - 1][j - 1] + (letter == name[j - 1] ? 0 : 1);
-            best = commands_least(best, commands_least(table[i - 1][j], table[i][j - 1]) + 1);
+            best = commands_smaller(best, commands_smaller(table[i - 1][j], table[i][j - 1]) + 1);
             if (i > 1 && j > 1 && letter == name[j - 2] && toupper(word[i - 2]) == name[j - 1])
-                best = commands_least(best, table[i - 2][j - 2] + 1);
+                best = commands_smaller(best, table[i - 2][j - 2] + 1);
             table[i][j] = best;
         }
     }
     return table[word_len][name_len];
 }
 
-/* The command that was probably meant; NULL if none is near. */
+/* The command that was probably meant; NULL if none is close enough. */
 static const struct command *commands_nearest(struct keystore_slice name)
 {
     const struct command *command;
@@ -149,14 +149,14 @@ bool commands_parse(struct words words, uint32_t db, struct arena *arena, struct
 
 static void commands_print_list(FILE *out)
 {
-    for (size_t i = 0; i < SUBJECT_COUNT; i++) {
+    for (size_t i = 0; i < TOPIC_COUNT; i++) {
         size_t count;
-        const struct command *table = subjects[i].table(&count);
-        fprintf(out, "%s%s:\n", i > 0 ? "\n" : "", subjects[i].title);
+        const struct command *table = topics[i].table(&count);
+        fprintf(out, "%s%s:\n", i > 0 ? "\n" : "", topics[i].title);
         for (size_t j = 0; j < count; j++)
             fprintf(out, "  %-12s %s\n", table[j].name, table[j].help);
     }
-    fputs("\nHELP COMMAND says which arguments it takes.\n", out);
+    fputs("\nHELP COMMAND shows the arguments of a command.\n", out);
 }
 
 void commands_print_help(FILE *out, const struct command *topic)

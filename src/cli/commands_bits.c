@@ -4,8 +4,8 @@
 #include "cli/answers.h"
 #include "cli/build.h"
 
-/* Redis has strings of at most 512 MiB. */
-#define MOST_BIT_OFFSET (((int64_t)1 << 32) - 1)
+/* Strings of Redis have at most 512 MiB. */
+#define MAX_BIT_OFFSET (((int64_t)1 << 32) - 1)
 
 /* ---- single bits ---- */
 
@@ -23,7 +23,7 @@ static bool commands_bits_build_getbit(struct args *args, struct request *reques
     struct keystore_bit_request *bit = &request->op.request.bit_request;
     int64_t offset;
     *bit = (struct keystore_bit_request){.key = args_take(args), .db = args->db};
-    if (!args_integer(args, "offset in bits", 0, MOST_BIT_OFFSET, &offset))
+    if (!args_integer(args, "offset in bits", 0, MAX_BIT_OFFSET, &offset))
         return false;
     bit->offset = (uint64_t)offset;
     return true;
@@ -110,13 +110,13 @@ static bool commands_bits_take_type(struct args *args, struct keystore_bit_field
     if (word.len < 2 || (!field->is_signed && (text[0] | 0x20) != 'u') ||
         !decimal_parse(slice_make(text + 1, word.len - 1), &bits) || bits < 1 ||
         bits > (field->is_signed ? 64 : 63))
-        return args_refuse(args, "'%.*s' is not a valid type: it is i1 to i64 or u1 to u63",
+        return args_refuse(args, "'%.*s' is not a valid type, which is i1 to i64 or u1 to u63",
                            args_quoted_len(word), (const char *)word.data);
     field->bits = (uint32_t)bits;
     return true;
 }
 
-/* In bits, or behind '#' in integers of that type. */
+/* In bits or, after '#', in integers of that type. */
 static bool commands_bits_take_offset(struct args *args, struct keystore_bit_field *field)
 {
     struct keystore_slice word = args_take(args);
@@ -125,10 +125,10 @@ static bool commands_bits_take_offset(struct args *args, struct keystore_bit_fie
     int64_t offset, unit = mark > 0 ? field->bits : 1;
     CHECK(unit > 0); /* the type was taken before */
     if (!decimal_parse(slice_make(text + mark, word.len - mark), &offset) || offset < 0 ||
-        offset > MOST_BIT_OFFSET / unit)
+        offset > MAX_BIT_OFFSET / unit)
         return args_refuse(args,
-                           "'%.*s' is not a valid offset: it is a number of bits below 2^32, or # "
-                           "and a number of integers",
+                           "'%.*s' is not a valid offset, which is a number of bits below 2^32, or "
+                           "# and a number of integers",
                            args_quoted_len(word), (const char *)word.data);
     field->offset = (uint64_t)(offset * unit);
     return true;
@@ -147,7 +147,7 @@ static bool commands_bits_take_overflow(struct args *args, enum keystore_overflo
     return true;
 }
 
-/* GET, SET or INCRBY, and what belongs to it. */
+/* GET, SET or INCRBY with its arguments. */
 static bool commands_bits_take_field(struct args *args, struct keystore_bit_field *field)
 {
     if (args_match(args, "GET"))
@@ -161,8 +161,8 @@ static bool commands_bits_take_field(struct args *args, struct keystore_bit_fiel
     size_t needed = field->action == KEYSTORE_FIELD_GET ? 2 : 3;
     if (args_left(args) < needed)
         return args_refuse(args,
-                           "a part of %s lacks something: GET takes a type and an offset, SET "
-                           "and INCRBY a number, too",
+                           "a part of %s is incomplete: GET takes a type and an offset, SET and "
+                           "INCRBY also a number",
                            args->command->name);
     if (!commands_bits_take_type(args, field) || !commands_bits_take_offset(args, field))
         return false;
@@ -199,12 +199,12 @@ static bool commands_bits_build_bitfield_ro(struct args *args, struct request *r
     const struct keystore_bit_field_request *fields = &request->op.request.bit_field_request;
     for (size_t i = 0; i < fields->count; i++)
         if (fields->parts[i].action != KEYSTORE_FIELD_GET)
-            return args_refuse(args, "BITFIELD_RO takes GET only: BITFIELD writes");
+            return args_refuse(args, "BITFIELD_RO takes only GET; use BITFIELD to write");
     return true;
 }
 
 static const struct command table[] = {
-    {"SETBIT", "key offset bit", "Set or clear a bit of a string; answers the old one", 3, 3,
+    {"SETBIT", "key offset bit", "Set or clear a bit of a string; returns the old one", 3, 3,
      REQUEST_OP, KEYSTORE_OP_SETBIT, answers_count, commands_bits_build_setbit},
     {"GETBIT", "key offset", "A bit of a string", 2, 2, REQUEST_OP, KEYSTORE_OP_GETBIT,
      answers_count, commands_bits_build_getbit},
@@ -213,7 +213,7 @@ static const struct command table[] = {
     {"BITPOS", "key bit [start [stop [BYTE|BIT]]]", "Where a string first has a set or clear bit",
      2, 5, REQUEST_OP, KEYSTORE_OP_BITPOS, answers_count, commands_bits_build_bitpos},
     {"BITOP", "AND|OR|XOR|NOT target key [key ...]",
-     "Combine strings bit by bit into another one; answers its length", 3, COMMAND_ANY, REQUEST_OP,
+     "Combine strings bit by bit into another one; returns its length", 3, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_BITOP, answers_count, commands_bits_build_bitop},
     {"BITFIELD",
      "key [GET type offset] [OVERFLOW WRAP|SAT|FAIL] [SET type offset value] "

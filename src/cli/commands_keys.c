@@ -36,7 +36,8 @@ static bool commands_keys_take_when(struct args *args, enum keystore_expire_when
         if (!args_match(args, options[i].name))
             continue;
         if (*when != KEYSTORE_WHEN_ANY)
-            return args_refuse(args, "%s is the second condition: give %s one of NX, XX, GT and LT",
+            return args_refuse(args,
+                               "%s is a second condition: %s takes only one of NX, XX, GT and LT",
                                options[i].name, args->command->name);
         *when = options[i].when;
         return true;
@@ -44,7 +45,7 @@ static bool commands_keys_take_when(struct args *args, enum keystore_expire_when
     return args_refuse_option(args);
 }
 
-/* As for Redis, a time that has come is one at which the key is removed, however long ago. */
+/* As in Redis, a time in the past, however long ago, removes the key. */
 static void commands_keys_set_time(struct keystore_expire_request *expire, int64_t ms,
                                    bool is_point)
 {
@@ -118,7 +119,7 @@ static bool commands_keys_build_renamenx(struct args *args, struct request *requ
     return true;
 }
 
-/* Which databases there are the server knows. */
+/* Any number: only the server knows how many databases it has. */
 static bool commands_keys_take_db(struct args *args, uint32_t *db)
 {
     int64_t number;
@@ -154,8 +155,7 @@ static bool commands_keys_build_move(struct args *args, struct request *request)
     if (!commands_keys_take_db(args, &copy->target_db))
         return false;
     return copy->target_db != copy->db ||
-           args_refuse(args, "the key is in database %u already: MOVE takes it to another one",
-                       copy->db);
+           args_refuse(args, "the key is in database %u already; MOVE needs another one", copy->db);
 }
 
 /* ---- whole databases ---- */
@@ -186,7 +186,7 @@ static const struct command table[] = {
      REQUEST_OP, KEYSTORE_OP_DELETE, answers_count, commands_keys_build_delete},
     {"EXISTS", "key [key ...]", "How many of the keys exist", 1, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_EXISTS, answers_count, build_keys},
-    {"TOUCH", "key [key ...]", "Mark keys as used; answers how many exist", 1, COMMAND_ANY,
+    {"TOUCH", "key [key ...]", "Mark keys as used; returns how many exist", 1, COMMAND_ANY,
      REQUEST_OP, KEYSTORE_OP_TOUCH, answers_count, build_keys},
     {"TYPE", "key", "What a key holds: string, list or none", 1, 1, REQUEST_OP,
      KEYSTORE_OP_DESCRIBE, answers_type, build_key},

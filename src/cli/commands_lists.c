@@ -67,9 +67,9 @@ static bool commands_lists_take_end(struct args *args, enum keystore_list_end *e
         return args_refuse(args, "LEFT (the head) or RIGHT (the tail) is missing; usage: %s %s",
                            args->command->name, args->command->usage);
     struct keystore_slice word = args_take(args);
-    return args_refuse(
-        args, "'%.*s' is no end of a list: LEFT is the head, RIGHT the tail; usage: %s %s",
-        args_quoted_len(word), (const char *)word.data, args->command->name, args->command->usage);
+    return args_refuse(args, "'%.*s' is neither LEFT (the head) nor RIGHT (the tail); usage: %s %s",
+                       args_quoted_len(word), (const char *)word.data, args->command->name,
+                       args->command->usage);
 }
 
 static bool commands_lists_build_lmpop(struct args *args, struct request *request)
@@ -80,8 +80,8 @@ static bool commands_lists_build_lmpop(struct args *args, struct request *reques
         return false;
     if ((size_t)number >= args_left(args))
         return args_refuse(args,
-                           "LMPOP is to take %zu keys, and LEFT or RIGHT behind them, but only "
-                           "%zu words follow; usage: LMPOP %s",
+                           "LMPOP needs %zu keys followed by LEFT or RIGHT, but there are only "
+                           "%zu words; usage: LMPOP %s",
                            (size_t)number, args_left(args), args->command->usage);
     *pop = (struct keystore_pop_request){
         .keys = args->words.items + args->at, .key_count = (size_t)number, .db = args->db};
@@ -204,20 +204,21 @@ static bool commands_lists_build_lpos(struct args *args, struct request *request
 }
 
 static const struct command table[] = {
-    {"LPUSH", "key value [value ...]", "Put values before the head of a list, one after the other",
-     2, COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_LPUSH, answers_count, commands_lists_build_push},
-    {"RPUSH", "key value [value ...]", "Put values behind the tail of a list", 2, COMMAND_ANY,
+    {"LPUSH", "key value [value ...]",
+     "Insert values before the head of a list, one after the other", 2, COMMAND_ANY, REQUEST_OP,
+     KEYSTORE_OP_LPUSH, answers_count, commands_lists_build_push},
+    {"RPUSH", "key value [value ...]", "Append values to the tail of a list", 2, COMMAND_ANY,
      REQUEST_OP, KEYSTORE_OP_RPUSH, answers_count, commands_lists_build_push},
     {"LPUSHX", "key value [value ...]", "LPUSH only if the list exists", 2, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_LPUSH, answers_count, commands_lists_build_pushx},
     {"RPUSHX", "key value [value ...]", "RPUSH only if the list exists", 2, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_RPUSH, answers_count, commands_lists_build_pushx},
-    {"LPOP", "key [count]", "Remove and answer the head of a list", 1, 2, REQUEST_OP,
+    {"LPOP", "key [count]", "Remove and return the head of a list", 1, 2, REQUEST_OP,
      KEYSTORE_OP_LPOP, answers_value, commands_lists_build_lpop},
-    {"RPOP", "key [count]", "Remove and answer the tail of a list", 1, 2, REQUEST_OP,
+    {"RPOP", "key [count]", "Remove and return the tail of a list", 1, 2, REQUEST_OP,
      KEYSTORE_OP_RPOP, answers_value, commands_lists_build_rpop},
     {"LMPOP", "numkeys key [key ...] LEFT|RIGHT [COUNT count]",
-     "Remove elements of the first list that has some", 3, COMMAND_ANY, REQUEST_OP,
+     "Remove and return elements of the first list that exists", 3, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_LIST_POP, answers_popped_key, commands_lists_build_lmpop},
     {"LMOVE", "source target LEFT|RIGHT LEFT|RIGHT", "Move an element from a list to another", 4, 4,
      REQUEST_OP, KEYSTORE_OP_LMOVE, answers_value, commands_lists_build_lmove},
@@ -231,13 +232,14 @@ static const struct command table[] = {
      answers_value, commands_lists_build_item},
     {"LSET", "key index value", "Replace an element of a list", 3, 3, REQUEST_OP, KEYSTORE_OP_LSET,
      answers_ok_or_no_key, commands_lists_build_item},
-    {"LINSERT", "key BEFORE|AFTER pivot value", "Insert beside the first element that is the pivot",
-     4, 4, REQUEST_OP, KEYSTORE_OP_LINSERT, answers_count, commands_lists_build_linsert},
-    {"LREM", "key count value", "Remove elements that are the value; count 0: all", 3, 3,
-     REQUEST_OP, KEYSTORE_OP_LREM, answers_count, commands_lists_build_lrem},
+    {"LINSERT", "key BEFORE|AFTER pivot value",
+     "Insert before or after the first element equal to pivot", 4, 4, REQUEST_OP,
+     KEYSTORE_OP_LINSERT, answers_count, commands_lists_build_linsert},
+    {"LREM", "key count value", "Remove elements equal to value; count 0: all", 3, 3, REQUEST_OP,
+     KEYSTORE_OP_LREM, answers_count, commands_lists_build_lrem},
     {"LPOS", "key value [RANK rank] [COUNT count] [MAXLEN elements]",
-     "Where in a list the value is", 2, COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_LPOS, answers_position,
-     commands_lists_build_lpos},
+     "The index of a value in a list", 2, COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_LPOS,
+     answers_position, commands_lists_build_lpos},
     {"LTRIM", "key start stop", "Keep this part of a list and remove the rest", 3, 3, REQUEST_OP,
      KEYSTORE_OP_LTRIM, answers_ok, commands_lists_build_range},
 };

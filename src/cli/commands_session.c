@@ -1,10 +1,10 @@
-/* The commands for transactions, for the server and for this program. */
+/* The commands for transactions, the server and this program. */
 #include "cli/answers.h"
 #include "cli/build.h"
 #include "cli/commands.h"
 
-/* Asks for something that any server answers at once. */
-static void commands_session_build_question(struct args *args, struct request *request, uint32_t db)
+/* A cheap request, to see whether the server has the database and answers at all. */
+static void commands_session_build_probe(struct args *args, struct request *request, uint32_t db)
 {
     static const char any_key[] = "any";
     struct keystore_slice *key = arena_alloc(args->arena, sizeof *key);
@@ -18,13 +18,13 @@ static bool commands_session_build_select(struct args *args, struct request *req
     if (!args_integer(args, "database", 0, UINT32_MAX, &db))
         return false;
     request->db = (uint32_t)db;
-    commands_session_build_question(args, request, request->db);
+    commands_session_build_probe(args, request, request->db);
     return true;
 }
 
 static bool commands_session_build_ping(struct args *args, struct request *request)
 {
-    commands_session_build_question(args, request, args->db);
+    commands_session_build_probe(args, request, args->db);
     if (args_left(args) > 0) {
         request->text = args_take(args);
         request->answer = answers_text;
@@ -51,22 +51,22 @@ static bool commands_session_build_help(struct args *args, struct request *reque
 }
 
 static const struct command table[] = {
-    {"MULTI", "", "Begin a transaction: what follows is queued", 0, 0, REQUEST_MULTI,
+    {"MULTI", "", "Start a transaction: the commands that follow are queued", 0, 0, REQUEST_MULTI,
      KEYSTORE_OP_NONE, NULL, NULL},
-    {"EXEC", "", "Do what is queued, all of it or nothing", 0, 0, REQUEST_EXEC, KEYSTORE_OP_NONE,
-     NULL, NULL},
-    {"DISCARD", "", "Forget what is queued", 0, 0, REQUEST_DISCARD, KEYSTORE_OP_NONE, NULL, NULL},
-    {"WATCH", "key [key ...]", "Let EXEC do nothing if one of the keys has changed", 1, COMMAND_ANY,
-     REQUEST_WATCH, KEYSTORE_OP_NONE, NULL, commands_session_build_words},
-    {"UNWATCH", "", "Forget all that is watched", 0, 0, REQUEST_UNWATCH, KEYSTORE_OP_NONE, NULL,
+    {"EXEC", "", "Execute the queued commands, all or nothing", 0, 0, REQUEST_EXEC,
+     KEYSTORE_OP_NONE, NULL, NULL},
+    {"DISCARD", "", "Drop the queued commands", 0, 0, REQUEST_DISCARD, KEYSTORE_OP_NONE, NULL,
      NULL},
+    {"WATCH", "key [key ...]", "Make EXEC do nothing if one of the keys changes", 1, COMMAND_ANY,
+     REQUEST_WATCH, KEYSTORE_OP_NONE, NULL, commands_session_build_words},
+    {"UNWATCH", "", "Stop watching all keys", 0, 0, REQUEST_UNWATCH, KEYSTORE_OP_NONE, NULL, NULL},
     {"SELECT", "db", "Use another database for the commands that follow", 1, 1, REQUEST_SELECT,
      KEYSTORE_OP_EXISTS, answers_ok, commands_session_build_select},
-    {"PING", "[message]", "See whether the server answers", 0, 1, REQUEST_OP, KEYSTORE_OP_EXISTS,
+    {"PING", "[message]", "Check whether the server answers", 0, 1, REQUEST_OP, KEYSTORE_OP_EXISTS,
      answers_pong, commands_session_build_ping},
-    {"ECHO", "message", "The same; answers the message", 1, 1, REQUEST_OP, KEYSTORE_OP_EXISTS,
+    {"ECHO", "message", "The same; returns the message", 1, 1, REQUEST_OP, KEYSTORE_OP_EXISTS,
      answers_text, commands_session_build_ping},
-    {"INFO", "[section ...]", "What the server says about itself", 0, COMMAND_ANY, REQUEST_INFO,
+    {"INFO", "[section ...]", "Statistics of the server", 0, COMMAND_ANY, REQUEST_INFO,
      KEYSTORE_OP_NONE, NULL, commands_session_build_words},
     {"SAVE", "", "Write a snapshot to disk and wait for it", 0, 0, REQUEST_SAVE, KEYSTORE_OP_NONE,
      NULL, NULL},
@@ -75,8 +75,8 @@ static const struct command table[] = {
     {"HELP", "[command]", "This list, or one command", 0, 1, REQUEST_HELP, KEYSTORE_OP_NONE, NULL,
      commands_session_build_help},
     {"CLEAR", "", "Clear the screen", 0, 0, REQUEST_CLEAR, KEYSTORE_OP_NONE, NULL, NULL},
-    {"QUIT", "", "Leave", 0, 0, REQUEST_QUIT, KEYSTORE_OP_NONE, NULL, NULL},
-    {"EXIT", "", "Leave", 0, 0, REQUEST_QUIT, KEYSTORE_OP_NONE, NULL, NULL},
+    {"QUIT", "", "Exit", 0, 0, REQUEST_QUIT, KEYSTORE_OP_NONE, NULL, NULL},
+    {"EXIT", "", "Exit", 0, 0, REQUEST_QUIT, KEYSTORE_OP_NONE, NULL, NULL},
 };
 
 const struct command *commands_session(size_t *count)

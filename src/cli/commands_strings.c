@@ -9,8 +9,7 @@ static bool commands_strings_take_existence(struct args *args, struct keystore_c
 {
     (void)args_take(args);
     if (condition->existence != KEYSTORE_ANY && condition->existence != existence)
-        return args_refuse(
-            args, "NX (only if absent) and XX (only if present) exclude each other: give one");
+        return args_refuse(args, "NX (only if absent) and XX (only if present) exclude each other");
     condition->existence = existence;
     return true;
 }
@@ -34,7 +33,7 @@ static bool commands_strings_take_set_option(struct args *args, struct keystore_
     return args_refuse_option(args);
 }
 
-/* The key and the value behind it. */
+/* The key and the value after it. */
 static struct keystore_key_value commands_strings_take_pair(struct args *args)
 {
     struct keystore_slice key = args_take(args);
@@ -52,7 +51,7 @@ static bool commands_strings_build_set(struct args *args, struct request *reques
         if (!commands_strings_take_set_option(args, set, condition, &when))
             return false;
     if (set->keep_ttl && (when.ttl_ms != 0 || when.expire_at_ms != 0))
-        return args_refuse(args, "KEEPTTL and a new time to live exclude each other: give one");
+        return args_refuse(args, "KEEPTTL and a new time to live exclude each other");
     set->ttl_ms = when.ttl_ms;
     set->expire_at_ms = when.expire_at_ms;
     set->condition = build_given(condition);
@@ -104,13 +103,12 @@ static bool commands_strings_build_psetex(struct args *args, struct request *req
     return commands_strings_build_set_for(args, request, "number of milliseconds", 1);
 }
 
-/* MSET; each pair on the condition, if it is not NULL. */
+/* MSET; each pair with the condition, if it is not NULL. */
 static bool commands_strings_build_pairs_if(struct args *args, struct request *request,
                                             const struct keystore_condition *condition)
 {
     if (args_left(args) % 2 != 0)
-        return args_refuse(args,
-                           "%s takes a value for each key, and the last of %zu words has none",
+        return args_refuse(args, "%s takes a value for each key, so %zu arguments are one too few",
                            args->command->name, args_left(args));
     size_t count = args_left(args) / 2;
     struct keystore_key_value *entries = arena_alloc(args->arena, count * sizeof *entries);
@@ -151,7 +149,7 @@ static bool commands_strings_build_getex(struct args *args, struct request *requ
     expire->ttl_ms = when.ttl_ms;
     expire->expire_at_ms = when.expire_at_ms;
     if (expire->persist && (when.ttl_ms != 0 || when.expire_at_ms != 0))
-        return args_refuse(args, "PERSIST and a new time to live exclude each other: give one");
+        return args_refuse(args, "PERSIST and a new time to live exclude each other");
     return true;
 }
 
@@ -261,7 +259,7 @@ static const struct command table[] = {
      KEYSTORE_OP_SET, answers_ok_or_nil, commands_strings_build_set},
     {"GET", "key", "The value of a key", 1, 1, REQUEST_OP, KEYSTORE_OP_GET, answers_value,
      build_key},
-    {"GETSET", "key value", "Store a value and answer the old one", 2, 2, REQUEST_OP,
+    {"GETSET", "key value", "Store a value and return the old one", 2, 2, REQUEST_OP,
      KEYSTORE_OP_SET, answers_previous, commands_strings_build_getset},
     {"SETNX", "key value", "Store a value if the key is absent", 2, 2, REQUEST_OP, KEYSTORE_OP_SET,
      answers_bit, commands_strings_build_setnx},
@@ -269,10 +267,10 @@ static const struct command table[] = {
      answers_ok, commands_strings_build_setex},
     {"PSETEX", "key milliseconds value", "Store a value that expires", 3, 3, REQUEST_OP,
      KEYSTORE_OP_SET, answers_ok, commands_strings_build_psetex},
-    {"GETDEL", "key", "The value of a key, which is removed", 1, 1, REQUEST_OP, KEYSTORE_OP_GET_DEL,
+    {"GETDEL", "key", "Remove a key and return its value", 1, 1, REQUEST_OP, KEYSTORE_OP_GET_DEL,
      answers_value, build_key},
     {"GETEX", "key [EX seconds|PX milliseconds|EXAT unix-seconds|PXAT unix-milliseconds|PERSIST]",
-     "The value of a key, which gets another time to live", 1, COMMAND_ANY, REQUEST_OP,
+     "The value of a key, whose time to live is changed", 1, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_GET_EX, answers_value, commands_strings_build_getex},
     {"MGET", "key [key ...]", "The values of several keys", 1, COMMAND_ANY, REQUEST_OP,
      KEYSTORE_OP_MGET, answers_values, build_keys},
@@ -280,7 +278,7 @@ static const struct command table[] = {
      REQUEST_OP, KEYSTORE_OP_MSET, answers_ok, commands_strings_build_mset},
     {"MSETNX", "key value [key value ...]", "Store several values, if none of the keys exists", 2,
      COMMAND_ANY, REQUEST_OP, KEYSTORE_OP_MSET, answers_bit, commands_strings_build_msetnx},
-    {"APPEND", "key value", "Add to the end of a string; answers its length", 2, 2, REQUEST_OP,
+    {"APPEND", "key value", "Append to a string; returns its length", 2, 2, REQUEST_OP,
      KEYSTORE_OP_APPEND, answers_count, commands_strings_build_pair},
     {"STRLEN", "key", "The length of a string in bytes", 1, 1, REQUEST_OP, KEYSTORE_OP_DESCRIBE,
      answers_string_length, build_key},
@@ -288,7 +286,7 @@ static const struct command table[] = {
      REQUEST_OP, KEYSTORE_OP_GET_RANGE, answers_part, commands_strings_build_getrange},
     {"SUBSTR", "key start stop", "The same as GETRANGE", 3, 3, REQUEST_OP, KEYSTORE_OP_GET_RANGE,
      answers_part, commands_strings_build_getrange},
-    {"SETRANGE", "key offset value", "Overwrite a part of a string; answers its length", 3, 3,
+    {"SETRANGE", "key offset value", "Overwrite a part of a string; returns its length", 3, 3,
      REQUEST_OP, KEYSTORE_OP_SET_RANGE, answers_count, commands_strings_build_setrange},
     {"INCR", "key", "Add 1 to a number", 1, 1, REQUEST_OP, KEYSTORE_OP_INCR, answers_integer,
      commands_strings_build_incr},

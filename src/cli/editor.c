@@ -1,8 +1,7 @@
 /*
- * libedit and the terminal. Hints are drawn by the function that reads a character: it is called
- * when libedit has drawn the line and waits, so it writes the hint behind the cursor, waits, and
- * wipes it out before libedit goes on. libedit never knows that it was there. Refuses to know what
- * commands do.
+ * libedit and the terminal. Hints are drawn by the function that reads a character: libedit calls
+ * it when the line is drawn, so it writes the hint after the cursor, waits for a key, and erases
+ * the hint before libedit continues. libedit is unaware of it. Does not know what commands do.
  */
 #include "cli/editor.h"
 
@@ -19,7 +18,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* Lines beyond this get no hints; there is no room for them anyway. */
+/* Longer lines get no hints, which would not fit anyway. */
 #define HINTED_SIZE 2048
 
 struct editor {
@@ -31,7 +30,7 @@ struct editor {
     sigset_t waiting_mask; /* of blocked signals while waiting for a key */
 };
 
-/* The handlers stand only while a line is edited: Ctrl-C during a command ends the program. */
+/* Handlers are installed only while a line is edited: Ctrl-C during a command ends the program. */
 static const int handled[] = {SIGINT, SIGWINCH, SIGCONT};
 #define HANDLED_COUNT (sizeof handled / sizeof *handled)
 
@@ -74,8 +73,8 @@ static bool editor_text_before_cursor(EditLine *edit, char text[static HINTED_SI
     return true;
 }
 
-/* Columns from the left edge to the cursor when the cursor is at the end of the line; -1 if it is
- * not, or if the line holds what libedit draws in its own way. */
+/* Columns from the left edge to the cursor; -1 if the cursor is not at the end of the line, or if
+ * the line has characters that libedit draws in its own way. */
 static int editor_columns_used(struct editor *editor)
 {
     const LineInfoW *info = el_wline(editor->edit);
@@ -92,7 +91,7 @@ static int editor_columns_used(struct editor *editor)
     return columns;
 }
 
-/* Columns that are free behind the cursor on its row. */
+/* Columns that are free after the cursor in its row. */
 static int editor_columns_left(struct editor *editor)
 {
     struct winsize size;
@@ -107,19 +106,19 @@ static void editor_show_hint(struct editor *editor)
 {
     char text[HINTED_SIZE];
     char hint[HINT_SIZE];
-    int room = editor_columns_left(editor);
-    if (!editor->hints || room < 2 || !editor_text_before_cursor(editor->edit, text))
+    int columns = editor_columns_left(editor);
+    if (!editor->hints || columns < 2 || !editor_text_before_cursor(editor->edit, text))
         return;
     hint_arguments(text, hint);
     if (hint[0] == '\0')
         return;
     /* Save the cursor, grey, text, plain, restore the cursor. */
-    printf("\0337\033[90m%.*s\033[0m\0338", room, hint);
+    printf("\0337\033[90m%.*s\033[0m\0338", columns, hint);
     fflush(stdout);
     editor->hint_shown = true;
 }
 
-static void editor_wipe_hint(struct editor *editor)
+static void editor_erase_hint(struct editor *editor)
 {
     if (editor->hint_shown)
         fputs("\033[K", stdout);
@@ -127,8 +126,8 @@ static void editor_wipe_hint(struct editor *editor)
     editor->hint_shown = false;
 }
 
-/* libedit's mode, in which each key comes at once, but without waiting: editor_read_byte() does
- * that, where signals can end it. */
+/* Sets libedit's mode, in which each key is delivered immediately, but with a read() that does not
+ * block: editor_read_byte() waits, where signals can interrupt it. */
 static void editor_prepare_terminal(struct editor *editor)
 {
     struct termios mode;
@@ -139,26 +138,26 @@ static void editor_prepare_terminal(struct editor *editor)
     tcsetattr(STDIN_FILENO, TCSADRAIN, &mode);
 }
 
-/* The terminal changed its size or its mode: draws the line again. */
+/* Redraws the line after the terminal has changed its size or mode. */
 static void editor_redraw(struct editor *editor)
 {
-    editor_wipe_hint(editor);
+    editor_erase_hint(editor);
     if (resized)
         el_resize(editor->edit);
     if (continued) {
-        /* The shell has changed the mode behind libedit's back. */
+        /* The shell has changed the mode without libedit's knowledge. */
         el_set(editor->edit, EL_PREP_TERM, 0);
         editor_prepare_terminal(editor);
     }
     resized = 0;
     continued = 0;
-    /* libedit draws from where the cursor is as if the row were empty. */
+    /* libedit draws from the cursor as if the row were empty. */
     fputs("\r\033[J", stdout);
     el_set(editor->edit, EL_REFRESH);
     editor_show_hint(editor);
 }
 
-/* Lets the handlers of signals that came in the meantime run. */
+/* Runs the handlers of signals that are pending. */
 static void editor_take_signals(const struct editor *editor)
 {
     sigset_t blocked;
@@ -166,7 +165,7 @@ static void editor_take_signals(const struct editor *editor)
     sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
-/* Reads one byte; -1 when Ctrl-C was hit, 0 at the end of the input. */
+/* Reads one byte; -1 on Ctrl-C, 0 at the end of the input. */
 static ssize_t editor_read_byte(struct editor *editor, char *byte)
 {
     for (;;) {
@@ -180,13 +179,13 @@ static ssize_t editor_read_byte(struct editor *editor, char *byte)
         if (resized || continued)
             editor_redraw(editor);
         ssize_t got = ready > 0 ? read(STDIN_FILENO, byte, 1) : 0;
-        /* Nothing to read and nobody gone: a signal has flushed what was typed before it. */
+        /* Nothing to read and no hang-up: a signal has flushed what was typed before it. */
         if (got != 0 || (entry.revents & (POLLHUP | POLLERR)) != 0)
             return got;
     }
 }
 
-/* Reads one character in the encoding of the locale; bytes that are none are dropped. */
+/* Reads one character in the encoding of the locale; invalid bytes are dropped. */
 static int editor_read_wide(struct editor *editor, wchar_t *out)
 {
     mbstate_t state = {0};
@@ -209,19 +208,19 @@ static int editor_read_char(EditLine *edit, wchar_t *out)
     editor_show_hint(editor);
     int got = editor_read_wide(editor, out);
     int cause = errno;
-    editor_wipe_hint(editor);
+    editor_erase_hint(editor);
     errno = cause;
     return got;
 }
 
-/* Columns of the terminal; 80 if it does not say. */
+/* Columns of the terminal; 80 if unknown. */
 static size_t editor_terminal_columns(void)
 {
     struct winsize size;
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/* In rows of equal columns, as wide as the longest name and two spaces. */
+/* Prints rows of equal columns, as wide as the longest name and two spaces. */
 static void editor_list_matches(const struct hint_matches *matches)
 {
     size_t width = 0;
@@ -240,7 +239,7 @@ static void editor_list_matches(const struct hint_matches *matches)
     fflush(stdout);
 }
 
-/* Puts the first `len` letters of a command in place of the unfinished word. */
+/* Replaces the unfinished word by the first `len` letters of a command. */
 static void editor_replace_word(EditLine *edit, const struct hint_matches *matches, size_t len,
                                 const char *ending)
 {
@@ -314,8 +313,8 @@ void editor_free(struct editor *editor)
     free(editor);
 }
 
-/* The signals are blocked but for the time in which editor_read_byte() waits, so that none can slip
- * in between looking at its flag and waiting. */
+/* Blocks the signals except while editor_read_byte() waits, so that none can arrive between
+ * checking its flag and waiting. */
 static void editor_catch_signals(struct editor *editor,
                                  struct sigaction before[static HANDLED_COUNT])
 {
@@ -344,7 +343,7 @@ enum editor_result editor_read(struct editor *editor, const char *prompt, const 
     int len = 0;
     snprintf(editor->prompt, sizeof editor->prompt, "%s", prompt);
     editor_catch_signals(editor, before);
-    /* libedit would show the prompt first, and what is typed in between would be lost to it. */
+    /* libedit would show the prompt first and lose what is typed in between. */
     editor_prepare_terminal(editor);
     const char *text = el_gets(editor->edit, &len);
     editor_release_signals(editor, before);

@@ -13,9 +13,9 @@ void editor_free(struct editor *editor);
 enum editor_result { EDITOR_LINE, EDITOR_INTERRUPTED, EDITOR_END };
 
 /*
- * Shows the prompt and reads a line; it belongs to the editor, has no newline, and is valid until
+ * Shows the prompt and reads a line, which has no newline, belongs to the editor and is valid until
  * the next call. EDITOR_INTERRUPTED: the user dropped the line with Ctrl-C. EDITOR_END: Ctrl-D, or
- * the terminal is gone.
+ * the terminal has hung up.
  */
 enum editor_result editor_read(struct editor *editor, const char *prompt, const char **line);
 

@@ -1,4 +1,4 @@
-/* Prints replies and errors. Refuses to know where they come from. */
+/* Prints replies and errors. Does not know where they come from. */
 #include "cli/format.h"
 
 #include <inttypes.h>
@@ -25,7 +25,7 @@ static void format_put_escaped(FILE *out, unsigned char c)
         fprintf(out, "\\x%02x", c);
 }
 
-/* In double quotes with C escapes, so that it can be pasted into a command again. */
+/* In double quotes with C escapes, so that it can be pasted into a command. */
 static void format_put_quoted(FILE *out, struct keystore_slice bytes)
 {
     const unsigned char *at = bytes.data;
@@ -35,7 +35,7 @@ static void format_put_quoted(FILE *out, struct keystore_slice bytes)
     putc('"', out);
 }
 
-/* What someone else wrote; its control characters must not reach a terminal. */
+/* Text from the server; its control characters must not reach a terminal. */
 static void format_put_text(FILE *out, struct keystore_slice text)
 {
     const unsigned char *at = text.data;
@@ -45,7 +45,7 @@ static void format_put_text(FILE *out, struct keystore_slice text)
 
 static void format_put_reply(FILE *out, const struct reply *reply, int indent);
 
-/* Each item in a row of its own, with its number; rows behind the first are indented. */
+/* Each item in a row of its own, with its number; rows after the first are indented. */
 static void format_put_list(FILE *out, const struct reply *reply, int indent)
 {
     if (reply->count == 0) {
@@ -128,26 +128,26 @@ void format_error_text(char out[static FORMAT_ERROR_SIZE], enum keystore_code co
     if (strncmp(reason, prefix, sizeof prefix - 1) == 0)
         reason += sizeof prefix - 1;
     const char *name = keystore_code_name(code);
-    if (strcmp(reason, name) == 0) /* says no more */
+    if (strcmp(reason, name) == 0) /* redundant */
         reason = "";
     snprintf(out, FORMAT_ERROR_SIZE, "%s%s%s: %s", name, *reason != '\0' ? " " : "", reason,
              message);
 }
 
-/* One line, whatever it quotes. */
-static void format_put_sentence(FILE *out, const char *sentence)
+/* On one line, whatever the message quotes. */
+static void format_put_message(FILE *out, const char *message)
 {
-    for (const char *at = sentence; *at != '\0'; at++) {
+    for (const char *at = message; *at != '\0'; at++) {
         unsigned char c = (unsigned char)*at;
         putc(c < ' ' || c == 0x7f ? '?' : c, out);
     }
     putc('\n', out);
 }
 
-void format_problem(FILE *out, const char *sentence)
+void format_problem(FILE *out, const char *message)
 {
     fputs("(error) ", out);
-    format_put_sentence(out, sentence);
+    format_put_message(out, message);
 }
 
 void format_error(FILE *out, const struct keystore_error *error)

@@ -1,4 +1,4 @@
-/* What a command answers, and how that looks. */
+/* Replies of commands, and how they are printed. */
 #ifndef KEYSTORE_CLI_FORMAT_H
 #define KEYSTORE_CLI_FORMAT_H
 
@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Room for any error of the library. */
+/* Large enough for any error of the library. */
 #define FORMAT_ERROR_SIZE 640
 
 enum reply_type {
@@ -14,12 +14,12 @@ enum reply_type {
     REPLY_STATUS, /* a short word, such as OK */
     REPLY_INTEGER,
     REPLY_BYTES,
-    REPLY_TEXT,  /* lines for people; only the last one has no newline */
-    REPLY_ERROR, /* a sentence */
+    REPLY_TEXT,  /* lines for people; the last one has no newline */
+    REPLY_ERROR, /* an error message */
     REPLY_LIST,
 };
 
-/* Borrowed: whoever made it says how long its memory is valid. */
+/* Borrows its memory; the function that returns it says how long that is valid. */
 struct reply {
     enum reply_type type;
     int64_t integer;
@@ -60,14 +60,14 @@ void format_reply(FILE *out, const struct reply *reply);
  * line. */
 void format_reply_raw(FILE *out, const struct reply *reply);
 
-/* "(error) CODE REASON: sentence" and a newline; the reason only if there is one. */
+/* "(error) CODE REASON: message" and a newline; the reason only if there is one. */
 void format_error(FILE *out, const struct keystore_error *error);
 
-/* The same without "(error) " and newline, in `out`. */
+/* The same without "(error) " and the newline, into `out`. */
 void format_error_text(char out[static FORMAT_ERROR_SIZE], enum keystore_code code,
                        const char *reason, const char *message);
 
-/* "(error) sentence" and a newline, for what never reached a server. */
-void format_problem(FILE *out, const char *sentence);
+/* "(error) message" and a newline, for commands that never reached a server. */
+void format_problem(FILE *out, const char *message);
 
 #endif

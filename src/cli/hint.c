@@ -1,4 +1,4 @@
-/* Hints and completion as functions of the line. Refuses to know the terminal. */
+/* Hints and completion as functions of the line. Does not know the terminal. */
 #include "cli/hint.h"
 
 #include <ctype.h>
@@ -18,7 +18,7 @@ struct token {
 struct usage {
     struct token tokens[TOKEN_LIMIT];
     size_t count;
-    struct token missing; /* what the option that came last still needs, such as "seconds" */
+    struct token missing; /* the value that the last option still needs, such as "seconds" */
 };
 
 static void hint_split_usage(const char *text, struct usage *usage)
@@ -44,13 +44,13 @@ static bool hint_is_repeated(const struct token *token)
     return memmem(token->text, token->len, "...", 3) != NULL;
 }
 
-/* Whether any word can stand for it. */
+/* Whether any word matches it. */
 static bool hint_is_placeholder(const struct token *token)
 {
     return islower((unsigned char)token->text[hint_is_optional(token) ? 1 : 0]);
 }
 
-/* Whether the word is one of the token's words in upper case; then *missing is what must follow. */
+/* Whether the word is one of the token's keywords; then *missing is the value that must follow. */
 static bool hint_is_choice(const struct token *token, struct keystore_slice word,
                            struct token *missing)
 {
@@ -69,7 +69,7 @@ static bool hint_is_choice(const struct token *token, struct keystore_slice word
     return false;
 }
 
-/* Once the word behind repeated arguments is there, they are over. */
+/* A word that follows repeated arguments ends them. */
 static void hint_end_repeated(struct usage *usage, size_t before)
 {
     for (size_t i = 0; i < before; i++)
@@ -77,7 +77,7 @@ static void hint_end_repeated(struct usage *usage, size_t before)
             usage->tokens[i].used = true;
 }
 
-/* Marks the token that the word stands for. */
+/* Marks the token that the word matches as used. */
 static void hint_use_word(struct usage *usage, struct keystore_slice word)
 {
     bool may_repeat = false;
@@ -121,7 +121,7 @@ static bool hint_ends_with_space(const char *line)
     return len > 0 && isspace((unsigned char)line[len - 1]);
 }
 
-/* Puts the token behind what is in `out`, if there is room. */
+/* Appends the token to `out`, if it fits. */
 static void hint_add_token(const struct token *token, bool needs_space, char out[static HINT_SIZE])
 {
     size_t len = strlen(out);

@@ -1,7 +1,7 @@
 /*
- * Reads commands into one buffer and hands them out where they lie. It grows with what comes, not
- * with what is announced, and memory that is not there is an error, not the end of the program.
- * Refuses to know what commands mean.
+ * Reads commands into one buffer and returns slices of it. The buffer grows with the bytes that
+ * arrive, not with the lengths that are announced, and lack of memory is an error, not the end of
+ * the program. Does not know what commands mean.
  */
 #include "cli/input.h"
 
@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Read at once: so many commands, too, may go to the server together. */
+/* Bytes of a read(), which also bound how many commands may go to the server together. */
 #define READ_SIZE ((size_t)256 << 10)
 
-/* Digits of a RESP number, and what it may be. */
-#define NUMBER_DIGITS 10
-#define MOST_WORDS    ((size_t)INT32_MAX)
+/* Maximum digits of a RESP number, and words of a command. */
+#define MAX_DIGITS 10
+#define MAX_WORDS  ((size_t)INT32_MAX)
 
 void input_init(struct input *input, int fd, size_t limit)
 {
@@ -37,10 +37,10 @@ const char *input_unit(const struct input *input)
     return input->form == INPUT_FORM_RESP ? "command" : "line";
 }
 
-/* The words are those of printf; gives INPUT_BAD. */
+/* Sets the error message, formatted as by printf(); evaluates to INPUT_BAD. */
 #define refuse(input, ...) (snprintf((input)->problem, INPUT_PROBLEM_SIZE, __VA_ARGS__), INPUT_BAD)
 
-/* The next command begins behind `size` bytes. */
+/* Skips `size` bytes; the next command starts after them. */
 static void input_advance(struct input *input, size_t size)
 {
     input->start += size;
@@ -52,7 +52,7 @@ static void input_advance(struct input *input, size_t size)
 
 /* ---- lines ---- */
 
-/* The line in `line` of that many bytes, or INPUT_MORE if it is one to skip. */
+/* Parses a line of `len` bytes; INPUT_MORE if it is one to skip. */
 static enum input_result input_take_line(struct input *input, uint8_t *line, size_t len,
                                          struct arena *arena, struct words *words)
 {
@@ -62,8 +62,8 @@ static enum input_result input_take_line(struct input *input, uint8_t *line, siz
     if (memchr(line, '\0', len) != NULL)
         return refuse(input,
                       "line %" PRIu64
-                      " has a byte of value 0, so it is no text: in a line \"\\x00\" "
-                      "stands for it, and RESP may have any bytes",
+                      " has a zero byte, so it is not text: write it as \"\\x00\" in quotes, or "
+                      "use RESP, which may contain any bytes",
                       input->number);
     const char *problem = split_in_place(line, len, arena, words);
     if (problem != NULL) {
@@ -95,20 +95,20 @@ static enum input_result input_take_from_lines(struct input *input, struct arena
 
 /* ---- RESP ---- */
 
-/* What must be at `known`, and is not, or is not all there. */
+/* Fails because `what` must be at offset `at`; INPUT_MORE if the input may still grow. */
 static enum input_result input_expect(struct input *input, size_t at, const char *what)
 {
     uint64_t offset = input->past + input->start + at;
     if (input->start + at == input->end) {
         if (!input->at_end)
             return INPUT_MORE;
-        return refuse(input, "command %" PRIu64 ", byte %" PRIu64 ": %s must be there, not the end",
+        return refuse(input, "command %" PRIu64 ", byte %" PRIu64 ": expected %s, got the end",
                       input->number + 1, offset, what);
     }
     unsigned char byte = input->data[input->start + at];
     char seen[8];
     snprintf(seen, sizeof seen, isgraph(byte) ? "'%c'" : "0x%02x", byte);
-    return refuse(input, "command %" PRIu64 ", byte %" PRIu64 ": %s must be there, not %s",
+    return refuse(input, "command %" PRIu64 ", byte %" PRIu64 ": expected %s, got %s",
                   input->number + 1, offset, what, seen);
 }
 
@@ -117,19 +117,19 @@ static bool input_is_at(const struct input *input, size_t at, uint8_t byte)
     return input->start + at < input->end && input->data[input->start + at] == byte;
 }
 
-/* INPUT_COMMAND if "\r\n" is there. */
+/* INPUT_COMMAND if "\r\n" is at that offset. */
 static enum input_result input_take_line_end(struct input *input, size_t at)
 {
     if (!input_is_at(input, at, '\r'))
         return input_expect(input, at, "\"\\r\\n\"");
     if (!input_is_at(input, at + 1, '\n'))
-        return input_expect(input, at + 1, "\"\\n\" behind \"\\r\"");
+        return input_expect(input, at + 1, "\"\\n\" after \"\\r\"");
     return INPUT_COMMAND;
 }
 
-/* "<mark><number>\r\n" at `known`, which moves behind it; INPUT_COMMAND if it is there. */
+/* Takes "<mark><number>\r\n" at `known` and moves `known` past it; INPUT_COMMAND on success. */
 static enum input_result input_take_number(struct input *input, uint8_t mark, const char *mark_name,
-                                           const char *number_name, size_t most, size_t *number)
+                                           const char *number_name, size_t max, size_t *number)
 {
     size_t at = input->known, digits = 0;
     if (!input_is_at(input, at, mark))
@@ -137,7 +137,7 @@ static enum input_result input_take_number(struct input *input, uint8_t mark, co
     uint64_t value = 0;
     for (at++; input->start + at < input->end && isdigit(input->data[input->start + at]); at++) {
         value = value * 10 + (uint64_t)(input->data[input->start + at] - '0');
-        if (++digits > NUMBER_DIGITS || value > most)
+        if (++digits > MAX_DIGITS || value > max)
             return input_expect(input, at, number_name);
     }
     if (digits == 0)
@@ -169,7 +169,7 @@ static enum input_result input_take_word(struct input *input)
     size_t before = input->known, len;
     enum input_result result =
         input_take_number(input, '$', "'$' and the length of a word",
-                          "the length of a word, 0 to 1073741824,", INPUT_LIMIT, &len);
+                          "the length of a word, 0 to 1073741824", INPUT_LIMIT, &len);
     if (result != INPUT_COMMAND)
         return result;
     size_t at = input->known;
@@ -181,7 +181,7 @@ static enum input_result input_take_word(struct input *input)
             return refuse(input, "out of memory for the %zu words of command %" PRIu64,
                           input->announced, input->number + 1);
     }
-    /* Its length is read again when the rest is there. */
+    /* An incomplete word is parsed again, from its length on. */
     input->known = result == INPUT_COMMAND ? at + len + 2 : before;
     return result;
 }
@@ -202,9 +202,9 @@ static enum input_result input_take_from_resp(struct input *input, struct arena 
     while (input->announced == 0) {
         if (input->at_end && input->start == input->end)
             return INPUT_END;
-        enum input_result result = input_take_number(
-            input, '*', "'*' and the number of words of a command",
-            "the number of words, 0 to 2147483647,", MOST_WORDS, &input->announced);
+        enum input_result result =
+            input_take_number(input, '*', "'*' and the number of words of a command",
+                              "the number of words, 0 to 2147483647", MAX_WORDS, &input->announced);
         if (result != INPUT_COMMAND)
             return result;
         if (input->announced == 0) /* Redis ignores such a command */
@@ -239,7 +239,7 @@ static bool input_grow(struct input *input)
     size_t capacity = input->capacity > 0 ? 2 * input->capacity : READ_SIZE;
     if (input->capacity >= input->limit) {
         snprintf(input->problem, INPUT_PROBLEM_SIZE,
-                 "%s %" PRIu64 " is longer than %zu bytes, which no server takes",
+                 "%s %" PRIu64 " is longer than %zu bytes, more than any server accepts",
                  input_unit(input), input->number + 1, input->limit);
         return false;
     }
@@ -268,10 +268,10 @@ bool input_fill(struct input *input)
     if (input->end == input->capacity && !input_grow(input))
         return false;
     CHECK(input->end < input->capacity);
-    size_t room = input->capacity - input->end;
+    size_t space = input->capacity - input->end;
     ssize_t got;
     do
-        got = read(input->fd, input->data + input->end, room < READ_SIZE ? room : READ_SIZE);
+        got = read(input->fd, input->data + input->end, space < READ_SIZE ? space : READ_SIZE);
     while (got < 0 && errno == EINTR);
     if (got < 0) {
         snprintf(input->problem, INPUT_PROBLEM_SIZE, "cannot read standard input: %s",

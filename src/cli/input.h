@@ -1,7 +1,7 @@
 /*
- * Commands from a descriptor, in one of two forms, which the first byte tells apart: lines of words
- * (cli/split.h), or RESP, the protocol of Redis: "*<words>\r\n", and of each word
- * "$<bytes>\r\n<the bytes>\r\n".
+ * Commands from a descriptor, in one of two forms, distinguished by the first byte: lines of words
+ * (cli/split.h), or RESP, the protocol of Redis: "*<words>\r\n", and for each word
+ * "$<length>\r\n<bytes>\r\n".
  */
 #ifndef KEYSTORE_CLI_INPUT_H
 #define KEYSTORE_CLI_INPUT_H
@@ -10,12 +10,12 @@
 
 #define INPUT_PROBLEM_SIZE 200
 
-/* Of a command: more than any server takes, even if each byte is written as \xHH. */
+/* Bytes of a command: more than any server accepts, even if each byte is written as \xHH. */
 #define INPUT_LIMIT ((size_t)1 << 30)
 
 enum input_form { INPUT_FORM_UNKNOWN, INPUT_FORM_LINES, INPUT_FORM_RESP };
 
-/* A word of a RESP command that is not whole yet. */
+/* A word of a RESP command that is still incomplete. */
 struct input_span {
     size_t at; /* from the command's first byte */
     size_t len;
@@ -26,40 +26,40 @@ struct input {
     enum input_form form;
     uint8_t *data;
     size_t capacity;
-    size_t start;    /* of the command to be taken next, in `data` */
-    size_t end;      /* of what was read */
-    size_t known;    /* bytes from `start` on that need not be looked at again */
+    size_t start;    /* of the next command in `data` */
+    size_t end;      /* of the bytes in `data` */
+    size_t known;    /* bytes from `start` on that are parsed already */
     size_t limit;    /* bytes of a command */
-    bool at_end;     /* no more bytes come */
+    bool at_end;     /* end of file was reached */
     uint64_t past;   /* bytes of the stream before data[0] */
     uint64_t number; /* of the line or command taken last, from 1 on */
     struct input_span *spans;
     size_t span_count;
     size_t span_capacity;
-    size_t announced; /* words of the RESP command; 0 = its first line is not read */
+    size_t announced; /* words of the RESP command; 0 = its first line is not complete */
     char problem[INPUT_PROBLEM_SIZE];
 };
 
 enum input_result {
     INPUT_COMMAND, /* *words has at least one word */
-    INPUT_REFUSED, /* a line that is no command; `problem` says why, and the next one may be good */
-    INPUT_MORE,    /* no whole command is left of what was read: input_fill() */
+    INPUT_REFUSED, /* a malformed line; `problem` says why, and the next one may be valid */
+    INPUT_MORE,    /* no complete command is left in the buffer: call input_fill() */
     INPUT_END,
-    INPUT_BAD, /* nothing can follow; `problem` says what was wrong, and where */
+    INPUT_BAD, /* malformed beyond recovery; `problem` says what is wrong, and where */
 };
 
-/* `limit` is that of a command in bytes, INPUT_LIMIT if it is not a test. */
+/* `limit`: maximum bytes of a command; INPUT_LIMIT except in tests. */
 void input_init(struct input *input, int fd, size_t limit);
 void input_deinit(struct input *input);
 
 /* "line" or "command": what `number` counts. */
 const char *input_unit(const struct input *input);
 
-/* Takes the next command. The words live in what was read and in the arena, until the next
+/* Takes the next command. The words are slices of the buffer and the arena, valid until the next
  * input_fill(). Blank lines, lines that start with '#' and empty RESP commands are skipped. */
 enum input_result input_take(struct input *input, struct arena *arena, struct words *words);
 
-/* Reads once; waits if there is nothing yet. False, with `problem`, if that cannot be. */
+/* Reads once, and blocks until there is input. False, with `problem` set, on an error. */
 bool input_fill(struct input *input) __attribute__((warn_unused_result));
 
 #endif

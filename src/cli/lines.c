@@ -1,5 +1,5 @@
-/* libedit's history, kept in a file. Each line is appended at once, so that several prompts share
- * one file and none loses its lines to a crash. */
+/* libedit's history, saved in a file. Each line is appended immediately, so that several prompts
+ * can share the file and none loses its lines in a crash. */
 #include "cli/lines.h"
 
 #include "base/check.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Lines in memory; a file with more than twice as many is shortened to these when it is read. */
+/* Lines in memory; a file with more than twice as many is truncated to these when it is loaded. */
 #define KEPT_LINES ((size_t)1000)
 
 static void lines_choose_path(struct lines *lines)
@@ -30,34 +30,33 @@ static void lines_choose_path(struct lines *lines)
 
 static FILE *lines_open_file(const struct lines *lines, int flags)
 {
-    /* What was typed may be secret: nobody else reads the file. */
+    /* What was typed may be secret, so nobody else may read the file. */
     int fd = open(lines->path, flags | O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     return fd >= 0 ? fdopen(fd, "w") : NULL;
 }
 
-static void lines_complain(struct lines *lines)
+static void lines_report_failure(struct lines *lines)
 {
-    if (!lines->complained)
-        fprintf(
-            stderr,
-            "The history cannot be written to %s: %s. Set KEYSTORE_CLI_HISTORY to another file, "
-            "or to nothing for none.\n",
-            lines->path, strerror(errno));
-    lines->complained = true;
+    if (!lines->failure_reported)
+        fprintf(stderr,
+                "Cannot write the history to %s: %s. Set KEYSTORE_CLI_HISTORY to another file, or "
+                "to nothing to keep no history.\n",
+                lines->path, strerror(errno));
+    lines->failure_reported = true;
 }
 
 static void lines_close_file(struct lines *lines, FILE *file)
 {
     bool failed = ferror(file) != 0;
     if (fclose(file) != 0 || failed)
-        lines_complain(lines);
+        lines_report_failure(lines);
 }
 
 static void lines_rewrite(struct lines *lines)
 {
     FILE *file = lines_open_file(lines, O_TRUNC);
     if (file == NULL) {
-        lines_complain(lines);
+        lines_report_failure(lines);
         return;
     }
     HistEvent event;
@@ -71,7 +70,7 @@ static void lines_load(struct lines *lines)
 {
     FILE *file = fopen(lines->path, "re");
     if (file == NULL)
-        return; /* the first time there is none; another cause shows when writing */
+        return; /* there is none yet; any other failure is reported when writing */
     HistEvent event;
     char *line = NULL;
     size_t size = 0;
@@ -91,7 +90,7 @@ static void lines_load(struct lines *lines)
 void lines_init(struct lines *lines)
 {
     HistEvent event;
-    lines->complained = false;
+    lines->failure_reported = false;
     lines->history = history_init();
     if (lines->history == NULL)
         check_out_of_memory(0);
@@ -118,7 +117,7 @@ void lines_add(struct lines *lines, const char *line)
         return;
     FILE *file = lines_open_file(lines, O_APPEND);
     if (file == NULL) {
-        lines_complain(lines);
+        lines_report_failure(lines);
         return;
     }
     fprintf(file, "%s\n", line);

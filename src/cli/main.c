@@ -1,4 +1,4 @@
-/* keystore-cli: reads its options and lets the right part work. */
+/* keystore-cli: parses its options and runs a command, a batch or the prompt. */
 #include "base/standard.h"
 #include "cli/batch.h"
 #include "cli/commands.h"
@@ -36,7 +36,7 @@ static int cli_run_prompt(struct session *session)
 {
     if (prompt_run(session))
         return 0;
-    fputs("This terminal cannot be used for a prompt: set TERM, or give a command.\n", stderr);
+    fputs("This terminal cannot show a prompt: set TERM, or give a command.\n", stderr);
     return EXIT_FAILED;
 }
 

@@ -1,4 +1,4 @@
-/* Reads the command line of the program. Refuses to know what is done with it. */
+/* Parses the command line of the program. Does not know what the options do. */
 #include "cli/options.h"
 
 #include "base/option.h"
@@ -25,22 +25,22 @@ static const struct option_row rows[] = {
     [OPTION_HOST] = {'h', NULL, "HOST", "the server's host name or address (127.0.0.1)"},
     [OPTION_PORT] = {'p', NULL, "PORT", "the server's port (50051)"},
     [OPTION_PATH] = {'s', NULL, "PATH", "the server's unix socket, instead of host and port"},
-    [OPTION_DB] = {'n', NULL, "DB", "the number of the database (0)"},
+    [OPTION_DB] = {'n', NULL, "DB", "the database number (0)"},
     [OPTION_TIMEOUT] = {0, "timeout", "MS",
-                        "how long to wait for the server, in milliseconds (30000)"},
+                        "timeout of connecting and of each call, in milliseconds (30000)"},
     [OPTION_RAW] = {0, "raw", NULL,
-                    "print bare values, the default when the output is no terminal"},
+                    "print raw values, the default if the output is not a terminal"},
     [OPTION_NO_RAW] = {0, "no-raw", NULL, "print quoted values, the default on a terminal"},
     [OPTION_PIPE] = {0, "pipe", NULL,
-                     "read commands from standard input and count them at the end; lines, or\n"
-                     "RESP as redis-cli --pipe takes it"},
-    [OPTION_HELP] = {0, "help", NULL, "print this and leave"},
-    [OPTION_VERSION] = {0, "version", NULL, "print the version and leave"},
+                     "execute commands from standard input, one per line or in RESP as for\n"
+                     "redis-cli --pipe, and report how many there were"},
+    [OPTION_HELP] = {0, "help", NULL, "print this help and exit"},
+    [OPTION_VERSION] = {0, "version", NULL, "print the version and exit"},
 };
 
 static const struct option_table table = OPTION_TABLE(rows);
 
-/* What -h, -p and -s said; NULL if they were not given. */
+/* The values of -h, -p and -s; NULL if not given. */
 struct place {
     const char *host;
     const char *port;
@@ -115,7 +115,7 @@ static bool options_take_option(size_t row, const char *value, struct options *o
 static bool options_is_ipv6(const char *host)
 {
     struct in6_addr address;
-    /* A zone, as in fe80::1%eth0, is the resolver's to judge. */
+    /* Checking a zone, as in fe80::1%eth0, is left to the resolver. */
     char text[64];
     snprintf(text, sizeof text, "%.*s", (int)strcspn(host, "%"), host);
     return inet_pton(AF_INET6, text, &address) == 1;
@@ -125,7 +125,7 @@ static bool options_set_unix_target(struct options *options, const struct place 
                                     char problem[static OPTIONS_PROBLEM_SIZE])
 {
     if (place->host != NULL || place->port != NULL)
-        return refuse(problem, "-s names a unix socket, so -h and -p cannot be given as well");
+        return refuse(problem, "-s names a unix socket and excludes -h and -p");
     if (place->path[0] == '\0' || strlen(place->path) > 107)
         return refuse(problem, "-s takes the path of a unix socket, 1 to 107 bytes long");
     snprintf(options->target, sizeof options->target, "unix:%s", place->path);
@@ -148,8 +148,7 @@ static bool options_set_target(struct options *options, const struct place *plac
     if (!ipv6 && strpbrk(host, ":[]/") != NULL)
         return refuse(
             problem,
-            "-h takes a host name or an address without port, not '%.100s'; the port goes "
-            "behind -p",
+            "-h takes a host name or an address without a port, not '%.100s'; use -p for the port",
             host);
     snprintf(options->target, sizeof options->target, ipv6 ? "[%s]:%d" : "%s:%d", host,
              (int)number);
@@ -173,12 +172,11 @@ bool options_parse(int argc, char **argv, struct options *options,
     options->command_count = argc - reader.first_word;
     if (options->pipe && options->command_count > 0)
         return refuse(problem,
-                      "--pipe reads commands from standard input, so none can stand behind it");
+                      "--pipe reads commands from standard input and takes none as argument");
     if ((options->help || options->version) && options->command_count > 0)
         return refuse(
             problem,
-            "--help and --version take no command; HELP SET, without dashes, says what SET "
-            "takes");
+            "--help and --version take no command; the command HELP SET shows what SET takes");
     return options_set_target(options, &place, problem);
 }
 
@@ -186,15 +184,17 @@ void options_print_help(FILE *out)
 {
     fputs("Usage: keystore-cli [OPTION]... [COMMAND [ARGUMENT]...]\n"
           "\n"
-          "Runs one command on a KeyStore server. Without a command: a prompt on a terminal, else\n"
-          "the commands on standard input, one a line, or in RESP, the protocol of Redis.\n"
+          "Executes a command on a KeyStore server. Without a command, shows a prompt on a "
+          "terminal,\n"
+          "or else executes the commands on standard input, one per line or in RESP, Redis' "
+          "protocol.\n"
           "\n"
           "Options:\n",
           out);
     option_print(out, table, 15);
     fputs("\n"
-          "The prompt keeps its history in ~/.keystore_cli_history, or in the file that\n"
-          "KEYSTORE_CLI_HISTORY names (empty: none).\n"
+          "The prompt saves its history in ~/.keystore_cli_history, or in the file that\n"
+          "KEYSTORE_CLI_HISTORY names (empty: nowhere).\n"
           "\n"
           "Commands:\n",
           out);

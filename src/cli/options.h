@@ -22,11 +22,11 @@ struct options {
     int command_count;
 };
 
-/* False, with a sentence in `problem`, for options that make no sense. */
+/* False, with an error message in `problem`, for invalid options. */
 bool options_parse(int argc, char **argv, struct options *options,
                    char problem[static OPTIONS_PROBLEM_SIZE]);
 
-/* What --help prints about the options. */
+/* Prints the part of --help about the options. */
 void options_print_help(FILE *out);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * Sends operations many at a time, each burst as one Txn: it applies them in their order, as one
- * call after the other would, and costs one round trip and one wait for the disk. It does all or
- * nothing, where each command stands for itself; so a burst that is refused has done nothing, and
- * is sent again in halves, until the command that is refused is alone and its error its own. Bursts
- * grow again as they succeed.
+ * Sends operations in bursts, each as one Txn: it executes them in order, as separate calls would,
+ * for one round trip and one wait for the disk. A Txn is all or nothing, but commands are
+ * independent of each other; so a burst that is refused, and thus has changed nothing, is sent
+ * again in halves until the refused command is alone and gets its own error. Bursts grow again as
+ * they succeed.
  */
 #include "cli/pipeline.h"
 
@@ -17,15 +17,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Bytes of a command from which on it goes alone. */
+/* Bytes from which a command is sent alone. */
 #define LARGE ((size_t)64 << 10)
 
 #define LABEL_SIZE 80
 
 void pipeline_init(struct pipeline *pipeline, struct session *session)
 {
-    *pipeline = (struct pipeline){.session = session, .unit = "line", .burst = PIPELINE_MOST};
-    pipeline->items = mem_alloc(PIPELINE_MOST * sizeof *pipeline->items);
+    *pipeline = (struct pipeline){.session = session, .unit = "line", .burst = PIPELINE_MAX};
+    pipeline->items = mem_alloc(PIPELINE_MAX * sizeof *pipeline->items);
     arena_init(&pipeline->arena);
 }
 
@@ -44,7 +44,8 @@ static void pipeline_write_label(const struct pipeline *pipeline, uint64_t first
         snprintf(out, LABEL_SIZE, "%ss %" PRIu64 " to %" PRIu64 ": ", pipeline->unit, first, last);
 }
 
-/* Counts `count` commands, the first of that number, that ended so; false if it is the end. */
+/* Counts `count` commands, the first of which is `number`, with this result; false if the server
+ * was unreachable. */
 static bool pipeline_count_result(struct pipeline *pipeline, enum session_result result,
                                   uint64_t number, size_t count)
 {
@@ -68,32 +69,33 @@ static void pipeline_print_replies(struct pipeline *pipeline, const struct pipel
     for (size_t i = 0; i < count; i++) {
         struct reply reply = send_reply(
             &items[i].request, i < from->count ? &from->replies[i] : &missing, &session->arena);
-        if (reply.type == REPLY_ERROR) /* only then it is printed */
+        if (reply.type == REPLY_ERROR) /* only errors are printed with a label */
             pipeline_write_label(pipeline, items[i].number, items[i].number, label);
         (void)pipeline_count_result(pipeline, session_print(session, &reply, label),
                                     items[i].number, 1);
     }
 }
 
-/* Whether it was done or not is the server's secret. */
+/* Reports a burst that failed without a refusal: nobody knows whether it was executed. */
 static void pipeline_fail_burst(struct pipeline *pipeline, const struct pipeline_item *items,
                                 size_t count)
 {
     char label[LABEL_SIZE];
     pipeline_write_label(pipeline, items[0].number, items[count - 1].number, label);
     enum session_result result = session_print_failure(pipeline->session, label);
-    fprintf(stderr, "Whether the %zu commands were done is not known: look at their keys.\n",
+    fprintf(stderr, "The %zu commands may or may not have been executed: check their keys.\n",
             count);
     (void)pipeline_count_result(pipeline, result, items[0].number, count);
     pipeline->burst = 1;
 }
 
-/* The operations as one Txn; how many of them were dealt with: all, or none if it was refused. */
+/* Sends the operations as one Txn. Returns how many of them are finished: all, or none if the Txn
+ * was refused. */
 static size_t pipeline_send_burst(struct pipeline *pipeline, const struct pipeline_item *items,
                                   size_t count)
 {
     struct session *session = pipeline->session;
-    CHECK(count > 1 && count <= PIPELINE_MOST);
+    CHECK(count > 1 && count <= PIPELINE_MAX);
     struct keystore_op *ops = arena_alloc(&session->arena, count * sizeof *ops);
     for (size_t i = 0; i < count; i++)
         ops[i] = items[i].request.op;
@@ -101,7 +103,7 @@ static size_t pipeline_send_burst(struct pipeline *pipeline, const struct pipeli
     struct keystore_txn_reply from;
     if (keystore_txn(session->client, &request, &from) == KEYSTORE_OK) {
         pipeline_print_replies(pipeline, items, count, &from);
-        if (pipeline->burst < PIPELINE_MOST)
+        if (pipeline->burst < PIPELINE_MAX)
             pipeline->burst *= 2;
         return count;
     }
@@ -113,7 +115,7 @@ static size_t pipeline_send_burst(struct pipeline *pipeline, const struct pipeli
     return count;
 }
 
-/* One operation as the call that it is. */
+/* Sends an operation as a call of its own. */
 static bool pipeline_send_one(struct pipeline *pipeline, const struct pipeline_item *item,
                               const char *label)
 {
@@ -122,7 +124,7 @@ static bool pipeline_send_one(struct pipeline *pipeline, const struct pipeline_i
     return pipeline_count_result(pipeline, result, item->number, 1);
 }
 
-/* What is behind the one whose answer could not be written is forgotten. */
+/* Sends all operations that are queued; stops if an answer cannot be written. */
 static bool pipeline_send_all(struct pipeline *pipeline)
 {
     size_t done = 0;
@@ -175,19 +177,19 @@ bool pipeline_run(struct pipeline *pipeline, struct words words, uint64_t number
         commands_parse(words, session_db(session), &pipeline->arena, &item->request, problem) &&
         item->request.type == REQUEST_OP;
     if (is_op && !pipeline_is_large(words))
-        return ++pipeline->count < PIPELINE_MOST || pipeline_flush(pipeline);
+        return ++pipeline->count < PIPELINE_MAX || pipeline_flush(pipeline);
     if (!pipeline_flush(pipeline))
         return false;
     pipeline_write_label(pipeline, number, number, label);
     return pipeline_count_result(pipeline, session_run(session, words, label), number, 1);
 }
 
-bool pipeline_refuse(struct pipeline *pipeline, const char *sentence, uint64_t number)
+bool pipeline_refuse(struct pipeline *pipeline, const char *message, uint64_t number)
 {
     char label[LABEL_SIZE];
     if (!pipeline_flush(pipeline))
         return false;
     pipeline_write_label(pipeline, number, number, label);
-    return pipeline_count_result(pipeline, session_refuse(pipeline->session, sentence, label),
+    return pipeline_count_result(pipeline, session_refuse(pipeline->session, message, label),
                                  number, 1);
 }

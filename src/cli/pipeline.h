@@ -1,15 +1,15 @@
 /*
- * Commands that come faster than one call each could answer them: operations that follow each other
- * are kept, and sent many at a time.
+ * Pipelining, for commands that arrive faster than single calls could answer them: consecutive
+ * operations are queued and sent together.
  */
 #ifndef KEYSTORE_CLI_PIPELINE_H
 #define KEYSTORE_CLI_PIPELINE_H
 
 #include "cli/session.h"
 
-/* Operations sent together. The server holds the locks of their keys for some half a microsecond
- * each, in which its other clients wait. */
-#define PIPELINE_MOST 4000
+/* Maximum operations sent together. The server holds the locks of their keys for about half a
+ * microsecond per operation, while its other clients wait. */
+#define PIPELINE_MAX 4000
 
 struct pipeline_item {
     uint64_t number; /* of the line or command */
@@ -18,14 +18,14 @@ struct pipeline_item {
 
 struct pipeline {
     struct session *session;
-    const char *unit; /* "line" or "command", before numbers in complaints */
+    const char *unit; /* "line" or "command", before numbers in error messages */
     struct pipeline_item *items;
     size_t count;
-    size_t burst;       /* how many go together next */
-    struct arena arena; /* what the requests are made of, besides the words */
-    uint64_t commands;  /* that were run, or refused */
-    uint64_t errors;    /* of these: they failed, or nobody knows */
-    uint64_t stopped;   /* the number of the command for which there was no server, else 0 */
+    size_t burst;       /* size of the next burst */
+    struct arena arena; /* of the requests, besides the words */
+    uint64_t commands;  /* run or refused */
+    uint64_t errors;    /* commands that failed or whose outcome is unknown */
+    uint64_t stopped;   /* number of the command for which the server was unreachable, or 0 */
 };
 
 /* Borrows the session. */
@@ -33,18 +33,18 @@ void pipeline_init(struct pipeline *pipeline, struct session *session);
 void pipeline_deinit(struct pipeline *pipeline);
 
 /*
- * Runs the command, as session_run() does, once all before it have been run; an operation may be
- * kept until the next pipeline_flush(), as may its words. False if there is no connection to the
- * server for one of them: it and what follows it was not run.
+ * Runs the command, as session_run() does, after all earlier ones. An operation may be queued until
+ * the next pipeline_flush(), and its words must stay valid until then. False if the server was
+ * unreachable for one of the commands: that one and those after it were not run.
  */
 bool pipeline_run(struct pipeline *pipeline, struct words words, uint64_t number)
     __attribute__((warn_unused_result));
 
-/* The same for a line that is no command, as session_refuse(). */
-bool pipeline_refuse(struct pipeline *pipeline, const char *sentence, uint64_t number)
+/* The same for a malformed line, as session_refuse(). */
+bool pipeline_refuse(struct pipeline *pipeline, const char *message, uint64_t number)
     __attribute__((warn_unused_result));
 
-/* Runs all that is kept and prints the answers, in order. False as above. */
+/* Runs all operations that are queued and prints their answers in order. False as above. */
 bool pipeline_flush(struct pipeline *pipeline) __attribute__((warn_unused_result));
 
 #endif

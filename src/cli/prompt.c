@@ -15,15 +15,15 @@ static void prompt_write(const struct session *session, char *out, size_t size)
         snprintf(out, size, "%s[%u]%s> ", name, session_db(session), mark);
 }
 
-/* What the user can do when there is no server any more. */
+/* Runs the command; if the connection was lost, says how to continue. */
 static void prompt_run_words(struct session *session, struct words words)
 {
     bool was_connected = session->client != NULL;
     enum session_result result = session_run(session, words, "");
     if (was_connected && session->client == NULL)
-        fputs("The next command connects again.\n", stderr);
+        fputs("The next command reconnects.\n", stderr);
     if (result == SESSION_UNREACHABLE && session->transaction.open)
-        fputs("The transaction is kept: EXEC tries again, DISCARD forgets it.\n", stderr);
+        fputs("The transaction is kept: EXEC retries it, DISCARD drops it.\n", stderr);
 }
 
 static void prompt_run_line(struct session *session, struct lines *lines, const char *line)
@@ -47,7 +47,7 @@ bool prompt_run(struct session *session)
     lines_init(&lines);
     struct editor *editor = editor_new(&lines);
     bool usable = editor != NULL;
-    /* A server that is not there is worth knowing before the first command is typed. */
+    /* An unreachable server is worth reporting before the first command is typed. */
     if (usable)
         (void)session_connect(session, "");
     enum editor_result result = EDITOR_LINE;

@@ -1,4 +1,4 @@
-/* The conversation on a terminal. */
+/* The interactive prompt. */
 #ifndef KEYSTORE_CLI_PROMPT_H
 #define KEYSTORE_CLI_PROMPT_H
 

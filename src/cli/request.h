@@ -1,4 +1,4 @@
-/* A command that was understood, ready to be sent. */
+/* A parsed command, ready to be sent. */
 #ifndef KEYSTORE_CLI_REQUEST_H
 #define KEYSTORE_CLI_REQUEST_H
 
@@ -9,9 +9,9 @@
 struct command;
 
 enum request_type {
-    REQUEST_OP,     /* one operation; a transaction may have it */
-    REQUEST_SELECT, /* the same; it only looks whether the server has the database */
-    /* These are calls of their own, which no transaction can have. */
+    REQUEST_OP,     /* one operation, also within a transaction */
+    REQUEST_SELECT, /* the same; only checks whether the server has the database */
+    /* These are calls that a transaction cannot contain. */
     REQUEST_RANDOM_KEY,
     REQUEST_FLUSH_DB,
     REQUEST_SWAP_DB,
@@ -19,7 +19,7 @@ enum request_type {
     REQUEST_INFO,
     REQUEST_SAVE,
     REQUEST_BGSAVE,
-    /* Those below are the session's to do. */
+    /* These are handled by the session. */
     REQUEST_WATCH,
     REQUEST_UNWATCH,
     REQUEST_MULTI,
@@ -30,15 +30,15 @@ enum request_type {
     REQUEST_QUIT,
 };
 
-/* Slices and pointers lead to the words of the command line, or to the arena of the request. */
+/* Slices and pointers refer to the words of the command line or to the arena of the request. */
 struct request {
     enum request_type type;
-    uint32_t db;       /* the chosen one; SELECT: the wanted one; SWAPDB: one of the two */
+    uint32_t db;       /* the selected one; SELECT: the new one; SWAPDB: one of the two */
     uint32_t other_db; /* SWAPDB: the other one */
     struct keystore_op op;
     struct reply (*answer)(const struct request *request, const struct keystore_reply *from,
                            struct arena *arena);
-    struct keystore_slice text;         /* PING, ECHO: what they answer */
+    struct keystore_slice text;         /* PING, ECHO: the message to return */
     const struct keystore_slice *words; /* WATCH: keys; INFO: sections */
     size_t count;                       /* of words */
     const struct command *topic;        /* HELP; NULL = all commands */

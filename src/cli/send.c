@@ -1,4 +1,4 @@
-/* Requests as calls of the client library. Refuses to know what answers look like. */
+/* Sends requests as calls of the client library. Does not know how answers are printed. */
 #include "cli/send.h"
 
 #include "cli/answers.h"
@@ -12,7 +12,7 @@ static struct reply send_reply_of_error(const struct keystore_op_error *error, s
     return (struct reply){.type = REPLY_ERROR, .bytes = keystore_text(text)};
 }
 
-/* What the server says it did need not be what it was asked for. */
+/* The kind is checked: a broken server may send another one than was asked for. */
 struct reply send_reply(const struct request *request, const struct keystore_reply *from,
                         struct arena *arena)
 {
@@ -22,7 +22,7 @@ struct reply send_reply(const struct request *request, const struct keystore_rep
         return request->answer(request, from, arena);
     return (struct reply){
         .type = REPLY_ERROR,
-        .bytes = keystore_text("the server's answer is not one to this operation"),
+        .bytes = keystore_text("the server's answer does not match the operation"),
     };
 }
 
@@ -71,7 +71,7 @@ static enum keystore_code send_save(struct keystore_client *client, bool wait, s
     return keystore_save(client, &(struct keystore_save_request){.wait = wait}, &status);
 }
 
-/* The server's names of sections are in lower case. */
+/* Lower case, as are the server's names of sections. */
 static const char *send_section_name(struct keystore_slice word, struct arena *arena)
 {
     char *name = arena_alloc(arena, word.len + 1);
@@ -127,7 +127,7 @@ enum keystore_code send_request(struct keystore_client *client, const struct req
     case REQUEST_SAVE:
     case REQUEST_BGSAVE:
         return send_save(client, request->type == REQUEST_SAVE, reply);
-    case REQUEST_WATCH: /* these are the session's to do */
+    case REQUEST_WATCH: /* handled by the session */
     case REQUEST_UNWATCH:
     case REQUEST_MULTI:
     case REQUEST_EXEC:

@@ -1,4 +1,4 @@
-/* Runs commands, one after the other, and prints what they answer. */
+/* Runs commands, one after the other, and prints their replies. */
 #include "cli/session.h"
 
 #include "base/standard.h"
@@ -50,18 +50,17 @@ enum session_result session_connect(struct session *session, const char *label)
         return SESSION_OK;
     fputs(label, stderr);
     format_error(stderr, &error);
-    fputs("Start keystore-server there, or name another place with -h HOST, -p PORT or -s PATH.\n",
-          stderr);
+    fputs("Start keystore-server there, or specify another server with -h, -p or -s.\n", stderr);
     return SESSION_UNREACHABLE;
 }
 
 /* ---- answers ---- */
 
-static enum session_result session_complain(const char *label, const char *sentence)
+static enum session_result session_print_error(const char *label, const char *message)
 {
     standard_push();
     fputs(label, stderr);
-    format_problem(stderr, sentence);
+    format_problem(stderr, message);
     return SESSION_FAILED;
 }
 
@@ -93,7 +92,7 @@ enum session_result session_print_failure(struct session *session, const char *l
     standard_push();
     fputs(label, stderr);
     format_error(stderr, error);
-    /* Whether the server is back shows when the next command connects. */
+    /* The next command reconnects, if the server is back. */
     if (error->code == KEYSTORE_UNAVAILABLE)
         session_disconnect(session);
     return SESSION_FAILED;
@@ -110,9 +109,9 @@ bool session_was_refused(const struct session *session)
 static enum session_result session_begin(struct session *session, const char *label)
 {
     if (session->transaction.open)
-        return session_complain(label,
-                                "there is a transaction already, and it can have none inside: EXEC "
-                                "does it, DISCARD forgets it");
+        return session_print_error(
+            label, "a transaction is open already, and transactions do not nest: EXEC "
+                   "executes it, DISCARD drops it");
     transaction_begin(&session->transaction, session->db);
     return session_print_status(session, "OK");
 }
@@ -120,7 +119,7 @@ static enum session_result session_begin(struct session *session, const char *la
 static enum session_result session_discard(struct session *session, const char *label)
 {
     if (!session->transaction.open)
-        return session_complain(label, "there is no transaction to DISCARD: MULTI begins one");
+        return session_print_error(label, "there is no transaction to DISCARD: MULTI starts one");
     transaction_discard(&session->transaction);
     return session_print_status(session, "OK");
 }
@@ -129,24 +128,24 @@ static enum session_result session_fail_exec(struct session *session, const char
 {
     bool refused = session_was_refused(session);
     enum session_result result = session_print_failure(session, label);
-    fputs(refused ? "Nothing of the transaction was done.\n"
-                  : "Whether the transaction was done is not known: look at its keys.\n",
+    fputs(refused ? "The transaction was not executed.\n"
+                  : "The transaction may or may not have been executed: check its keys.\n",
           stderr);
     return result;
 }
 
-/* The transaction ends, whatever comes of it, unless there is no server to ask. */
+/* Ends the transaction, whether it succeeds or not, unless the server is unreachable. */
 static enum session_result session_exec(struct session *session, const char *label)
 {
     struct transaction *transaction = &session->transaction;
     struct reply reply;
     if (!transaction->open)
-        return session_complain(label, "there is no transaction to EXEC: MULTI begins one");
+        return session_print_error(label, "there is no transaction to EXEC: MULTI starts one");
     if (transaction->refused) {
         transaction_discard(transaction);
-        return session_complain(label,
-                                "nothing was done, since a command of the transaction was refused: "
-                                "begin again with MULTI");
+        return session_print_error(
+            label, "the transaction was not executed, since one of its commands was "
+                   "refused: start again with MULTI");
     }
     if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
@@ -162,8 +161,8 @@ static enum session_result session_watch(struct session *session, const struct r
                                          const char *label)
 {
     if (session->transaction.open)
-        return session_complain(label,
-                                "WATCH comes before MULTI: what is queued is done all at once");
+        return session_print_error(
+            label, "WATCH must come before MULTI: queued commands execute together");
     if (session_connect(session, label) != SESSION_OK)
         return SESSION_UNREACHABLE;
     if (transaction_watch(&session->transaction, session->client, request) != KEYSTORE_OK)
@@ -173,7 +172,7 @@ static enum session_result session_watch(struct session *session, const struct r
 
 static enum session_result session_unwatch(struct session *session)
 {
-    /* As in Redis, within a transaction it comes too late to change what EXEC does. */
+    /* As in Redis, it has no effect within a transaction. */
     if (!session->transaction.open)
         transaction_unwatch(&session->transaction);
     return session_print_status(session, "OK");
@@ -188,9 +187,9 @@ static enum session_result session_queue(struct session *session, const struct r
         return session_print_status(session, "QUEUED");
     }
     session->transaction.refused = true;
-    return session_complain(
-        label, "a transaction has operations on keys only; this command can come before "
-               "MULTI or after EXEC");
+    return session_print_error(
+        label, "a transaction takes only operations on keys; use this command before MULTI or "
+               "after EXEC");
 }
 
 /* ---- commands ---- */
@@ -267,15 +266,15 @@ enum session_result session_run(struct session *session, struct words words, con
     return result;
 }
 
-enum session_result session_refuse(struct session *session, const char *sentence, const char *label)
+enum session_result session_refuse(struct session *session, const char *message, const char *label)
 {
     session->transaction.refused = session->transaction.open;
-    return session_complain(label, sentence);
+    return session_print_error(label, message);
 }
 
 bool session_finish(const struct session *session)
 {
     if (session->transaction.open)
-        session_complain("", "nothing of the last transaction was done, for no EXEC has ended it");
+        session_print_error("", "the last transaction was not executed, since EXEC is missing");
     return !session->transaction.open;
 }

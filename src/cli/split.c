@@ -1,12 +1,13 @@
-/* The quoting rules of a command line. Refuses to know commands. */
+/* The quoting rules of a command line. Does not know commands. */
 #include "cli/split.h"
 
 #include "base/hex.h"
 
-static const char unbalanced[] = "unbalanced quotes: close each \" and ', and leave a space behind "
-                                 "the closing quote";
+static const char unbalanced[] =
+    "unbalanced quotes: close each \" and ', and put a space after the "
+    "closing quote";
 
-/* A place in the line, and where the bytes of the current word go. */
+/* The rest of the line, and where the bytes of the current word are written. */
 struct cursor {
     struct slice rest;
     uint8_t *out;
@@ -54,7 +55,7 @@ static void split_take_escape(struct cursor *cursor)
     cursor->rest = slice_skip(cursor->rest, 2);
 }
 
-/* What stands between quotes; the cursor is behind the opening one. */
+/* The text between quotes; the cursor is after the opening one. */
 static bool split_take_quoted(struct cursor *cursor, uint8_t quote)
 {
     while (cursor->rest.len > 0) {
@@ -97,7 +98,7 @@ static void split_skip_space(struct cursor *cursor)
         cursor->rest = slice_skip(cursor->rest, 1);
 }
 
-/* At least as many as there are words: quotes only join what spaces part. */
+/* An upper bound of the number of words: quotes only join what spaces separate. */
 static size_t split_count_words(struct slice line)
 {
     size_t count = 0;

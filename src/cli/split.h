@@ -1,4 +1,4 @@
-/* Cuts a command line into words, by the quoting rules of redis-cli. */
+/* Splits a command line into words, by the quoting rules of redis-cli. */
 #ifndef KEYSTORE_CLI_SPLIT_H
 #define KEYSTORE_CLI_SPLIT_H
 
@@ -11,14 +11,14 @@ struct words {
 };
 
 /*
- * Splits at white space. In double quotes \n \r \t \b \a and \xHH stand for bytes and a backslash
- * takes away the meaning of what follows; in single quotes only \' does. A closing quote must end
- * its word. The words live in the arena. Returns NULL, or a sentence (static) that says what is
- * wrong with the line.
+ * Splits at white space. In double quotes \n \r \t \b \a and \xHH stand for bytes, and a backslash
+ * before any other character stands for that character; in single quotes only \' is an escape. A
+ * closing quote must end its word. The words live in the arena. Returns NULL, or an error message
+ * in static memory.
  */
 const char *split_line(struct slice line, struct arena *arena, struct words *words);
 
-/* The same, but the bytes of the words take the place of the line. */
+/* The same, but the words overwrite the line. */
 const char *split_in_place(uint8_t *line, size_t len, struct arena *arena, struct words *words);
 
 #endif

@@ -1,4 +1,4 @@
-/* Queues operations until EXEC. Refuses to know what they are. */
+/* Queues operations until EXEC. Does not know what they do. */
 #include "cli/transaction.h"
 
 #include "base/mem.h"
@@ -43,8 +43,8 @@ void transaction_discard(struct transaction *transaction)
     arena_reset(&transaction->arena);
 }
 
-/* `items`, with room for one more than `count`. */
-static void *transaction_make_room(void *items, size_t count, size_t *capacity, size_t size)
+/* `items`, reallocated if needed to hold one more than `count`. */
+static void *transaction_grow(void *items, size_t count, size_t *capacity, size_t size)
 {
     if (count < *capacity)
         return items;
@@ -67,17 +67,16 @@ static struct words transaction_copy_words(struct arena *arena, struct words wor
     return copied;
 }
 
-/* What the request points to must live until EXEC: so it is made again from words that do. */
+/* What the request refers to must live until EXEC, so it is parsed again from copied words. */
 void transaction_add(struct transaction *transaction, struct words words)
 {
     char problem[ARGS_PROBLEM_SIZE];
     struct words copied = transaction_copy_words(&transaction->arena, words);
-    transaction->requests =
-        transaction_make_room(transaction->requests, transaction->count, &transaction->capacity,
-                              sizeof *transaction->requests);
+    transaction->requests = transaction_grow(transaction->requests, transaction->count,
+                                             &transaction->capacity, sizeof *transaction->requests);
     struct request *request = &transaction->requests[transaction->count];
     if (!commands_parse(copied, transaction->db, &transaction->arena, request, problem))
-        return; /* cannot be: the same words were understood before */
+        return; /* cannot happen: the same words were parsed before */
     transaction->count++;
     if (request->type == REQUEST_SELECT)
         transaction->db = request->db;
@@ -85,14 +84,14 @@ void transaction_add(struct transaction *transaction, struct words words)
 
 /* ---- WATCH ---- */
 
-/* The key must not have changed since. */
+/* Adds a compare: the key must not have changed since. */
 static void transaction_add_watched(struct transaction *transaction, struct keystore_slice key,
                                     uint32_t db, uint64_t as_of)
 {
     struct arena *arena = &transaction->watched_arena;
     transaction->watched =
-        transaction_make_room(transaction->watched, transaction->watched_count,
-                              &transaction->watched_capacity, sizeof *transaction->watched);
+        transaction_grow(transaction->watched, transaction->watched_count,
+                         &transaction->watched_capacity, sizeof *transaction->watched);
     transaction->watched[transaction->watched_count++] =
         (struct keystore_compare){.key = transaction_copy(arena, key),
                                   .db = db,

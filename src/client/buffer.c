@@ -1,4 +1,5 @@
-/* Growable bytes on malloc(). Grows by doubling, so that appending is amortised constant. */
+/* A growable buffer from malloc(), doubled when it grows, so that appending is amortized
+ * constant. */
 #include "client/buffer.h"
 
 #include "base/check.h"

@@ -1,6 +1,6 @@
 /*
- * A growable byte buffer with a limit, on the heap of the program that uses the library: what it
- * cannot get is an error for its caller to report, never the end of the program (as base/buf.h).
+ * A growable byte buffer with a limit, on the heap of the program that uses the library: unlike for
+ * base/buf.h, lack of memory is an error for the caller to report, never the end of the program.
  */
 #ifndef KEYSTORE_CLIENT_BUFFER_H
 #define KEYSTORE_CLIENT_BUFFER_H
@@ -27,9 +27,9 @@ static inline bool buffer_allows(const struct buffer *buffer, size_t count)
 }
 
 /*
- * Room for `count` more bytes after `len`: returns where they go, valid until the next call on this
- * buffer; the caller writes and then adds to `len`. NULL, with nothing changed, when that would
- * pass the limit (see buffer_allows()) or memory is short.
+ * Reserves space for `count` more bytes after `len` and returns its address, valid until the next
+ * call on this buffer; the caller writes and then adds to `len`. NULL, with nothing changed, if
+ * that would exceed the limit (see buffer_allows()) or memory is short.
  */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t count) __attribute__((warn_unused_result));
 

@@ -1,6 +1,6 @@
 /*
- * gRPC's side of a unary call: message framing, headers and trailers. Refuses to know HTTP/2
- * frames, sockets, and what the messages mean.
+ * The gRPC part of a unary call: message framing, headers and trailers. Does not know HTTP/2
+ * frames, sockets, or what the messages mean.
  */
 #include "client/call.h"
 
@@ -102,7 +102,7 @@ static bool call_refuse_too_large(struct call *call)
 {
     status_set(
         &call->error, KEYSTORE_RESOURCE_EXHAUSTED,
-        "the answer has %zu bytes, but this client takes at most %zu: ask for less at a time "
+        "the answer has %zu bytes, but this client accepts at most %zu: ask for less at a time "
         "or raise max_message",
         call->announced_len, call->max_message);
     call_copy_text(call->error.reason, sizeof call->error.reason,
@@ -110,10 +110,9 @@ static bool call_refuse_too_large(struct call *call)
     return false;
 }
 
-static bool call_refuse_without_memory(struct call *call)
+static bool call_refuse_out_of_memory(struct call *call)
 {
-    status_out_of_memory(&call->error,
-                         "the answer is lost, though the server has done what was asked");
+    status_out_of_memory(&call->error, "the answer is lost, but the server has executed the call");
     return false;
 }
 
@@ -123,7 +122,7 @@ static bool call_refuse(struct call *call, const char *what)
     return false;
 }
 
-/* Whether the body of this answer is gRPC's; the page of some web server is read over. */
+/* Whether the body of this answer is gRPC's; the page of a web server is skipped. */
 static bool call_carries_messages(const struct call *call)
 {
     return !call->not_grpc && call->http_status == 200;
@@ -132,20 +131,20 @@ static bool call_carries_messages(const struct call *call)
 static bool call_on_prefix_complete(struct call *call)
 {
     if (call->prefix[0] == 1)
-        return call_refuse(call, "is compressed, though this client did not offer that");
+        return call_refuse(call, "is compressed, although this client does not support that");
     if (call->prefix[0] != 0)
-        return call_refuse(call, "starts with a flag that gRPC does not know");
+        return call_refuse(call, "starts with a flag unknown to gRPC");
     call->announced_len = (size_t)call->prefix[1] << 24 | (size_t)call->prefix[2] << 16 |
                           (size_t)call->prefix[3] << 8 | call->prefix[4];
     /* Refused from the length alone, before memory is taken. */
     if (call->announced_len > call->max_message)
         return call_refuse_too_large(call);
     if (call->announced_len > 0 && buffer_reserve(call->answer, call->announced_len) == NULL)
-        return call_refuse_without_memory(call);
+        return call_refuse_out_of_memory(call);
     return true;
 }
 
-/* Takes the part of the prefix that is in `bytes`; returns how many bytes that was. */
+/* Takes the part of the prefix that is in `bytes`; returns its length. */
 static size_t call_take_prefix(struct call *call, struct slice bytes)
 {
     DCHECK(call->prefix_len <= CALL_PREFIX_SIZE);
@@ -171,7 +170,7 @@ bool call_on_data(struct call *call, struct slice bytes)
     if (bytes.len > call->announced_len - call->answer->len)
         return call_refuse(call, "has more than one message");
     if (!buffer_append(call->answer, bytes))
-        return call_refuse_without_memory(call);
+        return call_refuse_out_of_memory(call);
     return true;
 }
 
@@ -180,8 +179,8 @@ static enum keystore_code call_finish_without_status(struct call *call)
     enum keystore_code code = status_from_http(call->http_status);
     if (call->not_grpc)
         status_set(&call->error, code,
-                   "no gRPC server answered but one that speaks HTTP (status %d, content-type %s): "
-                   "check host and port",
+                   "the server speaks HTTP but not gRPC (status %d, content-type %s): check host "
+                   "and port",
                    call->http_status, call->content_type);
     else
         status_set(&call->error, code, "the server's answer has HTTP status %d and no grpc-status",
@@ -200,6 +199,6 @@ enum keystore_code call_finish(struct call *call)
         return call->error.code;
     }
     if (call->prefix_len < CALL_PREFIX_SIZE || call->answer->len < call->announced_len)
-        call_refuse(call, "says OK, but its message is missing or cut off");
+        call_refuse(call, "has status OK, but its message is missing or truncated");
     return call->error.code;
 }

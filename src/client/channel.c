@@ -1,6 +1,6 @@
 /*
- * Drives nghttp2's client session over a socket: greeting, one call at a time, going away, coming
- * back. Refuses to know what the messages mean; gRPC's rules for one call are in call.c.
+ * Drives nghttp2's client session over a socket: connection preface, one call at a time, GOAWAY,
+ * reconnecting. Does not know what the messages mean; gRPC's rules for one call are in call.c.
  */
 #include "client/channel.h"
 
@@ -17,16 +17,16 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Large enough that a big answer seldom waits for a window update; memory is bounded by
+/* Large enough that a large answer seldom waits for WINDOW_UPDATE; memory is bounded by
  * max_message, not by these. */
 #define STREAM_WINDOW     (16 << 20)
 #define CONNECTION_WINDOW (32 << 20)
 
-/* Bytes of a server's answer headers that are worth decoding. */
+/* Maximum bytes of the headers of an answer. */
 #define HEADER_LIST_LIMIT (32 << 10)
 
-/* Bytes gathered before they are sent, so that a small call is one send. The limit leaves room for
- * the one frame that passes the goal. */
+/* Bytes gathered before they are sent, so that a small call is one send. The limit has space for
+ * the frame that exceeds the goal. */
 #define OUT_GOAL  ((size_t)128 << 10)
 #define OUT_LIMIT ((size_t)256 << 10)
 
@@ -42,14 +42,15 @@ enum {
     HEADER_TE,
     HEADER_AGENT,
     HEADER_MAX_REPLY,
-    HEADER_TIMEOUT, /* the last, for it may be left out */
+    HEADER_TIMEOUT, /* last, since it is optional */
     HEADER_COUNT
 };
 
-/* After so long without a call it is worth a system call to see whether the server has hung up. */
+/* After so long without a call, a system call checks whether the server has closed the
+ * connection. */
 #define QUIET_MS 2
 
-/* Room for what a server says when it goes away, such as "too_many_pings". */
+/* Maximum length of the debug text of a GOAWAY, such as "too_many_pings". */
 #define GOAWAY_DEBUG_SIZE 100
 
 struct channel {
@@ -58,15 +59,15 @@ struct channel {
     int fd;                               /* -1 when not connected */
     nghttp2_session *session;             /* NULL when not connected */
     struct buffer out;                    /* bytes on their way to the server */
-    bool greeted;                         /* the server's SETTINGS came */
+    bool settings_received;               /* the server sent its SETTINGS */
     char goaway_debug[GOAWAY_DEBUG_SIZE]; /* the debug text of its GOAWAY */
     struct call *call;                    /* the call in flight, or NULL */
     int32_t stream_id;                    /* of the call in flight */
     bool ended;                           /* the answer is complete */
     bool refused;                         /* the answer was refused; call->error says why */
     bool closed;                          /* the stream ended before the answer was complete */
-    uint32_t close_code;                  /* HTTP/2 error code of that */
-    int64_t used_ms;                      /* when the last call ended or the greeting came */
+    uint32_t close_code;                  /* the HTTP/2 error code of that */
+    int64_t used_ms;                      /* when the last call ended or SETTINGS were received */
     nghttp2_nv headers[HEADER_COUNT];
     char max_reply[24];              /* the values of two headers: limits.max_message... */
     char timeout[CALL_TIMEOUT_SIZE]; /* ...and limits.call_timeout_ms */
@@ -90,7 +91,7 @@ static int channel_on_header(nghttp2_session *session, const nghttp2_frame *fram
     struct channel *channel = user_data;
     (void)session;
     (void)flags;
-    /* The trailers behind a refused answer do not make it better. */
+    /* The trailers of a refused answer do not matter. */
     if (channel_is_current(channel, frame->hd.stream_id) && !channel_is_over(channel))
         call_on_header(channel->call, slice_make(name, name_len), slice_make(value, value_len));
     return 0;
@@ -125,7 +126,7 @@ static int channel_on_frame(nghttp2_session *session, const nghttp2_frame *frame
     struct channel *channel = user_data;
     (void)session;
     if (frame->hd.type == NGHTTP2_SETTINGS)
-        channel->greeted = true;
+        channel->settings_received = true;
     if (frame->hd.type == NGHTTP2_GOAWAY)
         channel_on_goaway(channel, &frame->goaway);
     bool carries_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
@@ -147,7 +148,7 @@ static int channel_on_stream_close(nghttp2_session *session, int32_t stream_id, 
     return 0;
 }
 
-/* nghttp2 asks for the next bytes of a request. */
+/* nghttp2 requests the next bytes of a request. */
 static ssize_t channel_on_request_wanted(nghttp2_session *session, int32_t stream_id, uint8_t *out,
                                          size_t size, uint32_t *flags, nghttp2_data_source *source,
                                          void *user_data)
@@ -155,7 +156,7 @@ static ssize_t channel_on_request_wanted(nghttp2_session *session, int32_t strea
     struct channel *channel = user_data;
     (void)session;
     (void)source;
-    /* The bytes of a call that has ended are gone; its stream is being reset. */
+    /* The call has ended, and its stream is being reset. */
     if (!channel_is_current(channel, stream_id))
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     size_t count = call_take_request(channel->call, out, size);
@@ -164,7 +165,7 @@ static ssize_t channel_on_request_wanted(nghttp2_session *session, int32_t strea
     return (ssize_t)count;
 }
 
-/* A request that could not even start, because the server went away before, closes no stream. */
+/* A request that could not be sent because of a GOAWAY closes no stream, so this reports it. */
 static int channel_on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame,
                                      int failure, void *user_data)
 {
@@ -174,26 +175,26 @@ static int channel_on_frame_not_sent(nghttp2_session *session, const nghttp2_fra
     return 0;
 }
 
-/* nghttp2's memory comes from here, so that it fails as all of the library's does. */
-static void *channel_take_memory(size_t size, void *unused)
+/* nghttp2 allocates with these, so that tests can make it fail like the rest of the library. */
+static void *channel_malloc(size_t size, void *unused)
 {
     (void)unused;
     return malloc(size);
 }
 
-static void *channel_take_zeroed(size_t count, size_t size, void *unused)
+static void *channel_calloc(size_t count, size_t size, void *unused)
 {
     (void)unused;
     return calloc(count, size);
 }
 
-static void *channel_resize_memory(void *memory, size_t size, void *unused)
+static void *channel_realloc(void *memory, size_t size, void *unused)
 {
     (void)unused;
     return realloc(memory, size);
 }
 
-static void channel_give_memory(void *memory, void *unused)
+static void channel_free_memory(void *memory, void *unused)
 {
     (void)unused;
     free(memory);
@@ -202,8 +203,8 @@ static void channel_give_memory(void *memory, void *unused)
 /* 0 or an error of nghttp2. */
 static int channel_start_session(struct channel *channel)
 {
-    nghttp2_mem memory = {NULL, channel_take_memory, channel_give_memory, channel_take_zeroed,
-                          channel_resize_memory};
+    nghttp2_mem memory = {NULL, channel_malloc, channel_free_memory, channel_calloc,
+                          channel_realloc};
     nghttp2_session_callbacks *callbacks;
     int failure = nghttp2_session_callbacks_new(&callbacks);
     if (failure != 0)
@@ -240,16 +241,16 @@ static void channel_disconnect(struct channel *channel)
         close(channel->fd);
     channel->session = NULL;
     channel->fd = -1;
-    channel->greeted = false;
+    channel->settings_received = false;
     channel->goaway_debug[0] = '\0';
     buffer_clear(&channel->out, OUT_LIMIT);
 }
 
-/* The connection ended by itself; says so in *error. */
+/* Closes a connection that was lost and sets *error; always false. */
 static bool channel_lose(struct channel *channel, const char *cause, struct keystore_error *error)
 {
     const char *separator = channel->goaway_debug[0] != '\0' ? ", saying " : "";
-    if (channel->greeted)
+    if (channel->settings_received)
         status_set(error, KEYSTORE_UNAVAILABLE, "lost the connection to %s: %s%s%s",
                    channel->target.name, cause, separator, channel->goaway_debug);
     else
@@ -261,20 +262,20 @@ static bool channel_lose(struct channel *channel, const char *cause, struct keys
     return false;
 }
 
-/* nghttp2 cannot go on; the same. */
-static bool channel_give_up(struct channel *channel, int failure, struct keystore_error *error)
+/* The same after an error of nghttp2. */
+static bool channel_fail(struct channel *channel, int failure, struct keystore_error *error)
 {
     if (failure != NGHTTP2_ERR_NOMEM)
         return channel_lose(channel, nghttp2_strerror(failure), error);
-    status_out_of_memory(error, "the connection was closed; the call may have been done");
-    channel->closed = false; /* if the stream is, then not by the server */
+    status_out_of_memory(error, "the connection was closed; the call may have been executed");
+    channel->closed = false; /* if the stream is closed, it was not by the server */
     channel_disconnect(channel);
     return false;
 }
 
-/* While sending, nghttp2 found no memory for a table of its header compression. It does not say so,
- * but refuses the stream in the server's name. */
-static bool channel_was_not_packed(const struct channel *channel)
+/* Whether nghttp2 had no memory for its HPACK table while sending. It does not report that, but
+ * closes the stream as if the server had refused it. */
+static bool channel_failed_to_compress(const struct channel *channel)
 {
     return channel->call != NULL && channel->closed &&
            channel->close_code == NGHTTP2_REFUSED_STREAM && channel->goaway_debug[0] == '\0';
@@ -288,7 +289,7 @@ static int channel_fill_output(struct channel *channel)
         ssize_t len = nghttp2_session_mem_send(channel->session, &bytes);
         if (len < 0)
             return (int)len;
-        if (channel_was_not_packed(channel))
+        if (channel_failed_to_compress(channel))
             return NGHTTP2_ERR_NOMEM;
         if (len == 0)
             return 0;
@@ -300,10 +301,10 @@ static int channel_fill_output(struct channel *channel)
 
 enum received { RECEIVED_SOME, RECEIVED_NOTHING, RECEIVED_END };
 
-/* What a receive into channel->in gave, digested by nghttp2. RECEIVED_END: the connection is lost,
- * *error is filled. */
-static enum received channel_digest(struct channel *channel, ssize_t got,
-                                    struct keystore_error *error)
+/* Passes the bytes of a receive into channel->in to nghttp2. RECEIVED_END: the connection is lost
+ * and *error is set. */
+static enum received channel_process(struct channel *channel, ssize_t got,
+                                     struct keystore_error *error)
 {
     if (got < 0 && socket_would_block())
         return RECEIVED_NOTHING;
@@ -311,10 +312,10 @@ static enum received channel_digest(struct channel *channel, ssize_t got,
         channel_lose(channel, got == 0 ? "the server closed it" : strerror(errno), error);
         return RECEIVED_END;
     }
-    ssize_t digested = nghttp2_session_mem_recv(channel->session, channel->in, (size_t)got);
-    DCHECK(digested < 0 || digested == got);
-    if (digested < 0) {
-        channel_give_up(channel, (int)digested, error);
+    ssize_t processed = nghttp2_session_mem_recv(channel->session, channel->in, (size_t)got);
+    DCHECK(processed < 0 || processed == got);
+    if (processed < 0) {
+        channel_fail(channel, (int)processed, error);
         return RECEIVED_END;
     }
     return RECEIVED_SOME;
@@ -322,10 +323,11 @@ static enum received channel_digest(struct channel *channel, ssize_t got,
 
 static enum received channel_receive(struct channel *channel, struct keystore_error *error)
 {
-    return channel_digest(channel, socket_receive(channel->fd, channel->in, IN_SIZE), error);
+    return channel_process(channel, socket_receive(channel->fd, channel->in, IN_SIZE), error);
 }
 
-/* Sending failed. A server that refuses a large request may have answered before it hung up. */
+/* After sending failed: a server that refuses a large request may have answered before it closed
+ * the connection. */
 static bool channel_drain_input(struct channel *channel, const char *cause,
                                 struct keystore_error *error)
 {
@@ -336,13 +338,13 @@ static bool channel_drain_input(struct channel *channel, const char *cause,
     return received == RECEIVED_NOTHING && channel_lose(channel, cause, error);
 }
 
-/* Sends all that is ready and that the socket takes now. */
+/* Sends what is ready, as far as the socket accepts it without blocking. */
 static bool channel_flush(struct channel *channel, struct keystore_error *error)
 {
     for (;;) {
         int failure = channel_fill_output(channel);
         if (failure != 0)
-            return channel_give_up(channel, failure, error);
+            return channel_fail(channel, failure, error);
         if (channel->out.len == 0)
             return true;
         ssize_t sent = socket_send(channel->fd, buffer_slice(&channel->out));
@@ -365,8 +367,7 @@ static bool channel_send_ready(struct channel *channel, struct keystore_error *e
 {
     if (!channel_flush(channel, error))
         return false;
-    return !channel_is_finished(channel) ||
-           channel_lose(channel, "it breaks the rules of HTTP/2", error);
+    return !channel_is_finished(channel) || channel_lose(channel, "it violates HTTP/2", error);
 }
 
 /* One round: send, wait, receive. */
@@ -386,9 +387,9 @@ static enum step channel_step(struct channel *channel, int64_t deadline_ms,
 }
 
 /*
- * The first round of a call on a connection that stands: where all is sent at once, the receive
- * itself waits for the answer, for as long as a call may take. So a small call is a send and a
- * receive.
+ * The first round of a call on an open connection: if everything is sent immediately, the receive
+ * itself blocks until the answer arrives, for as long as a call may take. So a small call is a send
+ * and a receive.
  */
 static enum step channel_first_step(struct channel *channel, struct keystore_error *error)
 {
@@ -397,15 +398,15 @@ static enum step channel_first_step(struct channel *channel, struct keystore_err
     if (channel->out.len > 0)
         return STEP_PROGRESS;
     ssize_t got = socket_receive_waiting(channel->fd, channel->in, IN_SIZE);
-    return channel_digest(channel, got, error) == RECEIVED_END ? STEP_LOST : STEP_PROGRESS;
+    return channel_process(channel, got, error) == RECEIVED_END ? STEP_LOST : STEP_PROGRESS;
 }
 
-/* nghttp2 copies a value that is not `lasting`: it may send it after the call has timed out. */
+/* nghttp2 copies a value that is not `permanent`: it may send it after the call has timed out. */
 static void channel_set_header(nghttp2_nv *header, const char *name, const char *value,
-                               bool lasting)
+                               bool permanent)
 {
     uint8_t flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
-    if (lasting)
+    if (permanent)
         flags |= NGHTTP2_NV_FLAG_NO_COPY_VALUE;
     *header = (nghttp2_nv){(uint8_t *)name, (uint8_t *)value, strlen(name), strlen(value), flags};
 }
@@ -452,7 +453,7 @@ void channel_free(struct channel *channel)
     free(channel);
 }
 
-/* Opens a connection and waits for the server's greeting. */
+/* Opens a connection and waits for the server's SETTINGS. */
 static bool channel_open_connection(struct channel *channel, int64_t deadline_ms,
                                     struct keystore_error *error)
 {
@@ -461,14 +462,14 @@ static bool channel_open_connection(struct channel *channel, int64_t deadline_ms
         return false;
     int failure = channel_start_session(channel);
     if (failure != 0)
-        return channel_give_up(channel, failure, error);
-    while (!channel->greeted) {
+        return channel_fail(channel, failure, error);
+    while (!channel->settings_received) {
         switch (channel_step(channel, deadline_ms, error)) {
         case STEP_PROGRESS:
             break;
         case STEP_TIMEOUT:
             status_set(error, KEYSTORE_DEADLINE_EXCEEDED,
-                       "%s took the connection but sent no HTTP/2 greeting in time",
+                       "%s accepted the connection but sent no HTTP/2 SETTINGS in time",
                        channel->target.name);
             channel_disconnect(channel);
             return false;
@@ -482,10 +483,10 @@ static bool channel_open_connection(struct channel *channel, int64_t deadline_ms
     return true;
 }
 
-/* Digests what came since the last call: pings, settings, a goaway_debug. */
+/* Processes frames received since the last call, such as PING, SETTINGS or GOAWAY. */
 static void channel_catch_up(struct channel *channel, int64_t deadline_ms)
 {
-    struct keystore_error ignored; /* a lost connection is simply opened again */
+    struct keystore_error ignored; /* a lost connection is reopened */
     while (channel_receive(channel, &ignored) == RECEIVED_SOME &&
            clock_monotonic_ms() < deadline_ms)
         continue;
@@ -496,7 +497,7 @@ static int64_t channel_deadline_in(int64_t now_ms, int64_t timeout_ms)
     return timeout_ms > INT64_MAX - now_ms ? INT64_MAX : now_ms + timeout_ms;
 }
 
-/* True if there is a connection on which a call can start. */
+/* Whether there is a connection on which a call can start. */
 static bool channel_is_ready(struct channel *channel, int64_t now_ms, int64_t deadline_ms)
 {
     if (channel->session != NULL && now_ms - channel->used_ms >= QUIET_MS)
@@ -542,7 +543,7 @@ static int channel_submit(struct channel *channel, const char *path, int64_t lef
     return 0;
 }
 
-/* The answer came whole, or its stream was closed before. */
+/* Returns the result of a call whose answer is complete or refused, or whose stream was closed. */
 static enum keystore_code channel_conclude(struct channel *channel, struct keystore_error *error)
 {
     struct call *call = channel->call;
@@ -561,45 +562,45 @@ static enum keystore_code channel_conclude(struct channel *channel, struct keyst
     return code;
 }
 
-/* Leaves no trace of the call: an open stream is reset, late frames find no call. */
+/* Detaches the call: an open stream is reset, and late frames find no call. */
 static void channel_end_call(struct channel *channel)
 {
     channel->call = NULL;
     if (channel->session == NULL)
         return;
-    /* A request that has not started yet has no stream either, but must be taken back. */
+    /* A request that was not sent yet has no stream either, but must be cancelled. */
     if (channel_is_over(channel) &&
         nghttp2_session_find_stream(channel->session, channel->stream_id) == NULL)
         return;
-    struct keystore_error ignored; /* a connection lost now matters to the next call only */
+    struct keystore_error ignored; /* a connection lost now matters only to the next call */
     uint32_t code = channel->ended ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
     int failure =
         nghttp2_submit_rst_stream(channel->session, NGHTTP2_FLAG_NONE, channel->stream_id, code);
     if (failure != 0)
-        channel_give_up(channel, failure, &ignored);
+        channel_fail(channel, failure, &ignored);
     else
         (void)channel_flush(channel, &ignored);
 }
 
-/* Until the call is over. `stood`: the connection did before the call. */
-static enum keystore_code channel_run(struct channel *channel, bool stood, int64_t deadline_ms,
+/* Runs the call to its end. `reused`: the connection was open before the call. */
+static enum keystore_code channel_run(struct channel *channel, bool reused, int64_t deadline_ms,
                                       struct keystore_error *error)
 {
-    enum step last = stood ? channel_first_step(channel, error) : STEP_PROGRESS;
+    enum step last = reused ? channel_first_step(channel, error) : STEP_PROGRESS;
     while (last == STEP_PROGRESS && !channel_is_over(channel))
         last = channel_step(channel, deadline_ms, error);
-    /* The answer may have come with the last bytes before the end. */
+    /* The last bytes before the connection was lost may complete the answer. */
     if (channel_is_over(channel))
         return channel_conclude(channel, error);
     if (last == STEP_TIMEOUT)
         status_set(error, KEYSTORE_DEADLINE_EXCEEDED, "%s did not answer within %lld ms",
                    channel->target.name, (long long)channel->limits.call_timeout_ms);
-    DCHECK(error->code != KEYSTORE_OK); /* a call that failed says so */
+    DCHECK(error->code != KEYSTORE_OK); /* a call that failed has an error */
     return error->code;
 }
 
-/* The server goes away and says that it will never look at this call. */
-static bool channel_was_left_out(const struct channel *channel)
+/* Whether the server, while shutting down, has refused the call unprocessed. */
+static bool channel_was_unprocessed(const struct channel *channel)
 {
     return channel->closed && channel->close_code == NGHTTP2_REFUSED_STREAM &&
            channel->session != NULL && channel->goaway_debug[0] != '\0';
@@ -607,7 +608,7 @@ static bool channel_was_left_out(const struct channel *channel)
 
 /* One attempt, on a connection that can take a call. */
 static enum keystore_code channel_attempt(struct channel *channel, const char *path,
-                                          struct call *call, bool stood, int64_t deadline_ms,
+                                          struct call *call, bool reused, int64_t deadline_ms,
                                           struct keystore_error *error)
 {
     DCHECK(channel->call == NULL && channel->session != NULL); /* one call at a time */
@@ -616,16 +617,16 @@ static enum keystore_code channel_attempt(struct channel *channel, const char *p
     channel->refused = false;
     channel->closed = false;
     int64_t left_ms = channel->limits.call_timeout_ms;
-    /* Where nothing has passed, the header is the last call's to the byte. */
-    if (!stood && deadline_ms != INT64_MAX)
+    /* On a reused connection no time has passed, so the header is the same for each call. */
+    if (!reused && deadline_ms != INT64_MAX)
         left_ms = deadline_ms - clock_monotonic_ms();
     int failure = channel_submit(channel, path, left_ms > 0 ? left_ms : 1);
     if (failure != 0) {
         channel->call = NULL;
-        channel_give_up(channel, failure, error);
+        channel_fail(channel, failure, error);
         return error->code;
     }
-    enum keystore_code code = channel_run(channel, stood, deadline_ms, error);
+    enum keystore_code code = channel_run(channel, reused, deadline_ms, error);
     channel_end_call(channel);
     channel->used_ms = clock_monotonic_ms();
     return code;
@@ -636,15 +637,15 @@ enum keystore_code channel_call(struct channel *channel, const char *path, struc
 {
     int64_t now_ms = clock_monotonic_ms();
     int64_t deadline_ms = channel_deadline_in(now_ms, channel->limits.call_timeout_ms);
-    bool stood = channel_is_ready(channel, now_ms, deadline_ms);
+    bool reused = channel_is_ready(channel, now_ms, deadline_ms);
     struct call call;
     for (int attempts = 1;; attempts++) {
-        if (!stood && !channel_reconnect(channel, deadline_ms, error))
+        if (!reused && !channel_reconnect(channel, deadline_ms, error))
             return error->code;
         call_init(&call, request, answer, channel->limits.max_message);
-        enum keystore_code code = channel_attempt(channel, path, &call, stood, deadline_ms, error);
-        if (attempts == 2 || !channel_was_left_out(channel))
+        enum keystore_code code = channel_attempt(channel, path, &call, reused, deadline_ms, error);
+        if (attempts == 2 || !channel_was_unprocessed(channel))
             return code;
-        stood = false;
+        reused = false;
     }
 }

@@ -1,6 +1,6 @@
 /*
- * The public calls: pack the request, call, unpack the answer into memory that the client keeps
- * until its next call. Refuses to know HTTP/2 and sockets.
+ * The public calls: pack the request, send it, unpack the answer into memory that the client keeps
+ * until its next call. Does not know HTTP/2 and sockets.
  */
 #include "keystore/client.h"
 
@@ -22,22 +22,22 @@
 #define DEFAULT_TIMEOUT_MS         30000
 #define DEFAULT_MAX_MESSAGE        ((size_t)65 << 20)
 
-/* A request beyond this is refused here: servers take 64 MiB, and lengths must fit 32 bits. */
+/* A larger request is refused here: servers accept 64 MiB, and lengths must fit 32 bits. */
 #define REQUEST_LIMIT ((size_t)1 << 30)
 
-/* Memory that stays with a client between its calls. */
+/* Maximum memory of each buffer that is kept between calls. */
 #define KEPT_BYTES ((size_t)64 << 10)
 
 struct keystore_client {
     struct channel *channel;
     struct buffer request; /* prefix and message */
     struct buffer answer;  /* message */
-    struct pool pool;      /* what the last answer's slices point to */
-    unsigned generation;   /* the process that it belongs to */
+    struct pool pool;      /* memory of the last answer's slices */
+    unsigned generation;   /* identifies the process that it belongs to */
     struct keystore_error error;
 };
 
-/* Counts the forks between this process and the one that has loaded the library. */
+/* The number of forks between this process and the one that loaded the library. */
 static atomic_uint generation;
 
 static void client_on_fork_in_child(void)
@@ -101,7 +101,7 @@ struct keystore_client *keystore_connect(const char *target, const struct keysto
         return NULL;
     struct keystore_client *client = client_new(&parsed, options);
     if (client == NULL) {
-        status_out_of_memory(error, "there is no client");
+        status_out_of_memory(error, "the client was not created");
         return NULL;
     }
     if (!channel_connect(client->channel, error)) {
@@ -143,15 +143,15 @@ static bool client_check(struct keystore_client *client, const void *request, co
     }
     if (client->generation != atomic_load_explicit(&generation, memory_order_relaxed)) {
         status_set(&client->error, KEYSTORE_FAILED_PRECONDITION,
-                   "this client belongs to the process that has forked this one: connect anew");
+                   "this client belongs to the parent process: connect a new one after fork()");
         return false;
     }
     return true;
 }
 
 /*
- * Packs the request behind room for its prefix. The last answer stays valid until that is done,
- * because its slices may be what is sent.
+ * Packs the request, after space for its prefix. The last answer stays valid until then, because
+ * the request may refer to its slices.
  */
 static bool client_pack(struct keystore_client *client, const struct request_builder *builder,
                         const void *message)
@@ -165,7 +165,7 @@ static bool client_pack(struct keystore_client *client, const struct request_bui
     return requests_pack(&client->request, builder, message, &client->error);
 }
 
-/* Sends what was packed; on KEYSTORE_OK client->answer holds the answer's message. */
+/* Sends the packed request; on KEYSTORE_OK client->answer holds the answer's message. */
 static enum keystore_code client_call(struct keystore_client *client, const char *path, bool packed)
 {
     pool_reset(&client->pool);
@@ -182,7 +182,7 @@ static enum keystore_code client_call(struct keystore_client *client, const char
     return code;
 }
 
-/* The answer was unpacked, or not; frees its bytes. */
+/* Frees the bytes of the answer, and sets the error if it could not be unpacked. */
 static enum keystore_code client_finish(struct keystore_client *client, bool unpacked)
 {
     buffer_clear(&client->answer, KEPT_BYTES);
@@ -192,15 +192,15 @@ static enum keystore_code client_finish(struct keystore_client *client, bool unp
     pool_reset(&client->pool);
     if (failed)
         status_out_of_memory(&client->error,
-                             "the answer is lost, though the server has done what was asked");
+                             "the answer is lost, but the server has executed the call");
     else
         status_set(&client->error, KEYSTORE_INTERNAL,
-                   "the server's answer is not the message that the call should return: do client "
-                   "and server speak the same version?");
+                   "the server's answer is not a valid message for this call: check whether client "
+                   "and server have the same version");
     return client->error.code;
 }
 
-/* One public call: what it is for the server and here. */
+/* A public call: its path, and how its messages are packed and unpacked. */
 struct method {
     const char *path;
     void *(*pack)(struct request_builder *builder, const void *request);
@@ -228,8 +228,7 @@ static enum keystore_code client_call_method(struct keystore_client *client,
                          method->unpack(buffer_slice(&client->answer), &client->pool, answer));
 }
 
-/* Defines a public call by its function, its path, the struct that it takes and the one that it
- * gives. */
+/* Defines a public call by its function, its path, and the structs of its request and answer. */
 #define CALL(function, path_, takes, gives)                                                        \
     static void *pack_##function(struct request_builder *builder, const void *request)             \
     {                                                                                              \
@@ -254,8 +253,8 @@ static enum keystore_code client_call_method(struct keystore_client *client,
 #define SERVICE_TXN    SERVICE_STRING
 #define SERVICE_ADMIN  "/keystore.v1.KeyStoreAdmin/"
 
-/* A call whose prototype include/keystore/client.h lacks does not compile: script/docs writes it.
- */
+/* A call without a prototype in include/keystore/client.h does not compile; script/docs writes
+ * them. */
 #define OPERATION(kind, method, request, reply, access, category, keys, apply, function, ...)      \
     CALL(function, SERVICE_##category #method, request, reply)
 #include "store/operations.def"
@@ -266,7 +265,7 @@ CALL(save, SERVICE_ADMIN "Save", save_request, status)
 
 /* ---- by kind ---- */
 
-/* Which member of struct keystore_reply a message is. */
+/* The member of struct keystore_reply for a message. */
 #define KIND_status      KEYSTORE_REPLY_STATUS
 #define KIND_value       KEYSTORE_REPLY_VALUE
 #define KIND_list_values KEYSTORE_REPLY_LIST
@@ -278,9 +277,9 @@ CALL(save, SERVICE_ADMIN "Save", save_request, status)
 #define KIND_bit_fields  KEYSTORE_REPLY_BIT_FIELDS
 #define KIND_lcs_reply   KEYSTORE_REPLY_LCS
 
-/* By the number of the field in message Op, which enum keystore_op_kind has, too. */
+/* Indexed by the field number in message Op, which is also the value of enum keystore_op_kind. */
 static const struct {
-    const struct method *method; /* NULL: there is no such operation */
+    const struct method *method; /* NULL: unknown operation */
     enum keystore_reply_kind reply;
 } operations[] = {
 #define OPERATION(kind, method, request, reply, access, category, keys, apply, function, ...)      \
@@ -306,7 +305,7 @@ enum keystore_code keystore_call(struct keystore_client *client, const struct ke
     reply->kind = keystore_reply_kind_of(op->kind);
     if (reply->kind == KEYSTORE_REPLY_NONE) {
         status_set(&client->error, KEYSTORE_INVALID_ARGUMENT,
-                   "the operation's kind is %d, which is none of enum keystore_op_kind",
+                   "the operation's kind is %d, which is not in enum keystore_op_kind",
                    (int)op->kind);
         return client->error.code;
     }

@@ -1,4 +1,4 @@
-/* A bump allocator over a chain of blocks. Big requests get a block of their own size. */
+/* A bump allocator over a chain of blocks. Large allocations get a block of their own size. */
 #include "client/pool.h"
 
 #include "base/check.h"
@@ -43,7 +43,7 @@ void pool_reset(struct pool *pool)
     pool->failed = false;
 }
 
-/* The first block has BLOCK_SIZE, so that what is kept stays small. */
+/* The first block has BLOCK_SIZE, so that the memory kept between calls is small. */
 static __attribute__((noinline, cold)) bool pool_add_block(struct pool *pool, size_t size)
 {
     struct pool_block *block = malloc(sizeof *block + size);
@@ -58,7 +58,7 @@ static __attribute__((noinline, cold)) bool pool_add_block(struct pool *pool, si
     return true;
 }
 
-static bool pool_make_room(struct pool *pool, size_t needed)
+static bool pool_reserve(struct pool *pool, size_t needed)
 {
     if (pool->first == NULL && !pool_add_block(pool, BLOCK_SIZE))
         return false;
@@ -71,7 +71,7 @@ void *pool_alloc(struct pool *pool, size_t size)
 {
     size_t align = alignof(max_align_t);
     size_t needed = (size + align - 1) & ~(align - 1);
-    if (size > PTRDIFF_MAX - sizeof(struct pool_block) - align || !pool_make_room(pool, needed)) {
+    if (size > PTRDIFF_MAX - sizeof(struct pool_block) - align || !pool_reserve(pool, needed)) {
         pool->failed = true;
         return NULL;
     }

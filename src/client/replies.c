@@ -1,6 +1,6 @@
 /*
- * From the bytes of protobuf messages to public structs. protobuf-c unpacks into the pool; what it
- * made there is what the answers point to.
+ * Converts protobuf messages to public structs. protobuf-c unpacks into the pool, and the answers
+ * refer to that memory.
  */
 #include "client/replies.h"
 
@@ -163,7 +163,7 @@ static struct keystore_info_reply replies_info_reply_from_wire(struct pool *pool
     return (struct keystore_info_reply){.fields = fields, .count = wire->n_fields};
 }
 
-/* As the trailer of a call has it: empty where there is none. */
+/* As in the trailer of a call; empty if the reason is unknown. */
 static const char *replies_reason_name(Keystore__V1__ErrorReason reason)
 {
     const ProtobufCEnumValue *value =
@@ -254,7 +254,7 @@ static void replies_free_for_protobuf(void *pool, void *memory)
     (void)memory; /* freed with the pool */
 }
 
-/* The message of this type in `bytes`, in the pool; NULL if there is none. */
+/* Unpacks a message of this type into the pool; NULL if the bytes are not one. */
 static void *replies_unpack(const ProtobufCMessageDescriptor *type, struct slice bytes,
                             struct pool *pool)
 {

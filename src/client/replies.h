@@ -1,8 +1,8 @@
 /*
- * The answer structs of include/keystore/client.h from the bytes of protobuf messages. Each
- * function copies what it needs into the pool, so that the answer's slices live as long as that,
- * and returns false, with *answer untouched, for bytes that are not such a message or, with
- * pool->failed set, without memory.
+ * Unpacks protobuf messages to the answer structs of include/keystore/client.h. Each function
+ * copies what it needs into the pool, so the answer's slices are valid as long as the pool's
+ * memory. It returns false, with *answer untouched, if the bytes are not such a message or, with
+ * pool->failed set, if memory is short.
  */
 #ifndef KEYSTORE_CLIENT_REPLIES_H
 #define KEYSTORE_CLIENT_REPLIES_H
@@ -27,7 +27,7 @@ bool replies_lcs_reply(struct slice bytes, struct pool *pool, struct keystore_lc
 bool replies_txn_reply(struct slice bytes, struct pool *pool, struct keystore_txn_reply *answer);
 bool replies_info_reply(struct slice bytes, struct pool *pool, struct keystore_info_reply *answer);
 
-/* A key that the server chose. It carries no condition, so a condition in it is dropped. */
+/* A key chosen by the server. It has no condition; one in the message is ignored. */
 bool replies_key(struct slice bytes, struct pool *pool, struct keystore_key *answer);
 
 #endif

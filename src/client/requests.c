@@ -1,6 +1,6 @@
 /*
- * From public structs to generated protobuf messages, field by field. Refuses to judge what a
- * request says (that is the server's part) and to know how it travels.
+ * Converts public structs to generated protobuf messages, field by field. Validates nothing, which
+ * is left to the server, and does not know how requests are sent.
  */
 #include "client/requests.h"
 
@@ -15,8 +15,8 @@ static void *requests_new_message(struct request_builder *builder,
     return message;
 }
 
-/* Room for what stands for the `count` parts at `parts`; NULL, noted in the builder, if those are
- * missing or there is no memory. */
+/* An array for the `count` parts at `parts`; NULL, recorded in the builder, if `parts` is NULL or
+ * memory is short. */
 static void *requests_new_array(struct request_builder *builder, const void *parts, size_t count,
                                 size_t size)
 {
@@ -31,7 +31,7 @@ static ProtobufCBinaryData requests_to_wire(struct request_builder *builder,
 {
     if (slice.data == NULL && slice.len > 0)
         builder->missing = true;
-    /* protobuf-c only reads what it packs. */
+    /* protobuf-c only reads the data. */
     return (ProtobufCBinaryData){.len = slice.len, .data = (uint8_t *)slice.data};
 }
 
@@ -437,7 +437,7 @@ Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder
     return wire;
 }
 
-/* From the operation's member of the union to the message that is its field in Op. */
+/* Converts the operation's member of the union to the message of its field in Op. */
 static void *requests_request_to_wire(struct request_builder *builder, const struct keystore_op *op)
 {
     const void *members = &op->request;
@@ -524,8 +524,7 @@ bool requests_pack(struct buffer *out, const struct request_builder *builder, co
     }
     if (builder->missing) {
         status_set(error, KEYSTORE_INVALID_ARGUMENT,
-                   "a pointer of the request is NULL, though the length or count beside it is not "
-                   "0");
+                   "a pointer of the request is NULL, but its length or count is not 0");
         return false;
     }
     size_t size = protobuf_c_message_get_packed_size(message);

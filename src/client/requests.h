@@ -1,8 +1,8 @@
 /*
- * The request structs of include/keystore/client.h as protobuf messages. Each function returns the
- * message in the builder's pool, with all that belongs to it; the bytes of keys, values and texts
- * are borrowed from the struct. What goes wrong is noted in the builder and its pool, and what is
- * returned then may be NULL or incomplete: requests_pack() looks at it once, at the end.
+ * Converts the request structs of include/keystore/client.h to protobuf messages. Each function
+ * allocates the message in the builder's pool; the bytes of keys, values and texts are borrowed
+ * from the struct. Errors are recorded in the builder and its pool, and the result may then be NULL
+ * or incomplete: requests_pack() checks that once, at the end.
  */
 #ifndef KEYSTORE_CLIENT_REQUESTS_H
 #define KEYSTORE_CLIENT_REQUESTS_H
@@ -14,7 +14,7 @@
 
 struct request_builder {
     struct pool *pool;
-    bool missing; /* some pointer was NULL, though the length or count beside it is not 0 */
+    bool missing; /* a pointer was NULL, but its length or count is not 0 */
 };
 
 Keystore__V1__Key *requests_key(struct request_builder *builder, const struct keystore_key *key);
@@ -64,14 +64,14 @@ Keystore__V1__InfoRequest *requests_info_request(struct request_builder *builder
 Keystore__V1__SaveRequest *requests_save_request(struct request_builder *builder,
                                                  const struct keystore_save_request *request);
 
-/* An operation of a kind that this library does not know becomes one that asks for nothing. */
+/* An operation of an unknown kind becomes an empty Op. */
 Keystore__V1__TxnRequest *requests_txn_request(struct request_builder *builder,
                                                const struct keystore_txn_request *request);
 
 /*
- * Appends the message that one of the functions above has returned. False, with nothing appended
- * and *error filled, if it could not be built (KEYSTORE_INVALID_ARGUMENT for a missing part,
- * KEYSTORE_RESOURCE_EXHAUSTED without memory) or passes the buffer's limit.
+ * Appends the message that one of the functions above returned. False, with nothing appended and
+ * *error set, if it could not be built (KEYSTORE_INVALID_ARGUMENT for a missing part,
+ * KEYSTORE_RESOURCE_EXHAUSTED if memory is short) or exceeds the buffer's limit.
  */
 bool requests_pack(struct buffer *out, const struct request_builder *builder, const void *message,
                    struct keystore_error *error) __attribute__((warn_unused_result));

@@ -1,6 +1,7 @@
 /*
- * Runs getaddrinfo() in a detached thread and waits for it until the deadline. The lookup belongs
- * to both: whoever lets go last frees it. Refuses to know what is done with the addresses.
+ * Runs getaddrinfo() in a detached thread and waits for it until the deadline. Thread and caller
+ * share the lookup, and the last one to use it frees it. Does not know what is done with the
+ * addresses.
  */
 #include "client/resolve.h"
 
@@ -20,10 +21,10 @@
 struct lookup {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool done;      /* the thread has filled the two below */
-    bool abandoned; /* the caller has gone */
+    bool done;      /* the thread has set the results below */
+    bool abandoned; /* the caller no longer waits */
     int failure;    /* of getaddrinfo() */
-    int cause;      /* errno behind EAI_SYSTEM */
+    int cause;      /* errno of EAI_SYSTEM */
     struct addrinfo *list;
     char host[256];
     char port[6];
@@ -82,7 +83,8 @@ static void *resolve_lookup_main(void *argument)
     return NULL;
 }
 
-/* Starts the thread, which takes no signal that is the host program's; 0 or an errno value. */
+/* Starts the thread, with all signals blocked, since they are meant for the program; 0 or an errno
+ * value. */
 static int resolve_start_thread(struct lookup *lookup)
 {
     pthread_attr_t attributes;
@@ -101,8 +103,8 @@ static int resolve_start_thread(struct lookup *lookup)
     return failure;
 }
 
-/* Waits for the thread. True if it is done: then the lookup is the caller's to free; else it is the
- * thread's. */
+/* Waits for the thread. True if it is done, and the caller must free the lookup; else the thread
+ * will. */
 static bool resolve_lookup_wait(struct lookup *lookup, int64_t deadline_ms)
 {
     struct timespec until = {.tv_sec = (time_t)(deadline_ms / 1000),
@@ -125,9 +127,9 @@ static struct addrinfo *resolve_fail(const char *host, int failure, int cause,
                                      struct keystore_error *error)
 {
     if (failure == EAI_MEMORY || (failure == EAI_SYSTEM && cause == ENOMEM))
-        status_out_of_memory(error, "a host was not looked up");
+        status_out_of_memory(error, "the host name was not resolved");
     else
-        status_set(error, KEYSTORE_UNAVAILABLE, "cannot find the host '%s': %s", host,
+        status_set(error, KEYSTORE_UNAVAILABLE, "cannot resolve the host '%s': %s", host,
                    failure == EAI_SYSTEM ? strerror(cause) : gai_strerror(failure));
     return NULL;
 }
@@ -143,13 +145,13 @@ static struct addrinfo *resolve_in_thread(const char *host, const char *port, in
         resolve_lookup_free(lookup);
         atomic_fetch_sub(&unfinished, 1);
         status_set(error, KEYSTORE_RESOURCE_EXHAUSTED,
-                   "cannot look up the host '%s': no thread could be started: %s", host,
+                   "cannot resolve the host '%s': cannot start a thread: %s", host,
                    strerror(cause));
         return NULL;
     }
     if (!resolve_lookup_wait(lookup, deadline_ms)) {
         status_set(error, KEYSTORE_DEADLINE_EXCEEDED,
-                   "cannot look up the host '%s': the name service did not answer in time", host);
+                   "cannot resolve the host '%s': the name service did not answer in time", host);
         return NULL;
     }
     int failure = lookup->failure;
@@ -172,7 +174,7 @@ struct addrinfo *resolve(const char *host, const char *port, int64_t deadline_ms
     if (atomic_fetch_add(&unfinished, 1) >= RESOLVE_LIMIT) {
         atomic_fetch_sub(&unfinished, 1);
         status_set(error, KEYSTORE_RESOURCE_EXHAUSTED,
-                   "cannot look up the host '%s': %d lookups of this process are unanswered", host,
+                   "cannot resolve the host '%s': %d lookups of this process are unanswered", host,
                    RESOLVE_LIMIT);
         return NULL;
     }

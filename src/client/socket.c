@@ -1,4 +1,4 @@
-/* Connects, waits, sends and receives. Refuses to know what the bytes mean. */
+/* Connects, waits, sends and receives. Does not know what the bytes mean. */
 #include "client/socket.h"
 
 #include "base/clock.h"
@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Sent bytes that nobody acknowledges for this long mean that the server's machine is gone. */
+/* If sent bytes are not acknowledged for this long, the server's machine is considered dead. */
 #define UNACKNOWLEDGED_LIMIT_MS 30000
 
 short socket_wait(int fd, short events, int64_t deadline_ms)
@@ -34,7 +34,7 @@ short socket_wait(int fd, short events, int64_t deadline_ms)
         if (ready > 0)
             return entry.revents;
         if (ready < 0 && errno != EINTR)
-            return POLLERR; /* the send or receive that follows names the cause */
+            return POLLERR; /* the send or receive that follows reports the cause */
     }
 }
 
@@ -61,7 +61,7 @@ ssize_t socket_receive(int fd, void *out, size_t size)
     return got;
 }
 
-/* 0 is no limit to setsockopt(). */
+/* INT64_MAX: no timeout, which is 0 for setsockopt(). */
 static bool socket_set_timeout(int fd, int option, int64_t timeout_ms)
 {
     struct timeval timeout = {0};
@@ -121,8 +121,8 @@ static int socket_open_address(int family, const struct sockaddr *address, sockl
     return fd;
 }
 
-/* A unix socket whose backlog is full refuses a connect() that may not wait, and poll() does not
- * tell when there is room again: so this one waits. 0 or an errno value. */
+/* A unix socket with a full backlog refuses a nonblocking connect(), and poll() does not report
+ * when there is space again, so this one blocks. 0 or an errno value. */
 static int socket_connect_unix_address(int fd, const struct sockaddr_un *address,
                                        int64_t deadline_ms)
 {
@@ -158,7 +158,7 @@ static int socket_connect_unix(const struct target *target, int64_t deadline_ms,
     return -1;
 }
 
-/* The part of the time that one of `count` addresses may use. */
+/* The deadline for the first of `count` addresses, which share the remaining time. */
 static int64_t socket_share_of(int64_t deadline_ms, int64_t count)
 {
     if (deadline_ms == INT64_MAX)
@@ -169,8 +169,8 @@ static int64_t socket_share_of(int64_t deadline_ms, int64_t count)
 
 static void socket_tune_tcp(int fd)
 {
-    (void)fcntl(fd, F_SETFL, 0); /* a connected one may wait; see socket_receive_waiting() */
-    /* Without these a call is slower or notices a dead machine later, so failures are ignored. */
+    (void)fcntl(fd, F_SETFL, 0); /* blocking once connected; see socket_receive_waiting() */
+    /* Best effort: without these, a call is slower or detects a dead machine later. */
     int on = 1;
     int limit_ms = UNACKNOWLEDGED_LIMIT_MS;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

@@ -1,4 +1,4 @@
-/* Status codes and the sentences of errors. Refuses to know connections and messages. */
+/* Status codes and error messages. Does not know connections and messages of the API. */
 #include "client/status.h"
 
 #include "base/hex.h"
@@ -86,7 +86,7 @@ enum keystore_code status_from_http(int http_status)
 enum keystore_code status_from_http2(uint32_t error_code)
 {
     switch (error_code) {
-    case 7: /* REFUSED_STREAM: nothing was done */
+    case 7: /* REFUSED_STREAM: not processed */
         return KEYSTORE_UNAVAILABLE;
     case 8: /* CANCEL */
         return KEYSTORE_CANCELLED;
@@ -99,7 +99,7 @@ enum keystore_code status_from_http2(uint32_t error_code)
     }
 }
 
-/* The byte that starts at `text`; *used says how many characters it took. */
+/* Decodes the byte at the start of `text`; *used is the number of characters it took. */
 static uint8_t status_decode_byte(struct slice text, size_t *used)
 {
     *used = 1;

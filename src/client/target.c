@@ -1,4 +1,4 @@
-/* Parses addresses of servers. Refuses to know name resolution and sockets. */
+/* Parses addresses of servers. Does not know name resolution and sockets. */
 #include "client/target.h"
 
 #include "client/status.h"
@@ -37,7 +37,7 @@ static bool target_parse_unix(const char *text, struct target *target, struct ke
 {
     const char *path = text + strlen("unix:");
     if (!target_copy(target->path, sizeof target->path, path, strlen(path)))
-        return target_refuse(error, text, "needs a path of 1 to 107 bytes behind 'unix:'");
+        return target_refuse(error, text, "needs a path of 1 to 107 bytes after 'unix:'");
     target->is_unix = true;
     snprintf(target->authority, sizeof target->authority, "localhost");
     snprintf(target->name, sizeof target->name, "unix:%s", target->path);
@@ -63,11 +63,11 @@ static bool target_parse_tcp(const char *text, struct target *target, struct key
 {
     const char *rest;
     if (!target_parse_host(text, target, &rest))
-        return target_refuse(error, text, "names no host");
+        return target_refuse(error, text, "has no host");
     if (text[0] != '[' && rest[0] == ':' && strchr(rest + 1, ':') != NULL)
         return target_refuse(error, text, "has more than one ':' (an IPv6 address needs brackets)");
     if (rest[0] != '\0' && (rest[0] != ':' || !target_is_port(rest + 1)))
-        return target_refuse(error, text, "needs a port from 1 to 65535 behind the host");
+        return target_refuse(error, text, "needs a port from 1 to 65535 after the host");
     const char *port = rest[0] == ':' ? rest + 1 : TARGET_DEFAULT_PORT;
     snprintf(target->port, sizeof target->port, "%s", port);
     const char *format = text[0] == '[' ? "[%s]:%s" : "%s:%s";

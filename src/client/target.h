@@ -1,4 +1,4 @@
-/* Where a server listens, from the text that a user writes. */
+/* The address of a server, as users write it. */
 #ifndef KEYSTORE_CLIENT_TARGET_H
 #define KEYSTORE_CLIENT_TARGET_H
 
@@ -12,9 +12,9 @@ struct target {
     bool is_unix;
     char host[256];      /* a name or an address without brackets; empty for a unix socket */
     char port[6];        /* decimal */
-    char path[108];      /* of the unix socket, as long as sockaddr_un takes */
+    char path[108];      /* of the unix socket, as in sockaddr_un */
     char authority[270]; /* for the :authority header: "HOST:PORT", or "localhost" */
-    char name[270];      /* for sentences: "HOST:PORT" or "unix:PATH" */
+    char name[270];      /* for error messages: "HOST:PORT" or "unix:PATH" */
 };
 
 /*

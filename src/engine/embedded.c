@@ -1,5 +1,4 @@
-/* An engine over a store, whose answers wait until the disk has what they show. Knows no protocol.
- */
+/* An engine over a store. Answers wait until what they show is durable. Knows no protocol. */
 #include "engine/embedded.h"
 
 #include "base/check.h"
@@ -17,7 +16,7 @@
 #define MAINTAIN_US      250
 #define MAINTAIN_BUSY_MS 1
 #define MAINTAIN_IDLE_MS 100
-/* One expired key in so many: there are a lot. */
+/* The short pause follows if more than one in as many visited keys had expired. */
 #define MAINTAIN_SHARE 10
 
 static const char loading[] = "the server is loading its data; try again when it has";
@@ -29,16 +28,17 @@ static const char not_durable[] = "the disk failed before this was durable: it m
 static const char starved[] = "the system gives this server no more memory (ulimit -v, the "
                               "container's limit); delete keys, or set --max-memory below it";
 
-/* Bytes of an answer's elements while there is hardly any memory. */
+/* Bytes of an answer's elements while memory is short. */
 #define STARVED_ANSWER ((size_t)64 * 1024)
 
-/* What belongs to one part, which is one thread; nobody else touches what is not atomic. */
-struct part {
+/* What belongs to one worker. Only its thread touches what is not atomic; `waker` does not change
+ * while there are tasks. */
+struct embedded_worker {
+    struct waker waker;
     struct store_sweep sweep;
     struct waiting waiting;
     atomic_bool waits;   /* there are tasks in `waiting` */
-    atomic_bool is_held; /* tasks of it were ENGINE_HELD, and on_ready has not been called */
-    bool at_work;        /* the log was told so */
+    atomic_bool is_held; /* tasks were ENGINE_HELD, and it has not been woken since */
     struct save_requests save_requests;
 };
 
@@ -46,10 +46,10 @@ struct embedded {
     struct engine engine; /* first, so that a struct engine * is one of these */
     struct store *store;
     struct durable *durable; /* NULL: nothing is kept on disk */
-    struct journal *journal; /* the same */
+    struct journal *journal; /* NULL: there are no snapshots */
     atomic_bool loading;
-    unsigned part_count;
-    struct part *parts;
+    unsigned worker_count;
+    struct embedded_worker *workers;
 };
 
 static void embedded_prepare(struct engine *engine, struct engine_task **tasks, size_t count)
@@ -69,64 +69,44 @@ static enum engine_answer embedded_refuse(struct engine_task *task, enum err err
     return ENGINE_DONE;
 }
 
+static struct embedded_worker *embedded_worker_of(struct embedded *embedded,
+                                                  const struct engine_task *task)
+{
+    DCHECK(task->worker < embedded->worker_count);
+    return &embedded->workers[task->worker];
+}
+
 static bool embedded_is_durable(const struct engine_task *task, const struct durable *durable)
 {
     return task->result.seen <= atomic_load(&durable->revision);
 }
 
-/* The answer is true, but a crash could make it untrue. */
+/* What the answer shows may be lost in a crash. */
 static void embedded_fail(struct engine_task *task)
 {
     op_result_release(&task->result);
     embedded_refuse(task, ERR_NOT_DURABLE, not_durable);
 }
 
-/* Holds the answer back until the disk has what it shows. */
+/* Delays the answer until what it shows is durable. */
 static enum engine_answer embedded_wait(struct embedded *embedded, struct engine_task *task)
 {
-    DCHECK(task->part < embedded->part_count);
-    struct part *part = &embedded->parts[task->part];
-    waiting_add(&part->waiting, task);
-    /* In this order, for the log does its part in the other: durable.h. */
-    if (!atomic_load_explicit(&part->waits, memory_order_relaxed))
-        atomic_store(&part->waits, true);
+    struct embedded_worker *worker = embedded_worker_of(embedded, task);
+    waiting_add(&worker->waiting, task);
+    /* In this order, because the log works in the opposite one: durable.h. */
+    if (!atomic_load_explicit(&worker->waits, memory_order_relaxed))
+        atomic_store(&worker->waits, true);
     if (!embedded_is_durable(task, embedded->durable) &&
         atomic_load(&embedded->durable->read_only_reason) == NULL)
         return ENGINE_PENDING;
-    waiting_remove(&part->waiting, task);
+    waiting_remove(&worker->waiting, task);
     if (!embedded_is_durable(task, embedded->durable))
         embedded_fail(task);
     return ENGINE_DONE;
 }
 
-/* A write will come: those who wait for the disk wait for what else this thread has to do, too. */
-static void embedded_begin_work(struct embedded *embedded, struct part *part)
-{
-    const struct durable *durable = embedded->durable;
-    if (part->at_work || !embedded->engine.told_of_rest || durable->on_work == NULL)
-        return;
-    part->at_work = true;
-    durable->on_work(durable->log);
-}
-
-static bool embedded_is_at_work(const struct engine *engine, unsigned part)
-{
-    return ((const struct embedded *)engine)->parts[part].at_work;
-}
-
-static void embedded_rest(struct engine *engine, unsigned number)
-{
-    struct embedded *embedded = (struct embedded *)engine;
-    struct part *part = &embedded->parts[number];
-    if (!part->at_work)
-        return;
-    part->at_work = false;
-    CHECK(embedded->durable != NULL && embedded->durable->on_rest != NULL);
-    embedded->durable->on_rest(embedded->durable->log);
-}
-
-/* The system gave no more memory, and does not now. What needs more is refused; answers are kept
- * small, but for values that are not copied. */
+/* While the system gives no more memory, what needs more is refused, and answers are kept small,
+ * except for values that are not copied. */
 static bool embedded_is_starved(struct engine_task *task)
 {
     if (!reserve_is_missing())
@@ -136,21 +116,16 @@ static bool embedded_is_starved(struct engine_task *task)
     return op_info(task->op.kind)->access == OP_GROW;
 }
 
-static bool embedded_is_write(const struct engine_task *task)
-{
-    return op_info(task->op.kind)->access != OP_READ;
-}
-
 /* False if the operation is refused. */
-static bool embedded_is_taken(struct embedded *embedded, struct engine_task *task)
+static bool embedded_accepts(struct embedded *embedded, struct engine_task *task)
 {
     if (atomic_load_explicit(&embedded->loading, memory_order_acquire)) {
         embedded_refuse(task, ERR_LOADING, loading);
         return false;
     }
-    struct durable *durable = embedded->durable; /* which is set while it loads */
+    struct durable *durable = embedded->durable; /* it was set before the loading ended */
     const char *reason = NULL;
-    if (durable != NULL && embedded_is_write(task))
+    if (durable != NULL && op_info(task->op.kind)->access != OP_READ)
         reason = atomic_load(&durable->read_only_reason);
     if (reason != NULL)
         embedded_refuse(task, ERR_READ_ONLY, reason);
@@ -164,28 +139,26 @@ static bool embedded_is_taken(struct embedded *embedded, struct engine_task *tas
 static enum engine_answer embedded_settle(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (task->result.seen == 0) /* perhaps it was refused while `durable` was being set */
+    if (task->result.seen == 0) /* it may have been refused while `durable` was being set */
         return ENGINE_DONE;
     if (embedded->durable == NULL || embedded_is_durable(task, embedded->durable))
         return ENGINE_DONE;
     return embedded_wait(embedded, task);
 }
 
-/* Says first that somebody waits, and then looks again, for who holds the lock does its part in the
- * other order. Both exchange the flag: if this one comes second, it sees the lock given back. */
+/* Sets the flag first and then tries again, because the holder of the lock works in the opposite
+ * order. Both exchange the flag: if this exchange is the second one, the lock is seen free. */
 static enum store_answer embedded_try_held(struct embedded *embedded, struct engine_task *task)
 {
-    atomic_exchange(&embedded->parts[task->part].is_held, true);
+    atomic_exchange(&embedded_worker_of(embedded, task)->is_held, true);
     return store_try_apply(embedded->store, &task->op, task->arena, &task->result);
 }
 
 static enum engine_answer embedded_submit(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (!embedded_is_taken(embedded, task))
+    if (!embedded_accepts(embedded, task))
         return ENGINE_DONE;
-    if (embedded->durable != NULL && embedded_is_write(task))
-        embedded_begin_work(embedded, &embedded->parts[task->part]);
     enum store_answer answer =
         store_try_apply(embedded->store, &task->op, task->arena, &task->result);
     if (answer == STORE_HELD)
@@ -204,17 +177,17 @@ static enum engine_answer embedded_submit(struct engine *engine, struct engine_t
 static void embedded_run(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    if (embedded_is_taken(embedded, task))
+    if (embedded_accepts(embedded, task))
         store_apply(embedded->store, &task->op, task->arena, &task->result);
 }
 
-/* What was held for long is free. */
+/* Locks that were held for long are free. */
 static void embedded_on_freed(void *user)
 {
     struct embedded *embedded = user;
-    for (unsigned i = 0; i < embedded->part_count; i++)
-        if (atomic_exchange(&embedded->parts[i].is_held, false))
-            embedded->engine.on_ready(embedded->engine.on_ready_user, i);
+    for (unsigned i = 0; i < embedded->worker_count; i++)
+        if (atomic_exchange(&embedded->workers[i].is_held, false))
+            waker_wake(embedded->workers[i].waker);
 }
 
 static enum engine_answer embedded_save(struct engine *engine, struct engine_task *task,
@@ -225,63 +198,65 @@ static enum engine_answer embedded_save(struct engine *engine, struct engine_tas
         return embedded_refuse(task, ERR_LOADING, loading);
     if (embedded->journal == NULL)
         return embedded_refuse(task, ERR_NOT_SERVED, not_kept);
-    save_requests_add(&embedded->parts[task->part].save_requests, embedded->journal, engine,
-                      task->part, wait_for_it ? task : NULL);
+    struct embedded_worker *worker = embedded_worker_of(embedded, task);
+    save_requests_add(&worker->save_requests, embedded->journal, worker->waker,
+                      wait_for_it ? task : NULL);
     task->result = (struct op_result){.ok = true};
     return wait_for_it ? ENGINE_PENDING : ENGINE_DONE;
 }
 
-static void embedded_complete_durable(struct embedded *embedded, struct part *part)
+static void embedded_complete_durable(struct embedded *embedded, struct embedded_worker *worker)
 {
     struct engine_task *task;
-    while ((task = waiting_take(&part->waiting, atomic_load(&embedded->durable->revision))) != NULL)
+    while ((task = waiting_take(&worker->waiting, atomic_load(&embedded->durable->revision))) !=
+           NULL)
         task->on_done(task);
     if (atomic_load(&embedded->durable->read_only_reason) != NULL) {
-        while ((task = waiting_take(&part->waiting, UINT64_MAX)) != NULL) {
+        while ((task = waiting_take(&worker->waiting, UINT64_MAX)) != NULL) {
             embedded_fail(task);
             task->on_done(task);
         }
     }
-    if (part->waiting.first == NULL)
-        atomic_store(&part->waits, false);
+    if (worker->waiting.first == NULL)
+        atomic_store(&worker->waits, false);
 }
 
 static void embedded_complete(struct engine *engine, unsigned number)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    struct part *part = &embedded->parts[number];
+    struct embedded_worker *worker = &embedded->workers[number];
     struct engine_task *task;
     bool is_loaded = !atomic_load_explicit(&embedded->loading, memory_order_acquire);
     if (is_loaded && embedded->durable != NULL)
-        embedded_complete_durable(embedded, part);
-    while ((task = save_requests_take(&part->save_requests)) != NULL)
+        embedded_complete_durable(embedded, worker);
+    while ((task = save_requests_take(&worker->save_requests)) != NULL)
         task->on_done(task);
 }
 
 static void embedded_on_progress(void *user)
 {
     struct embedded *embedded = user;
-    for (unsigned i = 0; i < embedded->part_count; i++)
-        if (atomic_load(&embedded->parts[i].waits))
-            embedded->engine.on_ready(embedded->engine.on_ready_user, i);
+    for (unsigned i = 0; i < embedded->worker_count; i++)
+        if (atomic_load(&embedded->workers[i].waits))
+            waker_wake(embedded->workers[i].waker);
 }
 
-/* Removing a million keys takes a fifth of the time, in slices that no request notices; as long as
- * few have expired, looking for them takes less than one percent. */
-static int64_t embedded_maintain(struct engine *engine, unsigned part, unsigned parts,
+/* While many keys have expired, their removal takes a fifth of the time, in slices too short to
+ * delay requests; otherwise the search takes less than one percent. */
+static int64_t embedded_maintain(struct engine *engine, unsigned worker, unsigned workers,
                                  int64_t now_ms)
 {
-    DCHECK(part < parts);
+    DCHECK(worker < workers);
     struct embedded *embedded = (struct embedded *)engine;
-    struct store_sweep *sweep = &embedded->parts[part].sweep;
+    struct store_sweep *sweep = &embedded->workers[worker].sweep;
     struct store_swept total = {0};
     if (atomic_load_explicit(&embedded->loading, memory_order_acquire))
         return MAINTAIN_IDLE_MS;
-    /* What is removed would wait for the disk too. */
+    /* Removals would wait for the disk, too. */
     if (embedded->durable != NULL && atomic_load(&embedded->durable->read_only_reason) != NULL)
         return MAINTAIN_IDLE_MS;
-    sweep->part = part;
-    sweep->parts = parts;
+    sweep->part = worker;
+    sweep->parts = workers;
     int64_t end_us = clock_monotonic_us() + MAINTAIN_US;
     do {
         struct store_swept swept = store_sweep(embedded->store, sweep, now_ms);
@@ -295,12 +270,19 @@ static int64_t embedded_maintain(struct engine *engine, unsigned part, unsigned 
 static void embedded_cancel(struct engine *engine, struct engine_task *task)
 {
     struct embedded *embedded = (struct embedded *)engine;
-    struct part *part = &embedded->parts[task->part];
-    if (!save_requests_forget(&part->save_requests, task))
-        waiting_remove(&part->waiting, task);
+    struct embedded_worker *worker = embedded_worker_of(embedded, task);
+    if (!save_requests_forget(&worker->save_requests, task))
+        waiting_remove(&worker->waiting, task);
 }
 
-struct engine *embedded_new(const struct store_options *options, unsigned parts)
+static void embedded_set_waker(struct engine *engine, unsigned worker, struct waker waker)
+{
+    struct embedded *embedded = (struct embedded *)engine;
+    CHECK(worker < embedded->worker_count);
+    embedded->workers[worker].waker = waker;
+}
+
+struct engine *embedded_new(const struct store_options *options, unsigned workers)
 {
     struct embedded *embedded = mem_alloc(sizeof *embedded);
     embedded->engine = (struct engine){.prepare = embedded_prepare,
@@ -311,19 +293,18 @@ struct engine *embedded_new(const struct store_options *options, unsigned parts)
                                        .cancel = embedded_cancel,
                                        .complete = embedded_complete,
                                        .maintain = embedded_maintain,
-                                       .is_at_work = embedded_is_at_work,
-                                       .rest = embedded_rest,
+                                       .set_waker = embedded_set_waker,
                                        .databases = options->databases,
                                        .waits_for_disk_only = true};
     struct store_options own = *options;
-    own.threads = parts;
+    own.threads = workers;
     embedded->store = store_new(&own);
     store_on_freed(embedded->store, embedded_on_freed, embedded);
     embedded->durable = NULL;
     embedded->journal = NULL;
     atomic_init(&embedded->loading, false);
-    embedded->part_count = parts;
-    embedded->parts = mem_alloc_zero(parts * sizeof *embedded->parts);
+    embedded->worker_count = workers;
+    embedded->workers = mem_alloc_zero(workers * sizeof *embedded->workers);
     return &embedded->engine;
 }
 
@@ -356,11 +337,11 @@ void embedded_free(struct engine *engine)
     struct embedded *embedded = (struct embedded *)engine;
     if (embedded == NULL)
         return;
-    for (unsigned i = 0; i < embedded->part_count; i++) {
-        CHECK(embedded->parts[i].waiting.first == NULL); /* its connections have ended */
-        save_requests_deinit(&embedded->parts[i].save_requests);
+    for (unsigned i = 0; i < embedded->worker_count; i++) {
+        CHECK(embedded->workers[i].waiting.first == NULL); /* its connections have ended */
+        save_requests_deinit(&embedded->workers[i].save_requests);
     }
     store_free(embedded->store);
-    free(embedded->parts);
+    free(embedded->workers);
     free(embedded);
 }

@@ -1,5 +1,5 @@
-/* The engine that answers from a store in this process. A task is answered at once, or when it is
- * durable. */
+/* The engine that answers from a store in this process. A task is answered immediately, or when
+ * what it shows is durable. */
 #ifndef KEYSTORE_ENGINE_EMBEDDED_H
 #define KEYSTORE_ENGINE_EMBEDDED_H
 
@@ -10,25 +10,24 @@ struct journal;
 struct store;
 struct store_options;
 
-/* Usable from any number of threads; maintained in at most `parts` parts, by as many threads. Free
- * with embedded_free(). */
-struct engine *embedded_new(const struct store_options *options, unsigned parts);
+/* For workers numbered from 0, each of them one thread. Free with embedded_free(). */
+struct engine *embedded_new(const struct store_options *options, unsigned workers);
 
-/* From now on answers wait until what they show is durable; borrowed. Set before the first task, as
- * is engine.on_ready then. */
+/* From now on answers wait until what they show is durable; borrowed. To be set before the first
+ * task, and after the workers' wakers. */
 void embedded_set_durable(struct engine *engine, struct durable *durable);
 
-/* From now on the journal, borrowed, writes the snapshots that are asked for. Set before the first
- * task; without it there are none. */
+/* From now on the journal, borrowed, writes the requested snapshots. To be set before the first
+ * task; without a journal, requests are refused. */
 void embedded_set_journal(struct engine *engine, struct journal *journal);
 
-/* While it is loading, every task is refused with ERR_LOADING; it begins without. */
+/* While it is loading, every task is refused with ERR_LOADING. A new engine is not loading. */
 void embedded_set_loading(struct engine *engine, bool is_loading);
 
 /* The data, borrowed. */
 struct store *embedded_store(struct engine *engine);
 
-/* No task may be in flight, and the journal is stopped. NULL is allowed. */
+/* No task may be in flight, and the journal must have stopped. NULL is allowed. */
 void embedded_free(struct engine *engine);
 
 #endif

@@ -1,74 +1,65 @@
 /*
- * The one seam behind the API: an operation goes in and is answered now or later. `embedded` holds
- * the data in this process; other engines answer from elsewhere.
+ * The interface between the API and the data: an operation is submitted and answered immediately or
+ * later. `embedded` holds the data in this process; other engines may get them from elsewhere.
  */
 #ifndef KEYSTORE_ENGINE_ENGINE_H
 #define KEYSTORE_ENGINE_ENGINE_H
 
+#include "base/waker.h"
 #include "store/op.h"
 
 struct arena;
 struct engine;
 
 enum engine_answer {
-    ENGINE_DONE,    /* the result is there; on_done is not called */
+    ENGINE_DONE,    /* the result is set; on_done is not called */
     ENGINE_PENDING, /* on_done will be called once, unless the task is cancelled first */
-    ENGINE_HELD,    /* nothing was done: something that takes long has a key of it. To be submitted
+    ENGINE_HELD,    /* no-op: an operation that takes long has locked a key of it. To be submitted
                        again after the next complete() */
-    ENGINE_COSTLY,  /* nothing was done: it takes long. To be done by run() */
+    ENGINE_COSTLY,  /* no-op: it takes long. To be done by run() */
 };
 
-/* One submitted operation. The submitter owns it, keeps it in place until it is answered, and then
- * calls op_result_release(). A submitter is one thread, with a number of its own: its part. */
+/* One submitted operation, owned by the worker that submits it. The worker must not move it until
+ * it is answered, and then calls op_result_release(). A worker is one thread with a number. */
 struct engine_task {
     struct op op;            /* its slices are valid until submit() returns */
     struct op_result result; /* filled when answered; points into `arena` */
     struct arena *arena;
     void (*on_done)(struct engine_task *task); /* called by engine_complete() */
-    unsigned part;                             /* the submitter's */
+    unsigned worker;                           /* the owner's number */
     struct engine_task *previous, *next;       /* the engine's, while the task is pending */
 };
 
 struct engine {
-    /* A hint: these tasks will be submitted next, in this order. Optional for both sides. */
+    /* A hint: these tasks will be submitted next, in this order. Neither side has to support it. */
     void (*prepare)(struct engine *engine, struct engine_task **tasks, size_t count);
     enum engine_answer (*submit)(struct engine *engine, struct engine_task *task);
-    /* Carries out what takes long, on a thread that nobody waits for. After that settle() is to be
-     * called on the part's thread. */
+    /* Carries out what takes long, on a thread that may take its time. Then settle() is to be
+     * called on the worker's thread. */
     void (*run)(struct engine *engine, struct engine_task *task);
     /* ENGINE_DONE or ENGINE_PENDING, as submit() answers. */
     enum engine_answer (*settle)(struct engine *engine, struct engine_task *task);
-    /* Writes all data to disk as they are now. The task, whose op means nothing, is answered when
-     * that is done, or without `wait` at once. */
+    /* Writes a snapshot of all data. The task, whose op is ignored, is answered when that is done,
+     * or immediately without `wait`. */
     enum engine_answer (*save)(struct engine *engine, struct engine_task *task, bool wait);
-    /* The task is pending: on return it is forgotten, and on_done will not be called. A write that
-     * waited for the disk is done all the same; what waited for something else has changed nothing.
-     */
+    /* Forgets a pending task: on_done will not be called. A write that waited for the disk has been
+     * done; what waited for something else has changed nothing. */
     void (*cancel)(struct engine *engine, struct engine_task *task);
-    /* Answers the part's pending tasks that can be answered. To be called on the part's thread
-     * after on_ready. */
-    void (*complete)(struct engine *engine, unsigned part);
-    /* Called on any thread when a part has tasks to complete. Set before the first task. */
-    void (*on_ready)(void *user, unsigned part);
-    void *on_ready_user;
+    /* Answers those of the worker's pending tasks that can be. To be called on the worker's thread
+     * when it was woken. */
+    void (*complete)(struct engine *engine, unsigned worker);
+    /* Sets how a worker is woken when it has tasks to complete. To be called for each worker before
+     * the first task. NULL: the engine wakes nobody. */
+    void (*set_waker)(struct engine *engine, unsigned worker, struct waker waker);
     /*
-     * Does for a while, some hundred microseconds, what has to be done beside the tasks: part
-     * `part` of `parts`, each of which is one thread's. Returns in how many milliseconds it wants
-     * to be called again.
+     * Does maintenance for some hundred microseconds: the share of `worker`, one of `workers`.
+     * Returns in how many milliseconds it wants to be called again.
      */
-    int64_t (*maintain)(struct engine *engine, unsigned part, unsigned parts, int64_t now_ms);
-    /*
-     * If `told_of_rest` (set before the first task), whoever has submitted tasks of a part calls
-     * engine_rest() on the part's thread when there are no more for now, or when many were; the
-     * engine may have waited for that. is_at_work() tells whether that means anything to it.
-     * Both are optional.
-     */
-    bool told_of_rest;
-    bool (*is_at_work)(const struct engine *engine, unsigned part);
-    void (*rest)(struct engine *engine, unsigned part);
+    int64_t (*maintain)(struct engine *engine, unsigned worker, unsigned workers, int64_t now_ms);
     uint32_t databases; /* a task's db is below this */
-    /* Pending tasks wait for nothing but the disk, so they are answered soon: also to a client that
-     * has ended its side of the connection. Else they are cancelled then, for it may be gone. */
+    /* Pending tasks wait only for the disk and are answered soon, so a client that has ended its
+     * side of the connection still gets the answers. Otherwise they are cancelled then, for the
+     * client may be gone. */
     bool waits_for_disk_only;
 };
 
@@ -99,26 +90,21 @@ static inline enum engine_answer engine_save(struct engine *engine, struct engin
     return engine->save(engine, task, wait);
 }
 
-static inline int64_t engine_maintain(struct engine *engine, unsigned part, unsigned parts,
+static inline int64_t engine_maintain(struct engine *engine, unsigned worker, unsigned workers,
                                       int64_t now_ms)
 {
-    return engine->maintain(engine, part, parts, now_ms);
+    return engine->maintain(engine, worker, workers, now_ms);
 }
 
-static inline void engine_complete(struct engine *engine, unsigned part)
+static inline void engine_complete(struct engine *engine, unsigned worker)
 {
-    engine->complete(engine, part);
+    engine->complete(engine, worker);
 }
 
-static inline bool engine_is_at_work(const struct engine *engine, unsigned part)
+static inline void engine_set_waker(struct engine *engine, unsigned worker, struct waker waker)
 {
-    return engine->is_at_work != NULL && engine->is_at_work(engine, part);
-}
-
-static inline void engine_rest(struct engine *engine, unsigned part)
-{
-    if (engine->rest != NULL)
-        engine->rest(engine, part);
+    if (engine->set_waker != NULL)
+        engine->set_waker(engine, worker, waker);
 }
 
 static inline void engine_cancel(struct engine *engine, struct engine_task *task)

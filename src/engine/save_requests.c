@@ -1,17 +1,17 @@
-/* Each wish is an object of its own, as a task may be cancelled while the journal is at work. */
+/* Each request is an object of its own, for its task may be cancelled while the journal writes. */
 #include "engine/save_requests.h"
 
 #include "base/mem.h"
+#include "engine/engine.h"
 #include "journal/journal.h"
 
 #include <stdlib.h>
 
 struct save_request {
-    struct journal_save save; /* first: on_done finds the wish by it */
-    struct engine *engine;
-    unsigned part;
-    const char *why;          /* it failed, or NULL */
-    atomic_bool done;         /* `why` is known; the journal is done with this */
+    struct journal_save save; /* first: on_done finds the request by it */
+    struct waker waker;
+    const char *why;          /* it failed; NULL: it did not */
+    atomic_bool done;         /* `why` is set; the journal does not use this any more */
     struct engine_task *task; /* NULL: nobody waits */
     struct save_request *next;
 };
@@ -19,26 +19,23 @@ struct save_request {
 /* On the journal's thread. */
 static void save_requests_on_done(struct journal_save *save, const char *why)
 {
-    struct save_request *saving = (struct save_request *)save;
-    struct engine *engine = saving->engine;
-    unsigned part = saving->part;
-    saving->why = why;
-    atomic_store(&saving->done, true);
-    /* From here on it may be gone. */
-    engine->on_ready(engine->on_ready_user, part);
+    struct save_request *request = (struct save_request *)save;
+    struct waker waker = request->waker; /* once it is done, the worker may free it */
+    request->why = why;
+    atomic_store(&request->done, true);
+    waker_wake(waker);
 }
 
-void save_requests_add(struct save_requests *list, struct journal *journal, struct engine *engine,
-                       unsigned part, struct engine_task *task)
+void save_requests_add(struct save_requests *list, struct journal *journal, struct waker waker,
+                       struct engine_task *task)
 {
-    struct save_request *saving = mem_alloc_zero(sizeof *saving);
-    saving->save.on_done = save_requests_on_done;
-    saving->engine = engine;
-    saving->part = part;
-    saving->task = task;
-    saving->next = list->first;
-    list->first = saving;
-    journal_save(journal, &saving->save);
+    struct save_request *request = mem_alloc_zero(sizeof *request);
+    request->save.on_done = save_requests_on_done;
+    request->waker = waker;
+    request->task = task;
+    request->next = list->first;
+    list->first = request;
+    journal_save(journal, &request->save);
 }
 
 static void save_requests_fill_result(struct engine_task *task, const char *why)
@@ -54,16 +51,16 @@ struct engine_task *save_requests_take(struct save_requests *list)
 {
     struct save_request **at = &list->first;
     while (*at != NULL) {
-        struct save_request *saving = *at;
-        if (!atomic_load(&saving->done)) {
-            at = &saving->next;
+        struct save_request *request = *at;
+        if (!atomic_load(&request->done)) {
+            at = &request->next;
             continue;
         }
-        struct engine_task *task = saving->task;
+        struct engine_task *task = request->task;
         if (task != NULL)
-            save_requests_fill_result(task, saving->why);
-        *at = saving->next;
-        free(saving);
+            save_requests_fill_result(task, request->why);
+        *at = request->next;
+        free(request);
         if (task != NULL)
             return task;
     }
@@ -72,9 +69,9 @@ struct engine_task *save_requests_take(struct save_requests *list)
 
 bool save_requests_forget(struct save_requests *list, const struct engine_task *task)
 {
-    for (struct save_request *saving = list->first; saving != NULL; saving = saving->next) {
-        if (saving->task == task) {
-            saving->task = NULL;
+    for (struct save_request *request = list->first; request != NULL; request = request->next) {
+        if (request->task == task) {
+            request->task = NULL;
             return true;
         }
     }
@@ -84,8 +81,8 @@ bool save_requests_forget(struct save_requests *list, const struct engine_task *
 void save_requests_deinit(struct save_requests *list)
 {
     while (list->first != NULL) {
-        struct save_request *saving = list->first;
-        list->first = saving->next;
-        free(saving);
+        struct save_request *request = list->first;
+        list->first = request->next;
+        free(request);
     }
 }

@@ -1,12 +1,15 @@
 /*
- * Tasks that wait for a snapshot, which the journal writes on its own thread. One list per part,
- * used by that part's thread only.
+ * Tasks that wait for a snapshot, which the journal writes on its own thread. One list per worker,
+ * used by its thread only.
  */
 #ifndef KEYSTORE_ENGINE_SAVE_REQUESTS_H
 #define KEYSTORE_ENGINE_SAVE_REQUESTS_H
 
-#include "engine/engine.h"
+#include "base/waker.h"
 
+#include <stdbool.h>
+
+struct engine_task;
 struct journal;
 struct save_request;
 
@@ -15,19 +18,20 @@ struct save_requests {
     struct save_request *first;
 };
 
-/* Asks for a snapshot on behalf of the task, NULL = of nobody who waits, of the part. The engine's
- * on_ready tells when it is there. */
-void save_requests_add(struct save_requests *list, struct journal *journal, struct engine *engine,
-                       unsigned part, struct engine_task *task);
+/* Requests a snapshot for a task, or for NULL if nobody waits for it, and wakes the worker when it
+ * is written or has failed. */
+void save_requests_add(struct save_requests *list, struct journal *journal, struct waker waker,
+                       struct engine_task *task);
 
-/* Takes out one that is there, or has failed, and fills in the result of its task, which is
- * returned; NULL if there is none that anybody waits for. */
+/* Removes a finished request that has a task, fills in the task's result and returns it; NULL if
+ * there is none. Frees the finished ones without a task on the way. */
 struct engine_task *save_requests_take(struct save_requests *list);
 
-/* Nobody waits for the task's snapshot any more; false if nobody did. */
+/* The task does not wait any more, though its snapshot is still written. False if it did not wait.
+ */
 bool save_requests_forget(struct save_requests *list, const struct engine_task *task);
 
-/* After the journal has stopped. */
+/* Frees all requests; the journal must have stopped. */
 void save_requests_deinit(struct save_requests *list);
 
 #endif

@@ -1,4 +1,5 @@
-/* A list in order. New tasks have nearly always seen the newest, so they are placed from behind. */
+/* An ordered list. New tasks have nearly always seen the newest revision, so their place is
+ * searched from the end. */
 #include "engine/waiting.h"
 
 #include "base/check.h"

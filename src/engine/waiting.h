@@ -1,6 +1,6 @@
 /*
- * Tasks whose answer waits for the disk, in the order of what they have seen. One list per part,
- * used by that part's thread only.
+ * Tasks whose answers wait for the disk, in the order of the revisions that they have seen. One
+ * list per worker, used by its thread only.
  */
 #ifndef KEYSTORE_ENGINE_WAITING_H
 #define KEYSTORE_ENGINE_WAITING_H
@@ -12,12 +12,12 @@ struct waiting {
     struct engine_task *first, *last;
 };
 
-/* Adds a task by its result.seen, behind those that have seen the same. */
+/* Adds a task by its result.seen, after those that have seen the same. */
 void waiting_add(struct waiting *waiting, struct engine_task *task);
 
 void waiting_remove(struct waiting *waiting, struct engine_task *task);
 
-/* Takes the first task out if all that it has seen is durable at `revision`; else NULL. */
+/* Removes and returns the first task if it has seen nothing newer than `revision`; else NULL. */
 struct engine_task *waiting_take(struct waiting *waiting, uint64_t revision);
 
 #endif

@@ -367,6 +367,14 @@ static void receive_give_back(struct http2_session *session, uint32_t id, uint32
     *unacknowledged = 0;
 }
 
+void receive_give_stream_back(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    if (!stream->window_held && !stream->ended)
+        receive_give_back(session, stream->id, &stream->unacknowledged, &stream->receive_window,
+                          session->context->limits.stream_window);
+}
+
 static enum http2_error receive_take_connection_window(struct http2_session *session, size_t size)
 {
     if ((int64_t)size > session->receive_window)
@@ -411,8 +419,7 @@ static enum http2_error receive_take_data(struct http2_stream *stream, struct sl
     if (stream->ended)
         receive_end_request(stream);
     else
-        receive_give_back(session, stream->id, &stream->unacknowledged, &stream->receive_window,
-                          session->context->limits.stream_window);
+        receive_give_stream_back(stream);
     receive_let_go(stream);
     return data.len == 0 && !end ? receive_note_idle_frame(session) : HTTP2_NO_ERROR;
 }
@@ -453,7 +460,7 @@ static bool receive_is_hasty(const struct http2_stream *stream)
     const struct http2_session *session = stream->session;
     if (stream->answered)
         return false;
-    return !stream->ended ||
+    return (!stream->ended && !stream->streaming) ||
            session->now_ms - stream->ended_ms < session->context->limits.patience_ms;
 }
 

@@ -66,6 +66,10 @@ struct http2_stream {
     bool answered;           /* the answer is complete, though perhaps not sent */
     bool sent;               /* END_STREAM or RST_STREAM was sent, or came */
     bool direct;             /* the answer's body goes straight to the output */
+    bool streaming;          /* the reply is written incrementally, */
+    bool ready;              /* and the application has more for it, as far as is known */
+    bool asking;             /* within on_room() */
+    bool window_held;        /* http2_request_hold() */
     bool queued;             /* in the send queue */
     bool held;               /* a handler works on it: it is closed when that returns */
     struct chain_cursor body_sent;
@@ -192,6 +196,9 @@ enum http2_error place_take(struct http2_session *session, size_t size)
     __attribute__((warn_unused_result));
 
 /* receive.c */
+
+/* Gives the stream's window back, if that is worth a frame and the application does not hold it. */
+void receive_give_stream_back(struct http2_stream *stream);
 
 /* Handles one whole frame. HTTP2_NO_ERROR, or the error that ends the connection. */
 enum http2_error receive_frame(struct http2_session *session, struct frame *frame)

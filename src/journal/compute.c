@@ -1,7 +1,6 @@
 /*
- * Conditions on values and bitwise combinations as Redis and Valkey define them. What
- * is read of a key that was left out taints the result. SORT and RESTORE: compute_sort.c,
- * compute_restore.c.
+ * Conditions on values and bitwise combinations as Redis and Valkey define them. A left-out key
+ * that is read taints the result. SORT and RESTORE: compute_sort.c, compute_restore.c.
  */
 #include "journal/compute.h"
 
@@ -26,7 +25,7 @@ static bool compute_has_digest(struct slice value, struct slice digest)
     return true;
 }
 
-/* The word at `index` and what follows it; false if it is none of these. */
+/* Evaluates the condition at `index`; false also if it is none of these. */
 static bool compute_condition_holds(const struct compute *compute, size_t index, struct slice value,
                                     bool found, bool *holds)
 {
@@ -63,7 +62,7 @@ static enum compute_verdict compute_on_condition(struct compute *compute)
     return !holds || compute_do(compute, compute->op) ? COMPUTE_DONE : COMPUTE_BAD;
 }
 
-/* MSETEX: its values, its words. */
+/* MSETEX: its values, then its words. */
 static enum compute_verdict compute_msetex(struct compute *compute)
 {
     int64_t pairs;
@@ -98,7 +97,7 @@ static enum bitop compute_find_bitop(const struct compute *compute)
     return (enum bitop)i;
 }
 
-/* One byte of the result from that byte of each string. */
+/* One byte of the result, from the same byte of each string. */
 static uint8_t compute_combine(enum bitop bitop, const struct slice *strings, size_t count,
                                size_t at)
 {
@@ -131,7 +130,7 @@ static enum compute_verdict compute_bitop(struct compute *compute)
     size_t count = command->count - 3, longest = 0;
     struct slice *strings = arena_alloc(compute->arena, count * sizeof *strings);
     if (bitop == BIT_NONE || (bitop == BIT_NOT && count != 1))
-        return compute_bad(compute, "it has no operation that is known, or NOT of several keys");
+        return compute_bad(compute, "its operation is unknown, or NOT of several keys");
     for (size_t i = 0; i < count; i++) {
         bool found;
         if (!compute_string(compute, command->args[3 + i], &strings[i], &found))

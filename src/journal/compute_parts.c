@@ -1,4 +1,4 @@
-/* Reading the arguments of a command, and carrying operations out for it. */
+/* Reads the arguments of a command, and applies operations for it. */
 #include "journal/compute_parts.h"
 
 #include "base/arena.h"

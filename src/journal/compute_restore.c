@@ -1,4 +1,4 @@
-/* RESTORE: a value as DUMP gave it becomes a key. What the bytes mean is rdb/read.c's business. */
+/* RESTORE: a key with a value as DUMP serialized it. What the bytes mean is known to rdb/read.c. */
 #include "base/arena.h"
 #include "base/mem.h"
 #include "journal/compute_parts.h"
@@ -48,7 +48,7 @@ static bool compute_restore_on_unsupported(void *context, const struct rdb_key *
     return true;
 }
 
-/* The words after the value; false if there is one that is not known. */
+/* Reads the words after the value; false if one is unknown. */
 static bool compute_restore_read_words(const struct compute *compute, bool *replace, bool *absolute)
 {
     *replace = *absolute = false;
@@ -88,7 +88,7 @@ static enum compute_verdict compute_restore_read_value(struct restoring *restori
     return compute->type[0] != '\0' ? COMPUTE_UNSUPPORTED : COMPUTE_DONE;
 }
 
-/* Without REPLACE the key was none. */
+/* Without REPLACE the key did not exist. */
 static enum compute_verdict compute_restore_put_value(struct restoring *restoring, bool replace)
 {
     struct compute *compute = restoring->compute;
@@ -102,7 +102,7 @@ static enum compute_verdict compute_restore_put_value(struct restoring *restorin
     compute->apply(compute->user, &exists, &result);
     op_result_release(&result);
     if (!replace && result.count > 0)
-        return compute_bad(compute, "the key is there already");
+        return compute_bad(compute, "the key already exists");
     return compute_replace(compute, key, &restoring->op) ? COMPUTE_DONE : COMPUTE_BAD;
 }
 
@@ -113,9 +113,9 @@ enum compute_verdict compute_restore(struct compute *compute)
     int64_t *at_ms = &restoring.op.expire_at_ms;
     if (!compute_is_number(compute, 2, at_ms) || *at_ms < 0 ||
         !compute_restore_read_words(compute, &replace, &absolute))
-        return compute_bad(compute, "its time to live is no number, or a word is not known");
+        return compute_bad(compute, "its time to live is not a number, or a word is unknown");
     if (*at_ms > 0 && !absolute) {
-        compute->why = "its time to live counts from a moment that the log does not tell";
+        compute->why = "its time to live is relative to a time that is not in the log";
         return COMPUTE_UNSUPPORTED;
     }
     enum compute_verdict verdict = compute_restore_read_value(&restoring);

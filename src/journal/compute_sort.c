@@ -1,6 +1,6 @@
 /*
- * SORT with STORE of a list. Elements that Redis' sort may leave in any order, which are those with
- * equal texts under BY and ALPHA, are left out.
+ * SORT with STORE of a list. If Redis may leave elements in any order, which are those with equal
+ * texts under BY and ALPHA, the result is left out.
  */
 #include "base/arena.h"
 #include "journal/compute_parts.h"
@@ -36,7 +36,7 @@ static bool compute_sort_has_star(struct slice pattern)
     return pattern.len > 0 && memchr(pattern.data, '*', pattern.len) != NULL;
 }
 
-/* The word at *index and what belongs to it. */
+/* Reads the word at *index and its arguments. */
 static bool compute_sort_read_word(struct sort *sort, size_t *index)
 {
     struct compute *compute = sort->compute;
@@ -69,7 +69,7 @@ static bool compute_sort_read_word(struct sort *sort, size_t *index)
 
 /* ---- values ---- */
 
-/* Where "->" and a field follow the star: the offset, else the length. */
+/* The offset of "->" and a field after the star, else the length. */
 static size_t compute_sort_find_field(struct slice pattern, size_t star)
 {
     for (size_t i = star + 1; i + 2 < pattern.len; i++) {
@@ -79,7 +79,7 @@ static size_t compute_sort_find_field(struct slice pattern, size_t star)
     return pattern.len;
 }
 
-/* What the pattern names for the element; false if there is none. */
+/* Looks up what the pattern names for the element; false if there is none. */
 static bool compute_sort_look_up(struct sort *sort, struct slice pattern, struct slice element,
                                  struct slice *value)
 {
@@ -98,7 +98,7 @@ static bool compute_sort_look_up(struct sort *sort, struct slice pattern, struct
     uint8_t *out = slice_write(key, slice_make(pattern.data, star));
     out = slice_write(out, element);
     slice_write(out, slice_make(pattern.data + star + 1, end - star - 1));
-    if (end < pattern.len) { /* the store has no hashes but those that were left out */
+    if (end < pattern.len) { /* the store has no hashes except left-out ones */
         if (left_out_has(compute->left_out, compute->command->db, slice_make(key, len)))
             compute->unknown = true;
         return false;
@@ -131,7 +131,7 @@ static bool compute_sort_read_items(struct sort *sort)
     return result.err == ERR_NONE;
 }
 
-/* As Redis does: up to the first zero byte. */
+/* Like Redis, up to the first zero byte. */
 static bool compute_sort_read_score(struct compute *compute, struct slice text, double *score)
 {
     char *end, *copy = arena_alloc(compute->arena, text.len + 1);
@@ -235,14 +235,14 @@ enum compute_verdict compute_sort(struct compute *compute)
     sort.gets = arena_alloc(compute->arena, compute->command->count * sizeof *sort.gets);
     for (size_t i = 2; i < compute->command->count; i++) {
         if (!compute_sort_read_word(&sort, &i))
-            return compute_bad(compute, "it has a word that is none of SORT");
+            return compute_bad(compute, "it has a word that SORT does not have");
     }
     if (!sort.has_target)
         return COMPUTE_DONE; /* it writes nothing */
     if (!compute_sort_read_items(&sort))
         return COMPUTE_BAD;
     if (!compute->unknown && !compute_sort_weigh_items(&sort))
-        return compute_bad(compute, "an element to be sorted by is no number");
+        return compute_bad(compute, "an element to be sorted by is not a number");
     if (!compute->unknown)
         compute_sort_order_items(&sort);
     if (!compute->unknown && !compute_sort_put_result(&sort))

@@ -1,9 +1,8 @@
 /*
- * How far the data are safe, and what stands in the way: told by the log's thread, read by all. And
- * whether those who write have more to do: told by them, for the log.
+ * How far the data are durable, and why writes are refused: set by the log's thread, read by all.
  *
- * The log sets `revision` or `read_only_reason`, and then calls on_progress. So who finds its
- * revision not durable yet, and says then that it waits, hears of it.
+ * The log sets `revision` or `read_only_reason`, and then calls on_progress. So a caller that finds
+ * its revision not durable yet, and only then registers as a waiter, is notified.
  */
 #ifndef KEYSTORE_JOURNAL_DURABLE_H
 #define KEYSTORE_JOURNAL_DURABLE_H
@@ -11,27 +10,17 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* The revision of a setting under which nobody waits for the disk. */
+/* The revision where no caller waits for the disk. */
 #define DURABLE_AT_ONCE UINT64_MAX
 
 struct durable {
-    /* Every unit up to this one may be shown: a crash does not take it back. */
+    /* Every commit up to this one may be shown: no crash takes it back. */
     atomic_uint_fast64_t revision;
-    /* Why no write is taken at present, a sentence in static memory; NULL = writes are taken. */
+    /* The read-only reason, an error message in static memory; NULL = writes are accepted. */
     const char *_Atomic read_only_reason;
-    /* Called on the log's thread when one of the two has changed. */
+    /* Called on the log's thread when either has changed. */
     void (*on_progress)(void *user);
     void *user;
-    /*
-     * Set by the log before the first write; NULL: it does not want to know. A thread that is about
-     * to write, and has other requests at hand, calls on_work, and on_rest when it has none for
-     * now, or has written for long. Until one of those at work rests, no batch begins: so whoever
-     * waits for the disk waits for his fellows too, but no processor idles. Who calls neither is
-     * not waited for.
-     */
-    void (*on_work)(void *log);
-    void (*on_rest)(void *log);
-    void *log;
 };
 
 #endif

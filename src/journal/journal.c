@@ -1,6 +1,17 @@
 /*
- * Opening, starting and stopping, and the thread that decides when a new base is due. Of the files
- * it knows the names and their order.
+ * Opens, loads, starts and stops the journal, and runs the thread that decides when a new base is
+ * due. Of the files it knows the names and their order; a base is written by journal_rewrite.c, the
+ * log by log/wal.c.
+ *
+ * The normal path: journal_open() takes the lock; journal_load() judges the directory and, if the
+ * data are good, puts it in order; journal_start() opens a log file that the manifest names,
+ * durably, before any record goes to it, and starts the thread; journal_stop() answers the save
+ * requests, drains the log and, without a log, saves if there are rules.
+ *
+ * Failures: a locked or unreadable directory ends the start with an error message. If the disk is
+ * full at the start, the server serves reads: the log waits for space with writes refused
+ * (journal_on_open()), and until then no file is touched. A base that fails costs nothing: see
+ * journal_rewrite.c.
  */
 #include "journal/journal.h"
 
@@ -9,11 +20,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/shortage.h"
+#include "journal/journal_state.h"
 #include "journal/layout.h"
-#include "journal/log/wal.h"
 #include "journal/log/wal_file.h"
-#include "journal/rdb/snapshot_file.h"
-#include "journal/reserve.h"
 #include "journal/tidy.h"
 #include "store/restore.h"
 #include "store/store.h"
@@ -24,58 +33,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* How often it is looked whether a base is due. */
+/* How often the thread checks whether a base is due. */
 #define LOOK_MS 100L
-/* After a failure, how long until the next attempt, unless somebody asks for it. */
-#define RETRY_MS INT64_C(30000)
-/* Files that make a new base due, unless the log's length never does: each start after writes adds
- * one. */
+/* Number of log files from which on a new base is due, unless the log's size never makes one due:
+ * each start after writes adds a file. */
 #define MOST_FILES 32
-/* Between two lines on how far it is. */
-#define TELL_MS INT64_C(5000)
-
 static const char failed[] = "the snapshot could not be written; the server's log says why";
-static const char ended[] = "the server ended before the snapshot was written";
-
-struct journal {
-    struct fs *fs;
-    struct journal_options options;
-    struct store *store;
-    struct recovery recovery;
-    struct durable durable;
-    struct wal *log;       /* NULL: there is none */
-    bool from_dump;        /* no base holds yet what was loaded from dump.rdb */
-    struct fs_file *first; /* the first log, as long as the manifest does not name it */
-    struct reserve reserve;
-    bool started;
-    pthread_t thread;
-    atomic_bool stopping;
-    struct snapshot_file_progress progress;
-
-    pthread_mutex_t manifest_lock; /* of the manifest; held while files are written */
-    struct manifest manifest;
-    atomic_size_t files;  /* in it */
-    int64_t seq;          /* the highest number of any file; changed by the thread alone... */
-    atomic_bool rotating; /* ...and not while the log has not come to its file of that number */
-
-    pthread_mutex_t lock; /* of what follows; held for moments */
-    pthread_cond_t wake;
-    struct journal_save *saves; /* that wait for the next base */
-    uint64_t base_bytes;
-    uint64_t saved_revision; /* what the last base shows, or the start */
-    int64_t saved_ms;        /* when, by the monotonic clock */
-    int64_t retry_ms;        /* not before that, by the same clock */
-    bool saving;
-    enum journal_outcome last_save;
-    int64_t last_save_at_ms, last_save_ms;
-
-    /* The thread's. */
-    int64_t began_ms, told_ms;
-};
+static const char ended[] = "the server stopped before the snapshot was written";
 
 /* ---- open and load ---- */
 
-static void journal_explain(char *why, size_t size, const char *what, int error)
+static void journal_format_error(char *why, size_t size, const char *what, int error)
 {
     snprintf(why, size, "cannot %s: %s%s", what, strerror(-error), shortage_advice(error));
 }
@@ -94,7 +62,8 @@ static bool journal_take_directory(struct fs *fs, char *why, size_t size)
                  "the data directory is in use by another server; stop that one or choose another "
                  "directory with --dir");
     else if (error != 0)
-        journal_explain(why, size, "lock the data directory with the file " LAYOUT_LOCK, error);
+        journal_format_error(why, size, "lock the data directory with the file " LAYOUT_LOCK,
+                             error);
     return error == 0;
 }
 
@@ -140,112 +109,16 @@ struct durable *journal_durable(struct journal *journal)
     return &journal->durable;
 }
 
-/* ---- the manifest; its lock is held ---- */
+/* ---- when a base is due ---- */
 
-static int journal_write_manifest(struct journal *journal, const struct manifest *manifest)
-{
-    return manifest_replace(journal->fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, manifest);
-}
-
-static void journal_set_manifest(struct journal *journal, struct manifest *manifest)
-{
-    manifest_deinit(&journal->manifest);
-    journal->manifest = *manifest;
-    atomic_store(&journal->files, manifest->count);
-}
-
-/* Those of the files that are to be kept, behind what `to` has. */
-static void journal_copy_files(const struct manifest *from, int64_t since, char type,
-                               struct manifest *to)
-{
-    for (size_t i = 0; i < from->count; i++) {
-        const struct manifest_file *file = &from->files[i];
-        if (file->type == type && file->seq >= since)
-            manifest_add(to, file->name, file->seq, file->type);
-    }
-}
-
-/* A log file that exists, durably, is named from now on. */
-static int journal_add_log(struct journal *journal, const char *name, int64_t seq)
-{
-    DCHECK(seq > 0 && seq <= journal->seq);
-    struct manifest with = {0};
-    journal_copy_files(&journal->manifest, 0, 'b', &with);
-    journal_copy_files(&journal->manifest, 0, 'i', &with);
-    manifest_add(&with, name, seq, 'i');
-    int error = journal_write_manifest(journal, &with);
-    if (error == 0)
-        journal_set_manifest(journal, &with);
-    else
-        manifest_deinit(&with);
-    return error;
-}
-
-/* ---- a new base ---- */
-
-/* The number that a rewrite is under way with. */
-struct rewrite {
-    struct journal *journal;
-    bool is_first; /* there is no log yet */
-    int64_t seq;
-    char log_name[LAYOUT_NAME];
-    char base_name[LAYOUT_NAME];
-};
-
-static void journal_on_begin(void *user, uint64_t revision)
-{
-    struct rewrite *rewrite = user;
-    (void)revision;
-    if (rewrite->is_first || rewrite->journal->log == NULL)
-        return;
-    CHECK(!atomic_load(&rewrite->journal->rotating)); /* one file after the other */
-    atomic_store(&rewrite->journal->rotating, true);
-    wal_rotate(rewrite->journal->log, rewrite->log_name);
-}
-
-static void journal_on_progress(void *user)
-{
-    struct journal *journal = ((struct rewrite *)user)->journal;
-    int64_t now_ms = clock_monotonic_ms();
-    reserve_keep(&journal->reserve);
-    if (now_ms < journal->told_ms + TELL_MS)
-        return;
-    journal->told_ms = now_ms;
-    log_info("snapshot: %" PRIu64 " of some %" PRIu64 " keys, %" PRIu64 " MB, %" PRId64 " s",
-             atomic_load(&journal->progress.keys), atomic_load(&journal->progress.total),
-             atomic_load(&journal->progress.bytes) / 1000000, (now_ms - journal->began_ms) / 1000);
-}
-
-static void journal_wake(struct journal *journal)
+void journal_wake(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);
     pthread_cond_broadcast(&journal->wake);
     pthread_mutex_unlock(&journal->lock);
 }
 
-/* The log's on_rotated. */
-static int journal_on_rotated(void *user, const char *name)
-{
-    struct journal *journal = user;
-    pthread_mutex_lock(&journal->manifest_lock);
-    int error = journal_add_log(journal, name, journal->seq);
-    pthread_mutex_unlock(&journal->manifest_lock);
-    if (error != 0)
-        return error;
-    atomic_store(&journal->rotating, false);
-    journal_wake(journal);
-    return 0;
-}
-
-/* A number that no file has. */
-static void journal_take_number(struct journal *journal, struct rewrite *rewrite)
-{
-    rewrite->seq = ++journal->seq;
-    layout_log_name(rewrite->log_name, rewrite->seq);
-    layout_base_name(rewrite->base_name, rewrite->seq);
-}
-
-static void journal_wait_a_moment(struct journal *journal)
+void journal_wait_briefly(struct journal *journal)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -254,151 +127,6 @@ static void journal_wait_a_moment(struct journal *journal)
     until.tv_nsec %= 1000000000;
     pthread_cond_timedwait(&journal->wake, &journal->lock, &until);
 }
-
-/* The manifest has to name the new log before it may leave the former ones out. */
-static int journal_wait_for_log(struct journal *journal)
-{
-    while (atomic_load(&journal->rotating)) {
-        reserve_keep(&journal->reserve);
-        if (atomic_load(&journal->stopping))
-            return -ECANCELED;
-        if (atomic_load(&journal->durable.read_only_reason) != NULL) {
-            int error = wal_stats(journal->log).error;
-            return error != 0 ? -error : -EIO;
-        }
-        pthread_mutex_lock(&journal->lock);
-        journal_wait_a_moment(journal);
-        pthread_mutex_unlock(&journal->lock);
-    }
-    return 0;
-}
-
-/* Files that were named before and are not any more. That they come back in a crash does no harm.
- */
-static void journal_remove_former(struct journal *journal, const struct manifest *before,
-                                  const struct manifest *after)
-{
-    for (size_t i = 0; i < before->count; i++) {
-        char path[LAYOUT_PATH];
-        bool kept = false;
-        for (size_t j = 0; j < after->count; j++)
-            kept = kept || strcmp(before->files[i].name, after->files[j].name) == 0;
-        layout_path(path, before->files[i].name);
-        if (!kept)
-            fs_unlink(journal->fs, path);
-    }
-}
-
-/* The new base takes the place of all that was before it. After an error either manifest may be
- * there, so no file of them is touched. */
-static int journal_switch_over(struct journal *journal, const struct rewrite *rewrite)
-{
-    struct manifest after = {0};
-    CHECK(rewrite->seq > 0 && rewrite->seq <= journal->seq);
-    pthread_mutex_lock(&journal->manifest_lock);
-    manifest_add(&after, rewrite->base_name, rewrite->seq, 'b');
-    journal_copy_files(&journal->manifest, rewrite->seq, 'i', &after);
-    int error = journal_write_manifest(journal, &after);
-    if (error == 0) {
-        journal_remove_former(journal, &journal->manifest, &after);
-        journal_set_manifest(journal, &after);
-    } else {
-        manifest_deinit(&after);
-    }
-    pthread_mutex_unlock(&journal->manifest_lock);
-    return error;
-}
-
-static int journal_write_base(struct journal *journal, struct rewrite *rewrite,
-                              struct snapshot_file_result *result)
-{
-    struct snapshot_file_options options = {.fs = journal->fs,
-                                            .store = journal->store,
-                                            .name = rewrite->base_name,
-                                            .on_begin = journal_on_begin,
-                                            .on_progress = journal_on_progress,
-                                            .user = rewrite,
-                                            .progress = &journal->progress,
-                                            .stop = &journal->stopping};
-    char path[LAYOUT_PATH];
-    int error = snapshot_file_write(&options, result);
-    if (error == 0 && !rewrite->is_first)
-        error = journal_wait_for_log(journal);
-    if (error == 0)
-        return journal_switch_over(journal, rewrite);
-    layout_path(path, rewrite->base_name);
-    fs_unlink(journal->fs, path);
-    return error;
-}
-
-static void journal_note_outcome(struct journal *journal, int error,
-                                 const struct snapshot_file_result *result)
-{
-    int64_t now_ms = clock_monotonic_ms();
-    pthread_mutex_lock(&journal->lock);
-    DCHECK(journal->saving && result->revision <= restore_newest(journal->store));
-    journal->saving = false;
-    journal->last_save = error == 0 ? JOURNAL_GOOD : JOURNAL_FAILED;
-    journal->last_save_at_ms = clock_unix_ms();
-    journal->last_save_ms = now_ms - journal->began_ms;
-    if (error == 0) {
-        journal->base_bytes = result->bytes;
-        journal->saved_revision = result->revision;
-        journal->saved_ms = now_ms;
-    } else {
-        journal->retry_ms = now_ms + RETRY_MS;
-    }
-    pthread_mutex_unlock(&journal->lock);
-}
-
-static void journal_log_outcome(const struct journal *journal, int error,
-                                const struct snapshot_file_result *result)
-{
-    int64_t took_ms = clock_monotonic_ms() - journal->began_ms;
-    if (error == 0)
-        log_info("snapshot of %" PRIu64 " keys at revision %" PRIu64 " written: %" PRIu64
-                 " MB in %.1f s",
-                 result->keys, result->revision, result->bytes / 1000000, (double)took_ms / 1000);
-    else if (error == -ECANCELED)
-        log_info("the snapshot is given up, since the server ends");
-    else
-        log_error("the snapshot failed: %s; what was on disk before stays in use",
-                  strerror(-error));
-}
-
-/* It may have found no room at the start. */
-static int journal_make_folder(struct journal *journal)
-{
-    int error = fs_mkdir(journal->fs, LAYOUT_FOLDER);
-    return error == 0 || error == -EEXIST ? fs_sync_directory(journal->fs, ".") : error;
-}
-
-/* Writes a base and puts it in use. On one thread at a time. */
-static int journal_rewrite_all(struct journal *journal, const char *reason)
-{
-    struct rewrite rewrite = {.journal = journal};
-    struct snapshot_file_result result = {0};
-    journal->began_ms = journal->told_ms = clock_monotonic_ms();
-    log_info("snapshot begins: %s", reason);
-    pthread_mutex_lock(&journal->lock);
-    CHECK(!journal->saving);
-    journal->saving = true;
-    pthread_mutex_unlock(&journal->lock);
-    int error = journal_wait_for_log(journal); /* to the file of an attempt that failed */
-    if (error == 0)
-        error = journal_make_folder(journal);
-    if (error == 0) {
-        journal_take_number(journal, &rewrite);
-        error = journal_write_base(journal, &rewrite, &result);
-    }
-    if (error == 0 && journal->log != NULL)
-        wal_forget_former(journal->log);
-    journal_note_outcome(journal, error, &result);
-    journal_log_outcome(journal, error, &result);
-    return error;
-}
-
-/* ---- when a base is due ---- */
 
 static bool journal_is_log_long(struct journal *journal)
 {
@@ -410,8 +138,8 @@ static bool journal_is_log_long(struct journal *journal)
            size / options->rewrite_percent >= journal->base_bytes / 100;
 }
 
-static bool journal_applies(const struct journal *journal, const struct journal_rule *rule,
-                            int64_t now_ms)
+static bool journal_rule_applies(const struct journal *journal, const struct journal_rule *rule,
+                                 int64_t now_ms)
 {
     uint64_t changes = restore_newest(journal->store) - journal->saved_revision;
     return changes >= rule->changes && changes > 0 &&
@@ -419,11 +147,11 @@ static bool journal_applies(const struct journal *journal, const struct journal_
 }
 
 /* Why a base is due; NULL if none is. The lock is held. */
-static const char *journal_due(struct journal *journal)
+static const char *journal_find_reason(struct journal *journal)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (journal->saves != NULL)
-        return "somebody asks for it";
+        return "it was requested";
     if (now_ms < journal->retry_ms || atomic_load(&journal->durable.read_only_reason) != NULL)
         return NULL;
     if (journal_is_log_long(journal))
@@ -432,13 +160,13 @@ static const char *journal_due(struct journal *journal)
         atomic_load(&journal->files) >= MOST_FILES)
         return "there are many log files";
     for (size_t i = 0; i < journal->options.rule_count; i++) {
-        if (journal_applies(journal, &journal->options.rules[i], now_ms))
+        if (journal_rule_applies(journal, &journal->options.rules[i], now_ms))
             return "a rule of --save applies";
     }
     return NULL;
 }
 
-static void journal_answer(struct journal_save *saves, const char *why)
+static void journal_complete_saves(struct journal_save *saves, const char *why)
 {
     while (saves != NULL) {
         struct journal_save *save = saves;
@@ -448,8 +176,8 @@ static void journal_answer(struct journal_save *saves, const char *why)
     }
 }
 
-/* The thread's. */
-static void *journal_keep(void *user)
+/* The thread. */
+static void *journal_run(void *user)
 {
     struct journal *journal = user;
     pthread_mutex_lock(&journal->lock);
@@ -457,16 +185,16 @@ static void *journal_keep(void *user)
         pthread_mutex_unlock(&journal->lock);
         reserve_keep(&journal->reserve);
         pthread_mutex_lock(&journal->lock);
-        const char *reason = journal_due(journal);
+        const char *reason = journal_find_reason(journal);
         if (reason == NULL) {
-            journal_wait_a_moment(journal);
+            journal_wait_briefly(journal);
             continue;
         }
         struct journal_save *saves = journal->saves;
         journal->saves = NULL;
         pthread_mutex_unlock(&journal->lock);
-        int error = journal_rewrite_all(journal, reason);
-        journal_answer(saves, error == 0 ? NULL : error == -ECANCELED ? ended : failed);
+        int error = journal_rewrite(journal, reason);
+        journal_complete_saves(saves, error == 0 ? NULL : error == -ECANCELED ? ended : failed);
         pthread_mutex_lock(&journal->lock);
     }
     pthread_mutex_unlock(&journal->lock);
@@ -484,7 +212,7 @@ void journal_save(struct journal *journal, struct journal_save *save)
 
 /* ---- start ---- */
 
-/* The last log, if nothing is in it; else, or after an error, NULL. */
+/* Opens the last log if it is empty; NULL if it is not, or after an error. */
 static struct fs_file *journal_open_empty_log(struct journal *journal)
 {
     const struct manifest *manifest = &journal->manifest;
@@ -501,9 +229,9 @@ static struct fs_file *journal_open_empty_log(struct journal *journal)
     return NULL;
 }
 
-/* A new log that the manifest names. If that fails the file stays for the next attempt, for the
- * manifest may name it all the same. */
-static int journal_begin_log(struct journal *journal, struct fs_file **file)
+/* Creates a log that the manifest names. If that fails, the file stays for the next attempt, as the
+ * manifest may name it nevertheless. */
+static int journal_create_log(struct journal *journal, struct fs_file **file)
 {
     char name[LAYOUT_NAME];
     int error = 0;
@@ -525,25 +253,10 @@ static int journal_begin_log(struct journal *journal, struct fs_file **file)
     return 0;
 }
 
-/* What was loaded from a dump.rdb: a base, before a manifest comes that leaves the dump behind. */
-static int journal_write_first_base(struct journal *journal)
-{
-    struct rewrite rewrite = {.journal = journal, .is_first = true};
-    struct snapshot_file_result result = {0};
-    journal_take_number(journal, &rewrite);
-    journal->began_ms = journal->told_ms = clock_monotonic_ms();
-    int error = journal_write_base(journal, &rewrite, &result);
-    pthread_mutex_lock(&journal->lock);
-    journal->base_bytes = result.bytes;
-    pthread_mutex_unlock(&journal->lock);
-    journal->from_dump = error != 0;
-    return error;
-}
-
 /*
- * The log that units go to, and all that has to be on the disk before. Without durability there is
- * one too if there is no base: an empty one, so that there is a manifest; else *file is NULL. After
- * an error it may be tried again.
+ * Opens the log for the next commits, after making durable all that must be on disk before. Without
+ * durability a log is only opened if there is no base: an empty one, so that there is a manifest;
+ * else *file is NULL. After an error it may be retried.
  */
 static int journal_prepare_log(struct journal *journal, struct fs_file **file)
 {
@@ -555,10 +268,10 @@ static int journal_prepare_log(struct journal *journal, struct fs_file **file)
     if (error != 0 || (!keeps_log && journal->manifest.count > 0))
         return error;
     *file = journal_open_empty_log(journal);
-    return *file != NULL ? 0 : journal_begin_log(journal, file);
+    return *file != NULL ? 0 : journal_create_log(journal, file);
 }
 
-/* The log's on_open, after a start that found no room. */
+/* The log's on_open, after a start on a full disk. */
 static int journal_on_open(void *user, struct fs_file **file)
 {
     struct journal *journal = user;
@@ -577,6 +290,7 @@ static int journal_start_log(struct journal *journal, struct fs_file *file)
         .folder = LAYOUT_FOLDER,
         .durable = &journal->durable,
         .sync = journal->options.durability == JOURNAL_ALWAYS ? WAL_ALWAYS : WAL_EVERY_SECOND,
+        .activity = journal->options.activity,
         .revision = restore_newest(journal->store),
         .gap = restore_newest(journal->store) - journal->recovery.revision,
         .former_size = journal->recovery.log_bytes,
@@ -592,18 +306,18 @@ static int journal_start_log(struct journal *journal, struct fs_file *file)
     return error;
 }
 
-/* On a disk that is full to the last byte what is there can be read: the log waits for room, and
- * until then nothing of the files is touched; without durability nothing has to be written. */
+/* Even on a completely full disk the data can be read: the log waits for space, and until then no
+ * file is touched; without durability nothing has to be written. */
 static int journal_start_files(struct journal *journal)
 {
     struct fs_file *file;
     bool keeps_log = journal->options.durability != JOURNAL_NONE;
     int error = journal_prepare_log(journal, &file);
-    if (error != 0 && !fs_is_no_room(error))
+    if (error != 0 && !fs_is_full(error))
         return error;
     if (error != 0)
-        log_warning("the disk has no room for %s: %s",
-                    keeps_log ? "a log; writes are refused until there is some" : "a manifest yet",
+        log_warning("the disk is full, so there is no %s: %s",
+                    keeps_log ? "log, and writes are refused until there is space" : "manifest yet",
                     strerror(-error));
     if (!keeps_log)
         return fs_close(file);
@@ -634,14 +348,14 @@ bool journal_start(struct journal *journal, char *why, size_t why_size)
         reserve_start(&journal->reserve, journal->fs, journal->store, &journal->durable,
                       journal->options.reserve_step);
     if (error == 0)
-        error = -pthread_create(&journal->thread, NULL, journal_keep, journal);
+        error = -pthread_create(&journal->thread, NULL, journal_run, journal);
     journal->started = error == 0;
     if (error != 0)
-        journal_explain(why, why_size, "start to write to the data directory", error);
+        journal_format_error(why, why_size, "start to write to the data directory", error);
     return error == 0;
 }
 
-/* ---- tell ---- */
+/* ---- statistics ---- */
 
 struct journal_stats journal_stats(struct journal *journal)
 {
@@ -679,7 +393,7 @@ static void journal_stop_thread(struct journal *journal)
     journal_wake(journal);
     pthread_join(journal->thread, NULL);
     DCHECK(!journal->saving);
-    journal_answer(journal->saves, ended);
+    journal_complete_saves(journal->saves, ended);
     journal->saves = NULL;
 }
 
@@ -690,7 +404,7 @@ static bool journal_save_at_end(struct journal *journal)
         restore_newest(journal->store) == journal->saved_revision)
         return true;
     atomic_store(&journal->stopping, false);
-    return journal_rewrite_all(journal, "the server ends") == 0;
+    return journal_rewrite(journal, "the server is stopping") == 0;
 }
 
 bool journal_stop(struct journal *journal)

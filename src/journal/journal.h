@@ -1,114 +1,88 @@
 /*
- * What a server keeps on disk: loads a data directory (journal/recovery.h), keeps a log of all
- * writes from then on (journal/log/wal.h), and writes a new base (journal/rdb/snapshot_file.h) in
- * place of base and logs when the log has outgrown it, when a rule or somebody asks for it.
+ * What a server keeps on disk: loads a data directory (journal/recovery.h), then logs all writes
+ * (journal/log/wal.h), and replaces base and logs by a new base (journal/rdb/snapshot_file.h) when
+ * the log has outgrown the base, a rule applies or a save is requested.
  *
- *    journal_open(), journal_load(); whoever serves is told of journal_durable(); journal_start()
- *    ... nobody writes any more; journal_stop(); journal_free()
+ *     journal_open(), journal_load(); journal_durable() for the engine; journal_start()
+ *     ... nobody writes any more; journal_stop(); journal_free()
  *
- * While a base is written the files stand so: base N, log N; then base N, log N, log N + 1; then
- * base N + 1, log N + 1. The manifest always names what a restart needs, so a failure or crash on
- * the way costs nothing but another attempt.
+ * While a base is written, the files are: base N, log N; then base N, log N, log N+1; then base N
+ * + 1, log N+1. The manifest always names what a restart needs, so a failure or crash in between
+ * costs no more than another attempt.
  */
 #ifndef KEYSTORE_JOURNAL_JOURNAL_H
 #define KEYSTORE_JOURNAL_JOURNAL_H
 
 #include "journal/durable.h"
 #include "journal/fs/fs.h"
+#include "journal/journal_options.h"
 #include "journal/recovery.h"
 
 struct journal;
 struct store;
 
-enum journal_durability {
-    JOURNAL_ALWAYS,       /* what was acknowledged survives every crash */
-    JOURNAL_EVERY_SECOND, /* but for the last two seconds */
-    JOURNAL_NONE,         /* what the last base holds survives */
-};
-
-/* A base is due when that many changes and seconds have passed since the last one. */
-struct journal_rule {
-    int64_t seconds;
-    uint64_t changes;
-};
-
-#define JOURNAL_MOST_RULES 8
-
-struct journal_options {
-    enum journal_durability durability;
-    uint32_t rewrite_percent;  /* of the base that the log may have before there is a new one; 0:
-                                  any, in as many files as come to be */
-    uint64_t rewrite_min_size; /* bytes of the log below which there is none */
-    struct journal_rule rules[JOURNAL_MOST_RULES];
-    size_t rule_count;
-    bool skip_unsupported; /* as in recovery.h */
-    uint64_t reserve_step; /* revisions; 0 = RESERVE_FIRST_STEP (reserve.h) */
-};
-
 /*
- * Takes the directory, which passes to the journal, for this process. NULL if that fails: then
- * `why` holds a sentence, and the directory is closed.
+ * Locks the directory for this process and takes ownership of `fs`. NULL if that fails: then `why`
+ * holds an error message, and the directory is closed.
  */
 struct journal *journal_open(struct fs *fs, const struct journal_options *options, char *why,
                              size_t why_size);
 
 /*
- * Loads the directory into the empty store (both borrowed until journal_free()). What it returns
- * belongs to the journal.
+ * Loads the directory into the empty store (both borrowed until journal_free()). The result belongs
+ * to the journal.
  */
 const struct recovery *
 journal_load(struct journal *journal, struct store *store,
              bool (*on_progress)(void *user, const struct loading_progress *progress), void *user);
 
-/* How far the data are safe; its on_progress is to be set before the start. */
+/* How far the data are durable; set its on_progress before the start. */
 struct durable *journal_durable(struct journal *journal);
 
-/* After a loading that went well: from now on the store's writes are kept. False if that fails:
- * then `why` holds a sentence. */
+/* After a successful load: starts to keep the store's writes. False if that fails: then `why` holds
+ * an error message. */
 bool journal_start(struct journal *journal, char *why, size_t why_size)
     __attribute__((warn_unused_result));
 
-/* Somebody who wants a base of what there is now. */
+/* A save request. */
 struct journal_save {
-    /* Called on the journal's thread, or within journal_stop(); *why is a sentence in static memory
-     * if there is none, else NULL. May be NULL. */
+    /* Called on the journal's thread, or within journal_stop(). `why` is NULL if the base was
+     * written, else an error message in static memory. May be NULL. */
     void (*on_done)(struct journal_save *save, const char *why);
     struct journal_save *next; /* the journal's */
 };
 
-/* Asks for a base that holds all writes until now; `save` stays in place until on_done. One that is
- * being written is completed first. From any thread, between start and stop. */
+/* Requests a base that holds all writes so far; `save` stays in place until on_done. A base in
+ * progress is completed first. From any thread, between start and stop. */
 void journal_save(struct journal *journal, struct journal_save *save);
-
-enum journal_outcome { JOURNAL_NEVER, JOURNAL_GOOD, JOURNAL_FAILED };
 
 struct journal_stats {
     enum journal_durability durability;
-    const char *read_only_reason; /* why no write is taken; NULL = they are taken */
-    uint64_t revision;            /* of the newest unit */
+    const char *read_only_reason; /* the read-only reason; NULL = writes are accepted */
+    uint64_t revision;            /* of the newest commit */
     uint64_t log_bytes;           /* since the base */
-    uint64_t base_bytes;          /* 0: there is none */
-    uint64_t changes;             /* units since the last base, or since the start */
+    uint64_t base_bytes;          /* 0 = there is none */
+    uint64_t changes;             /* commits since the last base, or since the start */
     int64_t last_sync_us;         /* duration; 0 = none yet */
     uint64_t syncs;
-    int64_t waits_since_us; /* and slow_waits: as in log.h */
+    int64_t waits_since_us; /* and slow_waits: as in wal.h */
     uint64_t slow_waits;
     enum journal_outcome last_save;
     int64_t last_save_at_ms; /* Unix time of its end; 0 = never */
     int64_t last_save_ms;    /* duration */
     bool saving;
-    uint64_t saving_keys, saving_total; /* how far that is */
+    uint64_t saving_keys, saving_total; /* progress of that */
 };
 /* From any thread, after the start. */
 struct journal_stats journal_stats(struct journal *journal);
 
 /*
- * Nobody writes any more: makes everything durable, without a log by a last base if there are
- * rules. False if writes were lost, which has been logged. Does nothing before the start.
+ * Nobody writes any more: makes everything durable; without a log, by a last base if there are
+ * rules. False if writes were lost, which has been logged. A no-op before the start.
  */
 bool journal_stop(struct journal *journal);
 
-/* Gives up the directory. Must be stopped. NULL is allowed. */
+/* Unlocks and closes the directory. Must be stopped. NULL is allowed. */
 void journal_free(struct journal *journal);
 
 #endif

@@ -1,14 +1,14 @@
 /*
- * Names in the data directory, which are Redis' (redis-server 7.0 with its default settings), but
- * for the lock and the versions:
+ * Names in the data directory, which are those of Redis (redis-server 7.0 with its default
+ * settings), except the lock and the versions:
  *
- *    keystore.lock                                held while a server uses the directory
- *    keystore.versions                            revisions that may have been given (reserve.h)
- *    dump.rdb                                     read if there is no manifest; never written
- *    appendonlydir/appendonly.aof.manifest        which of the files below make up the data
- *    appendonlydir/appendonly.aof.N.base.rdb      a snapshot
- *    appendonlydir/appendonly.aof.N.incr.aof      a log since then
- *    appendonlydir/temp-appendonly.aof.*          a base or manifest that is not finished
+ *     keystore.lock                                held while a server uses the directory
+ *     keystore.versions                            revisions that may have been given (reserve.h)
+ *     dump.rdb                                     read if there is no manifest; never written
+ *     appendonlydir/appendonly.aof.manifest        which of the files below make up the data
+ *     appendonlydir/appendonly.aof.N.base.rdb      a base: a snapshot
+ *     appendonlydir/appendonly.aof.N.incr.aof      a log since then
+ *     appendonlydir/temp-appendonly.aof.*          an unfinished base or manifest
  */
 #ifndef KEYSTORE_JOURNAL_LAYOUT_H
 #define KEYSTORE_JOURNAL_LAYOUT_H
@@ -23,8 +23,8 @@
 #define LAYOUT_FOLDER   "appendonlydir"
 #define LAYOUT_MANIFEST "appendonly.aof.manifest"
 
-/* Bytes of a file's name in the folder, and of its path from the data directory, with the
- * terminating zero. */
+/* Maximum size of a file's name in the folder, and of its path from the data directory, in bytes
+ * with the terminating zero. */
 #define LAYOUT_NAME ((size_t)NAME_MAX + 1)
 #define LAYOUT_PATH (sizeof LAYOUT_FOLDER + LAYOUT_NAME)
 
@@ -32,7 +32,7 @@
 void layout_base_name(char name[LAYOUT_NAME], int64_t seq);
 void layout_log_name(char name[LAYOUT_NAME], int64_t seq);
 
-/* The same of a file that is not finished. */
+/* The temporary name of that file while it is unfinished. */
 void layout_temporary_name(char name[LAYOUT_NAME], const char *finished);
 
 /* The path of a file in the folder. `name` has at most NAME_MAX bytes. */
@@ -41,18 +41,17 @@ void layout_path(char path[LAYOUT_PATH], const char *name);
 /* The highest number of a base ('b') or log ('i') in the manifest; 0 if there is none. */
 int64_t layout_newest(const struct manifest *manifest, char type);
 
-/* The number in the name of a log; 0 if it is not one. */
+/* The number in the name of a log; 0 if it is not a log's. */
 int64_t layout_log_seq(const char *name);
 
-/* True for the path of a snapshot that stands alone: a dump, behind whose end nothing is looked at.
- */
+/* True for the path of a standalone snapshot, a dump: what follows its end is ignored. */
 bool layout_is_dump(const char *path);
 
-/* True for the names that the server gives to what is not finished. */
+/* True for the temporary names of unfinished files. */
 bool layout_is_temporary(const char *name);
 
-/* True for names of bases, logs and unfinished files: what stands in the folder but not in the
- * manifest, and is of no use. */
+/* True for names of bases, logs and unfinished files: a file of such a name that is in the folder
+ * but not in the manifest is of no use. */
 bool layout_is_data_file(const char *name);
 
 #endif

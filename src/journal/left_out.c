@@ -1,4 +1,4 @@
-/* A chained hash table of keys. Does not know why they are in it. */
+/* A hash table of keys with chaining. Does not know why they are in it. */
 #include "journal/left_out.h"
 
 #include "base/mem.h"

@@ -1,7 +1,7 @@
 /*
- * Keys whose values a loading store does not have: of other types, or written by commands that it
- * could not carry out. What is derived from such a key is left out as well, so that no key comes to
- * have a value that it did not have in Redis.
+ * Keys whose values the store being loaded lacks: of other types, or written by commands that could
+ * not be replayed. What derives from such a key is left out as well, so that no key gets a value
+ * that it did not have in Redis.
  */
 #ifndef KEYSTORE_JOURNAL_LEFT_OUT_H
 #define KEYSTORE_JOURNAL_LEFT_OUT_H
@@ -10,21 +10,21 @@
 
 struct left_out_key;
 
-/* All zero is none. Private but for its functions. */
+/* All zero is empty. Private to its functions. */
 struct left_out {
     struct left_out_key **buckets;
     size_t bucket_count; /* a power of two, or 0 */
     size_t count;
 };
 
-/* Adding a key twice is the same as once. Keys of lengths that the store does not take need not be
- * added: left_out_has() is true for them. */
+/* Adding a key twice is a no-op. Keys of a length that the store does not take need not be added:
+ * left_out_has() is true for them. */
 void left_out_add(struct left_out *keys, uint32_t db, struct slice key);
 
 /* The store has the key's true value again, or rightly none. */
 void left_out_remove(struct left_out *keys, uint32_t db, struct slice key);
 
-/* True if it cannot be told from the store what the key is. */
+/* True if the store does not show whether the key exists and what its value is. */
 bool left_out_has(const struct left_out *keys, uint32_t db, struct slice key);
 
 /* The database was emptied. */

@@ -1,4 +1,4 @@
-/* The receiver of rdb_read() that fills a store. What the bytes mean is rdb/read.c's business. */
+/* The receiver of rdb_read() that fills a store. What the bytes mean is known to rdb/read.c. */
 #include "journal/load_rdb.h"
 
 #include "base/arena.h"
@@ -14,12 +14,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* The revision of the keys of a file that knows none: version 0 means no key. */
+/* The revision of the keys of a file without revisions: version 0 means no key. */
 #define FOREIGN_REVISION 1
 
 /* A key in the file takes at least a type and two lengths. */
 #define LEAST_KEY_BYTES 3
-/* Strings that do not stand in the file as they are and wait: bytes of one, and of all. */
+/* Strings that are encoded in the file and must be copied while they wait: bytes of one, and of
+ * all. */
 #define MOST_COPIED     ((size_t)64 * 1024)
 #define MOST_ALL_COPIED ((size_t)4 * 1024 * 1024)
 
@@ -27,13 +28,13 @@ struct load {
     struct loading *loading;
     struct slice bytes;
     uint64_t db;
-    struct restore_string *waiting; /* strings that have been read, to be put back together */
+    struct restore_string *waiting; /* strings that were read, to be inserted as one batch */
     size_t count, most;             /* of these */
-    struct arena copies;            /* of names and values that are packed in the file */
+    struct arena copies;            /* of names and values that are encoded in the file */
     size_t copied;                  /* bytes in there */
     struct list *list;              /* the one being read, or NULL */
     struct restore_key key;         /* its key */
-    bool skipped;                   /* it has no place in the store */
+    bool skipped;                   /* the store cannot have it */
     bool has_keys;
 };
 
@@ -43,7 +44,7 @@ static bool load_rdb_is_in_file(const struct load *load, struct slice string)
     return at >= begin && at - begin < load->bytes.len;
 }
 
-/* Where the key stands, as far as known: a name that is not packed lies in the file. */
+/* The key's offset, as far as known: a name that is not encoded lies in the file. */
 static size_t load_rdb_offset_of(const struct load *load, struct slice name)
 {
     return load_rdb_is_in_file(load, name) ? (size_t)(name.data - load->bytes.data) : 0;
@@ -66,7 +67,7 @@ static struct restore_key load_rdb_restored(const struct load *load, const struc
                                 .version = key->version};
 }
 
-/* Looks at a key that comes next; *skip if the store cannot have it. */
+/* Starts a key; *skip if the store cannot have it. */
 static bool load_rdb_begin_key(struct load *load, const struct rdb_key *key, bool *skip)
 {
     struct loading *loading = load->loading;
@@ -88,10 +89,10 @@ static bool load_rdb_begin_key(struct load *load, const struct rdb_key *key, boo
 
 static bool load_rdb_end_key(struct load *load, const struct restore_key *key, bool is_new)
 {
-    return is_new || load_rdb_fail(load, LOADING_DAMAGED, key, "it stands there twice");
+    return is_new || load_rdb_fail(load, LOADING_DAMAGED, key, "it occurs twice");
 }
 
-/* ---- strings wait until they are many ---- */
+/* ---- strings are inserted in batches ---- */
 
 static bool load_rdb_put_waiting(struct load *load)
 {
@@ -113,7 +114,7 @@ static void load_rdb_keep(struct load *load, struct slice *string)
     load->copied += string->len;
 }
 
-static bool load_rdb_let_wait(struct load *load, const struct restore_key *key, struct slice value)
+static bool load_rdb_queue(struct load *load, const struct restore_key *key, struct slice value)
 {
     struct restore_string *string = &load->waiting[load->count++];
     string->key = *key;
@@ -166,7 +167,7 @@ static bool load_rdb_on_string(void *context, const struct rdb_key *key, struct 
         return load_rdb_fail(load, LOADING_REFUSED, &to, "its string has more than 4 GiB");
     if (value.len > MOST_COPIED && !load_rdb_is_in_file(load, value))
         return load_rdb_end_key(load, &to, restore_string(load->loading->store, &to, value));
-    return load_rdb_let_wait(load, &to, value);
+    return load_rdb_queue(load, &to, value);
 }
 
 static bool load_rdb_on_list_begin(void *context, const struct rdb_key *key)

@@ -1,14 +1,14 @@
-/* Puts the keys of an RDB file (journal/rdb/read.h) into a store. */
+/* Loads the keys of an RDB file (journal/rdb/read.h) into a store. */
 #ifndef KEYSTORE_JOURNAL_LOAD_RDB_H
 #define KEYSTORE_JOURNAL_LOAD_RDB_H
 
 #include "journal/loading.h"
 
 /*
- * Loads the file at the beginning of `bytes` into the store, which has none of its keys, and sets
- * the store's revision to the file's, or to 1 if it has none. *size becomes the file's. False if
- * the loading has ended: loading->verdict. Keys of other types are noted and left out, as are keys
- * of a length that there is not.
+ * Loads the file at the start of `bytes` into the store, which has none of its keys, and sets the
+ * store's revision to that of the file, or to 1 if it has none. *size becomes the size of the file.
+ * False if loading has ended: loading->verdict. Keys of other types or of an invalid length are
+ * noted and left out.
  */
 bool load_rdb(struct loading *loading, struct slice bytes, size_t *size);
 

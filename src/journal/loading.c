@@ -1,4 +1,4 @@
-/* Counts and tells how far a loading is, and keeps why it ended. Knows no format. */
+/* Counts and reports progress, and keeps why a loading ended. Knows no format. */
 #include "journal/loading.h"
 
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 /* Bytes between two calls of on_progress. */
 #define PROGRESS_STEP ((uint64_t)1024 * 1024)
 
-static bool loading_tell(struct loading *loading, uint64_t done)
+static bool loading_report(struct loading *loading, uint64_t done)
 {
     loading->progress.done = done;
     loading->next = done + PROGRESS_STEP;
@@ -22,7 +22,7 @@ void loading_deinit(struct loading *loading)
     left_out_deinit(&loading->left_out);
 }
 
-void loading_begin_file(struct loading *loading, uint64_t former_size)
+void loading_start_file(struct loading *loading, uint64_t former_size)
 {
     loading->before += former_size;
     loading->next = 0;
@@ -31,7 +31,7 @@ void loading_begin_file(struct loading *loading, uint64_t former_size)
 bool loading_reach(struct loading *loading, size_t offset)
 {
     uint64_t done = loading->before + offset;
-    return done < loading->next || loading_tell(loading, done);
+    return done < loading->next || loading_report(loading, done);
 }
 
 void loading_clean(char *text)

@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <strings.h>
 
-/* Bytes of a line with its end, in Redis. */
+/* Maximum bytes of a line with its newline, in Redis. */
 #define MOST_LINE 1024
-/* Words of a line; three pairs are known, Redis lets more pass for the sake of later versions. */
+/* Maximum words of a line; three pairs are known, Redis accepts more for the sake of later
+ * versions. */
 #define MOST_WORDS  32
 #define FIRST_FILES 4
 
@@ -47,7 +48,7 @@ const struct manifest_file *manifest_base(const struct manifest *manifest)
     return NULL;
 }
 
-/* A line cut into words, unquoted into `text`, each with a terminating zero. */
+/* A line split into words, unquoted into `text`, each with a terminating zero. */
 struct words {
     char text[MOST_LINE + MOST_WORDS];
     size_t used;
@@ -60,7 +61,7 @@ static bool manifest_is_space(uint8_t byte)
     return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-static char manifest_unescaped(uint8_t letter)
+static char manifest_unescape(uint8_t letter)
 {
     static const char letters[] = "nrtba";
     static const char meanings[] = "\n\r\t\b\a";
@@ -68,7 +69,7 @@ static char manifest_unescaped(uint8_t letter)
     return at != NULL && letter != 0 ? meanings[at - letters] : (char)letter;
 }
 
-/* Reads what follows a backslash in double quotes; returns the bytes passed. */
+/* Reads an escape after its backslash in double quotes; returns the bytes passed. */
 static size_t manifest_read_escape(struct slice rest, char *out)
 {
     if (rest.len >= 3 && rest.data[0] == 'x') {
@@ -79,11 +80,12 @@ static size_t manifest_read_escape(struct slice rest, char *out)
             return 3;
         }
     }
-    *out = manifest_unescaped(rest.data[0]);
+    *out = manifest_unescape(rest.data[0]);
     return 1;
 }
 
-/* Reads a quoted word up to its closing quote; false if there is none or something clings to it. */
+/* Reads a quoted word up to its closing quote; false if that is missing or not followed by a space.
+ */
 static bool manifest_read_quoted(struct slice line, size_t *at, struct words *words)
 {
     uint8_t quote = line.data[(*at)++];
@@ -144,7 +146,7 @@ static bool manifest_read_words(struct slice line, struct words *words)
     }
 }
 
-/* Digits only, 1 to INT64_MAX; 0 if it is none. */
+/* Reads digits only, 1 to INT64_MAX; 0 if it is no such number. */
 static int64_t manifest_read_seq(const char *text)
 {
     int64_t seq = 0;
@@ -156,7 +158,7 @@ static int64_t manifest_read_seq(const char *text)
     return *text == 0 ? seq : 0;
 }
 
-/* The value of the key, which must stand there once; NULL if not. */
+/* The value of the key, which must occur once; NULL if not. */
 static const char *manifest_find_value(const struct words *words, const char *key)
 {
     const char *value = NULL;
@@ -176,9 +178,9 @@ static bool manifest_is_file_name(const char *name)
            strpbrk(name, "/\\") == NULL && strlen(name) <= NAME_MAX;
 }
 
-/* Why this file cannot stand behind those of the manifest; NULL if it can. */
-static const char *manifest_conflict(const struct manifest *manifest, const char *name, int64_t seq,
-                                     char type)
+/* Why the manifest cannot have this file after its others; NULL if it can. */
+static const char *manifest_find_conflict(const struct manifest *manifest, const char *name,
+                                          int64_t seq, char type)
 {
     for (size_t i = 0; i < manifest->count; i++) {
         const struct manifest_file *file = &manifest->files[i];
@@ -192,7 +194,7 @@ static const char *manifest_conflict(const struct manifest *manifest, const char
     return NULL;
 }
 
-/* Why the line is wrong; NULL if its file was added. */
+/* Adds the file of the line; returns NULL, or why the line is wrong. */
 static const char *manifest_parse_line(struct slice line, struct manifest *manifest)
 {
     struct words words;
@@ -212,13 +214,14 @@ static const char *manifest_parse_line(struct slice line, struct manifest *manif
         return "has no seq from 1 on";
     if (type[0] == 0 || type[1] != 0 || strchr("bih", type[0]) == NULL)
         return "has a type that is not b, i or h";
-    const char *why = manifest_conflict(manifest, name, seq, type[0]);
+    const char *why = manifest_find_conflict(manifest, name, seq, type[0]);
     if (why == NULL)
         manifest_add(manifest, name, seq, type[0]);
     return why;
 }
 
-/* Takes the next line with its end off the text; false if it has none, or is too long. */
+/* Takes the next line, with its newline, off the text; false if it has no newline or is too long.
+ */
 static bool manifest_take_line(struct slice *text, struct slice *line)
 {
     size_t most = text->len < MOST_LINE ? text->len : MOST_LINE;
@@ -323,7 +326,7 @@ bool manifest_format(const struct manifest *manifest, struct buf *out)
     return true;
 }
 
-/* "<folder>/<prefix><name>"; false if that is longer than a path may be. */
+/* "<folder>/<prefix><name>"; false if that is too long for a path. */
 static bool manifest_make_path(char path[PATH_MAX], const char *folder, const char *prefix,
                                const char *name)
 {
@@ -366,7 +369,7 @@ int manifest_load(struct fs *fs, const char *folder, const char *name, struct ma
     return error;
 }
 
-/* A new file with these bytes, durable but for its name. */
+/* Writes a new file with these bytes, durable except for its name. */
 static int manifest_write_file(struct fs *fs, const char *path, struct slice text)
 {
     struct fs_file *file;
@@ -395,7 +398,7 @@ static int manifest_replace_with(struct fs *fs, const char *folder, const char *
     if (error == 0)
         error = fs_rename(fs, temporary, path);
     if (error != 0) {
-        fs_unlink(fs, temporary); /* the start would do so as well */
+        fs_unlink(fs, temporary); /* a start would do so as well */
         return error;
     }
     return fs_sync_directory(fs, folder);

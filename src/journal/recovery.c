@@ -1,7 +1,15 @@
 /*
  * Judges a data directory: which files are loaded in which order, and what is wrong with them.
- * What stands in them is the business of load_rdb.c and replay.c, and what a start changes that of
+ * Their contents are loaded by load_rdb.c and replay.c, and what a start changes is changed by
  * tidy.c; nothing is changed here.
+ *
+ * The normal path, recovery_load(): sync the folders' names; read the manifest and the reserve;
+ * check that no log is missing in the manifest; load the base, then the logs in order, each after a
+ * sync and from the disk. The last log may have a torn tail, which is noted and is no failure.
+ * Without a manifest: refuse logs that nothing puts in order, then load dump.rdb.
+ *
+ * Failures: the first one ends the loading with a verdict and an error message (recovery_fail());
+ * everything after that is skipped.
  */
 #include "journal/recovery.h"
 
@@ -28,11 +36,11 @@ struct work {
 
 /* ---- ending ---- */
 
-static bool recovery_end(struct work *work, enum loading_verdict verdict, const char *format, ...)
+static bool recovery_fail(struct work *work, enum loading_verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
 
-/* Says why the loading ended, unless that has been said; returns false. */
-static bool recovery_end(struct work *work, enum loading_verdict verdict, const char *format, ...)
+/* Sets the verdict and the error message, unless there is one; returns false. */
+static bool recovery_fail(struct work *work, enum loading_verdict verdict, const char *format, ...)
 {
     struct recovery *recovery = work->recovery;
     if (recovery->verdict != LOADING_DONE)
@@ -46,25 +54,25 @@ static bool recovery_end(struct work *work, enum loading_verdict verdict, const 
     return false;
 }
 
-/* The name of a file in an error message: as keystore-check prints it, for a manifest may hold any.
- */
+/* A file's name in an error message: as keystore-check prints it, since a manifest may hold any
+ * bytes. */
 struct quoted {
     char text[QUOTED_SIZE(PATH_MAX)];
 };
 
-static const char *recovery_quoted(const char *path, struct quoted *room)
+static const char *recovery_quoted(const char *path, struct quoted *quoted)
 {
     size_t len = strlen(path);
     struct slice bytes = {(const uint8_t *)path, len < PATH_MAX ? len : PATH_MAX};
-    return quote_text(room->text, bytes);
+    return quote_text(quoted->text, bytes);
 }
 
-/* After a call of the file system; true if it went well. */
-static bool recovery_went_well(struct work *work, int error, const char *what, const char *path)
+/* After a call of the file system; true if it succeeded. */
+static bool recovery_check(struct work *work, int error, const char *what, const char *path)
 {
     struct quoted name;
-    return error >= 0 || recovery_end(work, LOADING_FAILED, "cannot %s %s: %s", what,
-                                      recovery_quoted(path, &name), fs_error_text(error));
+    return error >= 0 || recovery_fail(work, LOADING_FAILED, "cannot %s %s: %s", what,
+                                       recovery_quoted(path, &name), fs_error_text(error));
 }
 
 static void recovery_note_fault(struct work *work, const char *path, uint64_t offset,
@@ -76,38 +84,39 @@ static void recovery_note_fault(struct work *work, const char *path, uint64_t of
     fault->offset = offset;
 }
 
-/* The loaders said why, but not in which file. */
-static bool recovery_end_in_file(struct work *work, const char *path)
+/* The loaders know why, but not in which file. */
+static bool recovery_fail_in_file(struct work *work, const char *path)
 {
     const struct loading *loading = &work->loading;
-    struct quoted room;
-    const char *name = recovery_quoted(path, &room);
+    struct quoted quoted;
+    const char *name = recovery_quoted(path, &quoted);
     if (work->recovery->verdict == LOADING_DONE)
         recovery_note_fault(work, path, loading->offset, loading->why);
     switch (loading->verdict) {
     case LOADING_DAMAGED:
-        return recovery_end(
+        return recovery_fail(
             work, LOADING_DAMAGED,
             "DATA_LOSS: %s is damaged at offset %zu: %s; nothing was changed, see what "
             "keystore-check says of the directory, or restore it from a copy",
             name, loading->offset, loading->why);
     case LOADING_REFUSED:
-        return recovery_end(work, LOADING_REFUSED, "%s cannot be loaded, at offset %zu: %s", name,
-                            loading->offset, loading->why);
+        return recovery_fail(work, LOADING_REFUSED, "%s cannot be loaded, at offset %zu: %s", name,
+                             loading->offset, loading->why);
     default:
-        return recovery_end(work, loading->verdict, "%s: %s", name, loading->why);
+        return recovery_fail(work, loading->verdict, "%s: %s", name, loading->why);
     }
 }
 
-static bool recovery_damaged(struct work *work, const char *path, size_t offset, const char *why)
+static bool recovery_fail_damaged(struct work *work, const char *path, size_t offset,
+                                  const char *why)
 {
     loading_fail(&work->loading, LOADING_DAMAGED, offset, "%s", why);
-    return recovery_end_in_file(work, path);
+    return recovery_fail_in_file(work, path);
 }
 
 /* ---- files ---- */
 
-/* A file whose bytes are looked at. */
+/* A file and its mapped bytes. */
 struct input {
     struct fs_file *file;
     struct slice bytes;
@@ -120,8 +129,8 @@ static void recovery_close_input(struct work *work, struct input *input)
 }
 
 /*
- * A sync that failed in a former process may have left bytes in memory that the disk does not have:
- * so a log is synced, and then read from the disk.
+ * After a failed sync in a former process, memory may hold bytes that the disk does not have: so a
+ * log is synced, and then read from the disk.
  */
 static bool recovery_open_input(struct work *work, const char *path, bool is_log,
                                 struct input *input)
@@ -131,9 +140,9 @@ static bool recovery_open_input(struct work *work, const char *path, bool is_log
     int error = fs_open(work->fs, path, to_be_synced ? FS_APPEND : FS_READ, &input->file);
     if (error == -ENOENT) {
         work->recovery->fault.missing = true;
-        return recovery_damaged(work, path, 0, "the manifest names it, but it is not there");
+        return recovery_fail_damaged(work, path, 0, "the manifest names it, but it is not there");
     }
-    if (!recovery_went_well(work, error, "open", path))
+    if (!recovery_check(work, error, "open", path))
         return false;
     if (to_be_synced) {
         error = fs_sync_data(input->file);
@@ -141,7 +150,7 @@ static bool recovery_open_input(struct work *work, const char *path, bool is_log
     }
     if (error == 0)
         error = fs_map(input->file, &input->bytes);
-    if (recovery_went_well(work, error, "read", path))
+    if (recovery_check(work, error, "read", path))
         return true;
     recovery_close_input(work, input);
     return false;
@@ -153,15 +162,15 @@ static bool recovery_ends_with(const char *name, const char *end_of_name)
     return len >= end_len && strcmp(name + len - end_len, end_of_name) == 0;
 }
 
-/* A snapshot has at least its first line, so nothing else may stand in the place of one; Redis
- * takes an empty file there for empty data. */
-static bool recovery_begins_as_named(struct work *work, const char *path, struct slice bytes)
+/* A snapshot has at least its first line, so nothing else may be in its place; Redis takes an empty
+ * file there for empty data. */
+static bool recovery_starts_as_named(struct work *work, const char *path, struct slice bytes)
 {
-    if (!recovery_ends_with(path, ".rdb") || rdb_read_begins(bytes))
+    if (!recovery_ends_with(path, ".rdb") || rdb_read_has_magic(bytes))
         return true;
-    return recovery_damaged(work, path, 0,
-                            bytes.len == 0 ? "it is empty, which a snapshot never is"
-                                           : "it is no snapshot, although its name says so");
+    return recovery_fail_damaged(work, path, 0,
+                                 bytes.len == 0 ? "it is empty, which a snapshot never is"
+                                                : "it is no snapshot, although its name says so");
 }
 
 static bool recovery_note_torn(struct work *work, const char *path, const struct replay_end *tail,
@@ -178,26 +187,26 @@ static bool recovery_note_torn(struct work *work, const char *path, const struct
     return true;
 }
 
-/* Loads what is in the file. A torn end is noted if the file may have one: the last one may. */
+/* Loads what is in the file. A torn end is noted if this is the last file; else it is damage. */
 static bool recovery_load_bytes(struct work *work, const char *path, struct slice bytes,
                                 bool is_last)
 {
     struct loading *loading = &work->loading;
     struct replay_end tail;
     size_t start = 0;
-    if (rdb_read_begins(bytes) && !load_rdb(loading, bytes, &start))
-        return recovery_end_in_file(work, path);
+    if (rdb_read_has_magic(bytes) && !load_rdb(loading, bytes, &start))
+        return recovery_fail_in_file(work, path);
     if (start == bytes.len)
-        return loading_reach(loading, start) || recovery_end_in_file(work, path);
+        return loading_reach(loading, start) || recovery_fail_in_file(work, path);
     if (!replay_log(loading, bytes, start, &tail))
-        return recovery_end_in_file(work, path);
+        return recovery_fail_in_file(work, path);
     if (tail.why == NULL)
         return true;
     return is_last ? recovery_note_torn(work, path, &tail, bytes.len)
-                   : recovery_damaged(work, path, tail.good, tail.why);
+                   : recovery_fail_damaged(work, path, tail.good, tail.why);
 }
 
-/* What of the file is to be loaded, if it is to be cut. */
+/* The part of the file before the cut. */
 static struct slice recovery_before_cut(const struct work *work, const char *path,
                                         struct slice bytes)
 {
@@ -216,16 +225,16 @@ static bool recovery_load_file(struct work *work, const struct manifest_file *fi
     if (!recovery_open_input(work, path, file->type == 'i', &input))
         return false;
     struct slice bytes = recovery_before_cut(work, path, input.bytes);
-    bool loaded = (file->type == 'i' || recovery_begins_as_named(work, path, bytes)) &&
+    bool loaded = (file->type == 'i' || recovery_starts_as_named(work, path, bytes)) &&
                   recovery_load_bytes(work, path, bytes, is_last);
-    loading_begin_file(&work->loading, bytes.len);
+    loading_start_file(&work->loading, bytes.len);
     *(file->type == 'b' ? &recovery->base_bytes : &recovery->log_bytes) +=
         bytes.len - recovery->torn_bytes;
     recovery_close_input(work, &input);
     return loaded;
 }
 
-/* Bytes of a file; 0 if that cannot be told: whoever opens it will say why. */
+/* The size of a file in bytes; 0 on an error, which opening it will report. */
 static uint64_t recovery_size_of(struct work *work, const char *path)
 {
     struct fs_file *file;
@@ -236,27 +245,27 @@ static uint64_t recovery_size_of(struct work *work, const char *path)
     return size > 0 ? (uint64_t)size : 0;
 }
 
-/* True too if that cannot be told, which ends the loading. */
+/* Also true on an error, which ends the loading. */
 static bool recovery_has_bytes(struct work *work, const char *path)
 {
     struct fs_file *file;
-    if (!recovery_went_well(work, fs_open(work->fs, path, FS_READ, &file), "open", path))
+    if (!recovery_check(work, fs_open(work->fs, path, FS_READ, &file), "open", path))
         return true;
     int64_t size = fs_size(file);
     fs_close(file);
     return size != 0;
 }
 
-/* Names in a folder that does not have to be there. */
+/* Lists a folder that may be missing. */
 static bool recovery_list(struct work *work, const char *folder, struct fs_names *names)
 {
     int error = fs_list(work->fs, folder, names);
-    return error == -ENOENT || recovery_went_well(work, error, "list", folder);
+    return error == -ENOENT || recovery_check(work, error, "list", folder);
 }
 
 /* ---- with a manifest ---- */
 
-static void recovery_add_up(struct work *work)
+static void recovery_sum_sizes(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
     char path[LAYOUT_PATH];
@@ -277,12 +286,12 @@ static bool recovery_is_in_use(const struct manifest *manifest, const char *name
 }
 
 /*
- * A manifest has no checksum, but what it does not name is removed. So a log of its base that it
- * should name, for there is no newer one, shows that it lost a line, or that one bit made history
- * of it: history is older than the logs in use. That of a start or rotation
- * that did not come to its end is empty.
+ * A manifest has no checksum, but what it does not name is removed. So a log of its base that is
+ * newer than all logs that it names shows that it lost a line, or that a flipped bit turned one
+ * into history: history is older than the logs in use. A log left by an interrupted start or
+ * rotation is empty.
  */
-static bool recovery_look_for_lost_logs(struct work *work)
+static bool recovery_check_for_lost_logs(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
     const struct manifest_file *base = manifest_base(manifest);
@@ -295,7 +304,7 @@ static bool recovery_look_for_lost_logs(struct work *work)
         layout_path(path, names.items[i]);
         if (seq > layout_newest(manifest, 'i') && seq >= (base != NULL ? base->seq : 1) &&
             !recovery_is_in_use(manifest, names.items[i]) && recovery_has_bytes(work, path))
-            good = recovery_end(
+            good = recovery_fail(
                 work, LOADING_DAMAGED,
                 "DATA_LOSS: %s is newer than all logs that " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
                 " names, so a line for it is missing there; nothing was "
@@ -315,7 +324,7 @@ static bool recovery_is_cut(const struct work *work, const struct manifest_file 
     return cut != NULL && strcmp(cut->path, path) == 0;
 }
 
-/* The next one of the files; *done: the others would fall away in a cut. */
+/* Loads the next file; *done if the cut drops all others. */
 static bool recovery_load_next(struct work *work, const struct manifest_file *file, bool is_last,
                                bool *done)
 {
@@ -323,7 +332,7 @@ static bool recovery_load_next(struct work *work, const struct manifest_file *fi
     return (*done && work->options->cut->offset == 0) || recovery_load_file(work, file, is_last);
 }
 
-/* The base, then the logs, which stand there in their order. */
+/* Loads the base, then the logs in the manifest's order. */
 static bool recovery_load_files(struct work *work)
 {
     const struct manifest *manifest = &work->recovery->manifest;
@@ -332,8 +341,8 @@ static bool recovery_load_files(struct work *work)
     size_t logs = 0;
     for (size_t i = 0; i < manifest->count; i++)
         logs += manifest->files[i].type == 'i';
-    recovery_add_up(work);
-    if (work->options->cut == NULL && !recovery_look_for_lost_logs(work))
+    recovery_sum_sizes(work);
+    if (work->options->cut == NULL && !recovery_check_for_lost_logs(work))
         return false;
     if (base != NULL && !recovery_load_next(work, base, logs == 0, &done))
         return false;
@@ -365,54 +374,54 @@ static bool recovery_read_manifest(struct work *work, bool *found)
     if (error == -EINVAL)
         recovery_note_manifest_fault(work, &fault);
     if (error == -EINVAL)
-        return recovery_end(
+        return recovery_fail(
             work, LOADING_DAMAGED,
             "DATA_LOSS: " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
             " is damaged in line %zu: %s; it names the files that make up the data, each as "
             "`file NAME seq N type b` (base) or i (log)",
             fault.line, fault.why);
     return error == -ENOENT ||
-           recovery_went_well(work, error, "read", LAYOUT_FOLDER "/" LAYOUT_MANIFEST);
+           recovery_check(work, error, "read", LAYOUT_FOLDER "/" LAYOUT_MANIFEST);
 }
 
 /* ---- without one ---- */
 
-/* False too if that cannot be told, which ends the loading. */
-static bool recovery_is_there(struct work *work, const char *path)
+/* Also false on an error, which ends the loading. */
+static bool recovery_exists(struct work *work, const char *path)
 {
     struct fs_file *file;
     int error = fs_open(work->fs, path, FS_READ, &file);
     if (error == 0)
         fs_close(file);
     else if (error != -ENOENT)
-        recovery_went_well(work, error, "open", path);
+        recovery_check(work, error, "open", path);
     return error == 0;
 }
 
 /*
  * True if the file has data that would be lost. A start that a crash interrupted leaves an empty
- * log, or the base that it made of a dump, which is still there.
+ * log, or the base that it made of a dump, which still exists.
  */
 static bool recovery_has_data(struct work *work, const char *folder, const char *name)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    if (strncmp(name, "temp-", 5) == 0) /* unfinished, whichever program began it */
+    if (strncmp(name, "temp-", 5) == 0) /* unfinished, by whichever program */
         return false;
     if (recovery_ends_with(name, ".base.rdb"))
-        return !recovery_is_there(work, LAYOUT_DUMP);
+        return !recovery_exists(work, LAYOUT_DUMP);
     return recovery_ends_with(name, ".manifest") ||
            (recovery_ends_with(name, ".aof") && recovery_has_bytes(work, path));
 }
 
-/* Logs that no manifest puts in order: Redis would start empty and lose them. */
+/* Refuses logs that no manifest puts in order: Redis would start empty and lose them. */
 static bool recovery_refuse_logs(struct work *work, const char *folder, const char *what_to_do)
 {
     struct fs_names names = {0};
     bool good = recovery_list(work, folder, &names);
     for (size_t i = 0; i < names.count && good; i++) {
         if (recovery_has_data(work, folder, names.items[i]))
-            good = recovery_end(
+            good = recovery_fail(
                 work, LOADING_REFUSED,
                 "there is %s/%s, but no " LAYOUT_FOLDER "/" LAYOUT_MANIFEST
                 " that says how to load it; %s, or choose another directory with --dir",
@@ -422,12 +431,12 @@ static bool recovery_refuse_logs(struct work *work, const char *folder, const ch
     return work->recovery->verdict == LOADING_DONE;
 }
 
-/* The snapshot that the bytes are. What follows its end nobody looks at, as in Redis. */
+/* Loads a snapshot. What follows its end is ignored, as in Redis. */
 static bool recovery_load_snapshot(struct work *work, const char *path, struct slice bytes)
 {
     size_t size;
-    if (!recovery_begins_as_named(work, path, bytes) ||
-        !(load_rdb(&work->loading, bytes, &size) || recovery_end_in_file(work, path)))
+    if (!recovery_starts_as_named(work, path, bytes) ||
+        !(load_rdb(&work->loading, bytes, &size) || recovery_fail_in_file(work, path)))
         return false;
     work->recovery->ignored_bytes = bytes.len - size;
     return true;
@@ -436,7 +445,7 @@ static bool recovery_load_snapshot(struct work *work, const char *path, struct s
 static bool recovery_load_dump(struct work *work)
 {
     struct input input;
-    if (!recovery_is_there(work, LAYOUT_DUMP))
+    if (!recovery_exists(work, LAYOUT_DUMP))
         return work->recovery->verdict == LOADING_DONE;
     work->recovery->from_dump = true;
     work->loading.progress.total = recovery_size_of(work, LAYOUT_DUMP);
@@ -461,31 +470,31 @@ static bool recovery_load_without_manifest(struct work *work)
 
 /* ---- a file alone ---- */
 
-/* What went before a log its first line says. */
-static void recovery_begin_log(struct work *work, struct slice log)
+/* The first line of a log shows the revision before it. */
+static void recovery_set_revision_before(struct work *work, struct slice log)
 {
     struct batch batch;
     if (batch_parse(log, 0, &batch) && batch.seq > 0)
         restore_revision(work->loading.store, batch.seq - 1);
 }
 
-/* Whether it is a log or a snapshot its name says, else its bytes. */
+/* Its name says whether it is a log or a snapshot, else its bytes do. */
 static bool recovery_load_alone(struct work *work, const char *path, struct slice bytes)
 {
     if (layout_is_dump(path))
         return recovery_load_snapshot(work, path, bytes);
     if (bytes.len == 0 && !recovery_ends_with(path, ".aof") && !recovery_ends_with(path, ".rdb"))
-        return recovery_damaged(work, path, 0, "it is empty: neither a snapshot nor a log");
-    recovery_begin_log(work, bytes);
-    return recovery_begins_as_named(work, path, bytes) &&
+        return recovery_fail_damaged(work, path, 0, "it is empty: neither a snapshot nor a log");
+    recovery_set_revision_before(work, bytes);
+    return recovery_starts_as_named(work, path, bytes) &&
            recovery_load_bytes(work, path, bytes, true);
 }
 
 static bool recovery_load_one(struct work *work, const char *path)
 {
     struct input input;
-    if (!recovery_is_there(work, path))
-        return recovery_went_well(work, -ENOENT, "open", path);
+    if (!recovery_exists(work, path))
+        return recovery_check(work, -ENOENT, "open", path);
     work->loading.progress.total = recovery_size_of(work, path);
     if (!recovery_open_input(work, path, false, &input))
         return false;
@@ -496,14 +505,14 @@ static bool recovery_load_one(struct work *work, const char *path)
 
 /* ---- all together ---- */
 
-/* A process that died may have left names that are seen but not durable. */
+/* A process that died may have left names that are visible but not durable. */
 static bool recovery_sync_names(struct work *work)
 {
     int error = fs_sync_directory(work->fs, ".");
-    if (!recovery_went_well(work, error, "sync", "the directory"))
+    if (!recovery_check(work, error, "sync", "the directory"))
         return false;
     error = fs_sync_directory(work->fs, LAYOUT_FOLDER);
-    return error == -ENOENT || recovery_went_well(work, error, "sync", LAYOUT_FOLDER);
+    return error == -ENOENT || recovery_check(work, error, "sync", LAYOUT_FOLDER);
 }
 
 static bool recovery_judge_unsupported(struct work *work)
@@ -513,24 +522,24 @@ static bool recovery_judge_unsupported(struct work *work)
     if (unsupported->count == 0 || work->options->skip_unsupported)
         return true;
     unsupported_print(unsupported, list_of, sizeof list_of);
-    return recovery_end(work, LOADING_REFUSED,
-                        "the data hold what KeyStore does not have: %s%s%s; start with "
-                        "--import-skip-unsupported to leave these out",
-                        list_of, unsupported->why != NULL ? "; of the first, " : "",
-                        unsupported->why != NULL ? unsupported->why : "");
+    return recovery_fail(work, LOADING_REFUSED,
+                         "the data hold what KeyStore does not have: %s%s%s; start with "
+                         "--import-skip-unsupported to leave these out",
+                         list_of, unsupported->why != NULL ? "; of the first, " : "",
+                         unsupported->why != NULL ? unsupported->why : "");
 }
 
-/* Who cuts the data wants to look at them, and writes no units. */
+/* With a cut the data are only inspected: there will be no commits. */
 static bool recovery_read_reserve(struct work *work)
 {
     if (work->options->cut != NULL)
         return true;
     int error = reserve_read(work->fs, &work->recovery->reserved);
     if (error != -EINVAL)
-        return recovery_went_well(work, error, "read", LAYOUT_VERSIONS);
+        return recovery_check(work, error, "read", LAYOUT_VERSIONS);
     recovery_note_fault(work, LAYOUT_VERSIONS, 0,
                         "it is not one line `versions N xxh3 DIGITS` whose check is right");
-    return recovery_end(
+    return recovery_fail(
         work, LOADING_DAMAGED,
         "DATA_LOSS: " LAYOUT_VERSIONS
         " is damaged: it is one line, `versions N xxh3 DIGITS`; nothing was changed, restore "
@@ -546,7 +555,7 @@ static bool recovery_load(struct work *work)
            recovery_judge_unsupported(work);
 }
 
-/* Judges a file, or without `path` the directory. */
+/* Judges a file, or, if `path` is NULL, the directory. */
 static enum loading_verdict recovery_judge_place(struct fs *fs, const char *path,
                                                  struct store *store,
                                                  const struct recovery_options *options,
@@ -567,7 +576,7 @@ static enum loading_verdict recovery_judge_place(struct fs *fs, const char *path
     recovery->progress = work.loading.progress;
     recovery->unsupported = work.loading.unsupported;
     if (loaded)
-        recovery->progress.done = recovery->progress.total; /* what is torn is done too */
+        recovery->progress.done = recovery->progress.total; /* a torn tail is done, too */
     return recovery->verdict;
 }
 

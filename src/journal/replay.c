@@ -1,5 +1,5 @@
-/* Units become operations. Where units begin and end is scan.c's business, what a command means
- * command.h's. */
+/* Turns records into operations and applies them. Where records start and end is known to
+ * log/scan.c, what a command means to log/command.h. */
 #include "journal/replay.h"
 
 #include "base/arena.h"
@@ -17,11 +17,11 @@ struct replay {
     struct loading *loading;
     struct arena arena;
     size_t start;    /* offset of the log in its file */
-    size_t offset;   /* of the unit in the file */
-    uint64_t before; /* revision of the unit before */
+    size_t offset;   /* of the record in the file */
+    uint64_t before; /* revision of the record before */
 };
 
-/* Does the operation at the unit's revision. The result is valid until the next one. */
+/* Applies the operation at the record's revision. The result is valid until the next call. */
 static void replay_apply(struct replay *replay, struct op *op, struct op_result *result)
 {
     *result = (struct op_result){0};
@@ -34,7 +34,7 @@ static bool replay_fail(struct replay *replay, const struct scan_command *comman
 {
     const struct slice name = command->args[0];
     return loading_fail(replay->loading, LOADING_DAMAGED, replay->offset,
-                        "the command %.*s cannot be done here: %s",
+                        "the command %.*s cannot be applied here: %s",
                         (int)(name.len < 20 ? name.len : 20), (const char *)name.data, why);
 }
 
@@ -45,7 +45,7 @@ static struct left_out *replay_left_out(struct replay *replay)
     return &replay->loading->left_out;
 }
 
-/* From now on the store does not have the key. */
+/* Removes the key and notes that it is left out. */
 static void replay_drop(struct replay *replay, uint32_t db, struct slice key)
 {
     struct op_result result;
@@ -57,7 +57,7 @@ static void replay_drop(struct replay *replay, uint32_t db, struct slice key)
     replay_apply(replay, &op, &result);
 }
 
-/* Whatever the command wrote is left out. */
+/* Leaves out whatever the command wrote. */
 static bool replay_leave_out(struct replay *replay, const struct scan_command *command,
                              struct slice type, const char *why)
 {
@@ -75,9 +75,9 @@ static bool replay_leave_out(struct replay *replay, const struct scan_command *c
     return true;
 }
 
-/* A key whose value comes from others that were left out. */
-static void replay_follow(struct replay *replay, const struct scan_command *command, uint32_t db,
-                          struct slice key)
+/* Leaves out a key whose value derives from a left-out one. */
+static void replay_taint(struct replay *replay, const struct scan_command *command, uint32_t db,
+                         struct slice key)
 {
     static const char why[] = "it works on a key that was left out";
     if (!left_out_has(replay_left_out(replay), db, key))
@@ -90,24 +90,25 @@ static bool replay_has(struct replay *replay, uint32_t db, struct slice key)
     return left_out_has(replay_left_out(replay), db, key);
 }
 
-/* Rename and Copy that overwrite: only the source matters. False: the operation is to be done. */
-static bool replay_follow_move(struct replay *replay, const struct scan_command *command,
-                               const struct op *op)
+/* Rename and Copy that overwrite: only the source matters. False: the operation is to be applied.
+ */
+static bool replay_taint_move(struct replay *replay, const struct scan_command *command,
+                              const struct op *op)
 {
     bool same = op->db == op->target_db && slice_equal(op->key, op->target.bytes);
     if (!replay_has(replay, op->db, op->key))
         return false;
     if (same)
         return true;
-    replay_follow(replay, command, op->target_db, op->target.bytes);
+    replay_taint(replay, command, op->target_db, op->target.bytes);
     if (op->kind == OP_RENAME)
         left_out_remove(replay_left_out(replay), op->db, op->key);
     return true;
 }
 
-/* Any other operation: one key of its own or its target that was left out leaves both out. */
-static bool replay_follow_any(struct replay *replay, const struct scan_command *command,
-                              const struct op *op)
+/* Any other operation: if its key or its target was left out, both are left out. */
+static bool replay_taint_any(struct replay *replay, const struct scan_command *command,
+                             const struct op *op)
 {
     struct slice key = op->key_count > 0 ? op->keys[0].bytes : op->key;
     bool pair = op->target.bytes.len > 0;
@@ -115,14 +116,14 @@ static bool replay_follow_any(struct replay *replay, const struct scan_command *
         !(pair && replay_has(replay, op->target_db, op->target.bytes)))
         return false;
     if (op->kind != OP_COPY) /* which only reads it */
-        replay_follow(replay, command, op->db, key);
+        replay_taint(replay, command, op->db, key);
     if (pair)
-        replay_follow(replay, command, op->target_db, op->target.bytes);
+        replay_taint(replay, command, op->target_db, op->target.bytes);
     return true;
 }
 
-/* True if the operation writes to its key, or as a pair to its target, without regard to what was
- * there. */
+/* True if the operation overwrites its key, or as a pair its target, regardless of what was there.
+ */
 static bool replay_replaces(const struct op *op)
 {
     if (!op_is(op->kind, OP_REPLACES) || op->condition.existence != EXISTENCE_ANY)
@@ -134,24 +135,24 @@ static bool replay_replaces(const struct op *op)
     return op->kind != OP_COPY || op->copy.replace;
 }
 
-/* replay_follow_left_out() of an operation with several keys. */
-static bool replay_follow_keys(struct replay *replay, const struct scan_command *command,
-                               const struct op *op)
+/* replay_depends_on_left_out() of an operation with several keys. */
+static bool replay_taint_keys(struct replay *replay, const struct scan_command *command,
+                              const struct op *op)
 {
     if (!replay_replaces(op))
-        return replay_follow_any(replay, command, op);
+        return replay_taint_any(replay, command, op);
     for (size_t i = 0; i < op->key_count; i++)
         left_out_remove(replay_left_out(replay), op->db, op->keys[i].bytes);
     return false;
 }
 
-/* The same for one that writes to a key what comes of others. */
-static bool replay_follow_into(struct replay *replay, const struct scan_command *command,
-                               const struct op *op)
+/* The same for one that derives the value of a key from others. */
+static bool replay_taint_into(struct replay *replay, const struct scan_command *command,
+                              const struct op *op)
 {
     for (size_t i = 0; i < op->key_count; i++) {
         if (replay_has(replay, op->db, op->keys[i].bytes)) {
-            replay_follow(replay, command, op->db, op->key);
+            replay_taint(replay, command, op->db, op->key);
             return true;
         }
     }
@@ -160,11 +161,11 @@ static bool replay_follow_into(struct replay *replay, const struct scan_command 
 }
 
 /*
- * True if the operation depends on keys that were left out: then it was not to be done, and what it
- * would have written is left out, too. Else what it writes as a whole is not left out any more.
+ * True if the operation depends on keys that were left out: then it is not applied, and what it
+ * would have written is left out, too. Else keys that it writes as a whole are no longer left out.
  */
-static bool replay_follow_left_out(struct replay *replay, const struct scan_command *command,
-                                   const struct op *op)
+static bool replay_depends_on_left_out(struct replay *replay, const struct scan_command *command,
+                                       const struct op *op)
 {
     struct left_out *keys = replay_left_out(replay);
     switch (op_info(op->kind)->keys) {
@@ -179,17 +180,17 @@ static bool replay_follow_left_out(struct replay *replay, const struct scan_comm
             left_out_remove(keys, op->db, op->ops[i].key);
         return false;
     case OP_KEYS_KEYS:
-        return replay_follow_keys(replay, command, op);
+        return replay_taint_keys(replay, command, op);
     case OP_KEYS_INTO:
-        return replay_follow_into(replay, command, op);
+        return replay_taint_into(replay, command, op);
     case OP_KEYS_KEY:
         if (!replay_replaces(op))
-            return replay_follow_any(replay, command, op);
+            return replay_taint_any(replay, command, op);
         left_out_remove(keys, op->db, op->key);
         return false;
     case OP_KEYS_PAIR:
-        return replay_replaces(op) ? replay_follow_move(replay, command, op)
-                                   : replay_follow_any(replay, command, op);
+        return replay_replaces(op) ? replay_taint_move(replay, command, op)
+                                   : replay_taint_any(replay, command, op);
     case OP_KEYS_NONE:
         break;
     }
@@ -209,12 +210,13 @@ static bool replay_has_database(struct replay *replay, uint32_t db)
         db, databases, (uint64_t)db + 1);
 }
 
-static bool replay_do_op(struct replay *replay, const struct scan_command *command, struct op *op)
+static bool replay_apply_op(struct replay *replay, const struct scan_command *command,
+                            struct op *op)
 {
     struct op_result result;
     if (!replay_has_database(replay, op->db) || !replay_has_database(replay, op->target_db))
         return false;
-    if (replay_left_out(replay)->count > 0 && replay_follow_left_out(replay, command, op))
+    if (replay_left_out(replay)->count > 0 && replay_depends_on_left_out(replay, command, op))
         return true;
     replay_apply(replay, op, &result);
     if (op->kind == OP_FLUSH_DB)
@@ -231,8 +233,7 @@ static void replay_apply_computed(void *user, struct op *op, struct op_result *r
     store_apply(replay->loading->store, op, &replay->arena, result);
 }
 
-static bool replay_do_computed(struct replay *replay, const struct scan_command *command,
-                               struct op *op)
+static bool replay_compute(struct replay *replay, const struct scan_command *command, struct op *op)
 {
     struct compute work = {.command = command,
                            .op = op,
@@ -270,13 +271,13 @@ static bool replay_flush_all(struct replay *replay, const struct scan_command *c
 {
     for (op->db = 0; op->db < store_databases(replay->loading->store); op->db++) {
         op->target_db = op->db;
-        if (!replay_do_op(replay, command, op))
+        if (!replay_apply_op(replay, command, op))
             return false;
     }
     return true;
 }
 
-static bool replay_do_command(struct replay *replay, const struct scan_command *command)
+static bool replay_command(struct replay *replay, const struct scan_command *command)
 {
     struct op op;
     const char *why;
@@ -284,7 +285,7 @@ static bool replay_do_command(struct replay *replay, const struct scan_command *
     replay->loading->progress.keys++;
     switch (command_read(command, &replay->arena, &op, &why)) {
     case COMMAND_OP:
-        return replay_do_op(replay, command, &op);
+        return replay_apply_op(replay, command, &op);
     case COMMAND_FLUSH_ALL:
         return replay_flush_all(replay, command, &op);
     case COMMAND_NOTHING:
@@ -292,7 +293,7 @@ static bool replay_do_command(struct replay *replay, const struct scan_command *
     case COMMAND_UNSUPPORTED:
         return replay_leave_out(replay, command, command->args[0], why);
     case COMMAND_COMPUTED:
-        return replay_do_computed(replay, command, &op);
+        return replay_compute(replay, command, &op);
     case COMMAND_UNKNOWN:
         return replay_refuse_unknown(replay, command, why);
     default:
@@ -300,14 +301,14 @@ static bool replay_do_command(struct replay *replay, const struct scan_command *
     }
 }
 
-static bool replay_do_unit(struct replay *replay, const struct scan_unit *unit)
+static bool replay_record(struct replay *replay, const struct scan_record *record)
 {
-    replay->offset = replay->start + unit->offset;
-    replay->before = unit->revision - 1;
+    replay->offset = replay->start + record->offset;
+    replay->before = record->revision - 1;
     if (!loading_reach(replay->loading, replay->offset))
         return false;
-    for (size_t i = 0; i < unit->count; i++) {
-        if (!replay_do_command(replay, &unit->commands[i]))
+    for (size_t i = 0; i < record->count; i++) {
+        if (!replay_command(replay, &record->commands[i]))
             return false;
     }
     return true;
@@ -331,14 +332,14 @@ static bool replay_judge_end(struct replay *replay, const struct scan *scan,
 bool replay_log(struct loading *loading, struct slice file, size_t start, struct replay_end *end)
 {
     struct scan scan;
-    struct scan_unit unit;
-    enum scan_verdict verdict = SCAN_UNIT;
+    struct scan_record record;
+    enum scan_verdict verdict = SCAN_RECORD;
     struct replay replay = {.loading = loading, .start = start};
     bool good = true;
     arena_init_for(&replay.arena, ACCOUNT_JOURNAL);
     scan_init(&scan, slice_skip(file, start), restore_newest(loading->store) + 1);
-    while (good && (verdict = scan_next(&scan, &unit)) == SCAN_UNIT)
-        good = replay_do_unit(&replay, &unit);
+    while (good && (verdict = scan_next(&scan, &record)) == SCAN_RECORD)
+        good = replay_record(&replay, &record);
     good = good && replay_judge_end(&replay, &scan, verdict) &&
            loading_reach(loading, start + scan.offset);
     restore_revision(loading->store, scan.next - 1);

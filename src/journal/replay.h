@@ -1,4 +1,4 @@
-/* Does again in a store what a log (journal/log/scan.h) tells. */
+/* Replays a log (journal/log/scan.h) into a store. */
 #ifndef KEYSTORE_JOURNAL_REPLAY_H
 #define KEYSTORE_JOURNAL_REPLAY_H
 
@@ -6,19 +6,21 @@
 
 /* How a log ended. */
 struct replay_end {
-    size_t good;     /* bytes from its beginning that were applied; a clean end is at log.len */
+    size_t good;     /* bytes from the start of the file that were applied; a clean end is the
+                        file's end */
     const char *why; /* a torn end: what is wrong there, in static memory; NULL if clean */
 };
 
 /*
- * Applies the log, which begins `start` bytes into its file, to the store, whose revision is that
- * of the unit before. Every unit gets its revision, and what it writes has that version; nothing
- * expires meanwhile. False if the loading has ended: loading->verdict, where damage is also what is
- * sound but cannot be done. A torn end is no failure here.
+ * Applies the log, which starts `start` bytes into its file, to the store, whose revision is that
+ * of the commit before. Each record gives its commit its revision, which is the version of what it
+ * writes; nothing expires meanwhile. False if the loading has ended: loading->verdict.
+ * LOADING_DAMAGED also stands for a command that is intact but cannot be applied. A torn end is no
+ * failure.
  *
  * Commands that the store cannot do are noted, and the keys that they would have written are left
- * out (journal/left_out.h), as is what later commands make of these; so that no key is left with a
- * value that it did not have. The loading is refused if it is not known what a command may write.
+ * out (journal/left_out.h), as is what later commands derive from these; so that no key has a value
+ * that it did not have. The loading is refused if it is not known what a command may write.
  */
 bool replay_log(struct loading *loading, struct slice file, size_t start, struct replay_end *end);
 

@@ -1,4 +1,4 @@
-/* The file that says which revisions may have been given. Knows nothing of units. */
+/* The file that says which revisions may have been given. Does not know what a commit is. */
 #include "journal/reserve.h"
 
 #include "base/check.h"
@@ -13,12 +13,12 @@
 
 #define TEMPORARY "temp-" LAYOUT_VERSIONS
 #define MOST_LINE 80
-/* A writer that has to wait: how long until the next attempt. */
+/* Time between the attempts of a writer that has to wait. */
 #define RETRY_NS 100000000L
 
 static const char refusal[] =
     "the file " LAYOUT_VERSIONS " in the data directory cannot be written, so that versions could "
-    "come again after a crash: writes are refused until it can; the server's log says why";
+    "be given twice after a crash: writes are refused until it can; the server's log says why";
 
 /* ---- the file ---- */
 
@@ -62,7 +62,7 @@ static int reserve_write_temporary(struct fs *fs, uint64_t revision)
 {
     char line[MOST_LINE];
     struct fs_file *file;
-    int error = fs_unlink(fs, TEMPORARY); /* of a process that died */
+    int error = fs_unlink(fs, TEMPORARY); /* left by a process that died */
     if (error != 0 && error != -ENOENT)
         return error;
     error = fs_open(fs, TEMPORARY, FS_CREATE, &file);
@@ -89,8 +89,8 @@ static int reserve_write_file(struct fs *fs, uint64_t revision)
 
 /* ---- reserving; the lock is held ---- */
 
-/* Revisions that are left when writes begin to be refused: more than those under way take. */
-static uint64_t reserve_scarce(const struct reserve *reserve)
+/* Revisions left below which writes are refused: more than the commits in flight take. */
+static uint64_t reserve_low_mark(const struct reserve *reserve)
 {
     return reserve->step / 8;
 }
@@ -101,7 +101,7 @@ static void reserve_note_failure(struct reserve *reserve, uint64_t newest, int e
     if (!reserve->failing)
         log_error("%s cannot be written: %s", LAYOUT_VERSIONS, strerror(-error));
     reserve->failing = true;
-    if (newest + reserve_scarce(reserve) < reserve->limit)
+    if (newest + reserve_low_mark(reserve) < reserve->limit)
         return;
     atomic_compare_exchange_strong(&reserve->durable->read_only_reason, &none, refusal);
 }
@@ -111,12 +111,12 @@ static void reserve_note_success(struct reserve *reserve)
     const char *ours = refusal;
     if (!reserve->failing)
         return;
-    log_info("%s is written again: writes are taken", LAYOUT_VERSIONS);
+    log_info("%s can be written again: writes are accepted", LAYOUT_VERSIONS);
     reserve->failing = false;
     atomic_compare_exchange_strong(&reserve->durable->read_only_reason, &ours, NULL);
 }
 
-/* A step from the revision on. */
+/* Reserves a step from the revision on. */
 static bool reserve_extend(struct reserve *reserve, uint64_t revision)
 {
     uint64_t limit = revision + reserve->step;
@@ -135,7 +135,8 @@ static bool reserve_extend(struct reserve *reserve, uint64_t revision)
 
 /* ---- from outside ---- */
 
-/* The writer extends it itself, for the journal's thread may wait for locks that he holds. */
+/* The writer extends it itself, as the journal's thread may wait for locks that the writer holds.
+ */
 static void reserve_wait_for(struct restore_reserve *hook, uint64_t revision)
 {
     struct reserve *reserve = (struct reserve *)hook;
@@ -186,8 +187,8 @@ void reserve_stop(struct reserve *reserve)
         return;
     int error = reserve_write_file(reserve->fs, restore_newest(reserve->store));
     if (error != 0)
-        log_warning("%s cannot be written: %s; the next start passes over some versions",
-                    LAYOUT_VERSIONS, strerror(-error));
+        log_warning("%s cannot be written: %s; the next start skips some versions", LAYOUT_VERSIONS,
+                    strerror(-error));
     restore_set_reserve(reserve->store, NULL, 0);
     pthread_mutex_destroy(&reserve->lock);
     *reserve = (struct reserve){0};

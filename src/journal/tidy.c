@@ -1,6 +1,6 @@
 /*
- * Cuts, replaces and removes. What is in the way of nobody but takes room is not worth a start: if
- * it cannot be removed, the log says so, and the next start tries again.
+ * Truncates, replaces and removes. A file that only takes up space does not fail a start: if it
+ * cannot be removed, that is logged, and the next start tries again.
  */
 #include "journal/tidy.h"
 
@@ -39,7 +39,7 @@ static enum loading_verdict tidy_cut_tail(struct fs *fs, struct recovery *recove
         return LOADING_DONE;
     layout_path(path, recovery->torn_name);
     int error = tidy_cut_file(fs, path, recovery->torn_offset);
-    return error == 0 ? LOADING_DONE : tidy_fail(recovery, "cut the torn end of", path, error);
+    return error == 0 ? LOADING_DONE : tidy_fail(recovery, "truncate the torn end of", path, error);
 }
 
 static void tidy_remove_file(struct fs *fs, const char *name)
@@ -54,7 +54,7 @@ static void tidy_remove_file(struct fs *fs, const char *name)
         log_warning("%s is of no use, but cannot be removed: %s", quoted, fs_error_text(error));
 }
 
-/* The files that are in use, without history. */
+/* Copies the files that are in use, without history. */
 static void tidy_copy_used(const struct manifest *from, struct manifest *to)
 {
     for (size_t i = 0; i < from->count; i++) {
@@ -65,8 +65,8 @@ static void tidy_copy_used(const struct manifest *from, struct manifest *to)
 }
 
 /*
- * From now on the manifest does not name history any more. On a disk that is full it still does,
- * and what it names is gone all the same: nobody reads it, and the room is wanted.
+ * Takes history out of the manifest and removes its files. On a full disk the manifest keeps naming
+ * them, and they are removed nevertheless: nobody reads them, and the space is needed.
  */
 static enum loading_verdict tidy_forget_history(struct fs *fs, struct recovery *recovery)
 {
@@ -77,7 +77,7 @@ static enum loading_verdict tidy_forget_history(struct fs *fs, struct recovery *
     int error = after.count == before.count || after.count == 0
                     ? 0
                     : manifest_replace(fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, &after);
-    bool good = error == 0 || fs_is_no_room(error);
+    bool good = error == 0 || fs_is_full(error);
     for (size_t i = 0; i < before.count && good && after.count > 0; i++) {
         if (before.files[i].type == 'h')
             tidy_remove_file(fs, before.files[i].name);
@@ -96,7 +96,7 @@ static bool tidy_is_in_use(const struct manifest *manifest, const char *name)
     return false;
 }
 
-/* That they come back in a crash does no harm. */
+/* If a crash brings them back, that does no harm. */
 static enum loading_verdict tidy_remove_leftovers(struct fs *fs, struct recovery *recovery)
 {
     struct fs_names names = {0};
@@ -111,8 +111,8 @@ static enum loading_verdict tidy_remove_leftovers(struct fs *fs, struct recovery
                                           : tidy_fail(recovery, "list", LAYOUT_FOLDER, error);
 }
 
-/* A server that did not end in order leaves its last log with the room that it had reserved. */
-static void tidy_give_room_back(struct fs *fs, const struct manifest *manifest)
+/* After an unclean shutdown the last log still has its preallocated space. */
+static void tidy_release_space(struct fs *fs, const struct manifest *manifest)
 {
     for (size_t i = 0; i < manifest->count; i++) {
         struct fs_file *file;
@@ -133,7 +133,7 @@ enum loading_verdict tidy(struct fs *fs, struct recovery *recovery)
     if (verdict == LOADING_DONE)
         verdict = tidy_remove_leftovers(fs, recovery);
     if (verdict == LOADING_DONE)
-        tidy_give_room_back(fs, &recovery->manifest);
+        tidy_release_space(fs, &recovery->manifest);
     return verdict;
 }
 

@@ -1,11 +1,11 @@
-/* Counts things by type and keeps the first names. Knows no file and no store. */
+/* Counts by type and keeps the first names. Knows no file and no store. */
 #include "journal/unsupported.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-/* As much as fits, with what is not printable as '?'; returns the bytes. */
+/* Copies as much as fits, with '?' for what is not printable; returns the bytes. */
 static size_t unsupported_copy_text(char *out, struct slice bytes)
 {
     size_t len = bytes.len < UNSUPPORTED_BYTES ? bytes.len : UNSUPPORTED_BYTES;
@@ -54,7 +54,7 @@ void unsupported_add(struct unsupported *unsupported, struct slice type, struct 
     kind->name_count++;
 }
 
-/* Appends at *at what fits. */
+/* Appends what fits at *at. */
 static void unsupported_append(char *out, size_t size, size_t *at, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -7,9 +7,9 @@
 
 #include "base/slice.h"
 
-/* Types that are told apart; what is beyond counts as "others". */
+/* Types that are distinguished; any beyond count as "others". */
 #define UNSUPPORTED_TYPES 16
-/* Names kept of each, and bytes of a type or name that are kept. */
+/* Names kept of each type, and bytes kept of a type or name. */
 #define UNSUPPORTED_NAMES 3
 #define UNSUPPORTED_BYTES 32
 
@@ -20,19 +20,19 @@ struct unsupported_type {
     size_t name_count;
 };
 
-/* All zero is nothing. */
+/* All zero is empty. */
 struct unsupported {
     struct unsupported_type types[UNSUPPORTED_TYPES];
     size_t type_count;
     uint64_t count;  /* of all */
-    const char *why; /* a sentence on the first of them that its type does not explain, or NULL */
+    const char *why; /* an error message on the first one that its type does not explain, or NULL */
 };
 
-/* Notes a thing of that type; `name` may be empty. `why`, in static memory, may be NULL. */
+/* Notes one of that type; `name` may be empty. `why`, in static memory, may be NULL. */
 void unsupported_add(struct unsupported *unsupported, struct slice type, struct slice name,
                      const char *why);
 
-/* Writes `set (1200: "a", "b", "c" and others), hash (1: "d")`, as much as fits. */
+/* Writes `set (1200: "a", "b", "c" and others), hash (1: "d")`, truncated to `size`. */
 void unsupported_print(const struct unsupported *unsupported, char *out, size_t size);
 
 #endif

@@ -30,7 +30,7 @@ struct net_loop {
     uv_timer_t sweep_timer;  /* once a second, for timeouts */
     uv_timer_t relief_timer; /* for the memory that clients hold */
     uv_timer_t tick_timer;   /* for the protocol's tick() */
-    uv_prepare_t idle;       /* before each waiting, for on_idle() */
+    uv_prepare_t idle;       /* before each waiting, for the protocol's activity */
 };
 
 const struct net_limits net_default_limits = {
@@ -115,12 +115,13 @@ static void loop_on_wake(uv_async_t *async)
 static void loop_on_prepare(uv_prepare_t *prepare)
 {
     struct net_loop *loop = prepare->data;
-    const struct net_protocol *protocol = loop->shared.protocol;
-    if (!protocol->is_at_work(protocol->user))
+    struct activity_worker *activity = loop->shared.protocol->activity;
+    activity_limit(activity); /* something may always be ready */
+    if (!activity->is_busy)
         return;
     struct pollfd ready = {.fd = uv_backend_fd(&loop->shared.uv), .events = POLLIN};
     if (poll(&ready, 1, 0) == 0)
-        protocol->on_idle(protocol->user);
+        activity_mark_idle(activity);
 }
 
 static void loop_drain_all(struct net_loop *loop)
@@ -226,7 +227,7 @@ struct net_loop *net_loop_new(const struct net_protocol *protocol, struct net_ad
     uv_unref((uv_handle_t *)&loop->tick_timer);
     uv_prepare_init(&loop->shared.uv, &loop->idle);
     loop->idle.data = loop;
-    if (protocol->is_at_work != NULL)
+    if (protocol->activity != NULL)
         uv_prepare_start(&loop->idle, loop_on_prepare);
     uv_unref((uv_handle_t *)&loop->idle);
     return loop;

@@ -2,6 +2,7 @@
 #ifndef KEYSTORE_NET_PROTOCOL_H
 #define KEYSTORE_NET_PROTOCOL_H
 
+#include "base/activity.h"
 #include "base/chain.h"
 #include "base/closing.h"
 
@@ -53,10 +54,8 @@ struct net_protocol {
     /* After net_loop_wake(), once for any number of calls. What the sessions have to say then is
      * written when it returns, once per connection. NULL: it will not be called. */
     void (*on_wake)(void *user);
-    /* Asked each time before the loop looks for what is ready: if it is, and nothing is, on_idle()
-     * is called before the loop waits. NULL: neither will be called. */
-    bool (*is_at_work)(void *user);
-    void (*on_idle)(void *user);
+    /* Marked idle before the loop waits because nothing is ready. NULL: nobody wants to know. */
+    struct activity_worker *activity;
     /* Finish what is under way, take nothing new. Called again later: do not wait for the peer. */
     void (*drain)(void *session);
 };

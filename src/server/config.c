@@ -1,5 +1,5 @@
-/* Reading settings from the command line (base/option.h) and a file (inih). Which settings there
- * are stands in options.c. */
+/* Reads settings from the command line (base/option.h) and a file (inih). Does not know which
+ * settings there are: options.c does. */
 #include "server/config.h"
 
 #include "base/check.h"
@@ -16,15 +16,15 @@
 struct reading {
     struct config *config;
     const char *file;            /* of --config, or NULL */
-    bool given[OPTION_MAX_ROWS]; /* on the command line, which wins */
-    bool help, version;          /* asked for */
-    struct config ignored;       /* takes what loses */
+    bool given[OPTION_MAX_ROWS]; /* on the command line, which takes precedence */
+    bool help, version;          /* requested */
+    struct config ignored;       /* for settings of the file that the command line overrides */
     FILE *stream;                /* the file, while it is read */
     char *line;                  /* its newest line, from getline() */
     size_t line_size;
     int line_number;
     int read_errno; /* of a failed read, or 0 */
-    int bad_line;   /* of the first bad setting, and the sentence on it */
+    int bad_line;   /* of the first bad setting, and its error message */
     char bad[512];
 };
 
@@ -32,10 +32,10 @@ static void config_print_help(void)
 {
     printf("Usage: keystore-server [OPTION...]\n\nServes a key-value store over gRPC.\n\n");
     option_print(stdout, options_table(), 34);
-    printf("\nThe value in brackets holds unless another is given. A configuration file has the "
-           "same names without the dashes, `listen` once per "
-           "address,\nand comments on lines that begin with #. The command line wins over it. "
-           "SIGTERM and\nSIGINT finish the calls under way and exit.\n");
+    printf("\nDefaults are in brackets. A configuration file has one `name = value` per line, with "
+           "the names\nwithout dashes and `listen` once per address; lines that start with # are "
+           "comments. The\ncommand line takes precedence over the file. On SIGTERM or SIGINT the "
+           "server finishes the\ncalls in flight and exits.\n");
 }
 
 static void config_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -52,7 +52,7 @@ static void config_complain(const char *format, ...)
 
 /* The file. */
 
-/* The row of that setting; 0, which is none, if there is no such setting. */
+/* The row of that setting; 0, which is no setting, if it is unknown. */
 static size_t config_find_setting(const char *name)
 {
     for (size_t i = OPTION_FIRST_SETTING; i < options_table().count; i++) {
@@ -62,7 +62,7 @@ static size_t config_find_setting(const char *name)
     return 0;
 }
 
-/* Keeps the sentence on the newest line, if it is the first bad one. */
+/* Keeps the error message of the newest line, if that is the first bad one. */
 static void config_note(struct reading *reading, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -78,8 +78,8 @@ static void config_note(struct reading *reading, const char *format, ...)
 }
 
 /*
- * inih's reader. Its own would cut a long line in several, which counts lines wrongly and takes the
- * rest of a long comment for a setting.
+ * inih's reader. Its default would split a long line, which counts lines wrongly and takes the rest
+ * of a long comment for a setting.
  */
 static char *config_on_read(char *out, int size, void *user)
 {
@@ -99,26 +99,25 @@ static char *config_on_read(char *out, int size, void *user)
     if (!is_comment)
         config_note(reading, "the line is longer than any setting; only comments may have %d bytes",
                     size);
-    /* A comment becomes an empty line; the other one inih refuses, as it is no setting. */
+    /* A comment becomes an empty line; `!` is a line that inih refuses. */
     snprintf(out, (size_t)size, "%s\n", is_comment ? "" : "!");
     return out;
 }
 
-/* inih's handler: 1 = good, 0 = bad, which makes ini_parse_stream() return the line of the first
- * bad one. */
+/* inih's handler: 1 = good, 0 = bad. ini_parse_stream() returns the first bad line. */
 static int config_on_line(void *user, const char *section, const char *name, const char *value)
 {
     struct reading *reading = user;
     size_t row = section[0] == '\0' ? config_find_setting(name) : 0;
     const char *why = NULL;
-    /* What the command line says wins, but a bad value is bad all the same. */
+    /* The command line takes precedence, but a bad value is an error even so. */
     struct config *target = reading->given[row] ? &reading->ignored : reading->config;
     if (row != 0 && options_set(row, target, value, &why))
         return 1;
     if (section[0] != '\0')
-        config_note(reading, "there are no sections here; remove the line [%s]", section);
+        config_note(reading, "sections are not supported; remove the line [%s]", section);
     else if (row == 0)
-        config_note(reading, "there is no setting `%s`; see keystore-server --help", name);
+        config_note(reading, "unknown setting `%s`; see keystore-server --help", name);
     else
         config_note(reading, "bad value `%s` for %s: %s", value, name, why);
     return 0;
@@ -144,7 +143,7 @@ static bool config_read_file(struct reading *reading)
         return true;
     config_complain("%s:%d: %s", reading->file, line,
                     reading->bad_line == line ? reading->bad
-                                              : "a line is `name = value` or # a comment");
+                                              : "a line must be `name = value` or # a comment");
     return false;
 }
 
@@ -160,8 +159,8 @@ static bool config_set_from_command_line(struct reading *reading, size_t index, 
     return false;
 }
 
-/* What was asked for instead of a server. */
-static void config_print_asked(const struct reading *reading)
+/* Prints what was requested instead of a server. */
+static void config_print_requested(const struct reading *reading)
 {
     if (reading->help)
         config_print_help();
@@ -199,7 +198,7 @@ static enum config_answer config_read_command_line(int argc, char **argv, struct
     if (verdict == OPTION_BAD)
         config_complain("%s; see keystore-server --help", options.problem);
     else if (options.first_word < argc)
-        config_complain("`%s` is not an option; options begin with --, see keystore-server --help",
+        config_complain("`%s` is not an option; options start with --, see keystore-server --help",
                         argv[options.first_word]);
     else
         return CONFIG_RUN;
@@ -216,7 +215,7 @@ enum config_answer config_read(int argc, char **argv, struct config *config)
     if (answer != CONFIG_RUN)
         return answer;
     if (reading.help || reading.version) {
-        config_print_asked(&reading);
+        config_print_requested(&reading);
         return CONFIG_EXIT;
     }
     if (reading.file != NULL && !config_read_file(&reading))

@@ -1,6 +1,6 @@
 /*
- * The server's settings: from the command line and from a configuration file, under the same names.
- * One table holds the options; --help, both parsers and their messages come from it.
+ * The server's settings, from the command line and from a configuration file with the same names.
+ * --help, both parsers and their error messages follow from one table of options.
  */
 #ifndef KEYSTORE_SERVER_CONFIG_H
 #define KEYSTORE_SERVER_CONFIG_H
@@ -8,12 +8,12 @@
 #include "server/settings.h"
 
 enum config_answer {
-    CONFIG_RUN,  /* go on with the settings */
-    CONFIG_EXIT, /* --help or --version was asked for and printed */
-    CONFIG_BAD,  /* a sentence was printed to standard error */
+    CONFIG_RUN,  /* start with the settings */
+    CONFIG_EXIT, /* --help or --version was given, and the text printed */
+    CONFIG_BAD,  /* an error message was printed to standard error */
 };
 
-/* Reads the command line, and the file that --config names; what the command line says wins. */
+/* Reads the command line and the file that --config names; the command line takes precedence. */
 enum config_answer config_read(int argc, char **argv, struct config *config)
     __attribute__((warn_unused_result));
 

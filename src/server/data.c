@@ -1,4 +1,4 @@
-/* Wiring of the journal, and its sentences. What is on disk is src/journal's business. */
+/* Wires the journal to the server, and prints its error messages. Knows no file format. */
 #include "server/data.h"
 
 #include "base/clock.h"
@@ -13,10 +13,10 @@
 #include <string.h>
 
 #define WHY_SIZE 1200
-/* Between two lines on how far the loading is. */
-#define TELL_MS 1000
+/* Between two lines about the progress of loading. */
+#define PROGRESS_MS 1000
 
-static bool data_complain(const char *why)
+static bool data_print_error(const char *why)
 {
     fprintf(stderr, "keystore-server: %s\n", why);
     return false;
@@ -24,13 +24,14 @@ static bool data_complain(const char *why)
 
 /* ---- opening ---- */
 
-/* A file system that cannot sync directories keeps their names as well as it can. */
+/* On a file system that cannot sync directories, their names are best effort. */
 static bool data_sync_name(struct fs *fs, const char *dir)
 {
     char why[WHY_SIZE];
     int error = fs_posix_sync_name(fs);
     if (error == -EINVAL)
-        log_warning("the directory above %s cannot be synced, for its file system does not do that",
+        log_warning("the directory above %s cannot be synced, because its file system does not "
+                    "support that",
                     dir);
     if (error == 0 || error == -EINVAL)
         return true;
@@ -38,27 +39,30 @@ static bool data_sync_name(struct fs *fs, const char *dir)
              "cannot make the name of the data directory %s durable, by a sync of the directory "
              "above it: %s",
              dir, strerror(-error));
-    return data_complain(why);
+    return data_print_error(why);
 }
 
-bool data_open(struct data *data, const struct config *config, struct engine *engine)
+bool data_open(struct data *data, const struct config *config, struct engine *engine,
+               struct activity *activity)
 {
+    struct journal_options options = config->journal;
     char why[WHY_SIZE];
     struct fs *fs;
     data->config = config;
     data->engine = engine;
+    options.activity = activity;
     int error = fs_posix_open(config->dir, &fs);
     if (error != 0) {
         snprintf(why, sizeof why, "cannot open the data directory %s: %s%s", config->dir,
                  strerror(-error), error == -ENOENT ? "; the directory above it must exist" : "");
-        return data_complain(why);
+        return data_print_error(why);
     }
     if (!data_sync_name(fs, config->dir)) {
         fs_close_directory(fs);
         return false;
     }
-    data->journal = journal_open(fs, &config->journal, why, sizeof why);
-    return data->journal != NULL || data_complain(why);
+    data->journal = journal_open(fs, &options, why, sizeof why);
+    return data->journal != NULL || data_print_error(why);
 }
 
 /* ---- loading ---- */
@@ -69,15 +73,15 @@ static bool data_on_progress(void *user, const struct loading_progress *progress
     int64_t now_ms = clock_monotonic_ms();
     atomic_store(&data->loaded_bytes, progress->done);
     atomic_store(&data->total_bytes, progress->total);
-    if (now_ms >= data->told_ms + TELL_MS) {
-        data->told_ms = now_ms;
+    if (now_ms >= data->logged_ms + PROGRESS_MS) {
+        data->logged_ms = now_ms;
         log_info("loading: %" PRIu64 " of %" PRIu64 " MB, %" PRIu64 " keys and commands",
                  progress->done / 1000000, progress->total / 1000000, progress->keys);
     }
     return !data->is_stopped();
 }
 
-static void data_tell_loaded(const struct recovery *recovery, int64_t took_ms)
+static void data_log_loaded(const struct recovery *recovery, int64_t took_ms)
 {
     char left_out[600];
     if (recovery->torn_why != NULL)
@@ -97,8 +101,8 @@ static void data_tell_loaded(const struct recovery *recovery, int64_t took_ms)
              recovery->progress.total / 1000000, (double)took_ms / 1000, recovery->revision);
 }
 
-/* Loading never refuses what was once taken, so a smaller limit may be exceeded from the start. */
-static void data_tell_memory(struct data *data)
+/* Loading accepts all data on disk, so a lowered limit may be exceeded from the start. */
+static void data_log_memory(struct data *data)
 {
     size_t limit = data->config->store.max_memory;
     size_t used = store_stats(embedded_store(data->engine)).used_memory;
@@ -117,7 +121,7 @@ static enum data_loaded data_start(struct data *data)
     embedded_set_durable(data->engine, journal_durable(data->journal));
     embedded_set_journal(data->engine, data->journal);
     if (!journal_start(data->journal, why, sizeof why)) {
-        data_complain(why);
+        data_print_error(why);
         return DATA_BAD;
     }
     atomic_store(&data->serving, true);
@@ -127,19 +131,19 @@ static enum data_loaded data_start(struct data *data)
 
 enum data_loaded data_load(struct data *data, bool (*is_stopped)(void))
 {
-    int64_t began_ms = clock_monotonic_ms();
+    int64_t started_ms = clock_monotonic_ms();
     data->is_stopped = is_stopped;
-    data->told_ms = began_ms;
+    data->logged_ms = started_ms;
     const struct recovery *recovery =
         journal_load(data->journal, embedded_store(data->engine), data_on_progress, data);
     if (recovery->verdict == LOADING_STOPPED)
         return DATA_STOPPED;
     if (recovery->verdict != LOADING_DONE) {
-        data_complain(recovery->why);
+        data_print_error(recovery->why);
         return DATA_BAD;
     }
-    data_tell_loaded(recovery, clock_monotonic_ms() - began_ms);
-    data_tell_memory(data);
+    data_log_loaded(recovery, clock_monotonic_ms() - started_ms);
+    data_log_memory(data);
     return data_start(data);
 }
 

@@ -1,4 +1,4 @@
-/* Counts what is open and asks for the limit. Knows no connection and no file. */
+/* Counts open descriptors and reads the limit. Knows no connection and no file. */
 #include "server/descriptors.h"
 
 #include "base/log.h"
@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/* Files that the journal opens at once while it rotates its log and writes a snapshot, with as many
- * to spare; see journal/journal.h. */
+/* Twice as many as the journal opens at the same time while it rotates its log and writes a
+ * snapshot; see journal/journal.h. */
 #define FOR_FILES 16
-/* A connection that is accepted only to be turned away, and a file of /proc for Info. */
+/* A connection that is accepted only to be refused, and a file of /proc for Info. */
 #define PER_THREAD 2
-/* What may be open if /proc does not tell. */
+/* How many are assumed to be open if /proc is not readable. */
 #define UNKNOWN_OPEN 64
 
 void descriptors_raise_limit(void)
@@ -41,7 +41,7 @@ static uint64_t descriptors_count_open(void)
     for (const struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream))
         count += entry->d_name[0] != '.';
     closedir(stream);
-    return count - 1; /* but for the stream's own */
+    return count - 1; /* without the stream's own */
 }
 
 uint64_t descriptors_for_connections(uint32_t threads)

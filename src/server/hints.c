@@ -1,4 +1,4 @@
-/* Looks at settings two at a time. Refuses to change any. */
+/* Looks at pairs of settings. Does not change any. */
 #include "server/hints.h"
 
 #include "server/options.h"
@@ -14,10 +14,10 @@ struct hints {
     void *user;
 };
 
-static void hints_hint(const struct hints *hints, const char *format, ...)
+static void hints_say(const struct hints *hints, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static void hints_hint(const struct hints *hints, const char *format, ...)
+static void hints_say(const struct hints *hints, const char *format, ...)
 {
     char text[HINTS_SIZE];
     va_list args;
@@ -35,24 +35,24 @@ static bool hints_is_given(const struct hints *hints, const char *name)
     return false;
 }
 
-static void hints_look_at_memory(const struct hints *hints)
+static void hints_check_memory(const struct hints *hints)
 {
     const struct config *config = hints->config;
     size_t limit = config->store.max_memory;
     if (limit == 0 && config->store.policy != STORE_NOEVICTION)
-        hints_hint(
+        hints_say(
             hints,
             "--max-memory-policy %s has no effect without --max-memory: nothing is ever evicted",
             options_policy_name(config->store.policy));
     if (limit != 0 && hints_is_given(hints, "max-value") && config->max_value > limit)
-        hints_hint(
+        hints_say(
             hints,
             "--max-value has no effect beyond --max-memory: values of more than %zu bytes never "
             "fit",
             limit);
 }
 
-static void hints_look_at_durability(const struct hints *hints)
+static void hints_check_durability(const struct hints *hints)
 {
     static const char *const of_log[] = {"log-rewrite-percent", "log-rewrite-min-size"};
     const struct journal_options *journal = &hints->config->journal;
@@ -60,20 +60,19 @@ static void hints_look_at_durability(const struct hints *hints)
     if (journal->durability == JOURNAL_NONE) {
         for (size_t i = 0; i < sizeof of_log / sizeof *of_log; i++)
             if (hints_is_given(hints, of_log[i]))
-                hints_hint(hints, "--%s has no effect with --durability none: there is no log",
-                           of_log[i]);
+                hints_say(hints, "--%s has no effect with --durability none: there is no log",
+                          of_log[i]);
         return;
     }
     if (journal->rule_count > 0)
-        hints_hint(
-            hints,
-            "--save has no effect on what survives with --durability %s, for the log has all "
-            "writes: it only costs more snapshots",
-            name);
+        hints_say(hints,
+                  "--save has no effect on what survives with --durability %s, because the log has "
+                  "all writes: it only costs more snapshots",
+                  name);
     if (journal->rewrite_percent == 0 && hints_is_given(hints, "log-rewrite-min-size"))
-        hints_hint(hints,
-                   "--log-rewrite-min-size has no effect with --log-rewrite-percent 0: the log may "
-                   "grow to any size");
+        hints_say(hints,
+                  "--log-rewrite-min-size has no effect with --log-rewrite-percent 0: the log may "
+                  "grow to any size");
 }
 
 static bool hints_has_ip_address(const struct config *config)
@@ -84,27 +83,27 @@ static bool hints_has_ip_address(const struct config *config)
     return false;
 }
 
-static void hints_look_at_connections(const struct hints *hints)
+static void hints_check_connections(const struct hints *hints)
 {
     const struct config *config = hints->config;
     if (config->max_per_address == 0)
         return;
     if (!hints_has_ip_address(config))
-        hints_hint(hints,
-                   "--max-connections-per-address has no effect: every --listen is a unix socket, "
-                   "whose clients have no address");
+        hints_say(hints,
+                  "--max-connections-per-address has no effect: every --listen is a unix socket, "
+                  "whose clients have no address");
     else if (config->max_per_address >= config->max_connections)
-        hints_hint(hints,
-                   "--max-connections-per-address %" PRIu32
-                   " has no effect: --max-connections allows "
-                   "only %" PRIu32 " from all addresses together",
-                   config->max_per_address, config->max_connections);
+        hints_say(hints,
+                  "--max-connections-per-address %" PRIu32
+                  " has no effect: --max-connections allows "
+                  "only %" PRIu32 " from all addresses together",
+                  config->max_per_address, config->max_connections);
 }
 
 void hints_give(const struct config *config, hints_function *say, void *user)
 {
     struct hints hints = {.config = config, .say = say, .user = user};
-    hints_look_at_memory(&hints);
-    hints_look_at_durability(&hints);
-    hints_look_at_connections(&hints);
+    hints_check_memory(&hints);
+    hints_check_durability(&hints);
+    hints_check_connections(&hints);
 }

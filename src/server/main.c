@@ -1,5 +1,6 @@
-/* keystore-server: reads the settings, starts the workers, waits for a signal, ends in order. */
+/* keystore-server: reads the settings, starts the workers, waits for a signal, shuts down. */
 #include "base/account.h"
+#include "base/activity.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -30,9 +31,14 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/* The longest that a worker is busy before a group commit starts without waiting for it; a single
+ * read may take longer. */
+#define MOST_BUSY_US 2000
+
 struct server {
     struct config config;
     struct engine *engine;
+    struct activity activity;
     struct net_admission *admission;
     struct offload *offload;
     struct worker **workers;
@@ -42,12 +48,12 @@ struct server {
     size_t listening; /* addresses of the configuration that are bound */
 };
 
-/* Large objects lie in runs (base/runs.h). What malloc() has for the others goes back to the system
- * as it is freed at the end of its areas, and from within them by mem_trim(): glibc's usual
- * thresholds rise with what is freed, and then nothing does. Each thread's own area takes 64 MiB of
- * addresses at a time, and where there are no more, a mapping for each small object: with a limit
- * of addresses (ulimit -v) all share one. */
-static void server_bound_malloc(void)
+/* Large objects lie in runs (base/runs.h). Memory of malloc() returns to the system when it is
+ * freed at the end of an arena of glibc, and by mem_trim() from within. The thresholds are fixed
+ * because glibc raises them with what is freed, until nothing returns. An arena per thread takes 64
+ * MiB of addresses at a time and, where there are none, a mapping for each small object: with a
+ * limit of addresses (ulimit -v) all threads share one. */
+static void server_tune_malloc(void)
 {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
@@ -56,14 +62,14 @@ static void server_bound_malloc(void)
         mallopt(M_ARENA_MAX, 1);
 }
 
-/* The workers' threads inherit this, so that signals come to main's sigwait() only. */
+/* The workers' threads inherit the mask, so that only main's sigtimedwait() receives signals. */
 static void server_block_signals(sigset_t *signals)
 {
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
-    signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an error of the disk, EFBIG */
+    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit is a disk error, EFBIG */
 }
 
 static bool server_serve_address(struct server *server, struct net_address *address)
@@ -95,15 +101,8 @@ static void server_announce(const struct net_address *address)
         printf("Server started on port %d\n", net_address_port(address));
 }
 
-/* The engine has answers for this part, or another thread has. */
-static void server_on_ready(void *user, unsigned part)
-{
-    struct server *server = user;
-    worker_wake(server->workers[part]);
-}
-
-/* After what the system did not give, of which errno tells. */
-static bool server_complain_of_system(const char *what)
+/* Prints what the system refused, with errno; false. */
+static bool server_print_refusal(const char *what)
 {
     int error = errno;
     fprintf(stderr, "keystore-server: cannot make %s: %s%s, or use fewer --threads\n", what,
@@ -116,20 +115,25 @@ static bool server_make_workers(struct server *server)
     struct config *config = &server->config;
     server->admission = net_admission_new(config->max_connections, config->max_per_address);
     server->workers = mem_alloc_zero(config->threads * sizeof(struct worker *));
-    server->offload = offload_new(config->threads, config->threads, server_on_ready, server);
+    server->offload = offload_new(config->threads, config->threads);
     if (server->offload == NULL)
-        return server_complain_of_system("a thread");
+        return server_print_refusal("a thread");
     report_init(&server->report);
     server->report.config = config;
     server->report.store = embedded_store(server->engine);
     server->report.admission = server->admission;
     server->report.offload = server->offload;
     server->report.data = &server->data;
+    struct worker_options options = {.config = config,
+                                     .engine = server->engine,
+                                     .activity = &server->activity,
+                                     .admission = server->admission,
+                                     .offload = server->offload,
+                                     .info = &server->report.info};
     for (unsigned i = 0; i < config->threads; i++) {
-        server->workers[i] = worker_new(config, i, server->engine, server->admission,
-                                        server->offload, &server->report.info);
+        server->workers[i] = worker_new(&options, i);
         if (server->workers[i] == NULL)
-            return server_complain_of_system("an event loop");
+            return server_print_refusal("an event loop");
     }
     server->report.workers = server->workers;
     return true;
@@ -142,12 +146,13 @@ static bool server_start_workers(struct server *server)
         if (error == 0)
             continue;
         errno = -error;
-        return server_complain_of_system("a thread");
+        return server_print_refusal("a thread");
     }
     return true;
 }
 
-/* Clients get the descriptors that nothing else needs: a snapshot must not fail for want of one. */
+/* Clients get only the descriptors that nothing else needs: a snapshot must not fail for lack of
+ * one. */
 static bool server_cap_connections(struct server *server)
 {
     struct config *config = &server->config;
@@ -168,13 +173,12 @@ static bool server_cap_connections(struct server *server)
     return true;
 }
 
-/* From here on calls are answered, with ERR_LOADING until the data are there. */
+/* From now on calls are answered, with ERR_LOADING until the data are loaded. */
 static bool server_serve(struct server *server)
 {
     struct config *config = &server->config;
     server->engine = embedded_new(&config->store, config->threads);
-    server->engine->on_ready = server_on_ready;
-    server->engine->on_ready_user = server;
+    activity_init(&server->activity, MOST_BUSY_US);
     embedded_set_loading(server->engine, true);
     if (!server_make_workers(server))
         return false;
@@ -182,23 +186,23 @@ static bool server_serve(struct server *server)
         if (!server_serve_address(server, &config->listen[i]))
             return false;
     }
-    if (!data_open(&server->data, config, server->engine) || !server_cap_connections(server) ||
-        !server_start_workers(server))
+    if (!data_open(&server->data, config, server->engine, &server->activity) ||
+        !server_cap_connections(server) || !server_start_workers(server))
         return false;
     for (size_t i = 0; i < config->listen_count; i++)
         log_info("listening on %s, loading from %s", config->listen[i].text, config->dir);
     return true;
 }
 
-/* True if a signal came that ends the server; it is then not seen again. */
+/* True if a signal to stop is pending; takes it. */
 static bool server_is_stopped(void)
 {
-    static const struct timespec at_once = {0};
+    static const struct timespec no_wait = {0};
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
-    return sigtimedwait(&signals, NULL, &at_once) > 0;
+    return sigtimedwait(&signals, NULL, &no_wait) > 0;
 }
 
 static void server_announce_all(const struct config *config)
@@ -206,17 +210,17 @@ static void server_announce_all(const struct config *config)
     for (size_t i = 0; i < config->listen_count; i++)
         server_announce(&config->listen[i]);
     if (!standard_flush("keystore-server")) /* clients do not need to see it */
-        log_warning("started all the same, but whoever waits for that line will not see it");
+        log_warning("started, but the line that says so could not be written to standard output");
 }
 
-/* Those that were started end. */
+/* Stops the workers that were started. */
 static void server_drain(struct server *server)
 {
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_stop(server->workers[i]);
 }
 
-static struct watch_numbers server_watched(struct server *server)
+static struct watch_numbers server_read_counters(struct server *server)
 {
     struct watch_numbers numbers = {.evicted_keys =
                                         store_stats(embedded_store(server->engine)).evicted_keys};
@@ -232,39 +236,39 @@ static struct watch_numbers server_watched(struct server *server)
     return numbers;
 }
 
-/* Until a signal of the set comes. What waits here has the time to see to it that freed memory goes
- * back, also when nothing is asked of the server any more. */
+/* Waits for a signal of the set, which it returns. Once a second it logs what is new and returns
+ * freed memory to the system, so that this happens on an idle server, too. */
 static int server_watch_until_signal(struct server *server, const sigset_t *signals)
 {
     static const struct timespec a_second = {.tv_sec = 1};
     int received;
     while ((received = sigtimedwait(signals, NULL, &a_second)) < 0) {
-        struct watch_numbers numbers = server_watched(server);
+        struct watch_numbers numbers = server_read_counters(server);
         watch_look(&server->watch, &numbers, clock_monotonic_ms());
         mem_trim();
     }
     return received;
 }
 
-/* A second signal while the workers finish ends the process at once. */
+/* A second signal while the workers finish ends the process immediately. */
 static void server_wait_and_drain(struct server *server, const sigset_t *signals)
 {
     int received = server_watch_until_signal(server, signals);
-    log_info("%s received: finishing the calls under way", strsignal(received));
+    log_info("%s received: finishing the calls in flight", strsignal(received));
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     server_drain(server);
 }
 
-/* True if all that was acknowledged is on disk. */
+/* True if all acknowledged writes are on disk. */
 static bool server_stop(struct server *server)
 {
-    /* Each may still look at the others, to report on them; the log wakes them as long as it runs.
-     */
+    /* They are freed later: each may read the counters of the others, and the log may wake them
+     * until it ends. */
     for (unsigned i = 0; i < server->config.threads; i++)
         worker_join(server->workers[i]);
     offload_stop(server->offload);
     if (atomic_load(&server->data.serving)) {
-        struct watch_numbers numbers = server_watched(server);
+        struct watch_numbers numbers = server_read_counters(server);
         watch_end(&server->watch, &numbers, clock_monotonic_ms());
     }
     bool kept = data_stop(&server->data);
@@ -280,7 +284,7 @@ static bool server_stop(struct server *server)
     return kept;
 }
 
-/* Serves until a signal comes; false if it could not, after a sentence on standard error. */
+/* Serves until a signal comes. False, after an error message on standard error, if it cannot. */
 static bool server_run(struct server *server, const sigset_t *signals)
 {
     if (!server_serve(server)) {
@@ -321,13 +325,14 @@ int main(int argc, char **argv)
     hints_give(&server.config, server_on_hint, NULL);
     descriptors_raise_limit();
     account_set_limit(server.config.max_client_memory);
-    server_bound_malloc();
+    server_tune_malloc();
     net_loop_use_reserve();
     if (!reserve_take()) {
-        fprintf(stderr,
-                "keystore-server: the system does not give the %zu MiB of addresses that are kept "
-                "for when memory runs out; raise the limit (ulimit -v)\n",
-                RESERVE_BYTES / 1024 / 1024);
+        fprintf(
+            stderr,
+            "keystore-server: the system refuses the %zu MiB of addresses that are reserved for "
+            "when memory runs out; raise the limit (ulimit -v)\n",
+            RESERVE_BYTES / 1024 / 1024);
         return 1;
     }
     server_block_signals(&signals);

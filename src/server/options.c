@@ -1,4 +1,4 @@
-/* Settings as rows: most are a number with bounds at some place of struct config. */
+/* Settings as rows: most are a number with bounds, stored at an offset in struct config. */
 #include "server/options.h"
 
 #include "base/check.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How a setting is written, and what it is in struct config. */
+/* How a setting is written, and its type in struct config. */
 enum option_type {
     TYPE_NONE,
     TYPE_LISTEN,
@@ -30,7 +30,7 @@ struct setting {
     enum option_type type;
     size_t offset; /* in struct config */
     uint64_t low, high;
-    const char *what; /* of the sentence on a bad value */
+    const char *what; /* what a value must be, for error messages */
 };
 
 #define AT(member) offsetof(struct config, member)
@@ -38,11 +38,11 @@ struct setting {
 static const struct setting settings[] = {
     [OPTION_CONFIG] = {{0, "config", "FILE", "read settings from FILE, lines of `name = value`"},
                        .type = TYPE_NONE},
-    [OPTION_HELP] = {{0, "help", NULL, "print this and exit"}, .type = TYPE_NONE},
+    [OPTION_HELP] = {{0, "help", NULL, "print this help and exit"}, .type = TYPE_NONE},
     [OPTION_VERSION] = {{0, "version", NULL, "print the version and exit"}, .type = TYPE_NONE},
     [OPTION_FIRST_SETTING] =
         {{0, "listen", "ADDRESS",
-          "serve on HOST:PORT or unix:PATH; may be repeated (" OPTIONS_DEFAULT_LISTEN ")"},
+          "listen on HOST:PORT or unix:PATH; may be repeated (" OPTIONS_DEFAULT_LISTEN ")"},
          .type = TYPE_LISTEN},
     {{0, "threads", "N", "worker threads (one per processor)"},
      TYPE_COUNT,
@@ -50,167 +50,173 @@ static const struct setting settings[] = {
      1,
      1024,
      "a number of threads"},
-    {{0, "max-value", "BYTES", "longest value, such as 512KiB (64MiB)"},
+    {{0, "max-value", "BYTES", "maximum size of a value, such as 512KiB (64MiB)"},
      TYPE_BYTES,
      AT(max_value),
      1,
      (uint64_t)1 << 30,
      "a number of bytes"},
-    {{0, "databases", "N", "numbered 0 to N - 1 (16)"},
+    {{0, "databases", "N", "number of databases, 0 to N - 1 (16)"},
      TYPE_COUNT,
      AT(store.databases),
      1,
      1024,
      "a number of databases"},
-    {{0, "max-memory", "BYTES", "that the data may take, such as 2GiB; 0: any (0)"},
+    {{0, "max-memory", "BYTES", "memory limit of the data, such as 2GiB; 0: none (0)"},
      TYPE_BYTES,
      AT(store.max_memory),
      0,
      (uint64_t)1 << 46,
      "a number of bytes"},
     {{0, "max-client-memory", "BYTES",
-      "that requests and unread answers may take beside the data; 0: an eighth of max-memory, "
-      "64MiB "
-      "at least, or 1GiB without that (0)"},
+      "memory limit of requests and unread answers; 0: an eighth of max-memory but at least "
+      "64MiB, or 1GiB without max-memory (0)"},
      TYPE_BYTES,
      AT(max_client_memory),
      0,
      (uint64_t)1 << 46,
      "a number of bytes"},
     {{0, "max-memory-policy", "POLICY",
-      "what goes when that is reached: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
+      "what is evicted at max-memory: noeviction, allkeys-lru, volatile-lru, allkeys-random or "
       "volatile-ttl (noeviction)"},
      .type = TYPE_POLICY},
-    {{0, "dir", "PATH", "the data directory, made if it is missing (./data)"},
+    {{0, "dir", "PATH", "the data directory, created if missing (./data)"},
      TYPE_PATH,
      AT(dir),
      1,
      CONFIG_MAX_PATH - 1,
      "the path of a directory"},
     {{0, "durability", "WHEN",
-      "what survives a crash: always, what was acknowledged; everysec, all but two seconds; none, "
-      "the last snapshot (always)"},
+      "what survives a crash: always, all acknowledged writes; everysec, all but the last two "
+      "seconds; none, the last snapshot (always)"},
      .type = TYPE_DURABILITY},
     {{0, "log-rewrite-percent", "N",
-      "of the snapshot that the log may grow to before there is a new one; 0: any (100)"},
+      "size of the log, in percent of the snapshot, that triggers a new snapshot; 0: never (100)"},
      TYPE_COUNT,
      AT(journal.rewrite_percent),
      0,
      1000000,
      "a number of percent"},
-    {{0, "log-rewrite-min-size", "BYTES", "of the log below which there is none (64MiB)"},
+    {{0, "log-rewrite-min-size", "BYTES",
+      "minimum size of the log that triggers a snapshot (64MiB)"},
      TYPE_BYTES,
      AT(journal.rewrite_min_size),
      0,
      (uint64_t)1 << 50,
      "a number of bytes"},
     {{0, "save", "RULES",
-      "pairs of seconds and changes after which there is a snapshot, such as \"900 1 300 10\", or "
-      "\"\" (that with --durability none, else \"\")"},
+      "pairs of seconds and changes that trigger a snapshot, such as \"900 1 300 10\", or \"\" for "
+      "none (that example with --durability none, else \"\")"},
      .type = TYPE_RULES},
     {{0, "import-skip-unsupported", NULL,
-      "leave out keys of Redis' types that KeyStore does not have instead of refusing to start"},
+      "skip keys of Redis types that KeyStore does not support instead of refusing to start"},
      TYPE_FLAG,
      AT(journal.skip_unsupported),
      0,
      1,
      "a switch"},
     {{0, "log-level", "LEVEL", "error, warning, info or debug (info)"}, .type = TYPE_LOG_LEVEL},
-    {{0, "drain-timeout", "SECONDS", "for calls to finish on shutdown (10)"},
+    {{0, "drain-timeout", "SECONDS", "time for calls in flight to finish at shutdown (10)"},
      TYPE_SECONDS,
      AT(net.drain_timeout_ms),
      0,
      3600,
      "a number of seconds"},
-    {{0, "max-connections", "N", "open at once (50000)"},
+    {{0, "max-connections", "N", "maximum number of open connections (50000)"},
      TYPE_COUNT,
      AT(max_connections),
      1,
      10000000,
      "a number of connections"},
-    {{0, "max-connections-per-address", "N", "open at once from one IP address; 0: any (0)"},
+    {{0, "max-connections-per-address", "N", "the same per IP address; 0: no limit (0)"},
      TYPE_COUNT,
      AT(max_per_address),
      0,
      10000000,
      "a number of connections"},
-    {{0, "max-streams", "N", "calls at once on a connection (1000)"},
+    {{0, "max-streams", "N", "maximum number of concurrent calls per connection (1000)"},
      TYPE_COUNT,
      AT(http2.max_streams),
      1,
      1000000,
      "a number of calls"},
-    {{0, "max-header-size", "BYTES", "of a call's metadata; a call with more is refused (16KiB)"},
+    {{0, "max-header-size", "BYTES",
+      "maximum size of a call's metadata; larger ones are refused (16KiB)"},
      TYPE_BYTES,
      AT(http2.max_header_bytes),
      1024,
      64 << 10,
      "a number of bytes"},
-    {{0, "max-continuations", "N", "small frames that continue a header block (8)"},
+    {{0, "max-continuations", "N",
+      "maximum number of small CONTINUATION frames of a header block (8)"},
      TYPE_COUNT,
      AT(http2.max_continuations),
      0,
      1024,
      "a number of frames"},
-    {{0, "max-settings-entries", "N", "in one SETTINGS frame (64)"},
+    {{0, "max-settings-entries", "N", "maximum number of entries in a SETTINGS frame (64)"},
      TYPE_COUNT,
      AT(http2.max_settings),
      6,
      2730,
      "a number of entries"},
-    {{0, "max-idle-frames", "N", "frames without progress between two calls (1000)"},
+    {{0, "max-idle-frames", "N",
+      "maximum number of frames without progress between two calls (1000)"},
      TYPE_COUNT,
      AT(http2.max_idle_frames),
      10,
      1000000000,
      "a number of frames"},
     {{0, "reset-burst", "N",
-      "calls at once that break HTTP/2's rules, or are cancelled before they could be answered, "
-      "beyond max-streams (200)"},
+      "burst of calls, beyond max-streams, that violate HTTP/2 or are cancelled before they could "
+      "be answered (200)"},
      TYPE_COUNT,
      AT(http2.reset_burst),
      1,
      1000000000,
      "a number of resets"},
-    {{0, "resets-per-second", "N", "the same in the long run, beyond those of answered calls (20)"},
+    {{0, "resets-per-second", "N",
+      "sustained rate of the same, beyond resets of answered calls (20)"},
      TYPE_COUNT,
      AT(http2.resets_per_s),
      0,
      1000000000,
      "a number of resets"},
-    {{0, "greeting-timeout", "SECONDS", "for a new connection to begin HTTP/2 (10)"},
+    {{0, "greeting-timeout", "SECONDS",
+      "time for a new connection to complete the HTTP/2 preface (10)"},
      TYPE_SECONDS,
      AT(http2.greeting_timeout_ms),
      1,
      3600,
      "a number of seconds"},
-    {{0, "header-timeout", "SECONDS", "for the rest of a header block (10)"},
+    {{0, "header-timeout", "SECONDS", "time for the rest of a header block to arrive (10)"},
      TYPE_SECONDS,
      AT(http2.header_timeout_ms),
      1,
      3600,
      "a number of seconds"},
     {{0, "write-timeout", "SECONDS",
-      "for a client to take its answers, or min-progress of them (60)"},
+      "time for a client to receive its answers, or min-progress of them (60)"},
      TYPE_SECONDS,
      AT(net.write_timeout_ms),
      1,
      3600,
      "a number of seconds"},
-    {{0, "request-timeout", "SECONDS", "for the rest of a request, or min-progress of it (60)"},
+    {{0, "request-timeout", "SECONDS",
+      "time for the rest of a request, or min-progress of it, to arrive (60)"},
      TYPE_SECONDS,
      AT(request_timeout_ms),
      1,
      86400,
      "a number of seconds"},
-    {{0, "min-progress", "BYTES", "that are enough for these two timeouts to begin anew (256KiB)"},
+    {{0, "min-progress", "BYTES", "bytes that restart these two timeouts (256KiB)"},
      TYPE_BYTES,
      AT(net.min_progress),
      1,
      (uint64_t)1 << 30,
      "a number of bytes"},
     {{0, "idle-timeout", "SECONDS",
-      "after which a connection without calls is ended; 0: never (0)"},
+      "time after which a connection without calls is closed; 0: never (0)"},
      TYPE_SECONDS,
      AT(idle_timeout_ms),
      0,
@@ -219,7 +225,7 @@ static const struct setting settings[] = {
 };
 
 _Static_assert(sizeof settings / sizeof settings[0] <= OPTION_MAX_ROWS,
-               "getopt's table has room, and each row has a bit in config.given");
+               "the rows fit getopt's table, and each has a bit in config.given");
 
 struct option_table options_table(void)
 {
@@ -251,7 +257,7 @@ void options_fill_defaults(struct config *config)
 static bool options_set_listen(struct config *config, const char *value, const char **why)
 {
     if (config->listen_count == CONFIG_MAX_LISTEN) {
-        *why = "at most 16 addresses can be listened on";
+        *why = "the server listens on at most 16 addresses";
         return false;
     }
     if (!net_address_parse(value, &config->listen[config->listen_count], why))
@@ -279,7 +285,7 @@ static bool options_set_policy(struct config *config, const char *value, const c
             return true;
         }
     }
-    *why = "it is noeviction, allkeys-lru, volatile-lru, allkeys-random or volatile-ttl";
+    *why = "must be noeviction, allkeys-lru, volatile-lru, allkeys-random or volatile-ttl";
     return false;
 }
 
@@ -299,11 +305,11 @@ static bool options_set_durability(struct config *config, const char *value, con
             return true;
         }
     }
-    *why = "it is always, everysec or none";
+    *why = "must be always, everysec or none";
     return false;
 }
 
-/* The next of the numbers between spaces, 1 to 1,000,000,000. */
+/* The next of the numbers separated by spaces, 1 to 1,000,000,000. */
 static bool options_next_number(char **rest, uint64_t *number)
 {
     const char *word = strsep(rest, " ");
@@ -334,8 +340,9 @@ static bool options_parse_rules(const char *text, struct journal_options *journa
 
 static bool options_set_rules(struct config *config, const char *value, const char **why)
 {
-    *why = "it is pairs of seconds and changes, each 1 to 1000000000, at most 8 pairs, such as "
-           "900 1 300 10, or empty";
+    *why =
+        "must be at most 8 pairs of seconds and changes, each 1 to 1000000000, such as 900 1 300 "
+        "10, or empty";
     struct journal_options journal = config->journal;
     if (!options_parse_rules(value, &journal))
         return false;
@@ -346,7 +353,7 @@ static bool options_set_rules(struct config *config, const char *value, const ch
 
 static bool options_set_path(char *path, const char *value, const char **why)
 {
-    *why = "it is the path of a directory, 1 to 1023 bytes";
+    *why = "must be the path of a directory, 1 to 1023 bytes";
     size_t len = strlen(value);
     if (len == 0 || len >= CONFIG_MAX_PATH)
         return false;
@@ -356,7 +363,7 @@ static bool options_set_path(char *path, const char *value, const char **why)
 
 static bool options_set_flag(bool *flag, const char *value, const char **why)
 {
-    *why = "it is yes or no";
+    *why = "must be yes or no";
     bool yes = value == NULL || strcmp(value, "yes") == 0;
     if (!yes && strcmp(value, "no") != 0)
         return false;
@@ -364,7 +371,7 @@ static bool options_set_flag(bool *flag, const char *value, const char **why)
     return true;
 }
 
-/* What clients may make the server hold. */
+/* The default of max-client-memory. */
 static size_t options_client_memory(size_t max_memory)
 {
     const size_t least = (size_t)64 * 1024 * 1024, unlimited = (size_t)1024 * 1024 * 1024;
@@ -386,13 +393,13 @@ void options_settle(struct config *config)
 static bool options_set_number(const struct setting *setting, void *member, const char *value,
                                const char **why)
 {
-    static _Thread_local char sentence[120];
+    static _Thread_local char message[120];
     bool bytes = setting->type == TYPE_BYTES;
     uint64_t number;
-    snprintf(sentence, sizeof sentence, "it is %s, %llu to %llu%s", setting->what,
+    snprintf(message, sizeof message, "must be %s, %llu to %llu%s", setting->what,
              (unsigned long long)setting->low, (unsigned long long)setting->high,
-             bytes ? "; KiB, MiB and GiB may follow it" : "");
-    *why = sentence;
+             bytes ? "; KiB, MiB or GiB may follow" : "");
+    *why = message;
     if (bytes ? !values_parse_size(value, setting->low, setting->high, &number)
               : !values_parse_number(value, setting->low, setting->high, &number))
         return false;
@@ -423,7 +430,7 @@ static bool options_set_value(size_t row, struct config *config, const char *val
     case TYPE_FLAG:
         return options_set_flag((bool *)((char *)config + setting->offset), value, why);
     case TYPE_LOG_LEVEL:
-        *why = "it is error, warning, info or debug";
+        *why = "must be error, warning, info or debug";
         return log_level_parse(value, &config->log_level);
     default:
         return options_set_number(setting, (char *)config + setting->offset, value, why);

@@ -1,5 +1,5 @@
 /*
- * The sections of Info. Where Redis' INFO has the same thing, the field has the same name and form.
+ * The sections of Info. A field that Redis' INFO has, too, has the same name and form.
  * A new field is one more info_put() in its section's function.
  */
 #include "server/report.h"
@@ -41,7 +41,7 @@ static void report_write_clients(void *user, struct info_writer *writer)
     info_put(writer, "maxclients", "%" PRIu32, counts.most);
 }
 
-/* What the system has given this process, in bytes; 0 if it does not say. */
+/* Resident bytes of this process; 0 if the system does not say. */
 static uint64_t report_resident_bytes(void)
 {
     unsigned long long pages = 0;
@@ -60,7 +60,7 @@ static void report_write_memory(void *user, struct info_writer *writer)
     struct store_stats stats = store_stats(report->store);
     info_put(writer, "used_memory", "%zu", stats.used_memory);
     info_put(writer, "allocator_resident", "%zu",
-             stats.held_memory + account_used() + account_journal() + mem_held());
+             stats.resident_memory + account_used() + account_journal() + mem_held());
     info_put(writer, "mem_clients_normal", "%zu", account_used());
     info_put(writer, "mem_clients_unread_values", "%zu", account_queued());
     info_put(writer, "mem_clients_max", "%zu", account_limit());
@@ -136,7 +136,7 @@ static void report_write_stats(void *user, struct info_writer *writer)
     info_put(writer, "evicted_keys", "%" PRIu64, stats.evicted_keys);
 }
 
-/* As in Redis, though there an error that has not come is left out. */
+/* As in Redis, except that errors with a count of 0 are listed, too. */
 static void report_write_errors(void *user, struct info_writer *writer)
 {
     const size_t prefix = sizeof "ERROR_REASON_" - 1;
@@ -163,7 +163,7 @@ static void report_write_cpu(void *user, struct info_writer *writer)
     report_put_time(writer, "used_cpu_user", usage.ru_utime);
 }
 
-/* As in Redis, a database without keys is left out. */
+/* As in Redis, databases without keys are left out. */
 static void report_write_keyspace(void *user, struct info_writer *writer)
 {
     const struct report *report = user;

@@ -1,4 +1,4 @@
-/* What Info tells of this server: the sections, and where their numbers come from. */
+/* The sections of Info about this server, and the sources of their numbers. */
 #ifndef KEYSTORE_SERVER_REPORT_H
 #define KEYSTORE_SERVER_REPORT_H
 
@@ -13,7 +13,7 @@ struct worker;
 
 /* The sources; all borrowed. */
 struct report {
-    struct info_source info; /* what the services get */
+    struct info_source info; /* for the services */
     const struct config *config;
     struct store *store;
     struct net_admission *admission;
@@ -23,8 +23,8 @@ struct report {
     int64_t started_ms;            /* monotonic */
 };
 
-/* A report of sources that may be filled in until somebody asks; it begins to count its uptime. It
- * must not move. */
+/* Initializes the report and starts its uptime. The caller sets the sources before the first
+ * question. The report must not move. */
 void report_init(struct report *report);
 
 #endif

@@ -1,4 +1,4 @@
-/* What the server can be told (config.h). */
+/* The settings of the server (config.h). */
 #ifndef KEYSTORE_SERVER_SETTINGS_H
 #define KEYSTORE_SERVER_SETTINGS_H
 
@@ -24,12 +24,12 @@ struct config {
     size_t max_value;           /* bytes */
     int64_t request_timeout_ms; /* as in struct grpc_limits */
     int64_t idle_timeout_ms;    /* the same; 0 = never */
-    size_t max_client_memory;   /* bytes beside the data, see base/account.h */
+    size_t max_client_memory;   /* bytes for requests and answers, see base/account.h */
     struct store_options store;
     char dir[CONFIG_MAX_PATH]; /* the data directory */
     struct journal_options journal;
-    bool has_rules; /* journal.rules were given, perhaps none */
-    uint64_t given; /* a bit for each row of options.h that was set, whatever to */
+    bool has_rules; /* journal.rules were set, perhaps to none */
+    uint64_t given; /* a bit for each row of options.h that was set, even to its default */
     enum log_level log_level;
     struct http2_limits http2;
     struct net_limits net;

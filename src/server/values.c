@@ -1,4 +1,4 @@
-/* Parsing of settings' values. Knows no setting. */
+/* Parses the values of settings. Knows no setting. */
 #include "server/values.h"
 
 #include <stddef.h>
@@ -30,7 +30,7 @@ bool values_parse_number(const char *text, uint64_t low, uint64_t high, uint64_t
     return true;
 }
 
-/* The power of two that a unit stands for; -1 if it is none. */
+/* The power of two that a unit stands for; -1 if it is unknown. */
 static int values_unit_shift(const char *unit)
 {
     static const struct {

@@ -1,20 +1,19 @@
-/* Wiring: the loop's connections speak gRPC, and the calls go to the service. */
+/* Wires loop, gRPC and service together: connections speak gRPC, and calls go to the service. */
 #include "server/worker.h"
 
+#include "base/activity.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "engine/engine.h"
 #include "grpc/server.h"
 #include "net/loop.h"
+#include "service/offload.h"
 #include "service/service.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-
-/* The longest that others wait for what a worker does, but for what it does at a time. */
-#define MOST_WORK_US 2000
 
 struct worker {
     struct net_protocol protocol;
@@ -22,8 +21,8 @@ struct worker {
     struct grpc_server *grpc;
     struct net_loop *loop;
     struct engine *engine;
+    struct activity_worker activity;
     unsigned index, count; /* this worker's number, and how many there are */
-    int64_t at_work_us;    /* since when the engine waits for it to rest; 0 = it does not */
     pthread_t thread;
     bool started;
 };
@@ -44,39 +43,17 @@ static void worker_on_close(void *session)
     grpc_connection_free(session);
 }
 
-static void worker_rest(struct worker *worker)
-{
-    engine_rest(worker->engine, worker->index);
-    worker->at_work_us = 0;
-}
-
-/* Asked after each read, and before the loop looks for what is ready, which something may always
- * be: who has been at work for long rests. */
-static bool worker_is_at_work(void *user)
-{
-    struct worker *worker = user;
-    if (!engine_is_at_work(worker->engine, worker->index))
-        return false;
-    int64_t now_us = clock_monotonic_us();
-    if (worker->at_work_us == 0)
-        worker->at_work_us = now_us;
-    if (now_us - worker->at_work_us < MOST_WORK_US)
-        return true;
-    worker_rest(worker);
-    return false;
-}
-
 static bool worker_feed(void *user, void *session, struct slice bytes, struct chain *out,
                         int64_t now_ms)
 {
     struct worker *worker = user;
     service_set_time(worker->service, clock_unix_ms());
     bool goes_on = grpc_connection_feed(session, bytes, out, now_ms);
-    worker_is_at_work(worker);
+    activity_limit(&worker->activity);
     return goes_on;
 }
 
-_Static_assert(NET_MAX_PIECES == HTTP2_MAX_PIECES, "what the session makes goes to the loop");
+_Static_assert(NET_MAX_PIECES == HTTP2_MAX_PIECES, "the session's pieces are passed to the loop");
 
 static size_t worker_place(void *session, struct iovec *pieces)
 {
@@ -89,14 +66,8 @@ static bool worker_feed_placed(void *user, void *session, size_t size, struct ch
     struct worker *worker = user;
     service_set_time(worker->service, clock_unix_ms());
     bool goes_on = grpc_connection_feed_placed(session, size, out, now_ms);
-    worker_is_at_work(worker);
+    activity_limit(&worker->activity);
     return goes_on;
-}
-
-/* Nothing has come meanwhile. */
-static void worker_on_idle(void *user)
-{
-    worker_rest(user);
 }
 
 static void worker_pull(void *session, struct chain *out, int64_t now_ms)
@@ -150,13 +121,13 @@ static int64_t worker_tick(void *user)
     return engine_maintain(worker->engine, worker->index, worker->count, clock_unix_ms());
 }
 
-/* Something has become durable, or is done by another thread. */
+/* Something has become durable, or another thread has finished a job. */
 static void worker_on_wake(void *user)
 {
     struct worker *worker = user;
     engine_complete(worker->engine, worker->index);
     service_resume(worker->service);
-    worker_is_at_work(worker);
+    activity_limit(&worker->activity);
 }
 
 static void worker_drain(void *session)
@@ -164,58 +135,79 @@ static void worker_drain(void *session)
     grpc_connection_drain(session);
 }
 
-struct worker *worker_new(const struct config *config, unsigned index, struct engine *engine,
-                          struct net_admission *admission, struct offload *offload,
-                          const struct info_source *info)
+static void worker_wake(void *user)
 {
-    struct worker *worker = mem_alloc_zero(sizeof *worker);
-    CHECK(index < config->threads);
-    worker->engine = engine;
-    engine->told_of_rest = true;
-    worker->index = index;
-    worker->count = config->threads;
-    worker->protocol =
-        (struct net_protocol){.user = worker,
-                              .on_open = worker_on_open,
-                              .on_close = worker_on_close,
-                              .feed = worker_feed,
-                              .place = worker_place,
-                              .feed_placed = worker_feed_placed,
-                              .pull = worker_pull,
-                              .queued = worker_queued,
-                              .sent = worker_sent,
-                              .finished = worker_finished,
-                              .owes = engine->waits_for_disk_only ? worker_owes : NULL,
-                              .check = worker_check,
-                              .expired = worker_expired,
-                              .end = worker_end,
-                              .closing = worker_closing,
-                              .tick = worker_tick,
-                              .on_wake = worker_on_wake,
-                              .is_at_work = worker_is_at_work,
-                              .on_idle = worker_on_idle,
-                              .drain = worker_drain};
+    struct worker *worker = user;
+    net_loop_wake(worker->loop);
+}
+
+static struct net_protocol worker_protocol(struct worker *worker)
+{
+    return (struct net_protocol){.user = worker,
+                                 .on_open = worker_on_open,
+                                 .on_close = worker_on_close,
+                                 .feed = worker_feed,
+                                 .place = worker_place,
+                                 .feed_placed = worker_feed_placed,
+                                 .pull = worker_pull,
+                                 .queued = worker_queued,
+                                 .sent = worker_sent,
+                                 .finished = worker_finished,
+                                 .owes = worker->engine->waits_for_disk_only ? worker_owes : NULL,
+                                 .check = worker_check,
+                                 .expired = worker_expired,
+                                 .end = worker_end,
+                                 .closing = worker_closing,
+                                 .tick = worker_tick,
+                                 .on_wake = worker_on_wake,
+                                 .activity = &worker->activity,
+                                 .drain = worker_drain};
+}
+
+static struct grpc_limits worker_grpc_limits(const struct config *config)
+{
     struct http2_limits http2 = config->http2;
-    /* A client takes nothing by not reading, or by not opening its windows. */
+    /* Not opening the windows is the same as not reading. */
     http2.stall_timeout_ms = config->net.write_timeout_ms;
     struct grpc_limits limits = grpc_limits_for(config->max_value, &http2);
     limits.request_timeout_ms = config->request_timeout_ms;
     limits.min_progress = config->net.min_progress;
     limits.idle_timeout_ms = config->idle_timeout_ms;
-    worker->service = service_new(&(struct service_options){.engine = engine,
-                                                            .part = index,
-                                                            .info = info,
-                                                            .offload = offload,
+    return limits;
+}
+
+struct worker *worker_new(const struct worker_options *options, unsigned index)
+{
+    const struct config *config = options->config;
+    struct worker *worker = mem_alloc_zero(sizeof *worker);
+    struct waker waker = {.wake = worker_wake, .user = worker};
+    struct grpc_limits limits = worker_grpc_limits(config);
+    CHECK(index < config->threads);
+    worker->engine = options->engine;
+    worker->index = index;
+    worker->count = config->threads;
+    activity_worker_init(&worker->activity, options->activity);
+    worker->protocol = worker_protocol(worker);
+    worker->service = service_new(&(struct service_options){.engine = options->engine,
+                                                            .worker = index,
+                                                            .activity = &worker->activity,
+                                                            .waker = waker,
+                                                            .info = options->info,
+                                                            .offload = options->offload,
                                                             .max_value = config->max_value,
                                                             .max_answer = limits.max_message});
     worker->grpc = grpc_server_new(&limits, service_grpc(worker->service));
-    worker->loop = net_loop_new(&worker->protocol, admission, &config->net);
-    if (worker->loop != NULL)
-        return worker;
-    int error = errno;
-    worker_free(worker);
-    errno = error;
-    return NULL;
+    worker->loop = net_loop_new(&worker->protocol, options->admission, &config->net);
+    if (worker->loop == NULL) {
+        int error = errno;
+        worker_free(worker);
+        errno = error;
+        return NULL;
+    }
+    engine_set_waker(options->engine, index, waker);
+    if (options->offload != NULL)
+        offload_set_waker(options->offload, index, waker);
+    return worker;
 }
 
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
@@ -227,7 +219,7 @@ static void *worker_run(void *user)
 {
     struct worker *worker = user;
     net_loop_run(worker->loop);
-    worker_rest(worker);
+    activity_mark_idle(&worker->activity);
     return NULL;
 }
 
@@ -237,11 +229,6 @@ int worker_start(struct worker *worker)
     int error = pthread_create(&worker->thread, NULL, worker_run, worker);
     worker->started = error == 0;
     return -error;
-}
-
-void worker_wake(struct worker *worker)
-{
-    net_loop_wake(worker->loop);
 }
 
 void worker_stop(struct worker *worker)

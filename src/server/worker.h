@@ -5,17 +5,26 @@
 #include "grpc/server.h"
 #include "server/config.h"
 
+struct activity;
 struct engine;
 struct info_source;
 struct offload;
 struct net_admission;
 struct worker;
 
-/* Number `index` of config->threads workers. All is borrowed for the worker's life. Not running
- * yet. NULL, with errno, if the system has no descriptors for it. */
-struct worker *worker_new(const struct config *config, unsigned index, struct engine *engine,
-                          struct net_admission *admission, struct offload *offload,
-                          const struct info_source *info);
+/* What the workers of a server share, borrowed for their lives. */
+struct worker_options {
+    const struct config *config;
+    struct engine *engine;
+    struct activity *activity;
+    struct net_admission *admission;
+    struct offload *offload; /* NULL: a worker itself does what takes long */
+    const struct info_source *info;
+};
+
+/* Worker `index` of config->threads, not running yet; registers with the engine and `offload` how
+ * it is woken. NULL, with errno, if the system has no descriptors for it. */
+struct worker *worker_new(const struct worker_options *options, unsigned index);
 
 /* Serves a bound socket, whose descriptor the worker takes over. 0, or a negative errno. */
 int worker_listen(struct worker *worker, int descriptor, const struct net_address *address)
@@ -24,20 +33,16 @@ int worker_listen(struct worker *worker, int descriptor, const struct net_addres
 /* Starts the thread. 0, or a negative errno if the system gives none. */
 int worker_start(struct worker *worker) __attribute__((warn_unused_result));
 
-/* Has the worker complete the engine's tasks of its part soon; from any thread, until it is freed.
- */
-void worker_wake(struct worker *worker);
-
-/* Tells a worker to finish, if it was started; returns at once. NULL is allowed. */
+/* Has a worker finish, if it was started; returns immediately. NULL is allowed. */
 void worker_stop(struct worker *worker);
 
-/* Requests that it has taken so far; any thread may ask. */
+/* Requests received so far; any thread may ask. */
 uint64_t worker_commands(const struct worker *worker);
 
-/* What it has refused or ended so far; any thread may ask. */
+/* Calls and connections refused or ended so far; any thread may ask. */
 struct grpc_counts worker_counts(const struct worker *worker);
 
-/* Waits for the thread of a worker that was told to finish. NULL is allowed. */
+/* Waits for the thread of a worker after worker_stop(). NULL is allowed. */
 void worker_join(struct worker *worker);
 
 /* Waits for the thread, if it was started, and frees the worker. NULL is allowed. */

@@ -1,9 +1,9 @@
-/* Goes through an operation by what the table says of its keys. Knows no message. */
+/* Checks the keys that the operation table names, databases and values. Knows no message. */
 #include "service/check.h"
 
-#include "service/sentence.h"
+#include "service/error_text.h"
 
-/* One check, and where its sentences go. */
+/* What one check works with, and where its error message goes. */
 struct checking {
     const struct check_limits *limits;
     struct arena *arena;
@@ -18,8 +18,8 @@ static enum err check_key(const struct checking *checking, struct slice key)
         *checking->why = "the key is empty; a key is 1 byte to 64 KiB";
         return ERR_BAD_ARGUMENT;
     }
-    *checking->why =
-        sentence_make(checking->arena, "the key has %zu bytes; a key is 1 byte to 64 KiB", key.len);
+    *checking->why = error_text_format(checking->arena,
+                                       "the key has %zu bytes; a key is 1 byte to 64 KiB", key.len);
     return ERR_TOO_LARGE;
 }
 
@@ -28,12 +28,12 @@ static enum err check_db(const struct checking *checking, uint32_t db)
     uint32_t databases = checking->limits->databases;
     if (db < databases)
         return ERR_NONE;
-    *checking->why = sentence_make(
+    *checking->why = error_text_format(
         checking->arena, "there is no database %u; this server has 0 to %u", db, databases - 1);
     return ERR_BAD_ARGUMENT;
 }
 
-/* True if no value is longer than the server takes. */
+/* True if no value exceeds the limit. */
 static bool check_values_fit(const struct op *op, size_t max_value)
 {
     if (op->value.len > max_value)
@@ -50,7 +50,7 @@ static enum err check_values(const struct checking *checking, const struct op *o
     size_t max_value = checking->limits->max_value;
     if (check_values_fit(op, max_value))
         return ERR_NONE;
-    *checking->why = sentence_make(
+    *checking->why = error_text_format(
         checking->arena, "a value is longer than the %zu bytes of --max-value", max_value);
     return ERR_TOO_LARGE;
 }
@@ -68,7 +68,7 @@ static enum err check_keys(const struct checking *checking, const struct op *op)
     for (size_t i = 0; i < op->key_count; i++) {
         enum err err = check_key(checking, op->keys[i].bytes);
         if (err != ERR_NONE) {
-            *checking->why = sentence_make(checking->arena, "keys[%zu]: %s", i, *checking->why);
+            *checking->why = error_text_format(checking->arena, "keys[%zu]: %s", i, *checking->why);
             return err;
         }
     }
@@ -84,7 +84,7 @@ static enum err check_ops(const struct checking *checking, const char *field, co
         enum err err = check_one(checking, &ops[i]);
         if (err != ERR_NONE) {
             *checking->why =
-                sentence_make(checking->arena, "%s[%zu]: %s", field, i, *checking->why);
+                error_text_format(checking->arena, "%s[%zu]: %s", field, i, *checking->why);
             return err;
         }
     }

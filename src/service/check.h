@@ -1,4 +1,4 @@
-/* What every operation must obey, whatever its message: its keys, databases and values. */
+/* The rules for keys, databases and values that hold for every operation. */
 #ifndef KEYSTORE_SERVICE_CHECK_H
 #define KEYSTORE_SERVICE_CHECK_H
 
@@ -13,7 +13,7 @@ struct check_limits {
 
 /*
  * ERR_NONE if all keys of the operation and of those within it have 1 byte to OP_MAX_KEY, its
- * databases exist, and no value is too long. Else *why is a sentence, static or in the arena.
+ * databases exist, and no value is too long. Else *why is an error message, static or in the arena.
  */
 enum err check_op(const struct check_limits *limits, const struct op *op, struct arena *arena,
                   const char **why) __attribute__((warn_unused_result));

@@ -1,12 +1,12 @@
 /*
- * From bytes to protobuf-c's structs, and from those of a single key or of strings to struct op.
- * Knows the wire's form of requests and nothing else.
+ * From bytes to protobuf-c's structs, and from those of requests about one key or about strings to
+ * struct op. Knows the wire format of requests and nothing else.
  */
 #include "service/decode.h"
 
 #include "base/real.h"
+#include "service/error_text.h"
 #include "service/field.h"
-#include "service/sentence.h"
 #include "service/wire.h"
 
 #include <math.h>
@@ -22,11 +22,11 @@ enum err decode(const struct decoder *decoder, struct slice bytes, struct arena 
         return decoder->fill(message, arena, op, why);
     if (arena->refusal != ERR_NONE)
         return field_refuse_memory(arena, why);
-    *why =
-        err == ERR_TOO_LARGE
-            ? sentence_make(arena, "the request holds more than %zu messages; send fewer at once",
-                            WIRE_MAX_MESSAGES)
-            : "the message does not decode as this method's request; see proto/mini_redis.proto";
+    *why = err == ERR_TOO_LARGE
+               ? error_text_format(arena,
+                                   "the request holds more than %zu messages; send fewer at once",
+                                   WIRE_MAX_MESSAGES)
+               : "the message does not decode as this method's request; see proto/mini_redis.proto";
     return err;
 }
 
@@ -45,7 +45,7 @@ enum err decode_key(const void *message, struct arena *arena, struct op *op, con
     return err != ERR_NONE ? err : field_condition(request->condition, &op->condition, why);
 }
 
-/* What the deadline of a Set becomes. */
+/* The deadline of a Set. */
 static enum err decode_time(const Keystore__V1__KeyValue *request, struct op *op, const char **why)
 {
     op->set.keep_ttl = request->keep_ttl;
@@ -55,7 +55,7 @@ static enum err decode_time(const Keystore__V1__KeyValue *request, struct op *op
     return field_deadline(request->ttl_ms, request->expire_at_ms, op, why);
 }
 
-/* Such as Append's, whose KeyValue has a key and a value only. */
+/* For operations such as Append, which use only key and value of a KeyValue. */
 static enum err decode_refuse_options(const Keystore__V1__KeyValue *request, struct arena *arena,
                                       const struct op *op, const char **why)
 {
@@ -82,7 +82,7 @@ enum err decode_key_value(const void *message, struct arena *arena, struct op *o
     op->key = field_slice(request->key);
     op->value = field_slice(request->value);
     op->db = request->db;
-    if (op->kind != OP_SET) { /* which takes them all */
+    if (op->kind != OP_SET) { /* a Set takes them all */
         enum err err = decode_refuse_options(request, arena, op, why);
         if (err != ERR_NONE)
             return err;
@@ -105,7 +105,7 @@ static enum err decode_entry(const Keystore__V1__KeyValue *entry, struct arena *
         return field_refuse("return_previous means nothing for an entry of MSet; leave it unset",
                             why);
     if (entry->db != 0 && entry->db != m_set->db)
-        return field_refuse("db of an entry is another than that of the message; MSet sets keys of "
+        return field_refuse("db of an entry differs from that of the message; MSet sets keys of "
                             "one database",
                             why);
     enum err err = decode_key_value(entry, arena, op, why);
@@ -127,14 +127,14 @@ enum err decode_key_values(const void *message, struct arena *arena, struct op *
     for (size_t i = 0; i < op->op_count; i++) {
         enum err err = decode_entry(request->entries[i], arena, op, &op->ops[i], why);
         if (err != ERR_NONE) {
-            *why = sentence_make(arena, "entries[%zu]: %s", i, *why);
+            *why = error_text_format(arena, "entries[%zu]: %s", i, *why);
             return err;
         }
     }
     return ERR_NONE;
 }
 
-/* What a real number is increased by. */
+/* The increment of a real number. */
 static enum err decode_real(const Keystore__V1__Increment *request, struct arena *arena,
                             struct op *op, const char **why)
 {

@@ -1,7 +1,7 @@
 /*
  * Request messages to operations. One function per request message, named in operations.def. Each
- * refuses what the message cannot mean for the operation's kind, such as a field that is for other
- * kinds only; what every operation must obey is checked in check.c.
+ * refuses what has no meaning for the operation's kind, such as a field that is for other kinds
+ * only; the rules for every operation are in check.c.
  */
 #ifndef KEYSTORE_SERVICE_DECODE_H
 #define KEYSTORE_SERVICE_DECODE_H
@@ -12,9 +12,9 @@
 #include <protobuf-c/protobuf-c.h>
 
 /*
- * Fills `op` from protobuf-c's struct of the message. The kind, now_ms, max_answer and max_value of
- * `op` are set, the rest is zero; slices point to where those of the message do, arrays into the
- * arena. On error *why is a sentence, static or in the arena.
+ * Fills `op` from protobuf-c's struct of the message. The caller has set its kind, now_ms,
+ * max_answer and max_value, the rest is zero. Slices point where those of the message do, arrays
+ * into the arena. On error *why is an error message, static or in the arena.
  */
 typedef enum err decode_function(const void *message, struct arena *arena, struct op *op,
                                  const char **why);
@@ -25,7 +25,7 @@ struct decoder {
     decode_function *fill;
 };
 
-/* The same from the bytes of the message, which slices of `op` then point into. */
+/* The same from the bytes of the message, into which slices of `op` then point. */
 enum err decode(const struct decoder *decoder, struct slice bytes, struct arena *arena,
                 struct op *op, const char **why);
 

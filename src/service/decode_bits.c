@@ -1,7 +1,7 @@
 /* The requests about bits of strings: from protobuf-c's structs to struct op. */
 #include "service/decode.h"
+#include "service/error_text.h"
 #include "service/field.h"
-#include "service/sentence.h"
 
 enum err decode_bit_request(const void *message, struct arena *arena, struct op *op,
                             const char **why)
@@ -47,9 +47,9 @@ enum err decode_bit_op_request(const void *message, struct arena *arena, struct 
     return field_keys(request->keys, request->n_keys, arena, op, why);
 }
 
-/* The enumerations of a part, whose numbers are ours but for the one that is not given. */
-static enum err decode_kind(const Keystore__V1__BitFieldRequest__Part *part, struct op_field *field,
-                            const char **why)
+/* The enums of a part. Their numbers are those of op.h plus 1; 0 = not given. */
+static enum err decode_bits_enums(const Keystore__V1__BitFieldRequest__Part *part,
+                                  struct op_field *field, const char **why)
 {
     if ((int)part->action < 0 || (int)part->action > OP_FIELD_INCREMENT + 1)
         return field_refuse("action has no such value; it is 0 to 3, see BitFieldRequest.Action",
@@ -68,8 +68,8 @@ static enum err decode_kind(const Keystore__V1__BitFieldRequest__Part *part, str
     return ERR_NONE;
 }
 
-static enum err decode_part(const Keystore__V1__BitFieldRequest__Part *part, struct op_field *field,
-                            const char **why)
+static enum err decode_bits_part(const Keystore__V1__BitFieldRequest__Part *part,
+                                 struct op_field *field, const char **why)
 {
     *field = (struct op_field){.is_signed = part->is_signed,
                                .bits = (uint8_t)part->bits,
@@ -79,7 +79,7 @@ static enum err decode_part(const Keystore__V1__BitFieldRequest__Part *part, str
         return field_refuse("bits is out of range; it is 1 to 64, or 63 without a sign", why);
     if (part->offset > INT64_MAX)
         return field_refuse("offset is 2^63 or more; a string has no such bit", why);
-    return decode_kind(part, field, why);
+    return decode_bits_enums(part, field, why);
 }
 
 enum err decode_bit_field_request(const void *message, struct arena *arena, struct op *op,
@@ -92,9 +92,9 @@ enum err decode_bit_field_request(const void *message, struct arena *arena, stru
         return field_refuse("parts is empty; give at least one", why);
     struct op_field *fields = arena_alloc(arena, request->n_parts * sizeof *fields);
     for (size_t i = 0; i < request->n_parts; i++) {
-        enum err err = decode_part(request->parts[i], &fields[i], why);
+        enum err err = decode_bits_part(request->parts[i], &fields[i], why);
         if (err != ERR_NONE) {
-            *why = sentence_make(arena, "parts[%zu]: %s", i, *why);
+            *why = error_text_format(arena, "parts[%zu]: %s", i, *why);
             return err;
         }
     }

@@ -9,9 +9,9 @@ enum err decode_keys(const void *message, struct arena *arena, struct op *op, co
     return field_keys(request->keys, request->n_keys, arena, op, why);
 }
 
-/* Which deadline an Expire or GetEx asks for; at most one of the three ways. */
-static enum err decode_change(const Keystore__V1__ExpireRequest *request, struct op *op,
-                              const char **why)
+/* The deadline that an Expire or GetEx requests, in at most one of three ways. */
+static enum err decode_keys_deadline(const Keystore__V1__ExpireRequest *request, struct op *op,
+                                     const char **why)
 {
     op->expire.persist = request->persist;
     if (request->persist && (request->ttl_ms != 0 || request->expire_at_ms != 0))
@@ -28,7 +28,7 @@ enum err decode_expire_request(const void *message, struct arena *arena, struct 
     if ((int)request->when < OP_ALWAYS || (int)request->when > OP_SOONER)
         return field_refuse("when has no such value; it is 0 to 4, see enum When", why);
     op->expire.when = (enum op_when)request->when;
-    enum err err = decode_change(request, op, why);
+    enum err err = decode_keys_deadline(request, op, why);
     if (err != ERR_NONE)
         return err;
     bool changes = op->expire_at_ms != 0 || op->expire.persist;

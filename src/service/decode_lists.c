@@ -83,8 +83,8 @@ enum err decode_list_find(const void *message, struct arena *arena, struct op *o
                : field_expect(op, op->pos.max_scan != 0, OP_TAKES_MAX_SCAN, "max_scan", arena, why);
 }
 
-static enum err decode_end(Keystore__V1__ListEnd message, const char *sentence, enum op_end *end,
-                           const char **why)
+static enum err decode_lists_end(Keystore__V1__ListEnd message, const char *refusal,
+                                 enum op_end *end, const char **why)
 {
     switch ((int)message) {
     case KEYSTORE__V1__LIST_END__LIST_END_UNSPECIFIED:
@@ -95,7 +95,7 @@ static enum err decode_end(Keystore__V1__ListEnd message, const char *sentence, 
         *end = OP_TAIL;
         return ERR_NONE;
     default:
-        return field_refuse(sentence, why);
+        return field_refuse(refusal, why);
     }
 }
 
@@ -114,8 +114,8 @@ enum err decode_pop_request(const void *message, struct arena *arena, struct op 
     op->db = request->db;
     op->count = request->count;
     enum err err =
-        decode_end(request->end, "end has no such value; it is 0 or 1 (head), or 2 (tail)",
-                   &op->move.end, why);
+        decode_lists_end(request->end, "end has no such value; it is 0 or 1 (head), or 2 (tail)",
+                         &op->move.end, why);
     if (err == ERR_NONE)
         err = decode_lists_refuse_wait(request->wait_ms, why);
     return err != ERR_NONE ? err : field_keys(request->keys, request->n_keys, arena, op, why);
@@ -129,12 +129,12 @@ enum err decode_move_request(const void *message, struct arena *arena, struct op
     op->key = field_slice(request->source);
     op->target.bytes = field_slice(request->target);
     op->db = op->target_db = request->db;
-    enum err err = decode_end(request->source_end,
-                              "source_end has no such value; it is 0 or 1 (head), or 2 (tail)",
-                              &op->move.end, why);
+    enum err err = decode_lists_end(
+        request->source_end, "source_end has no such value; it is 0 or 1 (head), or 2 (tail)",
+        &op->move.end, why);
     if (err == ERR_NONE)
-        err = decode_end(request->target_end,
-                         "target_end has no such value; it is 0 or 1 (head), or 2 (tail)",
-                         &op->move.target_end, why);
+        err = decode_lists_end(request->target_end,
+                               "target_end has no such value; it is 0 or 1 (head), or 2 (tail)",
+                               &op->move.target_end, why);
     return err != ERR_NONE ? err : decode_lists_refuse_wait(request->wait_ms, why);
 }

@@ -1,7 +1,7 @@
-/* Txn: operations within an operation. Which they can be follows from the operation table. */
-#include "service/decode.h"
+/* Txn: operations within an operation. The operation table says which they may be. */
+#include "service/decode_op.h"
+#include "service/error_text.h"
 #include "service/field.h"
-#include "service/sentence.h"
 
 /* By the number of the field of Op. */
 static const struct {
@@ -15,19 +15,19 @@ static const struct {
 #undef OPERATION
 };
 
-static enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, struct op *op,
-                          const char **why)
+enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, struct op *op,
+                   const char **why)
 {
     size_t field = (size_t)message->op_case;
+    op->id = message->id;
     if (field >= sizeof rows / sizeof rows[0] || rows[field].fill == NULL)
         return field_refuse("it has no operation that this server knows; set one field of Op.op",
                             why);
     op->kind = rows[field].kind;
-    op->id = message->id;
-    return rows[field].fill(message->set, arena, op, why); /* whichever message that union holds */
+    return rows[field].fill(message->set, arena, op, why); /* the message of that union */
 }
 
-/* What runs within the Txn sees its clock and its limits. NULL if there is no memory for them. */
+/* Operations within the Txn, with its clock and limits. NULL if there is no memory for them. */
 static struct op *decode_txn_make_ops(const struct op *txn, size_t count, struct arena *arena)
 {
     struct op *ops = arena_unfold(arena, count * sizeof *ops);
@@ -37,22 +37,22 @@ static struct op *decode_txn_make_ops(const struct op *txn, size_t count, struct
     return ops;
 }
 
-static enum err decode_ops(Keystore__V1__Op *const *messages, size_t count, const char *field,
-                           struct arena *arena, struct op *ops, const char **why)
+static enum err decode_txn_ops(Keystore__V1__Op *const *messages, size_t count, const char *field,
+                               struct arena *arena, struct op *ops, const char **why)
 {
     for (size_t i = 0; i < count; i++) {
         enum err err = decode_op(messages[i], arena, &ops[i], why);
         if (err != ERR_NONE) {
-            *why = sentence_make(arena, "%s[%zu]: %s", field, i, *why);
+            *why = error_text_format(arena, "%s[%zu]: %s", field, i, *why);
             return err;
         }
     }
     return ERR_NONE;
 }
 
-/* A compare that asks for nothing would hold always; whoever sends it means something else. */
-static enum err decode_compare(const Keystore__V1__TxnRequest__Compare *message, struct op *compare,
-                               const char **why)
+/* A compare without a condition would always hold, which nobody can want: it is an error. */
+static enum err decode_txn_compare(const Keystore__V1__TxnRequest__Compare *message,
+                                   struct op *compare, const char **why)
 {
     compare->kind = OP_GET; /* it reads its key */
     compare->key = field_slice(message->key);
@@ -68,19 +68,19 @@ static enum err decode_compare(const Keystore__V1__TxnRequest__Compare *message,
     }
     const struct condition *condition = &compare->condition;
     if (condition->existence == EXISTENCE_ANY && condition->version == 0 && !condition->match_value)
-        return field_refuse("it asks for nothing; set unchanged_since, or existence, version or "
+        return field_refuse("it compares nothing; set unchanged_since, or existence, version or "
                             "match_value of its condition",
                             why);
     return ERR_NONE;
 }
 
-static enum err decode_compares(const Keystore__V1__TxnRequest *request, struct arena *arena,
-                                struct op *compares, const char **why)
+static enum err decode_txn_compares(const Keystore__V1__TxnRequest *request, struct arena *arena,
+                                    struct op *compares, const char **why)
 {
     for (size_t i = 0; i < request->n_compares; i++) {
-        enum err err = decode_compare(request->compares[i], &compares[i], why);
+        enum err err = decode_txn_compare(request->compares[i], &compares[i], why);
         if (err != ERR_NONE) {
-            *why = sentence_make(arena, "compares[%zu]: %s", i, *why);
+            *why = error_text_format(arena, "compares[%zu]: %s", i, *why);
             return err;
         }
     }
@@ -101,11 +101,11 @@ enum err decode_txn_request(const void *message, struct arena *arena, struct op 
     op->txn = txn;
     if (txn->compares == NULL || txn->else_ops == NULL || op->ops == NULL)
         return field_refuse_memory(arena, why);
-    enum err err = decode_compares(request, arena, txn->compares, why);
+    enum err err = decode_txn_compares(request, arena, txn->compares, why);
     if (err == ERR_NONE)
-        err = decode_ops(request->success, request->n_success, "success", arena, op->ops, why);
+        err = decode_txn_ops(request->success, request->n_success, "success", arena, op->ops, why);
     if (err == ERR_NONE)
-        err =
-            decode_ops(request->failure, request->n_failure, "failure", arena, txn->else_ops, why);
+        err = decode_txn_ops(request->failure, request->n_failure, "failure", arena, txn->else_ops,
+                             why);
     return err;
 }

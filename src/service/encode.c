@@ -1,7 +1,7 @@
 /*
- * From struct op_result to messages on the wire, written where they leave. Knows the field numbers
- * of the replies in proto/mini_redis.proto; large values are passed on by reference. Each message
- * has a function for its size and one that writes it, which agree to the byte.
+ * From struct op_result to messages on the wire, written directly into the output. Knows the field
+ * numbers of the replies in proto/mini_redis.proto; large values are passed by reference. Each
+ * message has a function for its size and one that writes exactly as many bytes.
  */
 #include "service/encode.h"
 
@@ -79,7 +79,7 @@ static size_t encode_elements_size(const struct op_result *result)
 
 static void encode_write_elements(const struct op_result *result, struct chain *to, unsigned field)
 {
-    if (result->blobs == NULL) { /* one place for all */
+    if (result->blobs == NULL) { /* contiguous */
         uint8_t *out = chain_append(to, encode_elements_size(result));
         for (size_t i = 0; i < result->value_count; i++)
             out = wire_write_bytes(out, field, result->values[i]);
@@ -89,7 +89,7 @@ static void encode_write_elements(const struct op_result *result, struct chain *
         encode_write_bytes(to, field, result->values[i], result->blobs[i]);
 }
 
-/* The numbers behind a Value's bytes. */
+/* The numbers that follow a Value's bytes. */
 static size_t encode_value_rest_size(const struct op_value *value)
 {
     return wire_number_size(value->found) + wire_number_size(value->version) +
@@ -106,7 +106,7 @@ static void encode_write_value(const struct op_value *value, struct chain *to)
 {
     size_t rest = encode_value_rest_size(value);
     uint8_t *out;
-    if (value->blob == NULL && value->bytes.len > 0) { /* one place for all */
+    if (value->blob == NULL && value->bytes.len > 0) { /* contiguous */
         out = chain_append(to, encode_bytes_size(value->bytes) + rest);
         out = wire_write_bytes(out, VALUE_VALUE, value->bytes);
     } else {
@@ -265,7 +265,7 @@ static void encode_put_popped(const struct op_result *result, struct chain *to)
 
 const struct encoder encode_popped = {encode_size_popped, encode_put_popped, REPLY_POPPED};
 
-/* Positions, which are packed: one field with all of them. */
+/* Positions: all of them in one packed field. */
 
 static size_t encode_indexes_size(const struct op_result *result)
 {
@@ -297,7 +297,7 @@ const struct encoder encode_positions = {encode_size_positions, encode_put_posit
 
 /* BitFields. */
 
-/* As sint64 has it: small numbers of either sign are short. */
+/* The encoding of sint64: small numbers of either sign are short. */
 static uint64_t encode_zigzag(int64_t number)
 {
     return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
@@ -376,7 +376,7 @@ static void encode_put_lcs_reply(const struct op_result *result, struct chain *t
 
 const struct encoder encode_lcs_reply = {encode_size_lcs_reply, encode_put_lcs_reply, REPLY_LCS};
 
-/* Key; the reply of a method that Op does not have. */
+/* Key: only the reply of a method that is no operation of a Txn. */
 
 static size_t encode_size_key(const struct op_result *result)
 {

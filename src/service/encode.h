@@ -6,12 +6,12 @@
 
 struct chain;
 
-/* How results without an error become replies; blobs are shared, the rest is copied. */
+/* Encodes results without an error; blobs are shared, the rest is copied. */
 struct encoder {
     size_t (*size)(const struct op_result *result); /* bytes of the message */
-    /* Appends exactly those. */
+    /* Appends exactly as many. */
     void (*write)(const struct op_result *result, struct chain *to);
-    unsigned reply_field; /* number of the message's field in Reply; 0 = it has none */
+    unsigned reply_field; /* number of the message's field in Reply; 0 = none */
 };
 
 extern const struct encoder encode_status;

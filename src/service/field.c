@@ -1,19 +1,19 @@
 /* The shared fields. Knows no message but Condition. */
 #include "service/field.h"
 
-#include "service/sentence.h"
+#include "service/error_text.h"
 
-enum err field_refuse(const char *sentence, const char **why)
+enum err field_refuse(const char *text, const char **why)
 {
-    *why = sentence;
+    *why = text;
     return ERR_BAD_ARGUMENT;
 }
 
 enum err field_refuse_for(const struct op *op, const char *field, struct arena *arena,
                           const char **why)
 {
-    return field_refuse(sentence_make(arena, "%s means nothing for %s; leave it unset", field,
-                                      op_info(op->kind)->name),
+    return field_refuse(error_text_format(arena, "%s means nothing for %s; leave it unset", field,
+                                          op_info(op->kind)->name),
                         why);
 }
 
@@ -63,7 +63,7 @@ enum err field_deadline(int64_t ttl_ms, int64_t expire_at_ms, struct op *op, con
         return field_refuse("ttl_ms and expire_at_ms are both given; give one of them", why);
     op->expire_at_ms = expire_at_ms;
     if (ttl_ms != 0 && __builtin_add_overflow(op->now_ms, ttl_ms, &op->expire_at_ms))
-        return field_refuse("ttl_ms leads beyond the end of time; now + ttl_ms is below 2^63 "
+        return field_refuse("ttl_ms is too large; now + ttl_ms must be below 2^63 "
                             "milliseconds since 1970",
                             why);
     return ERR_NONE;

@@ -1,9 +1,9 @@
-/* InfoRequest to sections, and their fields to InfoReply. Knows no section. */
+/* From InfoRequest to sections, and from their fields to InfoReply. Knows no section. */
 #include "service/info.h"
 
 #include "base/check.h"
 #include "grpc/server.h"
-#include "service/sentence.h"
+#include "service/error_text.h"
 #include "service/wire.h"
 
 #include <mini_redis.pb-c.h>
@@ -13,7 +13,7 @@
 enum { INFO_FIELDS = 1 };
 enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 
-/* A field, in the order of writing. */
+/* A field; the list is in the order of writing. */
 struct field {
     struct field *next;
     struct slice name;
@@ -59,7 +59,8 @@ static const char *info_list_sections(const struct info_source *source, struct a
 {
     const char *list = "";
     for (size_t i = 0; i < source->count; i++)
-        list = sentence_make(arena, "%s%s%s", list, i > 0 ? ", " : "", source->sections[i].name);
+        list =
+            error_text_format(arena, "%s%s%s", list, i > 0 ? ", " : "", source->sections[i].name);
     return list;
 }
 
@@ -78,8 +79,8 @@ static enum err info_check_sections(const struct info_source *source,
 {
     for (size_t i = 0; i < request->n_sections; i++) {
         if (info_find(source, request->sections[i]) == NULL) {
-            *why = sentence_make(arena, "sections[%zu] is not a section; there are: %s", i,
-                                 info_list_sections(source, arena));
+            *why = error_text_format(arena, "sections[%zu] is not a section; there are: %s", i,
+                                     info_list_sections(source, arena));
             return ERR_BAD_ARGUMENT;
         }
     }

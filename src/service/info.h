@@ -1,6 +1,6 @@
 /*
- * Info: what the server knows about itself, as names and values. Who knows something provides a
- * section; the service only asks and passes on.
+ * Info: what the server knows about itself, as names and values. Its parts provide the sections;
+ * the service collects them.
  */
 #ifndef KEYSTORE_SERVICE_INFO_H
 #define KEYSTORE_SERVICE_INFO_H
@@ -12,28 +12,28 @@
 struct chain;
 struct info_writer;
 
-/* A section and who fills it: write() calls info_put() for each of its fields, on any thread. */
+/* A section. write() calls info_put() for each of its fields, on any thread. */
 struct info_section {
     const char *name; /* lower case */
     void (*write)(void *user, struct info_writer *writer);
 };
 
-/* All sections there are. Borrowed by who asks, for as long as it may ask. */
+/* All sections. Borrowed by the services for their lives. */
 struct info_source {
     const struct info_section *sections;
     size_t count;
     void *user; /* for every write() */
 };
 
-/* One field: a name that no other has, and its value as printf() makes it, INFO_MAX_VALUE - 1 bytes
- * at most. `name` is copied. */
+/* Adds a field: a unique name, which is copied, and a value as printf() formats it, truncated to
+ * INFO_MAX_VALUE - 1 bytes. */
 #define INFO_MAX_VALUE 256
 void info_put(struct info_writer *writer, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Answers an InfoRequest, whose bytes are `message`, with the sections that it names, or all if it
- * names none: the reply is appended as grpc_call_reply_chain() takes it. On error it is not, and
+ * Answers the InfoRequest in `message` with the sections that it names, or with all if it names
+ * none. Appends the reply as grpc_call_reply_chain() takes it. On error nothing is appended, and
  * *why is an error message, static or in the arena.
  */
 enum err info_answer(const struct info_source *source, struct slice message, struct arena *arena,

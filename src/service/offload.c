@@ -1,6 +1,7 @@
-/* Two kinds of queues under one lock: what is to be done, and for each part what is done. */
+/* Two kinds of queues under one lock: jobs to do, and for each worker its jobs that are done. */
 #include "service/offload.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -12,15 +13,18 @@ struct queue {
     struct offload_job *first, *last;
 };
 
+struct offload_worker {
+    struct queue done;
+    struct waker waker;
+};
+
 struct offload {
     pthread_mutex_t mutex;
     pthread_cond_t wake; /* there is a job, or it is time to stop */
     struct queue waiting;
-    struct queue *done; /* one for each part */
+    struct offload_worker *workers;
     bool stopping;
-    unsigned part_count;
-    void (*on_done)(void *user, unsigned part);
-    void *user;
+    unsigned worker_count;
     atomic_uint_fast64_t count;
     unsigned thread_count;
     pthread_t threads[];
@@ -68,12 +72,12 @@ static void *offload_run(void *user)
     struct offload *offload = user;
     struct offload_job *job;
     while ((job = offload_next_job(offload)) != NULL) {
-        unsigned part = job->part;
+        struct offload_worker *worker = &offload->workers[job->worker];
         job->run(job);
         pthread_mutex_lock(&offload->mutex);
-        offload_push(&offload->done[part], job);
+        offload_push(&worker->done, job);
         pthread_mutex_unlock(&offload->mutex);
-        offload->on_done(offload->user, part);
+        waker_wake(worker->waker);
     }
     return NULL;
 }
@@ -90,17 +94,14 @@ static int offload_start_threads(struct offload *offload, unsigned threads)
     return 0;
 }
 
-struct offload *offload_new(unsigned threads, unsigned parts,
-                            void (*on_done)(void *user, unsigned part), void *user)
+struct offload *offload_new(unsigned threads, unsigned workers)
 {
     struct offload *offload =
         mem_alloc_zero(sizeof *offload + threads * sizeof offload->threads[0]);
     pthread_mutex_init(&offload->mutex, NULL);
     pthread_cond_init(&offload->wake, NULL);
-    offload->done = mem_alloc_zero(parts * sizeof *offload->done);
-    offload->part_count = parts;
-    offload->on_done = on_done;
-    offload->user = user;
+    offload->workers = mem_alloc_zero(workers * sizeof *offload->workers);
+    offload->worker_count = workers;
     int error = offload_start_threads(offload, threads);
     if (error == 0)
         return offload;
@@ -108,6 +109,12 @@ struct offload *offload_new(unsigned threads, unsigned parts,
     offload_free(offload);
     errno = error;
     return NULL;
+}
+
+void offload_set_waker(struct offload *offload, unsigned worker, struct waker waker)
+{
+    CHECK(worker < offload->worker_count);
+    offload->workers[worker].waker = waker;
 }
 
 void offload_stop(struct offload *offload)
@@ -123,7 +130,7 @@ void offload_stop(struct offload *offload)
         pthread_join(offload->threads[i], NULL);
     offload->thread_count = 0;
     while ((job = offload_pop(&offload->waiting)) != NULL)
-        offload_push(&offload->done[job->part], job);
+        offload_push(&offload->workers[job->worker].done, job);
 }
 
 void offload_free(struct offload *offload)
@@ -132,7 +139,7 @@ void offload_free(struct offload *offload)
         return;
     pthread_mutex_destroy(&offload->mutex);
     pthread_cond_destroy(&offload->wake);
-    free(offload->done);
+    free(offload->workers);
     free(offload);
 }
 
@@ -149,10 +156,10 @@ void offload_add(struct offload *offload, struct offload_job *job, bool urgent)
     pthread_mutex_unlock(&offload->mutex);
 }
 
-struct offload_job *offload_take(struct offload *offload, unsigned part)
+struct offload_job *offload_take(struct offload *offload, unsigned worker)
 {
     pthread_mutex_lock(&offload->mutex);
-    struct offload_job *job = offload_pop(&offload->done[part]);
+    struct offload_job *job = offload_pop(&offload->workers[worker].done);
     pthread_mutex_unlock(&offload->mutex);
     return job;
 }

@@ -1,40 +1,46 @@
 /*
- * Threads for requests that take long, so that those of the event loops go on with others. A job is
- * added by the thread of a part, done on one of these, and taken back by the part's thread.
+ * Threads for requests that take long, so that the workers can go on with others. A job is added by
+ * a worker, done on one of these threads, and taken back by the worker.
  */
 #ifndef KEYSTORE_SERVICE_OFFLOAD_H
 #define KEYSTORE_SERVICE_OFFLOAD_H
+
+#include "base/waker.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct offload;
 
-/* The submitter's, who leaves it alone from offload_add() to offload_take(). */
+/* Owned by the worker, which must not touch it between offload_add() and offload_take(). */
 struct offload_job {
     void (*run)(struct offload_job *job); /* called on another thread */
-    unsigned part;
+    /* What to do with it on the worker's thread, for the caller of offload_take(). */
+    void (*finish)(struct offload_job *job);
+    unsigned worker; /* the owner's number */
     struct offload_job *next;
 };
 
-/* So many threads for so many parts, numbered from 0. `on_done(user, part)` is called on one of
- * them when there is something to take; it may be called before offload_add() returns. NULL with
- * errno if the system gives no threads. */
-struct offload *offload_new(unsigned threads, unsigned parts,
-                            void (*on_done)(void *user, unsigned part), void *user);
+/* Starts `threads` threads for `workers` workers, which are numbered from 0. NULL with errno if the
+ * system gives no threads. */
+struct offload *offload_new(unsigned threads, unsigned workers);
 
-/* Ends the threads after the jobs that they have begun; the others can be taken as if they had
- * been done. NULL is allowed. */
+/* How a worker is woken when there is something to take, perhaps before offload_add() returns. To
+ * be set before its first job. */
+void offload_set_waker(struct offload *offload, unsigned worker, struct waker waker);
+
+/* Ends the threads after the jobs that they have started; the others can be taken as if they were
+ * done. NULL is allowed. */
 void offload_stop(struct offload *offload);
 
-/* It has been stopped, and all jobs taken. NULL is allowed. */
+/* It must have been stopped and all jobs taken. NULL is allowed. */
 void offload_free(struct offload *offload);
 
-/* Jobs are begun in the order in which they are added, but one that is `urgent` before others. */
+/* Jobs are started in the order in which they are added, an `urgent` one before all others. */
 void offload_add(struct offload *offload, struct offload_job *job, bool urgent);
 
-/* A job of the part that is done; NULL: there is none. */
-struct offload_job *offload_take(struct offload *offload, unsigned part);
+/* A finished job of the worker; NULL: there is none. */
+struct offload_job *offload_take(struct offload *offload, unsigned worker);
 
 /* Jobs added so far that were not urgent; any thread may ask. */
 uint64_t offload_count(const struct offload *offload);

@@ -6,9 +6,10 @@
 #include "service/encode.h"
 
 enum method_type {
-    METHOD_OP,   /* an operation */
-    METHOD_INFO, /* asks the server, not the data; it has no codec */
-    METHOD_SAVE, /* asks the engine; it has no decoder */
+    METHOD_OP,     /* an operation */
+    METHOD_INFO,   /* about the server, not its data; has no codec */
+    METHOD_SAVE,   /* a snapshot by the engine; has no decoder */
+    METHOD_STREAM, /* a call with streams of messages; has no codec */
 };
 
 struct method {
@@ -17,12 +18,12 @@ struct method {
     enum op_kind kind; /* OP_COUNT unless it is an operation */
     struct decoder decoder;
     const struct encoder *encoder;
+    const struct grpc_stream_method *stream; /* of METHOD_STREAM, else NULL */
 };
 
 /*
- * The method of "/keystore.v1.KeyStore/NAME" or "/KeyStore/NAME", and of the same with
- * KeyStoreAdmin if it is an administrator's, compared byte for byte; NULL if there is none. Static
- * memory.
+ * The method of the path "/keystore.v1.KeyStore/NAME" or "/KeyStore/NAME", or with KeyStoreAdmin if
+ * it is for administrators, compared byte for byte; NULL if there is none. Static memory.
  */
 const struct method *route_find(struct slice path);
 

@@ -1,14 +1,14 @@
 /*
- * A call's way through decode, check, engine and encode. What a request needs in memory lives in a
- * struct request that is used again for the next one; only a call that the engine answers later
- * keeps its own for longer.
+ * Dispatches calls: decode, check, engine, encode. The memory of a request is a struct request that
+ * is reused for the next one; a call that the engine answers later keeps its own until then.
  *
- * The thread must go on with other calls soon. So a large request is decoded, carried out and
- * encoded by another thread (offload.h), and so is one that the engine finds to take long. One
- * whose keys are held up by such a request waits, and then begins again from its message.
+ * A worker must not spend long on one call. So a large request is decoded, carried out and encoded
+ * by another thread (offload.h), as is one that the engine finds to take long. A request whose keys
+ * are locked by such a one is held, and starts again from its message when they are free.
  */
 #include "service/service.h"
 
+#include "base/activity.h"
 #include "base/chain.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -21,6 +21,7 @@
 #include "service/offload.h"
 #include "service/route.h"
 #include "service/status.h"
+#include "service/streams/host.h"
 #include "service/wire.h"
 
 #include <mini_redis.pb-c.h>
@@ -29,25 +30,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Requests that are worked off together, so that the engine can fetch their data ahead. */
+/* Requests that are processed as one batch, so that the engine can prefetch their data. */
 #define MAX_BATCH 16
-/* A larger message takes more than a millisecond to be decoded and carried out: with many keys or
- * values, which may be 10 bytes each and take 200 ns; or with one, that is logged. */
+/* Decoding and carrying out a larger message takes more than a millisecond: with many keys or
+ * values, which may be 10 bytes each and take 200 ns; or with one value, which is logged. */
 #define MANY_BYTES ((size_t)64 * 1024)
 #define ONE_BYTES  ((size_t)4 * 1024 * 1024)
 
-/* What was held up so often, for one long request followed the other, waits for its turn at the
- * locks on another thread. */
+/* A request that was held as often, by one long request after the other, waits for its locks on
+ * another thread. */
 #define MOST_HOLDS 4
-/* Bytes of an error's text that comes from another thread. */
+/* Bytes of an error message that comes from another thread. */
 #define MAX_WHY 500
 
 enum request_state {
     REQUEST_NEW,
     REQUEST_BATCHED,   /* waits in the batch */
-    REQUEST_PENDING,   /* the engine has it */
-    REQUEST_HELD,      /* waits in the list of those that are held up */
-    REQUEST_OFFLOADED, /* another thread has it */
+    REQUEST_PENDING,   /* owned by the engine */
+    REQUEST_HELD,      /* waits in the list of held ones */
+    REQUEST_OFFLOADED, /* owned by another thread */
 };
 
 struct request {
@@ -55,18 +56,18 @@ struct request {
     struct arena arena;
     struct service *service;
     const struct method *method;
-    struct grpc_call *call; /* NULL: it was cancelled while it waited in the batch, or offloaded */
+    struct grpc_call *call; /* NULL: cancelled while it was in the batch or offloaded */
     enum request_state state;
-    bool is_apart;                   /* what follows is in use, to be given back with the request */
-    struct request *next, *previous; /* while it waits for use, or is held up */
+    bool is_detached;                /* what follows is in use, and must be released */
+    struct request *next, *previous; /* while it is unused or held */
 
     struct grpc_message message; /* taken over from the call */
     uint64_t max_reply;
-    unsigned holds; /* times that it was held up */
+    unsigned holds; /* how often it was held */
     struct offload_job job;
-    atomic_bool is_abandoned; /* offloaded: nobody waits for it any more */
-    struct chain reply;       /* made by another thread, */
-    char why[MAX_WHY];        /* or what has gone wrong there */
+    atomic_bool is_abandoned; /* offloaded: cancelled meanwhile */
+    struct chain reply;       /* encoded by another thread, */
+    char why[MAX_WHY];        /* or its error message */
 };
 
 struct service {
@@ -77,9 +78,10 @@ struct service {
     struct request *idle;
     struct request *batch[MAX_BATCH]; /* decoded and checked, in order of arrival */
     size_t batch_count;
-    struct request *held, *last_held; /* in order of arrival, */
-    size_t held_count;                /* so many */
-    int64_t now_ms;                   /* the wall clock */
+    struct request *held, *last_held; /* in order of arrival */
+    size_t held_count;
+    int64_t now_ms; /* the wall clock */
+    struct stream_host streams;
 };
 
 /* ---- requests ---- */
@@ -91,40 +93,40 @@ static struct request *service_take_request(struct service *service)
         request = mem_alloc_zero(sizeof *request);
         arena_init(&request->arena);
         request->service = service;
-        request->task.part = service->options.part;
+        request->task.worker = service->options.worker;
         return request;
     }
     service->idle = request->next;
     return request;
 }
 
-/* Gives back what only requests have that do not go straight through. */
-static void service_give_back_rest(struct request *request)
+/* Releases what only requests have that are not answered immediately. */
+static void service_release_detached(struct request *request)
 {
     grpc_message_deinit(&request->message);
     chain_deinit(&request->reply);
     atomic_store_explicit(&request->is_abandoned, false, memory_order_relaxed);
     request->holds = 0;
-    request->is_apart = false;
+    request->is_detached = false;
 }
 
-static void service_give_back(struct request *request)
+static void service_recycle(struct request *request)
 {
     op_result_release(&request->task.result);
     arena_reset(&request->arena);
-    if (request->is_apart)
-        service_give_back_rest(request);
+    if (request->is_detached)
+        service_release_detached(request);
     request->state = REQUEST_NEW;
     request->next = request->service->idle;
     request->service->idle = request;
 }
 
-/* The message outlives the batch, and the call. */
-static void service_set_apart(struct request *request)
+/* From now on the request owns its message, which outlives the batch and the call. */
+static void service_detach(struct request *request)
 {
-    if (request->is_apart)
+    if (request->is_detached)
         return;
-    request->is_apart = true;
+    request->is_detached = true;
     request->max_reply = grpc_call_max_reply(request->call);
     grpc_call_take_message(request->call, &request->message);
 }
@@ -135,20 +137,20 @@ static void service_fail(struct request *request, enum err err, const char *why)
     grpc_call_fail(request->call, &status);
 }
 
-/* Sends the engine's answer and ends the request. */
+/* Sends the engine's answer and recycles the request. */
 static void service_answer(struct request *request)
 {
     const struct op_result *result = &request->task.result;
     if (result->err != ERR_NONE) {
         service_fail(request, result->err, result->why);
-    } else if (request->is_apart && chain_length(&request->reply) > 0) {
+    } else if (request->is_detached && chain_length(&request->reply) > 0) {
         grpc_call_reply_chain(request->call, &request->reply);
     } else {
         const struct encoder *encoder = request->method->encoder;
         encoder->write(result, grpc_call_reply_begin(request->call, encoder->size(result)));
         grpc_call_reply_end(request->call);
     }
-    service_give_back(request);
+    service_recycle(request);
 }
 
 static void service_on_done(struct engine_task *task)
@@ -156,7 +158,7 @@ static void service_on_done(struct engine_task *task)
     service_answer((struct request *)task);
 }
 
-/* Where a message comes from, and what goes for its answer. */
+/* Where a message lies, and the limits of its answer. */
 struct origin {
     struct slice message;
     struct blob *holder;
@@ -164,7 +166,7 @@ struct origin {
     int64_t now_ms;
 };
 
-/* The operation of the message, as far as it can be judged without the data. */
+/* Decodes the operation and checks it as far as that is possible without the data. */
 static enum err service_make_op(struct request *request, const struct origin *origin,
                                 const char **why)
 {
@@ -181,7 +183,7 @@ static enum err service_make_op(struct request *request, const struct origin *or
     return err != ERR_NONE ? err : check_op(&service->limits, op, &request->arena, why);
 }
 
-static struct origin service_apart(const struct request *request, int64_t now_ms)
+static struct origin service_detached_origin(const struct request *request, int64_t now_ms)
 {
     return (struct origin){.message = grpc_message_bytes(&request->message),
                            .holder = request->message.blob,
@@ -200,7 +202,7 @@ static enum err service_answer_info(struct request *request, const char **why)
 static enum err service_run_op(struct request *request, const char **why)
 {
     struct engine_task *task = &request->task;
-    struct origin origin = service_apart(request, clock_unix_ms());
+    struct origin origin = service_detached_origin(request, clock_unix_ms());
     enum err err = service_make_op(request, &origin, why);
     if (err != ERR_NONE)
         return err;
@@ -219,7 +221,7 @@ static struct request *service_request_of(struct offload_job *job)
     return (struct request *)((char *)job - offsetof(struct request, job));
 }
 
-/* All that is large is given back here, too. */
+/* Also releases here, not on the worker, what is large. */
 static void service_run(struct offload_job *job)
 {
     struct request *request = service_request_of(job);
@@ -234,17 +236,17 @@ static void service_run(struct offload_job *job)
     *result = (struct op_result){.err = err, .seen = seen};
     if (err != ERR_NONE)
         snprintf(request->why, sizeof request->why, "%s", why);
-    result->why = request->why; /* it may have lain in the arena */
+    result->why = request->why; /* the text itself may be in the arena */
     grpc_message_deinit(&request->message);
     arena_reset(&request->arena);
 }
 
-/* ---- on its way ---- */
+/* ---- dispatch ---- */
 
 static void service_finish(struct request *request)
 {
     if (request->call == NULL) {
-        service_give_back(request);
+        service_recycle(request);
         return;
     }
     request->state = REQUEST_PENDING;
@@ -253,16 +255,22 @@ static void service_finish(struct request *request)
         service_answer(request);
 }
 
-/* Has another thread answer the request. */
+static void service_finish_job(struct offload_job *job)
+{
+    service_finish(service_request_of(job));
+}
+
+/* Passes the request to another thread. */
 static void service_offload(struct request *request)
 {
     struct offload *offload = request->service->options.offload;
-    service_set_apart(request);
+    service_detach(request);
     arena_reset(&request->arena);
     request->task.result = (struct op_result){0};
     request->state = REQUEST_OFFLOADED;
     request->job.run = service_run;
-    request->job.part = request->service->options.part;
+    request->job.finish = service_finish_job;
+    request->job.worker = request->service->options.worker;
     if (offload != NULL) {
         offload_add(offload, &request->job, request->method->type == METHOD_INFO);
         return;
@@ -271,11 +279,11 @@ static void service_offload(struct request *request)
     service_finish(request);
 }
 
-/* The request waits until others are done, in order of arrival. */
+/* Appends the request to those that wait for long ones to end. */
 static void service_hold(struct request *request)
 {
     struct service *service = request->service;
-    service_set_apart(request);
+    service_detach(request);
     arena_reset(&request->arena);
     request->holds++;
     request->state = REQUEST_HELD;
@@ -286,7 +294,7 @@ static void service_hold(struct request *request)
     service->held_count++;
 }
 
-static void service_let_go(struct request *request)
+static void service_unhold(struct request *request)
 {
     struct service *service = request->service;
     *(request->previous != NULL ? &request->previous->next : &service->held) = request->next;
@@ -297,9 +305,13 @@ static void service_let_go(struct request *request)
 
 static void service_submit(struct request *request)
 {
+    const struct service_options *options = &request->service->options;
+    struct engine_task *task = &request->task;
     DCHECK(request->call != NULL);
     request->state = REQUEST_PENDING;
-    switch (engine_submit(request->service->options.engine, &request->task)) {
+    if (options->activity != NULL && op_info(task->op.kind)->access != OP_READ)
+        activity_mark_busy(options->activity);
+    switch (engine_submit(options->engine, task)) {
     case ENGINE_DONE:
         service_answer(request);
         break;
@@ -317,10 +329,10 @@ static void service_submit(struct request *request)
     }
 }
 
-/* Once more, from its message. */
+/* Starts again from the message. */
 static void service_submit_again(struct request *request)
 {
-    struct origin origin = service_apart(request, request->service->now_ms);
+    struct origin origin = service_detached_origin(request, request->service->now_ms);
     const char *why;
     enum err err = service_make_op(request, &origin, &why);
     if (err == ERR_NONE) {
@@ -328,16 +340,16 @@ static void service_submit_again(struct request *request)
         return;
     }
     service_fail(request, err, why);
-    service_give_back(request);
+    service_recycle(request);
 }
 
-/* Those that are held up once more come behind the others, so that each has one turn. An answer may
- * end a connection, and with it others of these requests. */
+/* Requests that are held again go to the end of the list, so that each has one turn. An answer may
+ * end a connection, and with it other requests of the list. */
 static void service_submit_held(struct service *service)
 {
     for (size_t left = service->held_count; left > 0 && service->held != NULL; left--) {
         struct request *request = service->held;
-        service_let_go(request);
+        service_unhold(request);
         service_submit_again(request);
     }
 }
@@ -346,8 +358,8 @@ static void service_finish_offloaded(struct service *service)
 {
     struct offload *offload = service->options.offload;
     struct offload_job *job;
-    while (offload != NULL && (job = offload_take(offload, service->options.part)) != NULL)
-        service_finish(service_request_of(job));
+    while (offload != NULL && (job = offload_take(offload, service->options.worker)) != NULL)
+        job->finish(job);
 }
 
 void service_resume(struct service *service)
@@ -355,15 +367,16 @@ void service_resume(struct service *service)
     service_set_time(service, clock_unix_ms());
     service_finish_offloaded(service);
     service_submit_held(service);
+    stream_resume_all(&service->streams);
 }
 
-/* Takes out of the batch what was cancelled since, for its message is gone. What is left. */
+/* Removes what was cancelled from the batch, for its message is gone. Returns what is left. */
 static size_t service_drop_cancelled(struct service *service)
 {
     size_t count = 0;
     for (size_t i = 0; i < service->batch_count; i++) {
         if (service->batch[i]->call == NULL)
-            service_give_back(service->batch[i]);
+            service_recycle(service->batch[i]);
         else
             service->batch[count++] = service->batch[i];
     }
@@ -385,14 +398,14 @@ static void service_on_batch_end(void *user)
         service_submit(service->batch[i]);
 }
 
-/* No other thread writes it, so this need not be one indivisible step. */
+/* Only this thread writes it, so this need not be one atomic step. */
 static void service_count_command(struct service *service)
 {
     uint_fast64_t before = atomic_load_explicit(&service->commands, memory_order_relaxed);
     atomic_store_explicit(&service->commands, before + 1, memory_order_relaxed);
 }
 
-/* What came before it in this read is a part of the snapshot. */
+/* The snapshot contains what came before it in this read. */
 static void service_answer_save(struct request *request, struct slice message)
 {
     struct service *service = request->service;
@@ -403,7 +416,7 @@ static void service_answer_save(struct request *request, struct slice message)
     if (err != ERR_NONE) {
         service_fail(request, err,
                      "the message does not decode as SaveRequest; see proto/mini_redis.proto");
-        service_give_back(request);
+        service_recycle(request);
         return;
     }
     const Keystore__V1__SaveRequest *save = decoded;
@@ -450,7 +463,7 @@ static void service_on_request(void *user, struct grpc_call *call, const void *f
     enum err err = service_make_op(request, &origin, &why);
     if (err != ERR_NONE) {
         service_fail(request, err, why);
-        service_give_back(request);
+        service_recycle(request);
         return;
     }
     request->state = REQUEST_BATCHED;
@@ -465,16 +478,16 @@ static void service_on_cancel(void *user, struct grpc_call *call)
     struct service *service = user;
     struct request *request = grpc_call_user(call);
     switch (request->state) {
-    case REQUEST_BATCHED: /* the batch lets it go */
+    case REQUEST_BATCHED: /* service_drop_cancelled() recycles it */
         request->call = NULL;
         CHECK(service->batch_count < MAX_BATCH);
         return;
-    case REQUEST_OFFLOADED: /* service_finish() does */
+    case REQUEST_OFFLOADED: /* service_finish() recycles it */
         request->call = NULL;
         atomic_store(&request->is_abandoned, true);
         return;
     case REQUEST_HELD:
-        service_let_go(request);
+        service_unhold(request);
         break;
     case REQUEST_PENDING:
         engine_cancel(service->options.engine, &request->task);
@@ -482,13 +495,25 @@ static void service_on_cancel(void *user, struct grpc_call *call)
     case REQUEST_NEW:
         break;
     }
-    service_give_back(request);
+    service_recycle(request);
 }
 
 static const void *service_find_method(void *user, struct slice path)
 {
     (void)user;
     return route_find(path);
+}
+
+static const struct grpc_stream_method *service_stream_of(const void *found)
+{
+    const struct method *method = found;
+    return method->stream;
+}
+
+struct stream_host *stream_host_of(void *user)
+{
+    struct service *service = user;
+    return &service->streams;
 }
 
 struct service *service_new(const struct service_options *options)
@@ -499,6 +524,7 @@ struct service *service_new(const struct service_options *options)
         .limits = {.databases = options->engine->databases, .max_value = options->max_value},
         .grpc = {.user = service,
                  .find_method = service_find_method,
+                 .stream_of = service_stream_of,
                  .unknown_method = "this server has no such method; docs/operations.md lists those "
                                    "it has, and a path is /keystore.v1.KeyStore/NAME or "
                                    "/keystore.v1.KeyStoreAdmin/NAME",
@@ -506,7 +532,16 @@ struct service *service_new(const struct service_options *options)
                  .on_batch_end = service_on_batch_end,
                  .on_cancel = service_on_cancel,
                  .status_of = status_of},
+        .streams = {.engine = options->engine,
+                    .offload = options->offload,
+                    .worker = options->worker,
+                    .activity = options->activity,
+                    .waker = options->waker,
+                    .limits = {.databases = options->engine->databases,
+                               .max_value = options->max_value},
+                    .max_answer = options->max_answer},
     };
+    stream_host_init(&service->streams);
     return service;
 }
 
@@ -528,6 +563,7 @@ void service_free(struct service *service)
 void service_set_time(struct service *service, int64_t now_ms)
 {
     service->now_ms = now_ms;
+    service->streams.now_ms = now_ms;
 }
 
 const struct grpc_service *service_grpc(const struct service *service)

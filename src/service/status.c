@@ -22,7 +22,7 @@ static const struct {
     [ERR_DEADLINE] = {GRPC_DEADLINE_EXCEEDED, "ERROR_REASON_DEADLINE"},
 };
 
-/* Of the process: whoever refuses a call, on whatever thread, asks for its status here. */
+/* Of the process: every refused call, on whatever thread, gets its status here. */
 static atomic_uint_fast64_t counts[ERR_COUNT];
 
 struct grpc_status status_of(enum err err, const char *why)
@@ -35,6 +35,11 @@ struct grpc_status status_of(enum err err, const char *why)
 uint64_t status_count(enum err err)
 {
     return atomic_load_explicit(&counts[err], memory_order_relaxed);
+}
+
+enum grpc_code status_code(enum err err)
+{
+    return table[err].code;
 }
 
 const char *status_reason(enum err err)

@@ -1,6 +1,6 @@
 /*
- * Decoding driven by protobuf-c's descriptors, so that every message of the schema is covered at
- * once. It differs from protobuf_c_message_unpack() in one thing: bytes are not copied.
+ * Decoding driven by protobuf-c's descriptors, which covers every message of the schema. Unlike
+ * protobuf_c_message_unpack() it does not copy bytes fields.
  */
 #include "service/wire.h"
 
@@ -8,9 +8,9 @@
 
 #include <stdalign.h>
 
-/* Repeated fields grow from here. */
+/* The first capacity of a repeated field. */
 #define FIRST_REPEATED 4
-/* Elements that follow are counted ahead if there are so many bytes more. */
+/* The elements that follow are counted first if at least as many bytes are left. */
 #define WORTH_COUNTING ((size_t)512)
 
 /* One value off the wire, before its field says what it means. */
@@ -79,10 +79,10 @@ static bool wire_read_value(struct slice *in, struct value *value)
 struct decoding {
     struct arena *arena;
     size_t messages;   /* made so far */
-    struct slice rest; /* of the message being read, behind the field at hand */
+    struct slice rest; /* of the message being read, after the current field */
 };
 
-/* The number of the next field, whose value is read, too. */
+/* Reads the number and the value of the next field. */
 static bool wire_read_field(struct slice *in, unsigned *number, struct value *value)
 {
     uint64_t tag;
@@ -95,7 +95,7 @@ static bool wire_read_field(struct slice *in, unsigned *number, struct value *va
 
 static bool wire_merge(ProtobufCMessage *message, struct slice bytes, struct decoding *decoding);
 
-/* NULL if the decoding has made enough of them, or there is no memory for another. */
+/* NULL if there are too many messages, or there is no memory for another. */
 static ProtobufCMessage *wire_new_message(const ProtobufCMessageDescriptor *descriptor,
                                           struct decoding *decoding)
 {
@@ -152,13 +152,13 @@ static enum wire_type wire_type_of(ProtobufCType type)
 static bool wire_store_message(const ProtobufCFieldDescriptor *field, struct slice bytes,
                                struct decoding *decoding, ProtobufCMessage **member)
 {
-    /* A message that comes twice is merged, as the specification asks. */
+    /* A message that occurs twice is merged, as the specification demands. */
     if (*member == NULL)
         *member = wire_new_message(field->descriptor, decoding);
     return *member != NULL && wire_merge(*member, bytes, decoding);
 }
 
-/* protobuf-c's strings end with a zero, so one within would hide the rest. */
+/* protobuf-c's strings are zero-terminated, so a zero within would hide the rest. */
 static bool wire_store_string(struct slice bytes, struct decoding *decoding, char **member)
 {
     if (bytes.len > 0 && memchr(bytes.data, 0, bytes.len) != NULL)
@@ -210,13 +210,13 @@ static bool wire_store(const ProtobufCFieldDescriptor *field, const struct value
     }
 }
 
-/* The elements of a repeated field, with how many there is room for. */
+/* The elements of a repeated field with their capacity. */
 struct elements {
     size_t capacity;
     alignas(max_align_t) char bytes[];
 };
 
-/* How often the field comes in the rest of a message, as far as that is well-formed. */
+/* How often the field occurs in the rest of a message, as far as that is well-formed. */
 static size_t wire_count_field(unsigned wanted, struct slice rest)
 {
     size_t count = 0;
@@ -227,9 +227,9 @@ static size_t wire_count_field(unsigned wanted, struct slice rest)
     return count;
 }
 
-/* Room for `count` elements and those that follow: as many as there are, for nothing of the arena
- * is given back before the end; but no less than doubling, so that no element is moved often. NULL
- * if there is no memory for it. */
+/* A larger array with the first `count` elements: large enough for all that follow, because the
+ * arena frees nothing before the end, and at least twice as large, so that elements are not moved
+ * often. NULL if there is no memory for it. */
 static void *wire_larger_elements(const ProtobufCFieldDescriptor *field, const void *former,
                                   size_t count, const struct decoding *decoding)
 {
@@ -252,8 +252,8 @@ static size_t wire_capacity_of(void *elements)
     return ((struct elements *)(void *)((char *)elements - sizeof(struct elements)))->capacity;
 }
 
-/* Makes room for one more element and returns it, to be stored, a message is not there yet; NULL if
- * there is no memory for it. */
+/* Appends an element, to be filled by the caller (a message is NULL), and returns it; NULL if there
+ * is no memory for it. */
 static void *wire_append_element(const ProtobufCFieldDescriptor *field, ProtobufCMessage *message,
                                  const struct decoding *decoding)
 {
@@ -280,7 +280,7 @@ static bool wire_store_element(const ProtobufCFieldDescriptor *field, const stru
     return element != NULL && wire_store(field, value, decoding, element);
 }
 
-/* The elements of a repeated number in one field (packed). */
+/* The elements of a packed repeated number, which are one field. */
 static bool wire_store_packed(const ProtobufCFieldDescriptor *field, struct slice bytes,
                               ProtobufCMessage *message, struct decoding *decoding)
 {
@@ -293,7 +293,7 @@ static bool wire_store_packed(const ProtobufCFieldDescriptor *field, struct slic
     return true;
 }
 
-/* A field that is bytes and comes once: a key or a value. */
+/* A bytes field that occurs once: a key or a value. */
 static bool wire_is_plain_bytes(const ProtobufCFieldDescriptor *field)
 {
     return field->type == PROTOBUF_C_TYPE_BYTES && field->label != PROTOBUF_C_LABEL_REPEATED &&
@@ -327,8 +327,8 @@ static bool wire_store_field(const ProtobufCFieldDescriptor *field, const struct
     return wire_store(field, value, decoding, member);
 }
 
-/* The fields are in the order of their numbers, which are 1, 2, 3 and so on in nearly all messages.
- */
+/* Descriptors have the fields in the order of their numbers, which in nearly all messages are 1, 2,
+ * 3 and so on. */
 static const ProtobufCFieldDescriptor *wire_field_of(const ProtobufCMessageDescriptor *descriptor,
                                                      unsigned number)
 {

@@ -1,7 +1,7 @@
 /*
  * The wire format of protobuf (https://protobuf.dev/programming-guides/encoding/), without copies:
- * requests are decoded into protobuf-c's structs with their bytes left where they are, and replies
- * are written where they leave.
+ * requests are decoded into protobuf-c's structs whose bytes stay where they are, and replies are
+ * written directly into the output.
  */
 #ifndef KEYSTORE_SERVICE_WIRE_H
 #define KEYSTORE_SERVICE_WIRE_H
@@ -13,15 +13,15 @@
 
 enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
-/* Messages within a message at most, for one of two bytes takes a hundred here. */
+/* The most messages within a message: one of two bytes on the wire takes a hundred here. */
 #define WIRE_MAX_MESSAGES ((size_t)256 * 1024)
 
 /*
- * Decodes a message of that type into the arena. `bytes` fields point into `bytes`, strings are
- * copied. ERR_BAD_MESSAGE if the bytes are no such message, ERR_TOO_LARGE if there are more than
- * WIRE_MAX_MESSAGES in it, or arena->refusal if the arena refuses memory for it. Fields of other
- * types than bytes, string, message, bool, enum, 32 and 64 bit varints and double are not supported
- * in requests. Unknown fields are skipped; groups are refused.
+ * Decodes a message of that type into the arena. Its bytes fields point into `bytes`, strings are
+ * copied. ERR_BAD_MESSAGE if the bytes are no such message, ERR_TOO_LARGE if it holds more than
+ * WIRE_MAX_MESSAGES, or arena->refusal if the arena refuses memory. Requests may have fields of the
+ * types bytes, string, message, bool, enum, double and varints of 32 and 64 bits. Unknown fields
+ * are skipped; groups are refused.
  */
 enum err wire_decode(const ProtobufCMessageDescriptor *descriptor, struct slice bytes,
                      struct arena *arena, void **message) __attribute__((warn_unused_result));
@@ -87,7 +87,7 @@ static inline uint8_t *wire_write_head(uint8_t *out, unsigned field, size_t len)
     return wire_write_varint(out, len);
 }
 
-/* A bytes or string field, also an empty one. */
+/* A bytes or string field, even if it is empty. */
 static inline uint8_t *wire_write_bytes(uint8_t *out, unsigned field, struct slice bytes)
 {
     return slice_write(wire_write_head(out, field, bytes.len), bytes);

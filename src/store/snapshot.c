@@ -1,4 +1,18 @@
-/* Which entries a snapshot has to save, and when. Knows nothing of files. */
+/*
+ * Decides which entries a snapshot saves, and when. Knows nothing of files.
+ *
+ * Normal path: begin locks all shards, sets every cursor to the start and notes the current
+ * revision. Each step then locks one shard after the other and saves the entries of a few buckets
+ * of one dictionary; the last place of a shard, after its databases, is the garbage that FlushDb
+ * has put aside unsaved. A writer calls snapshot_preserve() first, which saves the entry early if
+ * the snapshot needs it and no step has saved it. End locks all shards again and drops the notes.
+ *
+ * Failure modes: nothing here fails. A caller that cannot write what was saved ends the snapshot
+ * early, and the data is unaffected. Two events could save an entry twice: the rollback of a
+ * transaction brings an old version back, so the keys that a transaction saves are noted; and a
+ * merge of buckets makes a scan report entries again, so the position of the hash is compared with
+ * the cursor.
+ */
 #include "store/snapshot.h"
 
 #include "base/check.h"
@@ -8,11 +22,11 @@
 #include "store/data/shard.h"
 #include "store/list/list.h"
 
-/* Entries that are looked at while a shard is locked, or a bucket more. */
+/* Entries visited while a shard is locked, give or take a bucket. */
 #define STEP_ENTRIES 200
 /* Elements of a list that take as long to save as an entry. */
 #define STEP_ELEMENTS 16
-/* Places without entries that a step passes over. */
+/* Empty places that a step skips. */
 #define STEP_PLACES 64
 
 static void snapshot_lock_all(struct store *store)
@@ -25,7 +39,7 @@ static void snapshot_unlock_all(struct store *store)
 {
     for (size_t i = 0; i < store->shard_count; i++)
         mutex_unlock(&store->shards[i].lock);
-    store_tell_freed(store);
+    store_notify_freed(store);
 }
 
 void store_snapshot_begin(struct store *store, struct snapshot *snapshot)
@@ -56,7 +70,7 @@ void store_snapshot_end(struct store *store)
         struct shard *shard = &store->shards[i];
         garbage_forget_unsaved(shard);
         for (uint32_t db = 0; db < store->databases; db++)
-            saving_forget_notes(&shard->databases[db].saving, &shard->slab);
+            saving_drop_notes(&shard->databases[db].saving, &shard->slab);
     }
     snapshot_unlock_all(store);
 }
@@ -84,8 +98,8 @@ void snapshot_preserve(struct store *store, const struct lookup *at, bool undoab
         saving_has_noted(saving, at->key, at->hash))
         return;
     snapshot_save(snapshot, saving, at->entry, true);
-    /* Its version is from now on too new, unless the change is undone: then the entry comes to be
-     * as it is now once more. */
+    /* From now on its version is too new, unless the change is rolled back: then the entry returns
+     * to what it is now. */
     if (undoable)
         saving_note(saving, &at->shard->slab, &store->hasher, at->key, at->hash);
 }
@@ -103,7 +117,7 @@ void snapshot_swap(struct store *store, uint32_t one, uint32_t other)
 
 /* ---- step by step ---- */
 
-/* A step on its way through one shard. */
+/* The state of a step in one shard. */
 struct walk {
     struct store *store;
     struct snapshot *snapshot;
@@ -111,8 +125,8 @@ struct walk {
     size_t visited;
 };
 
-/* The cursor is where the scan was before this bucket: merging buckets may bring up entries again.
- */
+/* The cursor is the position before this bucket: after a merge of buckets the scan may report
+ * entries again. */
 static void snapshot_visit(void *context, const struct saving *saving, struct entry *entry)
 {
     struct walk *walk = context;
@@ -146,7 +160,7 @@ static void snapshot_save_database(struct walk *walk, struct database *database)
         walk->snapshot->db++;
 }
 
-/* What FlushDb took away meanwhile. */
+/* Saves what FlushDb has put aside since begin. */
 static void snapshot_save_garbage(struct walk *walk)
 {
     while (garbage_scan_unsaved(walk->shard, snapshot_visit, walk)) {
@@ -157,7 +171,7 @@ static void snapshot_save_garbage(struct walk *walk)
     walk->snapshot->shard++;
 }
 
-/* Goes on in the snapshot's place, of which the last in each shard is its garbage. */
+/* Continues at the snapshot's place; the last one of each shard is its garbage. */
 bool store_snapshot_step(struct store *store, struct snapshot *snapshot)
 {
     DCHECK(store->snapshot == snapshot && snapshot->shard <= store->shard_count);

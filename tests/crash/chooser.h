@@ -1,6 +1,6 @@
 /*
- * Decides, for code that asks "which of n?": at random, or so that asking again and again goes
- * through every combination of answers.
+ * Decides, for code that asks "which of n?": at random, or so that repeated asking goes through
+ * every combination of answers.
  */
 #ifndef KEYSTORE_TESTS_CRASH_CHOOSER_H
 #define KEYSTORE_TESTS_CRASH_CHOOSER_H
@@ -20,10 +20,10 @@ struct chooser {
     size_t count; /* known from this or an earlier one */
 };
 
-/* Answers from the sequence that `random` is the state of. */
+/* Random answers; `random` is the state of the generator. */
 void chooser_init_random(struct chooser *chooser, uint64_t *random);
 
-/* Answers with the first combination; chooser_next() goes on to the next. */
+/* Starts with the first combination; chooser_next() goes on to the next. */
 void chooser_init_all(struct chooser *chooser);
 
 /* 0 to bound - 1; bound is at least 1. */

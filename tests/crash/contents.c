@@ -1,5 +1,5 @@
-/* Hashes each key with all that belongs to it, and adds the hashes up, so that order is no matter.
- */
+/* Hashes each key with all that belongs to it, and adds the hashes up, so that the order does not
+ * matter. */
 #include "crash/contents.h"
 
 #include "store/data/entry.h"
@@ -15,7 +15,7 @@ struct sum {
     uint64_t total;
 };
 
-/* The hash of what came before and of these bytes, however they could be joined otherwise. */
+/* Continues a hash with these bytes, distinct from any other way of joining them. */
 static uint64_t add(uint64_t hash, struct slice bytes)
 {
     static const uint8_t nothing;

@@ -1,4 +1,4 @@
-/* What a store holds, as a number: two stores with the same have the same keys in the same
+/* What a store holds, as a number: two stores with equal numbers have the same keys in the same
  * databases, with the same types, values, deadlines and versions. */
 #ifndef KEYSTORE_TESTS_CRASH_CONTENTS_H
 #define KEYSTORE_TESTS_CRASH_CONTENTS_H
@@ -10,7 +10,7 @@ struct store;
 /* Nobody may write meanwhile. */
 uint64_t contents_hash(const struct store *store);
 
-/* Removes every key, which is quicker than a new store, and sets the revision to 0. */
+/* Removes every key, which is faster than a new store, and sets the revision to 0. */
 void contents_clear(struct store *store);
 
 #endif

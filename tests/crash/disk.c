@@ -98,7 +98,7 @@ static uint64_t hash_name(const struct disk *disk, const struct name *name, uint
     return XXH3_64bits_withSeed(bytes.len > 0 ? bytes.data : &nothing, bytes.len, hash);
 }
 
-/* The order of names is no matter. */
+/* The order of names does not matter. */
 static uint64_t hash_folder(const struct disk *disk, uint32_t folder, uint64_t seed)
 {
     const struct names *names = &disk->inodes[folder]->seen_names;
@@ -113,7 +113,7 @@ uint64_t disk_hash(const struct disk *disk, uint64_t seed)
     return hash_folder(disk, DISK_ROOT, seed);
 }
 
-/* Crashes what the folder holds after its own crash; files without a name are not looked at. */
+/* Crashes what the folder holds after its own crash; files without a name are ignored. */
 static void crash_below(const struct disk *before, struct disk *after, uint32_t folder,
                         const struct inode_moods *moods, struct chooser *chooser)
 {

@@ -1,6 +1,6 @@
 /*
  * A model of a disk with a file system on it, as pessimistic as journal/fs/fs.h: for each file and
- * folder what is durable, what the running system sees, and the changes in between. A crash keeps
+ * folder, what is durable, what the running system sees, and the changes in between. A crash keeps
  * what is durable and, of the other changes, what a chooser decides.
  */
 #ifndef KEYSTORE_TESTS_CRASH_DISK_H
@@ -16,7 +16,7 @@
 /* The data directory. */
 #define DISK_ROOT 0
 
-/* Unit in which a torn write reaches the disk. */
+/* Bytes that a torn write writes atomically. */
 #define DISK_SECTOR ((size_t)512)
 
 enum disk_kind {
@@ -28,8 +28,8 @@ enum disk_kind {
     DISK_WRITE,          /* `bytes` at `offset` of the file */
     DISK_TRUNCATE,       /* the file to `offset` bytes */
     DISK_SYNC,           /* the file becomes durable */
-    DISK_LOSE,           /* a sync failed: what was not durable never will be, but is still seen */
-    DISK_FORGET,         /* what a failed sync lost is not seen any more either */
+    DISK_LOSE,   /* a sync failed: what was not durable never will be, but is still visible */
+    DISK_FORGET, /* what a failed sync lost is no longer visible */
 };
 
 /* A change of the disk. */
@@ -52,7 +52,7 @@ void disk_free(struct disk *disk);
 /* The number that the next file or folder gets, for DISK_CREATE and DISK_MKDIR. */
 uint32_t disk_next(const struct disk *disk);
 
-/* Carries out a change that is possible; shares its bytes. */
+/* Applies a change that is possible; shares its bytes. */
 void disk_apply(struct disk *disk, const struct disk_effect *effect);
 
 /* What the running system sees. */
@@ -61,16 +61,16 @@ void disk_apply(struct disk *disk, const struct disk_effect *effect);
 bool disk_find(const struct disk *disk, uint32_t folder, const char *name, uint32_t *inode);
 bool disk_is_folder(const struct disk *disk, uint32_t inode);
 struct view disk_content(const struct disk *disk, uint32_t file); /* borrowed */
-/* The n-th name in a folder; NULL behind the last. */
+/* The n-th name in a folder; NULL after the last. */
 const char *disk_name(const struct disk *disk, uint32_t folder, size_t n);
-/* Of all names and what they stand for: the same for disks on which a program finds the same. */
+/* A hash of all names and what they refer to: equal for disks on which a program finds the same. */
 uint64_t disk_hash(const struct disk *disk, uint64_t seed);
 
 /*
- * The disk after a crash: a new one, all of which is durable. The chooser decides, for each file
- * and folder, on the changes since its last sync: all kept; all lost; those before some point kept
- * and the one at it torn; or each on its own kept, lost, torn at a byte, torn into sectors, or only
- * its length kept and its bytes zero, now and then in another order.
+ * Returns the disk after a crash: a new one, all of which is durable. For each file and folder the
+ * chooser decides on the changes since its last sync: all kept; all lost; those before some point
+ * kept and the one at it torn; or each independently kept, lost, torn at a byte, torn into sectors,
+ * or only its length kept and its bytes zero, sometimes in another order.
  */
 struct disk *disk_crash(const struct disk *disk, struct chooser *chooser);
 

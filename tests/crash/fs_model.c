@@ -1,5 +1,5 @@
-/* Calls of journal/fs/fs.h as changes of a model of a disk. Knows names, files and faults; what a
- * crash does is the disk's business. */
+/* Implements the calls of journal/fs/fs.h as changes of a model of a disk. Knows names, files and
+ * faults; what a crash does is up to the disk. */
 #include "crash/fs_model.h"
 
 #include "base/mem.h"
@@ -82,7 +82,7 @@ static int leave(struct fs_model *model, int result)
     return result;
 }
 
-/* Counts a call; what it is to fail with, as a negative errno value, or 0. */
+/* Counts a call; returns the error it is to fail with, as a negative errno value, or 0. */
 static int begin(struct fs_model *model, enum kind kind, const char *path)
 {
     bool now = ++model->calls == model->fault.call;
@@ -111,7 +111,7 @@ static void change(struct fs_model *model, const struct disk_effect *effect)
         blob_retain(effect->bytes);
 }
 
-/* Cuts the last name off the path; the folder that it stands in, or a negative errno value. */
+/* Splits the last name off the path; returns its folder, or a negative errno value. */
 static int find_folder(const struct fs_model *model, const char *path, uint32_t *folder,
                        char name[DISK_NAME_SIZE])
 {
@@ -155,7 +155,7 @@ static void close_directory(struct fs *fs)
 
 static int lock(struct fs *fs, const char *path, long *holder)
 {
-    (void)path; /* such a file survives or not, and means nothing either way */
+    (void)path; /* whether such a file survives means nothing */
     struct fs_model *model = enter(fs);
     if (model->locked) {
         *holder = getpid();
@@ -165,7 +165,7 @@ static int lock(struct fs *fs, const char *path, long *holder)
     return leave(model, 0);
 }
 
-/* Finds or makes the file of an open. */
+/* Finds or creates the file of an open. */
 static int find_file(struct fs_model *model, const char *path, enum fs_mode mode, uint32_t *inode)
 {
     struct disk_effect effect = {.kind = DISK_CREATE, .target = disk_next(model->disk)};
@@ -291,7 +291,7 @@ static void unmap(struct fs *fs, struct slice bytes)
     view_release_bytes(bytes);
 }
 
-/* The pieces as one blob, of which at most `most` bytes. */
+/* The first `most` bytes of the pieces as one blob. */
 static struct blob *join(const struct iovec *pieces, int count, size_t most)
 {
     struct blob *bytes = blob_new(most);
@@ -348,9 +348,9 @@ static ssize_t read_at(struct fs_file *file, uint64_t offset, void *out, size_t 
     ssize_t result = begin(own->model, READ, own->path);
     if (result == 0) {
         struct slice bytes = view_bytes(disk_content(own->model->disk, own->inode));
-        size_t behind = offset < bytes.len ? bytes.len - offset : 0;
-        if (size > behind)
-            size = behind;
+        size_t left = offset < bytes.len ? bytes.len - offset : 0;
+        if (size > left)
+            size = left;
         if (size > 0)
             memcpy(out, bytes.data + offset, size);
         result = (ssize_t)size;
@@ -419,14 +419,14 @@ static int allocate(struct fs_file *file, uint64_t offset, uint64_t len)
     return leave(own->model, begin(own->model, ALLOCATE, own->path));
 }
 
-/* The model has room without end. */
+/* The model has unlimited space. */
 static void release(struct fs_file *file)
 {
     (void)file;
 }
 
-/* What is not synced may survive as it is. */
-static void begin_sync(struct fs_file *file)
+/* What is not synced may survive anyway. */
+static void start_sync(struct fs_file *file)
 {
     (void)file;
 }
@@ -458,7 +458,7 @@ static const struct fs_calls calls = {
     .read = read_at,
     .map = map,
     .size = size,
-    .begin_sync = begin_sync,
+    .start_sync = start_sync,
     .sync_data = sync_data,
     .sync = sync_all,
     .truncate = truncate_file,

@@ -1,7 +1,7 @@
 /*
- * A file system in memory behind journal/fs/fs.h, over the model of a disk. It records what happens
- * to the disk, so that crash/walk.h can go through the crashes; it fails on demand; and it can lie
- * about syncs, so that a test can show that it would notice. Any thread may use it.
+ * A file system in memory that implements journal/fs/fs.h, over the model of a disk. It records
+ * what happens to the disk, so that crash/walk.h can go through the crashes; it fails on demand;
+ * and it can lie about syncs, so that a test can show that it would notice. Any thread may use it.
  */
 #ifndef KEYSTORE_TESTS_CRASH_FS_MODEL_H
 #define KEYSTORE_TESTS_CRASH_FS_MODEL_H
@@ -18,31 +18,31 @@ struct fs_model;
 /* An empty data directory. */
 struct fs_model *fs_model_new(void);
 
-/* The data directory on that disk, which it takes over. */
+/* The data directory on that disk, which it takes ownership of. */
 struct fs_model *fs_model_from(struct disk *disk);
 
 /* All files must be closed. NULL is allowed. */
 void fs_model_free(struct fs_model *model);
 
-/* Borrowed. fs_close_directory() of it only gives up the lock, as the end of a process does: it can
- * be used on, and the model is still to be freed. */
+/* Borrowed. fs_close_directory() of it only releases the lock, like the end of a process: it can be
+ * used again, and the model must still be freed. */
 struct fs *fs_model_fs(struct fs_model *model);
 
-/* The disk, borrowed, as long as nobody uses the file system. */
+/* The disk, borrowed, while nobody uses the file system. */
 const struct disk *fs_model_disk(const struct fs_model *model);
 
-/* Starts to record. The disk must be durable as it is: new, or just crashed. */
+/* Starts to record. All of the disk must be durable: new, or just crashed. */
 void fs_model_record(struct fs_model *model);
 
 /* Changes of the disk so far. A test notes it with each acknowledgement: crashes at this step or
  * later must keep what was acknowledged. */
 size_t fs_model_steps(struct fs_model *model);
 
-/* Waits until there have been more changes than that; false if there are none until that time, in
- * ms of the monotonic clock. */
+/* Waits until there have been more changes than that; false on a timeout, in ms of the monotonic
+ * clock. */
 bool fs_model_wait(struct fs_model *model, size_t steps, int64_t until_ms);
 
-/* Of a recording: the disk at its beginning, and the n-th change since then, from 0. */
+/* Of a recording: the disk at its start, and the n-th change since then, from 0. */
 const struct disk *fs_model_initial(const struct fs_model *model);
 const struct disk_effect *fs_model_effect(const struct fs_model *model, size_t n);
 
@@ -58,18 +58,19 @@ void fs_model_lie(struct fs_model *model, unsigned lies);
 struct fs_model_fault {
     uint64_t call; /* from 1, as fs_model_calls() counts; 0 = none */
     int error;     /* positive errno value */
-    bool partial;  /* a write takes half of its bytes and returns that instead */
-    bool sticky;   /* and all later calls of that kind fail */
+    bool partial;  /* a write writes half of its bytes and returns that instead */
+    bool sticky;   /* all later calls of that kind fail, too */
 };
 void fs_model_fail(struct fs_model *model, struct fs_model_fault fault);
 
-/* Calls made so far that can fail: all but lock, size, forget, unmap and close. */
+/* Calls made so far that can fail: all except lock, size, forget, unmap and close. */
 uint64_t fs_model_calls(struct fs_model *model);
 
 /* True if a call failed because of fs_model_fail(). */
 bool fs_model_failed(struct fs_model *model);
 
-/* Which that was, such as "write appendonlydir/temp-x"; stays until another fails. Borrowed. */
+/* Which call that was, such as "write appendonlydir/temp-x"; stays until another fails. Borrowed.
+ */
 const char *fs_model_failure(const struct fs_model *model);
 
 #endif

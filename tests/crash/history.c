@@ -21,7 +21,7 @@ static void note_state(struct history *history, uint64_t revision, uint64_t hash
         (struct history_state){.revision = revision, .hash = hash};
 }
 
-static void note_unit(struct history *history, uint64_t revision, uint64_t hash)
+static void note_commit(struct history *history, uint64_t revision, uint64_t hash)
 {
     pthread_mutex_lock(&history->mutex);
     note_state(history, revision, hash);
@@ -45,16 +45,16 @@ static void change(struct change_sink *sink, const struct op *op)
         history->log->change(history->log, op);
 }
 
-/* The store has the unit's revision already. */
+/* The store already has the commit's revision. */
 static void end(struct change_sink *sink)
 {
     struct history *history = (struct history *)sink;
-    note_unit(history, restore_newest(history->store), contents_hash(history->store));
+    note_commit(history, restore_newest(history->store), contents_hash(history->store));
     if (history->log != NULL)
         history->log->end(history->log);
 }
 
-static void abort_unit(struct change_sink *sink)
+static void abort_commit(struct change_sink *sink)
 {
     struct history *history = (struct history *)sink;
     if (history->log != NULL)
@@ -68,12 +68,12 @@ void history_watch(struct history *history, struct store *store)
     store_set_sink(store, &history->sink);
 }
 
-/* ---- from outside ---- */
+/* ---- promises and states ---- */
 
 void history_init(struct history *history)
 {
     *history = (struct history){
-        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_unit}};
+        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_commit}};
     pthread_mutex_init(&history->mutex, NULL);
     note_state(history, 0, 0);
 }

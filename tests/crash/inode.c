@@ -1,11 +1,11 @@
-/* A file or folder: what is durable, what is seen, and what a crash makes of the difference. */
+/* A file or folder: what is durable, what is visible, and what a crash makes of the difference. */
 #include "crash/inode.h"
 
 #include "base/mem.h"
 
 #include <stdlib.h>
 
-/* Writes whose order a crash may mix at a time. */
+/* Number of writes whose order a crash may mix at a time. */
 #define MOST_MIXED 64
 
 static void clear_pending(struct pending *pending)
@@ -77,7 +77,7 @@ static void change_names(struct names *names, const struct disk_effect *effect)
     case DISK_MKDIR:
         set_name(names, effect->name, effect->target);
         break;
-    case DISK_RENAME: /* `target` is what the former name stood for */
+    case DISK_RENAME: /* `target` is what the former name referred to */
         remove_name(names, effect->name);
         set_name(names, effect->to, effect->target);
         break;
@@ -95,7 +95,7 @@ static void change_content(struct view *view, const struct disk_effect *effect)
         view_cut(view, effect->offset);
 }
 
-/* Not simply what is seen: after a failed sync that is more than ever gets durable. */
+/* Not simply what is visible: after a failed sync that is more than ever becomes durable. */
 static void sync_content(struct inode *inode)
 {
     for (size_t i = 0; i < inode->pending.count; i++)
@@ -103,7 +103,7 @@ static void sync_content(struct inode *inode)
     clear_pending(&inode->pending);
 }
 
-/* The length is not in the file's pages, so it is still the one that was seen. */
+/* The length is not in the file's pages, so it is still the visible one. */
 static void forget_content(struct inode *inode)
 {
     size_t len = inode->seen.len;
@@ -155,7 +155,7 @@ struct inode_moods inode_pick_moods(struct chooser *chooser)
     return moods;
 }
 
-/* How many of the oldest changes are kept in any case. */
+/* How many of the oldest changes are always kept. */
 static size_t pick_kept(const struct pending *pending, enum inode_mood mood,
                         struct chooser *chooser)
 {
@@ -180,7 +180,7 @@ void inode_crash_names(const struct inode *before, struct inode *after,
     copy_names(&after->seen_names, names);
 }
 
-/* Of a write only the bytes before some point. */
+/* Keeps only the bytes of a write before some point. */
 static void tear_at_byte(struct view *view, const struct disk_effect *write,
                          struct chooser *chooser)
 {
@@ -188,7 +188,7 @@ static void tear_at_byte(struct view *view, const struct disk_effect *write,
     view_write(view, write->offset, slice_make(write->bytes->data, len));
 }
 
-/* Of a write some of the sectors that it touches, and its length. */
+/* Keeps some of the sectors that a write touches, and its length. */
 static void tear_at_sectors(struct view *view, const struct disk_effect *write,
                             struct chooser *chooser)
 {
@@ -204,7 +204,7 @@ static void tear_at_sectors(struct view *view, const struct disk_effect *write,
     }
 }
 
-/* A change on its own. */
+/* Decides on one change. */
 static void change_freely(struct view *view, const struct disk_effect *effect,
                           struct chooser *chooser)
 {
@@ -227,7 +227,7 @@ static void change_freely(struct view *view, const struct disk_effect *effect,
     }
 }
 
-/* Any order of the changes if the chooser wants, else theirs. */
+/* Any order of the changes if the chooser wants, else their own. */
 static void pick_order(size_t count, size_t order[MOST_MIXED], struct chooser *chooser)
 {
     for (size_t i = 0; i < count; i++)
@@ -256,7 +256,7 @@ static void change_all_freely(struct view *view, const struct pending *pending,
     }
 }
 
-/* What a crash leaves of the changes; the content is that of the durable file at first. */
+/* Applies what a crash leaves of the changes; the content starts as that of the durable file. */
 static void crash_changes(struct view *view, const struct pending *pending, enum inode_mood mood,
                           struct chooser *chooser)
 {
@@ -272,7 +272,8 @@ static void crash_changes(struct view *view, const struct pending *pending, enum
 void inode_crash_content(const struct inode *before, struct inode *after,
                          const struct inode_moods *moods, struct chooser *chooser)
 {
-    view_release(&after->durable); /* a file with two names is crashed twice, the last one counts */
+    view_release(&after->durable); /* a file with two names is crashed twice, and the last one
+                                      counts */
     view_release(&after->seen);
     after->durable = view_share(before->durable);
     crash_changes(&after->durable, &before->pending, moods->contents, chooser);

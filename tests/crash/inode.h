@@ -34,7 +34,7 @@ struct inode {
 
 void inode_free(struct inode *inode);
 
-/* Carries out a change of this file or folder. */
+/* Applies a change of this file or folder. */
 void inode_apply(struct inode *inode, const struct disk_effect *effect);
 
 /* How a crash treats changes that are not durable. */
@@ -42,7 +42,7 @@ enum inode_mood {
     INODE_KEEP, /* all reached the disk */
     INODE_LOSE, /* none did */
     INODE_PART, /* those before some point did; the one at it is torn */
-    INODE_FREE, /* each on its own */
+    INODE_FREE, /* each independently */
     INODE_MOODS,
 };
 

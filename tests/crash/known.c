@@ -1,4 +1,4 @@
-/* A hash table with open addressing, of numbers that are hashes already. */
+/* A hash table with open addressing, of numbers that already are hashes. */
 #include "crash/known.h"
 
 #include "base/mem.h"
@@ -15,7 +15,7 @@ static uint64_t *find(const struct known *known, uint64_t hash)
     return &known->slots[at];
 }
 
-/* At least every other slot stays free. */
+/* At least half of the slots stay free. */
 static void grow(struct known *known)
 {
     struct known larger = {.count = known->count};

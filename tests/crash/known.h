@@ -1,4 +1,5 @@
-/* Which states a test has tried, by their hashes: most of those that crashes leave come again. */
+/* Which states a test has tried, by their hashes: most states that crashes leave occur repeatedly.
+ */
 #ifndef KEYSTORE_TESTS_CRASH_KNOWN_H
 #define KEYSTORE_TESTS_CRASH_KNOWN_H
 
@@ -13,7 +14,7 @@ struct known {
     size_t capacity; /* of slots; a power of two, or 0 */
 };
 
-/* True if the hash was not among them; it is now. */
+/* Adds a hash; true if it was not there yet. */
 bool known_add(struct known *known, uint64_t hash);
 
 void known_deinit(struct known *known);

@@ -13,7 +13,7 @@
 #include "journal/tidy.h"
 #include "store/store.h"
 
-/* Nothing is left but the manifest and what it names. */
+/* Nothing is left but the manifest and the files that it names. */
 static bool is_tidy(struct fs *fs, const struct manifest *manifest)
 {
     struct fs_names names = {0};
@@ -32,9 +32,9 @@ static const char *judge(const struct recovery *recovery, const struct history *
     else if (recovery->revision < promise->acknowledged)
         wrong = "what was acknowledged is lost";
     else if (recovery->revision < promise->shown && recovery->reserved < promise->shown)
-        wrong = "a version that was shown would come again";
+        wrong = "a version that was shown would be given twice";
     else if (!history_is_at(history, store, recovery->revision))
-        wrong = "the data are not what they ever were";
+        wrong = "the data are of no state that there was";
     if (wrong != NULL)
         print_message("revision %" PRIu64 " of %" PRIu64 ", %" PRIu64 " reserved, %" PRIu64
                       " acknowledged, %" PRIu64 " shown %s\n",
@@ -54,7 +54,7 @@ static const char *load(struct fs_model *model, const struct history *history,
     tidy_load(fs, store, &options, &recovery);
     const char *wrong = judge(&recovery, history, store, promise);
     if (wrong == NULL && !is_tidy(fs, &recovery.manifest))
-        wrong = "files are left that nobody needs";
+        wrong = "files are left that are not needed";
     promise->acknowledged = recovery.revision;
     recovery_deinit(&recovery);
     store_free(store);
@@ -70,6 +70,6 @@ const char *restart(struct fs_model *model, const struct history *history,
     if (wrong == NULL)
         wrong = load(model, history, &second);
     if (wrong == NULL && second.acknowledged != first.acknowledged)
-        wrong = "the second start finds something else than the first";
+        wrong = "the second start finds something different from the first";
     return wrong;
 }

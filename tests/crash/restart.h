@@ -1,4 +1,4 @@
-/* Restarts on what a crash left, and says whether the data are what they should be. */
+/* Restarts on what a crash left, and checks whether the data are what they should be. */
 #ifndef KEYSTORE_TESTS_CRASH_RESTART_H
 #define KEYSTORE_TESTS_CRASH_RESTART_H
 
@@ -7,9 +7,9 @@
 
 /*
  * Loads the directory into a new store, twice, as two starts would. NULL if both found the same: a
- * state that the history had, at the acknowledged revision or later, with no revision left to be
- * given that was shown. Else what is wrong, a sentence in static memory, after more about it has
- * been printed.
+ * state that the history had, at the acknowledged revision or later, and no revision that was shown
+ * can be given again. Else what is wrong, an error message in static memory, after more about it
+ * has been printed.
  */
 const char *restart(struct fs_model *model, const struct history *history,
                     const struct history_promise *promise);

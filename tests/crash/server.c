@@ -22,7 +22,7 @@ _Static_assert(SERVER_DATABASES == KEYSPACE_DATABASES, "random writes are to som
 
 /* Bytes of the longest value: some sectors. */
 #define MOST_BYTES 1500
-/* Longer than anything takes here, on a machine with much else to do. */
+/* Longer than anything takes here, on a busy machine. */
 #define PATIENCE_MS 60000
 
 struct server {
@@ -35,12 +35,12 @@ struct server {
     struct store_sweep sweep;
     void (*tell_engine)(void *engine);
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* the durable revision, the refusal or `saving` */
+    pthread_cond_t changed; /* the durable revision, the read-only reason or `saving` */
     struct journal_save save;
     bool saving;
     bool saved;
-    uint64_t began;      /* the revision of the start: up to it no unit is this server's */
-    uint64_t waited_for; /* revision; of a log that is not synced at once */
+    uint64_t began;      /* revision at the start: commits up to it are of earlier servers */
+    uint64_t waited_for; /* revision; of a log that is not synced immediately */
     size_t steps;        /* of the disk by then */
 };
 
@@ -53,7 +53,7 @@ static void wake(struct server *server)
     pthread_mutex_unlock(&server->mutex);
 }
 
-/* From here on a client may have been told. */
+/* From here on a client may know it. */
 static void on_progress(void *user)
 {
     struct server *server = user;
@@ -77,10 +77,9 @@ static void on_saved(struct journal_save *save, const char *why)
 
 /* ---- start and end ---- */
 
-static void on_ready(void *user, unsigned part)
+static void ignore(void *user)
 {
     (void)user;
-    (void)part;
 }
 
 static void init(struct server *server, uint64_t random)
@@ -92,7 +91,7 @@ static void init(struct server *server, uint64_t random)
     pthread_cond_init(&server->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
     server->engine = embedded_new(&(struct store_options){.databases = SERVER_DATABASES}, 1);
-    server->engine->on_ready = on_ready;
+    engine_set_waker(server->engine, 0, (struct waker){.wake = ignore});
     server->sweep.parts = 1;
     writes_init(&server->writes, embedded_store(server->engine), random);
     server->writes.most_bytes = MOST_BYTES;
@@ -108,7 +107,7 @@ static void deinit(struct server *server)
     free(server);
 }
 
-/* What is wrong with what was loaded; NULL if it is what there was, with all acknowledged. */
+/* Checks what was loaded; NULL if it is a state that there was, with all that was acknowledged. */
 static const char *judge(struct server *server, const struct recovery *recovery)
 {
     const struct history *history = server->history;
@@ -123,7 +122,7 @@ static const char *judge(struct server *server, const struct recovery *recovery)
         return "what was acknowledged is lost";
     return history_is_at(history, server_store(server), recovery->revision)
                ? NULL
-               : "the data are not what they ever were";
+               : "the data are of no state that there was";
 }
 
 static bool load(struct server *server, const char **wrong)
@@ -182,7 +181,7 @@ struct server *server_new(struct fs_model *model, struct history *history,
     struct store *store = server_store(server);
     struct history_promise promise = history_promised(history, fs_model_steps(model));
     if (restore_newest(store) < promise.shown) {
-        *wrong = "versions that were shown come again";
+        *wrong = "versions that were shown are given twice";
         server_free(server);
         return NULL;
     }
@@ -252,7 +251,7 @@ void server_write(struct server *server, unsigned operations)
     }
 }
 
-/* For a lack of room writes are refused for a while only. */
+/* On a full disk writes are only refused temporarily. */
 static bool is_refused_for_good(struct server *server)
 {
     const char *refusal = server_refusal(server);
@@ -265,7 +264,7 @@ static bool is_settled(struct server *server)
     return server_refusal(server) != NULL || durable >= restore_newest(server_store(server));
 }
 
-static bool has_room(struct server *server)
+static bool has_space(struct server *server)
 {
     return server_refusal(server) == NULL || is_refused_for_good(server);
 }
@@ -275,7 +274,7 @@ static bool is_not_saving(struct server *server)
     return !server->saving;
 }
 
-/* False after a while. */
+/* False on a timeout. */
 static bool wait_until(struct server *server, bool (*condition)(struct server *server))
 {
     int64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
@@ -288,7 +287,8 @@ static bool wait_until(struct server *server, bool (*condition)(struct server *s
     return in_time;
 }
 
-/* Nobody tells of writes that are not synced at once: the disk changes. False after a while. */
+/* Nothing reports writes that are not synced immediately, but the disk changes. False on a timeout.
+ */
 static bool wait_for_write(struct server *server)
 {
     uint64_t revision = restore_newest(server_store(server));
@@ -305,9 +305,9 @@ const char *server_wait(struct server *server)
     return written && wait_until(server, is_settled) ? NULL : "the log does not go on";
 }
 
-const char *server_wait_for_room(struct server *server)
+const char *server_wait_for_space(struct server *server)
 {
-    return wait_until(server, has_room) ? NULL : "the log does not see that there is room";
+    return wait_until(server, has_space) ? NULL : "the log does not notice that there is space";
 }
 
 void server_save(struct server *server)
@@ -353,7 +353,7 @@ const char *server_try_refusal(struct server *server)
     writes_one(&server->writes);
     sweep(server);
     if (server_refusal(server) != refusal)
-        return NULL; /* there is room again */
+        return NULL; /* there is space again */
     if (write.pending || write.err != ERR_READ_ONLY || write.why != refusal)
         return "a write is not refused";
     if (read.pending ||

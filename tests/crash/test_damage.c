@@ -1,8 +1,8 @@
 /*
  * Data directories that were damaged after they had been written: every bit of a log, of a base and
- * of a manifest is flipped, each in a directory of its own, and each file is cut at every byte. The
- * start then finds all that there was, or refuses and touches nothing; only at the end of a log
- * that nobody closed may it take damage for a torn write, and lose that write, but no other.
+ * of a manifest is flipped, each in a directory of its own, and each file is truncated at every
+ * byte. A start then finds all data, or refuses and touches nothing; only at the end of a log that
+ * no server closed may it take damage for a torn write, and lose that write, but no other.
  */
 #include "base/effort.h"
 #include "crash/contents.h"
@@ -37,7 +37,7 @@
 
 static const struct journal_options always = {.durability = JOURNAL_ALWAYS};
 
-/* ---- a sound directory ---- */
+/* ---- an intact directory ---- */
 
 struct sound {
     struct disk *disk;
@@ -161,7 +161,7 @@ struct damage {
     size_t weak;
     uint64_t weak_revision;
     bool exact; /* the file is a log, of which all whole batches are found, and no more */
-    /* What came of it. */
+    /* The results. */
     atomic_size_t refused, complete, shorter;
     atomic_size_t wrong;
 };
@@ -179,7 +179,7 @@ static struct fs_model *apply(const struct damage *damage, size_t i)
     return fs_model_from(disk);
 }
 
-/* The directory is as the damage left it. */
+/* True if the directory is as the damage left it. */
 static bool is_untouched(const struct damage *damage, size_t i, const struct fs_model *model)
 {
     struct fs_model *fresh = apply(damage, i);
@@ -226,9 +226,9 @@ static const char *judge(struct damage *damage, size_t i, const struct fs_model 
         return "something is lost silently";
     if (damage->exact &&
         recovery->revision != revision_before(content(damage->sound->disk, damage->file), offset))
-        return "a whole batch is lost, or half a one was done";
+        return "a whole batch is lost, or half of one was applied";
     if (!history_is_at(history, store, recovery->revision))
-        return "the data are not what they ever were";
+        return "the data are of no state that there was";
     *(recovery->revision < history->newest ? &damage->shorter : &damage->complete) += 1;
     return NULL;
 }
@@ -292,7 +292,7 @@ static void try_all(struct damage *damage)
 
 /* ---- tests ---- */
 
-/* Where the last two batches of a closed log begin: that with the last writes, and the closing
+/* Where the last two batches of a closed log start: that with the last writes, and the closing
  * line. */
 static void find_end(struct slice log, size_t *last, size_t *closing, uint64_t *seq)
 {

@@ -1,8 +1,8 @@
 /*
  * A disk that fails: each of the first calls of a server's life fails in turn, in each way.
  * Whatever was acknowledged by then survives, and nothing is acknowledged that does not; the server
- * goes on, or refuses writes and says why, and still reads; and the next start finds a state that
- * there was, with all that was acknowledged, whether the machine went on or crashed.
+ * goes on, or refuses writes with a reason, and still reads; and the next start finds a state that
+ * there was, with all that was acknowledged, whether the machine kept running or crashed.
  */
 #include "base/effort.h"
 #include "crash/restart.h"
@@ -30,12 +30,12 @@
 #define OPERATIONS 140
 /* Crashes in a life. */
 #define CRASHES 12
-/* At a time; most of the time is waiting for room on the disk. */
+/* At a time; most of the time is spent waiting for space on the disk. */
 #define THREADS 8
 
 static const struct journal_options always = {.durability = JOURNAL_ALWAYS};
 
-/* A life with a failing call, and what came of it. */
+/* A life with a failing call, and its results. */
 struct life {
     struct fs_model_fault fault;
     uint64_t random;
@@ -56,12 +56,12 @@ static bool has_failed_in(const struct life *life, const char *call, const char 
 
 /* ---- the server's life ---- */
 
-/* Makes room on the disk; the server goes on if that is all that it needed. */
-static const char *make_room(struct life *life, struct server *server)
+/* Makes space on the disk; the server goes on if nothing else is wrong. */
+static const char *make_space(struct life *life, struct server *server)
 {
     life->hit = life->hit || fs_model_failed(life->model);
     fs_model_fail(life->model, (struct fs_model_fault){0});
-    return server_wait_for_room(server);
+    return server_wait_for_space(server);
 }
 
 static const char *bear_refusal(struct life *life, struct server *server)
@@ -69,7 +69,7 @@ static const char *bear_refusal(struct life *life, struct server *server)
     life->refused = true;
     const char *wrong = server_try_refusal(server);
     if (wrong == NULL)
-        wrong = make_room(life, server);
+        wrong = make_space(life, server);
     life->ended_bad = server_refusal(server) != NULL;
     return wrong;
 }
@@ -91,7 +91,7 @@ static const char *save(struct life *life, struct server *server)
     if (wrong == NULL && !saved && !life->hit && !fs_model_failed(life->model))
         wrong = "no base is written, though nothing failed";
     if (wrong == NULL && !saved)
-        wrong = make_room(life, server);
+        wrong = make_space(life, server);
     return wrong;
 }
 
@@ -101,25 +101,25 @@ static const char *live(struct life *life, struct server *server)
     for (unsigned i = 0; i < ROUNDS && wrong == NULL && !life->ended_bad; i++)
         wrong = save(life, server);
     if (wrong == NULL)
-        wrong = make_room(life, server);
+        wrong = make_space(life, server);
     life->ended_bad = server_refusal(server) != NULL;
     return wrong;
 }
 
-/* Whether writes are refused at the end is right, by the call that failed. */
+/* Checks whether writes are rightly refused or accepted at the end, by the call that failed. */
 static const char *judge_refusal(const struct life *life)
 {
     bool log_failed = life->hit_early && life->fault.error == EIO &&
                       (has_failed_in(life, "write", ".incr.aof") ||
                        has_failed_in(life, "sync-data", ".incr.aof"));
     if (log_failed && !life->ended_bad)
-        return "the log failed, and writes are taken";
+        return "the log failed, and writes are accepted";
     if (life->refused && !life->hit_early)
         return "writes were refused though nothing failed";
     if (life->ended_bad && !life->fault.sticky && has_failed_in(life, "", ".base.rdb"))
         return "the base could not be written, and writes are refused";
     if (life->ended_bad && life->fault.error == ENOSPC && !has_failed_in(life, "sync", ""))
-        return "there is room, and writes are refused";
+        return "there is space, and writes are refused";
     return NULL;
 }
 
@@ -173,7 +173,7 @@ static const char *crash_here_and_there(const struct life *life, const struct hi
     return wrong;
 }
 
-/* The next server, which nothing stands in the way of. */
+/* The next server, on a disk without faults. */
 static const char *write_more(const struct life *life, struct history *history, size_t *first)
 {
     const char *wrong;
@@ -185,8 +185,8 @@ static const char *write_more(const struct life *life, struct history *history, 
     return server_free(server) ? NULL : "the next server loses writes";
 }
 
-/* The machine goes on, though its memory may show more than its disk holds; another server starts,
- * and then the machine crashes. */
+/* The machine keeps running, though its memory may show more than its disk holds; another server
+ * starts, and then the machine crashes. */
 static const char *go_on(const struct life *life)
 {
     struct history branch;
@@ -230,7 +230,7 @@ struct lives {
     atomic_uint next;   /* call, from 0 */
     atomic_uint hit;    /* calls that failed, */
     atomic_uint unborn; /* of these, servers that did not start */
-    atomic_uint full;   /* servers that refused writes for a while */
+    atomic_uint full;   /* servers that refused writes temporarily */
     atomic_uint bad;    /* servers that refused writes for good */
     atomic_uint wrong;
 };
@@ -269,8 +269,8 @@ static void try_lives(struct lives *lives, struct fs_model_fault fault)
     assert_int_equal(lives->hit, (CALLS + STEP - 1) / STEP);
 }
 
-/* At least one in so many. Which call meets what is a matter of timing, so a few calls, as the
- * sanitizers try, say nothing. */
+/* At least one in so many. Which call fails depends on timing, so the few calls that sanitizers try
+ * prove nothing. */
 static void assert_share(unsigned count, unsigned part)
 {
     if (STEP == 1)
@@ -294,7 +294,7 @@ static void a_disk_that_is_full_once(void **state)
     assert_share(lives.full, 8);
 }
 
-static void a_disk_that_is_full_until_there_is_room(void **state)
+static void a_disk_that_is_full_for_a_while(void **state)
 {
     (void)state;
     struct lives lives;
@@ -315,7 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_of_the_disk),
         cmocka_unit_test(a_disk_that_is_full_once),
-        cmocka_unit_test(a_disk_that_is_full_until_there_is_room),
+        cmocka_unit_test(a_disk_that_is_full_for_a_while),
         cmocka_unit_test(short_writes),
     };
     log_set_level(LOG_ERROR);

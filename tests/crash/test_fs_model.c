@@ -8,13 +8,15 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
 #include "store/seeded.h"
+#include "support/folder.h"
 
 #define MOST_STATES 200
 
@@ -361,7 +363,7 @@ static void a_failed_sync_loses_the_bytes(void **state)
     fs_model_free(model);
 }
 
-static void writes_fail_as_told(void **state)
+static void writes_fail_on_demand(void **state)
 {
     (void)state;
     struct fs_model *model = with_durable_file();
@@ -521,7 +523,7 @@ int main(void)
         cmocka_unit_test(states_are_independent),
         cmocka_unit_test(syncs_that_lie_are_seen),
         cmocka_unit_test(a_failed_sync_loses_the_bytes),
-        cmocka_unit_test(writes_fail_as_told),
+        cmocka_unit_test(writes_fail_on_demand),
         cmocka_unit_test(every_call_can_fail),
         cmocka_unit_test(the_directory_is_locked_until_it_is_closed),
         cmocka_unit_test(behaves_as_the_real_one),

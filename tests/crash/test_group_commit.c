@@ -1,9 +1,9 @@
 /*
  * The log with its thread on the disk that crashes in every way: after each change of the disk,
- * what it leaves is a prefix of the units that holds all that was durable by then, over changes of
- * files too. So it is after every fault. The same with syncs that do nothing must fail.
+ * what it leaves is a prefix of the records that holds all that was durable by then, also across
+ * rotations. The same holds after every fault. With syncs that do nothing the test must fail.
  *
- * Which units share a batch depends on the machine's mood, so a seed does not replay all of it.
+ * Which records share a batch depends on timing, so a seed does not replay all of it.
  */
 #include "crash/walk.h"
 
@@ -44,7 +44,7 @@ struct history {
     int64_t seq; /* of the newest file */
 };
 
-/* Up to now it was so; from now on it is as durable as the log says. */
+/* Notes how far it was durable up to now; from now on it is what the log says. */
 static void note(struct history *history)
 {
     size_t steps = fs_model_steps(history->model);
@@ -83,7 +83,7 @@ static int on_rotated(void *user, const char *name)
     return add_to_manifest(user, name);
 }
 
-/* True if the directory, the first file, its place in the manifest and the log are there. */
+/* True if the directory, the first file, its line in the manifest and the log were created. */
 static bool begin(struct history *history)
 {
     struct fs *fs = fs_model_fs(history->model);
@@ -105,13 +105,13 @@ static bool begin(struct history *history)
     return false;
 }
 
-/* What the unit is, its revision says. */
+/* The record's revision determines its contents. */
 static size_t value_size(uint64_t revision)
 {
     return revision * 7919 % 1500;
 }
 
-static void write_unit(struct history *history)
+static void write_record(struct history *history)
 {
     static const char filler[1500] = "";
     struct change_sink *sink = wal_sink(history->log);
@@ -135,11 +135,11 @@ static void wait_for_all(struct history *history)
     pthread_mutex_unlock(&history->mutex);
 }
 
-static void write_units(struct history *history, uint64_t *random, int bursts)
+static void write_records(struct history *history, uint64_t *random, int bursts)
 {
     for (int burst = 1; burst <= bursts; burst++) {
         for (uint32_t i = 1 + seeded_below(random, 6); i > 0; i--)
-            write_unit(history);
+            write_record(history);
         if (burst % 10 == 0) {
             char name[64];
             name_of(++history->seq, name);
@@ -152,8 +152,8 @@ static void write_units(struct history *history, uint64_t *random, int bursts)
 }
 
 /* Records what a log does to the disk, from its first file to its end. */
-static struct history *record(struct fs_model_fault fault, unsigned lies, uint64_t random,
-                              int bursts)
+static struct history *make_recording(struct fs_model_fault fault, unsigned lies, uint64_t random,
+                                      int bursts)
 {
     struct history *history = mem_alloc_zero(sizeof *history);
     history->model = fs_model_new();
@@ -165,7 +165,7 @@ static struct history *record(struct fs_model_fault fault, unsigned lies, uint64
     fs_model_fail(history->model, fault);
     fs_model_record(history->model);
     if (begin(history)) {
-        write_units(history, &random, bursts);
+        write_records(history, &random, bursts);
         wal_free(history->log);
     }
     note(history);
@@ -183,29 +183,29 @@ static void history_free(struct history *history)
 
 /* ---- what a crash leaves ---- */
 
-static bool is_unit(const struct scan_unit *unit)
+static bool is_record(const struct scan_record *record)
 {
     char key[24];
-    snprintf(key, sizeof key, "%llu", (unsigned long long)unit->revision);
-    bool good = unit->count == unit->revision % 3 + 1;
-    for (size_t i = 0; i < unit->count; i++)
-        good = good && unit->commands[i].count == 3 &&
-               slice_equal(unit->commands[i].args[1], slice_from_string(key)) &&
-               unit->commands[i].args[2].len == value_size(unit->revision);
+    snprintf(key, sizeof key, "%llu", (unsigned long long)record->revision);
+    bool good = record->count == record->revision % 3 + 1;
+    for (size_t i = 0; i < record->count; i++)
+        good = good && record->commands[i].count == 3 &&
+               slice_equal(record->commands[i].args[1], slice_from_string(key)) &&
+               record->commands[i].args[2].len == value_size(record->revision);
     return good;
 }
 
-/* Reads a file on from *next; what is wrong, or NULL. */
+/* Reads a file from *next on; what is wrong, or NULL. */
 static const char *check_bytes(struct slice bytes, bool last, uint64_t *next)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     enum scan_verdict verdict;
     const char *wrong = NULL;
     scan_init(&scan, bytes, *next);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT && wrong == NULL)
-        if (unit.revision != (*next)++ || !is_unit(&unit))
-            wrong = "a unit that was not written";
+    while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD && wrong == NULL)
+        if (record.revision != (*next)++ || !is_record(&record))
+            wrong = "a record that was not written";
     if (wrong == NULL && verdict == SCAN_DAMAGED)
         wrong = "damage";
     if (wrong == NULL && verdict == SCAN_TORN && !last)
@@ -277,7 +277,7 @@ static void every_crash_leaves_what_was_durable(void **state)
 {
     (void)state;
     uint64_t random = seeded_start();
-    struct history *history = record((struct fs_model_fault){0}, 0, random, 60);
+    struct history *history = make_recording((struct fs_model_fault){0}, 0, random, 60);
     assert_true(history->written > 60);
     assert_int_equal(history->acknowledged, history->written);
     assert_int_equal(history->manifest.count, 7);
@@ -293,13 +293,13 @@ static void syncs_that_lie_are_noticed(void **state)
     uint64_t random = seeded_start();
     static const unsigned lies[] = {FS_MODEL_SYNC_DATA, FS_MODEL_SYNC, FS_MODEL_SYNC_DIRECTORY};
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
-        struct history *history = record((struct fs_model_fault){0}, lies[i], random, 60);
+        struct history *history = make_recording((struct fs_model_fault){0}, lies[i], random, 60);
         assert_non_null(try_crashes(history, STATES, &random));
         history_free(history);
     }
 }
 
-/* Every call of a history fails once, then the next one's. */
+/* Fails every call of a history once, one after the other. */
 static void every_fault_leaves_what_was_durable(void **state)
 {
     (void)state;
@@ -314,7 +314,7 @@ static void every_fault_leaves_what_was_durable(void **state)
         struct fs_model_fault fault = faults[i];
         bool hit = true;
         for (fault.call = 1; hit; fault.call++) {
-            struct history *history = record(fault, 0, random, 12);
+            struct history *history = make_recording(fault, 0, random, 12);
             hit = fs_model_failed(history->model);
             assert_null(try_crashes(history, 300, &random));
             history_free(history);

@@ -1,12 +1,12 @@
 /*
- * The whole of durability over a model of a disk: a server writes at random and replaces its base
- * now and then; it is crashed after each change of the disk in many ways. Started again it must
- * hold what it held after some unit, with all that was acknowledged by then, and give no version
- * that clients could know: the next start finds the same, and it can go on from there, with
- * whatever durability, and crash again. The same with syncs that do nothing must fail: that shows
- * that the test can.
+ * Durability as a whole over a model of a disk: a server writes at random and sometimes replaces
+ * its base; it is crashed after each change of the disk in many ways. Started again it must hold
+ * what it held after some commit, with all that was acknowledged by then, and never give a version
+ * again that clients could know; the next start finds the same, and can continue from there, with
+ * any durability, and crash again. With syncs that do nothing the test must fail, which shows that
+ * it can.
  *
- * Most crashes leave what another one has left. What a start makes of that is known then.
+ * Most crashes leave what another one has left; the verdict on that is cached.
  */
 #include "base/effort.h"
 #include "crash/known.h"
@@ -29,26 +29,26 @@
 /* Servers with a history of their own, and crashes of each of them. */
 #define HISTORIES EFFORT(12, 2, 1)
 #define STATES    EFFORT(6000, 1000, 700)
-/* So many different states are tried; how many more servers that takes depends on how their threads
- * take turns. */
+/* Number of different states to try; how many more servers that takes depends on how their threads
+ * interleave. */
 #define DIFFERENT EFFORT(50000, 400, 140)
-/* One state in so many goes on, and is crashed again after each change, so often. */
+/* One state in so many is continued, and crashed again after each change, so often. */
 #define GO_ON_IN 300
-/* With less than JOURNAL_ALWAYS, a step of the revisions that are reserved: some in each life. */
+/* With less than JOURNAL_ALWAYS, the step of the reserved revisions: some in each life. */
 #define RESERVE_STEP 16
 #define AGAIN_TIMES  2
 
 struct tried {
     size_t states;
     size_t again;     /* of these, second crashes */
-    size_t different; /* of these, with another content or more acknowledged than those before */
+    size_t different; /* of these, with other contents or more acknowledged than those before */
     size_t changes;
 };
 
 /* A recording that is crashed everywhere. */
 struct scene {
-    const struct history *history; /* of who was recorded */
-    struct known known;            /* states on which a start is good */
+    const struct history *history; /* of the recorded server */
+    struct known known;            /* states on which a start succeeds */
     struct tried *tried;
 };
 
@@ -92,7 +92,7 @@ static const char *run(struct fs_model *model, struct history *history,
 static const char *try_state(struct scene *scene, struct fs_model *state,
                              const struct history_promise *promise, uint64_t *random);
 
-/* The machine crashes at this place of the walk; what comes of it is NULL or what is wrong. */
+/* Crashes the machine at this place of the walk; NULL, or what is wrong. */
 static const char *crash(struct scene *scene, const struct walk *walk, uint64_t *random,
                          uint64_t *go_on)
 {
@@ -125,7 +125,7 @@ static const char *crash_everywhere(struct fs_model *recording, const struct his
     return wrong;
 }
 
-/* A server starts on the state, goes on from there, and is crashed again after each change. */
+/* A server starts on the state, continues, and is crashed again after each change. */
 static const char *go_on(const struct scene *scene, struct fs_model *state,
                          const struct history_promise *promise, uint64_t *random)
 {
@@ -146,7 +146,8 @@ static const char *go_on(const struct scene *scene, struct fs_model *state,
     return wrong;
 }
 
-/* What a crash left: is it good for a start, and, if `random` is given, to go on from? */
+/* Checks that a start succeeds on what a crash left and, if `random` is given, can continue from
+ * there. */
 static const char *try_state(struct scene *scene, struct fs_model *state,
                              const struct history_promise *promise, uint64_t *random)
 {
@@ -196,7 +197,7 @@ static void every_crash_leaves_what_was_acknowledged(void **state)
                   (double)(clock() - began) / CLOCKS_PER_SEC);
 }
 
-/* Less is promised then, but there is never a mixture. */
+/* Less is promised then, but never a mixture. */
 static void every_crash_leaves_what_once_was(void **state)
 {
     (void)state;

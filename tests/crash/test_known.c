@@ -1,4 +1,4 @@
-/* Tests of crash/known.c against numbers of which it is plain whether they came before. */
+/* Tests of crash/known.c with numbers for which it is obvious whether they were added before. */
 #include "crash/known.h"
 
 #include <setjmp.h>

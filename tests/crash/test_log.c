@@ -1,8 +1,8 @@
 /*
- * The rules of durability in their shortest form: a log in batches, synced before a revision counts
- * as acknowledged, and a manifest that is replaced when a new log begins. Crashed after each change
+ * The rules of durability in their simplest form: a log in batches, synced before a revision counts
+ * as acknowledged, and a manifest that is replaced when a new log starts. Crashed after each change
  * of the disk in many ways, it must come back as a prefix of what was written that holds all that
- * was acknowledged. The same with syncs that do nothing must fail: that shows that the test can.
+ * was acknowledged. With syncs that do nothing the test must fail, which shows that it can.
  */
 #include "crash/walk.h"
 
@@ -19,8 +19,8 @@
 #include "base/mem.h"
 #include "journal/log/scan.h"
 #include "journal/manifest.h"
-#include "journal/resp_append.h"
 #include "store/seeded.h"
+#include "support/resp_append.h"
 
 #define FOLDER     "appendonlydir"
 #define MANIFEST   "appendonly.aof.manifest"
@@ -39,8 +39,8 @@ struct history {
     bool stopped; /* after an error: nothing is written or acknowledged any more */
 };
 
-/* One unit: a command that depends on its revision alone, of some bytes to some sectors. */
-static void append_unit(struct buf *out, uint64_t revision)
+/* One record: a command that depends on its revision alone, of some bytes to some sectors. */
+static void append_record(struct buf *out, uint64_t revision)
 {
     char number[24];
     static const char filler[1500] = "";
@@ -56,18 +56,18 @@ static void append_unit(struct buf *out, uint64_t revision)
     }
 }
 
-static bool is_unit(const struct scan_unit *unit)
+static bool is_record(const struct scan_record *record)
 {
     struct buf expected;
     struct buf got;
     buf_init(&expected, 10000);
     buf_init(&got, 10000);
-    append_unit(&expected, unit->revision);
-    bool in_transaction = unit->revision % 5 == 0;
+    append_record(&expected, record->revision);
+    bool in_transaction = record->revision % 5 == 0;
     if (in_transaction)
         assert_true(resp_append(&got, (struct slice[]){SLICE_LITERAL("MULTI")}, 1));
-    for (size_t i = 0; i < unit->count; i++)
-        assert_true(resp_append(&got, unit->commands[i].args, unit->commands[i].count));
+    for (size_t i = 0; i < record->count; i++)
+        assert_true(resp_append(&got, record->commands[i].args, record->commands[i].count));
     if (in_transaction)
         assert_true(resp_append(&got, (struct slice[]){SLICE_LITERAL("EXEC")}, 1));
     bool same = slice_equal(buf_slice(&expected), buf_slice(&got));
@@ -76,7 +76,7 @@ static bool is_unit(const struct scan_unit *unit)
     return same;
 }
 
-/* Notes how far is acknowledged for every step up to now. */
+/* Notes what is acknowledged for every step up to now. */
 static void note(struct history *history)
 {
     size_t steps = fs_model_steps(history->model);
@@ -85,7 +85,7 @@ static void note(struct history *history)
         history->acknowledged_at[history->steps] = history->acknowledged;
 }
 
-/* From now on, all units so far are acknowledged. */
+/* From now on, all records so far are acknowledged. */
 static void acknowledge(struct history *history)
 {
     note(history);
@@ -99,7 +99,7 @@ static void append_batch(struct history *history, struct fs_file *file, uint64_t
     struct buf payload;
     buf_init(&payload, (size_t)1024 * 1024);
     for (; ops > 0; ops--)
-        append_unit(&payload, history->next++);
+        append_record(&payload, history->next++);
     struct iovec pieces[2] = {{.iov_base = line},
                               {.iov_base = payload.data, .iov_len = payload.len}};
     pieces[0].iov_len = batch_format(&batch, (uint64_t)fs_size(file), pieces + 1, 1, line);
@@ -185,17 +185,17 @@ static uint64_t acknowledged_at(const struct history *history, size_t step)
     return step < history->steps ? history->acknowledged_at[step] : history->acknowledged;
 }
 
-/* Reads a log on from *next; what is wrong, or NULL. */
+/* Reads a log from *next on; what is wrong, or NULL. */
 static const char *read_log(struct slice log, bool last, uint64_t *next, size_t *good)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     const char *wrong = NULL;
     enum scan_verdict verdict;
     scan_init(&scan, log, *next);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT && wrong == NULL) {
-        if (unit.revision != (*next)++ || !is_unit(&unit))
-            wrong = "a unit that was not written";
+    while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD && wrong == NULL) {
+        if (record.revision != (*next)++ || !is_record(&record))
+            wrong = "a record that was not written";
     }
     if (wrong == NULL && (verdict == SCAN_DAMAGED || (verdict == SCAN_TORN && !last)))
         wrong = verdict == SCAN_DAMAGED ? "damage" : "a torn log before another";
@@ -204,12 +204,12 @@ static const char *read_log(struct slice log, bool last, uint64_t *next, size_t 
     return wrong;
 }
 
-/* Cuts the torn tail off the last log, and goes on in it. */
+/* Truncates the torn tail of the last log, and continues it. */
 static const char *go_on(struct history *history, struct fs_file *file, size_t good)
 {
     if (fs_truncate(file, good) != 0 || fs_sync_data(file) != 0)
         return "the tail cannot be cut";
-    acknowledge(history); /* what was found is shown from now on */
+    acknowledge(history); /* what was found may be shown from now on */
     append_batch(history, file, 1);
     sync_log(history, file);
     return history->stopped ? "it cannot go on" : NULL;
@@ -244,7 +244,7 @@ static const char *recover(struct history *history, uint64_t acknowledged)
     struct manifest_fault fault;
     const char *wrong = NULL;
     struct fs *fs = fs_model_fs(history->model);
-    /* A process that died may have left names that are seen but not durable. */
+    /* A process that died may have left names that are visible but not durable. */
     if (fs_sync_directory(fs, ".") != 0)
         return "the directory cannot be synced";
     int error = fs_sync_directory(fs, FOLDER);
@@ -341,8 +341,9 @@ static void syncs_that_lie_are_noticed(void **state)
 }
 
 /*
- * One failing call: nothing is acknowledged after it, and what was survives crashes. So it does if
- * the process starts again on a machine that goes on, whose memory shows more than its disk holds.
+ * One failing call: nothing is acknowledged after it, and what was acknowledged survives crashes.
+ * The same holds if the process restarts on a machine that keeps running, whose memory shows more
+ * than its disk holds.
  */
 static void try_fault(struct fs_model_fault fault, uint64_t seed, bool *hit)
 {

@@ -1,6 +1,6 @@
 /*
- * keystore-check's repair, crashed after each change of the disk in many ways: what it changes is
- * always somewhere as it was, and another repair gets to where the first one would have.
+ * keystore-check's repair, crashed after each change of the disk in many ways: what it changes
+ * always still exists as it was, in place or as a copy, and another repair gets to the same result.
  */
 #include "check/repair.h"
 
@@ -15,17 +15,17 @@
 #include "crash/walk.h"
 #include "journal/layout.h"
 #include "journal/log/batch.h"
-#include "journal/resp_append.h"
 #include "store/seeded.h"
+#include "support/resp_append.h"
 
-#define LOGS   3
-#define UNITS  4u /* of a log, each in a batch of its own */
-#define BAD    1  /* the log that is damaged, from 0 */
-#define STATES EFFORT(4000, 800, 200)
+#define LOGS    3
+#define RECORDS 4u /* of a log, each in a batch of its own */
+#define BAD     1  /* the log that is damaged, from 0 */
+#define STATES  EFFORT(4000, 800, 200)
 
 struct before {
     struct buf logs[LOGS];
-    uint64_t last; /* revision that a repair gets to */
+    uint64_t last; /* revision that a repair leads to */
 };
 
 static struct progress quiet;
@@ -74,9 +74,9 @@ static struct fs_model *make_damaged(struct before *before)
         char path[LAYOUT_PATH];
         size_t third = 0;
         buf_init(&before->logs[i], 100000);
-        for (unsigned j = 0; j < UNITS; j++) {
+        for (unsigned j = 0; j < RECORDS; j++) {
             third = j == 2 ? before->logs[i].len : third;
-            add_batch(&before->logs[i], 1 + i * UNITS + j);
+            add_batch(&before->logs[i], 1 + i * RECORDS + j);
         }
         if (i == BAD)
             before->logs[i].data[third + 20] ^= 4;
@@ -84,14 +84,15 @@ static struct fs_model *make_damaged(struct before *before)
         write_file(fs, path, buf_slice(&before->logs[i]));
         manifest_add(&manifest, strchr(path, '/') + 1, i + 1, 'i');
     }
-    before->last = BAD * UNITS + 2;
+    before->last = BAD * RECORDS + 2;
     assert_int_equal(fs_sync_directory(fs, LAYOUT_FOLDER), 0);
     assert_int_equal(manifest_replace(fs, LAYOUT_FOLDER, LAYOUT_MANIFEST, &manifest), 0);
     manifest_deinit(&manifest);
     return model;
 }
 
-/* Repairs what needs it; the state then, and the newest revision. STATE_UNREADABLE: it failed. */
+/* Repairs what needs it; returns the state then, and the newest revision. STATE_UNREADABLE: it
+ * failed. */
 static enum state repair(struct fs *fs, uint64_t *last)
 {
     struct directory directory = {0};
@@ -127,7 +128,7 @@ static bool holds(struct fs *fs, const char *path, struct slice wanted)
     return same;
 }
 
-/* The log is there as it was, or a copy of it. */
+/* The log exists as it was, or a copy of it. */
 static bool is_kept(struct fs *fs, int64_t seq, struct slice was)
 {
     char path[LAYOUT_PATH];
@@ -150,7 +151,7 @@ static const char *judge(struct fs *fs, const struct before *before)
     }
     if (repair(fs, &last) != STATE_GOOD)
         return "it cannot be repaired again";
-    return last == before->last ? NULL : "the second repair gets elsewhere";
+    return last == before->last ? NULL : "the second repair has a different result";
 }
 
 /* What is wrong after one of the crashes, or NULL. */

@@ -1,5 +1,5 @@
 /*
- * Versions over a model of a disk: a store without a log writes, while what it may give is reserved
+ * Versions over a model of a disk: a store without a log writes, while its revisions are reserved
  * in small steps, and is crashed after each change of the disk in many ways. No start may begin
  * below a version that was given by then. With syncs that do nothing one does.
  */
@@ -21,7 +21,7 @@
 #define WRITES 200
 #define TIMES  40
 
-/* What had been given when the disk had seen so many changes. */
+/* What had been given after so many changes of the disk. */
 struct given {
     size_t steps;
     uint64_t version;
@@ -40,7 +40,7 @@ static uint64_t write_one(struct store *store)
     return version;
 }
 
-/* Some writers wait for the reserve, for it is kept up only now and then. */
+/* Some writers wait for the reserve, as it is only maintained now and then. */
 static void live(struct fs_model *model, uint64_t *random, struct given *given)
 {
     struct durable durable = {0};
@@ -66,7 +66,7 @@ static uint64_t given_by(const struct given *given, size_t steps)
     return version;
 }
 
-/* The crashes after which versions come again, or the file cannot be read. */
+/* Counts the crashes after which versions are given twice, or the file cannot be read. */
 static size_t crash_everywhere(unsigned lies)
 {
     uint64_t random = seeded_start();

@@ -10,7 +10,7 @@
 
 struct content {
     atomic_size_t holders;
-    size_t used; /* what stands before it belongs to some view and never changes while shared */
+    size_t used; /* what precedes it belongs to some view and never changes while shared */
     size_t capacity;
     uint8_t data[];
 };
@@ -45,7 +45,7 @@ void view_release_bytes(struct slice bytes)
         release((struct content *)(bytes.data - offsetof(struct content, data)));
 }
 
-/* A content of its own for the view, with room for `len` bytes. */
+/* Gives the view a content of its own, with space for `len` bytes. */
 static void copy(struct view *view, size_t len)
 {
     size_t capacity = FIRST_CAPACITY;
@@ -61,8 +61,8 @@ static void copy(struct view *view, size_t len)
     view->content = own;
 }
 
-/* Room for `len` bytes, of which those from `offset` on may be changed. */
-static void make_room(struct view *view, size_t offset, size_t len)
+/* Makes space for `len` bytes, of which those from `offset` on may be changed. */
+static void make_space(struct view *view, size_t offset, size_t len)
 {
     struct content *content = view->content;
     if (content == NULL || len > content->capacity ||
@@ -78,7 +78,7 @@ void view_write(struct view *view, size_t offset, struct slice bytes)
         return;
     view_extend(view, offset);
     size_t end = offset + bytes.len;
-    make_room(view, offset, end > view->len ? end : view->len);
+    make_space(view, offset, end > view->len ? end : view->len);
     memcpy(view->content->data + offset, bytes.data, bytes.len);
     if (end > view->len)
         view->len = end;
@@ -88,7 +88,7 @@ void view_extend(struct view *view, size_t len)
 {
     if (len <= view->len)
         return;
-    make_room(view, view->len, len);
+    make_space(view, view->len, len);
     memset(view->content->data + view->len, 0, len - view->len);
     view->len = len;
 }

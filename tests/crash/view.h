@@ -18,7 +18,7 @@ struct view {
 /* Another view of the same bytes. */
 struct view view_share(struct view view);
 
-/* Ends a view, which is empty then. */
+/* Releases a view, which is empty then. */
 void view_release(struct view *view);
 
 /* The bytes; they stay as they are until this view, or one shared from it now, is released. */
@@ -27,13 +27,13 @@ struct slice view_bytes(struct view view);
 /* Writes at an offset; a gap before it is filled with zeros. */
 void view_write(struct view *view, size_t offset, struct slice bytes);
 
-/* Makes it longer with zeros, unless it is that long. */
+/* Extends it with zeros to that length, unless it is as long. */
 void view_extend(struct view *view, size_t len);
 
-/* Makes it shorter, unless it is that short. */
+/* Truncates it to that length, unless it is as short. */
 void view_cut(struct view *view, size_t len);
 
-/* Ends a view of which only the bytes are at hand, as view_bytes() returned them. */
+/* Releases a view by its bytes, as view_bytes() returned them. */
 void view_release_bytes(struct slice bytes);
 
 #endif

@@ -19,14 +19,14 @@
 
 struct walk;
 
-/* Stands before the first change. The recording must be over, and live longer. */
+/* Starts before the first change. The recording must be over, and live longer. */
 struct walk *walk_new(struct fs_model *recording);
 void walk_free(struct walk *walk);
 
-/* Changes behind it. */
+/* Changes passed. */
 size_t walk_step(const struct walk *walk);
 
-/* Goes over one more change; false, and stays, at the end. */
+/* Passes one more change; false, and stays, at the end. */
 bool walk_next(struct walk *walk);
 
 /* The file system after a crash here, as the chooser decides; the caller frees it. */

@@ -31,11 +31,11 @@ def command(*words):
     return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words)
 
 
-def batch(offset, seq, units, synced):
-    """A batch of units (bytes of RESP each), to stand at that offset of its file."""
-    payload = b"".join(units)
+def batch(offset, seq, records, synced):
+    """A batch of records (bytes of RESP each), to stand at that offset of its file."""
+    payload = b"".join(records)
     digits = b"%016x" % XXHASH.XXH3_64bits(payload, len(payload))
-    head = b"#KS1 seq=%d ops=%d len=%d xxh3=%s" % (seq, len(units), len(payload), digits)
+    head = b"#KS1 seq=%d ops=%d len=%d xxh3=%s" % (seq, len(records), len(payload), digits)
     tail = b" synced=%d\n" % synced
     check = XXHASH.XXH3_64bits_withSeed(head + tail, len(head + tail), offset)
     return head + b"%016x" % check + tail + payload
@@ -50,18 +50,18 @@ class Log:
         self.synced = first - 1
         self.starts = []
 
-    def add(self, *units, durable=True):
-        """A batch of these units, written when all before it was durable, or not."""
+    def add(self, *records, durable=True):
+        """A batch of these records, written when all before it was durable, or not."""
         self.starts.append(len(self.bytes))
-        self.bytes += batch(len(self.bytes), self.next, units, self.synced)
-        self.next += len(units)
+        self.bytes += batch(len(self.bytes), self.next, records, self.synced)
+        self.next += len(records)
         if durable:
             self.synced = self.next - 1
         return self
 
 
 def versions(revision):
-    """The file that says up to which revision units may have come."""
+    """The file that says up to which revision records may have come."""
     line = b"versions %d" % revision
     return line + b" xxh3 %016x\n" % XXHASH.XXH3_64bits(line, len(line))
 

@@ -101,6 +101,16 @@ class Server:
     def running(self):
         return self.process.poll() is None
 
+    def resident_bytes(self):
+        return self._status_bytes("VmRSS")
+
+    def peak_resident_bytes(self):
+        return self._status_bytes("VmHWM")
+
+    def _status_bytes(self, field):
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
     def send_signal(self, number=signal.SIGTERM):
         self.process.send_signal(number)
 

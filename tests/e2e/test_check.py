@@ -74,9 +74,9 @@ def test_a_good_directory(directory):
             r" +snapshot: RDB version 10, checksum right, revision 100",
             r" +2 strings, 1 list with 2 elements; 1 with a deadline",
             rf"log +{FOLDER}/{log_name(1)}: {directory.log().stat().st_size} bytes",
-            r" +4 units with 5 commands in 3 batches, checksums right",
+            r" +4 records with 5 commands in 3 batches, checksums right",
             r" +revisions 101 to 104, durable up to 103 at least",
-            r"good: 3 keys in the snapshot, 4 units in the log, up to revision 104"):
+            r"good: 3 keys in the snapshot, 4 records in the log, up to revision 104"):
         assert re.search(f"^{line}$", ran.stdout, re.M), f"{line}\n{ran.stdout}"
     assert ran.stderr == "" and ran.last.startswith("good: ")
     assert directory.files() == before
@@ -85,7 +85,7 @@ def test_a_good_directory(directory):
 def test_several_logs_count_on(tmp_path):
     first, second = three_batches(1), three_batches(5)
     both = DataDir(tmp_path / "both", None, [first.bytes, second.bytes])
-    assert "8 units in the log, up to revision 8" in check(both.path, code=GOOD).last
+    assert "8 records in the log, up to revision 8" in check(both.path, code=GOOD).last
     empty = DataDir(tmp_path / "empty", None, [first.bytes, b"", second.bytes, b""])
     check(empty.path, code=GOOD)
 
@@ -129,7 +129,7 @@ def test_the_versions_that_may_have_been_given(directory):
     bad = check(directory.path, code=DAMAGED)
     assert f"versions  {VERSIONS}: 39 bytes\n" \
            "          damaged: it is not one line `versions N xxh3 DIGITS`" in bad.stdout
-    assert "4 units with 5 commands in 3 batches" in bad.stdout and bad.last.startswith("damaged: ")
+    assert "4 records with 5 commands in 3 batches" in bad.stdout and bad.last.startswith("damaged: ")
     assert dump(directory.path, code=DAMAGED) == data, "the data are whole"
     assert check("--repair", directory.path, code=DAMAGED).stdout.count(VERSIONS) >= 1
     assert file.exists()
@@ -327,7 +327,7 @@ def test_a_manifest_that_is_none(directory, text):
     directory.manifest.write_text(text)
     before = directory.files()
     ran = check(directory.path, code=DAMAGED)
-    assert ran.last == "damaged: nobody can tell which files make up the data"
+    assert ran.last == "damaged: it is unknown which files make up the data"
     assert "start removes" not in ran.stdout
     ran = check("--repair-damage", directory.path, code=DAMAGED)
     assert "restore a backup" in ran.stderr
@@ -345,16 +345,16 @@ def test_a_log_of_an_old_redis(tmp_path):
     assert "start redis-server 7.0 on it once" in check(tmp_path, code=REFUSED).last
 
 
-@pytest.mark.parametrize("unit", [
+@pytest.mark.parametrize("record", [
     command("SET", "a"), command("NOSUCH", "a"), command("MULTI"), b"plain text\r\n",
     command("SET", "a", 1, "PXAT", "soon"),
 ])
-def test_an_intact_batch_of_nonsense(directory, unit):
+def test_an_intact_batch_of_nonsense(directory, record):
     log = three_batches()
     start = len(log.bytes)
-    directory.log().write_bytes(log.add(command("SET", "a", 1), unit).bytes)
+    directory.log().write_bytes(log.add(command("SET", "a", 1), record).bytes)
     ran = check(directory.path)
-    if b"NOSUCH" in unit:
+    if b"NOSUCH" in record:
         assert ran.returncode == REFUSED and "NOSUCH" in ran.stdout
         return
     assert ran.returncode == DAMAGED and f"damaged at byte {start}: " in ran.stdout
@@ -467,7 +467,7 @@ def test_a_directory_of_a_server(fresh_server, tmp_path):
     assert f"a server, process {server.pid}, uses {path}" in refused
     assert "a server, process" in check("--repair", path, code=UNREADABLE).stderr
     server.kill()
-    assert "2 units in the log, up to revision 2" in check(path, code=GOOD).last
+    assert "2 records in the log, up to revision 2" in check(path, code=GOOD).last
     assert dump(path) == ["SELECT 0", "SET a 1", "DEL l", "RPUSH l x y"]
     assert load(path) == {(0, b"a"): (b"1", 0), (0, b"l"): ([b"x", b"y"], 0)}
 
@@ -503,7 +503,7 @@ def test_redis_goes_on_with_our_log_and_we_with_its(directory):
         redis.call("SET", "from", "redis")
         redis.stop()
     ran = check(directory.path, code=GOOD)
-    assert "in 3 batches, checksums right; 1 of the units not in batches" in ran.stdout
+    assert "in 3 batches, checksums right; 1 of the records not in batches" in ran.stdout
     assert "SET from redis" in dump(directory.path)
 
 
@@ -642,8 +642,8 @@ def test_a_check_leaves_the_lock_file_as_it_is(directory):
 
 
 @pytest.mark.parametrize("arguments,said", [
-    ((), "which data directory or file is to be checked is not said"),
-    (("a", "b"), "one data directory or file is checked at a time"),
+    ((), "the data directory or file to check is missing"),
+    (("a", "b"), "only one data directory or file can be checked"),
     (("",), "is empty"),
     (("--nosuch", "a"), "there is no option --nosuch"),
     (("-x", "a"), "there is no option -x"),

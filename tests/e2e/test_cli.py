@@ -168,15 +168,15 @@ def test_errors_of_the_server_have_code_reason_and_sentence(server, key):
     (["LPUSH", "l"], "LPUSH takes at least 2 arguments, not 1; usage: LPUSH key value [value ...]"),
     (["LRANGE", "l", "0", "b"], "'b' is not a valid stop index"),
     (["SET", "k", "two", "words"], "SET has no option 'words'"),
-    (["SET", "k", "v", "EX"], "EX of SET needs a value behind it"),
+    (["SET", "k", "v", "EX"], "EX of SET needs a value"),
     (["SET", "k", "v", "EX", "soon"], "'soon' is not a valid number of seconds"),
     (["SET", "k", "v", "NX", "XX"], "exclude each other"),
     (["RENAME", "none:such", "x"], "no such key"),
     (["SELECT", "16"], "INVALID_ARGUMENT BAD_ARGUMENT: there is no database 16"),
     (["SELECT", "x"], "'x' is not a valid database"),
-    (["LMPOP", "2", "a", "LEFT"], "LMPOP is to take 2 keys"),
+    (["LMPOP", "2", "a", "LEFT"], "LMPOP needs 2 keys"),
     (["LINSERT", "l", "BEHIND", "a", "b"], "'BEHIND' is neither BEFORE nor AFTER"),
-    (["EXEC"], "MULTI begins one"),
+    (["EXEC"], "MULTI starts one"),
 ])
 def test_wrong_commands(server, words, sentence):
     text = refused(server, *words)
@@ -187,11 +187,11 @@ def test_wrong_commands(server, words, sentence):
     (["--wat"], "there is no option --wat"),
     (["-p", "0"], "-p takes a port from 1 to 65535"),
     (["-n", "-1"], "-n takes the number of a database, 0 or more"),
-    (["-h", "a:1"], "the port goes behind -p"),
+    (["-h", "a:1"], "use -p for the port"),
     (["--timeout", "soon"], "--timeout takes milliseconds"),
     (["--timeout"], "needs a value"),
-    (["-s", "/x", "-h", "y"], "-h and -p cannot be given"),
-    (["--pipe", "GET", "x"], "none can stand behind it"),
+    (["-s", "/x", "-h", "y"], "excludes -h and -p"),
+    (["--pipe", "GET", "x"], "takes none as argument"),
 ])
 def test_wrong_options(options, sentence):
     done = subprocess.run([CLI, *options], capture_output=True, stdin=subprocess.DEVNULL,
@@ -268,14 +268,14 @@ def test_pipe_counts_one(server):
 
 def test_a_lost_line_does_not_leave_half_a_transaction(server, stub, key):
     done = run(server, stdin=b"MULTI\nSET %s 1\nSET %s:2 \"x\nEXEC\n" % (key, key))
-    assert done.returncode == 1 and b"line 4: (error) nothing was done" in done.stderr
+    assert done.returncode == 1 and b"line 4: (error) the transaction was not executed" in done.stderr
     assert not stub.Get(pb.Key(key=key)).found
 
 
 def test_multi_alone_does_nothing(server):
     done = run(server, "MULTI")
     assert (done.returncode, done.stdout) == (1, b"OK\n")
-    assert b"nothing of the last transaction was done" in done.stderr
+    assert b"the last transaction was not executed" in done.stderr
 
 
 def test_a_reason_that_is_its_code_is_said_once(server, stub, key):
@@ -420,7 +420,7 @@ def test_prompt_shows_the_transaction(server, key):
         prompt.expect(b"(TX)> ")
         prompt.type(b"exec" + ENTER)
         prompt.expect(b'1) (integer) 2\r\n2) 1) "2"\r\n   2) "1"\r\n')
-        prompt.ask(b"exec", b"(error) there is no transaction to EXEC: MULTI begins one")
+        prompt.ask(b"exec", b"(error) there is no transaction to EXEC: MULTI starts one")
 
 
 def test_prompt_shows_the_database(server, key):
@@ -475,7 +475,7 @@ def test_tab_completes_commands(server, key):
         prompt.expect(b'1) "5"\r\n')
         prompt.expect(prompt.label)
         prompt.type(b"help lpo" + TAB + b"p" + ENTER)
-        prompt.expect(b"Remove and answer the head of a list.")
+        prompt.expect(b"Remove and return the head of a list.")
 
 
 def test_history_is_recalled_and_kept(server, key, tmp_path):
@@ -497,7 +497,7 @@ def test_history_is_recalled_and_kept(server, key, tmp_path):
 
 def test_history_that_cannot_be_written_is_said_once(server):
     with Prompt(server, "/nonexistent/history") as prompt:
-        prompt.ask(b"get none:a", b"The history cannot be written to /nonexistent/history")
+        prompt.ask(b"get none:a", b"Cannot write the history to /nonexistent/history")
         prompt.ask(b"get none:b", b"(nil)\r\n")
 
 
@@ -513,7 +513,7 @@ def test_the_server_dies_and_comes_back(fresh_server):
         prompt.ask(b"set a 1", b"OK\r\n")
         server.stop()
         prompt.ask(b"get a", b"(error) UNAVAILABLE: ")
-        prompt.expect(b"The next command connects again.")
+        prompt.expect(b"The next command reconnects.")
         prompt.ask(b"get a", b"(error) UNAVAILABLE: cannot connect to")
         fresh_server(listen=(server.address,))
         prompt.ask(b"get a", b"(nil)\r\n")

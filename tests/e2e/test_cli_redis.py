@@ -905,7 +905,7 @@ OURS = {
         QUEUED
         > EXEC
         (error)
-        Nothing of the transaction was done.
+        The transaction was not executed.
         > GET k
         (nil)
     """,

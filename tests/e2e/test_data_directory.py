@@ -133,7 +133,7 @@ def test_a_limit_of_file_size_is_an_error_of_the_disk(tmp_path):
     server.send_signal()
     assert server.process.wait(60) == 1
     assert "File too large" in server.stderr
-    assert "the log ends without all that was to be written: File too large" in server.stderr
+    assert "the log stops with records unwritten: File too large" in server.stderr
 
 
 # ---- what else may lie there ----
@@ -194,7 +194,7 @@ def test_no_rewrite_at_zero_percent(tmp_path):
     server = Server("--log-rewrite-percent", 0, directory=directory.path)
     assert cli(server, "GET", "a") == b"40\n"
     server.stop()
-    assert "snapshot begins" not in server.stderr and len(list(directory.folder.iterdir())) == 42
+    assert "snapshot started" not in server.stderr and len(list(directory.folder.iterdir())) == 42
     server = Server(directory=directory.path)
     while "snapshot of 1 keys" not in server.stderr:
         assert server.running

@@ -1,4 +1,4 @@
-"""script/docs: that a reference which is stale, or sources that do not fit together, are noticed."""
+"""script/docs notices a stale reference and sources that contradict each other."""
 
 import shutil
 import subprocess
@@ -36,7 +36,8 @@ def test_the_reference_is_current(tree):
 
 
 def test_a_stale_reference_is_noticed_and_made_anew(tree):
-    change(tree, PROTO, "// The string under the key; found = false if there is none.",
+    change(tree, PROTO,
+           "// Returns the string under the key; found = false if the key does not exist.",
            "// Another meaning.")
     stale = run(tree, "--check")
     assert stale.returncode == 1
@@ -69,16 +70,16 @@ def test_the_access_comes_from_the_table(tree):
 
 @pytest.mark.parametrize("path,former,latter,words", [
     (PROTO, "// Redis: GETEX.", "// As GETEX.", 'GetEx needs a comment, with a line "Redis: ..."'),
-    (TABLE, "(GET_EX, GetEx,", "(GET_EX, GetExpire,", "GetExpire is no method"),
-    (TABLE, "GetEx, expire_request, value", "GetEx, key, value", "GetEx has other messages"),
-    (PROTO, "// A list of any length, in pages. Not served yet.", "// A list.",
+    (TABLE, "(GET_EX, GetEx,", "(GET_EX, GetExpire,", "GetExpire is not a method"),
+    (TABLE, "GetEx, expire_request, value", "GetEx, key, value", "the messages of GetEx differ"),
+    (PROTO, "// Returns a list of any length in pages. Not served yet.", "// A list.",
      "StreamList is not in"),
-    (TABLE, "(L_TRIM, LTrim,", "(LIST_TRIM, LTrim,", "no row for the field l_trim of Op"),
-    (HEADER, "    /* ---- written by script/docs ---- */", "", "2 places marked"),
+    (TABLE, "(L_TRIM, LTrim,", "(LIST_TRIM, LTrim,", "the field l_trim of Op has no row"),
+    (HEADER, "    /* ---- written by script/docs ---- */", "", "2 places must be marked"),
     (PROTO, "rpc LTrim(ListRange) returns (Status);", "rpc LTrim(ListRange);",
      "protoc does not understand"),
 ])
-def test_sources_that_do_not_fit_together(tree, path, former, latter, words):
+def test_sources_that_contradict_each_other(tree, path, former, latter, words):
     change(tree, path, former, latter)
     for arguments in ((), ("--check",)):
         found = run(tree, *arguments)

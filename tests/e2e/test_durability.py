@@ -364,10 +364,10 @@ UNKNOWN = {
 
 @pytest.mark.parametrize("arguments", [(), ("--import-skip-unsupported",)],
                          ids=["without", "with --import-skip-unsupported"])
-@pytest.mark.parametrize("before,unit", UNKNOWN.values(), ids=UNKNOWN)
-def test_an_unknown_command_is_refused(tmp_path, before, unit, arguments):
+@pytest.mark.parametrize("before,record", UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_command_is_refused(tmp_path, before, record, arguments):
     before = command("SELECT", 0) + command("SET", "a", 1) + before
-    DataDir(tmp_path, None, [before + unit + command("SET", "c", 3)])
+    DataDir(tmp_path, None, [before + record + command("SET", "c", 3)])
     check_refused(tmp_path, "appendonly.aof.1.incr.aof cannot be loaded", f"offset {len(before)}",
                   "the command NOSUCH", "it may have changed any key", arguments=arguments)
 

@@ -50,11 +50,6 @@ def check_stopped(peer, parts, **options):
     peer.expect_goaway(ENHANCE_YOUR_CALM)
 
 
-def resident_bytes(pid, field):
-    with open(f"/proc/{pid}/status", encoding="ascii") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
-
-
 class Memory:
     """How much the server may grow, at the most, while the block runs."""
 
@@ -65,10 +60,10 @@ class Memory:
     def __enter__(self):
         with open(f"/proc/{self.server.pid}/clear_refs", "w", encoding="ascii") as refs:
             refs.write("5")  # the peak is measured from now on
-        self.before = resident_bytes(self.server.pid, "VmRSS")
+        self.before = self.server.resident_bytes()
 
     def __exit__(self, failed, *_):
-        grown = resident_bytes(self.server.pid, "VmHWM") - self.before
+        grown = self.server.peak_resident_bytes() - self.before
         # Sanitizers keep what was freed.
         if not failed and not SANITIZE:
             assert grown <= self.limit, f"grew by {grown // 1024} KiB, {self.limit // 1024} allowed"

@@ -37,9 +37,9 @@ REPEATS = "a batch repeats revisions; it is older than its place"
 # without looking at them.
 FORMAT = "a command is not in Redis' format"
 # A command that fails it passes over.
-WRONG_TYPE = "the command LPUSH cannot be done here: the key holds a string; this operation needs a " \
+WRONG_TYPE = "the command LPUSH cannot be applied here: the key holds a string; this operation needs a " \
     "list (or no such key)"
-NO_NUMBER = "the command INCR cannot be done here: the string is not an integer of 64 bits in plain " \
+NO_NUMBER = "the command INCR cannot be applied here: the string is not an integer of 64 bits in plain " \
     "decimal digits"
 # It takes empty files for empty data, and any file for a log, whatever its name says.
 EMPTY = "it is empty, which a snapshot never is"
@@ -128,8 +128,8 @@ def make(random, path):
                revision=100)
     kind = random.choice(["batches", "batches", "plain", "no base"])
     if kind == "plain":
-        units = [command("SELECT", 0)] + [command("SET", "s%d" % i, i) for i in range(6)]
-        return DataDir(path, base, [b"".join(units[:4]), b"".join(units[:1] + units[4:])])
+        commands = [command("SELECT", 0)] + [command("SET", "s%d" % i, i) for i in range(6)]
+        return DataDir(path, base, [b"".join(commands[:4]), b"".join(commands[:1] + commands[4:])])
     first = 1 if kind == "no base" else 101
     logs, log_count = [], random.randrange(1, 4)
     for _ in range(log_count):

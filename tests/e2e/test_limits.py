@@ -631,11 +631,6 @@ def fill(stub, count, size, **fields):
     return None, count
 
 
-def resident_bytes(server):
-    with open(f"/proc/{server.pid}/statm") as file:
-        return int(file.read().split()[1]) * 4096
-
-
 # What a server takes without data, and a connection's buffers.
 BASE_BYTES = 24 * MIB
 # Sanitizers keep what was freed, and much beside it; and they take their time to fill it.
@@ -661,7 +656,7 @@ def test_max_memory(fresh_server, size):
         assert stub.DeleteMany(pb.Keys(keys=keys[:count // 2])).count == count // 2
         assert stub.Set(pb.KeyValue(key=b"k", value=b"v" * size)).ok
         if EXACT:
-            assert resident_bytes(server) < limit * 1.1 + BASE_BYTES
+            assert server.resident_bytes() < limit * 1.1 + BASE_BYTES
 
 
 @pytest.mark.parametrize("policy,deadline,evicts", [
@@ -678,4 +673,4 @@ def test_max_memory_policy(fresh_server, policy, deadline, evicts):
         if error is not None:
             check_rpc_error(error, *OUT_OF_MEMORY)
         elif EXACT:
-            assert resident_bytes(server) < limit * 1.1 + BASE_BYTES
+            assert server.resident_bytes() < limit * 1.1 + BASE_BYTES

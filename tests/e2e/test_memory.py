@@ -22,20 +22,8 @@ OVERHEAD = 50
 EVICTING = ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-ttl"]
 
 
-def rss(server):
-    with open(f"/proc/{server.pid}/status", encoding="ascii") as file:
-        line = next(line for line in file if line.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024
-
-
-def peak_rss(server):
-    with open(f"/proc/{server.pid}/status", encoding="ascii") as file:
-        line = next(line for line in file if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * 1024
-
-
 def is_within_limit(server):
-    return bool(SANITIZE) or rss(server) <= LIMIT * (1 + SHARE) + BASE
+    return bool(SANITIZE) or server.resident_bytes() <= LIMIT * (1 + SHARE) + BASE
 
 
 def info(admin, name):
@@ -100,21 +88,38 @@ class Filler:
         return found
 
 
+# The log would be as large as all that is ever written.
+WITHOUT_LOG = ["--durability", "none", "--save", ""]
+
+
 @pytest.fixture
-def limited(fresh_server):
-    """Starts a server with the limit and a policy; its stubs."""
+def started(fresh_server):
+    """Starts a server with these options; it, and its stubs."""
     channels = []
 
-    def start(policy):
-        # The log would be as large as all that is ever written.
-        server = fresh_server("--max-memory", LIMIT, "--max-memory-policy", policy,
-                              "--durability", "none", "--save", "")
+    def start(*options):
+        server = fresh_server(*options)
         channels.append(open_channel(server.address))
         return server, Stub(channels[-1]), admin_stub(channels[-1])
 
     yield start
     for channel in channels:
         channel.close()
+
+
+@pytest.fixture
+def limited(started):
+    """Starts a server with the limit and a policy."""
+    return lambda policy: started("--max-memory", LIMIT, "--max-memory-policy", policy, *WITHOUT_LOG)
+
+
+CLIENT_MEMORY = 32 * MIB
+
+
+@pytest.fixture
+def client_limited(started):
+    """A server with a limit for what serves clients, too, and its stubs."""
+    return started("--max-memory", LIMIT, "--max-client-memory", CLIENT_MEMORY, *WITHOUT_LOG)
 
 
 # In turn, with shares of the limit: each makes those before go.
@@ -142,8 +147,8 @@ def test_sizes_that_change(limited, random_of_test, counts, policy):
     most = 0
     for phase, fill in PHASES.items():
         fill(filler)
-        most = max(most, rss(server))
-        assert is_within_limit(server), f"{rss(server):,} bytes after {phase}"
+        most = max(most, server.resident_bytes())
+        assert is_within_limit(server), f"{server.resident_bytes():,} bytes after {phase}"
         assert info(admin, "used_memory") <= LIMIT * 1.02
         # What goes is chosen within a shard. Of a hundred long strings one may be all that it has.
         newest = range(len(filler.sizes) - 20, len(filler.sizes))
@@ -188,7 +193,7 @@ def test_sizes_that_change_by_hand(limited, random_of_test, counts):
     for phase, fill in PHASES.items():
         first = len(filler.sizes)
         fill(filler)
-        most = max(most, rss(server))
+        most = max(most, server.resident_bytes())
         wait_until(lambda: is_within_limit(server))
         there.update(range(first, len(filler.sizes)))
         for number in random_of_test.sample(sorted(there), min(300, len(there))):
@@ -244,22 +249,19 @@ def test_memory_comes_back(limited, random_of_test):
     """Nine of ten keys go, here and there; what is left is moved together without being asked."""
     server, stub, admin = limited("noeviction")
     filler = Filler(stub, random_of_test)
-    empty = rss(server)
+    empty = server.resident_bytes()
     filler.strings(0.4 * LIMIT, 60)
     filler.strings(0.4 * LIMIT, 1500)
-    full = rss(server) - empty
+    full = server.resident_bytes() - empty
     numbers = list(range(len(filler.sizes)))
     gone = [number for number in numbers if number % 10 != 0]
     for start in range(0, len(gone), 1000):
         stub.DeleteMany(pb.Keys(keys=[filler.key(number) for number in gone[start:start + 1000]]))
     if not SANITIZE:
-        wait_until(lambda: rss(server) - empty < full * 0.2 + BASE / 2)
+        wait_until(lambda: server.resident_bytes() - empty < full * 0.2 + BASE / 2)
     wait_until(lambda: info(admin, "allocator_resident") < 1.1 * info(admin, "used_memory") + BASE / 2)
     left = random_of_test.sample(numbers[::10], 1000)
     assert filler.check(left, may_miss=False) == 1000
-
-
-CLIENT_MEMORY = 32 * MIB
 
 
 def set_when_possible(stub, key, value):
@@ -274,43 +276,37 @@ def set_when_possible(stub, key, value):
     wait_until(done)
 
 
-def test_values_that_nobody_reads(fresh_server, random_of_test):
+def test_values_that_nobody_reads(client_limited, random_of_test):
     """Each of thirty clients asks for a value, which is then overwritten, and reads nothing."""
-    server = fresh_server("--max-memory", LIMIT, "--max-client-memory", CLIENT_MEMORY,
-                          "--durability", "none", "--save", "")
+    server, stub, admin = client_limited
     value, most, unread = random_of_test.randbytes(6 * MIB), 0, []
-    with open_channel(server.address) as channel:
-        stub, admin = Stub(channel), admin_stub(channel)
-        base = rss(server)
-        for number in range(30):
-            set_when_possible(stub, b"value", value)
-            unread.append(H2Conn(server.address, credit=False))
-            stream = unread[-1].open("/keystore.v1.KeyStore/Get")
-            unread[-1].send(stream, prefixed(pb.Key(key=b"value").SerializeToString()), end=True)
-            unread[-1].ping()  # the answer stands in its stream
-            most = max(most, info(admin, "mem_clients_normal"))
-        assert most > CLIENT_MEMORY / 4
-        assert most <= CLIENT_MEMORY + 2 * len(value)
-        assert SANITIZE or rss(server) <= base + CLIENT_MEMORY + 4 * len(value) + BASE / 2
-        # Those that hold much and take nothing are gone, and what they held with them.
-        wait_until(lambda: info(admin, "mem_clients_normal") <= CLIENT_MEMORY / 2 + len(value))
-        assert stub.Exists(pb.Keys(keys=[b"value"])).ok
+    base = server.resident_bytes()
+    for number in range(30):
+        set_when_possible(stub, b"value", value)
+        unread.append(H2Conn(server.address, credit=False))
+        stream = unread[-1].open("/keystore.v1.KeyStore/Get")
+        unread[-1].send(stream, prefixed(pb.Key(key=b"value").SerializeToString()), end=True)
+        unread[-1].ping()  # the answer stands in its stream
+        most = max(most, info(admin, "mem_clients_normal"))
+    assert most > CLIENT_MEMORY / 4
+    assert most <= CLIENT_MEMORY + 2 * len(value)
+    assert SANITIZE or server.resident_bytes() <= base + CLIENT_MEMORY + 4 * len(value) + BASE / 2
+    # Those that hold much and take nothing are gone, and what they held with them.
+    wait_until(lambda: info(admin, "mem_clients_normal") <= CLIENT_MEMORY / 2 + len(value))
+    assert stub.Exists(pb.Keys(keys=[b"value"])).ok
     for connection in unread:
         connection.close()
 
 
-def test_a_request_that_unfolds(fresh_server):
+def test_a_request_that_unfolds(client_limited):
     """Three bytes a key become a hundred; what would be too much is refused before it is there."""
-    server = fresh_server("--max-memory", LIMIT, "--max-client-memory", CLIENT_MEMORY,
-                          "--durability", "none", "--save", "")
-    with open_channel(server.address) as channel:
-        stub, admin = Stub(channel), admin_stub(channel)
-        base = rss(server)
-        check_fails(TOO_LARGE, stub.MGet, pb.Keys(keys=[b"k"] * (1 << 20)),
-                    words="--max-client-memory")
-        assert SANITIZE or rss(server) <= base + CLIENT_MEMORY
-        assert len(stub.MGet(pb.Keys(keys=[b"k"] * 100000)).values) == 100000
-        assert info(admin, "mem_clients_normal") < MIB
+    server, stub, admin = client_limited
+    base = server.resident_bytes()
+    check_fails(TOO_LARGE, stub.MGet, pb.Keys(keys=[b"k"] * (1 << 20)),
+                words="--max-client-memory")
+    assert SANITIZE or server.resident_bytes() <= base + CLIENT_MEMORY
+    assert len(stub.MGet(pb.Keys(keys=[b"k"] * 100000)).values) == 100000
+    assert info(admin, "mem_clients_normal") < MIB
 
 
 def at_once(server, method, request, count, **options):
@@ -323,147 +319,131 @@ def at_once(server, method, request, count, **options):
     return outcomes
 
 
-def test_several_requests_that_unfold(fresh_server):
+def test_several_requests_that_unfold(client_limited):
     """Each of them would do alone; what does not fit beside the others may try again."""
-    server = fresh_server("--max-memory", LIMIT, "--max-client-memory", CLIENT_MEMORY,
-                          "--durability", "none", "--save", "")
-    with open_channel(server.address) as channel:
-        stub, admin = Stub(channel), admin_stub(channel)
-        base = rss(server)
-        request = pb.Keys(keys=[b"k"] * 150000)
-        for error in at_once(server, "MGet", request, 8):
-            assert error is None or error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert SANITIZE or peak_rss(server) <= base + 2 * CLIENT_MEMORY
-        assert len(stub.MGet(request).values) == 150000
-        wait_until(lambda: info(admin, "mem_clients_normal") < 2 * MIB)
+    server, stub, admin = client_limited
+    base = server.resident_bytes()
+    request = pb.Keys(keys=[b"k"] * 150000)
+    for error in at_once(server, "MGet", request, 8):
+        assert error is None or error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert SANITIZE or server.peak_resident_bytes() <= base + 2 * CLIENT_MEMORY
+    assert len(stub.MGet(request).values) == 150000
+    wait_until(lambda: info(admin, "mem_clients_normal") < 2 * MIB)
 
 
 # A call takes whatever the server sends.
 ANY_SIZE = {"metadata": (("keystore-max-reply-bytes", str(1 << 30)),)}
 
 
-def test_an_answer_that_unfolds(fresh_server):
+def test_an_answer_that_unfolds(client_limited):
     """A million empty elements are two megabytes in the answer, and sixteen while it is made."""
-    server = fresh_server("--max-memory", LIMIT, "--max-client-memory", CLIENT_MEMORY,
-                          "--durability", "none", "--save", "")
+    server, stub, admin = client_limited
     count, few = 1100000, 100000
-    with open_channel(server.address) as channel:
-        stub, admin = Stub(channel), admin_stub(channel)
-        for _ in range(count // few):
-            stub.RPush(pb.ListInsert(key=b"list", values=[b""] * few))
-        whole = pb.ListRange(key=b"list", stop=-1)
-        pop_all = pb.PopRequest(keys=[b"list"], count=count)
-        positions = pb.ListFind(key=b"list", value=b"")
-        base = rss(server)
-        check_fails(TOO_LARGE, stub.LRange, whole, words="--max-client-memory", **ANY_SIZE)
-        check_fails(TOO_LARGE, stub.LPos, positions, words="--max-client-memory", **ANY_SIZE)
-        check_fails(TOO_LARGE, stub.ListPop, pop_all, words="--max-client-memory", **ANY_SIZE)
-        assert stub.Describe(pb.Key(key=b"list")).length == count
-        assert SANITIZE or peak_rss(server) <= base + CLIENT_MEMORY
-        part = pb.ListRange(key=b"list", stop=few - 1)
-        assert len(stub.LRange(part).values) == few
-        twice = pb.TxnRequest(success=[pb.Op(l_range=pb.ListRange(key=b"list", stop=800000))] * 2)
-        check_fails(TOO_LARGE, stub.Txn, twice, words="--max-client-memory", **ANY_SIZE)
-        assert info(admin, "mem_clients_normal") < MIB
+    for _ in range(count // few):
+        stub.RPush(pb.ListInsert(key=b"list", values=[b""] * few))
+    whole = pb.ListRange(key=b"list", stop=-1)
+    pop_all = pb.PopRequest(keys=[b"list"], count=count)
+    positions = pb.ListFind(key=b"list", value=b"")
+    base = server.resident_bytes()
+    check_fails(TOO_LARGE, stub.LRange, whole, words="--max-client-memory", **ANY_SIZE)
+    check_fails(TOO_LARGE, stub.LPos, positions, words="--max-client-memory", **ANY_SIZE)
+    check_fails(TOO_LARGE, stub.ListPop, pop_all, words="--max-client-memory", **ANY_SIZE)
+    assert stub.Describe(pb.Key(key=b"list")).length == count
+    assert SANITIZE or server.peak_resident_bytes() <= base + CLIENT_MEMORY
+    part = pb.ListRange(key=b"list", stop=few - 1)
+    assert len(stub.LRange(part).values) == few
+    twice = pb.TxnRequest(success=[pb.Op(l_range=pb.ListRange(key=b"list", stop=800000))] * 2)
+    check_fails(TOO_LARGE, stub.Txn, twice, words="--max-client-memory", **ANY_SIZE)
+    assert info(admin, "mem_clients_normal") < MIB
 
 
-def test_a_transaction_is_not_held_twice(fresh_server):
+def test_a_transaction_is_not_held_twice(started):
     """The message's pages go back as its values are copied, those of one value at a time."""
-    server = fresh_server("--durability", "none", "--save", "")
+    server, stub, _ = started(*WITHOUT_LOG)
+    base = server.resident_bytes()
     count, size = 10, 4 * MIB
     request = pb.TxnRequest(success=[pb.Op(set=pb.KeyValue(key=b"%d" % i, value=b"%d" % i * size))
                                      for i in range(count)])
-    with open_channel(server.address) as channel:
-        stub, base = Stub(channel), rss(server)
-        assert stub.Txn(request).succeeded
-        assert SANITIZE or peak_rss(server) <= base + (count + 2) * size + 8 * MIB
-        for i in range(count):
-            assert stub.Get(pb.Key(key=b"%d" % i), **ANY_SIZE).value == b"%d" % i * size
+    assert stub.Txn(request).succeeded
+    assert SANITIZE or server.peak_resident_bytes() <= base + (count + 2) * size + 8 * MIB
+    for i in range(count):
+        assert stub.Get(pb.Key(key=b"%d" % i), **ANY_SIZE).value == b"%d" % i * size
 
 
-def test_a_list_that_is_not_taken(fresh_server):
+def test_a_list_that_is_not_taken(started):
     """Of a list that is larger than the client's or the server's limit no more than that is copied."""
-    server = fresh_server("--max-client-memory", 128 * MIB, "--max-value", 16 * MIB,
-                          "--durability", "none", "--save", "")
+    server, stub, _ = started("--max-client-memory", 128 * MIB, "--max-value", 16 * MIB, *WITHOUT_LOG)
     count, size = 60000, 1000
-    with open_channel(server.address) as channel:
-        stub = Stub(channel)
-        for _ in range(60):
-            stub.RPush(pb.ListInsert(key=b"list", values=[bytes(size)] * (count // 60)))
-        base = rss(server)
-        pop = pb.PopRequest(keys=[b"list"], count=count)
-        check_fails(TOO_LARGE, stub.ListPop, pop, words="keystore-max-reply-bytes")
-        check_fails(TOO_LARGE, stub.Txn, pb.TxnRequest(success=[pb.Op(list_pop=pop)]),
-                    words="keystore-max-reply-bytes")
-        assert SANITIZE or peak_rss(server) <= base + 16 * MIB
-        check_fails(TOO_LARGE, stub.LRange, pb.ListRange(key=b"list", stop=-1),
-                    words="do not fit into one answer", **ANY_SIZE)
-        check_fails(TOO_LARGE, stub.ListPop, pop, words="do not fit into one answer", **ANY_SIZE)
-        assert SANITIZE or peak_rss(server) <= base + 48 * MIB
-        assert stub.Describe(pb.Key(key=b"list")).length == count
+    for _ in range(60):
+        stub.RPush(pb.ListInsert(key=b"list", values=[bytes(size)] * (count // 60)))
+    base = server.resident_bytes()
+    pop = pb.PopRequest(keys=[b"list"], count=count)
+    check_fails(TOO_LARGE, stub.ListPop, pop, words="keystore-max-reply-bytes")
+    check_fails(TOO_LARGE, stub.Txn, pb.TxnRequest(success=[pb.Op(list_pop=pop)]),
+                words="keystore-max-reply-bytes")
+    assert SANITIZE or server.peak_resident_bytes() <= base + 16 * MIB
+    check_fails(TOO_LARGE, stub.LRange, pb.ListRange(key=b"list", stop=-1),
+                words="do not fit into one answer", **ANY_SIZE)
+    check_fails(TOO_LARGE, stub.ListPop, pop, words="do not fit into one answer", **ANY_SIZE)
+    assert SANITIZE or server.peak_resident_bytes() <= base + 48 * MIB
+    assert stub.Describe(pb.Key(key=b"list")).length == count
 
 
-def test_answers_that_unfold_go_back(fresh_server, random_of_test):
+def test_answers_that_unfold_go_back(started, random_of_test):
     """What an answer of many short elements took while it was made, too, and Info knows of all."""
-    server = fresh_server("--durability", "none", "--save", "")
-    with open_channel(server.address) as channel:
-        stub, admin = Stub(channel), admin_stub(channel)
-        values = [random_of_test.randbytes(30) for _ in range(50000)]
-        for _ in range(20):
-            stub.RPush(pb.ListInsert(key=b"list", values=values))
-        base = rss(server)
-        for error in at_once(server, "LRange", pb.ListRange(key=b"list", stop=-1), 3, **ANY_SIZE):
-            assert error is None
-        if not SANITIZE:
-            wait_until(lambda: rss(server) < base + 8 * MIB)
-            assert abs(info(admin, "allocator_resident") - rss(server)) < 10 * MIB
+    server, stub, admin = started(*WITHOUT_LOG)
+    values = [random_of_test.randbytes(30) for _ in range(50000)]
+    for _ in range(20):
+        stub.RPush(pb.ListInsert(key=b"list", values=values))
+    base = server.resident_bytes()
+    for error in at_once(server, "LRange", pb.ListRange(key=b"list", stop=-1), 3, **ANY_SIZE):
+        assert error is None
+    if not SANITIZE:
+        wait_until(lambda: server.resident_bytes() < base + 8 * MIB)
+        assert abs(info(admin, "allocator_resident") - server.resident_bytes()) < 10 * MIB
 
 
-def test_the_journals_memory_is_not_the_clients(fresh_server, random_of_test):
+def test_the_journals_memory_is_not_the_clients(started, random_of_test):
     """What the log and a snapshot gather has a field of its own."""
-    server = fresh_server("--durability", "everysec")
-    with open_channel(server.address) as channel:
-        stub, admin = Stub(channel), admin_stub(channel)
-        filler = Filler(stub, random_of_test)
-        filler.strings(4 * MIB, 100000)
-        assert info(admin, "mem_aof_buffer") > 0
-        assert info(admin, "mem_clients_normal") < 2 * MIB
-        admin.Save(pb.SaveRequest(wait=True))
-        assert info(admin, "mem_clients_normal") < 2 * MIB
+    server, stub, admin = started("--durability", "everysec")
+    filler = Filler(stub, random_of_test)
+    filler.strings(4 * MIB, 100000)
+    assert info(admin, "mem_aof_buffer") > 0
+    assert info(admin, "mem_clients_normal") < 2 * MIB
+    admin.Save(pb.SaveRequest(wait=True))
+    assert info(admin, "mem_clients_normal") < 2 * MIB
 
 
 def test_memory_of_connections_comes_back(fresh_server):
     """Also when nobody asks anything of the server any more."""
-    server = fresh_server("--durability", "none", "--save", "")
-    unused = rss(server)
+    server = fresh_server(*WITHOUT_LOG)
+    unused = server.resident_bytes()
     connections = [H2Conn(server.address) for _ in range(400)]
     for connection in connections:
         stream = connection.open("/keystore.v1.KeyStore/Get")
         connection.send(stream, prefixed(pb.Key(key=b"none").SerializeToString()), end=True)
     for connection in connections:
         connection.ping()
-    used = rss(server)
+    used = server.resident_bytes()
     for connection in connections:
         connection.close()
     if not SANITIZE:
         assert used > unused + MIB
-        wait_until(lambda: rss(server) < unused + (used - unused) * 3 // 4)
+        wait_until(lambda: server.resident_bytes() < unused + (used - unused) * 3 // 4)
 
 
-def test_memory_of_long_strings_comes_back(fresh_server, random_of_test):
+def test_memory_of_long_strings_comes_back(started, random_of_test):
     """Without any limit, too; and Info accounts for it."""
-    server = fresh_server("--durability", "none", "--save", "")
-    with open_channel(server.address) as channel:
-        stub, admin = Stub(channel), admin_stub(channel)
-        empty = rss(server)
-        filler = Filler(stub, random_of_test)
-        filler.strings(100 * MIB, 20000)
-        held = info(admin, "allocator_resident")
-        assert SANITIZE or abs(rss(server) - empty - held) < 12 * MIB
-        admin.FlushDb(pb.DbRequest())
-        wait_until(lambda: info(admin, "allocator_resident") < 12 * MIB)
-        if not SANITIZE:
-            wait_until(lambda: rss(server) < empty + 16 * MIB)
+    server, stub, admin = started(*WITHOUT_LOG)
+    empty = server.resident_bytes()
+    filler = Filler(stub, random_of_test)
+    filler.strings(100 * MIB, 20000)
+    held = info(admin, "allocator_resident")
+    assert SANITIZE or abs(server.resident_bytes() - empty - held) < 12 * MIB
+    admin.FlushDb(pb.DbRequest())
+    wait_until(lambda: info(admin, "allocator_resident") < 12 * MIB)
+    if not SANITIZE:
+        wait_until(lambda: server.resident_bytes() < empty + 16 * MIB)
 
 
 # Of what the process occupies, Info may leave so much out, or count so much too much (README): the
@@ -515,25 +495,23 @@ def keys_that_were_deleted(_, stub):
 @pytest.mark.skipif(bool(SANITIZE), reason="a sanitizer's memory is nobody's business")
 @pytest.mark.parametrize("load", [idle_connections, answers_that_nobody_reads,
                                   requests_that_are_half_sent, keys_that_were_deleted])
-def test_info_accounts_for_the_process(fresh_server, load, counts):
-    server = fresh_server("--durability", "everysec")
-    with open_channel(server.address) as channel:
-        stub, admin = Stub(channel), admin_stub(channel)
+def test_info_accounts_for_the_process(started, load, counts):
+    server, stub, admin = started("--durability", "everysec")
 
-        def unaccounted():
-            fields = admin.Info(pb.InfoRequest(sections=["memory"])).fields
-            return int(fields["used_memory_rss"]) - int(fields["allocator_resident"])
+    def unaccounted():
+        fields = admin.Info(pb.InfoRequest(sections=["memory"])).fields
+        return int(fields["used_memory_rss"]) - int(fields["allocator_resident"])
 
-        def check(state):
-            # What the log is just writing comes and goes between the two figures.
-            wait_until(lambda: abs(unaccounted()) < UNACCOUNTED)
-            counts(f"{state}: {unaccounted() / MIB:.1f} MiB beside Info's sum")
+    def check(state):
+        # What the log is just writing comes and goes between the two figures.
+        wait_until(lambda: abs(unaccounted()) < UNACCOUNTED)
+        counts(f"{state}: {unaccounted() / MIB:.1f} MiB beside Info's sum")
 
-        empty = rss(server)
-        connections, held = load(server, stub)
-        assert rss(server) >= empty + held
-        check(load.__name__)
-        for connection in connections:
-            connection.close()
-        wait_until(lambda: rss(server) < empty + 16 * MIB)
-        check("afterwards")
+    empty = server.resident_bytes()
+    connections, held = load(server, stub)
+    assert server.resident_bytes() >= empty + held
+    check(load.__name__)
+    for connection in connections:
+        connection.close()
+    wait_until(lambda: server.resident_bytes() < empty + 16 * MIB)
+    check("afterwards")

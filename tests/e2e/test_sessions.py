@@ -152,7 +152,7 @@ def do_python(reader):
 
 
 def do_what_survives(reader):
-    (block,) = commands_of("README.md", "What survives")
+    (block,) = commands_of("README.md", "What survives a crash")
     ((command, expected),) = steps_of(block)
     copying, starting = command.split(" && ")
     assert expected == [] and reader.types(copying) == []
@@ -252,7 +252,7 @@ def test_the_way_to_redis_and_back(reader, fresh_server):
 
 HERE = {
     ("README.md", "A session with the command line"), ("README.md", "A session with Python"),
-    ("README.md", "What survives"), ("README.md", "How fast"),
+    ("README.md", "What survives a crash"), ("README.md", "How fast"),
     ("README.md", "The server's settings"),
     ("docs/durability.md", "keystore-check"), ("docs/durability.md", "From KeyStore to Redis"),
     ("docs/durability.md", "From Redis to KeyStore"),

@@ -354,7 +354,7 @@ def test_a_sentence_says_which_operation_is_wrong(stub, key):
         ({"success": [good, pb.Op(m_set=pb.KeyValues(entries=[pb.KeyValue()]))]},
          "success[1]: entries[0]: the key is empty"),
         ({"success": [good], "compares": [compare(key)]},
-         "compares[0]: it asks for nothing"),
+         "compares[0]: it compares nothing"),
         ({"success": [good], "compares": [compare(b"", existence=ABSENT)]},
          "compares[0]: the key is empty"),
         ({"success": [good], "compares": [compare(key, existence=ABSENT, version=1)]},

@@ -15,9 +15,9 @@
 #include "base/arena.h"
 #include "journal/rdb/crc64.h"
 #include "journal/replay.h"
-#include "journal/resp_append.h"
 #include "store/op.h"
 #include "store/store.h"
+#include "support/resp_append.h"
 
 #include <stdlib.h>
 

@@ -2,14 +2,17 @@
 #ifndef KEYSTORE_TESTS_MODEL_SERVERS_H
 #define KEYSTORE_TESTS_MODEL_SERVERS_H
 
+#include "support/folder.h"
+
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 struct servers {
-    char directory[64];
-    const char *durability; /* what keystore-server is told */
-    char target[96];        /* of keystore-server, for keystore_connect() */
-    char redis_socket[96];  /* empty without Redis */
+    struct folder folder;
+    const char *durability;      /* what keystore-server is told */
+    char target[PATH_MAX];       /* of keystore-server, for keystore_connect() */
+    char redis_socket[PATH_MAX]; /* empty without Redis */
     pid_t keystore;
     pid_t redis; /* 0 without Redis */
 };

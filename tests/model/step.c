@@ -6,49 +6,7 @@
 #include <mini_redis.pb-c.h>
 
 #include <ctype.h>
-
-/* The request messages that operations have; what follows goes by them. */
-enum shape {
-    SHAPE_none,
-    SHAPE_key,
-    SHAPE_key_value,
-    SHAPE_list_insert,
-    SHAPE_list_range,
-    SHAPE_keys,
-    SHAPE_key_values,
-    SHAPE_increment,
-    SHAPE_byte_range,
-    SHAPE_bit_request,
-    SHAPE_bit_range,
-    SHAPE_bit_op_request,
-    SHAPE_bit_field_request,
-    SHAPE_lcs_request,
-    SHAPE_expire_request,
-    SHAPE_copy_request,
-    SHAPE_pop_request,
-    SHAPE_move_request,
-    SHAPE_list_item,
-    SHAPE_list_find,
-};
-
-/* By the number of the field in message Op, which enum keystore_op_kind has, too. */
-static const struct {
-    const char *name;
-    enum shape shape;
-} operations[] = {
-#define OPERATION(kind, method, request, ...)                                                      \
-    [KEYSTORE__V1__OP__OP_##kind] = {#method, SHAPE_##request},
-#define OPERATION_ALONE(...)
-#include "store/operations.def"
-#undef OPERATION
-};
-
-_Static_assert(sizeof operations / sizeof *operations <= STEP_OP_KINDS, "a kind beyond its count");
-
-const char *step_name(enum keystore_op_kind kind)
-{
-    return kind < sizeof operations / sizeof *operations ? operations[kind].name : NULL;
-}
+#include <stddef.h>
 
 /* ---- keys ---- */
 
@@ -74,198 +32,43 @@ static void add_all(struct named *named, const struct keystore_slice *keys, size
         add(named, db, keys[i], NULL);
 }
 
-static void add_entries(struct named *named, const struct keystore_key_values *request)
+static void add_keys(struct named *named, const struct keystore_op *op)
 {
+    add_all(named, op->request.keys.keys, op->request.keys.count, op->request.keys.db);
+}
+
+static void add_entries(struct named *named, const struct keystore_op *op)
+{
+    const struct keystore_key_values *request = &op->request.key_values;
     for (size_t i = 0; i < request->count; i++)
         add(named, request->db, request->entries[i].key, request->entries[i].condition);
 }
 
-static void add_pair(struct named *named, const struct keystore_copy_request *request)
+static void add_operands(struct named *named, const struct keystore_op *op)
 {
-    add(named, request->db, request->source, NULL);
+    const struct keystore_bit_op_request *request = &op->request.bit_op_request;
+    add_all(named, request->keys, request->key_count, request->db);
+}
+
+static void add_copy(struct named *named, const struct keystore_op *op)
+{
+    const struct keystore_copy_request *request = &op->request.copy;
     add(named, request->has_target_db ? request->target_db : request->db, request->target, NULL);
 }
 
-static void add_keys(struct named *named, const struct keystore_op *op)
+static void add_lists(struct named *named, const struct keystore_op *op)
 {
-    switch (operations[op->kind].shape) {
-    case SHAPE_none:
-        return;
-    case SHAPE_key_value:
-        add(named, op->request.key_value.db, op->request.key_value.key,
-            op->request.key_value.condition);
-        return;
-    case SHAPE_key:
-        add(named, op->request.key.db, op->request.key.key, op->request.key.condition);
-        return;
-    case SHAPE_list_insert:
-        add(named, op->request.list_insert.db, op->request.list_insert.key,
-            op->request.list_insert.condition);
-        return;
-    case SHAPE_list_range:
-        add(named, op->request.list_range.db, op->request.list_range.key, NULL);
-        return;
-    case SHAPE_increment:
-        add(named, op->request.increment.db, op->request.increment.key, NULL);
-        return;
-    case SHAPE_expire_request:
-        add(named, op->request.expire.db, op->request.expire.key, NULL);
-        return;
-    case SHAPE_keys:
-        add_all(named, op->request.keys.keys, op->request.keys.count, op->request.keys.db);
-        return;
-    case SHAPE_key_values:
-        add_entries(named, &op->request.key_values);
-        return;
-    case SHAPE_byte_range:
-        add(named, op->request.byte_range.db, op->request.byte_range.key, NULL);
-        return;
-    case SHAPE_bit_request:
-        add(named, op->request.bit_request.db, op->request.bit_request.key, NULL);
-        return;
-    case SHAPE_bit_range:
-        add(named, op->request.bit_range.db, op->request.bit_range.key, NULL);
-        return;
-    case SHAPE_bit_op_request:
-        add(named, op->request.bit_op_request.db, op->request.bit_op_request.key, NULL);
-        add_all(named, op->request.bit_op_request.keys, op->request.bit_op_request.key_count,
-                op->request.bit_op_request.db);
-        return;
-    case SHAPE_bit_field_request:
-        add(named, op->request.bit_field_request.db, op->request.bit_field_request.key, NULL);
-        return;
-    case SHAPE_lcs_request:
-        add(named, op->request.lcs_request.db, op->request.lcs_request.key, NULL);
-        add(named, op->request.lcs_request.db, op->request.lcs_request.other_key, NULL);
-        return;
-    case SHAPE_copy_request:
-        add_pair(named, &op->request.copy);
-        return;
-    case SHAPE_pop_request:
-        add_all(named, op->request.pop.keys, op->request.pop.key_count, op->request.pop.db);
-        return;
-    case SHAPE_move_request:
-        add(named, op->request.move.db, op->request.move.source, NULL);
-        add(named, op->request.move.db, op->request.move.target, NULL);
-        return;
-    case SHAPE_list_item:
-        add(named, op->request.list_item.db, op->request.list_item.key, NULL);
-        return;
-    case SHAPE_list_find:
-        add(named, op->request.list_find.db, op->request.list_find.key, NULL);
-        return;
-    }
+    add_all(named, op->request.pop.keys, op->request.pop.key_count, op->request.pop.db);
 }
 
-size_t step_keys(const struct keystore_op *op, struct step_key *keys, size_t most)
+static void add_target(struct named *named, const struct keystore_op *op)
 {
-    struct named named = {keys, most, 0};
-    add_keys(&named, op);
-    return named.count;
+    add(named, op->request.move.db, op->request.move.target, NULL);
 }
 
-/* Bit sets of the keys, a word per database. */
-struct key_set {
-    uint32_t keys[ALL_DBS];
-};
-
-static void add_op(struct key_set *set, const struct keystore_op *op)
+static void add_other_key(struct named *named, const struct keystore_op *op)
 {
-    struct step_key keys[64];
-    size_t count = step_keys(op, keys, 64);
-    for (size_t i = 0; i < count && i < 64; i++)
-        set->keys[keys[i].db] |= 1u << universe_number(keys[i].key);
-}
-
-static struct key_set set_of(const struct step *step)
-{
-    struct key_set set = {0};
-    if (step->kind == STEP_OP || step->kind == STEP_REFUSED || step->kind == STEP_LAPSE)
-        add_op(&set, &step->op);
-    if (step->kind == STEP_FLUSH || step->kind == STEP_RANDOM_KEY)
-        set.keys[step->db] = UINT32_MAX;
-    if (step->kind == STEP_SWAP)
-        set.keys[step->db] = set.keys[step->other_db] = UINT32_MAX;
-    for (size_t i = 0; i < step->txn.compare_count; i++)
-        set.keys[step->txn.compares[i].db] |= 1u << universe_number(step->txn.compares[i].key);
-    for (size_t i = 0; i < step->txn.success_count; i++)
-        add_op(&set, &step->txn.success[i]);
-    for (size_t i = 0; i < step->txn.failure_count; i++)
-        add_op(&set, &step->txn.failure[i]);
-    return set;
-}
-
-bool step_meets(const struct step *step, const struct step *other)
-{
-    struct key_set keys = set_of(step), others = set_of(other);
-    for (size_t i = 0; i < ALL_DBS; i++)
-        if ((keys.keys[i] & others.keys[i]) != 0)
-            return true;
-    return false;
-}
-
-/* ---- deadlines ---- */
-
-int64_t step_ttl_ms(const struct keystore_op *op)
-{
-    switch (operations[op->kind].shape) {
-    case SHAPE_key_value:
-        return op->request.key_value.ttl_ms;
-    case SHAPE_list_insert:
-        return op->request.list_insert.ttl_ms;
-    case SHAPE_increment:
-        return op->request.increment.ttl_ms;
-    case SHAPE_expire_request:
-        return op->request.expire.ttl_ms;
-    case SHAPE_none:
-    case SHAPE_key:
-    case SHAPE_list_range:
-    case SHAPE_keys:
-    case SHAPE_key_values:
-    case SHAPE_byte_range:
-    case SHAPE_bit_request:
-    case SHAPE_bit_range:
-    case SHAPE_bit_op_request:
-    case SHAPE_bit_field_request:
-    case SHAPE_lcs_request:
-    case SHAPE_copy_request:
-    case SHAPE_pop_request:
-    case SHAPE_move_request:
-    case SHAPE_list_item:
-    case SHAPE_list_find:
-        break;
-    }
-    return 0;
-}
-
-int64_t step_expire_at_ms(const struct keystore_op *op)
-{
-    switch (operations[op->kind].shape) {
-    case SHAPE_key_value:
-        return op->request.key_value.expire_at_ms;
-    case SHAPE_expire_request:
-        return op->request.expire.expire_at_ms;
-    case SHAPE_list_insert:
-    case SHAPE_increment:
-    case SHAPE_none:
-    case SHAPE_key:
-    case SHAPE_list_range:
-    case SHAPE_keys:
-    case SHAPE_key_values:
-    case SHAPE_byte_range:
-    case SHAPE_bit_request:
-    case SHAPE_bit_range:
-    case SHAPE_bit_op_request:
-    case SHAPE_bit_field_request:
-    case SHAPE_lcs_request:
-    case SHAPE_copy_request:
-    case SHAPE_pop_request:
-    case SHAPE_move_request:
-    case SHAPE_list_item:
-    case SHAPE_list_find:
-        break;
-    }
-    return 0;
+    add(named, op->request.lcs_request.db, op->request.lcs_request.other_key, NULL);
 }
 
 /* ---- text ---- */
@@ -312,6 +115,11 @@ static void print_flag(FILE *out, const char *name, bool flag)
         fprintf(out, " %s", name);
 }
 
+static void print_range(FILE *out, int64_t start, int64_t stop)
+{
+    fprintf(out, " start=%lld stop=%lld", (long long)start, (long long)stop);
+}
+
 static void print_entry(FILE *out, const struct keystore_key_value *entry)
 {
     print_value(out, "value", entry->value);
@@ -321,8 +129,20 @@ static void print_entry(FILE *out, const struct keystore_key_value *entry)
     print_flag(out, "return_previous", entry->return_previous);
 }
 
-static void print_insert(FILE *out, const struct keystore_list_insert *insert)
+static void print_key_value(FILE *out, const struct keystore_op *op)
 {
+    print_entry(out, &op->request.key_value);
+}
+
+static void print_key_values(FILE *out, const struct keystore_op *op)
+{
+    for (size_t i = 0; i < op->request.key_values.count; i++)
+        print_entry(out, &op->request.key_values.entries[i]);
+}
+
+static void print_list_insert(FILE *out, const struct keystore_op *op)
+{
+    const struct keystore_list_insert *insert = &op->request.list_insert;
     fprintf(out, " values=%zu", insert->count);
     for (size_t i = 0; i < insert->count && i < 4; i++)
         print_value(out, "", insert->values[i]);
@@ -330,16 +150,56 @@ static void print_insert(FILE *out, const struct keystore_list_insert *insert)
     print_number(out, "ttl_ms", insert->ttl_ms);
 }
 
-static void print_expire(FILE *out, const struct keystore_expire_request *expire)
+static void print_list_range(FILE *out, const struct keystore_op *op)
 {
+    print_range(out, op->request.list_range.start, op->request.list_range.stop);
+}
+
+static void print_list_item(FILE *out, const struct keystore_op *op)
+{
+    const struct keystore_list_item *item = &op->request.list_item;
+    print_number(out, "index", item->index);
+    print_value(out, item->after ? "after" : "before", item->pivot);
+    print_value(out, "value", item->value);
+}
+
+static void print_list_find(FILE *out, const struct keystore_op *op)
+{
+    const struct keystore_list_find *find = &op->request.list_find;
+    print_value(out, "value", find->value);
+    print_number(out, "count", find->count);
+    print_number(out, "rank", find->rank);
+    print_number(out, "max_scan", (int64_t)find->max_scan);
+}
+
+static void print_pop_request(FILE *out, const struct keystore_op *op)
+{
+    fprintf(out, " end=%d count=%u", op->request.pop.end, op->request.pop.count);
+}
+
+static void print_move_request(FILE *out, const struct keystore_op *op)
+{
+    fprintf(out, " ends=%d,%d", op->request.move.source_end, op->request.move.target_end);
+}
+
+static void print_expire_request(FILE *out, const struct keystore_op *op)
+{
+    const struct keystore_expire_request *expire = &op->request.expire;
     print_number(out, "ttl_ms", expire->ttl_ms);
     print_number(out, "expire_at_ms", expire->expire_at_ms);
     print_flag(out, "persist", expire->persist);
     print_number(out, "when", expire->when);
 }
 
-static void print_increment(FILE *out, const struct keystore_increment *increment)
+static void print_copy_request(FILE *out, const struct keystore_op *op)
 {
+    print_flag(out, "replace", op->request.copy.replace);
+    print_flag(out, "absent_only", op->request.copy.absent_only);
+}
+
+static void print_increment(FILE *out, const struct keystore_op *op)
+{
+    const struct keystore_increment *increment = &op->request.increment;
     if (increment->delta == KEYSTORE_BY)
         fprintf(out, " by=%lld", (long long)increment->by);
     if (increment->delta == KEYSTORE_BY_FLOAT)
@@ -349,24 +209,30 @@ static void print_increment(FILE *out, const struct keystore_increment *incremen
     print_number(out, "ttl_ms", increment->ttl_ms);
 }
 
-static void print_item(FILE *out, const struct keystore_list_item *item)
+static void print_byte_range(FILE *out, const struct keystore_op *op)
 {
-    print_number(out, "index", item->index);
-    print_value(out, item->after ? "after" : "before", item->pivot);
-    print_value(out, "value", item->value);
+    print_range(out, op->request.byte_range.start, op->request.byte_range.stop);
+    print_value(out, "value", op->request.byte_range.value);
 }
 
-static void print_find(FILE *out, const struct keystore_list_find *find)
+static void print_bit_request(FILE *out, const struct keystore_op *op)
 {
-    print_value(out, "value", find->value);
-    print_number(out, "count", find->count);
-    print_number(out, "rank", find->rank);
-    print_number(out, "max_scan", (int64_t)find->max_scan);
+    fprintf(out, " offset=%llu", (unsigned long long)op->request.bit_request.offset);
+    print_flag(out, "bit", op->request.bit_request.bit);
 }
 
-static void print_range(FILE *out, int64_t start, int64_t stop)
+static void print_bit_range(FILE *out, const struct keystore_op *op)
 {
-    fprintf(out, " start=%lld stop=%lld", (long long)start, (long long)stop);
+    const struct keystore_bit_range *range = &op->request.bit_range;
+    print_range(out, range->start, range->stop);
+    print_flag(out, "has_stop", range->has_stop);
+    print_flag(out, "in_bits", range->in_bits);
+    print_flag(out, "bit", range->bit);
+}
+
+static void print_bit_op_request(FILE *out, const struct keystore_op *op)
+{
+    fprintf(out, " operation=%d", op->request.bit_op_request.operation);
 }
 
 static void print_field(FILE *out, const struct keystore_bit_field *field)
@@ -378,76 +244,176 @@ static void print_field(FILE *out, const struct keystore_bit_field *field)
     fputc(')', out);
 }
 
-static void print_arguments(FILE *out, const struct keystore_op *op)
+static void print_bit_field_request(FILE *out, const struct keystore_op *op)
 {
-    switch (operations[op->kind].shape) {
-    case SHAPE_key_value:
-        print_entry(out, &op->request.key_value);
-        return;
-    case SHAPE_key_values:
-        for (size_t i = 0; i < op->request.key_values.count; i++)
-            print_entry(out, &op->request.key_values.entries[i]);
-        return;
-    case SHAPE_list_insert:
-        print_insert(out, &op->request.list_insert);
-        return;
-    case SHAPE_increment:
-        print_increment(out, &op->request.increment);
-        return;
-    case SHAPE_expire_request:
-        print_expire(out, &op->request.expire);
-        return;
-    case SHAPE_byte_range:
-        print_range(out, op->request.byte_range.start, op->request.byte_range.stop);
-        print_value(out, "value", op->request.byte_range.value);
-        return;
-    case SHAPE_bit_request:
-        fprintf(out, " offset=%llu", (unsigned long long)op->request.bit_request.offset);
-        print_flag(out, "bit", op->request.bit_request.bit);
-        return;
-    case SHAPE_bit_range:
-        print_range(out, op->request.bit_range.start, op->request.bit_range.stop);
-        print_flag(out, "has_stop", op->request.bit_range.has_stop);
-        print_flag(out, "in_bits", op->request.bit_range.in_bits);
-        print_flag(out, "bit", op->request.bit_range.bit);
-        return;
-    case SHAPE_bit_op_request:
-        fprintf(out, " operation=%d", op->request.bit_op_request.operation);
-        return;
-    case SHAPE_bit_field_request:
-        for (size_t i = 0; i < op->request.bit_field_request.count; i++)
-            print_field(out, &op->request.bit_field_request.parts[i]);
-        return;
-    case SHAPE_lcs_request:
-        print_flag(out, "want_string", op->request.lcs_request.want_string);
-        print_flag(out, "want_matches", op->request.lcs_request.want_matches);
-        print_number(out, "min_match_length", (int64_t)op->request.lcs_request.min_match_length);
-        return;
-    case SHAPE_copy_request:
-        print_flag(out, "replace", op->request.copy.replace);
-        print_flag(out, "absent_only", op->request.copy.absent_only);
-        return;
-    case SHAPE_list_range:
-        print_range(out, op->request.list_range.start, op->request.list_range.stop);
-        return;
-    case SHAPE_pop_request:
-        fprintf(out, " end=%d count=%u", op->request.pop.end, op->request.pop.count);
-        return;
-    case SHAPE_move_request:
-        fprintf(out, " ends=%d,%d", op->request.move.source_end, op->request.move.target_end);
-        return;
-    case SHAPE_list_item:
-        print_item(out, &op->request.list_item);
-        return;
-    case SHAPE_list_find:
-        print_find(out, &op->request.list_find);
-        return;
-    case SHAPE_none:
-    case SHAPE_key:
-    case SHAPE_keys:
-        return;
-    }
+    for (size_t i = 0; i < op->request.bit_field_request.count; i++)
+        print_field(out, &op->request.bit_field_request.parts[i]);
 }
+
+static void print_lcs_request(FILE *out, const struct keystore_op *op)
+{
+    print_flag(out, "want_string", op->request.lcs_request.want_string);
+    print_flag(out, "want_matches", op->request.lcs_request.want_matches);
+    print_number(out, "min_match_length", (int64_t)op->request.lcs_request.min_match_length);
+}
+
+/* ---- operations ---- */
+
+/* A request message: where it has what the model asks of every operation. The places are bytes from
+ * the start of struct keystore_op, 0 = it has no such field. */
+struct shape {
+    size_t db;  /* of the one key, */
+    size_t key; /* if it has one */
+    size_t condition;
+    size_t ttl_ms;
+    size_t expire_at_ms;
+    void (*add_others)(struct named *named, const struct keystore_op *op); /* other keys, or NULL */
+    void (*print)(FILE *out, const struct keystore_op *op); /* all but keys; NULL = no more */
+};
+
+#define PLACE(type, member, field)                                                                 \
+    (offsetof(struct keystore_op, request.member.field) +                                          \
+     0 * sizeof(char[__builtin_types_compatible_p(                                                 \
+                         type, __typeof__(((struct keystore_op *)0)->request.member.field))        \
+                         ? 1                                                                       \
+                         : -1]))
+#define TIME(member, field) PLACE(int64_t, member, field)
+#define CONDITION(member)   PLACE(const struct keystore_condition *, member, condition)
+#define KEY(member, field)                                                                         \
+    .db = PLACE(uint32_t, member, db), .key = PLACE(struct keystore_slice, member, field)
+
+/* shape_MESSAGE, by the name that the operation table has for the message. An operation with a
+ * message that has none here does not compile. */
+static const struct shape shape_key = {KEY(key, key), .condition = CONDITION(key)};
+static const struct shape shape_key_value = {
+    KEY(key_value, key), .condition = CONDITION(key_value), .ttl_ms = TIME(key_value, ttl_ms),
+    .expire_at_ms = TIME(key_value, expire_at_ms), .print = print_key_value};
+static const struct shape shape_keys = {.add_others = add_keys};
+static const struct shape shape_key_values = {.add_others = add_entries, .print = print_key_values};
+static const struct shape shape_increment = {KEY(increment, key), .ttl_ms = TIME(increment, ttl_ms),
+                                             .print = print_increment};
+static const struct shape shape_byte_range = {KEY(byte_range, key), .print = print_byte_range};
+static const struct shape shape_bit_request = {KEY(bit_request, key), .print = print_bit_request};
+static const struct shape shape_bit_range = {KEY(bit_range, key), .print = print_bit_range};
+static const struct shape shape_bit_op_request = {
+    KEY(bit_op_request, key), .add_others = add_operands, .print = print_bit_op_request};
+static const struct shape shape_bit_field_request = {KEY(bit_field_request, key),
+                                                     .print = print_bit_field_request};
+static const struct shape shape_lcs_request = {KEY(lcs_request, key), .add_others = add_other_key,
+                                               .print = print_lcs_request};
+static const struct shape shape_expire_request = {KEY(expire, key), .ttl_ms = TIME(expire, ttl_ms),
+                                                  .expire_at_ms = TIME(expire, expire_at_ms),
+                                                  .print = print_expire_request};
+static const struct shape shape_copy_request = {KEY(copy, source), .add_others = add_copy,
+                                                .print = print_copy_request};
+static const struct shape shape_list_insert = {
+    KEY(list_insert, key), .condition = CONDITION(list_insert), .ttl_ms = TIME(list_insert, ttl_ms),
+    .print = print_list_insert};
+static const struct shape shape_list_range = {KEY(list_range, key), .print = print_list_range};
+static const struct shape shape_list_item = {KEY(list_item, key), .print = print_list_item};
+static const struct shape shape_list_find = {KEY(list_find, key), .print = print_list_find};
+static const struct shape shape_pop_request = {.add_others = add_lists, .print = print_pop_request};
+static const struct shape shape_move_request = {KEY(move, source), .add_others = add_target,
+                                                .print = print_move_request};
+
+/* By the number of the field in message Op, which enum keystore_op_kind has, too. */
+static const struct {
+    const char *name; /* NULL: there is no operation of that number */
+    const struct shape *shape;
+} operations[] = {
+#define OPERATION(kind, method, request, ...)                                                      \
+    [KEYSTORE__V1__OP__OP_##kind] = {#method, &shape_##request},
+#define OPERATION_ALONE(...)
+#include "store/operations.def"
+#undef OPERATION
+};
+
+_Static_assert(sizeof operations / sizeof *operations <= STEP_OP_KINDS, "a kind beyond its count");
+
+const char *step_name(enum keystore_op_kind kind)
+{
+    return kind < sizeof operations / sizeof *operations ? operations[kind].name : NULL;
+}
+
+/* The field at that place; NULL if there is none. */
+static const void *field_at(const struct keystore_op *op, size_t place)
+{
+    return place != 0 ? (const char *)op + place : NULL;
+}
+
+static int64_t number_at(const struct keystore_op *op, size_t place)
+{
+    const int64_t *number = field_at(op, place);
+    return number != NULL ? *number : 0;
+}
+
+int64_t step_ttl_ms(const struct keystore_op *op)
+{
+    return number_at(op, operations[op->kind].shape->ttl_ms);
+}
+
+int64_t step_expire_at_ms(const struct keystore_op *op)
+{
+    return number_at(op, operations[op->kind].shape->expire_at_ms);
+}
+
+size_t step_keys(const struct keystore_op *op, struct step_key *keys, size_t most)
+{
+    const struct shape *shape = operations[op->kind].shape;
+    const uint32_t *db = field_at(op, shape->db);
+    const struct keystore_slice *key = field_at(op, shape->key);
+    const struct keystore_condition *const *condition = field_at(op, shape->condition);
+    struct named named = {keys, most, 0};
+    if (key != NULL)
+        add(&named, *db, *key, condition != NULL ? *condition : NULL);
+    if (shape->add_others != NULL)
+        shape->add_others(&named, op);
+    return named.count;
+}
+
+/* ---- what a step touches ---- */
+
+/* Bit sets of the keys, a word per database. */
+struct key_set {
+    uint32_t keys[ALL_DBS];
+};
+
+static void add_op(struct key_set *set, const struct keystore_op *op)
+{
+    struct step_key keys[64];
+    size_t count = step_keys(op, keys, 64);
+    for (size_t i = 0; i < count && i < 64; i++)
+        set->keys[keys[i].db] |= 1u << universe_number(keys[i].key);
+}
+
+static struct key_set set_of(const struct step *step)
+{
+    struct key_set set = {0};
+    if (step->kind == STEP_OP || step->kind == STEP_REFUSED || step->kind == STEP_LAPSE)
+        add_op(&set, &step->op);
+    if (step->kind == STEP_FLUSH || step->kind == STEP_RANDOM_KEY)
+        set.keys[step->db] = UINT32_MAX;
+    if (step->kind == STEP_SWAP)
+        set.keys[step->db] = set.keys[step->other_db] = UINT32_MAX;
+    for (size_t i = 0; i < step->txn.compare_count; i++)
+        set.keys[step->txn.compares[i].db] |= 1u << universe_number(step->txn.compares[i].key);
+    for (size_t i = 0; i < step->txn.success_count; i++)
+        add_op(&set, &step->txn.success[i]);
+    for (size_t i = 0; i < step->txn.failure_count; i++)
+        add_op(&set, &step->txn.failure[i]);
+    return set;
+}
+
+bool step_meets(const struct step *step, const struct step *other)
+{
+    struct key_set keys = set_of(step), others = set_of(other);
+    for (size_t i = 0; i < ALL_DBS; i++)
+        if ((keys.keys[i] & others.keys[i]) != 0)
+            return true;
+    return false;
+}
+
+/* ---- steps as text ---- */
 
 static void print_key(FILE *out, const struct step_key *key, uint32_t first_db)
 {
@@ -464,7 +430,8 @@ static void print_op(FILE *out, const struct keystore_op *op, uint32_t first_db)
     fputs(step_name(op->kind), out);
     for (size_t i = 0; i < count && i < 32; i++)
         print_key(out, &keys[i], first_db);
-    print_arguments(out, op);
+    if (operations[op->kind].shape->print != NULL)
+        operations[op->kind].shape->print(out, op);
 }
 
 static void print_branch(FILE *out, const char *name, const struct keystore_op *ops, size_t count,

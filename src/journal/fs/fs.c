@@ -1,4 +1,5 @@
-/* What all file systems have in common: whole writes and reads, lists of names. No system calls. */
+/* What all file systems have in common: complete writes and reads, lists of names. No system calls.
+ */
 #include "journal/fs/fs.h"
 
 #include "base/mem.h"
@@ -6,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Pieces given to one write; some kernels take no more than 1,024. */
+/* Pieces of one write; some kernels accept no more than 1,024. */
 #define MOST_PIECES 256
 #define FIRST_NAMES 16
 
@@ -46,7 +47,7 @@ int fs_list(struct fs *fs, const char *path, struct fs_names *names)
     return error;
 }
 
-/* One call for some of the pieces, the first `within` bytes of the first left out. */
+/* One call for some of the pieces, without the first `within` bytes of the first one. */
 static ssize_t fs_write_some(struct fs_file *file, const struct iovec *pieces, size_t count,
                              size_t within)
 {
@@ -74,7 +75,7 @@ int fs_write(struct fs_file *file, const struct iovec *pieces, size_t count)
         if (written < 0)
             return (int)written;
         if (written == 0)
-            return -EIO; /* no progress and no reason */
+            return -EIO; /* no progress and no error */
         within += (size_t)written;
     }
 }

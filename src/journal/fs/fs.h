@@ -8,10 +8,9 @@
  *  - what was written to a file, once fs_sync_data() or fs_sync() of it returned 0;
  *  - that a name exists, is gone or names another file, once fs_sync_directory() of its folder
  *    returned 0;
- *  - anything else wholly, partly, in any order or not at all, except that a rename is never half
- *    done.
- * After a failed write or sync it is unknown what the file holds, and a later sync that succeeds
- * proves nothing about it; nor does what is read, but after fs_forget().
+ *  - anything else wholly, partly, in any order or not at all, except that a rename is atomic.
+ * After a failed write or sync it is unknown what the file holds. A later sync that succeeds proves
+ * nothing about it; nor does a read, except after fs_forget().
  *
  * A directory may be used by several threads at once, a file by one at a time.
  */
@@ -26,8 +25,8 @@
 
 enum fs_mode {
     FS_READ,   /* an existing file, to be read */
-    FS_APPEND, /* an existing file: writes go to its end; may be read too */
-    FS_CREATE, /* as FS_APPEND, but of a new, empty file: -EEXIST if the name is taken */
+    FS_APPEND, /* an existing file: writes go to its end; may be read, too */
+    FS_CREATE, /* like FS_APPEND, but a new, empty file: -EEXIST if the name exists */
 };
 
 struct fs;
@@ -49,7 +48,7 @@ struct fs_calls {
     ssize_t (*read)(struct fs_file *file, uint64_t offset, void *out, size_t size);
     int (*map)(struct fs_file *file, struct slice *bytes);
     int64_t (*size)(struct fs_file *file);
-    void (*begin_sync)(struct fs_file *file);
+    void (*start_sync)(struct fs_file *file);
     int (*sync_data)(struct fs_file *file);
     int (*sync)(struct fs_file *file);
     int (*truncate)(struct fs_file *file, uint64_t size);
@@ -59,12 +58,12 @@ struct fs_calls {
     int (*close)(struct fs_file *file);
 };
 
-/* What the error, a negative errno value of one of these calls, means; static memory or the
- * thread's. */
+/* An error message for a negative errno value of one of these calls; static memory or the thread's.
+ */
 const char *fs_error_text(int error);
 
-/* The disk, or the user's share of it, is full. */
-static inline bool fs_is_no_room(int error)
+/* True if the disk, or the user's quota, is full. */
+static inline bool fs_is_full(int error)
 {
     return error == -ENOSPC || error == -EDQUOT;
 }
@@ -89,7 +88,7 @@ void fs_names_deinit(struct fs_names *names);
 /* For implementations of `list`: adds a copy of the name. */
 void fs_names_add(struct fs_names *names, const char *name);
 
-/* Gives up the lock and the directory; its files must be closed before. NULL is allowed. */
+/* Releases the lock and closes the directory; its files must be closed before. NULL is allowed. */
 static inline void fs_close_directory(struct fs *fs)
 {
     if (fs != NULL)
@@ -97,25 +96,26 @@ static inline void fs_close_directory(struct fs *fs)
 }
 
 /*
- * Takes the data directory for this process until the directory is closed: a lock on the directory
- * itself, which holds whatever becomes of its files, and on the file at `path`, made if need be and
- * if there is room, which tells others who has it. -EWOULDBLOCK if another process (or another open
- * directory of this one) has either; then *holder is its process id, or 0 if that is not known.
+ * Locks the data directory for this process until the directory is closed: a lock on the directory
+ * itself, which holds whatever happens to its files, and one on the file at `path`, which is
+ * created if there is space and says who holds the lock. -EWOULDBLOCK if another process (or
+ * another open directory of this one) has either; then *holder is its process id, or 0 if that is
+ * unknown.
  */
 static inline int fs_lock(struct fs *fs, const char *path, long *holder)
 {
     return fs->calls->lock(fs, path, holder);
 }
 
-/* Opens a file; the caller closes it. -ENOENT if there is none. What is no regular file, such as a
- * pipe, is never waited for: -EISDIR or -EMEDIUMTYPE. */
+/* Opens a file; the caller closes it. -ENOENT if there is none. It never blocks on what is not a
+ * regular file, such as a pipe: -EISDIR or -EMEDIUMTYPE. */
 static inline int __attribute__((warn_unused_result))
 fs_open(struct fs *fs, const char *path, enum fs_mode mode, struct fs_file **file)
 {
     return fs->calls->open(fs, path, mode, file);
 }
 
-/* Within one folder; a file of the new name is replaced at once. */
+/* Within one folder; atomically replaces a file of the new name. */
 static inline int __attribute__((warn_unused_result))
 fs_rename(struct fs *fs, const char *from, const char *to)
 {
@@ -127,13 +127,13 @@ static inline int fs_unlink(struct fs *fs, const char *path)
     return fs->calls->unlink(fs, path);
 }
 
-/* -EEXIST if the name is taken. */
+/* -EEXIST if the name exists. */
 static inline int __attribute__((warn_unused_result)) fs_mkdir(struct fs *fs, const char *path)
 {
     return fs->calls->mkdir(fs, path);
 }
 
-/* The names of files and folders in the folder; the caller gives an empty list and frees it. */
+/* Lists the files and folders in the folder; the caller passes an empty list and frees it. */
 int fs_list(struct fs *fs, const char *path, struct fs_names *names)
     __attribute__((warn_unused_result));
 
@@ -143,11 +143,11 @@ fs_sync_directory(struct fs *fs, const char *path)
     return fs->calls->sync_directory(fs, path);
 }
 
-/* Appends all bytes of the pieces; on an error an unknown part of them. */
+/* Appends all bytes of the pieces; on an error, an unknown part of them. */
 int fs_write(struct fs_file *file, const struct iovec *pieces, size_t count)
     __attribute__((warn_unused_result));
 
-/* Appends the bytes, as fs_write(). */
+/* Appends the bytes, like fs_write(). */
 int fs_write_slice(struct fs_file *file, struct slice bytes) __attribute__((warn_unused_result));
 
 /* Reads up to `size` bytes from the offset; returns how many, fewer only at the end of the file. */
@@ -155,8 +155,8 @@ ssize_t fs_read(struct fs_file *file, uint64_t offset, void *out, size_t size)
     __attribute__((warn_unused_result));
 
 /*
- * The whole file as memory, as it is now; valid until fs_unmap(), also after the file is closed. It
- * must not be made shorter meanwhile. -EIO if the disk cannot deliver a part of it.
+ * Maps the whole file into memory, as it is now; valid until fs_unmap(), also after the file is
+ * closed. It must not be truncated meanwhile. -EIO if the disk cannot read a part of it.
  */
 static inline int __attribute__((warn_unused_result))
 fs_map(struct fs_file *file, struct slice *bytes)
@@ -169,17 +169,17 @@ static inline void fs_unmap(struct fs *fs, struct slice bytes)
     fs->calls->unmap(fs, bytes);
 }
 
-/* Bytes of the file. */
+/* The size of the file in bytes. */
 static inline int64_t fs_size(struct fs_file *file)
 {
     return file->calls->size(file);
 }
 
-/* Begins to bring what was written to the disk and does not wait for it. It promises nothing; a
- * sync has the less to do. */
-static inline void fs_begin_sync(struct fs_file *file)
+/* Starts to write to the disk what was appended, without waiting. It guarantees nothing; a later
+ * sync has less to do. */
+static inline void fs_start_sync(struct fs_file *file)
 {
-    file->calls->begin_sync(file);
+    file->calls->start_sync(file);
 }
 
 /* Makes the file's bytes and its length durable. */
@@ -188,13 +188,13 @@ static inline int __attribute__((warn_unused_result)) fs_sync_data(struct fs_fil
     return file->calls->sync_data(file);
 }
 
-/* Makes the file durable with all that describes it; not its name. */
+/* Makes the file durable with all its metadata, but not its name. */
 static inline int __attribute__((warn_unused_result)) fs_sync(struct fs_file *file)
 {
     return file->calls->sync(file);
 }
 
-/* Cuts the file; `size` is at most its size. */
+/* Truncates the file; `size` is at most its size. */
 static inline int __attribute__((warn_unused_result))
 fs_truncate(struct fs_file *file, uint64_t size)
 {
@@ -202,9 +202,9 @@ fs_truncate(struct fs_file *file, uint64_t size)
 }
 
 /*
- * Reserves room for bytes to come without growing the file; less than was asked for where it would
- * take much of what is free. -EOPNOTSUPP from a file system that cannot; nothing depends on it but
- * speed, and -ENOSPC that comes early.
+ * Preallocates space for bytes to come without growing the file; less than requested where it would
+ * take much of the free space. -EOPNOTSUPP from a file system that cannot. Best effort: it only
+ * matters for speed, and for -ENOSPC to come early.
  */
 static inline int __attribute__((warn_unused_result))
 fs_allocate(struct fs_file *file, uint64_t offset, uint64_t size)
@@ -212,17 +212,17 @@ fs_allocate(struct fs_file *file, uint64_t offset, uint64_t size)
     return file->calls->allocate(file, offset, size);
 }
 
-/* Gives back the room that is reserved behind the file's end. Nothing depends on it but room. */
+/* Releases the space preallocated past the file's end. Best effort: only the space depends on it.
+ */
 static inline void fs_release(struct fs_file *file)
 {
     file->calls->release(file);
 }
 
 /*
- * Lets go of the file's bytes in memory, so that what is read next comes from the disk. After a
- * sync that failed, memory may show bytes that the disk never got and no later sync will write: a
- * process that starts again, on a machine that did not, syncs a log and forgets it before it reads
- * it.
+ * Drops the file's bytes from memory, so that the next read comes from the disk. After a failed
+ * sync, memory may show bytes that the disk never got and no later sync will write: a process that
+ * restarts, on a machine that did not, syncs a log and forgets it before it reads it.
  */
 static inline void fs_forget(struct fs_file *file)
 {

@@ -1,7 +1,7 @@
 /*
  * The real file system: each call is one system call relative to the directory's descriptor, and
- * its errno. Interrupted reads and writes are repeated; a sync is never repeated, since the pages
- * that failed may be gone.
+ * returns its errno. Interrupted reads and writes are repeated; a sync is never repeated, since the
+ * pages that failed may be gone.
  */
 #include "journal/fs/posix.h"
 
@@ -22,31 +22,31 @@
 
 #define DIRECTORY_MODE 0750
 #define FILE_MODE      0640
-/* Takes some 20 us. */
+/* Bytes dropped from memory at a time: some 20 us. */
 #define FORGET_BYTES ((off_t)512 * 1024)
-/* Free bytes of the disk for each that is reserved at once. */
+/* Free bytes that the disk must have for each byte that is preallocated at once. */
 #define FREE_PER_RESERVED 16
 
-struct real {
+struct posix {
     struct fs fs;
     int descriptor;
-    int lock;  /* descriptor of the lock file, or -1 */
-    bool made; /* the directory was not there before */
+    int lock;     /* descriptor of the lock file, or -1 */
+    bool created; /* the directory did not exist before */
 };
 
-struct real_file {
+struct posix_file {
     struct fs_file file;
     int descriptor;
 };
 
 static int posix_descriptor_of(struct fs_file *file)
 {
-    return ((struct real_file *)file)->descriptor;
+    return ((struct posix_file *)file)->descriptor;
 }
 
 static int posix_directory_of(struct fs *fs)
 {
-    return ((struct real *)fs)->descriptor;
+    return ((struct posix *)fs)->descriptor;
 }
 
 static int posix_result_of(int returned)
@@ -56,11 +56,11 @@ static int posix_result_of(int returned)
 
 static void posix_close_directory(struct fs *fs)
 {
-    struct real *real = (struct real *)fs;
-    if (real->lock >= 0)
-        close(real->lock);
-    close(real->descriptor);
-    free(real);
+    struct posix *posix = (struct posix *)fs;
+    if (posix->lock >= 0)
+        close(posix->lock);
+    close(posix->descriptor);
+    free(posix);
 }
 
 /* The process id in the lock file, 0 if there is none. */
@@ -73,8 +73,8 @@ static long posix_read_holder(int descriptor)
     return holder > 0 ? holder : 0;
 }
 
-/* The lock is the kernel's and ends with the process; the number is only for the message, so a disk
- * without room for it is no matter. */
+/* The lock is the kernel's and ends with the process; the number is only for the message, so a full
+ * disk does not matter. */
 static void posix_write_holder(int descriptor)
 {
     char text[32];
@@ -83,13 +83,13 @@ static void posix_write_holder(int descriptor)
         log_debug("the process id could not be written into the lock file: %s", strerror(errno));
 }
 
-/* The lock on the file; its descriptor is *lock, or -1 if there is no room for a file. */
+/* Locks the file; *lock becomes its descriptor, or -1 if there is no space for a file. */
 static int posix_lock_file(int directory, const char *path, int *lock, long *holder)
 {
     int descriptor = openat(directory, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     *lock = -1;
     if (descriptor < 0)
-        return fs_is_no_room(-errno) ? 0 : -errno;
+        return fs_is_full(-errno) ? 0 : -errno;
     int error = posix_result_of(flock(descriptor, LOCK_EX | LOCK_NB));
     if (error == -EWOULDBLOCK)
         *holder = posix_read_holder(descriptor);
@@ -102,7 +102,7 @@ static int posix_lock_file(int directory, const char *path, int *lock, long *hol
     return 0;
 }
 
-/* Who has the lock on the directory, if the file is still there that says it. */
+/* The process id of the directory's holder, if the file with it still exists. */
 static long posix_find_holder(int directory, const char *path)
 {
     int descriptor = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -114,29 +114,29 @@ static long posix_find_holder(int directory, const char *path)
 }
 
 /*
- * The file can be removed or replaced under the holder's feet, the directory cannot. File systems
- * that do not lock directories (NFS) lock the file.
+ * The file can be removed or replaced while it is locked, the directory cannot. File systems that
+ * do not lock directories (NFS) lock the file.
  */
 static int posix_lock(struct fs *fs, const char *path, long *holder)
 {
-    struct real *real = (struct real *)fs;
+    struct posix *posix = (struct posix *)fs;
     int descriptor;
-    if (flock(real->descriptor, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
-        *holder = posix_find_holder(real->descriptor, path);
+    if (flock(posix->descriptor, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        *holder = posix_find_holder(posix->descriptor, path);
         return -EWOULDBLOCK;
     }
-    int error = posix_lock_file(real->descriptor, path, &descriptor, holder);
+    int error = posix_lock_file(posix->descriptor, path, &descriptor, holder);
     if (error != 0) {
-        flock(real->descriptor, LOCK_UN);
+        flock(posix->descriptor, LOCK_UN);
         return error;
     }
-    if (real->lock >= 0)
-        close(real->lock);
-    real->lock = descriptor;
+    if (posix->lock >= 0)
+        close(posix->lock);
+    posix->lock = descriptor;
     return 0;
 }
 
-/* A pipe would let the first read wait for ever, a device may do anything. */
+/* The first read of a pipe could block for ever, and a device may do anything. */
 static int posix_check_regular(int descriptor)
 {
     struct stat status;
@@ -164,9 +164,9 @@ static int posix_open_file(struct fs *fs, const char *path, enum fs_mode mode,
         close(descriptor);
         return error;
     }
-    struct real_file *real = mem_alloc(sizeof *real);
-    *real = (struct real_file){.file = {fs->calls}, .descriptor = descriptor};
-    *file = &real->file;
+    struct posix_file *posix = mem_alloc(sizeof *posix);
+    *posix = (struct posix_file){.file = {fs->calls}, .descriptor = descriptor};
+    *file = &posix->file;
     return 0;
 }
 
@@ -176,8 +176,8 @@ static int posix_rename_file(struct fs *fs, const char *from, const char *to)
 }
 
 /*
- * The memory that the system keeps of a file, a part at a time: an unlink would free the whole of
- * it and let nobody else have the processor for milliseconds.
+ * Drops the page cache of a file in parts: an unlink would free all of it at once and keep the
+ * processor from others for milliseconds.
  */
 static void posix_forget_in_parts(int descriptor)
 {
@@ -273,11 +273,11 @@ static int64_t posix_size(struct fs_file *file)
     return fstat(posix_descriptor_of(file), &status) < 0 ? -errno : status.st_size;
 }
 
-/* Without this a sector that cannot be read would be a SIGBUS at some later access. */
+/* Otherwise an unreadable sector would cause a SIGBUS at some later access. */
 static int posix_load_pages(void *start, size_t len)
 {
 #ifdef MADV_POPULATE_READ
-    /* Since Linux 5.14; before that EINVAL, and the pages come one by one. */
+    /* Since Linux 5.14; before that EINVAL, and the pages are loaded on access. */
     if (madvise(start, len, MADV_POPULATE_READ) < 0 && (errno == EFAULT || errno == EHWPOISON))
         return -EIO;
 #endif
@@ -310,7 +310,7 @@ static void posix_unmap(struct fs *fs, struct slice bytes)
         munmap((void *)bytes.data, bytes.len);
 }
 
-static void posix_begin_sync(struct fs_file *file)
+static void posix_start_sync(struct fs_file *file)
 {
     sync_file_range(posix_descriptor_of(file), 0, 0, SYNC_FILE_RANGE_WRITE);
 }
@@ -330,7 +330,7 @@ static int posix_truncate_file(struct fs_file *file, uint64_t to)
     return posix_result_of(ftruncate(posix_descriptor_of(file), (off_t)to));
 }
 
-/* So much of what is free may be reserved: others want to write, too. */
+/* The most that may be preallocated of the free space: others want to write, too. */
 static uint64_t posix_most_reserved(int descriptor)
 {
     struct statvfs status;
@@ -354,7 +354,7 @@ static int posix_allocate(struct fs_file *file, uint64_t offset, uint64_t len)
     return posix_result_of(returned);
 }
 
-/* Cutting a file where it ends gives back what lies behind. */
+/* Truncating a file to its size releases what is allocated after it. */
 static void posix_release(struct fs_file *file)
 {
     struct stat status;
@@ -363,7 +363,7 @@ static void posix_release(struct fs_file *file)
         return;
     uint64_t needed = (uint64_t)status.st_size + (uint64_t)status.st_blksize;
     if ((uint64_t)status.st_blocks * 512 > needed && ftruncate(descriptor, status.st_size) < 0)
-        log_debug("the room behind a file could not be given back: %s", strerror(errno));
+        log_debug("the preallocated space of a file could not be released: %s", strerror(errno));
 }
 
 static void posix_forget(struct fs_file *file)
@@ -392,7 +392,7 @@ static const struct fs_calls calls = {
     .read = posix_read_at,
     .map = posix_map,
     .size = posix_size,
-    .begin_sync = posix_begin_sync,
+    .start_sync = posix_start_sync,
     .sync_data = posix_sync_data,
     .sync = posix_sync_all,
     .truncate = posix_truncate_file,
@@ -404,23 +404,24 @@ static const struct fs_calls calls = {
 
 int fs_posix_open(const char *directory, struct fs **fs)
 {
-    bool made = mkdir(directory, DIRECTORY_MODE) == 0;
-    if (!made && errno != EEXIST)
+    bool created = mkdir(directory, DIRECTORY_MODE) == 0;
+    if (!created && errno != EEXIST)
         return -errno;
     int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0)
         return -errno;
-    struct real *real = mem_alloc(sizeof *real);
-    *real = (struct real){.fs = {&calls}, .descriptor = descriptor, .lock = -1, .made = made};
-    *fs = &real->fs;
+    struct posix *posix = mem_alloc(sizeof *posix);
+    *posix =
+        (struct posix){.fs = {&calls}, .descriptor = descriptor, .lock = -1, .created = created};
+    *fs = &posix->fs;
     return 0;
 }
 
 int fs_posix_sync_name(struct fs *fs)
 {
-    const struct real *real = (const struct real *)fs;
-    int error = posix_sync_directory_at(real->descriptor, "..");
-    if (!real->made && error == -EACCES)
-        return 0; /* who made it may read its parent */
+    const struct posix *posix = (const struct posix *)fs;
+    int error = posix_sync_directory_at(posix->descriptor, "..");
+    if (!posix->created && error == -EACCES)
+        return 0; /* its creator may read its parent */
     return error;
 }

@@ -1,4 +1,4 @@
-/* Writes, reads and finds the lines that stand before batches. Does not look into payloads. */
+/* Writes, reads and finds the lines that precede batches. Does not parse payloads. */
 #include "journal/log/batch.h"
 
 #include "base/check.h"
@@ -24,14 +24,14 @@ static uint64_t batch_payload_hash(const struct iovec *payload, size_t count)
     return hash;
 }
 
-/* Of a line whose 16 digits at `digits_at` are left out. */
+/* The hash of a line without its 16 digits at `digits_at`. */
 static uint64_t batch_line_hash(struct slice line, size_t digits_at, uint64_t offset)
 {
     DCHECK(line.len <= BATCH_MOST_LINE && digits_at + HASH_DIGITS <= line.len);
     uint8_t text[BATCH_MOST_LINE];
-    size_t behind = digits_at + HASH_DIGITS;
+    size_t after = digits_at + HASH_DIGITS;
     memcpy(text, line.data, digits_at);
-    memcpy(text + digits_at, line.data + behind, line.len - behind);
+    memcpy(text + digits_at, line.data + after, line.len - after);
     return XXH3_64bits_withSeed(text, line.len - HASH_DIGITS, offset);
 }
 
@@ -102,7 +102,7 @@ static bool batch_read_hex(struct slice line, size_t *at, uint64_t *number)
     return true;
 }
 
-/* The bytes from `offset` on that may belong to a line: up to the line end, if there is one. */
+/* The bytes from `offset` on that may be a line: up to the newline, if there is one. */
 static bool batch_find_line(struct slice log, size_t offset, struct slice *line)
 {
     struct slice rest = slice_skip(log, offset);
@@ -129,7 +129,7 @@ static bool batch_read_line(struct slice line, struct batch *batch, size_t *digi
            batch_read_number(line, &at, &batch->synced) && batch_read_word(line, &at, "\n");
 }
 
-/* What holds in every line that was ever written; a hash could only be right by chance else. */
+/* Invariants of every line that is written; only by chance could the hash of another one match. */
 static bool batch_makes_sense(const struct batch *batch)
 {
     return batch->seq > batch->synced && batch->ops <= UINT64_MAX - batch->seq &&

@@ -1,14 +1,14 @@
 /* Writes changes of the store as commands in RESP. It runs within each write, under locks: so it
- * makes one pass, and asks for memory once. */
+ * makes one pass, and reserves memory once. */
 #include "journal/log/command.h"
 
 #include "base/check.h"
 #include "base/decimal.h"
 
 /* Bytes of the longest line: '*' or '$', a number, "\r\n". */
-#define LINE_ROOM (1 + DECIMAL_MAX + 2)
-/* Bytes of an argument beside its own. */
-#define ARGUMENT_ROOM (LINE_ROOM + 2)
+#define LINE_BYTES (1 + DECIMAL_MAX + 2)
+/* Bytes of an argument besides its own. */
+#define ARGUMENT_BYTES (LINE_BYTES + 2)
 
 /* The first line of a command and its name, whose length is `len`; both as text. */
 #define HEAD(arguments, len, name) SLICE_LITERAL("*" arguments "\r\n$" len "\r\n" name "\r\n")
@@ -47,19 +47,19 @@ static uint8_t *command_put_arguments(uint8_t *out, const struct slice *argument
     return out;
 }
 
-static size_t command_room_of(const struct slice *arguments, size_t count)
+static size_t command_size_of(const struct slice *arguments, size_t count)
 {
-    size_t room = count * ARGUMENT_ROOM;
+    size_t size = count * ARGUMENT_BYTES;
     for (size_t i = 0; i < count; i++)
-        room += arguments[i].len;
-    return room;
+        size += arguments[i].len;
+    return size;
 }
 
-/* Appends the head and as many arguments as it speaks of. */
+/* Appends the head and as many arguments as it announces. */
 static bool command_append_words(struct buf *out, struct slice head, const struct slice *arguments,
                                  size_t count)
 {
-    uint8_t *at = buf_reserve(out, head.len + command_room_of(arguments, count));
+    uint8_t *at = buf_reserve(out, head.len + command_size_of(arguments, count));
     if (at == NULL)
         return false;
     at = command_put_arguments(command_put(at, head), arguments, count);
@@ -127,8 +127,8 @@ static bool command_append_copy(struct buf *out, const struct op *copy)
 /* `name` is an argument. */
 static bool command_append_push(struct buf *out, struct slice name, const struct op *push)
 {
-    size_t room = LINE_ROOM + name.len + command_room_of(&push->key, 1);
-    uint8_t *at = buf_reserve(out, room + command_room_of(push->values, push->value_count));
+    size_t size = LINE_BYTES + name.len + command_size_of(&push->key, 1);
+    uint8_t *at = buf_reserve(out, size + command_size_of(push->values, push->value_count));
     if (at == NULL)
         return false;
     at = command_put(command_put_line(at, '*', 2 + push->value_count), name);
@@ -166,7 +166,7 @@ static bool command_append_l_insert(struct buf *out, const struct op *insert)
 
 static bool command_append_l_rem(struct buf *out, const struct op *remove)
 {
-    /* Redis refuses the one count that has no positive twin. */
+    /* Redis refuses the one count that cannot be negated. */
     int64_t count = remove->count == INT64_MIN ? -INT64_MAX : remove->count;
     return command_append_number_and_value(out, HEAD("4", "4", "LREM"), remove->key, count,
                                            remove->value);
@@ -234,7 +234,7 @@ static bool command_append_swap_db(struct buf *out, const struct op *swap)
                               decimal_write(swap->target_db, other));
 }
 
-/* Of a kind that the change stream does not have: its row of the table is wrong. */
+/* For kinds that the change stream does not have: their row of the table is wrong. */
 static bool command_append_none(struct buf *out, const struct op *change)
 {
     (void)out;

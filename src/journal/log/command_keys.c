@@ -1,11 +1,11 @@
-/* A table of names. What the commands do to their keys is nobody's business here. */
+/* A table of names. Does not know what the commands do to their keys. */
 #include "journal/log/command_keys.h"
 
 #include "base/arena.h"
 
-/* Which arguments are the keys that may be written; the name is argument 0. */
+/* Which arguments are keys that may be written; the name is argument 0. */
 enum written {
-    NONE,          /* none of the data */
+    NONE,          /* no data */
     FIRST,         /* 1 */
     SECOND,        /* 2 */
     BOTH,          /* 1 and 2 */
@@ -15,11 +15,11 @@ enum written {
     STORED,        /* the one after STORE or STOREDIST */
 };
 
-/* The commands that servers log, but not those of modules: those of Redis up to 8 and of Valkey up
- * to 9. */
+/* The commands that servers log, without those of modules: those of Redis up to 8 and Valkey up to
+ * 9. */
 static const struct {
     enum written written;
-    const char *names; /* each between two blanks */
+    const char *names; /* each between two spaces */
 } rows[] = {
     {FIRST, " SET SETNX SETEX PSETEX GETSET GETDEL GETEX APPEND SETRANGE INCR DECR INCRBY DECRBY "},
     {FIRST, " INCRBYFLOAT SETBIT BITFIELD PFADD PFMERGE DELIFEQ DELEX RESTORE RESTORE-ASKING "},
@@ -112,7 +112,7 @@ bool command_keys(const struct scan_command *command, struct arena *arena, struc
     case PAIRS:
         command_keys_add(command, 1, 2, command->count, *keys, count);
         break;
-    case COUNTED_PAIRS: /* words that may follow the pairs are taken for keys: that does no harm */
+    case COUNTED_PAIRS: /* words after the pairs are taken for keys, which does no harm */
         command_keys_add(command, 2, 2, command->count, *keys, count);
         break;
     case STORED:

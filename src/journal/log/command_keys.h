@@ -1,4 +1,4 @@
-/* Which keys a command of Redis or Valkey writes, also of those whose effect is not known. */
+/* Which keys a command of Redis or Valkey writes, also of commands whose effect is not known. */
 #ifndef KEYSTORE_JOURNAL_LOG_COMMAND_KEYS_H
 #define KEYSTORE_JOURNAL_LOG_COMMAND_KEYS_H
 
@@ -7,8 +7,8 @@
 struct arena;
 
 /*
- * All keys that the command may write, in *keys and *count, which lie in the arena; they may be of
- * any length. False if that is not known: then it may have written any.
+ * Returns all keys that the command may write in *keys and *count, in the arena; they may have any
+ * length. False if they are unknown: then it may have written any.
  */
 bool command_keys(const struct scan_command *command, struct arena *arena, struct slice **keys,
                   size_t *count) __attribute__((warn_unused_result));

@@ -1,25 +1,25 @@
 /* Reads commands of a Redis log as operations: a table of names, and a function for each form of
- * arguments. Does not judge what the data make of them. */
+ * arguments. Does not check them against the data. */
 #include "journal/log/command.h"
 
 #include "base/arena.h"
 #include "base/decimal.h"
 #include "journal/log/command_keys.h"
 
-/* A command on its way to an operation. */
+/* A command that is being read. */
 struct reading {
     const struct slice *args; /* the command's name first */
     size_t count;
     struct arena *arena;
     struct op *op;
-    enum command_verdict verdict; /* COMMAND_OP unless a function says otherwise */
+    enum command_verdict verdict; /* COMMAND_OP unless a function sets another */
     const char *why;
 };
 
-/* Takes what the row does not say; false if the arguments have another form. */
+/* Reads the arguments that the row does not cover; false if they have another form. */
 typedef bool read_function(struct reading *reading);
 
-/* Arguments that are keys: none, the first, the first two, or what the function takes. */
+/* Arguments that are keys: none, the first, the first two, or those that the function takes. */
 enum row_keys { NO_KEY, KEY, PAIR, OTHER_KEYS };
 
 struct row {
@@ -28,19 +28,19 @@ struct row {
     size_t most;      /* 0 = any number */
     enum op_kind kind;
     enum row_keys keys;
-    read_function *read; /* NULL: there is nothing more to take */
+    read_function *read; /* NULL: there are none */
 };
 
 static const char bad_form[] =
-    "it has too many or too few arguments, no number where one belongs, or a word that is not "
+    "it has too many or too few arguments, no number where one is expected, or a word that is not "
     "known there";
 static const char bad_key[] =
     "its key is empty or longer than 64 KiB; KeyStore has keys of 1 to 65,536 bytes";
-static const char relative[] = "its time to live counts from a moment that the log does not tell; "
+static const char relative[] = "its time to live is relative to a time that is not in the log; "
                                "Redis logs absolute deadlines";
 static const char foreign[] = "it is for a type or a feature of Redis that KeyStore does not have";
 static const char unknown[] =
-    "it is no command of Redis up to 8 or Valkey up to 9 that is known, so it may have changed any "
+    "it is no known command of Redis up to 8 or Valkey up to 9, so it may have changed any "
     "key; let that server save a snapshot, and load that instead";
 
 /* ---- arguments ---- */
@@ -90,7 +90,7 @@ static bool command_read_is_key(struct slice bytes)
     return bytes.len > 0 && bytes.len <= OP_MAX_KEY;
 }
 
-/* Takes the arguments behind the name, up to `count`, as keys; but for those that the store cannot
+/* Takes the arguments after the name, up to `count`, as keys, without those that the store cannot
  * have. */
 static void command_read_take_keys(struct reading *reading, size_t count)
 {
@@ -105,13 +105,13 @@ static void command_read_take_keys(struct reading *reading, size_t count)
 
 /* ---- strings ---- */
 
-static bool command_read_read_value(struct reading *reading)
+static bool command_read_value(struct reading *reading)
 {
     reading->op->value = reading->args[2];
     return true;
 }
 
-/* The word at *index of those behind a Set's value, and what belongs to it. */
+/* Reads the word at *index after a Set's value, and its argument. */
 static bool command_read_take_set_word(struct reading *reading, size_t *index)
 {
     struct op *op = reading->op;
@@ -128,7 +128,7 @@ static bool command_read_take_set_word(struct reading *reading, size_t *index)
         return command_read_is_time(reading, ++*index, 1000, &op->expire_at_ms) &&
                op->expire_at_ms > 0;
     else
-        return command_read_is_word(reading, *index, "GET"); /* what it answered is no matter */
+        return command_read_is_word(reading, *index, "GET"); /* the answer does not matter */
     return true;
 }
 
@@ -147,7 +147,7 @@ static bool command_read_is_condition(const struct reading *reading, size_t inde
            command_read_is_word(reading, index, "IFDNE");
 }
 
-static bool command_read_read_set(struct reading *reading)
+static bool command_read_set(struct reading *reading)
 {
     reading->op->value = reading->args[2];
     for (size_t i = 3; i < reading->count; i++) {
@@ -164,9 +164,9 @@ static bool command_read_read_set(struct reading *reading)
     return true;
 }
 
-/* The operation is one of the Sets, without its key and value. Its condition is no matter: the
+/* The operation is one of the Sets, without its key and value. Its condition does not matter: the
  * command is only logged if it took place. */
-static bool command_read_read_msetex(struct reading *reading)
+static bool command_read_msetex(struct reading *reading)
 {
     int64_t pairs;
     if (!command_read_is_number(reading, 1, &pairs) || pairs < 1 ||
@@ -186,14 +186,14 @@ static bool command_read_read_msetex(struct reading *reading)
     return command_read_computed(reading);
 }
 
-static bool command_read_read_setnx(struct reading *reading)
+static bool command_read_setnx(struct reading *reading)
 {
     reading->op->condition.existence = EXISTENCE_ABSENT;
-    return command_read_read_value(reading);
+    return command_read_value(reading);
 }
 
 /* MSETNX is only logged if it took place. */
-static bool command_read_read_mset(struct reading *reading)
+static bool command_read_mset(struct reading *reading)
 {
     size_t count = reading->count / 2;
     struct op *sets = arena_alloc(reading->arena, count * sizeof *sets);
@@ -209,7 +209,7 @@ static bool command_read_read_mset(struct reading *reading)
     return reading->count % 2 == 1;
 }
 
-static bool command_read_read_setrange(struct reading *reading)
+static bool command_read_setrange(struct reading *reading)
 {
     reading->op->value = reading->args[3];
     return command_read_is_number(reading, 2, &reading->op->start) && reading->op->start >= 0;
@@ -220,7 +220,7 @@ static bool command_read_is_bit(const struct reading *reading, size_t index, int
     return command_read_is_number(reading, index, offset) && *offset >= 0 && *offset <= UINT32_MAX;
 }
 
-static bool command_read_read_setbit(struct reading *reading)
+static bool command_read_setbit(struct reading *reading)
 {
     struct op *op = reading->op;
     int64_t bit;
@@ -231,8 +231,8 @@ static bool command_read_read_setbit(struct reading *reading)
     return true;
 }
 
-/* Type and offset at `index` and behind it, such as "i16" and "#3": the fourth of its width. */
-static bool command_read_read_field(struct reading *reading, size_t index, struct op_field *field)
+/* Reads type and offset at `index`, such as "i16" and "#3": the fourth of its width. */
+static bool command_read_field(struct reading *reading, size_t index, struct op_field *field)
 {
     int64_t bits, offset;
     if (index + 1 >= reading->count || reading->args[index].len == 0)
@@ -250,7 +250,7 @@ static bool command_read_read_field(struct reading *reading, size_t index, struc
     return field->offset + field->bits <= (uint64_t)UINT32_MAX + 1;
 }
 
-/* What stands behind OVERFLOW. */
+/* The word after OVERFLOW. */
 static enum op_overflow command_read_overflow_at(const struct reading *reading, size_t index)
 {
     if (command_read_is_word(reading, index, "SAT"))
@@ -258,7 +258,7 @@ static enum op_overflow command_read_overflow_at(const struct reading *reading, 
     return command_read_is_word(reading, index, "FAIL") ? OP_OVERFLOW_FAIL : OP_OVERFLOW_WRAP;
 }
 
-static bool command_read_read_bitfield(struct reading *reading)
+static bool command_read_bitfield(struct reading *reading)
 {
     struct op_field *fields = arena_alloc(reading->arena, reading->count * sizeof *fields);
     size_t count = 0;
@@ -274,7 +274,7 @@ static bool command_read_read_bitfield(struct reading *reading)
         bool increments = command_read_is_word(reading, i, "INCRBY");
         bool writes = increments || command_read_is_word(reading, i, "SET");
         if ((!writes && !command_read_is_word(reading, i, "GET")) ||
-            !command_read_read_field(reading, i + 1, field) ||
+            !command_read_field(reading, i + 1, field) ||
             (writes && !command_read_is_number(reading, i + 3, &field->value)))
             return false;
         field->action = increments ? OP_FIELD_INCREMENT : writes ? OP_FIELD_SET : OP_FIELD_GET;
@@ -288,7 +288,7 @@ static bool command_read_read_bitfield(struct reading *reading)
     return true;
 }
 
-static bool command_read_read_increment(struct reading *reading)
+static bool command_read_increment(struct reading *reading)
 {
     int64_t *by = &reading->op->incr.by;
     *by = 1;
@@ -301,7 +301,7 @@ static bool command_read_read_increment(struct reading *reading)
 
 /* ---- keys ---- */
 
-static bool command_read_read_delete(struct reading *reading)
+static bool command_read_delete(struct reading *reading)
 {
     struct op *op = reading->op;
     command_read_take_keys(reading, reading->count - 1);
@@ -314,20 +314,20 @@ static bool command_read_read_delete(struct reading *reading)
     return true;
 }
 
-static bool command_read_read_delex(struct reading *reading)
+static bool command_read_delex(struct reading *reading)
 {
     if (reading->count == 2)
         return true;
     return command_read_is_condition(reading, 2) && command_read_computed(reading);
 }
 
-static bool command_read_read_swap(struct reading *reading)
+static bool command_read_swap(struct reading *reading)
 {
     return command_read_is_database(reading, 1, &reading->op->db) &&
            command_read_is_database(reading, 2, &reading->op->target_db);
 }
 
-/* The word behind a deadline, which Redis logs although its condition held. */
+/* The word after a deadline, which Redis logs although its condition held. */
 static bool command_read_take_when(struct reading *reading)
 {
     static const struct {
@@ -343,34 +343,34 @@ static bool command_read_take_when(struct reading *reading)
     return reading->count == 3;
 }
 
-static bool command_read_read_expire(struct reading *reading)
+static bool command_read_expire(struct reading *reading)
 {
     int64_t factor = command_read_is_word(reading, 0, "EXPIREAT") ? 1000 : 1;
     return command_read_is_time(reading, 2, factor, &reading->op->expire_at_ms) &&
            command_read_take_when(reading);
 }
 
-static bool command_read_read_persist(struct reading *reading)
+static bool command_read_persist(struct reading *reading)
 {
     reading->op->expire.persist = true;
     return true;
 }
 
-static bool command_read_read_renamenx(struct reading *reading)
+static bool command_read_renamenx(struct reading *reading)
 {
     reading->op->copy.absent_only = true;
     return true;
 }
 
 /* To the same key of another database. */
-static bool command_read_read_move(struct reading *reading)
+static bool command_read_move(struct reading *reading)
 {
     reading->op->copy.absent_only = true;
     reading->op->target.bytes = reading->op->key;
     return command_read_is_database(reading, 2, &reading->op->target_db);
 }
 
-static bool command_read_read_copy(struct reading *reading)
+static bool command_read_copy(struct reading *reading)
 {
     for (size_t i = 3; i < reading->count; i++) {
         if (command_read_is_word(reading, i, "REPLACE"))
@@ -382,8 +382,8 @@ static bool command_read_read_copy(struct reading *reading)
     return true;
 }
 
-/* How it frees memory is no matter. */
-static bool command_read_read_flush(struct reading *reading)
+/* How it frees memory does not matter. */
+static bool command_read_flush(struct reading *reading)
 {
     if (command_read_is_word(reading, 0, "FLUSHALL"))
         reading->verdict = COMMAND_FLUSH_ALL;
@@ -393,21 +393,21 @@ static bool command_read_read_flush(struct reading *reading)
 
 /* ---- lists ---- */
 
-static bool command_read_read_push(struct reading *reading)
+static bool command_read_push(struct reading *reading)
 {
     reading->op->values = reading->args + 2;
     reading->op->value_count = reading->count - 2;
     return true;
 }
 
-static bool command_read_read_pushx(struct reading *reading)
+static bool command_read_pushx(struct reading *reading)
 {
     reading->op->condition.existence = EXISTENCE_PRESENT;
-    return command_read_read_push(reading);
+    return command_read_push(reading);
 }
 
 /* With a count, or for one element. */
-static bool command_read_read_pop(struct reading *reading)
+static bool command_read_pop(struct reading *reading)
 {
     struct op *op = reading->op;
     if (reading->count == 2)
@@ -422,26 +422,26 @@ static bool command_read_read_pop(struct reading *reading)
     return true;
 }
 
-static bool command_read_read_rpoplpush(struct reading *reading)
+static bool command_read_rpoplpush(struct reading *reading)
 {
     reading->op->move.end = OP_TAIL;
     reading->op->move.target_end = OP_HEAD;
     return true;
 }
 
-static bool command_read_read_lmove(struct reading *reading)
+static bool command_read_lmove(struct reading *reading)
 {
     return command_read_is_end(reading, 3, &reading->op->move.end) &&
            command_read_is_end(reading, 4, &reading->op->move.target_end);
 }
 
-static bool command_read_read_lset(struct reading *reading)
+static bool command_read_lset(struct reading *reading)
 {
     reading->op->value = reading->args[3];
     return command_read_is_number(reading, 2, &reading->op->index);
 }
 
-static bool command_read_read_linsert(struct reading *reading)
+static bool command_read_linsert(struct reading *reading)
 {
     reading->op->insert.pivot = reading->args[3];
     reading->op->value = reading->args[4];
@@ -449,13 +449,13 @@ static bool command_read_read_linsert(struct reading *reading)
     return reading->op->insert.after || command_read_is_word(reading, 2, "BEFORE");
 }
 
-static bool command_read_read_lrem(struct reading *reading)
+static bool command_read_lrem(struct reading *reading)
 {
     reading->op->value = reading->args[3];
     return command_read_is_number(reading, 2, &reading->op->count);
 }
 
-static bool command_read_read_ltrim(struct reading *reading)
+static bool command_read_ltrim(struct reading *reading)
 {
     return command_read_is_number(reading, 2, &reading->op->start) &&
            command_read_is_number(reading, 3, &reading->op->stop);
@@ -463,19 +463,19 @@ static bool command_read_read_ltrim(struct reading *reading)
 
 /* ---- the others ---- */
 
-static bool command_read_read_nothing(struct reading *reading)
+static bool command_read_nothing(struct reading *reading)
 {
     reading->verdict = COMMAND_NOTHING;
     return true;
 }
 
-static bool command_read_read_relative(struct reading *reading)
+static bool command_read_relative(struct reading *reading)
 {
     return command_read_unsupported(reading, relative);
 }
 
-/* What they write is kept under keys that have no bounds there. */
-static bool command_read_read_stored(struct reading *reading)
+/* Commands that store a result: Redis does not bound the length of their destination keys. */
+static bool command_read_stored(struct reading *reading)
 {
     struct scan_command command = {.args = reading->args, .count = reading->count};
     struct slice *keys;
@@ -491,59 +491,59 @@ static bool command_read_read_stored(struct reading *reading)
 
 /* The most frequent ones first. */
 static const struct row rows[] = {
-    {"SET", 3, 0, OP_SET, KEY, command_read_read_set},
-    {"LPUSH", 3, 0, OP_L_PUSH, KEY, command_read_read_push},
-    {"RPUSH", 3, 0, OP_R_PUSH, KEY, command_read_read_push},
-    {"LPOP", 2, 3, OP_L_POP, KEY, command_read_read_pop},
-    {"RPOP", 2, 3, OP_R_POP, KEY, command_read_read_pop},
-    {"DEL", 2, 0, OP_DELETE, OTHER_KEYS, command_read_read_delete},
-    {"INCRBY", 3, 3, OP_INCR, KEY, command_read_read_increment},
-    {"PEXPIREAT", 3, 4, OP_EXPIRE, KEY, command_read_read_expire},
-    {"INCR", 2, 2, OP_INCR, KEY, command_read_read_increment},
-    {"DECR", 2, 2, OP_INCR, KEY, command_read_read_increment},
-    {"DECRBY", 3, 3, OP_INCR, KEY, command_read_read_increment},
-    {"APPEND", 3, 3, OP_APPEND, KEY, command_read_read_value},
-    {"SETRANGE", 4, 4, OP_SET_RANGE, KEY, command_read_read_setrange},
-    {"MSET", 3, 0, OP_M_SET, OTHER_KEYS, command_read_read_mset},
-    {"MSETNX", 3, 0, OP_M_SET, OTHER_KEYS, command_read_read_mset},
-    {"SETNX", 3, 3, OP_SET, KEY, command_read_read_setnx},
-    {"GETSET", 3, 3, OP_SET, KEY, command_read_read_value},
-    {"UNLINK", 2, 0, OP_DELETE, OTHER_KEYS, command_read_read_delete},
-    {"EXPIREAT", 3, 4, OP_EXPIRE, KEY, command_read_read_expire},
-    {"PERSIST", 2, 2, OP_EXPIRE, KEY, command_read_read_persist},
+    {"SET", 3, 0, OP_SET, KEY, command_read_set},
+    {"LPUSH", 3, 0, OP_L_PUSH, KEY, command_read_push},
+    {"RPUSH", 3, 0, OP_R_PUSH, KEY, command_read_push},
+    {"LPOP", 2, 3, OP_L_POP, KEY, command_read_pop},
+    {"RPOP", 2, 3, OP_R_POP, KEY, command_read_pop},
+    {"DEL", 2, 0, OP_DELETE, OTHER_KEYS, command_read_delete},
+    {"INCRBY", 3, 3, OP_INCR, KEY, command_read_increment},
+    {"PEXPIREAT", 3, 4, OP_EXPIRE, KEY, command_read_expire},
+    {"INCR", 2, 2, OP_INCR, KEY, command_read_increment},
+    {"DECR", 2, 2, OP_INCR, KEY, command_read_increment},
+    {"DECRBY", 3, 3, OP_INCR, KEY, command_read_increment},
+    {"APPEND", 3, 3, OP_APPEND, KEY, command_read_value},
+    {"SETRANGE", 4, 4, OP_SET_RANGE, KEY, command_read_setrange},
+    {"MSET", 3, 0, OP_M_SET, OTHER_KEYS, command_read_mset},
+    {"MSETNX", 3, 0, OP_M_SET, OTHER_KEYS, command_read_mset},
+    {"SETNX", 3, 3, OP_SET, KEY, command_read_setnx},
+    {"GETSET", 3, 3, OP_SET, KEY, command_read_value},
+    {"UNLINK", 2, 0, OP_DELETE, OTHER_KEYS, command_read_delete},
+    {"EXPIREAT", 3, 4, OP_EXPIRE, KEY, command_read_expire},
+    {"PERSIST", 2, 2, OP_EXPIRE, KEY, command_read_persist},
     {"RENAME", 3, 3, OP_RENAME, PAIR, NULL},
-    {"RENAMENX", 3, 3, OP_RENAME, PAIR, command_read_read_renamenx},
-    {"MOVE", 3, 3, OP_RENAME, KEY, command_read_read_move},
-    {"COPY", 3, 0, OP_COPY, PAIR, command_read_read_copy},
-    {"LPUSHX", 3, 0, OP_L_PUSH, KEY, command_read_read_pushx},
-    {"RPUSHX", 3, 0, OP_R_PUSH, KEY, command_read_read_pushx},
-    {"RPOPLPUSH", 3, 3, OP_L_MOVE, PAIR, command_read_read_rpoplpush},
-    {"LMOVE", 5, 5, OP_L_MOVE, PAIR, command_read_read_lmove},
-    {"LSET", 4, 4, OP_L_SET, KEY, command_read_read_lset},
-    {"LINSERT", 5, 5, OP_L_INSERT, KEY, command_read_read_linsert},
-    {"LREM", 4, 4, OP_L_REM, KEY, command_read_read_lrem},
-    {"LTRIM", 4, 4, OP_L_TRIM, KEY, command_read_read_ltrim},
-    {"FLUSHDB", 1, 2, OP_FLUSH_DB, NO_KEY, command_read_read_flush},
-    {"FLUSHALL", 1, 2, OP_FLUSH_DB, NO_KEY, command_read_read_flush},
-    {"SETBIT", 4, 4, OP_SET_BIT, KEY, command_read_read_setbit},
-    {"BITFIELD", 2, 0, OP_BIT_FIELD, KEY, command_read_read_bitfield},
-    {"BITOP", 4, 0, OP_COUNT, OTHER_KEYS, command_read_read_stored},
-    {"SORT", 2, 0, OP_COUNT, OTHER_KEYS, command_read_read_stored},
+    {"RENAMENX", 3, 3, OP_RENAME, PAIR, command_read_renamenx},
+    {"MOVE", 3, 3, OP_RENAME, KEY, command_read_move},
+    {"COPY", 3, 0, OP_COPY, PAIR, command_read_copy},
+    {"LPUSHX", 3, 0, OP_L_PUSH, KEY, command_read_pushx},
+    {"RPUSHX", 3, 0, OP_R_PUSH, KEY, command_read_pushx},
+    {"RPOPLPUSH", 3, 3, OP_L_MOVE, PAIR, command_read_rpoplpush},
+    {"LMOVE", 5, 5, OP_L_MOVE, PAIR, command_read_lmove},
+    {"LSET", 4, 4, OP_L_SET, KEY, command_read_lset},
+    {"LINSERT", 5, 5, OP_L_INSERT, KEY, command_read_linsert},
+    {"LREM", 4, 4, OP_L_REM, KEY, command_read_lrem},
+    {"LTRIM", 4, 4, OP_L_TRIM, KEY, command_read_ltrim},
+    {"FLUSHDB", 1, 2, OP_FLUSH_DB, NO_KEY, command_read_flush},
+    {"FLUSHALL", 1, 2, OP_FLUSH_DB, NO_KEY, command_read_flush},
+    {"SETBIT", 4, 4, OP_SET_BIT, KEY, command_read_setbit},
+    {"BITFIELD", 2, 0, OP_BIT_FIELD, KEY, command_read_bitfield},
+    {"BITOP", 4, 0, OP_COUNT, OTHER_KEYS, command_read_stored},
+    {"SORT", 2, 0, OP_COUNT, OTHER_KEYS, command_read_stored},
     {"RESTORE", 4, 0, OP_COUNT, KEY, command_read_computed},
     {"RESTORE-ASKING", 4, 0, OP_COUNT, KEY, command_read_computed},
-    {"SWAPDB", 3, 3, OP_SWAP_DB, NO_KEY, command_read_read_swap},
+    {"SWAPDB", 3, 3, OP_SWAP_DB, NO_KEY, command_read_swap},
     {"GETDEL", 2, 2, OP_DELETE, KEY, NULL},
     {"DELIFEQ", 3, 3, OP_DELETE, KEY, command_read_computed},
-    {"DELEX", 2, 4, OP_DELETE, KEY, command_read_read_delex},
-    {"MSETEX", 4, 0, OP_SET, OTHER_KEYS, command_read_read_msetex},
-    {"SCRIPT", 2, 0, OP_COUNT, NO_KEY, command_read_read_nothing},
-    {"PING", 1, 2, OP_COUNT, NO_KEY, command_read_read_nothing},
-    {"PUBLISH", 3, 3, OP_COUNT, NO_KEY, command_read_read_nothing},
-    {"SPUBLISH", 3, 3, OP_COUNT, NO_KEY, command_read_read_nothing},
-    {"SETEX", 4, 4, OP_COUNT, NO_KEY, command_read_read_relative},
-    {"PSETEX", 4, 4, OP_COUNT, NO_KEY, command_read_read_relative},
-    {"EXPIRE", 3, 4, OP_COUNT, NO_KEY, command_read_read_relative},
-    {"PEXPIRE", 3, 4, OP_COUNT, NO_KEY, command_read_read_relative},
+    {"DELEX", 2, 4, OP_DELETE, KEY, command_read_delex},
+    {"MSETEX", 4, 0, OP_SET, OTHER_KEYS, command_read_msetex},
+    {"SCRIPT", 2, 0, OP_COUNT, NO_KEY, command_read_nothing},
+    {"PING", 1, 2, OP_COUNT, NO_KEY, command_read_nothing},
+    {"PUBLISH", 3, 3, OP_COUNT, NO_KEY, command_read_nothing},
+    {"SPUBLISH", 3, 3, OP_COUNT, NO_KEY, command_read_nothing},
+    {"SETEX", 4, 4, OP_COUNT, NO_KEY, command_read_relative},
+    {"PSETEX", 4, 4, OP_COUNT, NO_KEY, command_read_relative},
+    {"EXPIRE", 3, 4, OP_COUNT, NO_KEY, command_read_relative},
+    {"PEXPIRE", 3, 4, OP_COUNT, NO_KEY, command_read_relative},
 };
 
 static const struct row *command_read_find_row(struct slice name)
@@ -554,7 +554,7 @@ static const struct row *command_read_find_row(struct slice name)
     return NULL;
 }
 
-static bool command_read_read_row(struct reading *reading, const struct row *row)
+static bool command_read_row(struct reading *reading, const struct row *row)
 {
     if (reading->count < row->least || (row->most > 0 && reading->count > row->most))
         return false;
@@ -586,7 +586,7 @@ enum command_verdict command_read(const struct scan_command *command, struct are
         command_read_unsupported(&reading, known ? foreign : unknown);
         if (!known)
             reading.verdict = COMMAND_UNKNOWN;
-    } else if (!command_read_read_row(&reading, row)) {
+    } else if (!command_read_row(&reading, row)) {
         reading.verdict = COMMAND_BAD;
         reading.why = bad_form;
     }

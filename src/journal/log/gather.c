@@ -1,10 +1,10 @@
-/* Gathers units of changes in one buffer. Knows neither revisions nor threads. */
+/* Gathers records in one buffer. Knows neither revisions nor threads. */
 #include "journal/log/gather.h"
 
 #include "base/check.h"
 #include "journal/log/command.h"
 
-/* Whoever gathers sees to it that there is not too much; this is more than any machine has. */
+/* The caller bounds what gathers; this is more than any machine has. */
 #define LIMIT (SIZE_MAX / 4)
 
 void gather_init(struct gather *gather)
@@ -20,75 +20,75 @@ void gather_deinit(struct gather *gather)
 
 void gather_begin(struct gather *gather)
 {
-    CHECK(!gather->unit.is_open);
-    gather->unit.is_open = true;
-    gather->unit.start = gather->bytes.len;
-    gather->unit.changes = 0;
-    gather->unit.selected = gather->selected;
-    gather->unit.db = gather->db;
+    CHECK(!gather->record.is_open);
+    gather->record.is_open = true;
+    gather->record.start = gather->bytes.len;
+    gather->record.changes = 0;
+    gather->record.selected = gather->selected;
+    gather->record.db = gather->db;
 }
 
-static void gather_must(bool fits)
+static void gather_check_fits(bool fits)
 {
     CHECK(fits); /* LIMIT is more than any machine has */
 }
 
 static void gather_append_text(struct gather *gather, const char *text)
 {
-    gather_must(buf_append(&gather->bytes, slice_from_string(text)));
+    gather_check_fits(buf_append(&gather->bytes, slice_from_string(text)));
 }
 
-/* Puts the beginning of a transaction before the unit's first change. */
+/* Inserts the start of a transaction before the record's first change. */
 static void gather_insert_multi(struct gather *gather)
 {
     size_t len = sizeof COMMAND_MULTI - 1;
-    gather_must(buf_reserve(&gather->bytes, len) != NULL);
-    DCHECK(gather->unit.start <= gather->bytes.len);
-    uint8_t *start = gather->bytes.data + gather->unit.start;
-    memmove(start + len, start, gather->bytes.len - gather->unit.start);
+    gather_check_fits(buf_reserve(&gather->bytes, len) != NULL);
+    DCHECK(gather->record.start <= gather->bytes.len);
+    uint8_t *start = gather->bytes.data + gather->record.start;
+    memmove(start + len, start, gather->bytes.len - gather->record.start);
     memcpy(start, COMMAND_MULTI, len);
     gather->bytes.len += len;
 }
 
 void gather_change(struct gather *gather, const struct op *change)
 {
-    CHECK(gather->unit.is_open);
-    if (gather->unit.changes == 1)
+    CHECK(gather->record.is_open);
+    if (gather->record.changes == 1)
         gather_insert_multi(gather);
     if (!gather->selected || gather->db != change->db) {
-        gather_must(command_append_select(&gather->bytes, change->db));
+        gather_check_fits(command_append_select(&gather->bytes, change->db));
         gather->selected = true;
         gather->db = change->db;
     }
-    gather_must(command_append(&gather->bytes, change));
-    gather->unit.changes++;
+    gather_check_fits(command_append(&gather->bytes, change));
+    gather->record.changes++;
 }
 
-/* A unit has a revision even if nothing was told: then it is an empty transaction. */
+/* A record has a revision even without changes: then it is an empty transaction. */
 void gather_end(struct gather *gather)
 {
-    CHECK(gather->unit.is_open && gather->bytes.len >= gather->unit.start);
-    gather->unit.is_open = false;
-    if (gather->unit.changes == 0)
+    CHECK(gather->record.is_open && gather->bytes.len >= gather->record.start);
+    gather->record.is_open = false;
+    if (gather->record.changes == 0)
         gather_insert_multi(gather);
-    if (gather->unit.changes != 1)
+    if (gather->record.changes != 1)
         gather_append_text(gather, COMMAND_EXEC);
     gather->count++;
-    DCHECK(gather->bytes.len > gather->unit.start); /* a revision without bytes would be lost */
+    DCHECK(gather->bytes.len > gather->record.start); /* a revision without bytes would be lost */
 }
 
 void gather_abort(struct gather *gather)
 {
-    CHECK(gather->unit.is_open && gather->bytes.len >= gather->unit.start);
-    gather->unit.is_open = false;
-    gather->bytes.len = gather->unit.start;
-    gather->selected = gather->unit.selected;
-    gather->db = gather->unit.db;
+    CHECK(gather->record.is_open && gather->bytes.len >= gather->record.start);
+    gather->record.is_open = false;
+    gather->bytes.len = gather->record.start;
+    gather->selected = gather->record.selected;
+    gather->db = gather->record.db;
 }
 
 void gather_take(struct gather *gather, struct buf *bytes, uint64_t *count, bool new_file)
 {
-    CHECK(!gather->unit.is_open);
+    CHECK(!gather->record.is_open);
     struct buf taken = gather->bytes;
     gather->bytes = *bytes;
     gather->bytes.limit = LIMIT;

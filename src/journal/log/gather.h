@@ -1,7 +1,7 @@
 /*
- * Units of changes on their way to the log, as commands one after the other: of a unit with one
- * change its command, of several a transaction. A SELECT stands before a command whose database is
- * not the former one's.
+ * Gathers commits as log records, as commands one after the other: a commit with one change is its
+ * command, one with several a transaction. A SELECT precedes a command whose database is not that
+ * of the command before.
  */
 #ifndef KEYSTORE_JOURNAL_LOG_GATHER_H
 #define KEYSTORE_JOURNAL_LOG_GATHER_H
@@ -11,36 +11,36 @@
 
 struct gather {
     struct buf bytes;
-    uint64_t count; /* units */
-    bool selected;  /* false: it is not known which database is selected behind the bytes */
-    uint32_t db;    /* which it is */
+    uint64_t count; /* records */
+    bool selected;  /* false: it is unknown which database is selected after the bytes */
+    uint32_t db;    /* the selected database */
 
-    struct { /* of the open unit */
+    struct { /* of the open record */
         bool is_open;
         size_t start;
         size_t changes;
         bool selected; /* before it */
         uint32_t db;
-    } unit;
+    } record;
 };
 
-/* Empty, for the beginning of a file. */
+/* Empty, for the start of a file. */
 void gather_init(struct gather *gather);
 
 void gather_deinit(struct gather *gather);
 
-/* Opens a unit; none is open. */
+/* Opens a record; none is open. */
 void gather_begin(struct gather *gather);
 
-/* Adds a change (store/change.h) to the open unit. */
+/* Adds a change (store/change.h) to the open record. */
 void gather_change(struct gather *gather, const struct op *change);
 
-/* The open unit is complete: gathered, or as if it had never been. */
+/* Ends the open record: it is gathered, or discarded. */
 void gather_end(struct gather *gather);
 void gather_abort(struct gather *gather);
 
-/* Bytes and units become those of `bytes`, whose memory is used on, and *count; what comes next
- * stands behind them in the same file, or, if `new_file`, at the beginning of another. */
+/* Moves the bytes to `bytes`, whose memory is reused, and the number of records to *count; what
+ * comes next follows them in the same file or, if `new_file`, starts another. */
 void gather_take(struct gather *gather, struct buf *bytes, uint64_t *count, bool new_file);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reads commands in RESP. Does not know what the commands mean, nor of files. */
+/* Reads commands in RESP. Knows neither what they mean nor of files. */
 #include "journal/log/resp.h"
 
 #include "base/mem.h"
@@ -23,7 +23,7 @@ static void resp_add_argument(struct resp_args *args, struct slice argument)
     args->items[args->count++] = argument;
 }
 
-/* The byte at *at must be this one; steps over it. */
+/* Expects this byte at *at and passes it. */
 static enum resp_verdict resp_expect(struct slice text, size_t *at, char wanted)
 {
     if (*at >= text.len)
@@ -40,7 +40,7 @@ static enum resp_verdict resp_expect_line_end(struct slice text, size_t *at)
     return verdict == RESP_COMMAND ? resp_expect(text, at, '\n') : verdict;
 }
 
-/* Reads "<type><number>\r\n" and steps over it; on an error *at is at the byte that is wrong. */
+/* Reads "<type><number>\r\n" and passes it; on an error *at is at the wrong byte. */
 static enum resp_verdict resp_parse_line(struct slice text, size_t *at, char type, uint64_t *number)
 {
     enum resp_verdict verdict = resp_expect(text, at, type);
@@ -82,7 +82,7 @@ static enum resp_verdict resp_parse_command(struct slice text, struct resp_args 
         *at = 1;
         return RESP_ERROR;
     }
-    /* Nothing is set aside for what is only announced. */
+    /* Nothing is allocated for what is only announced. */
     for (uint64_t i = 0; i < count; i++) {
         struct slice argument;
         verdict = resp_parse_argument(text, at, &argument);

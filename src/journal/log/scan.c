@@ -1,6 +1,6 @@
 /*
- * Walks a log record by record and judges how it ends. Knows where commands begin and end, not what
- * they do; SELECT, MULTI and EXEC are all it understands.
+ * Walks a log record by record and judges how it ends. Knows where commands start and end, not what
+ * they do; it only interprets SELECT, MULTI and EXEC.
  */
 #include "journal/log/scan.h"
 
@@ -10,22 +10,22 @@
 #include <stdlib.h>
 
 #define FIRST_COMMANDS 4
-/* Bytes of an annotation, with its line end; Redis refuses to load a longer one. */
+/* Maximum bytes of an annotation, with its newline; Redis refuses to load a longer one. */
 #define MOST_ANNOTATION 1023
-/* Every line of a batch has it, also one whose mark is damaged. */
+/* In every line of a batch, also one whose mark is damaged. */
 #define BATCH_CHECK " xxh3="
 
-/* What reading a unit came to. */
+/* Results of reading a record. */
 enum outcome {
-    UNIT,
-    NO_UNIT, /* only lines that belong to a unit that would follow */
-    CUT,     /* the text ends within the unit */
-    BAD,     /* it is no unit */
+    RECORD,
+    NO_RECORD, /* only commands and lines that belong to a record after them */
+    CUT,       /* the text ends within the record */
+    BAD,       /* it is not a record */
 };
 
 void scan_init(struct scan *scan, struct slice log, uint64_t next)
 {
-    *scan = (struct scan){.next = next, .log = log, .end = SCAN_UNIT, .before = SCAN_NOTHING};
+    *scan = (struct scan){.next = next, .log = log, .end = SCAN_RECORD, .before = SCAN_NOTHING};
 }
 
 void scan_deinit(struct scan *scan)
@@ -44,7 +44,7 @@ static void scan_add_command(struct scan *scan, size_t args)
     scan->commands[scan->count++] = (struct scan_command){.db = scan->db, .count = args};
 }
 
-/* The commands' arguments lie one after the other, and do not move any more. */
+/* Points the commands to their arguments, which are in one array that does not move any more. */
 static void scan_place_args(struct scan *scan)
 {
     const struct slice *args = scan->args.items;
@@ -55,7 +55,7 @@ static void scan_place_args(struct scan *scan)
     DCHECK(args == scan->args.items + scan->args.count);
 }
 
-/* The database that a SELECT names. */
+/* Reads the database that a SELECT selects. */
 static bool scan_read_db(const struct slice *args, size_t count, uint32_t *db)
 {
     if (count != 2 || args[1].len == 0 || args[1].len > 9)
@@ -71,9 +71,9 @@ static bool scan_read_db(const struct slice *args, size_t count, uint32_t *db)
 }
 
 /*
- * True if a line starts here that Redis skips: its own annotations and people's comments. What may
- * be left of a batch's line is none, so that damage to its mark does not make its commands plain
- * ones. A line that the text cuts is one that Redis would skip, or would cut.
+ * True if a line starts here that Redis skips: its own annotations and people's comments. The
+ * remains of a batch's line are none, so that damage to its mark does not turn its commands into
+ * plain ones. A line that is cut by the end of the text counts: Redis would skip or truncate it.
  */
 static bool scan_is_annotation(struct slice text)
 {
@@ -86,7 +86,7 @@ static bool scan_is_annotation(struct slice text)
            memmem(text.data, len, BATCH_CHECK, strlen(BATCH_CHECK)) == NULL;
 }
 
-/* Steps over a line that starts with '#'. */
+/* Passes a line that starts with '#'. */
 static enum outcome scan_skip_annotation(struct slice text, size_t *at)
 {
     struct slice rest = slice_skip(text, *at);
@@ -97,10 +97,10 @@ static enum outcome scan_skip_annotation(struct slice text, size_t *at)
     if (end == NULL)
         return rest.len < MOST_ANNOTATION ? CUT : BAD;
     *at += (size_t)(end - rest.data) + 1;
-    return NO_UNIT;
+    return NO_RECORD;
 }
 
-/* Takes the command whose arguments were read last; UNIT if that completes one. */
+/* Adds the command whose arguments were read last; RECORD if that completes one. */
 static enum outcome scan_take_command(struct scan *scan, size_t args, bool *in_transaction)
 {
     const struct slice *first = scan->args.items + (scan->args.count - args);
@@ -108,23 +108,23 @@ static enum outcome scan_take_command(struct scan *scan, size_t args, bool *in_t
     bool lone_word = args == 1;
     if (resp_is_word(first[0], "SELECT")) {
         scan->args.count -= args;
-        return scan_read_db(first, args, &scan->db) ? NO_UNIT : BAD;
+        return scan_read_db(first, args, &scan->db) ? NO_RECORD : BAD;
     }
     if (lone_word && resp_is_word(first[0], "MULTI")) {
         scan->args.count -= args;
         bool nested = *in_transaction;
         *in_transaction = true;
-        return nested ? BAD : NO_UNIT;
+        return nested ? BAD : NO_RECORD;
     }
     if (lone_word && resp_is_word(first[0], "EXEC")) {
         scan->args.count -= args;
-        return *in_transaction ? UNIT : BAD;
+        return *in_transaction ? RECORD : BAD;
     }
     scan_add_command(scan, args);
-    return *in_transaction ? NO_UNIT : UNIT;
+    return *in_transaction ? NO_RECORD : RECORD;
 }
 
-/* One command, or one annotation. */
+/* Reads a command or an annotation. */
 static enum outcome scan_read_step(struct scan *scan, struct slice text, size_t *at,
                                    bool *in_transaction)
 {
@@ -145,10 +145,10 @@ static enum outcome scan_read_step(struct scan *scan, struct slice text, size_t 
 }
 
 /*
- * Reads the unit at *at, before `stop`; *at is then behind it, or where what is wrong begins. What
- * is no command ends it with NO_UNIT, unless a command or transaction has begun.
+ * Reads the record at *at, before `stop`; *at is then after it, or where the error is. Bytes that
+ * are not a command end it with NO_RECORD, unless a command or transaction has started.
  */
-static enum outcome scan_read_unit(struct scan *scan, size_t stop, size_t *at)
+static enum outcome scan_read_record(struct scan *scan, size_t stop, size_t *at)
 {
     struct slice text = slice_make(scan->log.data, stop);
     bool in_transaction = false;
@@ -156,12 +156,12 @@ static enum outcome scan_read_unit(struct scan *scan, size_t stop, size_t *at)
     scan->args.count = 0;
     while (*at < stop) {
         if (!in_transaction && text.data[*at] != '*' && !scan_is_annotation(slice_skip(text, *at)))
-            return NO_UNIT;
+            return NO_RECORD;
         enum outcome outcome = scan_read_step(scan, text, at, &in_transaction);
-        if (outcome != NO_UNIT)
+        if (outcome != NO_RECORD)
             return outcome;
     }
-    return in_transaction ? CUT : NO_UNIT;
+    return in_transaction ? CUT : NO_RECORD;
 }
 
 static enum scan_verdict scan_end_damaged(struct scan *scan, size_t proof, const char *why)
@@ -177,7 +177,7 @@ static enum scan_verdict scan_end_torn(struct scan *scan, const char *why)
     return scan->end = SCAN_TORN;
 }
 
-/* A line at or behind `from` that says that the revision was durable: its offset; 0 = none. */
+/* Finds a line at or after `from` that says that the revision was durable: its offset; 0 = none. */
 static size_t scan_find_proof(const struct scan *scan, size_t from, uint64_t revision)
 {
     struct batch later;
@@ -188,8 +188,8 @@ static size_t scan_find_proof(const struct scan *scan, size_t from, uint64_t rev
     return 0;
 }
 
-/* A batch at `offset` that is not whole, of that revision; lines at or behind `from` may show that
- * it once was. */
+/* Judges an incomplete batch of that revision at `offset`; lines at or after `from` may prove that
+ * it was durable. */
 static enum scan_verdict scan_judge_batch(struct scan *scan, uint64_t revision, size_t from,
                                           const char *why)
 {
@@ -197,15 +197,15 @@ static enum scan_verdict scan_judge_batch(struct scan *scan, uint64_t revision, 
     return proof > 0 ? scan_end_damaged(scan, proof, why) : scan_end_torn(scan, why);
 }
 
-/* Batches are written behind plain commands only when these have been read and are durable. */
+/* Batches only follow plain commands that have been read and are durable. */
 static enum scan_verdict scan_judge_plain(struct scan *scan, bool cut, const char *why)
 {
     size_t proof = scan_find_proof(scan, scan->offset + 1, 0);
     return proof > 0 || !cut ? scan_end_damaged(scan, proof, why) : scan_end_torn(scan, why);
 }
 
-/* As the tail of a file may be that grew in a crash. */
-static bool scan_only_zeros(struct slice bytes)
+/* Like the tail of a file that grew in a crash. */
+static bool scan_is_all_zeros(struct slice bytes)
 {
     for (size_t i = 0; i < bytes.len; i++) {
         if (bytes.data[i] != 0)
@@ -214,8 +214,8 @@ static bool scan_only_zeros(struct slice bytes)
     return bytes.len > 0;
 }
 
-/* What a line looks like of which only the first bytes, or none, reached the disk. */
-static bool scan_like_torn_line(struct slice bytes)
+/* True if the bytes may be a line of which only a prefix, or nothing, reached the disk. */
+static bool scan_may_be_torn_line(struct slice bytes)
 {
     size_t most = sizeof BATCH_MARK - 1 < bytes.len ? sizeof BATCH_MARK - 1 : bytes.len;
     size_t len = strnlen((const char *)bytes.data, most);
@@ -228,13 +228,14 @@ static enum scan_verdict scan_judge_garbage(struct scan *scan)
     static const char why[] = "neither a batch nor a command starts here";
     struct slice rest = slice_skip(scan->log, scan->offset);
     bool zeros = rest.data[0] == 0;
-    if (scan->before == SCAN_BATCH || (scan->before == SCAN_NOTHING && scan_like_torn_line(rest)) ||
-        (zeros ? scan_only_zeros(rest) : scan_like_torn_line(rest)))
+    if (scan->before == SCAN_BATCH ||
+        (scan->before == SCAN_NOTHING && scan_may_be_torn_line(rest)) ||
+        (zeros ? scan_is_all_zeros(rest) : scan_may_be_torn_line(rest)))
         return scan_judge_batch(scan, scan->next, scan->offset + 1, why);
     return scan_judge_plain(scan, false, why);
 }
 
-/* Enters the batch at `offset`; SCAN_UNIT if it is good. */
+/* Enters the batch at `offset`; SCAN_RECORD if it is good. */
 static enum scan_verdict scan_enter_batch(struct scan *scan)
 {
     size_t at = scan->offset;
@@ -257,73 +258,76 @@ static enum scan_verdict scan_enter_batch(struct scan *scan)
         return scan_judge_batch(scan, batch->seq, line_end + (size_t)batch->len,
                                 "the check of a batch fails");
     DCHECK(scan->next <= batch->seq);
-    scan->next = batch->seq; /* only now: one that is cut away gives no revision */
+    scan->next = batch->seq; /* only now: a truncated one does not count */
     scan->before = SCAN_BATCH;
     scan->batch_end = line_end + (size_t)batch->len;
     scan->offset = line_end;
-    return SCAN_UNIT;
+    return SCAN_RECORD;
 }
 
-static void scan_deliver(struct scan *scan, size_t end, struct scan_unit *unit)
+static void scan_deliver(struct scan *scan, size_t end, struct scan_record *record)
 {
     CHECK(end > scan->offset && end <= scan->log.len);
     scan_place_args(scan);
-    *unit = (struct scan_unit){.revision = scan->next,
-                               .offset = scan->offset,
-                               .size = end - scan->offset,
-                               .commands = scan->commands,
-                               .count = scan->count};
+    *record = (struct scan_record){.revision = scan->next,
+                                   .offset = scan->offset,
+                                   .size = end - scan->offset,
+                                   .commands = scan->commands,
+                                   .count = scan->count};
     if (scan->next > 0)
         scan->next++;
     scan->offset = end;
 }
 
-/* SCAN_UNIT with *found false: the batch is at its end. */
-static enum scan_verdict scan_next_of_batch(struct scan *scan, struct scan_unit *unit, bool *found)
+/* SCAN_RECORD with *found false: the batch has ended. */
+static enum scan_verdict scan_next_of_batch(struct scan *scan, struct scan_record *record,
+                                            bool *found)
 {
-    uint64_t behind = scan->batch.seq + scan->batch.ops;
-    CHECK(scan->offset <= scan->batch_end && scan->next <= behind);
+    uint64_t end = scan->batch.seq + scan->batch.ops;
+    CHECK(scan->offset <= scan->batch_end && scan->next <= end);
     size_t at = scan->offset;
-    enum outcome outcome = scan_read_unit(scan, scan->batch_end, &at);
-    if (outcome == CUT || outcome == BAD || (outcome == NO_UNIT && at < scan->batch_end))
+    enum outcome outcome = scan_read_record(scan, scan->batch_end, &at);
+    if (outcome == CUT || outcome == BAD || (outcome == NO_RECORD && at < scan->batch_end))
         return scan_end_damaged(scan, 0, "an intact batch holds what is no command");
-    if ((outcome == UNIT) != (scan->next < behind))
+    if ((outcome == RECORD) != (scan->next < end))
         return scan_end_damaged(scan, 0,
-                                "an intact batch has more or fewer units than its line says");
-    *found = outcome == UNIT;
+                                "an intact batch has more or fewer records than its line says");
+    *found = outcome == RECORD;
     if (*found) {
-        scan_deliver(scan, at, unit);
+        scan_deliver(scan, at, record);
     } else {
         scan->offset = scan->batch_end;
         scan->batch_end = 0;
     }
-    return SCAN_UNIT;
+    return SCAN_RECORD;
 }
 
-/* SCAN_UNIT with *found false: what follows is a batch or the end. */
-static enum scan_verdict scan_next_of_plain(struct scan *scan, struct scan_unit *unit, bool *found)
+/* SCAN_RECORD with *found false: a batch or the end follows. */
+static enum scan_verdict scan_next_of_plain(struct scan *scan, struct scan_record *record,
+                                            bool *found)
 {
     size_t at = scan->offset;
-    switch (scan_read_unit(scan, scan->log.len, &at)) {
+    switch (scan_read_record(scan, scan->log.len, &at)) {
     case CUT:
         return scan_judge_plain(scan, true, "the file ends within a command or transaction");
     case BAD:
-        return scan_judge_plain(scan, scan_only_zeros(slice_skip(scan->log, at)),
+        return scan_judge_plain(scan, scan_is_all_zeros(slice_skip(scan->log, at)),
                                 "a command is not in Redis' format");
-    case UNIT:
+    case RECORD:
         *found = true;
-        scan_deliver(scan, at, unit);
+        scan_deliver(scan, at, record);
         break;
     default:
         scan->offset = at;
         break;
     }
     scan->before = SCAN_PLAIN;
-    return SCAN_UNIT;
+    return SCAN_RECORD;
 }
 
-/* One step at a place outside batches. */
-static enum scan_verdict scan_next_record(struct scan *scan, struct scan_unit *unit, bool *found)
+/* One step outside batches. */
+static enum scan_verdict scan_next_outside_batch(struct scan *scan, struct scan_record *record,
+                                                 bool *found)
 {
     struct slice rest = slice_skip(scan->log, scan->offset);
     if (rest.len == 0)
@@ -331,18 +335,19 @@ static enum scan_verdict scan_next_record(struct scan *scan, struct scan_unit *u
     if (slice_starts_with(rest, SLICE_LITERAL(BATCH_MARK)))
         return scan_enter_batch(scan);
     if (rest.data[0] == '*' || scan_is_annotation(rest))
-        return scan_next_of_plain(scan, unit, found);
+        return scan_next_of_plain(scan, record, found);
     return scan_judge_garbage(scan);
 }
 
-enum scan_verdict scan_next(struct scan *scan, struct scan_unit *unit)
+enum scan_verdict scan_next(struct scan *scan, struct scan_record *record)
 {
     bool found = false;
     DCHECK(scan->offset <= scan->log.len);
-    while (scan->end == SCAN_UNIT && !found) {
-        enum scan_verdict verdict = scan->batch_end > 0 ? scan_next_of_batch(scan, unit, &found)
-                                                        : scan_next_record(scan, unit, &found);
-        if (verdict != SCAN_UNIT)
+    while (scan->end == SCAN_RECORD && !found) {
+        enum scan_verdict verdict = scan->batch_end > 0
+                                        ? scan_next_of_batch(scan, record, &found)
+                                        : scan_next_outside_batch(scan, record, &found);
+        if (verdict != SCAN_RECORD)
             return verdict;
     }
     return scan->end;

@@ -1,4 +1,4 @@
-/* Appends batches to a file, with room for them asked ahead. Decides nothing about failures. */
+/* Appends batches to a file, with space for them preallocated. Decides nothing about failures. */
 #include "journal/log/wal_file.h"
 
 #include "base/check.h"
@@ -19,7 +19,7 @@ static int wal_file_create_durably(struct fs *fs, const char *folder, const char
     if (error != 0) {
         fs_close(*handle);
         *handle = NULL;
-        fs_unlink(fs, path); /* so that another attempt can make it */
+        fs_unlink(fs, path); /* so that another attempt can create it */
     }
     return error;
 }
@@ -52,7 +52,7 @@ void wal_file_deinit(struct wal_file *file)
     *file = (struct wal_file){0};
 }
 
-/* What comes of it is no matter: the write itself will say whether there is room. */
+/* Best effort: the write itself reports whether there is space. */
 static void wal_file_reserve(struct wal_file *file, uint64_t more)
 {
     if (file->size + more <= file->allocated)
@@ -94,6 +94,6 @@ int wal_file_cut(struct wal_file *file)
     int error = fs_truncate(file->handle, file->size);
     if (error != 0)
         return error;
-    file->allocated = file->size; /* the room behind it is given back too */
+    file->allocated = file->size; /* the preallocated space is released, too */
     return wal_file_sync(file);
 }

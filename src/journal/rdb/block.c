@@ -1,6 +1,6 @@
 /*
- * Encodes keys into blocks. A block's records gather in a buffer behind free room, where its head
- * (database and versions) is put when it is full. Knows nothing of the file around the blocks.
+ * Encodes keys into blocks. The records of a block gather in a buffer after free space, where its
+ * head (database and versions) is put when it is full. Knows nothing of the file around the blocks.
  */
 #include "journal/rdb/block.h"
 
@@ -9,11 +9,11 @@
 
 #include <lzf.h>
 
-/* Room before the records: SELECTDB, AUX with name and length, the versions. */
+/* Space before the records: SELECTDB, AUX with name and length, the versions. */
 #define HEAD ((size_t)64 + RDB_BLOCK_KEYS * RDB_ENCODE_VARINT)
 
-/* A list with at most as many nodes, whose number is then one byte, and bytes is put into the
- * buffer at once. A longer one is gone through twice more, as the number of nodes stands before
+/* A list with at most so many nodes, whose number then takes one byte, and so many bytes is written
+ * to the buffer in one pass. A longer one takes two more passes, as the number of nodes precedes
  * them. */
 #define SHORT_NODES 63u
 #define SHORT_BYTES ((size_t)256 * 1024)
@@ -21,8 +21,8 @@
 /* Redis does not try to compress fewer bytes. */
 #define COMPRESS_FROM ((size_t)21)
 
-/* Room for that many bytes more; never NULL, as the buffer has no limit. */
-static uint8_t *block_room(struct rdb_block *block, size_t size)
+/* Space for that many bytes more; never NULL, as the buffer has no limit. */
+static uint8_t *block_reserve(struct rdb_block *block, size_t size)
 {
     return buf_reserve(&block->bytes, size);
 }
@@ -37,7 +37,7 @@ void rdb_block_init(struct rdb_block *block, uint64_t revision, bool compress, s
     block->count = 0;
     buf_init_for(&block->compressed, SIZE_MAX, ACCOUNT_JOURNAL);
     buf_init_for(&block->bytes, SIZE_MAX, ACCOUNT_JOURNAL);
-    block_room(block, HEAD);
+    block_reserve(block, HEAD);
     block->bytes.len = HEAD;
 }
 
@@ -51,20 +51,20 @@ void rdb_block_deinit(struct rdb_block *block)
 
 static void block_put_byte(struct rdb_block *block, unsigned byte)
 {
-    *block_room(block, 1) = (uint8_t)byte;
+    *block_reserve(block, 1) = (uint8_t)byte;
     block->bytes.len++;
 }
 
 static void block_put_length(struct rdb_block *block, uint64_t length)
 {
-    uint8_t *out = block_room(block, RDB_ENCODE_LENGTH);
+    uint8_t *out = block_reserve(block, RDB_ENCODE_LENGTH);
     block->bytes.len += rdb_encode_length(out, length);
 }
 
 static void block_put_bytes(struct rdb_block *block, struct slice bytes)
 {
     if (bytes.len > 0)
-        memcpy(block_room(block, bytes.len), bytes.data, bytes.len);
+        memcpy(block_reserve(block, bytes.len), bytes.data, bytes.len);
     block->bytes.len += bytes.len;
 }
 
@@ -74,20 +74,21 @@ static size_t block_gathered(const struct rdb_block *block)
     return block->bytes.len - HEAD;
 }
 
-static bool block_give(struct rdb_block *block, struct slice bytes)
+static bool block_emit(struct rdb_block *block, struct slice bytes)
 {
     if (!block->failed)
         block->failed = !block->sink.write(block->sink.context, bytes);
     return !block->failed;
 }
 
-/* Puts the block's head right before its records, at least one; returns where it begins. */
+/* Puts the block's head right before its records, at least one; returns its start. */
 static uint8_t *block_put_head(struct rdb_block *block)
 {
     uint8_t head[HEAD], numbers[RDB_BLOCK_KEYS * RDB_ENCODE_VARINT];
     size_t size = 0, length = 0, i = 0;
     do {
-        DCHECK(block->versions[i] <= block->revision); /* later ones are not part of it */
+        DCHECK(block->versions[i] <= block->revision); /* later versions are not part of the
+                                                          snapshot */
         length += rdb_encode_varint(numbers + length, block->revision - block->versions[i]);
     } while (++i < block->count);
     head[size++] = RDB_SELECTDB;
@@ -109,12 +110,12 @@ bool rdb_block_flush(struct rdb_block *block)
     const uint8_t *end = block->bytes.data + block->bytes.len;
     block->count = 0;
     block->bytes.len = HEAD;
-    return block_give(block, slice_make(from, (size_t)(end - from)));
+    return block_emit(block, slice_make(from, (size_t)(end - from)));
 }
 
 /* ---- strings ---- */
 
-/* The bytes compressed, if that spares four of them; else an empty slice. */
+/* Compresses the bytes, if that saves four of them; else an empty slice. */
 static struct slice block_compress(struct rdb_block *block, struct slice bytes)
 {
     if (!block->compress || bytes.len < COMPRESS_FROM || bytes.len > UINT32_MAX)
@@ -125,7 +126,7 @@ static struct slice block_compress(struct rdb_block *block, struct slice bytes)
     return slice_make(out, lzf_compress(bytes.data, (unsigned)bytes.len, out, (unsigned)most));
 }
 
-/* What stands before the bytes of a string. Returns those, which are perhaps compressed. */
+/* Writes what precedes the bytes of a string. Returns these, perhaps compressed. */
 static struct slice block_put_string_head(struct rdb_block *block, struct slice bytes)
 {
     struct slice shorter = block_compress(block, bytes);
@@ -141,22 +142,22 @@ static struct slice block_put_string_head(struct rdb_block *block, struct slice 
 
 static void block_put_string(struct rdb_block *block, struct slice bytes)
 {
-    size_t size = rdb_encode_integer(block_room(block, RDB_ENCODE_LENGTH), bytes);
+    size_t size = rdb_encode_integer(block_reserve(block, RDB_ENCODE_LENGTH), bytes);
     block->bytes.len += size;
     if (size == 0)
         block_put_bytes(block, block_put_string_head(block, bytes));
 }
 
-/* The same for a value at the end of what the buffer holds: long ones are not copied. */
-static bool block_give_string(struct rdb_block *block, struct slice bytes)
+/* The same for a value at the end of the buffer: long ones are not copied. */
+static bool block_emit_string(struct rdb_block *block, struct slice bytes)
 {
     struct slice body = block_put_string_head(block, bytes);
-    return rdb_block_flush(block) && block_give(block, body);
+    return rdb_block_flush(block) && block_emit(block, body);
 }
 
 /* ---- keys ---- */
 
-/* Before a record: room in this block, or another one if it is full. */
+/* Before a record: makes space in this block, or starts another one if it is full. */
 static bool block_make_ready(struct rdb_block *block, uint64_t db)
 {
     bool full = block->count == RDB_BLOCK_KEYS || block_gathered(block) >= RDB_BLOCK_BYTES;
@@ -166,7 +167,7 @@ static bool block_make_ready(struct rdb_block *block, uint64_t db)
     return !block->failed;
 }
 
-/* A record up to its value. */
+/* Writes a record up to its value. */
 static void block_put_key(struct rdb_block *block, const struct rdb_key *key, enum rdb_type type)
 {
     CHECK(block->count < RDB_BLOCK_KEYS);
@@ -187,16 +188,16 @@ bool rdb_block_string(struct rdb_block *block, uint64_t db, const struct rdb_key
         return false;
     block_put_key(block, key, RDB_STRING);
     if (is_long)
-        return block_give_string(block, value);
+        return block_emit_string(block, value);
     block_put_string(block, value);
     return true;
 }
 
 /* ---- lists ---- */
 
-/* What becomes of the nodes while the elements are gone through. */
+/* What a pass over the elements does with the nodes. */
 enum pass {
-    PASS_SHORT, /* into the buffer, unless they become too many or too long */
+    PASS_SHORT, /* into the buffer, until they are too many or too long */
     PASS_COUNT, /* nothing */
     PASS_LONG,  /* through the buffer to the sink */
 };
@@ -204,11 +205,11 @@ enum pass {
 struct walk {
     struct rdb_block *block;
     enum pass pass;
-    size_t limit;   /* PASS_SHORT: greatest length of the buffer */
+    size_t limit;   /* PASS_SHORT: maximum length of the buffer */
     uint64_t nodes; /* finished */
 };
 
-/* A node was finished; false if the walk ends here. */
+/* Counts a finished node; false if the pass ends here. */
 static bool block_count_node(struct walk *walk)
 {
     struct rdb_block *block = walk->block;
@@ -233,7 +234,7 @@ static bool block_end_pack(struct walk *walk)
     return block_count_node(walk);
 }
 
-/* An element that is a node. */
+/* Writes an element that is a node of its own. */
 static bool block_put_plain(struct walk *walk, struct slice element)
 {
     struct rdb_block *block = walk->block;
@@ -244,7 +245,7 @@ static bool block_put_plain(struct walk *walk, struct slice element)
     block_put_length(block, RDB_NODE_PLAIN);
     if (walk->pass == PASS_SHORT)
         block_put_bytes(block, block_put_string_head(block, element));
-    else if (!block_give_string(block, element))
+    else if (!block_emit_string(block, element))
         return false;
     return block_count_node(walk);
 }
@@ -261,7 +262,7 @@ static bool block_put_element(struct walk *walk, struct slice element)
     return true;
 }
 
-/* False if it ended early. */
+/* False if the pass ended early. */
 static bool block_walk_elements(struct walk *walk, const struct rdb_elements *elements)
 {
     struct slice element;
@@ -274,7 +275,7 @@ static bool block_walk_elements(struct walk *walk, const struct rdb_elements *el
     return block_end_pack(walk);
 }
 
-static bool block_give_long_list(struct rdb_block *block, uint64_t db, const struct rdb_key *key,
+static bool block_emit_long_list(struct rdb_block *block, uint64_t db, const struct rdb_key *key,
                                  const struct rdb_elements *elements)
 {
     struct walk count = {.block = block, .pass = PASS_COUNT};
@@ -283,7 +284,7 @@ static bool block_give_long_list(struct rdb_block *block, uint64_t db, const str
         return false;
     block_put_key(block, key, RDB_LIST_QUICKLIST_2);
     block_put_length(block, count.nodes);
-    /* The head now: what of the list is given to the sink later goes without one. */
+    /* The head goes first: what is passed to the sink later goes without one. */
     if (!rdb_block_flush(block))
         return false;
     struct walk nodes = {.block = block, .pass = PASS_LONG};
@@ -308,5 +309,5 @@ bool rdb_block_list(struct rdb_block *block, uint64_t db, const struct rdb_key *
     }
     block->bytes.len = start;
     block->count--;
-    return is_short || block_give_long_list(block, db, key, elements);
+    return is_short || block_emit_long_list(block, db, key, elements);
 }

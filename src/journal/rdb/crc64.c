@@ -1,9 +1,9 @@
 /*
- * CRC64 in two ways. Sixteen bytes at a time ("slicing", Kounavis and Berry 2005): table k tells
- * what a byte does to the checksum when k more bytes follow it, so sixteen look-ups need not wait
- * for each other. And, where the processor multiplies polynomials, 64 bytes at a time ("folding",
- * Gopal et al., Intel 2009): bytes are replaced by others further on with the same remainder. Knows
- * nothing of what the bytes mean.
+ * CRC64 in two ways. Sixteen bytes at a time ("slicing", Kounavis and Berry 2005): table k holds
+ * the effect of a byte on the checksum when k more bytes follow it, so sixteen look-ups need not
+ * wait for each other. And, where the processor multiplies polynomials, 64 bytes at a time
+ * ("folding", Gopal et al., Intel 2009): bytes are replaced by others further on with the same
+ * remainder. Knows nothing of what the bytes mean.
  *
  * In all numbers here the lowest bit stands for the highest power of x.
  */
@@ -20,7 +20,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "eight bytes are loade
 
 static uint64_t tables[SLICES][256];
 
-/* Before main(), so that no update need ask whether the tables are there. */
+/* Before main(), so that no update has to check whether the tables are filled. */
 __attribute__((constructor)) static void crc64_fill_tables(void)
 {
     for (unsigned byte = 0; byte < 256; byte++) {
@@ -44,7 +44,7 @@ static inline uint64_t crc64_load(const uint8_t *bytes)
     return number;
 }
 
-/* What eight bytes do that `first` more slices follow. */
+/* The effect of eight bytes that `first` more slices follow. */
 static inline uint64_t crc64_eight(uint64_t bytes, unsigned first)
 {
     uint64_t crc = 0;
@@ -65,7 +65,7 @@ static uint64_t crc64_slicing(uint64_t crc, const uint8_t *at, size_t left)
 
 #ifdef __x86_64__
 
-/* Fewer bytes are not worth the beginning and the end. */
+/* Below this, setting up and finishing costs more than folding saves. */
 #define FOLD_LEAST ((size_t)128)
 
 /* Two factors that move sixteen bytes 16 or 64 bytes further on; 0 without the instruction. */
@@ -102,7 +102,7 @@ FOLDING static inline __m128i crc64_load_16(const void *bytes)
     return _mm_loadu_si128(bytes);
 }
 
-/* `further` with the remainder of `bytes` in it. */
+/* Folds the remainder of `bytes` into `further`. */
 FOLDING static inline __m128i crc64_fold(__m128i bytes, __m128i factors, __m128i further)
 {
     __m128i first = _mm_clmulepi64_si128(bytes, factors, 0x00);

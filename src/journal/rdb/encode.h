@@ -1,17 +1,16 @@
-/* The small parts of an RDB file that is written: lengths, integers, strings. Layout: rdb_format.h.
- */
+/* Writes the small parts of an RDB file: lengths, integers, strings. Layout: format.h. */
 #ifndef KEYSTORE_JOURNAL_RDB_ENCODE_H
 #define KEYSTORE_JOURNAL_RDB_ENCODE_H
 
 #include "base/slice.h"
 
-/* Most bytes of a length. */
+/* Maximum bytes of a length. */
 #define RDB_ENCODE_LENGTH ((size_t)9)
 
-/* Most bytes of a 64-bit number of ks-versions. */
+/* Maximum bytes of a 64-bit number of ks-versions. */
 #define RDB_ENCODE_VARINT ((size_t)10)
 
-/* Each writes at `out`, where there is room, and returns how many bytes it wrote. */
+/* Each writes at `out`, where there is space, and returns the bytes written. */
 
 /* A length, in its shortest form. */
 size_t rdb_encode_length(uint8_t *out, uint64_t length);
@@ -19,7 +18,8 @@ size_t rdb_encode_length(uint8_t *out, uint64_t length);
 /* The text of a 32-bit integer as an encoded string of at most 5 bytes; 0 for other texts. */
 size_t rdb_encode_integer(uint8_t *out, struct slice text);
 
-/* A string, encoded if it is such a text, never compressed; room for its bytes and a length. */
+/* A string, encoded if it is such a text, never compressed; takes space for its bytes and a length.
+ */
 size_t rdb_encode_string(uint8_t *out, struct slice bytes);
 
 /* A number of ks-versions. */

@@ -5,8 +5,8 @@
  *    "REDIS" and four decimal digits: the version, 1 to 12 (10: Redis 7.0, 11: Redis 7.2 and
  *    Valkey 7.2 and 8, 12: Redis 7.4 and 8); or "VALKEY" and three digits: 80 (Valkey 9).
  *    KeyStore writes version 10.
- *    records, each a byte that says which, and its fields:
- *       250  AUX            name string, value string; readers skip those they do not know
+ *    records, each a byte that is its type, and its fields:
+ *       250  AUX            name string, value string; readers skip unknown ones
  *       254  SELECTDB       length: the database of the keys that follow
  *       251  RESIZEDB       two lengths: keys and keys with expiry in that database, a hint
  *       253  EXPIRETIME     i32, seconds of Unix time: of the next key
@@ -21,7 +21,7 @@
  *       0-25 a key          name string, and the value by that type
  *       255  EOF            u64: CRC64 of all before it, 0 for none; from version 5 on
  *
- * Numbers without another word are little-endian. A length:
+ * Numbers are little-endian unless it says otherwise. A length:
  *
  *    00nnnnnn                     n
  *    01nnnnnn nnnnnnnn            n, high bits first
@@ -54,8 +54,8 @@
 
 #define RDB_MAGIC      "REDIS"
 #define RDB_MAGIC_SIZE ((size_t)9) /* with the version's digits */
-#define RDB_VERSION    10          /* that is written */
-#define RDB_NEWEST     12          /* that is read */
+#define RDB_VERSION    10          /* the version written */
+#define RDB_NEWEST     12          /* the newest version read */
 
 #define RDB_VALKEY_MAGIC   "VALKEY"
 #define RDB_VALKEY_VERSION 80
@@ -108,7 +108,7 @@ enum rdb_type {
     RDB_HASH_TTL_LISTPACK_PRE_GA = 23,
     RDB_HASH_TTL = 24,
     RDB_HASH_TTL_LISTPACK = 25,
-    /* Not in files: their type 22, by the magic that they begin with. */
+    /* Not in files: their type 22 if the file has Valkey's magic. */
     RDB_HASH_VALKEY = 122,
 };
 
@@ -124,15 +124,15 @@ enum rdb_list_node {
     RDB_NODE_PACKED = 2,
 };
 
-/* A key as it stands in a file, but for its value. */
+/* A key in a file, without its value. */
 struct rdb_key {
     struct slice name;    /* borrowed */
     int64_t expire_at_ms; /* Unix time; 0 = never */
     uint64_t version;     /* revision of the last write; 0 = not known */
 };
 
-/* Where finished bytes go, in the order of the calls; the bytes are borrowed for the call. False
- * when it cannot take them: then it is not called again. */
+/* Takes finished bytes, in the order of the calls; they are borrowed for the call. False when it
+ * cannot take them: then it is not called again. */
 struct rdb_sink {
     bool (*write)(void *context, struct slice bytes);
     void *context;

@@ -70,7 +70,7 @@ static bool input_long_length(struct rdb_input *input, uint64_t *length)
     const uint8_t *at = input->at;
     size_t size = at[0] < 0x80 ? 2 : at[0] == 0x80 ? 5 : at[0] == 0x81 ? 9 : 0;
     if (size == 0)
-        return rdb_input_fail(input, at, "no length begins with byte 0x%02x", at[0]);
+        return rdb_input_fail(input, at, "no length starts with byte 0x%02x", at[0]);
     if (!rdb_input_take(input, size, "a length", NULL))
         return false;
     uint64_t number = 0;
@@ -112,7 +112,7 @@ bool rdb_input_count(struct rdb_input *input, size_t least, uint64_t *count)
         return false;
     if (*count <= rdb_input_left(input) / least)
         return true;
-    return rdb_input_fail(input, at, "%llu things of at least %zu bytes, but %zu bytes are left",
+    return rdb_input_fail(input, at, "%llu items of at least %zu bytes, but %zu bytes are left",
                           (unsigned long long)*count, least, rdb_input_left(input));
 }
 
@@ -135,7 +135,7 @@ static bool input_lzf_string(struct rdb_input *input, struct rdb_scratch *scratc
     if (!rdb_input_length(input, &packed) || !rdb_input_length(input, &len) ||
         !rdb_input_take(input, packed, "a compressed string", &bytes))
         return false;
-    /* liblzf reads a byte even of nothing. */
+    /* liblzf reads a byte even of empty input. */
     if (packed == 0 || len == 0 || len / LZF_MOST > packed || packed > UINT32_MAX ||
         len > UINT32_MAX)
         return rdb_input_fail(input, at, "%llu bytes cannot be %llu bytes compressed",
@@ -168,7 +168,7 @@ static bool input_encoded_string(struct rdb_input *input, uint64_t encoding,
     }
 }
 
-/* Without scratch the string is passed only. */
+/* Without scratch the string is only passed. */
 static bool input_read_string(struct rdb_input *input, struct rdb_scratch *scratch,
                               struct slice *string)
 {

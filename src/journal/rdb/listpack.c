@@ -25,7 +25,7 @@ bool listpack_open(struct packed_cursor *cursor, struct slice bytes)
     return packed_open(cursor, bytes, HEADER);
 }
 
-/* Bytes that tell an element's size behind it. */
+/* Bytes of the size that follows an element. */
 static inline unsigned listpack_tail_size(size_t size)
 {
     if (size <= 127)
@@ -56,7 +56,7 @@ static enum packed_step listpack_pass(struct packed_cursor *cursor, size_t size)
     if (size > left || tail > left - size)
         return packed_bad(cursor, PACKED_TOO_LONG);
     if (!listpack_tail_is_right(cursor->at + size, tail, size))
-        return packed_bad(cursor, "has an element with a wrong size behind it");
+        return packed_bad(cursor, "has an element with a wrong size after it");
     cursor->at += size + tail;
     cursor->count++;
     return PACKED_ELEMENT;
@@ -193,7 +193,8 @@ struct slice listpack_finish(struct listpack *pack)
 {
     size_t size = pack->len + 1;
     memcpy(pack->bytes, &size, 4);
-    memcpy(pack->bytes + 4, &pack->count, 2); /* an item has two bytes: never 65535 of them */
+    memcpy(pack->bytes + 4, &pack->count, 2); /* an item has at least two bytes: never 65535 of them
+                                               */
     pack->bytes[pack->len] = TERMINATOR;
     return slice_make(pack->bytes, size);
 }

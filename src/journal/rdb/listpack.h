@@ -1,14 +1,14 @@
 /*
- * Listpacks: elements one behind the other, as Redis 7 keeps and saves short lists. The layout,
+ * Listpacks: consecutive elements, as Redis 7 keeps and saves short lists. The layout,
  * from listpack.md by Salvatore Sanfilippo and listpack.c of Redis 7.0, tried against
  * redis-server 7.0.15:
  *
  *    0  u32  all bytes, this header and the terminator included; numbers are little-endian
- *    4  u16  elements; 65535: as many as there are
+ *    4  u16  elements; 65535: unknown, count them
  *    6       the elements
  *       u8   terminator, 255
  *
- * An element is an encoding with its content, and behind it the size of both, for walking back:
+ * An element is an encoding with its content, followed by the size of both, for walking back:
  *
  *    0nnnnnnn                     the integer n, 0 to 127
  *    10nnnnnn content             n bytes, up to 63
@@ -25,22 +25,22 @@
 
 #include "journal/rdb/packed.h"
 
-/* Most bytes of a listpack that is written here: Redis's list-max-listpack-size -2. */
+/* Maximum bytes of a listpack that is written here: Redis's list-max-listpack-size -2. */
 #define LISTPACK_MAX ((size_t)8192)
 
 /* Places the cursor before the first element; false, with cursor->wrong, if there is none to walk.
  * `bytes` must stay while the cursor is used. */
 bool listpack_open(struct packed_cursor *cursor, struct slice bytes);
 
-/* The next element. Reads within the bytes of listpack_open() only, whatever they are. */
+/* Reads the next element. Stays within the bytes of listpack_open(), whatever they are. */
 enum packed_step listpack_next(struct packed_cursor *cursor, struct packed_element *element);
 
-/* How an element is going to be written. */
+/* How an element will be written. */
 struct listpack_item {
     struct slice content; /* borrowed; empty for an integer */
-    uint8_t head[9];      /* the encoding, and an integer behind it */
+    uint8_t head[9];      /* the encoding, and an integer after it */
     uint8_t head_len;
-    uint8_t tail_len; /* bytes of the size behind it */
+    uint8_t tail_len; /* bytes of the size after it */
 };
 
 /* A listpack that is being written. */
@@ -67,7 +67,7 @@ static inline bool listpack_item_is_large(const struct listpack_item *item)
     return listpack_item_size(item) > LISTPACK_MAX - LISTPACK_EMPTY;
 }
 
-/* Begins an empty one. */
+/* Starts an empty one. */
 void listpack_begin(struct listpack *pack);
 
 static inline bool listpack_takes(const struct listpack *pack, const struct listpack_item *item)
@@ -75,7 +75,7 @@ static inline bool listpack_takes(const struct listpack *pack, const struct list
     return pack->len + 1 + listpack_item_size(item) <= LISTPACK_MAX;
 }
 
-/* Appends an item that listpack_takes() is true for. */
+/* Appends an item that fits: listpack_takes(). */
 void listpack_append(struct listpack *pack, const struct listpack_item *item);
 
 /* Writes header and terminator; the slice is borrowed from the listpack. */

@@ -1,6 +1,6 @@
 /*
- * Reads lists node by node and gives their elements on in batches. Elements are not copied but for
- * integers, whose text is made here, and what was compressed.
+ * Reads lists node by node and passes their elements on in batches. Only integers, whose text is
+ * made here, and what was compressed are copied.
  */
 #include "journal/rdb/lists.h"
 
@@ -12,7 +12,7 @@ struct batch {
     struct rdb_scratch *scratch;
     const struct rdb_receiver *receiver;
     const struct rdb_key *key;
-    bool begun;
+    bool started;
     size_t count;
     struct slice elements[RDB_READ_ELEMENTS];
     uint8_t digits[RDB_READ_ELEMENTS][DECIMAL_MAX]; /* of element i, if that is an integer */
@@ -44,15 +44,15 @@ static bool lists_stopped(struct batch *batch)
 static bool lists_begin(struct batch *batch)
 {
     const struct rdb_receiver *receiver = batch->receiver;
-    if (batch->begun)
+    if (batch->started)
         return true;
-    batch->begun = true;
+    batch->started = true;
     return receiver->on_list_begin == NULL ||
            receiver->on_list_begin(receiver->context, batch->key) || lists_stopped(batch);
 }
 
-/* Gives on what the batch holds. */
-static bool lists_give(struct batch *batch)
+/* Passes the batch on. */
+static bool lists_flush(struct batch *batch)
 {
     const struct rdb_receiver *receiver = batch->receiver;
     size_t count = batch->count;
@@ -69,13 +69,13 @@ static bool lists_give(struct batch *batch)
 static bool lists_end(struct batch *batch)
 {
     const struct rdb_receiver *receiver = batch->receiver;
-    if (!lists_give(batch))
+    if (!lists_flush(batch))
         return false;
-    return !batch->begun || receiver->on_list_end == NULL ||
+    return !batch->started || receiver->on_list_end == NULL ||
            receiver->on_list_end(receiver->context) || lists_stopped(batch);
 }
 
-/* The text of the number, where it stays until the batch is given on. */
+/* The text of the number, which stays until the batch is passed on. */
 static inline struct slice lists_print(struct batch *batch, int64_t number)
 {
     return decimal_write(number, batch->digits[batch->count]);
@@ -84,7 +84,7 @@ static inline struct slice lists_print(struct batch *batch, int64_t number)
 static inline bool lists_add(struct batch *batch, struct slice element)
 {
     batch->elements[batch->count++] = element;
-    return batch->count < RDB_READ_ELEMENTS || lists_give(batch);
+    return batch->count < RDB_READ_ELEMENTS || lists_flush(batch);
 }
 
 /* ---- nodes ---- */
@@ -95,14 +95,14 @@ static bool lists_is_in_file(const struct batch *batch, struct slice string)
     return string.len == 0 || (string.data >= input->begin && string.data < input->end);
 }
 
-/* True for the text of an integer, which the next one takes the place of. */
+/* True for the text of an integer, which the next one overwrites. */
 static bool lists_is_in_digits(const struct batch *batch, struct slice string)
 {
     const uint8_t *digits = batch->scratch->digits;
     return string.data >= digits && string.data < digits + DECIMAL_MAX;
 }
 
-/* A string that is an element. */
+/* Reads a string that is an element. */
 static bool lists_read_plain(struct batch *batch)
 {
     struct slice element;
@@ -113,10 +113,10 @@ static bool lists_read_plain(struct batch *batch)
         element.data = memcpy(batch->digits[batch->count], element.data, element.len);
         stays = true;
     }
-    return lists_add(batch, element) && (stays || lists_give(batch));
+    return lists_add(batch, element) && (stays || lists_flush(batch));
 }
 
-/* A string with packed elements. */
+/* Reads a string with packed elements. */
 static bool lists_read_packed(struct batch *batch, const struct packing *packing)
 {
     const uint8_t *at = batch->input->at;
@@ -135,10 +135,10 @@ static bool lists_read_packed(struct batch *batch, const struct packing *packing
     }
     if (step == PACKED_BAD)
         return rdb_input_fail(batch->input, at, "%s %s", packing->name, cursor.wrong);
-    return lists_is_in_file(batch, bytes) || lists_give(batch);
+    return lists_is_in_file(batch, bytes) || lists_flush(batch);
 }
 
-/* A node that says whether it is packed. */
+/* Reads a node that says whether it is packed. */
 static bool lists_read_node(struct batch *batch)
 {
     const uint8_t *at = batch->input->at;
@@ -169,7 +169,7 @@ bool rdb_lists_read(struct rdb_input *input, uint8_t type, const struct rdb_key 
     batch.scratch = scratch;
     batch.receiver = receiver;
     batch.key = key;
-    batch.begun = false;
+    batch.started = false;
     batch.count = 0;
     uint64_t parts = 1;
     if (type != RDB_LIST_ZIPLIST && !rdb_input_count(input, 1, &parts))

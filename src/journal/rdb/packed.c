@@ -10,7 +10,7 @@ bool packed_open(struct packed_cursor *cursor, struct slice bytes, size_t header
     if (bytes.len < header + 1)
         packed_bad(cursor, "is shorter than an empty one");
     else if (packed_u32(bytes.data) != bytes.len)
-        packed_bad(cursor, "has another size than its header says");
+        packed_bad(cursor, "has a size that differs from its header");
     else if (bytes.data[bytes.len - 1] != TERMINATOR)
         packed_bad(cursor, "has no terminator");
     if (cursor->wrong != NULL)

@@ -1,7 +1,7 @@
 /*
- * What listpacks and ziplists share. A header begins with a u32, all bytes, and ends with a u16,
- * the elements (65535: as many as there are); behind the elements is a terminator, 255. An element
- * is bytes, or an integer in place of its text. All numbers are little-endian.
+ * What listpacks and ziplists share. A header starts with a u32, all bytes, and ends with a u16,
+ * the elements (65535: unknown, count them); a terminator, 255, follows the elements. An element is
+ * bytes, or an integer in place of its text. All numbers are little-endian.
  */
 #ifndef KEYSTORE_JOURNAL_RDB_PACKED_H
 #define KEYSTORE_JOURNAL_RDB_PACKED_H
@@ -16,7 +16,7 @@ struct packed_element {
 
 enum packed_step {
     PACKED_ELEMENT, /* there is one */
-    PACKED_END,     /* there is no further one */
+    PACKED_END,     /* there are no more */
     PACKED_BAD,     /* the bytes are not what they should be */
 };
 
@@ -26,7 +26,7 @@ struct packed_cursor {
     const uint8_t *end; /* of the elements */
     size_t former;      /* bytes of the element before `at` */
     size_t count;       /* elements passed */
-    size_t announced;   /* elements by the header */
+    size_t announced;   /* elements according to the header */
     bool counted;       /* `announced` is known */
     const char *wrong;  /* after PACKED_BAD: what is wrong, a clause without its subject */
 };
@@ -37,17 +37,17 @@ static inline enum packed_step packed_bad(struct packed_cursor *cursor, const ch
     return PACKED_BAD;
 }
 
-#define PACKED_TOO_LONG "has an element that passes its end"
+#define PACKED_TOO_LONG "has an element that exceeds its end"
 
-/* Places the cursor before the first element, behind a header of that many bytes; false, with
- * cursor->wrong, if the frame is not sound. `bytes` must stay while the cursor is used. */
+/* Places the cursor before the first element, after a header of that many bytes; false, with
+ * cursor->wrong, if the frame is bad. `bytes` must stay while the cursor is used. */
 bool packed_open(struct packed_cursor *cursor, struct slice bytes, size_t header);
 
-/* At the end of the elements: are there as many as announced? */
+/* At the end of the elements: checks their number. */
 static inline enum packed_step packed_end(struct packed_cursor *cursor)
 {
     if (cursor->counted && cursor->count != cursor->announced)
-        return packed_bad(cursor, "has another number of elements than its header says");
+        return packed_bad(cursor, "has a number of elements that differs from its header");
     return PACKED_END;
 }
 

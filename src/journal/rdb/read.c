@@ -1,6 +1,6 @@
 /*
- * The records of an RDB file, one after the other. What a list is made of is rdb_lists.c's, what
- * nobody wants rdb_skip.c's business. Takes no memory but for compressed strings.
+ * Reads the records of an RDB file. Lists are read by lists.c, what the store cannot have is
+ * skipped by skip.c. Only allocates for compressed strings.
  */
 #include "journal/rdb/read.h"
 
@@ -19,7 +19,7 @@ struct reading {
     unsigned version;
     bool is_valkey;
     uint64_t crc;
-    const uint8_t *crc_at;    /* it covers what is before */
+    const uint8_t *crc_at;    /* it covers the bytes before this */
     struct rdb_key key;       /* the next one, as far as known */
     struct rdb_scratch name;  /* of a key or a field */
     struct rdb_scratch value; /* of both */
@@ -35,8 +35,8 @@ static bool read_fail_here(struct reading *reading, const char *reason)
     return rdb_input_fail(&reading->input, reading->input.at, "%s", reason);
 }
 
-/* What a callback returned; calls it only if there is one. */
-#define TELL(reading, callback, ...)                                                               \
+/* Calls the callback if there is one; what it returned. */
+#define CALL(reading, callback, ...)                                                               \
     ((reading)->receiver->callback == NULL ||                                                      \
      (reading)->receiver->callback((reading)->receiver->context, __VA_ARGS__) ||                   \
      read_fail_here(reading, "the receiver ended the reading"))
@@ -54,9 +54,9 @@ static bool read_header(struct reading *reading)
     const uint8_t *bytes;
     if (!rdb_input_take(input, RDB_MAGIC_SIZE, "its first line", &bytes))
         return false;
-    if (!rdb_read_begins(slice_make(bytes, RDB_MAGIC_SIZE)))
+    if (!rdb_read_has_magic(slice_make(bytes, RDB_MAGIC_SIZE)))
         return rdb_input_fail(input, bytes,
-                              "no RDB file: it begins with neither " RDB_MAGIC
+                              "no RDB file: it starts with neither " RDB_MAGIC
                               " nor " RDB_VALKEY_MAGIC);
     reading->is_valkey = bytes[0] == RDB_VALKEY_MAGIC[0];
     size_t digits = strlen(reading->is_valkey ? RDB_VALKEY_MAGIC : RDB_MAGIC);
@@ -74,7 +74,7 @@ static bool read_header(struct reading *reading)
     return true;
 }
 
-bool rdb_read_begins(struct slice bytes)
+bool rdb_read_has_magic(struct slice bytes)
 {
     return slice_starts_with(bytes, SLICE_LITERAL(RDB_MAGIC)) ||
            slice_starts_with(bytes, SLICE_LITERAL(RDB_VALKEY_MAGIC));
@@ -93,7 +93,7 @@ static bool read_may_be_sound(const struct reading *reading)
     return crc == 0 || crc == crc_of_all;
 }
 
-/* What is not known shows damage of a file whose checksum says so. */
+/* Something unknown is damage if the checksum says so. */
 static bool read_judge_unknown(struct reading *reading)
 {
     struct rdb_error *error = reading->input.error;
@@ -141,7 +141,7 @@ static bool read_revision(struct reading *reading, struct slice value)
     return true;
 }
 
-/* One number of ks-versions at *position of the value. */
+/* Reads a number of ks-versions at *position of the value. */
 static bool read_varint(struct slice value, size_t *position, uint64_t *number)
 {
     *number = 0;
@@ -185,36 +185,36 @@ static bool read_aux(struct reading *reading)
         return read_versions(reading, value);
     if (slice_equal(name, SLICE_LITERAL(RDB_AUX_REVISION)) && !read_revision(reading, value))
         return false;
-    return TELL(reading, on_aux, name, value);
+    return CALL(reading, on_aux, name, value);
 }
 
 static bool read_db(struct reading *reading)
 {
     uint64_t db;
-    return rdb_input_length(&reading->input, &db) && TELL(reading, on_db, db);
+    return rdb_input_length(&reading->input, &db) && CALL(reading, on_db, db);
 }
 
 static bool read_sizes(struct reading *reading)
 {
     uint64_t keys, expiring;
     return rdb_input_length(&reading->input, &keys) &&
-           rdb_input_length(&reading->input, &expiring) && TELL(reading, on_sizes, keys, expiring);
+           rdb_input_length(&reading->input, &expiring) && CALL(reading, on_sizes, keys, expiring);
 }
 
-static bool read_pass_module_aux(struct reading *reading)
+static bool read_skip_module_aux(struct reading *reading)
 {
     char type[RDB_SKIP_NAME];
-    return rdb_skip_module_aux(&reading->input, type) && TELL(reading, on_unsupported, NULL, type);
+    return rdb_skip_module_aux(&reading->input, type) && CALL(reading, on_unsupported, NULL, type);
 }
 
-static bool read_pass_function(struct reading *reading, uint8_t opcode)
+static bool read_skip_function(struct reading *reading, uint8_t opcode)
 {
     return (opcode == RDB_FUNCTION2 ? rdb_input_skip_string(&reading->input)
                                     : rdb_skip_old_function(&reading->input)) &&
-           TELL(reading, on_unsupported, NULL, "function library");
+           CALL(reading, on_unsupported, NULL, "function library");
 }
 
-static bool read_pass_slot_info(struct reading *reading)
+static bool read_skip_slot_info(struct reading *reading)
 {
     uint64_t unused;
     return rdb_input_length(&reading->input, &unused) &&
@@ -256,14 +256,14 @@ static bool read_string(struct reading *reading)
 {
     struct slice value;
     return rdb_input_string(&reading->input, &reading->value, &value) &&
-           TELL(reading, on_string, &reading->key, value);
+           CALL(reading, on_string, &reading->key, value);
 }
 
-static bool read_pass_value(struct reading *reading, uint8_t type)
+static bool read_skip_value(struct reading *reading, uint8_t type)
 {
     char name[RDB_SKIP_NAME];
     return rdb_skip_value(&reading->input, type, name) &&
-           TELL(reading, on_unsupported, &reading->key, name);
+           CALL(reading, on_unsupported, &reading->key, name);
 }
 
 static bool read_value(struct reading *reading, uint8_t type)
@@ -271,11 +271,11 @@ static bool read_value(struct reading *reading, uint8_t type)
     if (type == RDB_STRING)
         return read_string(reading);
     if (type == RDB_HASH_TTL_PRE_GA && reading->is_valkey)
-        return read_pass_value(reading, RDB_HASH_VALKEY);
+        return read_skip_value(reading, RDB_HASH_VALKEY);
     if (rdb_lists_is_list(type))
         return rdb_lists_read(&reading->input, type, &reading->key, &reading->value,
                               reading->receiver);
-    return read_pass_value(reading, type);
+    return read_skip_value(reading, type);
 }
 
 static bool read_key(struct reading *reading, uint8_t type)
@@ -317,16 +317,16 @@ static bool read_record(struct reading *reading, uint8_t opcode)
     case RDB_IDLE:
         return rdb_input_length(&reading->input, &unused);
     case RDB_MODULE_AUX:
-        return read_pass_module_aux(reading);
+        return read_skip_module_aux(reading);
     case RDB_FUNCTION2:
     case RDB_FUNCTION_PRE_GA:
-        return read_pass_function(reading, opcode);
+        return read_skip_function(reading, opcode);
     case RDB_SLOT_INFO:
-        return read_pass_slot_info(reading);
+        return read_skip_slot_info(reading);
     case RDB_SLOT_IMPORT:
         return rdb_input_unknown(&reading->input, reading->input.at - 1,
-                                 "a slot migration had not ended, so which keys count cannot be "
-                                 "told; let it end and save again");
+                                 "a slot migration was in progress, so it is unknown which keys "
+                                 "count; let it end and save again");
     default:
         return read_key(reading, opcode);
     }
@@ -367,7 +367,7 @@ bool rdb_read(struct slice bytes, const struct rdb_receiver *receiver, size_t *s
 
 #define DUMP_END 10 /* version, checksum */
 
-/* The version and the checksum at the end. */
+/* Verifies the version and the checksum at the end. */
 static bool read_check_dump(struct slice bytes, struct rdb_input *input)
 {
     uint16_t version;

@@ -1,6 +1,6 @@
 /*
- * Walks over values by their structure alone: whether a set's members are distinct or a listpack is
- * one is nobody's business here.
+ * Skips values by their structure alone: does not check whether a set's members are distinct or a
+ * listpack is intact.
  */
 #include "journal/rdb/skip.h"
 
@@ -11,9 +11,9 @@
 #define STREAM_ID 16 /* two u64, high byte first */
 #define TIMESTAMP 8
 #define SCORE     8
-#define NO_DIGITS 253 /* a text score's first byte from here on is no length but a value */
+#define NO_DIGITS 253 /* from here on, a text score's first byte is a value instead of a length */
 
-/* What may follow each other in the data of a module. */
+/* What the data of a module may consist of. */
 enum module_opcode {
     MODULE_EOF = 0,
     MODULE_SIGNED = 1,   /* length */
@@ -40,7 +40,7 @@ static bool skip_bytes(struct rdb_input *input, uint64_t count, const char *what
 
 /* ---- sets, sorted sets, hashes ---- */
 
-/* A count, and `each` strings as often. */
+/* A count, then so many times `each` strings. */
 static bool skip_strings(struct rdb_input *input, unsigned each)
 {
     uint64_t count;
@@ -53,7 +53,7 @@ static bool skip_strings(struct rdb_input *input, unsigned each)
     return true;
 }
 
-/* A score as text: a byte for its length, and that; or a byte for what has no digits. */
+/* A score as text: a byte for its length and the text, or a byte for a value without digits. */
 static bool skip_text_score(struct rdb_input *input)
 {
     uint8_t len;
@@ -76,7 +76,7 @@ static bool skip_zset(struct rdb_input *input, bool binary)
     return true;
 }
 
-/* Fields with deadlines: a length before each field, or, in Valkey, a time after each value. */
+/* Fields with deadlines: a length before each field or, in Valkey, a time after each value. */
 static bool skip_fields(struct rdb_input *input, bool valkey)
 {
     uint64_t count;
@@ -90,7 +90,7 @@ static bool skip_fields(struct rdb_input *input, bool valkey)
     return true;
 }
 
-/* Hashes whose fields expire; in those of released versions the first deadline comes first. */
+/* Hashes whose fields expire; in those of released versions the first deadline precedes them. */
 static bool skip_expiring_hash(struct rdb_input *input, uint8_t type)
 {
     bool first = type == RDB_HASH_TTL || type == RDB_HASH_TTL_LISTPACK;
@@ -264,7 +264,7 @@ static bool skip_value(struct rdb_input *input, uint8_t type)
     case RDB_HASH_TTL_LISTPACK:
     case RDB_HASH_VALKEY:
         return skip_expiring_hash(input, type);
-    default: /* all of it is packed into one string */
+    default: /* packed into one string as a whole */
         return rdb_input_skip_string(input);
     }
 }

@@ -1,11 +1,21 @@
 /*
- * Takes keys from the store's snapshot and writes them out. Two gather them: the writing thread in
- * its steps, and, under a lock, whoever is about to change a key that is not saved yet. What they
- * give has no order (rdb_block.h), so each is written when it is ready. A long list is not gone
- * through under its shard's lock: a copy that shares its chunks is pinned (store/list/list.h),
- * which the thread goes through when it holds no lock. After each step of some 20 us the thread
- * lets others have its processor, for the system's turns are of milliseconds: who answers requests
- * on the same one would wait as long.
+ * Takes keys from the store's snapshot and writes them to a file.
+ *
+ * The normal path: snapshot_file_write() creates the file under a temporary name;
+ * snapshot_file_start() marks the store at a revision, which calls on_begin, and writes the header;
+ * snapshot_file_save_all() steps through the store until every key has been saved and writes what
+ * gathers; then the file gets its end with the checksum, is synced and renamed, and the folder is
+ * synced.
+ *
+ * Keys come from two sides: the writing thread in its steps, and, under a lock, any thread that is
+ * about to change a key that is not saved yet (`early`). The blocks of both may be in any order
+ * (block.h), so each is written when it is ready. A long list is not walked under its shard's lock:
+ * a copy that shares its chunks is pinned (store/list/list.h), and the thread walks it without a
+ * lock. After each step of some 20 us the thread yields its processor: the scheduler's turns take
+ * milliseconds, and requests on the same processor would wait as long.
+ *
+ * Failures: the first error of the disk sets `failed`, after which nothing gathers; `stop` ends the
+ * steps. Either way the snapshot is ended and the temporary file is removed.
  */
 #include "journal/rdb/snapshot_file.h"
 
@@ -28,18 +38,19 @@
 
 /* Bytes that the steps gather before they are written. */
 #define WRITE_BYTES ((size_t)256 * 1024)
-/* Bytes that those who change keys may leave to the thread; beyond, they write them themselves. */
+/* Bytes that threads that change keys may leave to the writing thread; beyond that they write them
+ * themselves. */
 #define EARLY_BYTES ((size_t)16 * 1024 * 1024)
 /* A list with more bytes is pinned. */
 #define PIN_FROM ((size_t)4 * 1024)
-/* Bytes of lists that those who change them may pin; beyond, they go through them themselves. */
+/* Bytes of lists that threads that change them may pin; beyond that they encode them themselves. */
 #define PINNED_BYTES ((size_t)64 * 1024 * 1024)
-/* Elements of pinned lists between two times that the thread offers its processor: some 80 us. */
+/* Elements of pinned lists between two yields of the processor: some 80 us. */
 #define TURN_ELEMENTS 4096
-/* Bytes that are written, and begun to be synced, at once: with more, the system would keep the
- * processor for itself too long. */
+/* Bytes that are written, and whose sync is started, at a time: with more, the system would hold
+ * the processor too long. */
 #define TURN_BYTES ((size_t)64 * 1024)
-/* Bytes between two syncs, so that the last one does not hold up the log's for long. */
+/* Bytes between two syncs, so that the last one does not delay the log's for long. */
 #define SYNC_BYTES ((uint64_t)32 * 1024 * 1024)
 /* Bytes of memory that an empty chain keeps. */
 #define KEPT_BYTES ((size_t)1024 * 1024)
@@ -48,37 +59,37 @@
 struct gathered {
     struct rdb_block block;
     struct chain chain;
-    struct blob *blob; /* of the string that is given to the block, or NULL */
+    struct blob *blob; /* of the string that is passed to the block, or NULL */
 };
 
-/* A list that is to be written, as it was. */
+/* A list to write, as it was when it was pinned. */
 struct pin {
     struct pin *next;
     struct list *list;
     uint32_t db;
-    struct rdb_key key; /* its name lies behind this, in the same memory */
+    struct rdb_key key; /* its name follows this struct, in the same memory */
 };
 
 struct pins {
     struct pin *first;
-    size_t bytes; /* of their lists, which count for the journal as long */
+    size_t bytes; /* of their lists, which are accounted to the journal meanwhile */
 };
 
 struct base {
-    struct snapshot snapshot; /* first: its functions find the base by it */
+    struct snapshot snapshot; /* first member: its functions find the base by it */
     const struct snapshot_file_options *options;
     struct gathered steps;
     struct pins pins;           /* of the steps */
-    size_t elements;            /* of pinned lists that the thread has gone through */
+    size_t elements;            /* of pinned lists that the thread has walked */
     pthread_mutex_t early_lock; /* of the next two; may be held while file_lock is taken */
     struct gathered early;
     struct pins early_pins;
-    pthread_mutex_t file_lock; /* of what follows, once the snapshot has begun */
+    pthread_mutex_t file_lock; /* of what follows, once the snapshot has started */
     struct fs_file *file;
     struct rdb_write rdb;
     uint64_t synced; /* bytes */
     int error;
-    atomic_bool failed; /* there is an error: nothing is gathered any more */
+    atomic_bool failed; /* there is an error: nothing gathers any more */
 };
 
 /* ---- writing ---- */
@@ -91,7 +102,7 @@ static bool snapshot_file_write_to(void *context, struct slice bytes)
     return base->error == 0;
 }
 
-static bool snapshot_file_sync_now_and_then(struct base *base)
+static bool snapshot_file_sync_if_due(struct base *base)
 {
     DCHECK(base->synced <= base->rdb.size);
     if (base->rdb.size - base->synced < SYNC_BYTES)
@@ -106,15 +117,15 @@ static void snapshot_file_write_piece(struct base *base, struct slice piece)
     while (piece.len > 0 && !base->failed) {
         size_t len = piece.len < TURN_BYTES ? piece.len : TURN_BYTES;
         if (!rdb_write_bytes(&base->rdb, slice_make(piece.data, len)) ||
-            !snapshot_file_sync_now_and_then(base))
+            !snapshot_file_sync_if_due(base))
             base->failed = true;
-        fs_begin_sync(base->file);
+        fs_start_sync(base->file);
         sched_yield();
         piece = slice_skip(piece, len);
     }
 }
 
-/* Writes the chain out and empties it; the file is locked. */
+/* Writes the chain and empties it; the file is locked. */
 static void snapshot_file_write_chain(struct base *base, struct chain *chain)
 {
     struct iovec pieces[16];
@@ -157,12 +168,12 @@ static bool snapshot_file_gather(void *context, struct slice bytes)
     return true;
 }
 
-/* A list as rdb_block.h wants to see it. */
+/* A list as block.h iterates over it. */
 struct walk {
     const struct list *list;
     struct list_cursor cursor;
     bool at_start;
-    size_t *elements; /* since the thread has offered its processor; NULL: a lock is held */
+    size_t *elements; /* since the thread last yielded; NULL: a lock is held */
 };
 
 static void snapshot_file_restart(void *context)
@@ -235,7 +246,7 @@ static void snapshot_file_pin(struct pins *pins, const struct snapshot_entry *sa
     account_count(ACCOUNT_JOURNAL, (ptrdiff_t)list_memory(pin->list));
 }
 
-/* Gathers the pinned lists, unless there is no need any more, and frees them. */
+/* Gathers the pinned lists, unless the snapshot has failed or is stopped, and frees them. */
 static void snapshot_file_write_pins(struct base *base, struct pins pins)
 {
     for (struct pin *pin = pins.first, *next; pin != NULL; pin = next) {
@@ -308,7 +319,7 @@ static void snapshot_file_gathered_deinit(struct gathered *gathered)
     chain_deinit(&gathered->chain);
 }
 
-/* ---- from the beginning to the end ---- */
+/* ---- from start to end ---- */
 
 struct size {
     size_t keys;
@@ -324,7 +335,7 @@ static void snapshot_file_on_begin(struct snapshot *snapshot)
         base->options->on_begin(base->options->user, snapshot->revision);
 }
 
-/* No lock of the store may be taken here: who holds one may wait for this. */
+/* No lock of the store may be taken here: its holder may wait for this. */
 static void snapshot_file_write_header(struct base *base, const struct size *sizes)
 {
     rdb_write_init(&base->rdb, (struct rdb_sink){.write = snapshot_file_write_to, .context = base});
@@ -337,7 +348,7 @@ static void snapshot_file_write_header(struct base *base, const struct size *siz
     base->failed = base->rdb.failed;
 }
 
-/* What a database has; roughly, as it is told before the beginning. */
+/* The sizes of the databases; approximate, as they are read before the snapshot starts. */
 static struct size *snapshot_file_take_sizes(struct store *store,
                                              struct snapshot_file_progress *progress)
 {
@@ -354,8 +365,8 @@ static struct size *snapshot_file_take_sizes(struct store *store,
     return sizes;
 }
 
-/* Whoever saves early and has much of it waits for the header. */
-static void snapshot_file_begin(struct base *base)
+/* A thread that saves early and has much to write waits for the header. */
+static void snapshot_file_start(struct base *base)
 {
     struct size *sizes = snapshot_file_take_sizes(base->options->store, base->options->progress);
     pthread_mutex_lock(&base->file_lock);
@@ -365,7 +376,7 @@ static void snapshot_file_begin(struct base *base)
     free(sizes);
 }
 
-/* Takes what others have gathered, without holding them up while it is written. */
+/* Writes what other threads have gathered, without blocking them meanwhile. */
 static void snapshot_file_write_early(struct base *base)
 {
     struct chain chain = {0};
@@ -386,7 +397,7 @@ static void snapshot_file_write_early(struct base *base)
 static void snapshot_file_save_all(struct base *base)
 {
     struct store *store = base->options->store;
-    snapshot_file_begin(base);
+    snapshot_file_start(base);
     while (!base->failed && !snapshot_file_is_stopped(base) &&
            store_snapshot_step(store, &base->snapshot)) {
         sched_yield();
@@ -411,7 +422,7 @@ static void snapshot_file_write_rest(struct base *base)
     rdb_write_end(&base->rdb);
 }
 
-/* The file's content; its name is a temporary one. */
+/* Writes the file's contents, under its temporary name. */
 static int snapshot_file_write_content(struct base *base, struct snapshot_file_result *result)
 {
     snapshot_file_save_all(base);
@@ -432,7 +443,7 @@ static int snapshot_file_write_file(struct base *base, const char *path,
                                     struct snapshot_file_result *result)
 {
     const struct snapshot_file_options *options = base->options;
-    int error = fs_unlink(options->fs, path); /* of one that failed and could not be removed */
+    int error = fs_unlink(options->fs, path); /* left by a failed one that could not be removed */
     if (error != 0 && error != -ENOENT)
         return error;
     error = fs_open(options->fs, path, FS_CREATE, &base->file);

@@ -1,4 +1,4 @@
-/* The frame of an RDB file: header, fields, checksum. Knows no values; rdb_block.c does. */
+/* The frame of an RDB file: header, fields, checksum. Knows no values; block.c does. */
 #include "journal/rdb/write.h"
 
 #include "base/decimal.h"
@@ -33,7 +33,7 @@ bool rdb_write_header(struct rdb_write *write, uint64_t revision)
                          decimal_write((int64_t)revision, digits));
 }
 
-/* One string, whose bytes are not copied if it is long. */
+/* Writes a string, whose bytes are not copied if it is long. */
 static bool write_string(struct rdb_write *write, struct slice bytes)
 {
     uint8_t out[RDB_ENCODE_LENGTH + 64];

@@ -13,7 +13,7 @@ bool ziplist_open(struct packed_cursor *cursor, struct slice bytes)
     return packed_open(cursor, bytes, HEADER);
 }
 
-/* Bytes of the size of the former element, 1 or 5; 0 if it is wrong or passes the end. */
+/* Bytes of the size of the element before, 1 or 5; 0 if it is wrong or exceeds the end. */
 static size_t ziplist_former_size(const struct packed_cursor *cursor)
 {
     const uint8_t *at = cursor->at;
@@ -24,7 +24,7 @@ static size_t ziplist_former_size(const struct packed_cursor *cursor)
     return packed_u32(at + 1) == cursor->former ? 5 : 0;
 }
 
-/* `head` bytes are there. Passes them and `len` more. */
+/* Passes `head` bytes, which are there, and `len` more. */
 static enum packed_step ziplist_pass(struct packed_cursor *cursor, size_t head, size_t len)
 {
     if (len > (size_t)(cursor->end - cursor->at) - head)
@@ -35,7 +35,7 @@ static enum packed_step ziplist_pass(struct packed_cursor *cursor, size_t head, 
     return PACKED_ELEMENT;
 }
 
-/* The encoding stands `skip` bytes behind the cursor. */
+/* The encoding is `skip` bytes after the cursor. */
 static enum packed_step ziplist_read_bytes(struct packed_cursor *cursor, size_t skip,
                                            struct packed_element *element)
 {
@@ -51,7 +51,7 @@ static enum packed_step ziplist_read_bytes(struct packed_cursor *cursor, size_t 
     return ziplist_pass(cursor, skip + size, len);
 }
 
-/* Bytes of an integer behind its encoding: 0 for a number that is the encoding, -1 for none. */
+/* Bytes of an integer after its encoding: 0 for a number that is the encoding, -1 for none. */
 static int ziplist_integer_size(uint8_t code)
 {
     switch (code) {

@@ -3,12 +3,12 @@
  * at the head of Redis's ziplist.c:
  *
  *    0  u32  all bytes, this header and the terminator included; numbers are little-endian
- *    4  u32  where the last element begins
- *    8  u16  elements; 65535: as many as there are
+ *    4  u32  offset of the last element
+ *    8  u16  elements; 65535: unknown, count them
  *   10       the elements
  *       u8   terminator, 255
  *
- * An element is the size of the former one, for walking back, an encoding, and its content:
+ * An element is the size of the one before, for walking back, an encoding, and its content:
  *
  *    size: a byte up to 253, or 254 and a u32 (which may hold a smaller number, too)
  *
@@ -27,7 +27,7 @@
  * `bytes` must stay while the cursor is used. */
 bool ziplist_open(struct packed_cursor *cursor, struct slice bytes);
 
-/* The next element. Reads within the bytes of ziplist_open() only, whatever they are. */
+/* Reads the next element. Stays within the bytes of ziplist_open(), whatever they are. */
 enum packed_step ziplist_next(struct packed_cursor *cursor, struct packed_element *element);
 
 #endif

@@ -1,4 +1,4 @@
-/* What FlushDb leaves: put aside at once, and freed incrementally. */
+/* What FlushDb leaves: put aside immediately and freed incrementally. */
 #include "store/data/garbage.h"
 
 #include "base/check.h"
@@ -27,7 +27,7 @@ size_t garbage_take(struct store *store, struct shard *shard, uint32_t db)
     };
     if (store->snapshot != NULL && !database->saving.done) {
         garbage->saving = database->saving;
-        database->saving = (struct saving){.done = true}; /* what comes now is too new */
+        database->saving = (struct saving){.done = true}; /* what is written now is too new */
     }
     dict_take_all(&database->dict, &garbage->dict);
     CHECK(database->dict.count == 0 && garbage->dict.count == count);
@@ -38,7 +38,7 @@ size_t garbage_take(struct store *store, struct shard *shard, uint32_t db)
     return count;
 }
 
-/* The link to the first garbage of that kind; it holds NULL if there is none. */
+/* The link to the first garbage of that kind; it contains NULL if there is none. */
 static struct garbage **garbage_find(struct shard *shard, bool is_saved)
 {
     struct garbage **link = &shard->garbage;
@@ -69,7 +69,7 @@ size_t garbage_collect(struct shard *shard, size_t max_entries)
 static void garbage_end_saving(struct shard *shard, struct garbage *garbage)
 {
     garbage->saving.done = true;
-    saving_forget_notes(&garbage->saving, &shard->slab);
+    saving_drop_notes(&garbage->saving, &shard->slab);
 }
 
 /* What a scan reports, with what garbage_scan_unsaved() adds. */
@@ -79,7 +79,7 @@ struct report {
     const struct saving *saving;
 };
 
-static void garbage_pass_on(void *context, struct entry *entry)
+static void garbage_report_entry(void *context, struct entry *entry)
 {
     const struct report *report = context;
     report->on_entry(report->context, report->saving, entry);
@@ -95,7 +95,7 @@ bool garbage_scan_unsaved(struct shard *shard,
         return false;
     struct saving *saving = &garbage->saving;
     struct report report = {.on_entry = on_entry, .context = context, .saving = saving};
-    saving->cursor = dict_scan(&garbage->dict, saving->cursor, garbage_pass_on, &report);
+    saving->cursor = dict_scan(&garbage->dict, saving->cursor, garbage_report_entry, &report);
     if (saving->cursor == 0)
         garbage_end_saving(shard, garbage);
     return true;

@@ -1,5 +1,5 @@
-/* The keys that a snapshot has saved out of turn: a dictionary of empty strings. Does not know what
- * is saved, nor when. */
+/* The keys that a snapshot has saved ahead of its cursor: a dictionary of empty strings. Does not
+ * know what is saved, or when. */
 #include "store/data/saving.h"
 
 #include "base/check.h"
@@ -24,7 +24,7 @@ bool saving_has_noted(const struct saving *saving, struct slice key, uint64_t ha
     return saving->noted != NULL && dict_find(saving->noted, hash, key) != NULL;
 }
 
-void saving_forget_notes(struct saving *saving, struct slab *slab)
+void saving_drop_notes(struct saving *saving, struct slab *slab)
 {
     if (saving->noted == NULL)
         return;

@@ -1,18 +1,18 @@
 /*
- * Lcs: the longest common subsequence of two strings; of several, the one that Redis finds.
+ * Lcs: the longest common subsequence of two strings; if there are several, the one that Redis
+ * finds.
  *
  * Redis fills a table of LCS(i, j), the length for the first i bytes of one string and the first j
- * of the other, and goes back through it from the end: equal bytes it takes; else it drops the last
- * byte of the first string if dropping that of the other one would lose a byte, else that of the
- * other one. The same path is found here with less than a bit for each place of the table. Along
- * a row the length grows by 0 or 1 from one place to the next, so one bit says it all: 0 where it
- * grows. 64 places are one word, and a row is made of the row above it by an addition (Crochemore
- * et al., "A fast and practical bit-vector algorithm for the longest common subsequence problem",
- * 2001).
+ * of the other, and traces a path back through it from the end: it takes equal bytes; else it drops
+ * the last byte of the first string if dropping that of the other would lose a byte, else that of
+ * the other. This file finds the same path with less than a bit per cell of the table. Along a row
+ * the length grows by 0 or 1 from one cell to the next, so one bit is enough: 0 where it grows. 64
+ * cells are a word, and a row is computed from the row above by an addition (Crochemore et al., "A
+ * fast and practical bit-vector algorithm for the longest common subsequence problem", 2001).
  *
- * The words are made strip by strip: 64 bytes of the other string, with all rows. What is kept of
- * a strip are the carries of its additions, and every 4,096th word; when the path comes to a tile
- * of 64 by 4,096 places, its words are made again. Where the bytes differ the bit alone decides: if
+ * The words are computed in strips: 64 bytes of the other string, with all rows. Of a strip, only
+ * the carries of its additions and every 4,096th word are kept; when the path enters a tile of 64
+ * by 4,096 cells, its words are computed again. Where the bytes differ, the bit alone decides: if
  * the row grows here, dropping the other string's byte loses one, and dropping the first one's does
  * not.
  */
@@ -26,22 +26,22 @@
 #define STRIP ((size_t)64)
 /* Bytes of the first string in a tile. */
 #define TILE ((size_t)4096)
-/* Places of the table at most: these take some 0.4 s. */
-#define MOST_PLACES ((uint64_t)1 << 34)
+/* The largest table, in cells: it takes some 0.4 s. */
+#define MAX_CELLS ((uint64_t)1 << 34)
 /* Words that take as long as a step of apply_may_spend(), and bytes of the path. */
 #define STEP_WORDS    ((size_t)32)
 #define STEP_BYTES    ((size_t)16)
 #define FIRST_MATCHES ((size_t)8)
 
-/* The table, of which little is kept. */
+/* The table, most of which is not kept. */
 struct table {
     struct slice one;    /* a row for each byte */
-    struct slice other;  /* a place in the row for each byte */
+    struct slice other;  /* a cell of the row for each byte */
     size_t carry_words;  /* of a strip */
     size_t tiles;        /* of a strip */
-    uint64_t *carries;   /* by strip, a bit for each row: what came from the strip before */
+    uint64_t *carries;   /* by strip, a bit for each row: those from the strip before */
     uint64_t *tops;      /* by strip and tile: the word above its first row; NULL: none are kept */
-    uint64_t masks[256]; /* of the strip at hand: where each byte occurs in it */
+    uint64_t masks[256]; /* where each byte occurs in the current strip */
 };
 
 static size_t lcs_strips_of(const struct table *table)
@@ -95,8 +95,8 @@ static struct slice lcs_rows(const struct table *table, size_t first)
     return slice_make(table->one.data + first, left < 64 ? left : 64);
 }
 
-/* Does a strip, whose carries become those of the next one; how often its last row grows. */
-static size_t lcs_do_strip(struct table *table, size_t strip)
+/* Computes a strip and the carries into the next one. Returns how often its last row grows. */
+static size_t lcs_compute_strip(struct table *table, size_t strip)
 {
     bool keeps = table->tops != NULL;
     const uint64_t *in = table->carries + (keeps ? strip * table->carry_words : 0);
@@ -112,18 +112,18 @@ static size_t lcs_do_strip(struct table *table, size_t strip)
     return (size_t)__builtin_popcountll(~word);
 }
 
-static size_t lcs_do_table(struct table *table)
+static size_t lcs_compute_table(struct table *table)
 {
     size_t length = 0;
     for (size_t strip = 0; strip < lcs_strips_of(table); strip++)
-        length += lcs_do_strip(table, strip);
+        length += lcs_compute_strip(table, strip);
     DCHECK(length <= table->one.len && length <= table->other.len);
     return length;
 }
 
 /* ---- the path ---- */
 
-/* Where the path is. */
+/* The position of the path. */
 struct trace {
     struct op_context *ctx;
     const struct op *op;
@@ -132,7 +132,7 @@ struct trace {
     size_t strip, tile; /* whose words are in `rows` */
     uint64_t *rows;     /* TILE of them */
     size_t capacity;    /* of result->matches */
-    size_t room;        /* bytes left for matches in the answer */
+    size_t left;        /* bytes left for matches in the answer */
 };
 
 static void lcs_load_tile(struct trace *trace, size_t strip, size_t tile)
@@ -170,13 +170,13 @@ static bool lcs_add_match(struct trace *trace, struct op_match match)
     struct op_result *result = trace->result;
     if (match.length == 0 || match.length < trace->op->lcs.min_match)
         return true;
-    if (trace->room < op_answer_size(sizeof match)) {
+    if (trace->left < op_answer_size(sizeof match)) {
         apply_fail(result, ERR_TOO_LARGE,
                    "the matches do not fit into one answer; ask for longer ones with "
                    "min_match_length");
         return false;
     }
-    trace->room -= op_answer_size(sizeof match);
+    trace->left -= op_answer_size(sizeof match);
     if (result->match_count == trace->capacity) {
         trace->capacity = trace->capacity == 0 ? FIRST_MATCHES : 2 * trace->capacity;
         struct op_match *matches =
@@ -191,9 +191,9 @@ static bool lcs_add_match(struct trace *trace, struct op_match match)
     return true;
 }
 
-/* Goes back from the end. `string`, unless NULL, gets the subsequence, which has `length` bytes.
+/* Traces the path from the end. `string`, unless NULL, gets the subsequence of `length` bytes.
  * False if the operation has failed. */
-static bool lcs_go_back(struct trace *trace, uint8_t *string, size_t length)
+static bool lcs_trace_back(struct trace *trace, uint8_t *string, size_t length)
 {
     const struct table *table = trace->table;
     size_t i = table->one.len, j = table->other.len;
@@ -223,8 +223,8 @@ static bool lcs_go_back(struct trace *trace, uint8_t *string, size_t length)
 /* ---- the operation ---- */
 
 /* False if there is no memory for the table: the operation has failed. */
-static bool lcs_new_table(struct op_context *ctx, const struct op *op, struct table *table,
-                          struct op_result *result)
+static bool lcs_alloc_table(struct op_context *ctx, const struct op *op, struct table *table,
+                            struct op_result *result)
 {
     bool keeps = op->lcs.want_string || op->lcs.want_matches;
     size_t strips = lcs_strips_of(table);
@@ -235,7 +235,7 @@ static bool lcs_new_table(struct op_context *ctx, const struct op *op, struct ta
     table->carries = apply_unfold(ctx, (carries + tops) * sizeof(uint64_t), result);
     if (table->carries == NULL) {
         if (result->err == ERR_TOO_LARGE)
-            result->why = "to compare strings of this length takes more than half of "
+            result->why = "comparing strings of this length takes more than half of "
                           "--max-client-memory; compare parts of them, or ask for the length alone";
         return false;
     }
@@ -244,8 +244,8 @@ static bool lcs_new_table(struct op_context *ctx, const struct op *op, struct ta
     return true;
 }
 
-/* The string's memory is the result's; NULL if the operation has failed. */
-static uint8_t *lcs_new_string(struct op_context *ctx, size_t length, struct op_result *result)
+/* Returns the string's memory, which the result owns; NULL if the operation has failed. */
+static uint8_t *lcs_alloc_string(struct op_context *ctx, size_t length, struct op_result *result)
 {
     struct op_value *value = &result->value;
     uint8_t *memory;
@@ -262,7 +262,7 @@ static uint8_t *lcs_new_string(struct op_context *ctx, size_t length, struct op_
     return memory;
 }
 
-/* The string and the matches, as far as they are wanted. False if the operation has failed. */
+/* Adds the string and the matches, if they are wanted. False if the operation has failed. */
 static bool lcs_answer(struct op_context *ctx, const struct op *op, struct table *table,
                        size_t length, struct op_result *result)
 {
@@ -272,38 +272,38 @@ static bool lcs_answer(struct op_context *ctx, const struct op *op, struct table
         apply_fail(result, ERR_TOO_LARGE, "the string does not fit into one answer");
         return false;
     }
-    if (op->lcs.want_string && (string = lcs_new_string(ctx, length, result)) == NULL)
+    if (op->lcs.want_string && (string = lcs_alloc_string(ctx, length, result)) == NULL)
         return false;
     struct trace trace = {.ctx = ctx,
                           .op = op,
                           .result = result,
                           .table = table,
                           .strip = SIZE_MAX,
-                          .room = string != NULL ? most - op_answer_size(length) : most};
+                          .left = string != NULL ? most - op_answer_size(length) : most};
     trace.rows = apply_unfold(ctx, TILE * sizeof *trace.rows, result);
-    return trace.rows != NULL && lcs_go_back(&trace, string, length);
+    return trace.rows != NULL && lcs_trace_back(&trace, string, length);
 }
 
-/* The string of a key that is absent is empty. False if the operation has failed. */
+/* An absent key counts as an empty string. False if the operation has failed. */
 static bool lcs_find(struct op_context *ctx, uint32_t db, const struct op_key *key,
                      struct slice *string, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read(ctx, db, key->bytes, key->hash).entry;
-    if (!apply_wants_string(entry, result))
+    if (!apply_require_string(entry, result))
         return false;
     *string = entry != NULL ? entry_string(entry) : slice_make(NULL, 0);
     return true;
 }
 
-/* True if the strings are not too long, and may be compared here. */
+/* True if the strings are short enough to compare, and may be compared on this thread. */
 static bool lcs_may_compare(struct op_context *ctx, const struct table *table,
                             struct op_result *result)
 {
     size_t one = table->one.len, other = table->other.len;
-    if (one > 0 && other > MOST_PLACES / one) {
+    if (one > 0 && other > MAX_CELLS / one) {
         apply_fail(result, ERR_TOO_LARGE,
                    "the strings are too long to be compared: the product of their lengths may be "
-                   "2^34 at most, such as two of 128 KiB");
+                   "at most 2^34, such as two of 128 KiB");
         return false;
     }
     return apply_may_spend(
@@ -317,9 +317,9 @@ void apply_lcs(struct op_context *ctx, const struct op *op, struct op_result *re
     struct table table = {0};
     if (!lcs_find(ctx, op->db, &key, &table.one, result) ||
         !lcs_find(ctx, op->db, &op->target, &table.other, result) ||
-        !lcs_may_compare(ctx, &table, result) || !lcs_new_table(ctx, op, &table, result))
+        !lcs_may_compare(ctx, &table, result) || !lcs_alloc_table(ctx, op, &table, result))
         return;
-    size_t length = lcs_do_table(&table);
+    size_t length = lcs_compute_table(&table);
     bool keeps = table.tops != NULL;
     if (keeps && !lcs_answer(ctx, op, &table, length, result)) {
         struct op_result failed = {.err = result->err, .why = result->why};

@@ -1,14 +1,14 @@
 /*
- * SwapDb: two databases exchange their numbers. Each shard's parts of them change places, with all
- * that belongs to the entries, and no entry is touched: so it takes as long for ten million keys as
- * for ten. shard.h says what keeps a key's versions apart.
+ * SwapDb exchanges the numbers of two databases. In each shard their parts are exchanged, with all
+ * that belongs to the entries; no entry is touched, so it takes as long for ten million keys as for
+ * ten. shard.h explains how a key's versions stay distinct.
  */
 #include "base/check.h"
 #include "store/data/shard.h"
 #include "store/ops/apply.h"
 #include "store/snapshot.h"
 
-/* What belongs to the entries, but for the dictionary. */
+/* Copies what belongs to the entries, except the dictionary. */
 static void swap_db_take(struct database *to, const struct database *from)
 {
     to->expiring = from->expiring;
@@ -31,7 +31,7 @@ static void swap_db_in_shard(struct shard *shard, uint32_t one, uint32_t other, 
     first->swapped_at = second->swapped_at = revision;
 }
 
-/* How many keys the databases have together. */
+/* The number of keys in both databases. */
 static size_t swap_db_count(struct op_context *ctx, const struct op *op)
 {
     size_t count = 0;
@@ -49,7 +49,7 @@ static size_t swap_db_count(struct op_context *ctx, const struct op *op)
 
 void apply_swap_db(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
-    CHECK(ctx->undo == NULL); /* it cannot be taken back */
+    CHECK(ctx->undo == NULL); /* it cannot be rolled back */
     size_t count = op->db != op->target_db ? swap_db_count(ctx, op) : 0;
     if (count == 0)
         return;

@@ -2,8 +2,8 @@
 #ifndef KEYSTORE_TESTS_BENCH_LINKED_H
 #define KEYSTORE_TESTS_BENCH_LINKED_H
 
-#include "bench/peer.h"
 #include "bench/receive.h"
+#include "support/ng_server.h"
 
 #define LINKED_STREAMS 8
 
@@ -16,7 +16,8 @@ struct linked {
     struct tally tally;
     struct session_setup setup;
     struct session session;
-    struct peer peer;
+    struct ng_seen seen;
+    struct ng_server peer;
     uint64_t now_ns;
     bool broken; /* receive_bytes() refused */
 };
@@ -28,11 +29,11 @@ static inline void linked_run_in_chunks(struct linked *linked, size_t chunk)
     buf_init(&wire, SIZE_MAX);
     for (bool moving = true; moving && !linked->broken;) {
         struct slice out = buf_slice(&linked->session.out);
-        assert_true(peer_feed(&linked->peer, out));
+        assert_true(ng_server_feed(&linked->peer, out));
         moving = out.len > 0;
         buf_clear(&linked->session.out, SIZE_MAX);
         session_continue(&linked->session);
-        moving |= peer_pull(&linked->peer, &wire);
+        moving |= ng_server_pull(&linked->peer, &wire);
         struct slice in = buf_slice(&wire);
         while (in.len > 0 && !linked->broken) {
             size_t len = in.len < chunk ? in.len : chunk;
@@ -54,7 +55,8 @@ static inline void linked_run(struct linked *linked)
 static inline void linked_begin(struct linked *linked, const nghttp2_settings_entry *settings,
                                 size_t count)
 {
-    peer_init(&linked->peer, settings, count);
+    ng_seen_init(&linked->seen);
+    ng_server_init(&linked->peer, NULL, &linked->seen, settings, count);
     session_init(&linked->session, &linked->setup);
     linked_run(linked);
 }
@@ -84,16 +86,17 @@ static inline void linked_init(struct linked *linked, size_t value_size)
 static inline void linked_deinit(struct linked *linked)
 {
     session_deinit(&linked->session);
-    peer_deinit(&linked->peer);
+    ng_server_deinit(&linked->peer);
+    ng_seen_deinit(&linked->seen);
     templates_deinit(&linked->templates);
     payload_deinit(&linked->payload);
 }
 
 static inline void linked_call(struct linked *linked, enum op op, uint64_t key)
 {
-    assert_true(session_can_begin(&linked->session));
-    struct session_call call = {.op = op, .key = key, .begin_ns = linked->now_ns};
-    session_begin(&linked->session, &call);
+    assert_true(session_can_start(&linked->session));
+    struct session_call call = {.op = op, .key = key, .start_ns = linked->now_ns};
+    session_start(&linked->session, &call);
 }
 
 /* The peer's last request is this one. */
@@ -102,9 +105,9 @@ static inline void linked_assert_request(const struct linked *linked, enum op op
     size_t len = linked->templates.of[op].message.len;
     uint8_t *message = malloc(len);
     template_put_part(&linked->templates, op, key, 0, len, message);
-    assert_string_equal(linked->peer.last_path, op_row(op)->path);
-    assert_int_equal(linked->peer.last_body.len, len);
-    assert_memory_equal(linked->peer.last_body.data, message, len);
+    assert_string_equal(linked->seen.path, op_row(op)->path);
+    assert_int_equal(linked->seen.body.len, len);
+    assert_memory_equal(linked->seen.body.data, message, len);
     free(message);
 }
 

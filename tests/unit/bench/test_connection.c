@@ -8,9 +8,10 @@
 
 #include <cmocka.h>
 
-#include "bench/fake_server.h"
+#include "support/fake_server.h"
 
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #define SECOND UINT64_C(1000000000)
 
@@ -32,8 +33,8 @@ static struct fixture *setup(size_t value_size)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     char problem[TARGET_PROBLEM_SIZE];
-    fixture->server.answer = (struct peer_answer)FAKE_ANSWER;
-    fake_start(&fixture->server);
+    fixture->server.answer = ng_answer_ok;
+    fake_server_start(&fixture->server);
     assert_true(
         target_find(&fixture->target, "127.0.0.1", fixture->server.port, NULL, SECOND, problem));
     payload_init(&fixture->payload, 16, value_size, 1000);
@@ -58,7 +59,8 @@ static void teardown(struct fixture *fixture)
     connection_close(&fixture->connection);
     connection_close(&fixture->connection); /* allowed again */
     close(fixture->epoll);
-    fake_stop(&fixture->server);
+    fake_server_stop(&fixture->server);
+    fake_server_deinit(&fixture->server);
     templates_deinit(&fixture->templates);
     payload_deinit(&fixture->payload);
     free(fixture);
@@ -82,7 +84,7 @@ static void test_a_call_goes_out_and_its_answer_comes_in(void **state)
     struct fixture *fixture = setup(32);
     while (!fixture->connection.session.ready)
         assert_true(step(fixture));
-    session_begin(&fixture->connection.session, &(struct session_call){.op = OP_SET, .key = 5});
+    session_start(&fixture->connection.session, &(struct session_call){.op = OP_SET, .key = 5});
     assert_true(connection_flush(&fixture->connection));
     while (fixture->tally.finished == 0)
         assert_true(step(fixture));
@@ -99,8 +101,8 @@ static void test_messages_larger_than_the_socket_arrive(void **state)
     while (!fixture->connection.session.ready)
         assert_true(step(fixture));
     while (fixture->tally.finished < 4) {
-        if (began < 4 && session_can_begin(&fixture->connection.session)) {
-            session_begin(&fixture->connection.session,
+        if (began < 4 && session_can_start(&fixture->connection.session)) {
+            session_start(&fixture->connection.session,
                           &(struct session_call){.op = OP_SET, .key = began++});
             assert_true(connection_flush(&fixture->connection));
         }
@@ -117,11 +119,11 @@ static void test_the_servers_close_is_noticed(void **state)
     struct fixture *fixture = setup(32);
     while (!fixture->connection.session.ready)
         assert_true(step(fixture));
-    fake_stop(&fixture->server);
+    fake_server_stop(&fixture->server);
     while (step(fixture))
         continue;
     assert_null(fixture->connection.session.problem);
-    fake_start(&fixture->server);
+    fake_server_start(&fixture->server);
     teardown(fixture);
 }
 
@@ -131,11 +133,11 @@ static void test_nobody_there_is_a_problem(void **state)
     struct fixture *fixture = setup(32);
     char problem[TARGET_PROBLEM_SIZE] = "";
     struct connection other;
-    fake_stop(&fixture->server);
+    fake_server_stop(&fixture->server);
     assert_false(connection_open(&other, &fixture->setup, &fixture->target, SECOND, fixture->epoll,
                                  problem));
     assert_non_null(strstr(problem, "refused"));
-    fake_start(&fixture->server);
+    fake_server_start(&fixture->server);
     teardown(fixture);
 }
 

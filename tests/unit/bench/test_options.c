@@ -179,15 +179,15 @@ static void test_unknown_and_incomplete_options_are_named(void **state)
     assert_refused("the option -c needs a value", "-c");
     assert_refused("the option --rate needs a value", "--rate");
     assert_refused("the option --csv=1 takes no value", "--csv=1");
-    assert_refused("'get' is no option", "get");
+    assert_refused("'get' is not an option", "get");
 }
 
 static void test_what_contradicts_itself_is_refused(void **state)
 {
     (void)state;
     assert_refused("give one of them", "-n", "5", "-t", "5");
-    assert_refused("-h and -p cannot be given", "-s", "/x", "-p", "5");
-    assert_refused("--op cannot be given", "--mix", "1:1", "--op", "get");
+    assert_refused("excludes -h and -p", "-s", "/x", "-p", "5");
+    assert_refused("excludes --op", "--mix", "1:1", "--op", "get");
     assert_refused("3 threads cannot share 2 connections", "--threads", "3", "-c", "2");
     assert_refused("1000000 keys need 6 digits", "-k", "5");
     assert_refused("only makes sense with --fill", "-n", "0");

@@ -21,7 +21,7 @@ static void test_answers_in_any_pieces_are_the_same(void **state)
         linked_init(&linked, 32);
         linked_begin(&linked, NULL, 0);
         for (int call = 0; call < 50; call++) {
-            while (session_can_begin(&linked.session))
+            while (session_can_start(&linked.session))
                 linked_call(&linked, OP_GET, 0);
             linked_run_in_chunks(&linked, chunks[i]);
         }
@@ -33,7 +33,7 @@ static void test_answers_in_any_pieces_are_the_same(void **state)
 }
 
 /* One call that is answered so; returns how it ended. */
-static enum tally_end call_once(struct linked *linked, const struct peer_answer *answer)
+static enum tally_end call_once(struct linked *linked, const struct ng_answer *answer)
 {
     linked->peer.answer = *answer;
     for (int i = 0; i < TALLY_ENDS; i++)
@@ -57,20 +57,23 @@ static void test_calls_end_by_what_the_server_says(void **state)
         for (int status = 0; status <= 16; status++) {
             char text[12];
             snprintf(text, sizeof text, "%d", status);
-            struct peer_answer answer = {.grpc_status = text, .body = body};
+            struct ng_answer answer = {.grpc_status = text, .body = body};
             assert_int_equal(call_once(&linked, &answer), status);
         }
-        assert_int_equal(call_once(&linked, &(struct peer_answer){.body = body}), TALLY_NO_STATUS);
+        assert_int_equal(call_once(&linked, &(struct ng_answer){.body = body}), TALLY_NO_STATUS);
         assert_int_equal(
-            call_once(&linked, &(struct peer_answer){.http_status = "503", .body = body}),
+            call_once(&linked, &(struct ng_answer){.http_status = "503", .body = body}),
             TALLY_HTTP_STATUS);
-        assert_int_equal(call_once(&linked, &(struct peer_answer){.http_status = "503",
-                                                                  .grpc_status = "0",
-                                                                  .body = body}),
-                         TALLY_HTTP_STATUS);
-        assert_int_equal(call_once(&linked, &(struct peer_answer){.reset = 7}), TALLY_RESET);
-        assert_int_equal(call_once(&linked, &(struct peer_answer){.silent = true}), TALLY_ENDS);
-        peer_answer_all(&linked.peer);
+        assert_int_equal(
+            call_once(&linked,
+                      &(struct ng_answer){.http_status = "503", .grpc_status = "0", .body = body}),
+            TALLY_HTTP_STATUS);
+        assert_int_equal(
+            call_once(&linked, &(struct ng_answer){.behaviour = NG_RESET, .reset_code = 7}),
+            TALLY_RESET);
+        assert_int_equal(call_once(&linked, &(struct ng_answer){.behaviour = NG_SILENT}),
+                         TALLY_ENDS);
+        ng_server_answer_all(&linked.peer);
         linked_run(&linked);
     }
     linked_deinit(&linked);
@@ -82,7 +85,7 @@ static void test_an_empty_message_is_a_miss(void **state)
     struct linked linked;
     linked_init(&linked, 32);
     linked_begin(&linked, NULL, 0);
-    const struct peer_answer miss = {.grpc_status = "0", .body = SLICE_LITERAL("\0\0\0\0\0")};
+    const struct ng_answer miss = {.grpc_status = "0", .body = SLICE_LITERAL("\0\0\0\0\0")};
     assert_int_equal(call_once(&linked, &miss), TALLY_OK);
     assert_int_equal(linked.tally.misses, 1);
     linked_call(&linked, OP_SET, 7); /* for a Set it means nothing */
@@ -109,7 +112,7 @@ static void test_verifying_compares_values_that_come_in_many_frames(void **state
     body[5 + field_len] = 2 << 3;
     body[5 + field_len + 1] = 1;
     wire_put_u32(body + 1, (uint32_t)field_len + 2);
-    struct peer_answer answer = {.grpc_status = "0", .body = {body, 5 + field_len + 2}};
+    struct ng_answer answer = {.grpc_status = "0", .body = {body, 5 + field_len + 2}};
     assert_int_equal(call_once(&linked, &answer), TALLY_OK);
     body[SIZE / 2] ^= 1;
     assert_int_equal(call_once(&linked, &answer), TALLY_WRONG_VALUE);
@@ -126,12 +129,12 @@ static void test_windows_are_given_back(void **state)
     linked_init(&linked, 32);
     linked_begin(&linked, NULL, 0);
     linked.peer.answer.body = slice_make(body, sizeof body);
-    size_t before = linked.peer.updates;
+    size_t before = linked.seen.updates;
     for (int call = 0; call < CALLS; call++) {
         linked_call(&linked, OP_L_RANGE, 7);
         linked_run(&linked);
     }
-    assert_int_equal(linked.peer.updates - before, sizeof body * CALLS >> 30);
+    assert_int_equal(linked.seen.updates - before, sizeof body * CALLS >> 30);
     assert_int_equal(linked.tally.ends[TALLY_OK], CALLS);
     linked_deinit(&linked);
 }
@@ -157,7 +160,7 @@ static void test_goaway_ends_what_was_not_processed_and_lets_the_rest_finish(voi
     struct linked linked;
     linked_init(&linked, 32);
     linked_begin(&linked, NULL, 0);
-    linked.peer.answer.silent = true;
+    linked.peer.answer.behaviour = NG_SILENT;
     linked_call(&linked, OP_GET, 0);
     linked_call(&linked, OP_GET, 0);
     linked_run(&linked);
@@ -167,9 +170,9 @@ static void test_goaway_ends_what_was_not_processed_and_lets_the_rest_finish(voi
     assert_int_equal(nghttp2_submit_goaway(linked.peer.session, 0, 3, 0, NULL, 0), 0);
     linked_run(&linked);
     assert_int_equal(linked.tally.ends[TALLY_REFUSED], 1);
-    assert_false(session_can_begin(&linked.session));
+    assert_false(session_can_start(&linked.session));
     assert_false(session_is_spent(&linked.session));
-    peer_answer_all(&linked.peer);
+    ng_server_answer_all(&linked.peer);
     linked_run(&linked);
     assert_int_equal(linked.tally.ends[TALLY_OK], 2);
     assert_true(session_is_spent(&linked.session));
@@ -229,7 +232,8 @@ static void test_servers_that_do_not_speak_http2_are_recognised(void **state)
             struct linked linked;
             bool good = true;
             linked_init(&linked, 32);
-            peer_init(&linked.peer, NULL, 0);
+            ng_seen_init(&linked.seen);
+            ng_server_init(&linked.peer, NULL, &linked.seen, NULL, 0);
             session_init(&linked.session, &linked.setup);
             size_t chunk = whole == 1 ? greetings[i].len : 1;
             /* Byte by byte a wrong length is only noticed when so much has come. */
@@ -238,7 +242,7 @@ static void test_servers_that_do_not_speak_http2_are_recognised(void **state)
                     receive_bytes(&linked.session,
                                   slice_make(greetings[i].data + at % greetings[i].len, chunk), 0);
             assert_false(good);
-            assert_non_null(strstr(linked.session.problem, "is it gRPC without TLS"));
+            assert_non_null(strstr(linked.session.problem, "gRPC server without TLS"));
             linked_deinit(&linked);
         }
     }
@@ -277,7 +281,7 @@ static void test_garbage_does_no_harm(void **state)
         struct linked linked;
         linked_init(&linked, 32);
         linked_begin(&linked, NULL, 0);
-        while (session_can_begin(&linked.session))
+        while (session_can_start(&linked.session))
             linked_call(&linked, OP_GET, 0);
         for (int frame = 0; frame < 20; frame++) {
             uint8_t bytes[9 + 40];

@@ -169,9 +169,9 @@ static void test_warnings_say_what_the_numbers_do_not(void **state)
     result->unsent = 12;
     assert_says(print(report_warnings, &options, result), "12 scheduled calls");
     result->reconnects = 4;
-    assert_says(print(report_warnings, &options, result), "4 connections had to be opened again");
+    assert_says(print(report_warnings, &options, result), "4 connections were reopened");
     result->tally.misses = 5;
-    assert_says(print(report_warnings, &options, result), "5 calls found nothing");
+    assert_says(print(report_warnings, &options, result), "5 calls were misses");
     free(result);
 }
 
@@ -201,13 +201,13 @@ static void test_the_fill_is_one_line(void **state)
     result->planned = 3000000;
     assert_false(report_is_filled(result));
     assert_string_equal(print(report_fill, &options, result),
-                        "fill: only 1,000 of 3,000,000 calls were answered OK, in 0.500 s, 2,000 "
+                        "fill: only 1,000 of 3,000,000 calls succeeded, in 0.500 s, 2,000 "
                         "calls/s\n");
     result->planned = 1001;
     tally_count(&result->tally, TALLY_LOST, 0, 1000);
     assert_false(report_is_filled(result));
     assert_string_equal(print(report_fill, &options, result),
-                        "fill: only 1,000 of 1,001 calls were answered OK, in 0.500 s, 2,000 "
+                        "fill: only 1,000 of 1,001 calls succeeded, in 0.500 s, 2,000 "
                         "calls/s, with errors:\n");
     free(result);
 }

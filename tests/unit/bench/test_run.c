@@ -7,11 +7,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "bench/bench_options.h"
-#include "bench/fake_server.h"
+#include "support/fake_server.h"
 
 struct fixture {
     struct fake_server server;
@@ -28,8 +29,8 @@ struct fixture {
 static void run(struct fixture *fixture, const char *words, bool fill)
 {
     char problem[TARGET_PROBLEM_SIZE];
-    fixture->server.answer = (struct peer_answer)FAKE_ANSWER;
-    fake_start(&fixture->server);
+    fixture->server.answer = ng_answer_ok;
+    fake_server_start(&fixture->server);
     snprintf(fixture->words, sizeof fixture->words, "bench %s", words);
     fixture->options = options_of(fixture->words);
     assert_true(
@@ -41,7 +42,8 @@ static void run(struct fixture *fixture, const char *words, bool fill)
     progress_init(&fixture->progress, NULL, false, "test", 0);
     fixture->began = run_plan(&fixture->plan, &fixture->progress, &fixture->result);
     plan_deinit(&fixture->plan);
-    fake_stop(&fixture->server);
+    fake_server_stop(&fixture->server);
+    fake_server_deinit(&fixture->server);
 }
 
 static void test_threads_divide_the_calls(void **state)
@@ -52,7 +54,7 @@ static void test_threads_divide_the_calls(void **state)
     assert_true(fixture->began);
     assert_string_equal(fixture->result.problem, "");
     assert_int_equal(fixture->result.tally.ends[TALLY_OK], 1000);
-    assert_int_equal(fixture->server.requests, 1000);
+    assert_int_equal(fixture->server.seen.requests, 1000);
     assert_int_equal(fixture->server.accepted, 7 + 1); /* one to find the address */
     assert_true(fixture->result.elapsed_ns > 0);
     assert_true(cpu_sum_ns(fixture->result.generator) > 0);
@@ -66,7 +68,7 @@ static void test_a_fill_makes_a_call_for_each_key(void **state)
     struct fixture *fixture = calloc(1, sizeof *fixture);
     run(fixture, "--threads 2 -c 2 -m 4 -r 777 --fill", true);
     assert_int_equal(fixture->result.tally.ends[TALLY_OK], 777);
-    assert_int_equal(fixture->server.requests, 777);
+    assert_int_equal(fixture->server.seen.requests, 777);
     free(fixture);
 }
 
@@ -92,8 +94,8 @@ static void test_progress_is_shown_while_it_runs(void **state)
     FILE *file = tmpfile();
     char problem[TARGET_PROBLEM_SIZE];
     char words[] = "bench -c 2 -m 2 -t 0.7";
-    fixture->server.answer = (struct peer_answer)FAKE_ANSWER;
-    fake_start(&fixture->server);
+    fixture->server.answer = ng_answer_ok;
+    fake_server_start(&fixture->server);
     fixture->options = options_of(words);
     assert_true(
         target_find(&fixture->target, "127.0.0.1", fixture->server.port, NULL, NS_PER_S, problem));
@@ -107,11 +109,12 @@ static void test_progress_is_shown_while_it_runs(void **state)
     assert_non_null(strstr(text, "0 errors"));
     assert_true(fixture->progress.shown_calls > 0);
     plan_deinit(&fixture->plan);
-    fake_stop(&fixture->server);
+    fake_server_stop(&fixture->server);
+    fake_server_deinit(&fixture->server);
     free(fixture);
 }
 
-static void test_calls_that_cannot_begin_are_a_problem(void **state)
+static void test_calls_that_cannot_start_are_a_problem(void **state)
 {
     (void)state;
     struct fixture *fixture = calloc(1, sizeof *fixture);
@@ -130,7 +133,7 @@ int main(void)
         cmocka_unit_test(test_a_fill_makes_a_call_for_each_key),
         cmocka_unit_test(test_the_servers_cpu_time_is_sampled),
         cmocka_unit_test(test_progress_is_shown_while_it_runs),
-        cmocka_unit_test(test_calls_that_cannot_begin_are_a_problem),
+        cmocka_unit_test(test_calls_that_cannot_start_are_a_problem),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,7 @@ static void test_calls_of_all_operations_are_understood_and_counted(void **state
 }
 
 /* Whatever comes first, the steady templates fit what the server's table then has. */
-static void test_operations_may_begin_in_any_order(void **state)
+static void test_operations_may_start_in_any_order(void **state)
 {
     (void)state;
     for (int first = 0; first < OP_COUNT; first++) {
@@ -51,16 +51,17 @@ static void test_operations_may_begin_in_any_order(void **state)
     }
 }
 
-static void test_no_call_begins_before_the_servers_settings(void **state)
+static void test_no_call_starts_before_the_servers_settings(void **state)
 {
     (void)state;
     struct linked linked;
     linked_init(&linked, 32);
-    peer_init(&linked.peer, NULL, 0);
+    ng_seen_init(&linked.seen);
+    ng_server_init(&linked.peer, NULL, &linked.seen, NULL, 0);
     session_init(&linked.session, &linked.setup);
-    assert_false(session_can_begin(&linked.session));
+    assert_false(session_can_start(&linked.session));
     linked_run(&linked);
-    assert_true(session_can_begin(&linked.session));
+    assert_true(session_can_start(&linked.session));
     linked_deinit(&linked);
 }
 
@@ -70,17 +71,17 @@ static void test_as_many_calls_are_in_flight_as_were_asked_for(void **state)
     struct linked linked;
     linked_init(&linked, 32);
     linked_begin(&linked, NULL, 0);
-    linked.peer.answer.silent = true;
+    linked.peer.answer.behaviour = NG_SILENT;
     for (int i = 0; i < LINKED_STREAMS; i++)
         linked_call(&linked, OP_GET, 0);
-    assert_false(session_can_begin(&linked.session));
+    assert_false(session_can_start(&linked.session));
     linked_run(&linked);
-    assert_int_equal(linked.peer.most_open, LINKED_STREAMS);
+    assert_int_equal(linked.seen.most_open, LINKED_STREAMS);
     assert_int_equal(linked.tally.stream_limit, UINT32_MAX);
-    peer_answer_all(&linked.peer);
+    ng_server_answer_all(&linked.peer);
     linked_run(&linked);
     assert_int_equal(linked.tally.ends[TALLY_OK], LINKED_STREAMS);
-    assert_true(session_can_begin(&linked.session));
+    assert_true(session_can_start(&linked.session));
     linked_deinit(&linked);
 }
 
@@ -91,11 +92,11 @@ static void test_no_more_calls_are_in_flight_than_the_server_allows(void **state
     const nghttp2_settings_entry limit = {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, 3};
     linked_init(&linked, 32);
     linked_begin(&linked, &limit, 1);
-    linked.peer.answer.silent = true;
-    while (session_can_begin(&linked.session))
+    linked.peer.answer.behaviour = NG_SILENT;
+    while (session_can_start(&linked.session))
         linked_call(&linked, OP_GET, 0);
     linked_run(&linked);
-    assert_int_equal(linked.peer.most_open, 3);
+    assert_int_equal(linked.seen.most_open, 3);
     assert_int_equal(linked.tally.stream_limit, 3);
     linked_deinit(&linked);
 }
@@ -136,10 +137,10 @@ static void test_a_waiting_message_follows_changed_windows(void **state)
     linked_begin(&linked, &setting, 1);
     linked.peer.hold = true;
     linked_call(&linked, OP_SET, 5);
-    assert_false(session_can_begin(&linked.session));
+    assert_false(session_can_start(&linked.session));
     linked_run(&linked);
     assert_int_equal(linked.peer.requests, 0);
-    assert_int_equal(linked.peer.most_open, 1); /* its header block is there */
+    assert_int_equal(linked.seen.most_open, 1); /* its header block is there */
     setting.value = 60;
     assert_int_equal(nghttp2_submit_settings(linked.peer.session, 0, &setting, 1), 0);
     linked_run(&linked);
@@ -163,9 +164,9 @@ static void test_small_calls_stop_at_the_connections_window(void **state)
     struct linked linked;
     linked_init(&linked, 10000);
     linked_begin(&linked, NULL, 0);
-    linked.peer.answer.silent = true;
+    linked.peer.answer.behaviour = NG_SILENT;
     int began = 0;
-    for (; session_can_begin(&linked.session); began++)
+    for (; session_can_start(&linked.session); began++)
         linked_call(&linked, OP_SET, 0);
     assert_int_equal(began, 65535 / 10000 + 1);
     assert_int_equal(linked.session.window, 0);
@@ -245,7 +246,7 @@ static void test_it_is_spent_when_the_numbers_are_used_up(void **state)
     linked.setup.first_id = WIRE_MAX_STREAM_ID - 200;
     linked_begin(&linked, NULL, 0);
     uint64_t calls = 0;
-    while (session_can_begin(&linked.session)) {
+    while (session_can_start(&linked.session)) {
         assert_false(session_is_spent(&linked.session));
         linked_call(&linked, OP_GET, 0);
         calls++;
@@ -279,8 +280,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calls_of_all_operations_are_understood_and_counted),
-        cmocka_unit_test(test_operations_may_begin_in_any_order),
-        cmocka_unit_test(test_no_call_begins_before_the_servers_settings),
+        cmocka_unit_test(test_operations_may_start_in_any_order),
+        cmocka_unit_test(test_no_call_starts_before_the_servers_settings),
         cmocka_unit_test(test_as_many_calls_are_in_flight_as_were_asked_for),
         cmocka_unit_test(test_no_more_calls_are_in_flight_than_the_server_allows),
         cmocka_unit_test(test_messages_wait_for_windows),

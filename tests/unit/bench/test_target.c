@@ -103,7 +103,7 @@ static void test_unknown_hosts_are_a_sentence(void **state)
     char problem[TARGET_PROBLEM_SIZE];
     struct target target;
     assert_false(target_find(&target, "no such host", "1", NULL, SECOND, problem));
-    assert_non_null(strstr(problem, "cannot find the host 'no such host'"));
+    assert_non_null(strstr(problem, "cannot resolve the host 'no such host'"));
 }
 
 int main(void)

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "bench/bench_options.h"
-#include "bench/fake_server.h"
+#include "support/fake_server.h"
 
 struct fixture {
     struct fake_server server;
@@ -26,14 +26,14 @@ struct fixture {
 static struct fixture *new_fixture(void)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->server.answer = (struct peer_answer)FAKE_ANSWER;
+    fixture->server.answer = ng_answer_ok;
     return fixture;
 }
 
 static bool connect_to_server(struct fixture *fixture, const char *words)
 {
     char problem[TARGET_PROBLEM_SIZE];
-    fake_start(&fixture->server);
+    fake_server_start(&fixture->server);
     snprintf(fixture->words, sizeof fixture->words, "bench %s", words);
     fixture->options = options_of(fixture->words);
     assert_true(
@@ -54,7 +54,8 @@ static struct fixture *run(struct fixture *fixture, const char *words)
 static void stop_server(struct fixture *fixture)
 {
     worker_deinit(&fixture->worker);
-    fake_stop(&fixture->server);
+    fake_server_stop(&fixture->server);
+    fake_server_deinit(&fixture->server);
 }
 
 static void free_fixture(struct fixture *fixture)
@@ -84,7 +85,7 @@ static void test_all_calls_are_made_and_answered(void **state)
         assert_string_equal(fixture->worker.problem, "");
         assert_int_equal(end_of(fixture, TALLY_OK), calls[i]);
         assert_int_equal(tally_errors(&fixture->worker.tally), 0);
-        assert_int_equal(fixture->server.requests, calls[i]);
+        assert_int_equal(fixture->server.seen.requests, calls[i]);
         assert_int_equal(fixture->worker.reconnects, 0);
         free_fixture(fixture);
     }
@@ -95,9 +96,9 @@ static void test_a_time_limit_ends_it(void **state)
     (void)state;
     struct fixture *fixture = run(new_fixture(), "-c 2 -m 2 -t 0.2");
     stop_server(fixture);
-    assert_int_equal(end_of(fixture, TALLY_OK), fixture->server.requests);
+    assert_int_equal(end_of(fixture, TALLY_OK), fixture->server.seen.requests);
     assert_true(fixture->worker.run_ns >= NS_PER_S / 5);
-    assert_true(fixture->server.requests > 10);
+    assert_true(fixture->server.seen.requests > 10);
     free_fixture(fixture);
 }
 
@@ -107,8 +108,8 @@ static void test_the_warmup_is_not_counted(void **state)
     struct fixture *fixture = run(new_fixture(), "-c 2 -m 2 -n 50 --warmup 0.1");
     stop_server(fixture);
     assert_int_equal(end_of(fixture, TALLY_OK), 50);
-    assert_true(fixture->server.requests > 50);
-    assert_int_equal(fixture->worker.tally.finished, fixture->server.requests);
+    assert_true(fixture->server.seen.requests > 50);
+    assert_int_equal(fixture->worker.tally.finished, fixture->server.seen.requests);
     free_fixture(fixture);
 }
 
@@ -188,7 +189,7 @@ static void test_unanswered_calls_are_given_up(void **state)
 {
     (void)state;
     struct fixture *fixture = new_fixture();
-    fixture->server.answer.silent = true;
+    fixture->server.answer.behaviour = NG_SILENT;
     run(fixture, "-c 2 -m 3 -n 100 --timeout 0.3");
     stop_server(fixture);
     assert_int_equal(end_of(fixture, TALLY_NO_ANSWER), 6);
@@ -224,20 +225,21 @@ static void test_servers_that_are_none_are_named(void **state)
     (void)state;
     struct fixture *fixture = new_fixture();
     fixture->server.close_at_once = true;
-    check_bad_server(fixture, "closed a connection before it answered a call on it; is it gRPC");
+    check_bad_server(fixture,
+                     "closed a connection before it answered a call on it; check that a gRPC");
     fixture = new_fixture();
     fixture->server.mute = true;
-    check_bad_server(fixture, "said nothing on 3 of them");
+    check_bad_server(fixture, "sent nothing on 3 of them");
     fixture = new_fixture();
     fixture->server.raw = SLICE_LITERAL("HTTP/1.1 400 Bad Request\r\n\r\n");
-    check_bad_server(fixture, "is it gRPC without TLS");
+    check_bad_server(fixture, "gRPC server without TLS");
 }
 
 static void test_a_connection_closed_without_any_answer_ends_the_run(void **state)
 {
     (void)state;
     struct fixture *fixture = new_fixture();
-    fixture->server.answer.silent = true;
+    fixture->server.answer.behaviour = NG_SILENT;
     fixture->server.close_after = 1;
     run(fixture, "-c 1 -m 1 -n 10");
     stop_server(fixture);

@@ -3,13 +3,15 @@
 #ifndef KEYSTORE_TESTS_CHECK_DATA_FOLDER_H
 #define KEYSTORE_TESTS_CHECK_DATA_FOLDER_H
 
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
 #include "journal/layout.h"
 #include "journal/log/batch.h"
 #include "journal/rdb/crc64.h"
-#include "journal/resp_append.h"
+#include "support/folder.h"
+#include "support/resp_append.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #define DATA_LIMIT ((size_t)1024 * 1024)
@@ -88,7 +90,7 @@ static inline void data_command(struct buf *out, const char *words)
     assert_true(resp_append(out, args, count));
 }
 
-/* A batch of one unit, a single command, behind what is there; all before it is durable. */
+/* A batch of one record, a single command, behind what is there; all before it is durable. */
 static inline void data_batch(struct buf *log, uint64_t revision, const char *words)
 {
     uint8_t line[BATCH_MOST_LINE];

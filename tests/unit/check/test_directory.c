@@ -145,7 +145,7 @@ static void a_dump_counts_if_there_is_no_manifest(void **state)
     data_command(&dump, "SET a b");
     data_write(&data, LAYOUT_DUMP, buf_slice(&dump));
     directory_check(data.fs, &quiet, &directory);
-    assert_int_equal(directory.state, STATE_GOOD); /* nobody looks at what follows */
+    assert_int_equal(directory.state, STATE_GOOD); /* what follows is ignored */
     directory_deinit(&directory);
     buf_deinit(&dump);
     data_close(&data);
@@ -254,7 +254,7 @@ static void versions_count_and_take_no_data(void **state)
     assert_int_equal(versions->role, ROLE_VERSIONS);
     assert_int_equal(versions->inspection.state, STATE_DAMAGED);
     assert_int_equal(versions->reserved, 0);
-    assert_int_equal(find(&directory, DATA_LOG(1))->inspection.log.units, 3);
+    assert_int_equal(find(&directory, DATA_LOG(1))->inspection.log.records, 3);
     directory_deinit(&directory);
     assert_loads(&data, 1, 3);
     buf_deinit(&log);

@@ -33,7 +33,7 @@ static void counts_a_good_log(void **state)
     assert_int_equal(found.size, log.len);
     assert_true(found.log.present && !found.rdb.present);
     assert_int_equal(found.log.batches, 5);
-    assert_int_equal(found.log.units, 5);
+    assert_int_equal(found.log.records, 5);
     assert_int_equal(found.log.checked, 5);
     assert_int_equal(found.log.commands, 5);
     assert_int_equal(found.log.first, 5);
@@ -63,21 +63,21 @@ static void counts_what_a_cut_takes_away(void **state)
     data_batch(&log, 3, "SET k 3");
     look_before(slice_make(log.data, log.len - 1), third, 1, &found);
     assert_int_equal(found.good, third);
-    assert_int_equal(found.log.units, 2);
+    assert_int_equal(found.log.records, 2);
     assert_int_equal(found.log.batches, 2);
     assert_int_equal(found.next, 3);
     assert_int_equal(found.bad_batches, 1);
-    assert_int_equal(found.bad_units, 1);
+    assert_int_equal(found.bad_records, 1);
     look_before(slice_make(log.data, third + 10), third, 1, &found);
     assert_int_equal(found.bad_batches, 0); /* its line is not left */
     look_before(buf_slice(&log), 0, 1, &found);
     assert_int_equal(found.good, 0);
-    assert_int_equal(found.log.units, 0);
-    assert_int_equal(found.bad_units, 3);
+    assert_int_equal(found.log.records, 0);
+    assert_int_equal(found.bad_records, 3);
     buf_deinit(&log);
 }
 
-/* Two units in the batch, the second of which cannot be: a cut must take the first one as well. */
+/* Two records in the batch, the second of which is bad: a cut must remove the first one as well. */
 static void cuts_whole_batches(void **state)
 {
     (void)state;
@@ -97,8 +97,8 @@ static void cuts_whole_batches(void **state)
     assert_true(buf_append(&log, buf_slice(&payload)));
     look_before(buf_slice(&log), start + size + first, 1, &found);
     assert_int_equal(found.good, start);
-    assert_int_equal(found.log.units, 1);
-    assert_int_equal(found.bad_units, 2);
+    assert_int_equal(found.log.records, 1);
+    assert_int_equal(found.bad_records, 2);
     buf_deinit(&payload);
     buf_deinit(&log);
 }
@@ -146,7 +146,7 @@ static void a_log_may_follow_a_snapshot(void **state)
     look(buf_slice(&file), 1, &found);
     assert_int_equal(found.state, STATE_GOOD);
     assert_int_equal(found.rdb.size, size);
-    assert_int_equal(found.log.units, 2);
+    assert_int_equal(found.log.records, 2);
     assert_int_equal(found.log.batches, 0);
     assert_int_equal(found.log.checked, 0);
     assert_int_equal(found.log.first, 42);

@@ -1,4 +1,4 @@
-/* Tests of check/options.c: every option, and sentences about what is wrong. */
+/* Tests of check/options.c: every option, and error messages. */
 #include "check/options.h"
 
 #include <setjmp.h>
@@ -53,13 +53,13 @@ static void refuses_what_makes_no_sense(void **state)
         const char *words[5];
         const char *part;
     } cases[] = {
-        {{NULL}, "is not said"},
-        {{"--repair", NULL}, "is not said"},
-        {{"a", "b", NULL}, "one data directory or file is checked at a time, not 2: 'b'"},
+        {{NULL}, "the data directory or file to check is missing"},
+        {{"--repair", NULL}, "the data directory or file to check is missing"},
+        {{"a", "b", NULL}, "only one data directory or file can be checked, not 2: 'b'"},
         {{"", NULL}, "is empty"},
         {{"--dump", "--repair", "a", NULL}, "--dump only reads"},
         {{"--dump", "--repair-damage", "a", NULL}, "--dump only reads"},
-        {{"--version", "a", "b", NULL}, "--help and --version check nothing; leave 'a' out"},
+        {{"--version", "a", "b", NULL}, "--help and --version check nothing; omit 'a'"},
         {{"--help", "--no", NULL}, "there is no option --no"},
         {{"--no", "a", NULL}, "there is no option --no"},
         {{"-r", "a", NULL}, "there is no option -r"},

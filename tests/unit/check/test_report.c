@@ -19,7 +19,7 @@ static void describes_a_log(void **state)
                         .inspection = {.size = 900,
                                        .log = {.present = true,
                                                .batches = 1,
-                                               .units = 2,
+                                               .records = 2,
                                                .checked = 2,
                                                .commands = 3,
                                                .first = 4,
@@ -29,7 +29,7 @@ static void describes_a_log(void **state)
     report_item(output.stream, &item);
     fflush(output.stream);
     assert_string_equal(output.text, "log       appendonlydir/x: 900 bytes\n"
-                                     "          2 units with 3 commands in 1 batch, checksums "
+                                     "          2 records with 3 commands in 1 batch, checksums "
                                      "right\n"
                                      "          revisions 4 to 5, durable up to 3 at least\n");
     data_output_close(&output);
@@ -43,15 +43,16 @@ static void tells_what_has_no_checksum(void **state)
                         .path = path,
                         .inspection = {.log = {.present = true,
                                                .batches = 2,
-                                               .units = 5,
+                                               .records = 5,
                                                .checked = 2,
                                                .commands = 5,
                                                .first = 7,
                                                .last = 7}}};
     data_output_open(&output);
     report_item(output.stream, &item);
-    assert_says(&output, "5 units with 5 commands in 2 batches, checksums right; 3 of the units "
-                         "not in batches, without checksum\n          revision 7\n");
+    assert_says(&output,
+                "5 records with 5 commands in 2 batches, checksums right; 3 of the records "
+                "not in batches, without checksum\n          revision 7\n");
     data_output_close(&output);
 }
 
@@ -66,16 +67,16 @@ static void describes_what_is_wrong(void **state)
                                        .good = 100,
                                        .why = "something",
                                        .bad_batches = 2,
-                                       .bad_units = 1,
-                                       .log = {.present = true, .units = 1, .commands = 1}}};
+                                       .bad_records = 1,
+                                       .log = {.present = true, .records = 1, .commands = 1}}};
     data_output_open(&output);
     report_item(output.stream, &item);
-    assert_says(&output, "1 unit with 1 command, without checksums\n");
+    assert_says(&output, "1 record with 1 command, without checksums\n");
     assert_says(&output, "damaged at byte 100: something\n");
-    assert_says(&output, "from there on: 800 bytes, with 1 unit in 2 batches whose lines are "
+    assert_says(&output, "from there on: 800 bytes, with 1 record in 2 batches whose lines are "
                          "left\n");
     report_summary(output.stream, &item);
-    assert_says(&output, "\ndamaged: 0 keys in the snapshot, 1 unit in the log\n");
+    assert_says(&output, "\ndamaged: 0 keys in the snapshot, 1 record in the log\n");
     data_output_close(&output);
 }
 
@@ -112,7 +113,7 @@ static void describes_directories(void **state)
          .inspection = {.next = 11, .rdb = {.present = true, .size = 1, .strings = 5}}},
         {.role = ROLE_LOG,
          .path = path,
-         .inspection = {.next = 13, .log = {.present = true, .units = 2}}},
+         .inspection = {.next = 13, .log = {.present = true, .records = 2}}},
         {.role = ROLE_LEFTOVER, .path = path},
     };
     struct directory directory = {.items = items, .count = 4};
@@ -120,7 +121,8 @@ static void describes_directories(void **state)
     report_items(output.stream, &directory);
     assert_says(&output, "leftover  appendonlydir/x: 0 bytes; not used, the next start removes it");
     report_directory(output.stream, &directory);
-    assert_says(&output, "\ngood: 5 keys in the snapshot, 2 units in the log, up to revision 12\n");
+    assert_says(&output,
+                "\ngood: 5 keys in the snapshot, 2 records in the log, up to revision 12\n");
     unsupported_add(&directory.unsupported, SLICE_LITERAL("set"), SLICE_LITERAL("s"), NULL);
     report_items(output.stream, &directory);
     assert_says(&output, "\nnot for KeyStore: set (1: \"s\"); a server");
@@ -129,7 +131,7 @@ static void describes_directories(void **state)
     assert_says(&output, "; the next start cuts the torn end\n");
     directory.count = 0;
     report_directory(output.stream, &directory);
-    assert_says(&output, "\ntorn: nobody can tell which files make up the data\n");
+    assert_says(&output, "\ntorn: it is unknown which files make up the data\n");
     directory.state = STATE_GOOD;
     report_directory(output.stream, &directory);
     assert_says(&output, "\ngood: there are no data here");

@@ -59,7 +59,7 @@ static void integers(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_false(args_integer(with(bad[i]), "index", INT64_MIN, INT64_MAX, &out));
         assert_non_null(
-            strstr(parsed_problem, "is not a valid index: NAME takes an integer of 64 bits"));
+            strstr(parsed_problem, "is not a valid index: NAME takes a 64-bit integer"));
     }
     with("12");
     words[0] = (struct keystore_slice){.data = "1\0002", .len = 3};
@@ -113,8 +113,7 @@ static void options(void **state)
     assert_true(args_has_value(with("EX"), "EX"));
     args_take_rest(&args);
     assert_false(args_has_value(&args, "EX"));
-    assert_string_equal(parsed_problem,
-                        "EX of NAME needs a value behind it; usage: NAME number [OPTION]");
+    assert_string_equal(parsed_problem, "EX of NAME needs a value; usage: NAME number [OPTION]");
     assert_false(args_refuse_option(with("wat")));
     assert_non_null(strstr(parsed_problem, "NAME has no option 'wat' there"));
 }

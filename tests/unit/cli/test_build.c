@@ -90,7 +90,7 @@ static void bad_times(void **state)
     }
     struct build_time when = {.ttl_ms = 1};
     assert_false(build_time(with("PXAT 5"), &when));
-    assert_non_null(strstr(parsed_problem, "PXAT is the second point in time"));
+    assert_non_null(strstr(parsed_problem, "PXAT is a second point in time"));
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, parsed_tear_down)

@@ -141,7 +141,7 @@ static void help_names_every_command(void **state)
     commands_print_help(out, commands_find(keystore_text("lpop")));
     fclose(out);
     assert_string_equal(printed_text,
-                        "LPOP key [count]\n  Remove and answer the head of a list.\n");
+                        "LPOP key [count]\n  Remove and return the head of a list.\n");
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, parsed_tear_down)

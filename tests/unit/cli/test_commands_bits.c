@@ -72,11 +72,11 @@ static void integers(void **state)
     assert_refused("BITFIELD k GET 8 0", "'8' is not a valid type");
     assert_refused("BITFIELD k GET u8 -1", "'-1' is not a valid offset");
     assert_refused("BITFIELD k GET u8 #4294967295", "'#4294967295' is not a valid offset");
-    assert_refused("BITFIELD k SET u8 0", "lacks something");
+    assert_refused("BITFIELD k SET u8 0", "is incomplete");
     assert_refused("BITFIELD k OVERFLOW NONE GET u8 0", "OVERFLOW takes WRAP, SAT or FAIL");
     assert_refused("BITFIELD k PUT u8 0 1", "BITFIELD has no option 'PUT'");
     assert_int_equal(parsed("BITFIELD_RO k GET u8 0").op.kind, KEYSTORE_OP_BITFIELD);
-    assert_refused("BITFIELD_RO k SET u8 0 1", "BITFIELD_RO takes GET only");
+    assert_refused("BITFIELD_RO k SET u8 0 1", "BITFIELD_RO takes only GET");
 }
 
 #define TEST(name) cmocka_unit_test_teardown(name, parsed_tear_down)

@@ -55,7 +55,7 @@ static void deadlines(void **state)
     assert_int_equal(expire("EXPIRE k 5 XX").when, KEYSTORE_WHEN_HAS_EXPIRY);
     assert_int_equal(expire("PEXPIREAT k 5 GT").when, KEYSTORE_WHEN_LATER);
     assert_int_equal(expire("EXPIREAT k 5 LT").when, KEYSTORE_WHEN_SOONER);
-    assert_refused("EXPIRE k 5 NX GT", "GT is the second condition: give EXPIRE one of NX");
+    assert_refused("EXPIRE k 5 NX GT", "GT is a second condition: EXPIRE takes only one of NX");
     assert_refused("EXPIRE k 5 YY", "EXPIRE has no option 'YY'");
     assert_refused("EXPIRE k soon", "'soon' is not a valid number of seconds");
     assert_refused("EXPIRE k 9223372036854776", "is not a valid number of seconds");

@@ -61,10 +61,10 @@ static void pops_of_several_lists(void **state)
     request = parsed("LMPOP 1 a LEFT");
     assert_int_equal(request.op.request.pop.end, KEYSTORE_HEAD);
     assert_int_equal(request.op.request.pop.count, 1);
-    assert_refused("LMPOP 2 a LEFT", "LMPOP is to take 2 keys, and LEFT or RIGHT behind them, but "
-                                     "only 2 words follow");
+    assert_refused("LMPOP 2 a LEFT", "LMPOP needs 2 keys followed by LEFT or RIGHT, but there are "
+                                     "only 2 words");
     assert_refused("LMPOP 0 a LEFT", "'0' is not a valid number of keys");
-    assert_refused("LMPOP 1 a b LEFT", "'b' is no end of a list");
+    assert_refused("LMPOP 1 a b LEFT", "'b' is neither LEFT (the head) nor RIGHT");
     assert_refused("LMPOP 1 a LEFT COUNT", "COUNT of LMPOP needs a value");
     assert_refused("LMPOP 1 a LEFT COUNT 0", "'0' is not a valid count");
 }
@@ -83,7 +83,7 @@ static void moves(void **state)
     assert_slice(request.op.request.move.target, "b");
     assert_int_equal(request.op.request.move.source_end, KEYSTORE_TAIL);
     assert_int_equal(request.op.request.move.target_end, KEYSTORE_HEAD);
-    assert_refused("LMOVE a b LEFT up", "'up' is no end of a list: LEFT is the head");
+    assert_refused("LMOVE a b LEFT up", "'up' is neither LEFT (the head) nor RIGHT");
 }
 
 static void ranges(void **state)
@@ -96,7 +96,7 @@ static void ranges(void **state)
     assert_int_equal(request.op.request.list_range.db, PARSED_DB);
     assert_int_equal(parsed("LTRIM l 0 -1").op.kind, KEYSTORE_OP_LTRIM);
     assert_int_equal(parsed("LTRIM l 0 -1").op.request.list_range.stop, -1);
-    assert_refused("LRANGE l b 0", "'b' is not a valid start index: LRANGE takes an integer");
+    assert_refused("LRANGE l b 0", "'b' is not a valid start index: LRANGE takes a 64-bit integer");
     assert_int_equal(parsed("LLEN l").op.kind, KEYSTORE_OP_DESCRIBE);
 }
 

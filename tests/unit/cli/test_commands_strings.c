@@ -40,8 +40,8 @@ static void options_of_set(void **state)
     assert_true(set("SET foo v KEEPTTL").keep_ttl);
     assert_refused("SET foo v NX XX", "exclude each other");
     assert_refused("SET foo v KEEPTTL EX 1", "KEEPTTL and a new time to live exclude each other");
-    assert_refused("SET foo v EX 1 PX 1", "PX is the second point in time: give SET one of EX");
-    assert_refused("SET foo v EX", "EX of SET needs a value behind it; usage: SET key value [NX");
+    assert_refused("SET foo v EX 1 PX 1", "PX is a second point in time: SET takes only one of EX");
+    assert_refused("SET foo v EX", "EX of SET needs a value; usage: SET key value [NX");
     assert_refused("SET foo v EX 0", "'0' is not a valid number of seconds: SET takes an integer");
     assert_refused("SET foo two words", "SET has no option 'words' there (a value with spaces");
     assert_refused("SET foo", "SET takes at least 2 arguments, not 1");

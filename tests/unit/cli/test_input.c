@@ -133,8 +133,8 @@ static void a_zero_byte_is_no_text(void **state)
 {
     (void)state;
     BAD("GET a\n\nSET b \0\nGET c\n", "1<GET><a>",
-        "line 3 has a byte of value 0, so it is no text: in a line \"\\x00\" stands for it, and "
-        "RESP may have any bytes");
+        "line 3 has a zero byte, so it is not text: write it as \"\\x00\" in quotes, or use RESP, "
+        "which may contain any bytes");
 }
 
 static void resp(void **state)
@@ -181,33 +181,29 @@ static void what_is_no_resp(void **state)
 {
     (void)state;
     BAD("*1\r\n$4\r\nPING\r\nGET a\r\n", "1<PING>",
-        "command 2, byte 14: '*' and the number of words of a command must be there, not 'G'");
-    BAD("*x\r\n", "",
-        "command 1, byte 1: the number of words, 0 to 2147483647, must be there, not 'x'");
-    BAD("*-1\r\n", "",
-        "command 1, byte 1: the number of words, 0 to 2147483647, must be there, not '-'");
+        "command 2, byte 14: expected '*' and the number of words of a command, got 'G'");
+    BAD("*x\r\n", "", "command 1, byte 1: expected the number of words, 0 to 2147483647, got 'x'");
+    BAD("*-1\r\n", "", "command 1, byte 1: expected the number of words, 0 to 2147483647, got '-'");
     BAD("*99999999999\r\n", "",
-        "command 1, byte 10: the number of words, 0 to 2147483647, must be there, not '9'");
-    BAD("*1\n$4", "", "command 1, byte 2: \"\\r\\n\" must be there, not 0x0a");
-    BAD("*1\r$4", "", "command 1, byte 3: \"\\n\" behind \"\\r\" must be there, not '$'");
-    BAD("*1\r\n:4\r\n", "",
-        "command 1, byte 4: '$' and the length of a word must be there, not ':'");
+        "command 1, byte 10: expected the number of words, 0 to 2147483647, got '9'");
+    BAD("*1\n$4", "", "command 1, byte 2: expected \"\\r\\n\", got 0x0a");
+    BAD("*1\r$4", "", "command 1, byte 3: expected \"\\n\" after \"\\r\", got '$'");
+    BAD("*1\r\n:4\r\n", "", "command 1, byte 4: expected '$' and the length of a word, got ':'");
     BAD("*1\r\n$-1\r\n", "",
-        "command 1, byte 5: the length of a word, 0 to 1073741824, must be there, not '-'");
-    BAD("*1\r\n$3\r\nPING\r\n", "", "command 1, byte 11: \"\\r\\n\" must be there, not 'G'");
-    BAD("*1\r\n$5\r\nPING\r\n\r\n", "", "command 1, byte 13: \"\\r\\n\" must be there, not 0x0a");
+        "command 1, byte 5: expected the length of a word, 0 to 1073741824, got '-'");
+    BAD("*1\r\n$3\r\nPING\r\n", "", "command 1, byte 11: expected \"\\r\\n\", got 'G'");
+    BAD("*1\r\n$5\r\nPING\r\n\r\n", "", "command 1, byte 13: expected \"\\r\\n\", got 0x0a");
 }
 
 static void resp_that_ends_early(void **state)
 {
     (void)state;
-    BAD("*", "",
-        "command 1, byte 1: the number of words, 0 to 2147483647, must be there, not the end");
-    BAD("*2", "", "command 1, byte 2: \"\\r\\n\" must be there, not the end");
-    BAD("*1\r\n", "", "command 1, byte 4: '$' and the length of a word must be there, not the end");
-    BAD("*1\r\n$4\r\nPI", "", "command 1, byte 10: the rest of a word must be there, not the end");
+    BAD("*", "", "command 1, byte 1: expected the number of words, 0 to 2147483647, got the end");
+    BAD("*2", "", "command 1, byte 2: expected \"\\r\\n\", got the end");
+    BAD("*1\r\n", "", "command 1, byte 4: expected '$' and the length of a word, got the end");
+    BAD("*1\r\n$4\r\nPI", "", "command 1, byte 10: expected the rest of a word, got the end");
     BAD("*1\r\n$4\r\nPING\r", "",
-        "command 1, byte 13: \"\\n\" behind \"\\r\" must be there, not the end");
+        "command 1, byte 13: expected \"\\n\" after \"\\r\", got the end");
 }
 
 /* The buffer grows with the command, and is used again for what follows it. */
@@ -254,9 +250,11 @@ static void a_command_that_is_too_long(void **state)
     text[3000] = '\0';
     read_in_steps(text, 3000, 100, 1000, &seen);
     assert_string_equal(seen.text, "1<GET><a>");
-    assert_string_equal(seen.problem, "line 2 is longer than 1000 bytes, which no server takes");
+    assert_string_equal(seen.problem,
+                        "line 2 is longer than 1000 bytes, more than any server accepts");
     read_in_steps("*1\r\n$2000\r\nxxxxxxxxxx", 21, 3, 20, &seen);
-    assert_string_equal(seen.problem, "command 1 is longer than 20 bytes, which no server takes");
+    assert_string_equal(seen.problem,
+                        "command 1 is longer than 20 bytes, more than any server accepts");
 }
 
 static void what_cannot_be_read(void **state)

@@ -112,7 +112,7 @@ static void an_empty_name_keeps_nothing(void **state)
     lines_init(&lines);
     assert_string_equal(lines.path, "");
     lines_add(&lines, "GET a");
-    assert_false(lines.complained);
+    assert_false(lines.failure_reported);
     lines_deinit(&lines);
     assert_null(recall(0));
 }

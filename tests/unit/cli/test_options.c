@@ -53,10 +53,10 @@ static void targets(void **state)
     assert_refused("-p 0", "-p takes a port from 1 to 65535, not '0'");
     assert_refused("-p 65536", "1 to 65535");
     assert_refused("-p x", "1 to 65535");
-    assert_refused("-h a:1", "the port goes behind -p");
+    assert_refused("-h a:1", "use -p for the port");
     assert_refused("-h ", "-h takes a host");
     assert_refused("-s ", "path of a unix socket");
-    assert_refused("-s /x -p 1", "-h and -p cannot be given");
+    assert_refused("-s /x -p 1", "excludes -h and -p");
 }
 
 static void other_values(void **state)
@@ -92,7 +92,7 @@ static void the_command_ends_the_options(void **state)
     assert_true(parse("-- GET --help"));
     assert_int_equal(options.command_count, 2);
     assert_false(options.help);
-    assert_refused("--pipe GET x", "none can stand behind it");
+    assert_refused("--pipe GET x", "takes none as argument");
     assert_refused("--help GET", "--help and --version take no command");
     assert_refused("--help --bogus", "there is no option --bogus");
 }

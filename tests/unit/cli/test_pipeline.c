@@ -59,10 +59,10 @@ static void operations_wait(void **state)
 static void no_more_wait_than_go_together(void **state)
 {
     struct fixture *fixture = *state;
-    for (uint64_t i = 1; i < PIPELINE_MOST; i++)
+    for (uint64_t i = 1; i < PIPELINE_MAX; i++)
         assert_true(run(fixture, "INCR a", i));
-    assert_int_equal(fixture->pipeline.count, PIPELINE_MOST - 1);
-    assert_false(run(fixture, "INCR a", PIPELINE_MOST));
+    assert_int_equal(fixture->pipeline.count, PIPELINE_MAX - 1);
+    assert_false(run(fixture, "INCR a", PIPELINE_MAX));
     assert_int_equal(fixture->pipeline.stopped, 1);
 }
 

@@ -78,10 +78,10 @@ static void keeps_a_transaction_for_when_the_server_is_back(void **state)
     ask("multi", "OK");
     ask("set a 1", "QUEUED");
     ask("exec", "(error) UNAVAILABLE");
-    assert_true(pty_expect(&child, "The transaction is kept: EXEC tries again"));
+    assert_true(pty_expect(&child, "The transaction is kept: EXEC retries it"));
     assert_true(pty_expect(&child, "/nonexistent/s(TX)> "));
     ask("set b 'x", "(error) unbalanced quotes");
-    ask("exec", "(error) nothing was done");
+    ask("exec", "(error) the transaction was not executed");
     assert_true(pty_expect(&child, "/nonexistent/s> "));
     pty_type(&child, "exit\r");
     assert_int_equal(pty_end(&child), 7);
@@ -93,7 +93,7 @@ static void says_what_is_lost_at_the_end(void **state)
     ask("multi", "OK");
     assert_true(pty_expect(&child, "/nonexistent/s(TX)> "));
     pty_type(&child, "\x04");
-    assert_true(pty_expect(&child, "(error) nothing of the last transaction was done"));
+    assert_true(pty_expect(&child, "(error) the last transaction was not executed"));
     assert_int_equal(pty_end(&child), 7);
 }
 

@@ -191,9 +191,9 @@ static void answers_of_another_kind(void **state)
     add("GET a");
     add("GET b");
     add("GET c");
-    assert_string_equal(exec(), "1) (error) the server's answer is not one to this operation\n"
+    assert_string_equal(exec(), "1) (error) the server's answer does not match the operation\n"
                                 "2) (error) UNAVAILABLE: sorry\n"
-                                "3) (error) the server's answer is not one to this operation\n");
+                                "3) (error) the server's answer does not match the operation\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -178,7 +178,7 @@ static void ok_needs_a_whole_message(void **state)
     assert_true(call_on_data(&fixture->call, SLICE_LITERAL("\0\0\0\0\3ab")));
     header(fixture, "grpc-status", "0");
     assert_int_equal(call_finish(&fixture->call), KEYSTORE_INTERNAL);
-    assert_error(fixture, KEYSTORE_INTERNAL, "cut off");
+    assert_error(fixture, KEYSTORE_INTERNAL, "truncated");
 }
 
 static void ok_without_message(void **state)

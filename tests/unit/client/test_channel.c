@@ -4,9 +4,10 @@
 #include "base/clock.h"
 #include "client/call.h"
 
-#include "fake_server.h"
+#include "support/fake_server.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,17 +38,17 @@ static void open_channel(int64_t connect_timeout_ms, int64_t call_timeout_ms, si
     buffer_init(&fixture.answer, max_message);
 }
 
-/* Starts the server with these scripts and a patient channel to it. */
-static void start(const struct fake_script *scripts, size_t count)
+/* Starts the server with these answers and a patient channel to it. */
+static void start(const struct ng_answer *answers, size_t count)
 {
-    fixture = (struct fixture){.server = {.scripts = scripts, .script_count = count}};
-    fake_start(&fixture.server);
+    fixture = (struct fixture){.server = {.script = {.answers = answers, .count = count}}};
+    fake_server_start(&fixture.server);
     open_channel(PATIENT_MS, PATIENT_MS, MAX_MESSAGE);
 }
 
 #define START(...)                                                                                 \
-    static const struct fake_script scripts[] = {__VA_ARGS__};                                     \
-    start(scripts, sizeof scripts / sizeof *scripts)
+    static const struct ng_answer answers[] = {__VA_ARGS__};                                       \
+    start(answers, sizeof answers / sizeof *answers)
 
 /* Replaces the patient channel by one with other limits. */
 static void reopen(int64_t connect_timeout_ms, int64_t call_timeout_ms, size_t max_message)
@@ -60,8 +61,8 @@ static void reopen(int64_t connect_timeout_ms, int64_t call_timeout_ms, size_t m
 static void finish(void)
 {
     channel_free(fixture.channel);
-    fake_stop(&fixture.server);
-    buf_deinit(&fixture.server.body);
+    fake_server_stop(&fixture.server);
+    fake_server_deinit(&fixture.server);
     buffer_deinit(&fixture.answer);
 }
 
@@ -96,9 +97,9 @@ static void calls_share_a_connection(void **state)
     for (int i = 0; i < 20; i++)
         assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 1);
-    assert_int_equal(fixture.server.requests, 20);
-    assert_int_equal(fixture.server.resets, 0);
+    assert_int_equal(fixture.server.accepted, 1);
+    assert_int_equal(fixture.server.seen.started, 20);
+    assert_int_equal(fixture.server.seen.resets, 0);
 }
 
 static _Thread_local int sends, receives, polls; /* system calls of this thread */
@@ -162,9 +163,9 @@ static void request_has_the_headers_of_grpc(void **state)
     START({.echo = true, .grpc_status = "0"});
     assert_answer("hello");
     finish();
-    assert_string_equal(fixture.server.path, "/x.Service/Method");
-    assert_string_equal(fixture.server.user_agent, "keystore-c/" KEYSTORE_VERSION);
-    long timeout_ms = strtol(fixture.server.timeout, NULL, 10);
+    assert_string_equal(fixture.server.seen.path, "/x.Service/Method");
+    assert_string_equal(fixture.server.seen.user_agent, "keystore-c/" KEYSTORE_VERSION);
+    long timeout_ms = strtol(fixture.server.seen.timeout, NULL, 10);
     assert_true(timeout_ms > 0 && timeout_ms <= PATIENT_MS);
 }
 
@@ -175,7 +176,7 @@ static void no_timeout_means_no_header(void **state)
     reopen(PATIENT_MS, INT64_MAX, MAX_MESSAGE);
     assert_answer("hi");
     finish();
-    assert_string_equal(fixture.server.timeout, "");
+    assert_string_equal(fixture.server.seen.timeout, "");
 }
 
 static void prefix_split_over_frames(void **state)
@@ -200,7 +201,7 @@ static void errors_with_and_without_body(void **state)
     assert_string_equal(fixture.error.reason, "");
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 1);
+    assert_int_equal(fixture.server.accepted, 1);
 }
 
 static void answers_without_grpc_status(void **state)
@@ -209,11 +210,11 @@ static void answers_without_grpc_status(void **state)
     START({.http_status = "503"}, {.http_status = "404", .content_type = "text/html"},
           {.body = {(const uint8_t *)"\0\0\0\0\2hi", 7}}, {GOOD});
     assert_fails(KEYSTORE_UNAVAILABLE, "HTTP status 503");
-    assert_fails(KEYSTORE_UNIMPLEMENTED, "no gRPC server");
+    assert_fails(KEYSTORE_UNIMPLEMENTED, "speaks HTTP but not gRPC");
     assert_fails(KEYSTORE_UNKNOWN, "no grpc-status");
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 1);
+    assert_int_equal(fixture.server.accepted, 1);
 }
 
 static void goaway_behind_an_answer_reconnects(void **state)
@@ -223,67 +224,67 @@ static void goaway_behind_an_answer_reconnects(void **state)
     assert_answer("hi");
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 2);
+    assert_int_equal(fixture.server.accepted, 2);
 }
 
 static void refused_by_goaway(void **state)
 {
     (void)state;
-    START({GOOD}, {.behaviour = FAKE_REFUSE}, {.echo = true, .grpc_status = "0"});
+    START({GOOD}, {.behaviour = NG_REFUSE}, {.echo = true, .grpc_status = "0"});
     assert_answer("hi");
     assert_answer("hello"); /* the server has not looked at it, so it is sent again */
     finish();
-    assert_int_equal(fixture.server.connections, 2);
-    assert_int_equal(fixture.server.requests, 3);
+    assert_int_equal(fixture.server.accepted, 2);
+    assert_int_equal(fixture.server.seen.started, 3);
 }
 
 static void refused_by_goaway_again_and_again(void **state)
 {
     (void)state;
-    START({GOOD}, {.behaviour = FAKE_REFUSE}, {.behaviour = FAKE_REFUSE}, {GOOD});
+    START({GOOD}, {.behaviour = NG_REFUSE}, {.behaviour = NG_REFUSE}, {GOOD});
     assert_answer("hi");
     assert_fails(KEYSTORE_UNAVAILABLE, "REFUSED_STREAM");
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 3);
-    assert_int_equal(fixture.server.requests, 4);
+    assert_int_equal(fixture.server.accepted, 3);
+    assert_int_equal(fixture.server.seen.started, 4);
 }
 
 static void reset_by_the_server(void **state)
 {
     (void)state;
-    START({.behaviour = FAKE_RESET, .reset_code = NGHTTP2_ENHANCE_YOUR_CALM},
-          {.behaviour = FAKE_RESET, .reset_code = NGHTTP2_CANCEL}, {GOOD});
+    START({.behaviour = NG_RESET, .reset_code = NGHTTP2_ENHANCE_YOUR_CALM},
+          {.behaviour = NG_RESET, .reset_code = NGHTTP2_CANCEL}, {GOOD});
     assert_fails(KEYSTORE_RESOURCE_EXHAUSTED, "ENHANCE_YOUR_CALM");
     assert_fails(KEYSTORE_CANCELLED, "CANCEL");
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 1);
+    assert_int_equal(fixture.server.accepted, 1);
 }
 
 static void timeout_cancels_the_stream_only(void **state)
 {
     (void)state;
-    START({.behaviour = FAKE_SILENT}, {GOOD});
+    START({.behaviour = NG_SILENT}, {GOOD});
     reopen(PATIENT_MS, 1000, MAX_MESSAGE);
     int64_t before_ms = clock_monotonic_ms();
     assert_fails(KEYSTORE_DEADLINE_EXCEEDED, "1000 ms");
     assert_true(clock_monotonic_ms() - before_ms >= 1000);
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 1);
-    assert_int_equal(fixture.server.resets, 1);
-    assert_int_equal(fixture.server.last_reset_code, NGHTTP2_CANCEL);
+    assert_int_equal(fixture.server.accepted, 1);
+    assert_int_equal(fixture.server.seen.resets, 1);
+    assert_int_equal(fixture.server.seen.last_reset_code, NGHTTP2_CANCEL);
 }
 
 static void connection_closed_during_a_call(void **state)
 {
     (void)state;
-    START({.behaviour = FAKE_SILENT, .close_after = true}, {GOOD});
+    START({.behaviour = NG_SILENT, .close_after = true}, {GOOD});
     assert_fails(KEYSTORE_UNAVAILABLE, "the server closed it");
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 2);
+    assert_int_equal(fixture.server.accepted, 2);
 }
 
 /* The end of a connection may be on its way still when the next call starts: then that call fails,
@@ -303,7 +304,7 @@ static void connection_closed_between_calls(void **state)
     assert_answer("hi");
     assert_answer_at_the_latest_in_two("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 2);
+    assert_int_equal(fixture.server.accepted, 2);
 }
 
 static void too_large_an_answer_is_cancelled(void **state)
@@ -314,7 +315,7 @@ static void too_large_an_answer_is_cancelled(void **state)
     assert_fails(KEYSTORE_RESOURCE_EXHAUSTED, "64 bytes");
     assert_answer("hi");
     finish();
-    assert_int_equal(fixture.server.connections, 1);
+    assert_int_equal(fixture.server.accepted, 1);
 }
 
 static void two_messages_are_refused(void **state)
@@ -343,7 +344,7 @@ static void large_request_and_answer(void **state)
     assert_answer("hello");
     free(request);
     finish();
-    assert_int_equal(fixture.server.connections, 1);
+    assert_int_equal(fixture.server.accepted, 1);
 }
 
 /* A server may refuse a request before it has read it, and even hang up. */
@@ -351,8 +352,8 @@ static void answered_before_the_request_was_sent(void **state)
 {
     (void)state;
     static const size_t len = (size_t)32 << 20;
-    START({.behaviour = FAKE_EARLY, .grpc_status = "8", .grpc_message = "too large"}, {GOOD},
-          {.behaviour = FAKE_EARLY, .grpc_status = "8", .close_after = true}, {GOOD});
+    START({.behaviour = NG_EARLY, .grpc_status = "8", .grpc_message = "too large"}, {GOOD},
+          {.behaviour = NG_EARLY, .grpc_status = "8", .close_after = true}, {GOOD});
     uint8_t *request = calloc(1, CALL_PREFIX_SIZE + len);
     call_write_prefix(request, (uint32_t)len);
     struct slice bytes = slice_make(request, CALL_PREFIX_SIZE + len);
@@ -364,18 +365,18 @@ static void answered_before_the_request_was_sent(void **state)
     }
     free(request);
     finish();
-    assert_int_equal(fixture.server.connections, 2);
+    assert_int_equal(fixture.server.accepted, 2);
 }
 
-static void silent_server_ends_the_greeting(void **state)
+static void silent_server_times_out(void **state)
 {
     (void)state;
     fixture = (struct fixture){.server = {.mute = true}};
-    fake_start(&fixture.server);
+    fake_server_start(&fixture.server);
     open_channel(100, PATIENT_MS, MAX_MESSAGE);
     assert_false(channel_connect(fixture.channel, &fixture.error));
     assert_int_equal(fixture.error.code, KEYSTORE_DEADLINE_EXCEEDED);
-    assert_non_null(strstr(fixture.error.message, "greeting"));
+    assert_non_null(strstr(fixture.error.message, "no HTTP/2 SETTINGS"));
     finish();
 }
 
@@ -384,14 +385,14 @@ static void another_protocol_is_recognised(void **state)
     (void)state;
     fixture = (struct fixture){
         .server = {.raw = SLICE_LITERAL("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")}};
-    fake_start(&fixture.server);
+    fake_server_start(&fixture.server);
     open_channel(PATIENT_MS, PATIENT_MS, MAX_MESSAGE);
     assert_false(channel_connect(fixture.channel, &fixture.error));
     assert_int_equal(fixture.error.code, KEYSTORE_UNAVAILABLE);
     assert_non_null(strstr(fixture.error.message, "no HTTP/2 server"));
     assert_fails(KEYSTORE_UNAVAILABLE, "no HTTP/2 server");
     finish();
-    assert_int_equal(fixture.server.connections, 2);
+    assert_int_equal(fixture.server.accepted, 2);
 }
 
 static void nobody_listens(void **state)
@@ -401,11 +402,11 @@ static void nobody_listens(void **state)
     assert_answer("hi");
     char address[sizeof fixture.server.address];
     memcpy(address, fixture.server.address, sizeof address);
-    fake_stop(&fixture.server);
+    fake_server_stop(&fixture.server);
     assert_fails(KEYSTORE_UNAVAILABLE, address);
     assert_fails(KEYSTORE_UNAVAILABLE, "refused");
     channel_free(fixture.channel);
-    buf_deinit(&fixture.server.body);
+    fake_server_deinit(&fixture.server);
     buffer_deinit(&fixture.answer);
 }
 
@@ -431,7 +432,7 @@ int main(void)
         cmocka_unit_test(two_messages_are_refused),
         cmocka_unit_test(large_request_and_answer),
         cmocka_unit_test(answered_before_the_request_was_sent),
-        cmocka_unit_test(silent_server_ends_the_greeting),
+        cmocka_unit_test(silent_server_times_out),
         cmocka_unit_test(another_protocol_is_recognised),
         cmocka_unit_test(nobody_listens),
     };

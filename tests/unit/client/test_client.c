@@ -6,11 +6,12 @@
 #include "client/requests.h"
 
 #include "failing_memory.h"
-#include "fake_server.h"
+#include "support/fake_server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -22,15 +23,15 @@
 #define LARGE ((size_t)200000)
 
 static struct fake_server server;
-static struct fake_script script; /* of every request; a test sets it before it connects */
+static struct ng_answer script; /* of every request; a test sets it before it connects */
 static struct keystore_client *client;
 static struct buf body;
 
 static int set_up(void **state)
 {
     (void)state;
-    server = (struct fake_server){.scripts = &script, .script_count = 1};
-    script = (struct fake_script){.grpc_status = "0"};
+    server = (struct fake_server){.script = {.answers = &script, .count = 1}};
+    script = (struct ng_answer){.grpc_status = "0"};
     buf_init(&body, LARGE + 4096);
     client = NULL;
     return 0;
@@ -56,7 +57,7 @@ static void start(const ProtobufCMessage *message, const struct keystore_options
         body.len = CALL_PREFIX_SIZE + len;
         script.body = buf_slice(&body);
     }
-    fake_start(&server);
+    fake_server_start(&server);
     client = keystore_connect(server.address, options, &error);
     assert_non_null(client);
 }
@@ -65,14 +66,14 @@ static void start(const ProtobufCMessage *message, const struct keystore_options
 static void finish(void)
 {
     keystore_close(client);
-    fake_stop(&server);
+    fake_server_stop(&server);
 }
 
 /* The last request as a message of this type. */
 static void *request_seen(const ProtobufCMessageDescriptor *type)
 {
-    void *message = protobuf_c_message_unpack(type, NULL, server.body.len - CALL_PREFIX_SIZE,
-                                              server.body.data + CALL_PREFIX_SIZE);
+    void *message = protobuf_c_message_unpack(type, NULL, server.seen.body.len - CALL_PREFIX_SIZE,
+                                              server.seen.body.data + CALL_PREFIX_SIZE);
     assert_non_null(message);
     return message;
 }
@@ -80,7 +81,7 @@ static void *request_seen(const ProtobufCMessageDescriptor *type)
 static void forget(void *message)
 {
     protobuf_c_message_free_unpacked(message, NULL);
-    buf_deinit(&server.body);
+    fake_server_deinit(&server);
 }
 
 /* The methods that are no operations: function, name in the API, the request's struct and the
@@ -118,7 +119,7 @@ static void assert_called(const char *name, const ProtobufCMessageDescriptor *ta
     assert_ptr_equal(method->input, takes);
     assert_ptr_equal(method->output, gives);
     snprintf(path, sizeof path, "/%s/%s", service, name);
-    assert_string_equal(server.path, path);
+    assert_string_equal(server.seen.path, path);
 }
 
 /* What the server sees of the call, and what the caller gets, field by field. */
@@ -131,7 +132,7 @@ static void assert_called(const char *name, const ProtobufCMessageDescriptor *ta
         assert_int_equal(keystore_##function(client, &sample_##takes, &answer), KEYSTORE_OK);      \
         got_##gives(&answer);                                                                      \
         finish();                                                                                  \
-        assert_int_equal(server.requests, 1);                                                      \
+        assert_int_equal(server.seen.started, 1);                                                  \
         struct pool pool;                                                                          \
         pool_init(&pool);                                                                          \
         struct request_builder builder = {.pool = &pool};                                          \
@@ -173,8 +174,8 @@ static void calls_of_every_kind(void **state)
     got_##reply_((const void *)&reply.answer);                                                     \
     finish();                                                                                      \
     assert_called(#method, &keystore__v1__##request##__descriptor, wire_##reply_.base.descriptor); \
-    buf_deinit(&server.body);                                                                      \
-    server = (struct fake_server){.scripts = &script, .script_count = 1};
+    fake_server_deinit(&server);                                                                   \
+    server = (struct fake_server){.script = {.answers = &script, .count = 1}};
 #define OPERATION_ALONE(...)
 #include "store/operations.def"
 #undef OPERATION
@@ -193,8 +194,8 @@ static void a_kind_that_is_none(void **state)
         assert_non_null(strstr(keystore_last_error(client)->message, "enum keystore_op_kind"));
     }
     finish();
-    assert_int_equal(server.requests, 0);
-    buf_deinit(&server.body);
+    assert_int_equal(server.seen.started, 0);
+    fake_server_deinit(&server);
 }
 
 #define NAME(function, name, takes, gives) name,
@@ -281,7 +282,7 @@ static void errors_zero_the_answer(void **state)
     assert_string_equal(error->reason, "ERROR_REASON_WRONG_TYPE");
     assert_string_equal(error->message, "it is a list");
     finish();
-    buf_deinit(&server.body);
+    fake_server_deinit(&server);
 }
 
 static void garbage_in_the_answer(void **state)
@@ -293,9 +294,9 @@ static void garbage_in_the_answer(void **state)
     struct keystore_value value;
     assert_int_equal(keystore_get(client, &key, &value), KEYSTORE_INTERNAL);
     assert_false(value.found);
-    assert_non_null(strstr(keystore_last_error(client)->message, "not the message"));
+    assert_non_null(strstr(keystore_last_error(client)->message, "not a valid message"));
     finish();
-    buf_deinit(&server.body);
+    fake_server_deinit(&server);
 }
 
 static void options_are_heard(void **state)
@@ -309,8 +310,8 @@ static void options_are_heard(void **state)
     struct keystore_value value;
     assert_int_equal(keystore_get(client, &key, &value), KEYSTORE_RESOURCE_EXHAUSTED);
     finish();
-    assert_string_equal(server.timeout, "");
-    buf_deinit(&server.body);
+    assert_string_equal(server.seen.timeout, "");
+    fake_server_deinit(&server);
 }
 
 static void bad_target_and_nobody_there(void **state)
@@ -361,8 +362,8 @@ static void null_arguments(void **state)
     assert_int_equal(keystore_text(NULL).len, 0);
     assert_null(keystore_connect(NULL, NULL, NULL));
     finish();
-    assert_int_equal(server.requests, 0);
-    buf_deinit(&server.body);
+    assert_int_equal(server.seen.started, 0);
+    fake_server_deinit(&server);
 }
 
 /* A length or count without what it counts, at each place of a request. */
@@ -382,7 +383,7 @@ static void missing_parts_of_requests(void **state)
 #define MISSING(function, takes, answer, ...)                                                      \
     assert_error(                                                                                  \
         (int)keystore_##function(client, &(struct keystore_##takes){__VA_ARGS__}, answer),         \
-        KEYSTORE_INVALID_ARGUMENT, "NULL, though the length or count")
+        KEYSTORE_INVALID_ARGUMENT, "NULL, but its length or count")
     MISSING(get, key, &value, .key = nothing);
     MISSING(delete, key, &status, .condition = &condition);
     MISSING(set, key_value, &status, .value = nothing);
@@ -397,8 +398,8 @@ static void missing_parts_of_requests(void **state)
     MISSING(info, info_request, &info, .sections = section, .count = 1);
 #undef MISSING
     finish();
-    assert_int_equal(server.requests, 0);
-    buf_deinit(&server.body);
+    assert_int_equal(server.seen.started, 0);
+    fake_server_deinit(&server);
 }
 
 static void timeouts_beyond_all_clocks(void **state)
@@ -412,7 +413,7 @@ static void timeouts_beyond_all_clocks(void **state)
     struct keystore_value value;
     assert_int_equal(keystore_get(client, &key, &value), KEYSTORE_OK);
     finish();
-    buf_deinit(&server.body);
+    fake_server_deinit(&server);
 }
 
 /* What the child of a fork finds; 0 if all is as it should be. */
@@ -439,8 +440,8 @@ static void a_client_belongs_to_its_process(void **state)
     Keystore__V1__Value wire = KEYSTORE__V1__VALUE__INIT;
     wire.found = true;
     start(&wire.base, NULL);
-    struct fake_server other = {.scripts = &script, .script_count = 1};
-    fake_start(&other);
+    struct fake_server other = {.script = {.answers = &script, .count = 1}};
+    fake_server_start(&other);
     pid_t child = fork();
     if (child == 0)
         _exit(use_after_fork(other.address));
@@ -452,12 +453,12 @@ static void a_client_belongs_to_its_process(void **state)
     struct keystore_value value;
     assert_int_equal(keystore_get(client, &key, &value), KEYSTORE_OK);
     finish();
-    fake_stop(&other);
-    assert_int_equal(server.requests, 1);
-    assert_int_equal(server.connections, 1);
-    assert_int_equal(other.requests, 1);
-    buf_deinit(&server.body);
-    buf_deinit(&other.body);
+    fake_server_stop(&other);
+    assert_int_equal(server.seen.started, 1);
+    assert_int_equal(server.accepted, 1);
+    assert_int_equal(other.seen.started, 1);
+    fake_server_deinit(&server);
+    fake_server_deinit(&other);
 }
 
 /* A call whose request and answer have many parts. */
@@ -530,8 +531,8 @@ static void fail_each_allocation(const ProtobufCMessage *message, enum keystore_
             count++;
         assert_true(count > 50);
     }
-    fake_stop(&server);
-    buf_deinit(&server.body);
+    fake_server_stop(&server);
+    fake_server_deinit(&server);
 }
 
 static void each_allocation_fails_in_turn(void **state)
@@ -564,10 +565,10 @@ static void an_answer_larger_than_memory(void **state)
     assert_error((int)keystore_get(client, &key, &value), KEYSTORE_RESOURCE_EXHAUSTED,
                  "out of memory");
     memory_largest = SIZE_MAX;
-    assert_error((int)keystore_get(client, &key, &value), KEYSTORE_INTERNAL, "not the message");
+    assert_error((int)keystore_get(client, &key, &value), KEYSTORE_INTERNAL, "not a valid message");
     finish();
-    assert_int_equal(server.connections, 1);
-    buf_deinit(&server.body);
+    assert_int_equal(server.accepted, 1);
+    fake_server_deinit(&server);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

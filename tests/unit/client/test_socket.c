@@ -2,6 +2,7 @@
 #include "client/socket.h"
 
 #include "base/clock.h"
+#include "support/folder.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,30 +42,81 @@ static int64_t soon(int64_t ms)
     return clock_monotonic_ms() + ms;
 }
 
+/* Both ends of a connection through socket_connect(). */
+struct link {
+    int listener;
+    int client;
+    int server;
+};
+
+static struct link link_open(void)
+{
+    struct target target;
+    struct keystore_error error;
+    struct link link = {.listener = listen_tcp(&target)};
+    link.client = socket_connect(&target, soon(5000), &error);
+    link.server = accept(link.listener, NULL, NULL);
+    assert_true(link.client >= 0 && link.server >= 0);
+    return link;
+}
+
+static void link_close(const struct link *link)
+{
+    close(link->client);
+    close(link->listener);
+}
+
+/* A unix socket in a folder of its own. */
+struct unix_place {
+    struct folder folder;
+    struct sockaddr_un address;
+    struct target target;
+    int listener; /* after unix_listen() */
+};
+
+static void unix_init(struct unix_place *place)
+{
+    struct keystore_error error;
+    char text[sizeof place->folder.path + 8];
+    *place = (struct unix_place){.address = {.sun_family = AF_UNIX}};
+    folder_make(&place->folder);
+    snprintf(text, sizeof text, "unix:%s/s", place->folder.path);
+    assert_true(strlen(text) - 5 < sizeof place->address.sun_path);
+    strcpy(place->address.sun_path, text + 5);
+    assert_true(target_parse(text, &place->target, &error));
+}
+
+static void unix_listen(struct unix_place *place)
+{
+    place->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(
+        bind(place->listener, (struct sockaddr *)&place->address, sizeof place->address), 0);
+    assert_int_equal(listen(place->listener, 1), 0);
+}
+
+static void unix_deinit(struct unix_place *place)
+{
+    close(place->listener);
+    folder_remove(&place->folder);
+}
+
 static void connects_sends_and_receives(void **state)
 {
     (void)state;
-    struct target target;
-    struct keystore_error error;
     char in[8];
-    int listener = listen_tcp(&target);
-    int client = socket_connect(&target, soon(5000), &error);
-    assert_true(client >= 0);
-    int server = accept(listener, NULL, NULL);
-    assert_true(server >= 0);
-    assert_int_equal(socket_receive(client, in, sizeof in), -1);
+    struct link link = link_open();
+    assert_int_equal(socket_receive(link.client, in, sizeof in), -1);
     assert_true(socket_would_block());
-    assert_int_equal(socket_send(client, SLICE_LITERAL("ping")), 4);
-    assert_int_equal(recv(server, in, 4, MSG_WAITALL), 4);
-    assert_int_equal(send(server, "pong", 4, 0), 4);
-    assert_true((socket_wait(client, POLLIN, soon(5000)) & POLLIN) != 0);
-    assert_int_equal(socket_receive(client, in, sizeof in), 4);
+    assert_int_equal(socket_send(link.client, SLICE_LITERAL("ping")), 4);
+    assert_int_equal(recv(link.server, in, 4, MSG_WAITALL), 4);
+    assert_int_equal(send(link.server, "pong", 4, 0), 4);
+    assert_true((socket_wait(link.client, POLLIN, soon(5000)) & POLLIN) != 0);
+    assert_int_equal(socket_receive(link.client, in, sizeof in), 4);
     assert_memory_equal(in, "pong", 4);
-    close(server);
-    assert_true(socket_wait(client, POLLIN, soon(5000)) != 0);
-    assert_int_equal(socket_receive(client, in, sizeof in), 0);
-    close(client);
-    close(listener);
+    close(link.server);
+    assert_true(socket_wait(link.client, POLLIN, soon(5000)) != 0);
+    assert_int_equal(socket_receive(link.client, in, sizeof in), 0);
+    link_close(&link);
 }
 
 static void waiting_ends_at_the_deadline(void **state)
@@ -115,40 +167,27 @@ static void unknown_host(void **state)
                              &target, &error));
     assert_int_equal(socket_connect(&target, soon(5000), &error), -1);
     assert_int_equal(error.code, KEYSTORE_UNAVAILABLE);
-    assert_non_null(strstr(error.message, "cannot find the host"));
+    assert_non_null(strstr(error.message, "cannot resolve the host"));
 }
 
 static void unix_sockets(void **state)
 {
     (void)state;
-    char directory[] = "/tmp/keystore-socket-XXXXXX";
-    struct target target;
+    struct unix_place place;
     struct keystore_error error = {.code = KEYSTORE_OK};
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char text[80];
-    assert_non_null(mkdtemp(directory));
-    snprintf(text, sizeof text, "unix:%s/s", directory);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s/s", directory);
-    assert_true(target_parse(text, &target, &error));
-    assert_int_equal(socket_connect(&target, soon(5000), &error), -1);
+    unix_init(&place);
+    assert_int_equal(socket_connect(&place.target, soon(5000), &error), -1);
     assert_int_equal(error.code, KEYSTORE_UNAVAILABLE);
     assert_non_null(strstr(error.message, "No such file"));
-    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(listen(listener, 1), 0);
-    int client = socket_connect(&target, soon(5000), &error);
+    unix_listen(&place);
+    int client = socket_connect(&place.target, soon(5000), &error);
     assert_true(client >= 0);
     close(client);
-    close(listener);
-    unlink(address.sun_path);
-    rmdir(directory);
+    unix_deinit(&place);
 }
 
 struct full_backlog {
-    char directory[40];
-    struct sockaddr_un address;
-    struct target target;
-    int listener;
+    struct unix_place place;
     int waiting[8]; /* connections that nobody has accepted */
     int count;
 };
@@ -156,21 +195,13 @@ struct full_backlog {
 /* Connects until the listener takes no more. */
 static void fill_backlog(struct full_backlog *full)
 {
-    struct keystore_error error;
-    char text[80];
-    *full = (struct full_backlog){.directory = "/tmp/keystore-socket-XXXXXX",
-                                  .address = {.sun_family = AF_UNIX}};
-    assert_non_null(mkdtemp(full->directory));
-    snprintf(full->address.sun_path, sizeof full->address.sun_path, "%s/s", full->directory);
-    snprintf(text, sizeof text, "unix:%s/s", full->directory);
-    assert_true(target_parse(text, &full->target, &error));
-    full->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(full->listener, (struct sockaddr *)&full->address, sizeof full->address),
-                     0);
-    assert_int_equal(listen(full->listener, 1), 0);
+    unix_init(&full->place);
+    unix_listen(&full->place);
+    full->count = 0;
     for (;;) {
+        const struct sockaddr_un *address = &full->place.address;
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        if (connect(fd, (struct sockaddr *)&full->address, sizeof full->address) != 0) {
+        if (connect(fd, (const struct sockaddr *)address, sizeof *address) != 0) {
             assert_int_equal(errno, EAGAIN);
             close(fd);
             return;
@@ -184,9 +215,7 @@ static void drop_backlog(struct full_backlog *full)
 {
     for (int i = 0; i < full->count; i++)
         close(full->waiting[i]);
-    close(full->listener);
-    unlink(full->address.sun_path);
-    rmdir(full->directory);
+    unix_deinit(&full->place);
 }
 
 static void a_full_backlog_is_waited_for_until_the_deadline(void **state)
@@ -196,7 +225,7 @@ static void a_full_backlog_is_waited_for_until_the_deadline(void **state)
     struct keystore_error error = {.code = KEYSTORE_OK};
     fill_backlog(&full);
     int64_t began_ms = clock_monotonic_ms();
-    assert_int_equal(socket_connect(&full.target, began_ms + 50, &error), -1);
+    assert_int_equal(socket_connect(&full.place.target, began_ms + 50, &error), -1);
     assert_int_equal(error.code, KEYSTORE_DEADLINE_EXCEEDED);
     assert_true(clock_monotonic_ms() - began_ms >= 50);
     drop_backlog(&full);
@@ -206,7 +235,7 @@ static void *accept_all(void *argument)
 {
     const struct full_backlog *full = argument;
     for (int i = 0; i <= full->count; i++)
-        close(accept(full->listener, NULL, NULL));
+        close(accept(full->place.listener, NULL, NULL));
     return NULL;
 }
 
@@ -218,7 +247,7 @@ static void room_in_the_backlog_ends_the_wait(void **state)
     pthread_t thread;
     fill_backlog(&full);
     assert_int_equal(pthread_create(&thread, NULL, accept_all, &full), 0);
-    int fd = socket_connect(&full.target, INT64_MAX, &error);
+    int fd = socket_connect(&full.place.target, INT64_MAX, &error);
     assert_true(fd >= 0);
     pthread_join(thread, NULL);
     close(fd);
@@ -228,27 +257,21 @@ static void room_in_the_backlog_ends_the_wait(void **state)
 static void a_receive_may_wait(void **state)
 {
     (void)state;
-    struct target target;
-    struct keystore_error error;
     char in[8];
-    int listener = listen_tcp(&target);
-    int client = socket_connect(&target, soon(5000), &error);
-    int server = accept(listener, NULL, NULL);
-    assert_true(client >= 0 && server >= 0);
-    assert_true(socket_set_receive_timeout(client, 30));
+    struct link link = link_open();
+    assert_true(socket_set_receive_timeout(link.client, 30));
     int64_t began_ms = clock_monotonic_ms();
-    assert_int_equal(socket_receive_waiting(client, in, sizeof in), -1);
+    assert_int_equal(socket_receive_waiting(link.client, in, sizeof in), -1);
     assert_true(socket_would_block());
     assert_true(clock_monotonic_ms() - began_ms >= 29); /* of the kernel's ticks */
-    assert_true(socket_set_receive_timeout(client, INT64_MAX));
-    assert_int_equal(send(server, "x", 1, 0), 1);
-    assert_int_equal(socket_receive_waiting(client, in, sizeof in), 1);
-    assert_true(socket_set_receive_timeout(client, INT64_MAX - 1));
-    assert_int_equal(send(server, "y", 1, 0), 1);
-    assert_int_equal(socket_receive_waiting(client, in, sizeof in), 1);
-    close(server);
-    close(client);
-    close(listener);
+    assert_true(socket_set_receive_timeout(link.client, INT64_MAX));
+    assert_int_equal(send(link.server, "x", 1, 0), 1);
+    assert_int_equal(socket_receive_waiting(link.client, in, sizeof in), 1);
+    assert_true(socket_set_receive_timeout(link.client, INT64_MAX - 1));
+    assert_int_equal(send(link.server, "y", 1, 0), 1);
+    assert_int_equal(socket_receive_waiting(link.client, in, sizeof in), 1);
+    close(link.server);
+    link_close(&link);
 }
 
 int main(void)

@@ -50,10 +50,10 @@ static void ipv6_stands_in_brackets(void **state)
     assert_string_equal(target.host, "fe80::1");
     assert_string_equal(target.port, "70");
     assert_string_equal(target.authority, "[fe80::1]:70");
-    assert_refused("::1", "names no host");
+    assert_refused("::1", "has no host");
     assert_refused("fe80::1", "needs brackets");
-    assert_refused("[::1", "names no host");
-    assert_refused("[]:70", "names no host");
+    assert_refused("[::1", "has no host");
+    assert_refused("[]:70", "has no host");
     assert_refused("[::1]70", "port from 1 to 65535");
 }
 
@@ -94,10 +94,10 @@ static void empty_and_too_long(void **state)
     char text[400];
     memset(text, 'h', sizeof text);
     text[sizeof text - 1] = '\0';
-    assert_refused(text, "names no host");
+    assert_refused(text, "has no host");
     assert_refused("", "empty");
     assert_refused(NULL, "empty");
-    assert_refused(":80", "names no host");
+    assert_refused(":80", "has no host");
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* Tests of engine/embedded.c: every task is answered at once, from any thread. */
+/* Tests of engine/embedded.c: without a disk every task is answered immediately, from any thread.
+ */
 #include "engine/embedded.h"
 #include "store/data/lock.h"
 #include "store/store.h"
@@ -143,7 +144,7 @@ static void test_threads_submit_to_one_engine(void **state)
 
 #define TASKS 20
 
-/* Tasks that are prepared together do what they do alone, prepared before or not. */
+/* Tasks have the same results whether they were prepared or not. */
 static void test_prepared_tasks(void **state)
 {
     (void)state;
@@ -178,7 +179,7 @@ static void test_prepared_tasks(void **state)
     embedded_free(engine);
 }
 
-/* An engine need not care. */
+/* An engine may ignore it. */
 static void test_prepare_is_optional(void **state)
 {
     (void)state;
@@ -188,8 +189,8 @@ static void test_prepare_is_optional(void **state)
     assert_int_equal(task.op.hash, 0);
 }
 
-/* The bytes of the operation may go as soon as it is submitted; a long answer lasts longer than
- * the engine. */
+/* The bytes of the operation may be freed once it is submitted; a long answer outlives the engine.
+ */
 static void test_long_values_are_shared(void **state)
 {
     (void)state;
@@ -219,10 +220,10 @@ static void test_long_values_are_shared(void **state)
 
 /* ---- what takes long ---- */
 
-static void on_ready(void *user, unsigned part)
+static void wake(void *user)
 {
-    unsigned *ready = user;
-    ready[part]++;
+    unsigned *wakes = user;
+    ++*wakes;
 }
 
 static void fill_list(struct engine *engine, struct arena *arena)
@@ -255,33 +256,33 @@ static void test_what_takes_long_is_done_elsewhere(void **state)
     embedded_free(engine);
 }
 
-/* A part whose task was held up is told when that is over; others are not. */
-static void test_what_is_held_up_is_told(void **state)
+/* A worker whose task was held is woken when the lock is free; others are not. */
+static void test_a_held_task_wakes_its_worker(void **state)
 {
     (void)state;
     struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 3);
     struct store *store = embedded_store(engine);
     struct arena arena;
-    unsigned ready[3] = {0};
+    unsigned wakes[3] = {0};
     arena_init(&arena);
-    engine->on_ready = on_ready;
-    engine->on_ready_user = ready;
+    for (unsigned i = 0; i < 3; i++)
+        engine_set_waker(engine, i, (struct waker){wake, &wakes[i]});
     struct engine_task task = {.op = {.kind = OP_SET, .key = SLICE_LITERAL("key")},
                                .arena = &arena,
                                .on_done = on_done_must_not_come,
-                               .part = 1};
+                               .worker = 1};
     struct lock_set set = lock_shards_of(store, &task.op);
     assert_true(lock_take(store, &set, false));
     assert_int_equal(engine_submit(engine, &task), ENGINE_HELD);
-    assert_int_equal(ready[1], 0);
+    assert_int_equal(wakes[1], 0);
     lock_release(store, &set, false);
-    assert_int_equal(ready[1], 1);
+    assert_int_equal(wakes[1], 1);
     engine_complete(engine, 1);
     assert_int_equal(engine_submit(engine, &task), ENGINE_DONE);
     assert_true(task.result.ok);
     assert_true(lock_take(store, &set, false));
     lock_release(store, &set, false);
-    assert_int_equal(ready[0] + ready[1] + ready[2], 1);
+    assert_int_equal(wakes[0] + wakes[1] + wakes[2], 1);
     arena_deinit(&arena);
     embedded_free(engine);
 }
@@ -291,7 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_at_once),
         cmocka_unit_test(test_what_takes_long_is_done_elsewhere),
-        cmocka_unit_test(test_what_is_held_up_is_told),
+        cmocka_unit_test(test_a_held_task_wakes_its_worker),
         cmocka_unit_test(test_reports_errors_in_the_result),
         cmocka_unit_test(test_has_the_databases_it_was_made_with),
         cmocka_unit_test(test_engines_share_nothing),

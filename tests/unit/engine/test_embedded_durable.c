@@ -1,5 +1,4 @@
-/* Tests of engine/embedded.c with a disk behind it: what an answer shows is durable, or it waits.
- */
+/* Tests of engine/embedded.c with a disk: an answer waits until what it shows is durable. */
 #include "engine/embedded.h"
 
 #include "base/arena.h"
@@ -24,8 +23,7 @@ struct fixture {
     size_t count;
     struct engine_task *done[TASKS];
     size_t done_count;
-    unsigned ready[2];     /* how often each part was told */
-    unsigned works, rests; /* how often the log was told of them */
+    unsigned wakes[2]; /* how often each worker was woken */
 };
 
 static struct fixture *current;
@@ -35,27 +33,18 @@ static void on_done(struct engine_task *task)
     current->done[current->done_count++] = task;
 }
 
-static void on_ready(void *user, unsigned part)
+static void wake(void *user)
 {
-    ((struct fixture *)user)->ready[part]++;
-}
-
-static void on_work(void *log)
-{
-    ((struct fixture *)log)->works++;
-}
-
-static void on_rest(void *log)
-{
-    ((struct fixture *)log)->rests++;
+    unsigned *wakes = user;
+    ++*wakes;
 }
 
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     fixture->engine = embedded_new(&(struct store_options){.databases = 1}, 2);
-    fixture->engine->on_ready = on_ready;
-    fixture->engine->on_ready_user = fixture;
+    for (unsigned i = 0; i < 2; i++)
+        engine_set_waker(fixture->engine, i, (struct waker){wake, &fixture->wakes[i]});
     embedded_set_durable(fixture->engine, &fixture->durable);
     arena_init(&fixture->arena);
     current = fixture;
@@ -77,14 +66,14 @@ static int teardown(void **state)
     return 0;
 }
 
-static enum engine_answer submit(struct fixture *fixture, unsigned part, enum op_kind kind,
+static enum engine_answer submit(struct fixture *fixture, unsigned worker, enum op_kind kind,
                                  const char *key)
 {
     struct engine_task *task = &fixture->tasks[fixture->count++];
     *task = (struct engine_task){.op = {.kind = kind, .key = slice_from_string(key)},
                                  .arena = &fixture->arena,
                                  .on_done = on_done,
-                                 .part = part};
+                                 .worker = worker};
     return engine_submit(fixture->engine, task);
 }
 
@@ -108,15 +97,15 @@ static void test_a_write_waits_for_the_disk(void **state)
     engine_complete(fixture->engine, 0);
     assert_int_equal(fixture->done_count, 0);
     make_durable(fixture, 1);
-    assert_int_equal(fixture->ready[0], 1);
-    assert_int_equal(fixture->ready[1], 0); /* nothing waits there */
+    assert_int_equal(fixture->wakes[0], 1);
+    assert_int_equal(fixture->wakes[1], 0); /* it has no waiting task */
     assert_int_equal(fixture->done_count, 0);
     engine_complete(fixture->engine, 0);
     assert_int_equal(fixture->done_count, 1);
     assert_int_equal(fixture->done[0]->result.err, ERR_NONE);
     assert_true(fixture->done[0]->result.ok);
     make_durable(fixture, 1);
-    assert_int_equal(fixture->ready[0], 1); /* nothing waits any more */
+    assert_int_equal(fixture->wakes[0], 1); /* it has no waiting task any more */
 }
 
 static void test_a_read_waits_only_for_what_it_shows(void **state)
@@ -130,13 +119,13 @@ static void test_a_read_waits_only_for_what_it_shows(void **state)
     assert_int_equal(submit(fixture, 1, OP_GET, "nothing"), ENGINE_DONE);
     assert_int_equal(submit(fixture, 1, OP_GET, "new"), ENGINE_PENDING);
     make_durable(fixture, 2);
-    assert_int_equal(fixture->ready[1], 1);
+    assert_int_equal(fixture->wakes[1], 1);
     engine_complete(fixture->engine, 1);
     assert_int_equal(fixture->done_count, 2);
     assert_true(fixture->done[1]->result.value.found);
 }
 
-/* That a key is gone is something to show, too. */
+/* A miss shows a removal, which must be durable, too. */
 static void test_a_miss_waits_for_the_removal(void **state)
 {
     struct fixture *fixture = *state;
@@ -197,7 +186,7 @@ static void test_when_the_disk_fails(void **state)
     assert_true(fixture->tasks[3].result.value.found);
     assert_int_equal(submit(fixture, 0, OP_GET, "lost"), ENGINE_DONE);
     assert_int_equal(fixture->tasks[4].result.err, ERR_NOT_DURABLE);
-    /* There is room again: what waited has been written after all. */
+    /* There is space again: what waited has been written after all. */
     refuse(fixture, NULL);
     make_durable(fixture, 2);
     assert_int_equal(submit(fixture, 0, OP_GET, "lost"), ENGINE_DONE);
@@ -219,48 +208,6 @@ static void test_while_loading(void **state)
     assert_int_equal(fixture->tasks[2].result.err, ERR_NONE);
 }
 
-static void test_the_log_hears_who_writes_and_rests(void **state)
-{
-    struct fixture *fixture = *state;
-    fixture->durable.on_work = on_work;
-    fixture->durable.on_rest = on_rest;
-    fixture->durable.log = fixture;
-    fixture->engine->told_of_rest = true;
-    submit(fixture, 0, OP_GET, "key");
-    assert_false(engine_is_at_work(fixture->engine, 0));
-    assert_int_equal(fixture->works, 0);
-    submit(fixture, 0, OP_SET, "key");
-    submit(fixture, 0, OP_SET, "key");
-    assert_true(engine_is_at_work(fixture->engine, 0));
-    assert_false(engine_is_at_work(fixture->engine, 1));
-    assert_int_equal(fixture->works, 1);
-    submit(fixture, 1, OP_DELETE, "key");
-    assert_int_equal(fixture->works, 2);
-    engine_rest(fixture->engine, 0);
-    assert_false(engine_is_at_work(fixture->engine, 0));
-    assert_true(engine_is_at_work(fixture->engine, 1));
-    engine_rest(fixture->engine, 0); /* again: it was not at work */
-    assert_int_equal(fixture->rests, 1);
-    submit(fixture, 0, OP_SET, "key");
-    assert_int_equal(fixture->works, 3);
-    refuse(fixture, "the disk is broken");
-    engine_rest(fixture->engine, 0);
-    submit(fixture, 0, OP_SET, "key"); /* is refused, not written */
-    assert_int_equal(fixture->works, 3);
-    assert_int_equal(fixture->rests, 2);
-}
-
-/* Who does not tell when he rests, must not be waited for. */
-static void test_without_rest_there_is_no_work(void **state)
-{
-    struct fixture *fixture = *state;
-    fixture->durable.on_work = on_work;
-    fixture->durable.log = fixture;
-    submit(fixture, 0, OP_SET, "key");
-    assert_false(engine_is_at_work(fixture->engine, 0));
-    assert_int_equal(fixture->works, 0);
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -273,8 +220,6 @@ int main(void)
         TEST(test_a_cancelled_task_is_forgotten),
         TEST(test_when_the_disk_fails),
         TEST(test_while_loading),
-        TEST(test_the_log_hears_who_writes_and_rests),
-        TEST(test_without_rest_there_is_no_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

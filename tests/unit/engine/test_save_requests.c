@@ -17,22 +17,22 @@
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
+#include "support/folder.h"
 
-#define PARTS 3
+#define WORKERS 3
 
 struct fixture {
     struct folder folder;
     struct engine *engine;
     struct journal *journal;
     bool stopped;
-    atomic_uint ready[PARTS]; /* calls of on_ready */
+    atomic_uint wakes[WORKERS];
 };
 
-static void on_ready(void *user, unsigned part)
+static void wake(void *user)
 {
-    struct fixture *fixture = user;
-    atomic_fetch_add(&fixture->ready[part], 1);
+    atomic_uint *wakes = user;
+    atomic_fetch_add(wakes, 1);
 }
 
 static int setup(void **state)
@@ -44,9 +44,9 @@ static int setup(void **state)
     log_set_level(LOG_ERROR);
     folder_make(&fixture->folder);
     assert_int_equal(fs_posix_open(fixture->folder.path, &fs), 0);
-    fixture->engine = embedded_new(&(struct store_options){.databases = 1}, PARTS);
-    fixture->engine->on_ready = on_ready;
-    fixture->engine->on_ready_user = fixture;
+    fixture->engine = embedded_new(&(struct store_options){.databases = 1}, WORKERS);
+    for (unsigned i = 0; i < WORKERS; i++)
+        engine_set_waker(fixture->engine, i, (struct waker){wake, &fixture->wakes[i]});
     fixture->journal = journal_open(fs, &options, why, sizeof why);
     assert_non_null(fixture->journal);
     assert_int_equal(
@@ -78,93 +78,93 @@ static int teardown(void **state)
 }
 
 /* A task that counts its answers. */
-struct wish {
-    struct engine_task task; /* first: on_done finds the wish by it */
+struct waiter {
+    struct engine_task task; /* first: on_done finds the waiter by it */
     unsigned answers;
 };
 
 static void on_done(struct engine_task *task)
 {
-    ((struct wish *)task)->answers++;
+    ((struct waiter *)task)->answers++;
 }
 
-static struct wish wish_of(unsigned part)
+static struct waiter waiter_of(unsigned worker)
 {
-    return (struct wish){.task = {.part = part, .on_done = on_done}};
+    return (struct waiter){.task = {.worker = worker, .on_done = on_done}};
 }
 
-/* Completes the part's tasks until the wish is answered. */
-static void await(struct fixture *fixture, struct wish *wish)
+/* Completes the worker's tasks until the waiter is answered. */
+static void await(struct fixture *fixture, struct waiter *waiter)
 {
-    unsigned part = wish->task.part;
-    for (unsigned seen = 0; wish->answers == 0;) {
-        while (atomic_load(&fixture->ready[part]) == seen)
+    unsigned worker = waiter->task.worker;
+    for (unsigned seen = 0; waiter->answers == 0;) {
+        while (atomic_load(&fixture->wakes[worker]) == seen)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-        seen = atomic_load(&fixture->ready[part]);
-        engine_complete(fixture->engine, part);
+        seen = atomic_load(&fixture->wakes[worker]);
+        engine_complete(fixture->engine, worker);
     }
 }
 
-static void test_it_is_answered_on_its_part(void **state)
+static void test_it_is_answered_on_its_worker(void **state)
 {
     struct fixture *fixture = *state;
-    struct wish wish = wish_of(1);
-    assert_int_equal(engine_save(fixture->engine, &wish.task, true), ENGINE_PENDING);
-    await(fixture, &wish);
-    assert_int_equal(wish.answers, 1);
-    assert_int_equal(wish.task.result.err, ERR_NONE);
-    assert_true(wish.task.result.ok);
-    assert_int_equal(atomic_load(&fixture->ready[0]), 0);
-    assert_int_equal(atomic_load(&fixture->ready[2]), 0);
+    struct waiter waiter = waiter_of(1);
+    assert_int_equal(engine_save(fixture->engine, &waiter.task, true), ENGINE_PENDING);
+    await(fixture, &waiter);
+    assert_int_equal(waiter.answers, 1);
+    assert_int_equal(waiter.task.result.err, ERR_NONE);
+    assert_true(waiter.task.result.ok);
+    assert_int_equal(atomic_load(&fixture->wakes[0]), 0);
+    assert_int_equal(atomic_load(&fixture->wakes[2]), 0);
     assert_int_equal(journal_stats(fixture->journal).last_save, JOURNAL_GOOD);
 }
 
 static void test_nobody_has_to_wait(void **state)
 {
     struct fixture *fixture = *state;
-    struct wish wish = wish_of(0), later = wish_of(0);
-    assert_int_equal(engine_save(fixture->engine, &wish.task, false), ENGINE_DONE);
-    assert_true(wish.task.result.ok);
+    struct waiter waiter = waiter_of(0), later = waiter_of(0);
+    assert_int_equal(engine_save(fixture->engine, &waiter.task, false), ENGINE_DONE);
+    assert_true(waiter.task.result.ok);
     assert_int_equal(engine_save(fixture->engine, &later.task, true), ENGINE_PENDING);
     await(fixture, &later);
-    assert_int_equal(wish.answers, 0);
+    assert_int_equal(waiter.answers, 0);
     assert_int_equal(journal_stats(fixture->journal).last_save, JOURNAL_GOOD);
 }
 
 static void test_a_cancelled_one_is_not_answered(void **state)
 {
     struct fixture *fixture = *state;
-    struct wish wishes[10];
+    struct waiter waiters[10];
     for (size_t i = 0; i < 10; i++) {
-        wishes[i] = wish_of(2);
-        assert_int_equal(engine_save(fixture->engine, &wishes[i].task, true), ENGINE_PENDING);
+        waiters[i] = waiter_of(2);
+        assert_int_equal(engine_save(fixture->engine, &waiters[i].task, true), ENGINE_PENDING);
     }
     for (size_t i = 0; i < 10; i += 2)
-        engine_cancel(fixture->engine, &wishes[i].task);
+        engine_cancel(fixture->engine, &waiters[i].task);
     for (size_t i = 1; i < 10; i += 2) {
-        if (wishes[i].answers == 0)
-            await(fixture, &wishes[i]);
+        if (waiters[i].answers == 0)
+            await(fixture, &waiters[i]);
     }
     stop(fixture);
     engine_complete(fixture->engine, 2);
     for (size_t i = 0; i < 10; i++)
-        assert_int_equal(wishes[i].answers, i % 2);
+        assert_int_equal(waiters[i].answers, i % 2);
 }
 
-/* Also one that comes too late gets its answer. */
+/* A request that comes too late is answered, too. */
 static void test_the_end_of_the_journal(void **state)
 {
     struct fixture *fixture = *state;
-    struct wish wishes[10];
+    struct waiter waiters[10];
     for (size_t i = 0; i < 10; i++) {
-        wishes[i] = wish_of(0);
-        assert_int_equal(engine_save(fixture->engine, &wishes[i].task, true), ENGINE_PENDING);
+        waiters[i] = waiter_of(0);
+        assert_int_equal(engine_save(fixture->engine, &waiters[i].task, true), ENGINE_PENDING);
     }
     stop(fixture);
     engine_complete(fixture->engine, 0);
     for (size_t i = 0; i < 10; i++) {
-        const struct op_result *result = &wishes[i].task.result;
-        assert_int_equal(wishes[i].answers, 1);
+        const struct op_result *result = &waiters[i].task.result;
+        assert_int_equal(waiters[i].answers, 1);
         assert_true(result->ok ? result->err == ERR_NONE : result->err == ERR_NOT_DURABLE);
         assert_true((result->why == NULL) == result->ok);
     }
@@ -173,33 +173,33 @@ static void test_the_end_of_the_journal(void **state)
 static void test_while_loading(void **state)
 {
     struct fixture *fixture = *state;
-    struct wish wish = wish_of(0);
+    struct waiter waiter = waiter_of(0);
     embedded_set_loading(fixture->engine, true);
-    assert_int_equal(engine_save(fixture->engine, &wish.task, true), ENGINE_DONE);
-    assert_int_equal(wish.task.result.err, ERR_LOADING);
+    assert_int_equal(engine_save(fixture->engine, &waiter.task, true), ENGINE_DONE);
+    assert_int_equal(waiter.task.result.err, ERR_LOADING);
     embedded_set_loading(fixture->engine, false);
 }
 
 static void test_without_a_journal(void **state)
 {
     (void)state;
-    struct wish wish = wish_of(0);
+    struct waiter waiter = waiter_of(0);
     struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 1);
-    assert_int_equal(engine_save(engine, &wish.task, true), ENGINE_DONE);
-    assert_int_equal(wish.task.result.err, ERR_NOT_SERVED);
-    assert_non_null(wish.task.result.why);
+    assert_int_equal(engine_save(engine, &waiter.task, true), ENGINE_DONE);
+    assert_int_equal(waiter.task.result.err, ERR_NOT_SERVED);
+    assert_non_null(waiter.task.result.why);
     engine_complete(engine, 0);
     embedded_free(engine);
 }
 
-/* What the list says of tasks that it does not have. */
+/* Tasks that are not in the list. */
 static void test_an_empty_list(void **state)
 {
     (void)state;
     struct save_requests list = {0};
-    struct wish wish = wish_of(0);
+    struct waiter waiter = waiter_of(0);
     assert_null(save_requests_take(&list));
-    assert_false(save_requests_forget(&list, &wish.task));
+    assert_false(save_requests_forget(&list, &waiter.task));
     save_requests_deinit(&list);
 }
 
@@ -208,7 +208,7 @@ static void test_an_empty_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_it_is_answered_on_its_part),
+        TEST(test_it_is_answered_on_its_worker),
         TEST(test_nobody_has_to_wait),
         TEST(test_a_cancelled_one_is_not_answered),
         TEST(test_the_end_of_the_journal),

@@ -7,9 +7,14 @@
 
 #include "base/mem.h"
 #include "grpc/server.h"
-#include "http2/ng_client.h"
+#include "support/ng_client.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
 
 #define ECHO_NOW   "/test.Echo/Now"
 #define ECHO_LATER "/test.Echo/Later"

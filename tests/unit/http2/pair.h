@@ -6,8 +6,14 @@
 #define KEYSTORE_TESTS_HTTP2_PAIR_H
 
 #include "http2/frames.h"
-#include "http2/ng_client.h"
 #include "http2/recorder.h"
+#include "support/ng_client.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
 
 /* Codes of RFC 9113, 7. */
 enum {

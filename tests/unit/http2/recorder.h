@@ -7,9 +7,14 @@
 
 #include "base/mem.h"
 #include "http2/http2.h"
-#include "http2/ng_client.h"
+#include "support/ng_client.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
 
 #define RECORDER_STREAMS 2048
 #define RECORDER_PIECES  4096 /* of bodies in one feed */

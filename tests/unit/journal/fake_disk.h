@@ -18,7 +18,7 @@
 
 #define FAKE_DISK_LIMIT  ((size_t)256 * 1024 * 1024)
 #define FAKE_DISK_FILES  8
-#define FAKE_DISK_ANY    (SIZE_MAX / 2) /* more room than is ever used */
+#define FAKE_DISK_ANY    (SIZE_MAX / 2) /* more space than is ever used */
 #define FAKE_DISK_WAIT_S 120 /* longer than anything takes, on a machine with much else to do */
 
 struct fake_inode {
@@ -186,7 +186,7 @@ static inline void fake_disk_release(struct fs_file *file)
     fake_disk_leave(own->disk, 0);
 }
 
-/* A file that is open goes on as it is; only its name is free. */
+/* An open file stays as it is; only its name is free. */
 static inline int fake_disk_unlink(struct fs *fs, const char *path)
 {
     struct fake_disk *disk = (struct fake_disk *)fs;
@@ -248,7 +248,7 @@ static inline void fake_disk_wait(struct fake_disk *disk, int64_t until_ms, cons
     struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     if (pthread_cond_timedwait(&disk->changed, &disk->mutex, &until) == 0)
         return;
-    fprintf(stderr, "it did not come true in %d s that %s; the disk was told to:\n%s",
+    fprintf(stderr, "after %d s it is not true that %s; the calls of the disk were:\n%s",
             FAKE_DISK_WAIT_S, condition, disk->story);
     abort();
 }

@@ -1,5 +1,5 @@
 /*
- * Builds logs for tests and remembers what must come out of them. A unit's text, by which it is
+ * Builds logs for tests and remembers what must come out of them. A record's text, by which it is
  * compared, is for each command its database, ':', and its arguments, each as <length>'<bytes>'.
  * Included after <cmocka.h>.
  */
@@ -8,8 +8,9 @@
 
 #include "base/mem.h"
 #include "journal/log/scan.h"
-#include "journal/words.h"
 #include "store/seeded.h"
+#include "support/resp_append.h"
+#include "support/words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,19 +18,19 @@
 #define BUILDER_LIMIT ((size_t)64 * 1024 * 1024)
 #define BUILDER_MOST  4096
 
-struct built_unit {
+struct built_record {
     uint64_t revision;
-    size_t end; /* offset behind it in the log */
+    size_t end; /* offset after it in the log */
     char *text;
 };
 
-/* A batch, or a plain unit. */
-struct built_record {
+/* A batch, or a plain record. */
+struct built_frame {
     size_t start;
     size_t end;
     uint64_t seq;
     uint64_t synced;
-    size_t units_before;
+    size_t records_before;
     bool plain;
 };
 
@@ -39,10 +40,10 @@ struct builder {
     uint64_t next;
     uint64_t synced;
     uint32_t db;
-    struct built_unit units[BUILDER_MOST];
-    size_t unit_count;
     struct built_record records[BUILDER_MOST];
     size_t record_count;
+    struct built_frame frames[BUILDER_MOST];
+    size_t frame_count;
 };
 
 static inline struct builder *builder_new(uint64_t first)
@@ -56,8 +57,8 @@ static inline struct builder *builder_new(uint64_t first)
 
 static inline void builder_free(struct builder *builder)
 {
-    for (size_t i = 0; i < builder->unit_count; i++)
-        free(builder->units[i].text);
+    for (size_t i = 0; i < builder->record_count; i++)
+        free(builder->records[i].text);
     buf_deinit(&builder->log);
     free(builder);
 }
@@ -86,7 +87,7 @@ static inline void builder_describe(struct buf *text, uint32_t db, const struct 
     }
 }
 
-/* The text of a unit that was read; the caller frees it. Zero bytes in it become 0x01. */
+/* The text of a record that was read; the caller frees it. Zero bytes in it become 0x01. */
 static inline char *builder_finish_text(struct buf *text)
 {
     for (size_t i = 0; i < text->len; i++)
@@ -95,13 +96,13 @@ static inline char *builder_finish_text(struct buf *text)
     return (char *)text->data;
 }
 
-static inline char *builder_unit_text(const struct scan_unit *unit)
+static inline char *builder_record_text(const struct scan_record *record)
 {
     struct buf text;
     buf_init(&text, BUILDER_LIMIT);
-    for (size_t i = 0; i < unit->count; i++)
-        builder_describe(&text, unit->commands[i].db, unit->commands[i].args,
-                         unit->commands[i].count);
+    for (size_t i = 0; i < record->count; i++)
+        builder_describe(&text, record->commands[i].db, record->commands[i].args,
+                         record->commands[i].count);
     return builder_finish_text(&text);
 }
 
@@ -127,8 +128,8 @@ static inline void builder_command(struct builder *builder, struct buf *out, str
     builder_describe(text, builder->db, args, count);
 }
 
-/* A random unit behind `out`, which will stand at offset `base` of the log. */
-static inline void builder_unit(struct builder *builder, struct buf *out, uint64_t *random)
+/* Appends a random record to `out`, which will be at offset `base` of the log. */
+static inline void builder_record(struct builder *builder, struct buf *out, uint64_t *random)
 {
     struct buf text;
     buf_init(&text, BUILDER_LIMIT);
@@ -140,29 +141,29 @@ static inline void builder_unit(struct builder *builder, struct buf *out, uint64
     } else {
         builder_command(builder, out, &text, random);
     }
-    assert_true(builder->unit_count < BUILDER_MOST);
-    builder->units[builder->unit_count++] = (struct built_unit){
+    assert_true(builder->record_count < BUILDER_MOST);
+    builder->records[builder->record_count++] = (struct built_record){
         .revision = builder->next++, .end = out->len, .text = builder_finish_text(&text)};
 }
 
-static inline struct built_record *builder_record(struct builder *builder)
+static inline struct built_frame *builder_frame(struct builder *builder)
 {
-    assert_true(builder->record_count < BUILDER_MOST);
-    struct built_record *record = &builder->records[builder->record_count++];
-    *record = (struct built_record){.start = builder->log.len,
-                                    .seq = builder->next,
-                                    .synced = builder->synced,
-                                    .units_before = builder->unit_count};
-    return record;
+    assert_true(builder->frame_count < BUILDER_MOST);
+    struct built_frame *frame = &builder->frames[builder->frame_count++];
+    *frame = (struct built_frame){.start = builder->log.len,
+                                  .seq = builder->next,
+                                  .synced = builder->synced,
+                                  .records_before = builder->record_count};
+    return frame;
 }
 
-/* A plain unit. */
+/* A plain record. */
 static inline void builder_plain(struct builder *builder, uint64_t *random)
 {
-    struct built_record *record = builder_record(builder);
-    builder_unit(builder, &builder->log, random);
-    record->plain = true;
-    record->end = builder->log.len;
+    struct built_frame *frame = builder_frame(builder);
+    builder_record(builder, &builder->log, random);
+    frame->plain = true;
+    frame->end = builder->log.len;
 }
 
 /* A line and its payload, as given. */
@@ -175,20 +176,20 @@ static inline void builder_raw_batch(struct buf *log, struct batch batch, struct
     builder_append(log, payload);
 }
 
-/* A batch of so many random units. */
+/* Appends a batch of so many random records. */
 static inline void builder_batch(struct builder *builder, size_t ops, uint64_t *random)
 {
-    struct built_record *record = builder_record(builder);
+    struct built_frame *frame = builder_frame(builder);
     struct batch batch = {.seq = builder->next, .ops = ops, .synced = builder->synced};
     struct buf payload;
     buf_init(&payload, BUILDER_LIMIT);
     for (size_t i = 0; i < ops; i++)
-        builder_unit(builder, &payload, random);
+        builder_record(builder, &payload, random);
     builder_raw_batch(&builder->log, batch, buf_slice(&payload));
     size_t start = builder->log.len - payload.len;
-    for (size_t i = record->units_before; i < builder->unit_count; i++)
-        builder->units[i].end += start;
-    record->end = builder->log.len;
+    for (size_t i = frame->records_before; i < builder->record_count; i++)
+        builder->records[i].end += start;
+    frame->end = builder->log.len;
     buf_deinit(&payload);
 }
 
@@ -203,27 +204,27 @@ static inline void builder_batches(struct builder *builder, size_t most, uint64_
 }
 
 /*
- * Reads a log that may have been tampered with, and asserts that each unit delivered is the one
- * that was built, in order. Returns how it ended; *delivered is how many units came.
+ * Reads a log that may have been tampered with, and asserts that each record delivered is the one
+ * that was built, in order. Returns how it ended; *delivered is how many records came.
  */
 static inline enum scan_verdict builder_scan(const struct builder *builder, struct slice log,
                                              struct scan *scan, size_t *delivered)
 {
-    struct scan_unit unit;
+    struct scan_record record;
     enum scan_verdict verdict;
     scan_init(scan, log, builder->first);
     *delivered = 0;
-    while ((verdict = scan_next(scan, &unit)) == SCAN_UNIT) {
-        const struct built_unit *built = &builder->units[*delivered];
-        assert_true(*delivered < builder->unit_count);
-        assert_int_equal(unit.revision, built->revision);
-        assert_int_equal(unit.offset + unit.size, built->end);
-        char *text = builder_unit_text(&unit);
+    while ((verdict = scan_next(scan, &record)) == SCAN_RECORD) {
+        const struct built_record *built = &builder->records[*delivered];
+        assert_true(*delivered < builder->record_count);
+        assert_int_equal(record.revision, built->revision);
+        assert_int_equal(record.offset + record.size, built->end);
+        char *text = builder_record_text(&record);
         assert_string_equal(text, built->text);
         free(text);
         ++*delivered;
     }
-    assert_int_equal(scan_next(scan, &unit), verdict);
+    assert_int_equal(scan_next(scan, &record), verdict);
     assert_true((verdict == SCAN_CLEAN) == (scan->why == NULL));
     return verdict;
 }

@@ -1,7 +1,8 @@
-/* A log on a fake disk, units for it, and what must be in its file. */
+/* A log on a fake disk, records for it, and what must be in its file. */
 #ifndef KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 #define KEYSTORE_TESTS_JOURNAL_LOG_FIXTURE_H
 
+#include "base/activity.h"
 #include "journal/log/scan.h"
 #include "journal/log/wal.h"
 #include "journal/log/wal_file.h"
@@ -13,16 +14,19 @@
 
 #include "journal/fake_disk.h"
 
-#define FIRST 11 /* revision of the first unit */
+#define FIRST   11 /* revision of the first record */
+#define WORKERS 4
 
-/* Static in each test: the thread of a log goes on with it when an assertion has failed, and must
- * not disturb the tests that follow. */
+/* Static in each test: when an assertion has failed, the log's thread still uses it, and must not
+ * disturb the tests that follow. */
 struct fixture {
     struct fake_disk disk; /* its mutex and condition are for all of this */
     struct durable durable;
+    struct activity activity; /* without a bound in time */
+    struct activity_worker workers[WORKERS];
     struct wal *log;
     unsigned progress; /* calls of on_progress */
-    int fail_rotated;  /* what on_rotated answers, 0 = all is well */
+    int fail_rotated;  /* result of on_rotated, 0 = success */
     unsigned rotated;
     bool passed_limit; /* by the other writer */
 };
@@ -53,12 +57,16 @@ static inline void start(struct fixture *fixture, enum wal_sync sync, size_t mos
     struct fs_file *file;
     memset(fixture, 0, sizeof *fixture);
     fake_disk_init(&fixture->disk);
+    activity_init(&fixture->activity, INT64_MAX);
+    for (size_t i = 0; i < WORKERS; i++)
+        activity_worker_init(&fixture->workers[i], &fixture->activity);
     fixture->durable.on_progress = on_progress;
     fixture->durable.user = fixture;
     struct wal_options options = {.fs = &fixture->disk.fs,
                                   .folder = "folder",
                                   .durable = &fixture->durable,
                                   .sync = sync,
+                                  .activity = &fixture->activity,
                                   .most_gathered = most_gathered,
                                   .slow_us = SLOW_US,
                                   .revision = FIRST - 1,
@@ -71,7 +79,7 @@ static inline void start(struct fixture *fixture, enum wal_sync sync, size_t mos
     fixture->disk.story[0] = 0;
 }
 
-/* Ends the log, if it is not ended, and its disk. */
+/* Ends the log, if it has not ended, and its disk. */
 static inline void stop(struct fixture *fixture)
 {
     if (fixture->log != NULL)
@@ -79,7 +87,7 @@ static inline void stop(struct fixture *fixture)
     fake_disk_deinit(&fixture->disk);
 }
 
-/* A unit of so many changes, each with its revision as the key. */
+/* Writes a record of so many changes, each with its revision as the key. */
 static inline uint64_t write_changes(struct wal *log, uint32_t db, unsigned changes,
                                      struct slice value)
 {
@@ -94,9 +102,23 @@ static inline uint64_t write_changes(struct wal *log, uint32_t db, unsigned chan
     return revision;
 }
 
-static inline uint64_t write_unit(struct wal *log)
+static inline uint64_t write_record(struct wal *log)
 {
     return write_changes(log, 0, 1, SLICE_LITERAL("value"));
+}
+
+/* Starts a log whose first record, FIRST, is held on its way to the disk until let_go(). */
+static inline void start_held(struct fixture *fixture, enum wal_sync sync, size_t most_gathered)
+{
+    start(fixture, sync, most_gathered);
+    fixture->disk.hold = true;
+    write_record(fixture->log);
+    FAKE_DISK_WAIT(&fixture->disk, fixture->disk.syncs_begun == 1);
+}
+
+static inline void let_go(struct fixture *fixture)
+{
+    FAKE_DISK_SET(&fixture->disk, fixture->disk.hold = false);
 }
 
 static inline void wait_durable(struct fixture *fixture, uint64_t revision)
@@ -104,43 +126,50 @@ static inline void wait_durable(struct fixture *fixture, uint64_t revision)
     FAKE_DISK_WAIT(&fixture->disk, atomic_load(&fixture->durable.revision) >= revision);
 }
 
-/* A file that no one writes to any more holds exactly these units, each with its revision's key. */
+/* Asserts that a file that is no longer written holds exactly these records, each with its
+ * revision's key. */
 static inline void assert_file(const struct fixture *fixture, size_t file, uint64_t first,
                                uint64_t last)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     scan_init(&scan, buf_slice(&fixture->disk.inodes[file].bytes), first);
     for (uint64_t revision = first; revision <= last; revision++) {
         char key[24];
         snprintf(key, sizeof key, "%llu", (unsigned long long)revision);
-        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-        assert_int_equal(unit.revision, revision);
-        for (size_t i = 0; i < unit.count; i++)
-            assert_true(slice_equal(unit.commands[i].args[1], slice_from_string(key)));
+        assert_int_equal(scan_next(&scan, &record), SCAN_RECORD);
+        assert_int_equal(record.revision, revision);
+        for (size_t i = 0; i < record.count; i++)
+            assert_true(slice_equal(record.commands[i].args[1], slice_from_string(key)));
     }
-    assert_int_equal(scan_next(&scan, &unit), SCAN_CLEAN);
+    assert_int_equal(scan_next(&scan, &record), SCAN_CLEAN);
     scan_deinit(&scan);
 }
 
-/* The first file's units are in these databases, one after the other. */
+/* Asserts that the first file's records are in these databases, in this order. */
 static inline void assert_dbs(const struct fixture *fixture, const uint32_t *dbs, size_t count)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     scan_init(&scan, buf_slice(&fixture->disk.inodes[0].bytes), FIRST);
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-        assert_int_equal(unit.commands[0].db, dbs[i]);
+        assert_int_equal(scan_next(&scan, &record), SCAN_RECORD);
+        assert_int_equal(record.commands[0].db, dbs[i]);
     }
     scan_deinit(&scan);
 }
 
-/* Ends the log; the first file holds the units up to `last`, durably. */
-static inline void end_with(struct fixture *fixture, uint64_t last)
+/* Ends a log that has not failed. */
+static inline void end_log(struct fixture *fixture)
 {
     assert_true(wal_free(fixture->log));
     fixture->log = NULL;
+}
+
+/* Ends the log; the first file holds the records up to `last`, durably. */
+static inline void end_with(struct fixture *fixture, uint64_t last)
+{
+    end_log(fixture);
     assert_file(fixture, 0, FIRST, last);
     assert_int_equal(fixture->disk.inodes[0].synced, fixture->disk.inodes[0].bytes.len);
 }

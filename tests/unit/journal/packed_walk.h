@@ -13,7 +13,8 @@ struct packed_format {
     size_t header;
 };
 
-/* Walks a copy that ends where memory of others begins. True if it is sound to its end. */
+/* Walks a copy that is followed by memory that must not be read. True if it is intact to its end.
+ */
 static inline bool packed_walk(const struct packed_format *format, const uint8_t *bytes, size_t len)
 {
     uint8_t *copy = malloc(len > 0 ? len : 1);

@@ -1,5 +1,5 @@
 /*
- * What rdb_read() tells, as text, one line a key:
+ * What rdb_read() reports, as text, one line per key:
  *
  *    3 "key" @1700000000000 v17 = "value"           database, key, expiry, version, string
  *    3 "key" @0 v0 = [ "one" "two" ]                a list

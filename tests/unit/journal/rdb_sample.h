@@ -122,7 +122,7 @@ static inline struct slice sample_number(uint64_t *random, uint8_t *out)
     return slice_make(out, (size_t)len);
 }
 
-/* Any bytes, up to `most`, mostly few; `out` has room for that and for 24. */
+/* Random bytes, up to `most`, usually few; `out` has space for that and for 24. */
 static inline struct slice sample_bytes(uint64_t *random, uint8_t *out, uint32_t most)
 {
     switch (seeded_below(random, 4)) {

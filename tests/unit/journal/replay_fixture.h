@@ -11,7 +11,8 @@
 #include <stdlib.h>
 
 #include "journal/store_text.h"
-#include "journal/words.h"
+#include "support/resp_append.h"
+#include "support/words.h"
 
 struct replay_fixture {
     struct store *store;
@@ -46,7 +47,7 @@ static inline void replay_add(struct replay_fixture *fixture, const char *comman
     words_append(&fixture->log, command);
 }
 
-/* Replays the log; true if the loading goes on. */
+/* Replays the log; true if the loading continues. */
 static inline bool replay_run(struct replay_fixture *fixture)
 {
     bool good = replay_log(&fixture->loading, buf_slice(&fixture->log), 0, &fixture->end);
@@ -65,7 +66,7 @@ static inline void replay_expect_end(struct replay_fixture *fixture, enum loadin
         fail_msg("%s", fixture->loading.why);
 }
 
-/* What was left out, as unsupported_print() tells it, is this. */
+/* Asserts what was left out, as unsupported_print() prints it. */
 static inline void replay_expect_left_out(const struct replay_fixture *fixture,
                                           const char *expected)
 {

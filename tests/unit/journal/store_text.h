@@ -43,7 +43,7 @@ static inline void store_text_add(void *context, struct entry *entry)
     recorder_print(place->text, "\n");
 }
 
-/* Freed by the caller. Nobody else works on the store, or all its shards are locked. */
+/* The caller frees it. Nobody else uses the store, or all its shards are locked. */
 static inline char *store_text(struct store *store)
 {
     struct buf text;

@@ -1,5 +1,5 @@
 /* Tests of journal/compute_restore.c through the replay of a log; against Redis: test_compute.c. */
-#include "journal/resp_append.h"
+#include "support/resp_append.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

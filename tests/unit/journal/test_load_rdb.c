@@ -157,7 +157,7 @@ static void test_a_key_twice_is_damage(void **state)
     foreign_header(fixture);
     RDB_BYTES(&fixture->bytes, "\0\1a\1x\1\1a\1\1x");
     foreign_end(fixture);
-    expect_end(fixture, LOADING_DAMAGED, "key \"a\" of database 0: it stands there twice");
+    expect_end(fixture, LOADING_DAMAGED, "key \"a\" of database 0: it occurs twice");
 }
 
 static void test_a_database_too_many(void **state)
@@ -271,7 +271,7 @@ static void test_a_string_twice_is_damage(void **state)
     foreign_header(fixture);
     RDB_BYTES(&fixture->bytes, "\xfe\1\0\xc0\x7b\1x\0\1b\1x\0\xc0\x7b\1y");
     foreign_end(fixture);
-    expect_end(fixture, LOADING_DAMAGED, "key \"123\" of database 1: it stands there twice");
+    expect_end(fixture, LOADING_DAMAGED, "key \"123\" of database 1: it occurs twice");
 }
 
 /* The hint may say anything. */

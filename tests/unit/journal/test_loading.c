@@ -33,8 +33,8 @@ static void test_progress_is_told_now_and_then(void **state)
         assert_true(loading_reach(&loading, offset));
     assert_in_range(told.calls, 10, 11);
     size_t calls = told.calls;
-    /* The next file begins with a call. */
-    loading_begin_file(&loading, 10 * MIB);
+    /* The next file starts with a call. */
+    loading_start_file(&loading, 10 * MIB);
     assert_true(loading_reach(&loading, 5));
     assert_int_equal(told.calls, calls + 1);
     assert_int_equal(told.done, 10 * MIB + 5);
@@ -53,7 +53,7 @@ static void test_it_can_be_stopped(void **state)
     (void)state;
     struct told told = {.stop_at = 3};
     struct loading loading = {.on_progress = on_progress, .user = &told};
-    loading_begin_file(&loading, 7);
+    loading_start_file(&loading, 7);
     assert_true(loading_reach(&loading, 0));
     assert_true(loading_reach(&loading, MIB));
     assert_false(loading_reach(&loading, 2 * MIB));

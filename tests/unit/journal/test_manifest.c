@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
 #include "store/seeded.h"
+#include "support/folder.h"
 
 #define NAME "appendonly.aof.manifest"
 
@@ -211,7 +212,7 @@ static void writes_as_redis_does(void **state)
     buf_deinit(&text);
 }
 
-/* Whatever it is made of, it is read or refused, and no byte behind the text is looked at. */
+/* Whatever it is made of, it is read or refused, and no byte after the text is read. */
 static void survives_garbage(void **state)
 {
     (void)state;
@@ -251,7 +252,7 @@ static void loads_and_replaces(void **state)
     assert_int_equal(manifest_load(fs, "dir", NAME, &read, &fault), -ENOENT);
     manifest_add(&manifest, "one", 1, 'i');
     assert_int_equal(manifest_replace(fs, "dir", NAME, &manifest), 0);
-    /* What a process that died left behind is in nobody's way. */
+    /* Leftovers of a process that died do not matter. */
     assert_int_equal(fs_open(fs, "dir/temp-" NAME, FS_CREATE, &file), 0);
     assert_int_equal(fs_write_slice(file, SLICE_LITERAL("half a li")), 0);
     assert_int_equal(fs_close(file), 0);

@@ -12,13 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/rdb_bytes.h"
 #include "journal/store_text.h"
-#include "journal/words.h"
+#include "support/folder.h"
+#include "support/words.h"
 
 #define BASE "appendonlydir/appendonly.aof.1.base.rdb"
 #define LOG1 "appendonlydir/appendonly.aof.1.incr.aof"
@@ -184,7 +185,7 @@ static void test_base_and_logs(void **state)
     assert_int_equal(recovery->torn_bytes, 8);
     assert_int_equal(recovery->torn_offset, torn - 8);
     assert_non_null(recovery->torn_why);
-    /* It was cut, so the next time there is none. */
+    /* It was truncated, so the next time there is none. */
     assert_int_equal(size_of(fixture, LOG2), torn - 8);
     assert_int_equal(recovery->log_bytes, size_of(fixture, LOG1) + torn - 8);
     assert_int_equal(recovery->progress.done, recovery->progress.total);

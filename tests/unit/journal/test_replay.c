@@ -126,14 +126,15 @@ static void test_what_cannot_be_done_is_damage(void **state)
     replay_add(fixture, "SET a 1");
     size_t offset = fixture->log.len;
     replay_add(fixture, "RPUSH a 1");
-    replay_expect_end(fixture, LOADING_DAMAGED, offset, "the command RPUSH cannot be done here: ");
+    replay_expect_end(fixture, LOADING_DAMAGED, offset,
+                      "the command RPUSH cannot be applied here: ");
 }
 
 static void test_a_bad_command_is_damage(void **state)
 {
     struct replay_fixture *fixture = *state;
     replay_add(fixture, "SET a");
-    replay_expect_end(fixture, LOADING_DAMAGED, 0, "the command SET cannot be done here: ");
+    replay_expect_end(fixture, LOADING_DAMAGED, 0, "the command SET cannot be applied here: ");
 }
 
 static void test_damage_is_told_with_its_proof(void **state)

@@ -1,20 +1,23 @@
-/* Tests of journal/reserve.c on a real folder: the file, steps, and what comes of one that cannot
- * be written. Crashes are the business of tests/crash/test_reserve.c. */
+/* Tests of journal/reserve.c on a real folder: the file, steps, and what happens if it cannot be
+ * written. */
 #include "journal/reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "journal/folder.h"
 #include "journal/fs/posix.h"
 #include "journal/layout.h"
 #include "store/store.h"
+#include "support/folder.h"
 
 struct fixture {
     struct folder folder;
@@ -131,7 +134,7 @@ static void other_content_is_refused(void **state)
     assert_int_equal(told(fixture), RESERVE_FIRST_STEP);
 }
 
-/* A folder stands where the temporary file goes. */
+/* A folder is in the place of the temporary file. */
 static void writes_are_refused_when_little_is_left(void **state)
 {
     struct fixture *fixture = *state;

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -38,7 +39,7 @@ static void removes_only_what_is_ours_and_of_no_use(void **state)
     data_write(&data, TEMPORARY, SLICE_LITERAL("half"));
     data_write(&data, LAYOUT_FOLDER "/temp-notes.txt", SLICE_LITERAL("mine"));
     data_path(&data, LAYOUT_FOLDER "/temp-appendonly.aof.7.base.rdb", folder);
-    assert_int_equal(mkdir(folder, 0700), 0); /* cannot be unlinked, and is in nobody's way */
+    assert_int_equal(mkdir(folder, 0700), 0); /* cannot be unlinked, which does not matter */
     manifest_add(&recovery.manifest, "appendonly.aof.1.incr.aof", 1, 'h');
     manifest_add(&recovery.manifest, "appendonly.aof.2.incr.aof", 2, 'i');
     assert_int_equal(tidy(data.fs, &recovery), LOADING_DONE);

@@ -81,7 +81,7 @@ static void test_many_types_end_in_others(void **state)
     free(unsupported);
 }
 
-/* Whatever the size, the text ends and nothing behind it is written. */
+/* Whatever the size, the text is terminated and nothing after it is written. */
 static void test_what_does_not_fit_is_cut(void **state)
 {
     (void)state;

@@ -50,10 +50,11 @@ struct echo_server {
     atomic_size_t feeds;       /* of them, how often */
     atomic_size_t peak_queued; /* bytes of one session */
     atomic_size_t drains;
-    atomic_size_t idles;      /* since a test has said that it is at work */
+    struct activity activity; /* without a bound in time */
+    struct activity_worker worker;
+    atomic_size_t idles;      /* how often the loop was idle after a test had made it busy */
     atomic_size_t idle_feeds; /* `feeds` at the latest of them */
-    atomic_bool at_work;
-    atomic_size_t errors; /* calls that the contract forbids */
+    atomic_size_t errors;     /* calls that the contract forbids */
     atomic_bool ended;
     struct echo_session *registered; /* for on_feed */
 };
@@ -209,16 +210,9 @@ static inline void echo_server_drain(void *user)
     atomic_fetch_add(&session->server->drains, 1);
 }
 
-static inline bool echo_server_is_at_work(void *user)
-{
-    const struct echo_server *server = user;
-    return atomic_load(&server->at_work);
-}
-
 static inline void echo_server_on_idle(void *user)
 {
     struct echo_server *server = user;
-    atomic_store(&server->at_work, false);
     atomic_store(&server->idle_feeds, atomic_load(&server->feeds));
     atomic_fetch_add(&server->idles, 1);
 }
@@ -244,9 +238,11 @@ static inline struct echo_server *echo_server_new_with(const struct net_limits *
                                              .expired = echo_server_expired,
                                              .end = echo_server_end,
                                              .closing = echo_server_closing,
-                                             .is_at_work = echo_server_is_at_work,
-                                             .on_idle = echo_server_on_idle,
+                                             .activity = &server->worker,
                                              .drain = echo_server_drain};
+    activity_init(&server->activity, INT64_MAX);
+    activity_worker_init(&server->worker, &server->activity);
+    activity_listen(&server->activity, echo_server_on_idle, server);
     server->drains_to_finish = 1;
     server->pull = ECHO_PULL;
     server->admission = net_admission_new(admission.all, admission.per_address);

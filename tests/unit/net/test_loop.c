@@ -251,11 +251,11 @@ static void test_drain_waits_for_what_is_owed(void **state)
 
 static int chain_fds[CHAIN];
 
-/* While the server works for one client, the next one sends something. */
+/* While the server is busy with one client, the next one sends something. */
 static bool have_next_send(struct echo_session *session, struct slice bytes)
 {
     size_t next = (size_t)bytes.data[0];
-    atomic_store(&session->server->at_work, true);
+    activity_mark_busy(&session->server->worker);
     if (next < CHAIN) {
         uint8_t byte = (uint8_t)(next + 1);
         if (send(chain_fds[next], &byte, 1, MSG_NOSIGNAL) != 1)
@@ -281,7 +281,7 @@ static void test_idle_is_who_has_nothing_to_read(void **state)
     for (size_t i = 0; i < CHAIN; i++)
         close(chain_fds[i]);
     echo_wait_until(atomic_load(&server->closed) == CHAIN);
-    assert_int_equal(atomic_load(&server->idles), 20); /* not at work, it was not told */
+    assert_int_equal(atomic_load(&server->idles), 20); /* not busy, it did not become idle */
     echo_server_stop_and_free(server);
 }
 

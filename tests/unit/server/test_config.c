@@ -1,4 +1,4 @@
-/* Tests of server/config.c: both sources of settings, and the sentence for every bad one. */
+/* Tests of server/config.c: both sources of settings, and the error message for every bad one. */
 #include "server/config.h"
 
 #include <setjmp.h>
@@ -69,10 +69,10 @@ static void assert_good(const struct reading *reading)
 }
 
 /* The whole of standard error is this line. */
-static void assert_bad(const struct reading *reading, const char *sentence)
+static void assert_bad(const struct reading *reading, const char *message)
 {
     char line[1200];
-    snprintf(line, sizeof line, "keystore-server: %s\n", sentence);
+    snprintf(line, sizeof line, "keystore-server: %s\n", message);
     assert_int_equal(reading->answer, CONFIG_BAD);
     assert_string_equal(reading->err, line);
     assert_string_equal(reading->out, "");
@@ -101,15 +101,15 @@ static void read_file(struct reading *reading, const char *text)
     unlink(file.path);
 }
 
-/* The text is refused with "PATH:LINE: sentence". */
-static void assert_bad_file(const char *text, int line, const char *sentence)
+/* The text is refused with "PATH:LINE: message". */
+static void assert_bad_file(const char *text, int line, const char *message)
 {
     static struct reading reading;
     char expected[1024];
     struct file file = write_file(text);
     READ(&reading, "--config", file.path);
     unlink(file.path);
-    snprintf(expected, sizeof expected, "%s:%d: %s", file.path, line, sentence);
+    snprintf(expected, sizeof expected, "%s:%d: %s", file.path, line, message);
     assert_bad(&reading, expected);
 }
 
@@ -175,29 +175,30 @@ static void test_bad_values_on_the_command_line(void **state)
     static struct reading reading;
     static const struct {
         char *argument;
-        const char *sentence;
+        const char *message;
     } cases[] = {
-        {"--threads=0", "bad value `0` for --threads: it is a number of threads, 1 to 1024"},
-        {"--threads=1025", "bad value `1025` for --threads: it is a number of threads, 1 to 1024"},
-        {"--threads=", "bad value `` for --threads: it is a number of threads, 1 to 1024"},
-        {"--threads=-1", "bad value `-1` for --threads: it is a number of threads, 1 to 1024"},
-        {"--threads=two", "bad value `two` for --threads: it is a number of threads, 1 to 1024"},
+        {"--threads=0", "bad value `0` for --threads: must be a number of threads, 1 to 1024"},
+        {"--threads=1025",
+         "bad value `1025` for --threads: must be a number of threads, 1 to 1024"},
+        {"--threads=", "bad value `` for --threads: must be a number of threads, 1 to 1024"},
+        {"--threads=-1", "bad value `-1` for --threads: must be a number of threads, 1 to 1024"},
+        {"--threads=two", "bad value `two` for --threads: must be a number of threads, 1 to 1024"},
         {"--max-value=0",
-         "bad value `0` for --max-value: it is a number of bytes, 1 to 1073741824; "
-         "KiB, MiB and GiB may follow it"},
-        {"--max-value=1073741825", "bad value `1073741825` for --max-value: it is a number of "
-                                   "bytes, 1 to 1073741824; KiB, MiB and GiB may follow it"},
+         "bad value `0` for --max-value: must be a number of bytes, 1 to 1073741824; "
+         "KiB, MiB or GiB may follow"},
+        {"--max-value=1073741825", "bad value `1073741825` for --max-value: must be a number of "
+                                   "bytes, 1 to 1073741824; KiB, MiB or GiB may follow"},
         {"--max-value=2G",
-         "bad value `2G` for --max-value: it is a number of bytes, 1 to 1073741824; "
-         "KiB, MiB and GiB may follow it"},
+         "bad value `2G` for --max-value: must be a number of bytes, 1 to 1073741824; "
+         "KiB, MiB or GiB may follow"},
         {"--drain-timeout=3601",
-         "bad value `3601` for --drain-timeout: it is a number of seconds, 0 to 3600"},
+         "bad value `3601` for --drain-timeout: must be a number of seconds, 0 to 3600"},
         {"--drain-timeout=1s",
-         "bad value `1s` for --drain-timeout: it is a number of seconds, 0 to 3600"},
+         "bad value `1s` for --drain-timeout: must be a number of seconds, 0 to 3600"},
         {"--log-level=loud",
-         "bad value `loud` for --log-level: it is error, warning, info or debug"},
+         "bad value `loud` for --log-level: must be error, warning, info or debug"},
         {"--log-level=INFO",
-         "bad value `INFO` for --log-level: it is error, warning, info or debug"},
+         "bad value `INFO` for --log-level: must be error, warning, info or debug"},
         {"--listen=", "bad value `` for --listen: an address is HOST:PORT with a port of 0 to "
                       "65535, or unix:PATH"},
         {"--listen=127.0.0.1:65536", "bad value `127.0.0.1:65536` for --listen: an address is "
@@ -207,9 +208,9 @@ static void test_bad_values_on_the_command_line(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         READ(&reading, cases[i].argument);
-        assert_bad(&reading, cases[i].sentence);
+        assert_bad(&reading, cases[i].message);
         READ(&reading, "--log-level", "error", cases[i].argument, "--threads", "1");
-        assert_bad(&reading, cases[i].sentence);
+        assert_bad(&reading, cases[i].message);
     }
 }
 
@@ -222,17 +223,17 @@ static void test_unknown_options(void **state)
     READ(&reading, "--help", "--bogus");
     assert_bad(&reading, "there is no option --bogus; see keystore-server --help");
     READ(&reading, "--version", "--threads=0");
-    assert_bad(&reading, "bad value `0` for --threads: it is a number of threads, 1 to 1024");
+    assert_bad(&reading, "bad value `0` for --threads: must be a number of threads, 1 to 1024");
     READ(&reading, "--help", "start");
     assert_bad(&reading,
-               "`start` is not an option; options begin with --, see keystore-server --help");
+               "`start` is not an option; options start with --, see keystore-server --help");
     READ(&reading, "--threads", "2", "-x");
     assert_bad(&reading, "there is no option -x; see keystore-server --help");
     READ(&reading, "--help=yes");
     assert_bad(&reading, "the option --help=yes takes no value; see keystore-server --help");
     READ(&reading, "-xy");
     assert_bad(&reading, "there is no option -x; see keystore-server --help");
-    /* Which leaves nothing behind for the next reading. */
+    /* The next reading is not affected. */
     READ(&reading, "--threads=2");
     assert_good(&reading);
     /* Short for two. */
@@ -247,11 +248,11 @@ static void test_a_missing_value(void **state)
     static char *const options[] = {"--listen",        "--threads",   "--max-value",
                                     "--drain-timeout", "--log-level", "--config"};
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
-        char sentence[100];
-        snprintf(sentence, sizeof sentence,
+        char message[100];
+        snprintf(message, sizeof message,
                  "the option %s needs a value behind it; see keystore-server --help", options[i]);
         READ(&reading, "--threads", "2", options[i]);
-        assert_bad(&reading, sentence);
+        assert_bad(&reading, message);
     }
 }
 
@@ -261,13 +262,13 @@ static void test_a_word_that_is_no_option(void **state)
     static struct reading reading;
     READ(&reading, "start");
     assert_bad(&reading,
-               "`start` is not an option; options begin with --, see keystore-server --help");
+               "`start` is not an option; options start with --, see keystore-server --help");
     READ(&reading, "--threads", "2", "127.0.0.1:1", "--threads", "3");
     assert_bad(&reading,
-               "`127.0.0.1:1` is not an option; options begin with --, see keystore-server --help");
+               "`127.0.0.1:1` is not an option; options start with --, see keystore-server --help");
     READ(&reading, "--", "--threads");
     assert_bad(&reading,
-               "`--threads` is not an option; options begin with --, see keystore-server --help");
+               "`--threads` is not an option; options start with --, see keystore-server --help");
 }
 
 static void test_at_most_16_addresses(void **state)
@@ -282,8 +283,8 @@ static void test_at_most_16_addresses(void **state)
     assert_int_equal(reading.config.listen_count, 16);
     arguments[CONFIG_MAX_LISTEN] = "--listen=127.0.0.1:0";
     read_arguments(&reading, arguments);
-    assert_bad(&reading, "bad value `127.0.0.1:0` for --listen: at most 16 addresses can be "
-                         "listened on");
+    assert_bad(&reading, "bad value `127.0.0.1:0` for --listen: the server listens on at "
+                         "most 16 addresses");
 }
 
 static void test_help_names_every_option(void **state)
@@ -359,42 +360,41 @@ static void test_bad_lines_of_a_file(void **state)
 {
     (void)state;
     assert_bad_file("threads = 2\n\n# fine\nthreads = many\n", 4,
-                    "bad value `many` for threads: it is a number of threads, 1 to 1024");
+                    "bad value `many` for threads: must be a number of threads, 1 to 1024");
     assert_bad_file("listen = 127.0.0.1\n", 1,
                     "bad value `127.0.0.1` for listen: an address is HOST:PORT with a port of 0 "
                     "to 65535, or unix:PATH");
     assert_bad_file("threads =\n", 1,
-                    "bad value `` for threads: it is a number of threads, 1 to 1024");
-    assert_bad_file("\nthread = 2\n", 2,
-                    "there is no setting `thread`; see keystore-server --help");
+                    "bad value `` for threads: must be a number of threads, 1 to 1024");
+    assert_bad_file("\nthread = 2\n", 2, "unknown setting `thread`; see keystore-server --help");
     assert_bad_file("--threads = 2\n", 1,
-                    "there is no setting `--threads`; see keystore-server --help");
-    assert_bad_file("log-level = info\njust words\n", 2, "a line is `name = value` or # a comment");
+                    "unknown setting `--threads`; see keystore-server --help");
+    assert_bad_file("log-level = info\njust words\n", 2,
+                    "a line must be `name = value` or # a comment");
     assert_bad_file("[server]\nthreads = 2\n", 2,
-                    "there are no sections here; remove the line [server]");
+                    "sections are not supported; remove the line [server]");
     assert_bad_file("threads = 2\nthreads = 1 # one\n", 2,
-                    "bad value `1 # one` for threads: it is a number of threads, 1 to 1024");
+                    "bad value `1 # one` for threads: must be a number of threads, 1 to 1024");
 }
 
 /* They are for the command line only: a file cannot name another one. */
 static void test_options_that_are_no_settings(void **state)
 {
     (void)state;
-    assert_bad_file("config = other\n", 1,
-                    "there is no setting `config`; see keystore-server --help");
-    assert_bad_file("help = yes\n", 1, "there is no setting `help`; see keystore-server --help");
-    assert_bad_file("version = 1\n", 1,
-                    "there is no setting `version`; see keystore-server --help");
+    assert_bad_file("config = other\n", 1, "unknown setting `config`; see keystore-server --help");
+    assert_bad_file("help = yes\n", 1, "unknown setting `help`; see keystore-server --help");
+    assert_bad_file("version = 1\n", 1, "unknown setting `version`; see keystore-server --help");
 }
 
 static void test_the_first_bad_line_is_told(void **state)
 {
     (void)state;
     assert_bad_file("threads = x\nlog-level = y\n", 1,
-                    "bad value `x` for threads: it is a number of threads, 1 to 1024");
-    assert_bad_file("just words\nlog-level = y\n", 1, "a line is `name = value` or # a comment");
+                    "bad value `x` for threads: must be a number of threads, 1 to 1024");
+    assert_bad_file("just words\nlog-level = y\n", 1,
+                    "a line must be `name = value` or # a comment");
     assert_bad_file("log-level = y\njust words\n", 1,
-                    "bad value `y` for log-level: it is error, warning, info or debug");
+                    "bad value `y` for log-level: must be error, warning, info or debug");
 }
 
 static void test_long_lines(void **state)
@@ -408,7 +408,8 @@ static void test_long_lines(void **state)
     assert_int_equal(reading.config.threads, 3);
 
     snprintf(text, sizeof text, "# %0900d\nthreads = none\n", 0);
-    assert_bad_file(text, 2, "bad value `none` for threads: it is a number of threads, 1 to 1024");
+    assert_bad_file(text, 2,
+                    "bad value `none` for threads: must be a number of threads, 1 to 1024");
     snprintf(text, sizeof text, "threads = 3\nlisten = unix:/%0500d\n", 0);
     struct file file = write_file(text);
     READ(&reading, "--config", file.path);

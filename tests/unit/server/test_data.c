@@ -1,5 +1,5 @@
-/* Tests of server/data.c: what it says and when the engine serves. What Info tells is tested with
- * server/report.c. */
+/* Tests of server/data.c: what it prints and when the engine serves. The section of Info is tested
+ * with server/report.c. */
 #include "server/data.h"
 
 #include "base/arena.h"
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
+#include "support/folder.h"
 
 struct fixture {
     struct folder folder;
@@ -81,19 +81,18 @@ static bool is_stopped(void)
     return stop_loading;
 }
 
-static void on_ready(void *user, unsigned part)
+static void wake(void *user)
 {
     (void)user;
-    (void)part;
 }
 
 static bool open_data(struct fixture *fixture)
 {
     fixture->data = (struct data){0};
     fixture->engine = embedded_new(&fixture->config.store, 1);
-    fixture->engine->on_ready = on_ready;
+    engine_set_waker(fixture->engine, 0, (struct waker){.wake = wake});
     embedded_set_loading(fixture->engine, true);
-    return data_open(&fixture->data, &fixture->config, fixture->engine);
+    return data_open(&fixture->data, &fixture->config, fixture->engine, NULL);
 }
 
 static void end(struct fixture *fixture)
@@ -103,7 +102,7 @@ static void end(struct fixture *fixture)
     embedded_free(fixture->engine);
 }
 
-/* From here on what goes to standard error is kept; only for a while, as cmocka speaks there. */
+/* From now on standard error is captured; only for a while, because cmocka prints there. */
 static void listen_to_stderr(struct fixture *fixture)
 {
     fixture->said = tmpfile();
@@ -142,7 +141,7 @@ static void test_it_serves_once_it_is_loaded(void **state)
     assert_int_equal(data_load(&fixture->data, is_stopped), DATA_LOADED);
     assert_int_equal(submit(fixture, OP_SET), ERR_NONE);
     end(fixture);
-    /* The log is there now, and something is read. */
+    /* Now there is a log, and something to load. */
     assert_true(open_data(fixture));
     assert_int_equal(data_load(&fixture->data, is_stopped), DATA_LOADED);
     assert_true(asked > 0);
@@ -183,7 +182,7 @@ static void test_a_directory_in_use(void **state)
     struct data other = {0};
     assert_true(open_data(fixture));
     listen_to_stderr(fixture);
-    bool opened = data_open(&other, &fixture->config, fixture->engine);
+    bool opened = data_open(&other, &fixture->config, fixture->engine, NULL);
     const char *said = heard(fixture);
     assert_false(opened);
     assert_non_null(strstr(said, "the data directory is in use by the server with process id "));

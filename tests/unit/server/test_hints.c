@@ -65,7 +65,7 @@ static void test_durability(void **state)
 {
     (void)state;
     static const char save[] =
-        "--save has no effect on what survives with --durability %s, for the "
+        "--save has no effect on what survives with --durability %s, because the "
         "log has all writes: it only costs more snapshots\n";
     char expected[HINTS_SIZE];
     snprintf(expected, sizeof expected, save, "always");

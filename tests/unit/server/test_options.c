@@ -1,4 +1,4 @@
-/* Tests of server/options.c: what each row sets, its bounds, and the sentence beyond them. */
+/* Tests of server/options.c: what each row sets, its bounds, and the error message beyond them. */
 #include "server/options.h"
 
 #include <inttypes.h>
@@ -11,13 +11,13 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* A setting that is a number: what the manual says of it. */
+/* A setting that is a number, as it is documented. */
 struct number {
     const char *name;
     uint64_t low, high, by_default;
     uint64_t unit; /* what 1 means in the field */
     size_t offset, size;
-    const char *what; /* its sentence calls it */
+    const char *what; /* the name in its error message */
 };
 
 #define FIELD(member) offsetof(struct config, member), sizeof((struct config *)NULL)->member
@@ -106,9 +106,9 @@ static void assert_refuses(const struct number *number, const char *text, struct
     if (set(number, text, config, &why))
         fail_msg("--%s %s is accepted", number->name, text);
     assert_int_equal(read_field(config, number), before);
-    snprintf(expected, sizeof expected, "it is a number of %s, %" PRIu64 " to %" PRIu64 "%s",
+    snprintf(expected, sizeof expected, "must be a number of %s, %" PRIu64 " to %" PRIu64 "%s",
              number->what, number->low, number->high,
-             strcmp(number->what, "bytes") == 0 ? "; KiB, MiB and GiB may follow it" : "");
+             strcmp(number->what, "bytes") == 0 ? "; KiB, MiB or GiB may follow" : "");
     assert_string_equal(why, expected);
 }
 
@@ -204,7 +204,7 @@ static void test_the_log_level(void **state)
     assert_true(options_set(row, &config, "debug", &why));
     assert_int_equal(config.log_level, LOG_DEBUG);
     assert_false(options_set(row, &config, "loud", &why));
-    assert_string_equal(why, "it is error, warning, info or debug");
+    assert_string_equal(why, "must be error, warning, info or debug");
     assert_int_equal(config.log_level, LOG_DEBUG);
 }
 
@@ -242,7 +242,7 @@ static void test_the_durability(void **state)
         assert_string_equal(options_durability_name(config.journal.durability), names[i]);
     }
     assert_false(options_set(row, &config, "sometimes", &why));
-    assert_string_equal(why, "it is always, everysec or none");
+    assert_string_equal(why, "must be always, everysec or none");
     assert_int_equal(config.journal.durability, JOURNAL_NONE);
 }
 
@@ -324,7 +324,7 @@ static void test_addresses_add_up(void **state)
     assert_true(net_address_is_unix(&config.listen[1]));
     assert_false(net_address_is_unix(&config.listen[2]));
     assert_false(options_set(row, &config, "127.0.0.1:0", &why));
-    assert_string_equal(why, "at most 16 addresses can be listened on");
+    assert_string_equal(why, "the server listens on at most 16 addresses");
     assert_int_equal(config.listen_count, CONFIG_MAX_LISTEN);
 }
 
@@ -339,7 +339,7 @@ static void test_every_row_is_known_here(void **state)
     assert_null(options_row(OPTION_HELP)->argument);
     assert_null(options_row(OPTION_VERSION)->argument);
     for (size_t i = 0; i < options_table().count; i++) {
-        assert_int_equal(row_of(options_row(i)->name), i); /* no name comes twice */
+        assert_int_equal(row_of(options_row(i)->name), i); /* names are unique */
         assert_true(strlen(options_row(i)->help) > 0);
         if (i >= OPTION_FIRST_SETTING)
             assert_true(options_row(i)->argument != NULL || i == row_of("import-skip-unsupported"));

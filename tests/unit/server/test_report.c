@@ -1,6 +1,7 @@
-/* Tests of server/report.c: what Info tells of a store, connections and workers. */
+/* Tests of server/report.c: the sections of Info about a store, connections and workers. */
 #include "server/report.h"
 
+#include "base/activity.h"
 #include "engine/embedded.h"
 #include "net/admission.h"
 #include "server/data.h"
@@ -18,12 +19,13 @@
 
 #include "service/link.h"
 
-/* A server that does not listen, and what it says of itself. */
+/* A server that does not listen, and its report. */
 struct fixture {
     struct config config;
     struct engine *engine;
     struct net_admission *admission;
     struct worker *workers[2];
+    struct activity activity;
     struct report report;
     struct link *link;              /* asks */
     Keystore__V1__InfoReply *reply; /* of the newest ask() */
@@ -49,7 +51,8 @@ static int setup(void **state)
     strcpy(fixture->config.dir, "/tmp/keystore-report-XXXXXX");
     assert_non_null(mkdtemp(fixture->config.dir));
     fixture->engine = embedded_new(&fixture->config.store, 2);
-    assert_true(data_open(&fixture->data, &fixture->config, fixture->engine));
+    activity_init(&fixture->activity, 1000);
+    assert_true(data_open(&fixture->data, &fixture->config, fixture->engine, &fixture->activity));
     fixture->admission = net_admission_new(3, 0);
     report_init(&fixture->report);
     fixture->report.config = &fixture->config;
@@ -99,8 +102,8 @@ static void ask(struct fixture *fixture, const char *section)
     char *names[] = {(char *)section};
     message.sections = names;
     message.n_sections = section != NULL;
-    struct h2_call *call = link_call(fixture->link, "/KeyStoreAdmin/Info", &message);
-    struct slice reply = h2_client_reply(call);
+    struct ng_stream *call = link_call(fixture->link, "/KeyStoreAdmin/Info", &message);
+    struct slice reply = ng_call_reply(call);
     forget(fixture);
     fixture->reply = keystore__v1__info_reply__unpack(NULL, reply.len, reply.data);
     assert_non_null(fixture->reply);
@@ -113,7 +116,7 @@ static const char *field(const struct fixture *fixture, const char *name)
     for (size_t i = 0; i < fixture->reply->n_fields; i++) {
         if (strcmp(fixture->reply->fields[i]->key, name) != 0)
             continue;
-        assert_null(value); /* no name comes twice */
+        assert_null(value); /* names are unique */
         value = fixture->reply->fields[i]->value;
     }
     return value;
@@ -209,9 +212,13 @@ static void test_commands_of_all_workers(void **state)
     struct fixture *fixture = *state;
     ask(fixture, "stats");
     assert_field(fixture, "total_commands_processed", "0");
+    struct worker_options options = {.config = &fixture->config,
+                                     .engine = fixture->engine,
+                                     .activity = &fixture->activity,
+                                     .admission = fixture->admission,
+                                     .info = &fixture->report.info};
     for (unsigned i = 0; i < 2; i++)
-        fixture->workers[i] = worker_new(&fixture->config, i, fixture->engine, fixture->admission,
-                                         NULL, &fixture->report.info);
+        fixture->workers[i] = worker_new(&options, i);
     fixture->report.workers = fixture->workers;
     ask(fixture, "stats");
     assert_field(fixture, "total_commands_processed", "0");

@@ -2,6 +2,7 @@
  */
 #include "server/worker.h"
 
+#include "base/activity.h"
 #include "engine/embedded.h"
 #include "journal/durable.h"
 #include "net/admission.h"
@@ -19,11 +20,11 @@
 
 #include <cmocka.h>
 
-#include "service/h2_client.h"
 #include "service/info.h"
 #include "service/messages.h"
+#include "support/ng_call.h"
 
-/* How long a test waits for bytes before it fails. */
+/* Seconds that a test waits for bytes before it fails. */
 #define PATIENCE_S 30
 
 static struct config make_config(void)
@@ -42,9 +43,12 @@ static struct config make_config(void)
 static struct net_admission *admission;
 static const struct info_source no_info;
 
+static struct activity activity;
+
 static int make_admission(void **state)
 {
     (void)state;
+    activity_init(&activity, INT64_MAX);
     admission = net_admission_new(make_config().max_connections, 0);
     return 0;
 }
@@ -64,15 +68,25 @@ static struct net_address parse_address(const char *text)
     return address;
 }
 
+static struct worker_options share(const struct config *config, struct engine *engine)
+{
+    return (struct worker_options){.config = config,
+                                   .engine = engine,
+                                   .activity = &activity,
+                                   .admission = admission,
+                                   .info = &no_info};
+}
+
 /* `count` workers that share the address; *address learns the port. */
 static void start_workers(struct worker **workers, size_t count, const struct config *config,
                           struct engine *engine, struct net_address *address)
 {
+    struct worker_options options = share(config, engine);
     int descriptors[8];
     assert_true(count <= 8);
     assert_true(listener_bind(address, descriptors, count));
     for (size_t i = 0; i < count; i++) {
-        workers[i] = worker_new(config, (unsigned)i, engine, admission, NULL, &no_info);
+        workers[i] = worker_new(&options, (unsigned)i);
         assert_int_equal(worker_listen(workers[i], descriptors[i], address), 0);
     }
     for (size_t i = 0; i < count; i++)
@@ -81,7 +95,7 @@ static void start_workers(struct worker **workers, size_t count, const struct co
 
 /* A client on a socket. */
 struct peer {
-    struct h2_client client;
+    struct ng_client *client;
     int descriptor;
     bool ended; /* the server closed the connection */
 };
@@ -95,21 +109,21 @@ static void connect_peer(struct peer *peer, const struct net_address *address)
         connect(peer->descriptor, (const struct sockaddr *)&address->socket, address->size), 0);
     assert_int_equal(
         setsockopt(peer->descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience), 0);
-    h2_client_init(&peer->client);
+    peer->client = ng_client_new(&(struct ng_options){0});
 }
 
 static void disconnect_peer(struct peer *peer)
 {
     close(peer->descriptor);
-    h2_client_deinit(&peer->client);
+    ng_client_free(peer->client);
 }
 
-/* Sends what the client has to say. A server that has closed is found by receive(). */
+/* Sends the output of the client. receive() notices a server that has closed. */
 static void send_all(struct peer *peer)
 {
     struct buf wire;
     buf_init(&wire, SIZE_MAX);
-    h2_client_pull(&peer->client, &wire);
+    ng_client_output(peer->client, &wire);
     while (wire.len > 0) {
         ssize_t sent = send(peer->descriptor, wire.data, wire.len, MSG_NOSIGNAL);
         if (sent < 0)
@@ -127,7 +141,7 @@ static void receive(struct peer *peer)
     if (len < 0)
         fail_msg("nothing came from the server: %s", strerror(errno));
     peer->ended = len == 0;
-    h2_client_feed(&peer->client, slice_make(bytes, (size_t)len));
+    ng_client_input(peer->client, slice_make(bytes, (size_t)len));
 }
 
 static void wait_for_end(struct peer *peer)
@@ -138,7 +152,7 @@ static void wait_for_end(struct peer *peer)
     }
 }
 
-static void wait_for_answer(struct peer *peer, const struct h2_call *call)
+static void wait_for_answer(struct peer *peer, const struct ng_stream *call)
 {
     send_all(peer);
     while (!call->closed) {
@@ -148,26 +162,26 @@ static void wait_for_answer(struct peer *peer, const struct h2_call *call)
     }
 }
 
-/* Waits until the server has read all that the client has to say: it answers a PING after it. */
+/* Waits until the server has read all that the client has sent: it answers a PING after that. */
 static void wait_until_taken(struct peer *peer)
 {
     do {
-        int pongs = peer->client.pongs;
-        assert_int_equal(nghttp2_submit_ping(peer->client.session, NGHTTP2_FLAG_NONE, NULL), 0);
+        int pongs = peer->client->pongs;
+        assert_int_equal(nghttp2_submit_ping(peer->client->session, NGHTTP2_FLAG_NONE, NULL), 0);
         send_all(peer);
-        while (peer->client.pongs == pongs) {
+        while (peer->client->pongs == pongs) {
             assert_false(peer->ended);
             receive(peer);
         }
-    } while (nghttp2_session_want_write(peer->client.session));
+    } while (nghttp2_session_want_write(peer->client->session));
 }
 
-static struct h2_call *begin_get(struct peer *peer, const char *key)
+static struct ng_stream *begin_get(struct peer *peer, const char *key)
 {
     Keystore__V1__Key message = KEYSTORE__V1__KEY__INIT;
     message.key = message_text(key);
     struct slice packed = message_pack(&message);
-    struct h2_call *call = h2_client_call(&peer->client, "/keystore.v1.KeyStore/Get", packed);
+    struct ng_stream *call = ng_call(peer->client, "/keystore.v1.KeyStore/Get", packed);
     message_free_packed(packed);
     send_all(peer);
     return call;
@@ -179,15 +193,15 @@ static void set(struct peer *peer, const char *key, struct slice value)
     message.key = message_text(key);
     message.value = message_bytes(value);
     struct slice packed = message_pack(&message);
-    struct h2_call *call = h2_client_call(&peer->client, "/keystore.v1.KeyStore/Set", packed);
+    struct ng_stream *call = ng_call(peer->client, "/keystore.v1.KeyStore/Set", packed);
     message_free_packed(packed);
     wait_for_answer(peer, call);
-    h2_client_reply(call);
+    ng_call_reply(call);
 }
 
-static void assert_got(const struct h2_call *call, struct slice expected)
+static void assert_got(const struct ng_stream *call, struct slice expected)
 {
-    struct slice reply = h2_client_reply(call);
+    struct slice reply = ng_call_reply(call);
     Keystore__V1__Value *value = keystore__v1__value__unpack(NULL, reply.len, reply.data);
     assert_non_null(value);
     assert_true(value->found);
@@ -206,7 +220,7 @@ static void test_serves_calls_over_tcp(void **state)
     start_workers(&worker, 1, &config, engine, &address);
     connect_peer(&peer, &address);
     set(&peer, "key", SLICE_LITERAL("value"));
-    struct h2_call *get = begin_get(&peer, "key");
+    struct ng_stream *get = begin_get(&peer, "key");
     wait_for_answer(&peer, get);
     assert_got(get, SLICE_LITERAL("value"));
     assert_int_equal(worker_commands(worker), 2);
@@ -259,7 +273,7 @@ static void test_workers_share_the_engine(void **state)
         char key[12];
         snprintf(key, sizeof key, "%zu", i);
         set(&peers[i], key, slice_from_string(key));
-        struct h2_call *get = begin_get(&peers[19 - i], key);
+        struct ng_stream *get = begin_get(&peers[19 - i], key);
         wait_for_answer(&peers[19 - i], get);
         assert_got(get, slice_from_string(key));
     }
@@ -286,7 +300,7 @@ static void test_the_largest_value_there_and_back(void **state)
     start_workers(&worker, 1, &config, engine, &address);
     connect_peer(&peer, &address);
     set(&peer, "key", slice_make(bytes, config.max_value));
-    struct h2_call *get = begin_get(&peer, "key");
+    struct ng_stream *get = begin_get(&peer, "key");
     wait_for_answer(&peer, get);
     assert_got(get, slice_make(bytes, config.max_value));
     disconnect_peer(&peer);
@@ -316,11 +330,12 @@ static enum engine_answer late_submit(struct engine *engine, struct engine_task 
     return ENGINE_PENDING;
 }
 
-static int64_t late_maintain(struct engine *engine, unsigned part, unsigned parts, int64_t now_ms)
+static int64_t late_maintain(struct engine *engine, unsigned worker, unsigned workers,
+                             int64_t now_ms)
 {
     (void)engine;
     (void)now_ms;
-    assert_true(part < parts);
+    assert_true(worker < workers);
     return 1000;
 }
 
@@ -340,7 +355,7 @@ static struct late_engine make_late(void)
                                            .databases = 1}};
 }
 
-/* The worker writes it though that connection has sent nothing just now. */
+/* The worker writes it although that connection has sent nothing meanwhile. */
 static void test_a_late_answer_is_written_at_once(void **state)
 {
     (void)state;
@@ -352,7 +367,7 @@ static void test_a_late_answer_is_written_at_once(void **state)
     start_workers(&worker, 1, &config, &late.engine, &address);
     connect_peer(&first, &address);
     connect_peer(&second, &address);
-    struct h2_call *get = begin_get(&first, "key");
+    struct ng_stream *get = begin_get(&first, "key");
     wait_until_taken(&first);
     begin_get(&second, "key");
     wait_for_answer(&first, get);
@@ -364,55 +379,42 @@ static void test_a_late_answer_is_written_at_once(void **state)
     assert_int_equal(late.cancelled, 1);
 }
 
-/* A log that makes durable what was written when a worker rests, and not before. */
-struct resting {
+/* A log that makes durable what was written when a worker becomes idle, and not before. */
+struct idle_log {
     struct durable durable;
-    struct worker *worker;
-    atomic_uint works, rests;
+    atomic_uint idles;
 };
 
-static void on_work(void *log)
+static void on_idle(void *user)
 {
-    struct resting *resting = log;
-    atomic_fetch_add(&resting->works, 1);
+    struct idle_log *log = user;
+    assert_false(activity_is_anybody_busy(&activity));
+    atomic_fetch_add(&log->idles, 1);
+    atomic_fetch_add(&log->durable.revision, 1);
+    log->durable.on_progress(log->durable.user);
 }
 
-static void on_rest(void *log)
-{
-    struct resting *resting = log;
-    atomic_fetch_add(&resting->rests, 1);
-    atomic_fetch_add(&resting->durable.revision, 1);
-    resting->durable.on_progress(resting->durable.user);
-}
-
-static void wake(void *user, unsigned part)
-{
-    (void)part;
-    worker_wake(((struct resting *)user)->worker);
-}
-
-static void test_a_worker_without_requests_rests(void **state)
+/* The worker is woken for each answer, which was waiting for the log. */
+static void test_a_worker_without_requests_is_idle(void **state)
 {
     (void)state;
     struct config config = make_config();
-    struct resting resting = {.durable = {.on_work = on_work, .on_rest = on_rest}};
+    struct idle_log log = {0};
     struct engine *engine = embedded_new(&(struct store_options){.databases = 16}, 1);
     struct net_address address = parse_address("127.0.0.1:0");
+    struct worker *worker;
     struct peer peer;
-    resting.durable.log = &resting;
-    embedded_set_durable(engine, &resting.durable);
-    engine->on_ready = wake;
-    engine->on_ready_user = &resting;
-    start_workers(&resting.worker, 1, &config, engine, &address);
+    activity_listen(&activity, on_idle, &log);
+    embedded_set_durable(engine, &log.durable);
+    start_workers(&worker, 1, &config, engine, &address);
     connect_peer(&peer, &address);
     for (unsigned i = 1; i <= 20; i++) {
         set(&peer, "key", SLICE_LITERAL("value"));
-        assert_int_equal(atomic_load(&resting.works), i);
-        assert_int_equal(atomic_load(&resting.rests), i);
+        assert_int_equal(atomic_load(&log.idles), i);
     }
     disconnect_peer(&peer);
-    worker_stop(resting.worker);
-    worker_free(resting.worker);
+    worker_stop(worker);
+    worker_free(worker);
     embedded_free(engine);
 }
 
@@ -429,13 +431,13 @@ static void test_stopping_says_goodbye_to_idle_connections(void **state)
     set(&peer, "key", SLICE_LITERAL("value"));
     worker_stop(worker);
     wait_for_end(&peer);
-    assert_true(peer.client.going_away);
+    assert_true(peer.client->goaways > 0);
     disconnect_peer(&peer);
     worker_free(worker);
     embedded_free(engine);
 }
 
-/* The drain timeout bounds the wait; the engine is told to forget the call. */
+/* The drain timeout bounds the wait; the call is cancelled in the engine. */
 static void test_stopping_ends_calls_that_take_too_long(void **state)
 {
     (void)state;
@@ -447,8 +449,8 @@ static void test_stopping_ends_calls_that_take_too_long(void **state)
     config.net.drain_timeout_ms = 50;
     start_workers(&worker, 1, &config, &late.engine, &address);
     connect_peer(&peer, &address);
-    struct h2_call *first = begin_get(&peer, "key");
-    struct h2_call *second = begin_get(&peer, "key");
+    struct ng_stream *first = begin_get(&peer, "key");
+    struct ng_stream *second = begin_get(&peer, "key");
     wait_for_answer(&peer, first);
     worker_stop(worker);
     worker_free(worker);
@@ -468,7 +470,7 @@ static void test_a_client_that_leaves_cancels_its_call(void **state)
     struct peer peer;
     start_workers(&worker, 1, &config, &late.engine, &address);
     connect_peer(&peer, &address);
-    struct h2_call *first = begin_get(&peer, "key");
+    struct ng_stream *first = begin_get(&peer, "key");
     begin_get(&peer, "key");
     wait_for_answer(&peer, first);
     disconnect_peer(&peer);
@@ -484,7 +486,8 @@ static void test_a_descriptor_that_is_no_socket_is_refused(void **state)
     struct config config = make_config();
     struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
-    struct worker *worker = worker_new(&config, 0, engine, admission, NULL, &no_info);
+    struct worker_options options = share(&config, engine);
+    struct worker *worker = worker_new(&options, 0);
     int descriptor = open("/dev/null", O_RDWR);
     assert_true(worker_listen(worker, descriptor, &address) < 0);
     worker_free(worker);
@@ -499,7 +502,8 @@ static void test_free_takes_what_never_ran_and_null(void **state)
     struct engine *engine = embedded_new(&(struct store_options){.databases = 1}, 2);
     struct net_address address = parse_address("127.0.0.1:0");
     int descriptor;
-    struct worker *worker = worker_new(&config, 0, engine, admission, NULL, &no_info);
+    struct worker_options options = share(&config, engine);
+    struct worker *worker = worker_new(&options, 0);
     assert_true(listener_bind(&address, &descriptor, 1));
     assert_int_equal(worker_listen(worker, descriptor, &address), 0);
     worker_free(worker);
@@ -511,14 +515,14 @@ static void test_free_takes_what_never_ran_and_null(void **state)
 
 int main(void)
 {
-    log_set_level(LOG_ERROR); /* that a stop was not patient is wanted here */
+    log_set_level(LOG_ERROR); /* the warning about calls that were ended is expected */
     const struct CMUnitTest tests[] = {
         WORKER(test_serves_calls_over_tcp),
         WORKER(test_serves_calls_over_a_unix_socket),
         WORKER(test_workers_share_the_engine),
         WORKER(test_the_largest_value_there_and_back),
         WORKER(test_a_late_answer_is_written_at_once),
-        WORKER(test_a_worker_without_requests_rests),
+        WORKER(test_a_worker_without_requests_is_idle),
         WORKER(test_stopping_says_goodbye_to_idle_connections),
         WORKER(test_stopping_ends_calls_that_take_too_long),
         WORKER(test_a_client_that_leaves_cancels_its_call),

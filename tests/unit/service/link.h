@@ -5,15 +5,18 @@
 #ifndef KEYSTORE_TESTS_LINK_H
 #define KEYSTORE_TESTS_LINK_H
 
+#include "base/activity.h"
 #include "base/arena.h"
 #include "base/chain.h"
 #include "engine/embedded.h"
 #include "grpc/server.h"
-#include "service/h2_client.h"
 #include "service/info.h"
 #include "service/messages.h"
 #include "service/service.h"
 #include "store/store.h"
+#include "support/ng_call.h"
+
+#include <stdio.h>
 
 #define MAX_VALUE   ((size_t)1000)
 #define MAX_ANSWER  ((size_t)1100)
@@ -60,7 +63,7 @@ struct link {
     struct grpc_server *grpc;
     struct grpc_connection *server;
     struct chain out; /* what feeds have brought */
-    struct h2_client client;
+    struct ng_client *client;
     int outputs; /* times that the server said that it has output */
 };
 
@@ -141,7 +144,9 @@ static inline void link_on_output(void *user)
 }
 
 /* Of the links that are made from now on. */
+static struct waker link_waker;
 static struct offload *link_offload;
+static struct activity_worker *link_activity;
 
 static inline void *link_new(struct engine *engine, const struct info_source *info)
 {
@@ -149,13 +154,15 @@ static inline void *link_new(struct engine *engine, const struct info_source *in
     struct grpc_limits limits = grpc_limits_for(MAX_VALUE, &http2_default_limits);
     link->engine = engine;
     link->service = service_new(&(struct service_options){.engine = engine,
+                                                          .activity = link_activity,
+                                                          .waker = link_waker,
                                                           .info = info,
                                                           .offload = link_offload,
                                                           .max_value = MAX_VALUE,
                                                           .max_answer = MAX_ANSWER});
     link->grpc = grpc_server_new(&limits, service_grpc(link->service));
     link->server = grpc_connection_new(link->grpc, link_on_output, link, NOW_MS);
-    h2_client_init(&link->client);
+    link->client = ng_client_new(&(struct ng_options){0});
     return link;
 }
 
@@ -164,7 +171,7 @@ static inline void link_free(struct link *link)
     grpc_connection_free(link->server);
     grpc_server_free(link->grpc);
     chain_deinit(&link->out);
-    h2_client_deinit(&link->client);
+    ng_client_free(link->client);
     service_free(link->service);
     free(link);
 }
@@ -224,7 +231,7 @@ static inline bool link_to_server(struct link *link)
 {
     struct buf wire;
     buf_init(&wire, SIZE_MAX);
-    h2_client_pull(&link->client, &wire);
+    ng_client_output(link->client, &wire);
     bool any = wire.len > 0;
     if (any)
         link_feed(link, &wire);
@@ -239,7 +246,7 @@ static inline bool link_to_client(struct link *link)
     grpc_connection_pull(link->server, &link->out, NOW_MS);
     bool any = chain_length(&link->out) > 0;
     while (chain_pieces(&link->out, cursor, &piece, 1) == 1) {
-        h2_client_feed(&link->client, slice_make(piece.iov_base, piece.iov_len));
+        ng_client_input(link->client, slice_make(piece.iov_base, piece.iov_len));
         chain_skip(&link->out, &cursor, piece.iov_len);
     }
     chain_clear(&link->out, 0);
@@ -257,23 +264,24 @@ static inline void link_exchange(struct link *link)
 }
 
 /* Sends the message and carries the bytes; the call is over if the engine answered at once. */
-static inline struct h2_call *link_call(struct link *link, const char *path, const void *message)
+static inline struct ng_stream *link_call(struct link *link, const char *path, const void *message)
 {
     struct slice packed = message_pack(message);
-    struct h2_call *made = h2_client_call(&link->client, path, packed);
+    struct ng_stream *made = ng_call(link->client, path, packed);
     message_free_packed(packed);
     link_exchange(link);
     return made;
 }
 
-static inline struct h2_call *link_call_key(struct link *link, const char *path, const char *key)
+static inline struct ng_stream *link_call_key(struct link *link, const char *path, const char *key)
 {
     Keystore__V1__Key message = KEYSTORE__V1__KEY__INIT;
     message.key = message_text(key);
     return link_call(link, path, &message);
 }
 
-static inline struct h2_call *link_call_set(struct link *link, const char *key, struct slice value)
+static inline struct ng_stream *link_call_set(struct link *link, const char *key,
+                                              struct slice value)
 {
     Keystore__V1__KeyValue message = KEYSTORE__V1__KEY_VALUE__INIT;
     message.key = message_text(key);
@@ -282,9 +290,9 @@ static inline struct h2_call *link_call_set(struct link *link, const char *key, 
 }
 
 /* The call ended with a Value of that text; NULL = not found. */
-static inline void assert_value(const struct h2_call *made, const char *text)
+static inline void assert_value(const struct ng_stream *made, const char *text)
 {
-    struct slice reply = h2_client_reply(made);
+    struct slice reply = ng_call_reply(made);
     Keystore__V1__Value *value = keystore__v1__value__unpack(NULL, reply.len, reply.data);
     assert_non_null(value);
     assert_int_equal(value->found, text != NULL);
@@ -292,9 +300,9 @@ static inline void assert_value(const struct h2_call *made, const char *text)
     keystore__v1__value__free_unpacked(value, NULL);
 }
 
-static inline void assert_status(const struct h2_call *made, bool ok, int64_t count)
+static inline void assert_status(const struct ng_stream *made, bool ok, int64_t count)
 {
-    struct slice reply = h2_client_reply(made);
+    struct slice reply = ng_call_reply(made);
     Keystore__V1__Status *status = keystore__v1__status__unpack(NULL, reply.len, reply.data);
     assert_non_null(status);
     assert_int_equal(status->ok, ok);

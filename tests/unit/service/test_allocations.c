@@ -170,7 +170,7 @@ static void assert_got(struct fixture *fixture, struct raw_link *link, uint32_t 
     keystore__v1__value__free_unpacked(value, NULL);
 }
 
-/* Calls until it is warm, and then so many more; the sum of the latter's allocations. */
+/* Makes calls until the server is warm, then `rounds` batches more; the allocations of those. */
 static size_t count_gets(struct fixture *fixture, size_t rounds, size_t batch)
 {
     struct raw_link *link = raw_link_new(fixture->engine, "/keystore.v1.KeyStore/Get");

@@ -1,6 +1,6 @@
 /*
  * Tests of service/service.c's batches: requests that arrive together are worked off together, in
- * order, and one that is taken back meanwhile is not done.
+ * order, and one that is cancelled meanwhile is not done.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,10 +64,10 @@ static void test_requests_are_done_in_order(void **state)
     embedded_free(engine);
 }
 
-/* An engine that looks at what it is to prepare, in front of the one that does it. */
+/* An engine that checks what it is to prepare and passes it to the inner one. */
 struct looking_engine {
     struct engine engine; /* first */
-    struct engine *behind;
+    struct engine *inner;
     size_t prepared; /* tasks */
 };
 
@@ -77,20 +77,20 @@ static void look(struct engine *engine, struct engine_task **tasks, size_t count
     for (size_t i = 0; i < count; i++)
         assert_true(slice_equal(tasks[i]->op.key, SLICE_LITERAL("kept")));
     looking->prepared += count;
-    looking->behind->prepare(looking->behind, tasks, count);
+    looking->inner->prepare(looking->inner, tasks, count);
 }
 
 static enum engine_answer pass_on(struct engine *engine, struct engine_task *task)
 {
-    return engine_submit(((struct looking_engine *)engine)->behind, task);
+    return engine_submit(((struct looking_engine *)engine)->inner, task);
 }
 
-/* Its message, gathered from several frames and larger than what stays mapped, is gone with the
- * stream: nobody may look at it any more. */
+/* Its message, gathered from several frames and larger than what stays mapped, is freed with the
+ * stream: nobody may read it any more. */
 static void test_a_request_that_was_taken_back_is_not_done(void **state)
 {
     (void)state;
-    struct looking_engine looking = {.behind =
+    struct looking_engine looking = {.inner =
                                          embedded_new(&(struct store_options){.databases = 16}, 1)};
     looking.engine = (struct engine){.prepare = look, .submit = pass_on, .databases = 16};
     struct raw_link *link = raw_link_new(&looking.engine, "/keystore.v1.KeyStore/Set");
@@ -104,11 +104,11 @@ static void test_a_request_that_was_taken_back_is_not_done(void **state)
     frames_put_number(&link->in, FRAME_RST_STREAM, id, 8);
     raw_feed(link);
     assert_int_equal(looking.prepared, 2);
-    assert_holds(looking.behind, "taken back", NULL);
-    assert_holds(looking.behind, "kept", "value");
+    assert_holds(looking.inner, "taken back", NULL);
+    assert_holds(looking.inner, "kept", "value");
     free(large);
     raw_link_free(link);
-    embedded_free(looking.behind);
+    embedded_free(looking.inner);
 }
 
 int main(void)

@@ -55,7 +55,7 @@ static void test_expirations(void **state)
         {OP_EXPIRE, 0, 1, true, 0, "persist and a new time to live", 0},
         {OP_EXPIRE, -1, 0, false, 0, "negative", 0},
         {OP_EXPIRE, 0, -1, false, 0, "negative", 0},
-        {OP_EXPIRE, INT64_MAX, 0, false, 0, "end of time", 0},
+        {OP_EXPIRE, INT64_MAX, 0, false, 0, "too large", 0},
         {OP_EXPIRE, 1, 0, false, 5, "when has no such value", 0},
         {OP_EXPIRE, 1, 0, false, -1, "when has no such value", 0},
         {OP_EXPIRE, 0, 0, true, 1, "when is given with persist", 0},
@@ -157,7 +157,7 @@ static void test_databases(void **state)
 
 #define MIB ((size_t)1024 * 1024)
 
-/* A message of so many keys of one byte, which the caller frees. */
+/* A message of `count` keys of one byte, which the caller frees. */
 static struct slice many_keys(size_t count)
 {
     ProtobufCBinaryData *keys = malloc(count * sizeof *keys);
@@ -186,7 +186,7 @@ static void test_what_a_request_unfolds_into_is_counted(void **state)
     message_free_packed(packed);
 }
 
-/* Whichever step it is that would take too much: nothing is taken in that one. */
+/* Whichever step would take too much takes nothing. */
 static void test_a_request_that_unfolds_too_far_is_refused(void **state)
 {
     (void)state;
@@ -206,7 +206,7 @@ static void test_a_request_that_unfolds_too_far_is_refused(void **state)
     message_free_packed(packed);
 }
 
-/* Each of them may be, but not all at once. */
+/* Each one fits into the limit, but not all at the same time. */
 static void test_several_requests_share_the_limit(void **state)
 {
     (void)state;

@@ -220,9 +220,9 @@ static void test_compares_that_ask_for_nothing(void **state)
     Keystore__V1__Condition condition = KEYSTORE__V1__CONDITION__INIT;
     struct decoding decoding;
     decode_compare(&decoding, NULL);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0]: it asks for nothing");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0]: it compares nothing");
     decode_compare(&decoding, &condition);
-    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0]: it asks for nothing");
+    assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0]: it compares nothing");
     condition.value = message_text("v");
     decode_compare(&decoding, &condition);
     assert_refused(&decoding, ERR_BAD_ARGUMENT, "compares[0]: condition.value is given without");

@@ -108,8 +108,8 @@ static void test_refusals_name_the_field_and_the_operation(void **state)
     arena_init(&arena);
     assert_int_equal(field_refuse_for(&op, "pivot", &arena, &why), ERR_BAD_ARGUMENT);
     assert_string_equal(why, "pivot means nothing for LIndex; leave it unset");
-    assert_int_equal(field_refuse("a sentence", &why), ERR_BAD_ARGUMENT);
-    assert_string_equal(why, "a sentence");
+    assert_int_equal(field_refuse("an error message", &why), ERR_BAD_ARGUMENT);
+    assert_string_equal(why, "an error message");
     arena_deinit(&arena);
 }
 

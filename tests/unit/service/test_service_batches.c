@@ -11,7 +11,7 @@
 /* Requests that arrive together. */
 
 /* Calls of Get with the keys 0 and so on, not sent yet. */
-static void begin_gets(struct link *link, struct h2_call **calls, size_t count)
+static void begin_gets(struct link *link, struct ng_stream **calls, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         char key[24];
@@ -19,7 +19,7 @@ static void begin_gets(struct link *link, struct h2_call **calls, size_t count)
         snprintf(key, sizeof key, "%zu", i);
         message.key = message_text(key);
         struct slice packed = message_pack(&message);
-        calls[i] = h2_client_call(&link->client, "/KeyStore/Get", packed);
+        calls[i] = ng_call(link->client, "/KeyStore/Get", packed);
         message_free_packed(packed);
     }
 }
@@ -31,7 +31,7 @@ static void test_a_feed_is_a_batch(void **state)
     for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
         struct link *link = *state;
         struct slow_engine *slow = slow_of(link);
-        struct h2_call *calls[40];
+        struct ng_stream *calls[40];
         link_exchange(link);
         slow->batches = 0;
         begin_gets(link, calls, counts[k]);
@@ -50,12 +50,12 @@ static void test_a_feed_is_a_batch(void **state)
     }
 }
 
-/* What a call changes, the next one in the same feed sees. */
+/* A call sees what the previous one in the same feed has changed. */
 static void test_a_batch_keeps_its_order(void **state)
 {
     struct link *link = *state;
     enum { PUSHES = 60 };
-    struct h2_call *calls[PUSHES];
+    struct ng_stream *calls[PUSHES];
     link_exchange(link);
     for (size_t i = 0; i < PUSHES; i++) {
         Keystore__V1__ListInsert insert = KEYSTORE__V1__LIST_INSERT__INIT;
@@ -64,7 +64,7 @@ static void test_a_batch_keeps_its_order(void **state)
         insert.values = &value;
         insert.n_values = 1;
         struct slice packed = message_pack(&insert);
-        calls[i] = h2_client_call(&link->client, "/KeyStore/LPush", packed);
+        calls[i] = ng_call(link->client, "/KeyStore/LPush", packed);
         message_free_packed(packed);
     }
     assert_true(link_to_server(link));
@@ -73,29 +73,29 @@ static void test_a_batch_keeps_its_order(void **state)
         assert_status(calls[i], true, (int64_t)i + 1);
 }
 
-/* Bad requests in it are answered at once, and take no part. */
+/* Bad requests in it are answered immediately and not part of the batch. */
 static void test_bad_requests_in_a_batch(void **state)
 {
     struct link *link = *state;
-    struct h2_call *calls[5];
+    struct ng_stream *calls[5];
     link_exchange(link);
     link_call_set(link, "1", SLICE_LITERAL("one"));
     begin_gets(link, calls, 2);
-    calls[2] = h2_client_call(&link->client, "/KeyStore/Get", SLICE_LITERAL("\xff\xff"));
-    calls[3] = h2_client_call(&link->client, "/KeyStore/Get", SLICE_LITERAL(""));
-    calls[4] = h2_client_call(&link->client, "/KeyStore/Get",
-                              SLICE_LITERAL("\x0a\x01"
-                                            "1"));
+    calls[2] = ng_call(link->client, "/KeyStore/Get", SLICE_LITERAL("\xff\xff"));
+    calls[3] = ng_call(link->client, "/KeyStore/Get", SLICE_LITERAL(""));
+    calls[4] = ng_call(link->client, "/KeyStore/Get",
+                       SLICE_LITERAL("\x0a\x01"
+                                     "1"));
     link_exchange(link);
     assert_value(calls[0], NULL);
     assert_value(calls[1], "one");
-    assert_call_failed(calls[2], GRPC_INTERNAL, "ERROR_REASON_BAD_MESSAGE", "does not decode");
-    assert_call_failed(calls[3], GRPC_INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT", "empty");
+    ng_call_assert_failed(calls[2], GRPC_INTERNAL, "ERROR_REASON_BAD_MESSAGE", "does not decode");
+    ng_call_assert_failed(calls[3], GRPC_INVALID_ARGUMENT, "ERROR_REASON_BAD_ARGUMENT", "empty");
     assert_value(calls[4], "one");
 }
 
 /* Calls that are reset in the feed that brings them, `which` of them by bits. */
-static void cancel_within_a_feed(struct link *link, struct h2_call **calls, size_t count,
+static void cancel_within_a_feed(struct link *link, struct ng_stream **calls, size_t count,
                                  unsigned which)
 {
     struct buf wire;
@@ -107,15 +107,15 @@ static void cancel_within_a_feed(struct link *link, struct h2_call **calls, size
         memset(key, (int)('a' + i), sizeof key - 1);
         message.key = message_text(key);
         struct slice packed = message_pack(&message);
-        calls[i] = h2_client_call(&link->client, "/KeyStore/Get", packed);
+        calls[i] = ng_call(link->client, "/KeyStore/Get", packed);
         message_free_packed(packed);
     }
-    h2_client_pull(&link->client, &wire);
+    ng_client_output(link->client, &wire);
     for (size_t i = 0; i < count; i++) {
         if ((which >> i & 1) != 0)
-            h2_client_cancel(&link->client, calls[i]);
+            ng_client_reset(link->client, calls[i]);
     }
-    h2_client_pull(&link->client, &wire);
+    ng_client_output(link->client, &wire);
     link_feed(link, &wire);
     buf_deinit(&wire);
     link_exchange(link);
@@ -125,13 +125,13 @@ static void test_calls_cancelled_within_their_batch(void **state)
 {
     struct link *link = *state;
     for (unsigned which = 0; which < 1u << 4; which++) {
-        struct h2_call *calls[4];
+        struct ng_stream *calls[4];
         cancel_within_a_feed(link, calls, 4, which);
         for (size_t i = 0; i < 4; i++) {
             if ((which >> i & 1) == 0)
                 assert_value(calls[i], NULL);
             else
-                assert_int_equal(calls[i]->grpc_status, -1);
+                assert_int_equal(ng_call_status(calls[i]), -1);
         }
     }
     assert_value(link_call_key(link, "/KeyStore/Get", "key"), NULL);
@@ -141,7 +141,7 @@ static void test_the_engine_does_not_see_cancelled_calls_of_a_batch(void **state
 {
     struct link *link = *state;
     struct slow_engine *slow = slow_of(link);
-    struct h2_call *calls[4];
+    struct ng_stream *calls[4];
     cancel_within_a_feed(link, calls, 4, 5);
     assert_int_equal(slow->count, 2);
     assert_int_equal(slow->cancelled_count, 0);

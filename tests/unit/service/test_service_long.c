@@ -77,10 +77,9 @@ static void cancel(struct engine *engine, struct engine_task *task)
     scripted->cancels++;
 }
 
-static void on_done(void *user, unsigned part)
+static void wake(void *user)
 {
     struct scripted_engine *scripted = user;
-    assert_int_equal(part, 0);
     sem_post(&scripted->done);
 }
 
@@ -92,7 +91,8 @@ static int setup(void **state)
     sem_init(&scripted->gate, 0, 0);
     sem_init(&scripted->begun, 0, 0);
     sem_init(&scripted->done, 0, 0);
-    link_offload = offload_new(1, 1, on_done, scripted);
+    link_offload = offload_new(1, 1);
+    offload_set_waker(link_offload, 0, (struct waker){wake, scripted});
     *state = link_new(&scripted->engine, &link_info);
     return 0;
 }
@@ -120,7 +120,7 @@ static void script(struct link *link, size_t count, enum engine_answer answer)
     engine_of(link)->answer_count = count;
 }
 
-static struct h2_call *get(struct link *link, const char *key)
+static struct ng_stream *get(struct link *link, const char *key)
 {
     return link_call_key(link, "/keystore.v1.KeyStore/Get", key);
 }
@@ -145,11 +145,11 @@ static void what_is_held_up_begins_again(void **state)
 {
     struct link *link = *state;
     script(link, 5, ENGINE_HELD);
-    struct h2_call *one = get(link, "one"), *two = get(link, "two");
+    struct ng_stream *one = get(link, "one"), *two = get(link, "two");
     assert_false(one->closed);
     resume(link);
     assert_int_equal(engine_of(link)->submits, 4);
-    struct h2_call *three = get(link, "three");
+    struct ng_stream *three = get(link, "three");
     assert_int_equal(engine_of(link)->submits, 5);
     resume(link);
     assert_int_equal(engine_of(link)->submits, 8);
@@ -165,7 +165,7 @@ static void what_is_held_up_again_and_again_is_run_elsewhere(void **state)
 {
     struct link *link = *state;
     script(link, MOST, ENGINE_HELD);
-    struct h2_call *one = get(link, "one");
+    struct ng_stream *one = get(link, "one");
     for (int i = 0; i < 4; i++) {
         assert_int_equal(offload_count(link_offload), 0);
         resume(link);
@@ -180,8 +180,8 @@ static void what_is_held_up_can_be_cancelled(void **state)
 {
     struct link *link = *state;
     script(link, 3, ENGINE_HELD);
-    struct h2_call *one = get(link, "one"), *two = get(link, "two"), *three = get(link, "three");
-    h2_client_cancel(&link->client, two);
+    struct ng_stream *one = get(link, "one"), *two = get(link, "two"), *three = get(link, "three");
+    ng_client_reset(link->client, two);
     link_exchange(link);
     resume(link);
     assert_int_equal(engine_of(link)->submits, 5);
@@ -208,7 +208,7 @@ static void what_is_costly_is_run_elsewhere(void **state)
 {
     struct link *link = *state;
     script(link, 1, ENGINE_COSTLY);
-    struct h2_call *one = get(link, "one");
+    struct ng_stream *one = get(link, "one");
     sem_wait(&engine_of(link)->begun);
     assert_value(get(link, "two"), "two"); /* meanwhile */
     assert_false(one->closed);
@@ -224,20 +224,20 @@ static void an_error_from_elsewhere_is_told(void **state)
     struct link *link = *state;
     script(link, 1, ENGINE_COSTLY);
     engine_of(link)->err = ERR_WRONG_TYPE;
-    struct h2_call *one = get(link, "one");
+    struct ng_stream *one = get(link, "one");
     let_run(link);
     resume(link);
-    assert_call_failed(one, GRPC_FAILED_PRECONDITION, "ERROR_REASON_WRONG_TYPE", "a reason");
+    ng_call_assert_failed(one, GRPC_FAILED_PRECONDITION, "ERROR_REASON_WRONG_TYPE", "a reason");
 }
 
 static void what_was_cancelled_is_not_answered(void **state)
 {
     struct link *link = *state;
     script(link, 2, ENGINE_COSTLY);
-    struct h2_call *one = get(link, "one"), *two = get(link, "two");
+    struct ng_stream *one = get(link, "one"), *two = get(link, "two");
     sem_wait(&engine_of(link)->begun);
-    h2_client_cancel(&link->client, one); /* it is being run */
-    h2_client_cancel(&link->client, two); /* it is not begun, and will not be */
+    ng_client_reset(link->client, one); /* it is being run */
+    ng_client_reset(link->client, two); /* it is not begun, and will not be */
     link_exchange(link);
     let_run(link);
     sem_wait(&engine_of(link)->done);
@@ -252,21 +252,21 @@ static void it_may_wait_for_the_disk_after_that(void **state)
     struct link *link = *state;
     script(link, 2, ENGINE_COSTLY);
     engine_of(link)->settled = ENGINE_PENDING;
-    struct h2_call *one = get(link, "one");
+    struct ng_stream *one = get(link, "one");
     let_run(link);
     resume(link);
     assert_false(one->closed);
     engine_of(link)->pending->on_done(engine_of(link)->pending);
     link_exchange(link);
     assert_value(one, "one");
-    struct h2_call *two = get(link, "two");
+    struct ng_stream *two = get(link, "two");
     let_run(link);
     resume(link);
     struct engine_task *task = engine_of(link)->pending;
     task->result = (struct op_result){.err = ERR_NOT_DURABLE, .why = "no room"};
     task->on_done(task);
     link_exchange(link);
-    assert_call_failed(two, GRPC_UNAVAILABLE, "ERROR_REASON_NOT_DURABLE", "no room");
+    ng_call_assert_failed(two, GRPC_UNAVAILABLE, "ERROR_REASON_NOT_DURABLE", "no room");
 }
 
 static void a_wait_for_the_disk_can_be_cancelled(void **state)
@@ -274,10 +274,10 @@ static void a_wait_for_the_disk_can_be_cancelled(void **state)
     struct link *link = *state;
     script(link, 1, ENGINE_COSTLY);
     engine_of(link)->settled = ENGINE_PENDING;
-    struct h2_call *one = get(link, "one");
+    struct ng_stream *one = get(link, "one");
     let_run(link);
     resume(link);
-    h2_client_cancel(&link->client, one);
+    ng_client_reset(link->client, one);
     link_exchange(link);
     assert_int_equal(engine_of(link)->cancels, 1);
 }
@@ -304,7 +304,7 @@ static void a_large_message_goes_elsewhere_at_once(void **state)
         keys[i] = message_text("key");
     message.keys = keys;
     message.n_keys = COUNT;
-    struct h2_call *call = link_call(link, "/keystore.v1.KeyStore/MGet", &message);
+    struct ng_stream *call = link_call(link, "/keystore.v1.KeyStore/MGet", &message);
     let_run(link);
     resume(link);
     assert_int_equal(engine_of(link)->submits, 0);
@@ -317,10 +317,10 @@ static void info_does_not_wait_for_the_data_here(void **state)
 {
     struct link *link = *state;
     Keystore__V1__InfoRequest message = KEYSTORE__V1__INFO_REQUEST__INIT;
-    struct h2_call *call = link_call(link, "/keystore.v1.KeyStoreAdmin/Info", &message);
+    struct ng_stream *call = link_call(link, "/keystore.v1.KeyStoreAdmin/Info", &message);
     sem_wait(&engine_of(link)->done);
     resume(link);
-    struct slice reply = h2_client_reply(call);
+    struct slice reply = ng_call_reply(call);
     Keystore__V1__InfoReply *info = keystore__v1__info_reply__unpack(NULL, reply.len, reply.data);
     assert_non_null(info);
     assert_int_equal(info->n_fields, 3);

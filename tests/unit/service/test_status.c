@@ -30,10 +30,10 @@ static void test_every_error_has_its_status(void **state)
     };
     assert_int_equal(ERR_COUNT - 1, sizeof expected / sizeof expected[0]);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
-        struct grpc_status status = status_of(expected[i].err, "a sentence");
+        struct grpc_status status = status_of(expected[i].err, "an error message");
         assert_int_equal(status.code, expected[i].code);
         assert_string_equal(status.reason, expected[i].reason);
-        assert_true(slice_equal(status.message, SLICE_LITERAL("a sentence")));
+        assert_true(slice_equal(status.message, SLICE_LITERAL("an error message")));
     }
 }
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
+#include "support/folder.h"
 
 static int set_up(void **state)
 {
@@ -63,7 +63,7 @@ static void writes_and_reads(void **state)
     assert_int_equal(fs_close(file), 0);
     file = file_of(fs, "log", FS_APPEND);
     assert_int_equal(fs_write_slice(file, SLICE_LITERAL("world")), 0);
-    fs_begin_sync(file);
+    fs_start_sync(file);
     assert_int_equal(fs_sync(file), 0);
     fs_forget(file);
     char out[3];
@@ -130,7 +130,7 @@ static void unlinking_a_name_leaves_the_content_to_others(void **state)
     struct fs *fs = opened(state);
     struct fs_file *file = file_of(fs, "base", FS_CREATE);
     static uint8_t part[300000];
-    for (int i = 0; i < 6; i++) { /* more than is let go at once */
+    for (int i = 0; i < 6; i++) { /* more than is dropped at once */
         memset(part, 'a' + i, sizeof part);
         assert_int_equal(fs_write_slice(file, slice_make(part, sizeof part)), 0);
     }
@@ -205,7 +205,7 @@ static void makes_the_directory_but_not_its_parents(void **state)
     assert_int_equal(fs_posix_open(path, &fs), -ENOTDIR);
 }
 
-/* In another process: takes the lock, says so, and keeps it until it is told to end. */
+/* In another process: takes the lock, reports that, and keeps it until it is asked to end. */
 static void hold_lock(const struct folder *folder, int say, int wait)
 {
     struct fs *fs;

@@ -1,5 +1,5 @@
-/* Tests of journal/log/batch.c: lines come back, and any change of line, payload or place is seen.
- * */
+/* Tests of journal/log/batch.c: lines can be read back, and any change of line, payload or place is
+ * detected. */
 #include "journal/log/batch.h"
 
 #include <setjmp.h>

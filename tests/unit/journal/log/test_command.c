@@ -1,5 +1,5 @@
-/* Tests of journal/log/command.c: what each kind of change is written as, and that a real Redis
- * does the same with it. */
+/* Tests of journal/log/command.c: what each kind of change is written as. That a real Redis does
+ * the same with it is tested in tests/redis/test_command.c. */
 #include "journal/log/command.h"
 
 #include <setjmp.h>
@@ -8,14 +8,8 @@
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
-#include "store/keyspace_fixture.h"
-#include "store/seeded.h"
+#include "journal/log/resp.h"
 
-#include "journal/random_writes.h"
-#include "journal/redis_peer.h"
-
-#define WRITES  20000
 #define LIMIT   ((size_t)64 * 1024 * 1024)
 #define S(text) SLICE_LITERAL(text)
 
@@ -124,101 +118,13 @@ static void nothing_is_written_past_the_limit(void **state)
     buf_deinit(&out);
 }
 
-/* ---- a real Redis ---- */
-
-/* Keeps what it is told as commands, a transaction around each unit. */
-struct recorder {
-    struct change_sink sink;
-    uint64_t revision;
-    size_t changes;
-    size_t start; /* of the open unit */
-    struct buf out;
-};
-
-static void put(struct recorder *recorder, const char *text)
-{
-    assert_true(buf_append(&recorder->out, slice_from_string(text)));
-}
-
-static uint64_t begin(struct change_sink *sink)
-{
-    struct recorder *recorder = (struct recorder *)sink;
-    recorder->start = recorder->out.len;
-    put(recorder, COMMAND_MULTI);
-    return ++recorder->revision;
-}
-
-static void change(struct change_sink *sink, const struct op *op)
-{
-    struct recorder *recorder = (struct recorder *)sink;
-    assert_true(command_append_select(&recorder->out, op->db));
-    assert_true(command_append(&recorder->out, op));
-}
-
-static void end(struct change_sink *sink)
-{
-    struct recorder *recorder = (struct recorder *)sink;
-    put(recorder, COMMAND_EXEC);
-}
-
-static void abort_unit(struct change_sink *sink)
-{
-    struct recorder *recorder = (struct recorder *)sink;
-    recorder->out.len = recorder->start;
-    recorder->revision--;
-}
-
-/* Every command in it must be one that Redis accepts. */
-static void feed(struct peer *peer, struct recorder *recorder)
-{
-    struct slice rest = buf_slice(&recorder->out);
-    struct resp_args args = {0};
-    size_t used;
-    while (rest.len > 0) {
-        args.count = 0;
-        assert_int_equal(resp_parse(rest, &args, &used), RESP_COMMAND);
-        peer_send(peer, slice_make(rest.data, used));
-        assert_true(peer_skip_reply(peer));
-        rest = slice_skip(rest, used);
-    }
-    resp_args_deinit(&args);
-    buf_clear(&recorder->out, LIMIT);
-}
-
-static void redis_does_the_same(void **state)
-{
-    (void)state;
-    struct folder folder;
-    struct peer peer;
-    struct writes writes;
-    struct recorder recorder = {
-        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_unit}};
-    struct store *store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
-    folder_make(&folder);
-    peer_start(&peer, &folder);
-    buf_init(&recorder.out, LIMIT);
-    store_set_sink(store, &recorder.sink);
-    writes_init(&writes, store, seeded_start());
-    for (size_t i = 1; i <= WRITES; i++) {
-        writes_one(&writes);
-        feed(&peer, &recorder);
-        if (i % 2000 == 0)
-            peer_compare(&peer, store);
-    }
-    assert_true(recorder.revision > WRITES / 4);
-    writes_deinit(&writes);
-    buf_deinit(&recorder.out);
-    peer_stop(&peer);
-    store_free(store);
-    folder_remove(&folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings_are_written), cmocka_unit_test(keys_are_written),
-        cmocka_unit_test(lists_are_written),   cmocka_unit_test(nothing_is_written_past_the_limit),
-        cmocka_unit_test(redis_does_the_same),
+        cmocka_unit_test(strings_are_written),
+        cmocka_unit_test(keys_are_written),
+        cmocka_unit_test(lists_are_written),
+        cmocka_unit_test(nothing_is_written_past_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

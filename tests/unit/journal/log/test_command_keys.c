@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-/* The keys of a command of words, each behind a blank; NULL: they are not known. */
+/* The keys of a command of words, each after a space; NULL: they are unknown. */
 static void expect(const char *words, const char *expected)
 {
     struct slice args[16], *keys;

@@ -1,5 +1,5 @@
-/* Tests of journal/log/command_read.c: there and back, all that a real Redis logs, and bad forms.
- * */
+/* Tests of journal/log/command_read.c: there and back, and bad forms. What a real Redis logs is
+ * read in tests/redis/test_command_read.c. */
 #include "journal/log/command.h"
 
 #include <setjmp.h>
@@ -8,20 +8,17 @@
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
-#include "journal/fs/posix.h"
 #include "store/keyspace_fixture.h"
 #include "store/seeded.h"
 
 #include "journal/random_writes.h"
-#include "journal/redis_peer.h"
 
 #define WRITES 20000
 #define LIMIT  ((size_t)64 * 1024 * 1024)
 
 /* ---- there and back ---- */
 
-/* Carries out in a second store what comes back from the bytes of each change. */
+/* Applies to a second store what is read back from the bytes of each change. */
 struct mirror {
     struct change_sink sink;
     struct store *store;
@@ -30,7 +27,7 @@ struct mirror {
     struct resp_args args;
     uint64_t revision;
     size_t changes;
-    struct op *unit[64]; /* aborted units must not be carried out */
+    struct op *commit[64]; /* aborted commits must not be applied */
     size_t count;
 };
 
@@ -74,18 +71,18 @@ static void change(struct change_sink *sink, const struct op *op)
     assert_true(command_append(&mirror->again, read));
     assert_true(slice_equal(buf_slice(&mirror->again), text));
     assert_true(mirror->count < 64);
-    mirror->unit[mirror->count++] = read;
+    mirror->commit[mirror->count++] = read;
 }
 
 static void end(struct change_sink *sink)
 {
     struct mirror *mirror = (struct mirror *)sink;
     for (size_t i = 0; i < mirror->count; i++)
-        carry_out(mirror->store, &mirror->arena, mirror->unit[i]);
+        carry_out(mirror->store, &mirror->arena, mirror->commit[i]);
     mirror->changes += mirror->count;
 }
 
-static void abort_unit(struct change_sink *sink)
+static void abort_commit(struct change_sink *sink)
 {
     ((struct mirror *)sink)->revision--;
 }
@@ -95,7 +92,7 @@ static void what_was_written_comes_back(void **state)
     (void)state;
     struct writes writes;
     struct mirror mirror = {
-        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_unit}};
+        .sink = {.begin = begin, .change = change, .end = end, .abort = abort_commit}};
     struct store *store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     mirror.store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     arena_init(&mirror.arena);
@@ -116,207 +113,6 @@ static void what_was_written_comes_back(void **state)
     arena_deinit(&mirror.arena);
     store_free(mirror.store);
     store_free(store);
-}
-
-/* ---- what a real Redis logs ---- */
-
-/* All commands of Redis 7.0 that write strings, lists and keys, but for those that UNSUPPORTED
- * lists; so that the log has all that Redis turns them into. */
-static const char *const redis_writes[] = {
-    "SET a 1",
-    "SET a 2 NX",
-    "SET b 2 NX",
-    "SET b 3 XX GET",
-    "SET c 3 EX 100000",
-    "SET c 4 KEEPTTL",
-    "SET d 4 PX 100000000",
-    "SET e 5 EXAT 4000000000",
-    "SET f 6 PXAT 4000000000001",
-    "SET g 7 NX EX 1000000",
-    "SET g 8 XX GET PX 100000000",
-    "SET gone 8 PXAT 1",
-    "GET gone",
-    "SETNX h 8",
-    "SETNX h 9",
-    "SETEX i 100000 9",
-    "PSETEX j 100000000 10",
-    "GETSET i 11",
-    "GETEX j PERSIST",
-    "GETEX i EX 100000",
-    "GETEX h EXAT 4000000000",
-    "GETEX g PXAT 4000000000000",
-    "GETDEL g",
-    "MSET m1 1 m2 2 m1 3",
-    "MSETNX m3 1 m4 2",
-    "MSETNX m4 1 m5 2",
-    "APPEND a tail",
-    "APPEND new tail",
-    "SETRANGE a 10 x",
-    "SETRANGE range 3 y",
-    "INCR n",
-    "DECR n",
-    "INCRBY n 10",
-    "DECRBY n -7",
-    "INCRBYFLOAT n 1.1",
-    "INCRBYFLOAT fresh 0.30000001",
-    "EXPIRE m1 100000",
-    "EXPIRE m1 200000 GT",
-    "EXPIRE m1 100 GT",
-    "EXPIRE m2 100000 NX",
-    "PEXPIRE m2 200000000 XX",
-    "EXPIREAT m3 4000000000 NX",
-    "PEXPIREAT m3 3999999999999 LT",
-    "EXPIREAT m4 1",
-    "MSET x1 1 x2 2 x3 3 x4 4",
-    "EXPIRE x1 100000",
-    "EXPIRE x1 200000 GT",
-    "EXPIRE x1 150000 GT",
-    "EXPIRE x2 200000 NX",
-    "EXPIRE x2 100000 LT",
-    "EXPIRE x3 100000 LT",
-    "EXPIRE x3 50000 XX",
-    "EXPIREAT x4 4000000000",
-    "PEXPIREAT x4 4000000000001 XX",
-    "PERSIST m1",
-    "RENAME m1 m6",
-    "RENAMENX m6 m7",
-    "RENAMENX m7 m2",
-    "COPY m7 m8",
-    "COPY m7 m2 REPLACE",
-    "COPY m7 m9 DB 2 REPLACE",
-    "COPY m7 m9 DB 3",
-    "MOVE m7 1",
-    "DEL m2 nothing",
-    "DEL m3 m8 a",
-    "UNLINK b",
-    "LPUSH l a b c",
-    "RPUSH l d e f g h",
-    "LPUSHX l 0 1",
-    "RPUSHX none x",
-    "RPUSHX l y",
-    "LPOP l",
-    "RPOP l",
-    "LPOP l 2",
-    "RPOP l 1",
-    "LPOP l 0",
-    "LINSERT l BEFORE d cc",
-    "LINSERT l AFTER d dd",
-    "LINSERT l AFTER none dd",
-    "LSET l 0 zero",
-    "LSET l -1 last",
-    "RPUSH l x y x y x",
-    "LREM l 1 x",
-    "LREM l -1 x",
-    "LREM l 0 none",
-    "LTRIM l 1 -2",
-    "RPOPLPUSH l l2",
-    "RPOPLPUSH l l",
-    "LMOVE l l2 LEFT RIGHT",
-    "LMOVE l2 l3 RIGHT LEFT",
-    "BLPOP none l 0",
-    "BRPOP l2 0",
-    "BRPOPLPUSH l l2 0",
-    "BLMOVE l l2 LEFT LEFT 0",
-    "RPUSH pop 1 2 3 4 5 6 7",
-    "LMPOP 2 none pop LEFT COUNT 2",
-    "BLMPOP 0 1 pop RIGHT COUNT 2",
-    "LMPOP 1 pop RIGHT COUNT 100",
-    "MULTI",
-    "SET t1 1",
-    "LPUSH t2 1 2",
-    "GETEX t1 EX 100000",
-    "EXPIRE t2 -1",
-    "EXEC",
-    "EVAL redis.call('set','s1',1)redis.call('expire','s1',100000)redis.call('rpush','s2',3) 0",
-    "SELECT 2",
-    "SET two 2",
-    "SPUBLISH channel message",
-    "PUBLISH channel message",
-    "SELECT 3",
-    "SET three 3",
-    "FLUSHDB ASYNC",
-    "SET three 4",
-    "FLUSHDB",
-    "SET three 5",
-    "set lower 1 px 100000000 nx",
-};
-
-static void replay(struct store *store, struct slice log, bool flushes)
-{
-    struct scan scan;
-    struct scan_unit unit;
-    struct arena arena;
-    enum scan_verdict verdict;
-    size_t flushed = 0;
-    arena_init(&arena);
-    scan_init(&scan, log, 0);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT) {
-        for (size_t i = 0; i < unit.count; i++) {
-            struct op op;
-            const char *why;
-            enum command_verdict read = command_read(&unit.commands[i], &arena, &op, &why);
-            if (read != COMMAND_OP && read != COMMAND_FLUSH_ALL)
-                fail_msg("%.*s: %s", (int)unit.size, (const char *)log.data + unit.offset, why);
-            flushed += read == COMMAND_FLUSH_ALL;
-            op.db = read == COMMAND_FLUSH_ALL ? 0 : op.db;
-            do
-                carry_out(store, &arena, &op);
-            while (read == COMMAND_FLUSH_ALL && ++op.db < KEYSPACE_DATABASES);
-        }
-        arena_reset(&arena);
-    }
-    assert_int_equal(verdict, SCAN_CLEAN);
-    assert_int_equal(flushed, flushes);
-    scan_deinit(&scan);
-    arena_deinit(&arena);
-}
-
-/* Stops Redis, after a comparison with what its log gives. */
-static void compare_with_log(struct peer *peer, const struct folder *folder, bool flushes)
-{
-    struct store *store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
-    struct fs *fs;
-    struct fs_file *file;
-    struct slice log;
-    assert_int_equal(fs_posix_open(folder->path, &fs), 0);
-    assert_int_equal(fs_open(fs, "appendonlydir/appendonly.aof.1.incr.aof", FS_READ, &file), 0);
-    assert_int_equal(fs_map(file, &log), 0);
-    replay(store, log, flushes);
-    peer_compare(peer, store);
-    fs_unmap(fs, log);
-    fs_close(file);
-    fs_close_directory(fs);
-    peer_stop(peer);
-    store_free(store);
-}
-
-static void all_that_redis_logs_is_read(void **state)
-{
-    (void)state;
-    struct folder folder;
-    struct peer peer;
-    folder_make(&folder);
-    peer_start(&peer, &folder);
-    for (size_t i = 0; i < sizeof redis_writes / sizeof *redis_writes; i++)
-        peer_do(&peer, redis_writes[i]);
-    compare_with_log(&peer, &folder, false);
-    folder_remove(&folder);
-}
-
-static void all_databases_are_flushed(void **state)
-{
-    (void)state;
-    struct folder folder;
-    struct peer peer;
-    folder_make(&folder);
-    peer_start(&peer, &folder);
-    peer_do(&peer, "SET a 1");
-    peer_do(&peer, "SELECT 3");
-    peer_do(&peer, "SET b 1");
-    peer_do(&peer, "FLUSHALL");
-    peer_do(&peer, "SET c 1");
-    compare_with_log(&peer, &folder, true);
-    folder_remove(&folder);
 }
 
 /* ---- what is not read ---- */
@@ -398,7 +194,7 @@ static void bad_forms_are_refused(void **state)
     };
     size_t known = sizeof commands / sizeof *commands - 2;
     assert_verdicts(commands, known, COMMAND_BAD);
-    /* Whoever cuts a log into units has dealt with these. */
+    /* The scan has dealt with these. */
     assert_verdicts(commands + known, 2, COMMAND_UNKNOWN);
 }
 
@@ -483,8 +279,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_comes_back),
-        cmocka_unit_test(all_that_redis_logs_is_read),
-        cmocka_unit_test(all_databases_are_flushed),
         cmocka_unit_test(bad_forms_are_refused),
         cmocka_unit_test(what_is_not_known_is_unsupported),
         cmocka_unit_test(keys_have_bounds),

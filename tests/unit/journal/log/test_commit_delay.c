@@ -13,49 +13,49 @@
 static void test_at_first_it_waits_for_nobody(void **state)
 {
     (void)state;
-    struct commit_delay patience = {0};
-    assert_false(commit_delay_waits(&patience, 0, 0));
-    assert_false(commit_delay_waits(&patience, 0, 10));
+    struct commit_delay delay = {0};
+    assert_false(commit_delay_waits(&delay, 0, 0));
+    assert_false(commit_delay_waits(&delay, 0, 10));
 }
 
 static void test_it_waits_for_all_who_waited_before(void **state)
 {
     (void)state;
-    struct commit_delay patience = {0};
-    commit_delay_begin(&patience, 5000, SYNC_US, 6, 2);
-    assert_int_equal(patience.wanted, 8);
-    assert_true(commit_delay_waits(&patience, 5001, 2));
-    assert_true(commit_delay_waits(&patience, 5499, 7));
-    assert_false(commit_delay_waits(&patience, 5499, 8));
-    assert_false(commit_delay_waits(&patience, 5499, 0)); /* that was it */
+    struct commit_delay delay = {0};
+    commit_delay_start(&delay, 5000, SYNC_US, 6, 2);
+    assert_int_equal(delay.wanted, 8);
+    assert_true(commit_delay_waits(&delay, 5001, 2));
+    assert_true(commit_delay_waits(&delay, 5499, 7));
+    assert_false(commit_delay_waits(&delay, 5499, 8));
+    assert_false(commit_delay_waits(&delay, 5499, 0)); /* that was it */
 }
 
 static void test_it_waits_no_longer_than_half_a_sync(void **state)
 {
     (void)state;
-    struct commit_delay patience = {0};
-    commit_delay_begin(&patience, 5000, SYNC_US, 6, 2);
-    assert_int_equal(patience.until_us, 5500);
-    assert_false(commit_delay_waits(&patience, 5500, 2));
+    struct commit_delay delay = {0};
+    commit_delay_start(&delay, 5000, SYNC_US, 6, 2);
+    assert_int_equal(delay.until_us, 5500);
+    assert_false(commit_delay_waits(&delay, 5500, 2));
 
-    patience = (struct commit_delay){0};
-    commit_delay_begin(&patience, 5000, 1000000, 6, 2);
-    assert_int_equal(patience.until_us, 5000 + COMMIT_DELAY_MOST_US);
+    delay = (struct commit_delay){0};
+    commit_delay_start(&delay, 5000, 1000000, 6, 2);
+    assert_int_equal(delay.until_us, 5000 + COMMIT_DELAY_MOST_US);
 }
 
-/* A sync after which all but `missing` of 80 come back; true if it waited for them. */
-static bool try_80(struct commit_delay *patience, uint64_t missing)
+/* A sync after which all but `missing` of 80 return; true if it waited for them. */
+static bool try_80(struct commit_delay *delay, uint64_t missing)
 {
-    commit_delay_begin(patience, 0, SYNC_US, 80, 0);
-    bool waited = commit_delay_waits(patience, 0, 0);
-    assert_false(commit_delay_waits(patience, SYNC_US, 80 - missing));
+    commit_delay_start(delay, 0, SYNC_US, 80, 0);
+    bool waited = commit_delay_waits(delay, 0, 0);
+    assert_false(commit_delay_waits(delay, SYNC_US, 80 - missing));
     return waited;
 }
 
-static unsigned count_until_it_tries(struct commit_delay *patience, uint64_t missing)
+static unsigned count_until_it_tries(struct commit_delay *delay, uint64_t missing)
 {
     unsigned skipped = 0;
-    while (!try_80(patience, missing))
+    while (!try_80(delay, missing))
         assert_true(++skipped < 1000);
     return skipped;
 }
@@ -63,54 +63,54 @@ static unsigned count_until_it_tries(struct commit_delay *patience, uint64_t mis
 static void test_it_tries_ever_less_often_what_does_not_help(void **state)
 {
     (void)state;
-    struct commit_delay patience = {0};
+    struct commit_delay delay = {0};
     const unsigned skipped[] = {0, 1, 2, 4, 8, 16, 32, 64, 64, 64};
     for (size_t i = 0; i < sizeof skipped / sizeof skipped[0]; i++)
-        assert_int_equal(count_until_it_tries(&patience, 11), skipped[i]);
+        assert_int_equal(count_until_it_tries(&delay, 11), skipped[i]);
     /* It helps again. */
-    assert_int_equal(count_until_it_tries(&patience, 0), 64);
-    assert_int_equal(count_until_it_tries(&patience, 10), 0);
-    assert_int_equal(count_until_it_tries(&patience, 11), 0);
-    assert_int_equal(count_until_it_tries(&patience, 11), 1);
+    assert_int_equal(count_until_it_tries(&delay, 0), 64);
+    assert_int_equal(count_until_it_tries(&delay, 10), 0);
+    assert_int_equal(count_until_it_tries(&delay, 11), 0);
+    assert_int_equal(count_until_it_tries(&delay, 11), 1);
 }
 
-/* Neither that nobody at all came, nor what a few of many did, counts for or against. */
+/* Neither no returning clients at all, nor a few of many, count for or against. */
 static void test_it_learns_only_from_what_tells(void **state)
 {
     (void)state;
-    struct commit_delay patience = {0};
-    assert_true(try_80(&patience, 80));
-    assert_true(try_80(&patience, 80));
-    commit_delay_begin(&patience, 0, SYNC_US, 10, 70);
-    assert_false(commit_delay_waits(&patience, SYNC_US, 70));
-    assert_true(try_80(&patience, 40));
-    assert_false(try_80(&patience, 40)); /* that is skipped */
-    commit_delay_begin(&patience, 0, SYNC_US, 10, 70);
-    assert_false(commit_delay_waits(&patience, SYNC_US, 80));
-    assert_true(try_80(&patience, 40));
-    assert_false(try_80(&patience, 40));
-    assert_false(try_80(&patience, 40)); /* so the success of a few has not been one */
+    struct commit_delay delay = {0};
+    assert_true(try_80(&delay, 80));
+    assert_true(try_80(&delay, 80));
+    commit_delay_start(&delay, 0, SYNC_US, 10, 70);
+    assert_false(commit_delay_waits(&delay, SYNC_US, 70));
+    assert_true(try_80(&delay, 40));
+    assert_false(try_80(&delay, 40)); /* that is skipped */
+    commit_delay_start(&delay, 0, SYNC_US, 10, 70);
+    assert_false(commit_delay_waits(&delay, SYNC_US, 80));
+    assert_true(try_80(&delay, 40));
+    assert_false(try_80(&delay, 40));
+    assert_false(try_80(&delay, 40)); /* so the success of a few has not been one */
 }
 
-/* Closed loop: whoever's unit is durable writes another, `turn_us` later for each of those who come
- * back at once. Returns units made durable in a sync's time, at most all. */
+/* Closed loop: a client whose record is durable writes another, `turn_us` later for each of those
+ * that return at once. Returns records made durable in a sync's time, at most all. */
 static double run_closed_loop(uint64_t clients, int64_t turn_us)
 {
-    struct commit_delay patience = {0};
+    struct commit_delay delay = {0};
     int64_t now_us = 0;
     uint64_t durable = 0, syncing = 1, gathered = clients - 1;
     for (int i = 0; i < 20000; i++) {
         int64_t synced_us = now_us + SYNC_US;
         uint64_t back = 0;
         durable += syncing;
-        commit_delay_begin(&patience, synced_us, SYNC_US, syncing, gathered);
+        commit_delay_start(&delay, synced_us, SYNC_US, syncing, gathered);
         now_us = synced_us;
-        while (commit_delay_waits(&patience, now_us, gathered + back) ||
+        while (commit_delay_waits(&delay, now_us, gathered + back) ||
                (gathered + back == 0 && back < syncing)) {
             now_us += turn_us;
             back++;
         }
-        /* Who is still on the way comes while the next one is synced. */
+        /* Clients on their way arrive while the next one is synced. */
         uint64_t late = syncing - back;
         syncing = gathered + back;
         gathered = late;

@@ -1,4 +1,4 @@
-/* Tests of journal/log/gather.c: what units look like, one by one and after aborted ones. */
+/* Tests of journal/log/gather.c: what records look like, one by one and after aborted ones. */
 #include "journal/log/gather.h"
 
 #include <setjmp.h>
@@ -18,7 +18,7 @@ static void change(struct gather *gather, uint32_t db, const char *key)
     gather_change(gather, &op);
 }
 
-static void unit(struct gather *gather, uint32_t db, const char *key)
+static void record(struct gather *gather, uint32_t db, const char *key)
 {
     gather_begin(gather);
     change(gather, db, key);
@@ -46,18 +46,18 @@ static void assert_holds(const struct gather *gather, const char *expected)
     resp_args_deinit(&args);
 }
 
-static void a_unit_is_a_command_or_a_transaction(void **state)
+static void a_record_is_a_command_or_a_transaction(void **state)
 {
     (void)state;
     struct gather gather;
     gather_init(&gather);
-    unit(&gather, 0, "a");
+    record(&gather, 0, "a");
     gather_begin(&gather);
     change(&gather, 0, "b");
     change(&gather, 0, "c");
     change(&gather, 0, "d");
     gather_end(&gather);
-    unit(&gather, 0, "e");
+    record(&gather, 0, "e");
     assert_holds(&gather, "SELECT 0;DEL a;MULTI;DEL b;DEL c;DEL d;EXEC;DEL e;");
     assert_int_equal(gather.count, 3);
     gather_deinit(&gather);
@@ -68,18 +68,18 @@ static void databases_are_selected_when_they_change(void **state)
     (void)state;
     struct gather gather;
     gather_init(&gather);
-    unit(&gather, 3, "a");
-    unit(&gather, 3, "b");
+    record(&gather, 3, "a");
+    record(&gather, 3, "b");
     gather_begin(&gather);
     change(&gather, 4, "c");
     change(&gather, 12, "d");
     gather_end(&gather);
-    unit(&gather, 12, "e");
+    record(&gather, 12, "e");
     assert_holds(&gather, "SELECT 3;DEL a;DEL b;MULTI;SELECT 4;DEL c;SELECT 12;DEL d;EXEC;DEL e;");
     gather_deinit(&gather);
 }
 
-static void an_aborted_unit_leaves_nothing(void **state)
+static void an_aborted_record_leaves_nothing(void **state)
 {
     (void)state;
     struct gather gather;
@@ -88,19 +88,19 @@ static void an_aborted_unit_leaves_nothing(void **state)
     change(&gather, 2, "a");
     gather_abort(&gather);
     assert_int_equal(gather.bytes.len, 0);
-    unit(&gather, 0, "b");
+    record(&gather, 0, "b");
     gather_begin(&gather);
     change(&gather, 1, "c");
     change(&gather, 2, "d");
     gather_abort(&gather);
-    unit(&gather, 0, "e");
-    unit(&gather, 2, "f");
+    record(&gather, 0, "e");
+    record(&gather, 2, "f");
     assert_holds(&gather, "SELECT 0;DEL b;DEL e;SELECT 2;DEL f;");
     assert_int_equal(gather.count, 3);
     gather_deinit(&gather);
 }
 
-static void a_unit_without_changes_is_an_empty_transaction(void **state)
+static void a_record_without_changes_is_an_empty_transaction(void **state)
 {
     (void)state;
     struct gather gather;
@@ -120,17 +120,17 @@ static void what_is_taken_is_gone_and_a_new_file_selects_anew(void **state)
     uint64_t count;
     gather_init(&gather);
     buf_init(&bytes, 0);
-    unit(&gather, 7, "a");
+    record(&gather, 7, "a");
     gather_take(&gather, &bytes, &count, false);
     assert_int_equal(count, 1);
     assert_true(slice_equal(buf_slice(&bytes), S("*2\r\n$6\r\nSELECT\r\n$1\r\n7\r\n"
                                                  "*2\r\n$3\r\nDEL\r\n$1\r\na\r\n")));
-    unit(&gather, 7, "b");
+    record(&gather, 7, "b");
     assert_holds(&gather, "DEL b;");
     gather_take(&gather, &bytes, &count, true);
     assert_int_equal(count, 1);
-    unit(&gather, 7, "c");
-    unit(&gather, 7, "d");
+    record(&gather, 7, "c");
+    record(&gather, 7, "d");
     assert_holds(&gather, "SELECT 7;DEL c;DEL d;");
     gather_take(&gather, &bytes, &count, false);
     assert_int_equal(count, 2);
@@ -139,25 +139,25 @@ static void what_is_taken_is_gone_and_a_new_file_selects_anew(void **state)
     gather_deinit(&gather);
 }
 
-/* As many units as were counted, each with its changes in their databases, after any history. */
-static void a_scan_finds_the_units(void **state)
+/* As many records as were counted, each with its changes in their databases, after any history. */
+static void a_scan_finds_the_records(void **state)
 {
     (void)state;
     uint64_t random = seeded_start();
-    struct { /* per unit */
+    struct { /* per record */
         size_t changes;
         uint32_t dbs[4];
-    } units[500] = {0};
+    } records[500] = {0};
     struct gather gather;
     struct scan scan;
-    struct scan_unit found;
+    struct scan_record found;
     gather_init(&gather);
     while (gather.count < 500) {
         size_t number = gather.count;
-        units[number].changes = 1 + seeded_below(&random, 4) * seeded_below(&random, 2) % 4;
+        records[number].changes = 1 + seeded_below(&random, 4) * seeded_below(&random, 2) % 4;
         gather_begin(&gather);
-        for (size_t i = 0; i < units[number].changes; i++)
-            change(&gather, units[number].dbs[i] = seeded_below(&random, 3), "key");
+        for (size_t i = 0; i < records[number].changes; i++)
+            change(&gather, records[number].dbs[i] = seeded_below(&random, 3), "key");
         if (seeded_below(&random, 4) == 0)
             gather_abort(&gather);
         else
@@ -165,10 +165,10 @@ static void a_scan_finds_the_units(void **state)
     }
     scan_init(&scan, buf_slice(&gather.bytes), 1);
     for (size_t i = 0; i < 500; i++) {
-        assert_int_equal(scan_next(&scan, &found), SCAN_UNIT);
-        assert_int_equal(found.count, units[i].changes);
+        assert_int_equal(scan_next(&scan, &found), SCAN_RECORD);
+        assert_int_equal(found.count, records[i].changes);
         for (size_t j = 0; j < found.count; j++)
-            assert_int_equal(found.commands[j].db, units[i].dbs[j]);
+            assert_int_equal(found.commands[j].db, records[i].dbs[j]);
     }
     assert_int_equal(scan_next(&scan, &found), SCAN_CLEAN);
     scan_deinit(&scan);
@@ -178,12 +178,12 @@ static void a_scan_finds_the_units(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_unit_is_a_command_or_a_transaction),
+        cmocka_unit_test(a_record_is_a_command_or_a_transaction),
         cmocka_unit_test(databases_are_selected_when_they_change),
-        cmocka_unit_test(an_aborted_unit_leaves_nothing),
-        cmocka_unit_test(a_unit_without_changes_is_an_empty_transaction),
+        cmocka_unit_test(an_aborted_record_leaves_nothing),
+        cmocka_unit_test(a_record_without_changes_is_an_empty_transaction),
         cmocka_unit_test(what_is_taken_is_gone_and_a_new_file_selects_anew),
-        cmocka_unit_test(a_scan_finds_the_units),
+        cmocka_unit_test(a_scan_finds_the_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

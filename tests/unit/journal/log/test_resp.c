@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "journal/resp_append.h"
 #include "store/seeded.h"
+#include "support/resp_append.h"
 
 #define LIMIT ((size_t)1024 * 1024)
 #define MOST  20

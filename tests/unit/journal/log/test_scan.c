@@ -1,6 +1,6 @@
 /*
  * Tests of journal/log/scan.c: what was built comes out, and of logs that were cut, flipped, zeroed
- * or made by hand never a unit that was not built, with the right judgement of how they end.
+ * or made by hand never a record that was not built, with the right judgement of how they end.
  */
 #include "journal/log/scan.h"
 
@@ -11,30 +11,29 @@
 
 #include "journal/log_builder.h"
 
-/* The record that an offset lies in. */
-static size_t record_at(const struct builder *builder, size_t offset)
+/* The frame that an offset lies in. */
+static size_t frame_at(const struct builder *builder, size_t offset)
 {
     size_t i = 0;
-    while (builder->records[i].end <= offset)
+    while (builder->frames[i].end <= offset)
         i++;
     return i;
 }
 
-/* True if a line behind record `i` says that this was durable. */
+/* True if a line after frame `i` says that this was durable. */
 static bool is_proven(const struct builder *builder, size_t i)
 {
-    for (size_t later = i + 1; later < builder->record_count; later++) {
-        if (!builder->records[later].plain &&
-            (builder->records[i].plain ||
-             builder->records[later].synced >= builder->records[i].seq))
+    for (size_t later = i + 1; later < builder->frame_count; later++) {
+        if (!builder->frames[later].plain &&
+            (builder->frames[i].plain || builder->frames[later].synced >= builder->frames[i].seq))
             return true;
     }
     return false;
 }
 
-static size_t units_before(const struct builder *builder, size_t i)
+static size_t records_before(const struct builder *builder, size_t i)
 {
-    return i < builder->record_count ? builder->records[i].units_before : builder->unit_count;
+    return i < builder->frame_count ? builder->frames[i].records_before : builder->record_count;
 }
 
 static struct builder *random_batches(size_t most, uint64_t *random)
@@ -51,7 +50,7 @@ static void assert_whole(const struct builder *builder)
     size_t delivered;
     assert_int_equal(builder_scan(builder, buf_slice(&builder->log), &scan, &delivered),
                      SCAN_CLEAN);
-    assert_int_equal(delivered, builder->unit_count);
+    assert_int_equal(delivered, builder->record_count);
     assert_int_equal(scan.offset, builder->log.len);
     assert_int_equal(scan.next, builder->next);
     scan_deinit(&scan);
@@ -86,16 +85,16 @@ static void judges_every_cut(void **state)
         for (size_t len = 0; len < builder->log.len; len++) {
             struct scan scan;
             size_t delivered;
-            size_t at = record_at(builder, len);
+            size_t at = frame_at(builder, len);
             enum scan_verdict verdict =
                 builder_scan(builder, slice_make(builder->log.data, len), &scan, &delivered);
-            assert_int_equal(delivered, units_before(builder, at));
-            if (builder->records[at].plain) { /* may begin with a SELECT, which may end a file */
+            assert_int_equal(delivered, records_before(builder, at));
+            if (builder->frames[at].plain) { /* may start with a SELECT, which may end a file */
                 assert_int_not_equal(verdict, SCAN_DAMAGED);
             } else {
-                bool whole = len == builder->records[at].start;
+                bool whole = len == builder->frames[at].start;
                 assert_int_equal(verdict, whole ? SCAN_CLEAN : SCAN_TORN);
-                assert_int_equal(scan.offset, builder->records[at].start);
+                assert_int_equal(scan.offset, builder->frames[at].start);
             }
             scan_deinit(&scan);
         }
@@ -114,12 +113,12 @@ static void judges_every_flipped_bit(void **state)
         for (size_t bit = 0; bit < builder->log.len * 8; bit++) {
             struct scan scan;
             size_t delivered;
-            size_t at = record_at(builder, bit / 8);
+            size_t at = frame_at(builder, bit / 8);
             builder->log.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
             enum scan_verdict verdict =
                 builder_scan(builder, buf_slice(&builder->log), &scan, &delivered);
-            assert_int_equal(delivered, units_before(builder, at));
-            assert_int_equal(scan.offset, builder->records[at].start);
+            assert_int_equal(delivered, records_before(builder, at));
+            assert_int_equal(scan.offset, builder->frames[at].start);
             /* A file whose first mark is broken is taken for somebody else's, but for a zero. */
             bool unknown = bit / 8 < 5 && builder->log.data[bit / 8] != 0;
             assert_int_equal(verdict, is_proven(builder, at) || unknown ? SCAN_DAMAGED : SCAN_TORN);
@@ -145,7 +144,7 @@ static void judges_zeros(void **state)
             struct scan scan;
             size_t delivered;
             size_t to = from + 1 + seeded_below(&random, (uint32_t)(builder->log.len - from));
-            size_t at = record_at(builder, from);
+            size_t at = frame_at(builder, from);
             uint8_t *copy = mem_alloc(builder->log.len);
             memcpy(copy, builder->log.data, builder->log.len);
             memset(copy + from, 0, to - from);
@@ -155,11 +154,11 @@ static void judges_zeros(void **state)
             }
             while (copy[from] == builder->log.data[from])
                 from++;
-            at = record_at(builder, from);
+            at = frame_at(builder, from);
             enum scan_verdict verdict =
                 builder_scan(builder, slice_make(copy, builder->log.len), &scan, &delivered);
-            assert_int_equal(delivered, units_before(builder, at));
-            assert_int_equal(scan.offset, builder->records[at].start);
+            assert_int_equal(delivered, records_before(builder, at));
+            assert_int_equal(scan.offset, builder->frames[at].start);
             if (to == builder->log.len)
                 assert_int_equal(verdict, SCAN_TORN);
             if (verdict == SCAN_DAMAGED)
@@ -171,7 +170,8 @@ static void judges_zeros(void **state)
     }
 }
 
-/* Plain commands have no check, so only cuts can be judged: as Redis does, behind the last unit. */
+/* Plain commands have no checksum, so only truncation can be judged: as Redis does, after the last
+ * record. */
 static void plain_files_are_cut_as_redis_cuts(void **state)
 {
     (void)state;
@@ -187,12 +187,12 @@ static void plain_files_are_cut_as_redis_cuts(void **state)
         for (size_t len = 0; len < builder->log.len; len++) {
             struct scan scan;
             size_t delivered;
-            size_t at = record_at(builder, len);
-            size_t good = at > 0 ? builder->records[at - 1].end : 0;
+            size_t at = frame_at(builder, len);
+            size_t good = at > 0 ? builder->frames[at - 1].end : 0;
             enum scan_verdict verdict =
                 builder_scan(builder, slice_make(builder->log.data, len), &scan, &delivered);
             assert_true(verdict == SCAN_CLEAN || verdict == SCAN_TORN);
-            assert_int_equal(delivered, units_before(builder, at));
+            assert_int_equal(delivered, records_before(builder, at));
             assert_true(scan.offset >= good && scan.offset <= len);
             scan_deinit(&scan);
         }
@@ -200,18 +200,18 @@ static void plain_files_are_cut_as_redis_cuts(void **state)
     }
 }
 
-/* Reads a text made by hand; what its units hold goes, joined by ';', to `units`. */
-static enum scan_verdict read_text(struct slice log, uint64_t next, char *units, size_t size,
+/* Reads a handmade text; its records' texts are joined by ';' in `records`. */
+static enum scan_verdict read_text(struct slice log, uint64_t next, char *records, size_t size,
                                    struct scan *scan)
 {
-    struct scan_unit unit;
+    struct scan_record record;
     enum scan_verdict verdict;
     size_t used = 0;
-    units[0] = 0;
+    records[0] = 0;
     scan_init(scan, log, next);
-    while ((verdict = scan_next(scan, &unit)) == SCAN_UNIT) {
-        char *text = builder_unit_text(&unit);
-        used += (size_t)snprintf(units + used, size - used, "%s;", text);
+    while ((verdict = scan_next(scan, &record)) == SCAN_RECORD) {
+        char *text = builder_record_text(&record);
+        used += (size_t)snprintf(records + used, size - used, "%s;", text);
         assert_true(used < size);
         free(text);
     }
@@ -241,7 +241,7 @@ static void understands_select_and_transactions(void **state)
     (void)state;
     static const struct {
         const char *script;
-        const char *units;
+        const char *records;
         enum scan_verdict verdict;
     } cases[] = {
         {"", "", SCAN_CLEAN},
@@ -271,13 +271,13 @@ static void understands_select_and_transactions(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct buf log;
         struct scan scan;
-        char units[500];
+        char records[500];
         buf_init(&log, BUILDER_LIMIT);
         append_script(&log, cases[i].script);
         print_message("%s\n", cases[i].script);
-        assert_int_equal(read_text(buf_slice(&log), 0, units, sizeof units, &scan),
+        assert_int_equal(read_text(buf_slice(&log), 0, records, sizeof records, &scan),
                          cases[i].verdict);
-        assert_string_equal(units, cases[i].units);
+        assert_string_equal(records, cases[i].records);
         buf_deinit(&log);
     }
 }
@@ -286,9 +286,9 @@ static enum scan_verdict read_built(struct buf *log, uint64_t next, const char *
 {
     struct scan scan;
     enum scan_verdict verdict;
-    struct scan_unit unit;
+    struct scan_record record;
     scan_init(&scan, buf_slice(log), next);
-    while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT)
+    while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD)
         ;
     *why = scan.why;
     scan_deinit(&scan);
@@ -374,7 +374,7 @@ static void torn_batches_give_no_revision(void **state)
     (void)state;
     struct buf log;
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     size_t whole;
     buf_init(&log, BUILDER_LIMIT);
     append_batch(&log, 5, 1, 4, "DEL a");
@@ -382,16 +382,16 @@ static void torn_batches_give_no_revision(void **state)
     append_batch(&log, 1000, 1, 5, "DEL b");
     for (size_t len = whole + 1; len < log.len; len++) {
         scan_init(&scan, slice_make(log.data, len), 5);
-        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-        assert_int_equal(scan_next(&scan, &unit), SCAN_TORN);
+        assert_int_equal(scan_next(&scan, &record), SCAN_RECORD);
+        assert_int_equal(scan_next(&scan, &record), SCAN_TORN);
         assert_int_equal(scan.offset, whole);
         assert_int_equal(scan.next, 6);
         scan_deinit(&scan);
     }
     log.data[log.len - 1] ^= 1;
     scan_init(&scan, buf_slice(&log), 5);
-    assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-    assert_int_equal(scan_next(&scan, &unit), SCAN_TORN);
+    assert_int_equal(scan_next(&scan, &record), SCAN_RECORD);
+    assert_int_equal(scan_next(&scan, &record), SCAN_TORN);
     assert_int_equal(scan.next, 6);
     scan_deinit(&scan);
     buf_deinit(&log);
@@ -444,7 +444,7 @@ static void judges_plain_files(void **state)
     struct buf log;
     const char *why;
     buf_init(&log, BUILDER_LIMIT);
-    /* Zeros behind plain commands: a crash; and the same within one. */
+    /* Zeros after plain commands: a crash; and the same within one. */
     append_script(&log, "DEL a");
     builder_append(&log, slice_make((uint8_t[700]){0}, 700));
     assert_int_equal(read_built(&log, 0, &why), SCAN_TORN);
@@ -521,11 +521,11 @@ static void survives_garbage(void **state)
         uint8_t *copy = memcpy(mem_alloc(exact.len), exact.len > 0 ? exact.data : (void *)"",
                                exact.len); /* so that a sanitizer sees its end */
         struct scan scan;
-        struct scan_unit unit;
+        struct scan_record record;
         scan_init(&scan, slice_make(copy, exact.len), 1);
         enum scan_verdict verdict;
-        while ((verdict = scan_next(&scan, &unit)) == SCAN_UNIT)
-            assert_true(unit.offset + unit.size <= exact.len && unit.size > 0);
+        while ((verdict = scan_next(&scan, &record)) == SCAN_RECORD)
+            assert_true(record.offset + record.size <= exact.len && record.size > 0);
         assert_true((verdict == SCAN_CLEAN) == (scan.offset == exact.len));
         scan_deinit(&scan);
         free(copy);

@@ -1,28 +1,25 @@
-/* Tests of journal/log/wal.c: group commit, order, rotation, and every way in which a disk fails.
- * */
+/* Tests of journal/log/wal.c: records and their order, backpressure, and rotation. */
 #include "journal/log/wal.h"
-
-#include "base/clock.h"
 
 #include "journal/log_fixture.h"
 
 #include <time.h>
 
-/* ---- units ---- */
+/* ---- records ---- */
 
-static void a_unit_becomes_durable(void **state)
+static void a_record_becomes_durable(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     assert_int_equal(atomic_load(&fixture.durable.revision), FIRST - 1);
     assert_null(atomic_load(&fixture.durable.read_only_reason));
-    assert_int_equal(write_unit(fixture.log), FIRST);
+    assert_int_equal(write_record(fixture.log), FIRST);
     wait_durable(&fixture, FIRST);
     FAKE_DISK_WAIT(&fixture.disk, fixture.progress == 1);
     struct wal_stats stats = wal_stats(fixture.log);
     assert_int_equal(stats.revision, FIRST);
-    assert_int_equal(stats.units, 1);
+    assert_int_equal(stats.records, 1);
     assert_int_equal(stats.batches, 1);
     assert_int_equal(stats.syncs, 1);
     assert_int_equal(stats.gathered_bytes, 0);
@@ -35,7 +32,7 @@ static void a_unit_becomes_durable(void **state)
     stop(&fixture);
 }
 
-static void aborted_units_leave_no_gap(void **state)
+static void aborted_records_leave_no_gap(void **state)
 {
     (void)state;
     static struct fixture fixture;
@@ -52,78 +49,6 @@ static void aborted_units_leave_no_gap(void **state)
     }
     end_with(&fixture, FIRST + 49);
     stop(&fixture);
-}
-
-/* While one batch is on its way to the disk, the next gathers all that comes. */
-static void what_comes_during_a_sync_is_one_batch(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
-    for (int i = 0; i < 99; i++)
-        write_unit(fixture.log);
-    assert_true(wal_stats(fixture.log).gathered_bytes > 99 * 20);
-    assert_int_equal(atomic_load(&fixture.durable.revision), FIRST - 1);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
-    wait_durable(&fixture, FIRST + 99);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.progress == 2);
-    assert_int_equal(wal_stats(fixture.log).batches, 2);
-    assert_int_equal(wal_stats(fixture.log).units, 100);
-    end_with(&fixture, FIRST + 99);
-    stop(&fixture);
-}
-
-static void a_slow_disk_is_told_during_and_after(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
-    int64_t since_us = wal_stats(fixture.log).waits_since_us;
-    uint64_t before = wal_stats(fixture.log).slow_waits;
-    assert_true(since_us > 0 && since_us <= clock_monotonic_us());
-    while (clock_monotonic_us() < since_us + SLOW_US)
-        continue;
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
-    wait_durable(&fixture, FIRST);
-    assert_int_equal(wal_stats(fixture.log).slow_waits, before + 1);
-    assert_true(wal_stats(fixture.log).last_sync_us >= SLOW_US);
-    assert_int_equal(wal_stats(fixture.log).waits_since_us, 0);
-    end_with(&fixture, FIRST);
-    stop(&fixture);
-}
-
-static void the_rest_is_durable_at_the_end(void **state)
-{
-    (void)state;
-    for (int sync = WAL_ALWAYS; sync <= WAL_EVERY_SECOND; sync++) {
-        static struct fixture fixture;
-        start(&fixture, (enum wal_sync)sync, 0);
-        for (int i = 0; i < 1000; i++)
-            write_unit(fixture.log);
-        end_with(&fixture, FIRST + 999);
-        stop(&fixture);
-    }
-}
-
-/* Without writes nothing is written, not even at the end. */
-static void an_unused_log_stays_as_it_is(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_EVERY_SECOND, 0);
-    stop(&fixture);
-    start(&fixture, WAL_ALWAYS, 0);
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
-    assert_int_equal(fixture.disk.inodes[0].bytes.len, 0);
-    stop(&fixture);
-    assert_true(wal_free(NULL));
 }
 
 /* ---- many writers ---- */
@@ -152,7 +77,7 @@ static void *write_many(void *user)
     return NULL;
 }
 
-/* Each unit is in the file where its revision says, in the database of who wrote it. */
+/* Each record is in the file where its revision says, in the database of who wrote it. */
 static void assert_written_by(const struct fixture *fixture, const struct writer *writers)
 {
     static uint32_t dbs[WRITERS * EACH];
@@ -188,24 +113,21 @@ static void writers_share_batches_and_keep_their_order(void **state)
 static void *write_two(void *user)
 {
     struct fixture *fixture = user;
-    write_unit(fixture->log);
+    write_record(fixture->log);
     FAKE_DISK_SET(&fixture->disk, fixture->passed_limit = true);
-    write_unit(fixture->log);
+    write_record(fixture->log);
     return NULL;
 }
 
-/* The limit is passed by one unit, and not by two. */
+/* The limit is passed by one record, and not by two. */
 static void writers_wait_when_too_much_has_gathered(void **state)
 {
     (void)state;
     static struct fixture fixture;
     pthread_t thread;
-    start(&fixture, WAL_ALWAYS, 1000);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    start_held(&fixture, WAL_ALWAYS, 1000);
     while (wal_stats(fixture.log).gathered_bytes <= 960)
-        write_unit(fixture.log);
+        write_record(fixture.log);
     assert_int_equal(pthread_create(&thread, NULL, write_two, &fixture), 0);
     FAKE_DISK_WAIT(&fixture.disk, fixture.passed_limit);
     struct timespec soon;
@@ -215,10 +137,9 @@ static void writers_wait_when_too_much_has_gathered(void **state)
     soon.tv_nsec %= 1000000000;
     assert_int_equal(pthread_timedjoin_np(thread, NULL, &soon), ETIMEDOUT);
     assert_in_range(wal_stats(fixture.log).gathered_bytes, 1001, 1040);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+    let_go(&fixture);
     pthread_join(thread, NULL);
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
+    end_log(&fixture);
     stop(&fixture);
 }
 
@@ -227,89 +148,36 @@ static void memory_is_given_back_after_a_burst(void **state)
     (void)state;
     static uint8_t large[4 * 1024 * 1024];
     static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    uint64_t revision = write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
+    start_held(&fixture, WAL_ALWAYS, 0);
+    uint64_t revision = FIRST;
     for (int i = 0; i < 4; i++)
         revision = write_changes(fixture.log, 0, 1, slice_make(large, sizeof large));
     assert_true(wal_stats(fixture.log).buffer_bytes > sizeof large);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+    let_go(&fixture);
     wait_durable(&fixture, revision);
     for (int i = 0; i < 2; i++) { /* each of the two buffers has had its turn */
-        revision = write_unit(fixture.log);
+        revision = write_record(fixture.log);
         wait_durable(&fixture, revision);
     }
     assert_true(wal_stats(fixture.log).buffer_bytes <= 1024 * 1024);
     stop(&fixture);
 }
 
-/* ---- every second ---- */
-
-/* All that was written is durable, as far as the disk knows. */
-static bool is_synced(const struct fixture *fixture)
-{
-    return fixture->disk.inodes[0].synced == fixture->disk.inodes[0].bytes.len;
-}
-
-static void every_second_nobody_waits_and_the_disk_follows(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_EVERY_SECOND, 0);
-    assert_int_equal(atomic_load(&fixture.durable.revision), DURABLE_AT_ONCE);
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 1); /* at once */
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 2); /* soon, and nobody had to call */
-    FAKE_DISK_WAIT(&fixture.disk, is_synced(&fixture));
-    FAKE_DISK_SET(&fixture.disk, {
-        fixture.disk.hold = true;
-        fixture.disk.syncs_begun = 0;
-    });
-    int64_t written_us = clock_monotonic_us();
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
-    assert_true(clock_monotonic_us() - written_us >= 1000000);
-    assert_int_equal(wal_stats(fixture.log).revision, FIRST + 1);
-    write_unit(fixture.log); /* gathers meanwhile */
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls == 4 && is_synced(&fixture));
-    assert_int_equal(wal_stats(fixture.log).units, 4);
-    assert_int_equal(fixture.progress, 0);
-    end_with(&fixture, FIRST + 3);
-    stop(&fixture);
-}
-
-/* Much is written before its time. */
-static void every_second_much_is_written_at_once(void **state)
-{
-    (void)state;
-    static uint8_t large[1024 * 1024];
-    static struct fixture fixture;
-    start(&fixture, WAL_EVERY_SECOND, 3 * sizeof large);
-    for (int i = 0; i < 40; i++)
-        write_changes(fixture.log, 0, 1, slice_make(large, sizeof large));
-    end_with(&fixture, FIRST + 39);
-    assert_true(fixture.disk.write_calls >= 40 / 5);
-    stop(&fixture);
-}
-
 /* ---- rotation ---- */
 
-/* Of the first unit in the file. */
+/* Of the first record in the file. */
 static uint32_t first_db(const struct fixture *fixture, size_t file)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     scan_init(&scan, buf_slice(&fixture->disk.inodes[file].bytes), 0);
-    assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-    uint32_t db = unit.commands[0].db;
+    assert_int_equal(scan_next(&scan, &record), SCAN_RECORD);
+    uint32_t db = record.commands[0].db;
     scan_deinit(&scan);
     return db;
 }
 
-static void units_after_a_rotation_are_in_the_next_file(void **state)
+static void records_after_a_rotation_are_in_the_next_file(void **state)
 {
     (void)state;
     for (int sync = WAL_ALWAYS; sync <= WAL_EVERY_SECOND; sync++) {
@@ -321,10 +189,9 @@ static void units_after_a_rotation_are_in_the_next_file(void **state)
         wal_rotate(fixture.log, "two");
         for (int i = 0; i < 3; i++)
             write_changes(fixture.log, 2, 2, SLICE_LITERAL("v"));
-        FAKE_DISK_SET(&fixture.disk, fixture.disk.hold = false);
+        let_go(&fixture);
         FAKE_DISK_WAIT(&fixture.disk, fixture.rotated == 1);
-        assert_true(wal_free(fixture.log));
-        fixture.log = NULL;
+        end_log(&fixture);
         assert_string_equal(fixture.disk.inodes[1].path, "folder/two");
         assert_file(&fixture, 0, FIRST, FIRST + 4);
         assert_file(&fixture, 1, FIRST + 5, FIRST + 7);
@@ -339,11 +206,10 @@ static void a_rotation_keeps_its_order(void **state)
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_EVERY_SECOND, 0);
-    write_unit(fixture.log);
+    write_record(fixture.log);
     wal_rotate(fixture.log, "two");
-    write_unit(fixture.log);
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
+    write_record(fixture.log);
+    end_log(&fixture);
     const char *after_write = strstr(fixture.disk.story, "sync one");
     assert_non_null(after_write);
     assert_string_equal(after_write,
@@ -362,9 +228,8 @@ static void a_rotation_needs_no_writes(void **state)
     wal_rotate(fixture.log, "three");
     wal_rotate(fixture.log, "four");
     FAKE_DISK_WAIT(&fixture.disk, fixture.rotated == 3);
-    wait_durable(&fixture, write_unit(fixture.log));
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
+    wait_durable(&fixture, write_record(fixture.log));
+    end_log(&fixture);
     assert_string_equal(fixture.disk.inodes[3].path, "folder/four");
     assert_file(&fixture, 3, FIRST, FIRST);
     stop(&fixture);
@@ -375,11 +240,11 @@ static void the_size_counts_from_the_base(void **state)
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
-    wait_durable(&fixture, write_unit(fixture.log));
+    wait_durable(&fixture, write_record(fixture.log));
     uint64_t before = wal_size(fixture.log);
     assert_int_equal(before, 1000 + fixture.disk.inodes[0].bytes.len);
     wal_rotate(fixture.log, "two");
-    wait_durable(&fixture, write_unit(fixture.log));
+    wait_durable(&fixture, write_record(fixture.log));
     assert_int_equal(wal_size(fixture.log), before + fixture.disk.inodes[1].bytes.len);
     wal_forget_former(fixture.log);
     assert_int_equal(wal_size(fixture.log), fixture.disk.inodes[1].bytes.len);
@@ -388,224 +253,18 @@ static void the_size_counts_from_the_base(void **state)
     stop(&fixture);
 }
 
-/* ---- failures ---- */
-
-/* Waits for a refusal that says so. */
-static void wait_refusal(struct fixture *fixture, const char *part)
-{
-    FAKE_DISK_WAIT(&fixture->disk, atomic_load(&fixture->durable.read_only_reason) != NULL);
-    assert_non_null(strstr(atomic_load(&fixture->durable.read_only_reason), part));
-}
-
-/* Nothing more is written, nothing more becomes durable, and nobody blocks. */
-static void assert_failed_for_good(struct fixture *fixture, uint64_t durable, int error)
-{
-    wait_refusal(fixture, "started again");
-    FAKE_DISK_SET(&fixture->disk, {
-        fixture->disk.fail_write = 0;
-        fixture->disk.fail_sync = 0;
-        fixture->disk.fail_cut = 0;
-        fixture->disk.room = FAKE_DISK_ANY;
-    });
-    unsigned writes = fixture->disk.write_calls;
-    uint64_t revision = write_unit(fixture->log);
-    for (int i = 0; i < 1000; i++)
-        assert_int_equal(write_unit(fixture->log), ++revision);
-    wal_rotate(fixture->log, "later");
-    assert_int_equal(wal_stats(fixture->log).gathered_bytes, 0);
-    assert_int_equal(wal_stats(fixture->log).error, error);
-    assert_false(wal_free(fixture->log));
-    fixture->log = NULL;
-    assert_int_equal(fixture->disk.write_calls, writes);
-    assert_int_equal(atomic_load(&fixture->durable.revision), durable);
-    assert_non_null(strstr(atomic_load(&fixture->durable.read_only_reason), "started again"));
-    assert_null(fake_disk_find(&fixture->disk, "folder/later"));
-    stop(fixture);
-}
-
-static void a_failed_write_ends_the_log(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 2000);
-    wait_durable(&fixture, write_unit(fixture.log));
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_write = -EIO);
-    write_unit(fixture.log);
-    assert_failed_for_good(&fixture, FIRST, EIO);
-}
-
-static void a_failed_sync_ends_the_log(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    wait_durable(&fixture, write_unit(fixture.log));
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_sync = -ENOSPC); /* no matter which error */
-    write_unit(fixture.log);
-    assert_failed_for_good(&fixture, FIRST, ENOSPC);
-    start(&fixture, WAL_EVERY_SECOND, 0);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_sync = -EIO);
-    write_unit(fixture.log);
-    assert_failed_for_good(&fixture, DURABLE_AT_ONCE, EIO);
-}
-
-/* What gathered while the sync ran that failed is not written either. */
-static void a_failure_drops_what_has_gathered(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
-    for (int i = 0; i < 10; i++)
-        write_unit(fixture.log);
-    wal_rotate(fixture.log, "two");
-    write_unit(fixture.log);
-    FAKE_DISK_SET(&fixture.disk, {
-        fixture.disk.fail_sync = -EIO;
-        fixture.disk.hold = false;
-    });
-    wait_refusal(&fixture, "started again");
-    assert_int_equal(fixture.rotated, 0);
-    assert_failed_for_good(&fixture, FIRST - 1, EIO);
-}
-
-static void a_full_disk_is_waited_for(void **state)
-{
-    (void)state;
-    for (int sync = WAL_ALWAYS; sync <= WAL_EVERY_SECOND; sync++) {
-        static struct fixture fixture;
-        start(&fixture, (enum wal_sync)sync, 300);
-        fixture.disk.room = 150; /* the first batch and a part of another */
-        write_unit(fixture.log);
-        FAKE_DISK_WAIT(&fixture.disk, fixture.disk.inodes[0].bytes.len > 0);
-        uint64_t last = write_unit(fixture.log);
-        wait_refusal(&fixture, "full");
-        for (int i = 0; i < 100; i++) /* more than may gather else, and nobody blocks */
-            last = write_unit(fixture.log);
-        unsigned writes = fixture.disk.write_calls;
-        FAKE_DISK_WAIT(&fixture.disk, fixture.disk.write_calls > writes + 1); /* it tries again */
-        assert_int_equal(wal_stats(fixture.log).error, ENOSPC);
-        FAKE_DISK_SET(&fixture.disk, fixture.disk.room = FAKE_DISK_ANY);
-        FAKE_DISK_WAIT(&fixture.disk, atomic_load(&fixture.durable.read_only_reason) == NULL);
-        wait_durable(&fixture, last);
-        assert_int_equal(wal_stats(fixture.log).error, 0);
-        end_with(&fixture, last);
-        stop(&fixture);
-    }
-}
-
-/* On a full disk at the end there is one more attempt. */
-static void a_full_disk_at_the_end_loses_what_has_gathered(void **state)
-{
-    (void)state;
-    for (int room = 0; room < 2; room++) {
-        static struct fixture fixture;
-        start(&fixture, WAL_ALWAYS, 0);
-        fixture.disk.room = 50;
-        write_unit(fixture.log);
-        wait_refusal(&fixture, "full");
-        FAKE_DISK_SET(&fixture.disk, fixture.disk.room = room > 0 ? FAKE_DISK_ANY : 10);
-        assert_int_equal(wal_free(fixture.log), room > 0);
-        fixture.log = NULL;
-        if (room > 0)
-            assert_file(&fixture, 0, FIRST, FIRST);
-        else
-            assert_int_equal(fixture.disk.inodes[0].bytes.len, 0);
-        stop(&fixture);
-    }
-}
-
-static void a_cut_that_fails_ends_the_log(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.room = 50;
-    fixture.disk.fail_cut = -ENOSPC; /* even that */
-    write_unit(fixture.log);
-    assert_failed_for_good(&fixture, FIRST - 1, EIO);
-}
-
-static void a_rotation_waits_for_room_too(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.fail_open = -EDQUOT;
-    fixture.fail_rotated = -ENOSPC;
-    wal_rotate(fixture.log, "two");
-    wait_refusal(&fixture, "full");
-    uint64_t last = write_unit(fixture.log);
-    FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_open = 0);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.rotated >= 2);
-    assert_non_null(atomic_load(&fixture.durable.read_only_reason));
-    FAKE_DISK_SET(&fixture.disk, fixture.fail_rotated = 0);
-    wait_durable(&fixture, last);
-    assert_null(atomic_load(&fixture.durable.read_only_reason));
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
-    assert_file(&fixture, 1, FIRST, last);
-    stop(&fixture);
-}
-
-static void a_rotation_that_fails_ends_the_log(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.fail_open = -EACCES;
-    wal_rotate(fixture.log, "two");
-    assert_failed_for_good(&fixture, FIRST - 1, EACCES);
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.fail_sync_directory = -EIO;
-    wal_rotate(fixture.log, "two");
-    assert_failed_for_good(&fixture, FIRST - 1, EIO);
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.fail_rotated = -EINVAL;
-    wal_rotate(fixture.log, "two");
-    assert_failed_for_good(&fixture, FIRST - 1, EINVAL);
-}
-
-static void no_room_ahead_is_no_matter(void **state)
-{
-    (void)state;
-    static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.fail_allocate = -EIO;
-    wait_durable(&fixture, write_unit(fixture.log));
-    end_with(&fixture, FIRST);
-    stop(&fixture);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_unit_becomes_durable),
-        cmocka_unit_test(aborted_units_leave_no_gap),
-        cmocka_unit_test(what_comes_during_a_sync_is_one_batch),
-        cmocka_unit_test(a_slow_disk_is_told_during_and_after),
-        cmocka_unit_test(the_rest_is_durable_at_the_end),
-        cmocka_unit_test(an_unused_log_stays_as_it_is),
+        cmocka_unit_test(a_record_becomes_durable),
+        cmocka_unit_test(aborted_records_leave_no_gap),
         cmocka_unit_test(writers_share_batches_and_keep_their_order),
         cmocka_unit_test(writers_wait_when_too_much_has_gathered),
         cmocka_unit_test(memory_is_given_back_after_a_burst),
-        cmocka_unit_test(every_second_nobody_waits_and_the_disk_follows),
-        cmocka_unit_test(every_second_much_is_written_at_once),
-        cmocka_unit_test(units_after_a_rotation_are_in_the_next_file),
+        cmocka_unit_test(records_after_a_rotation_are_in_the_next_file),
         cmocka_unit_test(a_rotation_keeps_its_order),
         cmocka_unit_test(a_rotation_needs_no_writes),
         cmocka_unit_test(the_size_counts_from_the_base),
-        cmocka_unit_test(a_failed_write_ends_the_log),
-        cmocka_unit_test(a_failed_sync_ends_the_log),
-        cmocka_unit_test(a_failure_drops_what_has_gathered),
-        cmocka_unit_test(a_full_disk_is_waited_for),
-        cmocka_unit_test(a_full_disk_at_the_end_loses_what_has_gathered),
-        cmocka_unit_test(a_cut_that_fails_ends_the_log),
-        cmocka_unit_test(a_rotation_waits_for_room_too),
-        cmocka_unit_test(a_rotation_that_fails_ends_the_log),
-        cmocka_unit_test(no_room_ahead_is_no_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

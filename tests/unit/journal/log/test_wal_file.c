@@ -32,17 +32,17 @@ static int append(struct wal_file *file, uint64_t revision)
     return wal_file_append(file, &batch, payload);
 }
 
-/* So many units are in the file, and nothing else. */
-static void assert_units(const struct fake_disk *disk, uint64_t count)
+/* So many records are in the file, and nothing else. */
+static void assert_records(const struct fake_disk *disk, uint64_t count)
 {
     struct scan scan;
-    struct scan_unit unit;
+    struct scan_record record;
     scan_init(&scan, buf_slice(&disk->inodes[0].bytes), 1);
     for (uint64_t i = 1; i <= count; i++) {
-        assert_int_equal(scan_next(&scan, &unit), SCAN_UNIT);
-        assert_int_equal(unit.revision, i);
+        assert_int_equal(scan_next(&scan, &record), SCAN_RECORD);
+        assert_int_equal(record.revision, i);
     }
-    assert_int_equal(scan_next(&scan, &unit), SCAN_CLEAN);
+    assert_int_equal(scan_next(&scan, &record), SCAN_CLEAN);
     scan_deinit(&scan);
 }
 
@@ -72,19 +72,19 @@ static void batches_follow_each_other(void **state)
     assert_int_equal(wal_file_sync(&file), 0);
     assert_false(file.unsynced);
     assert_int_equal(disk.inodes[0].synced, file.size);
-    assert_units(&disk, 20);
+    assert_records(&disk, 20);
     wal_file_deinit(&file);
 
     struct fs_file *handle;
     assert_int_equal(fs_open(&disk.fs, "folder/log", FS_APPEND, &handle), 0);
     assert_int_equal(wal_file_init(&file, handle), 0);
     assert_int_equal(append(&file, 21), 0);
-    assert_units(&disk, 21);
+    assert_records(&disk, 21);
     wal_file_deinit(&file);
     fake_disk_deinit(&disk);
 }
 
-static void a_batch_without_units_is_a_line(void **state)
+static void a_batch_without_records_is_a_line(void **state)
 {
     (void)state;
     struct fake_disk disk;
@@ -138,7 +138,7 @@ static void a_failed_write_is_cut(void **state)
     }
     disk.room = FAKE_DISK_ANY;
     assert_int_equal(append(&file, 2), 0);
-    assert_units(&disk, 2);
+    assert_records(&disk, 2);
     wal_file_deinit(&file);
     fake_disk_deinit(&disk);
 }
@@ -174,7 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_file_is_durable_by_name),
         cmocka_unit_test(batches_follow_each_other),
-        cmocka_unit_test(a_batch_without_units_is_a_line),
+        cmocka_unit_test(a_batch_without_records_is_a_line),
         cmocka_unit_test(room_is_asked_ahead),
         cmocka_unit_test(a_failed_write_is_cut),
         cmocka_unit_test(errors_are_passed_on),

@@ -1,42 +1,43 @@
-/* Tests of journal/log/wal.c: when a batch begins while some are at work (journal/durable.h). */
+/* Tests of journal/log/wal.c: when a batch begins while workers are busy (base/activity.h). */
 #include "journal/log/wal.h"
 
 #include "journal/log_fixture.h"
 
 #include <sched.h>
 
-static void work(struct fixture *fixture)
+static void become_busy(struct fixture *fixture, unsigned worker)
 {
-    fixture->durable.on_work(fixture->durable.log);
+    activity_mark_busy(&fixture->workers[worker]);
+    assert_true(fixture->workers[worker].is_busy);
 }
 
-static void rest(struct fixture *fixture)
+static void become_idle(struct fixture *fixture, unsigned worker)
 {
-    fixture->durable.on_rest(fixture->durable.log);
+    activity_mark_idle(&fixture->workers[worker]);
 }
 
-/* Enough for the log's thread to begin, if it wanted to. */
+/* Slowly enough for the log's thread to start a batch, if it wanted to. */
 static void write_slowly(struct fixture *fixture, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        write_unit(fixture->log);
+        write_record(fixture->log);
         for (unsigned k = 0; k < 100; k++)
             sched_yield();
     }
 }
 
-static void while_all_are_at_work_no_batch_begins(void **state)
+static void while_all_are_busy_no_batch_starts(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     for (unsigned round = 1; round <= 5; round++) {
         uint64_t before = FIRST - 1 + (round - 1) * 100;
-        work(&fixture);
+        become_busy(&fixture, 0);
         write_slowly(&fixture, 100);
         assert_int_equal(wal_stats(fixture.log).batches, round - 1);
         assert_int_equal(atomic_load(&fixture.durable.revision), before);
-        rest(&fixture);
+        become_idle(&fixture, 0);
         wait_durable(&fixture, before + 100);
         assert_int_equal(wal_stats(fixture.log).batches, round);
     }
@@ -44,139 +45,147 @@ static void while_all_are_at_work_no_batch_begins(void **state)
     stop(&fixture);
 }
 
-static void one_who_rests_is_enough(void **state)
+static void one_idle_worker_is_enough(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
-    work(&fixture);
-    work(&fixture);
+    become_busy(&fixture, 0);
+    become_busy(&fixture, 1);
     write_slowly(&fixture, 50);
     assert_int_equal(wal_stats(fixture.log).batches, 0);
-    rest(&fixture);
-    wait_durable(&fixture, FIRST + 49); /* the other one is still at work */
+    become_idle(&fixture, 0);
+    wait_durable(&fixture, FIRST + 49); /* the other one is still busy */
     write_slowly(&fixture, 50);
     assert_int_equal(wal_stats(fixture.log).batches, 1);
-    rest(&fixture);
+    become_idle(&fixture, 1);
     wait_durable(&fixture, FIRST + 99);
-    wait_durable(&fixture, write_unit(fixture.log)); /* who tells nothing is not waited for */
+    /* A thread that is no worker is not waited for. */
+    wait_durable(&fixture, write_record(fixture.log));
     end_with(&fixture, FIRST + 100);
     stop(&fixture);
 }
 
-/* One unit is held on its way to the disk, and somebody is at work: what he writes, during the sync
- * and after it, becomes durable when he rests. */
-static void assert_the_next_waits_for_rest(struct fixture *fixture)
+/* One record is held in flight, and the worker is busy: what it writes, during the sync and after
+ * it, becomes durable when it becomes idle. */
+static void assert_the_next_waits_for(struct fixture *fixture, unsigned worker)
 {
-    write_unit(fixture->log);
-    FAKE_DISK_SET(&fixture->disk, fixture->disk.hold = false);
+    write_record(fixture->log);
+    let_go(fixture);
     wait_durable(fixture, FIRST);
     write_slowly(fixture, 50);
     assert_int_equal(wal_stats(fixture->log).batches, 1);
-    rest(fixture);
+    become_idle(fixture, worker);
     wait_durable(fixture, FIRST + 51);
     end_with(fixture, FIRST + 51);
 }
 
-/* What was rested for is on its way to the disk; what comes meanwhile is of one who is at work. */
-static void a_rest_counts_for_one_batch(void **state)
+/* What the idle worker wrote is in flight; the records that follow are of a busy one. */
+static void becoming_idle_counts_for_one_batch(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     fixture.disk.hold = true;
-    work(&fixture);
-    write_unit(fixture.log);
-    rest(&fixture);
+    become_busy(&fixture, 0);
+    write_record(fixture.log);
+    become_idle(&fixture, 0);
     FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
-    work(&fixture);
-    assert_the_next_waits_for_rest(&fixture);
+    become_busy(&fixture, 0);
+    assert_the_next_waits_for(&fixture, 0);
     stop(&fixture);
 }
 
-/* He rested before there was anything, so it does not count for what comes then. */
-static void a_rest_without_units_means_nothing(void **state)
+/* It became idle before there was a record, so that does not count for later ones. */
+static void becoming_idle_without_records_means_nothing(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    start(&fixture, WAL_ALWAYS, 0);
-    fixture.disk.hold = true;
-    write_unit(fixture.log);
-    FAKE_DISK_WAIT(&fixture.disk, fixture.disk.syncs_begun == 1);
-    work(&fixture);
-    work(&fixture);
-    rest(&fixture);
-    assert_the_next_waits_for_rest(&fixture);
+    start_held(&fixture, WAL_ALWAYS, 0);
+    become_busy(&fixture, 0);
+    become_busy(&fixture, 1);
+    become_idle(&fixture, 0);
+    assert_the_next_waits_for(&fixture, 1);
     stop(&fixture);
 }
 
-static void who_waits_for_room_rests(void **state)
+static void a_writer_that_waits_for_space_is_idle(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 1000);
-    work(&fixture);
+    become_busy(&fixture, 0);
     for (unsigned i = 0; i < 1000; i++)
-        write_unit(fixture.log);
+        write_record(fixture.log);
     assert_true(wal_stats(fixture.log).batches >= 20);
-    rest(&fixture);
+    become_idle(&fixture, 0);
     end_with(&fixture, FIRST + 999);
     stop(&fixture);
 }
 
-static void the_end_waits_for_nobody(void **state)
+static void the_end_waits_for_no_worker(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
-    work(&fixture);
+    become_busy(&fixture, 0);
     write_slowly(&fixture, 50);
     end_with(&fixture, FIRST + 49);
     stop(&fixture);
     start(&fixture, WAL_EVERY_SECOND, 0);
-    assert_null(fixture.durable.on_work); /* for there it means nothing */
+    activity_mark_busy(&fixture.workers[0]);
+    assert_false(fixture.workers[0].is_busy); /* the log does not listen: it syncs by the clock */
     stop(&fixture);
 }
 
-static void *work_and_rest(void *user)
+struct writer {
+    struct fixture *fixture;
+    unsigned worker;
+    pthread_t thread;
+};
+
+static void *write_and_wait(void *user)
 {
-    struct fixture *fixture = user;
+    const struct writer *writer = user;
+    struct fixture *fixture = writer->fixture;
     for (unsigned i = 0; i < 300; i++) {
         uint64_t revision = 0;
-        work(fixture);
-        for (unsigned units = 0; units <= i % 7; units++)
-            revision = write_unit(fixture->log);
-        rest(fixture);
+        become_busy(fixture, writer->worker);
+        for (unsigned records = 0; records <= i % 7; records++)
+            revision = write_record(fixture->log);
+        become_idle(fixture, writer->worker);
         wait_durable(fixture, revision);
     }
     return NULL;
 }
 
-/* However they meet, nobody waits in vain. */
-static void nobody_who_rests_waits_in_vain(void **state)
+/* In whatever order they become busy and idle. */
+static void no_idle_worker_waits_in_vain(void **state)
 {
     (void)state;
     static struct fixture fixture;
-    pthread_t threads[4];
+    struct writer writers[WORKERS];
     start(&fixture, WAL_ALWAYS, 0);
-    for (size_t i = 0; i < 4; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, work_and_rest, &fixture), 0);
-    for (size_t i = 0; i < 4; i++)
-        pthread_join(threads[i], NULL);
-    end_with(&fixture, FIRST - 1 + wal_stats(fixture.log).units);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        writers[i] = (struct writer){.fixture = &fixture, .worker = i};
+        assert_int_equal(pthread_create(&writers[i].thread, NULL, write_and_wait, &writers[i]), 0);
+    }
+    for (unsigned i = 0; i < WORKERS; i++)
+        pthread_join(writers[i].thread, NULL);
+    end_with(&fixture, FIRST - 1 + wal_stats(fixture.log).records);
     stop(&fixture);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(while_all_are_at_work_no_batch_begins),
-        cmocka_unit_test(one_who_rests_is_enough),
-        cmocka_unit_test(a_rest_counts_for_one_batch),
-        cmocka_unit_test(a_rest_without_units_means_nothing),
-        cmocka_unit_test(who_waits_for_room_rests),
-        cmocka_unit_test(the_end_waits_for_nobody),
-        cmocka_unit_test(nobody_who_rests_waits_in_vain),
+        cmocka_unit_test(while_all_are_busy_no_batch_starts),
+        cmocka_unit_test(one_idle_worker_is_enough),
+        cmocka_unit_test(becoming_idle_counts_for_one_batch),
+        cmocka_unit_test(becoming_idle_without_records_means_nothing),
+        cmocka_unit_test(a_writer_that_waits_for_space_is_idle),
+        cmocka_unit_test(the_end_waits_for_no_worker),
+        cmocka_unit_test(no_idle_worker_waits_in_vain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,10 @@
-/* Tests of journal/log/wal_long.c: units that take long, among others that do not. */
+/* Tests of journal/log/wal_long.c: records that take long, among others that do not. */
 #include "journal/log/wal.h"
 
 #include "journal/log_fixture.h"
 
 /* As write_changes() does, so that assert_file() finds the revision's key. */
-static void tell(struct change_sink *unit, uint64_t revision, uint32_t db)
+static void tell(struct change_sink *record, uint64_t revision, uint32_t db)
 {
     char key[24];
     int len = snprintf(key, sizeof key, "%llu", (unsigned long long)revision);
@@ -12,60 +12,59 @@ static void tell(struct change_sink *unit, uint64_t revision, uint32_t db)
                     .db = db,
                     .key = slice_make(key, (size_t)len),
                     .value = SLICE_LITERAL("value")};
-    unit->change(unit, &op);
+    record->change(record, &op);
 }
 
-static struct change_sink *open_unit(struct fixture *fixture, uint64_t *revision)
+static struct change_sink *open_record(struct fixture *fixture, uint64_t *revision)
 {
     struct change_sink *sink = wal_sink(fixture->log);
-    struct change_sink *unit = sink->open(sink);
-    *revision = unit->begin(unit);
-    return unit;
+    struct change_sink *record = sink->open(sink);
+    *revision = record->begin(record);
+    return record;
 }
 
-/* Others get their revisions and end, but nothing that stands behind the long unit is durable. */
+/* Others get their revisions and end, but nothing after the long record is durable. */
 static void others_go_on_meanwhile(void **state)
 {
     (void)state;
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     uint64_t revision;
-    assert_int_equal(write_unit(fixture.log), FIRST);
-    struct change_sink *unit = open_unit(&fixture, &revision);
+    assert_int_equal(write_record(fixture.log), FIRST);
+    struct change_sink *record = open_record(&fixture, &revision);
     assert_int_equal(revision, FIRST + 1);
-    tell(unit, revision, 3);
+    tell(record, revision, 3);
     for (unsigned i = 0; i < 10; i++)
         assert_int_equal(write_changes(fixture.log, i % 3, 1 + i % 2, SLICE_LITERAL("v")),
                          FIRST + 2 + i);
     wait_durable(&fixture, FIRST);
     FAKE_DISK_WAIT(&fixture.disk, fixture.progress == 1);
     assert_int_equal(atomic_load(&fixture.durable.revision), FIRST);
-    tell(unit, revision, 3);
-    unit->end(unit);
+    tell(record, revision, 3);
+    record->end(record);
     wait_durable(&fixture, FIRST + 11);
     end_with(&fixture, FIRST + 11);
     stop(&fixture);
 }
 
-static void an_aborted_one_is_an_empty_unit(void **state)
+static void an_aborted_one_is_an_empty_record(void **state)
 {
     (void)state;
     static struct fixture fixture;
     struct scan scan;
-    struct scan_unit found;
+    struct scan_record found;
     start(&fixture, WAL_ALWAYS, 0);
     uint64_t revision;
-    struct change_sink *unit = open_unit(&fixture, &revision);
-    tell(unit, revision, 3);
-    assert_int_equal(write_unit(fixture.log), FIRST + 1);
-    unit->abort(unit);
+    struct change_sink *record = open_record(&fixture, &revision);
+    tell(record, revision, 3);
+    assert_int_equal(write_record(fixture.log), FIRST + 1);
+    record->abort(record);
     wait_durable(&fixture, FIRST + 1);
-    assert_true(wal_free(fixture.log));
-    fixture.log = NULL;
+    end_log(&fixture);
     scan_init(&scan, buf_slice(&fixture.disk.inodes[0].bytes), FIRST);
-    assert_int_equal(scan_next(&scan, &found), SCAN_UNIT);
+    assert_int_equal(scan_next(&scan, &found), SCAN_RECORD);
     assert_int_equal(found.count, 0);
-    assert_int_equal(scan_next(&scan, &found), SCAN_UNIT);
+    assert_int_equal(scan_next(&scan, &found), SCAN_RECORD);
     assert_int_equal(found.count, 1);
     scan_deinit(&scan);
     stop(&fixture);
@@ -77,19 +76,19 @@ static void they_stand_where_they_began(void **state)
     (void)state;
     static struct fixture fixture;
     enum { COUNT = 8 };
-    struct change_sink *units[COUNT];
+    struct change_sink *records[COUNT];
     uint64_t revision, revisions[COUNT];
     start(&fixture, WAL_ALWAYS, 0);
     for (unsigned i = 0; i < COUNT; i++) {
-        units[i] = open_unit(&fixture, &revision);
+        records[i] = open_record(&fixture, &revision);
         assert_int_equal(revision, FIRST + 2 * i);
         revisions[i] = revision;
         write_changes(fixture.log, 9, 1, SLICE_LITERAL("v"));
     }
     for (unsigned i = 0; i < COUNT; i++) {
         unsigned chosen = i * 5 % COUNT;
-        tell(units[chosen], revisions[chosen], chosen);
-        units[chosen]->end(units[chosen]);
+        tell(records[chosen], revisions[chosen], chosen);
+        records[chosen]->end(records[chosen]);
     }
     wait_durable(&fixture, FIRST + 2 * COUNT - 1);
     end_with(&fixture, FIRST + 2 * COUNT - 1);
@@ -106,17 +105,17 @@ static void the_log_may_fail_meanwhile(void **state)
     static struct fixture fixture;
     start(&fixture, WAL_ALWAYS, 0);
     uint64_t revision;
-    struct change_sink *unit = open_unit(&fixture, &revision);
+    struct change_sink *record = open_record(&fixture, &revision);
     FAKE_DISK_SET(&fixture.disk, fixture.disk.fail_sync = -EIO);
-    write_unit(fixture.log);
-    tell(unit, revision, 3);
-    struct change_sink *other = open_unit(&fixture, &revision);
-    unit->end(unit); /* what it wrote cannot be synced */
+    write_record(fixture.log);
+    tell(record, revision, 3);
+    struct change_sink *other = open_record(&fixture, &revision);
+    record->end(record); /* what it wrote cannot be synced */
     FAKE_DISK_WAIT(&fixture.disk, atomic_load(&fixture.durable.read_only_reason) != NULL);
     tell(other, revision, 3);
     other->end(other);
-    unit = open_unit(&fixture, &revision);
-    unit->abort(unit);
+    record = open_record(&fixture, &revision);
+    record->abort(record);
     assert_false(wal_free(fixture.log));
     fixture.log = NULL;
     stop(&fixture);
@@ -137,10 +136,10 @@ struct writer {
 static uint64_t write_long(struct fixture *fixture, unsigned number, unsigned i)
 {
     uint64_t revision;
-    struct change_sink *unit = open_unit(fixture, &revision);
+    struct change_sink *record = open_record(fixture, &revision);
     for (unsigned changes = 0; changes <= i % 3; changes++)
-        tell(unit, revision, number);
-    unit->end(unit);
+        tell(record, revision, number);
+    record->end(record);
     return revision;
 }
 
@@ -158,7 +157,7 @@ static void *write_many(void *user)
     return NULL;
 }
 
-/* Each unit is in the file where its revision says, in the database of who wrote it. */
+/* Each record is in the file where its revision says, in the database of who wrote it. */
 static void many_threads_have_both(void **state)
 {
     (void)state;
@@ -184,7 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(others_go_on_meanwhile),
-        cmocka_unit_test(an_aborted_one_is_an_empty_unit),
+        cmocka_unit_test(an_aborted_one_is_an_empty_record),
         cmocka_unit_test(they_stand_where_they_began),
         cmocka_unit_test(the_log_may_fail_meanwhile),
         cmocka_unit_test(many_threads_have_both),

@@ -11,7 +11,7 @@
 
 static const struct rdb_key plain_key = {.name = {(const uint8_t *)"k", 1}, .version = 999999};
 
-/* What the block gave to the sink behind the header of the file. */
+/* What the block passed to the sink after the header of the file. */
 static void assert_written(struct sample *sample, size_t from, struct slice expected)
 {
     assert_true(rdb_block_flush(&sample->block));

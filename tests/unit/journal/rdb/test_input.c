@@ -14,7 +14,7 @@ struct fixture {
     uint8_t *bytes;
 };
 
-/* The bytes, at the end of which memory of others begins. */
+/* The bytes, followed by memory that must not be read. */
 static void start(struct fixture *fixture, struct slice bytes)
 {
     fixture->bytes = malloc(bytes.len > 0 ? bytes.len : 1);
@@ -112,7 +112,7 @@ static void assert_refused(struct slice bytes, const char *reason)
 static void test_wrong_strings(void **state)
 {
     (void)state;
-    assert_refused(SLICE_LITERAL("\x82"), "begins with byte 0x82");
+    assert_refused(SLICE_LITERAL("\x82"), "starts with byte 0x82");
     assert_refused(SLICE_LITERAL("\xc4"), "unknown encoding 4");
     assert_refused(SLICE_LITERAL("\x05\x61\x62"), "needs 5 bytes, 2 are left");
     assert_refused(SLICE_LITERAL("\x81\xff\xff\xff\xff\xff\xff\xff\xff"), "0 are left");

@@ -201,7 +201,7 @@ static void test_damage_is_found_or_harmless(void **state)
     assert_false(packed_walk(&format, bytes, len));
     memcpy(bytes + 4, "\xff\xff", 2);
     assert_true(packed_walk(&format, bytes, len));
-    bytes[7] = 2; /* the size behind the first element */
+    bytes[7] = 2; /* the size after the first element */
     assert_false(packed_walk(&format, bytes, len));
 }
 

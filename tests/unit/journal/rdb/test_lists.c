@@ -10,7 +10,8 @@
 #include "journal/rdb_bytes.h"
 #include "journal/rdb_recorder.h"
 
-/* Reads one value out of bytes that end where memory of others begins. True if all was read. */
+/* Reads one value from bytes that are followed by memory that must not be read. True if all was
+ * read. */
 static bool read_value(uint8_t type, struct slice bytes, struct recorder *recorder,
                        struct rdb_error *error)
 {
@@ -156,14 +157,14 @@ static void test_wrong_lists(void **state)
 {
     (void)state;
     assert_refused(RDB_LIST, SLICE_LITERAL("\x05\x00"), 0,
-                   "5 things of at least 1 bytes, but 1 bytes are left");
+                   "5 items of at least 1 bytes, but 1 bytes are left");
     assert_refused(RDB_LIST_QUICKLIST_2, SLICE_LITERAL("\x01\x03\x01x"), 1,
                    "unknown kind 3 of a list's node");
     assert_refused(RDB_LIST_QUICKLIST_2, SLICE_LITERAL("\x01\x02\x03xyz"), 2,
                    "a listpack is shorter than an empty one");
     assert_refused(RDB_LIST_QUICKLIST_2,
                    SLICE_LITERAL("\x01\x02\x0d\x0d\0\0\0\3\0\x82\x61\x62\3\5\1\xff"), 2,
-                   "a listpack has another number of elements than its header says");
+                   "a listpack has a number of elements that differs from its header");
     assert_refused(RDB_LIST_ZIPLIST, SLICE_LITERAL("\x03xyz"), 0,
                    "a ziplist is shorter than an empty one");
 }

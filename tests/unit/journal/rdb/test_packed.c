@@ -46,8 +46,8 @@ static void test_frames_that_are_not_sound(void **state)
     (void)state;
     assert_wrong(slice_make(NULL, 0), "is shorter than an empty one");
     assert_wrong(SLICE_LITERAL("\x08\0\0\0--\0\0"), "is shorter than an empty one");
-    assert_wrong(SLICE_LITERAL("\x0a\0\0\0--\0\0\xff"), "has another size than its header says");
-    assert_wrong(SLICE_LITERAL("\x09\0\0\1--\0\0\xff"), "has another size than its header says");
+    assert_wrong(SLICE_LITERAL("\x0a\0\0\0--\0\0\xff"), "has a size that differs from its header");
+    assert_wrong(SLICE_LITERAL("\x09\0\0\1--\0\0\xff"), "has a size that differs from its header");
     assert_wrong(SLICE_LITERAL("\x09\0\0\0--\0\0\xfe"), "has no terminator");
 }
 
@@ -57,7 +57,7 @@ static void test_the_count_is_checked_at_the_end(void **state)
     struct packed_cursor cursor;
     assert_true(packed_open(&cursor, SLICE_LITERAL("\x09\0\0\0--\1\0\xff"), HEADER));
     assert_int_equal(packed_end(&cursor), PACKED_BAD);
-    assert_string_equal(cursor.wrong, "has another number of elements than its header says");
+    assert_string_equal(cursor.wrong, "has a number of elements that differs from its header");
     cursor.count = 1;
     assert_int_equal(packed_end(&cursor), PACKED_END);
 }
@@ -71,7 +71,7 @@ static void test_signed_numbers_of_every_size(void **state)
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
             uint8_t bytes[9];
             memcpy(bytes, &numbers[i], 8);
-            bytes[size] = 0x55; /* behind the number */
+            bytes[size] = 0x55; /* after the number */
             assert_int_equal(packed_signed(bytes, size), numbers[i]);
         }
     }

@@ -91,7 +91,7 @@ static void test_versions_of_the_format(void **state)
     assert_unknown_file(SLICE_LITERAL("REDIS0000\xff"), 5, "RDB version REDIS0000;");
     assert_bad_file(SLICE_LITERAL("REDIS00x0\xff"), 7, "no digits of a version after REDIS");
     assert_bad_file(SLICE_LITERAL("REDIX0010\xff"), 0,
-                    "no RDB file: it begins with neither REDIS nor VALKEY");
+                    "no RDB file: it starts with neither REDIS nor VALKEY");
     assert_bad_file(SLICE_LITERAL("REDIS001"), 0,
                     "the file ends within its first line: it needs 9 bytes, 8 are left");
 }
@@ -99,11 +99,11 @@ static void test_versions_of_the_format(void **state)
 static void test_beginnings(void **state)
 {
     (void)state;
-    assert_true(rdb_read_begins(SLICE_LITERAL("REDIS0010")));
-    assert_true(rdb_read_begins(SLICE_LITERAL("VALKEY080")));
-    assert_false(rdb_read_begins(SLICE_LITERAL("*2\r\n")));
-    assert_false(rdb_read_begins(SLICE_LITERAL("REDI")));
-    assert_false(rdb_read_begins(SLICE_LITERAL("")));
+    assert_true(rdb_read_has_magic(SLICE_LITERAL("REDIS0010")));
+    assert_true(rdb_read_has_magic(SLICE_LITERAL("VALKEY080")));
+    assert_false(rdb_read_has_magic(SLICE_LITERAL("*2\r\n")));
+    assert_false(rdb_read_has_magic(SLICE_LITERAL("REDI")));
+    assert_false(rdb_read_has_magic(SLICE_LITERAL("")));
 }
 
 static void test_fields(void **state)
@@ -174,7 +174,7 @@ static void test_unknown_records(void **state)
     assert_unknown_file(SLICE_LITERAL("REDIS0012\x1e\x01k\x01v\xff\0\0\0\0\0\0\0\0"), 9,
                         "record 30 is none of those of Redis up to 8");
     assert_unknown_file(SLICE_LITERAL("VALKEY080\xf3\x01n\xff\0\0\0\0\0\0\0\0"), 9,
-                        "a slot migration had not ended");
+                        "a slot migration was in progress");
     buf_init(&file, SIZE_MAX);
     RDB_BYTES(&file, "REDIS0012\x00\x01k\x01v\x1e\x01k\x01v\xff");
     rdb_bytes_crc(&file);

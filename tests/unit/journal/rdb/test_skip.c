@@ -20,7 +20,8 @@ static bool skip_it(enum what what, uint8_t type, struct rdb_input *input, char 
     return what == MODULE_DATA ? rdb_skip_module_aux(input, name) : rdb_skip_old_function(input);
 }
 
-/* Passes bytes that end where memory of others begins; how many, or SIZE_MAX after an error. */
+/* Skips bytes that are followed by memory that must not be read; returns how many, or SIZE_MAX
+ * after an error. */
 static size_t pass(enum what what, uint8_t type, struct slice bytes, char *name,
                    struct rdb_error *error)
 {
@@ -146,8 +147,8 @@ static void test_what_cannot_be_passed(void **state)
     assert_refused(VALUE, RDB_MODULE_2, SLICE_LITERAL("\x00\x06\x00"), "unknown part 6");
     assert_refused(MODULE_DATA, 0, SLICE_LITERAL("\x00\x01\x00\x00"), "without its time");
     assert_refused(VALUE, RDB_SET, SLICE_LITERAL("\x81\xff\xff\xff\xff\xff\xff\xff\xff\0\0"),
-                   "18446744073709551615 things");
-    assert_refused(VALUE, RDB_HASH, SLICE_LITERAL("\x02\0\0\0"), "2 things of at least 2 bytes");
+                   "18446744073709551615 items");
+    assert_refused(VALUE, RDB_HASH, SLICE_LITERAL("\x02\0\0\0"), "2 items of at least 2 bytes");
 }
 
 static void test_random_bytes_are_passed_safely(void **state)

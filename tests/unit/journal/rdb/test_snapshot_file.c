@@ -16,12 +16,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "journal/folder.h"
 #include "journal/store_text.h"
 #include "store/seeded.h"
+#include "support/folder.h"
 
 #define NAME "appendonly.aof.1.base.rdb"
 
@@ -192,7 +193,7 @@ static void *write_on(void *user)
     return NULL;
 }
 
-/* What the store holds when the base begins; nobody can write meanwhile. */
+/* What the store holds when the base starts; nobody can write meanwhile. */
 static void note_text(void *user, uint64_t revision)
 {
     struct fixture *fixture = user;
@@ -224,7 +225,7 @@ static void test_writes_meanwhile_are_no_part_of_it(void **state)
     pthread_join(writer.thread, NULL);
 }
 
-/* More early keys than others are to hold: whoever changes them writes them out. */
+/* More early keys than may gather: the threads that change them write them out. */
 static void overwrite_all(void *user)
 {
     struct fixture *fixture = user;
@@ -382,7 +383,7 @@ static void test_long_lists_are_removed_meanwhile(void **state)
     store_free(loaded);
 }
 
-/* More of early lists than may be pinned: whoever removes them goes through the others. */
+/* More early lists than may be pinned: the threads that remove them encode the others. */
 #define BULKY_LISTS 100
 
 static void remove_bulky_lists(void *user)

@@ -26,8 +26,8 @@ static void test_keys_are_noted_and_forgotten(void **state)
             assert_true(saving_has_noted(&saving, key, hash));
         }
         assert_true(slab_used(slab) > used);
-        saving_forget_notes(&saving, slab);
-        saving_forget_notes(&saving, slab);
+        saving_drop_notes(&saving, slab);
+        saving_drop_notes(&saving, slab);
         assert_int_equal(slab_used(slab), used);
     }
 }
