@@ -1,4 +1,4 @@
-/* Tests of base/buf.c: contents, the limit, and memory kept or given back. */
+/* Tests of base/buf.c: contents, the limit, and memory kept or freed. */
 #include "base/buf.h"
 
 #include <setjmp.h>
@@ -166,7 +166,7 @@ static uint32_t next_random(uint64_t *random)
 
 #define MODEL_LIMIT 4000
 
-/* What the buffer must hold, in the plainest form. */
+/* A plain model of the buffer's contents. */
 struct model {
     uint8_t data[MODEL_LIMIT];
     size_t len;

@@ -1,4 +1,4 @@
-/* Tests of base/check.h: how a process ends that finds itself wrong, and which walks are spared. */
+/* Tests of base/check.h: how failed assertions end the process, and which walks are skipped. */
 #include "base/check.h"
 
 #include <errno.h>
@@ -166,7 +166,7 @@ struct calls {
     size_t walks;
 };
 
-/* On a thread of its own, which has earned nothing yet. */
+/* On a new thread, which has no credit yet. */
 static void *ask(void *user)
 {
     struct calls *calls = user;

@@ -1,4 +1,4 @@
-/* Tests of base/mutex.c: one holder at a time, and nobody sleeps for ever. */
+/* Tests of base/mutex.c: mutual exclusion, and no lost wake-ups. */
 #include "base/mutex.h"
 
 #include <pthread.h>
@@ -20,9 +20,9 @@
 
 struct shared {
     struct mutex mutex;
-    long turns; /* plain: the mutex alone makes the sum come out */
+    long turns; /* not atomic: only the mutex makes the sum right */
     long each;
-    atomic_int ids[THREADS]; /* the kernel's, of those that have begun */
+    atomic_int ids[THREADS]; /* the kernel's ids of the threads that have started */
     atomic_int begun;
 };
 
@@ -70,7 +70,7 @@ static void test_is_not_contended_without_company(void **state)
     assert_int_equal(atomic_load(&mutex.state), MUTEX_FREE);
 }
 
-/* True if the thread has begun, and sleeps. */
+/* True if the thread has started and sleeps. */
 static bool sleeps(int id)
 {
     char path[64], state = 0;
@@ -136,7 +136,7 @@ static void *sleep_for_it(void *user)
     return NULL;
 }
 
-/* Two sleep until a brief holder is done, and a third one, who will hold it for long, gets it. */
+/* Two threads wait for a brief holder; then a third one gets the mutex and holds it for long. */
 static void test_a_long_hold_wakes_brief_sleepers(void **state)
 {
     (void)state;
@@ -150,7 +150,7 @@ static void test_a_long_hold_wakes_brief_sleepers(void **state)
         while (!sleeps(atomic_load(&sleepers[i].id)))
             sched_yield();
     }
-    mutex_unlock(&mutex); /* who is woken is up to the kernel: the one who slept first, usually */
+    mutex_unlock(&mutex); /* the kernel chooses whom to wake: usually the first waiter */
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);
     pthread_join(threads[2], NULL);
@@ -161,7 +161,7 @@ static void test_a_long_hold_wakes_brief_sleepers(void **state)
 
 struct crowd {
     struct mutex mutex;
-    long turns; /* plain */
+    long turns; /* not atomic */
     atomic_long refused;
 };
 
