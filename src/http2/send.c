@@ -1,6 +1,7 @@
 /*
- * Everything that a session sends. An answer goes straight to the output if the windows let it;
- * otherwise its body waits in the stream, and streams take turns, a frame each.
+ * Everything that a session sends. An answer is written directly to the output if flow control
+ * allows; otherwise its body is queued in the stream, and the queued streams are served
+ * round-robin, one DATA frame at a time.
  */
 #include "base/check.h"
 #include "http2/session.h"
@@ -38,8 +39,8 @@ void send_settings(struct http2_session *session)
     session->pending_settings++;
 }
 
-/* Whoever makes us write control frames must read them. */
-static void send_count_unsent(struct http2_session *session, size_t length)
+/* Counts control frames that the peer caused and has not read yet. */
+static void send_count_control(struct http2_session *session, size_t length)
 {
     if (session->out == &session->backlog)
         session->unsent_control += FRAME_HEADER_SIZE + length;
@@ -47,7 +48,7 @@ static void send_count_unsent(struct http2_session *session, size_t length)
 
 static uint8_t *send_append_ack(struct http2_session *session, size_t length, enum frame_type type)
 {
-    send_count_unsent(session, length);
+    send_count_control(session, length);
     return send_append_frame(session, length, type, FRAME_ACK, 0);
 }
 
@@ -68,7 +69,7 @@ void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2
 {
     struct slice debug = slice_from_string(text);
     uint8_t *at = send_append_frame(session, 8 + debug.len, FRAME_GOAWAY, 0, 0);
-    /* RFC 9113, 6.8: what was announced as not processed stays so. */
+    /* RFC 9113, 6.8: the last stream identifier must not increase. */
     if (last_stream < session->announced_stream)
         session->announced_stream = last_stream;
     frame_write_u32(at, session->announced_stream);
@@ -84,15 +85,16 @@ void send_window_update(struct http2_session *session, uint32_t stream_id, uint3
 
 void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_error error)
 {
-    send_count_unsent(session, 4);
+    send_count_control(session, 4);
     frame_write_u32(send_append_frame(session, 4, FRAME_RST_STREAM, 0, stream_id), error);
 }
 
 /* Answers. */
 
-/* Appends a block of at most ENCODER_MAX_KEPT bytes, which it has in any case. */
-static void send_append_known(struct http2_stream *stream, const uint8_t *block, size_t length,
-                              unsigned flags)
+/* Appends a memoised block of `length` bytes; ENCODER_MAX_KEPT are readable, so that the copy has a
+ * constant size. */
+static void send_append_memo(struct http2_stream *stream, const uint8_t *block, size_t length,
+                             unsigned flags)
 {
     struct chain *out = stream->session->out;
     uint8_t *at = chain_append(out, FRAME_HEADER_SIZE + ENCODER_MAX_KEPT);
@@ -107,9 +109,9 @@ static void send_append_headers(struct http2_stream *stream, const struct http2_
     struct http2_session *session = stream->session;
     struct chain *out = session->out;
     unsigned flags = FRAME_END_HEADERS | (end ? FRAME_END_STREAM : 0u);
-    const uint8_t *known = lasting ? encoder_recall(&session->encoder, fields, count) : NULL;
-    if (known != NULL) {
-        send_append_known(stream, known, count, flags);
+    const uint8_t *memo = lasting ? encoder_recall(&session->encoder, fields, count) : NULL;
+    if (memo != NULL) {
+        send_append_memo(stream, memo, count, flags);
         return;
     }
     size_t bound = encoder_bound(fields, count);
@@ -118,12 +120,12 @@ static void send_append_headers(struct http2_stream *stream, const struct http2_
     size_t length =
         (size_t)(encoder_write(&session->encoder, fields, count, lasting, block) - block);
     DCHECK(length <= bound);
-    CHECK(length <= FRAME_MAX_PAYLOAD); /* the application's fields, which it keeps short */
+    CHECK(length <= FRAME_MAX_PAYLOAD); /* the application keeps its fields short */
     frame_write_header(header, length, FRAME_HEADERS, flags, stream->id);
     out->bytes.len -= bound - length;
 }
 
-/* All of the answer is sent. */
+/* The whole answer has been written to the output. */
 static void send_complete(struct http2_stream *stream)
 {
     DCHECK(stream->answered && stream->body_left == 0 && !stream->queued);
@@ -133,7 +135,7 @@ static void send_complete(struct http2_stream *stream)
         stream_close(stream);
 }
 
-static bool send_can_go_straight(const struct http2_stream *stream, size_t size)
+static bool send_can_go_directly(const struct http2_stream *stream, size_t size)
 {
     const struct http2_session *session = stream->session;
     return session->queue_head == NULL && size <= FRAME_MAX_PAYLOAD &&
@@ -147,7 +149,7 @@ void http2_answer_begin(struct http2_stream *stream, const struct http2_field *f
     DCHECK(!stream->answered && stream->body_left == 0);
     struct http2_session *session = stream->session;
     send_append_headers(stream, fields, count, true, false);
-    stream->direct = send_can_go_straight(stream, size);
+    stream->direct = send_can_go_directly(stream, size);
     if (stream->direct) {
         frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
                            stream->id);
@@ -193,10 +195,11 @@ void http2_answer_end(struct http2_stream *stream, const struct http2_field *tra
 {
     DCHECK(!stream->answered);
     DCHECK(stream->direct ||
-           chain_length(&stream->body) == stream->body_left); /* as was announced */
+           chain_length(&stream->body) == stream->body_left); /* as http2_answer_begin()
+                                                                 announced */
     stream->answered = true;
     bucket_give(&stream->session->cancels);
-    bucket_give(&stream->session->mistakes);
+    bucket_give(&stream->session->forced_resets);
     if (stream->direct) {
         send_append_headers(stream, trailers, count, true, true);
         send_complete(stream);
@@ -233,22 +236,22 @@ void http2_answer_without_body(struct http2_stream *stream, const struct http2_f
     send_complete(stream);
 }
 
-/* Bodies that had to wait. */
+/* Queued bodies. */
 
-static size_t send_smaller(size_t a, int32_t b)
+static size_t send_min(size_t a, int32_t b)
 {
     return b < 0 ? 0 : a < (size_t)b ? a : (size_t)b;
 }
 
 /* Sends the next frame of the first stream in the queue. */
-static void send_turn(struct http2_session *session)
+static void send_next_frame(struct http2_session *session)
 {
     struct http2_stream *stream = session->queue_head;
-    size_t size = send_smaller(stream->body_left, FRAME_MAX_PAYLOAD);
-    size = send_smaller(send_smaller(size, session->send_window), stream->send_window);
+    size_t size = send_min(stream->body_left, FRAME_MAX_PAYLOAD);
+    size = send_min(send_min(size, session->send_window), stream->send_window);
     send_dequeue(session);
     if (size == 0)
-        return; /* SETTINGS have shrunk its window since; send_resume() brings it back */
+        return; /* SETTINGS have since reduced its window; send_resume() requeues it */
     frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
                        stream->id);
     chain_append_range(session->out, &stream->body, &stream->body_sent, size);
@@ -273,7 +276,7 @@ void send_queued(struct http2_session *session)
     const struct http2_limits *limits = &session->context->limits;
     while (session->queue_head != NULL && session->send_window > 0 &&
            chain_length(session->out) < limits->max_output)
-        send_turn(session);
+        send_next_frame(session);
 }
 
 void send_resume(struct http2_stream *stream)
@@ -282,7 +285,7 @@ void send_resume(struct http2_stream *stream)
         send_enqueue(stream);
 }
 
-void send_forget(struct http2_stream *stream)
+void send_remove(struct http2_stream *stream)
 {
     struct http2_session *session = stream->session;
     if (!stream->queued)
@@ -290,7 +293,7 @@ void send_forget(struct http2_stream *stream)
     struct http2_stream *previous = NULL;
     struct http2_stream *at = session->queue_head;
     while (at != stream) {
-        CHECK(at != NULL); /* what is queued is in the queue */
+        CHECK(at != NULL); /* a queued stream is in the queue */
         previous = at;
         at = at->queue_next;
     }

@@ -180,7 +180,7 @@ static const struct setting settings[] = {
      "a number of resets"},
     {{0, "greeting-timeout", "SECONDS", "for a new connection to begin HTTP/2 (10)"},
      TYPE_SECONDS,
-     AT(http2.greeting_timeout_ms),
+     AT(http2.handshake_timeout_ms),
      1,
      3600,
      "a number of seconds"},

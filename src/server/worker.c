@@ -121,7 +121,7 @@ static bool worker_finished(const void *session)
 
 static bool worker_owes(const void *session)
 {
-    return grpc_connection_owes(session);
+    return grpc_connection_has_unanswered(session);
 }
 
 static struct closing worker_expired(const void *session, int64_t now_ms)
@@ -185,7 +185,7 @@ struct worker *worker_new(const struct config *config, unsigned index, struct en
                               .queued = worker_queued,
                               .sent = worker_sent,
                               .finished = worker_finished,
-                              .owes = engine->waits_for_disk_only ? worker_owes : NULL,
+                              .has_unanswered = engine->waits_for_disk_only ? worker_owes : NULL,
                               .check = worker_check,
                               .expired = worker_expired,
                               .end = worker_end,

@@ -1,5 +1,5 @@
-/* Other names for every function that http2/http2.h declares, so that nghttp2_session.c can stand
- * in one program with src/http2. Included before anything else (gcc -include). */
+/* Renames every function that http2/http2.h declares, so that nghttp2_session.c can be linked
+ * together with src/http2. Included before anything else (gcc -include). */
 #ifndef KEYSTORE_TESTS_ORACLE_RENAME_H
 #define KEYSTORE_TESTS_ORACLE_RENAME_H
 

@@ -1,6 +1,6 @@
 /*
- * An HTTP/2 client in memory, on nghttp2's client session, for tests of servers: it makes requests,
- * keeps what was answered, and checks the server's protocol as only another implementation can.
+ * An in-memory HTTP/2 client on nghttp2's client session, for tests of servers: it makes requests,
+ * records the answers, and checks the server's conformance independently.
  */
 #ifndef KEYSTORE_TESTS_HTTP2_NG_CLIENT_H
 #define KEYSTORE_TESTS_HTTP2_NG_CLIENT_H
@@ -17,17 +17,17 @@
 
 #include <cmocka.h>
 
-/* One request and what came back. */
+/* A request and its answer. */
 struct ng_stream {
     int32_t id;
     struct buf headers;  /* of the answer, as "name: value\n" */
     struct buf trailers; /* likewise */
     struct buf body;
     bool ended;  /* END_STREAM arrived */
-    bool closed; /* both sides are done, or it was reset */
+    bool closed; /* both sides have ended it, or it was reset */
     bool reset;  /* RST_STREAM arrived, with: */
     uint32_t error_code;
-    struct buf out; /* the request's body; bytes before `out_sent` are gone */
+    struct buf out; /* the request's body; bytes before `out_sent` have been sent */
     size_t out_sent;
     bool out_ends;
     bool deferred;
@@ -38,7 +38,7 @@ struct ng_client {
     nghttp2_session *session;
     struct ng_stream **streams;
     size_t count;
-    size_t padding; /* bytes added to HEADERS and DATA */
+    size_t padding; /* bytes of padding in HEADERS and DATA */
     size_t goaways;
     int32_t goaway_last[4]; /* the streams that they named */
     uint32_t goaway_code[4];
@@ -46,14 +46,14 @@ struct ng_client {
 
 struct ng_options {
     uint32_t stream_window; /* announced in SETTINGS; 0: the default of 65535 */
-    bool manual_windows;    /* no WINDOW_UPDATE but those that the test submits */
+    bool manual_windows;    /* only WINDOW_UPDATE frames that the test submits */
 };
 
-/* Where the client's bytes go and come from. */
+/* The connection of the client to the server. */
 struct ng_peer {
     void *server;
     bool (*feed)(void *server, struct slice bytes);
-    void (*pull)(void *server, struct buf *out); /* appends all that has come and can come now */
+    void (*pull)(void *server, struct buf *out); /* appends all output available now */
 };
 
 static inline struct ng_stream *ng_client_stream(struct ng_client *client, int32_t id)
@@ -257,7 +257,7 @@ static inline struct ng_stream *ng_client_add_stream(struct ng_client *client)
     return stream;
 }
 
-/* Begins a request; with `end` it has no body. The stream lives as long as the client. */
+/* Starts a request; with `end` it has no body. The stream lives as long as the client. */
 static inline struct ng_stream *ng_client_request(struct ng_client *client,
                                                   const struct http2_field *fields, size_t count,
                                                   bool end)
@@ -276,7 +276,7 @@ static inline struct ng_stream *ng_client_request(struct ng_client *client,
     return stream;
 }
 
-/* More of the request's body; with `end` the last of it. */
+/* More of the request's body; with `end` its last part. */
 static inline void ng_client_send(struct ng_client *client, struct ng_stream *stream,
                                   struct slice bytes, bool end)
 {
@@ -294,7 +294,7 @@ static inline void ng_client_reset(struct ng_client *client, const struct ng_str
         0);
 }
 
-/* Opens the window of a stream, or with id 0 of the connection. */
+/* Sends WINDOW_UPDATE for a stream, or with id 0 for the connection. */
 static inline void ng_client_open_window(struct ng_client *client, int32_t id, int32_t increment)
 {
     assert_int_equal(
@@ -311,13 +311,13 @@ static inline void ng_client_output(struct ng_client *client, struct buf *out)
     assert_int_equal(len, 0);
 }
 
-/* Takes bytes of the server. */
+/* Receives bytes from the server. */
 static inline void ng_client_input(struct ng_client *client, struct slice bytes)
 {
     assert_int_equal(nghttp2_session_mem_recv(client->session, bytes.data, bytes.len), bytes.len);
 }
 
-/* Sends what the client has to send. What feed returned. */
+/* Sends the client's pending output. Returns what feed returned. */
 static inline bool ng_client_push(struct ng_client *client, const struct ng_peer *peer)
 {
     struct buf bytes;
@@ -328,7 +328,7 @@ static inline bool ng_client_push(struct ng_client *client, const struct ng_peer
     return alive;
 }
 
-/* Receives what the server has to send. True if there was anything. */
+/* Receives the server's pending output. True if there was any. */
 static inline bool ng_client_pull(struct ng_client *client, const struct ng_peer *peer)
 {
     struct buf bytes;
@@ -341,7 +341,7 @@ static inline bool ng_client_pull(struct ng_client *client, const struct ng_peer
     return any;
 }
 
-/* Lets both talk until neither has anything to say. False if the server's feed said so. */
+/* Exchanges output until neither side has any. False if the server's feed returned false. */
 static inline bool ng_client_exchange(struct ng_client *client, const struct ng_peer *peer)
 {
     bool alive = true;
@@ -351,7 +351,7 @@ static inline bool ng_client_exchange(struct ng_client *client, const struct ng_
     return alive;
 }
 
-/* The value of a field in `headers` or `trailers`; fails the test if it is not there. */
+/* The value of a field in `headers` or `trailers`; fails the test if it is missing. */
 static inline struct slice ng_client_field(const struct buf *fields, const char *name)
 {
     struct slice rest = buf_slice(fields);

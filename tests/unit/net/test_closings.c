@@ -26,7 +26,7 @@ static struct net_peer peer_of(const char *ip, uint16_t port)
     return net_peer_of(&address);
 }
 
-/* Standard error goes to a file meanwhile; what was written there. */
+/* Redirects standard error to a file; returns what was written. */
 struct capture {
     FILE *file;
     int saved;
@@ -91,12 +91,12 @@ static void test_a_line_says_who_and_why(void **state)
     net_closings_note(closings, &local, flood, 1);
     capture_end(&capture);
     assert_int_equal(
-        lines_with(&capture, "of 192.0.2.1:1234 was closed: this is a TLS handshake\n"), 1);
-    assert_int_equal(lines_with(&capture, "of a unix socket was closed: too many resets\n"), 1);
+        lines_with(&capture, "from 192.0.2.1:1234 was closed: this is a TLS handshake\n"), 1);
+    assert_int_equal(lines_with(&capture, "from a unix socket was closed: too many resets\n"), 1);
     net_closings_free(closings);
 }
 
-/* Each kind by itself; what is left out is told by the next line, or by the report. */
+/* Each kind has its own limit; suppressed lines are reported by the next line or by the report. */
 static void test_lines_are_limited(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Tests of net/peer.c: who is the same peer, and what messages call it. */
+/* Tests of net/peer.c: identity of peers, and their text in messages. */
 #include "net/peer.h"
 
 #include <arpa/inet.h>
