@@ -14,7 +14,7 @@
 static const char usage[] =
     "usage: differential [--seconds N] [--cases N] [--seed S] [--case N]\n"
     "\n"
-    "  --seconds N  as many cases as fit; 10 unless told otherwise\n"
+    "  --seconds N  as many cases as fit; 10 by default\n"
     "  --cases N    that many, without a clock\n"
     "  --seed S     as printed; KEYSTORE_SEED does the same; else the time is taken\n"
     "  --case N     only that one, with a dump\n";

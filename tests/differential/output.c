@@ -163,7 +163,7 @@ static const char *read_data(struct output *output, struct stream_output *stream
                              const struct frame *frame)
 {
     if (stream->blocks != 1)
-        return "DATA before HEADERS or behind trailers";
+        return "DATA before HEADERS or after trailers";
     if ((frame->flags & ~(unsigned)FRAME_END_STREAM) != 0)
         return "flags of DATA that it has no reason to set";
     if ((int64_t)frame->payload.len > output_allowed(output, stream->id))
@@ -218,7 +218,7 @@ static const char *read_frame(struct output *output, const struct frame *frame)
 {
     /* A client that floods still gets the answers to its earlier requests. */
     if (output->goaway && output->goaway_code != HTTP2_ENHANCE_YOUR_CALM)
-        return "a frame behind the GOAWAY that ended the connection";
+        return "a frame after the GOAWAY that ended the connection";
     switch (frame->type) {
     case FRAME_SETTINGS:
         return read_settings(output, frame);

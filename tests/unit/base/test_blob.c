@@ -62,7 +62,7 @@ static void test_retain_and_release_count_holders(void **state)
     blob_release(blob);
 }
 
-static void test_it_grows_behind_what_a_holder_knows(void **state)
+static void test_it_grows_after_what_a_holder_knows(void **state)
 {
     (void)state;
     struct blob *blob = blob_new_with_capacity(3, 10);
@@ -83,7 +83,7 @@ static void test_it_grows_behind_what_a_holder_knows(void **state)
     blob_release(blob);
 }
 
-static void test_who_is_the_only_holder_knows_it(void **state)
+static void test_the_only_holder_is_recognised(void **state)
 {
     (void)state;
     struct blob *blob = blob_copy(SLICE_LITERAL("abc"));
@@ -341,8 +341,8 @@ int main(void)
         cmocka_unit_test(test_a_copy_stands_for_itself),
         cmocka_unit_test(test_it_may_be_empty),
         cmocka_unit_test(test_retain_and_release_count_holders),
-        cmocka_unit_test(test_it_grows_behind_what_a_holder_knows),
-        cmocka_unit_test(test_who_is_the_only_holder_knows_it),
+        cmocka_unit_test(test_it_grows_after_what_a_holder_knows),
+        cmocka_unit_test(test_the_only_holder_is_recognised),
         cmocka_unit_test(test_only_one_gets_the_room),
         cmocka_unit_test(test_its_memory_is_whole_pages),
         cmocka_unit_test(test_what_is_discarded_is_the_sole_holders),

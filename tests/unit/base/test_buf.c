@@ -66,7 +66,7 @@ static void test_nothing_fits_always(void **state)
     buf_deinit(&buf);
 }
 
-static void test_reserved_room_is_written_behind_what_is_there(void **state)
+static void test_reserved_bytes_follow_the_contents(void **state)
 {
     (void)state;
     struct buf buf;
@@ -223,7 +223,7 @@ int main(void)
         cmocka_unit_test(test_fills_up_to_the_limit_and_no_further),
         cmocka_unit_test(test_a_huge_count_does_not_wrap_around_the_limit),
         cmocka_unit_test(test_nothing_fits_always),
-        cmocka_unit_test(test_reserved_room_is_written_behind_what_is_there),
+        cmocka_unit_test(test_reserved_bytes_follow_the_contents),
         cmocka_unit_test(test_growing_by_bytes_moves_memory_rarely),
         cmocka_unit_test(test_clear_keeps_small_memory_only),
         cmocka_unit_test(test_consume_drops_from_the_front),

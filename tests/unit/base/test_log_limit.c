@@ -14,7 +14,7 @@
 #define BEGIN_MS 5000
 #define MOST     5
 
-static void test_a_span_takes_so_many_lines(void **state)
+static void test_lines_per_span(void **state)
 {
     (void)state;
     struct log_limit limit = {0};
@@ -31,7 +31,7 @@ static void test_a_span_takes_so_many_lines(void **state)
     assert_int_equal(reported, 1);
 }
 
-static void test_events_are_told_together(void **state)
+static void test_events_are_reported_together(void **state)
 {
     (void)state;
     struct log_limit limit = {0};
@@ -46,7 +46,7 @@ static void test_events_are_told_together(void **state)
 }
 
 /* A periodic call with no events reports the last ones, too. */
-static void test_what_was_left_out_is_told_later(void **state)
+static void test_suppressed_events_are_reported_later(void **state)
 {
     (void)state;
     struct log_limit limit = {0};
@@ -60,7 +60,7 @@ static void test_what_was_left_out_is_told_later(void **state)
     assert_false(log_limit_note(&limit, 1, 5 + 2 * LOG_LIMIT_SPAN_MS, 0, &reported));
 }
 
-static void test_every_event_is_told(void **state)
+static void test_every_event_is_reported(void **state)
 {
     (void)state;
     uint64_t random = seeded_start(), events = 0, all = 0, reported;
@@ -114,10 +114,10 @@ static void test_threads_share_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_span_takes_so_many_lines),
-        cmocka_unit_test(test_events_are_told_together),
-        cmocka_unit_test(test_what_was_left_out_is_told_later),
-        cmocka_unit_test(test_every_event_is_told),
+        cmocka_unit_test(test_lines_per_span),
+        cmocka_unit_test(test_events_are_reported_together),
+        cmocka_unit_test(test_suppressed_events_are_reported_later),
+        cmocka_unit_test(test_every_event_is_reported),
         cmocka_unit_test(test_threads_share_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

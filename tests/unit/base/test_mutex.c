@@ -84,7 +84,7 @@ static bool sleeps(int id)
     return state == 'S';
 }
 
-static void test_wakes_all_who_sleep(void **state)
+static void test_wakes_all_waiters(void **state)
 {
     (void)state;
     struct shared shared = {.each = 1};
@@ -219,7 +219,7 @@ static void test_all_kinds_of_holders_get_their_turns(void **state)
     mutex_unlock(&crowd.mutex);
 }
 
-static void test_aborts_if_nobody_holds_it(void **state)
+static void test_unlocking_an_unlocked_mutex_aborts(void **state)
 {
     (void)state;
     pid_t child = fork();
@@ -242,11 +242,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_has_one_holder_at_a_time),
         cmocka_unit_test(test_is_not_contended_without_company),
-        cmocka_unit_test(test_wakes_all_who_sleep),
+        cmocka_unit_test(test_wakes_all_waiters),
         cmocka_unit_test(test_a_brief_holder_does_not_wait_for_a_long_one),
         cmocka_unit_test(test_a_long_hold_wakes_brief_sleepers),
         cmocka_unit_test(test_all_kinds_of_holders_get_their_turns),
-        cmocka_unit_test(test_aborts_if_nobody_holds_it),
+        cmocka_unit_test(test_unlocking_an_unlocked_mutex_aborts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,8 +94,8 @@ static const char *described(const char *const *words)
     return reader.problem;
 }
 
-#define assert_described(sentence, ...)                                                            \
-    assert_string_equal(described((const char *const[]){__VA_ARGS__, NULL}), sentence)
+#define assert_described(message, ...)                                                             \
+    assert_string_equal(described((const char *const[]){__VA_ARGS__, NULL}), message)
 
 static void unknown_options(void **state)
 {

@@ -268,7 +268,7 @@ static void test_faults_in_small_pieces(void **state)
     echo_free(echo);
 }
 
-static void test_unknown_method_is_told_the_services_sentence(void **state)
+static void test_unknown_method_gets_the_services_message(void **state)
 {
     (void)state;
     struct echo *echo = echo_connected();
@@ -476,7 +476,7 @@ static void test_reset_cancels_what_is_under_way(void **state)
     echo_free(echo);
 }
 
-static void test_reset_of_an_incomplete_call_is_not_told(void **state)
+static void test_reset_of_an_incomplete_call_is_not_reported(void **state)
 {
     (void)state;
     struct echo *echo = echo_connected();
@@ -497,7 +497,7 @@ static void test_reset_of_an_incomplete_call_is_not_told(void **state)
     echo_free(echo);
 }
 
-static void test_reset_of_an_answered_call_is_not_told(void **state)
+static void test_reset_of_an_answered_call_is_not_reported(void **state)
 {
     (void)state;
     struct echo *echo =
@@ -748,7 +748,7 @@ int main(void)
         cmocka_unit_test(test_large_reply_passes_the_windows),
         cmocka_unit_test(test_faults_get_their_status),
         cmocka_unit_test(test_faults_in_small_pieces),
-        cmocka_unit_test(test_unknown_method_is_told_the_services_sentence),
+        cmocka_unit_test(test_unknown_method_gets_the_services_message),
         cmocka_unit_test(test_largest_message_is_taken),
         cmocka_unit_test(test_what_is_not_grpc_gets_http),
         cmocka_unit_test(test_too_much_metadata_costs_its_call),
@@ -758,8 +758,8 @@ int main(void)
         cmocka_unit_test(test_service_fails_a_call),
         cmocka_unit_test(test_queued_counts_replies),
         cmocka_unit_test(test_reset_cancels_what_is_under_way),
-        cmocka_unit_test(test_reset_of_an_incomplete_call_is_not_told),
-        cmocka_unit_test(test_reset_of_an_answered_call_is_not_told),
+        cmocka_unit_test(test_reset_of_an_incomplete_call_is_not_reported),
+        cmocka_unit_test(test_reset_of_an_answered_call_is_not_reported),
         cmocka_unit_test(test_free_cancels_what_is_under_way),
         cmocka_unit_test(test_free_takes_null),
         cmocka_unit_test(test_unfinished_requests_are_bounded_together),

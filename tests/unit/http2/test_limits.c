@@ -13,7 +13,7 @@ static void assert_setting(const struct pair *pair, nghttp2_settings_id setting,
     assert_int_equal(nghttp2_session_get_remote_settings(pair->client->session, setting), value);
 }
 
-static void test_a_client_is_told(void **state)
+static void test_advertised_limits(void **state)
 {
     (void)state;
     struct pair pair = pair_connected();
@@ -44,7 +44,7 @@ static void test_they_fit_together(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_client_is_told),
+        cmocka_unit_test(test_advertised_limits),
         cmocka_unit_test(test_they_fit_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

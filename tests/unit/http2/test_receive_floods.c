@@ -93,7 +93,7 @@ static void test_a_storm_of_cancels_is_no_attack(void **state)
 }
 
 /* Cancelling a request that has waited is free; cancelling an incomplete one is charged. */
-static void test_who_waits_in_vain_may_cancel(void **state)
+static void test_cancel_after_waiting_is_free(void **state)
 {
     for (int complete = 0; complete < 2; complete++) {
         struct peer *peer = *state;
@@ -431,7 +431,7 @@ int main(void)
         PEER_TEST(test_resets_are_counted_over_time),
         PEER_TEST(test_an_answer_gives_a_reset_back),
         PEER_TEST(test_a_storm_of_cancels_is_no_attack),
-        PEER_TEST(test_who_waits_in_vain_may_cancel),
+        PEER_TEST(test_cancel_after_waiting_is_free),
         PEER_TEST(test_a_reset_before_the_request_is_passed_over),
         PEER_TEST(test_calls_under_way_outlive_an_attack),
         PEER_TEST(test_an_attack_that_goes_on_is_cut_off),

@@ -217,7 +217,7 @@ static void test_trailers(void **state)
     assert_blocks(bad, COUNT(bad), true, false);
 }
 
-static void test_the_content_length_is_told(void **state)
+static void test_content_length_is_reported(void **state)
 {
     (void)state;
     static const struct pair without[] = {METHOD, SCHEME, PATH, AUTHORITY, {0}};
@@ -239,7 +239,7 @@ int main(void)
         cmocka_unit_test(test_regular_fields),
         cmocka_unit_test(test_what_may_come_once),
         cmocka_unit_test(test_trailers),
-        cmocka_unit_test(test_the_content_length_is_told),
+        cmocka_unit_test(test_content_length_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -252,7 +252,7 @@ static void test_streams_take_turns(void **state)
 }
 
 /* A small answer does not overtake queued ones, which were requested earlier. */
-static void test_nobody_overtakes_the_queue(void **state)
+static void test_no_answer_overtakes_the_queue(void **state)
 {
     struct peer *peer = open_answering(state, 70000);
     struct client client = {0};
@@ -638,7 +638,7 @@ int main(void)
         PEER_TEST(test_settings_make_a_window_negative),
         PEER_TEST(test_settings_shrink_a_window_in_the_queue),
         PEER_TEST(test_streams_take_turns),
-        PEER_TEST(test_nobody_overtakes_the_queue),
+        PEER_TEST(test_no_answer_overtakes_the_queue),
         PEER_TEST(test_random_windows),
         PEER_TEST(test_blobs_are_passed_on_by_reference),
         PEER_TEST(test_a_reset_lets_go_of_blobs_that_wait),

@@ -307,7 +307,7 @@ static void assert_expires_at(struct recorder *server, int64_t at_ms, const char
         fail_msg("`%s` does not say `%s`", why.text, words);
 }
 
-static void test_greeting_is_due_in_time(void **state)
+static void test_handshake_timeout(void **state)
 {
     (void)state;
     struct recorder *server = recorder_new(&http2_default_limits);
@@ -423,7 +423,7 @@ int main(void)
         cmocka_unit_test(test_flood_of_pings_without_reading_ends_the_connection),
         cmocka_unit_test(test_requests_over_the_queue_are_refused),
         cmocka_unit_test(test_unread_answers_are_bounded),
-        cmocka_unit_test(test_greeting_is_due_in_time),
+        cmocka_unit_test(test_handshake_timeout),
         cmocka_unit_test(test_header_block_is_due_in_time),
         cmocka_unit_test(test_answers_are_to_be_taken_in_time),
         cmocka_unit_test(test_idle_time_is_no_stall),

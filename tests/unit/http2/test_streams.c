@@ -147,7 +147,7 @@ static bool visit(void *argument, struct http2_stream *stream)
     return visits->count != visits->most;
 }
 
-static void test_visits_each_stream_until_told_to_stop(void **state)
+static void test_visits_each_stream_until_stopped(void **state)
 {
     struct fixture *fixture = *state;
     for (uint32_t i = 0; i < 100; i++)
@@ -196,8 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_so_much_memory_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_closed_stream_is_taken_out_of_what_waits, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_visits_each_stream_until_told_to_stop, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_visits_each_stream_until_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_past_is_known_for_a_while, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_highest_id_has_a_past_too, setup, teardown),
     };

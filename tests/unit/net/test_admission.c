@@ -136,7 +136,7 @@ static void test_unix_sockets_have_no_address(void **state)
     net_admission_free(admission);
 }
 
-static void test_refusals_are_told_once(void **state)
+static void test_refusals_are_reported_once(void **state)
 {
     (void)state;
     struct net_admission *admission = net_admission_new(2, 1);
@@ -150,7 +150,7 @@ static void test_refusals_are_told_once(void **state)
     net_admission_free(admission);
 }
 
-static void test_refusals_are_told_by_their_reason(void **state)
+static void test_refusals_are_reported_by_reason(void **state)
 {
     (void)state;
     struct net_admission *admission = net_admission_new(3, 2);
@@ -189,7 +189,7 @@ static void test_the_cap_only_lowers(void **state)
     net_admission_free(admission);
 }
 
-static void test_pauses_are_counted_and_seldom_told(void **state)
+static void test_pauses_are_counted_and_rarely_logged(void **state)
 {
     (void)state;
     struct net_admission *admission = net_admission_new(3, 0);
@@ -228,7 +228,7 @@ static void test_many_addresses(void **state)
 }
 
 /* Addresses without connections take no memory. (Not measurable under a sanitizer.) */
-static void test_who_has_left_is_forgotten(void **state)
+static void test_addresses_without_connections_are_forgotten(void **state)
 {
     (void)state;
     struct net_admission *admission = net_admission_new(100, 1);
@@ -292,12 +292,12 @@ int main(void)
         cmocka_unit_test(test_the_limit_of_an_address),
         cmocka_unit_test(test_a_refused_connection_counts_nowhere),
         cmocka_unit_test(test_unix_sockets_have_no_address),
-        cmocka_unit_test(test_refusals_are_told_once),
-        cmocka_unit_test(test_refusals_are_told_by_their_reason),
+        cmocka_unit_test(test_refusals_are_reported_once),
+        cmocka_unit_test(test_refusals_are_reported_by_reason),
         cmocka_unit_test(test_the_cap_only_lowers),
-        cmocka_unit_test(test_pauses_are_counted_and_seldom_told),
+        cmocka_unit_test(test_pauses_are_counted_and_rarely_logged),
         cmocka_unit_test(test_many_addresses),
-        cmocka_unit_test(test_who_has_left_is_forgotten),
+        cmocka_unit_test(test_addresses_without_connections_are_forgotten),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,7 +98,7 @@ static void test_reads_to_where_the_protocol_wants_them(void **state)
     echo_exchange(fd, &written, &read_back, 20 * MEBIBYTE);
     echo_assert_echoes(other);
     assert_in_range(atomic_load(&places.fed), 1, 20 * MEBIBYTE);
-    close(fd); /* the end of the stream is seen, whoever would have read */
+    close(fd); /* the end of the stream is seen in either case */
     close(other);
     echo_wait_until(atomic_load(&server->closed) == 2);
     echo_server_stop_and_free(server);
@@ -120,7 +120,7 @@ static size_t write_until_stalled(struct echo_server *server, int fd, size_t end
     return written;
 }
 
-static void test_who_does_not_read_is_not_read(void **state)
+static void test_backpressure(void **state)
 {
     (void)state;
     const size_t end = 64 * MEBIBYTE; /* more than the kernel's buffers and the queue hold */
@@ -139,7 +139,7 @@ static void test_who_does_not_read_is_not_read(void **state)
     echo_server_stop_and_free(server);
 }
 
-static void test_who_does_not_read_may_leave(void **state)
+static void test_peer_may_close_without_reading(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -403,7 +403,7 @@ static void assert_goodbye(int fd)
 }
 
 /* The peer receives the last output, although some of its input is not read. */
-static void test_last_word_is_not_lost(void **state)
+static void test_last_output_is_not_lost(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -425,7 +425,7 @@ static void test_last_word_is_not_lost(void **state)
 }
 
 /* A peer that does not shut down its side is not waited for long. */
-static void test_peer_that_does_not_leave_is_closed(void **state)
+static void test_lingering_has_a_timeout(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -527,7 +527,7 @@ static void answer_one(void *user)
     net_connection_flush(session->connection);
 }
 
-static void test_half_closed_peer_gets_what_it_is_owed(void **state)
+static void test_half_closed_peer_gets_late_answers(void **state)
 {
     (void)state;
     uint8_t byte;
@@ -563,8 +563,8 @@ int main(void)
         cmocka_unit_test(test_echo_of_megabytes),
         cmocka_unit_test(test_several_clients_do_not_mix),
         cmocka_unit_test(test_reads_to_where_the_protocol_wants_them),
-        cmocka_unit_test(test_who_does_not_read_is_not_read),
-        cmocka_unit_test(test_who_does_not_read_may_leave),
+        cmocka_unit_test(test_backpressure),
+        cmocka_unit_test(test_peer_may_close_without_reading),
         cmocka_unit_test(test_end_comes_after_what_is_left),
         cmocka_unit_test(test_nothing_is_fed_after_the_end),
         cmocka_unit_test(test_end_with_nothing_left),
@@ -573,12 +573,12 @@ int main(void)
         cmocka_unit_test(test_flush_sends_without_having_been_fed),
         cmocka_unit_test(test_flush_while_another_is_fed),
         cmocka_unit_test(test_blobs_leave_in_pieces_over_a_slow_socket),
-        cmocka_unit_test(test_last_word_is_not_lost),
-        cmocka_unit_test(test_peer_that_does_not_leave_is_closed),
+        cmocka_unit_test(test_last_output_is_not_lost),
+        cmocka_unit_test(test_lingering_has_a_timeout),
         cmocka_unit_test(test_end_while_writing_comes_after_what_is_left),
         cmocka_unit_test(test_half_closed_peer_gets_its_answers),
         cmocka_unit_test(test_half_closed_peer_without_answers_is_closed),
-        cmocka_unit_test(test_half_closed_peer_gets_what_it_is_owed),
+        cmocka_unit_test(test_half_closed_peer_gets_late_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,7 +188,7 @@ static void test_drain_timeout_closes_the_rest(void **state)
 }
 
 /* The timeout also applies to connections with output that do not read. */
-static void test_drain_timeout_closes_who_does_not_read(void **state)
+static void test_drain_timeout_closes_peers_that_do_not_read(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(SHORT_MS);
@@ -264,7 +264,7 @@ static bool have_next_send(struct echo_session *session, struct slice bytes)
     return true;
 }
 
-static void test_idle_is_who_has_nothing_to_read(void **state)
+static void test_idle_means_nothing_to_read(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -281,7 +281,7 @@ static void test_idle_is_who_has_nothing_to_read(void **state)
     for (size_t i = 0; i < CHAIN; i++)
         close(chain_fds[i]);
     echo_wait_until(atomic_load(&server->closed) == CHAIN);
-    assert_int_equal(atomic_load(&server->idles), 20); /* not at work, it was not told */
+    assert_int_equal(atomic_load(&server->idles), 20); /* not busy, so not notified */
     echo_server_stop_and_free(server);
 }
 
@@ -298,9 +298,9 @@ int main(void)
         cmocka_unit_test(test_drain_sends_what_is_under_way),
         cmocka_unit_test(test_drain_is_repeated),
         cmocka_unit_test(test_drain_timeout_closes_the_rest),
-        cmocka_unit_test(test_drain_timeout_closes_who_does_not_read),
+        cmocka_unit_test(test_drain_timeout_closes_peers_that_do_not_read),
         cmocka_unit_test(test_drain_waits_for_what_is_owed),
-        cmocka_unit_test(test_idle_is_who_has_nothing_to_read),
+        cmocka_unit_test(test_idle_means_nothing_to_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

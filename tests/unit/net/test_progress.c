@@ -56,7 +56,7 @@ static struct echo_server *server_with_write_timeout(int64_t timeout_ms)
     return server;
 }
 
-static void test_who_takes_nothing_in_time_is_closed(void **state)
+static void test_slow_reader_is_closed(void **state)
 {
     (void)state;
     struct echo_server *server = server_with_write_timeout(100);
@@ -71,7 +71,7 @@ static void test_who_takes_nothing_in_time_is_closed(void **state)
 }
 
 /* A peer that violated the protocol and does not read has a shorter timeout. */
-static void test_who_takes_no_last_word_is_closed(void **state)
+static void test_unread_last_output_has_a_shorter_timeout(void **state)
 {
     (void)state;
     struct echo_server *server = server_with_write_timeout(ECHO_PATIENCE_MS);
@@ -83,7 +83,7 @@ static void test_who_takes_no_last_word_is_closed(void **state)
 }
 
 /* Its further input is discarded only up to a limit. */
-static void test_flood_after_the_end_is_cut_off(void **state)
+static void test_input_after_the_end_is_limited(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -103,7 +103,7 @@ static void test_flood_after_the_end_is_cut_off(void **state)
 }
 
 /* A peer that makes progress is not closed, however long the whole takes. */
-static void test_who_reads_slowly_is_not_closed(void **state)
+static void test_slow_progress_is_enough(void **state)
 {
     (void)state;
     enum { TIMEOUT_MS = 1200, WHOLE_MS = 4 * TIMEOUT_MS };
@@ -257,7 +257,7 @@ static bool say_much(struct echo_session *session, struct slice bytes)
 
 /* Load shedding while clients hold too much; other peers are not affected. With a high limit it
  * happens after half a second. */
-static void test_who_holds_much_and_takes_nothing_is_closed(void **state)
+static void test_load_is_shed(void **state)
 {
     (void)state;
     static const size_t limits[] = {2 * MEBIBYTE, 12 * MEBIBYTE};
@@ -285,14 +285,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expired_session_is_closed),
-        cmocka_unit_test(test_who_takes_nothing_in_time_is_closed),
-        cmocka_unit_test(test_who_takes_no_last_word_is_closed),
-        cmocka_unit_test(test_flood_after_the_end_is_cut_off),
-        cmocka_unit_test(test_who_reads_slowly_is_not_closed),
+        cmocka_unit_test(test_slow_reader_is_closed),
+        cmocka_unit_test(test_unread_last_output_has_a_shorter_timeout),
+        cmocka_unit_test(test_input_after_the_end_is_limited),
+        cmocka_unit_test(test_slow_progress_is_enough),
         cmocka_unit_test(test_queues_are_bounded_together),
         cmocka_unit_test(test_connections_over_the_limit_are_refused),
         cmocka_unit_test(test_connections_are_counted_per_address),
-        cmocka_unit_test(test_who_holds_much_and_takes_nothing_is_closed),
+        cmocka_unit_test(test_load_is_shed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
