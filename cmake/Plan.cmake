@@ -31,7 +31,7 @@ set_for(COST 100 "crash/(faults|journal|repair)" "e2e/(check|http2_limits|kill|l
 set_for(COST 60 crash/log differential unit/store_evict unit/journal_journal
   "e2e/(cli_redis|durability)")
 set_for(COST 30 model_killed concurrency unit/net_progress unit/journal_rdb_block
-  "unit/store_(compact|memory_regions|room)" unit/grpc_server_large unit/journal_redis_directory
+  "unit/store_(compact|memory_regions|limit)" unit/grpc_server_large unit/journal_redis_directory
   "e2e/(bench|cli_pipe|concurrency|install|resources|server|sessions|tools)")
 
 # script/test runs twice as many at once as there are processors. These keep two processors busy by
@@ -55,7 +55,7 @@ leave_out(not-tsan docs tidy e2e/docs e2e/install)
 # ThreadSanitizer finds what two threads do to each other. Here is only one: parsers and formats, a
 # session or a data structure that the test calls directly. Where several threads meet in them is in
 # the tests that are not listed: unit/store_memory_{heap,pages,regions},
-# unit/store_{data_dict_scan,data_lock,room,store}, unit/net_*, unit/server_worker,
+# unit/store_{data_dict_scan,data_lock,limit,store}, unit/net_*, unit/server_worker,
 # unit/journal_{journal,log_wal*,rdb_snapshot_file}, crash/{faults,group_commit,
 # journal}, model, concurrency and e2e. Listed is what costs a second or more, or is of a kind with it.
 set(one_thread
@@ -64,7 +64,7 @@ set(one_thread
   "unit/journal_rdb_(block|encode|input|listpack|lists|packed|read|redis_rdb|skip|write|ziplist)"
   "unit/journal_log_(resp|scan)"
   "unit/service_(decode|encode|wire).*"
-  "unit/store_(compact|evict|memory_slab|room_model|snapshot|sweep)"
+  "unit/store_(compact|evict|memory_slab|limit_model|snapshot|sweep)"
   "unit/store_data_(dict|entry)" "unit/store_list_(chunk|list|list_model|list_sound|spine)"
   "unit/store_ops_(edit|keys|list_(answer|items|push_pop|ranges)|strings.*|substrings|txn.*|undo.*)"
   "crash/(fs_model|known|log|repair|view)")

@@ -8,84 +8,15 @@
 #include "base/account.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "grpc/message.h"
+#include "grpc/call.h"
+#include "grpc/fields.h"
 #include "grpc/request.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The longest grpc-message and grpc-status-details-bin, in bytes; bounds error messages. */
-#define MAX_STATUS_BYTES ((size_t)4096)
 /* Bytes of a message beyond the largest value, for keys, tags and lengths. */
 #define MESSAGE_OVERHEAD ((size_t)1024 * 1024)
-/* Parsed header blocks that a connection remembers: as many as its session does. */
-#define KNOWN_REQUESTS 4
-
-enum call_state {
-    CALL_RECEIVING, /* the request is not complete */
-    CALL_SUBMITTED, /* the service has it */
-    CALL_ANSWERED,  /* the rest of the request is ignored */
-};
-
-struct grpc_call {
-    struct grpc_connection *connection;
-    const void *method;
-    void *user;
-    int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
-    uint64_t max_reply;
-    int64_t
-        period_ms; /* monotonic: the start of the period in which more of the request must arrive */
-    size_t period_bytes; /* of the request that had arrived then */
-    enum call_state state;
-    struct grpc_message message;
-    bool complete;           /* it no longer counts as unfinished */
-    struct grpc_call *next;  /* in the list of calls submitted in the current feed */
-    struct grpc_call **link; /* the pointer to this one in that list; NULL if it is not in the
-                                list */
-};
-
-struct grpc_server {
-    struct http2_context *http2;
-    const struct grpc_service *service;
-    struct grpc_limits limits;
-    atomic_uint_fast64_t slow_requests, idle_connections, not_grpc;
-};
-
-/* The parsed form of a header block that is likely to repeat, of a valid request. */
-struct known_request {
-    uint32_t block_id; /* 0 = unused */
-    const void *method;
-    int64_t timeout_ms;
-    uint64_t max_reply;
-};
-
-struct grpc_connection {
-    struct http2_session *session;
-    struct grpc_server *server;
-    void (*on_output)(void *user);
-    void *user;
-    int64_t now_ms;
-    bool feeding;                /* answers given now leave with the feed */
-    size_t unfinished;           /* bytes of incomplete requests gathered */
-    size_t unanswered;           /* calls submitted to the service and not yet answered */
-    struct grpc_call *borrower;  /* the call whose message is borrowed from the bytes being fed */
-    struct grpc_call *submitted; /* in the current feed: their messages stay valid until its end */
-    struct known_request known[KNOWN_REQUESTS];
-    int64_t idle_since_ms; /* monotonic: the last check that saw a call */
-    uint32_t last_stream;  /* as of that check */
-};
-
-static const struct http2_field answer_fields[] = {
-    {SLICE_LITERAL(":status"), SLICE_LITERAL("200")},
-    {SLICE_LITERAL("content-type"), SLICE_LITERAL("application/grpc")},
-};
-static const struct http2_field ok_trailers[] = {
-    {SLICE_LITERAL("grpc-status"), SLICE_LITERAL("0")},
-};
-
-#define COUNT(array) (sizeof(array) / sizeof(array)[0])
-
 struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *http2)
 {
     struct grpc_limits limits = {.max_message = max_value + MESSAGE_OVERHEAD,
@@ -97,12 +28,6 @@ struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *
     if (limits.http2.max_queued < 2 * limits.max_message)
         limits.http2.max_queued = 2 * limits.max_message;
     return limits;
-}
-
-/* The call is stored in the stream's user memory, so each is found from the other. */
-static struct http2_stream *server_stream_of(struct grpc_call *call)
-{
-    return http2_stream_from_user(call);
 }
 
 /* Answers. */
@@ -117,12 +42,6 @@ static struct grpc_connection *server_mark_answered(struct grpc_call *call)
     return call->connection;
 }
 
-static void server_notify_output(struct grpc_connection *connection)
-{
-    if (!connection->feeding)
-        connection->on_output(connection->user);
-}
-
 void grpc_reply_begin(struct chain *reply, size_t size)
 {
     grpc_message_write_prefix(chain_append(reply, GRPC_PREFIX_SIZE), size);
@@ -130,8 +49,8 @@ void grpc_reply_begin(struct chain *reply, size_t size)
 
 struct chain *grpc_call_reply_begin(struct grpc_call *call, size_t size)
 {
-    struct http2_stream *stream = server_stream_of(call);
-    http2_answer_begin(stream, answer_fields, COUNT(answer_fields), GRPC_PREFIX_SIZE + size);
+    struct http2_stream *stream = call_stream(call);
+    http2_answer_begin(stream, grpc_reply_fields, GRPC_REPLY_FIELDS, GRPC_PREFIX_SIZE + size);
     struct chain *reply = http2_answer_body(stream);
     grpc_reply_begin(reply, size);
     return reply;
@@ -139,8 +58,8 @@ struct chain *grpc_call_reply_begin(struct grpc_call *call, size_t size)
 
 void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply)
 {
-    struct http2_stream *stream = server_stream_of(call);
-    http2_answer_begin(stream, answer_fields, COUNT(answer_fields), chain_length(reply));
+    struct http2_stream *stream = call_stream(call);
+    http2_answer_begin(stream, grpc_reply_fields, GRPC_REPLY_FIELDS, chain_length(reply));
     chain_append_chain(http2_answer_body(stream), reply);
     grpc_call_reply_end(call);
 }
@@ -148,33 +67,18 @@ void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply)
 void grpc_call_reply_end(struct grpc_call *call)
 {
     struct grpc_connection *connection = server_mark_answered(call);
-    http2_answer_end(server_stream_of(call), ok_trailers, COUNT(ok_trailers));
-    server_notify_output(connection);
+    http2_answer_end(call_stream(call), grpc_ok_trailers, GRPC_OK_TRAILERS);
+    call_tell_output(connection);
 }
 
 void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
 {
     struct grpc_connection *connection = server_mark_answered(call);
-    char code[4];
-    snprintf(code, sizeof code, "%d", (int)status->code);
-    struct buf message, details;
-    buf_init(&message, MAX_STATUS_BYTES);
-    buf_init(&details, MAX_STATUS_BYTES);
-    grpc_status_encode_message(status->message, &message);
-    grpc_status_encode_details(status, &details);
-    const struct http2_field fields[] = {
-        answer_fields[0],
-        answer_fields[1],
-        {SLICE_LITERAL("grpc-status"), slice_from_string(code)},
-        {SLICE_LITERAL("grpc-message"), buf_slice(&message)},
-        {SLICE_LITERAL("keystore-reason"), slice_from_string(status->reason)},
-        {SLICE_LITERAL("grpc-status-details-bin"), buf_slice(&details)},
-        {SLICE_LITERAL("grpc-accept-encoding"), SLICE_LITERAL("identity")},
-    };
-    http2_answer_without_body(server_stream_of(call), fields, COUNT(fields));
-    buf_deinit(&message);
-    buf_deinit(&details);
-    server_notify_output(connection);
+    struct grpc_fields fields;
+    grpc_fields_init(&fields, status);
+    http2_answer_without_body(call_stream(call), fields.fields, GRPC_ERROR_FIELDS);
+    grpc_fields_deinit(&fields);
+    call_tell_output(connection);
 }
 
 static void server_fail(struct grpc_call *call, enum err err, const char *why)
@@ -193,8 +97,8 @@ static void server_fail_http(struct grpc_call *call, const char *http_status)
         {SLICE_LITERAL("allow"), SLICE_LITERAL("POST")}, /* which 405 requires */
     };
     bool is_bad_method = strcmp(http_status, "405") == 0;
-    http2_answer_without_body(server_stream_of(call), fields, is_bad_method ? 2 : 1);
-    server_notify_output(connection);
+    http2_answer_without_body(call_stream(call), fields, is_bad_method ? 2 : 1);
+    call_tell_output(connection);
 }
 
 void grpc_call_set_user(struct grpc_call *call, void *user)
@@ -237,6 +141,8 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
 {
     const struct grpc_service *service = call->connection->server->service;
     call->method = service->find_method(service->user, request->path);
+    if (call->method != NULL && service->stream_of != NULL)
+        call->stream = service->stream_of(call->method);
     if (call->method == NULL)
         server_fail(call, ERR_NOT_SERVED, service->unknown_method);
     else if (!request->timeout_valid)
@@ -269,6 +175,7 @@ static void server_remember(struct grpc_connection *connection, uint32_t block_i
         connection->known[block_id % KNOWN_REQUESTS] =
             (struct known_request){.block_id = block_id,
                                    .method = call->method,
+                                   .stream = call->stream,
                                    .timeout_ms = request->timeout_ms,
                                    .max_reply = request->max_reply};
 }
@@ -285,6 +192,10 @@ static void server_on_request(void *user, struct http2_stream *stream,
         call->method = known->method;
         server_set_deadline(call, known->timeout_ms);
         call->max_reply = known->max_reply;
+        if (known->stream != NULL) {
+            call->stream = known->stream;
+            call_stream_open(call);
+        }
         return;
     }
     struct grpc_request parsed;
@@ -297,6 +208,8 @@ static void server_on_request(void *user, struct http2_stream *stream,
         server_remember(connection, request->block_id, call, &parsed);
         if (parsed.expects_continue)
             http2_answer_continue(stream);
+        if (call->stream != NULL)
+            call_stream_open(call);
     }
 }
 
@@ -391,8 +304,10 @@ static void server_on_data(void *user, struct http2_stream *stream, struct slice
     struct grpc_call *call = http2_stream_user(stream);
     const struct grpc_limits *limits = &connection->server->limits;
     server_keep_borrowed(connection);
-    if (connection->unfinished <= limits->max_unfinished &&
-        grpc_message_borrow(&call->message, data, limits->max_message))
+    if (call->stream != NULL)
+        call_stream_take_data(call, data);
+    else if (connection->unfinished <= limits->max_unfinished &&
+             grpc_message_borrow(&call->message, data, limits->max_message))
         connection->borrower = call;
     else
         server_take_data(call, data);
@@ -411,6 +326,10 @@ static void server_on_end(void *user, struct http2_stream *stream)
     struct grpc_call *call = http2_stream_user(stream);
     const struct grpc_service *service = connection->server->service;
     const char *why;
+    if (call->stream != NULL) {
+        call_stream_end_request(call);
+        return;
+    }
     enum err err = grpc_message_check_complete(&call->message, &why);
     if (err == ERR_NONE && connection->now_ms >= call->deadline_ms) {
         err = ERR_DEADLINE;
@@ -442,6 +361,7 @@ static void server_on_close(void *user, struct http2_stream *stream)
         connection->unanswered--;
         service->on_cancel(service->user, call);
     }
+    call_stream_close(call);
     server_unlink_submitted(call);
     server_drop_message(call);
 }
@@ -467,6 +387,7 @@ static const struct http2_handler handler = {
     .on_data = server_on_data,
     .place = server_place,
     .on_end = server_on_end,
+    .on_room = call_stream_on_room,
     .on_close = server_on_close,
     .on_feed_end = server_on_feed_end,
 };
@@ -542,7 +463,10 @@ bool grpc_connection_feed_placed(struct grpc_connection *connection, size_t size
 
 void grpc_connection_pull(struct grpc_connection *connection, struct chain *out, int64_t now_ms)
 {
+    connection->now_ms = now_ms;
+    connection->feeding = true;
     http2_session_pull(connection->session, out, now_ms);
+    connection->feeding = false;
 }
 
 size_t grpc_connection_queued(const struct grpc_connection *connection)
@@ -636,7 +560,7 @@ static void server_end_if_idle(struct grpc_connection *connection, int64_t now_m
     atomic_fetch_add(&server->idle_connections, 1);
     http2_session_drain(connection->session);
     http2_session_drain(connection->session);
-    server_notify_output(connection);
+    call_tell_output(connection);
 }
 
 void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
@@ -644,6 +568,7 @@ void grpc_connection_check(struct grpc_connection *connection, int64_t now_ms)
     if (http2_session_finished(connection->session))
         return;
     server_end_slow_requests(connection, now_ms);
+    call_stream_check(connection, now_ms);
     server_end_if_idle(connection, now_ms);
 }
 

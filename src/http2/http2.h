@@ -19,6 +19,9 @@
 #include "base/closing.h"
 #include "base/slice.h"
 
+/* Bytes that a reply is asked for at a time: about what a stream holds ahead of the socket. */
+#define HTTP2_REPLY_PAGE ((size_t)64 * 1024)
+
 /* The most pieces that http2_session_place() returns. */
 #define HTTP2_MAX_PIECES 33
 
@@ -98,6 +101,14 @@ struct http2_handler {
     uint8_t *(*place)(void *user, struct http2_stream *stream, size_t *size);
     /* The request is complete. Not called after it has been answered. */
     void (*on_end)(void *user, struct http2_stream *stream);
+    /*
+     * A reply that is written incrementally (http2_reply_begin()) can take more: `room` bytes,
+     * HTTP2_REPLY_PAGE or fewer, appended to `body`. What has to stay together may exceed that, and
+     * waits for the peer's windows. It is asked again when all is sent; if nothing was appended,
+     * after http2_reply_ready(). May call http2_reply_end(), and nothing else of the session's.
+     * NULL if there are no such replies.
+     */
+    void (*on_room)(void *user, struct http2_stream *stream, struct chain *body, size_t room);
     /* The stream is closed; it must not be used after this. */
     void (*on_close)(void *user, struct http2_stream *stream);
     /* All bytes of a feed have been handled: answers given now still leave with it. */
@@ -205,6 +216,30 @@ void http2_answer_begin(struct http2_stream *stream, const struct http2_field *f
 struct chain *http2_answer_body(struct http2_stream *stream);
 void http2_answer_end(struct http2_stream *stream, const struct http2_field *trailers,
                       size_t count);
+
+/*
+ * A reply of any length that is written incrementally, as fast as the peer takes it: sends the
+ * header fields, which must last as those of http2_answer_begin(), and has on_room() asked for the
+ * body as the windows allow. The request may go on meanwhile.
+ *
+ * No more than a page, or what has to stay together, waits in the stream: a peer that does not read
+ * costs that, however much the application has for it.
+ */
+void http2_reply_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count);
+
+/* There is something to write again: on_room() will be asked, though not within this call. */
+void http2_reply_ready(struct http2_stream *stream);
+
+/*
+ * The reply is complete, and these trailers, which must last until on_close, follow what was
+ * appended. A request that goes on is not wanted any more. Unless it is called within on_room(),
+ * the stream must not be used after this.
+ */
+void http2_reply_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count);
+
+/* Whether the peer gets back the window that its request's body has taken; it does at first.
+ * Holding it back stops the peer within stream_window bytes. */
+void http2_request_hold(struct http2_stream *stream, bool hold);
 
 /* Sends 100 Continue, unless the request is complete. */
 void http2_answer_continue(struct http2_stream *stream);

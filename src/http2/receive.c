@@ -371,6 +371,14 @@ static void receive_update_window(struct http2_session *session, uint32_t id,
     *unacknowledged = 0;
 }
 
+void receive_update_stream_window(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    if (!stream->window_held && !stream->ended)
+        receive_update_window(session, stream->id, &stream->unacknowledged, &stream->receive_window,
+                              session->context->limits.stream_window);
+}
+
 static enum http2_error receive_take_connection_window(struct http2_session *session, size_t size)
 {
     if ((int64_t)size > session->receive_window)
@@ -415,8 +423,7 @@ static enum http2_error receive_take_data(struct http2_stream *stream, struct sl
     if (stream->ended)
         receive_end_request(stream);
     else
-        receive_update_window(session, stream->id, &stream->unacknowledged, &stream->receive_window,
-                              session->context->limits.stream_window);
+        receive_update_stream_window(stream);
     receive_release(stream);
     return data.len == 0 && !end ? receive_count_idle_frame(session) : HTTP2_NO_ERROR;
 }
@@ -458,7 +465,7 @@ static bool receive_is_rapid_reset(const struct http2_stream *stream)
     const struct http2_session *session = stream->session;
     if (stream->answered)
         return false;
-    return !stream->ended ||
+    return (!stream->ended && !stream->streaming) ||
            session->now_ms - stream->ended_ms < session->context->limits.cancel_grace_ms;
 }
 

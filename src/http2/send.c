@@ -15,6 +15,11 @@ static uint8_t *send_append_frame(struct http2_session *session, size_t length,
     return at + FRAME_HEADER_SIZE;
 }
 
+static size_t send_min(size_t a, int32_t b)
+{
+    return b < 0 ? 0 : a < (size_t)b ? a : (size_t)b;
+}
+
 /* Control frames. */
 
 void send_settings(struct http2_session *session)
@@ -89,6 +94,9 @@ void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_er
     frame_write_u32(send_append_frame(session, 4, FRAME_RST_STREAM, 0, stream_id), error);
 }
 
+/* Bytes of memory that a stream keeps between two pages of its reply. */
+#define KEPT_PAGE ((size_t)4096)
+
 /* Answers. */
 
 /* Appends a memoised block of `length` bytes; ENCODER_MAX_KEPT are readable, so that the copy has a
@@ -125,10 +133,25 @@ static void send_append_headers(struct http2_stream *stream, const struct http2_
     out->bytes.len -= bound - length;
 }
 
+/* The rest of the request is not wanted. */
+static void send_refuse_rest(struct http2_stream *stream)
+{
+    send_reset(stream->session, stream->id, HTTP2_NO_ERROR);
+    stream_note_past(stream->session, stream->id, PAST_RESET);
+    stream->ended = true;
+    stream->sent = true;
+    if (!stream->held)
+        stream_close(stream);
+}
+
 /* The whole answer has been written to the output. */
 static void send_complete(struct http2_stream *stream)
 {
     DCHECK(stream->answered && stream->body_left == 0 && !stream->queued);
+    if (stream->streaming && !stream->ended) {
+        send_refuse_rest(stream);
+        return;
+    }
     stream->sent = true;
     stream_note_past(stream->session, stream->id, PAST_CLOSED);
     if (stream->ended && !stream->held)
@@ -169,7 +192,8 @@ struct chain *http2_answer_body(struct http2_stream *stream)
 
 static void send_enqueue(struct http2_stream *stream)
 {
-    DCHECK(!stream->queued && stream->answered && !stream->sent && stream->send_window > 0);
+    DCHECK(!stream->queued && !stream->sent && stream->send_window > 0);
+    DCHECK(stream->answered || stream->streaming);
     struct http2_session *session = stream->session;
     stream->queued = true;
     stream->queue_next = NULL;
@@ -224,34 +248,87 @@ void http2_answer_without_body(struct http2_stream *stream, const struct http2_f
     CHECK(!stream->answered);
     stream->answered = true;
     send_append_headers(stream, fields, count, false, true);
-    if (!stream->ended) {
-        send_reset(stream->session, stream->id, HTTP2_NO_ERROR);
-        stream_note_past(stream->session, stream->id, PAST_RESET);
-        stream->ended = true;
-        stream->sent = true;
-        if (!stream->held)
-            stream_close(stream);
-        return;
-    }
+    if (!stream->ended)
+        send_refuse_rest(stream);
+    else
+        send_complete(stream);
+}
+
+/* Replies that are written incrementally. */
+
+/* True if the stream has its turn as soon as its window allows. */
+static bool send_wants_turn(const struct http2_stream *stream)
+{
+    if (stream->answered || !stream->streaming)
+        return stream->answered && stream->body_left > 0;
+    return stream->body_left > 0 || stream->ready;
+}
+
+void http2_reply_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count)
+{
+    DCHECK(!stream->answered && !stream->streaming);
+    DCHECK(stream->session->context->handler->on_room != NULL);
+    send_append_headers(stream, fields, count, true, false);
+    stream->streaming = true;
+    if (!stream->ended)
+        stream->ended_ms = stream->session->now_ms;
+    http2_reply_ready(stream);
+}
+
+void http2_reply_ready(struct http2_stream *stream)
+{
+    DCHECK(stream->streaming);
+    stream->ready = true;
+    if (!stream->asking)
+        send_resume(stream);
+}
+
+void http2_reply_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
+{
+    CHECK(stream->streaming && !stream->answered);
+    stream->answered = true;
+    stream->trailers = trailers;
+    stream->trailer_count = count;
+    bucket_give(&stream->session->cancels);
+    bucket_give(&stream->session->forced_resets);
+    if (stream->asking || stream->body_left > 0)
+        return; /* they follow the body */
+    send_remove(stream);
+    send_append_headers(stream, trailers, count, false, true);
     send_complete(stream);
+}
+
+void http2_request_hold(struct http2_stream *stream, bool hold)
+{
+    stream->window_held = hold;
+    receive_update_stream_window(stream);
+}
+
+/* Has the application append what the windows allow. */
+static void send_ask(struct http2_stream *stream)
+{
+    struct http2_session *session = stream->session;
+    size_t room = send_min(HTTP2_REPLY_PAGE, session->send_window);
+    room = send_min(room, stream->send_window);
+    DCHECK(room > 0 && stream->body_left == 0);
+    chain_clear(&stream->body, KEPT_PAGE);
+    stream->body_sent = (struct chain_cursor){0};
+    stream->ready = false; /* unless it says so meanwhile */
+    stream->asking = true;
+    session->context->handler->on_room(session->user, stream, &stream->body, room);
+    stream->asking = false;
+    stream->body_left = chain_length(&stream->body);
+    session->queued += stream->body_left;
+    if (stream->body_left > 0)
+        stream->ready = true;
 }
 
 /* Queued bodies. */
 
-static size_t send_min(size_t a, int32_t b)
+/* Sends the next frame of the stream's body. */
+static void send_body_frame(struct http2_stream *stream, size_t size)
 {
-    return b < 0 ? 0 : a < (size_t)b ? a : (size_t)b;
-}
-
-/* Sends the next frame of the first stream in the queue. */
-static void send_next_frame(struct http2_session *session)
-{
-    struct http2_stream *stream = session->queue_head;
-    size_t size = send_min(stream->body_left, FRAME_MAX_PAYLOAD);
-    size = send_min(send_min(size, session->send_window), stream->send_window);
-    send_dequeue(session);
-    if (size == 0)
-        return; /* SETTINGS have since reduced its window; send_resume() requeues it */
+    struct http2_session *session = stream->session;
     frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
                        stream->id);
     chain_append_range(session->out, &stream->body, &stream->body_sent, size);
@@ -263,10 +340,26 @@ static void send_next_frame(struct http2_session *session)
     session->queued -= size;
     session->sent += size;
     session->progress_ms = session->now_ms;
-    if (stream->body_left == 0) {
-        send_append_headers(stream, stream->trailers, stream->trailer_count, true, true);
+}
+
+/* Sends the next frame of the first stream in the queue. */
+static void send_next_frame(struct http2_session *session)
+{
+    struct http2_stream *stream = session->queue_head;
+    send_dequeue(session);
+    if (stream->send_window <= 0)
+        return; /* SETTINGS have since reduced its window; send_resume() requeues it */
+    if (stream->streaming && stream->body_left == 0)
+        send_ask(stream);
+    size_t size = send_min(stream->body_left, FRAME_MAX_PAYLOAD);
+    size = send_min(send_min(size, session->send_window), stream->send_window);
+    if (size > 0)
+        send_body_frame(stream, size);
+    if (stream->answered && stream->body_left == 0) {
+        send_append_headers(stream, stream->trailers, stream->trailer_count, !stream->streaming,
+                            true);
         send_complete(stream);
-    } else if (stream->send_window > 0) {
+    } else if (stream->send_window > 0 && send_wants_turn(stream)) {
         send_enqueue(stream);
     }
 }
@@ -281,7 +374,7 @@ void send_queued(struct http2_session *session)
 
 void send_resume(struct http2_stream *stream)
 {
-    if (stream->answered && stream->body_left > 0 && !stream->queued && stream->send_window > 0)
+    if (!stream->queued && stream->send_window > 0 && send_wants_turn(stream))
         send_enqueue(stream);
 }
 

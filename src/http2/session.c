@@ -346,7 +346,7 @@ static bool session_is_sound(const struct http2_session *session)
         }
     }
     for (const struct http2_stream *at = session->queue_head; at != NULL; at = at->queue_next)
-        queued -= at->queued && at->answered;
+        queued -= at->queued && (at->answered || at->streaming);
     return count == session->streams.count && body_left == session->queued && queued == 0;
 }
 

@@ -67,6 +67,10 @@ struct http2_stream {
     bool answered;           /* the application has completed the answer, perhaps not yet sent */
     bool sent;               /* END_STREAM or RST_STREAM was sent: half-closed (local) */
     bool direct;             /* the answer's body is written directly to the output */
+    bool streaming;          /* the reply is written incrementally, */
+    bool ready;              /* and the application has more for it, as far as is known */
+    bool asking;             /* within on_room() */
+    bool window_held;        /* http2_request_hold() */
     bool queued;             /* in the send queue */
     bool held;               /* a frame handler uses it: it is closed only when that returns */
     struct chain_cursor body_sent;
@@ -198,6 +202,9 @@ enum http2_error place_take(struct http2_session *session, size_t size)
     __attribute__((warn_unused_result));
 
 /* receive.c */
+
+/* Gives the stream's window back, if that is worth a frame and the application does not hold it. */
+void receive_update_stream_window(struct http2_stream *stream);
 
 /* Handles one complete frame. Returns HTTP2_NO_ERROR or the code of a connection error. */
 enum http2_error receive_frame(struct http2_session *session, struct frame *frame)

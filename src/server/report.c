@@ -60,7 +60,7 @@ static void report_write_memory(void *user, struct info_writer *writer)
     struct store_stats stats = store_stats(report->store);
     info_put(writer, "used_memory", "%zu", stats.used_memory);
     info_put(writer, "allocator_resident", "%zu",
-             stats.held_memory + account_used() + account_journal() + mem_held());
+             stats.resident_memory + account_used() + account_journal() + mem_held());
     info_put(writer, "mem_clients_normal", "%zu", account_used());
     info_put(writer, "mem_clients_unread_values", "%zu", account_queued());
     info_put(writer, "mem_clients_max", "%zu", account_limit());

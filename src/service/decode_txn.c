@@ -1,5 +1,5 @@
 /* Txn: operations within an operation. Which they can be follows from the operation table. */
-#include "service/decode.h"
+#include "service/decode_op.h"
 #include "service/field.h"
 #include "service/sentence.h"
 
@@ -15,15 +15,15 @@ static const struct {
 #undef OPERATION
 };
 
-static enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, struct op *op,
-                          const char **why)
+enum err decode_op(const Keystore__V1__Op *message, struct arena *arena, struct op *op,
+                   const char **why)
 {
     size_t field = (size_t)message->op_case;
+    op->id = message->id;
     if (field >= sizeof rows / sizeof rows[0] || rows[field].fill == NULL)
         return field_refuse("it has no operation that this server knows; set one field of Op.op",
                             why);
     op->kind = rows[field].kind;
-    op->id = message->id;
     return rows[field].fill(message->set, arena, op, why); /* whichever message that union holds */
 }
 

@@ -13,6 +13,8 @@ struct offload;
 /* The submitter's, who leaves it alone from offload_add() to offload_take(). */
 struct offload_job {
     void (*run)(struct offload_job *job); /* called on another thread */
+    /* For whoever takes it on the part's thread: what to do then. */
+    void (*finish)(struct offload_job *job);
     unsigned part;
     struct offload_job *next;
 };

@@ -1,6 +1,8 @@
 /* The router. Exact matches only, so that no odd spelling of a path slips past a later check. */
 #include "service/route.h"
 
+#include "service/streams/pipeline.h"
+
 #include <mini_redis.pb-c.h>
 
 static const struct method methods[OP_COUNT] = {
@@ -22,12 +24,23 @@ static const struct method others[] = {
      .encoder = &encode_status},
 };
 
+static const struct method streams[] = {
+    {.name = SLICE_LITERAL("Pipeline"),
+     .type = METHOD_STREAM,
+     .kind = OP_COUNT,
+     .stream = &pipeline_method},
+};
+
 static const struct method *route_find_name(struct slice name, bool admin)
 {
     for (size_t i = 0; i < OP_COUNT; i++) {
         bool is_admin = op_info(methods[i].kind)->category == OP_CATEGORY_ADMIN;
         if (is_admin == admin && slice_equal(name, methods[i].name))
             return &methods[i];
+    }
+    for (size_t i = 0; !admin && i < sizeof streams / sizeof streams[0]; i++) {
+        if (slice_equal(name, streams[i].name))
+            return &streams[i];
     }
     for (size_t i = 0; admin && i < sizeof others / sizeof others[0]; i++) {
         if (slice_equal(name, others[i].name))

@@ -6,9 +6,10 @@
 #include "service/encode.h"
 
 enum method_type {
-    METHOD_OP,   /* an operation */
-    METHOD_INFO, /* asks the server, not the data; it has no codec */
-    METHOD_SAVE, /* asks the engine; it has no decoder */
+    METHOD_OP,     /* an operation */
+    METHOD_INFO,   /* asks the server, not the data; it has no codec */
+    METHOD_SAVE,   /* asks the engine; it has no decoder */
+    METHOD_STREAM, /* messages come and go; it has no codec */
 };
 
 struct method {
@@ -17,6 +18,7 @@ struct method {
     enum op_kind kind; /* OP_COUNT unless it is an operation */
     struct decoder decoder;
     const struct encoder *encoder;
+    const struct grpc_stream_method *stream; /* of METHOD_STREAM, else NULL */
 };
 
 /*

@@ -21,6 +21,7 @@
 #include "service/offload.h"
 #include "service/route.h"
 #include "service/status.h"
+#include "service/streams/host.h"
 #include "service/wire.h"
 
 #include <mini_redis.pb-c.h>
@@ -80,6 +81,7 @@ struct service {
     struct request *held, *last_held; /* in order of arrival, */
     size_t held_count;                /* so many */
     int64_t now_ms;                   /* the wall clock */
+    struct stream_host streams;
 };
 
 /* ---- requests ---- */
@@ -253,6 +255,11 @@ static void service_finish(struct request *request)
         service_answer(request);
 }
 
+static void service_finish_job(struct offload_job *job)
+{
+    service_finish(service_request_of(job));
+}
+
 /* Has another thread answer the request. */
 static void service_offload(struct request *request)
 {
@@ -262,6 +269,7 @@ static void service_offload(struct request *request)
     request->task.result = (struct op_result){0};
     request->state = REQUEST_OFFLOADED;
     request->job.run = service_run;
+    request->job.finish = service_finish_job;
     request->job.part = request->service->options.part;
     if (offload != NULL) {
         offload_add(offload, &request->job, request->method->type == METHOD_INFO);
@@ -347,7 +355,7 @@ static void service_finish_offloaded(struct service *service)
     struct offload *offload = service->options.offload;
     struct offload_job *job;
     while (offload != NULL && (job = offload_take(offload, service->options.part)) != NULL)
-        service_finish(service_request_of(job));
+        job->finish(job);
 }
 
 void service_resume(struct service *service)
@@ -355,6 +363,7 @@ void service_resume(struct service *service)
     service_set_time(service, clock_unix_ms());
     service_finish_offloaded(service);
     service_submit_held(service);
+    stream_resume_all(&service->streams);
 }
 
 /* Takes out of the batch what was cancelled since, for its message is gone. What is left. */
@@ -491,6 +500,18 @@ static const void *service_find_method(void *user, struct slice path)
     return route_find(path);
 }
 
+static const struct grpc_stream_method *service_stream_of(const void *found)
+{
+    const struct method *method = found;
+    return method->stream;
+}
+
+struct stream_host *stream_host_of(void *user)
+{
+    struct service *service = user;
+    return &service->streams;
+}
+
 struct service *service_new(const struct service_options *options)
 {
     struct service *service = mem_alloc(sizeof *service);
@@ -499,6 +520,7 @@ struct service *service_new(const struct service_options *options)
         .limits = {.databases = options->engine->databases, .max_value = options->max_value},
         .grpc = {.user = service,
                  .find_method = service_find_method,
+                 .stream_of = service_stream_of,
                  .unknown_method = "this server has no such method; docs/operations.md lists those "
                                    "it has, and a path is /keystore.v1.KeyStore/NAME or "
                                    "/keystore.v1.KeyStoreAdmin/NAME",
@@ -506,7 +528,14 @@ struct service *service_new(const struct service_options *options)
                  .on_batch_end = service_on_batch_end,
                  .on_cancel = service_on_cancel,
                  .status_of = status_of},
+        .streams = {.engine = options->engine,
+                    .offload = options->offload,
+                    .part = options->part,
+                    .limits = {.databases = options->engine->databases,
+                               .max_value = options->max_value},
+                    .max_answer = options->max_answer},
     };
+    stream_host_init(&service->streams);
     return service;
 }
 
@@ -528,6 +557,7 @@ void service_free(struct service *service)
 void service_set_time(struct service *service, int64_t now_ms)
 {
     service->now_ms = now_ms;
+    service->streams.now_ms = now_ms;
 }
 
 const struct grpc_service *service_grpc(const struct service *service)

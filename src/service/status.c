@@ -37,6 +37,11 @@ uint64_t status_count(enum err err)
     return atomic_load_explicit(&counts[err], memory_order_relaxed);
 }
 
+enum grpc_code status_code(enum err err)
+{
+    return table[err].code;
+}
+
 const char *status_reason(enum err err)
 {
     return table[err].reason;

@@ -12,6 +12,9 @@ struct grpc_status status_of(enum err err, const char *why);
 /* How many calls of this process got a status for that error. Any thread may ask. */
 uint64_t status_count(enum err err);
 
+/* The code of an error. */
+enum grpc_code status_code(enum err err);
+
 /* "ERROR_REASON_WRONG_TYPE" and so on; static memory. */
 const char *status_reason(enum err err);
 

@@ -1,55 +1,68 @@
-/* The hand that moves what lies in sparse pages. Refuses to know which pages are sparse. */
+/*
+ * The hand that moves objects out of sparse pages. Does not know which pages are sparse.
+ *
+ * Normal path: if the shard's memory is fragmented, the hand visits a few buckets of one dictionary
+ * in scan order. In each it first moves the linked buckets, then every entry with the parts of its
+ * list. Whether an object moves is decided where its memory comes from (slab.h, heap.h): one in a
+ * dense page stays. The dictionary gets the new address. At the end of a dictionary the hand moves
+ * to the next database that has entries.
+ *
+ * Failure modes: a move cannot fail for lack of memory, because it takes a free cell of a page that
+ * is in use already, never memory of the system. An object that finds no better page stays where it
+ * is, as do entries beyond MAX_NOTED of a bucket; a later round tries again. If compaction frees
+ * too little, eviction makes up for it.
+ */
 #include "store/compact.h"
 
 #include "base/check.h"
 #include "store/data/entry.h"
 #include "store/data/shard.h"
 
-/* Buckets, of some seven entries each, that the hand passes while the shard is locked, unless so
- * many objects were moved. */
-#define HAND_BUCKETS 4
-#define MOST_MOVED   32
-/* Entries that are noted in one bucket; if there are more, they stay where they are until the
- * bucket is split. */
-#define MAX_MET 64
+/* Buckets, of about seven entries each, that the hand visits per call; fewer once MAX_MOVED objects
+ * were moved. */
+#define STEP_BUCKETS 4
+#define MAX_MOVED    32
+/* Entries noted per bucket; any beyond that stay where they are until the bucket is split. */
+#define MAX_NOTED 64
 
 /* The entries of a bucket. */
-struct met {
+struct noted {
     size_t count;
-    struct entry *entries[MAX_MET];
+    struct entry *entries[MAX_NOTED];
 };
 
-static void compact_meet(void *context, struct entry *entry)
+static void compact_note(void *context, struct entry *entry)
 {
-    struct met *met = context;
+    struct noted *noted = context;
     __builtin_prefetch(entry);
-    if (met->count < MAX_MET)
-        met->entries[met->count++] = entry;
+    if (noted->count < MAX_NOTED)
+        noted->entries[noted->count++] = entry;
 }
 
 static void compact_move_entry(struct store *store, struct shard *shard, struct dict *dict,
-                               struct entry *entry, struct compacted *compacted)
+                               struct entry *entry, struct compact_result *compacted)
 {
-    struct entry *now = entry_move(&shard->slab, entry, &compacted->moved);
-    if (now != entry)
-        dict_replace(dict, store_hash(store, entry_key(now)), entry, now);
-    DCHECK(dict_find(dict, store_hash(store, entry_key(now)), entry_key(now)) == now);
+    struct entry *moved = entry_move(&shard->slab, entry, &compacted->moved);
+    if (moved != entry)
+        dict_replace(dict, store_hash(store, entry_key(moved)), entry, moved);
+    DCHECK(dict_find(dict, store_hash(store, entry_key(moved)), entry_key(moved)) == moved);
     compacted->visited++;
 }
 
-/* One bucket where the hand is; it goes on to the next one. */
-static void compact_bucket(struct store *store, struct shard *shard, struct compacted *compacted)
+/* Compacts the hand's bucket and advances the hand to the next one. */
+static void compact_bucket(struct store *store, struct shard *shard,
+                           struct compact_result *compacted)
 {
     struct dict *dict = &shard->databases[shard->compact_db].dict;
-    struct met met;
-    met.count = 0;
-    compacted->moved += dict_move_links(dict, shard->compact_to);
-    shard->compact_to = dict_scan(dict, shard->compact_to, compact_meet, &met);
-    for (size_t i = 0; i < met.count; i++)
-        compact_move_entry(store, shard, dict, met.entries[i], compacted);
+    struct noted noted;
+    noted.count = 0;
+    compacted->moved += dict_move_links(dict, shard->compact_cursor);
+    shard->compact_cursor = dict_scan(dict, shard->compact_cursor, compact_note, &noted);
+    for (size_t i = 0; i < noted.count; i++)
+        compact_move_entry(store, shard, dict, noted.entries[i], compacted);
 }
 
-/* The hand goes on to the next database that has entries; false if there is none. */
+/* Moves the hand to the next database that has entries; false if there is none. */
 static bool compact_next_database(const struct store *store, struct shard *shard)
 {
     for (uint32_t i = 0; i < store->databases; i++) {
@@ -60,14 +73,14 @@ static bool compact_next_database(const struct store *store, struct shard *shard
     return false;
 }
 
-struct compacted compact_shard(struct store *store, struct shard *shard)
+struct compact_result compact_shard(struct store *store, struct shard *shard)
 {
     DCHECK(shard->compact_db < store->databases);
-    struct compacted compacted = {0};
+    struct compact_result compacted = {0};
     if (!slab_is_fragmented(&shard->slab))
         return compacted;
-    for (size_t i = 0; i < HAND_BUCKETS && compacted.moved < MOST_MOVED; i++) {
-        if (shard->compact_to == 0 && !compact_next_database(store, shard))
+    for (size_t i = 0; i < STEP_BUCKETS && compacted.moved < MAX_MOVED; i++) {
+        if (shard->compact_cursor == 0 && !compact_next_database(store, shard))
             break;
         compact_bucket(store, shard, &compacted);
     }

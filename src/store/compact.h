@@ -1,18 +1,18 @@
 /*
- * Moving entries together. Where entries of one size were removed here and there, and others of
- * another size came, pages of memory are held that are half empty; so what lies in such pages is
- * moved to fuller ones, until they can be given back. A hand goes through each shard for that,
- * which the sweep moves on by and by, and whoever needs memory, when too much is held. Private to
- * the store.
+ * Compaction. When entries of one size are removed here and there and entries of another size are
+ * added, memory becomes fragmented: pages stay allocated that are half empty. Compaction moves the
+ * objects in such sparse pages to fuller ones until the sparse pages are empty and can be freed.
+ * Each shard has a hand that moves through its entries; the sweep advances it all the time, and a
+ * write that needs memory advances it when too much memory is allocated. Private to the store.
  *
  * Invariants:
- * 1. Entries, parts of lists and linked buckets move under their shard's lock, and only between
- *    operations: so a pointer to one is good as long as the lock is held. That is why an undo
- *    (undo.h), which ends before the locks are released, and a snapshot (snapshot.h), which keeps
- *    no pointers, need not be told.
- * 2. A move changes nothing but addresses: no version, no count, no place in a dictionary, nor what
- *    memory is in use. Blobs, which others may hold, chunks of lists while others do hold them, and
- *    garbage of FlushDb are not moved.
+ * 1. Entries, parts of lists and linked buckets move only under their shard's lock and only between
+ *    operations, so a pointer to one is valid while the lock is held. That is why neither an undo
+ *    log (undo.h), which ends before the locks are released, nor a snapshot (snapshot.h), which
+ *    keeps no pointers, has to be notified.
+ * 2. A move changes addresses and nothing else: no version, no count, no position in a dictionary
+ *    and no amount of memory in use. Blobs, which others may hold, chunks that several lists share,
+ *    and garbage of FlushDb are not moved.
  */
 #ifndef KEYSTORE_STORE_COMPACT_H
 #define KEYSTORE_STORE_COMPACT_H
@@ -22,14 +22,14 @@
 struct shard;
 struct store;
 
-/* What the hand has done. */
-struct compacted {
+/* What one call has done. */
+struct compact_result {
     size_t visited; /* entries looked at */
-    size_t moved;   /* objects that were moved: entries, parts of lists, buckets */
+    size_t moved;   /* objects moved: entries, parts of lists, buckets */
 };
 
-/* The hand goes on in the shard, which is locked, for a few buckets; it stays where it is if the
- * memory is not loose. */
-struct compacted compact_shard(struct store *store, struct shard *shard);
+/* Advances the hand by a few buckets in the shard, which is locked. Does nothing if the memory is
+ * not fragmented. */
+struct compact_result compact_shard(struct store *store, struct shard *shard);
 
 #endif

@@ -1,4 +1,4 @@
-/* Choosing and removing keys when memory is short. Knows neither operations nor the limit. */
+/* Chooses and removes keys when memory is short. Knows neither operations nor the limit. */
 #include "store/evict.h"
 
 #include "base/check.h"
@@ -10,40 +10,41 @@
 
 #include <math.h>
 
-/* Entries among which a victim is chosen at most; usage.h says when fewer are enough. A deadline is
- * among the nearest fiftieth. */
+/* The most entries among which a victim is chosen; usage.h says when fewer are enough. The victim's
+ * deadline is among the nearest fiftieth. */
 #define WINDOW          30
 #define WINDOW_DEADLINE 48
-/* Buckets that the hand passes in one shard at most before it goes on to the next one. */
+/* The most buckets that the hand visits in one shard before the search goes on to the next
+ * shard. */
 #define TURN_BUCKETS 16
-/* Buckets that are fetched before the hand is there: a window. */
-#define AHEAD_BUCKETS 2
-/* Entries that are freed for FlushDb in one turn, instead of evicting one. */
+/* Buckets prefetched ahead of the hand. */
+#define PREFETCH_BUCKETS 2
+/* Garbage entries of FlushDb freed in one turn, instead of an eviction. */
 #define TURN_GARBAGE 50
-/* Where the hand is in a database that it has been through in this round. */
+/* The hand's position in a database that it has finished in this round. */
 #define HAND_END UINT64_MAX
 
 /* An entry that may be evicted. */
 struct candidate {
     struct shard *shard; /* NULL = none yet */
-    struct entry *entry; /* NULL once the shard was unlocked: others may have freed it */
-    uint64_t hash;       /* of its key; not before that, unless there are keys to keep */
+    struct entry *entry; /* NULL once the shard is unlocked: another thread may free it */
+    uint64_t hash;       /* of its key; set by then, or from the start if keys must stay */
     uint32_t db;
 };
 
 /* The choice of a victim. */
 struct search {
     struct store *store;
-    struct evict_terms *terms;
-    struct shard *shard; /* where the hand is, locked */
+    struct evict_request *request;
+    struct shard *shard; /* whose hand is moving; locked */
     uint64_t revision;
     struct candidate best;
-    double score;    /* of the best; the lowest goes */
-    uint32_t ties;   /* entries with that score */
-    uint32_t random; /* decides between them */
-    double enough;   /* a score with which the search ends at once */
-    size_t seen;     /* entries that might have been chosen */
-    size_t window;   /* are enough with any score */
+    double score;     /* of the best; the lowest is evicted */
+    uint32_t ties;    /* entries with that score */
+    uint32_t random;  /* decides between them */
+    double threshold; /* a score that ends the search immediately */
+    size_t seen;      /* eligible entries met */
+    size_t window;    /* entries that end it with any score */
 };
 
 /* ---- scores ---- */
@@ -63,20 +64,20 @@ static double evict_score_of(struct search *search, struct entry *entry)
     return 0;
 }
 
-static bool evict_is_kept(const struct evict_terms *terms, uint64_t hash)
+static bool evict_is_kept(const struct evict_request *request, uint64_t hash)
 {
-    size_t low = 0, high = terms->keep_count;
+    size_t low = 0, high = request->keep_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (terms->keep[middle] < hash)
+        if (request->keep[middle] < hash)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < terms->keep_count && terms->keep[low] == hash;
+    return low < request->keep_count && request->keep[low] == hash;
 }
 
-/* Each of several entries with the same score is as likely to be chosen. */
+/* Each of several entries with the same score is equally likely to win. */
 static bool evict_wins_tie(struct search *search)
 {
     search->random = search->random * 1664525 + 1013904223;
@@ -93,9 +94,9 @@ static void evict_consider(void *context, struct entry *entry)
     if (score > search->score || (score == search->score && !evict_wins_tie(search)))
         return;
     uint64_t hash = 0;
-    if (search->terms->keep_count > 0) {
+    if (search->request->keep_count > 0) {
         hash = store_hash(search->store, entry_key(entry));
-        if (evict_is_kept(search->terms, hash))
+        if (evict_is_kept(search->request, hash))
             return;
     }
     if (score < search->score)
@@ -116,9 +117,9 @@ static size_t evict_count_entries(const struct store *store, const struct shard 
     return count;
 }
 
-/* The hand has been in all databases as far as the stride goes. Cursors are reversed hashes, so the
- * same part of each database follows: in all about as many entries as there are in a window, and as
- * there are databases. True if the round is over. */
+/* The hand has reached the stride in all databases. Cursors are reversed hashes, so the next stride
+ * covers the same part of each database: in total about as many entries as the larger of the window
+ * and the number of databases. True if the round is over. */
 static bool evict_next_stride(const struct store *store, struct shard *shard)
 {
     shard->hand = 0;
@@ -135,19 +136,19 @@ static bool evict_next_stride(const struct store *store, struct shard *shard)
     return false;
 }
 
-/* What the hand meets in the shard's next turn is fetched while others have theirs. */
-static void evict_fetch_ahead(struct database *database)
+/* Prefetches what the hand meets in the shard's next turn, while other shards have theirs. */
+static void evict_prefetch(struct database *database)
 {
     size_t buckets = 1;
     if (database->hand == 0) {
         database->ahead = 0;
-        buckets = AHEAD_BUCKETS;
+        buckets = PREFETCH_BUCKETS;
     }
     for (size_t i = 0; i < buckets; i++)
         database->ahead = dict_scan_prefetch(&database->dict, database->ahead);
 }
 
-/* Goes on to the next bucket; true if the round is over. */
+/* Advances the hand by one bucket; true if the round is over. */
 static bool evict_step(struct search *search)
 {
     struct store *store = search->store;
@@ -156,7 +157,7 @@ static bool evict_step(struct search *search)
         struct database *database = &shard->databases[shard->hand];
         if (database->dict.count == 0 || database->hand >= shard->stride)
             continue;
-        evict_fetch_ahead(database);
+        evict_prefetch(database);
         uint64_t cursor = dict_scan(&database->dict, database->hand, evict_consider, search);
         database->hand = cursor != 0 ? cursor : HAND_END;
         return false;
@@ -167,18 +168,18 @@ static bool evict_step(struct search *search)
 static bool evict_is_complete(const struct search *search)
 {
     return search->best.shard != NULL &&
-           (search->seen >= search->window || search->score <= search->enough);
+           (search->seen >= search->window || search->score <= search->threshold);
 }
 
-/* Moves the hand of the locked shard on until the search is complete, the round over, or enough
- * was done for the moment; true if the round is over. */
+/* Advances the hand of the locked shard until the search is complete, the round is over, or the
+ * turn is; true if the round is over. */
 static bool evict_move_hand(struct search *search)
 {
     struct store *store = search->store;
     struct shard *shard = search->shard;
     if (store->note_visits) {
         usage_begin(shard->usage, search->revision);
-        search->enough = shard->usage->enough;
+        search->threshold = shard->usage->threshold;
     }
     for (size_t i = 0; i < TURN_BUCKETS && !evict_is_complete(search); i++) {
         if (!evict_step(search))
@@ -192,12 +193,12 @@ static bool evict_move_hand(struct search *search)
 
 /* ---- evicting ---- */
 
-static void evict(struct store *store, const struct candidate *victim)
+static void evict_entry(struct store *store, const struct candidate *victim)
 {
     CHECK(victim->entry != NULL && mutex_is_held(&victim->shard->lock));
     struct shard *shard = victim->shard;
     struct slice key = entry_key(victim->entry);
-    struct op_context ctx = apply_own_space(store, 0);
+    struct op_context ctx = apply_internal_context(store, 0);
     struct lookup at = {.shard = shard,
                         .database = &shard->databases[victim->db],
                         .entry = victim->entry,
@@ -209,45 +210,45 @@ static void evict(struct store *store, const struct candidate *victim)
     if (store->note_visits)
         usage_remember(shard->usage, at.hash);
     apply_drop(&ctx, &at);
-    apply_end(&ctx);
+    apply_commit(&ctx);
     shard->evicted_keys++;
-    slab_report(&shard->slab); /* else many more would go before it is known that one has */
+    slab_report(&shard->slab); /* so that no more are evicted than necessary */
 }
 
-struct identity {
+struct key_search {
     const struct store *store;
     uint64_t hash;
     struct entry *found;
 };
 
-static void evict_identify(void *context, struct entry *entry)
+static void evict_match_hash(void *context, struct entry *entry)
 {
-    struct identity *identity = context;
-    if (store_hash(identity->store, entry_key(entry)) == identity->hash)
-        identity->found = entry;
+    struct key_search *key_search = context;
+    if (store_hash(key_search->store, entry_key(entry)) == key_search->hash)
+        key_search->found = entry;
 }
 
-static bool evict_lock_on_terms(struct shard *shard, struct evict_terms *terms)
+static bool evict_lock_shard(struct shard *shard, struct evict_request *request)
 {
-    bool locked = shard_lock(shard, terms->quick);
-    terms->held |= !locked;
+    bool locked = shard_lock(shard, request->quick);
+    request->held |= !locked;
     return locked;
 }
 
-/* The victim's shard was given back meanwhile; false if the victim has gone. */
-static bool evict_found(struct search *search)
+/* Evicts the victim, whose shard was unlocked meanwhile; false if the entry is gone. */
+static bool evict_if_present(struct search *search)
 {
     struct store *store = search->store;
     struct candidate *victim = &search->best;
     struct shard *shard = victim->shard;
     const struct dict *dict = &shard->databases[victim->db].dict;
-    struct identity identity = {.store = store, .hash = victim->hash};
-    if (!evict_lock_on_terms(shard, search->terms))
+    struct key_search key_search = {.store = store, .hash = victim->hash};
+    if (!evict_lock_shard(shard, search->request))
         return false;
-    dict_scan(dict, dict_scan_position(victim->hash), evict_identify, &identity);
-    victim->entry = identity.found;
+    dict_scan(dict, dict_scan_position(victim->hash), evict_match_hash, &key_search);
+    victim->entry = key_search.found;
     if (victim->entry != NULL)
-        evict(store, victim);
+        evict_entry(store, victim);
     mutex_unlock(&shard->lock);
     return victim->entry != NULL;
 }
@@ -263,16 +264,16 @@ static bool evict_has_candidates(const struct store *store, const struct shard *
     return false;
 }
 
-/* What a turn in a shard has come to. */
+/* The outcome of a turn in a shard. */
 enum turn {
-    TURN_ON,      /* there may be more */
-    TURN_OVER,    /* the round is over, or there is nothing to choose from */
-    TURN_EVICTED, /* done, here or by freeing garbage */
+    TURN_MORE,       /* there may be more */
+    TURN_ROUND_OVER, /* the round is over, the shard is skipped, or it has no candidates */
+    TURN_EVICTED,    /* a key was evicted or garbage freed */
 };
 
-/* The shard of the best entry is about to be unlocked: from now on it is known by its hash alone.
- */
-static void evict_leave(struct search *search)
+/* The best entry's shard is about to be unlocked: from now on only its hash identifies the
+ * entry. */
+static void evict_keep_hash_only(struct search *search)
 {
     CHECK(search->best.entry != NULL && search->best.shard == search->shard);
     struct candidate *best = &search->best;
@@ -281,27 +282,28 @@ static void evict_leave(struct search *search)
     best->entry = NULL;
 }
 
-/* One turn of a shard's hand. When the search is complete and the best entry lies here, it goes. */
+/* One turn of a shard's hand. If the search is then complete and the best entry lies in this shard,
+ * it is evicted. */
 static enum turn evict_turn(struct search *search, struct shard *shard)
 {
     struct store *store = search->store;
-    enum turn turn = TURN_OVER;
-    DCHECK(search->best.entry == NULL); /* the former shard was left */
+    enum turn turn = TURN_ROUND_OVER;
+    DCHECK(search->best.entry == NULL); /* the hash was kept when the previous shard was unlocked */
     search->shard = shard;
-    if (!evict_lock_on_terms(shard, search->terms))
-        return TURN_OVER;
+    if (!evict_lock_shard(shard, search->request))
+        return TURN_ROUND_OVER;
     if (garbage_collect(shard, TURN_GARBAGE) > 0) {
         slab_report(&shard->slab);
         turn = TURN_EVICTED;
     } else if (evict_has_candidates(store, shard)) {
-        turn = evict_move_hand(search) ? TURN_OVER : TURN_ON;
+        turn = evict_move_hand(search) ? TURN_ROUND_OVER : TURN_MORE;
         if (search->best.entry != NULL && evict_is_complete(search)) {
             if (store->note_visits)
-                usage_adjust_enough(shard->usage, search->seen);
-            evict(store, &search->best);
+                usage_adjust_threshold(shard->usage, search->seen);
+            evict_entry(store, &search->best);
             turn = TURN_EVICTED;
         } else if (search->best.entry != NULL) {
-            evict_leave(search);
+            evict_keep_hash_only(search);
         }
     }
     mutex_unlock(&shard->lock);
@@ -329,8 +331,8 @@ static size_t evict_window_of(enum store_policy policy)
     return WINDOW;
 }
 
-/* Where candidates are rare: every shard's hand goes on until it has met all entries, or found
- * one. */
+/* For when candidates are rare: advances every shard's hand until it has met all entries or found
+ * one candidate. */
 static enum turn evict_search_all(struct search *search)
 {
     for (size_t i = 0; i < search->store->shard_count; i++) {
@@ -340,21 +342,21 @@ static enum turn evict_search_all(struct search *search)
             enum turn result = evict_turn(search, shard);
             if (result == TURN_EVICTED)
                 return result;
-            rounds += result == TURN_OVER;
+            rounds += result == TURN_ROUND_OVER;
         }
     }
-    return TURN_OVER;
+    return TURN_ROUND_OVER;
 }
 
-bool evict_one(struct store *store, struct evict_terms *terms)
+bool evict_one(struct store *store, struct evict_request *request)
 {
     DCHECK(store->policy != STORE_NOEVICTION);
     for (;;) {
         struct search search = {.store = store,
-                                .terms = terms,
+                                .request = request,
                                 .revision = atomic_load(&store->revision),
                                 .score = INFINITY,
-                                .enough = -INFINITY,
+                                .threshold = -INFINITY,
                                 .random = atomic_load(&store->hand) * 2654435761u,
                                 .window = evict_window_of(store->policy)};
         for (size_t i = 0; i < store->shard_count && !evict_is_complete(&search); i++)
@@ -362,7 +364,7 @@ bool evict_one(struct store *store, struct evict_terms *terms)
                 return true;
         if (search.best.shard == NULL)
             return evict_search_all(&search) == TURN_EVICTED;
-        if (evict_found(&search))
+        if (evict_if_present(&search))
             return true;
     }
 }

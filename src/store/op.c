@@ -1,4 +1,4 @@
-/* The operation table as data, and results. Knows nothing of how operations are done. */
+/* The operation table as data, and results. Does not know how operations are carried out. */
 #include "store/op.h"
 
 #include "base/blob.h"
@@ -20,14 +20,13 @@ const struct op_info *op_info(enum op_kind kind)
     return &table[kind];
 }
 
-/* The numbers of a message and of the one around it in a Txn's reply, with their tags, at most; the
- * same of one item of several. */
-#define MOST_REPLY_NUMBERS ((size_t)96)
-#define MOST_ITEM_NUMBERS  ((size_t)32)
-/* An index of LPos. */
-#define MOST_INDEX ((size_t)10)
+/* Upper bounds in bytes: all numbers of a reply message and of the enclosing one in a Txn's reply,
+ * with their tags; those of one item of an array; an index of LPos. */
+#define MAX_REPLY_NUMBERS ((size_t)96)
+#define MAX_ITEM_NUMBERS  ((size_t)32)
+#define MAX_INDEX         ((size_t)10)
 
-/* Bytes with their tag and length: one byte of length for each 7 bits of it. */
+/* Bytes with their tag and their length as a varint. */
 static size_t op_bytes_size(size_t len)
 {
     size_t size = 2 + len;
@@ -38,16 +37,16 @@ static size_t op_bytes_size(size_t len)
 
 size_t op_reply_size(enum op_kind kind, const struct op_result *result)
 {
-    size_t size = MOST_REPLY_NUMBERS + op_bytes_size(result->key.len) +
-                  op_bytes_size(result->value.bytes.len);
+    size_t size =
+        MAX_REPLY_NUMBERS + op_bytes_size(result->key.len) + op_bytes_size(result->value.bytes.len);
     for (size_t i = 0; i < result->value_count; i++)
         size += op_bytes_size(result->values[i].len);
     for (size_t i = 0; i < result->item_count; i++)
-        size += MOST_ITEM_NUMBERS + op_bytes_size(result->items[i].bytes.len);
+        size += MAX_ITEM_NUMBERS + op_bytes_size(result->items[i].bytes.len);
     if (kind == OP_L_POS)
-        size += result->index_count * MOST_INDEX;
+        size += result->index_count * MAX_INDEX;
     if (kind == OP_BIT_FIELD)
-        size += result->field_count * MOST_ITEM_NUMBERS;
+        size += result->field_count * MAX_ITEM_NUMBERS;
     return size;
 }
 

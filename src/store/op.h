@@ -1,4 +1,4 @@
-/* One operation on the data and its result, free of any protocol. */
+/* An operation on the data and its result, independent of any protocol. */
 #ifndef KEYSTORE_STORE_OP_H
 #define KEYSTORE_STORE_OP_H
 
@@ -15,13 +15,13 @@ enum op_kind {
 /* Longest key in bytes. */
 #define OP_MAX_KEY ((size_t)64 * 1024)
 
-/* So many keys' memory is fetched at the same time: the processor waits for no more. */
+/* Keys whose memory is prefetched at the same time: a processor has no more loads in flight. */
 #define STORE_PREFETCH ((size_t)16)
 
 struct blob;
 
-/* What an operation may do: OP_WRITE takes no memory, OP_GROW may, and is refused when there is no
- * more; OP_ADJUST may take a few bytes, which a reserve supplies beyond the limit (room.h). */
+/* What an operation may do. OP_WRITE takes no memory; OP_GROW may, and is refused at the memory
+ * limit; OP_ADJUST may take a few bytes, for which the limit has a reserve (limit.h). */
 enum op_access { OP_READ, OP_WRITE, OP_ADJUST, OP_GROW };
 enum op_category {
     OP_CATEGORY_STRING,
@@ -37,14 +37,15 @@ enum op_keys {
     OP_KEYS_PAIR, /* key and target */
     OP_KEYS_KEYS, /* keys */
     OP_KEYS_INTO, /* key, which is written, and keys */
-    OP_KEYS_OPS,  /* those of ops, otherwise and compares */
-    OP_KEYS_NONE, /* it finds its key itself */
+    OP_KEYS_OPS,  /* those of ops, else_ops and compares */
+    OP_KEYS_NONE, /* it chooses its key itself */
     OP_KEYS_DB,   /* all keys of the database */
 };
 
-/* What a kind has in common with few others. */
+/* What a kind has in common with a few others. */
 enum op_trait {
-    /* Fields of the request that several operations share; those without the trait refuse them. */
+    /* Fields of a request message shared by several operations; an operation without the trait
+     * refuses the field. */
     OP_TAKES_TTL = 1 << 0, /* ttl_ms and expire_at_ms of KeyValue */
     OP_TAKES_KEEP_TTL = 1 << 1,
     OP_TAKES_PREVIOUS = 1 << 2, /* return_previous */
@@ -62,14 +63,14 @@ enum op_trait {
     OP_TAKES_MAX_SCAN = 1 << 14,
     OP_TAKES_BIT = 1 << 15, /* of BitRequest and BitRange */
     /* What it does. */
-    OP_REPLACES = 1 << 24,      /* what it writes to a key does not depend on what was there */
-    OP_SPLICES = 1 << 25,       /* writes into a string, which may get room to grow */
+    OP_REPLACES = 1 << 24,      /* what it writes does not depend on the keys' former values */
+    OP_SPLICES = 1 << 25,       /* writes into a string, which may get a reserve for growth */
     OP_GROWS_BY_DATA = 1 << 27, /* how much memory it takes depends on the data alone */
     OP_COUNTS_BITS = 1 << 26,   /* `start` is an offset in bits */
-    OP_HAS_MANY = 1 << 28,      /* of one key, but any number of values or parts */
+    OP_HAS_MANY = 1 << 28,      /* has one key, but any number of values or parts */
 };
 
-/* What the table says of a kind. */
+/* A row of the operation table. */
 struct op_info {
     const char *name; /* the RPC's method name, such as "LPush" */
     enum op_access access;
@@ -81,7 +82,7 @@ struct op_info {
 /* Static memory; `kind` is below OP_COUNT. */
 const struct op_info *op_info(enum op_kind kind);
 
-/* True if the kind has the trait, or one of several. */
+/* True if the kind has at least one of the traits. */
 static inline bool op_is(enum op_kind kind, unsigned traits)
 {
     return (op_info(kind)->traits & traits) != 0;
@@ -90,13 +91,13 @@ static inline bool op_is(enum op_kind kind, unsigned traits)
 /* How an attempt to carry out an operation ended (store_try_apply()). */
 enum store_answer {
     STORE_DONE,
-    STORE_HELD,   /* nothing was done: an operation that takes long has a lock it needs */
-    STORE_COSTLY, /* nothing was done: it takes long */
+    STORE_HELD,   /* not done: a long-running operation holds a lock that it needs */
+    STORE_COSTLY, /* not done: it takes long itself */
 };
 
 enum existence { EXISTENCE_ANY, EXISTENCE_ABSENT, EXISTENCE_PRESENT };
 
-/* All given parts must hold for the operation to take place. */
+/* The operation is carried out only if all given parts hold. */
 struct condition {
     enum existence existence;
     uint64_t version; /* 0 = any */
@@ -113,8 +114,8 @@ struct op_key {
 /* How BitOp combines strings. */
 enum op_bitwise { OP_BITS_AND, OP_BITS_OR, OP_BITS_XOR, OP_BITS_NOT };
 
-/* A part of BitField: an integer of `bits` bits, 1 to 64 with a sign, else to 63, whose most
- * significant one is that at `offset`, at most INT64_MAX. */
+/* A part of BitField: an integer of 1 to 64 bits if signed, else 1 to 63, whose most significant
+ * bit is the one at `offset`, at most INT64_MAX. */
 enum op_field_action { OP_FIELD_GET, OP_FIELD_SET, OP_FIELD_INCREMENT };
 enum op_overflow { OP_OVERFLOW_WRAP, OP_OVERFLOW_SATURATE, OP_OVERFLOW_FAIL };
 struct op_field {
@@ -123,7 +124,7 @@ struct op_field {
     bool is_signed;
     uint8_t bits;
     uint64_t offset;
-    int64_t value; /* unsigned with SET: as 64 bits */
+    int64_t value; /* SET of an unsigned field: the bits of an uint64_t */
 };
 
 /* Which end of a list. */
@@ -133,45 +134,45 @@ enum op_end { OP_HEAD, OP_TAIL };
 enum op_when { OP_ALWAYS, OP_NO_EXPIRY, OP_HAS_EXPIRY, OP_LATER, OP_SOONER };
 
 /*
- * Slices and arrays are borrowed: they outlive the operation. Zero is every field's default. Ranges
- * that one field alone can break are checked before the store sees the operation.
+ * Slices and arrays are borrowed and must outlive the operation. Zero is the default of every
+ * field. The range of each single field is checked before the store sees the operation.
  *
- * An operation may also tell what a write did (change.h): then it is one that, done again on the
- * same data, does the same, without a clock or a condition.
+ * In the change stream (change.h) the same struct describes what a write did: an operation with the
+ * same effect on the same data, without a clock or a condition.
  */
 struct op {
     enum op_kind kind;
     uint32_t db;
-    uint64_t id;      /* in a Txn: the caller's name for it, which its reply carries */
+    uint64_t id;      /* in a Txn: chosen by the caller, returned with the reply */
     struct slice key; /* 1 byte to OP_MAX_KEY */
     uint64_t hash;    /* of the key, filled in by the store; 0 = not yet */
-    int64_t now_ms;   /* the wall clock as the operation sees it: Unix time */
+    int64_t now_ms;   /* current time for the operation: Unix time */
 
-    struct slice value;   /* Set, Append, SetRange, LSet, LInsert; LRem and LPos look for it */
+    struct slice value;   /* Set, Append, SetRange, LSet, LInsert; LRem and LPos search for it */
     int64_t expire_at_ms; /* Set, LPush, RPush, Incr, Expire, GetEx: Unix time; 0 = not given */
     struct op_key target; /* Rename, Copy, LMove */
-    uint32_t target_db;   /* of the target; of LMove it is db */
-    struct op_key *keys;  /* KEYS, INTO: one at least */
+    uint32_t target_db;   /* of the target; for LMove it is db */
+    struct op_key *keys;  /* OP_KEYS_KEYS, OP_KEYS_INTO: at least one */
     size_t key_count;
-    struct condition condition; /* Set, Delete, GetDel, LPush, RPush; of a Txn's compare */
+    struct condition condition; /* Set, Delete, GetDel, LPush, RPush; a Txn's compare */
 
-    /* The blob that the request's message is, if it is one, else NULL: the store may keep it in
-     * place of a copy of a value that makes up nearly all of it (blob_cut()). */
+    /* The blob that holds the request message, or NULL. The store may keep it instead of copying a
+     * value that makes up nearly all of it (blob_cut()). */
     struct blob *holder;
 
-    const struct slice *values; /* LPush, RPush: one at least */
+    const struct slice *values; /* LPush, RPush: at least one */
     size_t value_count;
 
     union {
         int64_t start; /* LRange, LTrim, GetRange, SetRange, BitCount, BitPos; negative counts
-                          from the tail. SetBit, GetBit: the bit's offset, 0 at least */
-        int64_t index; /* LIndex, LSet; the same */
+                          from the tail. SetBit, GetBit: the bit's offset, at least 0 */
+        int64_t index; /* LIndex, LSet; negative counts from the tail */
     };
-    int64_t stop;  /* LRange, LTrim, GetRange, with has_stop BitCount, BitPos; inclusive */
+    int64_t stop;  /* LRange, LTrim, GetRange; BitCount and BitPos with has_stop; inclusive */
     int64_t count; /* LRem: how many, negative from the tail, 0 = all; LPos: how many, 0 = all;
                       ListPop: how many, 0 = 1 */
 
-    /* What belongs to few kinds: only their code may look at it. */
+    /* Fields of a few kinds; only their code may access them. */
     union {
         struct {
             bool return_previous;
@@ -181,7 +182,7 @@ struct op {
             bool want_as_of;
         } read; /* Get, Describe */
         struct {
-            bool persist; /* the deadline is taken away */
+            bool persist; /* removes the deadline */
             enum op_when when;
         } expire; /* Expire; GetEx without `when` */
         struct {
@@ -191,12 +192,12 @@ struct op {
         struct {
             union {
                 int64_t by;
-                const long double *by_real; /* with is_real; finite, or there is no sum */
+                const long double *by_real; /* with is_real; if not finite, the operation fails */
             };
             bool is_real;
         } incr; /* Incr */
         struct {
-            uint64_t max_length; /* what is longer is cut at the far end; 0 = no cap */
+            uint64_t max_length; /* a longer list is trimmed at the other end; 0 = no limit */
         } push;                  /* LPush, RPush */
         struct {
             enum op_end end; /* LMove: of the key */
@@ -207,50 +208,50 @@ struct op {
             bool after; /* the pivot; else before it */
         } insert;       /* LInsert */
         struct {
-            int64_t rank;      /* starts with that match; negative ones from the tail; 0 = 1 */
-            uint64_t max_scan; /* elements compared at most; 0 = any number */
+            int64_t rank;      /* of the first match wanted; negative from the tail; 0 = 1 */
+            uint64_t max_scan; /* elements compared at most; 0 = no limit */
         } pos;                 /* LPos */
         struct {
-            bool bit;                /* SetBit: what it becomes; BitPos: what is looked for */
-            bool has_stop;           /* BitCount, BitPos; else to the end */
+            bool bit;                /* SetBit: the new value; BitPos: the value searched for */
+            bool has_stop;           /* BitCount, BitPos; else up to the end */
             bool in_bits;            /* BitCount, BitPos: start and stop count bits, not bytes */
-            enum op_bitwise bitwise; /* BitOp; of one key if it is NOT */
+            enum op_bitwise bitwise; /* BitOp; NOT has exactly one key */
         } bits;                      /* SetBit, BitCount, BitPos, BitOp */
         struct {
-            const struct op_field *fields; /* one at least */
+            const struct op_field *fields; /* at least one */
             size_t field_count;
         } parts; /* BitField */
         struct {
-            uint64_t since; /* with has_since: the key was not changed after it */
+            uint64_t since; /* with has_since: holds if the key was not changed after it */
             bool has_since;
         } compare; /* a Txn's compare */
     };
 
-    struct op *ops; /* MSet: Sets. Txn: what is done if the compares hold */
+    struct op *ops; /* MSet: Sets. Txn: carried out if the compares hold */
     size_t op_count;
-    struct op_txn *txn; /* Txn; NULL for any other */
+    struct op_txn *txn; /* Txn; else NULL */
 
-    size_t max_answer; /* bytes the answer may have, as op_answer_size() counts; 0 = any */
-    size_t max_reply;  /* bytes the caller takes, as op_reply_size() counts; 0 = any. What changes
-                          something and would answer with more is not done */
-    size_t max_value;  /* bytes a string may come to have; 0 = ENTRY_MAX_VALUE */
+    size_t max_answer; /* limit of the answer in bytes, as op_answer_size() counts; 0 = none */
+    size_t max_reply;  /* bytes that the caller accepts, as op_reply_size() counts; 0 = no limit. A
+                          write whose reply would be larger fails */
+    size_t max_value;  /* limit of a string's length in bytes; 0 = ENTRY_MAX_VALUE */
 };
 
 /* The other parts of a Txn. */
 struct op_txn {
-    struct op *compares; /* key, db, condition and `compare` of each count */
+    struct op *compares; /* only key, db, condition and `compare` of each are used */
     size_t compare_count;
-    struct op *else_ops; /* what is done if a compare does not hold */
+    struct op *else_ops; /* carried out if a compare does not hold */
     size_t else_count;
 };
 
-/* What an element of that length takes in an answer, whatever its coding: at least this. */
+/* Lower bound of what an element of that length takes in an answer, whatever its encoding. */
 static inline size_t op_answer_size(size_t len)
 {
     return len + 2;
 }
 
-/* The most bytes that the operation's answer may have. */
+/* The limit of the operation's answer in bytes. */
 static inline size_t op_most_answer(const struct op *op)
 {
     return op->max_answer != 0 ? op->max_answer : SIZE_MAX;
@@ -259,7 +260,7 @@ static inline size_t op_most_answer(const struct op *op)
 /* A string or element in an answer. */
 struct op_value {
     struct slice bytes;
-    struct blob *blob; /* holds the bytes, one reference; NULL: they lie in the arena */
+    struct blob *blob; /* owns the bytes, one reference; NULL: they lie in the arena */
     bool found;
     uint64_t version;
     int64_t expire_at_ms; /* Unix time; 0 = never */
@@ -267,39 +268,39 @@ struct op_value {
 
 /* The answer to a part of BitField. */
 struct op_field_value {
-    bool done; /* false: it did not fit */
+    bool done; /* false: the number did not fit (OP_OVERFLOW_FAIL) */
     int64_t value;
 };
 
 enum op_type { OP_TYPE_NONE, OP_TYPE_STRING, OP_TYPE_LIST };
 
-/* Slices and arrays lie in the arena that was given to store_apply(), or bytes in blobs, to which
- * the result has a reference until op_result_release(). All zero before the operation. */
+/* Slices and arrays lie in the arena that was passed to store_apply(); bytes may lie in blobs, to
+ * which the result has a reference until op_result_release(). All zero before the operation. */
 struct op_result {
     enum err err;
-    const char *why; /* with err: a sentence in static memory or the arena */
-    uint64_t seen;   /* revision of the newest write that the answer shows, its own included */
+    const char *why; /* with err: the error message, static or in the arena */
+    uint64_t seen;   /* revision of the newest commit that the answer reflects, its own included */
     bool ok;         /* something changed or was found */
     bool has_previous;
-    int64_t count;         /* keys or items affected, or the new length */
-    uint64_t version;      /* of the key after the operation; 0 = no such key. Txn: that of all keys
-                              that it wrote, 0 if it wrote none */
-    uint64_t as_of;        /* with want_as_of: a revision since when the key has not changed, for
-                              a Txn's compare; that of an absent key may come from others */
+    int64_t count;         /* keys or elements affected, or the new length */
+    uint64_t version;      /* of the key after the operation; 0 = no such key. Txn, MSet: of all
+                              keys that it wrote, 0 if it wrote none */
+    uint64_t as_of;        /* with want_as_of: a revision since which the key has not changed, for
+                              a Txn's compare; of an absent key it may be that of other keys */
     struct op_value value; /* the value asked for, or with has_previous the former one; Incr: the
-                              sum as it is stored */
+                              sum as stored */
     struct slice key;      /* RandomKey, ListPop */
     struct slice *values;  /* LRange, ListPop */
-    struct blob **blobs; /* of the values; an element is NULL if its value lies in the arena, all of
-                            it NULL if each does */
+    struct blob **blobs; /* owners of the values; an element is NULL if the value lies in the arena,
+                            and the array is NULL if all do */
     size_t value_count;
     int64_t length; /* LRange: of the whole list; Describe: bytes or elements */
     int64_t offset; /* LRange: index of values[0] */
 
     union {
         struct {
-            int64_t integer; /* Incr; with is_real the number without its fraction, if it fits */
-            double real;     /* Incr; the nearest one, infinite beyond the largest */
+            int64_t integer; /* Incr; with is_real the sum truncated to an integer, if it fits */
+            double real;     /* Incr; rounded to the nearest, infinite beyond the largest */
         };
         struct {
             int64_t *indexes; /* LPos */
@@ -316,17 +317,17 @@ struct op_result {
     };
     struct op_value *items; /* MGet */
     size_t item_count;
-    struct op_result *results; /* Txn: of each operation done */
-    const struct op *done;     /* Txn: which they were */
+    struct op_result *results; /* Txn: one for each operation carried out */
+    const struct op *done;     /* Txn: those operations */
     size_t result_count;
 };
 
-/* At least the bytes of the answer's message, and of that around it in a Txn's reply; those of a
- * Txn's parts do not count. */
+/* Upper bound of the bytes of the reply message, with its share of the enclosing message in a Txn's
+ * reply; the replies within a Txn do not count. */
 size_t op_reply_size(enum op_kind kind, const struct op_result *result);
 
-/* Gives the references to blobs back, those of inner results too; the result must not be used
- * after that. */
+/* Releases the references to blobs, also those of inner results. The result must not be used
+ * afterwards. */
 void op_result_release(struct op_result *result);
 
 #endif

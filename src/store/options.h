@@ -1,4 +1,4 @@
-/* What a store is made with. */
+/* The options of a store. */
 #ifndef KEYSTORE_STORE_OPTIONS_H
 #define KEYSTORE_STORE_OPTIONS_H
 
@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What is removed when there is no memory for more. Redis' names, with the same meaning. */
+/* What is evicted at the memory limit. Redis' names, with the same meaning. */
 enum store_policy {
-    STORE_NOEVICTION, /* nothing: what needs memory is refused */
+    STORE_NOEVICTION, /* nothing: operations that need memory are refused */
     STORE_ALLKEYS_LRU,
     STORE_VOLATILE_LRU, /* only keys with a deadline */
     STORE_ALLKEYS_RANDOM,
-    STORE_VOLATILE_TTL, /* keys whose deadline is near */
+    STORE_VOLATILE_TTL, /* keys with the nearest deadline */
 };
 
 /* True if the policy evicts only keys with a deadline. */
@@ -25,7 +25,7 @@ struct store_options {
     uint32_t databases; /* 0 to databases - 1 */
     size_t max_memory;  /* bytes that the data may take; 0 = any */
     enum store_policy policy;
-    unsigned threads; /* that will be at work at once, for as many shards; 0 = a few */
+    unsigned threads; /* that will use it concurrently; sets the number of shards; 0 = a few */
 };
 
 #endif

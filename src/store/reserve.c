@@ -1,4 +1,4 @@
-/* A walk over all strings that hold a reserve. Knows no operation. */
+/* Walks over all strings that have a reserve. Knows no operation. */
 #include "store/reserve.h"
 
 #include "store/data/shard.h"
@@ -15,7 +15,7 @@ static void reserve_visit(void *context, struct entry *entry)
     if (entry_type(entry) != ENTRY_STRING || entry_reserve(entry) == 0)
         return;
     database_uncount(walk->database, entry);
-    entry_give_up_reserve(walk->slab, entry);
+    entry_drop_reserve(walk->slab, entry);
     database_count(walk->database, entry);
 }
 
@@ -28,7 +28,7 @@ static void reserve_walk_database(struct shard *shard, struct database *database
     } while (cursor != 0 && shard->slab.reserve > 0);
 }
 
-bool reserve_give_up(struct store *store, size_t limit, bool quick, bool *held)
+bool reserve_reclaim(struct store *store, size_t limit, bool quick, bool *held)
 {
     for (size_t i = 0; i < store->shard_count && pages_used(&store->pages) > limit; i++) {
         struct shard *shard = &store->shards[i];

@@ -1,6 +1,6 @@
 /*
- * Giving up what strings that grew hold for further growth (entry_reserve()), when there is no
- * other memory. Private to the store.
+ * Reclaims the spare capacity of strings that grew (entry_reserve()) when no other memory is left.
+ * Private to the store.
  */
 #ifndef KEYSTORE_STORE_RESERVE_H
 #define KEYSTORE_STORE_RESERVE_H
@@ -10,9 +10,9 @@
 
 struct store;
 
-/* Gives reserves up until no more than `limit` bytes are in use; false if more are, though none is
- * left but those of strings that answers still share. Takes the shards' locks one after the other;
- * if `quick`, it passes over those that are held for long, and sets *held then. */
-bool reserve_give_up(struct store *store, size_t limit, bool quick, bool *held);
+/* Reclaims reserves until no more than `limit` bytes are in use; false if more are, although no
+ * reserves are left but those of strings that answers still share. Takes the shards' locks one
+ * after the other; if `quick`, it skips those that are held for long and sets *held then. */
+bool reserve_reclaim(struct store *store, size_t limit, bool quick, bool *held);
 
 #endif

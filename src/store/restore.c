@@ -1,8 +1,8 @@
 /*
- * Entries from their parts, past all operations. Knows nothing of files.
+ * Creates entries directly, bypassing the operations. Knows nothing of files.
  *
- * Many strings are put back shard by shard. Their keys come in any order, and the tables together
- * are far larger than the caches, of data as of addresses, but the table of one shard is not.
+ * Many strings are restored shard by shard. Their keys come in any order, and all tables together
+ * are far larger than the caches (data and TLB), but the table of one shard is not.
  */
 #include "store/restore.h"
 
@@ -15,10 +15,10 @@
 
 #include <stdlib.h>
 
-/* So many strings before it is put back, the memory that one needs begins to come. */
-#define AHEAD ((size_t)8)
+/* How many strings in advance the memory of one is prefetched. */
+#define PREFETCH_AHEAD ((size_t)8)
 
-/* Where a key goes. */
+/* The place of a key. */
 struct target {
     struct slab *slab;
     struct database *database;
@@ -26,7 +26,7 @@ struct target {
     struct entry_stamp stamp;
 };
 
-/* False if the key is there already. */
+/* False if the key exists already. */
 static bool restore_find_target(struct store *store, const struct restore_key *key, uint64_t hash,
                                 struct target *target)
 {
@@ -48,7 +48,7 @@ static void restore_put(const struct target *target, struct entry *entry)
     database_count(target->database, entry);
 }
 
-/* restore_string() of a key with that hash. */
+/* restore_string() for a key with that hash. */
 static bool restore_hashed(struct store *store, const struct restore_key *key, uint64_t hash,
                            struct slice value)
 {
@@ -75,14 +75,14 @@ static uint32_t *restore_order_by_shard(struct store *store, const struct restor
                                         size_t count)
 {
     uint32_t *order = mem_alloc(count * sizeof *order);
-    size_t begins[SHARDS_MOST + 1] = {0};
+    size_t starts[SHARDS_MAX + 1] = {0};
     for (size_t i = 0; i < count; i++)
-        begins[shard_number(store, strings[i].hash) + 1]++;
+        starts[shard_number(store, strings[i].hash) + 1]++;
     for (size_t i = 0; i < store->shard_count; i++)
-        begins[i + 1] += begins[i];
+        starts[i + 1] += starts[i];
     for (size_t i = 0; i < count; i++)
-        order[begins[shard_number(store, strings[i].hash)]++] = (uint32_t)i;
-    DCHECK(begins[store->shard_count] == count);
+        order[starts[shard_number(store, strings[i].hash)]++] = (uint32_t)i;
+    DCHECK(starts[store->shard_count] == count);
     return order;
 }
 
@@ -94,16 +94,16 @@ static void restore_prefetch(struct store *store, const struct restore_string *s
     __builtin_prefetch(string->value.data);
 }
 
-/* As restore_strings(), with the indices in the order in which they are put back. */
+/* Like restore_strings(); `order` has the indices in the order of restoring. */
 static size_t restore_put_in_order(struct store *store, const struct restore_string *strings,
                                    const uint32_t *order, size_t count)
 {
     size_t failed = count;
     for (size_t i = 0; i < count; i++) {
-        if (i + 2 * AHEAD < count)
-            __builtin_prefetch(&strings[order[i + 2 * AHEAD]]);
-        if (i + AHEAD < count)
-            restore_prefetch(store, &strings[order[i + AHEAD]]);
+        if (i + 2 * PREFETCH_AHEAD < count)
+            __builtin_prefetch(&strings[order[i + 2 * PREFETCH_AHEAD]]);
+        if (i + PREFETCH_AHEAD < count)
+            restore_prefetch(store, &strings[order[i + PREFETCH_AHEAD]]);
         const struct restore_string *string = &strings[order[i]];
         if (!restore_hashed(store, &string->key, string->hash, string->value) && order[i] < failed)
             failed = order[i];

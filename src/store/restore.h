@@ -1,6 +1,6 @@
 /*
- * Putting keys back that were kept on disk: with the versions that they had, and untold. Only while
- * nobody else works on the store; a store that has a limit may go beyond it.
+ * Restores keys from disk: with their former versions, and without emitting changes. Only while no
+ * other thread uses the store; a store with a memory limit may exceed it.
  */
 #ifndef KEYSTORE_STORE_RESTORE_H
 #define KEYSTORE_STORE_RESTORE_H
@@ -10,18 +10,18 @@
 struct list;
 struct store;
 
-/* What a key was. */
+/* A key as it was. */
 struct restore_key {
     struct slice name;    /* 1 byte to OP_MAX_KEY; borrowed */
     uint32_t db;          /* below store_databases() */
     int64_t expire_at_ms; /* Unix time; 0 = never; may have passed */
-    uint64_t version;     /* 0 = not known: then it is the store's newest revision */
+    uint64_t version;     /* 0 = unknown: then it becomes the store's newest revision */
 };
 
-/* So many keys will come into the database, which holds none yet; a guess is good enough. */
+/* A hint: about `keys` keys will be restored to the database, which is empty. */
 void restore_reserve(struct store *store, uint32_t db, uint64_t keys);
 
-/* False, with nothing changed, if the key is there already. */
+/* False, with nothing changed, if the key exists already. */
 bool restore_string(struct store *store, const struct restore_key *key, struct slice value);
 
 struct restore_string {
@@ -30,46 +30,48 @@ struct restore_string {
     uint64_t hash; /* private */
 };
 
-/* Of these restore_strings() makes the most: larger numbers leave the cache. */
+/* The batch size at which restore_strings() is fastest: larger batches do not fit into the cache.
+ */
 #define RESTORE_STRINGS 32768
 
-/* The same for many, up to UINT32_MAX, and much faster: their order is one that suits the memory.
- * Returns `count`, or the index of the first that was there already or comes a second time; it and
- * others like it are left out. */
+/* The same for up to UINT32_MAX strings, and much faster, as they are restored in an order that
+ * suits the caches. Returns `count`, or the index of the first string whose key exists already or
+ * is a duplicate; all such strings are left out. */
 size_t restore_strings(struct store *store, struct restore_string *strings, size_t count);
 
-/* The same as restore_string() for a list of one element at least, which passes to the store unless
- * it is false. */
+/* The same as restore_string() for a list of at least one element. The store takes ownership of it
+ * if the result is true. */
 bool restore_list(struct store *store, const struct restore_key *key, struct list *list);
 
-/* The next unit will have the revision after this one. */
+/* The next commit will have the revision after this one. */
 void restore_revision(struct store *store, uint64_t revision);
 
-/* All is restored: the next unit will have the revision after this one, and what is absent may have
- * been removed at it. */
+/* The restore is complete: the next commit will have the revision after this one, and any absent
+ * key counts as removed at this one. */
 void restore_end(struct store *store, uint64_t revision);
 
-/* The revision of the last unit. */
+/* The revision of the last commit. */
 uint64_t restore_newest(struct store *store);
 
-/* What one database had the other has, and the reverse. */
+/* Swaps the contents of two databases. */
 void restore_swap(struct store *store, uint32_t one, uint32_t other);
-/* Who answers for it that no revision is given again after a crash. */
+
+/* Reserves revisions, so that none is assigned again after a crash. */
 struct restore_reserve {
-    /* Returns once units may have revisions up to this one at least. The caller holds locks of the
-     * store, and may be the only one who works on it. */
+    /* Returns once commits may have revisions up to at least this one. The caller holds locks of
+     * the store and may be the only thread that uses it: do not wait for another one. */
     void (*wait)(struct restore_reserve *reserve, uint64_t revision);
 };
 
-/* From now on no unit has a revision above `limit` until the reserve, borrowed, has been waited
- * for. While others write it may only be raised. NULL: any revision, as it is to begin with. */
+/* From now on a commit waits for the reserve (borrowed) before it takes a revision above `limit`.
+ * While other threads write, the limit may only be raised. NULL, the default: never waits. */
 void restore_set_reserve(struct store *store, struct restore_reserve *reserve, uint64_t limit);
 
-/* Frees at once what FlushDb has left to be freed. */
+/* Frees the garbage of FlushDb immediately. */
 void restore_collect(struct store *store);
 
-/* From now on the data may take so many bytes, 0 = any; returns what they were allowed before.
- * While a log is done again nothing is evicted, for it tells what was. */
+/* Sets the memory limit in bytes, 0 = none, and returns the former one. Recovery lifts it while it
+ * replays a log: nothing must be evicted then, as the log contains the evictions. */
 size_t restore_limit(struct store *store, size_t max_memory);
 
 #endif

@@ -1,4 +1,18 @@
-/* Which entries a snapshot has to save, and when. Knows nothing of files. */
+/*
+ * Decides which entries a snapshot saves, and when. Knows nothing of files.
+ *
+ * Normal path: begin locks all shards, sets every cursor to the start and notes the current
+ * revision. Each step then locks one shard after the other and saves the entries of a few buckets
+ * of one dictionary; the last place of a shard, after its databases, is the garbage that FlushDb
+ * has put aside unsaved. A writer calls snapshot_preserve() first, which saves the entry early if
+ * the snapshot needs it and no step has saved it. End locks all shards again and drops the notes.
+ *
+ * Failure modes: nothing here fails. A caller that cannot write what was saved ends the snapshot
+ * early, and the data is unaffected. Two events could save an entry twice: the rollback of a
+ * transaction brings an old version back, so the keys that a transaction saves are noted; and a
+ * merge of buckets makes a scan report entries again, so the position of the hash is compared with
+ * the cursor.
+ */
 #include "store/snapshot.h"
 
 #include "base/check.h"
@@ -8,11 +22,11 @@
 #include "store/data/shard.h"
 #include "store/list/list.h"
 
-/* Entries that are looked at while a shard is locked, or a bucket more. */
+/* Entries visited while a shard is locked, give or take a bucket. */
 #define STEP_ENTRIES 200
 /* Elements of a list that take as long to save as an entry. */
 #define STEP_ELEMENTS 16
-/* Places without entries that a step passes over. */
+/* Empty places that a step skips. */
 #define STEP_PLACES 64
 
 static void snapshot_lock_all(struct store *store)
@@ -25,10 +39,10 @@ static void snapshot_unlock_all(struct store *store)
 {
     for (size_t i = 0; i < store->shard_count; i++)
         mutex_unlock(&store->shards[i].lock);
-    store_tell_freed(store);
+    store_notify_freed(store);
 }
 
-static void snapshot_forget_notes(struct shard *shard, struct database *database)
+static void snapshot_drop_notes(struct shard *shard, struct database *database)
 {
     if (database->noted == NULL)
         return;
@@ -64,7 +78,7 @@ void store_snapshot_end(struct store *store)
     for (size_t i = 0; i < store->shard_count; i++) {
         garbage_forget_unsaved(&store->shards[i]);
         for (uint32_t db = 0; db < store->databases; db++)
-            snapshot_forget_notes(&store->shards[i], &store->shards[i].databases[db]);
+            snapshot_drop_notes(&store->shards[i], &store->shards[i].databases[db]);
     }
     snapshot_unlock_all(store);
 }
@@ -76,7 +90,7 @@ static bool snapshot_is_noted(const struct database *database, struct slice key,
     return database->noted != NULL && dict_find(database->noted, hash, key) != NULL;
 }
 
-/* The entry may come to be as it is now once more. */
+/* The entry may return to what it is now. */
 static void snapshot_note(struct store *store, const struct lookup *at)
 {
     struct slab *slab = &at->shard->slab;
@@ -101,14 +115,14 @@ void snapshot_preserve(struct store *store, const struct lookup *at, bool undoab
         snapshot_is_noted(database, at->key, at->hash))
         return;
     snapshot->save(snapshot, at->db, at->entry, true);
-    /* Its version is from now on too new, unless the change is undone. */
+    /* From now on its version is too new, unless the change is rolled back. */
     if (undoable)
         snapshot_note(store, at);
 }
 
 /* ---- step by step ---- */
 
-/* A step on its way through one shard. */
+/* The state of a step in one shard. */
 struct walk {
     struct store *store;
     struct snapshot *snapshot;
@@ -116,7 +130,8 @@ struct walk {
     size_t visited;
 };
 
-/* `cursor` is where the scan was before this bucket: merging buckets may bring up entries again. */
+/* `cursor` is the position before this bucket: after a merge of buckets the scan may report entries
+ * again. */
 static void snapshot_visit(void *context, uint32_t db, uint64_t cursor, struct entry *entry)
 {
     struct walk *walk = context;
@@ -151,7 +166,7 @@ static void snapshot_save_database(struct walk *walk, struct database *database)
         walk->snapshot->db++;
 }
 
-/* What FlushDb took away meanwhile. */
+/* Saves what FlushDb has put aside since begin. */
 static void snapshot_save_garbage(struct walk *walk)
 {
     while (garbage_scan_unsaved(walk->shard, snapshot_visit, walk)) {
@@ -162,7 +177,7 @@ static void snapshot_save_garbage(struct walk *walk)
     walk->snapshot->shard++;
 }
 
-/* Goes on in the snapshot's place, of which the last in each shard is its garbage. */
+/* Continues at the snapshot's place; the last one of each shard is its garbage. */
 bool store_snapshot_step(struct store *store, struct snapshot *snapshot)
 {
     DCHECK(store->snapshot == snapshot && snapshot->shard <= store->shard_count);

@@ -1,4 +1,8 @@
-/* Shards, their locks, and the way of an operation to its function. */
+/*
+ * Creates the shards, and dispatches operations: takes the locks of an operation's keys and calls
+ * its function. Knows no single operation but Txn, which runs with an undo log. Near the memory
+ * limit, limit.c carries operations out instead.
+ */
 #include "store/store.h"
 
 #include "base/arena.h"
@@ -11,11 +15,12 @@
 #include "store/data/shard.h"
 #include "store/data/visits.h"
 #include "store/evict.h"
+#include "store/limit.h"
 #include "store/list/list_garbage.h"
 #include "store/memory/heap.h"
 #include "store/ops/apply.h"
+#include "store/ops/pieces.h"
 #include "store/ops/undo.h"
-#include "store/room.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -44,7 +49,7 @@ static void store_deinit_shard(struct shard *shard, uint32_t databases)
 {
     CHECK(!mutex_is_held(&shard->lock));
     garbage_collect(shard, SIZE_MAX);
-    CHECK(shard->garbage == NULL); /* no snapshot is under way that needs some */
+    CHECK(shard->garbage == NULL); /* no snapshot in progress needs some */
     removals_deinit(&shard->removals);
     visits_deinit(shard);
     for (uint32_t db = 0; db < databases; db++)
@@ -55,8 +60,8 @@ static void store_deinit_shard(struct shard *shard, uint32_t databases)
 
 static size_t store_shards_for(unsigned threads)
 {
-    size_t count = SHARDS_LEAST;
-    while (count < SHARDS_MOST && count < (size_t)threads * SHARDS_PER_THREAD)
+    size_t count = SHARDS_MIN;
+    while (count < SHARDS_MAX && count < (size_t)threads * SHARDS_PER_THREAD)
         count *= 2;
     return count;
 }
@@ -70,11 +75,11 @@ struct store *store_new(const struct store_options *options)
     if (posix_memalign(&memory, CACHE_LINE, size) != 0)
         check_out_of_memory(size);
     struct store *store = memory;
-    CHECK(count <= SHARDS_MOST && (count & (count - 1)) == 0);
+    CHECK(count <= SHARDS_MAX && (count & (count - 1)) == 0);
     store->shard_count = count;
     store->databases = options->databases;
     store->max_memory = options->max_memory;
-    store->threads = options->threads != 0 ? options->threads : THREADS_GUESSED;
+    store->threads = options->threads != 0 ? options->threads : DEFAULT_THREADS;
     store->policy = options->policy;
     store->note_visits = options->max_memory != 0 && (options->policy == STORE_ALLKEYS_LRU ||
                                                       options->policy == STORE_VOLATILE_LRU);
@@ -91,7 +96,7 @@ struct store *store_new(const struct store_options *options)
     random_fill(store->secret, sizeof store->secret);
     store->hasher = (struct dict_hasher){.hash = store_hash_key, .context = store->secret};
     pages_init(&store->pages, true);
-    /* What is not reported yet shall be little against the limit. */
+    /* Keep unreported memory small compared with the limit. */
     size_t share = store->max_memory / store->shard_count / 64;
     if (store->max_memory != 0 && share < PAGES_REPORT_AT)
         store->pages.report_at = share;
@@ -140,15 +145,15 @@ size_t store_expiring(struct store *store, uint32_t db)
 
 struct store_stats store_stats(struct store *store)
 {
-    struct store_stats stats = {.held_memory = pages_memory(&store->pages) + heap_slack() +
-                                               list_garbage_bytes()};
+    struct store_stats stats = {.resident_memory = pages_memory(&store->pages) + heap_slack() +
+                                                   list_garbage_bytes()};
     for (size_t i = 0; i < store->shard_count; i++) {
         struct shard *shard = &store->shards[i];
         mutex_lock(&shard->lock);
         stats.expired_keys += shard->expired_keys;
         stats.evicted_keys += shard->evicted_keys;
         stats.used_memory += slab_used(&shard->slab);
-        stats.held_memory += slab_heap(&shard->slab) + removals_memory(&shard->removals);
+        stats.resident_memory += slab_heap(&shard->slab) + removals_memory(&shard->removals);
         mutex_unlock(&shard->lock);
     }
     return stats;
@@ -185,9 +190,9 @@ static struct dict_guess store_guess(struct store *store, const struct op *op, u
     return guess;
 }
 
-/* One step for all before the next one, so that what one fetches comes at the same time. At a lock
- * the processor waits for what was to be fetched before, so that nothing is fetched between locks.
- * Entries in a linked bucket, about one in seven, take one step more. */
+/* Does each step for all operations before the next step, so that the prefetches of a step overlap.
+ * A lock makes the processor wait for earlier loads, so nothing is prefetched between locks.
+ * Entries in a linked bucket, about one in seven, take one more step. */
 void store_prefetch(struct store *store, struct op *const *ops, size_t count)
 {
     CHECK(count <= STORE_PREFETCH);
@@ -209,27 +214,29 @@ void store_on_freed(struct store *store, void (*on_freed)(void *user), void *use
     store->on_freed_user = user;
 }
 
-/* A transaction goes back if one of its operations fails. */
-static enum store_answer store_apply_now(struct store *store, const struct op *op,
-                                         struct arena *arena, struct op_result *result, bool quick)
+/* The operation's shards are locked. A transaction is rolled back if one of its operations fails.
+ */
+static enum store_answer store_apply_locked(struct store *store, const struct op *op,
+                                            struct arena *arena, struct op_result *result,
+                                            bool quick)
 {
     struct undo undo;
-    struct op_context ctx = apply_space(store, op, arena, quick);
+    struct op_context ctx = apply_context(store, op, arena, quick);
     ctx.is_final = !quick;
     if (op->kind == OP_TXN) {
-        undo_init(&undo, arena, room_for_undo(store));
+        undo_init(&undo, arena, limit_max_undo(store));
         ctx.undo = &undo;
     }
-    apply_unit(&ctx, op, result);
+    apply_atomically(&ctx, op, result);
     if (ctx.undo != NULL)
-        undo_forget(&undo, ctx.revision);
-    apply_end(&ctx);
+        undo_discard(&undo, ctx.revision);
+    apply_commit(&ctx);
     result->seen = apply_seen(&ctx);
-    return ctx.later;
+    return ctx.outcome;
 }
 
-/* The usual case: the locks of one key are one lock. */
-static enum store_answer store_apply_to_one(struct store *store, struct op *op, struct arena *arena,
+/* The fast path: one key, one lock. */
+static enum store_answer store_apply_to_key(struct store *store, struct op *op, struct arena *arena,
                                             struct op_result *result)
 {
     if (op->hash == 0)
@@ -238,18 +245,19 @@ static enum store_answer store_apply_to_one(struct store *store, struct op *op, 
     struct shard *shard = shard_of(store, op->hash);
     if (!mutex_lock_brief(&shard->lock))
         return STORE_HELD;
-    enum store_answer answer = store_apply_now(store, op, arena, result, true);
+    enum store_answer answer = store_apply_locked(store, op, arena, result, true);
     mutex_unlock(&shard->lock);
     return answer;
 }
 
-static enum store_answer store_apply_to_all(struct store *store, struct op *op, struct arena *arena,
-                                            struct op_result *result, bool quick)
+static enum store_answer store_apply_to_keys(struct store *store, struct op *op,
+                                             struct arena *arena, struct op_result *result,
+                                             bool quick)
 {
     struct lock_set set = lock_shards_of(store, op);
     if (!lock_take(store, &set, quick))
         return STORE_HELD;
-    enum store_answer answer = store_apply_now(store, op, arena, result, quick);
+    enum store_answer answer = store_apply_locked(store, op, arena, result, quick);
     lock_release(store, &set, quick);
     return answer;
 }
@@ -257,10 +265,10 @@ static enum store_answer store_apply_to_all(struct store *store, struct op *op, 
 void store_apply(struct store *store, struct op *op, struct arena *arena, struct op_result *result)
 {
     *result = (struct op_result){0};
-    if (store->max_memory != 0 && !room_is_ample(store, op))
-        room_apply(store, op, arena, result, false);
-    else
-        store_apply_to_all(store, op, arena, result, false);
+    if (store->max_memory != 0 && !limit_is_far(store, op))
+        limit_apply(store, op, arena, result, false);
+    else if (!pieces_apply(store, op, arena, result))
+        store_apply_to_keys(store, op, arena, result, false);
 }
 
 enum store_answer store_try_apply(struct store *store, struct op *op, struct arena *arena,
@@ -268,12 +276,12 @@ enum store_answer store_try_apply(struct store *store, struct op *op, struct are
 {
     enum store_answer answer;
     *result = (struct op_result){0};
-    if (store->max_memory != 0 && !room_is_ample(store, op))
-        answer = room_apply(store, op, arena, result, true);
+    if (store->max_memory != 0 && !limit_is_far(store, op))
+        answer = limit_apply(store, op, arena, result, true);
     else if (store_has_one_key(op))
-        answer = store_apply_to_one(store, op, arena, result);
+        answer = store_apply_to_key(store, op, arena, result);
     else
-        answer = store_apply_to_all(store, op, arena, result, true);
+        answer = store_apply_to_keys(store, op, arena, result, true);
     if (answer != STORE_DONE)
         *result = (struct op_result){0};
     return answer;

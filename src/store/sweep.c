@@ -1,4 +1,4 @@
-/* Removing what has expired, and moving the rest together, a few buckets at a time. Knows no clock,
+/* Removes expired keys, frees garbage and compacts memory, a few buckets at a time. Knows no clock
  * and no operation. */
 #include "base/check.h"
 #include "store/change.h"
@@ -10,17 +10,17 @@
 #include "store/ops/apply.h"
 #include "store/store.h"
 
-/* Keys and buckets that are looked at while the shard is locked. While most keys of a database go,
- * the rest of them gathers in few buckets, so that one may have far more than some seven. */
+/* Keys and buckets visited while the shard is locked. When most keys of a database expire, the
+ * remaining ones gather in few buckets, so that a bucket may hold far more than the usual seven. */
 #define STEP_ENTRIES 112
 #define STEP_BUCKETS 16
-/* Entries that are freed for FlushDb while the shard is locked. */
+/* Garbage entries of FlushDb freed while the shard is locked. */
 #define STEP_GARBAGE 100
-/* Chunks of freed lists that are given up in one step. */
+/* Chunks of freed lists released per step. */
 #define STEP_CHUNKS 64
-/* Shards and databases without deadlines that one step passes over. */
+/* Shards and databases without deadlines that a step skips. */
 #define STEP_PLACES 1024
-/* Expired keys that are noted in one bucket; if there are more, they wait for the next lap. */
+/* Expired keys noted per bucket; any beyond that wait for the next lap. */
 #define MAX_DUE 64
 
 /* The expired keys of a bucket. */
@@ -40,12 +40,12 @@ static void sweep_visit(void *context, struct entry *entry)
         due->entries[due->count++] = entry;
 }
 
-/* Each removal is a unit of its own. */
+/* Each removal is a commit of its own. */
 static void sweep_remove_due(struct store *store, struct shard *shard, uint32_t db, struct due *due)
 {
     for (size_t i = 0; i < due->count; i++) {
         struct slice key = entry_key(due->entries[i]);
-        struct op_context ctx = apply_own_space(store, due->now_ms);
+        struct op_context ctx = apply_internal_context(store, due->now_ms);
         struct lookup at = {.shard = shard,
                             .database = &shard->databases[db],
                             .entry = due->entries[i],
@@ -55,7 +55,7 @@ static void sweep_remove_due(struct store *store, struct shard *shard, uint32_t 
         DCHECK(apply_is_due(&ctx, entry_expire_at_ms(at.entry)));
         apply_drop(&ctx, &at);
         shard->expired_keys++;
-        apply_end(&ctx);
+        apply_commit(&ctx);
     }
 }
 
@@ -95,12 +95,12 @@ static void sweep_database(struct store *store, struct store_sweep *sweep, int64
     }
 }
 
-/* What there is to do besides in the shard, which is locked. */
+/* Compacts the locked shard and removes expired keys. */
 static void sweep_shard(struct store *store, struct store_sweep *sweep, int64_t now_ms,
                         struct store_swept *swept)
 {
     struct shard *shard = &store->shards[sweep->shard];
-    struct compacted compacted = compact_shard(store, shard);
+    struct compact_result compacted = compact_shard(store, shard);
     swept->visited += compacted.visited;
     swept->removed += compacted.moved;
     if (shard->databases[sweep->db].expiring > 0)
@@ -121,7 +121,7 @@ struct store_swept store_sweep(struct store *store, struct store_sweep *sweep, i
     for (size_t i = 0; i < STEP_PLACES && swept.visited == 0 && !swept.lap; i++) {
         struct shard *shard = &store->shards[sweep->shard];
         if (!mutex_lock_brief(&shard->lock)) {
-            sweep->db = store->databases - 1; /* the next shard; this one's turn comes again */
+            sweep->db = store->databases - 1; /* skip the shard; its turn comes again */
             sweep_next_database(store, sweep, &swept);
             continue;
         }

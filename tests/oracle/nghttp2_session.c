@@ -38,7 +38,9 @@ struct http2_stream {
     bool requested; /* on_request was called, so on_close must be */
     bool ended;     /* the request is complete */
     bool answered;
-    bool refusing; /* answered without a body, so the rest of the request is not wanted */
+    bool refusing;  /* the rest of the request is not wanted after the answer */
+    bool streaming; /* the reply is written incrementally, */
+    bool deferred;  /* and nghttp2 waits for more of it */
     struct chain body;
     struct chain_cursor sent;
     size_t left; /* bytes of the body after `sent` */
@@ -56,8 +58,9 @@ struct http2_session {
     struct http2_stream *open;
     struct fields fields; /* of the header block being received */
     size_t header_bytes;
-    size_t queued;   /* bytes of bodies not sent yet */
-    int drain_steps; /* GOAWAYs of the shutdown submitted */
+    size_t queued;       /* bytes of bodies not sent yet, */
+    uint64_t body_bytes; /* and of those that were */
+    int drain_steps;     /* GOAWAYs of the shutdown submitted */
     bool broken;
 };
 
@@ -413,6 +416,37 @@ void http2_session_drain(struct http2_session *session)
     checked(nghttp2_submit_shutdown_notice(session->session)); /* on_frame_sent adds the PING */
 }
 
+/* It does not count these. */
+struct http2_reset_counts http2_context_reset_counts(const struct http2_context *context)
+{
+    (void)context;
+    return (struct http2_reset_counts){0};
+}
+
+uint64_t http2_session_sent(const struct http2_session *session)
+{
+    return session->body_bytes;
+}
+
+bool http2_session_visit(const struct http2_session *session,
+                         bool (*visit)(void *argument, struct http2_stream *stream), void *argument)
+{
+    for (struct http2_stream *at = session->open; at != NULL; at = at->next) {
+        if (at->requested && !visit(argument, at))
+            return false;
+    }
+    return true;
+}
+
+uint32_t http2_session_open_streams(const struct http2_session *session, uint32_t *last_stream)
+{
+    uint32_t count = 0;
+    *last_stream = (uint32_t)nghttp2_session_get_last_proc_stream_id(session->session);
+    for (const struct http2_stream *at = session->open; at != NULL; at = at->next)
+        count++;
+    return count;
+}
+
 /* Answers. */
 
 void *http2_stream_user(struct http2_stream *stream)
@@ -471,6 +505,7 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *out, size_t r
     copy_body(stream, out, len);
     stream->left -= len;
     stream->session->queued -= len;
+    stream->session->body_bytes += len;
     if (stream->left == 0) {
         *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
         send_trailers(stream);
@@ -527,4 +562,66 @@ void http2_answer_without_body(struct http2_stream *stream, const struct http2_f
     stream->answered = true;
     stream->refusing = true;
     submit_answer(stream, fields, count, NULL);
+}
+
+/* Replies that are written incrementally. */
+
+static ssize_t read_reply(nghttp2_session *ng, int32_t id, uint8_t *out, size_t room,
+                          uint32_t *flags, nghttp2_data_source *source, void *user)
+{
+    struct http2_stream *stream = source->ptr;
+    struct http2_session *session = user;
+    (void)ng;
+    (void)id;
+    if (stream->left == 0 && !stream->answered) {
+        chain_clear(&stream->body, KEPT_BODY);
+        stream->sent = (struct chain_cursor){0};
+        session->context->handler->on_room(session->user, stream, &stream->body, room);
+        stream->left = chain_length(&stream->body);
+        session->queued += stream->left;
+    }
+    size_t len = stream->left < room ? stream->left : room;
+    copy_body(stream, out, len);
+    stream->left -= len;
+    session->queued -= len;
+    session->body_bytes += len;
+    if (stream->left == 0 && stream->answered) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+        send_trailers(stream);
+    } else if (len == 0) {
+        stream->deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    return (ssize_t)len;
+}
+
+void http2_reply_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count)
+{
+    nghttp2_data_provider body = {.source.ptr = stream, .read_callback = read_reply};
+    stream->streaming = true;
+    submit_answer(stream, fields, count, &body);
+}
+
+void http2_reply_ready(struct http2_stream *stream)
+{
+    if (!stream->deferred)
+        return;
+    stream->deferred = false;
+    checked(nghttp2_session_resume_data(stream->session->session, stream->id));
+}
+
+void http2_reply_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count)
+{
+    stream->answered = true;
+    stream->refusing = true;
+    stream->trailers = trailers;
+    stream->trailer_count = count;
+    http2_reply_ready(stream);
+}
+
+/* It gives windows back as the bytes come. */
+void http2_request_hold(struct http2_stream *stream, bool hold)
+{
+    (void)stream;
+    (void)hold;
 }

@@ -1,5 +1,4 @@
-/* Linear hashing with buckets of one cache line. Refuses to know what entries hold beyond the key.
- */
+/* Linear hashing with buckets of one cache line. Knows of an entry only its key. */
 #include "store/data/dict.h"
 
 #include "base/check.h"
@@ -9,13 +8,12 @@
 #include "store/memory/slab.h"
 
 #define PAGE_BUCKETS (PAGES_PAGE_SIZE / BUCKET_SIZE)
-/* Of 9 slots, 80.6 % are used before another bucket is added, and 61 % before one is removed. At
- * 75 % a table takes 0.3 bytes more per key, at 85 % 0.3 less but a tenth more searches go on to a
- * linked bucket. */
+/* Of 9 slots, 80.6 % are used before a bucket is added, and 61 % before one is removed. At 75 % a
+ * table takes 0.3 bytes more per key; at 85 % it takes 0.3 less, but a tenth more searches continue
+ * in a linked bucket. */
 #define GROW_ABOVE   29 /* entries per 4 buckets */
-#define SHRINK_BELOW 22 /* of all but one, so that small tables do not go to and fro */
-/* Below the chain length of nearly all buckets, and small enough to hit an entry at every second
- * attempt or so. */
+#define SHRINK_BELOW 22 /* of all but one, so that small tables do not oscillate */
+/* Small enough to hit an entry at about every second attempt, and exceeded by hardly any chain. */
 #define RANDOM_SLOTS 16
 #define RANDOM_TRIES 64
 
@@ -25,7 +23,7 @@ struct dict_directory {
     struct dict_bucket *_Atomic pages[];
 };
 
-/* A slot, or the end of a search. */
+/* A slot, or none. */
 struct place {
     struct dict_bucket *bucket; /* NULL = not found */
     unsigned slot;
@@ -36,42 +34,42 @@ struct place {
 static struct dict_bucket *dict_last_of(struct dict_bucket *bucket)
 {
     while (bucket->meta & LINKED)
-        bucket = next_of(bucket);
+        bucket = bucket_next(bucket);
     return bucket;
 }
 
 /* Invariant 2 for a chain, and from there on. */
 static bool dict_is_sound_chain(const struct dict_bucket *bucket)
 {
-    for (; bucket->meta & LINKED; bucket = next_of(bucket))
-        if (count_of(bucket) != LINK_SLOT || count_of(next_of(bucket)) < 2)
+    for (; bucket->meta & LINKED; bucket = bucket_next(bucket))
+        if (bucket_count(bucket) != LINK_SLOT || bucket_count(bucket_next(bucket)) < 2)
             return false;
-    return count_of(bucket) <= SLOTS;
+    return bucket_count(bucket) <= SLOTS;
 }
 
 static void dict_copy_slot(struct dict_bucket *to, unsigned to_slot, const struct dict_bucket *from,
                            unsigned from_slot)
 {
-    store_pointer(to, to_slot, load_pointer(from, from_slot));
+    bucket_store(to, to_slot, bucket_load(from, from_slot));
     to->tags[to_slot] = from->tags[from_slot];
 }
 
-/* Appends to the last bucket of a chain and returns what is the last one then. */
+/* Appends to the last bucket of a chain and returns the bucket that is then the last one. */
 static struct dict_bucket *dict_append(struct dict *dict, struct dict_bucket *last, uint8_t tag,
                                        const struct entry *entry)
 {
     DCHECK(!(last->meta & LINKED));
-    if (count_of(last) == SLOTS) {
+    if (bucket_count(last) == SLOTS) {
         struct dict_bucket *more = slab_alloc(dict->slab, sizeof *more);
         dict_copy_slot(more, 0, last, LINK_SLOT);
         more->meta = 1;
-        store_pointer(last, LINK_SLOT, more);
+        bucket_store(last, LINK_SLOT, more);
         last->meta = LINKED | (SLOTS - 1);
         last = more;
         dict->overflows++;
     }
-    unsigned slot = count_of(last);
-    store_pointer(last, slot, entry);
+    unsigned slot = bucket_count(last);
+    bucket_store(last, slot, entry);
     last->tags[slot] = tag;
     last->meta = (uint8_t)(slot + 1);
     return last;
@@ -85,7 +83,7 @@ static void dict_free_overflow(struct dict *dict, struct dict_bucket *bucket)
 
 /* ---- the table ---- */
 
-/* Under the lock nobody else writes, so that relaxed loads are plain ones. */
+/* Under the lock there are no other writers, so relaxed loads are enough. */
 static size_t dict_buckets_of(const struct dict *dict)
 {
     return atomic_load_explicit(&dict->buckets, memory_order_relaxed);
@@ -133,7 +131,7 @@ static size_t dict_directory_size(size_t capacity)
     return sizeof(struct dict_directory) + capacity * sizeof(struct dict_bucket *);
 }
 
-/* Of a spare one nothing but the pages may be written, since somebody may still read it. */
+/* Only the pages of a spare directory may be written, since another thread may still read it. */
 static struct dict_directory *dict_new_directory(struct dict *dict, size_t capacity)
 {
     struct dict_directory **at = &dict->spares;
@@ -162,7 +160,7 @@ static struct dict_directory *dict_grow_directory(struct dict *dict)
             page = atomic_load_explicit(&former->pages[i], memory_order_relaxed);
         atomic_store_explicit(&directory->pages[i], page, memory_order_relaxed);
     }
-    /* Who sees the directory without lock sees its contents. */
+    /* A reader without the lock that sees the directory sees its contents. */
     atomic_store_explicit(&dict->directory, directory, memory_order_release);
     return directory;
 }
@@ -174,46 +172,46 @@ static void dict_set_page(struct dict *dict, size_t page, struct dict_bucket *bu
 
 /* ---- the memory of buckets ---- */
 
-/* Buckets for which the first page has room while there are so many; 0 or a power of two. */
-static size_t dict_first_room(size_t buckets)
+/* The capacity of the first page for that number of buckets; 0 or a power of two. */
+static size_t dict_first_page_capacity(size_t buckets)
 {
-    size_t room = buckets > 0 ? dict_highest_bit(buckets) : 0;
-    return room < buckets ? 2 * room : room;
+    size_t capacity = buckets > 0 ? dict_highest_bit(buckets) : 0;
+    return capacity < buckets ? 2 * capacity : capacity;
 }
 
-static struct dict_bucket *dict_take_room(struct dict *dict, size_t room)
+static struct dict_bucket *dict_alloc_buckets(struct dict *dict, size_t capacity)
 {
-    return room == PAGE_BUCKETS ? slab_take_page(dict->slab)
-                                : slab_alloc(dict->slab, room * BUCKET_SIZE);
+    return capacity == PAGE_BUCKETS ? slab_alloc_page(dict->slab)
+                                    : slab_alloc(dict->slab, capacity * BUCKET_SIZE);
 }
 
-static void dict_give_room(struct dict *dict, struct dict_bucket *buckets, size_t room)
+static void dict_free_buckets(struct dict *dict, struct dict_bucket *buckets, size_t capacity)
 {
-    if (room == PAGE_BUCKETS)
-        slab_give_page(dict->slab, buckets);
+    if (capacity == PAGE_BUCKETS)
+        slab_free_page(dict->slab, buckets);
     else
-        slab_free(dict->slab, buckets, room * BUCKET_SIZE);
+        slab_free(dict->slab, buckets, capacity * BUCKET_SIZE);
 }
 
-/* Moves the buckets of the first page, if there is room for another number of them, to a place for
- * just that many; both numbers are at most PAGE_BUCKETS. */
+/* Moves the buckets of the first page if the new number of them needs another capacity; both
+ * numbers are at most PAGE_BUCKETS. */
 static void dict_fit_first_page(struct dict *dict, size_t before, size_t after)
 {
     DCHECK(before <= PAGE_BUCKETS && after <= PAGE_BUCKETS);
-    size_t room = dict_first_room(before), wanted = dict_first_room(after);
-    if (room == wanted)
+    size_t capacity = dict_first_page_capacity(before), wanted = dict_first_page_capacity(after);
+    if (capacity == wanted)
         return;
-    struct dict_bucket *former = room > 0 ? dict_bucket_at(dict, 0) : NULL;
-    struct dict_bucket *buckets = wanted > 0 ? dict_take_room(dict, wanted) : NULL;
+    struct dict_bucket *former = capacity > 0 ? dict_bucket_at(dict, 0) : NULL;
+    struct dict_bucket *buckets = wanted > 0 ? dict_alloc_buckets(dict, wanted) : NULL;
     if (former != NULL && buckets != NULL)
         memcpy(buckets, former, (before < after ? before : after) * BUCKET_SIZE);
     dict_set_page(dict, 0, buckets);
     if (former != NULL)
-        dict_give_room(dict, former, room);
+        dict_free_buckets(dict, former, capacity);
 }
 
-/* An empty bucket behind the last one; it counts when the caller sets the number. Others of the
- * first page may have moved. */
+/* Creates an empty bucket after the last one; it counts once the caller sets the number. Others of
+ * the first page may have moved. */
 static struct dict_bucket *dict_add_bucket(struct dict *dict, size_t index)
 {
     DCHECK(index == dict_buckets_of(dict));
@@ -224,14 +222,14 @@ static struct dict_bucket *dict_add_bucket(struct dict *dict, size_t index)
     if (index < PAGE_BUCKETS)
         dict_fit_first_page(dict, index, index + 1);
     else if (index % PAGE_BUCKETS == 0)
-        dict_set_page(dict, page, slab_take_page(dict->slab));
+        dict_set_page(dict, page, slab_alloc_page(dict->slab));
     struct dict_bucket *bucket = dict_bucket_at(dict, index);
     bucket->meta = 0;
     return bucket;
 }
 
-/* Gives back what only a bucket needed that was the last one, and is not counted any more. Others
- * of the first page may have moved. */
+/* Frees what only the former last bucket needed, which is no longer counted. Others of the first
+ * page may have moved. */
 static void dict_drop_bucket(struct dict *dict, size_t index)
 {
     if (index < PAGE_BUCKETS) {
@@ -239,18 +237,18 @@ static void dict_drop_bucket(struct dict *dict, size_t index)
     } else if (index % PAGE_BUCKETS == 0) {
         struct dict_bucket *page = dict_bucket_at(dict, index);
         dict_set_page(dict, index / PAGE_BUCKETS, NULL);
-        slab_give_page(dict->slab, page);
+        slab_free_page(dict->slab, page);
     }
 }
 
-/* Moves the first page to where it helps to empty others, as slab_move() does; true if it moved. */
+/* Compacts the first page like slab_move(); true if it moved. */
 static bool dict_move_first_page(struct dict *dict)
 {
-    size_t room = dict_first_room(dict_buckets_of(dict));
-    if (room >= PAGE_BUCKETS)
+    size_t capacity = dict_first_page_capacity(dict_buckets_of(dict));
+    if (capacity >= PAGE_BUCKETS)
         return false;
     struct dict_bucket *elsewhere =
-        slab_move(dict->slab, dict_bucket_at(dict, 0), room * BUCKET_SIZE);
+        slab_move(dict->slab, dict_bucket_at(dict, 0), capacity * BUCKET_SIZE);
     if (elsewhere != NULL)
         dict_set_page(dict, 0, elsewhere);
     return elsewhere != NULL;
@@ -271,17 +269,17 @@ void dict_init(struct dict *dict, struct slab *slab, const struct dict_hasher *h
 static void dict_clear_chain(struct dict *dict, struct dict_bucket *home)
 {
     for (struct dict_bucket *bucket = home, *next; bucket != NULL; bucket = next) {
-        next = next_of(bucket);
-        for (unsigned slot = 0; slot < count_of(bucket); slot++)
-            entry_free(dict->slab, load_pointer(bucket, slot));
-        CHECK(dict->count >= count_of(bucket));
-        dict->count -= count_of(bucket);
+        next = bucket_next(bucket);
+        for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
+            entry_free(dict->slab, bucket_load(bucket, slot));
+        CHECK(dict->count >= bucket_count(bucket));
+        dict->count -= bucket_count(bucket);
         if (bucket != home)
             dict_free_overflow(dict, bucket);
     }
 }
 
-/* No other bucket becomes the home of an entry that was in the last one. */
+/* Merging is not needed: the entries of the last bucket are all freed. */
 size_t dict_clear_some(struct dict *dict, size_t count)
 {
     size_t before = dict->count, buckets = dict_buckets_of(dict);
@@ -346,7 +344,7 @@ static size_t dict_directories_memory(const struct dict_directory *directory)
     return size;
 }
 
-size_t dict_least_memory(const struct dict *dict)
+size_t dict_min_memory(const struct dict *dict)
 {
     return dict_directories_memory(dict_directory_of(dict)) + dict_directories_memory(dict->spares);
 }
@@ -355,9 +353,9 @@ size_t dict_memory(const struct dict *dict)
 {
     size_t buckets = dict_buckets_of(dict);
     size_t size = (buckets + PAGE_BUCKETS - 1) / PAGE_BUCKETS * PAGES_PAGE_SIZE;
-    if (buckets > 0 && dict_first_room(buckets) < PAGE_BUCKETS)
-        size = slab_round(dict_first_room(buckets) * BUCKET_SIZE);
-    return size + dict->overflows * BUCKET_SIZE + dict_least_memory(dict);
+    if (buckets > 0 && dict_first_page_capacity(buckets) < PAGE_BUCKETS)
+        size = slab_round(dict_first_page_capacity(buckets) * BUCKET_SIZE);
+    return size + dict->overflows * BUCKET_SIZE + dict_min_memory(dict);
 }
 
 size_t dict_memory_per_entry(const struct dict *dict)
@@ -375,11 +373,11 @@ static struct place dict_find_place(const struct dict *dict, uint64_t hash, stru
     if (dict->count == 0)
         return (struct place){.bucket = NULL};
     struct dict_bucket *bucket = dict_home_of(dict, hash);
-    uint8_t tag = tag_of(hash);
-    for (; bucket != NULL; bucket = next_of(bucket)) {
-        for (unsigned found = match(bucket, tag); found != 0; found &= found - 1) {
+    uint8_t tag = bucket_tag(hash);
+    for (; bucket != NULL; bucket = bucket_next(bucket)) {
+        for (unsigned found = bucket_match(bucket, tag); found != 0; found &= found - 1) {
             unsigned slot = (unsigned)__builtin_ctz(found);
-            if (slice_equal(entry_key(load_pointer(bucket, slot)), key))
+            if (slice_equal(entry_key(bucket_load(bucket, slot)), key))
                 return (struct place){.bucket = bucket, .slot = slot};
         }
     }
@@ -389,12 +387,13 @@ static struct place dict_find_place(const struct dict *dict, uint64_t hash, stru
 struct entry *dict_find(const struct dict *dict, uint64_t hash, struct slice key)
 {
     struct place place = dict_find_place(dict, hash, key);
-    return place.bucket != NULL ? load_pointer(place.bucket, place.slot) : NULL;
+    return place.bucket != NULL ? bucket_load(place.bucket, place.slot) : NULL;
 }
 
 void dict_prefetch_bucket(const struct dict *dict, uint64_t hash)
 {
-    /* Another thread may be changing the table: then the address is useless, but not followed. */
+    /* Another thread may be changing the table: then the address is useless, but it is not
+     * dereferenced. */
     const struct dict_directory *directory =
         atomic_load_explicit(&dict->directory, memory_order_acquire);
     size_t buckets = dict_buckets_of(dict);
@@ -415,20 +414,20 @@ struct dict_guess dict_guess(const struct dict *dict, uint64_t hash, unsigned li
         return (struct dict_guess){.at = NULL};
     const struct dict_bucket *bucket = dict_home_of(dict, hash);
     for (; links > 0 && bucket != NULL; links--)
-        bucket = next_of(bucket);
+        bucket = bucket_next(bucket);
     if (bucket == NULL)
         return (struct dict_guess){.at = NULL};
-    unsigned found = match(bucket, tag_of(hash));
+    unsigned found = bucket_match(bucket, bucket_tag(hash));
     if (found != 0)
-        return (struct dict_guess){.at = load_pointer(bucket, (unsigned)__builtin_ctz(found))};
-    return (struct dict_guess){.at = next_of(bucket), .is_bucket = bucket->meta & LINKED};
+        return (struct dict_guess){.at = bucket_load(bucket, (unsigned)__builtin_ctz(found))};
+    return (struct dict_guess){.at = bucket_next(bucket), .is_bucket = bucket->meta & LINKED};
 }
 
 void dict_prefetch(struct dict_guess guess)
 {
     const char *entry = guess.at;
     __builtin_prefetch(entry);
-    __builtin_prefetch(entry + ENTRY_FETCH);
+    __builtin_prefetch(entry + ENTRY_PREFETCH);
 }
 
 /* ---- growing and shrinking ---- */
@@ -438,18 +437,18 @@ static uint64_t dict_hash_of(const struct dict *dict, const struct entry *entry)
     return dict->hasher->hash(dict->hasher->context, entry_key(entry));
 }
 
-/* Their keys are likely not in the cache; so they come all at once. */
+/* The keys are probably not in the cache, so they are fetched in parallel. */
 static void dict_prefetch_keys(const struct dict_bucket *bucket)
 {
-    for (unsigned slot = 0; slot < count_of(bucket); slot++) {
-        const char *entry = load_pointer(bucket, slot);
+    for (unsigned slot = 0; slot < bucket_count(bucket); slot++) {
+        const char *entry = bucket_load(bucket, slot);
         __builtin_prefetch(entry);
-        __builtin_prefetch(entry + ENTRY_FETCH / 2);
+        __builtin_prefetch(entry + ENTRY_PREFETCH / 2);
     }
 }
 
-/* Adds the bucket whose turn it is: it takes what belongs to it from the one that has stood in for
- * it, whose number lacks the highest bit. */
+/* Adds the next bucket: it receives its entries from the bucket that stood in for it, whose number
+ * lacks the highest bit. */
 static void dict_split(struct dict *dict)
 {
     size_t index = dict_buckets_of(dict), bit = dict_highest_bit(index);
@@ -458,10 +457,10 @@ static void dict_split(struct dict *dict)
     struct dict_bucket first = *home; /* a copy, since its slots are written while it is read */
     low->meta = 0;
     for (struct dict_bucket *bucket = &first, *next; bucket != NULL; bucket = next) {
-        next = next_of(bucket);
+        next = bucket_next(bucket);
         dict_prefetch_keys(bucket);
-        for (unsigned slot = 0; slot < count_of(bucket); slot++) {
-            const struct entry *entry = load_pointer(bucket, slot);
+        for (unsigned slot = 0; slot < bucket_count(bucket); slot++) {
+            const struct entry *entry = bucket_load(bucket, slot);
             struct dict_bucket **last = dict_hash_of(dict, entry) & bit ? &high : &low;
             *last = dict_append(dict, *last, bucket->tags[slot], entry);
         }
@@ -472,7 +471,7 @@ static void dict_split(struct dict *dict)
     DCHECK(dict_is_sound_chain(home) && dict_is_sound_chain(dict_bucket_at(dict, index)));
 }
 
-/* Removes the last bucket: what it holds goes back to where it was before the split. */
+/* Removes the last bucket: its entries return to where they were before the split. */
 static void dict_merge(struct dict *dict)
 {
     DCHECK(dict_buckets_of(dict) > 1);
@@ -481,9 +480,9 @@ static void dict_merge(struct dict *dict)
     struct dict_bucket *last = dict_last_of(dict_bucket_at(dict, index - dict_highest_bit(index)));
     dict_set_buckets(dict, index);
     for (struct dict_bucket *bucket = home, *next; bucket != NULL; bucket = next) {
-        next = next_of(bucket);
-        for (unsigned slot = 0; slot < count_of(bucket); slot++)
-            last = dict_append(dict, last, bucket->tags[slot], load_pointer(bucket, slot));
+        next = bucket_next(bucket);
+        for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
+            last = dict_append(dict, last, bucket->tags[slot], bucket_load(bucket, slot));
         if (bucket != home)
             dict_free_overflow(dict, bucket);
     }
@@ -511,8 +510,8 @@ void dict_put(struct dict *dict, uint64_t hash, struct entry *entry)
 {
     struct place place = dict_find_place(dict, hash, entry_key(entry));
     if (place.bucket != NULL) {
-        entry_free(dict->slab, load_pointer(place.bucket, place.slot));
-        store_pointer(place.bucket, place.slot, entry);
+        entry_free(dict->slab, bucket_load(place.bucket, place.slot));
+        bucket_store(place.bucket, place.slot, entry);
     } else {
         dict_add(dict, hash, entry);
     }
@@ -524,7 +523,7 @@ void dict_add(struct dict *dict, uint64_t hash, struct entry *entry)
         dict_add_bucket(dict, 0);
         dict_set_buckets(dict, 1);
     }
-    dict_append(dict, dict_last_of(dict_home_of(dict, hash)), tag_of(hash), entry);
+    dict_append(dict, dict_last_of(dict_home_of(dict, hash)), bucket_tag(hash), entry);
     DCHECK(dict_is_sound_chain(dict_home_of(dict, hash)));
     dict->count++;
     dict_grow(dict);
@@ -546,31 +545,31 @@ void dict_reserve(struct dict *dict, size_t entries)
 void dict_replace(struct dict *dict, uint64_t hash, const struct entry *former, struct entry *entry)
 {
     struct dict_bucket *bucket = dict_home_of(dict, hash);
-    uint8_t tag = tag_of(hash);
-    for (; bucket != NULL; bucket = next_of(bucket)) {
-        for (unsigned found = match(bucket, tag); found != 0; found &= found - 1) {
+    uint8_t tag = bucket_tag(hash);
+    for (; bucket != NULL; bucket = bucket_next(bucket)) {
+        for (unsigned found = bucket_match(bucket, tag); found != 0; found &= found - 1) {
             unsigned slot = (unsigned)__builtin_ctz(found);
-            if (load_pointer(bucket, slot) != former)
+            if (bucket_load(bucket, slot) != former)
                 continue;
-            store_pointer(bucket, slot, entry);
+            bucket_store(bucket, slot, entry);
             return;
         }
     }
     CHECK_NEVER("the former entry is in the chain of its hash");
 }
 
-/* Fills the slot, whose entry is gone, with the last one of the chain. */
+/* Fills the slot, whose entry is gone, with the last entry of the chain. */
 static void dict_close_gap(struct dict *dict, struct dict_bucket *home, struct place gap)
 {
     struct dict_bucket *before = NULL, *last = home;
     while (last->meta & LINKED) {
         before = last;
-        last = next_of(last);
+        last = bucket_next(last);
     }
-    DCHECK(count_of(last) > 0 && gap.slot < count_of(gap.bucket));
-    dict_copy_slot(gap.bucket, gap.slot, last, count_of(last) - 1);
+    DCHECK(bucket_count(last) > 0 && gap.slot < bucket_count(gap.bucket));
+    dict_copy_slot(gap.bucket, gap.slot, last, bucket_count(last) - 1);
     last->meta--;
-    if (before == NULL || count_of(last) > 1)
+    if (before == NULL || bucket_count(last) > 1)
         return;
     dict_copy_slot(before, LINK_SLOT, last, 0);
     before->meta = SLOTS;
@@ -582,7 +581,7 @@ struct entry *dict_take(struct dict *dict, uint64_t hash, struct slice key)
     struct place place = dict_find_place(dict, hash, key);
     if (place.bucket == NULL)
         return NULL;
-    struct entry *entry = load_pointer(place.bucket, place.slot);
+    struct entry *entry = bucket_load(place.bucket, place.slot);
     dict_close_gap(dict, dict_home_of(dict, hash), place);
     DCHECK(dict_is_sound_chain(dict_home_of(dict, hash)));
     dict->count--;
@@ -598,21 +597,21 @@ bool dict_remove(struct dict *dict, uint64_t hash, struct slice key)
     return entry != NULL;
 }
 
-/* ---- going through the table ---- */
+/* ---- iterating over the table ---- */
 
 static size_t dict_chain_length(const struct dict_bucket *bucket)
 {
     size_t length = 0;
-    for (; bucket != NULL; bucket = next_of(bucket))
-        length += count_of(bucket);
+    for (; bucket != NULL; bucket = bucket_next(bucket))
+        length += bucket_count(bucket);
     return length;
 }
 
 static struct entry *dict_nth_of_chain(const struct dict_bucket *bucket, size_t n)
 {
-    for (; n >= count_of(bucket); bucket = next_of(bucket))
-        n -= count_of(bucket);
-    return load_pointer(bucket, (unsigned)n);
+    for (; n >= bucket_count(bucket); bucket = bucket_next(bucket))
+        n -= bucket_count(bucket);
+    return bucket_load(bucket, (unsigned)n);
 }
 
 /* A number below `bound` from the high bits of a random one. */
@@ -631,9 +630,9 @@ static uint64_t dict_next_random(uint64_t *state)
 }
 
 /*
- * Draws a bucket and a position until an entry is there: that is fair, whatever the lengths of the
- * chains, unless one is longer than RANDOM_SLOTS, or nothing was hit in many draws, which is
- * unlikely but in a table of one bucket; then at least each has a chance.
+ * Draws a bucket and a position until it hits an entry. That is fair whatever the lengths of the
+ * chains, unless one is longer than RANDOM_SLOTS or many draws hit nothing, which is unlikely
+ * except in a table of one bucket; then at least each entry has a chance.
  */
 struct entry *dict_random(const struct dict *dict, uint64_t random)
 {
@@ -676,17 +675,17 @@ size_t dict_move_links(struct dict *dict, uint64_t cursor)
     if (index == 0)
         moved += dict_move_first_page(dict);
     struct dict_bucket *bucket = dict_bucket_at(dict, index);
-    for (; bucket->meta & LINKED; bucket = next_of(bucket)) {
-        struct dict_bucket *elsewhere = slab_move(dict->slab, next_of(bucket), sizeof *bucket);
+    for (; bucket->meta & LINKED; bucket = bucket_next(bucket)) {
+        struct dict_bucket *elsewhere = slab_move(dict->slab, bucket_next(bucket), sizeof *bucket);
         if (elsewhere == NULL)
             continue;
-        store_pointer(bucket, LINK_SLOT, elsewhere);
+        bucket_store(bucket, LINK_SLOT, elsewhere);
         moved++;
     }
     return moved;
 }
 
-/* How many low bits of the hash all entries of the bucket have in common with its number. */
+/* How many low bits of the hash all entries of the bucket share with its number. */
 static unsigned dict_depth_of(size_t index, size_t buckets)
 {
     size_t half = dict_highest_bit(buckets);
@@ -702,9 +701,10 @@ static uint64_t dict_next_cursor(size_t index, size_t buckets)
 }
 
 /*
- * With the bits of the hashes reversed, each bucket holds an interval of them; splitting one cuts
- * its interval in two, and merging joins two again. The cursor is the reversed hash up to which
- * everything has been reported, and each step goes to the end of the interval that it is in.
+ * With the bits of the hashes reversed, each bucket holds an interval of them; splitting a bucket
+ * cuts its interval in two, and merging joins the two again. The cursor is the reversed hash below
+ * which everything has been reported, and each step advances it to the end of the interval that it
+ * is in.
  */
 uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
                    void (*on_entry)(void *context, struct entry *entry), void *context)
@@ -716,10 +716,10 @@ uint64_t dict_scan(const struct dict *dict, uint64_t cursor,
     uint64_t next = dict_next_cursor(index, buckets);
     __builtin_prefetch(dict_bucket_at(dict, dict_index_of(dict_reverse_bits(next), buckets)));
     for (const struct dict_bucket *bucket = dict_bucket_at(dict, index); bucket != NULL;
-         bucket = next_of(bucket)) {
+         bucket = bucket_next(bucket)) {
         dict_prefetch_keys(bucket);
-        for (unsigned slot = 0; slot < count_of(bucket); slot++)
-            on_entry(context, load_pointer(bucket, slot));
+        for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
+            on_entry(context, bucket_load(bucket, slot));
     }
     DCHECK((next & 0xffff) == 0 && dict_buckets_of(dict) == buckets);
     return next;
@@ -734,7 +734,7 @@ uint64_t dict_scan_prefetch(const struct dict *dict, uint64_t cursor)
     uint64_t next = dict_next_cursor(index, buckets);
     __builtin_prefetch(dict_bucket_at(dict, dict_index_of(dict_reverse_bits(next), buckets)));
     const struct dict_bucket *bucket = dict_bucket_at(dict, index);
-    for (unsigned slot = 0; slot < count_of(bucket); slot++)
-        __builtin_prefetch(load_pointer(bucket, slot));
+    for (unsigned slot = 0; slot < bucket_count(bucket); slot++)
+        __builtin_prefetch(bucket_load(bucket, slot));
     return next;
 }

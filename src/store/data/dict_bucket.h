@@ -1,7 +1,7 @@
 /*
- * A bucket of a dictionary: a cache line of up to nine pointers of six bytes each and a byte of
- * their entries' hashes, the tag. The last slot of a bucket that is full may link to another one.
- * Private to dict.c.
+ * A bucket of a dictionary: a cache line of up to nine pointers of six bytes each, with one byte of
+ * each entry's hash, the tag. The last slot of a full bucket may link to another bucket. Private to
+ * dict.c.
  */
 #ifndef KEYSTORE_STORE_DATA_DICT_BUCKET_H
 #define KEYSTORE_STORE_DATA_DICT_BUCKET_H
@@ -31,39 +31,39 @@ struct dict_bucket {
 
 _Static_assert(sizeof(struct dict_bucket) == BUCKET_SIZE, "a bucket is a cache line");
 
-static inline unsigned count_of(const struct dict_bucket *bucket)
+static inline unsigned bucket_count(const struct dict_bucket *bucket)
 {
     return bucket->meta & COUNT_MASK;
 }
 
-static inline void *load_pointer(const struct dict_bucket *bucket, unsigned slot)
+static inline void *bucket_load(const struct dict_bucket *bucket, unsigned slot)
 {
     uint64_t address;
     memcpy(&address, (const uint8_t *)bucket + (size_t)slot * POINTER_SIZE, sizeof address);
     return (void *)(uintptr_t)(address & POINTER_MASK);
 }
 
-static inline void store_pointer(struct dict_bucket *bucket, unsigned slot, const void *pointer)
+static inline void bucket_store(struct dict_bucket *bucket, unsigned slot, const void *pointer)
 {
     uint64_t address = (uintptr_t)pointer;
     CHECK(address <= POINTER_MASK); /* user space has 47 bits */
     memcpy(bucket->pointers + (size_t)slot * POINTER_SIZE, &address, POINTER_SIZE);
 }
 
-static inline struct dict_bucket *next_of(const struct dict_bucket *bucket)
+static inline struct dict_bucket *bucket_next(const struct dict_bucket *bucket)
 {
-    return bucket->meta & LINKED ? load_pointer(bucket, LINK_SLOT) : NULL;
+    return bucket->meta & LINKED ? bucket_load(bucket, LINK_SLOT) : NULL;
 }
 
-static inline uint8_t tag_of(uint64_t hash)
+static inline uint8_t bucket_tag(uint64_t hash)
 {
     return (uint8_t)(hash >> 48);
 }
 
 #ifdef __SSE2__
-/* A bit for each slot that may have that tag, and perhaps more above. The last quarter of a bucket
- * is compared at once: six bytes of pointers, the tags, and `meta`. */
-static inline unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
+/* A bit for each slot that may have that tag; bits above those are undefined. The last quarter of a
+ * bucket is compared in one instruction: six bytes of pointers, the tags, and `meta`. */
+static inline unsigned bucket_match_tags(const struct dict_bucket *bucket, uint8_t tag)
 {
     const size_t last = BUCKET_SIZE - sizeof(__m128i);
     __m128i bytes =
@@ -72,9 +72,9 @@ static inline unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
     return (unsigned)_mm_movemask_epi8(equal) >> (offsetof(struct dict_bucket, tags) - last);
 }
 #else
-/* A bit for each slot with that tag. The tags of slots 0 to 7 are compared at once: a byte of `low`
- * has its highest bit set unless the tags are equal in the other seven. */
-static inline unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
+/* A bit for each slot with that tag. The tags of slots 0 to 7 are compared in parallel: a byte of
+ * `low` has its highest bit set unless the tags are equal in the other seven. */
+static inline unsigned bucket_match_tags(const struct dict_bucket *bucket, uint8_t tag)
 {
     const uint64_t ones = 0x0101010101010101u, sevens = 0x7f * ones;
     uint64_t tags;
@@ -89,9 +89,9 @@ static inline unsigned match_tags(const struct dict_bucket *bucket, uint8_t tag)
 #endif
 
 /* A bit for each slot with that tag. */
-static inline unsigned match(const struct dict_bucket *bucket, uint8_t tag)
+static inline unsigned bucket_match(const struct dict_bucket *bucket, uint8_t tag)
 {
-    return match_tags(bucket, tag) & ((1u << count_of(bucket)) - 1);
+    return bucket_match_tags(bucket, tag) & ((1u << bucket_count(bucket)) - 1);
 }
 
 #endif

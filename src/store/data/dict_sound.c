@@ -1,4 +1,4 @@
-/* Whether a dictionary keeps its invariants. Sees it from outside: knows nothing of buckets. */
+/* Checks the invariants of a dictionary from outside: knows nothing of buckets. */
 #include "store/data/dict.h"
 
 #include "store/data/entry.h"
@@ -9,8 +9,8 @@ struct census {
     bool all_found; /* under their keys */
 };
 
-/* A search meets the first entry of a key alone: one that is there twice is not found. */
-static void dict_sound_look_at(void *context, struct entry *entry)
+/* A search finds only the first entry of a key, so a duplicate is not found. */
+static void dict_sound_check_entry(void *context, struct entry *entry)
 {
     struct census *census = context;
     const struct dict_hasher *hasher = census->dict->hasher;
@@ -25,7 +25,7 @@ bool dict_is_sound(const struct dict *dict)
     struct census census = {.dict = dict, .all_found = true};
     uint64_t cursor = 0;
     do
-        cursor = dict_scan(dict, cursor, dict_sound_look_at, &census);
+        cursor = dict_scan(dict, cursor, dict_sound_check_entry, &census);
     while (cursor != 0);
     return census.all_found && census.count == dict->count && 2 * dict->overflows <= dict->count;
 }

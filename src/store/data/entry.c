@@ -1,4 +1,4 @@
-/* Making, changing and freeing entries. Knows nothing of dictionaries or operations. */
+/* Creates, changes and frees entries. Knows nothing of dictionaries or operations. */
 #include "store/data/entry.h"
 
 #include "base/blob.h"
@@ -11,7 +11,7 @@
 /* In the year 10889. */
 #define MAX_NEAR_DEADLINE_MS (((int64_t)1 << 48) - 1)
 
-/* The outline of an entry: enough to know where everything is. */
+/* The shape of an entry: enough to know where everything is. */
 struct shape {
     unsigned flags;
     size_t key_length;
@@ -108,7 +108,7 @@ static void entry_write_value(struct entry *entry, const struct shape *shape, co
         memcpy(entry_value_at(entry, shape), value, shape->value_length);
 }
 
-/* All but the value, which is to be written. */
+/* Everything but the value, which the caller writes. */
 static struct entry *entry_new(struct slab *slab, struct slice key, const struct shape *shape,
                                struct entry_stamp stamp)
 {
@@ -126,7 +126,7 @@ static struct shape entry_shape_of_string(size_t key_length, size_t length,
     return entry_make_shape(ENTRY_BLOB, key_length, ENTRY_BLOB_VALUE, stamp);
 }
 
-/* The blob's first `length` bytes are the string; a reference passes to the entry. */
+/* The blob's first `length` bytes are the string; its reference passes to the entry. */
 static void entry_write_blob(struct slab *slab, struct entry *entry, const struct shape *shape,
                              struct blob *blob, size_t length)
 {
@@ -178,7 +178,7 @@ struct entry *entry_new_list(struct slab *slab, struct slice key, struct list *l
 
 /* ---- splicing ---- */
 
-/* The most that a string has in reserve. */
+/* The largest reserve of a string. */
 #define MAX_RESERVE ((size_t)1024 * 1024)
 
 static size_t entry_spliced_length(struct slice string, const struct entry_splice *splice)
@@ -187,7 +187,7 @@ static size_t entry_spliced_length(struct slice string, const struct entry_splic
     return end > string.len ? end : string.len;
 }
 
-/* Writes what is new in a string of which there were `length` bytes. */
+/* Writes the new bytes of a string that had `length` bytes. */
 static void entry_write_splice(uint8_t *out, size_t length, const struct entry_splice *splice)
 {
     if (splice->offset > length)
@@ -228,8 +228,9 @@ size_t entry_splice_copies(const struct entry *former, const struct entry_splice
     return string.len;
 }
 
-/* A string that grew once more will grow again: a quarter of it is in reserve, so that a byte
- * appended is copied some four times in all, until the string is long; then, as in Redis, a MiB. */
+/* A string that has grown once will grow again: it gets a reserve of a quarter of its length, so
+ * that each byte appended is copied about four times in total, until the string is long; then a
+ * MiB, as in Redis. */
 static size_t entry_capacity_for(size_t length, bool has_grown)
 {
     size_t reserve = length / 4 < MAX_RESERVE ? length / 4 : MAX_RESERVE;
@@ -237,7 +238,7 @@ static size_t entry_capacity_for(size_t length, bool has_grown)
     return capacity < ENTRY_MAX_VALUE ? capacity : ENTRY_MAX_VALUE;
 }
 
-/* A reference to a blob that begins with the spliced string. */
+/* A reference to a blob that starts with the spliced string. */
 static struct blob *entry_splice_blob(struct blob *blob, struct slice string,
                                       const struct entry_splice *splice)
 {
@@ -275,7 +276,7 @@ size_t entry_reserve(const struct entry *entry)
 /* Frees what the entry owns elsewhere. */
 static void entry_release_value(struct slab *slab, struct entry *entry);
 
-void entry_give_up_reserve(struct slab *slab, struct entry *entry)
+void entry_drop_reserve(struct slab *slab, struct entry *entry)
 {
     if (entry_reserve(entry) == 0 || !blob_is_sole(entry_blob(entry)))
         return;
@@ -286,7 +287,7 @@ void entry_give_up_reserve(struct slab *slab, struct entry *entry)
     entry_write_blob(slab, entry, &shape, copy, string.len);
 }
 
-void entry_retract(struct entry *entry)
+void entry_reclaim_reserve(struct entry *entry)
 {
     struct blob *blob = entry_blob(entry);
     if (blob != NULL && blob_is_sole(blob))
@@ -345,7 +346,7 @@ static struct entry *entry_move_parts(struct slab *slab, struct entry *entry,
         slab_free(slab, entry, old_size);
         return moved;
     }
-    /* Bytes are moved while both the old and the new ones may be touched. */
+    /* Bytes are moved while both the old and the new ones may be accessed. */
     if (new_size > old_size)
         slab_resize(entry, old_size, new_size);
     if (from != to)
@@ -355,8 +356,8 @@ static struct entry *entry_move_parts(struct slab *slab, struct entry *entry,
     return entry;
 }
 
-/* Makes room for another shape, with the same key; the first `kept` bytes from the key on are in
- * their new place, what comes before them is to be written. */
+/* Gives the entry another shape with the same key. The first `kept` bytes from the key on are moved
+ * to their new place; the caller writes what precedes them. */
 static struct entry *entry_reshape(struct slab *slab, struct entry *entry,
                                    const struct shape *shape, size_t kept)
 {
@@ -366,7 +367,7 @@ static struct entry *entry_reshape(struct slab *slab, struct entry *entry,
     return entry_move_parts(slab, entry, &former, shape, kept);
 }
 
-/* Makes it the entry of a string of that length, which is to be written. */
+/* Makes it the entry of a string of that length, which the caller writes. */
 static struct entry *entry_clear(struct slab *slab, struct entry *entry, size_t length,
                                  struct entry_stamp stamp, struct shape *shape)
 {

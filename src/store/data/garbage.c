@@ -1,4 +1,4 @@
-/* What FlushDb leaves: put aside at once, and freed incrementally. */
+/* What FlushDb leaves: put aside immediately and freed incrementally. */
 #include "store/data/garbage.h"
 
 #include "base/check.h"
@@ -29,7 +29,7 @@ size_t garbage_take(struct store *store, struct shard *shard, uint32_t db)
         .is_unsaved = store->snapshot != NULL && !database->saved,
         .saved_to = database->saved_to,
     };
-    database->saved = true; /* what comes now is too new */
+    database->saved = true; /* what is written now is too new */
     dict_take_all(&database->dict, &garbage->dict);
     CHECK(database->dict.count == 0 && garbage->dict.count == count);
     shard->garbage = garbage;
@@ -39,7 +39,7 @@ size_t garbage_take(struct store *store, struct shard *shard, uint32_t db)
     return count;
 }
 
-/* The link to the first garbage of that kind; it holds NULL if there is none. */
+/* The link to the first garbage of that kind; it contains NULL if there is none. */
 static struct garbage **garbage_find(struct shard *shard, bool is_unsaved)
 {
     struct garbage **link = &shard->garbage;
@@ -74,7 +74,7 @@ struct report {
     const struct garbage *garbage;
 };
 
-static void garbage_pass_on(void *context, struct entry *entry)
+static void garbage_report_entry(void *context, struct entry *entry)
 {
     const struct report *report = context;
     report->on_entry(report->context, report->garbage->db, report->garbage->saved_to, entry);
@@ -89,7 +89,7 @@ bool garbage_scan_unsaved(struct shard *shard,
     if (garbage == NULL)
         return false;
     struct report report = {.on_entry = on_entry, .context = context, .garbage = garbage};
-    garbage->saved_to = dict_scan(&garbage->dict, garbage->saved_to, garbage_pass_on, &report);
+    garbage->saved_to = dict_scan(&garbage->dict, garbage->saved_to, garbage_report_entry, &report);
     garbage->is_unsaved = garbage->saved_to != 0;
     return true;
 }

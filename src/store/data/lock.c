@@ -1,10 +1,10 @@
-/* Finding and taking an operation's locks. Knows of operations only where their keys are. */
+/* Finds and takes an operation's locks. Knows of operations only where their keys are. */
 #include "store/data/lock.h"
 
 #include "base/check.h"
 #include "store/data/shard.h"
 
-_Static_assert(LOCK_WORDS *LOCK_WORD == SHARDS_MOST, "a set has a bit for each shard");
+_Static_assert(LOCK_WORDS *LOCK_WORD == SHARDS_MAX, "a set has a bit for each shard");
 
 static void lock_add_shard(struct lock_set *set, size_t shard)
 {
@@ -61,7 +61,7 @@ void lock_each_key(struct op *op, struct lock_visitor *visitor)
 /* ---- their locks ---- */
 
 struct shard_adder {
-    struct lock_visitor visitor; /* first: the pointer to it is one to this */
+    struct lock_visitor visitor; /* first, so that a pointer to it is one to this */
     struct store *store;
     struct lock_set set;
 };
@@ -76,7 +76,7 @@ static void lock_add_key(struct lock_visitor *visitor, uint32_t db, struct slice
     lock_add_shard(&adder->set, shard_number(adder->store, *hash));
 }
 
-/* An operation on a database, which a Txn cannot hold, needs all. */
+/* An operation on a database, which a Txn cannot contain, needs all shards. */
 struct lock_set lock_shards_of(struct store *store, struct op *op)
 {
     struct shard_adder adder = {.visitor = {.visit = lock_add_key}, .store = store};
@@ -100,7 +100,7 @@ struct shard *lock_next(struct store *store, struct lock_set *rest)
     return NULL;
 }
 
-/* Those of `set` that are not in `rest`. */
+/* The shards of `set` that are not in `rest`. */
 static struct lock_set lock_taken_of(const struct lock_set *set, const struct lock_set *rest)
 {
     struct lock_set taken;
@@ -129,9 +129,16 @@ bool lock_take(struct store *store, const struct lock_set *set, bool quick)
     return true;
 }
 
+void lock_take_waiting(struct store *store, const struct lock_set *set)
+{
+    struct lock_set rest = *set;
+    for (struct shard *shard; (shard = lock_next(store, &rest)) != NULL;)
+        mutex_lock(&shard->lock);
+}
+
 void lock_release(struct store *store, const struct lock_set *set, bool quick)
 {
     lock_unlock(store, *set);
     if (!quick)
-        store_tell_freed(store);
+        store_notify_freed(store);
 }

@@ -13,12 +13,12 @@ struct lookup {
     struct slice key;    /* borrowed from the operation */
     uint64_t hash;
     uint32_t db;
-    uint64_t as_of; /* newest revision that the key can have been changed at, as far as is known
-                       of its shard */
-    bool preserved; /* a snapshot need not be minded any more */
+    uint64_t
+        as_of; /* newest revision at which the key may have changed, as far as its shard knows */
+    bool preserved; /* a snapshot can be ignored from now on */
 };
 
-/* The list at `at`, which took `former` bytes, is charged anew. */
+/* Recharges the list at `at`, which took `former` bytes. */
 static inline void lookup_recharge(const struct lookup *at, size_t former)
 {
     size_t memory = list_memory(entry_list(at->entry));

@@ -1,5 +1,5 @@
-/* A set-associative table: a hash chooses the bucket, whose oldest entry makes room. Knows no keys
- * and no entries. */
+/* A set-associative table: a hash chooses the bucket, and the oldest entry of a full bucket is
+ * overwritten. Knows neither keys nor entries. */
 #include "store/data/removals.h"
 
 #include "base/check.h"
@@ -7,12 +7,12 @@
 
 #include <string.h>
 
-/* Odd, so that databases with the same key lie in different buckets. */
+/* Odd, so that the same key of different databases lies in different buckets. */
 #define DB_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 #define TABLE_SIZE (REMOVALS_BUCKETS * sizeof(struct removals_bucket))
 
-/* Where a key has its place. The top bits of its hash are the same for all keys of the shard. */
+/* Where a key is stored. The top bits of its hash are the same for all keys of the shard. */
 struct place {
     size_t bucket;
     uint32_t tag;
@@ -27,11 +27,11 @@ static struct place removals_place_of(uint32_t db, uint64_t hash)
 void removals_deinit(struct removals *removals)
 {
     if (removals->buckets != NULL)
-        heap_give(removals->buckets, TABLE_SIZE);
+        heap_free(removals->buckets, TABLE_SIZE);
     *removals = (struct removals){0};
 }
 
-/* The entry of that tag, or else the one with the lowest revision: one that is free has 0. */
+/* The entry with that tag, or else the one with the lowest revision: a free one has 0. */
 static size_t removals_choose(const struct removals_bucket *bucket, uint32_t tag)
 {
     size_t oldest = 0;
@@ -46,9 +46,9 @@ static size_t removals_choose(const struct removals_bucket *bucket, uint32_t tag
 
 void removals_note(struct removals *removals, uint32_t db, uint64_t hash, uint64_t revision)
 {
-    DCHECK(revision > 0); /* 0 is an entry that is free */
+    DCHECK(revision > 0); /* 0 is a free entry */
     if (removals->buckets == NULL)
-        removals->buckets = memset(heap_take(TABLE_SIZE), 0, TABLE_SIZE);
+        removals->buckets = memset(heap_alloc(TABLE_SIZE), 0, TABLE_SIZE);
     struct place place = removals_place_of(db, hash);
     struct removals_bucket *bucket = &removals->buckets[place.bucket];
     size_t i = removals_choose(bucket, place.tag);

@@ -1,4 +1,4 @@
-/* How the store is laid out; private to the store. store.h says what a shard is for. */
+/* The layout of the store; private to it. store.h says what a shard is for. */
 #ifndef KEYSTORE_STORE_DATA_SHARD_H
 #define KEYSTORE_STORE_DATA_SHARD_H
 
@@ -12,15 +12,15 @@
 #include "store/memory/slab.h"
 #include "store/options.h"
 
-/* As many for each thread that two seldom meet in one, and that one dictionary stays small; not
- * more, for each holds the first page of everything it has. Powers of two. */
+/* Enough per thread that two seldom meet in one and that each dictionary stays small; not more,
+ * because each holds the first page of everything it has. Powers of two. */
 #define SHARDS_PER_THREAD 16
-#define SHARDS_LEAST      64
-#define SHARDS_MOST       256
+#define SHARDS_MIN        64
+#define SHARDS_MAX        256
 #define CACHE_LINE        64
-/* At work at once, if nobody says how many. */
-#define THREADS_GUESSED 4
-/* What XXH3 draws its keys from; its header asks for at least 136 bytes of entropy. */
+/* Threads assumed if the caller does not say. */
+#define DEFAULT_THREADS 4
+/* The size of the secret for XXH3, whose header asks for at least 136 bytes of entropy. */
 #define STORE_SECRET_SIZE 192
 
 struct change_sink;
@@ -31,51 +31,51 @@ struct restore_reserve;
 struct database {
     struct dict dict;       /* its entries come from the shard's slab */
     size_t expiring;        /* entries with a deadline */
-    size_t expiring_memory; /* what they take (entry_memory()) */
-    uint64_t hand;          /* where eviction goes on, */
-    uint64_t ahead;         /* and how far that has been fetched (evict.c) */
+    size_t expiring_memory; /* bytes they take (entry_memory()) */
+    uint64_t hand;          /* the cursor of the eviction hand... */
+    uint64_t ahead;         /* ...and of what is prefetched ahead of it (evict.c) */
     /* While there is a snapshot (snapshot.h): */
-    bool saved;         /* all is saved */
+    bool saved;         /* everything is saved */
     uint64_t saved_to;  /* else what is below this cursor */
-    struct dict *noted; /* keys that are saved though they are not below; NULL = none */
+    struct dict *noted; /* saved keys that are not below it; NULL = none */
 };
 
 struct shard {
     struct mutex lock;
-    uint64_t removed;         /* revision of the last unit that removed a key, or of the start */
+    uint64_t removed;         /* revision of the last commit that removed a key, or of the start */
     struct removals removals; /* which keys those were, lately */
-    struct slab slab;         /* what the databases' memory comes from */
+    struct slab slab;         /* allocates the databases' memory */
     struct database *databases;
-    uint32_t hand;       /* the database where eviction goes on, */
-    uint64_t stride;     /* and how far it goes in each before the next one has its turn */
-    struct usage *usage; /* NULL: the policy does not go by use */
-    uint32_t compact_db; /* where compaction goes on: the database... */
-    uint64_t compact_to; /* ...and the cursor in its dictionary */
+    uint32_t hand;           /* the database of the eviction hand... */
+    uint64_t stride;         /* ...and how far it goes in each before the next one has its turn */
+    struct usage *usage;     /* NULL: the policy does not depend on use */
+    uint32_t compact_db;     /* the hand of compaction: the database... */
+    uint64_t compact_cursor; /* ...and the cursor in its dictionary */
     uint64_t expired_keys, evicted_keys;
-    struct garbage *garbage; /* what FlushDb has left to be freed (flush.h) */
+    struct garbage *garbage; /* what FlushDb has left to be freed (garbage.h) */
     atomic_bool has_garbage; /* there is some; may be read without the lock */
 } __attribute__((aligned(CACHE_LINE)));
 
 struct store {
     struct pages pages; /* of all shards */
     struct dict_hasher hasher;
-    struct change_sink *sink;     /* NULL: nobody is told */
-    struct snapshot *snapshot;    /* the one under way; changes with all shards locked */
-    void (*on_freed)(void *user); /* store_on_freed(); NULL: nobody wants to know */
+    struct change_sink *sink;     /* receives every commit; NULL: none */
+    struct snapshot *snapshot;    /* the one in progress; changes with all shards locked */
+    void (*on_freed)(void *user); /* store_on_freed(); NULL: none */
     void *on_freed_user;
-    atomic_uint_fast64_t revision __attribute__((aligned(CACHE_LINE))); /* of the last unit */
-    atomic_uint_fast64_t reserved;   /* no unit has a revision above it (restore.h) */
-    struct restore_reserve *reserve; /* who raises it; NULL: it is UINT64_MAX */
+    atomic_uint_fast64_t revision __attribute__((aligned(CACHE_LINE))); /* of the last commit */
+    atomic_uint_fast64_t reserved;   /* no commit has a revision above it (restore.h) */
+    struct restore_reserve *reserve; /* raises it; NULL: it is UINT64_MAX */
     uint32_t databases;
     enum store_policy policy;
-    size_t max_memory; /* 0 = any */
-    unsigned threads;  /* that may be at work at once */
-    bool note_visits;  /* the policy goes by them */
+    size_t max_memory; /* 0 = unlimited */
+    unsigned threads;  /* that may be busy at the same time */
+    bool note_visits;  /* the policy depends on them */
     struct usage_sums usage;
-    atomic_uint hand;                  /* the shard where eviction goes on */
+    atomic_uint hand;                  /* the shard where eviction continues */
     atomic_uint compact_hand;          /* the same for compaction */
     uint8_t secret[STORE_SECRET_SIZE]; /* keys cannot be made to collide without it */
-    size_t shard_count;                /* a power of two up to SHARDS_MOST */
+    size_t shard_count;                /* a power of two up to SHARDS_MAX */
     struct shard shards[];
 };
 
@@ -88,8 +88,8 @@ static inline bool shard_lock(struct shard *shard, bool quick)
     return true;
 }
 
-/* After locks were held for long. */
-static inline void store_tell_freed(const struct store *store)
+/* Notifies the owner that locks held for long were released. */
+static inline void store_notify_freed(const struct store *store)
 {
     if (store->on_freed != NULL)
         store->on_freed(store->on_freed_user);
@@ -98,7 +98,8 @@ static inline void store_tell_freed(const struct store *store)
 /* The keyed hash of a key; never 0. */
 uint64_t store_hash(const struct store *store, struct slice key);
 
-/* The dictionaries take buckets and tags from the hash's lower bits and leave the top 8 to this. */
+/* The dictionaries use the lower bits of the hash for buckets and tags and leave the top 8 to
+ * this. */
 static inline size_t shard_number(const struct store *store, uint64_t hash)
 {
     return hash >> 56 & (store->shard_count - 1);
@@ -109,7 +110,7 @@ static inline struct shard *shard_of(struct store *store, uint64_t hash)
     return &store->shards[shard_number(store, hash)];
 }
 
-/* Counts an entry (NULL is allowed) of the database that has a deadline... */
+/* Counts an entry of the database if it has a deadline (NULL is allowed)... */
 static inline void database_count(struct database *database, const struct entry *entry)
 {
     if (entry == NULL || entry_expire_at_ms(entry) == 0)
@@ -118,7 +119,7 @@ static inline void database_count(struct database *database, const struct entry 
     database->expiring_memory += entry_memory(entry);
 }
 
-/* ...and takes it out of the count, as it was when it was counted. */
+/* ...and removes it from the count, unchanged since it was counted. */
 static inline void database_uncount(struct database *database, const struct entry *entry)
 {
     if (entry == NULL || entry_expire_at_ms(entry) == 0)
@@ -128,6 +129,6 @@ static inline void database_uncount(struct database *database, const struct entr
     database->expiring_memory -= entry_memory(entry);
 }
 
-_Static_assert(SHARDS_MOST <= 256, "the hash's top 8 bits choose the shard");
+_Static_assert(SHARDS_MAX <= 256, "the hash's top 8 bits choose the shard");
 
 #endif

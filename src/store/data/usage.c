@@ -1,5 +1,5 @@
-/* Counts of uses by class of entry, and ghosts of evicted keys. Knows neither entries nor shards.
- */
+/* Counts uses by class of entry and remembers ghosts of evicted keys. Knows neither entries nor
+ * shards. */
 #include "store/data/usage.h"
 
 #include "base/check.h"
@@ -7,23 +7,23 @@
 
 #include <math.h>
 
-/* Without observations, what an entry of a kind is thought to be worth; that counts as much as so
- * many observations, and what a class has in common with the others as many. */
+/* The prior of a rate counts as much as this many observations: first the assumed value of an entry
+ * of the kind, then what the class has in common with the others. */
 #define PRIOR_WEIGHT 30.0f
 /* What being written half as long ago adds to a rate: less than any real difference. */
 #define YOUTH 1e-6f
-/* Of what was counted, this share is left when all shards have ended a round. */
+/* The share of the counts that is left when all shards have ended a round. */
 #define KEPT_SHARE 0.2f
-/* Entries that a search meets in the mean. With 11 the hit ratio is a fifth of a point lower, and
+/* Entries that a search meets on average. With 11 the hit ratio is a fifth of a point lower, and
  * with 16 no higher. */
-#define WANTED 13.0f
-/* How much the rate that is enough changes after a search that met twice as many. */
-#define ENOUGH_STEP  0.05f
-#define ENOUGH_LEAST 1e-6f
+#define TARGET_SEEN 13.0f
+/* How much the threshold changes after a search that met twice as many. */
+#define THRESHOLD_STEP 0.05f
+#define THRESHOLD_MIN  1e-6f
 
 static const float first_rates[USAGE_KINDS] = {[USAGE_PROVEN] = 0.3f, [USAGE_RECALLED] = 0.3f};
 
-/* Of ages that are used alike, or not at all, the older goes. */
+/* Of ages that are used alike, or not at all, the older is evicted. */
 static float usage_youth_of(size_t age)
 {
     return YOUTH * (float)(USAGE_AGES - age);
@@ -35,7 +35,7 @@ struct usage *usage_new(size_t ghosts)
     size_t count = (size_t)1 << (63 - __builtin_clzll(ghosts));
     struct usage *usage = mem_alloc_zero(sizeof *usage + count);
     usage->ghosts = count;
-    usage->enough = ENOUGH_LEAST;
+    usage->threshold = THRESHOLD_MIN;
     for (size_t class = 0; class < USAGE_CLASSES; class ++)
         usage->rates[class] = first_rates[class / USAGE_AGES] + usage_youth_of(class % USAGE_AGES);
     return usage;
@@ -55,7 +55,7 @@ static void usage_add(struct usage *usage, struct usage_sums *sums, float kept)
     }
 }
 
-/* Where little was seen of an age, the rate is that of all ages together. */
+/* Where few entries of an age were seen, the rate is that of all ages together. */
 static void usage_find_rates(struct usage *usage, const struct usage_sums *sums, size_t first,
                              float expected)
 {
@@ -74,7 +74,7 @@ static void usage_find_rates(struct usage *usage, const struct usage_sums *sums,
 void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards, uint64_t revision)
 {
     CHECK(shards > 0);
-    /* Another thread may have ended the round before, at a later revision. */
+    /* Another thread may have ended the previous round at a later revision. */
     if (revision < usage->round_began)
         revision = usage->round_began;
     usage->round_length = revision - usage->round_began;
@@ -87,15 +87,15 @@ void usage_end_round(struct usage *usage, struct usage_sums *sums, size_t shards
     mutex_unlock(&sums->lock);
 }
 
-void usage_adjust_enough(struct usage *usage, size_t seen)
+void usage_adjust_threshold(struct usage *usage, size_t seen)
 {
-    DCHECK(usage->enough >= ENOUGH_LEAST);
-    usage->enough *= 1 + ENOUGH_STEP * ((float)seen - WANTED) / WANTED;
-    if (usage->enough < ENOUGH_LEAST)
-        usage->enough = ENOUGH_LEAST;
+    DCHECK(usage->threshold >= THRESHOLD_MIN);
+    usage->threshold *= 1 + THRESHOLD_STEP * ((float)seen - TARGET_SEEN) / TARGET_SEEN;
+    if (usage->threshold < THRESHOLD_MIN)
+        usage->threshold = THRESHOLD_MIN;
 }
 
-/* The dictionary takes the low bits of the hash, and the shard the top ones. */
+/* The dictionary uses the low bits of the hash, and the shard the top ones. */
 static uint8_t *usage_ghost_of(struct usage *usage, uint64_t hash)
 {
     DCHECK((usage->ghosts & (usage->ghosts - 1)) == 0);

@@ -1,11 +1,11 @@
-/* What the uses of entries tell eviction: their marks, and the counts of their classes. */
+/* What the use of entries tells eviction: their marks, and the counts of their classes. */
 #include "store/data/visits.h"
 
 #include "base/check.h"
 
 #include <stdlib.h>
 
-/* The ghosts of all shards take one part in so many of the memory limit, at most. */
+/* The ghosts of all shards take at most one part in this many of the memory limit. */
 #define GHOST_SHARE  128
 #define GHOSTS_LEAST 64
 
@@ -15,13 +15,13 @@ static uint64_t visits_age_of(const struct entry *entry, uint64_t revision)
     return version < revision ? revision - version : 0; /* another thread may be ahead */
 }
 
-/* When the hand passed the key with that hash, as a revision: the hand goes by the reversed hashes,
- * and about as fast as in the round before. */
+/* The revision at which the hand passed the key with that hash: the hand moves in order of reversed
+ * hashes, and about as fast as in the previous round. */
 static uint64_t visits_passed_at(const struct shard *shard, uint64_t hash, uint64_t revision)
 {
-    uint64_t behind = shard->stride - dict_scan_position(hash); /* of 2^64 */
-    unsigned __int128 way = (unsigned __int128)behind * shard->usage->round_length;
-    uint64_t ago = (uint64_t)(way >> 64);
+    uint64_t distance = shard->stride - dict_scan_position(hash); /* of 2^64 */
+    unsigned __int128 product = (unsigned __int128)distance * shard->usage->round_length;
+    uint64_t ago = (uint64_t)(product >> 64);
     return ago < revision ? revision - ago : 0;
 }
 
@@ -32,7 +32,8 @@ static enum usage_kind visits_kind_of(unsigned mark)
                                     : USAGE_NEW;
 }
 
-/* Counted for the class that it had when the hand saw it; not if it has come since. */
+/* Counts the use for the class that the entry had when the hand saw it; not if the entry is
+ * newer. */
 void visits_note_first(struct store *store, struct shard *shard, struct entry *entry, uint64_t hash)
 {
     DCHECK(mutex_is_held(&shard->lock) && entry_mark(entry) != ENTRY_VISITED);

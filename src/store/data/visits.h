@@ -1,7 +1,6 @@
 /*
- * Notes when entries are used, for the eviction policies that go by it (evict.h): an entry is
- * marked (data/entry.h), and counted for the class that it is of (data/usage.h). Private to the
- * store.
+ * Notes when entries are used, for the eviction policies that depend on it (evict.h): an entry is
+ * marked (data/entry.h) and counted for its class (data/usage.h). Private to the store.
  */
 #ifndef KEYSTORE_STORE_DATA_VISITS_H
 #define KEYSTORE_STORE_DATA_VISITS_H
@@ -9,12 +8,12 @@
 #include "store/data/entry.h"
 #include "store/data/shard.h"
 
-/* The first use of an entry since the hand was there; see visits_note(). */
+/* The first use of an entry since the hand last passed; see visits_note(). */
 void visits_note_first(struct store *store, struct shard *shard, struct entry *entry,
                        uint64_t hash);
 
-/* Notes that an entry of the locked shard is used, whose key has that hash; to be called before
- * that changes its version. */
+/* Notes a use of an entry of the locked shard whose key has that hash; call it before the use
+ * changes the entry's version. */
 static inline void visits_note(struct store *store, struct shard *shard, struct entry *entry,
                                uint64_t hash)
 {
@@ -29,7 +28,8 @@ static inline void visits_note_new(struct shard *shard, uint64_t hash, struct en
         entry_set_mark(entry, ENTRY_RECALLED);
 }
 
-/* Makes what eviction keeps for the shard, at once: it must not take memory when that is short. */
+/* Allocates what eviction keeps for the shard, up front: it must not allocate when memory is
+ * short. */
 void visits_init(struct store *store, struct shard *shard);
 
 /* Bytes of what eviction keeps for the shard, which count as its data. */
@@ -38,7 +38,7 @@ size_t visits_memory(const struct shard *shard);
 /* Frees that. */
 void visits_deinit(struct shard *shard);
 
-/* The hand has passed the entry at that revision: the use that is to be expected of it. */
+/* The hand passes the entry at that revision: returns the use to expect of it. */
 double visits_pass(struct shard *shard, struct entry *entry, uint64_t revision);
 
 #endif

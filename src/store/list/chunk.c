@@ -1,6 +1,6 @@
 /*
- * Packing elements into a chunk, finding and moving them there. Knows the layout to the byte and
- * nothing of lists or of which chunk stands beside which.
+ * Packs elements into a chunk, finds and moves them there. Knows the layout to the byte, but
+ * neither lists nor neighbouring chunks.
  */
 #include "store/list/chunk.h"
 
@@ -15,20 +15,20 @@
 #define MARK_BLOB 0xC0
 #define BLOB_SIZE (2 + sizeof(struct blob *))
 
-/* The form of a number is how many zeros stand behind the first two bits of its marks; this is the
- * last one. A blob is as large. */
+/* The form of a number is the number of zeros after the first two bits of its marks; this is the
+ * last form. A blob has the same size. */
 #define FORM_LONGEST 5u
 
 _Static_assert(BLOB_SIZE == 10, "a blob is as large as a number of the longest form");
 
-/* Less than that is not worth moving a chunk for. */
+/* Freeing less than this is not worth moving a chunk. */
 #define STEP ((size_t)16)
 
-/* A chunk below this many bytes grows by single steps, a larger one by a sixteenth: what small
- * lists waste counts more than what they copy. */
+/* A chunk below this many bytes grows in single steps, a larger one by a sixteenth: for small lists
+ * wasted memory counts more than copying. */
 #define SMALL ((size_t)256)
 
-/* Below this capacity there is too little to win for shrinking a chunk. */
+/* Below this capacity shrinking a chunk saves too little. */
 #define TINY ((size_t)64)
 
 static struct element chunk_element_in(struct blob *blob)
@@ -77,8 +77,8 @@ static int64_t chunk_number_of(uint64_t code)
     return (int64_t)(code >> 1 ^ (code & 1 ? UINT64_MAX : 0));
 }
 
-/* Of a mark of a number or blob. Tried one after the other, because then the processor guesses it
- * from the elements before and need not wait for the mark. */
+/* The form that a mark of a number or blob announces. Tested one by one, so that the branch
+ * predictor guesses it from the preceding elements without waiting for the mark. */
 static inline unsigned chunk_form_of_mark(uint8_t mark)
 {
     unsigned form = 0;
@@ -87,7 +87,7 @@ static inline unsigned chunk_form_of_mark(uint8_t mark)
     return form;
 }
 
-/* The shortest form for that code: each takes six bits more than the one before. */
+/* The shortest form for that code: each holds six bits more than the one before. */
 static unsigned chunk_form_of_code(uint64_t code)
 {
     unsigned form = 0;
@@ -122,14 +122,14 @@ size_t element_blob_bytes(const struct element *element)
     return element->blob != NULL ? blob_memory(element->blob) : 0;
 }
 
-/* The capacity of an allocation for `size` bytes, with what the heap gives beyond that. */
+/* The capacity of an allocation for `size` bytes, including what the heap gives beyond that. */
 static size_t chunk_capacity_for(size_t size)
 {
     return heap_round(HEADER + size) - HEADER;
 }
 
-/* Bytes to have when `size` are needed, with room for the next elements. */
-static size_t chunk_size_to_grow(size_t size)
+/* Bytes to allocate when `size` are needed, with space for the next elements. */
+static size_t chunk_size_with_slack(size_t size)
 {
     size_t wanted = size < SMALL ? size : size + size / 16;
     if (wanted > CHUNK_MAX)
@@ -137,13 +137,14 @@ static size_t chunk_size_to_grow(size_t size)
     return wanted;
 }
 
-/* Without elements; the room is at that end. `capacity` comes from chunk_capacity_for(). */
-static struct chunk *chunk_new_chunk(size_t capacity, enum list_end room)
+/* A chunk without elements whose free bytes are at that end. `capacity` comes from
+ * chunk_capacity_for(). */
+static struct chunk *chunk_new_empty(size_t capacity, enum list_end free_at)
 {
     CHECK(capacity <= UINT16_MAX);
-    struct chunk *chunk = heap_take(HEADER + capacity);
+    struct chunk *chunk = heap_alloc(HEADER + capacity);
     chunk->capacity = (uint16_t)capacity;
-    chunk->begin = chunk->end = room == LIST_HEAD ? chunk->capacity : 0;
+    chunk->begin = chunk->end = free_at == LIST_HEAD ? chunk->capacity : 0;
     chunk->count = 0;
     chunk->has_blobs = chunk->is_mixed = 0;
     atomic_init(&chunk->holders, 1);
@@ -152,13 +153,13 @@ static struct chunk *chunk_new_chunk(size_t capacity, enum list_end room)
 
 struct chunk *chunk_new(size_t size, enum list_end end)
 {
-    return chunk_new_chunk(chunk_capacity_for(size), end);
+    return chunk_new_empty(chunk_capacity_for(size), end);
 }
 
-static void chunk_give_memory(struct chunk *chunk)
+static void chunk_free_memory(struct chunk *chunk)
 {
     DCHECK(!chunk_is_shared(chunk));
-    heap_give(chunk, HEADER + chunk->capacity);
+    heap_free(chunk, HEADER + chunk->capacity);
 }
 
 struct chunk *chunk_move(struct chunk *chunk)
@@ -212,8 +213,8 @@ size_t chunk_read(const struct chunk *chunk, size_t position, struct element *el
     return position + len + 4;
 }
 
-/* Bytes of the element whose mark's first byte is `mark`, from MARK_TWO on, and second, if it has
- * one, `low`. */
+/* Bytes of an element, given the first byte of its mark (MARK_TWO or more) and the second, `low`,
+ * if it has one. */
 static inline size_t chunk_long_size(uint8_t mark, uint8_t low)
 {
     if (mark >= MARK_BLOB)
@@ -221,9 +222,9 @@ static inline size_t chunk_long_size(uint8_t mark, uint8_t low)
     return ((size_t)(mark & 0x3F) << 8 | low) + 4;
 }
 
-/* The two below are all that a search for an index does: each step waits for the mark, so that
- * nothing but a single addition may follow on it. An element has two bytes at least, so that there
- * is always a second one to look at. */
+/* The two functions below are all that a search for an index does: each step waits for the mark, so
+ * only a single addition may depend on it. An element has at least two bytes, so there is always a
+ * second byte to read. */
 static inline size_t chunk_after(const struct chunk *chunk, size_t position)
 {
     const uint8_t *at = chunk->bytes + position;
@@ -246,8 +247,8 @@ size_t chunk_before(const struct chunk *chunk, size_t position)
     return chunk_start_of_last(chunk, position);
 }
 
-/* Bytes of the element that begins there, and of the one that ends there. */
-static inline size_t chunk_size_behind(const struct chunk *chunk, size_t position)
+/* Bytes of the element that starts there, and of the one that ends there. */
+static inline size_t chunk_size_after(const struct chunk *chunk, size_t position)
 {
     return chunk_after(chunk, position) - position;
 }
@@ -257,7 +258,7 @@ static inline size_t chunk_size_before(const struct chunk *chunk, size_t positio
     return position - chunk_start_of_last(chunk, position);
 }
 
-/* From either end, for the other one would be fetched for nothing. */
+/* Walks from the nearer end, so that the other half is not fetched for nothing. */
 size_t chunk_position(const struct chunk *chunk, size_t index)
 {
     DCHECK(index <= chunk->count);
@@ -265,7 +266,7 @@ size_t chunk_position(const struct chunk *chunk, size_t index)
     if (index <= chunk->count / 2u) {
         position = chunk->begin;
         if (index > 0 && !chunk->is_mixed)
-            return position + index * chunk_size_behind(chunk, position);
+            return position + index * chunk_size_after(chunk, position);
         for (; index > 0; index--)
             position = chunk_after(chunk, position);
         return position;
@@ -316,7 +317,7 @@ static void chunk_write_element(uint8_t *at, const struct element *element)
         memcpy(at, element->value.data, len);
 }
 
-/* The elements begin at `begin` then. */
+/* Moves the elements so that they start at `begin`. */
 static void chunk_slide(struct chunk *chunk, size_t begin)
 {
     size_t used = chunk_used(chunk);
@@ -325,11 +326,12 @@ static void chunk_slide(struct chunk *chunk, size_t begin)
     chunk->end = (uint16_t)(begin + used);
 }
 
-/* An allocation of that capacity with the same elements from `begin` on; blobs are not retained. */
+/* An allocation of that capacity with the same elements from `begin` on; adds no references to
+ * blobs. */
 static struct chunk *chunk_duplicate(const struct chunk *chunk, size_t capacity, size_t begin)
 {
     size_t used = chunk_used(chunk);
-    struct chunk *other = chunk_new_chunk(capacity, LIST_TAIL);
+    struct chunk *other = chunk_new_empty(capacity, LIST_TAIL);
     memcpy(other->bytes + begin, chunk->bytes + chunk->begin, used);
     other->begin = (uint16_t)begin;
     other->end = (uint16_t)(begin + used);
@@ -339,20 +341,20 @@ static struct chunk *chunk_duplicate(const struct chunk *chunk, size_t capacity,
     return other;
 }
 
-/* The same elements in an allocation of that capacity; the old one is gone. */
-static struct chunk *chunk_reallocate(struct chunk *chunk, size_t capacity, enum list_end room)
+/* Moves the elements to an allocation of that capacity and frees the old one. */
+static struct chunk *chunk_reallocate(struct chunk *chunk, size_t capacity, enum list_end free_at)
 {
     DCHECK(capacity >= chunk_used(chunk));
-    size_t begin = room == LIST_HEAD ? capacity - chunk_used(chunk) : 0;
+    size_t begin = free_at == LIST_HEAD ? capacity - chunk_used(chunk) : 0;
     struct chunk *moved = chunk_duplicate(chunk, capacity, begin);
-    chunk_give_memory(chunk);
+    chunk_free_memory(chunk);
     return moved;
 }
 
-/* `size` free bytes at that end. */
-static struct chunk *chunk_make_room(struct chunk *chunk, size_t size, enum list_end end)
+/* Makes `size` bytes free at that end. */
+static struct chunk *chunk_make_space(struct chunk *chunk, size_t size, enum list_end end)
 {
-    size_t wanted = chunk_size_to_grow(chunk_used(chunk) + size);
+    size_t wanted = chunk_size_with_slack(chunk_used(chunk) + size);
     if (wanted <= chunk->capacity) {
         chunk_slide(chunk, end == LIST_HEAD ? chunk->capacity - chunk_used(chunk) : 0);
         return chunk;
@@ -360,27 +362,27 @@ static struct chunk *chunk_make_room(struct chunk *chunk, size_t size, enum list
     size_t capacity = chunk_capacity_for(wanted);
     if (end == LIST_HEAD || chunk->begin > 0)
         return chunk_reallocate(chunk, capacity, end);
-    chunk = heap_resize(chunk, HEADER + chunk->capacity, HEADER + capacity);
+    chunk = heap_realloc(chunk, HEADER + chunk->capacity, HEADER + capacity);
     chunk->capacity = (uint16_t)capacity;
     return chunk;
 }
 
-static size_t chunk_room_at(const struct chunk *chunk, enum list_end end)
+static size_t chunk_free_at(const struct chunk *chunk, enum list_end end)
 {
     return end == LIST_HEAD ? chunk->begin : (size_t)(chunk->capacity - chunk->end);
 }
 
-/* Sliding 4 KiB is worth it when an eighth of them becomes free at once. */
-bool chunk_takes(const struct chunk *chunk, enum list_end end, size_t size)
+/* Sliding 4 KiB is worth it if that frees an eighth of them in one go. */
+bool chunk_accepts(const struct chunk *chunk, enum list_end end, size_t size)
 {
     size_t used = chunk_used(chunk);
-    if (chunk_room_at(chunk, end) >= size)
+    if (chunk_free_at(chunk, end) >= size)
         return used + size <= CHUNK_MAX;
     return used + size <= CHUNK_MAX - CHUNK_MAX / 8;
 }
 
-/* Opens a gap of `size` bytes at the position by moving what is before it to the front. */
-static uint8_t *chunk_open_before(struct chunk *chunk, size_t position, size_t size)
+/* Opens a gap of `size` bytes at the position by moving what precedes it to the front. */
+static uint8_t *chunk_open_gap_before(struct chunk *chunk, size_t position, size_t size)
 {
     DCHECK(position >= chunk->begin && chunk->begin >= size);
     memmove(chunk->bytes + chunk->begin - size, chunk->bytes + chunk->begin,
@@ -389,8 +391,8 @@ static uint8_t *chunk_open_before(struct chunk *chunk, size_t position, size_t s
     return chunk->bytes + position - size;
 }
 
-/* The same by moving what is behind it to the back. */
-static uint8_t *chunk_open_behind(struct chunk *chunk, size_t position, size_t size)
+/* The same by moving what follows it to the back. */
+static uint8_t *chunk_open_gap_after(struct chunk *chunk, size_t position, size_t size)
 {
     DCHECK(position <= chunk->end && (size_t)(chunk->capacity - chunk->end) >= size);
     memmove(chunk->bytes + position + size, chunk->bytes + position, chunk->end - position);
@@ -403,27 +405,28 @@ static enum list_end chunk_other_end(enum list_end end)
     return end == LIST_HEAD ? LIST_TAIL : LIST_HEAD;
 }
 
-/* Which side of the position gives way to `size` bytes: the shorter one; in the middle the other
- * if only that has the room. At an end it pays to slide all once and have room for many. */
+/* The side of the position that makes way for `size` bytes: the shorter one, or in the middle the
+ * other one if only that has enough free bytes. At an end it pays to slide everything once and gain
+ * space for many. */
 static enum list_end chunk_side_to_move(const struct chunk *chunk, size_t position, size_t size)
 {
-    size_t before = position - chunk->begin, behind = chunk->end - position;
-    bool is_head = before < behind;
-    if (before == behind)
-        is_head = chunk_room_at(chunk, LIST_HEAD) > chunk_room_at(chunk, LIST_TAIL);
+    size_t before = position - chunk->begin, after = chunk->end - position;
+    bool is_head = before < after;
+    if (before == after)
+        is_head = chunk_free_at(chunk, LIST_HEAD) > chunk_free_at(chunk, LIST_TAIL);
     enum list_end side = is_head ? LIST_HEAD : LIST_TAIL;
-    bool in_the_middle = before > 0 && behind > 0;
-    if (in_the_middle && chunk_room_at(chunk, side) < size &&
-        chunk_room_at(chunk, chunk_other_end(side)) >= size)
+    bool in_the_middle = before > 0 && after > 0;
+    if (in_the_middle && chunk_free_at(chunk, side) < size &&
+        chunk_free_at(chunk, chunk_other_end(side)) >= size)
         return chunk_other_end(side);
     return side;
 }
 
-/* Of one of the elements beside the position, of which there is one at least. */
-static size_t chunk_size_beside(const struct chunk *chunk, size_t position)
+/* The size of an element next to the position; there is at least one. */
+static size_t chunk_size_adjacent(const struct chunk *chunk, size_t position)
 {
     return position > chunk->begin ? chunk_size_before(chunk, position)
-                                   : chunk_size_behind(chunk, position);
+                                   : chunk_size_after(chunk, position);
 }
 
 struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct element *element)
@@ -432,17 +435,17 @@ struct chunk *chunk_insert(struct chunk *chunk, size_t position, const struct el
     DCHECK(!chunk_is_shared(chunk));
     size_t size = element_size(element);
     enum list_end side = chunk_side_to_move(chunk, position, size);
-    if (chunk_room_at(chunk, side) < size) {
+    if (chunk_free_at(chunk, side) < size) {
         size_t offset = position - chunk->begin;
-        chunk = chunk_make_room(chunk, size, side);
+        chunk = chunk_make_space(chunk, size, side);
         position = chunk->begin + offset;
     }
     if (chunk->count == 0)
         chunk->is_mixed = 0;
-    else if (!chunk->is_mixed && chunk_size_beside(chunk, position) != size)
+    else if (!chunk->is_mixed && chunk_size_adjacent(chunk, position) != size)
         chunk->is_mixed = 1;
-    uint8_t *at = side == LIST_HEAD ? chunk_open_before(chunk, position, size)
-                                    : chunk_open_behind(chunk, position, size);
+    uint8_t *at = side == LIST_HEAD ? chunk_open_gap_before(chunk, position, size)
+                                    : chunk_open_gap_after(chunk, position, size);
     chunk_write_element(at, element);
     chunk->count++;
     if (element->blob != NULL)
@@ -471,7 +474,7 @@ size_t chunk_remove(struct chunk *chunk, size_t position)
     return position;
 }
 
-/* Gives the blobs of the elements from `position` to `end` back; returns their heap bytes. */
+/* Releases the blobs of the elements from `position` to `end`; returns their heap bytes. */
 static size_t chunk_release_blobs(const struct chunk *chunk, size_t position, size_t end)
 {
     size_t bytes = 0;
@@ -499,7 +502,7 @@ static size_t chunk_blob_bytes(const struct chunk *chunk)
 static size_t chunk_free_sole(struct chunk *chunk)
 {
     size_t bytes = chunk_release_blobs(chunk, chunk->begin, chunk->end);
-    chunk_give_memory(chunk);
+    chunk_free_memory(chunk);
     return bytes;
 }
 
@@ -538,18 +541,18 @@ struct chunk *chunk_fit(struct chunk *chunk, enum list_end end)
     size_t used = chunk_used(chunk);
     if (chunk->capacity < TINY || used + used / 3 >= chunk->capacity)
         return chunk;
-    /* It may be rounded to no less than before. */
+    /* Rounding may yield no less than before. */
     size_t capacity = chunk_capacity_for(used);
     return capacity + STEP < chunk->capacity ? chunk_reallocate(chunk, capacity, end) : chunk;
 }
 
-/* Appends what lies from `begin` to `end` in `source`, for which there is room. */
+/* Appends the bytes from `begin` to `end` of `source`, which fit. */
 static void chunk_append(struct chunk *chunk, const struct chunk *source, size_t begin, size_t end)
 {
     CHECK((size_t)(chunk->capacity - chunk->end) >= end - begin);
     chunk->is_mixed |= source->is_mixed;
     if (chunk_used(chunk) > 0 && begin < end &&
-        chunk_size_before(chunk, chunk->end) != chunk_size_behind(source, begin))
+        chunk_size_before(chunk, chunk->end) != chunk_size_after(source, begin))
         chunk->is_mixed = 1;
     memcpy(chunk->bytes + chunk->end, source->bytes + begin, end - begin);
     chunk->end = (uint16_t)(chunk->end + (end - begin));
@@ -575,8 +578,8 @@ struct chunk *chunk_merge(struct chunk *left, struct chunk *right)
     chunk_append(chunk, left, left->begin, left->end);
     chunk_append(chunk, right, right->begin, right->end);
     chunk->count = (uint16_t)(left->count + right->count);
-    chunk_give_memory(left);
-    chunk_give_memory(right);
+    chunk_free_memory(left);
+    chunk_free_memory(right);
     DCHECK_SOUND(chunk_is_sound(chunk), chunk->count);
     return chunk;
 }
@@ -621,7 +624,8 @@ bool chunk_is_dense(const struct chunk *chunk)
     return chunk->capacity < TINY || used + used / 3 + 2 * STEP >= chunk->capacity;
 }
 
-/* True if the element at the position is well formed and ends by `end`; moves on to its end. */
+/* True if the element at the position is well formed and ends by `end`; moves the position to its
+ * end. */
 static bool chunk_is_sound_at(const struct chunk *chunk, size_t *position)
 {
     struct element element;
@@ -632,7 +636,7 @@ static bool chunk_is_sound_at(const struct chunk *chunk, size_t *position)
     bool sound = next <= chunk->end && next - *position == element_size(&element) &&
                  chunk_before(chunk, next) == *position && is_long == (element.blob != NULL) &&
                  (element.blob == NULL || chunk->has_blobs) &&
-                 (next - *position == chunk_size_behind(chunk, chunk->begin) || chunk->is_mixed);
+                 (next - *position == chunk_size_after(chunk, chunk->begin) || chunk->is_mixed);
     *position = next;
     return sound;
 }

@@ -1,6 +1,6 @@
 /*
- * A list as chunks in a spine: which chunk an operation concerns, when one is added, split, merged
- * or dropped, and what all that weighs. Refuses to know how elements lie in a chunk.
+ * A list as chunks in a spine: which chunk an operation concerns, when chunks are added, split,
+ * merged or dropped, and what they weigh. Does not know how elements lie in a chunk.
  */
 #include "store/list/list.h"
 
@@ -10,11 +10,11 @@
 #include "store/list/list_state.h"
 #include "store/memory/heap.h"
 
-/* From this many chunks on, one that is not full is little beside the others: the ends get their
- * full size at once and keep it. */
+/* From this many chunks on, one that is not full hardly matters: the end chunks get their full size
+ * immediately and keep it. */
 #define MANY_CHUNKS 16
 
-/* Chunks that are moved at a time. */
+/* Chunks moved per call of list_move(). */
 #define MOVED_CHUNKS 16
 
 /* Where a chunk is. The path is set only if the list has a body. */
@@ -28,7 +28,7 @@ struct place {
 
 struct list *list_new(void)
 {
-    struct list *list = heap_take(sizeof *list);
+    struct list *list = heap_alloc(sizeof *list);
     *list = (struct list){.head = NULL};
     return list;
 }
@@ -53,23 +53,23 @@ static bool list_has_many_chunks(const struct list *list)
     return list->body != NULL && list->body->spine.chunks >= MANY_CHUNKS;
 }
 
-/* The chunk at that end of the spine and the way to it. */
-static struct chunk *list_way_to_end(const struct list *list, enum list_end end,
-                                     struct spine_path *path)
+/* The chunk at that end of the spine and the path to it. */
+static struct chunk *list_path_to_end(const struct list *list, enum list_end end,
+                                      struct spine_path *path)
 {
     const struct spine *spine = &list->body->spine;
     return end == LIST_HEAD ? spine_first(spine, path) : spine_last(spine, path);
 }
 
-/* Of a list that is not empty. */
+/* Finds an end of a list that is not empty. */
 static void list_locate_end(const struct list *list, enum list_end end, struct place *place)
 {
-    place->chunk = chunk_at_end(list, end);
+    place->chunk = list_end_chunk(list, end);
     place->base = end == LIST_HEAD ? 0 : list_length(list) - place->chunk->count;
     place->is_head = end == LIST_HEAD || list->body == NULL;
     place->is_tail = end == LIST_TAIL || list->body == NULL;
     if (list->body != NULL)
-        list_way_to_end(list, end, &place->path);
+        list_path_to_end(list, end, &place->path);
 }
 
 /* The chunk with the element at `index`, below the length. */
@@ -96,11 +96,11 @@ static void list_add_length(struct list *list, size_t count)
 }
 
 /*
- * The chunk at the place, which had `footprint` bytes, has changed and may have moved: it is
- * `chunk` now.
+ * Stores `chunk` at the place: the chunk there, which had `footprint` bytes, has changed and may
+ * have moved.
  */
-static void list_put_back(struct list *list, struct place *place, size_t footprint,
-                          struct chunk *chunk)
+static void list_update_place(struct list *list, struct place *place, size_t footprint,
+                              struct chunk *chunk)
 {
     list->bytes += chunk_footprint(chunk) - footprint;
     place->chunk = chunk;
@@ -110,16 +110,16 @@ static void list_put_back(struct list *list, struct place *place, size_t footpri
         return;
     if (place->is_tail)
         list->body->tail = chunk;
-    spine_set(&list->body->spine, &place->path, chunk, weight_of(list, chunk));
+    spine_set(&list->body->spine, &place->path, chunk, list_chunk_weight(list, chunk));
 }
 
-/* Makes the chunk at the place the list's own, as the way to it is already; what it has at which
- * position stays. */
+/* Makes the list the only holder of the chunk at the place; the path to it is unshared already.
+ * Positions in the chunk stay valid. */
 static void list_own_chunk(struct list *list, struct place *place)
 {
     size_t footprint = chunk_footprint(place->chunk);
     if (chunk_is_shared(place->chunk))
-        list_put_back(list, place, footprint, chunk_own(place->chunk));
+        list_update_place(list, place, footprint, chunk_own(place->chunk));
 }
 
 static bool list_is_own_place(const struct list *list, const struct place *place)
@@ -138,7 +138,7 @@ static void list_own_place(struct list *list, struct place *place)
     DCHECK(list_is_own_place(list, place));
 }
 
-/* The chunk with the element at `index`, below the length, to be edited. */
+/* The same, with the place made the list's own for an edit. */
 static void list_locate_own(struct list *list, size_t index, struct place *place)
 {
     list_locate(list, index, place);
@@ -150,18 +150,18 @@ static void list_fit(struct list *list, struct place *place)
     size_t footprint = chunk_footprint(place->chunk), capacity = place->chunk->capacity;
     struct chunk *chunk = chunk_fit(place->chunk, place->is_tail ? LIST_TAIL : LIST_HEAD);
     if (chunk->capacity != capacity)
-        list_put_back(list, place, footprint, chunk);
+        list_update_place(list, place, footprint, chunk);
 }
 
-/* For the second chunk that is to come. */
-static void list_grow_body(struct list *list)
+/* Prepares the list for a second chunk. */
+static void list_add_body(struct list *list)
 {
-    list->body = heap_take(sizeof *list->body);
+    list->body = heap_alloc(sizeof *list->body);
     *list->body = (struct body){.tail = list->head, .length = list->head->count};
     spine_init(&list->body->spine, list->head, 0);
 }
 
-/* Puts a chunk that is not yet counted in the length behind, or before, the one at that end. */
+/* Attaches a chunk that the length does not count yet at that end. */
 static void list_attach(struct list *list, enum list_end end, struct chunk *chunk)
 {
     list->bytes += chunk_footprint(chunk);
@@ -170,38 +170,38 @@ static void list_attach(struct list *list, enum list_end end, struct chunk *chun
         return;
     }
     if (list->body == NULL)
-        list_grow_body(list);
+        list_add_body(list);
     struct spine_path path;
-    struct chunk *former = list_way_to_end(list, end, &path);
+    struct chunk *former = list_path_to_end(list, end, &path);
     *(end == LIST_HEAD ? &list->head : &list->body->tail) = chunk;
-    spine_set(&list->body->spine, &path, former, weight_of(list, former));
+    spine_set(&list->body->spine, &path, former, list_chunk_weight(list, former));
     if (end == LIST_HEAD)
         spine_insert_before(&list->body->spine, &path, chunk, 0);
     else
         spine_insert_after(&list->body->spine, &path, chunk, 0);
 }
 
-/* With one chunk left there is no need of a body. */
+/* A list of one chunk needs no body. */
 static void list_drop_body(struct list *list)
 {
     spine_dissolve(&list->body->spine);
-    heap_give(list->body, sizeof *list->body);
+    heap_free(list->body, sizeof *list->body);
     list->body = NULL;
 }
 
-/* The chunk at that end of the spine has become the end; list_settle_ends() is to follow. */
-static void list_adopt_end(struct list *list, enum list_end end)
+/* Makes the chunk at that end of the spine the list's end; list_own_ends() must follow. */
+static void list_set_end(struct list *list, enum list_end end)
 {
     struct spine_path path;
-    struct chunk *chunk = list_way_to_end(list, end, &path);
+    struct chunk *chunk = list_path_to_end(list, end, &path);
     spine_own(&list->body->spine, &path);
     *(end == LIST_HEAD ? &list->head : &list->body->tail) = chunk;
     spine_set(&list->body->spine, &path, chunk, 0);
 }
 
-/* Takes the chunk at the place out, frees it and what it still holds; list_settle_ends() is to
- * follow, for a new end is not copied while it may be the next one to go. */
-static void list_take_out(struct list *list, struct place *place)
+/* Removes the chunk at the place and frees it with the elements left in it; list_own_ends() must
+ * follow. That is separate so that a new end is not copied if it is the next one to be removed. */
+static void list_remove_chunk(struct list *list, struct place *place)
 {
     list_add_length(list, -(size_t)place->chunk->count);
     list->bytes -= chunk_footprint(place->chunk);
@@ -212,15 +212,15 @@ static void list_take_out(struct list *list, struct place *place)
     }
     spine_remove(&list->body->spine, &place->path);
     if (place->is_head)
-        list_adopt_end(list, LIST_HEAD);
+        list_set_end(list, LIST_HEAD);
     if (place->is_tail)
-        list_adopt_end(list, LIST_TAIL);
+        list_set_end(list, LIST_TAIL);
     if (list->body->spine.chunks == 1)
         list_drop_body(list);
 }
 
-/* The ends become the list's own, and are fitted if there are few chunks. */
-static void list_settle_ends(struct list *list)
+/* Makes the ends the list's own, and fits them if there are few chunks. */
+static void list_own_ends(struct list *list)
 {
     struct place place;
     for (enum list_end end = LIST_HEAD; end <= LIST_TAIL && list->head != NULL; end++) {
@@ -231,7 +231,7 @@ static void list_settle_ends(struct list *list)
     }
 }
 
-/* Makes one chunk of that at the place and the next, which exists, if they are small enough. */
+/* Merges the chunk at the place with the next one, which exists, if they are small enough. */
 static bool list_merge_with_next(struct list *list, struct place *place)
 {
     struct spine *spine = &list->body->spine;
@@ -247,7 +247,7 @@ static bool list_merge_with_next(struct list *list, struct place *place)
     list_own_place(list, &next);
     size_t footprint = chunk_footprint(place->chunk) + chunk_footprint(next.chunk);
     place->is_tail = next.is_tail;
-    list_put_back(list, place, footprint, chunk_merge(place->chunk, next.chunk));
+    list_update_place(list, place, footprint, chunk_merge(place->chunk, next.chunk));
     spine_remove(spine, &next.path);
     if (spine->chunks == 1)
         list_drop_body(list);
@@ -262,8 +262,8 @@ static bool list_merge_with_previous(struct list *list, const struct place *plac
     return list_merge_with_next(list, &previous);
 }
 
-/* Merges the chunk with the element at `index` with its neighbours, while they are small. */
-static void list_mend(struct list *list, size_t index)
+/* Merges the chunk with the element at `index` with its neighbours while they are small. */
+static void list_merge_small(struct list *list, size_t index)
 {
     struct place place;
     bool merged = true;
@@ -276,8 +276,8 @@ static void list_mend(struct list *list, size_t index)
     }
 }
 
-/* The chunk next to that end was an end until now. */
-static void list_mend_former_end(struct list *list, enum list_end end)
+/* Fits and merges the chunk next to that end, which was the end until now. */
+static void list_merge_former_end(struct list *list, enum list_end end)
 {
     struct place place;
     size_t index =
@@ -285,10 +285,10 @@ static void list_mend_former_end(struct list *list, enum list_end end)
     list_locate_own(list, index, &place);
     if (!place.is_head && !place.is_tail)
         list_fit(list, &place);
-    list_mend(list, index);
+    list_merge_small(list, index);
 }
 
-/* An empty chunk at that end. */
+/* Adds an empty chunk at that end. */
 static struct chunk *list_add_chunk(struct list *list, enum list_end end, size_t size)
 {
     if (list_has_many_chunks(list) && size < CHUNK_MAX)
@@ -299,32 +299,32 @@ static struct chunk *list_add_chunk(struct list *list, enum list_end end, size_t
 }
 
 /* The chunk at that end, which had that footprint, has moved. */
-static void list_move_end(struct list *list, enum list_end end, size_t footprint,
-                          struct chunk *chunk)
+static void list_update_end(struct list *list, enum list_end end, size_t footprint,
+                            struct chunk *chunk)
 {
     struct place place = {.is_head = end == LIST_HEAD || list->body == NULL,
                           .is_tail = end == LIST_TAIL};
     if (list->body != NULL)
-        list_way_to_end(list, end, &place.path);
-    list_put_back(list, &place, footprint, chunk);
+        list_path_to_end(list, end, &place.path);
+    list_update_place(list, &place, footprint, chunk);
 }
 
 static void list_push_element(struct list *list, enum list_end end, const struct element *element)
 {
-    struct chunk *chunk = chunk_at_end(list, end);
+    struct chunk *chunk = list_end_chunk(list, end);
     size_t size = element_size(element);
-    bool is_new = chunk == NULL || !chunk_takes(chunk, end, size);
+    bool is_new = chunk == NULL || !chunk_accepts(chunk, end, size);
     if (is_new)
         chunk = list_add_chunk(list, end, size);
     size_t footprint = chunk_footprint(chunk), capacity = chunk->capacity;
     chunk = chunk_insert(chunk, end == LIST_HEAD ? chunk->begin : chunk->end, element);
     if (chunk->capacity != capacity)
-        list_move_end(list, end, footprint, chunk);
+        list_update_end(list, end, footprint, chunk);
     list_add_length(list, 1);
     if (element->blob != NULL)
         list->bytes += element_blob_bytes(element);
     if (is_new && list->body != NULL)
-        list_mend_former_end(list, end);
+        list_merge_former_end(list, end);
     DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
@@ -340,28 +340,29 @@ void list_push_blob(struct list *list, enum list_end end, struct blob *blob)
     list_push_element(list, end, &element);
 }
 
-/* Removes the chunks all of which is to go; how many elements are left to be removed. */
+/* Removes the chunks that `count` covers entirely; returns how many elements remain to be
+ * removed. */
 static size_t list_drop_chunks(struct list *list, enum list_end end, size_t count)
 {
     CHECK(count <= list_length(list));
     struct place place;
-    while (count > 0 && count >= chunk_at_end(list, end)->count) {
-        count -= chunk_at_end(list, end)->count;
+    while (count > 0 && count >= list_end_chunk(list, end)->count) {
+        count -= list_end_chunk(list, end)->count;
         list_locate_end(list, end, &place);
-        list_take_out(list, &place);
+        list_remove_chunk(list, &place);
     }
-    list_settle_ends(list);
+    list_own_ends(list);
     return count;
 }
 
 void list_drop(struct list *list, enum list_end end, size_t count)
 {
     struct place place;
-    if (count > 0 && count >= chunk_at_end(list, end)->count)
+    if (count > 0 && count >= list_end_chunk(list, end)->count)
         count = list_drop_chunks(list, end, count);
     if (count == 0)
         return;
-    list->bytes -= chunk_drop(chunk_at_end(list, end), end, count);
+    list->bytes -= chunk_drop(list_end_chunk(list, end), end, count);
     list_add_length(list, -count);
     if (!list_has_many_chunks(list)) {
         list_locate_end(list, end, &place);
@@ -370,23 +371,23 @@ void list_drop(struct list *list, enum list_end end, size_t count)
     DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
-/* Puts the element into the chunk at the place, before its element `index`. */
+/* Inserts the element into the chunk at the place, before its element `index`. */
 static void list_put_element(struct list *list, struct place *place, size_t index,
                              const struct element *element)
 {
     size_t footprint = chunk_footprint(place->chunk);
     size_t position = chunk_position(place->chunk, index);
     struct chunk *chunk = chunk_insert(place->chunk, position, element);
-    list_put_back(list, place, footprint, chunk);
+    list_update_place(list, place, footprint, chunk);
     list_add_length(list, 1);
 }
 
-/* Splits the chunk so that the element at `index`, not its first, begins another. */
+/* Splits the chunk so that the element at `index`, not its first, starts another. */
 static void list_split(struct list *list, struct place *place, size_t index)
 {
     if (list->body == NULL) {
-        list_grow_body(list);
-        list_way_to_end(list, LIST_HEAD, &place->path);
+        list_add_body(list);
+        list_path_to_end(list, LIST_HEAD, &place->path);
     }
     struct chunk *left = place->chunk;
     size_t footprint = chunk_footprint(left);
@@ -396,11 +397,12 @@ static void list_split(struct list *list, struct place *place, size_t index)
     if (place->is_tail)
         list->body->tail = right;
     place->is_tail = false;
-    list_put_back(list, place, footprint, chunk_fit(left, place->is_head ? LIST_HEAD : LIST_TAIL));
-    spine_insert_after(&list->body->spine, &place->path, right, weight_of(list, right));
+    list_update_place(list, place, footprint,
+                      chunk_fit(left, place->is_head ? LIST_HEAD : LIST_TAIL));
+    spine_insert_after(&list->body->spine, &place->path, right, list_chunk_weight(list, right));
 }
 
-/* Puts the element as a chunk of its own behind the one that ends before `index`. */
+/* Inserts the element as a chunk of its own after the one that ends before `index`. */
 static void list_put_chunk(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
@@ -412,7 +414,7 @@ static void list_put_chunk(struct list *list, size_t index, const struct element
     list_add_length(list, 1);
 }
 
-/* Puts the element between two chunks, into the one that has room for it. */
+/* Inserts the element between two chunks, into the one that has enough space. */
 static void list_put_between(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
@@ -429,7 +431,7 @@ static void list_put_between(struct list *list, size_t index, const struct eleme
         list_put_chunk(list, index, element);
 }
 
-/* The element, neither first nor last, comes to be at `index`. */
+/* Inserts the element at `index`, which is neither the first nor the last. */
 static void list_insert_inside(struct list *list, size_t index, const struct element *element)
 {
     struct place place;
@@ -442,10 +444,10 @@ static void list_insert_inside(struct list *list, size_t index, const struct ele
     if (index > place.base)
         list_split(list, &place, index);
     list_put_between(list, index, element);
-    list_mend(list, index - 1);
+    list_merge_small(list, index - 1);
     if (index + 1 < list_length(list))
-        list_mend(list, index + 1);
-    list_mend(list, index);
+        list_merge_small(list, index + 1);
+    list_merge_small(list, index);
     DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
@@ -472,29 +474,29 @@ void list_insert_blob(struct list *list, size_t index, struct blob *blob)
     list_insert_element(list, index, &element);
 }
 
-/* The chunk at the place has fewer bytes than before, perhaps none; true if the place still
- * holds. */
-static bool list_settle(struct list *list, struct place *place)
+/* Restores the invariants after the chunk at the place has lost bytes, perhaps all; true if the
+ * place is still valid. */
+static bool list_after_removal(struct list *list, struct place *place)
 {
     size_t base = place->base, length = list_length(list);
     if (place->chunk->count == 0) {
-        list_take_out(list, place);
-        list_settle_ends(list);
+        list_remove_chunk(list, place);
+        list_own_ends(list);
         if (base > 0)
-            list_mend(list, base - 1);
+            list_merge_small(list, base - 1);
         if (base < length)
-            list_mend(list, base);
+            list_merge_small(list, base);
         return false;
     }
     list_fit(list, place);
     if (list->body == NULL || chunk_used(place->chunk) >= MERGE_MAX)
         return true;
-    list_mend(list, base);
+    list_merge_small(list, base);
     return false;
 }
 
-/* Removes the element at the position of the own place, which then is its follower's; as
- * list_settle(). / */
+/* Removes the element at the position of a place that is the list's own. Returns what
+ * list_after_removal() does; if true, the position is that of the next element. */
 static bool list_remove_at(struct list *list, struct place *place, size_t *position)
 {
     struct element element;
@@ -504,8 +506,8 @@ static bool list_remove_at(struct list *list, struct place *place, size_t *posit
     size_t follower = chunk_remove(chunk, *position);
     size_t offset = follower - chunk->begin;
     list_add_length(list, (size_t)-1);
-    list_put_back(list, place, chunk_footprint(chunk), chunk);
-    bool holds = list_settle(list, place);
+    list_update_place(list, place, chunk_footprint(chunk), chunk);
+    bool holds = list_after_removal(list, place);
     if (holds)
         *position = place->chunk->begin + offset;
     DCHECK_SOUND(list_is_sound(list), list_length(list));
@@ -536,8 +538,8 @@ static void list_replace_element(struct list *list, size_t index, const struct e
     size_t footprint = chunk_footprint(chunk);
     list->bytes += element_blob_bytes(element) - element_blob_bytes(&former);
     position = chunk_remove(chunk, position);
-    list_put_back(list, &place, footprint, chunk_insert(chunk, position, element));
-    list_settle(list, &place);
+    list_update_place(list, &place, footprint, chunk_insert(chunk, position, element));
+    list_after_removal(list, &place);
     DCHECK_SOUND(list_is_sound(list), list_length(list));
 }
 
@@ -561,12 +563,12 @@ struct list *list_copy(const struct list *list)
         copy->head = list->head != NULL ? chunk_copy(list->head) : NULL;
         return copy;
     }
-    copy->body = heap_take(sizeof *copy->body);
+    copy->body = heap_alloc(sizeof *copy->body);
     *copy->body = (struct body){.length = list->body->length};
     spine_copy(&copy->body->spine, &list->body->spine);
-    list_adopt_end(copy, LIST_HEAD);
-    list_adopt_end(copy, LIST_TAIL);
-    list_settle_ends(copy);
+    list_set_end(copy, LIST_HEAD);
+    list_set_end(copy, LIST_TAIL);
+    list_own_ends(copy);
     DCHECK(list_length(copy) == list_length(list));
     return copy;
 }
@@ -588,11 +590,11 @@ void list_free(struct list *list)
             list_garbage_add(&list->body->spine, bytes);
         else
             spine_clear(&list->body->spine, SIZE_MAX, &bytes);
-        heap_give(list->body, sizeof *list->body);
+        heap_free(list->body, sizeof *list->body);
     } else if (list->head != NULL) {
         chunk_free(list->head);
     }
-    heap_give(list, sizeof *list);
+    heap_free(list, sizeof *list);
 }
 
 static void list_move_chunk(struct list *list, struct place *place, size_t *moved)
@@ -600,11 +602,11 @@ static void list_move_chunk(struct list *list, struct place *place, size_t *move
     struct chunk *chunk = chunk_move(place->chunk);
     if (chunk == NULL)
         return;
-    list_put_back(list, place, chunk_footprint(chunk), chunk);
+    list_update_place(list, place, chunk_footprint(chunk), chunk);
     ++*moved;
 }
 
-/* The chunks are moved by turns. */
+/* Moves some chunks, starting where the last call stopped. */
 static void list_move_chunks(struct list *list, size_t *moved)
 {
     struct place place;
@@ -650,7 +652,7 @@ struct list *list_move(struct list *list, size_t *moved)
 /* Reads the element that the cursor has been placed on. */
 static void list_read_here(struct list_cursor *cursor)
 {
-    cursor->behind = chunk_read(cursor->chunk, cursor->position, &cursor->element);
+    cursor->next_position = chunk_read(cursor->chunk, cursor->position, &cursor->element);
     cursor->blob = cursor->element.blob;
 }
 
@@ -672,7 +674,7 @@ bool list_seek(const struct list *list, struct list_cursor *cursor, size_t index
 
 bool list_next(struct list_cursor *cursor)
 {
-    if (cursor->behind == cursor->chunk->end) {
+    if (cursor->next_position == cursor->chunk->end) {
         if (cursor->list->body == NULL)
             return false;
         const struct chunk *next = spine_next(&cursor->list->body->spine, &cursor->path);
@@ -680,10 +682,10 @@ bool list_next(struct list_cursor *cursor)
             return false;
         cursor->base += cursor->chunk->count;
         cursor->chunk = next;
-        cursor->behind = next->begin;
+        cursor->next_position = next->begin;
     }
     cursor->index++;
-    cursor->position = cursor->behind;
+    cursor->position = cursor->next_position;
     DCHECK(cursor->index < list_length(cursor->list));
     list_read_here(cursor);
     return true;
@@ -712,7 +714,7 @@ bool list_remove_here(struct list *list, struct list_cursor *cursor, enum list_e
 {
     struct place place = {.base = cursor->base, .path = cursor->path};
     place.is_head = cursor->chunk == list->head;
-    place.is_tail = cursor->chunk == chunk_at_end(list, LIST_TAIL);
+    place.is_tail = cursor->chunk == list_end_chunk(list, LIST_TAIL);
     place.chunk = (struct chunk *)cursor->chunk;
     list_own_place(list, &place);
     bool holds = list_remove_at(list, &place, &cursor->position);
@@ -722,10 +724,10 @@ bool list_remove_here(struct list *list, struct list_cursor *cursor, enum list_e
         return list_seek(list, cursor, cursor->index - (towards == LIST_HEAD));
     cursor->chunk = place.chunk;
     cursor->path = place.path;
-    /* The cursor now stands between two elements: just before the follower. */
+    /* The cursor is now between two elements, just before the next one. */
     if (towards == LIST_HEAD)
         return list_previous(cursor);
-    cursor->behind = cursor->position;
+    cursor->next_position = cursor->position;
     cursor->index--;
     return list_next(cursor);
 }

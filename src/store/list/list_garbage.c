@@ -1,4 +1,4 @@
-/* Spines that nobody needs, one after the other. Refuses to know lists and shards. */
+/* Spines that are no longer needed, cleared one after another. Does not know lists or shards. */
 #include "store/list/list_garbage.h"
 
 #include "store/list/spine.h"
@@ -11,10 +11,10 @@
 struct garbage {
     struct garbage *next;
     struct spine spine;
-    size_t bytes; /* that it was said to have, less what was given up */
+    size_t bytes; /* as passed in, less what was dropped */
 };
 
-/* The latest first; what a thread is at is not here. */
+/* The latest first; what a thread is clearing is not in it. */
 static struct garbage *all;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_size_t total_bytes;
@@ -39,23 +39,23 @@ static struct garbage *list_garbage_take(void)
 
 void list_garbage_add(const struct spine *spine, size_t bytes)
 {
-    struct garbage *garbage = heap_take(sizeof *garbage);
+    struct garbage *garbage = heap_alloc(sizeof *garbage);
     *garbage = (struct garbage){.spine = *spine, .bytes = bytes};
     atomic_fetch_add_explicit(&total_bytes, bytes, memory_order_relaxed);
     list_garbage_put(garbage);
 }
 
-/* How many steps it took. */
+/* Returns how many steps it took. */
 static size_t list_garbage_clear(struct garbage *garbage, size_t steps)
 {
     size_t bytes = 0, taken = spine_clear(&garbage->spine, steps, &bytes);
     bool is_clear = garbage->spine.root == NULL;
     if (is_clear)
-        bytes = garbage->bytes; /* with what others share */
+        bytes = garbage->bytes; /* including what others share */
     garbage->bytes -= bytes;
     atomic_fetch_sub_explicit(&total_bytes, bytes, memory_order_relaxed);
     if (is_clear)
-        heap_give(garbage, sizeof *garbage);
+        heap_free(garbage, sizeof *garbage);
     else
         list_garbage_put(garbage);
     return taken;

@@ -1,5 +1,6 @@
-/* Whether a list keeps its invariants. */
+/* Checks the invariants of a list. */
 #include "store/list/list.h"
+
 #include "store/list/list_state.h"
 
 /* What list_is_sound() has seen so far. */
@@ -7,13 +8,13 @@ struct census {
     size_t length;
     size_t bytes;
     size_t chunks;
-    size_t used; /* by the chunk before, CHUNK_MAX if that is the head */
+    size_t used; /* by the previous chunk, CHUNK_MAX if that is the head */
 };
 
-static bool list_sound_is_sound_chunk(const struct list *list, const struct chunk *chunk,
-                                      struct census *census)
+static bool list_sound_check_chunk(const struct list *list, const struct chunk *chunk,
+                                   struct census *census)
 {
-    bool is_end = chunk == list->head || chunk == chunk_at_end(list, LIST_TAIL);
+    bool is_end = chunk == list->head || chunk == list_end_chunk(list, LIST_TAIL);
     struct element element;
     for (size_t at = chunk->begin; at < chunk->end;) {
         at = chunk_read(chunk, at, &element);
@@ -33,7 +34,7 @@ bool list_is_sound(const struct list *list)
 {
     struct census census = {.used = CHUNK_MAX};
     if (list->body == NULL) {
-        bool sound = list->head == NULL || list_sound_is_sound_chunk(list, list->head, &census);
+        bool sound = list->head == NULL || list_sound_check_chunk(list, list->head, &census);
         return sound && census.bytes == list->bytes;
     }
     const struct spine *spine = &list->body->spine;
@@ -42,8 +43,8 @@ bool list_is_sound(const struct list *list)
         return false;
     const struct chunk *chunk = list->head, *last = NULL;
     for (; chunk != NULL; chunk = spine_next(spine, &path)) {
-        size_t weight = weight_of(list, chunk);
-        if (!list_sound_is_sound_chunk(list, chunk, &census) || spine_weight(&path) != weight ||
+        size_t weight = list_chunk_weight(list, chunk);
+        if (!list_sound_check_chunk(list, chunk, &census) || spine_weight(&path) != weight ||
             (weight == 0 && !spine_is_own(spine, &path)))
             return false;
         last = chunk;

@@ -1,6 +1,6 @@
 /*
- * The counted tree over a list's chunks. Knows weights, order and holders; refuses to know what is
- * in a chunk and why the list gives its ends no weight.
+ * The counted tree over a list's chunks. Knows weights, order and holders, but neither what is in a
+ * chunk nor why the list gives its ends no weight.
  */
 #include "store/list/spine.h"
 
@@ -50,7 +50,7 @@ static struct spine_node *spine_new_node(struct spine *spine, size_t count)
 {
     DCHECK(count <= SPINE_FANOUT);
     size_t capacity = spine_capacity_for(count);
-    struct spine_node *node = heap_take(spine_node_size(capacity));
+    struct spine_node *node = heap_alloc(spine_node_size(capacity));
     node->count = 0;
     node->capacity = (uint16_t)capacity;
     atomic_init(&node->holders, 1);
@@ -67,7 +67,7 @@ static void spine_free_node(struct spine *spine, struct spine_node *node)
 {
     DCHECK(!spine_is_shared(node));
     spine->bytes -= spine_node_bytes(node);
-    heap_give(node, spine_node_size(node->capacity));
+    heap_free(node, spine_node_size(node->capacity));
     DCHECK(spine->bytes < SIZE_MAX / 2);
 }
 
@@ -88,11 +88,11 @@ void spine_dissolve(struct spine *spine)
 
 /* ---- sharing ---- */
 
-/* A node at that level with the same children, which are shared. */
+/* A copy of a node at that level with the same children, which are shared. */
 static struct spine_node *spine_copy_node(const struct spine_node *node, unsigned level)
 {
     size_t size = spine_node_size(node->capacity);
-    struct spine_node *copy = heap_take(size);
+    struct spine_node *copy = heap_alloc(size);
     copy->count = node->count;
     copy->capacity = node->capacity;
     atomic_init(&copy->holders, 1);
@@ -107,9 +107,9 @@ static struct spine_node *spine_copy_node(const struct spine_node *node, unsigne
     return copy;
 }
 
-/* Gives the caller's share in the node up; true if it was the last one, also when it is called
- * again for such a node. */
-static bool spine_give_up(struct spine_node *node)
+/* Drops the caller's reference to the node; true if it was the last one, also when called again for
+ * such a node. */
+static bool spine_drop_reference(struct spine_node *node)
 {
     unsigned holders = atomic_load_explicit(&node->holders, memory_order_acquire);
     if (holders > 1)
@@ -119,13 +119,13 @@ static bool spine_give_up(struct spine_node *node)
     return true;
 }
 
-/* Gives up one chunk or one shared node, at the end of what is left, or frees an empty node. */
+/* Drops one chunk or one shared node, at the end of what is left, or frees an empty node. */
 static void spine_clear_one(struct spine *spine, size_t *bytes)
 {
     struct spine_node *parent = NULL, *node = spine->root;
     for (unsigned level = spine->height - 1; level > 0 && node->count > 0; level--) {
         struct spine_node *child = node->slots[node->count - 1].node;
-        if (!spine_give_up(child)) {
+        if (!spine_drop_reference(child)) {
             node->count--;
             return;
         }
@@ -154,16 +154,16 @@ size_t spine_clear(struct spine *spine, size_t steps, size_t *bytes)
     return step;
 }
 
-/* Gives the caller's share in a node at that level up, of which there usually are others. */
+/* Drops the caller's reference to a node at that level, which usually has other holders. */
 static void spine_release_node(struct spine_node *node, unsigned level)
 {
     size_t bytes = 0;
-    struct spine rest = {.root = node, .height = level + 1};
-    if (spine_give_up(node))
-        spine_clear(&rest, SIZE_MAX, &bytes);
+    struct spine detached = {.root = node, .height = level + 1};
+    if (spine_drop_reference(node))
+        spine_clear(&detached, SIZE_MAX, &bytes);
 }
 
-/* What is below the slot at that level, now the caller's alone. */
+/* The child below the slot at that level, unshared from now on. */
 static struct spine_node *spine_own_child(struct slot *slot, unsigned level)
 {
     struct spine_node *node = slot->node;
@@ -232,14 +232,15 @@ struct chunk *spine_find(const struct spine *spine, size_t *index, struct spine_
     }
 }
 
-/* With its bound said, beyond which a path would have no room. */
+/* The height, with a check that a path has space for it. */
 static unsigned spine_height_of(const struct spine *spine)
 {
     CHECK(spine->height <= SPINE_MAX_HEIGHT);
     return spine->height;
 }
 
-/* Steps to the next or previous slot of that level, also across parents; false if there is none. */
+/* Steps to the next or previous slot of that level, across parents if need be; false if there is
+ * none. */
 static bool spine_step(const struct spine *spine, struct spine_path *path, unsigned level,
                        bool forward)
 {
@@ -302,7 +303,7 @@ void spine_set(struct spine *spine, const struct spine_path *path, struct chunk 
     DCHECK_SOUND(spine_is_sound(spine), spine->chunks);
 }
 
-/* What points to the node at `level` points to `node` from now on. */
+/* Makes what points to the node at `level` point to `node`. */
 static void spine_replace_node(struct spine *spine, struct spine_path *path, unsigned level,
                                struct spine_node *node)
 {
@@ -320,7 +321,7 @@ static void spine_resize_node(struct spine *spine, struct spine_path *path, unsi
     size_t capacity = spine_capacity_for(count);
     DCHECK(!spine_is_shared(node));
     spine->bytes -= spine_node_bytes(node);
-    node = heap_resize(node, spine_node_size(node->capacity), spine_node_size(capacity));
+    node = heap_realloc(node, spine_node_size(node->capacity), spine_node_size(capacity));
     node->capacity = (uint16_t)capacity;
     spine->bytes += spine_node_bytes(node);
     spine_replace_node(spine, path, level, node);
@@ -344,8 +345,8 @@ static size_t spine_weight_from(const struct spine_node *node, size_t first)
     return weight;
 }
 
-/* A root above the root. */
-static void spine_grow_root(struct spine *spine, struct spine_path *path)
+/* Adds a root above the root. */
+static void spine_add_root(struct spine *spine, struct spine_path *path)
 {
     CHECK(spine->height < SPINE_MAX_HEIGHT);
     struct spine_node *root = spine_new_node(spine, 2);
@@ -361,27 +362,28 @@ static void spine_grow_root(struct spine *spine, struct spine_path *path)
 static void spine_insert_slot(struct spine *spine, struct spine_path *path, unsigned level,
                               struct slot slot);
 
-/* Where to cut the full node at `level` that takes a slot more: in the middle, but at the edges of
- * the tree, where a list is filled, the new slot begins a node and the old one stays full. */
-static size_t spine_cut_of(const struct spine *spine, const struct spine_path *path, unsigned level)
+/* Where to cut the full node at `level` to which a slot is added: in the middle; but at the edges
+ * of the tree, where a list is filled, the new slot starts a node and the old one stays full. */
+static size_t spine_split_point(const struct spine *spine, const struct spine_path *path,
+                                unsigned level)
 {
     bool first = true, last = true;
     for (unsigned up = level; up < spine->height; up++) {
-        /* At `level` the slot is where the new one comes, above it is the one that leads there. */
+        /* At `level` the slot is where the new one goes, above it is the one that leads there. */
         first = first && path->slot[up] == 0;
         last = last && path->slot[up] + (up > level) == path->node[up]->count;
     }
     return last ? SPINE_FANOUT : first ? 0 : SPINE_FANOUT / 2;
 }
 
-/* Makes two nodes of the full one at `level`; the path leads to the half that takes the slot. */
+/* Splits the full node at `level`; the path then leads to the half that takes the slot. */
 static void spine_split_node(struct spine *spine, struct spine_path *path, unsigned level)
 {
     DCHECK(path->node[level]->count == SPINE_FANOUT);
-    size_t cut = spine_cut_of(spine, path, level);
+    size_t cut = spine_split_point(spine, path, level);
     size_t at = path->slot[level];
     if (level + 1 == spine->height)
-        spine_grow_root(spine, path);
+        spine_add_root(spine, path);
     struct spine_node *node = path->node[level];
     struct spine_node *sibling = spine_new_node(spine, SPINE_FANOUT - cut + (cut > 0));
     sibling->count = (uint16_t)(SPINE_FANOUT - cut);
@@ -400,7 +402,7 @@ static void spine_split_node(struct spine *spine, struct spine_path *path, unsig
         spine_resize_node(spine, path, level, 1);
 }
 
-/* Puts the slot where the path leads at `level`; what was there comes behind it. */
+/* Inserts the slot where the path leads at `level`, before what is there. */
 static void spine_insert_slot(struct spine *spine, struct spine_path *path, unsigned level,
                               struct slot slot)
 {
@@ -429,7 +431,7 @@ void spine_insert_after(struct spine *spine, struct spine_path *path, struct chu
     spine_insert_before(spine, path, chunk, weight);
 }
 
-/* A root with a single node below is not needed. */
+/* A root with a single node below it is not needed. */
 static void spine_drop_roots(struct spine *spine)
 {
     while (spine->height > 1 && spine->root->count == 1) {
@@ -461,7 +463,7 @@ static void spine_absorb_neighbour(struct spine *spine, struct spine_path *path,
     spine_remove_slot(spine, path, level + 1);
 }
 
-/* Of two nodes that fit into three quarters of one there shall be one. */
+/* Merges the node with a neighbour if both fit into three quarters of one. */
 static void spine_merge_if_sparse(struct spine *spine, struct spine_path *path, unsigned level)
 {
     struct spine_node *parent = path->node[level + 1], *node = path->node[level];
@@ -477,7 +479,7 @@ static void spine_merge_if_sparse(struct spine *spine, struct spine_path *path, 
     }
 }
 
-/* Removes the slot where the path leads at `level`; the path is of no use afterwards. */
+/* Removes the slot where the path leads at `level`; the path is invalid afterwards. */
 static void spine_remove_slot(struct spine *spine, struct spine_path *path, unsigned level)
 {
     struct spine_node *node = path->node[level];

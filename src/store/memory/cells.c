@@ -1,15 +1,15 @@
-/* Objects in a page and pages in a ring. Refuses to know where pages come from. */
+/* Objects in a page and pages in a ring. Does not know where pages come from. */
 #include "store/memory/cells.h"
 
 #include "base/check.h"
 
 size_t cells_round(size_t page_size, size_t size)
 {
-    uint32_t room = (uint32_t)(page_size - CELLS_HEADER);
+    uint32_t usable = (uint32_t)(page_size - CELLS_HEADER);
     uint32_t units = (uint32_t)((size + CELLS_UNIT - 1) & ~(CELLS_UNIT - 1));
-    uint32_t objects = room / units;
+    uint32_t objects = usable / units;
     DCHECK(objects > 0);
-    return room / objects & ~(CELLS_UNIT - 1);
+    return usable / objects & ~(CELLS_UNIT - 1);
 }
 
 static size_t cells_bytes_of(uint16_t units)
@@ -58,27 +58,27 @@ static bool cells_is_full(const struct cells *page)
     return page->free == 0 && page->fresh == page->end;
 }
 
-/* Where the first object is. */
+/* The place of the first object. */
 static size_t cells_first_place(const struct cells *page)
 {
     size_t objects = (cells_bytes_of(page->end) - CELLS_HEADER) / cells_bytes_of(page->size);
     return page->end - objects * page->size;
 }
 
-/* True if an object of the page that was used at some time is there. */
+/* True if an object that was ever used starts at the place. */
 static bool cells_is_place(const struct cells *page, size_t place)
 {
     return place >= cells_first_place(page) && place < page->fresh &&
            (place - cells_first_place(page)) % page->size == 0;
 }
 
-/* True if the counters agree: what was used at some time is in use or in the list of free ones. */
+/* True if the counters agree: each object that was ever used is in use or in the free list. */
 static bool cells_is_sound(const struct cells *page)
 {
-    size_t begun = (page->fresh - cells_first_place(page)) / page->size;
+    size_t started = (page->fresh - cells_first_place(page)) / page->size;
     bool has_free = page->free != 0;
-    return page->fresh <= page->end && page->used <= begun && has_free == (page->used < begun) &&
-           (!has_free || cells_is_place(page, page->free));
+    return page->fresh <= page->end && page->used <= started &&
+           has_free == (page->used < started) && (!has_free || cells_is_place(page, page->free));
 }
 
 void cells_open(struct cells **ring, void *memory, size_t page_size, size_t size)
@@ -98,7 +98,7 @@ void cells_open(struct cells **ring, void *memory, size_t page_size, size_t size
     DCHECK(cells_is_sound(page));
 }
 
-static void *cells_take_object(struct cells *page)
+static void *cells_alloc_object(struct cells *page)
 {
     DCHECK(cells_is_sound(page) && !cells_is_full(page));
     page->used++;
@@ -114,21 +114,20 @@ static void *cells_take_object(struct cells *page)
     return object;
 }
 
-void *cells_take(struct cells **ring)
+void *cells_alloc(struct cells **ring)
 {
     struct cells *page = *ring;
-    void *object = cells_take_object(page);
+    void *object = cells_alloc_object(page);
     if (cells_is_full(page))
         cells_unlink_page(ring, page);
     return object;
 }
 
-bool cells_give(struct cells **ring, struct cells *page, void *object)
+bool cells_free(struct cells **ring, struct cells *page, void *object)
 {
-    CHECK(page->used > 0 &&
-          page->free != cells_place_of(page, object)); /* or it was freed before */
+    CHECK(page->used > 0 && page->free != cells_place_of(page, object)); /* else a double free */
     DCHECK(cells_is_sound(page) && cells_is_place(page, cells_place_of(page, object)));
-    /* A page that was full is used next: so the others have a chance to become empty. */
+    /* A page that was full is used next, so that the others have a chance to become empty. */
     if (cells_is_full(page))
         cells_link_first(ring, page);
     CELLS_SHOW(object, cells_bytes_of(page->size));
@@ -147,10 +146,10 @@ bool cells_is_sparse(const struct cells *first, const struct cells *page)
     return page != first && !cells_is_full(page) && cells_bytes_of(page->size) * page->used < dense;
 }
 
-void *cells_take_elsewhere(struct cells **ring, struct cells *page)
+void *cells_alloc_elsewhere(struct cells **ring, struct cells *page)
 {
     cells_unlink_page(ring, page);
     cells_link_last(ring, page);
-    CHECK(*ring != page); /* a sparse page is not the only one */
-    return cells_take(ring);
+    CHECK(*ring != page); /* a sparse page is never the only one */
+    return cells_alloc(ring);
 }

@@ -1,4 +1,4 @@
-/* Regions of pages with a bit per free page. Refuses to know what lies in a page. */
+/* Regions of pages with a bit per free page. Does not know what lies in a page. */
 #include "store/memory/pages.h"
 
 #include "base/check.h"
@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 
 #define WORD_BITS 64
-/* For the smallest pages. */
+/* Enough for the smallest pages. */
 #define WORDS (REGIONS_SIZE / PAGES_PAGE_SIZE / WORD_BITS)
-/* Of the pages in use, one in so many may be idle. */
+/* One page may be idle for this many in use. */
 #define IDLE_SHARE 64
 
 struct pages_region {
@@ -20,7 +20,8 @@ struct pages_region {
     uint64_t purged[WORDS];
 };
 
-_Static_assert(sizeof(struct pages_region) <= PAGES_PAGE_SIZE, "a region is described by a page");
+_Static_assert(sizeof(struct pages_region) <= PAGES_PAGE_SIZE,
+               "a region's first page describes it");
 
 void pages_init(struct pages *pages, bool huge)
 {
@@ -28,20 +29,20 @@ void pages_init(struct pages *pages, bool huge)
     pages->mapped.held = huge ? &pages->memory : NULL;
 }
 
-/* That a region has, the one that describes it included. */
+/* Pages of a region, including the one that describes it. */
 static size_t pages_in_region(const struct pages *pages)
 {
     return REGIONS_SIZE / pages->page_size;
 }
 
-/* Counts pages that begin, or with a negative number cease, to occupy memory. */
+/* Counts pages that start to occupy memory, or with a negative number stop to. */
 static void pages_count_memory(struct pages *pages, ptrdiff_t count)
 {
     atomic_fetch_add_explicit(&pages->memory, (size_t)count * pages->page_size,
                               memory_order_relaxed);
 }
 
-/* The same for the descriptions of regions: of a larger page the rest is never touched. */
+/* The same for the pages that describe regions: of a larger page the rest is never touched. */
 static void pages_count_description(struct pages *pages, ptrdiff_t count)
 {
     atomic_fetch_add_explicit(&pages->memory, (size_t)count * PAGES_PAGE_SIZE,
@@ -71,7 +72,7 @@ static void pages_unlink_from(struct pages_list *list, struct pages_region *regi
         list->last = region->prev;
 }
 
-/* True if the bits and the counters say the same. */
+/* True if the bits and the counters agree. */
 static bool pages_is_sound(const struct pages_region *region)
 {
     size_t idle = 0, purged = 0;
@@ -84,7 +85,7 @@ static bool pages_is_sound(const struct pages_region *region)
     return idle == region->idle_count && idle + purged == region->free_count;
 }
 
-/* The list that invariant 2 asks for; NULL = none. */
+/* The list in which invariant 2 wants the region; NULL = none. */
 static struct pages_list *pages_list_of(struct pages *pages, const struct pages_region *region)
 {
     if (region->idle_count > 0)
@@ -92,7 +93,7 @@ static struct pages_list *pages_list_of(struct pages *pages, const struct pages_
     return region->free_count > 0 ? &pages->purged : NULL;
 }
 
-/* Changes the counts and with them the list. */
+/* Changes the counts, and the list to match. */
 static void pages_recount(struct pages *pages, struct pages_region *region, ptrdiff_t free,
                           ptrdiff_t idle)
 {
@@ -113,31 +114,31 @@ static void pages_recount(struct pages *pages, struct pages_region *region, ptrd
 static struct pages_region *pages_new_region(struct pages *pages)
 {
     size_t count = pages_in_region(pages);
-    struct pages_region *region = regions_take(&pages->mapped);
+    struct pages_region *region = regions_alloc(&pages->mapped);
     for (size_t i = 1; i < count; i++)
         region->idle[i / WORD_BITS] |= (uint64_t)1 << i % WORD_BITS;
     return region;
 }
 
-static void pages_give_all(struct pages_list *list)
+static void pages_free_regions(struct pages_list *list)
 {
     while (list->first != NULL) {
         struct pages_region *region = list->first;
         pages_unlink_from(list, region);
-        regions_give(region);
+        regions_free(region);
     }
 }
 
 void pages_deinit(struct pages *pages)
 {
     CHECK(pages->used_count == 0);
-    pages_give_all(&pages->idle);
-    pages_give_all(&pages->purged);
+    pages_free_regions(&pages->idle);
+    pages_free_regions(&pages->purged);
     regions_deinit(&pages->mapped);
     pthread_mutex_destroy(&pages->lock);
 }
 
-/* Mapping a region takes time, in which others may take and give. */
+/* Mapping a region takes time, so the lock is released meanwhile. */
 static struct pages_region *pages_add_region(struct pages *pages)
 {
     pthread_mutex_unlock(&pages->lock);
@@ -151,8 +152,8 @@ static struct pages_region *pages_add_region(struct pages *pages)
     return region;
 }
 
-/* The first page of a set that is not empty leaves it. */
-static size_t pages_take_first(uint64_t *set)
+/* Removes the first page from a set that is not empty and returns its index. */
+static size_t pages_remove_first(uint64_t *set)
 {
     size_t word = 0;
     while (word < WORDS && set[word] == 0)
@@ -163,20 +164,20 @@ static size_t pages_take_first(uint64_t *set)
     return word * WORD_BITS + bit;
 }
 
-/* Preferably a page that occupies memory already. */
-static void *pages_take_one(struct pages *pages)
+/* Prefers a page that occupies memory already. */
+static void *pages_alloc_one(struct pages *pages)
 {
     struct pages_region *region = pages->idle.first;
     size_t index;
     if (region == NULL && pages->purged.first != NULL) {
         region = pages->purged.first;
-        index = pages_take_first(region->purged);
+        index = pages_remove_first(region->purged);
         pages_recount(pages, region, -1, 0);
         pages_count_memory(pages, 1);
     } else {
         if (region == NULL)
             region = pages_add_region(pages);
-        index = pages_take_first(region->idle);
+        index = pages_remove_first(region->idle);
         pages_recount(pages, region, -1, -1);
     }
     CHECK(index > 0 && index < pages_in_region(pages));
@@ -184,26 +185,26 @@ static void *pages_take_one(struct pages *pages)
     return (uint8_t *)region + index * pages->page_size;
 }
 
-void *pages_take(struct pages *pages)
+void *pages_alloc(struct pages *pages)
 {
     pthread_mutex_lock(&pages->lock);
-    void *page = pages_take_one(pages);
+    void *page = pages_alloc_one(pages);
     pages->used_count++;
     pthread_mutex_unlock(&pages->lock);
     return page;
 }
 
-static bool pages_holds(const uint64_t *set, size_t index)
+static bool pages_has_bit(const uint64_t *set, size_t index)
 {
     return set[index / WORD_BITS] >> index % WORD_BITS & 1;
 }
 
-/* Gives the memory of the region's idle pages to the system, neighbours in one call. */
+/* Returns the memory of the region's idle pages to the system, adjacent ones in one call. */
 static void pages_purge(struct pages *pages, struct pages_region *region)
 {
     size_t count = pages_in_region(pages), page_size = pages->page_size;
     for (size_t begin = 1, end; begin < count; begin = end + 1) {
-        for (end = begin; end < count && pages_holds(region->idle, end);)
+        for (end = begin; end < count && pages_has_bit(region->idle, end);)
             end++;
         if (end > begin)
             madvise((uint8_t *)region + begin * page_size, (end - begin) * page_size,
@@ -223,9 +224,9 @@ static bool pages_is_empty(const struct pages *pages, const struct pages_region 
     return region->free_count == pages_in_region(pages) - 1;
 }
 
-/* The empty region leaves the pool and is put before those to give back. */
-static void pages_forget(struct pages *pages, struct pages_region *region,
-                         struct pages_region **unused)
+/* Unlinks the empty region from the pool and prepends it to those to free. */
+static void pages_unlink_region(struct pages *pages, struct pages_region *region,
+                                struct pages_region **unused)
 {
     DCHECK(pages_is_sound(region));
     pages->regions--;
@@ -236,20 +237,20 @@ static void pages_forget(struct pages *pages, struct pages_region *region,
     *unused = region;
 }
 
-/* Keeps invariant 3 after a page of the region was given back; returns what is to be given back. An
- * empty region goes before others lose pages, of which those go that were not needed for longest.
- */
+/* Restores invariant 3 after a page of the region was freed; returns the regions to free. If the
+ * region is empty, it goes before any other loses pages; among the others, the one whose pages were
+ * unused for longest goes first. */
 static struct pages_region *pages_trim(struct pages *pages, struct pages_region *region)
 {
     struct pages_region *unused = NULL;
     size_t most = pages_in_region(pages) - 1 + pages->used_count / IDLE_SHARE;
     if (pages->idle_count > most && pages_is_empty(pages, region))
-        pages_forget(pages, region, &unused);
+        pages_unlink_region(pages, region, &unused);
     while (pages->idle_count > most) {
         region = pages->idle.last;
         CHECK(region != NULL);
         if (pages_is_empty(pages, region))
-            pages_forget(pages, region, &unused);
+            pages_unlink_region(pages, region, &unused);
         else
             pages_purge(pages, region);
     }
@@ -257,15 +258,15 @@ static struct pages_region *pages_trim(struct pages *pages, struct pages_region 
     return unused;
 }
 
-void pages_give(struct pages *pages, void *page)
+void pages_free(struct pages *pages, void *page)
 {
     uintptr_t address = (uintptr_t)page;
     struct pages_region *region = (struct pages_region *)(address & ~(REGIONS_SIZE - 1));
     size_t index = (address & (REGIONS_SIZE - 1)) / pages->page_size;
     CHECK(index > 0 && address % pages->page_size == 0);
     pthread_mutex_lock(&pages->lock);
-    CHECK(!pages_holds(region->idle, index) &&
-          !pages_holds(region->purged, index)); /* or it was freed before */
+    CHECK(!pages_has_bit(region->idle, index) &&
+          !pages_has_bit(region->purged, index)); /* else a double free */
     region->idle[index / WORD_BITS] |= (uint64_t)1 << index % WORD_BITS;
     pages->used_count--;
     pages_recount(pages, region, 1, 1);
@@ -275,7 +276,7 @@ void pages_give(struct pages *pages, void *page)
     while (unused != NULL) {
         region = unused;
         unused = region->next;
-        regions_give(region);
+        regions_free(region);
     }
     regions_trim(&pages->mapped);
 }

@@ -1,4 +1,4 @@
-/* Maps and unmaps. Refuses to know what lies in a region. */
+/* Maps and unmaps regions. Does not know what lies in one. */
 #include "store/memory/regions.h"
 
 #include "base/check.h"
@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-/* Maps twice as much as needed and cuts the aligned region out; NULL if there is no memory. */
+/* Maps twice as much as needed and cuts out the aligned region; NULL if there is no memory. */
 static void *regions_try_map(void)
 {
     uint8_t *memory = mmap(NULL, 2 * REGIONS_SIZE, PROT_READ | PROT_WRITE,
@@ -22,8 +22,8 @@ static void *regions_try_map(void)
     return memory + before;
 }
 
-/* All that is asked of the system here is a hint. Where huge pages are the rule, they must be
- * refused to avoid the waiting. */
+/* Both calls of madvise() are hints. Where huge pages are the default, they must be refused here,
+ * or the caller would wait for one to be cleared. */
 static void *regions_map_ordinary(void)
 {
     unsigned seen = 0;
@@ -36,7 +36,7 @@ static void *regions_map_ordinary(void)
     return region;
 }
 
-/* NULL if there is no memory: it would only have saved time. */
+/* NULL if there is no memory: a ready region only saves time. */
 static void *regions_map_ready(void)
 {
     void *region = regions_try_map();
@@ -46,25 +46,25 @@ static void *regions_map_ready(void)
 #ifdef MADV_POPULATE_WRITE
     madvise(region, REGIONS_SIZE, MADV_POPULATE_WRITE);
 #endif
-    *(volatile uint8_t *)region = 0; /* enough for a huge page; the above is of Linux 5.14 */
+    *(volatile uint8_t *)region = 0; /* enough for a huge page; the above needs Linux 5.14 */
     madvise(region, REGIONS_SIZE, MADV_NOHUGEPAGE);
     return region;
 }
 
-/* ---- with the lock ---- */
+/* ---- under the lock ---- */
 
-static size_t regions_most_ready(const struct regions *regions)
+static size_t regions_ready_limit(const struct regions *regions)
 {
     if (regions->held == NULL || regions->ending)
         return 0;
     size_t held = atomic_load_explicit(regions->held, memory_order_relaxed);
     size_t most = held / REGIONS_SHARE / REGIONS_SIZE;
-    return most < REGIONS_MOST_READY ? most : REGIONS_MOST_READY;
+    return most < REGIONS_MAX_READY ? most : REGIONS_MAX_READY;
 }
 
-static void *regions_take_ready(struct regions *regions)
+static void *regions_pop_ready(struct regions *regions)
 {
-    DCHECK(regions->ready_count <= REGIONS_MOST_READY);
+    DCHECK(regions->ready_count <= REGIONS_MAX_READY);
     size_t count = atomic_load(&regions->ready_count);
     if (count == 0)
         return NULL;
@@ -72,18 +72,18 @@ static void *regions_take_ready(struct regions *regions)
     return regions->ready[count - 1];
 }
 
-static void regions_put_ready(struct regions *regions, void *region)
+static void regions_push_ready(struct regions *regions, void *region)
 {
     size_t count = atomic_load(&regions->ready_count);
-    CHECK(count < REGIONS_MOST_READY);
+    CHECK(count < REGIONS_MAX_READY);
     regions->ready[count] = region;
     atomic_store(&regions->ready_count, count + 1);
 }
 
-static void regions_trim_idle(struct regions *regions)
+static void regions_trim_locked(struct regions *regions)
 {
-    while (atomic_load(&regions->ready_count) > regions_most_ready(regions))
-        munmap(regions_take_ready(regions), REGIONS_SIZE);
+    while (atomic_load(&regions->ready_count) > regions_ready_limit(regions))
+        munmap(regions_pop_ready(regions), REGIONS_SIZE);
 }
 
 /* ---- the thread ---- */
@@ -94,7 +94,7 @@ static void *regions_make_ready(void *user)
     bool failed = false; /* the last attempt */
     pthread_mutex_lock(&regions->lock);
     while (!regions->ending) {
-        if (failed || atomic_load(&regions->ready_count) >= regions_most_ready(regions)) {
+        if (failed || atomic_load(&regions->ready_count) >= regions_ready_limit(regions)) {
             failed = false;
             pthread_cond_wait(&regions->wanted, &regions->lock);
             continue;
@@ -105,14 +105,14 @@ static void *regions_make_ready(void *user)
         failed = region == NULL;
         if (failed)
             continue;
-        regions_put_ready(regions, region);
-        regions_trim_idle(regions);
+        regions_push_ready(regions, region);
+        regions_trim_locked(regions);
     }
     pthread_mutex_unlock(&regions->lock);
     return NULL;
 }
 
-/* Without a thread no region is ever ready, which is slower and not wrong. */
+/* Without a thread no region is ever ready, which is slower but not wrong. */
 static void regions_wake_thread(struct regions *regions)
 {
     if (regions->started)
@@ -121,19 +121,19 @@ static void regions_wake_thread(struct regions *regions)
         regions->started = true;
 }
 
-/* ---- for everybody ---- */
+/* ---- for any thread ---- */
 
-void *regions_take(struct regions *regions)
+void *regions_alloc(struct regions *regions)
 {
     pthread_mutex_lock(&regions->lock);
-    void *region = regions_take_ready(regions);
-    if (atomic_load(&regions->ready_count) < regions_most_ready(regions))
+    void *region = regions_pop_ready(regions);
+    if (atomic_load(&regions->ready_count) < regions_ready_limit(regions))
         regions_wake_thread(regions);
     pthread_mutex_unlock(&regions->lock);
     return region != NULL ? region : regions_map_ordinary();
 }
 
-void regions_give(void *region)
+void regions_free(void *region)
 {
     CHECK((uintptr_t)region % REGIONS_SIZE == 0);
     munmap(region, REGIONS_SIZE);
@@ -142,7 +142,7 @@ void regions_give(void *region)
 void regions_trim_ready(struct regions *regions)
 {
     pthread_mutex_lock(&regions->lock);
-    regions_trim_idle(regions);
+    regions_trim_locked(regions);
     pthread_mutex_unlock(&regions->lock);
 }
 
@@ -154,7 +154,7 @@ void regions_deinit(struct regions *regions)
     pthread_mutex_unlock(&regions->lock);
     if (regions->started)
         pthread_join(regions->thread, NULL);
-    regions_trim_idle(regions);
+    regions_trim_locked(regions);
     pthread_mutex_destroy(&regions->lock);
     pthread_cond_destroy(&regions->wanted);
     CHECK(regions->ready_count == 0);

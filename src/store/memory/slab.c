@@ -1,4 +1,4 @@
-/* Pages of objects of equal size. Refuses to know what an object is, and takes no lock. */
+/* Pages of objects of equal size. Does not know what an object is and takes no lock. */
 #include "store/memory/slab.h"
 
 #include "base/check.h"
@@ -9,13 +9,13 @@
 
 #include <string.h>
 
-#define ROOM (PAGES_PAGE_SIZE - CELLS_HEADER)
-/* So much may be free beside the page that each size fills. */
-#define LOOSE_BYTES PAGES_PAGE_SIZE
+#define USABLE (PAGES_PAGE_SIZE - CELLS_HEADER)
+/* Bytes that may be free besides the page that each size is filling. */
+#define ALLOWED_FREE PAGES_PAGE_SIZE
 
-_Static_assert(SLAB_UNIT == CELLS_UNIT, "sizes of objects are counted in the units of pages");
-_Static_assert(ROOM / 4 / SLAB_UNIT * SLAB_UNIT == SLAB_LARGEST, "four objects to a page");
-_Static_assert(SLAB_LARGEST < HEAP_LARGEST, "the heap has what pages have not");
+_Static_assert(SLAB_UNIT == CELLS_UNIT, "slabs and cells use the same unit");
+_Static_assert(USABLE / 4 / SLAB_UNIT * SLAB_UNIT == SLAB_LARGEST, "four objects to a page");
+_Static_assert(SLAB_LARGEST < HEAP_LARGEST, "larger objects come from the heap");
 
 void slab_init(struct slab *slab, struct pages *pages)
 {
@@ -40,7 +40,7 @@ void slab_report(struct slab *slab)
 }
 
 /* The difference in bytes, either way. */
-static size_t slab_apart(size_t a, size_t b)
+static size_t slab_distance(size_t a, size_t b)
 {
     return a > b ? a - b : b - a;
 }
@@ -48,11 +48,11 @@ static size_t slab_apart(size_t a, size_t b)
 static void slab_count_used(struct slab *slab, ptrdiff_t bytes)
 {
     slab->used += (size_t)bytes;
-    if (slab_apart(slab->used, slab->reported_used) >= slab->pages->report_at && !slab->is_held)
+    if (slab_distance(slab->used, slab->reported_used) >= slab->pages->report_at && !slab->is_held)
         slab_report(slab);
     DCHECK(slab->heap <= slab->used && slab->heap <= slab->memory);
     DCHECK(slab->is_held || slab->used == slab->reported_used ||
-           slab_apart(slab->used, slab->reported_used) < slab->pages->report_at);
+           slab_distance(slab->used, slab->reported_used) < slab->pages->report_at);
 }
 
 static void slab_count_heap(struct slab *slab, ptrdiff_t bytes)
@@ -68,7 +68,7 @@ void slab_deinit(struct slab *slab)
     while (slab->spares != NULL) {
         struct cells *page = slab->spares;
         slab->spares = page->next;
-        pages_give(slab->pages, page);
+        pages_free(slab->pages, page);
     }
     slab_report(slab);
     slab_init(slab, slab->pages);
@@ -86,14 +86,14 @@ static struct cells *slab_new_page(struct slab *slab)
     struct cells *page = slab->spares;
     if (page == NULL) {
         slab->memory += PAGES_PAGE_SIZE;
-        return pages_take(slab->pages);
+        return pages_alloc(slab->pages);
     }
     slab->spares = page->next;
     slab->spare_count--;
     return page;
 }
 
-static void slab_free_page(struct slab *slab, struct cells *page)
+static void slab_retire_page(struct slab *slab, struct cells *page)
 {
     CELLS_SHOW(page, PAGES_PAGE_SIZE);
     if (slab->spare_count < SLAB_SPARES) {
@@ -104,19 +104,19 @@ static void slab_free_page(struct slab *slab, struct cells *page)
     }
     CHECK(slab->memory - slab->heap >= PAGES_PAGE_SIZE);
     slab->memory -= PAGES_PAGE_SIZE;
-    pages_give(slab->pages, page);
+    pages_free(slab->pages, page);
 }
 
-void *slab_take_page(struct slab *slab)
+void *slab_alloc_page(struct slab *slab)
 {
     slab_count_used(slab, PAGES_PAGE_SIZE);
     return slab_new_page(slab);
 }
 
-void slab_give_page(struct slab *slab, void *page)
+void slab_free_page(struct slab *slab, void *page)
 {
     slab_count_used(slab, -(ptrdiff_t)PAGES_PAGE_SIZE);
-    slab_free_page(slab, page);
+    slab_retire_page(slab, page);
 }
 
 static void *slab_alloc_run(struct slab *slab, size_t size)
@@ -129,7 +129,7 @@ static void *slab_alloc_on_heap(struct slab *slab, size_t size)
 {
     size_t rounded = slab_round(size);
     DCHECK(rounded >= size);
-    char *object = heap_take(rounded);
+    char *object = heap_alloc(rounded);
     slab_count_heap(slab, (ptrdiff_t)rounded);
     CELLS_HIDE(object + size, rounded - size);
     return object;
@@ -141,7 +141,7 @@ static void *slab_alloc_in_page(struct slab *slab, size_t size)
     struct cells **ring = &slab->open[rounded / SLAB_UNIT];
     if (*ring == NULL)
         cells_open(ring, slab_new_page(slab), PAGES_PAGE_SIZE, rounded);
-    void *object = cells_take(ring);
+    void *object = cells_alloc(ring);
     slab_count_used(slab, (ptrdiff_t)rounded);
     CELLS_HIDE((char *)object + size, rounded - size);
     return object;
@@ -164,17 +164,17 @@ static void slab_free_run(struct slab *slab, void *memory, size_t size)
 static void slab_free_on_heap(struct slab *slab, void *memory, size_t size)
 {
     slab_count_heap(slab, -(ptrdiff_t)slab_round(size));
-    heap_give(memory, size);
+    heap_free(memory, size);
 }
 
 static void slab_free_in_page(struct slab *slab, void *memory, size_t size)
 {
     size_t rounded = slab_round(size);
     struct cells *page = cells_of(memory, PAGES_PAGE_SIZE);
-    CHECK(page->size * CELLS_UNIT == rounded); /* it is freed as what it was taken */
+    CHECK(page->size * CELLS_UNIT == rounded); /* freed with the size that it was allocated with */
     slab_count_used(slab, -(ptrdiff_t)rounded);
-    if (cells_give(&slab->open[rounded / SLAB_UNIT], page, memory))
-        slab_free_page(slab, page);
+    if (cells_free(&slab->open[rounded / SLAB_UNIT], page, memory))
+        slab_retire_page(slab, page);
 }
 
 void slab_free(struct slab *slab, void *memory, size_t size)
@@ -189,7 +189,7 @@ void slab_free(struct slab *slab, void *memory, size_t size)
 
 bool slab_resize(void *memory, size_t old_size, size_t new_size)
 {
-    (void)memory; /* but for the sanitizer */
+    (void)memory; /* used by the sanitizer only */
     size_t rounded = slab_round(old_size);
     if (rounded != slab_round(new_size))
         return false;
@@ -201,7 +201,7 @@ bool slab_resize(void *memory, size_t old_size, size_t new_size)
 static bool slab_are_pages_fragmented(const struct slab *slab)
 {
     size_t held = slab->memory - slab->heap - slab->spare_count * PAGES_PAGE_SIZE;
-    size_t used = slab->used - slab->heap, allowed = LOOSE_BYTES;
+    size_t used = slab->used - slab->heap, allowed = ALLOWED_FREE;
     if (!cells_are_fragmented(held, used, allowed))
         return false;
     for (size_t i = 0; i <= SLAB_LARGEST / SLAB_UNIT; i++)
@@ -214,18 +214,18 @@ bool slab_is_fragmented(const struct slab *slab)
     return slab_are_pages_fragmented(slab) || heap_is_fragmented();
 }
 
-/* Memory for the object in a better page, not counted yet; NULL if there is none. */
-static void *slab_take_elsewhere(struct slab *slab, void *memory, size_t size)
+/* A cell for the object in a denser page, not yet counted; NULL if there is none. */
+static void *slab_alloc_elsewhere(struct slab *slab, void *memory, size_t size)
 {
     struct cells *page = cells_of(memory, PAGES_PAGE_SIZE);
     struct cells **ring = &slab->open[slab_round(size) / SLAB_UNIT];
     DCHECK(*ring == NULL || (*ring)->size == page->size);
-    return cells_is_sparse(*ring, page) ? cells_take_elsewhere(ring, page) : NULL;
+    return cells_is_sparse(*ring, page) ? cells_alloc_elsewhere(ring, page) : NULL;
 }
 
 static void *slab_move_in_pages(struct slab *slab, void *memory, size_t size)
 {
-    void *moved = slab_are_pages_fragmented(slab) ? slab_take_elsewhere(slab, memory, size) : NULL;
+    void *moved = slab_are_pages_fragmented(slab) ? slab_alloc_elsewhere(slab, memory, size) : NULL;
     if (moved == NULL)
         return NULL;
     memcpy(moved, memory, size);

@@ -1,4 +1,11 @@
-/* What the operations share: finding keys, the gates through which all writes go, answers. */
+/*
+ * What the operations share: lookups, the mutators, answers.
+ *
+ * A commit starts with the first mutator, which takes a revision from the sink, and ends with
+ * apply_commit() or apply_roll_back(). With an undo log, each mutator keeps there what it replaces;
+ * without one it is freed immediately. An operation that fails without an undo log has not called a
+ * mutator yet, but may have removed keys that had expired.
+ */
 #include "store/ops/apply.h"
 
 #include "base/account.h"
@@ -16,8 +23,8 @@
 
 #include <stdio.h>
 
-/* Values of fewer bytes are not given back one by one. */
-#define DISCARD_LEAST ((size_t)64 * 1024)
+/* Shorter values are not discarded one by one. */
+#define DISCARD_MIN ((size_t)64 * 1024)
 
 static apply_function *const functions[OP_COUNT] = {
 #define OPERATION(kind, method, request, reply, access, category, keys, apply, ...)                \
@@ -26,8 +33,8 @@ static apply_function *const functions[OP_COUNT] = {
 #undef OPERATION
 };
 
-struct op_context apply_space(struct store *store, const struct op *op, struct arena *arena,
-                              bool quick)
+struct op_context apply_context(struct store *store, const struct op *op, struct arena *arena,
+                                bool quick)
 {
     return (struct op_context){.store = store,
                                .sink = store->sink,
@@ -37,7 +44,7 @@ struct op_context apply_space(struct store *store, const struct op *op, struct a
                                .quick = quick};
 }
 
-struct op_context apply_own_space(struct store *store, int64_t now_ms)
+struct op_context apply_internal_context(struct store *store, int64_t now_ms)
 {
     return (struct op_context){
         .store = store, .sink = store->sink, .now_ms = now_ms, .quick = true};
@@ -49,7 +56,7 @@ void apply_op(struct op_context *ctx, const struct op *op, struct op_result *res
     functions[op->kind](ctx, op, result);
 }
 
-void apply_unit(struct op_context *ctx, const struct op *op, struct op_result *result)
+void apply_atomically(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     apply_op(ctx, op, result);
     if (result->err == ERR_NONE || ctx->undo == NULL)
@@ -59,13 +66,13 @@ void apply_unit(struct op_context *ctx, const struct op *op, struct op_result *r
     *result = failed;
 }
 
-/* Units that take long may end in another order than they began. */
+/* Commits that take long may end in another order than they started. */
 static void apply_note_revision(struct store *store, uint64_t revision)
 {
     uint64_t newest = atomic_load_explicit(&store->revision, memory_order_relaxed);
     while (newest < revision &&
            !atomic_compare_exchange_weak_explicit(&store->revision, &newest, revision,
-                                                  memory_order_relaxed, memory_order_relaxed))
+                                                  memory_order_release, memory_order_relaxed))
         ;
 }
 
@@ -79,7 +86,7 @@ void apply_roll_back(struct op_context *ctx, struct op_result *result)
     ctx->wrote = false;
     if (ctx->revision == 0)
         return;
-    if (ctx->sink != ctx->store->sink) /* its revision is not given again */
+    if (ctx->sink != ctx->store->sink) /* its revision is not reused */
         apply_note_revision(ctx->store, ctx->revision);
     if (ctx->sink != NULL)
         ctx->sink->abort(ctx->sink);
@@ -89,7 +96,7 @@ void apply_roll_back(struct op_context *ctx, struct op_result *result)
     ctx->revision = 0;
 }
 
-/* ---- finding ---- */
+/* ---- lookup ---- */
 
 void apply_observe_revision(struct op_context *ctx, uint64_t revision)
 {
@@ -97,9 +104,9 @@ void apply_observe_revision(struct op_context *ctx, uint64_t revision)
         ctx->seen = revision;
 }
 
-/* What is there, expired or not. */
-static struct lookup apply_look_up(struct op_context *ctx, uint32_t db, struct slice key,
-                                   uint64_t hash)
+/* Finds the entry even if it has expired. */
+static struct lookup apply_lookup_any(struct op_context *ctx, uint32_t db, struct slice key,
+                                      uint64_t hash)
 {
     if (hash == 0)
         hash = store_hash(ctx->store, key);
@@ -113,7 +120,7 @@ static struct lookup apply_look_up(struct op_context *ctx, uint32_t db, struct s
     return at;
 }
 
-static inline void apply_use(struct op_context *ctx, const struct lookup *at)
+static inline void apply_note_use(struct op_context *ctx, const struct lookup *at)
 {
     if (ctx->store->note_visits && at->entry != NULL)
         visits_note(ctx->store, at->shard, at->entry, at->hash);
@@ -121,7 +128,7 @@ static inline void apply_use(struct op_context *ctx, const struct lookup *at)
 
 struct lookup apply_peek(struct op_context *ctx, uint32_t db, struct slice key, uint64_t hash)
 {
-    struct lookup at = apply_look_up(ctx, db, key, hash);
+    struct lookup at = apply_lookup_any(ctx, db, key, hash);
     if (at.entry != NULL && apply_is_due(ctx, entry_expire_at_ms(at.entry))) {
         at.entry = NULL;
         if (at.shard->removed > at.as_of)
@@ -135,7 +142,7 @@ struct lookup apply_lookup_read(struct op_context *ctx, uint32_t db, struct slic
                                 uint64_t hash)
 {
     struct lookup at = apply_peek(ctx, db, key, hash);
-    apply_use(ctx, &at);
+    apply_note_use(ctx, &at);
     return at;
 }
 
@@ -149,7 +156,7 @@ static struct place apply_place_of(const struct op_context *ctx, uint32_t db, ui
     return (struct place){&shard_of(ctx->store, hash)->databases[db].dict, hash};
 }
 
-/* One step for all before the next one, so that what one fetches comes at the same time. */
+/* Does each step for all places before the next step, so that its prefetches overlap. */
 static void apply_fetch(const struct place *places, size_t count)
 {
     struct dict_guess guesses[STORE_PREFETCH];
@@ -187,7 +194,7 @@ void apply_fetch_ops(const struct op_context *ctx, const struct op *ops, size_t 
     apply_fetch(places, found);
 }
 
-/* Nobody asked for that, so it is no write of the operation. */
+/* The removal of an expired key does not count as a write of the operation. */
 static void apply_drop_expired(struct op_context *ctx, struct lookup *at)
 {
     bool wrote = ctx->wrote;
@@ -200,19 +207,19 @@ static void apply_drop_expired(struct op_context *ctx, struct lookup *at)
 struct lookup apply_lookup_write(struct op_context *ctx, uint32_t db, struct slice key,
                                  uint64_t hash)
 {
-    struct lookup at = apply_look_up(ctx, db, key, hash);
+    struct lookup at = apply_lookup_any(ctx, db, key, hash);
     if (at.entry != NULL && apply_is_due(ctx, entry_expire_at_ms(at.entry)))
         apply_drop_expired(ctx, &at);
-    apply_use(ctx, &at);
+    apply_note_use(ctx, &at);
     return at;
 }
 
-/* Who read an expired key as absent may have done so before or after its removal, and who read it
- * while it was there must hear of the end; where the two have the same revision, both do. The key
- * is removed then, so that the next answer tells them apart. */
+/* A client that read an expired key as absent may have done so before or after its removal; a
+ * client that read the key itself must learn that it is gone. If both were given the same revision,
+ * the compare fails for both. The key is removed then, so that the next answers differ. */
 bool apply_is_unchanged(struct op_context *ctx, const struct op *compare)
 {
-    struct lookup at = apply_look_up(ctx, compare->db, compare->key, compare->hash);
+    struct lookup at = apply_lookup_any(ctx, compare->db, compare->key, compare->hash);
     if (at.entry == NULL)
         return removals_latest(&at.shard->removals, at.db, at.hash) <= compare->compare.since;
     if (!apply_is_due(ctx, entry_expire_at_ms(at.entry)))
@@ -225,7 +232,7 @@ bool apply_is_unchanged(struct op_context *ctx, const struct op *compare)
 
 /* ---- writing ---- */
 
-static void apply_begin_unit(struct op_context *ctx)
+static void apply_start_commit(struct op_context *ctx)
 {
     struct store *store = ctx->store;
     if (!ctx->quick && ctx->sink != NULL && ctx->sink->open != NULL)
@@ -235,7 +242,7 @@ static void apply_begin_unit(struct op_context *ctx)
     if (ctx->revision > atomic_load_explicit(&store->reserved, memory_order_relaxed))
         store->reserve->wait(store->reserve, ctx->revision);
     DCHECK(sink == NULL ||
-           sink != store->sink || /* others may have ended since an opened one began */
+           sink != store->sink || /* others may have ended since an opened commit started */
            ctx->revision > atomic_load(&store->revision));
 }
 
@@ -243,13 +250,13 @@ uint64_t apply_revision(struct op_context *ctx)
 {
     ctx->wrote = true;
     if (ctx->revision == 0)
-        apply_begin_unit(ctx);
+        apply_start_commit(ctx);
     return ctx->revision;
 }
 
-void apply_end(struct op_context *ctx)
+void apply_commit(struct op_context *ctx)
 {
-    DCHECK(ctx->undo == NULL || ctx->undo->newest == NULL); /* it stands or was taken back */
+    DCHECK(ctx->undo == NULL || ctx->undo->newest == NULL); /* discarded or rolled back */
     DCHECK(!ctx->wrote || ctx->revision > 0);
     struct change_sink *sink = ctx->sink;
     if (ctx->expired_keys > 0)
@@ -273,8 +280,9 @@ bool apply_is_own(const struct op_context *ctx, const struct entry *entry)
            entry_type(entry) == ENTRY_STRING && entry_version(entry) == ctx->revision;
 }
 
-/* The entry is in nobody's hands any more, unless its return is still possible. */
-static void apply_let_go(struct op_context *ctx, const struct lookup *at, struct entry *former)
+/* Frees the replaced entry, unless a rollback may need it. */
+static void apply_release_entry(struct op_context *ctx, const struct lookup *at,
+                                struct entry *former)
 {
     if (ctx->undo != NULL && !apply_is_own(ctx, former))
         undo_entry(ctx->undo, at, former, false);
@@ -296,12 +304,12 @@ void apply_put(struct op_context *ctx, struct lookup *at, struct entry *entry)
         entry_set_mark(entry, entry_mark(at->entry));
         dict_replace(&at->database->dict, at->hash, at->entry, entry);
     }
-    apply_let_go(ctx, at, at->entry);
+    apply_release_entry(ctx, at, at->entry);
     at->entry = entry;
 }
 
-/* Changes the entry where it is, or as a new object in the same place. */
-static void apply_change_entry(struct lookup *at, struct entry *changed)
+/* `changed` is the same entry, in place or reallocated. */
+static void apply_update_entry(struct lookup *at, struct entry *changed)
 {
     DCHECK(slice_equal(entry_key(changed), at->key));
     database_count(at->database, changed);
@@ -319,7 +327,7 @@ struct blob *apply_adopt(const struct op_context *ctx, struct slice value)
 
 static void apply_discard_value(struct blob *holder, struct slice value)
 {
-    if (value.len >= DISCARD_LEAST)
+    if (value.len >= DISCARD_MIN)
         blob_discard(holder, value);
 }
 
@@ -346,7 +354,7 @@ void apply_put_string(struct op_context *ctx, struct lookup *at, struct slice va
     }
     apply_preserve(ctx, at);
     database_uncount(at->database, at->entry);
-    apply_change_entry(at, blob != NULL ? entry_replace_blob(slab, at->entry, blob, stamp)
+    apply_update_entry(at, blob != NULL ? entry_replace_blob(slab, at->entry, blob, stamp)
                                         : entry_replace_string(slab, at->entry, value, stamp));
 }
 
@@ -358,7 +366,7 @@ void apply_set_stamp(struct op_context *ctx, struct lookup *at, int64_t expire_a
     if (ctx->undo != NULL && !apply_is_own(ctx, at->entry))
         undo_stamp(ctx->undo, at);
     database_uncount(at->database, at->entry);
-    apply_change_entry(at, entry_restamp(&at->shard->slab, at->entry, stamp));
+    apply_update_entry(at, entry_restamp(&at->shard->slab, at->entry, stamp));
 }
 
 void apply_remove(struct op_context *ctx, struct lookup *at)
@@ -384,7 +392,7 @@ void apply_remove(struct op_context *ctx, struct lookup *at)
 void apply_drop(struct op_context *ctx, struct lookup *at)
 {
     apply_revision(ctx);
-    apply_change_delete(ctx, at); /* while the key is there, which may be the entry's own */
+    apply_change_delete(ctx, at); /* before the removal: at->key may lie in the entry */
     apply_remove(ctx, at);
 }
 
@@ -401,7 +409,7 @@ void apply_change_delete(struct op_context *ctx, const struct lookup *at)
             ctx, &(struct op){.kind = OP_DELETE, .db = at->db, .key = at->key, .hash = at->hash});
 }
 
-/* ---- answering ---- */
+/* ---- answers ---- */
 
 void apply_return_bytes(struct op_context *ctx, struct slice bytes, struct blob *blob,
                         struct op_value *value)
@@ -419,24 +427,24 @@ void apply_return_string(struct op_context *ctx, const struct entry *entry, stru
     value->expire_at_ms = entry_expire_at_ms(entry);
 }
 
-/* Steps that a quick operation may take: some of them are 50 ns long. */
-#define MOST_QUICK_STEPS ((size_t)16 * 1024)
+/* Steps that a quick operation may take; the slowest take 50 ns. */
+#define MAX_QUICK_STEPS ((size_t)16 * 1024)
 
 bool apply_may_spend(struct op_context *ctx, size_t steps, struct op_result *result)
 {
     if (!ctx->quick)
         return true;
     ctx->spent += steps;
-    if (ctx->spent <= MOST_QUICK_STEPS)
+    if (ctx->spent <= MAX_QUICK_STEPS)
         return true;
-    ctx->later = STORE_COSTLY;
+    ctx->outcome = STORE_COSTLY;
     apply_fail(result, ERR_TOO_LARGE, "it takes long");
     return false;
 }
 
 void apply_fail_held(struct op_context *ctx, struct op_result *result)
 {
-    ctx->later = STORE_HELD;
+    ctx->outcome = STORE_HELD;
     apply_fail(result, ERR_TOO_LARGE, "another operation takes long");
 }
 
@@ -447,14 +455,14 @@ void apply_fail(struct op_result *result, enum err err, const char *why)
     result->why = why;
 }
 
-/* The arena has refused memory for the answer. */
+/* The arena has refused memory for the answer. Its error message is passed on. */
 static void apply_fail_memory(const struct op_context *ctx, struct op_result *result)
 {
     enum err err = ctx->arena->refusal;
     apply_fail(result, err,
                err == ERR_TOO_LARGE
-                   ? "the answer has so many elements that to make it takes more than half of "
-                     "--max-client-memory; ask for fewer at once"
+                   ? "the answer has so many elements that building it takes more than half of "
+                     "--max-client-memory; ask for fewer at a time"
                    : ctx->arena->why);
 }
 
@@ -501,17 +509,16 @@ void apply_fail_reply(struct op_context *ctx, const struct op *op, size_t size,
                       struct op_result *result)
 {
     static const char format[] =
-        "the answer has %zu bytes or more and this client takes %zu at most, so nothing was "
-        "changed; "
-        "ask for less, or raise the client's limit for messages that it receives and send it in "
+        "the answer has %zu bytes or more and this client accepts %zu at most, so nothing was "
+        "changed; ask for less, or raise the client's limit for received messages and send it in "
         "the metadata keystore-max-reply-bytes";
-    size_t room = sizeof format + (size_t)2 * 20;
-    char *why = arena_alloc(ctx->arena, room);
-    snprintf(why, room, format, size, op->max_reply);
+    size_t capacity = sizeof format + (size_t)2 * 20;
+    char *why = arena_alloc(ctx->arena, capacity);
+    snprintf(why, capacity, format, size, op->max_reply);
     apply_fail(result, ERR_TOO_LARGE, why);
 }
 
-bool apply_wants_reply(struct op_context *ctx, const struct op *op, struct op_result *result)
+bool apply_reply_fits(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     if (op->max_reply == 0)
         return true;
@@ -533,7 +540,7 @@ static void apply_wrong_type(const struct entry *entry, struct op_result *result
                    : "the key holds a string; this operation needs a list (or no such key)");
 }
 
-bool apply_wants_string(const struct entry *entry, struct op_result *result)
+bool apply_require_string(const struct entry *entry, struct op_result *result)
 {
     if (entry == NULL || entry_type(entry) == ENTRY_STRING)
         return true;
@@ -541,7 +548,7 @@ bool apply_wants_string(const struct entry *entry, struct op_result *result)
     return false;
 }
 
-bool apply_wants_list(const struct entry *entry, struct op_result *result)
+bool apply_require_list(const struct entry *entry, struct op_result *result)
 {
     if (entry == NULL || entry_type(entry) == ENTRY_LIST)
         return true;
@@ -565,7 +572,7 @@ bool apply_condition_holds(const struct condition *condition, const struct entry
 bool apply_condition(struct op_context *ctx, const struct op *op, const struct entry *entry,
                      struct op_result *result)
 {
-    if (op->condition.match_value && !apply_wants_string(entry, result))
+    if (op->condition.match_value && !apply_require_string(entry, result))
         return false;
     if (apply_condition_holds(&op->condition, entry))
         return true;

@@ -1,13 +1,16 @@
 /*
- * How the operations reach the data; private to the store. One function per row of operations.def.
- * Each runs under the locks of its keys' shards, fills a zeroed result, and on error changes
- * nothing.
+ * How the operations access the data; private to the store. Each row of operations.def has one
+ * apply function. It runs under the locks of its keys' shards, fills a zeroed result, and changes
+ * nothing if it fails.
  *
- * An apply function finds its keys with apply_lookup_read() if it only reads, else with
- * apply_lookup_write(): both count as use for eviction. What only asks whether a key is there, or
- * what it is, is a peek. It changes the data with the functions below alone (lists: edit.h), and
- * tells what it did with apply_change(); so that every write has a revision, is logged, and can be
- * undone in a Txn.
+ * An apply function looks its keys up with apply_lookup_read() if it only reads, else with
+ * apply_lookup_write(); both count as a use for eviction. A function that only asks whether a key
+ * exists, or for its properties, uses apply_peek(). It changes the data only with the mutators
+ * below (lists: edit.h) and emits what it did with apply_change(); so every write has a revision,
+ * is logged, and can be rolled back in a Txn.
+ *
+ * What an operation writes is one commit. The first mutator starts it; the caller of the apply
+ * function ends it with apply_commit() or apply_roll_back().
  */
 #ifndef KEYSTORE_STORE_OPS_APPLY_H
 #define KEYSTORE_STORE_OPS_APPLY_H
@@ -24,25 +27,25 @@ struct shard;
 struct store;
 struct undo;
 
-/* One operation on its way, over the whole store. */
+/* The state of an operation while it is carried out. */
 struct op_context {
     struct store *store;
-    struct change_sink *sink; /* the store's, or one for this unit alone; NULL: nobody is told */
+    struct change_sink *sink; /* the store's, or one for this commit only; NULL: none */
     struct arena *arena;      /* for what the result points to */
-    struct undo *undo;        /* what would take the writes back; NULL if nothing will */
-    struct blob *holder;      /* of the values that are written, perhaps: op.holder */
-    bool is_final; /* no operation will be carried out again: its values are needed once */
+    struct undo *undo;        /* the undo log; NULL if the commit will not be rolled back */
+    struct blob *holder;      /* op.holder: may own the values to be written */
+    bool is_final; /* the operation will not be carried out again: its values are needed once */
     int64_t now_ms;
-    uint64_t revision; /* of this unit; 0 until its first write */
-    uint64_t seen;     /* newest revision that it has seen the effects of */
-    size_t replied;    /* at most the bytes of a Txn's reply so far */
-    bool wrote;        /* it has changed something itself: more than removed what had expired */
-    bool is_tight;     /* a string that grows gets no reserve */
-    bool took_reserve; /* one has got some */
-    bool quick;        /* it must not take long: store_try_apply() */
-    enum store_answer later; /* why it has failed, if it is to be tried again */
-    size_t spent;            /* apply_may_spend() */
-    /* Expired keys that it removed, counted when the unit stands: in the last one's shard. */
+    uint64_t revision;         /* of this commit; 0 until its first write */
+    uint64_t seen;             /* newest revision whose effects the operation has observed */
+    size_t replied;            /* upper bound of the bytes of a Txn's reply so far */
+    bool wrote;                /* it has changed something beyond removing expired keys */
+    bool is_tight;             /* a string that grows gets no reserve */
+    bool took_reserve;         /* a string has got one */
+    bool quick;                /* the operation must not take long: store_try_apply() */
+    enum store_answer outcome; /* not STORE_DONE: it has failed and is to be retried */
+    size_t spent;              /* steps so far: apply_may_spend() */
+    /* Expired keys removed, added to the statistics of the last one's shard at the commit. */
     uint64_t expired_keys;
     struct shard *expired_in;
 };
@@ -54,33 +57,34 @@ typedef void apply_function(struct op_context *ctx, const struct op *op, struct 
 #include "store/operations.def"
 #undef OPERATION
 
-/* What an operation begins with, and what the store itself does when it evicts or removes. */
-struct op_context apply_space(struct store *store, const struct op *op, struct arena *arena,
-                              bool quick);
-struct op_context apply_own_space(struct store *store, int64_t now_ms);
+/* The context of an operation, and the one for the store's own evictions and removals. */
+struct op_context apply_context(struct store *store, const struct op *op, struct arena *arena,
+                                bool quick);
+struct op_context apply_internal_context(struct store *store, int64_t now_ms);
 
 /* Carries out an operation whose shards are locked, with the function of its row. */
 void apply_op(struct op_context *ctx, const struct op *op, struct op_result *result);
 
-/* The same for a whole unit: if it fails and there is an undo, nothing has changed. */
-void apply_unit(struct op_context *ctx, const struct op *op, struct op_result *result);
+/* The same, but rolls back if the operation fails and there is an undo log. */
+void apply_atomically(struct op_context *ctx, const struct op *op, struct op_result *result);
 
-/*
- * Takes back what the unit has done, with its undo, as if it had never begun; what `result` holds
- * is released, and it is zero afterwards.
- */
+/* Ends the commit, if one was started; its changes are final. */
+void apply_commit(struct op_context *ctx);
+
+/* Rolls the commit back with its undo log, as if it had never started. Releases what `result` holds
+ * and zeroes it. */
 void apply_roll_back(struct op_context *ctx, struct op_result *result);
 
-/* ---- finding ---- */
+/* ---- lookup ---- */
 
-/* Looks a key up to read it: what has expired is not there. `hash` 0 = not known. */
+/* Looks a key up to read it: an expired key is treated as absent. `hash` 0 = not known. */
 struct lookup apply_lookup_read(struct op_context *ctx, uint32_t db, struct slice key,
                                 uint64_t hash);
 
-/* The same without using it: eviction is not impressed. */
+/* The same, but does not count as a use for eviction. */
 struct lookup apply_peek(struct op_context *ctx, uint32_t db, struct slice key, uint64_t hash);
 
-/* Looks a key up to write it: what has expired is removed. */
+/* Looks a key up to write it: an expired key is removed. */
 struct lookup apply_lookup_write(struct op_context *ctx, uint32_t db, struct slice key,
                                  uint64_t hash);
 
@@ -95,17 +99,17 @@ static inline struct lookup apply_lookup_write_key(struct op_context *ctx, const
     return apply_lookup_write(ctx, op->db, op->key, op->hash);
 }
 
-/* To be called before the i-th of many keys is looked up, or of many operations carried out: begins
- * to fetch what the next ones need. All hashes are known. */
+/* Call before the i-th of many keys is looked up, or the i-th of many operations is carried out:
+ * prefetches what the next ones need. All hashes are known. */
 void apply_fetch_keys(const struct op_context *ctx, const struct op *op, size_t i);
 void apply_fetch_ops(const struct op_context *ctx, const struct op *ops, size_t count, size_t i);
 
-/* True if the key has not been written or removed since the revision, which an answer gave: that of
- * the key, or if it was absent its as_of. If it is absent, or has expired since, also removals
- * of other keys may count, but seldom (store/data/removals.h). */
+/* True if the key has not been written or removed since compare.since, a revision from an answer:
+ * the key's version, or its as_of if it was absent. For a key that is absent or has expired since,
+ * removals of other keys may rarely cause a false negative (store/data/removals.h). */
 bool apply_is_unchanged(struct op_context *ctx, const struct op *compare);
 
-/* Notes that the answer shows what the unit with this revision did; the functions above do so. */
+/* Notes that the answer reflects the commit with this revision; the functions above do so. */
 void apply_observe_revision(struct op_context *ctx, uint64_t revision);
 
 /* True if the deadline has come; 0 never does. */
@@ -114,132 +118,130 @@ static inline bool apply_is_due(const struct op_context *ctx, int64_t expire_at_
     return expire_at_ms != 0 && expire_at_ms <= ctx->now_ms;
 }
 
-/* ---- writing; `at` tells afterwards what is there ---- */
+/* ---- mutators; they update `at` ---- */
 
-/* The revision of this unit, which begins with the first call. Every function below calls it. */
+/* The revision of this commit, which the first call starts. All mutators call it. */
 uint64_t apply_revision(struct op_context *ctx);
 
-/* The version of all keys that this unit has written; 0 = none was. */
+/* The version of all keys that this commit has written; 0 = none was. */
 static inline uint64_t apply_version(const struct op_context *ctx)
 {
     return ctx->wrote ? ctx->revision : 0;
 }
 
-/* What a snapshot needs of the entry is saved; to be called before its value is changed. Every
- * function below calls it. */
+/* Saves the entry first if a snapshot still needs it. Call before its value is changed; all
+ * mutators do so. */
 void apply_preserve(struct op_context *ctx, struct lookup *at);
 
-/* The entry, whose key is at->key and which comes from at->shard's slab, takes the place of what
- * was there. It passes to the store. */
+/* Puts the entry in place of the present one, if any. Its key is at->key, and it comes from
+ * at->shard's slab. The store takes ownership. */
 void apply_put(struct op_context *ctx, struct lookup *at, struct entry *entry);
 
-/* A blob that is this value alone, as blob_cut() makes it of the holder, with a reference for the
- * caller; NULL if the value is to be copied. */
+/* A blob with only this value, as blob_cut() makes it from the holder, with a reference for the
+ * caller; NULL if the value must be copied. */
 struct blob *apply_adopt(const struct op_context *ctx, struct slice value);
 
-/* The operation, a part of the unit, is done and told: long values that were copied out of the
- * holder need not be in memory twice until the others are done, too. */
+/* The operation, a part of the commit, is complete and its changes were emitted: frees long values
+ * of the holder that were copied, so that they are not in memory twice until the commit ends. */
 void apply_discard(const struct op_context *ctx, const struct op *op);
 
-/* A string that lies elsewhere takes the place of what was there, in place if that has its size. */
+/* Puts a string, which lies elsewhere, in place of the present value; reuses the memory if the size
+ * is the same. */
 void apply_put_string(struct op_context *ctx, struct lookup *at, struct slice value,
                       int64_t expire_at_ms);
 
-/* The entry gets this unit's version and the deadline, 0 = none. */
+/* Gives the entry this commit's version and the deadline, 0 = none. */
 void apply_set_stamp(struct op_context *ctx, struct lookup *at, int64_t expire_at_ms);
 
 /* Removes the entry. */
 void apply_remove(struct op_context *ctx, struct lookup *at);
 
-/* Removes an entry that nobody asked to remove, and tells so. */
+/* Removes an entry that no operation asked to remove (expiry, eviction), and emits a delete. */
 void apply_drop(struct op_context *ctx, struct lookup *at);
 
-/* True if this unit has made the string, so that nothing but its former value, which the undo
- * has, will be asked for again. */
+/* True if this commit has created the string, so that a rollback will not need it: the undo log has
+ * what was there before. */
 bool apply_is_own(const struct op_context *ctx, const struct entry *entry);
 
-/* Ends the unit, if there is one; its changes stand. */
-void apply_end(struct op_context *ctx);
-
-/* The newest revision that the unit's answer shows the effects of, its own included. */
+/* The newest revision whose effects the answer reflects, its own included. */
 static inline uint64_t apply_seen(const struct op_context *ctx)
 {
     return ctx->revision > ctx->seen ? ctx->revision : ctx->seen;
 }
 
-/* Tells the change stream (change.h) what was done. Fields that mean nothing there are ignored. */
+/* Emits a change to the change stream (change.h). Fields without a meaning there are ignored. */
 void apply_change(struct op_context *ctx, const struct op *change);
 
-/* Tells that the key is gone. */
+/* Emits the deletion of the key. */
 void apply_change_delete(struct op_context *ctx, const struct lookup *at);
 
-/* ---- answering ---- */
+/* ---- answers ---- */
 
-/* Puts bytes into the value: shared if a blob (borrowed) holds them, else copied. */
+/* Puts bytes into the value: shared if a blob (borrowed) owns them, else copied. */
 void apply_return_bytes(struct op_context *ctx, struct slice bytes, struct blob *blob,
                         struct op_value *value);
 
 /* Puts an entry's string, version and deadline into the value. */
 void apply_return_string(struct op_context *ctx, const struct entry *entry, struct op_value *value);
 
-/* Memory to manage the elements of an answer, `size` bytes in all: what the request unfolds into
- * (arena_unfold()). NULL if there may be no more: then the operation has failed. */
+/* `size` bytes to manage the elements of an answer, counted against the limit of what a request may
+ * unfold into (arena_unfold()). NULL if it is reached: then the operation has failed. */
 void *apply_unfold(struct op_context *ctx, size_t size, struct op_result *result)
     __attribute__((warn_unused_result));
 
 /*
- * Copies bytes for an answer of many elements into the arena, and counts them once more for its
- * message. False if the account of the clients does not allow that: then the operation has failed.
+ * Copies bytes for an answer of many elements into the arena, and reserves as many for its message.
+ * False if the clients' account does not allow that: then the operation has failed.
  */
 bool apply_copy_bytes(struct op_context *ctx, struct slice bytes, struct slice *copy,
                       struct op_result *result) __attribute__((warn_unused_result));
 
-/* The same for bytes that are copied into the message only. */
+/* Reserves bytes for the message only. */
 bool apply_reserve_message(struct op_context *ctx, size_t size, struct op_result *result)
     __attribute__((warn_unused_result));
 
-/* Bytes that are copied or looked at in one step. */
+/* Bytes that are copied or read in one step. */
 #define APPLY_STEP_BYTES ((size_t)64)
 
 /*
- * To be asked before work on the data that depends on the length of a value: so many elements are
- * looked at or changed, or APPLY_STEP_BYTES times as many bytes copied. True if it may go on; else
- * the operation has failed, to be tried again where it may take long.
+ * Call before work whose amount depends on the length of a value. A step is an element read or
+ * changed, or APPLY_STEP_BYTES copied. True if the operation may continue; else it has failed, and
+ * is to be retried where it may take long.
  */
 bool apply_may_spend(struct op_context *ctx, size_t steps, struct op_result *result);
 
-/* Fails the operation because a lock it needs is held for long. */
+/* Fails the operation because a lock that it needs is held for long. */
 void apply_fail_held(struct op_context *ctx, struct op_result *result);
 
-/* To be asked before a change that may take much more memory than the request's own bytes: true if
- * the system gives so many bytes (base/reserve.h). Else the operation has failed. */
+/* Call before a change that may take much more memory than the request has: true if the system has
+ * leased `size` bytes (base/reserve.h). Else the operation has failed. */
 bool apply_lease(struct op_context *ctx, size_t size, struct op_result *result);
 
-/* Fails the operation. `why` is static or lies in the arena. */
+/* Fails the operation. `why` is the error message, static or in the arena. */
 void apply_fail(struct op_result *result, enum err err, const char *why);
 
-/* To be asked before the change, when the result holds all data that the answer will: true if the
- * caller takes an answer of that size. Else the operation has failed. */
-bool apply_wants_reply(struct op_context *ctx, const struct op *op, struct op_result *result);
+/* Call before the change, when the result has all data of the answer: true if the caller accepts a
+ * reply of that size. Else the operation has failed. */
+bool apply_reply_fits(struct op_context *ctx, const struct op *op, struct op_result *result);
 
-/* Fails the operation because its answer, that of the whole Txn if it is a part of one, has more
- * than op->max_reply bytes: `size` or more. */
+/* Fails the operation because its reply, or that of the whole Txn if it is part of one, exceeds
+ * op->max_reply bytes: it has `size` or more. */
 void apply_fail_reply(struct op_context *ctx, const struct op *op, size_t size,
                       struct op_result *result);
 
 /* True if there is no entry or it holds a string; else the operation has failed. */
-bool apply_wants_string(const struct entry *entry, struct op_result *result);
+bool apply_require_string(const struct entry *entry, struct op_result *result);
 
 /* True if there is no entry or it holds a list; else the operation has failed. */
-bool apply_wants_list(const struct entry *entry, struct op_result *result);
+bool apply_require_list(const struct entry *entry, struct op_result *result);
 
 /* True if the condition holds for the entry (NULL = no such key); a list matches no value. */
 bool apply_condition_holds(const struct condition *condition, const struct entry *entry);
 
 /*
- * True if the operation's condition holds for the entry (NULL = no such key). Else the result says
- * so: ok = false with the current version and string, or ERR_WRONG_TYPE when a value is to match a
- * list.
+ * True if the operation's condition holds for the entry (NULL = no such key). Else fills the
+ * result: ok = false with the current version and string, or ERR_WRONG_TYPE if a value is compared
+ * with a list.
  */
 bool apply_condition(struct op_context *ctx, const struct op *op, const struct entry *entry,
                      struct op_result *result);

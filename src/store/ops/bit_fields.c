@@ -1,6 +1,6 @@
 /*
- * BitField: integers of any width within a string. What is written is told as a SetRange of the
- * bytes that hold it.
+ * BitField: integers of any width within a string. A write is emitted as a SetRange of the bytes
+ * that contain the integer.
  */
 #include "store/ops/apply.h"
 
@@ -8,10 +8,10 @@
 #include "store/data/entry.h"
 #include "store/ops/substrings.h"
 
-/* Bytes that 64 bits lie in, wherever they begin. */
-#define MOST_BYTES 9
+/* Bytes that contain 64 bits at any bit offset. */
+#define MAX_BYTES 9
 
-/* A number that a field gets: any sum of its own and an argument. */
+/* Holds the sum of any field and any argument. */
 typedef __int128 wide;
 
 static uint64_t bit_fields_first_byte(const struct op_field *field)
@@ -24,7 +24,7 @@ static size_t bit_fields_byte_count(const struct op_field *field)
     return (size_t)((field->offset % 8 + field->bits + 7) / 8);
 }
 
-/* Moves a number between its value and bytes, of which the first holds its first bit. */
+/* Decodes the field's number from bytes, the first of which has its first bit... */
 static wide bit_fields_load(const struct op_field *field, const uint8_t *bytes)
 {
     uint64_t number = 0;
@@ -35,6 +35,7 @@ static wide bit_fields_load(const struct op_field *field, const uint8_t *bytes)
     return negative ? (wide)number - ((wide)1 << field->bits) : (wide)number;
 }
 
+/* ...and encodes it. */
 static void bit_fields_save(const struct op_field *field, uint8_t *bytes, wide number)
 {
     unsigned first = (unsigned)(field->offset % 8);
@@ -46,9 +47,9 @@ static void bit_fields_save(const struct op_field *field, uint8_t *bytes, wide n
     }
 }
 
-/* The number that a field gets for `wanted`; false if it stays as it is. SET to a number so far
- * below the least that its distance to the largest one passes 64 bits saturates at the largest:
- * Redis, whose logs we replay, computes that in 64 bits. */
+/* Turns `wanted` into the number that the field gets; false if the field stays as it is. SET to a
+ * number so far below the minimum that its distance to the maximum overflows 64 bits saturates at
+ * the maximum: Redis, whose logs we replay, computes that in 64 bits. */
 static bool bit_fields_fit(const struct op_field *field, wide *wanted)
 {
     wide one = 1;
@@ -56,25 +57,25 @@ static bool bit_fields_fit(const struct op_field *field, wide *wanted)
     wide least = field->is_signed ? -most - 1 : 0;
     if (*wanted >= least && *wanted <= most)
         return true;
-    if (field->overflow == OP_OVERFLOW_WRAP) /* the low bits are stored */
+    if (field->overflow == OP_OVERFLOW_WRAP) /* bit_fields_save() stores the low bits */
         return true;
     bool is_far = field->action == OP_FIELD_SET && *wanted < most - INT64_MAX;
     *wanted = *wanted > most || is_far ? most : least;
     return field->overflow == OP_OVERFLOW_SATURATE;
 }
 
-/* The bytes that hold the field, zeros beyond the string's end. */
+/* Copies the bytes that contain the field, with zeros past the string's end. */
 static void bit_fields_read_bytes(const struct entry *entry, const struct op_field *field,
                                   uint8_t *bytes)
 {
     struct slice string = entry != NULL ? entry_string(entry) : slice_make(NULL, 0);
     uint64_t first = bit_fields_first_byte(field);
-    memset(bytes, 0, MOST_BYTES);
+    memset(bytes, 0, MAX_BYTES);
     for (size_t i = 0; i < bit_fields_byte_count(field) && first + i < string.len; i++)
         bytes[i] = string.data[first + i];
 }
 
-/* Where a write of these bytes ends. */
+/* The end of the field's bytes. */
 static uint64_t bit_fields_end_of(const struct op_field *field)
 {
     return bit_fields_first_byte(field) + bit_fields_byte_count(field);
@@ -92,9 +93,9 @@ static void bit_fields_write_bytes(struct op_context *ctx, struct lookup *at, co
     apply_change(ctx, &splice);
 }
 
-/* The string is there, and so long that all parts that write lie in it. */
-static void bit_fields_make_room(struct op_context *ctx, struct lookup *at, const struct op *op,
-                                 uint64_t end)
+/* Creates or extends the string, so that all parts that write lie within it. */
+static void bit_fields_extend(struct op_context *ctx, struct lookup *at, const struct op *op,
+                              uint64_t end)
 {
     if (at->entry == NULL || entry_string(at->entry).len < end)
         bit_fields_write_bytes(ctx, at, op, end - 1, SLICE_LITERAL("\0"));
@@ -104,13 +105,13 @@ static struct op_field_value bit_fields_apply_field(struct op_context *ctx, stru
                                                     const struct op *op,
                                                     const struct op_field *field)
 {
-    uint8_t bytes[MOST_BYTES], former[MOST_BYTES];
+    uint8_t bytes[MAX_BYTES], former[MAX_BYTES];
     bit_fields_read_bytes(at->entry, field, bytes);
     wide number = bit_fields_load(field, bytes);
     if (field->action == OP_FIELD_GET)
         return (struct op_field_value){true, (int64_t)number};
     memcpy(former, bytes, sizeof former);
-    /* As Redis does, an unsigned field is set to a number of 64 bits without a sign. */
+    /* As in Redis, the argument of SET for an unsigned field is an unsigned number of 64 bits. */
     wide wanted = field->is_signed ? (wide)field->value : (wide)(uint64_t)field->value;
     if (field->action == OP_FIELD_INCREMENT)
         wanted = number + field->value;
@@ -124,7 +125,7 @@ static struct op_field_value bit_fields_apply_field(struct op_context *ctx, stru
     return (struct op_field_value){true, (int64_t)answer};
 }
 
-/* Where the last of the parts that write ends; 0 if none does. */
+/* The end of the bytes of all parts that write; 0 if none does. */
 static uint64_t bit_fields_written_end(const struct op *op)
 {
     uint64_t end = 0;
@@ -143,7 +144,7 @@ void apply_bit_field(struct op_context *ctx, const struct op *op, struct op_resu
     if (!substrings_may_hold(&whole, end, result))
         return;
     struct lookup at = end > 0 ? apply_lookup_write_key(ctx, op) : apply_lookup_read_key(ctx, op);
-    if (!apply_wants_string(at.entry, result))
+    if (!apply_require_string(at.entry, result))
         return;
     struct op last = {.value = SLICE_LITERAL("\0")};
     if (end > 0 && !substrings_may_write(ctx, &at, &last, end - 1, result))
@@ -152,10 +153,10 @@ void apply_bit_field(struct op_context *ctx, const struct op *op, struct op_resu
     if (result->fields == NULL)
         return;
     result->field_count = op->parts.field_count;
-    if (end > 0 && !apply_wants_reply(ctx, op, result))
+    if (end > 0 && !apply_reply_fits(ctx, op, result))
         return;
     if (end > 0)
-        bit_fields_make_room(ctx, &at, op, end);
+        bit_fields_extend(ctx, &at, op, end);
     for (size_t i = 0; i < op->parts.field_count; i++)
         result->fields[i] = bit_fields_apply_field(ctx, &at, op, &op->parts.fields[i]);
     result->version = at.entry != NULL ? entry_version(at.entry) : 0;

@@ -1,7 +1,7 @@
 /*
- * The operations on bits of strings (bit fields: bit_fields.c). Bit 0 is the most significant one
- * of the first byte, and a string is followed by zeros without end. What they write is told as a
- * SetRange.
+ * The operations on bits of strings (bit fields: bit_fields.c). Bit 0 is the most significant bit
+ * of the first byte, and all bits past the end of a string are zero. SetBit is emitted as a
+ * SetRange, BitOp as a Set.
  */
 #include "store/ops/apply.h"
 
@@ -12,22 +12,22 @@
 
 #include <byteswap.h>
 
-/* Bits that are searched in one turn, before apply_may_spend() is asked again. */
+/* Bits that are searched between two calls of apply_may_spend(). */
 #define TURN_BITS ((uint64_t)64 * 1024 * 8)
 
-/* Bits of a string, from `first` to before `end`; none if that is not above `first`. */
+/* Bits `first` to `end` - 1 of a string; none if `end` <= `first`. */
 struct bit_range {
     uint64_t first, end;
 };
 
 /* ---- within bytes ---- */
 
-static bool bits_bit_at(struct slice string, uint64_t offset)
+static bool bits_test_bit(struct slice string, uint64_t offset)
 {
     return offset / 8 < string.len && (string.data[offset / 8] >> (7 - offset % 8) & 1) != 0;
 }
 
-/* Bits 8 * byte to 8 * byte + 63, the first one on top; zeros beyond the end. */
+/* Bits 8 * byte to 8 * byte + 63, the first in the most significant place; zeros past the end. */
 static uint64_t bits_load(struct slice string, size_t byte)
 {
     uint64_t word = 0;
@@ -36,7 +36,8 @@ static uint64_t bits_load(struct slice string, size_t byte)
     return bswap_64(word);
 }
 
-/* The bits of a word that the range has, which begins in its first byte at the earliest. */
+/* A mask of the bits in the range, for the word that starts at `byte`. The range does not start
+ * before that byte. */
 static uint64_t bits_mask_of(const struct bit_range *range, size_t byte)
 {
     uint64_t mask = UINT64_MAX, start = (uint64_t)byte * 8;
@@ -47,7 +48,7 @@ static uint64_t bits_mask_of(const struct bit_range *range, size_t byte)
     return mask;
 }
 
-/* In steps that the compiler does for several words at once, with any processor. */
+/* In plain steps, so that the compiler can vectorize the loop over words for any processor. */
 static uint64_t bits_count_in_word(uint64_t word)
 {
     word -= word >> 1 & 0x5555555555555555;
@@ -73,7 +74,7 @@ static uint64_t bits_count(struct slice string, const struct bit_range *range)
     return count;
 }
 
-/* Where the range first has the bit; its end if nowhere. */
+/* The position of the first such bit in the range; its end if there is none. */
 static uint64_t bits_find_bit(struct slice string, const struct bit_range *range, bool bit)
 {
     for (size_t byte = (size_t)(range->first / 8); (uint64_t)byte * 8 < range->end; byte += 8) {
@@ -87,7 +88,7 @@ static uint64_t bits_find_bit(struct slice string, const struct bit_range *range
 
 /* ---- the operations ---- */
 
-/* Redis' rules for the operation's start and stop. */
+/* The operation's start and stop as a range, by Redis' rules. */
 static struct bit_range bits_range_of(const struct op *op, size_t length)
 {
     uint64_t unit = op->bits.in_bits ? 1 : 8;
@@ -105,14 +106,14 @@ static struct bit_range bits_range_of(const struct op *op, size_t length)
 void apply_get_bit(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry == NULL || !apply_wants_string(entry, result))
+    if (entry == NULL || !apply_require_string(entry, result))
         return;
     result->ok = true;
-    result->count = bits_bit_at(entry_string(entry), (uint64_t)op->start);
+    result->count = bits_test_bit(entry_string(entry), (uint64_t)op->start);
     result->version = entry_version(entry);
 }
 
-/* As in Redis it is no write if the bit is there and was like that. */
+/* As in Redis, setting a bit within the string to the value that it has is not a write. */
 void apply_set_bit(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     uint64_t offset = (uint64_t)op->start;
@@ -127,7 +128,7 @@ void apply_set_bit(struct op_context *ctx, const struct op *op, struct op_result
     if (!substrings_may_hold(&splice, byte, result))
         return;
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_string(at.entry, result) ||
+    if (!apply_require_string(at.entry, result) ||
         !substrings_may_write(ctx, &at, &splice, byte, result))
         return;
     struct slice string = at.entry != NULL ? entry_string(at.entry) : slice_make(NULL, 0);
@@ -145,7 +146,7 @@ void apply_set_bit(struct op_context *ctx, const struct op *op, struct op_result
 void apply_bit_count(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry == NULL || !apply_wants_string(entry, result))
+    if (entry == NULL || !apply_require_string(entry, result))
         return;
     struct slice string = entry_string(entry);
     struct bit_range range = bits_range_of(op, string.len);
@@ -157,7 +158,7 @@ void apply_bit_count(struct op_context *ctx, const struct op *op, struct op_resu
     result->version = entry_version(entry);
 }
 
-/* False if the search takes long, and the operation has failed. */
+/* False if the search takes too long: the operation has failed. */
 static bool bits_find_in_turns(struct op_context *ctx, struct slice string,
                                const struct bit_range *range, bool bit, uint64_t *found,
                                struct op_result *result)
@@ -176,12 +177,12 @@ static bool bits_find_in_turns(struct op_context *ctx, struct slice string,
     return true;
 }
 
-/* The zeros behind a string are found only if the search is not told where to stop. */
+/* The zeros past the end of the string are found only by a search without a stop. */
 void apply_bit_pos(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
     result->count = op->bits.bit || entry != NULL ? -1 : 0;
-    if (entry == NULL || !apply_wants_string(entry, result))
+    if (entry == NULL || !apply_require_string(entry, result))
         return;
     struct slice string = entry_string(entry);
     struct bit_range range = bits_range_of(op, string.len);
@@ -196,8 +197,8 @@ void apply_bit_pos(struct op_context *ctx, const struct op *op, struct op_result
 
 /* ---- BitOp ---- */
 
-/* Combines the words of the result, which holds the first string, with another one; beyond the
- * shorter one's end there are zeros. */
+/* Combines `out`, which starts as the first string, with another string. Past the end of a string
+ * there are zeros. */
 static void bits_combine(enum op_bitwise bitwise, uint8_t *out, size_t len, struct slice string)
 {
     size_t common = string.len < len ? string.len : len;
@@ -232,7 +233,7 @@ static struct blob *bits_combine_all(const struct op *op, const struct slice *st
     return blob;
 }
 
-/* The blob takes the place of what is there, in which it lives on if it is long. */
+/* Stores the blob's bytes under the key; the entry shares the blob if it is long. */
 static void bits_put_blob(struct op_context *ctx, struct lookup *at, struct blob *blob)
 {
     struct blob *holder = ctx->holder;
@@ -243,7 +244,8 @@ static void bits_put_blob(struct op_context *ctx, struct lookup *at, struct blob
         ctx, &(struct op){.kind = OP_SET, .db = at->db, .key = at->key, .value = blob_slice(blob)});
 }
 
-/* The strings under the operation's keys, and the longest one's length. False: it has failed. */
+/* Finds the strings of the operation's keys and the length of the longest. False if the operation
+ * has failed. */
 static bool bits_find_strings(struct op_context *ctx, const struct op *op, struct slice *strings,
                               size_t *longest, struct op_result *result)
 {
@@ -251,7 +253,7 @@ static bool bits_find_strings(struct op_context *ctx, const struct op *op, struc
     for (size_t i = 0; i < op->key_count; i++) {
         const struct op_key *key = &op->keys[i];
         const struct entry *entry = apply_lookup_read(ctx, op->db, key->bytes, key->hash).entry;
-        if (!apply_wants_string(entry, result))
+        if (!apply_require_string(entry, result))
             return false;
         strings[i] = entry != NULL ? entry_string(entry) : slice_make(NULL, 0);
         *longest = strings[i].len > *longest ? strings[i].len : *longest;

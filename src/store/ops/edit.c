@@ -1,4 +1,4 @@
-/* Changing a list together with its entry, its charge and its way back. */
+/* Changes a list together with its entry, its charge and its undo records. */
 #include "store/ops/edit.h"
 
 #include "base/blob.h"
@@ -47,8 +47,8 @@ void edit_push_value(struct edit *edit, enum list_end end, const struct op_value
         undo_list_pushed(edit->ctx->undo, edit->at, end, 1);
 }
 
-/* The elements of a list that is to go altogether need not be touched: they go, or are kept for an
- * undo, together with it. */
+/* When all elements are dropped, they are not touched: the list is freed, or kept for a rollback,
+ * as a whole. */
 void edit_drop(struct edit *edit, enum list_end end, size_t count)
 {
     DCHECK(!edit->is_dropped && count <= list_length(edit->list));
@@ -105,7 +105,7 @@ bool edit_remove_here(struct edit *edit, struct list_cursor *cursor, enum list_e
 uint64_t edit_end(struct edit *edit, int64_t expire_at_ms)
 {
     struct lookup *at = edit->at;
-    CHECK(entry_list(at->entry) == edit->list); /* nobody else has changed it meanwhile */
+    CHECK(entry_list(at->entry) == edit->list); /* not replaced during the edit */
     lookup_recharge(at, edit->memory);
     if (edit->is_dropped || list_length(edit->list) == 0) {
         apply_remove(edit->ctx, at);

@@ -1,8 +1,8 @@
-/* Expire: setting a deadline and taking it away. */
+/* Expire: sets and removes the deadline of a key. */
 #include "store/data/entry.h"
 #include "store/ops/apply.h"
 
-/* As for Redis, a key without deadline is one whose deadline never comes. */
+/* As in Redis, a key without a deadline counts as one whose deadline is infinite. */
 static bool expire_is_wanted(enum op_when when, int64_t present_ms, int64_t wanted_ms)
 {
     switch (when) {

@@ -1,10 +1,11 @@
-/* FlushDb: the shards' parts of the database become garbage (data/garbage.h). */
+/* FlushDb: turns each shard's part of the database into garbage, which is freed later
+ * (data/garbage.h). */
 #include "base/check.h"
 #include "store/data/garbage.h"
 #include "store/data/shard.h"
 #include "store/ops/apply.h"
 
-static size_t flush_shard(struct op_context *ctx, struct shard *shard, uint32_t db)
+static size_t flush_db_shard(struct op_context *ctx, struct shard *shard, uint32_t db)
 {
     apply_observe_revision(ctx, shard->removed);
     size_t count = garbage_take(ctx->store, shard, db);
@@ -19,7 +20,7 @@ void apply_flush_db(struct op_context *ctx, const struct op *op, struct op_resul
 {
     size_t count = 0;
     for (size_t i = 0; i < ctx->store->shard_count; i++)
-        count += flush_shard(ctx, &ctx->store->shards[i], op->db);
+        count += flush_db_shard(ctx, &ctx->store->shards[i], op->db);
     if (count > 0)
         apply_change(ctx, &(struct op){.kind = OP_FLUSH_DB, .db = op->db});
     result->ok = count > 0;

@@ -1,4 +1,4 @@
-/* Counting: the operation Incr on strings that are numbers. */
+/* Incr, on strings that contain a number. */
 #include "base/decimal.h"
 #include "base/real.h"
 #include "store/data/entry.h"
@@ -7,13 +7,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The deadline of the key is kept; a new key gets the operation's. */
+/* An existing key keeps its deadline; a new one gets the operation's. */
 static int64_t increment_deadline_of(const struct lookup *at, const struct op *op)
 {
     return at->entry != NULL ? entry_expire_at_ms(at->entry) : op->expire_at_ms;
 }
 
-/* Answers the number's text and stores it, unless it would be gone at once; false then. */
+/* Puts the number's text into the answer and stores it; false if it would expire immediately and
+ * so is not stored. */
 static bool increment_put(struct op_context *ctx, struct lookup *at, const struct op *op,
                           struct slice text, struct op_result *result)
 {
@@ -29,7 +30,7 @@ static bool increment_put(struct op_context *ctx, struct lookup *at, const struc
 
 /* ---- integers ---- */
 
-static void increment_tell_integer(struct op_context *ctx, const struct op *op, bool is_new)
+static void increment_emit_integer(struct op_context *ctx, const struct op *op, bool is_new)
 {
     apply_change(ctx, op);
     if (!is_new || op->expire_at_ms == 0)
@@ -59,15 +60,15 @@ static void increment_add_integer(struct op_context *ctx, const struct op *op, s
     }
     uint8_t digits[DECIMAL_MAX];
     if (increment_put(ctx, at, op, decimal_write(number, digits), result))
-        increment_tell_integer(ctx, op, is_new);
+        increment_emit_integer(ctx, op, is_new);
     result->integer = number;
     result->real = (double)number;
 }
 
 /* ---- reals ---- */
 
-/* Adding again might give other digits elsewhere: so the sum itself is told. */
-static void increment_tell_real(struct op_context *ctx, const struct op *op, struct slice text,
+/* Emits the sum itself: adding again might give other digits on another machine. */
+static void increment_emit_real(struct op_context *ctx, const struct op *op, struct slice text,
                                 bool is_new)
 {
     struct op set = {.kind = OP_SET,
@@ -80,7 +81,7 @@ static void increment_tell_real(struct op_context *ctx, const struct op *op, str
     apply_change(ctx, &set);
 }
 
-/* The number as its text says it, which is rounded. */
+/* Answers with the number as stored: its text is rounded. */
 static void increment_answer_real(const char *text, struct op_result *result)
 {
     long double number = strtold(text, NULL);
@@ -109,14 +110,14 @@ static void increment_add_real(struct op_context *ctx, const struct op *op, stru
     char out[REAL_SIZE];
     struct slice text = real_write(out, number);
     if (increment_put(ctx, at, op, text, result))
-        increment_tell_real(ctx, op, text, is_new);
+        increment_emit_real(ctx, op, text, is_new);
     increment_answer_real((const char *)text.data, result);
 }
 
 void apply_incr(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_string(at.entry, result))
+    if (!apply_require_string(at.entry, result))
         return;
     if (op->incr.is_real)
         increment_add_real(ctx, op, &at, result);

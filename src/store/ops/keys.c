@@ -1,4 +1,5 @@
-/* The operations on keys of any type that only look at them or remove them. */
+/* The operations that read or remove keys of any type: Delete, DeleteMany, Exists, Touch, Describe,
+ * RandomKey. */
 #include "store/ops/apply.h"
 
 #include "base/arena.h"
@@ -34,9 +35,9 @@ void apply_delete_many(struct op_context *ctx, const struct op *op, struct op_re
     }
 }
 
-/* ---- looking ---- */
+/* ---- reading ---- */
 
-/* A key that is named twice counts twice. */
+/* A key that is given twice counts twice. */
 void apply_exists(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     for (size_t i = 0; i < op->key_count; i++) {
@@ -47,7 +48,7 @@ void apply_exists(struct op_context *ctx, const struct op *op, struct op_result 
     result->ok = result->count > 0;
 }
 
-/* As Exists, but it counts as use. */
+/* Like Exists, but counts as a use for eviction. */
 void apply_touch(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     for (size_t i = 0; i < op->key_count; i++) {
@@ -58,8 +59,8 @@ void apply_touch(struct op_context *ctx, const struct op *op, struct op_result *
     result->ok = result->count > 0;
 }
 
-/* memory_bytes is the entry's object with key and inline value, as the slab rounds it, plus the
- * blob or list it leads to, plus an equal part of the buckets of its dictionary. */
+/* memory_bytes is the entry's object with its key and inline value, as rounded by the slab, plus
+ * its blob or list, plus an equal share of its dictionary's buckets. */
 void apply_describe(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_peek(ctx, op->db, op->key, op->hash);
@@ -81,16 +82,16 @@ void apply_describe(struct op_context *ctx, const struct op *op, struct op_resul
     }
 }
 
-/* ---- RandomKey: locks one shard at a time, itself ---- */
+/* ---- RandomKey: locks the shards itself, one at a time ---- */
 
-/* Draws that meet an expired key before all keys are gone through for one that is not. */
+/* After this many draws of expired keys, all keys are searched for a valid one. */
 #define RANDOM_TRIES 100
-/* Buckets that are gone through under the lock at once. */
+/* Buckets that are searched while the lock is held. */
 #define RANDOM_BUCKETS 16
 
-/* How many keys each shard has. */
+/* The number of keys in each shard. */
 struct counts {
-    size_t shards[SHARDS_MOST];
+    size_t shards[SHARDS_MAX];
     size_t total;
 };
 
@@ -117,7 +118,8 @@ static bool keys_count(struct op_context *ctx, uint32_t db, struct counts *count
     return true;
 }
 
-/* Each key of the database is as likely as any other to be in the shard; there is one at least. */
+/* Chooses a shard in proportion to its keys, so that each key of the database is equally likely.
+ * There is at least one key. */
 static size_t keys_draw_shard(const struct counts *counts)
 {
     size_t number = (size_t)((unsigned __int128)keys_draw() * counts->total >> 64), i = 0;
@@ -126,7 +128,7 @@ static size_t keys_draw_shard(const struct counts *counts)
     return i;
 }
 
-/* True if the entry is there and valid: then it is the answer. */
+/* Makes the entry the answer; false if it is NULL or has expired. */
 static bool keys_answer_key(struct op_context *ctx, const struct entry *entry,
                             struct op_result *result)
 {
@@ -138,7 +140,7 @@ static bool keys_answer_key(struct op_context *ctx, const struct entry *entry,
     return result->ok = true;
 }
 
-/* True if the operation is at its end. */
+/* True if the operation is complete: a key was found, or it has failed. */
 static bool keys_draw_key(struct op_context *ctx, struct shard *shard, uint32_t db,
                           struct op_result *result)
 {
@@ -157,7 +159,7 @@ struct search {
     struct op_result *result;
 };
 
-static void keys_look_at(void *context, struct entry *entry)
+static void keys_visit(void *context, struct entry *entry)
 {
     struct search *search = context;
     if (!search->result->ok)
@@ -173,7 +175,7 @@ static void keys_search_shard(struct search *search, struct shard *shard, uint32
             return;
         }
         for (size_t i = 0; i == 0 || (i < RANDOM_BUCKETS && cursor != 0); i++)
-            cursor = dict_scan(&shard->databases[db].dict, cursor, keys_look_at, search);
+            cursor = dict_scan(&shard->databases[db].dict, cursor, keys_visit, search);
         mutex_unlock(&shard->lock);
     } while (cursor != 0 && !search->result->ok);
 }
@@ -191,7 +193,7 @@ void apply_random_key(struct op_context *ctx, const struct op *op, struct op_res
     for (int tries = 0; tries < RANDOM_TRIES; tries++)
         if (keys_draw_key(ctx, &store->shards[keys_draw_shard(&counts)], op->db, result))
             return;
-    /* Nearly all are expired and not yet removed; now any valid one will do. */
+    /* Nearly all keys have expired but are not removed yet; now any valid one will do. */
     struct search search = {.ctx = ctx, .result = result};
     size_t first = keys_draw_shard(&counts);
     for (size_t i = 0; i < store->shard_count && !result->ok && result->err == ERR_NONE; i++)

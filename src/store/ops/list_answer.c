@@ -1,4 +1,4 @@
-/* Copying and sharing elements of lists for answers. Knows no operations. */
+/* Copies and shares elements of lists for answers. Knows no operations. */
 #include "store/ops/list_answer.h"
 
 #include "base/arena.h"
@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "store/data/entry.h"
 
-/* Element i of the result stays in its blob. False if the operation has failed. */
+/* Shares the blob of element `i` with the result. False if the operation has failed. */
 static bool list_answer_share_element(struct op_context *ctx, struct op_result *result, size_t i,
                                       struct blob *blob)
 {
@@ -22,14 +22,14 @@ static bool list_answer_share_element(struct op_context *ctx, struct op_result *
 }
 
 /*
- * Short texts are not copied one by one: those of one chunk stand there a byte or two apart, so the
- * answer points into the chunk at first, and then all that lies between them is copied at once, if
- * there is memory for it.
+ * Short texts are not copied one by one. Those of one chunk lie a byte or two apart, so the answer
+ * first points into the chunk; then the whole range that they span is copied in one go, if there is
+ * memory for it.
  */
 struct borrowed {
     const struct chunk *chunk;
-    const uint8_t *begin, *end; /* of the texts; NULL = there are none */
-    size_t first;               /* the value of the answer that was the first one of this chunk */
+    const uint8_t *begin, *end; /* of the texts; NULL = none */
+    size_t first;               /* index of the answer's first value from this chunk */
 };
 
 static void list_answer_borrow(struct borrowed *borrowed, struct slice text)
@@ -40,10 +40,10 @@ static void list_answer_borrow(struct borrowed *borrowed, struct slice text)
         borrowed->end = text.data + text.len;
 }
 
-/* Gives the chunk back: values before `behind` that lie there come to lie in the arena. False if
- * the operation has failed. */
-static bool list_answer_own(struct op_context *ctx, const struct borrowed *borrowed,
-                            struct op_result *result, size_t behind)
+/* Copies the texts borrowed from the chunk into the arena, and makes the values up to before `end`
+ * point there. False if the operation has failed. */
+static bool list_answer_copy_borrowed(struct op_context *ctx, const struct borrowed *borrowed,
+                                      struct op_result *result, size_t end)
 {
     if (borrowed->begin == NULL)
         return true;
@@ -52,23 +52,22 @@ static bool list_answer_own(struct op_context *ctx, const struct borrowed *borro
     if (!apply_copy_bytes(ctx, texts, &copy, result))
         return false;
     struct slice *values = result->values;
-    for (size_t i = borrowed->first; i < behind; i++) {
+    for (size_t i = borrowed->first; i < end; i++) {
         size_t offset = (uintptr_t)values[i].data - (uintptr_t)texts.data;
-        if (offset <= texts.len) /* elsewhere for numbers and blobs */
+        if (offset <= texts.len) /* numbers and blobs lie elsewhere */
             values[i].data = copy.data + offset;
     }
     return true;
 }
 
-/* The cursor's element becomes value `i`. False if the operation has failed. */
-static bool list_answer_answer_element(struct op_context *ctx, struct list_cursor *cursor,
-                                       struct borrowed *borrowed, struct op_result *result,
-                                       size_t i)
+/* Puts the cursor's element into value `i`. False if the operation has failed. */
+static bool list_answer_add_element(struct op_context *ctx, struct list_cursor *cursor,
+                                    struct borrowed *borrowed, struct op_result *result, size_t i)
 {
     struct slice *value = &result->values[i];
     *value = list_cursor_value(cursor);
     if (cursor->chunk != borrowed->chunk) {
-        if (!list_answer_own(ctx, borrowed, result, i))
+        if (!list_answer_copy_borrowed(ctx, borrowed, result, i))
             return false;
         *borrowed = (struct borrowed){.chunk = cursor->chunk, .first = i};
     }
@@ -80,8 +79,8 @@ static bool list_answer_answer_element(struct op_context *ctx, struct list_curso
     return true;
 }
 
-/* No element is left in the result of the operation, which has failed. */
-static bool list_answer_forget_elements(struct op_result *result)
+/* Clears the elements from the result of the operation, which has failed. Returns false. */
+static bool list_answer_clear(struct op_result *result)
 {
     enum err err = result->err;
     const char *why = result->why;
@@ -95,7 +94,7 @@ bool list_answer_part(struct op_context *ctx, const struct list_part *part, size
 {
     DCHECK(part->count <= list_length(part->list) &&
            (part->count == 0 || part->first < list_length(part->list)));
-    /* An empty element takes some, too. */
+    /* Even an empty element counts. */
     if (part->count > most / op_answer_size(0)) {
         apply_fail(result, ERR_TOO_LARGE, too_large);
         return false;
@@ -113,16 +112,16 @@ bool list_answer_part(struct op_context *ctx, const struct list_part *part, size
         size_t size = op_answer_size(list_cursor_length(&cursor));
         if (size > most) {
             apply_fail(result, ERR_TOO_LARGE, too_large);
-            return list_answer_forget_elements(result);
+            return list_answer_clear(result);
         }
         most -= size;
         if (size >= APPLY_STEP_BYTES && !apply_may_spend(ctx, size / APPLY_STEP_BYTES, result))
-            return list_answer_forget_elements(result);
-        if (!list_answer_answer_element(ctx, &cursor, &borrowed, result, i))
-            return list_answer_forget_elements(result);
+            return list_answer_clear(result);
+        if (!list_answer_add_element(ctx, &cursor, &borrowed, result, i))
+            return list_answer_clear(result);
     }
-    return list_answer_own(ctx, &borrowed, result, part->count) ||
-           list_answer_forget_elements(result);
+    return list_answer_copy_borrowed(ctx, &borrowed, result, part->count) ||
+           list_answer_clear(result);
 }
 
 void list_answer_value(struct op_context *ctx, const struct list *list, size_t index,

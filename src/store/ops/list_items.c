@@ -5,7 +5,7 @@
 #include "store/ops/edit.h"
 #include "store/ops/list_answer.h"
 
-/* Where a walk towards that end begins. */
+/* Seeks the element where a walk towards that end starts. */
 static bool list_items_seek_start(const struct list *list, struct list_cursor *cursor,
                                   enum list_end towards)
 {
@@ -17,17 +17,17 @@ static uint64_t list_items_magnitude(int64_t number)
     return number < 0 ? -(uint64_t)number : (uint64_t)number;
 }
 
-/* To be asked before each element that is looked at: asks apply_may_spend() for many at once. */
-static inline bool list_items_may_look(struct op_context *ctx, size_t *looked,
-                                       struct op_result *result)
+/* Call before each element is compared: calls apply_may_spend() once for many. */
+static inline bool list_items_may_compare(struct op_context *ctx, size_t *compared,
+                                          struct op_result *result)
 {
-    enum { AT_ONCE = 1024 };
-    return (*looked)++ % AT_ONCE != 0 || apply_may_spend(ctx, AT_ONCE, result);
+    enum { BATCH = 1024 };
+    return (*compared)++ % BATCH != 0 || apply_may_spend(ctx, BATCH, result);
 }
 
 /* ---- by index ---- */
 
-/* False if no element has that index, which counts from the tail if it is negative. */
+/* False if no element has that index; a negative one counts from the tail. */
 static bool list_items_find_index(const struct list *list, int64_t index, size_t *found)
 {
     int64_t length = (int64_t)list_length(list);
@@ -41,7 +41,7 @@ void apply_l_index(struct op_context *ctx, const struct op *op, struct op_result
 {
     struct lookup at = apply_lookup_read_key(ctx, op);
     size_t index;
-    if (at.entry == NULL || !apply_wants_list(at.entry, result) ||
+    if (at.entry == NULL || !apply_require_list(at.entry, result) ||
         !list_items_find_index(entry_list(at.entry), op->index, &index))
         return;
     list_answer_value(ctx, entry_list(at.entry), index, &result->value);
@@ -52,11 +52,11 @@ void apply_l_set(struct op_context *ctx, const struct op *op, struct op_result *
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
     size_t index;
-    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     if (!list_items_find_index(entry_list(at.entry), op->index, &index)) {
         apply_fail(result, ERR_OUT_OF_RANGE,
-                   "the list has no element of that index; the head is 0 or -length, the tail "
+                   "the list has no element with that index; the head is 0 or -length, the tail "
                    "length - 1 or -1");
         return;
     }
@@ -73,14 +73,14 @@ void apply_l_set(struct op_context *ctx, const struct op *op, struct op_result *
 void apply_l_insert(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     struct element pivot = element_of(op->insert.pivot);
     struct list_cursor cursor;
-    size_t looked = 0;
+    size_t compared = 0;
     bool on = list_items_seek_start(entry_list(at.entry), &cursor, LIST_TAIL);
     for (; on && !list_cursor_equal(&cursor, &pivot); on = list_next(&cursor))
-        if (!list_items_may_look(ctx, &looked, result))
+        if (!list_items_may_compare(ctx, &compared, result))
             return;
     if (!on) {
         result->count = -1;
@@ -95,7 +95,7 @@ void apply_l_insert(struct op_context *ctx, const struct op *op, struct op_resul
     list_answer_key(&at, result);
 }
 
-/* Removes elements that equal the needle, from the cursor on and `most` at most; how many. */
+/* Removes at most `most` elements that equal the needle, from the cursor on. Returns how many. */
 static uint64_t list_items_remove_equal(struct edit *edit, struct list_cursor *cursor,
                                         enum list_end towards, const struct element *needle,
                                         uint64_t most)
@@ -115,7 +115,7 @@ static uint64_t list_items_remove_equal(struct edit *edit, struct list_cursor *c
 void apply_l_rem(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     enum list_end towards = op->count < 0 ? LIST_HEAD : LIST_TAIL;
     uint64_t most = op->count == 0 ? UINT64_MAX : list_items_magnitude(op->count);
@@ -139,17 +139,17 @@ void apply_l_rem(struct op_context *ctx, const struct op *op, struct op_result *
 
 /* ---- positions ---- */
 
-/* A number of up to 64 bits, as it is in an answer. */
+/* Bytes of an index in an answer. */
 #define INDEX_SIZE ((size_t)8)
 
-/* Positions found so far, in the result. */
+/* Collects positions in the result. */
 struct positions {
     struct op_context *ctx;
     struct op_result *result;
     size_t capacity;
 };
 
-/* False if there is no memory for it: the operation has failed. */
+/* False if there is no memory: the operation has failed. */
 static bool list_items_add_position(struct positions *positions, size_t index)
 {
     struct op_result *result = positions->result;
@@ -168,7 +168,7 @@ static bool list_items_add_position(struct positions *positions, size_t index)
     return true;
 }
 
-/* False if there are more than the answer may hold, or the search takes long, and the operation has
+/* False if there are more than fit into the answer, or the search takes too long: the operation has
  * failed. */
 static bool list_items_find_positions(struct positions *positions, const struct op *op,
                                       const struct list *list)
@@ -180,10 +180,10 @@ static bool list_items_find_positions(struct positions *positions, const struct 
     size_t fitting = op_most_answer(op) / op_answer_size(INDEX_SIZE);
     struct element needle = element_of(op->value);
     struct list_cursor cursor;
-    size_t looked = 0;
+    size_t compared = 0;
     bool on = list_items_seek_start(list, &cursor, towards);
     for (; on && scan > 0 && most > 0; on = list_step(&cursor, towards), scan--) {
-        if (!list_items_may_look(positions->ctx, &looked, positions->result))
+        if (!list_items_may_compare(positions->ctx, &compared, positions->result))
             return false;
         if (!list_cursor_equal(&cursor, &needle))
             continue;
@@ -206,7 +206,7 @@ static bool list_items_find_positions(struct positions *positions, const struct 
 void apply_l_pos(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry == NULL || !apply_wants_list(entry, result))
+    if (entry == NULL || !apply_require_list(entry, result))
         return;
     struct positions positions = {.ctx = ctx, .result = result};
     if (!list_items_find_positions(&positions, op, entry_list(entry))) {

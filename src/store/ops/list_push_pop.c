@@ -12,9 +12,9 @@ static enum list_end push_pop_end_of(enum op_end end)
 
 /* ---- pushing ---- */
 
-/* The push as it was asked for; then what it cut and the deadline, as changes of their own. Both
- * do nothing more where the push has done them already. */
-static void push_pop_tell_push(struct op_context *ctx, const struct op *op, enum list_end end,
+/* Emits the push as requested, then the trim and the deadline as changes of their own. Both are
+ * no-ops when a replayed push has done the same already. */
+static void push_pop_emit_push(struct op_context *ctx, const struct op *op, enum list_end end,
                                bool was_cut)
 {
     apply_change(ctx, op);
@@ -38,7 +38,7 @@ static void push_pop_push(struct op_context *ctx, const struct op *op, enum list
                           struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_list(at.entry, result) || !apply_condition(ctx, op, at.entry, result))
+    if (!apply_require_list(at.entry, result) || !apply_condition(ctx, op, at.entry, result))
         return;
     struct edit edit = edit_begin(ctx, &at);
     edit_push(&edit, end, op->values, op->value_count);
@@ -49,7 +49,7 @@ static void push_pop_push(struct op_context *ctx, const struct op *op, enum list
     result->ok = true;
     result->count = (int64_t)(length - cut);
     result->version = edit_end(&edit, op->expire_at_ms);
-    push_pop_tell_push(ctx, op, end, cut > 0);
+    push_pop_emit_push(ctx, op, end, cut > 0);
 }
 
 void apply_l_push(struct op_context *ctx, const struct op *op, struct op_result *result)
@@ -64,7 +64,7 @@ void apply_r_push(struct op_context *ctx, const struct op *op, struct op_result 
 
 /* ---- popping ---- */
 
-/* Removes elements whose answer is ready. */
+/* Removes the elements, which the answer has already. */
 static void push_pop_take(struct op_context *ctx, struct lookup *at, enum op_end end, size_t count,
                           struct op_result *result)
 {
@@ -86,11 +86,11 @@ static void push_pop_pop(struct op_context *ctx, const struct op *op, enum op_en
                          struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     const struct list *list = entry_list(at.entry);
     list_answer_value(ctx, list, list_answer_end(list, push_pop_end_of(end)), &result->value);
-    if (apply_wants_reply(ctx, op, result))
+    if (apply_reply_fits(ctx, op, result))
         push_pop_take(ctx, &at, end, 1, result);
 }
 
@@ -104,7 +104,8 @@ void apply_r_pop(struct op_context *ctx, const struct op *op, struct op_result *
     push_pop_pop(ctx, op, OP_TAIL, result);
 }
 
-/* The first key that holds something: a list, or the operation fails. NULL if none does. */
+/* The first key that exists; NULL if none does, or if it is not a list: then the operation has
+ * failed. */
 static const struct op_key *push_pop_first_list(struct op_context *ctx, const struct op *op,
                                                 struct op_result *result)
 {
@@ -112,7 +113,7 @@ static const struct op_key *push_pop_first_list(struct op_context *ctx, const st
         const struct op_key *key = &op->keys[i];
         const struct entry *entry = apply_lookup_read(ctx, op->db, key->bytes, key->hash).entry;
         if (entry != NULL)
-            return apply_wants_list(entry, result) ? key : NULL;
+            return apply_require_list(entry, result) ? key : NULL;
     }
     return NULL;
 }
@@ -154,14 +155,14 @@ void apply_list_pop(struct op_context *ctx, const struct op *op, struct op_resul
         return;
     result->key = arena_copy(ctx->arena, key->bytes);
     result->count = (int64_t)part.count;
-    if (apply_wants_reply(ctx, op, result))
+    if (apply_reply_fits(ctx, op, result))
         push_pop_take(ctx, &at, op->move.end, part.count, result);
 }
 
 /* ---- moving ---- */
 
-/* The two may be the same: what is pushed first keeps the list from becoming empty, and that it may
- * be what is dropped then changes nothing, as it is equal. */
+/* Source and target may be the same list. The push comes first, so that the list does not become
+ * empty in between; if the drop then removes the pushed element, that is fine, as it is equal. */
 static void push_pop_move(struct op_context *ctx, struct lookup *source, struct lookup *target,
                           const struct op *op, const struct op_value *value)
 {
@@ -176,15 +177,15 @@ static void push_pop_move(struct op_context *ctx, struct lookup *source, struct 
 void apply_l_move(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup source = apply_lookup_write_key(ctx, op);
-    if (source.entry == NULL || !apply_wants_list(source.entry, result))
+    if (source.entry == NULL || !apply_require_list(source.entry, result))
         return;
     struct lookup target = apply_lookup_write(ctx, op->db, op->target.bytes, op->target.hash);
-    if (!apply_wants_list(target.entry, result))
+    if (!apply_require_list(target.entry, result))
         return;
     const struct list *list = entry_list(source.entry);
     list_answer_value(ctx, list, list_answer_end(list, push_pop_end_of(op->move.end)),
                       &result->value);
-    if (!apply_wants_reply(ctx, op, result))
+    if (!apply_reply_fits(ctx, op, result))
         return;
     bool is_same = target.entry == source.entry;
     push_pop_move(ctx, is_same ? &target : &source, &target, op, &result->value);

@@ -4,11 +4,11 @@
 #include "store/ops/edit.h"
 #include "store/ops/list_answer.h"
 
-/* Elements that are removed in one step, as apply_may_spend() counts, for whole chunks go. */
-#define REMOVED_AT_ONCE 16
+/* Elements removed per step of apply_may_spend(): most are freed with their whole chunk. */
+#define REMOVED_PER_STEP 16
 
-/* Redis' rules: negative indexes count from the tail, then both ends are clipped to the list. What
- * the operation asks for, with `count` 0 if that is nothing. */
+/* The elements that the operation asks for; `count` may be 0. Redis' rules: negative indexes count
+ * from the tail, then both ends are clipped to the list. */
 static struct list_part list_ranges_clip(const struct op *op, const struct list *list)
 {
     int64_t start = op->start, stop = op->stop, length = (int64_t)list_length(list);
@@ -31,7 +31,7 @@ static struct list_part list_ranges_clip(const struct op *op, const struct list 
 void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry == NULL || !apply_wants_list(entry, result))
+    if (entry == NULL || !apply_require_list(entry, result))
         return;
     struct list_part part = list_ranges_clip(op, entry_list(entry));
     if (!list_answer_part(
@@ -49,11 +49,11 @@ void apply_l_range(struct op_context *ctx, const struct op *op, struct op_result
 void apply_l_trim(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_list(at.entry, result))
+    if (at.entry == NULL || !apply_require_list(at.entry, result))
         return;
     struct list_part part = list_ranges_clip(op, entry_list(at.entry));
     size_t removed = list_length(part.list) - part.count;
-    if (!apply_may_spend(ctx, removed / REMOVED_AT_ONCE, result))
+    if (!apply_may_spend(ctx, removed / REMOVED_PER_STEP, result))
         return;
     if (removed > 0) {
         struct edit edit = edit_begin(ctx, &at);

@@ -1,5 +1,4 @@
-/* Rename and Copy: the value of a key, with its deadline, comes to be another key's too, or
- * instead. */
+/* Rename and Copy: move or copy the value of a key, with its deadline, to another key. */
 #include "base/check.h"
 #include "store/ops/apply.h"
 
@@ -13,12 +12,12 @@ static bool rename_is_same_key(const struct op *op)
     return op->db == op->target_db && slice_equal(op->key, op->target.bytes);
 }
 
-static struct lookup rename_open_target(struct op_context *ctx, const struct op *op)
+static struct lookup rename_lookup_target(struct op_context *ctx, const struct op *op)
 {
     return apply_lookup_write(ctx, op->target_db, op->target.bytes, op->target.hash);
 }
 
-/* True if the target is there and must not be replaced; then the result says so. */
+/* True if the target exists and must not be replaced; then the result has its version. */
 static bool rename_is_taken(const struct lookup *to, bool replace, struct op_result *result)
 {
     if (to->entry == NULL || replace)
@@ -27,14 +26,14 @@ static bool rename_is_taken(const struct lookup *to, bool replace, struct op_res
     return true;
 }
 
-static void rename_done(const struct op_context *ctx, struct op_result *result)
+static void rename_set_result(const struct op_context *ctx, struct op_result *result)
 {
     result->ok = true;
     result->count = 1;
     result->version = ctx->revision;
 }
 
-static void rename_tell(struct op_context *ctx, const struct op *op, enum op_kind kind)
+static void rename_emit(struct op_context *ctx, const struct op *op, enum op_kind kind)
 {
     apply_change(ctx, &(struct op){.kind = kind,
                                    .db = op->db,
@@ -47,9 +46,9 @@ static void rename_tell(struct op_context *ctx, const struct op *op, enum op_kin
 
 /* ---- Rename ---- */
 
-/* A list that went from one entry to another. */
+/* A list that was moved from one entry to another. */
 struct moved_list {
-    struct undo_edit edit; /* of the target; first: the pointer to it is one to this */
+    struct undo_edit edit; /* of the target; must be first: cast from it */
     struct lookup from;
 };
 
@@ -61,11 +60,11 @@ static struct list *rename_take_list(const struct lookup *at)
     return list;
 }
 
-static void rename_move_list_back(struct undo_edit *edit, const struct lookup *to)
+static void rename_reverse_move(struct undo_edit *edit, const struct lookup *to)
 {
     const struct lookup *from = &((struct moved_list *)edit)->from;
     struct entry *source = dict_find(&from->database->dict, from->hash, from->key);
-    CHECK(source != NULL && entry_list(source) == NULL); /* it waits for its list */
+    CHECK(source != NULL && entry_list(source) == NULL); /* its list was taken */
     entry_give_list(&from->shard->slab, source, rename_take_list(to));
     if (entry_expire_at_ms(source) != 0)
         from->database->expiring_memory += list_memory(entry_list(source));
@@ -75,11 +74,11 @@ static void rename_note_moved_list(struct undo *undo, const struct lookup *from,
                                    const struct lookup *to)
 {
     struct moved_list *moved = undo_alloc(undo, sizeof *moved);
-    *moved = (struct moved_list){.edit = {.reverse = rename_move_list_back}, .from = *from};
+    *moved = (struct moved_list){.edit = {.reverse = rename_reverse_move}, .from = *from};
     undo_edit(undo, to, &moved->edit);
 }
 
-/* The value goes over; `from` holds a key without use afterwards. */
+/* Moves the value. Afterwards `from` must be removed: a list has been taken from it. */
 static void rename_move_value(struct op_context *ctx, struct lookup *from, struct lookup *to)
 {
     DCHECK(from->entry != NULL && from->entry != to->entry);
@@ -96,14 +95,14 @@ static void rename_move_value(struct op_context *ctx, struct lookup *from, struc
         rename_note_moved_list(ctx->undo, from, to);
 }
 
-static void rename_tell_renamed(struct op_context *ctx, const struct op *op,
-                                const struct lookup *from)
+static void rename_emit_rename(struct op_context *ctx, const struct op *op,
+                               const struct lookup *from)
 {
     if (op->db == op->target_db) {
-        rename_tell(ctx, op, OP_RENAME);
+        rename_emit(ctx, op, OP_RENAME);
         return;
     }
-    rename_tell(ctx, op, OP_COPY);
+    rename_emit(ctx, op, OP_COPY);
     apply_change_delete(ctx, from);
 }
 
@@ -117,13 +116,13 @@ void apply_rename(struct op_context *ctx, const struct op *op, struct op_result 
         result->version = entry_version(from.entry);
         return;
     }
-    struct lookup to = rename_open_target(ctx, op);
+    struct lookup to = rename_lookup_target(ctx, op);
     if (rename_is_taken(&to, !op->copy.absent_only, result))
         return;
     rename_move_value(ctx, &from, &to);
     apply_remove(ctx, &from);
-    rename_tell_renamed(ctx, op, &from);
-    rename_done(ctx, result);
+    rename_emit_rename(ctx, op, &from);
+    rename_set_result(ctx, result);
 }
 
 /* ---- Copy ---- */
@@ -138,12 +137,12 @@ void apply_copy(struct op_context *ctx, const struct op *op, struct op_result *r
     const struct entry *source = apply_lookup_read_key(ctx, op).entry;
     if (source == NULL)
         return;
-    struct lookup to = rename_open_target(ctx, op);
+    struct lookup to = rename_lookup_target(ctx, op);
     if (rename_is_taken(&to, op->copy.replace, result))
         return;
     struct entry_stamp stamp = {.version = apply_revision(ctx),
                                 .expire_at_ms = entry_expire_at_ms(source)};
     apply_put(ctx, &to, entry_new_copy(&to.shard->slab, to.key, source, stamp));
-    rename_tell(ctx, op, OP_COPY);
-    rename_done(ctx, result);
+    rename_emit(ctx, op, OP_COPY);
+    rename_set_result(ctx, result);
 }

@@ -1,4 +1,4 @@
-/* The operations on whole strings. */
+/* The operations on whole strings: Set, Get, GetDel, GetEx, MGet, MSet. */
 #include "base/arena.h"
 #include "base/blob.h"
 #include "store/data/entry.h"
@@ -7,7 +7,7 @@
 
 /* ---- one key ---- */
 
-/* A key whose deadline has come is as good as removed. */
+/* Removes the key, if there is one: what a write with a past deadline amounts to. */
 static void strings_remove_key(struct op_context *ctx, struct lookup *at)
 {
     if (at->entry == NULL)
@@ -33,7 +33,7 @@ static inline void strings_set(struct op_context *ctx, struct lookup *at, const 
 void apply_set(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (op->set.return_previous && !apply_wants_string(at.entry, result))
+    if (op->set.return_previous && !apply_require_string(at.entry, result))
         return;
     if (!apply_condition(ctx, op, at.entry, result))
         return;
@@ -41,7 +41,7 @@ void apply_set(struct op_context *ctx, const struct op *op, struct op_result *re
         result->has_previous = true;
         if (at.entry != NULL)
             apply_return_string(ctx, at.entry, &result->value);
-        if (!apply_wants_reply(ctx, op, result))
+        if (!apply_reply_fits(ctx, op, result))
             return;
     }
     strings_set(ctx, &at, op);
@@ -55,16 +55,16 @@ void apply_get(struct op_context *ctx, const struct op *op, struct op_result *re
     struct lookup at = apply_lookup_read_key(ctx, op);
     if (op->read.want_as_of)
         result->as_of = at.as_of;
-    if (at.entry != NULL && apply_wants_string(at.entry, result))
+    if (at.entry != NULL && apply_require_string(at.entry, result))
         apply_return_string(ctx, at.entry, &result->value);
 }
 
-/* Fills the value, with version 0 as the key is gone. A condition that is not met leaves the value
- * not found, with the version of what is there. */
+/* Fills the value, with version 0 because the key is removed. If the condition does not hold, the
+ * value is not found and has the version of the present one. */
 void apply_get_del(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_string(at.entry, result))
+    if (at.entry == NULL || !apply_require_string(at.entry, result))
         return;
     if (!apply_condition_holds(&op->condition, at.entry)) {
         result->version = entry_version(at.entry);
@@ -72,7 +72,7 @@ void apply_get_del(struct op_context *ctx, const struct op *op, struct op_result
         return;
     }
     apply_return_string(ctx, at.entry, &result->value);
-    if (!apply_wants_reply(ctx, op, result))
+    if (!apply_reply_fits(ctx, op, result))
         return;
     strings_remove_key(ctx, &at);
     result->ok = true;
@@ -80,8 +80,8 @@ void apply_get_del(struct op_context *ctx, const struct op *op, struct op_result
     result->value.expire_at_ms = 0;
 }
 
-/* Gives the key another deadline, 0 = none, which may have come already. */
-static void strings_restamp(struct op_context *ctx, struct lookup *at, int64_t expire_at_ms)
+/* Sets the key's deadline, 0 = none; one in the past removes the key. */
+static void strings_set_deadline(struct op_context *ctx, struct lookup *at, int64_t expire_at_ms)
 {
     if (apply_is_due(ctx, expire_at_ms)) {
         strings_remove_key(ctx, at);
@@ -99,13 +99,13 @@ static void strings_restamp(struct op_context *ctx, struct lookup *at, int64_t e
 void apply_get_ex(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (at.entry == NULL || !apply_wants_string(at.entry, result))
+    if (at.entry == NULL || !apply_require_string(at.entry, result))
         return;
     apply_return_string(ctx, at.entry, &result->value);
     if (op->expire.persist ? entry_expire_at_ms(at.entry) != 0 : op->expire_at_ms != 0) {
-        if (!apply_wants_reply(ctx, op, result))
+        if (!apply_reply_fits(ctx, op, result))
             return;
-        strings_restamp(ctx, &at, op->expire.persist ? 0 : op->expire_at_ms);
+        strings_set_deadline(ctx, &at, op->expire.persist ? 0 : op->expire_at_ms);
         result->value.version = at.entry != NULL ? ctx->revision : 0;
         result->value.expire_at_ms = at.entry != NULL ? entry_expire_at_ms(at.entry) : 0;
     }
@@ -115,7 +115,7 @@ void apply_get_ex(struct op_context *ctx, const struct op *op, struct op_result 
 
 /* ---- several keys ---- */
 
-/* The string under the key; NULL if there is none, or something else. */
+/* The string under the key; NULL if the key does not exist or is not a string. */
 static const struct entry *strings_find_string(struct op_context *ctx, uint32_t db,
                                                const struct op_key *key)
 {
@@ -138,8 +138,8 @@ static bool strings_find(struct op_context *ctx, const struct op *op, size_t mos
     return true;
 }
 
-/* Puts the string into the value, as apply_return_string() does, one of many. False if the
- * operation has failed. */
+/* Puts the string into one of many values, like apply_return_string(). False if the operation has
+ * failed. */
 static bool strings_answer_string(struct op_context *ctx, const struct entry *entry,
                                   struct op_value *value, struct op_result *result)
 {
@@ -159,7 +159,8 @@ void apply_m_get(struct op_context *ctx, const struct op *op, struct op_result *
     const struct entry **entries = apply_unfold(ctx, op->key_count * sizeof *entries, result);
     if (entries == NULL)
         return;
-    result->items = apply_unfold(ctx, op->key_count * sizeof *result->items, result);
+    if (result->items == NULL) /* else it is a piece of a larger answer (pieces.h) */
+        result->items = apply_unfold(ctx, op->key_count * sizeof *result->items, result);
     if (result->items == NULL)
         return;
     if (!strings_find(ctx, op, op_most_answer(op), entries)) {
@@ -177,7 +178,7 @@ void apply_m_get(struct op_context *ctx, const struct op *op, struct op_result *
     }
 }
 
-/* True if all conditions hold for the data as it is; else the result tells of the first that does
+/* True if all conditions hold before the first write; else the result describes the first that does
  * not. */
 static bool strings_all_conditions_hold(struct op_context *ctx, const struct op *op,
                                         struct op_result *result)
@@ -190,7 +191,7 @@ static bool strings_all_conditions_hold(struct op_context *ctx, const struct op 
     return true;
 }
 
-/* The version is that of all keys that it wrote. */
+/* The result's version is that of all keys that it wrote. */
 void apply_m_set(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     if (!strings_all_conditions_hold(ctx, op, result))

@@ -6,7 +6,7 @@
 #include "store/data/entry.h"
 #include "store/data/shard.h"
 
-/* A short part of a long string is copied, so that it does not hold on to all of it. */
+/* Copies a short part of a long string, so that it does not keep the whole string in memory. */
 static void substrings_return_part(struct op_context *ctx, const struct entry *entry,
                                    struct slice part, struct op_value *value)
 {
@@ -16,7 +16,7 @@ static void substrings_return_part(struct op_context *ctx, const struct entry *e
     value->expire_at_ms = entry_expire_at_ms(entry);
 }
 
-/* Redis' rules, also where they surprise: a stop before the first byte means the first byte. */
+/* Redis' rules, even where they surprise: a stop before the first byte means the first byte. */
 static struct slice substrings_part_of(struct slice string, int64_t start, int64_t stop)
 {
     int64_t length = (int64_t)string.len;
@@ -36,7 +36,7 @@ static struct slice substrings_part_of(struct slice string, int64_t start, int64
 void apply_get_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     const struct entry *entry = apply_lookup_read_key(ctx, op).entry;
-    if (entry != NULL && apply_wants_string(entry, result))
+    if (entry != NULL && apply_require_string(entry, result))
         substrings_return_part(ctx, entry,
                                substrings_part_of(entry_string(entry), op->start, op->stop),
                                &result->value);
@@ -58,7 +58,7 @@ static size_t substrings_length_of(const struct lookup *at)
     return at->entry != NULL ? entry_string(at->entry).len : 0;
 }
 
-/* What writes the operation's value into the string from `offset` on. */
+/* The splice that writes the operation's value into the string at `offset`. */
 static struct entry_splice substrings_splice_at(const struct op_context *ctx,
                                                 const struct lookup *at, const struct op *op,
                                                 size_t offset)
@@ -80,8 +80,8 @@ bool substrings_may_write(struct op_context *ctx, const struct lookup *at, const
     }
     if (!apply_may_spend(ctx, copied / APPLY_STEP_BYTES, result))
         return false;
-    bool is_there = length >= BLOB_LEAST && copied == 0; /* what the string will lie in */
-    return is_there || apply_lease(ctx, end > length ? end : length, result);
+    bool in_place = length >= BLOB_LEAST && copied == 0; /* the memory is there already */
+    return in_place || apply_lease(ctx, end > length ? end : length, result);
 }
 
 void substrings_write(struct op_context *ctx, struct lookup *at, const struct op *op, size_t offset)
@@ -109,11 +109,11 @@ static void substrings_answer(const struct lookup *at, struct op_result *result)
     result->version = entry_version(at->entry);
 }
 
-/* As in Redis nothing can be appended to no key, which creates it. */
+/* As in Redis, appending an empty value to an absent key creates it. */
 void apply_append(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_string(at.entry, result) ||
+    if (!apply_require_string(at.entry, result) ||
         !substrings_may_hold(op, substrings_length_of(&at), result) ||
         !substrings_may_write(ctx, &at, op, substrings_length_of(&at), result))
         return;
@@ -124,7 +124,7 @@ void apply_append(struct op_context *ctx, const struct op *op, struct op_result 
     substrings_answer(&at, result);
 }
 
-/* As in Redis an empty value changes nothing, wherever it is to go. */
+/* As in Redis, an empty value changes nothing, whatever the offset. */
 void apply_set_range(struct op_context *ctx, const struct op *op, struct op_result *result)
 {
     if (op->start < 0) {
@@ -133,7 +133,7 @@ void apply_set_range(struct op_context *ctx, const struct op *op, struct op_resu
         return;
     }
     struct lookup at = apply_lookup_write_key(ctx, op);
-    if (!apply_wants_string(at.entry, result))
+    if (!apply_require_string(at.entry, result))
         return;
     if (op->value.len > 0) {
         if (!substrings_may_hold(op, (uint64_t)op->start, result) ||

@@ -1,5 +1,5 @@
-/* Txn: several operations as one, all or nothing, with the undo of its caller. Knows of the
- * operations only how long their answers are. */
+/* Txn: several operations as one commit, all or nothing, with the undo log of its caller. Of the
+ * operations it knows only how long their answers are. */
 #include "base/check.h"
 #include "store/ops/apply.h"
 
@@ -22,7 +22,7 @@ static bool txn_compares_hold(struct op_context *ctx, const struct op_txn *txn)
     return true;
 }
 
-/* What the answer of that kind of operation takes, as op_answer_size() counts. */
+/* The size of an answer, as op_answer_size() counts. */
 static size_t txn_answer_size(enum op_kind kind, const struct op_result *result)
 {
     size_t size = op_answer_size(result->key.len + result->value.bytes.len);
@@ -37,14 +37,14 @@ static size_t txn_answer_size(enum op_kind kind, const struct op_result *result)
     return size;
 }
 
-/* The operation as a part of the transaction: it may take as much of the answer as is left. */
+/* The operation as a part of the transaction: its answer may take what the others have left. */
 static struct op txn_as_part(const struct op *txn, const struct op *op, size_t left)
 {
     struct op part = *op;
     part.now_ms = txn->now_ms;
-    part.max_reply = txn->max_reply; /* for what is replied so far and this */
+    part.max_reply = txn->max_reply; /* for the replies so far and this one */
     if (txn->max_answer != 0 && (part.max_answer == 0 || part.max_answer > left))
-        part.max_answer = left > 0 ? left : 1; /* 0 would mean: any */
+        part.max_answer = left > 0 ? left : 1; /* 0 would mean no limit */
     if (part.max_value == 0)
         part.max_value = txn->max_value;
     return part;
@@ -58,8 +58,8 @@ static bool txn_apply_part(struct op_context *ctx, const struct op *txn, const s
     apply_op(ctx, &part, result);
     if (ctx->undo->is_full)
         apply_fail(result, ERR_TOO_LARGE,
-                   "with it the transaction changes more of lists than can be taken back; do it in "
-                   "several transactions, or outside of one");
+                   "the transaction would change more list elements than can be rolled back; use "
+                   "several transactions, or none");
     if (result->err != ERR_NONE)
         return false;
     apply_discard(ctx, op);
@@ -68,19 +68,19 @@ static bool txn_apply_part(struct op_context *ctx, const struct op *txn, const s
     size_t size = txn_answer_size(op->kind, result);
     if (size > *left) {
         apply_fail(result, ERR_TOO_LARGE,
-                   "with it the transaction's answers do not fit into one reply; ask for less, or "
-                   "in several transactions");
+                   "the transaction's answers would not fit into one reply; ask for less, or use "
+                   "several transactions");
         return false;
     }
     *left -= size;
-    /* Copied once more as the message; several values have seen to that themselves. */
+    /* Copied once more into the message; answers of many elements have reserved that already. */
     size_t copied = result->value.blob == NULL ? result->value.bytes.len : 0;
     return apply_reserve_message(ctx, copied, result);
 }
 
-/* True if the caller takes the answers so far, or nothing was written, so that nothing can be lost
- * with them; else the transaction has failed in that part. */
-static bool txn_wants_replies(struct op_context *ctx, const struct op *txn, struct op_result *part)
+/* True if the caller accepts the replies so far, or nothing was written, so that no write's reply
+ * can be lost; else the transaction has failed in this part. */
+static bool txn_replies_fit(struct op_context *ctx, const struct op *txn, struct op_result *part)
 {
     if (txn->max_reply == 0 || !ctx->wrote || ctx->replied <= txn->max_reply)
         return true;
@@ -103,7 +103,7 @@ static void txn_apply_parts(struct op_context *ctx, const struct op *op, const s
         apply_fetch_ops(ctx, ops, count, i);
         if (txn_apply_part(ctx, op, &ops[i], &left, part)) {
             ctx->replied += op_reply_size(ops[i].kind, part);
-            if (txn_wants_replies(ctx, op, part))
+            if (txn_replies_fit(ctx, op, part))
                 continue;
         }
         result->err = part->err;
@@ -112,8 +112,8 @@ static void txn_apply_parts(struct op_context *ctx, const struct op *op, const s
     }
 }
 
-/* Of the operation that was the last one, if there was any: its number, from 1 on, and its name go
- * before what was wrong. */
+/* Prefixes the error message with the number (from 1) and the name of the operation that failed, if
+ * it was one. */
 static const char *txn_explain(struct arena *arena, const struct op_result *result)
 {
     if (result->result_count == 0)

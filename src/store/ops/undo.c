@@ -1,5 +1,5 @@
-/* Keeping and reversing what writes did. Knows no operations, only entries and their stamps; how
- * values are changed is the business of those who note edits. */
+/* The undo log. Knows no operations, only entries and their stamps; how values change is up to
+ * those who record edits. */
 #include "store/ops/undo.h"
 
 #include "base/arena.h"
@@ -27,9 +27,9 @@ struct undo_record {
     };
 };
 
-void undo_init(struct undo *undo, struct arena *arena, size_t most)
+void undo_init(struct undo *undo, struct arena *arena, size_t max_copied)
 {
-    *undo = (struct undo){.arena = arena, .most = most};
+    *undo = (struct undo){.arena = arena, .max_copied = max_copied};
 }
 
 size_t undo_round(size_t size)
@@ -45,9 +45,9 @@ void *undo_alloc(struct undo *undo, size_t size)
     return arena_alloc(undo->arena, size);
 }
 
-bool undo_has_room(struct undo *undo, size_t bytes)
+bool undo_may_copy(struct undo *undo, size_t bytes)
 {
-    if (undo->copied < undo->most && bytes <= undo->most - undo->copied)
+    if (undo->copied < undo->max_copied && bytes <= undo->max_copied - undo->copied)
         return true;
     undo->is_full = true;
     return false;
@@ -86,7 +86,7 @@ void undo_edit(struct undo *undo, const struct lookup *at, struct undo_edit *edi
     undo_add(undo, UNDO_EDIT, at)->edit = edit;
 }
 
-static void undo_forget_entry(struct undo_record *record, uint64_t revision)
+static void undo_discard_entry(struct undo_record *record, uint64_t revision)
 {
     struct lookup *at = &record->at;
     entry_free(&at->shard->slab, record->former);
@@ -94,28 +94,28 @@ static void undo_forget_entry(struct undo_record *record, uint64_t revision)
         removals_note(&at->shard->removals, at->db, at->hash, revision);
 }
 
-void undo_forget(struct undo *undo, uint64_t revision)
+void undo_discard(struct undo *undo, uint64_t revision)
 {
-    CHECK(undo->newest == NULL || !undo->is_full); /* else something was not done */
+    CHECK(undo->newest == NULL || !undo->is_full); /* else a step was left out */
     for (struct undo_record *record = undo->newest; record != NULL; record = record->older) {
         if (record->kind == UNDO_ENTRY)
-            undo_forget_entry(record, revision);
-        else if (record->kind == UNDO_EDIT && record->edit->forget != NULL)
-            record->edit->forget(record->edit, &record->at);
+            undo_discard_entry(record, revision);
+        else if (record->kind == UNDO_EDIT && record->edit->discard != NULL)
+            record->edit->discard(record->edit, &record->at);
     }
     undo->newest = NULL;
 }
 
-static struct entry *undo_present_at(const struct lookup *at)
+static struct entry *undo_find_present(const struct lookup *at)
 {
     return dict_find(&at->database->dict, at->hash, at->key);
 }
 
-/* `former` takes the place of what is there now, either of which may be NULL. */
-static void undo_put_back(const struct lookup *at, struct entry *former)
+/* Puts `former` in place of the present entry; either may be NULL. */
+static void undo_restore_entry(const struct lookup *at, struct entry *former)
 {
     struct dict *dict = &at->database->dict;
-    struct entry *present = undo_present_at(at);
+    struct entry *present = undo_find_present(at);
     database_uncount(at->database, present);
     database_count(at->database, former);
     if (former != NULL)
@@ -123,13 +123,13 @@ static void undo_put_back(const struct lookup *at, struct entry *former)
     else if (present != NULL)
         dict_remove(dict, at->hash, at->key);
     if (former != NULL)
-        entry_retract(former);
-    DCHECK(undo_present_at(at) == former);
+        entry_reclaim_reserve(former);
+    DCHECK(undo_find_present(at) == former);
 }
 
-static void undo_stamp_back(const struct lookup *at, struct entry_stamp stamp)
+static void undo_restore_stamp(const struct lookup *at, struct entry_stamp stamp)
 {
-    struct entry *present = undo_present_at(at);
+    struct entry *present = undo_find_present(at);
     CHECK(present != NULL); /* as it was right after its write */
     database_uncount(at->database, present);
     struct entry *entry = entry_restamp(&at->shard->slab, present, stamp);
@@ -142,14 +142,14 @@ static void undo_reverse(struct undo_record *record)
 {
     switch (record->kind) {
     case UNDO_ENTRY:
-        undo_put_back(&record->at, record->former);
+        undo_restore_entry(&record->at, record->former);
         record->at.shard->removed = record->removed;
         break;
     case UNDO_STAMP:
-        undo_stamp_back(&record->at, record->stamp);
+        undo_restore_stamp(&record->at, record->stamp);
         break;
     case UNDO_EDIT:
-        record->at.entry = undo_present_at(&record->at);
+        record->at.entry = undo_find_present(&record->at);
         CHECK(record->at.entry != NULL);
         record->edit->reverse(record->edit, &record->at);
         break;

@@ -1,12 +1,12 @@
 /*
- * The way back of a unit: what each write replaced, so that all of them can be taken back when a
- * later one of a transaction fails, or when there turns out to be no memory (room.h). Private to
- * the store; records lie in the operation's arena, and cost as much as the change, not as what was
- * changed. A string that this unit has made itself is not kept when it is replaced
- * (apply_is_own()), so what is kept are data that were there before, and copies of list elements,
- * which have a limit.
+ * The undo log of a commit: what each write replaced, so that all writes can be rolled back when a
+ * later operation of a transaction fails, or when memory turns out to be short (limit.h). Private
+ * to the store. Records lie in the operation's arena, and cost as much as the change does, not as
+ * much as what was changed. A string that the commit itself has created is not kept when it is
+ * replaced (apply_is_own()), so only earlier data are kept, and copies of list elements, whose
+ * total size is limited.
  *
- * Records are undone in reverse order, so each finds the data as it was right after its write.
+ * Records are reversed newest first, so each finds the data as they were right after its write.
  */
 #ifndef KEYSTORE_STORE_OPS_UNDO_H
 #define KEYSTORE_STORE_OPS_UNDO_H
@@ -16,51 +16,52 @@
 struct undo_record;
 
 /*
- * A change within the value of an entry, which whoever makes it knows how to take back. It is the
- * first member of a record of theirs, which lies in the undo's arena.
+ * A change within the value of an entry, which only its author can reverse: the first member of the
+ * author's own record, which lies in the undo log's arena.
  */
 struct undo_edit {
-    /* Takes the change back; at->entry is the entry as it was right after the change. */
+    /* Reverses the change; at->entry is the entry as it was right after the change. */
     void (*reverse)(struct undo_edit *edit, const struct lookup *at);
-    /* The change stands: frees what was kept. NULL if nothing was. */
-    void (*forget)(struct undo_edit *edit, const struct lookup *at);
+    /* The change is final: frees what was kept. NULL if there is nothing to free. */
+    void (*discard)(struct undo_edit *edit, const struct lookup *at);
 };
 
 struct undo {
     struct arena *arena;
     struct undo_record *newest;
-    size_t kept;   /* bytes of the slabs that are free when the writes stand */
-    size_t copied; /* bytes of the arena, and of strings that only came to be in this unit */
-    size_t most;   /* that may be copied */
-    bool is_full; /* more was to be copied: what asked for it was not done and the unit must fail */
-    bool has_stamped_string; /* a string with this unit's version may hold what was there before */
+    size_t kept;       /* bytes of the slabs that become free when the writes are final */
+    size_t copied;     /* bytes of the arena, and of strings created in this commit only */
+    size_t max_copied; /* limit of `copied` */
+    bool is_full; /* the limit was reached: the step was not carried out and the commit must fail */
+    bool has_stamped_string; /* a string with this commit's version may hold earlier data */
 };
 
-/* `most` bytes may be copied; a little more is possible. */
-void undo_init(struct undo *undo, struct arena *arena, size_t most);
+/* At most about `max_copied` bytes may be copied. */
+void undo_init(struct undo *undo, struct arena *arena, size_t max_copied);
 
 /* Memory for a record. */
 void *undo_alloc(struct undo *undo, size_t size) __attribute__((returns_nonnull));
 
-/* What undo_alloc() takes for that many bytes. */
+/* What undo_alloc() takes for `size` bytes. */
 size_t undo_round(size_t size);
 
-/* True if that many bytes more may be copied; else the undo is full from now on. */
-bool undo_has_room(struct undo *undo, size_t bytes);
+/* True if `bytes` more may be copied; else the undo log is full from now on. */
+bool undo_may_copy(struct undo *undo, size_t bytes);
 
-/* The entry was replaced or removed, or created if `former` is NULL; passes to the undo. */
+/* The entry was replaced or removed, or created if `former` is NULL. Takes ownership of `former`.
+ */
 void undo_entry(struct undo *undo, const struct lookup *at, struct entry *former, bool is_removal);
 
-/* The entry, which is still there, is about to get another version or deadline. */
+/* The entry, which stays, is about to get another version or deadline. */
 void undo_stamp(struct undo *undo, const struct lookup *at);
 
 /* The entry's value was changed, or is about to be. */
 void undo_edit(struct undo *undo, const struct lookup *at, struct undo_edit *edit);
 
-/* The writes stand, at that revision: frees what they replaced, and notes what they removed. */
-void undo_forget(struct undo *undo, uint64_t revision);
+/* The writes are final, at that revision: frees what they replaced, and notes removed keys. */
+void undo_discard(struct undo *undo, uint64_t revision);
 
-/* Takes all writes back, as if they had never been. */
+/* Reverses all writes, as if they had never happened. */
 void undo_roll_back(struct undo *undo);
 
 #endif

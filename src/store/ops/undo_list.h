@@ -1,10 +1,10 @@
 /*
- * The part of an undo that knows lists: the inverse of each step of an edit (edit.h), with the
- * elements that the step took away. Private to the store.
+ * The part of the undo log that knows lists: the inverse of each step of an edit (edit.h), with the
+ * elements that the step removed. Private to the store.
  *
- * Each note is about the list of `at`'s entry. Short elements are copied into the undo's arena,
- * long ones shared. Of a list that many are dropped from a copy is kept, which shares its chunks
- * (list.h) and costs as little for any number.
+ * Each function records a step on the list of `at`'s entry. Short elements are copied into the undo
+ * log's arena, long ones are shared. When many elements are dropped, a copy of the whole list is
+ * kept instead: it shares the list's chunks (list.h), so its cost does not depend on their number.
  */
 #ifndef KEYSTORE_STORE_OPS_UNDO_LIST_H
 #define KEYSTORE_STORE_OPS_UNDO_LIST_H
@@ -12,13 +12,13 @@
 #include "store/list/list.h"
 #include "store/ops/undo.h"
 
-/* ---- what has just been done ---- */
+/* ---- called after the step ---- */
 
 void undo_list_pushed(struct undo *undo, const struct lookup *at, enum list_end end, size_t count);
 void undo_list_inserted(struct undo *undo, const struct lookup *at, size_t index);
 
-/* ---- what is about to be done: the elements are still there. False if the undo has no room for
- * them: then it must not be done ---- */
+/* ---- called before the step, while the elements are still there. False if the undo log is full:
+ * then the step must not be carried out ---- */
 
 bool undo_list_dropping(struct undo *undo, const struct lookup *at, enum list_end end, size_t count)
     __attribute__((warn_unused_result));

@@ -79,7 +79,7 @@ struct fixture {
     struct dict dict;
     struct dict_hasher hasher;
     hash_function *hash;
-    uint32_t values[MANY]; /* what the dictionary must hold: values[key], 0 = not there */
+    uint32_t values[MANY]; /* what the dictionary must hold: values[key], 0 = absent */
     size_t count;
 };
 
@@ -108,7 +108,7 @@ static inline int dict_setup(void **state)
     return 0;
 }
 
-/* Whatever a test did, nothing is left when the dictionary is gone. */
+/* Nothing leaks, whatever the test did. */
 static inline int dict_teardown(void **state)
 {
     struct fixture *fixture = *state;

@@ -1,5 +1,5 @@
 /*
- * A store of one key whose list a test edits step by step, with or without an undo. A test uses
+ * A store of one key whose list a test edits step by step, with or without an undo log. A test uses
  * edit_setup and edit_teardown, which keep a struct edit_fixture in *state; the teardown checks
  * that nothing stays charged. Included after "store/keyspace_fixture.h" and
  * "store/lists_fixture.h".
@@ -27,7 +27,7 @@ static inline void edit_remove_key(struct edit_fixture *fixture)
         apply_remove(&fixture->ctx, &fixture->at);
 }
 
-/* The next unit begins. */
+/* Starts the next commit. */
 static inline struct edit edit_start(struct edit_fixture *fixture)
 {
     if (fixture->ctx.undo == NULL)

@@ -43,8 +43,7 @@ static inline struct op pair_op(enum op_kind kind, const char *key, const char *
     return op;
 }
 
-/* An operation on several keys, separated by blanks; they lie in `keys`, which has room for them.
- */
+/* An operation on several keys, separated by blanks. `keys` must be large enough for them. */
 static inline struct op keys_op(enum op_kind kind, struct op_key *keys, const char *names)
 {
     struct op op = {.kind = kind, .keys = keys};

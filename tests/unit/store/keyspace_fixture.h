@@ -1,8 +1,8 @@
 /*
- * A store to apply operations to, with a sink that keeps what it is told. A test uses
- * keyspace_setup and keyspace_teardown, which keep a struct keyspace_fixture in *state. At the
- * teardown the changes told are done again in a fresh store, which must then hold the same as this
- * one. Included after <cmocka.h>.
+ * A store to apply operations to, with a sink that keeps the changes. A test uses keyspace_setup
+ * and keyspace_teardown, which keep a struct keyspace_fixture in *state. At the teardown the
+ * changes are replayed in a fresh store, which must then hold the same data as this one. Included
+ * after <cmocka.h>.
  */
 #ifndef KEYSTORE_TESTS_KEYSPACE_FIXTURE_H
 #define KEYSTORE_TESTS_KEYSPACE_FIXTURE_H
@@ -23,18 +23,18 @@
 
 struct keyspace_change {
     uint64_t revision;
-    struct op op; /* whose bytes lie in the fixture's `told` */
+    struct op op; /* whose bytes lie in the fixture's `emitted` */
 };
 
 struct keyspace_fixture {
-    struct change_sink sink; /* first: the sink's functions find the fixture by it */
+    struct change_sink sink; /* must be first: cast from it */
     struct store *store;
-    uint64_t revision; /* of the newest unit */
-    bool in_unit;
-    struct arena told; /* what `changes` point to */
+    uint64_t revision; /* of the newest commit */
+    bool in_commit;
+    struct arena emitted; /* what `changes` point to */
     struct keyspace_change changes[4096];
     size_t change_count;
-    size_t unit_start; /* where the open unit's changes begin */
+    size_t commit_start; /* index of the first change of the current commit */
     struct arena arena;
     int64_t now_ms;          /* what operations see */
     struct op_result result; /* of the newest operation */
@@ -45,16 +45,16 @@ struct keyspace_fixture {
 static inline uint64_t keyspace_begin(struct change_sink *sink)
 {
     struct keyspace_fixture *fixture = (struct keyspace_fixture *)sink;
-    assert_false(fixture->in_unit);
-    fixture->in_unit = true;
-    fixture->unit_start = fixture->change_count;
+    assert_false(fixture->in_commit);
+    fixture->in_commit = true;
+    fixture->commit_start = fixture->change_count;
     return ++fixture->revision;
 }
 
 static inline void keyspace_change(struct change_sink *sink, const struct op *op)
 {
     struct keyspace_fixture *fixture = (struct keyspace_fixture *)sink;
-    assert_true(fixture->in_unit);
+    assert_true(fixture->in_commit);
     assert_true(fixture->change_count < sizeof fixture->changes / sizeof *fixture->changes);
     struct op copy = *op;
     copy.hash = 0;
@@ -63,37 +63,37 @@ static inline void keyspace_change(struct change_sink *sink, const struct op *op
     copy.condition = (struct condition){0};
     if (op->kind == OP_SET)
         copy.set.return_previous = false;
-    copy.key = arena_copy(&fixture->told, op->key);
-    copy.value = arena_copy(&fixture->told, op->value);
+    copy.key = arena_copy(&fixture->emitted, op->key);
+    copy.value = arena_copy(&fixture->emitted, op->value);
     if (op->kind == OP_L_INSERT)
-        copy.insert.pivot = arena_copy(&fixture->told, op->insert.pivot);
-    copy.target = (struct op_key){.bytes = arena_copy(&fixture->told, op->target.bytes)};
-    struct slice *values = arena_alloc(&fixture->told, op->value_count * sizeof *values);
+        copy.insert.pivot = arena_copy(&fixture->emitted, op->insert.pivot);
+    copy.target = (struct op_key){.bytes = arena_copy(&fixture->emitted, op->target.bytes)};
+    struct slice *values = arena_alloc(&fixture->emitted, op->value_count * sizeof *values);
     for (size_t i = 0; i < op->value_count; i++)
-        values[i] = arena_copy(&fixture->told, op->values[i]);
+        values[i] = arena_copy(&fixture->emitted, op->values[i]);
     copy.values = values;
-    copy.keys = arena_alloc(&fixture->told, op->key_count * sizeof *copy.keys);
+    copy.keys = arena_alloc(&fixture->emitted, op->key_count * sizeof *copy.keys);
     for (size_t i = 0; i < op->key_count; i++)
-        copy.keys[i] = (struct op_key){.bytes = arena_copy(&fixture->told, op->keys[i].bytes)};
+        copy.keys[i] = (struct op_key){.bytes = arena_copy(&fixture->emitted, op->keys[i].bytes)};
     fixture->changes[fixture->change_count++] =
         (struct keyspace_change){.revision = fixture->revision, .op = copy};
 }
 
-/* A unit that began has told something: else its revision would stand for nothing. */
+/* A commit has at least one change: else its revision would stand for nothing. */
 static inline void keyspace_end(struct change_sink *sink)
 {
     struct keyspace_fixture *fixture = (struct keyspace_fixture *)sink;
-    assert_true(fixture->in_unit);
-    assert_true(fixture->change_count > fixture->unit_start);
-    fixture->in_unit = false;
+    assert_true(fixture->in_commit);
+    assert_true(fixture->change_count > fixture->commit_start);
+    fixture->in_commit = false;
 }
 
 static inline void keyspace_abort(struct change_sink *sink)
 {
     struct keyspace_fixture *fixture = (struct keyspace_fixture *)sink;
-    assert_true(fixture->in_unit);
-    fixture->in_unit = false;
-    fixture->change_count = fixture->unit_start;
+    assert_true(fixture->in_commit);
+    fixture->in_commit = false;
+    fixture->change_count = fixture->commit_start;
     fixture->revision--;
 }
 
@@ -109,7 +109,7 @@ static inline int keyspace_setup(void **state)
     fixture->store = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     store_set_sink(fixture->store, &fixture->sink);
     arena_init(&fixture->arena);
-    arena_init(&fixture->told);
+    arena_init(&fixture->emitted);
     fixture->revision = 100;
     fixture->now_ms = KEYSPACE_NOW_MS;
     *state = fixture;
@@ -181,12 +181,12 @@ static inline void keyspace_assert_within(struct store *store, struct store *oth
     }
 }
 
-/* The changes told are a full account of what was done. */
+/* Replaying the changes gives the same data. */
 static inline void keyspace_replay(struct keyspace_fixture *fixture)
 {
     struct store *again = store_new(&(struct store_options){.databases = KEYSPACE_DATABASES});
     for (size_t i = 0; i < fixture->change_count; i++) {
-        struct op op = fixture->changes[i].op; /* in which the store notes hashes of its own */
+        struct op op = fixture->changes[i].op; /* the store fills in its own hashes */
         struct op_result result;
         for (size_t key = 0; key < op.key_count; key++)
             op.keys[key].hash = 0;
@@ -201,12 +201,12 @@ static inline void keyspace_replay(struct keyspace_fixture *fixture)
 static inline int keyspace_teardown(void **state)
 {
     struct keyspace_fixture *fixture = *state;
-    assert_false(fixture->in_unit);
+    assert_false(fixture->in_commit);
     op_result_release(&fixture->result);
     keyspace_replay(fixture);
     store_free(fixture->store);
     arena_deinit(&fixture->arena);
-    arena_deinit(&fixture->told);
+    arena_deinit(&fixture->emitted);
     free(fixture);
     return 0;
 }
@@ -218,7 +218,7 @@ static inline const struct op_result *keyspace_apply(struct keyspace_fixture *fi
     op_result_release(&fixture->result);
     arena_reset(&fixture->arena);
     store_apply(fixture->store, &op, &fixture->arena, &fixture->result);
-    assert_false(fixture->in_unit);
+    assert_false(fixture->in_commit);
     return &fixture->result;
 }
 

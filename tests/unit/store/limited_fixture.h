@@ -1,4 +1,4 @@
-/* A store with a memory limit, and operations on it. Any shards, any policy; nothing is told. */
+/* A store with a memory limit, any policy, and no sink; and operations on it. */
 #ifndef KEYSTORE_TESTS_LIMITED_FIXTURE_H
 #define KEYSTORE_TESTS_LIMITED_FIXTURE_H
 

@@ -74,17 +74,17 @@ static inline void assert_unwritten(const struct keyspace_fixture *fixture, uint
     assert_int_equal(fixture->revision, revision);
 }
 
-/* Kinds of the changes told since `first`, such as "LPush Expire". */
-static inline void assert_told(const struct keyspace_fixture *fixture, size_t first,
-                               const char *kinds)
+/* Kinds of the changes emitted since `first`, such as "LPush Expire". */
+static inline void assert_emitted(const struct keyspace_fixture *fixture, size_t first,
+                                  const char *kinds)
 {
-    char told[200] = "";
+    char emitted[200] = "";
     for (size_t i = first; i < fixture->change_count; i++) {
-        size_t len = strlen(told);
-        snprintf(told + len, sizeof told - len, "%s%s", len > 0 ? " " : "",
+        size_t len = strlen(emitted);
+        snprintf(emitted + len, sizeof emitted - len, "%s%s", len > 0 ? " " : "",
                  op_info(fixture->changes[i].op.kind)->name);
     }
-    assert_string_equal(told, kinds);
+    assert_string_equal(emitted, kinds);
 }
 
 /* Bytes in use in the slabs of the whole store, charges included. */

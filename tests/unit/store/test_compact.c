@@ -68,7 +68,7 @@ static size_t compact_all(struct fixture *fixture)
         do { /* a lap, at least */
             before = moved;
             for (size_t end = visited + lap; visited < end;) {
-                struct compacted compacted = compact_shard(fixture->store, shard);
+                struct compact_result compacted = compact_shard(fixture->store, shard);
                 if (compacted.visited == 0)
                     break;
                 visited += compacted.visited;
@@ -81,7 +81,7 @@ static size_t compact_all(struct fixture *fixture)
 
 static size_t held(struct fixture *fixture)
 {
-    return store_stats(fixture->store).held_memory;
+    return store_stats(fixture->store).resident_memory;
 }
 
 static void assert_there(struct fixture *fixture, unsigned number, bool there)

@@ -179,7 +179,7 @@ static void fill(struct limited_fixture *fixture, unsigned *number, size_t bytes
 static void assert_held_is_near(struct limited_fixture *fixture, size_t limit)
 {
     size_t most = limit + limit / 10 + ((size_t)16 << 20);
-    assert_true(store_stats(fixture->store).held_memory < most);
+    assert_true(store_stats(fixture->store).resident_memory < most);
 }
 
 /* Small keys make room for larger ones and these for still larger ones: then the pages of the
@@ -356,7 +356,7 @@ static size_t seen_in(const struct shard *shard)
     return seen;
 }
 
-static struct evict_terms any;
+static struct evict_request any;
 
 /* Whatever the databases, a hand meets all entries of its shard in a round, and each only once:
  * nothing new comes, so they are those that there were when the round began. */
@@ -440,7 +440,7 @@ static void test_kept_keys_stay(void **state)
             assert_int_equal(set(fixture, number, LIMITED_NOW_MS + 1000), ERR_NONE);
         unsigned kept = 7;
         uint64_t hash = store_hash(fixture->store, slice_make(&kept, sizeof kept));
-        struct evict_terms keep = {.keep = &hash, .keep_count = 1};
+        struct evict_request keep = {.keep = &hash, .keep_count = 1};
         for (unsigned number = 0; number < 19; number++)
             assert_true(evict_one(fixture->store, &keep));
         assert_false(evict_one(fixture->store, &keep));

@@ -1,4 +1,4 @@
-/* Tests of store/op.c: the table says of every kind what it is. */
+/* Tests of store/op.c: the rows of the table. */
 #include "store/op.h"
 
 #include "base/blob.h"
@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-/* Who may do it, whether it is refused without memory, and which shards are locked: a row that says
+/* Permissions, refusal without memory, and locking depend on it: a row that says
  * otherwise would be wrong. */
 static void test_what_the_table_says(void **state)
 {
@@ -80,7 +80,7 @@ static void test_names_differ(void **state)
     }
 }
 
-static void test_release_gives_references_back(void **state)
+static void test_release_drops_references(void **state)
 {
     (void)state;
     struct blob *one = blob_copy(SLICE_LITERAL("one")), *two = blob_copy(SLICE_LITERAL("two"));
@@ -110,7 +110,7 @@ static void test_release_goes_into_inner_results(void **state)
     assert_int_equal(atomic_load(&one->holders), 4);
     op_result_release(&result);
     assert_int_equal(atomic_load(&one->holders), 1);
-    op_result_release(&result); /* there is nothing left to give back */
+    op_result_release(&result); /* nothing is left to release */
     assert_int_equal(atomic_load(&one->holders), 1);
     blob_release(one);
 }
@@ -130,7 +130,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_the_table_says),
         cmocka_unit_test(test_names_differ),
-        cmocka_unit_test(test_release_gives_references_back),
+        cmocka_unit_test(test_release_drops_references),
         cmocka_unit_test(test_release_goes_into_inner_results),
         cmocka_unit_test(test_release_of_a_result_without_blobs),
     };

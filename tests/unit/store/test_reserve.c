@@ -1,4 +1,4 @@
-/* Tests of store/reserve.c: what strings hold for growth is given up, and nothing else changes. */
+/* Tests of store/reserve.c: reserves of strings are reclaimed, and nothing else changes. */
 #include "store/reserve.h"
 
 #include <setjmp.h>
@@ -43,17 +43,17 @@ static size_t used(struct keyspace_fixture *fixture)
     return store_stats(fixture->store).used_memory;
 }
 
-static void test_reserves_are_given_up_until_it_is_enough(void **state)
+static void test_reserves_are_reclaimed_until_it_is_enough(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     uint8_t *bytes = calloc(1, LENGTH);
     append_to_all(fixture, slice_make(bytes, LENGTH));
     size_t before = used(fixture);
     assert_true(before > KEYS * (LENGTH + LENGTH / 5));
-    assert_true(reserve_give_up(fixture->store, before - LENGTH / 5, false, NULL));
+    assert_true(reserve_reclaim(fixture->store, before - LENGTH / 5, false, NULL));
     assert_true(used(fixture) < before);
     assert_true(used(fixture) > KEYS * (LENGTH + LENGTH / 10)); /* not of all */
-    assert_false(reserve_give_up(fixture->store, KEYS * LENGTH, false, NULL));
+    assert_false(reserve_reclaim(fixture->store, KEYS * LENGTH, false, NULL));
     assert_true(used(fixture) < KEYS * (LENGTH + LENGTH / 10));
     for (int i = 0; i < KEYS; i++) {
         char key[2] = {'k', (char)i};
@@ -75,7 +75,7 @@ static void test_a_string_that_is_shared_keeps_its_reserve(void **state)
     apply(fixture, op_of(key, OP_APPEND, SLICE_LITERAL("end")));
     apply(fixture, op_of(key, OP_GET, SLICE_LITERAL(""))); /* its answer holds the blob */
     size_t before = used(fixture);
-    assert_false(reserve_give_up(fixture->store, 0, false, NULL));
+    assert_false(reserve_reclaim(fixture->store, 0, false, NULL));
     assert_int_equal(used(fixture), before);
     free(bytes);
 }
@@ -83,7 +83,7 @@ static void test_a_string_that_is_shared_keeps_its_reserve(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_reserves_are_given_up_until_it_is_enough,
+        cmocka_unit_test_setup_teardown(test_reserves_are_reclaimed_until_it_is_enough,
                                         keyspace_setup, keyspace_teardown),
         cmocka_unit_test_setup_teardown(test_a_string_that_is_shared_keeps_its_reserve,
                                         keyspace_setup, keyspace_teardown),

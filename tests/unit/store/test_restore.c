@@ -22,7 +22,7 @@ static struct op_result apply(struct store *store, struct arena *arena, struct o
     return result;
 }
 
-static void test_what_is_put_back_is_there(void **state)
+static void test_restored_keys_exist(void **state)
 {
     (void)state;
     struct arena arena;
@@ -50,7 +50,7 @@ static void test_what_is_put_back_is_there(void **state)
     assert_int_equal(got.value.version, 42);
     assert_int_equal(got.value.expire_at_ms, 5000);
     got = apply(store, &arena, (struct op){.kind = OP_DESCRIBE, .key = list_key.name});
-    assert_int_equal(got.version, 100); /* that of the store, as none is known */
+    assert_int_equal(got.version, 100); /* that of the store, as none is given */
     got = apply(store, &arena,
                 (struct op){.kind = OP_SET, .key = SLICE_LITERAL("k"), .value = list_key.name});
     assert_int_equal(got.version, 101);
@@ -59,7 +59,7 @@ static void test_what_is_put_back_is_there(void **state)
     arena_deinit(&arena);
 }
 
-/* Loading goes beyond the limit; afterwards it holds again. */
+/* Loading may exceed the limit; afterwards it applies again. */
 static void test_the_limit_can_be_lifted(void **state)
 {
     (void)state;
@@ -80,7 +80,7 @@ static void test_the_limit_can_be_lifted(void **state)
     arena_deinit(&arena);
 }
 
-static void test_what_was_flushed_is_freed_at_once(void **state)
+static void test_garbage_is_freed_immediately(void **state)
 {
     (void)state;
     struct arena arena;
@@ -136,7 +136,7 @@ static void expect_value_of(struct store *store, struct arena *arena,
 /* The first time into empty databases with room, the second time into others; in all numbers that
  * have something special: none, one, fewer than are fetched ahead, and more than there are shards.
  */
-static void test_many_strings_are_put_back(void **state)
+static void test_many_strings_are_restored(void **state)
 {
     (void)state;
     static const size_t counts[] = {0, 1, 7, 9, 17, 5000, RESTORE_STRINGS + 1};
@@ -165,7 +165,7 @@ static void test_many_strings_are_put_back(void **state)
     free(texts);
 }
 
-static void test_a_string_that_comes_twice_is_found(void **state)
+static void test_duplicate_strings_are_found(void **state)
 {
     (void)state;
     enum { COUNT = 1000, TWICE = 300 };
@@ -190,11 +190,11 @@ static void test_a_string_that_comes_twice_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_put_back_is_there),
+        cmocka_unit_test(test_restored_keys_exist),
         cmocka_unit_test(test_the_limit_can_be_lifted),
-        cmocka_unit_test(test_what_was_flushed_is_freed_at_once),
-        cmocka_unit_test(test_many_strings_are_put_back),
-        cmocka_unit_test(test_a_string_that_comes_twice_is_found),
+        cmocka_unit_test(test_garbage_is_freed_immediately),
+        cmocka_unit_test(test_many_strings_are_restored),
+        cmocka_unit_test(test_duplicate_strings_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

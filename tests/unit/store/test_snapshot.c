@@ -122,7 +122,7 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
     fixture->store =
-        store_new(&(struct store_options){.databases = DATABASES, .threads = SHARDS_MOST});
+        store_new(&(struct store_options){.databases = DATABASES, .threads = SHARDS_MAX});
     fixture->snapshot = (struct snapshot){.save = save, .on_begin = on_begin};
     fixture->random = seeded_start();
     fixture->now_ms = NOW_MS;

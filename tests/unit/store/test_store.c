@@ -44,7 +44,7 @@ static void assert_value(const struct op_result *result, const char *text)
     assert_true(slice_equal(result->value.bytes, slice_from_string(text)));
 }
 
-static void test_begins_empty(void **state)
+static void test_starts_empty(void **state)
 {
     (void)state;
     struct store *store = store_new(&(struct store_options){.databases = 3});
@@ -127,7 +127,7 @@ static void test_the_longest_key(void **state)
     store_free(store);
 }
 
-/* Each store has a secret of its own, so that nobody can prepare keys that collide. */
+/* Each store has its own secret, so that colliding keys cannot be prepared. */
 static void test_stores_hash_differently(void **state)
 {
     (void)state;
@@ -144,7 +144,7 @@ static void test_stores_hash_differently(void **state)
     store_free(b);
 }
 
-/* The version that the key has after the operation; 0 if it is not there. */
+/* The key's version after the operation; 0 if the key does not exist. */
 static uint64_t random_write(struct store *store, uint64_t *random, const char *key,
                              struct arena *arena)
 {
@@ -167,7 +167,7 @@ static uint64_t random_write(struct store *store, uint64_t *random, const char *
     }
 }
 
-/* Also over deletes, popping the last element, and being made again as another type. */
+/* Also across deletion, popping the last element, and re-creation as another type. */
 static void test_versions_of_a_key_never_repeat(void **state)
 {
     (void)state;
@@ -273,7 +273,7 @@ static void test_threads_count_without_losing_one(void **state)
     store_free(store);
 }
 
-/* Pushes an element and pops one by turns, on one of three lists. */
+/* Alternately pushes and pops an element, on one of three lists. */
 static void *run_pushing(void *user)
 {
     static const char *const lists[] = {"a", "b", "c"};
@@ -302,7 +302,7 @@ static void *run_pushing(void *user)
     return NULL;
 }
 
-/* Each thread pushes before it pops, so no pop is in vain and every element comes out once. */
+/* Each thread pushes before it pops, so every pop gets an element and each is popped once. */
 static void test_threads_pop_every_element_once(void **state)
 {
     (void)state;
@@ -357,7 +357,7 @@ static void test_threads_never_see_half_a_value(void **state)
     store_free(store);
 }
 
-static void test_prefetch_notes_the_hash_that_is_used(void **state)
+static void test_prefetch_stores_the_hash(void **state)
 {
     (void)state;
     struct store *store = store_new(&(struct store_options){.databases = 2});
@@ -450,7 +450,7 @@ static void test_threads_share_long_values(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_begins_empty),
+        cmocka_unit_test(test_starts_empty),
         cmocka_unit_test(test_databases_are_apart),
         cmocka_unit_test(test_count_is_over_all_shards),
         cmocka_unit_test(test_the_longest_key),
@@ -460,7 +460,7 @@ int main(void)
         cmocka_unit_test(test_threads_count_without_losing_one),
         cmocka_unit_test(test_threads_pop_every_element_once),
         cmocka_unit_test(test_threads_never_see_half_a_value),
-        cmocka_unit_test(test_prefetch_notes_the_hash_that_is_used),
+        cmocka_unit_test(test_prefetch_stores_the_hash),
         cmocka_unit_test(test_threads_prefetch_what_others_change),
         cmocka_unit_test(test_threads_share_long_values),
     };

@@ -115,10 +115,10 @@ static void a_lock_that_is_held_for_long_is_not_waited_for(void **state)
     assert_int_equal(fixture->freed, 1);
     assert_int_equal(try_op(fixture, set_op("key")), STORE_DONE);
     assert_true(fixture->result.ok);
-    assert_int_equal(fixture->freed, 1); /* nobody had to wait for that */
+    assert_int_equal(fixture->freed, 1); /* no operation had to wait for it */
 }
 
-/* Of several locks none stays with who did not get all. */
+/* An operation that does not get all its locks keeps none. */
 static void of_several_locks_it_has_all_or_none(void **state)
 {
     struct fixture *fixture = *state;
@@ -157,7 +157,7 @@ static void what_looks_everywhere_does_not_wait_either(void **state)
     assert_int_equal(try_op(fixture, (struct op){.kind = OP_FLUSH_DB}), STORE_DONE);
 }
 
-/* Room could be made where nobody may look now: that is no reason to refuse. */
+/* Memory could be freed in a shard that is locked now: that is no reason to refuse. */
 static void memory_may_be_where_it_is_held(void **state)
 {
     struct fixture *fixture = *state;
@@ -281,7 +281,7 @@ static void short_work_on_a_long_list_is_done(void **state)
     }
 }
 
-/* A long string grows where it lies, but not while somebody holds on to it. */
+/* A long string grows in place, but not while an answer shares it. */
 static void a_long_string_is_not_copied(void **state)
 {
     struct fixture *fixture = *state;

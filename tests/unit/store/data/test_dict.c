@@ -1,5 +1,5 @@
-/* Tests of store/data/dict.c: against an array that is searched, with the worst of hashes, and that
- * a scan misses nothing while the table changes. */
+/* Tests of store/data/dict.c: against an array that is searched, also with the worst hashes, and
+ * that a scan misses nothing while the table changes. */
 #include "store/data/dict.h"
 
 #include "store/list/list.h"
@@ -23,7 +23,7 @@ static void assert_buckets_fit(const struct dict *dict)
     assert_int_equal(dict->buckets == 0, dict->count == 0);
 }
 
-/* Puts and removals prevail by turns over `keys` keys. */
+/* Puts and removals prevail alternately over `keys` keys. */
 static void run_random(struct fixture *fixture, uint64_t *random, uint32_t keys, int steps)
 {
     for (int step = 1; step <= steps; step++) {
@@ -83,7 +83,7 @@ static void ignore(void *context, struct entry *entry)
     (void)entry;
 }
 
-/* The buckets of long chains lie in pages that others have left; they move, and nothing is lost. */
+/* The buckets of long chains lie in sparse pages; they move, and nothing is lost. */
 static void test_linked_buckets_move(void **state)
 {
     struct fixture *fixture = start(*state, hash_in_three_homes);
@@ -253,9 +253,9 @@ static void test_is_usable_after_clear_and_deinit(void **state)
     }
 }
 
-/* ---- clearing by and by ---- */
+/* ---- clearing incrementally ---- */
 
-/* What is left is a dictionary in order, with the entries that were there. */
+/* A valid dictionary is left, with the entries that were there. */
 static void test_clears_some_and_keeps_the_others(void **state)
 {
     struct fixture *fixture = *state;
@@ -315,7 +315,7 @@ static void test_a_full_dictionary_is_taken_at_once(void **state)
     assert_equal(fixture, 5000);
 }
 
-/* The directories that cannot be freed are used again: so they do not become more and more. */
+/* Directories that cannot be freed are reused, so they do not accumulate. */
 static void test_taking_again_and_again_needs_no_more_memory(void **state)
 {
     struct fixture *fixture = *state;

@@ -138,7 +138,7 @@ static void test_every_entry_of_a_long_chain_is_drawn(void **state)
 
 /* ---- prefetching ---- */
 
-/* Hints change nothing, whatever is there or not. */
+/* Hints change nothing, whether or not the key is present. */
 static void test_prefetches_are_only_hints(void **state)
 {
     struct fixture *fixture = *state;
@@ -164,7 +164,7 @@ static void test_prefetches_are_only_hints(void **state)
     }
 }
 
-/* Bucket by bucket it comes to where the entry is, unless another one has the same tag. */
+/* Bucket by bucket it leads to the entry, unless another entry has the same tag. */
 static void test_guesses_lead_to_the_entry(void **state)
 {
     struct fixture *fixture = start(*state, hash_well);

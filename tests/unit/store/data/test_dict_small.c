@@ -1,4 +1,4 @@
-/* Tests of store/data/dict.c: what tables of a few entries take. */
+/* Tests of store/data/dict.c: the memory of tables with few entries. */
 #include "store/data/dict.h"
 
 #include <setjmp.h>
@@ -28,7 +28,7 @@ static void assert_small(const struct dict *dict, uint32_t first, uint32_t keys)
     }
 }
 
-/* What a small table takes is in proportion to what it holds, on the way up and down. */
+/* The memory of a small table is proportional to what it holds, growing and shrinking. */
 static void test_small_tables_take_little(void **state)
 {
     struct fixture *fixture = *state;
@@ -44,7 +44,7 @@ static void test_small_tables_take_little(void **state)
     assert_true(dict_memory(&fixture->dict) <= 160);
 }
 
-/* First pages that lie where others have gone move, and nothing is lost. */
+/* First pages in sparse memory move, and nothing is lost. */
 static void test_small_tables_move(void **state)
 {
     struct fixture *fixture = *state;

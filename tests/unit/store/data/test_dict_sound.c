@@ -1,5 +1,5 @@
-/* Tests of store/data/dict_sound.c: a dictionary that is right is called so, and one that is not,
- * not. / */
+/* Tests of store/data/dict_sound.c: a valid dictionary is reported as valid, an invalid one is
+ * not. */
 #include "store/data/dict.h"
 
 #include <setjmp.h>
@@ -57,7 +57,7 @@ static void test_entries_away_from_their_homes_are_not(void **state)
     assert_true(dict_is_sound(&fixture->dict));
 }
 
-/* One that is there already, past dict_put(). */
+/* Adds an entry that is present already, bypassing dict_put(). */
 static void test_a_key_that_is_there_twice_is_not(void **state)
 {
     struct fixture *fixture = *state;

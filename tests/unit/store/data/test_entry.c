@@ -1,5 +1,5 @@
 /* Tests of store/data/entry.c: entries own copies of what they were made of, in as few bytes as
- * said. */
+ * stated. */
 #include "store/data/entry.h"
 
 #include "base/blob.h"
@@ -352,7 +352,7 @@ static void test_a_growing_string_is_seldom_copied(void **state)
     entry_free(slab, entry);
 }
 
-/* Who has read the string keeps what he read, and the string goes on in the same blob. */
+/* A reader of the string keeps what it read, and the string continues in the same blob. */
 static void test_appending_leaves_other_holders_their_bytes(void **state)
 {
     struct fixture *fixture = *state;
@@ -372,7 +372,7 @@ static void test_appending_leaves_other_holders_their_bytes(void **state)
     entry_free(slab, entry);
 }
 
-/* As in a transaction: each way on from the kept string is one of its own. */
+/* As in a transaction: each string made from the kept one is independent. */
 static void test_only_one_goes_on_in_the_blob(void **state)
 {
     struct fixture *fixture = *state;
@@ -405,7 +405,7 @@ static void test_overwriting_is_in_place_for_the_only_holder(void **state)
     entry_free(slab, former);
     assert_ptr_equal(entry_blob(entry), blob);
     assert_memory_equal(entry_string(entry).data + 5, "xyz", 3);
-    blob_retain(blob); /* an answer on its way */
+    blob_retain(blob); /* an answer in flight */
     former = entry;
     entry = splice(slab, former, 5, SLICE_LITERAL("uvw"), stamp, false);
     entry_free(slab, former);
@@ -452,8 +452,7 @@ static void test_a_list_keeps_its_elements_and_is_freed_with_them(void **state)
     }
 }
 
-/* Of each size and kind many entries are made, most are freed, and those that are left are moved.
- */
+/* Of each size and kind many entries are created, most are freed, and the rest are moved. */
 static void test_moved_entries_are_the_same(void **state)
 {
     struct fixture *fixture = *state;

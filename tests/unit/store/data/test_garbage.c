@@ -1,4 +1,5 @@
-/* Tests of store/data/garbage.c: a database is empty at once, and its memory is free by and by. */
+/* Tests of store/data/garbage.c: a database is empty immediately, and its memory is freed
+ * incrementally. */
 #include "store/data/garbage.h"
 
 #include <setjmp.h>
@@ -81,7 +82,7 @@ static void test_collecting_stops_where_it_should(void **state)
     assert_int_equal(collect_all(fixture, 100), 2 * KEYS - first);
 }
 
-/* Also what is written before, between and after is unharmed. */
+/* What is written before, in between and after is unharmed as well. */
 static void test_the_database_is_in_use_while_garbage_is_collected(void **state)
 {
     struct keyspace_fixture *fixture = *state;

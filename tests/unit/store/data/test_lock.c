@@ -1,5 +1,5 @@
-/* Tests of store/data/lock.c: which shards each kind of operation locks, in which order, and
- * threads that work on many keys at once. */
+/* Tests of store/data/lock.c: which shards each kind of operation locks and in which order, and
+ * threads that access many keys at the same time. */
 #include "store/data/lock.h"
 
 #include "base/arena.h"
@@ -183,7 +183,7 @@ static void test_the_hashes_are_noted(void **state)
     store_free(store);
 }
 
-/* Operations within one within one, and keys that occur twice. */
+/* Nested operations, and keys that occur twice. */
 static void test_operations_within_others(void **state)
 {
     (void)state;
@@ -231,8 +231,8 @@ static void *lock_and_release(void *context)
     return NULL;
 }
 
-/* While shard `held` is ours, another thread that wants that and those to its sides comes to have
- * the lower one and waits without the higher one. */
+/* While this thread holds shard `held`, another thread that wants it and its neighbours gets the
+ * lower one and waits without the higher one. */
 static void check_order(struct store *store, size_t low, size_t held, size_t high)
 {
     const size_t shards[] = {high, low, held, low, high};
@@ -258,8 +258,7 @@ static void check_order(struct store *store, size_t low, size_t held, size_t hig
 static void test_locks_are_taken_in_ascending_order(void **state)
 {
     (void)state;
-    struct store *store =
-        store_new(&(struct store_options){.databases = 1, .threads = SHARDS_MOST});
+    struct store *store = store_new(&(struct store_options){.databases = 1, .threads = SHARDS_MAX});
     check_order(store, 0, 1, 2);
     check_order(store, 62, 63, 64);
     check_order(store, 63, 64, 255);
@@ -275,15 +274,15 @@ static void test_locks_are_taken_in_ascending_order(void **state)
 #define BALANCE  100
 #define PLACES   6 /* keys that a list may be under */
 #define LISTS    3
-/* Above all that the store gives before there is a sink. */
+/* Above all revisions that the store gives before there is a sink. */
 #define FIRST_REVISION 1000000
 
-/* A sink that lets one unit be told at a time, as the log does. */
+/* A sink that receives one commit at a time, as the log does. */
 struct serial_sink {
     struct change_sink sink;
     pthread_mutex_t lock;
     uint64_t revision;
-    size_t changes; /* of the open unit */
+    size_t changes; /* of the open commit */
     bool sound;
 };
 
@@ -321,7 +320,7 @@ struct worker {
     uint64_t random;
     struct arena arena;
     size_t transfers, aborts;
-    const char *wrong; /* NULL: everything was as it should */
+    const char *wrong; /* NULL: no error */
 };
 
 static void expect(struct worker *worker, bool holds, const char *what)
@@ -432,7 +431,7 @@ static void count_lists(struct worker *worker)
     expect(worker, apply(worker, op).count == LISTS, "a list was lost or made");
 }
 
-/* Database 1 is for whatever comes to mind. */
+/* Database 1 is for arbitrary operations. */
 static void play(struct worker *worker)
 {
     struct op_key keys[PLACES + 1];

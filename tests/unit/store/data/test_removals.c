@@ -44,7 +44,8 @@ static void each_key_has_its_own(void **state)
     removals_deinit(&removals);
 }
 
-/* Of any number of removals none is told to be older than it is, and the latest ones are exact. */
+/* Of any number of removals none is reported to be older than it is, and the latest ones are
+ * exact. */
 static void what_is_forgotten_counts_as_later(void **state)
 {
     (void)state;

@@ -52,7 +52,7 @@ static void test_rates_follow_the_counts(void **state)
     free(other);
 }
 
-/* Two threads that evict have each read the revision before they come to the shard. */
+/* Two threads that evict have each read the revision before they reach the shard. */
 static void test_a_round_that_ends_at_an_older_revision_has_no_length(void **state)
 {
     (void)state;
@@ -93,8 +93,8 @@ static double mean_search(struct usage *usage, uint64_t *random, float most)
         do {
             rate = most * (float)seeded_below(random, 1000000) / 1e6f;
             seen++;
-        } while (seen < 30 && rate > usage->enough);
-        usage_adjust_enough(usage, seen);
+        } while (seen < 30 && rate > usage->threshold);
+        usage_adjust_threshold(usage, seen);
         all += seen;
     }
     return (double)all / SEARCHES;

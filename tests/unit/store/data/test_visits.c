@@ -50,7 +50,7 @@ static void test_only_use_is_marked(void **state)
     assert_int_equal(marks_of(fixture, key), ENTRY_VISITED);
 }
 
-/* The hand takes the mark of a use for a proof that lasts until the key is written anew. */
+/* The hand turns the mark of a use into a proof that lasts until the key is written anew. */
 static void test_the_hand_proves_what_was_visited(void **state)
 {
     struct limited_fixture *fixture = *state;

@@ -87,7 +87,7 @@ static void test_the_layout_of_numbers(void **state)
 }
 
 /* What an integer takes in a listpack of Redis 7.0, whose src/listpack.c gives the encodings: one
- * byte behind it lets one walk backwards. */
+ * byte after it lets one walk backwards. */
 static size_t size_in_listpack(int64_t number)
 {
     if (number >= 0 && number <= 127)
@@ -132,7 +132,7 @@ static void test_numbers_of_every_size(void **state)
     }
 }
 
-/* Only what is printed from the number again comes back as it was. */
+/* Only text that is printed identically from the number is stored as one. */
 static void test_other_text_is_kept_as_text(void **state)
 {
     (void)state;
@@ -189,7 +189,7 @@ static void test_a_blob_is_a_pointer_and_a_reference(void **state)
     blob_release(blob);
 }
 
-/* Beyond 255 holders a chunk is copied; what is shared stays as it is when a holder makes it its
+/* Beyond 255 holders a chunk is copied; a shared chunk does not change when a holder makes it its
  * own. */
 static void test_holders_are_counted(void **state)
 {
@@ -238,12 +238,12 @@ static void test_marks_of_every_size(void **state)
     }
 }
 
-/* Fills a chunk by pushes at one end until it takes no more. */
+/* Fills a chunk by pushes at one end until it accepts no more. */
 static struct chunk *fill(enum list_end end, size_t len)
 {
     struct element element = element_make(slice_make(long_bytes, len));
     struct chunk *chunk = chunk_new(element_size(&element), end);
-    while (chunk_takes(chunk, end, element_size(&element)))
+    while (chunk_accepts(chunk, end, element_size(&element)))
         chunk = chunk_insert(chunk, end == LIST_HEAD ? chunk->begin : chunk->end, &element);
     return chunk;
 }
@@ -281,11 +281,11 @@ static void test_fit_frees_what_is_not_used(void **state)
     chunk_free(chunk);
 }
 
-/* Of an element only its length is noted; its bytes repeat the length. */
+/* Only the length of an element is noted; its bytes repeat the length. */
 struct model {
     size_t lengths[1000];
     size_t count;
-    size_t only_length; /* of what is inserted; 0 = any */
+    size_t only_length; /* of the elements inserted; 0 = any */
 };
 
 static void assert_equal(const struct chunk *chunk, const struct model *model)
@@ -353,8 +353,8 @@ static struct chunk *step(struct chunk *chunk, struct model *model, uint32_t ins
     return chunk_merge(chunk, right);
 }
 
-/* Each time, elements of one size come first, so that there are chunks of all sizes which are not
- * mixed, and which become so in any place. */
+/* Each round starts with elements of one size, so that there are chunks of all sizes that are not
+ * mixed, and that become so at any place. */
 static void test_random_steps_match_an_array(void **state)
 {
     (void)state;

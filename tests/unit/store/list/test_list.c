@@ -23,17 +23,17 @@
 #define LONG_BYTES (BLOB_LEAST + 100)
 #define HUGE_BYTES ((size_t)33 * 4096) /* the heap gives it pages of its own */
 
-/* Objects of so many sizes, so many of each. */
+/* Objects of this many sizes, and this many of each. */
 #define SPARSE_SIZES   256
 #define SPARSE         ((size_t)SPARSE_SIZES * 1000)
 #define SPARSE_SIZE(i) (24 + (i) % SPARSE_SIZES * 16)
 
-/* What the list must hold, in the plainest form, and how it is being tried. */
+/* What the list must hold, in the plainest form, and how it is exercised. */
 struct model {
     struct list *list;
     struct slice elements[MODEL_SIZE]; /* malloc'ed */
     size_t length;
-    size_t most;        /* elements that the list shall not exceed */
+    size_t most;        /* the most elements of the list */
     uint32_t mid_share; /* of 1000 elements, how many have up to 6000 bytes */
     uint64_t random;
     size_t moved; /* parts of the list, by list_move() */
@@ -254,7 +254,7 @@ static void step_read(struct model *model)
     assert_int_equal(list_peek_blob(model->list, index) != NULL, expected.len >= BLOB_LEAST);
 }
 
-/* The copy stands for the list from then on; the former list is freed first. */
+/* The copy replaces the list from then on; the former list is freed first. */
 static void step_copy(struct model *model)
 {
     struct list *copy = list_copy(model->list);
@@ -310,15 +310,16 @@ static void run_random_steps(struct model *model, int count, int between_checks)
     model_free(model);
 }
 
-/* Takes memory of all sizes that lists need and frees most of it, so that its pages are sparse. */
+/* Allocates memory of all sizes that lists need and frees most of it, so that its pages are
+ * sparse. */
 static void hold_sparse_memory(void *held[SPARSE])
 {
     for (size_t i = 0; i < SPARSE; i++)
-        held[i] = heap_take(SPARSE_SIZE(i));
+        held[i] = heap_alloc(SPARSE_SIZE(i));
     for (size_t i = 0; i < SPARSE; i++) {
         if (i / SPARSE_SIZES % 10 == 0)
             continue;
-        heap_give(held[i], SPARSE_SIZE(i));
+        heap_free(held[i], SPARSE_SIZE(i));
         held[i] = NULL;
     }
 }
@@ -327,10 +328,10 @@ static void free_sparse_memory(void *held[SPARSE])
 {
     for (size_t i = 0; i < SPARSE; i++)
         if (held[i] != NULL)
-            heap_give(held[i], SPARSE_SIZE(i));
+            heap_free(held[i], SPARSE_SIZE(i));
 }
 
-/* Others take and give some memory. */
+/* Others allocate and free some memory. */
 static void stir(struct model *model, void *held[SPARSE])
 {
     for (int n = 0; n < 20; n++) {
@@ -338,12 +339,12 @@ static void stir(struct model *model, void *held[SPARSE])
         if (held[i] == NULL && below(model, 9) > 0)
             continue;
         if (held[i] != NULL)
-            heap_give(held[i], SPARSE_SIZE(i));
-        held[i] = held[i] == NULL ? heap_take(SPARSE_SIZE(i)) : NULL;
+            heap_free(held[i], SPARSE_SIZE(i));
+        held[i] = held[i] == NULL ? heap_alloc(SPARSE_SIZE(i)) : NULL;
     }
 }
 
-/* The list takes the room between what others hold. */
+/* The list takes the space between what others hold. */
 static void test_random_steps_on_a_list_that_moves(void **state)
 {
     (void)state;
@@ -388,8 +389,8 @@ static void test_random_steps_on_lists_of_many_chunks(void **state)
     run_random_steps(model_new(seeded_start(), MODEL_SIZE - 1, 500), 60000, 997);
 }
 
-/* Every element is put at one index, and taken from another, so that one chunk is split and merged
- * for ever while its neighbours stay. */
+/* Every element is inserted at one index and removed at another, so that one chunk is split and
+ * merged all the time while its neighbours stay. */
 static void test_inserts_and_removes_in_one_place(void **state)
 {
     (void)state;
@@ -412,7 +413,7 @@ static void test_inserts_and_removes_in_one_place(void **state)
     model_free(model);
 }
 
-/* A queue of any length, in either direction, goes on for ever and stays small. */
+/* A queue of any length, in either direction, can run for ever and stays small. */
 static void test_queues_do_not_grow(void **state)
 {
     (void)state;
@@ -522,7 +523,7 @@ static void test_blobs_are_shared_and_counted(void **state)
     blob_release(blob);
 }
 
-/* As LRem and LPos do: by value, in both directions, whatever form the element has. */
+/* Like LRem and LPos: by value, in both directions, whatever form the element has. */
 static void test_elements_are_found_by_value(void **state)
 {
     (void)state;
@@ -576,13 +577,13 @@ static size_t heap_bytes(void)
     return info.uordblks + info.hblkhd + heap_used() + runs_used();
 }
 
-/* How lists are made whose memory is measured. */
+/* How the lists are built whose memory is measured. */
 struct plan {
     size_t lists;
     size_t length;
     struct slice (*text_of)(uint64_t number, char text[32]);
-    size_t blob_size; /* of one element more; 0 = none */
-    size_t first;     /* if `kept` is not 0, all but so many are removed at the end */
+    size_t blob_size; /* of one more element; 0 = none */
+    size_t first;     /* if `kept` is not 0, all but this many are removed at the end */
     size_t kept;
     bool thinned; /* some are removed within */
 };
@@ -603,7 +604,7 @@ static struct list *make_planned(const struct plan *plan)
     return list;
 }
 
-/* What the lists account for is what the heap has given away for them. */
+/* The lists account for exactly what the heap has allocated for them. */
 static void assert_memory_is_accounted(const struct plan *plan)
 {
     struct list **lists = calloc(plan->lists, sizeof *lists);

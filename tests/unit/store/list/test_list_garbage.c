@@ -1,5 +1,5 @@
-/* Tests of store/list/list_garbage.c: what long lists leave is freed in as many steps as one likes,
- * by any number of threads, and is counted until then. */
+/* Tests of store/list/list_garbage.c: what long lists leave is freed in any number of steps, by any
+ * number of threads, and is counted until then. */
 #include "store/list/list_garbage.h"
 
 #include <pthread.h>
@@ -55,7 +55,7 @@ static void test_a_short_list_is_freed_at_once(void **state)
     assert_int_equal(list_garbage_collect(10), 0);
 }
 
-/* Elements that are blobs go with their chunks. */
+/* Blobs are freed with their chunks. */
 static void test_blobs_are_freed(void **state)
 {
     (void)state;
@@ -72,7 +72,7 @@ static void test_blobs_are_freed(void **state)
     assert_int_equal(runs_used(), 0);
 }
 
-/* What another list holds too stays, and is not counted any more at the end. */
+/* What another list holds as well stays, and is no longer counted at the end. */
 static void test_shared_chunks_stay(void **state)
 {
     (void)state;
@@ -97,7 +97,7 @@ static void *collect(void *context)
     return NULL;
 }
 
-/* Lists that share all they have, each freed by whoever comes. */
+/* Lists that share everything, freed by several threads. */
 static void test_threads_free_together(void **state)
 {
     (void)state;

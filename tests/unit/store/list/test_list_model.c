@@ -104,7 +104,7 @@ static void check(struct model *model, size_t key)
     const struct model_list *list = &model->lists[key];
     const struct entry *entry = keyspace_look(model->fixture->store, 0, key_of(key)).entry;
     if (list->length == 0) {
-        if (entry != NULL) /* expired, and not yet opened since */
+        if (entry != NULL) /* expired, and not accessed since */
             assert_in_range(entry_expire_at_ms(entry), 1, model->fixture->now_ms);
         return;
     }
@@ -212,7 +212,7 @@ static void move(struct model *model, size_t key, enum op_end end)
     check(model, target);
 }
 
-/* The indexes start to stop that the list has: first and behind the last. */
+/* The indexes start to stop that exist in the list: the first one and the one after the last. */
 static void find_range(const struct model_list *list, const struct op *op, size_t *first,
                        size_t *behind)
 {
@@ -429,7 +429,7 @@ static void run_round(uint64_t *random)
     for (size_t key = 0; key < KEYS; key++)
         check(model, key);
     keyspace_replay(model->fixture);
-    model->fixture->change_count = 0; /* what follows leaves nothing, whatever was before */
+    model->fixture->change_count = 0; /* what follows must leave nothing, whatever was before */
     clear(model->fixture);
     assert_int_equal(lists_memory(model->fixture->store), memory);
     *random = model->random;
@@ -445,7 +445,7 @@ static void test_random_steps_match_arrays(void **state)
         run_round(&random);
 }
 
-/* Else the model would take one element for another. */
+/* Otherwise the model would confuse elements. */
 static void test_no_two_elements_are_equal(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /*
  * Tests of store/list/list.c: lists that share chunks, each against an array of its own. Copies are
- * edited on both sides, read and freed on other threads, moved by compaction; what is shared counts
- * in full for each, and no memory is left at the end.
+ * edited on both sides, read and freed on other threads, and moved by compaction; shared parts
+ * count in full for each, and no memory is left at the end.
  */
 #include "store/list/list.h"
 
@@ -23,12 +23,12 @@
 #define LISTS 5
 #define MOST  20000
 
-/* Objects of so many sizes, so many of each. */
+/* Objects of this many sizes, and this many of each. */
 #define HELD_SIZES   256
 #define HELD         ((size_t)HELD_SIZES * 300)
 #define HELD_SIZE(i) (24 + (i) % HELD_SIZES * 16)
 
-/* Elements are numbers, from which follows their text. */
+/* Elements are numbers that determine their text. */
 struct model {
     struct list *list;
     uint32_t *numbers;
@@ -254,24 +254,24 @@ static void test_random_steps_on_lists_that_share(void **state)
     run_random_steps(*state, 100);
 }
 
-/* The lists take the room between what others hold, so that their parts are moved; but none that is
- * shared may be. */
+/* The lists take the space between what others hold, so that their parts are moved; but no shared
+ * part may be. */
 static void test_random_steps_on_lists_that_share_and_move(void **state)
 {
     struct fixture *fixture = *state;
     static void *held[HELD];
     for (size_t i = 0; i < HELD; i++)
-        held[i] = heap_take(HELD_SIZE(i));
+        held[i] = heap_alloc(HELD_SIZE(i));
     for (size_t i = 0; i < HELD; i++) {
         if (i / HELD_SIZES % 10 > 0)
-            heap_give(held[i], HELD_SIZE(i));
+            heap_free(held[i], HELD_SIZE(i));
     }
     assert_true(heap_is_fragmented());
     run_random_steps(fixture, 100);
     print_message("%zu parts were moved\n", fixture->moved);
     assert_true(fixture->moved > 0);
     for (size_t i = 0; i < HELD; i += i % HELD_SIZES == HELD_SIZES - 1 ? HELD_SIZES * 9 + 1 : 1)
-        heap_give(held[i], HELD_SIZE(i));
+        heap_free(held[i], HELD_SIZE(i));
 }
 
 /* A copy takes a few chunks of memory, and an edit of it one or two more. */
@@ -346,7 +346,7 @@ static void *read_copies(void *context)
     return NULL;
 }
 
-/* A copy for the reader, if it has nothing to do. */
+/* A copy for the reader, if it is idle. */
 static void give_copy(struct reader *reader, const struct model *source)
 {
     pthread_mutex_lock(&reader->lock);

@@ -1,4 +1,4 @@
-/* Tests of store/list/list_sound.c: a list that breaks an invariant is not sound. */
+/* Tests of store/list/list_sound.c: a list that breaks an invariant is reported. */
 #include "store/list/list_state.h"
 
 #include <setjmp.h>
@@ -29,7 +29,7 @@ static void every_length_is_sound(void **state)
     list_garbage_collect(SIZE_MAX);
 }
 
-/* One member after the other says something else than the chunks do. */
+/* Makes one member after another contradict the chunks. */
 static void what_it_says_of_its_chunks_is_checked(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* Tests of store/list/spine.c: random steps against arrays of chunks and weights, on spines that
- * share nodes and chunks as well. The chunks are empty ones; the spine counts their holders and
- * never looks into them. */
+/* Tests of store/list/spine.c: random steps against arrays of chunks and weights, also on spines
+ * that share nodes and chunks. The chunks are empty; the spine counts their holders and never reads
+ * them. */
 #include "store/list/spine.h"
 
 #include <setjmp.h>
@@ -26,7 +26,7 @@ struct model {
     uint64_t random;
 };
 
-/* Made when they are first asked for. Beside the spines, which give up their shares, the test holds
+/* Created when first requested. Besides the references of the spines, the test holds one to
  * each. */
 static struct chunk *chunks[CHUNKS];
 
@@ -37,7 +37,7 @@ static struct chunk *chunk_of(size_t id)
     return chunks[id];
 }
 
-/* The same with a share for a spine. */
+/* The same with a reference for a spine. */
 static struct chunk *share_of(size_t id)
 {
     struct chunk *chunk = chunk_of(id);
@@ -50,7 +50,7 @@ static size_t holders_of(size_t id)
     return atomic_load(&chunks[id]->holders);
 }
 
-/* Nobody but the test holds a chunk any more. */
+/* No chunk has a holder besides the test. */
 static int free_chunks(void **state)
 {
     (void)state;
@@ -98,7 +98,7 @@ static void model_free(struct model *model)
     free(model);
 }
 
-/* The way to chunk `at` by steps from the nearer end. */
+/* The path to chunk `at` by steps from the nearer end. */
 static void walk_to(struct model *model, size_t at, struct spine_path *path)
 {
     struct chunk *chunk;
@@ -135,7 +135,8 @@ static void insert(struct model *model, size_t at)
     model->count++;
 }
 
-/* As whoever removes the first or last chunk has to do, for a root with one slot goes. */
+/* Makes the edges own, as a list does after it removes its first or last chunk: when a root with
+ * one slot is dropped, the new root may be shared. */
 static void own_edges(struct model *model)
 {
     struct spine_path path;
@@ -245,7 +246,7 @@ static void test_random_steps_match_an_array(void **state)
     free(model);
 }
 
-/* The spine is copied; ids are given to either from a range of its own. */
+/* Copies the spine; the copy takes its new ids from a range of its own. */
 static struct model *copy_of(struct model *model, size_t next_id)
 {
     struct model *copy = malloc(sizeof *copy);
@@ -258,8 +259,8 @@ static struct model *copy_of(struct model *model, size_t next_id)
     return copy;
 }
 
-/* Spines that share are edited in turn, and each stays what its own arrays say; now and then one is
- * given up, and another one copied in its place. */
+/* Spines that share nodes are edited in turn, and each stays as its own arrays say; now and then
+ * one is dropped and another copied in its place. */
 static void test_random_steps_on_spines_that_share(void **state)
 {
     (void)state;
@@ -316,7 +317,7 @@ static void test_a_copy_shares_what_is_not_edited(void **state)
     assert_int_equal(holders_of(count / 2), 3);
     assert_int_equal(holders_of(0), 2);
     assert_true(spine_is_sound(&copy) && copy.bytes == spine.bytes);
-    /* What the original alone has left is much more than what the copy had to itself. */
+    /* What only the original held is much more than what only the copy held. */
     assert_true(spine_clear(&copy, SIZE_MAX, &bytes) < 200);
     assert_int_equal(heap_used(), used);
     assert_int_equal(spine_clear(&spine, 100, &bytes), 100);
@@ -326,7 +327,7 @@ static void test_a_copy_shares_what_is_not_edited(void **state)
     assert_int_equal(spine_clear(&spine, SIZE_MAX, &bytes), 0);
 }
 
-/* What is filled from an end has full nodes, and stays low. */
+/* A spine filled from an end has full nodes and stays low. */
 static void test_filling_from_an_end_is_dense(void **state)
 {
     (void)state;

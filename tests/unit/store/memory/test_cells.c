@@ -1,4 +1,4 @@
-/* Tests of store/memory/cells.c: objects are apart, pages leave their ring in time, and can be
+/* Tests of store/memory/cells.c: objects do not overlap, pages leave their ring in time and can be
  * emptied. */
 #include "store/memory/cells.h"
 
@@ -68,7 +68,7 @@ static void test_objects_fill_a_page_and_do_not_overlap(void **state)
         uint8_t **objects = calloc(count, sizeof *objects);
         for (size_t n = 0; n < count; n++) {
             assert_ptr_equal(ring, page);
-            objects[n] = cells_take(&ring);
+            objects[n] = cells_alloc(&ring);
             assert_ptr_equal(cells_of(objects[n] + size - 1, PAGE), page);
             assert_int_equal((uintptr_t)objects[n] % CELLS_UNIT, 0);
             memset(objects[n], (int)(n % 251), size);
@@ -77,7 +77,7 @@ static void test_objects_fill_a_page_and_do_not_overlap(void **state)
         for (size_t n = 0; n < count; n++) {
             assert_int_equal(objects[n][0], n % 251);
             assert_memory_equal(objects[n], objects[n] + 1, size - 1);
-            assert_int_equal(cells_give(&ring, page, objects[n]), n == count - 1);
+            assert_int_equal(cells_free(&ring, page, objects[n]), n == count - 1);
         }
         assert_null(ring); /* it is empty */
         free(objects);
@@ -89,33 +89,33 @@ static void test_freed_objects_are_used_again(void **state)
 {
     (void)state;
     struct cells *ring = NULL, *page = new_page(&ring, 1024);
-    void *first = cells_take(&ring), *second = cells_take(&ring);
-    assert_false(cells_give(&ring, page, first));
-    assert_ptr_equal(cells_take(&ring), first);
-    assert_false(cells_give(&ring, page, first));
-    assert_true(cells_give(&ring, page, second));
+    void *first = cells_alloc(&ring), *second = cells_alloc(&ring);
+    assert_false(cells_free(&ring, page, first));
+    assert_ptr_equal(cells_alloc(&ring), first);
+    assert_false(cells_free(&ring, page, first));
+    assert_true(cells_free(&ring, page, second));
     free_page(page);
 }
 
-/* Takes so many objects of the first page. */
+/* Allocates `count` objects of the first page. */
 static void take(struct cells **ring, void **objects, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        objects[i] = cells_take(ring);
+        objects[i] = cells_alloc(ring);
 }
 
 static void test_a_page_alone_is_not_sparse(void **state)
 {
     (void)state;
     struct cells *ring = NULL, *page = new_page(&ring, 1024);
-    void *object = cells_take(&ring);
+    void *object = cells_alloc(&ring);
     assert_false(cells_is_sparse(ring, page));
     struct cells *other = new_page(&ring, 1024);
-    void *another = cells_take(&ring);
+    void *another = cells_alloc(&ring);
     assert_true(cells_is_sparse(ring, page));
-    assert_true(cells_give(&ring, other, another));
+    assert_true(cells_free(&ring, other, another));
     assert_false(cells_is_sparse(ring, page));
-    assert_true(cells_give(&ring, page, object));
+    assert_true(cells_free(&ring, page, object));
     free_page(page);
     free_page(other);
 }
@@ -127,19 +127,19 @@ static void test_a_page_that_is_nearly_full_is_not_sparse(void **state)
     struct cells *ring = NULL, *page = new_page(&ring, 1024);
     take(&ring, objects, 63);
     assert_false(cells_is_sparse(ring, page)); /* full */
-    assert_false(cells_give(&ring, page, objects[0]));
+    assert_false(cells_free(&ring, page, objects[0]));
     struct cells *other = new_page(&ring, 1024); /* which is first now */
     take(&ring, others, 1);
     assert_false(cells_is_sparse(ring, page));
     for (size_t i = 1; i < 10; i++)
-        assert_false(cells_give(&ring, page, objects[i]));
+        assert_false(cells_free(&ring, page, objects[i]));
     assert_true(cells_is_sparse(ring, page));
     assert_false(cells_is_sparse(ring, other));
     free_page(page);
     free_page(other);
 }
 
-/* However the holes lie, moving what is in sparse pages leaves few pages. */
+/* However the free cells are distributed, moving what is in sparse pages leaves few pages. */
 static void test_moving_empties_pages(void **state)
 {
     (void)state;
@@ -155,16 +155,16 @@ static void test_moving_empties_pages(void **state)
     for (size_t i = 0; i < (size_t)PAGES * EACH; i++) {
         if (seeded_below(&random, 3) == 0)
             objects[count++] = objects[i];
-        else if (cells_give(&ring, cells_of(objects[i], PAGE), objects[i]))
+        else if (cells_free(&ring, cells_of(objects[i], PAGE), objects[i]))
             pages--;
     }
     for (size_t i = 0; i < count; i++) {
         struct cells *page = cells_of(objects[i], PAGE);
         if (!cells_is_sparse(ring, page))
             continue;
-        void *moved = cells_take_elsewhere(&ring, page);
+        void *moved = cells_alloc_elsewhere(&ring, page);
         assert_ptr_not_equal(cells_of(moved, PAGE), page);
-        if (cells_give(&ring, page, objects[i])) {
+        if (cells_free(&ring, page, objects[i])) {
             free_page(page);
             pages--;
         }
@@ -173,7 +173,7 @@ static void test_moving_empties_pages(void **state)
     assert_true(pages <= (count + EACH - 1) / EACH * 16 / 15 + 1);
     for (size_t i = 0; i < count; i++) {
         struct cells *page = cells_of(objects[i], PAGE);
-        if (cells_give(&ring, page, objects[i]))
+        if (cells_free(&ring, page, objects[i]))
             free_page(page);
     }
     assert_null(ring);

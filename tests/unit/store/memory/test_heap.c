@@ -1,5 +1,5 @@
-/* Tests of store/memory/heap.c: objects of all sizes stay intact, from several threads, and are
- * counted. / */
+/* Tests of store/memory/heap.c: objects of all sizes stay intact and are counted, from several
+ * threads. */
 #include "store/memory/heap.h"
 
 #include <pthread.h>
@@ -46,7 +46,7 @@ static void test_rounding_wastes_little(void **state)
 static void make(struct object *object, size_t size, size_t mark)
 {
     object->size = size;
-    object->bytes = heap_take(size);
+    object->bytes = heap_alloc(size);
     assert_int_equal((uintptr_t)object->bytes % 8, 0);
     memset(object->bytes, (int)mark, size);
 }
@@ -60,7 +60,7 @@ static void assert_intact(const struct object *object, size_t mark)
 static void drop(struct object *object, size_t mark)
 {
     assert_intact(object, mark);
-    heap_give(object->bytes, object->size);
+    heap_free(object->bytes, object->size);
     object->bytes = NULL;
 }
 
@@ -73,7 +73,7 @@ static size_t random_size(uint64_t *random)
 
 static void resize(struct object *object, size_t size, size_t mark)
 {
-    object->bytes = heap_resize(object->bytes, object->size, size);
+    object->bytes = heap_realloc(object->bytes, object->size, size);
     if (object->size > size)
         object->size = size;
     assert_intact(object, mark);
@@ -89,7 +89,7 @@ static void move(struct object *object, size_t mark)
     assert_intact(object, mark);
 }
 
-/* What a thread does; the marks show whether it meets the others. */
+/* What a thread does; the marks show whether it interferes with the others. */
 static void churn_for(struct object *objects, uint64_t *random, size_t mark, int steps)
 {
     for (int i = 0; i < steps; i++) {
@@ -105,7 +105,7 @@ static void churn_for(struct object *objects, uint64_t *random, size_t mark, int
     }
 }
 
-/* Goes on with the objects that another thread has made. */
+/* Continues with the objects that another thread allocated. */
 static void *churn(void *context)
 {
     struct object *objects = context;
@@ -138,7 +138,7 @@ static void test_threads_do_not_meet(void **state)
     assert_true(heap_slack() - runs_slack() <= 5 * MIB);
 }
 
-/* Nine of ten objects go; moving the others gives nearly all memory back. */
+/* Frees nine of ten objects; moving the others frees nearly all memory. */
 static void thin_out(size_t size)
 {
     static struct object objects[20000];
@@ -170,7 +170,7 @@ static void test_moving_gives_memory_back(void **state)
     thin_out(9000);
 }
 
-/* Also what is nearly a page long and so has one, and runs. */
+/* Also objects of nearly a page, which have one of their own, and runs. */
 static void test_what_lies_well_stays(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* Tests of store/memory/pages.c: pages are apart, memory goes back, threads share a pool. */
+/* Tests of store/memory/pages.c: pages do not overlap, memory is returned, threads share a pool. */
 #include "store/memory/pages.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 
 #include "store/seeded.h"
 
-#define REGION_PAGES 512 /* of which the first is not given out */
+#define REGION_PAGES 512 /* of which the first is not allocated */
 #define REGION_BYTES (REGION_PAGES * PAGES_PAGE_SIZE)
 
 static void fill(void *page, unsigned number)
@@ -36,8 +36,8 @@ static void test_begins_without_memory(void **state)
     pages_deinit(&pages);
 }
 
-/* Also that what was given back and taken again does not touch what others hold. Pages are held in
- * large numbers and few by turns, so that regions lose their memory and get it again. */
+/* Also that pages freed and allocated again do not overlap those in use. Large and small numbers of
+ * pages are held alternately, so that regions lose their memory and get it again. */
 static void test_pages_are_aligned_and_apart(void **state)
 {
     (void)state;
@@ -52,12 +52,12 @@ static void test_pages_are_aligned_and_apart(void **state)
         if (held[i] == NULL && few && i % 16 > 0)
             continue;
         if (held[i] == NULL) {
-            held[i] = pages_take(&pages);
+            held[i] = pages_alloc(&pages);
             assert_int_equal((uintptr_t)held[i] % PAGES_PAGE_SIZE, 0);
             fill(held[i], i);
         } else {
             assert_filled(held[i], i);
-            pages_give(&pages, held[i]);
+            pages_free(&pages, held[i]);
             held[i] = NULL;
         }
     }
@@ -65,7 +65,7 @@ static void test_pages_are_aligned_and_apart(void **state)
         if (held[i] == NULL)
             continue;
         assert_filled(held[i], i);
-        pages_give(&pages, held[i]);
+        pages_free(&pages, held[i]);
         held[i] = NULL;
     }
     pages_deinit(&pages);
@@ -75,7 +75,7 @@ static void **take_many(struct pages *pages, unsigned count)
 {
     void **held = malloc(count * sizeof *held);
     for (unsigned i = 0; i < count; i++) {
-        held[i] = pages_take(pages);
+        held[i] = pages_alloc(pages);
         fill(held[i], i);
     }
     return held;
@@ -91,7 +91,7 @@ static void test_empty_regions_go_back(void **state)
     assert_int_equal(pages.regions, 10);
     assert_int_equal(pages_memory(&pages), 10 * REGION_BYTES);
     for (unsigned i = 0; i < count; i++)
-        pages_give(&pages, held[i]);
+        pages_free(&pages, held[i]);
     assert_true(pages.regions <= 2);
     assert_true(pages_memory(&pages) <= REGION_BYTES + 2 * PAGES_PAGE_SIZE);
     free(held);
@@ -108,7 +108,7 @@ static void test_free_pages_of_used_regions_go_back(void **state)
     void **held = take_many(&pages, count);
     for (unsigned i = 0; i < count; i++) {
         if (i % 16 > 0)
-            pages_give(&pages, held[i]);
+            pages_free(&pages, held[i]);
         else
             kept++;
     }
@@ -119,12 +119,12 @@ static void test_free_pages_of_used_regions_go_back(void **state)
         if (i % 16 == 0)
             assert_filled(held[i], i);
         else
-            held[i] = pages_take(&pages);
+            held[i] = pages_alloc(&pages);
     }
     assert_int_equal(pages.regions, 10);
     assert_int_equal(pages_memory(&pages), 10 * REGION_BYTES);
     for (unsigned i = 0; i < count; i++)
-        pages_give(&pages, held[i]);
+        pages_free(&pages, held[i]);
     free(held);
     pages_deinit(&pages);
 }
@@ -144,17 +144,17 @@ static void *take_and_give(void *context)
     for (int step = 0; step < STEPS; step++) {
         unsigned i = seeded_below(&random, HELD);
         if (held[i] == NULL) {
-            held[i] = pages_take(sharer->pages);
+            held[i] = pages_alloc(sharer->pages);
             *(unsigned *)held[i] = sharer->number;
             continue;
         }
         sharer->damaged |= *(unsigned *)held[i] != sharer->number;
-        pages_give(sharer->pages, held[i]);
+        pages_free(sharer->pages, held[i]);
         held[i] = NULL;
     }
     for (unsigned i = 0; i < HELD; i++)
         if (held[i] != NULL)
-            pages_give(sharer->pages, held[i]);
+            pages_free(sharer->pages, held[i]);
     return NULL;
 }
 

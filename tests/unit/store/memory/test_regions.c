@@ -1,4 +1,5 @@
-/* Tests of store/memory/regions.c: regions are aligned, zero and apart, and few are ready ahead. */
+/* Tests of store/memory/regions.c: regions are aligned, zero and disjoint, and few are ready
+ * ahead. */
 #include "store/memory/regions.h"
 
 #include <sched.h>
@@ -13,7 +14,7 @@
 #include "store/seeded.h"
 
 #define WORDS (REGIONS_SIZE / sizeof(uint64_t))
-/* Words that are looked at in a region: a few of each page. */
+/* Words checked in a region: a few of each page. */
 #define STRIDE 100
 
 static void assert_zero(const uint64_t *region)
@@ -49,14 +50,14 @@ static void init(struct fixture *fixture)
 
 static void *take(struct fixture *fixture)
 {
-    void *region = regions_take(&fixture->regions);
+    void *region = regions_alloc(&fixture->regions);
     atomic_fetch_add(&fixture->held, REGIONS_SIZE);
     return region;
 }
 
 static void give(struct fixture *fixture, void *region)
 {
-    regions_give(region);
+    regions_free(region);
     atomic_fetch_sub(&fixture->held, REGIONS_SIZE);
     regions_trim(&fixture->regions);
 }
@@ -78,12 +79,12 @@ static void give_many(struct fixture *fixture, void **held, size_t count)
 static size_t most_ready(size_t held)
 {
     size_t most = held / REGIONS_SHARE;
-    return most < REGIONS_MOST_READY ? most : REGIONS_MOST_READY;
+    return most < REGIONS_MAX_READY ? most : REGIONS_MAX_READY;
 }
 
-/* The test's own time limit ends it if the thread makes fewer or more ready. It may pass through a
- * region more: one that it was at work on when there were still enough others in use. It may have
- * looked before or after the test counted the region that it took. */
+/* The test's time limit ends it if the thread prepares fewer or more regions. One more is possible
+ * for a moment: a region that the thread was preparing when enough others were still in use. The
+ * thread may have checked before or after the test counted the region that it allocated. */
 static void wait_after_take(const struct fixture *fixture, size_t held_before)
 {
     size_t ready;
@@ -112,20 +113,20 @@ static void test_without_huge_pages_there_is_no_thread(void **state)
     struct regions regions = REGIONS_INITIALIZER(NULL);
     void *held[COUNT];
     for (size_t i = 0; i < COUNT; i++)
-        held[i] = regions_take(&regions);
+        held[i] = regions_alloc(&regions);
     assert_false(regions.started);
     for (size_t i = 0; i < COUNT; i++) {
-        regions_give(held[i]);
+        regions_free(held[i]);
         regions_trim(&regions);
     }
     regions_deinit(&regions);
 }
 
-/* Also that those that are ready become fewer with what is held. */
+/* Also that fewer are ready when less is held. */
 static void test_some_are_ready_when_there_are_many(void **state)
 {
     (void)state;
-    enum { COUNT = (REGIONS_MOST_READY + 2) * REGIONS_SHARE };
+    enum { COUNT = (REGIONS_MAX_READY + 2) * REGIONS_SHARE };
     static void *held[COUNT];
     struct fixture fixture;
     init(&fixture);
@@ -143,7 +144,7 @@ static void test_some_are_ready_when_there_are_many(void **state)
     regions_deinit(&fixture.regions);
 }
 
-/* The region that is being made ready then comes too late. */
+/* The region that is being prepared then comes too late. */
 static void test_a_pool_may_shrink_or_end_meanwhile(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Tests of store/memory/slab.c: objects are apart and counted exactly, and pages serve any size. */
+/* Tests of store/memory/slab.c: objects do not overlap and are counted exactly, and pages serve any
+ * size. */
 #include "store/memory/slab.h"
 
 #include "store/memory/heap.h"
@@ -27,7 +28,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* Whatever a test did, nothing is left when it is over. */
+/* Whatever a test did, nothing is left at its end. */
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
@@ -148,7 +149,7 @@ static void test_random_objects_stay_intact(void **state)
     static struct object objects[OBJECTS];
     uint64_t random = seeded_start();
     for (int step = 0; step < STEPS; step++) {
-        /* Shrinks and grows by turns, so that pages become empty. */
+        /* Shrinks and grows alternately, so that pages become empty. */
         unsigned i = seeded_below(&random, step / 20000 % 2 == 0 ? OBJECTS : OBJECTS / 10);
         struct object *object = &objects[i];
         if (object->bytes == NULL) {
@@ -202,7 +203,7 @@ static void test_pages_serve_another_size(void **state)
     assert_true(pages_memory(&fixture->pages) <= 2 * 2 * 1024 * 1024);
 }
 
-/* What is left of many objects of one size after most of them went. */
+/* Frees most of many objects of one size; returns how many are left. */
 static size_t thin_out(struct fixture *fixture, struct object *objects, size_t count, size_t size)
 {
     for (size_t i = 0; i < count; i++)
@@ -261,15 +262,15 @@ static void test_what_lies_well_stays(void **state)
 static void test_whole_pages(void **state)
 {
     struct fixture *fixture = *state;
-    uint8_t *a = slab_take_page(&fixture->slab), *b = slab_take_page(&fixture->slab);
+    uint8_t *a = slab_alloc_page(&fixture->slab), *b = slab_alloc_page(&fixture->slab);
     assert_int_equal((uintptr_t)a % PAGES_PAGE_SIZE, 0);
     assert_ptr_not_equal(a, b);
     memset(a, 1, PAGES_PAGE_SIZE);
     memset(b, 2, PAGES_PAGE_SIZE);
     assert_int_equal(a[PAGES_PAGE_SIZE - 1], 1);
     assert_int_equal(slab_used(&fixture->slab), 2 * PAGES_PAGE_SIZE);
-    slab_give_page(&fixture->slab, a);
-    slab_give_page(&fixture->slab, b);
+    slab_free_page(&fixture->slab, a);
+    slab_free_page(&fixture->slab, b);
 }
 
 static void test_charges_count(void **state)

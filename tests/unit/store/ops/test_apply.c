@@ -1,4 +1,4 @@
-/* Tests of store/ops/apply.c: finding keys, the gates of all writes, every combination of a
+/* Tests of store/ops/apply.c: lookups, the mutators, every combination of a
  * condition's parts, and the shared answers. */
 #include "store/ops/apply.h"
 
@@ -77,7 +77,7 @@ static void end(struct keyspace_fixture *fixture, const struct op_context *ctx)
     fixture->sink.end(&fixture->sink);
 }
 
-static void test_open_removes_what_has_expired(void **state)
+static void test_lookup_to_write_removes_what_has_expired(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     put_expiring(fixture, "key", 1000);
@@ -94,12 +94,12 @@ static void test_open_removes_what_has_expired(void **state)
     assert_int_equal(keyspace_count(fixture), 0);
     assert_int_equal(at.shard->removed, ctx.revision);
     end(fixture, &ctx);
-    const struct op *told = &fixture->changes[fixture->change_count - 1].op;
-    assert_int_equal(told->kind, OP_DELETE);
-    assert_slice_is(told->key, "key");
+    const struct op *emitted = &fixture->changes[fixture->change_count - 1].op;
+    assert_int_equal(emitted->kind, OP_DELETE);
+    assert_slice_is(emitted->key, "key");
 }
 
-/* Who misses a key has seen that it was removed. */
+/* An answer that misses a key reflects its removal. */
 static void test_a_miss_shows_the_removal(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -141,19 +141,19 @@ static void test_wrong_type_names_what_the_key_holds(void **state)
     keyspace_put_list(fixture, "list", 1);
     struct entry *string = keyspace_find(fixture, "string"), *list = keyspace_find(fixture, "list");
     fixture->result = (struct op_result){0};
-    assert_true(apply_wants_string(NULL, &fixture->result));
-    assert_true(apply_wants_list(NULL, &fixture->result));
-    assert_true(apply_wants_string(string, &fixture->result));
-    assert_true(apply_wants_list(list, &fixture->result));
+    assert_true(apply_require_string(NULL, &fixture->result));
+    assert_true(apply_require_list(NULL, &fixture->result));
+    assert_true(apply_require_string(string, &fixture->result));
+    assert_true(apply_require_list(list, &fixture->result));
     assert_int_equal(fixture->result.err, ERR_NONE);
-    assert_false(apply_wants_list(string, &fixture->result));
+    assert_false(apply_require_list(string, &fixture->result));
     assert_wrong_type(fixture, fixture->revision, "holds a string");
     fixture->result = (struct op_result){0};
-    assert_false(apply_wants_string(list, &fixture->result));
+    assert_false(apply_require_string(list, &fixture->result));
     assert_wrong_type(fixture, fixture->revision, "holds a list");
 }
 
-static void test_a_unit_has_one_revision(void **state)
+static void test_a_commit_has_one_revision(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     uint64_t before = fixture->revision;
@@ -169,8 +169,8 @@ static void test_a_unit_has_one_revision(void **state)
     assert_int_equal(apply_revision(&first), 1);
 }
 
-/* The gates keep the dictionary, the deadlines' count, and what the caller holds in hand. */
-static void test_writes_go_through_the_gates(void **state)
+/* The mutators update the dictionary, the count of deadlines, and the caller's lookup. */
+static void test_mutators_update_everything(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     struct op_context ctx = space_of(fixture);
@@ -321,11 +321,11 @@ static void test_a_returned_long_string_is_shared(void **state)
     keyspace_apply(fixture, op);
     assert_true(slice_equal(result.value.bytes, keyspace_long_bytes(0)));
     assert_int_equal(atomic_load(&result.value.blob->holders), 1);
-    op_result_release(&result); /* the last one: the sanitizer sees whether it goes */
+    op_result_release(&result); /* the last reference: the sanitizer sees a leak */
     assert_null(result.value.blob);
 }
 
-/* ---- what is taken is answered, or not taken ---- */
+/* ---- a reply that is too large is not lost ---- */
 
 static void fill(struct keyspace_fixture *fixture, bool is_list, struct slice value)
 {
@@ -338,12 +338,12 @@ static void fill(struct keyspace_fixture *fixture, bool is_list, struct slice va
     assert_true(keyspace_apply(fixture, op)->ok);
 }
 
-/* It would answer with more than the client takes, so it changes nothing. */
+/* Its reply would be larger than the client accepts, so it changes nothing. */
 static void assert_takes_nothing(struct keyspace_fixture *fixture, struct op op, size_t max_reply)
 {
     struct entry *entry = keyspace_find(fixture, "key");
     uint64_t revision = fixture->revision, version = entry_version(entry);
-    size_t told = fixture->change_count;
+    size_t emitted = fixture->change_count;
     op.max_reply = max_reply;
     const struct op_result *result = keyspace_apply(fixture, op);
     assert_int_equal(result->err, ERR_TOO_LARGE);
@@ -351,7 +351,7 @@ static void assert_takes_nothing(struct keyspace_fixture *fixture, struct op op,
     assert_false(result->ok);
     assert_int_equal(result->value.bytes.len + result->value_count, 0);
     assert_int_equal(fixture->revision, revision);
-    assert_int_equal(fixture->change_count, told);
+    assert_int_equal(fixture->change_count, emitted);
     assert_ptr_equal(keyspace_find(fixture, "key"), entry);
     assert_int_equal(entry_version(entry), version);
     assert_int_equal(entry_expire_at_ms(entry), 0);
@@ -376,7 +376,7 @@ static void try_to_take(struct keyspace_fixture *fixture, struct op op, bool is_
         slice_equal(result->value_count > 0 ? result->values[0] : result->value.bytes, value));
 }
 
-static void test_nothing_is_taken_that_the_client_does_not_take(void **state)
+static void test_nothing_is_removed_that_the_client_does_not_accept(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     struct op_key keys[] = {{.bytes = SLICE_LITERAL("none")}, {.bytes = SLICE_LITERAL("key")}};
@@ -414,16 +414,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_find_gives_the_entry_of_the_key),
         TEST(test_find_does_not_see_what_has_expired),
-        TEST(test_open_removes_what_has_expired),
+        TEST(test_lookup_to_write_removes_what_has_expired),
         TEST(test_a_miss_shows_the_removal),
         TEST(test_a_returned_string_is_a_copy),
         TEST(test_wrong_type_names_what_the_key_holds),
-        TEST(test_a_unit_has_one_revision),
-        TEST(test_writes_go_through_the_gates),
+        TEST(test_a_commit_has_one_revision),
+        TEST(test_mutators_update_everything),
         TEST(test_every_combination_of_a_condition),
         TEST(test_a_value_is_matched_in_full),
         TEST(test_a_returned_long_string_is_shared),
-        TEST(test_nothing_is_taken_that_the_client_does_not_take),
+        TEST(test_nothing_is_removed_that_the_client_does_not_accept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

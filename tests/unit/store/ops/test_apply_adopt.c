@@ -1,6 +1,6 @@
 /*
- * Tests of apply_adopt() in store/ops/apply.c: values that come in a blob, as those of large
- * messages do, are kept in it where that costs no memory.
+ * Tests of apply_adopt() in store/ops/apply.c: values that arrive in a blob, as those of large
+ * messages do, stay in it where that costs no memory.
  */
 #include "store/ops/apply.h"
 
@@ -16,23 +16,22 @@
 #include "store/keyspace_fixture.h"
 #include "store/lists_fixture.h"
 
-/* What a copy of so many bytes takes. */
+/* What a copy of `len` bytes takes. */
 static size_t memory_of(size_t len)
 {
     return runs_round(sizeof(struct blob) + len);
 }
 
-/* As a message does: so many bytes before and behind the value. */
+/* Like a message: some bytes before and after the value. */
 struct message {
     struct blob *blob;
     struct op op;
 };
 
-static struct message message_of(enum op_kind kind, size_t before, struct slice value,
-                                 size_t behind)
+static struct message message_of(enum op_kind kind, size_t before, struct slice value, size_t after)
 {
-    struct message message = {.blob = blob_new(before + value.len + behind)};
-    memset(message.blob->data, '.', before + value.len + behind);
+    struct message message = {.blob = blob_new(before + value.len + after)};
+    memset(message.blob->data, '.', before + value.len + after);
     memcpy(message.blob->data + before, value.data, value.len);
     message.op = key_op(kind, "key");
     message.op.value = slice_make(message.blob->data + before, value.len);
@@ -40,8 +39,8 @@ static struct message message_of(enum op_kind kind, size_t before, struct slice 
     return message;
 }
 
-/* Sets the value; true if the message, which is gone then, was kept instead of a copy. What it
- * takes is what a copy would take. */
+/* Sets the value and releases the message; true if it was kept instead of a copy. What it
+ * takes is the same as for a copy. */
 static bool set_from_message(struct keyspace_fixture *fixture, struct message message)
 {
     struct slice value = message.op.value;
@@ -93,7 +92,7 @@ static void test_what_is_not_set_leaves_the_message_alone(void **state)
     blob_release(message.blob);
 }
 
-/* What shares its bytes with a message that is not gone yet does not change them. */
+/* A value does not change while it shares its bytes with a message in use. */
 static void test_a_value_within_its_message_is_not_written(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -112,7 +111,7 @@ static void test_a_transaction_keeps_its_value_where_it_lies(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     struct message message = message_of(OP_SET, 11, keyspace_long_bytes(0), 3);
-    struct op failing = key_op(OP_L_POP, "key"); /* holds a string by then */
+    struct op failing = key_op(OP_L_POP, "key"); /* the key holds a string by then */
     struct op ops[] = {message.op, failing};
     struct op_txn otherwise = {.else_ops = NULL};
     struct op txn = {.kind = OP_TXN, .ops = ops, .op_count = 2, .txn = &otherwise};
@@ -120,7 +119,7 @@ static void test_a_transaction_keeps_its_value_where_it_lies(void **state)
     assert_int_equal(keyspace_apply(fixture, txn)->err, ERR_WRONG_TYPE);
     assert_null(keyspace_find(fixture, "key"));
     assert_true(blob_is_sole(message.blob));
-    txn.op_count = 1; /* again, as near the memory limit */
+    txn.op_count = 1; /* repeated, as near the memory limit */
     assert_int_equal(keyspace_apply(fixture, txn)->err, ERR_NONE);
     assert_ptr_equal(entry_blob(keyspace_find(fixture, "key")), message.blob);
     blob_release(message.blob);
@@ -192,7 +191,7 @@ static void test_one_of_several_elements_is_copied(void **state)
 
 enum { PARTS = 3, PART = 8 * 1024 * 1024 };
 
-/* A message of three values, each of its letter. */
+/* A message of three values, each of one letter. */
 static struct blob *message_of_parts(struct slice *values)
 {
     struct blob *blob = blob_new((size_t)PARTS * PART);
@@ -210,7 +209,7 @@ static void assert_part_is_stored(struct slice stored, size_t i)
         assert_int_equal(stored.data[at], 'a' + i);
 }
 
-/* What is stored is not held by the message as well while the rest is done. */
+/* A stored value is not also kept in the message while the other parts run. */
 static void test_a_part_that_is_done_is_not_held_twice(void **state)
 {
     struct keyspace_fixture *fixture = *state;

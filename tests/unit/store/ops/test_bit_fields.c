@@ -1,4 +1,4 @@
-/* Tests of store/ops/bit_fields.c: BitField, against a model that goes bit by bit. */
+/* Tests of store/ops/bit_fields.c: BitField, against a model that works bit by bit. */
 #include "store/ops/apply.h"
 
 #include <setjmp.h>
@@ -63,7 +63,7 @@ static void test_reads_change_nothing(void **state)
     assert_int_equal(result->fields[0].value, 0);
     assert_int_equal(result->version, 0);
     assert_null(keyspace_find(fixture, "none"));
-    /* Nor does a write of what is there. */
+    /* Writing the present value changes nothing either. */
     static const struct op_field set = {.action = OP_FIELD_SET, .bits = 8, .value = 7};
     apply_fields(fixture, "k", &set, 1);
     assert_int_equal(fixture->revision, revision + 1);
@@ -71,7 +71,7 @@ static void test_reads_change_nothing(void **state)
     assert_int_equal(fixture->revision, revision + 1);
 }
 
-/* As in Redis the string is made long enough also for a part that then does not fit. */
+/* As in Redis, the string is extended even for a part that then does not fit. */
 static void test_what_does_not_fit(void **state)
 {
     struct keyspace_fixture *fixture = *state;

@@ -56,13 +56,13 @@ static void test_set_and_get(void **state)
     result = keyspace_apply(fixture, bit_op(OP_SET_BIT, "k", 30, true));
     assert_int_equal(result->count, 0);
     assert_held(fixture, "k", SLICE_LITERAL("\0\x01\0\x02"));
-    /* The same once more is no write. */
+    /* Repeating it is not a write. */
     result = keyspace_apply(fixture, bit_op(OP_SET_BIT, "k", 30, true));
     assert_int_equal(result->count, 1);
     assert_int_equal(result->version, revision + 2);
 }
 
-/* No key is a string of clear bits, and clearing one makes it as long as setting it. */
+/* An absent key is a string of zeros, and clearing a bit extends it like setting one. */
 static void test_no_key(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -74,7 +74,7 @@ static void test_no_key(void **state)
     assert_int_equal(keyspace_apply(fixture, bit_op(OP_BIT_POS, "k", 0, true))->count, -1);
     keyspace_apply(fixture, bit_op(OP_SET_BIT, "k", 20, false));
     assert_held(fixture, "k", SLICE_LITERAL("\0\0\0"));
-    /* Of an empty string nothing is found, not even behind its end. */
+    /* In an empty string nothing is found, not even past its end. */
     put(fixture, "empty", SLICE_LITERAL(""));
     assert_int_equal(keyspace_apply(fixture, bit_op(OP_BIT_POS, "empty", 0, false))->count, -1);
 }
@@ -101,8 +101,8 @@ static void test_refused(void **state)
     assert_int_equal(keyspace_apply(fixture, op)->err, ERR_NONE);
 }
 
-/* One byte of a long string is told, and its deadline stays. */
-static void test_a_bit_is_told_as_its_byte(void **state)
+/* The change has one byte of a long string, whose deadline stays. */
+static void test_a_bit_is_emitted_as_its_byte(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     static uint8_t bytes[100000];
@@ -113,10 +113,10 @@ static void test_a_bit_is_told_as_its_byte(void **state)
     size_t before = fixture->change_count;
     keyspace_apply(fixture, bit_op(OP_SET_BIT, "k", 8 * 5000 + 7, true));
     assert_int_equal(fixture->change_count, before + 1);
-    const struct op *told = &fixture->changes[before].op;
-    assert_int_equal(told->kind, OP_SET_RANGE);
-    assert_int_equal(told->start, 5000);
-    assert_true(slice_equal(told->value, SLICE_LITERAL("\x01")));
+    const struct op *emitted = &fixture->changes[before].op;
+    assert_int_equal(emitted->kind, OP_SET_RANGE);
+    assert_int_equal(emitted->start, 5000);
+    assert_true(slice_equal(emitted->value, SLICE_LITERAL("\x01")));
     assert_true(entry_expire_at_ms(keyspace_find(fixture, "k")) == KEYSPACE_NOW_MS + 1000);
 }
 
@@ -169,7 +169,7 @@ static int64_t random_end(uint64_t *random)
     return (int64_t)seeded_below(random, 20 * LONGEST) - 10 * LONGEST;
 }
 
-/* Mostly long runs of one bit, so that what is looked for is not always in the first byte. */
+/* Mostly long runs of equal bits, so that the search does not always end in the first byte. */
 static struct slice random_string(uint64_t *random, uint8_t *bytes)
 {
     size_t len = seeded_below(random, LONGEST);
@@ -231,7 +231,7 @@ static uint8_t model_byte(enum op_bitwise bitwise, const struct slice *strings, 
     return bitwise == OP_BITS_NOT ? (uint8_t)~result : result;
 }
 
-/* Of up to three of these keys, one of which may be none, one the target, one be there twice. */
+/* Up to three of these keys; one may be absent, one the target, one may be given twice. */
 static void test_random_combinations(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -265,7 +265,7 @@ static void test_random_combinations(void **state)
     }
 }
 
-/* A long result is not copied into the store, and takes the place of whatever was there. */
+/* A long result is not copied into the store, and replaces any value. */
 static void test_long_results(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -302,7 +302,7 @@ static void test_combinations_refused(void **state)
     const struct op_result *result = keyspace_apply(fixture, bit_op_op(OP_BITS_OR, "t", keys, 2));
     assert_int_equal(result->err, ERR_WRONG_TYPE);
     assert_null(keyspace_find(fixture, "t"));
-    /* Of nothing comes nothing, and a list in the way is removed. */
+    /* Without any string the result is empty, and a list at the target is removed. */
     struct op_key none = {.bytes = SLICE_LITERAL("none")};
     result = keyspace_apply(fixture, bit_op_op(OP_BITS_NOT, "l", &none, 1));
     assert_int_equal(result->err, ERR_NONE);
@@ -317,7 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_set_and_get),   TEST(test_no_key),
-        TEST(test_refused),       TEST(test_a_bit_is_told_as_its_byte),
+        TEST(test_refused),       TEST(test_a_bit_is_emitted_as_its_byte),
         TEST(test_random_ranges), TEST(test_random_combinations),
         TEST(test_long_results),  TEST(test_combinations_refused),
     };

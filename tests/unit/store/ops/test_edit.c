@@ -1,4 +1,4 @@
-/* Tests of store/ops/edit.c: what a change of a list owes to its entry and its shard. */
+/* Tests of store/ops/edit.c: changes of a list with its entry and its shard's accounting. */
 #include "store/ops/edit.h"
 
 #include <setjmp.h>
@@ -156,7 +156,7 @@ static void test_an_answer_is_pushed_as_it_lies(void **state)
     blob_release(blob);
 }
 
-/* Many chunks and blobs come and go; the fixture sees whether something stays charged. */
+/* Many chunks and blobs are added and removed; the fixture checks that none stays charged. */
 static void test_the_charge_follows_the_list(void **state)
 {
     struct edit_fixture *fixture = *state;
@@ -180,8 +180,8 @@ static void test_the_charge_follows_the_list(void **state)
     }
 }
 
-/* A list that goes altogether is kept for the undo as it is. */
-static void test_dropping_all_costs_an_undo_nothing(void **state)
+/* A list that is dropped as a whole is kept for the undo log as it is. */
+static void test_dropping_all_costs_the_undo_log_nothing(void **state)
 {
     struct edit_fixture *fixture = *state;
     edit_make(fixture, "a b c");
@@ -200,8 +200,8 @@ static void test_dropping_all_costs_an_undo_nothing(void **state)
     assert_edited(fixture, "a b c");
 }
 
-/* Nor does it cost more to keep the way back for more elements. */
-static void test_dropping_many_costs_an_undo_little(void **state)
+/* The undo log's cost does not grow with the number of dropped elements. */
+static void test_dropping_many_costs_the_undo_log_little(void **state)
 {
     struct edit_fixture *fixture = *state;
     static char texts[10000][8];
@@ -250,8 +250,8 @@ int main(void)
         TEST(test_each_step_does_what_it_says),
         TEST(test_an_answer_is_pushed_as_it_lies),
         TEST(test_the_charge_follows_the_list),
-        TEST(test_dropping_all_costs_an_undo_nothing),
-        TEST(test_dropping_many_costs_an_undo_little),
+        TEST(test_dropping_all_costs_the_undo_log_nothing),
+        TEST(test_dropping_many_costs_the_undo_log_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

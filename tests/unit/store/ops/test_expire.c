@@ -144,7 +144,7 @@ static void test_no_key(void **state)
     assert_int_equal(fixture->revision, revision);
 }
 
-/* An expired key does not come to life again. */
+/* An expired key does not come back. */
 static void test_a_key_that_has_expired_is_no_key(void **state)
 {
     struct keyspace_fixture *fixture = *state;

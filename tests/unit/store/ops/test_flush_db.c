@@ -1,4 +1,4 @@
-/* Tests of store/ops/flush_db.c: what the operation answers and tells; data/garbage.c does the
+/* Tests of store/ops/flush_db.c: the operation's answer and its change; data/garbage.c does the
  * work. */
 #include <setjmp.h>
 #include <stdarg.h>

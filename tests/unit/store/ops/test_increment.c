@@ -1,4 +1,4 @@
-/* Tests of store/ops/increment.c: Incr by integers and reals, and what it tells. */
+/* Tests of store/ops/increment.c: Incr by integers and reals, and its changes. */
 #include "store/ops/apply.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@ static struct op incr_op(const char *key, int64_t by)
     return (struct op){.kind = OP_INCR, .key = slice_from_string(key), .incr.by = by};
 }
 
-/* Good until the next one. */
+/* Valid until the next one. */
 static struct op incr_real_op(const char *key, long double by)
 {
     static long double number;
@@ -166,7 +166,7 @@ static void test_an_expired_number_counts_from_zero(void **state)
     fixture->now_ms = LATER_MS;
     assert_counted(fixture, "key", 1, 1);
     op.key = SLICE_LITERAL("other");
-    keyspace_apply(fixture, op); /* its deadline has come already */
+    keyspace_apply(fixture, op); /* its deadline has passed */
     assert_int_equal(fixture->result.integer, 5);
     assert_int_equal(fixture->result.version, 0);
     assert_null(keyspace_find(fixture, "other"));
@@ -236,7 +236,7 @@ static void test_the_integer_part_is_answered_too(void **state)
     } rows[] = {{"1.75", 1, 2},
                 {"-1.75", 0, -1},
                 {"0.99999999999999999", 0, 0},
-                {"0.999999999999999999", 0, 1}, /* rounded, as its text */
+                {"0.999999999999999999", 0, 1}, /* rounded like its text */
                 {"9223372036854775807", 0, INT64_MAX},
                 {"9223372036854775808", 0, 0},
                 {"-9223372036854775808", 0, INT64_MIN},

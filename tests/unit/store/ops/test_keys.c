@@ -1,4 +1,4 @@
-/* Tests of store/ops/keys.c: removing keys, and looking at them. */
+/* Tests of store/ops/keys.c: removing and reading keys. */
 #include "store/ops/apply.h"
 
 #include <setjmp.h>
@@ -155,7 +155,7 @@ static void test_exists_and_touch_count_with_multiplicity(void **state)
     for (size_t i = 0; i < 2; i++)
         assert_count(fixture, kinds[i], "brief string brief", 1);
     assert_int_equal(fixture->revision, revision);
-    assert_int_equal(keyspace_count(fixture), 3); /* they only look */
+    assert_int_equal(keyspace_count(fixture), 3); /* reads remove nothing */
 }
 
 static void test_the_answer_shows_the_newest_of_the_keys(void **state)
@@ -169,19 +169,19 @@ static void test_the_answer_shows_the_newest_of_the_keys(void **state)
     assert_int_equal(fixture->result.seen, older);
 }
 
-static void test_delete_many_is_one_unit_that_tells_each_key(void **state)
+static void test_delete_many_is_one_commit_that_emits_each_key(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     put_some(fixture);
     keyspace_put_string(fixture, "other", "value");
     uint64_t revision = fixture->revision;
-    size_t told = fixture->change_count;
+    size_t emitted = fixture->change_count;
     assert_count(fixture, OP_DELETE_MANY, "none string none string list", 2);
     assert_int_equal(fixture->revision, revision + 1);
-    assert_int_equal(fixture->change_count, told + 2);
-    assert_slice_is(fixture->changes[told].op.key, "string");
-    assert_slice_is(fixture->changes[told + 1].op.key, "list");
-    for (size_t i = told; i < told + 2; i++) {
+    assert_int_equal(fixture->change_count, emitted + 2);
+    assert_slice_is(fixture->changes[emitted].op.key, "string");
+    assert_slice_is(fixture->changes[emitted + 1].op.key, "list");
+    for (size_t i = emitted; i < emitted + 2; i++) {
         assert_int_equal(fixture->changes[i].op.kind, OP_DELETE);
         assert_int_equal(fixture->changes[i].revision, revision + 1);
     }
@@ -191,7 +191,7 @@ static void test_delete_many_is_one_unit_that_tells_each_key(void **state)
     assert_int_equal(fixture->revision, revision + 1);
 }
 
-/* It is gone, but nobody's request removed it. */
+/* The key is removed, but the request does not count it. */
 static void test_delete_many_does_not_count_what_has_expired(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -267,7 +267,7 @@ static void test_describe_of_no_key(void **state)
     }
 }
 
-/* What all keys say together is what the store has taken, but for pages that are not full. */
+/* The sum over all keys is what the store has taken, but for pages that are not full. */
 static void test_described_memory_is_what_was_taken(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -337,7 +337,7 @@ static void test_a_random_key_is_one_of_the_database(void **state)
     assert_int_equal(result->seen, version);
     keyspace_apply(fixture, key_op(OP_DELETE, "key"));
     assert_false(random_key(fixture, 0)->ok);
-    assert_int_equal(fixture->result.seen, version + 1); /* that it was removed */
+    assert_int_equal(fixture->result.seen, version + 1); /* its removal */
     assert_int_equal(fixture->revision, version + 1);
 }
 
@@ -357,7 +357,7 @@ static void test_a_random_key_has_not_expired(void **state)
     }
     keyspace_apply(fixture, key_op(OP_DELETE, "valid"));
     assert_false(random_key(fixture, 0)->ok);
-    assert_int_equal(keyspace_count(fixture), 1000); /* it only looks */
+    assert_int_equal(keyspace_count(fixture), 1000); /* reads remove nothing */
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, keyspace_setup, keyspace_teardown)
@@ -372,7 +372,7 @@ int main(void)
         TEST(test_delete_by_existence),
         TEST(test_exists_and_touch_count_with_multiplicity),
         TEST(test_the_answer_shows_the_newest_of_the_keys),
-        TEST(test_delete_many_is_one_unit_that_tells_each_key),
+        TEST(test_delete_many_is_one_commit_that_emits_each_key),
         TEST(test_delete_many_does_not_count_what_has_expired),
         TEST(test_keys_of_another_database_are_others),
         TEST(test_describe_a_string),

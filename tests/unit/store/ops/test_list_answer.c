@@ -148,7 +148,7 @@ static void test_all_kinds_are_answered_in_both_directions(void **state)
     assert_true(list_answer_part(&answered->ctx, &part, SIZE_MAX, "too large", &back));
     list_drop(answered->list, LIST_HEAD, COUNT);
     memset(bytes, 'z', sizeof bytes);
-    for (size_t i = 0; i < 2 * COUNT; i++) /* where the elements lay */
+    for (size_t i = 0; i < 2 * COUNT; i++) /* overwrites where the elements were */
         list_push(answered->list, LIST_TAIL, slice_make(bytes, sizeof bytes));
     for (size_t i = 0; i < COUNT; i++) {
         struct slice expected = mixed_element(i, bytes);
@@ -182,7 +182,7 @@ static void test_a_key_that_is_gone_has_no_version(void **state)
 
 #define MIB ((size_t)1024 * 1024)
 
-/* Short elements, whose places in the answer are most of what it takes. */
+/* Short elements: the array of the answer takes most of the memory. */
 static void test_a_part_of_very_many_is_refused(void **state)
 {
     struct answered *answered = *state;
@@ -202,7 +202,7 @@ static void test_a_part_of_very_many_is_refused(void **state)
     account_set_limit(SIZE_MAX);
 }
 
-/* Refused while it is copied, as soon as there is no more: a megabyte that is just there is not
+/* Refused during the copy, as soon as the memory is used up: a megabyte that is available is not
  * enough for the 100 of the list. */
 static void test_a_part_for_which_there_is_no_memory_is_refused(void **state)
 {
@@ -222,7 +222,7 @@ static void test_a_part_for_which_there_is_no_memory_is_refused(void **state)
     account_set_limit(SIZE_MAX);
 }
 
-/* Nor is more copied than the caller takes, whatever there is. */
+/* No more is copied than the caller accepts, however much memory there is. */
 static void test_a_part_that_does_not_fit_is_not_copied(void **state)
 {
     struct answered *answered = *state;

@@ -69,7 +69,7 @@ static void test_set_replaces_one_element(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     lists_make(fixture, "list", "a b c", LATER);
-    size_t told = fixture->change_count;
+    size_t emitted = fixture->change_count;
     set(fixture, 0, "A");
     assert_written(fixture, "list", "A b c");
     assert_int_equal(fixture->result.count, 1);
@@ -78,7 +78,7 @@ static void test_set_replaces_one_element(void **state)
     set(fixture, -3, "");
     assert_written(fixture, "list", " b a much longer element");
     assert_int_equal(deadline_of(fixture, "list"), LATER);
-    assert_told(fixture, told, "LSet LSet LSet");
+    assert_emitted(fixture, emitted, "LSet LSet LSet");
 }
 
 static void test_set_beyond_the_list_or_without_one(void **state)
@@ -121,12 +121,12 @@ static void test_insert_goes_to_the_first_pivot(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         lists_make(fixture, "list", "a b a c", LATER);
-        size_t told = fixture->change_count;
+        size_t emitted = fixture->change_count;
         insert(fixture, cases[i].after, cases[i].pivot);
         assert_written(fixture, "list", cases[i].list);
         assert_int_equal(fixture->result.count, 5);
         assert_int_equal(deadline_of(fixture, "list"), LATER);
-        assert_told(fixture, told, "LInsert");
+        assert_emitted(fixture, emitted, "LInsert");
     }
 }
 
@@ -163,12 +163,12 @@ static void test_rem_takes_as_many_as_asked_from_either_end(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         lists_make(fixture, "list", "a b a b c a", LATER);
-        size_t told = fixture->change_count;
+        size_t emitted = fixture->change_count;
         rem(fixture, cases[i].count, "a");
         assert_written(fixture, "list", cases[i].list);
         assert_int_equal(fixture->result.count, cases[i].removed);
         assert_int_equal(deadline_of(fixture, "list"), LATER);
-        assert_told(fixture, told, "LRem");
+        assert_emitted(fixture, emitted, "LRem");
     }
 }
 

@@ -119,10 +119,10 @@ static void test_a_left_push_cuts_the_tail_at_max_length(void **state)
     struct op three = {.kind = OP_L_PUSH, .push.max_length = 3};
     lists_push_as(fixture, three, "list", "1 2 3");
     assert_pushed(fixture, "list", 3, "3 2 1");
-    assert_told(fixture, 0, "LPush");
+    assert_emitted(fixture, 0, "LPush");
     lists_push_as(fixture, three, "list", "4");
     assert_pushed(fixture, "list", 3, "4 3 2");
-    assert_told(fixture, 1, "LPush LTrim");
+    assert_emitted(fixture, 1, "LPush LTrim");
     lists_push_as(fixture, three, "list", "5 6 7 8 9");
     assert_pushed(fixture, "list", 3, "9 8 7");
     lists_push_as(fixture, (struct op){.kind = OP_L_PUSH, .push.max_length = 1}, "list", "10");
@@ -138,13 +138,13 @@ static void test_a_right_push_cuts_the_head_at_max_length(void **state)
     struct op three = {.kind = OP_R_PUSH, .push.max_length = 3};
     lists_push_as(fixture, three, "list", "1 2 3 4 5");
     assert_pushed(fixture, "list", 3, "3 4 5");
-    assert_told(fixture, 0, "RPush LTrim");
+    assert_emitted(fixture, 0, "RPush LTrim");
     lists_push_as(fixture, three, "list", "6");
     assert_pushed(fixture, "list", 3, "4 5 6");
 }
 
-/* As a log that keeps only what RPush and LTrim need would do them again. */
-static void test_what_is_told_of_a_cut_needs_no_max_length(void **state)
+/* As replayed from a log that keeps only what RPush and LTrim need. */
+static void test_changes_of_a_trimmed_push_need_no_max_length(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     lists_push_as(fixture, (struct op){.kind = OP_R_PUSH, .push.max_length = 3}, "right",
@@ -160,7 +160,7 @@ static void test_push_sets_or_keeps_the_deadline(void **state)
     struct keyspace_fixture *fixture = *state;
     lists_push_as(fixture, (struct op){.kind = OP_R_PUSH, .expire_at_ms = LATER}, "list", "1");
     assert_pushed(fixture, "list", 1, "1");
-    assert_told(fixture, 0, "RPush Expire");
+    assert_emitted(fixture, 0, "RPush Expire");
     assert_int_equal(deadline_of(fixture, "list"), LATER);
     push(fixture, "list", "2");
     assert_pushed(fixture, "list", 2, "2 1");
@@ -177,16 +177,16 @@ static void test_an_expired_list_is_not_there(void **state)
     struct keyspace_fixture *fixture = *state;
     lists_make(fixture, "list", "1 2", LATER);
     fixture->now_ms = LATER;
-    size_t told = fixture->change_count;
+    size_t emitted = fixture->change_count;
     apply(fixture, OP_L_POP, "list");
     assert_false(fixture->result.value.found);
-    assert_told(fixture, told, "Delete");
+    assert_emitted(fixture, emitted, "Delete");
     lists_make(fixture, "list", "1 2", LATER + 1);
     fixture->now_ms = LATER + 1;
-    told = fixture->change_count;
+    emitted = fixture->change_count;
     push(fixture, "list", "3");
     assert_pushed(fixture, "list", 1, "3");
-    assert_told(fixture, told, "Delete LPush");
+    assert_emitted(fixture, emitted, "Delete LPush");
     assert_int_equal(deadline_of(fixture, "list"), 0);
 }
 
@@ -208,7 +208,7 @@ static void test_pops_take_their_end_and_remove_an_empty_list(void **state)
     struct keyspace_fixture *fixture = *state;
     lists_make(fixture, "list", "1 2 3", 0);
     uint64_t revision = fixture->revision;
-    size_t told = fixture->change_count;
+    size_t emitted = fixture->change_count;
     apply(fixture, OP_L_POP, "list");
     assert_popped(fixture, "1", revision + 1);
     assert_written(fixture, "list", "2 3");
@@ -221,7 +221,7 @@ static void test_pops_take_their_end_and_remove_an_empty_list(void **state)
     assert_int_equal(fixture->revision, revision + 3);
     assert_null(keyspace_find(fixture, "list"));
     assert_int_equal(keyspace_count(fixture), 0);
-    assert_told(fixture, told, "ListPop ListPop ListPop");
+    assert_emitted(fixture, emitted, "ListPop ListPop ListPop");
 
     apply(fixture, OP_L_POP, "list");
     assert_unwritten(fixture, revision + 3);
@@ -280,7 +280,7 @@ static void test_list_pop_takes_from_the_first_list_there_is(void **state)
     struct keyspace_fixture *fixture = *state;
     lists_make(fixture, "a", "1 2 3 4 5", 0);
     lists_make(fixture, "b", "6 7", 0);
-    size_t told = fixture->change_count;
+    size_t emitted = fixture->change_count;
     uint64_t revision = fixture->revision;
     pop_of(fixture, "none b a", (struct op){0});
     assert_list_popped(fixture, "b", "6", 1);
@@ -294,9 +294,9 @@ static void test_list_pop_takes_from_the_first_list_there_is(void **state)
     assert_null(keyspace_find(fixture, "b"));
     pop_of(fixture, "b a", (struct op){.count = INT64_MAX});
     assert_list_popped(fixture, "a", "3", 1);
-    assert_told(fixture, told, "ListPop ListPop ListPop ListPop ListPop");
-    assert_int_equal(fixture->changes[told + 3].op.count, 1);
-    assert_int_equal(fixture->changes[told + 3].op.key_count, 1);
+    assert_emitted(fixture, emitted, "ListPop ListPop ListPop ListPop ListPop");
+    assert_int_equal(fixture->changes[emitted + 3].op.count, 1);
+    assert_int_equal(fixture->changes[emitted + 3].op.key_count, 1);
     pop_of(fixture, "b a", (struct op){0});
     assert_unwritten(fixture, revision + 5);
     assert_int_equal(fixture->result.value_count, 0);
@@ -336,7 +336,7 @@ static void test_list_pop_takes_nothing_that_exceeds_the_answer(void **state)
     assert_list_popped(fixture, "list", "a bb", 2);
 }
 
-/* Twenty megabytes are there, and the caller takes one: no more than that is copied to see so. */
+/* The list has twenty megabytes and the caller accepts one: no more than that is copied. */
 static void test_list_pop_does_not_copy_what_the_caller_does_not_take(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -358,7 +358,7 @@ static void test_list_pop_does_not_copy_what_the_caller_does_not_take(void **sta
         op.max_reply = MIB;
         const struct op_result *result = keyspace_apply(fixture, op);
         assert_int_equal(result->err, ERR_TOO_LARGE);
-        assert_non_null(strstr(result->why, "this client takes 1048576 at most"));
+        assert_non_null(strstr(result->why, "this client accepts 1048576 at most"));
         assert_in_range(fixture->arena.counted, MIB, 4 * MIB);
         assert_int_equal(fixture->revision, revision);
         assert_int_equal(list_length(entry_list(keyspace_find(fixture, "list"))), COUNT);
@@ -394,7 +394,7 @@ static void test_move_from_each_end_to_each(void **state)
     for (size_t i = 0; i < 4; i++) {
         lists_make(fixture, "source", "1 2 3", LATER);
         lists_make(fixture, "target", "8 9", LATER + 1);
-        size_t told = fixture->change_count;
+        size_t emitted = fixture->change_count;
         uint64_t revision = fixture->revision;
         move(fixture, "source", "target", moves[i].end, moves[i].target_end);
         assert_popped(fixture, moves[i].value, revision + 1);
@@ -403,7 +403,7 @@ static void test_move_from_each_end_to_each(void **state)
         assert_int_equal(deadline_of(fixture, "source"), LATER);
         assert_int_equal(deadline_of(fixture, "target"), LATER + 1);
         assert_int_equal(fixture->result.value.expire_at_ms, LATER + 1);
-        assert_told(fixture, told, "LMove");
+        assert_emitted(fixture, emitted, "LMove");
     }
 }
 
@@ -448,13 +448,13 @@ static void test_move_takes_an_expired_target_for_none(void **state)
     lists_make(fixture, "source", "1 2", 0);
     lists_make(fixture, "target", "3", LATER);
     fixture->now_ms = LATER;
-    size_t told = fixture->change_count;
+    size_t emitted = fixture->change_count;
     move(fixture, "source", "target", OP_TAIL, OP_HEAD);
     assert_written(fixture, "target", "2");
-    assert_told(fixture, told, "Delete LMove");
+    assert_emitted(fixture, emitted, "Delete LMove");
 }
 
-/* As Redis: a missing source is looked at before the target's type. */
+/* As in Redis, a missing source comes before the target's type. */
 static void test_move_of_nothing_or_a_string(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -542,7 +542,7 @@ int main(void)
         TEST(test_push_on_conditions),
         TEST(test_a_left_push_cuts_the_tail_at_max_length),
         TEST(test_a_right_push_cuts_the_head_at_max_length),
-        TEST(test_what_is_told_of_a_cut_needs_no_max_length),
+        TEST(test_changes_of_a_trimmed_push_need_no_max_length),
         TEST(test_push_sets_or_keeps_the_deadline),
         TEST(test_an_expired_list_is_not_there),
         TEST(test_pops_take_their_end_and_remove_an_empty_list),

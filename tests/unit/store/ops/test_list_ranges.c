@@ -137,7 +137,7 @@ static void test_range_gives_copies(void **state)
     struct op op = {.kind = OP_L_RANGE, .key = SLICE_LITERAL("list"), .stop = -1};
     struct op_result result;
     lists_make(fixture, "list", "0 1 2", 0);
-    store_apply(fixture->store, &op, &fixture->told, &result);
+    store_apply(fixture->store, &op, &fixture->emitted, &result);
     keyspace_apply(fixture, (struct op){.kind = OP_DELETE, .key = SLICE_LITERAL("list")});
     assert_values_are(&result, "0 1 2");
     op_result_release(&result);
@@ -169,7 +169,7 @@ static void test_range_refuses_what_exceeds_the_answer(void **state)
     assert_int_equal(range_within(fixture, 1, two - 1), ERR_TOO_LARGE);
 }
 
-/* They take no bytes of their own, but room on the wire. */
+/* They have no bytes of their own, but take some on the wire. */
 static void test_range_bounds_empty_elements_too(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -196,7 +196,7 @@ static void test_trim_keeps_the_range(void **state)
         assert_int_equal(result->err, ERR_NONE);
         assert_true(result->ok);
         assert_int_equal(result->count, (strlen(kept) + 1) / 2);
-        /* One that removes nothing is no write. */
+        /* A trim that removes nothing is not a write. */
         assert_int_equal(fixture->revision, before + (strlen(kept) < 9));
         assert_int_equal(result->version, strlen(kept) > 0 ? fixture->revision : 0);
         if (strlen(kept) > 0)

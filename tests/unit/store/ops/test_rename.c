@@ -167,14 +167,14 @@ static void test_rename_only_if_absent(void **state)
     keyspace_apply(fixture, key_op(OP_DELETE, "to"));
     assert_done(fixture, op);
     put_expiring(fixture, "brief", "old");
-    fixture->now_ms = DEADLINE; /* then it is absent */
+    fixture->now_ms = DEADLINE; /* the target has expired */
     op = pair_op(OP_RENAME, "to", "brief");
     op.copy.absent_only = true;
     assert_done(fixture, op);
     assert_string_is(keyspace_find(fixture, "brief"), "value", 0);
 }
 
-/* As MOVE does with absent_only. */
+/* With absent_only, like MOVE. */
 static void test_rename_across_databases(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -232,7 +232,7 @@ static void test_copies_are_apart(void **state)
     assert_true(slice_equal(entry_string(keyspace_find(fixture, "long2")), keyspace_long_bytes(0)));
 }
 
-static void test_copy_replaces_only_if_told(void **state)
+static void test_copy_replaces_only_if_asked(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     keyspace_put_string(fixture, "from", "value");
@@ -295,7 +295,7 @@ int main(void)
         TEST(test_rename_across_databases),
         TEST(test_copy_takes_value_and_deadline),
         TEST(test_copies_are_apart),
-        TEST(test_copy_replaces_only_if_told),
+        TEST(test_copy_replaces_only_if_asked),
         TEST(test_copy_of_no_key),
         TEST(test_copy_to_itself_is_an_error),
     };

@@ -142,7 +142,7 @@ static void test_set_does_not_return_a_list_as_previous(void **state)
     assert_list_is(fixture, "list", "0 1");
 }
 
-/* The condition is to be not met. */
+/* The condition must not hold. */
 static void assert_set_refused(struct keyspace_fixture *fixture, const char *key,
                                struct condition condition, uint64_t version)
 {
@@ -247,7 +247,7 @@ static struct op set_long_op(unsigned which)
         .kind = OP_SET, .key = SLICE_LITERAL("key"), .value = keyspace_long_bytes(which)};
 }
 
-/* Who reads a long value keeps it as it was, whatever becomes of the key. */
+/* A reader keeps a long value as it was, whatever happens to the key. */
 static void test_a_long_value_outlives_its_replacement(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -322,7 +322,7 @@ static void test_set_gives_and_takes_the_deadline(void **state)
     assert_int_equal(get(fixture, "key")->value.expire_at_ms, 0);
 }
 
-static void test_set_keeps_the_deadline_if_told(void **state)
+static void test_set_keeps_the_deadline_if_asked(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     struct op op = set_op("key", "two");
@@ -355,7 +355,7 @@ static void test_the_deadline_is_the_first_moment_without_the_key(void **state)
     assert_get(fixture, "key", "two");
 }
 
-/* Redis answers OK, and the key is gone. */
+/* Redis answers OK and removes the key. */
 static void test_a_deadline_in_the_past_removes_the_key(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -460,9 +460,9 @@ static struct op get_ex_op(const char *key, int64_t expire_at_ms, bool persist)
                        .expire.persist = persist};
 }
 
-/* The value that is there, with this deadline from now on, which took `units` revisions. */
+/* The answer has the present value with this new deadline, and the call made `commits` commits. */
 static void assert_got_ex(struct keyspace_fixture *fixture, struct op op, int64_t expire_at_ms,
-                          uint64_t units)
+                          uint64_t commits)
 {
     uint64_t revision = fixture->revision;
     const struct op_result *result = keyspace_apply(fixture, op);
@@ -471,7 +471,7 @@ static void assert_got_ex(struct keyspace_fixture *fixture, struct op op, int64_
     assert_true(result->value.found);
     assert_slice_is(result->value.bytes, "value");
     assert_int_equal(result->value.expire_at_ms, expire_at_ms);
-    assert_int_equal(fixture->revision, revision + units);
+    assert_int_equal(fixture->revision, revision + commits);
     assert_int_equal(result->value.version, fixture->revision);
     assert_int_equal(result->version, fixture->revision);
     assert_int_equal(deadline_of(fixture, "key"), expire_at_ms);
@@ -590,7 +590,7 @@ static void test_m_get_needs_memory_for_its_answer(void **state)
     account_set_limit(SIZE_MAX);
 }
 
-/* More than are fetched at a time. */
+/* More keys than are prefetched at a time. */
 static void test_m_get_of_many_keys(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -620,7 +620,7 @@ static const struct op_result *m_set(struct keyspace_fixture *fixture, struct op
     return keyspace_apply(fixture, (struct op){.kind = OP_M_SET, .ops = ops, .op_count = count});
 }
 
-static void test_m_set_sets_each_key_in_one_unit(void **state)
+static void test_m_set_sets_each_key_in_one_commit(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     keyspace_apply(fixture, set_until_op("kept", "old", LATER_MS));
@@ -630,7 +630,7 @@ static void test_m_set_sets_each_key_in_one_unit(void **state)
     struct op ops[] = {set_op("a", "1"), set_until_op("b", "2", LATER_MS + 1), set_op("kept", "3"),
                        set_op("list", "4")};
     ops[2].set.keep_ttl = true;
-    ops[2].set.return_previous = true; /* means nothing here */
+    ops[2].set.return_previous = true; /* has no meaning here */
     const struct op_result *result = m_set(fixture, ops, 4);
     assert_int_equal(result->err, ERR_NONE);
     assert_true(result->ok);
@@ -734,7 +734,7 @@ int main(void)
         TEST(test_a_long_previous_value),
         TEST(test_the_type_is_looked_at_before_the_condition),
         TEST(test_set_gives_and_takes_the_deadline),
-        TEST(test_set_keeps_the_deadline_if_told),
+        TEST(test_set_keeps_the_deadline_if_asked),
         TEST(test_the_deadline_is_the_first_moment_without_the_key),
         TEST(test_a_deadline_in_the_past_removes_the_key),
         TEST(test_get_del_takes_the_string_out),
@@ -746,7 +746,7 @@ int main(void)
         TEST(test_m_get_obeys_the_limit),
         TEST(test_m_get_needs_memory_for_its_answer),
         TEST(test_m_get_of_many_keys),
-        TEST(test_m_set_sets_each_key_in_one_unit),
+        TEST(test_m_set_sets_each_key_in_one_commit),
         TEST(test_of_the_same_key_the_last_wins),
         TEST(test_m_set_with_a_deadline_in_the_past),
         TEST(test_m_set_does_nothing_if_one_condition_is_unmet),

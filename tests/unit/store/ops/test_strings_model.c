@@ -1,7 +1,7 @@
 /*
- * Random sequences of all operations on strings against a model that is as simple as can be: an
+ * Random sequences of all operations on strings against the simplest possible model: an
  * array of cells. After each step the store must hold what the model holds, with versions and
- * deadlines; some steps are taken back as a failed transaction takes them back; and answers that
+ * deadlines; some steps are rolled back like a failed transaction; and answers that
  * are kept for a while must stay as they were.
  */
 #include "store/ops/apply.h"
@@ -34,22 +34,22 @@ struct cell {
     uint8_t bytes[MAX_VALUE];
 };
 
-/* An answer on its way, and what it said. */
+/* An answer that is kept, and what it contained. */
 struct answer {
     struct op_result result;
     size_t len;
     uint8_t bytes[MAX_VALUE];
 };
 
-/* What becomes of a step. */
-enum ending { PLAIN, KEPT, TAKEN_BACK };
+/* How a step ends. */
+enum ending { PLAIN, KEPT, ROLLED_BACK };
 
 struct world {
     struct keyspace_fixture *fixture;
     uint64_t random;
-    uint64_t unit; /* the revision of the step, if it writes */
+    uint64_t revision; /* the revision of the step, if it writes */
     bool wrote;
-    bool wrote_itself; /* more than removed what had expired */
+    bool wrote_itself; /* beyond removing expired keys */
     enum ending ending;
     struct cell cells[CELLS], saved[CELLS];
     struct answer answers[HELD];
@@ -90,7 +90,7 @@ static void empty(struct world *world, struct cell *cell)
     cell->len = 0;
 }
 
-/* For a write: what has expired goes. */
+/* For a write: removes an expired cell. */
 static struct cell *open(struct world *world, size_t i)
 {
     bool wrote_itself = world->wrote_itself;
@@ -107,7 +107,7 @@ static void stamp(struct world *world, struct cell *cell, int64_t expire_at_ms)
         return;
     }
     cell->expire_at_ms = expire_at_ms;
-    cell->version = world->unit;
+    cell->version = world->revision;
     world->wrote = world->wrote_itself = true;
 }
 
@@ -168,7 +168,7 @@ static struct slice random_value(struct world *world)
     return slice_make(world->pool + below(world, (uint32_t)(POOL - len)), len);
 }
 
-/* Mostly none; some have come. */
+/* Mostly none; some have passed. */
 static int64_t random_deadline(struct world *world)
 {
     int64_t soon = world->fixture->now_ms - 10 + (int64_t)below(world, 200);
@@ -210,7 +210,7 @@ static struct op op_on(struct world *world, enum op_kind kind, size_t i)
                        .max_value = MAX_VALUE};
 }
 
-/* As a transaction would: with a way back. */
+/* Like a transaction: with an undo log. */
 static void apply_undoably(struct world *world, const struct op *op)
 {
     struct keyspace_fixture *fixture = world->fixture;
@@ -225,13 +225,13 @@ static void apply_undoably(struct world *world, const struct op *op)
                              .undo = &undo,
                              .now_ms = fixture->now_ms};
     apply_op(&ctx, op, &fixture->result);
-    if (world->ending == TAKEN_BACK)
+    if (world->ending == ROLLED_BACK)
         undo_roll_back(&undo);
     else
-        undo_forget(&undo, ctx.revision);
+        undo_discard(&undo, ctx.revision);
     if (ctx.revision == 0)
         return;
-    if (world->ending == TAKEN_BACK)
+    if (world->ending == ROLLED_BACK)
         fixture->sink.abort(&fixture->sink);
     else
         fixture->sink.end(&fixture->sink);
@@ -271,7 +271,7 @@ static bool assert_string_wanted(const struct op_result *result, const struct ce
     return cell->kind != LIST;
 }
 
-/* True if the condition holds for the cell; else the answer says that it does not. */
+/* True if the condition holds for the cell; else checks that the answer says so. */
 static bool assert_condition(const struct op_result *result, const struct condition *condition,
                              const struct cell *cell)
 {
@@ -294,7 +294,7 @@ static void assert_written(const struct op_result *result, const struct cell *ce
     assert_int_equal(result->version, cell->version);
 }
 
-/* ---- steps: each does an operation, and on the model what it should have done ---- */
+/* ---- steps: each applies an operation to the store and its effect to the model ---- */
 
 static struct op random_set(struct world *world, size_t i)
 {
@@ -345,7 +345,7 @@ static void step_m_set(struct world *world, size_t first)
         do_set(world, open(world, cells[i]), &ops[i]);
     assert_true(result->ok);
     assert_int_equal(result->count, op.op_count);
-    assert_int_equal(result->version, world->wrote_itself ? world->unit : 0);
+    assert_int_equal(result->version, world->wrote_itself ? world->revision : 0);
 }
 
 static void step_get(struct world *world, size_t i)
@@ -381,7 +381,7 @@ static void step_m_get(struct world *world, size_t first)
         assert_value(&result->items[i], look(world, cells[i]), look(world, cells[i])->version);
 }
 
-/* The integer that the text is, written in no other way; false if there is none. */
+/* Parses an integer in its canonical form; false if the text is none. */
 static bool read_integer(struct slice text, long long *number)
 {
     char copy[32], again[32];
@@ -471,7 +471,7 @@ static void step_incr_real(struct world *world, size_t i)
     assert_true(slice_equal(result->value.bytes, sum));
 }
 
-/* What Append and SetRange do from then on. */
+/* The common part of Append and SetRange. */
 static void do_write_at(struct world *world, const struct op *op, struct cell *cell, size_t offset,
                         const struct op_result *result)
 {
@@ -587,14 +587,14 @@ static void step_get_ex(struct world *world, size_t i)
     bool writes = cell->kind == STRING &&
                   (op.expire_at_ms != 0 || (op.expire.persist && cell->expire_at_ms != 0));
     bool removes = op.expire_at_ms != 0 && op.expire_at_ms <= world->fixture->now_ms;
-    assert_value(&result->value, cell, !writes ? cell->version : removes ? 0 : world->unit);
+    assert_value(&result->value, cell, !writes ? cell->version : removes ? 0 : world->revision);
     if (writes)
         stamp(world, cell, op.expire_at_ms);
     assert_int_equal(result->version, cell->version);
     assert_int_equal(result->value.expire_at_ms, cell->expire_at_ms);
 }
 
-/* Something else is in the way. */
+/* Puts a value of another type in place. */
 static void step_list(struct world *world, size_t i)
 {
     struct op op = op_on(world, OP_L_PUSH, i);
@@ -645,7 +645,7 @@ static void let_go(struct answer *answer)
     answer->result = (struct op_result){0};
 }
 
-/* An answer is slow on its way now and then. */
+/* Now and then an answer is kept for a while. */
 static void keep_answer(struct world *world)
 {
     struct op_result *result = &world->fixture->result;
@@ -664,12 +664,12 @@ static void step(struct world *world)
     uint64_t before = world->fixture->revision;
     size_t i = below(world, CELLS);
     world->fixture->now_ms += below(world, 10);
-    world->unit = before + 1;
+    world->revision = before + 1;
     world->wrote = world->wrote_itself = false;
     world->ending = below(world, 3);
     memcpy(world->saved, world->cells, sizeof world->cells);
     steps[below(world, sizeof steps / sizeof *steps)](world, i);
-    if (world->ending == TAKEN_BACK) {
+    if (world->ending == ROLLED_BACK) {
         memcpy(world->cells, world->saved, sizeof world->cells);
         world->wrote = false;
     }

@@ -39,7 +39,7 @@ static void assert_held(struct keyspace_fixture *fixture, const char *key, struc
     assert_true(slice_equal(entry_string(entry), value));
 }
 
-/* A write that leaves this value. */
+/* A write with this value as the result. */
 static void assert_written(struct keyspace_fixture *fixture, struct op op, struct slice value)
 {
     uint64_t revision = fixture->revision;
@@ -95,7 +95,7 @@ static void put(struct keyspace_fixture *fixture, const char *key, struct slice 
 
 /* ---- Append ---- */
 
-static void test_append_puts_bytes_behind_those_there(void **state)
+static void test_append_puts_bytes_after_those_there(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     assert_written(fixture, append_op("key", SLICE_LITERAL("one")), SLICE_LITERAL("one"));
@@ -153,7 +153,7 @@ static void test_append_obeys_the_limit(void **state)
     assert_held(fixture, "key", SLICE_LITERAL("1234512345"));
 }
 
-/* A reader in between neither sees the rest nor makes it a copy. */
+/* A reader in between neither sees later appends nor forces a copy. */
 static void test_a_reader_keeps_what_it_read(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -312,7 +312,7 @@ static void test_lists_have_no_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_append_puts_bytes_behind_those_there),
+        TEST(test_append_puts_bytes_after_those_there),
         TEST(test_append_of_nothing_creates_the_key),
         TEST(test_append_and_set_range_keep_the_deadline),
         TEST(test_append_across_the_edges),

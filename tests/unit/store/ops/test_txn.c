@@ -14,7 +14,7 @@
 #define COUNT(array)   (sizeof(array) / sizeof(array)[0])
 #define MAX_ANSWER_ANY ((size_t)0)
 
-/* A transaction of one's own making; operations are valid until the next one. */
+/* A transaction; its operations are valid until the next one. */
 struct txn {
     struct op op;
     struct op_txn otherwise;
@@ -50,7 +50,7 @@ static const struct op_result *run(struct keyspace_fixture *fixture, struct txn 
     return keyspace_apply(fixture, txn->op);
 }
 
-/* It failed, said why, and nothing was written. */
+/* It failed with a message, and nothing was written. */
 static void assert_aborted(const struct keyspace_fixture *fixture, uint64_t revision, enum err err,
                            const char *why)
 {
@@ -64,7 +64,7 @@ static void assert_aborted(const struct keyspace_fixture *fixture, uint64_t revi
     assert_int_equal(fixture->revision, revision);
 }
 
-static void test_all_operations_are_one_unit(void **state)
+static void test_all_operations_are_one_commit(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     uint64_t old = keyspace_put_string(fixture, "read", "value");
@@ -93,7 +93,7 @@ static void test_all_operations_are_one_unit(void **state)
         assert_int_equal(fixture->changes[i].revision, old + 1);
 }
 
-/* An operation sees what those before it did. */
+/* An operation sees the effects of those before it. */
 static void test_operations_build_on_one_another(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -202,7 +202,7 @@ static void test_a_compare_has_its_own_database_and_clock(void **state)
     assert_false(run(fixture, &txn)->ok);
 }
 
-/* The time of the operations within is the transaction's. */
+/* Operations use the transaction's time. */
 static void test_operations_see_the_clock(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -217,7 +217,7 @@ static void test_operations_see_the_clock(void **state)
     assert_false(run(fixture, &txn)->results[0].value.found);
 }
 
-static void test_a_failure_takes_everything_back(void **state)
+static void test_a_failure_rolls_everything_back(void **state)
 {
     struct keyspace_fixture *fixture = *state;
     struct slice element = SLICE_LITERAL("element");
@@ -249,7 +249,7 @@ static void test_a_failure_before_any_write(void **state)
     assert_aborted(fixture, 100, ERR_BAD_ARGUMENT, "operation 1 (Copy): source and target are");
 }
 
-/* An unmet condition within is an answer, not a failure. */
+/* A condition of an operation that does not hold is an answer, not a failure. */
 static void test_an_unmet_condition_does_not_abort(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -267,7 +267,7 @@ static void test_an_unmet_condition_does_not_abort(void **state)
     assert_true(result->results[1].ok);
 }
 
-/* Without a sink the revision that was taken is lost, which nobody minds. */
+/* Without a sink the revision is lost, which is harmless. */
 static void test_a_failure_without_a_sink(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -300,7 +300,7 @@ static void add_moves_of_a_list(struct txn *txn)
     add(txn, op);
 }
 
-/* However often it was moved, it is the same list that comes back. */
+/* However often it was moved, the rollback restores the same list. */
 static void test_a_renamed_list_comes_back_without_a_copy(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -337,7 +337,7 @@ static void test_a_renamed_list_may_stay(void **state)
     assert_int_equal(store_count(fixture->store, 3), 0);
 }
 
-/* What has expired is removed within the transaction, and comes back with it. */
+/* A transaction that removes an expired key also restores it on rollback. */
 static void test_what_had_expired_comes_back_too(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -356,7 +356,7 @@ static void test_what_had_expired_comes_back_too(void **state)
     assert_false(keyspace_apply(fixture, key_op(OP_GET, "key"))->value.found);
 }
 
-/* What each of these answers takes: a value of 100 bytes. */
+/* The size of each of these answers: a value of 100 bytes. */
 static void add_answers(struct txn *txn, struct keyspace_fixture *fixture)
 {
     static char bytes[101];
@@ -396,7 +396,7 @@ static void test_answers_share_one_budget(void **state)
     assert_int_equal(run(fixture, &txn)->err, ERR_NONE);
 }
 
-/* A blob in the answers is given back when they are not given. */
+/* Blobs are released when the answers are discarded. */
 static void test_an_aborted_answer_holds_nothing(void **state)
 {
     struct keyspace_fixture *fixture = *state;
@@ -420,14 +420,22 @@ static void test_an_aborted_answer_holds_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_all_operations_are_one_unit), TEST(test_operations_build_on_one_another),
-        TEST(test_reading_is_no_write),         TEST(test_every_kind_of_compare),
-        TEST(test_all_compares_must_hold),      TEST(test_a_compare_has_its_own_database_and_clock),
-        TEST(test_operations_see_the_clock),    TEST(test_a_failure_takes_everything_back),
-        TEST(test_a_failure_before_any_write),  TEST(test_an_unmet_condition_does_not_abort),
-        TEST(test_a_failure_without_a_sink),    TEST(test_a_renamed_list_comes_back_without_a_copy),
-        TEST(test_a_renamed_list_may_stay),     TEST(test_what_had_expired_comes_back_too),
-        TEST(test_answers_share_one_budget),    TEST(test_an_aborted_answer_holds_nothing),
+        TEST(test_all_operations_are_one_commit),
+        TEST(test_operations_build_on_one_another),
+        TEST(test_reading_is_no_write),
+        TEST(test_every_kind_of_compare),
+        TEST(test_all_compares_must_hold),
+        TEST(test_a_compare_has_its_own_database_and_clock),
+        TEST(test_operations_see_the_clock),
+        TEST(test_a_failure_rolls_everything_back),
+        TEST(test_a_failure_before_any_write),
+        TEST(test_an_unmet_condition_does_not_abort),
+        TEST(test_a_failure_without_a_sink),
+        TEST(test_a_renamed_list_comes_back_without_a_copy),
+        TEST(test_a_renamed_list_may_stay),
+        TEST(test_what_had_expired_comes_back_too),
+        TEST(test_answers_share_one_budget),
+        TEST(test_an_aborted_answer_holds_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

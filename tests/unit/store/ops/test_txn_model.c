@@ -19,10 +19,10 @@
 #define DBS          3
 #define ROUNDS       25
 #define STEPS        400
-#define MOST_CHANGES 3500 /* of those that the fixture keeps; no step tells so many more */
+#define MOST_CHANGES 3500 /* of those that the fixture keeps; a step emits fewer than the rest */
 #define MOST_PARTS   6
 #define MOST_KEYS    5
-#define NEW_VERSION  UINT64_MAX /* that of the unit on its way */
+#define NEW_VERSION  UINT64_MAX /* of the current commit */
 
 /* A key of the model. */
 struct slot {
@@ -36,8 +36,8 @@ struct slot {
 struct model {
     struct slot slots[DBS][KEYS];
     int64_t now_ms;
-    bool wrote;   /* there is a unit */
-    bool changed; /* it is more than the removal of what had expired */
+    bool wrote;   /* there is a commit */
+    bool changed; /* beyond removing expired keys */
 };
 
 /* What an operation answers. */
@@ -90,7 +90,7 @@ static void clear(struct model *model, struct slot *slot)
     model->wrote = model->changed = true;
 }
 
-/* The slot, which is empty now if what was there has expired. */
+/* The slot, emptied first if it has expired. */
 static struct slot *open_slot(struct model *model, uint32_t db, struct slice name)
 {
     struct slot *slot = &model->slots[db][index_of(name)];
@@ -299,7 +299,7 @@ static struct answer model_apply(struct model *model, const struct op *op)
     }
 }
 
-/* The unit has its revision. */
+/* Fills in the commit's revision. */
 static void stamp(struct model *model, uint64_t revision)
 {
     for (size_t db = 0; db < DBS; db++)
@@ -321,7 +321,7 @@ static struct slice draw_name(uint64_t *random)
     return slice_from_string(names[draw(random, KEYS)]);
 }
 
-/* One that comes soon; of Expire's some have come already. */
+/* A deadline that is near; for Expire some have passed. */
 static int64_t draw_deadline(uint64_t *random, int64_t now_ms, enum op_kind kind)
 {
     return now_ms + (int64_t)draw(random, 35) + (kind == OP_EXPIRE ? -5 : 1);
@@ -468,10 +468,10 @@ static void assert_answer(const struct op *op, const struct op_result *result,
     }
 }
 
-/* What the shards count, but for the dictionaries' tables, which may stay larger. */
+/* The shards' counts, without the dictionaries' tables, which may stay larger. */
 struct counts {
-    size_t used[SHARDS_MOST];
-    uint64_t removed[SHARDS_MOST];
+    size_t used[SHARDS_MAX];
+    uint64_t removed[SHARDS_MAX];
 };
 
 static void count(struct keyspace_fixture *fixture, struct counts *counts)
@@ -487,7 +487,7 @@ static void count(struct keyspace_fixture *fixture, struct counts *counts)
 
 /* ---- the steps ---- */
 
-/* A test on its way. */
+/* The state of a test. */
 struct run {
     struct keyspace_fixture *fixture;
     struct model model, changed;
@@ -513,7 +513,7 @@ static void step_alone(struct run *run)
     stamp(&run->model, fixture->revision);
 }
 
-/* In the model; which part fails, or their number. */
+/* Applies it to the model; returns the index of the part that fails, or their number. */
 static size_t do_parts(struct run *run, size_t part_count)
 {
     run->changed = run->model;
@@ -602,7 +602,7 @@ static void run_round(struct run *run)
     }
 }
 
-/* No write has left anything behind: when the keys are gone, only the tables take memory. */
+/* Nothing leaks: without keys, only the tables take memory. */
 static void assert_nothing_leaked(struct keyspace_fixture *fixture)
 {
     static struct counts counts;

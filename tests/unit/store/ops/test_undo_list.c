@@ -1,4 +1,4 @@
-/* Tests of store/ops/undo_list.c: lists are after a rollback what they were before. */
+/* Tests of store/ops/undo_list.c: a rollback restores lists. */
 #include "store/ops/undo_list.h"
 
 #include <setjmp.h>
@@ -16,7 +16,7 @@
 
 /* ---- step by step ---- */
 
-/* An edit of the list "a b c d e" under an undo. */
+/* An edit of the list "a b c d e" with an undo log. */
 static struct edit start_undoable(struct edit_fixture *fixture)
 {
     edit_make(fixture, "a b c d e");
@@ -26,8 +26,8 @@ static struct edit start_undoable(struct edit_fixture *fixture)
     return edit_start(fixture);
 }
 
-/* What was done left `words`, and is taken back. */
-static void assert_taken_back(struct edit_fixture *fixture, struct edit *edit, const char *words)
+/* The edit resulted in `words`; rolls it back. */
+static void assert_rolled_back(struct edit_fixture *fixture, struct edit *edit, const char *words)
 {
     uint64_t version = entry_version(edit_entry(fixture));
     int64_t expire_at_ms = entry_expire_at_ms(edit_entry(fixture));
@@ -47,10 +47,10 @@ static void test_pushes_are_dropped(void **state)
     struct edit edit = start_undoable(fixture);
     edit_push_words(&edit, LIST_HEAD, "x y");
     edit_push_words(&edit, LIST_TAIL, "z");
-    assert_taken_back(fixture, &edit, "y x a b c d e z");
+    assert_rolled_back(fixture, &edit, "y x a b c d e z");
     edit = start_undoable(fixture);
     edit_push_value(&edit, LIST_TAIL, &(struct op_value){.bytes = SLICE_LITERAL("x")});
-    assert_taken_back(fixture, &edit, "a b c d e x");
+    assert_rolled_back(fixture, &edit, "a b c d e x");
 }
 
 static void test_what_was_dropped_comes_back_in_its_order(void **state)
@@ -58,13 +58,13 @@ static void test_what_was_dropped_comes_back_in_its_order(void **state)
     struct edit_fixture *fixture = *state;
     struct edit edit = start_undoable(fixture);
     edit_drop(&edit, LIST_HEAD, 3);
-    assert_taken_back(fixture, &edit, "d e");
+    assert_rolled_back(fixture, &edit, "d e");
     edit = start_undoable(fixture);
     edit_drop(&edit, LIST_TAIL, 4);
-    assert_taken_back(fixture, &edit, "a");
+    assert_rolled_back(fixture, &edit, "a");
     edit = start_undoable(fixture);
     edit_trim(&edit, 1, 2);
-    assert_taken_back(fixture, &edit, "b c");
+    assert_rolled_back(fixture, &edit, "b c");
 }
 
 static void test_single_elements_come_back(void **state)
@@ -74,17 +74,17 @@ static void test_single_elements_come_back(void **state)
     struct edit edit = start_undoable(fixture);
     edit_insert(&edit, 2, SLICE_LITERAL("x"));
     edit_insert(&edit, 0, SLICE_LITERAL("y"));
-    assert_taken_back(fixture, &edit, "y a b x c d e");
+    assert_rolled_back(fixture, &edit, "y a b x c d e");
     edit = start_undoable(fixture);
     edit_replace(&edit, 4, SLICE_LITERAL("a longer one"));
     edit_replace(&edit, 4, SLICE_LITERAL("x"));
-    assert_taken_back(fixture, &edit, "a b c d x");
+    assert_rolled_back(fixture, &edit, "a b c d x");
     edit = start_undoable(fixture);
     assert_true(list_seek(edit.list, &cursor, 3));
     edit_remove_here(&edit, &cursor, LIST_HEAD);
     edit_remove_here(&edit, &cursor, LIST_HEAD);
     edit_remove_here(&edit, &cursor, LIST_HEAD);
-    assert_taken_back(fixture, &edit, "a e");
+    assert_rolled_back(fixture, &edit, "a e");
 }
 
 static void test_a_created_list_is_gone_again(void **state)
@@ -107,7 +107,7 @@ static void test_a_created_list_is_gone_again(void **state)
     assert_int_equal(lists_memory(fixture->store), fixture->memory);
 }
 
-/* A long element that is taken away stays one blob: it comes back itself, or goes. */
+/* A long element that is removed stays one blob: it is restored itself, or freed. */
 static void take_long_away(struct edit_fixture *fixture, enum op_kind kind, bool forget)
 {
     struct slice value = keyspace_long_bytes(0);
@@ -128,7 +128,7 @@ static void take_long_away(struct edit_fixture *fixture, enum op_kind kind, bool
     edit_end(&edit, 0);
     assert_int_equal(atomic_load(&blob->holders), 2);
     if (forget)
-        undo_forget(&fixture->undo, fixture->ctx.revision);
+        undo_discard(&fixture->undo, fixture->ctx.revision);
     else
         undo_roll_back(&fixture->undo);
     fixture->ctx.undo = NULL;
@@ -139,7 +139,7 @@ static void take_long_away(struct edit_fixture *fixture, enum op_kind kind, bool
     blob_release(blob);
 }
 
-static void test_long_elements_are_shared_with_the_undo(void **state)
+static void test_long_elements_are_shared_with_the_undo_log(void **state)
 {
     static const enum op_kind kinds[] = {OP_L_SET, OP_L_POP, OP_L_REM};
     for (size_t i = 0; i < 3; i++) {
@@ -166,7 +166,7 @@ struct transactions {
     struct undo undo;
     struct op_context ctx;
     struct snapshot before[KEYS];
-    size_t memory; /* of the store, before and without the lists */
+    size_t memory; /* of the store, initially and without the lists */
 };
 
 static struct slice key_of(size_t key)
@@ -245,7 +245,7 @@ static struct slice draw_element(struct transactions *t)
     return pool_at(pool_draw(&t->random));
 }
 
-/* Some operation that writes; `values` has room for AT_ONCE, `key` for one. */
+/* Some operation that writes; `values` holds AT_ONCE, `key` one. */
 static struct op draw_op(struct transactions *t, struct slice *values, struct op_key *key)
 {
     static const enum op_kind kinds[] = {OP_L_PUSH,   OP_R_PUSH,   OP_L_PUSH, OP_R_PUSH, OP_L_POP,
@@ -310,7 +310,7 @@ static void transact(struct transactions *t, bool succeed)
     remember(t);
     apply_some(t);
     if (succeed)
-        undo_forget(&t->undo, t->ctx.revision);
+        undo_discard(&t->undo, t->ctx.revision);
     else
         undo_roll_back(&t->undo);
     if (!succeed)
@@ -320,11 +320,11 @@ static void transact(struct transactions *t, bool succeed)
     forget_snapshots(t);
 }
 
-/* The fixture's replay tells whether those that succeed do what they tell. */
-static void test_random_transactions_are_taken_back(void **state)
+/* The fixture's replay checks the changes of those that succeed. */
+static void test_random_transactions_are_rolled_back(void **state)
 {
     struct transactions t = {.fixture = *state, .random = seeded_start()};
-    for (size_t key = 0; key < KEYS; key++) { /* what a table keeps once it has had a key */
+    for (size_t key = 0; key < KEYS; key++) { /* allocates what a table keeps after its first key */
         keyspace_apply(t.fixture, (struct op){.kind = OP_SET, .key = key_of(key)});
         keyspace_apply(t.fixture, (struct op){.kind = OP_DELETE, .key = key_of(key)});
     }
@@ -341,8 +341,8 @@ int main(void)
         TEST(test_what_was_dropped_comes_back_in_its_order),
         TEST(test_single_elements_come_back),
         TEST(test_a_created_list_is_gone_again),
-        TEST(test_long_elements_are_shared_with_the_undo),
-        cmocka_unit_test_setup_teardown(test_random_transactions_are_taken_back, keyspace_setup,
+        TEST(test_long_elements_are_shared_with_the_undo_log),
+        cmocka_unit_test_setup_teardown(test_random_transactions_are_rolled_back, keyspace_setup,
                                         keyspace_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

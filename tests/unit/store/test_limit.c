@@ -1,5 +1,5 @@
-/* Tests of store/room.c: what is refused, what is evicted, and for what, near the limit. */
-#include "store/room.h"
+/* Tests of store/limit.c: what is refused, what is evicted, and for what, near the limit. */
+#include "store/limit.h"
 
 #include "base/effort.h"
 
@@ -154,7 +154,7 @@ static void test_a_reserve_is_not_taken_beyond_the_limit(void **state)
     struct op op = {.kind = OP_APPEND, .key = SLICE_LITERAL("s"), .value = SLICE_LITERAL("1")};
     assert_int_equal(limited_apply(fixture, op)->err, ERR_NONE);
     assert_true(limited_used(fixture) <= 86 * MIB + 128 * KIB);
-    /* Where there is no room for a reserve, there may be some for the byte. */
+    /* Where a reserve does not fit, the byte itself may. */
     assert_int_equal(set(fixture, "t", 100 * MIB - limited_used(fixture) - 500 * KIB), ERR_NONE);
     op.key = SLICE_LITERAL("t");
     assert_int_equal(limited_apply(fixture, op)->err, ERR_NONE);
@@ -162,7 +162,7 @@ static void test_a_reserve_is_not_taken_beyond_the_limit(void **state)
     assert_int_equal(set(fixture, "small", 100), ERR_NONE);
 }
 
-static void test_reserves_are_given_up_before_a_write_is_refused(void **state)
+static void test_reserves_are_reclaimed_before_a_write_is_refused(void **state)
 {
     struct limited_fixture *fixture = *state;
     limited_open(fixture, 4, 8 * MIB, STORE_NOEVICTION);
@@ -198,8 +198,8 @@ static void test_what_cannot_fit_evicts_nothing(void **state)
     limited_open(fixture, 4, MIB, STORE_NOEVICTION);
 }
 
-/* Keys with a deadline would supply a part of what is missing. */
-static void test_nothing_goes_in_vain_for_the_volatile_policies(void **state)
+/* Evicting the keys with a deadline would supply only part of what is missing. */
+static void test_nothing_is_evicted_in_vain_for_the_volatile_policies(void **state)
 {
     struct limited_fixture *fixture = *state;
     limited_open(fixture, 4, 8 * MIB, STORE_VOLATILE_LRU);
@@ -241,7 +241,7 @@ static void test_an_operation_never_evicts_its_own_keys(void **state)
     struct op op = {.kind = OP_APPEND, .key = SLICE_LITERAL("a"), .value = zeros(fixture, 3 * MIB)};
     assert_int_equal(limited_apply(fixture, op)->count, 6 * MIB);
     assert_int_equal(length(fixture, "b"), -1);
-    /* What another key would have to supply is refused. */
+    /* An operation that would need another key's memory is refused. */
     op.value = zeros(fixture, 4 * MIB);
     assert_int_equal(limited_apply(fixture, op)->err, ERR_OUT_OF_MEMORY);
     assert_int_equal(length(fixture, "a"), 6 * MIB);
@@ -258,7 +258,7 @@ static void test_a_transaction_copies_a_string_once(void **state)
                                .key = SLICE_LITERAL("s"),
                                .start = (int64_t)i,
                                .value = SLICE_LITERAL("1")};
-    /* The last one fails, so all of it was kept until then. */
+    /* The last operation fails, so the undo log has kept everything until then. */
     parts[99].kind = OP_L_PUSH;
     parts[99].values = &parts[99].value;
     parts[99].value_count = 1;
@@ -271,10 +271,10 @@ static void test_a_transaction_copies_a_string_once(void **state)
         ERR_NONE);
     limited_apply(fixture, (struct op){.kind = OP_GET, .key = SLICE_LITERAL("s")});
     assert_memory_equal(fixture->result.value.bytes.data + 95, "1111\0", 5);
-    assert_true(store_stats(fixture->store).held_memory < 40 * MIB);
+    assert_true(store_stats(fixture->store).resident_memory < 40 * MIB);
 }
 
-static void test_what_cannot_be_taken_back_fails(void **state)
+static void test_what_cannot_be_rolled_back_fails(void **state)
 {
     struct limited_fixture *fixture = *state;
     limited_open(fixture, 4, 0, STORE_NOEVICTION);
@@ -297,10 +297,10 @@ static void test_what_cannot_be_taken_back_fails(void **state)
     assert_non_null(strstr(fixture->result.why, "operation 2 (LRem)"));
     assert_int_equal(length(fixture, "s"), -1);
     assert_true(limited_used(fixture) < before + 64 * KIB);
-    /* Alone it needs no way back. */
+    /* Alone it needs no undo log. */
     struct op rem = {.kind = OP_L_REM, .key = SLICE_LITERAL("list"), .value = SLICE_LITERAL("x")};
     assert_int_equal(limited_apply(fixture, rem)->count, 1000000);
-    /* Of what is cut off at an end the chunks are kept, so there is a way back from any cut. */
+    /* A trim keeps the chunks that it cuts off, so any trim can be rolled back. */
     struct op cut[] = {{.kind = OP_L_TRIM, .key = SLICE_LITERAL("list"), .stop = 9},
                        {.kind = OP_APPEND, .key = SLICE_LITERAL("list")}};
     assert_int_equal(limited_apply(fixture, txn_of(cut, 2, &(struct op_txn){0}))->err,
@@ -389,7 +389,7 @@ static void *work(void *context)
     return NULL;
 }
 
-/* The limit holds at every instant, not only when all is done. */
+/* The limit holds at every instant, not only at the end. */
 static void run_crowd(struct limited_fixture *fixture, enum store_policy policy)
 {
     limited_open(fixture, 4, 4 * MIB, policy);
@@ -418,7 +418,7 @@ static void test_threads_share_the_limit(void **state)
     run_crowd(fixture, STORE_ALLKEYS_LRU);
 }
 
-/* Its first attempts are taken back, and the message is what it was. */
+/* Its first attempts are rolled back, which leaves the message intact. */
 static void test_a_large_message_is_whole_at_each_attempt(void **state)
 {
     struct limited_fixture *fixture = *state;
@@ -453,13 +453,13 @@ int main(void)
         TEST(test_overwriting_a_part_needs_nothing),
         TEST(test_overwriting_a_part_is_never_refused),
         TEST(test_a_reserve_is_not_taken_beyond_the_limit),
-        TEST(test_reserves_are_given_up_before_a_write_is_refused),
+        TEST(test_reserves_are_reclaimed_before_a_write_is_refused),
         TEST(test_what_cannot_fit_evicts_nothing),
-        TEST(test_nothing_goes_in_vain_for_the_volatile_policies),
+        TEST(test_nothing_is_evicted_in_vain_for_the_volatile_policies),
         TEST(test_the_same_size_again_fits),
         TEST(test_an_operation_never_evicts_its_own_keys),
         TEST(test_a_transaction_copies_a_string_once),
-        TEST(test_what_cannot_be_taken_back_fails),
+        TEST(test_what_cannot_be_rolled_back_fails),
         TEST(test_garbage_is_freed_before_a_write_is_refused),
         TEST(test_adjusting_may_use_the_reserve),
         TEST(test_threads_share_the_limit),

@@ -1,15 +1,15 @@
 /*
  * Random operations near the memory limit, against a store without one.
  *
- * After each step: what is in use is within its bound; what does not grow was not refused, and
- * nothing went for it; what went was needed; a refusal changed nothing, and was right: with the
- * limit lifted the same operation exceeds it by more than could have been evicted. The answers and
- * the data are those of the store without limit, in which the keys that were evicted are deleted
- * before the operation; so no operation has evicted a key that it works on.
+ * After each step: memory in use is within its bound; an operation that does not grow was not
+ * refused, and nothing was evicted for it; evictions were necessary; a refusal changed nothing and
+ * was right: with the limit lifted, the same operation exceeds it by more than could have been
+ * evicted. The answers and the data are those of a store without a limit, where the evicted keys
+ * are deleted before the operation; so no operation has evicted a key that it works on.
  *
- * KEYSTORE_ROOM_STEPS=1000000 makes more steps.
+ * KEYSTORE_LIMIT_STEPS=1000000 makes more steps.
  */
-#include "store/room.h"
+#include "store/limit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,13 +30,13 @@
 #define KEYS      600
 #define STEPS     EFFORT(6000, 6000, 3000)
 #define TXN_OPS   5
-/* Pages of buckets, of which each shard may have one more or less, and what is not reported. */
+/* A page of buckets more or less in each shard, and unreported memory. */
 #define TOLERANCE ((size_t)16 * 4096 + LIMIT / 64)
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
 struct world {
-    struct keyspace_fixture *limited; /* whose sink tells what it did */
+    struct keyspace_fixture *limited; /* its sink has the changes */
     struct store *free;               /* without a limit */
     struct arena arena, free_arena;
     struct op_result free_result;
@@ -176,6 +176,8 @@ static struct op make_txn(struct world *world)
     otherwise->compare_count = 1;
     otherwise->compares = make_ops(world, 1);
     otherwise->compares[0].condition = (struct condition){.existence = EXISTENCE_PRESENT};
+    otherwise->compares[0].compare.since = 0;
+    otherwise->compares[0].compare.has_since = false;
     struct op op = {.kind = OP_TXN, .txn = otherwise};
     op.op_count = seeded_below(&world->random, TXN_OPS);
     op.ops = make_ops(world, op.op_count);
@@ -188,6 +190,7 @@ static struct op make_m_set(struct world *world)
     op.ops = make_ops(world, op.op_count);
     for (size_t i = 0; i < op.op_count; i++) {
         op.ops[i].kind = OP_SET;
+        op.ops[i].set.keep_ttl = seeded_below(&world->random, 3) == 0;
         op.ops[i].set.return_previous = false;
     }
     return op;
@@ -237,7 +240,7 @@ static void apply_limited(struct world *world, struct op *op)
     struct keyspace_fixture *fixture = world->limited;
     op_result_release(&fixture->result);
     arena_reset(&fixture->arena);
-    arena_reset(&fixture->told);
+    arena_reset(&fixture->emitted);
     fixture->change_count = 0;
     store_apply(fixture->store, op, &fixture->arena, &fixture->result);
 }
@@ -251,7 +254,7 @@ static void apply_free(struct world *world, struct op *op)
     store_apply(world->free, op, &world->free_arena, &world->free_result);
 }
 
-/* Each of the first `count` units was an eviction: of one key, which is deleted here, too. */
+/* Each of the first `count` commits evicted one key, which is deleted here, too. */
 static void mirror_evictions(struct world *world, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
@@ -308,9 +311,9 @@ struct census {
     bool by_deadline;
     bool is_working; /* the entry in question is one of the operation's keys */
     struct slice key;
-    bool is_fragmented; /* more may go: see room.h */
+    bool is_fragmented; /* more may be evicted: see limit.h */
     size_t bytes;       /* of what could be evicted */
-    size_t reserve;     /* of those, what strings hold for growth */
+    size_t reserve;     /* of those, reserves of strings */
     size_t largest;     /* of that, one key's */
 };
 
@@ -344,7 +347,7 @@ static struct census count_evictable(struct world *world, const struct op *op)
                             .world = world,
                             .op = op,
                             .by_deadline = store_policy_is_volatile(world->policy)};
-    census.is_fragmented = store_stats(store).held_memory > LIMIT + ((size_t)16 << 20);
+    census.is_fragmented = store_stats(store).resident_memory > LIMIT + ((size_t)16 << 20);
     if (world->policy == STORE_NOEVICTION)
         return census;
     for (size_t i = 0; i < store->shard_count; i++) {
@@ -359,7 +362,7 @@ static struct census count_evictable(struct world *world, const struct op *op)
     return census;
 }
 
-/* What deadlines count is what a walk finds. */
+/* The count of deadlines is what a walk finds. */
 static void check_expiring(struct world *world)
 {
     struct op none = {.kind = OP_RANDOM_KEY};
@@ -385,7 +388,7 @@ static void check_refusal(struct world *world, struct op *op, size_t before)
     apply_limited(world, op);
     apply_free(world, op);
     assert_same_result(&world->limited->result, &world->free_result);
-    /* Strings that have grown now have reserves that they need not have. */
+    /* Strings that have grown have reserves, which are optional. */
     size_t reserves = 0;
     for (size_t i = 0; i < store->shard_count; i++)
         reserves += store->shards[i].slab.reserve;
@@ -401,7 +404,7 @@ static void check_evictions(struct world *world, uint64_t count, const struct ce
     world->evicted += count;
     if (count == 0 || census->is_fragmented)
         return;
-    /* What went was needed: without the largest of them it would not have fitted. */
+    /* The evictions were necessary: without the largest one it would not have fitted. */
     assert_true(used(world) + census->largest + TOLERANCE > LIMIT);
 }
 
@@ -438,7 +441,7 @@ static void step(struct world *world)
     }
 }
 
-/* The limit was lifted: below it again. */
+/* After the limit was lifted: evicts until the store is below it again. */
 static void shrink(struct world *world)
 {
     while (used(world) > LIMIT) {
@@ -454,7 +457,7 @@ static void shrink(struct world *world)
 
 static size_t steps(void)
 {
-    const char *given = getenv("KEYSTORE_ROOM_STEPS");
+    const char *given = getenv("KEYSTORE_LIMIT_STEPS");
     return given != NULL ? strtoul(given, NULL, 10) : STEPS;
 }
 

@@ -1,0 +1,101 @@
+/* Calls and their connections from the inside; private to grpc. */
+#ifndef KEYSTORE_GRPC_CALL_H
+#define KEYSTORE_GRPC_CALL_H
+
+#include "grpc/handler.h"
+#include "grpc/message.h"
+
+#include <stdatomic.h>
+
+/* Parsed header blocks that a connection remembers: as many as its session does. */
+#define KNOWN_REQUESTS 4
+
+struct stream_state;
+
+enum call_state {
+    CALL_RECEIVING, /* the request is not complete */
+    CALL_SUBMITTED, /* the service has it */
+    CALL_STREAMING, /* the service has it, and messages come and go */
+    CALL_ANSWERED,  /* the rest of the request is ignored */
+};
+
+struct grpc_call {
+    struct grpc_connection *connection;
+    const void *method;
+    void *user;
+    int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
+    uint64_t max_reply;
+    int64_t
+        period_ms; /* monotonic: the start of the period in which more of the request must arrive */
+    size_t period_bytes; /* of the request that had arrived then */
+    enum call_state state;
+    struct grpc_message message;
+    bool complete;                           /* it no longer counts as unfinished */
+    struct grpc_call *next;                  /* in the list of calls submitted in the current
+                                                feed */
+    struct grpc_call **link;                 /* the pointer to this one in that list; NULL if it is
+                                                not in the list */
+    const struct grpc_stream_method *stream; /* NULL: it is unary */
+    struct stream_state *streaming;          /* of one that streams */
+};
+
+struct grpc_server {
+    struct http2_context *http2;
+    const struct grpc_service *service;
+    struct grpc_limits limits;
+    atomic_uint_fast64_t slow_requests, idle_connections, not_grpc;
+};
+
+/* The parsed form of a header block that is likely to repeat, of a valid request. */
+struct known_request {
+    uint32_t block_id; /* 0 = unused */
+    const void *method;
+    const struct grpc_stream_method *stream;
+    int64_t timeout_ms;
+    uint64_t max_reply;
+};
+
+struct grpc_connection {
+    struct http2_session *session;
+    struct grpc_server *server;
+    void (*on_output)(void *user);
+    void *user;
+    int64_t now_ms;
+    bool feeding;                /* answers given now leave with the feed, or the pull */
+    size_t unfinished;           /* bytes of incomplete requests gathered */
+    size_t unanswered;           /* calls submitted to the service and not yet answered */
+    struct grpc_call *borrower;  /* the call whose message is borrowed from the bytes being fed */
+    struct grpc_call *submitted; /* in the current feed: their messages stay valid until its end */
+    struct known_request known[KNOWN_REQUESTS];
+    int64_t idle_since_ms; /* monotonic: the last check that saw a call */
+    uint32_t last_stream;  /* as of that check */
+};
+
+/* stream.c: calls that stream. */
+
+/* The call has begun, and streams. */
+void call_stream_open(struct grpc_call *call);
+/* Its HTTP/2 stream is gone; also for calls that do not stream. */
+void call_stream_close(struct grpc_call *call);
+/* Some of its DATA has come, or all. */
+void call_stream_take_data(struct grpc_call *call, struct slice data);
+void call_stream_end_request(struct grpc_call *call);
+/* Ends the connection's streams whose deadline has passed, or whose message does not arrive. */
+void call_stream_check(struct grpc_connection *connection, int64_t now_ms);
+/* http2_handler's. */
+void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *body, size_t room);
+
+/* The call is stored in the stream's user memory, so each is found from the other. */
+static inline struct http2_stream *call_stream(struct grpc_call *call)
+{
+    return http2_stream_from_user(call);
+}
+
+/* Output that does not leave with a feed has to be pulled. */
+static inline void call_tell_output(struct grpc_connection *connection)
+{
+    if (!connection->feeding)
+        connection->on_output(connection->user);
+}
+
+#endif

@@ -1,0 +1,259 @@
+/* Cuts the messages of streaming calls out of their DATA, and writes replies as there is room. */
+#include "grpc/stream.h"
+
+#include "base/account.h"
+#include "base/chain.h"
+#include "base/check.h"
+#include "base/mem.h"
+#include "grpc/call.h"
+#include "grpc/fields.h"
+
+#include <stdlib.h>
+
+struct stream_state {
+    bool begun;         /* the reply's headers are sent */
+    struct chain *body; /* of the reply, within on_room */
+    bool has_error;     /* the trailers are: */
+    struct grpc_fields error;
+};
+
+static void *stream_service(const struct grpc_call *call)
+{
+    return call->connection->server->service->user;
+}
+
+void call_stream_open(struct grpc_call *call)
+{
+    call->state = CALL_STREAMING;
+    call->streaming = mem_alloc_zero(sizeof *call->streaming);
+    call->stream->on_open(stream_service(call), call);
+}
+
+void call_stream_close(struct grpc_call *call)
+{
+    if (call->streaming == NULL)
+        return;
+    if (call->state == CALL_STREAMING)
+        call->stream->on_cancel(stream_service(call), call);
+    if (call->streaming->has_error)
+        grpc_fields_deinit(&call->streaming->error);
+    free(call->streaming);
+    call->streaming = NULL;
+}
+
+/* ---- the caller's messages ---- */
+
+static void stream_fail(struct grpc_call *call, enum err err, const char *why)
+{
+    struct grpc_status status = call->connection->server->service->status_of(err, why);
+    void *user = stream_service(call);
+    call->stream->on_cancel(user, call);
+    grpc_stream_end(call, &status);
+}
+
+static void stream_drop_message(struct grpc_call *call)
+{
+    call->connection->unfinished -= grpc_message_gathered(&call->message);
+    grpc_message_deinit(&call->message);
+    call->message = (struct grpc_message){0};
+}
+
+/* The size of the whole message at the beginning of the bytes, with its prefix; 0 if it is not all
+ * there, or not one that is taken as it is. */
+static size_t stream_whole_message(const struct grpc_call *call, struct slice bytes)
+{
+    size_t max = call->connection->server->limits.max_message;
+    if (call->message.prefix_len > 0 || bytes.len < GRPC_PREFIX_SIZE || bytes.data[0] != 0)
+        return 0;
+    size_t size = grpc_message_read_size(bytes.data);
+    return size <= max && size <= bytes.len - GRPC_PREFIX_SIZE ? GRPC_PREFIX_SIZE + size : 0;
+}
+
+/* Bytes that the message under way lacks, as far as is known. */
+static size_t stream_missing(const struct grpc_message *message)
+{
+    if (message->prefix_len < GRPC_PREFIX_SIZE)
+        return (size_t)(GRPC_PREFIX_SIZE - message->prefix_len);
+    return message->expected - grpc_message_bytes(message).len;
+}
+
+/* Takes a part of a message; false if the call has failed. */
+static bool stream_gather(struct grpc_call *call, struct slice part)
+{
+    struct grpc_connection *connection = call->connection;
+    const struct grpc_limits *limits = &connection->server->limits;
+    struct grpc_message *message = &call->message;
+    size_t before = grpc_message_gathered(message), memory = grpc_message_memory(message);
+    const char *why;
+    enum err err = grpc_message_take(message, part, limits->max_message, &why);
+    connection->unfinished += grpc_message_gathered(message) - before;
+    if (err == ERR_NONE && connection->unfinished > limits->max_unfinished) {
+        err = ERR_TOO_LARGE;
+        why = "too many large requests are in flight on this connection; send fewer at once";
+    }
+    if (err == ERR_NONE && !account_may_grow(memory, grpc_message_memory(message), &why))
+        err = ERR_OUT_OF_MEMORY;
+    if (err == ERR_NONE)
+        return true;
+    stream_drop_message(call);
+    stream_fail(call, err, why);
+    return false;
+}
+
+static void stream_deliver(struct grpc_call *call, struct slice message)
+{
+    call->stream->on_message(stream_service(call), call, message);
+}
+
+void call_stream_take_data(struct grpc_call *call, struct slice data)
+{
+    while (data.len > 0 && call->state == CALL_STREAMING) {
+        size_t size = stream_whole_message(call, data);
+        if (size > 0) {
+            stream_deliver(call, slice_make(data.data + GRPC_PREFIX_SIZE, size - GRPC_PREFIX_SIZE));
+            data = slice_skip(data, size);
+            continue;
+        }
+        if (call->message.prefix_len == 0) {
+            call->period_ms = call->connection->now_ms;
+            call->period_bytes = 0;
+        }
+        size = stream_missing(&call->message);
+        if (size > data.len)
+            size = data.len;
+        if (!stream_gather(call, slice_make(data.data, size)))
+            return;
+        data = slice_skip(data, size);
+        if (call->message.prefix_len == GRPC_PREFIX_SIZE && stream_missing(&call->message) == 0) {
+            stream_deliver(call, grpc_message_bytes(&call->message));
+            stream_drop_message(call);
+        }
+    }
+}
+
+void call_stream_end_request(struct grpc_call *call)
+{
+    if (call->message.prefix_len > 0) {
+        stream_drop_message(call);
+        stream_fail(call, ERR_BAD_MESSAGE, "the request ends within a message");
+        return;
+    }
+    call->stream->on_half_close(stream_service(call), call);
+}
+
+struct stream_search {
+    const struct grpc_limits *limits;
+    int64_t now_ms;
+    struct grpc_call *found;
+    const char *why;
+};
+
+/* Why the call has to end; NULL if it may go on. */
+static const char *stream_judge(struct grpc_call *call, const struct stream_search *search)
+{
+    if (search->now_ms >= call->deadline_ms)
+        return "the call's deadline has passed";
+    if (call->message.prefix_len == 0 ||
+        search->now_ms - call->period_ms <= search->limits->request_timeout_ms)
+        return NULL;
+    size_t bytes = grpc_message_gathered(&call->message);
+    if (bytes - call->period_bytes < search->limits->min_progress)
+        return "the rest of a message did not arrive in time (--request-timeout, --min-progress)";
+    call->period_ms = search->now_ms;
+    call->period_bytes = bytes;
+    return NULL;
+}
+
+/* False, which ends the search, for a call that has to end. */
+static bool stream_look_at(void *argument, struct http2_stream *stream)
+{
+    struct stream_search *search = argument;
+    struct grpc_call *call = http2_stream_user(stream);
+    if (call->state != CALL_STREAMING)
+        return true;
+    search->found = call;
+    search->why = stream_judge(call, search);
+    return search->why == NULL;
+}
+
+void call_stream_check(struct grpc_connection *connection, int64_t now_ms)
+{
+    struct stream_search search = {.limits = &connection->server->limits, .now_ms = now_ms};
+    while (!http2_session_visit(connection->session, stream_look_at, &search))
+        stream_fail(search.found, ERR_DEADLINE, search.why);
+}
+
+/* ---- replies ---- */
+
+static void stream_begin_reply(struct grpc_call *call)
+{
+    call->streaming->begun = true;
+    http2_reply_begin(call_stream(call), grpc_reply_fields, GRPC_REPLY_FIELDS);
+}
+
+void grpc_stream_ready(struct grpc_call *call)
+{
+    DCHECK(call->state == CALL_STREAMING);
+    if (!call->streaming->begun)
+        stream_begin_reply(call);
+    else
+        http2_reply_ready(call_stream(call));
+    call_tell_output(call->connection);
+}
+
+void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *body, size_t room)
+{
+    struct grpc_connection *connection = user;
+    struct grpc_call *call = http2_stream_user(stream);
+    (void)connection;
+    call->streaming->body = body;
+    call->stream->on_room(stream_service(call), call, room);
+    call->streaming->body = NULL;
+}
+
+struct chain *grpc_stream_write(struct grpc_call *call, size_t size)
+{
+    struct chain *body = call->streaming->body;
+    CHECK(body != NULL && call->state == CALL_STREAMING);
+    grpc_message_write_prefix(chain_append(body, GRPC_PREFIX_SIZE), size);
+    return body;
+}
+
+/* The call is gone afterwards, unless it is within a callback. */
+static void stream_end_well(struct grpc_call *call)
+{
+    if (!call->streaming->begun)
+        stream_begin_reply(call);
+    http2_reply_end(call_stream(call), grpc_ok_trailers, GRPC_OK_TRAILERS);
+}
+
+static void stream_end_badly(struct grpc_call *call, const struct grpc_status *status)
+{
+    struct stream_state *state = call->streaming;
+    grpc_fields_init(&state->error, status);
+    state->has_error = true;
+    if (state->begun)
+        http2_reply_end(call_stream(call), state->error.fields + GRPC_REPLY_FIELDS,
+                        GRPC_ERROR_FIELDS - GRPC_REPLY_FIELDS);
+    else
+        http2_answer_without_body(call_stream(call), state->error.fields, GRPC_ERROR_FIELDS);
+}
+
+void grpc_stream_end(struct grpc_call *call, const struct grpc_status *status)
+{
+    struct grpc_connection *connection = call->connection;
+    CHECK(call->state == CALL_STREAMING);
+    call->state = CALL_ANSWERED;
+    if (status == NULL)
+        stream_end_well(call);
+    else
+        stream_end_badly(call, status);
+    call_tell_output(connection);
+}
+
+void grpc_stream_hold(struct grpc_call *call, bool hold)
+{
+    http2_request_hold(call_stream(call), hold);
+    if (!hold)
+        call_tell_output(call->connection);
+}

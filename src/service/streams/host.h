@@ -1,0 +1,73 @@
+/* What the streaming methods of a service work with. */
+#ifndef KEYSTORE_SERVICE_STREAMS_HOST_H
+#define KEYSTORE_SERVICE_STREAMS_HOST_H
+
+#include "engine/engine.h"
+#include "service/check.h"
+
+struct offload;
+
+/* Something that goes on when service_resume() is called the next time: once per stream_wait(). */
+struct stream_waiter {
+    void (*resume)(struct stream_waiter *waiter);
+    struct stream_waiter *next, **link; /* `link` is NULL while it does not wait */
+};
+
+/* Of one thread. All but the list is borrowed. */
+struct stream_host {
+    struct engine *engine;
+    struct offload *offload; /* NULL: what takes long is done at once */
+    unsigned part;           /* of the engine and of `offload` */
+    struct check_limits limits;
+    size_t max_answer;                   /* bytes that the elements of one answer may take */
+    int64_t now_ms;                      /* the wall clock */
+    struct stream_waiter *first, **last; /* in order of their coming, */
+    size_t count;                        /* so many */
+};
+
+/* An empty list. */
+static inline void stream_host_init(struct stream_host *host)
+{
+    host->first = NULL;
+    host->last = &host->first;
+    host->count = 0;
+}
+
+/* The host of the service whose grpc_service.user that is. */
+struct stream_host *stream_host_of(void *user);
+
+static inline void stream_wait(struct stream_host *host, struct stream_waiter *waiter)
+{
+    if (waiter->link != NULL)
+        return;
+    waiter->next = NULL;
+    waiter->link = host->last;
+    *host->last = waiter;
+    host->last = &waiter->next;
+    host->count++;
+}
+
+static inline void stream_leave(struct stream_host *host, struct stream_waiter *waiter)
+{
+    if (waiter->link == NULL)
+        return;
+    *waiter->link = waiter->next;
+    if (waiter->next != NULL)
+        waiter->next->link = waiter->link;
+    else
+        host->last = waiter->link;
+    waiter->link = NULL;
+    host->count--;
+}
+
+/* Lets those go on that wait now; who waits again has its turn the next time. */
+static inline void stream_resume_all(struct stream_host *host)
+{
+    for (size_t left = host->count; left > 0 && host->first != NULL; left--) {
+        struct stream_waiter *waiter = host->first;
+        stream_leave(host, waiter);
+        waiter->resume(waiter);
+    }
+}
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * A batch is decoded when it arrives, with a copy of its message, and carried out in pieces that
+ * the engine can fetch ahead. Normally all of its operations are done at once, and the reply leaves
+ * with the same feed. Some are answered later, when the disk has them; one that is held up by a
+ * long operation stops the stream until that is over; and a long one is carried out by another
+ * thread meanwhile. After a turn of many operations other calls of the thread have theirs.
+ */
+#include "service/streams/pipeline.h"
+
+#include "base/arena.h"
+#include "base/chain.h"
+#include "base/check.h"
+#include "base/mem.h"
+#include "grpc/message.h"
+#include "grpc/server.h"
+#include "service/decode_op.h"
+#include "service/encode_reply.h"
+#include "service/field.h"
+#include "service/offload.h"
+#include "service/status.h"
+#include "service/streams/host.h"
+#include "service/wire.h"
+
+#include <stdlib.h>
+
+/* Operations that are fetched ahead together. */
+#define AHEAD ((size_t)16)
+/* Operations of a turn, about a millisecond. */
+#define TURN_OPS 1000
+/* An operation of so many keys, values or parts takes long. */
+#define MANY_PARTS ((size_t)5000)
+
+enum { REPLIES = 1 }; /* the field of ReplyBatch */
+
+struct pipeline_item {
+    struct engine_task task; /* first: on_done finds the item by it */
+    struct pipeline_batch *batch;
+    bool is_pending;
+};
+
+struct pipeline_batch {
+    struct pipeline_batch *next;
+    struct pipeline *pipeline;
+    struct arena arena;
+    struct pipeline_item *items;
+    size_t count, started, done;
+};
+
+struct pipeline {
+    struct stream_waiter waiter; /* first: it is found by it */
+    struct offload_job job;
+    struct stream_host *host;
+    struct grpc_call *call; /* NULL once it is cancelled, with a job under way */
+    struct pipeline_batch *first, **last;
+    struct pipeline_batch *spare; /* for the next one; NULL if there is none */
+    size_t batches;
+    struct pipeline_item *offloaded; /* NULL: none is */
+    bool is_holding;                 /* the caller */
+    bool half_closed;
+};
+
+/* ---- life ---- */
+
+static struct pipeline_batch *pipeline_take_batch(struct pipeline *pipeline)
+{
+    struct pipeline_batch *batch = pipeline->spare;
+    pipeline->spare = NULL;
+    if (batch != NULL)
+        return batch;
+    batch = mem_alloc_zero(sizeof *batch);
+    arena_init(&batch->arena);
+    batch->pipeline = pipeline;
+    return batch;
+}
+
+static void pipeline_clear(struct pipeline_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        op_result_release(&batch->items[i].task.result);
+    arena_reset(&batch->arena);
+    batch->next = NULL;
+    batch->items = NULL;
+    batch->count = batch->started = batch->done = 0;
+}
+
+static void pipeline_free_batch(struct pipeline_batch *batch)
+{
+    if (batch == NULL)
+        return;
+    pipeline_clear(batch);
+    arena_deinit(&batch->arena);
+    free(batch);
+}
+
+static void pipeline_give_back(struct pipeline *pipeline, struct pipeline_batch *batch)
+{
+    pipeline_clear(batch);
+    if (pipeline->spare != NULL)
+        pipeline_free_batch(batch);
+    else
+        pipeline->spare = batch;
+}
+
+static void pipeline_free(struct pipeline *pipeline)
+{
+    stream_leave(pipeline->host, &pipeline->waiter);
+    while (pipeline->first != NULL) {
+        struct pipeline_batch *batch = pipeline->first;
+        pipeline->first = batch->next;
+        pipeline_free_batch(batch);
+    }
+    pipeline_free_batch(pipeline->spare);
+    free(pipeline);
+}
+
+static void pipeline_end(struct pipeline *pipeline, const struct grpc_status *status)
+{
+    struct grpc_call *call = pipeline->call;
+    DCHECK(pipeline->offloaded == NULL);
+    pipeline_free(pipeline);
+    grpc_stream_end(call, status);
+}
+
+static void pipeline_cancel_pending(struct pipeline *pipeline)
+{
+    for (struct pipeline_batch *batch = pipeline->first; batch != NULL; batch = batch->next) {
+        for (size_t i = 0; i < batch->started; i++) {
+            if (batch->items[i].is_pending)
+                engine_cancel(pipeline->host->engine, &batch->items[i].task);
+            batch->items[i].is_pending = false;
+        }
+    }
+}
+
+/* ---- carrying out ---- */
+
+static void pipeline_note_done(struct pipeline_item *item)
+{
+    struct pipeline_batch *batch = item->batch;
+    struct pipeline *pipeline = batch->pipeline;
+    const struct op_result *result = &item->task.result;
+    if (result->err != ERR_NONE)
+        status_of(result->err, result->why); /* counts it */
+    item->is_pending = false;
+    batch->done++;
+    if (batch->done == batch->count && batch == pipeline->first && pipeline->call != NULL)
+        grpc_stream_ready(pipeline->call);
+}
+
+static void pipeline_on_done(struct engine_task *task)
+{
+    pipeline_note_done((struct pipeline_item *)task);
+}
+
+static void pipeline_run(struct offload_job *job)
+{
+    struct pipeline *pipeline =
+        (struct pipeline *)(void *)((char *)job - offsetof(struct pipeline, job));
+    engine_run(pipeline->host->engine, &pipeline->offloaded->task);
+}
+
+static void pipeline_advance(struct pipeline *pipeline);
+
+static void pipeline_settle(struct pipeline *pipeline, struct pipeline_item *item)
+{
+    if (engine_settle(pipeline->host->engine, &item->task) == ENGINE_PENDING)
+        item->is_pending = true;
+    else
+        pipeline_note_done(item);
+}
+
+/* Another thread has carried the operation out. */
+static void pipeline_finish_job(struct offload_job *job)
+{
+    struct pipeline *pipeline =
+        (struct pipeline *)(void *)((char *)job - offsetof(struct pipeline, job));
+    struct pipeline_item *item = pipeline->offloaded;
+    pipeline->offloaded = NULL;
+    if (pipeline->call == NULL) {
+        pipeline_free(pipeline);
+        return;
+    }
+    pipeline_settle(pipeline, item);
+    pipeline_advance(pipeline);
+}
+
+/* True if it is done already, for there is no other thread. */
+static bool pipeline_offload(struct pipeline *pipeline, struct pipeline_item *item)
+{
+    struct stream_host *host = pipeline->host;
+    item->task.result = (struct op_result){0};
+    if (host->offload == NULL) {
+        engine_run(host->engine, &item->task);
+        pipeline_settle(pipeline, item);
+        return true;
+    }
+    pipeline->offloaded = item;
+    pipeline->job = (struct offload_job){
+        .run = pipeline_run, .finish = pipeline_finish_job, .part = host->part};
+    offload_add(host->offload, &pipeline->job, false);
+    return false;
+}
+
+static bool pipeline_is_bulky(const struct op *op)
+{
+    return op->key_count + op->value_count + op->op_count > MANY_PARTS;
+}
+
+/* Carries out the batch's next operation; false if the stream has to wait. */
+static bool pipeline_step(struct pipeline *pipeline, struct pipeline_batch *batch)
+{
+    struct pipeline_item *item = &batch->items[batch->started];
+    if (item->task.result.err != ERR_NONE) { /* refused when it was decoded */
+        batch->started++;
+        pipeline_note_done(item);
+        return true;
+    }
+    enum engine_answer answer = ENGINE_COSTLY;
+    item->task.op.now_ms = pipeline->host->now_ms;
+    if (!pipeline_is_bulky(&item->task.op))
+        answer = engine_submit(pipeline->host->engine, &item->task);
+    if (answer == ENGINE_HELD) {
+        stream_wait(pipeline->host, &pipeline->waiter);
+        return false;
+    }
+    batch->started++;
+    if (answer == ENGINE_COSTLY)
+        return pipeline_offload(pipeline, item);
+    if (answer == ENGINE_PENDING)
+        item->is_pending = true;
+    else
+        pipeline_note_done(item);
+    return true;
+}
+
+static void pipeline_prepare(struct pipeline *pipeline, struct pipeline_batch *batch)
+{
+    struct engine_task *tasks[AHEAD];
+    size_t count = 0;
+    for (size_t i = batch->started; i < batch->count && i < batch->started + AHEAD; i++)
+        if (batch->items[i].task.result.err == ERR_NONE)
+            tasks[count++] = &batch->items[i].task;
+    if (count > 1)
+        engine_prepare(pipeline->host->engine, tasks, count);
+}
+
+/* Has the stream go on after others. */
+static void pipeline_yield(struct pipeline *pipeline)
+{
+    struct engine *engine = pipeline->host->engine;
+    stream_wait(pipeline->host, &pipeline->waiter);
+    engine->on_ready(engine->on_ready_user, pipeline->host->part);
+}
+
+/* Carries out what has arrived, as far as that can be now. */
+static void pipeline_advance(struct pipeline *pipeline)
+{
+    size_t turn = 0;
+    for (struct pipeline_batch *batch = pipeline->first; batch != NULL; batch = batch->next) {
+        while (batch->started < batch->count) {
+            if (pipeline->offloaded != NULL || pipeline->waiter.link != NULL)
+                return;
+            if (turn++ == TURN_OPS) {
+                pipeline_yield(pipeline);
+                return;
+            }
+            if (turn % AHEAD == 1)
+                pipeline_prepare(pipeline, batch);
+            if (!pipeline_step(pipeline, batch))
+                return;
+        }
+    }
+}
+
+static void pipeline_resume(struct stream_waiter *waiter)
+{
+    pipeline_advance((struct pipeline *)waiter);
+}
+
+/* ---- batches ---- */
+
+/* Fills the item, or notes why it is refused. */
+static void pipeline_decode_item(struct pipeline_batch *batch, const Keystore__V1__Op *message,
+                                 struct pipeline_item *item)
+{
+    const struct stream_host *host = batch->pipeline->host;
+    *item = (struct pipeline_item){.task = {.op = {.now_ms = host->now_ms,
+                                                   .max_answer = host->max_answer,
+                                                   .max_value = host->limits.max_value},
+                                            .arena = &batch->arena,
+                                            .on_done = pipeline_on_done,
+                                            .part = host->part},
+                                   .batch = batch};
+    struct op_result *result = &item->task.result;
+    struct op *op = &item->task.op;
+    result->err = decode_op(message, &batch->arena, op, &result->why);
+    if (result->err == ERR_NONE)
+        result->err = check_op(&host->limits, op, &batch->arena, &result->why);
+}
+
+/* Decodes the message, which is copied; else says why it ends the stream. */
+static enum err pipeline_fill(struct pipeline_batch *batch, struct slice message, const char **why)
+{
+    struct arena *arena = &batch->arena;
+    uint8_t *copy = arena_unfold(arena, message.len + 1);
+    if (copy == NULL)
+        return field_refuse_memory(arena, why);
+    memcpy(copy, message.data, message.len);
+    void *decoded;
+    enum err err = wire_decode(&keystore__v1__op_batch__descriptor, slice_make(copy, message.len),
+                               arena, &decoded);
+    *why = arena->refusal != ERR_NONE
+               ? arena->why
+               : "the message does not decode as OpBatch; see proto/mini_redis.proto";
+    if (err != ERR_NONE)
+        return err;
+    const Keystore__V1__OpBatch *ops = decoded;
+    batch->items = arena_unfold(arena, (ops->n_ops + 1) * sizeof *batch->items);
+    if (batch->items == NULL)
+        return field_refuse_memory(arena, why);
+    batch->count = ops->n_ops;
+    for (size_t i = 0; i < batch->count; i++)
+        pipeline_decode_item(batch, ops->ops[i], &batch->items[i]);
+    return ERR_NONE;
+}
+
+static void pipeline_hold(struct pipeline *pipeline, bool hold)
+{
+    if (pipeline->is_holding == hold)
+        return;
+    pipeline->is_holding = hold;
+    grpc_stream_hold(pipeline->call, hold);
+}
+
+/* Ends the stream unless another thread is at work for it: then when that is done. */
+static void pipeline_abandon(struct pipeline *pipeline)
+{
+    pipeline_cancel_pending(pipeline);
+    stream_leave(pipeline->host, &pipeline->waiter);
+    pipeline->call = NULL;
+    if (pipeline->offloaded == NULL)
+        pipeline_free(pipeline);
+}
+
+static void pipeline_on_message(void *user, struct grpc_call *call, struct slice message)
+{
+    struct pipeline *pipeline = grpc_call_user(call);
+    struct pipeline_batch *batch = pipeline_take_batch(pipeline);
+    const char *why;
+    (void)user;
+    enum err err = pipeline_fill(batch, message, &why);
+    if (err != ERR_NONE) {
+        struct grpc_status status = status_of(err, why);
+        pipeline_abandon(pipeline);
+        grpc_stream_end(call, &status);
+        pipeline_free_batch(batch);
+        return;
+    }
+    *pipeline->last = batch;
+    pipeline->last = &batch->next;
+    if (++pipeline->batches == PIPELINE_BATCHES)
+        pipeline_hold(pipeline, true);
+    if (batch->count == 0 && batch == pipeline->first)
+        grpc_stream_ready(call);
+    pipeline_advance(pipeline);
+}
+
+/* ---- replies ---- */
+
+/* Returns the bytes of the message. */
+static size_t pipeline_write(struct grpc_call *call, const struct pipeline_batch *batch)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct engine_task *task = &batch->items[i].task;
+        size_t reply = encode_reply_size(&task->op, &task->result);
+        size += wire_head_size(reply) + reply;
+    }
+    struct chain *to = grpc_stream_write(call, size);
+    for (size_t i = 0; i < batch->count; i++)
+        encode_reply_write(REPLIES, &batch->items[i].task.op, &batch->items[i].task.result, to);
+    return size;
+}
+
+static void pipeline_on_room(void *user, struct grpc_call *call, size_t room)
+{
+    struct pipeline *pipeline = grpc_call_user(call);
+    (void)user;
+    for (size_t written = 0; written < room;) {
+        struct pipeline_batch *batch = pipeline->first;
+        if (batch == NULL || batch->done < batch->count)
+            break;
+        written += GRPC_PREFIX_SIZE + pipeline_write(call, batch);
+        pipeline->first = batch->next;
+        if (pipeline->first == NULL)
+            pipeline->last = &pipeline->first;
+        pipeline_give_back(pipeline, batch);
+        if (--pipeline->batches <= PIPELINE_BATCHES / 2)
+            pipeline_hold(pipeline, false);
+    }
+    if (pipeline->first == NULL && pipeline->half_closed)
+        pipeline_end(pipeline, NULL);
+}
+
+static void pipeline_on_half_close(void *user, struct grpc_call *call)
+{
+    struct pipeline *pipeline = grpc_call_user(call);
+    (void)user;
+    pipeline->half_closed = true;
+    if (pipeline->first == NULL)
+        pipeline_end(pipeline, NULL);
+}
+
+static void pipeline_on_open(void *user, struct grpc_call *call)
+{
+    struct pipeline *pipeline = mem_alloc_zero(sizeof *pipeline);
+    pipeline->waiter.resume = pipeline_resume;
+    pipeline->host = stream_host_of(user);
+    pipeline->call = call;
+    pipeline->last = &pipeline->first;
+    grpc_call_set_user(call, pipeline);
+}
+
+static void pipeline_on_cancel(void *user, struct grpc_call *call)
+{
+    (void)user;
+    pipeline_abandon(grpc_call_user(call));
+}
+
+const struct grpc_stream_method pipeline_method = {
+    .on_open = pipeline_on_open,
+    .on_message = pipeline_on_message,
+    .on_half_close = pipeline_on_half_close,
+    .on_room = pipeline_on_room,
+    .on_cancel = pipeline_on_cancel,
+};

@@ -1,0 +1,42 @@
+/* Tests of grpc/fields.c: the fields of an error hold what the status says. */
+#include "grpc/fields.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static void test_an_error_says_all(void **state)
+{
+    (void)state;
+    const struct grpc_status status = {.code = GRPC_UNAUTHENTICATED,
+                                       .reason = "NO_TOKEN",
+                                       .message = SLICE_LITERAL("100 % wrong")};
+    static const char *const expected[GRPC_ERROR_FIELDS][2] = {
+        {":status", "200"},
+        {"content-type", "application/grpc"},
+        {"grpc-status", "16"},
+        {"grpc-message", "100 %25 wrong"},
+        {"keystore-reason", "NO_TOKEN"},
+        {"grpc-status-details-bin", NULL},
+        {"grpc-accept-encoding", "identity"}};
+    struct grpc_fields fields;
+    grpc_fields_init(&fields, &status);
+    for (size_t i = 0; i < GRPC_ERROR_FIELDS; i++) {
+        assert_true(slice_equal(fields.fields[i].name, slice_from_string(expected[i][0])));
+        if (expected[i][1] != NULL)
+            assert_true(slice_equal(fields.fields[i].value, slice_from_string(expected[i][1])));
+        else
+            assert_true(fields.fields[i].value.len > 0);
+    }
+    grpc_fields_deinit(&fields);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_error_says_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

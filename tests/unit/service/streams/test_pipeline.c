@@ -1,0 +1,332 @@
+/*
+ * Tests of service/streams/pipeline.c: real calls in memory, to an engine that answers as the test
+ * says: at once, later, after others, or on another thread.
+ */
+#include "service/streams/pipeline.h"
+
+#include "service/offload.h"
+
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include "service/link.h"
+
+#define PATH "/keystore.v1.KeyStore/Pipeline"
+#define MOST 8
+
+/* What submit() answers to the operations numbered so, counted from 0; ENGINE_DONE to others. */
+struct scripted_engine {
+    struct engine engine; /* first */
+    enum engine_answer answers[MOST];
+    size_t submits, prepared, runs, readies;
+    struct engine_task *pending[MOST];
+    size_t pending_count, cancels;
+    sem_t done; /* what was offloaded */
+};
+
+/* The value of a key is the key. */
+static void do_task(struct engine_task *task)
+{
+    task->result = (struct op_result){
+        .value = {.bytes = arena_copy(task->arena, task->op.key), .found = true}};
+}
+
+static void prepare(struct engine *engine, struct engine_task **tasks, size_t count)
+{
+    (void)tasks;
+    ((struct scripted_engine *)engine)->prepared += count;
+}
+
+static enum engine_answer submit(struct engine *engine, struct engine_task *task)
+{
+    struct scripted_engine *scripted = (struct scripted_engine *)engine;
+    size_t number = scripted->submits++;
+    enum engine_answer answer = number < MOST ? scripted->answers[number] : ENGINE_DONE;
+    if (answer == ENGINE_DONE || answer == ENGINE_PENDING)
+        do_task(task);
+    if (answer == ENGINE_PENDING)
+        scripted->pending[scripted->pending_count++] = task;
+    return answer;
+}
+
+static void run(struct engine *engine, struct engine_task *task)
+{
+    ((struct scripted_engine *)engine)->runs++;
+    do_task(task);
+}
+
+static enum engine_answer settle(struct engine *engine, struct engine_task *task)
+{
+    (void)engine;
+    (void)task;
+    return ENGINE_DONE;
+}
+
+static void cancel(struct engine *engine, struct engine_task *task)
+{
+    struct scripted_engine *scripted = (struct scripted_engine *)engine;
+    bool found = false;
+    for (size_t i = 0; i < scripted->pending_count; i++)
+        found |= scripted->pending[i] == task;
+    assert_true(found);
+    scripted->cancels++;
+}
+
+static void on_ready(void *user, unsigned part)
+{
+    struct scripted_engine *scripted = user;
+    assert_int_equal(part, 0);
+    scripted->readies++;
+}
+
+static void on_offload_done(void *user, unsigned part)
+{
+    struct scripted_engine *scripted = user;
+    assert_int_equal(part, 0);
+    sem_post(&scripted->done);
+}
+
+static int setup_with(void **state, bool offload)
+{
+    struct scripted_engine *scripted = calloc(1, sizeof *scripted);
+    scripted->engine = (struct engine){.prepare = prepare,
+                                       .submit = submit,
+                                       .run = run,
+                                       .settle = settle,
+                                       .cancel = cancel,
+                                       .on_ready = on_ready,
+                                       .on_ready_user = scripted,
+                                       .databases = 16};
+    sem_init(&scripted->done, 0, 0);
+    link_offload = offload ? offload_new(1, 1, on_offload_done, scripted) : NULL;
+    *state = link_new(&scripted->engine, &link_info);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_with(state, false);
+}
+
+static int setup_offload(void **state)
+{
+    return setup_with(state, true);
+}
+
+static int teardown(void **state)
+{
+    struct link *link = *state;
+    struct engine *engine = link->engine;
+    if (link_offload != NULL)
+        offload_stop(link_offload);
+    link_free(link);
+    offload_free(link_offload);
+    link_offload = NULL;
+    free(engine);
+    return 0;
+}
+
+static struct scripted_engine *engine_of(struct link *link)
+{
+    return (struct scripted_engine *)link->engine;
+}
+
+/* Gets of the keys "0", "1" and so on, with these numbers as ids, in one batch on a call that sends
+ * no more. */
+static struct h2_call *send_gets(struct link *link, size_t count)
+{
+    Keystore__V1__Op *ops = calloc(count + 1, sizeof *ops),
+                     **list = calloc(count + 1, sizeof *list);
+    Keystore__V1__Key *keys = calloc(count + 1, sizeof *keys);
+    char(*names)[24] = calloc(count + 1, sizeof *names);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(names[i], sizeof names[i], "%zu", i);
+        keystore__v1__key__init(&keys[i]);
+        keystore__v1__op__init(&ops[i]);
+        keys[i].key = message_text(names[i]);
+        ops[i].id = i;
+        ops[i].op_case = KEYSTORE__V1__OP__OP_GET;
+        ops[i].get = &keys[i];
+        list[i] = &ops[i];
+    }
+    Keystore__V1__OpBatch batch = KEYSTORE__V1__OP_BATCH__INIT;
+    batch.n_ops = count;
+    batch.ops = list;
+    struct h2_call *call = link_call(link, PATH, &batch);
+    free(ops);
+    free(list);
+    free(keys);
+    free(names);
+    return call;
+}
+
+static void assert_answered(const struct h2_call *call, size_t count)
+{
+    assert_true(call->closed);
+    assert_int_equal(call->grpc_status, GRPC_OK);
+    struct slice reply = h2_client_reply(call);
+    Keystore__V1__ReplyBatch *batch =
+        keystore__v1__reply_batch__unpack(NULL, reply.len, reply.data);
+    assert_non_null(batch);
+    assert_int_equal(batch->n_replies, count);
+    for (size_t i = 0; i < count; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "%zu", i);
+        assert_int_equal(batch->replies[i]->id, i);
+        assert_bytes_are(batch->replies[i]->value->value, name);
+    }
+    keystore__v1__reply_batch__free_unpacked(batch, NULL);
+}
+
+static void resume(struct link *link)
+{
+    service_resume(link->service);
+    link_exchange(link);
+}
+
+static void test_a_batch_is_answered_at_once(void **state)
+{
+    struct link *link = *state;
+    static const size_t counts[] = {0, 1, 2, 16, 17, 100, 1000};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        assert_answered(send_gets(link, counts[i]), counts[i]);
+    assert_int_equal(engine_of(link)->submits, 1136);
+    assert_true(engine_of(link)->prepared > 1100);
+    assert_int_equal(link->outputs, 0);
+}
+
+/* The reply waits for all of the batch, in whatever order they are answered. */
+static void test_operations_are_answered_later(void **state)
+{
+    struct link *link = *state;
+    struct scripted_engine *engine = engine_of(link);
+    engine->answers[0] = engine->answers[2] = ENGINE_PENDING;
+    const struct h2_call *call = send_gets(link, 5);
+    assert_int_equal(engine->submits, 5);
+    assert_false(call->closed);
+    engine->pending[1]->on_done(engine->pending[1]);
+    link_exchange(link);
+    assert_false(call->closed);
+    engine->pending[0]->on_done(engine->pending[0]);
+    assert_true(link->outputs > 0);
+    link_exchange(link);
+    assert_answered(call, 5);
+}
+
+/* What follows an operation that is held up waits for it. */
+static void test_what_is_held_up_is_submitted_again(void **state)
+{
+    struct link *link = *state;
+    struct scripted_engine *engine = engine_of(link);
+    engine->answers[1] = engine->answers[2] = ENGINE_HELD;
+    const struct h2_call *call = send_gets(link, 4);
+    assert_int_equal(engine->submits, 2);
+    resume(link);
+    assert_int_equal(engine->submits, 3);
+    resume(link);
+    assert_int_equal(engine->submits, 6);
+    assert_answered(call, 4);
+}
+
+static void test_a_long_batch_lets_others_go_on(void **state)
+{
+    struct link *link = *state;
+    struct scripted_engine *engine = engine_of(link);
+    const struct h2_call *call = send_gets(link, 2500);
+    assert_int_equal(engine->submits, 1000);
+    assert_int_equal(engine->readies, 1);
+    assert_value(link_call_key(link, "/KeyStore/Get", "other"), "other");
+    resume(link);
+    assert_int_equal(engine->submits, 2001);
+    resume(link);
+    assert_int_equal(engine->readies, 2);
+    assert_answered(call, 2500);
+}
+
+static void test_what_takes_long_is_done_at_once_without_others(void **state)
+{
+    struct link *link = *state;
+    engine_of(link)->answers[1] = ENGINE_COSTLY;
+    assert_answered(send_gets(link, 3), 3);
+    assert_int_equal(engine_of(link)->runs, 1);
+}
+
+static void test_what_takes_long_is_done_elsewhere(void **state)
+{
+    struct link *link = *state;
+    struct scripted_engine *engine = engine_of(link);
+    engine->answers[1] = ENGINE_COSTLY;
+    const struct h2_call *call = send_gets(link, 3);
+    sem_wait(&engine->done);
+    assert_int_equal(engine->submits, 2); /* the third one waits */
+    resume(link);
+    assert_int_equal(engine->runs, 1);
+    assert_answered(call, 3);
+}
+
+/* Each may be cancelled whatever it waits for; nothing is called for it afterwards. */
+static void test_cancelled_pipelines(void **state)
+{
+    struct link *link = *state;
+    struct scripted_engine *engine = engine_of(link);
+    static const enum engine_answer answers[] = {ENGINE_PENDING, ENGINE_HELD, ENGINE_COSTLY};
+    for (size_t i = 0; i < 3; i++) {
+        engine->submits = 0;
+        engine->answers[1] = answers[i];
+        const struct h2_call *call = send_gets(link, 3);
+        assert_false(call->closed && i != 2);
+        h2_client_cancel(&link->client, call);
+        link_exchange(link);
+        if (answers[i] == ENGINE_COSTLY)
+            sem_wait(&engine->done);
+        resume(link);
+    }
+    assert_int_equal(engine->cancels, 1);
+    engine->answers[1] = ENGINE_DONE;
+    assert_answered(send_gets(link, 3), 3);
+}
+
+static void test_what_is_refused_has_its_error(void **state)
+{
+    struct link *link = *state;
+    Keystore__V1__Op nothing = KEYSTORE__V1__OP__INIT, get = KEYSTORE__V1__OP__INIT;
+    Keystore__V1__Key key = KEYSTORE__V1__KEY__INIT;
+    Keystore__V1__Op *ops[] = {&nothing, &get};
+    Keystore__V1__OpBatch batch = KEYSTORE__V1__OP_BATCH__INIT;
+    nothing.id = 5;
+    get.op_case = KEYSTORE__V1__OP__OP_GET;
+    get.get = &key; /* of an empty key */
+    batch.n_ops = 2;
+    batch.ops = ops;
+    struct slice reply = h2_client_reply(link_call(link, PATH, &batch));
+    Keystore__V1__ReplyBatch *answer =
+        keystore__v1__reply_batch__unpack(NULL, reply.len, reply.data);
+    assert_int_equal(engine_of(link)->submits, 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(answer->replies[i]->id, i == 0 ? 5 : 0);
+        assert_int_equal(answer->replies[i]->result_case, KEYSTORE__V1__REPLY__RESULT_ERROR);
+        assert_int_equal(answer->replies[i]->error->code, GRPC_INVALID_ARGUMENT);
+    }
+    keystore__v1__reply_batch__free_unpacked(answer, NULL);
+}
+
+#define TEST(function)         cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define TEST_OFFLOAD(function) cmocka_unit_test_setup_teardown(function, setup_offload, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_batch_is_answered_at_once),
+        TEST(test_operations_are_answered_later),
+        TEST(test_what_is_held_up_is_submitted_again),
+        TEST(test_a_long_batch_lets_others_go_on),
+        TEST(test_what_takes_long_is_done_at_once_without_others),
+        TEST_OFFLOAD(test_what_takes_long_is_done_elsewhere),
+        TEST_OFFLOAD(test_cancelled_pipelines),
+        TEST(test_what_is_refused_has_its_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
