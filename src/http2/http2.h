@@ -19,7 +19,8 @@
 #include "base/closing.h"
 #include "base/slice.h"
 
-/* Bytes that a reply is asked for at a time: about what a stream holds ahead of the socket. */
+/* The most bytes requested from a reply at a time: about what a stream buffers ahead of the socket.
+ */
 #define HTTP2_REPLY_PAGE ((size_t)64 * 1024)
 
 /* The most pieces that http2_session_place() returns. */
@@ -102,11 +103,11 @@ struct http2_handler {
     /* The request is complete. Not called after it has been answered. */
     void (*on_end)(void *user, struct http2_stream *stream);
     /*
-     * A reply that is written incrementally (http2_reply_begin()) can take more: `room` bytes,
-     * HTTP2_REPLY_PAGE or fewer, appended to `body`. What has to stay together may exceed that, and
-     * waits for the peer's windows. It is asked again when all is sent; if nothing was appended,
-     * after http2_reply_ready(). May call http2_reply_end(), and nothing else of the session's.
-     * NULL if there are no such replies.
+     * An incremental reply (http2_reply_begin()) can take more: append `room` bytes, at most
+     * HTTP2_REPLY_PAGE, to `body`. Bytes that must stay together may exceed that, and wait for the
+     * peer's flow-control windows. Called again when all is sent or, if nothing was appended, after
+     * http2_reply_ready(). May call http2_reply_end(), but no other function of the session. NULL
+     * if there are no such replies.
      */
     void (*on_room)(void *user, struct http2_stream *stream, struct chain *body, size_t room);
     /* The stream is closed; it must not be used after this. */
@@ -227,7 +228,7 @@ void http2_answer_end(struct http2_stream *stream, const struct http2_field *tra
  */
 void http2_reply_begin(struct http2_stream *stream, const struct http2_field *fields, size_t count);
 
-/* There is something to write again: on_room() will be asked, though not within this call. */
+/* The application has output again: on_room() will be called, but not within this call. */
 void http2_reply_ready(struct http2_stream *stream);
 
 /*
@@ -237,8 +238,8 @@ void http2_reply_ready(struct http2_stream *stream);
  */
 void http2_reply_end(struct http2_stream *stream, const struct http2_field *trailers, size_t count);
 
-/* Whether the peer gets back the window that its request's body has taken; it does at first.
- * Holding it back stops the peer within stream_window bytes. */
+/* With `hold`, no WINDOW_UPDATE is sent for the request's body, which stops the peer within
+ * stream_window bytes (backpressure). Initially WINDOW_UPDATE is sent. */
 void http2_request_hold(struct http2_stream *stream, bool hold);
 
 /* Sends 100 Continue, unless the request is complete. */

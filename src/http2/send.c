@@ -304,7 +304,7 @@ void http2_request_hold(struct http2_stream *stream, bool hold)
     receive_update_stream_window(stream);
 }
 
-/* Has the application append what the windows allow. */
+/* Lets the application append what the windows allow. */
 static void send_ask(struct http2_stream *stream)
 {
     struct http2_session *session = stream->session;
@@ -313,7 +313,7 @@ static void send_ask(struct http2_stream *stream)
     DCHECK(room > 0 && stream->body_left == 0);
     chain_clear(&stream->body, KEPT_PAGE);
     stream->body_sent = (struct chain_cursor){0};
-    stream->ready = false; /* unless it says so meanwhile */
+    stream->ready = false; /* unless http2_reply_ready() is called meanwhile */
     stream->asking = true;
     session->context->handler->on_room(session->user, stream, &stream->body, room);
     stream->asking = false;

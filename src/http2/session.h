@@ -67,8 +67,8 @@ struct http2_stream {
     bool answered;           /* the application has completed the answer, perhaps not yet sent */
     bool sent;               /* END_STREAM or RST_STREAM was sent: half-closed (local) */
     bool direct;             /* the answer's body is written directly to the output */
-    bool streaming;          /* the reply is written incrementally, */
-    bool ready;              /* and the application has more for it, as far as is known */
+    bool streaming;          /* the reply is incremental, */
+    bool ready;              /* and the application may have more output */
     bool asking;             /* within on_room() */
     bool window_held;        /* http2_request_hold() */
     bool queued;             /* in the send queue */
@@ -203,7 +203,7 @@ enum http2_error place_take(struct http2_session *session, size_t size)
 
 /* receive.c */
 
-/* Gives the stream's window back, if that is worth a frame and the application does not hold it. */
+/* Sends WINDOW_UPDATE for the stream if enough was used up and the application does not hold it. */
 void receive_update_stream_window(struct http2_stream *stream);
 
 /* Handles one complete frame. Returns HTTP2_NO_ERROR or the code of a connection error. */
