@@ -90,9 +90,9 @@ static bool worker_finished(const void *session)
     return grpc_connection_finished(session);
 }
 
-static bool worker_owes(const void *session)
+static bool worker_has_unanswered(const void *session)
 {
-    return grpc_connection_owes(session);
+    return grpc_connection_has_unanswered(session);
 }
 
 static struct closing worker_expired(const void *session, int64_t now_ms)
@@ -153,7 +153,7 @@ static struct net_protocol worker_protocol(struct worker *worker)
                                  .queued = worker_queued,
                                  .sent = worker_sent,
                                  .finished = worker_finished,
-                                 .owes = worker->engine->waits_for_disk_only ? worker_owes : NULL,
+                                 .has_unanswered = worker->engine->waits_for_disk_only ? worker_has_unanswered : NULL,
                                  .check = worker_check,
                                  .expired = worker_expired,
                                  .end = worker_end,
