@@ -30,7 +30,7 @@ endfunction()
 set_for(COST 100 "crash/(faults|journal|repair)" "e2e/(check|http2_limits|kill|limits|memory)")
 set_for(COST 60 crash/log differential unit/store_evict unit/journal_journal
   "e2e/(cli_redis|durability)")
-set_for(COST 30 model_killed concurrency unit/net_connection_limits unit/journal_rdb_block
+set_for(COST 30 model_killed concurrency unit/net_progress unit/journal_rdb_block
   "unit/store_(compact|memory_regions|limit)" unit/grpc_server_large redis/directory
   "e2e/(bench|cli_pipe|concurrency|install|resources|server|sessions|tools)")
 

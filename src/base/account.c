@@ -1,4 +1,4 @@
-/* Counters of the memory beside the data. Refuses to know who holds it. */
+/* Counters of memory not used for data. Does not know who holds it. */
 #include "base/account.h"
 
 #include "base/check.h"
@@ -7,17 +7,16 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* A single request may pass the limit if others hold no more than one part in so many of it. */
+/* A single request may exceed the limit if the others hold at most 1/QUIET_SHARE of it. */
 #define QUIET_SHARE 4
-/* And so much of it, one part in so many, may a request unfold into. */
+/* A request may unfold into at most 1/UNFOLDED_SHARE of the limit. */
 #define UNFOLDED_SHARE 2
 
 const char account_full[] =
     "requests and unread answers take all of --max-client-memory; try again, or send and ask for "
     "less at once";
-const char account_starved[] =
-    "the system gives this server no more memory (ulimit -v, the container's limit), so that it "
-    "takes small requests only";
+const char account_starved[] = "the system gives this server no more memory (ulimit -v, the "
+                               "container's limit); only small requests are accepted";
 
 static atomic_size_t limit_bytes = SIZE_MAX, large[ACCOUNT_COUNT], queued_alone;
 
@@ -39,7 +38,7 @@ size_t account_limit(void)
 void account_count(enum account account, ptrdiff_t bytes)
 {
     size_t before = atomic_fetch_add_explicit(&large[account], (size_t)bytes, memory_order_relaxed);
-    DCHECK(bytes >= 0 || before >= (size_t)-bytes); /* it was counted before */
+    DCHECK(bytes >= 0 || before >= (size_t)-bytes); /* it was counted when it was allocated */
 }
 
 void account_count_queued(ptrdiff_t bytes)
@@ -68,8 +67,8 @@ bool account_is_tight(void)
     return account_used() > account_limit() / 2 || reserve_is_broken();
 }
 
-/* Whether so many bytes more may be used. */
-static bool account_has_room(size_t used, size_t size, size_t own)
+/* True if `size` more bytes may be used. */
+static bool account_fits(size_t used, size_t size, size_t own)
 {
     size_t limit = account_limit();
     if (size < ACCOUNT_LEAST || (used <= limit && size <= limit - used))
@@ -80,7 +79,7 @@ static bool account_has_room(size_t used, size_t size, size_t own)
 
 bool account_allows(size_t size, size_t own)
 {
-    return account_has_room(account_used(), size, own);
+    return account_fits(account_used(), size, own);
 }
 
 bool account_may_grow(size_t before, size_t now, const char **why)
@@ -96,7 +95,7 @@ bool account_reserve(size_t size, size_t own)
     atomic_size_t *counter = &large[ACCOUNT_CLIENTS];
     size_t counted = account_read_counter(counter);
     do {
-        if (!account_has_room(counted + account_queued(), size, own))
+        if (!account_fits(counted + account_queued(), size, own))
             return false;
     } while (!atomic_compare_exchange_weak_explicit(counter, &counted, counted + size,
                                                     memory_order_relaxed, memory_order_relaxed));

@@ -1,7 +1,7 @@
 /*
- * A bump allocator over a chain of blocks. Big requests get a block of their own size. What is
- * large is taken in runs here, not through mem_take(), since the account may have to allow it
- * beforehand.
+ * A bump allocator over a list of blocks. A large allocation gets a block of its own size. Large
+ * blocks are taken from runs directly, not through mem_take(), because the account may have to
+ * allow them first.
  */
 #include "base/arena.h"
 
@@ -12,10 +12,10 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
-/* Bytes of the block that an arena keeps; most calls fit. */
+/* Bytes of the block that an arena keeps; most calls need no other. */
 #define BLOCK_SIZE ((size_t)4096)
-/* Each further block is twice as large, so many times. */
-#define MOST_DOUBLINGS 8
+/* How often the size of further blocks doubles. */
+#define MAX_DOUBLINGS 8
 
 struct arena_block {
     struct arena_block *older;
@@ -76,7 +76,7 @@ void arena_reset(struct arena *arena)
     arena->refusal = ERR_NONE;
 }
 
-/* The client's request fails for lack of memory. */
+/* Records that the client's request fails for lack of memory. */
 static bool arena_refuse(struct arena *arena, const char *why)
 {
     arena->refusal = ERR_OUT_OF_MEMORY;
@@ -93,8 +93,8 @@ bool arena_lease(struct arena *arena, size_t size)
     return true;
 }
 
-/* Whether the account, and then the system, has so many bytes more for the arena; if so they are
- * counted. */
+/* True, with the bytes counted, if the account and then the system allow the arena `size` more
+ * bytes. */
 static bool arena_reserve_bytes(struct arena *arena, size_t size)
 {
     if (arena->account != ACCOUNT_CLIENTS) {
@@ -119,15 +119,15 @@ bool arena_reserve(struct arena *arena, size_t size)
     return arena_reserve_bytes(arena, size);
 }
 
-/* Bytes of the next block, with its head, if it has to hold so many. A large one is a number of
- * whole pages. */
+/* Bytes of the next block, header included, if it has to hold `needed` bytes. A large one is
+ * rounded up to whole pages later. */
 static size_t arena_next_block(const struct arena *arena, size_t needed)
 {
     size_t memory = sizeof(struct arena_block) + needed, least = BLOCK_SIZE << arena->grown;
     return memory > least ? memory : least;
 }
 
-/* Takes a block of so many bytes; if it is large, it has been counted. */
+/* Allocates a block of `memory` bytes; if it is large, it has been counted. */
 static __attribute__((noinline, cold)) void arena_take_block(struct arena *arena, size_t memory)
 {
     struct arena_block *block = memory >= ACCOUNT_LEAST ? runs_take(memory) : mem_alloc(memory);
@@ -137,13 +137,12 @@ static __attribute__((noinline, cold)) void arena_take_block(struct arena *arena
     arena->used = 0;
     if (arena->first == NULL)
         arena->first = block;
-    else if (arena->grown < MOST_DOUBLINGS)
+    else if (arena->grown < MAX_DOUBLINGS)
         arena->grown++;
 }
 
-/* True if there is room for so many bytes in the newest block, or in the first one, which is taken
- * now if there is none. */
-static bool arena_has_room(struct arena *arena, size_t needed)
+/* True if the newest block has `needed` bytes left. Allocates the first block if there is none. */
+static bool arena_fits(struct arena *arena, size_t needed)
 {
     if (arena->first == NULL)
         arena_take_block(arena, sizeof(struct arena_block) + BLOCK_SIZE);
@@ -167,7 +166,7 @@ static void *arena_take(struct arena *arena, size_t needed)
     return memory;
 }
 
-/* What `size` bytes take, so that the next ones are aligned. */
+/* `size` rounded up, so that the next allocation is aligned. */
 static size_t arena_round_up(size_t size)
 {
     size_t align = alignof(max_align_t);
@@ -177,12 +176,12 @@ static size_t arena_round_up(size_t size)
 void *arena_alloc(struct arena *arena, size_t size)
 {
     size_t needed = arena_round_up(size);
-    if (!arena_has_room(arena, needed))
+    if (!arena_fits(arena, needed))
         arena_grow(arena, needed);
     return arena_take(arena, needed);
 }
 
-/* The same if the account allows a large block. */
+/* The same, unless the account refuses a large block. */
 static __attribute__((noinline, cold)) bool arena_try_grow(struct arena *arena, size_t needed)
 {
     size_t memory = arena_next_block(arena, needed);
@@ -195,12 +194,12 @@ static __attribute__((noinline, cold)) bool arena_try_grow(struct arena *arena, 
 void *arena_try(struct arena *arena, size_t size)
 {
     size_t needed = arena_round_up(size);
-    if (!arena_has_room(arena, needed) && !arena_try_grow(arena, needed))
+    if (!arena_fits(arena, needed) && !arena_try_grow(arena, needed))
         return NULL;
     return arena_take(arena, needed);
 }
 
-/* The same if the request has not unfolded too far. */
+/* The same, unless the request has unfolded into too much. */
 static __attribute__((noinline, cold)) bool arena_try_unfold(struct arena *arena, size_t needed)
 {
     size_t memory = arena_next_block(arena, needed), most = account_most_unfolded();
@@ -219,7 +218,7 @@ static __attribute__((noinline, cold)) bool arena_try_unfold(struct arena *arena
 void *arena_unfold(struct arena *arena, size_t size)
 {
     size_t needed = arena_round_up(size);
-    if (!arena_has_room(arena, needed) && !arena_try_unfold(arena, needed))
+    if (!arena_fits(arena, needed) && !arena_try_unfold(arena, needed))
         return NULL;
     return arena_take(arena, needed);
 }

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "base/runs.h"
 
-static struct blob *blob_begin(struct blob *blob, size_t len, size_t capacity)
+static struct blob *blob_init(struct blob *blob, size_t len, size_t capacity)
 {
     CHECK(len <= capacity);
     atomic_init(&blob->holders, 1);
@@ -15,20 +15,20 @@ static struct blob *blob_begin(struct blob *blob, size_t len, size_t capacity)
     return blob;
 }
 
-struct blob *blob_new_roomy(size_t len, size_t capacity)
+struct blob *blob_new_with_capacity(size_t len, size_t capacity)
 {
-    return blob_begin(runs_take(sizeof(struct blob) + capacity), len, capacity);
+    return blob_init(runs_take(sizeof(struct blob) + capacity), len, capacity);
 }
 
 struct blob *blob_new(size_t len)
 {
-    return blob_new_roomy(len, len);
+    return blob_new_with_capacity(len, len);
 }
 
 struct blob *blob_try_new(size_t len)
 {
     void *memory = runs_try(sizeof(struct blob) + len);
-    return memory != NULL ? blob_begin(memory, len, len) : NULL;
+    return memory != NULL ? blob_init(memory, len, len) : NULL;
 }
 
 struct blob *blob_copy(struct slice bytes)
@@ -39,15 +39,15 @@ struct blob *blob_copy(struct slice bytes)
     return blob;
 }
 
-static bool blob_lies_in(const struct blob *blob, struct slice part)
+static bool blob_contains(const struct blob *blob, struct slice part)
 {
-    uintptr_t begin = (uintptr_t)blob->data, at = (uintptr_t)part.data;
-    return at >= begin && at - begin <= blob->capacity && part.len <= blob->capacity - (at - begin);
+    uintptr_t start = (uintptr_t)blob->data, at = (uintptr_t)part.data;
+    return at >= start && at - start <= blob->capacity && part.len <= blob->capacity - (at - start);
 }
 
 struct blob *blob_cut(struct blob *blob, struct slice part)
 {
-    if (!blob_lies_in(blob, part) || blob_memory_for(part.len) != blob_memory(blob))
+    if (!blob_contains(blob, part) || blob_memory_for(part.len) != blob_memory(blob))
         return NULL;
     if (part.data == blob->data && part.len == blob->capacity)
         return blob_retain(blob);
@@ -61,7 +61,7 @@ struct blob *blob_cut(struct blob *blob, struct slice part)
 
 void blob_discard(struct blob *blob, struct slice part)
 {
-    if (blob_lies_in(blob, part) && blob_is_sole(blob))
+    if (blob_contains(blob, part) && blob_is_sole(blob))
         runs_discard(blob_memory(blob), blob->data + (part.data - blob->data), part.len);
 }
 
@@ -71,23 +71,23 @@ struct blob *blob_retain(struct blob *blob)
     return blob;
 }
 
-/* True if there are holders, and all are chains. */
+/* True if there are holders and all are chains. */
 static bool blob_is_queued_only(size_t holders)
 {
     size_t all = holders & (BLOB_QUEUED - 1), queued = (holders & ~BLOB_ORPHAN) / BLOB_QUEUED;
     return all > 0 && all == queued;
 }
 
-/* Adds to the count of holders, and frees the blob if none is left. It becomes an orphan in the
- * same step, for after that it may be gone; and is counted before that, so that whoever frees it
- * takes away what is there. */
+/* Adds to the count of holders, and frees the blob if none is left. BLOB_ORPHAN is set in the same
+ * atomic step, because after it the blob may be freed by another thread, and the memory is counted
+ * before it, so that the thread that frees the blob subtracts what has been added. */
 static void blob_change(struct blob *blob, size_t difference)
 {
     size_t memory = blob_memory(blob);
     size_t before = atomic_load_explicit(&blob->holders, memory_order_relaxed), after;
     bool orphaned, done;
     do {
-        DCHECK((before & (BLOB_QUEUED - 1)) > 0); /* somebody holds it: the caller */
+        DCHECK((before & (BLOB_QUEUED - 1)) > 0); /* the caller holds it */
         after = before + difference;
         orphaned = (after & BLOB_ORPHAN) == 0 && blob_is_queued_only(after);
         if (orphaned) {

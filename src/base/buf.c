@@ -1,5 +1,5 @@
-/* Growable bytes with a limit. Grows by a share of what there is, so that appending is amortised
- * constant. */
+/* Growable bytes with a limit. Grows by a fraction of the capacity, so that appending takes
+ * amortised constant time. */
 #include "base/buf.h"
 
 #include "base/check.h"
@@ -34,7 +34,7 @@ static size_t buf_power_of_two(size_t least)
     return power;
 }
 
-/* What has a mapping of its own grows without a copy, so that it need not double. */
+/* A buffer with a mapping of its own grows without a copy, so it does not have to double. */
 static size_t buf_grown(size_t cap)
 {
     if (cap > RUNS_LARGEST)
@@ -45,7 +45,7 @@ static size_t buf_grown(size_t cap)
 static __attribute__((noinline, cold)) void buf_grow(struct buf *buf, size_t needed)
 {
     size_t cap = buf_grown(buf->cap);
-    if (cap < needed) /* small ones come in few sizes, large ones to the byte */
+    if (cap < needed) /* small capacities are powers of two, large ones exact */
         cap = needed < ACCOUNT_LEAST ? buf_power_of_two(needed) : needed;
     if (cap > buf->limit)
         cap = buf->limit;

@@ -1,4 +1,4 @@
-/* A growable byte buffer that is born with a limit. */
+/* A growable byte buffer with a limit. */
 #ifndef KEYSTORE_BASE_BUF_H
 #define KEYSTORE_BASE_BUF_H
 
@@ -10,32 +10,32 @@ struct buf {
     size_t len;
     size_t cap;
     size_t limit;         /* bytes; `len` never exceeds it */
-    enum account account; /* that its memory counts in */
+    enum account account; /* in which its memory is counted */
 };
 
-/* An empty buffer that holds no memory yet; what it takes counts as the clients'. */
+/* An empty buffer without memory; what it allocates is counted in the clients' account. */
 void buf_init(struct buf *buf, size_t limit);
 
 /* The same for another account. */
 void buf_init_for(struct buf *buf, size_t limit, enum account account);
 
-/* Gives the memory back; the buffer is empty and usable afterwards. */
+/* Frees the memory; the buffer is empty and usable afterwards. */
 void buf_deinit(struct buf *buf);
 
 /*
- * Room for `count` more bytes behind `len`: returns where they go, or NULL, with nothing changed,
- * when that would pass the limit. The caller writes and then adds to `len`. The pointer is valid
- * until the next call on this buffer.
+ * Reserves space for `count` more bytes after the first `len`: returns where to write them, or
+ * NULL, with nothing changed, if that would exceed the limit. The caller writes them and adds their
+ * number to `len`. The pointer is valid until the next call on this buffer.
  */
 uint8_t *buf_reserve(struct buf *buf, size_t count) __attribute__((warn_unused_result));
 
-/* Appends a copy; false, with nothing changed, when that would pass the limit. */
+/* Appends a copy; false, with nothing changed, if that would exceed the limit. */
 bool buf_append(struct buf *buf, struct slice bytes) __attribute__((warn_unused_result));
 
 /* Empties the buffer; keeps its memory only if that is at most `keep` bytes. */
 void buf_clear(struct buf *buf, size_t keep);
 
-/* Drops the first `count` bytes (at most `len`). */
+/* Removes the first `count` bytes (at most `len`). */
 void buf_consume(struct buf *buf, size_t count);
 
 static inline struct slice buf_slice(const struct buf *buf)

@@ -1,12 +1,12 @@
-/* Output of copied and referenced bytes. Knows nothing of who reads or writes it. */
+/* Output made of copied and referenced bytes. Knows nothing of producers and consumers. */
 #include "base/chain.h"
 
 #include "base/check.h"
 #include "base/mem.h"
 
 #define FIRST_CAPACITY 4
-/* Bytes above which a chain is taken over instead of copied. */
-#define WORTH_MOVING ((size_t)16 * 1024)
+/* Above this length, in bytes, a chain is moved instead of copied. */
+#define MIN_MOVED ((size_t)16 * 1024)
 
 void chain_init_for(struct chain *chain, enum account account)
 {
@@ -48,7 +48,7 @@ void chain_clear(struct chain *chain, size_t keep)
 
 uint8_t *chain_grow(struct chain *chain, size_t size)
 {
-    chain->bytes.limit = SIZE_MAX; /* who fills the chain bounds it */
+    chain->bytes.limit = SIZE_MAX; /* the producer bounds the chain */
     uint8_t *out = buf_reserve(&chain->bytes, size);
     CHECK(out != NULL);
     chain->bytes.len += size;
@@ -76,7 +76,8 @@ void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part
     chain->referenced += part.len;
 }
 
-/* The piece right behind the cursor; its blob, or NULL for copied bytes. Empty at the end. */
+/* The piece that follows the cursor, empty at the end; *blob is its blob, or NULL for copied bytes.
+ */
 static struct slice chain_next_piece(const struct chain *chain, const struct chain_cursor *cursor,
                                      struct blob **blob)
 {
@@ -94,7 +95,7 @@ static struct slice chain_next_piece(const struct chain *chain, const struct cha
     return slice_make(chain->bytes.data + cursor->bytes, stop - cursor->bytes);
 }
 
-/* Moves the cursor on within the piece that chain_next_piece() returned, at most to its end. */
+/* Advances the cursor within the piece that chain_next_piece() returned, at most to its end. */
 static void chain_pass(const struct chain *chain, struct chain_cursor *cursor,
                        const struct blob *blob, size_t size)
 {
@@ -118,7 +119,7 @@ void chain_append_range(struct chain *chain, const struct chain *from, struct ch
         struct slice piece = chain_next_piece(from, cursor, &blob);
         if (piece.len > size)
             piece.len = size;
-        CHECK(piece.len > 0); /* there are as many bytes behind the cursor */
+        CHECK(piece.len > 0); /* at least `size` bytes follow the cursor */
         if (blob != NULL)
             chain_append_blob(chain, blob_retain(blob), piece);
         else
@@ -131,7 +132,7 @@ void chain_append_range(struct chain *chain, const struct chain *from, struct ch
 void chain_append_chain(struct chain *chain, struct chain *from)
 {
     DCHECK(chain->bytes.account == from->bytes.account);
-    if (chain_length(chain) == 0 && chain_length(from) > WORTH_MOVING) {
+    if (chain_length(chain) == 0 && chain_length(from) > MIN_MOVED) {
         chain_deinit(chain);
         *chain = *from;
         *from = (struct chain){0};

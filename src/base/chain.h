@@ -1,6 +1,6 @@
 /*
- * Bytes on their way out: copied ones in one buffer, and between them references to blobs, so that
- * large values are never copied. Written to a socket as a list of pieces.
+ * Output: copied bytes in one buffer, and between them references to blobs, so that large values
+ * are never copied. Written to a socket as a list of pieces.
  */
 #ifndef KEYSTORE_BASE_CHAIN_H
 #define KEYSTORE_BASE_CHAIN_H
@@ -13,10 +13,10 @@
 struct chain_reference {
     struct blob *blob;
     struct slice part; /* of the blob */
-    size_t at;         /* stands before this offset of the copied bytes */
+    size_t at;         /* precedes the copied byte with this offset */
 };
 
-/* All zero is an empty chain, whose memory counts as the clients'. */
+/* All zero is an empty chain, whose memory is counted in the clients' account. */
 struct chain {
     struct buf bytes;                   /* its account is the chain's */
     struct chain_reference *references; /* `at` never decreases */
@@ -25,18 +25,18 @@ struct chain {
     size_t referenced; /* bytes in references */
 };
 
-/* A place in a chain. All zero is its beginning. */
+/* A position in a chain. All zero is the start. */
 struct chain_cursor {
     size_t bytes;     /* copied bytes passed */
     size_t reference; /* references passed */
     size_t within;    /* bytes passed of the next reference */
 };
 
-/* An empty chain that holds no memory yet, for that account. Only blobs that the clients' chains
- * alone hold count, once (base/blob.h). */
+/* An empty chain without memory, for that account. A blob that only clients' chains hold is counted
+ * once (base/blob.h); blobs in the chains of other accounts are not counted. */
 void chain_init_for(struct chain *chain, enum account account);
 
-/* Releases the blobs and gives the memory back; the chain is empty and usable afterwards. */
+/* Releases the blobs and frees the memory; the chain is empty and usable afterwards. */
 void chain_deinit(struct chain *chain);
 
 /* Empties the chain; keeps its memory only if the buffer's and that of the list of references are
@@ -48,7 +48,7 @@ static inline size_t chain_length(const struct chain *chain)
     return chain->bytes.len + chain->referenced;
 }
 
-/* The same as chain_append(), for a chain that may have to grow. */
+/* The slow path of chain_append(): the chain may have to grow. */
 uint8_t *chain_grow(struct chain *chain, size_t size) __attribute__((returns_nonnull));
 
 /* Appends `size` bytes and returns where the caller writes them, valid until the next change. */
@@ -61,20 +61,20 @@ static inline uint8_t *chain_append(struct chain *chain, size_t size)
     return bytes->data + bytes->len - size;
 }
 
-/* Appends a part of a blob and takes over one reference to it. */
+/* Appends a part of a blob; takes ownership of one reference to it. */
 void chain_append_blob(struct chain *chain, struct blob *blob, struct slice part);
 
-/* Appends the `size` bytes of `from` behind the cursor, which moves on; blobs are shared. */
+/* Appends the `size` bytes of `from` that follow the cursor, and advances it; blobs are shared. */
 void chain_append_range(struct chain *chain, const struct chain *from, struct chain_cursor *cursor,
                         size_t size);
 
-/* Moves all of `from` behind `chain`; `from` is empty afterwards. */
+/* Moves all of `from` to the end of `chain`; `from` is empty afterwards. */
 void chain_append_chain(struct chain *chain, struct chain *from);
 
-/* Moves the cursor on by `size` bytes. */
+/* Advances the cursor by `size` bytes. */
 void chain_skip(const struct chain *chain, struct chain_cursor *cursor, size_t size);
 
-/* Fills at most `max` pieces with what stands behind the cursor; returns how many. */
+/* Fills at most `max` pieces with what follows the cursor; returns their number. */
 size_t chain_pieces(const struct chain *chain, struct chain_cursor cursor, struct iovec *pieces,
                     size_t max);
 

@@ -1,5 +1,4 @@
-/* How the process ends when it finds itself wrong, or without memory. Knows nothing of what was
- * checked. */
+/* Ends the process after a failed assertion or allocation. Knows nothing of what was checked. */
 #include "base/check.h"
 
 #include <stdio.h>
@@ -7,19 +6,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a thread may have earned, so that a long time with small structures does not pay for a
- * minute with large ones. */
-#define MOST_STEPS ((size_t)1 << 20)
+/* The most credit of a thread, so that a long time with small structures does not pay for a minute
+ * of walks over large ones. */
+#define MAX_CREDIT ((size_t)1 << 20)
 
-/* The message of `len` bytes, perhaps cut. What comes of it is no matter: the abort says enough. */
-static void check_tell(const char *message, size_t size, int len)
+/* Writes the message of `len` bytes, perhaps truncated. Best effort: errors are ignored, since the
+ * process aborts anyway. */
+static void check_write(const char *message, size_t size, int len)
 {
     size_t count = len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1;
     ssize_t ignored = write(STDERR_FILENO, message, count);
     (void)ignored;
 }
 
-/* The path from the top of the tree on, wherever the compiler was started. */
+/* The path relative to the source tree, wherever the compiler was started. */
 static const char *check_shorten(const char *path)
 {
     const char *shortened = path;
@@ -33,7 +33,7 @@ void check_failed(const char *file, int line, const char *expression)
     char message[512];
     int len = snprintf(message, sizeof message, "keystore: %s:%d: check failed: %s\n",
                        check_shorten(file), line, expression);
-    check_tell(message, sizeof message, len);
+    check_write(message, sizeof message, len);
     abort();
 }
 
@@ -43,7 +43,7 @@ void check_out_of_memory(size_t bytes)
     int len = bytes > 0 ? snprintf(message, sizeof message,
                                    "keystore: out of memory while allocating %zu bytes\n", bytes)
                         : snprintf(message, sizeof message, "keystore: out of memory\n");
-    check_tell(message, sizeof message, len);
+    check_write(message, sizeof message, len);
     abort();
 }
 
@@ -51,16 +51,16 @@ void check_system_failed(const char *call, int error)
 {
     char message[128];
     int len = snprintf(message, sizeof message, "keystore: %s failed: %s\n", call, strerror(error));
-    check_tell(message, sizeof message, len);
+    check_write(message, sizeof message, len);
     abort();
 }
 
 bool check_is_spared(size_t size)
 {
-    static _Thread_local size_t earned;
-    earned = earned < MOST_STEPS ? earned + CHECK_STEPS : MOST_STEPS;
-    if (size > earned)
+    static _Thread_local size_t credit;
+    credit = credit < MAX_CREDIT ? credit + CHECK_STEPS : MAX_CREDIT;
+    if (size > credit)
         return true;
-    earned -= size;
+    credit -= size;
     return false;
 }

@@ -1,13 +1,14 @@
 /*
- * Assertions: what must hold whatever a client sends, a file contains or the system refuses. For
- * those there are errors; an assertion that fails is a mistake of this program, which then ends at
- * once, before it answers or writes anything that is not true.
+ * Assertions: what must hold whatever a client sends, a file contains or the system refuses. Those
+ * cases get errors; an assertion that fails is a bug in this program, which then ends immediately,
+ * before it answers or writes anything wrong.
  *
- *     CHECK           in every build, where it costs nothing that can be measured
- *     DCHECK          in debug and sanitizer builds, which define KEYSTORE_DEBUG; a release
- * compiles it, so that it stays right, but never evaluates it DCHECK_SOUND    the same for a walk
- * over a whole structure of `size` parts: each time if these are few, else so seldom that each edit
- * pays for a few steps on average CHECK_NEVER     a place that cannot be reached; the text says why
+ *     CHECK          in every build, where its cost cannot be measured
+ *     DCHECK         in debug and sanitizer builds, which define KEYSTORE_DEBUG; a release build
+ *                    compiles it, so that it stays valid, but never evaluates it
+ *     DCHECK_SOUND   the same for a walk over a whole structure of `size` parts: each time if they
+ *                    are few, else so rarely that each edit pays for a few steps on average
+ *     CHECK_NEVER    a place that cannot be reached; the text says why
  *
  * The conditions have no side effects.
  */
@@ -17,21 +18,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Writes `keystore: src/FOLDER/FILE.c:LINE: check failed: EXPRESSION` to standard error and
- * aborts. Takes no lock and no memory. */
+/* Writes `keystore: src/FOLDER/FILE.c:LINE: check failed: EXPRESSION` to standard error and aborts.
+ * Takes no lock and allocates nothing. */
 void check_failed(const char *file, int line, const char *expression)
     __attribute__((noreturn, cold));
 
-/* There is no memory for that many bytes (0: not known how many), and no way to go on without: says
- * so on standard error and aborts. */
+/* An allocation of that many bytes (0: unknown) has failed, and the process cannot go on without
+ * it: writes a message to standard error and aborts. */
 void check_out_of_memory(size_t bytes) __attribute__((noreturn, cold));
 
-/* The system refused a call without which there is no way to go on; `error` is its errno. The same.
- */
+/* A system call has failed that the process cannot go on without; `error` is its errno. Writes a
+ * message to standard error and aborts. */
 void check_system_failed(const char *call, int error) __attribute__((noreturn, cold));
 
-/* True if a walk over `size` parts is to be spared this time. Each call of a thread earns
- * CHECK_STEPS, and a walk is made when it has been earned. */
+/* True if a walk over `size` parts is to be skipped this time. Each call earns its thread
+ * CHECK_STEPS of credit; a walk is made when the credit covers it. */
 bool check_is_spared(size_t size);
 
 #define CHECK_STEPS ((size_t)2)

@@ -7,7 +7,7 @@
 /* Wall clock: milliseconds since 1970-01-01 UTC. */
 int64_t clock_unix_ms(void);
 
-/* Monotonic clock: milli- or microseconds since some fixed instant; never goes back. */
+/* Monotonic clock: milli- or microseconds since some fixed instant; never goes backwards. */
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_us(void);
 

@@ -1,6 +1,6 @@
 /*
- * Why the server ends a connection before its client does. Every layer has reasons of its own; they
- * are one list, so that each is counted, logged and told to the client in the same way
+ * Why the server closes a connection before its client does. Every layer has its own reasons; they
+ * form one list, so that each is counted, logged and reported to the client in the same way
  * (net/closings.h).
  */
 #ifndef KEYSTORE_BASE_CLOSING_H
@@ -10,22 +10,22 @@ enum closing_kind {
     CLOSING_NONE,
     CLOSING_HTTP1,             /* the client speaks HTTP/1 */
     CLOSING_TLS,               /* or TLS */
-    CLOSING_PROXY,             /* or begins with a header of the PROXY protocol */
-    CLOSING_NOT_HTTP2,         /* or with anything else that is no HTTP/2 */
-    CLOSING_PROTOCOL_ERROR,    /* it broke a rule of HTTP/2 */
-    CLOSING_FLOOD,             /* it went beyond a limit that stops floods */
-    CLOSING_HANDSHAKE_TIMEOUT, /* it did not begin HTTP/2 in time */
+    CLOSING_PROXY,             /* or starts with a header of the PROXY protocol */
+    CLOSING_NOT_HTTP2,         /* or with anything else that is not HTTP/2 */
+    CLOSING_PROTOCOL_ERROR,    /* it violated HTTP/2 */
+    CLOSING_FLOOD,             /* it exceeded a limit that stops floods */
+    CLOSING_HANDSHAKE_TIMEOUT, /* it did not complete the HTTP/2 handshake in time */
     CLOSING_HEADER_TIMEOUT,    /* it did not complete a header block in time */
     CLOSING_WRITE_TIMEOUT,     /* it did not take its answers in time */
-    CLOSING_CLIENT_MEMORY,     /* clients hold too much memory, and it most of that */
+    CLOSING_CLIENT_MEMORY,     /* clients hold too much memory, and it holds most of that */
     CLOSING_SERVER_MEMORY,     /* the system gives the server no more memory */
-    CLOSING_SHUTDOWN,          /* it did not end in time when the server stopped */
+    CLOSING_SHUTDOWN,          /* it did not close in time when the server shut down */
     CLOSING_KINDS,
 };
 
 struct closing {
     enum closing_kind kind;
-    const char *text; /* a sentence without its full stop, in static memory */
+    const char *text; /* an error message, in static memory */
 };
 
 #endif

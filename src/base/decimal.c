@@ -1,24 +1,24 @@
-/* Reading and writing canonical decimal numbers; refuses every other way to write one. */
+/* Parses and formats canonical decimal numbers; rejects every other notation. */
 #include "base/decimal.h"
 
-/* Of a number without its sign; so many never overflow 64 bits. */
-#define MOST_DIGITS 19
+/* Digits that never overflow 64 bits. */
+#define MAX_DIGITS 19
 
 static bool decimal_is_digit(uint8_t byte)
 {
     return byte >= '0' && byte <= '9';
 }
 
-/* Also of INT64_MIN. */
+/* The absolute value, also of INT64_MIN. */
 static uint64_t decimal_magnitude(int64_t number)
 {
     return number < 0 ? -(uint64_t)number : (uint64_t)number;
 }
 
-/* Digits without a sign; "0" is left to the caller. */
+/* Parses digits without a sign; the caller handles "0". */
 static bool decimal_parse_magnitude(struct slice text, uint64_t *magnitude)
 {
-    if (text.len == 0 || text.len > MOST_DIGITS || text.data[0] == '0')
+    if (text.len == 0 || text.len > MAX_DIGITS || text.data[0] == '0')
         return false;
     uint64_t sum = 0;
     for (size_t i = 0; i < text.len; i++) {

@@ -1,4 +1,4 @@
-/* What can go wrong with an operation. One file maps these to gRPC statuses: service/status.c. */
+/* The errors of operations. service/status.c maps them to gRPC statuses. */
 #ifndef KEYSTORE_BASE_ERR_H
 #define KEYSTORE_BASE_ERR_H
 
@@ -8,14 +8,14 @@ enum err {
     ERR_BAD_ARGUMENT,  /* empty key, database out of range, contradictory fields */
     ERR_NOT_A_NUMBER,  /* the string is not an integer, or not a real number */
     ERR_OUT_OF_RANGE,  /* a number would overflow; no element has that index */
-    ERR_OUT_OF_MEMORY, /* the memory limit; reads and removals still work */
+    ERR_OUT_OF_MEMORY, /* the memory limit is reached; reads and removals still work */
     ERR_TOO_LARGE,     /* key, value, message or answer over its limit */
-    ERR_BAD_MESSAGE,   /* the request does not decode */
+    ERR_BAD_MESSAGE,   /* the request cannot be decoded */
     ERR_NOT_SERVED,    /* unknown method, field or compression; not exactly one message */
     ERR_DEADLINE,      /* the caller's deadline passed before anything was done */
-    ERR_LOADING,       /* the data is not there yet */
-    ERR_READ_ONLY,     /* the disk takes no more: writes are refused */
-    ERR_NOT_DURABLE,   /* done, or seen, but the disk failed: a restart may take it back */
+    ERR_LOADING,       /* the data is still being loaded */
+    ERR_READ_ONLY,     /* the disk fails or is full: writes are refused */
+    ERR_NOT_DURABLE,   /* applied, or read, but the disk failed: a restart may lose it */
     ERR_COUNT,
 };
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* The digit's value, 0 to 15, in either case; -1 if it is none. */
+/* The value of a hexadecimal digit in either case, 0 to 15; -1 for other bytes. */
 static inline int hex_digit(uint8_t byte)
 {
     if (byte >= '0' && byte <= '9')

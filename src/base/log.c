@@ -1,4 +1,4 @@
-/* Log lines to standard error. Each line is one write, so lines of threads do not mix. */
+/* Log lines to standard error. Each line is one write, so lines of several threads do not mix. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -41,7 +41,7 @@ static size_t log_print_prefix(char *line, size_t size, enum log_level level)
     return len + (size_t)rest;
 }
 
-/* What a client sent may be part of a line; it must not be able to forge a second one. */
+/* A line may contain text from a client, which must not be able to forge another line. */
 static void log_blank_controls(char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -60,13 +60,13 @@ void log_write(enum log_level level, const char *format, ...)
     va_start(args, format);
     int wanted = vsnprintf(line + len, sizeof line - 1 - len, format, args);
     va_end(args);
-    size_t begin = len;
+    size_t start = len;
     len += wanted < 0 ? 0 : (size_t)wanted;
     if (len > sizeof line - 2)
         len = sizeof line - 2;
-    log_blank_controls(line + begin, len - begin);
+    log_blank_controls(line + start, len - start);
     line[len++] = '\n';
-    /* A log that cannot be written is nobody's to repair: there is nowhere left to say so. */
+    /* Best effort: a failure to log cannot be reported anywhere. */
     ssize_t written = write(STDERR_FILENO, line, len);
     (void)written;
 }

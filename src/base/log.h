@@ -6,14 +6,14 @@
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-/* Lines above this level are dropped. LOG_INFO until set. */
+/* Drops lines above this level. Initially LOG_INFO. */
 void log_set_level(enum log_level level);
 
 /* "error", "warning", "info", "debug"; false for anything else, with *level unchanged. */
 bool log_level_parse(const char *name, enum log_level *level);
 
-/* A printf-style line without newline; at most some 1,000 bytes, the rest is cut. Control
- * characters in it become '?', so that one call is one line. */
+/* Writes a printf-style line, given without newline; truncated after about 1,000 bytes. Control
+ * characters become '?', so that one call is one line. */
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...)   log_write(LOG_ERROR, __VA_ARGS__)

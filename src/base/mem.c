@@ -1,4 +1,4 @@
-/* The heap with one failure mode: see mem.h. Refuses to know who asks. */
+/* The heap with one failure mode: see mem.h. Knows nothing of its callers. */
 #include "base/mem.h"
 
 #include "base/account.h"
@@ -12,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Less than that, and a share of what is in use, may be free for the next ones. */
+/* Free bytes kept for later allocations: KEPT_FREE and 1/KEPT_FREE_SHARE of the bytes in use. */
 #define KEPT_FREE       ((size_t)1024 * 1024)
 #define KEPT_FREE_SHARE 16
 
-/* Of malloc's free bytes, those that the last trim gave back: they are mapped but not there. */
+/* Of malloc's free bytes, those that the last trim returned to the system: mapped, but not
+ * resident. */
 static atomic_size_t returned;
 
 static void *mem_checked(void *memory, size_t size)
@@ -118,7 +119,7 @@ void *mem_resize(enum account account, void *memory, size_t old_size, size_t new
     return other;
 }
 
-/* Free bytes that occupy memory. */
+/* Free bytes that are resident. */
 static size_t mem_resident_free(const struct mallinfo2 *info)
 {
     size_t gone = atomic_load_explicit(&returned, memory_order_relaxed);
@@ -133,13 +134,13 @@ size_t mem_held(void)
 
 void mem_trim(void)
 {
-    static size_t before; /* free bytes beyond what may be kept, at the last call */
+    static size_t before; /* excess free bytes at the last call */
     struct mallinfo2 info = mallinfo2();
     size_t free_bytes = mem_resident_free(&info),
            kept = KEPT_FREE + info.uordblks / KEPT_FREE_SHARE;
-    bool is_much = before > 0 && free_bytes > kept;
+    bool is_excessive = before > 0 && free_bytes > kept;
     before = free_bytes > kept ? free_bytes - kept : 0;
-    if (is_much) {
+    if (is_excessive) {
         malloc_trim(0);
         info = mallinfo2();
         before = 0;

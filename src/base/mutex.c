@@ -1,4 +1,4 @@
-/* Sleeping for a mutex, and waking who sleeps. */
+/* Waiting for a mutex, and waking waiters. */
 #include "base/mutex.h"
 
 #include "base/check.h"
@@ -19,8 +19,8 @@ static void mutex_wake(struct mutex *mutex, int count)
     syscall(SYS_futex, &mutex->state, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
-/* Changes the state if it is still `from`, without taking the mutex. */
-static bool mutex_turn_into(struct mutex *mutex, uint32_t from, uint32_t to)
+/* Changes the state if it is still `from`, without locking the mutex. */
+static bool mutex_change_state(struct mutex *mutex, uint32_t from, uint32_t to)
 {
     return atomic_compare_exchange_strong_explicit(&mutex->state, &from, to, memory_order_relaxed,
                                                    memory_order_relaxed);
@@ -31,12 +31,12 @@ static uint32_t mutex_state_of(struct mutex *mutex)
     return atomic_load_explicit(&mutex->state, memory_order_relaxed);
 }
 
-/* Sleeps until the state may have changed, for which it has to be a contended one. */
+/* Sleeps until the state may have changed, after setting it to a contended one. */
 static void mutex_wait_for(struct mutex *mutex, uint32_t state)
 {
-    if (state == MUTEX_HELD && mutex_turn_into(mutex, MUTEX_HELD, MUTEX_CONTENDED))
+    if (state == MUTEX_HELD && mutex_change_state(mutex, MUTEX_HELD, MUTEX_CONTENDED))
         state = MUTEX_CONTENDED;
-    if (state == MUTEX_LONG && mutex_turn_into(mutex, MUTEX_LONG, MUTEX_LONG_CONTENDED)) {
+    if (state == MUTEX_LONG && mutex_change_state(mutex, MUTEX_LONG, MUTEX_LONG_CONTENDED)) {
         state = MUTEX_LONG_CONTENDED;
         mutex_wake(mutex, INT_MAX);
     }
@@ -44,7 +44,7 @@ static void mutex_wait_for(struct mutex *mutex, uint32_t state)
         mutex_sleep_while(mutex, state);
 }
 
-/* Who gets it here leaves it contended: others may still sleep. */
+/* Locks it as contended, since others may still be waiting. */
 void mutex_lock_slow(struct mutex *mutex)
 {
     while (!mutex_try(mutex, MUTEX_CONTENDED))

@@ -1,11 +1,11 @@
-/* Makes the tables that getopt_long() wants, and error messages for what it rejects. */
+/* Builds the tables for getopt_long(), and error messages for what it rejects. */
 #include "base/option.h"
 
 #include <getopt.h>
 #include <stdint.h>
 #include <string.h>
 
-/* Where getopt_long's numbers for options with a name begin: above every character. */
+/* The first code of getopt_long() for options with a name: above every character. */
 #define FIRST_CODE 256
 
 const struct option_row *option_row_at(struct option_table table, size_t row)
@@ -17,19 +17,19 @@ void option_begin(struct option_reader *reader, struct option_table table, int a
                   bool mixed)
 {
     *reader = (struct option_reader){.table = table, .argc = argc, .argv = argv, .mixed = mixed};
-    optind = 0; /* start over, so that a test may read twice */
+    optind = 0; /* restarts getopt, so that a test can parse several command lines */
     opterr = 0;
 }
 
-/* The rows as getopt_long() wants them. */
+/* Builds getopt_long()'s tables from the rows. */
 static void option_make_tables(const struct option_reader *reader,
                                struct option longs[static OPTION_MAX_ROWS + 1],
                                char letters[static 2 * OPTION_MAX_ROWS + 3])
 {
     size_t count = 0;
     if (!reader->mixed)
-        *letters++ = '+'; /* no options behind the first other word */
-    *letters++ = ':';     /* missing values are answered with ':' */
+        *letters++ = '+'; /* no options after the first other word */
+    *letters++ = ':';     /* a missing value is reported as ':' */
     for (size_t i = 0; i < reader->table.count && i < OPTION_MAX_ROWS; i++) {
         const struct option_row *row = option_row_at(reader->table, i);
         int has_argument = row->argument != NULL ? required_argument : no_argument;
@@ -45,7 +45,7 @@ static void option_make_tables(const struct option_reader *reader,
     *letters = '\0';
 }
 
-/* Finds the row of what getopt_long() answered; table.count if there is none. */
+/* Finds the row of getopt_long()'s result; table.count if there is none. */
 static size_t option_find_row(const struct option_reader *reader, int answer)
 {
     if (answer >= FIRST_CODE)
@@ -58,7 +58,7 @@ static size_t option_find_row(const struct option_reader *reader, int answer)
 
 static void option_describe(struct option_reader *reader, int answer)
 {
-    /* getopt leaves a short option in optopt, and 0 or its code there for a long one. */
+    /* getopt stores a short option in optopt, and 0 or the code of a long one. */
     bool is_short = optopt != 0 && optopt < FIRST_CODE;
     char name[100];
     if (is_short)
@@ -66,8 +66,7 @@ static void option_describe(struct option_reader *reader, int answer)
     else
         snprintf(name, sizeof name, "%s", reader->argv[optind - 1]);
     if (answer == ':')
-        snprintf(reader->problem, sizeof reader->problem, "the option %s needs a value behind it",
-                 name);
+        snprintf(reader->problem, sizeof reader->problem, "the option %s needs a value", name);
     else if (optopt >= FIRST_CODE)
         snprintf(reader->problem, sizeof reader->problem, "the option %s takes no value", name);
     else

@@ -1,4 +1,4 @@
-/* Prints words. Does not know what they mean. */
+/* Prints words, quoted if necessary. Does not know what they mean. */
 #include "base/quote.h"
 
 static bool quote_is_plain(uint8_t byte)

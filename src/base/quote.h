@@ -6,14 +6,14 @@
 
 #include <stdio.h>
 
-/* Room for the word that `len` bytes make, with its end. */
+/* The size of the longest word for `len` bytes, with its terminating zero. */
 #define QUOTED_SIZE(len) (4 * (len) + 3)
 
-/* As they are if they are letters, digits and "_-.:/" only; else in double quotes, with \n \r \t
- * \a \b \\ \" and \xHH for what does not print. */
+/* As is if all bytes are letters, digits or "_-.:/"; else in double quotes, with \n \r \t \a \b \\
+ * \" and \xHH for unprintable bytes. */
 void quote_word(FILE *out, struct slice bytes);
 
-/* The same into `out`, which has QUOTED_SIZE(bytes.len); returns `out`. */
+/* The same to `out`, which has QUOTED_SIZE(bytes.len) bytes; returns `out`. */
 const char *quote_text(char *out, struct slice bytes);
 
 #endif

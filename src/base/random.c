@@ -1,4 +1,4 @@
-/* getrandom(2) until the buffer is full. */
+/* Calls getrandom(2) until the buffer is full. */
 #include "base/random.h"
 
 #include "base/check.h"

@@ -1,10 +1,11 @@
-/* Unpredictable bytes from the kernel, for secrets. Not for tests, which replay from a seed. */
+/* Unpredictable bytes from the kernel, for secrets. Not for tests, which must be replayable from a
+ * seed. */
 #ifndef KEYSTORE_BASE_RANDOM_H
 #define KEYSTORE_BASE_RANDOM_H
 
 #include <stddef.h>
 
-/* Fills `size` bytes at `out`; aborts if the kernel has none to give. */
+/* Fills `size` bytes at `out`; aborts if the kernel fails. */
 void random_fill(void *out, size_t size);
 
 #endif

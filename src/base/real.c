@@ -1,4 +1,4 @@
-/* Real numbers from and to text. Knows nothing of keys. The C locale must be in force. */
+/* Parses and formats real numbers. Knows nothing of keys. The C locale must be set. */
 #include "base/real.h"
 
 #include <ctype.h>
@@ -39,7 +39,8 @@ long double real_from_double(double number)
 {
     if (!isfinite(number) || trunc(number) == number)
         return number;
-    /* Any text of 15 digits survives the way through a double, and 17 always suffice for one. */
+    /* Any decimal text of 15 digits survives a conversion to double and back, and 17 digits
+     * identify every double. */
     char text[32];
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, number);

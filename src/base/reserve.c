@@ -1,4 +1,4 @@
-/* Mappings that nobody may touch. Refuses to know who needs what. */
+/* Inaccessible mappings that keep address space. Knows nothing of who needs memory. */
 #include "base/reserve.h"
 
 #include "base/mutex.h"
@@ -9,7 +9,7 @@
 static struct mutex lock;
 static void *reserve;
 static struct reserve_lease *leases;
-static unsigned breaks = 1; /* so far, and one */
+static unsigned breaks = 1; /* number of breaks so far, plus one */
 static atomic_bool is_broken;
 
 static void *reserve_keep(size_t size)
@@ -39,7 +39,7 @@ static void reserve_unlink_lease(struct reserve_lease *lease)
     lease->mapped = 0;
 }
 
-/* With the lock. */
+/* Called with the lock held. */
 static bool reserve_break_one(void)
 {
     if (leases != NULL) {
@@ -58,14 +58,14 @@ static bool reserve_break_one(void)
 bool reserve_break(unsigned *seen)
 {
     mutex_lock(&lock);
-    bool is_news = *seen != breaks;
-    if (!is_news && reserve_break_one()) {
+    bool is_worth_retrying = *seen != breaks;
+    if (!is_worth_retrying && reserve_break_one()) {
         breaks++;
-        is_news = true;
+        is_worth_retrying = true;
     }
     *seen = breaks;
     mutex_unlock(&lock);
-    return is_news;
+    return is_worth_retrying;
 }
 
 bool reserve_is_broken(void)
@@ -87,7 +87,7 @@ static void reserve_link_lease(struct reserve_lease *lease)
     leases = lease;
 }
 
-/* NULL if the system does not give so many bytes more. */
+/* NULL if the system refuses `size` more bytes. */
 static void *reserve_extend(const struct reserve_lease *lease, size_t size)
 {
     if (lease->memory == NULL)

@@ -1,12 +1,12 @@
 /*
- * Address space that is kept for the moment when the system gives no more memory (ulimit -v, a
- * container). It costs no memory. Thread-safe; there is one for the process.
+ * Address space kept in reserve for when the system gives no more memory (ulimit -v, a container).
+ * It is not resident. Thread-safe; there is one for the process.
  *
- * What is kept has two parts. The reserve itself, none until it is taken, is for all that is small.
- * When it is broken, what was under way gets what it needs and is finished, and from then on
- * whoever would need much is refused, until the reserve can be taken again. Beside it each request
- * that will take much holds a lease of as many addresses, or is refused: so however many such
- * requests run at once, together they cannot take more than there is. Allocations that fail break
+ * It has two parts. The reserve itself, empty until it is taken, is for small allocations. When it
+ * is broken, operations in flight get the memory that they need to finish, and from then on
+ * requests that need much memory are refused until the reserve can be taken again. In addition,
+ * each request that will need much memory takes a lease on that much address space or is refused,
+ * so that concurrent requests together cannot need more than there is. Failed allocations break
  * leases first.
  */
 #ifndef KEYSTORE_BASE_RESERVE_H
@@ -15,39 +15,40 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Room for a region of pages, which is cut from twice its size, and the largest message. */
+/* Enough for a region of pages, which is cut from a mapping of twice its size, and the largest
+ * message. */
 #define RESERVE_BYTES ((size_t)256 * 1024 * 1024)
-/* Requests that take less need no lease. */
+/* Requests that need less take no lease. */
 #define RESERVE_LEASED ((size_t)1024 * 1024)
 
-/* Takes it; true if it is there. */
+/* Takes the reserve if it is not held; true if it is held then. */
 bool reserve_take(void);
 
 /*
- * An allocation has failed. True if it is worth to try again: something was given back, by this
- * call or, since the last one, by another thread's. `*seen` is 0 before the first call of one
+ * Called when an allocation has failed. True if it is worth retrying: memory was released by this
+ * call or, since the last call, by another thread's. `*seen` is 0 before the first call for an
  * allocation, and kept from call to call.
  */
 bool reserve_break(unsigned *seen);
 
-/* True if it was broken and not taken since: a load of memory. */
+/* True if the reserve was broken and has not been taken again: one atomic load. */
 bool reserve_is_broken(void);
 
 /* The same, after an attempt to take it again. */
 bool reserve_is_missing(void);
 
-/* All zero at first; must not move while it is held. */
+/* Initially all zero; must not move while it is held. */
 struct reserve_lease {
-    struct reserve_lease *next, **link; /* among those that are not broken */
+    struct reserve_lease *next, **link; /* in the list of leases that are not broken */
     void *memory;                       /* NULL: none, or broken */
-    size_t mapped;                      /* bytes of it */
-    size_t size; /* bytes it was taken for, perhaps broken meanwhile; 0 = it is not held */
+    size_t mapped;                      /* bytes of `memory` */
+    size_t size;                        /* bytes leased, even if broken since; 0 = not held */
 };
 
-/* Adds `size` bytes to the lease; false, with nothing changed, if the system does not give them. */
+/* Adds `size` bytes to the lease; false, with nothing changed, if the system refuses. */
 bool reserve_lease(struct reserve_lease *lease, size_t size) __attribute__((warn_unused_result));
 
-/* Gives back what is left of it. */
+/* Releases what is left of the lease. */
 void reserve_release(struct reserve_lease *lease);
 
 #endif

@@ -1,8 +1,7 @@
 /*
- * Runs of pages, found by their length in bins. All that is known of a run stands in the first page
- * descriptor of it, and its length also in the last, where the run that follows looks for it.
- * Refuses to know what lies in a run. Under the lock only descriptors are touched: what the system
- * has to do is done without it.
+ * Runs of pages, segregated by length into bins. The first page descriptor of a run describes it;
+ * the last one repeats its length, for coalescing with the run that follows. Knows nothing of the
+ * contents. Under the lock only descriptors are touched; system calls are made without it.
  */
 #include "base/runs.h"
 
@@ -20,22 +19,24 @@
 #define REGION_PAGES ((uint32_t)(REGION_SIZE / RUNS_PAGE))
 #define REGION_BITS  14
 /* 8 TiB. */
-#define MOST_REGIONS ((uint32_t)1 << 17)
-/* Bins have runs of one length up to 64 pages, then eight lengths for each doubling. */
+#define MAX_REGIONS ((uint32_t)1 << 17)
+/* Up to 64 pages, each length has a bin; above, there are eight bins per power of two. */
 #define EXACT_BINS 64u
 #define BINS       128u
 #define BIN_WORDS  (BINS / 64)
-/* Runs of a bin of several lengths that are looked at. */
-#define MOST_TRIED 8
-/* From here on a run that is cold is populated in one call, which costs less than its faults. */
-#define POPULATED ((size_t)16 * 1024)
+/* Runs tried in a bin of several lengths. */
+#define MAX_TRIED 8
+/* From this size in bytes on, a cold run is populated by one call, which costs less than page
+ * faults. */
+#define MIN_POPULATED ((size_t)16 * 1024)
 
 _Static_assert((1u << REGION_BITS) == REGION_PAGES, "a page's number within its region");
 
 enum state { STATE_USED, STATE_WARM, STATE_COLD };
 
-/* Of a page; meaningful for the first of a run, `pages` and `state` also for the last. Pages are
- * named by their numbers over all regions; 0, a region's description, is none. */
+/* A page descriptor; valid for the first page of a run, `pages` and `state` also for the last.
+ * Pages are identified by their numbers over all regions; 0 is part of a region's header and means
+ * none. */
 struct page {
     uint32_t next, prev; /* in the bin */
     uint32_t age;        /* of a warm run: when it was freed */
@@ -43,11 +44,11 @@ struct page {
     uint16_t state;
 };
 
-/* At the begin of its memory. */
+/* At the start of a region's memory. */
 struct region {
     uint32_t number;
     uint32_t free_pages;
-    uint32_t purged; /* runs of it that are on their way from warm to cold */
+    uint32_t purged; /* runs being purged, that is turned from warm to cold */
     struct page pages[REGION_PAGES];
 };
 
@@ -55,15 +56,15 @@ struct region {
 
 struct bins {
     uint64_t filled[BIN_WORDS];       /* a bit per bin that has a run */
-    uint32_t first[BINS], last[BINS]; /* the last one is the oldest */
+    uint32_t first[BINS], last[BINS]; /* the last run in a bin is the oldest */
 };
 
 static struct mutex lock;
 static struct bins bins_of[STATE_COLD + 1];
-static struct region *regions[MOST_REGIONS];
+static struct region *regions[MAX_REGIONS];
 static uint32_t clock_age, empty_regions;
 static size_t warm_bytes;
-/* Changed with and without the lock. */
+/* Updated with and without the lock. */
 static atomic_size_t used_bytes, held_bytes;
 
 static void runs_count(atomic_size_t *counter, ptrdiff_t bytes)
@@ -81,7 +82,7 @@ size_t runs_held(void)
     return atomic_load_explicit(&held_bytes, memory_order_relaxed);
 }
 
-/* ---- descriptors and bins; with the lock ---- */
+/* ---- descriptors and bins; with the lock held ---- */
 
 static struct region *runs_region_of(uint32_t id)
 {
@@ -174,12 +175,12 @@ static unsigned runs_next_filled(const struct bins *bins, unsigned bin)
     return BINS;
 }
 
-/* A free run of at least so many pages, of nearly the least length; 0 if there is none. */
+/* A nearly best fit: a free run of at least `pages` pages; 0 if there is none. */
 static uint32_t runs_find(enum state state, uint32_t pages)
 {
     const struct bins *bins = &bins_of[state];
     unsigned bin = runs_bin_of(pages), tried = 0;
-    for (uint32_t id = bins->first[bin]; id != 0 && tried < MOST_TRIED;
+    for (uint32_t id = bins->first[bin]; id != 0 && tried < MAX_TRIED;
          id = runs_page_of(id)->next) {
         if (runs_page_of(id)->pages >= pages)
             return id;
@@ -189,8 +190,8 @@ static uint32_t runs_find(enum state state, uint32_t pages)
     return bin < BINS ? bins->first[bin] : 0;
 }
 
-/* Puts the free run, of which nothing is in a bin, into one, together with its neighbours of the
- * same state. */
+/* Coalesces the free run, which is in no bin, with free neighbours of the same state, and puts it
+ * into a bin. */
 static void runs_bin_merge(uint32_t id, uint32_t pages, enum state state)
 {
     uint32_t place = id & (REGION_PAGES - 1), end = place + pages;
@@ -227,7 +228,7 @@ static void *runs_map(size_t size)
     return memory;
 }
 
-/* Maps twice as much as needed and cuts the aligned region out. */
+/* Maps twice the size and trims it to an aligned region. */
 static struct region *runs_map_region(void)
 {
     uint8_t *memory = runs_map(2 * REGION_SIZE);
@@ -235,21 +236,21 @@ static struct region *runs_map_region(void)
     if (before > 0)
         munmap(memory, before);
     munmap(memory + before + REGION_SIZE, REGION_SIZE - before);
-    /* Where huge pages are the rule they must be refused: of one, all is occupied. */
+    /* Even if huge pages are the system's default: a huge page is resident as a whole. */
     madvise(memory + before, REGION_SIZE, MADV_NOHUGEPAGE);
     return (struct region *)(void *)(memory + before);
 }
 
-/* With the lock, which others may have meanwhile. */
+/* Called with the lock held, which is released meanwhile. */
 static void runs_add_region(void)
 {
     uint32_t number = 0;
     mutex_unlock(&lock);
     struct region *region = runs_map_region();
     mutex_lock(&lock);
-    while (number < MOST_REGIONS && regions[number] != NULL)
+    while (number < MAX_REGIONS && regions[number] != NULL)
         number++;
-    if (number == MOST_REGIONS)
+    if (number == MAX_REGIONS)
         check_out_of_memory(REGION_SIZE);
     regions[number] = region;
     region->number = number;
@@ -259,7 +260,7 @@ static void runs_add_region(void)
     runs_bin_put(number << REGION_BITS | OWN_PAGES, region->free_pages, STATE_COLD);
 }
 
-/* With the lock. Pages of the region become used or, below 0, free, in whatever state. */
+/* Called with the lock held. Counts pages of the region that become used or, if negative, free. */
 static void runs_count_used_pages(struct region *region, int32_t pages)
 {
     const uint32_t all = REGION_PAGES - OWN_PAGES;
@@ -269,9 +270,9 @@ static void runs_count_used_pages(struct region *region, int32_t pages)
     CHECK(region->free_pages <= all);
 }
 
-/* With the lock: if nothing in the region is used, and another one is empty, too, it is forgotten,
- * and returned to be unmapped. */
-static struct region *runs_forget_if_empty(struct region *region)
+/* Called with the lock held. If the region is empty and another one is, too, removes it and returns
+ * it to be unmapped, else NULL. */
+static struct region *runs_remove_if_empty(struct region *region)
 {
     if (region->free_pages != REGION_PAGES - OWN_PAGES || region->purged > 0 || empty_regions < 2)
         return NULL;
@@ -285,7 +286,7 @@ static struct region *runs_forget_if_empty(struct region *region)
     return region;
 }
 
-/* With the lock, which others have meanwhile; NULL is allowed. */
+/* Called with the lock held, which is released meanwhile; NULL is allowed. */
 static void runs_unmap_region(struct region *region)
 {
     if (region == NULL)
@@ -296,9 +297,9 @@ static void runs_unmap_region(struct region *region)
     mutex_lock(&lock);
 }
 
-/* ---- mappings of their own ---- */
+/* ---- objects with a mapping of their own ---- */
 
-/* Most of it lies in huge pages, if the system has them: a fault for each 2 MiB. */
+/* Uses huge pages if the system has them: one page fault per 2 MiB. */
 static void *runs_use_mapping(void *memory, size_t size)
 {
     madvise(memory, size, MADV_HUGEPAGE);
@@ -332,7 +333,8 @@ static void *runs_move_mapping(void *memory, size_t size, size_t new_size)
 
 /* ---- runs ---- */
 
-/* With the lock. The first pages of a free run; what is left stays free as it was. */
+/* Called with the lock held. Allocates the first pages of a free run; the rest stays free in the
+ * same state. */
 static void runs_cut(uint32_t id, uint32_t pages)
 {
     uint32_t all = runs_page_of(id)->pages;
@@ -364,13 +366,13 @@ static void *runs_take_run(uint32_t pages)
         return memory;
     runs_count(&held_bytes, (ptrdiff_t)size);
 #ifdef MADV_POPULATE_WRITE
-    if (size >= POPULATED)
+    if (size >= MIN_POPULATED)
         madvise(memory, size, MADV_POPULATE_WRITE); /* a hint; of Linux 5.14 */
 #endif
     return memory;
 }
 
-/* With the lock: the warm run that was freed first. */
+/* Called with the lock held: the warm run that was freed first. */
 static uint32_t runs_oldest_warm(void)
 {
     const struct bins *bins = &bins_of[STATE_WARM];
@@ -384,7 +386,7 @@ static uint32_t runs_oldest_warm(void)
     return oldest;
 }
 
-/* With the lock, which others have meanwhile. */
+/* Called with the lock held, which is released meanwhile. */
 static void runs_purge_oldest(void)
 {
     uint32_t id = runs_oldest_warm();
@@ -392,7 +394,7 @@ static void runs_purge_oldest(void)
     uint32_t pages = runs_page_of(id)->pages;
     struct region *region = runs_region_of(id);
     runs_bin_remove(id);
-    runs_describe(id, pages, STATE_USED); /* so that no neighbour takes it along */
+    runs_describe(id, pages, STATE_USED); /* so that no neighbour coalesces with it */
     region->purged++;
     mutex_unlock(&lock);
     madvise((uint8_t *)region + (id & (REGION_PAGES - 1)) * RUNS_PAGE, pages * RUNS_PAGE,
@@ -401,7 +403,7 @@ static void runs_purge_oldest(void)
     region->purged--;
     runs_count(&held_bytes, -(ptrdiff_t)(pages * RUNS_PAGE));
     runs_bin_merge(id, pages, STATE_COLD);
-    runs_unmap_region(runs_forget_if_empty(region));
+    runs_unmap_region(runs_remove_if_empty(region));
 }
 
 static void runs_give_run(void *memory, uint32_t pages)
@@ -415,13 +417,13 @@ static void runs_give_run(void *memory, uint32_t pages)
           runs_page_of(id)->pages == pages);
     runs_count_used_pages(region, -(int32_t)pages);
     runs_bin_merge(id, pages, STATE_WARM);
-    runs_unmap_region(runs_forget_if_empty(region));
+    runs_unmap_region(runs_remove_if_empty(region));
     while (warm_bytes > RUNS_WARM + runs_used() / RUNS_WARM_SHARE)
         runs_purge_oldest();
     mutex_unlock(&lock);
 }
 
-/* So much of what was taken is for the holder. */
+/* Makes `size` bytes of the allocation accessible to the address sanitizer. */
 static void *runs_show(uint8_t *memory, size_t size)
 {
     SHADOW_SHOW(memory, size);
@@ -476,8 +478,8 @@ void *runs_resize(void *memory, size_t size, size_t new_size)
 
 void runs_discard(size_t size, void *at, size_t count)
 {
-    uintptr_t begin = ((uintptr_t)at + RUNS_PAGE - 1) & ~(RUNS_PAGE - 1);
+    uintptr_t start = ((uintptr_t)at + RUNS_PAGE - 1) & ~(RUNS_PAGE - 1);
     uintptr_t end = ((uintptr_t)at + count) & ~(RUNS_PAGE - 1);
-    if (runs_has_own_mapping(size) && begin < end)
-        madvise((uint8_t *)at + (begin - (uintptr_t)at), end - begin, MADV_DONTNEED);
+    if (runs_has_own_mapping(size) && start < end)
+        madvise((uint8_t *)at + (start - (uintptr_t)at), end - start, MADV_DONTNEED);
 }

@@ -1,6 +1,6 @@
 /*
- * Lets the address sanitizer know which bytes of memory that we manage ourselves may be touched.
- * Nothing without the sanitizer.
+ * Tells the address sanitizer which bytes of memory managed by our own allocators are accessible.
+ * No-ops without the sanitizer.
  */
 #ifndef KEYSTORE_BASE_SHADOW_H
 #define KEYSTORE_BASE_SHADOW_H

@@ -1,4 +1,4 @@
-/* A table from errno to advice. */
+/* Maps errno to advice. */
 #include "base/shortage.h"
 
 #include <errno.h>

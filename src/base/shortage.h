@@ -1,10 +1,9 @@
-/* What an operator can do about something that the system does not give. */
+/* Advice for operators when a system resource runs out. */
 #ifndef KEYSTORE_BASE_SHORTAGE_H
 #define KEYSTORE_BASE_SHORTAGE_H
 
-/* For the end of a message about that errno, which may also be negative: "; raise the limit of
- * ...".
- * "" for errors that no limit of the system is behind. */
+/* The end of an error message about that errno, which may be negative: "; raise the limit of ...".
+ * Empty for errors not caused by a limit of the system. */
 const char *shortage_advice(int error);
 
 #endif

@@ -37,8 +37,8 @@ static inline bool slice_starts_with(struct slice text, struct slice prefix)
            (prefix.len == 0 || memcmp(text.data, prefix.data, prefix.len) == 0);
 }
 
-/* Copies the bytes to `out`, where nothing of them lies, and returns what is behind. Those of 16 to
- * 32 bytes, most of all values, are two moves without a call. */
+/* Copies the bytes to `out`, which they must not overlap, and returns the end of the copy. Copies
+ * of 16 to 32 bytes, the length of most values, are two moves without a call. */
 static inline uint8_t *slice_write(uint8_t *out, struct slice bytes)
 {
     if (bytes.len - 16 <= 16) {

@@ -1,4 +1,4 @@
-/* Opens what is missing of the standard descriptors. Refuses to know what is printed. */
+/* Opens missing standard descriptors. Knows nothing of what is printed. */
 #include "base/standard.h"
 
 #include <errno.h>
@@ -17,8 +17,8 @@ bool standard_open(void)
 {
     signal(SIGPIPE, SIG_IGN);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        /* The wrong way round, so that a read or a write is an error and not nothing. The lower
-         * ones are open, so that this one is the first that is free. */
+        /* Opened for the wrong direction, so that reads and writes fail instead of having no
+         * effect. The lower descriptors are open, so open() returns this one. */
         if (!standard_is_open(fd) &&
             open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
             return false;
@@ -26,7 +26,7 @@ bool standard_open(void)
     return true;
 }
 
-/* errno of the first standard_push() that failed; a stream only keeps that one did. */
+/* errno of the first standard_push() that failed; a stream only records that there was an error. */
 static int push_errno;
 
 void standard_push(void)
@@ -40,7 +40,7 @@ bool standard_flush(const char *program)
     standard_push();
     if (push_errno == 0 && !ferror(stdout))
         return true;
-    /* Without a reason if it was the stream that wrote, amid a long answer. */
+    /* The reason is unknown if the stream itself wrote while printing a long answer. */
     fprintf(stderr, "%s: cannot write to standard output%s%s\n", program,
             push_errno != 0 ? ": " : "", push_errno != 0 ? strerror(push_errno) : "");
     return false;

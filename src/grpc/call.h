@@ -7,7 +7,7 @@
 
 #include <stdatomic.h>
 
-/* Header blocks whose meaning a connection remembers: as many as its session does. */
+/* Parsed header blocks that a connection remembers: as many as its session does. */
 #define KNOWN_REQUESTS 4
 
 struct stream_state;
@@ -16,7 +16,7 @@ enum call_state {
     CALL_RECEIVING, /* the request is not complete */
     CALL_SUBMITTED, /* the service has it */
     CALL_STREAMING, /* the service has it, and messages come and go */
-    CALL_ANSWERED,  /* what else arrives is ignored */
+    CALL_ANSWERED,  /* the rest of the request is ignored */
 };
 
 struct grpc_call {
@@ -25,13 +25,16 @@ struct grpc_call {
     void *user;
     int64_t deadline_ms; /* monotonic; GRPC_NO_TIMEOUT if there is none */
     uint64_t max_reply;
-    int64_t period_ms;   /* monotonic: the begin of that in which more of the request must come */
-    size_t period_bytes; /* of the request then */
+    int64_t
+        period_ms; /* monotonic: the start of the period in which more of the request must arrive */
+    size_t period_bytes; /* of the request that had arrived then */
     enum call_state state;
     struct grpc_message message;
-    bool complete;                           /* it does not count as unfinished any more */
-    struct grpc_call *next;                  /* of those submitted in the feed under way */
-    struct grpc_call **link;                 /* what points to this one there; NULL if it is none */
+    bool complete;                           /* it no longer counts as unfinished */
+    struct grpc_call *next;                  /* in the list of calls submitted in the current
+                                                feed */
+    struct grpc_call **link;                 /* the pointer to this one in that list; NULL if it is
+                                                not in the list */
     const struct grpc_stream_method *stream; /* NULL: it is unary */
     struct stream_state *streaming;          /* of one that streams */
 };
@@ -43,7 +46,7 @@ struct grpc_server {
     atomic_uint_fast64_t slow_requests, idle_connections, not_grpc;
 };
 
-/* What a header block that will come again means, if it is a good request. */
+/* The parsed form of a header block that is likely to repeat, of a valid request. */
 struct known_request {
     uint32_t block_id; /* 0 = unused */
     const void *method;
@@ -58,14 +61,14 @@ struct grpc_connection {
     void (*on_output)(void *user);
     void *user;
     int64_t now_ms;
-    bool feeding;                /* what is answered now leaves with the feed, or the pull */
-    size_t unfinished;           /* bytes gathered of incomplete requests */
-    size_t owed;                 /* calls that the service has and that are not answered */
-    struct grpc_call *borrower;  /* whose message lies in the bytes being fed */
-    struct grpc_call *submitted; /* in the feed under way: their messages last until its end */
+    bool feeding;                /* answers given now leave with the feed, or the pull */
+    size_t unfinished;           /* bytes of incomplete requests gathered */
+    size_t unanswered;           /* calls submitted to the service and not yet answered */
+    struct grpc_call *borrower;  /* the call whose message is borrowed from the bytes being fed */
+    struct grpc_call *submitted; /* in the current feed: their messages stay valid until its end */
     struct known_request known[KNOWN_REQUESTS];
-    int64_t idle_since_ms; /* monotonic: no call has been seen since */
-    uint32_t last_stream;  /* that was seen */
+    int64_t idle_since_ms; /* monotonic: the last check that saw a call */
+    uint32_t last_stream;  /* as of that check */
 };
 
 /* stream.c: calls that stream. */
@@ -82,7 +85,7 @@ void call_stream_check(struct grpc_connection *connection, int64_t now_ms);
 /* http2_handler's. */
 void call_stream_on_room(void *user, struct http2_stream *stream, struct chain *body, size_t room);
 
-/* The call lives in the stream's user memory: one is found from the other. */
+/* The call is stored in the stream's user memory, so each is found from the other. */
 static inline struct http2_stream *call_stream(struct grpc_call *call)
 {
     return http2_stream_from_user(call);

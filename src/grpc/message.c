@@ -1,15 +1,17 @@
-/* Length-prefixed messages of gRPC. Knows nothing of streams or of what the bytes mean. */
+/* Length-prefixed messages of gRPC. Knows nothing of streams or of the content of messages. */
 #include "grpc/message.h"
 
 #include "base/account.h"
 #include "base/check.h"
 
-/* A message in pieces has room for so many times the bytes that have arrived, but for no more than
- * one part in ALL_AHEAD of it, until so much has arrived: then for all of it. So a prefix alone
- * takes no memory, and growing copies no more than a few hundredths of the message. */
-#define ROOM_AHEAD 8
-#define ALL_AHEAD  32
-/* From here on that is a blob, which counts in the account as large blocks do. */
+/* The buffer of a message that arrives in pieces has a capacity of GROWTH times the bytes received,
+ * but at most 1/FULL_SHARE of the message, until that share has arrived: then it gets the capacity
+ * of the whole message. So a prefix alone takes no memory, and growing copies only a few percent of
+ * the message. */
+#define GROWTH     8
+#define FULL_SHARE 32
+/* From this size in bytes on, a whole message gets a blob, which the account counts as a large
+ * block. */
 #define LARGE ACCOUNT_LEAST
 
 void grpc_message_drop_gathered(struct grpc_message *message)
@@ -38,7 +40,7 @@ static enum err message_read_prefix(struct grpc_message *message, size_t max, co
     }
     message->expected = grpc_message_read_size(prefix);
     if (message->expected > max) {
-        *why = "the message is larger than this server takes (--max-value and room for a key)";
+        *why = "the message is larger than this server accepts (--max-value plus 1 MiB)";
         return ERR_TOO_LARGE;
     }
     buf_init(&message->gathered, message->expected);
@@ -66,7 +68,7 @@ static void message_append_to_blob(struct grpc_message *message, struct slice by
     message->in_blob.len += bytes.len;
 }
 
-/* The account has the blob already. False if the system does not give its memory. */
+/* The account has counted the blob already. False if the system has no memory for it. */
 static bool message_take_blob(struct grpc_message *message)
 {
     DCHECK(message->blob == NULL);
@@ -80,15 +82,15 @@ static bool message_take_blob(struct grpc_message *message)
     return true;
 }
 
-/* Within the buffer's limit, which is `expected`. */
+/* `count` is within the buffer's limit, which is `expected`. */
 static void message_reserve_gathered(struct buf *gathered, size_t count)
 {
-    const uint8_t *room = buf_reserve(gathered, count);
-    CHECK(room != NULL);
+    const uint8_t *end = buf_reserve(gathered, count);
+    CHECK(end != NULL);
 }
 
-/* A blob for all of it. False if the account does not allow it, which is not asked if there must
- * be, or the system does not give it. */
+/* Allocates a blob for the whole message. False if the account refuses it, which is not asked if it
+ * `must` be, or the system has no memory. */
 static bool message_make_blob(struct grpc_message *message, bool must, const char **why)
 {
     size_t memory = blob_memory_for(message->expected);
@@ -105,25 +107,25 @@ static bool message_make_blob(struct grpc_message *message, bool must, const cha
     return false;
 }
 
-/* Room for what arrives; there is not more than expected. */
-static bool message_make_room(struct grpc_message *message, size_t arrived, bool must,
-                              const char **why)
+/* Makes sure that the buffer can hold `arrived` bytes, which is at most `expected`. */
+static bool message_reserve(struct grpc_message *message, size_t arrived, bool must,
+                            const char **why)
 {
     struct buf *gathered = &message->gathered;
-    size_t most_ahead = message->expected / ALL_AHEAD, room = arrived * ROOM_AHEAD;
+    size_t share = message->expected / FULL_SHARE, capacity = arrived * GROWTH;
     if (message->blob != NULL || arrived <= gathered->cap)
         return true;
-    if (arrived >= most_ahead)
-        room = message->expected;
-    else if (room > most_ahead)
-        room = most_ahead;
-    if (room == message->expected && room >= LARGE)
+    if (arrived >= share)
+        capacity = message->expected;
+    else if (capacity > share)
+        capacity = share;
+    if (capacity == message->expected && capacity >= LARGE)
         return message_make_blob(message, must, why);
-    message_reserve_gathered(gathered, room - gathered->len);
+    message_reserve_gathered(gathered, capacity - gathered->len);
     return true;
 }
 
-/* Appends to what has arrived, for which there is room. */
+/* Appends to what has arrived; the capacity suffices. */
 static void message_gather(struct grpc_message *message, struct slice bytes)
 {
     CHECK(grpc_message_gathered(message) + bytes.len <= message->expected);
@@ -158,7 +160,7 @@ enum err grpc_message_take(struct grpc_message *message, struct slice bytes, siz
         message->borrowed = bytes;
         return ERR_NONE;
     }
-    if (!message_make_room(message, grpc_message_gathered(message) + bytes.len, false, why))
+    if (!message_reserve(message, grpc_message_gathered(message) + bytes.len, false, why))
         return ERR_OUT_OF_MEMORY;
     message_gather(message, bytes);
     return ERR_NONE;
@@ -179,7 +181,7 @@ enum err grpc_message_check_gathered(const struct grpc_message *message, const c
     return ERR_NONE;
 }
 
-uint8_t *grpc_message_room(struct grpc_message *message, size_t *size)
+uint8_t *grpc_message_space(struct grpc_message *message, size_t *size)
 {
     if (message->blob == NULL)
         return NULL;
@@ -192,8 +194,8 @@ void grpc_message_keep(struct grpc_message *message)
     if (message->borrowed.len == 0)
         return;
     const char *why;
-    bool is_there = message_make_room(message, message->borrowed.len, true, &why);
-    CHECK(is_there); /* it came in one piece, so it is not so large that it can be refused */
+    bool is_there = message_reserve(message, message->borrowed.len, true, &why);
+    CHECK(is_there); /* it arrived in one piece, so it is too small to be refused */
     message_gather(message, message->borrowed);
     message->borrowed = (struct slice){0};
     DCHECK(grpc_message_gathered(message) <= message->expected);

@@ -1,7 +1,8 @@
 /*
- * Cutting the one message of a unary request out of its DATA: a 5-byte prefix (flag, length), then
- * the message. A message that arrives in one piece is not copied; a large one is gathered in a blob
- * of its length, so that whoever wants a value that makes up nearly all of it may keep that.
+ * Extracts the one message of a unary request from its DATA: a Length-Prefixed-Message of gRPC,
+ * that is a 5-byte prefix (Compressed-Flag, Message-Length) and the message. A message that arrives
+ * in one piece is not copied; a large one is gathered in a blob of its length, so that a value that
+ * makes up nearly all of it can be kept without a copy.
  */
 #ifndef KEYSTORE_GRPC_MESSAGE_H
 #define KEYSTORE_GRPC_MESSAGE_H
@@ -14,26 +15,26 @@
 
 /* All zero is a message of which nothing has arrived. */
 struct grpc_message {
-    uint8_t prefix[GRPC_PREFIX_SIZE]; /* what has arrived of one that came in pieces */
+    uint8_t prefix[GRPC_PREFIX_SIZE]; /* what has arrived of the prefix, if not borrowed */
     uint8_t prefix_len;
-    size_t expected;       /* bytes of message, once the prefix is complete */
-    struct slice borrowed; /* the whole message, where the caller's bytes are */
-    struct buf gathered;   /* else what has arrived of it, */
-    struct blob *blob;     /* or NULL; of a large one, of which enough has arrived: all of it, */
-    struct slice in_blob;  /* with what has arrived. The blob may be cut meanwhile */
+    size_t expected;       /* the length of the message, once the prefix is complete */
+    struct slice borrowed; /* the whole message in the caller's buffer */
+    struct buf gathered;   /* else a copy of what has arrived, */
+    struct blob *blob; /* or, once enough of a large message has arrived, a blob for all of it; */
+    struct slice in_blob; /* what has arrived there. The blob may be cut meanwhile */
 };
 
-/* The same as grpc_message_deinit(), for a message of which something was copied. */
+/* As grpc_message_deinit(), for a message with copied bytes. */
 void grpc_message_drop_gathered(struct grpc_message *message);
 
-/* Gives back what was copied. */
+/* Frees the copied bytes. */
 static inline void grpc_message_deinit(struct grpc_message *message)
 {
     if (message->gathered.data != NULL || message->blob != NULL)
         grpc_message_drop_gathered(message);
 }
 
-/* The length that a prefix announces. */
+/* The Message-Length of a prefix. */
 static inline size_t grpc_message_read_size(const uint8_t prefix[GRPC_PREFIX_SIZE])
 {
     return (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 |
@@ -41,18 +42,19 @@ static inline size_t grpc_message_read_size(const uint8_t prefix[GRPC_PREFIX_SIZ
 }
 
 /*
- * Takes the next bytes. ERR_TOO_LARGE as soon as the prefix says more than `max`, ERR_NOT_SERVED
- * for a second message, ERR_BAD_MESSAGE for a malformed prefix or one that says compressed, which
- * no accepted grpc-encoding is, ERR_OUT_OF_MEMORY if the clients' account does not allow the blob
- * that a large one needs, or the system does not give it; *why is then an error message.
+ * Consumes the next bytes. ERR_TOO_LARGE as soon as the prefix announces more than `max` bytes,
+ * ERR_NOT_SERVED for a second message, ERR_BAD_MESSAGE for a malformed prefix or a compressed
+ * message, since only grpc-encoding identity is accepted, ERR_OUT_OF_MEMORY if the clients' account
+ * refuses the blob for a large message or the system has no memory for it. On errors *why is the
+ * error message.
  */
 enum err grpc_message_take(struct grpc_message *message, struct slice bytes, size_t max,
                            const char **why) __attribute__((warn_unused_result));
 
 /*
- * Takes what nearly every call sends: a whole message, not empty and of at most `max` bytes, in the
- * first piece that comes, which is borrowed. False, with nothing done, if that is something else,
- * which grpc_message_take() takes or refuses.
+ * The fast path: borrows a whole message, not empty and of at most `max` bytes, that makes up the
+ * first piece, as in nearly every call. Otherwise false, with nothing done: call
+ * grpc_message_take().
  */
 static inline bool grpc_message_borrow(struct grpc_message *message, struct slice bytes, size_t max)
 {
@@ -68,22 +70,23 @@ static inline bool grpc_message_borrow(struct grpc_message *message, struct slic
     return true;
 }
 
-/* The same as grpc_message_check_complete(), for a message that is not borrowed. */
+/* As grpc_message_check_complete(), for a message that is not borrowed. */
 enum err grpc_message_check_gathered(const struct grpc_message *message, const char **why)
     __attribute__((warn_unused_result));
 
-/* To be called when the request has ended: ERR_NONE if exactly one message has arrived. */
+/* Called at the end of the request: ERR_NONE if exactly one message has arrived, else
+ * ERR_NOT_SERVED if there is none, or ERR_BAD_MESSAGE if it is truncated. */
 static inline enum err grpc_message_check_complete(const struct grpc_message *message,
                                                    const char **why)
 {
     return message->borrowed.len > 0 ? ERR_NONE : grpc_message_check_gathered(message, why);
 }
 
-/* Where the rest of it shall lie, `size` bytes; NULL if it has no memory yet. What was put there
- * already is then taken without a copy. */
-uint8_t *grpc_message_room(struct grpc_message *message, size_t *size);
+/* Where the rest of the message, *size bytes, is to be stored; NULL if no blob has been allocated.
+ * grpc_message_take() does not copy bytes that are there already. */
+uint8_t *grpc_message_space(struct grpc_message *message, size_t *size);
 
-/* Copies what is borrowed, because its memory is about to go. */
+/* Copies a borrowed message, because the caller's buffer is about to be reused. */
 void grpc_message_keep(struct grpc_message *message);
 
 /* The complete message. */
@@ -94,13 +97,13 @@ static inline struct slice grpc_message_bytes(const struct grpc_message *message
     return message->blob != NULL ? message->in_blob : buf_slice(&message->gathered);
 }
 
-/* Bytes that have arrived and were copied... */
+/* Bytes that have arrived and were copied. */
 static inline size_t grpc_message_gathered(const struct grpc_message *message)
 {
     return message->blob != NULL ? message->in_blob.len : message->gathered.len;
 }
 
-/* ...and bytes of memory taken for them. */
+/* Bytes of memory allocated for them. */
 static inline size_t grpc_message_memory(const struct grpc_message *message)
 {
     return message->blob != NULL ? message->expected : message->gathered.cap;

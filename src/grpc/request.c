@@ -1,4 +1,4 @@
-/* Reading a gRPC request's header fields. Knows nothing of streams or methods. */
+/* Parses the header fields of a gRPC request. Knows nothing of streams or methods. */
 #include "grpc/request.h"
 
 #include "http2/http2.h"
@@ -8,7 +8,7 @@
 /* The specification: "at most 8 digits". */
 #define MAX_TIMEOUT_DIGITS 8
 
-/* Milliseconds, rounded up, of `digits` in the unit; false for an unknown unit. */
+/* `number` of the unit in milliseconds, rounded up; false for an unknown unit. */
 static bool request_scale_timeout(int64_t number, uint8_t unit, int64_t *timeout_ms)
 {
     switch (unit) {
@@ -48,7 +48,7 @@ static bool request_parse_timeout(struct slice text, int64_t *timeout_ms)
     return request_scale_timeout(number, text.data[text.len - 1], timeout_ms);
 }
 
-/* A positive decimal number; one that is too large for 64 bits means any size, too. */
+/* A positive decimal number; one that does not fit in 64 bits means no limit. */
 static bool request_parse_max_reply(struct slice text, uint64_t *bytes)
 {
     uint64_t number = 0;
@@ -64,7 +64,7 @@ static bool request_parse_max_reply(struct slice text, uint64_t *bytes)
     return number > 0;
 }
 
-/* True if the text begins with the other one, which is in lower case, in any case. */
+/* True if the text starts with `lower`, which is in lower case, ignoring case. */
 static bool request_starts_in_any_case(struct slice text, struct slice lower)
 {
     return text.len >= lower.len &&
@@ -73,7 +73,7 @@ static bool request_starts_in_any_case(struct slice text, struct slice lower)
 
 static void request_read_field(const struct http2_field *field, struct grpc_request *request)
 {
-    /* The length tells nearly all names apart, so that most fields cost one comparison. */
+    /* The length distinguishes nearly all names, so that most fields cost one comparison. */
     switch (field->name.len) {
     case sizeof ":path" - 1:
         if (slice_equal(field->name, SLICE_LITERAL(":path")))

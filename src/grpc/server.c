@@ -1,7 +1,7 @@
 /*
- * Calls on the streams of HTTP/2 connections. Checks each request against the protocol of gRPC,
- * hands it to the service when it is complete, and writes the reply. Knows no method and no
- * message.
+ * Calls on the streams of HTTP/2 connections. Checks each request against the gRPC protocol, passes
+ * it to the service when it is complete, and writes the reply. Knows no methods and no message
+ * types.
  */
 #include "grpc/server.h"
 
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Room for keys, tags and lengths beside the largest value in a message. */
+/* Bytes of a message beyond the largest value, for keys, tags and lengths. */
 #define MESSAGE_OVERHEAD ((size_t)1024 * 1024)
 struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *http2)
 {
@@ -24,7 +24,7 @@ struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *
                                  .min_progress = GRPC_MIN_PROGRESS,
                                  .http2 = *http2};
     limits.max_unfinished = 2 * limits.max_message;
-    /* Room for one answer of each kind beside the largest, before new requests are refused. */
+    /* Two of the largest answers may be queued before new requests are refused. */
     if (limits.http2.max_queued < 2 * limits.max_message)
         limits.http2.max_queued = 2 * limits.max_message;
     return limits;
@@ -32,12 +32,12 @@ struct grpc_limits grpc_limits_for(size_t max_value, const struct http2_limits *
 
 /* Answers. */
 
-/* Notes that the last part of the answer follows, after which the call is gone. */
-static struct grpc_connection *server_begin_last(struct grpc_call *call)
+/* Marks the call as answered; the caller then sends the last part, which ends the call. */
+static struct grpc_connection *server_mark_answered(struct grpc_call *call)
 {
     CHECK(call->state != CALL_ANSWERED);
-    DCHECK(call->state != CALL_SUBMITTED || call->connection->owed > 0);
-    call->connection->owed -= call->state == CALL_SUBMITTED;
+    DCHECK(call->state != CALL_SUBMITTED || call->connection->unanswered > 0);
+    call->connection->unanswered -= call->state == CALL_SUBMITTED;
     call->state = CALL_ANSWERED;
     return call->connection;
 }
@@ -66,14 +66,14 @@ void grpc_call_reply_chain(struct grpc_call *call, struct chain *reply)
 
 void grpc_call_reply_end(struct grpc_call *call)
 {
-    struct grpc_connection *connection = server_begin_last(call);
+    struct grpc_connection *connection = server_mark_answered(call);
     http2_answer_end(call_stream(call), grpc_ok_trailers, GRPC_OK_TRAILERS);
     call_tell_output(connection);
 }
 
 void grpc_call_fail(struct grpc_call *call, const struct grpc_status *status)
 {
-    struct grpc_connection *connection = server_begin_last(call);
+    struct grpc_connection *connection = server_mark_answered(call);
     struct grpc_fields fields;
     grpc_fields_init(&fields, status);
     http2_answer_without_body(call_stream(call), fields.fields, GRPC_ERROR_FIELDS);
@@ -87,14 +87,14 @@ static void server_fail(struct grpc_call *call, enum err err, const char *why)
     grpc_call_fail(call, &status);
 }
 
-/* What is not gRPC at all gets an answer of plain HTTP. */
+/* A request that is not gRPC gets a plain HTTP response. */
 static void server_fail_http(struct grpc_call *call, const char *http_status)
 {
-    struct grpc_connection *connection = server_begin_last(call);
+    struct grpc_connection *connection = server_mark_answered(call);
     atomic_fetch_add(&connection->server->not_grpc, 1);
     const struct http2_field fields[] = {
         {SLICE_LITERAL(":status"), slice_from_string(http_status)},
-        {SLICE_LITERAL("allow"), SLICE_LITERAL("POST")}, /* which 405 asks for */
+        {SLICE_LITERAL("allow"), SLICE_LITERAL("POST")}, /* which 405 requires */
     };
     bool is_bad_method = strcmp(http_status, "405") == 0;
     http2_answer_without_body(call_stream(call), fields, is_bad_method ? 2 : 1);
@@ -136,7 +136,7 @@ static void server_set_deadline(struct grpc_call *call, int64_t timeout_ms)
         timeout_ms == GRPC_NO_TIMEOUT ? GRPC_NO_TIMEOUT : call->connection->now_ms + timeout_ms;
 }
 
-/* True if the call goes on; else it is answered. */
+/* True if the call is accepted; else it has been answered with an error. */
 static bool server_begin_call(struct grpc_call *call, const struct grpc_request *request)
 {
     const struct grpc_service *service = call->connection->server->service;
@@ -150,17 +150,16 @@ static bool server_begin_call(struct grpc_call *call, const struct grpc_request 
             call, ERR_BAD_ARGUMENT,
             "grpc-timeout is malformed; it is 1 to 8 digits and a unit of H, M, S, m, u or n");
     else if (!request->max_reply_valid)
-        server_fail(
-            call, ERR_BAD_ARGUMENT,
-            "keystore-max-reply-bytes is malformed; it is a positive decimal number, the bytes "
-            "that a message may have which the client receives");
+        server_fail(call, ERR_BAD_ARGUMENT,
+                    "keystore-max-reply-bytes is malformed; it is a positive decimal number, the "
+                    "size in bytes of the largest message that the client accepts");
     else if (request->timeout_ms == 0)
         server_fail(call, ERR_DEADLINE, "the deadline had passed when the request arrived");
     else if (request->encoding.len > 0 &&
              !slice_equal(request->encoding, SLICE_LITERAL("identity")))
         server_fail(
             call, ERR_NOT_SERVED,
-            "the request's grpc-encoding is not supported; this server takes only identity");
+            "the request's grpc-encoding is not supported; this server accepts only identity");
     else {
         server_set_deadline(call, request->timeout_ms);
         call->max_reply = request->max_reply;
@@ -214,7 +213,7 @@ static void server_on_request(void *user, struct http2_stream *stream,
     }
 }
 
-/* More metadata than is taken; the content type usually comes first and fits. */
+/* Too much metadata; content-type usually comes early and is among the fields that fit. */
 static void server_on_oversized(void *user, struct http2_stream *stream,
                                 const struct http2_request *request)
 {
@@ -234,8 +233,8 @@ static void server_on_oversized(void *user, struct http2_stream *stream,
         server_fail_http(call, "431");
 }
 
-/* Copies the message that lies in bytes which are about to be gone or passed over. */
-static void server_release_borrower(struct grpc_connection *connection)
+/* Copies the borrowed message before the bytes that hold it become invalid. */
+static void server_keep_borrowed(struct grpc_connection *connection)
 {
     struct grpc_call *call = connection->borrower;
     connection->borrower = NULL;
@@ -245,7 +244,7 @@ static void server_release_borrower(struct grpc_connection *connection)
     grpc_message_keep(&call->message);
 }
 
-/* Gives back what was gathered of a message that nobody needs any more. */
+/* Frees the gathered bytes of a message that is no longer needed. */
 static void server_drop_message(struct grpc_call *call)
 {
     if (!call->complete)
@@ -254,7 +253,7 @@ static void server_drop_message(struct grpc_call *call)
     grpc_message_deinit(&call->message);
 }
 
-static void server_enlist(struct grpc_call *call)
+static void server_link_submitted(struct grpc_call *call)
 {
     DCHECK(call->link == NULL);
     struct grpc_call **first = &call->connection->submitted;
@@ -265,7 +264,7 @@ static void server_enlist(struct grpc_call *call)
     *first = call;
 }
 
-static void server_delist(struct grpc_call *call)
+static void server_unlink_submitted(struct grpc_call *call)
 {
     if (call->link == NULL)
         return;
@@ -275,7 +274,7 @@ static void server_delist(struct grpc_call *call)
     call->link = NULL;
 }
 
-/* Takes a part of a message, or one that is refused. */
+/* The slow path of server_on_data(): a message in pieces, or one that is refused. */
 static void server_take_data(struct grpc_call *call, struct slice data)
 {
     struct grpc_connection *connection = call->connection;
@@ -287,7 +286,7 @@ static void server_take_data(struct grpc_call *call, struct slice data)
     connection->unfinished += grpc_message_gathered(&call->message) - before;
     if (err == ERR_NONE && connection->unfinished > limits->max_unfinished) {
         err = ERR_TOO_LARGE;
-        why = "too many large requests are under way on this connection; send fewer at once";
+        why = "too many large requests are in flight on this connection; send fewer at once";
     }
     if (err == ERR_NONE && !account_may_grow(memory, grpc_message_memory(&call->message), &why))
         err = ERR_OUT_OF_MEMORY;
@@ -304,7 +303,7 @@ static void server_on_data(void *user, struct http2_stream *stream, struct slice
     struct grpc_connection *connection = user;
     struct grpc_call *call = http2_stream_user(stream);
     const struct grpc_limits *limits = &connection->server->limits;
-    server_release_borrower(connection);
+    server_keep_borrowed(connection);
     if (call->stream != NULL)
         call_stream_take_data(call, data);
     else if (connection->unfinished <= limits->max_unfinished &&
@@ -318,7 +317,7 @@ static uint8_t *server_place(void *user, struct http2_stream *stream, size_t *si
 {
     (void)user;
     struct grpc_call *call = http2_stream_user(stream);
-    return grpc_message_room(&call->message, size);
+    return grpc_message_space(&call->message, size);
 }
 
 static void server_on_end(void *user, struct http2_stream *stream)
@@ -346,8 +345,8 @@ static void server_on_end(void *user, struct http2_stream *stream)
     DCHECK(call->state == CALL_RECEIVING && connection->unfinished < SIZE_MAX / 2);
     call->complete = true;
     call->state = CALL_SUBMITTED;
-    connection->owed++;
-    server_enlist(call);
+    connection->unanswered++;
+    server_link_submitted(call);
     service->on_request(service->user, call, call->method, grpc_message_bytes(&call->message));
 }
 
@@ -359,11 +358,11 @@ static void server_on_close(void *user, struct http2_stream *stream)
     if (connection->borrower == call)
         connection->borrower = NULL;
     if (call->state == CALL_SUBMITTED) {
-        connection->owed--;
+        connection->unanswered--;
         service->on_cancel(service->user, call);
     }
     call_stream_close(call);
-    server_delist(call);
+    server_unlink_submitted(call);
     server_drop_message(call);
 }
 
@@ -372,12 +371,12 @@ static void server_on_feed_end(void *user)
     struct grpc_connection *connection = user;
     const struct grpc_service *service = connection->server->service;
     service->on_batch_end(service->user);
-    while (connection->submitted != NULL) { /* whose answers take longer */
+    while (connection->submitted != NULL) { /* not answered within the feed */
         struct grpc_call *call = connection->submitted;
-        server_delist(call);
+        server_unlink_submitted(call);
         server_drop_message(call);
     }
-    server_release_borrower(connection);
+    server_keep_borrowed(connection);
     DCHECK(connection->submitted == NULL && connection->borrower == NULL);
 }
 
@@ -431,7 +430,8 @@ void grpc_connection_free(struct grpc_connection *connection)
     if (connection == NULL)
         return;
     http2_session_free(connection->session);
-    CHECK(connection->owed == 0 && connection->unfinished == 0 && connection->submitted == NULL);
+    CHECK(connection->unanswered == 0 && connection->unfinished == 0 &&
+          connection->submitted == NULL);
     free(connection);
 }
 
@@ -484,9 +484,9 @@ bool grpc_connection_finished(const struct grpc_connection *connection)
     return http2_session_finished(connection->session);
 }
 
-bool grpc_connection_owes(const struct grpc_connection *connection)
+bool grpc_connection_has_unanswered(const struct grpc_connection *connection)
 {
-    return connection->owed > 0;
+    return connection->unanswered > 0;
 }
 
 struct closing grpc_connection_expired(const struct grpc_connection *connection, int64_t now_ms)
@@ -510,8 +510,8 @@ struct slow_search {
     struct grpc_call *found;
 };
 
-/* False, which ends the search, if less of the request has come in the period than must. */
-static bool server_look_at_call(void *argument, struct http2_stream *stream)
+/* False, which ends the search, if less than min_progress has arrived in the period. */
+static bool server_check_progress(void *argument, struct http2_stream *stream)
 {
     struct slow_search *search = argument;
     struct grpc_call *call = http2_stream_user(stream);
@@ -533,7 +533,7 @@ static void server_end_slow_requests(struct grpc_connection *connection, int64_t
     struct grpc_server *server = connection->server;
     struct slow_search search = {.now_ms = now_ms, .limits = &server->limits};
     for (;;) {
-        if (http2_session_visit(connection->session, server_look_at_call, &search))
+        if (http2_session_visit(connection->session, server_check_progress, &search))
             return;
         atomic_fetch_add(&server->slow_requests, 1);
         server_drop_message(search.found);
@@ -543,7 +543,7 @@ static void server_end_slow_requests(struct grpc_connection *connection, int64_t
     }
 }
 
-/* A call that comes and goes between two looks is seen by its stream's number. */
+/* A call that starts and ends between two checks is noticed by its stream identifier. */
 static void server_end_if_idle(struct grpc_connection *connection, int64_t now_ms)
 {
     struct grpc_server *server = connection->server;
@@ -577,7 +577,7 @@ struct grpc_counts grpc_server_counts(const struct grpc_server *server)
     return (struct grpc_counts){.slow_requests = atomic_load(&server->slow_requests),
                                 .idle_connections = atomic_load(&server->idle_connections),
                                 .not_grpc = atomic_load(&server->not_grpc),
-                                .streams = http2_context_refused(server->http2)};
+                                .streams = http2_context_reset_counts(server->http2)};
 }
 
 void grpc_connection_drain(struct grpc_connection *connection)

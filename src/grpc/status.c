@@ -1,12 +1,12 @@
 /*
- * Statuses as trailers: percent-encoding, and the few protobuf fields of google.rpc.Status written
- * by hand, so that this folder needs no generated code. Knows nothing of calls.
+ * Encodes statuses for trailers: percent-encoding, and google.rpc.Status, whose few protobuf fields
+ * are written by hand so that this folder needs no generated code. Knows nothing of calls.
  */
 #include "grpc/status.h"
 
 #include "base/check.h"
 
-/* Enough for any sentence of ours; what is longer is our own mistake. */
+/* Enough for every error message of ours, in bytes; a longer one is a bug. */
 #define MAX_DETAILS ((size_t)8192)
 
 static void status_append(struct buf *out, struct slice bytes)
@@ -37,7 +37,7 @@ static void status_append_varint(struct buf *out, uint64_t number)
     status_append(out, slice_make(bytes, len));
 }
 
-/* A length-delimited field: wire type 2. */
+/* A length-delimited field (wire type 2). */
 static void status_append_field(struct buf *out, unsigned number, struct slice bytes)
 {
     status_append_varint(out, number << 3 | 2);

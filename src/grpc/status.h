@@ -1,4 +1,4 @@
-/* How a call ends: the status codes of gRPC and their form in trailers. */
+/* The status of a call: the gRPC status codes and their encoding in trailers. */
 #ifndef KEYSTORE_GRPC_STATUS_H
 #define KEYSTORE_GRPC_STATUS_H
 
@@ -29,10 +29,10 @@ enum grpc_code {
 struct grpc_status {
     enum grpc_code code;
     const char *reason;   /* for programs: ErrorInfo.reason and the trailer keystore-reason */
-    struct slice message; /* for people: a sentence in UTF-8 */
+    struct slice message; /* for people: an error message in UTF-8 */
 };
 
-/* Appends `message` percent-encoded as grpc-message wants it (printable ASCII but '%' as it is). */
+/* Appends `message` percent-encoded for grpc-message (printable ASCII except '%' as is). */
 void grpc_status_encode_message(struct slice message, struct buf *out);
 
 /* Appends the base64 (unpadded) google.rpc.Status with one google.rpc.ErrorInfo {reason, domain}:

@@ -89,7 +89,7 @@ static bool stream_gather(struct grpc_call *call, struct slice part)
     connection->unfinished += grpc_message_gathered(message) - before;
     if (err == ERR_NONE && connection->unfinished > limits->max_unfinished) {
         err = ERR_TOO_LARGE;
-        why = "too many large requests are under way on this connection; send fewer at once";
+        why = "too many large requests are in flight on this connection; send fewer at once";
     }
     if (err == ERR_NONE && !account_may_grow(memory, grpc_message_memory(message), &why))
         err = ERR_OUT_OF_MEMORY;

@@ -1,4 +1,4 @@
-/* Tokens over time. The caller has the clock. */
+/* Refills a token bucket over time. The caller supplies the clock. */
 #include "http2/bucket.h"
 
 #include "base/check.h"
@@ -17,9 +17,9 @@ static void bucket_refill(struct bucket *bucket, int64_t now_ms)
     if (__builtin_mul_overflow(elapsed_ms, bucket->per_s, &earned) ||
         __builtin_add_overflow(earned, bucket->thousandths, &earned))
         earned = UINT64_MAX;
-    uint32_t room = bucket->size - bucket->tokens;
-    bool full = earned / 1000 >= room;
-    bucket->tokens += full ? room : (uint32_t)(earned / 1000);
+    uint32_t missing = bucket->size - bucket->tokens;
+    bool full = earned / 1000 >= missing;
+    bucket->tokens += full ? missing : (uint32_t)(earned / 1000);
     bucket->thousandths = full ? 0 : (uint32_t)(earned % 1000);
     bucket->filled_ms = now_ms;
 }

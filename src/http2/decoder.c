@@ -1,4 +1,4 @@
-/* Inflating header blocks, or recognising them. Knows nothing of streams. */
+/* Decodes header blocks, or recognises repeated ones. Knows nothing of streams. */
 #include "http2/decoder.h"
 
 #include "base/check.h"
@@ -7,17 +7,18 @@
 
 #include <stdlib.h>
 
-/* RFC 9113, 6.5.2: what a field counts beyond its bytes. */
+/* RFC 9113, 6.5.2: the overhead of a field beyond its name and value. */
 #define FIELD_OVERHEAD 32
-/* The dynamic table's largest size (SETTINGS_HEADER_TABLE_SIZE is left at its default). */
+/* The maximum size of the dynamic table (SETTINGS_HEADER_TABLE_SIZE is left at its default). */
 #define TABLE_SIZE ((size_t)4096)
-/* The longest string of a literal that nghttp2's inflater takes. */
+/* The longest string literal that nghttp2's inflater accepts. */
 #define LONGEST_STRING ((size_t)65536)
-/* A field without name that is larger than the table and so empties it (RFC 7541, 4.4): 0x40, the
- * name "x", and a value of TABLE_SIZE bytes, its length as in RFC 7541, 5.1. */
+/* The start of a field that is larger than the table and so empties it (RFC 7541, 4.4): a literal
+ * with incremental indexing and a new name (0x40), the name "x", and the length TABLE_SIZE of its
+ * value as an integer of RFC 7541, 5.1. */
 #define CLEARING_HEAD "\x40\x01x\x7f\x81\x1f"
 
-/* nghttp2's allocator: it is told when there is no memory, and only its connection ends. */
+/* nghttp2's allocator: it reports when memory runs out, and only that connection ends. */
 static void *decoder_allocate(size_t size, void *user)
 {
     (void)user;
@@ -61,7 +62,7 @@ void decoder_deinit(struct decoder *decoder)
         fields_deinit(&decoder->memos[i].fields);
 }
 
-/* RFC 7541, 5.1: passes over an integer whose first byte has `bits` bits for it. */
+/* RFC 7541, 5.1: skips an integer with a prefix of `bits` bits. */
 static bool decoder_skip_integer(struct slice *bytes, unsigned bits, size_t *number)
 {
     size_t limit = ((size_t)1 << bits) - 1;
@@ -90,7 +91,7 @@ static bool decoder_skip_string(struct slice *bytes)
     return true;
 }
 
-/* A literal that stays out of the dynamic table (RFC 7541, 6.2.2 and 6.2.3). */
+/* A literal without indexing, or never indexed (RFC 7541, 6.2.2 and 6.2.3). */
 static bool decoder_skip_literal(struct slice *bytes)
 {
     size_t name;
@@ -98,8 +99,8 @@ static bool decoder_skip_literal(struct slice *bytes)
            decoder_skip_string(bytes);
 }
 
-/* True if the block changes no table: it is made of indexed fields and of literals that stay out.
- */
+/* True if the block leaves the dynamic table alone: it has only indexed fields and literals that
+ * are not added. */
 static bool decoder_is_stable(struct slice bytes)
 {
     while (bytes.len > 0) {
@@ -114,10 +115,10 @@ static bool decoder_is_stable(struct slice bytes)
     return true;
 }
 
-/* True from the second time on that a block comes, unless too many others came between. */
-static bool decoder_comes_again(struct decoder *decoder, struct slice bytes)
+/* True from a block's second occurrence on, unless too many others came in between. */
+static bool decoder_is_repeated(struct decoder *decoder, struct slice bytes)
 {
-    uint32_t hash = 2166136261u; /* FNV-1a: it only has to tell a few blocks apart */
+    uint32_t hash = 2166136261u; /* FNV-1a: it only has to distinguish a few blocks */
     for (size_t i = 0; i < bytes.len; i++)
         hash = (hash ^ bytes.data[i]) * 16777619u;
     uint32_t *seen = &decoder->seen[hash % DECODER_SEEN];
@@ -156,18 +157,18 @@ static void decoder_remember(struct decoder *decoder, struct slice bytes, struct
     block->id = memo->id;
 }
 
-/* One block on its way through the inflater. */
+/* The state of decoding one block. */
 struct inflating {
     struct rules rules;
-    size_t bytes_left; /* of what the fields may count */
-    size_t inflated;   /* what they count */
-    size_t text;       /* names and values of that */
+    size_t bytes_left; /* of fields still accepted, overhead included */
+    size_t inflated;   /* bytes of fields decoded, overhead included */
+    size_t text;       /* the same without overhead */
     enum decoder_verdict verdict;
     struct fields *fields;
 };
 
-/* gRPC's metadata may have blanks at the ends of values, which are not part of them (RFC 9110,
- * 5.5). */
+/* Values of gRPC metadata may have leading and trailing whitespace, which is not part of them (RFC
+ * 9110, 5.5). */
 static struct slice decoder_strip_blanks(struct slice value)
 {
     while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t'))
@@ -177,8 +178,8 @@ static struct slice decoder_strip_blanks(struct slice value)
     return value;
 }
 
-/* Judges and keeps one field; what is found first is what the block is. If it is malformed, and for
- * fields that do not fit, inflating is only for the table's sake. */
+/* Checks and keeps one field; the first fault decides the verdict on the block. Fields of a
+ * malformed block and fields that do not fit are decoded only to keep the table in step. */
 static void decoder_take_field(struct inflating *inflating, const nghttp2_nv *nv)
 {
     struct slice name = slice_make(nv->name, nv->namelen);
@@ -202,13 +203,13 @@ static void decoder_take_field(struct inflating *inflating, const nghttp2_nv *nv
         inflating->verdict = DECODER_MALFORMED;
 }
 
-/* Reads the next part of a block, which ends with a field; with `final` the last. False if the
- * table is lost. */
+/* Decodes the next part of a block, which ends at a field boundary; with `final`, the last part.
+ * False if the dynamic table is lost. */
 static bool decoder_inflate_part(struct decoder *decoder, struct slice bytes, bool final,
                                  struct inflating *inflating)
 {
     if (decoder->inflater == NULL) {
-        inflating->verdict = DECODER_STARVED;
+        inflating->verdict = DECODER_NO_MEMORY;
         return false;
     }
     for (;;) {
@@ -217,7 +218,7 @@ static bool decoder_inflate_part(struct decoder *decoder, struct slice bytes, bo
         ssize_t used =
             nghttp2_hd_inflate_hd2(decoder->inflater, &nv, &flags, bytes.data, bytes.len, final);
         if (used < 0) {
-            inflating->verdict = used == NGHTTP2_ERR_NOMEM ? DECODER_STARVED : DECODER_BROKEN;
+            inflating->verdict = used == NGHTTP2_ERR_NOMEM ? DECODER_NO_MEMORY : DECODER_BROKEN;
             return false;
         }
         CHECK((size_t)used <= bytes.len);
@@ -233,7 +234,7 @@ static bool decoder_inflate_part(struct decoder *decoder, struct slice bytes, bo
     }
 }
 
-/* Has the table emptied, as a field does that is larger than the table. */
+/* Empties the dynamic table by a field that is larger than the table. */
 static bool decoder_clear_table(struct decoder *decoder)
 {
     static const uint8_t field[sizeof CLEARING_HEAD - 1 + TABLE_SIZE] = CLEARING_HEAD;
@@ -241,7 +242,7 @@ static bool decoder_clear_table(struct decoder *decoder)
     return decoder_inflate_part(decoder, slice_make(field, sizeof field), false, &unseen);
 }
 
-/* The length of the string that begins there, or 0 if it is none. */
+/* The length of the string literal that starts there, or 0 if it is malformed. */
 static size_t decoder_string_length(struct slice bytes)
 {
     size_t len;
@@ -249,9 +250,8 @@ static size_t decoder_string_length(struct slice bytes)
 }
 
 /*
- * Passes over the field that begins there, of whatever kind. False if it is cut off. *is_long: it
- * is a literal that nghttp2 does not take for its length, and *is_indexed: it is to be added to the
- * table.
+ * Skips the field that starts there, of any representation. False if it is truncated. *is_long: it
+ * has a string that is too long for nghttp2; *is_indexed: it is to be added to the dynamic table.
  */
 static bool decoder_skip_field(struct slice *bytes, bool *is_long, bool *is_indexed)
 {
@@ -261,7 +261,7 @@ static bool decoder_skip_field(struct slice *bytes, bool *is_long, bool *is_inde
     *is_indexed = (first & 0xc0) == 0x40;
     if ((first & 0x80) != 0)
         return decoder_skip_integer(bytes, 7, &number);
-    if ((first & 0xe0) == 0x20) /* a change of the table's size */
+    if ((first & 0xe0) == 0x20) /* a dynamic table size update */
         return decoder_skip_integer(bytes, 5, &number);
     if (!decoder_skip_integer(bytes, *is_indexed ? 6 : 4, &number))
         return false;
@@ -274,20 +274,20 @@ static bool decoder_skip_field(struct slice *bytes, bool *is_long, bool *is_inde
     return decoder_skip_string(bytes);
 }
 
-/* The same for blocks that may have strings which nghttp2 does not take: a field with one is too
- * large in any case, and all that it does to the table is to empty it. */
+/* As decoder_inflate_part(), for a whole block that may have strings too long for nghttp2: a field
+ * with one is too large in any case, and its only effect on the table is to empty it. */
 static bool decoder_inflate_long(struct decoder *decoder, struct slice bytes,
                                  struct inflating *inflating)
 {
     struct slice part = bytes; /* what comes before the next long field */
     while (bytes.len > 0) {
-        const uint8_t *begin = bytes.data;
+        const uint8_t *start = bytes.data;
         bool is_long, is_indexed;
         if (!decoder_skip_field(&bytes, &is_long, &is_indexed))
-            break; /* nghttp2 will say so */
+            break; /* nghttp2 will report it */
         if (!is_long)
             continue;
-        part.len = (size_t)(begin - part.data);
+        part.len = (size_t)(start - part.data);
         if (part.len > 0 && !decoder_inflate_part(decoder, part, false, inflating))
             return false;
         if (is_indexed && !decoder_clear_table(decoder))
@@ -336,7 +336,7 @@ enum decoder_verdict decoder_read(struct decoder *decoder, struct slice bytes, b
     if (inflating.rules.connect)
         block->content_length = -1;
     if (inflating.verdict == DECODER_GOOD && stable && !trailers &&
-        bytes.len <= DECODER_MEMO_BYTES && decoder_comes_again(decoder, bytes))
+        bytes.len <= DECODER_MEMO_BYTES && decoder_is_repeated(decoder, bytes))
         decoder_remember(decoder, bytes, scratch, block);
     return inflating.verdict;
 }

@@ -1,9 +1,9 @@
 /*
- * Reading the header blocks of requests (HPACK, RFC 7541); private to http2. The inflater is
- * nghttp2's. A client that repeats itself soon sends blocks that change no table: indexes, and
- * perhaps literals that stay out of it. Such a block that was seen before, with no change of the
- * dynamic table since, means the same fields: it is remembered when it comes the second time, and
- * costs one comparison from then on.
+ * Decoding the header blocks of requests (HPACK, RFC 7541); private to http2. The inflater is
+ * nghttp2's. A client that repeats its requests soon sends blocks that leave the dynamic table
+ * alone: indexed fields, and perhaps literals without indexing. As long as the table does not
+ * change, such a block always decodes to the same fields: at its second occurrence it is memoised,
+ * and from then on it costs one comparison.
  */
 #ifndef KEYSTORE_HTTP2_DECODER_H
 #define KEYSTORE_HTTP2_DECODER_H
@@ -12,10 +12,10 @@
 
 #include <nghttp2/nghttp2.h>
 
-/* Different requests that are remembered per connection, and the longest block of one. */
+/* Blocks memoised per connection, and the length in bytes of the longest. */
 #define DECODER_MEMOS      4
 #define DECODER_MEMO_BYTES 64
-/* Blocks seen once: as many as are told apart. */
+/* Slots for the hashes of blocks seen once. */
 #define DECODER_SEEN 8
 
 struct decoder_memo {
@@ -29,40 +29,43 @@ struct decoder_memo {
 
 struct decoder {
     nghttp2_hd_inflater *inflater;
-    size_t max_inflated;    /* bytes of fields in a block that are decoded for the table's sake */
+    size_t max_inflated;    /* bytes of fields in a block, overhead included; beyond that it is
+                               DECODER_ENDLESS */
     uint64_t table_version; /* counts the blocks that may have changed the dynamic table */
     uint32_t last_id;
     struct decoder_memo memos[DECODER_MEMOS];
-    uint32_t seen[DECODER_SEEN]; /* hashes of blocks that came once */
+    uint32_t seen[DECODER_SEEN]; /* hashes of blocks that were seen once */
 };
 
 struct decoder_block {
     const struct http2_field *fields;
     size_t count;
     uint32_t id;            /* of the memo; 0 = none */
-    bool bomb;              /* it says far more than its size and the table's can explain */
-    int64_t content_length; /* as the field says; -1 if it does not */
+    bool bomb;              /* an HPACK bomb: it decodes to far more than its size and the table's
+                               explain */
+    int64_t content_length; /* -1 if there is no such field */
 };
 
 enum decoder_verdict {
     DECODER_GOOD,
-    DECODER_MALFORMED, /* breaks the rules for requests: reset the stream */
-    DECODER_TOO_LARGE, /* more than `max_bytes` of fields: refuse the request. Those are there that
-                          fit */
-    DECODER_ENDLESS,   /* more than max_inflated: the table is lost, and nothing else is wrong */
-    DECODER_BROKEN,    /* the table is lost: COMPRESSION_ERROR of the connection */
-    DECODER_STARVED,   /* the table is lost, for there was no memory for it */
+    DECODER_MALFORMED, /* violates RFC 9113, 8: reset the stream */
+    DECODER_TOO_LARGE, /* more than `max_bytes` of fields: refuse the request. The fields that fit
+                          are returned */
+    DECODER_ENDLESS,   /* more than max_inflated: the dynamic table is lost, though the block may be
+                          valid */
+    DECODER_BROKEN,    /* the dynamic table is lost: connection error COMPRESSION_ERROR */
+    DECODER_NO_MEMORY, /* the dynamic table is lost, because memory ran out */
 };
 
-/* Without max_inflated. */
+/* max_inflated is unlimited until it is set. */
 void decoder_init(struct decoder *decoder);
 void decoder_deinit(struct decoder *decoder);
 
 /*
- * Reads a whole block. `scratch` holds the fields of a block that is not remembered; *block is
- * valid until the next call with the same decoder or scratch. But for DECODER_BROKEN and
- * DECODER_ENDLESS the table stays right. Blanks at the ends of values are left out, but for those
- * of pseudo-header fields.
+ * Decodes a complete block. `scratch` holds the fields of a block that is not memoised; *block is
+ * valid until the next call with the same decoder or scratch. The dynamic table stays valid except
+ * after DECODER_ENDLESS, DECODER_BROKEN and DECODER_NO_MEMORY. Leading and trailing whitespace of
+ * values is stripped, except in pseudo-header fields.
  */
 enum decoder_verdict decoder_read(struct decoder *decoder, struct slice bytes, bool trailers,
                                   size_t max_bytes, struct fields *scratch,

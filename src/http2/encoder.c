@@ -1,13 +1,14 @@
-/* HPACK coding for the few field sets of a server. No Huffman coding: what repeats costs a byte. */
+/* HPACK encoding of the few field sets of a server. No Huffman coding: a repeated field costs one
+ * byte. */
 #include "http2/encoder.h"
 
 #include "base/check.h"
 
-/* RFC 7541: entries of the static table, and the overhead of one in the dynamic table. */
+/* RFC 7541: entries of the static table, and the overhead of an entry in the dynamic table. */
 #define STATIC_ENTRIES 61
-#define STATIC_STATUS  8 /* ":status: 200"; its name serves other statuses too */
+#define STATIC_STATUS  8 /* ":status: 200"; its name is used for other statuses, too */
 #define ENTRY_OVERHEAD 32
-/* Bytes that an integer of HPACK takes at most here, and a table size update. */
+/* The most bytes that an HPACK integer, such as a table size update, takes here. */
 #define MAX_INTEGER ((size_t)6)
 
 void encoder_init(struct encoder *encoder)
@@ -25,7 +26,7 @@ static void encoder_forget_memos(struct encoder *encoder)
 
 void encoder_set_allowed(struct encoder *encoder, uint32_t size)
 {
-    encoder_forget_memos(encoder); /* the next block has more to say */
+    encoder_forget_memos(encoder); /* the next block starts with a size update */
     encoder->allowed = size;
     if (size < encoder->smallest)
         encoder->smallest = size;
@@ -39,7 +40,7 @@ size_t encoder_bound(const struct http2_field *fields, size_t count)
     return bound;
 }
 
-/* RFC 7541, 5.1: an integer whose first byte has `bits` bits for it below `pattern`. */
+/* RFC 7541, 5.1: an integer with a prefix of `bits` bits, whose upper bits are `pattern`. */
 static uint8_t *encoder_write_integer(uint8_t *out, unsigned pattern, unsigned bits, size_t number)
 {
     size_t limit = ((size_t)1 << bits) - 1;
@@ -62,7 +63,7 @@ static uint8_t *encoder_write_string(uint8_t *out, struct slice text)
     return out + text.len;
 }
 
-/* A literal; `pattern` says whether it enters the table (0x40, 6 bits) or not (0, 4 bits). */
+/* A literal; `pattern` is 0x40 (6 bits) with incremental indexing, 0 (4 bits) without. */
 static uint8_t *encoder_write_literal(uint8_t *out, const struct http2_field *field,
                                       unsigned pattern, unsigned bits)
 {
@@ -75,18 +76,18 @@ static uint8_t *encoder_write_literal(uint8_t *out, const struct http2_field *fi
     return encoder_write_string(out, field->value);
 }
 
-static uint32_t encoder_wanted_size(const struct encoder *encoder)
+static uint32_t encoder_target_size(const struct encoder *encoder)
 {
     return encoder->allowed < ENCODER_TABLE_SIZE ? encoder->allowed : ENCODER_TABLE_SIZE;
 }
 
 /*
- * RFC 7541, 4.2: changes of the table's size are said at the beginning of the next block, first the
- * smallest that it had to have. If that evicts any entry, all are given up, by saying 0.
+ * RFC 7541, 4.2: size updates come at the start of the next block, the smallest maximum since the
+ * last block first. If that would evict any entry, all are evicted by an update to 0.
  */
 static uint8_t *encoder_write_size_updates(struct encoder *encoder, uint8_t *out)
 {
-    uint32_t wanted = encoder_wanted_size(encoder);
+    uint32_t wanted = encoder_target_size(encoder);
     if (encoder->smallest < encoder->table_size) {
         if (encoder->smallest < encoder->kept_bytes)
             encoder->smallest = 0;
@@ -112,7 +113,7 @@ static bool encoder_keep(struct encoder *encoder, const struct http2_field *fiel
         encoder->kept_bytes + size > encoder->table_size)
         return false;
     DCHECK(encoder->table_size <= ENCODER_TABLE_SIZE);
-    encoder_forget_memos(encoder); /* the indexes are others */
+    encoder_forget_memos(encoder); /* the indexes have changed */
     encoder->kept[encoder->kept_count++] = field;
     encoder->kept_bytes += (uint32_t)size;
     return true;
@@ -122,7 +123,7 @@ static uint8_t *encoder_write_lasting(struct encoder *encoder, const struct http
                                       uint8_t *out)
 {
     for (uint32_t i = 0; i < encoder->kept_count; i++) {
-        /* The newest entry has the first index of the dynamic table. */
+        /* The newest entry has the lowest index of the dynamic table. */
         if (encoder->kept[i] == field)
             return encoder_write_integer(out, 0x80, 7, STATIC_ENTRIES + encoder->kept_count - i);
     }
@@ -134,7 +135,7 @@ static uint8_t *encoder_write_lasting(struct encoder *encoder, const struct http
     return encoder_write_literal(out, field, 0, 4);
 }
 
-/* Remembers a block in which each field is a byte. */
+/* Memoises a block in which each field is one byte. */
 static void encoder_remember(struct encoder *encoder, const struct http2_field *fields,
                              size_t count, const uint8_t *block)
 {
@@ -151,13 +152,13 @@ uint8_t *encoder_write(struct encoder *encoder, const struct http2_field *fields
 {
     DCHECK(encoder->smallest <= encoder->allowed && encoder->kept_count <= ENCODER_MAX_KEPT);
     if (encoder->smallest < encoder->table_size ||
-        encoder_wanted_size(encoder) != encoder->table_size)
+        encoder_target_size(encoder) != encoder->table_size)
         out = encoder_write_size_updates(encoder, out);
-    const uint8_t *begin = out;
+    const uint8_t *start = out;
     for (size_t i = 0; i < count; i++)
         out = lasting ? encoder_write_lasting(encoder, &fields[i], out)
                       : encoder_write_literal(out, &fields[i], 0, 4);
-    if (lasting && (size_t)(out - begin) == count)
-        encoder_remember(encoder, fields, count, begin);
+    if (lasting && (size_t)(out - start) == count)
+        encoder_remember(encoder, fields, count, start);
     return out;
 }

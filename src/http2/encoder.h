@@ -1,23 +1,22 @@
 /*
- * Coding the header blocks of answers (HPACK, RFC 7541); private to http2. Fields that repeat are
- * put into the peer's dynamic table once and cost a byte afterwards; other fields are literals that
- * leave the table alone. Which field repeats is told by its address, so nothing is compared or
- * hashed.
+ * Encoding the header blocks of responses (HPACK, RFC 7541); private to http2. Fields that repeat
+ * are added to the peer's dynamic table once and cost one byte afterwards; other fields are
+ * literals without indexing. A repeated field is recognised by its address, so nothing is compared
+ * or hashed.
  */
 #ifndef KEYSTORE_HTTP2_ENCODER_H
 #define KEYSTORE_HTTP2_ENCODER_H
 
 #include "http2/http2.h"
 
-/* Repeating fields that are kept in the table. */
+/* The most fields kept in the dynamic table. */
 #define ENCODER_MAX_KEPT 4
-/* Sets of fields whose blocks are remembered: those at the beginning and at the end of an answer.
- */
+/* Sets of fields whose blocks are memoised: the headers and the trailers of a response. */
 #define ENCODER_MEMOS 2
-/* The size of a peer's table until it says otherwise, and the largest that we use. */
+/* The default SETTINGS_HEADER_TABLE_SIZE, and the largest table that is used. */
 #define ENCODER_TABLE_SIZE 4096
 
-/* The block of a lasting set of fields that is nothing but indexes: a byte for each. */
+/* The block of a set of lasting fields that are all indexed: one byte for each. */
 struct encoder_memo {
     const struct http2_field *fields; /* NULL = unused */
     uint8_t count;
@@ -26,24 +25,24 @@ struct encoder_memo {
 
 struct encoder {
     const struct http2_field *kept[ENCODER_MAX_KEPT]; /* in the order of insertion */
-    struct encoder_memo memos[ENCODER_MEMOS];         /* until the table changes */
+    struct encoder_memo memos[ENCODER_MEMOS];         /* valid until the table changes */
     uint32_t kept_count;
-    uint32_t kept_bytes; /* of the table (RFC 7541, 4.1) */
-    uint32_t table_size; /* that we use: at most what the peer allows */
-    uint32_t smallest;   /* that the peer allowed since the last block */
-    uint32_t allowed;    /* by the peer now */
-    uint8_t next_memo;   /* to be replaced, modulo their number */
-    bool settled;        /* the peer's SETTINGS came: its table may be used */
+    uint32_t kept_bytes; /* their size in the table (RFC 7541, 4.1) */
+    uint32_t table_size; /* in use: at most what the peer allows */
+    uint32_t smallest;   /* maximum that the peer has set since the last block */
+    uint32_t allowed;    /* the peer's current SETTINGS_HEADER_TABLE_SIZE */
+    uint8_t next_memo;   /* the next to be replaced, modulo ENCODER_MEMOS */
+    bool settled;        /* the peer's SETTINGS have arrived: its table may be used */
 };
 
 void encoder_init(struct encoder *encoder);
 
-/* The peer's SETTINGS_HEADER_TABLE_SIZE. */
+/* Applies the peer's SETTINGS_HEADER_TABLE_SIZE. */
 void encoder_set_allowed(struct encoder *encoder, uint32_t size);
 
 /*
- * The block of lasting fields, ENCODER_MAX_KEPT bytes of which the first `count` count: what
- * encoder_write() would write. NULL if it is not remembered.
+ * The memoised block of lasting fields, equal to what encoder_write() would write: ENCODER_MAX_KEPT
+ * readable bytes, of which the first `count` are the block. NULL if there is none.
  */
 static inline const uint8_t *encoder_recall(const struct encoder *encoder,
                                             const struct http2_field *fields, size_t count)
@@ -60,8 +59,9 @@ static inline const uint8_t *encoder_recall(const struct encoder *encoder,
 size_t encoder_bound(const struct http2_field *fields, size_t count);
 
 /*
- * Writes the header block of the fields to `out` and returns its end. `lasting` fields lie where
- * they are for as long as the encoder is used. Blocks must be sent in the order of the calls.
+ * Writes the header block of the fields to `out` and returns its end. `lasting` fields must stay at
+ * their addresses, unchanged, for the life of the encoder. Blocks must be sent in the order of the
+ * calls.
  */
 uint8_t *encoder_write(struct encoder *encoder, const struct http2_field *fields, size_t count,
                        bool lasting, uint8_t *out);

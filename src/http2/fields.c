@@ -1,4 +1,4 @@
-/* Lists of header fields with their bytes in one buffer. */
+/* Lists of header fields whose bytes share one buffer. */
 #include "http2/fields.h"
 
 #include "base/check.h"
@@ -21,7 +21,7 @@ void fields_clear(struct fields *fields)
     fields->bytes.len = 0;
 }
 
-/* The bytes may have moved: points every field to its place again, in order. */
+/* Recomputes the slices of all fields after the buffer has moved. */
 static void fields_rebase(struct fields *fields)
 {
     const uint8_t *at = fields->bytes.data;
@@ -39,7 +39,7 @@ void fields_add(struct fields *fields, struct slice name, struct slice value)
         fields->capacity = fields->capacity > 0 ? fields->capacity * 2 : FIRST_CAPACITY;
         fields->items = mem_realloc(fields->items, fields->capacity * sizeof *fields->items);
     }
-    fields->bytes.limit = SIZE_MAX; /* the callers bound the sum */
+    fields->bytes.limit = SIZE_MAX; /* the callers bound the total */
     const uint8_t *before = fields->bytes.data;
     bool fits = buf_append(&fields->bytes, name) && buf_append(&fields->bytes, value);
     CHECK(fits);

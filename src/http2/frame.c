@@ -1,4 +1,4 @@
-/* Reading frames. Knows nothing of streams. */
+/* Parses frames. Knows nothing of streams. */
 #include "http2/frame.h"
 
 #define PRIORITY_SIZE 5

@@ -1,14 +1,16 @@
-/* Frames as bytes (RFC 9113, 4.1 and 6); private to http2. */
+/* The layout of frames (RFC 9113, 4.1 and 6); private to http2. */
 #ifndef KEYSTORE_HTTP2_FRAME_H
 #define KEYSTORE_HTTP2_FRAME_H
 
 #include "base/slice.h"
 
 #define FRAME_HEADER_SIZE ((size_t)9)
-/* The largest payload that we accept (SETTINGS_MAX_FRAME_SIZE is left at its default) and send. */
-#define FRAME_MAX_PAYLOAD  ((size_t)16384)
-#define FRAME_MAX_WINDOW   INT32_MAX
-#define FRAME_FIRST_WINDOW 65535 /* of streams and connections before SETTINGS */
+/* The largest payload, in bytes, that is accepted (SETTINGS_MAX_FRAME_SIZE is left at its default)
+ * and sent. */
+#define FRAME_MAX_PAYLOAD ((size_t)16384)
+#define FRAME_MAX_WINDOW  INT32_MAX
+#define FRAME_INITIAL_WINDOW                                                                       \
+    65535 /* of streams and connections before SETTINGS (RFC 9113, 6.9.2) */
 
 enum frame_type {
     FRAME_DATA = 0,
@@ -57,7 +59,7 @@ enum http2_error {
 };
 
 struct frame {
-    uint8_t type; /* perhaps none that we know */
+    uint8_t type; /* enum frame_type, or an unknown type */
     uint8_t flags;
     uint32_t stream_id;
     struct slice payload;
@@ -76,7 +78,7 @@ static inline void frame_write_u32(uint8_t *at, uint32_t number)
     at[3] = (uint8_t)number;
 }
 
-/* The payload's length in a frame header. */
+/* The payload length in a frame header. */
 static inline size_t frame_read_length(const uint8_t *header)
 {
     return (size_t)header[0] << 16 | (size_t)header[1] << 8 | header[2];
@@ -93,13 +95,13 @@ static inline void frame_write_header(uint8_t *at, size_t length, enum frame_typ
     frame_write_u32(at + 5, stream_id);
 }
 
-/* Reads the header; the payload is the `length` bytes behind it. */
+/* Parses a header; the payload is the `length` bytes that follow it. */
 struct frame frame_read(const uint8_t *bytes, size_t length);
 
 /*
  * Removes padding from the payload of DATA or HEADERS, and the priority fields of HEADERS (RFC
  * 9113, 5.3.2: ignored). HTTP2_FRAME_SIZE_ERROR if the payload is too short for the fields that its
- * flags announce (4.2), HTTP2_PROTOCOL_ERROR if there is more padding than payload (6.1).
+ * flags indicate (4.2), HTTP2_PROTOCOL_ERROR if the padding is longer than the payload (6.1).
  */
 enum http2_error frame_strip(struct frame *frame) __attribute__((warn_unused_result));
 

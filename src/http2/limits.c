@@ -1,5 +1,5 @@
-/* The limits that are meant when nobody says others. A file of its own, so that another session
- * behind http2.h can have them, too. */
+/* The default limits. They have a file of their own so that another implementation of http2.h can
+ * link them, too. */
 #include "http2/http2.h"
 
 const struct http2_limits http2_default_limits = {
@@ -14,12 +14,12 @@ const struct http2_limits http2_default_limits = {
     .max_idle_frames = 1000,
     .reset_burst = 200,
     .resets_per_s = 20,
-    .patience_ms = 5,
+    .cancel_grace_ms = 5,
     .max_output = (size_t)256 * 1024,
     .max_queued = (size_t)64 * 1024 * 1024,
     .max_unsent_control = 4096,
-    .greeting_timeout_ms = (int64_t)10 * 1000,
+    .handshake_timeout_ms = (int64_t)10 * 1000,
     .header_timeout_ms = (int64_t)10 * 1000,
     .stall_timeout_ms = (int64_t)60 * 1000,
-    .goodbye_timeout_ms = (int64_t)3 * 1000,
+    .goaway_timeout_ms = (int64_t)3 * 1000,
 };

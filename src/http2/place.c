@@ -1,21 +1,21 @@
 /*
- * Reading the body of a large request straight to where the application gathers it. Frames of the
- * same size are expected to go on, with their headers between the payloads: the read is cut as they
- * would cut it. Where the bytes turn out not to be such frames they are put together again and
- * taken as any others; so a wrong guess costs a copy, and changes nothing else.
+ * Direct placement: reads the body of a large request to where the application gathers it. After a
+ * run of DATA frames of one size, more are predicted, and the read is scattered accordingly: frame
+ * headers here, payloads to the application's memory. Bytes that turn out to be something else are
+ * reassembled and processed as usual, so a misprediction costs a copy and changes nothing else.
  */
 #include "base/check.h"
 #include "http2/session.h"
 
-/* Smaller payloads are not worth a piece of their own. */
-#define LEAST_PAYLOAD ((size_t)4096)
-/* Frames of one size that must have come one after the other before more are expected. */
-#define LEAST_RUN 2
+/* Smaller payloads, in bytes, are not worth a piece of their own. */
+#define MIN_PAYLOAD ((size_t)4096)
+/* Consecutive frames of one size before more are predicted. */
+#define MIN_RUN 2
 
 void place_note(struct http2_session *session, const struct frame *frame)
 {
     struct frame_run *run = &session->run;
-    if (frame->payload.len < LEAST_PAYLOAD)
+    if (frame->payload.len < MIN_PAYLOAD)
         return;
     if (frame->type == FRAME_DATA && frame->stream_id == run->stream_id &&
         frame->payload.len == run->length) {
@@ -27,11 +27,11 @@ void place_note(struct http2_session *session, const struct frame *frame)
                               .count = frame->type == FRAME_DATA};
 }
 
-/* Where the open stream of the run wants its body; NULL if nowhere in particular. */
+/* Where the stream of the run wants its body; NULL for no preference. */
 static uint8_t *place_find(struct http2_session *session, size_t *size)
 {
     const struct http2_handler *handler = session->context->handler;
-    if (session->failed || session->run.count < LEAST_RUN || handler->place == NULL)
+    if (session->failed || session->run.count < MIN_RUN || handler->place == NULL)
         return NULL;
     struct http2_stream *stream = stream_find(session, session->run.stream_id);
     if (stream == NULL || stream->ended || stream->answered)
@@ -39,8 +39,8 @@ static uint8_t *place_find(struct http2_session *session, size_t *size)
     return handler->place(session->user, stream, size);
 }
 
-/* What is left to come of a frame that has begun: 0 if none has. False if that is not one of the
- * run, with more to follow. Its payload goes where others go, by a copy. */
+/* *left: bytes missing of the partial frame, 0 if there is none; its payload is placed by copying.
+ * False if the partial frame is not one of the run with more to follow. */
 static bool place_expect_partial(const struct http2_session *session, size_t *left, size_t *payload)
 {
     const struct buf *partial = &session->partial;
@@ -58,7 +58,7 @@ static bool place_expect_partial(const struct http2_session *session, size_t *le
 
 static void place_expect_frames(struct placing *placing, uint8_t *at, size_t size, size_t length)
 {
-    DCHECK(length >= LEAST_PAYLOAD);
+    DCHECK(length >= MIN_PAYLOAD);
     for (placing->count = 0; size > 0 && placing->count < PLACE_FRAMES; placing->count++) {
         struct placed_frame *frame = &placing->frames[placing->count];
         frame->payload = slice_make(at, size < length ? size : length);
@@ -78,7 +78,7 @@ size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
         payload > size)
         return 0;
     place_expect_frames(placing, at + payload, size - payload, session->run.length);
-    if (placing->count < LEAST_RUN)
+    if (placing->count < MIN_RUN)
         return 0;
     if (placing->partial_left > 0) {
         uint8_t *rest = buf_reserve(&session->partial, placing->partial_left);
@@ -106,7 +106,8 @@ static bool place_is_as_expected(const struct placed_frame *placed, uint32_t str
            (frame.flags == 0 || (frame.flags == FRAME_END_STREAM && placed->is_last));
 }
 
-/* How many frames have come as they were expected, of `size` bytes; those are taken off it. */
+/* The number of complete frames, of `size` bytes read, that match the prediction; their bytes are
+ * subtracted from *size. */
 static size_t place_count_good(struct http2_session *session, size_t *size)
 {
     const struct placing *placing = &session->context->placing;
@@ -124,7 +125,7 @@ static size_t place_count_good(struct http2_session *session, size_t *size)
     return good;
 }
 
-static uint8_t *place_copy_part(uint8_t *to, const uint8_t *from, size_t len, size_t *size)
+static uint8_t *place_copy(uint8_t *to, const uint8_t *from, size_t len, size_t *size)
 {
     if (len > *size)
         len = *size;
@@ -133,23 +134,23 @@ static uint8_t *place_copy_part(uint8_t *to, const uint8_t *from, size_t len, si
     return to + len;
 }
 
-/* The last `size` bytes of the read, from frame `first` on, in one piece. */
-static struct slice place_put_together(struct placing *placing, size_t first, size_t size)
+/* Reassembles the last `size` bytes of the read, from frame `first` on. */
+static struct slice place_reassemble(struct placing *placing, size_t first, size_t size)
 {
     uint8_t *end = placing->rest;
     for (size_t i = first; size > 0; i++) {
-        CHECK(i < placing->count); /* no more was read than there were places for */
+        CHECK(i < placing->count); /* no more was read than the pieces hold */
         const struct placed_frame *frame = &placing->frames[i];
-        end = place_copy_part(end, frame->header, sizeof frame->header, &size);
-        end = place_copy_part(end, frame->payload.data, frame->payload.len, &size);
+        end = place_copy(end, frame->header, sizeof frame->header, &size);
+        end = place_copy(end, frame->payload.data, frame->payload.len, &size);
     }
     return slice_make(placing->rest, (size_t)(end - placing->rest));
 }
 
 /*
- * What is not as expected is copied before any frame is handled, for a frame may end its stream and
- * with that the memory that the others lie in. Of those that follow in a stream that has ended,
- * nothing but their length is looked at.
+ * Mispredicted bytes are copied before any frame is handled, since a frame may close its stream and
+ * with it the memory that holds the others. Of later frames of a closed stream only the length is
+ * used.
  */
 enum http2_error place_take(struct http2_session *session, size_t size)
 {
@@ -160,7 +161,7 @@ enum http2_error place_take(struct http2_session *session, size_t size)
     session->partial.len += completed;
     size -= completed;
     size_t good = place_count_good(session, &size);
-    struct slice rest = place_put_together(placing, good, size);
+    struct slice rest = place_reassemble(placing, good, size);
     enum http2_error error =
         completed > 0 ? session_take_frames(session, slice_make(rest.data, 0)) : HTTP2_NO_ERROR;
     for (size_t i = 0; i < good && error == HTTP2_NO_ERROR; i++) {

@@ -1,6 +1,6 @@
 /*
- * Telling a client's preface from what else arrives at a port by mistake. It only looks at bytes;
- * what becomes of the connection is the session's business.
+ * Distinguishes the client connection preface from what else arrives at a port by mistake. It only
+ * looks at bytes; the session decides what happens to the connection.
  */
 #include "http2/preface.h"
 
@@ -18,17 +18,17 @@ static const struct closing proxy = {
     CLOSING_PROXY, "this is a header of the PROXY protocol; this listener speaks plain HTTP/2, so "
                    "the proxy must not send one"};
 static const struct closing other = {
-    CLOSING_NOT_HTTP2, "this is no HTTP/2; this listener speaks gRPC over plain HTTP/2"};
+    CLOSING_NOT_HTTP2, "this is not HTTP/2; this listener speaks gRPC over plain HTTP/2"};
 static const struct closing undecided = {CLOSING_NONE, NULL};
 
-/* True if one begins like the other, as far as the shorter one goes. */
-static bool preface_agrees(struct slice bytes, struct slice with)
+/* True if the shorter one is a prefix of the other. */
+static bool preface_matches(struct slice bytes, struct slice with)
 {
     size_t len = bytes.len < with.len ? bytes.len : with.len;
     return memcmp(bytes.data, with.data, len) == 0;
 }
 
-/* The length of the capital letters at the beginning. */
+/* The number of leading capital letters. */
 static size_t preface_method_length(struct slice bytes)
 {
     size_t len = 0;
@@ -37,19 +37,19 @@ static size_t preface_method_length(struct slice bytes)
     return len;
 }
 
-/* What a request of HTTP/1 asks for is a path, "*", a URL or a host. */
+/* The target of an HTTP/1 request is a path, "*", a URL or a host. */
 static bool preface_is_target(uint8_t first)
 {
     return first == '/' || first == '*' || (first >= 'a' && first <= 'z');
 }
 
-/* Bytes that are not those of the preface. */
-static struct closing preface_judge_foreign(struct slice bytes)
+/* Classifies bytes that differ from the preface. */
+static struct closing preface_classify_foreign(struct slice bytes)
 {
     const struct slice signature = slice_make(proxy_2, sizeof proxy_2 - 1);
     if (bytes.data[0] == TLS_HANDSHAKE)
         return tls;
-    if (preface_agrees(bytes, signature))
+    if (preface_matches(bytes, signature))
         return bytes.len >= signature.len ? proxy : undecided;
     size_t method = preface_method_length(bytes);
     if (method == bytes.len && bytes.len < PREFACE_SIZE)
@@ -66,10 +66,11 @@ static struct closing preface_judge_foreign(struct slice bytes)
                : other;
 }
 
-struct closing preface_judge(struct slice bytes)
+struct closing preface_classify(struct slice bytes)
 {
-    return preface_agrees(bytes, slice_make(preface, PREFACE_SIZE)) ? undecided
-                                                                    : preface_judge_foreign(bytes);
+    return preface_matches(bytes, slice_make(preface, PREFACE_SIZE))
+               ? undecided
+               : preface_classify_foreign(bytes);
 }
 
 struct slice preface_http1_answer(void)

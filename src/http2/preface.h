@@ -1,5 +1,5 @@
-/* The first bytes of a connection (RFC 9113, 3.4), and what they are if no client of HTTP/2 sent
- * them; private to http2. */
+/* The client connection preface (RFC 9113, 3.4), and what the first bytes are if they are something
+ * else; private to http2. */
 #ifndef KEYSTORE_HTTP2_PREFACE_H
 #define KEYSTORE_HTTP2_PREFACE_H
 
@@ -9,13 +9,12 @@
 #define PREFACE_SIZE ((size_t)24)
 
 /*
- * Judges the first bytes of a connection, at most PREFACE_SIZE. `kind` is CLOSING_NONE if they may
- * still become a preface or are too few to be told from it or from each other; PREFACE_SIZE bytes
- * never are.
+ * Classifies the first bytes of a connection, at most PREFACE_SIZE. `kind` is CLOSING_NONE if they
+ * are a prefix of the preface or too few to decide; PREFACE_SIZE bytes are always enough.
  */
-struct closing preface_judge(struct slice bytes);
+struct closing preface_classify(struct slice bytes);
 
-/* A whole answer for a client of HTTP/1. */
+/* A complete HTTP/1.1 response that explains what the port speaks. */
 struct slice preface_http1_answer(void);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * What each frame of a client means (RFC 9113, 5 and 6): a table of small handlers. A handler
- * returns the error that ends the connection, or none; errors of a stream are dealt with here.
+ * Handles each frame of a client (RFC 9113, 5 and 6): a table of small handlers, one for each frame
+ * type. A handler returns the error code of a connection error, or HTTP2_NO_ERROR; stream errors
+ * are handled here.
  */
 #include "base/check.h"
 #include "http2/session.h"
@@ -16,10 +17,10 @@ static bool receive_is_client_stream(uint32_t id)
 }
 
 /*
- * A frame that brings nothing forward. A peer that we part with may not have heard of it yet: all
- * the requests that it may have under way, and their resets, are no flood.
+ * Counts a frame that makes no progress. During a drain the peer may not have seen the GOAWAY yet:
+ * the requests that it may have in flight, and their resets, are not a flood.
  */
-static enum http2_error receive_note_idle_frame(struct http2_session *session)
+static enum http2_error receive_count_idle_frame(struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     uint64_t most = limits->max_idle_frames;
@@ -27,60 +28,61 @@ static enum http2_error receive_note_idle_frame(struct http2_session *session)
         most += 2 * (uint64_t)limits->max_streams;
     if (++session->idle_frames <= most)
         return HTTP2_NO_ERROR;
-    return session_end_gently(session, "too many frames came that bring no request forward "
-                                       "(--max-idle-frames)");
+    return session_end_gracefully(
+        session, "too many frames made no progress with any request (--max-idle-frames)");
 }
 
-/* A request that the peer has cancelled before we could answer it. */
-static enum http2_error receive_note_cancel(struct http2_session *session)
+/* Counts a request that the peer cancelled before it could be answered. */
+static enum http2_error receive_count_cancel(struct http2_session *session)
 {
     if (session_is_ending(session))
-        return receive_note_idle_frame(session);
+        return receive_count_idle_frame(session);
     if (bucket_take(&session->cancels, session->now_ms))
         return HTTP2_NO_ERROR;
-    return session_end_gently(session, "too many requests were cancelled as soon as they were sent "
-                                       "(--reset-burst, --resets-per-second)");
+    return session_end_gracefully(session,
+                                  "too many requests were cancelled as soon as they were sent "
+                                  "(--reset-burst, --resets-per-second)");
 }
 
-/* A reset that the peer has forced. */
-static enum http2_error receive_note_mistake(struct http2_session *session)
+/* Counts a reset that the peer provoked. */
+static enum http2_error receive_count_forced_reset(struct http2_session *session)
 {
     if (session_is_ending(session))
-        return receive_note_idle_frame(session);
-    if (bucket_take(&session->mistakes, session->now_ms))
+        return receive_count_idle_frame(session);
+    if (bucket_take(&session->forced_resets, session->now_ms))
         return HTTP2_NO_ERROR;
-    return session_end_gently(session, "too many requests broke the rules of HTTP/2 "
-                                       "(--reset-burst, --resets-per-second)");
+    return session_end_gracefully(
+        session, "too many requests violated HTTP/2 (--reset-burst, --resets-per-second)");
 }
 
-/* Resets a stream that is not there, or not any more. */
-static void receive_dismiss(struct http2_session *session, uint32_t id, enum http2_error error)
+/* Resets a stream that does not exist, or no longer. */
+static void receive_reset_absent(struct http2_session *session, uint32_t id, enum http2_error error)
 {
     send_reset(session, id, error);
     stream_note_past(session, id, PAST_RESET);
 }
 
-/* A stream error where there is no stream: the peer's mistake. */
-static enum http2_error receive_refuse(struct http2_session *session, uint32_t id,
-                                       enum http2_error error)
+/* A stream error caused by the peer, for a stream that does not exist. */
+static enum http2_error receive_stream_error(struct http2_session *session, uint32_t id,
+                                             enum http2_error error)
 {
-    atomic_fetch_add_explicit(&session->context->broken, 1, memory_order_relaxed);
-    receive_dismiss(session, id, error);
-    return receive_note_mistake(session);
+    atomic_fetch_add_explicit(&session->context->stream_errors, 1, memory_order_relaxed);
+    receive_reset_absent(session, id, error);
+    return receive_count_forced_reset(session);
 }
 
-/* A stream error: the stream is gone afterwards. */
-static enum http2_error receive_reset(struct http2_stream *stream, enum http2_error error)
+/* A stream error: closes the stream. */
+static enum http2_error receive_reset_stream(struct http2_stream *stream, enum http2_error error)
 {
     struct http2_session *session = stream->session;
     uint32_t id = stream->id;
     stream_close(stream);
-    return receive_refuse(session, id, error);
+    return receive_stream_error(session, id, error);
 }
 
-/* A header block that goes beyond all bounds: its request is refused, and since HPACK needs every
- * block, no other can be understood. */
-static enum http2_error receive_refuse_block(struct http2_session *session, uint32_t id,
+/* Rejects a header block that is too large to be decoded. Its request is reset, and because the
+ * HPACK state is lost with the block, the connection is drained. */
+static enum http2_error receive_reject_block(struct http2_session *session, uint32_t id,
                                              const char *text)
 {
     struct http2_stream *stream = stream_find(session, id);
@@ -88,25 +90,25 @@ static enum http2_error receive_refuse_block(struct http2_session *session, uint
         session->last_stream = id;
     if (stream != NULL)
         stream_close(stream);
-    receive_dismiss(session, id, HTTP2_ENHANCE_YOUR_CALM);
-    return session_end_gently(session, text);
+    receive_reset_absent(session, id, HTTP2_ENHANCE_YOUR_CALM);
+    return session_end_gracefully(session, text);
 }
 
-/* For frames of requests: takes padding and priority away. */
+/* Strips padding and priority from a frame that belongs to a request. */
 static enum http2_error receive_strip(struct http2_session *session, struct frame *frame)
 {
     if (!receive_is_client_stream(frame->stream_id))
-        return session_blame(session, HTTP2_PROTOCOL_ERROR,
-                             "streams of clients have odd numbers, and each frame of a request has "
-                             "one");
+        return session_error(
+            session, HTTP2_PROTOCOL_ERROR,
+            "a frame of a request must have a client's stream identifier, which is odd");
     enum http2_error error = frame_strip(frame);
     if (error == HTTP2_PROTOCOL_ERROR)
-        session_blame(session, error, "a frame has more padding than payload");
+        session_error(session, error, "a frame has more padding than payload");
     return error;
 }
 
-/* Ends a handler's hold on the stream, and the stream if both sides are done with it. */
-static enum http2_error receive_let_go(struct http2_stream *stream)
+/* Ends a handler's hold on the stream, and closes it if both sides have ended it. */
+static enum http2_error receive_release(struct http2_stream *stream)
 {
     DCHECK(stream->held);
     stream->held = false;
@@ -131,7 +133,7 @@ static void receive_end_request(struct http2_stream *stream)
 static enum decoder_verdict receive_decode(struct http2_session *session, struct slice bytes,
                                            bool trailers, struct decoder_block *block)
 {
-    if (session_is_ending(session)) { /* nobody looks at it */
+    if (session_is_ending(session)) { /* its content is ignored */
         *block = (struct decoder_block){.content_length = -1};
         return DECODER_GOOD;
     }
@@ -140,72 +142,72 @@ static enum decoder_verdict receive_decode(struct http2_session *session, struct
                         block);
 }
 
-/* A block that costs the connection, as the state of HPACK is lost. */
-static enum http2_error receive_lose_table(struct http2_session *session, uint32_t id,
-                                           enum decoder_verdict verdict)
+/* The error for a block that loses the HPACK state. */
+static enum http2_error receive_hpack_error(struct http2_session *session, uint32_t id,
+                                            enum decoder_verdict verdict)
 {
     if (verdict == DECODER_BROKEN)
         return HTTP2_COMPRESSION_ERROR;
-    if (verdict == DECODER_STARVED)
-        return session_blame(session, HTTP2_INTERNAL_ERROR, account_starved);
-    return receive_refuse_block(session, id,
-                                "a header block is far too large when it is decoded; send "
-                                "less metadata (--max-header-size)");
+    if (verdict == DECODER_NO_MEMORY)
+        return session_error(session, HTTP2_INTERNAL_ERROR, account_starved);
+    return receive_reject_block(
+        session, id,
+        "a header block is far too large when decoded; send less metadata (--max-header-size)");
 }
 
-static bool receive_is_lost(enum decoder_verdict verdict)
+static bool receive_lost_hpack_state(enum decoder_verdict verdict)
 {
-    return verdict == DECODER_BROKEN || verdict == DECODER_ENDLESS || verdict == DECODER_STARVED;
+    return verdict == DECODER_BROKEN || verdict == DECODER_ENDLESS || verdict == DECODER_NO_MEMORY;
 }
 
-/* A header block for a stream that is open: trailers. */
+/* A header block for an open stream: trailers. */
 static enum http2_error receive_take_trailers(struct http2_stream *stream, struct slice bytes,
                                               bool end)
 {
     struct decoder_block block;
     enum decoder_verdict verdict = receive_decode(stream->session, bytes, true, &block);
-    if (receive_is_lost(verdict))
-        return receive_lose_table(stream->session, stream->id, verdict);
+    if (receive_lost_hpack_state(verdict))
+        return receive_hpack_error(stream->session, stream->id, verdict);
     if (stream->ended)
         return HTTP2_STREAM_CLOSED;
     if (verdict != DECODER_GOOD || !end || stream->content_left > 0)
-        return receive_reset(stream, HTTP2_PROTOCOL_ERROR);
+        return receive_reset_stream(stream, HTTP2_PROTOCOL_ERROR);
     stream->ended = true;
     stream->held = true;
     receive_end_request(stream);
-    return receive_let_go(stream);
+    return receive_release(stream);
 }
 
-/* A header block for a stream that was, or was passed over. */
-static enum http2_error receive_take_late_block(struct http2_session *session, uint32_t id,
-                                                struct slice bytes)
+/* A header block for a stream that is closed, or whose identifier was skipped. */
+static enum http2_error receive_take_late_headers(struct http2_session *session, uint32_t id,
+                                                  struct slice bytes)
 {
     struct decoder_block block;
     enum decoder_verdict verdict = receive_decode(session, bytes, true, &block);
-    if (receive_is_lost(verdict))
-        return receive_lose_table(session, id, verdict);
+    if (receive_lost_hpack_state(verdict))
+        return receive_hpack_error(session, id, verdict);
     if (session_is_ending(session))
-        return receive_note_idle_frame(session);
+        return receive_count_idle_frame(session);
     switch (stream_past(session, id)) {
     case PAST_RESET:
-        return receive_note_idle_frame(session);
+        return receive_count_idle_frame(session);
     case PAST_CLOSED:
         return HTTP2_STREAM_CLOSED;
     default:
-        return session_blame(session, HTTP2_PROTOCOL_ERROR,
-                             "the numbers of new streams must increase");
+        return session_error(session, HTTP2_PROTOCOL_ERROR,
+                             "the identifiers of new streams must increase");
     }
 }
 
-/* While clients hold much memory (base/account.h), a connection with more answers waiting than that
- * has to take them before it asks for more. */
+/* While clients hold much memory (base/account.h), a connection with more bytes of answers queued
+ * must take some before its next requests are accepted. */
 #define QUEUED_WHEN_TIGHT ((size_t)256 * 1024)
 
-/* The most streams of a connection while the system gives no memory for more (base/reserve.h). */
+/* The most streams per connection while the system has no memory (base/reserve.h). */
 #define STREAMS_WHEN_STARVED 16
 
-/* Whether a well-formed request is turned away; it is then safe to repeat elsewhere. */
-static bool receive_must_turn_away(const struct http2_session *session)
+/* True if a well-formed request must be refused; it is then safe to retry. */
+static bool receive_must_refuse(const struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     size_t queued = http2_session_queued(session);
@@ -214,30 +216,31 @@ static bool receive_must_turn_away(const struct http2_session *session)
            (session->streams.count >= STREAMS_WHEN_STARVED && reserve_is_broken());
 }
 
-/* Only a peer that has seen our SETTINGS is to blame, for opening more streams than they allow. */
-static enum http2_error receive_turn_away(struct http2_session *session, uint32_t id)
+/* Exceeding MAX_CONCURRENT_STREAMS counts against the peer only once it has acknowledged our
+ * SETTINGS. */
+static enum http2_error receive_refuse_request(struct http2_session *session, uint32_t id)
 {
     bool too_many = session->streams.count >= session->context->limits.max_streams;
-    atomic_fetch_add_explicit(&session->context->turned_away, 1, memory_order_relaxed);
-    receive_dismiss(session, id, HTTP2_REFUSED_STREAM);
-    return too_many && session->pending_settings == 0 ? receive_note_mistake(session)
+    atomic_fetch_add_explicit(&session->context->refused, 1, memory_order_relaxed);
+    receive_reset_absent(session, id, HTTP2_REFUSED_STREAM);
+    return too_many && session->pending_settings == 0 ? receive_count_forced_reset(session)
                                                       : HTTP2_NO_ERROR;
 }
 
-/* A request whose fields are too large: the application says so, and it costs this request alone.
- * Unless few bytes made them large, which no client does by accident. */
+/* A request with too large fields: the application answers it with an error, and the connection
+ * goes on. An HPACK bomb, which no client sends by accident, counts as a provoked reset, too. */
 static enum http2_error receive_take_oversized(struct http2_stream *stream,
                                                const struct decoder_block *block)
 {
     struct http2_session *session = stream->session;
     const struct http2_request request = {.fields = block->fields, .count = block->count};
     session->context->handler->on_oversized(session->user, stream, &request);
-    receive_let_go(stream);
-    return block->bomb ? receive_note_mistake(session) : HTTP2_NO_ERROR;
+    receive_release(stream);
+    return block->bomb ? receive_count_forced_reset(session) : HTTP2_NO_ERROR;
 }
 
-/* The error that a request is refused with: it breaks the rules, or is more than anybody takes. */
-static enum http2_error receive_judge_request(const struct http2_session *session,
+/* The stream error for a malformed or too large request, or HTTP2_NO_ERROR. */
+static enum http2_error receive_check_request(const struct http2_session *session,
                                               enum decoder_verdict verdict,
                                               const struct decoder_block *block, bool end)
 {
@@ -255,16 +258,16 @@ static enum http2_error receive_take_request(struct http2_session *session, uint
     struct decoder_block block;
     session->last_stream = id;
     session->resettable++;
-    if (session_is_ending(session)) /* as its GOAWAY has said */
-        return receive_note_idle_frame(session);
+    if (session_is_ending(session)) /* ignored, as the GOAWAY announced */
+        return receive_count_idle_frame(session);
     enum decoder_verdict verdict = receive_decode(session, bytes, false, &block);
-    if (receive_is_lost(verdict))
-        return receive_lose_table(session, id, verdict);
-    enum http2_error error = receive_judge_request(session, verdict, &block, end);
+    if (receive_lost_hpack_state(verdict))
+        return receive_hpack_error(session, id, verdict);
+    enum http2_error error = receive_check_request(session, verdict, &block, end);
     if (error != HTTP2_NO_ERROR)
-        return receive_refuse(session, id, error);
-    if (receive_must_turn_away(session))
-        return receive_turn_away(session, id);
+        return receive_stream_error(session, id, error);
+    if (receive_must_refuse(session))
+        return receive_refuse_request(session, id);
     struct http2_stream *stream = stream_open(session, id);
     stream->ended = end;
     stream->held = true;
@@ -277,35 +280,35 @@ static enum http2_error receive_take_request(struct http2_session *session, uint
     session->context->handler->on_request(session->user, stream, &request);
     if (end)
         receive_end_request(stream);
-    return receive_let_go(stream);
+    return receive_release(stream);
 }
 
 static enum http2_error receive_take_block(struct http2_session *session, uint32_t id,
                                            struct slice bytes, bool end)
 {
-    session->block_begun_ms = 0; /* this one is complete */
+    session->block_start_ms = 0; /* the block is complete */
     struct http2_stream *stream = stream_find(session, id);
     if (stream != NULL)
         return receive_take_trailers(stream, bytes, end);
     if (id <= session->last_stream)
-        return receive_take_late_block(session, id, bytes);
+        return receive_take_late_headers(session, id, bytes);
     return receive_take_request(session, id, bytes, end);
 }
 
-/* Keeps a part of a block that comes in several. */
-static enum http2_error receive_gather(struct http2_session *session, struct slice bytes)
+/* Appends a fragment to a block that is split into several frames. */
+static enum http2_error receive_append_fragment(struct http2_session *session, struct slice bytes)
 {
     struct buf *block = &session->block;
     size_t capacity = block->cap;
     if (session_is_ending(session))
         return HTTP2_NO_ERROR;
     if (!buf_append(block, bytes))
-        return receive_refuse_block(session, session->block_stream,
-                                    "a header block is far too large; send less metadata "
-                                    "(--max-header-size)");
+        return receive_reject_block(
+            session, session->block_stream,
+            "a header block is far too large; send less metadata (--max-header-size)");
     const char *why;
     if (!account_may_grow(capacity, block->cap, &why))
-        return receive_refuse_block(session, session->block_stream, why);
+        return receive_reject_block(session, session->block_stream, why);
     return HTTP2_NO_ERROR;
 }
 
@@ -321,28 +324,29 @@ static enum http2_error receive_on_headers(struct http2_session *session, struct
     session->block_flags = frame->flags;
     session->continuations = 0;
     buf_clear(&session->block, session->block.limit);
-    return receive_gather(session, frame->payload);
+    return receive_append_fragment(session, frame->payload);
 }
 
-/* A part of a block; large ones are bounded by the block's size. */
-static enum http2_error receive_take_part(struct http2_session *session, struct slice bytes)
+/* A fragment in a CONTINUATION frame; max_block_bytes bounds the large ones. */
+static enum http2_error receive_take_fragment(struct http2_session *session, struct slice bytes)
 {
     if (session_is_ending(session))
-        return receive_note_idle_frame(session);
+        return receive_count_idle_frame(session);
     if (bytes.len < FRAME_MAX_PAYLOAD / 2 &&
         ++session->continuations > session->context->limits.max_continuations)
-        return receive_refuse_block(session, session->block_stream,
-                                    "a header block comes in too many CONTINUATION frames "
-                                    "(--max-continuations)");
-    return receive_gather(session, bytes);
+        return receive_reject_block(
+            session, session->block_stream,
+            "a header block is split into too many CONTINUATION frames (--max-continuations)");
+    return receive_append_fragment(session, bytes);
 }
 
 static enum http2_error receive_on_continuation(struct http2_session *session, struct frame *frame)
 {
     if (session->block_stream == 0 || frame->stream_id != session->block_stream)
-        return session_blame(session, HTTP2_PROTOCOL_ERROR,
-                             "a CONTINUATION frame came without a header block to continue");
-    enum http2_error error = receive_take_part(session, frame->payload);
+        return session_error(
+            session, HTTP2_PROTOCOL_ERROR,
+            "a CONTINUATION frame does not follow HEADERS or CONTINUATION of its stream");
+    enum http2_error error = receive_take_fragment(session, frame->payload);
     if (error != HTTP2_NO_ERROR || (frame->flags & FRAME_END_HEADERS) == 0)
         return error;
     uint32_t id = session->block_stream;
@@ -355,11 +359,11 @@ static enum http2_error receive_on_continuation(struct http2_session *session, s
 
 /* DATA. */
 
-/* Gives a window back in large pieces, so that it costs few frames. */
-static void receive_give_back(struct http2_session *session, uint32_t id, uint32_t *unacknowledged,
-                              int32_t *window, uint32_t full)
+/* Sends WINDOW_UPDATE once half the window is used up, so that few frames are needed. */
+static void receive_update_window(struct http2_session *session, uint32_t id,
+                                  uint32_t *unacknowledged, int32_t *window, uint32_t size)
 {
-    if (*unacknowledged < full / 2)
+    if (*unacknowledged < size / 2)
         return;
     DCHECK((int64_t)*window + *unacknowledged <= FRAME_MAX_WINDOW);
     send_window_update(session, id, *unacknowledged);
@@ -367,12 +371,12 @@ static void receive_give_back(struct http2_session *session, uint32_t id, uint32
     *unacknowledged = 0;
 }
 
-void receive_give_stream_back(struct http2_stream *stream)
+void receive_update_stream_window(struct http2_stream *stream)
 {
     struct http2_session *session = stream->session;
     if (!stream->window_held && !stream->ended)
-        receive_give_back(session, stream->id, &stream->unacknowledged, &stream->receive_window,
-                          session->context->limits.stream_window);
+        receive_update_window(session, stream->id, &stream->unacknowledged, &stream->receive_window,
+                              session->context->limits.stream_window);
 }
 
 static enum http2_error receive_take_connection_window(struct http2_session *session, size_t size)
@@ -383,13 +387,13 @@ static enum http2_error receive_take_connection_window(struct http2_session *ses
     session->unacknowledged += (uint32_t)size;
     DCHECK(session->receive_window + (int64_t)session->unacknowledged ==
            (int64_t)session->context->limits.connection_window);
-    receive_give_back(session, 0, &session->unacknowledged, &session->receive_window,
-                      session->context->limits.connection_window);
+    receive_update_window(session, 0, &session->unacknowledged, &session->receive_window,
+                          session->context->limits.connection_window);
     return HTTP2_NO_ERROR;
 }
 
-/* DATA for a stream that is not open. Of one that we reset the peer may not know yet; it may also
- * have been too long ago to be remembered. */
+/* DATA for a stream that is not open. It is ignored if we reset the stream, which the peer may not
+ * know yet, or if it closed so long ago that the reason is no longer known. */
 static enum http2_error receive_take_late_data(struct http2_session *session,
                                                const struct frame *frame)
 {
@@ -397,8 +401,8 @@ static enum http2_error receive_take_late_data(struct http2_session *session,
     if (id > session->last_stream)
         return HTTP2_PROTOCOL_ERROR;
     if (stream_past(session, id) == PAST_CLOSED)
-        return receive_refuse(session, id, HTTP2_STREAM_CLOSED);
-    return frame->payload.len == 0 ? receive_note_idle_frame(session) : HTTP2_NO_ERROR;
+        return receive_stream_error(session, id, HTTP2_STREAM_CLOSED);
+    return frame->payload.len == 0 ? receive_count_idle_frame(session) : HTTP2_NO_ERROR;
 }
 
 static enum http2_error receive_take_data(struct http2_stream *stream, struct slice data, bool end)
@@ -406,27 +410,28 @@ static enum http2_error receive_take_data(struct http2_stream *stream, struct sl
     struct http2_session *session = stream->session;
     bool counted = stream->content_left >= 0;
     if (counted && (int64_t)data.len > stream->content_left)
-        return receive_reset(stream, HTTP2_PROTOCOL_ERROR);
+        return receive_reset_stream(stream, HTTP2_PROTOCOL_ERROR);
     if (counted)
         stream->content_left -= (int64_t)data.len;
-    bool cut_off = end && stream->content_left > 0;
-    stream->ended = end && !cut_off;
+    bool is_short = end && stream->content_left > 0;
+    stream->ended = end && !is_short;
     stream->held = true;
     if (data.len > 0 && !stream->answered)
         session->context->handler->on_data(session->user, stream, data);
-    if (cut_off && !stream->ended) /* by an answer, which has reset it */
-        return receive_reset(stream, HTTP2_PROTOCOL_ERROR);
+    if (is_short && !stream->ended) /* `ended` if on_data has answered, which resets the stream */
+        return receive_reset_stream(stream, HTTP2_PROTOCOL_ERROR);
     if (stream->ended)
         receive_end_request(stream);
     else
-        receive_give_stream_back(stream);
-    receive_let_go(stream);
-    return data.len == 0 && !end ? receive_note_idle_frame(session) : HTTP2_NO_ERROR;
+        receive_update_stream_window(stream);
+    receive_release(stream);
+    return data.len == 0 && !end ? receive_count_idle_frame(session) : HTTP2_NO_ERROR;
 }
 
 static enum http2_error receive_on_data(struct http2_session *session, struct frame *frame)
 {
-    size_t size = frame->payload.len; /* padding counts too */
+    size_t size = frame->payload.len; /* padding counts towards flow control, too (RFC 9113,
+                                         6.9.1) */
     enum http2_error error = receive_strip(session, frame);
     if (error != HTTP2_NO_ERROR)
         return error;
@@ -440,7 +445,7 @@ static enum http2_error receive_on_data(struct http2_session *session, struct fr
     if (stream->ended)
         return HTTP2_STREAM_CLOSED;
     if ((int64_t)size > stream->receive_window)
-        return receive_reset(stream, HTTP2_FLOW_CONTROL_ERROR);
+        return receive_reset_stream(stream, HTTP2_FLOW_CONTROL_ERROR);
     stream->receive_window -= (int32_t)size;
     stream->unacknowledged += (uint32_t)size;
     DCHECK(stream->receive_window + (int64_t)stream->unacknowledged ==
@@ -451,55 +456,57 @@ static enum http2_error receive_on_data(struct http2_session *session, struct fr
 /* RST_STREAM and PRIORITY. */
 
 /*
- * True if a reset of the stream is the peer's doing alone: it does not wait for an answer that is
- * due or on its way. Who cancels requests without a pause makes us work for nothing, however few
- * are open at a time; who has waited is bounded by their number.
+ * True if the reset counts as a rapid reset: the peer cancels without waiting for an answer that is
+ * due or being sent. Such cancels cause wasted work at any rate, however few streams are open at a
+ * time; cancels after cancel_grace_ms are bounded by the number of streams.
  */
-static bool receive_is_hasty(const struct http2_stream *stream)
+static bool receive_is_rapid_reset(const struct http2_stream *stream)
 {
     const struct http2_session *session = stream->session;
     if (stream->answered)
         return false;
     return (!stream->ended && !stream->streaming) ||
-           session->now_ms - stream->ended_ms < session->context->limits.patience_ms;
+           session->now_ms - stream->ended_ms < session->context->limits.cancel_grace_ms;
 }
 
 /*
- * RFC 9113, 5.1 forbids the reset of a stream that is not open yet, but gRPC's C core (of Python,
- * C++, Ruby, PHP) sends it if a deadline passes between the choice of the number and HEADERS, as
- * happens to some of many calls that give up together. Once there was a request it is passed over.
+ * RFC 9113, 5.1 forbids RST_STREAM for an idle stream, but gRPC's C core (of Python, C++, Ruby,
+ * PHP) sends it if a deadline expires between the choice of the stream identifier and HEADERS, as
+ * it does when many calls expire together. After the first request it is ignored.
  */
 static enum http2_error receive_on_reset(struct http2_session *session, struct frame *frame)
 {
     if (frame->payload.len != 4)
-        return session_blame(session, HTTP2_FRAME_SIZE_ERROR, "RST_STREAM has 4 bytes");
+        return session_error(session, HTTP2_FRAME_SIZE_ERROR,
+                             "an RST_STREAM frame must have 4 bytes");
     if (!receive_is_client_stream(frame->stream_id) || session->last_stream == 0)
-        return session_blame(session, HTTP2_PROTOCOL_ERROR,
-                             "RST_STREAM came for a stream that the client has not opened");
+        return session_error(session, HTTP2_PROTOCOL_ERROR,
+                             "RST_STREAM was sent for a stream that the client has not opened");
     struct http2_stream *stream = stream_find(session, frame->stream_id);
     bool is_due = session->resettable > 0;
     if (is_due)
         session->resettable--;
-    if (stream == NULL) /* each request may be reset once, also when its answer has just left */
-        return is_due ? HTTP2_NO_ERROR : receive_note_idle_frame(session);
-    bool hasty = receive_is_hasty(stream);
+    if (stream == NULL) /* each request may be reset once, even after its answer was sent */
+        return is_due ? HTTP2_NO_ERROR : receive_count_idle_frame(session);
+    bool is_rapid = receive_is_rapid_reset(stream);
     stream_close(stream);
     stream_note_past(session, frame->stream_id, PAST_CLOSED);
-    return hasty ? receive_note_cancel(session) : HTTP2_NO_ERROR;
+    return is_rapid ? receive_count_cancel(session) : HTTP2_NO_ERROR;
 }
 
-/* PRIORITY says nothing here; one of another size is an error of its stream (RFC 9113, 6.3), of
- * which only one that was opened can be told. */
+/* PRIORITY is ignored. A wrong size is a stream error (RFC 9113, 6.3), but for a stream that is not
+ * open a connection error. */
 static enum http2_error receive_on_priority(struct http2_session *session, struct frame *frame)
 {
     struct http2_stream *stream = stream_find(session, frame->stream_id);
     if (frame->stream_id == 0)
-        return session_blame(session, HTTP2_PROTOCOL_ERROR, "PRIORITY came without a stream");
+        return session_error(session, HTTP2_PROTOCOL_ERROR,
+                             "PRIORITY must have a stream identifier other than 0");
     if (frame->payload.len == 5)
-        return receive_note_idle_frame(session);
+        return receive_count_idle_frame(session);
     if (stream != NULL)
-        return receive_reset(stream, HTTP2_FRAME_SIZE_ERROR);
-    return session_blame(session, HTTP2_FRAME_SIZE_ERROR, "PRIORITY has 5 bytes");
+        return receive_reset_stream(stream, HTTP2_FRAME_SIZE_ERROR);
+    return session_error(session, HTTP2_FRAME_SIZE_ERROR, "a PRIORITY frame must have 5 bytes");
 }
 
 /* SETTINGS. */
@@ -514,25 +521,25 @@ static bool receive_grow_stream_window(struct http2_stream *stream, int32_t by)
     return true;
 }
 
-static bool receive_grow_visited(void *by, struct http2_stream *stream)
+static bool receive_grow_each_window(void *by, struct http2_stream *stream)
 {
     return receive_grow_stream_window(stream, *(const int32_t *)by);
 }
 
-static enum http2_error receive_set_first_window(struct http2_session *session, uint32_t size)
+static enum http2_error receive_set_initial_window(struct http2_session *session, uint32_t size)
 {
     if (size > FRAME_MAX_WINDOW)
         return HTTP2_FLOW_CONTROL_ERROR;
-    int32_t by = (int32_t)size - session->first_send_window;
-    session->first_send_window = (int32_t)size;
-    return http2_session_visit(session, receive_grow_visited, &by) ? HTTP2_NO_ERROR
-                                                                   : HTTP2_FLOW_CONTROL_ERROR;
+    int32_t by = (int32_t)size - session->initial_send_window;
+    session->initial_send_window = (int32_t)size;
+    return http2_session_visit(session, receive_grow_each_window, &by) ? HTTP2_NO_ERROR
+                                                                       : HTTP2_FLOW_CONTROL_ERROR;
 }
 
-static enum http2_error receive_blame_setting(struct http2_session *session)
+static enum http2_error receive_setting_error(struct http2_session *session)
 {
-    return session_blame(session, HTTP2_PROTOCOL_ERROR,
-                         "a SETTINGS frame has a value that RFC 9113, 6.5.2 does not allow");
+    return session_error(session, HTTP2_PROTOCOL_ERROR,
+                         "a SETTINGS frame has a value outside the range of RFC 9113, 6.5.2");
 }
 
 static enum http2_error receive_apply_setting(struct http2_session *session, unsigned id,
@@ -544,12 +551,12 @@ static enum http2_error receive_apply_setting(struct http2_session *session, uns
         return HTTP2_NO_ERROR;
     case SETTING_ENABLE_PUSH:
     case SETTING_NO_RFC7540_PRIORITIES:
-        return value <= 1 ? HTTP2_NO_ERROR : receive_blame_setting(session);
+        return value <= 1 ? HTTP2_NO_ERROR : receive_setting_error(session);
     case SETTING_INITIAL_WINDOW_SIZE:
-        return receive_set_first_window(session, value);
+        return receive_set_initial_window(session, value);
     case SETTING_MAX_FRAME_SIZE:
         return value >= FRAME_MAX_PAYLOAD && value <= 0xffffff ? HTTP2_NO_ERROR
-                                                               : receive_blame_setting(session);
+                                                               : receive_setting_error(session);
     default:
         return HTTP2_NO_ERROR;
     }
@@ -558,11 +565,11 @@ static enum http2_error receive_apply_setting(struct http2_session *session, uns
 static enum http2_error receive_take_settings_ack(struct http2_session *session, size_t size)
 {
     if (size != 0)
-        return session_blame(session, HTTP2_FRAME_SIZE_ERROR,
-                             "an acknowledgement of SETTINGS has no entries");
+        return session_error(session, HTTP2_FRAME_SIZE_ERROR,
+                             "a SETTINGS acknowledgement must be empty");
     if (session->pending_settings == 0)
-        return session_blame(session, HTTP2_PROTOCOL_ERROR,
-                             "SETTINGS were acknowledged that were not sent");
+        return session_error(session, HTTP2_PROTOCOL_ERROR,
+                             "a SETTINGS acknowledgement came without SETTINGS to acknowledge");
     session->pending_settings--;
     return HTTP2_NO_ERROR;
 }
@@ -577,7 +584,7 @@ static enum http2_error receive_on_settings(struct http2_session *session, struc
     if (entries.len % 6 != 0)
         return HTTP2_FRAME_SIZE_ERROR;
     if (entries.len / 6 > session->context->limits.max_settings)
-        return session_blame(session, HTTP2_ENHANCE_YOUR_CALM,
+        return session_error(session, HTTP2_ENHANCE_YOUR_CALM,
                              "a SETTINGS frame has too many entries (--max-settings-entries)");
     for (; entries.len > 0; entries = slice_skip(entries, 6)) {
         unsigned id = (unsigned)entries.data[0] << 8 | entries.data[1];
@@ -586,10 +593,10 @@ static enum http2_error receive_on_settings(struct http2_session *session, struc
         if (error != HTTP2_NO_ERROR)
             return error;
     }
-    session->greeted = true;
+    session->settings_received = true;
     session->encoder.settled = true;
     send_settings_ack(session);
-    return receive_note_idle_frame(session);
+    return receive_count_idle_frame(session);
 }
 
 /* PING, GOAWAY, WINDOW_UPDATE, PUSH_PROMISE. */
@@ -603,13 +610,14 @@ static enum http2_error receive_on_ping(struct http2_session *session, struct fr
     if ((frame->flags & FRAME_ACK) == 0)
         send_ping(session, frame->payload.data, true);
     else if (session->drain_steps == 1)
-        http2_session_drain(session); /* the only PING that we send */
+        http2_session_drain(session); /* this is the only PING that we send */
     return HTTP2_NO_ERROR;
 }
 
 static enum http2_error receive_on_goaway(struct http2_session *session, struct frame *frame)
 {
-    (void)session; /* a client's GOAWAY concerns pushed streams; it closes when it is done */
+    (void)session; /* a client's GOAWAY concerns pushed streams only; the client closes when it is
+                      done */
     if (frame->stream_id != 0)
         return HTTP2_PROTOCOL_ERROR;
     return frame->payload.len >= 8 ? HTTP2_NO_ERROR : HTTP2_FRAME_SIZE_ERROR;
@@ -626,18 +634,18 @@ static enum http2_error receive_grow_connection_window(struct http2_session *ses
     return HTTP2_NO_ERROR;
 }
 
-static enum http2_error receive_grow_window_of(struct http2_session *session, uint32_t id,
-                                               uint32_t by)
+static enum http2_error receive_grow_window_by_id(struct http2_session *session, uint32_t id,
+                                                  uint32_t by)
 {
     struct http2_stream *stream = stream_find(session, id);
-    if (stream == NULL) /* it may have closed since */
+    if (stream == NULL) /* it may have been closed already */
         return receive_is_client_stream(id) && id <= session->last_stream ? HTTP2_NO_ERROR
                                                                           : HTTP2_PROTOCOL_ERROR;
     if (by == 0)
-        return receive_reset(stream, HTTP2_PROTOCOL_ERROR);
+        return receive_reset_stream(stream, HTTP2_PROTOCOL_ERROR);
     return receive_grow_stream_window(stream, (int32_t)by)
                ? HTTP2_NO_ERROR
-               : receive_reset(stream, HTTP2_FLOW_CONTROL_ERROR);
+               : receive_reset_stream(stream, HTTP2_FLOW_CONTROL_ERROR);
 }
 
 static enum http2_error receive_on_window_update(struct http2_session *session, struct frame *frame)
@@ -646,13 +654,13 @@ static enum http2_error receive_on_window_update(struct http2_session *session, 
         return HTTP2_FRAME_SIZE_ERROR;
     uint32_t by = frame_read_u32(frame->payload.data) & INT32_MAX;
     return frame->stream_id == 0 ? receive_grow_connection_window(session, by)
-                                 : receive_grow_window_of(session, frame->stream_id, by);
+                                 : receive_grow_window_by_id(session, frame->stream_id, by);
 }
 
 static enum http2_error receive_on_push_promise(struct http2_session *session, struct frame *frame)
 {
     (void)frame;
-    return session_blame(session, HTTP2_PROTOCOL_ERROR, "PUSH_PROMISE is for servers only");
+    return session_error(session, HTTP2_PROTOCOL_ERROR, "PUSH_PROMISE may be sent by servers only");
 }
 
 static frame_handler *const handlers[FRAME_TYPE_COUNT] = {
@@ -672,13 +680,13 @@ enum http2_error receive_frame(struct http2_session *session, struct frame *fram
 {
     DCHECK(frame->payload.len <= FRAME_MAX_PAYLOAD && !session->failed);
     bool is_settings = frame->type == FRAME_SETTINGS && (frame->flags & FRAME_ACK) == 0;
-    if (!session->greeted && !is_settings)
-        return session_blame(session, HTTP2_PROTOCOL_ERROR,
-                             "the first frame of a client is SETTINGS");
+    if (!session->settings_received && !is_settings)
+        return session_error(session, HTTP2_PROTOCOL_ERROR,
+                             "the first frame after the preface must be SETTINGS");
     if (session->block_stream != 0 && frame->type != FRAME_CONTINUATION)
-        return session_blame(session, HTTP2_PROTOCOL_ERROR,
-                             "within a header block only CONTINUATION may come");
+        return session_error(session, HTTP2_PROTOCOL_ERROR,
+                             "only CONTINUATION may follow until the header block is complete");
     if (frame->type >= FRAME_TYPE_COUNT)
-        return receive_note_idle_frame(session); /* RFC 9113, 5.5: unknown types are ignored */
+        return receive_count_idle_frame(session); /* RFC 9113, 5.5: unknown types are ignored */
     return handlers[frame->type](session, frame);
 }

@@ -1,6 +1,6 @@
 /*
- * Validation of request header fields, as strict as RFC 9113 asks, but for what names the server.
- * nghttp2's public checks of characters are used as they are.
+ * Validation of request header fields as RFC 9113 requires, except that :authority and host are not
+ * checked. Character sets are checked by nghttp2's public functions.
  */
 #include "http2/rules.h"
 
@@ -30,7 +30,7 @@ static bool rules_is_in_any_case(struct slice text, const char *literal)
            strncasecmp((const char *)text.data, literal, text.len) == 0;
 }
 
-/* Each pseudo-header field comes once. */
+/* Each pseudo-header field may occur once. */
 static enum rules_verdict rules_note_pseudo(struct rules *rules, enum rules_pseudo which)
 {
     if ((rules->pseudo & which) != 0)
@@ -81,8 +81,8 @@ static enum rules_verdict rules_check_path(struct rules *rules, struct slice val
 }
 
 /*
- * Any text will do where the server is named: here nothing depends on it. Over a unix socket
- * clients of gRPC send the path of the socket, as it is or percent-encoded, or nothing.
+ * Any text is accepted as the name of the server: nothing depends on it. Over a unix socket gRPC
+ * clients send the path of the socket, plain or percent-encoded, or nothing.
  */
 static bool rules_is_name_of_server(struct slice value)
 {
@@ -128,7 +128,7 @@ static enum rules_verdict rules_check_host(struct rules *rules, struct slice val
     return RULES_GOOD;
 }
 
-/* Fields of HTTP/1's connections (RFC 9113, 8.2.2). */
+/* Connection-specific header fields of HTTP/1 (RFC 9113, 8.2.2). */
 static bool rules_is_connection_field(struct slice name)
 {
     return rules_is(name, "connection") || rules_is(name, "keep-alive") ||

@@ -1,21 +1,21 @@
-/* What RFC 9113, 8 demands of a request's header fields; private to http2. */
+/* Validation of the header fields of requests (RFC 9113, 8); private to http2. */
 #ifndef KEYSTORE_HTTP2_RULES_H
 #define KEYSTORE_HTTP2_RULES_H
 
 #include "http2/http2.h"
 
-/* What was seen of one header block so far. All but content_length zero at its beginning. */
+/* The state of validating one header block. Zero at its start, except content_length. */
 struct rules {
-    bool trailers;     /* the block ends a body, so it has no pseudo-header fields */
-    bool regular_seen; /* pseudo-header fields must come before */
-    unsigned pseudo;   /* which of them were seen: enum rules_pseudo */
+    bool trailers;     /* a trailer section: no pseudo-header fields */
+    bool regular_seen; /* pseudo-header fields must come before regular ones */
+    unsigned pseudo;   /* those seen: bits of enum rules_pseudo */
     bool host_seen;
     bool connect; /* :method is CONNECT */
     bool options;
-    bool web_scheme; /* http or https, whose paths begin with a slash */
+    bool web_scheme; /* http or https, whose paths start with a slash */
     bool path_is_regular;
     bool path_is_asterisk;
-    int64_t content_length; /* -1 until it is stated */
+    int64_t content_length; /* -1 without such a field */
 };
 
 enum rules_verdict {
@@ -25,10 +25,10 @@ enum rules_verdict {
 
 void rules_init(struct rules *rules, bool trailers);
 
-/* Judges the next field. */
+/* Checks the next field. */
 enum rules_verdict rules_check_field(struct rules *rules, struct slice name, struct slice value);
 
-/* Judges the whole block: true if nothing is missing. */
+/* Checks the complete block: true if no required field is missing. */
 bool rules_check_end(const struct rules *rules);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * Everything that a session sends. An answer goes straight to the output if the windows let it;
- * otherwise its body waits in the stream, and streams take turns, a frame each.
+ * Everything that a session sends. An answer is written directly to the output if flow control
+ * allows; otherwise its body is queued in the stream, and the queued streams are served
+ * round-robin, one DATA frame at a time.
  */
 #include "base/check.h"
 #include "http2/session.h"
@@ -14,7 +15,7 @@ static uint8_t *send_append_frame(struct http2_session *session, size_t length,
     return at + FRAME_HEADER_SIZE;
 }
 
-static size_t send_smaller(size_t a, int32_t b)
+static size_t send_min(size_t a, int32_t b)
 {
     return b < 0 ? 0 : a < (size_t)b ? a : (size_t)b;
 }
@@ -43,8 +44,8 @@ void send_settings(struct http2_session *session)
     session->pending_settings++;
 }
 
-/* Whoever makes us write control frames must read them. */
-static void send_count_unsent(struct http2_session *session, size_t length)
+/* Counts control frames that the peer caused and has not read yet. */
+static void send_count_control(struct http2_session *session, size_t length)
 {
     if (session->out == &session->backlog)
         session->unsent_control += FRAME_HEADER_SIZE + length;
@@ -52,7 +53,7 @@ static void send_count_unsent(struct http2_session *session, size_t length)
 
 static uint8_t *send_append_ack(struct http2_session *session, size_t length, enum frame_type type)
 {
-    send_count_unsent(session, length);
+    send_count_control(session, length);
     return send_append_frame(session, length, type, FRAME_ACK, 0);
 }
 
@@ -73,7 +74,7 @@ void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2
 {
     struct slice debug = slice_from_string(text);
     uint8_t *at = send_append_frame(session, 8 + debug.len, FRAME_GOAWAY, 0, 0);
-    /* RFC 9113, 6.8: what was announced as not processed stays so. */
+    /* RFC 9113, 6.8: the last stream identifier must not increase. */
     if (last_stream < session->announced_stream)
         session->announced_stream = last_stream;
     frame_write_u32(at, session->announced_stream);
@@ -89,7 +90,7 @@ void send_window_update(struct http2_session *session, uint32_t stream_id, uint3
 
 void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_error error)
 {
-    send_count_unsent(session, 4);
+    send_count_control(session, 4);
     frame_write_u32(send_append_frame(session, 4, FRAME_RST_STREAM, 0, stream_id), error);
 }
 
@@ -98,9 +99,10 @@ void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_er
 
 /* Answers. */
 
-/* Appends a block of at most ENCODER_MAX_KEPT bytes, which it has in any case. */
-static void send_append_known(struct http2_stream *stream, const uint8_t *block, size_t length,
-                              unsigned flags)
+/* Appends a memoised block of `length` bytes; ENCODER_MAX_KEPT are readable, so that the copy has a
+ * constant size. */
+static void send_append_memo(struct http2_stream *stream, const uint8_t *block, size_t length,
+                             unsigned flags)
 {
     struct chain *out = stream->session->out;
     uint8_t *at = chain_append(out, FRAME_HEADER_SIZE + ENCODER_MAX_KEPT);
@@ -115,9 +117,9 @@ static void send_append_headers(struct http2_stream *stream, const struct http2_
     struct http2_session *session = stream->session;
     struct chain *out = session->out;
     unsigned flags = FRAME_END_HEADERS | (end ? FRAME_END_STREAM : 0u);
-    const uint8_t *known = lasting ? encoder_recall(&session->encoder, fields, count) : NULL;
-    if (known != NULL) {
-        send_append_known(stream, known, count, flags);
+    const uint8_t *memo = lasting ? encoder_recall(&session->encoder, fields, count) : NULL;
+    if (memo != NULL) {
+        send_append_memo(stream, memo, count, flags);
         return;
     }
     size_t bound = encoder_bound(fields, count);
@@ -126,7 +128,7 @@ static void send_append_headers(struct http2_stream *stream, const struct http2_
     size_t length =
         (size_t)(encoder_write(&session->encoder, fields, count, lasting, block) - block);
     DCHECK(length <= bound);
-    CHECK(length <= FRAME_MAX_PAYLOAD); /* the application's fields, which it keeps short */
+    CHECK(length <= FRAME_MAX_PAYLOAD); /* the application keeps its fields short */
     frame_write_header(header, length, FRAME_HEADERS, flags, stream->id);
     out->bytes.len -= bound - length;
 }
@@ -142,7 +144,7 @@ static void send_refuse_rest(struct http2_stream *stream)
         stream_close(stream);
 }
 
-/* All of the answer is sent. */
+/* The whole answer has been written to the output. */
 static void send_complete(struct http2_stream *stream)
 {
     DCHECK(stream->answered && stream->body_left == 0 && !stream->queued);
@@ -156,7 +158,7 @@ static void send_complete(struct http2_stream *stream)
         stream_close(stream);
 }
 
-static bool send_can_go_straight(const struct http2_stream *stream, size_t size)
+static bool send_can_go_directly(const struct http2_stream *stream, size_t size)
 {
     const struct http2_session *session = stream->session;
     return session->queue_head == NULL && size <= FRAME_MAX_PAYLOAD &&
@@ -170,7 +172,7 @@ void http2_answer_begin(struct http2_stream *stream, const struct http2_field *f
     DCHECK(!stream->answered && stream->body_left == 0);
     struct http2_session *session = stream->session;
     send_append_headers(stream, fields, count, true, false);
-    stream->direct = send_can_go_straight(stream, size);
+    stream->direct = send_can_go_directly(stream, size);
     if (stream->direct) {
         frame_write_header(chain_append(session->out, FRAME_HEADER_SIZE), size, FRAME_DATA, 0,
                            stream->id);
@@ -217,10 +219,11 @@ void http2_answer_end(struct http2_stream *stream, const struct http2_field *tra
 {
     DCHECK(!stream->answered);
     DCHECK(stream->direct ||
-           chain_length(&stream->body) == stream->body_left); /* as was announced */
+           chain_length(&stream->body) == stream->body_left); /* as http2_answer_begin()
+                                                                 announced */
     stream->answered = true;
     bucket_give(&stream->session->cancels);
-    bucket_give(&stream->session->mistakes);
+    bucket_give(&stream->session->forced_resets);
     if (stream->direct) {
         send_append_headers(stream, trailers, count, true, true);
         send_complete(stream);
@@ -287,10 +290,10 @@ void http2_reply_end(struct http2_stream *stream, const struct http2_field *trai
     stream->trailers = trailers;
     stream->trailer_count = count;
     bucket_give(&stream->session->cancels);
-    bucket_give(&stream->session->mistakes);
+    bucket_give(&stream->session->forced_resets);
     if (stream->asking || stream->body_left > 0)
         return; /* they follow the body */
-    send_forget(stream);
+    send_remove(stream);
     send_append_headers(stream, trailers, count, false, true);
     send_complete(stream);
 }
@@ -298,19 +301,19 @@ void http2_reply_end(struct http2_stream *stream, const struct http2_field *trai
 void http2_request_hold(struct http2_stream *stream, bool hold)
 {
     stream->window_held = hold;
-    receive_give_stream_back(stream);
+    receive_update_stream_window(stream);
 }
 
-/* Has the application append what the windows allow. */
+/* Lets the application append what the windows allow. */
 static void send_ask(struct http2_stream *stream)
 {
     struct http2_session *session = stream->session;
-    size_t room = send_smaller(HTTP2_REPLY_PAGE, session->send_window);
-    room = send_smaller(room, stream->send_window);
+    size_t room = send_min(HTTP2_REPLY_PAGE, session->send_window);
+    room = send_min(room, stream->send_window);
     DCHECK(room > 0 && stream->body_left == 0);
     chain_clear(&stream->body, KEPT_PAGE);
     stream->body_sent = (struct chain_cursor){0};
-    stream->ready = false; /* unless it says so meanwhile */
+    stream->ready = false; /* unless http2_reply_ready() is called meanwhile */
     stream->asking = true;
     session->context->handler->on_room(session->user, stream, &stream->body, room);
     stream->asking = false;
@@ -320,7 +323,7 @@ static void send_ask(struct http2_stream *stream)
         stream->ready = true;
 }
 
-/* Bodies that had to wait. */
+/* Queued bodies. */
 
 /* Sends the next frame of the stream's body. */
 static void send_body_frame(struct http2_stream *stream, size_t size)
@@ -340,16 +343,16 @@ static void send_body_frame(struct http2_stream *stream, size_t size)
 }
 
 /* Sends the next frame of the first stream in the queue. */
-static void send_turn(struct http2_session *session)
+static void send_next_frame(struct http2_session *session)
 {
     struct http2_stream *stream = session->queue_head;
     send_dequeue(session);
     if (stream->send_window <= 0)
-        return; /* SETTINGS have shrunk its window since; send_resume() brings it back */
+        return; /* SETTINGS have since reduced its window; send_resume() requeues it */
     if (stream->streaming && stream->body_left == 0)
         send_ask(stream);
-    size_t size = send_smaller(stream->body_left, FRAME_MAX_PAYLOAD);
-    size = send_smaller(send_smaller(size, session->send_window), stream->send_window);
+    size_t size = send_min(stream->body_left, FRAME_MAX_PAYLOAD);
+    size = send_min(send_min(size, session->send_window), stream->send_window);
     if (size > 0)
         send_body_frame(stream, size);
     if (stream->answered && stream->body_left == 0) {
@@ -366,7 +369,7 @@ void send_queued(struct http2_session *session)
     const struct http2_limits *limits = &session->context->limits;
     while (session->queue_head != NULL && session->send_window > 0 &&
            chain_length(session->out) < limits->max_output)
-        send_turn(session);
+        send_next_frame(session);
 }
 
 void send_resume(struct http2_stream *stream)
@@ -375,7 +378,7 @@ void send_resume(struct http2_stream *stream)
         send_enqueue(stream);
 }
 
-void send_forget(struct http2_stream *stream)
+void send_remove(struct http2_stream *stream)
 {
     struct http2_session *session = stream->session;
     if (!stream->queued)
@@ -383,7 +386,7 @@ void send_forget(struct http2_stream *stream)
     struct http2_stream *previous = NULL;
     struct http2_stream *at = session->queue_head;
     while (at != stream) {
-        CHECK(at != NULL); /* what is queued is in the queue */
+        CHECK(at != NULL); /* a queued stream is in the queue */
         previous = at;
         at = at->queue_next;
     }

@@ -1,6 +1,29 @@
 /*
- * A session's life, and the way of bytes through it: preface, frames, output. What frames mean
- * stands in receive.c, what answers become in send.c.
+ * The life of a session, and the flow of bytes through it: preface, frames, output. Frames are
+ * handled in receive.c, answers are sent in send.c.
+ *
+ * Normal path. http2_session_feed() first matches the client connection preface and then sends
+ * ours. After that it splits the bytes into frames and passes each to receive_frame(); the start of
+ * a frame whose rest has not arrived is kept in `partial`. Handlers call the application, whose
+ * answers go to the caller's chain, so that they leave with the feed. At the end of the feed,
+ * queued bodies are sent as far as flow control and max_output allow. While the caller has no
+ * chain, because the socket is still taking earlier output, output goes to `backlog`, which
+ * http2_session_pull() hands out first.
+ *
+ * Failure modes:
+ *  - A stream error resets the stream and counts against `forced_resets` (receive.c).
+ *  - A connection error (RFC 9113, 5.4.1) makes session_fail() send GOAWAY with its code and an
+ *    error message as debug data. `failed` is set, input is ignored, the caller writes what is
+ *    pending and closes. A client of another protocol than HTTP/2 fails the preface; one of HTTP/1
+ *    gets an HTTP/1.1 response instead.
+ *  - A flood, or a header block too large to decode, makes session_end_gracefully() send GOAWAY and
+ *    drain: new requests are ignored, those in flight are answered. If the flood goes on, it
+ *    becomes a connection error.
+ *  - A peer that does not complete its preface, a header block or the drain, or does not take its
+ *    output, is reported by http2_session_expired(); the caller ends it with http2_session_end().
+ *  - A peer that causes control frames without reading them gets ENHANCE_YOUR_CALM once more
+ *    than max_unsent_control bytes of them wait in `backlog`.
+ *  - Shutdown is no failure: http2_session_drain() sends two GOAWAYs (RFC 9113, 6.8).
  */
 #include "http2/session.h"
 
@@ -9,9 +32,9 @@
 
 #include <stdlib.h>
 
-/* A control frame that refuses a stream. */
+/* Bytes of an RST_STREAM frame. */
 #define RESET_SIZE (FRAME_HEADER_SIZE + 4)
-/* Bytes that an idle connection keeps for the next frame that comes in two reads. */
+/* Bytes of buffer that an idle connection keeps for the next frame that is split over two reads. */
 #define KEPT_PARTIAL ((size_t)512)
 
 struct http2_context *http2_context_new(const struct http2_limits *limits,
@@ -37,23 +60,24 @@ void http2_context_free(struct http2_context *context)
     free(context);
 }
 
-struct http2_refused http2_context_refused(const struct http2_context *context)
+struct http2_reset_counts http2_context_reset_counts(const struct http2_context *context)
 {
-    return (struct http2_refused){.turned_away = atomic_load(&context->turned_away),
-                                  .broken = atomic_load(&context->broken)};
+    return (struct http2_reset_counts){.refused = atomic_load(&context->refused),
+                                       .stream_errors = atomic_load(&context->stream_errors)};
 }
 
-/* The connection's window begins at RFC 9113's size and is raised to ours. All this waits for the
- * client's first bytes: one of HTTP/1 shall read no frames. */
-static void session_greet(struct http2_session *session)
+/* Sends the server connection preface, SETTINGS, and raises the connection's flow-control window
+ * from its initial size to ours. It waits for the client's first bytes, because an HTTP/1 client
+ * should not receive frames. */
+static void session_send_preface(struct http2_session *session)
 {
     uint32_t window = session->context->limits.connection_window;
-    if (session->settings_sent)
+    if (session->preface_sent)
         return;
-    session->settings_sent = true;
+    session->preface_sent = true;
     send_settings(session);
-    if (window > FRAME_FIRST_WINDOW)
-        send_window_update(session, 0, window - FRAME_FIRST_WINDOW);
+    if (window > FRAME_INITIAL_WINDOW)
+        send_window_update(session, 0, window - FRAME_INITIAL_WINDOW);
 }
 
 struct http2_session *http2_session_new(struct http2_context *context, void *user, int64_t now_ms)
@@ -63,11 +87,11 @@ struct http2_session *http2_session_new(struct http2_context *context, void *use
     session->context = context;
     session->user = user;
     session->now_ms = now_ms;
-    session->begun_ms = now_ms;
+    session->start_ms = now_ms;
     session->progress_ms = now_ms;
     session->out = &session->backlog;
-    session->send_window = FRAME_FIRST_WINDOW;
-    session->first_send_window = FRAME_FIRST_WINDOW;
+    session->send_window = FRAME_INITIAL_WINDOW;
+    session->initial_send_window = FRAME_INITIAL_WINDOW;
     buf_init(&session->partial, FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD);
     buf_init(&session->completed, FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD);
     session->receive_window = (int32_t)limits->connection_window;
@@ -75,7 +99,7 @@ struct http2_session *http2_session_new(struct http2_context *context, void *use
     buf_init(&session->block, limits->max_block_bytes);
     bucket_init(&session->cancels, limits->reset_burst + limits->max_streams, limits->resets_per_s,
                 now_ms);
-    bucket_init(&session->mistakes, limits->reset_burst, limits->resets_per_s, now_ms);
+    bucket_init(&session->forced_resets, limits->reset_burst, limits->resets_per_s, now_ms);
     decoder_init(&session->decoder);
     session->decoder.max_inflated = limits->max_inflated_bytes;
     encoder_init(&session->encoder);
@@ -107,17 +131,17 @@ static enum http2_error session_take_preface(struct http2_session *session, stru
         memcpy(session->preface + session->preface_seen, bytes->data, len);
     session->preface_seen += len;
     *bytes = slice_skip(*bytes, len);
-    struct closing closing = preface_judge(slice_make(session->preface, session->preface_seen));
+    struct closing closing = preface_classify(slice_make(session->preface, session->preface_seen));
     if (closing.kind != CLOSING_NONE) {
         session->closing = closing;
         return HTTP2_PROTOCOL_ERROR;
     }
     if (session->preface_seen == PREFACE_SIZE)
-        session_greet(session);
+        session_send_preface(session);
     return HTTP2_NO_ERROR;
 }
 
-/* The size of the whole frame that begins with these bytes, 0 if they do not tell yet. */
+/* The size of the frame that starts with these bytes; 0 if its header is not complete. */
 static enum http2_error session_frame_size(struct slice bytes, size_t *size)
 {
     *size = 0;
@@ -136,19 +160,19 @@ static enum http2_error session_take_frame(struct http2_session *session, const 
     return receive_frame(session, &frame);
 }
 
-/* Moves bytes to the frame that has begun, until it is `size` long; true if it is. */
+/* Moves bytes to the partial frame, up to a length of `size`; true if that is reached. */
 static bool session_fill_partial(struct http2_session *session, struct slice *bytes, size_t size)
 {
     DCHECK(size >= session->partial.len);
     size_t left = size - session->partial.len;
     size_t len = bytes->len < left ? bytes->len : left;
     bool fits = buf_append(&session->partial, slice_make(bytes->data, len));
-    CHECK(fits); /* its limit is the largest frame */
+    CHECK(fits); /* its limit is the size of the largest frame */
     *bytes = slice_skip(*bytes, len);
     return len == left;
 }
 
-/* Completes and handles the frame whose beginning an earlier feed brought. */
+/* Completes and handles the partial frame left by an earlier feed. */
 static enum http2_error session_continue_partial(struct http2_session *session, struct slice *bytes)
 {
     size_t size;
@@ -158,7 +182,8 @@ static enum http2_error session_continue_partial(struct http2_session *session, 
     enum http2_error error = session_frame_size(buf_slice(&session->partial), &size);
     if (error != HTTP2_NO_ERROR || !session_fill_partial(session, bytes, size))
         return error;
-    /* What the frame's events point to must last as long as the feed, which may begin another. */
+    /* The bytes that the frame's events point to must stay valid until the end of the feed, which
+     * may leave another partial frame. */
     struct buf completed = session->partial;
     DCHECK(completed.len == size);
     session->partial = session->completed;
@@ -186,36 +211,36 @@ enum http2_error session_take_frames(struct http2_session *session, struct slice
     return error;
 }
 
-/* For errors whose rule nobody has named. */
-static const char *session_describe(enum http2_error error)
+/* The error message for errors without a specific one. */
+static const char *session_default_message(enum http2_error error)
 {
     switch (error) {
     case HTTP2_FLOW_CONTROL_ERROR:
-        return "more was sent, or allowed, than the windows of flow control have room for";
+        return "a flow-control window was exceeded, or enlarged beyond 2^31-1";
     case HTTP2_STREAM_CLOSED:
         return "a frame came for a stream that the client had closed";
     case HTTP2_FRAME_SIZE_ERROR:
-        return "a frame has a size that its type or SETTINGS_MAX_FRAME_SIZE does not allow";
+        return "a frame's size is not allowed by its type or by SETTINGS_MAX_FRAME_SIZE";
     case HTTP2_COMPRESSION_ERROR:
         return "a header block cannot be decoded";
     case HTTP2_ENHANCE_YOUR_CALM:
-        return "too much was asked for at once";
+        return "too much was requested at once";
     default:
-        return "a frame came that is not allowed in this place";
+        return "a frame is not allowed in this state of the stream or connection";
     }
 }
 
-enum http2_error session_blame(struct http2_session *session, enum http2_error error,
+enum http2_error session_error(struct http2_session *session, enum http2_error error,
                                const char *text)
 {
-    session->blame = text;
+    session->error_message = text;
     return error;
 }
 
-enum http2_error session_end_gently(struct http2_session *session, const char *text)
+enum http2_error session_end_gracefully(struct http2_session *session, const char *text)
 {
     if (session_is_ending(session))
-        return session_blame(session, HTTP2_ENHANCE_YOUR_CALM, session->closing.text);
+        return session_error(session, HTTP2_ENHANCE_YOUR_CALM, session->closing.text);
     session->closing = (struct closing){.kind = CLOSING_FLOOD, .text = text};
     session->closing_ms = session->now_ms;
     session->drain_steps = 2;
@@ -224,7 +249,7 @@ enum http2_error session_end_gently(struct http2_session *session, const char *t
     return HTTP2_NO_ERROR;
 }
 
-static enum closing_kind session_kind_of(enum http2_error error)
+static enum closing_kind session_closing_kind(enum http2_error error)
 {
     switch (error) {
     case HTTP2_ENHANCE_YOUR_CALM:
@@ -236,12 +261,13 @@ static enum closing_kind session_kind_of(enum http2_error error)
     }
 }
 
-/* Says the last word, unless it was said. */
+/* Ends the connection with a GOAWAY, unless one with this code was sent already. */
 static void session_fail(struct http2_session *session, enum http2_error error)
 {
     DCHECK(!session->failed);
-    const char *text = session->blame != NULL ? session->blame : session_describe(error);
-    enum closing_kind kind = session_kind_of(error);
+    const char *text =
+        session->error_message != NULL ? session->error_message : session_default_message(error);
+    enum closing_kind kind = session_closing_kind(error);
     session->failed = true;
     if (!session_is_ending(session))
         session->closing = (struct closing){.kind = kind, .text = text};
@@ -250,34 +276,34 @@ static void session_fail(struct http2_session *session, enum http2_error error)
         memcpy(chain_append(session->out, answer.len), answer.data, answer.len);
         return;
     }
-    session_greet(session);
-    bool is_said = session->closing_ms != 0 && error == HTTP2_ENHANCE_YOUR_CALM;
-    if (!is_said)
+    session_send_preface(session);
+    bool is_repeated = session->closing_ms != 0 && error == HTTP2_ENHANCE_YOUR_CALM;
+    if (!is_repeated)
         send_goaway(session, session->last_stream, error, session->closing.text);
 }
 
-/* Notes since when a header block is incomplete. */
+/* Keeps track of how long a header block has been incomplete. */
 static void session_watch_header_block(struct http2_session *session)
 {
     const struct buf *partial = &session->partial;
     bool in_header = partial->len > 3 &&
                      (partial->data[3] == FRAME_HEADERS || partial->data[3] == FRAME_CONTINUATION);
     if (session->block_stream == 0 && !in_header)
-        session->block_begun_ms = 0;
-    else if (session->block_begun_ms == 0)
-        session->block_begun_ms = session->now_ms;
+        session->block_start_ms = 0;
+    else if (session->block_start_ms == 0)
+        session->block_start_ms = session->now_ms;
 }
 
-static bool session_waits(const struct http2_session *session)
+static bool session_has_output(const struct http2_session *session)
 {
     return session->queued > 0 || chain_length(&session->backlog) > 0;
 }
 
-/* Output goes to `out` from here on, and what has waited goes first; NULL: it waits. */
-static void session_direct_output(struct http2_session *session, struct chain *out, int64_t now_ms)
+/* Directs output to `out`, pending output first; with NULL it goes to the backlog. */
+static void session_set_output(struct http2_session *session, struct chain *out, int64_t now_ms)
 {
     session->now_ms = now_ms;
-    if (!session_waits(session))
+    if (!session_has_output(session))
         session->progress_ms = now_ms;
     if (out == NULL)
         return;
@@ -294,19 +320,19 @@ static void session_finish_output(struct http2_session *session)
     if (!session->failed)
         send_queued(session);
     session->out = &session->backlog;
-    if (!session_waits(session))
+    if (!session_has_output(session))
         session->progress_ms = session->now_ms;
     DCHECK(session->out == &session->backlog);
 }
 
-/* True if the peer makes us write control frames and does not read them. */
-static bool session_reads_no_control(const struct http2_session *session)
+/* True if the peer causes control frames and does not read them. */
+static bool session_has_control_flood(const struct http2_session *session)
 {
     const struct http2_limits *limits = &session->context->limits;
     return session->unsent_control > limits->max_unsent_control + limits->max_streams * RESET_SIZE;
 }
 
-/* What the session keeps of its streams agrees with these. */
+/* True if the session's totals agree with its streams. */
 static bool session_is_sound(const struct http2_session *session)
 {
     size_t count = 0, body_left = 0, queued = 0;
@@ -324,14 +350,14 @@ static bool session_is_sound(const struct http2_session *session)
     return count == session->streams.count && body_left == session->queued && queued == 0;
 }
 
-/* All bytes of a feed are taken. */
+/* Ends a feed after all its bytes were processed. */
 static bool session_end_feed(struct http2_session *session, enum http2_error error)
 {
     session->context->handler->on_feed_end(session->user);
     buf_clear(&session->completed, KEPT_PARTIAL);
-    if (error == HTTP2_NO_ERROR && session_reads_no_control(session))
-        error = session_blame(session, HTTP2_ENHANCE_YOUR_CALM,
-                              "the answers to PING, SETTINGS or refused streams are not read");
+    if (error == HTTP2_NO_ERROR && session_has_control_flood(session))
+        error = session_error(session, HTTP2_ENHANCE_YOUR_CALM,
+                              "too many acknowledgements and resets were caused and not read");
     if (error != HTTP2_NO_ERROR)
         session_fail(session, error);
     else
@@ -349,11 +375,11 @@ static enum http2_error session_take_bytes(struct http2_session *session, struct
     return error == HTTP2_NO_ERROR ? session_take_frames(session, bytes) : error;
 }
 
-/* Takes the bytes or, if there are any, those that were placed. */
+/* Processes the bytes or, if `placed` is not 0, that many placed ones. */
 static bool session_feed(struct http2_session *session, struct slice bytes, size_t placed,
                          struct chain *out, int64_t now_ms)
 {
-    session_direct_output(session, out, now_ms);
+    session_set_output(session, out, now_ms);
     return session_end_feed(session, placed > 0 ? place_take(session, placed)
                                                 : session_take_bytes(session, bytes));
 }
@@ -373,7 +399,7 @@ bool http2_session_feed_placed(struct http2_session *session, size_t size, struc
 
 void http2_session_pull(struct http2_session *session, struct chain *out, int64_t now_ms)
 {
-    session_direct_output(session, out, now_ms);
+    session_set_output(session, out, now_ms);
     session_finish_output(session);
     DCHECK_SOUND(session_is_sound(session), session->streams.count);
 }
@@ -403,18 +429,19 @@ static bool session_is_complete(void *argument, struct http2_stream *stream)
 struct closing http2_session_expired(const struct http2_session *session, int64_t now_ms)
 {
     const struct http2_limits *limits = &session->context->limits;
-    if (!session->greeted && now_ms - session->begun_ms > limits->greeting_timeout_ms)
-        return (struct closing){CLOSING_HANDSHAKE_TIMEOUT,
-                                "the client did not begin HTTP/2 in time (--greeting-timeout)"};
-    if (session->block_begun_ms != 0 &&
-        now_ms - session->block_begun_ms > limits->header_timeout_ms)
+    if (!session->settings_received && now_ms - session->start_ms > limits->handshake_timeout_ms)
+        return (struct closing){
+            CLOSING_HANDSHAKE_TIMEOUT,
+            "the client did not complete the HTTP/2 handshake in time (--greeting-timeout)"};
+    if (session->block_start_ms != 0 &&
+        now_ms - session->block_start_ms > limits->header_timeout_ms)
         return (struct closing){
             CLOSING_HEADER_TIMEOUT,
             "the client did not complete a header block in time (--header-timeout)"};
-    if (session_waits(session) && now_ms - session->progress_ms > limits->stall_timeout_ms)
+    if (session_has_output(session) && now_ms - session->progress_ms > limits->stall_timeout_ms)
         return (struct closing){CLOSING_WRITE_TIMEOUT,
                                 "the client did not take its answers in time (--write-timeout)"};
-    if (session_is_ending(session) && now_ms - session->closing_ms > limits->goodbye_timeout_ms &&
+    if (session_is_ending(session) && now_ms - session->closing_ms > limits->goaway_timeout_ms &&
         !http2_session_visit(session, session_is_complete, NULL))
         return session->closing;
     return (struct closing){CLOSING_NONE, NULL};
@@ -443,7 +470,7 @@ void http2_session_drain(struct http2_session *session)
     static const char text[] = "the server is shutting down";
     if (session->drain_steps == 2 || session->failed)
         return;
-    session_greet(session);
+    session_send_preface(session);
     if (++session->drain_steps == 1) {
         send_goaway(session, INT32_MAX, HTTP2_NO_ERROR, text);
         send_ping(session, ping, false);

@@ -1,4 +1,4 @@
-/* A session and its streams from the inside; private to http2. */
+/* The internals of a session and its streams; private to http2. */
 #ifndef KEYSTORE_HTTP2_SESSION_H
 #define KEYSTORE_HTTP2_SESSION_H
 
@@ -11,30 +11,31 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
-/* Streams that have just closed, so that late frames for them are told from wrong ones. */
+/* Recently closed streams that are remembered, to distinguish late frames from invalid ones. */
 #define SESSION_CLOSED_KEPT 64
 
-/* Bodies that are read to their places: place.c. */
+/* Direct placement of request bodies: place.c. */
 
 #define PLACE_FRAMES ((HTTP2_MAX_PIECES - 1) / 2)
 
-/* A frame that is expected. */
+/* A predicted DATA frame. */
 struct placed_frame {
     uint8_t header[FRAME_HEADER_SIZE];
-    struct slice payload; /* where it shall lie */
-    bool is_last;         /* the body is complete then */
+    struct slice payload; /* where it is to be read to */
+    bool is_last;         /* it completes the body */
 };
 
-/* What a read is cut into, between http2_session_place() and http2_session_feed_placed(). */
+/* How a read is scattered, between http2_session_place() and http2_session_feed_placed(). */
 struct placing {
     const struct http2_session *session;
-    size_t partial_left; /* the rest of the session's partial frame, which comes first */
+    size_t partial_left; /* bytes missing of the session's partial frame, which come first */
     size_t count;
     struct placed_frame frames[PLACE_FRAMES];
-    uint8_t rest[PLACE_FRAMES * (FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD)]; /* put together again */
+    uint8_t rest[PLACE_FRAMES * (FRAME_HEADER_SIZE + FRAME_MAX_PAYLOAD)]; /* mispredicted bytes,
+                                                                             reassembled */
 };
 
-/* DATA frames of one size that came one after the other. */
+/* A run of consecutive DATA frames of one size. */
 struct frame_run {
     uint32_t stream_id;
     uint32_t count;
@@ -46,71 +47,72 @@ struct http2_context {
     const struct http2_handler *handler;
     struct http2_stream *free_streams; /* linked by `next` */
     size_t free_count;
-    struct fields scratch; /* of the block being read */
+    struct fields scratch; /* of the block being decoded */
     struct placing placing;
-    atomic_uint_fast64_t turned_away, broken; /* streams: see http2_context_refused() */
+    atomic_uint_fast64_t refused, stream_errors; /* see http2_context_reset_counts() */
 };
 
 struct http2_stream {
-    struct chain body; /* of an answer that could not leave at once; first, for its memory is used
-                          again, while all that follows is cleared */
+    struct chain body; /* of an answer that could not be sent immediately; first, because its memory
+                          is reused while all other members are cleared */
     struct http2_session *session;
-    struct http2_stream *next;       /* in its bucket of the table, or of the free ones */
+    struct http2_stream *next;       /* in its bucket of the table, or in the pool */
     struct http2_stream *queue_next; /* in the send queue */
     uint32_t id;
     int32_t send_window;
     int32_t receive_window;
-    uint32_t unacknowledged; /* bytes received that no WINDOW_UPDATE has given back */
-    int64_t content_left;    /* of content-length; -1 if it was not stated */
-    bool ended;              /* the request is complete */
-    bool answered;           /* the answer is complete, though perhaps not sent */
-    bool sent;               /* END_STREAM or RST_STREAM was sent, or came */
-    bool direct;             /* the answer's body goes straight to the output */
-    bool streaming;          /* the reply is written incrementally, */
-    bool ready;              /* and the application has more for it, as far as is known */
+    uint32_t unacknowledged; /* bytes received since the last WINDOW_UPDATE was sent */
+    int64_t content_left;    /* of content-length; -1 without that field */
+    bool ended;              /* the request is complete: half-closed (remote) */
+    bool answered;           /* the application has completed the answer, perhaps not yet sent */
+    bool sent;               /* END_STREAM or RST_STREAM was sent: half-closed (local) */
+    bool direct;             /* the answer's body is written directly to the output */
+    bool streaming;          /* the reply is incremental, */
+    bool ready;              /* and the application may have more output */
     bool asking;             /* within on_room() */
     bool window_held;        /* http2_request_hold() */
     bool queued;             /* in the send queue */
-    bool held;               /* a handler works on it: it is closed when that returns */
+    bool held;               /* a frame handler uses it: it is closed only when that returns */
     struct chain_cursor body_sent;
     size_t body_left;
-    int64_t ended_ms; /* when the request was complete */
+    int64_t ended_ms; /* when the request was completed */
     const struct http2_field *trailers;
     size_t trailer_count;
     alignas(max_align_t) uint8_t user[];
 };
 
-/* Open streams by id. */
+/* Open streams by identifier. */
 struct stream_table {
     struct http2_stream **buckets; /* a power of two of them, or NULL */
     size_t bucket_count;
     size_t count;
-    struct http2_stream *last; /* found or added: most frames follow one another */
+    struct http2_stream *last; /* last one found or added: consecutive frames often have the same
+                                  stream */
 };
 
-/* What each read and call touches stands together, and what is large or seldom needed behind it: of
- * many connections, the first fills less of the processor's cache. */
+/* Members that each read and call touches come first, large and rarely used ones last: with many
+ * connections the hot part takes less of the processor's cache. */
 struct http2_session {
     struct http2_context *context;
     void *user;
     int64_t now_ms;
-    bool greeted;           /* the client's SETTINGS came */
-    bool failed;            /* the last GOAWAY was sent: nothing is read any more */
-    bool settings_sent;     /* ours; they wait for the client's preface */
-    uint8_t block_flags;    /* of the HEADERS frame of the block being gathered, */
+    bool settings_received; /* the client's SETTINGS have arrived */
+    bool failed;            /* the final GOAWAY was sent: input is ignored */
+    bool preface_sent;      /* ours, which is sent after the client's */
+    uint8_t block_flags;    /* of the HEADERS frame whose block is being gathered, */
     uint32_t block_stream;  /* and its stream; 0 = none */
-    struct closing closing; /* why; or, if it has not failed, why it takes nothing new */
+    struct closing closing; /* why it has failed or, if it has not, why it drains */
 
     /* Receiving. */
-    size_t preface_seen; /* bytes of it */
-    int64_t block_begun_ms;
-    struct buf partial;   /* the beginning of a frame whose rest has not come */
-    uint32_t last_stream; /* the highest id that the peer has used */
+    size_t preface_seen; /* bytes of it received */
+    int64_t block_start_ms;
+    struct buf partial;   /* the start of a frame that is not complete yet */
+    uint32_t last_stream; /* the highest identifier that the peer has used */
     uint32_t idle_frames;
-    uint64_t resettable;    /* requests that came, but for those that were reset: so many
-                               RST_STREAMs may still come */
-    struct bucket cancels;  /* of requests that the peer may cancel before we could answer */
-    struct bucket mistakes; /* of resets that it may force */
+    uint64_t resettable;   /* requests received minus RST_STREAMs received: how many more are
+                              legitimate */
+    struct bucket cancels; /* requests that the peer may cancel before they could be answered */
+    struct bucket forced_resets; /* resets that it may provoke */
     int32_t receive_window;
     uint32_t unacknowledged;
 
@@ -119,88 +121,92 @@ struct http2_session {
     uint32_t closed_next;
 
     /* Sending. */
-    int drain_steps;       /* GOAWAYs of the shutdown sent */
-    struct chain *out;     /* where output goes now: the caller's, or the backlog */
-    struct chain backlog;  /* output that had nowhere to go */
+    int drain_steps;       /* GOAWAYs sent for the shutdown: 0 to 2 */
+    struct chain *out;     /* current destination of output: the caller's chain or the backlog */
+    struct chain backlog;  /* output produced while the caller had no chain for it */
     size_t unsent_control; /* bytes of acknowledgements and resets in it */
     int32_t send_window;
-    int32_t first_send_window;       /* of a stream: the peer's SETTINGS_INITIAL_WINDOW_SIZE */
-    struct http2_stream *queue_head; /* streams whose answer can go on, in turn */
+    int32_t initial_send_window;     /* of a stream: the peer's SETTINGS_INITIAL_WINDOW_SIZE */
+    struct http2_stream *queue_head; /* streams with a queued body and an open window */
     struct http2_stream *queue_tail;
-    uint64_t sent;       /* bytes of bodies that went to the output */
-    size_t queued;       /* bytes of bodies that wait, in the queue or for a window */
-    int64_t progress_ms; /* when output was last taken, or none waited */
+    uint64_t sent;       /* bytes of bodies written to the output */
+    size_t queued;       /* bytes of bodies not yet written, in the queue or blocked by flow
+                            control */
+    int64_t progress_ms; /* when output was last taken, or none was pending */
     struct encoder encoder;
 
     struct decoder decoder;
-    struct buf completed; /* the frame that the newest feed completed; its events may point here */
-    struct frame_run run; /* of the newest large frames */
-    uint32_t closed[SESSION_CLOSED_KEPT]; /* ids, with CLOSED_BY_RESET where we reset it */
-    int64_t begun_ms;
-    int64_t closing_ms; /* since when it has said so and goes on; 0 = it has not */
-    const char *blame;  /* the error message for the connection error under way */
-    struct buf block;   /* the header block being gathered */
+    struct buf completed; /* the frame completed by the latest feed; its events may point here */
+    struct frame_run run; /* of the latest large frames */
+    uint32_t closed[SESSION_CLOSED_KEPT]; /* identifiers; CLOSED_BY_RESET is set if we reset the
+                                             stream */
+    int64_t start_ms;
+    int64_t closing_ms;        /* when it started to drain because of a flood; 0 = it has not */
+    const char *error_message; /* of the connection error being handled; NULL = a default */
+    struct buf block;          /* the header block being gathered */
     uint32_t continuations;
-    uint32_t announced_stream;     /* the last stream of the newest GOAWAY; it never increases */
-    uint32_t pending_settings;     /* of ours that the peer has not acknowledged */
-    uint8_t preface[PREFACE_SIZE]; /* the client's first bytes */
+    uint32_t announced_stream;     /* the last stream identifier of the latest GOAWAY; never
+                                      increases */
+    uint32_t pending_settings;     /* our SETTINGS not yet acknowledged */
+    uint8_t preface[PREFACE_SIZE]; /* the first bytes of the client */
 };
 
-/* streams.c: opening, finding and closing. */
+/* streams.c: opening, finding and closing streams. */
 
 struct http2_stream *stream_open(struct http2_session *session, uint32_t id);
-/* The open stream with that id, or NULL. */
+/* The open stream with that identifier, or NULL. */
 struct http2_stream *stream_find(struct http2_session *session, uint32_t id);
-/* Closes it for good: on_close, out of table and queue, memory for reuse. */
+/* Closes it: calls on_close, removes it from table and queue, returns its memory to the pool. */
 void stream_close(struct http2_stream *stream);
-/* Closes every stream. */
+/* Closes all streams. */
 void stream_close_all(struct http2_session *session);
 
 enum stream_past {
-    PAST_UNKNOWN, /* never opened, or too long ago */
-    PAST_CLOSED,  /* both sides ended it, or the peer reset it */
-    PAST_RESET,   /* we reset it: the peer may not know yet */
+    PAST_UNKNOWN, /* never opened, or closed too long ago */
+    PAST_CLOSED,  /* ended by both sides, or reset by the peer */
+    PAST_RESET,   /* reset by us: the peer may not know yet */
 };
 enum stream_past stream_past(const struct http2_session *session, uint32_t id);
-/* Notes how a stream that is not open ended. */
+/* Records how a stream was closed. */
 void stream_note_past(struct http2_session *session, uint32_t id, enum stream_past past);
 
 /* session.c */
 
-/* Notes what the peer has done wrong, for those who will ask. Returns `error`. */
-enum http2_error session_blame(struct http2_session *session, enum http2_error error,
+/* Sets the error message of a connection error; `text` is static. Returns `error`. */
+enum http2_error session_error(struct http2_session *session, enum http2_error error,
                                const char *text);
 /*
- * The peer wears us out: the session takes nothing new from now on, and is finished when the
- * requests under way are answered. HTTP2_NO_ERROR; or, if that was so before, the error that ends
- * the connection at once.
+ * Starts to drain the connection because the peer floods it: new requests are ignored, and the
+ * session is finished when those in flight are answered. Returns HTTP2_NO_ERROR or, if it is
+ * already draining, the error that ends the connection immediately.
  */
-enum http2_error session_end_gently(struct http2_session *session, const char *text)
+enum http2_error session_end_gracefully(struct http2_session *session, const char *text)
     __attribute__((warn_unused_result));
-/* True since then. Header blocks are not decoded any more. */
+/* True after that. Header blocks are no longer decoded. */
 static inline bool session_is_ending(const struct http2_session *session)
 {
     return session->closing.kind != CLOSING_NONE;
 }
-/* Takes the bytes, after those of the frame that has begun. HTTP2_NO_ERROR, or the error that ends
- * the connection. */
+/* Processes the bytes, which follow those of the partial frame. Returns HTTP2_NO_ERROR or the code
+ * of a connection error. */
 enum http2_error session_take_frames(struct http2_session *session, struct slice bytes)
     __attribute__((warn_unused_result));
 
 /* place.c */
 
-/* A frame has come that was not placed. */
+/* Records a frame that was not placed, to predict the next ones. */
 void place_note(struct http2_session *session, const struct frame *frame);
-/* Takes the bytes that http2_session_place() has told the place of. */
+/* Processes the first `size` bytes that were read to the pieces of http2_session_place(). Returns
+ * as session_take_frames(). */
 enum http2_error place_take(struct http2_session *session, size_t size)
     __attribute__((warn_unused_result));
 
 /* receive.c */
 
-/* Gives the stream's window back, if that is worth a frame and the application does not hold it. */
-void receive_give_stream_back(struct http2_stream *stream);
+/* Sends WINDOW_UPDATE for the stream if enough was used up and the application does not hold it. */
+void receive_update_stream_window(struct http2_stream *stream);
 
-/* Handles one whole frame. HTTP2_NO_ERROR, or the error that ends the connection. */
+/* Handles one complete frame. Returns HTTP2_NO_ERROR or the code of a connection error. */
 enum http2_error receive_frame(struct http2_session *session, struct frame *frame)
     __attribute__((warn_unused_result));
 
@@ -209,16 +215,16 @@ enum http2_error receive_frame(struct http2_session *session, struct frame *fram
 void send_settings(struct http2_session *session);
 void send_settings_ack(struct http2_session *session);
 void send_ping(struct http2_session *session, const uint8_t data[8], bool ack);
-/* With a last stream that is at most `last_stream`, and `text` for people. */
+/* The last stream identifier is at most `last_stream`; `text` is the debug data. */
 void send_goaway(struct http2_session *session, uint32_t last_stream, enum http2_error error,
                  const char *text);
 void send_window_update(struct http2_session *session, uint32_t stream_id, uint32_t bytes);
 void send_reset(struct http2_session *session, uint32_t stream_id, enum http2_error error);
-/* The stream's window has grown: its answer may go on. */
+/* The stream's window has grown: requeues its answer if it was blocked. */
 void send_resume(struct http2_stream *stream);
-/* Sends queued answers as far as windows and max_output allow. */
+/* Sends queued bodies as far as the windows and max_output allow. */
 void send_queued(struct http2_session *session);
-/* Takes the stream from the send queue. */
-void send_forget(struct http2_stream *stream);
+/* Removes the stream from the send queue, if it is queued. */
+void send_remove(struct http2_stream *stream);
 
 #endif

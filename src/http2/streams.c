@@ -1,6 +1,6 @@
 /*
- * The streams of a session: a small hash table by id, memory from the context for reuse, and a
- * short memory of those that have closed.
+ * The streams of a session: a small hash table by stream identifier, a pool of memory in the
+ * context, and a ring of recently closed streams.
  */
 #include "base/check.h"
 #include "http2/session.h"
@@ -10,15 +10,15 @@
 #include <stdlib.h>
 
 #define FIRST_BUCKETS 16
-/* Streams that a thread keeps for reuse, and the bytes of answer buffer that each may keep. */
+/* Streams in the pool of a thread, and bytes of answer buffer that each may keep. */
 #define MAX_FREE_STREAMS 4096
 #define KEPT_BODY        ((size_t)4096)
-/* Stream ids have 31 bits; the highest marks those that we reset. */
+/* Stream identifiers have 31 bits; the top bit marks streams that we reset. */
 #define CLOSED_BY_RESET 0x80000000u
 
 static struct http2_stream **streams_bucket_of(const struct stream_table *table, uint32_t id)
 {
-    /* Ids of clients are odd. */
+    /* Clients' stream identifiers are odd. */
     return &table->buckets[(id >> 1) & (table->bucket_count - 1)];
 }
 
@@ -54,7 +54,7 @@ static struct http2_stream *streams_take_memory(struct http2_context *context)
     return stream;
 }
 
-static void streams_give_memory(struct http2_context *context, struct http2_stream *stream)
+static void streams_release_memory(struct http2_context *context, struct http2_stream *stream)
 {
     if (context->free_count == MAX_FREE_STREAMS) {
         chain_deinit(&stream->body);
@@ -77,7 +77,7 @@ struct http2_stream *stream_open(struct http2_session *session, uint32_t id)
     struct http2_stream **bucket = streams_bucket_of(table, id);
     stream->session = session;
     stream->id = id;
-    stream->send_window = session->first_send_window;
+    stream->send_window = session->initial_send_window;
     stream->receive_window = (int32_t)session->context->limits.stream_window;
     stream->content_left = -1;
     stream->next = *bucket;
@@ -108,7 +108,7 @@ void stream_close(struct http2_stream *stream)
     struct http2_session *session = stream->session;
     struct stream_table *table = &session->streams;
     session->context->handler->on_close(session->user, stream);
-    send_forget(stream);
+    send_remove(stream);
     DCHECK(session->queued >= stream->body_left && table->count > 0);
     session->queued -= stream->body_left;
     struct http2_stream **link = streams_bucket_of(table, stream->id);
@@ -120,15 +120,14 @@ void stream_close(struct http2_stream *stream)
     table->count--;
     if (table->last == stream)
         table->last = NULL;
-    streams_give_memory(session->context, stream);
+    streams_release_memory(session->context, stream);
 }
 
 void stream_close_all(struct http2_session *session)
 {
     for (size_t i = 0; i < session->streams.bucket_count; i++) {
         while (session->streams.buckets[i] != NULL) {
-            /* It leaves this bucket, which is that of its id.
-             * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+            /* This removes it from the bucket. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
             stream_close(session->streams.buckets[i]);
         }
     }
@@ -155,7 +154,7 @@ uint32_t http2_session_open_streams(const struct http2_session *session, uint32_
 
 enum stream_past stream_past(const struct http2_session *session, uint32_t id)
 {
-    /* Newest first: a stream may have closed and then been reset for a late frame. */
+    /* Newest first: a stream may have been closed and then reset for a late frame. */
     for (uint32_t i = 1; i <= SESSION_CLOSED_KEPT; i++) {
         uint32_t note = session->closed[(session->closed_next - i) % SESSION_CLOSED_KEPT];
         if (note == id)

@@ -1,27 +1,28 @@
 /*
- * accept4() as long as something waits, a bounded number of times in a row. libuv's own listening
- * is not used: out of descriptors, it accepts and closes in a loop that several threads keep each
- * other in for ever. Knows nothing of what becomes of a connection.
+ * Calls accept4() while connections are pending, a bounded number of times per event. libuv's own
+ * listening is not used: when descriptors run out, it accepts and closes in a loop in which several
+ * threads can keep each other forever. Knows nothing of what connections do.
  */
 #include "net/acceptor.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/reserve.h"
+#include "net/connection_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Connections that the kernel holds for us while we are busy; it caps this at somaxconn. */
+/* Length of the kernel's queue of connections not yet accepted; it caps this at somaxconn. */
 #define BACKLOG 4096
-/* Taken in a row before others of the loop have their turn. */
-#define MOST_AT_ONCE 64
-/* While the system gives no more memory (base/reserve.h), there may be so many connections, so that
- * clients can come and remove something. */
-#define MOST_WHEN_STARVED 16
-/* The longest that a paused acceptor waits: other loops may have closed connections. */
+/* Connections accepted per event, so that the other handles of the loop get their turn. */
+#define MAX_ACCEPTS 64
+/* The most open connections while the system has no memory (base/reserve.h): enough for clients to
+ * connect and remove data. */
+#define MAX_WHEN_STARVED 16
+/* The longest pause of an acceptor; other loops may have closed connections. */
 #define PAUSE_MS 100
 
 struct acceptor {
@@ -33,11 +34,11 @@ struct acceptor {
     bool is_unix;
 };
 
-/* True if there is no memory for one more. */
+/* True if there is no memory for another connection. */
 static bool acceptor_is_starved(const struct acceptor *acceptor)
 {
     return reserve_is_missing() &&
-           net_admission_counts(acceptor->shared->admission).open >= MOST_WHEN_STARVED;
+           net_admission_counts(acceptor->shared->admission).open >= MAX_WHEN_STARVED;
 }
 
 static void acceptor_on_connection(uv_poll_t *poll, int status, int events);
@@ -48,7 +49,7 @@ static void acceptor_resume(struct acceptor *acceptor)
     uv_poll_start(&acceptor->poll, UV_READABLE, acceptor_on_connection);
 }
 
-static void acceptor_on_pause_over(uv_timer_t *timer)
+static void acceptor_on_pause_end(uv_timer_t *timer)
 {
     acceptor_resume(timer->data);
 }
@@ -60,23 +61,23 @@ static void acceptor_resume_all(struct net_shared *shared)
         acceptor_resume(at);
 }
 
-/* The timer keeps the loop alive meanwhile. */
+/* The timer keeps the loop alive during the pause. */
 static void acceptor_pause_accepting(struct acceptor *acceptor, int error)
 {
     struct net_shared *shared = acceptor->shared;
     uv_poll_stop(&acceptor->poll);
-    uv_timer_start(&acceptor->timer, acceptor_on_pause_over, PAUSE_MS, 0);
+    uv_timer_start(&acceptor->timer, acceptor_on_pause_end, PAUSE_MS, 0);
     shared->accepting_paused = true;
     shared->resume_accepting = acceptor_resume_all;
     if (net_admission_note_pause(shared->admission, (int64_t)uv_now(&shared->uv)))
-        log_warning("no connection can be accepted: %s; clients wait until others have left, or "
+        log_warning("no connection can be accepted: %s; clients wait until others disconnect or "
                     "the limit is raised (%s)",
                     strerror(error),
                     error == ENOMEM ? "ulimit -v, the container's" : "ulimit -n, fs.file-max");
 }
 
-/* A new connection of the socket, or -1 with errno. */
-static int acceptor_take(const struct acceptor *acceptor, struct net_peer *peer)
+/* Accepts a connection; -1 with errno if there is none. */
+static int acceptor_accept(const struct acceptor *acceptor, struct net_peer *peer)
 {
     struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
@@ -88,9 +89,9 @@ static int acceptor_take(const struct acceptor *acceptor, struct net_peer *peer)
     return descriptor;
 }
 
-/* What says that there is no room for a connection. Other errors are of the connection that waited,
- * which is gone (accept(2)). */
-static bool acceptor_is_no_room(int error)
+/* True for errors that mean a lack of resources. Other errors concern the pending connection, which
+ * is gone (accept(2)). */
+static bool acceptor_lacks_resources(int error)
 {
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -109,21 +110,21 @@ static void acceptor_on_connection(uv_poll_t *poll, int status, int events)
     struct acceptor *acceptor = poll->data;
     (void)status;
     (void)events;
-    for (unsigned i = 0; i < MOST_AT_ONCE; i++) {
+    for (unsigned i = 0; i < MAX_ACCEPTS; i++) {
         if (acceptor_is_starved(acceptor)) {
             acceptor_pause_accepting(acceptor, ENOMEM);
             return;
         }
         struct net_peer peer;
-        int descriptor = acceptor_take(acceptor, &peer);
+        int descriptor = acceptor_accept(acceptor, &peer);
         if (descriptor >= 0) {
             acceptor_admit(acceptor, descriptor, &peer);
             continue;
         }
         int error = errno;
-        if (acceptor_is_no_room(error))
+        if (acceptor_lacks_resources(error))
             acceptor_pause_accepting(acceptor, error);
-        if (error == EAGAIN || error == EWOULDBLOCK || acceptor_is_no_room(error))
+        if (error == EAGAIN || error == EWOULDBLOCK || acceptor_lacks_resources(error))
             return;
     }
 }

@@ -1,19 +1,19 @@
 /*
- * Takes the connections of one listening socket; private to net. When the system has no descriptor
- * or memory for another one, it stops looking for a while, or until a connection of its loop
- * closes: what waits stays in the kernel's queue, and everything else goes on.
+ * Accepts the connections of one listening socket; private to net. When the system has no
+ * descriptor or memory for another one, it pauses for a while, or until a connection of its loop
+ * closes: pending connections stay in the kernel's queue, and everything else goes on.
  */
 #ifndef KEYSTORE_NET_ACCEPTOR_H
 #define KEYSTORE_NET_ACCEPTOR_H
 
 #include "net/connection.h"
 
-/* Accepts at the bound socket from now on, whose descriptor it takes over in any case. The acceptor
- * joins shared->acceptors. 0, or a negative errno. */
+/* Listens and accepts on the bound socket, whose descriptor it owns from now on, even on failure.
+ * The acceptor is added to shared->acceptors. Returns 0 or a negative errno. */
 int acceptor_new(struct net_shared *shared, int descriptor, bool is_unix)
     __attribute__((warn_unused_result));
 
-/* Closes all listening sockets of the loop; the memory is freed when the loop runs on. */
+/* Closes all listening sockets of the loop; the memory is freed when the loop next runs. */
 void acceptor_close_all(struct net_shared *shared);
 
 #endif

@@ -1,4 +1,5 @@
-/* Addresses to listen on, without any name service: the answer does not depend on the network. */
+/* Parses addresses to listen on, without name resolution: the result does not depend on the
+ * network. */
 #include "net/address.h"
 
 #include <arpa/inet.h>
@@ -9,9 +10,9 @@
 #include <string.h>
 #include <sys/un.h>
 
-static bool address_fail(const char *sentence, const char **why)
+static bool address_fail(const char *message, const char **why)
 {
-    *why = sentence;
+    *why = message;
     return false;
 }
 
@@ -31,14 +32,15 @@ static bool address_parse_unix(const char *path, struct net_address *address, co
     struct sockaddr_un *un = (struct sockaddr_un *)&address->socket;
     size_t len = strlen(path);
     if (len == 0 || len >= sizeof un->sun_path)
-        return address_fail("after unix: stands the path of the socket, 1 to 107 bytes", why);
+        return address_fail("unix: must be followed by the path of the socket, 1 to 107 bytes",
+                            why);
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path, len + 1);
     address->size = sizeof *un;
     return true;
 }
 
-/* `host` is without its brackets, in which only an IPv6 address may stand. */
+/* `host` is without its brackets; only an IPv6 address may be `bracketed`. */
 static bool address_parse_host(const char *host, bool bracketed, in_port_t port,
                                struct net_address *address)
 {
@@ -82,7 +84,7 @@ bool net_address_parse(const char *text, struct net_address *address, const char
     if (bracketed) {
         colon[-1] = '\0';
     } else if (strchr(host, ':') != NULL) {
-        return address_fail("an IPv6 address stands in brackets: [::1]:50051", why);
+        return address_fail("an IPv6 address must be in brackets: [::1]:50051", why);
     }
     if (!address_parse_host(bracketed ? host + 1 : host, bracketed, port, address))
         return address_fail(

@@ -8,12 +8,12 @@
 struct net_address {
     struct sockaddr_storage socket;
     socklen_t size; /* bytes of `socket` in use */
-    char text[128]; /* as it was given, for messages; see net_address_name_port() */
+    char text[128]; /* as given, for messages; see net_address_name_port() */
 };
 
 /*
  * HOST is an IPv4 or IPv6 address or "localhost"; PORT is 0 (the system chooses) to 65535. On
- * failure false and *why is a sentence in static memory.
+ * failure returns false, and *why is an error message in static memory.
  */
 bool net_address_parse(const char *text, struct net_address *address, const char **why)
     __attribute__((warn_unused_result));
@@ -23,7 +23,7 @@ bool net_address_is_unix(const struct net_address *address);
 /* The port; 0 for unix. */
 int net_address_port(const struct net_address *address);
 
-/* The text names the port of `socket` from now on, which the system may have chosen. */
+/* Sets the port in `text` to that of `socket`, which the system may have chosen. */
 void net_address_name_port(struct net_address *address);
 
 /* The path of a unix address. */

@@ -1,4 +1,4 @@
-/* Counting connections: one number, and one per address in a small hash table. */
+/* Counts connections: in total, and per address in a small hash table. */
 #include "net/admission.h"
 
 #include "base/check.h"
@@ -26,10 +26,10 @@ struct net_admission {
     uint32_t max_per_address;
     struct net_admission_counts counts;
     struct net_closings *closings;
-    struct net_admission_counts told; /* what log lines have told of */
+    struct net_admission_counts reported; /* as of the latest log line */
     struct net_peer last_refused;
     struct log_limit refused_lines, pause_lines;
-    uint64_t secret; /* so that nobody can choose addresses of one bucket */
+    uint64_t secret; /* so that clients cannot choose addresses of one bucket */
     struct counted *buckets[BUCKETS];
 };
 
@@ -37,7 +37,7 @@ struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_p
 {
     struct net_admission *admission = mem_alloc_zero(sizeof *admission);
     pthread_mutex_init(&admission->lock, NULL);
-    admission->counts.most = max_connections;
+    admission->counts.max_open = max_connections;
     admission->max_per_address = max_per_address;
     random_fill(&admission->secret, sizeof admission->secret);
     admission->closings = net_closings_new();
@@ -77,7 +77,8 @@ static struct counted **admission_find(struct net_admission *admission, const ui
     return link;
 }
 
-/* Counts the connection for its address; false, counted as refused, if that has enough. */
+/* Counts the connection for its address; false, counted as refused, if the address has reached its
+ * limit. */
 static bool admission_enter_address(struct net_admission *admission, const struct net_peer *peer)
 {
     if (admission->max_per_address == 0 || !peer->is_counted)
@@ -88,7 +89,7 @@ static bool admission_enter_address(struct net_admission *admission, const struc
         memcpy((*link)->address, peer->address, 16);
     }
     if ((*link)->connections >= admission->max_per_address) {
-        admission->counts.refused_of_address++;
+        admission->counts.refused_per_address++;
         return false;
     }
     (*link)->connections++;
@@ -98,8 +99,8 @@ static bool admission_enter_address(struct net_admission *admission, const struc
 bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
 {
     pthread_mutex_lock(&admission->lock);
-    bool admitted =
-        admission->counts.open < admission->counts.most && admission_enter_address(admission, peer);
+    bool admitted = admission->counts.open < admission->counts.max_open &&
+                    admission_enter_address(admission, peer);
     if (admitted) {
         admission->counts.open++;
         admission->counts.admitted++;
@@ -117,7 +118,8 @@ static void admission_leave_address(struct net_admission *admission, const struc
         return;
     struct counted **link = admission_find(admission, peer->address);
     struct counted *counted = *link;
-    CHECK(counted != NULL && counted->connections > 0); /* it was counted as it entered */
+    CHECK(counted != NULL && counted->connections > 0); /* it was counted by
+                                                           net_admission_enter() */
     if (--counted->connections > 0)
         return;
     *link = counted->next;
@@ -133,11 +135,11 @@ void net_admission_leave(struct net_admission *admission, const struct net_peer 
     pthread_mutex_unlock(&admission->lock);
 }
 
-void net_admission_cap(struct net_admission *admission, uint32_t most)
+void net_admission_cap(struct net_admission *admission, uint32_t max_open)
 {
     pthread_mutex_lock(&admission->lock);
-    if (most < admission->counts.most) {
-        admission->counts.most = most;
+    if (max_open < admission->counts.max_open) {
+        admission->counts.max_open = max_open;
         admission->counts.capped = true;
     }
     pthread_mutex_unlock(&admission->lock);
@@ -145,27 +147,27 @@ void net_admission_cap(struct net_admission *admission, uint32_t most)
 
 bool net_admission_note_pause(struct net_admission *admission, int64_t now_ms)
 {
-    uint64_t told;
+    uint64_t events;
     pthread_mutex_lock(&admission->lock);
     admission->counts.pauses++;
     pthread_mutex_unlock(&admission->lock);
-    return log_limit_note(&admission->pause_lines, 1, now_ms, 1, &told);
+    return log_limit_note(&admission->pause_lines, 1, now_ms, 1, &events);
 }
 
 bool net_admission_take_refused(struct net_admission *admission, int64_t now_ms,
                                 struct net_admission_refused *refused)
 {
-    uint64_t told;
+    uint64_t events;
     pthread_mutex_lock(&admission->lock);
     struct net_admission_counts *counts = &admission->counts;
-    bool due = counts->refused > admission->told.refused &&
-               log_limit_note(&admission->refused_lines, 1, now_ms, 1, &told);
+    bool due = counts->refused > admission->reported.refused &&
+               log_limit_note(&admission->refused_lines, 1, now_ms, 1, &events);
     if (due) {
-        *refused = (struct net_admission_refused){.all = counts->refused - admission->told.refused,
-                                                  .of_address = counts->refused_of_address -
-                                                                admission->told.refused_of_address,
-                                                  .last = admission->last_refused};
-        admission->told = *counts;
+        *refused = (struct net_admission_refused){
+            .all = counts->refused - admission->reported.refused,
+            .per_address = counts->refused_per_address - admission->reported.refused_per_address,
+            .last = admission->last_refused};
+        admission->reported = *counts;
     }
     pthread_mutex_unlock(&admission->lock);
     return due;

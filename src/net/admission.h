@@ -1,4 +1,4 @@
-/* How many connections there may be, in all and from one address. Shared by all loops. */
+/* Limits the number of connections, in total and per address. Shared by all loops. */
 #ifndef KEYSTORE_NET_ADMISSION_H
 #define KEYSTORE_NET_ADMISSION_H
 
@@ -11,44 +11,44 @@ struct net_closings;
 struct net_admission *net_admission_new(uint32_t max_connections, uint32_t max_per_address);
 void net_admission_free(struct net_admission *admission);
 
-/* Counts a new connection; false if it is one too many. Thread-safe. */
+/* Counts a new connection; false if it exceeds a limit. Thread-safe. */
 bool net_admission_enter(struct net_admission *admission, const struct net_peer *peer)
     __attribute__((warn_unused_result));
 
-/* What is told of connections that the server ends; borrowed. */
+/* The counters and log lines of connections that the server closed; borrowed. */
 struct net_closings *net_admission_closings(struct net_admission *admission);
 
-/* The connection that was let in is gone. Thread-safe. */
+/* An admitted connection is closed. Thread-safe. */
 void net_admission_leave(struct net_admission *admission, const struct net_peer *peer);
 
-/* From now on there may be at most so many connections, whatever else was said: each takes a
- * descriptor, of which there are no more. Thread-safe. */
-void net_admission_cap(struct net_admission *admission, uint32_t most);
+/* Lowers the limit on connections to `max_open`, because there are no descriptors for more; never
+ * raises it. Thread-safe. */
+void net_admission_cap(struct net_admission *admission, uint32_t max_open);
 
 struct net_admission_counts {
-    uint32_t open;               /* now */
-    uint32_t most;               /* that there may be */
-    bool capped;                 /* by net_admission_cap() */
-    uint64_t admitted;           /* so far, those gone included */
-    uint64_t refused;            /* so far */
-    uint64_t refused_of_address; /* of them, because their address had enough */
-    uint64_t pauses;             /* how often nothing could be accepted for a while */
+    uint32_t open;                /* now */
+    uint32_t max_open;            /* the limit on `open` */
+    bool capped;                  /* by net_admission_cap() */
+    uint64_t admitted;            /* so far, including closed ones */
+    uint64_t refused;             /* so far */
+    uint64_t refused_per_address; /* of them, because of the limit per address */
+    uint64_t pauses;              /* how often accepting was paused */
 };
 
 /* Thread-safe. */
 struct net_admission_counts net_admission_counts(struct net_admission *admission);
 
-/* A loop could accept nothing for lack of descriptors. True if a log line is due. Thread-safe. */
+/* Counts a pause in accepting for lack of resources. True if a log line is due. Thread-safe. */
 bool net_admission_note_pause(struct net_admission *admission, int64_t now_ms);
 
-/* Connections turned away of which no log line has told. */
+/* Refused connections not yet logged. */
 struct net_admission_refused {
     uint64_t all;
-    uint64_t of_address;
-    struct net_peer last; /* of them all */
+    uint64_t per_address;
+    struct net_peer last; /* the latest one */
 };
 
-/* True if there are some and a log line is due; then they are told. Thread-safe. */
+/* True if there are some and a log line is due; they then count as logged. Thread-safe. */
 bool net_admission_take_refused(struct net_admission *admission, int64_t now_ms,
                                 struct net_admission_refused *refused);
 

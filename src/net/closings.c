@@ -44,24 +44,24 @@ void net_closings_note(struct net_closings *closings, const struct net_peer *pee
                        struct closing closing, int64_t now_ms)
 {
     char name[NET_PEER_TEXT];
-    uint64_t told;
+    uint64_t events;
     atomic_fetch_add(&closings->counts[closing.kind], 1);
-    if (!log_limit_note(&closings->limits[closing.kind], NET_CLOSINGS_LINES, now_ms, 1, &told))
+    if (!log_limit_note(&closings->limits[closing.kind], NET_CLOSINGS_LINES, now_ms, 1, &events))
         return;
     net_peer_print(peer, name);
-    if (told > 1)
-        log_info("a connection of %s was closed: %s (and %" PRIu64 " like it, not shown)", name,
-                 closing.text, told - 1);
+    if (events > 1)
+        log_info("the connection from %s was closed: %s (and %" PRIu64 " like it, not shown)", name,
+                 closing.text, events - 1);
     else
-        log_info("a connection of %s was closed: %s", name, closing.text);
+        log_info("the connection from %s was closed: %s", name, closing.text);
 }
 
 void net_closings_report(struct net_closings *closings, int64_t now_ms)
 {
     for (enum closing_kind kind = CLOSING_NONE + 1; kind < CLOSING_KINDS; kind++) {
-        uint64_t told;
-        if (log_limit_note(&closings->limits[kind], NET_CLOSINGS_LINES, now_ms, 0, &told))
-            log_info("%" PRIu64 " more connections were closed like those shown before: %s", told,
+        uint64_t events;
+        if (log_limit_note(&closings->limits[kind], NET_CLOSINGS_LINES, now_ms, 0, &events))
+            log_info("%" PRIu64 " more connections were closed like those shown before: %s", events,
                      names[kind]);
     }
 }

@@ -1,5 +1,5 @@
-/* The connections that the server has ended before their clients did, by reason: counted, and told
- * in the log. Shared by all loops. */
+/* Connections that the server closed before their clients did: counted and logged by reason. Shared
+ * by all loops. */
 #ifndef KEYSTORE_NET_CLOSINGS_H
 #define KEYSTORE_NET_CLOSINGS_H
 
@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-/* Of each kind there may be so many lines in a span (base/log_limit.h), since they name peers. */
+/* Log lines per kind in a span (base/log_limit.h); they name peers, so they are limited. */
 #define NET_CLOSINGS_LINES 5
 
 struct net_closings;
@@ -17,19 +17,19 @@ struct net_peer;
 struct net_closings *net_closings_new(void);
 void net_closings_free(struct net_closings *closings);
 
-/* Counts one, whose kind is not CLOSING_NONE, and writes a line with peer and text, unless there
- * were many of its kind lately. `now_ms` is a monotonic clock's. Thread-safe. */
+/* Counts a closing, whose kind is not CLOSING_NONE, and logs its peer and text, unless there were
+ * too many of its kind recently. `now_ms` is monotonic. Thread-safe. */
 void net_closings_note(struct net_closings *closings, const struct net_peer *peer,
                        struct closing closing, int64_t now_ms);
 
-/* Tells how many lines were left out, if no other comes. To be called every second or so.
+/* Logs how many lines were suppressed, when no other line does. To be called about once a second.
  * Thread-safe. */
 void net_closings_report(struct net_closings *closings, int64_t now_ms);
 
-/* How many there were of that kind. Thread-safe. */
+/* The number of closings of that kind so far. Thread-safe. */
 uint64_t net_closings_count(struct net_closings *closings, enum closing_kind kind);
 
-/* The kind in lower case, as a part of names: "http1". */
+/* The kind in lower case, for use in names: "http1". */
 const char *net_closings_name(enum closing_kind kind);
 
 #endif

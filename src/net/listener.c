@@ -1,4 +1,4 @@
-/* Binding sockets to addresses and listening. Does not accept. */
+/* Binds sockets to addresses and listens. Does not accept. */
 #include "net/listener.h"
 
 #include <errno.h>
@@ -25,9 +25,9 @@ static void listener_close_keeping_errno(int descriptor)
 }
 
 /*
- * The first socket is bound and listens before it shares its port, so that a port which is in use
- * is refused, to others too from then on (two that do not listen may have one address, because of
- * SO_REUSEADDR); the others find it sharing.
+ * The first socket is bound and listens before it gets SO_REUSEPORT: binding fails if another
+ * server uses the port, and later servers fail, too. (Because of SO_REUSEADDR, two sockets that do
+ * not listen could have the same address.) Further sockets have SO_REUSEPORT from the start.
  */
 static int listener_bind_tcp(struct net_address *address, bool first)
 {
@@ -48,7 +48,7 @@ static int listener_bind_tcp(struct net_address *address, bool first)
     return -1;
 }
 
-/* True if a server answers at the unix socket. */
+/* True if a server accepts connections on the unix socket. */
 static bool listener_is_served(const struct net_address *address)
 {
     int descriptor = listener_open_socket(address);

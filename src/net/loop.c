@@ -1,4 +1,4 @@
-/* The loop of one worker: listening, and the orderly end. */
+/* The event loop of one worker: its timers, wake-ups, and the graceful shutdown. */
 #include "net/loop.h"
 
 #include "base/account.h"
@@ -8,6 +8,8 @@
 #include "net/acceptor.h"
 #include "net/closings.h"
 #include "net/connection.h"
+#include "net/connection_state.h"
+#include "net/progress.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,18 +19,18 @@
 #include <unistd.h>
 
 #define SWEEP_MS 1000
-/* What libuv takes for one loop at most: epoll, eventfd, and a pipe twice. */
+/* The most descriptors that libuv opens for a loop: epoll, eventfd, and two pipes. */
 #define LOOP_DESCRIPTORS 6
-/* So often it is looked whether clients hold too much memory. */
+/* The interval of the check whether clients hold too much memory. */
 #define RELIEF_MS 200
 
 struct net_loop {
     struct net_shared shared;
     uv_async_t stop;
     uv_async_t wake;
-    uv_timer_t drain_timer;  /* first for the patience, then for the rest of the timeout */
+    uv_timer_t drain_timer;  /* first for the grace period, then for the rest of the timeout */
     uv_timer_t sweep_timer;  /* once a second, for timeouts */
-    uv_timer_t relief_timer; /* for the memory that clients hold */
+    uv_timer_t relief_timer; /* checks the memory that clients hold */
     uv_timer_t tick_timer;   /* for the protocol's tick() */
     uv_prepare_t idle;       /* before each waiting, for the protocol's activity */
 };
@@ -43,44 +45,46 @@ const struct net_limits net_default_limits = {
 
 static void loop_on_drain_timeout(uv_timer_t *timer)
 {
-    static const struct closing late = {
-        CLOSING_SHUTDOWN, "the server stops, and the client did not end in time (--drain-timeout)"};
+    static const struct closing late = {CLOSING_SHUTDOWN,
+                                        "the server is shutting down, and the client did not close "
+                                        "the connection in time (--drain-timeout)"};
     struct net_loop *loop = timer->data;
     size_t count = 0;
     while (loop->shared.first != NULL) {
-        connection_close_because(loop->shared.first, late);
+        connection_close_for(loop->shared.first, late);
         count++;
     }
     if (count > 0)
-        log_warning("%zu connections did not end in time and were closed", count);
+        log_warning("%zu connections were not closed by their clients in time and were dropped",
+                    count);
 }
 
 static void loop_on_relief(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
     if (account_is_tight())
-        connection_relieve(&loop->shared);
+        progress_shed_load(&loop->shared);
 }
 
-static void loop_tell_refused(struct net_admission *admission, int64_t now_ms)
+static void loop_log_refused(struct net_admission *admission, int64_t now_ms)
 {
     struct net_admission_counts counts = net_admission_counts(admission);
     struct net_admission_refused refused;
     if (!net_admission_take_refused(admission, now_ms, &refused))
         return;
-    uint64_t too_many = refused.all - refused.of_address;
+    uint64_t too_many = refused.all - refused.per_address;
     char peer[NET_PEER_TEXT];
     net_peer_print(&refused.last, peer);
     if (too_many > 0)
-        log_warning("%" PRIu64 " connections were refused, the last one that of %s: there may be "
-                    "%" PRIu32 " at once (%s)",
-                    too_many, peer, counts.most,
-                    counts.capped ? "for the limit of open files, see ulimit -n"
-                                  : "see --max-connections");
-    if (refused.of_address > 0)
-        log_warning("%" PRIu64 " connections were refused, the last one that of %s: their address "
-                    "has enough of them (see --max-connections-per-address)",
-                    refused.of_address, peer);
+        log_warning(
+            "%" PRIu64 " connections were refused, the last one from %s: the limit is %" PRIu32
+            " (%s)",
+            too_many, peer, counts.max_open,
+            counts.capped ? "by the limit on open files, see ulimit -n" : "see --max-connections");
+    if (refused.per_address > 0)
+        log_warning("%" PRIu64 " connections were refused, the last one from %s: their address has "
+                    "reached its limit (see --max-connections-per-address)",
+                    refused.per_address, peer);
 }
 
 static void loop_on_sweep(uv_timer_t *timer)
@@ -88,11 +92,11 @@ static void loop_on_sweep(uv_timer_t *timer)
     struct net_loop *loop = timer->data;
     for (struct net_connection *at = loop->shared.first, *next; at != NULL; at = next) {
         next = connection_next(at);
-        connection_check_timeouts(at);
+        progress_check_timeouts(at);
     }
     net_closings_report(net_admission_closings(loop->shared.admission),
                         (int64_t)uv_now(&loop->shared.uv));
-    loop_tell_refused(loop->shared.admission, (int64_t)uv_now(timer->loop));
+    loop_log_refused(loop->shared.admission, (int64_t)uv_now(timer->loop));
 }
 
 static void loop_on_tick(uv_timer_t *timer)
@@ -138,7 +142,7 @@ static int64_t loop_grace_ms(const struct net_loop *loop)
     return timeout_ms < NET_DRAIN_GRACE_MS ? timeout_ms : NET_DRAIN_GRACE_MS;
 }
 
-static void loop_on_grace_over(uv_timer_t *timer)
+static void loop_on_grace_end(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
     int64_t rest = loop->shared.limits.drain_timeout_ms - loop_grace_ms(loop);
@@ -151,8 +155,8 @@ static void loop_on_stop(uv_async_t *async)
     struct net_loop *loop = async->data;
     uv_close((uv_handle_t *)&loop->stop, NULL);
     acceptor_close_all(&loop->shared);
-    uv_timer_start(&loop->drain_timer, loop_on_grace_over, (uint64_t)loop_grace_ms(loop), 0);
-    /* The timer bounds the wait; connections alone keep the loop alive. */
+    uv_timer_start(&loop->drain_timer, loop_on_grace_end, (uint64_t)loop_grace_ms(loop), 0);
+    /* The timer bounds the drain; only connections keep the loop alive. */
     uv_unref((uv_handle_t *)&loop->drain_timer);
     loop_drain_all(loop);
 }
@@ -162,7 +166,7 @@ void net_loop_use_reserve(void)
     uv_replace_allocator(mem_try_alloc, mem_try_realloc, mem_try_alloc_zero, free);
 }
 
-/* libuv aborts where it finds none for a loop and, once, for its signals. */
+/* libuv aborts if it finds no descriptors for a loop or, once, for its signals. */
 static bool loop_has_descriptors(void)
 {
     int probes[LOOP_DESCRIPTORS];
@@ -176,7 +180,7 @@ static bool loop_has_descriptors(void)
     return count == LOOP_DESCRIPTORS;
 }
 
-/* The loop, and what other threads wake it by; 0 or a negative errno. */
+/* Initialises the loop and its wake-ups from other threads. Returns 0 or a negative errno. */
 static int loop_init_uv(struct net_loop *loop)
 {
     if (!loop_has_descriptors())
@@ -248,7 +252,7 @@ void net_loop_free(struct net_loop *loop)
     uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_run(&loop->shared.uv, UV_RUN_DEFAULT);
     int busy = uv_loop_close(&loop->shared.uv);
-    CHECK(busy == 0); /* else a handle would be left that nobody closed */
+    CHECK(busy == 0); /* else a handle was not closed */
     CHECK(loop->shared.first == NULL && loop->shared.queued_total == 0);
     chain_deinit(&loop->shared.output);
     free(loop);

@@ -1,4 +1,4 @@
-/* Addresses of peers, and how messages name them. */
+/* Converts the addresses of peers, and formats them for messages. */
 #include "net/peer.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-/* Who a connection comes from. */
+/* The peer of a connection. */
 #ifndef KEYSTORE_NET_PEER_H
 #define KEYSTORE_NET_PEER_H
 
@@ -8,7 +8,7 @@
 struct sockaddr_storage;
 
 struct net_peer {
-    uint8_t address[16]; /* IPv6, or IPv4 mapped to it */
+    uint8_t address[16]; /* IPv6, or IPv4-mapped */
     uint16_t port;
     bool is_counted; /* false for unix sockets, which have no address */
 };

@@ -185,7 +185,7 @@ static const struct setting settings[] = {
     {{0, "greeting-timeout", "SECONDS",
       "time for a new connection to complete the HTTP/2 preface (10)"},
      TYPE_SECONDS,
-     AT(http2.greeting_timeout_ms),
+     AT(http2.handshake_timeout_ms),
      1,
      3600,
      "a number of seconds"},

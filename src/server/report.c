@@ -38,7 +38,7 @@ static void report_write_clients(void *user, struct info_writer *writer)
     const struct report *report = user;
     struct net_admission_counts counts = net_admission_counts(report->admission);
     info_put(writer, "connected_clients", "%" PRIu32, counts.open);
-    info_put(writer, "maxclients", "%" PRIu32, counts.most);
+    info_put(writer, "maxclients", "%" PRIu32, counts.max_open);
 }
 
 /* Resident bytes of this process; 0 if the system does not say. */
@@ -102,8 +102,8 @@ static struct grpc_counts report_count_refused(const struct report *report)
         all.slow_requests += counts.slow_requests;
         all.idle_connections += counts.idle_connections;
         all.not_grpc += counts.not_grpc;
-        all.streams.turned_away += counts.streams.turned_away;
-        all.streams.broken += counts.streams.broken;
+        all.streams.refused += counts.streams.refused;
+        all.streams.stream_errors += counts.streams.stream_errors;
     }
     return all;
 }
@@ -113,8 +113,8 @@ static void report_put_refused(const struct report *report, struct info_writer *
     struct grpc_counts counts = report_count_refused(report);
     info_put(writer, "slow_requests_ended", "%" PRIu64, counts.slow_requests);
     info_put(writer, "idle_connections_ended", "%" PRIu64, counts.idle_connections);
-    info_put(writer, "refused_streams", "%" PRIu64, counts.streams.turned_away);
-    info_put(writer, "malformed_requests", "%" PRIu64, counts.streams.broken);
+    info_put(writer, "refused_streams", "%" PRIu64, counts.streams.refused);
+    info_put(writer, "malformed_requests", "%" PRIu64, counts.streams.stream_errors);
     info_put(writer, "requests_not_grpc", "%" PRIu64, counts.not_grpc);
 }
 
@@ -126,7 +126,7 @@ static void report_write_stats(void *user, struct info_writer *writer)
     info_put(writer, "total_connections_received", "%" PRIu64, counts.admitted);
     info_put(writer, "rejected_connections", "%" PRIu64, counts.refused);
     report_put_closings(net_admission_closings(report->admission), writer);
-    info_put(writer, "rejected_connections_of_address", "%" PRIu64, counts.refused_of_address);
+    info_put(writer, "rejected_connections_of_address", "%" PRIu64, counts.refused_per_address);
     report_put_refused(report, writer);
     info_put(writer, "offloaded_calls", "%" PRIu64,
              report->offload != NULL ? offload_count(report->offload) : 0);

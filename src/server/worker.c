@@ -90,9 +90,9 @@ static bool worker_finished(const void *session)
     return grpc_connection_finished(session);
 }
 
-static bool worker_owes(const void *session)
+static bool worker_has_unanswered(const void *session)
 {
-    return grpc_connection_owes(session);
+    return grpc_connection_has_unanswered(session);
 }
 
 static struct closing worker_expired(const void *session, int64_t now_ms)
@@ -143,25 +143,26 @@ static void worker_wake(void *user)
 
 static struct net_protocol worker_protocol(struct worker *worker)
 {
-    return (struct net_protocol){.user = worker,
-                                 .on_open = worker_on_open,
-                                 .on_close = worker_on_close,
-                                 .feed = worker_feed,
-                                 .place = worker_place,
-                                 .feed_placed = worker_feed_placed,
-                                 .pull = worker_pull,
-                                 .queued = worker_queued,
-                                 .sent = worker_sent,
-                                 .finished = worker_finished,
-                                 .owes = worker->engine->waits_for_disk_only ? worker_owes : NULL,
-                                 .check = worker_check,
-                                 .expired = worker_expired,
-                                 .end = worker_end,
-                                 .closing = worker_closing,
-                                 .tick = worker_tick,
-                                 .on_wake = worker_on_wake,
-                                 .activity = &worker->activity,
-                                 .drain = worker_drain};
+    return (struct net_protocol){
+        .user = worker,
+        .on_open = worker_on_open,
+        .on_close = worker_on_close,
+        .feed = worker_feed,
+        .place = worker_place,
+        .feed_placed = worker_feed_placed,
+        .pull = worker_pull,
+        .queued = worker_queued,
+        .sent = worker_sent,
+        .finished = worker_finished,
+        .has_unanswered = worker->engine->waits_for_disk_only ? worker_has_unanswered : NULL,
+        .check = worker_check,
+        .expired = worker_expired,
+        .end = worker_end,
+        .closing = worker_closing,
+        .tick = worker_tick,
+        .on_wake = worker_on_wake,
+        .activity = &worker->activity,
+        .drain = worker_drain};
 }
 
 static struct grpc_limits worker_grpc_limits(const struct config *config)

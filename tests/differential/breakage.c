@@ -1,4 +1,4 @@
-/* Conversations that no client would have. */
+/* Invalid conversations. */
 #include "generate.h"
 
 #include <stdlib.h>
@@ -80,7 +80,7 @@ static uint32_t soup_id(struct dice *dice, unsigned type, uint32_t *next)
     return *next - 2;
 }
 
-/* A header block that changes no table. */
+/* A header block that leaves the dynamic table alone. */
 static size_t plain_block(struct dice *dice, uint8_t *out)
 {
     static const uint8_t request[] = {0x83, 0x86, 0x84, 0x01, 4, 'h', 'e', 'r', 'e'};
@@ -108,7 +108,7 @@ static size_t soup_settings(struct dice *dice, uint8_t *out)
     return 6 * count;
 }
 
-/* A payload as the type wants it, mostly. */
+/* A payload that mostly suits the type. */
 static size_t soup_payload(struct dice *dice, unsigned type, unsigned *flags, uint8_t *out)
 {
     static const uint32_t increments[] = {0, 1, 100, 65535, 0x7fffffff, 0x7fff0000, 0x80000001};
@@ -229,7 +229,7 @@ static void break_once(struct dice *dice, struct conversation *conversation)
     case 3:
         copy_frame(conversation, piece, other.begin);
         break;
-    case 4: /* the length, and the bytes behind it become frames */
+    case 4: /* the length, so that payload bytes become frames */
         header[2] = (uint8_t)dice_below(dice, 256);
         header[1] = (uint8_t)(dice_once_in(dice, 8) ? dice_below(dice, 256) : header[1]);
         break;
@@ -250,7 +250,7 @@ static void break_once(struct dice *dice, struct conversation *conversation)
         conversation_deinit(&frame);
         break;
     }
-    default: /* cut off */
+    default: /* truncated */
         bytes->len = piece.begin + dice_below(dice, (uint32_t)(piece.end - piece.begin) + 1);
         break;
     }

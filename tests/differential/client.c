@@ -44,12 +44,12 @@ struct client {
     struct dice *dice;
     struct conversation *conversation;
     bool wild;
-    uint32_t tameness; /* of a wild one: every so many requests are made wild */
+    uint32_t tameness; /* of a wild one: every how many requests one is wild */
     bool plain;        /* no deflater, which never indexes a path: all that can be indexed is */
     struct entry table[MAX_ENTRIES];
     size_t entry_count, table_bytes, table_size;
     nghttp2_hd_deflater *deflater;
-    struct announced recent[3]; /* requests that are likely to be repeated */
+    struct announced recent[3]; /* requests that are likely to repeat */
     uint32_t next_id;
     struct client_stream streams[MAX_OPEN];
     bool settings_acked;
@@ -216,7 +216,7 @@ static const char *const wild_values[] = {
     "9223372036854775808",
 };
 
-/* Changes a good list in a place or two. */
+/* Changes one or two fields of a valid list. */
 static void make_wild(struct client *client, struct fields_list *list)
 {
     struct dice *dice = client->dice;
@@ -253,7 +253,8 @@ static void make_wild(struct client *client, struct fields_list *list)
     }
 }
 
-/* About as large as a server of this test takes (16 KiB), or larger; never for a valid client. */
+/* About as large as the limit of the server in this test (16 KiB), or larger; never for a valid
+ * client. */
 static void make_large(struct client *client, struct fields_list *list)
 {
     static uint8_t large[17000];
@@ -319,7 +320,7 @@ static size_t find_index(const struct client *client, const char *name, struct s
     return static_index(name, value);
 }
 
-/* True if the field was put into the table, which never has to evict for a valid client. */
+/* True if the field was added to the table, which never evicts for a valid client. */
 static bool insert(struct client *client, const char *name, struct slice value)
 {
     struct entry *entry = &client->table[client->entry_count];
@@ -408,7 +409,7 @@ static unsigned pad(struct client *client, struct slice payload, struct buf *pad
     return flagged ? FRAME_PADDED : 0;
 }
 
-/* A flag that no frame of ours has a meaning for, now and then. */
+/* Sometimes a flag that is undefined for all frame types. */
 static unsigned odd_flag(struct client *client)
 {
     return dice_once_in(client->dice, 30) ? 0x40 : 0;
@@ -655,7 +656,7 @@ static void act(struct client *client)
         conversation_act(client->conversation, ACTION_ANSWER);
 }
 
-/* A client whose windows are wide, as most are: without it, answers often wait. */
+/* A client with large windows, as most have; with small ones, answers are often blocked. */
 static void widen_windows(struct client *client)
 {
     static const uint8_t wide[] = {0, SETTING_INITIAL_WINDOW_SIZE, 0, 0x40, 0, 0};

@@ -1,7 +1,7 @@
 /*
- * Has a conversation with both sessions, a step at a time, and compares what the application and
- * the client see of it. Then cuts the same bytes in other places, which must change nothing. What
- * may differ is told by permitted.c.
+ * Runs a conversation on both sessions, step by step, and compares what application and client see
+ * of it. Then splits the same bytes in other places, which must change nothing. permitted.c lists
+ * what may differ.
  */
 #include "compare.h"
 
@@ -153,7 +153,7 @@ static bool same_events(const struct pair *pair)
     }
 }
 
-/* Whether an answer of that session waits for the client's windows. */
+/* True if an answer of that session is blocked by the client's windows. */
 static bool waits(struct party *party, size_t ordinal)
 {
     const struct request *request = &party->run.requests[ordinal];
@@ -161,7 +161,7 @@ static bool waits(struct party *party, size_t ordinal)
     return request->answered && stream->data.len < request->answer_size && !stream->cut;
 }
 
-/* The same streams are closed, unless an answer waits in one session that left in the other. */
+/* The same streams are closed, unless an answer is blocked in one session and sent in the other. */
 static bool same_closed(struct pair *pair)
 {
     size_t count = pair->own.run.request_count;
@@ -193,7 +193,7 @@ static bool same_output_of(struct pair *pair, struct stream_output *own,
         return own->ended == oracle->ended &&
                slice_equal(buf_slice(&a->data), buf_slice(&b->data)) &&
                slice_equal(buf_slice(&a->headers), buf_slice(&b->headers));
-    /* The rest of the answer waits, or waited when the stream was reset. */
+    /* The rest of the answer is queued, or was when the stream was reset. */
     bool rest_waits = a->cut || (shorter ? pair->own.run.waited : pair->oracle.run.waited);
     return rest_waits && !a->ended && is_prefix(&a->data, &b->data) &&
            is_prefix(&a->headers, &b->headers);
@@ -217,7 +217,7 @@ static bool same_output(struct pair *pair)
            own->settings_acks == oracle->settings_acks && own->goaways == oracle->goaways;
 }
 
-/* Answers leave as far as the windows let them, and what waits is counted right. */
+/* Answers are sent as far as the windows allow, and the queue is counted correctly. */
 static const char *check_waiting(struct party *party)
 {
     size_t waiting = 0;
@@ -278,7 +278,7 @@ static void gather_block(struct pair *pair)
     }
 }
 
-/* Whether nghttp2 takes that for the name of a server. */
+/* True if nghttp2 accepts that as the name of a server. */
 static bool is_odd_name(struct slice name, struct slice value)
 {
     return (slice_equal(name, SLICE_LITERAL(":authority")) ||
@@ -296,8 +296,8 @@ static bool has_blank_end(struct slice value)
     return value.len > 0 && (is_blank(value.data[0]) || is_blank(value.data[value.len - 1]));
 }
 
-/* Looks for what nghttp2 judges otherwise: fields of trailers that it takes for the request's, what
- * names the server, and blanks at the ends of values. */
+/* Looks for what nghttp2 treats differently: fields of trailers that it counts as the request's,
+ * the name of the server, and leading or trailing blanks of values. */
 static void describe_block(struct pair *pair)
 {
     struct moment *moment = &pair->moment;
@@ -416,7 +416,7 @@ static void compare_sessions(const struct conversation *conversation, const stru
     free(pair.apart);
 }
 
-/* Other cuts. */
+/* Other fragmentations. */
 
 enum cuts { AT_STEPS, AT_BYTES, AT_RANDOM };
 
@@ -437,7 +437,7 @@ static void play(struct run *run, const struct steps *steps, enum cuts cuts)
     }
 }
 
-/* Closing several streams in one feed has no order that matters. */
+/* The order in which streams close within a feed does not matter. */
 static bool same_story(const struct run *a, const struct run *b)
 {
     if (a->alive != b->alive || a->request_count != b->request_count ||
@@ -464,8 +464,8 @@ static void compare_cuts(const struct conversation *conversation, const struct s
     play(&whole, steps, AT_STEPS);
     play(&bytes, steps, AT_BYTES);
     play(&pieces, steps, AT_RANDOM);
-    /* When an answer has to wait, or is given when a feed ends, the cuts decide what comes first.
-     */
+    /* If an answer is blocked, or given at the end of a feed, the order depends on the
+     * fragmentation. */
     bool cuts_matter = whole.waited || whole.queued_in_feed || pieces.waited ||
                        pieces.queued_in_feed || conversation->at_feed_end;
     if (whole.broken != NULL || bytes.broken != NULL || pieces.broken != NULL)

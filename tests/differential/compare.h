@@ -1,4 +1,4 @@
-/* One conversation, had by both sessions. */
+/* Compares one conversation on both sessions. */
 #ifndef KEYSTORE_TESTS_DIFFERENTIAL_COMPARE_H
 #define KEYSTORE_TESTS_DIFFERENTIAL_COMPARE_H
 
@@ -10,12 +10,12 @@ struct comparison {
     char detail[1024];
     size_t steps; /* in which nothing differed or all that did is permitted */
     size_t steps_total;
-    size_t requests; /* that both sessions took */
+    size_t requests; /* that both sessions accepted */
 };
 
 /*
- * Feeds it step by step to both and compares after each; then to ours again, byte by byte and cut
- * at random. `conversation` may be completed.
+ * Feeds it step by step to both and compares after each step; then to ours again, byte by byte and
+ * in random pieces. `conversation` may be completed.
  */
 struct comparison compare(struct conversation *conversation);
 

@@ -1,4 +1,4 @@
-/* Conversations as bytes and as steps. Knows frames, not what they mean. */
+/* Conversations as bytes and as steps. Knows frames, but not their meaning. */
 #include "conversation.h"
 
 #include "base/mem.h"

@@ -10,12 +10,12 @@
 #define PREFACE_SIZE (sizeof PREFACE - 1)
 
 enum action_kind {
-    ACTION_ANSWER, /* the requests that were put off are answered */
+    ACTION_ANSWER, /* deferred requests are answered */
     ACTION_DRAIN,  /* the server shuts down, step by step */
 };
 
 struct action {
-    size_t at; /* when so many bytes were fed */
+    size_t at; /* after that many bytes were fed */
     enum action_kind kind;
 };
 
@@ -30,7 +30,7 @@ struct conversation {
     size_t action_count;
 };
 
-/* What is judged at once: the preface, a frame, or the frames of a header block. */
+/* The unit of comparison: the preface, a frame, or the frames of a header block. */
 struct step {
     size_t begin, end;
     bool is_preface;
@@ -51,8 +51,9 @@ void conversation_add(struct conversation *conversation, struct slice bytes);
 void conversation_act(struct conversation *conversation, enum action_kind kind);
 
 /*
- * Cuts the conversation into steps. Completes a last frame or header block that is cut off, since
- * the two sessions judge at different bytes of a frame, and moves actions to the end of their step.
+ * Splits the conversation into steps. Completes a truncated last frame or header block, because the
+ * two sessions detect errors at different bytes of a frame, and moves actions to the end of their
+ * step.
  */
 struct steps conversation_cut(struct conversation *conversation);
 

@@ -16,7 +16,7 @@ static inline uint64_t dice_mix(uint64_t number)
     return number ^ (number >> 31);
 }
 
-/* The dice of a thing that has a number, under a seed. */
+/* The dice for a number, derived from a seed. */
 static inline struct dice dice_of(uint64_t seed, uint64_t number)
 {
     return (struct dice){.state = dice_mix(seed + 0x9e3779b97f4a7c15u) ^ dice_mix(number)};

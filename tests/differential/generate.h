@@ -7,7 +7,7 @@
 
 enum recipe {
     RECIPE_VALID,  /* what a correct client might send */
-    RECIPE_FIELDS, /* the same, with header fields of every kind of wrongness */
+    RECIPE_FIELDS, /* the same, with header fields invalid in every way */
     RECIPE_BROKEN, /* a valid one with bits, lengths, types and the order of frames changed */
     RECIPE_SOUP,   /* frames of any type, flags and stream, mostly of plausible size */
     RECIPE_NOISE,  /* bytes */
@@ -22,7 +22,7 @@ enum recipe generate_recipe(uint64_t seed, uint64_t number);
 /* The conversation of a case; conversation_deinit() frees it. */
 void generate(uint64_t seed, uint64_t number, struct conversation *conversation);
 
-/* client.c: a client that breaks no rule, unless its header fields are to be wild. */
+/* client.c: a conforming client, unless its header fields are to be wild. */
 void client_talk(struct dice *dice, struct conversation *conversation, bool wild_fields);
 
 /* breakage.c */

@@ -1,6 +1,6 @@
 /*
  * The differential test: conversations from a seed, fed to our session and to nghttp2's. A case is
- * told by seed and number, and replays alone.
+ * identified by seed and number, and can be replayed alone.
  */
 #include "compare.h"
 #include "generate.h"
@@ -14,12 +14,12 @@
 static const char usage[] =
     "usage: differential [--seconds N] [--cases N] [--seed S] [--case N]\n"
     "\n"
-    "  --seconds N  as many cases as fit; 10 unless told otherwise\n"
+    "  --seconds N  as many cases as fit; 10 by default\n"
     "  --cases N    that many, without a clock\n"
     "  --seed S     as printed; KEYSTORE_SEED does the same; else the time is taken\n"
     "  --case N     only that one, with a dump\n";
 
-/* Bytes of each frame that a dump shows; a replay knows all of them. */
+/* Bytes of each frame shown in a dump; a replay has all of them. */
 #define MOST_DUMPED ((size_t)100)
 
 struct options {

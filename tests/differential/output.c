@@ -10,8 +10,8 @@
 void output_init(struct output *output)
 {
     *output = (struct output){
-        .window = FRAME_FIRST_WINDOW,
-        .first_window = FRAME_FIRST_WINDOW,
+        .window = FRAME_INITIAL_WINDOW,
+        .first_window = FRAME_INITIAL_WINDOW,
     };
     buf_init(&output->pongs, SIZE_MAX);
     if (nghttp2_hd_inflate_new(&output->inflater) != 0)
@@ -163,7 +163,7 @@ static const char *read_data(struct output *output, struct stream_output *stream
                              const struct frame *frame)
 {
     if (stream->blocks != 1)
-        return "DATA before HEADERS or behind trailers";
+        return "DATA before HEADERS or after trailers";
     if ((frame->flags & ~(unsigned)FRAME_END_STREAM) != 0)
         return "flags of DATA that it has no reason to set";
     if ((int64_t)frame->payload.len > output_allowed(output, stream->id))
@@ -216,9 +216,9 @@ static const char *read_goaway(struct output *output, const struct frame *frame)
 
 static const char *read_frame(struct output *output, const struct frame *frame)
 {
-    /* Who asked for too much still gets the answers to what it had asked before. */
+    /* A client that floods still gets the answers to its earlier requests. */
     if (output->goaway && output->goaway_code != HTTP2_ENHANCE_YOUR_CALM)
-        return "a frame behind the GOAWAY that ended the connection";
+        return "a frame after the GOAWAY that ended the connection";
     switch (frame->type) {
     case FRAME_SETTINGS:
         return read_settings(output, frame);
@@ -243,7 +243,7 @@ static const char *read_frame(struct output *output, const struct frame *frame)
     }
 }
 
-/* A client that began like one of HTTP/1 is told so in its language: as good as a GOAWAY. */
+/* A client that starts like HTTP/1 gets an HTTP/1 response, which counts as a GOAWAY. */
 static bool is_http1_answer(const struct output *output, struct slice all)
 {
     return output->read == 0 && slice_starts_with(all, SLICE_LITERAL("HTTP/1.1 505 "));

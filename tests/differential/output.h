@@ -1,6 +1,6 @@
 /*
- * What a server sent, read as its client would, with everything checked that RFC 9113 lets a client
- * check: frames, HPACK, order of frames in a stream, both windows.
+ * Parses what a server sent, as its client would, and checks everything that RFC 9113 lets a client
+ * check: frames, HPACK, order of frames in a stream, both flow-control windows.
  */
 #ifndef KEYSTORE_TESTS_DIFFERENTIAL_OUTPUT_H
 #define KEYSTORE_TESTS_DIFFERENTIAL_OUTPUT_H
@@ -11,7 +11,7 @@
 
 struct stream_output {
     uint32_t id;
-    struct buf headers; /* "name: value\n" of each field and "\n" behind each block */
+    struct buf headers; /* "name: value\n" for each field and "\n" after each block */
     struct buf data;
     size_t blocks;
     bool ended;
@@ -53,7 +53,7 @@ void output_deinit(struct output *output);
 /* What a step of the client allows the server. */
 void output_note_step(struct output *output, const struct step *step);
 
-/* Reads what was sent since. NULL, or a sentence that says what is wrong with it. */
+/* Parses what was sent since. Returns NULL or an error message. */
 const char *output_read(struct output *output, struct slice all);
 
 /* Never NULL. */

@@ -1,6 +1,7 @@
 /*
- * The list of permitted differences. Each is as narrow as it can be told from outside: the frame,
- * the stream's state, and what exactly the two sessions did. Whatever is not listed fails the test.
+ * The list of permitted differences. Each is as narrow as can be determined from outside: the
+ * frame, the stream's state, and what exactly the two sessions did. Every other difference fails
+ * the test.
  */
 #include "permitted.h"
 
@@ -42,8 +43,8 @@ static bool zero_increment(const struct moment *moment)
            has_failed(&moment->oracle, HTTP2_PROTOCOL_ERROR);
 }
 
-/* For a stream that is closed or was never used; one that was reset lately would be remembered, and
- * frames for it ignored, as the client may not know yet. */
+/* For a stream that is closed or was never used. A recently reset one is remembered, and frames for
+ * it are ignored, because the client may not know yet. */
 static bool is_late(const struct moment *moment, enum frame_type type)
 {
     return is_type(moment, type) && !moment->is_new && !moment->was_open && !moment->reset_lately;
@@ -106,7 +107,7 @@ static bool stream_too_many_and_broken(const struct moment *moment)
            has_failed(&moment->oracle, HTTP2_PROTOCOL_ERROR);
 }
 
-/* Looks for an entry with that id behind another one with it. */
+/* True if an identifier occurs twice. */
 static bool has_setting_twice(struct slice entries)
 {
     for (size_t i = 0; i + 6 <= entries.len; i += 6) {

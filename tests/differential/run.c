@@ -1,6 +1,6 @@
 /*
  * The application of the test. What it does with a request depends on the conversation's seed and
- * the request's number only, so that two sessions can be compared. Refuses to know HTTP/2.
+ * the request's number only, so that two sessions can be compared. Knows nothing of HTTP/2.
  */
 #include "run.h"
 
@@ -317,7 +317,7 @@ static const struct http2_handler handler = {
 
 /* Running. */
 
-/* What is compared are verdicts, so limits against floods are out of reach. */
+/* Only verdicts are compared, so the limits against floods are out of reach. */
 static struct http2_limits limits_for(const struct conversation *conversation)
 {
     return (struct http2_limits){
@@ -335,10 +335,10 @@ static struct http2_limits limits_for(const struct conversation *conversation)
         .max_output = MANY,
         .max_queued = MANY,
         .max_unsent_control = MANY,
-        .greeting_timeout_ms = MANY,
+        .handshake_timeout_ms = MANY,
         .header_timeout_ms = MANY,
         .stall_timeout_ms = MANY,
-        .goodbye_timeout_ms = MANY,
+        .goaway_timeout_ms = MANY,
     };
 }
 
@@ -407,7 +407,7 @@ size_t run_feed(struct run *run, size_t size)
         return 0;
     if (size > most)
         size = most;
-    /* A copy of its own, so that reading beyond it is found. */
+    /* A copy of its own, so that the address sanitizer detects reads beyond it. */
     uint8_t *bytes = mem_alloc(size > 0 ? size : 1);
     memcpy(bytes, conversation->bytes.data + run->fed, size);
     run->feeding = true;

@@ -1,4 +1,4 @@
-/* One session at work on a conversation: its application, the events and the output. */
+/* A conversation on one session: its application, the events and the output. */
 #ifndef KEYSTORE_TESTS_DIFFERENTIAL_RUN_H
 #define KEYSTORE_TESTS_DIFFERENTIAL_RUN_H
 
@@ -48,9 +48,9 @@ struct run {
     size_t next_action;
     bool alive;
     bool feeding;
-    bool waited;         /* some answer did not leave with its feed */
-    bool queued_in_feed; /* some answer did not leave when it was given */
-    const char *broken;  /* what the session did against its contract; NULL if nothing */
+    bool waited;         /* some answer was not sent with its feed */
+    bool queued_in_feed; /* some answer was not sent when it was given */
+    const char *broken;  /* how the session violated its contract; NULL if it did not */
 };
 
 /* The conversation is borrowed. */

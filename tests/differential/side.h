@@ -1,4 +1,4 @@
-/* The two implementations of http2/http2.h, behind one table each. */
+/* The two implementations of http2/http2.h, each as a table of functions. */
 #ifndef KEYSTORE_TESTS_DIFFERENTIAL_SIDE_H
 #define KEYSTORE_TESTS_DIFFERENTIAL_SIDE_H
 

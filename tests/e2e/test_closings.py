@@ -101,29 +101,29 @@ def test_proxy(own, header):
 def test_anything_else(own, sent):
     with Peer(own.address, handshake=False) as peer:
         peer.send(sent)
-        check_goaway(peer, PROTOCOL_ERROR, "this is no HTTP/2")
-    check_told(own, "not_http2", "this is no HTTP/2")
+        check_goaway(peer, PROTOCOL_ERROR, "this is not HTTP/2")
+    check_told(own, "not_http2", "this is not HTTP/2")
 
 
 def test_an_error_of_the_protocol(own):
     with Peer(own.address) as peer:
         peer.send(rst_stream(1))
-        check_goaway(peer, PROTOCOL_ERROR, "RST_STREAM came for a stream")
-    check_told(own, "protocol_error", "RST_STREAM came for a stream")
+        check_goaway(peer, PROTOCOL_ERROR, "RST_STREAM was sent for a stream")
+    check_told(own, "protocol_error", "RST_STREAM was sent for a stream")
 
 
 def test_a_flood(own):
     with Peer(own.address) as peer:
         peer.send(settings() * 1100)
         check_goaway(peer, ENHANCE_YOUR_CALM, "--max-idle-frames")
-    check_told(own, "flood", "too many frames came that bring no request forward")
+    check_told(own, "flood", "too many frames made no progress with any request")
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET", PREFACE], ids=["nothing", "a word", "half"])
 def test_no_handshake(own, sent):
     answer = talk(own, sent)
-    assert struct.pack(">I", SETTINGS_TIMEOUT) + b"the client did not begin" in answer
-    check_told(own, "handshake_timeout", "the client did not begin HTTP/2 in time")
+    assert struct.pack(">I", SETTINGS_TIMEOUT) + b"the client did not complete" in answer
+    check_told(own, "handshake_timeout", "the client did not complete the HTTP/2 handshake in time")
 
 
 def test_half_a_header_block(own):
@@ -171,7 +171,7 @@ def test_a_client_that_does_not_end(fresh_server):
         assert any(b"shutting down" in each.additional_data for each in peer.goaways)
         peer.expect_end()
     server.wait()
-    assert " was closed: the server stops, and the client did not end in time" in server.stderr
+    assert " was closed: the server is shutting down, and the client did not close" in server.stderr
 
 
 def test_every_end_has_a_test(own):
@@ -223,7 +223,7 @@ def test_clients_turned_away_are_named(fresh_server):
         with socket.create_connection((host, int(port)), timeout=60) as turned_away:
             name = "127.0.0.1:%d" % turned_away.getsockname()[1]
             assert turned_away.recv(1) == b""
-        wait_until(lambda: f"1 connections were refused, the last one that of {name}: "
+        wait_until(lambda: f"1 connections were refused, the last one from {name}: "
                    in server.stderr)
 
 

@@ -1,7 +1,7 @@
 /*
- * The contract of http2/http2.h once more, on nghttp2's server session: what our own session is
- * compared with, in verdicts by tests/differential and in speed by script/bench. It refuses to know
- * the clock: of the limits it keeps those that nghttp2 can count.
+ * Implements http2/http2.h with nghttp2's server session: the oracle for our own session in
+ * tests/differential, and its competitor in script/bench. Ignores the clock: it enforces only the
+ * limits that nghttp2 can count.
  */
 #include "http2/http2.h"
 
@@ -12,13 +12,13 @@
 #include <stdalign.h>
 #include <stdlib.h>
 
-/* Bytes of answer buffer that a stream keeps for its successor. */
+/* Bytes of answer buffer that a pooled stream keeps. */
 #define KEPT_BODY ((size_t)4096)
-/* Streams that a context keeps for reuse. */
+/* Streams in the pool of a context. */
 #define KEPT_STREAMS 4096
-/* Header fields of an answer. */
+/* The most header fields of an answer. */
 #define MAX_FIELDS 16
-/* What a field counts beyond its bytes (RFC 9113, 6.5.2). */
+/* The overhead of a field beyond its name and value (RFC 9113, 6.5.2). */
 #define FIELD_OVERHEAD 32
 
 struct http2_context {
@@ -26,13 +26,13 @@ struct http2_context {
     const struct http2_handler *handler;
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *options;
-    struct http2_stream *kept; /* for reuse, linked by `next` */
+    struct http2_stream *kept; /* the pool, linked by `next` */
     size_t kept_count;
 };
 
 struct http2_stream {
     struct http2_session *session;
-    struct http2_stream *next; /* in the list of open streams, or of kept ones */
+    struct http2_stream *next; /* in the list of open streams, or in the pool */
     struct http2_stream *previous;
     int32_t id;
     bool requested; /* on_request was called, so on_close must be */
@@ -43,7 +43,7 @@ struct http2_stream {
     bool deferred;  /* and nghttp2 waits for more of it */
     struct chain body;
     struct chain_cursor sent;
-    size_t left; /* bytes of the body behind `sent` */
+    size_t left; /* bytes of the body after `sent` */
     const struct http2_field *fields;
     size_t field_count;
     const struct http2_field *trailers;
@@ -64,7 +64,7 @@ struct http2_session {
     bool broken;
 };
 
-/* Every failure left to these calls is a lack of memory or our own misuse: nobody to tell. */
+/* These calls fail only for lack of memory or by misuse. */
 static void checked(int result)
 {
     if (result < 0)
@@ -109,7 +109,8 @@ static void keep_stream(struct http2_context *context, struct http2_stream *stre
     context->kept_count++;
 }
 
-/* Tells the application, takes the stream from the open ones and keeps its memory. */
+/* Notifies the application, removes the stream from the open ones and returns its memory to the
+ * pool. */
 static void close_stream(struct http2_stream *stream)
 {
     struct http2_session *session = stream->session;
@@ -200,7 +201,7 @@ static int on_frame(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
     return 0;
 }
 
-/* What would overtake the frame, had it been submitted together with it. */
+/* Submits what would overtake the frame if submitted together with it. */
 static int on_frame_sent(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct http2_session *session = user;
@@ -317,7 +318,7 @@ void http2_session_free(struct http2_session *session)
     free(session);
 }
 
-/* What nghttp2 gives up on without a GOAWAY of its own gets one here. */
+/* Sends GOAWAY where nghttp2 fails without sending one. */
 static void give_up(struct http2_session *session, ssize_t error)
 {
     uint32_t code = error == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
@@ -342,7 +343,7 @@ bool http2_session_feed(struct http2_session *session, struct slice bytes, struc
     return !session->broken;
 }
 
-/* It wants its bytes nowhere in particular. */
+/* No direct placement. */
 size_t http2_session_place(struct http2_session *session, struct iovec *pieces)
 {
     (void)session;
@@ -416,10 +417,10 @@ void http2_session_drain(struct http2_session *session)
 }
 
 /* It does not count these. */
-struct http2_refused http2_context_refused(const struct http2_context *context)
+struct http2_reset_counts http2_context_reset_counts(const struct http2_context *context)
 {
     (void)context;
-    return (struct http2_refused){0};
+    return (struct http2_reset_counts){0};
 }
 
 uint64_t http2_session_sent(const struct http2_session *session)

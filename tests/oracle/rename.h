@@ -1,5 +1,5 @@
-/* Other names for every function that http2/http2.h declares, so that nghttp2_session.c can stand
- * in one program with src/http2. Included before anything else (gcc -include). */
+/* Renames every function that http2/http2.h declares, so that nghttp2_session.c can be linked
+ * together with src/http2. Included before anything else (gcc -include). */
 #ifndef KEYSTORE_TESTS_ORACLE_RENAME_H
 #define KEYSTORE_TESTS_ORACLE_RENAME_H
 
@@ -20,7 +20,7 @@
 #define http2_session_sent         oracle_http2_session_sent
 #define http2_session_visit        oracle_http2_session_visit
 #define http2_session_open_streams oracle_http2_session_open_streams
-#define http2_context_refused      oracle_http2_context_refused
+#define http2_context_reset_counts oracle_http2_context_refused
 #define http2_stream_user          oracle_http2_stream_user
 #define http2_stream_from_user     oracle_http2_stream_from_user
 #define http2_answer_begin         oracle_http2_answer_begin

@@ -246,7 +246,7 @@ static struct blob *entry_splice_blob(struct blob *blob, struct slice string,
         return blob_retain(blob);
     size_t length = entry_spliced_length(string, splice);
     bool has_grown = blob != NULL && length > string.len && !splice->is_tight;
-    struct blob *copy = blob_new_roomy(length, entry_capacity_for(length, has_grown));
+    struct blob *copy = blob_new_with_capacity(length, entry_capacity_for(length, has_grown));
     entry_write_spliced(copy->data, string, splice);
     return copy;
 }

@@ -1,4 +1,4 @@
-/* A limit of addresses (ulimit -v) for this process, for tests of what happens without memory. */
+/* Limits the address space of this process (ulimit -v), for tests of running out of memory. */
 #ifndef KEYSTORE_TESTS_UNIT_BASE_ADDRESSES_H
 #define KEYSTORE_TESTS_UNIT_BASE_ADDRESSES_H
 
@@ -7,14 +7,14 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-/* A sanitizer takes addresses without end. */
+/* A sanitizer needs address space without limit. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define ADDRESSES_ARE_LIMITABLE false
 #else
 #define ADDRESSES_ARE_LIMITABLE true
 #endif
 
-/* Sets the limit to so many bytes more than are in use; SIZE_MAX: none. */
+/* Sets the limit to that many bytes more than are in use; SIZE_MAX: no limit. */
 static void leave_addresses(size_t more)
 {
     unsigned long pages = 0;

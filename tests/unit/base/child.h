@@ -1,4 +1,4 @@
-/* What a process of its own says before it ends. Included after <cmocka.h>. */
+/* Captures what a child process writes before it ends. Included after <cmocka.h>. */
 #ifndef KEYSTORE_TESTS_CHILD_H
 #define KEYSTORE_TESTS_CHILD_H
 
@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Runs `ask` in a process of its own; what that wrote to standard error goes to `said`. */
+/* Runs `ask` in a child process; its standard error is copied to `said`. */
 static inline int status_of_child(void (*ask)(void), char *said, size_t size)
 {
     int pipe_fds[2];
@@ -16,7 +16,7 @@ static inline int status_of_child(void (*ask)(void), char *said, size_t size)
     assert_true(child >= 0);
     if (child == 0) {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0});
-        signal(SIGABRT, SIG_DFL); /* which cmocka catches */
+        signal(SIGABRT, SIG_DFL); /* cmocka catches it */
         dup2(pipe_fds[1], STDERR_FILENO);
         close(pipe_fds[0]);
         close(pipe_fds[1]);

@@ -1,4 +1,4 @@
-/* How much of something a test does: as much as is wanted, or what the slow sanitizers can do. */
+/* Scales the work of a test: the full amount, or less under the slow sanitizers. */
 #ifndef KEYSTORE_TESTS_BASE_EFFORT_H
 #define KEYSTORE_TESTS_BASE_EFFORT_H
 

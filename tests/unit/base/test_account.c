@@ -1,4 +1,4 @@
-/* Tests of base/account.c: what is counted, and what may still be taken. */
+/* Tests of base/account.c: what is counted, and what may still be allocated. */
 #include "base/account.h"
 
 #include "base/reserve.h"
@@ -82,7 +82,7 @@ static void test_what_a_client_fills_may_grow(void **state)
     account_count(ACCOUNT_CLIENTS, (ptrdiff_t)(41 * MIB));
     assert_true(account_may_grow(0, ACCOUNT_LEAST - 1, &why)); /* a small one */
     assert_true(account_may_grow(MIB, MIB, &why));             /* it has not grown */
-    assert_true(account_may_grow(0, 35 * MIB, &why));          /* others have little */
+    assert_true(account_may_grow(0, 35 * MIB, &why));          /* the others hold little */
     assert_false(account_may_grow(0, MIB, &why));
     assert_ptr_equal(why, account_full);
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(41 * MIB));
@@ -107,7 +107,7 @@ static void test_a_broken_reserve_is_tight(void **state)
     assert_ptr_equal(why, account_starved);
     assert_true(account_may_grow(0, ACCOUNT_LEAST - 1, &why));
     leave_addresses(SIZE_MAX);
-    assert_true(account_may_grow(0, MIB, &why)); /* which takes the reserve again */
+    assert_true(account_may_grow(0, MIB, &why)); /* this takes the reserve again */
     assert_false(account_is_tight());
 }
 
@@ -117,9 +117,9 @@ static void test_what_is_reserved_counts_for_the_next_one(void **state)
     assert_true(account_reserve(25 * MIB, 0));
     assert_int_equal(account_used(), 25 * MIB);
     assert_false(account_reserve(16 * MIB, 0));
-    assert_int_equal(account_used(), 25 * MIB); /* a refused one leaves no trace */
+    assert_int_equal(account_used(), 25 * MIB); /* a refused one is not counted */
     assert_true(account_reserve(15 * MIB, 0));
-    assert_true(account_reserve(MIB, 30 * MIB)); /* others have a quarter */
+    assert_true(account_reserve(MIB, 30 * MIB)); /* the others hold a quarter */
     account_count(ACCOUNT_CLIENTS, -(ptrdiff_t)(41 * MIB));
 }
 

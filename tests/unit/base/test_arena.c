@@ -1,4 +1,4 @@
-/* Tests of base/arena.c: memory of every size that stays apart, and what a reset keeps. */
+/* Tests of base/arena.c: allocations of every size do not overlap, and what a reset keeps. */
 #include "base/arena.h"
 
 #include <setjmp.h>
@@ -182,10 +182,10 @@ static void test_what_the_account_has_not_is_refused(void **state)
     assert_null(arena_try(&arena, 9 * MIB));
     assert_null(arena_unfold(&arena, 7 * MIB));
     assert_int_equal(arena.refusal, ERR_OUT_OF_MEMORY);
-    assert_non_null(arena_try(&arena, 5000)); /* a small block always may be taken */
+    assert_non_null(arena_try(&arena, 5000)); /* a small block is always allowed */
     assert_int_equal(account_used() - before, 10 * MIB);
     assert_int_equal(runs_used(), runs);
-    arena.beside = 7 * MIB; /* of the 10 they are the same request's */
+    arena.beside = 7 * MIB; /* of the 10, these belong to the same request */
     assert_true(arena_reserve(&arena, 9 * MIB));
     assert_int_equal(account_used() - before, 19 * MIB);
     assert_non_null(arena_try(&arena, 9 * MIB));
@@ -198,7 +198,7 @@ static void test_what_the_account_has_not_is_refused(void **state)
     account_set_limit(SIZE_MAX);
 }
 
-/* All that was taken since the reset counts, but for what is not unfolded. */
+/* All large blocks since the reset count, except those not from arena_unfold(). */
 static void test_what_unfolds_too_far_is_refused(void **state)
 {
     (void)state;

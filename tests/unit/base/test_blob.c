@@ -1,4 +1,4 @@
-/* Tests of base/blob.c: contents, and that the last holder, on whatever thread, is the last. */
+/* Tests of base/blob.c: contents, and that the last holder, on any thread, frees the blob. */
 #include "base/blob.h"
 
 #include <pthread.h>
@@ -62,18 +62,18 @@ static void test_retain_and_release_count_holders(void **state)
     blob_release(blob);
 }
 
-static void test_it_grows_behind_what_a_holder_knows(void **state)
+static void test_it_grows_after_what_a_holder_knows(void **state)
 {
     (void)state;
-    struct blob *blob = blob_new_roomy(3, 10);
+    struct blob *blob = blob_new_with_capacity(3, 10);
     memcpy(blob->data, "abc", 3);
     assert_int_equal(blob_slice(blob).len, 3);
     assert_true(blob_extend(blob, 3, 4));
     memcpy(blob->data + 3, "defg", 4);
     assert_true(slice_equal(blob_slice(blob), SLICE_LITERAL("abcdefg")));
-    assert_false(blob_extend(blob, 3, 1)); /* is taken */
+    assert_false(blob_extend(blob, 3, 1)); /* already in use */
     assert_true(blob_extend(blob, 3, 0));
-    assert_false(blob_extend(blob, 7, 4)); /* no room */
+    assert_false(blob_extend(blob, 7, 4)); /* beyond the capacity */
     assert_true(blob_extend(blob, 7, 3));
     assert_false(blob_extend(blob, 10, 1));
     assert_int_equal(blob->capacity, 10);
@@ -83,7 +83,7 @@ static void test_it_grows_behind_what_a_holder_knows(void **state)
     blob_release(blob);
 }
 
-static void test_who_is_the_only_holder_knows_it(void **state)
+static void test_the_only_holder_is_recognised(void **state)
 {
     (void)state;
     struct blob *blob = blob_copy(SLICE_LITERAL("abc"));
@@ -95,7 +95,7 @@ static void test_who_is_the_only_holder_knows_it(void **state)
     blob_release(blob);
 }
 
-/* Each thread writes its letter into whatever bytes it gets. */
+/* Each thread writes its letter to the bytes that it gets. */
 struct racer {
     struct blob *blob;
     uint8_t letter;
@@ -117,7 +117,7 @@ static void *race_for_room(void *user)
 static void test_only_one_gets_the_room(void **state)
 {
     (void)state;
-    struct blob *blob = blob_new_roomy(0, ROUNDS);
+    struct blob *blob = blob_new_with_capacity(0, ROUNDS);
     struct racer racers[THREADS];
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) {
@@ -142,7 +142,7 @@ static void *hold_and_let_go(void *user)
         blob_release(blob);
         blob_release(blob);
     }
-    blob_release(user); /* the thread's own; the last of all frees it */
+    blob_release(user); /* the thread's own reference; the last holder frees it */
     return NULL;
 }
 
@@ -162,7 +162,7 @@ static void test_holders_on_several_threads(void **state)
 static void test_its_memory_is_whole_pages(void **state)
 {
     (void)state;
-    struct blob *blob = blob_new_roomy(10, 1000);
+    struct blob *blob = blob_new_with_capacity(10, 1000);
     assert_int_equal(blob_memory(blob), 4096);
     size_t before = blob_memory(blob);
     assert_true(blob_extend(blob, 10, 990));
@@ -170,7 +170,7 @@ static void test_its_memory_is_whole_pages(void **state)
     blob_release(blob);
 }
 
-/* Bytes in a blob of `size`, of which the letters tell where they lie. */
+/* A blob of `size` bytes whose letters identify their positions. */
 static struct blob *lettered_blob(size_t size)
 {
     struct blob *blob = blob_new(size);
@@ -193,9 +193,9 @@ static void test_it_is_cut_to_nearly_all_of_it(void **state)
     assert_int_equal(blob->capacity, 20000);
     assert_int_equal(blob->data[0], 'a');
     assert_int_equal(blob_memory(blob), memory);
-    assert_false(blob_extend(blob, 20000, 1)); /* what is cut off is nobody's room */
+    assert_false(blob_extend(blob, 20000, 1)); /* what is cut off is not part of the capacity */
     blob_release(blob);
-    assert_int_equal(whole.data[25], 'z'); /* still there */
+    assert_int_equal(whole.data[25], 'z'); /* still readable */
     blob_release(blob);
     assert_int_equal(runs_used(), used);
 }
@@ -215,7 +215,7 @@ static void test_it_is_cut_again_to_the_same_only(void **state)
         blob_release(blob);
 }
 
-/* A part that a blob of its own would hold in fewer pages must not pin this one. */
+/* A part that would fit a blob with fewer pages must not pin this one. */
 static void test_it_is_not_cut_where_that_costs_memory(void **state)
 {
     (void)state;
@@ -240,14 +240,14 @@ static void test_only_its_own_bytes_are_cut(void **state)
     assert_null(blob_cut(blob, slice_make(elsewhere, sizeof elsewhere)));
     assert_null(blob_cut(blob, slice_make(blob->data + 1, 20000)));
     assert_null(blob_cut(blob, slice_make(blob->data - 1, 20000)));
-    struct blob *other = blob_retain(blob); /* who may read all of it */
+    struct blob *other = blob_retain(blob); /* who can read all of it */
     assert_null(blob_cut(blob, slice_make(blob->data + 1, 19999)));
     blob_release(other);
     assert_int_equal(blob_slice(blob).len, 20000);
     blob_release(blob);
 }
 
-/* What the store has let go and a client has not read counts, once, until it is read. */
+/* A blob released by the store and not yet read by a client is counted, once, until it is read. */
 static void test_what_only_chains_hold_is_counted_once(void **state)
 {
     (void)state;
@@ -258,7 +258,7 @@ static void test_what_only_chains_hold_is_counted_once(void **state)
     assert_int_equal(account_queued(), before);
     blob_release(blob);
     assert_int_equal(account_queued(), before + memory);
-    /* a part of a chain goes to another one */
+    /* part of a chain is moved to another one */
     blob_join_chain(blob_retain(blob));
     blob_leave_chain(blob);
     assert_int_equal(account_queued(), before + memory);
@@ -341,8 +341,8 @@ int main(void)
         cmocka_unit_test(test_a_copy_stands_for_itself),
         cmocka_unit_test(test_it_may_be_empty),
         cmocka_unit_test(test_retain_and_release_count_holders),
-        cmocka_unit_test(test_it_grows_behind_what_a_holder_knows),
-        cmocka_unit_test(test_who_is_the_only_holder_knows_it),
+        cmocka_unit_test(test_it_grows_after_what_a_holder_knows),
+        cmocka_unit_test(test_the_only_holder_is_recognised),
         cmocka_unit_test(test_only_one_gets_the_room),
         cmocka_unit_test(test_its_memory_is_whole_pages),
         cmocka_unit_test(test_what_is_discarded_is_the_sole_holders),

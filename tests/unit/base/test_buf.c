@@ -1,4 +1,4 @@
-/* Tests of base/buf.c: contents, the limit, and memory kept or given back. */
+/* Tests of base/buf.c: contents, the limit, and memory kept or freed. */
 #include "base/buf.h"
 
 #include <setjmp.h>
@@ -66,7 +66,7 @@ static void test_nothing_fits_always(void **state)
     buf_deinit(&buf);
 }
 
-static void test_reserved_room_is_written_behind_what_is_there(void **state)
+static void test_reserved_bytes_follow_the_contents(void **state)
 {
     (void)state;
     struct buf buf;
@@ -166,7 +166,7 @@ static uint32_t next_random(uint64_t *random)
 
 #define MODEL_LIMIT 4000
 
-/* What the buffer must hold, in the plainest form. */
+/* A plain model of the buffer's contents. */
 struct model {
     uint8_t data[MODEL_LIMIT];
     size_t len;
@@ -223,7 +223,7 @@ int main(void)
         cmocka_unit_test(test_fills_up_to_the_limit_and_no_further),
         cmocka_unit_test(test_a_huge_count_does_not_wrap_around_the_limit),
         cmocka_unit_test(test_nothing_fits_always),
-        cmocka_unit_test(test_reserved_room_is_written_behind_what_is_there),
+        cmocka_unit_test(test_reserved_bytes_follow_the_contents),
         cmocka_unit_test(test_growing_by_bytes_moves_memory_rarely),
         cmocka_unit_test(test_clear_keeps_small_memory_only),
         cmocka_unit_test(test_consume_drops_from_the_front),

@@ -25,7 +25,7 @@ static void model_append(struct modelled *modelled, struct slice bytes)
     assert_true(buf_append(&modelled->model, bytes));
 }
 
-/* All that stands behind the cursor is in the pieces, and no piece is empty. */
+/* The pieces are all that follows the cursor, and no piece is empty. */
 static void assert_pieces(const struct chain *chain, struct chain_cursor cursor,
                           struct slice expected, size_t max)
 {
@@ -91,7 +91,7 @@ static void forget(struct modelled *modelled)
 
 static void append_chain(struct modelled *to, struct modelled *from)
 {
-    if (to->model.len == 0) /* it may be taken over as it is, where no cursor points */
+    if (to->model.len == 0) /* it may be moved as a whole; no cursor points into it */
         forget(to);
     chain_append_chain(&to->chain, &from->chain);
     model_append(to, buf_slice(&from->model));
@@ -242,7 +242,7 @@ static void test_clear_keeps_little_memory_and_gives_much_back(void **state)
     chain_deinit(&chain);
 }
 
-/* The list of references is memory too. */
+/* The list of references counts as memory, too. */
 static void test_clear_gives_many_references_back(void **state)
 {
     (void)state;
@@ -261,7 +261,7 @@ static void test_clear_gives_many_references_back(void **state)
     blob_release(blob);
 }
 
-/* What the log or a snapshot holds is not what clients do not read. */
+/* What the log or a snapshot holds is not counted as unread answers. */
 static void test_a_chain_of_the_journal_counts_for_the_journal(void **state)
 {
     (void)state;
@@ -279,7 +279,7 @@ static void test_a_chain_of_the_journal_counts_for_the_journal(void **state)
         assert_int_equal(account_journal(), 0);
     }
     chain_append_blob(&chain, blob, blob_slice(blob));
-    assert_int_equal(account_queued(), 0); /* though nobody else holds it any more */
+    assert_int_equal(account_queued(), 0); /* although there is no other holder any more */
     chain_deinit(&chain);
 }
 

@@ -1,4 +1,4 @@
-/* Tests of base/check.h: how a process ends that finds itself wrong, and which walks are spared. */
+/* Tests of base/check.h: how failed assertions end the process, and which walks are skipped. */
 #include "base/check.h"
 
 #include <errno.h>
@@ -79,7 +79,7 @@ static void fail_elsewhere(void)
     check_failed("/home/src/keystore/src/store/data/dict.c", 7, "0 < answer");
 }
 
-static void test_a_place_is_told_from_the_top_of_the_tree_on(void **state)
+static void test_paths_are_relative_to_the_source_tree(void **state)
 {
     (void)state;
     assert_aborts_saying(fail_elsewhere,
@@ -166,7 +166,7 @@ struct calls {
     size_t walks;
 };
 
-/* On a thread of its own, which has earned nothing yet. */
+/* On a new thread, which has no credit yet. */
 static void *ask(void *user)
 {
     struct calls *calls = user;
@@ -199,7 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_holds_goes_on),
         cmocka_unit_test(test_what_does_not_hold_is_named_with_its_place),
-        cmocka_unit_test(test_a_place_is_told_from_the_top_of_the_tree_on),
+        cmocka_unit_test(test_paths_are_relative_to_the_source_tree),
         cmocka_unit_test(test_a_message_that_is_too_long_is_cut),
         cmocka_unit_test(test_what_the_system_refuses_is_named),
         cmocka_unit_test(test_checks_of_debug_builds_cost_nothing_in_a_release),

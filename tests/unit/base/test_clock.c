@@ -1,4 +1,4 @@
-/* Tests of base/clock.c: units, and that time goes on. */
+/* Tests of base/clock.c: units, and that time passes. */
 #include "base/clock.h"
 
 #include <setjmp.h>
@@ -28,14 +28,14 @@ static void test_monotonic_never_goes_back(void **state)
     }
 }
 
-/* Here the passing of time is what is tested, so the test waits for it. */
+/* The passing of time is what is tested, so the test waits for it. */
 static void test_monotonic_counts_milliseconds(void **state)
 {
     (void)state;
     struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
     int64_t before_ms = clock_monotonic_ms();
     clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
-    /* Reading cuts to whole milliseconds; a busy machine may wake us late. */
+    /* Times are truncated to whole milliseconds; a busy machine may wake us late. */
     assert_in_range(clock_monotonic_ms() - before_ms, 49, 20000);
 }
 

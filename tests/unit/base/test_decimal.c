@@ -51,8 +51,8 @@ static void test_random_numbers(void **state)
     }
 }
 
-/* Any short text over the characters of numbers: canonical exactly if the C library, which takes
- * more, prints it the same way. */
+/* Any short text of characters that occur in numbers: canonical if and only if the C library, which
+ * accepts more, formats it the same way. */
 static void test_random_text(void **state)
 {
     (void)state;

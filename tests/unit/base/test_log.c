@@ -18,7 +18,7 @@
 #define THREADS          4
 #define LINES_PER_THREAD 1000
 
-/* Standard error as it was, while a temporary file stands in its place. */
+/* The saved standard error, while a temporary file replaces it. */
 struct capture {
     FILE *file;
     int saved_fd;
@@ -33,7 +33,8 @@ static struct capture capture_start(void)
     return capture;
 }
 
-/* What was written since, zero-terminated; the caller frees it. Standard error is itself again. */
+/* Restores standard error and returns what was written since, zero-terminated; the caller frees it.
+ */
 static char *capture_end(struct capture *capture)
 {
     off_t size = lseek(fileno(capture->file), 0, SEEK_END);
@@ -138,7 +139,7 @@ static void test_long_lines_are_cut_and_still_end(void **state)
     free(text);
 }
 
-/* A datagram socket in the place of standard error keeps the writes apart. */
+/* A datagram socket in place of standard error preserves the boundaries of writes. */
 static void test_a_line_is_one_write(void **state)
 {
     (void)state;
@@ -187,7 +188,7 @@ static void *write_lines(void *number)
     return NULL;
 }
 
-/* Every line arrives whole and each thread's lines arrive in its order. */
+/* Every line arrives whole, and the lines of each thread arrive in order. */
 static void test_control_characters_cannot_forge_a_line(void **state)
 {
     (void)state;

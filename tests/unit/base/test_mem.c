@@ -1,4 +1,4 @@
-/* Tests of base/mem.c: memory that is there, or a process that ends saying why. */
+/* Tests of base/mem.c: allocations succeed, or the process ends with a message. */
 #include "base/mem.h"
 
 #include <setjmp.h>
@@ -18,7 +18,7 @@
 #include "base/child.h"
 #include "base/runs.h"
 
-/* Sanitizers stop the program at an allocation that cannot be; here NULL is what is tested. */
+/* Sanitizers stop the program at an impossible allocation; here NULL is what is tested. */
 const char *__asan_default_options(void);
 const char *__tsan_default_options(void);
 
@@ -87,7 +87,7 @@ static void test_realloc_keeps_the_contents(void **state)
     free(memory);
 }
 
-/* Bytes of memory that the process occupies. */
+/* Resident memory of the process, in bytes. */
 static size_t resident_bytes(void)
 {
     unsigned long long pages = 0;
@@ -98,12 +98,13 @@ static size_t resident_bytes(void)
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Nine of ten small blocks are freed, between the others, where malloc() keeps them. */
+/* Nine of ten small blocks are freed, scattered among the others, so malloc() keeps their memory.
+ */
 static void test_what_is_free_between_blocks_goes_back(void **state)
 {
     (void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    skip(); /* their malloc() has ways of its own */
+    skip(); /* their malloc() behaves differently */
 #endif
     enum { BLOCKS = 40000, SIZE = 1000 };
     static void *blocks[BLOCKS];
@@ -115,7 +116,7 @@ static void test_what_is_free_between_blocks_goes_back(void **state)
     for (size_t i = 0; i < BLOCKS; i++)
         if (i % 100 != 99)
             free(blocks[i]);
-    mem_trim(); /* it may be needed again at once */
+    mem_trim(); /* it may be needed again immediately */
     assert_true(mem_held() - held > all * 9 / 10);
     mem_trim();
     assert_true(mem_held() - held < all / 5);

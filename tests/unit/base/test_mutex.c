@@ -1,4 +1,4 @@
-/* Tests of base/mutex.c: one holder at a time, and nobody sleeps for ever. */
+/* Tests of base/mutex.c: mutual exclusion, and no lost wake-ups. */
 #include "base/mutex.h"
 
 #include <pthread.h>
@@ -20,9 +20,9 @@
 
 struct shared {
     struct mutex mutex;
-    long turns; /* plain: the mutex alone makes the sum come out */
+    long turns; /* not atomic: only the mutex makes the sum right */
     long each;
-    atomic_int ids[THREADS]; /* the kernel's, of those that have begun */
+    atomic_int ids[THREADS]; /* the kernel's ids of the threads that have started */
     atomic_int begun;
 };
 
@@ -70,7 +70,7 @@ static void test_is_not_contended_without_company(void **state)
     assert_int_equal(atomic_load(&mutex.state), MUTEX_FREE);
 }
 
-/* True if the thread has begun, and sleeps. */
+/* True if the thread has started and sleeps. */
 static bool sleeps(int id)
 {
     char path[64], state = 0;
@@ -84,7 +84,7 @@ static bool sleeps(int id)
     return state == 'S';
 }
 
-static void test_wakes_all_who_sleep(void **state)
+static void test_wakes_all_waiters(void **state)
 {
     (void)state;
     struct shared shared = {.each = 1};
@@ -136,7 +136,7 @@ static void *sleep_for_it(void *user)
     return NULL;
 }
 
-/* Two sleep until a brief holder is done, and a third one, who will hold it for long, gets it. */
+/* Two threads wait for a brief holder; then a third one gets the mutex and holds it for long. */
 static void test_a_long_hold_wakes_brief_sleepers(void **state)
 {
     (void)state;
@@ -150,7 +150,7 @@ static void test_a_long_hold_wakes_brief_sleepers(void **state)
         while (!sleeps(atomic_load(&sleepers[i].id)))
             sched_yield();
     }
-    mutex_unlock(&mutex); /* who is woken is up to the kernel: the one who slept first, usually */
+    mutex_unlock(&mutex); /* the kernel chooses whom to wake: usually the first waiter */
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);
     pthread_join(threads[2], NULL);
@@ -161,7 +161,7 @@ static void test_a_long_hold_wakes_brief_sleepers(void **state)
 
 struct crowd {
     struct mutex mutex;
-    long turns; /* plain */
+    long turns; /* not atomic */
     atomic_long refused;
 };
 
@@ -219,7 +219,7 @@ static void test_all_kinds_of_holders_get_their_turns(void **state)
     mutex_unlock(&crowd.mutex);
 }
 
-static void test_aborts_if_nobody_holds_it(void **state)
+static void test_unlocking_an_unlocked_mutex_aborts(void **state)
 {
     (void)state;
     pid_t child = fork();
@@ -242,11 +242,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_has_one_holder_at_a_time),
         cmocka_unit_test(test_is_not_contended_without_company),
-        cmocka_unit_test(test_wakes_all_who_sleep),
+        cmocka_unit_test(test_wakes_all_waiters),
         cmocka_unit_test(test_a_brief_holder_does_not_wait_for_a_long_one),
         cmocka_unit_test(test_a_long_hold_wakes_brief_sleepers),
         cmocka_unit_test(test_all_kinds_of_holders_get_their_turns),
-        cmocka_unit_test(test_aborts_if_nobody_holds_it),
+        cmocka_unit_test(test_unlocking_an_unlocked_mutex_aborts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Tests of base/option.c, before a getopt_long() of the real library. */
+/* Tests of base/option.c with the C library's getopt_long(). */
 #include "base/option.h"
 
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* A table of rows with something of the program's own behind each. */
+/* A table whose rows have a member of the program's own. */
 static const struct own_row {
     struct option_row option;
     int own;
@@ -24,7 +24,7 @@ static const struct own_row {
 };
 static const struct option_table table = OPTION_TABLE(rows);
 
-/* Begins to read the words, the last of which is NULL. */
+/* Starts to parse the words, the last of which is NULL. */
 static struct option_reader begin(const char *const *words, bool mixed)
 {
     static char *argv[9];
@@ -82,7 +82,7 @@ static void no_options(void **state)
     assert_int_equal(reader.first_word, 1);
 }
 
-/* What is said of the first option that is not taken. */
+/* The error message for the first invalid option. */
 static const char *described(const char *const *words)
 {
     static struct option_reader reader;
@@ -94,8 +94,8 @@ static const char *described(const char *const *words)
     return reader.problem;
 }
 
-#define assert_described(sentence, ...)                                                            \
-    assert_string_equal(described((const char *const[]){__VA_ARGS__, NULL}), sentence)
+#define assert_described(message, ...)                                                             \
+    assert_string_equal(described((const char *const[]){__VA_ARGS__, NULL}), message)
 
 static void unknown_options(void **state)
 {
@@ -109,8 +109,8 @@ static void unknown_options(void **state)
 static void values(void **state)
 {
     (void)state;
-    assert_described("the option --value needs a value behind it", "--value");
-    assert_described("the option -f needs a value behind it", "-g", "-f");
+    assert_described("the option --value needs a value", "--value");
+    assert_described("the option -f needs a value", "-g", "-f");
     assert_described("the option --flag=1 takes no value", "--value", "x", "--flag=1");
 }
 

@@ -1,4 +1,4 @@
-/* Tests of base/quote.c: words that need quotes and words that do not. */
+/* Tests of base/quote.c: words with and without quotes. */
 #include "base/quote.h"
 
 #include <setjmp.h>

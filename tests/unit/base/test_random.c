@@ -1,4 +1,5 @@
-/* Tests of base/random.c: the whole buffer, nothing beside it, never twice the same. */
+/* Tests of base/random.c: the whole buffer is filled, nothing else, and never twice with the same
+ * bytes. */
 #include "base/random.h"
 
 #include <setjmp.h>
@@ -44,7 +45,7 @@ static void tick_every_us(int interval_us)
     setitimer(ITIMER_REAL, &(struct itimerval){interval, interval}, NULL);
 }
 
-/* A signal makes the kernel stop half way; 64 zero bytes in a row would be the part not filled. */
+/* A signal interrupts the kernel half way; 64 zero bytes in a row would be the part not filled. */
 static void test_signals_leave_no_gap(void **state)
 {
     (void)state;

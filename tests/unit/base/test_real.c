@@ -1,5 +1,5 @@
-/* Tests of base/real.c: which texts are real numbers, and how they look; expected values are
- * what redis-server 7.0.15 answered. */
+/* Tests of base/real.c: which texts are real numbers, and how they are formatted; expected values
+ * come from redis-server 7.0.15. */
 #include "base/real.h"
 
 #include <math.h>
@@ -110,7 +110,7 @@ static void test_widening_takes_the_decimal_text(void **state)
     (void)state;
     assert_true(real_from_double(0.1) == 0.1L);
     assert_true(real_from_double(-2.3) == -2.3L);
-    assert_true(real_from_double(1e300) == (long double)1e300); /* whole, so exactly */
+    assert_true(real_from_double(1e300) == (long double)1e300); /* an integer, so exact */
     assert_true(real_from_double(0x1p56) == 72057594037927936.0L);
     assert_true(real_from_double(-0x1p63) == -0x1p63L);
     assert_true(real_from_double(0.30000000000000004) == 0.30000000000000004L);
@@ -121,8 +121,8 @@ static void test_widening_takes_the_decimal_text(void **state)
     assert_true(isnan(real_from_double(NAN)));
 }
 
-/* A whole number is itself. Else it is the same double, and its text, 15 digits or fewer if that is
- * enough, is what was typed. */
+/* An integer is exact. Otherwise the result is the same double, and its text, of 15 digits or fewer
+ * if possible, is what was typed. */
 static void test_widening_random_numbers(void **state)
 {
     (void)state;

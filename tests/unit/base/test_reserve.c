@@ -1,4 +1,4 @@
-/* Tests of base/reserve.c, under a limit of addresses. */
+/* Tests of base/reserve.c, under a limit on address space. */
 #include "base/reserve.h"
 
 #include "base/mem.h"
@@ -13,7 +13,7 @@
 
 #include "base/addresses.h"
 
-/* How often an allocation that always fails is tried again. */
+/* How often an allocation that always fails is retried. */
 static unsigned count_attempts(void)
 {
     unsigned seen = 0, attempts = 0;
@@ -25,7 +25,8 @@ static unsigned count_attempts(void)
 static void test_there_is_none_at_first(void **state)
 {
     (void)state;
-    assert_int_equal(count_attempts(), 1); /* something might have come back before it asked */
+    assert_int_equal(count_attempts(), 1); /* memory might have been released before the first
+                                              call */
     assert_false(reserve_is_broken());
 }
 
@@ -89,7 +90,7 @@ static void test_an_allocation_that_fails_breaks_it(void **state)
     uint8_t *large = mem_take(ACCOUNT_CLIENTS, size);
     assert_true(reserve_is_broken());
     memset(large, 1, size);
-    assert_false(reserve_take()); /* there is no room for both */
+    assert_false(reserve_take()); /* there is no address space for both */
     mem_give(ACCOUNT_CLIENTS, large, size);
     assert_true(reserve_take());
     assert_false(reserve_is_broken());
@@ -100,7 +101,7 @@ static void test_an_allocation_that_fails_breaks_it(void **state)
     assert_true(reserve_take());
 }
 
-/* However many hold leases at once, each gets what it was promised. */
+/* Each of several concurrent leases gets what it was promised. */
 static void test_a_lease_is_a_promise(void **state)
 {
     (void)state;

@@ -1,5 +1,4 @@
-/* Tests of base/runs.c: that no two objects share bytes, and that what is held is what is counted.
- */
+/* Tests of base/runs.c: objects do not overlap, and what is resident is what is counted. */
 #include "base/runs.h"
 
 #include "base/reserve.h"
@@ -23,7 +22,7 @@
 #define MIB ((size_t)1024 * 1024)
 
 struct object {
-    uint8_t *bytes; /* NULL: there is none */
+    uint8_t *bytes; /* NULL: none */
     size_t size;
     uint8_t mark;
 };
@@ -69,7 +68,7 @@ static size_t mappings(void)
     return lines;
 }
 
-/* The sanitizers' own memory comes and goes with ours. */
+/* The sanitizers' own memory grows and shrinks with ours. */
 static bool counts_resident(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -99,7 +98,7 @@ static void test_the_size_is_whole_pages(void **state)
     assert_int_equal(runs_used(), used);
 }
 
-/* Of a size from one page to more than the largest run, small ones mostly. */
+/* A size from one page to more than the largest run, mostly small. */
 static size_t random_size(uint64_t *random)
 {
     static const uint32_t most[] = {16 * KIB, 64 * KIB, 300 * KIB, 3 * MIB, 20 * MIB};
@@ -148,7 +147,7 @@ static void test_objects_of_all_sizes_come_and_go(void **state)
     assert_little_is_warm();
 }
 
-/* A hundred times the mappings that there are before, if each object had one. */
+/* There would be a hundred times as many mappings if each object had its own. */
 static void test_memory_comes_back_at_once(void **state)
 {
     (void)state;
@@ -161,7 +160,7 @@ static void test_memory_comes_back_at_once(void **state)
         size_t resident = resident_bytes() - before;
         assert_in_range(runs_held(), resident - 4 * MIB, resident + 4 * MIB);
     }
-    /* Every other one goes, from all regions, and then the others, in another order. */
+    /* Frees every other object, in all regions, and then the others, in a different order. */
     for (size_t i = 0; i < count; i += 2)
         drop(&objects[i]);
     assert_little_is_warm();
@@ -180,7 +179,7 @@ static void test_memory_comes_back_at_once(void **state)
         assert_true(resident_bytes() < before + RUNS_WARM + 3 * MIB);
 }
 
-/* What was just freed is used again as it is: nobody has to clear it. */
+/* Memory just freed is reused as it is, without being cleared. */
 static void test_a_warm_run_is_used_again(void **state)
 {
     (void)state;
@@ -211,7 +210,7 @@ static void test_largest_have_memory_while_they_live(void **state)
     assert_int_equal(runs_held(), held);
 }
 
-/* From runs to mappings and back; what is left stands at the begin of a page and has its marks. */
+/* From runs to mappings and back; the object stays aligned to a page and keeps its marks. */
 static void test_an_object_gets_another_size(void **state)
 {
     (void)state;
@@ -248,7 +247,7 @@ static void test_a_large_object_grows_without_a_copy(void **state)
     runs_give(object.bytes, 150 * MIB);
 }
 
-/* Of an object with a mapping of its own whole pages only; of another one none. */
+/* Whole pages only, of an object with a mapping of its own; none of another one. */
 static void test_what_is_not_needed_any_more(void **state)
 {
     (void)state;

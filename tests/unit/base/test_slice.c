@@ -1,4 +1,4 @@
-/* Tests of base/slice.h: comparing and cutting borrowed bytes. */
+/* Tests of base/slice.h: comparing and splitting borrowed bytes. */
 #include "base/slice.h"
 
 #include <setjmp.h>

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-/* Whether the function, in a child, gives true. */
+/* True if the function returns true in a child process. */
 static bool holds_in_child(bool (*function)(int closed), int closed)
 {
     int status;
@@ -29,7 +29,7 @@ static bool holds_in_child(bool (*function)(int closed), int closed)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* `closed` has a bit for each descriptor. The next one to be opened is none of them. */
+/* `closed` has a bit for each descriptor. The next one to be opened must be none of these. */
 static bool nothing_takes_their_place(int closed)
 {
     for (int fd = 0; fd <= 2; fd++)
@@ -100,7 +100,8 @@ static void test_a_pipe_without_reader(void **state)
     assert_true(holds_in_child(a_pipe_without_reader_is_an_error, 0));
 }
 
-/* What is on standard error when something was printed to that path, and whether it was fine. */
+/* The contents of standard error after printing to that path, and the result of standard_flush().
+ */
 static bool flush_to(const char *path, char *said, size_t size)
 {
     FILE *errors = tmpfile();

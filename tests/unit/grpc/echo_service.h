@@ -1,6 +1,6 @@
 /*
- * A gRPC service for tests that answers with the message it got, at once or when the test says so,
- * on a connection to nghttp2's client in memory.
+ * A gRPC service for tests that echoes messages, immediately or on demand, on an in-memory
+ * connection to nghttp2's client.
  */
 #ifndef KEYSTORE_TESTS_GRPC_ECHO_SERVICE_H
 #define KEYSTORE_TESTS_GRPC_ECHO_SERVICE_H
@@ -18,7 +18,7 @@
 
 #define ECHO_NOW   "/test.Echo/Now"
 #define ECHO_LATER "/test.Echo/Later"
-#define ECHO_BATCH "/test.Echo/Batch" /* answered when all that came together is there */
+#define ECHO_BATCH "/test.Echo/Batch" /* answered at the end of the batch */
 #define ECHO_MAX   ((size_t)1000)     /* bytes of a message */
 
 /* A call that waits for echo_answer(), or for the end of its batch. */
@@ -33,7 +33,7 @@ struct echo {
     struct grpc_service service;
     struct grpc_server *server;
     struct grpc_connection *connection;
-    struct chain out; /* what feeds have brought */
+    struct chain out; /* the output of feeds */
     int64_t now_ms;
     struct ng_client *client;
     struct ng_peer peer;
@@ -101,7 +101,7 @@ static inline void echo_on_request(void *user, struct grpc_call *call, const voi
     grpc_call_set_user(call, pending);
 }
 
-/* The messages of all calls are still where they were; the batched ones are answered. */
+/* Checks that the messages of all calls are still valid, and answers the batched calls. */
 static inline void echo_on_batch_end(void *user)
 {
     struct echo *echo = user;
@@ -121,7 +121,7 @@ static inline void echo_on_cancel(void *user, struct grpc_call *call)
     struct echo *echo = user;
     struct echo_pending *pending = grpc_call_user(call);
     assert_non_null(pending);
-    assert_ptr_equal(pending->call, call); /* neither answered nor cancelled before */
+    assert_ptr_equal(pending->call, call); /* neither answered nor cancelled yet */
     pending->call = NULL;
     echo->cancels++;
 }
@@ -222,7 +222,7 @@ static inline bool echo_exchange(struct echo *echo)
     return ng_client_exchange(echo->client, &echo->peer);
 }
 
-/* Begins a call of the path with one more field, if it has a name. */
+/* Starts a call of the path with one more field, if it has a name. */
 static inline struct ng_stream *echo_call_with(struct echo *echo, const char *path,
                                                const char *name, const char *value)
 {
@@ -319,7 +319,7 @@ static inline struct ng_stream *echo_call_later(struct echo *echo, struct slice 
     return stream;
 }
 
-/* Another call goes well: what happened before harmed nobody else. */
+/* Checks that another call succeeds: the connection is not affected. */
 static inline void echo_assert_works(struct echo *echo)
 {
     struct ng_stream *stream = echo_call(echo, ECHO_NOW);

@@ -1,4 +1,4 @@
-/* Tests of grpc/message.c: a message in one piece, in many, and what is not one message. */
+/* Tests of grpc/message.c: messages in one piece and in many, and invalid input. */
 #include "grpc/message.h"
 
 #include "base/account.h"
@@ -22,7 +22,7 @@ static const uint8_t framed[] = "\0\0\0\0\x0b"
                                 "the message";
 #define FRAMED_LEN (sizeof framed - 1)
 
-/* Takes a copy of the bytes, which is gone afterwards: what is not kept then cannot be read. */
+/* Passes a copy of the bytes and frees it, so that bytes not kept cannot be read. */
 static void take_copy(struct grpc_message *message, const uint8_t *bytes, size_t len)
 {
     const char *why = NULL;
@@ -66,7 +66,7 @@ static void test_a_whole_message_is_borrowed(void **state)
     grpc_message_deinit(&message);
 }
 
-/* Then nothing is done, and grpc_message_take() says what is wrong, if anything is. */
+/* Then nothing is done, and grpc_message_take() reports what is wrong, if anything. */
 static void assert_not_borrowed(const void *bytes, size_t len, size_t max)
 {
     struct grpc_message message = {0};
@@ -117,7 +117,7 @@ static void test_keep_copies_what_is_borrowed(void **state)
     grpc_message_deinit(&message);
 }
 
-/* Memory follows the bytes that arrive, at most 32-fold, and grows in few steps. */
+/* Memory is at most 32 times the bytes received, and grows in few steps. */
 static void test_memory_runs_ahead_of_what_has_arrived(void **state)
 {
     (void)state;
@@ -161,7 +161,7 @@ static void test_three_pieces_cut_anywhere(void **state)
 
 #define LARGEST ((size_t)70000)
 
-/* A prefix, and bytes that tell where they are. */
+/* A prefix, and bytes that identify their positions. */
 static const uint8_t *large_framed(size_t len)
 {
     static uint8_t bytes[GRPC_PREFIX_SIZE + LARGEST];
@@ -210,7 +210,7 @@ static void test_a_large_message_comes_to_be_a_blob(void **state)
         take_large(ACCOUNT_LEAST, cut, 16384);
 }
 
-/* Before it is taken; what has been decided to be kept is kept. */
+/* Before it is complete. */
 static void test_a_blob_that_the_account_has_not_is_refused(void **state)
 {
     (void)state;
@@ -237,7 +237,7 @@ static void test_a_blob_that_the_account_has_not_is_refused(void **state)
     account_set_limit(SIZE_MAX);
 }
 
-/* Who keeps the blob may cut it: the message reads on. */
+/* A holder may cut the blob: the message stays readable. */
 static void test_its_blob_is_cut_to_a_value(void **state)
 {
     (void)state;
@@ -261,7 +261,7 @@ static void test_its_blob_is_cut_to_a_value(void **state)
     assert_true(slice_equal(grpc_message_bytes(&message), whole));
     assert_int_equal(whole.data[0], bytes[GRPC_PREFIX_SIZE]);
     grpc_message_deinit(&message);
-    assert_int_equal(account_used(), used); /* it counts where it is kept */
+    assert_int_equal(account_used(), used); /* its holder accounts for it */
     assert_int_equal(runs_used(), runs + blob_memory(kept));
     assert_true(slice_equal(blob_slice(kept), value));
     blob_release(kept);
@@ -295,7 +295,7 @@ static void test_empty_message(void **state)
     grpc_message_deinit(&message);
 }
 
-/* The error of the bytes in one piece; the sentence must contain `word`. */
+/* The error for the bytes in one piece; the error message must contain `word`. */
 static void assert_error(struct slice bytes, enum err expected, const char *word)
 {
     const char *why = NULL;
@@ -345,7 +345,7 @@ static void test_size_is_checked_at_the_prefix(void **state)
     grpc_message_write_prefix(prefix, MAX + 1);
     assert_int_equal(grpc_message_take(&big, slice_make(prefix, 4), MAX, &why), ERR_NONE);
     assert_int_equal(grpc_message_take(&big, slice_make(prefix + 4, 1), MAX, &why), ERR_TOO_LARGE);
-    assert_int_equal(big.gathered.cap, 0); /* no memory was taken */
+    assert_int_equal(big.gathered.cap, 0); /* no memory was allocated */
     assert_int_equal(grpc_message_take(&biggest, slice_make("\0\xff\xff\xff\xff", 5), MAX, &why),
                      ERR_TOO_LARGE);
     grpc_message_deinit(&fits);

@@ -1,4 +1,4 @@
-/* Tests of grpc/request.c: tables of what the header fields of a request may say. */
+/* Tests of grpc/request.c: tables of header fields. */
 #include "grpc/request.h"
 
 #include "http2/http2.h"
@@ -90,7 +90,7 @@ static void test_timeouts(void **state)
         {"3S", 3000},
         {"4m", 4},
         {"5000u", 5},
-        {"5001u", 6}, /* rounded up: a deadline is not passed before its time */
+        {"5001u", 6}, /* rounded up: a deadline must not expire early */
         {"1u", 1},
         {"999u", 1},
         {"1000u", 1},
@@ -135,7 +135,7 @@ static struct grpc_request with_max_reply(const char *text)
     return request;
 }
 
-/* One that is too large for its type is no smaller for that. */
+/* A number too large for its type still means a large one. */
 static void test_sizes_of_replies(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * Tests of grpc/server.c through HTTP/2: well-formed calls in every cut, what is not one, answers
- * now and later, cancellation, and the limits of a connection.
+ * Tests of grpc/server.c through HTTP/2: well-formed calls in all fragmentations, malformed ones,
+ * answers now and later, cancellation, and the limits of a connection.
  */
 #include "grpc/server.h"
 
@@ -117,7 +117,7 @@ static void test_connection_fed_byte_by_byte(void **state)
     echo_free(echo);
 }
 
-/* Each message is whole in its frame, and others come before its END_STREAM. */
+/* Each message is complete in one frame, and others arrive before its END_STREAM. */
 static void assert_interleaved(struct echo *echo, bool one_feed)
 {
     enum { CALLS = 10 };
@@ -233,7 +233,7 @@ static void test_faults_get_their_status(void **state)
         echo_send(echo, stream, slice_make(fault->body, fault->len), fault->ends);
         assert_true(echo_exchange(echo));
         echo_assert_failed(stream, fault->code, fault->reason);
-        /* What is wrong before the end: the rest is not wanted. */
+        /* Errors before the end of the request: the rest is not wanted. */
         bool early = fault->field[0] != '\0' || strcmp(fault->path, ECHO_NOW) != 0;
         assert_int_equal(stream->reset, early || !fault->ends);
         if (stream->reset)
@@ -246,7 +246,7 @@ static void test_faults_get_their_status(void **state)
     echo_free(echo);
 }
 
-/* The same with the body in pieces of one byte, each fed by itself. */
+/* The same with each byte of the body in a feed of its own. */
 static void test_faults_in_small_pieces(void **state)
 {
     (void)state;
@@ -268,7 +268,7 @@ static void test_faults_in_small_pieces(void **state)
     echo_free(echo);
 }
 
-static void test_unknown_method_is_told_the_services_sentence(void **state)
+static void test_unknown_method_gets_the_services_message(void **state)
 {
     (void)state;
     struct echo *echo = echo_connected();
@@ -330,7 +330,7 @@ static void test_what_is_not_grpc_gets_http(void **state)
     assert_plain_http("post", "application/grpc", "405");
 }
 
-/* More metadata than is taken, and whether it says that it is gRPC. */
+/* Too much metadata, with and without the content-type of gRPC. */
 static struct ng_stream *oversized(struct echo *echo, const char *content_type)
 {
     static char large[20000];
@@ -403,7 +403,7 @@ static void test_later_answer_announces_output(void **state)
     echo_free(echo);
 }
 
-/* A request may cause another call's answer: within a feed nothing needs to be announced. */
+/* A request may cause the answer to another call: within a feed, on_output is not called. */
 static void test_answer_of_another_call_within_the_feed(void **state)
 {
     (void)state;
@@ -458,7 +458,7 @@ static void test_queued_counts_replies(void **state)
     echo_free(echo);
 }
 
-/* Callers that go away. */
+/* Cancellation. */
 
 static void test_reset_cancels_what_is_under_way(void **state)
 {
@@ -476,14 +476,14 @@ static void test_reset_cancels_what_is_under_way(void **state)
     echo_free(echo);
 }
 
-static void test_reset_of_an_incomplete_call_is_not_told(void **state)
+static void test_reset_of_an_incomplete_call_is_not_reported(void **state)
 {
     (void)state;
     struct echo *echo = echo_connected();
     struct ng_stream *stream = echo_call(echo, ECHO_LATER);
     echo_send(echo, stream, SLICE_LITERAL("\0\0\0\0\1"), false);
     assert_true(echo_exchange(echo));
-    echo_send(echo, stream, SLICE_LITERAL("x"), false); /* borrowed when the stream goes */
+    echo_send(echo, stream, SLICE_LITERAL("x"), false); /* borrowed when the stream closes */
     struct buf bytes;
     buf_init(&bytes, SIZE_MAX);
     ng_client_output(echo->client, &bytes);
@@ -497,7 +497,7 @@ static void test_reset_of_an_incomplete_call_is_not_told(void **state)
     echo_free(echo);
 }
 
-static void test_reset_of_an_answered_call_is_not_told(void **state)
+static void test_reset_of_an_answered_call_is_not_reported(void **state)
 {
     (void)state;
     struct echo *echo =
@@ -602,7 +602,7 @@ static void test_complete_requests_hold_nothing(void **state)
     echo_free(echo);
 }
 
-/* Nor when its answer waits for the caller's window. */
+/* Nor while its answer is blocked by flow control. */
 static void test_answered_requests_hold_nothing(void **state)
 {
     (void)state;
@@ -624,7 +624,7 @@ static void test_answered_requests_hold_nothing(void **state)
     echo_free(echo);
 }
 
-/* A large message whose pieces arrive while others hold all that clients may. */
+/* A large message that arrives in pieces while others hold all memory that clients may. */
 static void test_a_large_message_needs_memory_of_the_clients(void **state)
 {
     (void)state;
@@ -654,8 +654,8 @@ static void test_a_large_message_needs_memory_of_the_clients(void **state)
     account_set_limit(SIZE_MAX);
 }
 
-/* A caller may fail as often as it likes, one call after the other or all at once: its bodies that
- * come after the answer are no abuse. */
+/* Calls may fail any number of times, in sequence or concurrently: bodies that arrive after the
+ * answer are not a flood. */
 static void test_failing_calls_cost_nothing_but_themselves(void **state)
 {
     (void)state;
@@ -748,7 +748,7 @@ int main(void)
         cmocka_unit_test(test_large_reply_passes_the_windows),
         cmocka_unit_test(test_faults_get_their_status),
         cmocka_unit_test(test_faults_in_small_pieces),
-        cmocka_unit_test(test_unknown_method_is_told_the_services_sentence),
+        cmocka_unit_test(test_unknown_method_gets_the_services_message),
         cmocka_unit_test(test_largest_message_is_taken),
         cmocka_unit_test(test_what_is_not_grpc_gets_http),
         cmocka_unit_test(test_too_much_metadata_costs_its_call),
@@ -758,8 +758,8 @@ int main(void)
         cmocka_unit_test(test_service_fails_a_call),
         cmocka_unit_test(test_queued_counts_replies),
         cmocka_unit_test(test_reset_cancels_what_is_under_way),
-        cmocka_unit_test(test_reset_of_an_incomplete_call_is_not_told),
-        cmocka_unit_test(test_reset_of_an_answered_call_is_not_told),
+        cmocka_unit_test(test_reset_of_an_incomplete_call_is_not_reported),
+        cmocka_unit_test(test_reset_of_an_answered_call_is_not_reported),
         cmocka_unit_test(test_free_cancels_what_is_under_way),
         cmocka_unit_test(test_free_takes_null),
         cmocka_unit_test(test_unfinished_requests_are_bounded_together),

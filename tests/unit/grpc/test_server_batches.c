@@ -1,6 +1,6 @@
 /*
- * Tests of grpc/server.c: calls that come together, header blocks that come again, connections that
- * share a server, and the ways of a reply out of it.
+ * Tests of grpc/server.c: batches of calls, repeated header blocks, connections that share a
+ * server, and the output of replies.
  */
 #include "grpc/server.h"
 
@@ -49,8 +49,8 @@ static void assert_kind(const struct ng_stream *stream, size_t kind, const char 
         echo_assert_failed(stream, kinds[kind].code, kinds[kind].reason);
 }
 
-/* They mean what they meant, whatever comes between: each kind often enough to be remembered and,
- * as there are more kinds than memory, to be forgotten. */
+/* They always mean the same, in any order: each kind often enough to be remembered and, because
+ * there are more kinds than slots, to be evicted. */
 static void test_repeated_header_blocks(void **state)
 {
     (void)state;
@@ -75,7 +75,7 @@ static void test_repeated_header_blocks(void **state)
     echo_free(echo);
 }
 
-/* The deadline counts from each request, not from the one that its block is remembered of. */
+/* The deadline counts from each request, not from the one whose block is remembered. */
 static void test_deadline_of_a_remembered_header_block(void **state)
 {
     (void)state;
@@ -96,7 +96,7 @@ static void test_deadline_of_a_remembered_header_block(void **state)
     echo_free(echo);
 }
 
-/* Two connections of a server, in turn: what the one remembers is not what the other does. */
+/* Two connections of a server, alternately: each remembers its own blocks. */
 static void test_connections_of_a_server_are_apart(void **state)
 {
     (void)state;
@@ -185,7 +185,7 @@ static void test_cancelled_while_it_waits_in_a_batch(void **state)
     echo_free(echo);
 }
 
-/* The batch of a feed that ends the connection is brought to its end too. */
+/* The batch of a feed that ends the connection is also ended. */
 static void test_batch_of_a_feed_that_breaks_the_protocol(void **state)
 {
     (void)state;
@@ -252,7 +252,7 @@ static void test_expired_connection_says_why(void **state)
     struct echo *echo = echo_connected();
     struct grpc_connection *silent =
         grpc_connection_new(echo->server, echo_on_output, echo, echo->now_ms);
-    int64_t late_ms = echo->now_ms + http2_default_limits.greeting_timeout_ms + 1;
+    int64_t late_ms = echo->now_ms + http2_default_limits.handshake_timeout_ms + 1;
     assert_int_equal(grpc_connection_expired(silent, echo->now_ms).kind, CLOSING_NONE);
     assert_int_not_equal(grpc_connection_expired(silent, late_ms).kind, CLOSING_NONE);
     assert_int_equal(grpc_connection_expired(echo->connection, late_ms).kind, CLOSING_NONE);

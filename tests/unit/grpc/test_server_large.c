@@ -1,6 +1,6 @@
 /*
- * Tests of grpc/server.c with large messages: in a blob that the service may keep, read to its
- * place, and counted in the account as long as they are there.
+ * Tests of grpc/server.c with large messages: in a blob that the service may keep, placed directly,
+ * and counted in the account while they exist.
  */
 #include "grpc/server.h"
 
@@ -15,7 +15,7 @@
 /* How the connection is read. */
 static struct {
     size_t most;         /* bytes in one read */
-    size_t in_place;     /* bytes that were read to their places */
+    size_t in_place;     /* bytes that were placed */
     struct blob *holder; /* of the newest request */
 } reads;
 
@@ -105,7 +105,7 @@ static void test_messages_of_any_size_in_reads_of_any_size(void **state)
     }
 }
 
-/* Every byte of the wire is once the last one of a read. */
+/* Reads end after every byte of the input. */
 static void test_reads_that_end_anywhere(void **state)
 {
     (void)state;
@@ -151,7 +151,7 @@ static void test_a_message_that_does_not_end_is_given_back(void **state)
     }
 }
 
-/* What it is cut to stays when the call is gone, and counts with whoever has it. */
+/* The part that it is cut to stays valid after the call, and its holder accounts for it. */
 static struct blob *kept;
 
 static void keep_nearly_all(void *user, struct grpc_call *call, const void *method,
@@ -173,7 +173,7 @@ static void test_the_service_keeps_a_part(void **state)
         echo_send_message(echo, stream, pattern(50000));
         assert_true(echo_exchange(echo));
         if (i == 2) {
-            assert_true(blob_is_sole(kept)); /* the message went when the read was worked off */
+            assert_true(blob_is_sole(kept)); /* the message was freed at the end of the batch */
             echo_answer(&echo->pending[0]);
             assert_true(echo_exchange(echo));
         }

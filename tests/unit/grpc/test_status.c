@@ -1,4 +1,4 @@
-/* Tests of grpc/status.c: what it encodes is decoded here by other means and compared. */
+/* Tests of grpc/status.c: its encodings are decoded independently and compared. */
 #include "grpc/status.h"
 
 #include <setjmp.h>

@@ -21,7 +21,7 @@
 /* A call of the method. */
 struct repeat {
     struct grpc_call *call; /* NULL once it has ended */
-    struct buf owed[MOST_OWED];
+    struct buf unanswered[MOST_OWED];
     size_t first, count; /* of these */
     bool half_closed;
     bool ends_open;  /* does not end with the request */
@@ -63,9 +63,9 @@ static void on_message(void *user, struct grpc_call *call, struct slice message)
     }
     for (size_t i = 0; message.len > 0 && i < (size_t)(message.data[0] - '0'); i++) {
         assert_true(repeat.count < MOST_OWED);
-        struct buf *owed = &repeat.owed[repeat.count++];
-        buf_init(owed, SIZE_MAX);
-        ng_client_append(owed, message);
+        struct buf *unanswered = &repeat.unanswered[repeat.count++];
+        buf_init(unanswered, SIZE_MAX);
+        ng_client_append(unanswered, message);
     }
     grpc_stream_ready(call);
 }
@@ -84,11 +84,11 @@ static void on_room(void *user, struct grpc_call *call, size_t room)
     assert_ptr_equal(call, repeat.call);
     repeat.asked++;
     for (size_t written = 0; written < room && repeat.first < repeat.count;) {
-        struct buf *owed = &repeat.owed[repeat.first++];
-        struct chain *reply = grpc_stream_write(call, owed->len);
-        memcpy(chain_append(reply, owed->len), owed->data, owed->len);
-        written += owed->len + 5;
-        buf_deinit(owed);
+        struct buf *unanswered = &repeat.unanswered[repeat.first++];
+        struct chain *reply = grpc_stream_write(call, unanswered->len);
+        memcpy(chain_append(reply, unanswered->len), unanswered->data, unanswered->len);
+        written += unanswered->len + 5;
+        buf_deinit(unanswered);
     }
     if (repeat.first == repeat.count && repeat.half_closed && !repeat.ends_open)
         end(NULL);
@@ -132,7 +132,7 @@ static void close_all(struct echo *echo)
     echo_free(echo);
     assert_null(repeat.call);
     for (; repeat.first < repeat.count; repeat.first++)
-        buf_deinit(&repeat.owed[repeat.first]);
+        buf_deinit(&repeat.unanswered[repeat.first]);
 }
 
 static void send_message(struct echo *echo, struct ng_stream *stream, const char *text, bool last)

@@ -1,4 +1,5 @@
-/* Frames of HTTP/2 as bytes, for tests: cut from output, or made by hand where no client would. */
+/* HTTP/2 frames as bytes, for tests: parsed from output, or made by hand where no client would send
+ * them. */
 #ifndef KEYSTORE_TESTS_HTTP2_FRAMES_H
 #define KEYSTORE_TESTS_HTTP2_FRAMES_H
 
@@ -39,7 +40,8 @@ static inline uint32_t frames_u32(const uint8_t *bytes)
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-/* Cuts the first frame from *bytes; false if none is left. Half a frame fails the test. */
+/* Removes the first frame from *bytes; false if none is left. An incomplete frame fails the test.
+ */
 static inline bool frames_next(struct slice *bytes, struct frame *frame)
 {
     *frame = (struct frame){.type = UINT8_MAX};
@@ -66,7 +68,7 @@ static inline bool frames_find(struct slice *bytes, enum frame_type type, struct
     return false;
 }
 
-/* How many frames of the type there are. */
+/* The number of frames of the type. */
 static inline size_t frames_count(struct slice bytes, enum frame_type type)
 {
     size_t count = 0;

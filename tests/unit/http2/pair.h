@@ -1,6 +1,6 @@
 /*
- * A recording server session and nghttp2's client, connected in memory, with the small steps that
- * tests of sessions are made of.
+ * A recording server session and nghttp2's client, connected in memory, with helpers for tests of
+ * sessions.
  */
 #ifndef KEYSTORE_TESTS_HTTP2_PAIR_H
 #define KEYSTORE_TESTS_HTTP2_PAIR_H
@@ -82,7 +82,7 @@ static inline struct ng_stream *pair_send_request(struct pair pair, bool end)
     return ng_client_request(pair.client, pair_request, PAIR_REQUEST_FIELDS, end);
 }
 
-/* A request that has arrived; its stream is the newest of the server. */
+/* Makes a request arrive; its stream is the newest of the server. */
 static inline struct http2_stream *pair_requested(struct pair pair, bool end)
 {
     size_t before = pair.server->count;
@@ -97,7 +97,7 @@ static inline struct ng_stream *pair_newest(struct pair pair)
     return pair.client->streams[pair.client->count - 1];
 }
 
-/* A whole answer: fields, a body, trailers; without a body, all fields at once. */
+/* Sends a complete answer: fields, a body, trailers; without a body, all fields together. */
 static inline void pair_answer(struct http2_stream *stream, struct slice body)
 {
     const struct http2_field both[] = {pair_status[0], pair_trailers[0]};
@@ -125,7 +125,7 @@ static inline void pair_assert_answered(const struct ng_stream *stream, struct s
     ng_assert_slice(buf_slice(&stream->trailers), body.len > 0 ? "x-done: yes\n" : "");
 }
 
-/* Bytes of which no two neighbouring parts are the same. */
+/* Bytes in which no two neighbouring parts are equal. */
 static inline struct slice pair_pattern(size_t len)
 {
     static uint8_t bytes[4 * 1024 * 1024];
@@ -137,7 +137,7 @@ static inline struct slice pair_pattern(size_t len)
     return slice_make(bytes, len);
 }
 
-/* All that feeds have brought and the session has to send, to be freed with buf_deinit(). */
+/* All output of feeds and pulls, to be freed with buf_deinit(). */
 static inline struct buf pair_pulled(struct recorder *server)
 {
     struct buf out;
@@ -158,8 +158,8 @@ static inline bool pair_feed_frame(struct recorder *server, unsigned type, unsig
 }
 
 /*
- * After the error there is a GOAWAY with the code and the connection ends: feed() said so, and
- * finished() does once the GOAWAY is out. More bytes do no harm.
+ * After a connection error there is a GOAWAY with the code and the connection ends: feed() returned
+ * false, and finished() is true once the GOAWAY is pulled. More input is ignored.
  */
 static inline void pair_assert_ended(struct recorder *server, bool alive, uint32_t code)
 {

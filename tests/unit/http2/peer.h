@@ -1,7 +1,7 @@
 /*
- * A server session with a client that a test plays frame by frame. What the session tells its
- * application is written down as text, such as "request 1;data 1 5;end 1;close 1;", and what it
- * sends is kept as frames. Included after <cmocka.h>.
+ * A server session whose client is played by the test, frame by frame. The session's events are
+ * recorded as text, such as "request 1;data 1 5;end 1;close 1;", and its output is kept as frames.
+ * Included after <cmocka.h>.
  */
 #ifndef KEYSTORE_TESTS_PEER_H
 #define KEYSTORE_TESTS_PEER_H
@@ -17,9 +17,9 @@
 
 /* When the application answers by itself. */
 enum peer_answer {
-    PEER_LATER,            /* the test does it: peer_answer_stream() */
+    PEER_LATER,            /* the test answers with peer_answer_stream() */
     PEER_ANSWERS_END,      /* with `answer_size` bytes */
-    PEER_FAILS_REQUEST,    /* without a body, as soon as there is a request */
+    PEER_FAILS_REQUEST,    /* without a body, as soon as the request arrives */
     PEER_FAILS_DATA,       /* the same at its first DATA */
     PEER_ANSWERS_BLOB_END, /* `answer_size` bytes of which all but the first lie in `blob` */
 };
@@ -33,14 +33,14 @@ struct peer {
     struct http2_session *session;
     int64_t now_ms;
     bool alive;       /* what the last feed returned */
-    bool blocked;     /* feeds give no chain, as while the socket is busy */
-    struct buf in;    /* what the next feed brings */
-    struct chain out; /* of the newest feed and later pulls */
-    struct buf flat;  /* the same in one piece, which `frames` point into */
+    bool blocked;     /* feeds get no chain, as while the socket is busy */
+    struct buf in;    /* the input of the next feed */
+    struct chain out; /* output of the latest feed and later pulls */
+    struct buf flat;  /* the same, contiguous; `frames` point into it */
     struct frame frames[PEER_FRAMES];
     size_t frame_count;
     char events[8192];
-    bool events_off; /* they are too many to be written down */
+    bool events_off; /* there are too many to be recorded */
 };
 
 static const struct http2_field peer_fields[] = {
@@ -62,7 +62,7 @@ static inline void peer_note(struct peer *peer, const char *event,
     assert_true(added > 0 && (size_t)added < sizeof peer->events - len);
 }
 
-/* The bytes of an answer, so that each place can be told from others. */
+/* The bytes of an answer, which identify their positions. */
 static inline uint8_t peer_byte(uint32_t stream_id, size_t at)
 {
     return (uint8_t)(stream_id * 31 + at * 7 + at / 256);
@@ -155,7 +155,7 @@ static const struct http2_handler peer_handler = {
     .on_feed_end = peer_on_feed_end,
 };
 
-/* Reads `out` as frames. */
+/* Parses `out` into frames. */
 static inline void peer_read(struct peer *peer)
 {
     peer->flat.len = 0;
@@ -180,7 +180,7 @@ static inline void peer_feed(struct peer *peer)
     peer_forget(peer);
     peer->alive = http2_session_feed(peer->session, buf_slice(&peer->in),
                                      peer->blocked ? NULL : &peer->out, peer->now_ms);
-    /* Nobody may keep pointers into bytes that were fed. */
+    /* No pointers into bytes that were fed may be kept. */
     if (peer->in.len > 0)
         memset(peer->in.data, 0xdd, peer->in.len);
     buf_clear(&peer->in, 0);
@@ -195,7 +195,7 @@ static inline void peer_pull(struct peer *peer)
     peer_read(peer);
 }
 
-/* Opens the session with the limits set, says hello, and passes over the greetings. */
+/* Opens the session with the limits set, and exchanges connection prefaces. */
 static inline void peer_open(struct peer *peer)
 {
     peer->context = http2_context_new(&peer->limits, &peer_handler);
@@ -232,7 +232,7 @@ static inline int peer_teardown(void **state)
     return 0;
 }
 
-/* Puts the HEADERS of a good request. */
+/* Puts the HEADERS of a valid request. */
 static inline void peer_put_request(struct peer *peer, uint32_t id, bool end)
 {
     frames_put(&peer->in, FRAME_HEADERS, FRAME_END_HEADERS | (end ? FRAME_END_STREAM : 0u), id,
@@ -253,11 +253,11 @@ static inline void assert_connection_error(const struct peer *peer, enum http2_e
     struct frame last = peer->frames[peer->frame_count - 1];
     assert_int_equal(last.type, FRAME_GOAWAY);
     assert_int_equal(peer_number(last, 4), error);
-    assert_true(last.payload.len > 8); /* it says why */
+    assert_true(last.payload.len > 8); /* with debug data */
     assert_int_not_equal(http2_session_closing(peer->session).kind, CLOSING_NONE);
 }
 
-/* The newest GOAWAY; NULL if there is none. */
+/* The latest GOAWAY; NULL if there is none. */
 static inline const struct frame *peer_goaway(const struct peer *peer)
 {
     for (size_t i = peer->frame_count; i > 0; i--) {
@@ -267,7 +267,7 @@ static inline const struct frame *peer_goaway(const struct peer *peer)
     return NULL;
 }
 
-/* The peer has worn the session out: what is under way goes on, up to that stream. */
+/* The session drains because of a flood: requests in flight go on, up to that stream. */
 static inline void assert_ends_gently(const struct peer *peer, uint32_t last_stream)
 {
     const struct frame *goaway = peer_goaway(peer);
@@ -294,7 +294,7 @@ static inline void assert_stream_error(const struct peer *peer, uint32_t id, enu
     assert_int_equal(resets, 1);
 }
 
-/* The connection goes on, and nothing was said. */
+/* The connection goes on, and nothing was sent. */
 static inline void assert_silence(const struct peer *peer)
 {
     assert_true(peer->alive);
@@ -306,10 +306,10 @@ static inline void assert_events(const struct peer *peer, const char *events)
     assert_string_equal(peer->events, events);
 }
 
-/* A test with a peer that it has to open. */
+/* A test whose peer it opens itself. */
 #define PEER_TEST(function) cmocka_unit_test_setup_teardown(function, peer_setup, peer_teardown)
 
-/* Puts literal bytes as a frame. */
+/* Puts a frame with a literal payload. */
 #define PUT(peer, type, flags, id, bytes)                                                          \
     frames_put(&(peer)->in, type, flags, id, SLICE_LITERAL(bytes))
 

@@ -1,5 +1,5 @@
 /*
- * HTTP/2 frames as bytes, made and read by hand, so that a test can say anything, right or wrong.
+ * HTTP/2 frames as bytes, made and parsed by hand, so that a test can send anything, valid or not.
  * Included after <cmocka.h>.
  */
 #ifndef KEYSTORE_TESTS_RAW_FRAMES_H
@@ -51,7 +51,8 @@ static inline void frames_put_setting(struct buf *out, unsigned setting, uint32_
     frames_put(out, FRAME_SETTINGS, 0, 0, slice_make(payload, sizeof payload));
 }
 
-/* A field as HPACK's plainest literal; both parts are shorter than 127 bytes. */
+/* A field as a literal without indexing and without Huffman coding; both parts are shorter than 127
+ * bytes. */
 static inline void frames_put_field(struct buf *block, const char *name, const char *value)
 {
     const uint8_t lengths[] = {0, (uint8_t)strlen(name), (uint8_t)strlen(value)};
@@ -77,7 +78,7 @@ static inline void frames_flatten(const struct chain *chain, struct buf *out)
     }
 }
 
-/* Cuts the next frame off; there is one, and it is whole. */
+/* Removes the next frame, which must be there and complete. */
 static inline struct frame frames_next(struct slice *bytes)
 {
     assert_true(bytes->len >= FRAME_HEADER_SIZE);

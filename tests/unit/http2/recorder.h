@@ -1,6 +1,6 @@
 /*
- * An application on a session that writes down what it is told, for tests: per stream, and as one
- * log in which pieces of a body that follow each other are one.
+ * An application that records a session's events, for tests: per stream, and as one log in which
+ * consecutive pieces of a body are joined.
  */
 #ifndef KEYSTORE_TESTS_HTTP2_RECORDER_H
 #define KEYSTORE_TESTS_HTTP2_RECORDER_H
@@ -19,7 +19,7 @@
 #define RECORDER_STREAMS 2048
 #define RECORDER_PIECES  4096 /* of bodies in one feed */
 
-/* What is kept of a stream after it is gone. */
+/* The record of a stream, kept after it is closed. */
 struct seen {
     struct http2_stream *stream; /* NULL once it is closed */
     struct buf fields;           /* as "name: value\n" */
@@ -28,7 +28,7 @@ struct seen {
     unsigned closes;
 };
 
-/* A piece of a body that must last until the end of the feed. */
+/* A piece of a body that must stay valid until the end of the feed. */
 struct recorder_piece {
     struct slice data;
     const struct seen *seen;
@@ -40,20 +40,20 @@ struct recorder {
     struct http2_session *session;
     struct http2_handler handler;
     struct ng_peer peer;
-    int64_t now_ms;   /* what the session is told */
-    struct chain out; /* what feeds have brought */
-    bool writing;     /* feeds get no chain, as while a socket is busy */
+    int64_t now_ms;   /* `now_ms` of calls to the session */
+    struct chain out; /* the output of feeds */
+    bool writing;     /* feeds get no chain, as while the socket is busy */
     size_t feeds;
     size_t feed_ends;
-    struct recorder_piece pieces[RECORDER_PIECES]; /* of the feed under way */
+    struct recorder_piece pieces[RECORDER_PIECES]; /* of the current feed */
     size_t piece_count;
     struct seen seen[RECORDER_STREAMS]; /* in the order of their requests */
     size_t count;
     size_t open;
     size_t peak_open;
     struct buf log;
-    size_t data_of; /* whose data the log ends with; RECORDER_STREAMS: nobody's */
-    /* What to do besides; may be NULL. */
+    size_t data_of; /* the stream whose data the log ends with; RECORDER_STREAMS: none */
+    /* Additional actions; may be NULL. */
     void (*on_request)(struct seen *seen);
     void (*on_data)(struct seen *seen);
     void (*on_end)(struct seen *seen);
@@ -64,7 +64,7 @@ struct recorder {
 /* The application's memory in a stream. */
 struct recorder_user {
     size_t index;
-    uint8_t filler[64]; /* must be zero when the stream begins, also when it is used again */
+    uint8_t filler[64]; /* must be zero when the stream opens, even if its memory is reused */
 };
 
 static inline void recorder_log(struct recorder *recorder, const char *event, size_t index)
@@ -154,7 +154,7 @@ static inline void recorder_on_close(void *user, struct http2_stream *stream)
     recorder_log(recorder, "close", (size_t)(seen - recorder->seen));
 }
 
-/* Every piece of a body lies where it lay, also when its stream is gone. */
+/* Every piece of a body is still valid, even if its stream is closed. */
 static inline void recorder_on_feed_end(void *user)
 {
     struct recorder *recorder = user;

@@ -1,4 +1,4 @@
-/* Tests of http2/bucket.c: the burst, the rate, and neither more nor less. */
+/* Tests of http2/bucket.c: exactly the burst and the rate. */
 #include "http2/bucket.h"
 
 #include <setjmp.h>
@@ -26,7 +26,7 @@ static void test_a_new_bucket_is_full(void **state)
     assert_false(bucket_take(&bucket, BEGIN_MS));
 }
 
-/* Asked every millisecond for ten seconds: what the rate says, whatever it divides into. */
+/* Called every millisecond for ten seconds: yields the rate, whatever fractions it has. */
 static void test_time_gives_exactly_the_rate(void **state)
 {
     (void)state;
@@ -48,7 +48,7 @@ static void test_an_idle_bucket_holds_no_more_than_its_size(void **state)
     bucket_init(&bucket, 5, 20, BEGIN_MS);
     assert_int_equal(take_all(&bucket, BEGIN_MS), 5);
     assert_int_equal(take_all(&bucket, BEGIN_MS + 3600 * 1000), 5);
-    /* Time that passed while it was full gives nothing afterwards. */
+    /* Time that passed while it was full earns nothing later. */
     assert_int_equal(take_all(&bucket, BEGIN_MS + 3600 * 1000 + 49), 0);
     assert_int_equal(take_all(&bucket, BEGIN_MS + 3600 * 1000 + 50), 1);
 }

@@ -1,6 +1,6 @@
 /*
  * Tests of http2/decoder.c: whatever a client's HPACK does, the fields are those that a plain
- * inflater finds, and a block that is remembered means what it meant.
+ * inflater finds, and a memoised block decodes to the same fields.
  */
 #include "http2/decoder.h"
 
@@ -18,7 +18,7 @@
 #define MAX_IDS      4096
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* A decoder, and the plain inflater that it is held to. */
+/* A decoder, and the plain inflater that it is compared with. */
 struct reader {
     struct decoder decoder;
     struct fields scratch;
@@ -26,8 +26,8 @@ struct reader {
     nghttp2_hd_inflater *plain;
     struct fields expected;
     bool plain_broken;
-    struct fields *by_id; /* MAX_IDS of them: what a remembered block meant first */
-    size_t hits;          /* blocks that had been remembered */
+    struct fields *by_id; /* MAX_IDS of them: the first decoding of each memoised block */
+    size_t hits;          /* blocks that were recalled */
 };
 
 static struct reader *new_reader(void)
@@ -82,7 +82,7 @@ static void assert_same_fields(const struct http2_field *fields, size_t count,
     }
 }
 
-/* The same id means the same fields for ever. */
+/* An id always means the same fields. */
 static void check_id(struct reader *reader)
 {
     const struct decoder_block *block = &reader->block;
@@ -147,8 +147,8 @@ static struct slice deflate(struct writer *writer, const nghttp2_nv *fields, siz
 }
 
 /*
- * A good request, one of a few, so that blocks repeat; at times with a field that never does.
- * nghttp2 keeps paths out of the table, other than those of HPACK's own.
+ * A valid request, one of a few, so that blocks repeat; sometimes with a field that never does.
+ * nghttp2 does not index paths, except those of the static table.
  */
 static struct slice deflate_request(struct writer *writer, uint64_t *random, bool novel)
 {
@@ -198,7 +198,7 @@ static void test_random_requests_are_what_an_inflater_says(void **state)
     assert_true(hits > 1000);
 }
 
-/* Blocks of a client that were damaged on their way, and blocks that never were any. */
+/* Corrupted blocks of a client, and random bytes. */
 static void test_random_bytes_are_broken_when_an_inflater_says_so(void **state)
 {
     (void)state;
@@ -252,7 +252,7 @@ static void test_a_block_of_indexes_is_remembered(void **state)
     struct writer *writer = new_writer();
     read_plain_request(reader, writer); /* fills the table */
     assert_int_equal(reader->block.id, 0);
-    read_plain_request(reader, writer); /* is indexes only, but may never come again */
+    read_plain_request(reader, writer); /* indexed fields only, but may never repeat */
     assert_int_equal(reader->block.id, 0);
     read_plain_request(reader, writer);
     uint32_t id = reader->block.id;
@@ -291,7 +291,8 @@ static void test_literals_that_stay_out_of_the_table_are_remembered_too(void **s
             assert_true((reader->block.id != 0) == (times > 1));
         }
     }
-    /* A literal that enters the table is not remembered, nor is what came before. */
+    /* A block with a literal that is added to the table is not memoised, and earlier memos become
+     * invalid. */
     memcpy(bytes + block.len, (const uint8_t[]){0x40, 1, 'x', 1, 'a'}, 5);
     assert_int_equal(read_block(reader, slice_make(bytes, block.len + 5), false), DECODER_GOOD);
     assert_int_equal(reader->block.id, 0);
@@ -299,7 +300,7 @@ static void test_literals_that_stay_out_of_the_table_are_remembered_too(void **s
     free_writer(writer);
 }
 
-/* The same bytes mean something else once the table has moved on. */
+/* The same bytes mean something else once the table has changed. */
 static void test_a_change_of_the_table_forgets(void **state)
 {
     (void)state;
@@ -317,7 +318,7 @@ static void test_a_change_of_the_table_forgets(void **state)
     const nghttp2_nv other[] = {plain_request()[0], plain_request()[1], plain_request()[2],
                                 field(":authority", "newer")};
     assert_int_equal(read_block(reader, deflate(writer, other, 4), false), DECODER_GOOD);
-    /* The index of before now names the newer authority. */
+    /* The same index now refers to the newer authority. */
     assert_int_equal(read_block(reader, slice_make(bytes, block.len), false), DECODER_GOOD);
     assert_true(slice_equal(reader->block.fields[3].value, SLICE_LITERAL("newer")));
     free_reader(reader);
@@ -360,7 +361,7 @@ static void test_malformed_and_too_large_blocks_leave_the_table_right(void **sta
     for (int i = 0; i < 3; i++) {
         assert_int_equal(read_block(reader, deflate(writer, malformed, 2), false),
                          DECODER_MALFORMED);
-        /* What is found first is what it is. */
+        /* The first fault decides the verdict. */
         assert_int_equal(read_block(reader, deflate(writer, both, 3), false), DECODER_MALFORMED);
         assert_int_equal(reader->block.id, 0);
         assert_int_equal(read_block(reader, deflate(writer, large, 6), false), DECODER_TOO_LARGE);
@@ -401,7 +402,7 @@ static enum decoder_verdict read_as_it_is(struct reader *reader, struct slice by
 
 #define PLAIN_REQUEST "\x83\x86\x84\x01\x01h"
 
-/* A string of more than 64 KiB, which nghttp2 refuses: added to the table it empties that. */
+/* A string of more than 64 KiB, which nghttp2 refuses: added to the table, it empties the table. */
 static void test_strings_without_end_are_passed_over(void **state)
 {
     (void)state;
@@ -420,7 +421,7 @@ static void test_strings_without_end_are_passed_over(void **state)
         assert_true(buf_append(&block, slice_make(value, sizeof value)));
         assert_true(buf_append(&block, SLICE_LITERAL("\x40\x01m\x01w")));
         assert_int_equal(read_as_it_is(reader, buf_slice(&block)), DECODER_TOO_LARGE);
-        assert_int_equal(reader->block.count, 6); /* those that fit, before and behind it */
+        assert_int_equal(reader->block.count, 6); /* those that fit, before and after it */
         assert_true(slice_equal(reader->block.fields[4].name, SLICE_LITERAL("n")));
         assert_true(slice_equal(reader->block.fields[5].value, SLICE_LITERAL("w")));
         assert_int_equal(read_as_it_is(reader, SLICE_LITERAL(PLAIN_REQUEST "\xbe")), DECODER_GOOD);
@@ -433,7 +434,7 @@ static void test_strings_without_end_are_passed_over(void **state)
     }
 }
 
-/* Cut off anywhere within its long string. */
+/* Truncated anywhere within its long string. */
 static void test_a_long_string_that_is_cut_off_is_broken(void **state)
 {
     (void)state;
@@ -443,7 +444,7 @@ static void test_a_long_string_that_is_cut_off_is_broken(void **state)
     free_reader(reader);
 }
 
-/* Decoding stops; nothing can be read after that. */
+/* Decoding stops; nothing can be decoded after that. */
 static void test_what_is_inflated_has_a_bound(void **state)
 {
     (void)state;
@@ -477,8 +478,8 @@ static void test_what_no_inflater_takes_is_broken(void **state)
         SLICE_LITERAL("\xff"), /* an index that ends in the middle */
         SLICE_LITERAL("\xff\xff\xff\xff\xff\xff\xff\xff"),
         SLICE_LITERAL("\x3f\xe2\x1f"),      /* a table of 4,097 bytes */
-        SLICE_LITERAL("\x82\x20"),          /* a size update behind a field */
-        SLICE_LITERAL("\x40\x01"),          /* a name that is not there */
+        SLICE_LITERAL("\x82\x20"),          /* a size update after a field */
+        SLICE_LITERAL("\x40\x01"),          /* a missing name */
         SLICE_LITERAL("\x40\x81\xff\x01x"), /* Huffman padding of eight bits */
     };
     for (size_t i = 0; i < COUNT(blocks); i++) {
@@ -499,7 +500,7 @@ static void test_an_empty_block_is_no_request_but_good_trailers(void **state)
     free_reader(reader);
 }
 
-/* RFC 9110, 9.3.6: a tunnel has no content, whatever its request says. */
+/* RFC 9110, 9.3.6: a CONNECT request has no content, whatever content-length says. */
 static void test_connect_has_no_content_length(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
 /*
- * Tests of http2/encoder.c: whatever a peer does with its table's size, nghttp2's inflater reads
- * the fields that were given, and what repeats costs a byte.
+ * Tests of http2/encoder.c: whatever table sizes a peer sets, nghttp2's inflater decodes the fields
+ * that were encoded, and a repeated field costs one byte.
  */
 #include "http2/encoder.h"
 
@@ -54,14 +54,14 @@ static void free_wire(struct wire *wire)
     free(wire);
 }
 
-/* The peer's SETTINGS, which it holds us to from the acknowledgement on. */
+/* The peer's SETTINGS, which it enforces once they are acknowledged. */
 static void change_size(struct wire *wire, uint32_t size)
 {
     encoder_set_allowed(&wire->encoder, size);
     assert_int_equal(nghttp2_hd_inflate_change_table_size(wire->inflater, size), 0);
 }
 
-/* Dynamic table size updates (RFC 7541, 6.3) at the beginning of the block. */
+/* Dynamic table size updates (RFC 7541, 6.3) at the start of the block. */
 static size_t count_size_updates(const struct wire *wire)
 {
     size_t count = 0, i = 0;
@@ -144,13 +144,13 @@ static void test_a_block_of_indexes_is_remembered(void **state)
     assert_null(encoder_recall(&wire->encoder, answer, COUNT(answer))); /* it had a literal */
     write_and_read(wire, answer, COUNT(answer), true);
     assert_non_null(encoder_recall(&wire->encoder, answer, COUNT(answer)));
-    write_and_read(wire, trailers, COUNT(trailers), true); /* a new entry: other indexes */
+    write_and_read(wire, trailers, COUNT(trailers), true); /* a new entry: indexes change */
     assert_null(encoder_recall(&wire->encoder, answer, COUNT(answer)));
     write_and_read(wire, answer, COUNT(answer), true);
     write_and_read(wire, trailers, COUNT(trailers), true);
     assert_non_null(encoder_recall(&wire->encoder, answer, COUNT(answer)));
     assert_non_null(encoder_recall(&wire->encoder, trailers, COUNT(trailers)));
-    change_size(wire, 100); /* which the next block has to say */
+    change_size(wire, 100); /* which the next block announces */
     assert_null(encoder_recall(&wire->encoder, answer, COUNT(answer)));
     assert_null(encoder_recall(&wire->encoder, trailers, COUNT(trailers)));
     free_wire(wire);
@@ -240,7 +240,7 @@ static void test_a_larger_table_needs_no_word(void **state)
     free_wire(wire);
 }
 
-/* Fields by chance, with lengths around the edges of HPACK's integers. */
+/* Random fields, with lengths around the boundaries of HPACK's integers. */
 static void write_random_fields(struct wire *wire, uint64_t *random)
 {
     static uint8_t bytes[20000];

@@ -1,4 +1,4 @@
-/* Tests of http2/fields.c: the list owns its bytes, and they stay right while it grows. */
+/* Tests of http2/fields.c: the list owns its bytes, and they stay intact while it grows. */
 #include "http2/fields.h"
 
 #include <setjmp.h>
@@ -29,7 +29,7 @@ static void test_owns_copies(void **state)
     fields_deinit(&fields);
 }
 
-/* The sizes of the bytes' blocks are passed many times, and the number of items too. */
+/* The buffer and the array of items are both reallocated many times. */
 static void test_fields_stay_right_while_it_grows(void **state)
 {
     (void)state;

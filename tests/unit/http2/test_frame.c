@@ -1,4 +1,4 @@
-/* Tests of http2/frame.c: headers there and back, and padding of every size. */
+/* Tests of http2/frame.c: headers written and parsed, and padding of every size. */
 #include "http2/frame.h"
 
 #include <setjmp.h>
@@ -43,7 +43,7 @@ static void test_the_reserved_bit_of_the_stream_is_ignored(void **state)
     assert_int_equal(frame_read(header, 0).stream_id, 1);
 }
 
-/* Strips a frame of those bytes; an error below 0, or the length of what is left. */
+/* Strips a frame with that payload; returns a negative error or the remaining length. */
 #define TOO_SHORT  (-HTTP2_FRAME_SIZE_ERROR)
 #define OVERPADDED (-HTTP2_PROTOCOL_ERROR)
 
@@ -81,7 +81,7 @@ static void test_padding_and_priority_are_stripped(void **state)
                            12, &left),
                      5);
     assert_memory_equal(left.data, "block", 5);
-    /* The flag means nothing to DATA. */
+    /* The flag is undefined for DATA. */
     assert_int_equal(strip(FRAME_DATA, FRAME_PRIORITIZED, "body", 4, &left), 4);
     assert_int_equal(strip(FRAME_DATA, 0, NULL, 0, &left), 0);
 }

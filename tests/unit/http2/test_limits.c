@@ -1,4 +1,4 @@
-/* Tests of http2/limits.c: what a client hears of the limits, and how they fit together. */
+/* Tests of http2/limits.c: the values advertised to clients, and the consistency of the limits. */
 #include "http2/http2.h"
 
 #include <setjmp.h>
@@ -13,7 +13,7 @@ static void assert_setting(const struct pair *pair, nghttp2_settings_id setting,
     assert_int_equal(nghttp2_session_get_remote_settings(pair->client->session, setting), value);
 }
 
-static void test_a_client_is_told(void **state)
+static void test_advertised_limits(void **state)
 {
     (void)state;
     struct pair pair = pair_connected();
@@ -25,7 +25,7 @@ static void test_a_client_is_told(void **state)
     pair_free(pair);
 }
 
-/* RFC 9113, 6.9.1 and 6.9.2: windows; the rest follows from what the limits are for. */
+/* Windows: RFC 9113, 6.9.1 and 6.9.2; the rest follows from the purpose of the limits. */
 static void test_they_fit_together(void **state)
 {
     (void)state;
@@ -34,17 +34,17 @@ static void test_they_fit_together(void **state)
     assert_in_range(limits->connection_window, limits->stream_window, INT32_MAX);
     assert_in_range(limits->max_output, 1, limits->max_queued);
     assert_in_range(limits->reset_burst, limits->resets_per_s, limits->max_streams);
-    assert_in_range(limits->max_settings, 6, UINT32_MAX); /* as many as RFC 9113 knows */
+    assert_in_range(limits->max_settings, 6, UINT32_MAX); /* as many as RFC 9113 defines */
     assert_true(limits->max_continuations > 0 && limits->max_idle_frames > 0);
     assert_true(limits->max_unsent_control > 0);
-    assert_true(limits->greeting_timeout_ms > 0 && limits->header_timeout_ms > 0);
+    assert_true(limits->handshake_timeout_ms > 0 && limits->header_timeout_ms > 0);
     assert_true(limits->stall_timeout_ms > limits->header_timeout_ms);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_client_is_told),
+        cmocka_unit_test(test_advertised_limits),
         cmocka_unit_test(test_they_fit_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

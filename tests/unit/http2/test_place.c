@@ -1,6 +1,6 @@
 /*
- * Tests of http2/place.c: what is read to its place means what it means when it is fed, whatever
- * the bytes are and wherever a read ends; and a body in frames of one size is not copied.
+ * Tests of http2/place.c: placed input has the same effect as fed input, whatever the bytes are and
+ * wherever a read ends; and a body in frames of one size is not copied.
  */
 #include "http2/http2.h"
 
@@ -17,12 +17,12 @@
 #define MOST_PIECES ((size_t)HTTP2_MAX_PIECES)
 #define EVERYTHING  SIZE_MAX
 
-/* A server whose bodies have places, if they are wanted. */
+/* A server with direct placement of bodies, if enabled. */
 struct reader {
     struct recorder *recorder;
     uint8_t *places[RECORDER_STREAMS]; /* freed with their streams */
-    size_t place_size;                 /* of each body; 0: there are none */
-    size_t in_place;                   /* bytes of bodies that were not to be copied */
+    size_t place_size;                 /* of each body; 0: no placement */
+    size_t in_place;                   /* bytes of bodies that were placed */
     size_t placed_reads;
 };
 
@@ -64,7 +64,7 @@ static void on_close(void *user, struct http2_stream *stream)
     struct recorder *recorder = user;
     struct seen *seen = recorder_seen(user, stream);
     uint8_t **own = &reader.places[index_of(seen)];
-    for (size_t i = 0; i < recorder->piece_count; i++) /* no longer to be looked at */
+    for (size_t i = 0; i < recorder->piece_count; i++) /* no longer valid */
         if (recorder->pieces[i].seen == seen && *own != NULL)
             recorder->pieces[i].data.len = 0;
     free(*own);
@@ -80,7 +80,7 @@ static void begin(const struct http2_limits *limits, size_t place_size)
     reader.recorder->handler.on_close = on_close;
 }
 
-/* What the server made of it: events and output. Frees the server. */
+/* The resulting events and output. Frees the server. */
 static struct buf end(void)
 {
     struct buf all;
@@ -110,7 +110,7 @@ static size_t read_to(struct slice *bytes, size_t most, const struct iovec *piec
     return total;
 }
 
-/* Reads of at most `most` bytes: to where the session wants them, else from a copy that is gone
+/* Reads of at most `most` bytes: to where the session wants them, else to a buffer that is freed
  * afterwards. False if the connection must end. */
 static bool read_once(struct slice *bytes, size_t most)
 {
@@ -143,7 +143,7 @@ static void put_request(struct buf *out, uint32_t id)
     frames_put(out, FRAME_HEADERS, FRAME_END_HEADERS, id, SLICE_LITERAL(FRAMES_REQUEST));
 }
 
-/* DATA whose bytes tell where in all that is sent they lie. */
+/* DATA whose bytes identify their positions in the input. */
 static void put_data(struct buf *out, unsigned flags, uint32_t id, size_t size)
 {
     static uint8_t bytes[FRAME_MAX_PAYLOAD];
@@ -154,7 +154,7 @@ static void put_data(struct buf *out, unsigned flags, uint32_t id, size_t size)
     frames_put(out, FRAME_DATA, flags, id, slice_make(bytes, size));
 }
 
-/* A body of so many bytes in frames of one size, the last one smaller, perhaps. */
+/* A body of that many bytes in frames of one size, the last one perhaps smaller. */
 static void put_body(struct buf *out, uint32_t id, size_t size, size_t length)
 {
     put_request(out, id);
@@ -170,7 +170,7 @@ static struct http2_limits wide_limits(void)
     return limits;
 }
 
-/* What comes of the bytes when they are fed as they are. */
+/* The result of feeding the bytes without placement. */
 static struct buf feed_all(struct slice bytes, const struct http2_limits *limits)
 {
     begin(limits, 0);
@@ -236,12 +236,12 @@ static void test_reads_that_end_anywhere(void **state)
         without += reader.in_place == 0;
         assert_same(&expected, end());
     }
-    assert_in_range(without, 0, FRAMES * FRAME_HEADER_SIZE); /* cut within a header */
+    assert_in_range(without, 0, FRAMES * FRAME_HEADER_SIZE); /* split within a frame header */
     buf_deinit(&expected);
     buf_deinit(&sent);
 }
 
-/* What the stream may not send ends it in the middle of a read; what follows there is late. */
+/* A violation closes the stream in the middle of a read; the rest of the read is late. */
 static void test_a_stream_that_ends_within_a_read(void **state)
 {
     (void)state;
@@ -276,7 +276,7 @@ static size_t below(size_t bound)
     return seeded_below(&dice, (uint32_t)bound);
 }
 
-/* Mostly frames of one size for one stream; sometimes anything else, right or wrong. */
+/* Mostly frames of one size for one stream; sometimes anything else, valid or not. */
 static void put_something(struct buf *out, uint32_t *newest, uint32_t *id, size_t *length)
 {
     static const unsigned flags[] = {0, 0, FRAME_END_STREAM, FRAME_PADDED};

@@ -1,4 +1,4 @@
-/* Tests of http2/preface.c: what arrives at a port, however many of its bytes are there. */
+/* Tests of http2/preface.c: classification of the first bytes, however many have arrived. */
 #include "http2/preface.h"
 
 #include <setjmp.h>
@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-/* Bytes, what they are, and how many of them tell. */
+/* Bytes, their classification, and how many of them are enough. */
 static const struct {
     struct slice bytes;
     enum closing_kind kind;
@@ -37,7 +37,7 @@ static void test_what_is_no_preface(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
         for (size_t len = 0; len <= PREFACE_SIZE; len++) {
-            struct closing closing = preface_judge(slice_make(beginnings[i].bytes.data, len));
+            struct closing closing = preface_classify(slice_make(beginnings[i].bytes.data, len));
             enum closing_kind kind = len < beginnings[i].enough ? CLOSING_NONE : beginnings[i].kind;
             if (closing.kind != kind)
                 fail_msg("%zu bytes of the beginning %zu are taken for %d", len, i, closing.kind);
@@ -52,7 +52,7 @@ static void test_the_preface(void **state)
     (void)state;
     const char *preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     for (size_t len = 0; len <= PREFACE_SIZE; len++)
-        assert_int_equal(preface_judge(slice_make(preface, len)).kind, CLOSING_NONE);
+        assert_int_equal(preface_classify(slice_make(preface, len)).kind, CLOSING_NONE);
 }
 
 static void test_the_answer_for_http1_is_whole(void **state)

@@ -1,6 +1,6 @@
 /*
- * Tests of http2/receive.c: every frame of a client, good and bad, and whether a bad one costs the
- * stream or the connection, with which error.
+ * Tests of http2/receive.c: every frame of a client, valid and invalid, and whether an invalid one
+ * is a stream error or a connection error, with which code.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,8 +22,8 @@ static struct peer *open_peer(void **state)
     return peer;
 }
 
-/* Frames that end the connection wherever they come: after a request on stream 1 that is not
- * complete yet, and one on stream 3 that is. */
+/* Frames that are connection errors in any state: after a request on stream 1 that is not complete,
+ * and one on stream 3 that is. */
 static void test_frames_that_end_the_connection(void **state)
 {
     static const struct {
@@ -52,7 +52,7 @@ static void test_frames_that_end_the_connection(void **state)
         {FRAME_RST_STREAM, 0, 1, 5, HTTP2_FRAME_SIZE_ERROR},
         {FRAME_SETTINGS, 0, 1, 0, HTTP2_PROTOCOL_ERROR},
         {FRAME_SETTINGS, 0, 0, 5, HTTP2_FRAME_SIZE_ERROR},
-        {FRAME_SETTINGS, FRAME_ACK, 0, 0, HTTP2_PROTOCOL_ERROR}, /* there is none to acknowledge */
+        {FRAME_SETTINGS, FRAME_ACK, 0, 0, HTTP2_PROTOCOL_ERROR}, /* there are none to acknowledge */
         {FRAME_SETTINGS, FRAME_ACK, 0, 6, HTTP2_FRAME_SIZE_ERROR},
         {FRAME_SETTINGS, 0, 0, 65 * 6, HTTP2_ENHANCE_YOUR_CALM},
         {FRAME_PUSH_PROMISE, END_HEADERS, 1, 4, HTTP2_PROTOCOL_ERROR},
@@ -73,7 +73,7 @@ static void test_frames_that_end_the_connection(void **state)
         peer_put_request(peer, 1, false);
         peer_put_request(peer, 3, true);
         frames_put_zeros(&peer->in, frames[i].type, frames[i].flags, frames[i].id, frames[i].size);
-        /* Nothing behind it is read any more. */
+        /* Nothing after it is processed. */
         peer_put_request(peer, 7, true);
         peer_feed(peer);
         assert_connection_error(peer, frames[i].error);
@@ -91,7 +91,7 @@ static void test_frames_that_end_the_connection(void **state)
     }
 }
 
-/* Frames that are fine at any time, and are not answered. */
+/* Frames that are valid at any time and cause no output. */
 static void test_frames_that_are_passed_over(void **state)
 {
     struct peer *peer = open_peer(state);
@@ -198,7 +198,8 @@ static void test_a_malformed_request_costs_its_stream(void **state)
     assert_events(peer, "request 3;end 3;");
 }
 
-/* The application says so, with the fields that fit; that costs nothing else, however often. */
+/* The application answers it, and has the fields that fit; the connection goes on, however often.
+ */
 static void test_a_large_request_costs_itself_alone(void **state)
 {
     struct peer *peer = *state;
@@ -220,7 +221,7 @@ static void test_a_large_request_costs_itself_alone(void **state)
     assert_events(peer, "request 4003;end 4003;");
 }
 
-/* RFC 9113, 6.3: an error of the stream. */
+/* RFC 9113, 6.3: a stream error. */
 static void test_priority_of_another_size_costs_the_stream(void **state)
 {
     struct peer *peer = open_peer(state);
@@ -345,7 +346,7 @@ static void test_too_little_or_too_much_costs_the_stream(void **state)
     assert_events(peer, "");
 }
 
-/* A stream that was answered early has been reset already: once is enough. */
+/* A stream that was answered early has already been reset: it is not reset twice. */
 static void test_too_little_for_a_request_that_was_answered(void **state)
 {
     struct peer *peer = *state;
@@ -426,7 +427,7 @@ static void test_a_stream_beyond_its_window(void **state)
     struct peer *peer = *state;
     peer->limits.stream_window = 65535;
     peer_open(peer);
-    /* Half of the window at once would be given back; what ends a request is not. */
+    /* Half of a window causes WINDOW_UPDATE, but not if it ends the request. */
     peer_put_request(peer, 1, false);
     frames_put_zeros(&peer->in, FRAME_DATA, 0, 1, 16384);
     peer_feed(peer);
@@ -448,7 +449,7 @@ static void test_a_connection_beyond_its_window(void **state)
     assert_connection_error(peer, HTTP2_FLOW_CONTROL_ERROR);
 }
 
-/* What is passed over must be given back too, or the connection would run dry. */
+/* Ignored DATA must be returned to the connection's window, too, or that would run out. */
 static void test_late_data_is_given_back_to_the_connection(void **state)
 {
     struct peer *peer = *state;

@@ -1,6 +1,6 @@
 /*
- * Tests of http2/receive.c: peers that wear the server out are stopped, gently, and conforming ones
- * in trouble are not.
+ * Tests of http2/receive.c: floods are stopped, with a drain, and conforming peers are not
+ * affected.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,7 +77,7 @@ static void test_an_answer_gives_a_reset_back(void **state)
     assert_true(http2_session_finished(peer->session));
 }
 
-/* All that may be open at once may be cancelled at once. */
+/* As many streams as may be open may be cancelled at the same time. */
 static void test_a_storm_of_cancels_is_no_attack(void **state)
 {
     struct peer *peer = open_peer(state);
@@ -92,8 +92,8 @@ static void test_a_storm_of_cancels_is_no_attack(void **state)
     assert_int_equal(peer->session->streams.count, 0);
 }
 
-/* A request that has waited is cancelled at no charge; one that is not complete, is charged. */
-static void test_who_waits_in_vain_may_cancel(void **state)
+/* Cancelling a request that has waited is free; cancelling an incomplete one is charged. */
+static void test_cancel_after_waiting_is_free(void **state)
 {
     for (int complete = 0; complete < 2; complete++) {
         struct peer *peer = *state;
@@ -107,7 +107,7 @@ static void test_who_waits_in_vain_may_cancel(void **state)
                 peer_put_request(peer, 20 * round + 2 * i + 1, complete == 1);
             peer_feed(peer);
             assert_silence(peer);
-            peer->now_ms += peer->limits.patience_ms;
+            peer->now_ms += peer->limits.cancel_grace_ms;
             for (uint32_t i = 0; i < 10; i++)
                 frames_put_number(&peer->in, FRAME_RST_STREAM, 20 * round + 2 * i + 1, 8);
             peer_feed(peer);
@@ -122,7 +122,7 @@ static void test_who_waits_in_vain_may_cancel(void **state)
     }
 }
 
-/* gRPC's C core resets streams whose HEADERS it has not sent yet. */
+/* gRPC's C core resets streams for which it has not sent HEADERS yet. */
 static void test_a_reset_before_the_request_is_passed_over(void **state)
 {
     struct peer *peer = open_peer(state);
@@ -136,12 +136,12 @@ static void test_a_reset_before_the_request_is_passed_over(void **state)
     peer_teardown(state);
     peer_setup(state);
     peer = open_peer(state);
-    frames_put_number(&peer->in, FRAME_RST_STREAM, 1, 8); /* but not from who asks for nothing */
+    frames_put_number(&peer->in, FRAME_RST_STREAM, 1, 8); /* but not from a peer without requests */
     peer_feed(peer);
     assert_connection_error(peer, HTTP2_PROTOCOL_ERROR);
 }
 
-/* A peer that is let go gets the answers to what it has asked for, and nothing new is taken. */
+/* During the drain requests in flight are answered, and new ones are ignored. */
 static void test_calls_under_way_outlive_an_attack(void **state)
 {
     struct peer *peer = *state;
@@ -160,7 +160,7 @@ static void test_calls_under_way_outlive_an_attack(void **state)
     assert_ends_gently(peer, 11);
     assert_false(http2_session_finished(peer->session));
     PUT(peer, FRAME_DATA, END_STREAM, 3, "body");
-    peer_put_request(peer, 13, true); /* it has not heard of it yet */
+    peer_put_request(peer, 13, true); /* the peer has not seen the GOAWAY yet */
     PUT(peer, FRAME_HEADERS, END_HEADERS, 15, "\x80 no HPACK");
     PUT(peer, FRAME_DATA, END_STREAM, 15, "body");
     frames_put_number(&peer->in, FRAME_RST_STREAM, 13, 8);
@@ -174,7 +174,7 @@ static void test_calls_under_way_outlive_an_attack(void **state)
     assert_true(http2_session_finished(peer->session));
 }
 
-/* But not for long, and not if the attack goes on. */
+/* But not for long, and not if the flood goes on. */
 static void test_an_attack_that_goes_on_is_cut_off(void **state)
 {
     struct peer *peer = *state;
@@ -189,7 +189,7 @@ static void test_an_attack_that_goes_on_is_cut_off(void **state)
     for (int i = 0; i < 4; i++)
         request_and_reset(peer);
     assert_ends_gently(peer, 9);
-    int64_t due_ms = peer->now_ms + peer->limits.goodbye_timeout_ms;
+    int64_t due_ms = peer->now_ms + peer->limits.goaway_timeout_ms;
     assert_int_equal(http2_session_expired(peer->session, due_ms).kind, CLOSING_NONE);
     assert_int_equal(http2_session_expired(peer->session, due_ms + 1).kind, CLOSING_FLOOD);
     for (int i = 0; i < 16; i++) {
@@ -198,7 +198,7 @@ static void test_an_attack_that_goes_on_is_cut_off(void **state)
     }
     request_and_reset(peer);
     assert_false(peer->alive);
-    assert_int_equal(peer->frame_count, 0); /* it was told before */
+    assert_int_equal(peer->frame_count, 0); /* the GOAWAY was sent before */
 }
 
 /* MadeYouReset: the peer makes us reset its streams. */
@@ -225,7 +225,7 @@ static void test_a_reset_after_the_answer_is_free(void **state)
     peer->limits.reset_burst = 1;
     peer->limits.resets_per_s = 0;
     peer_open(peer);
-    frames_put_setting(&peer->in, SETTING_INITIAL_WINDOW_SIZE, 0); /* so that answers stay */
+    frames_put_setting(&peer->in, SETTING_INITIAL_WINDOW_SIZE, 0); /* so that answers stay queued */
     for (uint32_t id = 1; id <= 9; id += 2)
         peer_put_request(peer, id, true);
     peer_feed(peer);
@@ -254,7 +254,7 @@ static void put_idle_frame(struct peer *peer, int which)
     case 3:
         frames_put_zeros(&peer->in, 77, 0, 0, 5);
         break;
-    default: /* one for each request is in order; these have used theirs up */
+    default: /* one for each request is legitimate; these requests have been reset already */
         frames_put_number(&peer->in, FRAME_RST_STREAM, 3, 8);
     }
 }
@@ -266,7 +266,7 @@ static void test_only_so_many_frames_without_progress(void **state)
         peer->limits.max_idle_frames = 10;
         peer_open(peer);
         peer_put_request(peer, 1, false);
-        peer_put_request(peer, 3, true); /* a complete request begins the count anew */
+        peer_put_request(peer, 3, true); /* a complete request restarts the count */
         for (int i = 0; i < 2; i++)
             frames_put_number(&peer->in, FRAME_RST_STREAM, 3, 8);
         for (int i = 0; i < 10; i++)
@@ -306,7 +306,8 @@ static void test_late_resets_are_no_flood(void **state)
     peer_feed(peer);
     assert_true(peer->alive);
     assert_null(peer_goaway(peer));
-    /* Those that come twice use up what others may; who is open is reset all the same. */
+    /* A second RST_STREAM uses up the allowance of another request; open streams are still reset.
+     */
     peer->answer = PEER_LATER;
     peer_put_request(peer, 2001, true);
     for (int i = 0; i < 2; i++)
@@ -316,7 +317,7 @@ static void test_late_resets_are_no_flood(void **state)
     assert_int_equal(peer->session->streams.count, 0);
 }
 
-/* But few bytes that mean many are no accident. */
+/* But an HPACK bomb is no accident. */
 static void test_bombs_are_counted(void **state)
 {
     struct peer *peer = *state;
@@ -362,8 +363,8 @@ static void test_only_so_many_continuations(void **state)
     }
 }
 
-/* The request that was too much is told so; the others are answered, but no header block can be
- * understood any more. */
+/* The oversized request is reset; the others are answered, but later header blocks cannot be
+ * decoded. */
 static void test_a_block_beyond_all_measure_ends_the_connection(void **state)
 {
     for (int inflated = 0; inflated < 2; inflated++) {
@@ -396,7 +397,7 @@ static void test_a_block_beyond_all_measure_ends_the_connection(void **state)
     }
 }
 
-/* Full ones are bounded by the bytes of a block alone. */
+/* The number of full frames is limited only by the size of the block. */
 static void test_full_continuations_do_not_count(void **state)
 {
     struct peer *peer = *state;
@@ -405,7 +406,7 @@ static void test_full_continuations_do_not_count(void **state)
     struct buf block;
     buf_init(&block, SIZE_MAX);
     frames_put_bytes(&block, SLICE_LITERAL(FRAMES_REQUEST));
-    /* A literal of 100,000 bytes, which is added to the table of HPACK, so that it empties that. */
+    /* A literal of 100,000 bytes with incremental indexing, which empties the dynamic table. */
     frames_put_bytes(&block, SLICE_LITERAL("\x40\x01x\x7f\xa1\x8c\x06"));
     static const uint8_t value[100000];
     frames_put_bytes(&block, slice_make(value, sizeof value));
@@ -430,7 +431,7 @@ int main(void)
         PEER_TEST(test_resets_are_counted_over_time),
         PEER_TEST(test_an_answer_gives_a_reset_back),
         PEER_TEST(test_a_storm_of_cancels_is_no_attack),
-        PEER_TEST(test_who_waits_in_vain_may_cancel),
+        PEER_TEST(test_cancel_after_waiting_is_free),
         PEER_TEST(test_a_reset_before_the_request_is_passed_over),
         PEER_TEST(test_calls_under_way_outlive_an_attack),
         PEER_TEST(test_an_attack_that_goes_on_is_cut_off),

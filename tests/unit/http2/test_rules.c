@@ -1,4 +1,5 @@
-/* Tests of http2/rules.c: good and bad fields of RFC 9113, 8, as blocks and one at a time. */
+/* Tests of http2/rules.c: valid and malformed fields of RFC 9113, 8, as blocks and one at a time.
+ */
 #include "http2/rules.h"
 
 #include <setjmp.h>
@@ -14,7 +15,7 @@ struct pair {
     const char *value;
 };
 
-/* Judges a block, up to the first malformed field. */
+/* Checks a block, up to the first malformed field. */
 static bool is_good(const struct pair *fields, bool trailers, struct rules *rules)
 {
     rules_init(rules, trailers);
@@ -77,7 +78,7 @@ static void test_good_requests(void **state)
         {{":method", "OPTIONS"}, SCHEME, {":path", "*"}, AUTHORITY},
         {{":method", "ODD-one"}, SCHEME, PATH, AUTHORITY},
         {{":method", "CONNECT"}, AUTHORITY},
-        /* What clients of gRPC say over a unix socket. */
+        /* What gRPC clients send over a unix socket. */
         {METHOD, SCHEME, PATH},
         {METHOD, SCHEME, PATH, {":authority", ""}},
         {METHOD, SCHEME, PATH, {":authority", "/run/keystore.sock"}},
@@ -134,7 +135,7 @@ static void test_bad_pseudo_fields(void **state)
     assert_blocks(blocks, COUNT(blocks), false, false);
 }
 
-/* Whether a field beside those of a good request is taken as it is. */
+/* True if a field in addition to those of a valid request is accepted. */
 static bool judge(struct slice name, struct slice value)
 {
     static const struct pair request[] = {METHOD, SCHEME, PATH, AUTHORITY, {0}};
@@ -216,7 +217,7 @@ static void test_trailers(void **state)
     assert_blocks(bad, COUNT(bad), true, false);
 }
 
-static void test_the_content_length_is_told(void **state)
+static void test_content_length_is_reported(void **state)
 {
     (void)state;
     static const struct pair without[] = {METHOD, SCHEME, PATH, AUTHORITY, {0}};
@@ -238,7 +239,7 @@ int main(void)
         cmocka_unit_test(test_regular_fields),
         cmocka_unit_test(test_what_may_come_once),
         cmocka_unit_test(test_trailers),
-        cmocka_unit_test(test_the_content_length_is_told),
+        cmocka_unit_test(test_content_length_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

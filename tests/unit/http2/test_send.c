@@ -1,6 +1,6 @@
 /*
- * Tests of http2/send.c: answers within the peer's windows and our limits, turn by turn, and what
- * waits when they do not let them go.
+ * Tests of http2/send.c: answers within the peer's flow-control windows and our limits,
+ * round-robin, and what is queued when these block them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,7 @@
 #define FIRST_WINDOW 65535
 #define FRAME_SIZE   16384
 
-/* What a client has received of answers, stream by stream. */
+/* What a client has received of the answers, per stream. */
 #define MAX_STREAMS 200
 struct receipt {
     size_t headers, trailers, bytes;
@@ -34,7 +34,7 @@ static struct peer *open_answering(void **state, size_t answer_size)
     return peer;
 }
 
-/* Takes the frames, checks their order and every byte of the bodies. */
+/* Receives the frames, checks their order and every byte of the bodies. */
 static void receive(struct client *client, const struct peer *peer)
 {
     for (size_t i = 0; i < peer->frame_count; i++) {
@@ -209,8 +209,8 @@ static void test_settings_make_a_window_negative(void **state)
     assert_int_equal(client.streams[0].trailers, 1);
 }
 
-/* A stream whose window shrinks while it waits for the connection's leaves the queue and returns.
- */
+/* A stream whose window shrinks while it waits for the connection's window leaves the queue and
+ * returns later. */
 static void test_settings_shrink_a_window_in_the_queue(void **state)
 {
     struct peer *peer = open_answering(state, 40000);
@@ -251,8 +251,8 @@ static void test_streams_take_turns(void **state)
     assert_int_equal(sum_of_data(peer), 9 * FRAME_SIZE);
 }
 
-/* A small answer does not overtake those that wait: they were asked first. */
-static void test_nobody_overtakes_the_queue(void **state)
+/* A small answer does not overtake queued ones, which were requested earlier. */
+static void test_no_answer_overtakes_the_queue(void **state)
 {
     struct peer *peer = open_answering(state, 70000);
     struct client client = {0};
@@ -274,7 +274,7 @@ static void test_nobody_overtakes_the_queue(void **state)
     }
 }
 
-/* The peer's windows as it sees them: what it has granted in all. */
+/* The peer's windows as the peer sees them: the total granted. */
 struct windows {
     int64_t connection, first;
     int64_t streams[20];
@@ -300,7 +300,7 @@ static void change_windows(struct peer *peer, struct windows *windows, uint64_t 
     }
 }
 
-/* Receives what came, and holds it to the windows; how many streams are complete. */
+/* Receives the output and checks it against the windows; returns the number of complete streams. */
 static size_t receive_within(struct client *client, const struct peer *peer,
                              const struct windows *windows)
 {
@@ -318,7 +318,7 @@ static size_t receive_within(struct client *client, const struct peer *peer,
     return finished;
 }
 
-/* Windows by chance: never more than they allow, and in the end everything. */
+/* Random windows: never more than they allow, and in the end everything. */
 static void random_windows(struct peer *peer, uint64_t *random)
 {
     struct client client = {0};
@@ -463,7 +463,7 @@ static void test_new_requests_are_refused_while_too_much_waits(void **state)
     grow_window(peer, 0, 2000000);
     grow_window(peer, 1, 2000000);
     peer_put_request(peer, 7, true);
-    peer_feed(peer); /* the windows came first, but what they let go leaves with this feed */
+    peer_feed(peer); /* WINDOW_UPDATE came first, but what it unblocks leaves with this feed */
     peer_put_request(peer, 9, true);
     peer_feed(peer);
     assert_events(peer, "request 9;end 9;close 9;");
@@ -506,7 +506,7 @@ static void test_what_waited_leaves_before_what_is_new(void **state)
     assert_int_equal(peer->frames[5].stream_id, 3);
 }
 
-/* Answers that fill the backlog are no flood: their number is bounded otherwise. */
+/* Answers that fill the backlog are not a flood: other limits bound their number. */
 static void test_answers_that_wait_do_not_end_the_connection(void **state)
 {
     struct peer *peer = *state;
@@ -543,7 +543,7 @@ static void test_answers_in_the_backlog_count_as_waiting(void **state)
         if (!peer->alive)
             break;
     }
-    /* Those beyond the limit were refused, for which who does not read is let go in the end. */
+    /* Those beyond the limit are refused; a peer that does not read is finally disconnected. */
     assert_false(peer->alive);
     assert_true(http2_session_queued(peer->session) <=
                 10000 + peer->limits.max_unsent_control + 101 * 13 + 200);
@@ -566,13 +566,13 @@ static void test_a_flood_without_a_reader_ends_the_connection(void **state)
     for (size_t i = 0; i < 2; i++) {
         struct peer *peer = *state;
         peer->limits.max_idle_frames = 10000; /* another limit on SETTINGS */
-        peer->limits.max_streams = 0;         /* which may all be refused */
+        peer->limits.max_streams = 0;         /* all of which may be refused */
         size_t most = peer->limits.max_unsent_control / (FRAME_HEADER_SIZE + floods[i].size);
         peer_open(peer);
         peer->blocked = true;
         flood(peer, floods[i].type, floods[i].size, most);
         assert_true(peer->alive);
-        peer_pull(peer); /* it reads after all */
+        peer_pull(peer); /* the peer reads after all */
         assert_int_equal(peer->frame_count, most);
         flood(peer, floods[i].type, floods[i].size, most);
         assert_true(peer->alive);
@@ -638,7 +638,7 @@ int main(void)
         PEER_TEST(test_settings_make_a_window_negative),
         PEER_TEST(test_settings_shrink_a_window_in_the_queue),
         PEER_TEST(test_streams_take_turns),
-        PEER_TEST(test_nobody_overtakes_the_queue),
+        PEER_TEST(test_no_answer_overtakes_the_queue),
         PEER_TEST(test_random_windows),
         PEER_TEST(test_blobs_are_passed_on_by_reference),
         PEER_TEST(test_a_reset_lets_go_of_blobs_that_wait),

@@ -1,6 +1,6 @@
 /*
- * Tests of http2/session.c through http2.h alone: what stands behind the header may change, and
- * these must still hold. The peer is nghttp2's client, or frames made by hand.
+ * Tests of http2/session.c through http2.h alone: they hold for any implementation of the header.
+ * The peer is nghttp2's client, or frames made by hand.
  */
 #include "http2/http2.h"
 
@@ -27,7 +27,7 @@ static void test_request_arrives_with_its_fields_in_order(void **state)
         {.name = SLICE_LITERAL("x-empty"), .value = SLICE_LITERAL("")},
         {.name = SLICE_LITERAL("x-twice"), .value = SLICE_LITERAL("two")},
     };
-    for (size_t i = 0; i < 2; i++) { /* the second time they come from HPACK's table */
+    for (size_t i = 0; i < 2; i++) { /* the second time from the dynamic table */
         ng_client_request(pair.client, fields, sizeof fields / sizeof fields[0], true);
         assert_true(pair_exchange(pair));
         const struct seen *seen = &pair.server->seen[i];
@@ -99,7 +99,7 @@ static void test_trailers_end_the_request(void **state)
     pair_free(pair);
 }
 
-/* What a client says with several streams at once; `padding` goes into all its frames. */
+/* A client's output for several concurrent streams; `padding` is added to all its frames. */
 static struct buf conversation(size_t padding)
 {
     struct ng_client *client = ng_client_new(&(struct ng_options){.stream_window = 0});
@@ -146,7 +146,7 @@ static void test_conversation_is_understood(void **state)
     buf_deinit(&bytes);
 }
 
-/* Feeds the bytes in pieces of the given length, or of random ones if it is 0. */
+/* Feeds the bytes in pieces of the given length, or of random lengths if it is 0. */
 static void assert_same_log_in_pieces(struct slice bytes, size_t piece, struct slice log, bool pull)
 {
     struct recorder *server = recorder_new(&http2_default_limits);
@@ -156,7 +156,7 @@ static void assert_same_log_in_pieces(struct slice bytes, size_t piece, struct s
         size_t len = piece > 0 ? piece : 1 + (size_t)rand() % 40;
         if (len > bytes.len)
             len = bytes.len;
-        uint8_t *copy = mem_alloc(len); /* gone afterwards, as the bytes of a socket are */
+        uint8_t *copy = mem_alloc(len); /* freed afterwards, like the input of a socket */
         memcpy(copy, bytes.data, len);
         assert_true(recorder_feed(server, slice_make(copy, len)));
         free(copy);
@@ -239,7 +239,7 @@ static void test_many_streams_at_once(void **state)
     pair_free(pair);
 }
 
-/* The end of a stream: recorder_free() sees to it that on_close came exactly once for each. */
+/* The end of a stream: recorder_free() checks that each had exactly one on_close. */
 
 static void test_close_when_completed(void **state)
 {
@@ -318,7 +318,7 @@ static void test_free_takes_null(void **state)
     http2_context_free(NULL);
 }
 
-/* The streams of one are used again by the other, and nothing is left in them. */
+/* The memory of one session's streams is reused by the other, and is cleared. */
 static void test_sessions_share_a_context(void **state)
 {
     (void)state;
@@ -333,7 +333,7 @@ static void test_sessions_share_a_context(void **state)
         struct chain out = {0};
         size_t before = server->count;
         assert_true(http2_session_feed(other, buf_slice(&bytes), &out, server->now_ms));
-        assert_int_equal(server->count, before + 5); /* the recorder saw that each was zeroed */
+        assert_int_equal(server->count, before + 5); /* the recorder checked that each was zeroed */
         pair_answer_seen(&server->seen[before]);
         http2_session_free(other);
         chain_deinit(&out);
@@ -367,10 +367,10 @@ static void test_answer_before_the_request_is_complete(void **state)
     pair_answer(pair.server->seen[0].stream, SLICE_LITERAL("early"));
     assert_true(pair_exchange(pair));
     pair_assert_answered(stream, SLICE_LITERAL("early"));
-    assert_int_equal(pair.server->seen[0].closes, 0); /* the peer has still something to say */
+    assert_int_equal(pair.server->seen[0].closes, 0); /* the peer has not ended its side */
     ng_client_send(pair.client, stream, SLICE_LITERAL("late"), true);
     assert_true(pair_exchange(pair));
-    assert_int_equal(pair.server->seen[0].ends, 0); /* which nobody waits for any more */
+    assert_int_equal(pair.server->seen[0].ends, 0); /* which is no longer wanted */
     assert_int_equal(pair.server->seen[0].closes, 1);
     assert_false(stream->reset);
     pair_free(pair);
@@ -381,7 +381,7 @@ static void answer_early(struct seen *seen)
     pair_answer(seen->stream, SLICE_LITERAL("from within"));
 }
 
-/* Answers while the session works on the stream; the answer leaves with the feed. */
+/* Answers from within a handler; the answer leaves with the feed. */
 static void test_answer_from_within_the_callbacks(void **state)
 {
     (void)state;
@@ -402,7 +402,8 @@ static void test_answer_from_within_the_callbacks(void **state)
             ng_client_send(pair.client, stream, SLICE_LITERAL(""), true);
             assert_true(ng_client_push(pair.client, &pair.server->peer));
         }
-        assert_int_equal(http2_session_queued(pair.server->session), 0); /* all in the feed's */
+        assert_int_equal(http2_session_queued(pair.server->session), 0); /* all in the feed's
+                                                                            output */
         assert_int_equal(pair.server->seen[0].closes, 1);
         assert_int_equal(pair.server->seen[0].ends, variant % 3 == 2 ? 1 : 0);
         assert_true(pair_exchange(pair));
@@ -420,7 +421,7 @@ static void answer_all(struct recorder *recorder)
     }
 }
 
-/* What a feed brought can be answered together at its end, and leaves with it all the same. */
+/* All requests of a feed can be answered at its end, and the answers still leave with it. */
 static void test_answers_at_the_end_of_the_feed(void **state)
 {
     (void)state;
@@ -442,7 +443,8 @@ static void test_answers_at_the_end_of_the_feed(void **state)
     pair_free(pair);
 }
 
-/* Copied bytes and parts of blobs take turns, below a frame and above, within windows and not. */
+/* Copied bytes and parts of blobs alternate, smaller and larger than a frame, within windows and
+ * not. */
 static void test_body_in_pieces_and_blobs(void **state)
 {
     (void)state;
@@ -465,12 +467,12 @@ static void test_body_in_pieces_and_blobs(void **state)
         assert_true(pair_exchange(pair));
         pair_assert_answered(pair_newest(pair), all);
     }
-    assert_int_equal(atomic_load(&blob->holders), 1); /* all references were given back */
+    assert_int_equal(atomic_load(&blob->holders), 1); /* all references were released */
     blob_release(blob);
     pair_free(pair);
 }
 
-/* Also when the answer never leaves. */
+/* Also if the answer is never sent. */
 static void test_blobs_of_lost_answers_are_given_back(void **state)
 {
     (void)state;
@@ -516,7 +518,7 @@ static void test_fields_of_a_bodyless_answer_may_lie_anywhere(void **state)
     pair_free(pair);
 }
 
-/* Fields that lie where they lay cost a byte each, and mean the same. */
+/* Fields at the same addresses cost one byte each, and decode to the same. */
 static void test_repeated_fields_become_cheap(void **state)
 {
     (void)state;
@@ -564,7 +566,7 @@ static void test_nothing_leaves_beyond_the_window_of_the_stream(void **state)
     assert_int_equal(seen->body.len, 99);
     assert_false(seen->ended);
     ng_client_open_window(pair.client, seen->id, 1);
-    assert_true(pair_exchange(pair)); /* the trailers need no window */
+    assert_true(pair_exchange(pair)); /* trailers are not subject to flow control */
     pair_assert_answered(seen, pair_pattern(100));
     pair_free(pair);
 }
@@ -575,13 +577,13 @@ static void test_nothing_leaves_beyond_the_window_of_the_connection(void **state
     struct pair pair =
         pair_new(&http2_default_limits,
                  &(struct ng_options){.stream_window = 1000000, .manual_windows = true});
-    size_t total = 65535; /* what RFC 9113 gives a connection at first */
+    size_t total = 65535; /* the initial window of a connection */
     pair_answer(pair_requested(pair, true), pair_pattern(60000));
     pair_answer(pair_requested(pair, true), pair_pattern(60000));
     assert_true(pair_exchange(pair));
     struct ng_stream *one = pair.client->streams[0], *two = pair.client->streams[1];
     assert_int_equal(one->body.len + two->body.len, total);
-    ng_client_open_window(pair.client, two->id, 1000); /* not what they wait for */
+    ng_client_open_window(pair.client, two->id, 1000); /* not the window that blocks them */
     assert_true(pair_exchange(pair));
     assert_int_equal(one->body.len + two->body.len, total);
     while (total < 120000) {
@@ -603,7 +605,8 @@ static void set_stream_window(struct pair pair, uint32_t bytes)
     assert_true(pair_exchange(pair));
 }
 
-/* RFC 9113, 6.9.2: a change of the setting changes the windows of open streams, even below 0. */
+/* RFC 9113, 6.9.2: a change of the setting changes the windows of open streams, even to negative
+ * values. */
 static void test_settings_move_the_windows_of_open_streams(void **state)
 {
     (void)state;
@@ -615,7 +618,7 @@ static void test_settings_move_the_windows_of_open_streams(void **state)
     assert_int_equal(seen->body.len, 10);
     set_stream_window(pair, 30);
     assert_int_equal(seen->body.len, 30);
-    set_stream_window(pair, 5); /* 25 bytes in debt */
+    set_stream_window(pair, 5); /* a window of -25 */
     ng_client_open_window(pair.client, seen->id, 25);
     assert_true(pair_exchange(pair));
     assert_int_equal(seen->body.len, 30);
@@ -665,7 +668,7 @@ static void test_windows_are_announced_and_opened_again(void **state)
     pair_free(pair);
 }
 
-/* A window below what the limits ask for: others are given back before they can be overrun. */
+/* Windows from below to above the minimum: WINDOW_UPDATE is sent before they run out. */
 static void test_overrun_of_the_window_is_an_error(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /*
- * Tests of http2/session.c against peers that break the protocol or ask for too much, and of its
- * ends: refused requests, limits, errors, the two-step shutdown. Only through http2.h, as in
- * test_session.c.
+ * Tests of http2/session.c against peers that violate the protocol or exceed limits, and of the
+ * ends of a session: refused requests, limits, errors, the two-step shutdown. Only through http2.h,
+ * as in test_session.c.
  */
 #include "http2/http2.h"
 
@@ -79,7 +79,7 @@ static void test_refused_within_its_body(void **state)
     pair_free(pair);
 }
 
-/* Answered at the beginning of the request, or at its end. */
+/* Answered at the start of the request, or at its end. */
 static void test_complete_request_is_answered_without_reset(void **state)
 {
     (void)state;
@@ -97,7 +97,7 @@ static void test_complete_request_is_answered_without_reset(void **state)
     }
 }
 
-/* What has been said by then is not taken back: the end of the request comes too late. */
+/* A reset already sent is not undone: the end of the request comes too late. */
 static void test_request_that_ends_after_the_refusal(void **state)
 {
     (void)state;
@@ -113,7 +113,7 @@ static void test_request_that_ends_after_the_refusal(void **state)
     pair_free(pair);
 }
 
-/* What was on its way when the reset left must do no harm, not to the windows either. */
+/* Frames in flight when the reset was sent do no harm, to the windows either. */
 static void test_data_after_the_refusal_is_passed_over(void **state)
 {
     (void)state;
@@ -154,7 +154,7 @@ static bool is_taken(struct pair pair, size_t len)
     size_t before = pair.server->count;
     struct ng_stream *stream =
         ng_client_request(pair.client, fields, PAIR_REQUEST_FIELDS + 1, true);
-    assert_true(pair_exchange(pair)); /* whatever becomes of it, the connection lives */
+    assert_true(pair_exchange(pair)); /* whatever happens to it, the connection goes on */
     free(value);
     bool taken = pair.server->count > before;
     assert_true(taken != stream->closed);
@@ -172,13 +172,13 @@ static void test_header_block_over_the_limit_is_refused(void **state)
     assert_false(is_taken(pair, fits + 1));
     assert_false(is_taken(pair, 15000));
     assert_int_equal(pair_newest(pair)->error_code, ENHANCE_YOUR_CALM);
-    assert_true(is_taken(pair, fits)); /* and the table of HPACK is still the same on both sides */
+    assert_true(is_taken(pair, fits)); /* and the dynamic table is still the same on both sides */
     ng_assert_slice(ng_client_field(&pair.server->seen[1].fields, ":path"), "/path");
     assert_int_equal(ng_client_field(&pair.server->seen[1].fields, "x").len, fits);
     pair_free(pair);
 }
 
-/* In several frames too, though reading it is for the table's sake alone. */
+/* In several frames, too, although it is decoded only for the dynamic table. */
 static void test_long_header_blocks_over_the_limit(void **state)
 {
     (void)state;
@@ -190,7 +190,7 @@ static void test_long_header_blocks_over_the_limit(void **state)
     pair_free(pair);
 }
 
-/* One entry of HPACK's table named over and over: few bytes that mean many. */
+/* One entry of the dynamic table repeated over and over: an HPACK bomb. */
 static void test_header_bomb_is_refused(void **state)
 {
     (void)state;
@@ -244,7 +244,7 @@ static void test_streams_over_the_limit_are_refused(void **state)
     assert_true(pair_exchange(pair));
     for (size_t i = 0; i < 3; i++)
         pair_assert_answered(pair.client->streams[i], SLICE_LITERAL(""));
-    pair_requested(pair, true); /* there is room again */
+    pair_requested(pair, true); /* streams may be opened again */
     pair_free(pair);
 }
 
@@ -256,7 +256,7 @@ static void answer_all(struct recorder *recorder)
     }
 }
 
-/* Slots of streams that are over are free again: the client waits for them by itself. */
+/* Closed streams no longer count: the client waits until it may open more. */
 static void test_streams_in_turn_stay_within_the_limit(void **state)
 {
     (void)state;
@@ -275,7 +275,7 @@ static void test_streams_in_turn_stay_within_the_limit(void **state)
     pair_free(pair);
 }
 
-/* Requests that HTTP/2 calls malformed (RFC 9113, 8.1.1): errors of the stream alone. */
+/* Malformed requests (RFC 9113, 8.1.1): stream errors. */
 
 static void test_malformed_requests_are_reset(void **state)
 {
@@ -326,7 +326,7 @@ static void test_malformed_requests_are_reset(void **state)
     pair_free(pair);
 }
 
-/* Errors of the connection. */
+/* Connection errors. */
 
 static void test_garbage_instead_of_the_preface(void **state)
 {
@@ -344,7 +344,7 @@ static void test_garbage_instead_of_the_preface(void **state)
     for (size_t i = 0; i < 2 * sizeof garbage / sizeof garbage[0]; i++) {
         struct recorder *server = recorder_new(&http2_default_limits);
         struct slice bytes = slice_from_string(garbage[i / 2].bytes);
-        size_t size = i % 2 == 0 ? bytes.len : 1; /* at once, and byte by byte */
+        size_t size = i % 2 == 0 ? bytes.len : 1; /* in one piece, and byte by byte */
         bool alive = true;
         for (size_t k = 0; k < bytes.len && alive; k += size)
             alive = recorder_feed(server, slice_make(bytes.data + k, size));
@@ -446,7 +446,7 @@ static void test_frames_within_a_header_block_end_the_connection(void **state)
     pair_free(pair);
 }
 
-/* What must be passed over. */
+/* What must be ignored. */
 static void test_unknown_frames_are_ignored(void **state)
 {
     (void)state;
@@ -505,7 +505,7 @@ static void test_drain_in_two_steps(void **state)
     assert_int_equal(pair.client->goaway_code[0], NO_ERROR);
     assert_false(http2_session_finished(pair.server->session));
 
-    /* A request that was on its way when the peer heard of it. */
+    /* A request in flight when the peer received the GOAWAY. */
     assert_true(pair_feed_frame(pair.server, FRAME_HEADERS, FRAME_END_HEADERS | FRAME_END_STREAM, 3,
                                 SLICE_LITERAL(PAIR_BLOCK)));
     assert_int_equal(pair.server->count, 2);
@@ -518,7 +518,7 @@ static void test_drain_in_two_steps(void **state)
     assert_int_equal(frames_u32(frame.payload.data + 4), NO_ERROR);
     buf_deinit(&out);
 
-    /* Too late, so not taken; those under way are answered. */
+    /* Too late, so refused; those in flight are answered. */
     assert_true(pair_feed_frame(pair.server, FRAME_HEADERS, FRAME_END_HEADERS | FRAME_END_STREAM, 5,
                                 SLICE_LITERAL(PAIR_BLOCK)));
     assert_int_equal(pair.server->count, 2);
@@ -526,7 +526,7 @@ static void test_drain_in_two_steps(void **state)
     rest = buf_slice(&out);
     assert_true(frames_find(&rest, FRAME_RST_STREAM, &frame));
     assert_int_equal(frame.stream, 5);
-    assert_int_equal(frames_u32(frame.payload.data), REFUSED_STREAM); /* so it may be repeated */
+    assert_int_equal(frames_u32(frame.payload.data), REFUSED_STREAM); /* so it is safe to retry */
     buf_deinit(&out);
     pair_answer(stream, SLICE_LITERAL("one"));
     http2_answer_without_body(pair.server->seen[1].stream, pair_status, 1);
@@ -560,7 +560,7 @@ static void test_drain_waits_for_streams(void **state)
     pair_free(pair);
 }
 
-/* By hand: nghttp2's client leaves when it hears of the end and has no streams. */
+/* By hand: nghttp2's client closes on GOAWAY if it has no streams. */
 static void test_drain_of_an_idle_session(void **state)
 {
     (void)state;
@@ -572,7 +572,7 @@ static void test_drain_of_an_idle_session(void **state)
     struct frame goaway, ping;
     assert_true(frames_find(&rest, FRAME_GOAWAY, &goaway));
     assert_int_equal(frames_u32(goaway.payload.data), 0x7fffffff);
-    assert_true(frames_find(&rest, FRAME_PING, &ping)); /* behind it, so that it tells */
+    assert_true(frames_find(&rest, FRAME_PING, &ping)); /* after it, to delimit the output */
     assert_int_equal(ping.flags, 0);
     assert_false(http2_session_finished(pair.server->session));
     assert_true(pair_feed_frame(pair.server, FRAME_PING, FRAME_ACK, 0, ping.payload));
@@ -616,7 +616,7 @@ static void test_second_drain_does_not_wait_for_the_ping(void **state)
     pair_free(pair);
 }
 
-/* A client's GOAWAY is about streams that servers push: its own requests go on. */
+/* A client's GOAWAY concerns pushed streams: its own requests go on. */
 static void test_peers_goaway_ends_nothing(void **state)
 {
     (void)state;

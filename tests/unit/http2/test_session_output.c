@@ -1,6 +1,6 @@
 /*
- * Tests of http2/session.c: output that waits to be pulled or for the peer, how much of it there
- * may be, and for how long. Only through http2.h, as in test_session.c.
+ * Tests of http2/session.c: output that waits to be pulled or for the peer, and the limits on its
+ * size and age. Only through http2.h, as in test_session.c.
  */
 #include "http2/http2.h"
 
@@ -10,7 +10,7 @@
 
 #define MEBIBYTE ((size_t)1024 * 1024)
 
-/* An answer that comes when nothing is fed waits to be pulled. */
+/* An answer given outside a feed waits to be pulled. */
 static void test_late_answer_is_pulled(void **state)
 {
     (void)state;
@@ -86,7 +86,7 @@ static void test_queued_counts_what_waits_for_windows(void **state)
     pair_answer(one, pair_pattern(5000));
     assert_true(http2_session_queued(session) >= 5000);
     assert_true(pair_exchange(pair));
-    assert_int_equal(http2_session_queued(session), 4000); /* 1000 have left */
+    assert_int_equal(http2_session_queued(session), 4000); /* 1000 bytes were sent */
     pair_answer(two, pair_pattern(300));
     assert_true(http2_session_queued(session) >= 4300);
     assert_true(pair_exchange(pair));
@@ -118,7 +118,7 @@ static void test_feeds_without_output_wait_for_a_pull(void **state)
     pair.server->writing = false;
     ng_client_send(pair.client, pair_send_request(pair, false), SLICE_LITERAL("last"), true);
     assert_true(ng_client_push(pair.client, &pair.server->peer));
-    assert_true(chain_length(&pair.server->out) > 0); /* a feed takes it along too */
+    assert_true(chain_length(&pair.server->out) > 0); /* a feed takes it along, too */
     assert_true(pair_exchange(pair));
     for (size_t i = 0; i < 20; i++)
         pair_assert_answered(pair.client->streams[i], pair_pattern(1000 * i + 1));
@@ -127,7 +127,7 @@ static void test_feeds_without_output_wait_for_a_pull(void **state)
     pair_free(pair);
 }
 
-/* As many answers as there may be streams, of any kind, and the peer is not blamed for them. */
+/* As many answers of any kind as there may be streams are not held against the peer. */
 static void test_honest_peer_may_read_late(void **state)
 {
     (void)state;
@@ -155,9 +155,9 @@ static void test_honest_peer_may_read_late(void **state)
     }
 }
 
-/* Output that has nowhere to go. */
+/* Output without a chain. */
 
-/* An error while the output is being written: its GOAWAY waits behind the answers. */
+/* An error while the output is being written: its GOAWAY is queued after the answers. */
 static void test_error_while_writing_is_pulled(void **state)
 {
     (void)state;
@@ -167,7 +167,7 @@ static void test_error_while_writing_is_pulled(void **state)
     pair.server->writing = true;
     assert_true(ng_client_push(pair.client, &pair.server->peer));
     bool alive = pair_feed_frame(pair.server, FRAME_DATA, 0, 0, SLICE_LITERAL("x"));
-    assert_false(http2_session_finished(pair.server->session)); /* there is something to say */
+    assert_false(http2_session_finished(pair.server->session)); /* there is output */
     assert_int_equal(chain_length(&pair.server->out), 0);
     struct buf out = pair_pulled(pair.server);
     struct slice rest = buf_slice(&out);
@@ -193,7 +193,7 @@ static void test_flood_of_pings_without_reading_ends_the_connection(void **state
     assert_true(fed < 10000);
     pair_assert_ended(pair.server, false, ENHANCE_YOUR_CALM);
     pair_free(pair);
-    pair = pair_connected(); /* who reads may ping */
+    pair = pair_connected(); /* a peer that reads may send PING */
     for (size_t i = 0; i < 100000; i++) {
         assert_true(pair_feed_frame(pair.server, FRAME_PING, 0, 0, SLICE_LITERAL("12345678")));
         chain_clear(&pair.server->out, SIZE_MAX);
@@ -201,7 +201,7 @@ static void test_flood_of_pings_without_reading_ends_the_connection(void **state
     pair_free(pair);
 }
 
-/* Requests that come while too much waits are turned away, and the connection goes on. */
+/* Requests that arrive while too much is queued are refused, and the connection goes on. */
 static void test_requests_over_the_queue_are_refused(void **state)
 {
     (void)state;
@@ -247,8 +247,8 @@ static void answer_in_full(struct seen *seen)
         pair_answer(seen->stream, pair_pattern(5000));
 }
 
-/* Answers that nobody reads are bounded, whatever their form: first requests are refused, then the
- * connection ends, for it goes on all the same. */
+/* Unread answers are bounded, whatever their form: first requests are refused, then the connection
+ * ends, because the requests go on. */
 static void test_unread_answers_are_bounded(void **state)
 {
     (void)state;
@@ -307,12 +307,12 @@ static void assert_expires_at(struct recorder *server, int64_t at_ms, const char
         fail_msg("`%s` does not say `%s`", why.text, words);
 }
 
-static void test_greeting_is_due_in_time(void **state)
+static void test_handshake_timeout(void **state)
 {
     (void)state;
     struct recorder *server = recorder_new(&http2_default_limits);
-    int64_t due_ms = server->now_ms + http2_default_limits.greeting_timeout_ms;
-    const char *words = "begin HTTP/2";
+    int64_t due_ms = server->now_ms + http2_default_limits.handshake_timeout_ms;
+    const char *words = "complete the HTTP/2 handshake";
     assert_expires_at(server, due_ms, words);
     server->now_ms += 5000;
     assert_true(recorder_feed(server, SLICE_LITERAL(FRAMES_PREFACE))); /* which is not enough */
@@ -337,7 +337,7 @@ static void test_header_block_is_due_in_time(void **state)
     assert_expires_at(server, due_ms, "header block");
     server->now_ms += 5000;
     assert_true(pair_feed_frame(server, FRAME_CONTINUATION, 0, 1, SLICE_LITERAL("\x86\x84")));
-    assert_expires_at(server, due_ms, "header block"); /* progress does not win time */
+    assert_expires_at(server, due_ms, "header block"); /* progress does not extend the time */
     assert_true(pair_feed_frame(server, FRAME_CONTINUATION, FRAME_END_HEADERS, 1,
                                 SLICE_LITERAL("\x01\x04host")));
     assert_int_equal(server->count, 1);
@@ -379,7 +379,7 @@ static void test_answers_are_to_be_taken_in_time(void **state)
     pair_free(pair);
 }
 
-/* The time that a connection was idle before does not count, nor does what it read before. */
+/* Neither the time that a connection was idle before counts, nor what it read before. */
 static void test_idle_time_is_no_stall(void **state)
 {
     (void)state;
@@ -423,7 +423,7 @@ int main(void)
         cmocka_unit_test(test_flood_of_pings_without_reading_ends_the_connection),
         cmocka_unit_test(test_requests_over_the_queue_are_refused),
         cmocka_unit_test(test_unread_answers_are_bounded),
-        cmocka_unit_test(test_greeting_is_due_in_time),
+        cmocka_unit_test(test_handshake_timeout),
         cmocka_unit_test(test_header_block_is_due_in_time),
         cmocka_unit_test(test_answers_are_to_be_taken_in_time),
         cmocka_unit_test(test_idle_time_is_no_stall),

@@ -1,4 +1,4 @@
-/* Tests of http2/streams.c: thousands at once, memory used again, and those of the past. */
+/* Tests of http2/streams.c: thousands of streams, reuse of memory, and closed streams. */
 #include "http2/session.h"
 
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #define MANY      5000
 #define USER_SIZE 24
 
-/* A session without a peer, and what its handler saw. */
+/* A session without a peer, and a record of its events. */
 struct fixture {
     struct http2_context *context;
     struct http2_session *session;
@@ -49,7 +49,7 @@ static int teardown(void **state)
 static void test_a_new_stream(void **state)
 {
     struct fixture *fixture = *state;
-    fixture->session->first_send_window = 77;
+    fixture->session->initial_send_window = 77;
     struct http2_stream *stream = stream_open(fixture->session, 5);
     const uint8_t zero[USER_SIZE] = {0};
     assert_int_equal(stream->id, 5);
@@ -63,7 +63,7 @@ static void test_a_new_stream(void **state)
     assert_null(stream_find(fixture->session, 7));
 }
 
-/* Opens, finds and closes by chance; an array says which are open. */
+/* Opens, finds and closes at random; an array records which are open. */
 static void test_random_streams_match_an_array(void **state)
 {
     struct fixture *fixture = *state;
@@ -147,7 +147,7 @@ static bool visit(void *argument, struct http2_stream *stream)
     return visits->count != visits->most;
 }
 
-static void test_visits_each_stream_until_told_to_stop(void **state)
+static void test_visits_each_stream_until_stopped(void **state)
 {
     struct fixture *fixture = *state;
     for (uint32_t i = 0; i < 100; i++)
@@ -177,7 +177,7 @@ static void test_the_past_is_known_for_a_while(void **state)
     assert_int_equal(stream_past(session, 6 * SESSION_CLOSED_KEPT + 1), PAST_UNKNOWN);
 }
 
-/* The mark of a reset must not reach into the ids. */
+/* The mark of a reset must not collide with stream identifiers. */
 static void test_the_highest_id_has_a_past_too(void **state)
 {
     struct fixture *fixture = *state;
@@ -196,8 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_so_much_memory_is_kept, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_closed_stream_is_taken_out_of_what_waits, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_visits_each_stream_until_told_to_stop, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(test_visits_each_stream_until_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_past_is_known_for_a_while, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_highest_id_has_a_past_too, setup, teardown),
     };

@@ -1,6 +1,6 @@
 /*
- * A loop in a thread of its own whose protocol sends back what it gets, with what tests of loops
- * and connections want to see and to change; and a client with real sockets.
+ * A loop on a thread of its own with an echo protocol that tests can observe and change; and a
+ * client with real sockets.
  */
 #ifndef KEYSTORE_TESTS_NET_ECHO_SERVER_H
 #define KEYSTORE_TESTS_NET_ECHO_SERVER_H
@@ -26,8 +26,8 @@
 
 #include <cmocka.h>
 
-#define ECHO_PULL ((size_t)50000) /* pull() hands out as much at once, unless a test says more */
-/* Nothing here takes as long, unless it never comes. */
+#define ECHO_PULL ((size_t)50000) /* pull() appends at most this much, unless a test sets more */
+/* The longest wait, for events that would otherwise never happen. */
 #define ECHO_PATIENCE_MS 60000
 
 struct echo_session;
@@ -41,9 +41,9 @@ struct echo_server {
     bool started;
     /* To be set before the start. */
     bool (*on_feed)(struct echo_session *session, struct slice bytes); /* NULL: echo */
-    size_t drains_to_finish; /* a session is finished when it was drained so often */
+    size_t drains_to_finish; /* a session is finished after that many drains */
     size_t pull;             /* bytes at most */
-    /* What the sessions did. */
+    /* Counters of the sessions. */
     atomic_size_t opened;
     atomic_size_t closed;
     atomic_size_t fed;         /* bytes */
@@ -64,11 +64,11 @@ struct echo_session {
     struct net_connection *connection;
     struct chain waiting; /* to be pulled, from `pulled` on */
     struct chain_cursor pulled;
-    size_t queued;     /* bytes behind it */
-    struct chain *out; /* of the feed under way; may be NULL */
+    size_t queued;     /* bytes after it */
+    struct chain *out; /* of the current feed; may be NULL */
     size_t feeds;
     size_t drains;
-    size_t owed; /* answers, if the protocol owes any */
+    size_t owed; /* answers not given yet, for has_unanswered() */
     int64_t now_ms;
     bool done;    /* finished when all is sent */
     bool ended;   /* feed has returned false */
@@ -89,7 +89,7 @@ static inline void echo_server_count(struct echo_session *session, size_t len)
         atomic_store(&session->server->peak_queued, session->queued);
 }
 
-/* Adds to what the session sends. */
+/* Appends to the session's output. */
 static inline void echo_server_append(struct echo_session *session, struct slice bytes)
 {
     memcpy(chain_append(&session->waiting, bytes.len), bytes.data, bytes.len);
@@ -102,7 +102,7 @@ static inline void echo_server_append_blob(struct echo_session *session, struct 
     echo_server_count(session, blob->len);
 }
 
-/* The clock of the loop, which never goes back. */
+/* Checks that the loop's clock is monotonic. */
 static inline void echo_server_note_time(struct echo_session *session, int64_t now_ms)
 {
     if (now_ms < session->now_ms)
@@ -217,7 +217,7 @@ static inline void echo_server_on_idle(void *user)
     atomic_fetch_add(&server->idles, 1);
 }
 
-/* How many connections an echo server admits. */
+/* The connections that an echo server admits. */
 struct echo_admission {
     uint32_t all;
     uint32_t per_address;
@@ -257,7 +257,7 @@ static inline struct echo_server *echo_server_new(int64_t drain_timeout_ms)
     return echo_server_new_with(&limits, (struct echo_admission){.all = 100000});
 }
 
-/* Listens at the address also; the address with its port. */
+/* Listens on another address, too; returns it with its port. */
 static inline struct net_address echo_server_listen(struct echo_server *server, const char *text)
 {
     struct net_address address;
@@ -286,7 +286,7 @@ static inline void echo_server_start(struct echo_server *server)
     server->started = true;
 }
 
-/* Waits for what another thread makes true. */
+/* Waits for a condition that another thread makes true. */
 #define echo_wait_until(condition)                                                                 \
     do {                                                                                           \
         int64_t until_ms = clock_monotonic_ms() + ECHO_PATIENCE_MS;                                \
@@ -297,7 +297,8 @@ static inline void echo_server_start(struct echo_server *server)
         }                                                                                          \
     } while (false)
 
-/* The loop has ended or ends by itself. Every session was closed, and none misused. */
+/* The loop has ended or ends by itself. Checks that every session was closed and the contract was
+ * kept. */
 static inline void echo_server_free(struct echo_server *server)
 {
     if (server->started) {
@@ -317,9 +318,9 @@ static inline void echo_server_stop_and_free(struct echo_server *server)
     echo_server_free(server);
 }
 
-/* The client: descriptors that do not block. */
+/* The client: non-blocking sockets. */
 
-/* `buffer` bytes that the kernel keeps in each direction; 0: as it likes. */
+/* `buffer`: bytes of the kernel's buffers in each direction; 0: the default. */
 static inline int echo_connect(const struct net_address *address, int buffer)
 {
     int fd = socket(address->socket.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -333,7 +334,7 @@ static inline int echo_connect(const struct net_address *address, int buffer)
     return fd;
 }
 
-/* Waits for one of the events. Those that came. */
+/* Waits for one of the events; returns those that occurred. */
 static inline short echo_poll(int fd, short events)
 {
     struct pollfd polled = {.fd = fd, .events = events};
@@ -342,7 +343,7 @@ static inline short echo_poll(int fd, short events)
     return polled.revents;
 }
 
-/* What stands at an offset of the stream that clients send. */
+/* The byte at an offset of the stream that clients send. */
 static inline uint8_t echo_byte_at(size_t offset)
 {
     return (uint8_t)(offset % 251 + offset / 251 % 7);
@@ -354,7 +355,8 @@ static inline void echo_fill(uint8_t *bytes, size_t len, size_t offset)
         bytes[i] = echo_byte_at(offset + i);
 }
 
-/* Writes what the socket takes at once of the stream, from the offset to `end`. How much. */
+/* Writes what the socket takes of the stream, from the offset to `end`; returns the number of
+ * bytes. */
 static inline size_t echo_write_some(int fd, size_t offset, size_t end)
 {
     uint8_t bytes[65536];
@@ -366,7 +368,8 @@ static inline size_t echo_write_some(int fd, size_t offset, size_t end)
     return written < 0 ? 0 : (size_t)written;
 }
 
-/* Reads what is there of the stream, which must go on at the offset. How much; 0 is its end. */
+/* Reads what has arrived of the stream, which must continue at the offset; returns the number of
+ * bytes, 0 at its end. */
 static inline size_t echo_read_some(int fd, size_t offset)
 {
     uint8_t bytes[65536];
@@ -407,7 +410,8 @@ static inline void echo_send(int fd, const char *text)
     assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-/* The connection ends, orderly or not, after what may still come. */
+/* Waits for the end of the connection, with or without a reset, discarding what may still arrive.
+ */
 static inline void echo_wait_for_end(int fd)
 {
     char bytes[65536];
@@ -419,7 +423,7 @@ static inline void echo_wait_for_end(int fd)
     assert_true(len == 0 || errno == ECONNRESET);
 }
 
-/* Answers with 8 MiB, and ends. */
+/* Answers with 8 MiB, and closes. */
 static inline bool echo_say_much_and_end(struct echo_session *session, struct slice bytes)
 {
     uint8_t *much = mem_alloc(8 << 20);
@@ -430,7 +434,7 @@ static inline bool echo_say_much_and_end(struct echo_session *session, struct sl
     return false;
 }
 
-/* Says something and ends, though the peer goes on sending. */
+/* Answers and closes, although the peer goes on sending. */
 static inline bool echo_say_goodbye(struct echo_session *session, struct slice bytes)
 {
     (void)bytes;

@@ -1,4 +1,5 @@
-/* Tests of net/acceptor.c: what waits while there is no descriptor, and that it goes on. */
+/* Tests of net/acceptor.c: connections wait while there is no descriptor, and are accepted later.
+ */
 #include "net/acceptor.h"
 
 #include "net/echo_server.h"
@@ -8,7 +9,7 @@
 
 #define CLIENTS 8
 
-/* From now on `more` descriptors can be opened beyond those that are open. */
+/* Limits the process to `more` descriptors in addition to those that are open. */
 static void leave_descriptors(unsigned more)
 {
     struct rlimit limit;
@@ -58,7 +59,7 @@ static void serve_without_descriptors(const char *unix_address)
     echo_wait_until(pauses(server) > 0);
     assert_int_equal(atomic_load(&server->opened), 0);
     leave_descriptors(1);
-    for (size_t i = 0; i < CLIENTS; i++) { /* each that leaves lets the next ones in */
+    for (size_t i = 0; i < CLIENTS; i++) { /* each that disconnects makes way for the next ones */
         echo_assert_echoes(fds[i]);
         close(fds[i]);
     }
@@ -85,7 +86,7 @@ static void test_unix_waits_for_descriptors(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
-/* A paused acceptor does not keep the loop from its end. */
+/* A paused acceptor does not keep the loop from ending. */
 static void test_stop_while_it_waits(void **state)
 {
     (void)state;
@@ -109,7 +110,7 @@ static void test_what_is_no_socket(void **state)
     int pipes[2];
     assert_int_equal(pipe(pipes), 0);
     assert_int_equal(net_loop_listen(server->loop, pipes[0], false), -ENOTSOCK);
-    assert_int_equal(close(pipes[0]), -1); /* it was taken over */
+    assert_int_equal(close(pipes[0]), -1); /* it was closed by acceptor_new() */
     close(pipes[1]);
     echo_server_free(server);
 }

@@ -1,4 +1,4 @@
-/* Tests of net/address.c: tables of good and of bad addresses. */
+/* Tests of net/address.c: tables of valid and invalid addresses. */
 #include "net/address.h"
 
 #include <arpa/inet.h>
@@ -52,7 +52,7 @@ static void test_good_addresses(void **state)
     }
 }
 
-/* What is wrong, and a word of the sentence that says so. */
+/* An invalid address, and a word of its error message. */
 static void test_bad_addresses(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Tests of net/admission.c: both limits, who counts as whom, and many threads at once. */
+/* Tests of net/admission.c: both limits, which peers count as one address, and concurrent threads.
+ */
 #include "net/admission.h"
 
 #include "base/log_limit.h"
@@ -28,7 +29,7 @@ static struct net_peer peer_of(int family, const char *text)
     return net_peer_of(&address);
 }
 
-/* What the next log line tells; each call comes so much later that one is due. */
+/* What the next log line reports; the clock advances so that one is due. */
 static uint64_t take_refused(struct net_admission *admission)
 {
     static int64_t now_ms = 1;
@@ -101,7 +102,7 @@ static void test_the_limit_of_an_address(void **state)
     net_admission_free(admission);
 }
 
-/* Who was refused for its address takes no place of the others, and the other way round. */
+/* A connection refused for its address does not count towards the other limit, and vice versa. */
 static void test_a_refused_connection_counts_nowhere(void **state)
 {
     (void)state;
@@ -135,7 +136,7 @@ static void test_unix_sockets_have_no_address(void **state)
     net_admission_free(admission);
 }
 
-static void test_refusals_are_told_once(void **state)
+static void test_refusals_are_reported_once(void **state)
 {
     (void)state;
     struct net_admission *admission = net_admission_new(2, 1);
@@ -149,7 +150,7 @@ static void test_refusals_are_told_once(void **state)
     net_admission_free(admission);
 }
 
-static void test_refusals_are_told_by_their_reason(void **state)
+static void test_refusals_are_reported_by_reason(void **state)
 {
     (void)state;
     struct net_admission *admission = net_admission_new(3, 2);
@@ -160,16 +161,16 @@ static void test_refusals_are_told_by_their_reason(void **state)
     assert_false(net_admission_enter(admission, &one));
     assert_true(net_admission_take_refused(admission, 1, &refused));
     assert_int_equal(refused.all, 1);
-    assert_int_equal(refused.of_address, 1);
+    assert_int_equal(refused.per_address, 1);
     assert_memory_equal(refused.last.address, one.address, sizeof one.address);
     assert_true(net_admission_enter(admission, &other));
     assert_false(net_admission_enter(admission, &other));
     assert_false(net_admission_take_refused(admission, LOG_LIMIT_SPAN_MS, &refused)); /* too soon */
     assert_true(net_admission_take_refused(admission, LOG_LIMIT_SPAN_MS + 1, &refused));
     assert_int_equal(refused.all, 1);
-    assert_int_equal(refused.of_address, 0);
+    assert_int_equal(refused.per_address, 0);
     assert_memory_equal(refused.last.address, other.address, sizeof other.address);
-    assert_int_equal(net_admission_counts(admission).refused_of_address, 1);
+    assert_int_equal(net_admission_counts(admission).refused_per_address, 1);
     net_admission_free(admission);
 }
 
@@ -182,13 +183,13 @@ static void test_the_cap_only_lowers(void **state)
     assert_false(net_admission_counts(admission).capped);
     net_admission_cap(admission, 1);
     assert_true(net_admission_counts(admission).capped);
-    assert_int_equal(net_admission_counts(admission).most, 1);
+    assert_int_equal(net_admission_counts(admission).max_open, 1);
     assert_true(net_admission_enter(admission, &peer));
     assert_false(net_admission_enter(admission, &peer));
     net_admission_free(admission);
 }
 
-static void test_pauses_are_counted_and_seldom_told(void **state)
+static void test_pauses_are_counted_and_rarely_logged(void **state)
 {
     (void)state;
     struct net_admission *admission = net_admission_new(3, 0);
@@ -226,8 +227,8 @@ static void test_many_addresses(void **state)
     net_admission_free(NULL);
 }
 
-/* Addresses that have gone take no memory. (Under a sanitizer the heap does not tell.) */
-static void test_who_has_left_is_forgotten(void **state)
+/* Addresses without connections take no memory. (Not measurable under a sanitizer.) */
+static void test_addresses_without_connections_are_forgotten(void **state)
 {
     (void)state;
     struct net_admission *admission = net_admission_new(100, 1);
@@ -278,7 +279,7 @@ static void test_threads(void **state)
     assert_true(most_inside <= 2);
     assert_int_equal(take_refused(shared), refused);
     struct net_peer one = numbered_peer(0), other = numbered_peer(1);
-    assert_true(net_admission_enter(shared, &one)); /* every place is free again */
+    assert_true(net_admission_enter(shared, &one)); /* all have left */
     assert_true(net_admission_enter(shared, &other));
     net_admission_free(shared);
 }
@@ -291,12 +292,12 @@ int main(void)
         cmocka_unit_test(test_the_limit_of_an_address),
         cmocka_unit_test(test_a_refused_connection_counts_nowhere),
         cmocka_unit_test(test_unix_sockets_have_no_address),
-        cmocka_unit_test(test_refusals_are_told_once),
-        cmocka_unit_test(test_refusals_are_told_by_their_reason),
+        cmocka_unit_test(test_refusals_are_reported_once),
+        cmocka_unit_test(test_refusals_are_reported_by_reason),
         cmocka_unit_test(test_the_cap_only_lowers),
-        cmocka_unit_test(test_pauses_are_counted_and_seldom_told),
+        cmocka_unit_test(test_pauses_are_counted_and_rarely_logged),
         cmocka_unit_test(test_many_addresses),
-        cmocka_unit_test(test_who_has_left_is_forgotten),
+        cmocka_unit_test(test_addresses_without_connections_are_forgotten),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

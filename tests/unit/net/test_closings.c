@@ -26,7 +26,7 @@ static struct net_peer peer_of(const char *ip, uint16_t port)
     return net_peer_of(&address);
 }
 
-/* Standard error goes to a file meanwhile; what was written there. */
+/* Redirects standard error to a file; returns what was written. */
 struct capture {
     FILE *file;
     int saved;
@@ -79,7 +79,7 @@ static void test_each_kind_has_a_counter_and_a_name(void **state)
     net_closings_free(NULL);
 }
 
-static void test_a_line_says_who_and_why(void **state)
+static void test_a_line_has_peer_and_reason(void **state)
 {
     (void)state;
     struct net_closings *closings = net_closings_new();
@@ -91,12 +91,12 @@ static void test_a_line_says_who_and_why(void **state)
     net_closings_note(closings, &local, flood, 1);
     capture_end(&capture);
     assert_int_equal(
-        lines_with(&capture, "of 192.0.2.1:1234 was closed: this is a TLS handshake\n"), 1);
-    assert_int_equal(lines_with(&capture, "of a unix socket was closed: too many resets\n"), 1);
+        lines_with(&capture, "from 192.0.2.1:1234 was closed: this is a TLS handshake\n"), 1);
+    assert_int_equal(lines_with(&capture, "from a unix socket was closed: too many resets\n"), 1);
     net_closings_free(closings);
 }
 
-/* Each kind by itself; what is left out is told by the next line, or by the report. */
+/* Each kind has its own limit; suppressed lines are reported by the next line or by the report. */
 static void test_lines_are_limited(void **state)
 {
     (void)state;
@@ -114,10 +114,11 @@ static void test_lines_are_limited(void **state)
     net_closings_report(closings, 2 * LOG_LIMIT_SPAN_MS);
     net_closings_report(closings, 3 * LOG_LIMIT_SPAN_MS);
     capture_end(&capture);
-    char told[64];
-    snprintf(told, sizeof told, "(and %d like it, not shown)", 1000 - NET_CLOSINGS_LINES);
+    char suppressed[64];
+    snprintf(suppressed, sizeof suppressed, "(and %d like it, not shown)",
+             1000 - NET_CLOSINGS_LINES);
     assert_int_equal(lines_with(&capture, "a TLS handshake"), 2 * NET_CLOSINGS_LINES);
-    assert_int_equal(lines_with(&capture, told), 1);
+    assert_int_equal(lines_with(&capture, suppressed), 1);
     assert_int_equal(lines_with(&capture, "too many resets"), 1);
     assert_int_equal(lines_with(&capture, "6 more connections were closed"), 1);
     assert_int_equal(lines_with(&capture, "more connections were closed"), 1);
@@ -129,7 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_kind_has_a_counter_and_a_name),
-        cmocka_unit_test(test_a_line_says_who_and_why),
+        cmocka_unit_test(test_a_line_has_peer_and_reason),
         cmocka_unit_test(test_lines_are_limited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,16 +1,17 @@
 /*
  * Tests of net/connection.c through a loop and real sockets: bytes in both directions, peers that
- * do not read, and who closes when.
+ * do not read, and closing by either side.
  */
 #include "net/connection.h"
 
 #include "base/account.h"
+#include "net/connection_state.h"
 #include "net/echo_server.h"
 
 #define MEBIBYTE ((size_t)1024 * 1024)
 #define LONG_MS  600000 /* a drain timeout that no test reaches */
 
-/* Bytes queued above which nothing more is read from who does not read: see connection.c. */
+/* Queued bytes above which a peer that does not read is not read (backpressure). */
 #define QUEUE_LIMIT (4 * MEBIBYTE)
 
 static void test_echo_of_megabytes(void **state)
@@ -50,7 +51,7 @@ static void test_several_clients_do_not_mix(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* A protocol that wants every other read in pieces, and echoes them put together. */
+/* A protocol that has every other read scattered into pieces, and echoes them joined. */
 static struct {
     uint8_t bytes[3][50000];
     size_t lens[3];
@@ -91,19 +92,19 @@ static void test_reads_to_where_the_protocol_wants_them(void **state)
     echo_server_start(server);
     int fd = echo_connect(&server->address, 0), other = echo_connect(&server->address, 0);
     size_t written = 0, read_back = 0;
-    echo_assert_echoes(other); /* so little that nobody asks */
+    echo_assert_echoes(other); /* too little for place() to be called */
     echo_assert_echoes(other);
     assert_int_equal(atomic_load(&places.asked), 0);
     echo_exchange(fd, &written, &read_back, 20 * MEBIBYTE);
     echo_assert_echoes(other);
     assert_in_range(atomic_load(&places.fed), 1, 20 * MEBIBYTE);
-    close(fd); /* the end is met, whoever would read it */
+    close(fd); /* the end of the stream is seen in either case */
     close(other);
     echo_wait_until(atomic_load(&server->closed) == 2);
     echo_server_stop_and_free(server);
 }
 
-/* Writes until the loop reads no more. Bytes written, of `end`. */
+/* Writes until the loop stops reading; returns the bytes written, at most `end`. */
 static size_t write_until_stalled(struct echo_server *server, int fd, size_t end)
 {
     size_t written = 0;
@@ -119,7 +120,7 @@ static size_t write_until_stalled(struct echo_server *server, int fd, size_t end
     return written;
 }
 
-static void test_who_does_not_read_is_not_read(void **state)
+static void test_backpressure(void **state)
 {
     (void)state;
     const size_t end = 64 * MEBIBYTE; /* more than the kernel's buffers and the queue hold */
@@ -130,7 +131,7 @@ static void test_who_does_not_read_is_not_read(void **state)
     assert_true(written < end);
     assert_true(atomic_load(&server->peak_queued) <= QUEUE_LIMIT + READ_CHUNK);
     int other = echo_connect(&server->address, 0);
-    echo_assert_echoes(other); /* nobody else suffers */
+    echo_assert_echoes(other); /* other connections are not affected */
     close(other);
     echo_exchange(fd, &written, &read_back, end); /* and when it reads, it is read again */
     assert_int_equal(atomic_load(&server->fed), end + 10);
@@ -138,7 +139,7 @@ static void test_who_does_not_read_is_not_read(void **state)
     echo_server_stop_and_free(server);
 }
 
-static void test_who_does_not_read_may_leave(void **state)
+static void test_peer_may_close_without_reading(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -150,7 +151,7 @@ static void test_who_does_not_read_may_leave(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* Who closes. */
+/* Closing. */
 
 static void test_end_comes_after_what_is_left(void **state)
 {
@@ -179,7 +180,7 @@ static void test_nothing_is_fed_after_the_end(void **state)
     echo_send(fd, "x");
     echo_poll(fd, POLLIN); /* so it was fed, and is being written to */
     echo_send(fd, "not fed");
-    char bytes[1000]; /* in small bites, so that the server has to wait all the time */
+    char bytes[1000]; /* in small portions, so that the server has to wait all the time */
     while (recv(fd, bytes, sizeof bytes, 0) > 0)
         ;
     echo_wait_until(atomic_load(&server->closed) == 1);
@@ -208,7 +209,7 @@ static void test_end_with_nothing_left(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* Echoes what it gets, and has then nothing more to do. */
+/* Echoes its input, and is then finished. */
 static bool echo_and_be_done(struct echo_session *session, struct slice bytes)
 {
     echo_server_append(session, bytes);
@@ -255,7 +256,7 @@ static void test_peer_that_closes_or_resets(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* Output that comes without input: what one session is fed leaves through another. */
+/* Output without input: what one session is fed is sent by another. */
 static bool pass_on(struct echo_session *session, struct slice bytes)
 {
     struct echo_server *server = session->server;
@@ -294,7 +295,8 @@ static void test_flush_sends_without_having_been_fed(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* Two sessions in one feed: what is flushed to the one stays apart from what the other is fed. */
+/* Two sessions in one feed: the output flushed to one is not mixed with that of the other, which is
+ * being fed. */
 static bool pass_on_and_echo(struct echo_session *session, struct slice bytes)
 {
     struct echo_server *server = session->server;
@@ -345,7 +347,7 @@ static void test_flush_while_another_is_fed(void **state)
 
 /* Blobs. */
 
-/* Answers with many pieces: a few copied bytes and a blob, in turn. */
+/* Answers with many pieces: a few copied bytes and a blob, alternately. */
 static bool say_in_pieces(struct echo_session *session, struct slice bytes)
 {
     static const size_t sizes[] = {1, 16384, 70001};
@@ -382,10 +384,10 @@ static void test_blobs_leave_in_pieces_over_a_slow_socket(void **state)
         read_back += len;
     assert_true(read_back >= 10 * MEBIBYTE);
     close(fd);
-    echo_server_stop_and_free(server); /* the sanitizer sees what was not released */
+    echo_server_stop_and_free(server); /* the address sanitizer detects leaks */
 }
 
-/* The end of one side. */
+/* Half-closed connections. */
 
 static void assert_goodbye(int fd)
 {
@@ -400,8 +402,8 @@ static void assert_goodbye(int fd)
     assert_memory_equal(bytes, "goodbye", 7);
 }
 
-/* The peer gets the last word, though it has sent what nobody will read. */
-static void test_last_word_is_not_lost(void **state)
+/* The peer receives the last output, although some of its input is not read. */
+static void test_last_output_is_not_lost(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -422,8 +424,8 @@ static void test_last_word_is_not_lost(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* A peer that does not end its side holds nothing for long. */
-static void test_peer_that_does_not_leave_is_closed(void **state)
+/* A peer that does not shut down its side is not waited for long. */
+static void test_lingering_has_a_timeout(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -467,7 +469,7 @@ static void test_end_while_writing_comes_after_what_is_left(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* A peer that has said all gets its answers, as shells and simple clients expect. */
+/* A peer that has shut down its side gets its answers, as shells and simple clients expect. */
 static void test_half_closed_peer_gets_its_answers(void **state)
 {
     (void)state;
@@ -506,7 +508,7 @@ static void test_half_closed_peer_without_answers_is_closed(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* An answer that comes after the peer has ended its side: the session owes it. */
+/* An answer given after the peer has shut down its side. */
 static bool owe(struct echo_session *session, struct slice bytes)
 {
     if (bytes.data[0] == 'n')
@@ -525,13 +527,13 @@ static void answer_one(void *user)
     net_connection_flush(session->connection);
 }
 
-static void test_half_closed_peer_gets_what_it_is_owed(void **state)
+static void test_half_closed_peer_gets_late_answers(void **state)
 {
     (void)state;
     uint8_t byte;
     struct echo_server *server = echo_server_new(LONG_MS);
     server->on_feed = owe;
-    server->protocol.owes = echo_server_owes;
+    server->protocol.has_unanswered = echo_server_owes;
     server->protocol.on_wake = answer_one;
     echo_server_start(server);
     for (size_t answers = 0; answers < 3; answers++) {
@@ -561,8 +563,8 @@ int main(void)
         cmocka_unit_test(test_echo_of_megabytes),
         cmocka_unit_test(test_several_clients_do_not_mix),
         cmocka_unit_test(test_reads_to_where_the_protocol_wants_them),
-        cmocka_unit_test(test_who_does_not_read_is_not_read),
-        cmocka_unit_test(test_who_does_not_read_may_leave),
+        cmocka_unit_test(test_backpressure),
+        cmocka_unit_test(test_peer_may_close_without_reading),
         cmocka_unit_test(test_end_comes_after_what_is_left),
         cmocka_unit_test(test_nothing_is_fed_after_the_end),
         cmocka_unit_test(test_end_with_nothing_left),
@@ -571,12 +573,12 @@ int main(void)
         cmocka_unit_test(test_flush_sends_without_having_been_fed),
         cmocka_unit_test(test_flush_while_another_is_fed),
         cmocka_unit_test(test_blobs_leave_in_pieces_over_a_slow_socket),
-        cmocka_unit_test(test_last_word_is_not_lost),
-        cmocka_unit_test(test_peer_that_does_not_leave_is_closed),
+        cmocka_unit_test(test_last_output_is_not_lost),
+        cmocka_unit_test(test_lingering_has_a_timeout),
         cmocka_unit_test(test_end_while_writing_comes_after_what_is_left),
         cmocka_unit_test(test_half_closed_peer_gets_its_answers),
         cmocka_unit_test(test_half_closed_peer_without_answers_is_closed),
-        cmocka_unit_test(test_half_closed_peer_gets_what_it_is_owed),
+        cmocka_unit_test(test_half_closed_peer_gets_late_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static int connected_to(const struct net_address *address)
     return descriptor;
 }
 
-/* Accepts a connection that waits at one of the sockets. Which one it was. */
+/* Accepts a pending connection on one of the sockets; returns which one. */
 static size_t accept_at_any(const int *descriptors, size_t count)
 {
     struct pollfd polled[WORKERS];
@@ -168,7 +168,7 @@ static void test_busy_port_is_refused(void **state)
     }
 }
 
-/* Another program that shares its port. */
+/* Another program with SO_REUSEPORT. */
 static void test_port_of_a_foreign_server_is_refused(void **state)
 {
     (void)state;
@@ -207,7 +207,7 @@ static void test_address_of_another_machine_is_refused(void **state)
     assert_refused(parsed("192.0.2.1:0"), EADDRNOTAVAIL);
 }
 
-/* So that this process can open `count` descriptors more. What it could before. */
+/* Limits the process to `count` more descriptors; returns the former limit. */
 static struct rlimit limit_descriptors(rlim_t count)
 {
     struct rlimit before, limit;
@@ -301,7 +301,7 @@ static void test_stale_unix_file_is_replaced(void **state)
     struct net_address address = in_folder(state);
     int descriptors[WORKERS];
     assert_bound(&address, descriptors, WORKERS);
-    close_all(descriptors, WORKERS); /* as after a crash: nobody serves, the file is there */
+    close_all(descriptors, WORKERS); /* as after a crash: the file exists without a server */
     assert_int_equal(access(net_address_path(&address), F_OK), 0);
     assert_bound(&address, descriptors, WORKERS);
     int client = connected_to(&address);

@@ -1,4 +1,4 @@
-/* Tests of net/loop.c: where it listens, how it ends, and that it may be used in any order. */
+/* Tests of net/loop.c: listening, shutdown, and calls in any order. */
 #include "net/loop.h"
 
 #include "net/echo_server.h"
@@ -43,7 +43,7 @@ static void test_many_connections_at_once(void **state)
         fds[i] = echo_connect(&server->address, 0);
     for (size_t i = 0; i < CONNECTIONS; i++)
         echo_assert_echoes(fds[i]);
-    for (size_t i = 0; i < CONNECTIONS; i += 2) /* from the middle of the loop's list too */
+    for (size_t i = 0; i < CONNECTIONS; i += 2) /* from the middle of the loop's list, too */
         close(fds[i]);
     echo_wait_until(atomic_load(&server->closed) == CONNECTIONS / 2);
     for (size_t i = 1; i < CONNECTIONS; i += 2)
@@ -187,8 +187,8 @@ static void test_drain_timeout_closes_the_rest(void **state)
     echo_server_free(server);
 }
 
-/* The timeout reaches those too that are written to and do not read. */
-static void test_drain_timeout_closes_who_does_not_read(void **state)
+/* The timeout also applies to connections with output that do not read. */
+static void test_drain_timeout_closes_peers_that_do_not_read(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(SHORT_MS);
@@ -219,14 +219,14 @@ static void answer(void *user)
     net_connection_flush(session->connection);
 }
 
-/* A peer that has ended its side: nothing is read or written meanwhile. */
+/* A half-closed connection: nothing is read or written meanwhile. */
 static void test_drain_waits_for_what_is_owed(void **state)
 {
     (void)state;
     char byte = 0;
     struct echo_server *server = echo_server_new(LONG_MS);
     server->on_feed = owe;
-    server->protocol.owes = echo_server_owes;
+    server->protocol.has_unanswered = echo_server_owes;
     server->protocol.on_wake = answer;
     server->drains_to_finish = 1000;
     echo_server_start(server);
@@ -264,7 +264,7 @@ static bool have_next_send(struct echo_session *session, struct slice bytes)
     return true;
 }
 
-static void test_idle_is_who_has_nothing_to_read(void **state)
+static void test_idle_means_nothing_to_read(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -281,7 +281,7 @@ static void test_idle_is_who_has_nothing_to_read(void **state)
     for (size_t i = 0; i < CHAIN; i++)
         close(chain_fds[i]);
     echo_wait_until(atomic_load(&server->closed) == CHAIN);
-    assert_int_equal(atomic_load(&server->idles), 20); /* not busy, it did not become idle */
+    assert_int_equal(atomic_load(&server->idles), 20); /* not busy, so not notified */
     echo_server_stop_and_free(server);
 }
 
@@ -298,9 +298,9 @@ int main(void)
         cmocka_unit_test(test_drain_sends_what_is_under_way),
         cmocka_unit_test(test_drain_is_repeated),
         cmocka_unit_test(test_drain_timeout_closes_the_rest),
-        cmocka_unit_test(test_drain_timeout_closes_who_does_not_read),
+        cmocka_unit_test(test_drain_timeout_closes_peers_that_do_not_read),
         cmocka_unit_test(test_drain_waits_for_what_is_owed),
-        cmocka_unit_test(test_idle_is_who_has_nothing_to_read),
+        cmocka_unit_test(test_idle_means_nothing_to_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

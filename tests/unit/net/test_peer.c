@@ -1,4 +1,4 @@
-/* Tests of net/peer.c: who is the same peer, and what messages call it. */
+/* Tests of net/peer.c: identity of peers, and their text in messages. */
 #include "net/peer.h"
 
 #include <arpa/inet.h>
@@ -20,7 +20,7 @@ static struct net_peer peer_of(int family, const char *text)
     return net_peer_of(&address);
 }
 
-static void test_peers_are_told_apart_by_address(void **state)
+static void test_peers_are_distinguished_by_address(void **state)
 {
     (void)state;
     struct net_peer four = peer_of(AF_INET, "10.1.2.3");
@@ -70,7 +70,7 @@ static void test_peers_are_printed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_peers_are_told_apart_by_address),
+        cmocka_unit_test(test_peers_are_distinguished_by_address),
         cmocka_unit_test(test_ports_do_not_matter),
         cmocka_unit_test(test_peers_are_printed),
     };

@@ -249,8 +249,8 @@ static void test_a_missing_value(void **state)
                                     "--drain-timeout", "--log-level", "--config"};
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         char message[100];
-        snprintf(message, sizeof message,
-                 "the option %s needs a value behind it; see keystore-server --help", options[i]);
+        snprintf(message, sizeof message, "the option %s needs a value; see keystore-server --help",
+                 options[i]);
         READ(&reading, "--threads", "2", options[i]);
         assert_bad(&reading, message);
     }

@@ -41,7 +41,7 @@ static const struct number numbers[] = {
     {"max-idle-frames", 10, 1000000000, 1000, 1, FIELD(http2.max_idle_frames), "frames"},
     {"reset-burst", 1, 1000000000, 200, 1, FIELD(http2.reset_burst), "resets"},
     {"resets-per-second", 0, 1000000000, 20, 1, FIELD(http2.resets_per_s), "resets"},
-    {"greeting-timeout", 1, 3600, 10, 1000, FIELD(http2.greeting_timeout_ms), "seconds"},
+    {"greeting-timeout", 1, 3600, 10, 1000, FIELD(http2.handshake_timeout_ms), "seconds"},
     {"header-timeout", 1, 3600, 10, 1000, FIELD(http2.header_timeout_ms), "seconds"},
     {"write-timeout", 1, 3600, 60, 1000, FIELD(net.write_timeout_ms), "seconds"},
     {"request-timeout", 1, 86400, 60, 1000, FIELD(request_timeout_ms), "seconds"},

@@ -63,7 +63,7 @@ static inline struct raw_link *raw_link_new(struct engine *engine, const char *m
     buf_init(&link->flat, SIZE_MAX);
     frames_put_bytes(&link->in, SLICE_LITERAL(FRAMES_PREFACE));
     frames_put_setting(&link->in, SETTING_INITIAL_WINDOW_SIZE, INT32_MAX);
-    frames_put_number(&link->in, FRAME_WINDOW_UPDATE, 0, INT32_MAX - FRAME_FIRST_WINDOW);
+    frames_put_number(&link->in, FRAME_WINDOW_UPDATE, 0, INT32_MAX - FRAME_INITIAL_WINDOW);
     raw_feed(link);
     return link;
 }

@@ -282,6 +282,10 @@ static void walk_bytes(struct walk *walk, const ProtobufCFieldDescriptor *field,
     }
     struct walk inner = {.left = slice_make(walk->left.data, (size_t)len)};
     walk->left = slice_skip(walk->left, (size_t)len);
+    /* A string ends at its zero byte for protobuf-c; we refuse one. */
+    if (field != NULL && field->type == PROTOBUF_C_TYPE_STRING && len > 0 &&
+        memchr(inner.left.data, 0, (size_t)len) != NULL)
+        walk->differs = true;
     if (field == NULL || field->type != PROTOBUF_C_TYPE_MESSAGE)
         return;
     walk_message(&inner, field->descriptor);

@@ -1,10 +1,11 @@
 /*
- * Tests of net/connection.c through a loop and real sockets: timeouts, and the bounds of what peers
- * may hold.
+ * Tests of net/progress.c through a loop and real sockets: timeouts, and the limits on what peers
+ * make a connection hold.
  */
-#include "net/connection.h"
+#include "net/progress.h"
 
 #include "base/account.h"
+#include "net/connection_state.h"
 #include "net/echo_server.h"
 
 #define MEBIBYTE ((size_t)1024 * 1024)
@@ -34,7 +35,7 @@ static void test_expired_session_is_closed(void **state)
         more = recv(fd, said + len, sizeof said - 1 - len, 0);
         assert_true(more >= 0);
     }
-    assert_string_equal(said, "Ea test wanted it"); /* and it is told why */
+    assert_string_equal(said, "Ea test wanted it"); /* with the reason */
     assert_int_equal(
         net_closings_count(net_admission_closings(server->admission), CLOSING_HEADER_TIMEOUT), 1);
     close(fd);
@@ -55,21 +56,22 @@ static struct echo_server *server_with_write_timeout(int64_t timeout_ms)
     return server;
 }
 
-static void test_who_takes_nothing_in_time_is_closed(void **state)
+static void test_slow_reader_is_closed(void **state)
 {
     (void)state;
     struct echo_server *server = server_with_write_timeout(100);
     int fd = echo_connect(&server->address, 65536);
     echo_send(fd, "x");
-    echo_wait_until(atomic_load(&server->closed) == 1); /* though it neither reads nor leaves */
+    echo_wait_until(atomic_load(&server->closed) == 1); /* although it neither reads nor
+                                                           disconnects */
     assert_int_equal(
         net_closings_count(net_admission_closings(server->admission), CLOSING_WRITE_TIMEOUT), 1);
     close(fd);
     echo_server_stop_and_free(server);
 }
 
-/* Who broke the protocol and reads nothing is not waited for as long as others are. */
-static void test_who_takes_no_last_word_is_closed(void **state)
+/* A peer that violated the protocol and does not read has a shorter timeout. */
+static void test_unread_last_output_has_a_shorter_timeout(void **state)
 {
     (void)state;
     struct echo_server *server = server_with_write_timeout(ECHO_PATIENCE_MS);
@@ -80,8 +82,8 @@ static void test_who_takes_no_last_word_is_closed(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* Nor is all taken that it goes on to send. */
-static void test_flood_after_the_end_is_cut_off(void **state)
+/* Its further input is discarded only up to a limit. */
+static void test_input_after_the_end_is_limited(void **state)
 {
     (void)state;
     struct echo_server *server = echo_server_new(LONG_MS);
@@ -100,8 +102,8 @@ static void test_flood_after_the_end_is_cut_off(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* Who takes something is not, however long the whole takes. */
-static void test_who_reads_slowly_is_not_closed(void **state)
+/* A peer that makes progress is not closed, however long the whole takes. */
+static void test_slow_progress_is_enough(void **state)
 {
     (void)state;
     enum { TIMEOUT_MS = 1200, WHOLE_MS = 4 * TIMEOUT_MS };
@@ -111,7 +113,7 @@ static void test_who_reads_slowly_is_not_closed(void **state)
     int64_t begun_ms = clock_monotonic_ms();
     size_t read_back = 0, len = 1;
     while (len > 0) {
-        /* As much as may have come by now, were it spread over the whole time. */
+        /* As much as may have arrived by now, if spread over the whole time. */
         size_t due = (size_t)(clock_monotonic_ms() - begun_ms) * (8 * MEBIBYTE / WHOLE_MS);
         if (read_back > due) {
             poll(NULL, 0, 5);
@@ -125,7 +127,7 @@ static void test_who_reads_slowly_is_not_closed(void **state)
     echo_server_stop_and_free(server);
 }
 
-/* Who does not read, in all. */
+/* The total of peers that do not read. */
 
 static void test_queues_are_bounded_together(void **state)
 {
@@ -141,7 +143,7 @@ static void test_queues_are_bounded_together(void **state)
     for (size_t i = 0; i < CLIENTS; i++) {
         fds[i] = echo_connect(&server->address, 65536);
         short events;
-        do { /* until nothing goes for a while */
+        do { /* until nothing is taken for a while */
             struct pollfd polled = {.fd = fds[i], .events = POLLOUT};
             events = poll(&polled, 1, 300) == 1 ? polled.revents : 0;
             if (events != 0)
@@ -151,9 +153,9 @@ static void test_queues_are_bounded_together(void **state)
     }
     assert_true(atomic_load(&server->peak_queued) <= MEBIBYTE + READ_CHUNK);
     int other = echo_connect(&server->address, 0);
-    echo_assert_echoes(other); /* who reads does not suffer */
+    echo_assert_echoes(other); /* a peer that reads is not affected */
     close(other);
-    for (size_t i = 0; i < CLIENTS; i++) /* and who reads again is read again */
+    for (size_t i = 0; i < CLIENTS; i++) /* and one that reads again is read again */
         echo_exchange(fds[i], &written[i], &read_back[i], written[i] + MEBIBYTE);
     for (size_t i = 0; i < CLIENTS; i++)
         close(fds[i]);
@@ -192,7 +194,7 @@ static void test_connections_over_the_limit_are_refused(void **state)
     assert_true(is_served(one));
     close(two);
     echo_wait_until(atomic_load(&server->closed) == 1);
-    two = echo_connect(&server->address, 0); /* there is room again */
+    two = echo_connect(&server->address, 0); /* the limit is not reached any more */
     assert_true(is_served(two));
     close(one);
     close(two);
@@ -253,8 +255,9 @@ static bool say_much(struct echo_session *session, struct slice bytes)
     return true;
 }
 
-/* While clients hold too much; nobody else suffers. With a high limit it has half a second. */
-static void test_who_holds_much_and_takes_nothing_is_closed(void **state)
+/* Load shedding while clients hold too much; other peers are not affected. With a high limit it
+ * happens after half a second. */
+static void test_load_is_shed(void **state)
 {
     (void)state;
     static const size_t limits[] = {2 * MEBIBYTE, 12 * MEBIBYTE};
@@ -282,14 +285,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expired_session_is_closed),
-        cmocka_unit_test(test_who_takes_nothing_in_time_is_closed),
-        cmocka_unit_test(test_who_takes_no_last_word_is_closed),
-        cmocka_unit_test(test_flood_after_the_end_is_cut_off),
-        cmocka_unit_test(test_who_reads_slowly_is_not_closed),
+        cmocka_unit_test(test_slow_reader_is_closed),
+        cmocka_unit_test(test_unread_last_output_has_a_shorter_timeout),
+        cmocka_unit_test(test_input_after_the_end_is_limited),
+        cmocka_unit_test(test_slow_progress_is_enough),
         cmocka_unit_test(test_queues_are_bounded_together),
         cmocka_unit_test(test_connections_over_the_limit_are_refused),
         cmocka_unit_test(test_connections_are_counted_per_address),
-        cmocka_unit_test(test_who_holds_much_and_takes_nothing_is_closed),
+        cmocka_unit_test(test_load_is_shed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
